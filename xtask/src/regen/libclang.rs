@@ -1,0 +1,50 @@
+//! libclang, which bindgen loads at run time.
+
+use anyhow::{Context, Result, bail};
+use xshell::{Shell, cmd};
+
+const PACKAGE: &str = "libclang1-19";
+
+/// Loads libclang for this thread, or says how to get it. Returns its version.
+pub(crate) fn load(setup: bool) -> Result<String> {
+    if let Err(reason) = clang_sys::load() {
+        if !setup {
+            bail!("{}", missing(&reason));
+        }
+        install()?;
+        if let Err(reason) = clang_sys::load() {
+            bail!("{}", missing(&reason));
+        }
+    }
+    Ok(bindgen::clang_version().full)
+}
+
+fn install() -> Result<()> {
+    let shell = Shell::new()?;
+    cmd!(
+        shell,
+        "apt-get install --yes --no-install-recommends {PACKAGE}"
+    )
+    .run()
+    .with_context(|| format!("cannot install the Debian package `{PACKAGE}`"))
+}
+
+fn missing(reason: &str) -> String {
+    format!(
+        "the bindings are made with libclang, which was not found.\n\
+         Install it with `cargo xtask regen --setup` (the Debian package `{PACKAGE}`), or set \
+         LIBCLANG_PATH to the folder that holds it.\n\
+         The search said: {reason}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_missing_libclang_names_the_package_and_the_flag() {
+        let message = super::missing("no libclang.so");
+        assert!(message.contains("`libclang1-19`"));
+        assert!(message.contains("--setup"));
+        assert!(message.contains("no libclang.so"));
+    }
+}

@@ -1,0 +1,117 @@
+//! `cargo xtask regen`: from the headers to `wsk-sys/src/generated`.
+
+mod bindings;
+mod catalogue;
+mod check;
+mod clang;
+mod include;
+mod libclang;
+mod report;
+mod surface;
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use self::clang::Processor;
+use self::include::IncludeTree;
+use self::surface::Surface;
+use crate::project;
+
+/// Options of `cargo xtask regen`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Write nothing, and fail with a diff if the bindings are not what the headers give
+    #[arg(long)]
+    check: bool,
+    /// Read a WDK instead of this project's headers: an installed kit, an unpacked NuGet package, or
+    /// a folder with `km` and `shared`. Twice, if those are in two packages
+    #[arg(long, value_name = "DIR")]
+    wdk: Vec<PathBuf>,
+    /// Install libclang first, if it is missing (Debian)
+    #[arg(long)]
+    setup: bool,
+}
+
+/// A file below `wsk-sys/src/generated`.
+#[derive(Debug, PartialEq, Eq)]
+struct GeneratedFile {
+    name: &'static str,
+    text: String,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let started = Instant::now();
+    let libclang = libclang::load(args.setup)?;
+    let headers = project::root().join("headers");
+    let surface = Surface::load(&headers.join("surface.toml"))?;
+    let tree = if args.wdk.is_empty() {
+        IncludeTree::own(&headers)?
+    } else {
+        IncludeTree::find(&args.wdk)?
+    };
+    let files = generate(&tree, &surface)?;
+
+    let folder = project::root()
+        .join("wsk-sys")
+        .join("src")
+        .join("generated");
+    let mut changes = report::Changes::default();
+    for file in &files {
+        let path = folder.join(file.name);
+        let old = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
+        };
+        changes.add(file.name, &old, &file.text)?;
+        if !args.check && old != file.text {
+            fs::create_dir_all(&folder)?;
+            fs::write(&path, &file.text)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+    }
+    if args.check && changes.any() {
+        print!("{}", changes.diff());
+        bail!(
+            "the bindings are not what {} gives.\nRun `cargo xtask regen` and commit the result.",
+            tree.name
+        );
+    }
+    print!("{}", changes.summary());
+    println!(
+        "from {} with {libclang}; x64 and arm64 agree; {:.1} s",
+        tree.name,
+        started.elapsed().as_secs_f32()
+    );
+    Ok(())
+}
+
+/// The files, which are the same for every processor.
+fn generate(tree: &IncludeTree, surface: &Surface) -> Result<Vec<GeneratedFile>> {
+    let mut generated: Option<Vec<GeneratedFile>> = None;
+    for processor in Processor::ALL {
+        let headers = clang::read(tree, surface, processor)?;
+        let files = bindings::files(headers, surface)
+            .with_context(|| format!("{} for {}", tree.name, processor.name()))?;
+        match &generated {
+            None => generated = Some(files),
+            Some(first) => {
+                for (one, other) in first.iter().zip(&files) {
+                    if one != other {
+                        bail!(
+                            "{} gives different bindings for x64 and for arm64:\n{}",
+                            tree.name,
+                            report::diff(one.name, &one.text, &other.text)
+                        );
+                    }
+                }
+            }
+        }
+    }
+    generated.context("no processor to generate for")
+}
