@@ -1,8 +1,8 @@
 //! Events, semaphores and spin locks; references to objects.
 
 use crate::{
-    KIRQL, KSPIN_LOCK, KeAcquireSpinLockRaiseToDpc, LIST_ENTRY, LONG, LONG_PTR,
-    ObfDereferenceObject, ObfReferenceObject, PKIRQL, PKSPIN_LOCK, PVOID,
+    BOOLEAN, HANDLE, KIRQL, KSPIN_LOCK, KeAcquireSpinLockRaiseToDpc, LIST_ENTRY, LONG, LONG_PTR,
+    NTSTATUS, ObfDereferenceObject, ObfReferenceObject, PKIRQL, PKSPIN_LOCK, PLARGE_INTEGER, PVOID,
 };
 
 /// What every object that can be waited for begins with.
@@ -108,4 +108,22 @@ pub unsafe fn ObReferenceObject(Object: PVOID) -> LONG_PTR {
 pub unsafe fn ObDereferenceObject(Object: PVOID) -> LONG_PTR {
     // SAFETY: the caller's promise is what the function asks for.
     unsafe { ObfDereferenceObject(Object) }
+}
+
+// ntifs.h has it, ntddk.h does not, so it is not among what is generated.
+#[cfg_attr(
+    all(windows, not(feature = "host")),
+    link(name = "ntoskrnl.exe", kind = "raw-dylib", modifiers = "+verbatim")
+)]
+unsafe extern "C" {
+    /// Waits until the object behind a handle is signalled or the time-out has passed (in units of
+    /// 100 ns; negative is relative, null is for ever).
+    ///
+    /// IRQL: `PASSIVE_LEVEL`. Minimum Windows: Windows Vista.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/ntifs/nf-ntifs-zwwaitforsingleobject).
+    pub fn ZwWaitForSingleObject(
+        Handle: HANDLE,
+        Alertable: BOOLEAN,
+        Timeout: PLARGE_INTEGER,
+    ) -> NTSTATUS;
 }

@@ -1,0 +1,41 @@
+//! Messages to the kernel debugger.
+
+use core::fmt::{self, Write as _};
+
+use wsk_sys::DbgPrint;
+
+/// Writes one line, cut at the size of its buffer, which is on the stack: this needs no memory.
+pub(crate) fn log(message: fmt::Arguments<'_>) {
+    let mut line = Line {
+        text: [0; Line::SIZE],
+        length: 0,
+    };
+    // A message that is too long is cut; the error says no more.
+    let _ = line.write_fmt(message);
+    // SAFETY: the format takes one string, which the buffer is: its last byte is never written.
+    unsafe { DbgPrint(c"echo: %s\n".as_ptr().cast(), line.text.as_ptr()) };
+}
+
+struct Line {
+    text: [u8; Self::SIZE],
+    length: usize,
+}
+
+impl Line {
+    /// The debugger takes 512 bytes at once.
+    const SIZE: usize = 480;
+}
+
+impl fmt::Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = &mut self.text[self.length..Self::SIZE - 1];
+        let count = text.len().min(room.len());
+        room[..count].copy_from_slice(&text.as_bytes()[..count]);
+        self.length += count;
+        if count == text.len() {
+            Ok(())
+        } else {
+            Err(fmt::Error)
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The echo server as a Windows kernel driver: what a driver needs around its logic.
+//!
+//! | file | what |
+//! |---|---|
+//! | `lib.rs` | `DriverEntry` and `DriverUnload` |
+//! | `debug_log.rs` | messages to the kernel debugger |
+//! | `parameters.rs` | settings from the registry |
+//! | `runtime_support.rs` | panics, memory, and what the compiler asks of a C library |
+//!
+//! Built by `cargo xtask driver echo`. For other systems than Windows the crate is empty.
+
+#![cfg(windows)]
+#![no_std]
+
+mod debug_log;
+mod parameters;
+mod runtime_support;
+
+use core::cell::UnsafeCell;
+use core::net::{Ipv4Addr, SocketAddr};
+use core::time::Duration;
+
+use wsk::irql::Passive;
+use wsk::{Provider, Registration, Runtime, TcpListener, rt};
+use wsk_sys::{NTSTATUS, PDRIVER_OBJECT, PUNICODE_STRING, STATUS_SUCCESS};
+
+use crate::debug_log::log;
+
+/// The port of the echo service, unless the registry names another.
+const DEFAULT_PORT: u16 = 7;
+
+/// Everything that the driver has running, in the order in which it must end: the tasks, then the
+/// provider, then the registration, which waits for what the tasks had in flight.
+struct Service {
+    _runtime: Runtime,
+    _provider: Provider,
+    _registration: Registration,
+}
+
+/// What `DriverEntry` leaves to `DriverUnload`.
+struct Slot(UnsafeCell<Option<Service>>);
+
+// SAFETY: the system calls `DriverEntry` and `DriverUnload` once each, one after the other.
+unsafe impl Sync for Slot {}
+
+static SERVICE: Slot = Slot(UnsafeCell::new(None));
+
+/// The driver's entry point.
+///
+/// # Safety
+///
+/// Called by the system, once, at `PASSIVE_LEVEL`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn DriverEntry(
+    driver: PDRIVER_OBJECT,
+    registry_path: PUNICODE_STRING,
+) -> NTSTATUS {
+    // SAFETY: the system calls this at PASSIVE_LEVEL.
+    let passive = unsafe { Passive::assume() };
+    // SAFETY: the system passes the path of the driver's key.
+    let port = unsafe { parameters::port(registry_path) }.unwrap_or(DEFAULT_PORT);
+    match start(passive, port) {
+        Ok(service) => {
+            // SAFETY: nobody else uses the slot while this function runs.
+            unsafe { *SERVICE.0.get() = Some(service) };
+            // SAFETY: the system passes its driver object.
+            unsafe { (*driver).DriverUnload = Some(unload) };
+            log(format_args!("serving on port {port}"));
+            STATUS_SUCCESS
+        }
+        Err(error) => {
+            log(format_args!("cannot serve on port {port}: {error}"));
+            error.status()
+        }
+    }
+}
+
+/// On an error, what was started ends in the opposite order.
+fn start(passive: Passive, port: u16) -> wsk::Result<Service> {
+    let registration = Registration::register(passive)?;
+    let provider = registration.capture(passive, Duration::from_secs(5))?;
+    let local = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+    let listener = rt::block_on(passive, TcpListener::bind(&provider, local))??;
+    let runtime = Runtime::new(passive, 2)?;
+    let spawner = runtime.spawner();
+    runtime.spawner().spawn(async move {
+        if let Err(error) = echo_logic::serve(listener, spawner, log).await {
+            log(format_args!("no more connections can be accepted: {error}"));
+        }
+    })?;
+    Ok(Service {
+        _runtime: runtime,
+        _provider: provider,
+        _registration: registration,
+    })
+}
+
+/// The driver's unload routine. When it returns, nothing of the driver may run any more.
+unsafe extern "C" fn unload(_driver: PDRIVER_OBJECT) {
+    // SAFETY: nobody else uses the slot while this function runs.
+    drop(unsafe { (*SERVICE.0.get()).take() });
+    let usage = wsk::pool::usage();
+    log(format_args!(
+        "unloaded; pool: {} allocations, {} frees, {} outstanding, {} at most",
+        usage.allocations,
+        usage.frees,
+        usage.outstanding(),
+        usage.peak,
+    ));
+}

@@ -1,0 +1,154 @@
+//! Socket addresses, between `core::net` and C.
+
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+
+use wsk_sys::{
+    ADDRESS_FAMILY, AF_INET, AF_INET6, IN_ADDR, IN_ADDR_0, IN6_ADDR, IN6_ADDR_0, SOCKADDR_IN,
+    SOCKADDR_IN6, SOCKADDR_IN6_0, SOCKADDR_STORAGE,
+};
+
+/// Room for an address of any family: what WSK writes addresses to (INV-25).
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) union Storage {
+    any: SOCKADDR_STORAGE,
+    family: ADDRESS_FAMILY,
+    v4: SOCKADDR_IN,
+    v6: SOCKADDR_IN6,
+}
+
+impl Storage {
+    pub(crate) const EMPTY: Self = Self {
+        any: SOCKADDR_STORAGE {
+            ss_family: 0,
+            __ss_pad1: [0; 6],
+            __ss_align: 0,
+            __ss_pad2: [0; 112],
+        },
+    };
+
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        // First all of it, so that every byte is initialised.
+        let mut storage = Self::EMPTY;
+        match address {
+            SocketAddr::V4(address) => storage.v4 = v4_to_c(address),
+            SocketAddr::V6(address) => storage.v6 = v6_to_c(address),
+        }
+        storage
+    }
+
+    /// The address, if its family is one of those that this crate knows.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        // SAFETY: every byte is initialised, and all views begin with the family.
+        match unsafe { self.family } {
+            AF_INET => {
+                // SAFETY: every byte is initialised, and the family says what it is.
+                let address = unsafe { &self.v4 };
+                Some(SocketAddr::V4(v4_from_c(address)))
+            }
+            AF_INET6 => {
+                // SAFETY: as above.
+                let address = unsafe { &self.v6 };
+                Some(SocketAddr::V6(v6_from_c(address)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The address family of a socket for this address (INV-32).
+pub(crate) const fn family(address: SocketAddr) -> ADDRESS_FAMILY {
+    match address {
+        SocketAddr::V4(_) => AF_INET,
+        SocketAddr::V6(_) => AF_INET6,
+    }
+}
+
+/// The address that binds a connecting socket to any interface and port.
+pub(crate) const fn unspecified(family_of: SocketAddr) -> SocketAddr {
+    match family_of {
+        SocketAddr::V4(_) => SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)),
+        SocketAddr::V6(_) => SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0)),
+    }
+}
+
+fn v4_to_c(address: SocketAddrV4) -> SOCKADDR_IN {
+    SOCKADDR_IN {
+        sin_family: AF_INET,
+        sin_port: address.port().to_be(),
+        sin_addr: IN_ADDR {
+            S_un: IN_ADDR_0 {
+                S_addr: u32::from_ne_bytes(address.ip().octets()),
+            },
+        },
+        sin_zero: [0; 8],
+    }
+}
+
+fn v4_from_c(address: &SOCKADDR_IN) -> SocketAddrV4 {
+    // SAFETY: every view of the union is a number of the same 32 bits.
+    let ip = unsafe { address.sin_addr.S_un.S_addr };
+    SocketAddrV4::new(
+        Ipv4Addr::from(ip.to_ne_bytes()),
+        u16::from_be(address.sin_port),
+    )
+}
+
+fn v6_to_c(address: SocketAddrV6) -> SOCKADDR_IN6 {
+    SOCKADDR_IN6 {
+        sin6_family: AF_INET6,
+        sin6_port: address.port().to_be(),
+        sin6_flowinfo: address.flowinfo(),
+        sin6_addr: IN6_ADDR {
+            u: IN6_ADDR_0 {
+                Byte: address.ip().octets(),
+            },
+        },
+        Anonymous: SOCKADDR_IN6_0 {
+            sin6_scope_id: address.scope_id(),
+        },
+    }
+}
+
+fn v6_from_c(address: &SOCKADDR_IN6) -> SocketAddrV6 {
+    // SAFETY: every view of the union is a number of the same 128 bits.
+    let ip = unsafe { address.sin6_addr.u.Byte };
+    // SAFETY: every view of the union is a number of the same 32 bits.
+    let scope = unsafe { address.Anonymous.sin6_scope_id };
+    SocketAddrV6::new(
+        Ipv6Addr::from(ip),
+        u16::from_be(address.sin6_port),
+        address.sin6_flowinfo,
+        scope,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_survive_the_way_through_c() {
+        for text in ["192.0.2.1:80", "[2001:db8::1]:443", "[fe80::1%7]:9"] {
+            let address: SocketAddr = text.parse().expect("an address");
+            assert_eq!(Storage::new(address).address(), Some(address));
+        }
+    }
+
+    #[test]
+    fn c_has_ports_and_addresses_in_network_byte_order() {
+        let address = v4_to_c(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 0x1234));
+        assert_eq!(address.sin_port.to_ne_bytes(), [0x12, 0x34]);
+        // SAFETY: the union was written in whole.
+        let bytes = unsafe { address.sin_addr.S_un.S_un_b };
+        assert_eq!(
+            [bytes.s_b1, bytes.s_b2, bytes.s_b3, bytes.s_b4],
+            [192, 0, 2, 1]
+        );
+    }
+
+    #[test]
+    fn an_unknown_family_is_no_address() {
+        assert_eq!(Storage::EMPTY.address(), None);
+    }
+}

@@ -1,0 +1,63 @@
+//! Safe, async Windows Kernel Sockets (WSK) for drivers.
+//!
+//! WSK is the way for a Windows driver to use the network: a C interface of function tables, IRPs and
+//! MDLs, with rules whose violation stops the system. This crate keeps the rules: a socket cannot be
+//! used after its close, a buffer cannot be freed while the system writes to it, and what was started is
+//! always accounted for.
+//!
+//! ```
+//! use std::net::Ipv4Addr;
+//! use wsk::{Buffer, Provider, TcpListener};
+//!
+//! /// Serves one connection: sends back what it receives.
+//! async fn echo_once(wsk: &Provider, port: u16) -> wsk::Result<()> {
+//!     let mut listener = TcpListener::bind(wsk, (Ipv4Addr::UNSPECIFIED, port)).await?;
+//!     let (stream, _peer) = listener.accept().await?;
+//!     let mut buffer = Buffer::new(64 * 1024)?;
+//!     loop {
+//!         let (received, filled) = stream.recv(buffer).await.into_result()?;
+//!         if received == 0 {
+//!             return stream.shutdown().await;
+//!         }
+//!         let (_, sent) = stream.send_all(filled.slice(..received)?).await.into_result()?;
+//!         buffer = sent.into_inner();
+//!     }
+//! }
+//! ```
+//!
+//! # How a driver uses it
+//!
+//! `DriverEntry` makes a [`Registration`], captures a [`Provider`] and starts a [`Runtime`]; tasks do the
+//! rest; `DriverUnload` drops them in the opposite order. The crate `echo-driver` of this project's
+//! examples is such a driver, complete.
+//!
+//! # What it needs
+//!
+//! Windows 8 or later, x64 or arm64. No allocator: everything comes from nonpaged pool, and every
+//! allocation may fail with an error. Futures are polled at `PASSIVE_LEVEL`; wakers are woken at up to
+//! `DISPATCH_LEVEL`, by any thread, and must not poll in place.
+
+#![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+mod address;
+mod buffer;
+mod dispatch;
+pub mod irql;
+pub mod net;
+mod operation;
+pub mod pool;
+mod reaper;
+mod registration;
+pub mod rt;
+mod socket;
+mod status;
+mod sync;
+
+pub use buffer::{BufResult, Buffer, IoBuf, Slice};
+pub use net::{TcpListener, TcpStream};
+pub use registration::{Provider, Registration, Version};
+pub use rt::{Runtime, Spawner};
+pub use status::{Error, ErrorKind, Result};

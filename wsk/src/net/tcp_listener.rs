@@ -1,0 +1,85 @@
+//! A TCP listener.
+
+use core::fmt;
+use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
+use super::TcpStream;
+use crate::registration::Provider;
+use crate::socket::ListenSocket;
+use crate::status::Result;
+
+/// Listens for TCP connections.
+///
+/// Dropping it closes the socket without waiting; [`TcpListener::close`] waits.
+///
+/// ```
+/// use std::net::Ipv4Addr;
+/// use wsk::TcpListener;
+///
+/// # wsk_host::run(async |wsk: wsk::Provider| {
+/// let mut listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
+/// println!("listening on {}", listener.local_addr().await?);
+/// listener.close().await;
+/// # Ok::<(), wsk::Error>(())
+/// # })?;
+/// # Ok::<(), wsk::Error>(())
+/// ```
+pub struct TcpListener(ListenSocket);
+
+impl TcpListener {
+    /// Listens on a local address. Port 0 lets the system choose one.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future closes the
+    /// socket.
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_ADDRESS_ALREADY_EXISTS` or `STATUS_ACCESS_DENIED` if the address is in use.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - What else `WskSocket` and `WskBind` report.
+    pub async fn bind(wsk: &Provider, local: impl Into<SocketAddr>) -> Result<Self> {
+        ListenSocket::bind(wsk, local.into()).await.map(Self)
+    }
+
+    /// Waits for a connection; the address is the peer's.
+    ///
+    /// Takes the listener exclusively: only one accept is in flight at a time, since a second one is
+    /// known to hang.
+    ///
+    /// Cancellation: dropping the future loses nothing. The accept stays in flight, and the next call
+    /// takes up what it brings.
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the listener no longer works.
+    /// - What else `WskAccept` reports.
+    pub async fn accept(&mut self) -> Result<(TcpStream, SocketAddr)> {
+        let (socket, remote) = self.0.accept().await?;
+        // A provider that writes no address leaves it unspecified.
+        let unspecified = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
+        Ok((TcpStream::new(socket), remote.unwrap_or(unspecified)))
+    }
+
+    /// The address that it listens on.
+    ///
+    /// # Errors
+    ///
+    /// What `WskGetLocalAddress` reports. Wine does not implement it.
+    pub async fn local_addr(&self) -> Result<SocketAddr> {
+        self.0.local_address().await
+    }
+
+    /// Closes the listener, and waits until that is done.
+    ///
+    /// Cancellation: the close goes on.
+    pub async fn close(self) {
+        self.0.close().await;
+    }
+}
+
+impl fmt::Debug for TcpListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpListener").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,539 @@
+//! One request to WSK: an IRP, its result, and everything that the system touches meanwhile.
+//!
+//! All of it is one allocation in nonpaged memory, which is used again for the next request of the
+//! same socket. The rules kept here:
+//!
+//! - the IRP is in place, with one stack location, and set up anew for every request (INV-10);
+//! - one completion routine, for every outcome, that keeps the IRP (INV-11);
+//! - the result comes from the IRP alone; what the call returns is not one (INV-12), with one
+//!   exception: see [`InFlight`];
+//! - nobody touches an IRP in flight but to cancel it (INV-14);
+//! - the completion routine makes no call to WSK (INV-15): a socket that nobody waits for any more is
+//!   handed to the reaper (INV-20);
+//! - a request in flight keeps its socket's memory, and through it the registration (INV-18).
+
+mod state;
+
+use core::cell::UnsafeCell;
+use core::future::Future;
+use core::pin::Pin;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicPtr, Ordering};
+use core::task::{Context, Poll, Waker};
+
+use wsk_sys::{
+    IO_STACK_LOCATION, IRP, IoCancelIrp, IoInitializeIrp, IoReuseIrp, IoSetCompletionRoutine,
+    IoSizeOfIrp, NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, PWSK_SOCKET,
+    STATUS_MORE_PROCESSING_REQUIRED, STATUS_NOT_IMPLEMENTED, STATUS_UNSUCCESSFUL, TRUE, WSK_SOCKET,
+};
+
+use self::state::{Completion, Leave, State};
+use crate::address::Storage;
+use crate::buffer::Buffer;
+use crate::pool::PoolBox;
+use crate::socket::{NewSocket, Shared};
+use crate::status::{Error, Result, check, known};
+
+/// An IRP followed by its only stack location, as [`IoSizeOfIrp`]`(1)` has them.
+#[repr(C)]
+struct Packet {
+    irp: IRP,
+    location: IO_STACK_LOCATION,
+}
+
+const _: () = assert!(core::mem::offset_of!(Packet, location) == size_of::<IRP>());
+
+/// What the system reads and writes while the request is in flight, and what the request owns.
+pub(crate) struct Payload {
+    pub(crate) local: Storage,
+    pub(crate) remote: Storage,
+    pub(crate) buffer: Option<Buffer>,
+    /// What a socket that the request delivers will live in, made before it can arrive.
+    pub(crate) delivered: Option<NewSocket>,
+}
+
+/// A request and its IRP.
+///
+/// Every field is a cell: the completion routine may hold a reference while the owner, who has just
+/// become the only one, frees the memory. Only references to cells may dangle.
+pub(crate) struct Operation {
+    packet: UnsafeCell<Packet>,
+    state: State,
+    payload: UnsafeCell<Payload>,
+    /// The socket that the request in flight was made to.
+    socket: UnsafeCell<Option<NonNull<Shared>>>,
+    /// The next request in its socket's list of orphans.
+    next_orphan: AtomicPtr<Operation>,
+}
+
+// SAFETY: the state says who may touch the rest, and is itself shared.
+unsafe impl Send for Operation {}
+// SAFETY: as above.
+unsafe impl Sync for Operation {}
+
+impl Operation {
+    /// A request to be placed in nonpaged memory; see [`Operation::initialise`].
+    pub(crate) fn new() -> Self {
+        // SAFETY: an IRP is numbers and pointers, for which zero is a value; the kernel initialises it.
+        let packet = unsafe { core::mem::zeroed() };
+        Self {
+            packet: UnsafeCell::new(packet),
+            state: State::new(),
+            payload: UnsafeCell::new(Payload {
+                local: Storage::EMPTY,
+                remote: Storage::EMPTY,
+                buffer: None,
+                delivered: None,
+            }),
+            socket: UnsafeCell::new(None),
+            next_orphan: AtomicPtr::new(core::ptr::null_mut()),
+        }
+    }
+
+    /// Makes the memory an IRP. Afterwards the request must not move, since an IRP has pointers into
+    /// itself.
+    ///
+    /// # Safety
+    ///
+    /// The request is where it stays, in nonpaged memory, and idle.
+    pub(crate) unsafe fn initialise(&self) {
+        // SAFETY: the packet is an IRP with one stack location, and nobody uses it yet.
+        unsafe { IoInitializeIrp(self.irp(), IoSizeOfIrp(1), 1) };
+    }
+
+    pub(crate) fn irp(&self) -> PIRP {
+        self.packet.get().cast()
+    }
+
+    /// Readies the IRP for a call: fresh, and with the completion routine for every outcome.
+    ///
+    /// # Safety
+    ///
+    /// The request is the caller's and not in flight. `routine` takes a pointer to this request.
+    unsafe fn ready(&self, routine: CompletionRoutine) {
+        let irp = self.irp();
+        // SAFETY: the IRP was initialised, and is not in flight.
+        unsafe { IoReuseIrp(irp, STATUS_UNSUCCESSFUL) };
+        let context: PVOID = core::ptr::from_ref(self).cast_mut().cast();
+        // SAFETY: the IRP is fresh and so has its stack location left; the request outlives it.
+        unsafe { IoSetCompletionRoutine(irp, Some(routine), context, TRUE, TRUE, TRUE) };
+    }
+
+    /// The status and information of a completed request (INV-19: what the information means depends
+    /// on the request, and it means nothing unless the request succeeded).
+    ///
+    /// # Safety
+    ///
+    /// The request has completed, and is the caller's.
+    unsafe fn result(&self) -> Result<usize> {
+        let irp = self.irp();
+        // SAFETY: a completed IRP is the caller's to read.
+        let block = unsafe { (*irp).IoStatus };
+        check(block.Status).map(|()| block.Information)
+    }
+
+    /// Sends the IRP of a socket's close on its way. If it is `detached`, nobody will wait for it.
+    ///
+    /// # Safety
+    ///
+    /// - The request is idle, its IRP initialised, and its memory stays until `routine` has returned.
+    /// - `call` hands the IRP to `WskCloseSocket`.
+    pub(crate) unsafe fn close(
+        &self,
+        detached: bool,
+        routine: CompletionRoutine,
+        call: impl FnOnce(PIRP),
+    ) {
+        // SAFETY: the caller promises an idle request.
+        unsafe { self.ready(routine) };
+        if detached {
+            self.state.start_abandoned();
+        } else {
+            self.state.start();
+        }
+        call(self.irp());
+    }
+
+    /// For the routine of a close: who to wake.
+    pub(crate) fn close_completed(&self) -> Option<Waker> {
+        match self.state.complete() {
+            Completion::Owned(waker) => waker,
+            Completion::Abandoned | Completion::Orphaned => None,
+        }
+    }
+
+    /// For the owner of a close that is not detached.
+    pub(crate) fn poll_close(&self, context: &Context<'_>) -> Poll<()> {
+        self.state.poll(context.waker())
+    }
+
+    /// For the owner of a close that is not detached: nobody waits for it any more.
+    pub(crate) fn detach_close(&self) {
+        // It makes no difference: the routine has a hold of its own on the memory.
+        let (Leave::Left | Leave::Completed) = self.state.abandon();
+    }
+}
+
+pub(crate) type CompletionRoutine = unsafe extern "C" fn(PDEVICE_OBJECT, PIRP, PVOID) -> NTSTATUS;
+
+/// A request that is not in flight, and that frees its memory.
+pub(crate) struct Idle(NonNull<Operation>);
+
+// SAFETY: it owns the request.
+unsafe impl Send for Idle {}
+
+impl Idle {
+    pub(crate) fn allocate() -> Result<Self> {
+        let operation = PoolBox::new(Operation::new())?;
+        // SAFETY: it stays in this allocation, which is nonpaged.
+        unsafe { operation.initialise() };
+        Ok(Self(operation.into_raw()))
+    }
+
+    pub(crate) fn into_raw(self) -> NonNull<Operation> {
+        let operation = self.0;
+        core::mem::forget(self);
+        operation
+    }
+
+    /// # Safety
+    ///
+    /// `operation` came from [`Idle::into_raw`], or its request has ended for good, and nobody else has
+    /// it.
+    pub(crate) const unsafe fn from_raw(operation: NonNull<Operation>) -> Self {
+        Self(operation)
+    }
+
+    const fn operation(&self) -> &Operation {
+        // SAFETY: it owns the request.
+        unsafe { self.0.as_ref() }
+    }
+
+    pub(crate) fn payload(&mut self) -> &mut Payload {
+        // SAFETY: the request is not in flight, so the payload is the owner's alone.
+        unsafe { &mut *self.operation().payload.get() }
+    }
+
+    /// Makes the request. `call` is given the socket, the IRP, and the place of the payload, which the
+    /// system may use until the request completes.
+    ///
+    /// # Safety
+    ///
+    /// `call` hands the IRP to one function of WSK, and gives it no other memory for the duration of
+    /// the request than the payload's and what lives longer than `socket`.
+    pub(crate) unsafe fn start(
+        self,
+        socket: &Shared,
+        call: impl FnOnce(PWSK_SOCKET, PIRP, *mut Payload) -> NTSTATUS,
+    ) -> InFlight {
+        let operation = self.into_raw();
+        // SAFETY: the request was owned; it stays until its completion, or its owner, frees it.
+        let request = unsafe { operation.as_ref() };
+        socket.retain();
+        // SAFETY: the request is not in flight, so the field is the owner's.
+        unsafe { *request.socket.get() = Some(NonNull::from(socket)) };
+        // SAFETY: the request is idle, and `completed` takes a pointer to it.
+        unsafe { request.ready(completed) };
+        request.state.start();
+        let status = call(socket.socket(), request.irp(), request.payload.get());
+        // The request stays this owner's until the owner leaves it, whatever the call returned.
+        InFlight {
+            operation: Some(operation),
+            refused: status == STATUS_NOT_IMPLEMENTED,
+        }
+    }
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        // SAFETY: it owns the request, which came from a `PoolBox`.
+        drop(unsafe { PoolBox::from_raw(self.0) });
+    }
+}
+
+/// A request in flight, seen from its owner: a future of its outcome.
+///
+/// Dropping it asks the system to end the request, and leaves it to its completion routine.
+///
+/// WSK completes the IRP of every call, whatever the call returns (INV-12). Wine does not: of the
+/// functions that it lacks, the call returns `STATUS_NOT_IMPLEMENTED` and the IRP never completes. So
+/// if a call returns that status and no completion has come, the request is *refused*: its owner gets
+/// the error at once, and the request, which might still complete, is left to its socket, whose close
+/// is the end of every request.
+#[must_use = "the request is cancelled when this is dropped"]
+pub(crate) struct InFlight {
+    /// None when the outcome was given out.
+    operation: Option<NonNull<Operation>>,
+    refused: bool,
+}
+
+// SAFETY: it is one of the two halves of the request, whose state is shared.
+unsafe impl Send for InFlight {}
+// SAFETY: it has no methods on a shared reference.
+unsafe impl Sync for InFlight {}
+
+/// How a request ended.
+pub(crate) enum Outcome {
+    /// With a result. The request can be used again, after what its payload brought was taken out.
+    Completed(Idle, Result<usize>),
+    /// Not at all: the running system does not implement the call, and keeps the payload.
+    Refused(Error),
+}
+
+impl InFlight {
+    /// For a call that every system implements, such as `WskSocket`: the completion will come.
+    pub(crate) const fn never_refused(mut self) -> Self {
+        self.refused = false;
+        self
+    }
+}
+
+impl Future for InFlight {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+        // Polled after it was ready, which no caller in this crate does.
+        let Some(operation) = self.operation else {
+            return Poll::Pending;
+        };
+        // SAFETY: the request is there until its owner, which this is, leaves it.
+        let request = unsafe { operation.as_ref() };
+        if self.refused {
+            // SAFETY: the request is this owner's, and was refused.
+            if unsafe { orphan(operation) } == Leave::Left {
+                self.operation = None;
+                return Poll::Ready(Outcome::Refused(known::STATUS_NOT_IMPLEMENTED));
+            }
+        } else if request.state.poll(context.waker()).is_pending() {
+            return Poll::Pending;
+        }
+        self.operation = None;
+        // SAFETY: the request has completed, so it is the owner's.
+        let result = unsafe { request.result() };
+        // SAFETY: as above; this value gave it up.
+        let idle = unsafe { Idle::from_raw(operation) };
+        Poll::Ready(Outcome::Completed(idle, result))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let Some(operation) = self.operation else {
+            return;
+        };
+        // SAFETY: the request is there until its owner, which this is, leaves it.
+        let request = unsafe { operation.as_ref() };
+        let left = if self.refused {
+            // SAFETY: the request is this owner's, and was refused.
+            unsafe { orphan(operation) }
+        } else {
+            if !request.state.is_completed() {
+                // It may complete at any moment, also within this call; but nobody frees or reuses it
+                // before its owner has left it, which is below (INV-14).
+                // SAFETY: the IRP's memory is valid, as said; the IRQL is at most DISPATCH_LEVEL.
+                unsafe { IoCancelIrp(request.irp()) };
+            }
+            request.state.abandon()
+        };
+        if left == Leave::Completed {
+            // SAFETY: the request has completed, so it is the owner's, and nobody wants its result.
+            unsafe { dispose(operation) };
+        }
+    }
+}
+
+/// Leaves a refused request to its socket, unless it has completed after all.
+///
+/// # Safety
+///
+/// The request is the caller's, and the call that it was given to returned
+/// `STATUS_NOT_IMPLEMENTED`.
+unsafe fn orphan(operation: NonNull<Operation>) -> Leave {
+    // SAFETY: the caller's request is there until it is left.
+    let request = unsafe { operation.as_ref() };
+    // SAFETY: written before the request was started, and only read since.
+    let socket = unsafe { *request.socket.get() };
+    let left = request.state.orphan();
+    if let (Leave::Left, Some(socket)) = (&left, socket) {
+        // SAFETY: the hold of the request in flight keeps the socket until `adopt` takes it.
+        let shared = unsafe { socket.as_ref() };
+        // SAFETY: the request was made to this socket, and is left to it here, once.
+        unsafe { shared.requests.adopt(operation) };
+        // The completion routine will not give up the hold, since it may never run.
+        // SAFETY: the hold that `start` took is given up once.
+        unsafe { Shared::release(socket) };
+    }
+    left
+}
+
+/// The completion routine of every request but a close.
+///
+/// Runs in any thread, at any IRQL up to `DISPATCH_LEVEL`, possibly before the call returns.
+unsafe extern "C" fn completed(_device: PDEVICE_OBJECT, _irp: PIRP, context: PVOID) -> NTSTATUS {
+    // SAFETY: `ready` set this context.
+    let operation = unsafe { NonNull::new_unchecked(context.cast::<Operation>()) };
+    // SAFETY: the request is in flight; this is the only access to it until `complete`.
+    let request = unsafe { operation.as_ref() };
+    // SAFETY: the owner wrote it before the request was started.
+    let socket = unsafe { *request.socket.get() };
+    match request.state.complete() {
+        Completion::Owned(waker) => {
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+        // SAFETY: the owner has left the request to this routine.
+        Completion::Abandoned => unsafe { dispose(operation) },
+        Completion::Orphaned => {
+            // The memory is the socket's, which gave up the request's hold on it.
+            // SAFETY: the request has completed, and nobody else touches its payload.
+            unsafe { drop_payload(request) };
+            return STATUS_MORE_PROCESSING_REQUIRED;
+        }
+    }
+    if let Some(socket) = socket {
+        // The last thing that this routine does: it may end the socket, and let the driver unload.
+        // SAFETY: the hold that `start` took is given up once.
+        unsafe { Shared::release(socket) };
+    }
+    STATUS_MORE_PROCESSING_REQUIRED
+}
+
+/// Ends a completed request whose result nobody wants.
+///
+/// # Safety
+///
+/// The request has completed, and is the caller's.
+unsafe fn dispose(operation: NonNull<Operation>) {
+    // SAFETY: the request is the caller's, and so is there.
+    let request = unsafe { operation.as_ref() };
+    // SAFETY: the caller promises a completed request of its own.
+    unsafe { drop_payload(request) };
+    // SAFETY: as above.
+    drop(unsafe { Idle::from_raw(operation) });
+}
+
+/// Drops what a completed request brought: a socket that it delivered is closed (INV-20).
+///
+/// # Safety
+///
+/// The request has completed, and its payload is the caller's.
+unsafe fn drop_payload(request: &Operation) {
+    // SAFETY: the caller promises a completed request.
+    let result = unsafe { request.result() };
+    // SAFETY: the caller promises the payload.
+    let payload = unsafe { &mut *request.payload.get() };
+    payload.buffer = None;
+    if let (Some(new), Ok(information)) = (payload.delivered.take(), result) {
+        // CAST: the information of a request that delivers a socket is its address.
+        let socket = core::ptr::with_exposed_provenance_mut::<WSK_SOCKET>(information);
+        if let Some(socket) = NonNull::new(socket) {
+            // SAFETY: the request delivered this socket, and nobody else has it.
+            unsafe { new.reap(socket) };
+        }
+    }
+}
+
+/// A socket's requests that can be used again, and those that were refused.
+pub(crate) struct Cache {
+    idle: [AtomicPtr<Operation>; Self::SIZE],
+    orphans: AtomicPtr<Operation>,
+}
+
+impl Cache {
+    /// As many requests as a socket has in flight at once without allocating.
+    const SIZE: usize = 4;
+
+    pub(crate) fn new() -> Self {
+        Self {
+            idle: core::array::from_fn(|_| AtomicPtr::new(core::ptr::null_mut())),
+            orphans: AtomicPtr::new(core::ptr::null_mut()),
+        }
+    }
+
+    /// A request: one that was used before, if there is one.
+    pub(crate) fn take(&self) -> Result<Idle> {
+        for slot in &self.idle {
+            // A look first, so that empty slots cost no exchange.
+            if slot.load(Ordering::Relaxed).is_null() {
+                continue;
+            }
+            if let Some(operation) =
+                NonNull::new(slot.swap(core::ptr::null_mut(), Ordering::Acquire))
+            {
+                // SAFETY: `put` gave it away, and the exchange took it out.
+                return Ok(unsafe { Idle::from_raw(operation) });
+            }
+        }
+        Idle::allocate()
+    }
+
+    /// Keeps a request for the next use, or frees it.
+    pub(crate) fn put(&self, mut idle: Idle) {
+        let payload = idle.payload();
+        payload.buffer = None;
+        payload.delivered = None;
+        let operation = idle.into_raw();
+        for slot in &self.idle {
+            let empty = core::ptr::null_mut();
+            if slot
+                .compare_exchange(
+                    empty,
+                    operation.as_ptr(),
+                    Ordering::Release,
+                    Ordering::Relaxed,
+                )
+                .is_ok()
+            {
+                return;
+            }
+        }
+        // SAFETY: it was given away above, and no slot took it.
+        drop(unsafe { Idle::from_raw(operation) });
+    }
+
+    /// Keeps a request that was refused.
+    ///
+    /// # Safety
+    ///
+    /// The request was orphaned, and nobody else adopts it.
+    pub(crate) unsafe fn adopt(&self, operation: NonNull<Operation>) {
+        let mut head = self.orphans.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: the caller promises the request, whose link nobody else uses.
+            unsafe { operation.as_ref() }
+                .next_orphan
+                .store(head, Ordering::Relaxed);
+            match self.orphans.compare_exchange_weak(
+                head,
+                operation.as_ptr(),
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return,
+                Err(found) => head = found,
+            }
+        }
+    }
+}
+
+impl Drop for Cache {
+    /// Runs when the socket is closed and nothing of it is in flight.
+    fn drop(&mut self) {
+        for slot in &mut self.idle {
+            if let Some(operation) = NonNull::new(*slot.get_mut()) {
+                // SAFETY: `put` gave it away.
+                drop(unsafe { Idle::from_raw(operation) });
+            }
+        }
+        let mut next = *self.orphans.get_mut();
+        while let Some(operation) = NonNull::new(next) {
+            // SAFETY: the socket is closed, and close ends every request (INV-46): an orphan that has
+            // not completed by now never will.
+            let orphan = unsafe { Idle::from_raw(operation) };
+            next = orphan.operation().next_orphan.load(Ordering::Relaxed);
+        }
+    }
+}
+
+const _: () = assert!(align_of::<Operation>() == 16);

@@ -1,0 +1,455 @@
+//! Who owns a request, and who is told when it completes.
+//!
+//! A request has an owner (a future) and, while it is in flight, WSK, which runs the completion
+//! routine once, at any time, on any processor. The two meet in one word:
+//!
+//! | phase | meaning | leaves it |
+//! |---|---|---|
+//! | idle | the owner's alone | the owner starts it |
+//! | in flight | no waker is stored | the owner stores a waker; the completion |
+//! | waiting | a waker is stored | the owner takes it back; the completion takes it |
+//! | completed | the owner's alone, with a result | the owner starts it again |
+//! | abandoned | the completion routine's alone | nobody: the completion disposes of it |
+//! | orphaned | the call returned `STATUS_NOT_IMPLEMENTED` without completing | nobody: its socket frees it |
+//!
+//! The completion's **last access to the request** is the step to *completed*: the owner may free or
+//! reuse the memory from that instant, so the waker is taken out before the step and called after it.
+//! `AtomicWaker` cannot be used for this, since it touches its memory after the waker is gone.
+//!
+//! # How the waker is shared without a lock
+//!
+//! The owner writes the waker only in the phase *in flight*, and the completion reads it only in the
+//! phase *waiting*. The completion reads first and then steps to *completed*; the step fails if the
+//! owner took the waker back meanwhile. Since the owner could also have stored another one, every
+//! change to *waiting* counts up the rest of the word, and so a stale read never passes.
+
+use core::ptr;
+use core::task::{Poll, RawWakerVTable, Waker};
+
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+#[cfg(not(loom))]
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+const IDLE: usize = 0;
+const IN_FLIGHT: usize = 1;
+const WAITING: usize = 2;
+const COMPLETED: usize = 3;
+const ABANDONED: usize = 4;
+const ORPHANED: usize = 5;
+
+/// The bits of the word that hold the phase; the rest counts the wakers that were stored.
+const PHASE: usize = 0b111;
+const ONE_MORE_WAKER: usize = 0b1000;
+
+/// The state of one request.
+pub(crate) struct State {
+    word: AtomicUsize,
+    waker_data: AtomicPtr<()>,
+    waker_vtable: AtomicPtr<RawWakerVTable>,
+}
+
+/// What a completion found.
+pub(crate) enum Completion {
+    /// The owner is still there: the request is the owner's again. Wake it, if it waits.
+    Owned(Option<Waker>),
+    /// The owner has gone: the request is the completion routine's to dispose of.
+    Abandoned,
+    /// The owner has gone, and left the memory to the request's socket.
+    Orphaned,
+}
+
+/// What an owner found that wants to leave.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Leave {
+    /// The request had completed: it stays the owner's.
+    Completed,
+    /// The request is no longer the owner's.
+    Left,
+}
+
+impl State {
+    pub(crate) fn new() -> Self {
+        Self {
+            word: AtomicUsize::new(IDLE),
+            waker_data: AtomicPtr::new(ptr::null_mut()),
+            waker_vtable: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    /// Owner: puts an idle or completed request in flight. Before the call that it is given to.
+    pub(crate) fn start(&self) {
+        let word = self.word.load(Ordering::Relaxed);
+        // The call that follows publishes the request.
+        self.word
+            .store(word & !PHASE | IN_FLIGHT, Ordering::Relaxed);
+    }
+
+    /// Owner, before the call: puts a request in flight that nobody will wait for.
+    pub(crate) fn start_abandoned(&self) {
+        let word = self.word.load(Ordering::Relaxed);
+        self.word
+            .store(word & !PHASE | ABANDONED, Ordering::Relaxed);
+    }
+
+    /// Owner: whether the request has completed.
+    pub(crate) fn is_completed(&self) -> bool {
+        self.word.load(Ordering::Acquire) & PHASE == COMPLETED
+    }
+
+    /// Owner: whether the request has completed; if not, `waker` will be woken when it does.
+    pub(crate) fn poll(&self, waker: &Waker) -> Poll<()> {
+        let mut word = self.word.load(Ordering::Acquire);
+        loop {
+            let next = match word & PHASE {
+                IN_FLIGHT => {
+                    self.store_waker(waker.clone());
+                    (word & !PHASE).wrapping_add(ONE_MORE_WAKER) | WAITING
+                }
+                WAITING if self.holds(waker) => return Poll::Pending,
+                WAITING => word & !PHASE | IN_FLIGHT,
+                _ => return Poll::Ready(()),
+            };
+            match self
+                .word
+                .compare_exchange(word, next, Ordering::AcqRel, Ordering::Acquire)
+            {
+                Ok(_) if next & PHASE == WAITING => return Poll::Pending,
+                Ok(_) => {
+                    // SAFETY: the word said that a waker is stored, and the step took it back.
+                    drop(unsafe { self.take_waker() });
+                    word = next;
+                }
+                Err(found) => {
+                    if next & PHASE == WAITING {
+                        // SAFETY: it was stored above, and no completion has seen that.
+                        drop(unsafe { self.take_waker() });
+                    }
+                    word = found;
+                }
+            }
+        }
+    }
+
+    /// Owner: leaves the request to its completion routine.
+    pub(crate) fn abandon(&self) -> Leave {
+        self.leave(ABANDONED)
+    }
+
+    /// Owner: leaves a request that was refused without being completed.
+    pub(crate) fn orphan(&self) -> Leave {
+        self.leave(ORPHANED)
+    }
+
+    fn leave(&self, phase: usize) -> Leave {
+        let mut word = self.word.load(Ordering::Acquire);
+        loop {
+            let next = match word & PHASE {
+                IN_FLIGHT => word & !PHASE | phase,
+                // The waker first: after the last step the memory is no longer this thread's.
+                WAITING => word & !PHASE | IN_FLIGHT,
+                _ => return Leave::Completed,
+            };
+            match self
+                .word
+                .compare_exchange(word, next, Ordering::AcqRel, Ordering::Acquire)
+            {
+                Ok(_) if next & PHASE == phase => return Leave::Left,
+                Ok(_) => {
+                    // SAFETY: the word said that a waker is stored, and the step took it back.
+                    drop(unsafe { self.take_waker() });
+                    word = next;
+                }
+                Err(found) => word = found,
+            }
+        }
+    }
+
+    /// Completion routine: hands the request back, or learns that it is its own now.
+    ///
+    /// Unless the result says otherwise, the request may be gone when this returns.
+    pub(crate) fn complete(&self) -> Completion {
+        let mut word = self.word.load(Ordering::Acquire);
+        loop {
+            let waker = match word & PHASE {
+                ABANDONED => return Completion::Abandoned,
+                ORPHANED => return Completion::Orphaned,
+                WAITING => Some(self.waker_parts()),
+                _ => None,
+            };
+            let next = word & !PHASE | COMPLETED;
+            match self
+                .word
+                .compare_exchange(word, next, Ordering::AcqRel, Ordering::Acquire)
+            {
+                // SAFETY: the step succeeded, so these are the parts of the waker that was stored
+                // under this very word, and the owner will not touch it again.
+                Ok(_) => return Completion::Owned(waker.map(|parts| unsafe { from_parts(parts) })),
+                Err(found) => word = found,
+            }
+        }
+    }
+
+    fn store_waker(&self, waker: Waker) {
+        self.waker_data
+            .store(waker.data().cast_mut(), Ordering::Relaxed);
+        self.waker_vtable
+            .store(ptr::from_ref(waker.vtable()).cast_mut(), Ordering::Relaxed);
+        core::mem::forget(waker);
+    }
+
+    fn holds(&self, waker: &Waker) -> bool {
+        self.waker_parts()
+            == (
+                waker.data().cast_mut(),
+                ptr::from_ref(waker.vtable()).cast_mut(),
+            )
+    }
+
+    fn waker_parts(&self) -> (*mut (), *mut RawWakerVTable) {
+        (
+            self.waker_data.load(Ordering::Relaxed),
+            self.waker_vtable.load(Ordering::Relaxed),
+        )
+    }
+
+    /// # Safety
+    ///
+    /// A waker is stored, and nobody else takes it.
+    unsafe fn take_waker(&self) -> Waker {
+        // SAFETY: the caller promises a stored waker, whose parts these are.
+        unsafe { from_parts(self.waker_parts()) }
+    }
+}
+
+/// # Safety
+///
+/// The parts are those of a waker that was forgotten, and are used once.
+unsafe fn from_parts((data, vtable): (*mut (), *mut RawWakerVTable)) -> Waker {
+    // SAFETY: a waker's table is valid for ever.
+    let vtable: &'static RawWakerVTable = unsafe { &*vtable };
+    // SAFETY: the caller promises the parts of a waker.
+    unsafe { Waker::new(data, vtable) }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize as Count;
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Counter(Count);
+
+    impl Wake for Counter {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn counter() -> (Arc<Counter>, Waker) {
+        let counter = Arc::new(Counter::default());
+        (Arc::clone(&counter), Waker::from(counter))
+    }
+
+    fn complete(state: &State) {
+        match state.complete() {
+            Completion::Owned(waker) => {
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+            }
+            Completion::Abandoned | Completion::Orphaned => panic!("the owner is still there"),
+        }
+    }
+
+    #[test]
+    fn a_completion_before_the_first_poll_needs_no_waker() {
+        let (counter, waker) = counter();
+        let state = State::new();
+        state.start();
+        complete(&state);
+        assert!(state.poll(&waker).is_ready());
+        assert_eq!(counter.0.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn only_the_last_waker_is_woken_and_none_is_kept() {
+        let (first, first_waker) = counter();
+        let (second, second_waker) = counter();
+        let state = State::new();
+        state.start();
+        assert!(state.poll(&first_waker).is_pending());
+        assert!(state.poll(&first_waker).is_pending());
+        assert!(state.poll(&second_waker).is_pending());
+        complete(&state);
+        assert!(state.poll(&second_waker).is_ready());
+        drop((first_waker, second_waker));
+        assert_eq!(
+            (first.0.load(Ordering::Relaxed), Arc::strong_count(&first)),
+            (0, 1)
+        );
+        assert_eq!(
+            (second.0.load(Ordering::Relaxed), Arc::strong_count(&second)),
+            (1, 1)
+        );
+    }
+
+    #[test]
+    fn an_abandoned_request_is_the_completions() {
+        let (counter, waker) = counter();
+        let state = State::new();
+        state.start();
+        assert!(state.poll(&waker).is_pending());
+        assert_eq!(state.abandon(), Leave::Left);
+        assert!(matches!(state.complete(), Completion::Abandoned));
+        drop(waker);
+        assert_eq!(
+            (
+                counter.0.load(Ordering::Relaxed),
+                Arc::strong_count(&counter)
+            ),
+            (0, 1)
+        );
+    }
+
+    #[test]
+    fn a_completed_request_cannot_be_left_and_can_start_again() {
+        let (_counter, waker) = counter();
+        let state = State::new();
+        for _ in 0..3 {
+            state.start();
+            assert!(state.poll(&waker).is_pending());
+            complete(&state);
+            assert_eq!(state.abandon(), Leave::Completed);
+            assert_eq!(state.orphan(), Leave::Completed);
+            assert!(state.is_completed());
+        }
+    }
+
+    #[test]
+    fn an_orphan_is_its_sockets() {
+        let state = State::new();
+        state.start();
+        assert_eq!(state.orphan(), Leave::Left);
+        assert!(matches!(state.complete(), Completion::Orphaned));
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    //! Every order of the steps of an owner and a completion routine, and of the memory accesses that
+    //! the language allows to be seen in another order. Run by `cargo xtask test loom`.
+
+    use std::sync::Arc as StdArc;
+    use std::task::Wake;
+
+    use loom::sync::Arc;
+    use loom::sync::atomic::AtomicUsize as LoomUsize;
+    use loom::thread;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Counter(LoomUsize);
+
+    impl Wake for Counter {
+        fn wake(self: StdArc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn counter() -> (StdArc<Counter>, Waker) {
+        let counter = StdArc::new(Counter::default());
+        (StdArc::clone(&counter), Waker::from(counter))
+    }
+
+    /// The completion routine; says who the request belongs to afterwards.
+    fn completion(state: &Arc<State>) -> thread::JoinHandle<bool> {
+        let state = Arc::clone(state);
+        thread::spawn(move || match state.complete() {
+            Completion::Owned(waker) => {
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+                true
+            }
+            Completion::Abandoned | Completion::Orphaned => false,
+        })
+    }
+
+    #[test]
+    fn no_wake_is_lost_however_wakers_change() {
+        loom::model(|| {
+            let (first, first_waker) = counter();
+            let (second, second_waker) = counter();
+            let state = Arc::new(State::new());
+            state.start();
+            let completion = completion(&state);
+            let one = state.poll(&first_waker).is_ready();
+            let two = state.poll(&second_waker).is_ready();
+            assert!(completion.join().unwrap());
+            assert!(!one || two, "a completed request stays completed");
+            assert!(state.poll(&second_waker).is_ready());
+            let woken = (
+                first.0.load(Ordering::SeqCst),
+                second.0.load(Ordering::SeqCst),
+            );
+            // Pending after the second poll means that the second waker is told, and once.
+            assert_eq!(woken.1, usize::from(!two));
+            assert!(woken.0 + woken.1 <= 1);
+            drop((first_waker, second_waker));
+            assert_eq!(
+                (StdArc::strong_count(&first), StdArc::strong_count(&second)),
+                (1, 1)
+            );
+        });
+    }
+
+    #[test]
+    fn a_request_has_exactly_one_owner_after_it_was_left() {
+        loom::model(|| {
+            let (counter, waker) = counter();
+            let state = Arc::new(State::new());
+            state.start();
+            let completion = completion(&state);
+            let ready = state.poll(&waker).is_ready();
+            let left = state.abandon();
+            let owned = completion.join().unwrap();
+            assert_eq!(owned, left == Leave::Completed);
+            assert!(!ready || left == Leave::Completed);
+            drop(waker);
+            assert_eq!(
+                StdArc::strong_count(&counter),
+                1,
+                "a waker was lost or freed twice"
+            );
+        });
+    }
+
+    #[test]
+    fn the_result_is_visible_to_the_owner() {
+        loom::model(|| {
+            let (_counter, waker) = counter();
+            let state = Arc::new((State::new(), loom::cell::UnsafeCell::new(0)));
+            state.0.start();
+            let completion = {
+                let state = Arc::clone(&state);
+                thread::spawn(move || {
+                    // SAFETY: loom checks that nobody reads it meanwhile.
+                    state.1.with_mut(|result| unsafe { *result = 7 });
+                    drop(state.0.complete());
+                })
+            };
+            if state.0.poll(&waker).is_ready() {
+                // SAFETY: as above.
+                assert_eq!(state.1.with(|result| unsafe { *result }), 7);
+            }
+            completion.join().unwrap();
+        });
+    }
+}

@@ -1,0 +1,284 @@
+//! Nonpaged memory: what requests, buffers, sockets and tasks are made of.
+//!
+//! Everything that WSK or a completion routine may touch must be nonpaged (INV-17), so this crate
+//! allocates from nothing else. Every allocation can fail, and says so.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use wsk_sys::{
+    ExAllocatePool2, ExFreePoolWithTag, POOL_FLAG_NON_PAGED, POOL_FLAG_UNINITIALIZED, POOL_FLAGS,
+};
+
+use crate::status::{Result, known};
+
+/// The tag of this crate's allocations: `WskR` in a debugger and in poolmon.
+pub const TAG: u32 = u32::from_le_bytes(*b"WskR");
+
+/// What the pool aligns every allocation to, in bytes.
+const ALIGNMENT: usize = 16;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+static FREES: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+/// How much this crate has allocated so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Allocations that succeeded.
+    pub allocations: usize,
+    /// How many of them were freed.
+    pub frees: usize,
+    /// The highest number that were outstanding at once.
+    pub peak: usize,
+}
+
+impl Usage {
+    /// Allocations that were not freed.
+    #[must_use]
+    pub const fn outstanding(&self) -> usize {
+        self.allocations - self.frees
+    }
+}
+
+/// How much this crate, and [`NonPaged`] if the driver uses it, has allocated since the driver was
+/// loaded. A driver that reports this when it unloads sees its own leaks.
+///
+/// IRQL: any.
+///
+/// ```
+/// let before = wsk::pool::usage();
+/// let buffer = wsk::Buffer::new(1024)?;
+/// assert_eq!(wsk::pool::usage().allocations, before.allocations + 1);
+/// # extern crate wsk_host;
+/// # Ok::<(), wsk::Error>(())
+/// ```
+#[must_use]
+pub fn usage() -> Usage {
+    // The frees first: no allocation is freed before it is made, so this order cannot report more
+    // frees than allocations.
+    let frees = FREES.load(Ordering::Acquire);
+    Usage {
+        allocations: ALLOCATIONS.load(Ordering::Acquire),
+        frees,
+        peak: PEAK.load(Ordering::Relaxed),
+    }
+}
+
+/// Allocates nonpaged, zeroed memory, aligned to 16 bytes.
+pub(crate) fn allocate_zeroed(size: usize) -> Result<NonNull<u8>> {
+    allocate(size, POOL_FLAG_NON_PAGED)
+}
+
+fn allocate(size: usize, flags: POOL_FLAGS) -> Result<NonNull<u8>> {
+    // SAFETY: nonpaged pool may be allocated from up to DISPATCH_LEVEL, where all of this crate runs.
+    let memory = unsafe { ExAllocatePool2(flags, size, TAG) };
+    let memory = NonNull::new(memory.cast()).ok_or(known::STATUS_INSUFFICIENT_RESOURCES)?;
+    let outstanding = (ALLOCATIONS.fetch_add(1, Ordering::AcqRel) + 1)
+        .saturating_sub(FREES.load(Ordering::Acquire));
+    PEAK.fetch_max(outstanding, Ordering::Relaxed);
+    Ok(memory)
+}
+
+/// Frees memory of this module.
+///
+/// # Safety
+///
+/// `memory` came from [`allocate_zeroed`] or [`PoolBox`], and is not used any more.
+pub(crate) unsafe fn free(memory: NonNull<u8>) {
+    FREES.fetch_add(1, Ordering::AcqRel);
+    // SAFETY: the caller promises memory of this module, which is nonpaged pool with this tag, and
+    // may be freed up to DISPATCH_LEVEL.
+    unsafe { ExFreePoolWithTag(memory.as_ptr().cast(), TAG) };
+}
+
+/// A value in nonpaged memory, freed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct PoolBox<T>(NonNull<T>);
+
+// SAFETY: it owns its value, as `Box` does.
+unsafe impl<T: Send> Send for PoolBox<T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for PoolBox<T> {}
+
+impl<T> PoolBox<T> {
+    /// Moves `value` into nonpaged memory.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; `value` is dropped.
+    pub(crate) fn new(value: T) -> Result<Self> {
+        const { assert!(align_of::<T>() <= ALIGNMENT, "the pool aligns to 16 bytes") };
+        // The pool does not allocate nothing.
+        let size = size_of::<T>().max(1);
+        let memory = allocate(size, POOL_FLAG_NON_PAGED | POOL_FLAG_UNINITIALIZED)?.cast::<T>();
+        // SAFETY: the memory is as large and as aligned as a T, and nobody else's.
+        unsafe { memory.write(value) };
+        Ok(Self(memory))
+    }
+
+    /// Gives the value away as a pointer; [`PoolBox::from_raw`] takes it back.
+    pub(crate) fn into_raw(self) -> NonNull<T> {
+        let pointer = self.0;
+        core::mem::forget(self);
+        pointer
+    }
+
+    /// # Safety
+    ///
+    /// `pointer` came from [`PoolBox::into_raw`], and nobody else takes it back.
+    pub(crate) const unsafe fn from_raw(pointer: NonNull<T>) -> Self {
+        Self(pointer)
+    }
+}
+
+impl<T> Deref for PoolBox<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: the box owns a valid value.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl<T> DerefMut for PoolBox<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the box owns a valid value, and is borrowed for writing.
+        unsafe { self.0.as_mut() }
+    }
+}
+
+impl<T> Drop for PoolBox<T> {
+    fn drop(&mut self) {
+        // SAFETY: the box owns a valid value, which is not used any more.
+        unsafe { self.0.drop_in_place() };
+        // SAFETY: the memory is of this module and is not used any more.
+        unsafe { free(self.0.cast()) };
+    }
+}
+
+/// A value in nonpaged memory with several owners.
+#[derive(Debug)]
+pub(crate) struct PoolArc<T>(NonNull<Counted<T>>);
+
+#[derive(Debug)]
+struct Counted<T> {
+    owners: AtomicUsize,
+    value: T,
+}
+
+// SAFETY: owners share the value, and the last one drops it, on whichever thread that is.
+unsafe impl<T: Send + Sync> Send for PoolArc<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for PoolArc<T> {}
+
+impl<T> PoolArc<T> {
+    /// Moves `value` into nonpaged memory.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; `value` is dropped.
+    pub(crate) fn new(value: T) -> Result<Self> {
+        PoolBox::new(Counted {
+            owners: AtomicUsize::new(1),
+            value,
+        })
+        .map(|boxed| Self(boxed.into_raw()))
+    }
+
+    fn counted(&self) -> &Counted<T> {
+        // SAFETY: this owner keeps the value.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Gives this owner away as a pointer to the value; [`PoolArc::from_raw`] takes it back.
+    pub(crate) fn into_raw(self) -> *const T {
+        let value = &raw const self.counted().value;
+        core::mem::forget(self);
+        value
+    }
+
+    /// # Safety
+    ///
+    /// `value` came from [`PoolArc::into_raw`], and nobody else takes that owner back.
+    pub(crate) unsafe fn from_raw(value: *const T) -> Self {
+        let offset = core::mem::offset_of!(Counted<T>, value);
+        // SAFETY: the value lies at this offset of its `Counted`.
+        let counted = unsafe { value.byte_sub(offset) };
+        // SAFETY: derived from a pointer that is not null.
+        Self(unsafe { NonNull::new_unchecked(counted.cast_mut().cast()) })
+    }
+}
+
+impl<T> Clone for PoolArc<T> {
+    fn clone(&self) -> Self {
+        // With 64 bits the count cannot overflow in the life of a machine.
+        self.counted().owners.fetch_add(1, Ordering::Relaxed);
+        Self(self.0)
+    }
+}
+
+impl<T> Deref for PoolArc<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.counted().value
+    }
+}
+
+impl<T> Drop for PoolArc<T> {
+    fn drop(&mut self) {
+        if self.counted().owners.fetch_sub(1, Ordering::Release) != 1 {
+            return;
+        }
+        // What other owners did happens before the value is dropped.
+        core::sync::atomic::fence(Ordering::Acquire);
+        // SAFETY: this was the last owner.
+        drop(unsafe { PoolBox::from_raw(self.0) });
+    }
+}
+
+/// Nonpaged pool as a driver's global allocator, for drivers that use the `alloc` crate.
+///
+/// This crate does not need one. `alloc`'s collections stop the system when an allocation fails, so
+/// prefer their `try_reserve`.
+///
+/// IRQL: <= `DISPATCH_LEVEL`. Minimum Windows: Windows 8.
+///
+/// ```
+/// # #[cfg(any())] // A process has its own.
+/// #[global_allocator]
+/// static ALLOCATOR: wsk::pool::NonPaged = wsk::pool::NonPaged;
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NonPaged;
+
+// SAFETY: the pool gives out memory that nobody else uses until it is freed, aligned to 16 bytes;
+// larger alignments are refused.
+unsafe impl GlobalAlloc for NonPaged {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Self::allocate(layout, POOL_FLAG_NON_PAGED | POOL_FLAG_UNINITIALIZED)
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        Self::allocate(layout, POOL_FLAG_NON_PAGED)
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, _layout: Layout) {
+        if let Some(memory) = NonNull::new(memory) {
+            // SAFETY: the caller promises memory of this allocator that is not used any more.
+            unsafe { free(memory) };
+        }
+    }
+}
+
+impl NonPaged {
+    fn allocate(layout: Layout, flags: POOL_FLAGS) -> *mut u8 {
+        if layout.align() > ALIGNMENT {
+            return core::ptr::null_mut();
+        }
+        allocate(layout.size(), flags).map_or(core::ptr::null_mut(), NonNull::as_ptr)
+    }
+}

@@ -1,0 +1,341 @@
+//! Registering with WSK, and capturing its provider.
+
+use core::cell::UnsafeCell;
+use core::fmt;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::time::Duration;
+
+use wsk_sys::{
+    MAKE_WSK_VERSION, PWSK_CLIENT, PWSK_REGISTRATION, ULONG, WSK_CLIENT_DISPATCH, WSK_CLIENT_NPI,
+    WSK_INFINITE_WAIT, WSK_NO_WAIT, WSK_PROVIDER_CHARACTERISTICS, WSK_PROVIDER_DISPATCH,
+    WSK_PROVIDER_NPI, WSK_REGISTRATION, WskCaptureProviderNPI, WskDeregister,
+    WskQueryProviderCharacteristics, WskRegister, WskReleaseProviderNPI, find_pool_routines,
+};
+
+use crate::dispatch::ProviderDispatch;
+use crate::irql::{self, Passive};
+use crate::pool::{PoolArc, PoolBox};
+use crate::reaper::Reaper;
+use crate::status::{Result, check};
+use crate::sync::{Event, Thread};
+
+/// The table of every client of this crate: version 1.0, the only one there is, and no event callback,
+/// since no event has been defined. Static, as it must outlive the registration (INV-1).
+static CLIENT_DISPATCH: WSK_CLIENT_DISPATCH = WSK_CLIENT_DISPATCH {
+    Version: MAKE_WSK_VERSION(1, 0),
+    Reserved: 0,
+    WskClientEvent: None,
+};
+
+/// A registration as a client of WSK: what a driver does first and undoes last.
+///
+/// Dropping it waits until every provider and every socket that came of it is gone, and then
+/// deregisters. So it must be dropped at `PASSIVE_LEVEL`, in `DriverUnload` or where `DriverEntry` fails,
+/// by a thread that holds none of these (INV-5): a thread that does waits for itself. Dropped at another
+/// level, or forgotten, it stays registered, and a driver that unloads nevertheless stops the system
+/// (INV-3).
+///
+/// ```
+/// use std::time::Duration;
+/// use wsk::{Registration, irql::Passive};
+///
+/// // SAFETY: an example runs at PASSIVE_LEVEL.
+/// let passive = unsafe { Passive::assume() };
+/// let registration = Registration::register(passive)?;
+/// let wsk = registration.capture(passive, Duration::from_secs(5))?;
+/// # drop(wsk);
+/// # extern crate wsk_host;
+/// # Ok::<(), wsk::Error>(())
+/// ```
+pub struct Registration {
+    /// Valid until this value is dropped.
+    core: NonNull<Core>,
+    /// The thread of the core's reaper.
+    reaper: Option<Thread>,
+}
+
+// SAFETY: what it points to is shared by its own rules.
+unsafe impl Send for Registration {}
+// SAFETY: as above.
+unsafe impl Sync for Registration {}
+
+impl Registration {
+    /// Registers with WSK.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`. Minimum Windows: Windows 8.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nf-wsk-wskregister).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory, or no thread to be had.
+    /// - What `WskRegister` reports.
+    pub fn register(passive: Passive) -> Result<Self> {
+        // SAFETY: the token says PASSIVE_LEVEL.
+        unsafe { find_pool_routines() };
+        let core = PoolBox::new(Core {
+            registration: UnsafeCell::new(WSK_REGISTRATION {
+                ReservedRegistrationState: 0,
+                ReservedRegistrationContext: ptr::null_mut(),
+                ReservedRegistrationLock: 0,
+            }),
+            holds: AtomicUsize::new(1),
+            drained: Event::new(),
+            reaper: Reaper::new(),
+        })?;
+        // SAFETY: the core stays in this allocation, which is nonpaged.
+        unsafe { core.drained.initialise() };
+        // SAFETY: as above; the thread is joined below or in `drop`, before the core is freed.
+        let reaper = unsafe { core.reaper.start(passive) }?;
+        let mut npi = WSK_CLIENT_NPI {
+            ClientContext: ptr::null_mut(),
+            Dispatch: &raw const CLIENT_DISPATCH,
+        };
+        // SAFETY: the token says PASSIVE_LEVEL; the table is static, and the block neither moves nor is
+        // freed before it is deregistered (INV-2).
+        if let Err(error) = check(unsafe { WskRegister(&raw mut npi, core.registration.get()) }) {
+            core.reaper.stop();
+            reaper.join(passive);
+            return Err(error);
+        }
+        Ok(Self {
+            core: core.into_raw(),
+            reaper: Some(reaper),
+        })
+    }
+
+    /// Captures the provider, waiting up to `timeout` for WSK to become ready. It is counted in whole
+    /// milliseconds, up to 49 days.
+    ///
+    /// Do not wait for long in `DriverEntry`: early in the start of the system WSK may become ready only
+    /// after the entry points have returned (INV-6).
+    ///
+    /// IRQL: `PASSIVE_LEVEL`.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nf-wsk-wskcaptureprovidernpi).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_DEVICE_NOT_READY` (kind [`NotReady`](crate::ErrorKind::NotReady)) if WSK did not become
+    ///   ready in time.
+    /// - `STATUS_NOINTERFACE` if the provider does not support version 1.0.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    pub fn capture(&self, _passive: Passive, timeout: Duration) -> Result<Provider> {
+        // The highest number means to wait for ever, which nothing here does.
+        let longest = WSK_INFINITE_WAIT - 1;
+        let milliseconds =
+            ULONG::try_from(timeout.as_millis()).map_or(longest, |ms| ms.min(longest));
+        self.capture_for(milliseconds)
+    }
+
+    /// Captures the provider if WSK is ready.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nf-wsk-wskcaptureprovidernpi).
+    ///
+    /// # Errors
+    ///
+    /// As for [`Registration::capture`].
+    pub fn try_capture(&self) -> Result<Provider> {
+        self.capture_for(WSK_NO_WAIT)
+    }
+
+    fn capture_for(&self, milliseconds: ULONG) -> Result<Provider> {
+        let core = self.core();
+        let mut npi = WSK_PROVIDER_NPI {
+            Client: ptr::null_mut(),
+            Dispatch: ptr::null(),
+        };
+        // SAFETY: the registration is registered; if this may wait, the caller has shown its level.
+        check(unsafe {
+            WskCaptureProviderNPI(core.registration.get(), milliseconds, &raw mut npi)
+        })?;
+        core.retain();
+        let captured = Captured {
+            core: self.core,
+            client: npi.Client,
+            dispatch: npi.Dispatch,
+        };
+        // If there is no memory for it, it is dropped, and so released.
+        PoolArc::new(captured).map(Provider)
+    }
+
+    /// The lowest and the highest version of WSK that the provider supports, as (major, minor). To be
+    /// asked when a capture has failed with `STATUS_NOINTERFACE` (INV-7).
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nf-wsk-wskqueryprovidercharacteristics).
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_DEVICE_NOT_READY` if WSK is not ready.
+    pub fn provider_versions(&self) -> Result<(Version, Version)> {
+        let mut range = WSK_PROVIDER_CHARACTERISTICS {
+            HighestVersion: 0,
+            LowestVersion: 0,
+        };
+        // SAFETY: the registration is registered.
+        check(unsafe {
+            WskQueryProviderCharacteristics(self.core().registration.get(), &raw mut range)
+        })?;
+        Ok((
+            Version::from_raw(range.LowestVersion),
+            Version::from_raw(range.HighestVersion),
+        ))
+    }
+
+    const fn core(&self) -> &Core {
+        // SAFETY: valid until this value is dropped.
+        unsafe { self.core.as_ref() }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        if !irql::is_passive() {
+            // Neither waiting nor deregistering is possible here: it stays registered.
+            return;
+        }
+        // SAFETY: the level was just read, and a callback has no registration to drop: it would wait for
+        // itself at any level, as the type's documentation says.
+        let passive = unsafe { Passive::assume() };
+        let core = self.core();
+        if core.holds.fetch_sub(1, Ordering::AcqRel) != 1 {
+            // SAFETY: the event was initialised.
+            unsafe { core.drained.wait(passive) };
+        }
+        // SAFETY: the level is passive; nothing of the registration is left (INV-5).
+        unsafe { WskDeregister(core.registration.get()) };
+        core.reaper.stop();
+        if let Some(reaper) = self.reaper.take() {
+            reaper.join(passive);
+        }
+        // SAFETY: the core came from a `PoolBox`, and nobody else is left who has it.
+        drop(unsafe { PoolBox::from_raw(self.core) });
+    }
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registration").finish_non_exhaustive()
+    }
+}
+
+/// A registration's memory. Everything that comes of it holds it.
+pub(crate) struct Core {
+    registration: UnsafeCell<WSK_REGISTRATION>,
+    /// The registration's own, one for each captured provider, and one for each socket's memory.
+    holds: AtomicUsize,
+    /// Set when the last hold but the registration's was given up after the registration's.
+    drained: Event,
+    reaper: Reaper,
+}
+
+// SAFETY: WSK synchronises the block, and everything else is shared by its own rules.
+unsafe impl Sync for Core {}
+
+impl Core {
+    pub(crate) fn retain(&self) {
+        self.holds.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Gives up a hold. The registration may be gone when this returns.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a hold, and does not use the registration any more.
+    pub(crate) unsafe fn release(core: NonNull<Self>) {
+        // SAFETY: the caller's hold keeps the memory until the next step.
+        let this = unsafe { core.as_ref() };
+        if this.holds.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // The registration waits for this event, and frees the memory after it.
+            // SAFETY: the event was initialised.
+            unsafe { this.drained.set() };
+        }
+    }
+
+    pub(crate) const fn reaper(&self) -> &Reaper {
+        &self.reaper
+    }
+}
+
+/// WSK's provider, captured: what sockets are created with.
+///
+/// Cheap to clone. When the last clone is dropped, the provider is released; sockets stay usable
+/// (INV-4).
+#[derive(Clone)]
+pub struct Provider(PoolArc<Captured>);
+
+struct Captured {
+    core: NonNull<Core>,
+    client: PWSK_CLIENT,
+    dispatch: *const WSK_PROVIDER_DISPATCH,
+}
+
+// SAFETY: the client and its table may be used from any thread, and the core is shared.
+unsafe impl Send for Captured {}
+// SAFETY: as above.
+unsafe impl Sync for Captured {}
+
+impl Provider {
+    /// The version of WSK that the provider gives: 1.0, or with a higher minor number.
+    ///
+    /// IRQL: any.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        // SAFETY: the table is valid while it is captured.
+        let version = unsafe { &raw const (*self.0.dispatch).Version };
+        // SAFETY: as above, and every table begins with the version.
+        Version::from_raw(unsafe { version.read() })
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        // SAFETY: the captured provider has a hold.
+        unsafe { self.0.core.as_ref() }
+    }
+
+    pub(crate) fn client(&self) -> PWSK_CLIENT {
+        self.0.client
+    }
+
+    pub(crate) fn dispatch(&self) -> ProviderDispatch {
+        // SAFETY: the table is valid while it is captured, which it is as long as `self`.
+        unsafe { ProviderDispatch::from_raw(self.0.dispatch) }
+    }
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider")
+            .field("version", &self.version())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Captured {
+    fn drop(&mut self) {
+        // SAFETY: the hold keeps the block.
+        let registration: PWSK_REGISTRATION = unsafe { self.core.as_ref() }.registration.get();
+        // SAFETY: one release for one capture, on the same block (INV-4).
+        unsafe { WskReleaseProviderNPI(registration) };
+        // SAFETY: the hold ends here.
+        unsafe { Core::release(self.core) };
+    }
+}
+
+/// A version of the WSK interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version {
+    /// Incompatible if it differs.
+    pub major: u8,
+    /// A superset if it is higher.
+    pub minor: u8,
+}
+
+impl Version {
+    pub(crate) const fn from_raw(version: u16) -> Self {
+        Self {
+            major: wsk_sys::WSK_MAJOR_VERSION(version),
+            minor: wsk_sys::WSK_MINOR_VERSION(version),
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! System threads that run tasks.
+
+use core::fmt;
+use core::future::Future;
+
+use wsk_sys::{LONG, PVOID};
+
+use super::task::{Links, Task};
+use crate::irql::{self, Passive};
+use crate::pool::{PoolArc, PoolBox};
+use crate::status::{Result, known};
+use crate::sync::{Semaphore, SpinLock, Thread};
+
+/// System threads that run tasks. Dropping it ends the tasks, see [`Runtime::shutdown`].
+///
+/// ```
+/// use wsk::{Runtime, irql::Passive};
+///
+/// // SAFETY: an example runs at PASSIVE_LEVEL.
+/// let passive = unsafe { Passive::assume() };
+/// let runtime = Runtime::new(passive, 1)?;
+/// runtime.spawner().spawn(async { /* serve a connection */ })?;
+/// runtime.shutdown(passive);
+/// # extern crate wsk_host;
+/// # Ok::<(), wsk::Error>(())
+/// ```
+pub struct Runtime {
+    scheduler: PoolArc<Scheduler>,
+    threads: PoolBox<[Option<Thread>; Runtime::MAX_THREADS]>,
+}
+
+impl Runtime {
+    /// The most threads that a runtime can have.
+    pub const MAX_THREADS: usize = 64;
+
+    /// Starts a runtime with this number of threads. One is enough for tasks that only wait for the
+    /// network; more use more processors.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`.
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INVALID_PARAMETER` if the number is zero or more than [`Runtime::MAX_THREADS`].
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory, or not so many threads.
+    pub fn new(passive: Passive, threads: usize) -> Result<Self> {
+        if threads == 0 || threads > Self::MAX_THREADS {
+            return Err(known::STATUS_INVALID_PARAMETER);
+        }
+        let scheduler = PoolArc::new(Scheduler {
+            queues: SpinLock::new(Queues {
+                first_queued: None,
+                last_queued: None,
+                first: None,
+                idle_threads: 0,
+                stopping: false,
+            }),
+            work: Semaphore::new(),
+        })?;
+        // SAFETY: the scheduler stays in its allocation, which is nonpaged.
+        unsafe { scheduler.work.initialise() };
+        // From here on, an error drops the runtime, which ends the threads that there are.
+        let mut runtime = Self {
+            scheduler,
+            threads: PoolBox::new([const { None }; 64])?,
+        };
+        for slot in runtime.threads.iter_mut().take(threads) {
+            let context: PVOID = core::ptr::from_ref(&*runtime.scheduler).cast_mut().cast();
+            // SAFETY: the runtime keeps the scheduler until the thread was joined.
+            *slot = Some(unsafe { Thread::start(passive, run, context) }?);
+        }
+        Ok(runtime)
+    }
+
+    /// What tasks are spawned with.
+    ///
+    /// IRQL: any.
+    #[must_use]
+    pub fn spawner(&self) -> Spawner {
+        Spawner(self.scheduler.clone())
+    }
+
+    /// Ends the runtime: waits until its threads have left the tasks that they are polling, ends the
+    /// threads, and drops all tasks, finished or not. What these had in flight is cancelled, and their
+    /// sockets are closed, as by dropping them anywhere; the registration waits for the rest.
+    ///
+    /// Must not be called from one of the runtime's own tasks, which would wait for itself.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`.
+    pub fn shutdown(mut self, passive: Passive) {
+        self.stop(passive);
+    }
+
+    fn stop(&mut self, passive: Passive) {
+        self.scheduler.stop();
+        for thread in self.threads.iter_mut().filter_map(Option::take) {
+            thread.join(passive);
+        }
+        self.scheduler.drop_tasks();
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if !irql::is_passive() {
+            // The threads cannot be waited for here. They go on, with the memory that they use: this
+            // leaks, and is never wrong.
+            core::mem::forget(self.scheduler.clone());
+            return;
+        }
+        // SAFETY: the level was just read, and a callback has no runtime to drop: it would wait for
+        // itself at any level, as the type's documentation says.
+        self.stop(unsafe { Passive::assume() });
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").finish_non_exhaustive()
+    }
+}
+
+/// Spawns tasks on a [`Runtime`]. Cheap to clone, and to be moved into tasks that spawn others.
+#[derive(Clone)]
+pub struct Spawner(PoolArc<Scheduler>);
+
+impl Spawner {
+    /// Spawns a task: a future that runs by itself until it ends or the runtime does.
+    ///
+    /// One allocation. The future is polled, and dropped, at `PASSIVE_LEVEL`.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Errors
+    ///
+    /// The future is dropped without having run.
+    ///
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - `STATUS_CANCELLED` if the runtime is shutting down.
+    pub fn spawn<F>(&self, future: F) -> Result<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let task = Task::allocate(self.0.clone(), future)?;
+        if self.0.admit(task) {
+            return Ok(());
+        }
+        task.finish();
+        // The counts of the list and of the queue, which did not take it.
+        task.release();
+        task.release();
+        Err(known::STATUS_CANCELLED)
+    }
+}
+
+impl fmt::Debug for Spawner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spawner").finish_non_exhaustive()
+    }
+}
+
+/// The run queue and the list of all tasks.
+pub(super) struct Scheduler {
+    queues: SpinLock<Queues>,
+    /// Released once for each idle thread that is needed.
+    work: Semaphore,
+}
+
+struct Queues {
+    first_queued: Option<Task>,
+    last_queued: Option<Task>,
+    /// All tasks whose futures are there.
+    first: Option<Task>,
+    /// Threads that wait for work, or are about to.
+    idle_threads: LONG,
+    stopping: bool,
+}
+
+impl Scheduler {
+    /// Takes a new task in, unless the runtime is shutting down.
+    fn admit(&self, task: Task) -> bool {
+        let mut queues = self.queues.lock();
+        if queues.stopping {
+            return false;
+        }
+        let first = queues.first.replace(task);
+        queues.links(task).next = first;
+        if let Some(first) = first {
+            queues.links(first).previous = Some(task);
+        }
+        let idle = queues.push(task);
+        drop(queues);
+        self.wake(idle);
+        true
+    }
+
+    /// Queues a task, with a count for the queue.
+    pub(super) fn queue(&self, task: Task) {
+        let mut queues = self.queues.lock();
+        if queues.stopping {
+            drop(queues);
+            task.release();
+            return;
+        }
+        let idle = queues.push(task);
+        drop(queues);
+        self.wake(idle);
+    }
+
+    /// Takes a task out of the list of all.
+    pub(super) fn forget(&self, task: Task) {
+        self.queues.lock().unlink(task);
+    }
+
+    fn wake(&self, idle: bool) {
+        if idle {
+            // SAFETY: initialised by the runtime; a thread waits, or is about to.
+            unsafe { self.work.release(1) };
+        }
+    }
+
+    fn stop(&self) {
+        let mut queues = self.queues.lock();
+        queues.stopping = true;
+        let idle = core::mem::take(&mut queues.idle_threads);
+        drop(queues);
+        // SAFETY: initialised by the runtime; so many threads wait, or are about to.
+        unsafe { self.work.release(idle) };
+    }
+
+    /// Drops what is left when all threads have ended.
+    fn drop_tasks(&self) {
+        loop {
+            let mut queues = self.queues.lock();
+            let Some(task) = queues.first else { break };
+            queues.unlink(task);
+            drop(queues);
+            task.finish();
+            task.release();
+        }
+        loop {
+            let Some(task) = self.queues.lock().pop() else {
+                break;
+            };
+            task.release();
+        }
+    }
+}
+
+impl Queues {
+    /// The links of a task, for as long as the lock is held.
+    #[expect(clippy::unused_self, reason = "the borrow stands for the lock")]
+    fn links(&mut self, task: Task) -> &mut Links {
+        let links = task.header().links.get();
+        // SAFETY: the lock protects every task's links, and a borrow of `self` stands for it; the task
+        // is in one of the lists, which count it.
+        unsafe { &mut *links }
+    }
+
+    /// Appends a task to the run queue. Whether an idle thread is needed, which then no longer is idle.
+    fn push(&mut self, task: Task) -> bool {
+        self.links(task).next_queued = None;
+        match self.last_queued.replace(task) {
+            Some(last) => self.links(last).next_queued = Some(task),
+            None => self.first_queued = Some(task),
+        }
+        let idle = self.idle_threads > 0;
+        if idle {
+            self.idle_threads -= 1;
+        }
+        idle
+    }
+
+    fn pop(&mut self) -> Option<Task> {
+        let task = self.first_queued?;
+        self.first_queued = self.links(task).next_queued.take();
+        if self.first_queued.is_none() {
+            self.last_queued = None;
+        }
+        Some(task)
+    }
+
+    fn unlink(&mut self, task: Task) {
+        let (previous, next) = {
+            let links = self.links(task);
+            (links.previous.take(), links.next.take())
+        };
+        match previous {
+            Some(previous) => self.links(previous).next = next,
+            None => self.first = next,
+        }
+        if let Some(next) = next {
+            self.links(next).previous = previous;
+        }
+    }
+}
+
+/// What each thread runs.
+unsafe extern "C" fn run(context: PVOID) {
+    // SAFETY: the runtime gave its scheduler, and keeps it until the thread was joined.
+    let scheduler = unsafe { &*context.cast::<Scheduler>().cast_const() };
+    // SAFETY: a system thread starts at PASSIVE_LEVEL, and is no callback.
+    let passive = unsafe { Passive::assume() };
+    loop {
+        let mut queues = scheduler.queues.lock();
+        if queues.stopping {
+            return;
+        }
+        let task = queues.pop();
+        if task.is_none() {
+            queues.idle_threads += 1;
+        }
+        drop(queues);
+        match task {
+            Some(task) => task.run(),
+            // SAFETY: initialised by the runtime.
+            None => unsafe { scheduler.work.wait(passive) },
+        }
+    }
+}

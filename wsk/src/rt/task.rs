@@ -1,0 +1,221 @@
+//! A spawned future: its state, its waker, and its memory.
+//!
+//! One nonpaged allocation, counted: by the scheduler's list of all tasks until the future is gone, by
+//! the run queue while it is queued, and by each waker. So the future is always dropped by a thread of
+//! the runtime, at `PASSIVE_LEVEL`; what the last waker frees, at any level, is the bare memory.
+
+use core::cell::UnsafeCell;
+use core::future::Future;
+use core::mem::ManuallyDrop;
+use core::pin::Pin;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicUsize, Ordering, fence};
+use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+
+use super::runtime::Scheduler;
+use crate::pool::{PoolArc, PoolBox};
+use crate::status::Result;
+
+/// Queued, or to be queued when it has been polled.
+const SCHEDULED: usize = 0b001;
+/// Being polled.
+const RUNNING: usize = 0b010;
+/// The future is gone.
+const DONE: usize = 0b100;
+/// One count of the memory.
+const REFERENCE: usize = 0b1000;
+
+/// What is known of a task without knowing its future.
+pub(super) struct Header {
+    state: AtomicUsize,
+    scheduler: PoolArc<Scheduler>,
+    functions: &'static Functions,
+    /// The scheduler's lock protects both.
+    pub(super) links: UnsafeCell<Links>,
+}
+
+/// A task's places in the scheduler's lists.
+pub(super) struct Links {
+    pub(super) next_queued: Option<Task>,
+    pub(super) previous: Option<Task>,
+    pub(super) next: Option<Task>,
+}
+
+struct Functions {
+    poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Poll<()>,
+    drop_future: unsafe fn(NonNull<Header>),
+    free: unsafe fn(NonNull<Header>),
+}
+
+#[repr(C)]
+struct Memory<F> {
+    header: Header,
+    future: UnsafeCell<ManuallyDrop<F>>,
+}
+
+/// A pointer to a task. Counts nothing by itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Task(NonNull<Header>);
+
+// SAFETY: the header is shared by its own rules, and the future is `Send`, see `allocate`.
+unsafe impl Send for Task {}
+
+impl Task {
+    /// A task that is scheduled, with two counts: for the list and for the queue.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; the future is dropped.
+    pub(super) fn allocate<F>(scheduler: PoolArc<Scheduler>, future: F) -> Result<Self>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let future = UnsafeCell::new(ManuallyDrop::new(future));
+        let header = Header {
+            state: AtomicUsize::new(SCHEDULED | (2 * REFERENCE)),
+            scheduler,
+            functions: const {
+                &Functions {
+                    poll: poll::<F>,
+                    drop_future: drop_future::<F>,
+                    free: free::<F>,
+                }
+            },
+            links: UnsafeCell::new(Links {
+                next_queued: None,
+                previous: None,
+                next: None,
+            }),
+        };
+        match PoolBox::new(Memory { header, future }) {
+            Ok(memory) => Ok(Self(memory.into_raw().cast())),
+            // `ManuallyDrop` has kept the future from being dropped: see `PoolBox::new`.
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        // SAFETY: whoever has a task has, or stands under, a count of it.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Polls a task that was queued, with the count that the queue had.
+    pub(super) fn run(self) {
+        let state = &self.header().state;
+        // Queued tasks are scheduled and not running.
+        state.fetch_xor(SCHEDULED | RUNNING, Ordering::AcqRel);
+        // A waker that counts nothing, for the duration of the call.
+        let waker = ManuallyDrop::new(self.waker());
+        // SAFETY: only one thread runs a task, and its future is there until it is done.
+        let poll =
+            unsafe { (self.header().functions.poll)(self.0, &mut Context::from_waker(&waker)) };
+        if poll.is_ready() {
+            self.finish();
+            self.header().scheduler.forget(self);
+            self.release();
+            self.release();
+        } else if state.fetch_and(!RUNNING, Ordering::AcqRel) & SCHEDULED != 0 {
+            // Woken meanwhile. The count goes back to the queue.
+            self.header().scheduler.queue(self);
+        } else {
+            self.release();
+        }
+    }
+
+    /// Drops the future of a task that nobody polls any more.
+    pub(super) fn finish(self) {
+        // SAFETY: the future was not dropped yet, and nobody polls it.
+        unsafe { (self.header().functions.drop_future)(self.0) };
+        self.header().state.fetch_or(DONE, Ordering::AcqRel);
+    }
+
+    /// Gives up a count; the last one frees the memory.
+    pub(super) fn release(self) {
+        if self.header().state.fetch_sub(REFERENCE, Ordering::Release) / REFERENCE != 1 {
+            return;
+        }
+        // What the other counts' holders did happens before the memory is freed.
+        fence(Ordering::Acquire);
+        let free = self.header().functions.free;
+        // SAFETY: this was the last count, and the list's was given up after the future was dropped.
+        unsafe { free(self.0) };
+    }
+
+    fn schedule(self) {
+        let state = &self.header().state;
+        let before = state.fetch_or(SCHEDULED, Ordering::AcqRel);
+        if before & (SCHEDULED | RUNNING | DONE) == 0 {
+            state.fetch_add(REFERENCE, Ordering::Relaxed);
+            self.header().scheduler.queue(self);
+        }
+    }
+
+    /// A waker with the count that the caller has.
+    fn waker(self) -> Waker {
+        let data: *const Header = self.0.as_ptr();
+        // SAFETY: the table's functions treat the data as the task that it is, and count it.
+        unsafe { Waker::new(data.cast(), &VTABLE) }
+    }
+}
+
+unsafe fn poll<F: Future<Output = ()>>(
+    header: NonNull<Header>,
+    context: &mut Context<'_>,
+) -> Poll<()> {
+    // SAFETY: the header is the first field of this memory.
+    let memory = unsafe { header.cast::<Memory<F>>().as_ref() };
+    // SAFETY: the caller promises that nobody else uses the future.
+    let future: &mut F = unsafe { &mut *memory.future.get() };
+    // SAFETY: the future stays in its memory until it is dropped.
+    unsafe { Pin::new_unchecked(future) }.poll(context)
+}
+
+unsafe fn drop_future<F>(header: NonNull<Header>) {
+    // SAFETY: the header is the first field of this memory.
+    let memory = unsafe { header.cast::<Memory<F>>().as_ref() };
+    // SAFETY: the caller promises that nobody uses the future any more.
+    let future = unsafe { &mut *memory.future.get() };
+    // SAFETY: as above.
+    unsafe { ManuallyDrop::drop(future) };
+}
+
+unsafe fn free<F>(header: NonNull<Header>) {
+    // SAFETY: the memory came from a `PoolBox` of this type; its future was dropped, or never was its.
+    drop(unsafe { PoolBox::from_raw(header.cast::<Memory<F>>()) });
+}
+
+static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
+
+/// The task of a waker's data.
+///
+/// # Safety
+///
+/// The data is that of a task's waker.
+unsafe fn task(data: *const ()) -> Task {
+    // SAFETY: a waker's data is the pointer of a task, which is not null.
+    Task(unsafe { NonNull::new_unchecked(data.cast_mut().cast()) })
+}
+
+unsafe fn clone(data: *const ()) -> RawWaker {
+    // SAFETY: the data is that of a task's waker.
+    let task = unsafe { task(data) };
+    task.header().state.fetch_add(REFERENCE, Ordering::Relaxed);
+    RawWaker::new(data, &VTABLE)
+}
+
+unsafe fn wake(data: *const ()) {
+    // SAFETY: the data is that of a task's waker.
+    let task = unsafe { task(data) };
+    task.schedule();
+    task.release();
+}
+
+unsafe fn wake_by_ref(data: *const ()) {
+    // SAFETY: the data is that of a task's waker.
+    unsafe { task(data) }.schedule();
+}
+
+unsafe fn drop_waker(data: *const ()) {
+    // SAFETY: the data is that of a task's waker.
+    unsafe { task(data) }.release();
+}

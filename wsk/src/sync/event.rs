@@ -1,0 +1,73 @@
+//! An event that releases one waiting thread.
+
+use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
+use core::ptr;
+
+use wsk_sys::{
+    Executive, FALSE, IO_NO_INCREMENT, KEVENT, KPRIORITY, KeInitializeEvent, KeSetEvent,
+    KeWaitForSingleObject, KernelMode, PRKEVENT, SynchronizationEvent,
+};
+
+use crate::irql::Passive;
+
+/// A `KEVENT` of the kind that resets itself when it releases a thread.
+pub(crate) struct Event(UnsafeCell<MaybeUninit<KEVENT>>);
+
+// SAFETY: the kernel synchronises every access.
+unsafe impl Send for Event {}
+// SAFETY: as above.
+unsafe impl Sync for Event {}
+
+impl Event {
+    /// Room for an event; see [`Event::initialise`].
+    pub(crate) const fn new() -> Self {
+        Self(UnsafeCell::new(MaybeUninit::uninit()))
+    }
+
+    /// Makes it an event that is not signalled. Before any other use; afterwards it must not move,
+    /// since an event has pointers into itself.
+    ///
+    /// # Safety
+    ///
+    /// The event is where it stays, in nonpaged memory, and was not initialised before.
+    pub(crate) unsafe fn initialise(&self) {
+        // SAFETY: the memory is an event's, nonpaged, and nobody uses it yet.
+        unsafe { KeInitializeEvent(self.as_ptr(), SynchronizationEvent, FALSE) };
+    }
+
+    /// Signals the event. IRQL: <= `DISPATCH_LEVEL`. The event may be gone when this returns, if the
+    /// thread that waited frees it.
+    ///
+    /// # Safety
+    ///
+    /// The event was initialised.
+    pub(crate) unsafe fn set(&self) {
+        const INCREMENT: KPRIORITY = IO_NO_INCREMENT as KPRIORITY;
+        // SAFETY: the event is valid; with Wait false the IRQL may be DISPATCH_LEVEL.
+        unsafe { KeSetEvent(self.as_ptr(), INCREMENT, FALSE) };
+    }
+
+    /// Waits until the event is signalled, and resets it.
+    ///
+    /// # Safety
+    ///
+    /// The event was initialised.
+    pub(crate) unsafe fn wait(&self, _passive: Passive) {
+        // The status says nothing: the wait has no time-out and is not alertable.
+        // SAFETY: the event is valid, and the token says that this thread may wait.
+        unsafe {
+            KeWaitForSingleObject(
+                self.as_ptr().cast(),
+                Executive,
+                KernelMode,
+                FALSE,
+                ptr::null_mut(),
+            )
+        };
+    }
+
+    const fn as_ptr(&self) -> PRKEVENT {
+        self.0.get().cast()
+    }
+}

@@ -1,0 +1,11 @@
+//! The kernel's means of synchronisation, as far as this crate needs them.
+
+mod event;
+mod semaphore;
+mod spin_lock;
+mod thread;
+
+pub(crate) use event::Event;
+pub(crate) use semaphore::Semaphore;
+pub(crate) use spin_lock::SpinLock;
+pub(crate) use thread::Thread;
