@@ -1,7 +1,10 @@
 //! Everything a maintainer of wsk runs. `cargo xtask help` lists it.
 
+mod driver;
 mod project;
 mod regen;
+mod setup;
+mod wine;
 
 use clap::{Parser, Subcommand};
 
@@ -16,11 +19,17 @@ struct Cli {
 enum Command {
     /// Generate the bindings of wsk-sys from the headers
     Regen(regen::Args),
+    /// Build an example driver, for x64 or arm64, on any system
+    Driver(driver::Args),
+    /// Run an example driver in Wine, until Ctrl-C, or test it there
+    Wine(wine::Args),
 }
 
 fn main() -> std::process::ExitCode {
     let result = match Cli::parse().command {
         Command::Regen(args) => regen::run(&args),
+        Command::Driver(args) => driver::run(&args),
+        Command::Wine(args) => wine::run(&args),
     };
     match result {
         Ok(()) => std::process::ExitCode::SUCCESS,

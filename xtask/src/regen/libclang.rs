@@ -1,7 +1,8 @@
 //! libclang, which bindgen loads at run time.
 
-use anyhow::{Context, Result, bail};
-use xshell::{Shell, cmd};
+use anyhow::{Result, bail};
+
+use crate::setup;
 
 const PACKAGE: &str = "libclang1-19";
 
@@ -11,22 +12,12 @@ pub(crate) fn load(setup: bool) -> Result<String> {
         if !setup {
             bail!("{}", missing(&reason));
         }
-        install()?;
+        setup::install(&[PACKAGE])?;
         if let Err(reason) = clang_sys::load() {
             bail!("{}", missing(&reason));
         }
     }
     Ok(bindgen::clang_version().full)
-}
-
-fn install() -> Result<()> {
-    let shell = Shell::new()?;
-    cmd!(
-        shell,
-        "apt-get install --yes --no-install-recommends {PACKAGE}"
-    )
-    .run()
-    .with_context(|| format!("cannot install the Debian package `{PACKAGE}`"))
 }
 
 fn missing(reason: &str) -> String {

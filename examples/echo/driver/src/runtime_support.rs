@@ -28,7 +28,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     unsafe { KeBugCheckEx(BUG_CHECK_CODE, file, line, 0, 0) }
 }
 
-// The compiler calls these; the kernel exports them.
+#[expect(dead_code, reason = "the compiler calls them; the kernel exports them")]
 #[link(name = "ntoskrnl.exe", kind = "raw-dylib", modifiers = "+verbatim")]
 unsafe extern "C" {
     fn memcmp(left: *const c_void, right: *const c_void, count: usize) -> c_int;

@@ -1,0 +1,157 @@
+//! `cargo xtask driver`: builds a driver of `examples/`, on any system, and looks into the image.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use object::pe::IMAGE_SUBSYSTEM_NATIVE;
+use object::read::pe::{ImageNtHeaders, ImageOptionalHeader, PeFile64};
+use xshell::{Shell, cmd};
+
+use crate::{project, setup};
+
+/// Options of `cargo xtask driver`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The example: a folder below examples/ with a crate `driver`
+    name: String,
+    /// The processor that the driver is for
+    #[arg(long, value_enum, default_value_t = Arch::X64)]
+    arch: Arch,
+    /// Install the Rust target first, if it is missing
+    #[arg(long)]
+    setup: bool,
+}
+
+/// A processor that Windows drivers are built for.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Arch {
+    X64,
+    Arm64,
+}
+
+impl Arch {
+    pub(crate) const ALL: [Self; 2] = [Self::X64, Self::Arm64];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::X64 => "x64",
+            Self::Arm64 => "arm64",
+        }
+    }
+
+    fn target(self) -> &'static str {
+        match self {
+            Self::X64 => "x86_64-pc-windows-msvc",
+            Self::Arm64 => "aarch64-pc-windows-msvc",
+        }
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    setup::require_targets(
+        &[args.arch.target()],
+        args.setup,
+        "cargo xtask driver NAME --setup",
+    )?;
+    let driver = build(&args.name, args.arch)?;
+    print!("{}", describe(&driver)?);
+    Ok(())
+}
+
+/// Builds a driver and returns its path: `target/driver/ARCH/NAME.sys`.
+pub(crate) fn build(name: &str, arch: Arch) -> Result<PathBuf> {
+    let root = project::root();
+    let folder = root.join("examples").join(name).join("driver");
+    if !folder.join("Cargo.toml").is_file() {
+        bail!(
+            "there is no driver `{name}`. There are: {}",
+            names(&root)?.join(", ")
+        );
+    }
+    let target = arch.target();
+    let shell = Shell::new()?;
+    shell.change_dir(&root);
+    // LLVM's linker, which the toolchain brings, links for Windows on every system.
+    let linker = format!(
+        "CARGO_TARGET_{}_LINKER",
+        target.to_uppercase().replace('-', "_")
+    );
+    let package = format!("{name}-driver");
+    cmd!(
+        shell,
+        "cargo build --quiet --release --package {package} --target {target}"
+    )
+    .env(linker, "rust-lld")
+    .quiet()
+    .run()
+    .with_context(|| format!("the driver `{name}` does not build for {}", arch.name()))?;
+
+    // Cargo names a library for Windows .dll; a driver is called .sys.
+    let built = root
+        .join("target")
+        .join(target)
+        .join("release")
+        .join(format!("{name}.dll"));
+    let folder = root.join("target").join("driver").join(arch.name());
+    let driver = folder.join(format!("{name}.sys"));
+    fs::create_dir_all(&folder)?;
+    fs::copy(&built, &driver).with_context(|| format!("cannot copy {}", built.display()))?;
+    Ok(driver)
+}
+
+fn names(root: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(root.join("examples"))? {
+        let entry = entry?;
+        if entry.path().join("driver").join("Cargo.toml").is_file() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The images that a driver of this project may import from.
+const KERNEL_IMAGES: [&str; 3] = ["hal.dll", "netio.sys", "ntoskrnl.exe"];
+
+/// What an image is and imports. Fails if the kernel would not load it.
+pub(crate) fn describe(driver: &Path) -> Result<String> {
+    let data = fs::read(driver).with_context(|| format!("cannot read {}", driver.display()))?;
+    let file = PeFile64::parse(&*data)
+        .with_context(|| format!("{} is no 64-bit image", driver.display()))?;
+    let header = file.nt_headers().optional_header();
+    ensure!(
+        header.subsystem() == IMAGE_SUBSYSTEM_NATIVE,
+        "{} is not an image for the kernel: its subsystem is {:?}",
+        driver.display(),
+        header.subsystem()
+    );
+    ensure!(
+        header.address_of_entry_point() != 0,
+        "{} has no entry point",
+        driver.display()
+    );
+
+    let mut text = format!("{} ({} bytes)\n", driver.display(), data.len());
+    let table = file.import_table()?.context("the image imports nothing")?;
+    let mut descriptors = table.descriptors()?;
+    while let Some(descriptor) = descriptors.next()? {
+        let image = String::from_utf8_lossy(table.name(descriptor.name.get(object::LittleEndian))?);
+        if !KERNEL_IMAGES.contains(&&*image) {
+            bail!(
+                "{} imports from {image}, which is no image of the kernel",
+                driver.display()
+            );
+        }
+        let mut names = Vec::new();
+        let mut thunks = table.thunks(descriptor.original_first_thunk.get(object::LittleEndian))?;
+        while let Some(thunk) = thunks.next::<object::pe::ImageNtHeaders64>()? {
+            let address = object::read::pe::ImageThunkData::address(thunk);
+            names.push(String::from_utf8_lossy(table.hint_name(address)?.1).into_owned());
+        }
+        let _ = writeln!(text, "  {image}: {}", names.join(", "));
+    }
+    Ok(text)
+}

@@ -1,0 +1,164 @@
+//! A Wine of our own: a prefix, a server, and programs run in them.
+//!
+//! Wine's first program starts the service manager, which keeps that program's environment, output and
+//! processor affinity for as long as the server runs. So the first program is one that we start for this,
+//! with the log as its output. The server is made persistent before: Debian's ends with its last program,
+//! and takes the driver along.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use wait_timeout::ChildExt;
+
+use super::log::Log;
+use crate::project;
+use crate::setup::Need;
+
+const WINE: &str = "/usr/lib/wine/wine64";
+const SERVER: &str = "/usr/lib/wine/wineserver64";
+
+/// What runs drivers.
+pub(crate) const NEEDS: [Need; 1] = [Need {
+    name: "Wine",
+    package: "wine64",
+    is_there: || Path::new(WINE).is_file() && Path::new(SERVER).is_file(),
+}];
+
+/// What Wine writes to the log.
+#[derive(Clone, Copy)]
+pub(crate) enum Channels {
+    /// The driver's messages.
+    Messages,
+    /// Also every call of the driver to the kernel's allocator.
+    Kernel,
+}
+
+/// A running Wine, which ends, and is removed, with this value.
+pub(crate) struct Prefix {
+    folder: PathBuf,
+    debug: &'static str,
+}
+
+/// How long a program of Wine's may take. Creating a prefix takes about 10 s here.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+impl Prefix {
+    pub(crate) fn create(log: &Log, channels: Channels) -> Result<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = project::scratch().join(format!("wine-{}-{number}", std::process::id()));
+        for part in ["home", "prefix"] {
+            fs::create_dir_all(folder.join(part))
+                .with_context(|| format!("cannot create {}", folder.display()))?;
+        }
+        let debug = match channels {
+            Channels::Messages => "-all,+debugstr",
+            Channels::Kernel => "-all,+debugstr,+ntoskrnl",
+        };
+        let prefix = Self { folder, debug };
+
+        prefix
+            .run(&["wineboot", "--init"], PATIENCE)
+            .context("Wine cannot create its prefix")?;
+        prefix.stop()?;
+
+        let persistent = prefix.command(SERVER).arg("--persistent").status();
+        ensure!(
+            persistent.context("cannot start Wine's server")?.success(),
+            "Wine's server failed"
+        );
+        let (reader, writer) = std::io::pipe()?;
+        let mut first = prefix.command(WINE);
+        first.args(["cmd", "/c", "exit", "0"]).stdin(Stdio::null());
+        first.stdout(writer.try_clone()?).stderr(writer);
+        let mut child = first.spawn().context("cannot start Wine")?;
+        // The command holds the writing end, which must close here for the log to end with Wine.
+        drop(first);
+        log.collect(reader);
+        wait(&mut child, PATIENCE).context("Wine cannot run its first program")?;
+        Ok(prefix)
+    }
+
+    /// Drive C.
+    pub(crate) fn drive_c(&self) -> PathBuf {
+        self.folder.join("prefix").join("drive_c")
+    }
+
+    /// Runs a program of Wine's to its end.
+    pub(crate) fn run(&self, program: &[&str], patience: Duration) -> Result<Output> {
+        let mut child = self
+            .command(WINE)
+            .args(program)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot start Wine")?;
+        wait(&mut child, patience).with_context(|| format!("`{}`", program.join(" ")))?;
+        Ok(child.wait_with_output()?)
+    }
+
+    fn command(&self, program: &str) -> Command {
+        use std::os::unix::process::CommandExt as _;
+        let mut command = Command::new(program);
+        command
+            .env("WINEPREFIX", self.folder.join("prefix"))
+            .env("HOME", self.folder.join("home"))
+            .env("WINELOADER", WINE)
+            .env("WINESERVER", SERVER)
+            .env("WINEDEBUG", self.debug)
+            .env("WINEDLLOVERRIDES", "mscoree,mshtml=;winemenubuilder.exe=d")
+            .env_remove("DISPLAY")
+            // Ctrl-C in the terminal is for us, not for Wine: the driver must be stopped in order.
+            .process_group(0);
+        command
+    }
+
+    /// Ends Wine and removes the prefix.
+    pub(crate) fn remove(self) -> Result<()> {
+        let result = self.end();
+        std::mem::forget(self);
+        result
+    }
+
+    /// Ends everything that runs in this prefix.
+    fn stop(&self) -> Result<()> {
+        // Fails if no server runs, which is what it is to achieve.
+        self.command(SERVER)
+            .arg("--kill")
+            .status()
+            .context("cannot end Wine")?;
+        self.command(SERVER)
+            .arg("--wait")
+            .status()
+            .context("cannot wait for Wine's end")?;
+        Ok(())
+    }
+
+    fn end(&self) -> Result<()> {
+        self.stop()?;
+        fs::remove_dir_all(&self.folder)
+            .with_context(|| format!("cannot remove {}", self.folder.display()))
+    }
+}
+
+impl Drop for Prefix {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            eprintln!("warning: {error:#}");
+        }
+    }
+}
+
+fn wait(child: &mut Child, patience: Duration) -> Result<()> {
+    if child.wait_timeout(patience)?.is_none() {
+        child.kill()?;
+        child.wait()?;
+        bail!("no end within {} s", patience.as_secs());
+    }
+    Ok(())
+}
