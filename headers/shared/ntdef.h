@@ -43,10 +43,13 @@ typedef unsigned int UINT;
 #ifdef _WIN32
 typedef long LONG, *PLONG;
 typedef unsigned long ULONG, *PULONG;
-typedef wchar_t WCHAR;
 #else
 typedef int LONG, *PLONG;
 typedef unsigned int ULONG, *PULONG;
+#endif
+#if defined(_WIN32) && defined(__cplusplus)
+typedef wchar_t WCHAR;
+#else
 typedef unsigned short WCHAR;
 #endif
 typedef long long LONGLONG, LONG_PTR;

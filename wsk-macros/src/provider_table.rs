@@ -29,13 +29,7 @@ impl Parse for Arguments {
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let Arguments { table, of_socket } = syn::parse2(arguments)?;
     let item: ItemStruct = syn::parse2(item)?;
-    let ItemStruct {
-        attrs,
-        vis,
-        ident,
-        fields,
-        ..
-    } = &item;
+    let ItemStruct { attrs, vis, ident, fields, .. } = &item;
     let Fields::Named(fields) = fields else {
         return Err(Error::new(
             item.span(),
@@ -106,10 +100,7 @@ fn method(
     table: &Path,
     of_socket: bool,
 ) -> Result<TokenStream> {
-    let slot = field
-        .ident
-        .as_ref()
-        .ok_or_else(|| Error::new(field.span(), "a slot has a name"))?;
+    let slot = field.ident.as_ref().ok_or_else(|| Error::new(field.span(), "a slot has a name"))?;
     let Type::FnPtr(function) = &field.ty else {
         return Err(Error::new(
             field.ty.span(),
@@ -126,10 +117,7 @@ fn method(
     let mut arguments = Vec::new();
     for (position, input) in function.inputs.iter().enumerate() {
         let Some((name, _)) = &input.name else {
-            return Err(Error::new(
-                input.span(),
-                "the parameter's name, as in `irp: PIRP`",
-            ));
+            return Err(Error::new(input.span(), "the parameter's name, as in `irp: PIRP`"));
         };
         let mut reserved = false;
         for attribute in &input.attrs {

@@ -123,9 +123,5 @@ pub const fn unicode_string(text: &[WCHAR]) -> Option<UNICODE_STRING> {
     }
     #[expect(clippy::cast_possible_truncation, reason = "checked above")]
     let length = bytes as USHORT;
-    Some(UNICODE_STRING {
-        Length: length,
-        MaximumLength: length,
-        Buffer: text.as_ptr().cast_mut(),
-    })
+    Some(UNICODE_STRING { Length: length, MaximumLength: length, Buffer: text.as_ptr().cast_mut() })
 }

@@ -198,16 +198,9 @@ pub struct IO_STACK_LOCATION_0_0 {
 /// assert_eq!(wsk_sys::IoSizeOfIrp(1), 280);
 /// ```
 #[must_use]
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "at most 208 + 127 * 72 bytes"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "at most 208 + 127 * 72 bytes")]
 pub const fn IoSizeOfIrp(StackSize: CCHAR) -> USHORT {
-    let locations = if StackSize < 0 {
-        0
-    } else {
-        StackSize.unsigned_abs() as usize
-    };
+    let locations = if StackSize < 0 { 0 } else { StackSize.unsigned_abs() as usize };
     (size_of::<IRP>() + locations * size_of::<IO_STACK_LOCATION>()) as USHORT
 }
 

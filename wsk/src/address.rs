@@ -76,11 +76,7 @@ fn v4_to_c(address: SocketAddrV4) -> SOCKADDR_IN {
     SOCKADDR_IN {
         sin_family: AF_INET,
         sin_port: address.port().to_be(),
-        sin_addr: IN_ADDR {
-            S_un: IN_ADDR_0 {
-                S_addr: u32::from_ne_bytes(address.ip().octets()),
-            },
-        },
+        sin_addr: IN_ADDR { S_un: IN_ADDR_0 { S_addr: u32::from_ne_bytes(address.ip().octets()) } },
         sin_zero: [0; 8],
     }
 }
@@ -88,10 +84,7 @@ fn v4_to_c(address: SocketAddrV4) -> SOCKADDR_IN {
 fn v4_from_c(address: &SOCKADDR_IN) -> SocketAddrV4 {
     // SAFETY: every view of the union is a number of the same 32 bits.
     let ip = unsafe { address.sin_addr.S_un.S_addr };
-    SocketAddrV4::new(
-        Ipv4Addr::from(ip.to_ne_bytes()),
-        u16::from_be(address.sin_port),
-    )
+    SocketAddrV4::new(Ipv4Addr::from(ip.to_ne_bytes()), u16::from_be(address.sin_port))
 }
 
 fn v6_to_c(address: SocketAddrV6) -> SOCKADDR_IN6 {
@@ -99,14 +92,8 @@ fn v6_to_c(address: SocketAddrV6) -> SOCKADDR_IN6 {
         sin6_family: AF_INET6,
         sin6_port: address.port().to_be(),
         sin6_flowinfo: address.flowinfo(),
-        sin6_addr: IN6_ADDR {
-            u: IN6_ADDR_0 {
-                Byte: address.ip().octets(),
-            },
-        },
-        Anonymous: SOCKADDR_IN6_0 {
-            sin6_scope_id: address.scope_id(),
-        },
+        sin6_addr: IN6_ADDR { u: IN6_ADDR_0 { Byte: address.ip().octets() } },
+        Anonymous: SOCKADDR_IN6_0 { sin6_scope_id: address.scope_id() },
     }
 }
 
@@ -141,10 +128,7 @@ mod tests {
         assert_eq!(address.sin_port.to_ne_bytes(), [0x12, 0x34]);
         // SAFETY: the union was written in whole.
         let bytes = unsafe { address.sin_addr.S_un.S_un_b };
-        assert_eq!(
-            [bytes.s_b1, bytes.s_b2, bytes.s_b3, bytes.s_b4],
-            [192, 0, 2, 1]
-        );
+        assert_eq!([bytes.s_b1, bytes.s_b2, bytes.s_b3, bytes.s_b4], [192, 0, 2, 1]);
     }
 
     #[test]

@@ -76,11 +76,7 @@ impl Buffer {
     /// A buffer without bytes, and without memory.
     #[must_use]
     pub const fn empty() -> Self {
-        Self {
-            mdl: ptr::null_mut(),
-            data: NonNull::dangling(),
-            size: 0,
-        }
+        Self { mdl: ptr::null_mut(), data: NonNull::dangling(), size: 0 }
     }
 
     /// A part of the buffer, to send it or to receive into it.
@@ -100,11 +96,7 @@ impl Buffer {
     /// ```
     pub fn slice(self, range: impl RangeBounds<usize>) -> Result<Slice> {
         let (start, end) = resolve(range, self.size)?;
-        Ok(Slice {
-            buffer: self,
-            start,
-            end,
-        })
+        Ok(Slice { buffer: self, start, end })
     }
 }
 
@@ -136,9 +128,7 @@ impl Drop for Buffer {
 
 impl fmt::Debug for Buffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Buffer")
-            .field("size", &self.size)
-            .finish_non_exhaustive()
+        f.debug_struct("Buffer").field("size", &self.size).finish_non_exhaustive()
     }
 }
 
@@ -171,11 +161,7 @@ impl Slice {
     /// `STATUS_INVALID_BUFFER_SIZE` if the range is not within the slice, which is then dropped.
     pub fn slice(self, range: impl RangeBounds<usize>) -> Result<Self> {
         let (start, end) = resolve(range, self.end - self.start)?;
-        Ok(Self {
-            start: self.start + start,
-            end: self.start + end,
-            buffer: self.buffer,
-        })
+        Ok(Self { start: self.start + start, end: self.start + end, buffer: self.buffer })
     }
 
     /// The whole buffer.
@@ -257,11 +243,7 @@ pub(crate) mod sealed {
         fn from_parts(buffer: Buffer, start: usize, end: usize) -> Self {
             // An empty buffer comes back when the system kept the real one.
             let size = buffer.size;
-            Slice {
-                buffer,
-                start: start.min(size),
-                end: end.min(size),
-            }
+            Slice { buffer, start: start.min(size), end: end.min(size) }
         }
     }
 }
@@ -272,16 +254,9 @@ impl Buffer {
     /// The range is within the buffer.
     pub(crate) fn describe(&self, start: usize, end: usize) -> WSK_BUF {
         // NO-OVERFLOW: a buffer is smaller than 4 GiB.
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a buffer is smaller than 4 GiB"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "a buffer is smaller than 4 GiB")]
         let offset = start as u32;
-        WSK_BUF {
-            Mdl: self.mdl,
-            Offset: offset,
-            Length: end - start,
-        }
+        WSK_BUF { Mdl: self.mdl, Offset: offset, Length: end - start }
     }
 }
 

@@ -44,9 +44,7 @@ impl Passive {
     /// - it is in no completion routine and no event callback of WSK.
     #[must_use]
     pub const unsafe fn assume() -> Self {
-        Self {
-            stays_on_its_thread: PhantomData,
-        }
+        Self { stays_on_its_thread: PhantomData }
     }
 }
 

@@ -181,11 +181,8 @@ impl<T> PoolArc<T> {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; `value` is dropped.
     pub(crate) fn new(value: T) -> Result<Self> {
-        PoolBox::new(Counted {
-            owners: AtomicUsize::new(1),
-            value,
-        })
-        .map(|boxed| Self(boxed.into_raw()))
+        PoolBox::new(Counted { owners: AtomicUsize::new(1), value })
+            .map(|boxed| Self(boxed.into_raw()))
     }
 
     fn counted(&self) -> &Counted<T> {
@@ -195,7 +192,9 @@ impl<T> PoolArc<T> {
 
     /// Gives this owner away as a pointer to the value; [`PoolArc::from_raw`] takes it back.
     pub(crate) fn into_raw(self) -> *const T {
-        let value = &raw const self.counted().value;
+        // Without a reference: `from_raw` goes back beyond the value.
+        // SAFETY: this owner keeps the memory.
+        let value = unsafe { &raw const (*self.0.as_ptr()).value };
         core::mem::forget(self);
         value
     }

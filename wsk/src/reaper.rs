@@ -62,9 +62,7 @@ impl Reaper {
         let mut head = self.sockets.load(Ordering::Relaxed);
         loop {
             // SAFETY: the hold keeps the socket, whose link is only used here.
-            unsafe { socket.as_ref() }
-                .next_reaped
-                .store(head, Ordering::Relaxed);
+            unsafe { socket.as_ref() }.next_reaped.store(head, Ordering::Relaxed);
             match self.sockets.compare_exchange_weak(
                 head,
                 socket.as_ptr(),
@@ -85,9 +83,7 @@ impl Reaper {
         let mut next = self.sockets.swap(ptr::null_mut(), Ordering::Acquire);
         while let Some(socket) = NonNull::new(next) {
             // SAFETY: the hold keeps the socket until its close.
-            next = unsafe { socket.as_ref() }
-                .next_reaped
-                .load(Ordering::Relaxed);
+            next = unsafe { socket.as_ref() }.next_reaped.load(Ordering::Relaxed);
             // SAFETY: `push` was promised a socket that this may close.
             unsafe { begin_close(socket, true) };
         }

@@ -22,11 +22,8 @@ use crate::sync::{Event, Thread};
 
 /// The table of every client of this crate: version 1.0, the only one there is, and no event callback,
 /// since no event has been defined. Static, as it must outlive the registration (INV-1).
-static CLIENT_DISPATCH: WSK_CLIENT_DISPATCH = WSK_CLIENT_DISPATCH {
-    Version: MAKE_WSK_VERSION(1, 0),
-    Reserved: 0,
-    WskClientEvent: None,
-};
+static CLIENT_DISPATCH: WSK_CLIENT_DISPATCH =
+    WSK_CLIENT_DISPATCH { Version: MAKE_WSK_VERSION(1, 0), Reserved: 0, WskClientEvent: None };
 
 /// A registration as a client of WSK: what a driver does first and undoes last.
 ///
@@ -87,10 +84,8 @@ impl Registration {
         unsafe { core.drained.initialise() };
         // SAFETY: as above; the thread is joined below or in `drop`, before the core is freed.
         let reaper = unsafe { core.reaper.start(passive) }?;
-        let mut npi = WSK_CLIENT_NPI {
-            ClientContext: ptr::null_mut(),
-            Dispatch: &raw const CLIENT_DISPATCH,
-        };
+        let mut npi =
+            WSK_CLIENT_NPI { ClientContext: ptr::null_mut(), Dispatch: &raw const CLIENT_DISPATCH };
         // SAFETY: the token says PASSIVE_LEVEL; the table is static, and the block neither moves nor is
         // freed before it is deregistered (INV-2).
         if let Err(error) = check(unsafe { WskRegister(&raw mut npi, core.registration.get()) }) {
@@ -98,10 +93,7 @@ impl Registration {
             reaper.join(passive);
             return Err(error);
         }
-        Ok(Self {
-            core: core.into_raw(),
-            reaper: Some(reaper),
-        })
+        Ok(Self { core: core.into_raw(), reaper: Some(reaper) })
     }
 
     /// Captures the provider, waiting up to `timeout` for WSK to become ready. It is counted in whole
@@ -141,20 +133,13 @@ impl Registration {
 
     fn capture_for(&self, milliseconds: ULONG) -> Result<Provider> {
         let core = self.core();
-        let mut npi = WSK_PROVIDER_NPI {
-            Client: ptr::null_mut(),
-            Dispatch: ptr::null(),
-        };
+        let mut npi = WSK_PROVIDER_NPI { Client: ptr::null_mut(), Dispatch: ptr::null() };
         // SAFETY: the registration is registered; if this may wait, the caller has shown its level.
         check(unsafe {
             WskCaptureProviderNPI(core.registration.get(), milliseconds, &raw mut npi)
         })?;
         core.retain();
-        let captured = Captured {
-            core: self.core,
-            client: npi.Client,
-            dispatch: npi.Dispatch,
-        };
+        let captured = Captured { core: self.core, client: npi.Client, dispatch: npi.Dispatch };
         // If there is no memory for it, it is dropped, and so released.
         PoolArc::new(captured).map(Provider)
     }
@@ -169,18 +154,12 @@ impl Registration {
     ///
     /// `STATUS_DEVICE_NOT_READY` if WSK is not ready.
     pub fn provider_versions(&self) -> Result<(Version, Version)> {
-        let mut range = WSK_PROVIDER_CHARACTERISTICS {
-            HighestVersion: 0,
-            LowestVersion: 0,
-        };
+        let mut range = WSK_PROVIDER_CHARACTERISTICS { HighestVersion: 0, LowestVersion: 0 };
         // SAFETY: the registration is registered.
         check(unsafe {
             WskQueryProviderCharacteristics(self.core().registration.get(), &raw mut range)
         })?;
-        Ok((
-            Version::from_raw(range.LowestVersion),
-            Version::from_raw(range.HighestVersion),
-        ))
+        Ok((Version::from_raw(range.LowestVersion), Version::from_raw(range.HighestVersion)))
     }
 
     const fn core(&self) -> &Core {
@@ -305,9 +284,7 @@ impl Provider {
 
 impl fmt::Debug for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Provider")
-            .field("version", &self.version())
-            .finish_non_exhaustive()
+        f.debug_struct("Provider").field("version", &self.version()).finish_non_exhaustive()
     }
 }
 

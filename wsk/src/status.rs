@@ -229,18 +229,9 @@ mod tests {
     #[test]
     fn pending_is_no_success() {
         assert_eq!(check(wsk_sys::STATUS_SUCCESS), Ok(()));
-        assert_eq!(
-            check(wsk_sys::STATUS_PENDING),
-            Err(known::STATUS_INTERNAL_ERROR)
-        );
-        assert_eq!(
-            check(wsk_sys::STATUS_EVENT_PENDING),
-            Err(known::STATUS_INTERNAL_ERROR)
-        );
-        assert_eq!(
-            check(wsk_sys::STATUS_CANCELLED),
-            Err(known::STATUS_CANCELLED)
-        );
+        assert_eq!(check(wsk_sys::STATUS_PENDING), Err(known::STATUS_INTERNAL_ERROR));
+        assert_eq!(check(wsk_sys::STATUS_EVENT_PENDING), Err(known::STATUS_INTERNAL_ERROR));
+        assert_eq!(check(wsk_sys::STATUS_CANCELLED), Err(known::STATUS_CANCELLED));
     }
 
     #[test]

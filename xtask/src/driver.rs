@@ -50,11 +50,7 @@ impl Arch {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    setup::require_targets(
-        &[args.arch.target()],
-        args.setup,
-        "cargo xtask driver NAME --setup",
-    )?;
+    setup::require_targets(&[args.arch.target()], args.setup, "cargo xtask driver NAME --setup")?;
     let driver = build(&args.name, args.arch)?;
     print!("{}", describe(&driver)?);
     Ok(())
@@ -65,35 +61,23 @@ pub(crate) fn build(name: &str, arch: Arch) -> Result<PathBuf> {
     let root = project::root();
     let folder = root.join("examples").join(name).join("driver");
     if !folder.join("Cargo.toml").is_file() {
-        bail!(
-            "there is no driver `{name}`. There are: {}",
-            names(&root)?.join(", ")
-        );
+        bail!("there is no driver `{name}`. There are: {}", names(&root)?.join(", "));
     }
     let target = arch.target();
     let shell = Shell::new()?;
     shell.change_dir(&root);
     // LLVM's linker, which the toolchain brings, links for Windows on every system.
-    let linker = format!(
-        "CARGO_TARGET_{}_LINKER",
-        target.to_uppercase().replace('-', "_")
-    );
+    let linker = format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_"));
     let package = format!("{name}-driver");
-    cmd!(
-        shell,
-        "cargo build --quiet --release --package {package} --target {target}"
-    )
-    .env(linker, "rust-lld")
-    .quiet()
-    .run()
-    .with_context(|| format!("the driver `{name}` does not build for {}", arch.name()))?;
+    cmd!(shell, "cargo build --quiet --release --package {package} --target {target}")
+        .env(linker, "rust-lld")
+        .quiet()
+        .run()
+        .with_context(|| format!("the driver `{name}` does not build for {}", arch.name()))?;
 
-    // Cargo names a library for Windows .dll; a driver is called .sys.
-    let built = root
-        .join("target")
-        .join(target)
-        .join("release")
-        .join(format!("{name}.dll"));
+    // Cargo calls it after its package, and .dll; a driver is called .sys.
+    let library = format!("{}.dll", package.replace('-', "_"));
+    let built = root.join("target").join(target).join("release").join(library);
     let folder = root.join("target").join("driver").join(arch.name());
     let driver = folder.join(format!("{name}.sys"));
     fs::create_dir_all(&folder)?;
@@ -128,11 +112,7 @@ pub(crate) fn describe(driver: &Path) -> Result<String> {
         driver.display(),
         header.subsystem()
     );
-    ensure!(
-        header.address_of_entry_point() != 0,
-        "{} has no entry point",
-        driver.display()
-    );
+    ensure!(header.address_of_entry_point() != 0, "{} has no entry point", driver.display());
 
     let mut text = format!("{} ({} bytes)\n", driver.display(), data.len());
     let table = file.import_table()?.context("the image imports nothing")?;
@@ -140,10 +120,7 @@ pub(crate) fn describe(driver: &Path) -> Result<String> {
     while let Some(descriptor) = descriptors.next()? {
         let image = String::from_utf8_lossy(table.name(descriptor.name.get(object::LittleEndian))?);
         if !KERNEL_IMAGES.contains(&&*image) {
-            bail!(
-                "{} imports from {image}, which is no image of the kernel",
-                driver.display()
-            );
+            bail!("{} imports from {image}, which is no image of the kernel", driver.display());
         }
         let mut names = Vec::new();
         let mut thunks = table.thunks(descriptor.original_first_thunk.get(object::LittleEndian))?;

@@ -4,6 +4,7 @@ mod driver;
 mod project;
 mod regen;
 mod setup;
+mod test;
 mod wine;
 
 use clap::{Parser, Subcommand};
@@ -21,6 +22,8 @@ enum Command {
     Regen(regen::Args),
     /// Build an example driver, for x64 or arm64, on any system
     Driver(driver::Args),
+    /// Run everything that must hold
+    Test(test::Args),
     /// Run an example driver in Wine, until Ctrl-C, or test it there
     Wine(wine::Args),
 }
@@ -29,6 +32,7 @@ fn main() -> std::process::ExitCode {
     let result = match Cli::parse().command {
         Command::Regen(args) => regen::run(&args),
         Command::Driver(args) => driver::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Wine(args) => wine::run(&args),
     };
     match result {

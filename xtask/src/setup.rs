@@ -19,8 +19,8 @@ pub(crate) struct Need {
 }
 
 /// Makes sure that everything is there: installs it if `setup` says so, and otherwise says how.
-pub(crate) fn require(needs: &[Need], setup: bool, flag: &str) -> Result<()> {
-    let missing: Vec<&Need> = needs.iter().filter(|need| !(need.is_there)()).collect();
+pub(crate) fn require(needs: &[&Need], setup: bool, flag: &str) -> Result<()> {
+    let missing: Vec<&Need> = needs.iter().copied().filter(|need| !(need.is_there)()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -49,11 +49,7 @@ pub(crate) fn require(needs: &[Need], setup: bool, flag: &str) -> Result<()> {
 /// Installs Debian packages, as root or through sudo.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let shell = Shell::new()?;
-    let sudo: &[&str] = if cmd!(shell, "id -u").quiet().read()? == "0" {
-        &[]
-    } else {
-        &["sudo"]
-    };
+    let sudo: &[&str] = if cmd!(shell, "id -u").quiet().read()? == "0" { &[] } else { &["sudo"] };
     let environment = "DEBIAN_FRONTEND=noninteractive";
     let run = |arguments: &[&str]| {
         cmd!(shell, "env")
@@ -65,14 +61,8 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
     println!("installing {}", packages.join(" "));
     run(&["apt-get", "update", "--quiet", "--quiet"])
         .and_then(|()| {
-            let install = [
-                "apt-get",
-                "install",
-                "--quiet",
-                "--quiet",
-                "--yes",
-                "--no-install-recommends",
-            ];
+            let install =
+                ["apt-get", "install", "--quiet", "--quiet", "--yes", "--no-install-recommends"];
             run(&[&install, packages].concat())
         })
         .with_context(|| format!("cannot install the Debian packages {}", packages.join(" ")))
@@ -87,11 +77,7 @@ pub(crate) fn on_path(program: &str) -> bool {
 
 /// Makes sure that the toolchain can build drivers.
 pub(crate) fn require_targets(targets: &[&str], setup: bool, flag: &str) -> Result<()> {
-    let missing: Vec<&str> = targets
-        .iter()
-        .copied()
-        .filter(|target| !has_target(target))
-        .collect();
+    let missing: Vec<&str> = targets.iter().copied().filter(|target| !has_target(target)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -119,4 +105,56 @@ fn has_target(target: &str) -> bool {
         .quiet()
         .read()
         .is_ok_and(|folder| Path::new(&folder).is_dir())
+}
+
+/// Makes sure that the toolchain has components.
+pub(crate) fn require_components(components: &[&str], setup: bool, flag: &str) -> Result<()> {
+    let program = |component: &str| if component == "clippy" { "cargo-clippy" } else { "rustfmt" };
+    let works = |component: &&str| {
+        let shell = Shell::new()?;
+        shell.change_dir(project::root());
+        let program = program(component);
+        cmd!(shell, "{program} --version").quiet().ignore_stderr().ignore_stdout().run()?;
+        Ok::<(), anyhow::Error>(())
+    };
+    let missing: Vec<&str> = components.iter().copied().filter(|c| works(c).is_err()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !setup {
+        bail!(
+            "the Rust toolchain lacks {}.\nInstall it with `{flag}`, or with `rustup component add {}`.",
+            missing.join(" and "),
+            missing.join(" ")
+        );
+    }
+    let shell = Shell::new()?;
+    shell.change_dir(project::root());
+    cmd!(shell, "rustup component add")
+        .args(&missing)
+        .run()
+        .with_context(|| format!("cannot install {}", missing.join(" and ")))
+}
+
+/// Makes sure that another toolchain is there, with the target of x64.
+pub(crate) fn require_toolchain(version: &str, setup: bool, flag: &str) -> Result<()> {
+    let shell = Shell::new()?;
+    let target = TARGETS[0];
+    let libraries =
+        cmd!(shell, "rustup run {version} rustc --print target-libdir --target {target}");
+    if libraries.quiet().ignore_stderr().read().is_ok_and(|folder| Path::new(&folder).is_dir()) {
+        return Ok(());
+    }
+    if !setup {
+        bail!(
+            "Rust {version}, the minimum version, is not there.\nInstall it with `{flag}`, or with \
+             `rustup toolchain install {version} --profile minimal --target {target}`."
+        );
+    }
+    cmd!(
+        shell,
+        "rustup toolchain install {version} --profile minimal --target {target} --no-self-update"
+    )
+    .run()
+    .with_context(|| format!("cannot install Rust {version}"))
 }

@@ -49,10 +49,7 @@ async fn echo(stream: &TcpStream) -> Result<()> {
         if received == 0 {
             break;
         }
-        let (_, sent) = stream
-            .send_all(filled.slice(..received)?)
-            .await
-            .into_result()?;
+        let (_, sent) = stream.send_all(filled.slice(..received)?).await.into_result()?;
         buffer = sent.into_inner();
     }
     match stream.shutdown().await {

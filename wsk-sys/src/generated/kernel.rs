@@ -85,12 +85,12 @@ pub const MdlMappingNoExecute: ULONG = 0x4000_0000;
 /// Minimum Windows: Windows 8. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exallocatepoolwithtag).
 pub const NonPagedPoolNx: POOL_TYPE = 0x200;
 
-/// [`ExAllocatePool2`](crate::ExAllocatePool2): do not zero the memory.
+/// [`ExAllocatePool2`]: do not zero the memory.
 ///
 /// Minimum Windows: Windows 10, version 2004. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exallocatepool2).
 pub const POOL_FLAG_UNINITIALIZED: POOL_FLAGS = 2;
 
-/// [`ExAllocatePool2`](crate::ExAllocatePool2): nonpaged memory that cannot be executed.
+/// [`ExAllocatePool2`]: nonpaged memory that cannot be executed.
 ///
 /// Minimum Windows: Windows 10, version 2004. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exallocatepool2).
 pub const POOL_FLAG_NON_PAGED: POOL_FLAGS = 0x40;
@@ -569,7 +569,7 @@ unsafe extern "C" {
         BugCheckOnFailure: ULONG,
         Priority: ULONG,
     ) -> PVOID;
-    /// Allocates pool, or returns null. The memory is not zeroed. Newer Windows has [`ExAllocatePool2`](crate::ExAllocatePool2) instead.
+    /// Allocates pool, or returns null. The memory is not zeroed. Newer Windows has [`ExAllocatePool2`] instead.
     ///
     /// IRQL: <= DISPATCH_LEVEL for nonpaged pool. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exallocatepoolwithtag).
     pub fn ExAllocatePoolWithTag(PoolType: POOL_TYPE, NumberOfBytes: SIZE_T, Tag: ULONG) -> PVOID;

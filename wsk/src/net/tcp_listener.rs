@@ -16,12 +16,16 @@ use crate::status::Result;
 /// use std::net::Ipv4Addr;
 /// use wsk::TcpListener;
 ///
-/// # wsk_host::run(async |wsk: wsk::Provider| {
+/// # extern crate wsk_host;
+/// # let passive = unsafe { wsk::irql::Passive::assume() };
+/// # let registration = wsk::Registration::register(passive)?;
+/// # let wsk = registration.try_capture()?;
+/// # wsk::rt::block_on(passive, async move {
 /// let mut listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
 /// println!("listening on {}", listener.local_addr().await?);
 /// listener.close().await;
 /// # Ok::<(), wsk::Error>(())
-/// # })?;
+/// # })??;
 /// # Ok::<(), wsk::Error>(())
 /// ```
 pub struct TcpListener(ListenSocket);

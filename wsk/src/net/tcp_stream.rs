@@ -18,7 +18,11 @@ use crate::status::{Result, known};
 /// use std::net::Ipv4Addr;
 /// use wsk::{Buffer, TcpListener, TcpStream};
 ///
-/// # wsk_host::run(async |wsk: wsk::Provider| {
+/// # extern crate wsk_host;
+/// # let passive = unsafe { wsk::irql::Passive::assume() };
+/// # let registration = wsk::Registration::register(passive)?;
+/// # let wsk = registration.try_capture()?;
+/// # wsk::rt::block_on(passive, async move {
 /// let mut listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
 /// let address = listener.local_addr().await?;
 /// let client = TcpStream::connect(&wsk, address).await?;
@@ -34,7 +38,7 @@ use crate::status::{Result, known};
 /// let (end, _) = server.recv(buffer).await.into_result()?;
 /// assert_eq!(end, 0);
 /// # Ok::<(), wsk::Error>(())
-/// # })?;
+/// # })??;
 /// # Ok::<(), wsk::Error>(())
 /// ```
 pub struct TcpStream(ConnectionSocket);
@@ -56,9 +60,7 @@ impl TcpStream {
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     /// - What else `WskSocket`, `WskBind` and `WskConnect` report.
     pub async fn connect(wsk: &Provider, remote: impl Into<SocketAddr>) -> Result<Self> {
-        ConnectionSocket::connect(wsk, remote.into())
-            .await
-            .map(Self)
+        ConnectionSocket::connect(wsk, remote.into()).await.map(Self)
     }
 
     /// Receives into the buffer: at least one byte, or none if the peer has finished sending or the

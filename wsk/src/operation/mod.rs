@@ -109,13 +109,12 @@ impl Operation {
     ///
     /// # Safety
     ///
-    /// The request is the caller's and not in flight. `routine` takes a pointer to this request.
-    unsafe fn ready(&self, routine: CompletionRoutine) {
+    /// The request is the caller's and not in flight. `routine` may be called with `context`.
+    unsafe fn ready(&self, routine: CompletionRoutine, context: PVOID) {
         let irp = self.irp();
         // SAFETY: the IRP was initialised, and is not in flight.
         unsafe { IoReuseIrp(irp, STATUS_UNSUCCESSFUL) };
-        let context: PVOID = core::ptr::from_ref(self).cast_mut().cast();
-        // SAFETY: the IRP is fresh and so has its stack location left; the request outlives it.
+        // SAFETY: the IRP is fresh and so has its stack location left; the caller promises the rest.
         unsafe { IoSetCompletionRoutine(irp, Some(routine), context, TRUE, TRUE, TRUE) };
     }
 
@@ -132,26 +131,27 @@ impl Operation {
         check(block.Status).map(|()| block.Information)
     }
 
-    /// Sends the IRP of a socket's close on its way. If it is `detached`, nobody will wait for it.
+    /// Readies the IRP of a socket's close. If it is `detached`, nobody will wait for it.
     ///
     /// # Safety
     ///
-    /// - The request is idle, its IRP initialised, and its memory stays until `routine` has returned.
-    /// - `call` hands the IRP to `WskCloseSocket`.
-    pub(crate) unsafe fn close(
+    /// - The request is idle, its IRP initialised, and its memory stays until `routine` has returned,
+    ///   which may be called with `context`.
+    /// - The IRP is handed to `WskCloseSocket` next.
+    pub(crate) unsafe fn ready_close(
         &self,
         detached: bool,
         routine: CompletionRoutine,
-        call: impl FnOnce(PIRP),
-    ) {
-        // SAFETY: the caller promises an idle request.
-        unsafe { self.ready(routine) };
+        context: PVOID,
+    ) -> PIRP {
+        // SAFETY: the caller's promise.
+        unsafe { self.ready(routine, context) };
         if detached {
             self.state.start_abandoned();
         } else {
             self.state.start();
         }
-        call(self.irp());
+        self.irp()
     }
 
     /// For the routine of a close: who to wake.
@@ -219,28 +219,28 @@ impl Idle {
     ///
     /// # Safety
     ///
-    /// `call` hands the IRP to one function of WSK, and gives it no other memory for the duration of
-    /// the request than the payload's and what lives longer than `socket`.
+    /// - The caller has a hold on the socket.
+    /// - `call` hands the IRP to one function of WSK, and gives it no other memory for the duration of
+    ///   the request than the payload's and what lives longer than the socket.
     pub(crate) unsafe fn start(
         self,
-        socket: &Shared,
+        socket: NonNull<Shared>,
         call: impl FnOnce(PWSK_SOCKET, PIRP, *mut Payload) -> NTSTATUS,
     ) -> InFlight {
         let operation = self.into_raw();
         // SAFETY: the request was owned; it stays until its completion, or its owner, frees it.
         let request = unsafe { operation.as_ref() };
-        socket.retain();
+        // SAFETY: the caller has a hold.
+        let shared = unsafe { socket.as_ref() };
+        shared.retain();
         // SAFETY: the request is not in flight, so the field is the owner's.
-        unsafe { *request.socket.get() = Some(NonNull::from(socket)) };
+        unsafe { *request.socket.get() = Some(socket) };
         // SAFETY: the request is idle, and `completed` takes a pointer to it.
-        unsafe { request.ready(completed) };
+        unsafe { request.ready(completed, operation.as_ptr().cast()) };
         request.state.start();
-        let status = call(socket.socket(), request.irp(), request.payload.get());
+        let status = call(shared.socket(), request.irp(), request.payload.get());
         // The request stays this owner's until the owner leaves it, whatever the call returned.
-        InFlight {
-            operation: Some(operation),
-            refused: status == STATUS_NOT_IMPLEMENTED,
-        }
+        InFlight { operation: Some(operation), refused: status == STATUS_NOT_IMPLEMENTED }
     }
 }
 
@@ -477,12 +477,7 @@ impl Cache {
         for slot in &self.idle {
             let empty = core::ptr::null_mut();
             if slot
-                .compare_exchange(
-                    empty,
-                    operation.as_ptr(),
-                    Ordering::Release,
-                    Ordering::Relaxed,
-                )
+                .compare_exchange(empty, operation.as_ptr(), Ordering::Release, Ordering::Relaxed)
                 .is_ok()
             {
                 return;
@@ -501,9 +496,7 @@ impl Cache {
         let mut head = self.orphans.load(Ordering::Relaxed);
         loop {
             // SAFETY: the caller promises the request, whose link nobody else uses.
-            unsafe { operation.as_ref() }
-                .next_orphan
-                .store(head, Ordering::Relaxed);
+            unsafe { operation.as_ref() }.next_orphan.store(head, Ordering::Relaxed);
             match self.orphans.compare_exchange_weak(
                 head,
                 operation.as_ptr(),

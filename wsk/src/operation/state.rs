@@ -83,15 +83,13 @@ impl State {
     pub(crate) fn start(&self) {
         let word = self.word.load(Ordering::Relaxed);
         // The call that follows publishes the request.
-        self.word
-            .store(word & !PHASE | IN_FLIGHT, Ordering::Relaxed);
+        self.word.store(word & !PHASE | IN_FLIGHT, Ordering::Relaxed);
     }
 
     /// Owner, before the call: puts a request in flight that nobody will wait for.
     pub(crate) fn start_abandoned(&self) {
         let word = self.word.load(Ordering::Relaxed);
-        self.word
-            .store(word & !PHASE | ABANDONED, Ordering::Relaxed);
+        self.word.store(word & !PHASE | ABANDONED, Ordering::Relaxed);
     }
 
     /// Owner: whether the request has completed.
@@ -112,10 +110,7 @@ impl State {
                 WAITING => word & !PHASE | IN_FLIGHT,
                 _ => return Poll::Ready(()),
             };
-            match self
-                .word
-                .compare_exchange(word, next, Ordering::AcqRel, Ordering::Acquire)
-            {
+            match self.word.compare_exchange(word, next, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) if next & PHASE == WAITING => return Poll::Pending,
                 Ok(_) => {
                     // SAFETY: the word said that a waker is stored, and the step took it back.
@@ -152,10 +147,7 @@ impl State {
                 WAITING => word & !PHASE | IN_FLIGHT,
                 _ => return Leave::Completed,
             };
-            match self
-                .word
-                .compare_exchange(word, next, Ordering::AcqRel, Ordering::Acquire)
-            {
+            match self.word.compare_exchange(word, next, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) if next & PHASE == phase => return Leave::Left,
                 Ok(_) => {
                     // SAFETY: the word said that a waker is stored, and the step took it back.
@@ -180,10 +172,7 @@ impl State {
                 _ => None,
             };
             let next = word & !PHASE | COMPLETED;
-            match self
-                .word
-                .compare_exchange(word, next, Ordering::AcqRel, Ordering::Acquire)
-            {
+            match self.word.compare_exchange(word, next, Ordering::AcqRel, Ordering::Acquire) {
                 // SAFETY: the step succeeded, so these are the parts of the waker that was stored
                 // under this very word, and the owner will not touch it again.
                 Ok(_) => return Completion::Owned(waker.map(|parts| unsafe { from_parts(parts) })),
@@ -193,26 +182,17 @@ impl State {
     }
 
     fn store_waker(&self, waker: Waker) {
-        self.waker_data
-            .store(waker.data().cast_mut(), Ordering::Relaxed);
-        self.waker_vtable
-            .store(ptr::from_ref(waker.vtable()).cast_mut(), Ordering::Relaxed);
+        self.waker_data.store(waker.data().cast_mut(), Ordering::Relaxed);
+        self.waker_vtable.store(ptr::from_ref(waker.vtable()).cast_mut(), Ordering::Relaxed);
         core::mem::forget(waker);
     }
 
     fn holds(&self, waker: &Waker) -> bool {
-        self.waker_parts()
-            == (
-                waker.data().cast_mut(),
-                ptr::from_ref(waker.vtable()).cast_mut(),
-            )
+        self.waker_parts() == (waker.data().cast_mut(), ptr::from_ref(waker.vtable()).cast_mut())
     }
 
     fn waker_parts(&self) -> (*mut (), *mut RawWakerVTable) {
-        (
-            self.waker_data.load(Ordering::Relaxed),
-            self.waker_vtable.load(Ordering::Relaxed),
-        )
+        (self.waker_data.load(Ordering::Relaxed), self.waker_vtable.load(Ordering::Relaxed))
     }
 
     /// # Safety
@@ -289,14 +269,8 @@ mod tests {
         complete(&state);
         assert!(state.poll(&second_waker).is_ready());
         drop((first_waker, second_waker));
-        assert_eq!(
-            (first.0.load(Ordering::Relaxed), Arc::strong_count(&first)),
-            (0, 1)
-        );
-        assert_eq!(
-            (second.0.load(Ordering::Relaxed), Arc::strong_count(&second)),
-            (1, 1)
-        );
+        assert_eq!((first.0.load(Ordering::Relaxed), Arc::strong_count(&first)), (0, 1));
+        assert_eq!((second.0.load(Ordering::Relaxed), Arc::strong_count(&second)), (1, 1));
     }
 
     #[test]
@@ -308,13 +282,7 @@ mod tests {
         assert_eq!(state.abandon(), Leave::Left);
         assert!(matches!(state.complete(), Completion::Abandoned));
         drop(waker);
-        assert_eq!(
-            (
-                counter.0.load(Ordering::Relaxed),
-                Arc::strong_count(&counter)
-            ),
-            (0, 1)
-        );
+        assert_eq!((counter.0.load(Ordering::Relaxed), Arc::strong_count(&counter)), (0, 1));
     }
 
     #[test]
@@ -395,18 +363,12 @@ mod loom_tests {
             assert!(completion.join().unwrap());
             assert!(!one || two, "a completed request stays completed");
             assert!(state.poll(&second_waker).is_ready());
-            let woken = (
-                first.0.load(Ordering::SeqCst),
-                second.0.load(Ordering::SeqCst),
-            );
+            let woken = (first.0.load(Ordering::SeqCst), second.0.load(Ordering::SeqCst));
             // Pending after the second poll means that the second waker is told, and once.
             assert_eq!(woken.1, usize::from(!two));
             assert!(woken.0 + woken.1 <= 1);
             drop((first_waker, second_waker));
-            assert_eq!(
-                (StdArc::strong_count(&first), StdArc::strong_count(&second)),
-                (1, 1)
-            );
+            assert_eq!((StdArc::strong_count(&first), StdArc::strong_count(&second)), (1, 1));
         });
     }
 
@@ -423,11 +385,7 @@ mod loom_tests {
             assert_eq!(owned, left == Leave::Completed);
             assert!(!ready || left == Leave::Completed);
             drop(waker);
-            assert_eq!(
-                StdArc::strong_count(&counter),
-                1,
-                "a waker was lost or freed twice"
-            );
+            assert_eq!(StdArc::strong_count(&counter), 1, "a waker was lost or freed twice");
         });
     }
 

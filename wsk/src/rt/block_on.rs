@@ -29,10 +29,7 @@ use crate::sync::Event;
 /// # Ok::<(), wsk::Error>(())
 /// ```
 pub fn block_on<F: Future>(passive: Passive, future: F) -> Result<F::Output> {
-    let parker = PoolArc::new(Parker {
-        woken: AtomicBool::new(false),
-        event: Event::new(),
-    })?;
+    let parker = PoolArc::new(Parker { woken: AtomicBool::new(false), event: Event::new() })?;
     // SAFETY: the parker stays in its allocation, which is nonpaged.
     unsafe { parker.event.initialise() };
     let waker = waker(parker.clone());

@@ -1,4 +1,4 @@
-//! A small executor: [`block_on`] for a thread that has nothing else to do, and a [`Runtime`] of system
+//! A small executor: [`block_on()`] for a thread that has nothing else to do, and a [`Runtime`] of system
 //! threads for many tasks.
 //!
 //! This crate's futures run on any executor. One that polls on a thread which may end takes that

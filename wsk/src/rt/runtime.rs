@@ -59,10 +59,7 @@ impl Runtime {
         // SAFETY: the scheduler stays in its allocation, which is nonpaged.
         unsafe { scheduler.work.initialise() };
         // From here on, an error drops the runtime, which ends the threads that there are.
-        let mut runtime = Self {
-            scheduler,
-            threads: PoolBox::new([const { None }; 64])?,
-        };
+        let mut runtime = Self { scheduler, threads: PoolBox::new([const { None }; 64])? };
         for slot in runtime.threads.iter_mut().take(threads) {
             let context: PVOID = core::ptr::from_ref(&*runtime.scheduler).cast_mut().cast();
             // SAFETY: the runtime keeps the scheduler until the thread was joined.

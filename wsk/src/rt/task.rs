@@ -75,17 +75,9 @@ impl Task {
             state: AtomicUsize::new(SCHEDULED | (2 * REFERENCE)),
             scheduler,
             functions: const {
-                &Functions {
-                    poll: poll::<F>,
-                    drop_future: drop_future::<F>,
-                    free: free::<F>,
-                }
+                &Functions { poll: poll::<F>, drop_future: drop_future::<F>, free: free::<F> }
             },
-            links: UnsafeCell::new(Links {
-                next_queued: None,
-                previous: None,
-                next: None,
-            }),
+            links: UnsafeCell::new(Links { next_queued: None, previous: None, next: None }),
         };
         match PoolBox::new(Memory { header, future }) {
             Ok(memory) => Ok(Self(memory.into_raw().cast())),

@@ -152,10 +152,7 @@ impl ConnectionSocket {
             unsafe { dispatch.get_local_address(local, irp) }
         };
         // SAFETY: the call is given the payload's address and nothing else.
-        let request = unsafe {
-            self.0
-                .request(prepare, call, |payload| payload.local.address())
-        };
+        let request = unsafe { self.0.request(prepare, call, |payload| payload.local.address()) };
         request.await?.ok_or(known::STATUS_INTERNAL_ERROR)
     }
 
@@ -168,10 +165,7 @@ impl ConnectionSocket {
             unsafe { dispatch.get_remote_address(remote, irp) }
         };
         // SAFETY: the call is given the payload's address and nothing else.
-        let request = unsafe {
-            self.0
-                .request(prepare, call, |payload| payload.remote.address())
-        };
+        let request = unsafe { self.0.request(prepare, call, |payload| payload.remote.address()) };
         request.await?.ok_or(known::STATUS_INTERNAL_ERROR)
     }
 

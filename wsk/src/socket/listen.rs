@@ -38,11 +38,7 @@ impl ListenSocket {
         };
         // SAFETY: the call is given the payload's address and nothing else.
         unsafe { socket.request(prepare, call, |_| ()) }.await?;
-        Ok(Self {
-            accepting: None,
-            socket,
-            provider: provider.clone(),
-        })
+        Ok(Self { accepting: None, socket, provider: provider.clone() })
     }
 
     /// Waits for a connection. One accept at a time: WSK is known to hang at a second one, so this
@@ -105,19 +101,13 @@ impl ListenSocket {
         };
         let prepare = |payload: &mut Payload| payload.local = Storage::EMPTY;
         // SAFETY: the call is given the payload's address and nothing else.
-        let request = unsafe {
-            self.socket
-                .request(prepare, call, |payload| payload.local.address())
-        };
+        let request =
+            unsafe { self.socket.request(prepare, call, |payload| payload.local.address()) };
         request.await?.ok_or(known::STATUS_INTERNAL_ERROR)
     }
 
     pub(crate) fn close(self) -> Closing {
-        let Self {
-            accepting,
-            socket,
-            provider: _,
-        } = self;
+        let Self { accepting, socket, provider: _ } = self;
         drop(accepting);
         socket.close()
     }

@@ -30,7 +30,6 @@ use crate::status::{Error, Result, known};
 
 /// A socket's memory, which its handle, its close and its requests in flight hold.
 pub(crate) struct Shared {
-    /// The close (see [`closed`]: it is found by its offset).
     close: Operation,
     holds: AtomicUsize,
     /// Null until the socket was delivered.
@@ -147,9 +146,7 @@ impl NewSocket {
     ///
     /// `socket` is of category `C`, was delivered to a request of this client, and nobody else has it.
     pub(crate) unsafe fn open<C>(self, socket: NonNull<WSK_SOCKET>) -> Socket<C> {
-        self.shared()
-            .socket
-            .store(socket.as_ptr(), Ordering::Release);
+        self.shared().socket.store(socket.as_ptr(), Ordering::Release);
         let shared = self.0;
         core::mem::forget(self);
         Socket(shared, PhantomData)
@@ -163,9 +160,7 @@ impl NewSocket {
     /// `socket` was delivered to a request of this client, and nobody else has it.
     pub(crate) unsafe fn reap(self, socket: NonNull<WSK_SOCKET>) {
         let shared = self.0;
-        self.shared()
-            .socket
-            .store(socket.as_ptr(), Ordering::Release);
+        self.shared().socket.store(socket.as_ptr(), Ordering::Release);
         // SAFETY: the socket keeps its registration.
         let core = unsafe { self.shared().core.as_ref() };
         core::mem::forget(self);
@@ -252,7 +247,7 @@ impl<C: Category> Socket<C> {
                 }
             };
             // SAFETY: the call is given no memory but the IRP's.
-            unsafe { idle.start(&hold, call) }.never_refused()
+            unsafe { idle.start(hold.0, call) }.never_refused()
         };
         match in_flight.await {
             Outcome::Completed(idle, result) => {
@@ -287,7 +282,7 @@ impl<C: Category> Socket<C> {
             call(dispatch, irp, payload)
         };
         // SAFETY: the caller's promise.
-        unsafe { idle.start(self.shared(), call) }
+        unsafe { idle.start(self.0, call) }
     }
 
     /// Makes a request that has no buffer and delivers no socket. `finish` takes the result out of the
@@ -350,30 +345,24 @@ impl<C> Drop for Socket<C> {
 /// - There is a hold for the completion routine to give up.
 pub(crate) unsafe fn begin_close(shared: NonNull<Shared>, detached: bool) {
     // SAFETY: the hold keeps the memory until the completion routine has run.
-    let socket = unsafe { shared.as_ref() }.socket();
-    let call = |irp| {
-        // The status says nothing that the completion routine will not (INV-12).
-        // SAFETY: the socket is open, and its table begins with the basic functions.
-        let dispatch = unsafe { BasicDispatch::of(socket) };
-        // SAFETY: no call to the socket is executing, as promised; the IRP is ready.
-        unsafe { dispatch.close_socket(irp) };
-    };
-    // SAFETY: the hold keeps the memory.
-    let close = unsafe { &(*shared.as_ptr()).close };
+    let memory = unsafe { shared.as_ref() };
+    let socket = memory.socket();
     // SAFETY: this is the one close, and nobody uses its request otherwise.
-    unsafe { close.close(detached, closed, call) };
+    let irp = unsafe { memory.close.ready_close(detached, closed, shared.as_ptr().cast()) };
+    // SAFETY: the socket is open, and its table begins with the basic functions.
+    let dispatch = unsafe { BasicDispatch::of(socket) };
+    // From here on the memory may be gone. The status says nothing that the completion routine will not
+    // (INV-12).
+    // SAFETY: no call to the socket is executing, as promised; the IRP is ready.
+    unsafe { dispatch.close_socket(irp) };
 }
 
 /// The completion routine of a close.
 unsafe extern "C" fn closed(_device: PDEVICE_OBJECT, _irp: PIRP, context: PVOID) -> NTSTATUS {
-    let operation = context.cast::<Operation>();
-    // SAFETY: the context is the request in a `Shared`, at this offset.
-    let shared = unsafe { operation.byte_sub(core::mem::offset_of!(Shared, close)) };
-    // SAFETY: derived from a pointer that is not null.
-    let shared = unsafe { NonNull::new_unchecked(shared.cast::<Shared>()) };
+    // SAFETY: `begin_close` set this context.
+    let shared = unsafe { NonNull::new_unchecked(context.cast::<Shared>()) };
     // SAFETY: this routine's hold keeps the memory.
-    let close = unsafe { &*operation };
-    let waker = close.close_completed();
+    let waker = unsafe { shared.as_ref() }.close.close_completed();
     if let Some(waker) = waker {
         waker.wake();
     }

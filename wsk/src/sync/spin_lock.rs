@@ -20,10 +20,7 @@ unsafe impl<T: Send> Sync for SpinLock<T> {}
 impl<T> SpinLock<T> {
     pub(crate) const fn new(value: T) -> Self {
         // Zero is an unlocked lock.
-        Self {
-            lock: UnsafeCell::new(0),
-            value: UnsafeCell::new(value),
-        }
+        Self { lock: UnsafeCell::new(0), value: UnsafeCell::new(value) }
     }
 
     /// Waits for the lock, at `DISPATCH_LEVEL` until the guard is dropped. While it is held: no waits,
@@ -31,11 +28,7 @@ impl<T> SpinLock<T> {
     pub(crate) fn lock(&self) -> Guard<'_, T> {
         // SAFETY: the lock was initialised, is nonpaged, and no thread takes two locks.
         let irql = unsafe { KeAcquireSpinLockRaiseToDpc(self.lock.get()) };
-        Guard {
-            lock: self,
-            irql,
-            not_send: PhantomData,
-        }
+        Guard { lock: self, irql, not_send: PhantomData }
     }
 }
 

@@ -30,18 +30,8 @@ pub(crate) fn files(headers: Headers, surface: &Surface) -> Result<Vec<Generated
     let writer = Writer::new(&catalogue, surface);
     Ok(vec![
         writer.module("wsk.rs", "wsk.h", &surface.wsk, NETIO)?,
-        writer.module(
-            "net.rs",
-            "ws2def.h, ws2ipdef.h and netiodef.h",
-            &surface.net,
-            NETIO,
-        )?,
-        writer.module(
-            "kernel.rs",
-            "ntddk.h and ntstatus.h",
-            &surface.kernel,
-            NTOSKRNL,
-        )?,
+        writer.module("net.rs", "ws2def.h, ws2ipdef.h and netiodef.h", &surface.net, NETIO)?,
+        writer.module("kernel.rs", "ntddk.h and ntstatus.h", &surface.kernel, NTOSKRNL)?,
         writer.layouts("layout.rs")?,
     ])
 }
@@ -77,12 +67,7 @@ impl<'a> Writer<'a> {
             }
         }
         kept.extend(pointers.values().flatten());
-        Self {
-            catalogue,
-            surface,
-            pointers,
-            kept,
-        }
+        Self { catalogue, surface, pointers, kept }
     }
 
     fn module(
@@ -100,14 +85,10 @@ impl<'a> Writer<'a> {
             }
             if let Some(function) = self.catalogue.functions.get(name) {
                 let library = item.library.as_deref().unwrap_or(library);
-                libraries
-                    .entry(library)
-                    .or_default()
-                    .extend(self.function(function, item)?);
+                libraries.entry(library).or_default().extend(self.function(function, item)?);
             } else {
                 tokens.extend(
-                    self.definition(name, item)
-                        .with_context(|| format!("cannot write {name}"))?,
+                    self.definition(name, item).with_context(|| format!("cannot write {name}"))?,
                 );
             }
             tokens.extend(self.pointers_to(name, item)?);
@@ -174,11 +155,7 @@ impl<'a> Writer<'a> {
         for pointer in self.pointers.get(name).into_iter().flatten() {
             let ident = format_ident!("{pointer}");
             let ty = self.resolved(&self.catalogue.aliases[*pointer].ty);
-            let docs = docs(&[
-                format!("Pointer to [`{name}`]."),
-                String::new(),
-                item.facts()?,
-            ]);
+            let docs = docs(&[format!("Pointer to [`{name}`]."), String::new(), item.facts()?]);
             tokens.extend(quote! { #docs pub type #ident = #ty; });
         }
         Ok(tokens)
@@ -193,11 +170,7 @@ impl<'a> Writer<'a> {
     fn fields(&self, fields: &Fields, item: &Item) -> Result<TokenStream> {
         let mut tokens = TokenStream::new();
         for field in fields {
-            let name = field
-                .ident
-                .as_ref()
-                .map(Ident::to_string)
-                .unwrap_or_default();
+            let name = field.ident.as_ref().map(Ident::to_string).unwrap_or_default();
             let ty = self.resolved(&field.ty);
             let text = self.field_doc(&name, &field.ty, item)?;
             let ident = &field.ident;
@@ -246,11 +219,7 @@ impl<'a> Writer<'a> {
     }
 
     fn layout(&self, name: &str) -> Result<TokenStream> {
-        let layout = self
-            .catalogue
-            .layouts
-            .get(name)
-            .context("bindgen asserted no layout")?;
+        let layout = self.catalogue.layouts.get(name).context("bindgen asserted no layout")?;
         Ok(assertions(name, layout))
     }
 
@@ -281,19 +250,11 @@ impl<'a> Writer<'a> {
             }
             tokens.extend(assertions(name, &layout));
         }
-        print(
-            name,
-            "ntdef.h, ntddk.h and ws2def.h",
-            quote! { use crate::*; #tokens },
-        )
+        print(name, "ntdef.h, ntddk.h and ws2def.h", quote! { use crate::*; #tokens })
     }
 
     fn number(&self, kind: &str, name: &str) -> Result<u64> {
-        let number = self
-            .catalogue
-            .numbers
-            .get(&format!("{kind}{name}"))
-            .copied();
+        let number = self.catalogue.numbers.get(&format!("{kind}{name}")).copied();
         number.with_context(|| format!("clang did not evaluate {kind}{name}"))
     }
 }
@@ -347,13 +308,8 @@ fn constant(value: u64, ty: &str) -> Option<TokenStream> {
 }
 
 fn docs(lines: &[String]) -> TokenStream {
-    let lines = lines.iter().map(|line| {
-        if line.is_empty() {
-            line.clone()
-        } else {
-            format!(" {line}")
-        }
-    });
+    let lines =
+        lines.iter().map(|line| if line.is_empty() { line.clone() } else { format!(" {line}") });
     quote! { #(#[doc = #lines])* }
 }
 
@@ -364,32 +320,22 @@ fn print(name: &'static str, source: &str, tokens: TokenStream) -> Result<Genera
          // Do not edit: change headers/ or xtask/src/regen, and run it again.\n"
     );
     for item in file.items {
-        let item = syn::File {
-            shebang: None,
-            frontmatter: None,
-            attrs: Vec::new(),
-            items: vec![item],
-        };
+        let item =
+            syn::File { shebang: None, frontmatter: None, attrs: Vec::new(), items: vec![item] };
         text.push('\n');
         text.push_str(&prettyplease::unparse(&item));
     }
-    Ok(GeneratedFile {
-        name,
-        text: rustfmt(&text)?,
-    })
+    Ok(GeneratedFile { name, text: rustfmt(&text)? })
 }
 
 /// Formats as `cargo fmt` would, so that it finds nothing to change in the bindings.
 fn rustfmt(text: &str) -> Result<String> {
     let shell = Shell::new()?;
     let config = project::root().join("rustfmt.toml");
-    cmd!(
-        shell,
-        "rustfmt --edition 2024 --config-path {config} --emit stdout"
-    )
-    .stdin(text)
-    .quiet()
-    .read()
-    .map(|text| text + "\n")
-    .context("rustfmt failed; if it is missing, run `rustup component add rustfmt`")
+    cmd!(shell, "rustfmt --edition 2024 --config-path {config} --emit stdout")
+        .stdin(text)
+        .quiet()
+        .read()
+        .map(|text| text + "\n")
+        .context("rustfmt failed; if it is missing, run `rustup component add rustfmt`")
 }

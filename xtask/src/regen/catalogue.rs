@@ -100,10 +100,7 @@ impl Catalogue {
             else {
                 continue;
             };
-            let Some(Expr::Lit(syn::ExprLit {
-                lit: Lit::Str(text),
-                ..
-            })) = text.elems.first()
+            let Some(Expr::Lit(syn::ExprLit { lit: Lit::Str(text), .. })) = text.elems.first()
             else {
                 continue;
             };
@@ -113,9 +110,8 @@ impl Catalogue {
                 self.layouts.entry(names.rename(name)).or_default().size = value;
             } else if let Some(name) = text.strip_prefix("Alignment of ") {
                 self.layouts.entry(names.rename(name)).or_default().align = value;
-            } else if let Some((name, field)) = text
-                .strip_prefix("Offset of field: ")
-                .and_then(|text| text.split_once("::"))
+            } else if let Some((name, field)) =
+                text.strip_prefix("Offset of field: ").and_then(|text| text.split_once("::"))
             {
                 let layout = self.layouts.entry(names.rename(name)).or_default();
                 layout.offsets.push((rename_field(field), value));
@@ -147,26 +143,17 @@ impl Catalogue {
 
 /// The number that a literal stands for.
 fn number(expr: &Expr) -> Result<u64> {
-    let Expr::Lit(syn::ExprLit {
-        lit: Lit::Int(literal),
-        ..
-    }) = expr
-    else {
+    let Expr::Lit(syn::ExprLit { lit: Lit::Int(literal), .. }) = expr else {
         anyhow::bail!("bindgen wrote a constant that is not a number")
     };
-    literal
-        .base10_parse()
-        .context("bindgen wrote a number that does not fit")
+    literal.base10_parse().context("bindgen wrote a number that does not fit")
 }
 
 /// The last segment of a path type: the name of a type that C declares.
 pub(crate) fn last_segment(ty: &Type) -> Option<String> {
     let Type::Path(path) = ty else { return None };
     let segment = path.path.segments.last()?;
-    segment
-        .arguments
-        .is_none()
-        .then(|| segment.ident.to_string())
+    segment.arguments.is_none().then(|| segment.ident.to_string())
 }
 
 /// From bindgen's names to those of the bindings.
@@ -176,10 +163,7 @@ struct Names {
 
 impl Names {
     fn new(surface: &Surface) -> Self {
-        let by_tag = surface
-            .items()
-            .map(|(name, item)| (item.tag(name), name.clone()))
-            .collect();
+        let by_tag = surface.items().map(|(name, item)| (item.tag(name), name.clone())).collect();
         Self { by_tag }
     }
 
@@ -190,10 +174,7 @@ impl Names {
         let mut renamed = self.by_tag.get(tag).cloned().unwrap_or_else(|| {
             // The tag of a structure that the surface does not list, such as `_DEVICE_OBJECT`.
             let typedef = tag.strip_prefix('_');
-            typedef
-                .filter(|name| name.starts_with(char::is_uppercase))
-                .unwrap_or(tag)
-                .to_owned()
+            typedef.filter(|name| name.starts_with(char::is_uppercase)).unwrap_or(tag).to_owned()
         });
         for part in parts {
             let index = part.parse::<u32>().map_or(0, |one_based| one_based - 1);
@@ -226,29 +207,16 @@ impl VisitMut for Names {
             // A union's fields are all `Copy`, which bindgen cannot see of types that it was not
             // asked to generate.
             let last = path.path.segments.last();
-            if let Some(inner) = last
-                .filter(|s| s.ident == "ManuallyDrop")
-                .and_then(only_argument)
+            if let Some(inner) = last.filter(|s| s.ident == "ManuallyDrop").and_then(only_argument)
             {
                 *ty = inner.clone();
             }
         }
         if let Type::Path(path) = ty
-            && path
-                .path
-                .segments
-                .last()
-                .is_some_and(|segment| segment.ident == "Option")
+            && path.path.segments.last().is_some_and(|segment| segment.ident == "Option")
         {
             path.path.leading_colon = None;
-            path.path.segments = path
-                .path
-                .segments
-                .iter()
-                .last()
-                .cloned()
-                .into_iter()
-                .collect();
+            path.path.segments = path.path.segments.iter().last().cloned().into_iter().collect();
         }
         visit_mut::visit_type_mut(self, ty);
     }

@@ -24,15 +24,8 @@ pub(crate) fn nothing_is_missing(
     if missing.is_empty() {
         return Ok(());
     }
-    let controls = missing
-        .iter()
-        .filter(|name| name.starts_with("SIO_WSK_"))
-        .count();
-    let note = if controls == 0 {
-        ""
-    } else {
-        "\nAll eight SIO_WSK_… codes are needed."
-    };
+    let controls = missing.iter().filter(|name| name.starts_with("SIO_WSK_")).count();
+    let note = if controls == 0 { "" } else { "\nAll eight SIO_WSK_… codes are needed." };
     bail!(
         "the headers lack {} of the {} items in headers/surface.toml: {}.{note}",
         missing.len(),
@@ -43,9 +36,7 @@ pub(crate) fn nothing_is_missing(
 
 fn is_there(catalogue: &Catalogue, macros: &BTreeSet<String>, name: &str, item: &Item) -> bool {
     if item.constant_type.is_some() {
-        return catalogue
-            .numbers
-            .contains_key(&format!("{}{name}", super::clang::CONSTANT));
+        return catalogue.numbers.contains_key(&format!("{}{name}", super::clang::CONSTANT));
     }
     macros.contains(name)
         || catalogue.structs.contains_key(name)
@@ -68,11 +59,7 @@ pub(crate) fn tables_are_whole(catalogue: &Catalogue) -> Result<()> {
         let layout = catalogue.layouts.get(name).cloned().unwrap_or_default();
         for field in &table.fields {
             let ty = last_segment(&field.ty).unwrap_or_default();
-            let field = field
-                .ident
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default();
+            let field = field.ident.as_ref().map(ToString::to_string).unwrap_or_default();
             let size = match ty.as_str() {
                 "WSK_PROVIDER_BASIC_DISPATCH" => 2 * POINTER,
                 ty if ty.starts_with("PFN_WSK_") => POINTER,
@@ -84,11 +71,7 @@ pub(crate) fn tables_are_whole(catalogue: &Catalogue) -> Result<()> {
                      no function (were the headers read as C instead of C++?)"
                 ),
             };
-            let offset = layout
-                .offsets
-                .iter()
-                .find(|(name, _)| *name == field)
-                .map(|(_, at)| *at);
+            let offset = layout.offsets.iter().find(|(name, _)| *name == field).map(|(_, at)| *at);
             if offset != Some(end) {
                 bail!(
                     "{name} has padding where a function pointer belongs: before `{field}`, at \
@@ -116,9 +99,7 @@ pub(crate) fn everything_is_documented(
 ) -> Result<()> {
     let listed = |name: &str| surface.items().any(|(item, _)| item == name);
     let is_wsk = |name: &str| {
-        ["WSK_", "SIO_WSK_", "SO_WSK_", "MAKE_WSK_"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
+        ["WSK_", "SIO_WSK_", "SO_WSK_", "MAKE_WSK_"].iter().any(|prefix| name.starts_with(prefix))
     };
     let macros = macros.iter().filter(|name| {
         is_wsk(name) && !name.starts_with("WSK_HEADERS_") && !NOT_SURFACE.contains(&name.as_str())
@@ -136,11 +117,7 @@ pub(crate) fn everything_is_documented(
         .filter(|name| !listed(name))
         .collect();
     if !unknown.is_empty() {
-        let names = unknown
-            .iter()
-            .map(|name| name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ");
+        let names = unknown.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
         bail!(
             "headers/surface.toml does not describe {names}.\n\
              Add an entry for each: what it is, since when, at which IRQL, and Microsoft's page."
@@ -152,23 +129,11 @@ pub(crate) fn everything_is_documented(
             bail!("headers/surface.toml says at which IRQL everything is called, except {name}");
         }
         for field in item.fields.keys() {
-            let fields = catalogue
-                .structs
-                .get(name)
-                .map(|item| &item.fields)
-                .into_iter()
-                .flatten()
-                .chain(
-                    catalogue
-                        .unions
-                        .get(name)
-                        .into_iter()
-                        .flat_map(|item| &item.fields.named),
+            let fields =
+                catalogue.structs.get(name).map(|item| &item.fields).into_iter().flatten().chain(
+                    catalogue.unions.get(name).into_iter().flat_map(|item| &item.fields.named),
                 );
-            if !fields
-                .into_iter()
-                .any(|f| f.ident.as_ref().is_some_and(|f| f == field))
-            {
+            if !fields.into_iter().any(|f| f.ident.as_ref().is_some_and(|f| f == field)) {
                 bail!("headers/surface.toml describes {name}.{field}, which the headers lack");
             }
         }

@@ -73,12 +73,7 @@ pub(crate) fn read(tree: &IncludeTree, surface: &Surface, processor: Processor) 
             "-fms-extensions",
             "-fms-compatibility",
         ])
-        .clang_args([
-            "-ferror-limit=0",
-            "-D_WIN64",
-            "-D_WIN32_WINNT=0x0A00",
-            "-DWINVER=0x0A00",
-        ])
+        .clang_args(["-ferror-limit=0", "-D_WIN64", "-D_WIN32_WINNT=0x0A00", "-DWINVER=0x0A00"])
         .clang_args(["-DNTDDI_VERSION=0x0A000010", "-ivfsoverlay"])
         .clang_arg(overlay.to_string_lossy())
         .clang_args(processor.clang_arguments())
@@ -93,9 +88,7 @@ pub(crate) fn read(tree: &IncludeTree, surface: &Surface, processor: Processor) 
         .use_core()
         .formatter(bindgen::Formatter::None);
     for folder in &tree.folders {
-        builder = builder
-            .clang_arg("-isystem")
-            .clang_arg(folder.to_string_lossy());
+        builder = builder.clang_arg("-isystem").clang_arg(folder.to_string_lossy());
     }
     for (name, item) in surface.net.iter().chain(&surface.kernel) {
         let tag = item.tag(name);
@@ -115,13 +108,8 @@ pub(crate) fn read(tree: &IncludeTree, surface: &Surface, processor: Processor) 
         Ok(bindings) => bindings.to_string(),
         Err(error) => bail!("{}", explain(&error, tree, processor)),
     };
-    let items = syn::parse_file(&bindings)
-        .context("bindgen's output is not Rust")?
-        .items;
-    Ok(Headers {
-        items,
-        macros: macros.take(),
-    })
+    let items = syn::parse_file(&bindings).context("bindgen's output is not Rust")?.items;
+    Ok(Headers { items, macros: macros.take() })
 }
 
 /// The input of clang. bindgen evaluates constants, not macros with casts in them, and neither sizes
@@ -184,14 +172,9 @@ fn explain(error: &bindgen::BindgenError, tree: &IncludeTree, processor: Process
     let diagnostics = error.to_string();
     let mut missing = BTreeSet::new();
     for line in diagnostics.lines() {
-        for marker in [
-            "undeclared identifier '",
-            "unknown type name '",
-            "no member named '",
-        ] {
-            if let Some((name, _)) = line
-                .split_once(marker)
-                .and_then(|(_, rest)| rest.split_once('\''))
+        for marker in ["undeclared identifier '", "unknown type name '", "no member named '"] {
+            if let Some((name, _)) =
+                line.split_once(marker).and_then(|(_, rest)| rest.split_once('\''))
             {
                 missing.insert(name);
             }
@@ -200,10 +183,7 @@ fn explain(error: &bindgen::BindgenError, tree: &IncludeTree, processor: Process
     let mut message = format!("{} for {} cannot be read", tree.name, processor.name());
     if !missing.is_empty() {
         let names = missing.into_iter().collect::<Vec<_>>().join(", ");
-        let _ = write!(
-            message,
-            ": headers/surface.toml lists what they lack: {names}"
-        );
+        let _ = write!(message, ": headers/surface.toml lists what they lack: {names}");
     }
     let _ = write!(message, "\nclang said:\n{}", diagnostics.trim());
     message

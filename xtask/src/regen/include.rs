@@ -56,9 +56,7 @@ impl IncludeTree {
                 }
             }
         }
-        let [Some(km), Some(shared)] = found else {
-            bail!("{}", not_a_wdk(given, &found))
-        };
+        let [Some(km), Some(shared)] = found else { bail!("{}", not_a_wdk(given, &found)) };
         let mut folders = Vec::new();
         folders.extend(child(&km, "crt")?);
         folders.extend([km, shared]);
@@ -75,25 +73,15 @@ impl IncludeTree {
         let mut roots = Vec::new();
         for folder in &self.folders {
             let mut contents = Vec::new();
-            for file in sorted_entries(folder)?
-                .into_iter()
-                .filter(|path| path.is_file())
-            {
+            for file in sorted_entries(folder)?.into_iter().filter(|path| path.is_file()) {
                 contents.push(OverlayEntry::File {
                     name: file_name(&file)?.to_owned(),
                     external_contents: utf8(&file)?.to_owned(),
                 });
             }
-            roots.push(OverlayEntry::Directory {
-                name: utf8(folder)?.to_owned(),
-                contents,
-            });
+            roots.push(OverlayEntry::Directory { name: utf8(folder)?.to_owned(), contents });
         }
-        let overlay = Overlay {
-            version: 0,
-            case_sensitive: "false",
-            roots,
-        };
+        let overlay = Overlay { version: 0, case_sensitive: "false", roots };
         Ok(serde_json::to_string_pretty(&overlay)?)
     }
 }
@@ -108,20 +96,10 @@ struct Overlay {
 }
 
 #[derive(Serialize)]
-#[serde(
-    tag = "type",
-    rename_all = "kebab-case",
-    rename_all_fields = "kebab-case"
-)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 enum OverlayEntry {
-    Directory {
-        name: String,
-        contents: Vec<OverlayEntry>,
-    },
-    File {
-        name: String,
-        external_contents: String,
-    },
+    Directory { name: String, contents: Vec<OverlayEntry> },
+    File { name: String, external_contents: String },
 }
 
 struct Candidate {
@@ -131,10 +109,7 @@ struct Candidate {
 
 /// The folders that may hold `km` and `shared`, most direct and then newest first.
 fn candidates(folder: &Path) -> Result<Vec<Candidate>> {
-    let mut found = vec![Candidate {
-        path: folder.to_path_buf(),
-        version: None,
-    }];
+    let mut found = vec![Candidate { path: folder.to_path_buf(), version: None }];
     for nested in ["Include", "c/Include"] {
         let mut include = Some(folder.to_path_buf());
         for part in nested.split('/') {
@@ -151,10 +126,7 @@ fn candidates(folder: &Path) -> Result<Vec<Candidate>> {
             }
         }
         versions.sort_by_key(|(version, _)| Reverse(version.clone()));
-        found.push(Candidate {
-            path: include,
-            version: None,
-        });
+        found.push(Candidate { path: include, version: None });
         for (_, path) in versions {
             let version = Some(file_name(&path)?.to_owned());
             found.push(Candidate { path, version });
@@ -185,9 +157,7 @@ fn child(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
 
 fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let read = || -> std::io::Result<Vec<PathBuf>> {
-        fs::read_dir(folder)?
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect()
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect()
     };
     let mut entries = read().with_context(|| format!("cannot list {}", folder.display()))?;
     entries.sort();
@@ -201,16 +171,12 @@ fn file_name(path: &Path) -> Result<&str> {
 }
 
 fn utf8(path: &Path) -> Result<&str> {
-    path.to_str()
-        .with_context(|| format!("{} is not Unicode, which clang needs", path.display()))
+    path.to_str().with_context(|| format!("{} is not Unicode, which clang needs", path.display()))
 }
 
 fn not_a_wdk(given: &[PathBuf], found: &[Option<PathBuf>; 2]) -> String {
-    let folders = given
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect::<Vec<_>>()
-        .join(" and ");
+    let folders =
+        given.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and ");
     let mut message = format!("{folders}: no WDK here.");
     for ((part, marker), slot) in MARKER.iter().zip(found) {
         let _ = match slot {

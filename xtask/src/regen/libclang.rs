@@ -2,9 +2,13 @@
 
 use anyhow::{Result, bail};
 
-use crate::setup;
+use crate::setup::{self, Need};
 
 const PACKAGE: &str = "libclang1-19";
+
+/// For the steps that regenerate.
+pub(crate) static LIBCLANG: Need =
+    Need { name: "libclang", package: PACKAGE, is_there: || clang_sys::load().is_ok() };
 
 /// Loads libclang for this thread, or says how to get it. Returns its version.
 pub(crate) fn load(setup: bool) -> Result<String> {

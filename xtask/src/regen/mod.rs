@@ -17,6 +17,7 @@ use anyhow::{Context, Result, bail};
 
 use self::clang::Processor;
 use self::include::IncludeTree;
+pub(crate) use self::libclang::LIBCLANG;
 use self::surface::Surface;
 use crate::project;
 
@@ -54,10 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     };
     let files = generate(&tree, &surface)?;
 
-    let folder = project::root()
-        .join("wsk-sys")
-        .join("src")
-        .join("generated");
+    let folder = project::root().join("wsk-sys").join("src").join("generated");
     let mut changes = report::Changes::default();
     for file in &files {
         let path = folder.join(file.name);

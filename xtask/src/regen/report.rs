@@ -46,15 +46,7 @@ impl Changes {
         }
         let diff = (old != new).then(|| diff(name, old, new));
         let is_new = old.is_empty();
-        self.files.push(File {
-            name,
-            is_new,
-            kinds,
-            added,
-            removed,
-            changed,
-            diff,
-        });
+        self.files.push(File { name, is_new, kinds, added, removed, changed, diff });
         Ok(())
     }
 
@@ -63,31 +55,23 @@ impl Changes {
     }
 
     pub(crate) fn diff(&self) -> String {
-        self.files
-            .iter()
-            .filter_map(|file| file.diff.as_deref())
-            .collect()
+        self.files.iter().filter_map(|file| file.diff.as_deref()).collect()
     }
 
     pub(crate) fn summary(&self) -> String {
         let mut text = String::new();
         for file in &self.files {
-            let kinds: Vec<String> = file
-                .kinds
-                .iter()
-                .map(|(kind, count)| format!("{count} {kind}"))
-                .collect();
+            let kinds: Vec<String> =
+                file.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
             let state = match file.diff {
                 None => "unchanged",
                 Some(_) if file.is_new => "new",
                 Some(_) => "changed",
             };
             let _ = writeln!(text, "{:<10} {state:<10} {}", file.name, kinds.join(", "));
-            for (what, names) in [
-                ("added", &file.added),
-                ("removed", &file.removed),
-                ("changed", &file.changed),
-            ] {
+            for (what, names) in
+                [("added", &file.added), ("removed", &file.removed), ("changed", &file.changed)]
+            {
                 if !names.is_empty() && !file.is_new {
                     let _ = writeln!(text, "  {what}: {}", names.join(", "));
                 }

@@ -82,8 +82,7 @@ impl Surface {
         let surface: Self =
             toml::from_str(&text).with_context(|| format!("{} is not valid", path.display()))?;
         for (name, item) in surface.items() {
-            item.check()
-                .with_context(|| format!("{}: {name}", path.display()))?;
+            item.check().with_context(|| format!("{}: {name}", path.display()))?;
         }
         Ok(surface)
     }
@@ -118,15 +117,9 @@ impl Item {
 
     /// Where and when the item can be used, and Microsoft's page.
     pub(crate) fn facts(&self) -> Result<String> {
-        let irql = self
-            .irql
-            .as_ref()
-            .map(|irql| format!("IRQL: {irql}. "))
-            .unwrap_or_default();
+        let irql = self.irql.as_ref().map(|irql| format!("IRQL: {irql}. ")).unwrap_or_default();
         let (since, url) = (self.since.name(), self.url()?);
-        Ok(format!(
-            "{irql}Minimum Windows: {since}. [Microsoft's page]({url})."
-        ))
+        Ok(format!("{irql}Minimum Windows: {since}. [Microsoft's page]({url})."))
     }
 
     /// The item's documentation, line by line.

@@ -16,37 +16,24 @@ pub(crate) struct Log {
 }
 
 /// What Wine writes when the driver, or Wine itself, has crashed.
-const CRASHES: [&str; 3] = [
-    "wine: Unhandled",
-    "unimplemented function",
-    "wine: Call from",
-];
+const CRASHES: [&str; 3] = ["wine: Unhandled", "unimplemented function", "wine: Call from"];
 
 impl Log {
     /// A log that is only kept.
     pub(crate) fn kept() -> Self {
-        Self {
-            shared: Arc::default(),
-            streaming: false,
-        }
+        Self { shared: Arc::default(), streaming: false }
     }
 
     /// A log that is also printed as it comes.
     pub(crate) fn streaming() -> Self {
-        Self {
-            shared: Arc::default(),
-            streaming: true,
-        }
+        Self { shared: Arc::default(), streaming: true }
     }
 
     /// Collects lines in the background, until everything that holds the other end has ended.
     pub(crate) fn collect(&self, reader: PipeReader) {
         let log = self.clone();
         thread::spawn(move || {
-            for line in BufReader::new(reader)
-                .split(b'\n')
-                .map_while(std::result::Result::ok)
-            {
+            for line in BufReader::new(reader).split(b'\n').map_while(std::result::Result::ok) {
                 let line = String::from_utf8_lossy(&line).trim_end().to_owned();
                 if log.streaming
                     && let Some(message) = message(&line)
@@ -69,10 +56,7 @@ impl Log {
     /// All of it.
     pub(crate) fn text(&self) -> String {
         let lines = self.lines();
-        let shown = lines
-            .iter()
-            .map(|line| message(line).unwrap_or(line))
-            .collect::<Vec<_>>();
+        let shown = lines.iter().map(|line| message(line).unwrap_or(line)).collect::<Vec<_>>();
         format!("Wine's log:\n{}", shown.join("\n"))
     }
 
@@ -91,10 +75,7 @@ impl Log {
                 return Ok(message.to_owned());
             }
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {
-                bail!(
-                    "the driver did not say `{text}` within {} s",
-                    patience.as_secs()
-                );
+                bail!("the driver did not say `{text}` within {} s", patience.as_secs());
             };
             lines = self
                 .shared
@@ -145,9 +126,7 @@ mod tests {
     #[test]
     fn a_message_that_does_not_come_is_an_error() {
         let log = Log::kept();
-        let error = log
-            .wait_for(0, "unloaded", Duration::from_millis(1))
-            .unwrap_err();
+        let error = log.wait_for(0, "unloaded", Duration::from_millis(1)).unwrap_err();
         assert!(error.to_string().contains("did not say `unloaded`"));
     }
 
@@ -155,8 +134,7 @@ mod tests {
     fn crashes_are_seen() {
         let log = Log::kept();
         log.check_for_crashes().unwrap();
-        log.lines()
-            .push("wine: Unhandled page fault on execute access".to_owned());
+        log.lines().push("wine: Unhandled page fault on execute access".to_owned());
         assert!(log.check_for_crashes().is_err());
     }
 }

@@ -15,8 +15,10 @@ use std::sync::mpsc;
 use anyhow::{Context, Result, bail};
 
 use self::log::Log;
+pub(crate) use self::prefix::NEEDS;
 use self::prefix::{Channels, Prefix};
 use self::service::Service;
+pub(crate) use self::test::run as test;
 use crate::driver::{self, Arch};
 use crate::setup;
 
@@ -39,13 +41,13 @@ pub(crate) struct Args {
 const FLAG: &str = "cargo xtask wine NAME --setup";
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    setup::require(&prefix::NEEDS, args.setup, FLAG)?;
+    setup::require(&NEEDS.each_ref(), args.setup, FLAG)?;
     setup::require_targets(&["x86_64-pc-windows-msvc"], args.setup, FLAG)?;
     if args.test {
         if args.port.is_some() {
             bail!("--test chooses its own ports");
         }
-        return test::run(&args.name);
+        return test(&args.name);
     }
     serve(&args.name, args.port)
 }
@@ -66,20 +68,12 @@ fn serve(name: &str, port: Option<u16>) -> Result<()> {
     let prefix = Prefix::create(&log, Channels::Messages)?;
     let service = Service::start(&prefix, name, &image, address.port())
         .with_context(|| format!("the driver does not start\n{}", log.text()))?;
-    println!(
-        "{name} serves on {address}. Talk to it with: nc {} {}",
-        address.ip(),
-        address.port()
-    );
+    println!("{name} serves on {address}. Talk to it with: nc {} {}", address.ip(), address.port());
     println!("Ctrl-C stops it.");
-    interrupted
-        .recv()
-        .context("nothing can interrupt this any more")?;
+    interrupted.recv().context("nothing can interrupt this any more")?;
 
     println!();
-    service
-        .stop()
-        .with_context(|| format!("the driver does not stop\n{}", log.text()))?;
+    service.stop().with_context(|| format!("the driver does not stop\n{}", log.text()))?;
     prefix.remove()
 }
 

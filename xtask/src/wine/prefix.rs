@@ -22,7 +22,7 @@ const WINE: &str = "/usr/lib/wine/wine64";
 const SERVER: &str = "/usr/lib/wine/wineserver64";
 
 /// What runs drivers.
-pub(crate) const NEEDS: [Need; 1] = [Need {
+pub(crate) static NEEDS: [Need; 1] = [Need {
     name: "Wine",
     package: "wine64",
     is_there: || Path::new(WINE).is_file() && Path::new(SERVER).is_file(),
@@ -61,9 +61,7 @@ impl Prefix {
         };
         let prefix = Self { folder, debug };
 
-        prefix
-            .run(&["wineboot", "--init"], PATIENCE)
-            .context("Wine cannot create its prefix")?;
+        prefix.run(&["wineboot", "--init"], PATIENCE).context("Wine cannot create its prefix")?;
         prefix.stop()?;
 
         let persistent = prefix.command(SERVER).arg("--persistent").status();
@@ -128,14 +126,8 @@ impl Prefix {
     /// Ends everything that runs in this prefix.
     fn stop(&self) -> Result<()> {
         // Fails if no server runs, which is what it is to achieve.
-        self.command(SERVER)
-            .arg("--kill")
-            .status()
-            .context("cannot end Wine")?;
-        self.command(SERVER)
-            .arg("--wait")
-            .status()
-            .context("cannot wait for Wine's end")?;
+        self.command(SERVER).arg("--kill").status().context("cannot end Wine")?;
+        self.command(SERVER).arg("--wait").status().context("cannot wait for Wine's end")?;
         Ok(())
     }
 

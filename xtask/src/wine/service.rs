@@ -20,32 +20,17 @@ pub(crate) struct Service<'a> {
 impl<'a> Service<'a> {
     /// Loads a driver that takes the port to serve on from its parameters.
     pub(crate) fn start(prefix: &'a Prefix, name: &str, image: &Path, port: u16) -> Result<Self> {
-        let service = Self {
-            prefix,
-            name: name.to_owned(),
-        };
+        let service = Self { prefix, name: name.to_owned() };
         let file = prefix.drive_c().join(format!("{name}.sys"));
         if !file.exists() {
             let path = format!(r"C:\{name}.sys");
-            service.sc(&[
-                "create", name, "binPath=", &path, "type=", "kernel", "start=", "demand",
-            ])?;
+            service
+                .sc(&["create", name, "binPath=", &path, "type=", "kernel", "start=", "demand"])?;
         }
         fs::copy(image, &file).with_context(|| format!("cannot copy {}", image.display()))?;
         let key = format!(r"HKLM\System\CurrentControlSet\Services\{name}\Parameters");
         let port = port.to_string();
-        let set = [
-            "reg",
-            "add",
-            &key,
-            "/v",
-            "Port",
-            "/t",
-            "REG_DWORD",
-            "/d",
-            &port,
-            "/f",
-        ];
+        let set = ["reg", "add", &key, "/v", "Port", "/t", "REG_DWORD", "/d", &port, "/f"];
         let output = prefix.run(&set, PATIENCE)?;
         ensure!(output.status.success(), "the registry cannot be written");
         service.sc(&["start", name])?;

@@ -31,20 +31,13 @@ pub(crate) fn run(name: &str) -> Result<()> {
         eprintln!("{}", log.text());
     }
     result?;
-    println!(
-        "all checks passed in {:.1} s",
-        started.elapsed().as_secs_f32()
-    );
+    println!("all checks passed in {:.1} s", started.elapsed().as_secs_f32());
     Ok(())
 }
 
 fn checks(image: &Path, log: &Log) -> Result<()> {
     let prefix = Prefix::create(log, Channels::Messages)?;
-    let run = Run {
-        prefix: &prefix,
-        image,
-        log,
-    };
+    let run = Run { prefix: &prefix, image, log };
 
     let driver = run.load()?;
     for (name, check) in echo_checks::CHECKS {
@@ -59,24 +52,16 @@ fn checks(image: &Path, log: &Log) -> Result<()> {
     let many = run.load_and("10,000 connections one after another", |server| {
         echo_checks::one_after_another(server, 10_000)
     })?;
-    run.check("no growth of the pool over 10,000 connections", move || {
-        no_growth(few, many)
-    })?;
+    run.check("no growth of the pool over 10,000 connections", move || no_growth(few, many))?;
 
     let driver = run.load()?;
     let server = driver.server;
-    let clients = run.check("32 connections are open", move || {
-        echo_checks::open(server, 32)
-    })?;
-    run.check("unload with 32 connections open", || {
-        driver.unload().map(drop)
-    })?;
+    let clients = run.check("32 connections are open", move || echo_checks::open(server, 32))?;
+    run.check("unload with 32 connections open", || driver.unload().map(drop))?;
     run.check("all 32 clients see the end", move || {
         clients.into_iter().try_for_each(echo_checks::has_ended)
     })?;
-    run.check("load fails when the port is in use", || {
-        run.load_on_a_used_port()
-    })?;
+    run.check("load fails when the port is in use", || run.load_on_a_used_port())?;
     prefix.remove()?;
 
     let log = Log::kept();
@@ -110,29 +95,22 @@ fn no_growth(few: Usage, many: Usage) -> Result<()> {
 /// The driver's own count is worth something only if it is right: Wine counts, too.
 fn count_by_wine(image: &Path, log: &Log) -> Result<()> {
     let prefix = Prefix::create(log, Channels::Kernel)?;
-    let run = Run {
-        prefix: &prefix,
-        image,
-        log,
-    };
+    let run = Run { prefix: &prefix, image, log };
     let driver = run.load_and("a short conversation, for the count", |server| {
         echo_checks::one_after_another(server, 10)
     })?;
     let wine = pool_calls(&log.lines());
-    run.check(
-        "Wine has counted the same allocations as the driver",
-        move || {
-            ensure!(
-                (driver.allocations, driver.frees) == wine,
-                "the driver says {} allocations and {} frees, Wine {} and {}",
-                driver.allocations,
-                driver.frees,
-                wine.0,
-                wine.1
-            );
-            Ok(())
-        },
-    )?;
+    run.check("Wine has counted the same allocations as the driver", move || {
+        ensure!(
+            (driver.allocations, driver.frees) == wine,
+            "the driver says {} allocations and {} frees, Wine {} and {}",
+            driver.allocations,
+            driver.frees,
+            wine.0,
+            wine.1
+        );
+        Ok(())
+    })?;
     prefix.remove()
 }
 
@@ -186,12 +164,7 @@ impl<'a> Run<'a> {
         let from = self.log.len();
         let service = Service::start(self.prefix, "echo", self.image, port)?;
         let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Ok(Driver {
-            service,
-            server,
-            log: self.log,
-            from,
-        })
+        Ok(Driver { service, server, log: self.log, from })
     }
 
     fn load_and(&self, name: &str, check: fn(SocketAddr) -> Result<()>) -> Result<Usage> {
@@ -209,9 +182,7 @@ impl<'a> Run<'a> {
             Service::start(self.prefix, "echo", self.image, port).is_err(),
             "the driver started although its port was taken"
         );
-        self.log
-            .wait_for(from, "cannot serve on port", Duration::from_secs(10))
-            .map(drop)
+        self.log.wait_for(from, "cannot serve on port", Duration::from_secs(10)).map(drop)
     }
 
     /// Runs a check, which must end in time, and looks for crashes after it.
@@ -242,27 +213,16 @@ impl Driver<'_> {
     /// Unloads the driver, which must have freed everything.
     fn unload(self) -> Result<Usage> {
         self.service.stop()?;
-        let message = self
-            .log
-            .wait_for(self.from, "unloaded; pool:", Duration::from_secs(10))?;
+        let message = self.log.wait_for(self.from, "unloaded; pool:", Duration::from_secs(10))?;
         self.log.check_for_crashes()?;
-        let numbers: Vec<usize> = message
-            .split(|c: char| !c.is_ascii_digit())
-            .filter_map(|n| n.parse().ok())
-            .collect();
+        let numbers: Vec<usize> =
+            message.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect();
         let [allocations, frees, outstanding, peak] = numbers[..] else {
             bail!("the driver's report cannot be read: {message}");
         };
         ensure!(allocations > 0, "the driver has not counted: {message}");
-        ensure!(
-            outstanding == 0 && allocations == frees,
-            "the driver leaks: {message}"
-        );
-        Ok(Usage {
-            allocations,
-            frees,
-            peak,
-        })
+        ensure!(outstanding == 0 && allocations == frees, "the driver leaks: {message}");
+        Ok(Usage { allocations, frees, peak })
     }
 }
 

@@ -19,10 +19,7 @@ pub type Check = (&'static str, fn(SocketAddr) -> Result<()>);
 
 /// The checks that leave the server as they found it.
 pub const CHECKS: [Check; 5] = [
-    (
-        "payloads of 1 byte to 1 MiB come back byte for byte",
-        payloads,
-    ),
+    ("payloads of 1 byte to 1 MiB come back byte for byte", payloads),
     ("32 connections at once", many_at_once),
     ("a client that closes early", closes_early),
     ("a client that resets", resets),
@@ -35,18 +32,7 @@ pub const CHECKS: [Check; 5] = [
 ///
 /// What was sent and what came back, if they differ; or what went wrong.
 pub fn payloads(server: SocketAddr) -> Result<()> {
-    for size in [
-        1,
-        2,
-        100,
-        1460,
-        4096,
-        65_535,
-        65_536,
-        65_537,
-        300_000,
-        1 << 20,
-    ] {
+    for size in [1, 2, 100, 1460, 4096, 65_535, 65_536, 65_537, 300_000, 1 << 20] {
         let stream = connect(server)?;
         exchange(&stream, size, 1).with_context(|| format!("a payload of {size} bytes"))?;
     }
@@ -131,10 +117,7 @@ pub fn never_reads(server: SocketAddr) -> Result<()> {
             }
             Err(error) => return Err(error).context("cannot send"),
         }
-        ensure!(
-            sent < BOUND,
-            "the server took {sent} bytes that nobody reads"
-        );
+        ensure!(sent < BOUND, "the server took {sent} bytes that nobody reads");
     }
     exchange(&connect(server)?, 100_000, 4).context("another client meanwhile")?;
     drop(stream);
@@ -210,16 +193,12 @@ fn exchange(stream: &TcpStream, size: usize, seed: u64) -> Result<()> {
         let sender = scope.spawn(|| -> Result<()> {
             let mut stream = stream;
             stream.write_all(&sent).context("cannot send")?;
-            stream
-                .shutdown(Shutdown::Write)
-                .context("cannot finish sending")
+            stream.shutdown(Shutdown::Write).context("cannot finish sending")
         });
         let mut stream = stream;
         let mut received = Vec::new();
         let result = stream.read_to_end(&mut received);
-        sender
-            .join()
-            .map_err(|_| anyhow!("the sender panicked"))??;
+        sender.join().map_err(|_| anyhow!("the sender panicked"))??;
         result.with_context(|| format!("cannot receive after {} bytes", received.len()))?;
         Ok(received)
     })?;
@@ -228,17 +207,9 @@ fn exchange(stream: &TcpStream, size: usize, seed: u64) -> Result<()> {
 
 fn compare(sent: &[u8], received: &[u8]) -> Result<()> {
     if sent.len() != received.len() {
-        bail!(
-            "sent {} bytes, and {} came back",
-            sent.len(),
-            received.len()
-        );
+        bail!("sent {} bytes, and {} came back", sent.len(), received.len());
     }
-    match sent
-        .iter()
-        .zip(received)
-        .position(|(sent, received)| sent != received)
-    {
+    match sent.iter().zip(received).position(|(sent, received)| sent != received) {
         None => Ok(()),
         Some(place) => bail!(
             "byte {place} of {}: sent {:02x}, and {:02x} came back",
@@ -253,9 +224,8 @@ fn compare(sent: &[u8], received: &[u8]) -> Result<()> {
 fn payload(size: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         state.to_be_bytes()[0]
     };
     std::iter::repeat_with(next).take(size).collect()
@@ -317,9 +287,6 @@ mod tests {
             let _ = stream.write_all(&data[..data.len() - 1]);
         });
         let error = payloads(server).unwrap_err();
-        assert!(
-            format!("{error:#}").contains("sent 1 bytes, and 0 came back"),
-            "{error:#}"
-        );
+        assert!(format!("{error:#}").contains("sent 1 bytes, and 0 came back"), "{error:#}");
     }
 }

@@ -6,10 +6,7 @@ use wsk_sys::DbgPrint;
 
 /// Writes one line, cut at the size of its buffer, which is on the stack: this needs no memory.
 pub(crate) fn log(message: fmt::Arguments<'_>) {
-    let mut line = Line {
-        text: [0; Line::SIZE],
-        length: 0,
-    };
+    let mut line = Line { text: [0; Line::SIZE], length: 0 };
     // A message that is too long is cut; the error says no more.
     let _ = line.write_fmt(message);
     // SAFETY: the format takes one string, which the buffer is: its last byte is never written.
@@ -32,10 +29,6 @@ impl fmt::Write for Line {
         let count = text.len().min(room.len());
         room[..count].copy_from_slice(&text.as_bytes()[..count]);
         self.length += count;
-        if count == text.len() {
-            Ok(())
-        } else {
-            Err(fmt::Error)
-        }
+        if count == text.len() { Ok(()) } else { Err(fmt::Error) }
     }
 }

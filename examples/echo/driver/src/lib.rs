@@ -84,15 +84,11 @@ fn start(passive: Passive, port: u16) -> wsk::Result<Service> {
     let runtime = Runtime::new(passive, 2)?;
     let spawner = runtime.spawner();
     runtime.spawner().spawn(async move {
-        if let Err(error) = echo_logic::serve(listener, spawner, log).await {
+        if let Err(error) = echo::serve(listener, spawner, log).await {
             log(format_args!("no more connections can be accepted: {error}"));
         }
     })?;
-    Ok(Service {
-        _runtime: runtime,
-        _provider: provider,
-        _registration: registration,
-    })
+    Ok(Service { _runtime: runtime, _provider: provider, _registration: registration })
 }
 
 /// The driver's unload routine. When it returns, nothing of the driver may run any more.

@@ -18,12 +18,8 @@ const BUG_CHECK_CODE: u32 = 0xE275_7374;
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     log(format_args!("{info}"));
-    let line = info
-        .location()
-        .map_or(0, |location| location.line() as usize);
-    let file = info
-        .location()
-        .map_or(0, |location| location.file().as_ptr().addr());
+    let line = info.location().map_or(0, |location| location.line() as usize);
+    let file = info.location().map_or(0, |location| location.file().as_ptr().addr());
     // SAFETY: the system may be stopped at any time, in any state.
     unsafe { KeBugCheckEx(BUG_CHECK_CODE, file, line, 0, 0) }
 }

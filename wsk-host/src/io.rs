@@ -1,0 +1,157 @@
+//! `Io…`: I/O request packets.
+
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
+
+use wsk_sys::{
+    BOOLEAN, CCHAR, DISPATCH_LEVEL, FALSE, IO_STATUS_BLOCK, IoSizeOfIrp, NTSTATUS, PIRP,
+    SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS, SL_PENDING_RETURNED,
+    STATUS_MORE_PROCESSING_REQUIRED, TRUE, USHORT,
+};
+
+use crate::ke::require_at_most;
+use crate::violation;
+
+/// The type of an IRP among kernel objects.
+const IO_TYPE_IRP: i16 = 6;
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn IoInitializeIrp(irp: PIRP, size: USHORT, locations: CCHAR) {
+    if size < IoSizeOfIrp(locations) {
+        violation("IoInitializeIrp: the size has no room for the stack locations");
+    }
+    // SAFETY: the caller passes memory of this size.
+    unsafe { irp.cast::<u8>().write_bytes(0, usize::from(size)) };
+    // SAFETY: as above; an IRP of zeroes is valid.
+    let packet = unsafe { &mut *irp };
+    packet.Type = IO_TYPE_IRP;
+    packet.Size = size;
+    packet.StackCount = locations;
+    packet.CurrentLocation = locations + 1;
+    // SAFETY: the locations follow the packet, and their number was checked against the size.
+    let beyond =
+        unsafe { irp.add(1).cast::<wsk_sys::IO_STACK_LOCATION>().offset(locations.into()) };
+    packet.Tail.Overlay.CurrentStackLocation = beyond;
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn IoReuseIrp(irp: PIRP, status: NTSTATUS) {
+    // SAFETY: the caller passes an IRP of its own.
+    let (size, locations) = unsafe { ((*irp).Size, (*irp).StackCount) };
+    // SAFETY: as above.
+    if unsafe { (*irp).Type } != IO_TYPE_IRP {
+        violation("IoReuseIrp: not an initialised IRP");
+    }
+    // SAFETY: as above; the memory has the size that it was initialised with.
+    unsafe { IoInitializeIrp(irp, size, locations) };
+    // SAFETY: as above.
+    unsafe { (*irp).IoStatus = IO_STATUS_BLOCK { Status: status, Information: 0 } };
+}
+
+/// A routine that cancels an IRP of the provider's.
+pub(crate) type CancelRoutine = unsafe fn(PIRP);
+
+/// The place of an IRP's cancel routine. wsk-host keeps a routine of its own type there.
+///
+/// # Safety
+///
+/// The IRP is valid.
+unsafe fn cancel_routine<'a>(irp: PIRP) -> &'a AtomicPtr<()> {
+    // SAFETY: the field has the size and alignment of a pointer, and is only used atomically.
+    unsafe { AtomicPtr::from_ptr((&raw mut (*irp).CancelRoutine).cast()) }
+}
+
+/// Whether an IRP was cancelled: a byte of its own, since that may happen at any time.
+///
+/// # Safety
+///
+/// The IRP is valid.
+unsafe fn cancelled<'a>(irp: PIRP) -> &'a AtomicU8 {
+    // SAFETY: the field is a byte, and is only used atomically while the IRP is in flight.
+    unsafe { AtomicU8::from_ptr(&raw mut (*irp).Cancel) }
+}
+
+/// Makes an IRP cancellable, and says whether it is cancelled already.
+///
+/// # Safety
+///
+/// The provider owns the IRP.
+pub(crate) unsafe fn set_cancel_routine(irp: PIRP, routine: CancelRoutine) -> bool {
+    // SAFETY: the caller's IRP is valid.
+    unsafe { cancel_routine(irp) }.store(routine as *mut (), Ordering::SeqCst);
+    // SAFETY: as above.
+    unsafe { cancelled(irp) }.load(Ordering::SeqCst) != FALSE
+}
+
+/// Takes an IRP's cancel routine away. False if it is being cancelled: then the routine completes it.
+///
+/// # Safety
+///
+/// The provider owns the IRP, and has set a cancel routine.
+pub(crate) unsafe fn claim(irp: PIRP) -> bool {
+    // SAFETY: the caller's IRP is valid.
+    !unsafe { cancel_routine(irp) }.swap(ptr::null_mut(), Ordering::AcqRel).is_null()
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn IoCancelIrp(irp: PIRP) -> BOOLEAN {
+    require_at_most(DISPATCH_LEVEL, "IoCancelIrp");
+    // SAFETY: the caller passes an IRP whose memory is valid during this call.
+    unsafe { cancelled(irp) }.store(TRUE, Ordering::SeqCst);
+    // SAFETY: as above.
+    let routine = unsafe { cancel_routine(irp) }.swap(ptr::null_mut(), Ordering::SeqCst);
+    if routine.is_null() {
+        return FALSE;
+    }
+    // SAFETY: `set_cancel_routine` stored it.
+    let routine = unsafe { std::mem::transmute::<*mut (), CancelRoutine>(routine) };
+    // SAFETY: the routine is for this IRP, and it was taken from it once.
+    unsafe { routine(irp) };
+    TRUE
+}
+
+/// Completes an IRP: gives it back, location by location, until a completion routine keeps it.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
+    require_at_most(DISPATCH_LEVEL, "IofCompleteRequest");
+    loop {
+        // No reference to the IRP: it may be cancelled meanwhile, which touches two of its fields.
+        // SAFETY: the caller owns the IRP, and gives it up.
+        let (current, count) = unsafe { ((*irp).CurrentLocation, (*irp).StackCount) };
+        if current > count {
+            violation(
+                "an IRP was completed twice, or its completion routine did not keep it (INV-11)",
+            );
+        }
+        // SAFETY: as above.
+        let place = unsafe { &raw mut (*irp).Tail.Overlay.CurrentStackLocation };
+        // SAFETY: the current location is one of the IRP's, as was just checked.
+        let location = unsafe { place.read() };
+        // SAFETY: the next location is one of the IRP's, or one beyond.
+        unsafe { place.write(location.add(1)) };
+        // SAFETY: as above.
+        unsafe { (*irp).CurrentLocation = current + 1 };
+        // SAFETY: as above.
+        let (control, routine, context) =
+            unsafe { ((*location).Control, (*location).CompletionRoutine, (*location).Context) };
+        // SAFETY: as above.
+        unsafe { (*irp).PendingReturned = control & SL_PENDING_RETURNED };
+        // SAFETY: as above.
+        let status = unsafe { (*irp).IoStatus.Status };
+        let wanted = if status >= 0 { SL_INVOKE_ON_SUCCESS } else { SL_INVOKE_ON_ERROR };
+        // SAFETY: as above.
+        let is_cancelled = unsafe { cancelled(irp) }.load(Ordering::SeqCst) != FALSE;
+        let cancel = if is_cancelled { SL_INVOKE_ON_CANCEL } else { 0 };
+        if control & (wanted | cancel) == 0 {
+            continue;
+        }
+        let Some(routine) = routine else {
+            violation("an IRP without a completion routine (INV-11)")
+        };
+        // SAFETY: whoever sent the IRP set this routine and this context for it.
+        if unsafe { routine(ptr::null_mut(), irp, context) } == STATUS_MORE_PROCESSING_REQUIRED {
+            // The IRP may be gone already.
+            return;
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! `Ke…`: the IRQL, spin locks, events, semaphores and waits.
+//!
+//! An event is the client's memory, which it may free as soon as a wait on it has returned. So all of
+//! them are guarded by one lock of this crate's, and touched only under it.
+
+use std::cell::Cell;
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use wsk_sys::{
+    APC_LEVEL, BOOLEAN, DISPATCH_LEVEL, DISPATCHER_HEADER, EVENT_TYPE, FALSE, KIRQL, KPRIORITY,
+    KPROCESSOR_MODE, KWAIT_REASON, LIST_ENTRY, LONG, NTSTATUS, NotificationEvent, PASSIVE_LEVEL,
+    PKSPIN_LOCK, PLARGE_INTEGER, PRKEVENT, PRKSEMAPHORE, PVOID, STATUS_SUCCESS, STATUS_TIMEOUT,
+    SynchronizationEvent, ULONG, ULONG_PTR,
+};
+
+use crate::violation;
+
+thread_local! {
+    static IRQL: Cell<KIRQL> = const { Cell::new(PASSIVE_LEVEL) };
+}
+
+/// The IRQL of the current thread.
+#[must_use]
+pub fn current_irql() -> u8 {
+    IRQL.get()
+}
+
+/// Stops the process if the IRQL is above a level.
+pub(crate) fn require_at_most(level: KIRQL, function: &str) {
+    if IRQL.get() > level {
+        violation(&format!(
+            "{function}: the IRQL is {}, and must not be above {level}",
+            IRQL.get()
+        ));
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn KeGetCurrentIrql() -> KIRQL {
+    IRQL.get()
+}
+
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn KfRaiseIrql(new: KIRQL) -> KIRQL {
+    let old = IRQL.replace(new);
+    if old > new {
+        violation("KfRaiseIrql: the new IRQL is below the current one");
+    }
+    old
+}
+
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn KeLowerIrql(new: KIRQL) {
+    if IRQL.replace(new) < new {
+        violation("KeLowerIrql: the new IRQL is above the current one");
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeAcquireSpinLockRaiseToDpc(lock: PKSPIN_LOCK) -> KIRQL {
+    let old = KfRaiseIrql(DISPATCH_LEVEL);
+    // SAFETY: the caller passes a spin lock, which is a word that is only used atomically.
+    let lock = unsafe { AtomicUsize::from_ptr(lock) };
+    while lock.compare_exchange_weak(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        thread::yield_now();
+    }
+    old
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeReleaseSpinLock(lock: PKSPIN_LOCK, irql: KIRQL) {
+    // SAFETY: the caller passes a spin lock, which is a word that is only used atomically.
+    if unsafe { AtomicUsize::from_ptr(lock) }.swap(0, Ordering::Release) == 0 {
+        violation("KeReleaseSpinLock: the lock is not held");
+    }
+    KeLowerIrql(irql);
+}
+
+/// The lock over all dispatcher objects, and its signal.
+static OBJECTS: Mutex<()> = Mutex::new(());
+static SIGNALLED: Condvar = Condvar::new();
+
+fn lock() -> MutexGuard<'static, ()> {
+    OBJECTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The kinds of dispatcher objects, as the lowest byte of a header has them.
+const SYNCHRONIZATION_EVENT: LONG = 1;
+const SEMAPHORE: LONG = 5;
+
+fn header(kind: LONG, signal_state: LONG) -> DISPATCHER_HEADER {
+    let unused = LIST_ENTRY { Flink: ptr::null_mut(), Blink: ptr::null_mut() };
+    DISPATCHER_HEADER { Lock: kind, SignalState: signal_state, WaitListHead: unused }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeInitializeEvent(event: PRKEVENT, kind: EVENT_TYPE, state: BOOLEAN) {
+    if kind != NotificationEvent && kind != SynchronizationEvent {
+        violation("KeInitializeEvent: not a kind of event");
+    }
+    let _guard = lock();
+    // SAFETY: the caller passes memory for an event.
+    unsafe { (&raw mut (*event).Header).write(header(kind, LONG::from(state != FALSE))) };
+}
+
+/// Changes an object's state, and returns the former one.
+///
+/// # Safety
+///
+/// The pointer is to an initialised object.
+unsafe fn change(object: *mut DISPATCHER_HEADER, state: impl FnOnce(LONG) -> LONG) -> LONG {
+    let _guard = lock();
+    // SAFETY: the caller's object is valid, and the lock makes this the only access.
+    let place = unsafe { &mut (*object).SignalState };
+    let old = std::mem::replace(place, state(*place));
+    // Under the lock: whoever waits may free the object as soon as it has it.
+    SIGNALLED.notify_all();
+    old
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeSetEvent(event: PRKEVENT, _increment: KPRIORITY, wait: BOOLEAN) -> LONG {
+    require_at_most(if wait == FALSE { DISPATCH_LEVEL } else { APC_LEVEL }, "KeSetEvent");
+    // SAFETY: the caller passes an event.
+    unsafe { change(&raw mut (*event).Header, |_| 1) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeResetEvent(event: PRKEVENT) -> LONG {
+    // SAFETY: the caller passes an event.
+    unsafe { change(&raw mut (*event).Header, |_| 0) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeClearEvent(event: PRKEVENT) {
+    // SAFETY: the caller passes an event.
+    unsafe { change(&raw mut (*event).Header, |_| 0) };
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeReadStateEvent(event: PRKEVENT) -> LONG {
+    // SAFETY: the caller passes an event.
+    unsafe { change(&raw mut (*event).Header, |state| state) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeInitializeSemaphore(semaphore: PRKSEMAPHORE, count: LONG, limit: LONG) {
+    let _guard = lock();
+    // SAFETY: the caller passes memory for a semaphore.
+    unsafe { (&raw mut (*semaphore).Header).write(header(SEMAPHORE, count)) };
+    // SAFETY: as above.
+    unsafe { (&raw mut (*semaphore).Limit).write(limit) };
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeReleaseSemaphore(
+    semaphore: PRKSEMAPHORE,
+    _increment: KPRIORITY,
+    adjustment: LONG,
+    wait: BOOLEAN,
+) -> LONG {
+    require_at_most(if wait == FALSE { DISPATCH_LEVEL } else { APC_LEVEL }, "KeReleaseSemaphore");
+    // SAFETY: the caller passes a semaphore, whose limit does not change.
+    let limit = unsafe { (*semaphore).Limit };
+    // SAFETY: as above.
+    unsafe {
+        change(&raw mut (*semaphore).Header, |count| match count.checked_add(adjustment) {
+            Some(count) if adjustment > 0 && count <= limit => count,
+            _ => violation("KeReleaseSemaphore: beyond the semaphore's limit"),
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeWaitForSingleObject(
+    object: PVOID,
+    _reason: KWAIT_REASON,
+    _mode: KPROCESSOR_MODE,
+    _alertable: BOOLEAN,
+    timeout: PLARGE_INTEGER,
+) -> NTSTATUS {
+    // SAFETY: the caller passes a time-out, or null.
+    let timeout = unsafe { timeout.as_ref() }.map(|timeout| relative(timeout.QuadPart));
+    if timeout != Some(Duration::ZERO) {
+        require_at_most(APC_LEVEL, "KeWaitForSingleObject");
+    }
+    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    let header = object.cast::<DISPATCHER_HEADER>();
+    let mut guard = lock();
+    loop {
+        // SAFETY: the caller passes an event or a semaphore, and the lock makes this the only access.
+        let object = unsafe { &mut *header };
+        if object.SignalState > 0 {
+            if object.Lock == SYNCHRONIZATION_EVENT || object.Lock == SEMAPHORE {
+                object.SignalState -= 1;
+            }
+            return STATUS_SUCCESS;
+        }
+        let Some(deadline) = deadline else {
+            guard = SIGNALLED.wait(guard).unwrap_or_else(PoisonError::into_inner);
+            continue;
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return STATUS_TIMEOUT;
+        }
+        guard = SIGNALLED
+            .wait_timeout(guard, left)
+            .map_or_else(|error| error.into_inner().0, |ok| ok.0);
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeDelayExecutionThread(
+    _mode: KPROCESSOR_MODE,
+    _alertable: BOOLEAN,
+    interval: PLARGE_INTEGER,
+) -> NTSTATUS {
+    require_at_most(APC_LEVEL, "KeDelayExecutionThread");
+    // SAFETY: the caller passes an interval.
+    thread::sleep(relative(unsafe { (*interval).QuadPart }));
+    STATUS_SUCCESS
+}
+
+/// A time in units of 100 ns: negative is relative. Points in time are not known here.
+pub(crate) fn relative(time: i64) -> Duration {
+    if time > 0 {
+        violation("a point in time where wsk-host knows only relative times");
+    }
+    Duration::from_nanos(time.unsigned_abs().saturating_mul(100))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn KeBugCheckEx(
+    code: ULONG,
+    first: ULONG_PTR,
+    second: ULONG_PTR,
+    third: ULONG_PTR,
+    fourth: ULONG_PTR,
+) -> ! {
+    violation(&format!("bug check 0x{code:08X} ({first:#x}, {second:#x}, {third:#x}, {fourth:#x})"))
+}

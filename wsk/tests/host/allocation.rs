@@ -1,0 +1,92 @@
+//! Memory: none per request once a socket is warm, and an error when there is none.
+
+use wsk::{Buffer, ErrorKind, Provider, Result, TcpListener, TcpStream};
+use wsk_host::{Config, Host, Timing};
+
+use crate::support::{buffer, join, on_host, pair, receive_all};
+
+/// The requests of a warm connection allocate nothing.
+#[test]
+fn a_warm_connection_allocates_nothing() {
+    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1)] {
+        let host = Host::new(Config { timing, ..Config::default() });
+        let counted = host.clone();
+        let run = async move |wsk: Provider| {
+            let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+            let client = TcpStream::connect(&wsk, listener.local_addr().await?).await?;
+            let (server, _) = listener.accept().await?;
+            let mut to_send = buffer(b"ping")?;
+            let mut to_fill = Buffer::new(4)?;
+            let mut before = 0;
+            for round in 0..20 {
+                if round == 1 {
+                    before = counted.allocations();
+                }
+                let (sent, received) = join(client.send_all(to_send), server.recv(to_fill)).await;
+                (_, to_send) = sent.into_result()?;
+                (_, to_fill) = received.into_result()?;
+                assert_eq!(&to_fill[..], b"ping");
+                client.local_addr().await?;
+                server.peer_addr().await?;
+            }
+            Ok(counted.allocations() - before)
+        };
+        assert_eq!(on_host(&host, run).unwrap(), 0, "{timing:?}");
+        assert_eq!(host.outstanding_allocations(), 0);
+    }
+}
+
+/// Everything that a connection does, with every single allocation failing in turn: an error comes back,
+/// and nothing is leaked.
+#[test]
+fn every_allocation_may_fail() {
+    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(2)] {
+        let mut failures = 0;
+        for number in 1.. {
+            assert!(number < 1000, "the scenario never gets through");
+            let host = Host::new(Config { timing, ..Config::default() });
+            host.fail_allocation(number);
+            let result = on_host(&host, conversation);
+            assert_eq!(host.outstanding_allocations(), 0, "{timing:?}, allocation {number}");
+            match result {
+                Ok(()) => break,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::OutOfMemory, "{error}"),
+            }
+            failures += 1;
+        }
+        // Registration, reaper, provider, waker, three sockets, their requests, buffers: at least.
+        assert!(failures >= 10, "only {failures} allocations were made to fail");
+    }
+}
+
+async fn conversation(wsk: Provider) -> Result<()> {
+    let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+    let client = TcpStream::connect(&wsk, listener.local_addr().await?).await?;
+    let (server, _) = listener.accept().await?;
+    client.send_all(buffer(b"hello")?).await.into_result()?;
+    client.shutdown().await?;
+    assert_eq!(receive_all(&server).await?, b"hello");
+    client.close().await;
+    listener.close().await;
+    Ok(())
+}
+
+/// A request that could not be made gives its buffer back, too, and the next one is made.
+#[test]
+fn a_buffer_comes_back_when_there_is_no_memory_for_the_request() {
+    let host = Host::new(Config::default());
+    let failing = host.clone();
+    let run = async move |wsk: Provider| {
+        // An accepted socket has made no request yet.
+        let (_client, server) = pair(&wsk).await?;
+        let kept = buffer(b"kept")?;
+        failing.fail_allocation(1);
+        let result = server.send(kept).await;
+        assert_eq!(result.0.unwrap_err().kind(), ErrorKind::OutOfMemory);
+        let (sent, kept) = server.send(result.1).await.into_result()?;
+        assert_eq!((sent, &kept[..]), (4, &b"kept"[..]));
+        Ok(())
+    };
+    on_host(&host, run).unwrap();
+    assert_eq!(host.outstanding_allocations(), 0);
+}

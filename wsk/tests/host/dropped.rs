@@ -1,0 +1,136 @@
+//! Futures that are dropped or forgotten, at every point.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use wsk::{Buffer, Provider, TcpListener, TcpStream};
+use wsk_host::{Config, Host, Timing};
+
+use crate::support::{buffer, everywhere, on_host, pair, poll_times, receive_all, timings};
+
+/// Creation, bind and connect are dropped after every number of polls: a socket that arrives too late is
+/// closed (INV-20), or the registration would wait for it for ever.
+#[test]
+fn connecting_can_be_dropped_at_any_point() {
+    everywhere(async |wsk| {
+        let listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+        let address = listener.local_addr().await?;
+        for polls in 0..8 {
+            drop(poll_times(TcpStream::connect(&wsk, address), polls).await);
+        }
+        for polls in 0..8 {
+            drop(poll_times(TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)), polls).await);
+        }
+        Ok(())
+    });
+}
+
+/// A receive that is dropped keeps its buffer until it completes (INV-21), and the connection goes on.
+#[test]
+fn a_receive_can_be_dropped() {
+    everywhere(async |wsk| {
+        let (client, server) = pair(&wsk).await?;
+        for polls in [0, 1, 1, 0] {
+            assert!(poll_times(server.recv(Buffer::new(100)?), polls).await.is_none());
+        }
+        client.send_all(buffer(b"hello")?).await.into_result()?;
+        client.shutdown().await?;
+        assert_eq!(receive_all(&server).await?, b"hello");
+        Ok(())
+    });
+}
+
+/// As above, with a completion that races with the cancellation.
+#[test]
+fn a_receive_can_be_dropped_while_it_completes() {
+    everywhere(async |wsk| {
+        let (client, server) = pair(&wsk).await?;
+        for byte in 0..if cfg!(miri) { 5 } else { 50 } {
+            let mut receive = Box::pin(server.recv(Buffer::new(1)?));
+            let mut context = Context::from_waker(Waker::noop());
+            let polled = receive.as_mut().poll(&mut context);
+            client.send_all(buffer(&[byte])?).await.into_result()?;
+            drop((receive, polled));
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_send_can_be_dropped() {
+    for timing in timings() {
+        let host = Host::new(Config { timing, window: 10, ..Config::default() });
+        let run = async |wsk: Provider| {
+            let (client, _server) = pair(&wsk).await?;
+            for polls in [0, 1, 1, 0] {
+                assert!(poll_times(client.send(buffer(&[1; 1000])?), polls).await.is_none());
+            }
+            Ok(())
+        };
+        on_host(&host, run).unwrap();
+        assert_eq!(host.outstanding_allocations(), 0);
+    }
+}
+
+/// The streams are dropped before the futures' requests have ended.
+#[test]
+fn a_stream_can_be_dropped_with_requests_in_flight() {
+    everywhere(async |wsk| {
+        let (client, server) = pair(&wsk).await?;
+        let mut context = Context::from_waker(Waker::noop());
+        for stream in [&client, &server] {
+            for _ in 0..3 {
+                let mut receive = pin!(stream.recv(Buffer::new(10)?));
+                assert!(receive.as_mut().poll(&mut context).is_pending());
+            }
+        }
+        drop((client, server));
+        Ok(())
+    });
+}
+
+/// A close goes on when nobody waits for it, and can be waited for by several wakers in turn.
+#[test]
+fn a_close_can_be_dropped() {
+    everywhere(async |wsk| {
+        for polls in 0..3 {
+            let (client, server) = pair(&wsk).await?;
+            poll_times(client.close(), polls).await;
+            poll_times(server.close(), polls).await;
+        }
+        Ok(())
+    });
+}
+
+/// Forgetting a future is safe: its request and buffer are leaked, and nothing else.
+#[test]
+fn a_receive_can_be_forgotten() {
+    let host = Host::new(Config { timing: Timing::Deferred, ..Config::default() });
+    let run = async |wsk: Provider| {
+        let (client, server) = pair(&wsk).await?;
+        let mut receive = Box::pin(server.recv(Buffer::new(10)?));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(receive.as_mut().poll(&mut context).is_pending());
+        std::mem::forget(receive);
+        // The forgotten request takes these bytes.
+        client.send_all(buffer(b"hello")?).await.into_result()?;
+        Ok(())
+    };
+    on_host(&host, run).unwrap();
+    assert_eq!(host.outstanding_allocations(), 2, "the request and its buffer");
+}
+
+/// What a future is woken by may change between polls, as when it moves between tasks.
+#[test]
+fn the_waker_may_change() {
+    everywhere(async |wsk| {
+        let (client, server) = pair(&wsk).await?;
+        let mut receive = Box::pin(server.recv(Buffer::new(5)?));
+        let mut nobody = Context::from_waker(Waker::noop());
+        assert!(receive.as_mut().poll(&mut nobody).is_pending());
+        client.send_all(buffer(b"hello")?).await.into_result()?;
+        assert_eq!(receive.await.into_result()?.0, 5);
+        Ok(())
+    });
+}

@@ -1,0 +1,12 @@
+//! The crate on a host: every scenario with completions inline, deferred, and mixed by many seeds.
+//!
+//! A host stops the process when a rule is broken that it can see, and each run ends with an empty pool.
+
+mod accept;
+mod allocation;
+mod buffers;
+mod dropped;
+mod echo;
+mod registration;
+mod runtime;
+mod support;

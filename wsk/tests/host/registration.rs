@@ -1,0 +1,78 @@
+//! Registering and ending.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use wsk::{ErrorKind, Registration, TcpListener, Version, rt};
+use wsk_host::{Config, Host, Timing};
+
+use crate::support::passive;
+
+#[test]
+fn a_subsystem_that_is_not_ready_says_so() {
+    let host = Host::new(Config { not_ready: true, ..Config::default() });
+    let _entered = host.enter();
+    let registration = Registration::register(passive()).unwrap();
+    for error in [
+        registration.try_capture().unwrap_err(),
+        registration.capture(passive(), Duration::from_millis(1)).unwrap_err(),
+        registration.provider_versions().unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::NotReady);
+    }
+    drop(registration);
+    assert_eq!(host.outstanding_allocations(), 0);
+}
+
+#[test]
+fn the_provider_says_its_version() {
+    let host = Host::new(Config::default());
+    let _entered = host.enter();
+    let registration = Registration::register(passive()).unwrap();
+    let one = Version { major: 1, minor: 0 };
+    assert_eq!(registration.provider_versions(), Ok((one, one)));
+    assert_eq!(registration.try_capture().unwrap().version(), one);
+}
+
+/// Dropping a registration waits for what other threads still have (INV-5), and sockets outlive the
+/// provider (INV-4).
+#[test]
+fn a_registration_waits_for_its_sockets() {
+    let host = Host::new(Config { timing: Timing::Deferred, ..Config::default() });
+    let _entered = host.enter();
+    let registration = Registration::register(passive()).unwrap();
+    let wsk = registration.try_capture().unwrap();
+    let bind = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0));
+    let listener = rt::block_on(passive(), bind).unwrap().unwrap();
+    drop(wsk);
+
+    let (ended, end) = mpsc::channel();
+    let other = {
+        let host = host.clone();
+        thread::spawn(move || {
+            let _entered = host.enter();
+            drop(registration);
+            ended.send(()).unwrap();
+        })
+    };
+    // A wait for something that must not happen can only be a wait for a while.
+    assert!(end.recv_timeout(Duration::from_millis(100)).is_err());
+    drop(listener);
+    end.recv().unwrap();
+    other.join().unwrap();
+    host.settle();
+    assert_eq!(host.outstanding_allocations(), 0);
+}
+
+#[test]
+fn a_driver_may_register_more_than_once() {
+    let host = Host::new(Config::default());
+    let _entered = host.enter();
+    let first = Registration::register(passive()).unwrap();
+    let second = Registration::register(passive()).unwrap();
+    let wsk = second.try_capture().unwrap();
+    drop(first);
+    let bind = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0));
+    rt::block_on(passive(), bind).unwrap().unwrap();
+}

@@ -1,0 +1,142 @@
+//! Running a scenario on hosts.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use wsk::irql::Passive;
+use wsk::{Buffer, Provider, Registration, Result, TcpListener, TcpStream, rt};
+use wsk_host::{Config, Host, Timing};
+
+/// As many seeds as a scenario is run with. Miri takes long for each.
+const SEEDS: u64 = if cfg!(miri) { 2 } else { 100 };
+
+/// A token for the thread of a test.
+pub(crate) fn passive() -> Passive {
+    // SAFETY: a test's thread is at PASSIVE_LEVEL, and is no callback.
+    unsafe { Passive::assume() }
+}
+
+/// The ways in which completions are timed.
+pub(crate) fn timings() -> impl Iterator<Item = Timing> {
+    [Timing::Inline, Timing::Deferred].into_iter().chain((0..SEEDS).map(Timing::Mixed))
+}
+
+/// Runs a scenario with every timing.
+pub(crate) fn everywhere(scenario: impl AsyncFn(Provider) -> Result<()>) {
+    for timing in timings() {
+        let config = Config { timing, ..Config::default() };
+        on(config, &scenario).unwrap_or_else(|error| panic!("{timing:?}: {error}"));
+    }
+}
+
+/// Runs a scenario on a host, and checks that it leaves nothing behind.
+pub(crate) fn on<T>(
+    config: Config,
+    scenario: impl AsyncFnOnce(Provider) -> Result<T>,
+) -> Result<T> {
+    let host = Host::new(config);
+    let result = on_host(&host, scenario);
+    assert_eq!(host.outstanding_allocations(), 0, "{config:?}: not all memory was freed");
+    result
+}
+
+/// Runs a scenario on a host. When this returns, nothing of it runs any more.
+pub(crate) fn on_host<T>(
+    host: &Host,
+    scenario: impl AsyncFnOnce(Provider) -> Result<T>,
+) -> Result<T> {
+    let _entered = host.enter();
+    let result = (|| {
+        let registration = Registration::register(passive())?;
+        let wsk = registration.try_capture()?;
+        rt::block_on(passive(), scenario(wsk))?
+    })();
+    host.settle();
+    result
+}
+
+/// A connection, from both sides.
+pub(crate) async fn pair(wsk: &Provider) -> Result<(TcpStream, TcpStream)> {
+    let mut listener = TcpListener::bind(wsk, ([127, 0, 0, 1], 0)).await?;
+    let client = TcpStream::connect(wsk, listener.local_addr().await?).await?;
+    let (server, _) = listener.accept().await?;
+    Ok((client, server))
+}
+
+/// A buffer with these bytes.
+pub(crate) fn buffer(bytes: &[u8]) -> Result<Buffer> {
+    let mut buffer = Buffer::new(bytes.len())?;
+    buffer.copy_from_slice(bytes);
+    Ok(buffer)
+}
+
+/// Receives until the peer has finished.
+pub(crate) async fn receive_all(stream: &TcpStream) -> Result<Vec<u8>> {
+    let mut all = Vec::new();
+    let mut buffer = Buffer::new(1000)?;
+    loop {
+        let (received, filled) = stream.recv(buffer).await.into_result()?;
+        if received == 0 {
+            return Ok(all);
+        }
+        all.extend_from_slice(&filled[..received]);
+        buffer = filled;
+    }
+}
+
+/// Runs two futures at once, to the end of both.
+pub(crate) async fn join<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
+    let mut a = pin!(a);
+    let mut b = pin!(b);
+    let mut results = (None, None);
+    poll_fn(move |context| {
+        poll_into(a.as_mut(), &mut results.0, context);
+        poll_into(b.as_mut(), &mut results.1, context);
+        match (results.0.take(), results.1.take()) {
+            (Some(a), Some(b)) => Poll::Ready((a, b)),
+            (a, b) => {
+                results = (a, b);
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+fn poll_into<F: Future>(
+    future: Pin<&mut F>,
+    result: &mut Option<F::Output>,
+    context: &mut Context<'_>,
+) {
+    if result.is_none()
+        && let Poll::Ready(output) = future.poll(context)
+    {
+        *result = Some(output);
+    }
+}
+
+/// Polls a future at most so many times, and then drops it.
+pub(crate) async fn poll_times<F: Future>(future: F, times: usize) -> Option<F::Output> {
+    let mut future = Some(Box::pin(future));
+    let mut left = times;
+    poll_fn(move |context| {
+        let Some(polled) = &mut future else {
+            return Poll::Ready(None);
+        };
+        if left == 0 {
+            future = None;
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        match polled.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if left == 0 => {
+                future = None;
+                Poll::Ready(None)
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}

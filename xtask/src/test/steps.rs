@@ -1,0 +1,151 @@
+//! The steps, in the order in which they fail fastest.
+
+use anyhow::{Context, Result};
+use xshell::{Cmd, Shell, cmd};
+
+use super::{Step, compilers, headers, libclang, nothing, wine as wine_needs};
+use crate::driver::{self, Arch};
+use crate::{project, setup, wine};
+
+/// The step that needs an older toolchain.
+pub(super) const MINIMUM: &str = "minimum";
+
+pub(super) static STEPS: [Step; 10] = [
+    Step {
+        name: "format",
+        about: "the sources are formatted",
+        needs: nothing,
+        run: || cargo(&["fmt", "--all", "--check"]),
+    },
+    Step {
+        name: "headers",
+        about: "headers/ compiles as C and as C++, without warnings",
+        needs: compilers,
+        run: headers::compile,
+    },
+    Step {
+        name: "bindings",
+        about: "the bindings are what headers/ gives",
+        needs: libclang,
+        run: bindings,
+    },
+    Step {
+        name: "lint",
+        about: "no lint of rustc or clippy, here and for Windows",
+        needs: nothing,
+        run: lint,
+    },
+    Step {
+        name: "units",
+        about: "unit tests, tests on the host, and the examples in the documentation",
+        needs: libclang,
+        run: || cargo(&["test", "--workspace", "--quiet"]),
+    },
+    Step {
+        name: "loom",
+        about: "every order of a request's owner and its completion",
+        needs: nothing,
+        run: loom,
+    },
+    Step {
+        name: "docs",
+        about: "the documentation builds for Windows, without warnings",
+        needs: nothing,
+        run: docs,
+    },
+    Step {
+        name: MINIMUM,
+        about: "the libraries build with the minimum Rust version",
+        needs: nothing,
+        run: minimum,
+    },
+    Step {
+        name: "drivers",
+        about: "the example drivers build, for x64 and for arm64",
+        needs: nothing,
+        run: drivers,
+    },
+    Step {
+        name: "wine",
+        about: "the echo driver in Wine",
+        needs: wine_needs,
+        run: || wine::test("echo"),
+    },
+];
+
+/// The crates that drivers depend on.
+const LIBRARIES: [&str; 3] = ["wsk", "wsk-macros", "wsk-sys"];
+
+fn cargo(arguments: &[&str]) -> Result<()> {
+    run(&cargo_command(&Shell::new()?, arguments))
+}
+
+fn cargo_command<'a>(shell: &'a Shell, arguments: &[&str]) -> Cmd<'a> {
+    shell.change_dir(project::root());
+    cmd!(shell, "cargo {arguments...}")
+}
+
+fn run(command: &Cmd<'_>) -> Result<()> {
+    let text = command.to_string();
+    command.run().with_context(|| format!("`{text}` failed"))
+}
+
+fn bindings() -> Result<()> {
+    // As a maintainer runs it, and not as a function: a build that is out of date would pass.
+    cargo(&["xtask", "regen", "--check"])
+}
+
+fn lint() -> Result<()> {
+    let deny = ["--", "--deny", "warnings"];
+    cargo(&[&["clippy", "--quiet", "--workspace", "--all-targets"], &deny[..]].concat())?;
+    let packages =
+        ["wsk", "wsk-sys", "echo", "echo-driver"].map(|name| ["--package", name]).concat();
+    for target in setup::TARGETS {
+        let command = ["clippy", "--quiet", "--target", target];
+        cargo(&[&command, &packages[..], &deny].concat())?;
+    }
+    Ok(())
+}
+
+fn loom() -> Result<()> {
+    let shell = Shell::new()?;
+    // Another configuration of everything: in a folder of its own, it does not undo other builds.
+    let arguments = ["test", "--quiet", "--release", "--package", "wsk", "--lib", "loom_tests"];
+    let folder = ["--target-dir", "target/loom"];
+    let command = cargo_command(&shell, &[&arguments[..], &folder].concat());
+    run(&command.env("RUSTFLAGS", "--cfg loom"))
+}
+
+fn docs() -> Result<()> {
+    let shell = Shell::new()?;
+    let packages = LIBRARIES.map(|name| ["--package", name]).concat();
+    for target in setup::TARGETS {
+        let command = ["doc", "--quiet", "--no-deps", "--target", target];
+        let command = cargo_command(&shell, &[&command, &packages[..]].concat());
+        run(&command.env("RUSTDOCFLAGS", "--deny warnings"))?;
+    }
+    let private = ["doc", "--quiet", "--no-deps", "--workspace", "--document-private-items"];
+    run(&cargo_command(&shell, &private).env("RUSTDOCFLAGS", "--deny warnings"))
+}
+
+fn minimum() -> Result<()> {
+    let shell = Shell::new()?;
+    shell.change_dir(project::root());
+    let version = project::minimum_rust()?;
+    println!("Rust {version}");
+    let packages = LIBRARIES.map(|name| ["--package", name]).concat();
+    let host = ["--package", "wsk-host"];
+    let windows = ["--target", setup::TARGETS[0]];
+    for more in [host, windows] {
+        let command = cmd!(shell, "rustup run {version} cargo check --quiet --locked");
+        run(&command.args(&packages).args(more).args(["--target-dir", "target/minimum"]))?;
+    }
+    Ok(())
+}
+
+fn drivers() -> Result<()> {
+    for arch in Arch::ALL {
+        print!("{}", driver::describe(&driver::build("echo", arch)?)?);
+    }
+    Ok(())
+}
