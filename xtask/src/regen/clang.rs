@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use anyhow::{Context, Result, bail};
@@ -57,11 +58,7 @@ pub(crate) const OFFSET: &str = "WSK_SYS_OFFSET_";
 /// Reads the headers. C++ is what names the `Basic` member of the provider's tables: in C it has no
 /// name, and bindgen would make it padding.
 pub(crate) fn read(tree: &IncludeTree, surface: &Surface, processor: Processor) -> Result<Headers> {
-    let overlay = project::scratch().join(format!("overlay-{}.json", processor.name()));
-    fs::create_dir_all(project::scratch())?;
-    fs::write(&overlay, tree.overlay()?)
-        .with_context(|| format!("cannot write {}", overlay.display()))?;
-
+    let overlay = Overlay::write(tree, processor)?;
     let macros = Rc::new(RefCell::new(BTreeSet::new()));
     let mut builder = bindgen::Builder::default()
         .header_contents("wsk-sys.hpp", &wrapper(surface))
@@ -75,7 +72,7 @@ pub(crate) fn read(tree: &IncludeTree, surface: &Surface, processor: Processor) 
         ])
         .clang_args(["-ferror-limit=0", "-D_WIN64", "-D_WIN32_WINNT=0x0A00", "-DWINVER=0x0A00"])
         .clang_args(["-DNTDDI_VERSION=0x0A000010", "-ivfsoverlay"])
-        .clang_arg(overlay.to_string_lossy())
+        .clang_arg(overlay.0.to_string_lossy())
         .clang_args(processor.clang_arguments())
         .parse_callbacks(Box::new(WskMacros(Rc::clone(&macros))))
         .allowlist_recursively(false)
@@ -110,6 +107,27 @@ pub(crate) fn read(tree: &IncludeTree, surface: &Surface, processor: Processor) 
     };
     let items = syn::parse_file(&bindings).context("bindgen's output is not Rust")?.items;
     Ok(Headers { items, macros: macros.take() })
+}
+
+/// The file of clang's virtual file system, removed when it is no longer needed.
+struct Overlay(PathBuf);
+
+impl Overlay {
+    fn write(tree: &IncludeTree, processor: Processor) -> Result<Self> {
+        let name = format!("overlay-{}-{}.json", std::process::id(), processor.name());
+        let path = project::scratch().join(name);
+        fs::create_dir_all(project::scratch())?;
+        fs::write(&path, tree.overlay()?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Overlay {
+    fn drop(&mut self) {
+        // It is in the scratch folder: `cargo clean` removes what this cannot.
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 /// The input of clang. bindgen evaluates constants, not macros with casts in them, and neither sizes

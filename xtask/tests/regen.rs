@@ -1,0 +1,323 @@
+//! `cargo xtask regen`, as a maintainer runs it, on headers that have something wrong with them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// A copy of the project's own headers, to be changed.
+struct Headers(TempDir);
+
+impl Headers {
+    fn copy() -> Self {
+        Self::copy_to("")
+    }
+
+    /// A copy in a folder below the temporary one.
+    fn copy_to(below: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let headers = Self(folder);
+        headers.add(below);
+        headers
+    }
+
+    /// Another copy.
+    fn add(&self, below: &str) {
+        for part in ["km", "shared"] {
+            let to = self.0.path().join(below).join(part);
+            fs::create_dir_all(&to).unwrap();
+            for file in fs::read_dir(project().join("headers").join(part)).unwrap() {
+                let file = file.unwrap();
+                fs::copy(file.path(), to.join(file.file_name())).unwrap();
+            }
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Replaces a text, which must be there, in one of the files.
+    fn replace(&self, file: &str, from: &str, to: &str) -> &Self {
+        let path = self.path().join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file} has no `{from}`");
+        fs::write(&path, text.replace(from, to)).unwrap();
+        self
+    }
+
+    fn regen(&self) -> Run {
+        regen(&[self.path()])
+    }
+}
+
+/// The outcome of `regen --check`.
+struct Run(Output);
+
+fn regen(folders: &[&Path]) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(["regen", "--check"]);
+    for folder in folders {
+        command.arg("--wdk").arg(folder);
+    }
+    Run(command.output().unwrap())
+}
+
+impl Run {
+    fn output(&self) -> String {
+        let text = [&self.0.stdout[..], &self.0.stderr].concat();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[track_caller]
+    fn passes(&self) -> String {
+        let output = self.output();
+        assert!(self.0.status.success(), "{output}");
+        output
+    }
+
+    /// Fails, and says all of this, without a backtrace.
+    #[track_caller]
+    fn fails_with(&self, texts: &[&str]) {
+        let output = self.output();
+        assert!(!self.0.status.success(), "it passed:\n{output}");
+        for text in texts {
+            assert!(output.contains(text), "`{text}` is not said in:\n{output}");
+        }
+        assert!(!output.contains("stack backtrace"), "{output}");
+    }
+}
+
+#[test]
+fn the_committed_bindings_are_what_the_headers_give() {
+    let output = regen(&[]).passes();
+    assert!(output.contains("27 structs"), "{output}");
+    assert!(output.contains("35 function types"), "{output}");
+    assert!(output.contains("x64 and arm64 agree"), "{output}");
+}
+
+#[test]
+fn a_lost_control_code_is_named() {
+    let headers = Headers::copy();
+    headers.replace("km/wsk.h", "SIO_WSK_QUERY_INSPECT_ID ", "SIO_WSK_RENAMED_INSPECT_ID ");
+    headers.regen().fails_with(&["SIO_WSK_QUERY_INSPECT_ID"]);
+}
+
+#[test]
+fn a_lost_structure_is_named() {
+    let headers = Headers::copy();
+    headers.replace("km/wsk.h", "_WSK_TDI_MAP_INFO {", "_WSK_TDI_MAP_DATA {").replace(
+        "km/wsk.h",
+        "} WSK_TDI_MAP_INFO, *PWSK_TDI_MAP_INFO",
+        "} WSK_TDI_MAP_DATA",
+    );
+    headers.regen().fails_with(&["WSK_TDI_MAP_INFO"]);
+}
+
+#[test]
+fn a_lost_function_is_named() {
+    let headers = Headers::copy();
+    headers.replace("km/wsk.h", "VOID WskDeregister(", "VOID WskUnregister(");
+    headers.regen().fails_with(&["lack 1 of the", "WskDeregister"]);
+}
+
+#[test]
+fn a_lost_enumerator_is_named() {
+    let headers = Headers::copy();
+    headers.replace("km/wsk.h", "    WskInspectPend,\n", "");
+    headers.regen().fails_with(&["WskInspectPend"]);
+}
+
+#[test]
+fn a_lost_macro_of_versions_is_named() {
+    let headers = Headers::copy();
+    headers.replace("km/wsk.h", "#define WSK_MINOR_VERSION(", "#define WSK_SMALL_VERSION(");
+    headers.regen().fails_with(&["WSK_MINOR_VERSION"]);
+}
+
+#[test]
+fn a_lost_kernel_function_is_named() {
+    let headers = Headers::copy();
+    headers.replace("km/ntddk.h", "VOID IoReuseIrp(", "VOID IoUseIrpAgain(");
+    headers.regen().fails_with(&["IoReuseIrp"]);
+}
+
+#[test]
+fn a_lost_kernel_field_is_named() {
+    let headers = Headers::copy();
+    headers.replace("km/ntddk.h", "PVOID MappedSystemVa;", "PVOID Mapped;");
+    headers.regen().fails_with(&["MappedSystemVa"]);
+}
+
+/// In C, the basic functions are a member without a name, which bindgen makes padding.
+#[test]
+fn padding_in_a_table_is_named() {
+    let headers = Headers::copy();
+    headers.replace(
+        "km/wsk.h",
+        "WSK_PROVIDER_BASIC_DISPATCH Basic\n",
+        "unsigned long long Basic[2]\n",
+    );
+    headers.regen().fails_with(&["padding where a function pointer belongs", "`Basic`"]);
+}
+
+#[test]
+fn a_gap_in_a_table_is_named() {
+    let headers = Headers::copy();
+    headers.replace(
+        "km/wsk.h",
+        "    PFN_WSK_BIND WskBind;\n    PFN_WSK_SEND_TO WskSendTo;",
+        "    PFN_WSK_BIND WskBind;\n    __declspec(align(32)) PFN_WSK_SEND_TO WskSendTo;",
+    );
+    headers.regen().fails_with(&[
+        "WSK_PROVIDER_DATAGRAM_DISPATCH has padding where a function pointer belongs",
+    ]);
+}
+
+#[test]
+fn an_anonymous_member_in_a_table_is_named() {
+    let headers = Headers::copy();
+    headers.replace(
+        "km/wsk.h",
+        "#define WSK_HEADERS_BASIC_FUNCTIONS WSK_PROVIDER_BASIC_DISPATCH Basic\n",
+        "#define WSK_HEADERS_BASIC_FUNCTIONS struct { PVOID One; PVOID Two; }\n",
+    );
+    headers.regen().fails_with(&["padding where a function pointer belongs"]);
+}
+
+#[test]
+fn a_new_item_that_nobody_described_is_named() {
+    let headers = Headers::copy();
+    let new = "#define WSK_FLAG_QUICKLY 0x00000010\n\
+               typedef NTSTATUS(WSKAPI *PFN_WSK_HURRY)(PWSK_SOCKET Socket, PIRP Irp);\n";
+    headers.replace("km/wsk.h", "/* Registration */", &format!("{new}/* Registration */"));
+    headers.regen().fails_with(&[
+        "does not describe",
+        "WSK_FLAG_QUICKLY",
+        "PFN_WSK_HURRY",
+        "Microsoft's page",
+    ]);
+}
+
+#[test]
+fn a_structure_that_has_grown_is_shown() {
+    let headers = Headers::copy();
+    headers.replace(
+        "km/wsk.h",
+        "    ULONG EventMask;\n",
+        "    ULONG EventMask;\n    ULONG More;\n",
+    );
+    headers.regen().fails_with(&["WSK_EVENT_CALLBACK_CONTROL", "nothing about its field More"]);
+}
+
+#[test]
+fn a_changed_signature_is_shown_as_a_difference_and_nothing_is_written() {
+    let generated = project().join("wsk-sys/src/generated/wsk.rs");
+    let before = fs::read_to_string(&generated).unwrap();
+    let headers = Headers::copy();
+    headers.replace(
+        "km/wsk.h",
+        "PFN_WSK_CLOSE_SOCKET)(PWSK_SOCKET Socket, PIRP Irp)",
+        "PFN_WSK_CLOSE_SOCKET)(PWSK_SOCKET Socket, ULONG Flags, PIRP Irp)",
+    );
+    headers.regen().fails_with(&[
+        "--- committed/wsk.rs",
+        "+++ generated/wsk.rs",
+        "Flags: ULONG",
+        "Run `cargo xtask regen`",
+    ]);
+    assert_eq!(fs::read_to_string(&generated).unwrap(), before);
+}
+
+#[test]
+fn a_changed_value_is_shown() {
+    let headers = Headers::copy();
+    headers.replace("shared/ntstatus.h", "0xC0000236", "0xC0000237");
+    headers.regen().fails_with(&["0xC000_0237_u32"]);
+}
+
+#[test]
+fn a_changed_kernel_layout_is_shown() {
+    let headers = Headers::copy();
+    headers.replace("km/ntddk.h", "    ULONG ByteCount;\n", "    ULONG64 ByteCount;\n");
+    headers.regen().fails_with(&["layout.rs", "size_of::<MDL>() == 56"]);
+}
+
+#[test]
+fn headers_that_are_not_c_are_refused_in_clangs_words() {
+    let headers = Headers::copy();
+    headers.replace("km/wsk.h", "typedef PVOID PWSK_CLIENT;", "typedef PVOID PWSK_CLIENT");
+    headers.regen().fails_with(&["cannot be read", "clang said", "wsk.h"]);
+}
+
+#[test]
+fn a_folder_that_is_no_wdk_is_refused() {
+    let empty = TempDir::new().unwrap();
+    regen(&[empty.path()]).fails_with(&["no WDK here", "`km` with wsk.h", "NuGet"]);
+    regen(&[&empty.path().join("missing")]).fails_with(&["is not a folder"]);
+
+    let half = Headers::copy();
+    fs::remove_dir_all(half.path().join("shared")).unwrap();
+    regen(&[half.path()]).fails_with(&[
+        "Found km",
+        "No folder `shared` with ws2def.h",
+        "--wdk twice",
+    ]);
+}
+
+#[test]
+fn a_wdk_is_found_in_every_layout() {
+    for below in ["", "Include/10.0.26100.0", "c/Include/10.0.26100.0", "Include", "include"] {
+        Headers::copy_to(below).regen().passes();
+    }
+    let output = Headers::copy_to("Include/10.0.26100.0").regen().passes();
+    assert!(output.contains("WDK 10.0.26100.0"), "{output}");
+}
+
+#[test]
+fn the_newest_of_several_releases_is_taken() {
+    let headers = Headers::copy_to("Include/10.0.9999.0");
+    headers.add("Include/10.0.26100.0");
+    fs::write(headers.path().join("Include/10.0.9999.0/km/wsk.h"), "#error \"too old\"\n").unwrap();
+    let output = headers.regen().passes();
+    assert!(output.contains("WDK 10.0.26100.0"), "{output}");
+}
+
+#[test]
+fn the_two_halves_may_be_in_two_packages() {
+    let km = Headers::copy_to("c/Include/10.0.26100.0");
+    fs::remove_dir_all(km.path().join("c/Include/10.0.26100.0/shared")).unwrap();
+    let shared = Headers::copy_to("c/Include/10.0.26100.0");
+    fs::remove_dir_all(shared.path().join("c/Include/10.0.26100.0/km")).unwrap();
+    regen(&[km.path(), shared.path()]).passes();
+    regen(&[shared.path(), km.path()]).passes();
+}
+
+#[test]
+fn letter_case_does_not_matter() {
+    let headers = Headers::copy();
+    for (file, renamed) in [
+        ("km/wsk.h", "km/WSK.H"),
+        ("shared/ntdef.h", "shared/NtDef.h"),
+        ("km/ntddk.h", "km/Ntddk.h"),
+    ] {
+        fs::rename(headers.path().join(file), headers.path().join(renamed)).unwrap();
+    }
+    fs::rename(headers.path().join("shared"), headers.path().join("Shared")).unwrap();
+    headers.regen().passes();
+}
+
+#[test]
+fn paths_with_spaces_and_line_ends_of_windows_do_not_matter() {
+    let headers = Headers::copy_to("Windows Kits – Größe/10/Include/10.0.26100.0");
+    let folder = headers.path().join("Windows Kits – Größe/10");
+    let file = folder.join("Include/10.0.26100.0/km/wsk.h");
+    let text = fs::read_to_string(&file).unwrap().replace('\n', "\r\n");
+    fs::write(&file, format!("\u{feff}{text}")).unwrap();
+    regen(&[&folder]).passes();
+}
