@@ -11,6 +11,7 @@ mod surface;
 
 use std::fs;
 use std::path::PathBuf;
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -91,25 +92,25 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 /// The files, which are the same for every processor.
 fn generate(tree: &IncludeTree, surface: &Surface) -> Result<Vec<GeneratedFile>> {
-    let mut generated: Option<Vec<GeneratedFile>> = None;
-    for processor in Processor::ALL {
-        let headers = clang::read(tree, surface, processor)?;
-        let files = bindings::files(headers, surface)
-            .with_context(|| format!("{} for {}", tree.name, processor.name()))?;
-        match &generated {
-            None => generated = Some(files),
-            Some(first) => {
-                for (one, other) in first.iter().zip(&files) {
-                    if one != other {
-                        bail!(
-                            "{} gives different bindings for x64 and for arm64:\n{}",
-                            tree.name,
-                            report::diff(one.name, &one.text, &other.text)
-                        );
-                    }
-                }
-            }
+    let results = thread::scope(|scope| {
+        let runs = Processor::ALL.map(|processor| {
+            scope.spawn(move || {
+                bindings::files(clang::read(tree, surface, processor)?, surface)
+                    .with_context(|| format!("{} for {}", tree.name, processor.name()))
+            })
+        });
+        runs.map(|run| run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let [x64, arm64] = results;
+    let (x64, arm64) = (x64?, arm64?);
+    for (one, other) in x64.iter().zip(&arm64) {
+        if one != other {
+            bail!(
+                "{} gives different bindings for x64 and for arm64:\n{}",
+                tree.name,
+                report::diff(one.name, &one.text, &other.text)
+            );
         }
     }
-    generated.context("no processor to generate for")
+    Ok(x64)
 }
