@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use bindgen::callbacks::{MacroParsingBehavior, ParseCallbacks};
 
 use super::include::IncludeTree;
+use super::libclang;
 use super::surface::Surface;
 use crate::project;
 
@@ -46,6 +47,9 @@ pub(crate) struct Headers {
     /// Every macro whose name says that it belongs to WSK.
     pub(crate) macros: BTreeSet<String>,
 }
+
+/// The first libclang that reads the WDK of Windows 11.
+const SUFFICIENT_CLANG: u32 = 16;
 
 /// Constants that the wrapper adds for the generator itself.
 pub(crate) const CONSTANT: &str = "WSK_SYS_CONSTANT_";
@@ -204,5 +208,16 @@ fn explain(error: &bindgen::BindgenError, tree: &IncludeTree, processor: Process
         let _ = write!(message, ": headers/surface.toml lists what they lack: {names}");
     }
     let _ = write!(message, "\nclang said:\n{}", diagnostics.trim());
+    let version = bindgen::clang_version();
+    // Those before it reject `__ptr32` where wdm.h has it.
+    if version.parsed.is_some_and(|(major, _)| major < SUFFICIENT_CLANG) {
+        let _ = write!(
+            message,
+            "\nThis is {}. A WDK may need libclang {SUFFICIENT_CLANG} or later: install the Debian \
+             package `{}`, and unset LIBCLANG_PATH.",
+            version.full,
+            libclang::LIBCLANG.package
+        );
+    }
     message
 }

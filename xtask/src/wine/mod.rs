@@ -20,7 +20,7 @@ use self::prefix::{Channels, Prefix};
 use self::service::Service;
 pub(crate) use self::test::run as test;
 use crate::driver::{self, Arch};
-use crate::setup;
+use crate::setup::{self, Need};
 
 /// Options of `cargo xtask wine`.
 #[derive(clap::Args)]
@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// Run the checks of the example against the driver, and exit
     #[arg(long)]
     test: bool,
-    /// Install Wine and the Rust target first, if they are missing (Debian)
+    /// Install Wine, nc to talk to it, and the Rust target first, if they are missing (Debian)
     #[arg(long)]
     setup: bool,
     /// The port to serve on [default: 7007, or a free one]
@@ -49,8 +49,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
         return test(&args.name);
     }
+    if args.setup {
+        setup::require(&[&NC], true, FLAG)?;
+    }
     serve(&args.name, args.port)
 }
+
+/// Whoever talks to the driver may use anything else, so it is only ever installed, not required.
+static NC: Need = Need { name: "nc", package: "netcat-openbsd", is_there: || setup::on_path("nc") };
 
 /// Serves until Ctrl-C.
 fn serve(name: &str, port: Option<u16>) -> Result<()> {

@@ -1,0 +1,130 @@
+//! The server on a host, with the orders of completion that a hundred seeds give.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Mutex;
+
+use wsk::irql::Passive;
+use wsk::{Buffer, Provider, Registration, Result, Runtime, TcpListener, TcpStream, rt};
+use wsk_host::{Config, Host, Timing};
+
+/// Seeds that each scenario runs with.
+const SEEDS: u64 = 100;
+
+/// Runs clients against a server, which is stopped before what they return is dropped; and checks that
+/// nothing is left of it.
+fn serving<T>(clients: impl AsyncFn(Provider, SocketAddr) -> Result<T>) {
+    let timings = [Timing::Inline, Timing::Deferred].into_iter();
+    for timing in timings.chain((0..SEEDS).map(Timing::Mixed)) {
+        // Wine's network, without a disconnect, and Windows'.
+        for refuse_disconnect in [false, true] {
+            let config = Config { timing, refuse_disconnect, window: 1000, ..Config::default() };
+            let host = Host::new(config);
+            let entered = host.enter();
+            on_host(&clients).unwrap_or_else(|error| panic!("{config:?}: {error}"));
+            host.settle();
+            assert_eq!(host.outstanding_allocations(), 0, "{config:?}: not all memory was freed");
+            let complaints = COMPLAINTS.lock().unwrap();
+            assert!(complaints.is_empty(), "{config:?}: {complaints:?}");
+            drop(entered);
+        }
+    }
+}
+
+fn on_host<T>(clients: impl AsyncFn(Provider, SocketAddr) -> Result<T>) -> Result<()> {
+    // SAFETY: a test's thread is at PASSIVE_LEVEL, and is no callback.
+    let passive = unsafe { Passive::assume() };
+    let registration = Registration::register(passive)?;
+    let wsk = registration.try_capture()?;
+    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 7));
+    let listener = rt::block_on(passive, TcpListener::bind(&wsk, local))??;
+    let runtime = Runtime::new(passive, 2)?;
+    let spawner = runtime.spawner();
+    runtime.spawner().spawn(async move {
+        let error = echo::serve(listener, spawner, complain).await.unwrap_err();
+        complain(format_args!("no more connections: {error}"));
+    })?;
+    let result = rt::block_on(passive, clients(wsk, local))?;
+    runtime.shutdown(passive);
+    result.map(drop)
+}
+
+/// What the server has complained about. It must not: whatever clients do is no failure of its own.
+static COMPLAINTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn complain(message: fmt::Arguments<'_>) {
+    COMPLAINTS.lock().unwrap().push(message.to_string());
+}
+
+fn payload(size: usize) -> Vec<u8> {
+    (0..size).map(|n| (n % 251).to_le_bytes()[0]).collect()
+}
+
+async fn send(stream: &TcpStream, bytes: &[u8]) -> Result<()> {
+    let mut buffer = Buffer::new(bytes.len())?;
+    buffer.copy_from_slice(bytes);
+    stream.send_all(buffer).await.into_result().map(drop)
+}
+
+async fn receive(stream: &TcpStream, size: usize) -> Result<Vec<u8>> {
+    let mut received = Vec::new();
+    while received.len() < size {
+        let (count, buffer) =
+            stream.recv(Buffer::new(size - received.len())?).await.into_result()?;
+        assert_ne!(count, 0, "the server ended after {} of {size} bytes", received.len());
+        received.extend_from_slice(&buffer[..count]);
+    }
+    Ok(received)
+}
+
+/// That the server answers a client that behaves.
+async fn is_served(wsk: &Provider, server: SocketAddr) -> Result<()> {
+    let stream = TcpStream::connect(wsk, server).await?;
+    // In parts that fit the window: this client sends and receives in turn.
+    for size in [1, 2, 999, 1000] {
+        send(&stream, &payload(size)).await?;
+        assert_eq!(receive(&stream, size).await?, payload(size));
+    }
+    stream.close().await;
+    Ok(())
+}
+
+#[test]
+fn what_was_sent_comes_back() {
+    serving(async |wsk, server| {
+        is_served(&wsk, server).await?;
+        is_served(&wsk, server).await
+    });
+}
+
+#[test]
+fn clients_that_leave_do_not_disturb_others() {
+    serving(async |wsk, server| {
+        // At once, in the middle of a conversation, and without reading what comes back.
+        for size in [0, 10, 1500] {
+            let stream = TcpStream::connect(&wsk, server).await?;
+            if size > 0 {
+                send(&stream, &payload(size)).await?;
+            }
+            drop(stream);
+            is_served(&wsk, server).await?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn it_stops_with_connections_open() {
+    serving(async |wsk, server| {
+        let mut open = Vec::new();
+        for number in 0..8 {
+            let stream = TcpStream::connect(&wsk, server).await?;
+            send(&stream, &payload(500)).await?;
+            if number % 2 == 0 {
+                assert_eq!(receive(&stream, 500).await?, payload(500));
+            }
+            open.push(stream);
+        }
+        Ok(open)
+    });
+}
