@@ -26,7 +26,7 @@ const ALIGNMENT: usize = 16;
 ///
 /// let mut buffer = Buffer::new(4)?;
 /// buffer.copy_from_slice(b"ping");
-/// assert_eq!(&buffer[1..], b"ing");
+/// assert_eq!(buffer[1..], Buffer::try_from(&b"ing"[..])?[..]);
 /// # extern crate wsk_host;
 /// # Ok::<(), wsk::Error>(())
 /// ```
@@ -97,6 +97,17 @@ impl Buffer {
     pub fn slice(self, range: impl RangeBounds<usize>) -> Result<Slice> {
         let (start, end) = resolve(range, self.size)?;
         Ok(Slice { buffer: self, start, end })
+    }
+}
+
+/// Copies the bytes, with the errors of [`Buffer::new`].
+impl TryFrom<&[u8]> for Buffer {
+    type Error = Error;
+
+    fn try_from(bytes: &[u8]) -> Result<Self> {
+        let mut buffer = Self::new(bytes.len())?;
+        buffer.copy_from_slice(bytes);
+        Ok(buffer)
     }
 }
 

@@ -16,10 +16,10 @@ use crate::{project, setup};
 pub(crate) struct Args {
     /// The example: a folder below examples/ with a crate `driver`
     name: String,
-    /// The processor that the driver is for
-    #[arg(long, value_enum, default_value_t = Arch::X64)]
-    arch: Arch,
-    /// Install the Rust target first, if it is missing
+    /// The processor that the driver is for [default: both]
+    #[arg(long, value_enum)]
+    arch: Option<Arch>,
+    /// Install the Rust targets first, if they are missing
     #[arg(long)]
     setup: bool,
 }
@@ -50,9 +50,12 @@ impl Arch {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    setup::require_targets(&[args.arch.target()], args.setup, "cargo xtask driver NAME --setup")?;
-    let driver = build(&args.name, args.arch)?;
-    print!("{}", describe(&driver)?);
+    let archs = args.arch.map_or_else(|| Arch::ALL.to_vec(), |arch| vec![arch]);
+    let targets: Vec<&str> = archs.iter().map(|arch| arch.target()).collect();
+    setup::require_targets(&targets, args.setup, "cargo xtask driver NAME --setup")?;
+    for arch in archs {
+        print!("{}", describe(&build(&args.name, arch)?)?);
+    }
     Ok(())
 }
 
@@ -69,7 +72,11 @@ pub(crate) fn build(name: &str, arch: Arch) -> Result<PathBuf> {
     // LLVM's linker, which the toolchain brings, links for Windows on every system.
     let linker = format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_"));
     let package = format!("{name}-driver");
+    // Said, so that it is there whatever the environment says.
+    let output = root.join("target");
     cmd!(shell, "cargo build --quiet --release --package {package} --target {target}")
+        .arg("--target-dir")
+        .arg(&output)
         .env(linker, "rust-lld")
         .quiet()
         .run()
@@ -77,8 +84,8 @@ pub(crate) fn build(name: &str, arch: Arch) -> Result<PathBuf> {
 
     // Cargo calls it after its package, and .dll; a driver is called .sys.
     let library = format!("{}.dll", package.replace('-', "_"));
-    let built = root.join("target").join(target).join("release").join(library);
-    let folder = root.join("target").join("driver").join(arch.name());
+    let built = output.join(target).join("release").join(library);
+    let folder = output.join("driver").join(arch.name());
     let driver = folder.join(format!("{name}.sys"));
     fs::create_dir_all(&folder)?;
     fs::copy(&built, &driver).with_context(|| format!("cannot copy {}", built.display()))?;

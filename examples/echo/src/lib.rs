@@ -9,13 +9,18 @@ use core::fmt;
 
 use wsk::{Buffer, ErrorKind, Result, Spawner, TcpListener, TcpStream};
 
+/// The program in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 /// Where messages go: the kernel debugger, or a terminal.
 pub type Log = fn(fmt::Arguments<'_>);
 
 /// Bytes that one connection receives at once.
 const BUFFER_SIZE: usize = 64 * 1024;
 
-/// Serves connections until the listener fails or the task is dropped.
+/// Serves connections until the listener fails or the runtime shuts down.
 ///
 /// # Errors
 ///
@@ -35,8 +40,11 @@ pub async fn serve(mut listener: TcpListener, spawner: Spawner, log: Log) -> Res
                 Err(error) => log(format_args!("the connection of {peer} failed: {error}")),
             }
         });
-        if let Err(error) = served {
-            log(format_args!("cannot serve {peer}: {error}"));
+        match served {
+            Ok(()) => {}
+            // The runtime is shutting down, and drops this task next.
+            Err(error) if error.kind() == ErrorKind::Cancelled => return Ok(()),
+            Err(error) => log(format_args!("cannot serve {peer}: {error}")),
         }
     }
 }

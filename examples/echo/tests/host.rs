@@ -41,8 +41,9 @@ fn on_host<T>(clients: impl AsyncFn(Provider, SocketAddr) -> Result<T>) -> Resul
     let runtime = Runtime::new(passive, 2)?;
     let spawner = runtime.spawner();
     runtime.spawner().spawn(async move {
-        let error = echo::serve(listener, spawner, complain).await.unwrap_err();
-        complain(format_args!("no more connections: {error}"));
+        if let Err(error) = echo::serve(listener, spawner, complain).await {
+            complain(format_args!("no more connections: {error}"));
+        }
     })?;
     let result = rt::block_on(passive, clients(wsk, local))?;
     runtime.shutdown(passive);
@@ -61,9 +62,7 @@ fn payload(size: usize) -> Vec<u8> {
 }
 
 async fn send(stream: &TcpStream, bytes: &[u8]) -> Result<()> {
-    let mut buffer = Buffer::new(bytes.len())?;
-    buffer.copy_from_slice(bytes);
-    stream.send_all(buffer).await.into_result().map(drop)
+    stream.send_all(Buffer::try_from(bytes)?).await.into_result().map(drop)
 }
 
 async fn receive(stream: &TcpStream, size: usize) -> Result<Vec<u8>> {

@@ -123,7 +123,8 @@ pub struct Spawner(PoolArc<Scheduler>);
 impl Spawner {
     /// Spawns a task: a future that runs by itself until it ends or the runtime does.
     ///
-    /// One allocation. The future is polled, and dropped, at `PASSIVE_LEVEL`.
+    /// One allocation. The future is polled, and dropped, at `PASSIVE_LEVEL`; one that is refused is
+    /// dropped here, at the caller's level.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     ///

@@ -66,9 +66,7 @@ pub(crate) async fn pair(wsk: &Provider) -> Result<(TcpStream, TcpStream)> {
 
 /// A buffer with these bytes.
 pub(crate) fn buffer(bytes: &[u8]) -> Result<Buffer> {
-    let mut buffer = Buffer::new(bytes.len())?;
-    buffer.copy_from_slice(bytes);
-    Ok(buffer)
+    Buffer::try_from(bytes)
 }
 
 /// Receives until the peer has finished.
