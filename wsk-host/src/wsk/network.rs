@@ -7,14 +7,15 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use wsk_sys::{
-    NTSTATUS, PIRP, PSOCKADDR, STATUS_ADDRESS_ALREADY_EXISTS, STATUS_CANCELLED,
+    NTSTATUS, PIRP, PSOCKADDR, PWSK_BUF, STATUS_ADDRESS_ALREADY_EXISTS, STATUS_CANCELLED,
     STATUS_CONNECTION_ACTIVE, STATUS_CONNECTION_REFUSED, STATUS_CONNECTION_RESET,
-    STATUS_INVALID_DEVICE_STATE, STATUS_SUCCESS,
+    STATUS_INVALID_DEVICE_STATE, STATUS_SUCCESS, WSK_BUF,
 };
 
 use super::completer::Completed;
 use super::sockets::{ClosedSocket, Object, cancel, write_address};
 use crate::io::{claim, set_cancel_routine};
+use crate::violation;
 
 /// A request that waits.
 pub(super) struct Waiting {
@@ -29,11 +30,35 @@ pub(super) enum What {
     Disconnect,
 }
 
-/// Memory of an MDL.
+/// Memory of an MDL, and the buffer that describes it.
 #[derive(Clone, Copy)]
 pub(super) struct Bytes {
     pub(super) start: *mut u8,
     pub(super) length: usize,
+    pub(super) buffer: PWSK_BUF,
+    /// What the buffer said when the call was made.
+    pub(super) descriptor: WSK_BUF,
+    pub(super) function: &'static str,
+}
+
+impl Bytes {
+    /// Where the bytes are. The client must still have the buffer: nothing says that WSK copies it.
+    ///
+    /// # Safety
+    ///
+    /// The request has not completed.
+    unsafe fn start(&self) -> *mut u8 {
+        // SAFETY: a client that keeps the rules has not freed it; this is to find the others.
+        let now = unsafe { self.buffer.read_volatile() };
+        let facts = |buffer: &WSK_BUF| (buffer.Mdl, buffer.Offset, buffer.Length);
+        if facts(&now) != facts(&self.descriptor) {
+            violation(&format!(
+                "{}: the buffer changed before the request completed (INV-21)",
+                self.function
+            ));
+        }
+        self.start
+    }
 }
 
 // SAFETY: the IRP and the memory are the provider's until the IRP is completed.
@@ -274,8 +299,10 @@ impl Network {
             match &mut waiting[place].what {
                 What::Send { bytes, sent } => {
                     let count = room.min(bytes.length - *sent);
+                    // SAFETY: the request has not completed.
+                    let start = unsafe { bytes.start() };
                     // SAFETY: the memory is the provider's until the IRP is completed.
-                    let part = unsafe { std::slice::from_raw_parts(bytes.start.add(*sent), count) };
+                    let part = unsafe { std::slice::from_raw_parts(start.add(*sent), count) };
                     let part = part.to_vec();
                     *sent += count;
                     moved |= count > 0;
@@ -328,10 +355,12 @@ impl Network {
                 continue;
             }
             let count = available.min(bytes.length);
+            // SAFETY: the request has not completed.
+            let start = unsafe { bytes.start() };
             if let Some(connection) = self.socket(id).connection.as_mut() {
                 for (offset, byte) in connection.incoming.drain(..count).enumerate() {
                     // SAFETY: the memory is the provider's until the IRP is completed.
-                    unsafe { bytes.start.add(offset).write(byte) };
+                    unsafe { start.add(offset).write(byte) };
                 }
             }
             answer.push(self.done(id, irp, STATUS_SUCCESS, count));

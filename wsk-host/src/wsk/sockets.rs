@@ -393,29 +393,31 @@ fn require_no_flags(flags: ULONG, function: &str) {
 ///
 /// # Safety
 ///
-/// The buffer is valid during the call, and its MDL until the IRP is completed.
-unsafe fn bytes(buffer: PWSK_BUF, function: &str) -> Bytes {
+/// The buffer and its MDL are valid until the IRP is completed.
+unsafe fn bytes(buffer: PWSK_BUF, function: &'static str) -> Bytes {
     // SAFETY: the caller passes a buffer.
-    let buffer = unsafe { *buffer };
-    if buffer.Mdl.is_null() {
-        if buffer.Length != 0 {
+    let descriptor = unsafe { *buffer };
+    let nothing =
+        Bytes { start: ptr::NonNull::dangling().as_ptr(), length: 0, buffer, descriptor, function };
+    if descriptor.Mdl.is_null() {
+        if descriptor.Length != 0 {
             violation(&format!("{function}: a buffer without an MDL has a length (INV-22)"));
         }
-        return Bytes { start: ptr::NonNull::dangling().as_ptr(), length: 0 };
+        return nothing;
     }
     // SAFETY: the caller passes a valid MDL.
-    let size = unsafe { (*buffer.Mdl).ByteCount } as usize;
-    if buffer.Offset as usize + buffer.Length > size {
+    let size = unsafe { (*descriptor.Mdl).ByteCount } as usize;
+    if descriptor.Offset as usize + descriptor.Length > size {
         violation(&format!("{function}: the buffer goes beyond its MDL (INV-22)"));
     }
-    if buffer.Length == 0 {
-        return Bytes { start: ptr::NonNull::dangling().as_ptr(), length: 0 };
+    if descriptor.Length == 0 {
+        return nothing;
     }
     // SAFETY: the caller passes a valid MDL.
-    let start = unsafe { system_address(buffer.Mdl) };
+    let start = unsafe { system_address(descriptor.Mdl) };
     // SAFETY: the offset is within the memory, as was checked.
-    let start = unsafe { start.add(buffer.Offset as usize) };
-    Bytes { start, length: buffer.Length }
+    let start = unsafe { start.add(descriptor.Offset as usize) };
+    Bytes { start, length: descriptor.Length, ..nothing }
 }
 
 /// # Safety

@@ -24,7 +24,8 @@ use core::task::{Context, Poll, Waker};
 use wsk_sys::{
     IO_STACK_LOCATION, IRP, IoCancelIrp, IoInitializeIrp, IoReuseIrp, IoSetCompletionRoutine,
     IoSizeOfIrp, NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, PWSK_SOCKET,
-    STATUS_MORE_PROCESSING_REQUIRED, STATUS_NOT_IMPLEMENTED, STATUS_UNSUCCESSFUL, TRUE, WSK_SOCKET,
+    STATUS_MORE_PROCESSING_REQUIRED, STATUS_NOT_IMPLEMENTED, STATUS_UNSUCCESSFUL, TRUE, WSK_BUF,
+    WSK_SOCKET,
 };
 
 use self::state::{Completion, Leave, State};
@@ -48,6 +49,8 @@ pub(crate) struct Payload {
     pub(crate) local: Storage,
     pub(crate) remote: Storage,
     pub(crate) buffer: Option<Buffer>,
+    /// What describes the buffer to WSK, which may read it as long as it uses the buffer.
+    pub(crate) descriptor: WSK_BUF,
     /// What a socket that the request delivers will live in, made before it can arrive.
     pub(crate) delivered: Option<NewSocket>,
 }
@@ -83,6 +86,7 @@ impl Operation {
                 local: Storage::EMPTY,
                 remote: Storage::EMPTY,
                 buffer: None,
+                descriptor: Buffer::empty().describe(0, 0),
                 delivered: None,
             }),
             socket: UnsafeCell::new(None),

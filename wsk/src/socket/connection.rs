@@ -102,22 +102,21 @@ impl ConnectionSocket {
             Ok(idle) => idle,
             Err(error) => return (Err(error), buffer),
         };
-        let in_flight = {
-            // WSK copies the descriptor; the MDL and the bytes are the request's until it completes.
-            let mut descriptor = buffer.describe(start, end);
-            idle.payload().buffer = Some(buffer);
-            let call = |dispatch: ConnectionDispatch, irp, _| {
-                let descriptor: PWSK_BUF = &raw mut descriptor;
-                match transfer {
-                    // SAFETY: the socket is connected; the buffer stays until the request completes.
-                    Transfer::Send => unsafe { dispatch.send(descriptor, 0, irp) },
-                    // SAFETY: as above.
-                    Transfer::Receive => unsafe { dispatch.receive(descriptor, 0, irp) },
-                }
-            };
-            // SAFETY: the call is given the payload's buffer, and a descriptor that WSK copies.
-            unsafe { self.0.start(idle, call) }
+        let payload = idle.payload();
+        payload.descriptor = buffer.describe(start, end);
+        payload.buffer = Some(buffer);
+        let call = |dispatch: ConnectionDispatch, irp, payload: *mut Payload| {
+            // SAFETY: the payload is the request's, and stays until it completes.
+            let descriptor: PWSK_BUF = unsafe { &raw mut (*payload).descriptor };
+            match transfer {
+                // SAFETY: the socket is connected; the buffer stays until the request completes.
+                Transfer::Send => unsafe { dispatch.send(descriptor, 0, irp) },
+                // SAFETY: as above.
+                Transfer::Receive => unsafe { dispatch.receive(descriptor, 0, irp) },
+            }
         };
+        // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
+        let in_flight = unsafe { self.0.start(idle, call) };
         match in_flight.await {
             Outcome::Completed(mut idle, result) => {
                 let buffer = idle.payload().buffer.take().unwrap_or(Buffer::empty());
