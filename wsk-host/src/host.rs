@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use crate::wsk::{Completer, Network};
+use crate::wsk::{self, Completer, Network};
 
 /// When requests complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl Host {
         };
         Self(Arc::new(State {
             config,
-            network: Mutex::new(Network::new(config.window)),
+            network: Mutex::new(wsk::simulated(config.window)),
             completer: Completer::start(),
             pool: Mutex::default(),
             random: AtomicU64::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),

@@ -18,8 +18,9 @@ use wsk_sys::{
 };
 
 use super::completer::{Completed, complete};
-use super::network::{Answer, Bytes, Network, Waiting, What};
+use super::network::Network;
 use super::registration::{Client, VERSION};
+use super::requests::{Answer, Bytes, Waiting, What};
 use crate::host::Host;
 use crate::ke::require_at_most;
 use crate::mm::system_address;
@@ -397,8 +398,13 @@ fn require_no_flags(flags: ULONG, function: &str) {
 unsafe fn bytes(buffer: PWSK_BUF, function: &'static str) -> Bytes {
     // SAFETY: the caller passes a buffer.
     let descriptor = unsafe { *buffer };
-    let nothing =
-        Bytes { start: ptr::NonNull::dangling().as_ptr(), length: 0, buffer, descriptor, function };
+    let nothing = Bytes {
+        memory: ptr::NonNull::dangling().as_ptr(),
+        length: 0,
+        buffer,
+        descriptor,
+        function,
+    };
     if descriptor.Mdl.is_null() {
         if descriptor.Length != 0 {
             violation(&format!("{function}: a buffer without an MDL has a length (INV-22)"));
@@ -414,10 +420,10 @@ unsafe fn bytes(buffer: PWSK_BUF, function: &'static str) -> Bytes {
         return nothing;
     }
     // SAFETY: the caller passes a valid MDL.
-    let start = unsafe { system_address(descriptor.Mdl) };
+    let memory = unsafe { system_address(descriptor.Mdl) };
     // SAFETY: the offset is within the memory, as was checked.
-    let start = unsafe { start.add(descriptor.Offset as usize) };
-    Bytes { start, length: descriptor.Length, ..nothing }
+    let memory = unsafe { memory.add(descriptor.Offset as usize) };
+    Bytes { memory, length: descriptor.Length, ..nothing }
 }
 
 /// # Safety
