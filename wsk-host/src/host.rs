@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use crate::wsk::{self, Completer, Network};
+use crate::wsk::{self, Completer, Stack};
 
 /// When requests complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,9 +18,20 @@ pub enum Timing {
     Mixed(u64),
 }
 
+/// What a host's sockets are connected by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// A network in memory, between the sockets of the host.
+    Simulated,
+    /// The network of the machine, so that any program can be the peer.
+    Real,
+}
+
 /// How a host behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// What sockets are connected by.
+    pub network: Network,
     /// When requests complete.
     pub timing: Timing,
     /// Answer `WskDisconnect` as Wine does: with `STATUS_NOT_IMPLEMENTED`, and without ever completing
@@ -28,13 +39,15 @@ pub struct Config {
     pub refuse_disconnect: bool,
     /// Let captures fail with `STATUS_DEVICE_NOT_READY`.
     pub not_ready: bool,
-    /// Bytes that a connection takes from its sender before the receiver has room.
+    /// Bytes that a connection of the simulated network takes from its sender before the receiver has
+    /// room.
     pub window: usize,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
+            network: Network::Simulated,
             timing: Timing::Mixed(0),
             refuse_disconnect: false,
             not_ready: false,
@@ -59,7 +72,7 @@ pub struct Host(pub(crate) Arc<State>);
 
 pub(crate) struct State {
     pub(crate) config: Config,
-    pub(crate) network: Mutex<Network>,
+    pub(crate) stack: Mutex<Stack>,
     pub(crate) completer: Completer,
     pub(crate) pool: Mutex<HashMap<usize, Allocation>>,
     random: AtomicU64,
@@ -81,21 +94,38 @@ static DEFAULT: LazyLock<Host> = LazyLock::new(|| Host::new(Config::default()));
 
 impl Host {
     /// A host.
+    ///
+    /// # Panics
+    ///
+    /// If the machine's network is wanted and cannot be had: too many files are open, or too many
+    /// threads run.
     #[must_use]
     pub fn new(config: Config) -> Self {
+        const NO_NETWORK: &str = "the machine's network cannot be used";
         let seed = match config.timing {
             Timing::Mixed(seed) => seed,
             Timing::Inline | Timing::Deferred => 0,
         };
-        Self(Arc::new(State {
+        let (stack, poller) = match config.network {
+            Network::Simulated => (wsk::simulated(config.window), None),
+            Network::Real => {
+                let (stack, poller) = wsk::real().expect(NO_NETWORK);
+                (stack, Some(poller))
+            }
+        };
+        let state = Arc::new(State {
             config,
-            network: Mutex::new(wsk::simulated(config.window)),
+            stack: Mutex::new(stack),
             completer: Completer::start(),
             pool: Mutex::default(),
             random: AtomicU64::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
             allocations: AtomicUsize::new(0),
             failing_allocation: AtomicUsize::new(0),
-        }))
+        });
+        if let Some(poller) = poller {
+            wsk::serve(poller, Arc::downgrade(&state)).expect(NO_NETWORK);
+        }
+        Self(state)
     }
 
     /// Makes the current thread this host's until the result is dropped.
@@ -143,8 +173,8 @@ impl Host {
         self.0.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn network(&self) -> MutexGuard<'_, Network> {
-        self.0.network.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn stack(&self) -> MutexGuard<'_, Stack> {
+        self.0.stack.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the next completion waits for the thread that does such.

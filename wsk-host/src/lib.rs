@@ -12,8 +12,9 @@
 //! # What there is so far
 //!
 //! This is the beginning: the kernel calls that the `wsk` crate makes, and TCP (listening and connection
-//! sockets, without events and options) between sockets of one [`Host`], in memory. Names, datagrams,
-//! stream and basic sockets, and a network to the outside are not there yet.
+//! sockets, without events and options). Its [`Network`] is in memory, between the sockets of one
+//! [`Host`], or the machine's own, so that any program can be the peer. Names, datagrams, stream and
+//! basic sockets are not there yet.
 //!
 //! What it does have is WSK's freedom of timing ([`Timing`]): a request completes before the call that
 //! made it returns, or later on another thread at `DISPATCH_LEVEL`, as a seed decides. And it stops the
@@ -39,7 +40,7 @@ mod mm;
 mod ps;
 mod wsk;
 
-pub use host::{Config, Entered, Host, Timing};
+pub use host::{Config, Entered, Host, Network, Timing};
 pub use ke::current_irql;
 
 /// Stops the process: a client has broken a rule. There is nothing to be caught, as in a kernel.

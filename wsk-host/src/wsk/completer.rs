@@ -107,7 +107,7 @@ fn deliver(host: &Host, completed: &Completed) {
     unsafe { (*irp).IoStatus = result };
     // SAFETY: as above; it is at the provider's stack location.
     unsafe { IofCompleteRequest(irp, IO_NO_INCREMENT) };
-    let closed = host.network().delivered(socket);
+    let closed = host.stack().delivered(socket);
     if let Some(closed) = closed {
         complete(host, closed.finish());
     }

@@ -8,9 +8,9 @@ use wsk_sys::{
     STATUS_CONNECTION_REFUSED, STATUS_CONNECTION_RESET, STATUS_SUCCESS,
 };
 
-use super::network::Transport;
 use super::requests::{Answer, Requests, Waiting, What};
 use super::sockets::{Object, write_address};
+use super::stack::Transport;
 
 struct Socket {
     local: SocketAddr,

@@ -18,9 +18,9 @@ use wsk_sys::{
 };
 
 use super::completer::{Completed, complete};
-use super::network::Network;
 use super::registration::{Client, VERSION};
 use super::requests::{Answer, Bytes, Waiting, What};
+use super::stack::Stack;
 use crate::host::Host;
 use crate::ke::require_at_most;
 use crate::mm::system_address;
@@ -158,8 +158,8 @@ unsafe fn enter(irp: PIRP) {
 }
 
 /// Answers a call: `act` says what is to be completed.
-fn answer(host: &Host, act: impl FnOnce(&mut Network) -> Answer) -> NTSTATUS {
-    let completed = act(&mut host.network());
+fn answer(host: &Host, act: impl FnOnce(&mut Stack) -> Answer) -> NTSTATUS {
+    let completed = act(&mut host.stack());
     complete(host, completed);
     STATUS_PENDING
 }
@@ -169,7 +169,7 @@ unsafe fn wait(object: &Object, irp: PIRP, what: What) -> NTSTATUS {
     let context = ptr::from_ref(object).cast_mut().cast();
     // SAFETY: the provider owns the IRP, and with it this room for drivers.
     unsafe { (*irp).Tail.Overlay.DriverContext[0] = context };
-    answer(object.host(), |network| network.wait(object.id, Waiting { irp, what }))
+    answer(object.host(), |stack| stack.wait(object.id, Waiting { irp, what }))
 }
 
 /// Cancels a waiting IRP.
@@ -181,7 +181,7 @@ pub(super) unsafe fn cancel(irp: PIRP) {
     // SAFETY: `wait` stored the socket, which cannot be freed before its IRPs are completed.
     let object = unsafe { &*(*irp).Tail.Overlay.DriverContext[0].cast::<Object>() };
     let host = object.host().clone();
-    let completed = host.network().cancelled(object.id, irp);
+    let completed = host.stack().cancelled(object.id, irp);
     complete(&host, completed);
 }
 
@@ -208,7 +208,7 @@ unsafe extern "C" fn socket(
     let is_known = matches!(flags, WSK_FLAG_LISTEN_SOCKET | WSK_FLAG_CONNECTION_SOCKET)
         && matches!(family, AF_INET | AF_INET6);
     let (status, information) = if is_tcp && is_known {
-        let id = host.network().create();
+        let id = host.stack().create();
         (STATUS_SUCCESS, Object::create(id, family, flags == WSK_FLAG_LISTEN_SOCKET, client))
     } else {
         (STATUS_NOT_SUPPORTED, 0)
@@ -228,7 +228,7 @@ unsafe extern "C" fn close(socket: PWSK_SOCKET, irp: PIRP) -> NTSTATUS {
     }
     let (host, id) = (object.host().clone(), object.id);
     let object = ptr::with_exposed_provenance_mut::<Object>(socket.addr());
-    let (mut completed, closed) = host.network().close(id, ClosedSocket { irp, object });
+    let (mut completed, closed) = host.stack().close(id, ClosedSocket { irp, object });
     completed.extend(closed.into_iter().flat_map(ClosedSocket::finish));
     complete(&host, completed);
     STATUS_PENDING
@@ -247,9 +247,9 @@ unsafe extern "C" fn bind(
     unsafe { enter(irp) };
     // SAFETY: the caller passes an address of the socket's family.
     let address = unsafe { read_address(address, object.family) };
-    answer(object.host(), |network| match address {
-        Some(address) => network.bind(object.id, irp, address, object.listens),
-        None => network.answer(object.id, irp, STATUS_INVALID_ADDRESS),
+    answer(object.host(), |stack| match address {
+        Some(address) => stack.bind(object.id, irp, address, object.listens),
+        None => stack.answer(object.id, irp, STATUS_INVALID_ADDRESS),
     })
 }
 
@@ -284,9 +284,9 @@ unsafe extern "C" fn connect(
     unsafe { enter(irp) };
     // SAFETY: the caller passes an address of the socket's family.
     let address = unsafe { read_address(address, object.family) };
-    answer(object.host(), |network| match address {
-        Some(address) => network.connect(object.id, irp, address),
-        None => network.answer(object.id, irp, STATUS_INVALID_ADDRESS),
+    answer(object.host(), |stack| match address {
+        Some(address) => stack.connect(object.id, irp, address),
+        None => stack.answer(object.id, irp, STATUS_INVALID_ADDRESS),
     })
 }
 
@@ -294,26 +294,26 @@ unsafe extern "C" fn get_local_address(socket: PWSK_SOCKET, to: PSOCKADDR, irp: 
     // SAFETY: the caller passes a socket of this provider.
     let object = unsafe { object(socket, "WskGetLocalAddress") };
     // SAFETY: the caller's promises are the same.
-    unsafe { get_address(object, to, irp, Network::local) }
+    unsafe { get_address(object, to, irp, Stack::local) }
 }
 
 unsafe extern "C" fn get_remote_address(socket: PWSK_SOCKET, to: PSOCKADDR, irp: PIRP) -> NTSTATUS {
     // SAFETY: the caller passes a socket of this provider.
     let object = unsafe { object(socket, "WskGetRemoteAddress") };
     // SAFETY: the caller's promises are the same.
-    unsafe { get_address(object, to, irp, Network::remote) }
+    unsafe { get_address(object, to, irp, Stack::remote) }
 }
 
 unsafe fn get_address(
     object: &Object,
     to: PSOCKADDR,
     irp: PIRP,
-    read: fn(&Network, u64) -> Option<SocketAddr>,
+    read: fn(&Stack, u64) -> Option<SocketAddr>,
 ) -> NTSTATUS {
     // SAFETY: the caller passes an IRP.
     unsafe { enter(irp) };
-    answer(object.host(), |network| {
-        let status = match read(network, object.id) {
+    answer(object.host(), |stack| {
+        let status = match read(stack, object.id) {
             Some(address) => {
                 // SAFETY: the caller's memory has room for an address of the socket's family.
                 unsafe { write_address(to, address) };
@@ -321,7 +321,7 @@ unsafe fn get_address(
             }
             None => STATUS_INVALID_DEVICE_STATE,
         };
-        network.answer(object.id, irp, status)
+        stack.answer(object.id, irp, status)
     })
 }
 
@@ -352,9 +352,7 @@ unsafe extern "C" fn receive(
     // SAFETY: the caller passes an IRP.
     unsafe { enter(irp) };
     if flags != 0 {
-        return answer(object.host(), |network| {
-            network.answer(object.id, irp, STATUS_NOT_SUPPORTED)
-        });
+        return answer(object.host(), |stack| stack.answer(object.id, irp, STATUS_NOT_SUPPORTED));
     }
     // SAFETY: the caller passes a buffer.
     let bytes = unsafe { bytes(buffer, "WskReceive") };
@@ -376,9 +374,7 @@ unsafe extern "C" fn disconnect(
     // SAFETY: the caller passes an IRP.
     unsafe { enter(irp) };
     if flags != 0 || !buffer.is_null() {
-        return answer(object.host(), |network| {
-            network.answer(object.id, irp, STATUS_NOT_SUPPORTED)
-        });
+        return answer(object.host(), |stack| stack.answer(object.id, irp, STATUS_NOT_SUPPORTED));
     }
     // SAFETY: this provider owns the IRP now.
     unsafe { wait(object, irp, What::Disconnect) }

@@ -7,6 +7,8 @@ mod allocation;
 mod buffers;
 mod dropped;
 mod echo;
+#[cfg(not(miri))] // Miri has no network.
+mod real;
 mod registration;
 mod runtime;
 mod support;

@@ -35,13 +35,13 @@ pub(super) trait Transport: Send {
     fn remote(&self, id: u64) -> Option<SocketAddr>;
 }
 
-/// The sockets of one host.
-pub(crate) struct Network {
+/// The network stack of one host.
+pub(crate) struct Stack {
     requests: Requests,
     transport: Box<dyn Transport>,
 }
 
-impl Network {
+impl Stack {
     pub(super) fn new(transport: Box<dyn Transport>) -> Self {
         Self { requests: Requests::default(), transport }
     }

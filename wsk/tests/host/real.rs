@@ -1,0 +1,164 @@
+//! Peers of `std::net`, on the network of this machine.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener as StdListener, TcpStream as StdStream};
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
+
+use wsk::{Buffer, ErrorKind, Provider, Result, TcpListener, TcpStream};
+use wsk_host::{Config, Network, Timing};
+
+use crate::support::{buffer, on, poll_times, receive_all};
+
+const SIZE: usize = 1 << 20;
+
+/// Runs a scenario with a few timings.
+fn real(scenario: impl AsyncFn(Provider) -> Result<()>) {
+    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)] {
+        let config = Config { network: Network::Real, timing, ..Config::default() };
+        on(config, &scenario).unwrap_or_else(|error| panic!("{timing:?}: {error}"));
+    }
+}
+
+fn std_listener() -> StdListener {
+    StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()
+}
+
+/// Connected from here to a peer of `std::net`.
+async fn connected(wsk: &Provider) -> Result<(TcpStream, StdStream)> {
+    let listener = std_listener();
+    let stream = TcpStream::connect(wsk, listener.local_addr().unwrap()).await?;
+    let (peer, _) = listener.accept().unwrap();
+    peer.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    Ok((stream, peer))
+}
+
+#[test]
+fn a_client_talks_to_a_server_of_std() {
+    real(async |wsk| {
+        let data: Vec<u8> = (0..SIZE).map(|n| (n % 251).to_le_bytes()[0]).collect();
+        let (stream, mut peer) = connected(&wsk).await?;
+        assert_eq!(stream.peer_addr().await?, peer.local_addr().unwrap());
+        assert_eq!(stream.local_addr().await?, peer.peer_addr().unwrap());
+        let server = thread::spawn(move || {
+            let mut received = Vec::new();
+            peer.read_to_end(&mut received).unwrap();
+            peer.write_all(&received).unwrap();
+        });
+        stream.send_all(buffer(&data)?).await.into_result()?;
+        stream.shutdown().await?;
+        assert!(receive_all(&stream).await? == data, "other bytes came back");
+        server.join().unwrap();
+        Ok(())
+    });
+}
+
+#[test]
+fn nobody_listens() {
+    real(async |wsk| {
+        let address = std_listener().local_addr().unwrap();
+        let error = TcpStream::connect(&wsk, address).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_port_of_another_program_is_in_use() {
+    real(async |wsk| {
+        let other = std_listener();
+        let error = TcpListener::bind(&wsk, other.local_addr().unwrap()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_dropped_receive_takes_no_bytes_along() {
+    real(async |wsk| {
+        let (stream, mut peer) = connected(&wsk).await?;
+        assert!(poll_times(stream.recv(Buffer::new(100)?), 1).await.is_none());
+        peer.write_all(b"hello").unwrap();
+        let (received, bytes) = stream.recv(Buffer::new(100)?).await.into_result()?;
+        assert_eq!(&bytes[..received], b"hello");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_receive_of_nothing_waits_for_something() {
+    real(async |wsk| {
+        let (stream, mut peer) = connected(&wsk).await?;
+        peer.write_all(b"hello").unwrap();
+        let (received, _) = stream.recv(Buffer::new(0)?).await.into_result()?;
+        assert_eq!(received, 0);
+        let (received, _) = stream.recv(Buffer::new(100)?).await.into_result()?;
+        assert_eq!(received, 5);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_connection_that_is_dropped_is_reset_and_one_that_has_ended_is_not() {
+    real(async |wsk| {
+        let (stream, mut peer) = connected(&wsk).await?;
+        drop(stream);
+        let error = peer.read(&mut [0]).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+
+        let (stream, mut peer) = connected(&wsk).await?;
+        peer.shutdown(Shutdown::Write).unwrap();
+        assert!(receive_all(&stream).await?.is_empty());
+        stream.shutdown().await?;
+        drop(stream);
+        assert_eq!(peer.read(&mut [0]).unwrap(), 0);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_peer_that_resets_is_noticed_by_every_request() {
+    real(async |wsk| {
+        let (stream, mut peer) = connected(&wsk).await?;
+        // Closed with bytes unread: the machine resets.
+        stream.send_all(buffer(b"unread")?).await.into_result()?;
+        assert_eq!(peer.read(&mut [0]).unwrap(), 1);
+        drop(peer);
+        for _ in 0..3 {
+            let error = stream.recv(Buffer::new(1)?).await.into_result().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        }
+        let error = stream.send(buffer(b"more")?).await.into_result().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        Ok(())
+    });
+}
+
+#[test]
+fn connections_wait_for_an_accept_and_an_accept_for_connections() {
+    real(async |wsk| {
+        let mut listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr().await?;
+        let early = StdStream::connect(address).unwrap();
+        let (_stream, peer) = listener.accept().await?;
+        assert_eq!(peer, early.local_addr().unwrap());
+
+        let barrier = Barrier::new(2);
+        thread::scope(|scope| {
+            let late = scope.spawn(|| {
+                barrier.wait();
+                StdStream::connect(address).unwrap()
+            });
+            let accepted = wsk::rt::block_on(crate::support::passive(), async {
+                // Started and dropped: the connection waits for the next.
+                assert!(poll_times(listener.accept(), 1).await.is_none());
+                barrier.wait();
+                listener.accept().await
+            });
+            let (_stream, peer) = accepted??;
+            assert_eq!(peer, late.join().unwrap().local_addr().unwrap());
+            Ok(())
+        })
+    });
+}
