@@ -16,7 +16,11 @@ const FRESH: u8 = 0xCD;
 const FREED: u8 = 0xDD;
 
 #[unsafe(no_mangle)]
-extern "C" fn ExAllocatePoolWithTag(_pool: POOL_TYPE, size: SIZE_T, tag: ULONG) -> PVOID {
+pub(crate) extern "C" fn ExAllocatePoolWithTag(
+    _pool: POOL_TYPE,
+    size: SIZE_T,
+    tag: ULONG,
+) -> PVOID {
     if tag == 0 {
         violation("ExAllocatePoolWithTag: the tag is zero");
     }
@@ -40,7 +44,7 @@ extern "C" fn ExAllocatePoolWithTag(_pool: POOL_TYPE, size: SIZE_T, tag: ULONG) 
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn ExFreePoolWithTag(memory: PVOID, tag: ULONG) {
+pub(crate) extern "C" fn ExFreePoolWithTag(memory: PVOID, tag: ULONG) {
     let host = Host::current();
     let Some(allocation) = host.pool().remove(&memory.addr()) else {
         violation("ExFreePoolWithTag: not memory of this host's pool, or freed before");

@@ -4,11 +4,15 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
 use wsk_sys::{
-    BOOLEAN, CCHAR, DISPATCH_LEVEL, FALSE, IO_STATUS_BLOCK, IoSizeOfIrp, NTSTATUS, PIRP,
+    BOOLEAN, CCHAR, DISPATCH_LEVEL, FALSE, IO_STATUS_BLOCK, IoSetCompletionRoutine, IoSizeOfIrp,
+    NTSTATUS, NonPagedPoolNx, PDEVICE_OBJECT, PIO_COMPLETION_ROUTINE, PIRP, PVOID,
     SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS, SL_PENDING_RETURNED,
-    STATUS_MORE_PROCESSING_REQUIRED, TRUE, USHORT,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_MORE_PROCESSING_REQUIRED, STATUS_SUCCESS, TRUE, ULONG,
+    USHORT,
 };
 
+use crate::ex::{ExAllocatePoolWithTag, ExFreePoolWithTag};
+use crate::host::Host;
 use crate::ke::require_at_most;
 use crate::violation;
 
@@ -32,6 +36,48 @@ unsafe extern "C" fn IoInitializeIrp(irp: PIRP, size: USHORT, locations: CCHAR) 
     let beyond =
         unsafe { irp.add(1).cast::<wsk_sys::IO_STACK_LOCATION>().offset(locations.into()) };
     packet.Tail.Overlay.CurrentStackLocation = beyond;
+}
+
+/// The tag of IRPs that the kernel allocates.
+const TAG: ULONG = u32::from_le_bytes(*b"Irp ");
+
+#[unsafe(no_mangle)]
+extern "C" fn IoAllocateIrp(locations: CCHAR, _charge_quota: BOOLEAN) -> PIRP {
+    require_at_most(DISPATCH_LEVEL, "IoAllocateIrp");
+    let size = IoSizeOfIrp(locations);
+    let irp: PIRP = ExAllocatePoolWithTag(NonPagedPoolNx, size.into(), TAG).cast();
+    if !irp.is_null() {
+        // SAFETY: the memory was allocated with this size.
+        unsafe { IoInitializeIrp(irp, size, locations) };
+    }
+    irp
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn IoFreeIrp(irp: PIRP) {
+    require_at_most(DISPATCH_LEVEL, "IoFreeIrp");
+    ExFreePoolWithTag(irp.cast(), TAG);
+}
+
+/// A host has no drivers that could be unloaded, so the routine needs no guard. It may fail as the real
+/// one may, which allocates.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn IoSetCompletionRoutineEx(
+    _device: PDEVICE_OBJECT,
+    irp: PIRP,
+    routine: PIO_COMPLETION_ROUTINE,
+    context: PVOID,
+    on_success: BOOLEAN,
+    on_error: BOOLEAN,
+    on_cancel: BOOLEAN,
+) -> NTSTATUS {
+    require_at_most(DISPATCH_LEVEL, "IoSetCompletionRoutineEx");
+    if !Host::current().may_allocate() {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    // SAFETY: the caller passes an IRP with a stack location left, and a routine for it.
+    unsafe { IoSetCompletionRoutine(irp, routine, context, on_success, on_error, on_cancel) };
+    STATUS_SUCCESS
 }
 
 #[unsafe(no_mangle)]

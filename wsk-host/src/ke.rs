@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use wsk_sys::{
     APC_LEVEL, BOOLEAN, DISPATCH_LEVEL, DISPATCHER_HEADER, EVENT_TYPE, FALSE, KIRQL, KPRIORITY,
     KPROCESSOR_MODE, KWAIT_REASON, LIST_ENTRY, LONG, NTSTATUS, NotificationEvent, PASSIVE_LEVEL,
-    PKSPIN_LOCK, PLARGE_INTEGER, PRKEVENT, PRKSEMAPHORE, PVOID, STATUS_SUCCESS, STATUS_TIMEOUT,
-    SynchronizationEvent, ULONG, ULONG_PTR,
+    PKSPIN_LOCK, PKWAIT_BLOCK, PLARGE_INTEGER, PRKEVENT, PRKSEMAPHORE, PVOID, STATUS_SUCCESS,
+    STATUS_TIMEOUT, SynchronizationEvent, ULONG, ULONG_PTR, WAIT_TYPE, WaitAll, WaitAny,
 };
 
 use crate::violation;
@@ -91,8 +91,9 @@ fn lock() -> MutexGuard<'static, ()> {
 /// The kinds of dispatcher objects, as the lowest byte of a header has them.
 const SYNCHRONIZATION_EVENT: LONG = 1;
 const SEMAPHORE: LONG = 5;
+pub(crate) const THREAD: LONG = 6;
 
-fn header(kind: LONG, signal_state: LONG) -> DISPATCHER_HEADER {
+pub(crate) fn header(kind: LONG, signal_state: LONG) -> DISPATCHER_HEADER {
     let unused = LIST_ENTRY { Flink: ptr::null_mut(), Blink: ptr::null_mut() };
     DISPATCHER_HEADER { Lock: kind, SignalState: signal_state, WaitListHead: unused }
 }
@@ -112,7 +113,10 @@ unsafe extern "C" fn KeInitializeEvent(event: PRKEVENT, kind: EVENT_TYPE, state:
 /// # Safety
 ///
 /// The pointer is to an initialised object.
-unsafe fn change(object: *mut DISPATCHER_HEADER, state: impl FnOnce(LONG) -> LONG) -> LONG {
+pub(crate) unsafe fn change(
+    object: *mut DISPATCHER_HEADER,
+    state: impl FnOnce(LONG) -> LONG,
+) -> LONG {
     let _guard = lock();
     // SAFETY: the caller's object is valid, and the lock makes this the only access.
     let place = unsafe { &mut (*object).SignalState };
@@ -183,22 +187,73 @@ unsafe extern "C" fn KeWaitForSingleObject(
     _alertable: BOOLEAN,
     timeout: PLARGE_INTEGER,
 ) -> NTSTATUS {
+    // SAFETY: the caller passes an object, and a time-out or null.
+    unsafe { wait("KeWaitForSingleObject", &[object.cast()], WaitAny, timeout) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeWaitForMultipleObjects(
+    count: ULONG,
+    objects: *mut PVOID,
+    wait_type: WAIT_TYPE,
+    _reason: KWAIT_REASON,
+    _mode: KPROCESSOR_MODE,
+    _alertable: BOOLEAN,
+    timeout: PLARGE_INTEGER,
+    blocks: PKWAIT_BLOCK,
+) -> NTSTATUS {
+    /// As many as need no wait blocks of the caller's, and as many as there can be at all.
+    const FEW: usize = 3;
+    const MOST: usize = 64;
+    let count = count as usize;
+    if count == 0 || count > MOST || (count > FEW && blocks.is_null()) {
+        violation(&format!(
+            "KeWaitForMultipleObjects: {count} objects, or no room for their waits"
+        ));
+    }
+    // SAFETY: the caller passes this many objects.
+    let objects = unsafe { std::slice::from_raw_parts(objects.cast(), count) };
+    // SAFETY: the caller passes objects, and a time-out or null.
+    unsafe { wait("KeWaitForMultipleObjects", objects, wait_type, timeout) }
+}
+
+/// Waits for one of the objects, or for all, and takes from them what a wait takes.
+///
+/// # Safety
+///
+/// The objects are initialised, and stay so; the time-out is valid or null.
+pub(crate) unsafe fn wait(
+    function: &str,
+    objects: &[*mut DISPATCHER_HEADER],
+    wait_type: WAIT_TYPE,
+    timeout: PLARGE_INTEGER,
+) -> NTSTATUS {
     // SAFETY: the caller passes a time-out, or null.
     let timeout = unsafe { timeout.as_ref() }.map(|timeout| relative(timeout.QuadPart));
     if timeout != Some(Duration::ZERO) {
-        require_at_most(APC_LEVEL, "KeWaitForSingleObject");
+        require_at_most(APC_LEVEL, function);
     }
     let deadline = timeout.map(|timeout| Instant::now() + timeout);
-    let header = object.cast::<DISPATCHER_HEADER>();
+    // SAFETY: the caller promises objects, and the lock makes this the only access.
+    let is_signalled = |object: &*mut DISPATCHER_HEADER| unsafe { (**object).SignalState > 0 };
+    let take = |object: *mut DISPATCHER_HEADER| {
+        // SAFETY: as above.
+        let object = unsafe { &mut *object };
+        if object.Lock == SYNCHRONIZATION_EVENT || object.Lock == SEMAPHORE {
+            object.SignalState -= 1;
+        }
+    };
     let mut guard = lock();
     loop {
-        // SAFETY: the caller passes an event or a semaphore, and the lock makes this the only access.
-        let object = unsafe { &mut *header };
-        if object.SignalState > 0 {
-            if object.Lock == SYNCHRONIZATION_EVENT || object.Lock == SEMAPHORE {
-                object.SignalState -= 1;
+        if wait_type == WaitAll {
+            if objects.iter().all(is_signalled) {
+                objects.iter().copied().for_each(take);
+                return STATUS_SUCCESS;
             }
-            return STATUS_SUCCESS;
+        } else if let Some(first) = objects.iter().position(is_signalled) {
+            take(objects[first]);
+            // STATUS_WAIT_0 and its like; there are at most 64.
+            return NTSTATUS::try_from(first).unwrap_or(STATUS_SUCCESS);
         }
         let Some(deadline) = deadline else {
             guard = SIGNALLED.wait(guard).unwrap_or_else(PoisonError::into_inner);
@@ -227,7 +282,7 @@ unsafe extern "C" fn KeDelayExecutionThread(
 }
 
 /// A time in units of 100 ns: negative is relative. Points in time are not known here.
-pub(crate) fn relative(time: i64) -> Duration {
+fn relative(time: i64) -> Duration {
     if time > 0 {
         violation("a point in time where wsk-host knows only relative times");
     }

@@ -11,8 +11,8 @@
 //!
 //! # What there is so far
 //!
-//! This is the beginning: the kernel calls that the `wsk` crate makes, and TCP (listening and connection
-//! sockets, without events and options). Its [`Network`] is in memory, between the sockets of one
+//! This is the beginning: the kernel calls that `wsk-sys` declares (but `DbgPrint`, whose number of
+//! arguments varies), and TCP (listening and connection sockets, without events and options). Its [`Network`] is in memory, between the sockets of one
 //! [`Host`], or the machine's own, so that any program can be the peer. Names, datagrams, stream and
 //! basic sockets are not there yet.
 //!
@@ -38,6 +38,7 @@ mod io;
 mod ke;
 mod mm;
 mod ps;
+mod rtl;
 mod wsk;
 
 pub use host::{Config, Entered, Host, Network, Timing};

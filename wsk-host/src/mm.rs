@@ -2,9 +2,16 @@
 
 use std::ptr;
 
-use wsk_sys::{MDL_SOURCE_IS_NONPAGED_POOL, PMDL, PUNICODE_STRING, PVOID};
+use wsk_sys::{
+    ADDRESS_AND_SIZE_TO_SPAN_PAGES, BOOLEAN, CSHORT, DISPATCH_LEVEL, FALSE, KPROCESSOR_MODE,
+    LOCK_OPERATION, MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED, MDL_SOURCE_IS_NONPAGED_POOL,
+    MEMORY_CACHING_TYPE, MmInitializeMdl, NonPagedPoolNx, PIRP, PMDL, PUNICODE_STRING, PVOID,
+    ULONG,
+};
 
+use crate::ex::{ExAllocatePoolWithTag, ExFreePoolWithTag};
 use crate::host::Host;
+use crate::ke::require_at_most;
 use crate::violation;
 
 #[unsafe(no_mangle)]
@@ -23,6 +30,9 @@ unsafe extern "C" fn MmBuildMdlForNonPagedPool(mdl: PMDL) {
     mdl.MdlFlags |= MDL_SOURCE_IS_NONPAGED_POOL;
 }
 
+/// The flags of an MDL whose memory stays where it is.
+const RESIDENT: CSHORT = MDL_SOURCE_IS_NONPAGED_POOL | MDL_PAGES_LOCKED;
+
 /// The address of an MDL's memory.
 ///
 /// # Safety
@@ -31,15 +41,140 @@ unsafe extern "C" fn MmBuildMdlForNonPagedPool(mdl: PMDL) {
 pub(crate) unsafe fn system_address(mdl: PMDL) -> *mut u8 {
     // SAFETY: the caller promises a valid MDL.
     let mdl = unsafe { &*mdl };
-    if mdl.MdlFlags & MDL_SOURCE_IS_NONPAGED_POOL == 0 {
-        violation("an MDL was handed over that describes no nonpaged pool (INV-21)");
+    if mdl.MdlFlags & RESIDENT == 0 {
+        violation("an MDL was handed over whose memory is neither nonpaged nor locked (INV-21)");
     }
-    mdl.MappedSystemVa.cast()
+    virtual_address(mdl).cast()
+}
+
+/// A process has one address space, so this is the system's address, too.
+fn virtual_address(mdl: &MDL) -> PVOID {
+    mdl.StartVa.wrapping_byte_add(mdl.ByteOffset as usize)
+}
+
+/// The tag of MDLs that the kernel allocates.
+const TAG: ULONG = u32::from_le_bytes(*b"Mdl ");
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn IoAllocateMdl(
+    address: PVOID,
+    length: ULONG,
+    secondary: BOOLEAN,
+    _charge_quota: BOOLEAN,
+    irp: PIRP,
+) -> PMDL {
+    require_at_most(DISPATCH_LEVEL, "IoAllocateMdl");
+    let size = ADDRESS_AND_SIZE_TO_SPAN_PAGES(address, length as usize) * size_of::<usize>()
+        + size_of::<MDL>();
+    // An MDL counts its own size in 15 bits.
+    if CSHORT::try_from(size).is_err() {
+        return ptr::null_mut();
+    }
+    let mdl: PMDL = ExAllocatePoolWithTag(NonPagedPoolNx, size, TAG).cast();
+    if mdl.is_null() {
+        return mdl;
+    }
+    // SAFETY: the memory was allocated with this size.
+    unsafe { MmInitializeMdl(mdl, address, length as usize) };
+    // SAFETY: the caller passes an IRP of its own, or null.
+    if let Some(irp) = unsafe { irp.as_mut() } {
+        let mut place = &raw mut irp.MdlAddress;
+        if secondary != FALSE {
+            // SAFETY: the IRP's chain is of valid MDLs.
+            while let Some(last) = unsafe { (*place).as_mut() } {
+                place = &raw mut last.Next;
+            }
+        }
+        // SAFETY: the place is the IRP's, or its last MDL's.
+        unsafe { place.write(mdl) };
+    }
+    mdl
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn IoFreeMdl(mdl: PMDL) {
+    require_at_most(DISPATCH_LEVEL, "IoFreeMdl");
+    ExFreePoolWithTag(mdl.cast(), TAG);
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn IoBuildPartialMdl(source: PMDL, target: PMDL, address: PVOID, length: ULONG) {
+    // SAFETY: the caller passes a valid MDL.
+    let source = unsafe { &*source };
+    let offset = address.addr().wrapping_sub(virtual_address(source).addr());
+    let rest = (source.ByteCount as usize).checked_sub(offset);
+    let length = if length == 0 { rest.unwrap_or(0) } else { length as usize };
+    if rest.is_none_or(|rest| length > rest) {
+        violation("IoBuildPartialMdl: the range is not within the source");
+    }
+    // SAFETY: the caller passes an MDL of its own.
+    let target = unsafe { &mut *target };
+    let pages = ADDRESS_AND_SIZE_TO_SPAN_PAGES(address, length) * size_of::<usize>();
+    if size_of::<MDL>() + pages > usize::try_from(target.Size).unwrap_or(0) {
+        violation("IoBuildPartialMdl: the target has no room for so many pages");
+    }
+    let (next, size) = (target.Next, target.Size);
+    // SAFETY: it is the caller's, and has room for a header.
+    unsafe { MmInitializeMdl(target, address, length) };
+    target.Next = next;
+    target.Size = size;
+    target.MdlFlags = source.MdlFlags & (RESIDENT | MDL_MAPPED_TO_SYSTEM_VA);
+    target.MappedSystemVa = virtual_address(target);
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn MmProbeAndLockPages(
+    mdl: PMDL,
+    _mode: KPROCESSOR_MODE,
+    _operation: LOCK_OPERATION,
+) {
+    require_at_most(DISPATCH_LEVEL, "MmProbeAndLockPages");
+    // SAFETY: the caller passes an MDL of its own.
+    let mdl = unsafe { &mut *mdl };
+    if mdl.MdlFlags & RESIDENT != 0 {
+        violation("MmProbeAndLockPages: the pages are locked already, or nonpaged pool");
+    }
+    mdl.MdlFlags |= MDL_PAGES_LOCKED;
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn MmUnlockPages(mdl: PMDL) {
+    require_at_most(DISPATCH_LEVEL, "MmUnlockPages");
+    // SAFETY: the caller passes an MDL of its own.
+    let mdl = unsafe { &mut *mdl };
+    if mdl.MdlFlags & MDL_PAGES_LOCKED == 0 {
+        violation("MmUnlockPages: the pages are not locked");
+    }
+    mdl.MdlFlags &= !(MDL_PAGES_LOCKED | MDL_MAPPED_TO_SYSTEM_VA);
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn MmMapLockedPagesSpecifyCache(
+    mdl: PMDL,
+    _mode: KPROCESSOR_MODE,
+    _cache: MEMORY_CACHING_TYPE,
+    _wanted: PVOID,
+    _bug_check: ULONG,
+    _priority: ULONG,
+) -> PVOID {
+    require_at_most(DISPATCH_LEVEL, "MmMapLockedPagesSpecifyCache");
+    // SAFETY: the caller passes an MDL of its own.
+    let mdl = unsafe { &mut *mdl };
+    if mdl.MdlFlags & MDL_PAGES_LOCKED == 0 {
+        violation("MmMapLockedPagesSpecifyCache: the pages are not locked");
+    }
+    // Mapping takes resources of the system.
+    if !Host::current().may_allocate() {
+        return ptr::null_mut();
+    }
+    mdl.MdlFlags |= MDL_MAPPED_TO_SYSTEM_VA;
+    mdl.MappedSystemVa = virtual_address(mdl);
+    mdl.MappedSystemVa
 }
 
 /// Knows no routine: a client uses what older systems have.
 #[unsafe(no_mangle)]
 extern "C" fn MmGetSystemRoutineAddress(_name: PUNICODE_STRING) -> PVOID {
-    crate::ke::require_at_most(wsk_sys::PASSIVE_LEVEL, "MmGetSystemRoutineAddress");
+    require_at_most(wsk_sys::PASSIVE_LEVEL, "MmGetSystemRoutineAddress");
     ptr::null_mut()
 }

@@ -1,31 +1,66 @@
-//! `Ps…` and `Zw…`: system threads and their handles.
+//! `Ps…`, `Ob…` and `Zw…`: system threads, their objects and their handles.
 
+use std::cell::{RefCell, UnsafeCell};
 use std::collections::HashMap;
+use std::mem::ManuallyDrop;
 use std::ptr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use wsk_sys::{
-    BOOLEAN, HANDLE, NTSTATUS, PASSIVE_LEVEL, PCLIENT_ID, PHANDLE, PKSTART_ROUTINE, PLARGE_INTEGER,
-    POBJECT_ATTRIBUTES, PVOID, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_HANDLE,
-    STATUS_SUCCESS, ULONG,
+    ACCESS_MASK, BOOLEAN, DISPATCH_LEVEL, DISPATCHER_HEADER, HANDLE, KPROCESSOR_MODE, LONG_PTR,
+    NTSTATUS, PASSIVE_LEVEL, PCLIENT_ID, PHANDLE, PKSTART_ROUTINE, PLARGE_INTEGER,
+    POBJECT_ATTRIBUTES, POBJECT_HANDLE_INFORMATION, POBJECT_TYPE, PVOID,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_HANDLE, STATUS_SUCCESS, ULONG, WaitAny,
 };
 
-use crate::host::Host;
-use crate::ke::require_at_most;
+use crate::host::{Entered, Host};
+use crate::ke::{THREAD, change, header, require_at_most, wait};
 use crate::violation;
 
-/// Open handles: threads, until they were waited for.
+/// What a handle of a thread, and a pointer to it, stand for. Signalled when the thread has ended.
+#[repr(C)]
+struct Thread {
+    header: UnsafeCell<DISPATCHER_HEADER>,
+    join: Mutex<Option<JoinHandle<()>>>,
+}
+
+// SAFETY: the header is used under the lock over all dispatcher objects.
+unsafe impl Send for Thread {}
+// SAFETY: as above.
+unsafe impl Sync for Thread {}
+
+impl Thread {
+    fn join(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.join.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ended(&self) {
+        // SAFETY: the object is initialised, and is here.
+        unsafe { change(self.header.get(), |_| 1) };
+    }
+}
+
+/// Open handles.
 static HANDLES: Mutex<Option<Handles>> = Mutex::new(None);
 
 #[derive(Default)]
 struct Handles {
-    threads: HashMap<usize, Option<JoinHandle<()>>>,
+    threads: HashMap<usize, Arc<Thread>>,
     last: usize,
 }
 
 fn handles() -> MutexGuard<'static, Option<Handles>> {
     HANDLES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn thread_of(handle: HANDLE) -> Option<Arc<Thread>> {
+    handles().as_ref()?.threads.get(&handle.addr()).cloned()
+}
+
+thread_local! {
+    /// What the current thread is, if it is a system thread.
+    static CURRENT: RefCell<Option<(Arc<Thread>, Entered)>> = const { RefCell::new(None) };
 }
 
 /// A thread's argument. The client promises that it may be used in the thread.
@@ -51,23 +86,47 @@ unsafe extern "C" fn PsCreateSystemThread(
     if !host.may_allocate() {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    let context = Context(context);
+    let thread =
+        Arc::new(Thread { header: UnsafeCell::new(header(THREAD, 0)), join: Mutex::new(None) });
+    let (context, this) = (Context(context), Arc::clone(&thread));
     let spawned = thread::Builder::new().name("system thread".to_owned()).spawn(move || {
         let context = context;
-        let _entered = host.enter();
+        let entered = host.enter();
+        CURRENT.set(Some((Arc::clone(&this), entered)));
         // SAFETY: the caller of this function promised a routine for this context.
         unsafe { routine(context.0) };
+        require_at_most(PASSIVE_LEVEL, "the end of a system thread");
+        CURRENT.set(None);
+        this.ended();
     });
-    let Ok(thread) = spawned else {
+    let Ok(join) = spawned else {
         return STATUS_INSUFFICIENT_RESOURCES;
     };
+    *thread.join() = Some(join);
     let mut handles = handles();
     let handles = handles.get_or_insert_default();
     handles.last += 4;
-    handles.threads.insert(handles.last, Some(thread));
+    handles.threads.insert(handles.last, thread);
     // SAFETY: the caller passes room for a handle.
     unsafe { handle.write(ptr::without_provenance_mut(handles.last)) };
     STATUS_SUCCESS
+}
+
+/// Ends the thread as far as anybody can see. Its stack stays, since nothing on it may be unwound.
+#[unsafe(no_mangle)]
+extern "C" fn PsTerminateSystemThread(_status: NTSTATUS) -> NTSTATUS {
+    require_at_most(PASSIVE_LEVEL, "PsTerminateSystemThread");
+    let Some((thread, entered)) = CURRENT.take() else {
+        violation("PsTerminateSystemThread: not a system thread")
+    };
+    drop(entered);
+    // Nobody can wait for its end any more, which never comes.
+    drop(thread.join().take());
+    thread.ended();
+    drop(thread);
+    loop {
+        thread::park();
+    }
 }
 
 #[unsafe(no_mangle)]
@@ -77,19 +136,60 @@ unsafe extern "C" fn ZwWaitForSingleObject(
     timeout: PLARGE_INTEGER,
 ) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, "ZwWaitForSingleObject");
-    if !timeout.is_null() {
-        violation("ZwWaitForSingleObject: wsk-host knows no time-out here");
+    let Some(thread) = thread_of(handle) else {
+        return STATUS_INVALID_HANDLE;
+    };
+    let objects = [thread.header.get()];
+    // SAFETY: the object is held here; the caller passes a time-out or null.
+    let status = unsafe { wait("ZwWaitForSingleObject", &objects, WaitAny, timeout) };
+    if status == STATUS_SUCCESS {
+        // It has ended; this waits until the machine's thread has, too.
+        let join = thread.join().take();
+        if join.is_some_and(|join| join.join().is_err()) {
+            violation("a system thread has panicked");
+        }
     }
-    let thread =
-        match handles().as_mut().and_then(|handles| handles.threads.get_mut(&handle.addr())) {
-            Some(thread) => thread.take(),
-            None => return STATUS_INVALID_HANDLE,
-        };
-    // Without one, it was waited for before, and has ended.
-    if thread.is_some_and(|thread| thread.join().is_err()) {
-        violation("a system thread has panicked");
-    }
+    status
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ObReferenceObjectByHandle(
+    handle: HANDLE,
+    _access: ACCESS_MASK,
+    _object_type: POBJECT_TYPE,
+    _mode: KPROCESSOR_MODE,
+    object: *mut PVOID,
+    _information: POBJECT_HANDLE_INFORMATION,
+) -> NTSTATUS {
+    require_at_most(PASSIVE_LEVEL, "ObReferenceObjectByHandle");
+    let Some(thread) = thread_of(handle) else {
+        return STATUS_INVALID_HANDLE;
+    };
+    // SAFETY: the caller passes room for a pointer.
+    unsafe { object.write(Arc::into_raw(thread).cast_mut().cast()) };
     STATUS_SUCCESS
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ObfReferenceObject(object: PVOID) -> LONG_PTR {
+    require_at_most(DISPATCH_LEVEL, "ObfReferenceObject");
+    // SAFETY: the caller passes an object of ObReferenceObjectByHandle, and keeps its reference.
+    let thread = ManuallyDrop::new(unsafe { Arc::from_raw(object.cast::<Thread>()) });
+    let another = ManuallyDrop::new(Arc::clone(&thread));
+    references(&another)
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ObfDereferenceObject(object: PVOID) -> LONG_PTR {
+    require_at_most(DISPATCH_LEVEL, "ObfDereferenceObject");
+    // SAFETY: the caller passes an object of ObReferenceObjectByHandle, and gives its reference up.
+    let thread = unsafe { Arc::from_raw(object.cast::<Thread>()) };
+    references(&thread) - 1
+}
+
+/// The references on a thread at this moment, the handle's and the thread's own among them.
+fn references(thread: &Arc<Thread>) -> LONG_PTR {
+    LONG_PTR::try_from(Arc::strong_count(thread)).unwrap_or(LONG_PTR::MAX)
 }
 
 #[unsafe(no_mangle)]

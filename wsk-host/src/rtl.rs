@@ -1,0 +1,44 @@
+//! `Rtl…`: strings, and the version of Windows.
+
+use wsk_sys::{
+    NTSTATUS, PASSIVE_LEVEL, PCWSTR, PRTL_OSVERSIONINFOW, PUNICODE_STRING, STATUS_SUCCESS,
+    UNICODE_STRING, USHORT,
+};
+
+use crate::ke::require_at_most;
+
+/// The Windows that a host stands for: 11, version 24H2.
+const VERSION: (u32, u32, u32) = (10, 0, 26100);
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn RtlGetVersion(information: PRTL_OSVERSIONINFOW) -> NTSTATUS {
+    require_at_most(PASSIVE_LEVEL, "RtlGetVersion");
+    // SAFETY: the caller passes room for the version.
+    let information = unsafe { &mut *information };
+    (information.dwMajorVersion, information.dwMinorVersion, information.dwBuildNumber) = VERSION;
+    information.dwPlatformId = 2;
+    information.szCSDVersion.fill(0);
+    STATUS_SUCCESS
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn RtlInitUnicodeString(string: PUNICODE_STRING, source: PCWSTR) {
+    /// The longest string, in bytes, with room for the NUL.
+    const LONGEST: usize = USHORT::MAX as usize & !1;
+    let mut bytes = 0;
+    if !source.is_null() {
+        // SAFETY: the caller passes a string that ends with a NUL.
+        while bytes < LONGEST - 2 && unsafe { source.byte_add(bytes).read() } != 0 {
+            bytes += 2;
+        }
+    }
+    let room = if source.is_null() { 0 } else { bytes + 2 };
+    let size = |bytes: usize| USHORT::try_from(bytes).unwrap_or(USHORT::MAX);
+    let initialised = UNICODE_STRING {
+        Length: size(bytes),
+        MaximumLength: size(room),
+        Buffer: source.cast_mut(),
+    };
+    // SAFETY: the caller passes room for a counted string.
+    unsafe { string.write(initialised) };
+}
