@@ -53,6 +53,7 @@ pub(crate) extern "C" fn ExFreePoolWithTag(memory: PVOID, tag: ULONG) {
         violation("ExFreePoolWithTag: the tag is not the one that the memory was allocated with");
     }
     let size = allocation.layout.size();
+    host.in_flight().require_unused(&(memory.addr()..memory.addr() + size), "ExFreePoolWithTag");
     // SAFETY: the memory is an allocation of this size, which was live until here.
     unsafe { memory.cast::<u8>().write_bytes(FREED, size) };
     // SAFETY: as above, with the layout that it was allocated with.

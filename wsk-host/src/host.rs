@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
+use crate::in_flight::InFlight;
 use crate::wsk::{self, Completer, Stack};
 
 /// When requests complete.
@@ -75,6 +76,7 @@ pub(crate) struct State {
     pub(crate) stack: Mutex<Stack>,
     pub(crate) completer: Completer,
     pub(crate) pool: Mutex<HashMap<usize, Allocation>>,
+    in_flight: Mutex<InFlight>,
     random: AtomicU64,
     allocations: AtomicUsize,
     /// The number of the allocation that fails, or zero.
@@ -118,6 +120,7 @@ impl Host {
             stack: Mutex::new(stack),
             completer: Completer::start(),
             pool: Mutex::default(),
+            in_flight: Mutex::default(),
             random: AtomicU64::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
             allocations: AtomicUsize::new(0),
             failing_allocation: AtomicUsize::new(0),
@@ -171,6 +174,10 @@ impl Host {
 
     pub(crate) fn pool(&self) -> MutexGuard<'_, HashMap<usize, Allocation>> {
         self.0.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn in_flight(&self) -> MutexGuard<'_, InFlight> {
+        self.0.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn stack(&self) -> MutexGuard<'_, Stack> {

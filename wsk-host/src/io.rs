@@ -14,13 +14,14 @@ use wsk_sys::{
 use crate::ex::{ExAllocatePoolWithTag, ExFreePoolWithTag};
 use crate::host::Host;
 use crate::ke::require_at_most;
-use crate::violation;
+use crate::verifier::{broken, violation};
 
 /// The type of an IRP among kernel objects.
 const IO_TYPE_IRP: i16 = 6;
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn IoInitializeIrp(irp: PIRP, size: USHORT, locations: CCHAR) {
+    Host::current().in_flight().require_ended(irp, "IoInitializeIrp");
     if size < IoSizeOfIrp(locations) {
         violation("IoInitializeIrp: the size has no room for the stack locations");
     }
@@ -82,6 +83,7 @@ unsafe extern "C" fn IoSetCompletionRoutineEx(
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn IoReuseIrp(irp: PIRP, status: NTSTATUS) {
+    Host::current().in_flight().require_ended(irp, "IoReuseIrp");
     // SAFETY: the caller passes an IRP of its own.
     let (size, locations) = unsafe { ((*irp).Size, (*irp).StackCount) };
     // SAFETY: as above.
@@ -165,9 +167,8 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
         // SAFETY: the caller owns the IRP, and gives it up.
         let (current, count) = unsafe { ((*irp).CurrentLocation, (*irp).StackCount) };
         if current > count {
-            violation(
-                "an IRP was completed twice, or its completion routine did not keep it (INV-11)",
-            );
+            let found = "it was completed twice, or its completion routine did not keep it";
+            broken(11, "IofCompleteRequest", found, None);
         }
         // SAFETY: as above.
         let place = unsafe { &raw mut (*irp).Tail.Overlay.CurrentStackLocation };
@@ -192,7 +193,7 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
             continue;
         }
         let Some(routine) = routine else {
-            violation("an IRP without a completion routine (INV-11)")
+            broken(11, "IofCompleteRequest", "it has no completion routine", None)
         };
         // SAFETY: whoever sent the IRP set this routine and this context for it.
         if unsafe { routine(ptr::null_mut(), irp, context) } == STATUS_MORE_PROCESSING_REQUIRED {

@@ -18,9 +18,28 @@
 //!
 //! What it does have is WSK's freedom of timing ([`Timing`]): a request completes before the call that
 //! made it returns, or later on another thread at `DISPATCH_LEVEL`, as a seed decides. And it stops the
-//! process when a rule is broken that it can see: a wait above `APC_LEVEL`, memory freed twice or not at
-//! all, an IRP completed twice, a completion routine that gives its IRP back, a socket used after its
-//! close, a registration that ends before its sockets.
+//! process when a rule is broken that it can see, and says which, in which call, and where the object came
+//! from:
+//!
+//! | rule | what is seen | the test in `tests/verifier.rs` |
+//! |---|---|---|
+//! | INV-2 | a registration block used before or after its registration | `a_block_that_is_not_registered` |
+//! | INV-4 | a provider released more often than captured | `a_provider_released_twice` |
+//! | INV-10 | a call without an IRP, or with one in flight | `no_irp`, `an_irp_used_twice` |
+//! | INV-11 | no completion routine, not for every outcome, or one that gives its IRP back | `a_routine_for_success_only`, `a_routine_that_gives_its_irp_back` |
+//! | INV-14 | an IRP in flight made anew, or freed | `an_irp_reused_in_flight`, `an_irp_freed_in_flight` |
+//! | INV-15 | a call of WSK's in a completion routine | `a_call_in_a_completion_routine` |
+//! | INV-21 | a buffer that changes, an MDL or bytes freed, memory that is not resident | `a_descriptor_that_changes`, `bytes_freed_in_flight`, `an_mdl_freed_in_flight`, `memory_that_is_not_resident` |
+//! | INV-22 | a buffer beyond its MDL | `a_buffer_beyond_its_mdl` |
+//! | INV-23 | an MDL of other memory built as one of nonpaged pool | `an_mdl_of_the_stack` |
+//! | INV-30 | reserved flags | `reserved_flags` |
+//! | INV-32 | an address of another family | `an_address_of_another_family` |
+//! | INV-44 | a socket closed twice, or used after its close | `a_socket_closed_twice`, `a_socket_used_after_its_close` |
+//! | INV-63 | a call above the IRQL that it allows | `a_wait_at_dispatch_level` |
+//!
+//! A registration that ends before its captures and sockets (INV-5) is reported after 30 seconds, in which
+//! they may still end. So are memory freed twice or with another tag, and other misuse of the kernel's
+//! calls, at once.
 //!
 //! # Hosts
 //!
@@ -34,19 +53,16 @@
 
 mod ex;
 mod host;
+mod in_flight;
 mod io;
 mod ke;
 mod mm;
 mod ps;
 mod rtl;
+mod verifier;
 mod wsk;
 
 pub use host::{Config, Entered, Host, Network, Timing};
 pub use ke::current_irql;
 
-/// Stops the process: a client has broken a rule. There is nothing to be caught, as in a kernel.
-pub(crate) fn violation(message: &str) -> ! {
-    eprintln!("wsk-host: {message}");
-    eprintln!("{}", std::backtrace::Backtrace::capture());
-    std::process::abort()
-}
+pub(crate) use verifier::violation;

@@ -12,7 +12,7 @@ use wsk_sys::{
 use crate::ex::{ExAllocatePoolWithTag, ExFreePoolWithTag};
 use crate::host::Host;
 use crate::ke::require_at_most;
-use crate::violation;
+use crate::verifier::{broken, violation};
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn MmBuildMdlForNonPagedPool(mdl: PMDL) {
@@ -24,7 +24,7 @@ unsafe extern "C" fn MmBuildMdlForNonPagedPool(mdl: PMDL) {
         start <= address.addr() && end <= start + allocation.layout.size()
     });
     if !in_pool {
-        violation("MmBuildMdlForNonPagedPool: the memory is not nonpaged pool (INV-23)");
+        broken(23, "MmBuildMdlForNonPagedPool", "the memory is not nonpaged pool", None);
     }
     mdl.MappedSystemVa = address;
     mdl.MdlFlags |= MDL_SOURCE_IS_NONPAGED_POOL;
@@ -38,11 +38,11 @@ const RESIDENT: CSHORT = MDL_SOURCE_IS_NONPAGED_POOL | MDL_PAGES_LOCKED;
 /// # Safety
 ///
 /// The MDL is valid.
-pub(crate) unsafe fn system_address(mdl: PMDL) -> *mut u8 {
+pub(crate) unsafe fn system_address(mdl: PMDL, call: &str) -> *mut u8 {
     // SAFETY: the caller promises a valid MDL.
     let mdl = unsafe { &*mdl };
     if mdl.MdlFlags & RESIDENT == 0 {
-        violation("an MDL was handed over whose memory is neither nonpaged nor locked (INV-21)");
+        broken(21, call, "the memory of the MDL is neither nonpaged nor locked", None);
     }
     virtual_address(mdl).cast()
 }

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use wsk_sys::{DISPATCH_LEVEL, IO_NO_INCREMENT, IO_STATUS_BLOCK, NTSTATUS, PIRP};
 
 use crate::host::Host;
+use crate::in_flight::completing;
 use crate::io::IofCompleteRequest;
 use crate::ke::{KeLowerIrql, KfRaiseIrql};
 
@@ -105,8 +106,9 @@ fn deliver(host: &Host, completed: &Completed) {
     let result = IO_STATUS_BLOCK { Status: status, Information: information };
     // SAFETY: the IRP is the provider's until it is completed, which is next.
     unsafe { (*irp).IoStatus = result };
+    host.in_flight().end(irp);
     // SAFETY: as above; it is at the provider's stack location.
-    unsafe { IofCompleteRequest(irp, IO_NO_INCREMENT) };
+    completing(|| unsafe { IofCompleteRequest(irp, IO_NO_INCREMENT) });
     let closed = host.stack().delivered(socket);
     if let Some(closed) = closed {
         complete(host, closed.finish());

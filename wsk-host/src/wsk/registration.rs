@@ -14,7 +14,7 @@ use wsk_sys::{
 use super::sockets::PROVIDER;
 use crate::host::Host;
 use crate::ke::require_at_most;
-use crate::violation;
+use crate::verifier::broken;
 
 /// The version that this provider gives, and the only one.
 pub(super) const VERSION: USHORT = wsk_sys::MAKE_WSK_VERSION(1, 0);
@@ -63,7 +63,7 @@ unsafe fn client<'a>(registration: PWSK_REGISTRATION, function: &str) -> &'a Cli
     // SAFETY: the caller passes a registration block.
     let context = unsafe { (*registration).ReservedRegistrationContext };
     if context.is_null() {
-        violation(&format!("{function}: the block is not registered"));
+        broken(2, function, "the block is not registered", None);
     }
     // SAFETY: `WskRegister` stored it, and `WskDeregister` has not ended it.
     unsafe { &*context.cast::<Client>() }
@@ -122,7 +122,7 @@ unsafe extern "C" fn WskReleaseProviderNPI(registration: PWSK_REGISTRATION) {
     let client = unsafe { client(registration, "WskReleaseProviderNPI") };
     let mut left = client.left();
     if left.captures == 0 {
-        violation("WskReleaseProviderNPI: the provider is not captured (INV-4)");
+        broken(4, "WskReleaseProviderNPI", "the provider is not captured", None);
     }
     left.captures -= 1;
     client.changed.notify_all();
@@ -157,10 +157,11 @@ unsafe extern "C" fn WskDeregister(registration: PWSK_REGISTRATION) {
     let left = *wait.0;
     drop(wait);
     if left != Left::default() {
-        violation(&format!(
-            "WskDeregister: waits for {} captures and {} sockets, and would for ever (INV-5)",
+        let found = format!(
+            "it waits for {} captures and {} sockets, and would for ever",
             left.captures, left.sockets
-        ));
+        );
+        broken(5, "WskDeregister", &found, None);
     }
     // SAFETY: the caller passes a registered block.
     let context = unsafe { &mut (*registration).ReservedRegistrationContext };

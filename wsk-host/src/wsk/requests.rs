@@ -7,7 +7,7 @@ use wsk_sys::{NTSTATUS, PIRP, PSOCKADDR, PWSK_BUF, STATUS_CANCELLED, WSK_BUF};
 use super::completer::Completed;
 use super::sockets::{ClosedSocket, cancel};
 use crate::io::{claim, set_cancel_routine};
-use crate::violation;
+use crate::verifier::broken;
 
 /// A request that waits.
 pub(super) struct Waiting {
@@ -64,10 +64,8 @@ impl Bytes {
         let now = unsafe { self.buffer.read_volatile() };
         let facts = |buffer: &WSK_BUF| (buffer.Mdl, buffer.Offset, buffer.Length);
         if facts(&now) != facts(&self.descriptor) {
-            violation(&format!(
-                "{}: the buffer changed before the request completed (INV-21)",
-                self.function
-            ));
+            let found = "the buffer changed before the request had completed";
+            broken(21, self.function, found, None);
         }
         self.memory
     }

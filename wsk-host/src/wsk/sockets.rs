@@ -1,20 +1,21 @@
 //! The provider's tables, and the sockets behind `WSK_SOCKET`.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::ptr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use wsk_sys::ctypes::c_void;
 use wsk_sys::{
-    ADDRESS_FAMILY, AF_INET, AF_INET6, DISPATCH_LEVEL, IPPROTO_TCP, IoMarkIrpPending,
-    IoSetNextIrpStackLocation, NTSTATUS, PEPROCESS, PETHREAD, PIRP, PSECURITY_DESCRIPTOR,
-    PSOCKADDR, PVOID, PWSK_BUF, PWSK_CLIENT, PWSK_SOCKET, SOCK_STREAM, SOCKADDR_IN, SOCKADDR_IN6,
-    STATUS_INVALID_ADDRESS, STATUS_INVALID_DEVICE_STATE, STATUS_NOT_IMPLEMENTED,
-    STATUS_NOT_SUPPORTED, STATUS_PENDING, STATUS_SUCCESS, ULONG, USHORT,
-    WSK_CLIENT_CONNECTION_DISPATCH, WSK_FLAG_CONNECTION_SOCKET, WSK_FLAG_LISTEN_SOCKET,
-    WSK_PROVIDER_BASIC_DISPATCH, WSK_PROVIDER_CONNECTION_DISPATCH, WSK_PROVIDER_DISPATCH,
-    WSK_PROVIDER_LISTEN_DISPATCH, WSK_SOCKET,
+    ADDRESS_FAMILY, AF_INET, AF_INET6, DISPATCH_LEVEL, IPPROTO_TCP, IoGetCurrentIrpStackLocation,
+    IoMarkIrpPending, IoSetNextIrpStackLocation, MDL, NTSTATUS, PEPROCESS, PETHREAD, PIRP,
+    PSECURITY_DESCRIPTOR, PSOCKADDR, PVOID, PWSK_BUF, PWSK_CLIENT, PWSK_SOCKET,
+    SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS, SOCK_STREAM, SOCKADDR_IN,
+    SOCKADDR_IN6, STATUS_INVALID_DEVICE_STATE, STATUS_NOT_IMPLEMENTED, STATUS_NOT_SUPPORTED,
+    STATUS_PENDING, STATUS_SUCCESS, UCHAR, ULONG, USHORT, WSK_BUF, WSK_CLIENT_CONNECTION_DISPATCH,
+    WSK_FLAG_CONNECTION_SOCKET, WSK_FLAG_LISTEN_SOCKET, WSK_PROVIDER_BASIC_DISPATCH,
+    WSK_PROVIDER_CONNECTION_DISPATCH, WSK_PROVIDER_DISPATCH, WSK_PROVIDER_LISTEN_DISPATCH,
+    WSK_SOCKET,
 };
 
 use super::completer::{Completed, complete};
@@ -22,9 +23,10 @@ use super::registration::{Client, VERSION};
 use super::requests::{Answer, Bytes, Waiting, What};
 use super::stack::Stack;
 use crate::host::Host;
+use crate::in_flight::require_no_completion_routine;
 use crate::ke::require_at_most;
 use crate::mm::system_address;
-use crate::violation;
+use crate::verifier::{Origin, broken, violation};
 
 /// The table that a capture gives.
 pub(super) static PROVIDER: WSK_PROVIDER_DISPATCH = WSK_PROVIDER_DISPATCH {
@@ -74,18 +76,31 @@ pub(super) struct Object {
     client: *const Client,
 }
 
-/// The sockets that are open, by address: to tell a socket from what once was one.
-static OPEN: Mutex<Option<HashSet<usize>>> = Mutex::new(None);
+/// The sockets that there were, by address: to tell an open one from what once was one.
+static KNOWN: Mutex<Option<HashMap<usize, Known>>> = Mutex::new(None);
+
+struct Known {
+    origin: Arc<Origin>,
+    open: bool,
+}
 
 impl Object {
     /// Makes a socket's object, and returns its address.
-    fn create(id: u64, family: ADDRESS_FAMILY, listens: bool, client: &Client) -> usize {
+    fn create(
+        id: u64,
+        family: ADDRESS_FAMILY,
+        listens: bool,
+        client: &Client,
+        call: &'static str,
+    ) -> usize {
         let dispatch: *const c_void =
             if listens { (&raw const LISTEN).cast() } else { (&raw const CONNECTION).cast() };
         let socket = WSK_SOCKET { Dispatch: dispatch };
         let object = Box::new(Self { socket, id, family, listens, client });
         let address = Box::into_raw(object).expose_provenance();
-        OPEN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().insert(address);
+        let known = Known { origin: Arc::new(Origin::here(call)), open: true };
+        let mut all = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get_or_insert_default().insert(address, known);
         client.socket_created();
         address
     }
@@ -98,7 +113,7 @@ impl Object {
     pub(super) unsafe fn accepted(irp: PIRP, id: u64) -> usize {
         // SAFETY: `wait` stored the listener, which cannot be freed before its IRPs are completed.
         let listener = unsafe { &*(*irp).Tail.Overlay.DriverContext[0].cast::<Self>() };
-        Self::create(id, listener.family, false, listener.client())
+        Self::create(id, listener.family, false, listener.client(), "WskAccept")
     }
 
     fn client(&self) -> &Client {
@@ -118,9 +133,15 @@ impl Object {
 /// The pointer is one that this provider has delivered.
 unsafe fn object<'a>(socket: PWSK_SOCKET, function: &str) -> &'a Object {
     require_at_most(DISPATCH_LEVEL, function);
-    let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-    if !open.as_ref().is_some_and(|open| open.contains(&socket.addr())) {
-        violation(&format!("{function}: the socket is closed, or never was one (INV-44)"));
+    require_no_completion_routine(function);
+    let all = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    match all.as_ref().and_then(|all| all.get(&socket.addr())) {
+        Some(Known { open: true, .. }) => {}
+        Some(Known { origin, .. }) => {
+            let origin = Arc::clone(origin);
+            broken(44, function, "the socket is closed", Some(&origin));
+        }
+        None => broken(44, function, "this is no socket, and never was one", None),
     }
     // SAFETY: the object is open, and so is there.
     unsafe { &*ptr::with_exposed_provenance::<Object>(socket.addr()) }
@@ -147,13 +168,29 @@ impl ClosedSocket {
 }
 
 /// Takes an IRP over, as a driver does that is called with one.
-unsafe fn enter(irp: PIRP) {
+///
+/// # Safety
+///
+/// The IRP is null, or valid.
+unsafe fn enter(host: &Host, irp: PIRP, call: &'static str) {
+    /// What a completion routine has to be set for.
+    const EVERY_OUTCOME: UCHAR = SL_INVOKE_ON_SUCCESS | SL_INVOKE_ON_ERROR | SL_INVOKE_ON_CANCEL;
     if irp.is_null() {
-        violation("a function of WSK was called without an IRP");
+        broken(10, call, "there is no IRP", None);
     }
-    // SAFETY: the caller passes an IRP with a stack location left.
+    host.in_flight().begin(irp, call);
+    // SAFETY: the caller passes an IRP.
+    if unsafe { (*irp).CurrentLocation } <= 1 {
+        broken(10, call, "the IRP has no stack location left", None);
+    }
+    // SAFETY: as above, and it has a location left.
     unsafe { IoSetNextIrpStackLocation(irp) };
     // SAFETY: as above; it is at this provider's location now.
+    let location = unsafe { &*IoGetCurrentIrpStackLocation(irp) };
+    if location.CompletionRoutine.is_none() || location.Control & EVERY_OUTCOME != EVERY_OUTCOME {
+        broken(11, call, "the IRP has no completion routine for every outcome", None);
+    }
+    // SAFETY: as above.
     unsafe { IoMarkIrpPending(irp) };
 }
 
@@ -199,17 +236,19 @@ unsafe extern "C" fn socket(
     irp: PIRP,
 ) -> NTSTATUS {
     require_at_most(DISPATCH_LEVEL, "WskSocket");
-    // SAFETY: the caller passes an IRP.
-    unsafe { enter(irp) };
+    require_no_completion_routine("WskSocket");
     // SAFETY: the client is captured, and so registered.
     let client = unsafe { &*client.cast::<Client>() };
     let host = client.host.clone();
+    // SAFETY: the caller passes an IRP.
+    unsafe { enter(&host, irp, "WskSocket") };
     let is_tcp = socket_type == SOCK_STREAM && protocol == IPPROTO_TCP;
     let is_known = matches!(flags, WSK_FLAG_LISTEN_SOCKET | WSK_FLAG_CONNECTION_SOCKET)
         && matches!(family, AF_INET | AF_INET6);
     let (status, information) = if is_tcp && is_known {
         let id = host.stack().create();
-        (STATUS_SUCCESS, Object::create(id, family, flags == WSK_FLAG_LISTEN_SOCKET, client))
+        let listens = flags == WSK_FLAG_LISTEN_SOCKET;
+        (STATUS_SUCCESS, Object::create(id, family, listens, client, "WskSocket"))
     } else {
         (STATUS_NOT_SUPPORTED, 0)
     };
@@ -221,11 +260,13 @@ unsafe extern "C" fn close(socket: PWSK_SOCKET, irp: PIRP) -> NTSTATUS {
     // SAFETY: the caller passes a socket of this provider.
     let object = unsafe { object(socket, "WskCloseSocket") };
     // SAFETY: the caller passes an IRP.
-    unsafe { enter(irp) };
+    unsafe { enter(object.host(), irp, "WskCloseSocket") };
     // From here on, no function may be called with it.
-    if let Some(open) = &mut *OPEN.lock().unwrap_or_else(PoisonError::into_inner) {
-        open.remove(&socket.addr());
+    let mut all = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = all.as_mut().and_then(|all| all.get_mut(&socket.addr())) {
+        known.open = false;
     }
+    drop(all);
     let (host, id) = (object.host().clone(), object.id);
     let object = ptr::with_exposed_provenance_mut::<Object>(socket.addr());
     let (mut completed, closed) = host.stack().close(id, ClosedSocket { irp, object });
@@ -244,13 +285,10 @@ unsafe extern "C" fn bind(
     let object = unsafe { object(socket, "WskBind") };
     require_no_flags(flags, "WskBind");
     // SAFETY: the caller passes an IRP.
-    unsafe { enter(irp) };
+    unsafe { enter(object.host(), irp, "WskBind") };
     // SAFETY: the caller passes an address of the socket's family.
-    let address = unsafe { read_address(address, object.family) };
-    answer(object.host(), |stack| match address {
-        Some(address) => stack.bind(object.id, irp, address, object.listens),
-        None => stack.answer(object.id, irp, STATUS_INVALID_ADDRESS),
-    })
+    let address = unsafe { read_address(address, object.family, "WskBind") };
+    answer(object.host(), |stack| stack.bind(object.id, irp, address, object.listens))
 }
 
 unsafe extern "C" fn accept(
@@ -266,7 +304,7 @@ unsafe extern "C" fn accept(
     let object = unsafe { object(socket, "WskAccept") };
     require_no_flags(flags, "WskAccept");
     // SAFETY: the caller passes an IRP.
-    unsafe { enter(irp) };
+    unsafe { enter(object.host(), irp, "WskAccept") };
     // SAFETY: this provider owns the IRP now.
     unsafe { wait(object, irp, What::Accept { local, remote }) }
 }
@@ -281,27 +319,24 @@ unsafe extern "C" fn connect(
     let object = unsafe { object(socket, "WskConnect") };
     require_no_flags(flags, "WskConnect");
     // SAFETY: the caller passes an IRP.
-    unsafe { enter(irp) };
+    unsafe { enter(object.host(), irp, "WskConnect") };
     // SAFETY: the caller passes an address of the socket's family.
-    let address = unsafe { read_address(address, object.family) };
-    answer(object.host(), |stack| match address {
-        Some(address) => stack.connect(object.id, irp, address),
-        None => stack.answer(object.id, irp, STATUS_INVALID_ADDRESS),
-    })
+    let address = unsafe { read_address(address, object.family, "WskConnect") };
+    answer(object.host(), |stack| stack.connect(object.id, irp, address))
 }
 
 unsafe extern "C" fn get_local_address(socket: PWSK_SOCKET, to: PSOCKADDR, irp: PIRP) -> NTSTATUS {
     // SAFETY: the caller passes a socket of this provider.
     let object = unsafe { object(socket, "WskGetLocalAddress") };
     // SAFETY: the caller's promises are the same.
-    unsafe { get_address(object, to, irp, Stack::local) }
+    unsafe { get_address(object, to, irp, Stack::local, "WskGetLocalAddress") }
 }
 
 unsafe extern "C" fn get_remote_address(socket: PWSK_SOCKET, to: PSOCKADDR, irp: PIRP) -> NTSTATUS {
     // SAFETY: the caller passes a socket of this provider.
     let object = unsafe { object(socket, "WskGetRemoteAddress") };
     // SAFETY: the caller's promises are the same.
-    unsafe { get_address(object, to, irp, Stack::remote) }
+    unsafe { get_address(object, to, irp, Stack::remote, "WskGetRemoteAddress") }
 }
 
 unsafe fn get_address(
@@ -309,9 +344,10 @@ unsafe fn get_address(
     to: PSOCKADDR,
     irp: PIRP,
     read: fn(&Stack, u64) -> Option<SocketAddr>,
+    call: &'static str,
 ) -> NTSTATUS {
     // SAFETY: the caller passes an IRP.
-    unsafe { enter(irp) };
+    unsafe { enter(object.host(), irp, call) };
     answer(object.host(), |stack| {
         let status = match read(stack, object.id) {
             Some(address) => {
@@ -334,9 +370,9 @@ unsafe extern "C" fn send(
     // SAFETY: the caller passes a socket of this provider.
     let object = unsafe { object(socket, "WskSend") };
     // SAFETY: the caller passes an IRP.
-    unsafe { enter(irp) };
+    unsafe { enter(object.host(), irp, "WskSend") };
     // SAFETY: the caller passes a buffer.
-    let bytes = unsafe { bytes(buffer, "WskSend") };
+    let bytes = unsafe { bytes(object.host(), irp, buffer, "WskSend") };
     // SAFETY: this provider owns the IRP now.
     unsafe { wait(object, irp, What::Send { bytes, sent: 0 }) }
 }
@@ -350,12 +386,12 @@ unsafe extern "C" fn receive(
     // SAFETY: the caller passes a socket of this provider.
     let object = unsafe { object(socket, "WskReceive") };
     // SAFETY: the caller passes an IRP.
-    unsafe { enter(irp) };
+    unsafe { enter(object.host(), irp, "WskReceive") };
     if flags != 0 {
         return answer(object.host(), |stack| stack.answer(object.id, irp, STATUS_NOT_SUPPORTED));
     }
     // SAFETY: the caller passes a buffer.
-    let bytes = unsafe { bytes(buffer, "WskReceive") };
+    let bytes = unsafe { bytes(object.host(), irp, buffer, "WskReceive") };
     // SAFETY: this provider owns the IRP now.
     unsafe { wait(object, irp, What::Receive(bytes)) }
 }
@@ -372,7 +408,7 @@ unsafe extern "C" fn disconnect(
         return STATUS_NOT_IMPLEMENTED;
     }
     // SAFETY: the caller passes an IRP.
-    unsafe { enter(irp) };
+    unsafe { enter(object.host(), irp, "WskDisconnect") };
     if flags != 0 || !buffer.is_null() {
         return answer(object.host(), |stack| stack.answer(object.id, irp, STATUS_NOT_SUPPORTED));
     }
@@ -382,7 +418,7 @@ unsafe extern "C" fn disconnect(
 
 fn require_no_flags(flags: ULONG, function: &str) {
     if flags != 0 {
-        violation(&format!("{function}: the flags are reserved, and must be zero (INV-30)"));
+        broken(30, function, &format!("the flags are {flags:#x}"), None);
     }
 }
 
@@ -391,7 +427,7 @@ fn require_no_flags(flags: ULONG, function: &str) {
 /// # Safety
 ///
 /// The buffer and its MDL are valid until the IRP is completed.
-unsafe fn bytes(buffer: PWSK_BUF, function: &'static str) -> Bytes {
+unsafe fn bytes(host: &Host, irp: PIRP, buffer: PWSK_BUF, function: &'static str) -> Bytes {
     // SAFETY: the caller passes a buffer.
     let descriptor = unsafe { *buffer };
     let nothing = Bytes {
@@ -403,32 +439,38 @@ unsafe fn bytes(buffer: PWSK_BUF, function: &'static str) -> Bytes {
     };
     if descriptor.Mdl.is_null() {
         if descriptor.Length != 0 {
-            violation(&format!("{function}: a buffer without an MDL has a length (INV-22)"));
+            broken(22, function, "a buffer without an MDL has a length", None);
         }
         return nothing;
     }
     // SAFETY: the caller passes a valid MDL.
     let size = unsafe { (*descriptor.Mdl).ByteCount } as usize;
     if descriptor.Offset as usize + descriptor.Length > size {
-        violation(&format!("{function}: the buffer goes beyond its MDL (INV-22)"));
+        broken(22, function, "the buffer goes beyond its MDL", None);
     }
     if descriptor.Length == 0 {
         return nothing;
     }
     // SAFETY: the caller passes a valid MDL.
-    let memory = unsafe { system_address(descriptor.Mdl) };
+    let memory = unsafe { system_address(descriptor.Mdl, function) };
     // SAFETY: the offset is within the memory, as was checked.
     let memory = unsafe { memory.add(descriptor.Offset as usize) };
+    let mut in_flight = host.in_flight();
+    in_flight.needs(irp, "descriptor", buffer.addr(), size_of::<WSK_BUF>());
+    in_flight.needs(irp, "MDL", descriptor.Mdl.addr(), size_of::<MDL>());
+    in_flight.needs(irp, "buffer", memory.addr(), descriptor.Length);
     Bytes { memory, length: descriptor.Length, ..nothing }
 }
 
 /// # Safety
 ///
 /// The pointer is to an address of the family.
-unsafe fn read_address(address: PSOCKADDR, family: ADDRESS_FAMILY) -> Option<SocketAddr> {
+unsafe fn read_address(address: PSOCKADDR, family: ADDRESS_FAMILY, call: &str) -> SocketAddr {
     // SAFETY: every address begins with its family.
-    if unsafe { (*address).sa_family } != family {
-        return None;
+    let found = unsafe { (*address).sa_family };
+    if found != family {
+        let found = format!("the address is of family {found}, and the socket of {family}");
+        broken(32, call, &found, None);
     }
     match family {
         AF_INET => {
@@ -437,7 +479,7 @@ unsafe fn read_address(address: PSOCKADDR, family: ADDRESS_FAMILY) -> Option<Soc
             // SAFETY: all views of the union are of the same four bytes.
             let ip = unsafe { address.sin_addr.S_un.S_addr };
             let ip = Ipv4Addr::from(ip.to_ne_bytes());
-            Some(SocketAddrV4::new(ip, u16::from_be(address.sin_port)).into())
+            SocketAddrV4::new(ip, u16::from_be(address.sin_port)).into()
         }
         AF_INET6 => {
             // SAFETY: the family says what it is.
@@ -447,9 +489,9 @@ unsafe fn read_address(address: PSOCKADDR, family: ADDRESS_FAMILY) -> Option<Soc
             // SAFETY: all views of the union are of the same four bytes.
             let scope = unsafe { address.Anonymous.sin6_scope_id };
             let port = u16::from_be(address.sin6_port);
-            Some(SocketAddrV6::new(ip, port, address.sin6_flowinfo, scope).into())
+            SocketAddrV6::new(ip, port, address.sin6_flowinfo, scope).into()
         }
-        _ => None,
+        _ => violation("a socket of a family that wsk-host does not have"),
     }
 }
 
