@@ -59,6 +59,8 @@ mod ke;
 mod mm;
 mod ps;
 mod rtl;
+#[doc(hidden)]
+pub mod testing;
 mod verifier;
 mod wsk;
 
@@ -66,3 +68,28 @@ pub use host::{Config, Entered, Host, Network, Timing};
 pub use ke::current_irql;
 
 pub(crate) use verifier::violation;
+
+/// Makes a function, `async` or not, a test that runs on hosts.
+///
+/// It runs once for each of 32 seeds, each time on a [`Host`] of its own, which it may take as its
+/// argument; the function's thread is that host's. It fails if it panics, if it returns an error, or if it
+/// leaves memory in the pool, and then says with which seed. `seeds = …` is another range of seeds, and
+/// `config = …` a [`Config`], which runs once if its [`Timing`] leaves nothing to a seed.
+///
+/// ```
+/// use wsk_host::{Config, Host, Network, Timing};
+///
+/// #[wsk_host::test]
+/// async fn nothing_is_left(host: Host) {
+///     assert_eq!(host.outstanding_allocations(), 0);
+/// }
+///
+/// #[wsk_host::test(seeds = 7..8)]
+/// fn again_with_the_seed_that_failed() {}
+///
+/// #[wsk_host::test(config = Config { network: Network::Real, ..Config::default() })]
+/// fn with_programs_of_this_machine() -> std::io::Result<()> {
+///     Ok(())
+/// }
+/// ```
+pub use wsk_host_macros::test;

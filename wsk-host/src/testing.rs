@@ -1,0 +1,100 @@
+//! Running tests on hosts: what [`wsk_host::test`](crate::test) expands to.
+
+use std::collections::BTreeMap;
+use std::fmt::{Debug, Write as _};
+use std::future::Future;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use crate::host::{Config, Host, Timing};
+
+/// The seeds that a test runs with unless it names others. Miri takes long for each.
+pub const SEEDS: Range<u64> = if cfg!(miri) { 0..2 } else { 0..32 };
+
+/// Runs a scenario on a new host for every seed, and once if the configuration leaves nothing to a seed.
+///
+/// The calling thread is the host's while the scenario runs. Afterwards nothing may be left in the pool.
+///
+/// # Panics
+///
+/// If the scenario does, after it was said with which seed; and if it leaves memory behind.
+pub fn run(config: Config, seeds: Range<u64>, scenario: impl Fn(Host)) {
+    let configs: Vec<Config> = match config.timing {
+        Timing::Mixed(_) => {
+            seeds.map(|seed| Config { timing: Timing::Mixed(seed), ..config }).collect()
+        }
+        Timing::Inline | Timing::Deferred => vec![config],
+    };
+    assert!(!configs.is_empty(), "a test without seeds tests nothing");
+    for config in configs {
+        let host = Host::new(config);
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let _entered = host.enter();
+            scenario(host.clone());
+            host.settle();
+            require_empty_pool(&host);
+        }));
+        if let Err(panic) = result {
+            eprintln!("wsk-host: this happened with {config:?}");
+            resume_unwind(panic);
+        }
+    }
+}
+
+fn require_empty_pool(host: &Host) {
+    let mut leaks = BTreeMap::<[u8; 4], (usize, usize)>::new();
+    for allocation in host.pool().values() {
+        let (count, bytes) = leaks.entry(allocation.tag.to_le_bytes()).or_default();
+        *count += 1;
+        *bytes += allocation.layout.size();
+    }
+    let mut report = String::new();
+    for (tag, (count, bytes)) in &leaks {
+        let _ = write!(report, "\n  {}: {count} of {bytes} bytes", tag.escape_ascii());
+    }
+    assert!(leaks.is_empty(), "memory was not freed, by tag:{report}");
+}
+
+/// Runs a future on the current thread.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        thread::park();
+    }
+}
+
+/// What a test may return.
+pub trait Outcome {
+    /// # Panics
+    ///
+    /// If the test has failed.
+    fn require(self);
+}
+
+impl Outcome for () {
+    fn require(self) {}
+}
+
+impl<E: Debug> Outcome for Result<(), E> {
+    fn require(self) {
+        if let Err(error) = self {
+            panic!("the test failed: {error:?}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `#[wsk_host::test]`.
+
+use std::collections::BTreeSet;
+use std::panic::catch_unwind;
+use std::sync::Mutex;
+
+use wsk_host::{Config, Host, Timing, testing};
+use wsk_sys::{ExAllocatePoolWithTag, ExFreePoolWithTag, NonPagedPoolNx};
+
+const TAG: u32 = u32::from_le_bytes(*b"leak");
+
+#[wsk_host::test]
+async fn an_async_test_has_a_host(host: Host) {
+    // SAFETY: the memory is freed once.
+    let memory = unsafe { ExAllocatePoolWithTag(NonPagedPoolNx, 10, TAG) };
+    assert_eq!(host.outstanding_allocations(), 1);
+    std::future::ready(()).await;
+    // SAFETY: it was allocated above.
+    unsafe { ExFreePoolWithTag(memory, TAG) };
+}
+
+#[wsk_host::test(seeds = 0..1)]
+fn a_test_may_return_a_result() -> Result<(), std::num::ParseIntError> {
+    assert_eq!("7".parse::<u8>()?, 7);
+    Ok(())
+}
+
+#[wsk_host::test(seeds = 0..1)]
+#[should_panic(expected = "the test failed: \"reason\"")]
+fn an_error_fails_it() -> Result<(), &'static str> {
+    Err("reason")
+}
+
+#[wsk_host::test(config = Config { timing: Timing::Inline, ..Config::default() })]
+#[should_panic(expected = "memory was not freed, by tag:\n  leak: 2 of 30 bytes")]
+fn a_leak_fails_it_and_is_named_by_tag() {
+    for size in [10, 20] {
+        // SAFETY: it leaks, which is what is tested.
+        unsafe { ExAllocatePoolWithTag(NonPagedPoolNx, size, TAG) };
+    }
+}
+
+#[wsk_host::test(seeds = 0..0)]
+#[should_panic(expected = "a test without seeds")]
+fn no_seeds_fail_it() {}
+
+#[test]
+fn each_seed_has_a_run_and_a_run_without_chance_is_the_only_one() {
+    let hosts = Mutex::new(Vec::new());
+    let scenario = |host: Host| hosts.lock().unwrap().push(format!("{host:?}"));
+    testing::run(Config::default(), 3..6, scenario);
+    testing::run(Config { timing: Timing::Deferred, ..Config::default() }, 0..100, scenario);
+    let hosts = hosts.into_inner().unwrap();
+    assert_eq!(hosts.len(), 4);
+    for (host, timing) in hosts.iter().zip(["Mixed(3)", "Mixed(4)", "Mixed(5)", "Deferred"]) {
+        assert!(host.contains(timing), "{host}");
+    }
+    assert_eq!(hosts.iter().collect::<BTreeSet<_>>().len(), 4);
+}
+
+#[test]
+fn a_failure_ends_the_seeds() {
+    let runs = Mutex::new(0);
+    let panic = catch_unwind(|| {
+        testing::run(Config::default(), 0..10, |_| {
+            let mut runs = runs.lock().unwrap();
+            *runs += 1;
+            let run = *runs;
+            drop(runs);
+            assert!(run < 4, "the fourth");
+        });
+    });
+    assert!(panic.is_err());
+    assert_eq!(*runs.lock().unwrap(), 4);
+}
