@@ -1,7 +1,7 @@
 //! `#[provider_table]`.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
 use syn::{Error, Fields, Ident, ItemStruct, Path, Result, ReturnType, Token, Type};
@@ -148,6 +148,8 @@ fn method(
     } else {
         quote! { let table = self.0; }
     };
+    // A wrong number of arguments is reported at the slot.
+    let call = quote_spanned! { slot.span() => function(#(#arguments),*) };
     Ok(quote! {
         #(#attrs)*
         #[doc = #summary]
@@ -166,7 +168,7 @@ fn method(
             let function = unsafe { slot.read() };
             match function {
                 // SAFETY: the caller's promise.
-                Some(function) => unsafe { function(#(#arguments),*) },
+                Some(function) => unsafe { #call },
                 None => ::wsk_sys::STATUS_NOT_IMPLEMENTED,
             }
         }
