@@ -5,9 +5,9 @@
 //! with the log as its output. The server is made persistent before: Debian's ends with its last program,
 //! and takes the driver along.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -41,6 +41,13 @@ pub(crate) enum Channels {
 pub(crate) struct Prefix {
     folder: PathBuf,
     debug: &'static str,
+}
+
+/// A program that has ended.
+pub(crate) struct Ended {
+    pub(crate) success: bool,
+    /// What it has written.
+    pub(crate) said: String,
 }
 
 /// How long a program of Wine's may take. Creating a prefix takes about 10 s here.
@@ -87,17 +94,27 @@ impl Prefix {
     }
 
     /// Runs a program of Wine's to its end.
-    pub(crate) fn run(&self, program: &[&str], patience: Duration) -> Result<Output> {
+    ///
+    /// What it writes goes to a file: the services that it may start go on writing when it has ended, and
+    /// would wait for ever for a pipe that nobody empties.
+    pub(crate) fn run(&self, program: &[&str], patience: Duration) -> Result<Ended> {
+        let path = self.folder.join("output");
+        let file =
+            File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
         let mut child = self
             .command(WINE)
             .args(program)
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(file.try_clone()?)
+            .stderr(file)
             .spawn()
             .context("cannot start Wine")?;
-        wait(&mut child, patience).with_context(|| format!("`{}`", program.join(" ")))?;
-        Ok(child.wait_with_output()?)
+        let said = || fs::read(&path).map(|said| String::from_utf8_lossy(&said).into_owned());
+        let ended = wait(&mut child, patience);
+        let status = ended.with_context(|| {
+            format!("`{}`, which said:\n{}", program.join(" "), said().unwrap_or_default())
+        })?;
+        Ok(Ended { success: status.success(), said: said()? })
     }
 
     fn command(&self, program: &str) -> Command {
@@ -125,9 +142,13 @@ impl Prefix {
 
     /// Ends everything that runs in this prefix.
     fn stop(&self) -> Result<()> {
-        // Fails if no server runs, which is what it is to achieve.
-        self.command(SERVER).arg("--kill").status().context("cannot end Wine")?;
-        self.command(SERVER).arg("--wait").status().context("cannot wait for Wine's end")?;
+        for act in ["--kill", "--wait"] {
+            let server = self.command(SERVER).arg(act).spawn();
+            // That it fails if no server runs is what it is to achieve.
+            let ended =
+                server.map_err(anyhow::Error::from).and_then(|mut s| wait(&mut s, PATIENCE));
+            ended.with_context(|| format!("cannot end Wine with `wineserver {act}`"))?;
+        }
         Ok(())
     }
 
@@ -146,11 +167,11 @@ impl Drop for Prefix {
     }
 }
 
-fn wait(child: &mut Child, patience: Duration) -> Result<()> {
-    if child.wait_timeout(patience)?.is_none() {
-        child.kill()?;
-        child.wait()?;
-        bail!("no end within {} s", patience.as_secs());
+fn wait(child: &mut Child, patience: Duration) -> Result<ExitStatus> {
+    if let Some(status) = child.wait_timeout(patience)? {
+        return Ok(status);
     }
-    Ok(())
+    child.kill()?;
+    child.wait()?;
+    bail!("no end within {} s", patience.as_secs())
 }

@@ -31,8 +31,8 @@ impl<'a> Service<'a> {
         let key = format!(r"HKLM\System\CurrentControlSet\Services\{name}\Parameters");
         let port = port.to_string();
         let set = ["reg", "add", &key, "/v", "Port", "/t", "REG_DWORD", "/d", &port, "/f"];
-        let output = prefix.run(&set, PATIENCE)?;
-        ensure!(output.status.success(), "the registry cannot be written");
+        let ended = prefix.run(&set, PATIENCE)?;
+        ensure!(ended.success, "the registry cannot be written: {}", ended.said.trim());
         service.sc(&["start", name])?;
         Ok(service)
     }
@@ -43,10 +43,9 @@ impl<'a> Service<'a> {
     }
 
     fn sc(&self, arguments: &[&str]) -> Result<()> {
-        let output = self.prefix.run(&[&["sc"], arguments].concat(), PATIENCE)?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stdout);
-            bail!("`sc {}` failed: {}", arguments.join(" "), said.trim());
+        let ended = self.prefix.run(&[&["sc"], arguments].concat(), PATIENCE)?;
+        if !ended.success {
+            bail!("`sc {}` failed: {}", arguments.join(" "), ended.said.trim());
         }
         Ok(())
     }
