@@ -4,6 +4,7 @@
 
 mod accept;
 mod allocation;
+mod attribute;
 mod buffers;
 mod dropped;
 mod echo;
