@@ -30,7 +30,7 @@
 //! A driver for `x86_64-pc-windows-msvc` or `aarch64-pc-windows-msvc` needs no import library: the
 //! functions are linked by `raw-dylib`. On every other system, and on Windows with the feature
 //! `host`, the same `extern "C"` functions are left undefined, for a process that stands in for the
-//! kernel to define.
+//! kernel to define. So a driver that picks the feature up by accident does not link.
 //!
 //! 32-bit x86, where WSK's functions have another calling convention, is not supported; nor is it by
 //! current WDKs.

@@ -69,15 +69,13 @@ pub(crate) fn build(name: &str, arch: Arch) -> Result<PathBuf> {
     let target = arch.target();
     let shell = Shell::new()?;
     shell.change_dir(&root);
-    // LLVM's linker, which the toolchain brings, links for Windows on every system.
-    let linker = format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_"));
     let package = format!("{name}-driver");
     // Said, so that it is there whatever the environment says.
     let output = root.join("target");
     cmd!(shell, "cargo build --quiet --release --package {package} --target {target}")
         .arg("--target-dir")
         .arg(&output)
-        .env(linker, "rust-lld")
+        .env(linker_variable(target), LINKER)
         .quiet()
         .run()
         .with_context(|| format!("the driver `{name}` does not build for {}", arch.name()))?;
@@ -90,6 +88,14 @@ pub(crate) fn build(name: &str, arch: Arch) -> Result<PathBuf> {
     fs::create_dir_all(&folder)?;
     fs::copy(&built, &driver).with_context(|| format!("cannot copy {}", built.display()))?;
     Ok(driver)
+}
+
+/// LLVM's linker, which the toolchain brings, links for Windows on every system.
+pub(crate) const LINKER: &str = "rust-lld";
+
+/// What tells cargo the linker of a target.
+pub(crate) fn linker_variable(target: &str) -> String {
+    format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_"))
 }
 
 fn names(root: &Path) -> Result<Vec<String>> {

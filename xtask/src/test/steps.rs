@@ -1,6 +1,6 @@
 //! The steps, in the order in which they fail fastest.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use xshell::{Cmd, Shell, cmd};
 
 use super::{Step, compilers, headers, libclang, nothing, wine as wine_needs};
@@ -61,7 +61,7 @@ pub(super) static STEPS: [Step; 10] = [
     },
     Step {
         name: "drivers",
-        about: "the example drivers build, for x64 and for arm64",
+        about: "the example drivers build, for x64 and for arm64, and never for a host",
         needs: nothing,
         run: drivers,
     },
@@ -147,5 +147,27 @@ fn drivers() -> Result<()> {
     for arch in Arch::ALL {
         print!("{}", driver::describe(&driver::build("echo", arch)?)?);
     }
+    no_driver_for_a_host()
+}
+
+/// A driver that has picked up the feature of wsk-sys that is for hosts has nothing to be linked with: it
+/// cannot come to be by accident.
+fn no_driver_for_a_host() -> Result<()> {
+    let shell = Shell::new()?;
+    let target = setup::TARGETS[0];
+    let arguments = ["build", "--quiet", "--release", "--package", "echo-driver", "--target"];
+    let features = ["--package", "wsk-sys", "--features", "wsk-sys/host"];
+    let folder = ["--target-dir", "target/host-feature"];
+    let arguments = [&arguments[..], &[target], &features, &folder].concat();
+    let output = cargo_command(&shell, &arguments)
+        .env(driver::linker_variable(target), driver::LINKER)
+        .ignore_status()
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        !output.status.success() && said.contains("undefined symbol: "),
+        "a driver with the feature `host` should lack the kernel's functions, but cargo said:\n{said}"
+    );
+    println!("a driver with wsk-sys's feature `host` does not link, as it should not");
     Ok(())
 }
