@@ -5,6 +5,7 @@
 //! IPv6, options or cancellation: Wine has none of them.
 
 mod log;
+mod netio;
 mod prefix;
 mod service;
 mod test;

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::free_port;
 use super::log::Log;
+use super::netio;
 use super::prefix::{Channels, Prefix};
 use super::service::Service;
 use crate::driver::{self, Arch};
@@ -19,19 +20,30 @@ use crate::project;
 /// How long a check may take. The longest, 10,000 connections, takes about 20 s here.
 const PATIENCE: Duration = Duration::from_mins(4);
 
+/// How often Wine may crash by itself. It did once in 50 runs, on a machine with much else to do.
+const ATTEMPTS: u32 = 3;
+
 pub(crate) fn run(name: &str) -> Result<()> {
     if name != "echo" {
         bail!("the driver `{name}` has no checks");
     }
     let image = driver::build(name, Arch::X64)?;
-    let started = Instant::now();
-    let log = Log::kept();
-    let result = checks(&image, &log);
-    if result.is_err() {
+    for attempt in 1.. {
+        let started = Instant::now();
+        let log = Log::kept();
+        let Err(error) = checks(&image, &log) else {
+            println!("all checks passed in {:.1} s", started.elapsed().as_secs_f32());
+            return Ok(());
+        };
         eprintln!("{}", log.text());
+        if attempt == ATTEMPTS || !log.lines().iter().any(|line| netio::is_late_callback(line)) {
+            return Err(error);
+        }
+        eprintln!(
+            "{error:#}\nThis is a crash of Wine's own (see {}). All checks again:",
+            netio::WHERE
+        );
     }
-    result?;
-    println!("all checks passed in {:.1} s", started.elapsed().as_secs_f32());
     Ok(())
 }
 
