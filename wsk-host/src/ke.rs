@@ -17,7 +17,7 @@ use wsk_sys::{
     STATUS_TIMEOUT, SynchronizationEvent, ULONG, ULONG_PTR, WAIT_TYPE, WaitAll, WaitAny,
 };
 
-use crate::verifier::{broken, violation};
+use crate::verifier::violation;
 
 thread_local! {
     static IRQL: Cell<KIRQL> = const { Cell::new(PASSIVE_LEVEL) };
@@ -32,8 +32,10 @@ pub fn current_irql() -> u8 {
 /// Stops the process if the IRQL is above a level.
 pub(crate) fn require_at_most(level: KIRQL, function: &str) {
     if IRQL.get() > level {
-        let found = format!("the IRQL is {}, and must not be above {level}", IRQL.get());
-        broken(63, function, &found, None);
+        violation(&format!(
+            "{function}: the IRQL is {}, and must not be above {level}",
+            IRQL.get()
+        ));
     }
 }
 

@@ -12,9 +12,9 @@
 //! # What there is so far
 //!
 //! This is the beginning: the kernel calls that `wsk-sys` declares (but `DbgPrint`, whose number of
-//! arguments varies), and TCP (listening and connection sockets, without events and options). Its [`Network`] is in memory, between the sockets of one
-//! [`Host`], or the machine's own, so that any program can be the peer. Names, datagrams, stream and
-//! basic sockets are not there yet.
+//! arguments varies), and TCP (listening and connection sockets, without events and options). Its
+//! [`Network`] is in memory, between the sockets of one [`Host`], or the machine's own, so that any program
+//! can be the peer. Names, datagrams, stream and basic sockets are not there yet.
 //!
 //! What it does have is WSK's freedom of timing ([`Timing`]): a request completes before the call that
 //! made it returns, or later on another thread at `DISPATCH_LEVEL`, as a seed decides. And it stops the
@@ -35,11 +35,10 @@
 //! | INV-30 | reserved flags | `reserved_flags` |
 //! | INV-32 | an address of another family | `an_address_of_another_family` |
 //! | INV-44 | a socket closed twice, or used after its close | `a_socket_closed_twice`, `a_socket_used_after_its_close` |
-//! | INV-63 | a call above the IRQL that it allows | `a_wait_at_dispatch_level` |
 //!
 //! A registration that ends before its captures and sockets (INV-5) is reported after 30 seconds, in which
-//! they may still end. So are memory freed twice or with another tag, and other misuse of the kernel's
-//! calls, at once.
+//! they may still end. The kernel's own rules are reported, too: a call above the IRQL that it allows, memory
+//! freed twice or with another tag, and the like.
 //!
 //! # Hosts
 //!

@@ -8,7 +8,7 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::{self, Write as _};
 
 /// The rules of WSK's that the verifier sees broken, by their number.
-const RULES: [(u8, &str); 14] = [
+const RULES: [(u8, &str); 13] = [
     (2, "a registration block is used between WskRegister and WskDeregister only"),
     (4, "each captured provider is released exactly once"),
     (5, "captures are released and sockets closed before a registration ends"),
@@ -22,7 +22,6 @@ const RULES: [(u8, &str); 14] = [
     (30, "reserved flags are zero"),
     (32, "an address is of the socket's family"),
     (44, "a socket is closed exactly once, and not used afterwards"),
-    (63, "a call is made at an IRQL that it allows"),
 ];
 
 /// Where an object came from.
