@@ -9,6 +9,7 @@
 #include <ws2def.h>
 #include <ws2ipdef.h>
 #include <mswsockdef.h>
+#include <mstcpip.h>
 
 EXTERN_C_BEGIN
 

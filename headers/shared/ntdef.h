@@ -69,6 +69,14 @@ typedef ULONG_PTR KSPIN_LOCK, *PKSPIN_LOCK;
 #define FALSE 0
 #define TRUE 1
 
+/* How types are aligned: one of them, and the strictest of the scalar ones. */
+#ifdef _MSC_VER
+#define TYPE_ALIGNMENT(Type) __alignof(Type)
+#else
+#define TYPE_ALIGNMENT(Type) __alignof__(Type)
+#endif
+#define MAX_NATURAL_ALIGNMENT sizeof(ULONGLONG)
+
 typedef struct _GUID {
     ULONG Data1;
     USHORT Data2;

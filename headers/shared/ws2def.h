@@ -29,21 +29,45 @@ typedef enum {
 
 #define SOL_SOCKET 0xffff
 
+/* Options of a socket of any protocol. The first of WSK's own is WSK_SO_BASE + 1. */
+
+#define SO_REUSEADDR           0x0004
+#define SO_KEEPALIVE           0x0008
+#define SO_BROADCAST           0x0020
+#define SO_SNDBUF              0x1001
+#define SO_RCVBUF              0x1002
+#define SO_CONDITIONAL_ACCEPT  0x3002
+#define SO_COMPARTMENT_ID      0x3004
+#define SO_RANDOMIZE_PORT      0x3005
+#define SO_PORT_SCALABILITY    0x3006
+#define SO_REUSE_UNICASTPORT   0x3007
+#define SO_REUSE_MULTICASTPORT 0x3008
+/* The only one that is negative. */
+#define SO_EXCLUSIVEADDRUSE    (~SO_REUSEADDR)
+
+#define WSK_SO_BASE 0x4000
+
+/* Those of TCP are in ws2ipdef.h, but for this one. */
+#define TCP_NODELAY 1
+
 /* Control codes: direction, owner, number. */
 
-#define IOC_VOID  0x20000000
-#define IOC_OUT   0x40000000
-#define IOC_IN    0x80000000
-#define IOC_INOUT (IOC_IN | IOC_OUT)
-#define IOC_WS2   0x08000000
-#define IOC_WSK   (IOC_WS2 | 0x07000000)
+#define IOC_VOID   0x20000000
+#define IOC_OUT    0x40000000
+#define IOC_IN     0x80000000
+#define IOC_INOUT  (IOC_IN | IOC_OUT)
+#define IOC_WS2    0x08000000
+#define IOC_VENDOR 0x18000000
+#define IOC_WSK    (IOC_WS2 | 0x07000000)
 
 #define _WSAIO(Owner, Number)   (IOC_VOID | (Owner) | (Number))
 #define _WSAIOR(Owner, Number)  (IOC_OUT | (Owner) | (Number))
 #define _WSAIOW(Owner, Number)  (IOC_IN | (Owner) | (Number))
 #define _WSAIORW(Owner, Number) (IOC_INOUT | (Owner) | (Number))
 
-#define WSK_SO_BASE 0x4000
+#define SIO_ADDRESS_LIST_QUERY  _WSAIOR(IOC_WS2, 22)
+#define SIO_ADDRESS_LIST_CHANGE _WSAIO(IOC_WS2, 23)
+#define SIO_ADDRESS_LIST_SORT   _WSAIORW(IOC_WS2, 25)
 
 /* Addresses */
 
@@ -101,6 +125,49 @@ typedef struct cmsghdr {
     INT cmsg_level;
     INT cmsg_type;
 } CMSGHDR, *PCMSGHDR;
+
+/* Headers begin at multiples of the one, data at multiples of the other; in 64-bit Windows both are 8. */
+#define WSK_HEADERS_ROUND_UP(Bytes, Multiple) (((Bytes) + (Multiple) - 1) & ~((Multiple) - 1))
+#define WSA_CMSGHDR_ALIGN(Bytes)  WSK_HEADERS_ROUND_UP(Bytes, TYPE_ALIGNMENT(CMSGHDR))
+#define WSA_CMSGDATA_ALIGN(Bytes) WSK_HEADERS_ROUND_UP(Bytes, MAX_NATURAL_ALIGNMENT)
+
+/* For so many bytes of data: the value of cmsg_len, and the room that the message takes in all. */
+#define WSA_CMSG_LEN(Bytes)   (WSA_CMSGDATA_ALIGN(sizeof(CMSGHDR)) + (Bytes))
+#define WSA_CMSG_SPACE(Bytes) WSA_CMSGDATA_ALIGN(sizeof(CMSGHDR) + WSA_CMSGHDR_ALIGN(Bytes))
+#define WSA_CMSG_DATA(Header) ((PUCHAR)(Header) + WSA_CMSGDATA_ALIGN(sizeof(CMSGHDR)))
+
+/* What is known of a received datagram. */
+#define MSG_TRUNC  0x0100
+#define MSG_CTRUNC 0x0200
+#define MSG_BCAST  0x0400
+#define MSG_MCAST  0x0800
+
+/* What a name look-up does, by ai_flags of its hints. */
+#define AI_PASSIVE                0x00000001
+#define AI_CANONNAME              0x00000002
+#define AI_NUMERICHOST            0x00000004
+#define AI_NUMERICSERV            0x00000008
+#define AI_ALL                    0x00000100
+#define AI_ADDRCONFIG             0x00000400
+#define AI_V4MAPPED               0x00000800
+#define AI_NON_AUTHORITATIVE      0x00004000
+#define AI_SECURE                 0x00008000
+#define AI_RETURN_PREFERRED_NAMES 0x00010000
+#define AI_FQDN                   0x00020000
+#define AI_FILESERVER             0x00040000
+
+/* Where it looks. */
+#define NS_ALL 0
+#define NS_DNS 12
+
+/* What the look-up of an address's name does, and the longest names in characters, with their NUL. */
+#define NI_NOFQDN      0x01
+#define NI_NUMERICHOST 0x02
+#define NI_NAMEREQD    0x04
+#define NI_NUMERICSERV 0x08
+#define NI_DGRAM       0x10
+#define NI_MAXHOST     1025
+#define NI_MAXSERV     32
 
 /* One result of a name look-up. */
 typedef struct addrinfoexW {

@@ -1,5 +1,5 @@
 /*
- * The IPv6 half of the socket addresses.
+ * The IPv6 half of the socket addresses, and the options of IP, TCP and UDP.
  *
  * Part of the wsk project's own headers. Ports and addresses are in network byte order.
  */
@@ -46,6 +46,87 @@ typedef struct in6_pktinfo {
     IN6_ADDR ipi6_addr;
     ULONG ipi6_ifindex;
 } IN6_PKTINFO, *PIN6_PKTINFO;
+
+/* A multicast group to join or to leave, and on which interface. */
+
+typedef struct ip_mreq {
+    IN_ADDR imr_multiaddr;
+    IN_ADDR imr_interface;
+} IP_MREQ, *PIP_MREQ;
+
+typedef struct ipv6_mreq {
+    IN6_ADDR ipv6mr_multiaddr;
+    ULONG ipv6mr_interface;
+} IPV6_MREQ, *PIPV6_MREQ;
+
+/* Options, and types of control messages, at the level of IPv4. */
+
+#define IP_TOS             3
+#define IP_TTL             4
+#define IP_MULTICAST_IF    9
+#define IP_MULTICAST_TTL   10
+#define IP_MULTICAST_LOOP  11
+#define IP_ADD_MEMBERSHIP  12
+#define IP_DROP_MEMBERSHIP 13
+#define IP_DONTFRAGMENT    14
+#define IP_PKTINFO         19
+#define IP_HOPLIMIT        21
+#define IP_RECVTTL         21
+#define IP_UNICAST_IF      31
+#define IP_RECVTOS         40
+#define IP_ECN             50
+#define IP_RECVECN         50
+#define IP_MTU_DISCOVER    71
+#define IP_MTU             73
+#define IP_RECVERR         75
+#define IP_USER_MTU        76
+
+/* The same for IPv6. */
+
+#define IPV6_UNICAST_HOPS    4
+#define IPV6_MULTICAST_IF    9
+#define IPV6_MULTICAST_HOPS  10
+#define IPV6_MULTICAST_LOOP  11
+#define IPV6_ADD_MEMBERSHIP  12
+#define IPV6_DROP_MEMBERSHIP 13
+#define IPV6_DONTFRAG        14
+#define IPV6_PKTINFO         19
+#define IPV6_HOPLIMIT        21
+#define IPV6_V6ONLY          27
+#define IPV6_UNICAST_IF      31
+#define IPV6_TCLASS          39
+#define IPV6_RECVTCLASS      40
+#define IPV6_ECN             50
+#define IPV6_RECVECN         50
+#define IPV6_MTU_DISCOVER    71
+#define IPV6_MTU             72
+#define IPV6_RECVERR         75
+#define IPV6_USER_MTU        76
+
+/* Values of the two MTU_DISCOVER options. */
+typedef enum _PMTUD_STATE {
+    IP_PMTUDISC_NOT_SET,
+    IP_PMTUDISC_DO,
+    IP_PMTUDISC_DONT,
+    IP_PMTUDISC_PROBE,
+    IP_PMTUDISC_MAX
+} PMTUD_STATE, *PPMTUD_STATE;
+
+/* Options of TCP; TCP_NODELAY is in ws2def.h. */
+
+#define TCP_KEEPALIVE  3
+#define TCP_MAXRT      5
+#define TCP_TIMESTAMPS 10
+#define TCP_FASTOPEN   15
+#define TCP_KEEPCNT    16
+#define TCP_KEEPIDLE   TCP_KEEPALIVE
+#define TCP_KEEPINTVL  17
+
+/* Options of UDP, and its control messages: what is an option for sending is a control message, too. */
+
+#define UDP_SEND_MSG_SIZE           2
+#define UDP_RECV_MAX_COALESCED_SIZE 3
+#define UDP_COALESCED_INFO          3
 
 EXTERN_C_END
 

@@ -30,7 +30,12 @@ pub(crate) fn files(headers: Headers, surface: &Surface) -> Result<Vec<Generated
     let writer = Writer::new(&catalogue, surface);
     Ok(vec![
         writer.module("wsk.rs", "wsk.h", &surface.wsk, NETIO)?,
-        writer.module("net.rs", "ws2def.h, ws2ipdef.h and netiodef.h", &surface.net, NETIO)?,
+        writer.module(
+            "net.rs",
+            "ws2def.h, ws2ipdef.h, mstcpip.h and netiodef.h",
+            &surface.net,
+            NETIO,
+        )?,
         writer.module("kernel.rs", "ntddk.h and ntstatus.h", &surface.kernel, NTOSKRNL)?,
         writer.layouts("layout.rs")?,
     ])
@@ -275,6 +280,9 @@ fn assertions(name: &str, layout: &Layout) -> TokenStream {
     quote! { const _: () = { #tokens }; }
 }
 
+/// The least `int`, as 64 bits.
+const NEGATIVE_INT: u64 = 0xFFFF_FFFF_8000_0000;
+
 /// A constant as a reader of the headers would write it.
 fn constant(value: u64, ty: &str) -> Option<TokenStream> {
     if ty == "NTSTATUS" {
@@ -292,6 +300,11 @@ fn constant(value: u64, ty: &str) -> Option<TokenStream> {
         "POOL_FLAGS" => u64::MAX,
         "ULONG" | "ACCESS_MASK" => 0xFFFF_FFFF,
         _ => 0x7FFF_FFFF,
+    };
+    let value = match ty {
+        // The conversion has extended the sign: C wrote the bits of an option as a negative `int`.
+        "ULONG" if value >= NEGATIVE_INT => value & limit,
+        _ => value,
     };
     if value > limit {
         return None;

@@ -51,6 +51,12 @@ pub(crate) enum Since {
     Seven,
     #[serde(rename = "8")]
     Eight,
+    #[serde(rename = "8.1")]
+    EightOne,
+    #[serde(rename = "10")]
+    Ten,
+    #[serde(rename = "10.1607")]
+    Ten1607,
     #[serde(rename = "10.1703")]
     Ten1703,
     #[serde(rename = "10.1709")]
@@ -59,6 +65,8 @@ pub(crate) enum Since {
     Ten1803,
     #[serde(rename = "10.2004")]
     Ten2004,
+    #[serde(rename = "11")]
+    Eleven,
 }
 
 impl Since {
@@ -67,10 +75,14 @@ impl Since {
             Self::Vista => "Windows Vista",
             Self::Seven => "Windows 7",
             Self::Eight => "Windows 8",
+            Self::EightOne => "Windows 8.1",
+            Self::Ten => "Windows 10",
+            Self::Ten1607 => "Windows 10, version 1607",
             Self::Ten1703 => "Windows 10, version 1703",
             Self::Ten1709 => "Windows 10, version 1709",
             Self::Ten1803 => "Windows 10, version 1803",
             Self::Ten2004 => "Windows 10, version 2004",
+            Self::Eleven => "Windows 11",
         }
     }
 }

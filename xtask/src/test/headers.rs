@@ -50,6 +50,14 @@ STATIC_ASSERT(SLOTS(sizeof(WSK_PROVIDER_DATAGRAM_DISPATCH)) == 7, "datagram");
 STATIC_ASSERT(SLOTS(sizeof(WSK_PROVIDER_STREAM_DISPATCH)) == 15, "stream");
 #endif
 
+/* Control messages: of no data, of as much as a ULONG, and of more than a header. */
+STATIC_ASSERT(WSA_CMSG_LEN(0) == 16 && WSA_CMSG_SPACE(0) == 16, "empty");
+STATIC_ASSERT(WSA_CMSG_LEN(4) == 20 && WSA_CMSG_SPACE(4) == 24, "ULONG");
+STATIC_ASSERT(WSA_CMSG_LEN(20) == 36 && WSA_CMSG_SPACE(20) == 40, "IN6_PKTINFO");
+
+/* Options are passed as ULONGs. */
+STATIC_ASSERT((ULONG)SO_EXCLUSIVEADDRUSE == 0xFFFFFFFB, "exclusive");
+
 /* Calls are spelled as the documentation spells them, in C without `Basic`. */
 NTSTATUS close_socket(PWSK_SOCKET Socket, PIRP Irp);
 NTSTATUS close_socket(PWSK_SOCKET Socket, PIRP Irp)
