@@ -1,68 +1,25 @@
-//! Hosts: a network, a clock of completions and a pool for each.
+//! Hosts: a network, a schedule and a pool for each.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use crate::config::{Config, Network};
 use crate::in_flight::InFlight;
-use crate::wsk::{self, Completer, Stack};
-
-/// When requests complete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Timing {
-    /// Before the call that made them returns, wherever that is possible.
-    Inline,
-    /// After that call has returned or meanwhile, on another thread, at `DISPATCH_LEVEL`.
-    Deferred,
-    /// One or the other, as numbers from this seed decide.
-    Mixed(u64),
-}
-
-/// What a host's sockets are connected by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Network {
-    /// A network in memory, between the sockets of the host.
-    Simulated,
-    /// The network of the machine, so that any program can be the peer.
-    Real,
-}
-
-/// How a host behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// What sockets are connected by.
-    pub network: Network,
-    /// When requests complete.
-    pub timing: Timing,
-    /// Answer `WskDisconnect` as Wine does: with `STATUS_NOT_IMPLEMENTED`, and without ever completing
-    /// the IRP.
-    pub refuse_disconnect: bool,
-    /// Let captures fail with `STATUS_DEVICE_NOT_READY`.
-    pub not_ready: bool,
-    /// Bytes that a connection of the simulated network takes from its sender before the receiver has
-    /// room.
-    pub window: usize,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            network: Network::Simulated,
-            timing: Timing::Mixed(0),
-            refuse_disconnect: false,
-            not_ready: false,
-            window: 64 << 10,
-        }
-    }
-}
+use crate::random::Random;
+use crate::schedule::{Job, Scheduler, ThreadId};
+use crate::trace::{self, Trace};
+use crate::wsk::{self, Stack};
 
 /// A kernel with a network of its own. Clones are the same host.
 ///
 /// ```
 /// use wsk_host::{Config, Host, Timing};
 ///
-/// let host = Host::new(Config { timing: Timing::Deferred, ..Config::default() });
+/// let host = Host::new(Config::default().timing(Timing::Deferred));
 /// let entered = host.enter();
 /// // What this thread calls now, and what system threads that it creates call, is this host's.
 /// drop(entered);
@@ -73,11 +30,12 @@ pub struct Host(pub(crate) Arc<State>);
 
 pub(crate) struct State {
     pub(crate) config: Config,
-    pub(crate) stack: Mutex<Stack>,
-    pub(crate) completer: Completer,
-    pub(crate) pool: Mutex<HashMap<usize, Allocation>>,
+    pub(crate) scheduler: Scheduler,
+    stack: Mutex<Stack>,
+    pool: Mutex<BTreeMap<usize, Allocation>>,
     in_flight: Mutex<InFlight>,
-    random: AtomicU64,
+    random: Mutex<Random>,
+    trace: Mutex<Trace>,
     allocations: AtomicUsize,
     /// The number of the allocation that fails, or zero.
     failing_allocation: AtomicUsize,
@@ -89,10 +47,15 @@ pub(crate) struct Allocation {
 }
 
 thread_local! {
-    static CURRENT: RefCell<Option<Host>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<(Host, ThreadId)>> = const { RefCell::new(None) };
 }
 
-static DEFAULT: LazyLock<Host> = LazyLock::new(|| Host::new(Config::default()));
+/// The host of threads that have entered none. They come and go unseen, so it leaves them to the machine.
+static DEFAULT: LazyLock<Host> = LazyLock::new(|| Host::new(Config::real()));
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl Host {
     /// A host.
@@ -104,24 +67,21 @@ impl Host {
     #[must_use]
     pub fn new(config: Config) -> Self {
         const NO_NETWORK: &str = "the machine's network cannot be used";
-        let seed = match config.timing {
-            Timing::Mixed(seed) => seed,
-            Timing::Inline | Timing::Deferred => 0,
-        };
         let (stack, poller) = match config.network {
-            Network::Simulated => (wsk::simulated(config.window), None),
+            Network::Simulated => (wsk::simulated(&config), None),
             Network::Real => {
-                let (stack, poller) = wsk::real().expect(NO_NETWORK);
+                let (stack, poller) = wsk::real(&config).expect(NO_NETWORK);
                 (stack, Some(poller))
             }
         };
         let state = Arc::new(State {
             config,
+            scheduler: Scheduler::new(&config),
             stack: Mutex::new(stack),
-            completer: Completer::start(),
             pool: Mutex::default(),
             in_flight: Mutex::default(),
-            random: AtomicU64::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
+            random: Mutex::new(Random::new(config.seed_or_zero())),
+            trace: Mutex::default(),
             allocations: AtomicUsize::new(0),
             failing_allocation: AtomicUsize::new(0),
         });
@@ -132,15 +92,60 @@ impl Host {
     }
 
     /// Makes the current thread this host's until the result is dropped.
+    ///
+    /// On the simulated network one thread of a host runs at a time: this waits for the thread's turn,
+    /// which it keeps until it waits in the kernel or leaves. See [`outside`](Self::outside).
     #[must_use = "the thread leaves the host when this is dropped"]
     pub fn enter(&self) -> Entered {
-        let outer = CURRENT.with(|current| current.replace(Some(self.clone())));
-        Entered { outer, not_send: std::marker::PhantomData }
+        Entered::new(self.clone(), || self.0.scheduler.announce())
+    }
+
+    /// As [`enter`](Self::enter), for a thread that was announced before it began.
+    pub(crate) fn enter_announced(&self, thread: ThreadId) -> Entered {
+        Entered::new(self.clone(), || thread)
+    }
+
+    /// Runs something that blocks elsewhere than in the host's kernel, for instance until another thread
+    /// of this process has ended. Meanwhile the thread is not the host's, whose other threads go on, and
+    /// whose time is the machine's.
+    pub fn outside<T>(&self, blocks: impl FnOnce() -> T) -> T {
+        let inside = CURRENT.with(|current| match &*current.borrow() {
+            Some((host, thread)) if Arc::ptr_eq(&host.0, &self.0) => Some(*thread),
+            _ => None,
+        });
+        let Some(thread) = inside else {
+            return blocks();
+        };
+        self.0.scheduler.outside(thread, true);
+        let inside = CURRENT.take();
+        let result = blocks();
+        CURRENT.set(inside);
+        self.0.scheduler.outside(thread, false);
+        result
     }
 
     /// The host of the current thread.
     pub(crate) fn current() -> Self {
-        CURRENT.with(|current| current.borrow().clone()).unwrap_or_else(|| DEFAULT.clone())
+        CURRENT
+            .with(|current| current.borrow().as_ref().map(|(host, _)| host.clone()))
+            .unwrap_or_else(|| DEFAULT.clone())
+    }
+
+    /// The current thread's number at its host; zero if it has not entered one.
+    pub(crate) fn current_thread() -> ThreadId {
+        CURRENT.with(|current| current.borrow().as_ref().map_or(0, |(_, thread)| *thread))
+    }
+
+    /// What the host was made with.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        self.0.config
+    }
+
+    /// How long the host has existed: in the machine's time on the machine's network, else in its own.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.0.scheduler.now().saturating_mul(100))
     }
 
     /// Lets the allocation with this number fail, counted from 1, from now on.
@@ -161,46 +166,96 @@ impl Host {
         self.pool().len()
     }
 
-    /// Waits until every completion that was put off has run.
+    /// Lets everything that was put off happen, and all threads go on until they wait.
     pub fn settle(&self) {
-        self.0.completer.settle();
+        self.0.scheduler.settle(self);
+    }
+
+    /// Gives a name an address, for name resolution. The simulated network knows no others but
+    /// `localhost`; on the machine's network these come before the machine's own.
+    pub fn add_name(&self, name: &str, address: impl Into<IpAddr>) {
+        self.stack().names.add(name, address.into());
+    }
+
+    /// Withdraws the WSK subsystem: captures fail from now on, and no socket is functional any more. Their
+    /// requests fail with `STATUS_FILE_FORCED_CLOSED`, and callbacks are told so by null pointers.
+    pub fn withdraw(&self) {
+        self.note("the WSK subsystem is withdrawn".to_owned());
+        wsk::withdraw(self);
+    }
+
+    /// Lets the machine's addresses and the transports change: requests for `SIO_ADDRESS_LIST_CHANGE` and
+    /// `WSK_TRANSPORT_LIST_CHANGE` complete.
+    pub fn change_network(&self) {
+        let actions = self.stack().change_addresses();
+        wsk::act(self, actions);
+    }
+
+    /// The last calls, completions and callbacks, one line for each.
+    ///
+    /// On the simulated network two runs with the same seed give the same lines.
+    #[must_use]
+    pub fn trace(&self) -> Vec<String> {
+        lock(&self.0.trace).lines()
+    }
+
+    pub(crate) fn trace_tail(&self, count: usize) -> String {
+        // Whoever reports a broken rule may be recording.
+        self.0.trace.try_lock().map_or_else(|_| String::new(), |trace| trace.tail(count))
+    }
+
+    pub(crate) fn record(&self, what: trace::What) {
+        let (time, thread) = (self.0.scheduler.now(), Self::current_thread());
+        lock(&self.0.trace).record(trace::Entry { time, thread, what });
+    }
+
+    /// Records something that is neither a call nor its end.
+    pub(crate) fn note(&self, text: String) {
+        self.record(trace::What::Note(text));
     }
 
     /// Counts an allocation, and says whether it may succeed.
     pub(crate) fn may_allocate(&self) -> bool {
         let number = self.0.allocations.fetch_add(1, Ordering::SeqCst) + 1;
-        self.0.failing_allocation.load(Ordering::SeqCst) != number
+        let fails = self.0.failing_allocation.load(Ordering::SeqCst) == number;
+        if fails {
+            self.note(format!("allocation {number} fails"));
+        }
+        !fails
     }
 
-    pub(crate) fn pool(&self) -> MutexGuard<'_, HashMap<usize, Allocation>> {
-        self.0.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn pool(&self) -> MutexGuard<'_, BTreeMap<usize, Allocation>> {
+        lock(&self.0.pool)
     }
 
     pub(crate) fn in_flight(&self) -> MutexGuard<'_, InFlight> {
-        self.0.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.in_flight)
     }
 
     pub(crate) fn stack(&self) -> MutexGuard<'_, Stack> {
-        self.0.stack.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut stack = lock(&self.0.stack);
+        stack.set_time(self.0.scheduler.now());
+        stack
     }
 
-    /// Whether the next completion waits for the thread that does such.
+    /// Decides something by chance.
+    pub(crate) fn by_chance<T>(&self, decide: impl FnOnce(&mut Random) -> T) -> T {
+        decide(&mut lock(&self.0.random))
+    }
+
+    /// Lets something run now, if that is before the call that caused it returns, or later.
+    pub(crate) fn soon(&self, job: Job) {
+        let now = self.0.scheduler.now();
+        self.0.scheduler.at(self, now, job);
+    }
+
+    /// Whether the next completion is put off.
     pub(crate) fn defers(&self) -> bool {
+        use crate::config::Timing;
         match self.0.config.timing {
             Timing::Inline => false,
             Timing::Deferred => true,
-            Timing::Mixed(_) => {
-                let step = |state: u64| {
-                    state
-                        .wrapping_mul(6_364_136_223_846_793_005)
-                        .wrapping_add(1_442_695_040_888_963_407)
-                };
-                let state =
-                    self.0.random.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |state| {
-                        Some(step(state))
-                    });
-                state.is_ok_and(|state| state >> 63 == 1)
-            }
+            Timing::Mixed(_) => self.by_chance(|random| random.below(2) == 0),
         }
     }
 }
@@ -214,12 +269,41 @@ impl std::fmt::Debug for Host {
 /// A thread's stay at a host, see [`Host::enter`].
 #[derive(Debug)]
 pub struct Entered {
-    outer: Option<Host>,
+    outer: Option<(Host, ThreadId)>,
+    /// False if the thread was the host's already.
+    is_new: bool,
     not_send: std::marker::PhantomData<*mut ()>,
+}
+
+impl Entered {
+    fn new(host: Host, announce: impl FnOnce() -> ThreadId) -> Self {
+        let outer = CURRENT.with(|current| current.borrow().clone());
+        let is_inside = outer.as_ref().is_some_and(|(current, _)| Arc::ptr_eq(&current.0, &host.0));
+        if !is_inside {
+            // A thread has its turn at one host at a time.
+            if let Some((outer, thread)) = &outer {
+                outer.0.scheduler.end(*thread);
+            }
+            let thread = announce();
+            host.0.scheduler.begin(thread);
+            CURRENT.set(Some((host, thread)));
+        }
+        Self { outer, is_new: !is_inside, not_send: std::marker::PhantomData }
+    }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        CURRENT.with(|current| *current.borrow_mut() = self.outer.take());
+        if !self.is_new {
+            return;
+        }
+        let inner = CURRENT.replace(self.outer.take());
+        if let Some((host, thread)) = inner {
+            host.0.scheduler.end(thread);
+        }
+        let outer = CURRENT.with(|current| current.borrow().clone());
+        if let Some((host, thread)) = outer {
+            host.0.scheduler.begin(thread);
+        }
     }
 }

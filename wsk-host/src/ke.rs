@@ -3,12 +3,12 @@
 //! An event is the client's memory, which it may free as soon as a wait on it has returned. So all of
 //! them are guarded by one lock of this crate's, and touched only under it.
 
-use std::cell::Cell;
+use std::cell::{Cell, UnsafeCell};
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use wsk_sys::{
     APC_LEVEL, BOOLEAN, DISPATCH_LEVEL, DISPATCHER_HEADER, EVENT_TYPE, FALSE, KIRQL, KPRIORITY,
@@ -17,6 +17,9 @@ use wsk_sys::{
     STATUS_TIMEOUT, SynchronizationEvent, ULONG, ULONG_PTR, WAIT_TYPE, WaitAll, WaitAny,
 };
 
+use crate::context::require_no_callback;
+use crate::host::Host;
+use crate::schedule::{Scheduler, ThreadId, Ticks, Turns, interrupt, ticks};
 use crate::verifier::violation;
 
 thread_local! {
@@ -62,6 +65,7 @@ pub(crate) extern "C" fn KeLowerIrql(new: KIRQL) {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn KeAcquireSpinLockRaiseToDpc(lock: PKSPIN_LOCK) -> KIRQL {
+    interrupt();
     let old = KfRaiseIrql(DISPATCH_LEVEL);
     // SAFETY: the caller passes a spin lock, which is a word that is only used atomically.
     let lock = unsafe { AtomicUsize::from_ptr(lock) };
@@ -80,11 +84,18 @@ unsafe extern "C" fn KeReleaseSpinLock(lock: PKSPIN_LOCK, irql: KIRQL) {
     KeLowerIrql(irql);
 }
 
-/// The lock over all dispatcher objects, and its signal.
-static OBJECTS: Mutex<()> = Mutex::new(());
+/// The lock over all dispatcher objects, the threads that take turns and wait for some, and the signal
+/// for those that run freely.
+static OBJECTS: Mutex<Vec<Waiter>> = Mutex::new(Vec::new());
 static SIGNALLED: Condvar = Condvar::new();
 
-fn lock() -> MutexGuard<'static, ()> {
+struct Waiter {
+    objects: Vec<usize>,
+    turns: Arc<Turns>,
+    thread: ThreadId,
+}
+
+fn lock() -> MutexGuard<'static, Vec<Waiter>> {
     OBJECTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -117,18 +128,22 @@ pub(crate) unsafe fn change(
     object: *mut DISPATCHER_HEADER,
     state: impl FnOnce(LONG) -> LONG,
 ) -> LONG {
-    let _guard = lock();
+    let waiters = lock();
     // SAFETY: the caller's object is valid, and the lock makes this the only access.
     let place = unsafe { &mut (*object).SignalState };
     let old = std::mem::replace(place, state(*place));
     // Under the lock: whoever waits may free the object as soon as it has it.
     SIGNALLED.notify_all();
+    for waiter in waiters.iter().filter(|waiter| waiter.objects.contains(&object.addr())) {
+        waiter.turns.wake(waiter.thread);
+    }
     old
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn KeSetEvent(event: PRKEVENT, _increment: KPRIORITY, wait: BOOLEAN) -> LONG {
     require_at_most(if wait == FALSE { DISPATCH_LEVEL } else { APC_LEVEL }, "KeSetEvent");
+    interrupt();
     // SAFETY: the caller passes an event.
     unsafe { change(&raw mut (*event).Header, |_| 1) }
 }
@@ -230,10 +245,25 @@ pub(crate) unsafe fn wait(
 ) -> NTSTATUS {
     // SAFETY: the caller passes a time-out, or null.
     let timeout = unsafe { timeout.as_ref() }.map(|timeout| relative(timeout.QuadPart));
+    // SAFETY: the caller's promises are the same.
+    unsafe { wait_for(function, objects, wait_type, timeout) }
+}
+
+/// As [`wait`].
+///
+/// # Safety
+///
+/// The objects are initialised, and stay so.
+unsafe fn wait_for(
+    function: &str,
+    objects: &[*mut DISPATCHER_HEADER],
+    wait_type: WAIT_TYPE,
+    timeout: Option<Duration>,
+) -> NTSTATUS {
     if timeout != Some(Duration::ZERO) {
         require_at_most(APC_LEVEL, function);
+        require_no_callback(function);
     }
-    let deadline = timeout.map(|timeout| Instant::now() + timeout);
     // SAFETY: the caller promises objects, and the lock makes this the only access.
     let is_signalled = |object: &*mut DISPATCHER_HEADER| unsafe { (**object).SignalState > 0 };
     let take = |object: *mut DISPATCHER_HEADER| {
@@ -243,17 +273,64 @@ pub(crate) unsafe fn wait(
             object.SignalState -= 1;
         }
     };
-    let mut guard = lock();
-    loop {
+    // Under the lock.
+    let try_take = || {
         if wait_type == WaitAll {
-            if objects.iter().all(is_signalled) {
-                objects.iter().copied().for_each(take);
-                return STATUS_SUCCESS;
-            }
-        } else if let Some(first) = objects.iter().position(is_signalled) {
+            let all = objects.iter().all(is_signalled);
+            all.then(|| objects.iter().copied().for_each(take)).map(|()| STATUS_SUCCESS)
+        } else {
+            let first = objects.iter().position(is_signalled)?;
             take(objects[first]);
             // STATUS_WAIT_0 and its like; there are at most 64.
-            return NTSTATUS::try_from(first).unwrap_or(STATUS_SUCCESS);
+            Some(NTSTATUS::try_from(first).unwrap_or(STATUS_SUCCESS))
+        }
+    };
+    let host = Host::current();
+    match &host.0.scheduler {
+        Scheduler::Turns(turns) => {
+            let addresses: Vec<usize> = objects.iter().map(|object| object.addr()).collect();
+            wait_in_turns(&host, turns, &addresses, timeout, try_take)
+        }
+        Scheduler::Free(_) => wait_freely(timeout, try_take),
+    }
+}
+
+fn wait_in_turns(
+    host: &Host,
+    turns: &Arc<Turns>,
+    objects: &[usize],
+    timeout: Option<Duration>,
+    mut try_take: impl FnMut() -> Option<NTSTATUS>,
+) -> NTSTATUS {
+    let me = Host::current_thread();
+    let is_mine = |waiter: &Waiter| waiter.thread == me && Arc::ptr_eq(&waiter.turns, turns);
+    let deadline: Option<Ticks> = timeout.map(|timeout| turns.now().saturating_add(ticks(timeout)));
+    loop {
+        let mut waiters = lock();
+        waiters.retain(|waiter| !is_mine(waiter));
+        if let Some(status) = try_take() {
+            return status;
+        }
+        if deadline.is_some_and(|deadline| deadline <= turns.now()) {
+            return STATUS_TIMEOUT;
+        }
+        let turns_of_host = Arc::clone(turns);
+        waiters.push(Waiter { objects: objects.to_vec(), turns: turns_of_host, thread: me });
+        turns.waits(me, deadline);
+        drop(waiters);
+        turns.run_others(host, me);
+    }
+}
+
+fn wait_freely(
+    timeout: Option<Duration>,
+    mut try_take: impl FnMut() -> Option<NTSTATUS>,
+) -> NTSTATUS {
+    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    let mut guard = lock();
+    loop {
+        if let Some(status) = try_take() {
+            return status;
         }
         let Some(deadline) = deadline else {
             guard = SIGNALLED.wait(guard).unwrap_or_else(PoisonError::into_inner);
@@ -269,6 +346,36 @@ pub(crate) unsafe fn wait(
     }
 }
 
+/// Something of this crate's own that threads wait for: it stays signalled until it is cleared.
+pub(crate) struct Signal(UnsafeCell<DISPATCHER_HEADER>);
+
+// SAFETY: the header is used under the lock over all dispatcher objects.
+unsafe impl Send for Signal {}
+// SAFETY: as above.
+unsafe impl Sync for Signal {}
+
+impl Signal {
+    pub(crate) fn new() -> Self {
+        Self(UnsafeCell::new(header(0, 0)))
+    }
+
+    pub(crate) fn set(&self) {
+        // SAFETY: the object is initialised, and is here.
+        unsafe { change(self.0.get(), |_| 1) };
+    }
+
+    pub(crate) fn clear(&self) {
+        // SAFETY: as above.
+        unsafe { change(self.0.get(), |_| 0) };
+    }
+
+    /// Waits for it, and says whether it came.
+    pub(crate) fn wait(&self, function: &str, timeout: Option<Duration>) -> bool {
+        // SAFETY: as above.
+        unsafe { wait_for(function, &[self.0.get()], WaitAny, timeout) == STATUS_SUCCESS }
+    }
+}
+
 #[unsafe(no_mangle)]
 unsafe extern "C" fn KeDelayExecutionThread(
     _mode: KPROCESSOR_MODE,
@@ -277,16 +384,37 @@ unsafe extern "C" fn KeDelayExecutionThread(
 ) -> NTSTATUS {
     require_at_most(APC_LEVEL, "KeDelayExecutionThread");
     // SAFETY: the caller passes an interval.
-    thread::sleep(relative(unsafe { (*interval).QuadPart }));
+    let interval = relative(unsafe { (*interval).QuadPart });
+    // SAFETY: there are no objects.
+    unsafe { wait_for("KeDelayExecutionThread", &[], WaitAny, Some(interval)) };
     STATUS_SUCCESS
 }
 
-/// A time in units of 100 ns: negative is relative. Points in time are not known here.
-fn relative(time: i64) -> Duration {
-    if time > 0 {
-        violation("a point in time where wsk-host knows only relative times");
+/// The beginning of Unix's time in the system's: 1970, in units of 100 ns since 1601.
+const UNIX: i64 = 116_444_736_000_000_000;
+
+/// When the hosts that have a time of their own were made.
+const CREATION: i64 = UNIX + 1_750_000_000 * 10_000_000;
+
+/// The time of day, in units of 100 ns since 1601.
+pub(crate) fn system_time(host: &Host) -> i64 {
+    match &host.0.scheduler {
+        Scheduler::Turns(turns) => CREATION.saturating_add_unsigned(turns.now()),
+        Scheduler::Free(_) => {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            UNIX.saturating_add_unsigned(ticks(since))
+        }
     }
-    Duration::from_nanos(time.unsigned_abs().saturating_mul(100))
+}
+
+/// How long until a time: negative ones are relative, in units of 100 ns.
+pub(crate) fn relative(time: i64) -> Duration {
+    let ticks = if time > 0 {
+        u64::try_from(time - system_time(&Host::current())).unwrap_or(0)
+    } else {
+        time.unsigned_abs()
+    };
+    Duration::from_nanos(ticks.saturating_mul(100))
 }
 
 #[unsafe(no_mangle)]

@@ -47,23 +47,34 @@
 //! to their creator's.
 
 // Functions of C have C's names; what their arguments must be is documented in wsk-sys.
-#![allow(non_snake_case, reason = "defined for C, under C's names")]
+#![allow(
+    non_snake_case,
+    non_upper_case_globals,
+    reason = "defined for C, under C's names, and matched by them"
+)]
 #![allow(clippy::multiple_unsafe_ops_per_block, reason = "a field behind a pointer is one access")]
 
+mod config;
+mod context;
 mod ex;
 mod host;
 mod in_flight;
 mod io;
 mod ke;
+mod memory;
 mod mm;
 mod ps;
+mod random;
 mod rtl;
+mod schedule;
 #[doc(hidden)]
 pub mod testing;
+mod trace;
 mod verifier;
 mod wsk;
 
-pub use host::{Config, Entered, Host, Network, Timing};
+pub use config::{Config, Faults, Network, Readiness, Timing, Windows};
+pub use host::{Entered, Host};
 pub use ke::current_irql;
 
 pub(crate) use verifier::violation;

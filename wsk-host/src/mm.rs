@@ -12,6 +12,7 @@ use wsk_sys::{
 use crate::ex::{ExAllocatePoolWithTag, ExFreePoolWithTag};
 use crate::host::Host;
 use crate::ke::require_at_most;
+use crate::memory::end_of_block;
 use crate::verifier::{broken, violation};
 
 #[unsafe(no_mangle)]
@@ -20,9 +21,8 @@ unsafe extern "C" fn MmBuildMdlForNonPagedPool(mdl: PMDL) {
     let mdl = unsafe { &mut *mdl };
     let address = mdl.StartVa.wrapping_byte_add(mdl.ByteOffset as usize);
     let end = address.addr() + mdl.ByteCount as usize;
-    let in_pool = Host::current().pool().iter().any(|(&start, allocation)| {
-        start <= address.addr() && end <= start + allocation.layout.size()
-    });
+    let in_pool =
+        end_of_block(&Host::current(), address.addr()).is_some_and(|of_block| end <= of_block);
     if !in_pool {
         broken(23, "MmBuildMdlForNonPagedPool", "the memory is not nonpaged pool", None);
     }
@@ -33,7 +33,7 @@ unsafe extern "C" fn MmBuildMdlForNonPagedPool(mdl: PMDL) {
 /// The flags of an MDL whose memory stays where it is.
 const RESIDENT: CSHORT = MDL_SOURCE_IS_NONPAGED_POOL | MDL_PAGES_LOCKED;
 
-/// The address of an MDL's memory.
+/// The address of an MDL's memory, which must stay where it is.
 ///
 /// # Safety
 ///

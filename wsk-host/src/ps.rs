@@ -89,17 +89,22 @@ unsafe extern "C" fn PsCreateSystemThread(
     let thread =
         Arc::new(Thread { header: UnsafeCell::new(header(THREAD, 0)), join: Mutex::new(None) });
     let (context, this) = (Context(context), Arc::clone(&thread));
+    // Announced here, so that its number does not depend on when the machine starts it.
+    let announced = host.0.scheduler.announce();
+    let of = host.clone();
     let spawned = thread::Builder::new().name("system thread".to_owned()).spawn(move || {
         let context = context;
-        let entered = host.enter();
+        let entered = of.enter_announced(announced);
         CURRENT.set(Some((Arc::clone(&this), entered)));
         // SAFETY: the caller of this function promised a routine for this context.
         unsafe { routine(context.0) };
         require_at_most(PASSIVE_LEVEL, "the end of a system thread");
-        CURRENT.set(None);
+        // In its last turn: whoever waits for it is ready before another thread has one.
         this.ended();
+        CURRENT.set(None);
     });
     let Ok(join) = spawned else {
+        host.0.scheduler.end(announced);
         return STATUS_INSUFFICIENT_RESOURCES;
     };
     *thread.join() = Some(join);
@@ -119,11 +124,11 @@ extern "C" fn PsTerminateSystemThread(_status: NTSTATUS) -> NTSTATUS {
     let Some((thread, entered)) = CURRENT.take() else {
         violation("PsTerminateSystemThread: not a system thread")
     };
-    drop(entered);
     // Nobody can wait for its end any more, which never comes.
     drop(thread.join().take());
     thread.ended();
     drop(thread);
+    drop(entered);
     loop {
         thread::park();
     }

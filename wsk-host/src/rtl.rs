@@ -5,17 +5,18 @@ use wsk_sys::{
     UNICODE_STRING, USHORT,
 };
 
+use crate::host::Host;
 use crate::ke::require_at_most;
-
-/// The Windows that a host stands for: 11, version 24H2.
-const VERSION: (u32, u32, u32) = (10, 0, 26100);
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn RtlGetVersion(information: PRTL_OSVERSIONINFOW) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, "RtlGetVersion");
     // SAFETY: the caller passes room for the version.
     let information = unsafe { &mut *information };
-    (information.dwMajorVersion, information.dwMinorVersion, information.dwBuildNumber) = VERSION;
+    let windows = Host::current().config().windows;
+    information.dwMajorVersion = windows.major;
+    information.dwMinorVersion = windows.minor;
+    information.dwBuildNumber = windows.build;
     information.dwPlatformId = 2;
     information.szCSDVersion.fill(0);
     STATUS_SUCCESS

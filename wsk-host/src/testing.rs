@@ -8,9 +8,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 
-use crate::host::{Config, Host, Timing};
+use crate::config::{Config, Timing};
+use crate::host::Host;
+use crate::ke::Signal;
 
 /// The seeds that a test runs with unless it names others. Miri takes long for each.
 pub const SEEDS: Range<u64> = if cfg!(miri) { 0..2 } else { 0..32 };
@@ -39,7 +40,10 @@ pub fn run(config: Config, seeds: Range<u64>, scenario: impl Fn(Host)) {
             require_empty_pool(&host);
         }));
         if let Err(panic) = result {
-            eprintln!("wsk-host: this happened with {config:?}");
+            eprintln!(
+                "wsk-host: this happened with {config:?}\nafter this:{}",
+                host.trace_tail(100)
+            );
             resume_unwind(panic);
         }
     }
@@ -61,21 +65,23 @@ fn require_empty_pool(host: &Host) {
 
 /// Runs a future on the current thread.
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
+    struct Wakes(Signal);
 
-    impl Wake for Unpark {
+    impl Wake for Wakes {
         fn wake(self: Arc<Self>) {
-            self.0.unpark();
+            self.0.set();
         }
     }
 
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let signal = Arc::new(Wakes(Signal::new()));
+    let waker = Waker::from(Arc::clone(&signal));
     let mut future = pin!(future);
     loop {
+        signal.0.clear();
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
             return output;
         }
-        thread::park();
+        signal.0.wait("a test", None);
     }
 }
 

@@ -193,8 +193,9 @@ impl Client {
         let socket = self.socket(WSK_FLAG_CONNECTION_SOCKET);
         self.bind(socket, AF_INET, 0);
         // SAFETY: zeroes are an address.
-        let mut address: SOCKADDR_IN6 = unsafe { MaybeUninit::zeroed().assume_init() };
-        let to: PSOCKADDR = (&raw mut address).cast();
+        let mut address: Box<SOCKADDR_IN6> =
+            Box::new(unsafe { MaybeUninit::zeroed().assume_init() });
+        let to: PSOCKADDR = (&raw mut *address).cast();
         // SAFETY: the socket listens.
         let table = unsafe { (*listener).Dispatch.cast::<WSK_PROVIDER_LISTEN_DISPATCH>() };
         let irp = self.irp();

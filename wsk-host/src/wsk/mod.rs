@@ -1,12 +1,21 @@
 //! The WSK provider: registration, the tables behind it, and the networks under them.
 
-mod completer;
-mod real;
+mod act;
+mod address;
+mod buffer;
+mod calls;
+mod category;
+mod control_data;
+mod indication;
+mod names;
+mod network;
+mod objects;
+mod options;
 mod registration;
 mod requests;
-mod simulated;
-mod sockets;
+mod socket;
 mod stack;
+mod tables;
 
 use std::io;
 use std::sync::{Arc, Weak};
@@ -14,24 +23,27 @@ use std::thread;
 
 use polling::Poller;
 
-pub(crate) use completer::Completer;
+pub(crate) use act::{act, withdraw};
 pub(crate) use stack::Stack;
 
+use crate::config::Config;
 use crate::host::State;
+use network::real::Real;
+use network::simulated::Simulated;
 
-/// A network in memory; see [`crate::Config::window`].
-pub(crate) fn simulated(window: usize) -> Stack {
-    Stack::new(Box::new(simulated::Simulated::new(window)))
+/// A network in memory.
+pub(crate) fn simulated(config: &Config) -> Stack {
+    Stack::new(Box::new(Simulated::new(config)), config)
 }
 
 /// The machine's network, and what it waits with.
-pub(crate) fn real() -> io::Result<(Stack, Arc<Poller>)> {
+pub(crate) fn real(config: &Config) -> io::Result<(Stack, Arc<Poller>)> {
     let poller = Arc::new(Poller::new()?);
-    Ok((Stack::new(Box::new(real::Real::new(Arc::clone(&poller)))), poller))
+    Ok((Stack::new(Box::new(Real::new(Arc::clone(&poller))), config), poller))
 }
 
 /// Starts the thread that stands for the machine's network adapters.
 pub(crate) fn serve(poller: Arc<Poller>, host: Weak<State>) -> io::Result<()> {
     let thread = thread::Builder::new().name("network adapters".to_owned());
-    thread.spawn(move || real::serve(&poller, &host)).map(drop)
+    thread.spawn(move || network::real::serve(&poller, &host)).map(drop)
 }

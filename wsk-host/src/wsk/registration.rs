@@ -1,20 +1,31 @@
-//! `WskRegister` and its like.
+//! `WskRegister` and its like, and what belongs to a registered client.
 
+use std::collections::{BTreeMap, HashMap};
 use std::ptr;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use wsk_sys::{
-    DISPATCH_LEVEL, NTSTATUS, PASSIVE_LEVEL, PWSK_CLIENT, PWSK_CLIENT_NPI,
-    PWSK_PROVIDER_CHARACTERISTICS, PWSK_PROVIDER_NPI, PWSK_REGISTRATION, STATUS_DEVICE_NOT_READY,
-    STATUS_INVALID_PARAMETER, STATUS_NOINTERFACE, STATUS_SUCCESS, ULONG, USHORT, WSK_MAJOR_VERSION,
-    WSK_NO_WAIT, WSK_PROVIDER_CHARACTERISTICS, WSK_PROVIDER_NPI,
+    AF_INET, DISPATCH_LEVEL, NTSTATUS, PASSIVE_LEVEL, PSECURITY_DESCRIPTOR, PWSK_CLIENT,
+    PWSK_CLIENT_NPI, PWSK_PROVIDER_CHARACTERISTICS, PWSK_PROVIDER_NPI, PWSK_REGISTRATION,
+    STATUS_DEVICE_NOT_READY, STATUS_INVALID_PARAMETER, STATUS_NOINTERFACE, STATUS_SUCCESS, ULONG,
+    USHORT, WSK_CLIENT_DISPATCH, WSK_INFINITE_WAIT, WSK_NO_WAIT, WSK_PROVIDER_CHARACTERISTICS,
+    WSK_PROVIDER_NPI,
 };
 
-use super::sockets::PROVIDER;
+use super::act::act;
+use super::category::BASIC;
+use super::socket::{Callbacks, Socket};
+use super::tables;
+use crate::config::{Readiness, Windows};
+use crate::context::require_no_callback;
 use crate::host::Host;
-use crate::ke::require_at_most;
-use crate::verifier::broken;
+use crate::ke::{Signal, require_at_most};
+use crate::memory::require_nonpaged;
+use crate::schedule::ticks;
+use crate::trace::What;
+use crate::verifier::{Origin, broken};
 
 /// The version that this provider gives, and the only one.
 pub(super) const VERSION: USHORT = wsk_sys::MAKE_WSK_VERSION(1, 0);
@@ -23,18 +34,49 @@ pub(super) const VERSION: USHORT = wsk_sys::MAKE_WSK_VERSION(1, 0);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a registration block stands for.
-pub(super) struct Client {
+pub(crate) struct Client {
     pub(super) host: Host,
     version: USHORT,
+    /// The client's table, which must stay as it is (INV-1).
+    dispatch: *const WSK_CLIENT_DISPATCH,
     left: Mutex<Left>,
-    changed: Condvar,
+    /// Set when something of it has ended.
+    changed: Signal,
+    static_events: AtomicU32,
+    sockets_ever: AtomicU64,
+    /// The socket that stands for the client's own requests; zero if it has made none.
+    changes: AtomicU64,
+    /// The security descriptors that were cached, and how often each was given to the client.
+    cached: Mutex<HashMap<usize, usize>>,
 }
 
+// SAFETY: the table is only compared, and read while the client is registered.
+unsafe impl Send for Client {}
+// SAFETY: as above.
+unsafe impl Sync for Client {}
+
 /// What a registration waits for before it ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Default)]
 struct Left {
     captures: usize,
-    sockets: usize,
+    /// The sockets, by number, and by which function each was made.
+    sockets: BTreeMap<u64, &'static str>,
+    /// Lists of addresses that were not freed, by address.
+    lists: BTreeMap<usize, Arc<Origin>>,
+    requests: usize,
+}
+
+impl Left {
+    fn is_nothing(&self) -> bool {
+        self.captures == 0 && self.sockets.is_empty() && self.lists.is_empty() && self.requests == 0
+    }
+}
+
+/// The clients that are registered, by address.
+static REGISTERED: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+
+fn registered() -> MutexGuard<'static, Vec<usize>> {
+    REGISTERED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Client {
@@ -42,15 +84,118 @@ impl Client {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn socket_created(&self) {
-        self.left().sockets += 1;
+    fn change<T>(&self, change: impl FnOnce(&mut Left) -> T) -> T {
+        let result = change(&mut self.left());
+        self.changed.set();
+        result
     }
 
-    /// Under the lock to the end: the client may be gone as soon as it is released.
-    pub(super) fn socket_closed(&self) {
-        let mut left = self.left();
-        left.sockets -= 1;
-        self.changed.notify_all();
+    pub(super) fn windows(&self) -> Windows {
+        self.host.config().windows
+    }
+
+    pub(super) fn socket_created(&self, id: u64, function: &'static str) {
+        self.sockets_ever.fetch_add(1, Ordering::SeqCst);
+        self.change(|left| left.sockets.insert(id, function));
+    }
+
+    pub(super) fn socket_closed(&self, id: u64) {
+        self.change(|left| left.sockets.remove(&id));
+    }
+
+    pub(super) fn request_begun(&self) {
+        self.change(|left| left.requests += 1);
+    }
+
+    pub(super) fn request_ended(&self) {
+        self.change(|left| left.requests -= 1);
+    }
+
+    pub(super) fn list_given(&self, list: usize, origin: Origin) {
+        self.change(|left| left.lists.insert(list, Arc::new(origin)));
+    }
+
+    /// False if the list is not one of the client's, or was freed before.
+    pub(super) fn list_freed(&self, list: usize) -> bool {
+        self.change(|left| left.lists.remove(&list)).is_some()
+    }
+
+    /// Stops a client that sets what must be set before there are sockets (INV-9).
+    pub(super) fn require_no_sockets(&self, function: &str) {
+        if self.sockets_ever.load(Ordering::SeqCst) > 0 {
+            broken(9, function, "the client has created a socket", None);
+        }
+    }
+
+    pub(super) fn static_events(&self) -> ULONG {
+        self.static_events.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn set_static_events(&self, events: ULONG) -> NTSTATUS {
+        const ALL: ULONG = wsk_sys::WSK_EVENT_ACCEPT
+            | wsk_sys::WSK_EVENT_RECEIVE_FROM
+            | super::category::CONNECTION_EVENTS;
+        if events == 0 || events & !ALL != 0 {
+            return STATUS_INVALID_PARAMETER;
+        }
+        self.static_events.fetch_or(events, Ordering::SeqCst);
+        STATUS_SUCCESS
+    }
+
+    fn cached(&self) -> MutexGuard<'_, HashMap<usize, usize>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Caches a security descriptor. The copy is another object, as that of the system is.
+    pub(super) fn cache(&self, _descriptor: PSECURITY_DESCRIPTOR) -> PSECURITY_DESCRIPTOR {
+        let copy = Box::into_raw(Box::new(0_u64)).expose_provenance();
+        self.cached().insert(copy, 1);
+        ptr::without_provenance_mut(copy)
+    }
+
+    /// The client gets a cached security descriptor once more.
+    pub(super) fn share(&self, descriptor: PSECURITY_DESCRIPTOR) {
+        *self.cached().entry(descriptor.addr()).or_default() += 1;
+    }
+
+    pub(super) fn release(&self, descriptor: PSECURITY_DESCRIPTOR) -> NTSTATUS {
+        let mut cached = self.cached();
+        let Some(count) = cached.get_mut(&descriptor.addr()) else {
+            let found = "the security descriptor is not cached, or was released before";
+            broken(65, "WskControlClient", found, None);
+        };
+        *count -= 1;
+        if *count == 0 {
+            cached.remove(&descriptor.addr());
+            let copy = ptr::with_exposed_provenance_mut::<u64>(descriptor.addr());
+            // SAFETY: `cache` made it, and this was the last that knew it.
+            drop(unsafe { Box::from_raw(copy) });
+        }
+        STATUS_SUCCESS
+    }
+
+    /// Stops a client that hands over a security descriptor which is not cached.
+    pub(super) fn require_cached(&self, descriptor: PSECURITY_DESCRIPTOR, function: &str) {
+        if !descriptor.is_null() && !self.cached().contains_key(&descriptor.addr()) {
+            broken(65, function, "the security descriptor is not a cached one", None);
+        }
+    }
+
+    /// The socket that stands for the client's own requests.
+    pub(super) fn changes(self: &Arc<Self>) -> u64 {
+        let mut stack = self.host.stack();
+        let known = self.changes.load(Ordering::SeqCst);
+        if known != 0 {
+            return known;
+        }
+        let id = stack.add(Socket::new(Arc::clone(self), BASIC, AF_INET, 0, Callbacks::NONE));
+        self.changes.store(id, Ordering::SeqCst);
+        self.request_begun();
+        id
+    }
+
+    pub(super) fn changes_closed(&self) {
+        self.request_ended();
     }
 }
 
@@ -59,14 +204,46 @@ impl Client {
 /// # Safety
 ///
 /// The block is registered.
-unsafe fn client<'a>(registration: PWSK_REGISTRATION, function: &str) -> &'a Client {
+unsafe fn client(registration: PWSK_REGISTRATION, function: &'static str) -> Arc<Client> {
     // SAFETY: the caller passes a registration block.
     let context = unsafe { (*registration).ReservedRegistrationContext };
-    if context.is_null() {
-        broken(2, function, "the block is not registered", None);
+    // SAFETY: as above.
+    unsafe { find(context.cast(), 2, "the block is not registered", function) }
+}
+
+/// The client that a captured provider is called with.
+///
+/// # Safety
+///
+/// The pointer is one that a capture has given.
+pub(super) unsafe fn captured(client: PWSK_CLIENT, function: &'static str) -> Arc<Client> {
+    // SAFETY: the caller's promises are the same.
+    let client = unsafe { find(client.cast(), 4, "the provider is not captured", function) };
+    if client.left().captures == 0 {
+        broken(4, function, "the provider was released", None);
     }
-    // SAFETY: `WskRegister` stored it, and `WskDeregister` has not ended it.
-    unsafe { &*context.cast::<Client>() }
+    client
+}
+
+unsafe fn find(
+    pointer: *const Client,
+    rule: u8,
+    found: &str,
+    function: &'static str,
+) -> Arc<Client> {
+    let registered = registered();
+    if !registered.contains(&pointer.addr()) {
+        broken(rule, function, found, None);
+    }
+    // SAFETY: a registered client is an `Arc`'s.
+    unsafe { Arc::increment_strong_count(pointer) };
+    // SAFETY: as above.
+    unsafe { Arc::from_raw(pointer) }
+}
+
+/// Records a call without an IRP.
+fn record(host: &Host, function: &'static str) {
+    host.record(What::Call { function, socket: 0, irp: 0, amount: None });
 }
 
 #[unsafe(no_mangle)]
@@ -75,20 +252,48 @@ unsafe extern "C" fn WskRegister(
     registration: PWSK_REGISTRATION,
 ) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, "WskRegister");
+    let host = Host::current();
+    record(&host, "WskRegister");
     // SAFETY: the caller passes a description, and a table that outlives the registration.
-    let dispatch = unsafe { (*npi).Dispatch.as_ref() };
+    let pointer = unsafe { (*npi).Dispatch };
+    // SAFETY: as above.
+    let dispatch = unsafe { pointer.as_ref() };
     let Some(dispatch) = dispatch.filter(|dispatch| dispatch.Reserved == 0) else {
         return STATUS_INVALID_PARAMETER;
     };
-    let client = Box::new(Client {
-        host: Host::current(),
+    let size = size_of::<WSK_CLIENT_DISPATCH>();
+    require_nonpaged(&host, 1, pointer.addr(), size, "the client's table", "WskRegister");
+    let size = size_of::<wsk_sys::WSK_REGISTRATION>();
+    let what = "the registration block";
+    require_nonpaged(&host, 2, registration.addr(), size, what, "WskRegister");
+    let client = Arc::new(Client {
         version: dispatch.Version,
+        dispatch: pointer,
         left: Mutex::default(),
-        changed: Condvar::new(),
+        changed: Signal::new(),
+        static_events: AtomicU32::new(0),
+        sockets_ever: AtomicU64::new(0),
+        changes: AtomicU64::new(0),
+        cached: Mutex::default(),
+        host,
     });
+    let client = Arc::into_raw(client);
+    registered().push(client.addr());
     // SAFETY: the caller passes a registration block.
-    unsafe { (*registration).ReservedRegistrationContext = Box::into_raw(client).cast() };
+    unsafe { (*registration).ReservedRegistrationContext = client.cast_mut().cast() };
     STATUS_SUCCESS
+}
+
+/// How long until a host's WSK is ready. None if it never is.
+fn time_to_readiness(host: &Host) -> Option<Duration> {
+    if host.stack().is_withdrawn {
+        return None;
+    }
+    match host.config().readiness {
+        Readiness::Ready => Some(Duration::ZERO),
+        Readiness::After(time) => Some(time.saturating_sub(host.elapsed())),
+        Readiness::Never => None,
+    }
 }
 
 #[unsafe(no_mangle)]
@@ -97,19 +302,52 @@ unsafe extern "C" fn WskCaptureProviderNPI(
     timeout: ULONG,
     npi: PWSK_PROVIDER_NPI,
 ) -> NTSTATUS {
+    const FUNCTION: &str = "WskCaptureProviderNPI";
     let level = if timeout == WSK_NO_WAIT { DISPATCH_LEVEL } else { PASSIVE_LEVEL };
-    require_at_most(level, "WskCaptureProviderNPI");
+    require_at_most(level, FUNCTION);
+    if timeout != WSK_NO_WAIT {
+        require_no_callback(FUNCTION);
+    }
     // SAFETY: the caller passes a registered block.
-    let client = unsafe { client(registration, "WskCaptureProviderNPI") };
-    if client.host.0.config.not_ready {
+    let client = unsafe { client(registration, FUNCTION) };
+    record(&client.host, FUNCTION);
+    // SAFETY: the client promises its table until the registration ends.
+    if unsafe { (*client.dispatch).Version } != client.version {
+        broken(1, FUNCTION, "the client's table has changed since WskRegister", None);
+    }
+    let patience = match timeout {
+        WSK_INFINITE_WAIT => None,
+        milliseconds => Some(Duration::from_millis(milliseconds.into())),
+    };
+    let is_ready = match (time_to_readiness(&client.host), patience) {
+        (Some(time), patience) => {
+            let waits = patience.map_or(time, |patience| patience.min(time));
+            // Nothing else makes it ready.
+            let never = Signal::new();
+            if !waits.is_zero() {
+                never.wait(FUNCTION, Some(waits));
+            }
+            time_to_readiness(&client.host) == Some(Duration::ZERO)
+        }
+        (None, Some(patience)) => {
+            if !patience.is_zero() {
+                Signal::new().wait(FUNCTION, Some(patience));
+            }
+            false
+        }
+        (None, None) => broken(6, FUNCTION, "it waits for ever, and WSK is never ready", None),
+    };
+    if !is_ready {
         return STATUS_DEVICE_NOT_READY;
     }
-    if WSK_MAJOR_VERSION(client.version) != WSK_MAJOR_VERSION(VERSION) {
+    if client.version != VERSION {
         return STATUS_NOINTERFACE;
     }
-    client.left().captures += 1;
-    let pointer: PWSK_CLIENT = ptr::from_ref(client).cast_mut().cast();
-    let provider = WSK_PROVIDER_NPI { Client: pointer, Dispatch: &raw const PROVIDER };
+    client.change(|left| left.captures += 1);
+    let provider = WSK_PROVIDER_NPI {
+        Client: Arc::as_ptr(&client).cast_mut().cast(),
+        Dispatch: tables::provider(client.windows()),
+    };
     // SAFETY: the caller passes room for the provider.
     unsafe { npi.write(provider) };
     STATUS_SUCCESS
@@ -117,15 +355,15 @@ unsafe extern "C" fn WskCaptureProviderNPI(
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn WskReleaseProviderNPI(registration: PWSK_REGISTRATION) {
-    require_at_most(DISPATCH_LEVEL, "WskReleaseProviderNPI");
+    const FUNCTION: &str = "WskReleaseProviderNPI";
+    require_at_most(DISPATCH_LEVEL, FUNCTION);
     // SAFETY: the caller passes a registered block.
-    let client = unsafe { client(registration, "WskReleaseProviderNPI") };
-    let mut left = client.left();
-    if left.captures == 0 {
-        broken(4, "WskReleaseProviderNPI", "the provider is not captured", None);
-    }
-    left.captures -= 1;
-    client.changed.notify_all();
+    let client = unsafe { client(registration, FUNCTION) };
+    record(&client.host, FUNCTION);
+    client.change(|left| match left.captures.checked_sub(1) {
+        Some(captures) => left.captures = captures,
+        None => broken(4, FUNCTION, "the provider is not captured", None),
+    });
 }
 
 #[unsafe(no_mangle)]
@@ -133,10 +371,12 @@ unsafe extern "C" fn WskQueryProviderCharacteristics(
     registration: PWSK_REGISTRATION,
     characteristics: PWSK_PROVIDER_CHARACTERISTICS,
 ) -> NTSTATUS {
-    require_at_most(DISPATCH_LEVEL, "WskQueryProviderCharacteristics");
+    const FUNCTION: &str = "WskQueryProviderCharacteristics";
+    require_at_most(DISPATCH_LEVEL, FUNCTION);
     // SAFETY: the caller passes a registered block.
-    let client = unsafe { client(registration, "WskQueryProviderCharacteristics") };
-    if client.host.0.config.not_ready {
+    let client = unsafe { client(registration, FUNCTION) };
+    record(&client.host, FUNCTION);
+    if time_to_readiness(&client.host) != Some(Duration::ZERO) {
         return STATUS_DEVICE_NOT_READY;
     }
     let range = WSK_PROVIDER_CHARACTERISTICS { HighestVersion: VERSION, LowestVersion: VERSION };
@@ -147,25 +387,63 @@ unsafe extern "C" fn WskQueryProviderCharacteristics(
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn WskDeregister(registration: PWSK_REGISTRATION) {
-    require_at_most(PASSIVE_LEVEL, "WskDeregister");
+    const FUNCTION: &str = "WskDeregister";
+    require_at_most(PASSIVE_LEVEL, FUNCTION);
+    require_no_callback(FUNCTION);
     // SAFETY: the caller passes a registered block.
-    let client = unsafe { client(registration, "WskDeregister") };
-    let wait = client
-        .changed
-        .wait_timeout_while(client.left(), PATIENCE, |left| *left != Left::default())
-        .unwrap_or_else(PoisonError::into_inner);
-    let left = *wait.0;
-    drop(wait);
-    if left != Left::default() {
-        let found = format!(
-            "it waits for {} captures and {} sockets, and would for ever",
-            left.captures, left.sockets
-        );
-        broken(5, "WskDeregister", &found, None);
+    let client = unsafe { client(registration, FUNCTION) };
+    record(&client.host, FUNCTION);
+    end_changes(&client);
+    let deadline = client.host.0.scheduler.now().saturating_add(ticks(PATIENCE));
+    loop {
+        client.changed.clear();
+        if client.left().is_nothing() {
+            break;
+        }
+        let left = deadline.saturating_sub(client.host.0.scheduler.now());
+        let timeout = Duration::from_nanos(left.saturating_mul(100));
+        if !client.changed.wait(FUNCTION, Some(timeout)) && !client.left().is_nothing() {
+            report_left(&client);
+        }
+    }
+    if !client.cached().is_empty() {
+        broken(65, FUNCTION, "cached security descriptors were not released", None);
     }
     // SAFETY: the caller passes a registered block.
-    let context = unsafe { &mut (*registration).ReservedRegistrationContext };
-    let client = std::mem::replace(context, ptr::null_mut());
-    // SAFETY: `WskRegister` made it, and nothing of it is left.
-    drop(unsafe { Box::from_raw(client.cast::<Client>()) });
+    unsafe { (*registration).ReservedRegistrationContext = ptr::null_mut() };
+    let pointer = Arc::as_ptr(&client);
+    registered().retain(|registered| *registered != pointer.addr());
+    // SAFETY: `WskRegister` gave this count to the block.
+    unsafe { Arc::decrement_strong_count(pointer) };
+}
+
+/// Cancels the requests that wait for a change of the transports.
+fn end_changes(client: &Arc<Client>) {
+    let id = client.changes.swap(0, Ordering::SeqCst);
+    if id != 0 {
+        let closed = super::objects::ClosedSocket::Changes(Arc::clone(client));
+        let actions = client.host.stack().close(id, closed);
+        act(&client.host, actions);
+    }
+}
+
+fn report_left(client: &Client) -> ! {
+    let left = client.left();
+    if let Some(origin) = left.lists.values().next() {
+        let found = format!("{} lists of addresses were not freed", left.lists.len());
+        let origin = Arc::clone(origin);
+        drop(left);
+        broken(66, "WskDeregister", &found, Some(&origin));
+    }
+    let sockets: Vec<String> =
+        left.sockets.iter().map(|(id, function)| format!("{id} by {function}")).collect();
+    let found = format!(
+        "it waits for {} captures, {} requests and {} sockets ({}), and would for ever",
+        left.captures,
+        left.requests,
+        sockets.len(),
+        if sockets.is_empty() { "none".to_owned() } else { sockets.join(", ") }
+    );
+    drop(left);
+    broken(5, "WskDeregister", &found, None)
 }

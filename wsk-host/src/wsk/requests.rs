@@ -1,193 +1,243 @@
-//! The requests of sockets: which wait, which are on their way back, and when a close may complete.
+//! The requests of one socket: which wait, which are on their way back, and when a close may complete.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
 
-use wsk_sys::{NTSTATUS, PIRP, PSOCKADDR, PWSK_BUF, STATUS_CANCELLED, WSK_BUF};
+use wsk_sys::{
+    NTSTATUS, PIRP, PSOCKADDR, STATUS_CANCELLED, STATUS_SUCCESS, WSK_CLIENT_CONNECTION_DISPATCH,
+};
 
-use super::completer::Completed;
-use super::sockets::{ClosedSocket, cancel};
+use super::act::{Action, Actions, Completed};
+use super::buffer::Bytes;
+use super::control_data::{ControlRoom, SendControl};
 use crate::io::{claim, set_cancel_routine};
-use crate::verifier::broken;
+use crate::trace;
 
 /// A request that waits.
 pub(super) struct Waiting {
     pub(super) irp: PIRP,
     pub(super) what: What,
-}
-
-pub(super) enum What {
-    Accept { local: PSOCKADDR, remote: PSOCKADDR },
-    Connect,
-    Receive(Bytes),
-    Send { bytes: Bytes, sent: usize },
-    Disconnect,
-}
-
-impl What {
-    pub(super) fn is_accept(&self) -> bool {
-        matches!(self, Self::Accept { .. })
-    }
-
-    pub(super) fn is_connect(&self) -> bool {
-        matches!(self, Self::Connect)
-    }
-
-    pub(super) fn is_receive(&self) -> bool {
-        matches!(self, Self::Receive(_))
-    }
-
-    /// What goes out does so in order: an end after everything that was sent before.
-    pub(super) fn is_output(&self) -> bool {
-        matches!(self, Self::Send { .. } | Self::Disconnect)
-    }
-}
-
-/// Memory of an MDL, and the buffer that describes it.
-#[derive(Clone, Copy)]
-pub(super) struct Bytes {
-    pub(super) memory: *mut u8,
-    pub(super) length: usize,
-    pub(super) buffer: PWSK_BUF,
-    /// What the buffer said when the call was made.
-    pub(super) descriptor: WSK_BUF,
-    pub(super) function: &'static str,
-}
-
-impl Bytes {
-    /// Where the bytes are. The client must still have the buffer: nothing says that WSK copies it.
-    ///
-    /// # Safety
-    ///
-    /// The request has not completed.
-    pub(super) unsafe fn start(&self) -> *mut u8 {
-        // SAFETY: a client that keeps the rules has not freed it; this is to find the others.
-        let now = unsafe { self.buffer.read_volatile() };
-        let facts = |buffer: &WSK_BUF| (buffer.Mdl, buffer.Offset, buffer.Length);
-        if facts(&now) != facts(&self.descriptor) {
-            let found = "the buffer changed before the request had completed";
-            broken(21, self.function, found, None);
-        }
-        self.memory
-    }
+    /// It is not served, only cancelled.
+    held: bool,
 }
 
 // SAFETY: the IRP and the memory are the provider's until the IRP is completed.
 unsafe impl Send for Waiting {}
 
-/// What a call is answered with: IRPs to be completed, the call's own among them unless it waits.
-pub(super) type Answer = Vec<Completed>;
-
-#[derive(Default)]
-struct Socket {
-    waiting: VecDeque<Waiting>,
-    /// IRPs that were given to their completion routines, or are about to be.
-    undelivered: usize,
-    /// The close's IRP, and what is freed when it completes.
-    closing: Option<ClosedSocket>,
+pub(super) enum What {
+    Accept(AcceptRoom),
+    Connect {
+        bytes: Option<Bytes>,
+        sent: usize,
+        creates: bool,
+    },
+    Receive {
+        bytes: Bytes,
+        received: usize,
+        all: bool,
+    },
+    Drain,
+    Send {
+        bytes: Bytes,
+        sent: usize,
+    },
+    Disconnect {
+        bytes: Option<Bytes>,
+        sent: usize,
+    },
+    SendTo {
+        messages: VecDeque<Bytes>,
+        to: SocketAddr,
+        control: SendControl,
+        sent: usize,
+    },
+    ReceiveFrom {
+        bytes: Bytes,
+        from: PSOCKADDR,
+        control: Option<ControlRoom>,
+    },
+    /// A change of the machine's addresses, or of the transports.
+    Change,
+    /// It could be answered, and only waits because of a fault.
+    Answer,
 }
 
-/// The requests of one host's sockets.
+/// What an accept fills, and what the accepted socket calls back with.
+pub(super) struct AcceptRoom {
+    pub(super) local: PSOCKADDR,
+    pub(super) remote: PSOCKADDR,
+    pub(super) context: usize,
+    pub(super) dispatch: *const WSK_CLIENT_CONNECTION_DISPATCH,
+}
+
+impl What {
+    pub(super) fn is_accept(&self) -> bool {
+        matches!(self, Self::Accept(_))
+    }
+
+    pub(super) fn is_connect(&self) -> bool {
+        matches!(self, Self::Connect { .. })
+    }
+
+    pub(super) fn is_input(&self) -> bool {
+        matches!(self, Self::Receive { .. } | Self::Drain)
+    }
+
+    /// What goes out does so in order: an end after everything that was sent before.
+    pub(super) fn is_output(&self) -> bool {
+        matches!(self, Self::Send { .. } | Self::Disconnect { .. })
+    }
+
+    pub(super) fn is_send_to(&self) -> bool {
+        matches!(self, Self::SendTo { .. })
+    }
+
+    pub(super) fn is_receive_from(&self) -> bool {
+        matches!(self, Self::ReceiveFrom { .. })
+    }
+
+    pub(super) fn is_change(&self) -> bool {
+        matches!(self, Self::Change)
+    }
+}
+
+/// The requests of one socket.
 #[derive(Default)]
 pub(super) struct Requests {
-    sockets: HashMap<u64, Socket>,
-    last: u64,
+    waiting: VecDeque<Waiting>,
+    /// IRPs and callbacks that were given to the client, or are about to be.
+    pub(super) undelivered: usize,
 }
 
 impl Requests {
-    /// The number of a new socket.
-    pub(super) fn create(&mut self) -> u64 {
-        self.last += 1;
-        self.last
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.undelivered == 0
     }
 
-    fn socket(&mut self, id: u64) -> &mut Socket {
-        self.sockets.entry(id).or_default()
-    }
-
+    /// An IRP with its result, on its way back.
     pub(super) fn done(
         &mut self,
-        id: u64,
+        socket: u64,
         irp: PIRP,
         status: NTSTATUS,
-        information: usize,
-    ) -> Completed {
-        self.socket(id).undelivered += 1;
-        Completed { irp, status, information, socket: id }
+        result: trace::Result,
+    ) -> Action {
+        self.undelivered += 1;
+        let information = match result {
+            trace::Result::Nothing | trace::Result::Socket(_) => 0,
+            trace::Result::Number(number) => number,
+        };
+        Action::Complete(Completed { irp, status, information, result, socket })
     }
 
-    /// Completes a call's IRP at once.
-    pub(super) fn answer(&mut self, id: u64, irp: PIRP, status: NTSTATUS) -> Answer {
-        vec![self.done(id, irp, status, 0)]
-    }
-
-    /// Lets a request wait, cancellable. If it is cancelled already, that is its answer.
-    pub(super) fn wait(&mut self, id: u64, waiting: Waiting) -> Option<Answer> {
-        let irp = waiting.irp;
-        self.socket(id).waiting.push_back(waiting);
+    /// Lets a request wait, cancellable. Cancelled already, it is answered so.
+    pub(super) fn wait(&mut self, socket: u64, irp: PIRP, what: What, held: bool) -> Actions {
+        self.waiting.push_back(Waiting { irp, what, held });
         // SAFETY: the IRP is the provider's. Its routine takes the lock that is held here.
-        let is_cancelled = unsafe { set_cancel_routine(irp, cancel) };
+        let is_cancelled = unsafe { set_cancel_routine(irp, super::act::cancel) };
         // SAFETY: as above.
-        (is_cancelled && unsafe { claim(irp) }).then(|| self.cancelled(id, irp))
+        if is_cancelled && unsafe { claim(irp) } {
+            return self.cancelled(socket, irp);
+        }
+        Vec::new()
     }
 
-    /// The first waiting request of a kind.
-    pub(super) fn first(&mut self, id: u64, wanted: fn(&What) -> bool) -> Option<&mut What> {
-        let waiting = &mut self.sockets.get_mut(&id)?.waiting;
-        waiting.iter_mut().map(|waiting| &mut waiting.what).find(|what| wanted(what))
+    /// The first waiting request of a kind that is served.
+    pub(super) fn first(&mut self, wanted: fn(&What) -> bool) -> Option<&mut What> {
+        let mut served = self.waiting.iter_mut().filter(|waiting| !waiting.held);
+        served.find(|waiting| wanted(&waiting.what)).map(|waiting| &mut waiting.what)
     }
 
-    /// Takes the first waiting request of a kind that is not being cancelled.
-    pub(super) fn take(&mut self, id: u64, wanted: fn(&What) -> bool) -> Option<Waiting> {
-        let waiting = &mut self.sockets.get_mut(&id)?.waiting;
+    /// Whether one of a kind waits, served or not, and is not being cancelled.
+    pub(super) fn has(&self, wanted: fn(&What) -> bool) -> bool {
+        self.waiting.iter().any(|waiting| wanted(&waiting.what))
+    }
+
+    /// The first request that goes out, unless it is held, and with it all that follow.
+    pub(super) fn first_output(&mut self) -> Option<&mut What> {
+        let first = self.waiting.iter_mut().find(|waiting| waiting.what.is_output())?;
+        (!first.held).then_some(&mut first.what)
+    }
+
+    /// Takes the first served request of a kind that is not being cancelled.
+    pub(super) fn take(&mut self, wanted: fn(&What) -> bool) -> Option<Waiting> {
         // SAFETY: the IRPs are the provider's, and were made cancellable when they began to wait.
-        let place = waiting.iter().position(|w| wanted(&w.what) && unsafe { claim(w.irp) })?;
-        waiting.remove(place)
+        let may_take = |w: &Waiting| !w.held && wanted(&w.what) && unsafe { claim(w.irp) };
+        let place = self.waiting.iter().position(may_take)?;
+        self.waiting.remove(place)
     }
 
-    /// Ends the first waiting request of a kind; false if there is none.
-    pub(super) fn end(
+    /// Takes the first served request of a kind if it, and not a later one, is not being cancelled.
+    pub(super) fn take_first(&mut self, wanted: fn(&What) -> bool) -> Option<Waiting> {
+        let place = self.waiting.iter().position(|w| !w.held && wanted(&w.what))?;
+        // SAFETY: as in `take`.
+        let claimed = unsafe { claim(self.waiting[place].irp) };
+        claimed.then(|| self.waiting.remove(place)).flatten()
+    }
+
+    /// Ends the first served request of a kind; false if there is none, or it is being cancelled.
+    pub(super) fn end_first(
         &mut self,
-        id: u64,
+        socket: u64,
         wanted: fn(&What) -> bool,
-        (status, information): (NTSTATUS, usize),
-        answer: &mut Answer,
+        (status, result): (NTSTATUS, trace::Result),
+        actions: &mut Actions,
     ) -> bool {
-        let Some(waiting) = self.take(id, wanted) else {
+        let Some(waiting) = self.take_first(wanted) else {
             return false;
         };
-        answer.push(self.done(id, waiting.irp, status, information));
+        actions.push(self.done(socket, waiting.irp, status, result));
         true
     }
 
+    /// Ends all requests of a kind that are not being cancelled, held ones included.
+    pub(super) fn end_all(
+        &mut self,
+        socket: u64,
+        wanted: fn(&What) -> bool,
+        status: NTSTATUS,
+        actions: &mut Actions,
+    ) {
+        let mut place = 0;
+        while place < self.waiting.len() {
+            let waiting = &self.waiting[place];
+            // SAFETY: as in `take`.
+            if wanted(&waiting.what) && unsafe { claim(waiting.irp) } {
+                let irp = waiting.irp;
+                self.waiting.remove(place);
+                actions.push(self.done(socket, irp, status, trace::Result::Nothing));
+            } else {
+                place += 1;
+            }
+        }
+    }
+
     /// An IRP whose cancel routine has run: only the completion is left.
-    pub(super) fn cancelled(&mut self, id: u64, irp: PIRP) -> Answer {
-        self.socket(id).waiting.retain(|waiting| waiting.irp != irp);
-        self.answer(id, irp, STATUS_CANCELLED)
+    pub(super) fn cancelled(&mut self, socket: u64, irp: PIRP) -> Actions {
+        self.waiting.retain(|waiting| waiting.irp != irp);
+        vec![self.done(socket, irp, STATUS_CANCELLED, trace::Result::Nothing)]
     }
 
-    /// Begins a close: whatever waits is cancelled.
-    pub(super) fn close(&mut self, id: u64, closed: ClosedSocket) -> Answer {
-        let mut answer = Vec::new();
-        while self.end(id, |_| true, (STATUS_CANCELLED, 0), &mut answer) {}
-        self.socket(id).closing = Some(closed);
-        answer
-    }
-
-    /// A completion routine has returned.
-    pub(super) fn delivered(&mut self, id: u64) {
-        if let Some(socket) = self.sockets.get_mut(&id) {
-            socket.undelivered -= 1;
+    /// What a cancelled request has received already.
+    pub(super) fn received_by(&self, irp: PIRP) -> Vec<u8> {
+        let waiting = self.waiting.iter().find(|waiting| waiting.irp == irp);
+        match waiting.map(|waiting| &waiting.what) {
+            Some(What::Receive { bytes, received, .. }) => {
+                let mut all = bytes.gather();
+                all.truncate(*received);
+                all
+            }
+            _ => Vec::new(),
         }
     }
 
-    /// The socket, if its close can complete now: no completion routine of it is left to run.
-    pub(super) fn closed(&mut self, id: u64) -> Option<ClosedSocket> {
-        let socket = self.sockets.get_mut(&id)?;
-        if socket.undelivered > 0 || !socket.waiting.is_empty() {
-            return None;
-        }
-        let closed = socket.closing.take()?;
-        self.sockets.remove(&id);
-        Some(closed)
+    /// Whether one that waits creates its socket, and which is not there without it.
+    pub(super) fn creates(&self, irp: PIRP) -> bool {
+        self.waiting.iter().any(|waiting| {
+            waiting.irp == irp && matches!(waiting.what, What::Connect { creates: true, .. })
+        })
     }
 }
+
+/// The result of a success that has no other.
+pub(super) const SUCCESS: (NTSTATUS, trace::Result) = (STATUS_SUCCESS, trace::Result::Nothing);

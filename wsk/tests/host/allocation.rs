@@ -9,7 +9,8 @@ use crate::support::{buffer, join, on_host, pair, receive_all};
 #[test]
 fn a_warm_connection_allocates_nothing() {
     for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1)] {
-        let host = Host::new(Config { timing, ..Config::default() });
+        let config = Config::default().timing(timing).partial_receives(false);
+        let host = Host::new(config);
         let counted = host.clone();
         let run = async move |wsk: Provider| {
             let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;

@@ -2,11 +2,11 @@
 
 use wsk::{Buffer, ErrorKind};
 
-use crate::support::{everywhere, pair};
+use crate::support::{everywhere, everywhere_whole, pair};
 
 #[test]
 fn a_slice_receives_into_its_part_only() {
-    everywhere(async |wsk| {
+    everywhere_whole(async |wsk| {
         let (client, server) = pair(&wsk).await?;
         let mut hello = Buffer::new(16)?;
         hello[3..8].copy_from_slice(b"hello");

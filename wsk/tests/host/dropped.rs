@@ -130,7 +130,7 @@ fn the_waker_may_change() {
         let mut nobody = Context::from_waker(Waker::noop());
         assert!(receive.as_mut().poll(&mut nobody).is_pending());
         client.send_all(buffer(b"hello")?).await.into_result()?;
-        assert_eq!(receive.await.into_result()?.0, 5);
+        assert!((1..=5).contains(&receive.await.into_result()?.0));
         Ok(())
     });
 }

@@ -3,7 +3,7 @@
 use wsk::{Buffer, ErrorKind, TcpListener, TcpStream};
 use wsk_host::{Config, Timing};
 
-use crate::support::{buffer, everywhere, join, on, pair, receive_all, timings};
+use crate::support::{buffer, everywhere, everywhere_whole, join, on, pair, receive_all, timings};
 
 /// Bytes that are more than a window. Miri takes long for each.
 const MANY: usize = if cfg!(miri) { 300 } else { 100_000 };
@@ -45,7 +45,7 @@ fn both_directions_at_once() {
 
 #[test]
 fn several_receives_in_flight_are_filled_in_order() {
-    everywhere(async |wsk| {
+    everywhere_whole(async |wsk| {
         let (client, server) = pair(&wsk).await?;
         let receive = async || server.recv(Buffer::new(3)?).await.into_result();
         let (received, sent) = join(join(receive(), receive()), async {
@@ -138,7 +138,7 @@ fn a_call_that_is_not_there_fails_at_once_and_is_freed_with_its_socket() {
             // The socket is as good as before.
             client.send_all(buffer(b"hello")?).await.into_result()?;
             let (received, _) = server.recv(Buffer::new(5)?).await.into_result()?;
-            assert_eq!(received, 5);
+            assert!((1..=5).contains(&received));
             Ok(())
         };
         on(config, run).unwrap_or_else(|error| panic!("{timing:?}: {error}"));

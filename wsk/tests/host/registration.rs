@@ -11,7 +11,7 @@ use crate::support::passive;
 
 #[test]
 fn a_subsystem_that_is_not_ready_says_so() {
-    let host = Host::new(Config { not_ready: true, ..Config::default() });
+    let host = Host::new(Config { readiness: wsk_host::Readiness::Never, ..Config::default() });
     let _entered = host.enter();
     let registration = Registration::register(passive()).unwrap();
     for error in [
@@ -57,10 +57,11 @@ fn a_registration_waits_for_its_sockets() {
         })
     };
     // A wait for something that must not happen can only be a wait for a while.
-    assert!(end.recv_timeout(Duration::from_millis(100)).is_err());
+    let ended = host.outside(|| end.recv_timeout(Duration::from_millis(100)));
+    assert!(ended.is_err());
     drop(listener);
-    end.recv().unwrap();
-    other.join().unwrap();
+    host.outside(|| end.recv().unwrap());
+    host.outside(|| other.join().unwrap());
     host.settle();
     assert_eq!(host.outstanding_allocations(), 0);
 }

@@ -37,6 +37,7 @@ async fn serve(mut listener: TcpListener, spawner: Spawner) -> Result<()> {
 fn many_connections_are_served_and_the_server_is_dropped() {
     for timing in timings().take(if cfg!(miri) { 2 } else { 20 }) {
         let host = Host::new(Config { timing, ..Config::default() });
+        let outside = host.clone();
         let run = async |wsk: Provider| {
             let runtime = Runtime::new(passive(), 4)?;
             let spawner = runtime.spawner();
@@ -60,6 +61,7 @@ fn many_connections_are_served_and_the_server_is_dropped() {
             }
             drop(done);
             let mut count = 0;
+            let results: Vec<_> = outside.outside(|| results.iter().collect());
             for (number, received) in results {
                 assert_eq!(received?, [number; SIZE]);
                 count += 1;
@@ -96,7 +98,7 @@ fn a_shutdown_drops_tasks_that_wait_for_ever() {
         };
         runtime.spawner().spawn(task).unwrap();
     }
-    (0..10).for_each(|_| waiting.recv().unwrap());
+    host.outside(|| (0..10).for_each(|_| waiting.recv().unwrap()));
     let spawner = runtime.spawner();
     runtime.shutdown(passive());
     assert_eq!(dropped.load(Ordering::SeqCst), 10);
@@ -124,8 +126,7 @@ fn wakers_outlive_tasks_and_the_runtime() {
             sender.send(context.waker().clone()).map_or(Poll::Ready(()), |()| Poll::Pending)
         }))
         .unwrap();
-    let first = wakers.recv().unwrap();
-    let second = wakers.recv().unwrap();
+    let [first, second] = host.outside(|| [(); 2].map(|()| wakers.recv().unwrap()));
     assert!(first.will_wake(&second));
     drop(wakers);
     runtime.shutdown(passive());

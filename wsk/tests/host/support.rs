@@ -30,6 +30,14 @@ pub(crate) fn everywhere(scenario: impl AsyncFn(Provider) -> Result<()>) {
     }
 }
 
+/// As [`everywhere`], where a receive gets everything that has come.
+pub(crate) fn everywhere_whole(scenario: impl AsyncFn(Provider) -> Result<()>) {
+    for timing in timings() {
+        let config = Config::default().timing(timing).partial_receives(false);
+        on(config, &scenario).unwrap_or_else(|error| panic!("{timing:?}: {error}"));
+    }
+}
+
 /// Runs a scenario on a host, and checks that it leaves nothing behind.
 pub(crate) fn on<T>(
     config: Config,

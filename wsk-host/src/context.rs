@@ -1,0 +1,45 @@
+//! What the current thread is in: a completion routine, or a callback.
+
+use std::cell::Cell;
+
+use crate::verifier::broken;
+
+thread_local! {
+    static COMPLETIONS: Cell<usize> = const { Cell::new(0) };
+    static CALLBACKS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Runs what calls a completion routine.
+pub(crate) fn completing<T>(complete: impl FnOnce() -> T) -> T {
+    COMPLETIONS.set(COMPLETIONS.get() + 1);
+    let result = complete();
+    COMPLETIONS.set(COMPLETIONS.get() - 1);
+    result
+}
+
+/// Runs what calls an event callback. It may make calls of its own, even where its caller may not.
+pub(crate) fn calling<T>(call: impl FnOnce() -> T) -> T {
+    let completions = COMPLETIONS.replace(0);
+    CALLBACKS.set(CALLBACKS.get() + 1);
+    let result = call();
+    CALLBACKS.set(CALLBACKS.get() - 1);
+    COMPLETIONS.set(completions);
+    result
+}
+
+/// Stops a client whose completion routine calls WSK.
+pub(crate) fn require_no_completion_routine(call: &str) {
+    if COMPLETIONS.get() > 0 {
+        broken(15, call, "the current thread is in a completion routine", None);
+    }
+}
+
+/// Stops a client that waits where nobody may.
+pub(crate) fn require_no_callback(call: &str) {
+    if COMPLETIONS.get() > 0 {
+        broken(16, call, "the current thread is in a completion routine", None);
+    }
+    if CALLBACKS.get() > 0 {
+        broken(16, call, "the current thread is in an event callback", None);
+    }
+}

@@ -1,0 +1,77 @@
+//! What memory is: of the pool, of a thread's stack, or something else.
+
+use crate::host::Host;
+use crate::verifier::broken;
+
+/// Stops a client that hands over memory that is on its stack, or that is smaller than it must be.
+pub(crate) fn require_nonpaged(
+    host: &Host,
+    rule: u8,
+    address: usize,
+    size: usize,
+    what: &str,
+    call: &str,
+) {
+    match end_of_block(host, address) {
+        Some(end) if address + size > end => {
+            let found = format!("{what} has {} bytes, and needs {size}", end - address);
+            broken(rule, call, &found, None);
+        }
+        None if is_on_stack(address) => {
+            broken(rule, call, &format!("{what} is on the stack"), None);
+        }
+        _ => {}
+    }
+}
+
+/// The end of the pool's block that an address is in.
+pub(crate) fn end_of_block(host: &Host, address: usize) -> Option<usize> {
+    let pool = host.pool();
+    let (start, allocation) = pool.range(..=address).next_back()?;
+    let end = start + allocation.layout.size();
+    (address < end).then_some(end)
+}
+
+/// Whether an address is on the current thread's stack. Where that cannot be known, it is not.
+#[cfg(all(any(target_os = "linux", target_os = "macos"), not(miri)))]
+fn is_on_stack(address: usize) -> bool {
+    thread_local! {
+        static STACK: std::ops::Range<usize> = stack();
+    }
+    STACK.with(|stack| stack.contains(&address))
+}
+
+#[cfg(not(all(any(target_os = "linux", target_os = "macos"), not(miri))))]
+fn is_on_stack(_address: usize) -> bool {
+    false
+}
+
+#[cfg(all(target_os = "linux", not(miri)))]
+fn stack() -> std::ops::Range<usize> {
+    use std::mem::MaybeUninit;
+
+    let mut attributes = MaybeUninit::uninit();
+    let (mut start, mut size) = (std::ptr::null_mut(), 0);
+    // SAFETY: the thread is the current one, and there is room for its attributes.
+    let result = unsafe { libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) };
+    if result != 0 {
+        return 0..0;
+    }
+    // SAFETY: the attributes were initialised.
+    let result =
+        unsafe { libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut start, &raw mut size) };
+    // SAFETY: as above, and nobody uses them any more.
+    unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
+    if result == 0 { start.addr()..start.addr() + size } else { 0..0 }
+}
+
+#[cfg(all(target_os = "macos", not(miri)))]
+fn stack() -> std::ops::Range<usize> {
+    // SAFETY: the thread is the current one.
+    let thread = unsafe { libc::pthread_self() };
+    // SAFETY: as above.
+    let end = unsafe { libc::pthread_get_stackaddr_np(thread) }.addr();
+    // SAFETY: as above.
+    let size = unsafe { libc::pthread_get_stacksize_np(thread) };
+    end - size..end
+}

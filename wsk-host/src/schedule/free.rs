@@ -1,0 +1,115 @@
+//! Threads as the machine runs them, and one more that does what is put off.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{Job, ThreadId, Ticks, run, ticks};
+use crate::host::Host;
+use crate::violation;
+
+/// The time and the thread of a host on the machine's network.
+pub(crate) struct Free {
+    start: Instant,
+    last_thread: AtomicU64,
+    jobs: Arc<Jobs>,
+}
+
+#[derive(Default)]
+struct Jobs {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// By time, and then in the order in which they came. The host lives as long as there are any.
+    jobs: BTreeMap<(Ticks, u64), (Host, Job)>,
+    last: u64,
+    busy: bool,
+    over: bool,
+}
+
+impl Jobs {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Free {
+    pub(crate) fn new() -> Self {
+        let jobs = Arc::<Jobs>::default();
+        let (shared, start) = (Arc::clone(&jobs), Instant::now());
+        let thread = std::thread::Builder::new().name("deferred procedure calls".to_owned());
+        if let Err(error) = thread.spawn(move || serve(&shared, start)) {
+            violation(&format!("a thread cannot be had: {error}"));
+        }
+        Self { start, last_thread: AtomicU64::new(0), jobs }
+    }
+
+    pub(crate) fn now(&self) -> Ticks {
+        ticks(self.start.elapsed())
+    }
+
+    pub(crate) fn announce(&self) -> ThreadId {
+        self.last_thread.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn at(&self, host: &Host, due: Ticks, job: Job) {
+        let mut queue = self.jobs.queue();
+        queue.last += 1;
+        let key = (due, queue.last);
+        queue.jobs.insert(key, (host.clone(), job));
+        self.jobs.changed.notify_all();
+    }
+
+    /// Waits until everything that is due has run.
+    pub(crate) fn settle(&self) {
+        let is_busy =
+            |queue: &mut Queue| queue.busy || queue.jobs.keys().any(|(due, _)| *due <= self.now());
+        let idle = self.jobs.changed.wait_while(self.jobs.queue(), is_busy);
+        drop(idle.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Drop for Free {
+    fn drop(&mut self) {
+        self.jobs.queue().over = true;
+        self.jobs.changed.notify_all();
+    }
+}
+
+fn serve(jobs: &Jobs, start: Instant) {
+    let mut queue = jobs.queue();
+    loop {
+        if queue.over {
+            return;
+        }
+        let now = ticks(start.elapsed());
+        let Some((&(due, _), _)) = queue.jobs.first_key_value() else {
+            queue = jobs.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            continue;
+        };
+        if due > now {
+            let left = Duration::from_nanos((due - now).saturating_mul(100));
+            queue = jobs
+                .changed
+                .wait_timeout(queue, left)
+                .map_or_else(|error| error.into_inner().0, |(queue, _)| queue);
+            continue;
+        }
+        if let Some((_, (host, job))) = queue.jobs.pop_first() {
+            queue.busy = true;
+            drop(queue);
+            let entered = host.enter();
+            run(&host, job);
+            drop(entered);
+            // If this was the last of the host, its end sets `over`, which takes the lock.
+            drop(host);
+            queue = jobs.queue();
+            queue.busy = false;
+            jobs.changed.notify_all();
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What a host saw, for those who look for the reason of a failure.
+
+use std::collections::VecDeque;
+use std::fmt::{self, Write as _};
+
+use wsk_sys::NTSTATUS;
+
+use crate::schedule::{ThreadId, Ticks};
+
+/// Entries that are kept: the last ones.
+const LENGTH: usize = 4096;
+
+#[derive(Default)]
+pub(crate) struct Trace(VecDeque<Entry>);
+
+pub(crate) struct Entry {
+    pub(crate) time: Ticks,
+    pub(crate) thread: ThreadId,
+    pub(crate) what: What,
+}
+
+/// Sockets and IRPs by number, in the order of their creation and of their use: addresses would differ from
+/// run to run.
+pub(crate) enum What {
+    Call { function: &'static str, socket: u64, irp: u64, amount: Option<usize> },
+    Completion { irp: u64, status: NTSTATUS, result: Result },
+    Callback { function: &'static str, socket: u64, detail: String },
+    Note(String),
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Result {
+    Nothing,
+    Number(usize),
+    Socket(u64),
+}
+
+impl Trace {
+    pub(crate) fn record(&mut self, entry: Entry) {
+        if self.0.len() == LENGTH {
+            self.0.pop_front();
+        }
+        self.0.push_back(entry);
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.0.iter().map(Entry::to_string).collect()
+    }
+
+    /// The last so many lines, each with a line break before it.
+    pub(crate) fn tail(&self, count: usize) -> String {
+        let first = self.0.len().saturating_sub(count);
+        let mut tail = String::new();
+        for entry in self.0.iter().skip(first) {
+            let _ = write!(tail, "\n  {entry}");
+        }
+        tail
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let milliseconds = self.time / 10_000;
+        write!(f, "{milliseconds:6}.{:04} ms  thread {}  ", self.time % 10_000, self.thread)?;
+        match &self.what {
+            What::Call { function, socket, irp, amount } => {
+                f.write_str(function)?;
+                if *socket != 0 {
+                    write!(f, " on socket {socket}")?;
+                }
+                if *irp != 0 {
+                    write!(f, " with IRP {irp}")?;
+                }
+                match amount {
+                    Some(amount) => write!(f, ": {amount} bytes"),
+                    None => Ok(()),
+                }
+            }
+            What::Completion { irp, status, result } => {
+                write!(f, "IRP {irp} completes: {}", Status(*status))?;
+                match result {
+                    Result::Nothing => Ok(()),
+                    Result::Number(number) => write!(f, ", {number}"),
+                    Result::Socket(socket) => write!(f, ", socket {socket}"),
+                }
+            }
+            What::Callback { function, socket, detail } => {
+                write!(f, "{function} of socket {socket}: {detail}")
+            }
+            What::Note(text) => f.write_str(text),
+        }
+    }
+}
+
+/// A status by its name, if it is one that this crate gives.
+pub(crate) struct Status(pub(crate) NTSTATUS);
+
+macro_rules! named {
+    ($status:expr, $($name:ident)*) => {
+        match $status {
+            $(wsk_sys::$name => Some(stringify!($name)),)*
+            _ => None,
+        }
+    };
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = named!(self.0,
+            STATUS_SUCCESS STATUS_PENDING STATUS_TIMEOUT STATUS_EVENT_PENDING STATUS_BUFFER_OVERFLOW
+            STATUS_UNSUCCESSFUL STATUS_NOT_IMPLEMENTED STATUS_INVALID_PARAMETER
+            STATUS_INVALID_DEVICE_REQUEST STATUS_ACCESS_DENIED STATUS_BUFFER_TOO_SMALL
+            STATUS_INSUFFICIENT_RESOURCES STATUS_DEVICE_NOT_READY STATUS_IO_TIMEOUT
+            STATUS_FILE_FORCED_CLOSED STATUS_NOT_SUPPORTED STATUS_REQUEST_NOT_ACCEPTED
+            STATUS_CANCELLED STATUS_INVALID_DEVICE_STATE STATUS_INVALID_BUFFER_SIZE
+            STATUS_DATA_NOT_ACCEPTED STATUS_NO_MATCH STATUS_NOINTERFACE STATUS_LOCAL_DISCONNECT
+            STATUS_INVALID_ADDRESS_COMPONENT STATUS_ADDRESS_ALREADY_EXISTS STATUS_CONNECTION_RESET
+            STATUS_CONNECTION_REFUSED STATUS_CONNECTION_ACTIVE STATUS_NETWORK_UNREACHABLE
+            STATUS_HOST_UNREACHABLE STATUS_PORT_UNREACHABLE STATUS_CONNECTION_ABORTED
+        );
+        match name {
+            Some(name) => f.write_str(name),
+            None => write!(f, "{:#010X}", self.0),
+        }
+    }
+}

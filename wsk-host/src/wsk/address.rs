@@ -1,0 +1,123 @@
+//! Socket addresses, as WSK has them and as std has them.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+
+use wsk_sys::{
+    ADDRESS_FAMILY, AF_INET, AF_INET6, IN_ADDR, IN_ADDR_0, IN6_ADDR, IN6_ADDR_0, PIRP, PSOCKADDR,
+    SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_IN6_0,
+};
+
+use crate::host::Host;
+use crate::memory::require_nonpaged;
+use crate::verifier::{broken, violation};
+
+/// The size of a family's addresses.
+pub(super) fn size_of_family(family: ADDRESS_FAMILY) -> usize {
+    if family == AF_INET6 { size_of::<SOCKADDR_IN6>() } else { size_of::<SOCKADDR_IN>() }
+}
+
+/// The family of an address.
+pub(super) fn family_of(address: SocketAddr) -> ADDRESS_FAMILY {
+    if address.is_ipv4() { AF_INET } else { AF_INET6 }
+}
+
+/// Reads an address, which must be of a family.
+///
+/// # Safety
+///
+/// The pointer is null, or to an address of the family that it begins with.
+pub(super) unsafe fn read(address: PSOCKADDR, family: ADDRESS_FAMILY, call: &str) -> SocketAddr {
+    if address.is_null() {
+        broken(32, call, "there is no address", None);
+    }
+    // SAFETY: every address begins with its family.
+    let found = unsafe { (&raw const (*address).sa_family).read_unaligned() };
+    if found != family {
+        let found = format!("the address is of family {found}, and the socket of {family}");
+        broken(32, call, &found, None);
+    }
+    match family {
+        AF_INET => {
+            // SAFETY: the family says what it is.
+            let address = unsafe { address.cast::<SOCKADDR_IN>().read_unaligned() };
+            // SAFETY: all views of the union are of the same four bytes.
+            let ip = unsafe { address.sin_addr.S_un.S_addr };
+            let ip = Ipv4Addr::from(ip.to_ne_bytes());
+            SocketAddrV4::new(ip, u16::from_be(address.sin_port)).into()
+        }
+        AF_INET6 => {
+            // SAFETY: the family says what it is.
+            let address = unsafe { address.cast::<SOCKADDR_IN6>().read_unaligned() };
+            // SAFETY: all views of the union are of the same sixteen bytes.
+            let ip = Ipv6Addr::from(unsafe { address.sin6_addr.u.Byte });
+            // SAFETY: all views of the union are of the same four bytes.
+            let scope = unsafe { address.Anonymous.sin6_scope_id };
+            let port = u16::from_be(address.sin6_port);
+            SocketAddrV6::new(ip, port, address.sin6_flowinfo, scope).into()
+        }
+        _ => violation("a socket of a family that wsk-host does not have"),
+    }
+}
+
+/// The family that an address says it is of.
+///
+/// # Safety
+///
+/// The pointer is to an address.
+pub(super) unsafe fn read_family(address: PSOCKADDR) -> ADDRESS_FAMILY {
+    // SAFETY: every address begins with its family.
+    unsafe { (&raw const (*address).sa_family).read_unaligned() }
+}
+
+/// Writes an address, if somebody wants it.
+///
+/// # Safety
+///
+/// The pointer is null, or to memory with room for the address.
+pub(super) unsafe fn write(to: PSOCKADDR, address: SocketAddr) {
+    if to.is_null() {
+        return;
+    }
+    match address {
+        SocketAddr::V4(address) => {
+            let ip = u32::from_ne_bytes(address.ip().octets());
+            let address = SOCKADDR_IN {
+                sin_family: AF_INET,
+                sin_port: address.port().to_be(),
+                sin_addr: IN_ADDR { S_un: IN_ADDR_0 { S_addr: ip } },
+                sin_zero: [0; 8],
+            };
+            // SAFETY: the caller promises room.
+            unsafe { to.cast::<SOCKADDR_IN>().write_unaligned(address) };
+        }
+        SocketAddr::V6(address) => {
+            let ip = IN6_ADDR_0 { Byte: address.ip().octets() };
+            let scope = SOCKADDR_IN6_0 { sin6_scope_id: address.scope_id() };
+            let address = SOCKADDR_IN6 {
+                sin6_family: AF_INET6,
+                sin6_port: address.port().to_be(),
+                sin6_flowinfo: address.flowinfo(),
+                sin6_addr: IN6_ADDR { u: ip },
+                Anonymous: scope,
+            };
+            // SAFETY: the caller promises room.
+            unsafe { to.cast::<SOCKADDR_IN6>().write_unaligned(address) };
+        }
+    }
+}
+
+/// Checks memory that a request will write an address to, and remembers that it needs it.
+pub(super) fn require_room(
+    host: &Host,
+    irp: PIRP,
+    to: PSOCKADDR,
+    family: ADDRESS_FAMILY,
+    call: &'static str,
+) {
+    if to.is_null() {
+        return;
+    }
+    let size = size_of_family(family);
+    require_nonpaged(host, 25, to.addr(), size, "the memory for an address", call);
+    host.in_flight().needs(irp, ("memory for an address", 25), to.addr(), size);
+}

@@ -1,0 +1,163 @@
+//! Buffers of clients: a `WSK_BUF`, the chain of MDLs behind it, and their memory.
+
+use std::mem::MaybeUninit;
+
+use wsk_sys::{MDL, PIRP, PWSK_BUF, WSK_BUF};
+
+use crate::host::Host;
+use crate::mm::system_address;
+use crate::verifier::broken;
+
+/// The memory of a buffer, and the buffer that describes it.
+pub(super) struct Bytes {
+    parts: Vec<Part>,
+    length: usize,
+    buffer: PWSK_BUF,
+    /// What the buffer said when the call was made.
+    descriptor: WSK_BUF,
+    function: &'static str,
+}
+
+#[derive(Clone, Copy)]
+struct Part {
+    memory: *mut u8,
+    length: usize,
+}
+
+// SAFETY: the memory is the provider's until the IRP is completed.
+unsafe impl Send for Bytes {}
+
+impl Bytes {
+    /// The bytes of a buffer, which the request in flight needs from now on.
+    ///
+    /// # Safety
+    ///
+    /// The buffer and its MDLs are valid until the IRP is completed.
+    pub(super) unsafe fn new(
+        host: &Host,
+        irp: PIRP,
+        buffer: PWSK_BUF,
+        function: &'static str,
+    ) -> Self {
+        if buffer.is_null() {
+            broken(22, function, "there is no buffer", None);
+        }
+        // SAFETY: the caller passes a buffer.
+        let descriptor = unsafe { buffer.read() };
+        let mut bytes =
+            Self { parts: Vec::new(), length: descriptor.Length, buffer, descriptor, function };
+        if descriptor.Mdl.is_null() {
+            if descriptor.Length != 0 {
+                broken(22, function, "a buffer without an MDL has a length", None);
+            }
+            return bytes;
+        }
+        host.in_flight().needs(irp, ("descriptor", 21), buffer.addr(), size_of::<WSK_BUF>());
+        let (mut mdl, mut offset, mut left) =
+            (descriptor.Mdl, descriptor.Offset as usize, descriptor.Length);
+        // SAFETY: the caller passes a chain of valid MDLs.
+        if offset > unsafe { (*mdl).ByteCount } as usize {
+            broken(22, function, "the buffer goes beyond its MDL", None);
+        }
+        while left > 0 {
+            if mdl.is_null() {
+                broken(22, function, "the buffer goes beyond its MDLs", None);
+            }
+            // SAFETY: as above.
+            let (size, next) = unsafe { ((*mdl).ByteCount as usize, (*mdl).Next) };
+            let length = left.min(size - offset);
+            // SAFETY: as above.
+            let memory = unsafe { system_address(mdl, function) };
+            // SAFETY: the offset is within the memory.
+            let memory = unsafe { memory.add(offset) };
+            let mut in_flight = host.in_flight();
+            in_flight.needs(irp, ("MDL", 21), mdl.addr(), size_of::<MDL>());
+            in_flight.needs(irp, ("buffer", 21), memory.addr(), length);
+            drop(in_flight);
+            if length > 0 {
+                bytes.parts.push(Part { memory, length });
+            }
+            (mdl, offset, left) = (next, 0, left - length);
+        }
+        bytes
+    }
+
+    pub(super) fn length(&self) -> usize {
+        self.length
+    }
+
+    /// The client must still have the buffer as it was: nothing says that WSK copies it.
+    fn require_unchanged(&self) {
+        if self.parts.is_empty() {
+            return;
+        }
+        // SAFETY: a client that keeps the rules has not freed it; this is to find the others.
+        let now = unsafe { self.buffer.read_volatile() };
+        let facts = |buffer: &WSK_BUF| (buffer.Mdl, buffer.Offset, buffer.Length);
+        if facts(&now) != facts(&self.descriptor) {
+            let found = "the buffer changed before the request had completed";
+            broken(21, self.function, found, None);
+        }
+    }
+
+    /// The part in which the byte with a number is, from there on.
+    fn part_at(&self, mut offset: usize) -> Option<Part> {
+        for part in &self.parts {
+            if offset < part.length {
+                // SAFETY: the offset is within the part.
+                let memory = unsafe { part.memory.add(offset) };
+                return Some(Part { memory, length: part.length - offset });
+            }
+            offset -= part.length;
+        }
+        None
+    }
+
+    /// Bytes from a number on, as many as lie together; none at the end.
+    pub(super) fn from(&self, offset: usize) -> &[u8] {
+        self.require_unchanged();
+        match self.part_at(offset) {
+            // SAFETY: the memory is the provider's until the IRP is completed, which this request waits for.
+            Some(part) => unsafe { std::slice::from_raw_parts(part.memory, part.length) },
+            None => &[],
+        }
+    }
+
+    /// Room from a number on, as much as lies together; none at the end.
+    pub(super) fn room_from(&mut self, offset: usize) -> &mut [MaybeUninit<u8>] {
+        self.require_unchanged();
+        match self.part_at(offset) {
+            // SAFETY: as in `from`.
+            Some(part) => unsafe {
+                std::slice::from_raw_parts_mut(part.memory.cast(), part.length)
+            },
+            None => &mut [],
+        }
+    }
+
+    /// All bytes together.
+    pub(super) fn gather(&self) -> Vec<u8> {
+        let mut all = Vec::with_capacity(self.length);
+        while all.len() < self.length {
+            all.extend_from_slice(self.from(all.len()));
+        }
+        all
+    }
+
+    /// Writes bytes, from a number on, as far as there is room. Returns how many.
+    pub(super) fn scatter(&mut self, offset: usize, bytes: &[u8]) -> usize {
+        let mut written = 0;
+        while written < bytes.len() {
+            let room = self.room_from(offset + written);
+            let count = room.len().min(bytes.len() - written);
+            if count == 0 {
+                break;
+            }
+            for (to, from) in room.iter_mut().zip(&bytes[written..written + count]) {
+                to.write(*from);
+            }
+            written += count;
+        }
+        written
+    }
+}

@@ -1,0 +1,123 @@
+//! What sockets of all categories, or of all but the basic one, have.
+
+use std::net::SocketAddr;
+
+use wsk_sys::{
+    NTSTATUS, PIRP, PSIZE_T, PSOCKADDR, PVOID, PWSK_SOCKET, SIZE_T, STATUS_INVALID_DEVICE_STATE,
+    STATUS_INVALID_PARAMETER, ULONG, WSK_CONTROL_SOCKET_TYPE, WskGetOption, WskIoctl, WskSetOption,
+};
+
+use super::control::{self, Control};
+use super::{answer, require_no_flags, take_over_for};
+use crate::trace;
+use crate::wsk::address;
+use crate::wsk::category::Category;
+use crate::wsk::objects::{ClosedSocket, InCall, begin};
+use crate::wsk::requests::SUCCESS;
+use crate::wsk::stack::Stack;
+
+pub(in crate::wsk) unsafe extern "C" fn control_socket<const C: Category>(
+    socket: PWSK_SOCKET,
+    request: WSK_CONTROL_SOCKET_TYPE,
+    code: ULONG,
+    level: ULONG,
+    input_size: SIZE_T,
+    input: PVOID,
+    output_size: SIZE_T,
+    output: PVOID,
+    returned: PSIZE_T,
+    irp: PIRP,
+) -> NTSTATUS {
+    // SAFETY: the caller passes a socket of this provider.
+    let object = unsafe { begin(socket, C, "WskControlSocket") };
+    let control = Control {
+        object: &object,
+        category: C,
+        code,
+        level,
+        input: (input.cast(), input_size),
+        output: (output.cast(), output_size),
+        returned,
+        irp,
+    };
+    match request {
+        WskSetOption => control::set_option(&control),
+        WskGetOption => control::get_option(&control),
+        WskIoctl => control::ioctl(&control),
+        _ => STATUS_INVALID_PARAMETER,
+    }
+}
+
+pub(in crate::wsk) unsafe extern "C" fn close_socket<const C: Category>(
+    socket: PWSK_SOCKET,
+    irp: PIRP,
+) -> NTSTATUS {
+    // SAFETY: the caller passes a socket of this provider.
+    let object = unsafe { begin(socket, C, "WskCloseSocket") };
+    // SAFETY: the caller passes an IRP.
+    unsafe { take_over_for(&object, irp, "WskCloseSocket", None) };
+    let closed = ClosedSocket::new(socket, irp);
+    let (host, id) = (object.host().clone(), object.id);
+    // The object goes with its close.
+    drop(object);
+    answer(&host, |stack| stack.close(id, closed))
+}
+
+pub(in crate::wsk) unsafe extern "C" fn bind<const C: Category>(
+    socket: PWSK_SOCKET,
+    local: PSOCKADDR,
+    flags: ULONG,
+    irp: PIRP,
+) -> NTSTATUS {
+    // SAFETY: the caller passes a socket of this provider.
+    let object = unsafe { begin(socket, C, "WskBind") };
+    require_no_flags(flags, "WskBind");
+    // SAFETY: the caller passes an IRP.
+    unsafe { take_over_for(&object, irp, "WskBind", None) };
+    // SAFETY: the caller passes an address of the socket's family.
+    let local = unsafe { address::read(local, object.family, "WskBind") };
+    answer(object.host(), |stack| stack.bind(object.id, irp, local))
+}
+
+pub(in crate::wsk) unsafe extern "C" fn get_local_address<const C: Category>(
+    socket: PWSK_SOCKET,
+    to: PSOCKADDR,
+    irp: PIRP,
+) -> NTSTATUS {
+    // SAFETY: the caller passes a socket of this provider.
+    let object = unsafe { begin(socket, C, "WskGetLocalAddress") };
+    // SAFETY: the caller's promises are the same.
+    unsafe { get_address(&object, to, irp, Stack::local, "WskGetLocalAddress") }
+}
+
+/// Answers with an address of a socket's.
+///
+/// # Safety
+///
+/// The IRP is null or valid, and the memory has room for an address of the socket's family.
+pub(super) unsafe fn get_address(
+    object: &InCall<'_>,
+    to: PSOCKADDR,
+    irp: PIRP,
+    read: fn(&Stack, u64) -> Option<SocketAddr>,
+    function: &'static str,
+) -> NTSTATUS {
+    // SAFETY: the caller passes an IRP.
+    unsafe { take_over_for(object, irp, function, None) };
+    let host = object.host();
+    address::require_room(host, irp, to, object.family, function);
+    answer(host, |stack| {
+        if let Some(actions) = stack.refuse_dead(object.id, irp) {
+            return actions;
+        }
+        let result = match read(stack, object.id) {
+            Some(address) => {
+                // SAFETY: the caller's memory has room for an address of the socket's family.
+                unsafe { address::write(to, address) };
+                SUCCESS
+            }
+            None => (STATUS_INVALID_DEVICE_STATE, trace::Result::Nothing),
+        };
+        stack.answer(object.id, irp, result)
+    })
+}

@@ -1,0 +1,268 @@
+//! What connections have, and stream sockets that connect.
+
+use wsk_sys::{
+    NTSTATUS, PCMSGHDR, PIRP, PSOCKADDR, PULONG, PWSK_BUF, PWSK_DATA_INDICATION, PWSK_SOCKET,
+    STATUS_BUFFER_OVERFLOW, STATUS_INVALID_PARAMETER, STATUS_NOT_IMPLEMENTED, STATUS_NOT_SUPPORTED,
+    STATUS_SUCCESS, ULONG, WSK_FLAG_ABORTIVE, WSK_FLAG_DRAIN, WSK_FLAG_NODELAY, WSK_FLAG_OOB,
+    WSK_FLAG_WAITALL,
+};
+
+use super::basic::get_address;
+use super::{answer, require_no_flags, take_over_for};
+use crate::trace;
+use crate::verifier::broken;
+use crate::wsk::address;
+use crate::wsk::buffer::Bytes;
+use crate::wsk::category::Category;
+use crate::wsk::control_data::SendControl;
+use crate::wsk::objects::{InCall, begin};
+use crate::wsk::requests::What;
+use crate::wsk::socket::Retained;
+use crate::wsk::stack::Stack;
+
+/// The most bytes that a connection can begin with (INV-29).
+const FIRST_BYTES: usize = 65_535;
+
+/// What a buffer's length is, for the trace.
+///
+/// # Safety
+///
+/// The buffer is null, or valid.
+unsafe fn length(buffer: PWSK_BUF) -> Option<usize> {
+    // SAFETY: the caller promises it.
+    unsafe { buffer.as_ref() }.map(|buffer| buffer.Length)
+}
+
+pub(in crate::wsk) unsafe extern "C" fn connect<const C: Category>(
+    socket: PWSK_SOCKET,
+    remote: PSOCKADDR,
+    flags: ULONG,
+    irp: PIRP,
+) -> NTSTATUS {
+    // SAFETY: the caller passes a socket of this provider.
+    let object = unsafe { begin(socket, C, "WskConnect") };
+    require_no_flags(flags, "WskConnect");
+    // SAFETY: the caller passes an IRP.
+    unsafe { take_over_for(&object, irp, "WskConnect", None) };
+    // SAFETY: the caller passes an address of the socket's family.
+    let remote = unsafe { address::read(remote, object.family, "WskConnect") };
+    let what = What::Connect { bytes: None, sent: 0, creates: false };
+    answer(object.host(), |stack| stack.connect(object.id, irp, remote, what))
+}
+
+pub(in crate::wsk) unsafe extern "C" fn connect_ex<const C: Category>(
+    socket: PWSK_SOCKET,
+    remote: PSOCKADDR,
+    buffer: PWSK_BUF,
+    flags: ULONG,
+    irp: PIRP,
+) -> NTSTATUS {
+    const FUNCTION: &str = "WskConnectEx";
+    // SAFETY: the caller passes a socket of this provider.
+    let object = unsafe { begin(socket, C, FUNCTION) };
+    // SAFETY: the caller passes an IRP and a buffer, or none.
+    unsafe { take_over_for(&object, irp, FUNCTION, length(buffer)) };
+    // SAFETY: the caller passes an address of the socket's family.
+    let remote = unsafe { address::read(remote, object.family, FUNCTION) };
+    let bytes = if buffer.is_null() {
+        None
+    } else {
+        // SAFETY: the caller passes a buffer.
+        Some(unsafe { Bytes::new(object.host(), irp, buffer, FUNCTION) })
+    };
+    let refused = if flags != 0 {
+        Some(STATUS_INVALID_PARAMETER)
+    } else if bytes.as_ref().is_some_and(|bytes| bytes.length() > FIRST_BYTES) {
+        Some(STATUS_BUFFER_OVERFLOW)
+    } else {
+        None
+    };
+    if let Some(status) = refused {
+        return refuse(&object, irp, status);
+    }
+    let what = What::Connect { bytes, sent: 0, creates: false };
+    answer(object.host(), |stack| stack.connect(object.id, irp, remote, what))
+}
+
+/// Completes an IRP with a failure.
+fn refuse(object: &InCall<'_>, irp: PIRP, status: NTSTATUS) -> NTSTATUS {
+    let result = (status, trace::Result::Nothing);
+    answer(object.host(), |stack| stack.answer(object.id, irp, result))
+}
+
+pub(in crate::wsk) unsafe extern "C" fn get_remote_address<const C: Category>(
+    socket: PWSK_SOCKET,
+    to: PSOCKADDR,
+    irp: PIRP,
+) -> NTSTATUS {
+    // SAFETY: the caller passes a socket of this provider.
+    let object = unsafe { begin(socket, C, "WskGetRemoteAddress") };
+    // SAFETY: the caller's promises are the same.
+    unsafe { get_address(&object, to, irp, Stack::remote, "WskGetRemoteAddress") }
+}
+
+pub(in crate::wsk) unsafe extern "C" fn send<const C: Category>(
+    socket: PWSK_SOCKET,
+    buffer: PWSK_BUF,
+    flags: ULONG,
+    irp: PIRP,
+) -> NTSTATUS {
+    // SAFETY: the caller passes a socket of this provider.
+    let object = unsafe { begin(socket, C, "WskSend") };
+    // SAFETY: the caller's promises are the same.
+    unsafe { send_on(&object, buffer, flags, irp, "WskSend") }
+}
+
+/// Reserved for the system's use, as its documentation says now; it once said that this is `WskSend` with
+/// control data.
+pub(in crate::wsk) unsafe extern "C" fn send_ex<const C: Category>(
+    socket: PWSK_SOCKET,
+    buffer: PWSK_BUF,
+    flags: ULONG,
+    control_length: ULONG,
+    control: PCMSGHDR,
+    irp: PIRP,
+) -> NTSTATUS {
+    // SAFETY: the caller passes a socket of this provider.
+    let object = unsafe { begin(socket, C, "WskSendEx") };
+    // SAFETY: the caller passes control data, or none. A connection has no use for it.
+    unsafe { SendControl::read(control, control_length as usize, "WskSendEx") };
+    // SAFETY: the caller's promises are the same.
+    unsafe { send_on(&object, buffer, flags, irp, "WskSendEx") }
+}
+
+unsafe fn send_on(
+    object: &InCall<'_>,
+    buffer: PWSK_BUF,
+    flags: ULONG,
+    irp: PIRP,
+    function: &'static str,
+) -> NTSTATUS {
+    // SAFETY: the caller passes an IRP and a buffer.
+    unsafe { take_over_for(object, irp, function, length(buffer)) };
+    // SAFETY: the caller passes a buffer.
+    let bytes = unsafe { Bytes::new(object.host(), irp, buffer, function) };
+    if flags & !(WSK_FLAG_NODELAY | WSK_FLAG_OOB) != 0 {
+        let found = format!("the flags {flags:#x} are not those of a send");
+        broken(31, function, &found, None);
+    }
+    if flags & WSK_FLAG_OOB != 0 {
+        return refuse(object, irp, STATUS_NOT_SUPPORTED);
+    }
+    let what = What::Send { bytes, sent: 0 };
+    answer(object.host(), |stack| stack.request(object.id, irp, what))
+}
+
+pub(in crate::wsk) unsafe extern "C" fn receive<const C: Category>(
+    socket: PWSK_SOCKET,
+    buffer: PWSK_BUF,
+    flags: ULONG,
+    irp: PIRP,
+) -> NTSTATUS {
+    // SAFETY: the caller passes a socket of this provider.
+    let object = unsafe { begin(socket, C, "WskReceive") };
+    // SAFETY: the caller's promises are the same.
+    unsafe { receive_on(&object, buffer, flags, irp, "WskReceive") }
+}
+
+/// Reserved for the system's use, see [`send_ex`].
+pub(in crate::wsk) unsafe extern "C" fn receive_ex<const C: Category>(
+    socket: PWSK_SOCKET,
+    buffer: PWSK_BUF,
+    flags: ULONG,
+    control_length: PULONG,
+    _control: PCMSGHDR,
+    control_flags: PULONG,
+    irp: PIRP,
+) -> NTSTATUS {
+    // SAFETY: the caller passes a socket of this provider.
+    let object = unsafe { begin(socket, C, "WskReceiveEx") };
+    if !control_flags.is_null() {
+        broken(30, "WskReceiveEx", "ControlFlags is not null", None);
+    }
+    if !control_length.is_null() {
+        // SAFETY: the caller passes room for a length. A connection has no control data.
+        unsafe { control_length.write_unaligned(0) };
+    }
+    // SAFETY: the caller's promises are the same.
+    unsafe { receive_on(&object, buffer, flags, irp, "WskReceiveEx") }
+}
+
+unsafe fn receive_on(
+    object: &InCall<'_>,
+    buffer: PWSK_BUF,
+    flags: ULONG,
+    irp: PIRP,
+    function: &'static str,
+) -> NTSTATUS {
+    // SAFETY: the caller passes an IRP and a buffer.
+    unsafe { take_over_for(object, irp, function, length(buffer)) };
+    // SAFETY: the caller passes a buffer.
+    let bytes = unsafe { Bytes::new(object.host(), irp, buffer, function) };
+    let what = match flags {
+        0 | WSK_FLAG_WAITALL => {
+            What::Receive { bytes, received: 0, all: flags == WSK_FLAG_WAITALL }
+        }
+        WSK_FLAG_DRAIN if bytes.length() == 0 => What::Drain,
+        _ => {
+            let found = format!("the flags are {flags:#x}, for {} bytes", bytes.length());
+            broken(31, function, &found, None);
+        }
+    };
+    answer(object.host(), |stack| stack.request(object.id, irp, what))
+}
+
+pub(in crate::wsk) unsafe extern "C" fn disconnect<const C: Category>(
+    socket: PWSK_SOCKET,
+    buffer: PWSK_BUF,
+    flags: ULONG,
+    irp: PIRP,
+) -> NTSTATUS {
+    const FUNCTION: &str = "WskDisconnect";
+    // SAFETY: the caller passes a socket of this provider.
+    let object = unsafe { begin(socket, C, FUNCTION) };
+    if object.host().config().refuse_disconnect {
+        return STATUS_NOT_IMPLEMENTED;
+    }
+    // SAFETY: the caller passes an IRP, and a buffer or none.
+    unsafe { take_over_for(&object, irp, FUNCTION, length(buffer)) };
+    match flags {
+        0 => {
+            let bytes = if buffer.is_null() {
+                None
+            } else {
+                // SAFETY: the caller passes a buffer.
+                Some(unsafe { Bytes::new(object.host(), irp, buffer, FUNCTION) })
+            };
+            let what = What::Disconnect { bytes, sent: 0 };
+            answer(object.host(), |stack| stack.request(object.id, irp, what))
+        }
+        WSK_FLAG_ABORTIVE if buffer.is_null() => {
+            answer(object.host(), |stack| stack.abort(object.id, irp))
+        }
+        _ => {
+            let has = if buffer.is_null() { "no" } else { "a" };
+            broken(31, FUNCTION, &format!("the flags are {flags:#x}, with {has} buffer"), None);
+        }
+    }
+}
+
+pub(in crate::wsk) unsafe extern "C" fn release<const C: Category>(
+    socket: PWSK_SOCKET,
+    list: PWSK_DATA_INDICATION,
+) -> NTSTATUS {
+    // SAFETY: the caller passes a socket of this provider.
+    let object = unsafe { begin(socket, C, "WskRelease") };
+    let mut stack = object.host().stack();
+    let retained = stack.sockets.get_mut(&object.id).map(|socket| &mut socket.retained);
+    let released = retained.and_then(|retained| match retained.get(&list.addr()) {
+        Some(Retained::Data(_)) => retained.remove(&list.addr()),
+        _ => None,
+    });
+    drop(stack);
+    if released.is_none() {
+        broken(57, "WskRelease", "the list is not one that this socket's client retains", None);
+    }
+    drop(released);
+    STATUS_SUCCESS
+}

@@ -1,0 +1,320 @@
+//! What a captured provider has: sockets, and control of the client.
+
+use std::sync::Arc;
+
+use wsk_sys::ctypes::c_void;
+use wsk_sys::{
+    ADDRESS_FAMILY, DISPATCH_LEVEL, NTSTATUS, PEPROCESS, PETHREAD, PIRP, PSECURITY_DESCRIPTOR,
+    PSIZE_T, PSOCKADDR, PVOID, PWSK_CLIENT, SIZE_T, SOCK_STREAM, STATUS_BUFFER_OVERFLOW,
+    STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_PENDING, STATUS_SUCCESS, ULONG, USHORT,
+    WSK_CACHE_SD, WSK_CLIENT_CONNECTION_DISPATCH, WSK_CLIENT_STREAM_DISPATCH,
+    WSK_EVENT_CALLBACK_CONTROL, WSK_RELEASE_SD, WSK_SET_STATIC_EVENT_CALLBACKS, WSK_TDI_BEHAVIOR,
+    WSK_TDI_DEVICENAME_MAPPING, WSK_TRANSPORT, WSK_TRANSPORT_LIST_CHANGE, WSK_TRANSPORT_LIST_QUERY,
+};
+
+use super::{answer, require_no_flags, take_over};
+use crate::config::Windows;
+use crate::context::require_no_completion_routine;
+use crate::ke::require_at_most;
+use crate::memory::require_nonpaged;
+use crate::schedule::interrupt;
+use crate::trace::{self, What as Traced};
+use crate::verifier::broken;
+use crate::wsk::act::{Action, Completed, act};
+use crate::wsk::address;
+use crate::wsk::category::{self, BASIC, CONNECTION, DATAGRAM, LISTEN, STREAM};
+use crate::wsk::objects::Object;
+use crate::wsk::registration::{self, Client};
+use crate::wsk::requests::What;
+use crate::wsk::socket::{Callbacks, Socket};
+use crate::wsk::stack::Stack;
+
+/// The client of a captured provider, at a level.
+///
+/// # Safety
+///
+/// The pointer is one that a capture has given.
+unsafe fn client(client: PWSK_CLIENT, level: u8, function: &'static str) -> Arc<Client> {
+    require_at_most(level, function);
+    require_no_completion_routine(function);
+    // SAFETY: the caller's promises are the same.
+    let client = unsafe { registration::captured(client, function) };
+    interrupt();
+    client
+}
+
+/// Stops a client that has its context or its table where it does not stay.
+fn require_resident(client: &Client, callbacks: &Callbacks, function: &str) {
+    for (what, address) in parts(callbacks) {
+        require_nonpaged(&client.host, 17, address, 1, what, function);
+    }
+}
+
+/// What a socket's callbacks need.
+fn parts(callbacks: &Callbacks) -> [(&'static str, usize); 4] {
+    [
+        ("context", callbacks.context),
+        ("dispatch table", callbacks.listen.addr()),
+        ("dispatch table", callbacks.datagram.addr()),
+        ("dispatch table", callbacks.connection.addr()),
+    ]
+}
+
+fn keep(client: &Client, socket: u64, callbacks: &Callbacks) {
+    let mut in_flight = client.host.in_flight();
+    for (what, address) in parts(callbacks) {
+        in_flight.keep_context(socket, what, address);
+    }
+}
+
+pub(in crate::wsk) unsafe extern "C" fn socket(
+    client_pointer: PWSK_CLIENT,
+    family: ADDRESS_FAMILY,
+    socket_type: USHORT,
+    protocol: ULONG,
+    flags: ULONG,
+    context: PVOID,
+    dispatch: *const c_void,
+    _process: PEPROCESS,
+    _thread: PETHREAD,
+    security: PSECURITY_DESCRIPTOR,
+    irp: PIRP,
+) -> NTSTATUS {
+    const FUNCTION: &str = "WskSocket";
+    // SAFETY: the caller has captured the provider.
+    let client = unsafe { client(client_pointer, DISPATCH_LEVEL, FUNCTION) };
+    let host = client.host.clone();
+    // SAFETY: the caller passes an IRP.
+    unsafe { take_over(&host, 0, irp, FUNCTION, None) };
+    let refuse = |status| {
+        let completed = Completed::of_no_socket(irp, status, trace::Result::Nothing);
+        act(&host, vec![Action::Complete(completed)]);
+        STATUS_PENDING
+    };
+    let Some(category) = category::from_flags(flags) else {
+        return refuse(STATUS_INVALID_PARAMETER);
+    };
+    let windows = host.config().windows;
+    if !category::exists(category, family, socket_type, protocol)
+        || (category == STREAM && windows < Windows::TEN_1703)
+    {
+        return refuse(STATUS_NOT_SUPPORTED);
+    }
+    if category == BASIC && !(context.is_null() && dispatch.is_null()) {
+        broken(39, FUNCTION, "a basic socket has a context, or a dispatch table", None);
+    }
+    let mut callbacks = Callbacks { context: context.expose_provenance(), ..Callbacks::NONE };
+    match category {
+        LISTEN => callbacks.listen = dispatch.cast(),
+        DATAGRAM => callbacks.datagram = dispatch.cast(),
+        CONNECTION => callbacks.connection = dispatch.cast(),
+        STREAM => {
+            // SAFETY: the caller passes the table of a stream socket, or none.
+            if let Some(tables) = unsafe { dispatch.cast::<WSK_CLIENT_STREAM_DISPATCH>().as_ref() }
+            {
+                callbacks.listen = tables.Listen;
+                callbacks.connection = tables.Connect;
+            }
+        }
+        _ => {}
+    }
+    require_resident(&client, &callbacks, FUNCTION);
+    client.require_cached(security, FUNCTION);
+    let mut new = Socket::new(Arc::clone(&client), category, family, socket_type, callbacks);
+    new.security = security.addr();
+    Stack::begin_static(&mut new);
+    let mut stack = host.stack();
+    let id = stack.add(new);
+    let object = Object::create(id, category, family, &client, FUNCTION);
+    if let Some(socket) = stack.sockets.get_mut(&id) {
+        socket.object = object;
+    }
+    let actions = stack.answer(id, irp, (STATUS_SUCCESS, trace::Result::Socket(id)));
+    drop(stack);
+    keep(&client, id, &callbacks);
+    act(&host, actions);
+    STATUS_PENDING
+}
+
+pub(in crate::wsk) unsafe extern "C" fn socket_connect(
+    client_pointer: PWSK_CLIENT,
+    socket_type: USHORT,
+    protocol: ULONG,
+    local: PSOCKADDR,
+    remote: PSOCKADDR,
+    flags: ULONG,
+    context: PVOID,
+    dispatch: *const WSK_CLIENT_CONNECTION_DISPATCH,
+    _process: PEPROCESS,
+    _thread: PETHREAD,
+    security: PSECURITY_DESCRIPTOR,
+    irp: PIRP,
+) -> NTSTATUS {
+    const FUNCTION: &str = "WskSocketConnect";
+    // SAFETY: the caller has captured the provider.
+    let client = unsafe { client(client_pointer, DISPATCH_LEVEL, FUNCTION) };
+    require_no_flags(flags, FUNCTION);
+    let host = client.host.clone();
+    // SAFETY: the caller passes an IRP.
+    unsafe { take_over(&host, 0, irp, FUNCTION, None) };
+    // SAFETY: the caller passes two addresses of the same family.
+    let family = unsafe { address::read_family(local) };
+    let refuse = |status| {
+        let completed = Completed::of_no_socket(irp, status, trace::Result::Nothing);
+        act(&host, vec![Action::Complete(completed)]);
+        STATUS_PENDING
+    };
+    if !category::exists(CONNECTION, family, socket_type, protocol) {
+        return refuse(STATUS_NOT_SUPPORTED);
+    }
+    // SAFETY: as above.
+    let local = unsafe { address::read(local, family, FUNCTION) };
+    // SAFETY: as above.
+    let remote = unsafe { address::read(remote, family, FUNCTION) };
+    let callbacks =
+        Callbacks { context: context.expose_provenance(), connection: dispatch, ..Callbacks::NONE };
+    require_resident(&client, &callbacks, FUNCTION);
+    client.require_cached(security, FUNCTION);
+    let mut new = Socket::new(Arc::clone(&client), CONNECTION, family, SOCK_STREAM, callbacks);
+    new.security = security.addr();
+    Stack::begin_static(&mut new);
+    let mut stack = host.stack();
+    let id = stack.add(new);
+    let object = Object::create(id, CONNECTION, family, &client, FUNCTION);
+    if let Some(socket) = stack.sockets.get_mut(&id) {
+        socket.object = object;
+    }
+    let begun = stack.bind_now(id, local).and_then(|()| stack.begin_connect(id, remote));
+    let actions = match begun {
+        Ok(()) => {
+            // SAFETY: the IRP is the provider's, and the socket keeps its host.
+            unsafe { crate::wsk::act::remember(&host, id, irp) };
+            drop(stack);
+            keep(&client, id, &callbacks);
+            stack = host.stack();
+            stack.request(id, irp, What::Connect { bytes: None, sent: 0, creates: true })
+        }
+        Err(status) => {
+            stack.discard(id);
+            let completed = Completed::of_no_socket(irp, status, trace::Result::Nothing);
+            vec![Action::Complete(completed)]
+        }
+    };
+    drop(stack);
+    act(&host, actions);
+    STATUS_PENDING
+}
+
+/// A control call's input: so many bytes, which must be a type's.
+///
+/// # Safety
+///
+/// The pointer is to so many bytes.
+unsafe fn input<T: Copy>(size: SIZE_T, input: PVOID) -> Option<T> {
+    let is_one = size >= size_of::<T>() && !input.is_null();
+    // SAFETY: the caller promises the bytes.
+    is_one.then(|| unsafe { input.cast::<T>().read_unaligned() })
+}
+
+pub(in crate::wsk) unsafe extern "C" fn control_client(
+    client_pointer: PWSK_CLIENT,
+    code: ULONG,
+    input_size: SIZE_T,
+    input_buffer: PVOID,
+    output_size: SIZE_T,
+    output: PVOID,
+    returned: PSIZE_T,
+    irp: PIRP,
+) -> NTSTATUS {
+    const FUNCTION: &str = "WskControlClient";
+    // SAFETY: the caller has captured the provider.
+    let client = unsafe { client(client_pointer, DISPATCH_LEVEL, FUNCTION) };
+    let host = client.host.clone();
+    if code == WSK_TRANSPORT_LIST_CHANGE {
+        let socket = client.changes();
+        // SAFETY: the caller passes an IRP.
+        unsafe { take_over(&host, socket, irp, FUNCTION, None) };
+        return answer(&host, |stack| stack.request(socket, irp, What::Change));
+    }
+    host.record(Traced::Call { function: FUNCTION, socket: 0, irp: 0, amount: None });
+    if !irp.is_null() {
+        broken(27, FUNCTION, &format!("the code {code} takes no IRP, and got one"), None);
+    }
+    match code {
+        WSK_TRANSPORT_LIST_QUERY => {
+            // SAFETY: the caller passes room for so many bytes, and for their number.
+            unsafe { transports(output_size, output, returned) }
+        }
+        WSK_SET_STATIC_EVENT_CALLBACKS => {
+            // SAFETY: the caller passes so many bytes.
+            let control: Option<WSK_EVENT_CALLBACK_CONTROL> =
+                unsafe { input(input_size, input_buffer) };
+            let Some(control) = control else {
+                return STATUS_INVALID_PARAMETER;
+            };
+            client.require_no_sockets(FUNCTION);
+            client.set_static_events(control.EventMask)
+        }
+        WSK_CACHE_SD => {
+            // SAFETY: the caller passes a pointer to a security descriptor, and room for another.
+            let descriptor: Option<PSECURITY_DESCRIPTOR> =
+                unsafe { input(input_size, input_buffer) };
+            let has_room = output_size >= size_of::<PSECURITY_DESCRIPTOR>() && !output.is_null();
+            let Some(descriptor) = descriptor.filter(|_| has_room) else {
+                return STATUS_INVALID_PARAMETER;
+            };
+            let cached = client.cache(descriptor);
+            // SAFETY: as above.
+            unsafe { output.cast::<PSECURITY_DESCRIPTOR>().write_unaligned(cached) };
+            STATUS_SUCCESS
+        }
+        WSK_RELEASE_SD => {
+            // SAFETY: the caller passes a pointer to a security descriptor.
+            let descriptor: Option<PSECURITY_DESCRIPTOR> =
+                unsafe { input(input_size, input_buffer) };
+            match descriptor {
+                Some(descriptor) => client.release(descriptor),
+                None => STATUS_INVALID_PARAMETER,
+            }
+        }
+        WSK_TDI_BEHAVIOR | WSK_TDI_DEVICENAME_MAPPING => {
+            client.require_no_sockets(FUNCTION);
+            // There is no TDI on a host, and the newest Windows may have none either.
+            if input_buffer.is_null() { STATUS_INVALID_PARAMETER } else { STATUS_SUCCESS }
+        }
+        _ => STATUS_NOT_SUPPORTED,
+    }
+}
+
+/// The transports of every host: TCP and UDP, over both families.
+unsafe fn transports(size: SIZE_T, output: PVOID, returned: PSIZE_T) -> NTSTATUS {
+    use wsk_sys::{AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM};
+
+    let transport = |(family, socket_type, protocol)| {
+        // SAFETY: zeroes are a transport.
+        let mut transport: WSK_TRANSPORT = unsafe { std::mem::zeroed() };
+        transport.Version = registration::VERSION;
+        transport.SocketType = socket_type;
+        transport.Protocol = protocol;
+        transport.AddressFamily = family;
+        transport
+    };
+    let all = [
+        (AF_INET, SOCK_STREAM, IPPROTO_TCP),
+        (AF_INET6, SOCK_STREAM, IPPROTO_TCP),
+        (AF_INET, SOCK_DGRAM, IPPROTO_UDP),
+        (AF_INET6, SOCK_DGRAM, IPPROTO_UDP),
+    ]
+    .map(transport);
+    if returned.is_null() {
+        return STATUS_INVALID_PARAMETER;
+    }
+    // SAFETY: the caller passes room for a size.
+    unsafe { returned.write_unaligned(size_of_val(&all)) };
+    if size < size_of_val(&all) || output.is_null() {
+        return STATUS_BUFFER_OVERFLOW;
+    }
+    // SAFETY: the caller passes room for so many bytes, and it was compared.
+    unsafe { output.copy_from_nonoverlapping(all.as_ptr().cast(), size_of_val(&all)) };
+    STATUS_SUCCESS
+}

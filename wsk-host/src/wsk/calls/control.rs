@@ -1,0 +1,470 @@
+//! `WskControlSocket`: options, and what is neither option nor function.
+
+use std::ptr;
+
+use wsk_sys::{
+    NTSTATUS, PASSIVE_LEVEL, PFN_WSK_RECEIVE_EX_EVENT, PIRP, PSECURITY_DESCRIPTOR, PSIZE_T,
+    PSOCKADDR, SIO_ADDRESS_LIST_CHANGE, SIO_ADDRESS_LIST_QUERY, SIO_ADDRESS_LIST_SORT,
+    SIO_LOOPBACK_FAST_PATH, SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT,
+    SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS, SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS,
+    SIO_WSK_QUERY_IDEAL_SEND_BACKLOG, SIO_WSK_QUERY_INSPECT_ID, SIO_WSK_QUERY_RECEIVE_BACKLOG,
+    SIO_WSK_REGISTER_EXTENSION, SIO_WSK_SET_RECEIVE_EX_CALLBACK, SIO_WSK_SET_REMOTE_ADDRESS,
+    SIO_WSK_SET_SENDTO_ADDRESS, SIO_WSK_SET_TCP_SILENT_MODE, SIZE_T, SO_WSK_EVENT_CALLBACK,
+    SO_WSK_SECURITY, SOCKADDR_STORAGE, SOCKET_ADDRESS, SOCKET_ADDRESS_LIST, SOL_SOCKET,
+    STATUS_BUFFER_OVERFLOW, STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_DEVICE_REQUEST,
+    STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_NOT_FOUND, STATUS_NOT_SUPPORTED,
+    STATUS_PENDING, STATUS_SUCCESS, ULONG, WSK_EVENT_CALLBACK_CONTROL, WSK_INSPECT_ID,
+};
+
+use super::{answer, take_over_for};
+use crate::config::Windows;
+use crate::ke::require_at_most;
+use crate::trace::{self, What as Traced};
+use crate::verifier::broken;
+use crate::wsk::act::{Actions, act};
+use crate::wsk::address;
+use crate::wsk::category::{BASIC, CONNECTION, Category, DATAGRAM, LISTEN, STREAM};
+use crate::wsk::objects::InCall;
+use crate::wsk::options::{Phase, Specification};
+use crate::wsk::requests::{SUCCESS, What};
+use crate::wsk::socket::State;
+use crate::wsk::stack::Stack;
+
+const FUNCTION: &str = "WskControlSocket";
+
+/// A call of `WskControlSocket`.
+pub(super) struct Control<'a> {
+    pub(super) object: &'a InCall<'a>,
+    pub(super) category: Category,
+    pub(super) code: ULONG,
+    pub(super) level: ULONG,
+    pub(super) input: (*const u8, SIZE_T),
+    pub(super) output: (*mut u8, SIZE_T),
+    pub(super) returned: PSIZE_T,
+    pub(super) irp: PIRP,
+}
+
+/// What a call comes to: a status, and how many bytes were written.
+type Outcome = Result<usize, NTSTATUS>;
+
+impl Control<'_> {
+    /// A call that needs an IRP.
+    fn take_over(&self) {
+        // SAFETY: the caller passes an IRP.
+        unsafe { take_over_for(self.object, self.irp, FUNCTION, None) };
+        if !self.returned.is_null() {
+            let found = "OutputSizeReturned is not null, beside an IRP";
+            broken(27, FUNCTION, found, None);
+        }
+        let mut in_flight = self.object.host().in_flight();
+        for (address, size) in
+            [(self.input.0.addr(), self.input.1), (self.output.0.addr(), self.output.1)]
+        {
+            if size > 0 {
+                in_flight.needs(self.irp, ("control buffer", 27), address, size);
+            }
+        }
+    }
+
+    /// A call that takes no IRP.
+    fn require_no_irp(&self) {
+        let (function, socket) = (FUNCTION, self.object.id);
+        self.object.host().record(Traced::Call { function, socket, irp: 0, amount: None });
+        if !self.irp.is_null() {
+            let found = format!("the code {:#x} takes no IRP, and got one", self.code);
+            broken(27, FUNCTION, &found, None);
+        }
+    }
+
+    /// Answers with an IRP.
+    fn answer(&self, decide: impl FnOnce(&mut Stack) -> Outcome) -> NTSTATUS {
+        self.take_over();
+        let (id, irp) = (self.object.id, self.irp);
+        answer(self.object.host(), |stack| {
+            if let Some(actions) = stack.refuse_dead(id, irp) {
+                return actions;
+            }
+            let result = match decide(stack) {
+                Ok(0) => SUCCESS,
+                Ok(written) => (STATUS_SUCCESS, trace::Result::Number(written)),
+                Err(status) => (status, trace::Result::Nothing),
+            };
+            let mut actions = stack.answer(id, irp, result);
+            actions.extend(stack.progress(id));
+            actions
+        })
+    }
+
+    fn input_bytes(&self) -> &[u8] {
+        if self.input.0.is_null() {
+            return &[];
+        }
+        // SAFETY: the caller passes so many bytes, until the call is answered.
+        unsafe { std::slice::from_raw_parts(self.input.0, self.input.1) }
+    }
+
+    fn input<T: Copy>(&self) -> Result<T, NTSTATUS> {
+        if self.input.1 < size_of::<T>() || self.input.0.is_null() {
+            return Err(STATUS_INVALID_PARAMETER);
+        }
+        // SAFETY: the caller passes so many bytes, and `T` is one of C's structures.
+        Ok(unsafe { self.input.0.cast::<T>().read_unaligned() })
+    }
+
+    fn write<T: Copy>(&self, value: T) -> Outcome {
+        if self.output.1 < size_of::<T>() || self.output.0.is_null() {
+            return Err(STATUS_BUFFER_TOO_SMALL);
+        }
+        // SAFETY: the caller passes room for so many bytes.
+        unsafe { self.output.0.cast::<T>().write_unaligned(value) };
+        Ok(size_of::<T>())
+    }
+
+    /// Writes bytes for a call without an IRP, or says how many there would be.
+    fn write_sized(&self, bytes: &[u8]) -> NTSTATUS {
+        if self.returned.is_null() {
+            return STATUS_INVALID_PARAMETER;
+        }
+        // SAFETY: the caller passes room for a size.
+        unsafe { self.returned.write_unaligned(bytes.len()) };
+        if self.output.1 < bytes.len() || self.output.0.is_null() {
+            return STATUS_BUFFER_OVERFLOW;
+        }
+        // SAFETY: the caller passes room for so many bytes.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.output.0, bytes.len()) };
+        STATUS_SUCCESS
+    }
+
+    /// The address in the input, or none if there is none.
+    fn address(&self) -> Result<Option<std::net::SocketAddr>, NTSTATUS> {
+        if self.input.1 == 0 || self.input.0.is_null() {
+            return Ok(None);
+        }
+        if self.input.1 < address::size_of_family(self.object.family) {
+            return Err(STATUS_INVALID_PARAMETER);
+        }
+        let pointer: PSOCKADDR = self.input.0.cast_mut().cast();
+        // SAFETY: the caller passes an address of the socket's family.
+        Ok(Some(unsafe { address::read(pointer, self.object.family, FUNCTION) }))
+    }
+}
+
+pub(super) fn set_option(control: &Control<'_>) -> NTSTATUS {
+    match (control.level, control.code) {
+        (SOL_SOCKET, SO_WSK_EVENT_CALLBACK) => return set_events(control),
+        (SOL_SOCKET, SO_WSK_SECURITY) => return set_security(control),
+        _ => {}
+    }
+    let object = control.object;
+    let windows = object.host().config().windows;
+    let option = Specification::find(control.level, control.code, control.category, windows);
+    control.answer(|stack| {
+        let option = option.ok_or(STATUS_NOT_SUPPORTED)?;
+        let setting = option.setting(control.input_bytes()).ok_or(STATUS_INVALID_PARAMETER)?;
+        let socket = stack.sockets.get_mut(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
+        if option.phase == Phase::BeforeBind && socket.is_bound() {
+            return Err(STATUS_INVALID_DEVICE_STATE);
+        }
+        if socket.is_bound() {
+            stack.network.set(object.id, &setting)?;
+        } else if !option.is_readable() {
+            // What has no value, such as a membership, is of an endpoint.
+            return Err(STATUS_INVALID_DEVICE_STATE);
+        }
+        socket.options.set(&setting);
+        Ok(0)
+    })
+}
+
+pub(super) fn get_option(control: &Control<'_>) -> NTSTATUS {
+    let object = control.object;
+    if (control.level, control.code) == (SOL_SOCKET, SO_WSK_SECURITY) {
+        return control.answer(|stack| {
+            let socket = stack.sockets.get(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
+            let descriptor: PSECURITY_DESCRIPTOR = ptr::without_provenance_mut(socket.security);
+            if descriptor.is_null() {
+                return Err(STATUS_NOT_FOUND);
+            }
+            let written = control.write(descriptor)?;
+            // Whoever gets it releases it.
+            socket.client.share(descriptor);
+            Ok(written)
+        });
+    }
+    let windows = object.host().config().windows;
+    let option = Specification::find(control.level, control.code, control.category, windows);
+    control.answer(|stack| {
+        option.filter(|option| option.is_readable()).ok_or(STATUS_NOT_SUPPORTED)?;
+        let socket = stack.sockets.get(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
+        control.write(socket.options.get(control.level, control.code))
+    })
+}
+
+fn set_events(control: &Control<'_>) -> NTSTATUS {
+    let object = control.object;
+    let host = object.host();
+    let value: WSK_EVENT_CALLBACK_CONTROL = match control.input() {
+        Ok(value) => value,
+        Err(status) => return status,
+    };
+    // SAFETY: the caller passes an interface's identification, or none.
+    let npi = unsafe { value.NpiId.as_ref() };
+    let is_wsk = npi.is_some_and(|npi| {
+        let wsk = &wsk_sys::NPI_WSK_INTERFACE_ID;
+        (npi.Data1, npi.Data2, npi.Data3, npi.Data4) == (wsk.Data1, wsk.Data2, wsk.Data3, wsk.Data4)
+    });
+    if !is_wsk {
+        // No extension interfaces are defined.
+        return STATUS_NOT_SUPPORTED;
+    }
+    if control.category == BASIC {
+        broken(51, FUNCTION, "a basic socket has no events", None);
+    }
+    let disables = value.EventMask & wsk_sys::WSK_EVENT_DISABLE != 0;
+    if !disables && !control.irp.is_null() {
+        broken(51, FUNCTION, "events are enabled with an IRP", None);
+    }
+    let has_irp = !control.irp.is_null();
+    if has_irp {
+        control.take_over();
+    } else {
+        control.require_no_irp();
+    }
+    let id = object.id;
+    let mut stack = host.stack();
+    if let Some(State::Dead) = stack.sockets.get(&id).map(|socket| socket.state) {
+        let status = wsk_sys::STATUS_FILE_FORCED_CLOSED;
+        let actions: Actions = if has_irp {
+            stack.answer(id, control.irp, (status, trace::Result::Nothing))
+        } else {
+            Vec::new()
+        };
+        drop(stack);
+        act(host, actions);
+        return status;
+    }
+    let outcome = stack.set_events(id, value.EventMask, has_irp.then_some(control.irp));
+    let (status, is_complete) = outcome.unwrap_or_else(|status| (status, true));
+    let mut actions = Vec::new();
+    if has_irp && is_complete {
+        actions.extend(stack.answer(id, control.irp, (status, trace::Result::Nothing)));
+    }
+    actions.extend(stack.progress(id));
+    drop(stack);
+    act(host, actions);
+    if has_irp && is_complete { STATUS_PENDING } else { status }
+}
+
+fn set_security(control: &Control<'_>) -> NTSTATUS {
+    let object = control.object;
+    control.answer(|stack| {
+        let descriptor: PSECURITY_DESCRIPTOR = control.input()?;
+        let socket = stack.sockets.get_mut(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
+        if !matches!(socket.category, LISTEN | DATAGRAM | CONNECTION | STREAM) {
+            return Err(STATUS_NOT_SUPPORTED);
+        }
+        if socket.is_bound() {
+            return Err(STATUS_INVALID_DEVICE_STATE);
+        }
+        socket.client.require_cached(descriptor, FUNCTION);
+        socket.security = descriptor.addr();
+        Ok(0)
+    })
+}
+
+pub(super) fn ioctl(control: &Control<'_>) -> NTSTATUS {
+    let is_datagram = control.category == DATAGRAM;
+    let is_bytes = matches!(control.category, CONNECTION | STREAM);
+    let windows = control.object.host().config().windows;
+    match control.code {
+        SIO_WSK_SET_REMOTE_ADDRESS | SIO_WSK_SET_SENDTO_ADDRESS if is_datagram => set_peer(control),
+        SIO_WSK_QUERY_IDEAL_SEND_BACKLOG | SIO_WSK_QUERY_RECEIVE_BACKLOG if is_bytes => {
+            backlog(control)
+        }
+        SIO_WSK_SET_TCP_SILENT_MODE if is_bytes && windows >= Windows::EIGHT => silence(control),
+        SIO_WSK_QUERY_INSPECT_ID => inspect_id(control),
+        SIO_WSK_SET_RECEIVE_EX_CALLBACK if is_bytes && windows >= Windows::TEN_1803 => {
+            set_receive_ex(control)
+        }
+        SIO_WSK_REGISTER_EXTENSION => {
+            control.require_no_irp();
+            // None is defined.
+            STATUS_NOT_SUPPORTED
+        }
+        SIO_ADDRESS_LIST_QUERY
+        | SIO_ADDRESS_LIST_CHANGE
+        | SIO_ADDRESS_LIST_SORT
+        | SIO_LOOPBACK_FAST_PATH
+        | SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS
+        | SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT
+        | SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS => winsock_ioctl(control),
+        _ if control.irp.is_null() => STATUS_NOT_SUPPORTED,
+        _ => control.answer(|_| Err(STATUS_NOT_SUPPORTED)),
+    }
+}
+
+/// What WSK has of Winsock's: at `PASSIVE_LEVEL` only.
+fn winsock_ioctl(control: &Control<'_>) -> NTSTATUS {
+    require_at_most(PASSIVE_LEVEL, FUNCTION);
+    let object = control.object;
+    match control.code {
+        SIO_ADDRESS_LIST_QUERY => {
+            control.require_no_irp();
+            address_list(control)
+        }
+        SIO_ADDRESS_LIST_CHANGE => {
+            control.take_over();
+            answer(object.host(), |stack| stack.request(object.id, control.irp, What::Change))
+        }
+        SIO_ADDRESS_LIST_SORT => control.answer(|_| {
+            // All addresses of a host are as good as each other.
+            let bytes = control.input_bytes();
+            if control.output.1 < bytes.len() {
+                return Err(STATUS_BUFFER_TOO_SMALL);
+            }
+            // SAFETY: the caller passes room for so many bytes, which may be those of the input.
+            unsafe { ptr::copy(bytes.as_ptr(), control.output.0, bytes.len()) };
+            Ok(bytes.len())
+        }),
+        SIO_LOOPBACK_FAST_PATH => control.answer(|_| control.input::<u8>().map(|_| 0)),
+        SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS => control.answer(|_| {
+            if control.input_bytes().is_empty() { Err(STATUS_INVALID_PARAMETER) } else { Ok(0) }
+        }),
+        // No connection of a host was redirected.
+        _ => control.answer(|_| Err(STATUS_NOT_FOUND)),
+    }
+}
+
+/// The only peer of a datagram socket, or its default destination.
+fn set_peer(control: &Control<'_>) -> NTSTATUS {
+    let id = control.object.id;
+    control.answer(|stack| {
+        let address = control.address()?;
+        let socket = stack.sockets.get_mut(&id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
+        if !socket.is_bound() {
+            return Err(STATUS_INVALID_DEVICE_STATE);
+        }
+        if control.code == SIO_WSK_SET_REMOTE_ADDRESS {
+            socket.datagrams.peer = address;
+        } else {
+            socket.datagrams.destination = address;
+        }
+        Ok(0)
+    })
+}
+
+fn backlog(control: &Control<'_>) -> NTSTATUS {
+    let id = control.object.id;
+    control.answer(|stack| {
+        let socket = stack.sockets.get(&id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
+        if socket.state != State::Connected {
+            return Err(STATUS_INVALID_DEVICE_STATE);
+        }
+        let size: SIZE_T = if control.code == SIO_WSK_QUERY_IDEAL_SEND_BACKLOG {
+            socket.streams.ideal_backlog
+        } else {
+            socket.streams.rest.len() + stack.network.backlog(id)
+        };
+        control.write(size)
+    })
+}
+
+fn silence(control: &Control<'_>) -> NTSTATUS {
+    let id = control.object.id;
+    control.answer(|stack| {
+        let remote = stack.remote(id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
+        let socket = stack.sockets.get_mut(&id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
+        let is_loopback = remote.ip().to_canonical().is_loopback();
+        if is_loopback || socket.requests.has(What::is_output) {
+            return Err(STATUS_INVALID_DEVICE_STATE);
+        }
+        socket.state = State::Silent;
+        Ok(0)
+    })
+}
+
+fn inspect_id(control: &Control<'_>) -> NTSTATUS {
+    control.require_no_irp();
+    let stack = control.object.host().stack();
+    let key = stack.sockets.get(&control.object.id).and_then(|socket| socket.inspected_as);
+    drop(stack);
+    let Some(key) = key else {
+        return STATUS_INVALID_DEVICE_REQUEST;
+    };
+    match control.write(WSK_INSPECT_ID { Key: key.key, SerialNumber: key.serial }) {
+        Ok(written) => {
+            if !control.returned.is_null() {
+                // SAFETY: the caller passes room for a size.
+                unsafe { control.returned.write_unaligned(written) };
+            }
+            STATUS_SUCCESS
+        }
+        Err(status) => status,
+    }
+}
+
+/// Reserved for the system's use; nothing says whether it takes an IRP, so that both are served.
+fn set_receive_ex(control: &Control<'_>) -> NTSTATUS {
+    let object = control.object;
+    let callback: PFN_WSK_RECEIVE_EX_EVENT = match control.input() {
+        Ok(callback) => callback,
+        Err(status) => return status,
+    };
+    let set = |stack: &mut Stack| {
+        let socket = stack.sockets.get_mut(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
+        if socket.state != State::Connected {
+            return Err(STATUS_INVALID_DEVICE_STATE);
+        }
+        socket.streams.receive_ex = callback;
+        // It takes the place of WskReceiveEvent.
+        if callback.is_some() {
+            socket.events.enabled |= wsk_sys::WSK_EVENT_RECEIVE;
+        } else {
+            socket.events.enabled &= !wsk_sys::WSK_EVENT_RECEIVE | socket.events.fixed;
+        }
+        Ok(0)
+    };
+    if !control.irp.is_null() {
+        return control.answer(set);
+    }
+    control.require_no_irp();
+    let host = object.host();
+    let mut stack = host.stack();
+    let result = set(&mut stack);
+    let actions = stack.progress(object.id);
+    drop(stack);
+    act(host, actions);
+    result.map_or_else(|status| status, |_| STATUS_SUCCESS)
+}
+
+/// The machine's addresses, with pointers into the caller's memory.
+fn address_list(control: &Control<'_>) -> NTSTATUS {
+    let family = control.object.family;
+    let addresses = control.object.host().stack().network.addresses();
+    let of_family = |ip: &std::net::IpAddr| ip.is_ipv4() == (family == wsk_sys::AF_INET);
+    let addresses: Vec<_> = addresses.into_iter().filter(of_family).collect();
+    let entries = addresses.len().max(1);
+    let head = size_of::<SOCKET_ADDRESS_LIST>() + (entries - 1) * size_of::<SOCKET_ADDRESS>();
+    let size = head + addresses.len() * size_of::<SOCKADDR_STORAGE>();
+    let mut words = vec![0_u64; size.div_ceil(8)];
+    let list: *mut SOCKET_ADDRESS_LIST = words.as_mut_ptr().cast();
+    let length = i32::try_from(address::size_of_family(family)).unwrap_or(0);
+    // SAFETY: the words have room for the list.
+    unsafe { (*list).iAddressCount = i32::try_from(addresses.len()).unwrap_or(0) };
+    // SAFETY: as above.
+    let first_entry = unsafe { &raw mut (*list).Address }.cast::<SOCKET_ADDRESS>();
+    for (index, ip) in addresses.iter().enumerate() {
+        let offset = head + index * size_of::<SOCKADDR_STORAGE>();
+        // SAFETY: the words have room for all entries and addresses.
+        let place = unsafe { words.as_mut_ptr().byte_add(offset) };
+        // SAFETY: as above.
+        unsafe { address::write(place.cast(), std::net::SocketAddr::new(*ip, 0)) };
+        let address = control.output.0.wrapping_add(offset).cast();
+        let entry = SOCKET_ADDRESS { lpSockaddr: address, iSockaddrLength: length };
+        // SAFETY: as above.
+        unsafe { first_entry.add(index).write(entry) };
+    }
+    // SAFETY: the words are so many bytes.
+    let bytes = unsafe { std::slice::from_raw_parts(words.as_ptr().cast::<u8>(), size) };
+    control.write_sized(bytes)
+}

@@ -1,0 +1,65 @@
+//! What listeners have, and stream sockets that listen.
+
+use wsk_sys::{
+    NTSTATUS, PIRP, PSOCKADDR, PVOID, PWSK_INSPECT_ID, PWSK_SOCKET, ULONG,
+    WSK_CLIENT_CONNECTION_DISPATCH, WSK_INSPECT_ACTION,
+};
+
+use super::{answer, require_no_flags, take_over_for};
+use crate::verifier::broken;
+use crate::wsk::address;
+use crate::wsk::category::Category;
+use crate::wsk::objects::begin;
+use crate::wsk::requests::{AcceptRoom, What};
+use crate::wsk::socket::InspectKey;
+
+pub(in crate::wsk) unsafe extern "C" fn accept<const C: Category>(
+    socket: PWSK_SOCKET,
+    flags: ULONG,
+    context: PVOID,
+    dispatch: *const WSK_CLIENT_CONNECTION_DISPATCH,
+    local: PSOCKADDR,
+    remote: PSOCKADDR,
+    irp: PIRP,
+) -> NTSTATUS {
+    // SAFETY: the caller passes a socket of this provider.
+    let object = unsafe { begin(socket, C, "WskAccept") };
+    require_no_flags(flags, "WskAccept");
+    // SAFETY: the caller passes an IRP.
+    unsafe { take_over_for(&object, irp, "WskAccept", None) };
+    for to in [local, remote] {
+        address::require_room(object.host(), irp, to, object.family, "WskAccept");
+    }
+    let context = context.expose_provenance();
+    let what = What::Accept(AcceptRoom { local, remote, context, dispatch });
+    answer(object.host(), |stack| stack.request(object.id, irp, what))
+}
+
+pub(in crate::wsk) unsafe extern "C" fn inspect_complete<const C: Category>(
+    socket: PWSK_SOCKET,
+    inspect_id: PWSK_INSPECT_ID,
+    action: WSK_INSPECT_ACTION,
+    irp: PIRP,
+) -> NTSTATUS {
+    // SAFETY: the caller passes a socket of this provider.
+    let object = unsafe { begin(socket, C, "WskInspectComplete") };
+    // SAFETY: the caller passes an IRP.
+    unsafe { take_over_for(&object, irp, "WskInspectComplete", None) };
+    // SAFETY: the caller passes its copy of an identification.
+    let Some(inspect_id) = (unsafe { inspect_id.as_ref() }) else {
+        broken(61, "WskInspectComplete", "there is no WSK_INSPECT_ID", None);
+    };
+    let key = InspectKey { key: inspect_id.Key, serial: inspect_id.SerialNumber };
+    answer(object.host(), |stack| stack.inspect_complete(object.id, irp, key, action))
+}
+
+pub(in crate::wsk) unsafe extern "C" fn listen<const C: Category>(
+    socket: PWSK_SOCKET,
+    irp: PIRP,
+) -> NTSTATUS {
+    // SAFETY: the caller passes a socket of this provider.
+    let object = unsafe { begin(socket, C, "WskListen") };
+    // SAFETY: the caller passes an IRP.
+    unsafe { take_over_for(&object, irp, "WskListen", None) };
+    answer(object.host(), |stack| stack.listen(object.id, irp))
+}

@@ -1,0 +1,99 @@
+//! Functions that the host's Windows does not have (INV-8).
+
+use wsk_sys::{
+    GUID, NTSTATUS, PADDRINFOEXW, PCMSGHDR, PEPROCESS, PETHREAD, PIRP, PSOCKADDR, PULONG,
+    PUNICODE_STRING, PWSK_BUF, PWSK_BUF_LIST, PWSK_CLIENT, PWSK_SOCKET, ULONG,
+};
+
+use crate::host::Host;
+use crate::verifier::broken;
+
+fn missing(function: &str) -> ! {
+    let windows = Host::current().config().windows;
+    let found = format!(
+        "Windows {}.{}.{} does not have it: its table ends before",
+        windows.major, windows.minor, windows.build
+    );
+    broken(8, function, &found, None)
+}
+
+pub(in crate::wsk) unsafe extern "C" fn get_address_info(
+    _client: PWSK_CLIENT,
+    _node: PUNICODE_STRING,
+    _service: PUNICODE_STRING,
+    _name_space: ULONG,
+    _provider: *mut GUID,
+    _hints: PADDRINFOEXW,
+    _result: *mut PADDRINFOEXW,
+    _process: PEPROCESS,
+    _thread: PETHREAD,
+    _irp: PIRP,
+) -> NTSTATUS {
+    missing("WskGetAddressInfo")
+}
+
+pub(in crate::wsk) unsafe extern "C" fn free_address_info(
+    _client: PWSK_CLIENT,
+    _info: PADDRINFOEXW,
+) {
+    missing("WskFreeAddressInfo")
+}
+
+pub(in crate::wsk) unsafe extern "C" fn get_name_info(
+    _client: PWSK_CLIENT,
+    _address: PSOCKADDR,
+    _length: ULONG,
+    _node: PUNICODE_STRING,
+    _service: PUNICODE_STRING,
+    _flags: ULONG,
+    _process: PEPROCESS,
+    _thread: PETHREAD,
+    _irp: PIRP,
+) -> NTSTATUS {
+    missing("WskGetNameInfo")
+}
+
+pub(in crate::wsk) unsafe extern "C" fn send_messages(
+    _socket: PWSK_SOCKET,
+    _list: PWSK_BUF_LIST,
+    _flags: ULONG,
+    _to: PSOCKADDR,
+    _control_length: ULONG,
+    _control: PCMSGHDR,
+    _irp: PIRP,
+) -> NTSTATUS {
+    missing("WskSendMessages")
+}
+
+pub(in crate::wsk) unsafe extern "C" fn connect_ex(
+    _socket: PWSK_SOCKET,
+    _to: PSOCKADDR,
+    _buffer: PWSK_BUF,
+    _flags: ULONG,
+    _irp: PIRP,
+) -> NTSTATUS {
+    missing("WskConnectEx")
+}
+
+pub(in crate::wsk) unsafe extern "C" fn send_ex(
+    _socket: PWSK_SOCKET,
+    _buffer: PWSK_BUF,
+    _flags: ULONG,
+    _control_length: ULONG,
+    _control: PCMSGHDR,
+    _irp: PIRP,
+) -> NTSTATUS {
+    missing("WskSendEx")
+}
+
+pub(in crate::wsk) unsafe extern "C" fn receive_ex(
+    _socket: PWSK_SOCKET,
+    _buffer: PWSK_BUF,
+    _flags: ULONG,
+    _control_length: PULONG,
+    _control: PCMSGHDR,
+    _control_flags: PULONG,
+    _irp: PIRP,
+) -> NTSTATUS {
+    missing("WskReceiveEx")
+}

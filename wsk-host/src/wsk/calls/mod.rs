@@ -1,0 +1,87 @@
+//! The functions in the provider's tables: what the client hands over is checked here.
+
+pub(super) mod basic;
+pub(super) mod bytes;
+pub(super) mod client;
+mod control;
+pub(super) mod datagram;
+pub(super) mod listen;
+pub(super) mod missing;
+pub(super) mod names;
+
+use wsk_sys::{
+    IoGetCurrentIrpStackLocation, IoMarkIrpPending, IoSetNextIrpStackLocation, NTSTATUS, PIRP,
+    SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS, STATUS_PENDING, UCHAR, ULONG,
+};
+
+use super::act::{Actions, act, remember};
+use super::objects::Object;
+use super::stack::Stack;
+use crate::host::Host;
+use crate::trace::What;
+use crate::verifier::broken;
+
+/// Takes an IRP over, as a driver does that is called with one.
+///
+/// # Safety
+///
+/// The IRP is null, or valid; the socket is one of the host's, or zero.
+unsafe fn take_over(
+    host: &Host,
+    socket: u64,
+    irp: PIRP,
+    function: &'static str,
+    amount: Option<usize>,
+) {
+    /// What a completion routine has to be set for.
+    const EVERY_OUTCOME: UCHAR = SL_INVOKE_ON_SUCCESS | SL_INVOKE_ON_ERROR | SL_INVOKE_ON_CANCEL;
+    if irp.is_null() {
+        broken(10, function, "there is no IRP", None);
+    }
+    let number = host.in_flight().begin(irp, function);
+    host.record(What::Call { function, socket, irp: number, amount });
+    // SAFETY: the caller passes an IRP.
+    let (location, count) = unsafe { ((*irp).CurrentLocation, (*irp).StackCount) };
+    if location <= 1 {
+        broken(10, function, "the IRP has no stack location left", None);
+    }
+    // SAFETY: as above, and it has a location left.
+    unsafe { IoSetNextIrpStackLocation(irp) };
+    // One that was handed down by a driver above goes back to that (INV-13).
+    let is_own = location > count;
+    // SAFETY: as above; it is at this provider's location now.
+    let location = unsafe { &*IoGetCurrentIrpStackLocation(irp) };
+    let has_routine =
+        location.CompletionRoutine.is_some() && location.Control & EVERY_OUTCOME == EVERY_OUTCOME;
+    if is_own && !has_routine {
+        broken(11, function, "the IRP has no completion routine for every outcome", None);
+    }
+    // SAFETY: as above.
+    unsafe { IoMarkIrpPending(irp) };
+    // SAFETY: as above, and a socket keeps its host alive.
+    unsafe { remember(host, socket, irp) };
+}
+
+/// Takes over an IRP for a call with a socket.
+///
+/// # Safety
+///
+/// The IRP is null, or valid.
+unsafe fn take_over_for(object: &Object, irp: PIRP, function: &'static str, amount: Option<usize>) {
+    // SAFETY: the caller's promises are the same.
+    unsafe { take_over(object.host(), object.id, irp, function, amount) };
+}
+
+/// Answers a call: `decide` says what is to be done.
+fn answer(host: &Host, decide: impl FnOnce(&mut Stack) -> Actions) -> NTSTATUS {
+    let actions = decide(&mut host.stack());
+    act(host, actions);
+    STATUS_PENDING
+}
+
+/// Stops a client that uses flags which are reserved (INV-30).
+fn require_no_flags(flags: ULONG, function: &str) {
+    if flags != 0 {
+        broken(30, function, &format!("the flags are {flags:#x}"), None);
+    }
+}

@@ -1,0 +1,403 @@
+//! Name resolution, both ways.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ptr;
+use std::sync::Arc;
+
+use wsk_sys::{
+    ADDRINFOEXW, AF_INET, AF_INET6, AF_UNSPEC, AI_CANONNAME, AI_NUMERICHOST, AI_PASSIVE, GUID,
+    IPPROTO_TCP, IPPROTO_UDP, NI_NAMEREQD, NI_NUMERICHOST, NI_NUMERICSERV, NS_ALL, NS_DNS,
+    NTSTATUS, PADDRINFOEXW, PASSIVE_LEVEL, PEPROCESS, PETHREAD, PIRP, PSOCKADDR, PUNICODE_STRING,
+    PWSK_CLIENT, SOCK_DGRAM, SOCK_STREAM, SOCKADDR_IN6, SOCKADDR_STORAGE, STATUS_BUFFER_TOO_SMALL,
+    STATUS_INVALID_PARAMETER, STATUS_NO_MATCH, STATUS_PENDING, STATUS_SUCCESS, ULONG,
+    UNICODE_STRING, USHORT,
+};
+
+use super::take_over;
+use crate::config::Network;
+use crate::context::require_no_completion_routine;
+use crate::host::Host;
+use crate::ke::require_at_most;
+use crate::schedule::interrupt;
+use crate::trace::{self, What};
+use crate::verifier::{Origin, broken};
+use crate::wsk::act::{Action, Completed, act};
+use crate::wsk::address;
+use crate::wsk::names::{port, service};
+use crate::wsk::registration::{self, Client};
+
+/// An IRP that a thread is to complete, and where its result goes.
+#[derive(Clone, Copy)]
+struct Later<T>(PIRP, T);
+
+// SAFETY: both are the provider's until the IRP is completed.
+unsafe impl<T> Send for Later<T> {}
+
+/// The client of a captured provider, at the level that name functions are for (INV-66).
+unsafe fn client(client: PWSK_CLIENT, function: &'static str) -> Arc<Client> {
+    require_at_most(PASSIVE_LEVEL, function);
+    require_no_completion_routine(function);
+    // SAFETY: the caller has captured the provider.
+    let client = unsafe { registration::captured(client, function) };
+    interrupt();
+    client
+}
+
+/// Reads a string, which ends with a NUL as well.
+///
+/// # Safety
+///
+/// The pointer is null, or to a valid string.
+unsafe fn read(string: PUNICODE_STRING, function: &str) -> Option<String> {
+    // SAFETY: the caller promises it.
+    let string = unsafe { string.as_ref() }?;
+    let length = usize::from(string.Length) / 2;
+    if length == 0 || string.Buffer.is_null() {
+        return None;
+    }
+    // SAFETY: the string has so many units.
+    let units = unsafe { std::slice::from_raw_parts(string.Buffer, length) };
+    let has_room = usize::from(string.MaximumLength) >= (length + 1) * 2;
+    // SAFETY: there is room for one more.
+    if !has_room || unsafe { string.Buffer.add(length).read() } != 0 {
+        broken(66, function, "a name does not end with a NUL", None);
+    }
+    Some(String::from_utf16_lossy(units))
+}
+
+/// Whether a look-up may be made for a process and a thread.
+fn may_act_for(process: PEPROCESS, thread: PETHREAD) -> bool {
+    thread.is_null() || !process.is_null()
+}
+
+/// What is asked for.
+struct Query {
+    node: Option<String>,
+    port: u16,
+    flags: i32,
+    family: i32,
+    types: Vec<(USHORT, ULONG)>,
+}
+
+impl Query {
+    /// The addresses, as this process can know them.
+    fn addresses(&self, host: &Host) -> Vec<IpAddr> {
+        let Some(node) = &self.node else {
+            let is_passive = self.flags & AI_PASSIVE != 0;
+            return if is_passive {
+                vec![std::net::Ipv6Addr::UNSPECIFIED.into(), std::net::Ipv4Addr::UNSPECIFIED.into()]
+            } else {
+                vec![std::net::Ipv6Addr::LOCALHOST.into(), std::net::Ipv4Addr::LOCALHOST.into()]
+            };
+        };
+        if let Ok(address) = node.parse() {
+            return vec![address];
+        }
+        if self.flags & AI_NUMERICHOST != 0 {
+            return Vec::new();
+        }
+        let known = host.stack().names.addresses(node);
+        if known.is_empty() && host.config().network == Network::Real {
+            return dns_lookup::lookup_host(node).map(Iterator::collect).unwrap_or_default();
+        }
+        known
+    }
+
+    fn results(&self, host: &Host) -> Vec<(SocketAddr, USHORT, ULONG)> {
+        let is_wanted = |address: &IpAddr| {
+            self.family == i32::from(AF_UNSPEC)
+                || self.family == i32::from(if address.is_ipv4() { AF_INET } else { AF_INET6 })
+        };
+        let addresses = self.addresses(host).into_iter().filter(is_wanted);
+        addresses
+            .flat_map(|address| {
+                let address = SocketAddr::new(address, self.port);
+                self.types.iter().map(move |&(kind, protocol)| (address, kind, protocol))
+            })
+            .collect()
+    }
+}
+
+pub(in crate::wsk) unsafe extern "C" fn get_address_info(
+    client_pointer: PWSK_CLIENT,
+    node: PUNICODE_STRING,
+    service: PUNICODE_STRING,
+    name_space: ULONG,
+    _provider: *mut GUID,
+    hints: PADDRINFOEXW,
+    result: *mut PADDRINFOEXW,
+    process: PEPROCESS,
+    thread: PETHREAD,
+    irp: PIRP,
+) -> NTSTATUS {
+    const FUNCTION: &str = "WskGetAddressInfo";
+    // SAFETY: the caller has captured the provider.
+    let client = unsafe { client(client_pointer, FUNCTION) };
+    let host = client.host.clone();
+    // SAFETY: the caller passes an IRP.
+    unsafe { take_over(&host, 0, irp, FUNCTION, None) };
+    host.in_flight().needs(irp, ("result", 66), result.addr(), size_of::<PADDRINFOEXW>());
+    // SAFETY: the caller passes strings, or null.
+    let (node, service) = unsafe { (read(node, FUNCTION), read(service, FUNCTION)) };
+    // SAFETY: the caller passes hints, or null.
+    let hints = unsafe { hints.as_ref() };
+    let wanted = hints.map_or((0, 0, 0, 0), |hints| {
+        (hints.ai_flags, hints.ai_family, hints.ai_socktype, hints.ai_protocol)
+    });
+    let (flags, family, socket_type, protocol) = wanted;
+    let is_wanted = |&(kind, of): &(USHORT, ULONG)| {
+        (socket_type == 0 || socket_type == i32::from(kind))
+            && (protocol == 0 || u32::try_from(protocol) == Ok(of))
+    };
+    let types = [(SOCK_STREAM, IPPROTO_TCP), (SOCK_DGRAM, IPPROTO_UDP)];
+    let types: Vec<_> = types.into_iter().filter(is_wanted).collect();
+    let is_valid = !result.is_null()
+        && (node.is_some() || service.is_some())
+        && matches!(name_space, NS_ALL | NS_DNS)
+        && may_act_for(process, thread)
+        && !types.is_empty();
+    if !is_valid {
+        return refuse(&host, irp, STATUS_INVALID_PARAMETER);
+    }
+    // Without hints one result for an address is enough.
+    let types = if hints.is_none() { vec![(0, 0)] } else { types };
+    let port = match &service {
+        None => 0,
+        Some(service) => match port(service) {
+            Some(port) => port,
+            None => return refuse(&host, irp, STATUS_NO_MATCH),
+        },
+    };
+    let query = Query { node, port, flags, family, types };
+    client.request_begun();
+    let later = Later(irp, result);
+    in_background(&host.clone(), irp, move |host| {
+        let later = later;
+        let results = query.results(host);
+        let status = if results.is_empty() {
+            STATUS_NO_MATCH
+        } else {
+            let name = query.node.filter(|_| query.flags & AI_CANONNAME != 0);
+            let list = AddressList::make(&results, name.as_deref());
+            client.list_given(list.addr(), Origin::here(FUNCTION));
+            // SAFETY: the caller's memory has room for a pointer until the IRP is completed.
+            unsafe { later.1.write(list) };
+            STATUS_SUCCESS
+        };
+        client.request_ended();
+        status
+    })
+}
+
+/// Completes an IRP with a failure.
+fn refuse(host: &Host, irp: PIRP, status: NTSTATUS) -> NTSTATUS {
+    complete(host, irp, status);
+    STATUS_PENDING
+}
+
+fn complete(host: &Host, irp: PIRP, status: NTSTATUS) {
+    // The result is the status once more (INV-19).
+    let number = u32::from_ne_bytes(status.to_ne_bytes()) as usize;
+    let completed = Completed::of_no_socket(irp, status, trace::Result::Number(number));
+    act(host, vec![Action::Complete(completed)]);
+}
+
+/// Does what may block elsewhere than in the kernel, where that is allowed, and completes the IRP.
+fn in_background(
+    host: &Host,
+    irp: PIRP,
+    work: impl FnOnce(&Host) -> NTSTATUS + Send + 'static,
+) -> NTSTATUS {
+    match host.config().network {
+        Network::Simulated => {
+            let status = work(host);
+            complete(host, irp, status);
+        }
+        Network::Real => {
+            let (later, of) = (Later(irp, ()), host.clone());
+            let thread = std::thread::Builder::new().name("name resolution".to_owned());
+            let spawned = thread.spawn(move || {
+                let later = later;
+                let _entered = of.enter();
+                let status = work(&of);
+                complete(&of, later.0, status);
+            });
+            if spawned.is_err() {
+                complete(host, irp, wsk_sys::STATUS_INSUFFICIENT_RESOURCES);
+            }
+        }
+    }
+    STATUS_PENDING
+}
+
+/// An entry with what it points to.
+#[repr(C)]
+struct AddressList {
+    entry: ADDRINFOEXW,
+    address: SOCKADDR_STORAGE,
+    name: Vec<u16>,
+}
+
+impl AddressList {
+    /// A list, which `free` ends.
+    fn make(results: &[(SocketAddr, USHORT, ULONG)], name: Option<&str>) -> PADDRINFOEXW {
+        let mut next: PADDRINFOEXW = ptr::null_mut();
+        for (index, &(address, socket_type, protocol)) in results.iter().enumerate().rev() {
+            // The first one has the name.
+            let name = name.filter(|_| index == 0).unwrap_or_default();
+            // SAFETY: zeroes are an entry without anything.
+            let mut node = Box::new(unsafe {
+                Self { entry: std::mem::zeroed(), address: std::mem::zeroed(), name: Vec::new() }
+            });
+            if !name.is_empty() {
+                node.name = name.encode_utf16().chain([0]).collect();
+            }
+            node.entry.ai_family = i32::from(address::family_of(address));
+            node.entry.ai_socktype = i32::from(socket_type);
+            node.entry.ai_protocol = i32::try_from(protocol).unwrap_or(0);
+            node.entry.ai_addrlen = address::size_of_family(address::family_of(address));
+            node.entry.ai_next = next;
+            let node = Box::into_raw(node);
+            // SAFETY: the node is this function's, and its parts stay where they are from here on.
+            unsafe {
+                address::write((&raw mut (*node).address).cast(), address);
+                (*node).entry.ai_addr = (&raw mut (*node).address).cast();
+                if !(*node).name.is_empty() {
+                    (*node).entry.ai_canonname = (*node).name.as_mut_ptr();
+                }
+            }
+            next = node.cast();
+        }
+        next
+    }
+
+    /// # Safety
+    ///
+    /// The list is one of `make`'s, and nobody uses it any more.
+    unsafe fn free(mut list: PADDRINFOEXW) {
+        while !list.is_null() {
+            // SAFETY: every entry is the beginning of a node.
+            let node = unsafe { Box::from_raw(list.cast::<Self>()) };
+            list = node.entry.ai_next;
+        }
+    }
+}
+
+pub(in crate::wsk) unsafe extern "C" fn free_address_info(
+    client_pointer: PWSK_CLIENT,
+    list: PADDRINFOEXW,
+) {
+    const FUNCTION: &str = "WskFreeAddressInfo";
+    // SAFETY: the caller has captured the provider.
+    let client = unsafe { client(client_pointer, FUNCTION) };
+    client.host.record(What::Call { function: FUNCTION, socket: 0, irp: 0, amount: None });
+    if !client.list_freed(list.addr()) {
+        broken(66, FUNCTION, "this is no list of addresses, or it was freed before", None);
+    }
+    // SAFETY: it was given to the client, which gives it back.
+    unsafe { AddressList::free(list) };
+}
+
+/// Where a name is written to.
+struct Room(PUNICODE_STRING);
+
+impl Room {
+    /// Writes a name, and a NUL after it. False if there is no room.
+    ///
+    /// # Safety
+    ///
+    /// The string is null, or valid.
+    unsafe fn write(&self, name: &str) -> bool {
+        // SAFETY: the caller promises it.
+        let Some(string) = (unsafe { self.0.as_mut() }) else {
+            return true;
+        };
+        let string: &mut UNICODE_STRING = string;
+        let units: Vec<u16> = name.encode_utf16().chain([0]).collect();
+        if usize::from(string.MaximumLength) < units.len() * 2 {
+            return false;
+        }
+        // SAFETY: there is room for so many units.
+        unsafe { string.Buffer.copy_from_nonoverlapping(units.as_ptr(), units.len()) };
+        string.Length = USHORT::try_from((units.len() - 1) * 2).unwrap_or(0);
+        true
+    }
+}
+
+pub(in crate::wsk) unsafe extern "C" fn get_name_info(
+    client_pointer: PWSK_CLIENT,
+    address: PSOCKADDR,
+    length: ULONG,
+    node: PUNICODE_STRING,
+    service_name: PUNICODE_STRING,
+    flags: ULONG,
+    process: PEPROCESS,
+    thread: PETHREAD,
+    irp: PIRP,
+) -> NTSTATUS {
+    const FUNCTION: &str = "WskGetNameInfo";
+    // SAFETY: the caller has captured the provider.
+    let client = unsafe { client(client_pointer, FUNCTION) };
+    let host = client.host.clone();
+    // SAFETY: the caller passes an IRP.
+    unsafe { take_over(&host, 0, irp, FUNCTION, None) };
+    for string in [node, service_name] {
+        if !string.is_null() {
+            let size = size_of::<UNICODE_STRING>();
+            host.in_flight().needs(irp, ("string", 66), string.addr(), size);
+        }
+    }
+    if address.is_null() || (node.is_null() && service_name.is_null()) {
+        return refuse(&host, irp, STATUS_INVALID_PARAMETER);
+    }
+    // SAFETY: the caller passes an address.
+    let family = unsafe { address::read_family(address) };
+    let is_valid = matches!(family, AF_INET | AF_INET6)
+        && length as usize >= address::size_of_family(family)
+        && length as usize <= size_of::<SOCKADDR_STORAGE>()
+        && may_act_for(process, thread);
+    if !is_valid {
+        return refuse(&host, irp, STATUS_INVALID_PARAMETER);
+    }
+    // SAFETY: the caller passes an address of so many bytes.
+    let address = unsafe { address::read(address, family, FUNCTION) };
+    client.request_begun();
+    let later = Later(irp, (Room(node), Room(service_name)));
+    in_background(&host.clone(), irp, move |host| {
+        let later = later;
+        let Later(_, (node, service_name)) = later;
+        let status = match name_of(host, address.ip(), flags) {
+            None => STATUS_NO_MATCH,
+            Some(name) => {
+                let port = address.port();
+                let number = flags & NI_NUMERICSERV != 0;
+                let service = service(port).filter(|_| !number);
+                let service = service.map_or_else(|| port.to_string(), str::to_owned);
+                // SAFETY: the caller's strings are valid until the IRP is completed.
+                let written = unsafe { node.write(&name) && service_name.write(&service) };
+                if written { STATUS_SUCCESS } else { STATUS_BUFFER_TOO_SMALL }
+            }
+        };
+        client.request_ended();
+        status
+    })
+}
+
+/// The name of an address, or its number where that will do.
+fn name_of(host: &Host, address: IpAddr, flags: ULONG) -> Option<String> {
+    if flags & NI_NUMERICHOST != 0 {
+        return Some(address.to_string());
+    }
+    let known = host.stack().names.name(address);
+    let known = known.or_else(|| match host.config().network {
+        Network::Real => dns_lookup::lookup_addr(&address).ok(),
+        Network::Simulated => None,
+    });
+    match known {
+        Some(name) => Some(name),
+        None if flags & NI_NAMEREQD != 0 => None,
+        None => Some(address.to_string()),
+    }
+}
+
+const _: () = assert!(size_of::<SOCKADDR_IN6>() <= size_of::<SOCKADDR_STORAGE>());

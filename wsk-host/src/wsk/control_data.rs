@@ -1,0 +1,200 @@
+//! Control data of datagrams: messages behind a `CMSGHDR` each.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use wsk_sys::{
+    CMSGHDR, IN_ADDR, IN_ADDR_0, IN_PKTINFO, IN6_ADDR, IN6_ADDR_0, IN6_PKTINFO, INT, IP_ECN,
+    IP_HOPLIMIT, IP_PKTINFO, IP_TOS, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, IPV6_ECN,
+    IPV6_HOPLIMIT, IPV6_PKTINFO, IPV6_TCLASS, MSG_BCAST, MSG_CTRUNC, MSG_MCAST, MSG_TRUNC,
+    PCMSGHDR, PULONG, UDP_COALESCED_INFO, UDP_SEND_MSG_SIZE, ULONG,
+};
+
+use super::network::Datagram;
+use super::options::Options;
+use crate::verifier::broken;
+
+const HEADER: usize = size_of::<CMSGHDR>();
+
+/// What data and headers are aligned to: the natural alignment of the processor, of 64 bits.
+const ALIGNMENT: usize = 8;
+
+fn aligned(size: usize) -> usize {
+    size.next_multiple_of(ALIGNMENT)
+}
+
+/// What a sender says about its datagrams.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SendControl {
+    pub(super) from: Option<IpAddr>,
+    pub(super) traffic_class: Option<u8>,
+    pub(super) hop_limit: Option<u8>,
+    pub(super) segment: Option<usize>,
+}
+
+impl SendControl {
+    /// Reads a sender's control data. None if it says what no network knows.
+    ///
+    /// # Safety
+    ///
+    /// The pointer is to so many bytes, or null without any.
+    pub(super) unsafe fn read(control: PCMSGHDR, length: usize, call: &str) -> Option<Self> {
+        if control.is_null() != (length == 0) {
+            broken(26, call, "control data has a length without data, or data without one", None);
+        }
+        let mut found = Self::default();
+        if length == 0 {
+            return Some(found);
+        }
+        // SAFETY: the caller promises so many bytes.
+        let bytes = unsafe { std::slice::from_raw_parts(control.cast::<u8>(), length) };
+        let mut rest = bytes;
+        while rest.len() >= HEADER {
+            // SAFETY: the bytes are at least a header.
+            let header = unsafe { rest.as_ptr().cast::<CMSGHDR>().read_unaligned() };
+            let Some(data) = rest.get(HEADER..header.cmsg_len) else {
+                let found = format!(
+                    "a control message of {} bytes in {} that are left",
+                    header.cmsg_len,
+                    rest.len()
+                );
+                broken(26, call, &found, None);
+            };
+            found.take(header.cmsg_level, header.cmsg_type, data)?;
+            rest = rest.get(aligned(header.cmsg_len)..).unwrap_or_default();
+        }
+        Some(found)
+    }
+
+    fn take(&mut self, level: INT, kind: INT, data: &[u8]) -> Option<()> {
+        let (level, kind) = (ULONG::try_from(level).ok()?, ULONG::try_from(kind).ok()?);
+        let number = || Some(ULONG::from_ne_bytes(data.get(..4)?.try_into().ok()?));
+        match (level, kind) {
+            (IPPROTO_IP, IP_PKTINFO) => {
+                let ip: [u8; 4] = data.get(..4)?.try_into().ok()?;
+                self.from = Some(IpAddr::from(ip)).filter(|ip| !ip.is_unspecified());
+            }
+            (IPPROTO_IPV6, IPV6_PKTINFO) => {
+                let ip: [u8; 16] = data.get(..16)?.try_into().ok()?;
+                self.from = Some(IpAddr::from(ip)).filter(|ip| !ip.is_unspecified());
+            }
+            (IPPROTO_IP, IP_TOS | IP_ECN) | (IPPROTO_IPV6, IPV6_TCLASS | IPV6_ECN) => {
+                self.traffic_class = Some(u8::try_from(number()?).ok()?);
+            }
+            (IPPROTO_IP, IP_HOPLIMIT) | (IPPROTO_IPV6, IPV6_HOPLIMIT) => {
+                self.hop_limit = Some(u8::try_from(number()?).ok()?);
+            }
+            (IPPROTO_UDP, UDP_SEND_MSG_SIZE) => {
+                self.segment = Some(number()? as usize).filter(|size| *size > 0);
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+/// The control data of a datagram, as the socket's options ask for it.
+pub(super) fn describe(datagram: &Datagram, options: &Options) -> Vec<u8> {
+    let mut all = Vec::new();
+    let is_v4 = match datagram.to {
+        Some(to) => to.is_ipv4(),
+        None => datagram.from.is_ipv4(),
+    };
+    let (level, pktinfo, hop_limit, traffic_class, ecn) = if is_v4 {
+        (IPPROTO_IP, IP_PKTINFO, IP_HOPLIMIT, IP_TOS, IP_ECN)
+    } else {
+        (IPPROTO_IPV6, IPV6_PKTINFO, IPV6_HOPLIMIT, IPV6_TCLASS, IPV6_ECN)
+    };
+    if let Some(to) = datagram.to.filter(|_| options.wants(level, pktinfo)) {
+        let info = match to {
+            IpAddr::V4(ip) => v4_info(ip, datagram.interface).to_vec(),
+            IpAddr::V6(ip) => v6_info(ip, datagram.interface).to_vec(),
+        };
+        push(&mut all, level, pktinfo, &info);
+    }
+    if let Some(limit) = datagram.hop_limit.filter(|_| options.wants(level, hop_limit)) {
+        push(&mut all, level, hop_limit, &u32::from(limit).to_ne_bytes());
+    }
+    if options.wants_traffic_class(level) {
+        push(&mut all, level, traffic_class, &u32::from(datagram.traffic_class).to_ne_bytes());
+    }
+    if options.wants(level, ecn) {
+        push(&mut all, level, ecn, &u32::from(datagram.traffic_class & 3).to_ne_bytes());
+    }
+    if let Some(segment) = datagram.segment {
+        let segment = ULONG::try_from(segment).unwrap_or(ULONG::MAX);
+        push(&mut all, IPPROTO_UDP, UDP_COALESCED_INFO, &segment.to_ne_bytes());
+    }
+    all
+}
+
+fn push(all: &mut Vec<u8>, level: ULONG, kind: ULONG, data: &[u8]) {
+    all.resize(aligned(all.len()), 0);
+    let [level, kind] = [level, kind].map(|number| INT::try_from(number).unwrap_or(INT::MAX));
+    let header = CMSGHDR { cmsg_len: HEADER + data.len(), cmsg_level: level, cmsg_type: kind };
+    all.extend_from_slice(&header.cmsg_len.to_ne_bytes());
+    all.extend_from_slice(&header.cmsg_level.to_ne_bytes());
+    all.extend_from_slice(&header.cmsg_type.to_ne_bytes());
+    all.extend_from_slice(data);
+}
+
+fn v4_info(ip: Ipv4Addr, interface: u32) -> [u8; size_of::<IN_PKTINFO>()] {
+    let ip = u32::from_ne_bytes(ip.octets());
+    let info =
+        IN_PKTINFO { ipi_addr: IN_ADDR { S_un: IN_ADDR_0 { S_addr: ip } }, ipi_ifindex: interface };
+    // SAFETY: the structure has no padding.
+    unsafe { std::mem::transmute(info) }
+}
+
+fn v6_info(ip: Ipv6Addr, interface: u32) -> [u8; size_of::<IN6_PKTINFO>()] {
+    let ip = IN6_ADDR { u: IN6_ADDR_0 { Byte: ip.octets() } };
+    let info = IN6_PKTINFO { ipi6_addr: ip, ipi6_ifindex: interface };
+    // SAFETY: as above.
+    unsafe { std::mem::transmute(info) }
+}
+
+/// Where a receiver wants its control data.
+pub(super) struct ControlRoom {
+    pub(super) length: PULONG,
+    pub(super) data: PCMSGHDR,
+    /// How many bytes there are at `data`, when the call was made.
+    pub(super) room: usize,
+    pub(super) flags: PULONG,
+}
+
+impl ControlRoom {
+    /// Writes a datagram's control data and flags, of whose bytes so many had room.
+    ///
+    /// # Safety
+    ///
+    /// The request has not completed.
+    pub(super) unsafe fn write(&self, datagram: &Datagram, options: &Options, written: usize) {
+        let data = describe(datagram, options);
+        let mut flags = flags(datagram);
+        if written < datagram.bytes.len() {
+            flags |= MSG_TRUNC;
+        }
+        // Whole messages only.
+        let data = if data.len() > self.room { &[][..] } else { &data };
+        if data.is_empty() && !describe(datagram, options).is_empty() {
+            flags |= MSG_CTRUNC;
+        }
+        // SAFETY: the client's memory has this much room until the IRP is completed.
+        unsafe { self.data.cast::<u8>().copy_from_nonoverlapping(data.as_ptr(), data.len()) };
+        let length = ULONG::try_from(data.len()).unwrap_or(ULONG::MAX);
+        // SAFETY: as above.
+        unsafe { self.length.write_unaligned(length) };
+        if !self.flags.is_null() {
+            // SAFETY: as above.
+            unsafe { self.flags.write_unaligned(flags) };
+        }
+    }
+}
+
+/// What a datagram's destination says about it.
+pub(super) fn flags(datagram: &Datagram) -> ULONG {
+    match datagram.to {
+        Some(IpAddr::V4(ip)) if ip.is_broadcast() => MSG_BCAST,
+        Some(ip) if ip.is_multicast() => MSG_MCAST,
+        _ => 0,
+    }
+}

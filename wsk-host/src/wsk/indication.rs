@@ -1,0 +1,174 @@
+//! Indications: received data in memory of the provider's, as lists of buffers with chains of MDLs.
+
+use std::ptr;
+
+use wsk_sys::{
+    MDL, MDL_SOURCE_IS_NONPAGED_POOL, MmInitializeMdl, PWSK_DATA_INDICATION,
+    PWSK_DATAGRAM_INDICATION, SOCKADDR_IN6, ULONG, WSK_BUF, WSK_DATA_INDICATION,
+    WSK_DATAGRAM_INDICATION,
+};
+
+use super::address;
+use super::control_data::describe;
+use super::network::Datagram;
+use super::options::Options;
+use crate::random::Random;
+use crate::verifier::Origin;
+
+/// Memory behind an MDL, with what stands before the data.
+struct Block {
+    mdl: *mut MDL,
+    /// How much the bytes begin after the MDL's start: headers, in a real system.
+    offset: usize,
+    bytes: *mut [u8],
+}
+
+// SAFETY: the memory is the block's own.
+unsafe impl Send for Block {}
+
+impl Block {
+    fn new(data: &[u8], offset: usize) -> Self {
+        let mut memory = vec![0; offset];
+        memory.extend_from_slice(data);
+        let bytes = Box::into_raw(memory.into_boxed_slice());
+        // SAFETY: zeroes are an MDL, which is initialised next.
+        let mdl = Box::into_raw(Box::new(unsafe { std::mem::zeroed::<MDL>() }));
+        // SAFETY: the MDL is new. Pages are not described: a host has none.
+        unsafe { MmInitializeMdl(mdl, bytes.cast(), bytes.len()) };
+        // SAFETY: as above.
+        let header = unsafe { &mut *mdl };
+        header.MdlFlags |= MDL_SOURCE_IS_NONPAGED_POOL;
+        header.MappedSystemVa = bytes.cast();
+        Self { mdl, offset, bytes }
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: `new` made it, and the client has given it back.
+        drop(unsafe { Box::from_raw(self.mdl) });
+        // SAFETY: as above.
+        drop(unsafe { Box::from_raw(self.bytes) });
+    }
+}
+
+/// A chain of blocks with these bytes: one, or by chance several, after room for headers.
+fn chain(data: &[u8], random: &mut Random) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let offset = [0, 14, 54][random.below(3)];
+    let split = if data.len() > 1 && random.below(2) == 0 { random.below(data.len()) } else { 0 };
+    if split > 0 {
+        blocks.push(Block::new(&data[..split], offset));
+        blocks.push(Block::new(&data[split..], 0));
+    } else {
+        blocks.push(Block::new(data, offset));
+    }
+    for pair in 1..blocks.len() {
+        // SAFETY: the MDLs are this chain's own.
+        unsafe { (*blocks[pair - 1].mdl).Next = blocks[pair].mdl };
+    }
+    blocks
+}
+
+fn buffer(blocks: &[Block], length: usize) -> WSK_BUF {
+    let offset = ULONG::try_from(blocks[0].offset).unwrap_or(0);
+    WSK_BUF { Mdl: blocks[0].mdl, Offset: offset, Length: length }
+}
+
+// The lists and what they point to are vectors: a `Box` that moves says that nobody else points to it.
+
+/// Data of a connection, as it is indicated.
+pub(super) struct Data {
+    pub(super) bytes: Vec<u8>,
+    nodes: Vec<WSK_DATA_INDICATION>,
+    _blocks: Vec<Vec<Block>>,
+    pub(super) origin: Origin,
+}
+
+// SAFETY: the pointers are to what it owns.
+unsafe impl Send for Data {}
+
+impl Data {
+    pub(super) fn new(bytes: Vec<u8>, random: &mut Random) -> Self {
+        let split = if bytes.len() > 1 { random.below(bytes.len()) } else { 0 };
+        let parts = [&bytes[..split], &bytes[split..]];
+        let blocks: Vec<_> =
+            parts.iter().filter(|part| !part.is_empty()).map(|part| chain(part, random)).collect();
+        let mut nodes: Vec<_> = blocks
+            .iter()
+            .zip(parts.iter().filter(|part| !part.is_empty()))
+            .map(|(blocks, part)| WSK_DATA_INDICATION {
+                Next: ptr::null_mut(),
+                Buffer: buffer(blocks, part.len()),
+            })
+            .collect();
+        let first = nodes.as_mut_ptr();
+        for next in 1..nodes.len() {
+            // SAFETY: both are elements.
+            unsafe { (*first.add(next - 1)).Next = first.add(next) };
+        }
+        Self { bytes, nodes, _blocks: blocks, origin: Origin::here("WskReceiveEvent") }
+    }
+
+    pub(super) fn first(&mut self) -> PWSK_DATA_INDICATION {
+        self.nodes.as_mut_ptr()
+    }
+}
+
+/// Datagrams, as they are indicated.
+pub(super) struct Datagrams {
+    pub(super) all: Vec<Datagram>,
+    nodes: Vec<WSK_DATAGRAM_INDICATION>,
+    _blocks: Vec<Vec<Block>>,
+    _addresses: Vec<SOCKADDR_IN6>,
+    /// Aligned as control messages are.
+    _control: Vec<Vec<u64>>,
+    pub(super) origin: Origin,
+}
+
+// SAFETY: the pointers are to what it owns.
+unsafe impl Send for Datagrams {}
+
+impl Datagrams {
+    pub(super) fn new(all: Vec<Datagram>, options: &Options, random: &mut Random) -> Self {
+        let blocks: Vec<_> = all.iter().map(|datagram| chain(&datagram.bytes, random)).collect();
+        // SAFETY: zeroes are an address.
+        let zero = || unsafe { std::mem::zeroed::<SOCKADDR_IN6>() };
+        let mut addresses: Vec<SOCKADDR_IN6> = all.iter().map(|_| zero()).collect();
+        let mut control = Vec::new();
+        let first_address = addresses.as_mut_ptr();
+        let mut nodes: Vec<_> = (0..all.len())
+            .map(|index| {
+                // SAFETY: there is one for each.
+                let to = unsafe { first_address.add(index) }.cast();
+                // SAFETY: it has room for an address of either family.
+                unsafe { address::write(to, all[index].from) };
+                let described = describe(&all[index], options);
+                let mut words = vec![0_u64; described.len().div_ceil(8)];
+                let data: *mut u8 = words.as_mut_ptr().cast();
+                // SAFETY: the words have room for the bytes.
+                unsafe { data.copy_from_nonoverlapping(described.as_ptr(), described.len()) };
+                let has_control = !described.is_empty();
+                control.push(words);
+                WSK_DATAGRAM_INDICATION {
+                    Next: ptr::null_mut(),
+                    Buffer: buffer(&blocks[index], all[index].bytes.len()),
+                    ControlInfo: if has_control { data.cast() } else { ptr::null_mut() },
+                    ControlInfoLength: ULONG::try_from(described.len()).unwrap_or(0),
+                    RemoteAddress: to,
+                }
+            })
+            .collect();
+        let first = nodes.as_mut_ptr();
+        for next in 1..nodes.len() {
+            // SAFETY: both are elements.
+            unsafe { (*first.add(next - 1)).Next = first.add(next) };
+        }
+        let origin = Origin::here("WskReceiveFromEvent");
+        Self { all, nodes, _blocks: blocks, _addresses: addresses, _control: control, origin }
+    }
+
+    pub(super) fn first(&mut self) -> PWSK_DATAGRAM_INDICATION {
+        self.nodes.as_mut_ptr()
+    }
+}

@@ -1,0 +1,156 @@
+//! What sockets are connected by: endpoints that are asked and never wait, like the sockets of a system.
+//!
+//! What WSK makes of them (requests, callbacks, their order) is the [`Stack`](super::stack::Stack)'s.
+
+pub(super) mod real;
+pub(super) mod simulated;
+
+use std::mem::MaybeUninit;
+use std::net::{IpAddr, SocketAddr};
+use std::task::Poll;
+
+use wsk_sys::NTSTATUS;
+
+use super::options::Setting;
+use crate::schedule::Ticks;
+
+/// How an endpoint is made.
+#[derive(Clone, Debug)]
+pub(super) struct Binding {
+    pub(super) local: SocketAddr,
+    pub(super) kind: Kind,
+    pub(super) sharing: Sharing,
+    /// Whether the first socket of an address lets others in, which its security descriptor says.
+    pub(super) has_security: bool,
+    pub(super) only_v6: bool,
+    /// What was set before.
+    pub(super) settings: Vec<Setting>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Of bytes, for a listener: connections wait until they are let in if `conditional`.
+    Listener {
+        conditional: bool,
+    },
+    Stream,
+    Datagram,
+}
+
+impl Kind {
+    pub(super) fn is_datagram(self) -> bool {
+        self == Self::Datagram
+    }
+}
+
+/// What `SO_REUSEADDR` and `SO_EXCLUSIVEADDRUSE` say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Sharing {
+    #[default]
+    Neither,
+    Reuse,
+    Exclusive,
+}
+
+/// A connection that has come in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Incoming {
+    pub(super) local: SocketAddr,
+    pub(super) remote: SocketAddr,
+}
+
+/// A datagram that has come in, or that a coalesced sequence of them has.
+#[derive(Clone, Debug)]
+pub(super) struct Datagram {
+    pub(super) bytes: Vec<u8>,
+    pub(super) from: SocketAddr,
+    /// Where it was sent to, if that is known.
+    pub(super) to: Option<IpAddr>,
+    pub(super) interface: u32,
+    /// The byte of service type and congestion notification, as it arrived.
+    pub(super) traffic_class: u8,
+    pub(super) hop_limit: Option<u8>,
+    /// The size of each datagram, if several came as one.
+    pub(super) segment: Option<usize>,
+}
+
+/// A datagram to be sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outgoing<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) to: SocketAddr,
+    pub(super) from: Option<IpAddr>,
+    pub(super) traffic_class: Option<u8>,
+    pub(super) hop_limit: Option<u8>,
+    /// The bytes are several datagrams of this size.
+    pub(super) segment: Option<usize>,
+}
+
+/// What can be read from a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Readable {
+    Bytes,
+    End,
+}
+
+/// A network. Endpoints have the numbers of their sockets.
+pub(super) trait Network: Send {
+    /// Says what time it is.
+    fn set_time(&mut self, now: Ticks);
+
+    /// Makes an endpoint.
+    fn bind(&mut self, id: u64, binding: &Binding) -> Result<(), NTSTATUS>;
+
+    /// Lets an endpoint of bytes listen.
+    fn listen(&mut self, id: u64) -> Result<(), NTSTATUS>;
+
+    /// The next connection, which gets a number.
+    fn accept(&mut self, id: u64, number: u64) -> Poll<Result<Incoming, NTSTATUS>>;
+
+    /// Lets a connection in that a conditional listener has accepted. False if it has gone.
+    fn establish(&mut self, id: u64) -> bool;
+
+    /// Begins to connect.
+    fn connect(&mut self, id: u64, remote: SocketAddr) -> Result<(), NTSTATUS>;
+
+    /// Whether a connection was made. After a failure the endpoint can connect again.
+    fn connected(&mut self, id: u64) -> Poll<Result<(), NTSTATUS>>;
+
+    /// Takes some of the bytes.
+    fn send(&mut self, id: u64, bytes: &[u8]) -> Poll<Result<usize, NTSTATUS>>;
+
+    /// Sends the end.
+    fn finish(&mut self, id: u64) -> Result<(), NTSTATUS>;
+
+    /// Whether something can be received.
+    fn readable(&mut self, id: u64) -> Poll<Result<Readable, NTSTATUS>>;
+
+    /// How many bytes can be received.
+    fn backlog(&mut self, id: u64) -> usize;
+
+    /// Gives some bytes; none are the end. There is room for at least one.
+    fn receive(&mut self, id: u64, room: &mut [MaybeUninit<u8>]) -> Poll<Result<usize, NTSTATUS>>;
+
+    fn send_to(&mut self, id: u64, datagram: &Outgoing<'_>) -> Poll<Result<(), NTSTATUS>>;
+
+    fn receive_from(&mut self, id: u64) -> Poll<Result<Datagram, NTSTATUS>>;
+
+    /// Asks for a [`Stack::progress`](super::stack::Stack) when something can be read or written.
+    fn watch(&mut self, id: u64, read: bool, write: bool);
+
+    /// Ends an endpoint, and resets its connection unless both sides have finished.
+    fn close(&mut self, id: u64, abort: bool);
+
+    fn local(&self, id: u64) -> Option<SocketAddr>;
+
+    fn remote(&self, id: u64) -> Option<SocketAddr>;
+
+    /// Sets an option of an endpoint.
+    fn set(&mut self, id: u64, setting: &Setting) -> Result<(), NTSTATUS>;
+
+    /// The addresses of the machine.
+    fn addresses(&self) -> Vec<IpAddr>;
+
+    /// When which sockets should look again, since this was asked last.
+    fn wakeups(&mut self) -> Vec<(Ticks, u64)>;
+}

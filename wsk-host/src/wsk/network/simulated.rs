@@ -1,0 +1,225 @@
+//! A network in memory: what sockets of one host do to one another, as a seed decides.
+
+mod datagrams;
+mod ports;
+mod streams;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::mem::MaybeUninit;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::task::Poll;
+
+use wsk_sys::{NTSTATUS, STATUS_INVALID_DEVICE_STATE};
+
+use super::{Binding, Datagram, Incoming, Kind, Network, Outgoing, Readable};
+use crate::config::{Config, Faults};
+use crate::random::Random;
+use crate::schedule::{Ticks, ticks};
+use crate::wsk::options::Setting;
+use streams::{Link, Request};
+
+pub(in crate::wsk) struct Simulated {
+    endpoints: BTreeMap<u64, Endpoint>,
+    random: Random,
+    now: Ticks,
+    /// The longest time that something is on its way.
+    delay: Ticks,
+    faults: Faults,
+    /// Bytes that a connection takes from its sender before the receiver has room.
+    window: usize,
+    last_port: u16,
+    wakeups: Vec<(Ticks, u64)>,
+}
+
+struct Endpoint {
+    local: SocketAddr,
+    binding: Binding,
+    role: Role,
+    datagrams: VecDeque<(Ticks, Datagram)>,
+    groups: BTreeSet<IpAddr>,
+    /// The largest datagram that several are made one of; zero if none are.
+    coalesces: usize,
+}
+
+enum Role {
+    Bound,
+    /// With the connections that wait to be accepted, since when they do.
+    Listening(VecDeque<(Ticks, Request)>),
+    /// With the result, when it is there.
+    Connecting(Option<(Ticks, Result<Link, NTSTATUS>)>),
+    Connected(Link),
+}
+
+impl Simulated {
+    pub(in crate::wsk) fn new(config: &Config) -> Self {
+        Self {
+            endpoints: BTreeMap::new(),
+            random: Random::new(config.seed_or_zero() ^ 0x6E65_7477),
+            now: 0,
+            delay: if config.is_mixed() { ticks(config.delay) } else { 0 },
+            faults: config.faults,
+            window: config.window.max(1),
+            last_port: 49_151,
+            wakeups: Vec::new(),
+        }
+    }
+
+    /// When something arrives that is sent now.
+    fn arrival(&mut self) -> Ticks {
+        let delay = usize::try_from(self.delay).unwrap_or(usize::MAX - 1);
+        // Half of everything is there at once.
+        if delay == 0 || self.random.below(2) == 0 {
+            return self.now;
+        }
+        self.now + self.random.below(delay + 1) as u64
+    }
+
+    fn wake(&mut self, due: Ticks, id: u64) {
+        self.wakeups.push((due, id));
+    }
+}
+
+/// The loopback address of a family.
+fn loopback(is_v4: bool) -> IpAddr {
+    if is_v4 { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() }
+}
+
+/// An address as a socket of a family sees it.
+fn seen_by(address: SocketAddr, is_v4: bool) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if !is_v4 => SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()),
+        _ => address,
+    }
+}
+
+impl Network for Simulated {
+    fn set_time(&mut self, now: Ticks) {
+        self.now = now;
+    }
+
+    fn bind(&mut self, id: u64, binding: &Binding) -> Result<(), NTSTATUS> {
+        self.bind_port(id, binding)
+    }
+
+    fn listen(&mut self, id: u64) -> Result<(), NTSTATUS> {
+        match self.endpoints.get_mut(&id) {
+            Some(endpoint) => {
+                endpoint.role = Role::Listening(VecDeque::new());
+                Ok(())
+            }
+            None => Err(STATUS_INVALID_DEVICE_STATE),
+        }
+    }
+
+    fn accept(&mut self, id: u64, number: u64) -> Poll<Result<Incoming, NTSTATUS>> {
+        self.accept_request(id, number)
+    }
+
+    fn establish(&mut self, id: u64) -> bool {
+        self.establish_link(id)
+    }
+
+    fn connect(&mut self, id: u64, remote: SocketAddr) -> Result<(), NTSTATUS> {
+        self.request_link(id, remote);
+        Ok(())
+    }
+
+    fn connected(&mut self, id: u64) -> Poll<Result<(), NTSTATUS>> {
+        self.link_made(id)
+    }
+
+    fn send(&mut self, id: u64, bytes: &[u8]) -> Poll<Result<usize, NTSTATUS>> {
+        self.send_segment(id, bytes)
+    }
+
+    fn finish(&mut self, id: u64) -> Result<(), NTSTATUS> {
+        self.send_end(id)
+    }
+
+    fn readable(&mut self, id: u64) -> Poll<Result<Readable, NTSTATUS>> {
+        self.link_readable(id)
+    }
+
+    fn backlog(&mut self, id: u64) -> usize {
+        self.link_backlog(id)
+    }
+
+    fn receive(&mut self, id: u64, room: &mut [MaybeUninit<u8>]) -> Poll<Result<usize, NTSTATUS>> {
+        self.receive_segments(id, room)
+    }
+
+    fn send_to(&mut self, id: u64, datagram: &Outgoing<'_>) -> Poll<Result<(), NTSTATUS>> {
+        Poll::Ready(self.send_datagram(id, datagram))
+    }
+
+    fn receive_from(&mut self, id: u64) -> Poll<Result<Datagram, NTSTATUS>> {
+        self.receive_datagram(id)
+    }
+
+    /// Whoever should look again is woken when something arrives.
+    fn watch(&mut self, _id: u64, _read: bool, _write: bool) {}
+
+    fn close(&mut self, id: u64, abort: bool) {
+        self.close_endpoint(id, abort);
+    }
+
+    fn local(&self, id: u64) -> Option<SocketAddr> {
+        let endpoint = self.endpoints.get(&id)?;
+        Some(seen_by(endpoint.local, endpoint.is_v4()))
+    }
+
+    fn remote(&self, id: u64) -> Option<SocketAddr> {
+        let endpoint = self.endpoints.get(&id)?;
+        match &endpoint.role {
+            Role::Connected(link) => Some(seen_by(link.remote, endpoint.is_v4())),
+            _ => None,
+        }
+    }
+
+    fn set(&mut self, id: u64, setting: &Setting) -> Result<(), NTSTATUS> {
+        match self.endpoints.get_mut(&id) {
+            Some(endpoint) => endpoint.set(setting),
+            None => Err(STATUS_INVALID_DEVICE_STATE),
+        }
+    }
+
+    fn addresses(&self) -> Vec<IpAddr> {
+        vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+    }
+
+    fn wakeups(&mut self) -> Vec<(Ticks, u64)> {
+        std::mem::take(&mut self.wakeups)
+    }
+}
+
+impl Endpoint {
+    fn new(local: SocketAddr, binding: Binding) -> Self {
+        let role = match binding.kind {
+            Kind::Listener { .. } => Role::Listening(VecDeque::new()),
+            Kind::Stream | Kind::Datagram => Role::Bound,
+        };
+        Self {
+            local,
+            role,
+            datagrams: VecDeque::new(),
+            groups: BTreeSet::new(),
+            coalesces: 0,
+            binding,
+        }
+    }
+
+    /// The family that its socket was made with.
+    fn is_v4(&self) -> bool {
+        self.binding.local.is_ipv4()
+    }
+
+    /// Whether what is sent to an address arrives here.
+    fn receives(&self, to: SocketAddr) -> bool {
+        let to_v4 = to.ip().to_canonical().is_ipv4();
+        let family = if to_v4 { self.is_v4() || !self.binding.only_v6 } else { !self.is_v4() };
+        let ip = self.local.ip().to_canonical();
+        family
+            && self.local.port() == to.port()
+            && (ip.is_unspecified() || ip == to.ip().to_canonical())
+    }
+}

@@ -1,0 +1,199 @@
+//! Datagrams in memory: they are lost, doubled and overtaken, as the seed and the faults decide.
+
+use std::net::{IpAddr, SocketAddr};
+use std::task::Poll;
+
+use wsk_sys::{
+    IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP,
+    IPV6_ADD_MEMBERSHIP, IPV6_DROP_MEMBERSHIP, NTSTATUS, STATUS_INVALID_ADDRESS_COMPONENT,
+    STATUS_INVALID_BUFFER_SIZE, STATUS_INVALID_PARAMETER, UDP_RECV_MAX_COALESCED_SIZE,
+};
+
+use super::super::{Datagram, Outgoing};
+use super::{Endpoint, Simulated, loopback, seen_by};
+use crate::wsk::options::{Setting, Value};
+
+/// The largest datagram of UDP over IPv4, without its headers.
+const LARGEST: usize = 65_507;
+
+/// Datagrams that a socket keeps for a client that does not receive them.
+const QUEUE: usize = 1024;
+
+impl Simulated {
+    pub(super) fn send_datagram(
+        &mut self,
+        id: u64,
+        outgoing: &Outgoing<'_>,
+    ) -> Result<(), NTSTATUS> {
+        let size = outgoing.segment.unwrap_or(outgoing.bytes.len()).max(1);
+        if size > LARGEST {
+            return Err(STATUS_INVALID_BUFFER_SIZE);
+        }
+        let Some(sender) = self.endpoints.get(&id) else {
+            return Ok(());
+        };
+        let to = SocketAddr::new(outgoing.to.ip().to_canonical(), outgoing.to.port());
+        if to.port() == 0 || to.ip().is_unspecified() {
+            return Err(STATUS_INVALID_ADDRESS_COMPONENT);
+        }
+        let bound = sender.local.ip().to_canonical();
+        let from = match outgoing.from.map(|ip| ip.to_canonical()) {
+            Some(ip) => ip,
+            None if !bound.is_unspecified() => bound,
+            None => loopback(to.is_ipv4()),
+        };
+        let from = SocketAddr::new(from, sender.local.port());
+        let segments: Vec<&[u8]> = if outgoing.bytes.is_empty() {
+            vec![&[]]
+        } else {
+            outgoing.bytes.chunks(size).collect()
+        };
+        for bytes in segments {
+            let datagram = Datagram {
+                bytes: bytes.to_vec(),
+                from,
+                to: Some(to.ip()),
+                interface: 1,
+                traffic_class: outgoing.traffic_class.unwrap_or(0),
+                hop_limit: outgoing.hop_limit,
+                segment: None,
+            };
+            for receiver in self.receivers(to) {
+                self.carry(receiver, &datagram);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whom a datagram reaches: a group all of its members, one address the socket that is bound most
+    /// closely to it.
+    fn receivers(&self, to: SocketAddr) -> Vec<u64> {
+        let ip = to.ip();
+        let is_broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+        let candidates = self.endpoints.iter().filter(|(_, endpoint)| {
+            let at_port = endpoint.binding.kind.is_datagram() && endpoint.local.port() == to.port();
+            at_port
+                && if is_broadcast {
+                    endpoint.is_v4() || !endpoint.binding.only_v6
+                } else if ip.is_multicast() {
+                    endpoint.groups.contains(&ip)
+                } else {
+                    endpoint.receives(to)
+                }
+        });
+        let candidates: Vec<(u64, bool)> =
+            candidates.map(|(id, endpoint)| (*id, endpoint.local.ip().is_unspecified())).collect();
+        if is_broadcast || ip.is_multicast() {
+            return candidates.into_iter().map(|(id, _)| id).collect();
+        }
+        let closest = candidates.iter().min_by_key(|(_, is_wild)| *is_wild);
+        closest.map(|(id, _)| *id).into_iter().collect()
+    }
+
+    fn carry(&mut self, receiver: u64, datagram: &Datagram) {
+        if self.random.per_mille(self.faults.loss) {
+            return;
+        }
+        let copies = if self.random.per_mille(self.faults.duplication) { 2 } else { 1 };
+        for _ in 0..copies {
+            let due = self.arrival();
+            if let Some(endpoint) = self.endpoints.get_mut(&receiver)
+                && endpoint.datagrams.len() < QUEUE
+            {
+                endpoint.datagrams.push_back((due, datagram.clone()));
+                self.wake(due, receiver);
+            }
+        }
+    }
+
+    pub(super) fn receive_datagram(&mut self, id: u64) -> Poll<Result<Datagram, NTSTATUS>> {
+        let now = self.now;
+        let Some(endpoint) = self.endpoints.get_mut(&id) else {
+            return Poll::Pending;
+        };
+        // The one that arrived first: a later one may have overtaken it.
+        let arrived = endpoint.datagrams.iter().enumerate().filter(|(_, (due, _))| *due <= now);
+        let Some((first, _)) = arrived.min_by_key(|(_, (due, _))| *due) else {
+            return Poll::Pending;
+        };
+        let Some((_, mut datagram)) = endpoint.datagrams.remove(first) else {
+            return Poll::Pending;
+        };
+        endpoint.coalesce(&mut datagram, now);
+        datagram.from = seen_by(datagram.from, endpoint.is_v4());
+        Poll::Ready(Ok(datagram))
+    }
+}
+
+impl Endpoint {
+    /// Adds to a datagram those of the same sender that have arrived behind it, if the client wants that:
+    /// all of one size, but for the last, which may be shorter.
+    fn coalesce(&mut self, datagram: &mut Datagram, now: u64) {
+        let size = datagram.bytes.len();
+        if self.coalesces == 0 || size == 0 {
+            return;
+        }
+        while let Some((due, next)) = self.datagrams.front() {
+            let fits = *due <= now
+                && next.from == datagram.from
+                && next.to == datagram.to
+                && next.traffic_class == datagram.traffic_class
+                && !next.bytes.is_empty()
+                && next.bytes.len() <= size
+                && datagram.bytes.len() + next.bytes.len() <= self.coalesces;
+            if !fits {
+                return;
+            }
+            let is_last = next.bytes.len() < size;
+            datagram.bytes.extend_from_slice(&next.bytes);
+            datagram.segment = Some(size);
+            self.datagrams.pop_front();
+            if is_last {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn set(&mut self, setting: &Setting) -> Result<(), NTSTATUS> {
+        match (setting.level, setting.name, &setting.value) {
+            (IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE, Value::Number(size)) => {
+                self.coalesces = *size as usize;
+            }
+            (IPPROTO_IP, IP_ADD_MEMBERSHIP, Value::Structure(bytes)) => {
+                return self.join(group::<4>(bytes)?);
+            }
+            (IPPROTO_IP, IP_DROP_MEMBERSHIP, Value::Structure(bytes)) => {
+                return self.leave(group::<4>(bytes)?);
+            }
+            (IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, Value::Structure(bytes)) => {
+                return self.join(group::<16>(bytes)?);
+            }
+            (IPPROTO_IPV6, IPV6_DROP_MEMBERSHIP, Value::Structure(bytes)) => {
+                return self.leave(group::<16>(bytes)?);
+            }
+            // What changes nothing in memory.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, group: IpAddr) -> Result<(), NTSTATUS> {
+        if !group.is_multicast() || !self.groups.insert(group) {
+            return Err(STATUS_INVALID_PARAMETER);
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, group: IpAddr) -> Result<(), NTSTATUS> {
+        if self.groups.remove(&group) { Ok(()) } else { Err(STATUS_INVALID_PARAMETER) }
+    }
+}
+
+/// The group in an `IP_MREQ` or an `IPV6_MREQ`, which begin with it.
+fn group<const N: usize>(bytes: &[u8]) -> Result<IpAddr, NTSTATUS>
+where
+    IpAddr: From<[u8; N]>,
+{
+    let octets: Option<[u8; N]> = bytes.get(..N).and_then(|octets| octets.try_into().ok());
+    octets.map(IpAddr::from).ok_or(STATUS_INVALID_PARAMETER)
+}

@@ -1,0 +1,261 @@
+//! Socket options: which there are, for which sockets, and their values.
+
+use std::collections::BTreeMap;
+
+use wsk_sys::{
+    IP_ADD_MEMBERSHIP, IP_DONTFRAGMENT, IP_DROP_MEMBERSHIP, IP_ECN, IP_HOPLIMIT, IP_MREQ,
+    IP_MULTICAST_IF, IP_MULTICAST_LOOP, IP_MULTICAST_TTL, IP_PKTINFO, IP_RECVTOS, IP_TOS, IP_TTL,
+    IP_UNICAST_IF, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, IPV6_ADD_MEMBERSHIP,
+    IPV6_DONTFRAG, IPV6_DROP_MEMBERSHIP, IPV6_ECN, IPV6_HOPLIMIT, IPV6_MREQ, IPV6_MULTICAST_HOPS,
+    IPV6_MULTICAST_IF, IPV6_MULTICAST_LOOP, IPV6_PKTINFO, IPV6_RECVTCLASS, IPV6_TCLASS,
+    IPV6_UNICAST_HOPS, IPV6_UNICAST_IF, IPV6_V6ONLY, SO_BROADCAST, SO_CONDITIONAL_ACCEPT,
+    SO_EXCLUSIVEADDRUSE, SO_KEEPALIVE, SO_RCVBUF, SO_REUSEADDR, SO_SNDBUF, SOL_SOCKET,
+    TCP_FASTOPEN, TCP_KEEPALIVE, TCP_KEEPCNT, TCP_KEEPINTVL, TCP_MAXRT, TCP_NODELAY,
+    TCP_TIMESTAMPS, UDP_NOCHECKSUM, UDP_RECV_MAX_COALESCED_SIZE, UDP_SEND_MSG_SIZE, ULONG,
+};
+
+use super::category::{BASIC, CONNECTION, DATAGRAM, LISTEN, STREAM};
+use super::network::Sharing;
+use crate::config::Windows;
+
+/// An option with a new value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Setting {
+    pub(super) level: ULONG,
+    pub(super) name: ULONG,
+    pub(super) value: Value,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Number(ULONG),
+    /// A structure, such as `IP_MREQ`.
+    Structure(Vec<u8>),
+}
+
+/// When an option may be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    BeforeBind,
+    Any,
+}
+
+/// An option.
+#[derive(Clone, Copy)]
+pub(super) struct Specification {
+    level: ULONG,
+    name: ULONG,
+    /// The value that a socket begins with.
+    initial: ULONG,
+    /// The size of its structure; zero for a number.
+    structure: usize,
+    pub(super) phase: Phase,
+    /// The categories whose sockets have it.
+    categories: u8,
+    since: Windows,
+}
+
+const ALL: u8 = BASIC | LISTEN | DATAGRAM | CONNECTION | STREAM;
+/// Those of bytes, where a listener's value is its connections' too.
+const BYTES: u8 = BASIC | LISTEN | CONNECTION | STREAM;
+const DATAGRAMS: u8 = BASIC | DATAGRAM;
+
+const fn number(level: ULONG, name: ULONG, initial: ULONG, categories: u8) -> Specification {
+    Specification {
+        level,
+        name,
+        initial,
+        structure: 0,
+        phase: Phase::Any,
+        categories,
+        since: Windows::VISTA,
+    }
+}
+
+const fn before_bind(option: Specification) -> Specification {
+    Specification { phase: Phase::BeforeBind, ..option }
+}
+
+const fn since(windows: Windows, option: Specification) -> Specification {
+    Specification { since: windows, ..option }
+}
+
+const fn structure(level: ULONG, name: ULONG, size: usize) -> Specification {
+    Specification { structure: size, ..number(level, name, 0, DATAGRAMS) }
+}
+
+const V4: ULONG = IPPROTO_IP;
+const V6: ULONG = IPPROTO_IPV6;
+
+static OPTIONS: [Specification; 44] = [
+    before_bind(number(SOL_SOCKET, SO_REUSEADDR, 0, LISTEN | DATAGRAM | CONNECTION | STREAM)),
+    before_bind(number(
+        SOL_SOCKET,
+        SO_EXCLUSIVEADDRUSE,
+        0,
+        LISTEN | DATAGRAM | CONNECTION | STREAM,
+    )),
+    before_bind(number(SOL_SOCKET, SO_CONDITIONAL_ACCEPT, 0, LISTEN)),
+    number(SOL_SOCKET, SO_KEEPALIVE, 0, LISTEN | CONNECTION | STREAM),
+    number(SOL_SOCKET, SO_RCVBUF, 64 << 10, LISTEN | DATAGRAM | CONNECTION | STREAM),
+    number(SOL_SOCKET, SO_SNDBUF, 64 << 10, LISTEN | DATAGRAM | CONNECTION | STREAM),
+    number(SOL_SOCKET, SO_BROADCAST, 0, DATAGRAM),
+    number(IPPROTO_TCP, TCP_NODELAY, 0, BYTES),
+    number(IPPROTO_TCP, TCP_KEEPALIVE, 7200, BYTES),
+    number(IPPROTO_TCP, TCP_KEEPCNT, 10, BYTES),
+    number(IPPROTO_TCP, TCP_KEEPINTVL, 1, BYTES),
+    number(IPPROTO_TCP, TCP_MAXRT, 0, BYTES),
+    number(IPPROTO_TCP, TCP_TIMESTAMPS, 0, BYTES),
+    since(Windows::TEN_1703, number(IPPROTO_TCP, TCP_FASTOPEN, 0, BYTES)),
+    number(IPPROTO_UDP, UDP_NOCHECKSUM, 0, DATAGRAMS),
+    since(Windows::TEN_2004, number(IPPROTO_UDP, UDP_SEND_MSG_SIZE, 0, DATAGRAMS)),
+    since(Windows::TEN_2004, number(IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE, 0, DATAGRAMS)),
+    number(V4, IP_TOS, 0, ALL),
+    number(V4, IP_TTL, 128, ALL),
+    number(V4, IP_MULTICAST_IF, 0, DATAGRAMS),
+    number(V4, IP_MULTICAST_TTL, 1, DATAGRAMS),
+    number(V4, IP_MULTICAST_LOOP, 1, DATAGRAMS),
+    structure(V4, IP_ADD_MEMBERSHIP, size_of::<IP_MREQ>()),
+    structure(V4, IP_DROP_MEMBERSHIP, size_of::<IP_MREQ>()),
+    number(V4, IP_DONTFRAGMENT, 0, ALL),
+    number(V4, IP_PKTINFO, 0, DATAGRAMS),
+    number(V4, IP_HOPLIMIT, 0, DATAGRAMS),
+    number(V4, IP_UNICAST_IF, 0, ALL),
+    number(V4, IP_RECVTOS, 0, DATAGRAMS),
+    number(V4, IP_ECN, 0, DATAGRAMS),
+    before_bind(number(V6, IPV6_V6ONLY, 1, ALL)),
+    number(V6, IPV6_UNICAST_HOPS, 128, ALL),
+    number(V6, IPV6_MULTICAST_IF, 0, DATAGRAMS),
+    number(V6, IPV6_MULTICAST_HOPS, 1, DATAGRAMS),
+    number(V6, IPV6_MULTICAST_LOOP, 1, DATAGRAMS),
+    structure(V6, IPV6_ADD_MEMBERSHIP, size_of::<IPV6_MREQ>()),
+    structure(V6, IPV6_DROP_MEMBERSHIP, size_of::<IPV6_MREQ>()),
+    number(V6, IPV6_DONTFRAG, 0, ALL),
+    number(V6, IPV6_PKTINFO, 0, DATAGRAMS),
+    number(V6, IPV6_HOPLIMIT, 0, DATAGRAMS),
+    number(V6, IPV6_UNICAST_IF, 0, ALL),
+    number(V6, IPV6_TCLASS, 0, ALL),
+    number(V6, IPV6_RECVTCLASS, 0, DATAGRAMS),
+    number(V6, IPV6_ECN, 0, DATAGRAMS),
+];
+
+impl Specification {
+    /// The option with a name, if a Windows has it for a category.
+    pub(super) fn find(
+        level: ULONG,
+        name: ULONG,
+        category: u8,
+        windows: Windows,
+    ) -> Option<&'static Self> {
+        OPTIONS.iter().find(|option| {
+            option.level == level
+                && option.name == name
+                && option.categories & category != 0
+                && windows >= option.since
+        })
+    }
+
+    /// A value as a client gave it; none if it has the wrong size.
+    pub(super) fn setting(&self, bytes: &[u8]) -> Option<Setting> {
+        let value = if self.structure == 0 {
+            Value::Number(ULONG::from_ne_bytes(bytes.try_into().ok()?))
+        } else {
+            Value::Structure(Some(bytes).filter(|bytes| bytes.len() == self.structure)?.to_vec())
+        };
+        Some(Setting { level: self.level, name: self.name, value })
+    }
+
+    /// Whether it has a value that can be asked for.
+    pub(super) fn is_readable(&self) -> bool {
+        self.structure == 0
+    }
+}
+
+/// The options of a socket that were set.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Options(BTreeMap<(ULONG, ULONG), ULONG>);
+
+impl Options {
+    pub(super) fn get(&self, level: ULONG, name: ULONG) -> ULONG {
+        let initial = || {
+            let option = OPTIONS.iter().find(|o| (o.level, o.name) == (level, name));
+            option.map_or(0, |option| option.initial)
+        };
+        self.0.get(&(level, name)).copied().unwrap_or_else(initial)
+    }
+
+    pub(super) fn set(&mut self, setting: &Setting) {
+        if let Value::Number(number) = setting.value {
+            self.0.insert((setting.level, setting.name), number);
+        }
+    }
+
+    pub(super) fn wants(&self, level: ULONG, name: ULONG) -> bool {
+        self.get(level, name) != 0
+    }
+
+    pub(super) fn wants_traffic_class(&self, level: ULONG) -> bool {
+        let name = if level == V4 { IP_RECVTOS } else { IPV6_RECVTCLASS };
+        self.wants(level, name)
+    }
+
+    pub(super) fn sharing(&self) -> Sharing {
+        if self.wants(SOL_SOCKET, SO_EXCLUSIVEADDRUSE) {
+            Sharing::Exclusive
+        } else if self.wants(SOL_SOCKET, SO_REUSEADDR) {
+            Sharing::Reuse
+        } else {
+            Sharing::Neither
+        }
+    }
+
+    /// What was set, for an endpoint that is made now.
+    pub(super) fn settings(&self) -> Vec<Setting> {
+        let setting = |(&(level, name), &number): (&(ULONG, ULONG), &ULONG)| Setting {
+            level,
+            name,
+            value: Value::Number(number),
+        };
+        self.0.iter().map(setting).collect()
+    }
+
+    /// What a connection has of its listener's.
+    pub(super) fn inherited(&self) -> Self {
+        let is_inherited = |(level, name): &(ULONG, ULONG)| {
+            !matches!(
+                (*level, *name),
+                (SOL_SOCKET, SO_REUSEADDR | SO_EXCLUSIVEADDRUSE | SO_CONDITIONAL_ACCEPT)
+            )
+        };
+        Self(self.0.iter().filter(|(key, _)| is_inherited(key)).map(|(k, v)| (*k, *v)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_is_for_its_categories_and_releases() {
+        let find = |category, windows| {
+            let option = Specification::find(IPPROTO_UDP, UDP_SEND_MSG_SIZE, category, windows);
+            option.is_some()
+        };
+        assert!(find(DATAGRAM, Windows::ELEVEN));
+        assert!(find(BASIC, Windows::TEN_2004));
+        assert!(!find(DATAGRAM, Windows::TEN_1803));
+        assert!(!find(CONNECTION, Windows::ELEVEN));
+    }
+
+    #[test]
+    fn a_value_has_its_size() {
+        let option = Specification::find(V4, IP_TTL, DATAGRAM, Windows::VISTA).unwrap();
+        let setting = option.setting(&64_u32.to_ne_bytes()).unwrap();
+        assert_eq!(setting.value, Value::Number(64));
+        assert_eq!(option.setting(&[64]), None);
+        let mut options = Options::default();
+        assert_eq!(options.get(V4, IP_TTL), 128);
+        options.set(&setting);
+        assert_eq!(options.get(V4, IP_TTL), 64);
+    }
+}

@@ -1,0 +1,214 @@
+//! Datagrams in both directions.
+
+use std::net::SocketAddr;
+use std::task::Poll;
+
+use wsk_sys::{
+    IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, IPV6_TCLASS, IPV6_UNICAST_HOPS,
+    SO_BROADCAST, SOL_SOCKET, STATUS_ACCESS_DENIED, STATUS_SUCCESS, UDP_SEND_MSG_SIZE,
+    WSK_EVENT_RECEIVE_FROM,
+};
+
+use super::Stack;
+use crate::trace;
+use crate::wsk::act::{Actions, Callback};
+use crate::wsk::address;
+use crate::wsk::control_data::{SendControl, flags};
+use crate::wsk::network::{Datagram, Outgoing};
+use crate::wsk::options::Options;
+use crate::wsk::requests::{Waiting, What};
+use crate::wsk::socket::State;
+
+/// Datagrams in one indication, at most.
+const INDICATED: usize = 4;
+
+/// What an address is, whichever family it is written in.
+pub(in crate::wsk) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// A datagram as a sender wants it: its control data says more than the socket's options.
+fn outgoing<'a>(
+    bytes: &'a [u8],
+    to: SocketAddr,
+    control: &SendControl,
+    options: &Options,
+) -> Outgoing<'a> {
+    let (level, class, hops) = if canonical(to).is_ipv4() {
+        (IPPROTO_IP, IP_TOS, IP_TTL)
+    } else {
+        (IPPROTO_IPV6, IPV6_TCLASS, IPV6_UNICAST_HOPS)
+    };
+    let byte = |number: u32| u8::try_from(number).ok();
+    let segment = options.get(IPPROTO_UDP, UDP_SEND_MSG_SIZE) as usize;
+    Outgoing {
+        bytes,
+        to,
+        from: control.from,
+        traffic_class: control.traffic_class.or(byte(options.get(level, class))),
+        hop_limit: control.hop_limit.or(byte(options.get(level, hops))),
+        segment: control.segment.or(Some(segment).filter(|size| *size > 0)),
+    }
+}
+
+impl Stack {
+    pub(super) fn send_datagrams(&mut self, id: u64, actions: &mut Actions) {
+        loop {
+            let Some(socket) = self.sockets.get_mut(&id) else {
+                return;
+            };
+            if socket.state != State::Bound {
+                return;
+            }
+            let Some(What::SendTo { messages, to, control, sent }) =
+                socket.requests.first(What::is_send_to)
+            else {
+                return;
+            };
+            let is_forbidden = matches!(to, SocketAddr::V4(to) if to.ip().is_broadcast())
+                && !socket.options.wants(SOL_SOCKET, SO_BROADCAST);
+            let result = if is_forbidden {
+                (STATUS_ACCESS_DENIED, trace::Result::Nothing)
+            } else if let Some(message) = messages.front() {
+                let bytes = message.gather();
+                let datagram = outgoing(&bytes, *to, control, &socket.options);
+                match self.network.send_to(id, &datagram) {
+                    Poll::Ready(Ok(())) => {
+                        *sent += bytes.len();
+                        messages.pop_front();
+                        continue;
+                    }
+                    Poll::Ready(Err(status)) => (status, trace::Result::Nothing),
+                    Poll::Pending => return,
+                }
+            } else {
+                (STATUS_SUCCESS, trace::Result::Number(*sent))
+            };
+            if !socket.requests.end_first(id, What::is_send_to, result, actions) {
+                return;
+            }
+        }
+    }
+
+    /// The next datagram for a socket: what it has refused comes first.
+    fn next_datagram(&mut self, id: u64) -> Option<Datagram> {
+        let socket = self.sockets.get_mut(&id)?;
+        if let Some(datagram) = socket.datagrams.rest.pop_front() {
+            return Some(datagram);
+        }
+        let peer = socket.datagrams.peer.map(canonical);
+        loop {
+            match self.network.receive_from(id) {
+                Poll::Ready(Ok(datagram)) => {
+                    if peer.is_none_or(|peer| peer == canonical(datagram.from)) {
+                        return Some(datagram);
+                    }
+                }
+                // Errors tell of datagrams that were sent, and are not a receiver's.
+                Poll::Ready(Err(_)) => {}
+                Poll::Pending => return None,
+            }
+        }
+    }
+
+    pub(super) fn receive_datagrams(&mut self, id: u64, actions: &mut Actions) {
+        loop {
+            let races = self.sometimes(8);
+            let Some(socket) = self.sockets.get_mut(&id) else {
+                return;
+            };
+            if socket.state != State::Bound || socket.is_indicating {
+                return;
+            }
+            let waits = socket.requests.first(What::is_receive_from).is_some();
+            let indicates = socket.events.has(WSK_EVENT_RECEIVE_FROM) && socket.closing.is_none();
+            if indicates && (!waits || races) {
+                if !self.indicate_datagrams(id, actions) {
+                    return;
+                }
+                continue;
+            }
+            if !waits {
+                return;
+            }
+            let Some(datagram) = self.next_datagram(id) else {
+                return;
+            };
+            self.give_datagram(id, datagram, actions);
+        }
+    }
+
+    /// Gives a datagram to the first request.
+    fn give_datagram(&mut self, id: u64, datagram: Datagram, actions: &mut Actions) {
+        let Some(socket) = self.sockets.get_mut(&id) else {
+            return;
+        };
+        let Some(Waiting { irp, what: What::ReceiveFrom { mut bytes, from, control }, .. }) =
+            socket.requests.take(What::is_receive_from)
+        else {
+            socket.datagrams.rest.push_front(datagram);
+            return;
+        };
+        let written = bytes.scatter(0, &datagram.bytes);
+        // SAFETY: the client's memory has room for an address until the IRP is completed.
+        unsafe { address::write(from, datagram.from) };
+        if let Some(control) = control {
+            // SAFETY: the request has not completed.
+            unsafe { control.write(&datagram, &socket.options, written) };
+        }
+        let result = trace::Result::Number(written);
+        actions.push(socket.requests.done(id, irp, STATUS_SUCCESS, result));
+    }
+
+    /// Gives the client what has come, by a callback. False if nothing has.
+    fn indicate_datagrams(&mut self, id: u64, actions: &mut Actions) -> bool {
+        let mut datagrams = Vec::new();
+        while datagrams.len() < INDICATED {
+            let Some(datagram) = self.next_datagram(id) else {
+                break;
+            };
+            // The flags are one for all of an indication.
+            let differs = |first: &Datagram| flags(first) != flags(&datagram);
+            if datagrams.first().is_some_and(differs) {
+                if let Some(socket) = self.sockets.get_mut(&id) {
+                    socket.datagrams.rest.push_front(datagram);
+                }
+                break;
+            }
+            datagrams.push(datagram);
+            if self.sometimes(2) {
+                break;
+            }
+        }
+        let Some(socket) = self.sockets.get_mut(&id).filter(|_| !datagrams.is_empty()) else {
+            return false;
+        };
+        // Their order is kept, as far as one socket can.
+        socket.is_indicating = true;
+        let options = socket.options.clone();
+        let callback = Callback::ReceiveFrom { datagrams, options };
+        self.call(id, WSK_EVENT_RECEIVE_FROM, callback, actions);
+        true
+    }
+
+    /// A callback has returned, and has refused what it was given, or not.
+    pub(in crate::wsk) fn indicated_datagrams(
+        &mut self,
+        id: u64,
+        refused: Vec<Datagram>,
+        actions: &mut Actions,
+    ) {
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            socket.is_indicating = false;
+            let is_static = socket.events.fixed & WSK_EVENT_RECEIVE_FROM != 0;
+            // A static callback cannot be disabled, so that it would be asked again for ever.
+            if !refused.is_empty() && !is_static {
+                socket.events.enabled &= !WSK_EVENT_RECEIVE_FROM;
+                for datagram in refused.into_iter().rev() {
+                    socket.datagrams.rest.push_front(datagram);
+                }
+            }
+        }
+        actions.extend(self.progress(id));
+    }
+}

@@ -1,0 +1,206 @@
+//! Callbacks: enabling them, and what they hold back.
+
+use wsk_sys::{
+    NTSTATUS, PIRP, SO_CONDITIONAL_ACCEPT, SOL_SOCKET, STATUS_EVENT_PENDING,
+    STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_PENDING, STATUS_SUCCESS, ULONG,
+    WSK_EVENT_ACCEPT, WSK_EVENT_DISABLE, WSK_EVENT_DISCONNECT, WSK_EVENT_RECEIVE,
+    WSK_EVENT_RECEIVE_FROM, WSK_EVENT_SEND_BACKLOG,
+};
+
+use super::Stack;
+use crate::trace;
+use crate::verifier::broken;
+use crate::wsk::act::{Action, Actions, Call, Callback};
+use crate::wsk::category::{self, CONNECTION, CONNECTION_EVENTS, DATAGRAM, LISTEN, STREAM};
+use crate::wsk::socket::{Callbacks, Irp, Socket, State};
+
+/// The single events in a mask.
+fn each(mask: ULONG) -> impl Iterator<Item = ULONG> {
+    (0..ULONG::BITS).map(|bit| 1 << bit).filter(move |event| mask & event != 0)
+}
+
+/// Whether the client's table has a function for an event.
+///
+/// # Safety
+///
+/// The tables are null, or valid (INV-39).
+unsafe fn has_function(callbacks: &Callbacks, event: ULONG) -> bool {
+    // SAFETY: the caller promises it, and the pointers are only read.
+    let (listen, datagram, connection) = unsafe {
+        (callbacks.listen.as_ref(), callbacks.datagram.as_ref(), callbacks.connection.as_ref())
+    };
+    match event {
+        WSK_EVENT_ACCEPT => listen.is_some_and(|table| table.WskAcceptEvent.is_some()),
+        WSK_EVENT_RECEIVE_FROM => datagram.is_some_and(|table| table.WskReceiveFromEvent.is_some()),
+        WSK_EVENT_RECEIVE => connection.is_some_and(|table| table.WskReceiveEvent.is_some()),
+        WSK_EVENT_DISCONNECT => connection.is_some_and(|table| table.WskDisconnectEvent.is_some()),
+        WSK_EVENT_SEND_BACKLOG => {
+            connection.is_some_and(|table| table.WskSendBacklogEvent.is_some())
+        }
+        _ => false,
+    }
+}
+
+/// Stops a client that enables an event without a function for it (INV-51).
+pub(in crate::wsk) fn require_functions(callbacks: &Callbacks, events: ULONG, call: &str) {
+    for event in each(events) {
+        // SAFETY: the client promises its tables.
+        if !unsafe { has_function(callbacks, event) } {
+            let found = format!("the event {event:#x} is enabled, and has no callback");
+            broken(51, call, &found, None);
+        }
+    }
+}
+
+impl Stack {
+    /// Decides that the client is called.
+    pub(super) fn call(
+        &mut self,
+        id: u64,
+        event: ULONG,
+        callback: Callback,
+        actions: &mut Actions,
+    ) {
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            *socket.events.running.entry(event).or_default() += 1;
+            socket.requests.undelivered += 1;
+            actions.push(Action::Call(Call { socket: id, event, callback }));
+        }
+    }
+
+    /// A callback has returned.
+    pub(in crate::wsk) fn called(&mut self, id: u64, event: ULONG, actions: &mut Actions) {
+        let Some(socket) = self.sockets.get_mut(&id) else {
+            return;
+        };
+        if let Some(running) = socket.events.running.get_mut(&event) {
+            *running -= 1;
+        }
+        if !socket.events.is_running(event) {
+            let waiting = std::mem::take(&mut socket.events.disabling);
+            for (disabled, Irp(irp)) in waiting {
+                if disabled == event {
+                    let nothing = trace::Result::Nothing;
+                    actions.push(socket.requests.done(id, irp, STATUS_SUCCESS, nothing));
+                } else {
+                    socket.events.disabling.push((disabled, Irp(irp)));
+                }
+            }
+        }
+        socket.requests.undelivered -= 1;
+        actions.extend(self.finish_close(id));
+    }
+
+    /// Static callbacks, and those that a socket begins with.
+    pub(in crate::wsk) fn begin_static(socket: &mut Socket) {
+        let mask = socket.client.static_events() & category::events(socket.category);
+        let own = match socket.category {
+            // A listener's connections get theirs when they are there.
+            LISTEN => mask & WSK_EVENT_ACCEPT,
+            _ => mask,
+        };
+        if socket.category != STREAM {
+            require_functions(&socket.callbacks, own, "WskSocket");
+        }
+        socket.events.fixed = own;
+        // Connections begin when they are connected.
+        socket.events.enabled =
+            if matches!(socket.category, CONNECTION | STREAM) { 0 } else { own };
+    }
+
+    /// `SO_WSK_EVENT_CALLBACK`. None if the IRP will be completed later.
+    pub(in crate::wsk) fn set_events(
+        &mut self,
+        id: u64,
+        mask: ULONG,
+        irp: Option<PIRP>,
+    ) -> Result<(NTSTATUS, bool), NTSTATUS> {
+        let socket = self.sockets.get_mut(&id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
+        let disables = mask & WSK_EVENT_DISABLE != 0;
+        let events = mask & !WSK_EVENT_DISABLE;
+        let role = match (socket.category, socket.state) {
+            (STREAM, State::Listening) => LISTEN,
+            (STREAM, _) => CONNECTION,
+            (category, _) => category,
+        };
+        if events == 0 || events & !category::events(role) != 0 {
+            let found = format!(
+                "the events {events:#x} are not those of a {} socket",
+                category::name(socket.category)
+            );
+            broken(51, "WskControlSocket", &found, None);
+        }
+        let is_ready = match role {
+            LISTEN => socket.state == State::Listening,
+            DATAGRAM => socket.state == State::Bound,
+            _ => socket.state == State::Connected,
+        };
+        if !is_ready {
+            return Err(STATUS_INVALID_DEVICE_STATE);
+        }
+        if disables {
+            return self.disable(id, events, irp);
+        }
+        if let Some(offer) = socket.offer {
+            // SAFETY: the callback that offers the socket has not returned.
+            let (context, connection) = unsafe { (*offer.context, *offer.dispatch) };
+            socket.callbacks.context = context.expose_provenance();
+            socket.callbacks.connection = connection;
+        }
+        let own = if role == LISTEN { events & WSK_EVENT_ACCEPT } else { events };
+        require_functions(&socket.callbacks, own, "WskControlSocket");
+        socket.events.enabled |= events;
+        if role == LISTEN {
+            // They cannot be disabled again, here or at the connections (INV-60).
+            socket.events.fixed |= events & CONNECTION_EVENTS;
+        }
+        Ok((STATUS_SUCCESS, true))
+    }
+
+    fn disable(
+        &mut self,
+        id: u64,
+        events: ULONG,
+        irp: Option<PIRP>,
+    ) -> Result<(NTSTATUS, bool), NTSTATUS> {
+        let socket = self.sockets.get_mut(&id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
+        if events.count_ones() != 1 {
+            broken(51, "WskControlSocket", "several events are disabled in one call", None);
+        }
+        if socket.events.fixed & events != 0 {
+            // Static ones, and inherited ones.
+            return Err(STATUS_INVALID_PARAMETER);
+        }
+        socket.events.enabled &= !events;
+        if !socket.events.is_running(events) {
+            return Ok((STATUS_SUCCESS, true));
+        }
+        match irp {
+            None => Ok((STATUS_EVENT_PENDING, true)),
+            Some(irp) => {
+                socket.events.disabling.push((events, Irp(irp)));
+                Ok((STATUS_PENDING, false))
+            }
+        }
+    }
+
+    /// Tells the callbacks of a socket that it is no longer functional, by null pointers.
+    pub(super) fn tell_death(&mut self, id: u64, actions: &mut Actions) {
+        let Some(socket) = self.sockets.get(&id) else {
+            return;
+        };
+        let inspects = socket.options.wants(SOL_SOCKET, SO_CONDITIONAL_ACCEPT);
+        // A listener's other events are its connections'.
+        let is_listener =
+            !socket.callbacks.listen.is_null() && socket.callbacks.connection.is_null();
+        let own =
+            if is_listener { WSK_EVENT_ACCEPT } else { WSK_EVENT_RECEIVE_FROM | WSK_EVENT_RECEIVE };
+        let told = socket.events.enabled & own;
+        for event in each(told) {
+            self.call(id, event, Callback::Dead, actions);
+        }
+        if inspects && told == 0 {
+            self.call(id, 0, Callback::Dead, actions);
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! What sockets do: their requests and their callbacks, and the network that serves them.
+//!
+//! Everything happens under one lock and yields [`Action`](super::act::Action)s (completions, callbacks),
+//! which are done when the lock is released. A socket's close waits for all of them.
+
+mod accepts;
+mod addresses;
+mod datagrams;
+mod events;
+mod streams;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use wsk_sys::{
+    IPPROTO_IPV6, IPV6_V6ONLY, NTSTATUS, PIRP, SO_CONDITIONAL_ACCEPT, SOCK_DGRAM, SOL_SOCKET,
+    STATUS_CANCELLED, STATUS_FILE_FORCED_CLOSED, STATUS_INVALID_DEVICE_STATE,
+};
+
+use super::act::{Action, Actions, Completed};
+use super::category::{DATAGRAM, LISTEN};
+use super::names::Names;
+use super::network::{Binding, Kind, Network};
+use super::objects::ClosedSocket;
+use super::requests::{SUCCESS, What};
+use super::socket::{Retained, Socket, State};
+use crate::config::Config;
+use crate::random::Random;
+use crate::schedule::Ticks;
+use crate::trace;
+use crate::verifier::broken;
+
+pub(in crate::wsk) use events::require_functions;
+
+/// The network stack of one host.
+pub(crate) struct Stack {
+    pub(super) sockets: BTreeMap<u64, Socket>,
+    last: u64,
+    pub(super) network: Box<dyn Network>,
+    pub(crate) names: Names,
+    random: Random,
+    now: Ticks,
+    config: Config,
+    pub(super) is_withdrawn: bool,
+    last_inspection: u32,
+}
+
+impl Stack {
+    pub(super) fn new(network: Box<dyn Network>, config: &Config) -> Self {
+        Self {
+            sockets: BTreeMap::new(),
+            last: 0,
+            network,
+            names: Names::default(),
+            random: Random::new(config.seed_or_zero() ^ 0x7374_6163),
+            now: 0,
+            config: *config,
+            is_withdrawn: false,
+            last_inspection: 0,
+        }
+    }
+
+    pub(crate) fn set_time(&mut self, now: Ticks) {
+        self.now = now;
+        self.network.set_time(now);
+    }
+
+    /// The number of a new socket.
+    pub(super) fn number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    pub(super) fn add(&mut self, socket: Socket) -> u64 {
+        let id = self.number();
+        self.sockets.insert(id, socket);
+        id
+    }
+
+    /// True by chance, if the seed decides.
+    fn sometimes(&mut self, one_in: usize) -> bool {
+        self.config.is_mixed() && self.random.below(one_in) == 0
+    }
+
+    /// Completes a call's IRP at once, unless a fault holds it back.
+    pub(super) fn answer(
+        &mut self,
+        id: u64,
+        irp: PIRP,
+        (status, result): (NTSTATUS, trace::Result),
+    ) -> Actions {
+        let is_held = self.random.per_mille(self.config.faults.hold);
+        let Some(socket) = self.sockets.get_mut(&id) else {
+            return vec![Action::Complete(Completed::of_no_socket(irp, status, result))];
+        };
+        if is_held {
+            return socket.requests.wait(id, irp, What::Answer, true);
+        }
+        vec![socket.requests.done(id, irp, status, result)]
+    }
+
+    /// What a socket that is no longer functional answers with. It may become so by a fault.
+    pub(super) fn refuse_dead(&mut self, id: u64, irp: PIRP) -> Option<Actions> {
+        let mut actions = Vec::new();
+        if self.random.per_mille(self.config.faults.forced_close) {
+            self.kill(id, &mut actions);
+        }
+        let socket = self.sockets.get_mut(&id)?;
+        if socket.state != State::Dead {
+            return None;
+        }
+        let dead = (STATUS_FILE_FORCED_CLOSED, trace::Result::Nothing);
+        actions.push(socket.requests.done(id, irp, dead.0, dead.1));
+        Some(actions)
+    }
+
+    /// Lets a request wait, and does what can be done.
+    pub(super) fn request(&mut self, id: u64, irp: PIRP, what: What) -> Actions {
+        if let Some(actions) = self.refuse_dead(id, irp) {
+            return actions;
+        }
+        let is_held = self.random.per_mille(self.config.faults.hold);
+        let Some(socket) = self.sockets.get_mut(&id) else {
+            return Vec::new();
+        };
+        let connected = socket.state == State::Connected;
+        let takes = match &what {
+            What::Accept(_) => socket.state == State::Listening,
+            What::Receive { .. } | What::Drain => connected,
+            What::Send { .. } | What::Disconnect { .. } => connected && !socket.streams.sent_end,
+            What::SendTo { .. } | What::ReceiveFrom { .. } => socket.state == State::Bound,
+            What::Connect { .. } | What::Change | What::Answer => true,
+        };
+        if !takes {
+            return self.answer(id, irp, (STATUS_INVALID_DEVICE_STATE, trace::Result::Nothing));
+        }
+        let actions = socket.requests.wait(id, irp, what, is_held);
+        if actions.is_empty() { self.progress(id) } else { actions }
+    }
+
+    pub(super) fn bind(&mut self, id: u64, irp: PIRP, local: SocketAddr) -> Actions {
+        if let Some(actions) = self.refuse_dead(id, irp) {
+            return actions;
+        }
+        let result = self.bind_now(id, local);
+        let status = result.err().unwrap_or(SUCCESS.0);
+        let mut actions = self.answer(id, irp, (status, trace::Result::Nothing));
+        actions.extend(self.progress(id));
+        actions
+    }
+
+    pub(super) fn bind_now(&mut self, id: u64, local: SocketAddr) -> Result<(), NTSTATUS> {
+        let socket = self.sockets.get_mut(&id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
+        if socket.is_bound() {
+            return Err(STATUS_INVALID_DEVICE_STATE);
+        }
+        let kind = if socket.category == LISTEN {
+            let conditional = socket.options.wants(SOL_SOCKET, SO_CONDITIONAL_ACCEPT);
+            Kind::Listener { conditional }
+        } else if socket.category == DATAGRAM || socket.kind == SOCK_DGRAM {
+            Kind::Datagram
+        } else {
+            Kind::Stream
+        };
+        let binding = Binding {
+            local,
+            kind,
+            sharing: socket.options.sharing(),
+            has_security: socket.security != 0,
+            only_v6: socket.options.wants(IPPROTO_IPV6, IPV6_V6ONLY),
+            settings: socket.options.settings(),
+        };
+        self.network.bind(id, &binding)?;
+        let is_listener = matches!(kind, Kind::Listener { .. });
+        socket.state = if is_listener { State::Listening } else { State::Bound };
+        Ok(())
+    }
+
+    /// Does for a socket's requests and callbacks what can be done now.
+    pub(crate) fn progress(&mut self, id: u64) -> Actions {
+        let mut actions = Vec::new();
+        self.take_connections_in(id, &mut actions);
+        self.finish_connect(id, &mut actions);
+        self.send_waiting(id, &mut actions);
+        self.receive_waiting(id, &mut actions);
+        self.send_datagrams(id, &mut actions);
+        self.receive_datagrams(id, &mut actions);
+        self.watch(id);
+        for (due, id) in self.network.wakeups() {
+            actions.push(Action::Look { due, socket: id });
+        }
+        actions
+    }
+
+    /// Tells the network what the socket waits for.
+    fn watch(&mut self, id: u64) {
+        let Some(Socket { state, requests, events, streams, arrivals, .. }) = self.sockets.get(&id)
+        else {
+            return;
+        };
+        let (read, write) = match state {
+            State::Listening => (
+                requests.has(What::is_accept) || events.enabled != 0 || !arrivals.is_empty(),
+                false,
+            ),
+            State::Connecting => (false, true),
+            State::Connected => {
+                let events = events.enabled != 0 && !streams.told_end;
+                (requests.has(What::is_input) || events, requests.has(What::is_output))
+            }
+            State::Bound => {
+                let read = requests.has(What::is_receive_from) || events.enabled != 0;
+                (read, requests.has(What::is_send_to))
+            }
+            _ => (false, false),
+        };
+        self.network.watch(id, read, write);
+    }
+
+    /// An IRP's cancel routine has run.
+    pub(super) fn cancelled(&mut self, id: u64, irp: PIRP) -> Actions {
+        let Some(socket) = self.sockets.get_mut(&id) else {
+            return Vec::new();
+        };
+        // What it has received is the next one's.
+        for byte in socket.requests.received_by(irp).into_iter().rev() {
+            socket.streams.rest.push_front(byte);
+        }
+        let creates = socket.requests.creates(irp);
+        let mut actions = socket.requests.cancelled(id, irp);
+        if creates {
+            self.discard(id);
+            actions = actions.into_iter().map(Action::without_socket).collect();
+            return actions;
+        }
+        if socket.state == State::Connecting {
+            socket.state = State::Dead;
+            self.network.close(id, true);
+        }
+        // Whoever waits behind it may go on.
+        actions.extend(self.progress(id));
+        actions
+    }
+
+    /// Ends a socket that its creator will never see.
+    pub(super) fn discard(&mut self, id: u64) {
+        self.network.close(id, true);
+        if let Some(socket) = self.sockets.remove(&id) {
+            super::objects::Object::discard(socket.object);
+        }
+    }
+
+    /// A socket is no longer functional (INV-42).
+    pub(super) fn kill(&mut self, id: u64, actions: &mut Actions) {
+        let Some(socket) = self.sockets.get_mut(&id) else {
+            return;
+        };
+        if matches!(socket.state, State::Dead) || socket.closing.is_some() {
+            return;
+        }
+        socket.state = State::Dead;
+        socket.requests.end_all(id, |_| true, STATUS_FILE_FORCED_CLOSED, actions);
+        let arrivals = std::mem::take(&mut socket.arrivals);
+        self.network.close(id, true);
+        for arrival in arrivals {
+            self.network.close(arrival.id, true);
+        }
+        self.tell_death(id, actions);
+        for (due, id) in self.network.wakeups() {
+            actions.push(Action::Look { due, socket: id });
+        }
+    }
+
+    /// Begins a close: whatever waits is cancelled.
+    pub(super) fn close(&mut self, id: u64, closed: ClosedSocket) -> Actions {
+        let mut actions = Vec::new();
+        let Some(socket) = self.sockets.get_mut(&id) else {
+            return actions;
+        };
+        if let Some(retained) = socket.retained.values().next() {
+            let (what, origin) = match retained {
+                Retained::Data(data) => ("data", &data.origin),
+                Retained::Datagrams(datagrams) => ("datagrams", &datagrams.origin),
+            };
+            let found = format!(
+                "{} lists of indicated {what} were retained, and not released",
+                socket.retained.len()
+            );
+            broken(47, "WskCloseSocket", &found, Some(origin));
+        }
+        let abort = !socket.is_finished();
+        socket.requests.end_all(id, |_| true, STATUS_CANCELLED, &mut actions);
+        socket.closing = Some(closed);
+        let arrivals = std::mem::take(&mut socket.arrivals);
+        self.network.close(id, abort);
+        for arrival in arrivals {
+            // One that the client is being offered is its callback's to end.
+            if arrival.stage != super::socket::Stage::Offered {
+                self.network.close(arrival.id, true);
+            }
+        }
+        for (due, id) in self.network.wakeups() {
+            actions.push(Action::Look { due, socket: id });
+        }
+        actions.extend(self.finish_close(id));
+        actions
+    }
+
+    /// A completion routine has returned.
+    pub(super) fn delivered(&mut self, id: u64) -> Actions {
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            socket.requests.undelivered -= 1;
+        }
+        self.finish_close(id)
+    }
+
+    /// Completes a socket's close, if nothing of it is left to run.
+    pub(super) fn finish_close(&mut self, id: u64) -> Actions {
+        match self.sockets.get(&id) {
+            Some(socket) if socket.closing.is_some() && socket.requests.is_empty() => {}
+            _ => return Vec::new(),
+        }
+        let closed = self.sockets.remove(&id).and_then(|socket| socket.closing);
+        closed.into_iter().map(Action::Closed).collect()
+    }
+
+    /// Kills all sockets.
+    pub(super) fn withdraw(&mut self) -> Actions {
+        self.is_withdrawn = true;
+        let mut actions = Vec::new();
+        let all: Vec<u64> = self.sockets.keys().copied().collect();
+        for id in all {
+            self.kill(id, &mut actions);
+        }
+        actions
+    }
+}
