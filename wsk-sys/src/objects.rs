@@ -1,8 +1,11 @@
-//! Events, semaphores and spin locks; references to objects.
+//! Events, semaphores, timers and deferred procedure calls; rundown protection and spin locks; references
+//! to objects.
 
 use crate::{
-    BOOLEAN, HANDLE, KIRQL, KSPIN_LOCK, KeAcquireSpinLockRaiseToDpc, LIST_ENTRY, LONG, LONG_PTR,
-    NTSTATUS, ObfDereferenceObject, ObfReferenceObject, PKIRQL, PKSPIN_LOCK, PLARGE_INTEGER, PVOID,
+    BOOLEAN, HANDLE, IoGetCurrentProcess, KAFFINITY, KIRQL, KSPIN_LOCK,
+    KeAcquireSpinLockRaiseToDpc, LIST_ENTRY, LONG, LONG_PTR, NTSTATUS, ObfDereferenceObject,
+    ObfReferenceObject, PEPROCESS, PKDEFERRED_ROUTINE, PKIRQL, PKSPIN_LOCK, PLARGE_INTEGER, PVOID,
+    SINGLE_LIST_ENTRY, ULARGE_INTEGER, ULONG, ULONG_PTR, USHORT,
 };
 
 /// What every object that can be waited for begins with.
@@ -49,6 +52,78 @@ pub struct KSEMAPHORE {
 pub type PKSEMAPHORE = *mut KSEMAPHORE;
 /// Pointer to a [`KSEMAPHORE`].
 pub type PRKSEMAPHORE = *mut KSEMAPHORE;
+
+/// A deferred procedure call. Initialised by [`KeInitializeDpc`](crate::KeInitializeDpc), and not moved
+/// after that.
+///
+/// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/introduction-to-dpc-objects).
+#[repr(C)]
+#[derive(Debug)]
+pub struct KDPC {
+    /// Reserved. C can also name its parts.
+    pub TargetInfoAsUlong: ULONG,
+    /// Reserved.
+    pub DpcListEntry: SINGLE_LIST_ENTRY,
+    /// Reserved.
+    pub ProcessorHistory: KAFFINITY,
+    /// The routine.
+    pub DeferredRoutine: PKDEFERRED_ROUTINE,
+    /// The routine's second argument.
+    pub DeferredContext: PVOID,
+    /// The routine's third argument. Of no meaning if a timer queues the call.
+    pub SystemArgument1: PVOID,
+    /// The routine's fourth argument. Of no meaning if a timer queues the call.
+    pub SystemArgument2: PVOID,
+    /// Reserved.
+    pub DpcData: PVOID,
+}
+
+/// Pointer to a [`KDPC`].
+pub type PKDPC = *mut KDPC;
+/// Pointer to a [`KDPC`].
+pub type PRKDPC = *mut KDPC;
+
+/// A timer. Initialised by [`KeInitializeTimer`](crate::KeInitializeTimer) or
+/// [`KeInitializeTimerEx`](crate::KeInitializeTimerEx), and not moved after that.
+///
+/// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/timer-objects-and-dpcs).
+#[repr(C)]
+#[derive(Debug)]
+pub struct KTIMER {
+    /// What every object that can be waited for begins with.
+    pub Header: DISPATCHER_HEADER,
+    /// When the timer expires.
+    pub DueTime: ULARGE_INTEGER,
+    /// Reserved.
+    pub TimerListEntry: LIST_ENTRY,
+    /// Reserved: what is queued when the timer expires.
+    pub Dpc: PKDPC,
+    /// Reserved.
+    pub Processor: USHORT,
+    /// Reserved.
+    pub TimerType: USHORT,
+    /// After how many milliseconds the timer expires again, or zero.
+    pub Period: ULONG,
+}
+
+/// Pointer to a [`KTIMER`].
+pub type PKTIMER = *mut KTIMER;
+/// Pointer to a [`KTIMER`].
+pub type PRKTIMER = *mut KTIMER;
+
+/// Rundown protection. Initialised by
+/// [`ExInitializeRundownProtection`](crate::ExInitializeRundownProtection), and not moved after that.
+///
+/// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/run-down-protection).
+#[repr(C)]
+#[derive(Debug)]
+pub struct EX_RUNDOWN_REF {
+    /// Reserved.
+    pub Count: ULONG_PTR,
+}
+
+/// Pointer to an [`EX_RUNDOWN_REF`].
+pub type PEX_RUNDOWN_REF = *mut EX_RUNDOWN_REF;
 
 /// Initialises a spin lock: inline code in wdm.h.
 ///
@@ -108,6 +183,21 @@ pub unsafe fn ObReferenceObject(Object: PVOID) -> LONG_PTR {
 pub unsafe fn ObDereferenceObject(Object: PVOID) -> LONG_PTR {
     // SAFETY: the caller's promise is what the function asks for.
     unsafe { ObfDereferenceObject(Object) }
+}
+
+/// The process that the calling thread belongs to, without a reference on it: a macro in wdm.h.
+///
+/// IRQL: any. Minimum Windows: Windows Vista.
+/// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iogetcurrentprocess).
+///
+/// # Safety
+///
+/// The caller runs in the kernel.
+#[inline]
+#[must_use]
+pub unsafe fn PsGetCurrentProcess() -> PEPROCESS {
+    // SAFETY: the caller's promise is what the function asks for.
+    unsafe { IoGetCurrentProcess() }
 }
 
 // ntifs.h has it, ntddk.h does not, so it is not among what is generated.

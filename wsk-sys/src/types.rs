@@ -57,8 +57,14 @@ scalars! {
     KPROCESSOR_MODE = CCHAR;
     /// A spin lock.
     KSPIN_LOCK = ULONG_PTR;
+    /// A set of processors.
+    KAFFINITY = ULONG_PTR;
     /// The kind of an event.
     EVENT_TYPE = c_int;
+    /// The kind of a timer.
+    TIMER_TYPE = c_int;
+    /// The kind of thread that runs a work item.
+    WORK_QUEUE_TYPE = c_int;
     /// How many objects a wait needs.
     WAIT_TYPE = c_int;
     /// Why a thread waits.
@@ -136,6 +142,8 @@ opaque! {
     OBJECT_HANDLE_INFORMATION, POBJECT_HANDLE_INFORMATION;
     /// Room for a wait on more than three objects.
     KWAIT_BLOCK, PKWAIT_BLOCK;
+    /// A work item. [`IoSizeofWorkItem`](crate::IoSizeofWorkItem) says how many bytes it has.
+    IO_WORKITEM, PIO_WORKITEM;
 }
 
 /// A globally unique identifier.
@@ -162,6 +170,22 @@ pub struct LARGE_INTEGER {
 
 /// Pointer to a [`LARGE_INTEGER`].
 pub type PLARGE_INTEGER = *mut LARGE_INTEGER;
+
+/// An unsigned number of 64 bits, such as a time in units of 100 ns.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ULARGE_INTEGER {
+    /// The number. C can also name its two halves.
+    pub QuadPart: ULONGLONG,
+}
+
+/// An entry, or the head, of a singly linked list.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SINGLE_LIST_ENTRY {
+    /// The next entry.
+    pub Next: *mut SINGLE_LIST_ENTRY,
+}
 
 /// An entry, or the head, of a doubly linked list.
 #[repr(C)]

@@ -130,6 +130,55 @@ pub const KernelMode: KPROCESSOR_MODE = 0;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kewaitforsingleobject).
 pub const UserMode: KPROCESSOR_MODE = 1;
 
+/// The routine of a work item.
+///
+/// IRQL: PASSIVE_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nc-wdm-io_workitem_routine).
+pub type PIO_WORKITEM_ROUTINE =
+    Option<unsafe extern "C" fn(DeviceObject: PDEVICE_OBJECT, Context: PVOID)>;
+
+/// The routine of a work item, which it may free.
+///
+/// IRQL: PASSIVE_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nc-wdm-io_workitem_routine_ex).
+pub type PIO_WORKITEM_ROUTINE_EX =
+    Option<unsafe extern "C" fn(IoObject: PVOID, Context: PVOID, IoWorkItem: PIO_WORKITEM)>;
+
+/// [`IoQueueWorkItem`]: an ordinary system thread, of priority 12: what drivers use.
+///
+/// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/ne-wdm-_work_queue_type).
+pub const DelayedWorkQueue: WORK_QUEUE_TYPE = 1;
+
+/// [`IoQueueWorkItem`]: a system thread of priority 13.
+///
+/// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/ne-wdm-_work_queue_type).
+pub const CriticalWorkQueue: WORK_QUEUE_TYPE = 0;
+
+/// [`IoQueueWorkItem`]: together with a priority that is added to it, a system thread of that priority.
+///
+/// Minimum Windows: Windows 8.1. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/ne-wdm-_work_queue_type).
+pub const CustomPriorityWorkQueue: WORK_QUEUE_TYPE = 0x20;
+
+/// [`KeInitializeTimerEx`]: a timer that stays signalled until it is set again.
+///
+/// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keinitializetimerex).
+pub const NotificationTimer: TIMER_TYPE = 0;
+
+/// [`KeInitializeTimerEx`]: a timer that releases one waiter and resets itself.
+///
+/// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keinitializetimerex).
+pub const SynchronizationTimer: TIMER_TYPE = 1;
+
+/// The routine of a deferred procedure call.
+///
+/// IRQL: DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nc-wdm-kdeferred_routine).
+pub type PKDEFERRED_ROUTINE = Option<
+    unsafe extern "C" fn(
+        Dpc: *mut KDPC,
+        DeferredContext: PVOID,
+        SystemArgument1: PVOID,
+        SystemArgument2: PVOID,
+    ),
+>;
+
 /// Ordinary threads: waits and pageable memory are allowed.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kegetcurrentirql).
@@ -641,6 +690,96 @@ unsafe extern "C" {
         Alertable: BOOLEAN,
         Interval: PLARGE_INTEGER,
     ) -> NTSTATUS;
+    /// Allocates a work item, or returns null. It keeps the device object, and with it the driver, while it is queued or runs.
+    ///
+    /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-ioallocateworkitem).
+    pub fn IoAllocateWorkItem(DeviceObject: PDEVICE_OBJECT) -> PIO_WORKITEM;
+    /// Frees a work item of [`IoAllocateWorkItem`] that is not queued. Its routine may do so.
+    ///
+    /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iofreeworkitem).
+    pub fn IoFreeWorkItem(IoWorkItem: PIO_WORKITEM);
+    /// The size of a work item, in bytes.
+    ///
+    /// IRQL: any. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iosizeofworkitem).
+    pub fn IoSizeofWorkItem() -> ULONG;
+    /// Initialises nonpaged memory of the caller's, of [`IoSizeofWorkItem`] bytes, as a work item. `IoObject` is a device object, or for [`IoQueueWorkItemEx`] a driver object.
+    ///
+    /// IRQL: any. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-ioinitializeworkitem).
+    pub fn IoInitializeWorkItem(IoObject: PVOID, IoWorkItem: PIO_WORKITEM);
+    /// Undoes [`IoInitializeWorkItem`], before the memory is freed.
+    ///
+    /// IRQL: any. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iouninitializeworkitem).
+    pub fn IoUninitializeWorkItem(IoWorkItem: PIO_WORKITEM);
+    /// Has a system thread call a routine once. The work item must not be queued already; it may be again as soon as the routine runs.
+    ///
+    /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-ioqueueworkitem).
+    pub fn IoQueueWorkItem(
+        IoWorkItem: PIO_WORKITEM,
+        WorkerRoutine: PIO_WORKITEM_ROUTINE,
+        QueueType: WORK_QUEUE_TYPE,
+        Context: PVOID,
+    );
+    /// As [`IoQueueWorkItem`], with a routine that gets the work item, too.
+    ///
+    /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-ioqueueworkitemex).
+    pub fn IoQueueWorkItemEx(
+        IoWorkItem: PIO_WORKITEM,
+        WorkerRoutine: PIO_WORKITEM_ROUTINE_EX,
+        QueueType: WORK_QUEUE_TYPE,
+        Context: PVOID,
+    );
+    /// Initialises a timer in nonpaged memory; when it expires, it stays signalled.
+    ///
+    /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keinitializetimer).
+    pub fn KeInitializeTimer(Timer: PKTIMER);
+    /// Initialises a timer in nonpaged memory, of either type.
+    ///
+    /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keinitializetimerex).
+    pub fn KeInitializeTimerEx(Timer: PKTIMER, Type: TIMER_TYPE);
+    /// Starts a timer, anew if it runs, and says whether it ran. `DueTime` is in units of 100 ns; negative is relative. When the timer expires, it is signalled and `Dpc`, if not null, is queued.
+    ///
+    /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kesettimer).
+    pub fn KeSetTimer(Timer: PKTIMER, DueTime: LARGE_INTEGER, Dpc: PKDPC) -> BOOLEAN;
+    /// Stops a timer and says whether it ran. If not, its deferred procedure call may be queued or running; [`KeFlushQueuedDpcs`] waits for it.
+    ///
+    /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kecanceltimer).
+    pub fn KeCancelTimer(arg1: PKTIMER) -> BOOLEAN;
+    /// Initialises a deferred procedure call in nonpaged memory.
+    ///
+    /// IRQL: any. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keinitializedpc).
+    pub fn KeInitializeDpc(
+        Dpc: PRKDPC,
+        DeferredRoutine: PKDEFERRED_ROUTINE,
+        DeferredContext: PVOID,
+    );
+    /// Waits until every deferred procedure call that is queued has run, on all processors.
+    ///
+    /// IRQL: PASSIVE_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keflushqueueddpcs).
+    pub fn KeFlushQueuedDpcs();
+    /// The system time: UTC, in units of 100 ns since the beginning of 1601. It can be set back.
+    ///
+    /// IRQL: any. Minimum Windows: Windows 8. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kequerysystemtimeprecise).
+    pub fn KeQuerySystemTimePrecise(CurrentTime: PLARGE_INTEGER);
+    /// Units of 100 ns since the system was started, without those that it slept. Never goes back.
+    ///
+    /// IRQL: any. Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kequeryunbiasedinterrupttime).
+    pub fn KeQueryUnbiasedInterruptTime() -> ULONGLONG;
+    /// Initialises rundown protection, which may then be acquired.
+    ///
+    /// IRQL: <= APC_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exinitializerundownprotection).
+    pub fn ExInitializeRundownProtection(RunRef: PEX_RUNDOWN_REF);
+    /// Acquires rundown protection; false once its owner waits for its release.
+    ///
+    /// IRQL: <= APC_LEVEL; <= DISPATCH_LEVEL if it is in nonpaged memory. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exacquirerundownprotection).
+    pub fn ExAcquireRundownProtection(RunRef: PEX_RUNDOWN_REF) -> BOOLEAN;
+    /// Undoes one success of [`ExAcquireRundownProtection`].
+    ///
+    /// IRQL: <= APC_LEVEL; <= DISPATCH_LEVEL if it is in nonpaged memory. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exreleaserundownprotection).
+    pub fn ExReleaseRundownProtection(RunRef: PEX_RUNDOWN_REF);
+    /// Lets nobody acquire the protection any more, and waits until everyone who has done so has released it.
+    ///
+    /// IRQL: <= APC_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exwaitforrundownprotectionrelease).
+    pub fn ExWaitForRundownProtectionRelease(RunRef: PEX_RUNDOWN_REF);
     /// Raises the IRQL to DISPATCH_LEVEL, acquires a spin lock and returns the former IRQL.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keacquirespinlockraisetodpc).
@@ -688,6 +827,10 @@ unsafe extern "C" {
     ///
     /// IRQL: PASSIVE_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-zwclose).
     pub fn ZwClose(Handle: HANDLE) -> NTSTATUS;
+    /// The process that the calling thread belongs to, without a reference on it.
+    ///
+    /// IRQL: any. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iogetcurrentprocess).
+    pub fn IoGetCurrentProcess() -> PEPROCESS;
     /// Makes a counted string of one that ends with a NUL, without copying it.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-rtlinitunicodestring).

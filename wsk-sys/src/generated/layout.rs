@@ -17,6 +17,8 @@ const _: () = {
     assert!(size_of::<HANDLE>() == 8);
     assert!(size_of::<INT>() == 4);
     assert!(INT::MIN < 0);
+    assert!(size_of::<KAFFINITY>() == 8);
+    assert!(KAFFINITY::MIN == 0);
     assert!(size_of::<KIRQL>() == 1);
     assert!(KIRQL::MIN == 0);
     assert!(size_of::<KPRIORITY>() == 4);
@@ -64,6 +66,10 @@ const _: () = {
     assert!(POOL_TYPE::MIN < 0);
     assert!(size_of::<POOL_FLAGS>() == 8);
     assert!(POOL_FLAGS::MIN == 0);
+    assert!(size_of::<TIMER_TYPE>() == 4);
+    assert!(TIMER_TYPE::MIN < 0);
+    assert!(size_of::<WORK_QUEUE_TYPE>() == 4);
+    assert!(WORK_QUEUE_TYPE::MIN < 0);
 };
 
 const _: () = {
@@ -99,6 +105,12 @@ const _: () = {
     assert!(core::mem::offset_of!(DRIVER_OBJECT, DriverStartIo) == 96);
     assert!(core::mem::offset_of!(DRIVER_OBJECT, DriverUnload) == 104);
     assert!(core::mem::offset_of!(DRIVER_OBJECT, MajorFunction) == 112);
+};
+
+const _: () = {
+    assert!(size_of::<EX_RUNDOWN_REF>() == 8);
+    assert!(align_of::<EX_RUNDOWN_REF>() == 8);
+    assert!(core::mem::offset_of!(EX_RUNDOWN_REF, Count) == 0);
 };
 
 const _: () = {
@@ -169,6 +181,19 @@ const _: () = {
 };
 
 const _: () = {
+    assert!(size_of::<KDPC>() == 64);
+    assert!(align_of::<KDPC>() == 8);
+    assert!(core::mem::offset_of!(KDPC, TargetInfoAsUlong) == 0);
+    assert!(core::mem::offset_of!(KDPC, DpcListEntry) == 8);
+    assert!(core::mem::offset_of!(KDPC, ProcessorHistory) == 16);
+    assert!(core::mem::offset_of!(KDPC, DeferredRoutine) == 24);
+    assert!(core::mem::offset_of!(KDPC, DeferredContext) == 32);
+    assert!(core::mem::offset_of!(KDPC, SystemArgument1) == 40);
+    assert!(core::mem::offset_of!(KDPC, SystemArgument2) == 48);
+    assert!(core::mem::offset_of!(KDPC, DpcData) == 56);
+};
+
+const _: () = {
     assert!(size_of::<KEVENT>() == 24);
     assert!(align_of::<KEVENT>() == 8);
     assert!(core::mem::offset_of!(KEVENT, Header) == 0);
@@ -179,6 +204,18 @@ const _: () = {
     assert!(align_of::<KSEMAPHORE>() == 8);
     assert!(core::mem::offset_of!(KSEMAPHORE, Header) == 0);
     assert!(core::mem::offset_of!(KSEMAPHORE, Limit) == 24);
+};
+
+const _: () = {
+    assert!(size_of::<KTIMER>() == 64);
+    assert!(align_of::<KTIMER>() == 8);
+    assert!(core::mem::offset_of!(KTIMER, Header) == 0);
+    assert!(core::mem::offset_of!(KTIMER, DueTime) == 24);
+    assert!(core::mem::offset_of!(KTIMER, TimerListEntry) == 32);
+    assert!(core::mem::offset_of!(KTIMER, Dpc) == 48);
+    assert!(core::mem::offset_of!(KTIMER, Processor) == 56);
+    assert!(core::mem::offset_of!(KTIMER, TimerType) == 58);
+    assert!(core::mem::offset_of!(KTIMER, Period) == 60);
 };
 
 const _: () = {
@@ -233,6 +270,18 @@ const _: () = {
     assert!(size_of::<SCOPE_ID>() == 4);
     assert!(align_of::<SCOPE_ID>() == 4);
     assert!(core::mem::offset_of!(SCOPE_ID, Value) == 0);
+};
+
+const _: () = {
+    assert!(size_of::<SINGLE_LIST_ENTRY>() == 8);
+    assert!(align_of::<SINGLE_LIST_ENTRY>() == 8);
+    assert!(core::mem::offset_of!(SINGLE_LIST_ENTRY, Next) == 0);
+};
+
+const _: () = {
+    assert!(size_of::<ULARGE_INTEGER>() == 8);
+    assert!(align_of::<ULARGE_INTEGER>() == 8);
+    assert!(core::mem::offset_of!(ULARGE_INTEGER, QuadPart) == 0);
 };
 
 const _: () = {
