@@ -10,6 +10,13 @@
 #include <ntdef.h>
 #include <ntstatus.h>
 
+#if defined(__GNUC__) || defined(__clang__)
+#define WSK_HEADERS_MEMORY(Function) __builtin_##Function
+#else
+#include <string.h>
+#define WSK_HEADERS_MEMORY(Function) Function
+#endif
+
 #if defined(_MSC_VER)
 #define WSK_HEADERS_ALIGN(Bytes) __declspec(align(Bytes))
 #define WSK_HEADERS_NORETURN     __declspec(noreturn)
@@ -399,6 +406,80 @@ ULONG DbgPrint(PCSTR Format, ...);
 WSK_HEADERS_NORETURN
 VOID KeBugCheckEx(ULONG BugCheckCode, ULONG_PTR BugCheckParameter1, ULONG_PTR BugCheckParameter2,
                   ULONG_PTR BugCheckParameter3, ULONG_PTR BugCheckParameter4);
+
+/*
+ * What is a macro or an inline function in the WDK, too, for clients in C. wsk-sys has the same by hand.
+ */
+
+#ifndef NULL
+#ifdef __cplusplus
+#define NULL 0
+#else
+#define NULL ((void *)0)
+#endif
+#endif
+
+#ifdef _MSC_VER
+#define FORCEINLINE static __inline
+#else
+#define FORCEINLINE static inline
+#endif
+#define UNREFERENCED_PARAMETER(Parameter) ((void)(Parameter))
+
+#define RtlZeroMemory(Destination, Length)         ((void)WSK_HEADERS_MEMORY(memset)((Destination), 0, (Length)))
+#define RtlCopyMemory(Destination, Source, Length) ((void)WSK_HEADERS_MEMORY(memcpy)((Destination), (Source), (Length)))
+#define RtlEqualMemory(Left, Right, Length)        (!WSK_HEADERS_MEMORY(memcmp)((Left), (Right), (Length)))
+
+#define KeRaiseIrql(NewIrql, OldIrql)     (*(OldIrql) = KfRaiseIrql(NewIrql))
+#define KeInitializeSpinLock(SpinLock)    ((void)(*(SpinLock) = 0))
+#define KeAcquireSpinLock(SpinLock, Irql) (*(Irql) = KeAcquireSpinLockRaiseToDpc(SpinLock))
+
+#define ObReferenceObject(Object)   ObfReferenceObject(Object)
+#define ObDereferenceObject(Object) ObfDereferenceObject(Object)
+
+#define IoCompleteRequest(Irp, PriorityBoost) IofCompleteRequest((Irp), (PriorityBoost))
+#define IoSizeOfIrp(StackSize)                ((USHORT)(sizeof(IRP) + (StackSize) * sizeof(IO_STACK_LOCATION)))
+
+FORCEINLINE PIO_STACK_LOCATION IoGetCurrentIrpStackLocation(PIRP Irp)
+{
+    return Irp->Tail.Overlay.CurrentStackLocation;
+}
+
+/* Locations are used from the last to the first. */
+FORCEINLINE PIO_STACK_LOCATION IoGetNextIrpStackLocation(PIRP Irp)
+{
+    return Irp->Tail.Overlay.CurrentStackLocation - 1;
+}
+
+FORCEINLINE VOID IoSetNextIrpStackLocation(PIRP Irp)
+{
+    Irp->CurrentLocation--;
+    Irp->Tail.Overlay.CurrentStackLocation--;
+}
+
+FORCEINLINE VOID IoMarkIrpPending(PIRP Irp)
+{
+    IoGetCurrentIrpStackLocation(Irp)->Control |= SL_PENDING_RETURNED;
+}
+
+FORCEINLINE VOID IoSetCompletionRoutine(PIRP Irp, PIO_COMPLETION_ROUTINE CompletionRoutine, PVOID Context,
+                                        BOOLEAN InvokeOnSuccess, BOOLEAN InvokeOnError, BOOLEAN InvokeOnCancel)
+{
+    PIO_STACK_LOCATION Next = IoGetNextIrpStackLocation(Irp);
+
+    Next->CompletionRoutine = CompletionRoutine;
+    Next->Context = Context;
+    Next->Control = (UCHAR)((InvokeOnSuccess ? SL_INVOKE_ON_SUCCESS : 0) | (InvokeOnError ? SL_INVOKE_ON_ERROR : 0) |
+                            (InvokeOnCancel ? SL_INVOKE_ON_CANCEL : 0));
+}
+
+FORCEINLINE PVOID MmGetSystemAddressForMdlSafe(PMDL Mdl, ULONG Priority)
+{
+    if (Mdl->MdlFlags & (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL)) {
+        return Mdl->MappedSystemVa;
+    }
+    return MmMapLockedPagesSpecifyCache(Mdl, KernelMode, MmCached, NULL, FALSE, Priority);
+}
 
 EXTERN_C_END
 

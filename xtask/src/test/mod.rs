@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that must hold, step by step.
 
+mod c;
 mod headers;
 mod steps;
 

@@ -3,14 +3,14 @@
 use anyhow::{Context, Result, ensure};
 use xshell::{Cmd, Shell, cmd};
 
-use super::{Step, compilers, headers, libclang, nothing, wine as wine_needs};
+use super::{Step, c, compilers, headers, libclang, nothing, wine as wine_needs};
 use crate::driver::{self, Arch};
 use crate::{project, setup, wine};
 
 /// The step that needs an older toolchain.
 pub(super) const MINIMUM: &str = "minimum";
 
-pub(super) static STEPS: [Step; 10] = [
+pub(super) static STEPS: [Step; 11] = [
     Step {
         name: "format",
         about: "the sources are formatted",
@@ -40,6 +40,12 @@ pub(super) static STEPS: [Step; 10] = [
         about: "unit tests, tests on the host, and the examples in the documentation",
         needs: libclang,
         run: || cargo(&["test", "--workspace", "--quiet"]),
+    },
+    Step {
+        name: "c",
+        about: "a client in C runs on hosts, linked with the static library",
+        needs: compilers,
+        run: c::run,
     },
     Step {
         name: "loom",
@@ -134,9 +140,9 @@ fn minimum() -> Result<()> {
     let version = project::minimum_rust()?;
     println!("Rust {version}");
     let packages = LIBRARIES.map(|name| ["--package", name]).concat();
-    let host = ["--package", "wsk-host"];
+    let host = ["--package", "wsk-host", "--package", "wsk-host-c"];
     let windows = ["--target", setup::TARGETS[0]];
-    for more in [host, windows] {
+    for more in [&host[..], &windows] {
         let command = cmd!(shell, "rustup run {version} cargo check --quiet --locked");
         run(&command.args(&packages).args(more).args(["--target-dir", "target/minimum"]))?;
     }

@@ -1,0 +1,24 @@
+/*
+ * A client of WSK that talks to itself: what echo.c has to offer.
+ */
+#ifndef ECHO_H
+#define ECHO_H
+
+#include <ntddk.h>
+
+/*
+ * Sends a message through a connection and back, and compares what has come.
+ *
+ * Registers with WSK first, and has given everything back when it returns, whatever the status is.
+ * IRQL: PASSIVE_LEVEL.
+ */
+NTSTATUS EchoRun(VOID);
+
+/*
+ * Closes a socket twice, which no client may: in a kernel, the second call uses memory that was freed.
+ *
+ * IRQL: PASSIVE_LEVEL.
+ */
+NTSTATUS EchoCloseTwice(VOID);
+
+#endif
