@@ -1,0 +1,574 @@
+//! A client of WSK as they are written in C: raw calls, one after the other, each waited for.
+//!
+//! Every method makes one call of the provider's, in the name of the function that it calls. Arguments are
+//! checked by nobody, so that tests can make mistakes.
+
+#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(clippy::multiple_unsafe_ops_per_block, reason = "raw calls, one after the other")]
+#![allow(clippy::cast_ptr_alignment, reason = "addresses are of pool, which is aligned for all")]
+
+use std::mem::MaybeUninit;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ptr;
+
+use wsk_host::{Config, Entered, Host};
+use wsk_sys::*;
+
+/// The tag of everything that tests allocate.
+pub(crate) const TAG: ULONG = u32::from_le_bytes(*b"test");
+
+static DISPATCH: WSK_CLIENT_DISPATCH =
+    WSK_CLIENT_DISPATCH { Version: MAKE_WSK_VERSION(1, 0), Reserved: 0, WskClientEvent: None };
+
+/// A registered client with the provider captured. Its thread is the host's.
+pub(crate) struct Client {
+    pub(crate) host: Host,
+    pub(crate) registration: Box<WSK_REGISTRATION>,
+    pub(crate) provider: WSK_PROVIDER_NPI,
+    _entered: Entered,
+}
+
+/// A request in flight: its IRP, and the event that its completion routine sets.
+pub(crate) struct Request {
+    pub(crate) irp: PIRP,
+    event: PRKEVENT,
+    /// What `WskXxx` returned.
+    pub(crate) returned: NTSTATUS,
+}
+
+/// Sets the event that it is given, if there is one, and keeps its IRP.
+pub(crate) unsafe extern "C" fn completed(
+    _device: PDEVICE_OBJECT,
+    _irp: PIRP,
+    event: PVOID,
+) -> NTSTATUS {
+    if !event.is_null() {
+        // SAFETY: the request's event.
+        unsafe { KeSetEvent(event.cast(), 0, FALSE) };
+    }
+    STATUS_MORE_PROCESSING_REQUIRED
+}
+
+/// A new IRP with a completion routine for every outcome.
+pub(crate) fn irp(routine: PIO_COMPLETION_ROUTINE, context: PVOID) -> PIRP {
+    // SAFETY: the IRP is new.
+    unsafe {
+        let irp = IoAllocateIrp(1, FALSE);
+        assert!(!irp.is_null());
+        IoSetCompletionRoutine(irp, routine, context, TRUE, TRUE, TRUE);
+        irp
+    }
+}
+
+impl Request {
+    pub(crate) fn new() -> Self {
+        let event: PRKEVENT = Box::into_raw(Box::<KEVENT>::new_uninit()).cast();
+        // SAFETY: there is room for the event.
+        unsafe { KeInitializeEvent(event, NotificationEvent, FALSE) };
+        let irp = irp(Some(completed), event.cast());
+        Self { irp, event, returned: STATUS_SUCCESS }
+    }
+
+    /// Whether it has completed.
+    pub(crate) fn is_complete(&self) -> bool {
+        // SAFETY: the event is initialised.
+        unsafe { KeReadStateEvent(self.event) != 0 }
+    }
+
+    /// Waits at most so many milliseconds. False if it has not completed.
+    pub(crate) fn completes_within(&self, milliseconds: i64) -> bool {
+        let mut timeout = LARGE_INTEGER { QuadPart: -10_000 * milliseconds };
+        // SAFETY: as above.
+        let status = unsafe {
+            let event = self.event.cast();
+            KeWaitForSingleObject(event, Executive, KernelMode, FALSE, &raw mut timeout)
+        };
+        status == STATUS_SUCCESS
+    }
+
+    pub(crate) fn cancel(&self) {
+        // SAFETY: the IRP is not freed before `wait`.
+        unsafe { IoCancelIrp(self.irp) };
+    }
+
+    /// Waits for it, frees its IRP, and returns its result.
+    pub(crate) fn wait(self) -> (NTSTATUS, usize) {
+        // SAFETY: the event is the IRP's, which has completed when it is signalled.
+        unsafe {
+            let event = self.event.cast();
+            KeWaitForSingleObject(event, Executive, KernelMode, FALSE, ptr::null_mut());
+            let result = (*self.irp).IoStatus;
+            IoFreeIrp(self.irp);
+            drop(Box::from_raw(self.event.cast::<MaybeUninit<KEVENT>>()));
+            (result.Status, result.Information)
+        }
+    }
+
+    /// Waits for its success, and returns what the IRP's information says.
+    #[track_caller]
+    pub(crate) fn succeed(self) -> usize {
+        let (status, information) = self.wait();
+        assert_eq!(status, STATUS_SUCCESS, "{status:#x}");
+        information
+    }
+
+    #[track_caller]
+    pub(crate) fn fail(self, expected: NTSTATUS) {
+        let (status, _) = self.wait();
+        assert_eq!(status, expected, "{status:#x}");
+    }
+}
+
+/// Bytes of nonpaged pool, with an MDL and a `WSK_BUF`, all freed when it is dropped.
+pub(crate) struct PoolBuffer {
+    pub(crate) bytes: *mut u8,
+    pub(crate) size: usize,
+    pub(crate) buffer: PWSK_BUF,
+}
+
+impl PoolBuffer {
+    pub(crate) fn new(size: usize) -> Self {
+        // SAFETY: each call gets what the one before has made.
+        unsafe {
+            let bytes: *mut u8 = ExAllocatePoolWithTag(NonPagedPoolNx, size.max(1), TAG).cast();
+            let mdl_size = size.max(1).try_into().unwrap();
+            let mdl = IoAllocateMdl(bytes.cast(), mdl_size, FALSE, FALSE, ptr::null_mut());
+            MmBuildMdlForNonPagedPool(mdl);
+            let buffer: PWSK_BUF =
+                ExAllocatePoolWithTag(NonPagedPoolNx, size_of::<WSK_BUF>(), TAG).cast();
+            buffer.write(WSK_BUF { Mdl: mdl, Offset: 0, Length: size });
+            Self { bytes, size, buffer }
+        }
+    }
+
+    pub(crate) fn with(bytes: &[u8]) -> Self {
+        let buffer = Self::new(bytes.len());
+        // SAFETY: the buffer has this size.
+        unsafe { buffer.bytes.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        buffer
+    }
+
+    /// The first so many bytes.
+    pub(crate) fn read(&self, count: usize) -> Vec<u8> {
+        assert!(count <= self.size);
+        // SAFETY: pool is filled when it is allocated.
+        unsafe { std::slice::from_raw_parts(self.bytes, count) }.to_vec()
+    }
+}
+
+impl Drop for PoolBuffer {
+    fn drop(&mut self) {
+        // SAFETY: `new` made them.
+        unsafe {
+            IoFreeMdl((*self.buffer).Mdl);
+            ExFreePoolWithTag(self.buffer.cast(), TAG);
+            ExFreePoolWithTag(self.bytes.cast(), TAG);
+        }
+    }
+}
+
+/// An address in nonpaged pool, of either family.
+pub(crate) struct PoolAddress(pub(crate) PSOCKADDR);
+
+impl PoolAddress {
+    pub(crate) fn empty() -> Self {
+        // SAFETY: zeroes are an address.
+        unsafe {
+            let size = size_of::<SOCKADDR_STORAGE>();
+            let memory = ExAllocatePoolWithTag(NonPagedPoolNx, size, TAG);
+            memory.cast::<u8>().write_bytes(0, size);
+            Self(memory.cast())
+        }
+    }
+
+    pub(crate) fn new(address: impl Into<SocketAddr>) -> Self {
+        let new = Self::empty();
+        // SAFETY: there is room for an address of either family.
+        unsafe {
+            match address.into() {
+                SocketAddr::V4(address) => {
+                    let to = new.0.cast::<SOCKADDR_IN>();
+                    (*to).sin_family = AF_INET;
+                    (*to).sin_port = address.port().to_be();
+                    (*to).sin_addr.S_un.S_addr = u32::from_ne_bytes(address.ip().octets());
+                }
+                SocketAddr::V6(address) => {
+                    let to = new.0.cast::<SOCKADDR_IN6>();
+                    (*to).sin6_family = AF_INET6;
+                    (*to).sin6_port = address.port().to_be();
+                    (*to).sin6_addr.u.Byte = address.ip().octets();
+                }
+            }
+        }
+        new
+    }
+
+    pub(crate) fn get(&self) -> SocketAddr {
+        // SAFETY: the address is initialised, and its family says what it is.
+        unsafe { read_address(self.0) }
+    }
+}
+
+impl Drop for PoolAddress {
+    fn drop(&mut self) {
+        // SAFETY: `empty` made it.
+        unsafe { ExFreePoolWithTag(self.0.cast(), TAG) };
+    }
+}
+
+/// Reads an address, for instance one that a callback gets.
+///
+/// # Safety
+///
+/// The pointer is to an address of the family that it begins with.
+pub(crate) unsafe fn read_address(address: PSOCKADDR) -> SocketAddr {
+    // SAFETY: the caller promises it.
+    unsafe {
+        if (*address).sa_family == AF_INET {
+            let address = address.cast::<SOCKADDR_IN>().read_unaligned();
+            let ip = Ipv4Addr::from(address.sin_addr.S_un.S_addr.to_ne_bytes());
+            (ip, u16::from_be(address.sin_port)).into()
+        } else {
+            let address = address.cast::<SOCKADDR_IN6>().read_unaligned();
+            let ip = Ipv6Addr::from(address.sin6_addr.u.Byte);
+            (ip, u16::from_be(address.sin6_port)).into()
+        }
+    }
+}
+
+/// The tables of each category. They are read as long as the type says, which a host allows.
+pub(crate) fn basic(socket: PWSK_SOCKET) -> &'static WSK_PROVIDER_BASIC_DISPATCH {
+    // SAFETY: every table begins with it, and tables are static.
+    unsafe { &*(*socket).Dispatch.cast() }
+}
+
+pub(crate) fn listen(socket: PWSK_SOCKET) -> &'static WSK_PROVIDER_LISTEN_DISPATCH {
+    // SAFETY: the caller's socket is of this category.
+    unsafe { &*(*socket).Dispatch.cast() }
+}
+
+pub(crate) fn datagram(socket: PWSK_SOCKET) -> &'static WSK_PROVIDER_DATAGRAM_DISPATCH {
+    // SAFETY: as above.
+    unsafe { &*(*socket).Dispatch.cast() }
+}
+
+pub(crate) fn connection(socket: PWSK_SOCKET) -> &'static WSK_PROVIDER_CONNECTION_DISPATCH {
+    // SAFETY: as above.
+    unsafe { &*(*socket).Dispatch.cast() }
+}
+
+pub(crate) fn stream(socket: PWSK_SOCKET) -> &'static WSK_PROVIDER_STREAM_DISPATCH {
+    // SAFETY: as above.
+    unsafe { &*(*socket).Dispatch.cast() }
+}
+
+/// A socket that an IRP's information says.
+pub(crate) fn socket_of(information: usize) -> PWSK_SOCKET {
+    ptr::with_exposed_provenance_mut(information)
+}
+
+impl Client {
+    /// Registers on a new host, and captures the provider.
+    pub(crate) fn new(config: Config) -> Self {
+        Self::on(&Host::new(config))
+    }
+
+    /// Registers on a host, and captures the provider.
+    pub(crate) fn on(host: &Host) -> Self {
+        let entered = host.enter();
+        // SAFETY: zeroes are a block that is not registered.
+        let mut registration: Box<WSK_REGISTRATION> =
+            Box::new(unsafe { MaybeUninit::zeroed().assume_init() });
+        let mut npi =
+            WSK_CLIENT_NPI { ClientContext: ptr::null_mut(), Dispatch: &raw const DISPATCH };
+        let mut provider = MaybeUninit::uninit();
+        // SAFETY: everything is there.
+        let provider = unsafe {
+            assert_eq!(WskRegister(&raw mut npi, &raw mut *registration), STATUS_SUCCESS);
+            let status =
+                WskCaptureProviderNPI(&raw mut *registration, WSK_NO_WAIT, provider.as_mut_ptr());
+            assert_eq!(status, STATUS_SUCCESS);
+            provider.assume_init()
+        };
+        Self { host: host.clone(), registration, provider, _entered: entered }
+    }
+
+    /// Releases the provider and ends the registration. Nothing may be left then.
+    #[track_caller]
+    pub(crate) fn end(mut self) {
+        // SAFETY: the block is registered, and the provider captured.
+        unsafe {
+            WskReleaseProviderNPI(&raw mut *self.registration);
+            WskDeregister(&raw mut *self.registration);
+        }
+        self.host.settle();
+        assert_eq!(self.host.outstanding_allocations(), 0, "memory was not freed");
+    }
+
+    /// `WskSocket`, with everything.
+    pub(crate) fn create(
+        &self,
+        flags: ULONG,
+        (family, kind, protocol): (ADDRESS_FAMILY, USHORT, ULONG),
+        context: PVOID,
+        dispatch: *const ctypes::c_void,
+    ) -> Request {
+        let mut request = Request::new();
+        // SAFETY: the provider is captured.
+        request.returned = unsafe {
+            (*self.provider.Dispatch).WskSocket.unwrap()(
+                self.provider.Client,
+                family,
+                kind,
+                protocol,
+                flags,
+                context,
+                dispatch,
+                ptr::null_mut(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+                request.irp,
+            )
+        };
+        request
+    }
+
+    /// A socket of a category that has no callbacks: TCP over IPv4, or UDP for a datagram socket.
+    #[track_caller]
+    pub(crate) fn socket(&self, flags: ULONG) -> PWSK_SOCKET {
+        self.socket_with(flags, ptr::null_mut(), ptr::null())
+    }
+
+    /// As [`socket`](Self::socket), with callbacks.
+    #[track_caller]
+    pub(crate) fn socket_with(
+        &self,
+        flags: ULONG,
+        context: PVOID,
+        dispatch: *const ctypes::c_void,
+    ) -> PWSK_SOCKET {
+        let kind = if flags == WSK_FLAG_DATAGRAM_SOCKET {
+            (AF_INET, SOCK_DGRAM, IPPROTO_UDP)
+        } else {
+            (AF_INET, SOCK_STREAM, IPPROTO_TCP)
+        };
+        socket_of(self.create(flags, kind, context, dispatch).succeed())
+    }
+
+    /// A listener at a port of the loopback address, and the address.
+    #[track_caller]
+    pub(crate) fn listener(
+        &self,
+        context: PVOID,
+        dispatch: *const WSK_CLIENT_LISTEN_DISPATCH,
+    ) -> (PWSK_SOCKET, SocketAddr) {
+        let listener = self.socket_with(WSK_FLAG_LISTEN_SOCKET, context, dispatch.cast());
+        bind(listener, ([127, 0, 0, 1], 0)).succeed();
+        let address = local_address(listener);
+        (listener, address)
+    }
+
+    /// A connection socket that is bound and connected.
+    #[track_caller]
+    pub(crate) fn connected_to(
+        &self,
+        address: SocketAddr,
+        context: PVOID,
+        dispatch: *const WSK_CLIENT_CONNECTION_DISPATCH,
+    ) -> PWSK_SOCKET {
+        let socket = self.socket_with(WSK_FLAG_CONNECTION_SOCKET, context, dispatch.cast());
+        bind(socket, ([127, 0, 0, 1], 0)).succeed();
+        connect(socket, address).succeed();
+        socket
+    }
+
+    /// A listener, a socket that is connected to it, and the one that it has accepted.
+    #[track_caller]
+    pub(crate) fn connections(&self) -> [PWSK_SOCKET; 3] {
+        let (listener, address) = self.listener(ptr::null_mut(), ptr::null());
+        let socket = self.connected_to(address, ptr::null_mut(), ptr::null());
+        let accepted = accept(listener, ptr::null_mut(), ptr::null()).succeed();
+        [listener, socket, socket_of(accepted)]
+    }
+
+    /// `WskControlClient` without an IRP.
+    pub(crate) fn control<T>(
+        &self,
+        code: ULONG,
+        input: &T,
+        output: &mut [u8],
+    ) -> (NTSTATUS, usize) {
+        let mut returned = 0;
+        let has_output = !output.is_empty();
+        // SAFETY: the provider is captured, and the sizes are those of the memory.
+        let status = unsafe {
+            (*self.provider.Dispatch).WskControlClient.unwrap()(
+                self.provider.Client,
+                code,
+                size_of::<T>(),
+                ptr::from_ref(input).cast_mut().cast(),
+                output.len(),
+                if has_output { output.as_mut_ptr().cast() } else { ptr::null_mut() },
+                &raw mut returned,
+                ptr::null_mut(),
+            )
+        };
+        (status, returned)
+    }
+
+    /// Enables events for all sockets that are created from now on.
+    pub(crate) fn set_static_events(&self, mask: ULONG) -> NTSTATUS {
+        let control = WSK_EVENT_CALLBACK_CONTROL { NpiId: npi(), EventMask: mask };
+        self.control(WSK_SET_STATIC_EVENT_CALLBACKS, &control, &mut []).0
+    }
+}
+
+/// The identification of WSK's own interface.
+pub(crate) fn npi() -> PNPIID {
+    static ID: NPIID = NPI_WSK_INTERFACE_ID;
+    (&raw const ID).cast_mut()
+}
+
+/// Makes a call with a new request.
+pub(crate) fn call(make: impl FnOnce(PIRP) -> NTSTATUS) -> Request {
+    let mut request = Request::new();
+    request.returned = make(request.irp);
+    request
+}
+
+pub(crate) fn close(socket: PWSK_SOCKET) {
+    // SAFETY: the socket is open.
+    call(|irp| unsafe { basic(socket).WskCloseSocket.unwrap()(socket, irp) }).succeed();
+}
+
+/// `WskBind`, which all categories but the basic one have in the same place.
+pub(crate) fn bind(socket: PWSK_SOCKET, address: impl Into<SocketAddr>) -> Request {
+    let address = PoolAddress::new(address);
+    // SAFETY: the socket can be bound.
+    call(|irp| unsafe { listen(socket).WskBind.unwrap()(socket, address.0, 0, irp) })
+}
+
+/// The local address of a listener, or of a connection or datagram socket.
+#[track_caller]
+pub(crate) fn local_address(socket: PWSK_SOCKET) -> SocketAddr {
+    let address = PoolAddress::empty();
+    // SAFETY: the listener is bound.
+    call(|irp| unsafe { listen(socket).WskGetLocalAddress.unwrap()(socket, address.0, irp) })
+        .succeed();
+    address.get()
+}
+
+pub(crate) fn accept(
+    socket: PWSK_SOCKET,
+    context: PVOID,
+    dispatch: *const WSK_CLIENT_CONNECTION_DISPATCH,
+) -> Request {
+    let nowhere = ptr::null_mut();
+    // SAFETY: the socket listens.
+    call(|irp| unsafe {
+        listen(socket).WskAccept.unwrap()(socket, 0, context, dispatch, nowhere, nowhere, irp)
+    })
+}
+
+pub(crate) fn connect(socket: PWSK_SOCKET, address: SocketAddr) -> Request {
+    let address = PoolAddress::new(address);
+    // SAFETY: the socket is bound. Addresses are read during the call.
+    call(|irp| unsafe { connection(socket).WskConnect.unwrap()(socket, address.0, 0, irp) })
+}
+
+pub(crate) fn send(socket: PWSK_SOCKET, buffer: &PoolBuffer) -> Request {
+    // SAFETY: the socket is connected, and the caller keeps the buffer.
+    call(|irp| unsafe { connection(socket).WskSend.unwrap()(socket, buffer.buffer, 0, irp) })
+}
+
+pub(crate) fn receive(socket: PWSK_SOCKET, buffer: &PoolBuffer, flags: ULONG) -> Request {
+    // SAFETY: as above.
+    call(|irp| unsafe { connection(socket).WskReceive.unwrap()(socket, buffer.buffer, flags, irp) })
+}
+
+/// Receives exactly so many bytes, and waits for them.
+#[track_caller]
+pub(crate) fn receive_exactly(socket: PWSK_SOCKET, count: usize) -> Vec<u8> {
+    let buffer = PoolBuffer::new(count);
+    let received = receive(socket, &buffer, WSK_FLAG_WAITALL).succeed();
+    buffer.read(received)
+}
+
+/// Sends the end.
+pub(crate) fn disconnect(socket: PWSK_SOCKET) -> Request {
+    let none = ptr::null_mut();
+    // SAFETY: the socket is connected.
+    call(|irp| unsafe { connection(socket).WskDisconnect.unwrap()(socket, none, 0, irp) })
+}
+
+/// `WskControlSocket` with an IRP: `input` and `output` are of nonpaged pool, or null.
+pub(crate) fn control(
+    socket: PWSK_SOCKET,
+    (request, code, level): (WSK_CONTROL_SOCKET_TYPE, ULONG, ULONG),
+    input: Option<&PoolBuffer>,
+    output: Option<&PoolBuffer>,
+) -> Request {
+    let part = |buffer: Option<&PoolBuffer>| match buffer {
+        Some(buffer) => (buffer.size, buffer.bytes.cast()),
+        None => (0, ptr::null_mut()),
+    };
+    let ((input_size, input), (output_size, output)) = (part(input), part(output));
+    // SAFETY: the socket is open, and the caller keeps the buffers.
+    call(|irp| unsafe {
+        basic(socket).WskControlSocket.unwrap()(
+            socket,
+            request,
+            code,
+            level,
+            input_size,
+            input,
+            output_size,
+            output,
+            ptr::null_mut(),
+            irp,
+        )
+    })
+}
+
+/// Sets an option that is a number.
+#[track_caller]
+pub(crate) fn set_option(socket: PWSK_SOCKET, level: ULONG, name: ULONG, value: ULONG) -> NTSTATUS {
+    let input = PoolBuffer::with(&value.to_ne_bytes());
+    control(socket, (WskSetOption, name, level), Some(&input), None).wait().0
+}
+
+/// Gets an option that is a number.
+pub(crate) fn get_option(
+    socket: PWSK_SOCKET,
+    level: ULONG,
+    name: ULONG,
+) -> Result<ULONG, NTSTATUS> {
+    let output = PoolBuffer::new(4);
+    let (status, written) =
+        control(socket, (WskGetOption, name, level), None, Some(&output)).wait();
+    if status != STATUS_SUCCESS {
+        return Err(status);
+    }
+    assert_eq!(written, 4);
+    Ok(ULONG::from_ne_bytes(output.read(4).try_into().unwrap()))
+}
+
+/// `SO_WSK_EVENT_CALLBACK` without an IRP.
+pub(crate) fn set_events(socket: PWSK_SOCKET, mask: ULONG) -> NTSTATUS {
+    let control = WSK_EVENT_CALLBACK_CONTROL { NpiId: npi(), EventMask: mask };
+    // SAFETY: the socket is open, and the input is read during the call.
+    unsafe {
+        basic(socket).WskControlSocket.unwrap()(
+            socket,
+            WskSetOption,
+            SO_WSK_EVENT_CALLBACK,
+            SOL_SOCKET,
+            size_of_val(&control),
+            (&raw const control).cast_mut().cast(),
+            0,
+            ptr::null_mut(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+        )
+    }
+}
