@@ -30,7 +30,10 @@ fn main() {
     println!("round trip of {SIZE} bytes on the machine's network, microseconds");
     println!("  plain sockets that do not block   {:8.2}", microseconds(plain));
     println!("  raw WSK calls on wsk-host         {:8.2}", microseconds(host));
-    println!("  ratio                             {:8.2}", microseconds(host) / microseconds(plain));
+    println!(
+        "  ratio                             {:8.2}",
+        microseconds(host) / microseconds(plain)
+    );
 
     println!("requests of {SIZE} bytes on the simulated network, thousands per second and core");
     for (name, timing) in [

@@ -57,6 +57,7 @@
 mod config;
 mod context;
 mod ex;
+pub mod guide;
 mod host;
 mod in_flight;
 mod io;
@@ -76,6 +77,7 @@ mod wsk;
 pub use config::{Config, Faults, Network, Readiness, Timing, Windows};
 pub use host::{Entered, Host};
 pub use ke::current_irql;
+pub use testing::{block_on, run};
 
 pub(crate) use verifier::violation;
 

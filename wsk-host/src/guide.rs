@@ -1,0 +1,249 @@
+//! Three clients, complete: one as it is written in C, one with futures, and one with callbacks.
+//!
+//! Each runs once for each of some seeds, by [`run`](crate::run): a failure says which seed, and what the
+//! host saw before. In your own crate, [`#[wsk_host::test]`](macro@crate::test) does the same with less
+//! around it.
+//!
+//! # A raw client
+//!
+//! As in a driver in C, every call has an IRP, whose completion routine keeps it and sets an event. The
+//! memory that a request uses is of nonpaged pool, and stays until the request has completed; if it did
+//! not, the host would say so, and stop.
+//!
+//! ```
+//! use std::mem::MaybeUninit;
+//! use std::ptr;
+//! use wsk_sys::*;
+//!
+//! const TAG: ULONG = u32::from_le_bytes(*b"demo");
+//!
+//! static DISPATCH: WSK_CLIENT_DISPATCH =
+//!     WSK_CLIENT_DISPATCH { Version: MAKE_WSK_VERSION(1, 0), Reserved: 0, WskClientEvent: None };
+//!
+//! unsafe extern "C" fn completed(_: PDEVICE_OBJECT, _: PIRP, event: PVOID) -> NTSTATUS {
+//!     unsafe { KeSetEvent(event.cast(), 0, FALSE) };
+//!     STATUS_MORE_PROCESSING_REQUIRED
+//! }
+//!
+//! /// Makes a call with an IRP, waits for its completion, and returns its result.
+//! unsafe fn wait_for(call: impl FnOnce(PIRP) -> NTSTATUS) -> IO_STATUS_BLOCK {
+//!     let mut event = MaybeUninit::<KEVENT>::uninit();
+//!     let event = event.as_mut_ptr();
+//!     unsafe {
+//!         KeInitializeEvent(event, NotificationEvent, FALSE);
+//!         let irp = IoAllocateIrp(1, FALSE);
+//!         IoSetCompletionRoutine(irp, Some(completed), event.cast(), TRUE, TRUE, TRUE);
+//!         // What it returns is not the result: that comes with the IRP, always.
+//!         call(irp);
+//!         KeWaitForSingleObject(event.cast(), Executive, KernelMode, FALSE, ptr::null_mut());
+//!         let result = (*irp).IoStatus;
+//!         IoFreeIrp(irp);
+//!         result
+//!     }
+//! }
+//!
+//! wsk_host::run(wsk_host::Config::default(), 0..8, |_host| unsafe {
+//!     let mut registration = Box::<WSK_REGISTRATION>::new(MaybeUninit::zeroed().assume_init());
+//!     let mut npi = WSK_CLIENT_NPI { ClientContext: ptr::null_mut(), Dispatch: &raw const DISPATCH };
+//!     assert_eq!(WskRegister(&raw mut npi, &raw mut *registration), STATUS_SUCCESS);
+//!     let mut provider = MaybeUninit::<WSK_PROVIDER_NPI>::uninit();
+//!     let status =
+//!         WskCaptureProviderNPI(&raw mut *registration, WSK_NO_WAIT, provider.as_mut_ptr());
+//!     assert_eq!(status, STATUS_SUCCESS);
+//!     let provider = provider.assume_init();
+//!
+//!     // A listening socket, and the table that sockets of its category have.
+//!     let result = wait_for(|irp| {
+//!         (*provider.Dispatch).WskSocket.unwrap()(
+//!             provider.Client, AF_INET, SOCK_STREAM, IPPROTO_TCP, WSK_FLAG_LISTEN_SOCKET,
+//!             ptr::null_mut(), ptr::null(), ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), irp,
+//!         )
+//!     });
+//!     assert_eq!(result.Status, STATUS_SUCCESS);
+//!     let listener: PWSK_SOCKET = ptr::with_exposed_provenance_mut(result.Information);
+//!     let table = (*listener).Dispatch.cast::<WSK_PROVIDER_LISTEN_DISPATCH>();
+//!
+//!     // Addresses that WSK writes to are of nonpaged pool.
+//!     let size = size_of::<SOCKADDR_IN>();
+//!     let address: *mut SOCKADDR_IN = ExAllocatePoolWithTag(NonPagedPoolNx, size, TAG).cast();
+//!     address.write(MaybeUninit::zeroed().assume_init());
+//!     (*address).sin_family = AF_INET;
+//!     let result = wait_for(|irp| (*table).WskBind.unwrap()(listener, address.cast(), 0, irp));
+//!     assert_eq!(result.Status, STATUS_SUCCESS);
+//!     let result =
+//!         wait_for(|irp| (*table).WskGetLocalAddress.unwrap()(listener, address.cast(), irp));
+//!     assert_eq!(result.Status, STATUS_SUCCESS);
+//!     assert_ne!((*address).sin_port, 0);
+//!     ExFreePoolWithTag(address.cast(), TAG);
+//!
+//!     let result = wait_for(|irp| (*table).Basic.WskCloseSocket.unwrap()(listener, irp));
+//!     assert_eq!(result.Status, STATUS_SUCCESS);
+//!     WskReleaseProviderNPI(&raw mut *registration);
+//!     WskDeregister(&raw mut *registration);
+//! });
+//! ```
+//!
+//! # An async client
+//!
+//! With the safe crate, `wsk`, which knows nothing of the host it runs on. A connection and its peer are
+//! both here; a receive may get less than was sent, as on every network.
+//!
+//! ```
+//! use std::net::Ipv4Addr;
+//! use wsk::{Buffer, Registration, Result, TcpListener, TcpStream, irql::Passive, rt};
+//!
+//! fn echo_once() -> Result<Vec<u8>> {
+//!     // SAFETY: the thread of a scenario stands for one at PASSIVE_LEVEL.
+//!     let passive = unsafe { Passive::assume() };
+//!     let registration = Registration::register(passive)?;
+//!     let wsk = registration.try_capture()?;
+//!     rt::block_on(passive, async {
+//!         let mut listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
+//!         let client = TcpStream::connect(&wsk, listener.local_addr().await?).await?;
+//!         let (server, _peer) = listener.accept().await?;
+//!         client.send_all(Buffer::try_from(&b"hello"[..])?).await.into_result()?;
+//!         client.shutdown().await?;
+//!
+//!         let (mut all, mut buffer) = (Vec::new(), Buffer::new(100)?);
+//!         loop {
+//!             let (received, filled) = server.recv(buffer).await.into_result()?;
+//!             if received == 0 {
+//!                 return Ok(all);
+//!             }
+//!             all.extend_from_slice(&filled[..received]);
+//!             buffer = filled;
+//!         }
+//!     })?
+//! }
+//!
+//! wsk_host::run(wsk_host::Config::default(), 0..8, |_host| {
+//!     assert_eq!(echo_once().unwrap(), b"hello");
+//! });
+//! ```
+//!
+//! # Datagrams with events
+//!
+//! A table with a callback, and a context for it, make a socket that is called when datagrams come: at any
+//! time, in any thread, at `DISPATCH_LEVEL` or below. The network here loses every tenth.
+//!
+//! ```
+//! # use std::mem::MaybeUninit;
+//! # use std::ptr;
+//! # use std::sync::atomic::{AtomicUsize, Ordering};
+//! # use std::time::Duration;
+//! use wsk_host::{Config, Faults};
+//! use wsk_sys::*;
+//! # const TAG: ULONG = u32::from_le_bytes(*b"demo");
+//! # static DISPATCH: WSK_CLIENT_DISPATCH =
+//! #     WSK_CLIENT_DISPATCH { Version: MAKE_WSK_VERSION(1, 0), Reserved: 0, WskClientEvent: None };
+//! # unsafe extern "C" fn completed(_: PDEVICE_OBJECT, _: PIRP, event: PVOID) -> NTSTATUS {
+//! #     unsafe { KeSetEvent(event.cast(), 0, FALSE) };
+//! #     STATUS_MORE_PROCESSING_REQUIRED
+//! # }
+//! # unsafe fn wait_for(call: impl FnOnce(PIRP) -> NTSTATUS) -> IO_STATUS_BLOCK {
+//! #     let mut event = MaybeUninit::<KEVENT>::uninit();
+//! #     let event = event.as_mut_ptr();
+//! #     unsafe {
+//! #         KeInitializeEvent(event, NotificationEvent, FALSE);
+//! #         let irp = IoAllocateIrp(1, FALSE);
+//! #         IoSetCompletionRoutine(irp, Some(completed), event.cast(), TRUE, TRUE, TRUE);
+//! #         call(irp);
+//! #         KeWaitForSingleObject(event.cast(), Executive, KernelMode, FALSE, ptr::null_mut());
+//! #         let result = (*irp).IoStatus;
+//! #         IoFreeIrp(irp);
+//! #         assert_eq!(result.Status, STATUS_SUCCESS);
+//! #         result
+//! #     }
+//! # }
+//!
+//! /// Counts the datagrams of an indication, whose memory is WSK's again when this returns.
+//! unsafe extern "C" fn received(
+//!     context: PVOID,
+//!     _flags: ULONG,
+//!     mut datagram: PWSK_DATAGRAM_INDICATION,
+//! ) -> NTSTATUS {
+//!     let count = unsafe { &*context.cast::<AtomicUsize>() };
+//!     // A null pointer would say that the socket is no longer functional: then only a close is left.
+//!     while !datagram.is_null() {
+//!         assert_eq!(unsafe { (*datagram).Buffer.Length }, 100);
+//!         count.fetch_add(1, Ordering::Relaxed);
+//!         datagram = unsafe { (*datagram).Next };
+//!     }
+//!     STATUS_SUCCESS
+//! }
+//!
+//! static EVENTS: WSK_CLIENT_DATAGRAM_DISPATCH =
+//!     WSK_CLIENT_DATAGRAM_DISPATCH { WskReceiveFromEvent: Some(received) };
+//!
+//! # unsafe fn allocate<T>(value: T) -> *mut T {
+//! #     unsafe {
+//! #         let to: *mut T = ExAllocatePoolWithTag(NonPagedPoolNx, size_of::<T>(), TAG).cast();
+//! #         to.write(value);
+//! #         to
+//! #     }
+//! # }
+//! let lossy = Faults { loss: 100, ..Faults::default() };
+//! let config = Config::default().faults(lossy).delay(Duration::from_millis(20));
+//! wsk_host::run(config, 0..8, |host| unsafe {
+//! #   let mut registration = Box::<WSK_REGISTRATION>::new(MaybeUninit::zeroed().assume_init());
+//! #   let mut npi = WSK_CLIENT_NPI { ClientContext: ptr::null_mut(), Dispatch: &raw const DISPATCH };
+//! #   assert_eq!(WskRegister(&raw mut npi, &raw mut *registration), STATUS_SUCCESS);
+//! #   let mut provider = MaybeUninit::<WSK_PROVIDER_NPI>::uninit();
+//! #   let captured =
+//! #       WskCaptureProviderNPI(&raw mut *registration, WSK_NO_WAIT, provider.as_mut_ptr());
+//! #   assert_eq!(captured, STATUS_SUCCESS);
+//! #   let provider = provider.assume_init();
+//!     let count: *mut AtomicUsize = allocate(AtomicUsize::new(0));
+//!     let socket = wait_for(|irp| {
+//!         (*provider.Dispatch).WskSocket.unwrap()(
+//!             provider.Client, AF_INET, SOCK_DGRAM, IPPROTO_UDP, WSK_FLAG_DATAGRAM_SOCKET,
+//!             count.cast(), (&raw const EVENTS).cast(),
+//!             ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), irp,
+//!         )
+//!     });
+//!     let socket: PWSK_SOCKET = ptr::with_exposed_provenance_mut(socket.Information);
+//!     let table = (*socket).Dispatch.cast::<WSK_PROVIDER_DATAGRAM_DISPATCH>();
+//!     let mut address: SOCKADDR_IN = MaybeUninit::zeroed().assume_init();
+//!     address.sin_family = AF_INET;
+//!     address.sin_port = 7_u16.to_be();
+//!     address.sin_addr.S_un.S_addr = u32::from_ne_bytes([127, 0, 0, 1]);
+//!     let to: PSOCKADDR = (&raw mut address).cast();
+//!     wait_for(|irp| (*table).WskBind.unwrap()(socket, to, 0, irp));
+//!
+//!     // Callbacks begin when they are enabled, which takes no IRP.
+//!     static NPI: NPIID = NPI_WSK_INTERFACE_ID;
+//!     let mut enable = WSK_EVENT_CALLBACK_CONTROL {
+//!         NpiId: (&raw const NPI).cast_mut(),
+//!         EventMask: WSK_EVENT_RECEIVE_FROM,
+//!     };
+//!     let status = (*table).Basic.WskControlSocket.unwrap()(
+//!         socket, WskSetOption, SO_WSK_EVENT_CALLBACK, SOL_SOCKET,
+//!         size_of_val(&enable), (&raw mut enable).cast(), 0, ptr::null_mut(), ptr::null_mut(),
+//!         ptr::null_mut(),
+//!     );
+//!     assert_eq!(status, STATUS_SUCCESS);
+//!
+//!     let bytes = allocate([7_u8; 100]);
+//!     let mdl = IoAllocateMdl(bytes.cast(), 100, FALSE, FALSE, ptr::null_mut());
+//!     MmBuildMdlForNonPagedPool(mdl);
+//!     let buffer = allocate(WSK_BUF { Mdl: mdl, Offset: 0, Length: 100 });
+//!     for _ in 0..100 {
+//!         wait_for(|irp| {
+//!             (*table).WskSendTo.unwrap()(socket, buffer, 0, to, 0, ptr::null_mut(), irp)
+//!         });
+//!     }
+//!     // Everything that is on its way arrives, in the host's own time.
+//!     host.settle();
+//!     let arrived = (*count).load(Ordering::Relaxed);
+//!     assert!((50..100).contains(&arrived), "{arrived}");
+//!
+//!     // When the close has completed, no callback runs, and none will: what they use can go.
+//!     wait_for(|irp| (*table).Basic.WskCloseSocket.unwrap()(socket, irp));
+//!     ExFreePoolWithTag(count.cast(), TAG);
+//! #   IoFreeMdl(mdl);
+//! #   ExFreePoolWithTag(buffer.cast(), TAG);
+//! #   ExFreePoolWithTag(bytes.cast(), TAG);
+//! #   WskReleaseProviderNPI(&raw mut *registration);
+//! #   WskDeregister(&raw mut *registration);
+//! });
+//! ```
