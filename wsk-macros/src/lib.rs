@@ -1,27 +1,71 @@
 //! Macros of the `wsk` crate.
 
+mod paths;
 mod provider_table;
 
 use proc_macro::TokenStream;
 
-/// Makes a typed wrapper of a provider's table from a list of its slots.
+/// Makes a typed wrapper of a table of functions, from a list of its slots that reads like C's.
 ///
-/// ```ignore
-/// #[provider_table(WSK_PROVIDER_LISTEN_DISPATCH, of_socket)]
-/// struct ListenDispatch {
-///     WskBind: fn(socket: PWSK_SOCKET, local_address: PSOCKADDR, #[reserved] flags: ULONG, irp: PIRP),
+/// ```
+/// use wsk::dispatch::BasicDispatch;
+/// use wsk::flags::SendFlags;
+/// use wsk::sys::{NTSTATUS, PIRP, PVOID, PWSK_BUF, PWSK_SOCKET, ULONG};
+///
+/// /// A table of some interface, as its header has it.
+/// #[repr(C)]
+/// pub struct EXAMPLE_DISPATCH {
+///     pub ExamplePing: Option<unsafe extern "C" fn(PVOID, ULONG, PWSK_BUF, ULONG, PIRP) -> NTSTATUS>,
+/// }
+///
+/// /// Its functions.
+/// #[wsk::provider_table(EXAMPLE_DISPATCH)]
+/// pub struct ExampleDispatch {
+///     ExamplePing: fn(context: PVOID, #[reserved] zero: ULONG, buffer: PWSK_BUF, #[flags] flags: SendFlags, irp: PIRP),
+/// }
+///
+/// unsafe fn ping(example: ExampleDispatch, context: PVOID, buffer: PWSK_BUF, irp: PIRP) -> NTSTATUS {
+///     // SAFETY: the caller's promise.
+///     unsafe { example.example_ping(context, buffer, SendFlags::NO_DELAY, irp) }
 /// }
 /// ```
 ///
-/// gives a `Copy` type with one `unsafe` method for each slot, here `bind(local_address, irp)`: named
-/// after the slot, without the parameters that are reserved, for which it passes zero. The compiler
-/// checks every slot's name and signature against the table. A method reads its own slot only, so the
-/// list may be longer than the running system's table is; a slot that is null answers
-/// `STATUS_NOT_IMPLEMENTED`.
+/// The result is a `Copy` type with an `unsafe` method for each slot, named after it. The compiler checks
+/// the list against the table: every field is there, in its place, with its type. So a slot that a new
+/// header adds is reported, by name, until it is declared.
 ///
-/// With `of_socket`, the wrapper is made of a socket by `of`, and its methods pass that socket as the
-/// first argument: a table is called for its own socket only. Without, it is made of a pointer to the
-/// table by `from_raw`.
+/// A method reads its own slot only (INV-8), and so may be used with a shorter table, as older systems
+/// have; a slot that is null answers `STATUS_NOT_IMPLEMENTED`.
+///
+/// # Arguments
+///
+/// With `of_socket` after the table, the wrapper is made of a socket by `of`, and its methods pass that
+/// socket as their first argument: a table is called for its own socket only. Without, it is made of a
+/// pointer to the table by `from_raw`. Both are `unsafe`: the caller promises that the table is of this
+/// type, and stays as long as the wrapper is used.
+///
+/// # Fields
+///
+/// - `WskBind: fn(socket: PWSK_SOCKET, …)` is a function. It returns an `NTSTATUS`, unless it says otherwise.
+/// - `Basic: BasicDispatch` is a table that this one begins with, whose methods it has as well.
+/// - `Version: USHORT` is a value, which a method reads; with `#[reserved]`, none does.
+///
+/// # Attributes of functions
+///
+/// - `#[since(Type)]`: the method takes a value of this type first, which shows that the running system's
+///   table is long enough, such as [those of `wsk`](https://docs.rs/wsk/latest/wsk/has).
+/// - `#[rules(10, 11)]`: rules of WSK's that the caller keeps, for the method's `# Safety`.
+///
+/// # Attributes of parameters
+///
+/// - `#[reserved]`: always zero or null, and no parameter of the method.
+/// - `#[flags]`: of a type with `bits()`, where the function takes a `ULONG`.
+///
+/// # What it becomes
+///
+/// ```text
+#[doc = include_str!("../tests/expansion/provider_table.txt")]
+/// ```
 #[proc_macro_attribute]
 pub fn provider_table(arguments: TokenStream, item: TokenStream) -> TokenStream {
     provider_table::expand(arguments.into(), item.into())

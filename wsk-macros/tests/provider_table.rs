@@ -1,25 +1,96 @@
 //! `#[provider_table]`: what it makes, and what it says of mistakes.
 
+#![allow(non_camel_case_types, non_snake_case, reason = "tables are C's")]
+#![allow(clippy::multiple_unsafe_ops_per_block, reason = "raw calls, one after the other")]
+
 use std::mem::MaybeUninit;
 use std::ptr;
 
 use wsk_macros::provider_table;
 use wsk_sys::{
-    NTSTATUS, PIRP, PSOCKADDR, PWSK_SOCKET, STATUS_NOT_IMPLEMENTED, STATUS_SUCCESS, ULONG,
+    NTSTATUS, PIRP, PSOCKADDR, PVOID, PWSK_INSPECT_ID, PWSK_SOCKET, STATUS_NOT_IMPLEMENTED,
+    STATUS_SUCCESS, ULONG, USHORT, WSK_CLIENT_CONNECTION_DISPATCH, WSK_INSPECT_ACTION,
     WSK_PROVIDER_LISTEN_DISPATCH, WSK_SOCKET,
 };
 
-/// Two slots of a table that has more.
+/// A table that begins with another.
 #[provider_table(WSK_PROVIDER_LISTEN_DISPATCH, of_socket)]
 struct ListenDispatch {
+    Basic: wsk::dispatch::BasicDispatch,
     WskBind: fn(socket: PWSK_SOCKET, local_address: PSOCKADDR, #[reserved] flags: ULONG, irp: PIRP),
+    WskAccept: fn(
+        socket: PWSK_SOCKET,
+        #[reserved] flags: ULONG,
+        context: PVOID,
+        dispatch: *const WSK_CLIENT_CONNECTION_DISPATCH,
+        local_address: PSOCKADDR,
+        remote_address: PSOCKADDR,
+        irp: PIRP,
+    ),
+    WskInspectComplete:
+        fn(socket: PWSK_SOCKET, id: PWSK_INSPECT_ID, action: WSK_INSPECT_ACTION, irp: PIRP),
     WskGetLocalAddress: fn(socket: PWSK_SOCKET, local_address: PSOCKADDR, irp: PIRP),
 }
 
-/// A table by its address, and not a socket's.
-#[provider_table(WSK_PROVIDER_LISTEN_DISPATCH)]
-struct Table {
-    WskBind: fn(socket: PWSK_SOCKET, local_address: PSOCKADDR, #[reserved] flags: ULONG, irp: PIRP),
+/// A table of an interface that WSK does not have, as its extensions would: values first, functions that
+/// some systems lack, one that returns nothing.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct EXTENSION_DISPATCH {
+    Version: USHORT,
+    Reserved: USHORT,
+    ExtStart: Option<unsafe extern "C" fn(context: PVOID, flags: ULONG, irp: PIRP) -> NTSTATUS>,
+    ExtStop: Option<unsafe extern "C" fn(context: PVOID)>,
+}
+
+#[derive(Clone, Copy)]
+struct Stops(());
+
+bitflags::bitflags! {
+    #[derive(Clone, Copy)]
+    struct StartFlags: ULONG {
+        const SLOWLY = 4;
+    }
+}
+
+#[provider_table(EXTENSION_DISPATCH)]
+struct Extension {
+    Version: USHORT,
+    #[reserved]
+    Reserved: USHORT,
+    ExtStart: fn(context: PVOID, #[flags] flags: StartFlags, #[reserved] irp: PIRP),
+    #[since(Stops)]
+    ExtStop: fn(context: PVOID) -> (),
+}
+
+unsafe extern "C" fn start(context: PVOID, flags: ULONG, irp: PIRP) -> NTSTATUS {
+    assert!(irp.is_null());
+    // SAFETY: the test passes a number.
+    unsafe { context.cast::<ULONG>().write(flags) };
+    STATUS_SUCCESS
+}
+
+unsafe extern "C" fn stop(context: PVOID) {
+    // SAFETY: as above.
+    unsafe { context.cast::<ULONG>().write(7) };
+}
+
+#[test]
+fn a_table_of_another_interface_is_called_in_the_same_way() {
+    let table =
+        EXTENSION_DISPATCH { Version: 3, Reserved: 0, ExtStart: Some(start), ExtStop: Some(stop) };
+    // SAFETY: it is a table.
+    let extension = unsafe { Extension::from_raw(&raw const table) };
+    assert_eq!(extension.version(), 3);
+    let mut number: ULONG = 0;
+    let context: PVOID = (&raw mut number).cast();
+    // SAFETY: the functions take a pointer to a number.
+    unsafe {
+        assert_eq!(extension.ext_start(context, StartFlags::SLOWLY), STATUS_SUCCESS);
+        assert_eq!(context.cast::<ULONG>().read(), 4);
+        extension.ext_stop(Stops(()), context);
+        assert_eq!(context.cast::<ULONG>().read(), 7);
+    }
 }
 
 unsafe extern "C" fn bind(
@@ -49,10 +120,9 @@ fn a_method_calls_its_slot_with_the_socket_and_without_what_is_reserved() {
     let dispatch = unsafe { ListenDispatch::of(&raw mut socket) };
     // SAFETY: the function takes any arguments.
     assert_eq!(unsafe { dispatch.bind(address, irp) }, STATUS_SUCCESS);
-    // SAFETY: it is a table.
-    let by_address = unsafe { Table::from_raw(&raw const table) };
-    // SAFETY: the function takes any arguments.
-    assert_eq!(unsafe { by_address.bind(&raw mut socket, address, irp) }, STATUS_SUCCESS);
+    // What all tables begin with is called in the same way.
+    // SAFETY: the slot is null.
+    assert_eq!(unsafe { dispatch.close_socket(irp) }, STATUS_NOT_IMPLEMENTED);
 }
 
 #[test]

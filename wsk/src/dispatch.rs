@@ -1,46 +1,224 @@
 //! The provider's tables, with types: one `unsafe` method for each slot.
 //!
-//! A table is as long as the running Windows makes it (INV-8), so a method reads its own slot and
-//! nothing else. Every slot here exists since Windows Vista. Arguments that are reserved are not
-//! parameters: the methods pass zero (INV-30).
+//! For what the safe sockets do not do. Each type here stands for one of WSK's tables, and is made of a
+//! captured provider ([`Provider::dispatch`](crate::Provider::dispatch)) or of a socket (`of`). A method
+//! reads its own slot and nothing else, since the running Windows' table may end right after it (INV-8);
+//! slots that older releases lack want a proof from [`Capabilities`](crate::Capabilities). Flags have a type
+//! for each call, and parameters that are reserved are none here: the methods pass zero (INV-30).
+//!
+//! Every call with an IRP completes it, whatever it returns (INV-12). The numbers are those of this
+//! project's list of WSK's rules, `wsk_host::rules` has them all.
+//!
+//! ```
+//! # fn main() -> Result<(), wsk::Error> {
+//! # let host = wsk_host::Host::new(wsk_host::Config::default());
+//! # let _entered = host.enter();
+//! use wsk::{Registration, irql::Passive, sys};
+//!
+//! // SAFETY: an example runs at PASSIVE_LEVEL.
+//! let passive = unsafe { Passive::assume() };
+//! let registration = Registration::register(passive)?;
+//! let wsk = registration.try_capture()?;
+//! let mut size = 0;
+//! // SAFETY: the provider is captured. Without room for the list, its size is asked for.
+//! let status = unsafe {
+//!     wsk.dispatch().control_client(
+//!         wsk.client(),
+//!         sys::WSK_TRANSPORT_LIST_QUERY,
+//!         0,
+//!         std::ptr::null_mut(),
+//!         0,
+//!         std::ptr::null_mut(),
+//!         &raw mut size,
+//!         std::ptr::null_mut(),
+//!     )
+//! };
+//! assert_eq!(status, sys::STATUS_BUFFER_OVERFLOW);
+//! assert_eq!(size % size_of::<sys::WSK_TRANSPORT>(), 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A table of another interface of WSK's can be declared in the same way, with
+//! [`provider_table`](macro@crate::provider_table).
+//!
+//! No table can be taken for another's:
+//!
+//! ```compile_fail,E0308
+//! use wsk::dispatch::{ConnectionDispatch, ListenDispatch};
+//!
+//! fn confuse(listener: ListenDispatch) -> ConnectionDispatch {
+//!     listener
+//! }
+//! ```
 
 use wsk_macros::provider_table;
 use wsk_sys::{
-    ADDRESS_FAMILY, PEPROCESS, PETHREAD, PIRP, PSECURITY_DESCRIPTOR, PSOCKADDR, PVOID, PWSK_BUF,
-    PWSK_CLIENT, PWSK_SOCKET, ULONG, USHORT, WSK_CLIENT_CONNECTION_DISPATCH,
-    WSK_FLAG_CONNECTION_SOCKET, WSK_FLAG_LISTEN_SOCKET, WSK_PROVIDER_BASIC_DISPATCH,
-    WSK_PROVIDER_CONNECTION_DISPATCH, WSK_PROVIDER_DISPATCH, WSK_PROVIDER_LISTEN_DISPATCH,
+    ADDRESS_FAMILY, GUID, PADDRINFOEXW, PCMSGHDR, PEPROCESS, PETHREAD, PIRP, PSECURITY_DESCRIPTOR,
+    PSIZE_T, PSOCKADDR, PULONG, PUNICODE_STRING, PVOID, PWSK_BUF, PWSK_BUF_LIST, PWSK_CLIENT,
+    PWSK_DATA_INDICATION, PWSK_DATAGRAM_INDICATION, PWSK_INSPECT_ID, PWSK_SOCKET, SIZE_T, ULONG,
+    USHORT, WSK_CLIENT_CONNECTION_DISPATCH, WSK_CONTROL_SOCKET_TYPE, WSK_INSPECT_ACTION,
+    WSK_PROVIDER_BASIC_DISPATCH, WSK_PROVIDER_CONNECTION_DISPATCH, WSK_PROVIDER_DATAGRAM_DISPATCH,
+    WSK_PROVIDER_DISPATCH, WSK_PROVIDER_LISTEN_DISPATCH, WSK_PROVIDER_STREAM_DISPATCH,
     ctypes::c_void,
 };
 
+use crate::capabilities::has;
+use crate::flags::{DisconnectFlags, ReceiveFlags, SendFlags, SocketFlags};
+
 /// The functions of a captured provider.
+///
+/// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_provider_dispatch).
+#[rustfmt::skip]
 #[provider_table(WSK_PROVIDER_DISPATCH)]
-pub(crate) struct ProviderDispatch {
-    WskSocket: fn(
-        client: PWSK_CLIENT,
-        address_family: ADDRESS_FAMILY,
-        socket_type: USHORT,
-        protocol: ULONG,
-        flags: ULONG,
-        socket_context: PVOID,
-        dispatch: *const c_void,
-        owning_process: PEPROCESS,
-        owning_thread: PETHREAD,
-        security_descriptor: PSECURITY_DESCRIPTOR,
-        irp: PIRP,
-    ),
+pub struct ProviderDispatch {
+    Version: USHORT,
+    #[reserved]
+    Reserved: USHORT,
+    #[rules(4, 10, 11, 17, 39, 65, 67)]
+    WskSocket: fn(client: PWSK_CLIENT, address_family: ADDRESS_FAMILY, socket_type: USHORT, protocol: ULONG, #[flags] flags: SocketFlags, socket_context: PVOID, dispatch: *const c_void, owning_process: PEPROCESS, owning_thread: PETHREAD, security_descriptor: PSECURITY_DESCRIPTOR, irp: PIRP),
+    #[rules(4, 10, 11, 17, 32, 39, 65, 67)]
+    WskSocketConnect: fn(client: PWSK_CLIENT, socket_type: USHORT, protocol: ULONG, local_address: PSOCKADDR, remote_address: PSOCKADDR, #[reserved] flags: ULONG, socket_context: PVOID, dispatch: *const WSK_CLIENT_CONNECTION_DISPATCH, owning_process: PEPROCESS, owning_thread: PETHREAD, security_descriptor: PSECURITY_DESCRIPTOR, irp: PIRP),
+    #[rules(4, 9, 27, 65, 68)]
+    WskControlClient: fn(client: PWSK_CLIENT, control_code: ULONG, input_size: SIZE_T, input: PVOID, output_size: SIZE_T, output: PVOID, output_size_returned: PSIZE_T, irp: PIRP),
+    #[since(has::Names)]
+    #[rules(4, 10, 11, 66, 67)]
+    WskGetAddressInfo: fn(client: PWSK_CLIENT, node_name: PUNICODE_STRING, service_name: PUNICODE_STRING, name_space: ULONG, provider: *mut GUID, hints: PADDRINFOEXW, result: *mut PADDRINFOEXW, owning_process: PEPROCESS, owning_thread: PETHREAD, irp: PIRP),
+    #[since(has::Names)]
+    #[rules(4, 66)]
+    WskFreeAddressInfo: fn(client: PWSK_CLIENT, address_info: PADDRINFOEXW) -> (),
+    #[since(has::Names)]
+    #[rules(4, 10, 11, 66, 67)]
+    WskGetNameInfo: fn(client: PWSK_CLIENT, address: PSOCKADDR, address_length: ULONG, node_name: PUNICODE_STRING, service_name: PUNICODE_STRING, flags: ULONG, owning_process: PEPROCESS, owning_thread: PETHREAD, irp: PIRP),
 }
 
 /// The functions that sockets of every category have.
+///
+/// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_provider_basic_dispatch).
+#[rustfmt::skip]
 #[provider_table(WSK_PROVIDER_BASIC_DISPATCH, of_socket)]
-pub(crate) struct BasicDispatch {
+pub struct BasicDispatch {
+    #[rules(10, 11, 27, 34, 35, 51, 65, 68)]
+    WskControlSocket: fn(socket: PWSK_SOCKET, request_type: WSK_CONTROL_SOCKET_TYPE, control_code: ULONG, level: ULONG, input_size: SIZE_T, input: PVOID, output_size: SIZE_T, output: PVOID, output_size_returned: PSIZE_T, irp: PIRP),
+    #[rules(10, 11, 44, 45, 46, 47, 48, 49)]
     WskCloseSocket: fn(socket: PWSK_SOCKET, irp: PIRP),
+}
+
+/// The functions of a listening socket.
+///
+/// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_provider_listen_dispatch).
+#[rustfmt::skip]
+#[provider_table(WSK_PROVIDER_LISTEN_DISPATCH, of_socket)]
+pub struct ListenDispatch {
+    Basic: BasicDispatch,
+    #[rules(10, 11, 32)]
+    WskBind: fn(socket: PWSK_SOCKET, local_address: PSOCKADDR, #[reserved] flags: ULONG, irp: PIRP),
+    #[rules(10, 11, 17, 20, 25, 33)]
+    WskAccept: fn(socket: PWSK_SOCKET, #[reserved] flags: ULONG, accept_socket_context: PVOID, accept_socket_dispatch: *const WSK_CLIENT_CONNECTION_DISPATCH, local_address: PSOCKADDR, remote_address: PSOCKADDR, irp: PIRP),
+    #[rules(10, 11, 61)]
+    WskInspectComplete: fn(socket: PWSK_SOCKET, inspect_id: PWSK_INSPECT_ID, action: WSK_INSPECT_ACTION, irp: PIRP),
+    #[rules(10, 11, 25, 33)]
+    WskGetLocalAddress: fn(socket: PWSK_SOCKET, local_address: PSOCKADDR, irp: PIRP),
+}
+
+/// The functions of a datagram socket.
+///
+/// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_provider_datagram_dispatch).
+#[rustfmt::skip]
+#[provider_table(WSK_PROVIDER_DATAGRAM_DISPATCH, of_socket)]
+pub struct DatagramDispatch {
+    Basic: BasicDispatch,
+    #[rules(10, 11, 32)]
+    WskBind: fn(socket: PWSK_SOCKET, local_address: PSOCKADDR, #[reserved] flags: ULONG, irp: PIRP),
+    #[rules(10, 11, 21, 22, 26, 32, 33, 37)]
+    WskSendTo: fn(socket: PWSK_SOCKET, buffer: PWSK_BUF, #[reserved] flags: ULONG, remote_address: PSOCKADDR, control_info_length: ULONG, control_info: PCMSGHDR, irp: PIRP),
+    #[rules(10, 11, 21, 22, 24, 25, 26, 33)]
+    WskReceiveFrom: fn(socket: PWSK_SOCKET, buffer: PWSK_BUF, #[reserved] flags: ULONG, remote_address: PSOCKADDR, control_info_length: PULONG, control_info: PCMSGHDR, control_flags: PULONG, irp: PIRP),
+    #[rules(47, 57)]
+    WskRelease: fn(socket: PWSK_SOCKET, indication: PWSK_DATAGRAM_INDICATION),
+    #[rules(10, 11, 25, 33)]
+    WskGetLocalAddress: fn(socket: PWSK_SOCKET, local_address: PSOCKADDR, irp: PIRP),
+    #[since(has::SendMessages)]
+    #[rules(10, 11, 21, 22, 26, 28, 32, 33, 37)]
+    WskSendMessages: fn(socket: PWSK_SOCKET, buffer_list: PWSK_BUF_LIST, #[reserved] flags: ULONG, remote_address: PSOCKADDR, control_info_length: ULONG, control_info: PCMSGHDR, irp: PIRP),
+}
+
+/// The functions of a connection socket.
+///
+/// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_provider_connection_dispatch).
+#[rustfmt::skip]
+#[provider_table(WSK_PROVIDER_CONNECTION_DISPATCH, of_socket)]
+pub struct ConnectionDispatch {
+    Basic: BasicDispatch,
+    #[rules(10, 11, 32)]
+    WskBind: fn(socket: PWSK_SOCKET, local_address: PSOCKADDR, #[reserved] flags: ULONG, irp: PIRP),
+    #[rules(10, 11, 32, 33)]
+    WskConnect: fn(socket: PWSK_SOCKET, remote_address: PSOCKADDR, #[reserved] flags: ULONG, irp: PIRP),
+    #[rules(10, 11, 25, 33)]
+    WskGetLocalAddress: fn(socket: PWSK_SOCKET, local_address: PSOCKADDR, irp: PIRP),
+    #[rules(10, 11, 25, 36)]
+    WskGetRemoteAddress: fn(socket: PWSK_SOCKET, remote_address: PSOCKADDR, irp: PIRP),
+    #[rules(10, 11, 21, 22, 24, 36)]
+    WskSend: fn(socket: PWSK_SOCKET, buffer: PWSK_BUF, #[flags] flags: SendFlags, irp: PIRP),
+    #[rules(10, 11, 21, 22, 24, 31, 36)]
+    WskReceive: fn(socket: PWSK_SOCKET, buffer: PWSK_BUF, #[flags] flags: ReceiveFlags, irp: PIRP),
+    #[rules(10, 11, 21, 22, 24, 31, 36, 50)]
+    WskDisconnect: fn(socket: PWSK_SOCKET, buffer: PWSK_BUF, #[flags] flags: DisconnectFlags, irp: PIRP),
+    #[rules(47, 57)]
+    WskRelease: fn(socket: PWSK_SOCKET, indication: PWSK_DATA_INDICATION),
+    #[since(has::Streams)]
+    #[rules(10, 11, 21, 22, 29, 32, 33)]
+    WskConnectEx: fn(socket: PWSK_SOCKET, remote_address: PSOCKADDR, buffer: PWSK_BUF, #[reserved] flags: ULONG, irp: PIRP),
+    #[since(has::ExtendedTransfers)]
+    #[rules(10, 11, 21, 22, 24, 26, 36)]
+    WskSendEx: fn(socket: PWSK_SOCKET, buffer: PWSK_BUF, #[flags] flags: SendFlags, control_info_length: ULONG, control_info: PCMSGHDR, irp: PIRP),
+    #[since(has::ExtendedTransfers)]
+    #[rules(10, 11, 21, 22, 24, 26, 31, 36)]
+    WskReceiveEx: fn(socket: PWSK_SOCKET, buffer: PWSK_BUF, #[flags] flags: ReceiveFlags, control_info_length: PULONG, control_info: PCMSGHDR, #[reserved] control_flags: PULONG, irp: PIRP),
+}
+
+/// The functions of a stream socket, which Windows has since version 1703 of Windows 10.
+///
+/// There is no `WskInspectComplete` here, so that a connection cannot be pended (INV-41).
+/// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_provider_stream_dispatch).
+#[rustfmt::skip]
+#[provider_table(WSK_PROVIDER_STREAM_DISPATCH, of_socket)]
+pub struct StreamDispatch {
+    Basic: BasicDispatch,
+    #[rules(10, 11, 32)]
+    WskBind: fn(socket: PWSK_SOCKET, local_address: PSOCKADDR, #[reserved] flags: ULONG, irp: PIRP),
+    #[rules(10, 11, 17, 20, 25, 33, 40)]
+    WskAccept: fn(socket: PWSK_SOCKET, #[reserved] flags: ULONG, accept_socket_context: PVOID, accept_socket_dispatch: *const WSK_CLIENT_CONNECTION_DISPATCH, local_address: PSOCKADDR, remote_address: PSOCKADDR, irp: PIRP),
+    #[rules(10, 11, 32, 33, 40)]
+    WskConnect: fn(socket: PWSK_SOCKET, remote_address: PSOCKADDR, #[reserved] flags: ULONG, irp: PIRP),
+    #[rules(10, 11, 33, 40)]
+    WskListen: fn(socket: PWSK_SOCKET, irp: PIRP),
+    #[rules(10, 11, 21, 22, 24, 36)]
+    WskSend: fn(socket: PWSK_SOCKET, buffer: PWSK_BUF, #[flags] flags: SendFlags, irp: PIRP),
+    #[rules(10, 11, 21, 22, 24, 31, 36)]
+    WskReceive: fn(socket: PWSK_SOCKET, buffer: PWSK_BUF, #[flags] flags: ReceiveFlags, irp: PIRP),
+    #[rules(10, 11, 21, 22, 24, 31, 36, 50)]
+    WskDisconnect: fn(socket: PWSK_SOCKET, buffer: PWSK_BUF, #[flags] flags: DisconnectFlags, irp: PIRP),
+    #[rules(47, 57)]
+    WskRelease: fn(socket: PWSK_SOCKET, indication: PWSK_DATA_INDICATION),
+    #[rules(10, 11, 25, 33)]
+    WskGetLocalAddress: fn(socket: PWSK_SOCKET, local_address: PSOCKADDR, irp: PIRP),
+    #[rules(10, 11, 25, 36)]
+    WskGetRemoteAddress: fn(socket: PWSK_SOCKET, remote_address: PSOCKADDR, irp: PIRP),
+    #[rules(10, 11, 21, 22, 29, 32, 33, 40)]
+    WskConnectEx: fn(socket: PWSK_SOCKET, remote_address: PSOCKADDR, buffer: PWSK_BUF, #[reserved] flags: ULONG, irp: PIRP),
+    #[since(has::ExtendedTransfers)]
+    #[rules(10, 11, 21, 22, 24, 26, 36)]
+    WskSendEx: fn(socket: PWSK_SOCKET, buffer: PWSK_BUF, #[flags] flags: SendFlags, control_info_length: ULONG, control_info: PCMSGHDR, irp: PIRP),
+    #[since(has::ExtendedTransfers)]
+    #[rules(10, 11, 21, 22, 24, 26, 31, 36)]
+    WskReceiveEx: fn(socket: PWSK_SOCKET, buffer: PWSK_BUF, #[flags] flags: ReceiveFlags, control_info_length: PULONG, control_info: PCMSGHDR, #[reserved] control_flags: PULONG, irp: PIRP),
 }
 
 /// The functions of a socket category: what makes a socket one of it (INV-38).
 pub(crate) trait Category: Copy {
     /// What `WskSocket` is told to create.
-    const FLAG: ULONG;
+    const FLAGS: SocketFlags;
 
     /// The functions of a socket.
     ///
@@ -51,7 +229,7 @@ pub(crate) trait Category: Copy {
 }
 
 impl Category for ListenDispatch {
-    const FLAG: ULONG = WSK_FLAG_LISTEN_SOCKET;
+    const FLAGS: SocketFlags = SocketFlags::LISTEN;
 
     unsafe fn of(socket: PWSK_SOCKET) -> Self {
         // SAFETY: the caller's promise.
@@ -60,39 +238,10 @@ impl Category for ListenDispatch {
 }
 
 impl Category for ConnectionDispatch {
-    const FLAG: ULONG = WSK_FLAG_CONNECTION_SOCKET;
+    const FLAGS: SocketFlags = SocketFlags::CONNECTION;
 
     unsafe fn of(socket: PWSK_SOCKET) -> Self {
         // SAFETY: the caller's promise.
         unsafe { Self::of(socket) }
     }
-}
-
-/// The functions of a listening socket.
-#[provider_table(WSK_PROVIDER_LISTEN_DISPATCH, of_socket)]
-pub(crate) struct ListenDispatch {
-    WskBind: fn(socket: PWSK_SOCKET, local_address: PSOCKADDR, #[reserved] flags: ULONG, irp: PIRP),
-    WskAccept: fn(
-        socket: PWSK_SOCKET,
-        #[reserved] flags: ULONG,
-        accept_socket_context: PVOID,
-        accept_socket_dispatch: *const WSK_CLIENT_CONNECTION_DISPATCH,
-        local_address: PSOCKADDR,
-        remote_address: PSOCKADDR,
-        irp: PIRP,
-    ),
-    WskGetLocalAddress: fn(socket: PWSK_SOCKET, local_address: PSOCKADDR, irp: PIRP),
-}
-
-/// The functions of a connection socket.
-#[provider_table(WSK_PROVIDER_CONNECTION_DISPATCH, of_socket)]
-pub(crate) struct ConnectionDispatch {
-    WskBind: fn(socket: PWSK_SOCKET, local_address: PSOCKADDR, #[reserved] flags: ULONG, irp: PIRP),
-    WskConnect:
-        fn(socket: PWSK_SOCKET, remote_address: PSOCKADDR, #[reserved] flags: ULONG, irp: PIRP),
-    WskGetLocalAddress: fn(socket: PWSK_SOCKET, local_address: PSOCKADDR, irp: PIRP),
-    WskGetRemoteAddress: fn(socket: PWSK_SOCKET, remote_address: PSOCKADDR, irp: PIRP),
-    WskSend: fn(socket: PWSK_SOCKET, buffer: PWSK_BUF, flags: ULONG, irp: PIRP),
-    WskReceive: fn(socket: PWSK_SOCKET, buffer: PWSK_BUF, flags: ULONG, irp: PIRP),
-    WskDisconnect: fn(socket: PWSK_SOCKET, buffer: PWSK_BUF, flags: ULONG, irp: PIRP),
 }

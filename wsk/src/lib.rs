@@ -42,9 +42,14 @@
 #[cfg(test)]
 extern crate std;
 
+// What macros write calls this crate by its name, here as everywhere.
+extern crate self as wsk;
+
 mod address;
 mod buffer;
-mod dispatch;
+mod capabilities;
+pub mod dispatch;
+pub mod flags;
 pub mod irql;
 pub mod net;
 mod operation;
@@ -56,7 +61,11 @@ mod socket;
 mod status;
 mod sync;
 
+pub use wsk_macros::provider_table;
+pub use wsk_sys as sys;
+
 pub use buffer::{BufResult, Buffer, IoBuf, Slice};
+pub use capabilities::{Capabilities, WindowsVersion, has};
 pub use net::{TcpListener, TcpStream};
 pub use registration::{Provider, Registration, Version};
 pub use rt::{Runtime, Spawner};

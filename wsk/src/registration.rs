@@ -13,6 +13,7 @@ use wsk_sys::{
     WskQueryProviderCharacteristics, WskRegister, WskReleaseProviderNPI, find_pool_routines,
 };
 
+use crate::capabilities::Capabilities;
 use crate::dispatch::ProviderDispatch;
 use crate::irql::{self, Passive};
 use crate::pool::{PoolArc, PoolBox};
@@ -79,6 +80,7 @@ impl Registration {
             holds: AtomicUsize::new(1),
             drained: Event::new(),
             reaper: Reaper::new(),
+            capabilities: Capabilities::of_system(passive),
         })?;
         // SAFETY: the core stays in this allocation, which is nonpaged.
         unsafe { core.drained.initialise() };
@@ -207,6 +209,7 @@ pub(crate) struct Core {
     /// Set when the last hold but the registration's was given up after the registration's.
     drained: Event,
     reaper: Reaper,
+    capabilities: Capabilities,
 }
 
 // SAFETY: WSK synchronises the block, and everything else is shared by its own rules.
@@ -272,11 +275,28 @@ impl Provider {
         unsafe { self.0.core.as_ref() }
     }
 
-    pub(crate) fn client(&self) -> PWSK_CLIENT {
+    /// What the running Windows has.
+    ///
+    /// IRQL: any.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        self.core().capabilities
+    }
+
+    /// The client that the functions of [`dispatch`](Self::dispatch) are called with. It is valid while the
+    /// provider is captured (INV-4).
+    ///
+    /// IRQL: any.
+    #[must_use]
+    pub fn client(&self) -> PWSK_CLIENT {
         self.0.client
     }
 
-    pub(crate) fn dispatch(&self) -> ProviderDispatch {
+    /// WSK's functions as they are. They may be called while the provider is captured (INV-4).
+    ///
+    /// IRQL: any.
+    #[must_use]
+    pub fn dispatch(&self) -> ProviderDispatch {
         // SAFETY: the table is valid while it is captured, which it is as long as `self`.
         unsafe { ProviderDispatch::from_raw(self.0.dispatch) }
     }

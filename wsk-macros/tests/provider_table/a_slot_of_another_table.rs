@@ -1,10 +1,13 @@
-use wsk_macros::provider_table;
-#[allow(unused_imports)]
-use wsk_sys::*;
+#![allow(unused_imports)]
 
-#[provider_table(WSK_PROVIDER_LISTEN_DISPATCH, of_socket)]
-struct Listen {
-    WskConnect: fn(socket: PWSK_SOCKET, remote_address: PSOCKADDR, #[reserved] flags: ULONG, irp: PIRP),
+use wsk::sys::*;
+use wsk_macros::provider_table;
+
+#[provider_table(WSK_PROVIDER_BASIC_DISPATCH, of_socket)]
+struct Basic {
+    WskControlSocket: fn(socket: PWSK_SOCKET, request_type: WSK_CONTROL_SOCKET_TYPE, control_code: ULONG, level: ULONG, input_size: SIZE_T, input: PVOID, output_size: SIZE_T, output: PVOID, returned: PSIZE_T, irp: PIRP),
+    WskCloseSocket: fn(socket: PWSK_SOCKET, irp: PIRP),
+    WskListen: fn(socket: PWSK_SOCKET, irp: PIRP),
 }
 
 fn main() {}

@@ -1,11 +1,12 @@
-use wsk_macros::provider_table;
-#[allow(unused_imports)]
-use wsk_sys::*;
+#![allow(unused_imports)]
 
-#[provider_table(WSK_PROVIDER_LISTEN_DISPATCH, of_socket)]
-struct Listen {
-    WskBind: fn(socket: PWSK_SOCKET, local_address: PWSK_BUF, #[reserved] flags: ULONG, irp: PIRP),
-    WskGetLocalAddress: fn(socket: PWSK_SOCKET, local_address: PSOCKADDR),
+use wsk::sys::*;
+use wsk_macros::provider_table;
+
+#[provider_table(WSK_PROVIDER_BASIC_DISPATCH, of_socket)]
+struct Basic {
+    WskControlSocket: fn(socket: PWSK_SOCKET, request_type: WSK_CONTROL_SOCKET_TYPE, control_code: ULONG, level: ULONG, input_size: SIZE_T, input: PVOID, output_size: SIZE_T, output: PVOID, returned: PSIZE_T, irp: PIRP),
+    WskCloseSocket: fn(socket: PWSK_SOCKET, buffer: PWSK_BUF),
 }
 
 fn main() {}

@@ -1,13 +1,12 @@
-use wsk_macros::provider_table;
-#[allow(unused_imports)]
-use wsk_sys::*;
+#![allow(unused_imports)]
 
-#[provider_table(WSK_PROVIDER_LISTEN_DISPATCH, of_socket)]
-struct Listen {
-    WskBind: usize,
-    WskAccept: fn(PWSK_SOCKET, irp: PIRP),
-    WskInspectComplete: fn(socket: PWSK_SOCKET, #[ignored] flags: ULONG, irp: PIRP),
-    WskGetLocalAddress: fn(socket: PWSK_SOCKET, local_address: PSOCKADDR, irp: PIRP) -> NTSTATUS,
+use wsk::sys::*;
+use wsk_macros::provider_table;
+
+#[provider_table(WSK_PROVIDER_BASIC_DISPATCH, of_socket)]
+struct Basic {
+    WskControlSocket: usize,
+    WskCloseSocket: fn(PWSK_SOCKET, #[ignored] irp: PIRP),
 }
 
 fn main() {}

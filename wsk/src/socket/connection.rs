@@ -9,6 +9,7 @@ use super::{Closing, Socket, Transport, local, remote};
 use crate::address::{self, Storage};
 use crate::buffer::{BufResult, Buffer, IoBuf};
 use crate::dispatch::ConnectionDispatch;
+use crate::flags::{DisconnectFlags, ReceiveFlags, SendFlags};
 use crate::operation::{Outcome, Payload};
 use crate::registration::Provider;
 use crate::status::{Result, known};
@@ -110,9 +111,11 @@ impl ConnectionSocket {
             let descriptor: PWSK_BUF = unsafe { &raw mut (*payload).descriptor };
             match transfer {
                 // SAFETY: the socket is connected; the buffer stays until the request completes.
-                Transfer::Send => unsafe { dispatch.send(descriptor, 0, irp) },
+                Transfer::Send => unsafe { dispatch.send(descriptor, SendFlags::empty(), irp) },
                 // SAFETY: as above.
-                Transfer::Receive => unsafe { dispatch.receive(descriptor, 0, irp) },
+                Transfer::Receive => unsafe {
+                    dispatch.receive(descriptor, ReceiveFlags::empty(), irp)
+                },
             }
         };
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
@@ -136,7 +139,7 @@ impl ConnectionSocket {
     pub(crate) async fn disconnect(&self) -> Result<()> {
         let call = |dispatch: ConnectionDispatch, irp, _| {
             // SAFETY: the socket is connected. No last buffer, and no flags: graceful.
-            unsafe { dispatch.disconnect(ptr::null_mut(), 0, irp) }
+            unsafe { dispatch.disconnect(ptr::null_mut(), DisconnectFlags::empty(), irp) }
         };
         // SAFETY: the call is given no memory.
         unsafe { self.0.request(|_| (), call, |_| ()) }.await

@@ -236,7 +236,7 @@ impl<C: Category> Socket<C> {
                         transport.family,
                         transport.socket_type,
                         transport.protocol,
-                        C::FLAG,
+                        C::FLAGS,
                         ptr::null_mut(),
                         ptr::null(),
                         ptr::null_mut(),

@@ -1,0 +1,19 @@
+#![allow(unused_imports)]
+
+use wsk::sys::*;
+use wsk_macros::provider_table;
+
+struct New(());
+
+#[provider_table(WSK_PROVIDER_BASIC_DISPATCH, of_socket)]
+struct Basic {
+    WskControlSocket: fn(socket: PWSK_SOCKET, request_type: WSK_CONTROL_SOCKET_TYPE, control_code: ULONG, level: ULONG, input_size: SIZE_T, input: PVOID, output_size: SIZE_T, output: PVOID, returned: PSIZE_T, irp: PIRP),
+    #[since(New)]
+    WskCloseSocket: fn(socket: PWSK_SOCKET, irp: PIRP),
+}
+
+unsafe fn close(basic: Basic, irp: PIRP) -> NTSTATUS {
+    unsafe { basic.close_socket(irp) }
+}
+
+fn main() {}

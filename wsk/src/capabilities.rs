@@ -1,0 +1,148 @@
+//! What the running Windows has of WSK: its tables are as long as it makes them, whichever header a driver
+//! was compiled with (INV-8).
+
+use core::fmt;
+use core::mem::MaybeUninit;
+
+use wsk_sys::{RTL_OSVERSIONINFOW, RtlGetVersion};
+
+use crate::irql::Passive;
+
+/// A release of Windows, as `RtlGetVersion` tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WindowsVersion {
+    /// The major version.
+    pub major: u32,
+    /// The minor version.
+    pub minor: u32,
+    /// The number of the build.
+    pub build: u32,
+}
+
+impl WindowsVersion {
+    const fn new(major: u32, minor: u32, build: u32) -> Self {
+        Self { major, minor, build }
+    }
+
+    const fn is_at_least(self, other: Self) -> bool {
+        if self.major != other.major {
+            return self.major > other.major;
+        }
+        if self.minor != other.minor {
+            return self.minor > other.minor;
+        }
+        self.build >= other.build
+    }
+}
+
+impl fmt::Display for WindowsVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.build)
+    }
+}
+
+/// What the running Windows has. See [`Provider::capabilities`](crate::Provider::capabilities).
+///
+/// ```
+/// use wsk::{Registration, irql::Passive};
+///
+/// # let host = wsk_host::Host::new(
+/// #     wsk_host::Config::default().windows(wsk_host::Windows::SEVEN));
+/// # let _entered = host.enter();
+/// // SAFETY: an example runs at PASSIVE_LEVEL.
+/// let passive = unsafe { Passive::assume() };
+/// let registration = Registration::register(passive)?;
+/// let capabilities = registration.try_capture()?.capabilities();
+/// // Windows 7 resolves names, and does not send several datagrams at once.
+/// assert!(capabilities.names().is_some());
+/// assert!(capabilities.send_messages().is_none());
+/// # Ok::<(), wsk::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities(WindowsVersion);
+
+impl Capabilities {
+    /// Asks the system.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-rtlgetversion).
+    #[must_use]
+    pub fn of_system(_passive: Passive) -> Self {
+        let mut information = MaybeUninit::<RTL_OSVERSIONINFOW>::zeroed();
+        let size = u32::try_from(size_of::<RTL_OSVERSIONINFOW>()).unwrap_or(u32::MAX);
+        // SAFETY: there is room for the structure, whose first field is its size.
+        unsafe { (&raw mut (*information.as_mut_ptr()).dwOSVersionInfoSize).write(size) };
+        // SAFETY: the structure says its size. The documentation knows no failure; zeroes would be an old
+        // system.
+        unsafe { RtlGetVersion(information.as_mut_ptr()) };
+        // SAFETY: zeroes are valid, and so is what the system wrote.
+        let information = unsafe { information.assume_init() };
+        Self(WindowsVersion::new(
+            information.dwMajorVersion,
+            information.dwMinorVersion,
+            information.dwBuildNumber,
+        ))
+    }
+
+    /// The running Windows.
+    #[must_use]
+    pub const fn windows(self) -> WindowsVersion {
+        self.0
+    }
+
+    /// Name resolution, since Windows 7.
+    #[must_use]
+    pub const fn names(self) -> Option<has::Names> {
+        if self.0.is_at_least(WindowsVersion::new(6, 1, 0)) { Some(has::Names(())) } else { None }
+    }
+
+    /// `WskSendMessages`, since Windows 8.
+    #[must_use]
+    pub const fn send_messages(self) -> Option<has::SendMessages> {
+        if self.0.is_at_least(WindowsVersion::new(6, 2, 0)) {
+            Some(has::SendMessages(()))
+        } else {
+            None
+        }
+    }
+
+    /// Stream sockets and `WskConnectEx`, since Windows 10, version 1703.
+    #[must_use]
+    pub const fn streams(self) -> Option<has::Streams> {
+        if self.0.is_at_least(WindowsVersion::new(10, 0, 15063)) {
+            Some(has::Streams(()))
+        } else {
+            None
+        }
+    }
+
+    /// `WskSendEx` and `WskReceiveEx`, since Windows 10, version 1803. They are reserved for the system.
+    #[must_use]
+    pub const fn extended_transfers(self) -> Option<has::ExtendedTransfers> {
+        if self.0.is_at_least(WindowsVersion::new(10, 0, 17134)) {
+            Some(has::ExtendedTransfers(()))
+        } else {
+            None
+        }
+    }
+}
+
+/// Proofs that the running Windows has something: values of these types come from [`Capabilities`] only,
+/// and calls that need what they prove take one.
+pub mod has {
+    /// Name resolution.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Names(pub(super) ());
+
+    /// Sending several datagrams at once.
+    #[derive(Clone, Copy, Debug)]
+    pub struct SendMessages(pub(super) ());
+
+    /// Stream sockets, and connecting with data.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Streams(pub(super) ());
+
+    /// What is reserved for the system.
+    #[derive(Clone, Copy, Debug)]
+    pub struct ExtendedTransfers(pub(super) ());
+}
