@@ -1,5 +1,6 @@
 //! Macros of the `wsk` crate.
 
+mod events;
 mod paths;
 mod provider_table;
 
@@ -69,6 +70,52 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn provider_table(arguments: TokenStream, item: TokenStream) -> TokenStream {
     provider_table::expand(arguments.into(), item.into())
+        .unwrap_or_else(|error| error.to_compile_error())
+        .into()
+}
+
+/// Makes the C table of an implementation of WSK's event callbacks.
+///
+/// On an `impl` of `ListenEvents`, `ConditionalListenEvents`, `DatagramEvents` or `ConnectionEvents` of
+/// `wsk::events`. It adds an implementation of `ListenTable`, `DatagramTable` or `ConnectionTable`: the
+/// static table with a function for every method that is there and null for the others, and the mask of
+/// the events that can be enabled. A stream socket takes a type with `ListenEvents` and
+/// `ConnectionEvents`.
+///
+/// ```
+/// use wsk::events::{ConnectionEvents, ConnectionTable, Data, EventMask, Receipt};
+///
+/// struct Sink;
+///
+/// #[wsk::events]
+/// impl ConnectionEvents for Sink {
+///     fn receive(&self, _data: Data<'_>) -> Receipt {
+///         Receipt::All
+///     }
+/// }
+///
+/// assert!(Sink::TABLE.WskReceiveEvent.is_some());
+/// assert!(Sink::TABLE.WskDisconnectEvent.is_none());
+/// assert_eq!(Sink::EVENTS, EventMask::RECEIVE);
+/// ```
+///
+/// # Safety of what it makes
+///
+/// The table's functions may be called by WSK with a context that is null, or one of
+/// `wsk::events::Handler::into_raw` of the type that the `impl` is for, which stays until the socket's close
+/// has completed (INV-39, INV-46). Whoever makes a socket with the table promises that; the functions see to
+/// the rest: what they are given is shown for as long as the call (INV-58), null pointers are told as `dead`
+/// (INV-42), they return nothing but what WSK allows (INV-55, INV-59, INV-62) and accept no more than there
+/// is, and a panic does not leave them (INV-64).
+///
+/// # What it becomes
+///
+/// ```text
+#[doc = include_str!("../tests/expansion/events.txt")]
+/// ```
+#[proc_macro_attribute]
+pub fn events(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    events::expand(arguments.into(), item.into())
         .unwrap_or_else(|error| error.to_compile_error())
         .into()
 }

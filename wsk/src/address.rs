@@ -3,8 +3,8 @@
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use wsk_sys::{
-    ADDRESS_FAMILY, AF_INET, AF_INET6, IN_ADDR, IN_ADDR_0, IN6_ADDR, IN6_ADDR_0, SOCKADDR_IN,
-    SOCKADDR_IN6, SOCKADDR_IN6_0, SOCKADDR_STORAGE,
+    ADDRESS_FAMILY, AF_INET, AF_INET6, IN_ADDR, IN_ADDR_0, IN6_ADDR, IN6_ADDR_0, PSOCKADDR,
+    SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_IN6_0, SOCKADDR_STORAGE,
 };
 
 /// Room for an address of any family: what WSK writes addresses to (INV-25).
@@ -53,6 +53,31 @@ impl Storage {
             }
             _ => None,
         }
+    }
+}
+
+/// An address of WSK's, if its family is one of those that this crate knows.
+///
+/// # Safety
+///
+/// The pointer is null, or to an address of the family that it begins with.
+pub(crate) unsafe fn read(address: PSOCKADDR) -> Option<SocketAddr> {
+    if address.is_null() {
+        return None;
+    }
+    // SAFETY: every address begins with its family.
+    match unsafe { (&raw const (*address).sa_family).read_unaligned() } {
+        AF_INET => {
+            // SAFETY: the family says what it is.
+            let address = unsafe { address.cast::<SOCKADDR_IN>().read_unaligned() };
+            Some(SocketAddr::V4(v4_from_c(&address)))
+        }
+        AF_INET6 => {
+            // SAFETY: as above.
+            let address = unsafe { address.cast::<SOCKADDR_IN6>().read_unaligned() };
+            Some(SocketAddr::V6(v6_from_c(&address)))
+        }
+        _ => None,
     }
 }
 

@@ -49,6 +49,7 @@ mod address;
 mod buffer;
 mod capabilities;
 pub mod dispatch;
+pub mod events;
 pub mod flags;
 pub mod irql;
 pub mod net;
@@ -61,7 +62,7 @@ mod socket;
 mod status;
 mod sync;
 
-pub use wsk_macros::provider_table;
+pub use wsk_macros::{events, provider_table};
 pub use wsk_sys as sys;
 
 pub use buffer::{BufResult, Buffer, IoBuf, Slice};

@@ -306,6 +306,8 @@ fn accept(host: &Host, id: u64, callbacks: &Callbacks, arrival: &Arrival, action
     let mut stack = host.stack();
     if status != STATUS_SUCCESS {
         stack.discard(accepted);
+        // Its peer is told.
+        actions.extend(stack.progress(id));
         return;
     }
     if let Some(socket) = stack.sockets.get_mut(&accepted) {
@@ -370,8 +372,9 @@ fn receive(
 ) {
     let flags = flags | level_flag();
     let count = bytes.len();
-    let mut data = host.by_chance(|random| Data::new(bytes, random));
+    let mut data = host.by_chance(|random| Data::new(&bytes, random));
     let first = data.first();
+    offer(host, id, first.addr(), Retained::Data(data));
     let mut accepted = count;
     let extended = host.stack().sockets.get(&id).and_then(|socket| socket.streams.receive_ex);
     let (name, status) = if let Some(function) = extended {
@@ -400,20 +403,16 @@ fn receive(
                 let found = format!("it accepted {accepted} bytes of {count}");
                 broken(55, name, &found, None);
             }
-            data.bytes[accepted..].to_vec()
+            bytes[accepted..].to_vec()
         }
-        STATUS_PENDING => {
-            if let Some(socket) = host.stack().sockets.get_mut(&id) {
-                socket.retained.insert(first.addr(), Retained::Data(data));
-            }
-            Vec::new()
-        }
-        STATUS_DATA_NOT_ACCEPTED => data.bytes.clone(),
+        STATUS_PENDING => Vec::new(),
+        STATUS_DATA_NOT_ACCEPTED => bytes,
         _ => {
             require(false, 55, name, status);
             return;
         }
     };
+    take_back(host, id, first.addr(), status == STATUS_PENDING, name);
     host.stack().indicated(id, &rest, actions);
 }
 
@@ -432,26 +431,48 @@ fn receive_from(
     };
     let count = datagrams.len();
     let flags = level_flag() | datagrams.first().map_or(0, datagram_flags);
-    let mut list = host.by_chance(|random| Datagrams::new(datagrams, options, random));
+    let mut list = host.by_chance(|random| Datagrams::new(&datagrams, options, random));
     let first = list.first();
+    offer(host, id, first.addr(), Retained::Datagrams(list));
     // SAFETY: the client's callback gets what WSK promises it.
     let status = calling(|| unsafe { function(context(callbacks), flags, first) });
     record(host, FUNCTION, id, format!("{count} datagrams: {}", Status(status)));
     let refused = match status {
-        STATUS_SUCCESS => Vec::new(),
-        STATUS_PENDING => {
-            if let Some(socket) = host.stack().sockets.get_mut(&id) {
-                socket.retained.insert(first.addr(), Retained::Datagrams(list));
-            }
-            Vec::new()
-        }
-        STATUS_DATA_NOT_ACCEPTED => list.all.clone(),
+        STATUS_SUCCESS | STATUS_PENDING => Vec::new(),
+        STATUS_DATA_NOT_ACCEPTED => datagrams,
         _ => {
             require(false, 55, FUNCTION, status);
             return;
         }
     };
+    take_back(host, id, first.addr(), status == STATUS_PENDING, FUNCTION);
     host.stack().indicated_datagrams(id, refused, actions);
+}
+
+/// A list is about to be indicated. From here on it may be retained, and released by another thread, before
+/// the callback's return has said so.
+fn offer(host: &Host, id: u64, first: usize, list: Retained) {
+    if let Some(socket) = host.stack().sockets.get_mut(&id) {
+        socket.offered.insert(first);
+        socket.retained.insert(first, list);
+    }
+}
+
+/// A callback has returned, and has retained its list or not.
+fn take_back(host: &Host, id: u64, first: usize, is_retained: bool, function: &str) {
+    let mut stack = host.stack();
+    let Some(socket) = stack.sockets.get_mut(&id) else {
+        return;
+    };
+    socket.offered.remove(&first);
+    if is_retained {
+        return;
+    }
+    let list = socket.retained.remove(&first);
+    drop(stack);
+    if list.is_none() {
+        broken(57, function, "the list was released, and not retained", None);
+    }
 }
 
 fn disconnect(host: &Host, id: u64, callbacks: &Callbacks, flags: ULONG) {

@@ -79,7 +79,6 @@ fn buffer(blocks: &[Block], length: usize) -> WSK_BUF {
 
 /// Data of a connection, as it is indicated.
 pub(super) struct Data {
-    pub(super) bytes: Vec<u8>,
     nodes: Vec<WSK_DATA_INDICATION>,
     _blocks: Vec<Vec<Block>>,
     pub(super) origin: Origin,
@@ -89,7 +88,7 @@ pub(super) struct Data {
 unsafe impl Send for Data {}
 
 impl Data {
-    pub(super) fn new(bytes: Vec<u8>, random: &mut Random) -> Self {
+    pub(super) fn new(bytes: &[u8], random: &mut Random) -> Self {
         let split = if bytes.len() > 1 { random.below(bytes.len()) } else { 0 };
         let parts = [&bytes[..split], &bytes[split..]];
         let blocks: Vec<_> =
@@ -107,7 +106,7 @@ impl Data {
             // SAFETY: both are elements.
             unsafe { (*first.add(next - 1)).Next = first.add(next) };
         }
-        Self { bytes, nodes, _blocks: blocks, origin: Origin::here("WskReceiveEvent") }
+        Self { nodes, _blocks: blocks, origin: Origin::here("WskReceiveEvent") }
     }
 
     pub(super) fn first(&mut self) -> PWSK_DATA_INDICATION {
@@ -117,7 +116,6 @@ impl Data {
 
 /// Datagrams, as they are indicated.
 pub(super) struct Datagrams {
-    pub(super) all: Vec<Datagram>,
     nodes: Vec<WSK_DATAGRAM_INDICATION>,
     _blocks: Vec<Vec<Block>>,
     _addresses: Vec<SOCKADDR_IN6>,
@@ -130,7 +128,7 @@ pub(super) struct Datagrams {
 unsafe impl Send for Datagrams {}
 
 impl Datagrams {
-    pub(super) fn new(all: Vec<Datagram>, options: &Options, random: &mut Random) -> Self {
+    pub(super) fn new(all: &[Datagram], options: &Options, random: &mut Random) -> Self {
         let blocks: Vec<_> = all.iter().map(|datagram| chain(&datagram.bytes, random)).collect();
         // SAFETY: zeroes are an address.
         let zero = || unsafe { std::mem::zeroed::<SOCKADDR_IN6>() };
@@ -165,7 +163,7 @@ impl Datagrams {
             unsafe { (*first.add(next - 1)).Next = first.add(next) };
         }
         let origin = Origin::here("WskReceiveFromEvent");
-        Self { all, nodes, _blocks: blocks, _addresses: addresses, _control: control, origin }
+        Self { nodes, _blocks: blocks, _addresses: addresses, _control: control, origin }
     }
 
     pub(super) fn first(&mut self) -> PWSK_DATAGRAM_INDICATION {

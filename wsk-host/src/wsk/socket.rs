@@ -1,6 +1,6 @@
 //! A socket: what WSK remembers of it, beside its endpoint in the network.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::ptr;
 use std::sync::Arc;
@@ -162,6 +162,8 @@ pub(super) struct Socket {
     pub(super) datagrams: Datagrams,
     /// The lists that the client has retained, by the address of their first element.
     pub(super) retained: BTreeMap<usize, Retained>,
+    /// Those of them whose callback has not returned yet.
+    pub(super) offered: BTreeSet<usize>,
     pub(super) arrivals: VecDeque<Arrival>,
     pub(super) inspected_as: Option<InspectKey>,
     /// Inspected connections that have gone before the client has decided.
@@ -202,6 +204,7 @@ impl Socket {
             streams: Streams { ideal_backlog: 64 << 10, ..Streams::default() },
             datagrams: Datagrams::default(),
             retained: BTreeMap::new(),
+            offered: BTreeSet::new(),
             arrivals: VecDeque::new(),
             inspected_as: None,
             aborted: Vec::new(),

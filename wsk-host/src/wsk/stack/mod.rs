@@ -277,7 +277,9 @@ impl Stack {
         let Some(socket) = self.sockets.get_mut(&id) else {
             return actions;
         };
-        if let Some(retained) = socket.retained.values().next() {
+        let mut retained =
+            socket.retained.iter().filter(|(list, _)| !socket.offered.contains(list));
+        if let Some((_, retained)) = retained.next() {
             let (what, origin) = match retained {
                 Retained::Data(data) => ("data", &data.origin),
                 Retained::Datagrams(datagrams) => ("datagrams", &datagrams.origin),

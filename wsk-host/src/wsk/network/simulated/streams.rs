@@ -66,6 +66,15 @@ impl Simulated {
         }
     }
 
+    /// As [`link`](Self::link), or one that is made already but not yet known to the side that has asked for
+    /// it: what is sent to it arrives.
+    fn side(&mut self, id: u64) -> Option<&mut Link> {
+        match &mut self.endpoints.get_mut(&id)?.role {
+            Role::Connected(link) | Role::Connecting(Some((_, Ok(link)))) => Some(link),
+            _ => None,
+        }
+    }
+
     /// Asks the listener of an address for a connection.
     pub(super) fn request_link(&mut self, id: u64, remote: SocketAddr) {
         let to = SocketAddr::new(remote.ip().to_canonical(), remote.port());
@@ -179,16 +188,11 @@ impl Simulated {
     /// Joins the two sides of a connection: what the one has sent before is for the other now.
     fn meet(&mut self, client: u64, server: u64) {
         let now = self.now;
-        let sent = match self.endpoints.get_mut(&client).map(|endpoint| &mut endpoint.role) {
-            Some(Role::Connected(link) | Role::Connecting(Some((_, Ok(link))))) => {
-                link.peer = server;
-                // Until now it was its own receiver.
-                let sent = std::mem::take(&mut link.incoming);
-                let held = std::mem::take(&mut link.held);
-                Some((sent, held))
-            }
-            _ => None,
-        };
+        let sent = self.side(client).map(|link| {
+            link.peer = server;
+            // Until now it was its own receiver.
+            (std::mem::take(&mut link.incoming), std::mem::take(&mut link.held))
+        });
         match sent {
             Some((sent, held)) => {
                 for (due, _) in &sent {
@@ -225,7 +229,7 @@ impl Simulated {
 
     /// A connection is lost for one side.
     fn lose(&mut self, id: u64, due: Ticks) {
-        if let Some(link) = self.link(id) {
+        if let Some(link) = self.side(id) {
             link.lost.get_or_insert((due, STATUS_CONNECTION_RESET));
             self.wake(due, id);
         }
@@ -239,7 +243,7 @@ impl Simulated {
         };
         // A side that was not accepted yet keeps its own.
         let receiver = if link.peer == 0 { id } else { link.peer };
-        if let Some(to) = self.link(receiver) {
+        if let Some(to) = self.side(receiver) {
             let due = to.incoming.back().map_or(arrival, |(last, _)| arrival.max(*last));
             if let Segment::Bytes(bytes) = &segment {
                 to.held += bytes.len();
@@ -258,7 +262,7 @@ impl Simulated {
             return Poll::Ready(Err(status));
         }
         let receiver = if link.peer == 0 { id } else { link.peer };
-        let Some(to) = self.link(receiver) else {
+        let Some(to) = self.side(receiver) else {
             // It was closed, and this side is about to be told.
             return Poll::Pending;
         };

@@ -1,0 +1,212 @@
+//! `#[events]`.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Error, Ident, ImplItem, ItemImpl, Path, Result};
+
+use crate::paths;
+
+/// A trait of events: what it has, and the table that it fills.
+struct Trait {
+    name: &'static str,
+    /// The trait of types that have such a table.
+    table_trait: &'static str,
+    /// The table in C.
+    table: &'static str,
+    events: &'static [Event],
+}
+
+/// A slot of a table.
+struct Event {
+    method: &'static str,
+    slot: &'static str,
+    thunk: &'static str,
+    /// Its name among those that can be enabled.
+    mask: Option<&'static str>,
+}
+
+const fn event(
+    method: &'static str,
+    slot: &'static str,
+    thunk: &'static str,
+    mask: Option<&'static str>,
+) -> Event {
+    Event { method, slot, thunk, mask }
+}
+
+/// What every trait has besides: told by a null pointer, and not by a slot.
+const DEAD: &str = "dead";
+
+static TRAITS: [Trait; 4] = [
+    Trait {
+        name: "ListenEvents",
+        table_trait: "ListenTable",
+        table: "WSK_CLIENT_LISTEN_DISPATCH",
+        events: &[
+            event("accept", "WskAcceptEvent", "accept", Some("ACCEPT")),
+            event("", "WskInspectEvent", "", None),
+            event("", "WskAbortEvent", "", None),
+        ],
+    },
+    Trait {
+        name: "ConditionalListenEvents",
+        table_trait: "ListenTable",
+        table: "WSK_CLIENT_LISTEN_DISPATCH",
+        events: &[
+            event("accept", "WskAcceptEvent", "conditional_accept", Some("ACCEPT")),
+            event("inspect", "WskInspectEvent", "inspect", None),
+            event("aborted", "WskAbortEvent", "abort", None),
+        ],
+    },
+    Trait {
+        name: "DatagramEvents",
+        table_trait: "DatagramTable",
+        table: "WSK_CLIENT_DATAGRAM_DISPATCH",
+        events: &[event(
+            "receive_from",
+            "WskReceiveFromEvent",
+            "receive_from",
+            Some("RECEIVE_FROM"),
+        )],
+    },
+    Trait {
+        name: "ConnectionEvents",
+        table_trait: "ConnectionTable",
+        table: "WSK_CLIENT_CONNECTION_DISPATCH",
+        events: &[
+            event("receive", "WskReceiveEvent", "receive", Some("RECEIVE")),
+            event("disconnected", "WskDisconnectEvent", "disconnect", Some("DISCONNECT")),
+            event("send_backlog", "WskSendBacklogEvent", "send_backlog", Some("SEND_BACKLOG")),
+        ],
+    },
+];
+
+impl Trait {
+    fn methods(&self) -> impl Iterator<Item = &'static str> {
+        let events = self.events.iter().map(|event| event.method);
+        events.filter(|method| !method.is_empty()).chain([DEAD])
+    }
+
+    /// Its names, for people.
+    fn list(&self) -> String {
+        let names: Vec<String> = self.methods().map(|method| format!("`{method}`")).collect();
+        names.join(", ")
+    }
+}
+
+pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
+    if let Some(argument) = arguments.into_iter().next() {
+        return Err(Error::new(argument.span(), "`events` takes no arguments"));
+    }
+    let item: ItemImpl = syn::parse2(item).map_err(|error| {
+        Error::new(
+            error.span(),
+            "events are an implementation, such as `impl DatagramEvents for Tunnel { … }`",
+        )
+    })?;
+    let Some((path, found)) = find_trait(&item)? else {
+        return Err(Error::new(
+            item.self_ty.span(),
+            "of which events? Write `impl DatagramEvents for …`, or one of `ListenEvents`, \
+             `ConditionalListenEvents` and `ConnectionEvents`",
+        ));
+    };
+    let implemented = implemented(&item, found)?;
+    Ok(tables(&item, path, found, &implemented))
+}
+
+/// The trait that is implemented.
+fn find_trait(item: &ItemImpl) -> Result<Option<(&Path, &'static Trait)>> {
+    let Some((path, _)) = &item.trait_ else {
+        return Ok(None);
+    };
+    let Some(last) = path.segments.last() else {
+        return Ok(None);
+    };
+    match TRAITS.iter().find(|found| last.ident == found.name) {
+        Some(found) => Ok(Some((path, found))),
+        None => Err(Error::new(
+            last.ident.span(),
+            format!(
+                "`{}` is no trait of events: they are `ListenEvents`, `ConditionalListenEvents`, \
+                 `DatagramEvents` and `ConnectionEvents`",
+                last.ident
+            ),
+        )),
+    }
+}
+
+/// The methods that are there, each of which must be one of the trait's.
+fn implemented<'a>(item: &'a ItemImpl, found: &Trait) -> Result<Vec<&'a Ident>> {
+    let mut errors: Option<Error> = None;
+    let mut methods = Vec::new();
+    for inner in &item.items {
+        let ImplItem::Fn(function) = inner else {
+            continue;
+        };
+        let name = &function.sig.ident;
+        if found.methods().any(|method| name == method) {
+            methods.push(name);
+            continue;
+        }
+        let others = TRAITS.iter().filter(|other| other.methods().any(|method| name == method));
+        let others: Vec<String> = others.map(|other| format!("`{}`", other.name)).collect();
+        let message = if others.is_empty() {
+            format!("`{}` has no event `{name}`: it has {}", found.name, found.list())
+        } else {
+            format!(
+                "`{name}` is an event of {}, and not of `{}`, which has {}",
+                others.join(" and "),
+                found.name,
+                found.list()
+            )
+        };
+        let error = Error::new(name.span(), message);
+        match &mut errors {
+            None => errors = Some(error),
+            Some(errors) => errors.combine(error),
+        }
+    }
+    errors.map_or(Ok(methods), Err)
+}
+
+fn tables(item: &ItemImpl, path: &Path, found: &Trait, implemented: &[&Ident]) -> TokenStream {
+    let wsk = paths::wsk();
+    let span = path.span();
+    let (generics, _, bounds) = item.generics.split_for_impl();
+    let ty = &item.self_ty;
+    let [table_trait, table] = [found.table_trait, found.table].map(|name| format_ident!("{name}"));
+    let slots = found.events.iter().map(|event| {
+        let (slot, thunk) = (format_ident!("{}", event.slot), event.thunk);
+        if implemented.iter().any(|name| *name == event.method) {
+            let thunk = format_ident!("{thunk}");
+            quote!(#slot: ::core::option::Option::Some(#wsk::events::thunks::#thunk::<Self>))
+        } else if event.method == "aborted" {
+            // Whoever inspects is told of aborts, whether or not it wants to be.
+            quote!(#slot: ::core::option::Option::Some(#wsk::events::thunks::abort::<Self>))
+        } else {
+            quote!(#slot: ::core::option::Option::None)
+        }
+    });
+    let masks = found.events.iter().filter_map(|event| {
+        let is_there = implemented.iter().any(|name| *name == event.method);
+        let mask = format_ident!("{}", event.mask.filter(|_| is_there)?);
+        Some(quote!(.union(#wsk::events::EventMask::#mask)))
+    });
+    let is_conditional = (found.table_trait == "ListenTable").then(|| {
+        let is_conditional = found.name == "ConditionalListenEvents";
+        quote!(const IS_CONDITIONAL: bool = #is_conditional;)
+    });
+    quote_spanned! { span =>
+        #item
+
+        // SAFETY: the functions are made for this type.
+        unsafe impl #generics #wsk::events::#table_trait for #ty #bounds {
+            const TABLE: &'static #wsk::sys::#table = &#wsk::sys::#table { #(#slots),* };
+            const EVENTS: #wsk::events::EventMask =
+                #wsk::events::EventMask::empty() #(#masks)*;
+            #is_conditional
+        }
+    }
+}

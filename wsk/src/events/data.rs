@@ -1,0 +1,249 @@
+//! Received data, as it is indicated.
+
+use core::cell::Cell;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+use wsk_sys::{
+    MmGetSystemAddressForMdlSafe, NormalPagePriority, PMDL, PWSK_DATA_INDICATION, ULONG, WSK_BUF,
+    WSK_DATA_INDICATION, WSK_FLAG_ENTIRE_MESSAGE, WSK_FLAG_RELEASE_ASAP, WSK_SOCKET,
+};
+
+use super::Level;
+use super::handler::Owner;
+use crate::dispatch::ConnectionDispatch;
+use crate::status::{Result, known};
+
+/// The bytes of a buffer of WSK's, piece by piece.
+#[derive(Debug)]
+pub struct Chunks<'a> {
+    mdl: PMDL,
+    /// Where the first piece begins in its MDL.
+    offset: usize,
+    left: usize,
+    of_the_data: PhantomData<&'a [u8]>,
+}
+
+impl Chunks<'_> {
+    /// # Safety
+    ///
+    /// The buffer is one of WSK's, and is not given back while the result is used.
+    pub(super) const unsafe fn new(buffer: &WSK_BUF) -> Self {
+        let (mdl, offset) = (buffer.Mdl, buffer.Offset as usize);
+        Self { mdl, offset, left: buffer.Length, of_the_data: PhantomData }
+    }
+}
+
+impl<'a> Iterator for Chunks<'a> {
+    /// An error if a piece cannot be mapped: there are no resources for it.
+    type Item = Result<&'a [u8]>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            // SAFETY: WSK's MDLs stay while its buffer does.
+            let mdl = unsafe { self.mdl.as_ref() }.filter(|_| self.left > 0)?;
+            let here = (mdl.ByteCount as usize).saturating_sub(self.offset).min(self.left);
+            let offset = core::mem::take(&mut self.offset);
+            let this = core::mem::replace(&mut self.mdl, mdl.Next);
+            self.left -= here;
+            if here == 0 {
+                continue;
+            }
+            // SAFETY: the MDL is one of WSK's, which are locked or nonpaged; indications of one socket are
+            // not mapped by several at once.
+            let address = unsafe { MmGetSystemAddressForMdlSafe(this, NormalPagePriority) };
+            if address.is_null() {
+                self.left = 0;
+                return Some(Err(known::STATUS_INSUFFICIENT_RESOURCES));
+            }
+            // SAFETY: the MDL describes so many bytes from there on.
+            let start = unsafe { address.cast::<u8>().add(offset) };
+            // SAFETY: as above; they stay as they are while the data is the client's.
+            return Some(Ok(unsafe { core::slice::from_raw_parts(start, here) }));
+        }
+    }
+}
+
+/// Copies pieces to where there is room. Returns how many bytes.
+pub(super) fn copy<'a>(
+    chunks: impl Iterator<Item = Result<&'a [u8]>>,
+    to: &mut [u8],
+) -> Result<usize> {
+    let mut copied = 0;
+    for chunk in chunks {
+        let chunk = chunk?;
+        let room = &mut to[copied..];
+        let count = chunk.len().min(room.len());
+        room[..count].copy_from_slice(&chunk[..count]);
+        copied += count;
+        if copied == to.len() {
+            break;
+        }
+    }
+    Ok(copied)
+}
+
+/// The pieces of all buffers of a list.
+pub(super) fn chunks_of<'a>(list: PWSK_DATA_INDICATION) -> impl Iterator<Item = Result<&'a [u8]>> {
+    let mut next: *const WSK_DATA_INDICATION = list;
+    core::iter::from_fn(move || {
+        // SAFETY: the list is WSK's, and stays as long as the data does.
+        let indication = unsafe { next.as_ref() }?;
+        next = indication.Next;
+        // SAFETY: as above.
+        Some(unsafe { Chunks::new(&indication.Buffer) })
+    })
+    .flatten()
+}
+
+/// Data that has come, for as long as the call unless it is [retained](Self::retain).
+#[derive(Debug)]
+pub struct Data<'a> {
+    list: NonNull<WSK_DATA_INDICATION>,
+    length: usize,
+    flags: ULONG,
+    owner: &'a Owner,
+    /// Whether the list is the client's when the call returns.
+    is_retained: &'a Cell<bool>,
+}
+
+impl core::fmt::Debug for Owner {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Owner").finish_non_exhaustive()
+    }
+}
+
+impl<'a> Data<'a> {
+    pub(super) const fn new(
+        list: NonNull<WSK_DATA_INDICATION>,
+        length: usize,
+        flags: ULONG,
+        owner: &'a Owner,
+        is_retained: &'a Cell<bool>,
+    ) -> Self {
+        Self { list, length, flags, owner, is_retained }
+    }
+
+    /// How many bytes there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// The bytes, piece by piece.
+    ///
+    /// # Errors
+    ///
+    /// A piece that cannot be mapped is `STATUS_INSUFFICIENT_RESOURCES`, and the last one.
+    pub fn chunks(&self) -> impl Iterator<Item = Result<&[u8]>> {
+        chunks_of(self.list.as_ptr())
+    }
+
+    /// Copies the bytes from the beginning on, as far as there is room. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if a piece cannot be mapped.
+    pub fn copy_to(&self, buffer: &mut [u8]) -> Result<usize> {
+        copy(self.chunks(), buffer)
+    }
+
+    /// Whether this is a whole message, or the end of one; with TCP, whether the sender has pushed it.
+    #[must_use]
+    pub const fn is_entire_message(&self) -> bool {
+        self.flags & WSK_FLAG_ENTIRE_MESSAGE != 0
+    }
+
+    /// Whether WSK is short of memory, so that the data should not be retained for long.
+    #[must_use]
+    pub const fn release_soon(&self) -> bool {
+        self.flags & WSK_FLAG_RELEASE_ASAP != 0
+    }
+
+    /// What is known of the IRQL.
+    #[must_use]
+    pub const fn level(&self) -> Level {
+        Level::from_flags(self.flags)
+    }
+
+    /// Keeps the data beyond the call, whatever the callback returns.
+    ///
+    /// Do not keep much for long: it is the network adapter's memory (INV-57).
+    ///
+    /// # Errors
+    ///
+    /// The data itself if the handler does not know its socket yet, without which it could not be released.
+    pub fn retain(self) -> core::result::Result<RetainedData, Self> {
+        let Some(socket) = self.owner.socket() else {
+            return Err(self);
+        };
+        self.owner.retain();
+        self.is_retained.set(true);
+        let owner = NonNull::from(self.owner);
+        Ok(RetainedData { list: self.list, length: self.length, socket, owner })
+    }
+}
+
+/// Data that was retained. It is released when this is dropped.
+#[derive(Debug)]
+pub struct RetainedData {
+    list: NonNull<WSK_DATA_INDICATION>,
+    length: usize,
+    socket: NonNull<WSK_SOCKET>,
+    owner: NonNull<Owner>,
+}
+
+// SAFETY: the list is this value's, and may be used in any thread.
+unsafe impl Send for RetainedData {}
+// SAFETY: it is only read.
+unsafe impl Sync for RetainedData {}
+
+impl RetainedData {
+    /// How many bytes there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// As [`Data::chunks`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn chunks(&self) -> impl Iterator<Item = Result<&[u8]>> {
+        chunks_of(self.list.as_ptr())
+    }
+
+    /// As [`Data::copy_to`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn copy_to(&self, buffer: &mut [u8]) -> Result<usize> {
+        copy(self.chunks(), buffer)
+    }
+}
+
+impl Drop for RetainedData {
+    fn drop(&mut self) {
+        // SAFETY: the socket is a connection, and is not closed while its data is retained.
+        let dispatch = unsafe { ConnectionDispatch::of(self.socket.as_ptr()) };
+        // SAFETY: the list was retained, and is released once, with its socket (INV-57). There is nothing to
+        // be done about a failure.
+        unsafe { dispatch.release(self.list.as_ptr()) };
+        // SAFETY: the context stays while something of it is retained.
+        unsafe { self.owner.as_ref() }.release();
+    }
+}

@@ -1,0 +1,252 @@
+//! Received datagrams, as they are indicated.
+
+use core::cell::Cell;
+use core::marker::PhantomData;
+use core::net::SocketAddr;
+use core::ptr::NonNull;
+
+use wsk_sys::{
+    CMSGHDR, MSG_BCAST, MSG_MCAST, PCMSGHDR, ULONG, WSA_CMSG_DATA, WSA_CMSG_LEN,
+    WSK_DATAGRAM_INDICATION, WSK_SOCKET, first_cmsg, next_cmsg,
+};
+
+use super::Level;
+use super::data::{Chunks, copy};
+use super::handler::Owner;
+use crate::address;
+use crate::dispatch::DatagramDispatch;
+use crate::status::Result;
+
+/// One datagram of an indication.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a>(&'a WSK_DATAGRAM_INDICATION);
+
+impl<'a> Datagram<'a> {
+    /// How many bytes there are.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        self.0.Buffer.Length
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where it came from, if the family of that address is known here.
+    #[must_use]
+    pub fn peer_addr(self) -> Option<SocketAddr> {
+        // SAFETY: WSK's address is of the family that it begins with, or null.
+        unsafe { address::read(self.0.RemoteAddress) }
+    }
+
+    /// The bytes, piece by piece.
+    ///
+    /// # Errors
+    ///
+    /// A piece that cannot be mapped is `STATUS_INSUFFICIENT_RESOURCES`, and the last one.
+    #[must_use]
+    pub fn chunks(self) -> Chunks<'a> {
+        // SAFETY: the buffer stays while the datagram does.
+        unsafe { Chunks::new(&self.0.Buffer) }
+    }
+
+    /// Copies the bytes from the beginning on, as far as there is room. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if a piece cannot be mapped.
+    pub fn copy_to(self, buffer: &mut [u8]) -> Result<usize> {
+        copy(self.chunks(), buffer)
+    }
+
+    /// What the socket's options asked to be told about it.
+    #[must_use]
+    pub const fn control_messages(self) -> ControlMessages<'a> {
+        ControlMessages {
+            control: self.0.ControlInfo,
+            length: self.0.ControlInfoLength as usize,
+            last: core::ptr::null_mut(),
+            of_the_datagram: PhantomData,
+        }
+    }
+}
+
+/// A control message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControlMessage<'a> {
+    /// The protocol that it is of, such as `IPPROTO_IP`.
+    pub level: ULONG,
+    /// What it says, such as `IP_PKTINFO`.
+    pub kind: ULONG,
+    /// The bytes of a structure, or of a number.
+    pub data: &'a [u8],
+}
+
+/// The control messages of a datagram.
+#[derive(Clone, Debug)]
+pub struct ControlMessages<'a> {
+    control: PCMSGHDR,
+    length: usize,
+    /// Null at the beginning.
+    last: PCMSGHDR,
+    of_the_datagram: PhantomData<&'a [u8]>,
+}
+
+impl<'a> Iterator for ControlMessages<'a> {
+    type Item = ControlMessage<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let message = if self.last.is_null() {
+            // SAFETY: WSK's control data has this length.
+            unsafe { first_cmsg(self.control, self.length) }
+        } else {
+            // SAFETY: as above, and the last one is of it.
+            unsafe { next_cmsg(self.control, self.length, self.last) }
+        };
+        // SAFETY: a message that is found is whole.
+        let header: CMSGHDR = unsafe { message.as_ref().copied() }?;
+        self.last = message;
+        let length = header.cmsg_len.saturating_sub(WSA_CMSG_LEN(0));
+        // SAFETY: as above; its data stays while the datagram does.
+        let data = unsafe { core::slice::from_raw_parts(WSA_CMSG_DATA(message).cast(), length) };
+        let number = |number| ULONG::try_from(number).unwrap_or(ULONG::MAX);
+        Some(ControlMessage {
+            level: number(header.cmsg_level),
+            kind: number(header.cmsg_type),
+            data,
+        })
+    }
+}
+
+/// The datagrams of an indication.
+#[derive(Clone, Debug)]
+pub struct DatagramIter<'a> {
+    next: *const WSK_DATAGRAM_INDICATION,
+    of_the_list: PhantomData<&'a WSK_DATAGRAM_INDICATION>,
+}
+
+impl<'a> Iterator for DatagramIter<'a> {
+    type Item = Datagram<'a>;
+
+    fn next(&mut self) -> Option<Datagram<'a>> {
+        // SAFETY: the list is WSK's, and stays as long as the indication does.
+        let datagram = unsafe { self.next.as_ref() }?;
+        self.next = datagram.Next;
+        Some(Datagram(datagram))
+    }
+}
+
+/// Datagrams that have come, for as long as the call unless they are [retained](Self::retain).
+#[derive(Debug)]
+pub struct Datagrams<'a> {
+    list: NonNull<WSK_DATAGRAM_INDICATION>,
+    flags: ULONG,
+    owner: &'a Owner,
+    /// Whether the list is the client's when the call returns.
+    is_retained: &'a Cell<bool>,
+}
+
+impl<'a> Datagrams<'a> {
+    pub(super) const fn new(
+        list: NonNull<WSK_DATAGRAM_INDICATION>,
+        flags: ULONG,
+        owner: &'a Owner,
+        is_retained: &'a Cell<bool>,
+    ) -> Self {
+        Self { list, flags, owner, is_retained }
+    }
+
+    /// The datagrams, the first one first.
+    #[must_use]
+    pub const fn iter(&self) -> DatagramIter<'_> {
+        DatagramIter { next: self.list.as_ptr(), of_the_list: PhantomData }
+    }
+
+    /// Whether they were sent to all hosts of a network.
+    #[must_use]
+    pub const fn is_broadcast(&self) -> bool {
+        self.flags & MSG_BCAST != 0
+    }
+
+    /// Whether they were sent to a group.
+    #[must_use]
+    pub const fn is_multicast(&self) -> bool {
+        self.flags & MSG_MCAST != 0
+    }
+
+    /// What is known of the IRQL.
+    #[must_use]
+    pub const fn level(&self) -> Level {
+        Level::from_flags(self.flags)
+    }
+
+    /// Keeps the datagrams beyond the call, whatever the callback returns.
+    ///
+    /// Do not keep many for long: they are the network adapter's memory (INV-57).
+    ///
+    /// # Errors
+    ///
+    /// The datagrams themselves if the handler does not know its socket yet, without which they could not be
+    /// released.
+    pub fn retain(self) -> core::result::Result<RetainedDatagrams, Self> {
+        let Some(socket) = self.owner.socket() else {
+            return Err(self);
+        };
+        self.owner.retain();
+        self.is_retained.set(true);
+        Ok(RetainedDatagrams { list: self.list, socket, owner: NonNull::from(self.owner) })
+    }
+}
+
+impl<'a> IntoIterator for &'a Datagrams<'_> {
+    type Item = Datagram<'a>;
+    type IntoIter = DatagramIter<'a>;
+
+    fn into_iter(self) -> DatagramIter<'a> {
+        self.iter()
+    }
+}
+
+/// Datagrams that were retained. They are released when this is dropped.
+#[derive(Debug)]
+pub struct RetainedDatagrams {
+    list: NonNull<WSK_DATAGRAM_INDICATION>,
+    socket: NonNull<WSK_SOCKET>,
+    owner: NonNull<Owner>,
+}
+
+// SAFETY: the list is this value's, and may be used in any thread.
+unsafe impl Send for RetainedDatagrams {}
+// SAFETY: it is only read.
+unsafe impl Sync for RetainedDatagrams {}
+
+impl RetainedDatagrams {
+    /// The datagrams, the first one first.
+    #[must_use]
+    pub const fn iter(&self) -> DatagramIter<'_> {
+        DatagramIter { next: self.list.as_ptr(), of_the_list: PhantomData }
+    }
+}
+
+impl<'a> IntoIterator for &'a RetainedDatagrams {
+    type Item = Datagram<'a>;
+    type IntoIter = DatagramIter<'a>;
+
+    fn into_iter(self) -> DatagramIter<'a> {
+        self.iter()
+    }
+}
+
+impl Drop for RetainedDatagrams {
+    fn drop(&mut self) {
+        // SAFETY: the socket is a datagram socket, and is not closed while its datagrams are retained.
+        let dispatch = unsafe { DatagramDispatch::of(self.socket.as_ptr()) };
+        // SAFETY: the list was retained, and is released once, with its socket (INV-57). There is nothing to
+        // be done about a failure.
+        unsafe { dispatch.release(self.list.as_ptr()) };
+        // SAFETY: the context stays while something of it is retained.
+        unsafe { self.owner.as_ref() }.release();
+    }
+}

@@ -1,0 +1,262 @@
+//! What stands in the tables: functions of C that call a handler's methods.
+//!
+//! A context is null if its socket was made without one, and what a callback tells of may be null if the
+//! socket is no longer functional: both are answered as WSK asks for.
+
+use core::cell::Cell;
+use core::net::SocketAddr;
+use core::ptr::NonNull;
+
+use wsk_sys::{
+    NTSTATUS, PSOCKADDR, PVOID, PWSK_DATA_INDICATION, PWSK_DATAGRAM_INDICATION, PWSK_INSPECT_ID,
+    PWSK_SOCKET, SIZE_T, STATUS_DATA_NOT_ACCEPTED, STATUS_PENDING, STATUS_REQUEST_NOT_ACCEPTED,
+    STATUS_SUCCESS, ULONG, WSK_CLIENT_CONNECTION_DISPATCH, WSK_FLAG_ABORTIVE, WSK_INSPECT_ACTION,
+    WskInspectAccept, WskInspectPend, WskInspectReject,
+};
+
+use super::handler::Context;
+use super::{
+    ConditionalListenEvents, ConnectionEvents, ConnectionTable, Data, DatagramEvents, Datagrams,
+    Decision, Disposition, Handler, Incoming, InspectId, Inspection, Level, ListenEvents, Receipt,
+};
+use crate::address;
+
+/// The context of a callback.
+///
+/// # Safety
+///
+/// It is null, or one of [`Handler::into_raw`] of this type, which stays until the close has completed
+/// (INV-46).
+unsafe fn context<'a, T>(context: PVOID) -> Option<&'a Context<T>> {
+    // SAFETY: the caller's promise.
+    unsafe { context.cast::<Context<T>>().as_ref() }
+}
+
+/// # Safety
+///
+/// The pointers are null, or to addresses of the family that they begin with.
+unsafe fn addresses(local: PSOCKADDR, remote: PSOCKADDR) -> [Option<SocketAddr>; 2] {
+    // SAFETY: the caller's promise.
+    [local, remote].map(|address| unsafe { address::read(address) })
+}
+
+/// Offers a connection to a handler, and writes what it says (INV-59).
+///
+/// # Safety
+///
+/// As for `WskAcceptEvent`.
+unsafe fn offer<C: ConnectionTable>(
+    accept: impl FnOnce(Incoming<'_>) -> Option<Handler<C>>,
+    flags: ULONG,
+    [local, remote]: [PSOCKADDR; 2],
+    socket: PWSK_SOCKET,
+    given_context: *mut PVOID,
+    given_table: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
+) -> NTSTATUS {
+    // SAFETY: WSK's addresses are valid during the call.
+    let [local, remote] = unsafe { addresses(local, remote) };
+    let level = Level::from_flags(flags);
+    let of_the_call = core::marker::PhantomData;
+    let incoming = Incoming { socket, local, remote, level, of_the_call };
+    let Some(handler) = accept(incoming) else {
+        return STATUS_REQUEST_NOT_ACCEPTED;
+    };
+    let context = handler.into_raw();
+    // SAFETY: the context is the accepted socket's from here on. Who accepts it must not close it while
+    // something is retained.
+    unsafe { Handler::<C>::attach(context, socket) };
+    // SAFETY: WSK passes room for both.
+    unsafe { given_context.write(context) };
+    // SAFETY: as above.
+    unsafe { given_table.write(C::TABLE) };
+    STATUS_SUCCESS
+}
+
+macro_rules! accept_event {
+    ($name:ident, $events:ident, $doc:literal) => {
+        #[doc = $doc]
+        ///
+        /// # Safety
+        ///
+        /// WSK calls it, for a socket with a context of this type.
+        pub unsafe extern "C" fn $name<T: $events>(
+            socket_context: PVOID,
+            flags: ULONG,
+            local_address: PSOCKADDR,
+            remote_address: PSOCKADDR,
+            accept_socket: PWSK_SOCKET,
+            accept_socket_context: *mut PVOID,
+            accept_socket_dispatch: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
+        ) -> NTSTATUS {
+            // SAFETY: the socket was made with this context.
+            let Some(context) = (unsafe { context::<T>(socket_context) }) else {
+                return STATUS_REQUEST_NOT_ACCEPTED;
+            };
+            if accept_socket.is_null() {
+                context.value.dead();
+                return STATUS_REQUEST_NOT_ACCEPTED;
+            }
+            // SAFETY: WSK's promises are the same.
+            unsafe {
+                offer(
+                    |incoming| context.value.accept(incoming),
+                    flags,
+                    [local_address, remote_address],
+                    accept_socket,
+                    accept_socket_context,
+                    accept_socket_dispatch,
+                )
+            }
+        }
+    };
+}
+
+accept_event!(accept, ListenEvents, "`WskAcceptEvent`.");
+accept_event!(
+    conditional_accept,
+    ConditionalListenEvents,
+    "`WskAcceptEvent` of a listener that inspects."
+);
+
+/// `WskInspectEvent`.
+///
+/// # Safety
+///
+/// WSK calls it, for a socket with a context of this type.
+pub unsafe extern "C" fn inspect<T: ConditionalListenEvents>(
+    socket_context: PVOID,
+    local_address: PSOCKADDR,
+    remote_address: PSOCKADDR,
+    inspect_id: PWSK_INSPECT_ID,
+) -> WSK_INSPECT_ACTION {
+    // SAFETY: the socket was made with this context.
+    let Some(context) = (unsafe { context::<T>(socket_context) }) else {
+        return WskInspectReject;
+    };
+    // SAFETY: WSK's identification is valid during the call, or null.
+    let Some(id) = (unsafe { inspect_id.as_ref() }).map(InspectId::from_raw) else {
+        context.value.dead();
+        return WskInspectReject;
+    };
+    // SAFETY: WSK's addresses are valid during the call.
+    let [local, remote] = unsafe { addresses(local_address, remote_address) };
+    let of_the_call = core::marker::PhantomData;
+    match context.value.inspect(Inspection { id, local, remote, of_the_call }) {
+        Decision::Accept => WskInspectAccept,
+        Decision::Reject => WskInspectReject,
+        Decision::Pend => WskInspectPend,
+    }
+}
+
+/// `WskAbortEvent`.
+///
+/// # Safety
+///
+/// WSK calls it, for a socket with a context of this type.
+pub unsafe extern "C" fn abort<T: ConditionalListenEvents>(
+    socket_context: PVOID,
+    inspect_id: PWSK_INSPECT_ID,
+) -> NTSTATUS {
+    // SAFETY: the socket was made with this context; the identification is valid during the call.
+    let (context, id) = unsafe { (context::<T>(socket_context), inspect_id.as_ref()) };
+    if let (Some(context), Some(id)) = (context, id) {
+        context.value.aborted(InspectId::from_raw(id));
+    }
+    STATUS_SUCCESS
+}
+
+/// `WskReceiveFromEvent`.
+///
+/// # Safety
+///
+/// WSK calls it, for a socket with a context of this type.
+pub unsafe extern "C" fn receive_from<T: DatagramEvents>(
+    socket_context: PVOID,
+    flags: ULONG,
+    indication: PWSK_DATAGRAM_INDICATION,
+) -> NTSTATUS {
+    // SAFETY: the socket was made with this context.
+    let Some(context) = (unsafe { context::<T>(socket_context) }) else {
+        return STATUS_DATA_NOT_ACCEPTED;
+    };
+    let Some(list) = NonNull::new(indication) else {
+        context.value.dead();
+        return STATUS_SUCCESS;
+    };
+    let is_retained = Cell::new(false);
+    let datagrams = Datagrams::new(list, flags, context.owner(), &is_retained);
+    let disposition = context.value.receive_from(datagrams);
+    // The context may be gone by now, if everything was released and the socket closed elsewhere.
+    match disposition {
+        _ if is_retained.get() => STATUS_PENDING,
+        Disposition::Accepted => STATUS_SUCCESS,
+        Disposition::Refused => STATUS_DATA_NOT_ACCEPTED,
+    }
+}
+
+/// `WskReceiveEvent`.
+///
+/// # Safety
+///
+/// WSK calls it, for a socket with a context of this type.
+pub unsafe extern "C" fn receive<T: ConnectionEvents>(
+    socket_context: PVOID,
+    flags: ULONG,
+    indication: PWSK_DATA_INDICATION,
+    bytes_indicated: SIZE_T,
+    bytes_accepted: *mut SIZE_T,
+) -> NTSTATUS {
+    // SAFETY: the socket was made with this context.
+    let Some(context) = (unsafe { context::<T>(socket_context) }) else {
+        return STATUS_DATA_NOT_ACCEPTED;
+    };
+    let Some(list) = NonNull::new(indication) else {
+        context.value.dead();
+        return STATUS_SUCCESS;
+    };
+    let is_retained = Cell::new(false);
+    let data = Data::new(list, bytes_indicated, flags, context.owner(), &is_retained);
+    match context.value.receive(data) {
+        _ if is_retained.get() => STATUS_PENDING,
+        Receipt::Refused => STATUS_DATA_NOT_ACCEPTED,
+        Receipt::All => STATUS_SUCCESS,
+        Receipt::Partial(count) => {
+            // No more than there is (INV-55).
+            // SAFETY: WSK passes room for the number.
+            unsafe { bytes_accepted.write(count.min(bytes_indicated)) };
+            STATUS_SUCCESS
+        }
+    }
+}
+
+/// `WskDisconnectEvent`.
+///
+/// # Safety
+///
+/// WSK calls it, for a socket with a context of this type.
+pub unsafe extern "C" fn disconnect<T: ConnectionEvents>(
+    socket_context: PVOID,
+    flags: ULONG,
+) -> NTSTATUS {
+    // SAFETY: the socket was made with this context.
+    if let Some(context) = unsafe { context::<T>(socket_context) } {
+        context.value.disconnected(flags & WSK_FLAG_ABORTIVE != 0, Level::from_flags(flags));
+    }
+    STATUS_SUCCESS
+}
+
+/// `WskSendBacklogEvent`.
+///
+/// # Safety
+///
+/// WSK calls it, for a socket with a context of this type.
+pub unsafe extern "C" fn send_backlog<T: ConnectionEvents>(
+    socket_context: PVOID,
+    ideal_backlog_size: SIZE_T,
+) -> NTSTATUS {
+    // SAFETY: the socket was made with this context.
+    if let Some(context) = unsafe { context::<T>(socket_context) } {
+        context.value.send_backlog(ideal_backlog_size);
+    }
+    STATUS_SUCCESS
+}
