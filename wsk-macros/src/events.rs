@@ -10,8 +10,8 @@ use crate::paths;
 /// A trait of events: what it has, and the table that it fills.
 struct Trait {
     name: &'static str,
-    /// The trait of types that have such a table.
-    table_trait: &'static str,
+    /// The trait of types that have such a table, which is implemented.
+    made: &'static str,
     /// The table in C.
     table: &'static str,
     events: &'static [Event],
@@ -41,7 +41,7 @@ const DEAD: &str = "dead";
 static TRAITS: [Trait; 4] = [
     Trait {
         name: "ListenEvents",
-        table_trait: "ListenTable",
+        made: "ListenTable",
         table: "WSK_CLIENT_LISTEN_DISPATCH",
         events: &[
             event("accept", "WskAcceptEvent", "accept", Some("ACCEPT")),
@@ -51,7 +51,7 @@ static TRAITS: [Trait; 4] = [
     },
     Trait {
         name: "ConditionalListenEvents",
-        table_trait: "ListenTable",
+        made: "ListenTable",
         table: "WSK_CLIENT_LISTEN_DISPATCH",
         events: &[
             event("accept", "WskAcceptEvent", "conditional_accept", Some("ACCEPT")),
@@ -61,7 +61,7 @@ static TRAITS: [Trait; 4] = [
     },
     Trait {
         name: "DatagramEvents",
-        table_trait: "DatagramTable",
+        made: "DatagramTable",
         table: "WSK_CLIENT_DATAGRAM_DISPATCH",
         events: &[event(
             "receive_from",
@@ -72,7 +72,7 @@ static TRAITS: [Trait; 4] = [
     },
     Trait {
         name: "ConnectionEvents",
-        table_trait: "ConnectionTable",
+        made: "ConnectionTable",
         table: "WSK_CLIENT_CONNECTION_DISPATCH",
         events: &[
             event("receive", "WskReceiveEvent", "receive", Some("RECEIVE")),
@@ -174,9 +174,14 @@ fn implemented<'a>(item: &'a ItemImpl, found: &Trait) -> Result<Vec<&'a Ident>> 
 fn tables(item: &ItemImpl, path: &Path, found: &Trait, implemented: &[&Ident]) -> TokenStream {
     let wsk = paths::wsk();
     let span = path.span();
-    let (generics, _, bounds) = item.generics.split_for_impl();
+    // What is wrong with the implementation is said there, and not here once more.
+    let mut bounded = item.generics.clone();
+    if !bounded.params.is_empty() {
+        bounded.make_where_clause().predicates.push(syn::parse_quote!(Self: #path));
+    }
+    let (generics, _, bounds) = bounded.split_for_impl();
     let ty = &item.self_ty;
-    let [table_trait, table] = [found.table_trait, found.table].map(|name| format_ident!("{name}"));
+    let [made, table] = [found.made, found.table].map(|name| format_ident!("{name}"));
     let slots = found.events.iter().map(|event| {
         let (slot, thunk) = (format_ident!("{}", event.slot), event.thunk);
         if implemented.iter().any(|name| *name == event.method) {
@@ -194,7 +199,7 @@ fn tables(item: &ItemImpl, path: &Path, found: &Trait, implemented: &[&Ident]) -
         let mask = format_ident!("{}", event.mask.filter(|_| is_there)?);
         Some(quote!(.union(#wsk::events::EventMask::#mask)))
     });
-    let is_conditional = (found.table_trait == "ListenTable").then(|| {
+    let is_conditional = (found.made == "ListenTable").then(|| {
         let is_conditional = found.name == "ConditionalListenEvents";
         quote!(const IS_CONDITIONAL: bool = #is_conditional;)
     });
@@ -202,7 +207,7 @@ fn tables(item: &ItemImpl, path: &Path, found: &Trait, implemented: &[&Ident]) -
         #item
 
         // SAFETY: the functions are made for this type.
-        unsafe impl #generics #wsk::events::#table_trait for #ty #bounds {
+        unsafe impl #generics #wsk::events::#made for #ty #bounds {
             const TABLE: &'static #wsk::sys::#table = &#wsk::sys::#table { #(#slots),* };
             const EVENTS: #wsk::events::EventMask =
                 #wsk::events::EventMask::empty() #(#masks)*;

@@ -1,6 +1,8 @@
 //! Macros of the `wsk` crate.
 
 mod events;
+#[cfg(test)]
+mod expansion;
 mod paths;
 mod provider_table;
 

@@ -217,7 +217,7 @@ pub enum Decision {
 #[expect(unused_variables, reason = "the names are for those who implement them")]
 pub trait ListenEvents: Send + Sync + 'static {
     /// What the connections that are accepted call back with.
-    type Connection: ConnectionTable;
+    type Connection: ConnectionTable + Send + Sync + 'static;
 
     /// A connection has come: its handler accepts it, none rejects it.
     fn accept(&self, incoming: Incoming<'_>) -> Option<Handler<Self::Connection>> {
@@ -236,7 +236,7 @@ pub trait ListenEvents: Send + Sync + 'static {
 #[expect(unused_variables, reason = "the names are for those who implement them")]
 pub trait ConditionalListenEvents: Send + Sync + 'static {
     /// What the connections that are accepted call back with.
-    type Connection: ConnectionTable;
+    type Connection: ConnectionTable + Send + Sync + 'static;
 
     /// Somebody asks for a connection. It is inspected whether or not events are enabled.
     fn inspect(&self, inspection: Inspection<'_>) -> Decision;
@@ -293,7 +293,7 @@ pub trait ConnectionEvents: Send + Sync + 'static {
 /// # Safety
 ///
 /// The functions of the table take a [`Handler`] of this type as their context, or null.
-pub unsafe trait ListenTable: Sized + Send + Sync + 'static {
+pub unsafe trait ListenTable: Sized {
     /// The table.
     const TABLE: &'static WSK_CLIENT_LISTEN_DISPATCH;
 
@@ -309,7 +309,7 @@ pub unsafe trait ListenTable: Sized + Send + Sync + 'static {
 /// # Safety
 ///
 /// The functions of the table take a [`Handler`] of this type as their context, or null.
-pub unsafe trait DatagramTable: Sized + Send + Sync + 'static {
+pub unsafe trait DatagramTable: Sized {
     /// The table.
     const TABLE: &'static WSK_CLIENT_DATAGRAM_DISPATCH;
 
@@ -322,7 +322,7 @@ pub unsafe trait DatagramTable: Sized + Send + Sync + 'static {
 /// # Safety
 ///
 /// The functions of the table take a [`Handler`] of this type as their context, or null.
-pub unsafe trait ConnectionTable: Sized + Send + Sync + 'static {
+pub unsafe trait ConnectionTable: Sized {
     /// The table.
     const TABLE: &'static WSK_CLIENT_CONNECTION_DISPATCH;
 

@@ -45,7 +45,7 @@ unsafe fn addresses(local: PSOCKADDR, remote: PSOCKADDR) -> [Option<SocketAddr>;
 /// # Safety
 ///
 /// As for `WskAcceptEvent`.
-unsafe fn offer<C: ConnectionTable>(
+unsafe fn offer<C: ConnectionTable + Send + Sync + 'static>(
     accept: impl FnOnce(Incoming<'_>) -> Option<Handler<C>>,
     flags: ULONG,
     [local, remote]: [PSOCKADDR; 2],

@@ -1,0 +1,8 @@
+#![allow(unused_imports)]
+
+use wsk::events::*;
+
+#[wsk::events]
+struct Tunnel;
+
+fn main() {}
