@@ -27,6 +27,16 @@ pub(crate) fn calling<T>(call: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Runs a deferred procedure call: it interrupts the current thread, and has nothing to do with what that
+/// is in.
+pub(crate) fn deferred<T>(call: impl FnOnce() -> T) -> T {
+    let (completions, callbacks) = (COMPLETIONS.replace(0), CALLBACKS.replace(0));
+    let result = call();
+    COMPLETIONS.set(completions);
+    CALLBACKS.set(callbacks);
+    result
+}
+
 /// Stops a client whose completion routine calls WSK.
 pub(crate) fn require_no_completion_routine(call: &str) {
     if COMPLETIONS.get() > 0 {

@@ -110,7 +110,10 @@ fn free(memory: PVOID, tag: ULONG, function: &str) {
         ));
     }
     let size = allocation.layout.size();
-    host.in_flight().require_unused(&(memory.addr()..memory.addr() + size), function);
+    let range = memory.addr()..memory.addr() + size;
+    host.in_flight().require_unused(&range, function);
+    host.timers().require_unused(&range, function);
+    host.work_items().require_unused(&range, function);
     // SAFETY: the memory is an allocation of this size, which was live until here.
     unsafe { memory.cast::<u8>().write_bytes(FREED, size) };
     // SAFETY: as above, with the layout that it was allocated with.

@@ -103,6 +103,8 @@ fn lock() -> MutexGuard<'static, Vec<Waiter>> {
 const SYNCHRONIZATION_EVENT: LONG = 1;
 const SEMAPHORE: LONG = 5;
 pub(crate) const THREAD: LONG = 6;
+pub(crate) const NOTIFICATION_TIMER: LONG = 8;
+pub(crate) const SYNCHRONIZATION_TIMER: LONG = 9;
 
 pub(crate) fn header(kind: LONG, signal_state: LONG) -> DISPATCHER_HEADER {
     let unused = LIST_ENTRY { Flink: ptr::null_mut(), Blink: ptr::null_mut() };
@@ -114,9 +116,19 @@ unsafe extern "C" fn KeInitializeEvent(event: PRKEVENT, kind: EVENT_TYPE, state:
     if kind != NotificationEvent && kind != SynchronizationEvent {
         violation("KeInitializeEvent: not a kind of event");
     }
-    let _guard = lock();
     // SAFETY: the caller passes memory for an event.
-    unsafe { (&raw mut (*event).Header).write(header(kind, LONG::from(state != FALSE))) };
+    unsafe { initialise(&raw mut (*event).Header, kind, LONG::from(state != FALSE)) };
+}
+
+/// Makes memory an object.
+///
+/// # Safety
+///
+/// The pointer is to memory for an object that nobody uses.
+pub(crate) unsafe fn initialise(object: *mut DISPATCHER_HEADER, kind: LONG, state: LONG) {
+    let _guard = lock();
+    // SAFETY: the caller promises memory, and the lock makes this the only access.
+    unsafe { object.write(header(kind, state)) };
 }
 
 /// Changes an object's state, and returns the former one.
@@ -168,9 +180,8 @@ unsafe extern "C" fn KeReadStateEvent(event: PRKEVENT) -> LONG {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn KeInitializeSemaphore(semaphore: PRKSEMAPHORE, count: LONG, limit: LONG) {
-    let _guard = lock();
     // SAFETY: the caller passes memory for a semaphore.
-    unsafe { (&raw mut (*semaphore).Header).write(header(SEMAPHORE, count)) };
+    unsafe { initialise(&raw mut (*semaphore).Header, SEMAPHORE, count) };
     // SAFETY: as above.
     unsafe { (&raw mut (*semaphore).Limit).write(limit) };
 }
@@ -269,7 +280,7 @@ unsafe fn wait_for(
     let take = |object: *mut DISPATCHER_HEADER| {
         // SAFETY: as above.
         let object = unsafe { &mut *object };
-        if object.Lock == SYNCHRONIZATION_EVENT || object.Lock == SEMAPHORE {
+        if matches!(object.Lock, SYNCHRONIZATION_EVENT | SEMAPHORE | SYNCHRONIZATION_TIMER) {
             object.SignalState -= 1;
         }
     };

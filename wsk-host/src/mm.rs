@@ -14,6 +14,7 @@ use crate::ex::{ExAllocatePool2, ExAllocatePoolWithTag, ExFreePoolWithTag};
 use crate::host::Host;
 use crate::ke::require_at_most;
 use crate::memory::end_of_block;
+use crate::timers::{KeQuerySystemTimePrecise, KeQueryUnbiasedInterruptTime};
 use crate::verifier::{broken, violation};
 
 #[unsafe(no_mangle)]
@@ -178,8 +179,12 @@ unsafe extern "C" fn MmMapLockedPagesSpecifyCache(
 #[unsafe(no_mangle)]
 unsafe extern "C" fn MmGetSystemRoutineAddress(name: PUNICODE_STRING) -> PVOID {
     require_at_most(PASSIVE_LEVEL, "MmGetSystemRoutineAddress");
-    let routines: [(&str, Windows, *const ()); 1] =
-        [("ExAllocatePool2", Windows::TEN_2004, ExAllocatePool2 as *const ())];
+    let time = (KeQuerySystemTimePrecise as *const (), KeQueryUnbiasedInterruptTime as *const ());
+    let routines: [(&str, Windows, *const ()); 3] = [
+        ("ExAllocatePool2", Windows::TEN_2004, ExAllocatePool2 as *const ()),
+        ("KeQuerySystemTimePrecise", Windows::EIGHT, time.0),
+        ("KeQueryUnbiasedInterruptTime", Windows::SEVEN, time.1),
+    ];
     // SAFETY: the caller passes a counted string.
     let (units, length) = unsafe { ((*name).Buffer, usize::from((*name).Length) / 2) };
     // SAFETY: a counted string has a buffer of its length, which may be null if that is zero.

@@ -34,11 +34,16 @@ macro_rules! linked {
 #[test]
 fn every_function_that_wsk_sys_declares_is_there() {
     let linked = linked! {
-        ExAllocatePoolWithTag ExFreePoolWithTag IoAllocateIrp IoAllocateMdl IoBuildPartialMdl
-        IoCancelIrp IofCompleteRequest IoFreeIrp IoFreeMdl IoInitializeIrp IoReuseIrp
-        IoSetCompletionRoutineEx KeAcquireSpinLockRaiseToDpc KeBugCheckEx KeClearEvent
-        KeDelayExecutionThread KeInitializeEvent KeInitializeSemaphore KeReadStateEvent
-        KeReleaseSemaphore KeReleaseSpinLock KeResetEvent KeSetEvent KeWaitForMultipleObjects
+        ExAcquireRundownProtection ExAllocatePoolWithTag ExFreePoolWithTag
+        ExInitializeRundownProtection ExReleaseRundownProtection ExWaitForRundownProtectionRelease
+        IoAllocateIrp IoAllocateMdl IoAllocateWorkItem IoBuildPartialMdl IoCancelIrp
+        IofCompleteRequest IoFreeIrp IoFreeMdl IoFreeWorkItem IoGetCurrentProcess IoInitializeIrp
+        IoInitializeWorkItem IoQueueWorkItem IoQueueWorkItemEx IoReuseIrp IoSetCompletionRoutineEx
+        IoSizeofWorkItem IoUninitializeWorkItem KeAcquireSpinLockRaiseToDpc KeBugCheckEx
+        KeCancelTimer KeClearEvent KeDelayExecutionThread KeFlushQueuedDpcs KeInitializeDpc
+        KeInitializeEvent KeInitializeSemaphore KeInitializeTimer KeInitializeTimerEx
+        KeQuerySystemTimePrecise KeQueryUnbiasedInterruptTime KeReadStateEvent KeReleaseSemaphore
+        KeReleaseSpinLock KeResetEvent KeSetEvent KeSetTimer KeWaitForMultipleObjects
         KeWaitForSingleObject MmBuildMdlForNonPagedPool MmGetSystemRoutineAddress
         MmMapLockedPagesSpecifyCache MmProbeAndLockPages MmUnlockPages ObfDereferenceObject
         ObfReferenceObject ObReferenceObjectByHandle PsCreateSystemThread PsTerminateSystemThread
