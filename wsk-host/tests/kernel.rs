@@ -260,6 +260,7 @@ fn a_thread_is_waited_for_by_handle_and_as_an_object() {
 
 #[test]
 fn strings_are_counted_and_the_version_is_said() {
+    let (_host, _entered) = host();
     let text: Vec<u16> = "wsk\0more".encode_utf16().collect();
     let mut string = MaybeUninit::<UNICODE_STRING>::uninit();
     let mut version = MaybeUninit::<RTL_OSVERSIONINFOW>::zeroed();
