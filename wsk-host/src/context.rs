@@ -53,3 +53,19 @@ pub(crate) fn require_no_callback(call: &str) {
         broken(16, call, "the current thread is in an event callback", None);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deferred_call_is_in_nothing_that_it_interrupts() {
+        let inside = completing(|| {
+            calling(|| {
+                let deferred = deferred(|| (COMPLETIONS.get(), CALLBACKS.get()));
+                (deferred, CALLBACKS.get())
+            })
+        });
+        assert_eq!((inside, COMPLETIONS.get(), CALLBACKS.get()), (((0, 0), 1), 0, 0));
+    }
+}

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use objects::*;
+use wsk_host::Timing;
 use wsk_sys::*;
 
 unsafe extern "C" fn writes(dpc: *mut KDPC, context: PVOID, _: PVOID, _: PVOID) {
@@ -115,8 +116,9 @@ fn a_timer_that_is_cancelled_or_set_anew_expires_once_or_never() {
 fn a_call_has_run_after_a_cancellation_that_comes_too_late_and_a_flush() {
     static CANCELLED: AtomicUsize = AtomicUsize::new(0);
     static LATE: AtomicUsize = AtomicUsize::new(0);
-    on_hosts(|_| {
-        for _ in 0..5 {
+    on_hosts(|host| {
+        // On the machine's network nothing but repetition finds the moment in between.
+        for _ in 0..if is_simulated(host) { 5 } else { 5000 } {
             let log = Pool::new(Log::default());
             let entry = Entry::new(&log, 0);
             let dpc = dpc(Some(writes), entry.raw());
@@ -136,7 +138,7 @@ fn a_call_has_run_after_a_cancellation_that_comes_too_late_and_a_flush() {
 
 #[test]
 fn a_call_that_is_queued_already_runs_once() {
-    on_simulated_hosts(|_| {
+    on_simulated_hosts(|host| {
         let log = Pool::new(Log::default());
         let entry = Entry::new(&log, 0);
         let dpc = dpc(Some(writes), entry.raw());
@@ -146,7 +148,9 @@ fn a_call_that_is_queued_already_runs_once() {
         }
         delay(-2 * MILLISECOND);
         flush();
-        assert!(matches!(log.take().len(), 1 | 2));
+        // With a seed it may have run before the second timer expires.
+        let most = if matches!(host.config().timing, Timing::Mixed(_)) { 2 } else { 1 };
+        assert!((1..=most).contains(&log.take().len()));
         assert!(timers.iter().all(|timer| wait(timer, Some(0))));
     });
 }
