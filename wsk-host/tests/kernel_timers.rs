@@ -171,6 +171,44 @@ fn settling_does_not_wait_for_a_timer() {
     });
 }
 
+/// The context of a call that sets its timer anew.
+struct Period {
+    timer: PKTIMER,
+    times: AtomicUsize,
+}
+
+unsafe extern "C" fn repeats(dpc: *mut KDPC, context: PVOID, _: PVOID, _: PVOID) {
+    // SAFETY: the test passes such a context, whose timer and call are initialised.
+    unsafe {
+        let period = context.cast::<Period>();
+        (*period).times.fetch_add(1, Ordering::Relaxed);
+        KeSetTimer((*period).timer, time(-MILLISECOND), dpc);
+    }
+}
+
+#[test]
+fn a_call_sets_its_timer_anew() {
+    on_hosts(|host| {
+        let timer = timer(SynchronizationTimer);
+        let period = Pool::new(Period { timer: timer.0, times: AtomicUsize::new(0) });
+        let dpc = dpc(Some(repeats), period.raw());
+        let start = now();
+        set(&timer, -MILLISECOND, Some(&dpc));
+        // This ends, although there is always a timer set.
+        host.settle();
+        for _ in 0..5 {
+            assert!(wait(&timer, None));
+        }
+        assert_passed(host, start, 5 * MILLISECOND);
+        // What a driver does when it unloads: the call may be queued, and set the timer once more.
+        while !cancel(&timer) {
+            flush();
+        }
+        flush();
+        assert!(period.times.load(Ordering::Relaxed) >= 4);
+    });
+}
+
 #[test]
 fn waits_and_delays_end_at_absolute_times() {
     on_hosts(|host| {
