@@ -255,3 +255,26 @@ fn all_threads_belong_to_one_process() {
         }
     });
 }
+
+#[test]
+fn who_waits_is_released_by_a_signal_that_is_taken_back_at_once() {
+    on_simulated_hosts(|host| {
+        let log = Pool::new(Log::default());
+        let (gate, done) = (event(), event());
+        let mut work = Work::new(&log, 0, &done);
+        work.waits_for = gate.0;
+        work.queue(DelayedWorkQueue);
+        // It waits.
+        host.settle();
+        // SAFETY: the event is initialised; the lock is here, and nothing comes between while it is held.
+        unsafe {
+            let lock = Pool::new(0);
+            let irql = KeAcquireSpinLockRaiseToDpc(lock.0);
+            assert_eq!((KeSetEvent(gate.0, 0, FALSE), KeResetEvent(gate.0)), (0, 1));
+            KeReleaseSpinLock(lock.0, irql);
+        }
+        assert!(wait(&done, None) && !wait(&gate, Some(0)));
+        // SAFETY: it has run.
+        unsafe { IoFreeWorkItem(work.item) };
+    });
+}
