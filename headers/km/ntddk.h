@@ -430,6 +430,8 @@ VOID KeBugCheckEx(ULONG BugCheckCode, ULONG_PTR BugCheckParameter1, ULONG_PTR Bu
 #define RtlCopyMemory(Destination, Source, Length) ((void)WSK_HEADERS_MEMORY(memcpy)((Destination), (Source), (Length)))
 #define RtlEqualMemory(Left, Right, Length)        (!WSK_HEADERS_MEMORY(memcmp)((Left), (Right), (Length)))
 
+#define ExFreePool(P) ExFreePoolWithTag((P), 0)
+
 #define KeRaiseIrql(NewIrql, OldIrql)     (*(OldIrql) = KfRaiseIrql(NewIrql))
 #define KeInitializeSpinLock(SpinLock)    ((void)(*(SpinLock) = 0))
 #define KeAcquireSpinLock(SpinLock, Irql) (*(Irql) = KeAcquireSpinLockRaiseToDpc(SpinLock))

@@ -27,6 +27,16 @@ pub(crate) fn calling<T>(call: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Runs a deferred procedure call: it interrupts the current thread, and has nothing to do with what that
+/// is in.
+pub(crate) fn deferred<T>(call: impl FnOnce() -> T) -> T {
+    let (completions, callbacks) = (COMPLETIONS.replace(0), CALLBACKS.replace(0));
+    let result = call();
+    COMPLETIONS.set(completions);
+    CALLBACKS.set(callbacks);
+    result
+}
+
 /// Stops a client whose completion routine calls WSK.
 pub(crate) fn require_no_completion_routine(call: &str) {
     if COMPLETIONS.get() > 0 {
@@ -41,5 +51,21 @@ pub(crate) fn require_no_callback(call: &str) {
     }
     if CALLBACKS.get() > 0 {
         broken(16, call, "the current thread is in an event callback", None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deferred_call_is_in_nothing_that_it_interrupts() {
+        let inside = completing(|| {
+            calling(|| {
+                let deferred = deferred(|| (COMPLETIONS.get(), CALLBACKS.get()));
+                (deferred, CALLBACKS.get())
+            })
+        });
+        assert_eq!((inside, COMPLETIONS.get(), CALLBACKS.get()), (((0, 0), 1), 0, 0));
     }
 }

@@ -3,9 +3,13 @@
 use std::alloc::{Layout, alloc, dealloc};
 use std::ptr;
 
-use wsk_sys::{POOL_TYPE, PVOID, SIZE_T, ULONG};
+use wsk_sys::{
+    DISPATCH_LEVEL, POOL_FLAG_NON_PAGED, POOL_FLAG_UNINITIALIZED, POOL_FLAGS, POOL_TYPE, PVOID,
+    SIZE_T, ULONG,
+};
 
 use crate::host::{Allocation, Host};
+use crate::ke::require_at_most;
 use crate::violation;
 
 /// What the pool aligns to; a page, from a page on.
@@ -24,6 +28,45 @@ pub(crate) extern "C" fn ExAllocatePoolWithTag(
     if tag == 0 {
         violation("ExAllocatePoolWithTag: the tag is zero");
     }
+    require_at_most(DISPATCH_LEVEL, "ExAllocatePoolWithTag");
+    allocate(size, tag, FRESH)
+}
+
+/// Flags beside those of `wsk-sys`, which a caller may set.
+const POOL_FLAG_USE_QUOTA: POOL_FLAGS = 0x1;
+const POOL_FLAG_CACHE_ALIGNED: POOL_FLAGS = 0x8;
+const POOL_FLAG_RAISE_ON_FAILURE: POOL_FLAGS = 0x20;
+const POOL_FLAG_NON_PAGED_EXECUTE: POOL_FLAGS = 0x80;
+const POOL_FLAG_PAGED: POOL_FLAGS = 0x100;
+
+/// The flags that a system which does not know them ignores.
+const OPTIONAL: POOL_FLAGS = !0 << 32;
+
+/// Gives null for what the kernel gives null for, and stops a client that asks for what is valid in the
+/// kernel and not here: pageable memory, which would pass for nonpaged, and exceptions.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn ExAllocatePool2(flags: POOL_FLAGS, size: SIZE_T, tag: ULONG) -> PVOID {
+    const POOLS: POOL_FLAGS = POOL_FLAG_NON_PAGED | POOL_FLAG_NON_PAGED_EXECUTE | POOL_FLAG_PAGED;
+    const OTHERS: POOL_FLAGS = POOL_FLAG_USE_QUOTA
+        | POOL_FLAG_UNINITIALIZED
+        | POOL_FLAG_CACHE_ALIGNED
+        | POOL_FLAG_RAISE_ON_FAILURE;
+    require_at_most(DISPATCH_LEVEL, "ExAllocatePool2");
+    let required = flags & !OPTIONAL;
+    let is_valid = (required & POOLS).is_power_of_two() && required & !(POOLS | OTHERS) == 0;
+    if !is_valid || size == 0 || tag == 0 {
+        return ptr::null_mut();
+    }
+    if required & (POOL_FLAG_PAGED | POOL_FLAG_RAISE_ON_FAILURE) != 0 {
+        violation(&format!(
+            "ExAllocatePool2: the flags are {flags:#x}; there is only nonpaged pool, and no exception"
+        ));
+    }
+    allocate(size, tag, if flags & POOL_FLAG_UNINITIALIZED == 0 { 0 } else { FRESH })
+}
+
+/// Allocates memory, or returns null, and fills it.
+fn allocate(size: SIZE_T, tag: ULONG, fill: u8) -> PVOID {
     let host = Host::current();
     if !host.may_allocate() {
         return ptr::null_mut();
@@ -38,22 +81,39 @@ pub(crate) extern "C" fn ExAllocatePoolWithTag(
         return ptr::null_mut();
     }
     // SAFETY: the memory has this size.
-    unsafe { memory.write_bytes(FRESH, layout.size()) };
+    unsafe { memory.write_bytes(fill, layout.size()) };
     host.pool().insert(memory.expose_provenance(), Allocation { layout, tag });
     memory.cast()
 }
 
+/// Frees memory, whatever its tag.
+#[unsafe(no_mangle)]
+extern "C" fn ExFreePool(memory: PVOID) {
+    free(memory, 0, "ExFreePool");
+}
+
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn ExFreePoolWithTag(memory: PVOID, tag: ULONG) {
+    free(memory, tag, "ExFreePoolWithTag");
+}
+
+/// Frees memory. As in the kernel, a tag of zero is any.
+fn free(memory: PVOID, tag: ULONG, function: &str) {
+    require_at_most(DISPATCH_LEVEL, function);
     let host = Host::current();
     let Some(allocation) = host.pool().remove(&memory.addr()) else {
-        violation("ExFreePoolWithTag: not memory of this host's pool, or freed before");
+        violation(&format!("{function}: not memory of this host's pool, or freed before"));
     };
-    if allocation.tag != tag {
-        violation("ExFreePoolWithTag: the tag is not the one that the memory was allocated with");
+    if tag != 0 && allocation.tag != tag {
+        violation(&format!(
+            "{function}: the tag is not the one that the memory was allocated with"
+        ));
     }
     let size = allocation.layout.size();
-    host.in_flight().require_unused(&(memory.addr()..memory.addr() + size), "ExFreePoolWithTag");
+    let range = memory.addr()..memory.addr() + size;
+    host.in_flight().require_unused(&range, function);
+    host.timers().require_unused(&range, function);
+    host.work_items().require_unused(&range, function);
     // SAFETY: the memory is an allocation of this size, which was live until here.
     unsafe { memory.cast::<u8>().write_bytes(FREED, size) };
     // SAFETY: as above, with the layout that it was allocated with.

@@ -11,7 +11,9 @@ use crate::config::{Config, Network};
 use crate::in_flight::InFlight;
 use crate::random::Random;
 use crate::schedule::{Job, Scheduler, ThreadId};
+use crate::timers::Timers;
 use crate::trace::{self, Trace};
+use crate::work_items::WorkItems;
 use crate::wsk::{self, Stack};
 
 /// A kernel with a network of its own. Clones are the same host.
@@ -34,6 +36,8 @@ pub(crate) struct State {
     stack: Mutex<Stack>,
     pool: Mutex<BTreeMap<usize, Allocation>>,
     in_flight: Mutex<InFlight>,
+    timers: Mutex<Timers>,
+    work_items: Mutex<WorkItems>,
     random: Mutex<Random>,
     trace: Mutex<Trace>,
     allocations: AtomicUsize,
@@ -80,6 +84,8 @@ impl Host {
             stack: Mutex::new(stack),
             pool: Mutex::default(),
             in_flight: Mutex::default(),
+            timers: Mutex::default(),
+            work_items: Mutex::default(),
             random: Mutex::new(Random::new(config.seed_or_zero())),
             trace: Mutex::default(),
             allocations: AtomicUsize::new(0),
@@ -230,6 +236,14 @@ impl Host {
 
     pub(crate) fn in_flight(&self) -> MutexGuard<'_, InFlight> {
         lock(&self.0.in_flight)
+    }
+
+    pub(crate) fn timers(&self) -> MutexGuard<'_, Timers> {
+        lock(&self.0.timers)
+    }
+
+    pub(crate) fn work_items(&self) -> MutexGuard<'_, WorkItems> {
+        lock(&self.0.work_items)
     }
 
     pub(crate) fn stack(&self) -> MutexGuard<'_, Stack> {

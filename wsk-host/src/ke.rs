@@ -84,18 +84,79 @@ unsafe extern "C" fn KeReleaseSpinLock(lock: PKSPIN_LOCK, irql: KIRQL) {
     KeLowerIrql(irql);
 }
 
-/// The lock over all dispatcher objects, the threads that take turns and wait for some, and the signal
-/// for those that run freely.
-static OBJECTS: Mutex<Vec<Waiter>> = Mutex::new(Vec::new());
+/// The lock over all dispatcher objects, the threads that wait for some, and the signal for those of them
+/// that run freely.
+static OBJECTS: Mutex<Waiters> = Mutex::new(Waiters { waiting: Vec::new(), last: 0 });
 static SIGNALLED: Condvar = Condvar::new();
 
-struct Waiter {
-    objects: Vec<usize>,
-    turns: Arc<Turns>,
-    thread: ThreadId,
+struct Waiters {
+    /// In the order in which they came.
+    waiting: Vec<Waiter>,
+    last: u64,
 }
 
-fn lock() -> MutexGuard<'static, Vec<Waiter>> {
+struct Waiter {
+    number: u64,
+    objects: Vec<Object>,
+    wait_type: WAIT_TYPE,
+    /// Of a thread that takes turns.
+    thread: Option<(Arc<Turns>, ThreadId)>,
+    /// What its wait returns, once it got what it waits for. That is when an object is signalled, and not
+    /// when the thread runs again: the object may not be signalled any more by then.
+    result: Option<NTSTATUS>,
+}
+
+impl Waiters {
+    /// Lets a waiter go, and says what its wait returns, if it got what it waits for.
+    fn remove(&mut self, number: u64) -> Option<NTSTATUS> {
+        let index = self.waiting.iter().position(|waiter| waiter.number == number)?;
+        self.waiting.remove(index).result
+    }
+
+    /// What a waiter's wait returns.
+    fn result(&self, number: u64) -> Option<NTSTATUS> {
+        self.waiting.iter().find(|waiter| waiter.number == number)?.result
+    }
+}
+
+/// An object that a thread waits for, or is about to.
+#[derive(Clone, Copy)]
+struct Object(*mut DISPATCHER_HEADER);
+
+// SAFETY: it is used under the lock over all dispatcher objects.
+unsafe impl Send for Object {}
+
+impl Object {
+    /// Under the lock.
+    fn is_signalled(&self) -> bool {
+        // SAFETY: who waits has promised that it is valid, and the lock makes this the only access.
+        unsafe { (*self.0).SignalState > 0 }
+    }
+
+    /// Under the lock: what a wait takes.
+    fn take(self) {
+        // SAFETY: as above.
+        let object = unsafe { &mut *self.0 };
+        if matches!(object.Lock, SYNCHRONIZATION_EVENT | SEMAPHORE | SYNCHRONIZATION_TIMER) {
+            object.SignalState -= 1;
+        }
+    }
+}
+
+/// Under the lock: takes what a wait takes if it is there, and says what the wait returns.
+fn try_take(objects: &[Object], wait_type: WAIT_TYPE) -> Option<NTSTATUS> {
+    if wait_type == WaitAll {
+        let all = !objects.is_empty() && objects.iter().all(Object::is_signalled);
+        all.then(|| objects.iter().copied().for_each(Object::take)).map(|()| STATUS_SUCCESS)
+    } else {
+        let first = objects.iter().position(Object::is_signalled)?;
+        objects[first].take();
+        // STATUS_WAIT_0 and its like; there are at most 64.
+        Some(NTSTATUS::try_from(first).unwrap_or(STATUS_SUCCESS))
+    }
+}
+
+fn lock() -> MutexGuard<'static, Waiters> {
     OBJECTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -103,6 +164,8 @@ fn lock() -> MutexGuard<'static, Vec<Waiter>> {
 const SYNCHRONIZATION_EVENT: LONG = 1;
 const SEMAPHORE: LONG = 5;
 pub(crate) const THREAD: LONG = 6;
+pub(crate) const NOTIFICATION_TIMER: LONG = 8;
+pub(crate) const SYNCHRONIZATION_TIMER: LONG = 9;
 
 pub(crate) fn header(kind: LONG, signal_state: LONG) -> DISPATCHER_HEADER {
     let unused = LIST_ENTRY { Flink: ptr::null_mut(), Blink: ptr::null_mut() };
@@ -114,9 +177,19 @@ unsafe extern "C" fn KeInitializeEvent(event: PRKEVENT, kind: EVENT_TYPE, state:
     if kind != NotificationEvent && kind != SynchronizationEvent {
         violation("KeInitializeEvent: not a kind of event");
     }
-    let _guard = lock();
     // SAFETY: the caller passes memory for an event.
-    unsafe { (&raw mut (*event).Header).write(header(kind, LONG::from(state != FALSE))) };
+    unsafe { initialise(&raw mut (*event).Header, kind, LONG::from(state != FALSE)) };
+}
+
+/// Makes memory an object.
+///
+/// # Safety
+///
+/// The pointer is to memory for an object that nobody uses.
+pub(crate) unsafe fn initialise(object: *mut DISPATCHER_HEADER, kind: LONG, state: LONG) {
+    let _guard = lock();
+    // SAFETY: the caller promises memory, and the lock makes this the only access.
+    unsafe { object.write(header(kind, state)) };
 }
 
 /// Changes an object's state, and returns the former one.
@@ -128,14 +201,21 @@ pub(crate) unsafe fn change(
     object: *mut DISPATCHER_HEADER,
     state: impl FnOnce(LONG) -> LONG,
 ) -> LONG {
-    let waiters = lock();
+    let mut waiters = lock();
     // SAFETY: the caller's object is valid, and the lock makes this the only access.
     let place = unsafe { &mut (*object).SignalState };
     let old = std::mem::replace(place, state(*place));
     // Under the lock: whoever waits may free the object as soon as it has it.
-    SIGNALLED.notify_all();
-    for waiter in waiters.iter().filter(|waiter| waiter.objects.contains(&object.addr())) {
-        waiter.turns.wake(waiter.thread);
+    for waiter in waiters.waiting.iter_mut().filter(|waiter| waiter.result.is_none()) {
+        if !waiter.objects.iter().any(|of_waiter| of_waiter.0.addr() == object.addr()) {
+            continue;
+        }
+        waiter.result = try_take(&waiter.objects, waiter.wait_type);
+        match (&waiter.result, &waiter.thread) {
+            (Some(_), Some((turns, thread))) => turns.wake(*thread),
+            (Some(_), None) => SIGNALLED.notify_all(),
+            (None, _) => {}
+        }
     }
     old
 }
@@ -168,9 +248,8 @@ unsafe extern "C" fn KeReadStateEvent(event: PRKEVENT) -> LONG {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn KeInitializeSemaphore(semaphore: PRKSEMAPHORE, count: LONG, limit: LONG) {
-    let _guard = lock();
     // SAFETY: the caller passes memory for a semaphore.
-    unsafe { (&raw mut (*semaphore).Header).write(header(SEMAPHORE, count)) };
+    unsafe { initialise(&raw mut (*semaphore).Header, SEMAPHORE, count) };
     // SAFETY: as above.
     unsafe { (&raw mut (*semaphore).Limit).write(limit) };
 }
@@ -264,86 +343,73 @@ unsafe fn wait_for(
         require_at_most(APC_LEVEL, function);
         require_no_callback(function);
     }
-    // SAFETY: the caller promises objects, and the lock makes this the only access.
-    let is_signalled = |object: &*mut DISPATCHER_HEADER| unsafe { (**object).SignalState > 0 };
-    let take = |object: *mut DISPATCHER_HEADER| {
-        // SAFETY: as above.
-        let object = unsafe { &mut *object };
-        if object.Lock == SYNCHRONIZATION_EVENT || object.Lock == SEMAPHORE {
-            object.SignalState -= 1;
-        }
-    };
-    // Under the lock.
-    let try_take = || {
-        if wait_type == WaitAll {
-            let all = objects.iter().all(is_signalled);
-            all.then(|| objects.iter().copied().for_each(take)).map(|()| STATUS_SUCCESS)
-        } else {
-            let first = objects.iter().position(is_signalled)?;
-            take(objects[first]);
-            // STATUS_WAIT_0 and its like; there are at most 64.
-            Some(NTSTATUS::try_from(first).unwrap_or(STATUS_SUCCESS))
-        }
-    };
+    let objects: Vec<Object> = objects.iter().copied().map(Object).collect();
     let host = Host::current();
-    match &host.0.scheduler {
-        Scheduler::Turns(turns) => {
-            let addresses: Vec<usize> = objects.iter().map(|object| object.addr()).collect();
-            wait_in_turns(&host, turns, &addresses, timeout, try_take)
-        }
-        Scheduler::Free(_) => wait_freely(timeout, try_take),
+    let mut waiters = lock();
+    if let Some(status) = try_take(&objects, wait_type) {
+        return status;
     }
+    if timeout == Some(Duration::ZERO) {
+        return STATUS_TIMEOUT;
+    }
+    waiters.last += 1;
+    let number = waiters.last;
+    let thread = match &host.0.scheduler {
+        Scheduler::Turns(turns) => Some((Arc::clone(turns), Host::current_thread())),
+        Scheduler::Free(_) => None,
+    };
+    let waiter = Waiter { number, objects, wait_type, thread: thread.clone(), result: None };
+    waiters.waiting.push(waiter);
+    let mut waiters = match thread {
+        Some((turns, me)) => wait_in_turns(&host, &turns, me, waiters, number, timeout),
+        None => wait_freely(waiters, number, timeout),
+    };
+    waiters.remove(number).unwrap_or(STATUS_TIMEOUT)
 }
 
-fn wait_in_turns(
+/// Waits until a waiter got what it waits for, or its time-out has passed.
+fn wait_in_turns<'a>(
     host: &Host,
-    turns: &Arc<Turns>,
-    objects: &[usize],
+    turns: &Turns,
+    me: ThreadId,
+    mut waiters: MutexGuard<'a, Waiters>,
+    number: u64,
     timeout: Option<Duration>,
-    mut try_take: impl FnMut() -> Option<NTSTATUS>,
-) -> NTSTATUS {
-    let me = Host::current_thread();
-    let is_mine = |waiter: &Waiter| waiter.thread == me && Arc::ptr_eq(&waiter.turns, turns);
+) -> MutexGuard<'a, Waiters> {
     let deadline: Option<Ticks> = timeout.map(|timeout| turns.now().saturating_add(ticks(timeout)));
     loop {
-        let mut waiters = lock();
-        waiters.retain(|waiter| !is_mine(waiter));
-        if let Some(status) = try_take() {
-            return status;
+        let is_over = deadline.is_some_and(|deadline| deadline <= turns.now());
+        if is_over || waiters.result(number).is_some() {
+            return waiters;
         }
-        if deadline.is_some_and(|deadline| deadline <= turns.now()) {
-            return STATUS_TIMEOUT;
-        }
-        let turns_of_host = Arc::clone(turns);
-        waiters.push(Waiter { objects: objects.to_vec(), turns: turns_of_host, thread: me });
         turns.waits(me, deadline);
         drop(waiters);
         turns.run_others(host, me);
+        waiters = lock();
     }
 }
 
+/// As [`wait_in_turns`], where there are none.
 fn wait_freely(
+    mut waiters: MutexGuard<'_, Waiters>,
+    number: u64,
     timeout: Option<Duration>,
-    mut try_take: impl FnMut() -> Option<NTSTATUS>,
-) -> NTSTATUS {
+) -> MutexGuard<'_, Waiters> {
     let deadline = timeout.map(|timeout| Instant::now() + timeout);
-    let mut guard = lock();
-    loop {
-        if let Some(status) = try_take() {
-            return status;
-        }
+    while waiters.result(number).is_none() {
         let Some(deadline) = deadline else {
-            guard = SIGNALLED.wait(guard).unwrap_or_else(PoisonError::into_inner);
+            waiters = SIGNALLED.wait(waiters).unwrap_or_else(PoisonError::into_inner);
             continue;
         };
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return STATUS_TIMEOUT;
+            break;
         }
-        guard = SIGNALLED
-            .wait_timeout(guard, left)
-            .map_or_else(|error| error.into_inner().0, |ok| ok.0);
+        waiters = SIGNALLED
+            .wait_timeout(waiters, left)
+            .map_or_else(|error| error.into_inner().0, |(waiters, _)| waiters);
     }
+    waiters
 }
 
 /// Something of this crate's own that threads wait for: it stays signalled until it is cleared.

@@ -67,11 +67,14 @@ mod mm;
 mod ps;
 mod random;
 mod rtl;
+mod rundown;
 mod schedule;
 #[doc(hidden)]
 pub mod testing;
+mod timers;
 mod trace;
 mod verifier;
+mod work_items;
 mod wsk;
 
 pub use config::{Config, Faults, Network, Readiness, Timing, Windows};
@@ -85,7 +88,7 @@ pub(crate) use verifier::violation;
 ///
 /// It runs once for each of 32 seeds, each time on a [`Host`] of its own, which it may take as its
 /// argument; the function's thread is that host's. It fails if it panics, if it returns an error, or if it
-/// leaves memory in the pool, and then says with which seed. `seeds = …` is another range of seeds, and
+/// leaves memory in the pool or a timer set, and then says with which seed. `seeds = …` is another range of seeds, and
 /// `config = …` a [`Config`], which runs once if its [`Timing`] leaves nothing to a seed.
 ///
 /// ```

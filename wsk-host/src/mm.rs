@@ -5,14 +5,16 @@ use std::ptr;
 use wsk_sys::{
     ADDRESS_AND_SIZE_TO_SPAN_PAGES, BOOLEAN, CSHORT, DISPATCH_LEVEL, FALSE, KPROCESSOR_MODE,
     LOCK_OPERATION, MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED, MDL_SOURCE_IS_NONPAGED_POOL,
-    MEMORY_CACHING_TYPE, MmInitializeMdl, NonPagedPoolNx, PIRP, PMDL, PUNICODE_STRING, PVOID,
-    ULONG,
+    MEMORY_CACHING_TYPE, MmInitializeMdl, NonPagedPoolNx, PASSIVE_LEVEL, PIRP, PMDL,
+    PUNICODE_STRING, PVOID, ULONG,
 };
 
-use crate::ex::{ExAllocatePoolWithTag, ExFreePoolWithTag};
+use crate::config::Windows;
+use crate::ex::{ExAllocatePool2, ExAllocatePoolWithTag, ExFreePoolWithTag};
 use crate::host::Host;
 use crate::ke::require_at_most;
 use crate::memory::end_of_block;
+use crate::timers::{KeQuerySystemTimePrecise, KeQueryUnbiasedInterruptTime};
 use crate::verifier::{broken, violation};
 
 #[unsafe(no_mangle)]
@@ -172,9 +174,25 @@ unsafe extern "C" fn MmMapLockedPagesSpecifyCache(
     mdl.MappedSystemVa
 }
 
-/// Knows no routine: a client uses what older systems have.
+/// Knows the routines that clients look for, because there are systems without them: those of the Windows
+/// that the host stands for, and of those of later ones none.
 #[unsafe(no_mangle)]
-extern "C" fn MmGetSystemRoutineAddress(_name: PUNICODE_STRING) -> PVOID {
-    require_at_most(wsk_sys::PASSIVE_LEVEL, "MmGetSystemRoutineAddress");
-    ptr::null_mut()
+unsafe extern "C" fn MmGetSystemRoutineAddress(name: PUNICODE_STRING) -> PVOID {
+    require_at_most(PASSIVE_LEVEL, "MmGetSystemRoutineAddress");
+    let time = (KeQuerySystemTimePrecise as *const (), KeQueryUnbiasedInterruptTime as *const ());
+    let routines: [(&str, Windows, *const ()); 3] = [
+        ("ExAllocatePool2", Windows::TEN_2004, ExAllocatePool2 as *const ()),
+        ("KeQuerySystemTimePrecise", Windows::EIGHT, time.0),
+        ("KeQueryUnbiasedInterruptTime", Windows::SEVEN, time.1),
+    ];
+    // SAFETY: the caller passes a counted string.
+    let (units, length) = unsafe { ((*name).Buffer, usize::from((*name).Length) / 2) };
+    // SAFETY: a counted string has a buffer of its length, which may be null if that is zero.
+    let is_it = |routine: &str| unsafe {
+        routine.len() == length
+            && routine.encode_utf16().enumerate().all(|(at, unit)| units.add(at).read() == unit)
+    };
+    let windows = Host::current().config().windows;
+    let found = routines.iter().find(|(routine, since, _)| windows >= *since && is_it(routine));
+    found.map_or(ptr::null_mut(), |(_, _, address)| address.cast_mut().cast())
 }

@@ -4,12 +4,13 @@ use std::cell::{RefCell, UnsafeCell};
 use std::collections::HashMap;
 use std::mem::ManuallyDrop;
 use std::ptr;
+use std::sync::atomic::{AtomicIsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use wsk_sys::{
     ACCESS_MASK, BOOLEAN, DISPATCH_LEVEL, DISPATCHER_HEADER, HANDLE, KPROCESSOR_MODE, LONG_PTR,
-    NTSTATUS, PASSIVE_LEVEL, PCLIENT_ID, PHANDLE, PKSTART_ROUTINE, PLARGE_INTEGER,
+    NTSTATUS, PASSIVE_LEVEL, PCLIENT_ID, PEPROCESS, PHANDLE, PKSTART_ROUTINE, PLARGE_INTEGER,
     POBJECT_ATTRIBUTES, POBJECT_HANDLE_INFORMATION, POBJECT_TYPE, PVOID,
     STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_HANDLE, STATUS_SUCCESS, ULONG, WaitAny,
 };
@@ -175,9 +176,25 @@ unsafe extern "C" fn ObReferenceObjectByHandle(
     STATUS_SUCCESS
 }
 
+/// The system process, which all threads belong to. Nobody looks into it, and it never ends: it only
+/// counts its references.
+static PROCESS: AtomicIsize = AtomicIsize::new(1);
+
+fn is_process(object: PVOID) -> bool {
+    object.addr() == (&raw const PROCESS).addr()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn IoGetCurrentProcess() -> PEPROCESS {
+    (&raw const PROCESS).cast_mut().cast()
+}
+
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ObfReferenceObject(object: PVOID) -> LONG_PTR {
     require_at_most(DISPATCH_LEVEL, "ObfReferenceObject");
+    if is_process(object) {
+        return PROCESS.fetch_add(1, Ordering::Relaxed) + 1;
+    }
     // SAFETY: the caller passes an object of ObReferenceObjectByHandle, and keeps its reference.
     let thread = ManuallyDrop::new(unsafe { Arc::from_raw(object.cast::<Thread>()) });
     let another = ManuallyDrop::new(Arc::clone(&thread));
@@ -187,6 +204,13 @@ unsafe extern "C" fn ObfReferenceObject(object: PVOID) -> LONG_PTR {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ObfDereferenceObject(object: PVOID) -> LONG_PTR {
     require_at_most(DISPATCH_LEVEL, "ObfDereferenceObject");
+    if is_process(object) {
+        let left = PROCESS.fetch_sub(1, Ordering::Relaxed) - 1;
+        if left < 1 {
+            violation("ObfDereferenceObject: the process has no more references of clients'");
+        }
+        return left;
+    }
     // SAFETY: the caller passes an object of ObReferenceObjectByHandle, and gives its reference up.
     let thread = unsafe { Arc::from_raw(object.cast::<Thread>()) };
     references(&thread) - 1

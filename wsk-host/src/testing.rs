@@ -18,7 +18,8 @@ pub const SEEDS: Range<u64> = if cfg!(miri) { 0..2 } else { 0..32 };
 
 /// Runs a scenario on a new host for every seed, and once if the configuration leaves nothing to a seed.
 ///
-/// The calling thread is the host's while the scenario runs. Afterwards nothing may be left in the pool.
+/// The calling thread is the host's while the scenario runs. Afterwards nothing may be left in the pool, and
+/// no timer may be set.
 ///
 /// # Panics
 ///
@@ -38,6 +39,8 @@ pub fn run(config: Config, seeds: Range<u64>, scenario: impl Fn(Host)) {
             scenario(host.clone());
             host.settle();
             require_empty_pool(&host);
+            let set = host.timers().set();
+            assert!(set == 0, "timers are still set: {set}");
         }));
         if let Err(panic) = result {
             eprintln!(

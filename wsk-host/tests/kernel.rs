@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use wsk_host::{Config, Entered, Host};
+use wsk_host::{Config, Entered, Host, Windows};
 use wsk_sys::*;
 
 const TAG: ULONG = u32::from_le_bytes(*b"test");
@@ -34,11 +34,16 @@ macro_rules! linked {
 #[test]
 fn every_function_that_wsk_sys_declares_is_there() {
     let linked = linked! {
-        ExAllocatePoolWithTag ExFreePoolWithTag IoAllocateIrp IoAllocateMdl IoBuildPartialMdl
-        IoCancelIrp IofCompleteRequest IoFreeIrp IoFreeMdl IoInitializeIrp IoReuseIrp
-        IoSetCompletionRoutineEx KeAcquireSpinLockRaiseToDpc KeBugCheckEx KeClearEvent
-        KeDelayExecutionThread KeInitializeEvent KeInitializeSemaphore KeReadStateEvent
-        KeReleaseSemaphore KeReleaseSpinLock KeResetEvent KeSetEvent KeWaitForMultipleObjects
+        ExAcquireRundownProtection ExAllocatePoolWithTag ExFreePoolWithTag
+        ExInitializeRundownProtection ExReleaseRundownProtection ExWaitForRundownProtectionRelease
+        IoAllocateIrp IoAllocateMdl IoAllocateWorkItem IoBuildPartialMdl IoCancelIrp
+        IofCompleteRequest IoFreeIrp IoFreeMdl IoFreeWorkItem IoGetCurrentProcess IoInitializeIrp
+        IoInitializeWorkItem IoQueueWorkItem IoQueueWorkItemEx IoReuseIrp IoSetCompletionRoutineEx
+        IoSizeofWorkItem IoUninitializeWorkItem KeAcquireSpinLockRaiseToDpc KeBugCheckEx
+        KeCancelTimer KeClearEvent KeDelayExecutionThread KeFlushQueuedDpcs KeInitializeDpc
+        KeInitializeEvent KeInitializeSemaphore KeInitializeTimer KeInitializeTimerEx
+        KeQuerySystemTimePrecise KeQueryUnbiasedInterruptTime KeReadStateEvent KeReleaseSemaphore
+        KeReleaseSpinLock KeResetEvent KeSetEvent KeSetTimer KeWaitForMultipleObjects
         KeWaitForSingleObject MmBuildMdlForNonPagedPool MmGetSystemRoutineAddress
         MmMapLockedPagesSpecifyCache MmProbeAndLockPages MmUnlockPages ObfDereferenceObject
         ObfReferenceObject ObReferenceObjectByHandle PsCreateSystemThread PsTerminateSystemThread
@@ -255,6 +260,7 @@ fn a_thread_is_waited_for_by_handle_and_as_an_object() {
 
 #[test]
 fn strings_are_counted_and_the_version_is_said() {
+    let (_host, _entered) = host();
     let text: Vec<u16> = "wsk\0more".encode_utf16().collect();
     let mut string = MaybeUninit::<UNICODE_STRING>::uninit();
     let mut version = MaybeUninit::<RTL_OSVERSIONINFOW>::zeroed();
@@ -267,4 +273,69 @@ fn strings_are_counted_and_the_version_is_said() {
         RtlGetVersion(version.as_mut_ptr());
         assert_eq!(version.assume_init().dwMajorVersion, 10);
     }
+}
+
+/// What the kernel's own `ExAllocatePool2` is called by.
+type Allocate = unsafe extern "C" fn(POOL_FLAGS, SIZE_T, ULONG) -> PVOID;
+
+/// Looks for a routine by name.
+fn routine(name: &str) -> PVOID {
+    let text: Vec<u16> = name.encode_utf16().collect();
+    let mut name = unicode_string(&text).unwrap();
+    // SAFETY: the name is a valid string.
+    unsafe { MmGetSystemRoutineAddress(&raw mut name) }
+}
+
+#[test]
+fn a_routine_is_found_where_the_system_has_it() {
+    for (windows, is_there) in [
+        (Windows::VISTA, false),
+        (Windows::TEN_1803, false),
+        (Windows::TEN_2004, true),
+        (Windows::ELEVEN, true),
+    ] {
+        let host = Host::new(Config::default().windows(windows));
+        let _entered = host.enter();
+        assert_eq!(!routine("ExAllocatePool2").is_null(), is_there, "{windows:?}");
+        for name in ["ExAllocatePool", "ExAllocatePool22", "exallocatepool2", ""] {
+            assert!(routine(name).is_null(), "{name}");
+        }
+    }
+}
+
+unsafe extern "C" {
+    /// Not in wsk-sys: drivers free with the tag.
+    fn ExFreePool(memory: PVOID);
+}
+
+#[test]
+fn pool_of_the_newer_function_is_zeroed_and_counted() {
+    const ZEROED: POOL_FLAGS = POOL_FLAG_NON_PAGED;
+    const AS_IT_IS: POOL_FLAGS = POOL_FLAG_NON_PAGED | POOL_FLAG_UNINITIALIZED;
+    const PAGED: POOL_FLAGS = 0x100;
+    let (host, _entered) = host();
+    // SAFETY: the routine is the kernel's, and has this type.
+    let allocate = unsafe { std::mem::transmute::<PVOID, Allocate>(routine("ExAllocatePool2")) };
+    // SAFETY: the memory has the size that it is read with.
+    unsafe {
+        let memory = allocate(ZEROED, 100, TAG);
+        assert_eq!(std::slice::from_raw_parts(memory.cast::<u8>(), 100), [0; 100]);
+        let other = allocate(AS_IT_IS, 100, TAG);
+        assert_ne!(other.cast::<u8>().read(), 0);
+        assert_eq!(host.outstanding_allocations(), 2);
+        host.fail_allocation(1);
+        assert!(allocate(ZEROED, 100, TAG).is_null());
+        // No pool, two pools, flags that nobody knows, no size, no tag.
+        for flags in [0, POOL_FLAG_UNINITIALIZED, ZEROED | PAGED, ZEROED | 0x200] {
+            assert!(allocate(flags, 100, TAG).is_null(), "{flags:#x}");
+        }
+        assert!(allocate(ZEROED, 0, TAG).is_null());
+        assert!(allocate(ZEROED, 100, 0).is_null());
+        // Flags of the upper half are ignored by who does not know them.
+        let optional = allocate(ZEROED | 1 << 40, 100, TAG);
+        ExFreePoolWithTag(optional, 0);
+        ExFreePoolWithTag(memory, TAG);
+        ExFreePool(other);
+    }
+    assert_eq!(host.outstanding_allocations(), 0);
 }

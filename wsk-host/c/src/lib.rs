@@ -49,9 +49,8 @@
 //!
 //! # What C has to bring
 //!
-//! - `DbgPrint`, if the client calls it: Rust cannot define a function whose number of arguments varies.
-//!   `examples/main.c` has it in six lines.
-//! - `ExAllocatePoolWithTag` instead of `ExAllocatePool2`, which the library does not define.
+//! `DbgPrint`, if the client calls it: Rust cannot define a function whose number of arguments varies.
+//! `examples/main.c` has it in six lines.
 //!
 //! Everything else is as in Rust: see `wsk-host` for what there is, and which rules it verifies.
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Job, ThreadId, Ticks, run, ticks};
+use super::{Job, JobId, ThreadId, Ticks, run, ticks};
 use crate::host::Host;
 use crate::violation;
 
@@ -25,7 +25,7 @@ struct Jobs {
 #[derive(Default)]
 struct Queue {
     /// By time, and then in the order in which they came. The host lives as long as there are any.
-    jobs: BTreeMap<(Ticks, u64), (Host, Job)>,
+    jobs: BTreeMap<JobId, (Host, Job)>,
     last: u64,
     busy: bool,
     over: bool,
@@ -56,12 +56,21 @@ impl Free {
         self.last_thread.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    pub(crate) fn at(&self, host: &Host, due: Ticks, job: Job) {
+    pub(crate) fn at(&self, host: &Host, due: Ticks, job: Job) -> JobId {
         let mut queue = self.jobs.queue();
         queue.last += 1;
-        let key = (due, queue.last);
-        queue.jobs.insert(key, (host.clone(), job));
+        let id = (due, queue.last);
+        queue.jobs.insert(id, (host.clone(), job));
         self.jobs.changed.notify_all();
+        id
+    }
+
+    /// Takes a job back, unless it has begun.
+    pub(crate) fn cancel(&self, id: JobId) -> Option<Job> {
+        // The host is dropped without the lock, which its end takes.
+        let removed = self.jobs.queue().jobs.remove(&id);
+        self.jobs.changed.notify_all();
+        removed.map(|(_, job)| job)
     }
 
     /// Waits until everything that is due has run.

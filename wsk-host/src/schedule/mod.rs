@@ -27,6 +27,9 @@ pub(crate) fn ticks(duration: std::time::Duration) -> Ticks {
 /// What is put off: it runs at `DISPATCH_LEVEL`, in a thread of the host.
 pub(crate) type Job = Box<dyn FnOnce(&Host) + Send>;
 
+/// A job, by when it is due and in which order it came.
+pub(crate) type JobId = (Ticks, u64);
+
 /// A thread of a host, by number.
 pub(crate) type ThreadId = u64;
 
@@ -84,7 +87,24 @@ impl Scheduler {
     pub(crate) fn at(&self, host: &Host, due: Ticks, job: Job) {
         match self {
             Self::Turns(turns) => turns.at(due, job),
+            Self::Free(free) => _ = free.at(host, due, job),
+        }
+    }
+
+    /// Lets something run at a time that the client has chosen, and may put off for ever: those who want
+    /// things to settle do not wait for it.
+    pub(crate) fn set_timer(&self, host: &Host, due: Ticks, job: Job) -> JobId {
+        match self {
+            Self::Turns(turns) => turns.set_timer(due, job),
             Self::Free(free) => free.at(host, due, job),
+        }
+    }
+
+    /// Takes back what [`set_timer`](Self::set_timer) was given, unless it has begun.
+    pub(crate) fn cancel_timer(&self, id: JobId) -> Option<Job> {
+        match self {
+            Self::Turns(turns) => turns.cancel_timer(id),
+            Self::Free(free) => free.cancel(id),
         }
     }
 

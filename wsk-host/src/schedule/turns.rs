@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Job, ThreadId, Ticks, run};
+use super::{Job, JobId, ThreadId, Ticks, run};
 use crate::config::Config;
 use crate::host::Host;
 use crate::random::Random;
@@ -33,7 +33,9 @@ struct State {
     current: Option<ThreadId>,
     /// That thread, and with it all of the host, waits for something from outside.
     idle: bool,
-    jobs: BTreeMap<(Ticks, u64), Job>,
+    jobs: BTreeMap<JobId, Job>,
+    /// Jobs of the client's timers that are not due yet.
+    timers: BTreeMap<JobId, Job>,
     last_job: u64,
     /// Threads of the host that do something elsewhere, and may come back at any time.
     outside: usize,
@@ -89,11 +91,12 @@ impl State {
     }
 
     /// When something can happen next, if time passes. What only waits for its time does not count for
-    /// those who want things to settle.
+    /// those who want things to settle: neither time-outs nor timers.
     fn next_time(&self, deadlines: bool) -> Option<Ticks> {
         let job = self.jobs.keys().next().map(|(due, _)| *due);
         let waiting = self.threads.values().filter(|thread| !thread.ready);
-        let deadline = waiting.filter_map(|thread| thread.deadline).min();
+        let timer = self.timers.keys().next().map(|(due, _)| *due);
+        let deadline = waiting.filter_map(|thread| thread.deadline).chain(timer).min();
         match (job, deadline) {
             (Some(job), Some(deadline)) => Some(job.min(deadline)),
             (Some(job), None) => Some(job),
@@ -107,6 +110,10 @@ impl State {
         let now = self.now;
         for thread in self.threads.values_mut() {
             thread.ready |= thread.deadline.is_some_and(|deadline| deadline <= now);
+        }
+        while let Some(timer) = self.timers.first_entry().filter(|timer| timer.key().0 <= now) {
+            let (id, job) = timer.remove_entry();
+            self.jobs.insert(id, job);
         }
     }
 
@@ -128,6 +135,7 @@ impl Turns {
             current: None,
             idle: false,
             jobs: BTreeMap::new(),
+            timers: BTreeMap::new(),
             last_job: 0,
             outside: 0,
         };
@@ -193,6 +201,23 @@ impl Turns {
         let key = (due, state.last_job);
         state.jobs.insert(key, job);
         state.disturb();
+    }
+
+    /// As [`at`](Self::at), for a timer of the client's.
+    pub(crate) fn set_timer(&self, due: Ticks, job: Job) -> JobId {
+        let mut state = self.state();
+        state.last_job += 1;
+        let id = (due, state.last_job);
+        let jobs = if due <= state.now { &mut state.jobs } else { &mut state.timers };
+        jobs.insert(id, job);
+        state.disturb();
+        id
+    }
+
+    /// Takes a timer's job back, unless it has begun.
+    pub(crate) fn cancel_timer(&self, id: JobId) -> Option<Job> {
+        let mut state = self.state();
+        state.timers.remove(&id).or_else(|| state.jobs.remove(&id))
     }
 
     /// Makes a thread ready that waits.

@@ -1,7 +1,7 @@
 //! Memory: none per request once a socket is warm, and an error when there is none.
 
 use wsk::{Buffer, ErrorKind, Provider, Result, TcpListener, TcpStream};
-use wsk_host::{Config, Host, Timing};
+use wsk_host::{Config, Host, Timing, Windows};
 
 use crate::support::{buffer, join, on_host, pair, receive_all};
 
@@ -57,6 +57,16 @@ fn every_allocation_may_fail() {
         }
         // Registration, reaper, provider, waker, three sockets, their requests, buffers: at least.
         assert!(failures >= 10, "only {failures} allocations were made to fail");
+    }
+}
+
+/// On systems with `ExAllocatePool2`, and on those that have only its predecessor.
+#[test]
+fn either_function_allocates() {
+    for windows in [Windows::TEN_1803, Windows::TEN_2004, Windows::ELEVEN] {
+        let host = Host::new(Config::default().windows(windows));
+        on_host(&host, conversation).unwrap();
+        assert_eq!(host.outstanding_allocations(), 0, "{windows:?}");
     }
 }
 

@@ -1,0 +1,115 @@
+//! `Ex…`: rundown protection.
+//!
+//! It is the client's memory, which its owner may free as soon as it has waited. So all of them are
+//! guarded by one lock, and touched only under it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use wsk_sys::{APC_LEVEL, BOOLEAN, DISPATCH_LEVEL, FALSE, PEX_RUNDOWN_REF, TRUE, ULONG_PTR};
+
+use crate::context::require_no_callback;
+use crate::ke::{Signal, require_at_most};
+use crate::schedule::interrupt;
+use crate::violation;
+
+/// The bit that says that nobody can acquire the protection any more. Above it is how often it is held.
+const RUN_DOWN: ULONG_PTR = 1;
+const ONE: ULONG_PTR = 2;
+
+/// The owners that wait, by the address of what they wait for.
+static WAITING: Mutex<Option<HashMap<usize, Arc<Signal>>>> = Mutex::new(None);
+
+struct Guard(MutexGuard<'static, Option<HashMap<usize, Arc<Signal>>>>);
+
+impl Guard {
+    fn waiting(&mut self) -> &mut HashMap<usize, Arc<Signal>> {
+        self.0.get_or_insert_default()
+    }
+
+    /// What a protection has counted.
+    ///
+    /// # Safety
+    ///
+    /// The protection is valid and initialised.
+    #[expect(clippy::unused_self, reason = "the lock makes the access the only one")]
+    unsafe fn count(&mut self, protection: PEX_RUNDOWN_REF) -> &mut ULONG_PTR {
+        // SAFETY: the caller promises one, and the guard, which this borrows, is of the only lock.
+        unsafe { &mut (*protection).Count }
+    }
+}
+
+fn lock() -> Guard {
+    Guard(WAITING.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExInitializeRundownProtection(protection: PEX_RUNDOWN_REF) {
+    require_at_most(APC_LEVEL, "ExInitializeRundownProtection");
+    let mut guard = lock();
+    if guard.waiting().contains_key(&protection.addr()) {
+        violation("ExInitializeRundownProtection: its owner waits for its release");
+    }
+    // SAFETY: the caller passes memory for a protection that nobody uses.
+    unsafe { (&raw mut (*protection).Count).write(0) };
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExAcquireRundownProtection(protection: PEX_RUNDOWN_REF) -> BOOLEAN {
+    require_at_most(DISPATCH_LEVEL, "ExAcquireRundownProtection");
+    interrupt();
+    let mut guard = lock();
+    // SAFETY: the caller passes a protection.
+    let count = unsafe { guard.count(protection) };
+    if *count & RUN_DOWN != 0 {
+        return FALSE;
+    }
+    *count += ONE;
+    TRUE
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExReleaseRundownProtection(protection: PEX_RUNDOWN_REF) {
+    require_at_most(DISPATCH_LEVEL, "ExReleaseRundownProtection");
+    let mut guard = lock();
+    // SAFETY: the caller passes a protection.
+    let count = unsafe { guard.count(protection) };
+    if *count < ONE {
+        violation("ExReleaseRundownProtection: it is not held");
+    }
+    *count -= ONE;
+    if *count == RUN_DOWN {
+        // From here on its owner may free it.
+        let owner = guard.waiting().remove(&protection.addr());
+        drop(guard);
+        if let Some(owner) = owner {
+            owner.set();
+        }
+    } else {
+        drop(guard);
+    }
+    interrupt();
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExWaitForRundownProtectionRelease(protection: PEX_RUNDOWN_REF) {
+    const NAME: &str = "ExWaitForRundownProtectionRelease";
+    require_at_most(APC_LEVEL, NAME);
+    require_no_callback(NAME);
+    interrupt();
+    let mut guard = lock();
+    if guard.waiting().contains_key(&protection.addr()) {
+        violation("ExWaitForRundownProtectionRelease: another thread waits for its release");
+    }
+    // SAFETY: the caller passes a protection.
+    let count = unsafe { guard.count(protection) };
+    let is_free = *count < ONE;
+    *count |= RUN_DOWN;
+    if is_free {
+        return;
+    }
+    let released = Arc::new(Signal::new());
+    guard.waiting().insert(protection.addr(), Arc::clone(&released));
+    drop(guard);
+    released.wait(NAME, None);
+}

@@ -1,0 +1,244 @@
+//! `Io…`: work items, and the threads that run them.
+//!
+//! Each item gets a thread of its own as soon as it is queued, so that none waits for another that waits:
+//! the kernel promises neither an order nor that two never run at once. The machine's threads are kept for
+//! the next items; between two of them they are no host's.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use wsk_sys::{
+    CustomPriorityWorkQueue, DISPATCH_LEVEL, NonPagedPoolNx, PASSIVE_LEVEL, PDEVICE_OBJECT,
+    PIO_WORKITEM, PIO_WORKITEM_ROUTINE, PIO_WORKITEM_ROUTINE_EX, PVOID, ULONG, WORK_QUEUE_TYPE,
+};
+
+use crate::ex::{ExAllocatePoolWithTag, ExFreePoolWithTag};
+use crate::host::Host;
+use crate::ke::require_at_most;
+use crate::memory::end_of_block;
+use crate::schedule::interrupt;
+use crate::timers::require_none;
+use crate::verifier::{Origin, violation};
+
+/// What the memory of a work item is.
+#[repr(C)]
+struct WorkItem {
+    state: usize,
+    /// The device or driver object.
+    object: PVOID,
+    reserved: [usize; 6],
+}
+
+/// Of [`IoAllocateWorkItem`], or of [`IoInitializeWorkItem`]; anything else is none.
+const ALLOCATED: usize = 0x4957_6B41;
+const INITIALISED: usize = 0x4957_6B49;
+
+/// The items of a host that are queued, by their address.
+#[derive(Default)]
+pub(crate) struct WorkItems(BTreeMap<usize, Origin>);
+
+impl WorkItems {
+    /// Stops a client that frees an item that is queued, or makes it anew.
+    pub(crate) fn require_unused(&self, freed: &Range<usize>, call: &str) {
+        for (item, origin) in &self.0 {
+            let what = "a work item that is queued";
+            require_none(*item, size_of::<WorkItem>(), freed, call, what, origin);
+        }
+    }
+}
+
+/// The tag of work items that the kernel allocates.
+const TAG: ULONG = u32::from_le_bytes(*b"IoWi");
+
+#[unsafe(no_mangle)]
+extern "C" fn IoSizeofWorkItem() -> ULONG {
+    #[expect(clippy::cast_possible_truncation, reason = "a few words")]
+    const SIZE: ULONG = size_of::<WorkItem>() as ULONG;
+    SIZE
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn IoAllocateWorkItem(device: PDEVICE_OBJECT) -> PIO_WORKITEM {
+    require_at_most(DISPATCH_LEVEL, "IoAllocateWorkItem");
+    require_object(device.cast(), "IoAllocateWorkItem");
+    let item: *mut WorkItem =
+        ExAllocatePoolWithTag(NonPagedPoolNx, size_of::<WorkItem>(), TAG).cast();
+    if !item.is_null() {
+        let value = WorkItem { state: ALLOCATED, object: device.cast(), reserved: [0; 6] };
+        // SAFETY: the memory was allocated with this size.
+        unsafe { item.write(value) };
+    }
+    item.cast()
+}
+
+/// Stops a client whose item has no object, on which the kernel takes a reference.
+fn require_object(object: PVOID, function: &str) {
+    if object.is_null() {
+        violation(&format!("{function}: no device or driver object"));
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn IoFreeWorkItem(item: PIO_WORKITEM) {
+    require_at_most(DISPATCH_LEVEL, "IoFreeWorkItem");
+    // SAFETY: the caller passes a work item.
+    unsafe { end(item.cast(), ALLOCATED, "IoFreeWorkItem") };
+    ExFreePoolWithTag(item.cast(), TAG);
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn IoInitializeWorkItem(object: PVOID, item: PIO_WORKITEM) {
+    require_object(object, "IoInitializeWorkItem");
+    let (host, start) = (Host::current(), item.addr());
+    host.work_items().require_unused(&(start..start + 1), "IoInitializeWorkItem");
+    if end_of_block(&host, start).is_some_and(|end| start + size_of::<WorkItem>() > end) {
+        violation("IoInitializeWorkItem: the memory is smaller than IoSizeofWorkItem says");
+    }
+    let value = WorkItem { state: INITIALISED, object, reserved: [0; 6] };
+    // SAFETY: the caller passes memory of this size.
+    unsafe { item.cast::<WorkItem>().write(value) };
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn IoUninitializeWorkItem(item: PIO_WORKITEM) {
+    // SAFETY: the caller passes a work item.
+    unsafe { end(item.cast(), INITIALISED, "IoUninitializeWorkItem") };
+}
+
+/// Makes a work item, which must be of this kind, none.
+///
+/// # Safety
+///
+/// The memory is initialised.
+unsafe fn end(item: *mut WorkItem, kind: usize, function: &str) {
+    Host::current().work_items().require_unused(&(item.addr()..item.addr() + 1), function);
+    // SAFETY: the caller promises memory; nobody else uses an item that is not queued.
+    let state = unsafe { &mut (*item).state };
+    if std::mem::replace(state, 0) != kind {
+        violation(&format!("{function}: not a work item, or one made otherwise"));
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn IoQueueWorkItem(
+    item: PIO_WORKITEM,
+    routine: PIO_WORKITEM_ROUTINE,
+    queue: WORK_QUEUE_TYPE,
+    context: PVOID,
+) {
+    let Some(routine) = routine else { violation("IoQueueWorkItem: no routine") };
+    let call = move |call: &Call| {
+        // SAFETY: the caller promised a routine for this context.
+        unsafe { routine(call.object.cast(), call.context) };
+    };
+    // SAFETY: the caller's promises are the same.
+    unsafe { enqueue(item, queue, context, call, "IoQueueWorkItem") };
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn IoQueueWorkItemEx(
+    item: PIO_WORKITEM,
+    routine: PIO_WORKITEM_ROUTINE_EX,
+    queue: WORK_QUEUE_TYPE,
+    context: PVOID,
+) {
+    let Some(routine) = routine else { violation("IoQueueWorkItemEx: no routine") };
+    let call = move |call: &Call| {
+        // SAFETY: the caller promised a routine for this context.
+        unsafe { routine(call.object, call.context, call.item) };
+    };
+    // SAFETY: the caller's promises are the same.
+    unsafe { enqueue(item, queue, context, call, "IoQueueWorkItemEx") };
+}
+
+/// What a routine is called with. The client promises that it may be in a system thread.
+struct Call {
+    object: PVOID,
+    context: PVOID,
+    item: PIO_WORKITEM,
+}
+
+// SAFETY: see above.
+unsafe impl Send for Call {}
+
+/// Queues an item.
+///
+/// # Safety
+///
+/// The item is one, and stays until its routine is called; the routine may be called with the context.
+unsafe fn enqueue(
+    item: PIO_WORKITEM,
+    queue: WORK_QUEUE_TYPE,
+    context: PVOID,
+    routine: impl FnOnce(&Call) + Send + 'static,
+    function: &'static str,
+) {
+    /// The number of the system's own queues, and of priorities of threads.
+    const QUEUES: WORK_QUEUE_TYPE = 7;
+    const PRIORITIES: WORK_QUEUE_TYPE = 32;
+    require_at_most(DISPATCH_LEVEL, function);
+    let custom = CustomPriorityWorkQueue..CustomPriorityWorkQueue + PRIORITIES;
+    if !(0..QUEUES).contains(&queue) && !custom.contains(&queue) {
+        violation(&format!("{function}: {queue} is not a queue"));
+    }
+    let host = Host::current();
+    let mut items = host.work_items();
+    items.require_unused(&(item.addr()..item.addr() + 1), function);
+    items.0.insert(item.addr(), Origin::here(function));
+    drop(items);
+    // SAFETY: the caller promises an item, which nobody changes while it is queued.
+    let WorkItem { state, object, .. } = unsafe { item.cast::<WorkItem>().read() };
+    if !matches!(state, ALLOCATED | INITIALISED) {
+        violation(&format!("{function}: not an initialised work item"));
+    }
+    let call = Call { object, context, item };
+    // Announced here, so that its number does not depend on when the machine's thread takes it up.
+    let announced = host.0.scheduler.announce();
+    run(Box::new(move || {
+        let call = call;
+        let _entered = host.enter_announced(announced);
+        // From here on the item may be freed, or queued again.
+        host.work_items().0.remove(&call.item.addr());
+        routine(&call);
+        require_at_most(PASSIVE_LEVEL, "the end of a work item's routine");
+    }));
+    interrupt();
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// The machine's threads that have nothing to do.
+static IDLE: Mutex<Vec<Sender<Work>>> = Mutex::new(Vec::new());
+
+fn idle() -> MutexGuard<'static, Vec<Sender<Work>>> {
+    IDLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs something on a thread of the machine's that has nothing else to do.
+fn run(work: Work) {
+    let idler = idle().pop();
+    let work = match idler {
+        None => work,
+        Some(idler) => match idler.send(work) {
+            Ok(()) => return,
+            Err(returned) => returned.0,
+        },
+    };
+    let thread = thread::Builder::new().name("system worker thread".to_owned());
+    let spawned = thread.spawn(move || {
+        let (sender, receiver) = channel();
+        let mut work = work;
+        loop {
+            work();
+            idle().push(sender.clone());
+            let Ok(next) = receiver.recv() else { return };
+            work = next;
+        }
+    });
+    if let Err(error) = spawned {
+        violation(&format!("a thread for work items cannot be had: {error}"));
+    }
+}
