@@ -66,7 +66,7 @@ pub(crate) unsafe fn read(address: PSOCKADDR) -> Option<SocketAddr> {
         return None;
     }
     // SAFETY: every address begins with its family.
-    match unsafe { (&raw const (*address).sa_family).read_unaligned() } {
+    match unsafe { address.cast::<ADDRESS_FAMILY>().read_unaligned() } {
         AF_INET => {
             // SAFETY: the family says what it is.
             let address = unsafe { address.cast::<SOCKADDR_IN>().read_unaligned() };

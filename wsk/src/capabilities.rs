@@ -2,7 +2,6 @@
 //! was compiled with (INV-8).
 
 use core::fmt;
-use core::mem::MaybeUninit;
 
 use wsk_sys::{RTL_OSVERSIONINFOW, RtlGetVersion};
 
@@ -68,15 +67,17 @@ impl Capabilities {
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-rtlgetversion).
     #[must_use]
     pub fn of_system(_passive: Passive) -> Self {
-        let mut information = MaybeUninit::<RTL_OSVERSIONINFOW>::zeroed();
-        let size = u32::try_from(size_of::<RTL_OSVERSIONINFOW>()).unwrap_or(u32::MAX);
-        // SAFETY: there is room for the structure, whose first field is its size.
-        unsafe { (&raw mut (*information.as_mut_ptr()).dwOSVersionInfoSize).write(size) };
-        // SAFETY: the structure says its size. The documentation knows no failure; zeroes would be an old
-        // system.
-        unsafe { RtlGetVersion(information.as_mut_ptr()) };
-        // SAFETY: zeroes are valid, and so is what the system wrote.
-        let information = unsafe { information.assume_init() };
+        let mut information = RTL_OSVERSIONINFOW {
+            dwOSVersionInfoSize: u32::try_from(size_of::<RTL_OSVERSIONINFOW>()).unwrap_or(0),
+            dwMajorVersion: 0,
+            dwMinorVersion: 0,
+            dwBuildNumber: 0,
+            dwPlatformId: 0,
+            szCSDVersion: [0; 128],
+        };
+        // SAFETY: the structure says its size. The documentation knows no failure; what was there before
+        // would be an old system.
+        unsafe { RtlGetVersion(&raw mut information) };
         Self(WindowsVersion::new(
             information.dwMajorVersion,
             information.dwMinorVersion,

@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 #![allow(clippy::multiple_unsafe_ops_per_block, reason = "raw calls, one after the other")]
+#![allow(clippy::wildcard_imports, reason = "raw calls use most of C's names")]
 #![allow(clippy::cast_ptr_alignment, reason = "addresses are of pool, which is aligned for all")]
 
 use std::mem::MaybeUninit;

@@ -84,8 +84,10 @@ impl<T: Send + Sync + 'static> Handler<T> {
     /// completed (INV-46), and everything that was retained is released (INV-47).
     #[must_use]
     pub unsafe fn from_raw(context: PVOID) -> Self {
-        // SAFETY: the caller promises it, and `into_raw` has given no null pointer.
-        Self(unsafe { PoolBox::from_raw(NonNull::new_unchecked(context.cast())) })
+        // SAFETY: `into_raw` has given no null pointer.
+        let context = unsafe { NonNull::new_unchecked(context.cast()) };
+        // SAFETY: the caller promises it.
+        Self(unsafe { PoolBox::from_raw(context) })
     }
 
     /// Tells a context its socket, from where on data can be retained.

@@ -157,8 +157,10 @@ pub unsafe extern "C" fn abort<T: ConditionalListenEvents>(
     socket_context: PVOID,
     inspect_id: PWSK_INSPECT_ID,
 ) -> NTSTATUS {
-    // SAFETY: the socket was made with this context; the identification is valid during the call.
-    let (context, id) = unsafe { (context::<T>(socket_context), inspect_id.as_ref()) };
+    // SAFETY: the socket was made with this context.
+    let context = unsafe { context::<T>(socket_context) };
+    // SAFETY: WSK's identification is valid during the call.
+    let id = unsafe { inspect_id.as_ref() };
     if let (Some(context), Some(id)) = (context, id) {
         context.value.aborted(InspectId::from_raw(id));
     }

@@ -63,7 +63,10 @@ impl Listener {
 }
 
 /// A listener at an address, with its context.
-fn listener<T: ListenTable>(client: &Client, value: T) -> (PWSK_SOCKET, PVOID, SocketAddr) {
+fn listener<T: ListenTable + Send + Sync + 'static>(
+    client: &Client,
+    value: T,
+) -> (PWSK_SOCKET, PVOID, SocketAddr) {
     let context = Handler::new(value).unwrap().into_raw();
     let table: *const WSK_CLIENT_LISTEN_DISPATCH = T::TABLE;
     let socket = client.socket_with(WSK_FLAG_LISTEN_SOCKET, context, table.cast());
