@@ -279,8 +279,8 @@ impl Stack {
         };
         if let Some(retained) = socket.retained.values().next() {
             let (what, origin) = match retained {
-                Retained::Data(data) => ("data", &data.origin),
-                Retained::Datagrams(datagrams) => ("datagrams", &datagrams.origin),
+                Retained::Data(data) => ("data", &*data.origin),
+                Retained::Datagrams(datagrams) => ("datagrams", &*datagrams.origin),
             };
             let found = format!(
                 "{} lists of indicated {what} were retained, and not released",
