@@ -101,6 +101,10 @@ impl Client {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn is_of(&self, host: &Host) -> bool {
+        Arc::ptr_eq(&self.host.0, &host.0)
+    }
+
     fn change<T>(&self, change: impl FnOnce(&mut Left) -> T) -> T {
         let result = change(&mut self.left());
         self.changed.set();
@@ -257,7 +261,7 @@ fn all() -> Vec<Arc<Client>> {
 
 /// Stops a test that leaves a registration behind (INV-3).
 pub(crate) fn require_ended(host: &Host) {
-    if let Some(client) = all().into_iter().find(|client| Arc::ptr_eq(&client.host.0, &host.0)) {
+    if let Some(client) = all().into_iter().find(|client| client.is_of(host)) {
         broken(3, "the end of the test", "a registration has not ended", Some(&client.origin));
     }
 }
@@ -331,7 +335,8 @@ unsafe extern "C" fn WskRegister(
     require_nonpaged(&host, 2, registration.addr(), size, what, "WskRegister");
     let block = registration.addr();
     let origin = Arc::new(Origin::here("WskRegister"));
-    if let Some(other) = all().into_iter().find(|client| client.block == block) {
+    let is_same = |client: &Arc<Client>| client.block == block && client.is_of(&host);
+    if let Some(other) = all().into_iter().find(is_same) {
         let found = "the block is registered already";
         broken(2, "WskRegister", found, Some(&other.origin));
     }
