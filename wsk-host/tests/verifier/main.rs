@@ -16,3 +16,4 @@ mod registration;
 mod requests;
 mod sockets;
 mod stops;
+mod table;

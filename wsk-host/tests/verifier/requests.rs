@@ -358,7 +358,7 @@ fn a_context_of_an_accepted_socket_on_the_stack() {
     });
 }
 
-/// INV-18: an IRP that is given back late is as its client has left it until then.
+/// INV-12: what a call returns does not say that its IRP is the client's again.
 #[test]
 fn an_irp_freed_before_its_completion_routine_has_run() {
     let says = ["ExFreePoolWithTag", "the memory is an IRP in flight", "WskBind"];
