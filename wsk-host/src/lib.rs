@@ -68,8 +68,8 @@ pub(crate) use verifier::violation;
 ///
 /// It runs once for each of 32 seeds, each time on a [`Host`] of its own, which it may take as its
 /// argument; the function's thread is that host's. It fails if it panics, if it returns an error, or if it
-/// leaves memory in the pool, and then says with which seed. `seeds = …` is another range of seeds, and
-/// `config = …` a [`Config`], which runs once if its [`Timing`] leaves nothing to a seed.
+/// leaves a registration, or memory in the pool, and then says with which seed. `seeds = …` is another range
+/// of seeds, and `config = …` a [`Config`], which runs once if its [`Timing`] leaves nothing to a seed.
 ///
 /// ```
 /// use wsk_host::{Config, Host, Network, Timing};
