@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 use wsk_host::Config;
 use wsk_sys::*;
 
+use crate::buffers::datagram_address;
 use crate::raw::{
-    Client, PoolAddress, PoolBuffer, Request, TAG, accept, basic, call, close, completed,
-    connection, irp, listen, send, set_events, socket_of,
+    Client, PoolAddress, PoolBuffer, Request, TAG, accept, basic, bind, call, close, completed,
+    connection, datagram, irp, listen, send, set_events, socket_of,
 };
 use crate::stops::{breaks, breaks_without_client};
 
@@ -276,4 +277,69 @@ fn a_list_released_twice() {
 fn a_list_released_with_another_socket() {
     let found = "it is called with socket 3, and socket 2 has the list";
     breaks(57, ["WskRelease", found, "WskSocket"], |client| release(retaining(&client)[2]));
+}
+
+static DATAGRAMS: AtomicPtr<WSK_DATAGRAM_INDICATION> = AtomicPtr::new(ptr::null_mut());
+
+unsafe extern "C" fn retains_datagrams(
+    _context: PVOID,
+    _flags: ULONG,
+    data: PWSK_DATAGRAM_INDICATION,
+) -> NTSTATUS {
+    DATAGRAMS.store(data, Ordering::SeqCst);
+    STATUS_PENDING
+}
+
+/// A datagram socket with a retained list.
+fn retaining_datagrams(client: &Client) -> PWSK_SOCKET {
+    static TABLE: WSK_CLIENT_DATAGRAM_DISPATCH =
+        WSK_CLIENT_DATAGRAM_DISPATCH { WskReceiveFromEvent: Some(retains_datagrams) };
+    let table = (&raw const TABLE).cast();
+    let socket = client.socket_with(WSK_FLAG_DATAGRAM_SOCKET, ptr::null_mut(), table);
+    bind(socket, ([127, 0, 0, 1], 0)).succeed();
+    assert_eq!(set_events(socket, WSK_EVENT_RECEIVE_FROM), STATUS_SUCCESS);
+    let to = PoolAddress::new(datagram_address(socket));
+    let (buffer, control) = (PoolBuffer::with(b"hello"), ptr::null_mut());
+    // SAFETY: the socket is bound.
+    call(|irp| unsafe {
+        let send_to = datagram(socket).WskSendTo.unwrap();
+        send_to(socket, buffer.buffer, 0, to.0, 0, control, irp)
+    })
+    .succeed();
+    assert!(!DATAGRAMS.load(Ordering::SeqCst).is_null());
+    socket
+}
+
+#[test]
+fn a_socket_closed_with_retained_datagrams() {
+    let found = "1 lists of indicated datagrams were retained, and not released";
+    breaks(47, ["WskCloseSocket", found, "WskReceiveFromEvent"], |client| {
+        close(retaining_datagrams(&client));
+    });
+}
+
+#[test]
+fn datagrams_released_twice() {
+    let found = "the list is not retained, or was released before";
+    breaks(57, ["WskRelease", found, "WskSocket"], |client| {
+        let socket = retaining_datagrams(&client);
+        let list = DATAGRAMS.load(Ordering::SeqCst);
+        for _ in 0..2 {
+            // SAFETY: the list is retained at first; breaks INV-57.
+            unsafe { datagram(socket).WskRelease.unwrap()(socket, list) };
+        }
+    });
+}
+
+#[test]
+fn data_used_after_its_release() {
+    let found = "the MDL is of indicated data that was given back";
+    breaks(58, ["MmMapLockedPagesSpecifyCache", found, "WskReceiveEvent"], |client| {
+        let socket = retaining(&client)[1];
+        // SAFETY: the list is retained.
+        let mdl = unsafe { (*RETAINED.load(Ordering::SeqCst)).Buffer.Mdl };
+        release(socket);
+        // SAFETY: breaks INV-58.
+        unsafe { MmGetSystemAddressForMdlSafe(mdl, 16) };
+    });
 }
