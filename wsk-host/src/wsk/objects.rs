@@ -224,9 +224,8 @@ fn bury(address: usize) {
     }
     let mut buried = BURIED.lock().unwrap_or_else(PoisonError::into_inner);
     buried.push_back(address);
-    if buried.len() > GRAVES
-        && let Some(oldest) = buried.pop_front()
-    {
+    let oldest = if buried.len() > GRAVES { buried.pop_front() } else { None };
+    if let Some(oldest) = oldest {
         known().as_mut().map(|all| all.remove(&oldest));
         // SAFETY: `create` made it, and it was closed long ago.
         drop(unsafe { Box::from_raw(ptr::with_exposed_provenance_mut::<Object>(oldest)) });
