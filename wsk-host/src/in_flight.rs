@@ -1,18 +1,19 @@
 //! What the provider may touch at this moment: the IRPs in flight, the memory of their requests, and what
-//! open sockets call back with.
+//! registrations and open sockets call back with.
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use wsk_sys::PIRP;
 
 use crate::verifier::{Origin, broken};
 
-/// The requests in flight, by the address of their IRP, and the contexts of sockets, by their number.
+/// The requests in flight, by the address of their IRP, and what is used until something has ended.
 #[derive(Default)]
 pub(crate) struct InFlight {
     requests: HashMap<usize, Request>,
-    contexts: HashMap<u64, Vec<Context>>,
+    kept: HashMap<Keeper, Vec<Kept>>,
     last: u64,
 }
 
@@ -29,9 +30,29 @@ struct Memory {
     range: Range<usize>,
 }
 
-struct Context {
+/// What keeps memory of the client's in use until it has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Keeper {
+    /// A socket, by its number.
+    Socket(u64),
+    /// A registration, by its client's address.
+    Registration(usize),
+}
+
+impl Keeper {
+    fn describe(self) -> String {
+        match self {
+            Self::Socket(socket) => format!("socket {socket}, which is not closed"),
+            Self::Registration(_) => "a registration, which has not ended".to_owned(),
+        }
+    }
+}
+
+struct Kept {
     what: &'static str,
+    rule: u8,
     address: usize,
+    origin: Arc<Origin>,
 }
 
 impl InFlight {
@@ -64,16 +85,23 @@ impl InFlight {
         self.requests.remove(&irp.addr()).map_or(0, |request| request.number)
     }
 
-    /// A socket's callbacks need an object of the client's.
-    pub(crate) fn keep_context(&mut self, socket: u64, what: &'static str, address: usize) {
+    /// An object of the client's is in use from now on, as a rule says.
+    pub(crate) fn keep(
+        &mut self,
+        keeper: Keeper,
+        (what, rule): (&'static str, u8),
+        address: usize,
+        origin: &Arc<Origin>,
+    ) {
         if address != 0 {
-            self.contexts.entry(socket).or_default().push(Context { what, address });
+            let kept = Kept { what, rule, address, origin: Arc::clone(origin) };
+            self.kept.entry(keeper).or_default().push(kept);
         }
     }
 
-    /// A socket's close is about to complete.
-    pub(crate) fn drop_contexts(&mut self, socket: u64) {
-        self.contexts.remove(&socket);
+    /// A socket's close is about to complete, or a registration has ended.
+    pub(crate) fn drop_kept(&mut self, keeper: Keeper) {
+        self.kept.remove(&keeper);
     }
 
     /// Stops a client that makes an IRP in flight anew.
@@ -83,7 +111,7 @@ impl InFlight {
         }
     }
 
-    /// Stops a client that frees what a request in flight or an open socket needs.
+    /// Stops a client that frees what a request in flight, an open socket or a registration needs.
     pub(crate) fn require_unused(&self, freed: &Range<usize>, call: &str) {
         for (irp, request) in &self.requests {
             if freed.contains(irp) {
@@ -96,12 +124,11 @@ impl InFlight {
                 }
             }
         }
-        for (socket, contexts) in &self.contexts {
-            for Context { what, address } in contexts {
+        for (keeper, all) in &self.kept {
+            for Kept { what, rule, address, origin } in all {
                 if freed.contains(address) {
-                    let found =
-                        format!("the memory is the {what} of socket {socket}, which is not closed");
-                    broken(46, call, &found, None);
+                    let found = format!("the memory is the {what} of {}", keeper.describe());
+                    broken(*rule, call, &found, Some(origin));
                 }
             }
         }

@@ -73,6 +73,7 @@ unsafe extern "C" fn IoSetCompletionRoutineEx(
     on_cancel: BOOLEAN,
 ) -> NTSTATUS {
     require_at_most(DISPATCH_LEVEL, "IoSetCompletionRoutineEx");
+    Host::current().in_flight().require_ended(irp, "IoSetCompletionRoutineEx");
     if !Host::current().may_allocate() {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
@@ -162,6 +163,7 @@ unsafe extern "C" fn IoCancelIrp(irp: PIRP) -> BOOLEAN {
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
     require_at_most(DISPATCH_LEVEL, "IofCompleteRequest");
+    Host::current().in_flight().require_ended(irp, "IofCompleteRequest");
     loop {
         // No reference to the IRP: it may be cancelled meanwhile, which touches two of its fields.
         // SAFETY: the caller owns the IRP, and gives it up.
@@ -189,7 +191,15 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
         // SAFETY: as above.
         let is_cancelled = unsafe { cancelled(irp) }.load(Ordering::SeqCst) != FALSE;
         let cancel = if is_cancelled { SL_INVOKE_ON_CANCEL } else { 0 };
+        // The driver that has sent it is itself asked by one above, if there is a location for that.
+        let is_pending = control & SL_PENDING_RETURNED != 0 && current < count;
+        // SAFETY: as above, and there is a next location.
+        let above = is_pending.then(|| unsafe { location.add(1) });
         if control & (wanted | cancel) == 0 {
+            if let Some(above) = above {
+                // SAFETY: as above.
+                unsafe { (*above).Control |= SL_PENDING_RETURNED };
+            }
             continue;
         }
         let Some(routine) = routine else {
@@ -199,6 +209,11 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
         if unsafe { routine(ptr::null_mut(), irp, context) } == STATUS_MORE_PROCESSING_REQUIRED {
             // The IRP may be gone already.
             return;
+        }
+        // SAFETY: as above: the routine has left it to this call.
+        if above.is_some_and(|above| unsafe { (*above).Control } & SL_PENDING_RETURNED == 0) {
+            let found = "its completion routine let it go on, and did not mark it pending";
+            broken(13, "IofCompleteRequest", found, None);
         }
     }
 }

@@ -18,27 +18,10 @@
 //!
 //! What it does have is WSK's freedom of timing ([`Timing`]): a request completes before the call that
 //! made it returns, or later on another thread at `DISPATCH_LEVEL`, as a seed decides. And it stops the
-//! process when a rule is broken that it can see, and says which, in which call, and where the object came
-//! from:
-//!
-//! | rule | what is seen | the test in `tests/verifier.rs` |
-//! |---|---|---|
-//! | INV-2 | a registration block used before or after its registration | `a_block_that_is_not_registered` |
-//! | INV-4 | a provider released more often than captured | `a_provider_released_twice` |
-//! | INV-10 | a call without an IRP, or with one in flight | `no_irp`, `an_irp_used_twice` |
-//! | INV-11 | no completion routine, not for every outcome, or one that gives its IRP back | `a_routine_for_success_only`, `a_routine_that_gives_its_irp_back` |
-//! | INV-14 | an IRP in flight made anew, or freed | `an_irp_reused_in_flight`, `an_irp_freed_in_flight` |
-//! | INV-15 | a call of WSK's in a completion routine | `a_call_in_a_completion_routine` |
-//! | INV-21 | a buffer that changes, an MDL or bytes freed, memory that is not resident | `a_descriptor_that_changes`, `bytes_freed_in_flight`, `an_mdl_freed_in_flight`, `memory_that_is_not_resident` |
-//! | INV-22 | a buffer beyond its MDL | `a_buffer_beyond_its_mdl` |
-//! | INV-23 | an MDL of other memory built as one of nonpaged pool | `an_mdl_of_the_stack` |
-//! | INV-30 | reserved flags | `reserved_flags` |
-//! | INV-32 | an address of another family | `an_address_of_another_family` |
-//! | INV-44 | a socket closed twice, or used after its close | `a_socket_closed_twice`, `a_socket_used_after_its_close` |
-//!
-//! A registration that ends before its captures and sockets (INV-5) is reported after 30 seconds, in which
-//! they may still end. The kernel's own rules are reported, too: a call above the IRQL that it allows, memory
-//! freed twice or with another tag, and the like.
+//! process when a rule is broken that it can see, and says which, in which call, what was found, and where the
+//! object came from. [`rules`] lists all of WSK's rules, what a host does when they are broken, and the tests
+//! that show it. The kernel's own rules are reported, too: a call above the IRQL that it allows, memory freed
+//! twice or with another tag, and the like.
 //!
 //! # Hosts
 //!
@@ -67,6 +50,8 @@ mod mm;
 mod ps;
 mod random;
 mod rtl;
+#[doc = include_str!("../RULES.md")]
+pub mod rules {}
 mod rundown;
 mod schedule;
 #[doc(hidden)]
@@ -88,8 +73,9 @@ pub(crate) use verifier::violation;
 ///
 /// It runs once for each of 32 seeds, each time on a [`Host`] of its own, which it may take as its
 /// argument; the function's thread is that host's. It fails if it panics, if it returns an error, or if it
-/// leaves memory in the pool or a timer set, and then says with which seed. `seeds = …` is another range of seeds, and
-/// `config = …` a [`Config`], which runs once if its [`Timing`] leaves nothing to a seed.
+/// leaves a registration, a timer that is set, or memory in the pool, and then says with which seed.
+/// `seeds = …` is another range of seeds, and `config = …` a [`Config`], which runs once if its [`Timing`]
+/// leaves nothing to a seed.
 ///
 /// ```
 /// use wsk_host::{Config, Host, Network, Timing};

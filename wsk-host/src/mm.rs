@@ -16,6 +16,7 @@ use crate::ke::require_at_most;
 use crate::memory::end_of_block;
 use crate::timers::{KeQuerySystemTimePrecise, KeQueryUnbiasedInterruptTime};
 use crate::verifier::{broken, violation};
+use crate::wsk::require_indicated;
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn MmBuildMdlForNonPagedPool(mdl: PMDL) {
@@ -41,6 +42,7 @@ const RESIDENT: CSHORT = MDL_SOURCE_IS_NONPAGED_POOL | MDL_PAGES_LOCKED;
 ///
 /// The MDL is valid.
 pub(crate) unsafe fn system_address(mdl: PMDL, call: &str) -> *mut u8 {
+    require_indicated(mdl, call);
     // SAFETY: the caller promises a valid MDL.
     let mdl = unsafe { &*mdl };
     if mdl.MdlFlags & RESIDENT == 0 {
@@ -160,6 +162,7 @@ unsafe extern "C" fn MmMapLockedPagesSpecifyCache(
     _priority: ULONG,
 ) -> PVOID {
     require_at_most(DISPATCH_LEVEL, "MmMapLockedPagesSpecifyCache");
+    require_indicated(mdl, "MmMapLockedPagesSpecifyCache");
     // SAFETY: the caller passes an MDL of its own.
     let mdl = unsafe { &mut *mdl };
     if mdl.MdlFlags & MDL_PAGES_LOCKED == 0 {

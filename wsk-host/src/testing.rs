@@ -12,14 +12,22 @@ use std::task::{Context, Poll, Wake, Waker};
 use crate::config::{Config, Timing};
 use crate::host::Host;
 use crate::ke::Signal;
+use crate::verifier::RULES;
+use crate::wsk::require_ended;
 
 /// The seeds that a test runs with unless it names others. Miri takes long for each.
 pub const SEEDS: Range<u64> = if cfg!(miri) { 0..2 } else { 0..32 };
 
+/// The rules that stop a client that breaks them, by number, each in a sentence.
+#[must_use]
+pub const fn rules() -> &'static [(u8, &'static str)] {
+    &RULES
+}
+
 /// Runs a scenario on a new host for every seed, and once if the configuration leaves nothing to a seed.
 ///
-/// The calling thread is the host's while the scenario runs. Afterwards nothing may be left in the pool, and
-/// no timer may be set.
+/// The calling thread is the host's while the scenario runs. Afterwards nothing may be registered, or left in
+/// the pool, and no timer may be set.
 ///
 /// # Panics
 ///
@@ -38,6 +46,7 @@ pub fn run(config: Config, seeds: Range<u64>, scenario: impl Fn(Host)) {
             let _entered = host.enter();
             scenario(host.clone());
             host.settle();
+            require_ended(&host);
             require_empty_pool(&host);
             let set = host.timers().set();
             assert!(set == 0, "timers are still set: {set}");

@@ -10,9 +10,10 @@ use std::fmt::{self, Write as _};
 use crate::host::Host;
 
 /// The rules of WSK's that the verifier sees broken, by their number.
-pub(crate) const RULES: [(u8, &str); 39] = [
+pub(crate) const RULES: [(u8, &str); 42] = [
     (1, "the client's table stays as it is, and where it is, until WskDeregister has returned"),
     (2, "a registration block is used between WskRegister and WskDeregister only"),
+    (3, "each registration is ended exactly once, before its driver has gone"),
     (4, "each captured provider is released exactly once, and not used afterwards"),
     (5, "captures are released and sockets closed before a registration ends"),
     (6, "a capture does not wait for ever where WSK may never be ready"),
@@ -20,6 +21,7 @@ pub(crate) const RULES: [(u8, &str); 39] = [
     (9, "static callbacks and the like are set before the first socket is created"),
     (10, "each call has an IRP of its own, with a stack location left"),
     (11, "a completion routine is set for every outcome, and keeps the IRP"),
+    (13, "an IRP of a driver above is marked pending when it goes on to it"),
     (14, "an IRP in flight is cancelled at most: not initialised, reused or freed"),
     (15, "a completion routine calls no function of WSK's"),
     (16, "a completion routine or an event callback does not wait"),
@@ -48,6 +50,7 @@ pub(crate) const RULES: [(u8, &str); 39] = [
     (51, "only events of the category that have a callback are enabled, without an IRP"),
     (55, "a receive callback returns one of three statuses, and accepts no more than there is"),
     (57, "a retained list is released exactly once, with its socket"),
+    (58, "what a callback gets is not used after it, unless it is retained"),
     (59, "WskAcceptEvent returns STATUS_SUCCESS or STATUS_REQUEST_NOT_ACCEPTED"),
     (61, "a pended connection is accepted or rejected exactly once"),
     (62, "callbacks of aborts, disconnects and backlogs return STATUS_SUCCESS"),
@@ -63,6 +66,10 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
+    pub(crate) fn call(&self) -> &'static str {
+        self.call
+    }
+
     /// The current call.
     pub(crate) fn here(call: &'static str) -> Self {
         let thread = std::thread::current().name().map(str::to_owned);
@@ -79,6 +86,12 @@ impl fmt::Display for Origin {
         } else {
             f.write_str(" (RUST_BACKTRACE=1 shows where)")
         }
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.call)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Doing what the stack has decided: completing IRPs and calling the client back, now or later.
 
 use std::ptr;
+use std::sync::Arc;
 
 use wsk_sys::{
     DISPATCH_LEVEL, IO_NO_INCREMENT, IO_STATUS_BLOCK, NTSTATUS, PIRP, PVOID, PWSK_SOCKET,
@@ -13,7 +14,7 @@ use super::address;
 use super::control_data::flags as datagram_flags;
 use super::indication::{Data, Datagrams};
 use super::network::{Datagram, Incoming};
-use super::objects::ClosedSocket;
+use super::objects::{ClosedSocket, origin};
 use super::options::Options;
 use super::socket::{Arrival, Callbacks, InspectKey, Offer, Retained};
 use crate::context::{calling, completing};
@@ -22,7 +23,7 @@ use crate::io::IofCompleteRequest;
 use crate::ke::current_irql;
 use crate::schedule::Ticks;
 use crate::trace::{self, Status, What};
-use crate::verifier::broken;
+use crate::verifier::{Origin, broken};
 
 /// What is to be done when the stack's lock is released.
 pub(crate) enum Action {
@@ -247,10 +248,17 @@ fn record(host: &Host, function: &'static str, socket: u64, detail: String) {
 }
 
 /// Stops a client whose callback has returned what it may not.
-fn require(is_allowed: bool, rule: u8, function: &str, status: NTSTATUS) {
+fn require(host: &Host, id: u64, is_allowed: bool, rule: u8, function: &str, status: NTSTATUS) {
     if !is_allowed {
-        broken(rule, function, &format!("it returned {}", Status(status)), None);
+        let found = format!("it returned {}", Status(status));
+        broken(rule, function, &found, created(host, id).as_deref());
     }
+}
+
+/// Where a socket was created.
+fn created(host: &Host, id: u64) -> Option<Arc<Origin>> {
+    let object = host.stack().sockets.get(&id).map(|socket| socket.object)?;
+    origin(object)
 }
 
 /// The two addresses of a connection, as callbacks get them.
@@ -302,7 +310,8 @@ fn accept(host: &Host, id: u64, callbacks: &Callbacks, arrival: &Arrival, action
     });
     let verdict = Status(status);
     record(host, FUNCTION, id, format!("socket {accepted} is offered, and it returns {verdict}"));
-    require(matches!(status, STATUS_SUCCESS | STATUS_REQUEST_NOT_ACCEPTED), 59, FUNCTION, status);
+    let is_allowed = matches!(status, STATUS_SUCCESS | STATUS_REQUEST_NOT_ACCEPTED);
+    require(host, id, is_allowed, 59, FUNCTION, status);
     let mut stack = host.stack();
     if status != STATUS_SUCCESS {
         stack.discard(accepted);
@@ -314,10 +323,7 @@ fn accept(host: &Host, id: u64, callbacks: &Callbacks, arrival: &Arrival, action
         socket.offer = None;
         socket.callbacks =
             Callbacks { context: given.expose_provenance(), connection: table, ..Callbacks::NONE };
-        let mut in_flight = host.in_flight();
-        in_flight.keep_context(accepted, "context", given.addr());
-        in_flight.keep_context(accepted, "dispatch table", table.addr());
-        drop(in_flight);
+        socket.callbacks.keep(host, accepted, socket.object);
         let fixed = socket.events.fixed;
         super::stack::require_functions(&socket.callbacks, fixed, FUNCTION);
     }
@@ -325,6 +331,8 @@ fn accept(host: &Host, id: u64, callbacks: &Callbacks, arrival: &Arrival, action
     actions.extend(stack.delivered(accepted));
     actions.extend(stack.progress(accepted));
 }
+
+const UNINSPECTED: &str = "connections are inspected, and there is no callback";
 
 fn inspect(
     host: &Host,
@@ -337,7 +345,7 @@ fn inspect(
     const FUNCTION: &str = "WskInspectEvent";
     // SAFETY: the client promises its table until its socket is closed.
     let Some(function) = (unsafe { (*callbacks.listen).WskInspectEvent }) else {
-        broken(51, FUNCTION, "connections are inspected, and there is no callback", None);
+        broken(51, FUNCTION, UNINSPECTED, created(host, id).as_deref());
     };
     let mut inspect_id = WSK_INSPECT_ID { Key: key.key, SerialNumber: key.serial };
     let mut addresses = Addresses::new(incoming);
@@ -353,13 +361,13 @@ fn abort(host: &Host, id: u64, callbacks: &Callbacks, key: InspectKey) {
     const FUNCTION: &str = "WskAbortEvent";
     // SAFETY: the client promises its table until its socket is closed.
     let Some(function) = (unsafe { (*callbacks.listen).WskAbortEvent }) else {
-        broken(51, FUNCTION, "connections are inspected, and there is no callback", None);
+        broken(51, FUNCTION, UNINSPECTED, created(host, id).as_deref());
     };
     let mut inspect_id = WSK_INSPECT_ID { Key: key.key, SerialNumber: key.serial };
     // SAFETY: the client's callback gets what WSK promises it.
     let status = calling(|| unsafe { function(context(callbacks), &raw mut inspect_id) });
     record(host, FUNCTION, id, format!("connection {} has gone", key.serial));
-    require(status == STATUS_SUCCESS, 62, FUNCTION, status);
+    require(host, id, status == STATUS_SUCCESS, 62, FUNCTION, status);
 }
 
 fn receive(
@@ -401,14 +409,14 @@ fn receive(
         STATUS_SUCCESS => {
             if accepted > count {
                 let found = format!("it accepted {accepted} bytes of {count}");
-                broken(55, name, &found, None);
+                broken(55, name, &found, created(host, id).as_deref());
             }
             bytes[accepted..].to_vec()
         }
         STATUS_PENDING => Vec::new(),
         STATUS_DATA_NOT_ACCEPTED => bytes,
         _ => {
-            require(false, 55, name, status);
+            require(host, id, false, 55, name, status);
             return;
         }
     };
@@ -441,7 +449,7 @@ fn receive_from(
         STATUS_SUCCESS | STATUS_PENDING => Vec::new(),
         STATUS_DATA_NOT_ACCEPTED => datagrams,
         _ => {
-            require(false, 55, FUNCTION, status);
+            require(host, id, false, 55, FUNCTION, status);
             return;
         }
     };
@@ -485,7 +493,7 @@ fn disconnect(host: &Host, id: u64, callbacks: &Callbacks, flags: ULONG) {
     // SAFETY: the client's callback gets what WSK promises it.
     let status = calling(|| unsafe { function(context(callbacks), flags) });
     record(host, FUNCTION, id, format!("flags {flags:#x}"));
-    require(status == STATUS_SUCCESS, 62, FUNCTION, status);
+    require(host, id, status == STATUS_SUCCESS, 62, FUNCTION, status);
 }
 
 fn send_backlog(host: &Host, id: u64, callbacks: &Callbacks, size: usize) {
@@ -497,7 +505,7 @@ fn send_backlog(host: &Host, id: u64, callbacks: &Callbacks, size: usize) {
     // SAFETY: the client's callback gets what WSK promises it.
     let status = calling(|| unsafe { function(context(callbacks), size) });
     record(host, FUNCTION, id, format!("{size} bytes"));
-    require(status == STATUS_SUCCESS, 62, FUNCTION, status);
+    require(host, id, status == STATUS_SUCCESS, 62, FUNCTION, status);
 }
 
 /// Tells a callback by null pointers that its socket is no longer functional.

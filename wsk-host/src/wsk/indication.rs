@@ -1,6 +1,8 @@
 //! Indications: received data in memory of the provider's, as lists of buffers with chains of MDLs.
 
+use std::collections::VecDeque;
 use std::ptr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wsk_sys::{
     MDL, MDL_SOURCE_IS_NONPAGED_POOL, MmInitializeMdl, PWSK_DATA_INDICATION,
@@ -13,7 +15,7 @@ use super::control_data::describe;
 use super::network::Datagram;
 use super::options::Options;
 use crate::random::Random;
-use crate::verifier::Origin;
+use crate::verifier::{Origin, broken};
 
 /// Memory behind an MDL, with what stands before the data.
 struct Block {
@@ -21,13 +23,14 @@ struct Block {
     /// How much the bytes begin after the MDL's start: headers, in a real system.
     offset: usize,
     bytes: *mut [u8],
+    origin: Arc<Origin>,
 }
 
 // SAFETY: the memory is the block's own.
 unsafe impl Send for Block {}
 
 impl Block {
-    fn new(data: &[u8], offset: usize) -> Self {
+    fn new(data: &[u8], offset: usize, origin: &Arc<Origin>) -> Self {
         let mut memory = vec![0; offset];
         memory.extend_from_slice(data);
         let bytes = Box::into_raw(memory.into_boxed_slice());
@@ -39,29 +42,75 @@ impl Block {
         let header = unsafe { &mut *mdl };
         header.MdlFlags |= MDL_SOURCE_IS_NONPAGED_POOL;
         header.MappedSystemVa = bytes.cast();
-        Self { mdl, offset, bytes }
+        Self { mdl, offset, bytes, origin: Arc::clone(origin) }
     }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
         // SAFETY: `new` made it, and the client has given it back.
-        drop(unsafe { Box::from_raw(self.mdl) });
-        // SAFETY: as above.
-        drop(unsafe { Box::from_raw(self.bytes) });
+        let mut grave = unsafe {
+            Grave {
+                mdl: Box::from_raw(self.mdl),
+                bytes: Box::from_raw(self.bytes),
+                origin: Arc::clone(&self.origin),
+            }
+        };
+        // Miri sees for itself who uses what was freed.
+        if cfg!(miri) {
+            return;
+        }
+        grave.bytes.fill(GONE);
+        // Whoever wants its address asks the kernel, or the provider, and is stopped there.
+        grave.mdl.MdlFlags = 0;
+        grave.mdl.MappedSystemVa = ptr::null_mut();
+        let mut graves = graves();
+        graves.push_back(grave);
+        let oldest = if graves.len() > GRAVES { graves.pop_front() } else { None };
+        drop(graves);
+        drop(oldest);
+    }
+}
+
+/// What fills data that the client has given back.
+const GONE: u8 = 0xDD;
+
+/// A block that the client has given back. It is kept for a while, so that whoever uses it finds nothing of
+/// what was there, and is told so (INV-58).
+struct Grave {
+    mdl: Box<MDL>,
+    bytes: Box<[u8]>,
+    origin: Arc<Origin>,
+}
+
+// SAFETY: the MDL and the memory are the grave's own.
+unsafe impl Send for Grave {}
+
+const GRAVES: usize = 64;
+
+fn graves() -> MutexGuard<'static, VecDeque<Grave>> {
+    static ALL: Mutex<VecDeque<Grave>> = Mutex::new(VecDeque::new());
+    ALL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Stops a client that uses an MDL of data which it has given back (INV-58).
+pub(crate) fn require_indicated(mdl: *const MDL, call: &str) {
+    if let Some(grave) = graves().iter().find(|grave| ptr::eq(&raw const *grave.mdl, mdl)) {
+        let found = "the MDL is of indicated data that was given back";
+        broken(58, call, found, Some(&grave.origin));
     }
 }
 
 /// A chain of blocks with these bytes: one, or by chance several, after room for headers.
-fn chain(data: &[u8], random: &mut Random) -> Vec<Block> {
+fn chain(data: &[u8], random: &mut Random, origin: &Arc<Origin>) -> Vec<Block> {
     let mut blocks = Vec::new();
     let offset = [0, 14, 54][random.below(3)];
     let split = if data.len() > 1 && random.below(2) == 0 { random.below(data.len()) } else { 0 };
     if split > 0 {
-        blocks.push(Block::new(&data[..split], offset));
-        blocks.push(Block::new(&data[split..], 0));
+        blocks.push(Block::new(&data[..split], offset, origin));
+        blocks.push(Block::new(&data[split..], 0, origin));
     } else {
-        blocks.push(Block::new(data, offset));
+        blocks.push(Block::new(data, offset, origin));
     }
     for pair in 1..blocks.len() {
         // SAFETY: the MDLs are this chain's own.
@@ -81,7 +130,7 @@ fn buffer(blocks: &[Block], length: usize) -> WSK_BUF {
 pub(super) struct Data {
     nodes: Vec<WSK_DATA_INDICATION>,
     _blocks: Vec<Vec<Block>>,
-    pub(super) origin: Origin,
+    pub(super) origin: Arc<Origin>,
 }
 
 // SAFETY: the pointers are to what it owns.
@@ -90,9 +139,10 @@ unsafe impl Send for Data {}
 impl Data {
     pub(super) fn new(bytes: &[u8], random: &mut Random) -> Self {
         let split = if bytes.len() > 1 { random.below(bytes.len()) } else { 0 };
+        let origin = Arc::new(Origin::here("WskReceiveEvent"));
         let parts = [&bytes[..split], &bytes[split..]];
-        let blocks: Vec<_> =
-            parts.iter().filter(|part| !part.is_empty()).map(|part| chain(part, random)).collect();
+        let filled = parts.iter().filter(|part| !part.is_empty());
+        let blocks: Vec<_> = filled.map(|part| chain(part, random, &origin)).collect();
         let mut nodes: Vec<_> = blocks
             .iter()
             .zip(parts.iter().filter(|part| !part.is_empty()))
@@ -106,7 +156,7 @@ impl Data {
             // SAFETY: both are elements.
             unsafe { (*first.add(next - 1)).Next = first.add(next) };
         }
-        Self { nodes, _blocks: blocks, origin: Origin::here("WskReceiveEvent") }
+        Self { nodes, _blocks: blocks, origin }
     }
 
     pub(super) fn first(&mut self) -> PWSK_DATA_INDICATION {
@@ -121,7 +171,7 @@ pub(super) struct Datagrams {
     _addresses: Vec<SOCKADDR_IN6>,
     /// Aligned as control messages are.
     _control: Vec<Vec<u64>>,
-    pub(super) origin: Origin,
+    pub(super) origin: Arc<Origin>,
 }
 
 // SAFETY: the pointers are to what it owns.
@@ -129,7 +179,9 @@ unsafe impl Send for Datagrams {}
 
 impl Datagrams {
     pub(super) fn new(all: &[Datagram], options: &Options, random: &mut Random) -> Self {
-        let blocks: Vec<_> = all.iter().map(|datagram| chain(&datagram.bytes, random)).collect();
+        let origin = Arc::new(Origin::here("WskReceiveFromEvent"));
+        let chain = |datagram: &Datagram| chain(&datagram.bytes, random, &origin);
+        let blocks: Vec<_> = all.iter().map(chain).collect();
         // SAFETY: zeroes are an address.
         let zero = || unsafe { std::mem::zeroed::<SOCKADDR_IN6>() };
         let mut addresses: Vec<SOCKADDR_IN6> = all.iter().map(|_| zero()).collect();
@@ -162,7 +214,6 @@ impl Datagrams {
             // SAFETY: both are elements.
             unsafe { (*first.add(next - 1)).Next = first.add(next) };
         }
-        let origin = Origin::here("WskReceiveFromEvent");
         Self { nodes, _blocks: blocks, _addresses: addresses, _control: control, origin }
     }
 

@@ -24,6 +24,8 @@ use std::thread;
 use polling::Poller;
 
 pub(crate) use act::{act, withdraw};
+pub(crate) use indication::require_indicated;
+pub(crate) use registration::require_ended;
 pub(crate) use stack::Stack;
 
 use crate::config::Config;

@@ -13,6 +13,7 @@ use super::socket::Irp;
 use super::tables;
 use crate::context::require_no_completion_routine;
 use crate::host::Host;
+use crate::in_flight::Keeper;
 use crate::ke::require_at_most;
 use crate::schedule::interrupt;
 use crate::trace;
@@ -58,8 +59,8 @@ impl Object {
         let origin = Arc::new(Origin::here(call));
         known()
             .get_or_insert_default()
-            .insert(address, Known { origin, open: true, calls: vec![] });
-        client.socket_created(id, call);
+            .insert(address, Known { origin: Arc::clone(&origin), open: true, calls: vec![] });
+        client.socket_created(id, origin);
         address
     }
 
@@ -81,10 +82,22 @@ impl Object {
     }
 }
 
+/// Where a socket was created.
+pub(super) fn origin(address: usize) -> Option<Arc<Origin>> {
+    known().as_ref()?.get(&address).map(|known| Arc::clone(&known.origin))
+}
+
 /// A call with a socket, until it returns.
 pub(super) struct InCall<'a> {
     pub(super) object: &'a Object,
     address: usize,
+}
+
+impl InCall<'_> {
+    /// Where the socket was created.
+    pub(super) fn origin(&self) -> Option<Arc<Origin>> {
+        origin(self.address)
+    }
 }
 
 impl std::ops::Deref for InCall<'_> {
@@ -145,7 +158,7 @@ pub(super) unsafe fn begin<'a>(
             name(category),
             name(object.category)
         );
-        broken(38, function, &found, None);
+        broken(38, function, &found, origin(socket.addr()).as_deref());
     }
     interrupt();
     InCall { object, address: socket.addr() }
@@ -206,14 +219,13 @@ fn bury(address: usize) {
     // SAFETY: the close has waited for everything that used the object.
     let (id, client) = unsafe { ((*object).id, (*object).client.take()) };
     if let Some(client) = client {
-        client.host.in_flight().drop_contexts(id);
+        client.host.in_flight().drop_kept(Keeper::Socket(id));
         client.socket_closed(id);
     }
     let mut buried = BURIED.lock().unwrap_or_else(PoisonError::into_inner);
     buried.push_back(address);
-    if buried.len() > GRAVES
-        && let Some(oldest) = buried.pop_front()
-    {
+    let oldest = if buried.len() > GRAVES { buried.pop_front() } else { None };
+    if let Some(oldest) = oldest {
         known().as_mut().map(|all| all.remove(&oldest));
         // SAFETY: `create` made it, and it was closed long ago.
         drop(unsafe { Box::from_raw(ptr::with_exposed_provenance_mut::<Object>(oldest)) });

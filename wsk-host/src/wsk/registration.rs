@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use wsk_sys::{
-    AF_INET, DISPATCH_LEVEL, NTSTATUS, PASSIVE_LEVEL, PSECURITY_DESCRIPTOR, PWSK_CLIENT,
+    AF_INET, DISPATCH_LEVEL, NTSTATUS, PASSIVE_LEVEL, PIRP, PSECURITY_DESCRIPTOR, PWSK_CLIENT,
     PWSK_CLIENT_NPI, PWSK_PROVIDER_CHARACTERISTICS, PWSK_PROVIDER_NPI, PWSK_REGISTRATION,
     STATUS_DEVICE_NOT_READY, STATUS_INVALID_PARAMETER, STATUS_NOINTERFACE, STATUS_SUCCESS, ULONG,
     USHORT, WSK_CLIENT_DISPATCH, WSK_INFINITE_WAIT, WSK_NO_WAIT, WSK_PROVIDER_CHARACTERISTICS,
@@ -21,6 +21,7 @@ use super::tables;
 use crate::config::{Readiness, Windows};
 use crate::context::require_no_callback;
 use crate::host::Host;
+use crate::in_flight::Keeper;
 use crate::ke::{Signal, require_at_most};
 use crate::memory::require_nonpaged;
 use crate::schedule::ticks;
@@ -46,8 +47,19 @@ pub(crate) struct Client {
     sockets_ever: AtomicU64,
     /// The socket that stands for the client's own requests; zero if it has made none.
     changes: AtomicU64,
-    /// The security descriptors that were cached, and how often each was given to the client.
-    cached: Mutex<HashMap<usize, usize>>,
+    /// The security descriptors that were cached, by address.
+    cached: Mutex<HashMap<usize, Cached>>,
+    /// The address of its block, and where that was registered.
+    block: usize,
+    origin: Arc<Origin>,
+}
+
+/// A cached security descriptor. It stays until the client has gone, so that its uses are known.
+struct Cached {
+    copy: Box<u64>,
+    /// How often it was given to the client, and not released.
+    given: usize,
+    origin: Arc<Origin>,
 }
 
 // SAFETY: the table is only compared, and read while the client is registered.
@@ -58,9 +70,9 @@ unsafe impl Sync for Client {}
 /// What a registration waits for before it ends.
 #[derive(Default)]
 struct Left {
-    captures: usize,
-    /// The sockets, by number, and by which function each was made.
-    sockets: BTreeMap<u64, &'static str>,
+    captures: Vec<Origin>,
+    /// The sockets, by number.
+    sockets: BTreeMap<u64, Arc<Origin>>,
     /// Lists of addresses that were not freed, by address.
     lists: BTreeMap<usize, Arc<Origin>>,
     requests: usize,
@@ -68,9 +80,14 @@ struct Left {
 
 impl Left {
     fn is_nothing(&self) -> bool {
-        self.captures == 0 && self.sockets.is_empty() && self.lists.is_empty() && self.requests == 0
+        self.captures.is_empty()
+            && self.sockets.is_empty()
+            && self.lists.is_empty()
+            && self.requests == 0
     }
 }
+
+const NOT_CACHED: &str = "the security descriptor is not a cached one";
 
 /// The clients that are registered, by address.
 static REGISTERED: Mutex<Vec<usize>> = Mutex::new(Vec::new());
@@ -84,6 +101,10 @@ impl Client {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn is_of(&self, host: &Host) -> bool {
+        Arc::ptr_eq(&self.host.0, &host.0)
+    }
+
     fn change<T>(&self, change: impl FnOnce(&mut Left) -> T) -> T {
         let result = change(&mut self.left());
         self.changed.set();
@@ -94,9 +115,9 @@ impl Client {
         self.host.config().windows
     }
 
-    pub(super) fn socket_created(&self, id: u64, function: &'static str) {
+    pub(super) fn socket_created(&self, id: u64, origin: Arc<Origin>) {
         self.sockets_ever.fetch_add(1, Ordering::SeqCst);
-        self.change(|left| left.sockets.insert(id, function));
+        self.change(|left| left.sockets.insert(id, origin));
     }
 
     pub(super) fn socket_closed(&self, id: u64) {
@@ -142,42 +163,69 @@ impl Client {
         STATUS_SUCCESS
     }
 
-    fn cached(&self) -> MutexGuard<'_, HashMap<usize, usize>> {
+    fn cached(&self) -> MutexGuard<'_, HashMap<usize, Cached>> {
         self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Caches a security descriptor. The copy is another object, as that of the system is.
     pub(super) fn cache(&self, _descriptor: PSECURITY_DESCRIPTOR) -> PSECURITY_DESCRIPTOR {
-        let copy = Box::into_raw(Box::new(0_u64)).expose_provenance();
-        self.cached().insert(copy, 1);
-        ptr::without_provenance_mut(copy)
+        let copy = Box::new(0_u64);
+        let address = ptr::from_ref(&*copy).addr();
+        let origin = Arc::new(Origin::here("WskControlClient"));
+        self.cached().insert(address, Cached { copy, given: 1, origin });
+        ptr::without_provenance_mut(address)
     }
 
     /// The client gets a cached security descriptor once more.
     pub(super) fn share(&self, descriptor: PSECURITY_DESCRIPTOR) {
-        *self.cached().entry(descriptor.addr()).or_default() += 1;
+        if let Some(cached) = self.cached().get_mut(&descriptor.addr()) {
+            cached.given += 1;
+        }
     }
 
     pub(super) fn release(&self, descriptor: PSECURITY_DESCRIPTOR) -> NTSTATUS {
+        const FUNCTION: &str = "WskControlClient";
         let mut cached = self.cached();
-        let Some(count) = cached.get_mut(&descriptor.addr()) else {
-            let found = "the security descriptor is not cached, or was released before";
-            broken(65, "WskControlClient", found, None);
+        let Some(Cached { copy, given, origin }) = cached.get_mut(&descriptor.addr()) else {
+            broken(65, FUNCTION, NOT_CACHED, None);
         };
-        *count -= 1;
-        if *count == 0 {
-            cached.remove(&descriptor.addr());
-            let copy = ptr::with_exposed_provenance_mut::<u64>(descriptor.addr());
-            // SAFETY: `cache` made it, and this was the last that knew it.
-            drop(unsafe { Box::from_raw(copy) });
+        if *given == 0 {
+            broken(65, FUNCTION, "the security descriptor was released before", Some(origin));
+        }
+        *given -= 1;
+        if *given == 0 {
+            let range = descriptor.addr()..descriptor.addr() + size_of_val(&**copy);
+            self.host.in_flight().require_unused(&range, FUNCTION);
         }
         STATUS_SUCCESS
     }
 
     /// Stops a client that hands over a security descriptor which is not cached.
     pub(super) fn require_cached(&self, descriptor: PSECURITY_DESCRIPTOR, function: &str) {
-        if !descriptor.is_null() && !self.cached().contains_key(&descriptor.addr()) {
-            broken(65, function, "the security descriptor is not a cached one", None);
+        if descriptor.is_null() {
+            return;
+        }
+        match self.cached().get(&descriptor.addr()) {
+            None => broken(65, function, NOT_CACHED, None),
+            Some(Cached { given: 0, origin, .. }) => {
+                broken(65, function, "the security descriptor was released", Some(origin));
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Stops a client that hands over a security descriptor which is not cached, or that releases it before
+    /// the request has completed.
+    pub(super) fn use_cached(
+        &self,
+        irp: PIRP,
+        descriptor: PSECURITY_DESCRIPTOR,
+        function: &'static str,
+    ) {
+        self.require_cached(descriptor, function);
+        if !descriptor.is_null() {
+            let what = ("security descriptor", 65);
+            self.host.in_flight().needs(irp, what, descriptor.addr(), 1);
         }
     }
 
@@ -199,16 +247,35 @@ impl Client {
     }
 }
 
+/// Everybody who is registered, at all hosts.
+fn all() -> Vec<Arc<Client>> {
+    let of = |address: &usize| {
+        let pointer: *const Client = ptr::with_exposed_provenance(*address);
+        // SAFETY: a registered client is an `Arc`'s, and stays so while the list is locked.
+        unsafe { Arc::increment_strong_count(pointer) };
+        // SAFETY: as above.
+        unsafe { Arc::from_raw(pointer) }
+    };
+    registered().iter().map(of).collect()
+}
+
+/// Stops a test that leaves a registration behind (INV-3).
+pub(crate) fn require_ended(host: &Host) {
+    if let Some(client) = all().into_iter().find(|client| client.is_of(host)) {
+        broken(3, "the end of the test", "a registration has not ended", Some(&client.origin));
+    }
+}
+
 /// The client of a registration.
 ///
 /// # Safety
 ///
 /// The block is registered.
-unsafe fn client(registration: PWSK_REGISTRATION, function: &'static str) -> Arc<Client> {
+unsafe fn client(registration: PWSK_REGISTRATION, rule: u8, function: &'static str) -> Arc<Client> {
     // SAFETY: the caller passes a registration block.
     let context = unsafe { (*registration).ReservedRegistrationContext };
     // SAFETY: as above.
-    unsafe { find(context.cast(), 2, "the block is not registered", function) }
+    unsafe { find(context.cast(), rule, "the block is not registered", function) }
 }
 
 /// The client that a captured provider is called with.
@@ -219,8 +286,8 @@ unsafe fn client(registration: PWSK_REGISTRATION, function: &'static str) -> Arc
 pub(super) unsafe fn captured(client: PWSK_CLIENT, function: &'static str) -> Arc<Client> {
     // SAFETY: the caller's promises are the same.
     let client = unsafe { find(client.cast(), 4, "the provider is not captured", function) };
-    if client.left().captures == 0 {
-        broken(4, function, "the provider was released", None);
+    if client.left().captures.is_empty() {
+        broken(4, function, "the provider was released", Some(&client.origin));
     }
     client
 }
@@ -266,6 +333,13 @@ unsafe extern "C" fn WskRegister(
     let size = size_of::<wsk_sys::WSK_REGISTRATION>();
     let what = "the registration block";
     require_nonpaged(&host, 2, registration.addr(), size, what, "WskRegister");
+    let block = registration.addr();
+    let origin = Arc::new(Origin::here("WskRegister"));
+    let is_same = |client: &Arc<Client>| client.block == block && client.is_of(&host);
+    if let Some(other) = all().into_iter().find(is_same) {
+        let found = "the block is registered already";
+        broken(2, "WskRegister", found, Some(&other.origin));
+    }
     let client = Arc::new(Client {
         version: dispatch.Version,
         dispatch: pointer,
@@ -275,10 +349,17 @@ unsafe extern "C" fn WskRegister(
         sockets_ever: AtomicU64::new(0),
         changes: AtomicU64::new(0),
         cached: Mutex::default(),
-        host,
+        block,
+        origin: Arc::clone(&origin),
+        host: host.clone(),
     });
     let client = Arc::into_raw(client);
-    registered().push(client.addr());
+    registered().push(client.expose_provenance());
+    let keeper = Keeper::Registration(client.addr());
+    let mut in_flight = host.in_flight();
+    in_flight.keep(keeper, ("client's table", 1), pointer.addr(), &origin);
+    in_flight.keep(keeper, ("block", 2), block, &origin);
+    drop(in_flight);
     // SAFETY: the caller passes a registration block.
     unsafe { (*registration).ReservedRegistrationContext = client.cast_mut().cast() };
     STATUS_SUCCESS
@@ -309,11 +390,12 @@ unsafe extern "C" fn WskCaptureProviderNPI(
         require_no_callback(FUNCTION);
     }
     // SAFETY: the caller passes a registered block.
-    let client = unsafe { client(registration, FUNCTION) };
+    let client = unsafe { client(registration, 2, FUNCTION) };
     record(&client.host, FUNCTION);
     // SAFETY: the client promises its table until the registration ends.
     if unsafe { (*client.dispatch).Version } != client.version {
-        broken(1, FUNCTION, "the client's table has changed since WskRegister", None);
+        let found = "the client's table has changed since WskRegister";
+        broken(1, FUNCTION, found, Some(&client.origin));
     }
     let patience = match timeout {
         WSK_INFINITE_WAIT => None,
@@ -335,7 +417,10 @@ unsafe extern "C" fn WskCaptureProviderNPI(
             }
             false
         }
-        (None, None) => broken(6, FUNCTION, "it waits for ever, and WSK is never ready", None),
+        (None, None) => {
+            let found = "it waits for ever, and WSK is never ready";
+            broken(6, FUNCTION, found, Some(&client.origin));
+        }
     };
     if !is_ready {
         return STATUS_DEVICE_NOT_READY;
@@ -343,7 +428,7 @@ unsafe extern "C" fn WskCaptureProviderNPI(
     if client.version != VERSION {
         return STATUS_NOINTERFACE;
     }
-    client.change(|left| left.captures += 1);
+    client.change(|left| left.captures.push(Origin::here(FUNCTION)));
     let provider = WSK_PROVIDER_NPI {
         Client: Arc::as_ptr(&client).cast_mut().cast(),
         Dispatch: tables::provider(client.windows()),
@@ -358,12 +443,11 @@ unsafe extern "C" fn WskReleaseProviderNPI(registration: PWSK_REGISTRATION) {
     const FUNCTION: &str = "WskReleaseProviderNPI";
     require_at_most(DISPATCH_LEVEL, FUNCTION);
     // SAFETY: the caller passes a registered block.
-    let client = unsafe { client(registration, FUNCTION) };
+    let client = unsafe { client(registration, 2, FUNCTION) };
     record(&client.host, FUNCTION);
-    client.change(|left| match left.captures.checked_sub(1) {
-        Some(captures) => left.captures = captures,
-        None => broken(4, FUNCTION, "the provider is not captured", None),
-    });
+    if client.change(|left| left.captures.pop()).is_none() {
+        broken(4, FUNCTION, "the provider is not captured", Some(&client.origin));
+    }
 }
 
 #[unsafe(no_mangle)]
@@ -374,7 +458,7 @@ unsafe extern "C" fn WskQueryProviderCharacteristics(
     const FUNCTION: &str = "WskQueryProviderCharacteristics";
     require_at_most(DISPATCH_LEVEL, FUNCTION);
     // SAFETY: the caller passes a registered block.
-    let client = unsafe { client(registration, FUNCTION) };
+    let client = unsafe { client(registration, 2, FUNCTION) };
     record(&client.host, FUNCTION);
     if time_to_readiness(&client.host) != Some(Duration::ZERO) {
         return STATUS_DEVICE_NOT_READY;
@@ -391,7 +475,7 @@ unsafe extern "C" fn WskDeregister(registration: PWSK_REGISTRATION) {
     require_at_most(PASSIVE_LEVEL, FUNCTION);
     require_no_callback(FUNCTION);
     // SAFETY: the caller passes a registered block.
-    let client = unsafe { client(registration, FUNCTION) };
+    let client = unsafe { client(registration, 3, FUNCTION) };
     record(&client.host, FUNCTION);
     end_changes(&client);
     let deadline = client.host.0.scheduler.now().saturating_add(ticks(PATIENCE));
@@ -406,13 +490,15 @@ unsafe extern "C" fn WskDeregister(registration: PWSK_REGISTRATION) {
             report_left(&client);
         }
     }
-    if !client.cached().is_empty() {
-        broken(65, FUNCTION, "cached security descriptors were not released", None);
+    if let Some(left) = client.cached().values().find(|cached| cached.given > 0) {
+        let found = "a cached security descriptor was not released";
+        broken(65, FUNCTION, found, Some(&left.origin));
     }
     // SAFETY: the caller passes a registered block.
     unsafe { (*registration).ReservedRegistrationContext = ptr::null_mut() };
     let pointer = Arc::as_ptr(&client);
     registered().retain(|registered| *registered != pointer.addr());
+    client.host.in_flight().drop_kept(Keeper::Registration(pointer.addr()));
     // SAFETY: `WskRegister` gave this count to the block.
     unsafe { Arc::decrement_strong_count(pointer) };
 }
@@ -435,15 +521,16 @@ fn report_left(client: &Client) -> ! {
         drop(left);
         broken(66, "WskDeregister", &found, Some(&origin));
     }
-    let sockets: Vec<String> =
-        left.sockets.iter().map(|(id, function)| format!("{id} by {function}")).collect();
+    let socket = |(id, origin): (&u64, &Arc<Origin>)| format!("{id} by {}", origin.call());
+    let sockets: Vec<String> = left.sockets.iter().map(socket).collect();
     let found = format!(
         "it waits for {} captures, {} requests and {} sockets ({}), and would for ever",
-        left.captures,
+        left.captures.len(),
         left.requests,
         sockets.len(),
         if sockets.is_empty() { "none".to_owned() } else { sockets.join(", ") }
     );
-    drop(left);
-    broken(5, "WskDeregister", &found, None)
+    let socket = left.sockets.values().next().cloned();
+    let created = socket.as_deref().or_else(|| left.captures.first());
+    broken(5, "WskDeregister", &found, created)
 }

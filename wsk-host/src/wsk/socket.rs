@@ -12,10 +12,12 @@ use wsk_sys::{
 
 use super::category::Category;
 use super::network::{Datagram, Incoming};
-use super::objects::ClosedSocket;
+use super::objects::{ClosedSocket, origin};
 use super::options::Options;
 use super::registration::Client;
 use super::requests::Requests;
+use crate::host::Host;
+use crate::in_flight::Keeper;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -45,6 +47,27 @@ unsafe impl Send for Callbacks {}
 impl Callbacks {
     pub(super) const NONE: Self =
         Self { context: 0, listen: ptr::null(), datagram: ptr::null(), connection: ptr::null() };
+
+    /// What they need.
+    pub(super) fn parts(&self) -> [(&'static str, usize); 4] {
+        [
+            ("context", self.context),
+            ("dispatch table", self.listen.addr()),
+            ("dispatch table", self.datagram.addr()),
+            ("dispatch table", self.connection.addr()),
+        ]
+    }
+
+    /// A socket needs them until its close has completed (INV-46).
+    pub(super) fn keep(&self, host: &Host, socket: u64, object: usize) {
+        let Some(origin) = origin(object) else {
+            return;
+        };
+        let mut in_flight = host.in_flight();
+        for (what, address) in self.parts() {
+            in_flight.keep(Keeper::Socket(socket), (what, 46), address, &origin);
+        }
+    }
 }
 
 /// Which callbacks are enabled, and which run.

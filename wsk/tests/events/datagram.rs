@@ -64,14 +64,14 @@ impl DatagramEvents for Recorder {
 const ALL: EventMask = EventMask::RECEIVE_FROM;
 
 /// A socket that sends to itself.
-struct Socket<'a> {
+struct Own<'a> {
     socket: PWSK_SOCKET,
     address: SocketAddr,
     context: PVOID,
     recorder: &'a Recorder,
 }
 
-impl Socket<'_> {
+impl Own<'_> {
     fn new(client: &Client, enabling: Enabling) -> Self {
         let context = Handler::new(Recorder::default()).unwrap().into_raw();
         let table: *const WSK_CLIENT_DATAGRAM_DISPATCH = Recorder::TABLE;
@@ -129,7 +129,7 @@ fn datagram_address(socket: PWSK_SOCKET) -> SocketAddr {
 #[test]
 fn datagrams_are_taken_with_their_sender_and_their_destination() {
     everywhere(ALL, |client, enabling| {
-        let socket = Socket::new(client, enabling);
+        let socket = Own::new(client, enabling);
         assert_eq!(set_option(socket.socket, IPPROTO_IP, IP_PKTINFO, 1), STATUS_SUCCESS);
         for number in 0..5_u8 {
             socket.send(&[number; 20]);
@@ -149,7 +149,7 @@ fn datagrams_are_taken_with_their_sender_and_their_destination() {
 #[test]
 fn datagrams_are_retained_and_released_later() {
     everywhere(ALL, |client, enabling| {
-        let socket = Socket::new(client, enabling);
+        let socket = Own::new(client, enabling);
         let recorder = socket.recorder;
         recorder.keeps.store(true, Ordering::SeqCst);
         socket.send(b"kept");
@@ -168,7 +168,7 @@ fn datagrams_are_retained_and_released_later() {
 #[test]
 fn refused_datagrams_wait_or_are_lost() {
     everywhere(ALL, |client, enabling| {
-        let socket = Socket::new(client, enabling);
+        let socket = Own::new(client, enabling);
         let recorder = socket.recorder;
         recorder.refuses.store(true, Ordering::SeqCst);
         socket.send(b"first");
@@ -190,7 +190,7 @@ fn refused_datagrams_wait_or_are_lost() {
 #[test]
 fn a_socket_that_is_withdrawn_is_told_once() {
     everywhere(ALL, |client, enabling| {
-        let socket = Socket::new(client, enabling);
+        let socket = Own::new(client, enabling);
         let recorder = socket.recorder;
         client.host.withdraw();
         recorder.signal.wait_until(|| recorder.deaths.load(Ordering::SeqCst) > 0);

@@ -51,9 +51,6 @@ impl Listener {
         if rejects.is_ok() {
             return None;
         }
-        let socket = incoming.socket().expose_provenance();
-        self.accepted.lock().unwrap().push(socket);
-        self.signal.set();
         Some(Handler::new(Peer::default()).unwrap())
     }
 
@@ -154,9 +151,11 @@ struct Tracked(Listener, Mutex<Vec<usize>>);
 
 /// A handler's memory, known beforehand.
 impl Tracked {
-    fn track(&self, handler: Handler<Peer>) -> Handler<Peer> {
+    fn track(&self, handler: Handler<Peer>, socket: PWSK_SOCKET) -> Handler<Peer> {
         let context = handler.into_raw();
         self.1.lock().unwrap().push(context.expose_provenance());
+        self.0.accepted.lock().unwrap().push(socket.expose_provenance());
+        self.0.signal.set();
         // SAFETY: it was just made.
         unsafe { Handler::from_raw(context) }
     }
@@ -167,7 +166,7 @@ impl ListenEvents for Tracked {
     type Connection = Peer;
 
     fn accept(&self, incoming: Incoming<'_>) -> Option<Handler<Peer>> {
-        self.0.offer(&incoming).map(|handler| self.track(handler))
+        self.0.offer(&incoming).map(|handler| self.track(handler, incoming.socket()))
     }
 }
 

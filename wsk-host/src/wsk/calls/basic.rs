@@ -4,15 +4,17 @@ use std::net::SocketAddr;
 
 use wsk_sys::{
     NTSTATUS, PIRP, PSIZE_T, PSOCKADDR, PVOID, PWSK_SOCKET, SIZE_T, STATUS_INVALID_DEVICE_STATE,
-    STATUS_INVALID_PARAMETER, ULONG, WSK_CONTROL_SOCKET_TYPE, WskGetOption, WskIoctl, WskSetOption,
+    STATUS_INVALID_PARAMETER, STATUS_SUCCESS, ULONG, WSK_CONTROL_SOCKET_TYPE, WskGetOption,
+    WskIoctl, WskSetOption,
 };
 
 use super::control::{self, Control};
 use super::{answer, require_no_flags, take_over_for};
 use crate::trace;
+use crate::verifier::broken;
 use crate::wsk::address;
 use crate::wsk::category::Category;
-use crate::wsk::objects::{ClosedSocket, InCall, begin};
+use crate::wsk::objects::{ClosedSocket, InCall, begin, origin};
 use crate::wsk::requests::SUCCESS;
 use crate::wsk::stack::Stack;
 
@@ -88,6 +90,25 @@ pub(in crate::wsk) unsafe extern "C" fn get_local_address<const C: Category>(
     let object = unsafe { begin(socket, C, "WskGetLocalAddress") };
     // SAFETY: the caller's promises are the same.
     unsafe { get_address(&object, to, irp, Stack::local, "WskGetLocalAddress") }
+}
+
+/// Ends a list that the client has retained (INV-57).
+pub(super) fn end_retained(object: &InCall<'_>, list: usize) -> NTSTATUS {
+    const FUNCTION: &str = "WskRelease";
+    let mut stack = object.host().stack();
+    let mut all = stack.sockets.iter_mut();
+    let Some((id, socket)) = all.find(|(_, socket)| socket.retained.contains_key(&list)) else {
+        let found = "the list is not retained, or was released before";
+        broken(57, FUNCTION, found, object.origin().as_deref());
+    };
+    if *id != object.id {
+        let found = format!("it is called with socket {}, and socket {id} has the list", object.id);
+        broken(57, FUNCTION, &found, origin(socket.object).as_deref());
+    }
+    let released = socket.retained.remove(&list);
+    drop(stack);
+    drop(released);
+    STATUS_SUCCESS
 }
 
 /// Answers with an address of a socket's.

@@ -3,11 +3,10 @@
 use wsk_sys::{
     NTSTATUS, PCMSGHDR, PIRP, PSOCKADDR, PULONG, PWSK_BUF, PWSK_DATA_INDICATION, PWSK_SOCKET,
     STATUS_BUFFER_OVERFLOW, STATUS_INVALID_PARAMETER, STATUS_NOT_IMPLEMENTED, STATUS_NOT_SUPPORTED,
-    STATUS_SUCCESS, ULONG, WSK_FLAG_ABORTIVE, WSK_FLAG_DRAIN, WSK_FLAG_NODELAY, WSK_FLAG_OOB,
-    WSK_FLAG_WAITALL,
+    ULONG, WSK_FLAG_ABORTIVE, WSK_FLAG_DRAIN, WSK_FLAG_NODELAY, WSK_FLAG_OOB, WSK_FLAG_WAITALL,
 };
 
-use super::basic::get_address;
+use super::basic::{end_retained, get_address};
 use super::{answer, require_no_flags, take_over_for};
 use crate::trace;
 use crate::verifier::broken;
@@ -17,7 +16,6 @@ use crate::wsk::category::Category;
 use crate::wsk::control_data::SendControl;
 use crate::wsk::objects::{InCall, begin};
 use crate::wsk::requests::What;
-use crate::wsk::socket::Retained;
 use crate::wsk::stack::Stack;
 
 /// The most bytes that a connection can begin with (INV-29).
@@ -253,16 +251,5 @@ pub(in crate::wsk) unsafe extern "C" fn release<const C: Category>(
 ) -> NTSTATUS {
     // SAFETY: the caller passes a socket of this provider.
     let object = unsafe { begin(socket, C, "WskRelease") };
-    let mut stack = object.host().stack();
-    let retained = stack.sockets.get_mut(&object.id).map(|socket| &mut socket.retained);
-    let released = retained.and_then(|retained| match retained.get(&list.addr()) {
-        Some(Retained::Data(_)) => retained.remove(&list.addr()),
-        _ => None,
-    });
-    drop(stack);
-    if released.is_none() {
-        broken(57, "WskRelease", "the list is not one that this socket's client retains", None);
-    }
-    drop(released);
-    STATUS_SUCCESS
+    end_retained(&object, list.addr())
 }

@@ -15,6 +15,7 @@ use wsk_sys::{
 use super::{answer, require_no_flags, take_over};
 use crate::config::Windows;
 use crate::context::require_no_completion_routine;
+use crate::host::Host;
 use crate::ke::require_at_most;
 use crate::memory::require_nonpaged;
 use crate::schedule::interrupt;
@@ -44,26 +45,9 @@ unsafe fn client(client: PWSK_CLIENT, level: u8, function: &'static str) -> Arc<
 }
 
 /// Stops a client that has its context or its table where it does not stay.
-fn require_resident(client: &Client, callbacks: &Callbacks, function: &str) {
-    for (what, address) in parts(callbacks) {
-        require_nonpaged(&client.host, 17, address, 1, what, function);
-    }
-}
-
-/// What a socket's callbacks need.
-fn parts(callbacks: &Callbacks) -> [(&'static str, usize); 4] {
-    [
-        ("context", callbacks.context),
-        ("dispatch table", callbacks.listen.addr()),
-        ("dispatch table", callbacks.datagram.addr()),
-        ("dispatch table", callbacks.connection.addr()),
-    ]
-}
-
-fn keep(client: &Client, socket: u64, callbacks: &Callbacks) {
-    let mut in_flight = client.host.in_flight();
-    for (what, address) in parts(callbacks) {
-        in_flight.keep_context(socket, what, address);
+pub(super) fn require_resident(host: &Host, callbacks: &Callbacks, function: &str) {
+    for (what, address) in callbacks.parts() {
+        require_nonpaged(host, 17, address, 1, what, function);
     }
 }
 
@@ -118,8 +102,8 @@ pub(in crate::wsk) unsafe extern "C" fn socket(
         }
         _ => {}
     }
-    require_resident(&client, &callbacks, FUNCTION);
-    client.require_cached(security, FUNCTION);
+    require_resident(&host, &callbacks, FUNCTION);
+    client.use_cached(irp, security, FUNCTION);
     let mut new = Socket::new(Arc::clone(&client), category, family, socket_type, callbacks);
     new.security = security.addr();
     Stack::begin_static(&mut new);
@@ -131,7 +115,7 @@ pub(in crate::wsk) unsafe extern "C" fn socket(
     }
     let actions = stack.answer(id, irp, (STATUS_SUCCESS, trace::Result::Socket(id)));
     drop(stack);
-    keep(&client, id, &callbacks);
+    callbacks.keep(&host, id, object);
     act(&host, actions);
     STATUS_PENDING
 }
@@ -173,8 +157,8 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
     let remote = unsafe { address::read(remote, family, FUNCTION) };
     let callbacks =
         Callbacks { context: context.expose_provenance(), connection: dispatch, ..Callbacks::NONE };
-    require_resident(&client, &callbacks, FUNCTION);
-    client.require_cached(security, FUNCTION);
+    require_resident(&host, &callbacks, FUNCTION);
+    client.use_cached(irp, security, FUNCTION);
     let mut new = Socket::new(Arc::clone(&client), CONNECTION, family, SOCK_STREAM, callbacks);
     new.security = security.addr();
     Stack::begin_static(&mut new);
@@ -190,7 +174,7 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
             // SAFETY: the IRP is the provider's, and the socket keeps its host.
             unsafe { crate::wsk::act::remember(&host, id, irp) };
             drop(stack);
-            keep(&client, id, &callbacks);
+            callbacks.keep(&host, id, object);
             stack = host.stack();
             stack.request(id, irp, What::Connect { bytes: None, sent: 0, creates: true })
         }

@@ -218,11 +218,11 @@ fn set_events(control: &Control<'_>) -> NTSTATUS {
         return STATUS_NOT_SUPPORTED;
     }
     if control.category == BASIC {
-        broken(51, FUNCTION, "a basic socket has no events", None);
+        broken(51, FUNCTION, "a basic socket has no events", object.origin().as_deref());
     }
     let disables = value.EventMask & wsk_sys::WSK_EVENT_DISABLE != 0;
     if !disables && !control.irp.is_null() {
-        broken(51, FUNCTION, "events are enabled with an IRP", None);
+        broken(51, FUNCTION, "events are enabled with an IRP", object.origin().as_deref());
     }
     let has_irp = !control.irp.is_null();
     if has_irp {
@@ -266,7 +266,7 @@ fn set_security(control: &Control<'_>) -> NTSTATUS {
         if socket.is_bound() {
             return Err(STATUS_INVALID_DEVICE_STATE);
         }
-        socket.client.require_cached(descriptor, FUNCTION);
+        socket.client.use_cached(control.irp, descriptor, FUNCTION);
         socket.security = descriptor.addr();
         Ok(0)
     })

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use wsk_sys::{
     NTSTATUS, PCMSGHDR, PIRP, PSOCKADDR, PULONG, PWSK_BUF, PWSK_BUF_LIST, PWSK_DATAGRAM_INDICATION,
-    PWSK_SOCKET, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, ULONG, WSK_BUF_LIST,
+    PWSK_SOCKET, STATUS_INVALID_PARAMETER, ULONG, WSK_BUF_LIST,
 };
 
+use super::basic::end_retained;
 use super::{answer, require_no_flags, take_over_for};
 use crate::trace;
 use crate::verifier::broken;
@@ -16,7 +17,6 @@ use crate::wsk::category::Category;
 use crate::wsk::control_data::{ControlRoom, SendControl};
 use crate::wsk::objects::{InCall, begin};
 use crate::wsk::requests::What;
-use crate::wsk::socket::Retained;
 
 pub(in crate::wsk) unsafe extern "C" fn send_to<const C: Category>(
     socket: PWSK_SOCKET,
@@ -93,7 +93,8 @@ unsafe fn send_messages_to(
             .and_then(|socket| socket.datagrams.destination.or(socket.datagrams.peer));
         drop(stack);
         let Some(default) = default else {
-            broken(37, function, "there is no address, and the socket has none either", None);
+            let found = "there is no address, and the socket has none either";
+            broken(37, function, found, object.origin().as_deref());
         };
         default
     } else {
@@ -155,15 +156,5 @@ pub(in crate::wsk) unsafe extern "C" fn release<const C: Category>(
 ) -> NTSTATUS {
     // SAFETY: the caller passes a socket of this provider.
     let object = unsafe { begin(socket, C, "WskRelease") };
-    let mut stack = object.host().stack();
-    let retained = stack.sockets.get_mut(&object.id).map(|socket| &mut socket.retained);
-    let released = retained.and_then(|retained| match retained.get(&list.addr()) {
-        Some(Retained::Datagrams(_)) => retained.remove(&list.addr()),
-        _ => None,
-    });
-    drop(stack);
-    if released.is_none() {
-        broken(57, "WskRelease", "the list is not one that this socket's client retains", None);
-    }
-    STATUS_SUCCESS
+    end_retained(&object, list.addr())
 }

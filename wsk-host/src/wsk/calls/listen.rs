@@ -5,13 +5,14 @@ use wsk_sys::{
     WSK_CLIENT_CONNECTION_DISPATCH, WSK_INSPECT_ACTION,
 };
 
+use super::client::require_resident;
 use super::{answer, require_no_flags, take_over_for};
 use crate::verifier::broken;
 use crate::wsk::address;
 use crate::wsk::category::Category;
 use crate::wsk::objects::begin;
 use crate::wsk::requests::{AcceptRoom, What};
-use crate::wsk::socket::InspectKey;
+use crate::wsk::socket::{Callbacks, InspectKey};
 
 pub(in crate::wsk) unsafe extern "C" fn accept<const C: Category>(
     socket: PWSK_SOCKET,
@@ -31,6 +32,8 @@ pub(in crate::wsk) unsafe extern "C" fn accept<const C: Category>(
         address::require_room(object.host(), irp, to, object.family, "WskAccept");
     }
     let context = context.expose_provenance();
+    let callbacks = Callbacks { context, connection: dispatch, ..Callbacks::NONE };
+    require_resident(object.host(), &callbacks, "WskAccept");
     let what = What::Accept(AcceptRoom { local, remote, context, dispatch });
     answer(object.host(), |stack| stack.request(object.id, irp, what))
 }
@@ -47,7 +50,8 @@ pub(in crate::wsk) unsafe extern "C" fn inspect_complete<const C: Category>(
     unsafe { take_over_for(&object, irp, "WskInspectComplete", None) };
     // SAFETY: the caller passes its copy of an identification.
     let Some(inspect_id) = (unsafe { inspect_id.as_ref() }) else {
-        broken(61, "WskInspectComplete", "there is no WSK_INSPECT_ID", None);
+        let found = "there is no WSK_INSPECT_ID";
+        broken(61, "WskInspectComplete", found, object.origin().as_deref());
     };
     let key = InspectKey { key: inspect_id.Key, serial: inspect_id.SerialNumber };
     answer(object.host(), |stack| stack.inspect_complete(object.id, irp, key, action))

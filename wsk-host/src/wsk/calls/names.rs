@@ -17,7 +17,7 @@ use super::take_over;
 use crate::config::Network;
 use crate::context::require_no_completion_routine;
 use crate::host::Host;
-use crate::ke::require_at_most;
+use crate::ke::current_irql;
 use crate::schedule::interrupt;
 use crate::trace::{self, What};
 use crate::verifier::{Origin, broken};
@@ -35,7 +35,10 @@ unsafe impl<T> Send for Later<T> {}
 
 /// The client of a captured provider, at the level that name functions are for (INV-66).
 unsafe fn client(client: PWSK_CLIENT, function: &'static str) -> Arc<Client> {
-    require_at_most(PASSIVE_LEVEL, function);
+    let level = current_irql();
+    if level > PASSIVE_LEVEL {
+        broken(66, function, &format!("the IRQL is {level}, and must be PASSIVE_LEVEL"), None);
+    }
     require_no_completion_routine(function);
     // SAFETY: the caller has captured the provider.
     let client = unsafe { registration::captured(client, function) };
@@ -48,7 +51,9 @@ unsafe fn client(client: PWSK_CLIENT, function: &'static str) -> Arc<Client> {
 /// # Safety
 ///
 /// The pointer is null, or to a valid string.
-unsafe fn read(string: PUNICODE_STRING, function: &str) -> Option<String> {
+unsafe fn read(host: &Host, irp: PIRP, string: PUNICODE_STRING, function: &str) -> Option<String> {
+    // SAFETY: as the caller promises.
+    unsafe { need(host, irp, string) };
     // SAFETY: the caller promises it.
     let string = unsafe { string.as_ref() }?;
     let length = usize::from(string.Length) / 2;
@@ -63,6 +68,20 @@ unsafe fn read(string: PUNICODE_STRING, function: &str) -> Option<String> {
         broken(66, function, "a name does not end with a NUL", None);
     }
     Some(String::from_utf16_lossy(units))
+}
+
+/// A request in flight needs a string.
+///
+/// # Safety
+///
+/// The pointer is null, or to a valid string.
+unsafe fn need(host: &Host, irp: PIRP, string: PUNICODE_STRING) {
+    let mut in_flight = host.in_flight();
+    // SAFETY: the caller promises it.
+    if let Some(UNICODE_STRING { Buffer, MaximumLength, .. }) = unsafe { string.as_ref() } {
+        in_flight.needs(irp, ("string", 66), string.addr(), size_of::<UNICODE_STRING>());
+        in_flight.needs(irp, ("string", 66), Buffer.addr(), usize::from(*MaximumLength));
+    }
 }
 
 /// Whether a look-up may be made for a process and a thread.
@@ -138,7 +157,9 @@ pub(in crate::wsk) unsafe extern "C" fn get_address_info(
     unsafe { take_over(&host, 0, irp, FUNCTION, None) };
     host.in_flight().needs(irp, ("result", 66), result.addr(), size_of::<PADDRINFOEXW>());
     // SAFETY: the caller passes strings, or null.
-    let (node, service) = unsafe { (read(node, FUNCTION), read(service, FUNCTION)) };
+    let node = unsafe { read(&host, irp, node, FUNCTION) };
+    // SAFETY: as above.
+    let service = unsafe { read(&host, irp, service, FUNCTION) };
     // SAFETY: the caller passes hints, or null.
     let hints = unsafe { hints.as_ref() };
     let wanted = hints.map_or((0, 0, 0, 0), |hints| {
@@ -342,10 +363,8 @@ pub(in crate::wsk) unsafe extern "C" fn get_name_info(
     // SAFETY: the caller passes an IRP.
     unsafe { take_over(&host, 0, irp, FUNCTION, None) };
     for string in [node, service_name] {
-        if !string.is_null() {
-            let size = size_of::<UNICODE_STRING>();
-            host.in_flight().needs(irp, ("string", 66), string.addr(), size);
-        }
+        // SAFETY: the caller passes strings, or null.
+        unsafe { need(&host, irp, string) };
     }
     if address.is_null() || (node.is_null() && service_name.is_null()) {
         return refuse(&host, irp, STATUS_INVALID_PARAMETER);

@@ -102,9 +102,8 @@ impl Real {
             settings::apply(&inner, setting)?;
         }
         self.add(id, inner, None)?;
-        if let Some(endpoint) = self.endpoints.get_mut(&id)
-            && binding.kind.is_datagram()
-        {
+        let endpoint = self.endpoints.get_mut(&id).filter(|_| binding.kind.is_datagram());
+        if let Some(endpoint) = endpoint {
             endpoint.datagrams = Some(datagrams::Datagrams::new(&endpoint.inner)?);
             for setting in &binding.settings {
                 endpoint.note(setting);

@@ -15,9 +15,9 @@ use crate::trace;
 use crate::verifier::broken;
 use crate::wsk::act::{Actions, Callback};
 use crate::wsk::address;
-use crate::wsk::category::{CONNECTION, CONNECTION_EVENTS, STREAM};
+use crate::wsk::category::{CONNECTION, CONNECTION_EVENTS, LISTEN, STREAM};
 use crate::wsk::network::Readable;
-use crate::wsk::objects::Object;
+use crate::wsk::objects::{Object, origin};
 use crate::wsk::requests::{SUCCESS, Waiting, What};
 use crate::wsk::socket::{Arrival, Callbacks, InspectKey, Socket, Stage, State};
 
@@ -164,6 +164,7 @@ impl Stack {
         socket.options = listener.options.inherited();
         socket.inspected_as = arrival.key;
         socket.object = Object::create(arrival.id, CONNECTION, family, &client, call);
+        socket.callbacks.keep(&client.host, arrival.id, socket.object);
         socket.events.fixed = client.static_events() & CONNECTION_EVENTS;
         self.sockets.insert(arrival.id, socket);
     }
@@ -234,13 +235,15 @@ impl Stack {
         match action {
             WskInspectAccept => {
                 arrival.stage = Stage::Established;
-                if !self.network.establish(arrival_id) {
+                // Connections to a stream socket are there when they are inspected.
+                let waits = socket.category == LISTEN;
+                if waits && !self.network.establish(arrival_id) {
                     self.abort_arrival(id, arrival_id, actions);
                 }
             }
             WskInspectPend if socket.category == STREAM => {
                 let found = "a stream socket has no WskInspectComplete to end it with";
-                broken(41, "WskInspectEvent", found, None);
+                broken(41, "WskInspectEvent", found, origin(socket.object).as_deref());
             }
             WskInspectPend => arrival.stage = Stage::Pended,
             WskInspectReject => {
@@ -248,7 +251,8 @@ impl Stack {
                 self.network.close(arrival_id, true);
             }
             other => {
-                broken(61, "WskInspectEvent", &format!("the action is {other}"), None);
+                let found = format!("the action is {other}");
+                broken(61, "WskInspectEvent", &found, origin(socket.object).as_deref());
             }
         }
         actions.extend(self.progress(id));
@@ -271,7 +275,8 @@ impl Stack {
             return self.answer(id, irp, (STATUS_NOT_SUPPORTED, trace::Result::Nothing));
         }
         if !matches!(action, WskInspectAccept | WskInspectReject) {
-            broken(61, "WskInspectComplete", &format!("the action is {action}"), None);
+            let found = format!("the action is {action}");
+            broken(61, "WskInspectComplete", &found, origin(socket.object).as_deref());
         }
         let mut actions = self.answer(id, irp, SUCCESS);
         let Some(socket) = self.sockets.get_mut(&id) else {
@@ -286,7 +291,7 @@ impl Stack {
         };
         if !socket.arrivals.iter().any(is_pended) {
             let found = "no connection with this WSK_INSPECT_ID waits for a decision";
-            broken(61, "WskInspectComplete", found, None);
+            broken(61, "WskInspectComplete", found, origin(socket.object).as_deref());
         }
         self.inspected(id, key, action, &mut actions);
         actions

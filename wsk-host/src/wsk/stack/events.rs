@@ -12,6 +12,7 @@ use crate::trace;
 use crate::verifier::broken;
 use crate::wsk::act::{Action, Actions, Call, Callback};
 use crate::wsk::category::{self, CONNECTION, CONNECTION_EVENTS, DATAGRAM, LISTEN, STREAM};
+use crate::wsk::objects::origin;
 use crate::wsk::socket::{Callbacks, Irp, Socket, State};
 
 /// The single events in a mask.
@@ -128,7 +129,7 @@ impl Stack {
                 "the events {events:#x} are not those of a {} socket",
                 category::name(socket.category)
             );
-            broken(51, "WskControlSocket", &found, None);
+            broken(51, "WskControlSocket", &found, origin(socket.object).as_deref());
         }
         let is_ready = match role {
             LISTEN => socket.state == State::Listening,
@@ -165,7 +166,8 @@ impl Stack {
     ) -> Result<(NTSTATUS, bool), NTSTATUS> {
         let socket = self.sockets.get_mut(&id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
         if events.count_ones() != 1 {
-            broken(51, "WskControlSocket", "several events are disabled in one call", None);
+            let found = "several events are disabled in one call";
+            broken(51, "WskControlSocket", found, origin(socket.object).as_deref());
         }
         if socket.events.fixed & events != 0 {
             // Static ones, and inherited ones.

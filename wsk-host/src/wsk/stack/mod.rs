@@ -281,8 +281,8 @@ impl Stack {
             socket.retained.iter().filter(|(list, _)| !socket.offered.contains(list));
         if let Some((_, retained)) = retained.next() {
             let (what, origin) = match retained {
-                Retained::Data(data) => ("data", &data.origin),
-                Retained::Datagrams(datagrams) => ("datagrams", &datagrams.origin),
+                Retained::Data(data) => ("data", &*data.origin),
+                Retained::Datagrams(datagrams) => ("datagrams", &*datagrams.origin),
             };
             let found = format!(
                 "{} lists of indicated {what} were retained, and not released",

@@ -72,9 +72,8 @@ impl Endpoint {
             return Poll::Ready(Err(STATUS_INVALID_DEVICE_STATE));
         };
         // Windows' default is 128; whatever the machine's is will do for that.
-        if let Some(limit) = outgoing.hop_limit.filter(|limit| *limit != 128)
-            && datagrams.hop_limit != Some(limit)
-        {
+        let is_new = |limit: &u8| *limit != 128 && datagrams.hop_limit != Some(*limit);
+        if let Some(limit) = outgoing.hop_limit.filter(is_new) {
             let set = if outgoing.to.is_ipv4() {
                 self.inner.set_ttl_v4(limit.into())
             } else {

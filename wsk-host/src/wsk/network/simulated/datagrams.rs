@@ -97,9 +97,8 @@ impl Simulated {
         let copies = if self.random.per_mille(self.faults.duplication) { 2 } else { 1 };
         for _ in 0..copies {
             let due = self.arrival();
-            if let Some(endpoint) = self.endpoints.get_mut(&receiver)
-                && endpoint.datagrams.len() < QUEUE
-            {
+            let has_room = |endpoint: &&mut Endpoint| endpoint.datagrams.len() < QUEUE;
+            if let Some(endpoint) = self.endpoints.get_mut(&receiver).filter(has_room) {
                 endpoint.datagrams.push_back((due, datagram.clone()));
                 self.wake(due, receiver);
             }

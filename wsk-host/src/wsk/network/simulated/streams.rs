@@ -371,9 +371,8 @@ impl Simulated {
         match endpoint.role {
             Role::Connected(link) if link.is_pending => {
                 // It was not let in.
-                if let Some(client) = self.endpoints.get_mut(&link.peer)
-                    && matches!(client.role, Role::Connecting(None))
-                {
+                let waits = |client: &&mut Endpoint| matches!(client.role, Role::Connecting(None));
+                if let Some(client) = self.endpoints.get_mut(&link.peer).filter(waits) {
                     let refused = Err(STATUS_CONNECTION_REFUSED);
                     client.role = Role::Connecting(Some((now, refused)));
                     self.wake(now, link.peer);

@@ -1,0 +1,603 @@
+//! Callbacks: INV-41, INV-51, INV-55, INV-58, INV-59, INV-61 and INV-62.
+
+use std::net::SocketAddr;
+use std::ptr;
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
+
+use wsk_sys::*;
+
+use crate::buffers::datagram_address;
+use crate::raw::{
+    Client, PoolAddress, PoolBuffer, Request, accept, bind, call, connect, datagram, disconnect,
+    listen, local_address, npi, send, set_events, set_option, socket_of, stream,
+};
+use crate::stops::{breaks, inline};
+
+const CONNECTION: WSK_CLIENT_CONNECTION_DISPATCH = WSK_CLIENT_CONNECTION_DISPATCH {
+    WskReceiveEvent: None,
+    WskDisconnectEvent: None,
+    WskSendBacklogEvent: None,
+};
+
+const LISTEN: WSK_CLIENT_LISTEN_DISPATCH =
+    WSK_CLIENT_LISTEN_DISPATCH { WskAcceptEvent: None, WskInspectEvent: None, WskAbortEvent: None };
+
+/// A table that stays.
+fn keep<T>(table: T) -> &'static T {
+    Box::leak(Box::new(table))
+}
+
+/// A listener, a connection with callbacks that are enabled, and the other side of it.
+fn connected(
+    client: &Client,
+    table: WSK_CLIENT_CONNECTION_DISPATCH,
+    events: ULONG,
+) -> [PWSK_SOCKET; 3] {
+    let (listener, address) = client.listener(ptr::null_mut(), ptr::null());
+    let socket = client.connected_to(address, ptr::null_mut(), keep(table));
+    let peer = socket_of(accept(listener, ptr::null_mut(), ptr::null()).succeed());
+    assert_eq!(set_events(socket, events), STATUS_SUCCESS);
+    [listener, socket, peer]
+}
+
+/// A listener with callbacks, and where it listens.
+fn listening(
+    client: &Client,
+    table: WSK_CLIENT_LISTEN_DISPATCH,
+    events: ULONG,
+) -> (PWSK_SOCKET, SocketAddr) {
+    let (listener, address) = client.listener(ptr::null_mut(), keep(table));
+    assert_eq!(set_events(listener, events), STATUS_SUCCESS);
+    (listener, address)
+}
+
+// INV-51
+
+#[test]
+fn an_event_of_another_category() {
+    let events = WSK_EVENT_RECEIVE_FROM;
+    let found = format!("the events {events:#x} are not those of a listen socket");
+    breaks(51, ["WskControlSocket", &found, "WskSocket"], |client| {
+        listening(&client, LISTEN, WSK_EVENT_RECEIVE_FROM);
+    });
+}
+
+#[test]
+fn an_event_without_a_callback() {
+    let found = format!("the event {WSK_EVENT_ACCEPT:#x} is enabled, and has no callback");
+    breaks(51, ["WskControlSocket", &found, ""], |client| {
+        listening(&client, LISTEN, WSK_EVENT_ACCEPT);
+    });
+}
+
+#[test]
+fn a_static_event_without_a_callback() {
+    let found = format!("the event {WSK_EVENT_RECEIVE_FROM:#x} is enabled, and has no callback");
+    breaks(51, ["WskSocket", &found, ""], |client| {
+        client.set_static_events(WSK_EVENT_RECEIVE_FROM);
+        client.socket(WSK_FLAG_DATAGRAM_SOCKET);
+    });
+}
+
+unsafe extern "C" fn accepts_without_callbacks(
+    _context: PVOID,
+    _flags: ULONG,
+    _local: PSOCKADDR,
+    _remote: PSOCKADDR,
+    _socket: PWSK_SOCKET,
+    _accepted_context: *mut PVOID,
+    _table: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
+) -> NTSTATUS {
+    STATUS_SUCCESS
+}
+
+#[test]
+fn an_inherited_event_without_a_callback() {
+    let found = format!("the event {WSK_EVENT_RECEIVE:#x} is enabled, and has no callback");
+    breaks(51, ["WskAcceptEvent", &found, ""], |client| {
+        let table = WSK_CLIENT_LISTEN_DISPATCH {
+            WskAcceptEvent: Some(accepts_without_callbacks),
+            ..LISTEN
+        };
+        let (_, address) = listening(&client, table, WSK_EVENT_ACCEPT | WSK_EVENT_RECEIVE);
+        client.connected_to(address, ptr::null_mut(), ptr::null());
+    });
+}
+
+#[test]
+fn several_events_disabled_at_once() {
+    let found = "several events are disabled in one call";
+    breaks(51, ["WskControlSocket", found, "WskSocket"], |client| {
+        let events = WSK_EVENT_RECEIVE | WSK_EVENT_DISCONNECT | WSK_EVENT_DISABLE;
+        connected(&client, CONNECTION, events);
+    });
+}
+
+/// `SO_WSK_EVENT_CALLBACK` with an IRP.
+fn set_events_with_irp(socket: PWSK_SOCKET, mask: ULONG) -> Request {
+    let control = WSK_EVENT_CALLBACK_CONTROL { NpiId: npi(), EventMask: mask };
+    let input = PoolBuffer::new(size_of_val(&control));
+    // SAFETY: there is room for it.
+    unsafe { input.bytes.cast::<WSK_EVENT_CALLBACK_CONTROL>().write(control) };
+    let option = (WskSetOption, SO_WSK_EVENT_CALLBACK, SOL_SOCKET);
+    crate::raw::control(socket, option, Some(&input), None)
+}
+
+#[test]
+fn events_enabled_with_an_irp() {
+    let says = ["WskControlSocket", "events are enabled with an IRP", "WskSocket"];
+    breaks(51, says, |client| {
+        let (listener, _) = client.listener(ptr::null_mut(), ptr::null());
+        set_events_with_irp(listener, WSK_EVENT_ACCEPT);
+    });
+}
+
+#[test]
+fn events_of_a_basic_socket() {
+    let says = ["WskControlSocket", "a basic socket has no events", "WskSocket"];
+    breaks(51, says, |client| {
+        set_events(client.socket(WSK_FLAG_BASIC_SOCKET), WSK_EVENT_RECEIVE);
+    });
+}
+
+// INV-41, INV-61: inspections
+
+/// A listener that inspects its connections, and where it listens.
+fn inspecting(client: &Client, table: WSK_CLIENT_LISTEN_DISPATCH) -> (PWSK_SOCKET, SocketAddr) {
+    let table: *const WSK_CLIENT_LISTEN_DISPATCH = keep(table);
+    let listener = client.socket_with(WSK_FLAG_LISTEN_SOCKET, ptr::null_mut(), table.cast());
+    let set = set_option(listener, SOL_SOCKET, SO_CONDITIONAL_ACCEPT, 1);
+    assert_eq!(set, STATUS_SUCCESS);
+    bind(listener, ([127, 0, 0, 1], 0)).succeed();
+    (listener, local_address(listener))
+}
+
+/// Begins to connect to an address, and does not wait.
+fn connecting(client: &Client, address: SocketAddr) -> (PWSK_SOCKET, Request) {
+    let socket = client.socket(WSK_FLAG_CONNECTION_SOCKET);
+    bind(socket, ([127, 0, 0, 1], 0)).succeed();
+    (socket, connect(socket, address))
+}
+
+/// The last connection that was inspected, as an identification.
+static SERIAL: AtomicU32 = AtomicU32::new(0);
+static KEY: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+
+fn inspected() -> WSK_INSPECT_ID {
+    WSK_INSPECT_ID {
+        Key: KEY.load(Ordering::SeqCst).addr(),
+        SerialNumber: SERIAL.load(Ordering::SeqCst),
+    }
+}
+
+unsafe extern "C" fn inspects<const ACTION: WSK_INSPECT_ACTION>(
+    _context: PVOID,
+    _local: PSOCKADDR,
+    _remote: PSOCKADDR,
+    id: PWSK_INSPECT_ID,
+) -> WSK_INSPECT_ACTION {
+    // SAFETY: the identification is there during this call.
+    unsafe {
+        KEY.store(ptr::without_provenance_mut((*id).Key), Ordering::SeqCst);
+        SERIAL.store((*id).SerialNumber, Ordering::SeqCst);
+    }
+    ACTION
+}
+
+unsafe extern "C" fn is_aborted(_context: PVOID, _id: PWSK_INSPECT_ID) -> NTSTATUS {
+    STATUS_SUCCESS
+}
+
+fn inspects_with(inspect: PFN_WSK_INSPECT_EVENT) -> WSK_CLIENT_LISTEN_DISPATCH {
+    WSK_CLIENT_LISTEN_DISPATCH {
+        WskAcceptEvent: None,
+        WskInspectEvent: inspect,
+        WskAbortEvent: Some(is_aborted),
+    }
+}
+
+fn pends() -> WSK_CLIENT_LISTEN_DISPATCH {
+    inspects_with(Some(inspects::<WskInspectPend>))
+}
+
+#[test]
+fn connections_inspected_without_a_callback() {
+    let found = "connections are inspected, and there is no callback";
+    breaks(51, ["WskInspectEvent", found, "WskSocket"], |client| {
+        let (_, address) = inspecting(&client, LISTEN);
+        connecting(&client, address);
+    });
+}
+
+#[test]
+fn a_pended_connection_gone_without_a_callback() {
+    let found = "connections are inspected, and there is no callback";
+    breaks(51, ["WskAbortEvent", found, "WskSocket"], |client| {
+        let table = WSK_CLIENT_LISTEN_DISPATCH { WskAbortEvent: None, ..pends() };
+        let (_, address) = inspecting(&client, table);
+        let (socket, _) = connecting(&client, address);
+        crate::raw::close(socket);
+    });
+}
+
+#[test]
+fn a_connection_pended_by_a_stream_socket() {
+    let found = "a stream socket has no WskInspectComplete to end it with";
+    breaks(41, ["WskInspectEvent", found, "WskSocket"], |client| {
+        let table =
+            keep(WSK_CLIENT_STREAM_DISPATCH { Listen: keep(pends()), Connect: keep(CONNECTION) });
+        let table: *const WSK_CLIENT_STREAM_DISPATCH = table;
+        let kind = (AF_INET, SOCK_STREAM, IPPROTO_TCP);
+        let created = client.create(WSK_FLAG_STREAM_SOCKET, kind, ptr::null_mut(), table.cast());
+        let socket = socket_of(created.succeed());
+        let set = set_option(socket, SOL_SOCKET, SO_CONDITIONAL_ACCEPT, 1);
+        assert_eq!(set, STATUS_SUCCESS);
+        bind(socket, ([127, 0, 0, 1], 0)).succeed();
+        let address = PoolAddress::empty();
+        // SAFETY: the socket is bound.
+        call(|irp| unsafe { stream(socket).WskGetLocalAddress.unwrap()(socket, address.0, irp) })
+            .succeed();
+        // SAFETY: as above.
+        call(|irp| unsafe { stream(socket).WskListen.unwrap()(socket, irp) }).succeed();
+        connecting(&client, address.get());
+    });
+}
+
+#[test]
+fn an_action_that_is_none() {
+    breaks(61, ["WskInspectEvent", "the action is 9", "WskSocket"], |client| {
+        let (_, address) = inspecting(&client, inspects_with(Some(inspects::<9>)));
+        connecting(&client, address);
+    });
+}
+
+fn complete(listener: PWSK_SOCKET, id: PWSK_INSPECT_ID, action: WSK_INSPECT_ACTION) -> Request {
+    // SAFETY: the socket listens.
+    call(|irp| unsafe { listen(listener).WskInspectComplete.unwrap()(listener, id, action, irp) })
+}
+
+/// A listener with a pended connection, and how to identify that.
+fn pending(client: &Client) -> (PWSK_SOCKET, WSK_INSPECT_ID) {
+    let (listener, address) = inspecting(client, pends());
+    connecting(client, address);
+    (listener, inspected())
+}
+
+#[test]
+fn a_pended_connection_that_is_pended_again() {
+    let found = format!("the action is {WskInspectPend}");
+    breaks(61, ["WskInspectComplete", &found, "WskSocket"], |client| {
+        let (listener, mut id) = pending(&client);
+        complete(listener, &raw mut id, WskInspectPend);
+    });
+}
+
+#[test]
+fn a_pended_connection_that_is_accepted_twice() {
+    let found = "no connection with this WSK_INSPECT_ID waits for a decision";
+    breaks(61, ["WskInspectComplete", found, "WskSocket"], |client| {
+        let (listener, mut id) = pending(&client);
+        complete(listener, &raw mut id, WskInspectAccept).succeed();
+        complete(listener, &raw mut id, WskInspectAccept);
+    });
+}
+
+#[test]
+fn no_connection_to_accept() {
+    let says = ["WskInspectComplete", "there is no WSK_INSPECT_ID", "WskSocket"];
+    breaks(61, says, |client| {
+        let (listener, _) = pending(&client);
+        complete(listener, ptr::null_mut(), WskInspectAccept);
+    });
+}
+
+// INV-55, INV-58: received data
+
+/// The last MDL that a callback got.
+static MDL_SEEN: AtomicPtr<MDL> = AtomicPtr::new(ptr::null_mut());
+
+unsafe extern "C" fn receives<const STATUS: NTSTATUS, const TOO_MANY: usize>(
+    _context: PVOID,
+    _flags: ULONG,
+    data: PWSK_DATA_INDICATION,
+    indicated: SIZE_T,
+    accepted: *mut SIZE_T,
+) -> NTSTATUS {
+    // SAFETY: the data is there during this call.
+    unsafe {
+        MDL_SEEN.store((*data).Buffer.Mdl, Ordering::SeqCst);
+        *accepted = indicated + TOO_MANY;
+    }
+    STATUS
+}
+
+/// Lets a callback receive five bytes.
+fn receives_with(client: &Client, callback: PFN_WSK_RECEIVE_EVENT) -> [PWSK_SOCKET; 3] {
+    let table = WSK_CLIENT_CONNECTION_DISPATCH { WskReceiveEvent: callback, ..CONNECTION };
+    let sockets = connected(client, table, WSK_EVENT_RECEIVE);
+    send(sockets[2], &PoolBuffer::with(b"hello")).succeed();
+    sockets
+}
+
+#[test]
+fn a_receive_callback_with_another_status() {
+    let says = ["WskReceiveEvent", "it returned STATUS_CANCELLED", "WskSocket"];
+    breaks(55, says, |client| {
+        receives_with(&client, Some(receives::<STATUS_CANCELLED, 0>));
+    });
+}
+
+#[test]
+fn a_receive_callback_that_accepts_more_than_there_is() {
+    let says = ["WskReceiveEvent", "it accepted 6 bytes of 5", "WskSocket"];
+    breaks(55, says, |client| {
+        receives_with(&client, Some(receives::<STATUS_SUCCESS, 1>));
+    });
+}
+
+unsafe extern "C" fn receives_datagrams(
+    _context: PVOID,
+    _flags: ULONG,
+    _data: PWSK_DATAGRAM_INDICATION,
+) -> NTSTATUS {
+    STATUS_CANCELLED
+}
+
+#[test]
+fn a_datagram_callback_with_another_status() {
+    let says = ["WskReceiveFromEvent", "it returned STATUS_CANCELLED", "WskSocket"];
+    breaks(55, says, |client| {
+        let table: *const _ =
+            keep(WSK_CLIENT_DATAGRAM_DISPATCH { WskReceiveFromEvent: Some(receives_datagrams) });
+        let socket = client.socket_with(WSK_FLAG_DATAGRAM_SOCKET, ptr::null_mut(), table.cast());
+        bind(socket, ([127, 0, 0, 1], 0)).succeed();
+        assert_eq!(set_events(socket, WSK_EVENT_RECEIVE_FROM), STATUS_SUCCESS);
+        let (to, buffer) = (PoolAddress::new(datagram_address(socket)), PoolBuffer::with(b"hello"));
+        let control = ptr::null_mut();
+        // SAFETY: the socket is bound.
+        call(|irp| unsafe {
+            let send_to = datagram(socket).WskSendTo.unwrap();
+            send_to(socket, buffer.buffer, 0, to.0, 0, control, irp)
+        })
+        .succeed();
+    });
+}
+
+const GIVEN_BACK: &str = "the MDL is of indicated data that was given back";
+
+#[test]
+fn data_mapped_after_its_callback() {
+    breaks(58, ["MmMapLockedPagesSpecifyCache", GIVEN_BACK, "WskReceiveEvent"], |client| {
+        receives_with(&client, Some(receives::<STATUS_SUCCESS, 0>));
+        // SAFETY: breaks INV-58.
+        unsafe { MmGetSystemAddressForMdlSafe(MDL_SEEN.load(Ordering::SeqCst), 16) };
+    });
+}
+
+#[test]
+fn data_sent_on_after_its_callback() {
+    breaks(58, ["WskSend", GIVEN_BACK, "WskReceiveEvent"], |client| {
+        let [_, socket, _] = receives_with(&client, Some(receives::<STATUS_SUCCESS, 0>));
+        let buffer = PoolBuffer::new(1);
+        // SAFETY: breaks INV-58.
+        unsafe { (*buffer.buffer).Mdl = MDL_SEEN.load(Ordering::SeqCst) };
+        send(socket, &buffer);
+    });
+}
+
+/// Where the bytes begin that a callback got last.
+static BYTES_SEEN: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+
+unsafe extern "C" fn remembers(
+    _context: PVOID,
+    _flags: ULONG,
+    data: PWSK_DATA_INDICATION,
+    _indicated: SIZE_T,
+    _accepted: *mut SIZE_T,
+) -> NTSTATUS {
+    // SAFETY: the data is there during this call, and in nonpaged memory.
+    unsafe {
+        let WSK_BUF { Mdl, Offset, .. } = (*data).Buffer;
+        let bytes = MmGetSystemAddressForMdlSafe(Mdl, 16).cast::<u8>().add(Offset as usize);
+        assert!(b"hello".contains(&*bytes));
+        BYTES_SEEN.store(bytes, Ordering::SeqCst);
+    }
+    STATUS_SUCCESS
+}
+
+/// Who reads it nevertheless finds nothing of it. The host keeps what it has overwritten for a while.
+#[test]
+fn data_is_overwritten_after_its_callback() {
+    let client = Client::new(inline());
+    let sockets = receives_with(&client, Some(remembers));
+    // SAFETY: the memory is still the host's; a client must not do this.
+    let byte = unsafe { BYTES_SEEN.load(Ordering::SeqCst).read_volatile() };
+    assert_eq!(byte, 0xDD);
+    sockets.into_iter().for_each(crate::raw::close);
+    client.end();
+}
+
+// INV-59: accepted connections
+
+static OFFERED: AtomicPtr<WSK_SOCKET> = AtomicPtr::new(ptr::null_mut());
+
+unsafe extern "C" fn is_offered<const STATUS: NTSTATUS>(
+    _context: PVOID,
+    _flags: ULONG,
+    _local: PSOCKADDR,
+    _remote: PSOCKADDR,
+    socket: PWSK_SOCKET,
+    _accepted_context: *mut PVOID,
+    _table: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
+) -> NTSTATUS {
+    OFFERED.store(socket, Ordering::SeqCst);
+    STATUS
+}
+
+#[test]
+fn an_accept_callback_with_another_status() {
+    let says = ["WskAcceptEvent", "it returned STATUS_PENDING", "WskSocket"];
+    breaks(59, says, |client| {
+        let offered = is_offered::<STATUS_PENDING>;
+        let table = WSK_CLIENT_LISTEN_DISPATCH { WskAcceptEvent: Some(offered), ..LISTEN };
+        let (_, address) = listening(&client, table, WSK_EVENT_ACCEPT);
+        connecting(&client, address);
+    });
+}
+
+#[test]
+fn a_refused_socket_that_is_closed() {
+    let says = ["WskCloseSocket", "the socket is closed", "WskAcceptEvent"];
+    breaks(44, says, |client| {
+        let offered = is_offered::<STATUS_REQUEST_NOT_ACCEPTED>;
+        let table = WSK_CLIENT_LISTEN_DISPATCH { WskAcceptEvent: Some(offered), ..LISTEN };
+        let (_, address) = listening(&client, table, WSK_EVENT_ACCEPT);
+        connecting(&client, address);
+        crate::raw::close(OFFERED.load(Ordering::SeqCst));
+    });
+}
+
+// INV-62: what is only told
+
+const NOT_SUCCESS: &str = "it returned STATUS_CANCELLED";
+
+unsafe extern "C" fn ends(_context: PVOID, _flags: ULONG) -> NTSTATUS {
+    STATUS_CANCELLED
+}
+
+#[test]
+fn a_disconnect_callback_with_another_status() {
+    breaks(62, ["WskDisconnectEvent", NOT_SUCCESS, "WskSocket"], |client| {
+        let table = WSK_CLIENT_CONNECTION_DISPATCH { WskDisconnectEvent: Some(ends), ..CONNECTION };
+        let [_, _, peer] = connected(&client, table, WSK_EVENT_DISCONNECT);
+        disconnect(peer).succeed();
+    });
+}
+
+unsafe extern "C" fn grows(_context: PVOID, _size: SIZE_T) -> NTSTATUS {
+    STATUS_CANCELLED
+}
+
+#[test]
+fn a_backlog_callback_with_another_status() {
+    breaks(62, ["WskSendBacklogEvent", NOT_SUCCESS, "WskSocket"], |client| {
+        let table =
+            WSK_CLIENT_CONNECTION_DISPATCH { WskSendBacklogEvent: Some(grows), ..CONNECTION };
+        let [_, socket, peer] = connected(&client, table, WSK_EVENT_SEND_BACKLOG);
+        let sent = PoolBuffer::new(200_000);
+        let request = send(socket, &sent);
+        crate::raw::receive_exactly(peer, 200_000);
+        request.succeed();
+    });
+}
+
+unsafe extern "C" fn is_aborted_wrongly(_context: PVOID, _id: PWSK_INSPECT_ID) -> NTSTATUS {
+    STATUS_CANCELLED
+}
+
+#[test]
+fn an_abort_callback_with_another_status() {
+    breaks(62, ["WskAbortEvent", NOT_SUCCESS, "WskSocket"], |client| {
+        let table =
+            WSK_CLIENT_LISTEN_DISPATCH { WskAbortEvent: Some(is_aborted_wrongly), ..pends() };
+        let (_, address) = inspecting(&client, table);
+        let (socket, _) = connecting(&client, address);
+        crate::raw::close(socket);
+    });
+}
+
+// What is answered: INV-52, INV-53, INV-60
+
+static STATUS_THERE: AtomicI32 = AtomicI32::new(0);
+
+unsafe extern "C" fn disables_itself(
+    context: PVOID,
+    _flags: ULONG,
+    _data: PWSK_DATA_INDICATION,
+    _indicated: SIZE_T,
+    _accepted: *mut SIZE_T,
+) -> NTSTATUS {
+    // SAFETY: the context is the socket's place.
+    let socket = unsafe { *context.cast::<PWSK_SOCKET>() };
+    let status = set_events(socket, WSK_EVENT_RECEIVE | WSK_EVENT_DISABLE);
+    STATUS_THERE.store(status, Ordering::SeqCst);
+    STATUS_SUCCESS
+}
+
+/// INV-52: the answer says that callbacks still run.
+#[test]
+fn an_event_disabled_while_its_callback_runs() {
+    let client = Client::new(inline());
+    let table = keep(WSK_CLIENT_CONNECTION_DISPATCH {
+        WskReceiveEvent: Some(disables_itself),
+        ..CONNECTION
+    });
+    let place = Box::new(std::cell::Cell::new(ptr::null_mut::<WSK_SOCKET>()));
+    let (listener, address) = client.listener(ptr::null_mut(), ptr::null());
+    let socket = client.connected_to(address, ptr::from_ref(&*place).cast_mut().cast(), table);
+    place.set(socket);
+    let peer = socket_of(accept(listener, ptr::null_mut(), ptr::null()).succeed());
+    assert_eq!(set_events(socket, WSK_EVENT_RECEIVE), STATUS_SUCCESS);
+    send(peer, &PoolBuffer::with(b"hello")).succeed();
+    client.host.settle();
+    let status = STATUS_THERE.load(Ordering::SeqCst);
+    assert_eq!(status, STATUS_EVENT_PENDING);
+    // Afterwards none runs.
+    let disable = WSK_EVENT_RECEIVE | WSK_EVENT_DISABLE;
+    assert_eq!(set_events(socket, disable), STATUS_SUCCESS);
+    set_events_with_irp(socket, disable).succeed();
+    [socket, peer, listener].into_iter().for_each(crate::raw::close);
+    client.end();
+}
+
+/// INV-53: what is enabled for all sockets cannot be disabled for one.
+#[test]
+fn a_static_event_is_not_disabled() {
+    let client = Client::new(inline());
+    let accepts = Some(accepts_without_callbacks as unsafe extern "C" fn(_, _, _, _, _, _, _) -> _);
+    assert_eq!(client.set_static_events(WSK_EVENT_ACCEPT), STATUS_SUCCESS);
+    let table = keep(WSK_CLIENT_LISTEN_DISPATCH { WskAcceptEvent: accepts, ..LISTEN });
+    let (listener, _) = client.listener(ptr::null_mut(), table);
+    let status = set_events(listener, WSK_EVENT_ACCEPT | WSK_EVENT_DISABLE);
+    assert_eq!(status, STATUS_INVALID_PARAMETER);
+    crate::raw::close(listener);
+    client.end();
+}
+
+/// INV-60: what a listener has enabled for its connections cannot be disabled there.
+#[test]
+fn an_inherited_event_is_not_disabled() {
+    unsafe extern "C" fn accepts(
+        context: PVOID,
+        _flags: ULONG,
+        _local: PSOCKADDR,
+        _remote: PSOCKADDR,
+        socket: PWSK_SOCKET,
+        _accepted_context: *mut PVOID,
+        table: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
+    ) -> NTSTATUS {
+        // SAFETY: WSK gives room for a table, and the context is a socket's place.
+        unsafe {
+            let receives =
+                Some(receives::<STATUS_SUCCESS, 0> as unsafe extern "C" fn(_, _, _, _, _) -> _);
+            *table =
+                keep(WSK_CLIENT_CONNECTION_DISPATCH { WskReceiveEvent: receives, ..CONNECTION });
+            context.cast::<PWSK_SOCKET>().write(socket);
+        }
+        STATUS_SUCCESS
+    }
+
+    let client = Client::new(inline());
+    let table = keep(WSK_CLIENT_LISTEN_DISPATCH { WskAcceptEvent: Some(accepts), ..LISTEN });
+    let place = keep(std::cell::Cell::new(ptr::null_mut::<WSK_SOCKET>()));
+    let (listener, address) = client.listener(ptr::from_ref(place).cast_mut().cast(), table);
+    let events = WSK_EVENT_ACCEPT | WSK_EVENT_RECEIVE;
+    assert_eq!(set_events(listener, events), STATUS_SUCCESS);
+    let socket = client.connected_to(address, ptr::null_mut(), ptr::null());
+    client.host.settle();
+    let accepted = place.get();
+    let status = set_events(accepted, WSK_EVENT_RECEIVE | WSK_EVENT_DISABLE);
+    assert_eq!(status, STATUS_INVALID_PARAMETER);
+    [accepted, socket, listener].into_iter().for_each(crate::raw::close);
+    client.end();
+}

@@ -1,0 +1,19 @@
+//! Rules of WSK's broken by a client in raw calls, each in a process of its own, and what is said then. Where
+//! a rule has a status for an answer instead, that is tested here, too.
+
+#![allow(clippy::multiple_unsafe_ops_per_block, reason = "raw calls, one after the other")]
+#![allow(clippy::cast_ptr_alignment, reason = "structures are in pool, which is aligned for all")]
+
+#[path = "../raw/mod.rs"]
+mod raw;
+
+mod addresses_and_flags;
+mod answers;
+mod buffers;
+mod events;
+mod names_and_security;
+mod registration;
+mod requests;
+mod sockets;
+mod stops;
+mod table;

@@ -1,0 +1,396 @@
+//! Requests and their completion: INV-10 to INV-17.
+
+use std::ptr;
+
+use wsk_sys::*;
+
+use crate::raw::{
+    Client, PoolBuffer, Request, TAG, basic, close, completed, connection, irp, receive, send,
+    set_events, socket_of,
+};
+use crate::stops::{Says, breaks, breaks_on, deferred, inline, stops};
+
+/// `WskSocket` with an IRP of any kind.
+fn create(client: &Client, irp: PIRP) -> NTSTATUS {
+    // SAFETY: the provider is captured.
+    unsafe {
+        (*client.provider.Dispatch).WskSocket.unwrap()(
+            client.provider.Client,
+            AF_INET,
+            SOCK_STREAM,
+            IPPROTO_TCP,
+            WSK_FLAG_LISTEN_SOCKET,
+            ptr::null_mut(),
+            ptr::null(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+            irp,
+        )
+    }
+}
+
+/// A receive that waits: nobody sends.
+fn waits(client: &Client) -> Request {
+    let buffer = Box::leak(Box::new(PoolBuffer::new(10)));
+    receive(client.connections()[1], buffer, 0)
+}
+
+#[test]
+fn no_irp() {
+    breaks(10, ["WskSocket", "there is no IRP", ""], |client| {
+        create(&client, ptr::null_mut());
+    });
+}
+
+#[test]
+fn an_irp_without_a_stack_location() {
+    breaks(10, ["WskSocket", "the IRP has no stack location left", ""], |client| {
+        let irp = irp(Some(completed), ptr::null_mut());
+        // SAFETY: breaks INV-10: the only location is used up.
+        unsafe { IoSetNextIrpStackLocation(irp) };
+        create(&client, irp);
+    });
+}
+
+#[test]
+fn an_irp_used_twice() {
+    breaks(10, ["WskSocket", "the IRP is in flight already", "WskReceive"], |client| {
+        let request = waits(&client);
+        create(&client, request.irp);
+    });
+}
+
+const NO_ROUTINE: Says<'_> =
+    ["WskSocket", "the IRP has no completion routine for every outcome", ""];
+
+#[test]
+fn no_completion_routine() {
+    breaks(11, NO_ROUTINE, |client| {
+        // SAFETY: breaks INV-11.
+        create(&client, unsafe { IoAllocateIrp(1, FALSE) });
+    });
+}
+
+#[test]
+fn a_routine_for_success_only() {
+    breaks(11, NO_ROUTINE, |client| {
+        // SAFETY: breaks INV-11.
+        unsafe {
+            let irp = IoAllocateIrp(1, FALSE);
+            IoSetCompletionRoutine(irp, Some(completed), ptr::null_mut(), TRUE, FALSE, FALSE);
+            create(&client, irp);
+        }
+    });
+}
+
+/// Gives an IRP back that is nobody's.
+unsafe extern "C" fn goes_on(_device: PDEVICE_OBJECT, _irp: PIRP, _event: PVOID) -> NTSTATUS {
+    STATUS_SUCCESS
+}
+
+#[test]
+fn a_routine_that_gives_its_irp_back() {
+    let found = "it was completed twice, or its completion routine did not keep it";
+    breaks(11, ["IofCompleteRequest", found, ""], |client| {
+        create(&client, irp(Some(goes_on), ptr::null_mut()));
+    });
+}
+
+/// An IRP that a driver above has sent, with a routine of the client's on it, as it is handed to WSK.
+fn borrowed(routine: PIO_COMPLETION_ROUTINE) -> PIRP {
+    // SAFETY: the IRP is new, and has a location for the client and one for WSK.
+    unsafe {
+        let irp = IoAllocateIrp(2, FALSE);
+        IoSetCompletionRoutine(irp, Some(completed), ptr::null_mut(), TRUE, TRUE, TRUE);
+        IoSetNextIrpStackLocation(irp);
+        IoSetCompletionRoutine(irp, routine, ptr::null_mut(), TRUE, TRUE, TRUE);
+        irp
+    }
+}
+
+#[test]
+fn an_irp_of_a_driver_above_that_is_not_marked_pending() {
+    let found = "its completion routine let it go on, and did not mark it pending";
+    breaks(13, ["IofCompleteRequest", found, ""], |client| {
+        create(&client, borrowed(Some(goes_on)));
+    });
+}
+
+/// Marks an IRP pending for the driver above, if it is.
+unsafe extern "C" fn marks(_device: PDEVICE_OBJECT, irp: PIRP, _event: PVOID) -> NTSTATUS {
+    // SAFETY: the IRP is the routine's, and is at the client's location.
+    unsafe {
+        if (*irp).PendingReturned != FALSE {
+            IoMarkIrpPending(irp);
+        }
+    }
+    STATUS_SUCCESS
+}
+
+#[test]
+fn irps_of_a_driver_above_that_are_marked_pending_go_on() {
+    let client = Client::new(inline());
+    // Where nobody looks, the kernel marks it.
+    for routine in [Some(marks as unsafe extern "C" fn(_, _, _) -> _), None] {
+        let irp = borrowed(routine);
+        if routine.is_none() {
+            // SAFETY: as in `borrowed`, but for no outcome.
+            unsafe { IoSetCompletionRoutine(irp, None, ptr::null_mut(), FALSE, FALSE, FALSE) };
+        }
+        assert_eq!(create(&client, irp), STATUS_PENDING);
+        // SAFETY: the driver above has kept it.
+        let (socket, pending) = unsafe { ((*irp).IoStatus.Information, (*irp).PendingReturned) };
+        assert_ne!(pending, FALSE);
+        close(socket_of(socket));
+        // SAFETY: as above.
+        unsafe { IoFreeIrp(irp) };
+    }
+    client.end();
+}
+
+const IN_FLIGHT: &str = "the IRP is in flight";
+
+#[test]
+fn an_irp_reused_in_flight() {
+    breaks(14, ["IoReuseIrp", IN_FLIGHT, "WskReceive"], |client| {
+        // SAFETY: breaks INV-14.
+        unsafe { IoReuseIrp(waits(&client).irp, STATUS_SUCCESS) };
+    });
+}
+
+#[test]
+fn an_irp_initialised_in_flight() {
+    breaks(14, ["IoInitializeIrp", IN_FLIGHT, "WskReceive"], |client| {
+        // SAFETY: breaks INV-14.
+        unsafe { IoInitializeIrp(waits(&client).irp, IoSizeOfIrp(1), 1) };
+    });
+}
+
+#[test]
+fn an_irp_freed_in_flight() {
+    let says = ["ExFreePoolWithTag", "the memory is an IRP in flight", "WskReceive"];
+    breaks(14, says, |client| {
+        // SAFETY: breaks INV-14.
+        unsafe { IoFreeIrp(waits(&client).irp) };
+    });
+}
+
+#[test]
+fn an_irp_completed_by_its_client() {
+    breaks(14, ["IofCompleteRequest", IN_FLIGHT, "WskReceive"], |client| {
+        // SAFETY: breaks INV-14.
+        unsafe { IoCompleteRequest(waits(&client).irp, 0) };
+    });
+}
+
+#[test]
+fn a_routine_set_in_flight() {
+    breaks(14, ["IoSetCompletionRoutineEx", IN_FLIGHT, "WskReceive"], |client| {
+        let (irp, none) = (waits(&client).irp, ptr::null_mut());
+        // SAFETY: breaks INV-14.
+        unsafe { IoSetCompletionRoutineEx(none, irp, Some(completed), none.cast(), 1, 1, 1) };
+    });
+}
+
+/// Closes the socket that was created, which is a call.
+unsafe extern "C" fn calls(_device: PDEVICE_OBJECT, request: PIRP, _event: PVOID) -> NTSTATUS {
+    // SAFETY: the IRP has delivered a socket; breaks INV-15.
+    unsafe {
+        let socket = socket_of((*request).IoStatus.Information);
+        basic(socket).WskCloseSocket.unwrap()(socket, irp(Some(completed), ptr::null_mut()));
+    }
+    STATUS_MORE_PROCESSING_REQUIRED
+}
+
+#[test]
+fn a_call_in_a_completion_routine() {
+    let says = ["WskCloseSocket", "the current thread is in a completion routine", ""];
+    breaks(15, says, |client| {
+        create(&client, irp(Some(calls), ptr::null_mut()));
+    });
+}
+
+/// Waits for the event that it is given.
+unsafe extern "C" fn waits_there(_device: PDEVICE_OBJECT, _irp: PIRP, event: PVOID) -> NTSTATUS {
+    // SAFETY: the event is there; breaks INV-16.
+    unsafe { KeWaitForSingleObject(event, Executive, KernelMode, FALSE, ptr::null_mut()) };
+    STATUS_MORE_PROCESSING_REQUIRED
+}
+
+/// An event that is never set.
+fn event() -> PVOID {
+    let event: PRKEVENT = Box::into_raw(Box::<KEVENT>::new_uninit()).cast();
+    // SAFETY: there is room for it.
+    unsafe { KeInitializeEvent(event, NotificationEvent, FALSE) };
+    event.cast()
+}
+
+const IN_ROUTINE: Says<'_> =
+    ["KeWaitForSingleObject", "the current thread is in a completion routine", ""];
+const IN_CALLBACK: &str = "the current thread is in an event callback";
+
+#[test]
+fn a_wait_in_a_completion_routine() {
+    breaks(16, IN_ROUTINE, |client| {
+        create(&client, irp(Some(waits_there), event()));
+    });
+}
+
+/// INV-48: the close of the socket waits for this routine, and this routine for something after the close.
+#[test]
+fn a_wait_for_a_close_in_a_completion_routine() {
+    breaks(16, IN_ROUTINE, |client| {
+        let [_, socket, _] = client.connections();
+        let buffer = PoolBuffer::new(10);
+        let waiting = irp(Some(waits_there), event());
+        // SAFETY: the socket is connected.
+        unsafe { connection(socket).WskReceive.unwrap()(socket, buffer.buffer, 0, waiting) };
+        close(socket);
+    });
+}
+
+/// Runs a callback of a connection's: its peer sends to it.
+fn be_called(client: &Client, callback: PFN_WSK_RECEIVE_EVENT, context: PVOID) {
+    let table = Box::leak(Box::new(WSK_CLIENT_CONNECTION_DISPATCH {
+        WskReceiveEvent: callback,
+        WskDisconnectEvent: None,
+        WskSendBacklogEvent: None,
+    }));
+    let (listener, address) = client.listener(ptr::null_mut(), ptr::null());
+    let socket = client.connected_to(address, context, table);
+    // What the callback finds in its context, if that has room for it.
+    if !context.is_null() {
+        // SAFETY: the test's context is a socket's place.
+        unsafe { context.cast::<PWSK_SOCKET>().write(socket) };
+    }
+    let peer = crate::raw::accept(listener, ptr::null_mut(), ptr::null()).succeed();
+    assert_eq!(set_events(socket, WSK_EVENT_RECEIVE), STATUS_SUCCESS);
+    send(socket_of(peer), &PoolBuffer::with(b"hello")).succeed();
+}
+
+unsafe extern "C" fn waits_in_callback(
+    _context: PVOID,
+    _flags: ULONG,
+    _data: PWSK_DATA_INDICATION,
+    _indicated: SIZE_T,
+    _accepted: *mut SIZE_T,
+) -> NTSTATUS {
+    // SAFETY: the event is there; breaks INV-16.
+    unsafe { KeWaitForSingleObject(event(), Executive, KernelMode, FALSE, ptr::null_mut()) };
+    STATUS_SUCCESS
+}
+
+#[test]
+fn a_wait_in_a_callback() {
+    breaks(16, ["KeWaitForSingleObject", IN_CALLBACK, ""], |client| {
+        be_called(&client, Some(waits_in_callback), ptr::null_mut());
+    });
+}
+
+unsafe extern "C" fn waits_for_its_close(
+    context: PVOID,
+    _flags: ULONG,
+    _data: PWSK_DATA_INDICATION,
+    _indicated: SIZE_T,
+    _accepted: *mut SIZE_T,
+) -> NTSTATUS {
+    // SAFETY: the context is the socket's place; breaks INV-48.
+    close(unsafe { *context.cast::<PWSK_SOCKET>() });
+    STATUS_SUCCESS
+}
+
+/// INV-48: the close waits for the callback, which waits for the close.
+#[test]
+fn a_wait_for_a_close_in_a_callback() {
+    breaks(16, ["KeWaitForSingleObject", IN_CALLBACK, ""], |client| {
+        let place = Box::into_raw(Box::new(ptr::null_mut::<WSK_SOCKET>()));
+        be_called(&client, Some(waits_for_its_close), place.cast());
+    });
+}
+
+unsafe extern "C" fn ends_in_callback(
+    _context: PVOID,
+    _flags: ULONG,
+    _data: PWSK_DATA_INDICATION,
+    _indicated: SIZE_T,
+    _accepted: *mut SIZE_T,
+) -> NTSTATUS {
+    // SAFETY: breaks INV-16, before anything is read.
+    unsafe { WskDeregister(ptr::null_mut()) };
+    STATUS_SUCCESS
+}
+
+#[test]
+fn a_registration_ended_in_a_callback() {
+    breaks(16, ["WskDeregister", IN_CALLBACK, ""], |client| {
+        be_called(&client, Some(ends_in_callback), ptr::null_mut());
+    });
+}
+
+#[test]
+fn a_context_on_the_stack() {
+    breaks(17, ["WskSocket", "context is on the stack", ""], |client| {
+        let mut context = 0_u64;
+        client.socket_with(WSK_FLAG_LISTEN_SOCKET, (&raw mut context).cast(), ptr::null());
+    });
+}
+
+#[test]
+fn a_dispatch_table_on_the_stack() {
+    breaks(17, ["WskSocket", "dispatch table is on the stack", ""], |client| {
+        let table = WSK_CLIENT_LISTEN_DISPATCH {
+            WskAcceptEvent: None,
+            WskInspectEvent: None,
+            WskAbortEvent: None,
+        };
+        let table = (&raw const table).cast();
+        client.socket_with(WSK_FLAG_LISTEN_SOCKET, ptr::null_mut(), table);
+    });
+}
+
+#[test]
+fn a_context_of_an_accepted_socket_on_the_stack() {
+    breaks(17, ["WskAccept", "context is on the stack", ""], |client| {
+        let (listener, _) = client.listener(ptr::null_mut(), ptr::null());
+        let mut context = 0_u64;
+        crate::raw::accept(listener, (&raw mut context).cast(), ptr::null());
+    });
+}
+
+/// INV-12: what a call returns does not say that its IRP is the client's again.
+#[test]
+fn an_irp_freed_before_its_completion_routine_has_run() {
+    let says = ["ExFreePoolWithTag", "the memory is an IRP in flight", "WskBind"];
+    breaks_on(deferred(), 14, says, |client| {
+        let socket = client.socket(WSK_FLAG_LISTEN_SOCKET);
+        let request = crate::raw::bind(socket, ([127, 0, 0, 1], 0));
+        // The call has returned, which says nothing.
+        assert_eq!(request.returned, STATUS_PENDING);
+        // SAFETY: breaks INV-12.
+        unsafe { IoFreeIrp(request.irp) };
+    });
+}
+
+#[test]
+fn a_wait_at_dispatch_level() {
+    stops("KeWaitForSingleObject: the IRQL is 2, and must not be above 1", |_| {
+        // SAFETY: breaks the kernel's rule: no wait without a time-out at this level.
+        unsafe {
+            KfRaiseIrql(DISPATCH_LEVEL);
+            KeWaitForSingleObject(event(), Executive, KernelMode, FALSE, ptr::null_mut());
+        }
+    });
+}
+
+#[test]
+fn memory_freed_twice() {
+    stops("ExFreePoolWithTag: not memory of this host's pool, or freed before", |_| {
+        // SAFETY: breaks the kernel's rule.
+        unsafe {
+            let memory = ExAllocatePoolWithTag(NonPagedPoolNx, 1, TAG);
+            ExFreePoolWithTag(memory, TAG);
+            ExFreePoolWithTag(memory, TAG);
+        }
+    });
+}

@@ -1,0 +1,100 @@
+//! Running what stops its process.
+
+use std::any::type_name;
+use std::env;
+use std::process::Command;
+
+use wsk_host::{Config, Timing, testing};
+
+use crate::raw::Client;
+
+const SCENARIO: &str = "WSK_HOST_SCENARIO";
+
+/// A host without chance: requests complete before their calls return, where they can.
+pub(crate) fn inline() -> Config {
+    Config::default().timing(Timing::Inline)
+}
+
+/// A host whose requests complete when the thread waits.
+pub(crate) fn deferred() -> Config {
+    Config::default().timing(Timing::Deferred)
+}
+
+/// What a report says: the call, what was found, and which call created the object, if there is one.
+pub(crate) type Says<'a> = [&'a str; 3];
+
+/// A scenario must end with exactly this report, on a host without chance.
+#[track_caller]
+pub(crate) fn breaks<F: FnOnce(Client)>(rule: u8, says: Says<'_>, scenario: F) {
+    breaks_on(inline(), rule, says, scenario);
+}
+
+/// As [`breaks`], on a host of any kind.
+#[track_caller]
+pub(crate) fn breaks_on<F: FnOnce(Client)>(config: Config, rule: u8, says: Says<'_>, scenario: F) {
+    breaks_alone(rule, says, || scenario(Client::new(config)), &name_of::<F>());
+}
+
+/// As [`breaks`], without a client.
+#[track_caller]
+pub(crate) fn breaks_without_client<F: FnOnce()>(rule: u8, says: Says<'_>, scenario: F) {
+    breaks_alone(rule, says, scenario, &name_of::<F>());
+}
+
+/// A scenario must end with a report that is no rule of WSK's, but of the kernel's.
+#[track_caller]
+pub(crate) fn stops<F: FnOnce(Client)>(headline: &str, scenario: F) {
+    let Some(said) = run(&name_of::<F>(), || scenario(Client::new(inline()))) else {
+        return;
+    };
+    let first = said.lines().find(|line| line.starts_with("wsk-host: "));
+    assert_eq!(first, Some(format!("wsk-host: {headline}").as_str()), "{said}");
+}
+
+#[track_caller]
+fn breaks_alone(rule: u8, [call, found, created]: Says<'_>, scenario: impl FnOnce(), test: &str) {
+    let Some(said) = run(test, scenario) else {
+        return;
+    };
+    let sentence = testing::rules().iter().find(|(number, _)| *number == rule);
+    let sentence = sentence.expect("the rule is none that stops").1;
+    let mut lines = said.lines().skip_while(|line| !line.starts_with("wsk-host: "));
+    let mut next = || lines.next().unwrap_or_default();
+    assert_eq!(next(), format!("wsk-host: INV-{rule} is broken: {sentence}"), "{said}");
+    assert_eq!(next(), format!("  call:    {call}"), "{said}");
+    assert_eq!(next(), format!("  found:   {found}"), "{said}");
+    let origin = next();
+    if created.is_empty() {
+        assert!(!origin.starts_with("  created:"), "{said}");
+    } else {
+        let begins = format!("  created: by {created} in the thread `");
+        assert!(origin.starts_with(&begins), "`{begins}` is not what follows in:\n{said}");
+    }
+    assert!(said.contains("\n  before:"), "the last calls are not there:\n{said}");
+    assert_eq!(said.matches("wsk-host: ").count(), 1, "{said}");
+}
+
+/// The test that a scenario is written in, by the name of its closure.
+fn name_of<F>() -> String {
+    let name = type_name::<F>().trim_end_matches("::{{closure}}");
+    name.split_once("::").map_or(name, |(_, path)| path).to_owned()
+}
+
+/// Runs a scenario in a process of its own, which must end with a report: what that is, or none in that process.
+#[track_caller]
+fn run(test: &str, scenario: impl FnOnce()) -> Option<String> {
+    if env::var_os(SCENARIO).is_some() {
+        scenario();
+        eprintln!("nothing was found");
+        return None;
+    }
+    let output = Command::new(env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env(SCENARIO, "1")
+        .env_remove("RUST_BACKTRACE")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "`{test}` passed:\n{said}");
+    Some(said)
+}
