@@ -448,7 +448,7 @@ pub(crate) fn bind(socket: PWSK_SOCKET, address: impl Into<SocketAddr>) -> Reque
     call(|irp| unsafe { listen(socket).WskBind.unwrap()(socket, address.0, 0, irp) })
 }
 
-/// The local address of a listener, or of a connection or datagram socket.
+/// The local address of a listener: the function is elsewhere in the other tables.
 #[track_caller]
 pub(crate) fn local_address(socket: PWSK_SOCKET) -> SocketAddr {
     let address = PoolAddress::empty();
