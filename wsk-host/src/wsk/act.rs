@@ -434,23 +434,33 @@ fn receive_from(
     let flags = level_flag() | datagrams.first().map_or(0, datagram_flags);
     let mut list = host.by_chance(|random| Datagrams::new(datagrams, options, random));
     let first = list.first();
+    if let Some(socket) = host.stack().sockets.get_mut(&id) {
+        socket.lent.insert(first.addr(), Retained::Datagrams(list));
+    }
     // SAFETY: the client's callback gets what WSK promises it.
     let status = calling(|| unsafe { function(context(callbacks), flags, first) });
     record(host, FUNCTION, id, format!("{count} datagrams: {}", Status(status)));
-    let refused = match status {
-        STATUS_SUCCESS => Vec::new(),
-        STATUS_PENDING => {
-            if let Some(socket) = host.stack().sockets.get_mut(&id) {
-                socket.retained.insert(first.addr(), Retained::Datagrams(list));
-            }
-            Vec::new()
-        }
-        STATUS_DATA_NOT_ACCEPTED => list.all.clone(),
-        _ => {
-            require(false, 55, FUNCTION, status);
-            return;
-        }
+    let allowed = [STATUS_SUCCESS, STATUS_PENDING, STATUS_DATA_NOT_ACCEPTED];
+    require(allowed.contains(&status), 55, FUNCTION, status);
+    let mut stack = host.stack();
+    let Some(socket) = stack.sockets.get_mut(&id) else {
+        return;
     };
+    let mut refused = Vec::new();
+    match (status, socket.lent.remove(&first.addr())) {
+        (STATUS_PENDING, Some(list)) => {
+            socket.retained.insert(first.addr(), list);
+        }
+        // It was released meanwhile.
+        (STATUS_PENDING, None) | (STATUS_SUCCESS, Some(_)) => {}
+        (_, Some(Retained::Datagrams(list))) => refused.clone_from(&list.all),
+        _ => {
+            drop(stack);
+            let found = format!("a list was released that {FUNCTION} did not retain");
+            broken(57, "WskRelease", &found, None);
+        }
+    }
+    drop(stack);
     host.stack().indicated_datagrams(id, refused, actions);
 }
 

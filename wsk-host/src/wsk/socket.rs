@@ -162,6 +162,9 @@ pub(super) struct Socket {
     pub(super) datagrams: Datagrams,
     /// The lists that the client has retained, by the address of their first element.
     pub(super) retained: BTreeMap<usize, Retained>,
+    /// Those that a callback has which has not returned: it may retain one, and another thread release it
+    /// before that is known.
+    pub(super) lent: BTreeMap<usize, Retained>,
     pub(super) arrivals: VecDeque<Arrival>,
     pub(super) inspected_as: Option<InspectKey>,
     /// Inspected connections that have gone before the client has decided.
@@ -179,6 +182,17 @@ pub(super) enum Retained {
 }
 
 impl Socket {
+    /// Takes back a list that the client retains, or is about to. None if it is no such list.
+    pub(super) fn released(
+        &mut self,
+        list: usize,
+        is_kind: fn(&Retained) -> bool,
+    ) -> Option<Retained> {
+        let lists = [&mut self.retained, &mut self.lent];
+        let with_it = lists.into_iter().find(|lists| lists.get(&list).is_some_and(is_kind))?;
+        with_it.remove(&list)
+    }
+
     pub(super) fn new(
         client: Arc<Client>,
         category: Category,
@@ -202,6 +216,7 @@ impl Socket {
             streams: Streams { ideal_backlog: 64 << 10, ..Streams::default() },
             datagrams: Datagrams::default(),
             retained: BTreeMap::new(),
+            lent: BTreeMap::new(),
             arrivals: VecDeque::new(),
             inspected_as: None,
             aborted: Vec::new(),

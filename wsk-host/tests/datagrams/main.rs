@@ -5,6 +5,8 @@
 
 mod calls;
 mod control_data;
+mod events;
+mod faults;
 mod groups;
 mod machine;
 #[path = "../raw/mod.rs"]

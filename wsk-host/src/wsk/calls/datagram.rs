@@ -156,11 +156,9 @@ pub(in crate::wsk) unsafe extern "C" fn release<const C: Category>(
     // SAFETY: the caller passes a socket of this provider.
     let object = unsafe { begin(socket, C, "WskRelease") };
     let mut stack = object.host().stack();
-    let retained = stack.sockets.get_mut(&object.id).map(|socket| &mut socket.retained);
-    let released = retained.and_then(|retained| match retained.get(&list.addr()) {
-        Some(Retained::Datagrams(_)) => retained.remove(&list.addr()),
-        _ => None,
-    });
+    let is_kind = |retained: &Retained| matches!(retained, Retained::Datagrams(_));
+    let socket = stack.sockets.get_mut(&object.id);
+    let released = socket.and_then(|socket| socket.released(list.addr(), is_kind));
     drop(stack);
     if released.is_none() {
         broken(57, "WskRelease", "the list is not one that this socket's client retains", None);
