@@ -7,6 +7,8 @@
 #[path = "../datagrams/calls.rs"]
 mod calls;
 mod client;
+mod ioctls;
+mod names;
 mod options;
 #[path = "../raw/mod.rs"]
 mod raw;

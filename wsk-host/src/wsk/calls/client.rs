@@ -88,7 +88,9 @@ pub(in crate::wsk) unsafe extern "C" fn socket(
     // SAFETY: the caller passes an IRP.
     unsafe { take_over(&host, 0, irp, FUNCTION, None) };
     let refuse = |status| {
-        let completed = Completed::of_no_socket(irp, status, trace::Result::Nothing);
+        client.request_begun();
+        let nothing = trace::Result::Nothing;
+        let completed = Completed::of_client(Arc::clone(&client), irp, status, nothing);
         act(&host, vec![Action::Complete(completed)]);
         STATUS_PENDING
     };
@@ -161,7 +163,9 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
     // SAFETY: the caller passes two addresses of the same family.
     let family = unsafe { address::read_family(local) };
     let refuse = |status| {
-        let completed = Completed::of_no_socket(irp, status, trace::Result::Nothing);
+        client.request_begun();
+        let nothing = trace::Result::Nothing;
+        let completed = Completed::of_client(Arc::clone(&client), irp, status, nothing);
         act(&host, vec![Action::Complete(completed)]);
         STATUS_PENDING
     };
