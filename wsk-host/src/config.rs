@@ -21,6 +21,12 @@ pub enum Network {
     /// [`Timing::Mixed`], and time passes only while all threads of the host wait.
     Simulated,
     /// The network of the machine, so that any program can be the peer. Threads and time are the machine's.
+    ///
+    /// Of a datagram's header it does not carry everything. The hop limit does not arrive: there is no
+    /// `IP_HOPLIMIT` or `IPV6_HOPLIMIT` message, whatever the options say. Of the traffic class the
+    /// congestion notification (ECN) alone is sent and arrives; the other six bits are zero. Only
+    /// 255.255.255.255 is known to be a broadcast (`MSG_BCAST`). On other systems than Linux and Android, a
+    /// datagram that the network would have to fragment is refused.
     Real,
 }
 

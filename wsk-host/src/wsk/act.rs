@@ -16,6 +16,7 @@ use super::indication::{Data, Datagrams};
 use super::network::{Datagram, Incoming};
 use super::objects::{ClosedSocket, origin};
 use super::options::Options;
+use super::registration::Client;
 use super::socket::{Arrival, Callbacks, InspectKey, Offer, Retained};
 use crate::context::{calling, completing};
 use crate::host::{Host, State};
@@ -59,6 +60,8 @@ pub(crate) struct Completed {
     pub(super) result: trace::Result,
     /// The socket whose close must wait for it.
     pub(super) socket: u64,
+    /// The client whose registration must wait for it.
+    pub(super) client: Option<Arc<Client>>,
 }
 
 // SAFETY: the IRP is the provider's until it is completed.
@@ -68,7 +71,17 @@ impl Completed {
     /// The result of a request that is no socket's.
     pub(super) fn of_no_socket(irp: PIRP, status: NTSTATUS, result: trace::Result) -> Self {
         let information = if let trace::Result::Number(number) = result { number } else { 0 };
-        Self { irp, status, information, result, socket: 0 }
+        Self { irp, status, information, result, socket: 0, client: None }
+    }
+
+    /// The result of a request that a client has begun, and which ends with it.
+    pub(super) fn of_client(
+        client: Arc<Client>,
+        irp: PIRP,
+        status: NTSTATUS,
+        result: trace::Result,
+    ) -> Self {
+        Self { client: Some(client), ..Self::of_no_socket(irp, status, result) }
     }
 }
 
@@ -149,7 +162,7 @@ fn look(host: &Host, due: Ticks, socket: u64) {
 
 /// Completes an IRP.
 pub(super) fn complete(host: &Host, completed: &Completed) {
-    let Completed { irp, status, information, result, socket } = *completed;
+    let Completed { irp, status, information, result, socket, ref client } = *completed;
     let information = match result {
         // The address is not in the trace, since it differs from run to run.
         trace::Result::Socket(id) => {
@@ -168,6 +181,9 @@ pub(super) fn complete(host: &Host, completed: &Completed) {
     if socket != 0 {
         let actions = host.stack().delivered(socket);
         act(host, actions);
+    }
+    if let Some(client) = client {
+        client.request_ended();
     }
 }
 

@@ -1,32 +1,26 @@
 //! Control data of datagrams: messages behind a `CMSGHDR` each.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::slice;
 
 use wsk_sys::{
     CMSGHDR, IN_ADDR, IN_ADDR_0, IN_PKTINFO, IN6_ADDR, IN6_ADDR_0, IN6_PKTINFO, INT, IP_ECN,
     IP_HOPLIMIT, IP_PKTINFO, IP_TOS, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, IPV6_ECN,
     IPV6_HOPLIMIT, IPV6_PKTINFO, IPV6_TCLASS, MSG_BCAST, MSG_CTRUNC, MSG_MCAST, MSG_TRUNC,
-    PCMSGHDR, PULONG, UDP_COALESCED_INFO, UDP_SEND_MSG_SIZE, ULONG,
+    PCMSGHDR, PULONG, UDP_COALESCED_INFO, UDP_SEND_MSG_SIZE, ULONG, WSA_CMSG_DATA, WSA_CMSG_LEN,
+    WSA_CMSGHDR_ALIGN, first_cmsg, next_cmsg,
 };
 
 use super::network::Datagram;
 use super::options::Options;
 use crate::verifier::broken;
 
-const HEADER: usize = size_of::<CMSGHDR>();
-
-/// What data and headers are aligned to: the natural alignment of the processor, of 64 bits.
-const ALIGNMENT: usize = 8;
-
-fn aligned(size: usize) -> usize {
-    size.next_multiple_of(ALIGNMENT)
-}
-
 /// What a sender says about its datagrams.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SendControl {
     pub(super) from: Option<IpAddr>,
     pub(super) traffic_class: Option<u8>,
+    pub(super) ecn: Option<u8>,
     pub(super) hop_limit: Option<u8>,
     pub(super) segment: Option<usize>,
 }
@@ -45,22 +39,29 @@ impl SendControl {
         if length == 0 {
             return Some(found);
         }
-        // SAFETY: the caller promises so many bytes.
-        let bytes = unsafe { std::slice::from_raw_parts(control.cast::<u8>(), length) };
-        let mut rest = bytes;
-        while rest.len() >= HEADER {
-            // SAFETY: the bytes are at least a header.
-            let header = unsafe { rest.as_ptr().cast::<CMSGHDR>().read_unaligned() };
-            let Some(data) = rest.get(HEADER..header.cmsg_len) else {
-                let found = format!(
-                    "a control message of {} bytes in {} that are left",
-                    header.cmsg_len,
-                    rest.len()
-                );
-                broken(26, call, &found, None);
+        if !control.is_aligned() {
+            broken(26, call, "control data is not aligned as headers are", None);
+        }
+        let mut end = 0;
+        // SAFETY: the caller promises so many bytes, and their alignment was checked.
+        let mut next = unsafe { first_cmsg(control, length) };
+        while !next.is_null() {
+            // SAFETY: the message is whole.
+            let header = unsafe { next.read() };
+            // SAFETY: as above.
+            let data = unsafe {
+                slice::from_raw_parts(WSA_CMSG_DATA(next), header.cmsg_len - WSA_CMSG_LEN(0))
             };
             found.take(header.cmsg_level, header.cmsg_type, data)?;
-            rest = rest.get(aligned(header.cmsg_len)..).unwrap_or_default();
+            end = next.addr() - control.addr() + WSA_CMSGHDR_ALIGN(header.cmsg_len);
+            // SAFETY: the message is of this control data.
+            next = unsafe { next_cmsg(control, length, next) };
+        }
+        // Whatever follows the last message is too short for another.
+        if length.saturating_sub(end) >= size_of::<CMSGHDR>() {
+            let found =
+                format!("a control message in the last {} bytes is not whole", length - end);
+            broken(26, call, &found, None);
         }
         Some(found)
     }
@@ -77,8 +78,11 @@ impl SendControl {
                 let ip: [u8; 16] = data.get(..16)?.try_into().ok()?;
                 self.from = Some(IpAddr::from(ip)).filter(|ip| !ip.is_unspecified());
             }
-            (IPPROTO_IP, IP_TOS | IP_ECN) | (IPPROTO_IPV6, IPV6_TCLASS | IPV6_ECN) => {
+            (IPPROTO_IP, IP_TOS) | (IPPROTO_IPV6, IPV6_TCLASS) => {
                 self.traffic_class = Some(u8::try_from(number()?).ok()?);
+            }
+            (IPPROTO_IP, IP_ECN) | (IPPROTO_IPV6, IPV6_ECN) => {
+                self.ecn = Some(u8::try_from(number()?).ok().filter(|ecn| *ecn < 4)?);
             }
             (IPPROTO_IP, IP_HOPLIMIT) | (IPPROTO_IPV6, IPV6_HOPLIMIT) => {
                 self.hop_limit = Some(u8::try_from(number()?).ok()?);
@@ -128,13 +132,27 @@ pub(super) fn describe(datagram: &Datagram, options: &Options) -> Vec<u8> {
 }
 
 fn push(all: &mut Vec<u8>, level: ULONG, kind: ULONG, data: &[u8]) {
-    all.resize(aligned(all.len()), 0);
+    all.resize(WSA_CMSGHDR_ALIGN(all.len()), 0);
     let [level, kind] = [level, kind].map(|number| INT::try_from(number).unwrap_or(INT::MAX));
-    let header = CMSGHDR { cmsg_len: HEADER + data.len(), cmsg_level: level, cmsg_type: kind };
+    let header = CMSGHDR { cmsg_len: WSA_CMSG_LEN(data.len()), cmsg_level: level, cmsg_type: kind };
     all.extend_from_slice(&header.cmsg_len.to_ne_bytes());
     all.extend_from_slice(&header.cmsg_level.to_ne_bytes());
     all.extend_from_slice(&header.cmsg_type.to_ne_bytes());
     all.extend_from_slice(data);
+}
+
+/// How many of the bytes are messages that have room as a whole.
+fn whole_messages(all: &[u8], room: usize) -> usize {
+    let (mut start, mut whole) = (0, 0);
+    while let Some(length) = all.get(start..).and_then(|rest| rest.first_chunk()) {
+        let end = start + usize::from_ne_bytes(*length);
+        if end > room {
+            break;
+        }
+        whole = end;
+        start = WSA_CMSGHDR_ALIGN(end);
+    }
+    whole
 }
 
 fn v4_info(ip: Ipv4Addr, interface: u32) -> [u8; size_of::<IN_PKTINFO>()] {
@@ -173,11 +191,11 @@ impl ControlRoom {
         if written < datagram.bytes.len() {
             flags |= MSG_TRUNC;
         }
-        // Whole messages only.
-        let data = if data.len() > self.room { &[][..] } else { &data };
-        if data.is_empty() && !describe(datagram, options).is_empty() {
+        let whole = whole_messages(&data, self.room);
+        if whole < data.len() {
             flags |= MSG_CTRUNC;
         }
+        let data = &data[..whole];
         // SAFETY: the client's memory has this much room until the IRP is completed.
         unsafe { self.data.cast::<u8>().copy_from_nonoverlapping(data.as_ptr(), data.len()) };
         let length = ULONG::try_from(data.len()).unwrap_or(ULONG::MAX);

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use wsk_sys::{
-    AF_INET, DISPATCH_LEVEL, NTSTATUS, PASSIVE_LEVEL, PIRP, PSECURITY_DESCRIPTOR, PWSK_CLIENT,
-    PWSK_CLIENT_NPI, PWSK_PROVIDER_CHARACTERISTICS, PWSK_PROVIDER_NPI, PWSK_REGISTRATION,
-    STATUS_DEVICE_NOT_READY, STATUS_INVALID_PARAMETER, STATUS_NOINTERFACE, STATUS_SUCCESS, ULONG,
-    USHORT, WSK_CLIENT_DISPATCH, WSK_INFINITE_WAIT, WSK_NO_WAIT, WSK_PROVIDER_CHARACTERISTICS,
-    WSK_PROVIDER_NPI,
+    AF_INET, DISPATCH_LEVEL, NTSTATUS, PASSIVE_LEVEL, PIRP, PNPIID, PSECURITY_DESCRIPTOR,
+    PWSK_CLIENT, PWSK_CLIENT_NPI, PWSK_PROVIDER_CHARACTERISTICS, PWSK_PROVIDER_NPI,
+    PWSK_REGISTRATION, STATUS_DEVICE_NOT_READY, STATUS_INVALID_PARAMETER, STATUS_NOINTERFACE,
+    STATUS_SUCCESS, ULONG, USHORT, WSK_CLIENT_DISPATCH, WSK_INFINITE_WAIT, WSK_NO_WAIT,
+    WSK_PROVIDER_CHARACTERISTICS, WSK_PROVIDER_NPI,
 };
 
 use super::act::act;
@@ -33,6 +33,19 @@ pub(super) const VERSION: USHORT = wsk_sys::MAKE_WSK_VERSION(1, 0);
 
 /// How long a registration may take to end. The real one would wait for ever.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Whether an interface is WSK's own, and not an extension, of which there is none.
+///
+/// # Safety
+///
+/// The pointer is null, or valid.
+pub(super) unsafe fn is_wsk(npi: PNPIID) -> bool {
+    let wsk = &wsk_sys::NPI_WSK_INTERFACE_ID;
+    // SAFETY: the caller promises it.
+    unsafe { npi.as_ref() }.is_some_and(|npi| {
+        (npi.Data1, npi.Data2, npi.Data3, npi.Data4) == (wsk.Data1, wsk.Data2, wsk.Data3, wsk.Data4)
+    })
+}
 
 /// What a registration block stands for.
 pub(crate) struct Client {

@@ -127,7 +127,8 @@ impl Requests {
             trace::Result::Nothing | trace::Result::Socket(_) => 0,
             trace::Result::Number(number) => number,
         };
-        Action::Complete(Completed { irp, status, information, result, socket })
+        let client = None;
+        Action::Complete(Completed { irp, status, information, result, socket, client })
     }
 
     /// Lets a request wait, cancellable. Cancelled already, it is answered so.

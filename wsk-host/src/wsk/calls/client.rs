@@ -9,7 +9,8 @@ use wsk_sys::{
     STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_PENDING, STATUS_SUCCESS, ULONG, USHORT,
     WSK_CACHE_SD, WSK_CLIENT_CONNECTION_DISPATCH, WSK_CLIENT_STREAM_DISPATCH,
     WSK_EVENT_CALLBACK_CONTROL, WSK_RELEASE_SD, WSK_SET_STATIC_EVENT_CALLBACKS, WSK_TDI_BEHAVIOR,
-    WSK_TDI_DEVICENAME_MAPPING, WSK_TRANSPORT, WSK_TRANSPORT_LIST_CHANGE, WSK_TRANSPORT_LIST_QUERY,
+    WSK_TDI_DEVICENAME_MAPPING, WSK_TDI_MAP_INFO, WSK_TRANSPORT, WSK_TRANSPORT_LIST_CHANGE,
+    WSK_TRANSPORT_LIST_QUERY,
 };
 
 use super::{answer, require_no_flags, take_over};
@@ -71,7 +72,9 @@ pub(in crate::wsk) unsafe extern "C" fn socket(
     // SAFETY: the caller passes an IRP.
     unsafe { take_over(&host, 0, irp, FUNCTION, None) };
     let refuse = |status| {
-        let completed = Completed::of_no_socket(irp, status, trace::Result::Nothing);
+        client.request_begun();
+        let nothing = trace::Result::Nothing;
+        let completed = Completed::of_client(Arc::clone(&client), irp, status, nothing);
         act(&host, vec![Action::Complete(completed)]);
         STATUS_PENDING
     };
@@ -144,7 +147,9 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
     // SAFETY: the caller passes two addresses of the same family.
     let family = unsafe { address::read_family(local) };
     let refuse = |status| {
-        let completed = Completed::of_no_socket(irp, status, trace::Result::Nothing);
+        client.request_begun();
+        let nothing = trace::Result::Nothing;
+        let completed = Completed::of_client(Arc::clone(&client), irp, status, nothing);
         act(&host, vec![Action::Complete(completed)]);
         STATUS_PENDING
     };
@@ -236,6 +241,11 @@ pub(in crate::wsk) unsafe extern "C" fn control_client(
             let Some(control) = control else {
                 return STATUS_INVALID_PARAMETER;
             };
+            // SAFETY: the caller passes an interface's identification, or none.
+            if !unsafe { registration::is_wsk(control.NpiId) } {
+                // No extension interfaces are defined.
+                return STATUS_NOT_SUPPORTED;
+            }
             client.require_no_sockets(FUNCTION);
             client.set_static_events(control.EventMask)
         }
@@ -244,7 +254,8 @@ pub(in crate::wsk) unsafe extern "C" fn control_client(
             let descriptor: Option<PSECURITY_DESCRIPTOR> =
                 unsafe { input(input_size, input_buffer) };
             let has_room = output_size >= size_of::<PSECURITY_DESCRIPTOR>() && !output.is_null();
-            let Some(descriptor) = descriptor.filter(|_| has_room) else {
+            let descriptor = descriptor.filter(|descriptor| has_room && !descriptor.is_null());
+            let Some(descriptor) = descriptor else {
                 return STATUS_INVALID_PARAMETER;
             };
             let cached = client.cache(descriptor);
@@ -263,8 +274,17 @@ pub(in crate::wsk) unsafe extern "C" fn control_client(
         }
         WSK_TDI_BEHAVIOR | WSK_TDI_DEVICENAME_MAPPING => {
             client.require_no_sockets(FUNCTION);
+            let size = if code == WSK_TDI_BEHAVIOR {
+                size_of::<ULONG>()
+            } else {
+                size_of::<WSK_TDI_MAP_INFO>()
+            };
             // There is no TDI on a host, and the newest Windows may have none either.
-            if input_buffer.is_null() { STATUS_INVALID_PARAMETER } else { STATUS_SUCCESS }
+            if input_buffer.is_null() || input_size < size {
+                STATUS_INVALID_PARAMETER
+            } else {
+                STATUS_SUCCESS
+            }
         }
         _ => STATUS_NOT_SUPPORTED,
     }

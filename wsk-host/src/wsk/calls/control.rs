@@ -10,8 +10,8 @@ use wsk_sys::{
     SIO_WSK_QUERY_IDEAL_SEND_BACKLOG, SIO_WSK_QUERY_INSPECT_ID, SIO_WSK_QUERY_RECEIVE_BACKLOG,
     SIO_WSK_REGISTER_EXTENSION, SIO_WSK_SET_RECEIVE_EX_CALLBACK, SIO_WSK_SET_REMOTE_ADDRESS,
     SIO_WSK_SET_SENDTO_ADDRESS, SIO_WSK_SET_TCP_SILENT_MODE, SIZE_T, SO_WSK_EVENT_CALLBACK,
-    SO_WSK_SECURITY, SOCKADDR_STORAGE, SOCKET_ADDRESS, SOCKET_ADDRESS_LIST, SOL_SOCKET,
-    STATUS_BUFFER_OVERFLOW, STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_DEVICE_REQUEST,
+    SO_WSK_SECURITY, SOCK_STREAM, SOCKADDR_STORAGE, SOCKET_ADDRESS, SOCKET_ADDRESS_LIST,
+    SOL_SOCKET, STATUS_BUFFER_OVERFLOW, STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_DEVICE_REQUEST,
     STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_NOT_FOUND, STATUS_NOT_SUPPORTED,
     STATUS_PENDING, STATUS_SUCCESS, ULONG, WSK_EVENT_CALLBACK_CONTROL, WSK_INSPECT_ID,
 };
@@ -26,6 +26,7 @@ use crate::wsk::address;
 use crate::wsk::category::{BASIC, CONNECTION, Category, DATAGRAM, LISTEN, STREAM};
 use crate::wsk::objects::InCall;
 use crate::wsk::options::{Phase, Specification};
+use crate::wsk::registration;
 use crate::wsk::requests::{SUCCESS, What};
 use crate::wsk::socket::State;
 use crate::wsk::stack::Stack;
@@ -95,6 +96,15 @@ impl Control<'_> {
         })
     }
 
+    /// Refuses a call of which nothing says whether it has an IRP. One that is there is completed.
+    pub(super) fn refuse(&self, status: NTSTATUS) -> NTSTATUS {
+        if !self.irp.is_null() {
+            return self.answer(|_| Err(status));
+        }
+        self.require_no_irp();
+        status
+    }
+
     fn input_bytes(&self) -> &[u8] {
         if self.input.0.is_null() {
             return &[];
@@ -159,9 +169,10 @@ pub(super) fn set_option(control: &Control<'_>) -> NTSTATUS {
     let windows = object.host().config().windows;
     let option = Specification::find(control.level, control.code, control.category, windows);
     control.answer(|stack| {
+        let socket = stack.sockets.get_mut(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
+        let option = option.filter(|option| option.is_for(socket.family, socket.kind));
         let option = option.ok_or(STATUS_NOT_SUPPORTED)?;
         let setting = option.setting(control.input_bytes()).ok_or(STATUS_INVALID_PARAMETER)?;
-        let socket = stack.sockets.get_mut(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
         if option.phase == Phase::BeforeBind && socket.is_bound() {
             return Err(STATUS_INVALID_DEVICE_STATE);
         }
@@ -194,8 +205,9 @@ pub(super) fn get_option(control: &Control<'_>) -> NTSTATUS {
     let windows = object.host().config().windows;
     let option = Specification::find(control.level, control.code, control.category, windows);
     control.answer(|stack| {
-        option.filter(|option| option.is_readable()).ok_or(STATUS_NOT_SUPPORTED)?;
         let socket = stack.sockets.get(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
+        let option = option.filter(|option| option.is_for(socket.family, socket.kind));
+        option.filter(|option| option.is_readable()).ok_or(STATUS_NOT_SUPPORTED)?;
         control.write(socket.options.get(control.level, control.code))
     })
 }
@@ -205,17 +217,12 @@ fn set_events(control: &Control<'_>) -> NTSTATUS {
     let host = object.host();
     let value: WSK_EVENT_CALLBACK_CONTROL = match control.input() {
         Ok(value) => value,
-        Err(status) => return status,
+        Err(status) => return control.refuse(status),
     };
     // SAFETY: the caller passes an interface's identification, or none.
-    let npi = unsafe { value.NpiId.as_ref() };
-    let is_wsk = npi.is_some_and(|npi| {
-        let wsk = &wsk_sys::NPI_WSK_INTERFACE_ID;
-        (npi.Data1, npi.Data2, npi.Data3, npi.Data4) == (wsk.Data1, wsk.Data2, wsk.Data3, wsk.Data4)
-    });
-    if !is_wsk {
+    if !unsafe { registration::is_wsk(value.NpiId) } {
         // No extension interfaces are defined.
-        return STATUS_NOT_SUPPORTED;
+        return control.refuse(STATUS_NOT_SUPPORTED);
     }
     if control.category == BASIC {
         broken(51, FUNCTION, "a basic socket has no events", object.origin().as_deref());
@@ -298,8 +305,7 @@ pub(super) fn ioctl(control: &Control<'_>) -> NTSTATUS {
         | SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS
         | SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT
         | SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS => winsock_ioctl(control),
-        _ if control.irp.is_null() => STATUS_NOT_SUPPORTED,
-        _ => control.answer(|_| Err(STATUS_NOT_SUPPORTED)),
+        _ => control.refuse(STATUS_NOT_SUPPORTED),
     }
 }
 
@@ -326,7 +332,17 @@ fn winsock_ioctl(control: &Control<'_>) -> NTSTATUS {
             unsafe { ptr::copy(bytes.as_ptr(), control.output.0, bytes.len()) };
             Ok(bytes.len())
         }),
-        SIO_LOOPBACK_FAST_PATH => control.answer(|_| control.input::<u8>().map(|_| 0)),
+        SIO_LOOPBACK_FAST_PATH => control.answer(|stack| {
+            let socket = stack.sockets.get(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
+            // It is of connections, and no longer possible when there is one.
+            if socket.kind != SOCK_STREAM {
+                return Err(STATUS_NOT_SUPPORTED);
+            }
+            if matches!(socket.state, State::Connecting | State::Connected | State::Silent) {
+                return Err(STATUS_INVALID_DEVICE_STATE);
+            }
+            control.input::<u8>().map(|_| 0)
+        }),
         SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS => control.answer(|_| {
             if control.input_bytes().is_empty() { Err(STATUS_INVALID_PARAMETER) } else { Ok(0) }
         }),
@@ -408,7 +424,7 @@ fn set_receive_ex(control: &Control<'_>) -> NTSTATUS {
     let object = control.object;
     let callback: PFN_WSK_RECEIVE_EX_EVENT = match control.input() {
         Ok(callback) => callback,
-        Err(status) => return status,
+        Err(status) => return control.refuse(status),
     };
     let set = |stack: &mut Stack| {
         let socket = stack.sockets.get_mut(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;

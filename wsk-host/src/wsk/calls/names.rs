@@ -5,12 +5,12 @@ use std::ptr;
 use std::sync::Arc;
 
 use wsk_sys::{
-    ADDRINFOEXW, AF_INET, AF_INET6, AF_UNSPEC, AI_CANONNAME, AI_NUMERICHOST, AI_PASSIVE, GUID,
-    IPPROTO_TCP, IPPROTO_UDP, NI_NAMEREQD, NI_NUMERICHOST, NI_NUMERICSERV, NS_ALL, NS_DNS,
-    NTSTATUS, PADDRINFOEXW, PASSIVE_LEVEL, PEPROCESS, PETHREAD, PIRP, PSOCKADDR, PUNICODE_STRING,
-    PWSK_CLIENT, SOCK_DGRAM, SOCK_STREAM, SOCKADDR_IN6, SOCKADDR_STORAGE, STATUS_BUFFER_TOO_SMALL,
-    STATUS_INVALID_PARAMETER, STATUS_NO_MATCH, STATUS_PENDING, STATUS_SUCCESS, ULONG,
-    UNICODE_STRING, USHORT,
+    ADDRINFOEXW, AF_INET, AF_INET6, AF_UNSPEC, AI_CANONNAME, AI_NUMERICHOST, AI_NUMERICSERV,
+    AI_PASSIVE, GUID, IPPROTO_TCP, IPPROTO_UDP, NI_NAMEREQD, NI_NUMERICHOST, NI_NUMERICSERV,
+    NS_ALL, NS_DNS, NTSTATUS, PADDRINFOEXW, PASSIVE_LEVEL, PEPROCESS, PETHREAD, PIRP, PSOCKADDR,
+    PUNICODE_STRING, PWSK_CLIENT, SOCK_DGRAM, SOCK_STREAM, SOCKADDR_IN6, SOCKADDR_STORAGE,
+    STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_PARAMETER, STATUS_NO_MATCH, STATUS_PENDING,
+    STATUS_SUCCESS, ULONG, UNICODE_STRING, USHORT,
 };
 
 use super::take_over;
@@ -155,6 +155,7 @@ pub(in crate::wsk) unsafe extern "C" fn get_address_info(
     let host = client.host.clone();
     // SAFETY: the caller passes an IRP.
     unsafe { take_over(&host, 0, irp, FUNCTION, None) };
+    client.request_begun();
     host.in_flight().needs(irp, ("result", 66), result.addr(), size_of::<PADDRINFOEXW>());
     // SAFETY: the caller passes strings, or null.
     let node = unsafe { read(&host, irp, node, FUNCTION) };
@@ -172,79 +173,85 @@ pub(in crate::wsk) unsafe extern "C" fn get_address_info(
     };
     let types = [(SOCK_STREAM, IPPROTO_TCP), (SOCK_DGRAM, IPPROTO_UDP)];
     let types: Vec<_> = types.into_iter().filter(is_wanted).collect();
+    let is_family = [AF_UNSPEC, AF_INET, AF_INET6].map(i32::from).contains(&family);
     let is_valid = !result.is_null()
+        && is_family
+        && (flags & AI_CANONNAME == 0 || node.is_some())
         && (node.is_some() || service.is_some())
         && matches!(name_space, NS_ALL | NS_DNS)
         && may_act_for(process, thread)
         && !types.is_empty();
     if !is_valid {
-        return refuse(&host, irp, STATUS_INVALID_PARAMETER);
+        return refuse(&client, irp, STATUS_INVALID_PARAMETER);
     }
     // Without hints one result for an address is enough.
     let types = if hints.is_none() { vec![(0, 0)] } else { types };
     let port = match &service {
         None => 0,
+        Some(service) if flags & AI_NUMERICSERV != 0 => match service.parse() {
+            Ok(port) => port,
+            Err(_) => return refuse(&client, irp, STATUS_NO_MATCH),
+        },
         Some(service) => match port(service) {
             Some(port) => port,
-            None => return refuse(&host, irp, STATUS_NO_MATCH),
+            None => return refuse(&client, irp, STATUS_NO_MATCH),
         },
     };
     let query = Query { node, port, flags, family, types };
-    client.request_begun();
     let later = Later(irp, result);
-    in_background(&host.clone(), irp, move |host| {
+    let giver = Arc::clone(&client);
+    in_background(&client, irp, move |host| {
         let later = later;
         let results = query.results(host);
-        let status = if results.is_empty() {
+        if results.is_empty() {
             STATUS_NO_MATCH
         } else {
             let name = query.node.filter(|_| query.flags & AI_CANONNAME != 0);
             let list = AddressList::make(&results, name.as_deref());
-            client.list_given(list.addr(), Origin::here(FUNCTION));
+            giver.list_given(list.addr(), Origin::here(FUNCTION));
             // SAFETY: the caller's memory has room for a pointer until the IRP is completed.
             unsafe { later.1.write(list) };
             STATUS_SUCCESS
-        };
-        client.request_ended();
-        status
+        }
     })
 }
 
 /// Completes an IRP with a failure.
-fn refuse(host: &Host, irp: PIRP, status: NTSTATUS) -> NTSTATUS {
-    complete(host, irp, status);
+fn refuse(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) -> NTSTATUS {
+    complete(client, irp, status);
     STATUS_PENDING
 }
 
-fn complete(host: &Host, irp: PIRP, status: NTSTATUS) {
+fn complete(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) {
     // The result is the status once more (INV-19).
     let number = u32::from_ne_bytes(status.to_ne_bytes()) as usize;
-    let completed = Completed::of_no_socket(irp, status, trace::Result::Number(number));
-    act(host, vec![Action::Complete(completed)]);
+    let result = trace::Result::Number(number);
+    let completed = Completed::of_client(Arc::clone(client), irp, status, result);
+    act(&client.host, vec![Action::Complete(completed)]);
 }
 
 /// Does what may block elsewhere than in the kernel, where that is allowed, and completes the IRP.
 fn in_background(
-    host: &Host,
+    client: &Arc<Client>,
     irp: PIRP,
     work: impl FnOnce(&Host) -> NTSTATUS + Send + 'static,
 ) -> NTSTATUS {
-    match host.config().network {
+    match client.host.config().network {
         Network::Simulated => {
-            let status = work(host);
-            complete(host, irp, status);
+            let status = work(&client.host);
+            complete(client, irp, status);
         }
         Network::Real => {
-            let (later, of) = (Later(irp, ()), host.clone());
+            let (later, of) = (Later(irp, ()), Arc::clone(client));
             let thread = std::thread::Builder::new().name("name resolution".to_owned());
             let spawned = thread.spawn(move || {
                 let later = later;
-                let _entered = of.enter();
-                let status = work(&of);
+                let _entered = of.host.enter();
+                let status = work(&of.host);
                 complete(&of, later.0, status);
             });
             if spawned.is_err() {
-                complete(host, irp, wsk_sys::STATUS_INSUFFICIENT_RESOURCES);
+                complete(client, irp, wsk_sys::STATUS_INSUFFICIENT_RESOURCES);
             }
         }
     }
@@ -362,12 +369,13 @@ pub(in crate::wsk) unsafe extern "C" fn get_name_info(
     let host = client.host.clone();
     // SAFETY: the caller passes an IRP.
     unsafe { take_over(&host, 0, irp, FUNCTION, None) };
+    client.request_begun();
     for string in [node, service_name] {
         // SAFETY: the caller passes strings, or null.
         unsafe { need(&host, irp, string) };
     }
     if address.is_null() || (node.is_null() && service_name.is_null()) {
-        return refuse(&host, irp, STATUS_INVALID_PARAMETER);
+        return refuse(&client, irp, STATUS_INVALID_PARAMETER);
     }
     // SAFETY: the caller passes an address.
     let family = unsafe { address::read_family(address) };
@@ -376,29 +384,26 @@ pub(in crate::wsk) unsafe extern "C" fn get_name_info(
         && length as usize <= size_of::<SOCKADDR_STORAGE>()
         && may_act_for(process, thread);
     if !is_valid {
-        return refuse(&host, irp, STATUS_INVALID_PARAMETER);
+        return refuse(&client, irp, STATUS_INVALID_PARAMETER);
     }
     // SAFETY: the caller passes an address of so many bytes.
     let address = unsafe { address::read(address, family, FUNCTION) };
-    client.request_begun();
     let later = Later(irp, (Room(node), Room(service_name)));
-    in_background(&host.clone(), irp, move |host| {
+    in_background(&client, irp, move |host| {
         let later = later;
         let Later(_, (node, service_name)) = later;
-        let status = match name_of(host, address.ip(), flags) {
-            None => STATUS_NO_MATCH,
-            Some(name) => {
-                let port = address.port();
-                let number = flags & NI_NUMERICSERV != 0;
-                let service = service(port).filter(|_| !number);
-                let service = service.map_or_else(|| port.to_string(), str::to_owned);
-                // SAFETY: the caller's strings are valid until the IRP is completed.
-                let written = unsafe { node.write(&name) && service_name.write(&service) };
-                if written { STATUS_SUCCESS } else { STATUS_BUFFER_TOO_SMALL }
-            }
+        // What nobody asks for is not looked up.
+        let name =
+            if node.0.is_null() { Some(String::new()) } else { name_of(host, address.ip(), flags) };
+        let Some(name) = name else {
+            return STATUS_NO_MATCH;
         };
-        client.request_ended();
-        status
+        let port = address.port();
+        let service = service(port).filter(|_| flags & NI_NUMERICSERV == 0);
+        let service = service.map_or_else(|| port.to_string(), str::to_owned);
+        // SAFETY: the caller's strings are valid until the IRP is completed.
+        let written = unsafe { node.write(&name) && service_name.write(&service) };
+        if written { STATUS_SUCCESS } else { STATUS_BUFFER_TOO_SMALL }
     })
 }
 

@@ -17,8 +17,9 @@ use socket2::{Domain, Protocol, Type};
 use wsk_sys::{
     NTSTATUS, STATUS_ACCESS_DENIED, STATUS_ADDRESS_ALREADY_EXISTS, STATUS_CONNECTION_ABORTED,
     STATUS_CONNECTION_REFUSED, STATUS_CONNECTION_RESET, STATUS_HOST_UNREACHABLE,
-    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_ADDRESS_COMPONENT, STATUS_INVALID_DEVICE_STATE,
-    STATUS_IO_TIMEOUT, STATUS_NETWORK_UNREACHABLE, STATUS_UNSUCCESSFUL,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_ADDRESS_COMPONENT, STATUS_INVALID_BUFFER_SIZE,
+    STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_IO_TIMEOUT,
+    STATUS_NETWORK_UNREACHABLE, STATUS_UNSUCCESSFUL,
 };
 
 use super::{Binding, Datagram, Incoming, Kind, Network, Outgoing, Readable, Sharing};
@@ -98,16 +99,17 @@ impl Real {
         if is_listener {
             inner.listen(BACKLOG)?;
         }
+        let mut datagrams = None;
+        if binding.kind.is_datagram() {
+            datagrams = Some(datagrams::Datagrams::new(&inner, &binding.settings)?);
+            settings::fragment(&inner, true)?;
+        }
         for setting in &binding.settings {
             settings::apply(&inner, setting)?;
         }
         self.add(id, inner, None)?;
-        let endpoint = self.endpoints.get_mut(&id).filter(|_| binding.kind.is_datagram());
-        if let Some(endpoint) = endpoint {
-            endpoint.datagrams = Some(datagrams::Datagrams::new(&endpoint.inner)?);
-            for setting in &binding.settings {
-                endpoint.note(setting);
-            }
+        if let Some(endpoint) = self.endpoints.get_mut(&id) {
+            endpoint.datagrams = datagrams;
         }
         Ok(())
     }
@@ -347,8 +349,18 @@ fn is_in_progress(error: &io::Error) -> bool {
     is_named_so || error.kind() == ErrorKind::WouldBlock
 }
 
+/// Whether a datagram is larger than there can be.
+fn is_too_large(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let number = libc::EMSGSIZE;
+    #[cfg(not(unix))]
+    let number = 10_040;
+    error.raw_os_error() == Some(number)
+}
+
 fn status(error: &io::Error) -> NTSTATUS {
     match error.kind() {
+        _ if is_too_large(error) => STATUS_INVALID_BUFFER_SIZE,
         ErrorKind::AddrInUse => STATUS_ADDRESS_ALREADY_EXISTS,
         ErrorKind::AddrNotAvailable => STATUS_INVALID_ADDRESS_COMPONENT,
         ErrorKind::ConnectionAborted => STATUS_CONNECTION_ABORTED,
@@ -357,6 +369,7 @@ fn status(error: &io::Error) -> NTSTATUS {
         ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::NotConnected => {
             STATUS_CONNECTION_RESET
         }
+        ErrorKind::InvalidInput => STATUS_INVALID_PARAMETER,
         ErrorKind::HostUnreachable => STATUS_HOST_UNREACHABLE,
         ErrorKind::NetworkUnreachable => STATUS_NETWORK_UNREACHABLE,
         ErrorKind::OutOfMemory => STATUS_INSUFFICIENT_RESOURCES,

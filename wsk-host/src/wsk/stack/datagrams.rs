@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::task::Poll;
 
 use wsk_sys::{
-    IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, IPV6_TCLASS, IPV6_UNICAST_HOPS,
-    SO_BROADCAST, SOL_SOCKET, STATUS_ACCESS_DENIED, STATUS_SUCCESS, UDP_SEND_MSG_SIZE,
-    WSK_EVENT_RECEIVE_FROM,
+    IP_MULTICAST_TTL, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, IPV6_MULTICAST_HOPS,
+    IPV6_TCLASS, IPV6_UNICAST_HOPS, SO_BROADCAST, SOL_SOCKET, STATUS_ACCESS_DENIED, STATUS_SUCCESS,
+    UDP_SEND_MSG_SIZE, WSK_EVENT_RECEIVE_FROM,
 };
 
 use super::Stack;
@@ -34,18 +34,23 @@ fn outgoing<'a>(
     control: &SendControl,
     options: &Options,
 ) -> Outgoing<'a> {
-    let (level, class, hops) = if canonical(to).is_ipv4() {
-        (IPPROTO_IP, IP_TOS, IP_TTL)
-    } else {
-        (IPPROTO_IPV6, IPV6_TCLASS, IPV6_UNICAST_HOPS)
+    let ip = canonical(to).ip();
+    let (level, class, hops) = match (ip.is_ipv4(), ip.is_multicast()) {
+        (true, false) => (IPPROTO_IP, IP_TOS, IP_TTL),
+        (true, true) => (IPPROTO_IP, IP_TOS, IP_MULTICAST_TTL),
+        (false, false) => (IPPROTO_IPV6, IPV6_TCLASS, IPV6_UNICAST_HOPS),
+        (false, true) => (IPPROTO_IPV6, IPV6_TCLASS, IPV6_MULTICAST_HOPS),
     };
     let byte = |number: u32| u8::try_from(number).ok();
     let segment = options.get(IPPROTO_UDP, UDP_SEND_MSG_SIZE) as usize;
+    let class = control.traffic_class.or(byte(options.get(level, class)));
+    // Congestion notification is two bits of the class.
+    let with_ecn = |ecn| class.unwrap_or(0) & !3 | ecn & 3;
     Outgoing {
         bytes,
         to,
         from: control.from,
-        traffic_class: control.traffic_class.or(byte(options.get(level, class))),
+        traffic_class: control.ecn.map(with_ecn).or(class),
         hop_limit: control.hop_limit.or(byte(options.get(level, hops))),
         segment: control.segment.or(Some(segment).filter(|size| *size > 0)),
     }
@@ -65,7 +70,7 @@ impl Stack {
             else {
                 return;
             };
-            let is_forbidden = matches!(to, SocketAddr::V4(to) if to.ip().is_broadcast())
+            let is_forbidden = matches!(canonical(*to), SocketAddr::V4(to) if to.ip().is_broadcast())
                 && !socket.options.wants(SOL_SOCKET, SO_BROADCAST);
             let result = if is_forbidden {
                 (STATUS_ACCESS_DENIED, trace::Result::Nothing)
@@ -134,20 +139,23 @@ impl Stack {
             let Some(datagram) = self.next_datagram(id) else {
                 return;
             };
-            self.give_datagram(id, datagram, actions);
+            if !self.give_datagram(id, datagram, actions) {
+                return;
+            }
         }
     }
 
-    /// Gives a datagram to the first request.
-    fn give_datagram(&mut self, id: u64, datagram: Datagram, actions: &mut Actions) {
+    /// Gives a datagram to the first request that is not being cancelled. False if there is none: whoever
+    /// cancels it waits for this lock, and looks again.
+    fn give_datagram(&mut self, id: u64, datagram: Datagram, actions: &mut Actions) -> bool {
         let Some(socket) = self.sockets.get_mut(&id) else {
-            return;
+            return false;
         };
         let Some(Waiting { irp, what: What::ReceiveFrom { mut bytes, from, control }, .. }) =
             socket.requests.take(What::is_receive_from)
         else {
             socket.datagrams.rest.push_front(datagram);
-            return;
+            return false;
         };
         let written = bytes.scatter(0, &datagram.bytes);
         // SAFETY: the client's memory has room for an address until the IRP is completed.
@@ -158,6 +166,7 @@ impl Stack {
         }
         let result = trace::Result::Number(written);
         actions.push(socket.requests.done(id, irp, STATUS_SUCCESS, result));
+        true
     }
 
     /// Gives the client what has come, by a callback. False if nothing has.

@@ -2,41 +2,94 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};
+use std::net::SocketAddr;
 use std::task::Poll;
 
 use quinn_udp::{EcnCodepoint, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
-use wsk_sys::{IPPROTO_UDP, NTSTATUS, STATUS_INVALID_DEVICE_STATE, UDP_RECV_MAX_COALESCED_SIZE};
+use wsk_sys::{
+    IP_MULTICAST_TTL, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, IPV6_MULTICAST_HOPS,
+    IPV6_UNICAST_HOPS, NTSTATUS, STATUS_INVALID_DEVICE_STATE, UDP_RECV_MAX_COALESCED_SIZE,
+};
 
 use super::super::{Datagram, Outgoing};
 use super::{Endpoint, poll, status};
 use crate::wsk::options::{Setting, Value};
 
-/// The largest datagram, and the largest sequence of them that comes as one.
-const LARGEST: usize = 64 << 10;
+/// Room for the largest datagram, and for the largest sequence of them that comes as one.
+const ROOM: usize = 64 << 10;
+
+/// The most bytes that the machine sends at once, over either family.
+const LARGEST: usize = 65_507;
+
+/// How far datagrams go, by the family and by whether they are for a group.
+#[derive(Default)]
+struct HopLimits([Option<u8>; 4]);
+
+impl HopLimits {
+    /// The limit for one kind of destination: none as long as it is the machine's own.
+    fn of(&mut self, is_v4: bool, is_group: bool) -> &mut Option<u8> {
+        &mut self.0[2 * usize::from(is_group) + usize::from(is_v4)]
+    }
+}
 
 pub(super) struct Datagrams {
     state: UdpSocketState,
     /// What came as one, and was not given away yet.
     queue: VecDeque<Datagram>,
-    /// Whether the client takes several as one.
-    coalesces: bool,
+    /// How many bytes the client takes as one, in several datagrams; zero if it does not.
+    coalesces: usize,
     room: Vec<u8>,
-    hop_limit: Option<u8>,
+    hop_limits: HopLimits,
 }
 
 impl Datagrams {
-    pub(super) fn new(inner: &socket2::Socket) -> io::Result<Self> {
+    pub(super) fn new(inner: &socket2::Socket, settings: &[Setting]) -> io::Result<Self> {
         let state = UdpSocketState::new(UdpSockRef::from(inner))?;
-        let queue = VecDeque::new();
-        Ok(Self { state, queue, coalesces: false, room: vec![0; LARGEST], hop_limit: None })
+        let (queue, hop_limits) = (VecDeque::new(), HopLimits::default());
+        let mut new = Self { state, queue, coalesces: 0, room: vec![0; ROOM], hop_limits };
+        for setting in settings {
+            new.note(setting);
+        }
+        Ok(new)
     }
 
     pub(super) fn note(&mut self, setting: &Setting) {
-        if let (IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE, Value::Number(size)) =
-            (setting.level, setting.name, &setting.value)
-        {
-            self.coalesces = *size > 0;
+        let Value::Number(number) = setting.value else {
+            return;
+        };
+        let (is_v4, is_group) = match (setting.level, setting.name) {
+            (IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE) => {
+                self.coalesces = number as usize;
+                return;
+            }
+            (IPPROTO_IP, IP_TTL) => (true, false),
+            (IPPROTO_IP, IP_MULTICAST_TTL) => (true, true),
+            (IPPROTO_IPV6, IPV6_UNICAST_HOPS) => (false, false),
+            (IPPROTO_IPV6, IPV6_MULTICAST_HOPS) => (false, true),
+            _ => return,
+        };
+        *self.hop_limits.of(is_v4, is_group) = u8::try_from(number).ok();
+    }
+
+    /// Sets how far the next datagram goes, which the machine knows of a socket only.
+    fn limit(&mut self, inner: &socket2::Socket, to: SocketAddr, limit: u8) -> io::Result<()> {
+        let ip = to.ip().to_canonical();
+        let is_group = ip.is_multicast();
+        let known = self.hop_limits.of(ip.is_ipv4(), is_group);
+        // Windows' default; whatever the machine's is will do for that.
+        let default = if is_group { 1 } else { 128 };
+        if *known == Some(limit) || (known.is_none() && limit == default) {
+            return Ok(());
         }
+        let number = limit.into();
+        match (ip.is_ipv4(), is_group) {
+            (true, false) => inner.set_ttl_v4(number)?,
+            (true, true) => inner.set_multicast_ttl_v4(number)?,
+            (false, false) => inner.set_unicast_hops_v6(number)?,
+            (false, true) => inner.set_multicast_hops_v6(number)?,
+        }
+        *known = Some(limit);
+        Ok(())
     }
 
     /// Takes what has arrived into the queue.
@@ -50,17 +103,20 @@ impl Datagrams {
         let datagram = |bytes: &[u8], segment| Datagram {
             bytes: bytes.to_vec(),
             from: meta.addr,
-            to: meta.dst_ip,
+            to: meta.dst_ip.map(|ip| ip.to_canonical()),
             interface: meta.interface_index.unwrap_or(0),
             traffic_class: meta.ecn.map_or(0, |ecn| ecn as u8),
             hop_limit: None,
             segment,
         };
-        if bytes.len() <= stride || self.coalesces {
+        // As many together as the client takes.
+        let several = (self.coalesces / stride).max(1) * stride;
+        if bytes.is_empty() {
+            self.queue.push_back(datagram(bytes, None));
+        }
+        for bytes in bytes.chunks(several) {
             let segment = (bytes.len() > stride).then_some(stride);
             self.queue.push_back(datagram(bytes, segment));
-        } else {
-            self.queue.extend(bytes.chunks(stride).map(|bytes| datagram(bytes, None)));
         }
         Ok(())
     }
@@ -71,26 +127,18 @@ impl Endpoint {
         let Some(datagrams) = &mut self.datagrams else {
             return Poll::Ready(Err(STATUS_INVALID_DEVICE_STATE));
         };
-        // Windows' default is 128; whatever the machine's is will do for that.
-        let is_new = |limit: &u8| *limit != 128 && datagrams.hop_limit != Some(*limit);
-        if let Some(limit) = outgoing.hop_limit.filter(is_new) {
-            let set = if outgoing.to.is_ipv4() {
-                self.inner.set_ttl_v4(limit.into())
-            } else {
-                self.inner.set_unicast_hops_v6(limit.into())
-            };
-            if let Err(error) = set {
-                return Poll::Ready(Err(status(&error)));
-            }
-            datagrams.hop_limit = Some(limit);
+        let limit = |limit| datagrams.limit(&self.inner, outgoing.to, limit);
+        if let Some(Err(error)) = outgoing.hop_limit.map(limit) {
+            return Poll::Ready(Err(status(&error)));
         }
         let size = outgoing.segment.unwrap_or(outgoing.bytes.len()).max(1);
         // As many at once as the machine takes.
-        let batch = size.saturating_mul(datagrams.state.max_gso_segments().max(1));
+        let most = datagrams.state.max_gso_segments().min(LARGEST / size).max(1);
+        let batch = size.saturating_mul(most);
         let batches: Vec<&[u8]> = if outgoing.bytes.is_empty() {
             vec![&[]]
         } else {
-            outgoing.bytes.chunks(batch.min(LARGEST / size.min(LARGEST) * size).max(1)).collect()
+            outgoing.bytes.chunks(batch).collect()
         };
         for contents in batches {
             let transmit = Transmit {

@@ -2,14 +2,17 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use socket2::{Socket, TcpKeepalive};
+use socket2::{Socket, TcpKeepalive, Type};
 use wsk_sys::{
-    IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, IP_MULTICAST_LOOP, IP_MULTICAST_TTL, IP_TOS, IP_TTL,
-    IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPV6_ADD_MEMBERSHIP, IPV6_DROP_MEMBERSHIP,
-    IPV6_MULTICAST_HOPS, IPV6_MULTICAST_LOOP, IPV6_UNICAST_HOPS, SO_BROADCAST, SO_KEEPALIVE,
-    SO_RCVBUF, SO_SNDBUF, SOL_SOCKET, TCP_KEEPALIVE, TCP_KEEPINTVL, TCP_NODELAY,
+    IP_ADD_MEMBERSHIP, IP_DONTFRAGMENT, IP_DROP_MEMBERSHIP, IP_MULTICAST_IF, IP_MULTICAST_LOOP,
+    IP_MULTICAST_TTL, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPV6_ADD_MEMBERSHIP,
+    IPV6_DONTFRAG, IPV6_DROP_MEMBERSHIP, IPV6_MULTICAST_HOPS, IPV6_MULTICAST_IF,
+    IPV6_MULTICAST_LOOP, IPV6_UNICAST_HOPS, SO_BROADCAST, SO_KEEPALIVE, SO_RCVBUF, SO_SNDBUF,
+    SOL_SOCKET, TCP_KEEPALIVE, TCP_KEEPINTVL, TCP_NODELAY,
 };
 
 use crate::wsk::options::{Setting, Value};
@@ -28,21 +31,68 @@ pub(super) fn apply(socket: &Socket, setting: &Setting) -> io::Result<()> {
         (SOL_SOCKET, SO_SNDBUF) => socket.set_send_buffer_size(number as usize),
         (SOL_SOCKET, SO_BROADCAST) => socket.set_broadcast(number != 0),
         (IPPROTO_TCP, TCP_NODELAY) => socket.set_tcp_nodelay(number != 0),
-        (IPPROTO_TCP, TCP_KEEPALIVE) => {
-            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(seconds))
-        }
+        (IPPROTO_TCP, TCP_KEEPALIVE) => keep_alive(socket, &TcpKeepalive::new().with_time(seconds)),
         (IPPROTO_TCP, TCP_KEEPINTVL) => {
-            socket.set_tcp_keepalive(&TcpKeepalive::new().with_interval(seconds))
+            keep_alive(socket, &TcpKeepalive::new().with_interval(seconds))
         }
         (IPPROTO_IP, IP_TTL) => socket.set_ttl_v4(number),
         (IPPROTO_IP, IP_TOS) => socket.set_tos_v4(number),
         (IPPROTO_IP, IP_MULTICAST_TTL) => socket.set_multicast_ttl_v4(number),
         (IPPROTO_IP, IP_MULTICAST_LOOP) => socket.set_multicast_loop_v4(number != 0),
+        // An address, in the order of the network.
+        (IPPROTO_IP, IP_MULTICAST_IF) => {
+            socket.set_multicast_if_v4(&Ipv4Addr::from(number.to_ne_bytes()))
+        }
+        (IPPROTO_IPV6, IPV6_MULTICAST_IF) => socket.set_multicast_if_v6(number),
+        (IPPROTO_IP, IP_DONTFRAGMENT) | (IPPROTO_IPV6, IPV6_DONTFRAG) => {
+            fragment(socket, number == 0)
+        }
         (IPPROTO_IPV6, IPV6_UNICAST_HOPS) => socket.set_unicast_hops_v6(number),
         (IPPROTO_IPV6, IPV6_MULTICAST_HOPS) => socket.set_multicast_hops_v6(number),
         (IPPROTO_IPV6, IPV6_MULTICAST_LOOP) => socket.set_multicast_loop_v6(number != 0),
         _ => Ok(()),
     }
+}
+
+/// Sets how a connection is kept alive, if it is, and not that it is.
+fn keep_alive(socket: &Socket, how: &TcpKeepalive) -> io::Result<()> {
+    let is_kept = socket.keepalive()?;
+    socket.set_tcp_keepalive(how)?;
+    socket.set_keepalive(is_kept)
+}
+
+/// Whether datagrams may be fragmented on their way. On Windows they may, unless an option says otherwise;
+/// `quinn-udp` begins with sockets that do not let them.
+pub(super) fn fragment(socket: &Socket, may: bool) -> io::Result<()> {
+    if socket.r#type()? != Type::DGRAM {
+        return Ok(());
+    }
+    fragment_datagrams(socket, may)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn fragment_datagrams(socket: &Socket, may: bool) -> io::Result<()> {
+    let set = |level, name, value: libc::c_int| {
+        let size = libc::socklen_t::try_from(size_of_val(&value)).unwrap_or(0);
+        let value = (&raw const value).cast();
+        // SAFETY: the socket is open, and the value has this size.
+        match unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, value, size) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    };
+    let discover = if may { libc::IP_PMTUDISC_DONT } else { libc::IP_PMTUDISC_DO };
+    if socket.local_addr()?.is_ipv6() {
+        set(libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, discover)?;
+        set(libc::IPPROTO_IPV6, libc::IPV6_DONTFRAG, libc::c_int::from(!may))?;
+    }
+    // Of a socket of IPv6, this is for addresses of IPv4.
+    set(libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, discover)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn fragment_datagrams(_socket: &Socket, _may: bool) -> io::Result<()> {
+    Ok(())
 }
 
 /// Joins a group, or leaves it: an `IP_MREQ` or an `IPV6_MREQ`.

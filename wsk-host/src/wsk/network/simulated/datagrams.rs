@@ -42,6 +42,11 @@ impl Simulated {
             None if !bound.is_unspecified() => bound,
             None => loopback(to.is_ipv4()),
         };
+        // A socket for IPv6 only, or at an address of one family, reaches none of the other.
+        let is_for_v4 = sender.is_v4() || !sender.binding.only_v6;
+        if from.is_ipv4() != to.is_ipv4() || (to.is_ipv4() && !is_for_v4) {
+            return Err(STATUS_INVALID_ADDRESS_COMPONENT);
+        }
         let from = SocketAddr::new(from, sender.local.port());
         let segments: Vec<&[u8]> = if outgoing.bytes.is_empty() {
             vec![&[]]
@@ -137,6 +142,7 @@ impl Endpoint {
                 && next.from == datagram.from
                 && next.to == datagram.to
                 && next.traffic_class == datagram.traffic_class
+                && next.hop_limit == datagram.hop_limit
                 && !next.bytes.is_empty()
                 && next.bytes.len() <= size
                 && datagram.bytes.len() + next.bytes.len() <= self.coalesces;

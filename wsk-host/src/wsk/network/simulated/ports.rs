@@ -77,8 +77,8 @@ fn may_share(second: &Binding, first: &Endpoint) -> Result<(), NTSTATUS> {
     // A connection that a listener has accepted has no address of its own.
     let is_accepted = matches!(first.role, Role::Connected(_));
     let wild = |address: SocketAddr| address.ip().is_unspecified();
-    let is_apart =
-        !wild(second.local) && !wild(first.local) && second.local.ip() != first.local.ip();
+    let ip = |address: SocketAddr| address.ip().to_canonical();
+    let is_apart = !wild(second.local) && !wild(first.local) && ip(second.local) != ip(first.local);
     if !is_same_kind || !is_same_port || is_accepted || is_apart || !meet(second, first) {
         return Ok(());
     }
