@@ -209,7 +209,7 @@ fn control_data_with_a_length_only() {
 
 #[test]
 fn a_control_message_that_is_longer_than_what_is_left() {
-    let found = "a control message of 100 bytes in 24 that are left";
+    let found = "a control message in the last 24 bytes is not whole";
     breaks(26, ["WskSendTo", found, ""], |client| {
         let control = leaked(24).bytes.cast::<CMSGHDR>();
         // SAFETY: there is room for a header; breaks INV-26.
@@ -222,7 +222,7 @@ fn a_control_message_that_is_longer_than_what_is_left() {
 
 #[test]
 fn a_control_message_that_is_shorter_than_its_header() {
-    let found = "a control message of 3 bytes in 24 that are left";
+    let found = "a control message in the last 24 bytes is not whole";
     breaks(26, ["WskSendTo", found, ""], |client| {
         let control = leaked(24).bytes.cast::<CMSGHDR>();
         // SAFETY: as above.
