@@ -26,6 +26,8 @@ pub(super) enum State {
     Connected,
     /// `SIO_WSK_SET_TCP_SILENT_MODE` was set: nothing is sent any more.
     Silent,
+    /// The client has aborted its connection.
+    Aborted,
     /// No longer functional (INV-42).
     Dead,
 }
@@ -132,8 +134,6 @@ pub(super) enum Stage {
     Pended,
     /// It may be accepted.
     Established,
-    /// The client is being given it, by a callback.
-    Offered,
 }
 
 /// The contents of a `WSK_INSPECT_ID`.
@@ -212,10 +212,5 @@ impl Socket {
 
     pub(super) fn is_bound(&self) -> bool {
         !matches!(self.state, State::Created)
-    }
-
-    /// Whether both sides have finished, and everything was received.
-    pub(super) fn is_finished(&self) -> bool {
-        self.streams.sent_end && self.streams.received_end && self.streams.rest.is_empty()
     }
 }

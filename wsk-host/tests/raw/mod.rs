@@ -7,6 +7,9 @@
 #![allow(clippy::multiple_unsafe_ops_per_block, reason = "raw calls, one after the other")]
 #![allow(clippy::cast_ptr_alignment, reason = "addresses are of pool, which is aligned for all")]
 
+pub(crate) mod streams;
+pub(crate) mod watcher;
+
 use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ptr;
@@ -448,7 +451,7 @@ pub(crate) fn bind(socket: PWSK_SOCKET, address: impl Into<SocketAddr>) -> Reque
     call(|irp| unsafe { listen(socket).WskBind.unwrap()(socket, address.0, 0, irp) })
 }
 
-/// The local address of a listener, or of a connection or datagram socket.
+/// The local address of a listener. Other categories have the function in another place.
 #[track_caller]
 pub(crate) fn local_address(socket: PWSK_SOCKET) -> SocketAddr {
     let address = PoolAddress::empty();

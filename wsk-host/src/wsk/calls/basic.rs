@@ -44,7 +44,7 @@ pub(in crate::wsk) unsafe extern "C" fn control_socket<const C: Category>(
         WskSetOption => control::set_option(&control),
         WskGetOption => control::get_option(&control),
         WskIoctl => control::ioctl(&control),
-        _ => STATUS_INVALID_PARAMETER,
+        _ => control.refuse(STATUS_INVALID_PARAMETER),
     }
 }
 

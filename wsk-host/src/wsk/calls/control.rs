@@ -95,6 +95,15 @@ impl Control<'_> {
         })
     }
 
+    /// Refuses a call, with or without an IRP: whoever passes one waits for it.
+    pub(super) fn refuse(&self, status: NTSTATUS) -> NTSTATUS {
+        if !self.irp.is_null() {
+            return self.answer(|_| Err(status));
+        }
+        self.require_no_irp();
+        status
+    }
+
     fn input_bytes(&self) -> &[u8] {
         if self.input.0.is_null() {
             return &[];
@@ -205,7 +214,7 @@ fn set_events(control: &Control<'_>) -> NTSTATUS {
     let host = object.host();
     let value: WSK_EVENT_CALLBACK_CONTROL = match control.input() {
         Ok(value) => value,
-        Err(status) => return status,
+        Err(status) => return control.refuse(status),
     };
     // SAFETY: the caller passes an interface's identification, or none.
     let npi = unsafe { value.NpiId.as_ref() };
@@ -215,7 +224,7 @@ fn set_events(control: &Control<'_>) -> NTSTATUS {
     });
     if !is_wsk {
         // No extension interfaces are defined.
-        return STATUS_NOT_SUPPORTED;
+        return control.refuse(STATUS_NOT_SUPPORTED);
     }
     if control.category == BASIC {
         broken(51, FUNCTION, "a basic socket has no events", None);
@@ -298,8 +307,7 @@ pub(super) fn ioctl(control: &Control<'_>) -> NTSTATUS {
         | SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS
         | SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT
         | SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS => winsock_ioctl(control),
-        _ if control.irp.is_null() => STATUS_NOT_SUPPORTED,
-        _ => control.answer(|_| Err(STATUS_NOT_SUPPORTED)),
+        _ => control.refuse(STATUS_NOT_SUPPORTED),
     }
 }
 
@@ -408,7 +416,7 @@ fn set_receive_ex(control: &Control<'_>) -> NTSTATUS {
     let object = control.object;
     let callback: PFN_WSK_RECEIVE_EX_EVENT = match control.input() {
         Ok(callback) => callback,
-        Err(status) => return status,
+        Err(status) => return control.refuse(status),
     };
     let set = |stack: &mut Stack| {
         let socket = stack.sockets.get_mut(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;

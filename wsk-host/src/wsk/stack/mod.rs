@@ -11,6 +11,7 @@ mod streams;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::task::Poll;
 
 use wsk_sys::{
     IPPROTO_IPV6, IPV6_V6ONLY, NTSTATUS, PIRP, SO_CONDITIONAL_ACCEPT, SOCK_DGRAM, SOL_SOCKET,
@@ -20,7 +21,7 @@ use wsk_sys::{
 use super::act::{Action, Actions, Completed};
 use super::category::{DATAGRAM, LISTEN};
 use super::names::Names;
-use super::network::{Binding, Kind, Network};
+use super::network::{Binding, Kind, Network, Readable};
 use super::objects::ClosedSocket;
 use super::requests::{SUCCESS, What};
 use super::socket::{Retained, Socket, State};
@@ -288,16 +289,18 @@ impl Stack {
             );
             broken(47, "WskCloseSocket", &found, Some(origin));
         }
-        let abort = !socket.is_finished();
+        // The peer's end counts when it has arrived, received or not. A silent socket sends nothing.
+        let ended = socket.streams.sent_end
+            && socket.streams.rest.is_empty()
+            && (socket.streams.received_end
+                || self.network.readable(id) == Poll::Ready(Ok(Readable::End)));
+        let abort = !ended && socket.state != State::Silent;
         socket.requests.end_all(id, |_| true, STATUS_CANCELLED, &mut actions);
         socket.closing = Some(closed);
         let arrivals = std::mem::take(&mut socket.arrivals);
         self.network.close(id, abort);
         for arrival in arrivals {
-            // One that the client is being offered is its callback's to end.
-            if arrival.stage != super::socket::Stage::Offered {
-                self.network.close(arrival.id, true);
-            }
+            self.network.close(arrival.id, true);
         }
         for (due, id) in self.network.wakeups() {
             actions.push(Action::Look { due, socket: id });

@@ -130,9 +130,7 @@ impl Stack {
         let mut actions = Vec::new();
         let ends = |what: &What| what.is_output() || what.is_input();
         socket.requests.end_all(id, ends, STATUS_LOCAL_DISCONNECT, &mut actions);
-        socket.streams.sent_end = true;
-        socket.streams.received_end = true;
-        socket.streams.told_end = true;
+        socket.state = State::Aborted;
         socket.streams.rest.clear();
         self.network.close(id, true);
         actions.extend(self.answer(id, irp, SUCCESS));

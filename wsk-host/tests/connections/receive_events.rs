@@ -1,0 +1,1 @@
+//! Data that callbacks are told of.
