@@ -57,6 +57,8 @@ pub(super) struct Events {
     pub(super) fixed: ULONG,
     /// How many calls of each have begun, or are about to.
     pub(super) running: BTreeMap<ULONG, usize>,
+    /// Those that will be told of the socket's end when another has returned.
+    pub(super) postponed: ULONG,
     /// Who waits until none of an event runs.
     pub(super) disabling: Vec<(ULONG, Irp)>,
 }
@@ -162,6 +164,8 @@ pub(super) struct Socket {
     pub(super) datagrams: Datagrams,
     /// The lists that the client has retained, by the address of their first element.
     pub(super) retained: BTreeMap<usize, Retained>,
+    /// The list that a callback is being given. One that retains it may release it before it returns.
+    pub(super) lent: Option<super::indication::Data>,
     pub(super) arrivals: VecDeque<Arrival>,
     pub(super) inspected_as: Option<InspectKey>,
     /// Inspected connections that have gone before the client has decided.
@@ -202,6 +206,7 @@ impl Socket {
             streams: Streams { ideal_backlog: 64 << 10, ..Streams::default() },
             datagrams: Datagrams::default(),
             retained: BTreeMap::new(),
+            lent: None,
             arrivals: VecDeque::new(),
             inspected_as: None,
             aborted: Vec::new(),

@@ -2,9 +2,12 @@
 
 #![allow(clippy::multiple_unsafe_ops_per_block, reason = "raw calls, one after the other")]
 
+mod conditional_accept;
 mod events;
+mod listening;
 mod receive_events;
 mod requests;
+mod stream;
 
 #[path = "../raw/mod.rs"]
 mod raw;

@@ -39,6 +39,9 @@ pub(crate) struct Request {
     pub(crate) returned: NTSTATUS,
 }
 
+// SAFETY: IRPs and events may be used in any thread.
+unsafe impl Send for Request {}
+
 /// Sets the event that it is given, if there is one, and keeps its IRP.
 pub(crate) unsafe extern "C" fn completed(
     _device: PDEVICE_OBJECT,
@@ -128,6 +131,9 @@ pub(crate) struct PoolBuffer {
     pub(crate) size: usize,
     pub(crate) buffer: PWSK_BUF,
 }
+
+// SAFETY: pool may be used in any thread.
+unsafe impl Send for PoolBuffer {}
 
 impl PoolBuffer {
     pub(crate) fn new(size: usize) -> Self {

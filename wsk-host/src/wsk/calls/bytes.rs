@@ -254,10 +254,11 @@ pub(in crate::wsk) unsafe extern "C" fn release<const C: Category>(
     // SAFETY: the caller passes a socket of this provider.
     let object = unsafe { begin(socket, C, "WskRelease") };
     let mut stack = object.host().stack();
-    let retained = stack.sockets.get_mut(&object.id).map(|socket| &mut socket.retained);
-    let released = retained.and_then(|retained| match retained.get(&list.addr()) {
-        Some(Retained::Data(_)) => retained.remove(&list.addr()),
-        _ => None,
+    let socket = stack.sockets.get_mut(&object.id);
+    let released = socket.and_then(|socket| match socket.retained.get(&list.addr()) {
+        Some(Retained::Data(_)) => socket.retained.remove(&list.addr()),
+        // Its callback has passed it on, and has not returned yet.
+        _ => socket.lent.take_if(|data| data.first() == list).map(Retained::Data),
     });
     drop(stack);
     if released.is_none() {
