@@ -17,18 +17,12 @@ fn accepted_of(events: &[Event]) -> Vec<PWSK_SOCKET> {
     sockets.collect()
 }
 
-fn giving(watcher: &Watcher) -> Option<(PVOID, *const WSK_CLIENT_CONNECTION_DISPATCH)> {
-    Some((watcher.context(), &raw const watcher::CONNECTION))
-}
-
 #[test]
 fn a_callback_gets_connections_with_its_own_callbacks() {
     on(hosts(), |client| {
         let theirs = Watcher::new();
         let context = theirs.context().expose_provenance();
-        let watcher = Watcher::new().on_accept(move |socket| {
-            // Both must be written before events are enabled, which is done after.
-            let _ = socket;
+        let watcher = Watcher::new().on_accept(move |_| {
             let context = ptr::with_exposed_provenance_mut(context);
             Some((context, &raw const watcher::CONNECTION))
         });
@@ -69,39 +63,41 @@ fn a_rejected_connection_is_reset() {
     });
 }
 
+static OFFERED: WSK_CLIENT_LISTEN_DISPATCH = WSK_CLIENT_LISTEN_DISPATCH {
+    WskAcceptEvent: Some(offered),
+    WskInspectEvent: None,
+    WskAbortEvent: None,
+};
+
+/// Writes both, and then enables events.
+unsafe extern "C" fn offered(
+    context: PVOID,
+    _flags: ULONG,
+    _local: PSOCKADDR,
+    _remote: PSOCKADDR,
+    socket: PWSK_SOCKET,
+    given: *mut PVOID,
+    table: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
+) -> NTSTATUS {
+    // SAFETY: there is room for both, and the context is a pair of this test's.
+    let slot = unsafe {
+        let (theirs, slot) = *context.cast::<(usize, *mut PWSK_SOCKET)>();
+        given.write(ptr::with_exposed_provenance_mut(theirs));
+        table.write(&raw const watcher::CONNECTION);
+        slot
+    };
+    let events = WSK_EVENT_RECEIVE | WSK_EVENT_DISCONNECT;
+    assert_eq!(set_events(socket, events), STATUS_SUCCESS);
+    // SAFETY: the test reads it when the events have come.
+    unsafe { slot.write(socket) };
+    STATUS_SUCCESS
+}
+
 #[test]
 fn events_can_be_enabled_while_the_socket_is_offered() {
     on(hosts(), |client| {
         let theirs = Watcher::new();
         let context = theirs.context().expose_provenance();
-        static OFFERED: WSK_CLIENT_LISTEN_DISPATCH = WSK_CLIENT_LISTEN_DISPATCH {
-            WskAcceptEvent: Some(offered),
-            WskInspectEvent: None,
-            WskAbortEvent: None,
-        };
-        /// Writes both, and then enables events.
-        unsafe extern "C" fn offered(
-            context: PVOID,
-            _flags: ULONG,
-            _local: PSOCKADDR,
-            _remote: PSOCKADDR,
-            socket: PWSK_SOCKET,
-            given: *mut PVOID,
-            table: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
-        ) -> NTSTATUS {
-            // SAFETY: there is room for both, and the context is a pair of this test's.
-            let slot = unsafe {
-                let (theirs, slot) = *context.cast::<(usize, *mut PWSK_SOCKET)>();
-                given.write(ptr::with_exposed_provenance_mut(theirs));
-                table.write(&raw const watcher::CONNECTION);
-                slot
-            };
-            let events = WSK_EVENT_RECEIVE | WSK_EVENT_DISCONNECT;
-            assert_eq!(set_events(socket, events), STATUS_SUCCESS);
-            // SAFETY: the test reads it when the events have come.
-            unsafe { slot.write(socket) };
-            STATUS_SUCCESS
-        }
         let slot = Box::into_raw(Box::new(ptr::null_mut::<WSK_SOCKET>()));
         let pair = Box::new((context, slot));
         let context: PVOID = ptr::from_ref(&*pair).cast_mut().cast();
@@ -136,7 +132,7 @@ fn only_sockets_of_the_callback_inherit_events() {
 
         // By a request: no events, though there is a table.
         let socket = client.connected_to(address, ptr::null_mut(), ptr::null());
-        let (context, table) = giving(&theirs).unwrap();
+        let (context, table) = (theirs.context(), &raw const watcher::CONNECTION);
         let accepted = socket_of(accept(listener, context, table).succeed());
         send_all(socket, b"hello");
         receive_nothing(accepted);

@@ -4,10 +4,12 @@
 
 mod conditional_accept;
 mod events;
+mod faults;
 mod listening;
 mod receive_events;
 mod requests;
 mod stream;
+mod windows;
 
 #[path = "../raw/mod.rs"]
 mod raw;

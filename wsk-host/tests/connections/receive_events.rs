@@ -13,12 +13,12 @@ use crate::{hosts, on};
 /// A listener, a socket without callbacks, and its peer with those of a watcher.
 fn watched(client: &Client, watcher: &Watcher, events: ULONG) -> [PWSK_SOCKET; 3] {
     let (listener, address) = client.listener(ptr::null_mut(), ptr::null());
-    let watched = client.connected_to(address, watcher.context(), &raw const watcher::CONNECTION);
+    let own = client.connected_to(address, watcher.context(), &raw const watcher::CONNECTION);
     let socket = accept(listener, ptr::null_mut(), ptr::null()).succeed();
     if events != 0 {
-        assert_eq!(set_events(watched, events), STATUS_SUCCESS);
+        assert_eq!(set_events(own, events), STATUS_SUCCESS);
     }
-    [listener, socket_of(socket), watched]
+    [listener, socket_of(socket), own]
 }
 
 fn close_all(sockets: [PWSK_SOCKET; 3]) {
@@ -180,11 +180,13 @@ fn requests_and_events_share_the_bytes_in_order() {
     });
 }
 
+/// The socket that sends what it receives.
+static ECHO: AtomicUsize = AtomicUsize::new(0);
+
 #[test]
 fn a_callback_may_send() {
     on(hosts(), |client| {
         let (listener, address) = client.listener(ptr::null_mut(), ptr::null());
-        static ECHO: AtomicUsize = AtomicUsize::new(0);
         let (sender, sent) = std::sync::mpsc::channel();
         let watcher = Watcher::new().on_receive(move |bytes| {
             let buffer = PoolBuffer::with(bytes);

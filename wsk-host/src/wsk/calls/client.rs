@@ -134,6 +134,8 @@ pub(in crate::wsk) unsafe extern "C" fn socket(
     if let Some(socket) = stack.sockets.get_mut(&id) {
         socket.object = object;
     }
+    // SAFETY: the IRP is the provider's, and the socket keeps its host.
+    unsafe { crate::wsk::act::remember(&host, id, irp) };
     let actions = stack.give(id, irp);
     drop(stack);
     keep(&client, id, &callbacks);
@@ -198,9 +200,8 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
         Ok(()) => {
             // SAFETY: the IRP is the provider's, and the socket keeps its host.
             unsafe { crate::wsk::act::remember(&host, id, irp) };
-            drop(stack);
             keep(&client, id, &callbacks);
-            stack = host.stack();
+            // The lock is still held: the result must not come before the request.
             stack.request(id, irp, What::Connect { bytes: None, sent: 0, creates: true })
         }
         Err(status) => {
