@@ -1,13 +1,14 @@
 //! Doing what the stack has decided: completing IRPs and calling the client back, now or later.
 
+use std::collections::VecDeque;
 use std::ptr;
 use std::sync::Arc;
 
 use wsk_sys::{
     DISPATCH_LEVEL, IO_NO_INCREMENT, IO_STATUS_BLOCK, NTSTATUS, PIRP, PVOID, PWSK_SOCKET,
     STATUS_DATA_NOT_ACCEPTED, STATUS_PENDING, STATUS_REQUEST_NOT_ACCEPTED, STATUS_SUCCESS, ULONG,
-    WSK_CLIENT_CONNECTION_DISPATCH, WSK_EVENT_RECEIVE_FROM, WSK_FLAG_AT_DISPATCH_LEVEL,
-    WSK_INSPECT_ID,
+    WSK_CLIENT_CONNECTION_DISPATCH, WSK_EVENT_ACCEPT, WSK_EVENT_RECEIVE, WSK_EVENT_RECEIVE_FROM,
+    WSK_FLAG_AT_DISPATCH_LEVEL, WSK_INSPECT_ID,
 };
 
 use super::address;
@@ -17,7 +18,7 @@ use super::network::{Datagram, Incoming};
 use super::objects::{ClosedSocket, origin};
 use super::options::Options;
 use super::registration::Client;
-use super::socket::{Arrival, Callbacks, InspectKey, Offer, Retained};
+use super::socket::{Arrival, Callbacks, InspectKey, Offer, Retained, State as SocketState};
 use crate::context::{calling, completing};
 use crate::host::{Host, State};
 use crate::io::IofCompleteRequest;
@@ -42,10 +43,12 @@ pub(crate) enum Action {
 pub(crate) type Actions = Vec<Action>;
 
 impl Action {
-    /// As this, of a socket that is no longer there.
-    pub(super) fn without_socket(self) -> Self {
+    /// As this, without a socket that is no longer there.
+    pub(super) fn without_socket(self, id: u64) -> Self {
         match self {
-            Self::Complete(completed) => Self::Complete(Completed { socket: 0, ..completed }),
+            Self::Complete(completed) if completed.socket == id => {
+                Self::Complete(Completed { socket: 0, ..completed })
+            }
             other => other,
         }
     }
@@ -124,44 +127,52 @@ pub(super) enum Callback {
 
 /// Does everything, each now or later. No lock of the provider's is held.
 pub(crate) fn act(host: &Host, actions: Actions) {
-    for action in actions {
-        if let Action::Look { due, socket } = action {
-            look(host, due, socket);
+    // What follows from one comes before the next. Not by recursion: there is no end to a stream.
+    let mut left = VecDeque::from(actions);
+    while let Some(action) = left.pop_front() {
+        let following = if let Action::Look { due, socket } = action {
+            look(host, due, socket)
         } else if host.defers() {
-            host.soon(Box::new(|host| act_now(host, action)));
+            host.soon(Box::new(|host| {
+                let following = act_now(host, action);
+                act(host, following);
+            }));
+            Actions::new()
         } else {
-            act_now(host, action);
+            act_now(host, action)
+        };
+        for action in following.into_iter().rev() {
+            left.push_front(action);
         }
     }
 }
 
-fn act_now(host: &Host, action: Action) {
+/// Does something, and returns what follows from it.
+fn act_now(host: &Host, action: Action) -> Actions {
     match action {
         Action::Complete(completed) => complete(host, &completed),
         Action::Call(call) => call_back(host, call),
         Action::Closed(closed) => {
-            if let Some(completed) = closed.finish() {
-                complete(host, &completed);
-            }
+            closed.finish().map_or_else(Actions::new, |completed| complete(host, &completed))
         }
         Action::Look { due, socket } => look(host, due, socket),
     }
 }
 
-fn look(host: &Host, due: Ticks, socket: u64) {
+fn look(host: &Host, due: Ticks, socket: u64) -> Actions {
+    if due <= host.0.scheduler.now() && !host.defers() {
+        return host.stack().progress(socket);
+    }
     let progress = move |host: &Host| {
         let actions = host.stack().progress(socket);
         act(host, actions);
     };
-    if due > host.0.scheduler.now() || host.defers() {
-        host.0.scheduler.at(host, due, Box::new(progress));
-    } else {
-        progress(host);
-    }
+    host.0.scheduler.at(host, due, Box::new(progress));
+    Actions::new()
 }
 
-/// Completes an IRP.
-pub(super) fn complete(host: &Host, completed: &Completed) {
+/// Completes an IRP, and returns what follows from it.
+fn complete(host: &Host, completed: &Completed) -> Actions {
     let Completed { irp, status, information, result, socket, ref client } = *completed;
     let information = match result {
         // The address is not in the trace, since it differs from run to run.
@@ -178,13 +189,10 @@ pub(super) fn complete(host: &Host, completed: &Completed) {
     host.record(What::Completion { irp: number, status, result });
     // SAFETY: as above; it is at the provider's stack location.
     completing(|| unsafe { IofCompleteRequest(irp, IO_NO_INCREMENT) });
-    if socket != 0 {
-        let actions = host.stack().delivered(socket);
-        act(host, actions);
-    }
     if let Some(client) = client {
         client.request_ended();
     }
+    if socket == 0 { Actions::new() } else { host.stack().delivered(socket) }
 }
 
 /// Where a waiting IRP finds its socket: in the room for drivers.
@@ -218,19 +226,21 @@ pub(super) unsafe fn cancel(irp: PIRP) {
     act(&host, actions);
 }
 
-/// Calls the client.
-fn call_back(host: &Host, call: Call) {
+/// Calls the client, and returns what follows from it.
+fn call_back(host: &Host, call: Call) -> Actions {
     let Call { socket: id, event, callback } = call;
     let found = {
         let stack = host.stack();
-        stack.sockets.get(&id).map(|socket| (socket.callbacks, socket.closing.is_some()))
+        stack.sockets.get(&id).map(|socket| {
+            (socket.callbacks, socket.closing.is_some() || socket.state == SocketState::Dead)
+        })
     };
-    let Some((callbacks, is_closing)) = found else {
-        return;
+    let Some((callbacks, is_over)) = found else {
+        return Actions::new();
     };
     let mut actions = Vec::new();
     match callback {
-        Callback::Accept { arrival } if is_closing => host.stack().network.close(arrival.id, true),
+        Callback::Accept { arrival } if is_over => host.stack().network.close(arrival.id, true),
         Callback::Accept { arrival } => accept(host, id, &callbacks, &arrival, &mut actions),
         Callback::Inspect { key, incoming } => {
             inspect(host, id, &callbacks, key, incoming, &mut actions);
@@ -247,7 +257,7 @@ fn call_back(host: &Host, call: Call) {
         Callback::Dead => dead(host, id, &callbacks, event),
     }
     host.stack().called(id, event, &mut actions);
-    act(host, actions);
+    actions
 }
 
 /// The flag that says at which level a callback runs, if it is that one.
@@ -330,9 +340,7 @@ fn accept(host: &Host, id: u64, callbacks: &Callbacks, arrival: &Arrival, action
     require(host, id, is_allowed, 59, FUNCTION, status);
     let mut stack = host.stack();
     if status != STATUS_SUCCESS {
-        stack.discard(accepted);
-        // Its peer is told.
-        actions.extend(stack.progress(id));
+        stack.discard(accepted, actions);
         return;
     }
     if let Some(socket) = stack.sockets.get_mut(&accepted) {
@@ -343,7 +351,7 @@ fn accept(host: &Host, id: u64, callbacks: &Callbacks, arrival: &Arrival, action
         let fixed = socket.events.fixed;
         super::stack::require_functions(&socket.callbacks, fixed, FUNCTION);
     }
-    stack.enable_fixed(accepted);
+    stack.enable_fixed(accepted, actions);
     actions.extend(stack.delivered(accepted));
     actions.extend(stack.progress(accepted));
 }
@@ -409,8 +417,12 @@ fn receive(
         });
         ("WskReceiveExEvent", status)
     } else {
-        // SAFETY: the client promises its table until its socket is closed.
-        let Some(function) = (unsafe { (*callbacks.connection).WskReceiveEvent }) else {
+        // SAFETY: the client promises its table, if it has one, until its socket is closed.
+        let table = unsafe { callbacks.connection.as_ref() };
+        let Some(function) = table.and_then(|table| table.WskReceiveEvent) else {
+            // WskReceiveExEvent was there, and is no longer.
+            take_back(host, id, first.addr(), false, "WskReceiveEvent");
+            host.stack().indicated(id, &bytes, false, actions);
             return;
         };
         // SAFETY: the client's callback gets what WSK promises it.
@@ -421,7 +433,10 @@ fn receive(
     };
     let verdict = Status(status);
     record(host, name, id, format!("{count} bytes, of which it takes {accepted}: {verdict}"));
+    let is_allowed = matches!(status, STATUS_SUCCESS | STATUS_PENDING | STATUS_DATA_NOT_ACCEPTED);
+    require(host, id, is_allowed, 55, name, status);
     let rest = match status {
+        STATUS_PENDING => Vec::new(),
         STATUS_SUCCESS => {
             if accepted > count {
                 let found = format!("it accepted {accepted} bytes of {count}");
@@ -429,15 +444,10 @@ fn receive(
             }
             bytes[accepted..].to_vec()
         }
-        STATUS_PENDING => Vec::new(),
-        STATUS_DATA_NOT_ACCEPTED => bytes,
-        _ => {
-            require(host, id, false, 55, name, status);
-            return;
-        }
+        _ => bytes,
     };
     take_back(host, id, first.addr(), status == STATUS_PENDING, name);
-    host.stack().indicated(id, &rest, actions);
+    host.stack().indicated(id, &rest, true, actions);
 }
 
 fn receive_from(
@@ -527,44 +537,61 @@ fn send_backlog(host: &Host, id: u64, callbacks: &Callbacks, size: usize) {
 /// Tells a callback by null pointers that its socket is no longer functional.
 fn dead(host: &Host, id: u64, callbacks: &Callbacks, event: ULONG) {
     let context = context(callbacks);
-    let (name, told) = if !callbacks.datagram.is_null() && event == WSK_EVENT_RECEIVE_FROM {
-        // SAFETY: the client promises its table until its socket is closed.
-        let function = unsafe { (*callbacks.datagram).WskReceiveFromEvent };
-        // SAFETY: WSK promises that a null list says so.
-        let call = |f: unsafe extern "C" fn(_, _, _) -> _| unsafe {
-            f(context, level_flag(), ptr::null_mut())
-        };
-        ("WskReceiveFromEvent", function.map(|function| calling(|| call(function))))
-    } else if !callbacks.connection.is_null() {
-        let mut accepted = 0;
-        let accepted = &raw mut accepted;
-        // SAFETY: as above.
-        let function = unsafe { (*callbacks.connection).WskReceiveEvent };
-        // SAFETY: as above.
-        let call = |f: unsafe extern "C" fn(_, _, _, _, _) -> _| unsafe {
-            f(context, level_flag(), ptr::null_mut(), 0, accepted)
-        };
-        ("WskReceiveEvent", function.map(|function| calling(|| call(function))))
-    } else if event == 0 {
-        // SAFETY: as above.
-        let function = unsafe { (*callbacks.listen).WskInspectEvent };
-        // SAFETY: as above.
-        let call = |f: unsafe extern "C" fn(_, _, _, _) -> _| unsafe {
-            f(context, ptr::null_mut(), ptr::null_mut(), ptr::null_mut())
-        };
-        ("WskInspectEvent", function.map(|function| calling(|| call(function))))
-    } else {
-        let mut given: PVOID = ptr::null_mut();
-        let mut table: *const WSK_CLIENT_CONNECTION_DISPATCH = ptr::null();
-        let (given, table) = (&raw mut given, &raw mut table);
-        // SAFETY: as above.
-        let function = unsafe { (*callbacks.listen).WskAcceptEvent };
-        let nowhere = ptr::null_mut();
-        // SAFETY: as above.
-        let call = |f: unsafe extern "C" fn(_, _, _, _, _, _, _) -> _| unsafe {
-            f(context, level_flag(), nowhere, nowhere, ptr::null_mut(), given, table)
-        };
-        ("WskAcceptEvent", function.map(|function| calling(|| call(function))))
+    let extended = host.stack().sockets.get(&id).and_then(|socket| socket.streams.receive_ex);
+    let mut accepted = 0;
+    let accepted = &raw mut accepted;
+    let (name, told) = match event {
+        WSK_EVENT_RECEIVE_FROM => {
+            // SAFETY: the client promises its table, if it has one, until its socket is closed.
+            let table = unsafe { callbacks.datagram.as_ref() };
+            let function = table.and_then(|table| table.WskReceiveFromEvent);
+            // SAFETY: WSK promises that a null list says so.
+            let call = |f: unsafe extern "C" fn(_, _, _) -> _| unsafe {
+                f(context, level_flag(), ptr::null_mut())
+            };
+            ("WskReceiveFromEvent", function.map(|function| calling(|| call(function))))
+        }
+        WSK_EVENT_RECEIVE if extended.is_some() => {
+            // SAFETY: as above.
+            let call = |f: unsafe extern "C" fn(_, _, _, _, _, _, _) -> _| unsafe {
+                f(context, level_flag(), ptr::null_mut(), ptr::null_mut(), 0, 0, accepted)
+            };
+            ("WskReceiveExEvent", extended.map(|function| calling(|| call(function))))
+        }
+        WSK_EVENT_RECEIVE => {
+            // SAFETY: as above.
+            let table = unsafe { callbacks.connection.as_ref() };
+            let function = table.and_then(|table| table.WskReceiveEvent);
+            // SAFETY: as above.
+            let call = |f: unsafe extern "C" fn(_, _, _, _, _) -> _| unsafe {
+                f(context, level_flag(), ptr::null_mut(), 0, accepted)
+            };
+            ("WskReceiveEvent", function.map(|function| calling(|| call(function))))
+        }
+        WSK_EVENT_ACCEPT => {
+            let mut given: PVOID = ptr::null_mut();
+            let mut table: *const WSK_CLIENT_CONNECTION_DISPATCH = ptr::null();
+            let (given, to_table) = (&raw mut given, &raw mut table);
+            // SAFETY: as above.
+            let table = unsafe { callbacks.listen.as_ref() };
+            let function = table.and_then(|table| table.WskAcceptEvent);
+            let nowhere = ptr::null_mut();
+            // SAFETY: as above.
+            let call = |f: unsafe extern "C" fn(_, _, _, _, _, _, _) -> _| unsafe {
+                f(context, level_flag(), nowhere, nowhere, ptr::null_mut(), given, to_table)
+            };
+            ("WskAcceptEvent", function.map(|function| calling(|| call(function))))
+        }
+        _ => {
+            // SAFETY: as above.
+            let table = unsafe { callbacks.listen.as_ref() };
+            let function = table.and_then(|table| table.WskInspectEvent);
+            // SAFETY: as above.
+            let call = |f: unsafe extern "C" fn(_, _, _, _) -> _| unsafe {
+                f(context, ptr::null_mut(), ptr::null_mut(), ptr::null_mut())
+            };
+            ("WskInspectEvent", function.map(|function| calling(|| call(function))))
+        }
     };
     if told.is_some() {
         record(host, name, id, "the socket is no longer functional".to_owned());

@@ -60,6 +60,8 @@ pub(super) enum What {
     Change,
     /// It could be answered, and only waits because of a fault.
     Answer,
+    /// As `Answer`, of a socket's creator.
+    Create,
 }
 
 /// What an accept fills, and what the accepted socket calls back with.
@@ -86,6 +88,11 @@ impl What {
     /// What goes out does so in order: an end after everything that was sent before.
     pub(super) fn is_output(&self) -> bool {
         matches!(self, Self::Send { .. } | Self::Disconnect { .. })
+    }
+
+    /// Whether its socket is not there without it.
+    pub(super) fn creates(&self) -> bool {
+        matches!(self, Self::Connect { creates: true, .. } | Self::Create)
     }
 
     pub(super) fn is_send_to(&self) -> bool {
@@ -152,6 +159,11 @@ impl Requests {
     /// Whether one of a kind waits, served or not, and is not being cancelled.
     pub(super) fn has(&self, wanted: fn(&What) -> bool) -> bool {
         self.waiting.iter().any(|waiting| wanted(&waiting.what))
+    }
+
+    /// Whether one of a kind waits that is served.
+    pub(super) fn serves(&self, wanted: fn(&What) -> bool) -> bool {
+        self.waiting.iter().any(|waiting| !waiting.held && wanted(&waiting.what))
     }
 
     /// The first request that goes out, unless it is held, and with it all that follow.
@@ -234,9 +246,7 @@ impl Requests {
 
     /// Whether one that waits creates its socket, and which is not there without it.
     pub(super) fn creates(&self, irp: PIRP) -> bool {
-        self.waiting.iter().any(|waiting| {
-            waiting.irp == irp && matches!(waiting.what, What::Connect { creates: true, .. })
-        })
+        self.waiting.iter().any(|waiting| waiting.irp == irp && waiting.what.creates())
     }
 }
 

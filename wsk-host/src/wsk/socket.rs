@@ -28,6 +28,8 @@ pub(super) enum State {
     Connected,
     /// `SIO_WSK_SET_TCP_SILENT_MODE` was set: nothing is sent any more.
     Silent,
+    /// The client has aborted its connection.
+    Aborted,
     /// No longer functional (INV-42).
     Dead,
 }
@@ -78,6 +80,8 @@ pub(super) struct Events {
     pub(super) fixed: ULONG,
     /// How many calls of each have begun, or are about to.
     pub(super) running: BTreeMap<ULONG, usize>,
+    /// Those that will be told of the socket's end when another has returned.
+    pub(super) postponed: ULONG,
     /// Who waits until none of an event runs.
     pub(super) disabling: Vec<(ULONG, Irp)>,
 }
@@ -155,8 +159,6 @@ pub(super) enum Stage {
     Pended,
     /// It may be accepted.
     Established,
-    /// The client is being given it, by a callback.
-    Offered,
 }
 
 /// The contents of a `WSK_INSPECT_ID`.
@@ -238,10 +240,5 @@ impl Socket {
 
     pub(super) fn is_bound(&self) -> bool {
         !matches!(self.state, State::Created)
-    }
-
-    /// Whether both sides have finished, and everything was received.
-    pub(super) fn is_finished(&self) -> bool {
-        self.streams.sent_end && self.streams.received_end && self.streams.rest.is_empty()
     }
 }

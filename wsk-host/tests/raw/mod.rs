@@ -8,6 +8,9 @@
 #![allow(clippy::wildcard_imports, reason = "raw calls use most of C's names")]
 #![allow(clippy::cast_ptr_alignment, reason = "addresses are of pool, which is aligned for all")]
 
+pub(crate) mod streams;
+pub(crate) mod watcher;
+
 use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ptr;
@@ -36,6 +39,9 @@ pub(crate) struct Request {
     /// What `WskXxx` returned.
     pub(crate) returned: NTSTATUS,
 }
+
+// SAFETY: IRPs and events may be used in any thread.
+unsafe impl Send for Request {}
 
 /// Sets the event that it is given, if there is one, and keeps its IRP.
 pub(crate) unsafe extern "C" fn completed(
@@ -126,6 +132,9 @@ pub(crate) struct PoolBuffer {
     pub(crate) size: usize,
     pub(crate) buffer: PWSK_BUF,
 }
+
+// SAFETY: pool may be used in any thread.
+unsafe impl Send for PoolBuffer {}
 
 impl PoolBuffer {
     pub(crate) fn new(size: usize) -> Self {

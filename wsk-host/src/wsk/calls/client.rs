@@ -6,11 +6,11 @@ use wsk_sys::ctypes::c_void;
 use wsk_sys::{
     ADDRESS_FAMILY, DISPATCH_LEVEL, NTSTATUS, PEPROCESS, PETHREAD, PIRP, PSECURITY_DESCRIPTOR,
     PSIZE_T, PSOCKADDR, PVOID, PWSK_CLIENT, SIZE_T, SOCK_STREAM, STATUS_BUFFER_OVERFLOW,
-    STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_PENDING, STATUS_SUCCESS, ULONG, USHORT,
-    WSK_CACHE_SD, WSK_CLIENT_CONNECTION_DISPATCH, WSK_CLIENT_STREAM_DISPATCH,
-    WSK_EVENT_CALLBACK_CONTROL, WSK_RELEASE_SD, WSK_SET_STATIC_EVENT_CALLBACKS, WSK_TDI_BEHAVIOR,
-    WSK_TDI_DEVICENAME_MAPPING, WSK_TDI_MAP_INFO, WSK_TRANSPORT, WSK_TRANSPORT_LIST_CHANGE,
-    WSK_TRANSPORT_LIST_QUERY,
+    STATUS_DEVICE_NOT_READY, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_PENDING,
+    STATUS_SUCCESS, ULONG, USHORT, WSK_CACHE_SD, WSK_CLIENT_CONNECTION_DISPATCH,
+    WSK_CLIENT_STREAM_DISPATCH, WSK_EVENT_CALLBACK_CONTROL, WSK_RELEASE_SD,
+    WSK_SET_STATIC_EVENT_CALLBACKS, WSK_TDI_BEHAVIOR, WSK_TDI_DEVICENAME_MAPPING, WSK_TDI_MAP_INFO,
+    WSK_TRANSPORT, WSK_TRANSPORT_LIST_CHANGE, WSK_TRANSPORT_LIST_QUERY,
 };
 
 use super::{answer, require_no_flags, take_over};
@@ -111,12 +111,18 @@ pub(in crate::wsk) unsafe extern "C" fn socket(
     new.security = security.addr();
     Stack::begin_static(&mut new);
     let mut stack = host.stack();
+    if stack.is_withdrawn {
+        drop(stack);
+        return refuse(STATUS_DEVICE_NOT_READY);
+    }
     let id = stack.add(new);
     let object = Object::create(id, category, family, &client, FUNCTION);
     if let Some(socket) = stack.sockets.get_mut(&id) {
         socket.object = object;
     }
-    let actions = stack.answer(id, irp, (STATUS_SUCCESS, trace::Result::Socket(id)));
+    // SAFETY: the IRP is the provider's, and the socket keeps its host.
+    unsafe { crate::wsk::act::remember(&host, id, irp) };
+    let actions = stack.give(id, irp);
     drop(stack);
     callbacks.keep(&host, id, object);
     act(&host, actions);
@@ -168,6 +174,10 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
     new.security = security.addr();
     Stack::begin_static(&mut new);
     let mut stack = host.stack();
+    if stack.is_withdrawn {
+        drop(stack);
+        return refuse(STATUS_DEVICE_NOT_READY);
+    }
     let id = stack.add(new);
     let object = Object::create(id, CONNECTION, family, &client, FUNCTION);
     if let Some(socket) = stack.sockets.get_mut(&id) {
@@ -178,15 +188,15 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
         Ok(()) => {
             // SAFETY: the IRP is the provider's, and the socket keeps its host.
             unsafe { crate::wsk::act::remember(&host, id, irp) };
-            drop(stack);
             callbacks.keep(&host, id, object);
-            stack = host.stack();
+            // The lock is still held: the result must not come before the request.
             stack.request(id, irp, What::Connect { bytes: None, sent: 0, creates: true })
         }
         Err(status) => {
-            stack.discard(id);
             let completed = Completed::of_no_socket(irp, status, trace::Result::Nothing);
-            vec![Action::Complete(completed)]
+            let mut actions = vec![Action::Complete(completed)];
+            stack.discard(id, &mut actions);
+            actions
         }
     };
     drop(stack);

@@ -96,7 +96,7 @@ impl Control<'_> {
         })
     }
 
-    /// Refuses a call of which nothing says whether it has an IRP. One that is there is completed.
+    /// Refuses a call, with or without an IRP: whoever passes one waits for it.
     pub(super) fn refuse(&self, status: NTSTATUS) -> NTSTATUS {
         if !self.irp.is_null() {
             return self.answer(|_| Err(status));

@@ -184,7 +184,12 @@ impl Network for Real {
 
     fn connect(&mut self, id: u64, remote: SocketAddr) -> Result<(), NTSTATUS> {
         let endpoint = self.endpoint(id)?;
-        match endpoint.inner.connect(&remote.into()) {
+        let mut result = endpoint.inner.connect(&remote.into());
+        // Linux says once more that the connection before was not made.
+        if matches!(&result, Err(error) if error.kind() == ErrorKind::ConnectionAborted) {
+            result = endpoint.inner.connect(&remote.into());
+        }
+        match result {
             Err(error) if !is_in_progress(&error) => Err(status(&error)),
             Ok(()) | Err(_) => {
                 endpoint.remote = Some(remote);

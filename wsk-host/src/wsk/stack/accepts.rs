@@ -6,11 +6,12 @@ use std::task::Poll;
 
 use wsk_sys::{
     PIRP, SO_CONDITIONAL_ACCEPT, SOCK_STREAM, SOL_SOCKET, STATUS_INVALID_DEVICE_STATE,
-    STATUS_NOT_SUPPORTED, STATUS_SUCCESS, WSK_EVENT_ACCEPT, WSK_INSPECT_ACTION, WskInspectAccept,
-    WskInspectPend, WskInspectReject,
+    STATUS_NOT_SUPPORTED, STATUS_SUCCESS, WSK_EVENT_ACCEPT, WSK_EVENT_RECEIVE, WSK_INSPECT_ACTION,
+    WskInspectAccept, WskInspectPend, WskInspectReject,
 };
 
 use super::Stack;
+use super::events::require_functions;
 use crate::trace;
 use crate::verifier::broken;
 use crate::wsk::act::{Actions, Callback};
@@ -36,7 +37,9 @@ impl Stack {
         };
         if result.is_ok() {
             socket.state = State::Listening;
-            socket.events.enabled |= socket.events.fixed & WSK_EVENT_ACCEPT;
+            let events = socket.events.fixed & WSK_EVENT_ACCEPT;
+            require_functions(&socket.callbacks, events, "WskListen");
+            socket.events.enabled |= events;
         }
         let status = result.err().unwrap_or(STATUS_SUCCESS);
         let mut actions = self.answer(id, irp, (status, trace::Result::Nothing));
@@ -135,12 +138,14 @@ impl Stack {
             let callbacks =
                 Callbacks { context: room.context, connection: room.dispatch, ..Callbacks::NONE };
             let accepted = arrival.id;
+            let fixed = socket.client.static_events() & CONNECTION_EVENTS;
+            require_functions(&callbacks, fixed, "WskAccept");
             self.make_accepted(id, &arrival, callbacks, "WskAccept");
             if let Some(socket) = self.sockets.get_mut(&id) {
                 let result = (STATUS_SUCCESS, trace::Result::Socket(accepted));
                 actions.push(socket.requests.done(id, irp, result.0, result.1));
             }
-            self.enable_fixed(accepted);
+            self.enable_fixed(accepted, actions);
             actions.extend(self.progress(accepted));
         }
     }
@@ -170,9 +175,15 @@ impl Stack {
     }
 
     /// Enables what is enabled from the beginning.
-    pub(in crate::wsk) fn enable_fixed(&mut self, id: u64) {
-        if let Some(socket) = self.sockets.get_mut(&id) {
-            socket.events.enabled |= socket.events.fixed;
+    pub(in crate::wsk) fn enable_fixed(&mut self, id: u64, actions: &mut Actions) {
+        let Some(socket) = self.sockets.get_mut(&id) else {
+            return;
+        };
+        let new = socket.events.fixed & !socket.events.enabled;
+        socket.events.enabled |= new;
+        if socket.state == State::Dead {
+            // It ended while its client was being offered it.
+            self.tell(id, new & WSK_EVENT_RECEIVE, actions);
         }
     }
 
@@ -245,7 +256,9 @@ impl Stack {
                 let found = "a stream socket has no WskInspectComplete to end it with";
                 broken(41, "WskInspectEvent", found, origin(socket.object).as_deref());
             }
-            WskInspectPend => arrival.stage = Stage::Pended,
+            // Unless WskInspectComplete was faster.
+            WskInspectPend if arrival.stage == Stage::Inspected => arrival.stage = Stage::Pended,
+            WskInspectPend => {}
             WskInspectReject => {
                 socket.arrivals.retain(|arrival| arrival.id != arrival_id);
                 self.network.close(arrival_id, true);

@@ -218,6 +218,7 @@ impl Stack {
                 }
             }
         }
+        self.tell_postponed_death(id, actions);
         actions.extend(self.progress(id));
     }
 }

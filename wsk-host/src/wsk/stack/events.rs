@@ -90,6 +90,7 @@ impl Stack {
         }
         socket.requests.undelivered -= 1;
         actions.extend(self.finish_close(id));
+        self.wake_others(actions);
     }
 
     /// Static callbacks, and those that a socket begins with.
@@ -131,6 +132,9 @@ impl Stack {
             );
             broken(51, "WskControlSocket", &found, origin(socket.object).as_deref());
         }
+        if disables {
+            return self.disable(id, events, irp);
+        }
         let is_ready = match role {
             LISTEN => socket.state == State::Listening,
             DATAGRAM => socket.state == State::Bound,
@@ -138,9 +142,6 @@ impl Stack {
         };
         if !is_ready {
             return Err(STATUS_INVALID_DEVICE_STATE);
-        }
-        if disables {
-            return self.disable(id, events, irp);
         }
         if let Some(offer) = socket.offer {
             // SAFETY: the callback that offers the socket has not returned.
@@ -187,22 +188,42 @@ impl Stack {
     }
 
     /// Tells the callbacks of a socket that it is no longer functional, by null pointers.
-    pub(super) fn tell_death(&mut self, id: u64, actions: &mut Actions) {
+    pub(super) fn tell_death(&mut self, id: u64, was_listening: bool, actions: &mut Actions) {
         let Some(socket) = self.sockets.get(&id) else {
             return;
         };
-        let inspects = socket.options.wants(SOL_SOCKET, SO_CONDITIONAL_ACCEPT);
+        let is_listener = was_listening || socket.category == LISTEN;
         // A listener's other events are its connections'.
-        let is_listener =
-            !socket.callbacks.listen.is_null() && socket.callbacks.connection.is_null();
         let own =
             if is_listener { WSK_EVENT_ACCEPT } else { WSK_EVENT_RECEIVE_FROM | WSK_EVENT_RECEIVE };
         let told = socket.events.enabled & own;
-        for event in each(told) {
-            self.call(id, event, Callback::Dead, actions);
-        }
+        let inspects = is_listener && socket.options.wants(SOL_SOCKET, SO_CONDITIONAL_ACCEPT);
+        self.tell(id, told, actions);
         if inspects && told == 0 {
             self.call(id, 0, Callback::Dead, actions);
         }
+    }
+
+    /// Tells some callbacks so. Those of data are called one after the other.
+    pub(super) fn tell(&mut self, id: u64, events: ULONG, actions: &mut Actions) {
+        let Some(socket) = self.sockets.get_mut(&id) else {
+            return;
+        };
+        if socket.is_indicating {
+            socket.events.postponed = events;
+            return;
+        }
+        for event in each(events) {
+            self.call(id, event, Callback::Dead, actions);
+        }
+    }
+
+    /// A callback has returned that another waited for.
+    pub(super) fn tell_postponed_death(&mut self, id: u64, actions: &mut Actions) {
+        let Some(socket) = self.sockets.get_mut(&id) else {
+            return;
+        };
+        let events = std::mem::take(&mut socket.events.postponed);
+        self.tell(id, events, actions);
     }
 }

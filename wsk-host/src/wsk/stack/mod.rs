@@ -11,16 +11,18 @@ mod streams;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::task::Poll;
 
 use wsk_sys::{
     IPPROTO_IPV6, IPV6_V6ONLY, NTSTATUS, PIRP, SO_CONDITIONAL_ACCEPT, SOCK_DGRAM, SOL_SOCKET,
-    STATUS_CANCELLED, STATUS_FILE_FORCED_CLOSED, STATUS_INVALID_DEVICE_STATE,
+    STATUS_CANCELLED, STATUS_FILE_FORCED_CLOSED, STATUS_INVALID_DEVICE_STATE, WSK_EVENT_ACCEPT,
+    WSK_EVENT_DISCONNECT, WSK_EVENT_RECEIVE,
 };
 
 use super::act::{Action, Actions, Completed};
 use super::category::{DATAGRAM, LISTEN};
 use super::names::Names;
-use super::network::{Binding, Kind, Network};
+use super::network::{Binding, Kind, Network, Readable};
 use super::objects::ClosedSocket;
 use super::requests::{SUCCESS, What};
 use super::socket::{Retained, Socket, State};
@@ -99,6 +101,18 @@ impl Stack {
         vec![socket.requests.done(id, irp, status, result)]
     }
 
+    /// Gives a new socket to its creator.
+    pub(super) fn give(&mut self, id: u64, irp: PIRP) -> Actions {
+        let is_held = self.random.per_mille(self.config.faults.hold);
+        let Some(socket) = self.sockets.get_mut(&id) else {
+            return Vec::new();
+        };
+        if is_held {
+            return socket.requests.wait(id, irp, What::Create, true);
+        }
+        vec![socket.requests.done(id, irp, SUCCESS.0, trace::Result::Socket(id))]
+    }
+
     /// What a socket that is no longer functional answers with. It may become so by a fault.
     pub(super) fn refuse_dead(&mut self, id: u64, irp: PIRP) -> Option<Actions> {
         let mut actions = Vec::new();
@@ -116,7 +130,10 @@ impl Stack {
 
     /// Lets a request wait, and does what can be done.
     pub(super) fn request(&mut self, id: u64, irp: PIRP, what: What) -> Actions {
-        if let Some(actions) = self.refuse_dead(id, irp) {
+        if let Some(mut actions) = self.refuse_dead(id, irp) {
+            if what.creates() {
+                self.discard(id, &mut actions);
+            }
             return actions;
         }
         let is_held = self.random.per_mille(self.config.faults.hold);
@@ -129,7 +146,7 @@ impl Stack {
             What::Receive { .. } | What::Drain => connected,
             What::Send { .. } | What::Disconnect { .. } => connected && !socket.streams.sent_end,
             What::SendTo { .. } | What::ReceiveFrom { .. } => socket.state == State::Bound,
-            What::Connect { .. } | What::Change | What::Answer => true,
+            What::Connect { .. } | What::Change | What::Answer | What::Create => true,
         };
         if !takes {
             return self.answer(id, irp, (STATUS_INVALID_DEVICE_STATE, trace::Result::Nothing));
@@ -186,27 +203,39 @@ impl Stack {
         self.send_datagrams(id, &mut actions);
         self.receive_datagrams(id, &mut actions);
         self.watch(id);
-        for (due, id) in self.network.wakeups() {
-            actions.push(Action::Look { due, socket: id });
-        }
+        self.wake_others(&mut actions);
         actions
     }
 
-    /// Tells the network what the socket waits for.
+    /// Lets those look again to whom something has happened.
+    pub(super) fn wake_others(&mut self, actions: &mut Actions) {
+        for (due, socket) in self.network.wakeups() {
+            actions.push(Action::Look { due, socket });
+        }
+    }
+
+    /// Tells the network what the socket waits for: nothing that is there and that nobody would take, or
+    /// it would be told for ever.
     fn watch(&mut self, id: u64) {
-        let Some(Socket { state, requests, events, streams, arrivals, .. }) = self.sockets.get(&id)
-        else {
+        let Some(socket) = self.sockets.get(&id) else {
             return;
         };
+        let Socket { state, requests, events, streams, .. } = socket;
         let (read, write) = match state {
-            State::Listening => (
-                requests.has(What::is_accept) || events.enabled != 0 || !arrivals.is_empty(),
-                false,
-            ),
+            State::Listening => {
+                let inspects = socket.options.wants(SOL_SOCKET, SO_CONDITIONAL_ACCEPT);
+                let has_event = events.has(WSK_EVENT_ACCEPT);
+                (inspects || has_event || requests.serves(What::is_accept), false)
+            }
             State::Connecting => (false, true),
             State::Connected => {
-                let events = events.enabled != 0 && !streams.told_end;
-                (requests.has(What::is_input) || events, requests.has(What::is_output))
+                let takes = events.has(WSK_EVENT_RECEIVE) && !streams.is_paused;
+                let ends = events.has(WSK_EVENT_DISCONNECT)
+                    && streams.rest.is_empty()
+                    && self.network.readable(id).is_pending();
+                let has_event = (takes || ends) && !streams.told_end && !socket.is_indicating;
+                let sends = requests.serves(What::is_output) || requests.serves(What::is_connect);
+                (requests.serves(What::is_input) || has_event, sends)
             }
             State::Bound => {
                 let read = requests.has(What::is_receive_from) || events.enabled != 0;
@@ -229,8 +258,7 @@ impl Stack {
         let creates = socket.requests.creates(irp);
         let mut actions = socket.requests.cancelled(id, irp);
         if creates {
-            self.discard(id);
-            actions = actions.into_iter().map(Action::without_socket).collect();
+            self.discard(id, &mut actions);
             return actions;
         }
         if socket.state == State::Connecting {
@@ -242,12 +270,15 @@ impl Stack {
         actions
     }
 
-    /// Ends a socket that its creator will never see.
-    pub(super) fn discard(&mut self, id: u64) {
+    /// Ends a socket that its creator will never see. What is to be done for it is done without it.
+    pub(super) fn discard(&mut self, id: u64, actions: &mut Actions) {
         self.network.close(id, true);
         if let Some(socket) = self.sockets.remove(&id) {
             super::objects::Object::discard(socket.object);
         }
+        let all = std::mem::take(actions);
+        actions.extend(all.into_iter().map(|action| action.without_socket(id)));
+        self.wake_others(actions);
     }
 
     /// A socket is no longer functional (INV-42).
@@ -258,17 +289,20 @@ impl Stack {
         if matches!(socket.state, State::Dead) || socket.closing.is_some() {
             return;
         }
+        let was_listening = socket.state == State::Listening;
+        let created = socket.requests.has(What::creates);
         socket.state = State::Dead;
         socket.requests.end_all(id, |_| true, STATUS_FILE_FORCED_CLOSED, actions);
+        if created && !socket.requests.has(What::creates) {
+            return self.discard(id, actions);
+        }
         let arrivals = std::mem::take(&mut socket.arrivals);
         self.network.close(id, true);
         for arrival in arrivals {
             self.network.close(arrival.id, true);
         }
-        self.tell_death(id, actions);
-        for (due, id) in self.network.wakeups() {
-            actions.push(Action::Look { due, socket: id });
-        }
+        self.tell_death(id, was_listening, actions);
+        self.wake_others(actions);
     }
 
     /// Begins a close: whatever waits is cancelled.
@@ -290,20 +324,20 @@ impl Stack {
             );
             broken(47, "WskCloseSocket", &found, Some(origin));
         }
-        let abort = !socket.is_finished();
+        // The peer's end counts when it has arrived, received or not. A silent socket sends nothing.
+        let ended = socket.streams.sent_end
+            && socket.streams.rest.is_empty()
+            && (socket.streams.received_end
+                || self.network.readable(id) == Poll::Ready(Ok(Readable::End)));
+        let abort = !ended && socket.state != State::Silent;
         socket.requests.end_all(id, |_| true, STATUS_CANCELLED, &mut actions);
         socket.closing = Some(closed);
         let arrivals = std::mem::take(&mut socket.arrivals);
         self.network.close(id, abort);
         for arrival in arrivals {
-            // One that the client is being offered is its callback's to end.
-            if arrival.stage != super::socket::Stage::Offered {
-                self.network.close(arrival.id, true);
-            }
+            self.network.close(arrival.id, true);
         }
-        for (due, id) in self.network.wakeups() {
-            actions.push(Action::Look { due, socket: id });
-        }
+        self.wake_others(&mut actions);
         actions.extend(self.finish_close(id));
         actions
     }

@@ -11,9 +11,11 @@ use wsk_sys::{
 };
 
 use super::Stack;
+use super::events::require_functions;
 use crate::trace;
-use crate::wsk::act::{Action, Actions, Callback};
+use crate::wsk::act::{Actions, Callback};
 use crate::wsk::buffer::Bytes;
+use crate::wsk::category;
 use crate::wsk::network::Readable;
 use crate::wsk::requests::{SUCCESS, What};
 use crate::wsk::socket::State;
@@ -72,7 +74,9 @@ impl Stack {
                 Poll::Ready(Err(status)) => return self.fail_connect(id, status, actions),
             }
             // Static callbacks may begin as soon as there is a connection (INV-53).
-            socket.events.enabled |= socket.events.fixed;
+            let events = socket.events.fixed & category::CONNECTION_EVENTS;
+            require_functions(&socket.callbacks, events, "WskConnect");
+            socket.events.enabled |= events;
         }
         if socket.state != State::Connected {
             return;
@@ -106,13 +110,9 @@ impl Stack {
             return;
         };
         let creates = *creates;
-        let mut ended = Vec::new();
         let result = (status, trace::Result::Nothing);
-        if socket.requests.end_first(id, What::is_connect, result, &mut ended) && creates {
-            self.discard(id);
-            actions.extend(ended.into_iter().map(Action::without_socket));
-        } else {
-            actions.extend(ended);
+        if socket.requests.end_first(id, What::is_connect, result, actions) && creates {
+            self.discard(id, actions);
         }
     }
 
@@ -130,9 +130,7 @@ impl Stack {
         let mut actions = Vec::new();
         let ends = |what: &What| what.is_output() || what.is_input();
         socket.requests.end_all(id, ends, STATUS_LOCAL_DISCONNECT, &mut actions);
-        socket.streams.sent_end = true;
-        socket.streams.received_end = true;
-        socket.streams.told_end = true;
+        socket.state = State::Aborted;
         socket.streams.rest.clear();
         self.network.close(id, true);
         actions.extend(self.answer(id, irp, SUCCESS));
@@ -246,12 +244,17 @@ impl Stack {
                 return;
             }
             let may_race = socket.requests.has(What::is_input);
+            // What follows the bytes of a receive is that receive's.
+            let has_begun = matches!(
+                socket.requests.first(What::is_input),
+                Some(What::Receive { received, .. }) if *received > 0
+            );
             let has_request = socket.requests.first(What::is_input).is_some();
             let indicates = socket.events.has(WSK_EVENT_RECEIVE)
                 && !socket.streams.is_paused
                 && socket.closing.is_none();
             // Requests go first, but for a race that nobody can exclude (INV-54).
-            let goes_on = if indicates && (!may_race || self.sometimes(8)) {
+            let goes_on = if indicates && !has_begun && (!may_race || self.sometimes(8)) {
                 self.indicate(id, actions)
             } else if has_request {
                 self.receive_first(id, actions)
@@ -309,6 +312,9 @@ impl Stack {
             return self.readable(id).map_ok(|_| 0);
         }
         loop {
+            if *received == bytes.length() {
+                return Poll::Ready(Ok(*received));
+            }
             match self.pull(id, bytes.room_from(*received)) {
                 Poll::Pending if *received > 0 && !all => return Poll::Ready(Ok(*received)),
                 Poll::Pending => return Poll::Pending,
@@ -319,11 +325,9 @@ impl Stack {
                 }
                 Poll::Ready(Err(status)) => return Poll::Ready(Err(status)),
             }
-            if *received == bytes.length() {
-                return Poll::Ready(Ok(*received));
-            }
             // A partial receive ends here; so does the first part of a chain, now and then.
-            if !all && self.config.partial_receives && self.sometimes(2) {
+            let is_partial = *received < bytes.length();
+            if is_partial && !all && self.config.partial_receives && self.sometimes(2) {
                 return Poll::Ready(Ok(*received));
             }
         }
@@ -398,17 +402,25 @@ impl Stack {
         self.call(id, WSK_EVENT_DISCONNECT, Callback::Disconnect { flags }, actions);
     }
 
-    /// A receive callback has returned, and has left some of what it was given.
-    pub(in crate::wsk) fn indicated(&mut self, id: u64, rest: &[u8], actions: &mut Actions) {
+    /// A receive callback has returned, and has left some of what it was given: by its own will, which
+    /// pauses it.
+    pub(in crate::wsk) fn indicated(
+        &mut self,
+        id: u64,
+        rest: &[u8],
+        pauses: bool,
+        actions: &mut Actions,
+    ) {
         if let Some(socket) = self.sockets.get_mut(&id) {
             socket.is_indicating = false;
             if !rest.is_empty() {
-                socket.streams.is_paused = true;
+                socket.streams.is_paused |= pauses;
                 for byte in rest.iter().rev() {
                     socket.streams.rest.push_front(*byte);
                 }
             }
         }
+        self.tell_postponed_death(id, actions);
         actions.extend(self.progress(id));
     }
 }

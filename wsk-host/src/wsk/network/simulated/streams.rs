@@ -59,9 +59,10 @@ impl Link {
 }
 
 impl Simulated {
+    /// One side of a connection, which may not know yet that there is one.
     fn link(&mut self, id: u64) -> Option<&mut Link> {
         match &mut self.endpoints.get_mut(&id)?.role {
-            Role::Connected(link) => Some(link),
+            Role::Connected(link) | Role::Connecting(Some((_, Ok(link)))) => Some(link),
             _ => None,
         }
     }
