@@ -9,19 +9,33 @@
 //! extern crate wsk_host;
 //! ```
 //!
-//! # What there is so far
+//! # What there is
 //!
-//! This is the beginning: the kernel calls that `wsk-sys` declares (but `DbgPrint`, whose number of
-//! arguments varies), and TCP (listening and connection sockets, without events and options). Its
-//! [`Network`] is in memory, between the sockets of one [`Host`], or the machine's own, so that any program
-//! can be the peer. Names, datagrams, stream and basic sockets are not there yet.
+//! - **The kernel**: every call that `wsk-sys` declares, but `DbgPrint`, whose number of arguments varies:
+//!   IRPs, MDLs, pool, events and waits, threads, work items, timers, the IRQL of each thread.
+//! - **WSK**: the five categories of sockets with every function and callback, the control codes, name
+//!   resolution, and tables as long as those of a chosen [`Windows`]. What documentation leaves open (stream
+//!   sockets' options, `WskReceiveEx`, …) is allowed rather than refused.
+//! - **Two networks** ([`Network`]). In memory, the seed of [`Timing::Mixed`] decides everything: when and
+//!   where requests complete, delays, partial receives, the order of threads, of which one runs at a time;
+//!   and time passes while all wait. So the same seed gives the same run, which [`Host::trace`] tells. Or the
+//!   machine's own network, so that any program can be the peer.
+//! - **[`Faults`]**: losses, resets, forced closes, requests that hang; allocations that
+//!   [fail](Host::fail_allocation), and WSK [withdrawn](Host::withdraw) or [not ready](Readiness).
+//! - **A verifier**, always on: it stops the process when a rule is broken that it can see, and says which,
+//!   in which call, what was found, where the object came from, and what happened before. [`rules`] lists
+//!   all of WSK's rules, what a host does when they are broken, and the tests that show it. The kernel's own
+//!   rules are reported, too: a call above the IRQL that it allows, memory freed twice or with another tag,
+//!   and the like.
 //!
-//! What it does have is WSK's freedom of timing ([`Timing`]): a request completes before the call that
-//! made it returns, or later on another thread at `DISPATCH_LEVEL`, as a seed decides. And it stops the
-//! process when a rule is broken that it can see, and says which, in which call, what was found, and where the
-//! object came from. [`rules`] lists all of WSK's rules, what a host does when they are broken, and the tests
-//! that show it. The kernel's own rules are reported, too: a call above the IRQL that it allows, memory freed
-//! twice or with another tag, and the like.
+//! [`guide`] has three clients, complete: raw, async, and with callbacks.
+//!
+//! # What it is not
+//!
+//! A process has one address space, no paging and no interrupts: memory is what it is everywhere, and a
+//! deferred procedure call runs where a thread makes a call of the kernel's or waits. What WSK does where its
+//! documentation says nothing was not compared with Windows. It runs on Linux; on Windows and macOS it was
+//! built at most.
 //!
 //! # Hosts
 //!
