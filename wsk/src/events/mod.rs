@@ -48,10 +48,12 @@ use core::net::SocketAddr;
 
 use bitflags::bitflags;
 use wsk_sys::{
-    PWSK_SOCKET, ULONG, WSK_CLIENT_CONNECTION_DISPATCH, WSK_CLIENT_DATAGRAM_DISPATCH,
+    PSOCKADDR, PWSK_SOCKET, ULONG, WSK_CLIENT_CONNECTION_DISPATCH, WSK_CLIENT_DATAGRAM_DISPATCH,
     WSK_CLIENT_LISTEN_DISPATCH, WSK_CLIENT_STREAM_DISPATCH, WSK_EVENT_ACCEPT, WSK_EVENT_DISCONNECT,
     WSK_EVENT_RECEIVE, WSK_EVENT_RECEIVE_FROM, WSK_EVENT_SEND_BACKLOG, WSK_FLAG_AT_DISPATCH_LEVEL,
 };
+
+use crate::address;
 
 pub use data::{Chunks, Data, RetainedData};
 pub use datagrams::{
@@ -117,8 +119,9 @@ pub enum Receipt {
 #[derive(Debug)]
 pub struct Incoming<'a> {
     socket: PWSK_SOCKET,
-    local: Option<SocketAddr>,
-    remote: Option<SocketAddr>,
+    /// Both are null, or valid during the call.
+    local: PSOCKADDR,
+    remote: PSOCKADDR,
     level: Level,
     of_the_call: core::marker::PhantomData<&'a ()>,
 }
@@ -133,14 +136,16 @@ impl Incoming<'_> {
 
     /// The local address, if its family is known here.
     #[must_use]
-    pub const fn local_addr(&self) -> Option<SocketAddr> {
-        self.local
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        // SAFETY: WSK's address is valid during the call, as this value is.
+        unsafe { address::read(self.local) }
     }
 
     /// The peer's address, if its family is known here.
     #[must_use]
-    pub const fn peer_addr(&self) -> Option<SocketAddr> {
-        self.remote
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        // SAFETY: WSK's address is valid during the call, as this value is.
+        unsafe { address::read(self.remote) }
     }
 
     /// What is known of the IRQL.
@@ -154,8 +159,9 @@ impl Incoming<'_> {
 #[derive(Debug)]
 pub struct Inspection<'a> {
     id: InspectId,
-    local: Option<SocketAddr>,
-    remote: Option<SocketAddr>,
+    /// Both are null, or valid during the call.
+    local: PSOCKADDR,
+    remote: PSOCKADDR,
     of_the_call: core::marker::PhantomData<&'a ()>,
 }
 
@@ -168,14 +174,16 @@ impl Inspection<'_> {
 
     /// The local address, if its family is known here.
     #[must_use]
-    pub const fn local_addr(&self) -> Option<SocketAddr> {
-        self.local
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        // SAFETY: WSK's address is valid during the call, as this value is.
+        unsafe { address::read(self.local) }
     }
 
     /// The address of who asks, if its family is known here.
     #[must_use]
-    pub const fn peer_addr(&self) -> Option<SocketAddr> {
-        self.remote
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        // SAFETY: WSK's address is valid during the call, as this value is.
+        unsafe { address::read(self.remote) }
     }
 }
 

@@ -4,7 +4,6 @@
 //! socket is no longer functional: both are answered as WSK asks for.
 
 use core::cell::Cell;
-use core::net::SocketAddr;
 use core::ptr::NonNull;
 
 use wsk_sys::{
@@ -19,7 +18,6 @@ use super::{
     ConditionalListenEvents, ConnectionEvents, ConnectionTable, Data, DatagramEvents, Datagrams,
     Decision, Disposition, Handler, Incoming, InspectId, Inspection, Level, ListenEvents, Receipt,
 };
-use crate::address;
 
 /// The context of a callback.
 ///
@@ -30,14 +28,6 @@ use crate::address;
 unsafe fn context<'a, T>(context: PVOID) -> Option<&'a Context<T>> {
     // SAFETY: the caller's promise.
     unsafe { context.cast::<Context<T>>().as_ref() }
-}
-
-/// # Safety
-///
-/// The pointers are null, or to addresses of the family that they begin with.
-unsafe fn addresses(local: PSOCKADDR, remote: PSOCKADDR) -> [Option<SocketAddr>; 2] {
-    // SAFETY: the caller's promise.
-    [local, remote].map(|address| unsafe { address::read(address) })
 }
 
 /// Offers a connection to a handler, and writes what it says (INV-59).
@@ -53,8 +43,6 @@ unsafe fn offer<C: ConnectionTable + Send + Sync + 'static>(
     given_context: *mut PVOID,
     given_table: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
 ) -> NTSTATUS {
-    // SAFETY: WSK's addresses are valid during the call.
-    let [local, remote] = unsafe { addresses(local, remote) };
     let level = Level::from_flags(flags);
     let of_the_call = core::marker::PhantomData;
     let incoming = Incoming { socket, local, remote, level, of_the_call };
@@ -138,10 +126,9 @@ pub unsafe extern "C" fn inspect<T: ConditionalListenEvents>(
         context.value.dead();
         return WskInspectReject;
     };
-    // SAFETY: WSK's addresses are valid during the call.
-    let [local, remote] = unsafe { addresses(local_address, remote_address) };
     let of_the_call = core::marker::PhantomData;
-    match context.value.inspect(Inspection { id, local, remote, of_the_call }) {
+    let inspection = Inspection { id, local: local_address, remote: remote_address, of_the_call };
+    match context.value.inspect(inspection) {
         Decision::Accept => WskInspectAccept,
         Decision::Reject => WskInspectReject,
         Decision::Pend => WskInspectPend,

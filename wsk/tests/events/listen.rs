@@ -145,6 +145,55 @@ fn connections_are_accepted_and_rejected() {
     });
 }
 
+/// Requests go before events, but for a race: every connection goes to the one or the other.
+#[test]
+fn accept_events_race_with_requests() {
+    everywhere(ACCEPT, |client, enabling| {
+        let (socket, context, address) = listener(client, Tracked::default());
+        // SAFETY: the context stays until the close.
+        let tracked = unsafe { Handler::<Tracked>::value(context) };
+        enable(socket, ACCEPT, enabling);
+        let none: *const WSK_CLIENT_CONNECTION_DISPATCH = Silent::TABLE;
+        let requests: Vec<Request> =
+            (0..2).map(|_| crate::raw::accept(socket, ptr::null_mut(), none)).collect();
+        let clients: Vec<PWSK_SOCKET> = (0..5)
+            .map(|_| {
+                let (socket, request) = begin(client, address);
+                request.succeed();
+                socket
+            })
+            .collect();
+        let completed = || requests.iter().filter(|request| request.is_complete()).count();
+        // A request that completes sets no signal of this test's: it is waited for by name.
+        while completed() + tracked.0.sockets().len() < clients.len() {
+            if !requests
+                .iter()
+                .any(|request| !request.is_complete() && request.completes_within(10))
+            {
+                client.host.settle();
+            }
+        }
+        for request in requests {
+            let is_complete = request.is_complete();
+            if !is_complete {
+                request.cancel();
+            }
+            match request.wait() {
+                (STATUS_SUCCESS, accepted) => close(socket_of(accepted)),
+                (status, _) => assert_eq!((status, is_complete), (STATUS_CANCELLED, false)),
+            }
+        }
+        clients.into_iter().for_each(close);
+        client.host.settle();
+        let contexts: Vec<PVOID> =
+            tracked.1.lock().unwrap().iter().map(|c| socket_of(*c).cast()).collect();
+        close_accepted(&tracked.0.sockets(), &contexts);
+        close(socket);
+        // SAFETY: the socket is closed.
+        unsafe { drop(Handler::<Tracked>::from_raw(context)) };
+    });
+}
+
 /// A listener that knows the contexts of what it has accepted, as the builder of sockets does.
 #[derive(Default)]
 struct Tracked(Listener, Mutex<Vec<usize>>);

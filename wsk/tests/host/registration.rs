@@ -77,3 +77,29 @@ fn a_driver_may_register_more_than_once() {
     let bind = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0));
     rt::block_on(passive(), bind).unwrap().unwrap();
 }
+
+/// What a provider's table has is what its Windows has, and calls of it are not made otherwise (INV-8).
+#[test]
+fn capabilities_are_those_of_the_running_windows() {
+    use wsk_host::Windows;
+
+    let facts = |windows| {
+        let host = Host::new(Config::default().windows(windows));
+        let _entered = host.enter();
+        let registration = Registration::register(passive()).unwrap();
+        let capabilities = registration.try_capture().unwrap().capabilities();
+        [
+            capabilities.names().is_some(),
+            capabilities.send_messages().is_some(),
+            capabilities.streams().is_some(),
+            capabilities.extended_transfers().is_some(),
+        ]
+    };
+    assert_eq!(facts(Windows::VISTA), [false, false, false, false]);
+    assert_eq!(facts(Windows::SEVEN), [true, false, false, false]);
+    assert_eq!(facts(Windows::EIGHT), [true, true, false, false]);
+    assert_eq!(facts(Windows::TEN), [true, true, false, false]);
+    assert_eq!(facts(Windows::TEN_1703), [true, true, true, false]);
+    assert_eq!(facts(Windows::TEN_1803), [true, true, true, true]);
+    assert_eq!(facts(Windows::ELEVEN), [true, true, true, true]);
+}

@@ -3,6 +3,7 @@
 mod c;
 mod headers;
 mod steps;
+mod thunks;
 
 use std::time::Instant;
 

@@ -3,14 +3,14 @@
 use anyhow::{Context, Result, ensure};
 use xshell::{Cmd, Shell, cmd};
 
-use super::{Step, c, compilers, headers, libclang, nothing, wine as wine_needs};
+use super::{Step, c, compilers, headers, libclang, nothing, thunks, wine as wine_needs};
 use crate::driver::{self, Arch};
 use crate::{project, setup, wine};
 
 /// The step that needs an older toolchain.
 pub(super) const MINIMUM: &str = "minimum";
 
-pub(super) static STEPS: [Step; 11] = [
+pub(super) static STEPS: [Step; 12] = [
     Step {
         name: "format",
         about: "the sources are formatted",
@@ -70,6 +70,12 @@ pub(super) static STEPS: [Step; 11] = [
         about: "the example drivers build, for x64 and for arm64, and never for a host",
         needs: nothing,
         run: drivers,
+    },
+    Step {
+        name: "thunks",
+        about: "callbacks that do nothing have hardly more instructions than in C",
+        needs: compilers,
+        run: thunks::compare,
     },
     Step {
         name: "wine",

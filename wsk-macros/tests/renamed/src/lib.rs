@@ -1,0 +1,57 @@
+//! That both macros find `wsk` under the name that its user gives it, without std.
+
+#![no_std]
+
+use sockets::events::{DatagramEvents, Datagrams, Disposition};
+use sockets::sys::{NTSTATUS, PVOID, USHORT};
+
+/// Takes everything.
+#[derive(Clone, Copy, Debug)]
+pub struct Sink;
+
+#[sockets::events]
+impl DatagramEvents for Sink {
+    fn receive_from(&self, _datagrams: Datagrams<'_>) -> Disposition {
+        Disposition::Accepted
+    }
+}
+
+/// A table of C's.
+#[allow(non_snake_case, non_camel_case_types, reason = "the names are C's")]
+#[repr(C)]
+#[derive(Debug)]
+pub struct PING_DISPATCH {
+    /// Which interface this is.
+    pub Version: USHORT,
+    /// The only function.
+    pub Ping: Option<unsafe extern "C" fn(context: PVOID) -> NTSTATUS>,
+}
+
+/// Its functions.
+#[sockets::provider_table(PING_DISPATCH)]
+pub struct PingDispatch {
+    Version: USHORT,
+    Ping: fn(context: PVOID),
+}
+
+#[cfg(test)]
+mod tests {
+    use wsk_host as _;
+
+    use sockets::events::DatagramTable;
+    use sockets::sys::STATUS_NOT_IMPLEMENTED;
+
+    use super::*;
+
+    #[test]
+    fn both_macros_work() {
+        assert!(Sink::TABLE.WskReceiveFromEvent.is_some());
+        let table = PING_DISPATCH { Version: 7, Ping: None };
+        // SAFETY: it is a table.
+        let ping = unsafe { PingDispatch::from_raw(&raw const table) };
+        assert_eq!(ping.version(), 7);
+        // SAFETY: there is no function that would use the context.
+        let status = unsafe { ping.ping(core::ptr::null_mut()) };
+        assert_eq!(status, STATUS_NOT_IMPLEMENTED);
+    }
+}
