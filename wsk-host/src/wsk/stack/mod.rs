@@ -1,6 +1,6 @@
 //! What sockets do: their requests and their callbacks, and the network that serves them.
 //!
-//! Everything happens under one lock and yields [`Action`](super::act::Action)s (completions, callbacks),
+//! Everything happens under one lock and yields [`Action`]s (completions, callbacks),
 //! which are done when the lock is released. A socket's close waits for all of them.
 
 mod accepts;
