@@ -3,6 +3,7 @@
 mod act;
 mod address;
 mod buffer;
+mod callbacks;
 mod calls;
 mod category;
 mod control_data;

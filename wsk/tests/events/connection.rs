@@ -83,15 +83,14 @@ const ALL: EventMask =
     EventMask::RECEIVE.union(EventMask::DISCONNECT).union(EventMask::SEND_BACKLOG);
 
 /// A connection with a recorder, and its peer without.
-struct Pair<'a> {
+struct Pair {
     listener: PWSK_SOCKET,
     socket: PWSK_SOCKET,
     peer: PWSK_SOCKET,
     context: PVOID,
-    recorder: &'a Recorder,
 }
 
-impl Pair<'_> {
+impl Pair {
     fn new(client: &Client, enabling: Enabling, way: Way) -> Self {
         let (listener, address) = client.listener(ptr::null_mut(), accepts_nobody());
         let handler = Handler::new(Recorder { way: Mutex::new(way), ..Recorder::default() });
@@ -107,9 +106,7 @@ impl Pair<'_> {
         let idle = Handler::new(Recorder::default()).unwrap();
         let peer_context = idle.into_raw();
         let peer = accept(listener, peer_context, table).succeed();
-        // SAFETY: the context is the peer's, and stays until its close.
-        let recorder = unsafe { Handler::<Recorder>::value(context) };
-        let pair = Self { listener, socket, peer: socket_of(peer), context, recorder };
+        let pair = Self { listener, socket, peer: socket_of(peer), context };
         // SAFETY: as above.
         unsafe { Handler::<Recorder>::attach(peer_context, pair.peer) };
         PEERS.with(|peers| peers.borrow_mut().push(peer_context));
@@ -121,8 +118,13 @@ impl Pair<'_> {
         assert_eq!(send(self.peer, &buffer).succeed(), bytes.len());
     }
 
+    fn recorder<'a>(&self) -> &'a Recorder {
+        // SAFETY: the context stays until `end`, after which no test uses it.
+        unsafe { Handler::<Recorder>::value(self.context) }
+    }
+
     fn received(&self) -> Vec<u8> {
-        self.recorder.received.lock().unwrap().clone()
+        self.recorder().received.lock().unwrap().clone()
     }
 
     /// Closes everything, and takes the handlers back.
@@ -154,7 +156,7 @@ fn data_is_taken_and_ends() {
         pair.send(b"hello, ");
         pair.send(b"events");
         disconnect(pair.peer).succeed();
-        let recorder = pair.recorder;
+        let recorder = pair.recorder();
         recorder.signal.wait_until(|| !recorder.ends.lock().unwrap().is_empty());
         assert_eq!(pair.received(), b"hello, events");
         assert_eq!(*recorder.ends.lock().unwrap(), [false]);
@@ -177,7 +179,7 @@ fn a_lost_connection_is_told() {
             }
         });
         abort.succeed();
-        let recorder = pair.recorder;
+        let recorder = pair.recorder();
         recorder.signal.wait_until(|| !recorder.ends.lock().unwrap().is_empty());
         assert_eq!(*recorder.ends.lock().unwrap(), [true]);
         pair.end();
@@ -190,7 +192,7 @@ fn data_that_is_left_is_received_and_events_go_on() {
     for way in [Way::Sip, Way::Refuse] {
         everywhere(ALL, |client, enabling| {
             let pair = Pair::new(client, enabling, way);
-            let recorder = pair.recorder;
+            let recorder = pair.recorder();
             pair.send(b"abc");
             recorder.signal.wait_until(|| recorder.events.load(Ordering::SeqCst) == 1);
             let taken = pair.received().len();
@@ -212,7 +214,7 @@ fn data_that_is_left_is_received_and_events_go_on() {
 fn data_is_retained_and_released_later() {
     everywhere(ALL, |client, enabling| {
         let pair = Pair::new(client, enabling, Way::Keep);
-        let recorder = pair.recorder;
+        let recorder = pair.recorder();
         pair.send(b"kept");
         pair.send(b", too");
         let kept = || {
@@ -237,7 +239,7 @@ fn data_is_retained_and_released_later() {
 fn events_race_with_requests() {
     everywhere(ALL, |client, enabling| {
         let pair = Pair::new(client, enabling, Way::Take);
-        let recorder = pair.recorder;
+        let recorder = pair.recorder();
         let buffers: Vec<PoolBuffer> = (0..5).map(|_| PoolBuffer::new(4)).collect();
         let requests: Vec<_> =
             buffers.iter().map(|buffer| receive(pair.socket, buffer, 0)).collect();
@@ -257,7 +259,7 @@ fn events_race_with_requests() {
 fn a_sender_is_told_how_much_is_ideal() {
     everywhere(ALL, |client, enabling| {
         let pair = Pair::new(client, enabling, Way::Take);
-        let recorder = pair.recorder;
+        let recorder = pair.recorder();
         // SAFETY: the peer's context is this type's, and its socket is open.
         let context = PEERS.with(|peers| *peers.borrow().last().unwrap());
         // SAFETY: as above.
@@ -277,7 +279,7 @@ fn a_sender_is_told_how_much_is_ideal() {
 fn a_socket_that_is_withdrawn_is_told_once() {
     everywhere(ALL, |client, enabling| {
         let pair = Pair::new(client, enabling, Way::Take);
-        let recorder = pair.recorder;
+        let recorder = pair.recorder();
         client.host.withdraw();
         recorder.signal.wait_until(|| recorder.deaths.load(Ordering::SeqCst) > 0);
         client.host.settle();

@@ -64,27 +64,23 @@ impl DatagramEvents for Recorder {
 const ALL: EventMask = EventMask::RECEIVE_FROM;
 
 /// A socket that sends to itself.
-struct Own<'a> {
+struct Own {
     socket: PWSK_SOCKET,
     address: SocketAddr,
     context: PVOID,
-    recorder: &'a Recorder,
 }
 
-impl Own<'_> {
+impl Own {
     fn new(client: &Client, enabling: Enabling) -> Self {
         let context = Handler::new(Recorder::default()).unwrap().into_raw();
         let table: *const WSK_CLIENT_DATAGRAM_DISPATCH = Recorder::TABLE;
         let socket = client.socket_with(WSK_FLAG_DATAGRAM_SOCKET, context, table.cast());
         // SAFETY: the socket was created with the context, which stays until its close.
-        let recorder = unsafe {
-            Handler::<Recorder>::attach(context, socket);
-            Handler::<Recorder>::value(context)
-        };
+        unsafe { Handler::<Recorder>::attach(context, socket) };
         bind(socket, ([127, 0, 0, 1], 0)).succeed();
         let address = datagram_address(socket);
         enable(socket, ALL, enabling);
-        Self { socket, address, context, recorder }
+        Self { socket, address, context }
     }
 
     fn send(&self, bytes: &[u8]) {
@@ -107,8 +103,13 @@ impl Own<'_> {
         assert_eq!(sent.succeed(), bytes.len());
     }
 
+    fn recorder<'a>(&self) -> &'a Recorder {
+        // SAFETY: the context stays until `end`, after which no test uses it.
+        unsafe { Handler::<Recorder>::value(self.context) }
+    }
+
     fn count(&self) -> usize {
-        self.recorder.received.lock().unwrap().len()
+        self.recorder().received.lock().unwrap().len()
     }
 
     fn end(self) {
@@ -134,7 +135,7 @@ fn datagrams_are_taken_with_their_sender_and_their_destination() {
         for number in 0..5_u8 {
             socket.send(&[number; 20]);
         }
-        let recorder = socket.recorder;
+        let recorder = socket.recorder();
         recorder.signal.wait_until(|| socket.count() == 5);
         let mut received = recorder.received.lock().unwrap().clone();
         received.sort();
@@ -150,7 +151,7 @@ fn datagrams_are_taken_with_their_sender_and_their_destination() {
 fn datagrams_are_retained_and_released_later() {
     everywhere(ALL, |client, enabling| {
         let socket = Own::new(client, enabling);
-        let recorder = socket.recorder;
+        let recorder = socket.recorder();
         recorder.keeps.store(true, Ordering::SeqCst);
         socket.send(b"kept");
         recorder.signal.wait_until(|| !recorder.kept.lock().unwrap().is_empty());
@@ -169,7 +170,7 @@ fn datagrams_are_retained_and_released_later() {
 fn refused_datagrams_wait_or_are_lost() {
     everywhere(ALL, |client, enabling| {
         let socket = Own::new(client, enabling);
-        let recorder = socket.recorder;
+        let recorder = socket.recorder();
         recorder.refuses.store(true, Ordering::SeqCst);
         socket.send(b"first");
         recorder.signal.wait_until(|| recorder.refusals.load(Ordering::SeqCst) == 1);
@@ -191,7 +192,7 @@ fn refused_datagrams_wait_or_are_lost() {
 fn a_socket_that_is_withdrawn_is_told_once() {
     everywhere(ALL, |client, enabling| {
         let socket = Own::new(client, enabling);
-        let recorder = socket.recorder;
+        let recorder = socket.recorder();
         client.host.withdraw();
         recorder.signal.wait_until(|| recorder.deaths.load(Ordering::SeqCst) > 0);
         client.host.settle();

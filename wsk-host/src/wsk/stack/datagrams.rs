@@ -11,8 +11,9 @@ use wsk_sys::{
 
 use super::Stack;
 use crate::trace;
-use crate::wsk::act::{Actions, Callback};
+use crate::wsk::act::Actions;
 use crate::wsk::address;
+use crate::wsk::callbacks::Callback;
 use crate::wsk::control_data::{SendControl, flags};
 use crate::wsk::network::{Datagram, Outgoing};
 use crate::wsk::options::Options;

@@ -10,7 +10,8 @@ use wsk_sys::{
 use super::Stack;
 use crate::trace;
 use crate::verifier::broken;
-use crate::wsk::act::{Action, Actions, Call, Callback};
+use crate::wsk::act::{Action, Actions};
+use crate::wsk::callbacks::{Call, Callback};
 use crate::wsk::category::{self, CONNECTION, CONNECTION_EVENTS, DATAGRAM, LISTEN, STREAM};
 use crate::wsk::objects::origin;
 use crate::wsk::socket::{Callbacks, Irp, Socket, State};

@@ -13,8 +13,9 @@ use wsk_sys::{
 use super::Stack;
 use super::events::require_functions;
 use crate::trace;
-use crate::wsk::act::{Actions, Callback};
+use crate::wsk::act::Actions;
 use crate::wsk::buffer::Bytes;
+use crate::wsk::callbacks::Callback;
 use crate::wsk::category;
 use crate::wsk::network::Readable;
 use crate::wsk::requests::{SUCCESS, What};

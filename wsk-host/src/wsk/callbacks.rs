@@ -1,0 +1,434 @@
+//! Calling the client back: what it is given, and what its answers mean.
+
+use std::ptr;
+use std::sync::Arc;
+
+use wsk_sys::{
+    DISPATCH_LEVEL, NTSTATUS, PVOID, PWSK_SOCKET, STATUS_DATA_NOT_ACCEPTED, STATUS_PENDING,
+    STATUS_REQUEST_NOT_ACCEPTED, STATUS_SUCCESS, ULONG, WSK_CLIENT_CONNECTION_DISPATCH,
+    WSK_EVENT_ACCEPT, WSK_EVENT_RECEIVE, WSK_EVENT_RECEIVE_FROM, WSK_FLAG_AT_DISPATCH_LEVEL,
+    WSK_INSPECT_ID,
+};
+
+use super::act::Actions;
+use super::address;
+use super::control_data::flags as datagram_flags;
+use super::indication::{Data, Datagrams};
+use super::network::{Datagram, Incoming};
+use super::objects::origin;
+use super::options::Options;
+use super::socket::{Arrival, Callbacks, InspectKey, Offer, Retained, State};
+use crate::context::calling;
+use crate::host::Host;
+use crate::ke::current_irql;
+use crate::trace::{Status, What};
+use crate::verifier::{Origin, broken};
+
+/// A callback that is about to begin.
+pub(crate) struct Call {
+    pub(super) socket: u64,
+    /// The event that it is of; zero if it cannot be disabled.
+    pub(super) event: ULONG,
+    pub(super) callback: Callback,
+}
+
+pub(super) enum Callback {
+    Accept {
+        arrival: Arrival,
+    },
+    Inspect {
+        key: InspectKey,
+        incoming: Incoming,
+    },
+    Abort {
+        key: InspectKey,
+    },
+    Receive {
+        bytes: Vec<u8>,
+        flags: ULONG,
+    },
+    ReceiveFrom {
+        datagrams: Vec<Datagram>,
+        options: Options,
+    },
+    Disconnect {
+        flags: ULONG,
+    },
+    SendBacklog {
+        size: usize,
+    },
+    /// The socket is no longer functional.
+    Dead,
+}
+
+/// Calls the client, and returns what follows from it.
+pub(super) fn call_back(host: &Host, call: Call) -> Actions {
+    let Call { socket: id, event, callback } = call;
+    let found = {
+        let stack = host.stack();
+        stack.sockets.get(&id).map(|socket| {
+            (socket.callbacks, socket.closing.is_some() || socket.state == State::Dead)
+        })
+    };
+    let Some((callbacks, is_over)) = found else {
+        return Actions::new();
+    };
+    let mut actions = Vec::new();
+    match callback {
+        Callback::Accept { arrival } if is_over => host.stack().network.close(arrival.id, true),
+        Callback::Accept { arrival } => accept(host, id, &callbacks, &arrival, &mut actions),
+        Callback::Inspect { key, incoming } => {
+            inspect(host, id, &callbacks, key, incoming, &mut actions);
+        }
+        Callback::Abort { key } => abort(host, id, &callbacks, key),
+        Callback::Receive { bytes, flags } => {
+            receive(host, id, &callbacks, bytes, flags, &mut actions);
+        }
+        Callback::ReceiveFrom { datagrams, options } => {
+            receive_from(host, id, &callbacks, datagrams, &options, &mut actions);
+        }
+        Callback::Disconnect { flags } => disconnect(host, id, &callbacks, flags),
+        Callback::SendBacklog { size } => send_backlog(host, id, &callbacks, size),
+        Callback::Dead => dead(host, id, &callbacks, event),
+    }
+    host.stack().called(id, event, &mut actions);
+    actions
+}
+
+/// The flag that says at which level a callback runs, if it is that one.
+fn level_flag() -> ULONG {
+    if current_irql() == DISPATCH_LEVEL { WSK_FLAG_AT_DISPATCH_LEVEL } else { 0 }
+}
+
+fn context(callbacks: &Callbacks) -> PVOID {
+    ptr::with_exposed_provenance_mut(callbacks.context)
+}
+
+fn record(host: &Host, function: &'static str, socket: u64, detail: String) {
+    host.record(What::Callback { function, socket, detail });
+}
+
+/// Stops a client whose callback has returned what it may not.
+fn require(host: &Host, id: u64, is_allowed: bool, rule: u8, function: &str, status: NTSTATUS) {
+    if !is_allowed {
+        let found = format!("it returned {}", Status(status));
+        broken(rule, function, &found, created(host, id).as_deref());
+    }
+}
+
+/// Where a socket was created.
+fn created(host: &Host, id: u64) -> Option<Arc<Origin>> {
+    let object = host.stack().sockets.get(&id).map(|socket| socket.object)?;
+    origin(object)
+}
+
+/// The two addresses of a connection, as callbacks get them.
+struct Addresses([wsk_sys::SOCKADDR_IN6; 2]);
+
+impl Addresses {
+    fn new(incoming: Incoming) -> Self {
+        // SAFETY: zeroes are addresses.
+        let mut both = Self(unsafe { std::mem::zeroed() });
+        for (to, from) in both.0.iter_mut().zip([incoming.local, incoming.remote]) {
+            // SAFETY: there is room for an address of either family.
+            unsafe { address::write(ptr::from_mut(to).cast(), from) };
+        }
+        both
+    }
+}
+
+fn accept(host: &Host, id: u64, callbacks: &Callbacks, arrival: &Arrival, actions: &mut Actions) {
+    const FUNCTION: &str = "WskAcceptEvent";
+    // SAFETY: the client promises its table until its socket is closed.
+    let Some(function) = (unsafe { (*callbacks.listen).WskAcceptEvent }) else {
+        return;
+    };
+    let accepted = arrival.id;
+    let mut given: PVOID = ptr::null_mut();
+    let mut table: *const WSK_CLIENT_CONNECTION_DISPATCH = ptr::null();
+    let (context_room, table_room) = (&raw mut given, &raw mut table);
+    let object = {
+        let mut stack = host.stack();
+        stack.make_accepted(id, arrival, Callbacks::NONE, FUNCTION);
+        let Some(inherited) = stack.sockets.get(&id).map(|listener| listener.events.fixed) else {
+            return;
+        };
+        let Some(socket) = stack.sockets.get_mut(&accepted) else {
+            return;
+        };
+        socket.events.fixed |= inherited & super::category::CONNECTION_EVENTS;
+        socket.offer = Some(Offer { context: context_room, dispatch: table_room });
+        // Whoever closes it waits for this callback.
+        socket.requests.undelivered += 1;
+        socket.object
+    };
+    let mut addresses = Addresses::new(arrival.incoming);
+    let [local, remote] = addresses.0.each_mut().map(|to| ptr::from_mut(to).cast());
+    let socket: PWSK_SOCKET = ptr::with_exposed_provenance_mut(object);
+    // SAFETY: the client's callback gets what WSK promises it.
+    let status = calling(|| unsafe {
+        function(context(callbacks), level_flag(), local, remote, socket, context_room, table_room)
+    });
+    let verdict = Status(status);
+    record(host, FUNCTION, id, format!("socket {accepted} is offered, and it returns {verdict}"));
+    let is_allowed = matches!(status, STATUS_SUCCESS | STATUS_REQUEST_NOT_ACCEPTED);
+    require(host, id, is_allowed, 59, FUNCTION, status);
+    let mut stack = host.stack();
+    if status != STATUS_SUCCESS {
+        stack.discard(accepted, actions);
+        return;
+    }
+    if let Some(socket) = stack.sockets.get_mut(&accepted) {
+        socket.offer = None;
+        socket.callbacks =
+            Callbacks { context: given.expose_provenance(), connection: table, ..Callbacks::NONE };
+        socket.callbacks.keep(host, accepted, socket.object);
+        let fixed = socket.events.fixed;
+        super::stack::require_functions(&socket.callbacks, fixed, FUNCTION);
+    }
+    stack.enable_fixed(accepted, actions);
+    actions.extend(stack.delivered(accepted));
+    actions.extend(stack.progress(accepted));
+}
+
+const UNINSPECTED: &str = "connections are inspected, and there is no callback";
+
+fn inspect(
+    host: &Host,
+    id: u64,
+    callbacks: &Callbacks,
+    key: InspectKey,
+    incoming: Incoming,
+    actions: &mut Actions,
+) {
+    const FUNCTION: &str = "WskInspectEvent";
+    // SAFETY: the client promises its table until its socket is closed.
+    let Some(function) = (unsafe { (*callbacks.listen).WskInspectEvent }) else {
+        broken(51, FUNCTION, UNINSPECTED, created(host, id).as_deref());
+    };
+    let mut inspect_id = WSK_INSPECT_ID { Key: key.key, SerialNumber: key.serial };
+    let mut addresses = Addresses::new(incoming);
+    let [local, remote] = addresses.0.each_mut().map(|to| ptr::from_mut(to).cast());
+    // SAFETY: the client's callback gets what WSK promises it.
+    let action =
+        calling(|| unsafe { function(context(callbacks), local, remote, &raw mut inspect_id) });
+    record(host, FUNCTION, id, format!("connection {} is answered {action}", key.serial));
+    host.stack().inspected(id, key, action, actions);
+}
+
+fn abort(host: &Host, id: u64, callbacks: &Callbacks, key: InspectKey) {
+    const FUNCTION: &str = "WskAbortEvent";
+    // SAFETY: the client promises its table until its socket is closed.
+    let Some(function) = (unsafe { (*callbacks.listen).WskAbortEvent }) else {
+        broken(51, FUNCTION, UNINSPECTED, created(host, id).as_deref());
+    };
+    let mut inspect_id = WSK_INSPECT_ID { Key: key.key, SerialNumber: key.serial };
+    // SAFETY: the client's callback gets what WSK promises it.
+    let status = calling(|| unsafe { function(context(callbacks), &raw mut inspect_id) });
+    record(host, FUNCTION, id, format!("connection {} has gone", key.serial));
+    require(host, id, status == STATUS_SUCCESS, 62, FUNCTION, status);
+}
+
+fn receive(
+    host: &Host,
+    id: u64,
+    callbacks: &Callbacks,
+    bytes: Vec<u8>,
+    flags: ULONG,
+    actions: &mut Actions,
+) {
+    let flags = flags | level_flag();
+    let count = bytes.len();
+    let mut data = host.by_chance(|random| Data::new(&bytes, random));
+    let first = data.first();
+    offer(host, id, first.addr(), Retained::Data(data));
+    let mut accepted = count;
+    let extended = host.stack().sockets.get(&id).and_then(|socket| socket.streams.receive_ex);
+    let (name, status) = if let Some(function) = extended {
+        // SAFETY: the client's callback gets what WSK promises it, and no control data.
+        let status = calling(|| unsafe {
+            let none = ptr::null_mut();
+            function(context(callbacks), flags, first, none, 0, count, &raw mut accepted)
+        });
+        ("WskReceiveExEvent", status)
+    } else {
+        // SAFETY: the client promises its table, if it has one, until its socket is closed.
+        let table = unsafe { callbacks.connection.as_ref() };
+        let Some(function) = table.and_then(|table| table.WskReceiveEvent) else {
+            // WskReceiveExEvent was there, and is no longer.
+            take_back(host, id, first.addr(), false, "WskReceiveEvent");
+            host.stack().indicated(id, &bytes, false, actions);
+            return;
+        };
+        // SAFETY: the client's callback gets what WSK promises it.
+        let status = calling(|| unsafe {
+            function(context(callbacks), flags, first, count, &raw mut accepted)
+        });
+        ("WskReceiveEvent", status)
+    };
+    let verdict = Status(status);
+    record(host, name, id, format!("{count} bytes, of which it takes {accepted}: {verdict}"));
+    let is_allowed = matches!(status, STATUS_SUCCESS | STATUS_PENDING | STATUS_DATA_NOT_ACCEPTED);
+    require(host, id, is_allowed, 55, name, status);
+    let rest = match status {
+        STATUS_PENDING => Vec::new(),
+        STATUS_SUCCESS => {
+            if accepted > count {
+                let found = format!("it accepted {accepted} bytes of {count}");
+                broken(55, name, &found, created(host, id).as_deref());
+            }
+            bytes[accepted..].to_vec()
+        }
+        _ => bytes,
+    };
+    take_back(host, id, first.addr(), status == STATUS_PENDING, name);
+    host.stack().indicated(id, &rest, true, actions);
+}
+
+fn receive_from(
+    host: &Host,
+    id: u64,
+    callbacks: &Callbacks,
+    datagrams: Vec<Datagram>,
+    options: &Options,
+    actions: &mut Actions,
+) {
+    const FUNCTION: &str = "WskReceiveFromEvent";
+    // SAFETY: the client promises its table until its socket is closed.
+    let Some(function) = (unsafe { (*callbacks.datagram).WskReceiveFromEvent }) else {
+        return;
+    };
+    let count = datagrams.len();
+    let flags = level_flag() | datagrams.first().map_or(0, datagram_flags);
+    let mut list = host.by_chance(|random| Datagrams::new(&datagrams, options, random));
+    let first = list.first();
+    offer(host, id, first.addr(), Retained::Datagrams(list));
+    // SAFETY: the client's callback gets what WSK promises it.
+    let status = calling(|| unsafe { function(context(callbacks), flags, first) });
+    record(host, FUNCTION, id, format!("{count} datagrams: {}", Status(status)));
+    let refused = match status {
+        STATUS_SUCCESS | STATUS_PENDING => Vec::new(),
+        STATUS_DATA_NOT_ACCEPTED => datagrams,
+        _ => {
+            require(host, id, false, 55, FUNCTION, status);
+            return;
+        }
+    };
+    take_back(host, id, first.addr(), status == STATUS_PENDING, FUNCTION);
+    host.stack().indicated_datagrams(id, refused, actions);
+}
+
+/// A list is about to be indicated. From here on it may be retained, and released by another thread, before
+/// the callback's return has said so.
+fn offer(host: &Host, id: u64, first: usize, list: Retained) {
+    if let Some(socket) = host.stack().sockets.get_mut(&id) {
+        socket.offered.insert(first);
+        socket.retained.insert(first, list);
+    }
+}
+
+/// A callback has returned, and has retained its list or not.
+fn take_back(host: &Host, id: u64, first: usize, is_retained: bool, function: &str) {
+    let mut stack = host.stack();
+    let Some(socket) = stack.sockets.get_mut(&id) else {
+        return;
+    };
+    socket.offered.remove(&first);
+    if is_retained {
+        return;
+    }
+    let list = socket.retained.remove(&first);
+    drop(stack);
+    if list.is_none() {
+        broken(57, function, "the list was released, and not retained", None);
+    }
+}
+
+fn disconnect(host: &Host, id: u64, callbacks: &Callbacks, flags: ULONG) {
+    const FUNCTION: &str = "WskDisconnectEvent";
+    // SAFETY: the client promises its table until its socket is closed.
+    let Some(function) = (unsafe { (*callbacks.connection).WskDisconnectEvent }) else {
+        return;
+    };
+    let flags = flags | level_flag();
+    // SAFETY: the client's callback gets what WSK promises it.
+    let status = calling(|| unsafe { function(context(callbacks), flags) });
+    record(host, FUNCTION, id, format!("flags {flags:#x}"));
+    require(host, id, status == STATUS_SUCCESS, 62, FUNCTION, status);
+}
+
+fn send_backlog(host: &Host, id: u64, callbacks: &Callbacks, size: usize) {
+    const FUNCTION: &str = "WskSendBacklogEvent";
+    // SAFETY: the client promises its table until its socket is closed.
+    let Some(function) = (unsafe { (*callbacks.connection).WskSendBacklogEvent }) else {
+        return;
+    };
+    // SAFETY: the client's callback gets what WSK promises it.
+    let status = calling(|| unsafe { function(context(callbacks), size) });
+    record(host, FUNCTION, id, format!("{size} bytes"));
+    require(host, id, status == STATUS_SUCCESS, 62, FUNCTION, status);
+}
+
+/// Tells a callback by null pointers that its socket is no longer functional.
+fn dead(host: &Host, id: u64, callbacks: &Callbacks, event: ULONG) {
+    let context = context(callbacks);
+    let extended = host.stack().sockets.get(&id).and_then(|socket| socket.streams.receive_ex);
+    let mut accepted = 0;
+    let accepted = &raw mut accepted;
+    let (name, told) = match event {
+        WSK_EVENT_RECEIVE_FROM => {
+            // SAFETY: the client promises its table, if it has one, until its socket is closed.
+            let table = unsafe { callbacks.datagram.as_ref() };
+            let function = table.and_then(|table| table.WskReceiveFromEvent);
+            // SAFETY: WSK promises that a null list says so.
+            let call = |f: unsafe extern "C" fn(_, _, _) -> _| unsafe {
+                f(context, level_flag(), ptr::null_mut())
+            };
+            ("WskReceiveFromEvent", function.map(|function| calling(|| call(function))))
+        }
+        WSK_EVENT_RECEIVE if extended.is_some() => {
+            // SAFETY: as above.
+            let call = |f: unsafe extern "C" fn(_, _, _, _, _, _, _) -> _| unsafe {
+                f(context, level_flag(), ptr::null_mut(), ptr::null_mut(), 0, 0, accepted)
+            };
+            ("WskReceiveExEvent", extended.map(|function| calling(|| call(function))))
+        }
+        WSK_EVENT_RECEIVE => {
+            // SAFETY: as above.
+            let table = unsafe { callbacks.connection.as_ref() };
+            let function = table.and_then(|table| table.WskReceiveEvent);
+            // SAFETY: as above.
+            let call = |f: unsafe extern "C" fn(_, _, _, _, _) -> _| unsafe {
+                f(context, level_flag(), ptr::null_mut(), 0, accepted)
+            };
+            ("WskReceiveEvent", function.map(|function| calling(|| call(function))))
+        }
+        WSK_EVENT_ACCEPT => {
+            let mut given: PVOID = ptr::null_mut();
+            let mut table: *const WSK_CLIENT_CONNECTION_DISPATCH = ptr::null();
+            let (given, to_table) = (&raw mut given, &raw mut table);
+            // SAFETY: as above.
+            let table = unsafe { callbacks.listen.as_ref() };
+            let function = table.and_then(|table| table.WskAcceptEvent);
+            let nowhere = ptr::null_mut();
+            // SAFETY: as above.
+            let call = |f: unsafe extern "C" fn(_, _, _, _, _, _, _) -> _| unsafe {
+                f(context, level_flag(), nowhere, nowhere, ptr::null_mut(), given, to_table)
+            };
+            ("WskAcceptEvent", function.map(|function| calling(|| call(function))))
+        }
+        _ => {
+            // SAFETY: as above.
+            let table = unsafe { callbacks.listen.as_ref() };
+            let function = table.and_then(|table| table.WskInspectEvent);
+            // SAFETY: as above.
+            let call = |f: unsafe extern "C" fn(_, _, _, _) -> _| unsafe {
+                f(context, ptr::null_mut(), ptr::null_mut(), ptr::null_mut())
+            };
+            ("WskInspectEvent", function.map(|function| calling(|| call(function))))
+        }
+    };
+    if told.is_some() {
+        record(host, name, id, "the socket is no longer functional".to_owned());
+    }
+}
