@@ -73,3 +73,31 @@ fn a_failure_ends_the_seeds() {
     assert!(panic.is_err());
     assert_eq!(*runs.lock().unwrap(), 4);
 }
+
+/// A failing test says with which seed it failed, and what the host saw before.
+#[cfg(not(miri))]
+#[test]
+fn a_failure_tells_the_seed_and_what_happened() {
+    const FAILS: &str = "WSK_HOST_FAILS";
+    if std::env::var_os(FAILS).is_some() {
+        testing::run(Config::default(), 0..10, |host| {
+            // SAFETY: the memory is freed once.
+            unsafe {
+                host.fail_allocation(1);
+                assert!(ExAllocatePoolWithTag(NonPagedPoolNx, 10, TAG).is_null());
+            }
+            assert!(host.config() != Config::default().seed(7), "the seventh");
+        });
+        return;
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["a_failure_tells_the_seed_and_what_happened", "--exact", "--nocapture"])
+        .env(FAILS, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{said}");
+    for text in ["the seventh", "this happened with Config", "Mixed(7)", "allocation 1 fails"] {
+        assert!(said.contains(text), "`{text}` is not said in:\n{said}");
+    }
+}
