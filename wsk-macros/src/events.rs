@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Error, Ident, ImplItem, ItemImpl, Path, Result};
+use syn::{Error, Ident, ImplItem, ItemImpl, Path, Result, TypeParamBound};
 
 use crate::paths;
 
@@ -112,6 +112,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
              `ConditionalListenEvents` and `ConnectionEvents`",
         ));
     };
+    require_static(&item)?;
     let implemented = implemented(&item, found)?;
     Ok(tables(&item, path, found, &implemented))
 }
@@ -135,6 +136,35 @@ fn find_trait(item: &ItemImpl) -> Result<Option<(&Path, &'static Trait)>> {
             ),
         )),
     }
+}
+
+/// Stops at a type parameter that may be a borrowed type: WSK calls back whenever it likes. The compiler would
+/// say so as well, and more than once.
+fn require_static(item: &ItemImpl) -> Result<()> {
+    /// Bounds that say nothing about how long a type lives. Any other may be of a trait that does.
+    const SILENT: [&str; 8] =
+        ["Send", "Sync", "Sized", "Copy", "Clone", "Debug", "Default", "Unpin"];
+    let is_silent = |bound: &TypeParamBound| match bound {
+        TypeParamBound::Trait(bound) => bound
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| SILENT.iter().any(|silent| last.ident == silent)),
+        _ => false,
+    };
+    let has_clauses = item.generics.where_clause.is_some();
+    for parameter in item.generics.type_params() {
+        if !has_clauses && parameter.bounds.iter().all(is_silent) {
+            let name = &parameter.ident;
+            return Err(Error::new(
+                name.span(),
+                format!(
+                    "WSK may call back at any time, so `{name}` must own what it has: `{name}: 'static`"
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The methods that are there, each of which must be one of the trait's.
