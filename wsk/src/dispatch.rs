@@ -237,6 +237,15 @@ impl Category for ListenDispatch {
     }
 }
 
+impl Category for DatagramDispatch {
+    const FLAGS: SocketFlags = SocketFlags::DATAGRAM;
+
+    unsafe fn of(socket: PWSK_SOCKET) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self::of(socket) }
+    }
+}
+
 impl Category for ConnectionDispatch {
     const FLAGS: SocketFlags = SocketFlags::CONNECTION;
 

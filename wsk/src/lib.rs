@@ -67,7 +67,7 @@ pub use wsk_sys as sys;
 
 pub use buffer::{BufResult, Buffer, IoBuf, Slice};
 pub use capabilities::{Capabilities, WindowsVersion, has};
-pub use net::{TcpListener, TcpStream};
+pub use net::{TcpListener, TcpStream, UdpSocket};
 pub use registration::{Provider, Registration, Version};
 pub use rt::{Runtime, Spawner};
 pub use status::{Error, ErrorKind, Result};

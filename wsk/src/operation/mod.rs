@@ -24,8 +24,8 @@ use core::task::{Context, Poll, Waker};
 use wsk_sys::{
     IO_STACK_LOCATION, IRP, IoCancelIrp, IoInitializeIrp, IoReuseIrp, IoSetCompletionRoutine,
     IoSizeOfIrp, NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, PWSK_SOCKET,
-    STATUS_MORE_PROCESSING_REQUIRED, STATUS_NOT_IMPLEMENTED, STATUS_UNSUCCESSFUL, TRUE, WSK_BUF,
-    WSK_SOCKET,
+    STATUS_MORE_PROCESSING_REQUIRED, STATUS_NOT_IMPLEMENTED, STATUS_UNSUCCESSFUL, TRUE, ULONG,
+    WSK_BUF, WSK_SOCKET,
 };
 
 use self::state::{Completion, Leave, State};
@@ -51,6 +51,9 @@ pub(crate) struct Payload {
     pub(crate) buffer: Option<Buffer>,
     /// What describes the buffer to WSK, which may read it as long as it uses the buffer.
     pub(crate) descriptor: WSK_BUF,
+    /// How much control data there is room for, which is none, and what WSK says of a received datagram.
+    pub(crate) control_length: ULONG,
+    pub(crate) control_flags: ULONG,
     /// What a socket that the request delivers will live in, made before it can arrive.
     pub(crate) delivered: Option<NewSocket>,
 }
@@ -87,6 +90,8 @@ impl Operation {
                 remote: Storage::EMPTY,
                 buffer: None,
                 descriptor: Buffer::empty().describe(0, 0),
+                control_length: 0,
+                control_flags: 0,
                 delivered: None,
             }),
             socket: UnsafeCell::new(None),

@@ -3,14 +3,14 @@
 use core::net::SocketAddr;
 use core::ptr;
 
-use wsk_sys::{IPPROTO_TCP, PWSK_BUF, SOCK_STREAM};
+use wsk_sys::{IPPROTO_TCP, SOCK_STREAM};
 
 use super::{Closing, Socket, Transport, local, remote};
 use crate::address::{self, Storage};
 use crate::buffer::{BufResult, Buffer, IoBuf};
 use crate::dispatch::ConnectionDispatch;
 use crate::flags::{DisconnectFlags, ReceiveFlags, SendFlags};
-use crate::operation::{Outcome, Payload};
+use crate::operation::Payload;
 use crate::registration::Provider;
 use crate::status::{Result, known};
 
@@ -98,41 +98,16 @@ impl ConnectionSocket {
         start: usize,
         end: usize,
     ) -> (Result<usize>, Buffer) {
-        let shared = self.0.shared();
-        let mut idle = match shared.idle() {
-            Ok(idle) => idle,
-            Err(error) => return (Err(error), buffer),
-        };
-        let payload = idle.payload();
-        payload.descriptor = buffer.describe(start, end);
-        payload.buffer = Some(buffer);
-        let call = |dispatch: ConnectionDispatch, irp, payload: *mut Payload| {
-            // SAFETY: the payload is the request's, and stays until it completes.
-            let descriptor: PWSK_BUF = unsafe { &raw mut (*payload).descriptor };
-            match transfer {
-                // SAFETY: the socket is connected; the buffer stays until the request completes.
-                Transfer::Send => unsafe { dispatch.send(descriptor, SendFlags::empty(), irp) },
-                // SAFETY: as above.
-                Transfer::Receive => unsafe {
-                    dispatch.receive(descriptor, ReceiveFlags::empty(), irp)
-                },
-            }
+        let call = |dispatch: ConnectionDispatch, descriptor, irp, _: *mut Payload| match transfer {
+            // SAFETY: the socket is connected; the buffer stays until the request completes.
+            Transfer::Send => unsafe { dispatch.send(descriptor, SendFlags::empty(), irp) },
+            // SAFETY: as above.
+            Transfer::Receive => unsafe {
+                dispatch.receive(descriptor, ReceiveFlags::empty(), irp)
+            },
         };
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-        let in_flight = unsafe { self.0.start(idle, call) };
-        match in_flight.await {
-            Outcome::Completed(mut idle, result) => {
-                let buffer = idle.payload().buffer.take().unwrap_or(Buffer::empty());
-                let result = shared.completed(idle, result).map(|(idle, information)| {
-                    shared.requests.put(idle);
-                    // No system should report more than it was given room for.
-                    information.min(end - start)
-                });
-                (result, buffer)
-            }
-            // The system does not implement the call, and may still use the buffer.
-            Outcome::Refused(error) => (Err(error), Buffer::empty()),
-        }
+        unsafe { self.0.transfer((buffer, start, end), |_| (), call, |_, count| count) }.await
     }
 
     /// Ends the sending half, after everything that was sent.

@@ -6,6 +6,7 @@
 //! stop waiting for it (INV-5, INV-18).
 
 mod connection;
+mod datagram;
 mod listen;
 
 use core::future::Future;
@@ -16,12 +17,14 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 use core::task::{Context, Poll};
 
 use wsk_sys::{
-    ADDRESS_FAMILY, NTSTATUS, PDEVICE_OBJECT, PIRP, PSOCKADDR, PVOID, PWSK_SOCKET,
+    ADDRESS_FAMILY, NTSTATUS, PDEVICE_OBJECT, PIRP, PSOCKADDR, PVOID, PWSK_BUF, PWSK_SOCKET,
     STATUS_FILE_FORCED_CLOSED, STATUS_MORE_PROCESSING_REQUIRED, ULONG, USHORT, WSK_SOCKET,
 };
 
 pub(crate) use self::connection::ConnectionSocket;
+pub(crate) use self::datagram::DatagramSocket;
 pub(crate) use self::listen::ListenSocket;
+use crate::buffer::Buffer;
 use crate::dispatch::{BasicDispatch, Category};
 use crate::operation::{Cache, Idle, InFlight, Operation, Outcome, Payload};
 use crate::pool::PoolBox;
@@ -313,6 +316,53 @@ impl<C: Category> Socket<C> {
                 }
                 Outcome::Refused(error) => Err(error),
             }
+        }
+    }
+
+    /// Makes a request with `start..end` of a buffer, which must be within it. `finish` takes the result
+    /// out of the payload, and is told how many bytes were transferred.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Idle::start`]. The call is given the payload's descriptor, and through it the buffer.
+    pub(crate) async unsafe fn transfer<T>(
+        &self,
+        (buffer, start, end): (Buffer, usize, usize),
+        prepare: impl FnOnce(&mut Payload),
+        call: impl FnOnce(C, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
+        finish: impl FnOnce(&mut Payload, usize) -> T,
+    ) -> (Result<T>, Buffer) {
+        let shared = self.shared();
+        let in_flight = {
+            let mut idle = match shared.idle() {
+                Ok(idle) => idle,
+                Err(error) => return (Err(error), buffer),
+            };
+            let payload = idle.payload();
+            payload.descriptor = buffer.describe(start, end);
+            payload.buffer = Some(buffer);
+            prepare(payload);
+            let call = |dispatch, irp, payload: *mut Payload| {
+                // SAFETY: the payload is the request's, and stays until it completes.
+                let descriptor: PWSK_BUF = unsafe { &raw mut (*payload).descriptor };
+                call(dispatch, descriptor, irp, payload)
+            };
+            // SAFETY: the caller's promise.
+            unsafe { self.start(idle, call) }
+        };
+        match in_flight.await {
+            Outcome::Completed(mut idle, result) => {
+                let buffer = idle.payload().buffer.take().unwrap_or(Buffer::empty());
+                let result = shared.completed(idle, result).map(|(mut idle, information)| {
+                    // No system should report more than it was given room for.
+                    let value = finish(idle.payload(), information.min(end - start));
+                    shared.requests.put(idle);
+                    value
+                });
+                (result, buffer)
+            }
+            // The system does not implement the call, and may still use the buffer.
+            Outcome::Refused(error) => (Err(error), Buffer::empty()),
         }
     }
 

@@ -13,3 +13,4 @@ mod real;
 mod registration;
 mod runtime;
 mod support;
+mod udp;

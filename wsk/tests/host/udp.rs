@@ -1,0 +1,212 @@
+//! UDP, in memory and with programs of this machine.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use wsk::{Buffer, ErrorKind, Provider, Result, UdpSocket};
+use wsk_host::{Config, Faults, Host, Network, Timing};
+
+use crate::support::{buffer, everywhere, join, on, on_host, poll_times};
+
+const LOCAL: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
+
+async fn bound(wsk: &Provider) -> Result<(UdpSocket, SocketAddr)> {
+    let socket = UdpSocket::bind(wsk, LOCAL).await?;
+    let address = socket.local_addr().await?;
+    Ok((socket, address))
+}
+
+#[test]
+fn datagrams_go_both_ways_and_say_where_they_come_from() {
+    everywhere(async |wsk| {
+        let ((server, server_address), (client, client_address)) =
+            (bound(&wsk).await?, bound(&wsk).await?);
+        let (sent, _) = client.send_to(buffer(b"ping")?, server_address).await.into_result()?;
+        assert_eq!(sent, 4);
+        let ((received, from), filled) = server.recv_from(Buffer::new(10)?).await.into_result()?;
+        assert_eq!((&filled[..received], from), (&b"ping"[..], client_address));
+        server.send_to(filled.slice(..received)?, from).await.into_result()?;
+        let ((received, from), filled) = client.recv_from(Buffer::new(4)?).await.into_result()?;
+        assert_eq!((&filled[..received], from), (&b"ping"[..], server_address));
+        Ok(())
+    });
+}
+
+#[test]
+fn ipv6_works_the_same_and_families_do_not_mix() {
+    everywhere(async |wsk| {
+        let socket = UdpSocket::bind(&wsk, (Ipv6Addr::LOCALHOST, 0)).await?;
+        let address = socket.local_addr().await?;
+        socket.send_to(buffer(b"six")?, address).await.into_result()?;
+        let ((received, from), _) = socket.recv_from(Buffer::new(10)?).await.into_result()?;
+        assert_eq!((received, from), (3, address));
+
+        let (v4, _) = bound(&wsk).await?;
+        let result = v4.send_to(buffer(b"kept")?, address).await;
+        assert_eq!(result.0.unwrap_err().kind(), ErrorKind::AddrNotAvailable);
+        assert_eq!(&result.1[..], b"kept");
+        assert!(v4.connect(address).await.is_err());
+        Ok(())
+    });
+}
+
+#[test]
+fn a_datagram_that_does_not_fit_is_an_error_with_what_fitted() {
+    everywhere(async |wsk| {
+        let (socket, address) = bound(&wsk).await?;
+        socket.send_to(buffer(b"too long")?, address).await.into_result()?;
+        let result = socket.recv_from(Buffer::new(3)?).await;
+        assert_eq!(result.0.unwrap_err().kind(), ErrorKind::InvalidSize);
+        assert_eq!(&result.1[..], b"too");
+        // The next one is whole.
+        socket.send_to(Buffer::empty(), address).await.into_result()?;
+        let ((received, _), _) = socket.recv_from(Buffer::new(3)?).await.into_result()?;
+        assert_eq!(received, 0);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_socket_with_a_peer_hears_nobody_else() {
+    everywhere(async |wsk| {
+        let ((server, address), (other, _)) = (bound(&wsk).await?, bound(&wsk).await?);
+        let (client, client_address) = bound(&wsk).await?;
+        let client = client.connect(address).await?;
+        other.send_to(buffer(b"noise")?, client_address).await.into_result()?;
+        client.send(buffer(b"hello")?).await.into_result()?;
+        let ((_, from), filled) = server.recv_from(Buffer::new(5)?).await.into_result()?;
+        server.send_to(filled, from).await.into_result()?;
+        let (received, filled) = client.recv(Buffer::new(10)?).await.into_result()?;
+        assert_eq!(&filled[..received], b"hello");
+        Ok(())
+    });
+}
+
+#[test]
+fn receiving_can_be_dropped_and_several_can_wait() {
+    everywhere(async |wsk| {
+        let (socket, address) = bound(&wsk).await?;
+        // Not even polled, and in flight.
+        for polls in 0..2 {
+            assert!(poll_times(socket.recv_from(Buffer::new(10)?), polls).await.is_none());
+        }
+        let receive = async || socket.recv_from(Buffer::new(10)?).await.into_result();
+        let send = async {
+            for bytes in [b"one", b"two"] {
+                socket.send_to(buffer(bytes)?, address).await.into_result()?;
+            }
+            Ok::<_, wsk::Error>(())
+        };
+        let ((first, second), result) = join(join(receive(), receive()), send).await;
+        result?;
+        let mut received = [first?, second?].map(|((count, _), bytes)| bytes[..count].to_vec());
+        received.sort();
+        assert_eq!(received, [b"one", b"two"]);
+        socket.close().await;
+        Ok(())
+    });
+}
+
+/// A conversation over a network that loses: whoever gets no answer in time asks again. There are no
+/// time-outs here yet, so that the host's clock decides when nothing comes any more.
+#[test]
+fn what_is_lost_is_not_received() {
+    let config = Config::default()
+        .faults(Faults { loss: 300, ..Faults::default() })
+        .delay(Duration::from_millis(5));
+    for seed in 0..if cfg!(miri) { 1 } else { 20 } {
+        let host = Host::new(config.seed(seed));
+        let settling = host.clone();
+        let run = async move |wsk: Provider| {
+            let (socket, address) = bound(&wsk).await?;
+            for number in 0..50 {
+                socket.send_to(buffer(&[number])?, address).await.into_result()?;
+            }
+            settling.settle();
+            let mut received = Vec::new();
+            loop {
+                match poll_times(socket.recv_from(Buffer::new(1)?), 1).await {
+                    Some(result) => received.push(result.into_result()?.1[0]),
+                    // It may only have been put off.
+                    None if received.is_empty() => {}
+                    None => break,
+                }
+            }
+            Ok(received)
+        };
+        let received = on_host(&host, run).unwrap();
+        assert!(received.len() < 50, "{received:?}");
+        assert_eq!(host.outstanding_allocations(), 0);
+    }
+}
+
+#[test]
+fn every_allocation_may_fail() {
+    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(3)] {
+        let mut failures = 0;
+        for number in 1.. {
+            assert!(number < 1000, "the scenario never gets through");
+            let host = Host::new(Config::default().timing(timing));
+            host.fail_allocation(number);
+            let result = on_host(&host, async |wsk| {
+                let (socket, address) = bound(&wsk).await?;
+                let peer = socket.connect(address).await?;
+                peer.send(buffer(b"self")?).await.into_result()?;
+                peer.recv(Buffer::new(4)?).await.into_result()?;
+                socket.close().await;
+                Ok(())
+            });
+            assert_eq!(host.outstanding_allocations(), 0, "{timing:?}, allocation {number}");
+            match result {
+                Ok(()) => break,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::OutOfMemory),
+            }
+            failures += 1;
+        }
+        assert!(failures >= 6, "only {failures} allocations were made to fail");
+    }
+}
+
+#[test]
+fn a_warm_socket_allocates_nothing() {
+    let host = Host::new(Config::default().timing(Timing::Deferred));
+    let counted = host.clone();
+    let run = async move |wsk: Provider| {
+        let (socket, address) = bound(&wsk).await?;
+        let (mut out, mut back) = (buffer(b"ping")?, Buffer::new(4)?);
+        let mut before = 0;
+        for round in 0..20 {
+            if round == 2 {
+                before = counted.allocations();
+            }
+            let (sent, received) = join(socket.send_to(out, address), socket.recv_from(back)).await;
+            (_, out) = sent.into_result()?;
+            (_, back) = received.into_result()?;
+        }
+        Ok(counted.allocations() - before)
+    };
+    assert_eq!(on_host(&host, run).unwrap(), 0);
+}
+
+#[test]
+#[cfg(not(miri))]
+fn a_program_of_this_machine_is_the_peer() {
+    let peer = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = peer.local_addr().unwrap();
+    for timing in [Timing::Inline, Timing::Deferred] {
+        let config = Config { network: Network::Real, timing, ..Config::default() };
+        let run = async |wsk: Provider| {
+            let (socket, own) = bound(&wsk).await?;
+            socket.send_to(buffer(b"from the driver")?, address).await.into_result()?;
+            let mut bytes = [0; 100];
+            let (received, from) = peer.recv_from(&mut bytes).unwrap();
+            assert_eq!((&bytes[..received], from), (&b"from the driver"[..], own));
+            peer.send_to(b"from a program", own).unwrap();
+            let ((received, from), filled) =
+                socket.recv_from(Buffer::new(100)?).await.into_result()?;
+            assert_eq!((&filled[..received], from), (&b"from a program"[..], address));
+            Ok(())
+        };
+        on(config, run).unwrap();
+    }
+}
