@@ -61,6 +61,7 @@ pub mod rt;
 mod socket;
 mod status;
 mod sync;
+pub mod time;
 
 pub use wsk_macros::{events, provider_table};
 pub use wsk_sys as sys;

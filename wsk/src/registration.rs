@@ -190,6 +190,7 @@ impl Drop for Registration {
         if let Some(reaper) = self.reaper.take() {
             reaper.join(passive);
         }
+        crate::time::flush(passive);
         // SAFETY: the core came from a `PoolBox`, and nobody else is left who has it.
         drop(unsafe { PoolBox::from_raw(self.core) });
     }

@@ -13,4 +13,5 @@ mod real;
 mod registration;
 mod runtime;
 mod support;
+mod time;
 mod udp;

@@ -1,0 +1,136 @@
+//! Time-outs and waiting, in the host's own time.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use wsk::time::{Sleep, sleep, timeout};
+use wsk::{Buffer, ErrorKind, Provider, TcpListener, TcpStream, UdpSocket};
+use wsk_host::{Config, Host, Timing};
+
+use crate::support::{buffer, everywhere, join, on, on_host, pair};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[test]
+fn an_hour_passes_for_the_host_only() {
+    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1)] {
+        let host = Host::new(Config::default().timing(timing));
+        let clock = host.clone();
+        let start = Instant::now();
+        let waited = on_host(&host, async |_| {
+            let before = clock.elapsed();
+            sleep(HOUR).await?;
+            Ok(clock.elapsed() - before)
+        });
+        assert!((HOUR..HOUR + Duration::from_secs(1)).contains(&waited.unwrap()));
+        assert!(start.elapsed() < HOUR / 60);
+        assert_eq!(host.outstanding_allocations(), 0);
+    }
+}
+
+#[test]
+fn what_hangs_is_given_up_and_what_does_not_is_not() {
+    everywhere(async |wsk| {
+        let (client, server) = pair(&wsk).await?;
+        let result = timeout(HOUR, client.recv(Buffer::new(10)?)).await;
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::TimedOut);
+        // The socket is as good as before, and the request that was given up takes nothing along.
+        server.send_all(buffer(b"late")?).await.into_result()?;
+        let mut received = 0;
+        while received < 4 {
+            received += timeout(HOUR, client.recv(Buffer::new(10)?)).await?.into_result()?.0;
+        }
+        let socket = UdpSocket::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+        let result = timeout(HOUR, socket.recv_from(Buffer::new(10)?)).await;
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::TimedOut);
+        let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+        assert!(timeout(HOUR, listener.accept()).await.is_err());
+        // A time-out loses no connection.
+        let address = listener.local_addr().await?;
+        let connected = timeout(HOUR, TcpStream::connect(&wsk, address)).await?;
+        timeout(HOUR, listener.accept()).await??;
+        connected.map(drop)
+    });
+}
+
+/// A peer that never acknowledges may hold up a shutdown (INV-50): here one that never reads.
+#[test]
+fn a_send_that_finds_no_room_is_given_up() {
+    let config = Config::default().window(10);
+    let run = async |wsk: Provider| {
+        let (client, server) = pair(&wsk).await?;
+        let result = timeout(HOUR, client.send(buffer(&[7; 1000])?)).await;
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::TimedOut);
+        drop(server);
+        Ok(())
+    };
+    on(config, run).unwrap();
+}
+
+#[test]
+fn sleeps_end_in_the_order_of_their_times() {
+    everywhere(async |_| {
+        let (long, short) = (sleep(HOUR * 2), sleep(HOUR));
+        let order = std::cell::RefCell::new(Vec::new());
+        let (first, second) = join(
+            async {
+                let result = long.await;
+                order.borrow_mut().push("long");
+                result
+            },
+            async {
+                let result = short.await;
+                order.borrow_mut().push("short");
+                result
+            },
+        )
+        .await;
+        first?;
+        second?;
+        assert_eq!(*order.borrow(), ["short", "long"]);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_sleep_can_be_dropped_at_any_time() {
+    for seed in 0..if cfg!(miri) { 2 } else { 50 } {
+        let host = Host::new(Config::default().seed(seed));
+        on_host(&host, async |_| {
+            drop(Sleep::new(HOUR)?);
+            // Zero: the call of the deferred procedure is on its way at once.
+            drop(Sleep::new(Duration::ZERO)?);
+            let mut polled = pin!(Sleep::new(Duration::from_nanos(1))?);
+            let _ = polled.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            sleep(Duration::ZERO).await
+        })
+        .unwrap();
+        assert_eq!(host.outstanding_allocations(), 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn without_memory_there_is_no_time() {
+    let host = Host::new(Config::default());
+    let failing = host.clone();
+    let run = async move |_| {
+        failing.fail_allocation(1);
+        assert_eq!(sleep(HOUR).await.unwrap_err().kind(), ErrorKind::OutOfMemory);
+        Ok(())
+    };
+    on_host(&host, run).unwrap();
+}
+
+#[test]
+#[cfg(not(miri))]
+fn time_passes_on_the_machine_as_well() {
+    let run = async |_| {
+        let start = Instant::now();
+        sleep(Duration::from_millis(20)).await?;
+        Ok(start.elapsed())
+    };
+    let waited = on(Config::real(), run).unwrap();
+    assert!(waited >= Duration::from_millis(20), "{waited:?}");
+}
