@@ -34,8 +34,8 @@
 //!
 //! A process has one address space, no paging and no interrupts: memory is what it is everywhere, and a
 //! deferred procedure call runs where a thread makes a call of the kernel's or waits. What WSK does where its
-//! documentation says nothing was not compared with Windows. It runs on Linux; on Windows and macOS it was
-//! built at most.
+//! documentation says nothing was not compared with Windows. It runs on Linux; for Windows it was type-checked,
+//! and for macOS not even that.
 //!
 //! # Hosts
 //!
