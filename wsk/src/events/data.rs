@@ -107,12 +107,6 @@ pub struct Data<'a> {
     is_retained: &'a Cell<bool>,
 }
 
-impl core::fmt::Debug for Owner {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Owner").finish_non_exhaustive()
-    }
-}
-
 impl<'a> Data<'a> {
     pub(super) const fn new(
         list: NonNull<WSK_DATA_INDICATION>,
@@ -199,10 +193,9 @@ pub struct RetainedData {
     owner: NonNull<Owner>,
 }
 
-// SAFETY: the list is this value's, and may be used in any thread.
+// SAFETY: the list is this value's, and may be used in any thread. Not in several at once: reading it may map
+// its memory.
 unsafe impl Send for RetainedData {}
-// SAFETY: it is only read.
-unsafe impl Sync for RetainedData {}
 
 impl RetainedData {
     /// How many bytes there are.

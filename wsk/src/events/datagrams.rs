@@ -217,10 +217,9 @@ pub struct RetainedDatagrams {
     owner: NonNull<Owner>,
 }
 
-// SAFETY: the list is this value's, and may be used in any thread.
+// SAFETY: the list is this value's, and may be used in any thread. Not in several at once: reading it may map
+// its memory.
 unsafe impl Send for RetainedDatagrams {}
-// SAFETY: it is only read.
-unsafe impl Sync for RetainedDatagrams {}
 
 impl RetainedDatagrams {
     /// The datagrams, the first one first.

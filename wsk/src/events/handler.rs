@@ -52,6 +52,12 @@ impl Owner {
     }
 }
 
+impl fmt::Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Owner").finish_non_exhaustive()
+    }
+}
+
 impl<T> Context<T> {
     pub(super) fn owner(&self) -> &Owner {
         // SAFETY: both begin with the same fields.
