@@ -120,6 +120,9 @@ fn stop(report: &str) -> ! {
     if !trace.is_empty() {
         eprintln!("  with:    {:?}\n  before:{}", host.config(), trace.replace('\n', "\n  "));
     }
-    eprintln!("{}", Backtrace::capture());
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        eprintln!("{backtrace}");
+    }
     std::process::abort()
 }
