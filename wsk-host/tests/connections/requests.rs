@@ -235,6 +235,28 @@ fn a_cancelled_receive_loses_nothing() {
 }
 
 #[test]
+fn a_receive_that_is_cancelled_while_it_is_filled_loses_nothing() {
+    on(hosts(), |client| {
+        let [listener, socket, accepted] = client.connections();
+        let rounds: u8 = if cfg!(miri) { 2 } else { 50 };
+        let buffer = PoolBuffer::new(4);
+        for round in 0..rounds {
+            let bytes = [round, 1, 2, 3];
+            let waiting = receive(accepted, &buffer, WSK_FLAG_WAITALL);
+            // Its last bytes arrive about when it is cancelled: either may be first.
+            send_all(socket, &bytes);
+            waiting.cancel();
+            match waiting.wait() {
+                (STATUS_SUCCESS, 4) => assert_eq!(buffer.read(4), bytes),
+                (STATUS_CANCELLED, _) => assert_eq!(receive_exactly(accepted, 4), bytes),
+                other => panic!("{other:x?}"),
+            }
+        }
+        close_all([listener, socket, accepted]);
+    });
+}
+
+#[test]
 fn every_request_that_waits_can_be_cancelled() {
     let small = hosts().into_iter().map(|config| config.window(1000)).collect();
     on(small, |client| {
