@@ -15,9 +15,12 @@ mod windows;
 mod raw;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr;
 
-use raw::{Client, PoolBuffer, close, receive_exactly, send};
+use raw::watcher::{self, Watcher};
+use raw::{Client, PoolBuffer, accept, close, receive_exactly, send, set_events, socket_of};
 use wsk_host::{Config, Host, Timing};
+use wsk_sys::{PWSK_SOCKET, STATUS_SUCCESS, ULONG};
 
 /// The hosts that a scenario runs on: both networks, and all timings.
 fn hosts() -> Vec<Config> {
@@ -82,4 +85,21 @@ fn the_same_seed_gives_the_same_run() {
     let second: Vec<_> = (0..seeds).map(run).collect();
     assert_eq!(first, second);
     assert!(first.iter().any(|trace| *trace != first[0]), "all seeds give the same run");
+}
+
+/// A listener, a socket without callbacks, and its peer with those of a watcher.
+fn watched(client: &Client, watcher: &Watcher, events: ULONG) -> [PWSK_SOCKET; 3] {
+    let (listener, address) = client.listener(ptr::null_mut(), ptr::null());
+    let own = client.connected_to(address, watcher.context(), &raw const watcher::CONNECTION);
+    let socket = accept(listener, ptr::null_mut(), ptr::null()).succeed();
+    if events != 0 {
+        assert_eq!(set_events(own, events), STATUS_SUCCESS);
+    }
+    [listener, socket_of(socket), own]
+}
+
+fn close_all(sockets: impl IntoIterator<Item = PWSK_SOCKET>) {
+    for socket in sockets {
+        close(socket);
+    }
 }

@@ -8,24 +8,7 @@ use wsk_sys::*;
 use crate::raw::streams::*;
 use crate::raw::watcher::{self, Event, Take, Watcher, bytes_of};
 use crate::raw::*;
-use crate::{hosts, on};
-
-/// A listener, a socket without callbacks, and its peer with those of a watcher.
-fn watched(client: &Client, watcher: &Watcher, events: ULONG) -> [PWSK_SOCKET; 3] {
-    let (listener, address) = client.listener(ptr::null_mut(), ptr::null());
-    let own = client.connected_to(address, watcher.context(), &raw const watcher::CONNECTION);
-    let socket = accept(listener, ptr::null_mut(), ptr::null()).succeed();
-    if events != 0 {
-        assert_eq!(set_events(own, events), STATUS_SUCCESS);
-    }
-    [listener, socket_of(socket), own]
-}
-
-fn close_all(sockets: [PWSK_SOCKET; 3]) {
-    for socket in sockets {
-        close(socket);
-    }
-}
+use crate::{close_all, hosts, on, watched};
 
 #[test]
 fn data_that_is_accepted_is_indicated_in_order() {

@@ -6,16 +6,10 @@ use wsk_sys::*;
 
 use crate::raw::streams::*;
 use crate::raw::*;
-use crate::{hosts, on, simulated};
+use crate::{close_all, hosts, on, simulated};
 
 /// More than the machine takes before somebody receives.
 const LARGE: &[usize] = if cfg!(miri) { &[10_000] } else { &[8 << 20; 4] };
-
-fn close_all(sockets: impl IntoIterator<Item = PWSK_SOCKET>) {
-    for socket in sockets {
-        close(socket);
-    }
-}
 
 #[test]
 fn bytes_go_both_ways_and_then_an_end() {
