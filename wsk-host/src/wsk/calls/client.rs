@@ -52,6 +52,26 @@ pub(super) fn require_resident(host: &Host, callbacks: &Callbacks, function: &st
     }
 }
 
+/// Ends the request for a socket that there will not be.
+fn refuse(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) -> NTSTATUS {
+    client.request_begun();
+    let nothing = trace::Result::Nothing;
+    let completed = Completed::of_client(Arc::clone(client), irp, status, nothing);
+    act(&client.host, vec![Action::Complete(completed)]);
+    STATUS_PENDING
+}
+
+/// Adds a socket, and makes its object. Returns its number and the object's address.
+fn add(stack: &mut Stack, new: Socket, function: &'static str) -> (u64, usize) {
+    let (client, category, family) = (Arc::clone(&new.client), new.category, new.family);
+    let id = stack.add(new);
+    let object = Object::create(id, category, family, &client, function);
+    if let Some(socket) = stack.sockets.get_mut(&id) {
+        socket.object = object;
+    }
+    (id, object)
+}
+
 pub(in crate::wsk) unsafe extern "C" fn socket(
     client_pointer: PWSK_CLIENT,
     family: ADDRESS_FAMILY,
@@ -71,13 +91,7 @@ pub(in crate::wsk) unsafe extern "C" fn socket(
     let host = client.host.clone();
     // SAFETY: the caller passes an IRP.
     unsafe { take_over(&host, 0, irp, FUNCTION, None) };
-    let refuse = |status| {
-        client.request_begun();
-        let nothing = trace::Result::Nothing;
-        let completed = Completed::of_client(Arc::clone(&client), irp, status, nothing);
-        act(&host, vec![Action::Complete(completed)]);
-        STATUS_PENDING
-    };
+    let refuse = |status| refuse(&client, irp, status);
     let Some(category) = category::from_flags(flags) else {
         return refuse(STATUS_INVALID_PARAMETER);
     };
@@ -115,11 +129,7 @@ pub(in crate::wsk) unsafe extern "C" fn socket(
         drop(stack);
         return refuse(STATUS_DEVICE_NOT_READY);
     }
-    let id = stack.add(new);
-    let object = Object::create(id, category, family, &client, FUNCTION);
-    if let Some(socket) = stack.sockets.get_mut(&id) {
-        socket.object = object;
-    }
+    let (id, object) = add(&mut stack, new, FUNCTION);
     // SAFETY: the IRP is the provider's, and the socket keeps its host.
     unsafe { crate::wsk::act::remember(&host, id, irp) };
     let actions = stack.give(id, irp);
@@ -152,13 +162,7 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
     unsafe { take_over(&host, 0, irp, FUNCTION, None) };
     // SAFETY: the caller passes two addresses of the same family.
     let family = unsafe { address::read_family(local) };
-    let refuse = |status| {
-        client.request_begun();
-        let nothing = trace::Result::Nothing;
-        let completed = Completed::of_client(Arc::clone(&client), irp, status, nothing);
-        act(&host, vec![Action::Complete(completed)]);
-        STATUS_PENDING
-    };
+    let refuse = |status| refuse(&client, irp, status);
     if !category::exists(CONNECTION, family, socket_type, protocol) {
         return refuse(STATUS_NOT_SUPPORTED);
     }
@@ -178,11 +182,7 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
         drop(stack);
         return refuse(STATUS_DEVICE_NOT_READY);
     }
-    let id = stack.add(new);
-    let object = Object::create(id, CONNECTION, family, &client, FUNCTION);
-    if let Some(socket) = stack.sockets.get_mut(&id) {
-        socket.object = object;
-    }
+    let (id, object) = add(&mut stack, new, FUNCTION);
     let begun = stack.bind_now(id, local).and_then(|()| stack.begin_connect(id, remote));
     let actions = match begun {
         Ok(()) => {
