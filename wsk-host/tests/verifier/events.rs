@@ -1,29 +1,30 @@
-//! Callbacks: INV-41, INV-51, INV-55, INV-58, INV-59, INV-61 and INV-62.
+//! Callbacks: INV-51, INV-55, INV-58, INV-59 and INV-62, and what is answered.
 
 use std::net::SocketAddr;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
 use wsk_sys::*;
 
 use crate::buffers::datagram_address;
+use crate::inspections::{connecting, inspecting, pends};
 use crate::raw::{
-    Client, PoolAddress, PoolBuffer, Request, accept, bind, call, connect, datagram, disconnect,
-    listen, local_address, npi, send, set_events, set_option, socket_of, stream,
+    Client, PoolAddress, PoolBuffer, Request, accept, bind, call, datagram, disconnect, npi, send,
+    set_events, socket_of,
 };
 use crate::stops::{breaks, inline};
 
-const CONNECTION: WSK_CLIENT_CONNECTION_DISPATCH = WSK_CLIENT_CONNECTION_DISPATCH {
+pub(crate) const CONNECTION: WSK_CLIENT_CONNECTION_DISPATCH = WSK_CLIENT_CONNECTION_DISPATCH {
     WskReceiveEvent: None,
     WskDisconnectEvent: None,
     WskSendBacklogEvent: None,
 };
 
-const LISTEN: WSK_CLIENT_LISTEN_DISPATCH =
+pub(crate) const LISTEN: WSK_CLIENT_LISTEN_DISPATCH =
     WSK_CLIENT_LISTEN_DISPATCH { WskAcceptEvent: None, WskInspectEvent: None, WskAbortEvent: None };
 
 /// A table that stays.
-fn keep<T>(table: T) -> &'static T {
+pub(crate) fn keep<T>(table: T) -> &'static T {
     Box::leak(Box::new(table))
 }
 
@@ -137,157 +138,6 @@ fn events_of_a_basic_socket() {
     let says = ["WskControlSocket", "a basic socket has no events", "WskSocket"];
     breaks(51, says, |client| {
         set_events(client.socket(WSK_FLAG_BASIC_SOCKET), WSK_EVENT_RECEIVE);
-    });
-}
-
-// INV-41, INV-61: inspections
-
-/// A listener that inspects its connections, and where it listens.
-fn inspecting(client: &Client, table: WSK_CLIENT_LISTEN_DISPATCH) -> (PWSK_SOCKET, SocketAddr) {
-    let table: *const WSK_CLIENT_LISTEN_DISPATCH = keep(table);
-    let listener = client.socket_with(WSK_FLAG_LISTEN_SOCKET, ptr::null_mut(), table.cast());
-    let set = set_option(listener, SOL_SOCKET, SO_CONDITIONAL_ACCEPT, 1);
-    assert_eq!(set, STATUS_SUCCESS);
-    bind(listener, ([127, 0, 0, 1], 0)).succeed();
-    (listener, local_address(listener))
-}
-
-/// Begins to connect to an address, and does not wait.
-fn connecting(client: &Client, address: SocketAddr) -> (PWSK_SOCKET, Request) {
-    let socket = client.socket(WSK_FLAG_CONNECTION_SOCKET);
-    bind(socket, ([127, 0, 0, 1], 0)).succeed();
-    (socket, connect(socket, address))
-}
-
-/// The last connection that was inspected, as an identification.
-static SERIAL: AtomicU32 = AtomicU32::new(0);
-static KEY: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
-
-fn inspected() -> WSK_INSPECT_ID {
-    WSK_INSPECT_ID {
-        Key: KEY.load(Ordering::SeqCst).addr(),
-        SerialNumber: SERIAL.load(Ordering::SeqCst),
-    }
-}
-
-unsafe extern "C" fn inspects<const ACTION: WSK_INSPECT_ACTION>(
-    _context: PVOID,
-    _local: PSOCKADDR,
-    _remote: PSOCKADDR,
-    id: PWSK_INSPECT_ID,
-) -> WSK_INSPECT_ACTION {
-    // SAFETY: the identification is there during this call.
-    unsafe {
-        KEY.store(ptr::without_provenance_mut((*id).Key), Ordering::SeqCst);
-        SERIAL.store((*id).SerialNumber, Ordering::SeqCst);
-    }
-    ACTION
-}
-
-unsafe extern "C" fn is_aborted(_context: PVOID, _id: PWSK_INSPECT_ID) -> NTSTATUS {
-    STATUS_SUCCESS
-}
-
-fn inspects_with(inspect: PFN_WSK_INSPECT_EVENT) -> WSK_CLIENT_LISTEN_DISPATCH {
-    WSK_CLIENT_LISTEN_DISPATCH {
-        WskAcceptEvent: None,
-        WskInspectEvent: inspect,
-        WskAbortEvent: Some(is_aborted),
-    }
-}
-
-fn pends() -> WSK_CLIENT_LISTEN_DISPATCH {
-    inspects_with(Some(inspects::<WskInspectPend>))
-}
-
-#[test]
-fn connections_inspected_without_a_callback() {
-    let found = "connections are inspected, and there is no callback";
-    breaks(51, ["WskInspectEvent", found, "WskSocket"], |client| {
-        let (_, address) = inspecting(&client, LISTEN);
-        connecting(&client, address);
-    });
-}
-
-#[test]
-fn a_pended_connection_gone_without_a_callback() {
-    let found = "connections are inspected, and there is no callback";
-    breaks(51, ["WskAbortEvent", found, "WskSocket"], |client| {
-        let table = WSK_CLIENT_LISTEN_DISPATCH { WskAbortEvent: None, ..pends() };
-        let (_, address) = inspecting(&client, table);
-        let (socket, _) = connecting(&client, address);
-        crate::raw::close(socket);
-    });
-}
-
-#[test]
-fn a_connection_pended_by_a_stream_socket() {
-    let found = "a stream socket has no WskInspectComplete to end it with";
-    breaks(41, ["WskInspectEvent", found, "WskSocket"], |client| {
-        let table =
-            keep(WSK_CLIENT_STREAM_DISPATCH { Listen: keep(pends()), Connect: keep(CONNECTION) });
-        let table: *const WSK_CLIENT_STREAM_DISPATCH = table;
-        let kind = (AF_INET, SOCK_STREAM, IPPROTO_TCP);
-        let created = client.create(WSK_FLAG_STREAM_SOCKET, kind, ptr::null_mut(), table.cast());
-        let socket = socket_of(created.succeed());
-        let set = set_option(socket, SOL_SOCKET, SO_CONDITIONAL_ACCEPT, 1);
-        assert_eq!(set, STATUS_SUCCESS);
-        bind(socket, ([127, 0, 0, 1], 0)).succeed();
-        let address = PoolAddress::empty();
-        // SAFETY: the socket is bound.
-        call(|irp| unsafe { stream(socket).WskGetLocalAddress.unwrap()(socket, address.0, irp) })
-            .succeed();
-        // SAFETY: as above.
-        call(|irp| unsafe { stream(socket).WskListen.unwrap()(socket, irp) }).succeed();
-        connecting(&client, address.get());
-    });
-}
-
-#[test]
-fn an_action_that_is_none() {
-    breaks(61, ["WskInspectEvent", "the action is 9", "WskSocket"], |client| {
-        let (_, address) = inspecting(&client, inspects_with(Some(inspects::<9>)));
-        connecting(&client, address);
-    });
-}
-
-fn complete(listener: PWSK_SOCKET, id: PWSK_INSPECT_ID, action: WSK_INSPECT_ACTION) -> Request {
-    // SAFETY: the socket listens.
-    call(|irp| unsafe { listen(listener).WskInspectComplete.unwrap()(listener, id, action, irp) })
-}
-
-/// A listener with a pended connection, and how to identify that.
-fn pending(client: &Client) -> (PWSK_SOCKET, WSK_INSPECT_ID) {
-    let (listener, address) = inspecting(client, pends());
-    connecting(client, address);
-    (listener, inspected())
-}
-
-#[test]
-fn a_pended_connection_that_is_pended_again() {
-    let found = format!("the action is {WskInspectPend}");
-    breaks(61, ["WskInspectComplete", &found, "WskSocket"], |client| {
-        let (listener, mut id) = pending(&client);
-        complete(listener, &raw mut id, WskInspectPend);
-    });
-}
-
-#[test]
-fn a_pended_connection_that_is_accepted_twice() {
-    let found = "no connection with this WSK_INSPECT_ID waits for a decision";
-    breaks(61, ["WskInspectComplete", found, "WskSocket"], |client| {
-        let (listener, mut id) = pending(&client);
-        complete(listener, &raw mut id, WskInspectAccept).succeed();
-        complete(listener, &raw mut id, WskInspectAccept);
-    });
-}
-
-#[test]
-fn no_connection_to_accept() {
-    let says = ["WskInspectComplete", "there is no WSK_INSPECT_ID", "WskSocket"];
-    breaks(61, says, |client| {
-        let (listener, _) = pending(&client);
-        complete(listener, ptr::null_mut(), WskInspectAccept);
     });
 }
 

@@ -11,6 +11,7 @@ mod addresses_and_flags;
 mod answers;
 mod buffers;
 mod events;
+mod inspections;
 mod names_and_security;
 mod registration;
 mod requests;
