@@ -231,7 +231,12 @@ fn tables(item: &ItemImpl, path: &Path, found: &Trait, implemented: &[&Ident]) -
     });
     let is_conditional = (found.made == "ListenTable").then(|| {
         let is_conditional = found.name == "ConditionalListenEvents";
-        quote!(const IS_CONDITIONAL: bool = #is_conditional;)
+        quote! {
+            const INHERITED: #wsk::events::EventMask = <
+                <Self as #path>::Connection as #wsk::events::Callbacks<#wsk::socket::Connection>
+            >::WHEN_CONNECTED;
+            const IS_CONDITIONAL: bool = #is_conditional;
+        }
     });
     quote_spanned! { span =>
         #item

@@ -58,7 +58,7 @@ pub mod pool;
 mod reaper;
 mod registration;
 pub mod rt;
-mod socket;
+pub mod socket;
 mod status;
 mod sync;
 pub mod time;

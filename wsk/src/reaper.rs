@@ -1,8 +1,10 @@
-//! The thread that closes sockets which arrive when nobody waits for them any more.
+//! The thread that does what a completion routine must not.
 //!
 //! A request that delivers a socket may complete after its future was dropped. The socket must be
 //! closed, or the registration would wait for it for ever (INV-20); but a completion routine must not
-//! call WSK (INV-15). So it hands the socket to this thread, which every registration has.
+//! call WSK (INV-15). And the handler of a socket's events is dropped when the socket is closed, which the
+//! user's code should not have to do at `DISPATCH_LEVEL`. So both are handed to this thread, which every
+//! registration has.
 
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
@@ -10,11 +12,11 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use wsk_sys::PVOID;
 
 use crate::irql::Passive;
-use crate::socket::{Shared, begin_close};
+use crate::socket::Shared;
 use crate::status::Result;
 use crate::sync::{Event, Thread};
 
-/// Sockets to be closed, and the thread that does it.
+/// Sockets to be closed or freed, and the thread that does it.
 pub(crate) struct Reaper {
     /// A list, linked by the sockets.
     sockets: AtomicPtr<Shared>,
@@ -52,16 +54,16 @@ impl Reaper {
         unsafe { self.work.set() };
     }
 
-    /// Has a socket closed. IRQL: <= `DISPATCH_LEVEL`.
+    /// Has [`Shared::reap`] called. IRQL: <= `DISPATCH_LEVEL`.
     ///
     /// # Safety
     ///
-    /// The socket was delivered, nobody else uses or closes it, and there is a hold on it for the
-    /// close to give up.
+    /// The socket was delivered, and its last use is given up for this; or its last hold was given up. It
+    /// keeps its registration, and so this.
     pub(crate) unsafe fn push(&self, socket: NonNull<Shared>) {
         let mut head = self.sockets.load(Ordering::Relaxed);
         loop {
-            // SAFETY: the hold keeps the socket, whose link is only used here.
+            // SAFETY: the memory is there, and its link is only used here.
             unsafe { socket.as_ref() }.next_reaped.store(head, Ordering::Relaxed);
             match self.sockets.compare_exchange_weak(
                 head,
@@ -79,13 +81,13 @@ impl Reaper {
         }
     }
 
-    fn close_all(&self) {
+    fn reap_all(&self) {
         let mut next = self.sockets.swap(ptr::null_mut(), Ordering::Acquire);
         while let Some(socket) = NonNull::new(next) {
-            // SAFETY: the hold keeps the socket until its close.
+            // SAFETY: the memory is there until it is reaped.
             next = unsafe { socket.as_ref() }.next_reaped.load(Ordering::Relaxed);
-            // SAFETY: `push` was promised a socket that this may close.
-            unsafe { begin_close(socket, true) };
+            // SAFETY: `push` was promised it, and the list was taken by this thread alone.
+            unsafe { Shared::reap(socket) };
         }
     }
 }
@@ -98,6 +100,6 @@ unsafe extern "C" fn run(context: PVOID) {
     while !reaper.stopping.load(Ordering::Acquire) {
         // SAFETY: the event was initialised by `start`.
         unsafe { reaper.work.wait(passive) };
-        reaper.close_all();
+        reaper.reap_all();
     }
 }

@@ -15,7 +15,9 @@ use wsk_sys::{
 
 use crate::capabilities::Capabilities;
 use crate::dispatch::ProviderDispatch;
+use crate::events::EventMask;
 use crate::irql::{self, Passive};
+use crate::operation::Cache;
 use crate::pool::{PoolArc, PoolBox};
 use crate::reaper::Reaper;
 use crate::status::{Result, check};
@@ -81,6 +83,8 @@ impl Registration {
             drained: Event::new(),
             reaper: Reaper::new(),
             capabilities: Capabilities::of_system(passive),
+            requests: Cache::new(),
+            static_events: EventMask::empty(),
         })?;
         // SAFETY: the core stays in this allocation, which is nonpaged.
         unsafe { core.drained.initialise() };
@@ -211,6 +215,10 @@ pub(crate) struct Core {
     drained: Event,
     reaper: Reaper,
     capabilities: Capabilities,
+    /// Requests that are made to no socket.
+    pub(crate) requests: Cache,
+    /// The events that are enabled for all sockets, from the beginning.
+    static_events: EventMask,
 }
 
 // SAFETY: WSK synchronises the block, and everything else is shared by its own rules.
@@ -238,6 +246,10 @@ impl Core {
 
     pub(crate) const fn reaper(&self) -> &Reaper {
         &self.reaper
+    }
+
+    pub(crate) const fn static_events(&self) -> EventMask {
+        self.static_events
     }
 }
 

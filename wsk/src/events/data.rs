@@ -10,8 +10,9 @@ use wsk_sys::{
 };
 
 use super::Level;
-use super::handler::Owner;
-use crate::dispatch::ConnectionDispatch;
+use crate::dispatch::{ConnectionDispatch, StreamDispatch};
+use crate::flags::SocketFlags;
+use crate::socket::Shared;
 use crate::status::{Result, known};
 
 /// The bytes of a buffer of WSK's, piece by piece.
@@ -102,7 +103,7 @@ pub struct Data<'a> {
     list: NonNull<WSK_DATA_INDICATION>,
     length: usize,
     flags: ULONG,
-    owner: &'a Owner,
+    shared: &'a Shared,
     /// Whether the list is the client's when the call returns.
     is_retained: &'a Cell<bool>,
 }
@@ -112,10 +113,10 @@ impl<'a> Data<'a> {
         list: NonNull<WSK_DATA_INDICATION>,
         length: usize,
         flags: ULONG,
-        owner: &'a Owner,
+        shared: &'a Shared,
         is_retained: &'a Cell<bool>,
     ) -> Self {
-        Self { list, length, flags, owner, is_retained }
+        Self { list, length, flags, shared, is_retained }
     }
 
     /// How many bytes there are.
@@ -168,19 +169,21 @@ impl<'a> Data<'a> {
 
     /// Keeps the data beyond the call, whatever the callback returns.
     ///
-    /// Do not keep much for long: it is the network adapter's memory (INV-57).
+    /// Do not keep much for long: it is the network adapter's memory (INV-57). The socket is not closed before
+    /// it is released (INV-47); so what its own handler keeps must be taken out by somebody else, or the
+    /// registration waits for ever.
     ///
     /// # Errors
     ///
-    /// The data itself if the handler does not know its socket yet, without which it could not be released.
+    /// The data itself if its socket is not known yet, as may be with static events (INV-53), or is being
+    /// closed.
     pub fn retain(self) -> core::result::Result<RetainedData, Self> {
-        let Some(socket) = self.owner.socket() else {
+        let Some(socket) = self.shared.try_begin_use() else {
             return Err(self);
         };
-        self.owner.retain();
         self.is_retained.set(true);
-        let owner = NonNull::from(self.owner);
-        Ok(RetainedData { list: self.list, length: self.length, socket, owner })
+        let shared = NonNull::from(self.shared);
+        Ok(RetainedData { list: self.list, length: self.length, socket, shared })
     }
 }
 
@@ -190,7 +193,8 @@ pub struct RetainedData {
     list: NonNull<WSK_DATA_INDICATION>,
     length: usize,
     socket: NonNull<WSK_SOCKET>,
-    owner: NonNull<Owner>,
+    /// A use of the socket.
+    shared: NonNull<Shared>,
 }
 
 // SAFETY: the list is this value's, and may be used in any thread. Not in several at once: reading it may map
@@ -231,12 +235,21 @@ impl RetainedData {
 
 impl Drop for RetainedData {
     fn drop(&mut self) {
-        // SAFETY: the socket is a connection, and is not closed while its data is retained.
-        let dispatch = unsafe { ConnectionDispatch::of(self.socket.as_ptr()) };
-        // SAFETY: the list was retained, and is released once, with its socket (INV-57). There is nothing to
-        // be done about a failure.
-        unsafe { dispatch.release(self.list.as_ptr()) };
-        // SAFETY: the context stays while something of it is retained.
-        unsafe { self.owner.as_ref() }.release();
+        let (socket, list) = (self.socket.as_ptr(), self.list.as_ptr());
+        // There is nothing to be done about a failure.
+        // SAFETY: this is a use of the socket.
+        if unsafe { self.shared.as_ref() }.category() == SocketFlags::STREAM {
+            // SAFETY: the socket is open, and of this category.
+            let dispatch = unsafe { StreamDispatch::of(socket) };
+            // SAFETY: the list was retained, and is released once, with its socket (INV-57).
+            unsafe { dispatch.release(list) };
+        } else {
+            // SAFETY: as above.
+            let dispatch = unsafe { ConnectionDispatch::of(socket) };
+            // SAFETY: as above.
+            unsafe { dispatch.release(list) };
+        }
+        // SAFETY: the use ends here.
+        unsafe { Shared::end_use(self.shared) };
     }
 }

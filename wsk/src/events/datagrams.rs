@@ -12,9 +12,9 @@ use wsk_sys::{
 
 use super::Level;
 use super::data::{Chunks, copy};
-use super::handler::Owner;
 use crate::address;
 use crate::dispatch::DatagramDispatch;
+use crate::socket::Shared;
 use crate::status::Result;
 
 /// One datagram of an indication.
@@ -143,7 +143,7 @@ impl<'a> Iterator for DatagramIter<'a> {
 pub struct Datagrams<'a> {
     list: NonNull<WSK_DATAGRAM_INDICATION>,
     flags: ULONG,
-    owner: &'a Owner,
+    shared: &'a Shared,
     /// Whether the list is the client's when the call returns.
     is_retained: &'a Cell<bool>,
 }
@@ -152,10 +152,10 @@ impl<'a> Datagrams<'a> {
     pub(super) const fn new(
         list: NonNull<WSK_DATAGRAM_INDICATION>,
         flags: ULONG,
-        owner: &'a Owner,
+        shared: &'a Shared,
         is_retained: &'a Cell<bool>,
     ) -> Self {
-        Self { list, flags, owner, is_retained }
+        Self { list, flags, shared, is_retained }
     }
 
     /// The datagrams, the first one first.
@@ -184,19 +184,20 @@ impl<'a> Datagrams<'a> {
 
     /// Keeps the datagrams beyond the call, whatever the callback returns.
     ///
-    /// Do not keep many for long: they are the network adapter's memory (INV-57).
+    /// Do not keep many for long: they are the network adapter's memory (INV-57). The socket is not closed
+    /// before they are released (INV-47); so what its own handler keeps must be taken out by somebody else, or
+    /// the registration waits for ever.
     ///
     /// # Errors
     ///
-    /// The datagrams themselves if the handler does not know its socket yet, without which they could not be
-    /// released.
+    /// The datagrams themselves if their socket is not known yet, as may be with static events (INV-53), or is
+    /// being closed.
     pub fn retain(self) -> core::result::Result<RetainedDatagrams, Self> {
-        let Some(socket) = self.owner.socket() else {
+        let Some(socket) = self.shared.try_begin_use() else {
             return Err(self);
         };
-        self.owner.retain();
         self.is_retained.set(true);
-        Ok(RetainedDatagrams { list: self.list, socket, owner: NonNull::from(self.owner) })
+        Ok(RetainedDatagrams { list: self.list, socket, shared: NonNull::from(self.shared) })
     }
 }
 
@@ -214,7 +215,8 @@ impl<'a> IntoIterator for &'a Datagrams<'_> {
 pub struct RetainedDatagrams {
     list: NonNull<WSK_DATAGRAM_INDICATION>,
     socket: NonNull<WSK_SOCKET>,
-    owner: NonNull<Owner>,
+    /// A use of the socket.
+    shared: NonNull<Shared>,
 }
 
 // SAFETY: the list is this value's, and may be used in any thread. Not in several at once: reading it may map
@@ -240,12 +242,12 @@ impl<'a> IntoIterator for &'a RetainedDatagrams {
 
 impl Drop for RetainedDatagrams {
     fn drop(&mut self) {
-        // SAFETY: the socket is a datagram socket, and is not closed while its datagrams are retained.
+        // SAFETY: the socket is a datagram socket, and this is a use of it.
         let dispatch = unsafe { DatagramDispatch::of(self.socket.as_ptr()) };
         // SAFETY: the list was retained, and is released once, with its socket (INV-57). There is nothing to
         // be done about a failure.
         unsafe { dispatch.release(self.list.as_ptr()) };
-        // SAFETY: the context stays while something of it is retained.
-        unsafe { self.owner.as_ref() }.release();
+        // SAFETY: the use ends here.
+        unsafe { Shared::end_use(self.shared) };
     }
 }

@@ -34,32 +34,29 @@
 //!
 //! # Sockets with events
 //!
-//! A socket's context is a [`Handler`], which has the value and knows its socket. The tables are for
-//! [`dispatch`](crate::dispatch), whose contract they fulfil as far as types can; what is left is with
-//! [`Handler`]'s functions.
+//! A [socket's builder](crate::socket::Builder::events) takes the value that handles them, and enables what its
+//! type implements. The value lives in the socket's memory, where callbacks find it, and is dropped after the
+//! socket's close has completed (INV-46), at `PASSIVE_LEVEL`.
 
 mod data;
 mod datagrams;
-mod handler;
+mod incoming;
+mod tables;
 #[doc(hidden)]
 pub mod thunks;
 
-use core::net::SocketAddr;
-
 use bitflags::bitflags;
 use wsk_sys::{
-    PSOCKADDR, PWSK_SOCKET, ULONG, WSK_CLIENT_CONNECTION_DISPATCH, WSK_CLIENT_DATAGRAM_DISPATCH,
-    WSK_CLIENT_LISTEN_DISPATCH, WSK_CLIENT_STREAM_DISPATCH, WSK_EVENT_ACCEPT, WSK_EVENT_DISCONNECT,
-    WSK_EVENT_RECEIVE, WSK_EVENT_RECEIVE_FROM, WSK_EVENT_SEND_BACKLOG, WSK_FLAG_AT_DISPATCH_LEVEL,
+    ULONG, WSK_EVENT_ACCEPT, WSK_EVENT_DISCONNECT, WSK_EVENT_RECEIVE, WSK_EVENT_RECEIVE_FROM,
+    WSK_EVENT_SEND_BACKLOG, WSK_FLAG_AT_DISPATCH_LEVEL,
 };
-
-use crate::address;
 
 pub use data::{Chunks, Data, RetainedData};
 pub use datagrams::{
     ControlMessage, ControlMessages, Datagram, DatagramIter, Datagrams, RetainedDatagrams,
 };
-pub use handler::Handler;
+pub use incoming::{Decision, Incoming, InspectId, Inspection};
+pub use tables::{Callbacks, ConnectionTable, DatagramTable, ListenTable, StreamTable};
 
 bitflags! {
     /// Events that can be enabled.
@@ -115,122 +112,16 @@ pub enum Receipt {
     Refused,
 }
 
-/// A connection that a listener is offered. Its handshake is done.
-#[derive(Debug)]
-pub struct Incoming<'a> {
-    socket: PWSK_SOCKET,
-    /// Both are null, or valid during the call.
-    local: PSOCKADDR,
-    remote: PSOCKADDR,
-    level: Level,
-    of_the_call: core::marker::PhantomData<&'a ()>,
-}
-
-impl Incoming<'_> {
-    /// The socket, of the connection category. Who accepts it owns it, and closes it (INV-20); who rejects
-    /// it must not use it any more (INV-59).
-    #[must_use]
-    pub const fn socket(&self) -> PWSK_SOCKET {
-        self.socket
-    }
-
-    /// The local address, if its family is known here.
-    #[must_use]
-    pub fn local_addr(&self) -> Option<SocketAddr> {
-        // SAFETY: WSK's address is valid during the call, as this value is.
-        unsafe { address::read(self.local) }
-    }
-
-    /// The peer's address, if its family is known here.
-    #[must_use]
-    pub fn peer_addr(&self) -> Option<SocketAddr> {
-        // SAFETY: WSK's address is valid during the call, as this value is.
-        unsafe { address::read(self.remote) }
-    }
-
-    /// What is known of the IRQL.
-    #[must_use]
-    pub const fn level(&self) -> Level {
-        self.level
-    }
-}
-
-/// A connection that is asked for, before its handshake.
-#[derive(Debug)]
-pub struct Inspection<'a> {
-    id: InspectId,
-    /// Both are null, or valid during the call.
-    local: PSOCKADDR,
-    remote: PSOCKADDR,
-    of_the_call: core::marker::PhantomData<&'a ()>,
-}
-
-impl Inspection<'_> {
-    /// What identifies it: to be kept by who pends it.
-    #[must_use]
-    pub const fn id(&self) -> InspectId {
-        self.id
-    }
-
-    /// The local address, if its family is known here.
-    #[must_use]
-    pub fn local_addr(&self) -> Option<SocketAddr> {
-        // SAFETY: WSK's address is valid during the call, as this value is.
-        unsafe { address::read(self.local) }
-    }
-
-    /// The address of who asks, if its family is known here.
-    #[must_use]
-    pub fn peer_addr(&self) -> Option<SocketAddr> {
-        // SAFETY: WSK's address is valid during the call, as this value is.
-        unsafe { address::read(self.remote) }
-    }
-}
-
-/// What identifies an inspected connection: a copy of WSK's `WSK_INSPECT_ID`, compared by its contents
-/// (INV-61).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct InspectId {
-    key: usize,
-    serial_number: u32,
-}
-
-impl InspectId {
-    /// As `WskInspectComplete` takes it.
-    #[must_use]
-    pub const fn to_raw(self) -> wsk_sys::WSK_INSPECT_ID {
-        wsk_sys::WSK_INSPECT_ID { Key: self.key, SerialNumber: self.serial_number }
-    }
-
-    const fn from_raw(raw: &wsk_sys::WSK_INSPECT_ID) -> Self {
-        Self { key: raw.Key, serial_number: raw.SerialNumber }
-    }
-}
-
-/// What becomes of an inspected connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// It may be established, and is accepted afterwards, if it still is there.
-    Accept,
-    /// It is refused.
-    Reject,
-    /// It waits until `WskInspectComplete` is called, once, unless it is
-    /// [aborted](ConditionalListenEvents::aborted) before (INV-61).
-    Pend,
-}
-
 /// The events of a listening socket.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_client_listen_dispatch).
 #[expect(unused_variables, reason = "the names are for those who implement them")]
 pub trait ListenEvents: Send + Sync + 'static {
     /// What the connections that are accepted call back with.
-    type Connection: ConnectionTable + Send + Sync + 'static;
+    type Connection: Callbacks<crate::socket::Connection>;
 
-    /// A connection has come: its handler accepts it, none rejects it.
-    fn accept(&self, incoming: Incoming<'_>) -> Option<Handler<Self::Connection>> {
-        None
-    }
+    /// A connection has come: [`Incoming::accept`] takes it, and without that it is rejected.
+    fn accept(&self, incoming: Incoming<'_, Self::Connection>) {}
 
     /// The socket is no longer functional, and is to be closed soon (INV-42).
     fn dead(&self) {}
@@ -244,7 +135,7 @@ pub trait ListenEvents: Send + Sync + 'static {
 #[expect(unused_variables, reason = "the names are for those who implement them")]
 pub trait ConditionalListenEvents: Send + Sync + 'static {
     /// What the connections that are accepted call back with.
-    type Connection: ConnectionTable + Send + Sync + 'static;
+    type Connection: Callbacks<crate::socket::Connection>;
 
     /// Somebody asks for a connection. It is inspected whether or not events are enabled.
     fn inspect(&self, inspection: Inspection<'_>) -> Decision;
@@ -252,10 +143,8 @@ pub trait ConditionalListenEvents: Send + Sync + 'static {
     /// A connection that was not rejected has gone before it was established.
     fn aborted(&self, id: InspectId) {}
 
-    /// An inspected connection is there: its handler accepts it, none rejects it.
-    fn accept(&self, incoming: Incoming<'_>) -> Option<Handler<Self::Connection>> {
-        None
-    }
+    /// An inspected connection is there: [`Incoming::accept`] takes it, and without that it is rejected.
+    fn accept(&self, incoming: Incoming<'_, Self::Connection>) {}
 
     /// The socket is no longer functional, and is to be closed soon (INV-42).
     fn dead(&self) {}
@@ -294,72 +183,4 @@ pub trait ConnectionEvents: Send + Sync + 'static {
 
     /// The socket is no longer functional, and is to be closed soon (INV-42).
     fn dead(&self) {}
-}
-
-/// A type whose listening events are in a table. [`events`](macro@crate::events) implements it.
-///
-/// # Safety
-///
-/// The functions of the table take a [`Handler`] of this type as their context, or null.
-pub unsafe trait ListenTable: Sized {
-    /// The table.
-    const TABLE: &'static WSK_CLIENT_LISTEN_DISPATCH;
-
-    /// The events in it that can be enabled.
-    const EVENTS: EventMask;
-
-    /// Whether connections are inspected, which `SO_CONDITIONAL_ACCEPT` decides.
-    const IS_CONDITIONAL: bool;
-}
-
-/// A type whose datagram events are in a table. [`events`](macro@crate::events) implements it.
-///
-/// # Safety
-///
-/// The functions of the table take a [`Handler`] of this type as their context, or null.
-pub unsafe trait DatagramTable: Sized {
-    /// The table.
-    const TABLE: &'static WSK_CLIENT_DATAGRAM_DISPATCH;
-
-    /// The events in it.
-    const EVENTS: EventMask;
-}
-
-/// A type whose connection events are in a table. [`events`](macro@crate::events) implements it.
-///
-/// # Safety
-///
-/// The functions of the table take a [`Handler`] of this type as their context, or null.
-pub unsafe trait ConnectionTable: Sized {
-    /// The table.
-    const TABLE: &'static WSK_CLIENT_CONNECTION_DISPATCH;
-
-    /// The events in it.
-    const EVENTS: EventMask;
-}
-
-/// A type whose events are those of a stream socket, in both of its roles.
-///
-/// Every type is that has [`ListenEvents`] and [`ConnectionEvents`], and not conditional ones.
-pub trait StreamTable: ListenTable + ConnectionTable {
-    /// The table.
-    const TABLE: &'static WSK_CLIENT_STREAM_DISPATCH;
-}
-
-impl<T: ListenEvents + ListenTable + ConnectionTable> StreamTable for T {
-    const TABLE: &'static WSK_CLIENT_STREAM_DISPATCH = &WSK_CLIENT_STREAM_DISPATCH {
-        Listen: <T as ListenTable>::TABLE,
-        Connect: <T as ConnectionTable>::TABLE,
-    };
-}
-
-/// For sockets that call nobody back.
-// SAFETY: the table has no functions.
-unsafe impl ConnectionTable for () {
-    const TABLE: &'static WSK_CLIENT_CONNECTION_DISPATCH = &WSK_CLIENT_CONNECTION_DISPATCH {
-        WskReceiveEvent: None,
-        WskDisconnectEvent: None,
-        WskSendBacklogEvent: None,
-    };
-    const EVENTS: EventMask = EventMask::empty();
 }

@@ -13,51 +13,29 @@ use wsk_sys::{
     WskInspectAccept, WskInspectPend, WskInspectReject,
 };
 
-use super::handler::Context;
 use super::{
-    ConditionalListenEvents, ConnectionEvents, ConnectionTable, Data, DatagramEvents, Datagrams,
-    Decision, Disposition, Handler, Incoming, InspectId, Inspection, Level, ListenEvents, Receipt,
+    ConditionalListenEvents, ConnectionEvents, Data, DatagramEvents, Datagrams, Decision,
+    Disposition, Incoming, InspectId, Inspection, Level, ListenEvents, Receipt,
 };
+use crate::socket::{Memory, Shared};
 
-/// The context of a callback.
+/// The context of a callback: the memory of its socket.
 ///
 /// # Safety
 ///
-/// It is null, or one of [`Handler::into_raw`] of this type, which stays until the close has completed
+/// It is null, or the memory of a socket with a handler of this type, which stays until the close has completed
 /// (INV-46).
-unsafe fn context<'a, T>(context: PVOID) -> Option<&'a Context<T>> {
+unsafe fn context<'a, T>(context: PVOID) -> Option<&'a Memory<T>> {
     // SAFETY: the caller's promise.
-    unsafe { context.cast::<Context<T>>().as_ref() }
+    unsafe { context.cast::<Memory<T>>().as_ref() }
 }
 
-/// Offers a connection to a handler, and writes what it says (INV-59).
-///
-/// # Safety
-///
-/// As for `WskAcceptEvent`.
-unsafe fn offer<C: ConnectionTable + Send + Sync + 'static>(
-    accept: impl FnOnce(Incoming<'_>) -> Option<Handler<C>>,
-    flags: ULONG,
-    [local, remote]: [PSOCKADDR; 2],
-    socket: PWSK_SOCKET,
-    given_context: *mut PVOID,
-    given_table: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
-) -> NTSTATUS {
-    let level = Level::from_flags(flags);
-    let of_the_call = core::marker::PhantomData;
-    let incoming = Incoming { socket, local, remote, level, of_the_call };
-    let Some(handler) = accept(incoming) else {
-        return STATUS_REQUEST_NOT_ACCEPTED;
-    };
-    let context = handler.into_raw();
-    // SAFETY: the context is the accepted socket's from here on. Who accepts it must not close it while
-    // something is retained.
-    unsafe { Handler::<C>::attach(context, socket) };
-    // SAFETY: WSK passes room for both.
-    unsafe { given_context.write(context) };
-    // SAFETY: as above.
-    unsafe { given_table.write(C::TABLE) };
-    STATUS_SUCCESS
+impl<T> Memory<T> {
+    /// The handler, which is about to be told that the socket no longer works.
+    fn dead(&self) -> &T {
+        self.shared.note_death();
+        &self.handler
+    }
 }
 
 macro_rules! accept_event {
@@ -80,21 +58,29 @@ macro_rules! accept_event {
             let Some(context) = (unsafe { context::<T>(socket_context) }) else {
                 return STATUS_REQUEST_NOT_ACCEPTED;
             };
-            if accept_socket.is_null() {
-                context.value.dead();
+            let Some(socket) = NonNull::new(accept_socket) else {
+                context.dead().dead();
                 return STATUS_REQUEST_NOT_ACCEPTED;
-            }
-            // SAFETY: WSK's promises are the same.
-            unsafe {
-                offer(
-                    |incoming| context.value.accept(incoming),
-                    flags,
-                    [local_address, remote_address],
-                    accept_socket,
-                    accept_socket_context,
-                    accept_socket_dispatch,
-                )
-            }
+            };
+            let accepted = Cell::new(None);
+            context.handler.accept(Incoming {
+                socket,
+                addresses: [local_address, remote_address],
+                level: Level::from_flags(flags),
+                listener: &context.shared,
+                context: accept_socket_context,
+                table: accept_socket_dispatch,
+                accepted: &accepted,
+                handler: core::marker::PhantomData,
+            });
+            let Some(accepted) = accepted.get() else {
+                return STATUS_REQUEST_NOT_ACCEPTED;
+            };
+            // WSK learns only now that the socket is the client's, so it must not be closed before. If it was
+            // dropped already, the reaper closes it.
+            // SAFETY: `Incoming` left a use for this.
+            unsafe { Shared::end_use_elsewhere(accepted) };
+            STATUS_SUCCESS
         }
     };
 }
@@ -123,12 +109,12 @@ pub unsafe extern "C" fn inspect<T: ConditionalListenEvents>(
     };
     // SAFETY: WSK's identification is valid during the call, or null.
     let Some(id) = (unsafe { inspect_id.as_ref() }).map(InspectId::from_raw) else {
-        context.value.dead();
+        context.dead().dead();
         return WskInspectReject;
     };
-    let of_the_call = core::marker::PhantomData;
-    let inspection = Inspection { id, local: local_address, remote: remote_address, of_the_call };
-    match context.value.inspect(inspection) {
+    let addresses = [local_address, remote_address];
+    let inspection = Inspection { id, addresses, listener: &context.shared };
+    match context.handler.inspect(inspection) {
         Decision::Accept => WskInspectAccept,
         Decision::Reject => WskInspectReject,
         Decision::Pend => WskInspectPend,
@@ -149,7 +135,7 @@ pub unsafe extern "C" fn abort<T: ConditionalListenEvents>(
     // SAFETY: WSK's identification is valid during the call.
     let id = unsafe { inspect_id.as_ref() };
     if let (Some(context), Some(id)) = (context, id) {
-        context.value.aborted(InspectId::from_raw(id));
+        context.handler.aborted(InspectId::from_raw(id));
     }
     STATUS_SUCCESS
 }
@@ -169,12 +155,12 @@ pub unsafe extern "C" fn receive_from<T: DatagramEvents>(
         return STATUS_DATA_NOT_ACCEPTED;
     };
     let Some(list) = NonNull::new(indication) else {
-        context.value.dead();
+        context.dead().dead();
         return STATUS_SUCCESS;
     };
     let is_retained = Cell::new(false);
-    let datagrams = Datagrams::new(list, flags, context.owner(), &is_retained);
-    let disposition = context.value.receive_from(datagrams);
+    let datagrams = Datagrams::new(list, flags, &context.shared, &is_retained);
+    let disposition = context.handler.receive_from(datagrams);
     // The context may be gone by now, if everything was released and the socket closed elsewhere.
     match disposition {
         _ if is_retained.get() => STATUS_PENDING,
@@ -200,12 +186,12 @@ pub unsafe extern "C" fn receive<T: ConnectionEvents>(
         return STATUS_DATA_NOT_ACCEPTED;
     };
     let Some(list) = NonNull::new(indication) else {
-        context.value.dead();
+        context.dead().dead();
         return STATUS_SUCCESS;
     };
     let is_retained = Cell::new(false);
-    let data = Data::new(list, bytes_indicated, flags, context.owner(), &is_retained);
-    match context.value.receive(data) {
+    let data = Data::new(list, bytes_indicated, flags, &context.shared, &is_retained);
+    match context.handler.receive(data) {
         _ if is_retained.get() => STATUS_PENDING,
         Receipt::Refused => STATUS_DATA_NOT_ACCEPTED,
         Receipt::All => STATUS_SUCCESS,
@@ -229,7 +215,7 @@ pub unsafe extern "C" fn disconnect<T: ConnectionEvents>(
 ) -> NTSTATUS {
     // SAFETY: the socket was made with this context.
     if let Some(context) = unsafe { context::<T>(socket_context) } {
-        context.value.disconnected(flags & WSK_FLAG_ABORTIVE != 0, Level::from_flags(flags));
+        context.handler.disconnected(flags & WSK_FLAG_ABORTIVE != 0, Level::from_flags(flags));
     }
     STATUS_SUCCESS
 }
@@ -245,7 +231,7 @@ pub unsafe extern "C" fn send_backlog<T: ConnectionEvents>(
 ) -> NTSTATUS {
     // SAFETY: the socket was made with this context.
     if let Some(context) = unsafe { context::<T>(socket_context) } {
-        context.value.send_backlog(ideal_backlog_size);
+        context.handler.send_backlog(ideal_backlog_size);
     }
     STATUS_SUCCESS
 }

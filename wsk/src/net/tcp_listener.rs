@@ -5,7 +5,7 @@ use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use super::TcpStream;
 use crate::registration::Provider;
-use crate::socket::ListenSocket;
+use crate::socket::{Family, ListenSocket};
 use crate::status::Result;
 
 /// Listens for TCP connections.
@@ -42,7 +42,8 @@ impl TcpListener {
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     /// - What else `WskSocket` and `WskBind` report.
     pub async fn bind(wsk: &Provider, local: impl Into<SocketAddr>) -> Result<Self> {
-        ListenSocket::bind(wsk, local.into()).await.map(Self)
+        let local = local.into();
+        ListenSocket::builder(wsk, Family::of(local)).bind(local).await.map(Self)
     }
 
     /// Waits for a connection; the address is the peer's.
@@ -71,7 +72,7 @@ impl TcpListener {
     ///
     /// What `WskGetLocalAddress` reports. Wine does not implement it.
     pub async fn local_addr(&self) -> Result<SocketAddr> {
-        self.0.local_address().await
+        self.0.local_addr().await
     }
 
     /// Closes the listener, and waits until that is done.

@@ -5,8 +5,8 @@ use core::net::SocketAddr;
 
 use crate::buffer::{BufResult, IoBuf};
 use crate::registration::Provider;
-use crate::socket::ConnectionSocket;
-use crate::status::{Result, known};
+use crate::socket::{ConnectionSocket, Family};
+use crate::status::Result;
 
 /// A TCP connection.
 ///
@@ -60,7 +60,8 @@ impl TcpStream {
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     /// - What else `WskSocket`, `WskBind` and `WskConnect` report.
     pub async fn connect(wsk: &Provider, remote: impl Into<SocketAddr>) -> Result<Self> {
-        ConnectionSocket::connect(wsk, remote.into()).await.map(Self)
+        let remote = remote.into();
+        ConnectionSocket::builder(wsk, Family::of(remote)).connect(remote).await.map(Self)
     }
 
     /// Receives into the buffer: at least one byte, or none if the peer has finished sending or the
@@ -102,25 +103,7 @@ impl TcpStream {
     ///
     /// As for [`TcpStream::send`], and `STATUS_CONNECTION_ABORTED` if a request sends nothing.
     pub async fn send_all<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
-        let (mut buffer, start, end) = buffer.into_parts();
-        let mut sent = start;
-        let mut result = Ok(end - start);
-        while sent < end {
-            let part;
-            (part, buffer) = self.0.send_part(buffer, sent, end).await;
-            match part {
-                Ok(0) => {
-                    result = Err(known::STATUS_CONNECTION_ABORTED);
-                    break;
-                }
-                Ok(count) => sent += count,
-                Err(error) => {
-                    result = Err(error);
-                    break;
-                }
-            }
-        }
-        BufResult(result, B::from_parts(buffer, start, end))
+        self.0.send_all(buffer).await
     }
 
     /// Finishes sending: the peer receives what was sent and then an end. Receiving goes on.
@@ -134,7 +117,7 @@ impl TcpStream {
     /// What `WskDisconnect` reports. Wine does not implement it (kind
     /// [`Unsupported`](crate::ErrorKind::Unsupported)); there, closing is graceful.
     pub async fn shutdown(&self) -> Result<()> {
-        self.0.disconnect().await
+        self.0.shutdown().await
     }
 
     /// The address of this side.
@@ -143,7 +126,7 @@ impl TcpStream {
     ///
     /// What `WskGetLocalAddress` reports. Wine does not implement it.
     pub async fn local_addr(&self) -> Result<SocketAddr> {
-        self.0.local_address().await
+        self.0.local_addr().await
     }
 
     /// The address of the peer.
@@ -152,7 +135,7 @@ impl TcpStream {
     ///
     /// What `WskGetRemoteAddress` reports. Wine does not implement it.
     pub async fn peer_addr(&self) -> Result<SocketAddr> {
-        self.0.remote_address().await
+        self.0.peer_addr().await
     }
 
     /// Closes the connection, and waits until that is done. As dropping it does, this aborts a

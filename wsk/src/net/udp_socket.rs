@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 
 use crate::buffer::{BufResult, IoBuf};
 use crate::registration::Provider;
-use crate::socket::DatagramSocket;
+use crate::socket::{DatagramSocket, Family};
 use crate::status::Result;
 
 /// A UDP socket.
@@ -48,7 +48,8 @@ impl UdpSocket {
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     /// - What else `WskSocket` and `WskBind` report. Wine has no datagram sockets.
     pub async fn bind(wsk: &Provider, local: impl Into<SocketAddr>) -> Result<Self> {
-        DatagramSocket::bind(wsk, local.into()).await.map(Self)
+        let local = local.into();
+        DatagramSocket::builder(wsk, Family::of(local)).bind(local).await.map(Self)
     }
 
     /// Makes a remote address the only peer: [`Connected::send`] sends to it, and datagrams from others are
@@ -62,7 +63,7 @@ impl UdpSocket {
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     /// - What else `WskControlSocket` reports.
     pub async fn connect(&self, remote: impl Into<SocketAddr>) -> Result<Connected<'_>> {
-        self.0.set_peer(remote.into()).await?;
+        self.0.handle().set_peer(remote.into()).await?;
         Ok(Connected(self))
     }
 
@@ -83,7 +84,7 @@ impl UdpSocket {
         buffer: B,
         remote: impl Into<SocketAddr>,
     ) -> BufResult<usize, B> {
-        self.0.send(buffer, Some(remote.into())).await
+        self.0.send_to(buffer, remote).await
     }
 
     /// Receives a datagram: how many bytes it has, and where it came from.
@@ -99,7 +100,7 @@ impl UdpSocket {
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     /// - What else `WskReceiveFrom` reports.
     pub async fn recv_from<B: IoBuf>(&self, buffer: B) -> BufResult<(usize, SocketAddr), B> {
-        self.0.receive(buffer).await
+        self.0.receive_from(buffer).await
     }
 
     /// The address of this side.
@@ -108,7 +109,7 @@ impl UdpSocket {
     ///
     /// What `WskGetLocalAddress` reports.
     pub async fn local_addr(&self) -> Result<SocketAddr> {
-        self.0.local_address().await
+        self.0.local_addr().await
     }
 
     /// Closes the socket, and waits until that is done.
@@ -163,7 +164,7 @@ impl Connected<'_> {
     ///
     /// As for [`UdpSocket::send_to`].
     pub async fn send<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
-        self.0.0.send(buffer, None).await
+        self.0.0.handle().send_to(buffer, None).await
     }
 
     /// Receives a datagram of the peer's, and returns how many bytes it has.

@@ -12,26 +12,30 @@
 //!   handed to the reaper (INV-20);
 //! - a request in flight keeps its socket's memory, and through it the registration (INV-18).
 
+mod cache;
+mod control;
 mod state;
 
 use core::cell::UnsafeCell;
 use core::future::Future;
 use core::pin::Pin;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::AtomicPtr;
 use core::task::{Context, Poll, Waker};
 
 use wsk_sys::{
     IO_STACK_LOCATION, IRP, IoCancelIrp, IoInitializeIrp, IoReuseIrp, IoSetCompletionRoutine,
-    IoSizeOfIrp, NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, PWSK_SOCKET,
-    STATUS_MORE_PROCESSING_REQUIRED, STATUS_NOT_IMPLEMENTED, STATUS_UNSUCCESSFUL, TRUE, ULONG,
-    WSK_BUF, WSK_SOCKET,
+    IoSizeOfIrp, NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, STATUS_MORE_PROCESSING_REQUIRED,
+    STATUS_NOT_IMPLEMENTED, STATUS_UNSUCCESSFUL, TRUE, WSK_BUF, WSK_SOCKET,
 };
 
+pub(crate) use self::cache::Cache;
+pub(crate) use self::control::ControlArea;
 use self::state::{Completion, Leave, State};
 use crate::address::Storage;
 use crate::buffer::Buffer;
 use crate::pool::PoolBox;
+use crate::registration::Core;
 use crate::socket::{NewSocket, Shared};
 use crate::status::{Error, Result, check, known};
 
@@ -51,11 +55,64 @@ pub(crate) struct Payload {
     pub(crate) buffer: Option<Buffer>,
     /// What describes the buffer to WSK, which may read it as long as it uses the buffer.
     pub(crate) descriptor: WSK_BUF,
-    /// How much control data there is room for, which is none, and what WSK says of a received datagram.
-    pub(crate) control_length: ULONG,
-    pub(crate) control_flags: ULONG,
+    /// Control data of a datagram, or the value of an option or of an ioctl.
+    pub(crate) control: ControlArea,
     /// What a socket that the request delivers will live in, made before it can arrive.
     pub(crate) delivered: Option<NewSocket>,
+}
+
+/// Whom a request is made to: who is kept while it is in flight.
+#[derive(Clone, Copy)]
+pub(crate) enum Target {
+    Nobody,
+    Socket(NonNull<Shared>),
+    /// The client itself, as for the resolution of a name.
+    Client(NonNull<Core>),
+}
+
+impl Target {
+    /// # Safety
+    ///
+    /// The caller has a hold on it.
+    unsafe fn retain(self) {
+        match self {
+            Self::Nobody => {}
+            // SAFETY: the caller's promise.
+            Self::Socket(shared) => unsafe { shared.as_ref() }.retain(),
+            // SAFETY: the caller's promise.
+            Self::Client(core) => unsafe { core.as_ref() }.retain(),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The caller has a hold, gives it up, and does not use the target any more.
+    unsafe fn release(self) {
+        match self {
+            Self::Nobody => {}
+            // SAFETY: the caller's promise.
+            Self::Socket(shared) => unsafe { Shared::release(shared) },
+            // SAFETY: the caller's promise.
+            Self::Client(core) => unsafe { Core::release(core) },
+        }
+    }
+
+    /// Keeps a request that was refused.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a hold, the request was made to this target and orphaned, and nobody else adopts it.
+    unsafe fn adopt(self, operation: NonNull<Operation>) {
+        let requests = match self {
+            Self::Nobody => return,
+            // SAFETY: the caller's promise.
+            Self::Socket(shared) => unsafe { &(*shared.as_ptr()).requests },
+            // SAFETY: the caller's promise.
+            Self::Client(core) => unsafe { &(*core.as_ptr()).requests },
+        };
+        // SAFETY: the caller's promise.
+        unsafe { requests.adopt(operation) };
+    }
 }
 
 /// A request and its IRP.
@@ -66,9 +123,9 @@ pub(crate) struct Operation {
     packet: UnsafeCell<Packet>,
     state: State,
     payload: UnsafeCell<Payload>,
-    /// The socket that the request in flight was made to.
-    socket: UnsafeCell<Option<NonNull<Shared>>>,
-    /// The next request in its socket's list of orphans.
+    /// Whom the request in flight was made to.
+    target: UnsafeCell<Target>,
+    /// The next request in its target's list of orphans.
     next_orphan: AtomicPtr<Operation>,
 }
 
@@ -90,11 +147,10 @@ impl Operation {
                 remote: Storage::EMPTY,
                 buffer: None,
                 descriptor: Buffer::empty().describe(0, 0),
-                control_length: 0,
-                control_flags: 0,
+                control: ControlArea::EMPTY,
                 delivered: None,
             }),
-            socket: UnsafeCell::new(None),
+            target: UnsafeCell::new(Target::Nobody),
             next_orphan: AtomicPtr::new(core::ptr::null_mut()),
         }
     }
@@ -140,26 +196,23 @@ impl Operation {
         check(block.Status).map(|()| block.Information)
     }
 
-    /// Readies the IRP of a socket's close. If it is `detached`, nobody will wait for it.
+    /// For a close that somebody will wait for, before it begins.
+    pub(crate) fn await_close(&self) {
+        self.state.start();
+    }
+
+    /// Readies the IRP of a socket's close. Unless [`await_close`](Self::await_close) was called, nobody
+    /// waits for it.
     ///
     /// # Safety
     ///
-    /// - The request is idle, its IRP initialised, and its memory stays until `routine` has returned,
-    ///   which may be called with `context`.
+    /// - The request was not in flight before, its IRP is initialised, and its memory stays until `routine`
+    ///   has returned, which may be called with `context`.
     /// - The IRP is handed to `WskCloseSocket` next.
-    pub(crate) unsafe fn ready_close(
-        &self,
-        detached: bool,
-        routine: CompletionRoutine,
-        context: PVOID,
-    ) -> PIRP {
+    pub(crate) unsafe fn ready_close(&self, routine: CompletionRoutine, context: PVOID) -> PIRP {
         // SAFETY: the caller's promise.
         unsafe { self.ready(routine, context) };
-        if detached {
-            self.state.start_abandoned();
-        } else {
-            self.state.start();
-        }
+        self.state.start_abandoned_unless_started();
         self.irp()
     }
 
@@ -171,12 +224,12 @@ impl Operation {
         }
     }
 
-    /// For the owner of a close that is not detached.
+    /// For who waits for a close.
     pub(crate) fn poll_close(&self, context: &Context<'_>) -> Poll<()> {
         self.state.poll(context.waker())
     }
 
-    /// For the owner of a close that is not detached: nobody waits for it any more.
+    /// For who waited for a close: nobody waits for it any more.
     pub(crate) fn detach_close(&self) {
         // It makes no difference: the routine has a hold of its own on the memory.
         let (Leave::Left | Leave::Completed) = self.state.abandon();
@@ -223,31 +276,30 @@ impl Idle {
         unsafe { &mut *self.operation().payload.get() }
     }
 
-    /// Makes the request. `call` is given the socket, the IRP, and the place of the payload, which the
-    /// system may use until the request completes.
+    /// Makes the request. `call` is given the IRP, and the place of the payload, which the system may use
+    /// until the request completes.
     ///
     /// # Safety
     ///
-    /// - The caller has a hold on the socket.
-    /// - `call` hands the IRP to one function of WSK, and gives it no other memory for the duration of
-    ///   the request than the payload's and what lives longer than the socket.
+    /// - The caller has a hold on the target.
+    /// - `call` hands the IRP to one function of WSK, for this target, and gives it no other memory for the
+    ///   duration of the request than the payload's and what lives longer than the target.
     pub(crate) unsafe fn start(
         self,
-        socket: NonNull<Shared>,
-        call: impl FnOnce(PWSK_SOCKET, PIRP, *mut Payload) -> NTSTATUS,
+        target: Target,
+        call: impl FnOnce(PIRP, *mut Payload) -> NTSTATUS,
     ) -> InFlight {
         let operation = self.into_raw();
         // SAFETY: the request was owned; it stays until its completion, or its owner, frees it.
         let request = unsafe { operation.as_ref() };
         // SAFETY: the caller has a hold.
-        let shared = unsafe { socket.as_ref() };
-        shared.retain();
+        unsafe { target.retain() };
         // SAFETY: the request is not in flight, so the field is the owner's.
-        unsafe { *request.socket.get() = Some(socket) };
+        unsafe { *request.target.get() = target };
         // SAFETY: the request is idle, and `completed` takes a pointer to it.
         unsafe { request.ready(completed, operation.as_ptr().cast()) };
         request.state.start();
-        let status = call(shared.socket(), request.irp(), request.payload.get());
+        let status = call(request.irp(), request.payload.get());
         // The request stays this owner's until the owner leaves it, whatever the call returned.
         InFlight { operation: Some(operation), refused: status == STATUS_NOT_IMPLEMENTED }
     }
@@ -361,16 +413,14 @@ unsafe fn orphan(operation: NonNull<Operation>) -> Leave {
     // SAFETY: the caller's request is there until it is left.
     let request = unsafe { operation.as_ref() };
     // SAFETY: written before the request was started, and only read since.
-    let socket = unsafe { *request.socket.get() };
+    let target = unsafe { *request.target.get() };
     let left = request.state.orphan();
-    if let (Leave::Left, Some(socket)) = (&left, socket) {
-        // SAFETY: the hold of the request in flight keeps the socket until `adopt` takes it.
-        let shared = unsafe { socket.as_ref() };
-        // SAFETY: the request was made to this socket, and is left to it here, once.
-        unsafe { shared.requests.adopt(operation) };
+    if left == Leave::Left {
+        // SAFETY: the hold of the request in flight keeps the target, which the request is left to here, once.
+        unsafe { target.adopt(operation) };
         // The completion routine will not give up the hold, since it may never run.
         // SAFETY: the hold that `start` took is given up once.
-        unsafe { Shared::release(socket) };
+        unsafe { target.release() };
     }
     left
 }
@@ -384,7 +434,7 @@ unsafe extern "C" fn completed(_device: PDEVICE_OBJECT, _irp: PIRP, context: PVO
     // SAFETY: the request is in flight; this is the only access to it until `complete`.
     let request = unsafe { operation.as_ref() };
     // SAFETY: the owner wrote it before the request was started.
-    let socket = unsafe { *request.socket.get() };
+    let target = unsafe { *request.target.get() };
     match request.state.complete() {
         Completion::Owned(waker) => {
             if let Some(waker) = waker {
@@ -394,17 +444,15 @@ unsafe extern "C" fn completed(_device: PDEVICE_OBJECT, _irp: PIRP, context: PVO
         // SAFETY: the owner has left the request to this routine.
         Completion::Abandoned => unsafe { dispose(operation) },
         Completion::Orphaned => {
-            // The memory is the socket's, which gave up the request's hold on it.
+            // The memory is the target's, and the request's hold on that was given up.
             // SAFETY: the request has completed, and nobody else touches its payload.
             unsafe { drop_payload(request) };
             return STATUS_MORE_PROCESSING_REQUIRED;
         }
     }
-    if let Some(socket) = socket {
-        // The last thing that this routine does: it may end the socket, and let the driver unload.
-        // SAFETY: the hold that `start` took is given up once.
-        unsafe { Shared::release(socket) };
-    }
+    // The last thing that this routine does: it may end the socket, and let the driver unload.
+    // SAFETY: the hold that `start` took is given up once.
+    unsafe { target.release() };
     STATUS_MORE_PROCESSING_REQUIRED
 }
 
@@ -439,101 +487,6 @@ unsafe fn drop_payload(request: &Operation) {
         if let Some(socket) = NonNull::new(socket) {
             // SAFETY: the request delivered this socket, and nobody else has it.
             unsafe { new.reap(socket) };
-        }
-    }
-}
-
-/// A socket's requests that can be used again, and those that were refused.
-pub(crate) struct Cache {
-    idle: [AtomicPtr<Operation>; Self::SIZE],
-    orphans: AtomicPtr<Operation>,
-}
-
-impl Cache {
-    /// As many requests as a socket has in flight at once without allocating.
-    const SIZE: usize = 4;
-
-    pub(crate) fn new() -> Self {
-        Self {
-            idle: core::array::from_fn(|_| AtomicPtr::new(core::ptr::null_mut())),
-            orphans: AtomicPtr::new(core::ptr::null_mut()),
-        }
-    }
-
-    /// A request: one that was used before, if there is one.
-    pub(crate) fn take(&self) -> Result<Idle> {
-        for slot in &self.idle {
-            // A look first, so that empty slots cost no exchange.
-            if slot.load(Ordering::Relaxed).is_null() {
-                continue;
-            }
-            if let Some(operation) =
-                NonNull::new(slot.swap(core::ptr::null_mut(), Ordering::Acquire))
-            {
-                // SAFETY: `put` gave it away, and the exchange took it out.
-                return Ok(unsafe { Idle::from_raw(operation) });
-            }
-        }
-        Idle::allocate()
-    }
-
-    /// Keeps a request for the next use, or frees it.
-    pub(crate) fn put(&self, mut idle: Idle) {
-        let payload = idle.payload();
-        payload.buffer = None;
-        payload.delivered = None;
-        let operation = idle.into_raw();
-        for slot in &self.idle {
-            let empty = core::ptr::null_mut();
-            if slot
-                .compare_exchange(empty, operation.as_ptr(), Ordering::Release, Ordering::Relaxed)
-                .is_ok()
-            {
-                return;
-            }
-        }
-        // SAFETY: it was given away above, and no slot took it.
-        drop(unsafe { Idle::from_raw(operation) });
-    }
-
-    /// Keeps a request that was refused.
-    ///
-    /// # Safety
-    ///
-    /// The request was orphaned, and nobody else adopts it.
-    pub(crate) unsafe fn adopt(&self, operation: NonNull<Operation>) {
-        let mut head = self.orphans.load(Ordering::Relaxed);
-        loop {
-            // SAFETY: the caller promises the request, whose link nobody else uses.
-            unsafe { operation.as_ref() }.next_orphan.store(head, Ordering::Relaxed);
-            match self.orphans.compare_exchange_weak(
-                head,
-                operation.as_ptr(),
-                Ordering::Release,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return,
-                Err(found) => head = found,
-            }
-        }
-    }
-}
-
-impl Drop for Cache {
-    /// Runs when the socket is closed and nothing of it is in flight.
-    fn drop(&mut self) {
-        for slot in &mut self.idle {
-            if let Some(operation) = NonNull::new(*slot.get_mut()) {
-                // SAFETY: `put` gave it away.
-                drop(unsafe { Idle::from_raw(operation) });
-            }
-        }
-        let mut next = *self.orphans.get_mut();
-        while let Some(operation) = NonNull::new(next) {
-            // SAFETY: the socket is closed, and close ends every request (INV-46): an orphan that has
-            // not completed by now never will.
-            let orphan = unsafe { Idle::from_raw(operation) };
-            next = orphan.operation().next_orphan.load(Ordering::Relaxed);
         }
     }
 }

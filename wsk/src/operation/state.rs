@@ -86,10 +86,12 @@ impl State {
         self.word.store(word & !PHASE | IN_FLIGHT, Ordering::Relaxed);
     }
 
-    /// Owner, before the call: puts a request in flight that nobody will wait for.
-    pub(crate) fn start_abandoned(&self) {
+    /// Before the call: if the request was not put in flight, puts it there with nobody to wait for it.
+    pub(crate) fn start_abandoned_unless_started(&self) {
         let word = self.word.load(Ordering::Relaxed);
-        self.word.store(word & !PHASE | ABANDONED, Ordering::Relaxed);
+        if word & PHASE == IDLE {
+            self.word.store(word & !PHASE | ABANDONED, Ordering::Relaxed);
+        }
     }
 
     /// Owner: whether the request has completed.

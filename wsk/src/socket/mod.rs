@@ -1,490 +1,244 @@
-//! What all sockets share: their memory, their close, and how requests are made to them.
+//! Sockets of WSK's five categories, with the order of calls and the events in their types.
 //!
-//! A socket's memory is one allocation, made before the socket exists, with the IRP of its close in it:
-//! a close needs no memory and cannot fail (INV-44). It is freed when three things have ended: the
-//! owner's handle, the close, and every request's completion routine. Only then does the registration
-//! stop waiting for it (INV-5, INV-18).
+//! [`net`](crate::net) has what most drivers need. Here is the rest: sockets with [events](crate::events), options
+//! that precede the bind, and the categories that have no likeness in `std`.
+//!
+//! | category | made with | then |
+//! |---|---|---|
+//! | [`BasicSocket`] | [`Builder::create`] | options and ioctls |
+//! | [`ListenSocket`] | [`Builder::bind`] | [`accept`](Socket::accept), or events |
+//! | [`DatagramSocket`] | [`Builder::bind`] | [`send_to`](Socket::send_to), [`receive_from`](Socket::receive_from), or events |
+//! | [`ConnectionSocket`] | [`Builder::connect`], or accepted | [`send`](Socket::send), [`receive`](Socket::receive), or events |
+//! | [`StreamSocket`] | [`Builder::bind`] | [`listen`](Socket::listen) or [`connect`](Socket::connect) |
+//!
+//! A socket is a [`Socket`] with its category, its [state](State) and the handler of its events as types. What
+//! WSK allows only in another state, or for another category, is not there:
+//!
+//! ```compile_fail,E0599
+//! use wsk::socket::DatagramSocket;
+//!
+//! async fn confuse(socket: DatagramSocket) {
+//!     socket.accept().await;
+//! }
+//! ```
+//!
+//! ```
+//! use std::sync::atomic::{AtomicUsize, Ordering};
+//! use wsk::Buffer;
+//! use wsk::events::{DatagramEvents, Datagrams, Disposition};
+//! use wsk::socket::{DatagramSocket, Family};
+//!
+//! /// Counts datagrams as they come.
+//! #[derive(Default)]
+//! struct Counter(AtomicUsize);
+//!
+//! #[wsk::events]
+//! impl DatagramEvents for Counter {
+//!     fn receive_from(&self, datagrams: Datagrams<'_>) -> Disposition {
+//!         self.0.fetch_add(datagrams.iter().count(), Ordering::Relaxed);
+//!         Disposition::Accepted
+//!     }
+//! }
+//!
+//! # extern crate wsk_host;
+//! # let passive = unsafe { wsk::irql::Passive::assume() };
+//! # let registration = wsk::Registration::register(passive)?;
+//! # let wsk = registration.try_capture()?;
+//! # wsk::rt::block_on(passive, async move {
+//! let socket = DatagramSocket::builder(&wsk, Family::INET)
+//!     .exclusive_address()
+//!     .events(Counter::default())
+//!     .bind(([127, 0, 0, 1], 0))
+//!     .await?;
+//! println!("{} datagrams so far", socket.handler().0.load(Ordering::Relaxed));
+//! socket.close().await;
+//! # Ok::<(), wsk::Error>(())
+//! # })??;
+//! # Ok::<(), wsk::Error>(())
+//! ```
 
+mod accept;
+mod builder;
+mod category;
+mod closing;
 mod connection;
+mod control;
+mod create;
 mod datagram;
-mod listen;
+mod enabling;
+mod handle;
+mod memory;
+mod state;
 
-use core::future::Future;
+use core::fmt;
 use core::marker::PhantomData;
-use core::pin::Pin;
-use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
-use core::task::{Context, Poll};
+use core::net::SocketAddr;
+use core::ptr::NonNull;
 
-use wsk_sys::{
-    ADDRESS_FAMILY, NTSTATUS, PDEVICE_OBJECT, PIRP, PSOCKADDR, PVOID, PWSK_BUF, PWSK_SOCKET,
-    STATUS_FILE_FORCED_CLOSED, STATUS_MORE_PROCESSING_REQUIRED, ULONG, USHORT, WSK_SOCKET,
+use wsk_sys::{PIRP, PWSK_SOCKET, WSK_SOCKET};
+
+use crate::address::Storage;
+use crate::operation::Payload;
+use crate::status::{Result, known};
+
+pub use self::builder::{Builder, Family, Protocol};
+pub use self::category::{
+    Accepts, Basic, Binds, Category, Connection, Connects, Datagram, Listen, Stream,
 };
+pub(crate) use self::enabling::callbacks;
+pub(crate) use self::handle::Handle;
+pub(crate) use self::memory::{Memory, NewSocket, Shared};
+pub use self::state::{Bound, Connected, Listening, Silent, State, Unbound};
 
-pub(crate) use self::connection::ConnectionSocket;
-pub(crate) use self::datagram::DatagramSocket;
-pub(crate) use self::listen::ListenSocket;
-use crate::buffer::Buffer;
-use crate::dispatch::{BasicDispatch, Category};
-use crate::operation::{Cache, Idle, InFlight, Operation, Outcome, Payload};
-use crate::pool::PoolBox;
-use crate::registration::{Core, Provider};
-use crate::status::{Error, Result, known};
+use self::handle::local;
+use self::memory::Memory as SocketMemory;
 
-/// A socket's memory, which its handle, its close and its requests in flight hold.
-pub(crate) struct Shared {
-    close: Operation,
-    holds: AtomicUsize,
-    /// Null until the socket was delivered.
-    socket: AtomicPtr<WSK_SOCKET>,
-    /// The socket no longer works, and only a close is legal (INV-42).
-    dead: AtomicBool,
-    pub(crate) requests: Cache,
-    /// The registration that the socket belongs to, which waits for this memory.
-    core: NonNull<Core>,
-    /// The next socket in the reaper's list.
-    pub(crate) next_reaped: AtomicPtr<Shared>,
-}
+/// A socket for options and ioctls.
+pub type BasicSocket = Socket<Basic, Unbound>;
 
-// SAFETY: every field is shared by atomics or by its own rules, and the registration outlives it.
-unsafe impl Send for Shared {}
-// SAFETY: as above.
-unsafe impl Sync for Shared {}
+/// A socket that listens for connections.
+pub type ListenSocket<H = ()> = Socket<Listen, Listening, H>;
 
-impl Shared {
-    pub(crate) fn retain(&self) {
-        self.holds.fetch_add(1, Ordering::Relaxed);
-    }
+/// A socket for datagrams.
+pub type DatagramSocket<H = ()> = Socket<Datagram, Bound, H>;
 
-    /// Gives up one hold; the last one frees the memory. IRQL: <= `DISPATCH_LEVEL`.
-    ///
-    /// # Safety
-    ///
-    /// The caller has a hold, and does not use the socket any more.
-    pub(crate) unsafe fn release(shared: NonNull<Self>) {
-        // SAFETY: the caller's hold keeps the memory until the next step.
-        let holds = unsafe { &(*shared.as_ptr()).holds };
-        if holds.fetch_sub(1, Ordering::Release) != 1 {
-            return;
-        }
-        // What the other holders did happens before the memory is freed.
-        fence(Ordering::Acquire);
-        // SAFETY: this was the last hold.
-        let memory = unsafe { PoolBox::from_raw(shared) };
-        let core = memory.core;
-        drop(memory);
-        // SAFETY: the registration waits for this very call, which is the socket's only one.
-        unsafe { Core::release(core) };
-    }
+/// A socket with a peer.
+pub type ConnectionSocket<H = ()> = Socket<Connection, Connected, H>;
 
-    pub(crate) fn socket(&self) -> PWSK_SOCKET {
-        self.socket.load(Ordering::Acquire)
-    }
+/// A stream socket, which can listen or connect.
+pub type StreamSocket<H = ()> = Socket<Stream, Bound, H>;
 
-    /// Remembers that the socket is dead if that is what the error says (INV-42).
-    fn note(&self, error: Error) -> Error {
-        if error.status() == STATUS_FILE_FORCED_CLOSED {
-            self.dead.store(true, Ordering::Relaxed);
-        }
-        error
-    }
-
-    /// A request to be made, unless the socket is dead.
-    fn idle(&self) -> Result<Idle> {
-        if self.dead.load(Ordering::Relaxed) {
-            return Err(known::STATUS_FILE_FORCED_CLOSED);
-        }
-        self.requests.take()
-    }
-
-    /// Keeps the request of a failure for the next use, and notes what it says about the socket.
-    fn completed(&self, idle: Idle, result: Result<usize>) -> Result<(Idle, usize)> {
-        match result {
-            Ok(information) => Ok((idle, information)),
-            Err(error) => {
-                self.requests.put(idle);
-                Err(self.note(error))
-            }
-        }
-    }
-}
-
-/// The memory of a socket that is still to be delivered.
-pub(crate) struct NewSocket(NonNull<Shared>);
-
-// SAFETY: it is a hold on what is itself shared.
-unsafe impl Send for NewSocket {}
-
-impl NewSocket {
-    /// # Errors
-    ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    pub(crate) fn allocate(core: &Core) -> Result<Self> {
-        let shared = PoolBox::new(Shared {
-            close: Operation::new(),
-            holds: AtomicUsize::new(1),
-            socket: AtomicPtr::new(ptr::null_mut()),
-            dead: AtomicBool::new(false),
-            requests: Cache::new(),
-            core: NonNull::from(core),
-            next_reaped: AtomicPtr::new(ptr::null_mut()),
-        })?;
-        core.retain();
-        // SAFETY: it stays in this allocation, which is nonpaged.
-        unsafe { shared.close.initialise() };
-        Ok(Self(shared.into_raw()))
-    }
-
-    fn shared(&self) -> &Shared {
-        // SAFETY: it is a hold.
-        unsafe { self.0.as_ref() }
-    }
-
-    fn hold(&self) -> Hold {
-        self.shared().retain();
-        Hold(self.0)
-    }
-
-    /// # Safety
-    ///
-    /// `socket` is of category `C`, was delivered to a request of this client, and nobody else has it.
-    pub(crate) unsafe fn open<C>(self, socket: NonNull<WSK_SOCKET>) -> Socket<C> {
-        self.shared().socket.store(socket.as_ptr(), Ordering::Release);
-        let shared = self.0;
-        core::mem::forget(self);
-        Socket(shared, PhantomData)
-    }
-
-    /// Has the reaper close a socket that arrived when nobody waited for it any more. For completion
-    /// routines, which must not make the call themselves (INV-15).
-    ///
-    /// # Safety
-    ///
-    /// `socket` was delivered to a request of this client, and nobody else has it.
-    pub(crate) unsafe fn reap(self, socket: NonNull<WSK_SOCKET>) {
-        let shared = self.0;
-        self.shared().socket.store(socket.as_ptr(), Ordering::Release);
-        // SAFETY: the socket keeps its registration.
-        let core = unsafe { self.shared().core.as_ref() };
-        core::mem::forget(self);
-        // SAFETY: the hold was given up for this.
-        unsafe { core.reaper().push(shared) };
-    }
-}
-
-impl Drop for NewSocket {
-    fn drop(&mut self) {
-        // SAFETY: it is a hold, and ends here.
-        unsafe { Shared::release(self.0) };
-    }
-}
-
-/// A hold on a socket's memory, for as long as it takes.
-struct Hold(NonNull<Shared>);
-
-// SAFETY: it is a hold on what is itself shared.
-unsafe impl Send for Hold {}
-// SAFETY: as above.
-unsafe impl Sync for Hold {}
-
-impl core::ops::Deref for Hold {
-    type Target = Shared;
-
-    fn deref(&self) -> &Shared {
-        // SAFETY: it is a hold.
-        unsafe { self.0.as_ref() }
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        // SAFETY: it is a hold, and ends here.
-        unsafe { Shared::release(self.0) };
-    }
-}
-
-/// An open socket. Dropping it starts the close and does not wait.
+/// An open socket of category `C`, in the state `S`, whose events `H` handles.
 ///
-/// No call on a socket may be executing when it is closed (INV-45): every call is made through a
-/// reference to this value, which is neither shared nor cloned, and the close needs the value itself.
-pub(crate) struct Socket<C>(NonNull<Shared>, PhantomData<C>);
-
-// SAFETY: it is a hold on what is itself shared.
-unsafe impl<C> Send for Socket<C> {}
-// SAFETY: as above.
-unsafe impl<C> Sync for Socket<C> {}
-
-/// The transport that a socket is created for.
-#[derive(Clone, Copy)]
-pub(crate) struct Transport {
-    pub(crate) family: ADDRESS_FAMILY,
-    pub(crate) socket_type: USHORT,
-    pub(crate) protocol: ULONG,
+/// Dropping it closes the socket without waiting; [`close`](Socket::close) waits. Closing a connection that is
+/// not shut down on both sides **aborts** it (INV-49). The handler is dropped after the close, at
+/// `PASSIVE_LEVEL` by a thread of the [registration's](crate::Registration).
+pub struct Socket<C: Category, S: State, H = ()> {
+    // First, so that what it has in flight is cancelled before the socket is closed.
+    state: S,
+    handle: Handle<C>,
+    handler: PhantomData<fn() -> H>,
 }
 
-impl<C: Category> Socket<C> {
-    pub(crate) async fn create(provider: &Provider, transport: Transport) -> Result<Self> {
-        let new = NewSocket::allocate(provider.core())?;
-        let hold = new.hold();
-        let mut idle = hold.requests.take()?;
-        idle.payload().delivered = Some(new);
-        let in_flight = {
-            let call = |_, irp, _: *mut Payload| {
-                // No callbacks (Dispatch and SocketContext null, INV-39), the current process as
-                // owner, and no sharing of addresses (SecurityDescriptor null).
-                // SAFETY: the provider is captured; the IRP is ready, and will be completed.
-                unsafe {
-                    provider.dispatch().socket(
-                        provider.client(),
-                        transport.family,
-                        transport.socket_type,
-                        transport.protocol,
-                        C::FLAGS,
-                        ptr::null_mut(),
-                        ptr::null(),
-                        ptr::null_mut(),
-                        ptr::null_mut(),
-                        ptr::null_mut(),
-                        irp,
-                    )
-                }
-            };
-            // SAFETY: the call is given no memory but the IRP's.
-            unsafe { idle.start(hold.0, call) }.never_refused()
-        };
-        match in_flight.await {
-            Outcome::Completed(idle, result) => {
-                let (mut idle, information) = hold.completed(idle, result)?;
-                // SAFETY: the request created a socket of this category.
-                let socket = unsafe { delivered(&mut idle, information) };
-                hold.requests.put(idle);
-                socket
-            }
-            Outcome::Refused(error) => Err(error),
-        }
+impl<C: Category, S: State, H> Socket<C, S, H> {
+    /// # Safety
+    ///
+    /// The socket is in this state, and its memory has a handler of this type.
+    unsafe fn from_handle(handle: Handle<C>, state: S) -> Self {
+        Self { state, handle, handler: PhantomData }
     }
 
-    pub(crate) fn shared(&self) -> &Shared {
-        // SAFETY: the handle is a hold.
-        unsafe { self.0.as_ref() }
+    /// The handle, which may close the socket later.
+    fn into_handle(self) -> Handle<C> {
+        self.handle
     }
 
-    /// Starts a request. The payload is ready.
+    pub(crate) const fn handle(&self) -> &Handle<C> {
+        &self.handle
+    }
+
+    /// The handler of its events.
+    #[must_use]
+    pub fn handler(&self) -> &H {
+        let memory = self.handle.as_ptr().cast::<SocketMemory<H>>();
+        // SAFETY: the memory has a handler of this type, and stays as long as the handle.
+        unsafe { &memory.as_ref().handler }
+    }
+
+    /// The socket, for [`dispatch`](crate::dispatch). It is open as long as this value is there.
+    #[must_use]
+    pub fn as_raw(&self) -> PWSK_SOCKET {
+        self.handle.shared().socket()
+    }
+
+    /// Closes the socket, and waits until that is done: until nothing that was
+    /// [retained](crate::events::Data::retain) is left, and no callback runs. To be awaited in no callback of the
+    /// socket's, which would wait for itself (INV-48).
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`, but futures are polled at `PASSIVE_LEVEL`. Cancellation: the close goes on.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_close_socket).
+    pub async fn close(self) {
+        let Self { state, handle, handler: _ } = self;
+        drop(state);
+        handle.close().await;
+    }
+}
+
+impl<H> ConnectionSocket<H> {
+    /// A connection that WSK delivered to a callback, and one more use of it.
     ///
     /// # Safety
     ///
-    /// As for [`Idle::start`].
-    pub(crate) unsafe fn start(
-        &self,
-        idle: Idle,
-        call: impl FnOnce(C, PIRP, *mut Payload) -> NTSTATUS,
-    ) -> InFlight {
-        let call = |socket, irp, payload: *mut Payload| {
-            // SAFETY: the socket is open, and of this category, as the type says.
-            let dispatch = unsafe { C::of(socket) };
-            call(dispatch, irp, payload)
-        };
+    /// The memory has a handler of this type. The socket is a connection that is being accepted with it, and
+    /// nobody else has it.
+    pub(crate) unsafe fn accepted(
+        new: NewSocket,
+        socket: NonNull<WSK_SOCKET>,
+    ) -> (Self, NonNull<Shared>) {
         // SAFETY: the caller's promise.
-        unsafe { idle.start(self.0, call) }
+        let handle = unsafe { new.open::<Connection>(socket) };
+        handle.shared().begin_use();
+        let shared = handle.as_ptr();
+        // SAFETY: an accepted socket is connected.
+        (unsafe { Self::from_handle(handle, state::Connected::NEW) }, shared)
     }
+}
 
-    /// Makes a request that has no buffer and delivers no socket. `finish` takes the result out of the
-    /// payload.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Idle::start`].
-    pub(crate) unsafe fn request<T, F: FnOnce(&mut Payload) -> T + Send>(
-        &self,
-        prepare: impl FnOnce(&mut Payload),
-        call: impl FnOnce(C, PIRP, *mut Payload) -> NTSTATUS,
-        finish: F,
-    ) -> impl Future<Output = Result<T>> + Send {
-        let shared = self.shared();
-        let in_flight = shared.idle().map(|mut idle| {
-            prepare(idle.payload());
-            // SAFETY: the caller's promise.
-            unsafe { self.start(idle, call) }
-        });
-        async move {
-            match in_flight?.await {
-                Outcome::Completed(idle, result) => {
-                    let (mut idle, _) = shared.completed(idle, result)?;
-                    let value = finish(idle.payload());
-                    shared.requests.put(idle);
-                    Ok(value)
-                }
-                Outcome::Refused(error) => Err(error),
-            }
-        }
-    }
-
-    /// Makes a request with `start..end` of a buffer, which must be within it. `finish` takes the result
-    /// out of the payload, and is told how many bytes were transferred.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Idle::start`]. The call is given the payload's descriptor, and through it the buffer.
-    pub(crate) async unsafe fn transfer<T>(
-        &self,
-        (buffer, start, end): (Buffer, usize, usize),
-        prepare: impl FnOnce(&mut Payload),
-        call: impl FnOnce(C, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
-        finish: impl FnOnce(&mut Payload, usize) -> T,
-    ) -> (Result<T>, Buffer) {
-        let shared = self.shared();
-        let in_flight = {
-            let mut idle = match shared.idle() {
-                Ok(idle) => idle,
-                Err(error) => return (Err(error), buffer),
-            };
-            let payload = idle.payload();
-            payload.descriptor = buffer.describe(start, end);
-            payload.buffer = Some(buffer);
-            prepare(payload);
-            let call = |dispatch, irp, payload: *mut Payload| {
-                // SAFETY: the payload is the request's, and stays until it completes.
-                let descriptor: PWSK_BUF = unsafe { &raw mut (*payload).descriptor };
-                call(dispatch, descriptor, irp, payload)
-            };
-            // SAFETY: the caller's promise.
-            unsafe { self.start(idle, call) }
+impl<C: Binds, S: State, H> Socket<C, S, H> {
+    /// Binds the socket. The caller says by the state that it returns what is possible then.
+    async fn bind_to(&self, address: SocketAddr) -> Result<()> {
+        self.handle.require_family(address)?;
+        let prepare = |payload: &mut Payload| payload.local = Storage::new(address);
+        let call = |dispatch, irp: PIRP, payload| {
+            // SAFETY: the payload is the request's, and stays until it completes.
+            let local = unsafe { local(payload) };
+            // SAFETY: the address is of the socket's family (INV-32).
+            unsafe { C::bind(dispatch, local, irp) }
         };
-        match in_flight.await {
-            Outcome::Completed(mut idle, result) => {
-                let buffer = idle.payload().buffer.take().unwrap_or(Buffer::empty());
-                let result = shared.completed(idle, result).map(|(mut idle, information)| {
-                    // No system should report more than it was given room for.
-                    let value = finish(idle.payload(), information.min(end - start));
-                    shared.requests.put(idle);
-                    value
-                });
-                (result, buffer)
+        // SAFETY: the call is given the payload's address and nothing else.
+        unsafe { self.handle.request(prepare, call, |_, _| ()) }.await
+    }
+
+    async fn local_address(&self) -> Result<SocketAddr> {
+        let prepare = |payload: &mut Payload| payload.local = Storage::EMPTY;
+        let call = |dispatch, irp: PIRP, payload| {
+            // SAFETY: the payload is the request's, and stays until it completes (INV-25).
+            let local = unsafe { local(payload) };
+            // SAFETY: the address has room for any family.
+            unsafe { C::local_address(dispatch, local, irp) }
+        };
+        // SAFETY: the call is given the payload's address and nothing else.
+        let request =
+            unsafe { self.handle.request(prepare, call, |payload, _| payload.local.address()) };
+        request.await?.ok_or(known::STATUS_INTERNAL_ERROR)
+    }
+}
+
+macro_rules! local_addr {
+    ($($state:ident)*) => {$(
+        impl<C: Binds, H> Socket<C, $state, H> {
+            /// The address of this side.
+            ///
+            /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+            /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_local_address).
+            ///
+            /// # Errors
+            ///
+            /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
+            /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+            /// - What else `WskGetLocalAddress` reports. Wine does not implement it.
+            pub async fn local_addr(&self) -> Result<SocketAddr> {
+                self.local_address().await
             }
-            // The system does not implement the call, and may still use the buffer.
-            Outcome::Refused(error) => (Err(error), Buffer::empty()),
         }
+    )*};
+}
+
+// Every state but Unbound, where WSK has no address to give (INV-33), and Silent (INV-43).
+local_addr!(Bound Listening Connected);
+
+impl<C: Category, S: State, H> fmt::Debug for Socket<C, S, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket").field("socket", &self.as_raw()).finish_non_exhaustive()
     }
-
-    /// Closes the socket.
-    pub(crate) fn close(self) -> Closing {
-        let shared = self.0;
-        core::mem::forget(self);
-        // One hold for the close's completion routine, besides the handle's, which `Closing` has now.
-        // SAFETY: the handle's hold keeps the memory.
-        unsafe { shared.as_ref() }.retain();
-        // SAFETY: the handle was given up for this.
-        unsafe { begin_close(shared, false) };
-        Closing(shared)
-    }
-}
-
-impl<C> Drop for Socket<C> {
-    fn drop(&mut self) {
-        // SAFETY: the handle ends here, and leaves its hold to the completion routine.
-        unsafe { begin_close(self.0, true) };
-    }
-}
-
-/// Starts the close of a socket. The completion routine gives up one hold. IRQL: <= `DISPATCH_LEVEL`.
-///
-/// # Safety
-///
-/// - The socket was delivered, and is closed once.
-/// - No call to it is executing, and none follows.
-/// - There is a hold for the completion routine to give up.
-pub(crate) unsafe fn begin_close(shared: NonNull<Shared>, detached: bool) {
-    // SAFETY: the hold keeps the memory until the completion routine has run.
-    let memory = unsafe { shared.as_ref() };
-    let socket = memory.socket();
-    // SAFETY: this is the one close, and nobody uses its request otherwise.
-    let irp = unsafe { memory.close.ready_close(detached, closed, shared.as_ptr().cast()) };
-    // SAFETY: the socket is open, and its table begins with the basic functions.
-    let dispatch = unsafe { BasicDispatch::of(socket) };
-    // From here on the memory may be gone. The status says nothing that the completion routine will not
-    // (INV-12).
-    // SAFETY: no call to the socket is executing, as promised; the IRP is ready.
-    unsafe { dispatch.close_socket(irp) };
-}
-
-/// The completion routine of a close.
-unsafe extern "C" fn closed(_device: PDEVICE_OBJECT, _irp: PIRP, context: PVOID) -> NTSTATUS {
-    // SAFETY: `begin_close` set this context.
-    let shared = unsafe { NonNull::new_unchecked(context.cast::<Shared>()) };
-    // SAFETY: this routine's hold keeps the memory.
-    let waker = unsafe { shared.as_ref() }.close.close_completed();
-    if let Some(waker) = waker {
-        waker.wake();
-    }
-    // The last thing that this routine does: it may let the driver unload.
-    // SAFETY: `begin_close` left a hold for this.
-    unsafe { Shared::release(shared) };
-    STATUS_MORE_PROCESSING_REQUIRED
-}
-
-/// A close in progress. Ready when the socket is gone; dropping it does not stop the close.
-#[must_use = "the close has begun, but nobody waits for its end"]
-pub(crate) struct Closing(NonNull<Shared>);
-
-// SAFETY: it is a hold on what is itself shared.
-unsafe impl Send for Closing {}
-// SAFETY: as above.
-unsafe impl Sync for Closing {}
-
-impl Closing {
-    fn close(&self) -> &Operation {
-        // SAFETY: it is a hold.
-        unsafe { &self.0.as_ref().close }
-    }
-}
-
-impl Future for Closing {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        self.close().poll_close(context)
-    }
-}
-
-impl Drop for Closing {
-    fn drop(&mut self) {
-        self.close().detach_close();
-        // SAFETY: it is a hold, and ends here.
-        unsafe { Shared::release(self.0) };
-    }
-}
-
-/// The socket that a request delivered.
-///
-/// # Safety
-///
-/// The request delivers sockets of category `C`, and has completed with this information.
-pub(crate) unsafe fn delivered<C>(idle: &mut Idle, information: usize) -> Result<Socket<C>> {
-    // CAST: the information of a request that delivers a socket is its address (INV-19).
-    let socket = NonNull::new(ptr::with_exposed_provenance_mut::<WSK_SOCKET>(information));
-    match (idle.payload().delivered.take(), socket) {
-        // SAFETY: the request delivered this socket, and nobody else has it.
-        (Some(new), Some(socket)) => Ok(unsafe { new.open(socket) }),
-        _ => Err(known::STATUS_INTERNAL_ERROR),
-    }
-}
-
-/// The local address of a payload, as WSK's functions take it.
-///
-/// # Safety
-///
-/// The pointer is the one that [`Idle::start`] gives to its call.
-pub(crate) const unsafe fn local(payload: *mut Payload) -> PSOCKADDR {
-    // SAFETY: the payload is there, as the caller promises.
-    unsafe { &raw mut (*payload).local }.cast()
-}
-
-/// The remote address of a payload, as WSK's functions take it.
-///
-/// # Safety
-///
-/// The pointer is the one that [`Idle::start`] gives to its call.
-pub(crate) const unsafe fn remote(payload: *mut Payload) -> PSOCKADDR {
-    // SAFETY: the payload is there, as the caller promises.
-    unsafe { &raw mut (*payload).remote }.cast()
 }

@@ -1,0 +1,144 @@
+//! Connections that come to a listener.
+
+use core::cell::Cell;
+use core::net::SocketAddr;
+use core::ptr::NonNull;
+
+use wsk_sys::{PSOCKADDR, PVOID, WSK_CLIENT_CONNECTION_DISPATCH, WSK_SOCKET};
+
+use super::{Callbacks, Level};
+use crate::address;
+use crate::flags::SocketFlags;
+use crate::socket::{Connection, ConnectionSocket, NewSocket, Shared};
+use crate::status::Result;
+
+/// A connection that a listener is offered. Its handshake is done. Dropping this rejects it.
+#[derive(Debug)]
+pub struct Incoming<'a, K> {
+    pub(super) socket: NonNull<WSK_SOCKET>,
+    /// Both are null, or valid during the call.
+    pub(super) addresses: [PSOCKADDR; 2],
+    pub(super) level: Level,
+    pub(super) listener: &'a Shared,
+    /// Where WSK is told what the connection calls back, valid during the call.
+    pub(super) context: *mut PVOID,
+    pub(super) table: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
+    /// Who accepted, with a use of the accepted socket.
+    pub(super) accepted: &'a Cell<Option<NonNull<Shared>>>,
+    pub(super) handler: core::marker::PhantomData<fn(K)>,
+}
+
+impl<K: Callbacks<Connection>> Incoming<'_, K> {
+    /// Takes the connection. If the listener's events are enabled dynamically, those of the handler's type are
+    /// enabled for the connection, too, from the end of the callback on (INV-60).
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory: the handler is dropped, and the connection
+    /// rejected.
+    pub fn accept(self, handler: K) -> Result<ConnectionSocket<K>> {
+        let new = NewSocket::allocate(
+            self.listener.core(),
+            SocketFlags::CONNECTION,
+            self.listener.family(),
+            handler,
+        )?;
+        // Both, and before anything is done with the socket (INV-59).
+        let (context, table) = crate::socket::callbacks::<Connection, K>(new.context());
+        // SAFETY: WSK passes room for it.
+        unsafe { self.context.write(context) };
+        // SAFETY: as above.
+        unsafe { self.table.write(table.cast()) };
+        // SAFETY: WSK delivers this connection to the callback, which accepts it.
+        let (socket, shared) = unsafe { ConnectionSocket::accepted(new, self.socket) };
+        self.accepted.set(Some(shared));
+        Ok(socket)
+    }
+}
+
+impl<K> Incoming<'_, K> {
+    /// The local address, if its family is known here.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        // SAFETY: WSK's address is valid during the call, as this value is.
+        unsafe { address::read(self.addresses[0]) }
+    }
+
+    /// The peer's address, if its family is known here.
+    #[must_use]
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        // SAFETY: WSK's address is valid during the call, as this value is.
+        unsafe { address::read(self.addresses[1]) }
+    }
+
+    /// What is known of the IRQL.
+    #[must_use]
+    pub const fn level(&self) -> Level {
+        self.level
+    }
+}
+
+/// A connection that is asked for, before its handshake.
+#[derive(Debug)]
+pub struct Inspection<'a> {
+    pub(super) id: InspectId,
+    /// Both are null, or valid during the call.
+    pub(super) addresses: [PSOCKADDR; 2],
+    pub(super) listener: &'a Shared,
+}
+
+impl Inspection<'_> {
+    /// What identifies it: to be kept by who pends it.
+    #[must_use]
+    pub const fn id(&self) -> InspectId {
+        self.id
+    }
+
+    /// The local address, if its family is known here.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        // SAFETY: WSK's address is valid during the call, as this value is.
+        unsafe { address::read(self.addresses[0]) }
+    }
+
+    /// The address of who asks, if its family is known here.
+    #[must_use]
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        // SAFETY: WSK's address is valid during the call, as this value is.
+        unsafe { address::read(self.addresses[1]) }
+    }
+}
+
+/// What identifies an inspected connection: a copy of WSK's `WSK_INSPECT_ID`, compared by its contents
+/// (INV-61).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct InspectId {
+    key: usize,
+    serial_number: u32,
+}
+
+impl InspectId {
+    /// As `WskInspectComplete` takes it.
+    #[must_use]
+    pub const fn to_raw(self) -> wsk_sys::WSK_INSPECT_ID {
+        wsk_sys::WSK_INSPECT_ID { Key: self.key, SerialNumber: self.serial_number }
+    }
+
+    pub(super) const fn from_raw(raw: &wsk_sys::WSK_INSPECT_ID) -> Self {
+        Self { key: raw.Key, serial_number: raw.SerialNumber }
+    }
+}
+
+/// What becomes of an inspected connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It may be established, and is accepted afterwards, if it still is there.
+    Accept,
+    /// It is refused.
+    Reject,
+    /// It waits until `WskInspectComplete` is called, once, unless it is
+    /// [aborted](ConditionalListenEvents::aborted) before (INV-61).
+    Pend,
+}

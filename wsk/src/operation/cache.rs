@@ -1,0 +1,102 @@
+//! Requests that wait to be used again.
+
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use super::{Idle, Operation};
+use crate::status::Result;
+
+/// A socket's requests that can be used again, and those that were refused.
+pub(crate) struct Cache {
+    idle: [AtomicPtr<Operation>; Self::SIZE],
+    orphans: AtomicPtr<Operation>,
+}
+
+impl Cache {
+    /// As many requests as a socket has in flight at once without allocating.
+    const SIZE: usize = 4;
+
+    pub(crate) fn new() -> Self {
+        Self {
+            idle: core::array::from_fn(|_| AtomicPtr::new(core::ptr::null_mut())),
+            orphans: AtomicPtr::new(core::ptr::null_mut()),
+        }
+    }
+
+    /// A request: one that was used before, if there is one.
+    pub(crate) fn take(&self) -> Result<Idle> {
+        for slot in &self.idle {
+            // A look first, so that empty slots cost no exchange.
+            if slot.load(Ordering::Relaxed).is_null() {
+                continue;
+            }
+            if let Some(operation) =
+                NonNull::new(slot.swap(core::ptr::null_mut(), Ordering::Acquire))
+            {
+                // SAFETY: `put` gave it away, and the exchange took it out.
+                return Ok(unsafe { Idle::from_raw(operation) });
+            }
+        }
+        Idle::allocate()
+    }
+
+    /// Keeps a request for the next use, or frees it.
+    pub(crate) fn put(&self, mut idle: Idle) {
+        let payload = idle.payload();
+        payload.buffer = None;
+        payload.delivered = None;
+        let operation = idle.into_raw();
+        for slot in &self.idle {
+            let empty = core::ptr::null_mut();
+            if slot
+                .compare_exchange(empty, operation.as_ptr(), Ordering::Release, Ordering::Relaxed)
+                .is_ok()
+            {
+                return;
+            }
+        }
+        // SAFETY: it was given away above, and no slot took it.
+        drop(unsafe { Idle::from_raw(operation) });
+    }
+
+    /// Keeps a request that was refused.
+    ///
+    /// # Safety
+    ///
+    /// The request was orphaned, and nobody else adopts it.
+    pub(crate) unsafe fn adopt(&self, operation: NonNull<Operation>) {
+        let mut head = self.orphans.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: the caller promises the request, whose link nobody else uses.
+            unsafe { operation.as_ref() }.next_orphan.store(head, Ordering::Relaxed);
+            match self.orphans.compare_exchange_weak(
+                head,
+                operation.as_ptr(),
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return,
+                Err(found) => head = found,
+            }
+        }
+    }
+}
+
+impl Drop for Cache {
+    /// Runs when the socket is closed and nothing of it is in flight.
+    fn drop(&mut self) {
+        for slot in &mut self.idle {
+            if let Some(operation) = NonNull::new(*slot.get_mut()) {
+                // SAFETY: `put` gave it away.
+                drop(unsafe { Idle::from_raw(operation) });
+            }
+        }
+        let mut next = *self.orphans.get_mut();
+        while let Some(operation) = NonNull::new(next) {
+            // SAFETY: the socket is closed, and close ends every request (INV-46): an orphan that has
+            // not completed by now never will.
+            let orphan = unsafe { Idle::from_raw(operation) };
+            next = orphan.operation().next_orphan.load(Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! How sockets are made: their transport, what precedes the bind, and their events.
+
+use core::net::SocketAddr;
+
+use wsk_sys::{
+    ADDRESS_FAMILY, AF_INET, AF_INET6, AF_UNSPEC, IPPROTO_TCP, IPPROTO_UDP, SO_CONDITIONAL_ACCEPT,
+    SO_EXCLUSIVEADDRUSE, SO_REUSEADDR, SOL_SOCKET, ULONG, USHORT,
+};
+
+use super::category::{Category, Connection, Connects, Datagram, Listen, Stream};
+use super::state::{Bound, Connected, Listening, Unbound};
+use super::{Basic, Socket};
+use crate::address;
+use crate::events::Callbacks;
+use crate::registration::Provider;
+use crate::status::{Result, known};
+
+/// A family of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Family(ADDRESS_FAMILY);
+
+impl Family {
+    /// IPv4, `AF_INET`.
+    pub const INET: Self = Self(AF_INET);
+    /// IPv6, `AF_INET6`.
+    pub const INET6: Self = Self(AF_INET6);
+    /// Any, `AF_UNSPEC`: what a transport says that takes addresses of every family.
+    pub const UNSPECIFIED: Self = Self(AF_UNSPEC);
+
+    /// A family by its number.
+    #[must_use]
+    pub const fn from_raw(family: ADDRESS_FAMILY) -> Self {
+        Self(family)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn to_raw(self) -> ADDRESS_FAMILY {
+        self.0
+    }
+
+    /// The family of an address.
+    #[must_use]
+    pub const fn of(address: SocketAddr) -> Self {
+        Self(address::family(address))
+    }
+}
+
+/// A protocol above IP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Protocol(ULONG);
+
+impl Protocol {
+    /// TCP, `IPPROTO_TCP`.
+    pub const TCP: Self = Self(IPPROTO_TCP);
+    /// UDP, `IPPROTO_UDP`.
+    pub const UDP: Self = Self(IPPROTO_UDP);
+
+    /// A protocol by its number.
+    #[must_use]
+    pub const fn from_raw(protocol: ULONG) -> Self {
+        Self(protocol)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn to_raw(self) -> ULONG {
+        self.0
+    }
+}
+
+/// What precedes the bind, besides what is set on an [`Unbound`] socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sharing {
+    /// WSK's own way: other sockets may share the address if they are allowed to.
+    Default,
+    Exclusive,
+    Reuse,
+}
+
+/// A socket that is to be made. From [`Socket`]'s `builder` functions.
+#[derive(Debug)]
+#[must_use = "nothing is created before `create`, `bind` or `connect`"]
+pub struct Builder<'a, C, H = ()> {
+    provider: &'a Provider,
+    pub(super) family: Family,
+    pub(super) socket_type: USHORT,
+    pub(super) protocol: Protocol,
+    sharing: Sharing,
+    handler: H,
+    category: core::marker::PhantomData<C>,
+}
+
+impl<'a, C: Category> Builder<'a, C> {
+    fn new(provider: &'a Provider, family: Family) -> Self {
+        Self {
+            provider,
+            family,
+            socket_type: C::SOCKET_TYPE,
+            protocol: Protocol(C::PROTOCOL),
+            sharing: Sharing::Default,
+            handler: (),
+            category: core::marker::PhantomData,
+        }
+    }
+
+    /// Says who handles the socket's events. They are enabled as soon as the socket is bound, or connected if
+    /// it is a connection.
+    pub fn events<H: Callbacks<C>>(self, handler: H) -> Builder<'a, C, H> {
+        let Self { provider, family, socket_type, protocol, sharing, handler: (), category } = self;
+        Builder { provider, family, socket_type, protocol, sharing, handler, category }
+    }
+}
+
+macro_rules! builder {
+    ($category:ident, $state:ident, $doc:literal) => {
+        impl Socket<$category, $state> {
+            #[doc = $doc]
+            pub fn builder(wsk: &Provider, family: Family) -> Builder<'_, $category> {
+                Builder::new(wsk, family)
+            }
+        }
+    };
+}
+
+builder!(
+    Basic,
+    Unbound,
+    "A socket for options and ioctls, of TCP unless the builder is told otherwise."
+);
+builder!(Listen, Listening, "A socket that will listen.");
+builder!(Datagram, Bound, "A socket for datagrams, of UDP unless the builder is told otherwise.");
+builder!(Connection, Connected, "A socket that will connect.");
+builder!(Stream, Bound, "A socket that will listen or connect. Since Windows 10, version 1703.");
+
+impl<C: Category, H> Builder<'_, C, H> {
+    /// Another protocol than the category's usual one.
+    pub const fn protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
+    /// Another type of socket than the category's usual one, such as `SOCK_RAW`.
+    pub const fn socket_type(mut self, socket_type: USHORT) -> Self {
+        self.socket_type = socket_type;
+        self
+    }
+}
+
+impl<C: super::Binds, H> Builder<'_, C, H> {
+    /// Lets no other socket have the same address: `SO_EXCLUSIVEADDRUSE`.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-exclusiveaddruse).
+    pub fn exclusive_address(mut self) -> Self {
+        self.sharing = Sharing::Exclusive;
+        self
+    }
+
+    /// Lets other sockets have the same address: `SO_REUSEADDR`.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-reuseaddr).
+    pub fn reuse_address(mut self) -> Self {
+        self.sharing = Sharing::Reuse;
+        self
+    }
+}
+
+impl<C: Category, H: Callbacks<C>> Builder<'_, C, H> {
+    /// Creates the socket, without an address.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future closes the socket.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_socket).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_NOT_SUPPORTED` for a stream socket before version 1703 of Windows 10.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - What else `WskSocket`, and `WskControlSocket` for the options, report.
+    pub async fn create(self) -> Result<Socket<C, Unbound, H>> {
+        let needs_streams = C::FLAGS.contains(crate::flags::SocketFlags::STREAM);
+        if needs_streams && self.provider.capabilities().streams().is_none() {
+            return Err(known::STATUS_NOT_SUPPORTED);
+        }
+        let transport = super::create::Transport {
+            family: self.family.0,
+            socket_type: self.socket_type,
+            protocol: self.protocol.0,
+        };
+        let socket =
+            Socket::<C, Unbound, H>::create(self.provider, transport, self.handler).await?;
+        let sharing = match self.sharing {
+            Sharing::Default => None,
+            Sharing::Exclusive => Some(SO_EXCLUSIVEADDRUSE),
+            Sharing::Reuse => Some(SO_REUSEADDR),
+        };
+        if let Some(option) = sharing {
+            socket.handle.set_number(SOL_SOCKET, option, 1).await?;
+        }
+        if H::IS_CONDITIONAL {
+            socket.handle.set_number(SOL_SOCKET, SO_CONDITIONAL_ACCEPT, 1).await?;
+        }
+        Ok(socket)
+    }
+}
+
+macro_rules! bind {
+    ($category:ident, $state:ident, $what:literal) => {
+        impl<H: Callbacks<$category>> Builder<'_, $category, H> {
+            #[doc = $what]
+            ///
+            /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future closes the
+            /// socket.
+            ///
+            /// # Errors
+            ///
+            /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
+            /// - `STATUS_ADDRESS_ALREADY_EXISTS` or `STATUS_ACCESS_DENIED` if the address is in use.
+            /// - What [`Builder::create`] and `WskBind` report.
+            pub async fn bind(
+                self,
+                address: impl Into<SocketAddr>,
+            ) -> Result<Socket<$category, $state, H>> {
+                self.create().await?.bind(address).await
+            }
+        }
+    };
+}
+
+bind!(Listen, Listening, "Creates the socket, binds it, and so listens. Then events are enabled.");
+bind!(Datagram, Bound, "Creates the socket, and binds it. Then events are enabled.");
+bind!(Connection, Bound, "Creates the socket, and binds it.");
+bind!(Stream, Bound, "Creates the socket, and binds it.");
+
+impl<C: Connects, H: Callbacks<C>> Builder<'_, C, H> {
+    /// Creates the socket, binds it to any local address, which a connection needs (INV-33), and connects it.
+    /// Then events are enabled.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future closes the socket.
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
+    /// - `STATUS_CONNECTION_REFUSED`, `STATUS_HOST_UNREACHABLE`, `STATUS_NETWORK_UNREACHABLE` or
+    ///   `STATUS_IO_TIMEOUT` if the peer cannot be reached.
+    /// - What [`Builder::create`], `WskBind` and `WskConnect` report.
+    pub async fn connect(self, remote: impl Into<SocketAddr>) -> Result<Socket<C, Connected, H>> {
+        let remote = remote.into();
+        let socket = self.create().await?;
+        socket.bind_to(address::unspecified(remote)).await?;
+        // SAFETY: the socket is bound now.
+        let socket: Socket<C, Bound, H> =
+            unsafe { Socket::from_handle(socket.into_handle(), Bound::NEW) };
+        socket.connect(remote).await
+    }
+}
+
+macro_rules! bind_unbound {
+    ($category:ident, $state:ident, $new:expr, $enable:expr) => {
+        impl<H: Callbacks<$category>> Socket<$category, Unbound, H> {
+            /// Binds the socket. A listening socket listens from then on; events of a listening or datagram
+            /// socket are enabled.
+            ///
+            /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future closes the
+            /// socket.
+            /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_bind).
+            ///
+            /// # Errors
+            ///
+            /// The socket is closed.
+            ///
+            /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
+            /// - `STATUS_ADDRESS_ALREADY_EXISTS` or `STATUS_ACCESS_DENIED` if the address is in use.
+            /// - What else `WskBind` reports.
+            pub async fn bind(
+                self,
+                address: impl Into<SocketAddr>,
+            ) -> Result<Socket<$category, $state, H>> {
+                self.bind_to(address.into()).await?;
+                // SAFETY: the socket is bound now.
+                let socket: Socket<$category, $state, H> =
+                    unsafe { Socket::from_handle(self.into_handle(), $new) };
+                if $enable {
+                    socket.handle.enable(H::WHEN_BOUND)?;
+                }
+                Ok(socket)
+            }
+        }
+    };
+}
+
+bind_unbound!(Listen, Listening, Listening { accepting: None }, true);
+bind_unbound!(Datagram, Bound, Bound::NEW, true);
+// Their events are enabled when they are connected, or listen (INV-35).
+bind_unbound!(Connection, Bound, Bound::NEW, false);
+bind_unbound!(Stream, Bound, Bound::NEW, false);

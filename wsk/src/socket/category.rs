@@ -1,0 +1,323 @@
+//! The categories of sockets, and what each can do.
+
+use wsk_sys::{
+    IPPROTO_TCP, IPPROTO_UDP, NTSTATUS, PIRP, PSOCKADDR, PVOID, PWSK_BUF, PWSK_SOCKET, SOCK_DGRAM,
+    SOCK_STREAM, ULONG, USHORT, WSK_CLIENT_CONNECTION_DISPATCH,
+};
+
+use crate::capabilities::has;
+use crate::dispatch::{
+    BasicDispatch, ConnectionDispatch, DatagramDispatch, ListenDispatch, StreamDispatch,
+};
+use crate::flags::{DisconnectFlags, ReceiveFlags, SendFlags, SocketFlags};
+
+/// A category of sockets, which decides what functions they have (INV-38).
+///
+/// Sealed: WSK has these and no others.
+pub trait Category: sealed::Category {}
+
+/// Categories whose sockets have an address.
+pub trait Binds: Category + sealed::Binds {}
+
+/// Categories whose sockets accept connections.
+pub trait Accepts: Binds + sealed::Accepts {}
+
+/// Categories whose sockets have a peer, and exchange bytes with it.
+pub trait Connects: Binds + sealed::Connects {}
+
+/// Sockets for options and ioctls only.
+#[derive(Clone, Copy, Debug)]
+pub enum Basic {}
+
+/// Sockets that listen for connections.
+#[derive(Clone, Copy, Debug)]
+pub enum Listen {}
+
+/// Sockets for datagrams.
+#[derive(Clone, Copy, Debug)]
+pub enum Datagram {}
+
+/// Sockets that connect, or were accepted.
+#[derive(Clone, Copy, Debug)]
+pub enum Connection {}
+
+/// Sockets that listen or connect, as is decided after they are bound. Windows has them since version 1703
+/// of Windows 10.
+#[derive(Clone, Copy, Debug)]
+pub enum Stream {}
+
+/// What this crate needs of a category. The types in it are its own.
+pub(crate) mod sealed {
+    use super::*;
+
+    pub trait Category: 'static {
+        /// The socket's functions.
+        type Dispatch: Copy;
+        /// What `WskSocket` is told to create.
+        const FLAGS: SocketFlags;
+        /// What sockets of the category usually are.
+        const SOCKET_TYPE: USHORT;
+        const PROTOCOL: ULONG;
+
+        /// # Safety
+        ///
+        /// The socket is of this category, and stays open while the result is used.
+        unsafe fn dispatch(socket: PWSK_SOCKET) -> Self::Dispatch;
+    }
+
+    pub trait Binds: Category {
+        /// # Safety
+        ///
+        /// As for `WskBind`.
+        unsafe fn bind(dispatch: Self::Dispatch, local: PSOCKADDR, irp: PIRP) -> NTSTATUS;
+
+        /// # Safety
+        ///
+        /// As for `WskGetLocalAddress`.
+        unsafe fn local_address(dispatch: Self::Dispatch, local: PSOCKADDR, irp: PIRP) -> NTSTATUS;
+    }
+
+    pub trait Accepts: Binds {
+        /// # Safety
+        ///
+        /// As for `WskAccept`.
+        unsafe fn accept(
+            dispatch: Self::Dispatch,
+            context: PVOID,
+            table: *const WSK_CLIENT_CONNECTION_DISPATCH,
+            addresses: [PSOCKADDR; 2],
+            irp: PIRP,
+        ) -> NTSTATUS;
+    }
+
+    pub trait Connects: Binds {
+        /// # Safety
+        ///
+        /// As for `WskConnect`.
+        unsafe fn connect(dispatch: Self::Dispatch, remote: PSOCKADDR, irp: PIRP) -> NTSTATUS;
+
+        /// # Safety
+        ///
+        /// As for `WskConnectEx`.
+        unsafe fn connect_ex(
+            has: has::Streams,
+            dispatch: Self::Dispatch,
+            remote: PSOCKADDR,
+            buffer: PWSK_BUF,
+            irp: PIRP,
+        ) -> NTSTATUS;
+
+        /// # Safety
+        ///
+        /// As for `WskGetRemoteAddress`.
+        unsafe fn remote_address(
+            dispatch: Self::Dispatch,
+            remote: PSOCKADDR,
+            irp: PIRP,
+        ) -> NTSTATUS;
+
+        /// # Safety
+        ///
+        /// As for `WskSend`.
+        unsafe fn send(
+            dispatch: Self::Dispatch,
+            buffer: PWSK_BUF,
+            flags: SendFlags,
+            irp: PIRP,
+        ) -> NTSTATUS;
+
+        /// # Safety
+        ///
+        /// As for `WskReceive`.
+        unsafe fn receive(
+            dispatch: Self::Dispatch,
+            buffer: PWSK_BUF,
+            flags: ReceiveFlags,
+            irp: PIRP,
+        ) -> NTSTATUS;
+
+        /// # Safety
+        ///
+        /// As for `WskDisconnect`.
+        unsafe fn disconnect(
+            dispatch: Self::Dispatch,
+            buffer: PWSK_BUF,
+            flags: DisconnectFlags,
+            irp: PIRP,
+        ) -> NTSTATUS;
+    }
+}
+
+macro_rules! category {
+    ($category:ident, $dispatch:ident, $flags:ident, $socket_type:expr, $protocol:expr) => {
+        impl Category for $category {}
+
+        impl sealed::Category for $category {
+            type Dispatch = $dispatch;
+            const FLAGS: SocketFlags = SocketFlags::$flags;
+            const SOCKET_TYPE: USHORT = $socket_type;
+            const PROTOCOL: ULONG = $protocol;
+
+            unsafe fn dispatch(socket: PWSK_SOCKET) -> $dispatch {
+                // SAFETY: the caller's promise.
+                unsafe { $dispatch::of(socket) }
+            }
+        }
+    };
+}
+
+category!(Basic, BasicDispatch, BASIC, SOCK_STREAM, IPPROTO_TCP);
+category!(Listen, ListenDispatch, LISTEN, SOCK_STREAM, IPPROTO_TCP);
+category!(Datagram, DatagramDispatch, DATAGRAM, SOCK_DGRAM, IPPROTO_UDP);
+category!(Connection, ConnectionDispatch, CONNECTION, SOCK_STREAM, IPPROTO_TCP);
+category!(Stream, StreamDispatch, STREAM, SOCK_STREAM, IPPROTO_TCP);
+
+macro_rules! binds {
+    ($($category:ident)*) => {$(
+        impl Binds for $category {}
+
+        impl sealed::Binds for $category {
+            unsafe fn bind(dispatch: Self::Dispatch, local: PSOCKADDR, irp: PIRP) -> NTSTATUS {
+                // SAFETY: the caller's promise.
+                unsafe { dispatch.bind(local, irp) }
+            }
+
+            unsafe fn local_address(
+                dispatch: Self::Dispatch,
+                local: PSOCKADDR,
+                irp: PIRP,
+            ) -> NTSTATUS {
+                // SAFETY: the caller's promise.
+                unsafe { dispatch.get_local_address(local, irp) }
+            }
+        }
+    )*};
+}
+
+binds!(Listen Datagram Connection Stream);
+
+macro_rules! accepts {
+    ($($category:ident)*) => {$(
+        impl Accepts for $category {}
+
+        impl sealed::Accepts for $category {
+            unsafe fn accept(
+                dispatch: Self::Dispatch,
+                context: PVOID,
+                table: *const WSK_CLIENT_CONNECTION_DISPATCH,
+                [local, remote]: [PSOCKADDR; 2],
+                irp: PIRP,
+            ) -> NTSTATUS {
+                // SAFETY: the caller's promise.
+                unsafe { dispatch.accept(context, table, local, remote, irp) }
+            }
+        }
+    )*};
+}
+
+accepts!(Listen Stream);
+
+/// A stream socket's table has `WskConnectEx` whenever there is a stream socket; a connection's need not.
+trait ConnectEx {
+    /// # Safety
+    ///
+    /// As for `WskConnectEx`.
+    unsafe fn connect_with(
+        self,
+        has: has::Streams,
+        remote: PSOCKADDR,
+        buffer: PWSK_BUF,
+        irp: PIRP,
+    ) -> NTSTATUS;
+}
+
+impl ConnectEx for ConnectionDispatch {
+    unsafe fn connect_with(
+        self,
+        has: has::Streams,
+        remote: PSOCKADDR,
+        buffer: PWSK_BUF,
+        irp: PIRP,
+    ) -> NTSTATUS {
+        // SAFETY: the caller's promise.
+        unsafe { self.connect_ex(has, remote, buffer, irp) }
+    }
+}
+
+impl ConnectEx for StreamDispatch {
+    unsafe fn connect_with(
+        self,
+        _has: has::Streams,
+        remote: PSOCKADDR,
+        buffer: PWSK_BUF,
+        irp: PIRP,
+    ) -> NTSTATUS {
+        // SAFETY: the caller's promise.
+        unsafe { self.connect_ex(remote, buffer, irp) }
+    }
+}
+
+macro_rules! connects {
+    ($($category:ident)*) => {$(
+        impl Connects for $category {}
+
+        impl sealed::Connects for $category {
+            unsafe fn connect(dispatch: Self::Dispatch, remote: PSOCKADDR, irp: PIRP) -> NTSTATUS {
+                // SAFETY: the caller's promise.
+                unsafe { dispatch.connect(remote, irp) }
+            }
+
+            unsafe fn connect_ex(
+                has: has::Streams,
+                dispatch: Self::Dispatch,
+                remote: PSOCKADDR,
+                buffer: PWSK_BUF,
+                irp: PIRP,
+            ) -> NTSTATUS {
+                // SAFETY: the caller's promise.
+                unsafe { dispatch.connect_with(has, remote, buffer, irp) }
+            }
+
+            unsafe fn remote_address(
+                dispatch: Self::Dispatch,
+                remote: PSOCKADDR,
+                irp: PIRP,
+            ) -> NTSTATUS {
+                // SAFETY: the caller's promise.
+                unsafe { dispatch.get_remote_address(remote, irp) }
+            }
+
+            unsafe fn send(
+                dispatch: Self::Dispatch,
+                buffer: PWSK_BUF,
+                flags: SendFlags,
+                irp: PIRP,
+            ) -> NTSTATUS {
+                // SAFETY: the caller's promise.
+                unsafe { dispatch.send(buffer, flags, irp) }
+            }
+
+            unsafe fn receive(
+                dispatch: Self::Dispatch,
+                buffer: PWSK_BUF,
+                flags: ReceiveFlags,
+                irp: PIRP,
+            ) -> NTSTATUS {
+                // SAFETY: the caller's promise.
+                unsafe { dispatch.receive(buffer, flags, irp) }
+            }
+
+            unsafe fn disconnect(
+                dispatch: Self::Dispatch,
+                buffer: PWSK_BUF,
+                flags: DisconnectFlags,
+                irp: PIRP,
+            ) -> NTSTATUS {
+                // SAFETY: the caller's promise.
+                unsafe { dispatch.disconnect(buffer, flags, irp) }
+            }
+        }
+    )*};
+}
+
+connects!(Connection Stream);

@@ -1,0 +1,213 @@
+//! Handles of open sockets, and how requests are made through them.
+
+use core::future::Future;
+use core::marker::PhantomData;
+use core::net::SocketAddr;
+use core::ptr::{self, NonNull};
+
+use wsk_sys::{NTSTATUS, PIRP, PSOCKADDR, PWSK_BUF, WSK_SOCKET};
+
+use super::category::Category;
+use super::closing::Closing;
+use super::memory::Shared;
+use crate::address;
+use crate::buffer::Buffer;
+use crate::operation::{Idle, InFlight, Outcome, Payload, Target};
+use crate::status::{Result, known};
+
+/// A use of an open socket. Dropping the last one starts the close and does not wait.
+///
+/// No call on a socket may be executing when it is closed (INV-45): every call is made through a
+/// reference to a handle, or by who has another use, and the close begins when there is none.
+pub(crate) struct Handle<C>(NonNull<Shared>, PhantomData<fn() -> C>);
+
+// SAFETY: it is a use of what is itself shared.
+unsafe impl<C> Send for Handle<C> {}
+// SAFETY: as above.
+unsafe impl<C> Sync for Handle<C> {}
+
+impl<C> Handle<C> {
+    /// # Safety
+    ///
+    /// The socket was delivered, is of category `C`, and a use of it is the handle's from here on.
+    pub(super) const unsafe fn from_raw(shared: NonNull<Shared>) -> Self {
+        Self(shared, PhantomData)
+    }
+
+    pub(crate) const fn shared(&self) -> &Shared {
+        // SAFETY: the handle is a use.
+        unsafe { self.0.as_ref() }
+    }
+
+    pub(crate) const fn as_ptr(&self) -> NonNull<Shared> {
+        self.0
+    }
+
+    /// Closes the socket, as soon as there is no other use of it.
+    pub(crate) fn close(self) -> Closing {
+        let shared = self.0;
+        core::mem::forget(self);
+        // SAFETY: the handle was given up for this. Others are dropped, and not closed.
+        unsafe { Closing::start(shared) }
+    }
+
+    /// Fails for an address of another family than the socket's, which WSK would misread (INV-32).
+    pub(crate) fn require_family(&self, address: SocketAddr) -> Result<()> {
+        if address::family(address) == self.shared().family() {
+            Ok(())
+        } else {
+            Err(known::STATUS_INVALID_ADDRESS_COMPONENT)
+        }
+    }
+}
+
+impl<C> Clone for Handle<C> {
+    fn clone(&self) -> Self {
+        self.shared().begin_use();
+        Self(self.0, PhantomData)
+    }
+}
+
+impl<C> Drop for Handle<C> {
+    fn drop(&mut self) {
+        // SAFETY: the use ends here.
+        unsafe { Shared::end_use(self.0) };
+    }
+}
+
+impl<C: Category> Handle<C> {
+    /// The socket's functions, while the handle is there.
+    pub(crate) fn dispatch(&self) -> C::Dispatch {
+        // SAFETY: the socket is open, and of this category, as the type says.
+        unsafe { C::dispatch(self.shared().socket()) }
+    }
+
+    /// Starts a request. The payload is ready.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Idle::start`].
+    pub(crate) unsafe fn start(
+        &self,
+        idle: Idle,
+        call: impl FnOnce(C::Dispatch, PIRP, *mut Payload) -> NTSTATUS,
+    ) -> InFlight {
+        let dispatch = self.dispatch();
+        let call = |irp, payload: *mut Payload| call(dispatch, irp, payload);
+        // SAFETY: the caller's promise; a use is a hold.
+        unsafe { idle.start(Target::Socket(self.0), call) }
+    }
+
+    /// Makes a request that has no buffer and delivers no socket. `finish` takes the result out of the
+    /// payload, and is told the information of the result (INV-19).
+    ///
+    /// # Safety
+    ///
+    /// As for [`Idle::start`].
+    pub(crate) unsafe fn request<T, F: FnOnce(&mut Payload, usize) -> T + Send>(
+        &self,
+        prepare: impl FnOnce(&mut Payload),
+        call: impl FnOnce(C::Dispatch, PIRP, *mut Payload) -> NTSTATUS,
+        finish: F,
+    ) -> impl Future<Output = Result<T>> + Send {
+        let shared = self.shared();
+        let in_flight = shared.idle().map(|mut idle| {
+            prepare(idle.payload());
+            // SAFETY: the caller's promise.
+            unsafe { self.start(idle, call) }
+        });
+        async move {
+            match in_flight?.await {
+                Outcome::Completed(idle, result) => {
+                    let (mut idle, information) = shared.completed(idle, result)?;
+                    let value = finish(idle.payload(), information);
+                    shared.requests.put(idle);
+                    Ok(value)
+                }
+                Outcome::Refused(error) => Err(error),
+            }
+        }
+    }
+
+    /// Makes a request with `start..end` of a buffer, which must be within it. `finish` takes the result
+    /// out of the payload, and is told how many bytes were transferred.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Idle::start`]. The call is given the payload's descriptor, and through it the buffer.
+    pub(crate) async unsafe fn transfer<T>(
+        &self,
+        (buffer, start, end): (Buffer, usize, usize),
+        prepare: impl FnOnce(&mut Payload),
+        call: impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
+        finish: impl FnOnce(&mut Payload, usize) -> T,
+    ) -> (Result<T>, Buffer) {
+        let shared = self.shared();
+        let in_flight = {
+            let mut idle = match shared.idle() {
+                Ok(idle) => idle,
+                Err(error) => return (Err(error), buffer),
+            };
+            let payload = idle.payload();
+            payload.descriptor = buffer.describe(start, end);
+            payload.buffer = Some(buffer);
+            prepare(payload);
+            let call = |dispatch, irp, payload: *mut Payload| {
+                // SAFETY: the payload is the request's, and stays until it completes.
+                let descriptor: PWSK_BUF = unsafe { &raw mut (*payload).descriptor };
+                call(dispatch, descriptor, irp, payload)
+            };
+            // SAFETY: the caller's promise.
+            unsafe { self.start(idle, call) }
+        };
+        match in_flight.await {
+            Outcome::Completed(mut idle, result) => {
+                let buffer = idle.payload().buffer.take().unwrap_or(Buffer::empty());
+                let result = shared.completed(idle, result).map(|(mut idle, information)| {
+                    // No system should report more than it was given room for.
+                    let value = finish(idle.payload(), information.min(end - start));
+                    shared.requests.put(idle);
+                    value
+                });
+                (result, buffer)
+            }
+            // The system does not implement the call, and may still use the buffer.
+            Outcome::Refused(error) => (Err(error), Buffer::empty()),
+        }
+    }
+}
+
+/// The socket that a request delivered.
+///
+/// # Safety
+///
+/// The request delivers sockets of category `C`, and has completed with this information.
+pub(crate) unsafe fn delivered<C>(idle: &mut Idle, information: usize) -> Result<Handle<C>> {
+    // CAST: the information of a request that delivers a socket is its address (INV-19).
+    let socket = NonNull::new(ptr::with_exposed_provenance_mut::<WSK_SOCKET>(information));
+    match (idle.payload().delivered.take(), socket) {
+        // SAFETY: the request delivered this socket, and nobody else has it.
+        (Some(new), Some(socket)) => Ok(unsafe { new.open(socket) }),
+        _ => Err(known::STATUS_INTERNAL_ERROR),
+    }
+}
+
+/// The local address of a payload, as WSK's functions take it.
+///
+/// # Safety
+///
+/// The pointer is the one that [`Idle::start`] gives to its call.
+pub(crate) const unsafe fn local(payload: *mut Payload) -> PSOCKADDR {
+    // SAFETY: the payload is there, as the caller promises.
+    unsafe { &raw mut (*payload).local }.cast()
+}
+
+/// The remote address of a payload, as WSK's functions take it.
+///
+/// # Safety
+///
+/// The pointer is the one that [`Idle::start`] gives to its call.
+pub(crate) const unsafe fn remote(payload: *mut Payload) -> PSOCKADDR {
+    // SAFETY: the payload is there, as the caller promises.
+    unsafe { &raw mut (*payload).remote }.cast()
+}

@@ -1,0 +1,367 @@
+//! A socket's memory: what its handles, its close, its requests and its callbacks have together.
+//!
+//! One allocation, made before the socket exists, with the IRP of its close in it: a close needs no memory
+//! and cannot fail (INV-44). The handler of its events is in it, too, since callbacks may begin before the
+//! creation has returned (INV-53).
+//!
+//! Two counts:
+//!
+//! - **uses**: who may make a call to the socket. Its handles, and guards of what was retained. When the last
+//!   one goes, the close begins (INV-45, INV-47).
+//! - **holds**: who may touch the memory. All uses together have one, which goes over to the close; each
+//!   request in flight has one. When the last one goes, the memory is freed, and only then does the
+//!   registration stop waiting for it (INV-5, INV-18, INV-46).
+
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
+
+use wsk_sys::{ADDRESS_FAMILY, PVOID, PWSK_SOCKET, STATUS_FILE_FORCED_CLOSED, WSK_SOCKET};
+
+use super::closing::begin_close;
+use super::handle::Handle;
+use crate::flags::SocketFlags;
+use crate::operation::{Cache, Idle, Operation};
+use crate::pool::PoolBox;
+use crate::registration::Core;
+use crate::status::{Error, Result, known};
+
+/// The memory of a socket, with the handler of its events. What WSK is given as the socket's context.
+#[repr(C)]
+pub(crate) struct Memory<H> {
+    pub(crate) shared: Shared,
+    pub(crate) handler: H,
+}
+
+/// What every socket's memory begins with.
+pub(crate) struct Shared {
+    pub(super) close: Operation,
+    holds: AtomicUsize,
+    uses: AtomicUsize,
+    /// Null until the socket was delivered.
+    socket: AtomicPtr<WSK_SOCKET>,
+    /// The socket no longer works, and only a close is legal (INV-42).
+    dead: AtomicBool,
+    pub(crate) requests: Cache,
+    /// The registration that the socket belongs to, which waits for this memory.
+    core: NonNull<Core>,
+    category: SocketFlags,
+    family: ADDRESS_FAMILY,
+    /// Frees the whole of the memory.
+    free: unsafe fn(NonNull<Shared>),
+    /// The handler's `drop` is the user's code, which is not to run in a completion routine (INV-15).
+    frees_at_passive_level: bool,
+    /// The next socket in the reaper's list, and what that is to do.
+    pub(crate) next_reaped: AtomicPtr<Shared>,
+    is_closed: AtomicBool,
+}
+
+// SAFETY: every field is shared by atomics or by its own rules, and the registration outlives it.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl core::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(crate) fn retain(&self) {
+        self.holds.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Gives up one hold; the last one frees the memory. IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a hold, and does not use the socket any more.
+    pub(crate) unsafe fn release(shared: NonNull<Self>) {
+        // SAFETY: the caller's hold keeps the memory until the next step.
+        let holds = unsafe { &(*shared.as_ptr()).holds };
+        if holds.fetch_sub(1, Ordering::Release) != 1 {
+            return;
+        }
+        // What the other holders did happens before the memory is freed.
+        fence(Ordering::Acquire);
+        // SAFETY: this was the last hold.
+        let memory = unsafe { shared.as_ref() };
+        if memory.frees_at_passive_level {
+            memory.is_closed.store(true, Ordering::Relaxed);
+            // SAFETY: nobody else has the memory.
+            unsafe { Self::hand_to_reaper(shared) };
+        } else {
+            // SAFETY: as above.
+            unsafe { Self::free(shared) };
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Reaper::push`](crate::reaper::Reaper::push).
+    unsafe fn hand_to_reaper(shared: NonNull<Self>) {
+        // SAFETY: the caller's promise; the socket's memory keeps its registration.
+        let core = unsafe { shared.as_ref() }.core;
+        // The socket may be gone before the push returns, and this keeps the reaper until then.
+        // SAFETY: as above.
+        unsafe { core.as_ref() }.retain();
+        // SAFETY: the caller's promise.
+        unsafe { core.as_ref().reaper().push(shared) };
+        // SAFETY: the hold was taken above.
+        unsafe { Core::release(core) };
+    }
+
+    /// Ends a use, where the close must not begin in this thread: the reaper begins it.
+    ///
+    /// # Safety
+    ///
+    /// As for [`end_use`](Self::end_use).
+    pub(crate) unsafe fn end_use_elsewhere(shared: NonNull<Self>) {
+        // SAFETY: the use keeps the memory until the next step.
+        let uses = unsafe { &(*shared.as_ptr()).uses };
+        let leave = |uses: usize| if uses == 1 { None } else { Some(uses - 1) };
+        if uses.fetch_update(Ordering::AcqRel, Ordering::Relaxed, leave).is_err() {
+            // SAFETY: the last use is given up for this.
+            unsafe { Self::hand_to_reaper(shared) };
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The last hold was given up, and nobody else has the memory.
+    unsafe fn free(shared: NonNull<Self>) {
+        // SAFETY: the caller's promise.
+        let (free, core) = unsafe { (shared.as_ref().free, shared.as_ref().core) };
+        // SAFETY: it is the function for this memory, of which nothing is used any more.
+        unsafe { free(shared) };
+        // SAFETY: the registration waits for this very call, which is the socket's only one.
+        unsafe { Core::release(core) };
+    }
+
+    /// For the reaper: closes a socket that arrived when nobody waited for it, or frees one that is closed.
+    ///
+    /// # Safety
+    ///
+    /// It was pushed to the reaper, and taken out once.
+    pub(crate) unsafe fn reap(shared: NonNull<Self>) {
+        // SAFETY: it was pushed, and so is still there.
+        if unsafe { shared.as_ref() }.is_closed.load(Ordering::Relaxed) {
+            // SAFETY: `release` gave the memory up for this.
+            unsafe { Self::free(shared) };
+        } else {
+            // SAFETY: who pushed it gave up its use for this.
+            unsafe { Self::end_use(shared) };
+        }
+    }
+
+    /// One more use of a socket that is in use.
+    pub(crate) fn begin_use(&self) {
+        self.uses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A use of the socket, if it was delivered and its close has not begun.
+    pub(crate) fn try_begin_use(&self) -> Option<NonNull<WSK_SOCKET>> {
+        let socket = NonNull::new(self.socket())?;
+        let begin = |uses: usize| if uses == 0 { None } else { Some(uses + 1) };
+        self.uses.fetch_update(Ordering::Acquire, Ordering::Relaxed, begin).ok().map(|_| socket)
+    }
+
+    /// Ends a use; the last one begins the close. IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a use, of a socket that was delivered, and makes no call to it any more.
+    pub(crate) unsafe fn end_use(shared: NonNull<Self>) {
+        // SAFETY: the use keeps the memory until the next step.
+        let uses = unsafe { &(*shared.as_ptr()).uses };
+        // What was called through other uses has returned before the close begins (INV-45).
+        if uses.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // SAFETY: no use is left, and so no call is executing or follows; the uses' hold is the close's.
+            unsafe { begin_close(shared) };
+        }
+    }
+
+    pub(crate) fn socket(&self) -> PWSK_SOCKET {
+        self.socket.load(Ordering::Acquire)
+    }
+
+    pub(crate) const fn category(&self) -> SocketFlags {
+        self.category
+    }
+
+    /// What every address of the socket is of (INV-32).
+    pub(crate) const fn family(&self) -> ADDRESS_FAMILY {
+        self.family
+    }
+
+    pub(crate) const fn core(&self) -> &Core {
+        // SAFETY: the socket's memory keeps its registration.
+        unsafe { self.core.as_ref() }
+    }
+
+    /// Remembers that the socket is dead if that is what the error says (INV-42).
+    pub(crate) fn note(&self, error: Error) -> Error {
+        if error.status() == STATUS_FILE_FORCED_CLOSED {
+            self.note_death();
+        }
+        error
+    }
+
+    /// Remembers that the socket no longer works (INV-42).
+    pub(crate) fn note_death(&self) {
+        self.dead.store(true, Ordering::Relaxed);
+    }
+
+    /// Fails if the socket no longer works (INV-42).
+    pub(crate) fn require_life(&self) -> Result<()> {
+        if self.dead.load(Ordering::Relaxed) {
+            return Err(known::STATUS_FILE_FORCED_CLOSED);
+        }
+        Ok(())
+    }
+
+    /// A request to be made, unless the socket is dead.
+    pub(crate) fn idle(&self) -> Result<Idle> {
+        self.require_life()?;
+        self.requests.take()
+    }
+
+    /// Keeps the request of a failure for the next use, and notes what it says about the socket.
+    pub(crate) fn completed(&self, idle: Idle, result: Result<usize>) -> Result<(Idle, usize)> {
+        match result {
+            Ok(information) => Ok((idle, information)),
+            Err(error) => {
+                self.requests.put(idle);
+                Err(self.note(error))
+            }
+        }
+    }
+}
+
+/// Frees a socket's memory.
+///
+/// # Safety
+///
+/// It is the beginning of a `Memory<H>` of [`NewSocket::allocate`], of which nothing is used any more.
+unsafe fn free<H>(shared: NonNull<Shared>) {
+    // SAFETY: the caller's promise.
+    drop(unsafe { PoolBox::from_raw(shared.cast::<Memory<H>>()) });
+}
+
+/// The memory of a socket that is still to be delivered: its first hold, which is that of its first use.
+pub(crate) struct NewSocket(NonNull<Shared>);
+
+// SAFETY: it is a hold on what is itself shared.
+unsafe impl Send for NewSocket {}
+
+impl NewSocket {
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; the handler is dropped.
+    pub(crate) fn allocate<H: Send + Sync + 'static>(
+        core: &Core,
+        category: SocketFlags,
+        family: ADDRESS_FAMILY,
+        handler: H,
+    ) -> Result<Self> {
+        let shared = Shared {
+            close: Operation::new(),
+            holds: AtomicUsize::new(1),
+            uses: AtomicUsize::new(1),
+            socket: AtomicPtr::new(ptr::null_mut()),
+            dead: AtomicBool::new(false),
+            requests: Cache::new(),
+            core: NonNull::from(core),
+            category,
+            family,
+            free: free::<H>,
+            frees_at_passive_level: core::mem::needs_drop::<H>(),
+            next_reaped: AtomicPtr::new(ptr::null_mut()),
+            is_closed: AtomicBool::new(false),
+        };
+        let memory = PoolBox::new(Memory { shared, handler })?;
+        core.retain();
+        // SAFETY: it stays in this allocation, which is nonpaged.
+        unsafe { memory.shared.close.initialise() };
+        Ok(Self(memory.into_raw().cast()))
+    }
+
+    fn shared(&self) -> &Shared {
+        // SAFETY: it is a hold.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// What WSK is given as the socket's context, and gives to the callbacks.
+    pub(crate) const fn context(&self) -> PVOID {
+        self.0.as_ptr().cast()
+    }
+
+    pub(crate) fn hold(&self) -> Hold {
+        self.shared().retain();
+        Hold(self.0)
+    }
+
+    /// # Safety
+    ///
+    /// `socket` is of category `C`, was delivered to a request or to a callback of this client, and nobody
+    /// else has it.
+    pub(crate) unsafe fn open<C>(self, socket: NonNull<WSK_SOCKET>) -> Handle<C> {
+        self.shared().socket.store(socket.as_ptr(), Ordering::Release);
+        let shared = self.0;
+        core::mem::forget(self);
+        // SAFETY: the first use is the handle's now.
+        unsafe { Handle::from_raw(shared) }
+    }
+
+    /// Has the reaper close a socket that arrived when nobody waited for it any more. For completion
+    /// routines, which must not make the call themselves (INV-15).
+    ///
+    /// # Safety
+    ///
+    /// `socket` was delivered to a request of this client, and nobody else has it.
+    pub(crate) unsafe fn reap(self, socket: NonNull<WSK_SOCKET>) {
+        let shared = self.0;
+        self.shared().socket.store(socket.as_ptr(), Ordering::Release);
+        core::mem::forget(self);
+        // SAFETY: the use was given up for this.
+        unsafe { Shared::hand_to_reaper(shared) };
+    }
+}
+
+impl Drop for NewSocket {
+    fn drop(&mut self) {
+        // There is no socket to be closed.
+        // SAFETY: it is a hold, and ends here.
+        unsafe { Shared::release(self.0) };
+    }
+}
+
+/// A hold on a socket's memory, for as long as it takes.
+pub(crate) struct Hold(NonNull<Shared>);
+
+// SAFETY: it is a hold on what is itself shared.
+unsafe impl Send for Hold {}
+// SAFETY: as above.
+unsafe impl Sync for Hold {}
+
+impl Hold {
+    pub(crate) const fn as_ptr(&self) -> NonNull<Shared> {
+        self.0
+    }
+}
+
+impl core::ops::Deref for Hold {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        // SAFETY: it is a hold.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        // SAFETY: it is a hold, and ends here.
+        unsafe { Shared::release(self.0) };
+    }
+}
