@@ -51,6 +51,7 @@ mod capabilities;
 pub mod dispatch;
 pub mod events;
 pub mod flags;
+pub mod guide;
 pub mod irql;
 pub mod net;
 mod operation;
