@@ -242,3 +242,19 @@ fn the_last_data_of_all_comes_before_the_end() {
         close_all(sockets);
     });
 }
+
+/// What a callback might have got, and does not, since nothing is there but the end, is the request's.
+#[test]
+fn the_end_is_received_again_and_again_although_data_would_be_indicated() {
+    on(hosts(), |client| {
+        let watcher = Watcher::new();
+        let sockets = watched(client, &watcher, WSK_EVENT_RECEIVE);
+        disconnect(sockets[1]).succeed();
+        let buffer = PoolBuffer::new(4);
+        for _ in 0..20 {
+            assert_eq!(receive(sockets[2], &buffer, 0).succeed(), 0);
+        }
+        drop(buffer);
+        close_all(sockets);
+    });
+}

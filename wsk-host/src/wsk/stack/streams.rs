@@ -255,13 +255,9 @@ impl Stack {
                 && !socket.streams.is_paused
                 && socket.closing.is_none();
             // Requests go first, but for a race that nobody can exclude (INV-54).
-            let goes_on = if indicates && !has_begun && (!may_race || self.sometimes(8)) {
-                self.indicate(id, actions)
-            } else if has_request {
-                self.receive_first(id, actions)
-            } else {
-                false
-            };
+            let may_indicate = indicates && !has_begun && (!may_race || self.sometimes(8));
+            let goes_on = (may_indicate && self.indicate(id, actions))
+                || (has_request && self.receive_first(id, actions));
             if !goes_on {
                 break;
             }
