@@ -1,6 +1,7 @@
 #![allow(unused_imports)]
 
 use wsk::events::*;
+use wsk::socket::{Family, StreamSocket};
 
 struct Inspector;
 
@@ -9,13 +10,15 @@ impl ConditionalListenEvents for Inspector {
     type Connection = ();
 
     fn inspect(&self, _inspection: Inspection<'_>) -> Decision {
-        Decision::Pend
+        Decision::Accept
     }
 }
 
 #[wsk::events]
 impl ConnectionEvents for Inspector {}
 
-const TABLE: &wsk::sys::WSK_CLIENT_STREAM_DISPATCH = <Inspector as StreamTable>::TABLE;
+async fn make(wsk: &wsk::Provider) {
+    let _ = StreamSocket::builder(wsk, Family::INET).events(Inspector);
+}
 
 fn main() {}

@@ -80,6 +80,11 @@ impl<T: ListenEvents + ListenTable + ConnectionTable> StreamTable for T {
 ///
 /// The table is null or one of the category's, static, and takes the memory of a socket with a handler of this
 /// type as the context.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not handle the events of `{C}` sockets",
+    note = "`#[wsk::events]` on an `impl` of the events of that category makes it; of a stream socket they are \
+            `ListenEvents` and `ConnectionEvents`"
+)]
 pub unsafe trait Callbacks<C>: Send + Sync + 'static {
     /// The table.
     const TABLE: *const c_void;

@@ -286,7 +286,7 @@ macro_rules! bind_unbound {
     };
 }
 
-bind_unbound!(Listen, Listening, Listening { accepting: None }, true);
+bind_unbound!(Listen, Listening, Listening::NEW, true);
 bind_unbound!(Datagram, Bound, Bound::NEW, true);
 // Their events are enabled when they are connected, or listen (INV-35).
 bind_unbound!(Connection, Bound, Bound::NEW, false);

@@ -208,6 +208,7 @@ impl Shared {
     }
 
     /// Remembers that the socket no longer works (INV-42).
+    #[inline]
     pub(crate) fn note_death(&self) {
         self.dead.store(true, Ordering::Relaxed);
     }

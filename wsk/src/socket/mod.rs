@@ -67,6 +67,7 @@ mod create;
 mod datagram;
 mod enabling;
 mod handle;
+mod listen;
 mod memory;
 mod state;
 
