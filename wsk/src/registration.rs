@@ -19,7 +19,7 @@ use crate::events::EventMask;
 use crate::irql::{self, Passive};
 use crate::operation::Cache;
 use crate::pool::{PoolArc, PoolBox};
-use crate::reaper::Reaper;
+use crate::reaper::{Job, Reaper};
 use crate::status::{Result, check};
 use crate::sync::{Event, Thread};
 
@@ -244,8 +244,20 @@ impl Core {
         }
     }
 
-    pub(crate) const fn reaper(&self) -> &Reaper {
-        &self.reaper
+    /// Has the reaper do a job with something that keeps the registration until then.
+    ///
+    /// # Safety
+    ///
+    /// The job's function may be called with it, once, at `PASSIVE_LEVEL` by another thread. Until then it is
+    /// there, and nobody else uses it.
+    pub(crate) unsafe fn hand_to_reaper(core: NonNull<Self>, job: NonNull<Job>) {
+        // The job may be done, and the registration gone, before the push returns.
+        // SAFETY: what the job is done with keeps the registration.
+        unsafe { core.as_ref() }.retain();
+        // SAFETY: the hold keeps the reaper; the rest is the caller's promise.
+        unsafe { core.as_ref().reaper.push(job) };
+        // SAFETY: the hold was taken above.
+        unsafe { Self::release(core) };
     }
 
     pub(crate) const fn static_events(&self) -> EventMask {

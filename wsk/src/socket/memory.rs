@@ -22,6 +22,7 @@ use super::handle::Handle;
 use crate::flags::SocketFlags;
 use crate::operation::{Cache, Idle, Operation};
 use crate::pool::PoolBox;
+use crate::reaper::Job;
 use crate::registration::Core;
 use crate::status::{Error, Result, known};
 
@@ -50,8 +51,8 @@ pub(crate) struct Shared {
     free: unsafe fn(NonNull<Shared>),
     /// The handler's `drop` is the user's code, which is not to run in a completion routine (INV-15).
     frees_at_passive_level: bool,
-    /// The next socket in the reaper's list, and what that is to do.
-    pub(crate) next_reaped: AtomicPtr<Shared>,
+    /// For the reaper, and what that is to do.
+    job: Job,
     is_closed: AtomicBool,
 }
 
@@ -96,19 +97,20 @@ impl Shared {
         }
     }
 
+    /// Has the reaper close a socket that was delivered, or free one that is closed.
+    ///
     /// # Safety
     ///
-    /// As for [`Reaper::push`](crate::reaper::Reaper::push).
+    /// The socket was delivered, and its last use is given up for this; or its last hold was given up.
     unsafe fn hand_to_reaper(shared: NonNull<Self>) {
         // SAFETY: the caller's promise; the socket's memory keeps its registration.
         let core = unsafe { shared.as_ref() }.core;
-        // The socket may be gone before the push returns, and this keeps the reaper until then.
-        // SAFETY: as above.
-        unsafe { core.as_ref() }.retain();
-        // SAFETY: the caller's promise.
-        unsafe { core.as_ref().reaper().push(shared) };
-        // SAFETY: the hold was taken above.
-        unsafe { Core::release(core) };
+        // SAFETY: the memory is there.
+        let job = unsafe { &raw mut (*shared.as_ptr()).job };
+        // SAFETY: derived from a pointer that is not null.
+        let job = unsafe { NonNull::new_unchecked(job) };
+        // SAFETY: the registration is kept by the memory, which was given up for this.
+        unsafe { Core::hand_to_reaper(core, job) };
     }
 
     /// Ends a use, where the close must not begin in this thread: the reaper begins it.
@@ -142,14 +144,17 @@ impl Shared {
     ///
     /// # Safety
     ///
-    /// It was pushed to the reaper, and taken out once.
-    pub(crate) unsafe fn reap(shared: NonNull<Self>) {
-        // SAFETY: it was pushed, and so is still there.
+    /// The job is a socket's that was handed over, and is done once.
+    unsafe fn reap(job: NonNull<Job>) {
+        // SAFETY: the job lies at this offset of its socket's memory.
+        let shared: NonNull<Self> =
+            unsafe { job.byte_sub(core::mem::offset_of!(Self, job)) }.cast();
+        // SAFETY: it was handed over, and so is still there.
         if unsafe { shared.as_ref() }.is_closed.load(Ordering::Relaxed) {
             // SAFETY: `release` gave the memory up for this.
             unsafe { Self::free(shared) };
         } else {
-            // SAFETY: who pushed it gave up its use for this.
+            // SAFETY: who handed it over gave up its use for this.
             unsafe { Self::end_use(shared) };
         }
     }
@@ -277,7 +282,7 @@ impl NewSocket {
             family,
             free: free::<H>,
             frees_at_passive_level: core::mem::needs_drop::<H>(),
-            next_reaped: AtomicPtr::new(ptr::null_mut()),
+            job: Job::new(Shared::reap),
             is_closed: AtomicBool::new(false),
         };
         let memory = PoolBox::new(Memory { shared, handler })?;
