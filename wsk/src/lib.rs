@@ -58,6 +58,7 @@ mod operation;
 pub mod pool;
 mod reaper;
 mod registration;
+pub mod resolve;
 pub mod rt;
 pub mod socket;
 mod status;

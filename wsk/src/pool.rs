@@ -119,6 +119,25 @@ impl<T> PoolBox<T> {
         Ok(Self(memory))
     }
 
+    /// A value of zeroes, made in its place.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    ///
+    /// # Safety
+    ///
+    /// Zeroes are a `T`.
+    pub(crate) unsafe fn zeroed() -> Result<Self> {
+        const { assert!(align_of::<T>() <= ALIGNMENT, "the pool aligns to 16 bytes") };
+        allocate_zeroed(size_of::<T>().max(1)).map(|memory| Self(memory.cast()))
+    }
+
+    /// The place of the value.
+    pub(crate) const fn as_mut_ptr(&mut self) -> *mut T {
+        self.0.as_ptr()
+    }
+
     /// Gives the value away as a pointer; [`PoolBox::from_raw`] takes it back.
     pub(crate) fn into_raw(self) -> NonNull<T> {
         let pointer = self.0;

@@ -253,9 +253,10 @@ impl Core {
     pub(crate) unsafe fn hand_to_reaper(core: NonNull<Self>, job: NonNull<Job>) {
         // The job may be done, and the registration gone, before the push returns.
         // SAFETY: what the job is done with keeps the registration.
-        unsafe { core.as_ref() }.retain();
+        let this = unsafe { core.as_ref() };
+        this.retain();
         // SAFETY: the hold keeps the reaper; the rest is the caller's promise.
-        unsafe { core.as_ref().reaper.push(job) };
+        unsafe { this.reaper.push(job) };
         // SAFETY: the hold was taken above.
         unsafe { Self::release(core) };
     }
@@ -298,6 +299,11 @@ impl Provider {
     pub(crate) fn core(&self) -> &Core {
         // SAFETY: the captured provider has a hold.
         unsafe { self.0.core.as_ref() }
+    }
+
+    /// The client's memory, on which this is a hold.
+    pub(crate) fn core_pointer(&self) -> NonNull<Core> {
+        self.0.core
     }
 
     /// What the running Windows has.

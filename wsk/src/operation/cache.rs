@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use super::{Idle, Operation};
 use crate::status::Result;
 
-/// A socket's requests that can be used again, and those that were refused.
+/// The requests of a socket or of the client that can be used again, and those that were refused.
 pub(crate) struct Cache {
     idle: [AtomicPtr<Operation>; Self::SIZE],
     orphans: AtomicPtr<Operation>,
@@ -45,6 +45,7 @@ impl Cache {
         let payload = idle.payload();
         payload.buffer = None;
         payload.delivered = None;
+        payload.look_up = None;
         let operation = idle.into_raw();
         for slot in &self.idle {
             let empty = core::ptr::null_mut();
@@ -83,7 +84,7 @@ impl Cache {
 }
 
 impl Drop for Cache {
-    /// Runs when the socket is closed and nothing of it is in flight.
+    /// Runs when the socket is closed, or the client deregistered, and nothing of it is in flight.
     fn drop(&mut self) {
         for slot in &mut self.idle {
             if let Some(operation) = NonNull::new(*slot.get_mut()) {
@@ -93,8 +94,8 @@ impl Drop for Cache {
         }
         let mut next = *self.orphans.get_mut();
         while let Some(operation) = NonNull::new(next) {
-            // SAFETY: the socket is closed, and close ends every request (INV-46): an orphan that has
-            // not completed by now never will.
+            // SAFETY: a close ends every request (INV-46), and so does the end of a registration (INV-5): an
+            // orphan that has not completed by now never will.
             let orphan = unsafe { Idle::from_raw(operation) };
             next = orphan.operation().next_orphan.load(Ordering::Relaxed);
         }

@@ -8,8 +8,8 @@
 //! - the result comes from the IRP alone; what the call returns is not one (INV-12), with one
 //!   exception: see [`InFlight`];
 //! - nobody touches an IRP in flight but to cancel it (INV-14);
-//! - the completion routine makes no call to WSK (INV-15): a socket that nobody waits for any more is
-//!   handed to the reaper (INV-20);
+//! - the completion routine makes no call to WSK (INV-15): a socket or a list that nobody waits for any
+//!   more is handed to the reaper (INV-20);
 //! - a request in flight keeps its socket's memory, and through it the registration (INV-18).
 
 mod cache;
@@ -36,6 +36,7 @@ use crate::address::Storage;
 use crate::buffer::Buffer;
 use crate::pool::PoolBox;
 use crate::registration::Core;
+use crate::resolve::LookUp;
 use crate::socket::{NewSocket, Shared};
 use crate::status::{Error, Result, check, known};
 
@@ -59,6 +60,8 @@ pub(crate) struct Payload {
     pub(crate) control: ControlArea,
     /// What a socket that the request delivers will live in, made before it can arrive.
     pub(crate) delivered: Option<NewSocket>,
+    /// What the look-up of a name reads and writes.
+    pub(crate) look_up: Option<LookUp>,
 }
 
 /// Whom a request is made to: who is kept while it is in flight.
@@ -149,6 +152,7 @@ impl Operation {
                 descriptor: Buffer::empty().describe(0, 0),
                 control: ControlArea::EMPTY,
                 delivered: None,
+                look_up: None,
             }),
             target: UnsafeCell::new(Target::Nobody),
             next_orphan: AtomicPtr::new(core::ptr::null_mut()),
@@ -470,7 +474,8 @@ unsafe fn dispose(operation: NonNull<Operation>) {
     drop(unsafe { Idle::from_raw(operation) });
 }
 
-/// Drops what a completed request brought: a socket that it delivered is closed (INV-20).
+/// Drops what a completed request brought: a socket that it delivered is closed, and a list freed, by the reaper
+/// (INV-20).
 ///
 /// # Safety
 ///
@@ -481,6 +486,9 @@ unsafe fn drop_payload(request: &Operation) {
     // SAFETY: the caller promises the payload.
     let payload = unsafe { &mut *request.payload.get() };
     payload.buffer = None;
+    if let Some(look_up) = payload.look_up.take() {
+        look_up.dispose(result.is_ok());
+    }
     if let (Some(new), Ok(information)) = (payload.delivered.take(), result) {
         // CAST: the information of a request that delivers a socket is its address.
         let socket = core::ptr::with_exposed_provenance_mut::<WSK_SOCKET>(information);

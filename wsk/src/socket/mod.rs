@@ -87,7 +87,7 @@ pub use self::category::{
     Accepts, Basic, Binds, Category, Connection, Connects, Datagram, Listen, Stream,
 };
 pub(crate) use self::enabling::callbacks;
-pub(crate) use self::handle::Handle;
+pub(crate) use self::handle::{Handle, remote};
 pub(crate) use self::memory::{Memory, NewSocket, Shared};
 pub use self::state::{Bound, Connected, Listening, Silent, State, Unbound};
 
