@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use wsk_sys::NTSTATUS;
+
 use crate::config::{Config, Network};
 use crate::in_flight::InFlight;
 use crate::random::Random;
@@ -14,7 +16,7 @@ use crate::schedule::{Job, Scheduler, ThreadId};
 use crate::timers::Timers;
 use crate::trace::{self, Trace};
 use crate::work_items::WorkItems;
-use crate::wsk::{self, Stack};
+use crate::wsk::{self, Fault, Stack};
 
 /// A kernel with a network of its own. Clones are the same host.
 ///
@@ -179,8 +181,22 @@ impl Host {
 
     /// Gives a name an address, for name resolution. The simulated network knows no others but
     /// `localhost`; on the machine's network these come before the machine's own.
+    ///
+    /// Names are compared without regard to the case of ASCII's letters, and else as they are: unlike Windows, a
+    /// host does not know that an internationalised name and its Punycode are the same.
     pub fn add_name(&self, name: &str, address: impl Into<IpAddr>) {
         self.stack().names.add(name, address.into());
+    }
+
+    /// Lets the next look-up of a name fail with this status. What is said several times is for as many look-ups.
+    pub fn fail_name(&self, name: &str, status: NTSTATUS) {
+        self.stack().names.add_fault(name, Fault::Failure(status));
+    }
+
+    /// Lets the next look-up of a name find nobody who answers: it does not complete until it is cancelled, or
+    /// the registration ends. What is said several times is for as many look-ups.
+    pub fn hold_name(&self, name: &str) {
+        self.stack().names.add_fault(name, Fault::Silence);
     }
 
     /// Withdraws the WSK subsystem: captures fail from now on, and no socket is functional any more. Their

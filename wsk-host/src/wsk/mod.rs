@@ -26,6 +26,7 @@ use polling::Poller;
 
 pub(crate) use act::{act, withdraw};
 pub(crate) use indication::require_indicated;
+pub(crate) use names::Fault;
 pub(crate) use registration::require_ended;
 pub(crate) use stack::Stack;
 
