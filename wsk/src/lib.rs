@@ -55,6 +55,7 @@ pub mod guide;
 pub mod irql;
 pub mod net;
 mod operation;
+pub mod options;
 pub mod pool;
 mod reaper;
 mod registration;

@@ -44,6 +44,7 @@ impl Cache {
     pub(crate) fn put(&self, mut idle: Idle) {
         let payload = idle.payload();
         payload.buffer = None;
+        payload.output = None;
         payload.delivered = None;
         payload.look_up = None;
         let operation = idle.into_raw();

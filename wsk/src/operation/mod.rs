@@ -54,6 +54,8 @@ pub(crate) struct Payload {
     pub(crate) local: Storage,
     pub(crate) remote: Storage,
     pub(crate) buffer: Option<Buffer>,
+    /// Where an ioctl writes to.
+    pub(crate) output: Option<Buffer>,
     /// What describes the buffer to WSK, which may read it as long as it uses the buffer.
     pub(crate) descriptor: WSK_BUF,
     /// Control data of a datagram, or the value of an option or of an ioctl.
@@ -149,6 +151,7 @@ impl Operation {
                 local: Storage::EMPTY,
                 remote: Storage::EMPTY,
                 buffer: None,
+                output: None,
                 descriptor: Buffer::empty().describe(0, 0),
                 control: ControlArea::EMPTY,
                 delivered: None,
@@ -489,6 +492,7 @@ unsafe fn drop_payload(request: &Operation) {
     if let Some(look_up) = payload.look_up.take() {
         look_up.dispose(result.is_ok());
     }
+    payload.output = None;
     if let (Some(new), Ok(information)) = (payload.delivered.take(), result) {
         // CAST: the information of a request that delivers a socket is its address.
         let socket = core::ptr::with_exposed_provenance_mut::<WSK_SOCKET>(information);

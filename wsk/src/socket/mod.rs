@@ -69,6 +69,7 @@ mod enabling;
 mod handle;
 mod listen;
 mod memory;
+mod options;
 mod state;
 
 use core::fmt;

@@ -6,8 +6,11 @@ mod accept;
 mod allocation;
 mod attribute;
 mod buffers;
+mod controls;
 mod dropped;
 mod echo;
+mod ioctls;
+mod options;
 #[cfg(not(miri))] // Miri has no network.
 mod real;
 mod registration;

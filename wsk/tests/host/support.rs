@@ -5,6 +5,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use wsk::irql::Passive;
+use wsk::socket::{ConnectionSocket, Family, ListenSocket};
 use wsk::{Buffer, Provider, Registration, Result, TcpListener, TcpStream, rt};
 use wsk_host::{Config, Host, Timing};
 
@@ -70,6 +71,14 @@ pub(crate) async fn pair(wsk: &Provider) -> Result<(TcpStream, TcpStream)> {
     let client = TcpStream::connect(wsk, listener.local_addr().await?).await?;
     let (server, _) = listener.accept().await?;
     Ok((client, server))
+}
+
+/// As [`pair`], as sockets: who has connected, and who was accepted.
+pub(crate) async fn connections(wsk: &Provider) -> Result<(ConnectionSocket, ConnectionSocket)> {
+    let mut listener = ListenSocket::builder(wsk, Family::INET).bind(([127, 0, 0, 1], 0)).await?;
+    let address = listener.local_addr().await?;
+    let socket = ConnectionSocket::builder(wsk, Family::INET).connect(address).await?;
+    Ok((socket, listener.accept().await?.0))
 }
 
 /// A buffer with these bytes.
