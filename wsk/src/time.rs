@@ -106,13 +106,23 @@ impl Sleep {
         unsafe { KeInitializeTimer(timer) };
         // SAFETY: as above, and the routine is for this context.
         unsafe { KeInitializeDpc(dpc, Some(expired), context.cast_mut().cast()) };
-        let ticks = duration.as_nanos().div_ceil(100);
-        // Negative is relative. The longest is some 29,000 years.
-        let due = i64::try_from(ticks).map_or(i64::MIN + 1, |ticks| -ticks);
+        // Negative is relative.
+        let due = LARGE_INTEGER { QuadPart: -ticks(duration) };
         // SAFETY: both are initialised, and stay.
-        unsafe { KeSetTimer(timer, LARGE_INTEGER { QuadPart: due }, dpc) };
+        unsafe { KeSetTimer(timer, due, dpc) };
         Ok(Self { shared, context })
     }
+}
+
+/// The system's units of time, 100 ns each, rounded up. The most are some 29,000 years.
+///
+/// Not by way of a number of 128 bits: its division is a function that a driver for arm64 cannot be linked
+/// with.
+fn ticks(duration: Duration) -> i64 {
+    const PER_SECOND: i64 = 10_000_000;
+    let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    let rest = i64::from(duration.subsec_nanos().div_ceil(100));
+    seconds.saturating_mul(PER_SECOND).saturating_add(rest)
 }
 
 /// What runs when a timer has expired.
@@ -195,5 +205,19 @@ pub(crate) fn flush(_passive: Passive) {
     if USED.load(Ordering::Relaxed) {
         // SAFETY: the token says PASSIVE_LEVEL.
         unsafe { KeFlushQueuedDpcs() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_rounded_up_and_end_somewhere() {
+        assert_eq!(ticks(Duration::ZERO), 0);
+        assert_eq!(ticks(Duration::from_nanos(1)), 1);
+        assert_eq!(ticks(Duration::from_nanos(1_000_000_100)), 10_000_001);
+        assert_eq!(ticks(Duration::from_nanos(1_999_999_999)), 20_000_000);
+        assert_eq!(ticks(Duration::MAX), i64::MAX);
     }
 }
