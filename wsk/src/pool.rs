@@ -110,12 +110,23 @@ impl<T> PoolBox<T> {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; `value` is dropped.
     pub(crate) fn new(value: T) -> Result<Self> {
+        Self::new_with(|| value)
+    }
+
+    /// Makes a value where it stays, once there is memory for it. So a large one is not on the stack first,
+    /// which is small in the kernel.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; the value is not made.
+    #[inline]
+    pub(crate) fn new_with(make: impl FnOnce() -> T) -> Result<Self> {
         const { assert!(align_of::<T>() <= ALIGNMENT, "the pool aligns to 16 bytes") };
         // The pool does not allocate nothing.
         let size = size_of::<T>().max(1);
         let memory = allocate(size, POOL_FLAG_NON_PAGED | POOL_FLAG_UNINITIALIZED)?.cast::<T>();
         // SAFETY: the memory is as large and as aligned as a T, and nobody else's.
-        unsafe { memory.write(value) };
+        unsafe { memory.write(make()) };
         Ok(Self(memory))
     }
 
@@ -200,7 +211,17 @@ impl<T> PoolArc<T> {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; `value` is dropped.
     pub(crate) fn new(value: T) -> Result<Self> {
-        PoolBox::new(Counted { owners: AtomicUsize::new(1), value })
+        Self::new_with(|| value)
+    }
+
+    /// As [`PoolBox::new_with`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[inline]
+    pub(crate) fn new_with(make: impl FnOnce() -> T) -> Result<Self> {
+        PoolBox::new_with(|| Counted { owners: AtomicUsize::new(1), value: make() })
             .map(|boxed| Self(boxed.into_raw()))
     }
 
