@@ -73,7 +73,7 @@ impl Registration {
     pub fn register(passive: Passive) -> Result<Self> {
         // SAFETY: the token says PASSIVE_LEVEL.
         unsafe { find_pool_routines() };
-        let core = PoolBox::new(Core {
+        let core = PoolBox::new_with(|| Core {
             registration: UnsafeCell::new(WSK_REGISTRATION {
                 ReservedRegistrationState: 0,
                 ReservedRegistrationContext: ptr::null_mut(),

@@ -120,6 +120,19 @@ impl Target {
     }
 }
 
+impl Payload {
+    const EMPTY: Self = Self {
+        local: Storage::EMPTY,
+        remote: Storage::EMPTY,
+        buffer: None,
+        descriptor: WSK_BUF { Mdl: core::ptr::null_mut(), Offset: 0, Length: 0 },
+        output: None,
+        control: ControlArea::EMPTY,
+        delivered: None,
+        look_up: None,
+    };
+}
+
 /// A request and its IRP.
 ///
 /// Every field is a cell: the completion routine may hold a reference while the owner, who has just
@@ -147,16 +160,7 @@ impl Operation {
         Self {
             packet: UnsafeCell::new(packet),
             state: State::new(),
-            payload: UnsafeCell::new(Payload {
-                local: Storage::EMPTY,
-                remote: Storage::EMPTY,
-                buffer: None,
-                output: None,
-                descriptor: Buffer::empty().describe(0, 0),
-                control: ControlArea::EMPTY,
-                delivered: None,
-                look_up: None,
-            }),
+            payload: UnsafeCell::new(Payload::EMPTY),
             target: UnsafeCell::new(Target::Nobody),
             next_orphan: AtomicPtr::new(core::ptr::null_mut()),
         }
@@ -253,7 +257,7 @@ unsafe impl Send for Idle {}
 
 impl Idle {
     pub(crate) fn allocate() -> Result<Self> {
-        let operation = PoolBox::new(Operation::new())?;
+        let operation = PoolBox::new_with(Operation::new)?;
         // SAFETY: it stays in this allocation, which is nonpaged.
         unsafe { operation.initialise() };
         Ok(Self(operation.into_raw()))

@@ -270,22 +270,24 @@ impl NewSocket {
         family: ADDRESS_FAMILY,
         handler: H,
     ) -> Result<Self> {
-        let shared = Shared {
-            close: Operation::new(),
-            holds: AtomicUsize::new(1),
-            uses: AtomicUsize::new(1),
-            socket: AtomicPtr::new(ptr::null_mut()),
-            dead: AtomicBool::new(false),
-            requests: Cache::new(),
-            core: NonNull::from(core),
-            category,
-            family,
-            free: free::<H>,
-            frees_at_passive_level: core::mem::needs_drop::<H>(),
-            job: Job::new(Shared::reap),
-            is_closed: AtomicBool::new(false),
-        };
-        let memory = PoolBox::new(Memory { shared, handler })?;
+        let memory = PoolBox::new_with(|| Memory {
+            shared: Shared {
+                close: Operation::new(),
+                holds: AtomicUsize::new(1),
+                uses: AtomicUsize::new(1),
+                socket: AtomicPtr::new(ptr::null_mut()),
+                dead: AtomicBool::new(false),
+                requests: Cache::new(),
+                core: NonNull::from(core),
+                category,
+                family,
+                free: free::<H>,
+                frees_at_passive_level: core::mem::needs_drop::<H>(),
+                job: Job::new(Shared::reap),
+                is_closed: AtomicBool::new(false),
+            },
+            handler,
+        })?;
         core.retain();
         // SAFETY: it stays in this allocation, which is nonpaged.
         unsafe { memory.shared.close.initialise() };
