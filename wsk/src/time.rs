@@ -32,10 +32,9 @@ use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
 use core::sync::atomic::{AtomicBool, Ordering};
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
-use atomic_waker::AtomicWaker;
 use wsk_sys::{
     FALSE, KDPC, KTIMER, KeCancelTimer, KeFlushQueuedDpcs, KeInitializeDpc, KeInitializeTimer,
     KeSetTimer, LARGE_INTEGER, PVOID,
@@ -44,6 +43,7 @@ use wsk_sys::{
 use crate::irql::Passive;
 use crate::pool::PoolArc;
 use crate::status::{Result, known};
+use crate::sync::SpinLock;
 
 /// Whether a timer was ever set, and its deferred procedure call may still run.
 static USED: AtomicBool = AtomicBool::new(false);
@@ -52,8 +52,14 @@ static USED: AtomicBool = AtomicBool::new(false);
 struct Shared {
     timer: UnsafeCell<KTIMER>,
     dpc: UnsafeCell<KDPC>,
-    has_expired: AtomicBool,
-    waker: AtomicWaker,
+    progress: SpinLock<Progress>,
+}
+
+/// How far a timer is.
+enum Progress {
+    /// Who waits is woken when it expires.
+    Waiting(Option<Waker>),
+    Expired,
 }
 
 // SAFETY: the timer and the call are used by the kernel's functions, which synchronise; the rest is shared.
@@ -88,15 +94,12 @@ impl Sleep {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     pub fn new(duration: Duration) -> Result<Self> {
-        // SAFETY: a timer is numbers and pointers, for which zero is a value; it is initialised below.
-        let timer = unsafe { core::mem::zeroed() };
-        // SAFETY: the same holds for a deferred procedure call.
-        let dpc = unsafe { core::mem::zeroed() };
-        let shared = PoolArc::new(Shared {
-            timer: UnsafeCell::new(timer),
-            dpc: UnsafeCell::new(dpc),
-            has_expired: AtomicBool::new(false),
-            waker: AtomicWaker::new(),
+        let shared = PoolArc::new_with(|| Shared {
+            // SAFETY: a timer is numbers and pointers, for which zero is a value; it is initialised below.
+            timer: UnsafeCell::new(unsafe { core::mem::zeroed() }),
+            // SAFETY: the same holds for a deferred procedure call.
+            dpc: UnsafeCell::new(unsafe { core::mem::zeroed() }),
+            progress: SpinLock::new(Progress::Waiting(None)),
         })?;
         USED.store(true, Ordering::Relaxed);
         let (timer, dpc) = (shared.timer.get(), shared.dpc.get());
@@ -129,21 +132,27 @@ fn ticks(duration: Duration) -> i64 {
 unsafe extern "C" fn expired(_dpc: *mut KDPC, context: PVOID, _first: PVOID, _second: PVOID) {
     // SAFETY: the context is the call's share, which runs once.
     let shared = unsafe { PoolArc::from_raw(context.cast_const().cast::<Shared>()) };
-    shared.has_expired.store(true, Ordering::Release);
-    shared.waker.wake();
+    let before = core::mem::replace(&mut *shared.progress.lock(), Progress::Expired);
+    // Not while the lock is held: a waker is anybody's code.
+    if let Progress::Waiting(Some(waker)) = before {
+        waker.wake();
+    }
 }
 
 impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        // Registered before the look: what expires between the two wakes.
-        self.shared.waker.register(context.waker());
-        if self.shared.has_expired.load(Ordering::Acquire) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
+        // Made, and dropped, without the lock: a waker is anybody's code.
+        let waker = context.waker().clone();
+        let mut progress = self.shared.progress.lock();
+        if let Progress::Expired = *progress {
+            return Poll::Ready(());
         }
+        let before = core::mem::replace(&mut *progress, Progress::Waiting(Some(waker)));
+        drop(progress);
+        drop(before);
+        Poll::Pending
     }
 }
 
