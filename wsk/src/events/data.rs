@@ -70,18 +70,24 @@ pub(super) fn copy<'a>(
     chunks: impl Iterator<Item = Result<&'a [u8]>>,
     to: &mut [u8],
 ) -> Result<usize> {
-    let mut copied = 0;
+    let size = to.len();
+    let mut room = to;
     for chunk in chunks {
         let chunk = chunk?;
-        let room = &mut to[copied..];
         let count = chunk.len().min(room.len());
-        room[..count].copy_from_slice(&chunk[..count]);
-        copied += count;
-        if copied == to.len() {
+        // Both are there, and written so that no panic has to be.
+        let (Some(bytes), Some((filled, rest))) =
+            (chunk.get(..count), core::mem::take(&mut room).split_at_mut_checked(count))
+        else {
+            break;
+        };
+        filled.copy_from_slice(bytes);
+        room = rest;
+        if room.is_empty() {
             break;
         }
     }
-    Ok(copied)
+    Ok(size - room.len())
 }
 
 /// The pieces of all buffers of a list.
