@@ -174,6 +174,18 @@ impl Host {
         self.pool().len()
     }
 
+    /// The allocations that were not freed, by their tags: how many, and how many bytes.
+    #[must_use]
+    pub fn outstanding_by_tag(&self) -> BTreeMap<[u8; 4], (usize, usize)> {
+        let mut tags = BTreeMap::<_, (usize, usize)>::new();
+        for allocation in self.pool().values() {
+            let (count, bytes) = tags.entry(allocation.tag.to_le_bytes()).or_default();
+            *count += 1;
+            *bytes += allocation.layout.size();
+        }
+        tags
+    }
+
     /// Lets everything that was put off happen, and all threads go on until they wait.
     pub fn settle(&self) {
         self.0.scheduler.settle(self);

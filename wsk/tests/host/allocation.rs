@@ -70,6 +70,19 @@ fn either_function_allocates() {
     }
 }
 
+/// A driver that names no tag of its own has this crate's.
+#[test]
+fn everything_has_the_tag() {
+    let host = Host::new(Config::default());
+    let counted = host.clone();
+    let run = async move |wsk: Provider| {
+        let _pair = pair(&wsk).await?;
+        Ok(counted.outstanding_by_tag())
+    };
+    let tags = on_host(&host, run).unwrap();
+    assert_eq!(tags.into_keys().collect::<Vec<_>>(), [*b"WskR"]);
+}
+
 async fn conversation(wsk: Provider) -> Result<()> {
     let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
     let client = TcpStream::connect(&wsk, listener.local_addr().await?).await?;

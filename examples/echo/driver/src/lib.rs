@@ -26,6 +26,9 @@ use wsk_sys::{NTSTATUS, PDRIVER_OBJECT, PUNICODE_STRING, STATUS_SUCCESS};
 
 use crate::debug_log::log;
 
+/// What the driver's memory is counted under, by `poolmon` and the debugger.
+const POOL_TAG: [u8; 4] = *b"Echo";
+
 /// The port of the echo service, unless the registry names another.
 const DEFAULT_PORT: u16 = 7;
 
@@ -77,6 +80,7 @@ pub unsafe extern "C" fn DriverEntry(
 
 /// On an error, what was started ends in the opposite order.
 fn start(passive: Passive, port: u16) -> wsk::Result<Service> {
+    wsk::pool::set_tag(POOL_TAG)?;
     let registration = Registration::register(passive)?;
     let provider = registration.capture(passive, Duration::from_secs(5))?;
     let local = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
