@@ -34,7 +34,9 @@
 //! # What it needs
 //!
 //! Windows 8 or later, x64 or arm64. No allocator: everything comes from nonpaged pool, and every
-//! allocation may fail with an error. Futures are polled at `PASSIVE_LEVEL`; wakers are woken at up to
+//! allocation may fail with an error. Little stack, and no panic: this project looks for both in the driver
+//! that comes out. The one that stays is the compiler's, for a future that is polled after it was ready, which
+//! nothing here does, nor `.await`. Futures are polled at `PASSIVE_LEVEL`; wakers are woken at up to
 //! `DISPATCH_LEVEL`, by any thread, and must not poll in place.
 
 #![no_std]

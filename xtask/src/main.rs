@@ -1,6 +1,8 @@
 //! Everything a maintainer of wsk runs. `cargo xtask help` lists it.
 
 mod driver;
+mod image;
+mod manners;
 mod project;
 mod regen;
 mod setup;
@@ -22,6 +24,8 @@ enum Command {
     Regen(regen::Args),
     /// Build an example driver, for x64 or arm64, on any system
     Driver(driver::Args),
+    /// Write wsk/STACK.md: how much of the stack each function of wsk takes in a driver
+    Stack(manners::Args),
     /// Run everything that must hold
     Test(test::Args),
     /// Run an example driver in Wine, until Ctrl-C, or test it there
@@ -32,6 +36,7 @@ fn main() -> std::process::ExitCode {
     let result = match Cli::parse().command {
         Command::Regen(args) => regen::run(&args),
         Command::Driver(args) => driver::run(&args),
+        Command::Stack(args) => manners::write_stack(&args),
         Command::Test(args) => test::run(&args),
         Command::Wine(args) => wine::run(&args),
     };
