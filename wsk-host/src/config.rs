@@ -28,6 +28,10 @@ pub enum Network {
     /// 255.255.255.255 is known to be a broadcast (`MSG_BCAST`). On other systems than Linux and Android, a
     /// datagram that the network would have to fragment is refused.
     Real,
+    /// None, to measure what a client costs: each connection is made at once, and has a peer that gives back as
+    /// many zeroes as are sent to it. Nobody connects to a listener, and datagrams are lost. Threads and time
+    /// are as on the simulated network.
+    Null,
 }
 
 /// A release of Windows, by the numbers that `RtlGetVersion` gives.

@@ -75,6 +75,7 @@ impl Host {
         const NO_NETWORK: &str = "the machine's network cannot be used";
         let (stack, poller) = match config.network {
             Network::Simulated => (wsk::simulated(&config), None),
+            Network::Null => (wsk::null(&config), None),
             Network::Real => {
                 let (stack, poller) = wsk::real(&config).expect(NO_NETWORK);
                 (stack, Some(poller))
@@ -132,8 +133,10 @@ impl Host {
         result
     }
 
-    /// The host of the current thread.
-    pub(crate) fn current() -> Self {
+    /// The host of the current thread: the one that it has [entered](Self::enter), or else the one that the
+    /// process has from the beginning.
+    #[must_use]
+    pub fn current() -> Self {
         CURRENT
             .with(|current| current.borrow().as_ref().map(|(host, _)| host.clone()))
             .unwrap_or_else(|| DEFAULT.clone())

@@ -19,7 +19,8 @@
 //! - **Two networks** ([`Network`]). In memory, the seed of [`Timing::Mixed`] decides everything: when and
 //!   where requests complete, delays, partial receives, the order of threads, of which one runs at a time;
 //!   and time passes while all wait. So the same seed gives the same run, which [`Host::trace`] tells. Or the
-//!   machine's own network, so that any program can be the peer.
+//!   machine's own network, so that any program can be the peer. For measurements there is a third, which
+//!   carries nothing.
 //! - **[`Faults`]**: losses, resets, forced closes, requests that hang; allocations that
 //!   [fail](Host::fail_allocation), and WSK [withdrawn](Host::withdraw) or [not ready](Readiness).
 //! - **A verifier**, always on: it stops the process when a rule is broken that it can see, and says which,

@@ -32,12 +32,18 @@ pub(crate) use stack::Stack;
 
 use crate::config::Config;
 use crate::host::State;
+use network::null::Null;
 use network::real::Real;
 use network::simulated::Simulated;
 
 /// A network in memory.
 pub(crate) fn simulated(config: &Config) -> Stack {
     Stack::new(Box::new(Simulated::new(config)), config)
+}
+
+/// No network.
+pub(crate) fn null(config: &Config) -> Stack {
+    Stack::new(Box::new(Null::default()), config)
 }
 
 /// The machine's network, and what it waits with.

@@ -259,7 +259,7 @@ fn in_background(
     work: impl FnOnce(&Host) -> NTSTATUS + Send + 'static,
 ) -> NTSTATUS {
     match client.host.config().network {
-        Network::Simulated => {
+        Network::Simulated | Network::Null => {
             let status = work(&client.host);
             complete(client, irp, status);
         }
@@ -440,7 +440,7 @@ fn name_of(host: &Host, address: IpAddr, flags: ULONG) -> Option<String> {
     let known = host.stack().names.name(address);
     let known = known.or_else(|| match host.config().network {
         Network::Real => dns_lookup::lookup_addr(&address).ok(),
-        Network::Simulated => None,
+        Network::Simulated | Network::Null => None,
     });
     match known {
         Some(name) => Some(name),
