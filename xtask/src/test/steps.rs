@@ -25,7 +25,7 @@ pub(super) static STEPS: [Step; 13] = [
     },
     Step {
         name: "bindings",
-        about: "the bindings are what headers/ gives",
+        about: "the bindings are what headers/ gives, and headers/ is what is recorded of its WDK",
         needs: libclang,
         run: bindings,
     },
@@ -110,7 +110,8 @@ fn run(command: &Cmd<'_>) -> Result<()> {
 
 fn bindings() -> Result<()> {
     // As a maintainer runs it, and not as a function: a build that is out of date would pass.
-    cargo(&["xtask", "regen", "--check"])
+    cargo(&["xtask", "regen", "--check"])?;
+    cargo(&["xtask", "surface", "--check"])
 }
 
 fn lint() -> Result<()> {
