@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use wsk_sys::since::Version;
+
 /// When requests complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timing {
@@ -68,6 +70,11 @@ impl Windows {
 
     const fn new(major: u32, minor: u32, build: u32) -> Self {
         Self { major, minor, build }
+    }
+
+    /// Whether this Windows has what came with another: see [`wsk_sys::since`].
+    pub(crate) const fn has(self, since: Version) -> bool {
+        Version::new(self.major, self.minor, self.build).is_at_least(since)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use wsk_sys::since::{self, Version};
 use wsk_sys::{
     ADDRESS_FAMILY, AF_INET6, IP_ADD_MEMBERSHIP, IP_DONTFRAGMENT, IP_DROP_MEMBERSHIP, IP_ECN,
     IP_HOPLIMIT, IP_MREQ, IP_MTU, IP_MTU_DISCOVER, IP_MULTICAST_IF, IP_MULTICAST_LOOP,
@@ -56,7 +57,8 @@ pub(super) struct Specification {
     pub(super) phase: Phase,
     /// The categories whose sockets have it.
     categories: u8,
-    since: Windows,
+    /// The first Windows that has it; none, if all have.
+    since: Option<Version>,
 }
 
 const ALL: u8 = BASIC | LISTEN | DATAGRAM | CONNECTION | STREAM;
@@ -73,7 +75,7 @@ const fn number(level: ULONG, name: ULONG, initial: ULONG, categories: u8) -> Sp
         is_fixed: false,
         phase: Phase::Any,
         categories,
-        since: Windows::VISTA,
+        since: None,
     }
 }
 
@@ -81,8 +83,8 @@ const fn before_bind(option: Specification) -> Specification {
     Specification { phase: Phase::BeforeBind, ..option }
 }
 
-const fn since(windows: Windows, option: Specification) -> Specification {
-    Specification { since: windows, ..option }
+const fn later(since: Version, option: Specification) -> Specification {
+    Specification { since: Some(since), ..option }
 }
 
 const fn structure(level: ULONG, name: ULONG, size: usize) -> Specification {
@@ -120,11 +122,14 @@ static OPTIONS: [Specification; 53] = [
     number(IPPROTO_TCP, TCP_KEEPINTVL, 1, BYTES),
     number(IPPROTO_TCP, TCP_MAXRT, 0, BYTES),
     number(IPPROTO_TCP, TCP_TIMESTAMPS, 0, BYTES),
-    since(Windows::TEN_1703, number(IPPROTO_TCP, TCP_FASTOPEN, 0, BYTES)),
+    later(since::TCP_FASTOPEN, number(IPPROTO_TCP, TCP_FASTOPEN, 0, BYTES)),
     number(IPPROTO_UDP, UDP_NOCHECKSUM, 0, DATAGRAMS),
     number(IPPROTO_UDP, UDP_CHECKSUM_COVERAGE, 0, DATAGRAMS),
-    since(Windows::TEN_2004, number(IPPROTO_UDP, UDP_SEND_MSG_SIZE, 0, DATAGRAMS)),
-    since(Windows::TEN_2004, number(IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE, 0, DATAGRAMS)),
+    later(since::UDP_SEND_MSG_SIZE, number(IPPROTO_UDP, UDP_SEND_MSG_SIZE, 0, DATAGRAMS)),
+    later(
+        since::UDP_RECV_MAX_COALESCED_SIZE,
+        number(IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE, 0, DATAGRAMS),
+    ),
     number(V4, IP_TOS, 0, ALL),
     number(V4, IP_TTL, 128, ALL),
     number(V4, IP_MULTICAST_IF, 0, DATAGRAMS),
@@ -139,10 +144,10 @@ static OPTIONS: [Specification; 53] = [
     number(V4, IP_RECVTOS, 0, DATAGRAMS),
     number(V4, IP_ECN, 0, DATAGRAMS),
     // Those of version 1709 are here in the next that a host can be.
-    since(Windows::TEN_1803, number(V4, IP_RECVERR, 0, DATAGRAMS)),
-    since(Windows::TEN_1703, number(V4, IP_MTU_DISCOVER, 0, ALL)),
-    since(Windows::TEN_1803, of_path(V4, IP_MTU, PACKET)),
-    since(Windows::TEN_2004, number(V4, IP_USER_MTU, ULONG::MAX, ALL)),
+    later(since::IP_RECVERR, number(V4, IP_RECVERR, 0, DATAGRAMS)),
+    later(since::IP_MTU_DISCOVER, number(V4, IP_MTU_DISCOVER, 0, ALL)),
+    later(since::IP_MTU, of_path(V4, IP_MTU, PACKET)),
+    later(since::IP_USER_MTU, number(V4, IP_USER_MTU, ULONG::MAX, ALL)),
     before_bind(number(V6, IPV6_V6ONLY, 1, ALL)),
     number(V6, IPV6_UNICAST_HOPS, 128, ALL),
     number(V6, IPV6_MULTICAST_IF, 0, DATAGRAMS),
@@ -157,10 +162,10 @@ static OPTIONS: [Specification; 53] = [
     number(V6, IPV6_TCLASS, 0, ALL),
     number(V6, IPV6_RECVTCLASS, 0, DATAGRAMS),
     number(V6, IPV6_ECN, 0, DATAGRAMS),
-    since(Windows::TEN_1803, number(V6, IPV6_RECVERR, 0, DATAGRAMS)),
-    since(Windows::TEN_1703, number(V6, IPV6_MTU_DISCOVER, 0, ALL)),
-    since(Windows::TEN_1803, of_path(V6, IPV6_MTU, PACKET)),
-    since(Windows::TEN_2004, number(V6, IPV6_USER_MTU, ULONG::MAX, ALL)),
+    later(since::IPV6_RECVERR, number(V6, IPV6_RECVERR, 0, DATAGRAMS)),
+    later(since::IPV6_MTU_DISCOVER, number(V6, IPV6_MTU_DISCOVER, 0, ALL)),
+    later(since::IPV6_MTU, of_path(V6, IPV6_MTU, PACKET)),
+    later(since::IPV6_USER_MTU, number(V6, IPV6_USER_MTU, ULONG::MAX, ALL)),
 ];
 
 impl Specification {
@@ -175,7 +180,7 @@ impl Specification {
             option.level == level
                 && option.name == name
                 && option.categories & category != 0
-                && windows >= option.since
+                && option.since.is_none_or(|since| windows.has(since))
         })
     }
 
@@ -284,6 +289,11 @@ mod tests {
         assert!(find(BASIC, Windows::TEN_2004));
         assert!(!find(DATAGRAM, Windows::TEN_1803));
         assert!(!find(CONNECTION, Windows::ELEVEN));
+        let [older, newer] =
+            [10586, 14393].map(|build| Windows { major: 10, minor: 0, build }).map(|windows| {
+                Specification::find(IPPROTO_TCP, TCP_FASTOPEN, CONNECTION, windows).is_some()
+            });
+        assert!(!older && newer);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ptr;
 
+use wsk_host::Windows;
 use wsk_sys::*;
 
 use crate::calls::{everywhere, real, simulated};
@@ -251,6 +252,17 @@ fn what_makes_no_sense_is_refused() {
 fn only_known_names_are_known_on_the_simulated_network() {
     crate::calls::on(simulated(), |client| {
         assert_eq!(resolve(client, Some("nowhere.example"), None, None), Err(STATUS_NO_MATCH));
+    });
+}
+
+/// [`Windows::SEVEN`] is a later edition.
+#[test]
+fn the_first_edition_of_7_has_names() {
+    let windows = Windows { major: 6, minor: 1, build: 7600 };
+    let configs: Vec<_> = simulated().into_iter().map(|config| config.windows(windows)).collect();
+    crate::calls::on(configs, |client| {
+        let number = resolve(client, Some("192.0.2.1"), Some("7"), None).unwrap();
+        assert_eq!(addresses(&number), [SocketAddr::new(SERVER, 7)]);
     });
 }
 

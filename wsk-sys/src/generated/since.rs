@@ -87,6 +87,9 @@ pub const AI_FQDN: Version = Version::new(6, 1, 7600);
 /// [`AI_FILESERVER`](crate::AI_FILESERVER): Windows 7.
 pub const AI_FILESERVER: Version = Version::new(6, 1, 7600);
 
+/// [`AI_DISABLE_IDN_ENCODING`](crate::AI_DISABLE_IDN_ENCODING): Windows 8.
+pub const AI_DISABLE_IDN_ENCODING: Version = Version::new(6, 2, 9200);
+
 /// [`NS_ALL`](crate::NS_ALL): Windows 7.
 pub const NS_ALL: Version = Version::new(6, 1, 7600);
 

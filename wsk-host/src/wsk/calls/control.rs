@@ -2,6 +2,7 @@
 
 use std::ptr;
 
+use wsk_sys::since;
 use wsk_sys::{
     NTSTATUS, PASSIVE_LEVEL, PFN_WSK_RECEIVE_EX_EVENT, PIRP, PSECURITY_DESCRIPTOR, PSIZE_T,
     PSOCKADDR, SIO_ADDRESS_LIST_CHANGE, SIO_ADDRESS_LIST_QUERY, SIO_ADDRESS_LIST_SORT,
@@ -18,7 +19,6 @@ use wsk_sys::{
 };
 
 use super::{answer, take_over_for, transport};
-use crate::config::Windows;
 use crate::ke::require_at_most;
 use crate::trace::{self, What as Traced};
 use crate::verifier::broken;
@@ -289,9 +289,15 @@ pub(super) fn ioctl(control: &Control<'_>) -> NTSTATUS {
         SIO_WSK_QUERY_IDEAL_SEND_BACKLOG | SIO_WSK_QUERY_RECEIVE_BACKLOG if is_bytes => {
             backlog(control)
         }
-        SIO_WSK_SET_TCP_SILENT_MODE if is_bytes && windows >= Windows::EIGHT => silence(control),
+        SIO_WSK_SET_TCP_SILENT_MODE
+            if is_bytes && windows.has(since::SIO_WSK_SET_TCP_SILENT_MODE) =>
+        {
+            silence(control)
+        }
         SIO_WSK_QUERY_INSPECT_ID => inspect_id(control),
-        SIO_WSK_SET_RECEIVE_EX_CALLBACK if is_bytes && windows >= Windows::TEN_1803 => {
+        SIO_WSK_SET_RECEIVE_EX_CALLBACK
+            if is_bytes && windows.has(since::SIO_WSK_SET_RECEIVE_EX_CALLBACK) =>
+        {
             set_receive_ex(control)
         }
         SIO_WSK_REGISTER_EXTENSION => {
