@@ -12,6 +12,7 @@ mod echo;
 mod ioctls;
 mod options;
 #[cfg(not(miri))] // Miri has no network.
+mod names;
 mod real;
 mod registration;
 mod runtime;
