@@ -63,6 +63,7 @@ mod category;
 mod closing;
 mod connection;
 mod control;
+mod counts;
 mod create;
 mod datagram;
 mod enabling;

@@ -10,9 +10,9 @@ mod controls;
 mod dropped;
 mod echo;
 mod ioctls;
-mod options;
 #[cfg(not(miri))] // Miri has no network.
 mod names;
+mod options;
 mod real;
 mod registration;
 mod runtime;
