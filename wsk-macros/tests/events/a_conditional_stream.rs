@@ -9,8 +9,8 @@ struct Inspector;
 impl ConditionalListenEvents for Inspector {
     type Connection = ();
 
-    fn inspect(&self, _inspection: Inspection<'_>) -> Decision {
-        Decision::Accept
+    fn inspect(&self, inspection: Inspection<'_>) {
+        inspection.accept();
     }
 }
 

@@ -14,6 +14,7 @@
 
 mod cache;
 mod control;
+mod lent;
 mod state;
 
 use core::cell::UnsafeCell;
@@ -31,6 +32,7 @@ use wsk_sys::{
 
 pub(crate) use self::cache::Cache;
 pub(crate) use self::control::ControlArea;
+pub(crate) use self::lent::{Lent, callback_ends};
 use self::state::{Completion, Leave, State};
 use crate::address::Storage;
 use crate::buffer::Buffer;
@@ -312,7 +314,8 @@ impl Idle {
         request.state.start();
         let status = call(request.irp(), request.payload.get());
         // The request stays this owner's until the owner leaves it, whatever the call returned.
-        InFlight { operation: Some(operation), refused: status == STATUS_NOT_IMPLEMENTED }
+        let refused = status == STATUS_NOT_IMPLEMENTED;
+        InFlight { operation: Some(operation), refused, cancels: true }
     }
 }
 
@@ -337,6 +340,8 @@ pub(crate) struct InFlight {
     /// None when the outcome was given out.
     operation: Option<NonNull<Operation>>,
     refused: bool,
+    /// Whether the system is asked to end the request when nobody waits for it any more.
+    cancels: bool,
 }
 
 // SAFETY: it is one of the two halves of the request, whose state is shared.
@@ -356,6 +361,12 @@ impl InFlight {
     /// For a call that every system implements, such as `WskSocket`: the completion will come.
     pub(crate) const fn never_refused(mut self) -> Self {
         self.refused = false;
+        self
+    }
+
+    /// For a request that is to take effect, whether or not somebody waits for it.
+    pub(crate) const fn never_cancelled(mut self) -> Self {
+        self.cancels = false;
         self
     }
 }
@@ -399,7 +410,7 @@ impl Drop for InFlight {
             // SAFETY: the request is this owner's, and was refused.
             unsafe { orphan(operation) }
         } else {
-            if !request.state.is_completed() {
+            if self.cancels && !request.state.is_completed() {
                 // It may complete at any moment, also within this call; but nobody frees or reuses it
                 // before its owner has left it, which is below (INV-14).
                 // SAFETY: the IRP's memory is valid, as said; the IRQL is at most DISPATCH_LEVEL.

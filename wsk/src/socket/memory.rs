@@ -34,7 +34,7 @@ pub(crate) struct Memory<H> {
 /// What every socket's memory begins with.
 pub(crate) struct Shared {
     pub(super) close: Operation,
-    counts: Counts,
+    pub(super) counts: Counts,
     /// Null until the socket was delivered.
     socket: AtomicPtr<WSK_SOCKET>,
     /// The socket no longer works, and only a close is legal (INV-42).
@@ -117,7 +117,7 @@ impl Shared {
     /// # Safety
     ///
     /// The caller has a weak hold, and does not use the memory any more.
-    unsafe fn release_weakly(shared: NonNull<Self>) {
+    pub(super) unsafe fn release_weakly(shared: NonNull<Self>) {
         // SAFETY: the caller's weak hold keeps the memory until the next step.
         let counts = unsafe { &(*shared.as_ptr()).counts };
         if counts.release_weakly() {
@@ -180,12 +180,6 @@ impl Shared {
     /// One more use of a socket that is in use.
     pub(crate) fn begin_use(&self) {
         self.counts.begin_use();
-    }
-
-    /// A use of the socket, if it was delivered and its close has not begun.
-    pub(crate) fn try_begin_use(&self) -> Option<NonNull<WSK_SOCKET>> {
-        let socket = NonNull::new(self.socket())?;
-        self.counts.try_begin_use().then_some(socket)
     }
 
     /// Ends a use; the last one begins the close. IRQL: <= `DISPATCH_LEVEL`.

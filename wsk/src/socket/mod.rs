@@ -72,6 +72,7 @@ mod listen;
 mod memory;
 mod options;
 mod state;
+mod weak;
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -92,6 +93,7 @@ pub(crate) use self::enabling::callbacks;
 pub(crate) use self::handle::{Handle, remote};
 pub(crate) use self::memory::{Memory, NewSocket, Shared};
 pub use self::state::{Bound, Connected, Listening, Silent, State, Unbound};
+pub(crate) use self::weak::{Use, Weak};
 
 use self::handle::local;
 use self::memory::Memory as SocketMemory;
