@@ -55,6 +55,7 @@ pub mod events;
 pub mod flags;
 pub mod guide;
 pub mod irql;
+mod list;
 pub mod net;
 mod operation;
 pub mod options;
@@ -74,6 +75,8 @@ pub use wsk_sys as sys;
 pub use buffer::{BufResult, Buffer, IoBuf, Slice};
 pub use capabilities::{Capabilities, WindowsVersion, has};
 pub use net::{TcpListener, TcpStream, UdpSocket};
-pub use registration::{Provider, Registration, Version};
+pub use registration::{
+    Provider, Registration, RegistrationBuilder, Transport, Transports, Version,
+};
 pub use rt::{Runtime, Spawner};
 pub use status::{Error, ErrorKind, Result};

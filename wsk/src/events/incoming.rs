@@ -46,7 +46,8 @@ impl<K: Callbacks<Connection>> Incoming<'_, K> {
             handler,
         )?;
         // Both, and before anything is done with the socket (INV-59).
-        let (context, table) = crate::socket::callbacks::<Connection, K>(new.context());
+        let (context, table) =
+            crate::socket::callbacks::<Connection, K>(self.listener.core(), new.context());
         // SAFETY: WSK passes room for it.
         unsafe { self.context.write(context) };
         // SAFETY: as above.

@@ -40,6 +40,7 @@
 
 mod data;
 mod datagrams;
+mod defaults;
 mod incoming;
 mod inspection;
 mod tables;

@@ -13,6 +13,7 @@
 //! - a request in flight keeps its socket's memory, and through it the registration (INV-18).
 
 mod cache;
+mod client;
 mod control;
 mod lent;
 mod state;
@@ -87,7 +88,7 @@ impl Target {
             // SAFETY: the caller's promise.
             Self::Socket(shared) => unsafe { shared.as_ref() }.retain(),
             // SAFETY: the caller's promise.
-            Self::Client(core) => unsafe { core.as_ref() }.retain(),
+            Self::Client(core) => unsafe { core.as_ref() }.begin_request(),
         }
     }
 
@@ -100,7 +101,7 @@ impl Target {
             // SAFETY: the caller's promise.
             Self::Socket(shared) => unsafe { Shared::release(shared) },
             // SAFETY: the caller's promise.
-            Self::Client(core) => unsafe { Core::release(core) },
+            Self::Client(core) => unsafe { Core::end_request(core) },
         }
     }
 

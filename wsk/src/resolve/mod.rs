@@ -71,7 +71,7 @@ mod text;
 use core::net::{IpAddr, SocketAddr};
 use core::ptr;
 
-use wsk_sys::{NS_ALL, NTSTATUS, PIRP};
+use wsk_sys::NS_ALL;
 
 pub use self::hints::{Hints, Service, SocketType};
 pub use self::list::{AddressInfo, AddressList, Addresses};
@@ -83,7 +83,7 @@ use crate::address::{self, Storage};
 use crate::capabilities::has;
 use crate::flags::NameInfoFlags;
 use crate::irql;
-use crate::operation::{InFlight, Outcome, Payload, Target};
+use crate::operation::{InFlight, Outcome, Payload};
 use crate::registration::Provider;
 use crate::socket::{Family, remote};
 use crate::status::{Result, known};
@@ -327,22 +327,6 @@ impl Provider {
             return Err(known::STATUS_INVALID_DEVICE_REQUEST);
         }
         self.capabilities().names().ok_or(known::STATUS_NOT_SUPPORTED)
-    }
-
-    /// Makes a request to the client.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Idle::start`](crate::operation::Idle::start), where the target is the client.
-    unsafe fn request(
-        &self,
-        prepare: impl FnOnce(&mut Payload),
-        call: impl FnOnce(PIRP, *mut Payload) -> NTSTATUS,
-    ) -> Result<InFlight> {
-        let mut idle = self.core().requests.take()?;
-        prepare(idle.payload());
-        // SAFETY: the caller's promise; a captured provider has a hold on the client.
-        Ok(unsafe { idle.start(Target::Client(self.core_pointer()), call) })
     }
 
     /// Waits for a request to the client.

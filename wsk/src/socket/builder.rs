@@ -171,6 +171,8 @@ impl<C: Category, H: Callbacks<C>> Builder<'_, C, H> {
     ///
     /// # Errors
     ///
+    /// - `STATUS_INVALID_PARAMETER` if its handler lacks a method for a
+    ///   [static event](crate::RegistrationBuilder::static_events).
     /// - `STATUS_NOT_SUPPORTED` for a stream socket before version 1703 of Windows 10.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     /// - What else `WskSocket`, and `WskControlSocket` for the options, report.

@@ -84,9 +84,9 @@ impl<C: Category> Handle<C> {
             Err(known::STATUS_INVALID_BUFFER_SIZE)
         } else {
             shared.idle().map(|mut idle| {
-                let area = idle.payload().control.bytes_mut();
-                area[..input.len()].copy_from_slice(input);
-                area[MAX_SIZE..].fill(0);
+                let (given, taken) = idle.payload().control.bytes_mut().split_at_mut(MAX_SIZE);
+                given.iter_mut().zip(input).for_each(|(to, from)| *to = *from);
+                taken.fill(0);
                 let input_size = input.len();
                 let call = |irp, payload: *mut Payload| {
                     // SAFETY: the payload is the request's, and stays until it completes (INV-27).
@@ -106,8 +106,9 @@ impl<C: Category> Handle<C> {
             match in_flight?.await {
                 Outcome::Completed(idle, result) => {
                     let (mut idle, information) = shared.completed(idle, result)?;
-                    let output = &idle.payload().control.bytes()[MAX_SIZE..];
-                    let value = finish(&output[..information.min(output_size)]);
+                    let (_, output) = idle.payload().control.bytes().split_at(MAX_SIZE);
+                    let size = information.min(output_size);
+                    let value = finish(output.get(..size).unwrap_or_default());
                     shared.requests.put(idle);
                     Ok(value)
                 }

@@ -14,15 +14,48 @@ use super::handle::Handle;
 use super::state::{Bound, Connected, Listening};
 use crate::dispatch::BasicDispatch;
 use crate::events::{Callbacks, EventMask};
+use crate::flags::SocketFlags;
+use crate::registration::Core;
 use crate::status::{Result, check, known};
 
 /// What says that the events are WSK's own.
 static NPI: NPIID = NPI_WSK_INTERFACE_ID;
 
+/// The static events that a category's sockets would lose connections or datagrams by, if nobody handled
+/// them; and those that may have nobody.
+const fn own_events(category: SocketFlags) -> (EventMask, EventMask) {
+    let of_connections =
+        EventMask::RECEIVE.union(EventMask::DISCONNECT).union(EventMask::SEND_BACKLOG);
+    match category {
+        SocketFlags::LISTEN => (EventMask::ACCEPT, EventMask::empty()),
+        SocketFlags::DATAGRAM => (EventMask::RECEIVE_FROM, EventMask::empty()),
+        SocketFlags::CONNECTION => (EventMask::empty(), of_connections),
+        SocketFlags::STREAM => (EventMask::ACCEPT, of_connections),
+        _ => (EventMask::empty(), EventMask::empty()),
+    }
+}
+
+/// Fails if an event is static that the handler has to have, and does not: its slot of the table is null, and
+/// would be called (INV-51).
+pub(super) fn require_static_events<C: Category, H: Callbacks<C>>(core: &Core) -> Result<()> {
+    let (required, _) = own_events(C::FLAGS);
+    if H::WHEN_BOUND.contains(required.intersection(core.static_events())) {
+        Ok(())
+    } else {
+        Err(known::STATUS_INVALID_PARAMETER)
+    }
+}
+
 /// The context and the table for the creation of a socket: both null if there is nothing to be called
 /// (INV-39).
-pub(crate) fn callbacks<C, H: Callbacks<C>>(context: PVOID) -> (PVOID, *const c_void) {
-    if H::WHEN_BOUND.is_empty() && H::WHEN_CONNECTED.is_empty() && !H::IS_CONDITIONAL {
+pub(crate) fn callbacks<C: Category, H: Callbacks<C>>(
+    core: &Core,
+    context: PVOID,
+) -> (PVOID, *const c_void) {
+    let (_, fillable) = own_events(C::FLAGS);
+    if core.static_events().intersects(fillable) {
+        (context, H::FILLED_TABLE)
+    } else if H::WHEN_BOUND.is_empty() && H::WHEN_CONNECTED.is_empty() && !H::IS_CONDITIONAL {
         (ptr::null_mut(), ptr::null())
     } else {
         (context, H::TABLE)

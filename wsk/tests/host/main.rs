@@ -6,6 +6,7 @@ mod accept;
 mod allocation;
 mod attribute;
 mod buffers;
+mod clients;
 mod controls;
 mod dropped;
 mod echo;

@@ -6,7 +6,9 @@ use std::task::{Context, Poll};
 
 use wsk::irql::Passive;
 use wsk::socket::{ConnectionSocket, Family, ListenSocket};
-use wsk::{Buffer, Provider, Registration, Result, TcpListener, TcpStream, rt};
+use wsk::{
+    Buffer, Provider, Registration, RegistrationBuilder, Result, TcpListener, TcpStream, rt,
+};
 use wsk_host::{Config, Host, Timing};
 
 /// As many seeds as a scenario is run with. Miri takes long for each.
@@ -55,9 +57,18 @@ pub(crate) fn on_host<T>(
     host: &Host,
     scenario: impl AsyncFnOnce(Provider) -> Result<T>,
 ) -> Result<T> {
+    on_host_as(host, Registration::builder(), scenario)
+}
+
+/// As [`on_host`], with a registration of another kind.
+pub(crate) fn on_host_as<T>(
+    host: &Host,
+    builder: RegistrationBuilder,
+    scenario: impl AsyncFnOnce(Provider) -> Result<T>,
+) -> Result<T> {
     let _entered = host.enter();
     let result = (|| {
-        let registration = Registration::register(passive())?;
+        let registration = builder.register(passive())?;
         let wsk = registration.try_capture()?;
         rt::block_on(passive(), scenario(wsk))?
     })();
