@@ -9,7 +9,16 @@ use crate::socket::{
 /// `S`.
 ///
 /// Types of this module are it for sockets of WSK's; for options of your own, a type of your own can be. A
-/// [silent](crate::socket::Silent) connection has none, since it can only be closed (INV-43).
+/// [silent](crate::socket::Silent) connection has none, since it can only be closed (INV-43):
+///
+/// ```compile_fail,E0277
+/// use wsk::options::tcp;
+/// use wsk::socket::{Connection, Silent, Socket};
+///
+/// async fn ask(socket: Socket<Connection, Silent>) -> wsk::Result<bool> {
+///     socket.get(tcp::NODELAY).await
+/// }
+/// ```
 ///
 /// ```
 /// use wsk::options::{AppliesTo, Ioctl};

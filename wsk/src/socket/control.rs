@@ -4,7 +4,7 @@ use core::future::Future;
 use core::ptr;
 
 use wsk_sys::{
-    NTSTATUS, PIRP, PVOID, SIZE_T, ULONG, WSK_CONTROL_SOCKET_TYPE, WskIoctl, WskSetOption,
+    NTSTATUS, PIRP, PSIZE_T, PVOID, SIZE_T, ULONG, WSK_CONTROL_SOCKET_TYPE, WskIoctl, WskSetOption,
 };
 
 use super::category::Category;
@@ -163,6 +163,38 @@ impl<C: Category> Handle<C> {
             }
             // The system does not implement the call, and may still use the buffers.
             Outcome::Refused(error) => (Err(error), Buffer::empty(), Buffer::empty()),
+        }
+    }
+
+    /// Makes a call of `WskControlSocket` for an ioctl that takes no IRP and no value: it is done when this
+    /// returns.
+    ///
+    /// # Safety
+    ///
+    /// The ioctl is such a one, writes to this room and to this size, and is legal for the socket as it is, at
+    /// this level.
+    pub(super) unsafe fn control_now(
+        &self,
+        code: ULONG,
+        (output, output_size): Room,
+        returned: PSIZE_T,
+    ) -> NTSTATUS {
+        let (none, no_irp) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: the socket is open, and its table begins with the basic functions.
+        let dispatch = unsafe { BasicDispatch::of(self.shared().socket()) };
+        // SAFETY: the caller's promise (INV-27).
+        unsafe {
+            dispatch.control_socket(
+                WskIoctl,
+                code,
+                0,
+                0,
+                none,
+                output_size,
+                output,
+                returned,
+                no_irp,
+            )
         }
     }
 

@@ -58,6 +58,7 @@
 //! ```
 
 mod accept;
+mod addresses;
 mod builder;
 mod category;
 mod closing;
@@ -68,6 +69,7 @@ mod create;
 mod datagram;
 mod enabling;
 mod handle;
+mod inspected;
 mod listen;
 mod memory;
 mod options;
@@ -85,6 +87,7 @@ use crate::address::Storage;
 use crate::operation::Payload;
 use crate::status::{Result, known};
 
+pub use self::addresses::{LocalAddressIter, LocalAddresses};
 pub use self::builder::{Builder, Family, Protocol};
 pub use self::category::{
     Accepts, Basic, Binds, Category, Connection, Connects, Datagram, Listen, Stream,

@@ -1,14 +1,16 @@
 //! Control codes of sockets.
 
 use std::pin::pin;
+use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use wsk::events::{ConditionalListenEvents, Decision, InspectId, Inspection};
 use wsk::options::{self, BufferIoctl, KeepAlive, Tcp, tcp};
-use wsk::socket::{BasicSocket, ConnectionSocket, Family};
+use wsk::socket::{BasicSocket, ConnectionSocket, Family, ListenSocket};
 use wsk::{BufResult, Buffer, ErrorKind, sys};
 
-use crate::support::{buffer, connections, everywhere};
+use crate::support::{buffer, connections, everywhere, join};
 
 #[test]
 fn a_connection_is_kept_alive_by_one_code() {
@@ -96,6 +98,47 @@ fn codes_for_passive_level_are_for_passive_level() {
             assert_eq!((error.kind(), room.len()), (ErrorKind::InvalidInput, 10));
         }
         socket.ioctl(options::RSS_SCALABILITY, ()).await?;
+        Ok(())
+    });
+}
+
+/// Lets everybody in, and remembers who it was.
+#[derive(Default)]
+struct Inspector(Mutex<Vec<InspectId>>);
+
+#[wsk::events]
+impl ConditionalListenEvents for Inspector {
+    type Connection = ();
+
+    fn inspect(&self, inspection: Inspection<'_>) -> Decision {
+        self.0.lock().unwrap().push(inspection.id());
+        Decision::Accept
+    }
+}
+
+#[test]
+fn a_connection_tells_what_it_was_inspected_as() {
+    everywhere(async |wsk| {
+        let mut listener = ListenSocket::builder(&wsk, Family::INET)
+            .events(Inspector::default())
+            .bind(([127, 0, 0, 1], 0))
+            .await?;
+        let address = listener.local_addr().await?;
+        for _ in 0..2 {
+            // A connection is there when it is let in, whoever is waited for first.
+            let connect = ConnectionSocket::builder(&wsk, Family::INET).connect(address);
+            let (connected, accepted) = join(connect, listener.accept()).await;
+            let (connected, (accepted, _)) = (connected?, accepted?);
+            let id = accepted.inspect_id()?;
+            assert_eq!(listener.handler().0.lock().unwrap().last(), Some(&id));
+            // The other side was not accepted.
+            let error = connected.inspect_id().unwrap_err();
+            assert_eq!(error.status(), sys::STATUS_INVALID_DEVICE_REQUEST);
+        }
+        let ids = listener.handler().0.lock().unwrap().clone();
+        assert!(matches!(ids[..], [first, second] if first != second), "{ids:?}");
+        let (_, uninspected) = connections(&wsk).await?;
+        assert_eq!(uninspected.inspect_id().unwrap_err().kind(), ErrorKind::InvalidInput);
         Ok(())
     });
 }

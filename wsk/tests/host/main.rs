@@ -3,6 +3,7 @@
 //! A host stops the process when a rule is broken that it can see, and each run ends with an empty pool.
 
 mod accept;
+mod addresses;
 mod allocation;
 mod attribute;
 mod buffers;
