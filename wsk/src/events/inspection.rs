@@ -171,7 +171,7 @@ impl InspectId {
         WSK_INSPECT_ID { Key: self.key, SerialNumber: self.serial_number }
     }
 
-    pub(super) const fn from_raw(raw: &WSK_INSPECT_ID) -> Self {
+    pub(crate) const fn from_raw(raw: &WSK_INSPECT_ID) -> Self {
         Self { key: raw.Key, serial_number: raw.SerialNumber }
     }
 }

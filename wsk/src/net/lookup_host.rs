@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use self::sealed::Host;
-use super::TcpStream;
+use super::{TcpListener, TcpStream};
 use crate::registration::Provider;
 use crate::resolve::{AddressList, Hints, Service};
 use crate::status::{Result, known};
@@ -81,7 +81,7 @@ impl sealed::ToHost for &str {
     }
 }
 
-/// Finds the addresses of a host, as [`std::net::ToSocketAddrs`] does, each once and with the port.
+/// Finds the addresses of a host, as `std::net::ToSocketAddrs` does, each once and with the port.
 ///
 /// What is an address already is not looked up. If the look-up fails with `STATUS_INTERNAL_ERROR`, as it is known
 /// to now and then, it is tried **once more**; nothing else is tried again. [`Provider::resolve`] has more to ask.
@@ -156,10 +156,50 @@ pub async fn lookup_host(wsk: &Provider, host: impl ToHost) -> Result<LookupHost
 /// - As for [`lookup_host`].
 /// - As for [`TcpStream::connect`], of the last address, if none of them works.
 pub async fn connect_host(wsk: &Provider, host: impl ToHost) -> Result<TcpStream> {
+    let addresses = lookup_host(wsk, host).await?;
+    first(addresses, |address| TcpStream::connect(wsk, address)).await
+}
+
+/// Listens at a host of this machine's: at the first of its addresses with which that works, in the order in which
+/// the system has them.
+///
+/// IRQL and minimum Windows: as for [`Provider::resolve`]. Cancellation: dropping the future ends the look-up, or
+/// closes the socket.
+///
+/// ```
+/// use wsk::net;
+///
+/// # let host = wsk_host::Host::new(wsk_host::Config::default());
+/// # let _entered = host.enter();
+/// # let passive = unsafe { wsk::irql::Passive::assume() };
+/// # let registration = wsk::Registration::register(passive)?;
+/// # let wsk = registration.try_capture()?;
+/// # wsk::rt::block_on(passive, async move {
+/// let listener = net::listen_host(&wsk, "localhost:7").await?;
+/// assert!(listener.local_addr().await?.ip().is_loopback());
+/// # Ok::<(), wsk::Error>(())
+/// # })??;
+/// # Ok::<(), wsk::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// - As for [`lookup_host`].
+/// - As for [`TcpListener::bind`], of the last address, if none of them works.
+pub async fn listen_host(wsk: &Provider, host: impl ToHost) -> Result<TcpListener> {
+    let addresses = lookup_host(wsk, host).await?;
+    first(addresses, |address| TcpListener::bind(wsk, address)).await
+}
+
+/// Tries one address after the other, to the first success or the last error.
+async fn first<T, F: Future<Output = Result<T>>>(
+    addresses: LookupHost,
+    attempt: impl Fn(SocketAddr) -> F,
+) -> Result<T> {
     let mut last = known::STATUS_NO_MATCH;
-    for address in lookup_host(wsk, host).await? {
-        match TcpStream::connect(wsk, address).await {
-            Ok(stream) => return Ok(stream),
+    for address in addresses {
+        match attempt(address).await {
+            Ok(value) => return Ok(value),
             Err(error) => last = error,
         }
     }

@@ -5,7 +5,7 @@ mod tcp_listener;
 mod tcp_stream;
 mod udp_socket;
 
-pub use lookup_host::{LookupHost, ToHost, connect_host, lookup_host};
+pub use lookup_host::{LookupHost, ToHost, connect_host, listen_host, lookup_host};
 pub use tcp_listener::TcpListener;
 pub use tcp_stream::TcpStream;
 pub use udp_socket::{Connected, UdpSocket};

@@ -19,6 +19,16 @@ use crate::socket::{Family, Protocol};
 /// The list is the system's memory. It keeps the [provider](crate::Provider) captured, and so the registration
 /// from ending; one that is [forgotten](core::mem::forget) does so for ever. It may be dropped at any IRQL up to
 /// `DISPATCH_LEVEL` and in any routine: a thread of the registration's frees it, at `PASSIVE_LEVEL` (INV-66).
+///
+/// What is in it goes with it:
+///
+/// ```compile_fail,E0505
+/// fn name_of(list: wsk::resolve::AddressList) {
+///     let name = list.canonical_name();
+///     drop(list);
+///     println!("{name:?}");
+/// }
+/// ```
 pub struct AddressList(Query);
 
 impl AddressList {
