@@ -43,8 +43,8 @@ pub(crate) struct State {
     random: Mutex<Random>,
     trace: Mutex<Trace>,
     allocations: AtomicUsize,
-    /// The number of the allocation that fails, or zero.
-    failing_allocation: AtomicUsize,
+    /// The numbers of the first allocation that fails and of the last; zeros if none does.
+    failing_allocations: Mutex<(usize, usize)>,
 }
 
 pub(crate) struct Allocation {
@@ -92,7 +92,7 @@ impl Host {
             random: Mutex::new(Random::new(config.seed_or_zero())),
             trace: Mutex::default(),
             allocations: AtomicUsize::new(0),
-            failing_allocation: AtomicUsize::new(0),
+            failing_allocations: Mutex::default(),
         });
         if let Some(poller) = poller {
             wsk::serve(poller, Arc::downgrade(&state)).expect(NO_NETWORK);
@@ -161,8 +161,13 @@ impl Host {
 
     /// Lets the allocation with this number fail, counted from 1, from now on.
     pub fn fail_allocation(&self, number: usize) {
-        let made = self.0.allocations.load(Ordering::SeqCst);
-        self.0.failing_allocation.store(made + number, Ordering::SeqCst);
+        let number = self.allocations() + number;
+        *lock(&self.0.failing_allocations) = (number, number);
+    }
+
+    /// Lets the allocation with this number fail, counted from 1, from now on, and all that follow.
+    pub fn fail_allocations_from(&self, number: usize) {
+        *lock(&self.0.failing_allocations) = (self.allocations() + number, usize::MAX);
     }
 
     /// How many allocations were asked for.
@@ -254,7 +259,8 @@ impl Host {
     /// Counts an allocation, and says whether it may succeed.
     pub(crate) fn may_allocate(&self) -> bool {
         let number = self.0.allocations.fetch_add(1, Ordering::SeqCst) + 1;
-        let fails = self.0.failing_allocation.load(Ordering::SeqCst) == number;
+        let (first, last) = *lock(&self.0.failing_allocations);
+        let fails = (first..=last).contains(&number);
         if fails {
             self.note(format!("allocation {number} fails"));
         }

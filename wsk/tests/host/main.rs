@@ -19,5 +19,6 @@ mod real;
 mod registration;
 mod runtime;
 mod support;
+mod sweep;
 mod time;
 mod udp;
