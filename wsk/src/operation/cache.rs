@@ -45,6 +45,7 @@ impl Cache {
         let payload = idle.payload();
         payload.buffer = None;
         payload.output = None;
+        payload.security = None;
         payload.delivered = None;
         payload.look_up = None;
         let operation = idle.into_raw();

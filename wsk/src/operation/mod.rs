@@ -40,6 +40,7 @@ use crate::buffer::Buffer;
 use crate::pool::PoolBox;
 use crate::registration::Core;
 use crate::resolve::LookUp;
+use crate::security::CachedSecurityDescriptor;
 use crate::socket::{NewSocket, Shared};
 use crate::status::{Error, Result, check, known};
 
@@ -59,6 +60,8 @@ pub(crate) struct Payload {
     pub(crate) buffer: Option<Buffer>,
     /// Where an ioctl writes to.
     pub(crate) output: Option<Buffer>,
+    /// The security descriptor that the request uses, or that it is to bring.
+    pub(crate) security: Option<CachedSecurityDescriptor>,
     /// What describes the buffer to WSK, which may read it as long as it uses the buffer.
     pub(crate) descriptor: WSK_BUF,
     /// Control data of a datagram, or the value of an option or of an ioctl.
@@ -130,6 +133,7 @@ impl Payload {
         buffer: None,
         descriptor: WSK_BUF { Mdl: core::ptr::null_mut(), Offset: 0, Length: 0 },
         output: None,
+        security: None,
         control: ControlArea::EMPTY,
         delivered: None,
         look_up: None,
@@ -509,6 +513,15 @@ unsafe fn drop_payload(request: &Operation) {
         look_up.dispose(result.is_ok());
     }
     payload.output = None;
+    if let Some(descriptor) = payload.security.take() {
+        if let (true, Ok(size)) = (descriptor.is_unset(), &result) {
+            // SAFETY: the request was made for it, and has written this.
+            unsafe {
+                descriptor.receive(payload.control.output().get(..*size).unwrap_or_default())
+            };
+        }
+        // Dropped, it goes to the reaper, if it was the last.
+    }
     if let (Some(new), Ok(information)) = (payload.delivered.take(), result) {
         // CAST: the information of a request that delivers a socket is its address.
         let socket = core::ptr::with_exposed_provenance_mut::<WSK_SOCKET>(information);
