@@ -515,10 +515,9 @@ unsafe fn drop_payload(request: &Operation) {
     payload.output = None;
     if let Some(descriptor) = payload.security.take() {
         if let (true, Ok(size)) = (descriptor.is_unset(), &result) {
+            let written = payload.control.output().get(..*size).unwrap_or_default();
             // SAFETY: the request was made for it, and has written this.
-            unsafe {
-                descriptor.receive(payload.control.output().get(..*size).unwrap_or_default())
-            };
+            unsafe { descriptor.receive(written) };
         }
         // Dropped, it goes to the reaper, if it was the last.
     }

@@ -12,6 +12,7 @@ use wsk::{ErrorKind, Provider, Registration, Result, sys};
 use wsk_host::{Config, Host, Timing, Windows};
 
 use crate::support::{connections, everywhere, on, on_host, passive, poll_times};
+use crate::sweep::sweep;
 
 /// `O:SYG:SYD:(A;;GA;;;WD)`: everybody may do everything.
 const EVERYBODY: &[u8] = &[
@@ -232,30 +233,15 @@ fn a_warm_socket_allocates_for_what_it_gives_only() {
 
 #[test]
 fn every_allocation_may_fail() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(2)] {
-        let mut failures = 0;
-        for number in 1.. {
-            assert!(number < 1000, "the scenario never gets through");
-            let host = Host::new(Config::default().timing(timing));
-            host.fail_allocation(number);
-            let result = on_host(&host, async |wsk| {
-                let descriptor = cached(&wsk)?;
-                let socket = DatagramSocket::builder(&wsk, Family::INET)
-                    .security_descriptor(&descriptor)
-                    .create()
-                    .await?;
-                socket.set_security_descriptor(&descriptor).await?;
-                socket.security_descriptor(&wsk).await.map(drop)
-            });
-            assert_eq!(host.outstanding_allocations(), 0, "{timing:?}, allocation {number}");
-            match result {
-                Ok(()) => break,
-                Err(error) => assert_eq!(error.kind(), ErrorKind::OutOfMemory, "{error}"),
-            }
-            failures += 1;
-        }
-        assert!(failures >= 8, "only {failures} allocations were made to fail");
-    }
+    sweep(8, async |wsk| {
+        let descriptor = cached(&wsk)?;
+        let socket = DatagramSocket::builder(&wsk, Family::INET)
+            .security_descriptor(&descriptor)
+            .create()
+            .await?;
+        socket.set_security_descriptor(&descriptor).await?;
+        socket.security_descriptor(&wsk).await.map(drop)
+    });
 }
 
 #[test]
