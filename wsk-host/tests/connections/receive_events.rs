@@ -38,6 +38,21 @@ fn data_that_was_there_before_the_event_is_indicated() {
     });
 }
 
+/// The end that a request waits for is the request's, though data would be an event's.
+#[test]
+fn an_end_is_received_by_the_request_that_waits_for_it() {
+    on(hosts(), |client| {
+        let watcher = Watcher::new();
+        let sockets = watched(client, &watcher, WSK_EVENT_RECEIVE);
+        let mut none = WSK_BUF { Mdl: ptr::null_mut(), Offset: 0, Length: 0 };
+        let draining = receive_buf(sockets[2], &raw mut none, WSK_FLAG_DRAIN);
+        disconnect(sockets[1]).succeed();
+        draining.succeed();
+        assert_eq!(watcher.seen(), []);
+        close_all(sockets);
+    });
+}
+
 /// After data was left, there is no event until something is received.
 fn pauses(first: Take, kept: usize) {
     on(hosts(), |client| {
