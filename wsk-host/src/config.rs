@@ -130,6 +130,8 @@ pub struct Config {
     /// Answer `WskDisconnect` as Wine does: with `STATUS_NOT_IMPLEMENTED`, and without ever completing
     /// the IRP.
     pub refuse_disconnect: bool,
+    /// Answer `WskSocketConnect` so.
+    pub refuse_socket_connect: bool,
 }
 
 impl Default for Config {
@@ -144,6 +146,7 @@ impl Default for Config {
             window: 64 << 10,
             partial_receives: true,
             refuse_disconnect: false,
+            refuse_socket_connect: false,
         }
     }
 }
