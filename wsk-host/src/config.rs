@@ -107,6 +107,7 @@ pub struct Faults {
 ///     .faults(Faults { loss: 100, ..Faults::default() });
 /// assert_eq!(config.windows, Windows::SEVEN);
 /// ```
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
     /// What sockets are connected by.
@@ -132,6 +133,8 @@ pub struct Config {
     pub refuse_disconnect: bool,
     /// Answer `WskSocketConnect` so.
     pub refuse_socket_connect: bool,
+    /// Do nothing in `IoCancelIrp`, as Wine does.
+    pub refuse_cancel: bool,
 }
 
 impl Default for Config {
@@ -147,6 +150,7 @@ impl Default for Config {
             partial_receives: true,
             refuse_disconnect: false,
             refuse_socket_connect: false,
+            refuse_cancel: false,
         }
     }
 }

@@ -248,6 +248,10 @@ impl Core {
         &self.reaper
     }
 
+    pub(crate) const fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
     pub(crate) const fn static_events(&self) -> EventMask {
         self.static_events
     }
@@ -293,7 +297,7 @@ impl Provider {
     /// IRQL: any.
     #[must_use]
     pub fn capabilities(&self) -> Capabilities {
-        self.core().capabilities
+        self.core().capabilities()
     }
 
     /// The client that the functions of [`dispatch`](Self::dispatch) are called with. It is valid while the

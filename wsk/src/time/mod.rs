@@ -27,39 +27,19 @@
 //!
 //! (On a host with a network in memory, the thirty seconds are the host's own, and take none of yours.)
 
-use core::cell::UnsafeCell;
+mod deadline;
+mod timer;
+
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
-use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use atomic_waker::AtomicWaker;
-use wsk_sys::{
-    FALSE, KDPC, KTIMER, KeCancelTimer, KeFlushQueuedDpcs, KeInitializeDpc, KeInitializeTimer,
-    KeSetTimer, LARGE_INTEGER, PVOID,
-};
-
-use crate::irql::Passive;
-use crate::pool::PoolArc;
+pub(crate) use self::deadline::{Deadline, Limit, Timers};
+use self::timer::Timer;
+pub(crate) use self::timer::flush;
 use crate::status::{Result, known};
-
-/// Whether a timer was ever set, and its deferred procedure call may still run.
-static USED: AtomicBool = AtomicBool::new(false);
-
-/// What a timer and its deferred procedure call have together, in nonpaged memory (INV-17).
-struct Shared {
-    timer: UnsafeCell<KTIMER>,
-    dpc: UnsafeCell<KDPC>,
-    has_expired: AtomicBool,
-    waker: AtomicWaker,
-}
-
-// SAFETY: the timer and the call are used by the kernel's functions, which synchronise; the rest is shared.
-unsafe impl Send for Shared {}
-// SAFETY: as above.
-unsafe impl Sync for Shared {}
 
 /// A future that is ready after a while. Dropping it stops the timer.
 ///
@@ -67,16 +47,7 @@ unsafe impl Sync for Shared {}
 /// Every one is to be dropped before the driver's registration is, whose end waits for the last calls of
 /// those that have expired.
 #[must_use = "nothing waits unless this is polled"]
-pub struct Sleep {
-    shared: PoolArc<Shared>,
-    /// The share of the deferred procedure call.
-    context: *const Shared,
-}
-
-// SAFETY: the timer and what it shares may be used in any thread.
-unsafe impl Send for Sleep {}
-// SAFETY: as above.
-unsafe impl Sync for Sleep {}
+pub struct Sleep(Timer);
 
 impl Sleep {
     /// Begins to wait.
@@ -88,64 +59,17 @@ impl Sleep {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     pub fn new(duration: Duration) -> Result<Self> {
-        // SAFETY: a timer is numbers and pointers, for which zero is a value; it is initialised below.
-        let timer = unsafe { core::mem::zeroed() };
-        // SAFETY: the same holds for a deferred procedure call.
-        let dpc = unsafe { core::mem::zeroed() };
-        let shared = PoolArc::new(Shared {
-            timer: UnsafeCell::new(timer),
-            dpc: UnsafeCell::new(dpc),
-            has_expired: AtomicBool::new(false),
-            waker: AtomicWaker::new(),
-        })?;
-        USED.store(true, Ordering::Relaxed);
-        let (timer, dpc) = (shared.timer.get(), shared.dpc.get());
-        // The call's own share: given up when it runs, or when it never will.
-        let context = shared.clone().into_raw();
-        // SAFETY: both are where they stay until the last share is given up.
-        unsafe { KeInitializeTimer(timer) };
-        // SAFETY: as above, and the routine is for this context.
-        unsafe { KeInitializeDpc(dpc, Some(expired), context.cast_mut().cast()) };
-        let ticks = duration.as_nanos().div_ceil(100);
-        // Negative is relative. The longest is some 29,000 years.
-        let due = i64::try_from(ticks).map_or(i64::MIN + 1, |ticks| -ticks);
-        // SAFETY: both are initialised, and stay.
-        unsafe { KeSetTimer(timer, LARGE_INTEGER { QuadPart: due }, dpc) };
-        Ok(Self { shared, context })
+        let mut timer = Timer::new()?;
+        timer.start(duration)?;
+        Ok(Self(timer))
     }
-}
-
-/// What runs when a timer has expired.
-unsafe extern "C" fn expired(_dpc: *mut KDPC, context: PVOID, _first: PVOID, _second: PVOID) {
-    // SAFETY: the context is the call's share, which runs once.
-    let shared = unsafe { PoolArc::from_raw(context.cast_const().cast::<Shared>()) };
-    shared.has_expired.store(true, Ordering::Release);
-    shared.waker.wake();
 }
 
 impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        // Registered before the look: what expires between the two wakes.
-        self.shared.waker.register(context.waker());
-        if self.shared.has_expired.load(Ordering::Acquire) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    }
-}
-
-impl Drop for Sleep {
-    fn drop(&mut self) {
-        // SAFETY: the timer is initialised, and stays while this has its share.
-        let was_set = unsafe { KeCancelTimer(self.shared.timer.get()) } != FALSE;
-        if was_set {
-            // The call will not run.
-            // SAFETY: its share came from `into_raw`, and nobody else takes it back.
-            drop(unsafe { PoolArc::from_raw(self.context) });
-        }
+        self.0.poll(context)
     }
 }
 
@@ -188,12 +112,4 @@ pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Outp
         sleep.as_mut().poll(context).map(|()| Err(known::STATUS_IO_TIMEOUT))
     })
     .await
-}
-
-/// Waits until no deferred procedure call of a timer's runs any more (INV-18). No timer is set.
-pub(crate) fn flush(_passive: Passive) {
-    if USED.load(Ordering::Relaxed) {
-        // SAFETY: the token says PASSIVE_LEVEL.
-        unsafe { KeFlushQueuedDpcs() };
-    }
 }

@@ -3,7 +3,7 @@
 use wsk::{Buffer, ErrorKind, Provider, Result, TcpListener, TcpStream};
 use wsk_host::{Config, Host, Timing, Windows};
 
-use crate::support::{buffer, join, on_host, pair, receive_all};
+use crate::support::{buffer, join, on_host, pair, receive_all, without_memory};
 
 /// The requests of a warm connection allocate nothing.
 #[test]
@@ -42,19 +42,7 @@ fn a_warm_connection_allocates_nothing() {
 #[test]
 fn every_allocation_may_fail() {
     for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(2)] {
-        let mut failures = 0;
-        for number in 1.. {
-            assert!(number < 1000, "the scenario never gets through");
-            let host = Host::new(Config { timing, ..Config::default() });
-            host.fail_allocation(number);
-            let result = on_host(&host, conversation);
-            assert_eq!(host.outstanding_allocations(), 0, "{timing:?}, allocation {number}");
-            match result {
-                Ok(()) => break,
-                Err(error) => assert_eq!(error.kind(), ErrorKind::OutOfMemory, "{error}"),
-            }
-            failures += 1;
-        }
+        let failures = without_memory(Config::default().timing(timing), conversation);
         // Registration, reaper, provider, waker, three sockets, their requests, buffers: at least.
         assert!(failures >= 10, "only {failures} allocations were made to fail");
     }

@@ -13,5 +13,12 @@ mod real;
 mod registration;
 mod runtime;
 mod support;
+mod tcp_buffered;
+mod tcp_connect;
+mod tcp_end;
+#[cfg(not(miri))]
+mod tcp_real;
+mod tcp_stream;
+mod tcp_transfer;
 mod time;
 mod udp;

@@ -5,7 +5,8 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use wsk::irql::Passive;
-use wsk::{Buffer, Provider, Registration, Result, TcpListener, TcpStream, rt};
+use wsk::socket::{ConnectionSocket, Family, ListenSocket};
+use wsk::{Buffer, ErrorKind, Provider, Registration, Result, TcpListener, TcpStream, rt};
 use wsk_host::{Config, Host, Timing};
 
 /// As many seeds as a scenario is run with. Miri takes long for each.
@@ -145,4 +146,34 @@ pub(crate) async fn poll_times<F: Future>(future: F, times: usize) -> Option<F::
         }
     })
     .await
+}
+
+/// As [`pair`], as sockets.
+pub(crate) async fn sockets(wsk: &Provider) -> Result<(ConnectionSocket, ConnectionSocket)> {
+    let any = ([127, 0, 0, 1], 0);
+    let mut listener = ListenSocket::builder(wsk, Family::INET).bind(any).await?;
+    let address = listener.local_addr().await?;
+    let client = ConnectionSocket::builder(wsk, Family::INET).connect(address).await?;
+    let (server, _) = listener.accept().await?;
+    Ok((client, server))
+}
+
+/// Runs a scenario with every single allocation failing in turn, until it gets through: an error says so, and
+/// nothing is left. Returns how many were made to fail.
+pub(crate) fn without_memory(
+    config: Config,
+    scenario: impl AsyncFn(Provider) -> Result<()>,
+) -> usize {
+    for number in 1.. {
+        assert!(number < 1000, "the scenario never gets through");
+        let host = Host::new(config);
+        host.fail_allocation(number);
+        let result = on_host(&host, &scenario);
+        assert_eq!(host.outstanding_allocations(), 0, "{config:?}, allocation {number}");
+        match result {
+            Ok(()) => return number - 1,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::OutOfMemory, "{error}"),
+        }
+    }
+    unreachable!()
 }
