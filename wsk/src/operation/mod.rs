@@ -37,6 +37,7 @@ use crate::address::Storage;
 use crate::buffer::Buffer;
 use crate::pool::PoolBox;
 use crate::registration::Core;
+use crate::rt;
 use crate::socket::{NewSocket, Sending, Shared};
 use crate::status::{Error, Result, check, known};
 use crate::time::Deadline;
@@ -445,7 +446,9 @@ impl Future for InFlight {
                 self.operation = None;
                 return Poll::Ready(Outcome::Refused(known::STATUS_NOT_IMPLEMENTED));
             }
-        } else if request.state.poll(context.waker()).is_pending() {
+        } else if request.state.poll(context.waker()).is_pending()
+            || rt::proceed(context).is_pending()
+        {
             return Poll::Pending;
         }
         self.operation = None;

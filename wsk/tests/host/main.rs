@@ -16,6 +16,7 @@ mod support;
 mod tcp_buffered;
 mod tcp_connect;
 mod tcp_end;
+mod tcp_fair;
 #[cfg(not(miri))]
 mod tcp_real;
 mod tcp_stream;
