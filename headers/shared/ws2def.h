@@ -155,6 +155,7 @@ typedef struct cmsghdr {
 #define AI_RETURN_PREFERRED_NAMES 0x00010000
 #define AI_FQDN                   0x00020000
 #define AI_FILESERVER             0x00040000
+#define AI_DISABLE_IDN_ENCODING   0x00080000
 
 /* Where it looks. */
 #define NS_ALL 0

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use wsk_sys::since::Version;
+
 /// When requests complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timing {
@@ -28,6 +30,10 @@ pub enum Network {
     /// 255.255.255.255 is known to be a broadcast (`MSG_BCAST`). On other systems than Linux and Android, a
     /// datagram that the network would have to fragment is refused.
     Real,
+    /// None, to measure what a client costs: each connection is made at once, and has a peer that gives back as
+    /// many zeroes as are sent to it. Nobody connects to a listener, and datagrams are lost. Threads and time
+    /// are as on the simulated network.
+    Null,
 }
 
 /// A release of Windows, by the numbers that `RtlGetVersion` gives.
@@ -64,6 +70,11 @@ impl Windows {
 
     const fn new(major: u32, minor: u32, build: u32) -> Self {
         Self { major, minor, build }
+    }
+
+    /// Whether this Windows has what came with another: see [`wsk_sys::since`].
+    pub(crate) const fn has(self, since: Version) -> bool {
+        Version::new(self.major, self.minor, self.build).is_at_least(since)
     }
 }
 
@@ -135,6 +146,8 @@ pub struct Config {
     pub refuse_socket_connect: bool,
     /// Do nothing in `IoCancelIrp`, as Wine does.
     pub refuse_cancel: bool,
+    /// Answer `WskGetNameInfo` as Wine does, in the same way.
+    pub refuse_name_info: bool,
 }
 
 impl Default for Config {
@@ -151,6 +164,7 @@ impl Default for Config {
             refuse_disconnect: false,
             refuse_socket_connect: false,
             refuse_cancel: false,
+            refuse_name_info: false,
         }
     }
 }

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use wsk_sys::NTSTATUS;
+
 use crate::config::{Config, Network};
 use crate::in_flight::InFlight;
 use crate::random::Random;
@@ -14,7 +16,7 @@ use crate::schedule::{Job, Scheduler, ThreadId};
 use crate::timers::Timers;
 use crate::trace::{self, Trace};
 use crate::work_items::WorkItems;
-use crate::wsk::{self, Stack};
+use crate::wsk::{self, Fault, Stack};
 
 /// A kernel with a network of its own. Clones are the same host.
 ///
@@ -41,8 +43,8 @@ pub(crate) struct State {
     random: Mutex<Random>,
     trace: Mutex<Trace>,
     allocations: AtomicUsize,
-    /// The number of the allocation that fails, or zero.
-    failing_allocation: AtomicUsize,
+    /// The numbers of the first allocation that fails and of the last; zeros if none does.
+    failing_allocations: Mutex<(usize, usize)>,
 }
 
 pub(crate) struct Allocation {
@@ -73,6 +75,7 @@ impl Host {
         const NO_NETWORK: &str = "the machine's network cannot be used";
         let (stack, poller) = match config.network {
             Network::Simulated => (wsk::simulated(&config), None),
+            Network::Null => (wsk::null(&config), None),
             Network::Real => {
                 let (stack, poller) = wsk::real(&config).expect(NO_NETWORK);
                 (stack, Some(poller))
@@ -89,7 +92,7 @@ impl Host {
             random: Mutex::new(Random::new(config.seed_or_zero())),
             trace: Mutex::default(),
             allocations: AtomicUsize::new(0),
-            failing_allocation: AtomicUsize::new(0),
+            failing_allocations: Mutex::default(),
         });
         if let Some(poller) = poller {
             wsk::serve(poller, Arc::downgrade(&state)).expect(NO_NETWORK);
@@ -130,8 +133,10 @@ impl Host {
         result
     }
 
-    /// The host of the current thread.
-    pub(crate) fn current() -> Self {
+    /// The host of the current thread: the one that it has [entered](Self::enter), or else the one that the
+    /// process has from the beginning.
+    #[must_use]
+    pub fn current() -> Self {
         CURRENT
             .with(|current| current.borrow().as_ref().map(|(host, _)| host.clone()))
             .unwrap_or_else(|| DEFAULT.clone())
@@ -156,8 +161,13 @@ impl Host {
 
     /// Lets the allocation with this number fail, counted from 1, from now on.
     pub fn fail_allocation(&self, number: usize) {
-        let made = self.0.allocations.load(Ordering::SeqCst);
-        self.0.failing_allocation.store(made + number, Ordering::SeqCst);
+        let number = self.allocations() + number;
+        *lock(&self.0.failing_allocations) = (number, number);
+    }
+
+    /// Lets the allocation with this number fail, counted from 1, from now on, and all that follow.
+    pub fn fail_allocations_from(&self, number: usize) {
+        *lock(&self.0.failing_allocations) = (self.allocations() + number, usize::MAX);
     }
 
     /// How many allocations were asked for.
@@ -172,6 +182,18 @@ impl Host {
         self.pool().len()
     }
 
+    /// The allocations that were not freed, by their tags: how many, and how many bytes.
+    #[must_use]
+    pub fn outstanding_by_tag(&self) -> BTreeMap<[u8; 4], (usize, usize)> {
+        let mut tags = BTreeMap::<_, (usize, usize)>::new();
+        for allocation in self.pool().values() {
+            let (count, bytes) = tags.entry(allocation.tag.to_le_bytes()).or_default();
+            *count += 1;
+            *bytes += allocation.layout.size();
+        }
+        tags
+    }
+
     /// Lets everything that was put off happen, and all threads go on until they wait.
     pub fn settle(&self) {
         self.0.scheduler.settle(self);
@@ -179,8 +201,22 @@ impl Host {
 
     /// Gives a name an address, for name resolution. The simulated network knows no others but
     /// `localhost`; on the machine's network these come before the machine's own.
+    ///
+    /// Names are compared without regard to the case of ASCII's letters, and else as they are: unlike Windows, a
+    /// host does not know that an internationalised name and its Punycode are the same.
     pub fn add_name(&self, name: &str, address: impl Into<IpAddr>) {
         self.stack().names.add(name, address.into());
+    }
+
+    /// Lets the next look-up of a name fail with this status. What is said several times is for as many look-ups.
+    pub fn fail_name(&self, name: &str, status: NTSTATUS) {
+        self.stack().names.add_fault(name, Fault::Failure(status));
+    }
+
+    /// Lets the next look-up of a name find nobody who answers: it does not complete until it is cancelled, or
+    /// the registration ends. What is said several times is for as many look-ups.
+    pub fn hold_name(&self, name: &str) {
+        self.stack().names.add_fault(name, Fault::Silence);
     }
 
     /// Withdraws the WSK subsystem: captures fail from now on, and no socket is functional any more. Their
@@ -223,7 +259,8 @@ impl Host {
     /// Counts an allocation, and says whether it may succeed.
     pub(crate) fn may_allocate(&self) -> bool {
         let number = self.0.allocations.fetch_add(1, Ordering::SeqCst) + 1;
-        let fails = self.0.failing_allocation.load(Ordering::SeqCst) == number;
+        let (first, last) = *lock(&self.0.failing_allocations);
+        let fails = (first..=last).contains(&number);
         if fails {
             self.note(format!("allocation {number} fails"));
         }

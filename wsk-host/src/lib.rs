@@ -19,9 +19,11 @@
 //! - **Two networks** ([`Network`]). In memory, the seed of [`Timing::Mixed`] decides everything: when and
 //!   where requests complete, delays, partial receives, the order of threads, of which one runs at a time;
 //!   and time passes while all wait. So the same seed gives the same run, which [`Host::trace`] tells. Or the
-//!   machine's own network, so that any program can be the peer.
+//!   machine's own network, so that any program can be the peer. For measurements there is a third, which
+//!   carries nothing.
 //! - **[`Faults`]**: losses, resets, forced closes, requests that hang; allocations that
-//!   [fail](Host::fail_allocation), and WSK [withdrawn](Host::withdraw) or [not ready](Readiness).
+//!   fail, [one](Host::fail_allocation) or [all that follow](Host::fail_allocations_from); WSK
+//!   [withdrawn](Host::withdraw) or [not ready](Readiness).
 //! - **A verifier**, always on: it stops the process when a rule is broken that it can see, and says which,
 //!   in which call, what was found, where the object came from, and what happened before. [`rules`] lists
 //!   all of WSK's rules, what a host does when they are broken, and the tests that show it. The kernel's own

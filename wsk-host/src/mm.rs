@@ -2,6 +2,7 @@
 
 use std::ptr;
 
+use wsk_sys::since::{self, Version};
 use wsk_sys::{
     ADDRESS_AND_SIZE_TO_SPAN_PAGES, BOOLEAN, CSHORT, DISPATCH_LEVEL, FALSE, KPROCESSOR_MODE,
     LOCK_OPERATION, MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED, MDL_SOURCE_IS_NONPAGED_POOL,
@@ -9,7 +10,6 @@ use wsk_sys::{
     PUNICODE_STRING, PVOID, ULONG,
 };
 
-use crate::config::Windows;
 use crate::ex::{ExAllocatePool2, ExAllocatePoolWithTag, ExFreePoolWithTag};
 use crate::host::Host;
 use crate::ke::require_at_most;
@@ -183,10 +183,10 @@ unsafe extern "C" fn MmMapLockedPagesSpecifyCache(
 unsafe extern "C" fn MmGetSystemRoutineAddress(name: PUNICODE_STRING) -> PVOID {
     require_at_most(PASSIVE_LEVEL, "MmGetSystemRoutineAddress");
     let time = (KeQuerySystemTimePrecise as *const (), KeQueryUnbiasedInterruptTime as *const ());
-    let routines: [(&str, Windows, *const ()); 3] = [
-        ("ExAllocatePool2", Windows::TEN_2004, ExAllocatePool2 as *const ()),
-        ("KeQuerySystemTimePrecise", Windows::EIGHT, time.0),
-        ("KeQueryUnbiasedInterruptTime", Windows::SEVEN, time.1),
+    let routines: [(&str, Version, *const ()); 3] = [
+        ("ExAllocatePool2", since::ExAllocatePool2, ExAllocatePool2 as *const ()),
+        ("KeQuerySystemTimePrecise", since::KeQuerySystemTimePrecise, time.0),
+        ("KeQueryUnbiasedInterruptTime", since::KeQueryUnbiasedInterruptTime, time.1),
     ];
     // SAFETY: the caller passes a counted string.
     let (units, length) = unsafe { ((*name).Buffer, usize::from((*name).Length) / 2) };
@@ -196,6 +196,6 @@ unsafe extern "C" fn MmGetSystemRoutineAddress(name: PUNICODE_STRING) -> PVOID {
             && routine.encode_utf16().enumerate().all(|(at, unit)| units.add(at).read() == unit)
     };
     let windows = Host::current().config().windows;
-    let found = routines.iter().find(|(routine, since, _)| windows >= *since && is_it(routine));
+    let found = routines.iter().find(|(routine, since, _)| windows.has(*since) && is_it(routine));
     found.map_or(ptr::null_mut(), |(_, _, address)| address.cast_mut().cast())
 }

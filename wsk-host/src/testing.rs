@@ -1,6 +1,5 @@
 //! Running tests on hosts: what [`wsk_host::test`](crate::test) expands to.
 
-use std::collections::BTreeMap;
 use std::fmt::{Debug, Write as _};
 use std::future::Future;
 use std::ops::Range;
@@ -62,12 +61,7 @@ pub fn run(config: Config, seeds: Range<u64>, scenario: impl Fn(Host)) {
 }
 
 fn require_empty_pool(host: &Host) {
-    let mut leaks = BTreeMap::<[u8; 4], (usize, usize)>::new();
-    for allocation in host.pool().values() {
-        let (count, bytes) = leaks.entry(allocation.tag.to_le_bytes()).or_default();
-        *count += 1;
-        *bytes += allocation.layout.size();
-    }
+    let leaks = host.outstanding_by_tag();
     let mut report = String::new();
     for (tag, (count, bytes)) in &leaks {
         let _ = write!(report, "\n  {}: {count} of {bytes} bytes", tag.escape_ascii());

@@ -120,6 +120,27 @@ fn irps_mdls_and_mappings_may_not_be_had() {
     assert_eq!(host.outstanding_allocations(), 0);
 }
 
+/// One allocation fails, or one and all that follow; what was not freed is told by tag.
+#[test]
+fn memory_is_short_once_or_for_good() {
+    const TAG: ULONG = u32::from_le_bytes(*b"tags");
+    let (host, _entered) = host();
+    // SAFETY: memory may be asked for anywhere.
+    let allocate = || unsafe { ExAllocatePoolWithTag(NonPagedPoolNx, 10, TAG) };
+    host.fail_allocation(2);
+    let once = [(); 3].map(|()| allocate());
+    assert_eq!(once.map(PVOID::is_null), [false, true, false]);
+    assert_eq!(host.outstanding_by_tag().into_iter().collect::<Vec<_>>(), [(*b"tags", (2, 20))]);
+    host.fail_allocations_from(2);
+    let lasting = [(); 3].map(|()| allocate());
+    assert_eq!(lasting.map(PVOID::is_null), [false, true, true]);
+    for memory in once.into_iter().chain(lasting).filter(|memory| !memory.is_null()) {
+        // SAFETY: it was allocated above, and is freed once.
+        unsafe { ExFreePoolWithTag(memory, TAG) };
+    }
+    assert!(host.outstanding_by_tag().is_empty());
+}
+
 #[test]
 fn mdls_describe_pool_locked_memory_and_parts() {
     let (host, _entered) = host();

@@ -81,8 +81,8 @@ pub fn provider_table(arguments: TokenStream, item: TokenStream) -> TokenStream 
 /// On an `impl` of `ListenEvents`, `ConditionalListenEvents`, `DatagramEvents` or `ConnectionEvents` of
 /// `wsk::events`. It adds an implementation of `ListenTable`, `DatagramTable` or `ConnectionTable`: the
 /// static table with a function for every method that is there and null for the others, and the mask of
-/// the events that can be enabled. A stream socket takes a type with `ListenEvents` and
-/// `ConnectionEvents`.
+/// the events that can be enabled. A value of the type can then be given to the builder of a socket of that
+/// category; a stream socket takes a type with `ListenEvents` and `ConnectionEvents`.
 ///
 /// ```
 /// use wsk::events::{ConnectionEvents, ConnectionTable, Data, EventMask, Receipt};
@@ -103,12 +103,11 @@ pub fn provider_table(arguments: TokenStream, item: TokenStream) -> TokenStream 
 ///
 /// # Safety of what it makes
 ///
-/// The table's functions may be called by WSK with a context that is null, or one of
-/// `wsk::events::Handler::into_raw` of the type that the `impl` is for, which stays until the socket's close
-/// has completed (INV-39, INV-46). Whoever makes a socket with the table promises that; the functions see to
-/// the rest: what they are given is shown for as long as the call (INV-58), null pointers are told as `dead`
-/// (INV-42), they return nothing but what WSK allows (INV-55, INV-59, INV-62) and accept no more than there
-/// is, and a panic does not leave them (INV-64).
+/// The table's functions may be called by WSK with a context that is null, or the memory of a socket whose
+/// handler is of the type that the `impl` is for, which stays until the socket's close has completed (INV-39,
+/// INV-46). `wsk` makes sockets so; the functions see to the rest: what they are given is shown for as long as
+/// the call (INV-58), null pointers are told as `dead` (INV-42), they return nothing but what WSK allows
+/// (INV-55, INV-59, INV-62) and accept no more than there is, and a panic does not leave them (INV-64).
 ///
 /// # What it becomes
 ///

@@ -40,7 +40,7 @@
 //! The documentation of each item names the IRQL at which it may be used and the first Windows that
 //! has it. A table of the provider is as long as the *running* Windows makes it, which may be shorter
 //! than the type: never form a reference to a whole table, and never read a slot that the running
-//! Windows lacks.
+//! Windows lacks. [`since`] has the same facts as constants.
 
 #![no_std]
 #![allow(
@@ -61,6 +61,7 @@ mod mdl;
 mod net;
 mod objects;
 mod pool;
+pub mod since;
 mod status;
 mod types;
 mod wsk;
@@ -78,6 +79,7 @@ mod generated {
     pub(crate) mod kernel;
     mod layout;
     pub(crate) mod net;
+    pub(crate) mod since;
     pub(crate) mod wsk;
 }
 

@@ -3,10 +3,14 @@
  * thunks.rs, by `cargo xtask test thunks`.
  *
  * A context may be null if the socket was made without one, and what a callback tells of if the socket is no
- * longer functional.
+ * longer functional: that is remembered, since from then on only a close is legal.
  */
 #include <ntddk.h>
 #include <wsk.h>
+
+struct socket {
+    BOOLEAN is_dead;
+};
 
 NTSTATUS nothing_receive_from(PVOID Context, ULONG Flags, PWSK_DATAGRAM_INDICATION Indication)
 {
@@ -15,6 +19,7 @@ NTSTATUS nothing_receive_from(PVOID Context, ULONG Flags, PWSK_DATAGRAM_INDICATI
         return STATUS_DATA_NOT_ACCEPTED;
     }
     if (Indication == NULL) {
+        ((struct socket *)Context)->is_dead = TRUE;
         return STATUS_SUCCESS;
     }
     return STATUS_SUCCESS;
@@ -30,6 +35,7 @@ NTSTATUS nothing_receive(PVOID Context, ULONG Flags, PWSK_DATA_INDICATION Indica
         return STATUS_DATA_NOT_ACCEPTED;
     }
     if (Indication == NULL) {
+        ((struct socket *)Context)->is_dead = TRUE;
         return STATUS_SUCCESS;
     }
     return STATUS_SUCCESS;
@@ -60,7 +66,11 @@ WSK_INSPECT_ACTION nothing_inspect(PVOID Context, PSOCKADDR Local, PSOCKADDR Rem
 {
     (void)Local;
     (void)Remote;
-    if (Context == NULL || Id == NULL) {
+    if (Context == NULL) {
+        return WskInspectReject;
+    }
+    if (Id == NULL) {
+        ((struct socket *)Context)->is_dead = TRUE;
         return WskInspectReject;
     }
     return WskInspectAccept;

@@ -4,8 +4,8 @@
 #![no_std]
 
 use wsk::events::{
-    ConditionalListenEvents, ConnectionEvents, Data, DatagramEvents, Datagrams, Decision,
-    Disposition, Inspection, Level, Receipt, thunks,
+    ConditionalListenEvents, ConnectionEvents, Data, DatagramEvents, Datagrams, Disposition,
+    Inspection, Level, Receipt, thunks,
 };
 use wsk::sys::{
     NTSTATUS, PSOCKADDR, PVOID, PWSK_DATA_INDICATION, PWSK_DATAGRAM_INDICATION, PWSK_INSPECT_ID,
@@ -38,8 +38,8 @@ impl ConnectionEvents for Nothing {
 impl ConditionalListenEvents for Nothing {
     type Connection = ();
 
-    fn inspect(&self, _inspection: Inspection<'_>) -> Decision {
-        Decision::Accept
+    fn inspect(&self, inspection: Inspection<'_>) {
+        inspection.accept();
     }
 }
 

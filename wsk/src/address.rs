@@ -4,7 +4,7 @@ use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use wsk_sys::{
     ADDRESS_FAMILY, AF_INET, AF_INET6, IN_ADDR, IN_ADDR_0, IN6_ADDR, IN6_ADDR_0, PSOCKADDR,
-    SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_IN6_0, SOCKADDR_STORAGE,
+    SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_IN6_0, SOCKADDR_STORAGE, ULONG,
 };
 
 /// Room for an address of any family: what WSK writes addresses to (INV-25).
@@ -78,6 +78,37 @@ pub(crate) unsafe fn read(address: PSOCKADDR) -> Option<SocketAddr> {
             Some(SocketAddr::V6(v6_from_c(&address)))
         }
         _ => None,
+    }
+}
+
+/// As [`read`], if there are enough bytes.
+///
+/// # Safety
+///
+/// The pointer is null, or to so many bytes of an address of the family that it begins with.
+pub(crate) unsafe fn read_sized(address: PSOCKADDR, size: usize) -> Option<SocketAddr> {
+    if address.is_null() || size < size_of::<ADDRESS_FAMILY>() {
+        return None;
+    }
+    // SAFETY: every address begins with its family.
+    let needed = match unsafe { address.cast::<ADDRESS_FAMILY>().read_unaligned() } {
+        AF_INET => size_of::<SOCKADDR_IN>(),
+        AF_INET6 => size_of::<SOCKADDR_IN6>(),
+        _ => return None,
+    };
+    if size < needed {
+        return None;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { read(address) }
+}
+
+/// How many bytes an address takes as C has it.
+pub(crate) const fn size(address: SocketAddr) -> ULONG {
+    #[expect(clippy::cast_possible_truncation, reason = "16 and 28 bytes")]
+    match address {
+        SocketAddr::V4(_) => size_of::<SOCKADDR_IN>() as ULONG,
+        SocketAddr::V6(_) => size_of::<SOCKADDR_IN6>() as ULONG,
     }
 }
 

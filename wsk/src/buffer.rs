@@ -269,6 +269,14 @@ impl Buffer {
         let offset = start as u32;
         WSK_BUF { Mdl: self.mdl, Offset: offset, Length: end - start }
     }
+
+    /// Where the bytes from `start` on are, for calls that take no `WSK_BUF`. They stay there when the buffer
+    /// moves.
+    ///
+    /// `start` is within the buffer.
+    pub(crate) const fn at(&self, start: usize) -> *mut u8 {
+        self.data.as_ptr().wrapping_add(start)
+    }
 }
 
 /// The result of an operation that had a buffer, and the buffer, which comes back in every case.

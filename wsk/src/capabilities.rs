@@ -3,6 +3,7 @@
 
 use core::fmt;
 
+use wsk_sys::since::{self, Version};
 use wsk_sys::{RTL_OSVERSIONINFOW, RtlGetVersion};
 
 use crate::irql::Passive;
@@ -23,14 +24,8 @@ impl WindowsVersion {
         Self { major, minor, build }
     }
 
-    const fn is_at_least(self, other: Self) -> bool {
-        if self.major != other.major {
-            return self.major > other.major;
-        }
-        if self.minor != other.minor {
-            return self.minor > other.minor;
-        }
-        self.build >= other.build
+    const fn is_at_least(self, since: Version) -> bool {
+        Version::new(self.major, self.minor, self.build).is_at_least(since)
     }
 }
 
@@ -94,13 +89,17 @@ impl Capabilities {
     /// Name resolution, since Windows 7.
     #[must_use]
     pub const fn names(self) -> Option<has::Names> {
-        if self.0.is_at_least(WindowsVersion::new(6, 1, 0)) { Some(has::Names(())) } else { None }
+        if self.0.is_at_least(since::PFN_WSK_GET_ADDRESS_INFO) {
+            Some(has::Names(()))
+        } else {
+            None
+        }
     }
 
     /// `WskSendMessages`, since Windows 8.
     #[must_use]
     pub const fn send_messages(self) -> Option<has::SendMessages> {
-        if self.0.is_at_least(WindowsVersion::new(6, 2, 0)) {
+        if self.0.is_at_least(since::PFN_WSK_SEND_MESSAGES) {
             Some(has::SendMessages(()))
         } else {
             None
@@ -110,7 +109,7 @@ impl Capabilities {
     /// Stream sockets and `WskConnectEx`, since Windows 10, version 1703.
     #[must_use]
     pub const fn streams(self) -> Option<has::Streams> {
-        if self.0.is_at_least(WindowsVersion::new(10, 0, 15063)) {
+        if self.0.is_at_least(since::WSK_PROVIDER_STREAM_DISPATCH) {
             Some(has::Streams(()))
         } else {
             None
@@ -120,7 +119,7 @@ impl Capabilities {
     /// `WskSendEx` and `WskReceiveEx`, since Windows 10, version 1803. They are reserved for the system.
     #[must_use]
     pub const fn extended_transfers(self) -> Option<has::ExtendedTransfers> {
-        if self.0.is_at_least(WindowsVersion::new(10, 0, 17134)) {
+        if self.0.is_at_least(since::PFN_WSK_SEND_EX) {
             Some(has::ExtendedTransfers(()))
         } else {
             None

@@ -64,7 +64,7 @@ use wsk_sys::{
 };
 
 use crate::capabilities::has;
-use crate::flags::{DisconnectFlags, ReceiveFlags, SendFlags, SocketFlags};
+use crate::flags::{DisconnectFlags, NameInfoFlags, ReceiveFlags, SendFlags, SocketFlags};
 
 /// The functions of a captured provider.
 ///
@@ -89,7 +89,7 @@ pub struct ProviderDispatch {
     WskFreeAddressInfo: fn(client: PWSK_CLIENT, address_info: PADDRINFOEXW) -> (),
     #[since(has::Names)]
     #[rules(4, 10, 11, 66, 67)]
-    WskGetNameInfo: fn(client: PWSK_CLIENT, address: PSOCKADDR, address_length: ULONG, node_name: PUNICODE_STRING, service_name: PUNICODE_STRING, flags: ULONG, owning_process: PEPROCESS, owning_thread: PETHREAD, irp: PIRP),
+    WskGetNameInfo: fn(client: PWSK_CLIENT, address: PSOCKADDR, address_length: ULONG, node_name: PUNICODE_STRING, service_name: PUNICODE_STRING, #[flags] flags: NameInfoFlags, owning_process: PEPROCESS, owning_thread: PETHREAD, irp: PIRP),
 }
 
 /// The functions that sockets of every category have.

@@ -34,7 +34,9 @@
 //! # What it needs
 //!
 //! Windows 8 or later, x64 or arm64. No allocator: everything comes from nonpaged pool, and every
-//! allocation may fail with an error. Futures are polled at `PASSIVE_LEVEL`; wakers are woken at up to
+//! allocation may fail with an error. Little stack, and no panic: this project looks for both in the driver
+//! that comes out. The one that stays is the compiler's, for a future that is polled after it was ready, which
+//! nothing here does, nor `.await`. Futures are polled at `PASSIVE_LEVEL`; wakers are woken at up to
 //! `DISPATCH_LEVEL`, by any thread, and must not poll in place.
 
 #![no_std]
@@ -51,12 +53,16 @@ mod capabilities;
 pub mod dispatch;
 pub mod events;
 pub mod flags;
+pub mod guide;
 pub mod irql;
+mod list;
 pub mod net;
 mod operation;
+pub mod options;
 pub mod pool;
 mod reaper;
 mod registration;
+pub mod resolve;
 pub mod rt;
 pub mod socket;
 mod status;
@@ -69,6 +75,8 @@ pub use wsk_sys as sys;
 pub use buffer::{BufResult, Buffer, IoBuf, Slice};
 pub use capabilities::{Capabilities, WindowsVersion, has};
 pub use net::{TcpListener, TcpStream, UdpSocket};
-pub use registration::{Provider, Registration, Version};
+pub use registration::{
+    Provider, Registration, RegistrationBuilder, Transport, Transports, Version,
+};
 pub use rt::{Runtime, Spawner};
 pub use status::{Error, ErrorKind, Result};

@@ -2,11 +2,14 @@
 //!
 //! Everything that WSK or a completion routine may touch must be nonpaged (INV-17), so this crate
 //! allocates from nothing else. Every allocation can fail, and says so.
+//!
+//! Every allocation has a tag, by which the system counts: `poolmon` shows it, and so does `!poolused` of the
+//! debugger. A driver that [names its own](set_tag) is told from other drivers with this crate.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use wsk_sys::{
     ExAllocatePool2, ExFreePoolWithTag, POOL_FLAG_NON_PAGED, POOL_FLAG_UNINITIALIZED, POOL_FLAGS,
@@ -14,15 +17,75 @@ use wsk_sys::{
 
 use crate::status::{Result, known};
 
-/// The tag of this crate's allocations: `WskR` in a debugger and in poolmon.
-pub const TAG: u32 = u32::from_le_bytes(*b"WskR");
+/// The tag of allocations unless the driver [names its own](set_tag).
+pub const DEFAULT_TAG: [u8; 4] = *b"WskR";
 
 /// What the pool aligns every allocation to, in bytes.
 const ALIGNMENT: usize = 16;
 
+/// The tag, as the pool takes it. Zero until it is decided, by the driver or by the first allocation; from then on
+/// it stays, since memory must be freed with the tag that it was allocated with.
+static TAG: AtomicU32 = AtomicU32::new(0);
+
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 static FREES: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+/// Names the tag of all allocations from now on: four characters, as `poolmon` shows them.
+///
+/// To be called in `DriverEntry`, before everything else of this crate: the first allocation decides for
+/// [`DEFAULT_TAG`]. Each driver has this crate, and so its tag, for itself. [`NonPaged`] uses the same tag.
+///
+/// IRQL: any.
+/// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exallocatepool2).
+///
+/// # Errors
+///
+/// - `STATUS_INVALID_PARAMETER` if a character is not of ASCII, from the space to `~`.
+/// - `STATUS_INVALID_DEVICE_REQUEST` if another tag is in use already.
+///
+/// ```
+/// use wsk::pool;
+///
+/// pool::set_tag(*b"Echo")?;
+/// assert_eq!(pool::tag(), *b"Echo");
+/// # let buffer = wsk::Buffer::new(1)?;
+/// assert!(pool::set_tag(*b"Late").is_err());
+/// # extern crate wsk_host;
+/// # Ok::<(), wsk::Error>(())
+/// ```
+pub fn set_tag(tag: [u8; 4]) -> Result<()> {
+    if !tag.iter().all(|character| (b' '..=b'~').contains(character)) {
+        return Err(known::STATUS_INVALID_PARAMETER);
+    }
+    if decide_tag(tag) == u32::from_le_bytes(tag) {
+        Ok(())
+    } else {
+        Err(known::STATUS_INVALID_DEVICE_REQUEST)
+    }
+}
+
+/// The tag of this crate's allocations. Asking for it decides it.
+///
+/// IRQL: any.
+#[must_use]
+pub fn tag() -> [u8; 4] {
+    decide_tag(DEFAULT_TAG).to_le_bytes()
+}
+
+/// The tag, which is this one unless it was decided before.
+fn decide_tag(tag: [u8; 4]) -> u32 {
+    // Only the tag itself is shared. Who frees memory has it from who allocated it, and so sees the same.
+    let decided = TAG.load(Ordering::Relaxed);
+    if decided != 0 {
+        return decided;
+    }
+    let tag = u32::from_le_bytes(tag);
+    match TAG.compare_exchange(0, tag, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => tag,
+        Err(decided) => decided,
+    }
+}
 
 /// How much this crate has allocated so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +137,7 @@ pub(crate) fn allocate_zeroed(size: usize) -> Result<NonNull<u8>> {
 
 fn allocate(size: usize, flags: POOL_FLAGS) -> Result<NonNull<u8>> {
     // SAFETY: nonpaged pool may be allocated from up to DISPATCH_LEVEL, where all of this crate runs.
-    let memory = unsafe { ExAllocatePool2(flags, size, TAG) };
+    let memory = unsafe { ExAllocatePool2(flags, size, decide_tag(DEFAULT_TAG)) };
     let memory = NonNull::new(memory.cast()).ok_or(known::STATUS_INSUFFICIENT_RESOURCES)?;
     let outstanding = (ALLOCATIONS.fetch_add(1, Ordering::AcqRel) + 1)
         .saturating_sub(FREES.load(Ordering::Acquire));
@@ -91,7 +154,7 @@ pub(crate) unsafe fn free(memory: NonNull<u8>) {
     FREES.fetch_add(1, Ordering::AcqRel);
     // SAFETY: the caller promises memory of this module, which is nonpaged pool with this tag, and
     // may be freed up to DISPATCH_LEVEL.
-    unsafe { ExFreePoolWithTag(memory.as_ptr().cast(), TAG) };
+    unsafe { ExFreePoolWithTag(memory.as_ptr().cast(), decide_tag(DEFAULT_TAG)) };
 }
 
 /// A value in nonpaged memory, freed when it is dropped.
@@ -110,13 +173,43 @@ impl<T> PoolBox<T> {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; `value` is dropped.
     pub(crate) fn new(value: T) -> Result<Self> {
+        Self::new_with(|| value)
+    }
+
+    /// Makes a value where it stays, once there is memory for it. So a large one is not on the stack first,
+    /// which is small in the kernel.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; the value is not made.
+    #[inline]
+    pub(crate) fn new_with(make: impl FnOnce() -> T) -> Result<Self> {
         const { assert!(align_of::<T>() <= ALIGNMENT, "the pool aligns to 16 bytes") };
         // The pool does not allocate nothing.
         let size = size_of::<T>().max(1);
         let memory = allocate(size, POOL_FLAG_NON_PAGED | POOL_FLAG_UNINITIALIZED)?.cast::<T>();
         // SAFETY: the memory is as large and as aligned as a T, and nobody else's.
-        unsafe { memory.write(value) };
+        unsafe { memory.write(make()) };
         Ok(Self(memory))
+    }
+
+    /// A value of zeroes, made in its place.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    ///
+    /// # Safety
+    ///
+    /// Zeroes are a `T`.
+    pub(crate) unsafe fn zeroed() -> Result<Self> {
+        const { assert!(align_of::<T>() <= ALIGNMENT, "the pool aligns to 16 bytes") };
+        allocate_zeroed(size_of::<T>().max(1)).map(|memory| Self(memory.cast()))
+    }
+
+    /// The place of the value.
+    pub(crate) const fn as_mut_ptr(&mut self) -> *mut T {
+        self.0.as_ptr()
     }
 
     /// Gives the value away as a pointer; [`PoolBox::from_raw`] takes it back.
@@ -181,7 +274,17 @@ impl<T> PoolArc<T> {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; `value` is dropped.
     pub(crate) fn new(value: T) -> Result<Self> {
-        PoolBox::new(Counted { owners: AtomicUsize::new(1), value })
+        Self::new_with(|| value)
+    }
+
+    /// As [`PoolBox::new_with`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[inline]
+    pub(crate) fn new_with(make: impl FnOnce() -> T) -> Result<Self> {
+        PoolBox::new_with(|| Counted { owners: AtomicUsize::new(1), value: make() })
             .map(|boxed| Self(boxed.into_raw()))
     }
 

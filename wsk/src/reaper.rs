@@ -2,9 +2,10 @@
 //!
 //! A request that delivers a socket may complete after its future was dropped. The socket must be
 //! closed, or the registration would wait for it for ever (INV-20); but a completion routine must not
-//! call WSK (INV-15). And the handler of a socket's events is dropped when the socket is closed, which the
-//! user's code should not have to do at `DISPATCH_LEVEL`. So both are handed to this thread, which every
-//! registration has.
+//! call WSK (INV-15). The handler of a socket's events is dropped when the socket is closed, which the
+//! user's code should not have to do at `DISPATCH_LEVEL`. And lists of addresses are freed at
+//! `PASSIVE_LEVEL` (INV-66), wherever they are dropped. So all of these are handed to this thread, which
+//! every registration has.
 
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
@@ -12,14 +13,26 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use wsk_sys::PVOID;
 
 use crate::irql::Passive;
-use crate::socket::Shared;
 use crate::status::Result;
 use crate::sync::{Event, Thread};
 
-/// Sockets to be closed or freed, and the thread that does it.
+/// What the thread is to do with something: a field of it, so that to hand it over needs no memory.
+pub(crate) struct Job {
+    next: AtomicPtr<Job>,
+    run: unsafe fn(NonNull<Job>),
+}
+
+impl Job {
+    /// A job that is done by calling `run` with it, at `PASSIVE_LEVEL`.
+    pub(crate) const fn new(run: unsafe fn(NonNull<Self>)) -> Self {
+        Self { next: AtomicPtr::new(ptr::null_mut()), run }
+    }
+}
+
+/// Jobs to be done, and the thread that does them.
 pub(crate) struct Reaper {
-    /// A list, linked by the sockets.
-    sockets: AtomicPtr<Shared>,
+    /// A list, linked by the jobs.
+    jobs: AtomicPtr<Job>,
     stopping: AtomicBool,
     work: Event,
 }
@@ -27,7 +40,7 @@ pub(crate) struct Reaper {
 impl Reaper {
     pub(crate) const fn new() -> Self {
         Self {
-            sockets: AtomicPtr::new(ptr::null_mut()),
+            jobs: AtomicPtr::new(ptr::null_mut()),
             stopping: AtomicBool::new(false),
             work: Event::new(),
         }
@@ -47,27 +60,28 @@ impl Reaper {
         unsafe { Thread::start(passive, run, context) }
     }
 
-    /// Ends the thread, which is to be joined. No socket may follow.
+    /// Ends the thread, which is to be joined. No job may follow.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         // SAFETY: the event was initialised by `start`.
         unsafe { self.work.set() };
     }
 
-    /// Has [`Shared::reap`] called. IRQL: <= `DISPATCH_LEVEL`.
+    /// Has a job done. IRQL: <= `DISPATCH_LEVEL`.
     ///
     /// # Safety
     ///
-    /// The socket was delivered, and its last use is given up for this; or its last hold was given up. It
-    /// keeps its registration, and so this.
-    pub(crate) unsafe fn push(&self, socket: NonNull<Shared>) {
-        let mut head = self.sockets.load(Ordering::Relaxed);
+    /// - The job's function may be called with it, once, by the reaper's thread. Until then it is there, and
+    ///   nobody else uses it.
+    /// - This is there until the call has returned.
+    pub(crate) unsafe fn push(&self, job: NonNull<Job>) {
+        let mut head = self.jobs.load(Ordering::Relaxed);
         loop {
-            // SAFETY: the memory is there, and its link is only used here.
-            unsafe { socket.as_ref() }.next_reaped.store(head, Ordering::Relaxed);
-            match self.sockets.compare_exchange_weak(
+            // SAFETY: the job is there, and its link is only used here.
+            unsafe { job.as_ref() }.next.store(head, Ordering::Relaxed);
+            match self.jobs.compare_exchange_weak(
                 head,
-                socket.as_ptr(),
+                job.as_ptr(),
                 Ordering::Release,
                 Ordering::Relaxed,
             ) {
@@ -81,13 +95,14 @@ impl Reaper {
         }
     }
 
-    fn reap_all(&self) {
-        let mut next = self.sockets.swap(ptr::null_mut(), Ordering::Acquire);
-        while let Some(socket) = NonNull::new(next) {
-            // SAFETY: the memory is there until it is reaped.
-            next = unsafe { socket.as_ref() }.next_reaped.load(Ordering::Relaxed);
+    fn do_all(&self) {
+        let mut next = self.jobs.swap(ptr::null_mut(), Ordering::Acquire);
+        while let Some(job) = NonNull::new(next) {
+            // SAFETY: the job is there until it is done.
+            let Job { next: following, run } = unsafe { job.as_ref() };
+            next = following.load(Ordering::Relaxed);
             // SAFETY: `push` was promised it, and the list was taken by this thread alone.
-            unsafe { Shared::reap(socket) };
+            unsafe { run(job) };
         }
     }
 }
@@ -100,6 +115,6 @@ unsafe extern "C" fn run(context: PVOID) {
     while !reaper.stopping.load(Ordering::Acquire) {
         // SAFETY: the event was initialised by `start`.
         unsafe { reaper.work.wait(passive) };
-        reaper.reap_all();
+        reaper.do_all();
     }
 }

@@ -1,5 +1,9 @@
 //! Registering with WSK, and capturing its provider.
 
+mod builder;
+mod preparation;
+mod transports;
+
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::ptr::{self, NonNull};
@@ -7,19 +11,23 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 
 use wsk_sys::{
-    MAKE_WSK_VERSION, PWSK_CLIENT, PWSK_REGISTRATION, ULONG, WSK_CLIENT_DISPATCH, WSK_CLIENT_NPI,
-    WSK_INFINITE_WAIT, WSK_NO_WAIT, WSK_PROVIDER_CHARACTERISTICS, WSK_PROVIDER_DISPATCH,
-    WSK_PROVIDER_NPI, WSK_REGISTRATION, WskCaptureProviderNPI, WskDeregister,
-    WskQueryProviderCharacteristics, WskRegister, WskReleaseProviderNPI, find_pool_routines,
+    MAKE_WSK_VERSION, NTSTATUS, PIRP, PSIZE_T, PVOID, PWSK_CLIENT, PWSK_REGISTRATION, SIZE_T,
+    ULONG, WSK_CLIENT_DISPATCH, WSK_CLIENT_NPI, WSK_INFINITE_WAIT, WSK_NO_WAIT,
+    WSK_PROVIDER_CHARACTERISTICS, WSK_PROVIDER_DISPATCH, WSK_PROVIDER_NPI, WSK_REGISTRATION,
+    WskCaptureProviderNPI, WskDeregister, WskQueryProviderCharacteristics, WskRegister,
+    WskReleaseProviderNPI, find_pool_routines,
 };
 
+pub use self::builder::RegistrationBuilder;
+use self::preparation::Preparation;
+pub use self::transports::{Transport, Transports};
 use crate::capabilities::Capabilities;
 use crate::dispatch::ProviderDispatch;
 use crate::events::EventMask;
 use crate::irql::{self, Passive};
 use crate::operation::Cache;
 use crate::pool::{PoolArc, PoolBox};
-use crate::reaper::Reaper;
+use crate::reaper::{Job, Reaper};
 use crate::status::{Result, check};
 use crate::sync::{Event, Thread};
 
@@ -61,6 +69,11 @@ unsafe impl Send for Registration {}
 unsafe impl Sync for Registration {}
 
 impl Registration {
+    /// A registration with static events, or other things that precede all sockets.
+    pub const fn builder() -> RegistrationBuilder {
+        RegistrationBuilder::NEW
+    }
+
     /// Registers with WSK.
     ///
     /// IRQL: `PASSIVE_LEVEL`. Minimum Windows: Windows 8.
@@ -71,9 +84,13 @@ impl Registration {
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory, or no thread to be had.
     /// - What `WskRegister` reports.
     pub fn register(passive: Passive) -> Result<Self> {
+        Self::builder().register(passive)
+    }
+
+    fn register_with(builder: RegistrationBuilder, passive: Passive) -> Result<Self> {
         // SAFETY: the token says PASSIVE_LEVEL.
         unsafe { find_pool_routines() };
-        let core = PoolBox::new(Core {
+        let core = PoolBox::new_with(|| Core {
             registration: UnsafeCell::new(WSK_REGISTRATION {
                 ReservedRegistrationState: 0,
                 ReservedRegistrationContext: ptr::null_mut(),
@@ -81,13 +98,19 @@ impl Registration {
             }),
             holds: AtomicUsize::new(1),
             drained: Event::new(),
+            pending: AtomicUsize::new(1),
+            ended: Event::new(),
             reaper: Reaper::new(),
             capabilities: Capabilities::of_system(passive),
             requests: Cache::new(),
-            static_events: EventMask::empty(),
+            preparation: Preparation::new(builder),
         })?;
         // SAFETY: the core stays in this allocation, which is nonpaged.
         unsafe { core.drained.initialise() };
+        // SAFETY: as above.
+        unsafe { core.ended.initialise() };
+        // SAFETY: as above.
+        unsafe { core.preparation.initialise() };
         // SAFETY: as above; the thread is joined below or in `drop`, before the core is freed.
         let reaper = unsafe { core.reaper.start(passive) }?;
         let mut npi =
@@ -117,12 +140,13 @@ impl Registration {
     ///   ready in time.
     /// - `STATUS_NOINTERFACE` if the provider does not support version 1.0.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    pub fn capture(&self, _passive: Passive, timeout: Duration) -> Result<Provider> {
+    /// - What `WskControlClient` reports of [static events](RegistrationBuilder::static_events).
+    pub fn capture(&self, passive: Passive, timeout: Duration) -> Result<Provider> {
         // The highest number means to wait for ever, which nothing here does.
         let longest = WSK_INFINITE_WAIT - 1;
         let milliseconds =
             ULONG::try_from(timeout.as_millis()).map_or(longest, |ms| ms.min(longest));
-        self.capture_for(milliseconds)
+        self.capture_for(milliseconds, Some(passive))
     }
 
     /// Captures the provider if WSK is ready.
@@ -132,12 +156,13 @@ impl Registration {
     ///
     /// # Errors
     ///
-    /// As for [`Registration::capture`].
+    /// As for [`Registration::capture`]; and `STATUS_DEVICE_NOT_READY` if another thread captures the provider of
+    /// a registration with [static events](RegistrationBuilder::static_events) for the first time, at this moment.
     pub fn try_capture(&self) -> Result<Provider> {
-        self.capture_for(WSK_NO_WAIT)
+        self.capture_for(WSK_NO_WAIT, None)
     }
 
-    fn capture_for(&self, milliseconds: ULONG) -> Result<Provider> {
+    fn capture_for(&self, milliseconds: ULONG, passive: Option<Passive>) -> Result<Provider> {
         let core = self.core();
         let mut npi = WSK_PROVIDER_NPI { Client: ptr::null_mut(), Dispatch: ptr::null() };
         // SAFETY: the registration is registered; if this may wait, the caller has shown its level.
@@ -146,7 +171,8 @@ impl Registration {
         })?;
         core.retain();
         let captured = Captured { core: self.core, client: npi.Client, dispatch: npi.Dispatch };
-        // If there is no memory for it, it is dropped, and so released.
+        // If something fails it is dropped, and so released.
+        core.preparation.require(&captured, passive)?;
         PoolArc::new(captured).map(Provider)
     }
 
@@ -188,8 +214,13 @@ impl Drop for Registration {
             // SAFETY: the event was initialised.
             unsafe { core.drained.wait(passive) };
         }
-        // SAFETY: the level is passive; nothing of the registration is left (INV-5).
+        // SAFETY: the level is passive; nothing of the registration is left but requests that this ends (INV-5).
         unsafe { WskDeregister(core.registration.get()) };
+        if core.pending.fetch_sub(1, Ordering::AcqRel) != 1 {
+            // They have completed, and their completion routines are about to return (INV-18).
+            // SAFETY: the event was initialised.
+            unsafe { core.ended.wait(passive) };
+        }
         core.reaper.stop();
         if let Some(reaper) = self.reaper.take() {
             reaper.join(passive);
@@ -213,12 +244,16 @@ pub(crate) struct Core {
     holds: AtomicUsize,
     /// Set when the last hold but the registration's was given up after the registration's.
     drained: Event,
+    /// The registration's own, and one for each request in flight that was made to the client itself. These are
+    /// no holds: a notice of a change may be awaited by nobody any more, and is ended by `WskDeregister`.
+    pending: AtomicUsize,
+    /// Set when the last of these was given up after the registration's.
+    ended: Event,
     reaper: Reaper,
     capabilities: Capabilities,
     /// Requests that are made to no socket.
     pub(crate) requests: Cache,
-    /// The events that are enabled for all sockets, from the beginning.
-    static_events: EventMask,
+    preparation: Preparation,
 }
 
 // SAFETY: WSK synchronises the block, and everything else is shared by its own rules.
@@ -244,16 +279,50 @@ impl Core {
         }
     }
 
-    pub(crate) const fn reaper(&self) -> &Reaper {
-        &self.reaper
+    /// A request to the client begins. Its target is captured.
+    pub(crate) fn begin_request(&self) {
+        self.pending.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) const fn capabilities(&self) -> Capabilities {
         self.capabilities
     }
 
+    /// A request to the client has ended. The registration may be gone when this returns.
+    ///
+    /// # Safety
+    ///
+    /// The request had begun, and does not use the registration any more.
+    pub(crate) unsafe fn end_request(core: NonNull<Self>) {
+        // SAFETY: the registration waits for the request.
+        let this = unsafe { core.as_ref() };
+        if this.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // The registration waits for this event, and frees the memory after it.
+            // SAFETY: the event was initialised.
+            unsafe { this.ended.set() };
+        }
+    }
+
+    /// Has the reaper do a job with something that keeps the registration until then.
+    ///
+    /// # Safety
+    ///
+    /// The job's function may be called with it, once, at `PASSIVE_LEVEL` by another thread. Until then it is
+    /// there, and nobody else uses it.
+    pub(crate) unsafe fn hand_to_reaper(core: NonNull<Self>, job: NonNull<Job>) {
+        // The job may be done, and the registration gone, before the push returns.
+        // SAFETY: what the job is done with keeps the registration.
+        let this = unsafe { core.as_ref() };
+        this.retain();
+        // SAFETY: the hold keeps the reaper; the rest is the caller's promise.
+        unsafe { this.reaper.push(job) };
+        // SAFETY: the hold was taken above.
+        unsafe { Self::release(core) };
+    }
+
+    /// The events that are enabled for all sockets, from the beginning.
     pub(crate) const fn static_events(&self) -> EventMask {
-        self.static_events
+        self.preparation.static_events()
     }
 }
 
@@ -292,6 +361,11 @@ impl Provider {
         unsafe { self.0.core.as_ref() }
     }
 
+    /// The client's memory, on which this is a hold.
+    pub(crate) fn core_pointer(&self) -> NonNull<Core> {
+        self.0.core
+    }
+
     /// What the running Windows has.
     ///
     /// IRQL: any.
@@ -314,14 +388,60 @@ impl Provider {
     /// IRQL: any.
     #[must_use]
     pub fn dispatch(&self) -> ProviderDispatch {
-        // SAFETY: the table is valid while it is captured, which it is as long as `self`.
-        unsafe { ProviderDispatch::from_raw(self.0.dispatch) }
+        self.0.dispatch()
     }
 }
 
 impl fmt::Debug for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Provider").field("version", &self.version()).finish_non_exhaustive()
+    }
+}
+
+impl Captured {
+    /// `WskControlClient` without an IRP. IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Safety
+    ///
+    /// The code takes no IRP, and such an input, output and size.
+    unsafe fn control(
+        &self,
+        code: ULONG,
+        (input, input_size): (PVOID, SIZE_T),
+        (output, output_size): (PVOID, SIZE_T),
+        returned: PSIZE_T,
+    ) -> NTSTATUS {
+        let (client, none) = (self.client, ptr::null_mut());
+        // SAFETY: the provider is captured (INV-4); the rest is the caller's promise (INV-27).
+        unsafe {
+            self.dispatch().control_client(
+                client,
+                code,
+                input_size,
+                input,
+                output_size,
+                output,
+                returned,
+                none,
+            )
+        }
+    }
+
+    /// `WskControlClient` with an IRP, and nothing else.
+    ///
+    /// # Safety
+    ///
+    /// The code takes an IRP and nothing else; the IRP is ready.
+    unsafe fn control_with(&self, code: ULONG, irp: PIRP) -> NTSTATUS {
+        let (client, none) = (self.client, ptr::null_mut());
+        let nowhere = ptr::null_mut();
+        // SAFETY: the provider is captured (INV-4); the rest is the caller's promise (INV-27).
+        unsafe { self.dispatch().control_client(client, code, 0, none, 0, none, nowhere, irp) }
+    }
+
+    fn dispatch(&self) -> ProviderDispatch {
+        // SAFETY: the table is valid while it is captured, which it is as long as `self`.
+        unsafe { ProviderDispatch::from_raw(self.dispatch) }
     }
 }
 

@@ -111,6 +111,7 @@ pub(crate) mod known {
         STATUS_NOT_SUPPORTED, Unsupported, "not supported";
         STATUS_REQUEST_NOT_ACCEPTED, Other, "the request was not accepted";
         STATUS_INTERNAL_ERROR, Other, "an internal error of the system";
+        STATUS_NAME_TOO_LONG, InvalidInput, "the name is too long";
         STATUS_CANCELLED, Cancelled, "the operation was cancelled";
         STATUS_INVALID_DEVICE_STATE, NotConnected, "the socket is in the wrong state";
         STATUS_INVALID_BUFFER_SIZE, InvalidSize, "the size of a buffer is not valid";

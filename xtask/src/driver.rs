@@ -9,7 +9,7 @@ use object::pe::IMAGE_SUBSYSTEM_NATIVE;
 use object::read::pe::{ImageNtHeaders, ImageOptionalHeader, PeFile64};
 use xshell::{Shell, cmd};
 
-use crate::{project, setup};
+use crate::{image, manners, project, setup};
 
 /// Options of `cargo xtask driver`.
 #[derive(clap::Args)]
@@ -34,7 +34,7 @@ pub(crate) enum Arch {
 impl Arch {
     pub(crate) const ALL: [Self; 2] = [Self::X64, Self::Arm64];
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::X64 => "x64",
             Self::Arm64 => "arm64",
@@ -66,28 +66,38 @@ pub(crate) fn build(name: &str, arch: Arch) -> Result<PathBuf> {
     if !folder.join("Cargo.toml").is_file() {
         bail!("there is no driver `{name}`. There are: {}", names(&root)?.join(", "));
     }
-    let target = arch.target();
-    let shell = Shell::new()?;
-    shell.change_dir(&root);
-    let package = format!("{name}-driver");
-    // Said, so that it is there whatever the environment says.
-    let output = root.join("target");
-    cmd!(shell, "cargo build --quiet --release --package {package} --target {target}")
-        .arg("--target-dir")
-        .arg(&output)
-        .env(linker_variable(target), LINKER)
-        .quiet()
-        .run()
-        .with_context(|| format!("the driver `{name}` does not build for {}", arch.name()))?;
-
+    let built = compile(&format!("{name}-driver"), &[], arch)?;
     // Cargo calls it after its package, and .dll; a driver is called .sys.
-    let library = format!("{}.dll", package.replace('-', "_"));
-    let built = output.join(target).join("release").join(library);
-    let folder = output.join("driver").join(arch.name());
+    let folder = root.join("target").join("driver").join(arch.name());
     let driver = folder.join(format!("{name}.sys"));
     fs::create_dir_all(&folder)?;
     fs::copy(&built, &driver).with_context(|| format!("cannot copy {}", built.display()))?;
     Ok(driver)
+}
+
+/// Compiles and links a package that is a driver, and returns the image. On failure, the error has what was said.
+pub(crate) fn compile(package: &str, features: &[&str], arch: Arch) -> Result<PathBuf> {
+    let target = arch.target();
+    let shell = Shell::new()?;
+    shell.change_dir(project::root());
+    // Said, so that it is there whatever the environment says.
+    let folder = project::root().join("target");
+    let features = features.join(",");
+    let output = cmd!(shell, "cargo build --quiet --release --package {package} --target {target}")
+        .args(["--features", &features])
+        .arg("--target-dir")
+        .arg(&folder)
+        .env(linker_variable(target), LINKER)
+        .quiet()
+        .ignore_status()
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        bail!("`{package}` does not build for {}:\n{said}", arch.name());
+    }
+    eprint!("{said}");
+    let library = format!("{}.dll", package.replace('-', "_"));
+    Ok(folder.join(target).join("release").join(library))
 }
 
 /// LLVM's linker, which the toolchain brings, links for Windows on every system.
@@ -128,19 +138,15 @@ pub(crate) fn describe(driver: &Path) -> Result<String> {
     ensure!(header.address_of_entry_point() != 0, "{} has no entry point", driver.display());
 
     let mut text = format!("{} ({} bytes)\n", driver.display(), data.len());
-    let table = file.import_table()?.context("the image imports nothing")?;
-    let mut descriptors = table.descriptors()?;
-    while let Some(descriptor) = descriptors.next()? {
-        let image = String::from_utf8_lossy(table.name(descriptor.name.get(object::LittleEndian))?);
-        if !KERNEL_IMAGES.contains(&&*image) {
+    let (sections, imports) = (image::sections(&file)?, image::imports(&file)?);
+    manners::require_resident(&sections, &imports)
+        .with_context(|| format!("something of {} can be paged out", driver.display()))?;
+    for of_image in imports.chunk_by(|one, next| one.image == next.image) {
+        let image = &of_image[0].image;
+        if !KERNEL_IMAGES.contains(&image.as_str()) {
             bail!("{} imports from {image}, which is no image of the kernel", driver.display());
         }
-        let mut names = Vec::new();
-        let mut thunks = table.thunks(descriptor.original_first_thunk.get(object::LittleEndian))?;
-        while let Some(thunk) = thunks.next::<object::pe::ImageNtHeaders64>()? {
-            let address = object::read::pe::ImageThunkData::address(thunk);
-            names.push(String::from_utf8_lossy(table.hint_name(address)?.1).into_owned());
-        }
+        let names: Vec<&str> = of_image.iter().map(|import| import.name.as_str()).collect();
         let _ = writeln!(text, "  {image}: {}", names.join(", "));
     }
     Ok(text)

@@ -1,9 +1,13 @@
 //! Everything a maintainer of wsk runs. `cargo xtask help` lists it.
 
 mod driver;
+mod headers;
+mod image;
+mod manners;
 mod project;
 mod regen;
 mod setup;
+mod surfaces;
 mod test;
 mod wine;
 
@@ -20,8 +24,12 @@ struct Cli {
 enum Command {
     /// Generate the bindings of wsk-sys from the headers
     Regen(regen::Args),
+    /// Record what a WDK's wsk.h has
+    Surface(surfaces::Args),
     /// Build an example driver, for x64 or arm64, on any system
     Driver(driver::Args),
+    /// Write wsk/STACK.md: how much of the stack each function of wsk takes in a driver
+    Stack(manners::Args),
     /// Run everything that must hold
     Test(test::Args),
     /// Run an example driver in Wine, until Ctrl-C, or test it there
@@ -31,7 +39,9 @@ enum Command {
 fn main() -> std::process::ExitCode {
     let result = match Cli::parse().command {
         Command::Regen(args) => regen::run(&args),
+        Command::Surface(args) => surfaces::run(&args),
         Command::Driver(args) => driver::run(&args),
+        Command::Stack(args) => manners::write_stack(&args),
         Command::Test(args) => test::run(&args),
         Command::Wine(args) => wine::run(&args),
     };

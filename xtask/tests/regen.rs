@@ -1,96 +1,22 @@
 //! `cargo xtask regen`, as a maintainer runs it, on headers that have something wrong with them.
 
+mod support;
+
+use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 
 use tempfile::TempDir;
 
-fn project() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
+use support::{Headers, Run, project, xtask};
 
-/// A copy of the project's own headers, to be changed.
-struct Headers(TempDir);
-
-impl Headers {
-    fn copy() -> Self {
-        Self::copy_to("")
-    }
-
-    /// A copy in a folder below the temporary one.
-    fn copy_to(below: &str) -> Self {
-        let folder = TempDir::new().unwrap();
-        let headers = Self(folder);
-        headers.add(below);
-        headers
-    }
-
-    /// Another copy.
-    fn add(&self, below: &str) {
-        for part in ["km", "shared"] {
-            let to = self.0.path().join(below).join(part);
-            fs::create_dir_all(&to).unwrap();
-            for file in fs::read_dir(project().join("headers").join(part)).unwrap() {
-                let file = file.unwrap();
-                fs::copy(file.path(), to.join(file.file_name())).unwrap();
-            }
-        }
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// Replaces a text, which must be there, in one of the files.
-    fn replace(&self, file: &str, from: &str, to: &str) -> &Self {
-        let path = self.path().join(file);
-        let text = fs::read_to_string(&path).unwrap();
-        assert!(text.contains(from), "{file} has no `{from}`");
-        fs::write(&path, text.replace(from, to)).unwrap();
-        self
-    }
-
-    fn regen(&self) -> Run {
-        regen(&[self.path()])
-    }
-}
-
-/// The outcome of `regen --check`.
-struct Run(Output);
-
+/// `regen --check` on these folders.
 fn regen(folders: &[&Path]) -> Run {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.args(["regen", "--check"]);
+    let mut arguments = vec![OsStr::new("regen"), OsStr::new("--check")];
     for folder in folders {
-        command.arg("--wdk").arg(folder);
+        arguments.extend([OsStr::new("--wdk"), folder.as_os_str()]);
     }
-    Run(command.output().unwrap())
-}
-
-impl Run {
-    fn output(&self) -> String {
-        let text = [&self.0.stdout[..], &self.0.stderr].concat();
-        String::from_utf8(text).unwrap()
-    }
-
-    #[track_caller]
-    fn passes(&self) -> String {
-        let output = self.output();
-        assert!(self.0.status.success(), "{output}");
-        output
-    }
-
-    /// Fails, and says all of this, without a backtrace.
-    #[track_caller]
-    fn fails_with(&self, texts: &[&str]) {
-        let output = self.output();
-        assert!(!self.0.status.success(), "it passed:\n{output}");
-        for text in texts {
-            assert!(output.contains(text), "`{text}` is not said in:\n{output}");
-        }
-        assert!(!output.contains("stack backtrace"), "{output}");
-    }
+    xtask(arguments)
 }
 
 #[test]
@@ -105,7 +31,7 @@ fn the_committed_bindings_are_what_the_headers_give() {
 fn a_lost_control_code_is_named() {
     let headers = Headers::copy();
     headers.replace("km/wsk.h", "SIO_WSK_QUERY_INSPECT_ID ", "SIO_WSK_RENAMED_INSPECT_ID ");
-    headers.regen().fails_with(&["SIO_WSK_QUERY_INSPECT_ID"]);
+    regen(&[headers.path()]).fails_with(&["SIO_WSK_QUERY_INSPECT_ID"]);
 }
 
 #[test]
@@ -116,42 +42,42 @@ fn a_lost_structure_is_named() {
         "} WSK_TDI_MAP_INFO, *PWSK_TDI_MAP_INFO",
         "} WSK_TDI_MAP_DATA",
     );
-    headers.regen().fails_with(&["WSK_TDI_MAP_INFO"]);
+    regen(&[headers.path()]).fails_with(&["WSK_TDI_MAP_INFO"]);
 }
 
 #[test]
 fn a_lost_function_is_named() {
     let headers = Headers::copy();
     headers.replace("km/wsk.h", "VOID WskDeregister(", "VOID WskUnregister(");
-    headers.regen().fails_with(&["lack 1 of the", "WskDeregister"]);
+    regen(&[headers.path()]).fails_with(&["lack 1 of the", "WskDeregister"]);
 }
 
 #[test]
 fn a_lost_enumerator_is_named() {
     let headers = Headers::copy();
     headers.replace("km/wsk.h", "    WskInspectPend,\n", "");
-    headers.regen().fails_with(&["WskInspectPend"]);
+    regen(&[headers.path()]).fails_with(&["WskInspectPend"]);
 }
 
 #[test]
 fn a_lost_macro_of_versions_is_named() {
     let headers = Headers::copy();
     headers.replace("km/wsk.h", "#define WSK_MINOR_VERSION(", "#define WSK_SMALL_VERSION(");
-    headers.regen().fails_with(&["WSK_MINOR_VERSION"]);
+    regen(&[headers.path()]).fails_with(&["WSK_MINOR_VERSION"]);
 }
 
 #[test]
 fn a_lost_kernel_function_is_named() {
     let headers = Headers::copy();
     headers.replace("km/ntddk.h", "VOID IoReuseIrp(", "VOID IoUseIrpAgain(");
-    headers.regen().fails_with(&["IoReuseIrp"]);
+    regen(&[headers.path()]).fails_with(&["IoReuseIrp"]);
 }
 
 #[test]
 fn a_lost_kernel_field_is_named() {
     let headers = Headers::copy();
     headers.replace("km/ntddk.h", "PVOID MappedSystemVa;", "PVOID Mapped;");
-    headers.regen().fails_with(&["MappedSystemVa"]);
+    regen(&[headers.path()]).fails_with(&["MappedSystemVa"]);
 }
 
 /// In C, the basic functions are a member without a name, which bindgen makes padding.
@@ -163,7 +89,7 @@ fn padding_in_a_table_is_named() {
         "WSK_PROVIDER_BASIC_DISPATCH Basic\n",
         "unsigned long long Basic[2]\n",
     );
-    headers.regen().fails_with(&["padding where a function pointer belongs", "`Basic`"]);
+    regen(&[headers.path()]).fails_with(&["padding where a function pointer belongs", "`Basic`"]);
 }
 
 #[test]
@@ -174,7 +100,7 @@ fn a_gap_in_a_table_is_named() {
         "    PFN_WSK_BIND WskBind;\n    PFN_WSK_SEND_TO WskSendTo;",
         "    PFN_WSK_BIND WskBind;\n    __declspec(align(32)) PFN_WSK_SEND_TO WskSendTo;",
     );
-    headers.regen().fails_with(&[
+    regen(&[headers.path()]).fails_with(&[
         "WSK_PROVIDER_DATAGRAM_DISPATCH has padding where a function pointer belongs",
     ]);
 }
@@ -187,7 +113,7 @@ fn an_anonymous_member_in_a_table_is_named() {
         "#define WSK_HEADERS_BASIC_FUNCTIONS WSK_PROVIDER_BASIC_DISPATCH Basic\n",
         "#define WSK_HEADERS_BASIC_FUNCTIONS struct { PVOID One; PVOID Two; }\n",
     );
-    headers.regen().fails_with(&["padding where a function pointer belongs"]);
+    regen(&[headers.path()]).fails_with(&["padding where a function pointer belongs"]);
 }
 
 #[test]
@@ -196,7 +122,7 @@ fn a_new_item_that_nobody_described_is_named() {
     let new = "#define WSK_FLAG_QUICKLY 0x00000010\n\
                typedef NTSTATUS(WSKAPI *PFN_WSK_HURRY)(PWSK_SOCKET Socket, PIRP Irp);\n";
     headers.replace("km/wsk.h", "/* Registration */", &format!("{new}/* Registration */"));
-    headers.regen().fails_with(&[
+    regen(&[headers.path()]).fails_with(&[
         "does not describe",
         "WSK_FLAG_QUICKLY",
         "PFN_WSK_HURRY",
@@ -212,7 +138,8 @@ fn a_structure_that_has_grown_is_shown() {
         "    ULONG EventMask;\n",
         "    ULONG EventMask;\n    ULONG More;\n",
     );
-    headers.regen().fails_with(&["WSK_EVENT_CALLBACK_CONTROL", "nothing about its field More"]);
+    regen(&[headers.path()])
+        .fails_with(&["WSK_EVENT_CALLBACK_CONTROL", "nothing about its field More"]);
 }
 
 #[test]
@@ -225,7 +152,7 @@ fn a_changed_signature_is_shown_as_a_difference_and_nothing_is_written() {
         "PFN_WSK_CLOSE_SOCKET)(PWSK_SOCKET Socket, PIRP Irp)",
         "PFN_WSK_CLOSE_SOCKET)(PWSK_SOCKET Socket, ULONG Flags, PIRP Irp)",
     );
-    headers.regen().fails_with(&[
+    regen(&[headers.path()]).fails_with(&[
         "--- committed/wsk.rs",
         "+++ generated/wsk.rs",
         "Flags: ULONG",
@@ -238,21 +165,21 @@ fn a_changed_signature_is_shown_as_a_difference_and_nothing_is_written() {
 fn a_changed_value_is_shown() {
     let headers = Headers::copy();
     headers.replace("shared/ntstatus.h", "0xC0000236", "0xC0000237");
-    headers.regen().fails_with(&["0xC000_0237_u32"]);
+    regen(&[headers.path()]).fails_with(&["0xC000_0237_u32"]);
 }
 
 #[test]
 fn a_changed_kernel_layout_is_shown() {
     let headers = Headers::copy();
     headers.replace("km/ntddk.h", "    ULONG ByteCount;\n", "    ULONG64 ByteCount;\n");
-    headers.regen().fails_with(&["layout.rs", "size_of::<MDL>() == 56"]);
+    regen(&[headers.path()]).fails_with(&["layout.rs", "size_of::<MDL>() == 56"]);
 }
 
 #[test]
 fn headers_that_are_not_c_are_refused_in_clangs_words() {
     let headers = Headers::copy();
     headers.replace("km/wsk.h", "typedef PVOID PWSK_CLIENT;", "typedef PVOID PWSK_CLIENT");
-    headers.regen().fails_with(&["cannot be read", "clang said", "wsk.h"]);
+    regen(&[headers.path()]).fails_with(&["cannot be read", "clang said", "wsk.h"]);
 }
 
 #[test]
@@ -273,9 +200,9 @@ fn a_folder_that_is_no_wdk_is_refused() {
 #[test]
 fn a_wdk_is_found_in_every_layout() {
     for below in ["", "Include/10.0.26100.0", "c/Include/10.0.26100.0", "Include", "include"] {
-        Headers::copy_to(below).regen().passes();
+        regen(&[Headers::copy_to(below).path()]).passes();
     }
-    let output = Headers::copy_to("Include/10.0.26100.0").regen().passes();
+    let output = regen(&[Headers::copy_to("Include/10.0.26100.0").path()]).passes();
     assert!(output.contains("WDK 10.0.26100.0"), "{output}");
 }
 
@@ -284,7 +211,7 @@ fn the_newest_of_several_releases_is_taken() {
     let headers = Headers::copy_to("Include/10.0.9999.0");
     headers.add("Include/10.0.26100.0");
     fs::write(headers.path().join("Include/10.0.9999.0/km/wsk.h"), "#error \"too old\"\n").unwrap();
-    let output = headers.regen().passes();
+    let output = regen(&[headers.path()]).passes();
     assert!(output.contains("WDK 10.0.26100.0"), "{output}");
 }
 
@@ -309,7 +236,7 @@ fn letter_case_does_not_matter() {
         fs::rename(headers.path().join(file), headers.path().join(renamed)).unwrap();
     }
     fs::rename(headers.path().join("shared"), headers.path().join("Shared")).unwrap();
-    headers.regen().passes();
+    regen(&[headers.path()]).passes();
 }
 
 #[test]

@@ -25,7 +25,12 @@ enum {
     /* A network in memory, between the sockets of one host. */
     WSK_HOST_NETWORK_SIMULATED = 0,
     /* The network of this machine: any program can be the peer. */
-    WSK_HOST_NETWORK_REAL = 1
+    WSK_HOST_NETWORK_REAL = 1,
+    /*
+     * None, to measure what a client costs: each connection is made at once, and has a peer that gives back
+     * as many zeroes as are sent to it. Nobody connects to a listener, and datagrams are lost.
+     */
+    WSK_HOST_NETWORK_NULL = 2
 };
 
 /* When requests complete: wsk_host_options.timing. */
@@ -79,6 +84,12 @@ typedef int wsk_host_scenario(void *context);
  * Threads may call this at the same time: each has hosts of its own.
  */
 int wsk_host_run(const wsk_host_options *options, wsk_host_scenario *scenario, void *context);
+
+/*
+ * How often the current thread's host was asked for memory: by clients and by its own kernel for them, pool,
+ * IRPs and MDLs included. To be compared before and after what should need none.
+ */
+uint64_t wsk_host_allocations(void);
 
 #ifdef __cplusplus
 }

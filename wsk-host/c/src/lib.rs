@@ -58,7 +58,7 @@ use std::ffi::{c_int, c_void};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use wsk_host::{Config, Network, Timing};
+use wsk_host::{Config, Host, Network, Timing};
 
 /// `wsk_host_options` of the header, which documents it.
 #[repr(C)]
@@ -84,6 +84,7 @@ impl wsk_host_options {
         let network = match self.network {
             0 => Network::Simulated,
             1 => Network::Real,
+            2 => Network::Null,
             other => return Err(format!("{other} is not one of WSK_HOST_NETWORK_…")),
         };
         let timing = match self.timing {
@@ -134,6 +135,13 @@ pub unsafe extern "C" fn wsk_host_run(
     c_int::from(catch_unwind(run).is_err())
 }
 
+/// How often the current thread's host was asked for memory; the header documents it.
+#[unsafe(no_mangle)]
+pub extern "C" fn wsk_host_allocations() -> u64 {
+    // CAST: a count of calls.
+    Host::current().allocations() as u64
+}
+
 #[cfg(test)]
 mod tests {
     use std::ptr;
@@ -154,12 +162,26 @@ mod tests {
         c_int::from(runs.failing == Some(runs.made))
     }
 
+    unsafe extern "C" {
+        fn IoAllocateIrp(locations: i8, charge_quota: u8) -> *mut c_void;
+        fn IoFreeIrp(irp: *mut c_void);
+    }
+
     unsafe extern "C" fn leaks(_context: *mut c_void) -> c_int {
-        unsafe extern "C" {
-            fn IoAllocateIrp(locations: i8, charge_quota: u8) -> *mut c_void;
-        }
         // SAFETY: an IRP may be allocated at any time.
         c_int::from(unsafe { IoAllocateIrp(1, 0) }.is_null())
+    }
+
+    /// Fails unless each of its allocations is counted.
+    unsafe extern "C" fn allocates(_context: *mut c_void) -> c_int {
+        let before = wsk_host_allocations();
+        for _ in 0..3 {
+            // SAFETY: as above.
+            let irp = unsafe { IoAllocateIrp(1, 0) };
+            // SAFETY: it was just allocated.
+            unsafe { IoFreeIrp(irp) };
+        }
+        c_int::from(wsk_host_allocations() != before + 3)
     }
 
     fn run(options: Option<&wsk_host_options>, runs: &mut Runs) -> c_int {
@@ -200,9 +222,23 @@ mod tests {
     }
 
     #[test]
+    fn allocations_are_counted() {
+        // SAFETY: the scenario needs no context.
+        assert_eq!(unsafe { wsk_host_run(ptr::null(), Some(allocates), ptr::null_mut()) }, 0);
+    }
+
+    #[test]
+    fn every_network_can_be_had() {
+        for network in 0..3 {
+            let options = wsk_host_options { network, seeds: 1, ..Default::default() };
+            assert_eq!(run(Some(&options), &mut Runs::default()), 0, "{options:?}");
+        }
+    }
+
+    #[test]
     fn what_is_no_option_is_a_failure() {
         let wrong = [
-            wsk_host_options { network: 2, ..Default::default() },
+            wsk_host_options { network: 3, ..Default::default() },
             wsk_host_options { timing: 3, ..Default::default() },
             wsk_host_options { first_seed: u64::MAX, ..Default::default() },
         ];

@@ -42,7 +42,7 @@ pub(crate) enum Scheduler {
 impl Scheduler {
     pub(crate) fn new(config: &Config) -> Self {
         match config.network {
-            Network::Simulated => Self::Turns(Turns::new(config)),
+            Network::Simulated | Network::Null => Self::Turns(Turns::new(config)),
             Network::Real => Self::Free(free::Free::new()),
         }
     }

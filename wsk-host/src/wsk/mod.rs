@@ -26,17 +26,24 @@ use polling::Poller;
 
 pub(crate) use act::{act, withdraw};
 pub(crate) use indication::require_indicated;
+pub(crate) use names::Fault;
 pub(crate) use registration::require_ended;
 pub(crate) use stack::Stack;
 
 use crate::config::Config;
 use crate::host::State;
+use network::null::Null;
 use network::real::Real;
 use network::simulated::Simulated;
 
 /// A network in memory.
 pub(crate) fn simulated(config: &Config) -> Stack {
     Stack::new(Box::new(Simulated::new(config)), config)
+}
+
+/// No network.
+pub(crate) fn null(config: &Config) -> Stack {
+    Stack::new(Box::new(Null::default()), config)
 }
 
 /// The machine's network, and what it waits with.

@@ -1,11 +1,25 @@
 //! Names and addresses of a host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use wsk_sys::NTSTATUS;
 
 /// What a host's names stand for.
 #[derive(Default)]
-pub(crate) struct Names(BTreeMap<String, Vec<IpAddr>>);
+pub(crate) struct Names {
+    addresses: BTreeMap<String, Vec<IpAddr>>,
+    faults: BTreeMap<String, VecDeque<Fault>>,
+}
+
+/// What goes wrong with the look-up of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It fails.
+    Failure(NTSTATUS),
+    /// It does not complete until it is cancelled.
+    Silence,
+}
 
 /// Services that have names on every host, with their ports.
 const SERVICES: [(&str, u16); 8] = [
@@ -21,13 +35,23 @@ const SERVICES: [(&str, u16); 8] = [
 
 impl Names {
     pub(crate) fn add(&mut self, name: &str, address: IpAddr) {
-        self.0.entry(name.to_ascii_lowercase()).or_default().push(address);
+        self.addresses.entry(key(name)).or_default().push(address);
+    }
+
+    /// Lets a look-up of a name go wrong: the next one, or the one after those that do.
+    pub(crate) fn add_fault(&mut self, name: &str, fault: Fault) {
+        self.faults.entry(key(name)).or_default().push_back(fault);
+    }
+
+    /// What goes wrong with a look-up that is made now.
+    pub(crate) fn take_fault(&mut self, name: &str) -> Option<Fault> {
+        self.faults.get_mut(&key(name))?.pop_front()
     }
 
     /// The addresses of a name; none if it is not known here.
     pub(crate) fn addresses(&self, name: &str) -> Vec<IpAddr> {
-        let name = name.trim_end_matches('.').to_ascii_lowercase();
-        match self.0.get(&name) {
+        let name = key(name);
+        match self.addresses.get(&name) {
             Some(addresses) => addresses.clone(),
             None if name == "localhost" => {
                 vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()]
@@ -38,12 +62,17 @@ impl Names {
 
     /// The name of an address.
     pub(crate) fn name(&self, address: IpAddr) -> Option<String> {
-        let found = self.0.iter().find(|(_, addresses)| addresses.contains(&address));
+        let found = self.addresses.iter().find(|(_, addresses)| addresses.contains(&address));
         match found {
             Some((name, _)) => Some(name.clone()),
             None => address.is_loopback().then(|| "localhost".to_owned()),
         }
     }
+}
+
+/// A name as it is compared.
+fn key(name: &str) -> String {
+    name.trim_end_matches('.').to_ascii_lowercase()
 }
 
 /// The port of a service.
@@ -72,6 +101,11 @@ mod tests {
         assert_eq!(names.name(address).as_deref(), Some("server.example"));
         assert_eq!(names.addresses("localhost").len(), 2);
         assert!(names.addresses("nowhere").is_empty());
+        names.add_fault("server.example.", Fault::Failure(-1));
+        names.add_fault("server.example", Fault::Silence);
+        assert_eq!(names.take_fault("SERVER.example"), Some(Fault::Failure(-1)));
+        assert_eq!(names.take_fault("server.example"), Some(Fault::Silence));
+        assert_eq!(names.take_fault("server.example"), None);
         assert_eq!(port("http"), Some(80));
         assert_eq!(port("8080"), Some(8080));
         assert_eq!(service(443), Some("https"));

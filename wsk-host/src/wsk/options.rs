@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use wsk_sys::since::{self, Version};
 use wsk_sys::{
     ADDRESS_FAMILY, AF_INET6, IP_ADD_MEMBERSHIP, IP_DONTFRAGMENT, IP_DROP_MEMBERSHIP, IP_ECN,
-    IP_HOPLIMIT, IP_MREQ, IP_MULTICAST_IF, IP_MULTICAST_LOOP, IP_MULTICAST_TTL, IP_PKTINFO,
-    IP_RECVTOS, IP_TOS, IP_TTL, IP_UNICAST_IF, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP,
-    IPV6_ADD_MEMBERSHIP, IPV6_DONTFRAG, IPV6_DROP_MEMBERSHIP, IPV6_ECN, IPV6_HOPLIMIT, IPV6_MREQ,
-    IPV6_MULTICAST_HOPS, IPV6_MULTICAST_IF, IPV6_MULTICAST_LOOP, IPV6_PKTINFO, IPV6_RECVTCLASS,
-    IPV6_TCLASS, IPV6_UNICAST_HOPS, IPV6_UNICAST_IF, IPV6_V6ONLY, SO_BROADCAST,
-    SO_CONDITIONAL_ACCEPT, SO_EXCLUSIVEADDRUSE, SO_KEEPALIVE, SO_RCVBUF, SO_REUSEADDR, SO_SNDBUF,
-    SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET, TCP_FASTOPEN, TCP_KEEPALIVE, TCP_KEEPCNT, TCP_KEEPINTVL,
-    TCP_MAXRT, TCP_NODELAY, TCP_TIMESTAMPS, UDP_NOCHECKSUM, UDP_RECV_MAX_COALESCED_SIZE,
-    UDP_SEND_MSG_SIZE, ULONG, USHORT,
+    IP_HOPLIMIT, IP_MREQ, IP_MTU, IP_MTU_DISCOVER, IP_MULTICAST_IF, IP_MULTICAST_LOOP,
+    IP_MULTICAST_TTL, IP_PKTINFO, IP_RECVERR, IP_RECVTOS, IP_TOS, IP_TTL, IP_UNICAST_IF,
+    IP_USER_MTU, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, IPV6_ADD_MEMBERSHIP,
+    IPV6_DONTFRAG, IPV6_DROP_MEMBERSHIP, IPV6_ECN, IPV6_HOPLIMIT, IPV6_MREQ, IPV6_MTU,
+    IPV6_MTU_DISCOVER, IPV6_MULTICAST_HOPS, IPV6_MULTICAST_IF, IPV6_MULTICAST_LOOP, IPV6_PKTINFO,
+    IPV6_RECVERR, IPV6_RECVTCLASS, IPV6_TCLASS, IPV6_UNICAST_HOPS, IPV6_UNICAST_IF, IPV6_USER_MTU,
+    IPV6_V6ONLY, SO_BROADCAST, SO_CONDITIONAL_ACCEPT, SO_EXCLUSIVEADDRUSE, SO_KEEPALIVE, SO_RCVBUF,
+    SO_REUSEADDR, SO_SNDBUF, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET, TCP_FASTOPEN, TCP_KEEPALIVE,
+    TCP_KEEPCNT, TCP_KEEPINTVL, TCP_MAXRT, TCP_NODELAY, TCP_TIMESTAMPS, UDP_CHECKSUM_COVERAGE,
+    UDP_NOCHECKSUM, UDP_RECV_MAX_COALESCED_SIZE, UDP_SEND_MSG_SIZE, ULONG, USHORT,
 };
 
 use super::category::{BASIC, CONNECTION, DATAGRAM, LISTEN, STREAM};
@@ -50,10 +52,13 @@ pub(super) struct Specification {
     initial: ULONG,
     /// The size of its structure; zero for a number.
     structure: usize,
+    /// Whether it has a value that can be asked for only.
+    is_fixed: bool,
     pub(super) phase: Phase,
     /// The categories whose sockets have it.
     categories: u8,
-    since: Windows,
+    /// The first Windows that has it; none, if all have.
+    since: Option<Version>,
 }
 
 const ALL: u8 = BASIC | LISTEN | DATAGRAM | CONNECTION | STREAM;
@@ -67,9 +72,10 @@ const fn number(level: ULONG, name: ULONG, initial: ULONG, categories: u8) -> Sp
         name,
         initial,
         structure: 0,
+        is_fixed: false,
         phase: Phase::Any,
         categories,
-        since: Windows::VISTA,
+        since: None,
     }
 }
 
@@ -77,18 +83,26 @@ const fn before_bind(option: Specification) -> Specification {
     Specification { phase: Phase::BeforeBind, ..option }
 }
 
-const fn since(windows: Windows, option: Specification) -> Specification {
-    Specification { since: windows, ..option }
+const fn later(since: Version, option: Specification) -> Specification {
+    Specification { since: Some(since), ..option }
 }
 
 const fn structure(level: ULONG, name: ULONG, size: usize) -> Specification {
     Specification { structure: size, ..number(level, name, 0, DATAGRAMS) }
 }
 
+/// What is known of the path of a connection.
+const fn of_path(level: ULONG, name: ULONG, value: ULONG) -> Specification {
+    Specification { is_fixed: true, ..number(level, name, value, CONNECTION | STREAM) }
+}
+
+/// The longest packet that a host knows of.
+const PACKET: ULONG = 1500;
+
 const V4: ULONG = IPPROTO_IP;
 const V6: ULONG = IPPROTO_IPV6;
 
-static OPTIONS: [Specification; 44] = [
+static OPTIONS: [Specification; 53] = [
     before_bind(number(SOL_SOCKET, SO_REUSEADDR, 0, LISTEN | DATAGRAM | CONNECTION | STREAM)),
     before_bind(number(
         SOL_SOCKET,
@@ -108,10 +122,14 @@ static OPTIONS: [Specification; 44] = [
     number(IPPROTO_TCP, TCP_KEEPINTVL, 1, BYTES),
     number(IPPROTO_TCP, TCP_MAXRT, 0, BYTES),
     number(IPPROTO_TCP, TCP_TIMESTAMPS, 0, BYTES),
-    since(Windows::TEN_1703, number(IPPROTO_TCP, TCP_FASTOPEN, 0, BYTES)),
+    later(since::TCP_FASTOPEN, number(IPPROTO_TCP, TCP_FASTOPEN, 0, BYTES)),
     number(IPPROTO_UDP, UDP_NOCHECKSUM, 0, DATAGRAMS),
-    since(Windows::TEN_2004, number(IPPROTO_UDP, UDP_SEND_MSG_SIZE, 0, DATAGRAMS)),
-    since(Windows::TEN_2004, number(IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE, 0, DATAGRAMS)),
+    number(IPPROTO_UDP, UDP_CHECKSUM_COVERAGE, 0, DATAGRAMS),
+    later(since::UDP_SEND_MSG_SIZE, number(IPPROTO_UDP, UDP_SEND_MSG_SIZE, 0, DATAGRAMS)),
+    later(
+        since::UDP_RECV_MAX_COALESCED_SIZE,
+        number(IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE, 0, DATAGRAMS),
+    ),
     number(V4, IP_TOS, 0, ALL),
     number(V4, IP_TTL, 128, ALL),
     number(V4, IP_MULTICAST_IF, 0, DATAGRAMS),
@@ -125,6 +143,11 @@ static OPTIONS: [Specification; 44] = [
     number(V4, IP_UNICAST_IF, 0, ALL),
     number(V4, IP_RECVTOS, 0, DATAGRAMS),
     number(V4, IP_ECN, 0, DATAGRAMS),
+    // Those of version 1709 are here in the next that a host can be.
+    later(since::IP_RECVERR, number(V4, IP_RECVERR, 0, DATAGRAMS)),
+    later(since::IP_MTU_DISCOVER, number(V4, IP_MTU_DISCOVER, 0, ALL)),
+    later(since::IP_MTU, of_path(V4, IP_MTU, PACKET)),
+    later(since::IP_USER_MTU, number(V4, IP_USER_MTU, ULONG::MAX, ALL)),
     before_bind(number(V6, IPV6_V6ONLY, 1, ALL)),
     number(V6, IPV6_UNICAST_HOPS, 128, ALL),
     number(V6, IPV6_MULTICAST_IF, 0, DATAGRAMS),
@@ -139,6 +162,10 @@ static OPTIONS: [Specification; 44] = [
     number(V6, IPV6_TCLASS, 0, ALL),
     number(V6, IPV6_RECVTCLASS, 0, DATAGRAMS),
     number(V6, IPV6_ECN, 0, DATAGRAMS),
+    later(since::IPV6_RECVERR, number(V6, IPV6_RECVERR, 0, DATAGRAMS)),
+    later(since::IPV6_MTU_DISCOVER, number(V6, IPV6_MTU_DISCOVER, 0, ALL)),
+    later(since::IPV6_MTU, of_path(V6, IPV6_MTU, PACKET)),
+    later(since::IPV6_USER_MTU, number(V6, IPV6_USER_MTU, ULONG::MAX, ALL)),
 ];
 
 impl Specification {
@@ -153,7 +180,7 @@ impl Specification {
             option.level == level
                 && option.name == name
                 && option.categories & category != 0
-                && windows >= option.since
+                && option.since.is_none_or(|since| windows.has(since))
         })
     }
 
@@ -175,6 +202,11 @@ impl Specification {
             Value::Structure(Some(bytes).filter(|bytes| bytes.len() == self.structure)?.to_vec())
         };
         Some(Setting { level: self.level, name: self.name, value })
+    }
+
+    /// Whether it can be set.
+    pub(super) fn is_writable(&self) -> bool {
+        !self.is_fixed
     }
 
     /// Whether it has a value that can be asked for.
@@ -257,6 +289,11 @@ mod tests {
         assert!(find(BASIC, Windows::TEN_2004));
         assert!(!find(DATAGRAM, Windows::TEN_1803));
         assert!(!find(CONNECTION, Windows::ELEVEN));
+        let [older, newer] =
+            [10586, 14393].map(|build| Windows { major: 10, minor: 0, build }).map(|windows| {
+                Specification::find(IPPROTO_TCP, TCP_FASTOPEN, CONNECTION, windows).is_some()
+            });
+        assert!(!older && newer);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod conditional_accept;
 mod events;
 mod faults;
 mod listening;
+mod null;
 mod receive_events;
 mod requests;
 mod stream;

@@ -38,21 +38,6 @@ fn data_that_was_there_before_the_event_is_indicated() {
     });
 }
 
-/// The end that a request waits for is the request's, though data would be an event's.
-#[test]
-fn an_end_is_received_by_the_request_that_waits_for_it() {
-    on(hosts(), |client| {
-        let watcher = Watcher::new();
-        let sockets = watched(client, &watcher, WSK_EVENT_RECEIVE);
-        let mut none = WSK_BUF { Mdl: ptr::null_mut(), Offset: 0, Length: 0 };
-        let draining = receive_buf(sockets[2], &raw mut none, WSK_FLAG_DRAIN);
-        disconnect(sockets[1]).succeed();
-        draining.succeed();
-        assert_eq!(watcher.seen(), []);
-        close_all(sockets);
-    });
-}
-
 /// After data was left, there is no event until something is received.
 fn pauses(first: Take, kept: usize) {
     on(hosts(), |client| {
@@ -254,6 +239,22 @@ fn the_last_data_of_all_comes_before_the_end() {
         assert_eq!(receive_exactly(sockets[1], 6), b"answer");
         client.host.settle();
         assert_eq!(watcher.seen().len(), seen.len());
+        close_all(sockets);
+    });
+}
+
+/// What a callback might have got, and does not, since nothing is there but the end, is the request's.
+#[test]
+fn the_end_is_received_again_and_again_although_data_would_be_indicated() {
+    on(hosts(), |client| {
+        let watcher = Watcher::new();
+        let sockets = watched(client, &watcher, WSK_EVENT_RECEIVE);
+        disconnect(sockets[1]).succeed();
+        let buffer = PoolBuffer::new(4);
+        for _ in 0..20 {
+            assert_eq!(receive(sockets[2], &buffer, 0).succeed(), 0);
+        }
+        drop(buffer);
         close_all(sockets);
     });
 }

@@ -181,6 +181,48 @@ fn no_connection_was_redirected() {
 }
 
 #[test]
+fn no_adapter_of_a_host_scales() {
+    on(few(), |client| {
+        for socket in [tcp(client, WSK_FLAG_BASIC_SOCKET, AF_INET), unbound(client, AF_INET6)] {
+            let room = PoolBuffer::with(&[7; 4]);
+            let ioctl = (WskIoctl, SIO_QUERY_RSS_SCALABILITY_INFO, 0);
+            assert_eq!(control(socket, ioctl, None, Some(&room)).succeed(), 1);
+            assert_eq!(room.read(4), [FALSE, 7, 7, 7]);
+            control(socket, ioctl, None, None).fail(STATUS_BUFFER_TOO_SMALL);
+            close(socket);
+        }
+    });
+}
+
+#[test]
+fn keeping_a_connection_alive_is_three_options() {
+    everywhere(|client| {
+        let values = |onoff, keepalivetime, keepaliveinterval| {
+            let numbers: [ULONG; 3] = [onoff, keepalivetime, keepaliveinterval];
+            PoolBuffer::with(&numbers.map(ULONG::to_ne_bytes).concat())
+        };
+        let set = |socket, values: &PoolBuffer| with_irp(socket, SIO_KEEPALIVE_VALS, Some(values));
+        let [listener, socket, accepted] = client.connections();
+        let options = |socket| {
+            [(SOL_SOCKET, SO_KEEPALIVE), (IPPROTO_TCP, TCP_KEEPALIVE), (IPPROTO_TCP, TCP_KEEPINTVL)]
+                .map(|(level, name)| crate::raw::get_option(socket, level, name).unwrap())
+        };
+        assert_eq!(options(socket), [0, 7200, 1]);
+        set(socket, &values(1, 60_000, 1500)).succeed();
+        assert_eq!(options(socket), [1, 60, 2]);
+        set(socket, &values(0, 5, 5)).succeed();
+        assert_eq!(options(socket), [0, 60, 2]);
+        set(socket, &PoolBuffer::with(&[1; 11])).fail(STATUS_INVALID_PARAMETER);
+        set(listener, &values(1, 1, 1)).fail(STATUS_NOT_SUPPORTED);
+        let unconnected = tcp(client, WSK_FLAG_CONNECTION_SOCKET, AF_INET);
+        set(unconnected, &values(1, 1, 1)).fail(STATUS_INVALID_DEVICE_STATE);
+        for socket in [unconnected, accepted, socket, listener] {
+            close(socket);
+        }
+    });
+}
+
+#[test]
 fn there_are_no_extensions() {
     on(few(), |client| {
         for socket in [tcp(client, WSK_FLAG_BASIC_SOCKET, AF_INET), unbound(client, AF_INET)] {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ptr;
 
+use wsk_host::Windows;
 use wsk_sys::*;
 
 use crate::calls::{everywhere, real, simulated};
@@ -254,6 +255,17 @@ fn only_known_names_are_known_on_the_simulated_network() {
     });
 }
 
+/// [`Windows::SEVEN`] is a later edition.
+#[test]
+fn the_first_edition_of_7_has_names() {
+    let windows = Windows { major: 6, minor: 1, build: 7600 };
+    let configs: Vec<_> = simulated().into_iter().map(|config| config.windows(windows)).collect();
+    crate::calls::on(configs, |client| {
+        let number = resolve(client, Some("192.0.2.1"), Some("7"), None).unwrap();
+        assert_eq!(addresses(&number), [SocketAddr::new(SERVER, 7)]);
+    });
+}
+
 #[test]
 fn a_deregistration_waits_for_names() {
     for config in simulated().into_iter().chain(real()) {
@@ -366,4 +378,76 @@ fn a_name_needs_room_for_its_nul() {
             assert_eq!(result, Err(STATUS_INVALID_PARAMETER), "{length}");
         }
     });
+}
+
+#[test]
+fn look_ups_go_wrong_as_often_as_is_said() {
+    everywhere(|client| {
+        client.host.add_name("flaky.example", SERVER);
+        client.host.fail_name("Flaky.example.", STATUS_INTERNAL_ERROR);
+        client.host.fail_name("flaky.example", STATUS_INSUFFICIENT_RESOURCES);
+        let ask = || resolve(client, Some("flaky.example"), None, None).map(|all| addresses(&all));
+        assert_eq!(ask(), Err(STATUS_INTERNAL_ERROR));
+        assert_eq!(ask(), Err(STATUS_INSUFFICIENT_RESOURCES));
+        assert_eq!(ask(), Ok(vec![SocketAddr::new(SERVER, 0)]));
+    });
+}
+
+#[test]
+fn a_look_up_that_nobody_answers_can_be_cancelled() {
+    everywhere(|client| {
+        client.host.add_name("silent.example", SERVER);
+        client.host.hold_name("silent.example");
+        let query = begin(client, Some("silent.example"), None, None, NS_ALL);
+        client.host.settle();
+        assert!(!query.request.is_complete());
+        query.request.cancel();
+        query.request.fail(STATUS_CANCELLED);
+        // SAFETY: `begin` made it, and the request has completed.
+        drop(unsafe { Box::from_raw(query.result) });
+        assert_eq!(resolve(client, Some("silent.example"), None, None).unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn a_deregistration_ends_a_look_up_that_nobody_answers() {
+    for config in simulated().into_iter().chain(real()) {
+        let mut client = Client::new(config);
+        client.host.hold_name("silent.example");
+        let query = begin(&client, Some("silent.example"), None, None, NS_ALL);
+        // SAFETY: the block is registered, and the provider captured.
+        unsafe {
+            WskReleaseProviderNPI(&raw mut *client.registration);
+            WskDeregister(&raw mut *client.registration);
+        }
+        query.request.fail(STATUS_CANCELLED);
+        // SAFETY: `begin` made it, and the request has completed.
+        drop(unsafe { Box::from_raw(query.result) });
+    }
+}
+
+#[test]
+fn wine_has_no_names_of_addresses() {
+    let config = wsk_host::Config { refuse_name_info: true, ..wsk_host::Config::default() };
+    let client = Client::new(config);
+    let mut node = Some(Text::room(64));
+    let node = Text::pointer(&mut node);
+    let address = PoolAddress::new((SERVER, 80));
+    // SAFETY: the provider is captured. The IRP stays the test's.
+    let status = unsafe {
+        (*client.provider.Dispatch).WskGetNameInfo.unwrap()(
+            client.provider.Client,
+            address.0,
+            size_of::<SOCKADDR_IN>().try_into().unwrap(),
+            node,
+            ptr::null_mut(),
+            0,
+            ptr::null_mut(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+        )
+    };
+    assert_eq!(status, STATUS_NOT_IMPLEMENTED);
+    drop(address);
+    client.end();
 }

@@ -30,7 +30,7 @@ const ALL: u8 = BASIC | BOUND;
 
 /// Options by level and name, with the value that a socket begins with, another, and the categories that
 /// have it.
-const OPTIONS: [(ULONG, ULONG, ULONG, ULONG, u8); 40] = [
+const OPTIONS: [(ULONG, ULONG, ULONG, ULONG, u8); 47] = [
     (SOL_SOCKET, SO_REUSEADDR, 0, 1, BOUND),
     (SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 0, 1, BOUND),
     (SOL_SOCKET, SO_CONDITIONAL_ACCEPT, 0, 1, LISTEN | STREAM),
@@ -46,6 +46,7 @@ const OPTIONS: [(ULONG, ULONG, ULONG, ULONG, u8); 40] = [
     (IPPROTO_TCP, TCP_TIMESTAMPS, 0, 1, BYTES),
     (IPPROTO_TCP, TCP_FASTOPEN, 0, 1, BYTES),
     (IPPROTO_UDP, UDP_NOCHECKSUM, 0, 1, DATAGRAMS),
+    (IPPROTO_UDP, UDP_CHECKSUM_COVERAGE, 0, 1, DATAGRAMS),
     (IPPROTO_UDP, UDP_SEND_MSG_SIZE, 0, 1200, DATAGRAMS),
     (IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE, 0, 60_000, DATAGRAMS),
     (IPPROTO_IP, IP_TOS, 0, 0x28, ALL),
@@ -59,6 +60,9 @@ const OPTIONS: [(ULONG, ULONG, ULONG, ULONG, u8); 40] = [
     (IPPROTO_IP, IP_UNICAST_IF, 0, 1, ALL),
     (IPPROTO_IP, IP_RECVTOS, 0, 1, DATAGRAMS),
     (IPPROTO_IP, IP_ECN, 0, 1, DATAGRAMS),
+    (IPPROTO_IP, IP_RECVERR, 0, 1, DATAGRAMS),
+    (IPPROTO_IP, IP_MTU_DISCOVER, 0, IP_PMTUDISC_PROBE, ALL),
+    (IPPROTO_IP, IP_USER_MTU, ULONG::MAX, 1300, ALL),
     (IPPROTO_IPV6, IPV6_V6ONLY, 1, 0, ALL),
     (IPPROTO_IPV6, IPV6_UNICAST_HOPS, 128, 64, ALL),
     (IPPROTO_IPV6, IPV6_MULTICAST_IF, 0, 1, DATAGRAMS),
@@ -71,6 +75,9 @@ const OPTIONS: [(ULONG, ULONG, ULONG, ULONG, u8); 40] = [
     (IPPROTO_IPV6, IPV6_TCLASS, 0, 0x28, ALL),
     (IPPROTO_IPV6, IPV6_RECVTCLASS, 0, 1, DATAGRAMS),
     (IPPROTO_IPV6, IPV6_ECN, 0, 1, DATAGRAMS),
+    (IPPROTO_IPV6, IPV6_RECVERR, 0, 1, DATAGRAMS),
+    (IPPROTO_IPV6, IPV6_MTU_DISCOVER, 0, IP_PMTUDISC_PROBE, ALL),
+    (IPPROTO_IPV6, IPV6_USER_MTU, ULONG::MAX, 1300, ALL),
 ];
 
 /// Those that are set before a bind.
@@ -178,6 +185,21 @@ fn options_of_another_family_or_protocol_are_refused() {
 }
 
 #[test]
+fn what_is_known_of_a_path_is_not_set() {
+    on(few(), |client| {
+        let [listener, socket, accepted] = connected(client, &[]);
+        for socket in [socket, accepted] {
+            assert_eq!(get_option(socket, IPPROTO_IP, IP_MTU), Ok(1500));
+            assert_eq!(set_option(socket, IPPROTO_IP, IP_MTU, 9000), STATUS_NOT_SUPPORTED);
+            assert_eq!(get_option(socket, IPPROTO_IP, IP_MTU), Ok(1500));
+            close(socket);
+        }
+        assert_eq!(get_option(listener, IPPROTO_IP, IP_MTU), Err(STATUS_NOT_SUPPORTED));
+        close(listener);
+    });
+}
+
+#[test]
 fn a_value_of_another_size_is_refused() {
     on(few(), |client| {
         let socket = create(client, WSK_FLAG_DATAGRAM_SOCKET, AF_INET, true);
@@ -214,6 +236,9 @@ fn a_windows_has_the_options_of_its_time() {
         (Windows::TEN_1803, Windows::TEN_2004, true, IPPROTO_UDP, UDP_SEND_MSG_SIZE),
         (Windows::TEN_1803, Windows::TEN_2004, true, IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE),
         (Windows::TEN, Windows::TEN_1703, false, IPPROTO_TCP, TCP_FASTOPEN),
+        (Windows::TEN, Windows::TEN_1703, true, IPPROTO_IP, IP_MTU_DISCOVER),
+        (Windows::TEN_1703, Windows::TEN_1803, true, IPPROTO_IP, IP_RECVERR),
+        (Windows::TEN_1803, Windows::TEN_2004, true, IPPROTO_IP, IP_USER_MTU),
     ] {
         for (windows, status) in [(before, STATUS_NOT_SUPPORTED), (since, STATUS_SUCCESS)] {
             on([Config::default().windows(windows)], |client| {

@@ -1,6 +1,7 @@
 #![allow(unused_imports)]
 
 use wsk::events::*;
+use wsk::socket::{Family, StreamSocket};
 
 struct Inspector;
 
@@ -8,14 +9,16 @@ struct Inspector;
 impl ConditionalListenEvents for Inspector {
     type Connection = ();
 
-    fn inspect(&self, _inspection: Inspection<'_>) -> Decision {
-        Decision::Pend
+    fn inspect(&self, inspection: Inspection<'_>) {
+        inspection.accept();
     }
 }
 
 #[wsk::events]
 impl ConnectionEvents for Inspector {}
 
-const TABLE: &wsk::sys::WSK_CLIENT_STREAM_DISPATCH = <Inspector as StreamTable>::TABLE;
+async fn make(wsk: &wsk::Provider) {
+    let _ = StreamSocket::builder(wsk, Family::INET).events(Inspector);
+}
 
 fn main() {}

@@ -511,6 +511,11 @@ pub const AI_FQDN: INT = 0x0002_0000;
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-addrinfoexw).
 pub const AI_FILESERVER: INT = 0x0004_0000;
 
+/// `ADDRINFOEXW.ai_flags` of hints: the name is looked up as it is, and not as Punycode if it has other characters than ASCII's.
+///
+/// Minimum Windows: Windows 8. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-addrinfoexw).
+pub const AI_DISABLE_IDN_ENCODING: INT = 0x0008_0000;
+
 /// [`PFN_WSK_GET_ADDRESS_INFO`]: look in all name spaces.
 ///
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_address_info).

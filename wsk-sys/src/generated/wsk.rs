@@ -1064,25 +1064,25 @@ pub type PWSK_PROVIDER_CONNECTION_DISPATCH = *mut WSK_PROVIDER_CONNECTION_DISPAT
 pub struct WSK_PROVIDER_STREAM_DISPATCH {
     /// The functions that every category has.
     pub Basic: WSK_PROVIDER_BASIC_DISPATCH,
-    /// See [`PFN_WSK_BIND`]. Minimum Windows: Windows Vista.
+    /// See [`PFN_WSK_BIND`].
     pub WskBind: PFN_WSK_BIND,
-    /// See [`PFN_WSK_ACCEPT`]. Minimum Windows: Windows Vista.
+    /// See [`PFN_WSK_ACCEPT`].
     pub WskAccept: PFN_WSK_ACCEPT,
-    /// See [`PFN_WSK_CONNECT`]. Minimum Windows: Windows Vista.
+    /// See [`PFN_WSK_CONNECT`].
     pub WskConnect: PFN_WSK_CONNECT,
     /// See [`PFN_WSK_LISTEN`].
     pub WskListen: PFN_WSK_LISTEN,
-    /// See [`PFN_WSK_SEND`]. Minimum Windows: Windows Vista.
+    /// See [`PFN_WSK_SEND`].
     pub WskSend: PFN_WSK_SEND,
-    /// See [`PFN_WSK_RECEIVE`]. Minimum Windows: Windows Vista.
+    /// See [`PFN_WSK_RECEIVE`].
     pub WskReceive: PFN_WSK_RECEIVE,
-    /// See [`PFN_WSK_DISCONNECT`]. Minimum Windows: Windows Vista.
+    /// See [`PFN_WSK_DISCONNECT`].
     pub WskDisconnect: PFN_WSK_DISCONNECT,
-    /// See [`PFN_WSK_RELEASE_DATA_INDICATION_LIST`]. Minimum Windows: Windows Vista.
+    /// See [`PFN_WSK_RELEASE_DATA_INDICATION_LIST`].
     pub WskRelease: PFN_WSK_RELEASE_DATA_INDICATION_LIST,
-    /// See [`PFN_WSK_GET_LOCAL_ADDRESS`]. Minimum Windows: Windows Vista.
+    /// See [`PFN_WSK_GET_LOCAL_ADDRESS`].
     pub WskGetLocalAddress: PFN_WSK_GET_LOCAL_ADDRESS,
-    /// See [`PFN_WSK_GET_REMOTE_ADDRESS`]. Minimum Windows: Windows Vista.
+    /// See [`PFN_WSK_GET_REMOTE_ADDRESS`].
     pub WskGetRemoteAddress: PFN_WSK_GET_REMOTE_ADDRESS,
     /// See [`PFN_WSK_CONNECT_EX`].
     pub WskConnectEx: PFN_WSK_CONNECT_EX,

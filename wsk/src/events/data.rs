@@ -6,13 +6,13 @@ use core::ptr::NonNull;
 
 use wsk_sys::{
     MmGetSystemAddressForMdlSafe, NormalPagePriority, PMDL, PWSK_DATA_INDICATION, ULONG, WSK_BUF,
-    WSK_DATA_INDICATION, WSK_FLAG_ENTIRE_MESSAGE, WSK_FLAG_RELEASE_ASAP, WSK_SOCKET,
+    WSK_DATA_INDICATION, WSK_FLAG_ENTIRE_MESSAGE, WSK_FLAG_RELEASE_ASAP,
 };
 
 use super::Level;
 use crate::dispatch::{ConnectionDispatch, StreamDispatch};
 use crate::flags::SocketFlags;
-use crate::socket::Shared;
+use crate::socket::{Shared, Use};
 use crate::status::{Result, known};
 
 /// The bytes of a buffer of WSK's, piece by piece.
@@ -70,18 +70,24 @@ pub(super) fn copy<'a>(
     chunks: impl Iterator<Item = Result<&'a [u8]>>,
     to: &mut [u8],
 ) -> Result<usize> {
-    let mut copied = 0;
+    let size = to.len();
+    let mut room = to;
     for chunk in chunks {
         let chunk = chunk?;
-        let room = &mut to[copied..];
         let count = chunk.len().min(room.len());
-        room[..count].copy_from_slice(&chunk[..count]);
-        copied += count;
-        if copied == to.len() {
+        // Both are there, and written so that no panic has to be.
+        let (Some(bytes), Some((filled, rest))) =
+            (chunk.get(..count), core::mem::take(&mut room).split_at_mut_checked(count))
+        else {
+            break;
+        };
+        filled.copy_from_slice(bytes);
+        room = rest;
+        if room.is_empty() {
             break;
         }
     }
-    Ok(copied)
+    Ok(size - room.len())
 }
 
 /// The pieces of all buffers of a list.
@@ -178,12 +184,11 @@ impl<'a> Data<'a> {
     /// The data itself if its socket is not known yet, as may be with static events (INV-53), or is being
     /// closed.
     pub fn retain(self) -> core::result::Result<RetainedData, Self> {
-        let Some(socket) = self.shared.try_begin_use() else {
+        let Some(socket) = Use::begin(self.shared) else {
             return Err(self);
         };
         self.is_retained.set(true);
-        let shared = NonNull::from(self.shared);
-        Ok(RetainedData { list: self.list, length: self.length, socket, shared })
+        Ok(RetainedData { list: self.list, length: self.length, socket })
     }
 }
 
@@ -192,9 +197,8 @@ impl<'a> Data<'a> {
 pub struct RetainedData {
     list: NonNull<WSK_DATA_INDICATION>,
     length: usize,
-    socket: NonNull<WSK_SOCKET>,
-    /// A use of the socket.
-    shared: NonNull<Shared>,
+    /// Ends after the release.
+    socket: Use,
 }
 
 // SAFETY: the list is this value's, and may be used in any thread. Not in several at once: reading it may map
@@ -235,10 +239,9 @@ impl RetainedData {
 
 impl Drop for RetainedData {
     fn drop(&mut self) {
-        let (socket, list) = (self.socket.as_ptr(), self.list.as_ptr());
+        let (socket, list) = (self.socket.socket(), self.list.as_ptr());
         // There is nothing to be done about a failure.
-        // SAFETY: this is a use of the socket.
-        if unsafe { self.shared.as_ref() }.category() == SocketFlags::STREAM {
+        if self.socket.category() == SocketFlags::STREAM {
             // SAFETY: the socket is open, and of this category.
             let dispatch = unsafe { StreamDispatch::of(socket) };
             // SAFETY: the list was retained, and is released once, with its socket (INV-57).
@@ -249,7 +252,5 @@ impl Drop for RetainedData {
             // SAFETY: as above.
             unsafe { dispatch.release(list) };
         }
-        // SAFETY: the use ends here.
-        unsafe { Shared::end_use(self.shared) };
     }
 }

@@ -7,14 +7,14 @@ use core::ptr::NonNull;
 
 use wsk_sys::{
     CMSGHDR, MSG_BCAST, MSG_MCAST, PCMSGHDR, ULONG, WSA_CMSG_DATA, WSA_CMSG_LEN,
-    WSK_DATAGRAM_INDICATION, WSK_SOCKET, first_cmsg, next_cmsg,
+    WSK_DATAGRAM_INDICATION, first_cmsg, next_cmsg,
 };
 
 use super::Level;
 use super::data::{Chunks, copy};
 use crate::address;
 use crate::dispatch::DatagramDispatch;
-use crate::socket::Shared;
+use crate::socket::{Shared, Use};
 use crate::status::Result;
 
 /// One datagram of an indication.
@@ -193,11 +193,11 @@ impl<'a> Datagrams<'a> {
     /// The datagrams themselves if their socket is not known yet, as may be with static events (INV-53), or is
     /// being closed.
     pub fn retain(self) -> core::result::Result<RetainedDatagrams, Self> {
-        let Some(socket) = self.shared.try_begin_use() else {
+        let Some(socket) = Use::begin(self.shared) else {
             return Err(self);
         };
         self.is_retained.set(true);
-        Ok(RetainedDatagrams { list: self.list, socket, shared: NonNull::from(self.shared) })
+        Ok(RetainedDatagrams { list: self.list, socket })
     }
 }
 
@@ -214,9 +214,8 @@ impl<'a> IntoIterator for &'a Datagrams<'_> {
 #[derive(Debug)]
 pub struct RetainedDatagrams {
     list: NonNull<WSK_DATAGRAM_INDICATION>,
-    socket: NonNull<WSK_SOCKET>,
-    /// A use of the socket.
-    shared: NonNull<Shared>,
+    /// Ends after the release.
+    socket: Use,
 }
 
 // SAFETY: the list is this value's, and may be used in any thread. Not in several at once: reading it may map
@@ -243,11 +242,9 @@ impl<'a> IntoIterator for &'a RetainedDatagrams {
 impl Drop for RetainedDatagrams {
     fn drop(&mut self) {
         // SAFETY: the socket is a datagram socket, and this is a use of it.
-        let dispatch = unsafe { DatagramDispatch::of(self.socket.as_ptr()) };
+        let dispatch = unsafe { DatagramDispatch::of(self.socket.socket()) };
         // SAFETY: the list was retained, and is released once, with its socket (INV-57). There is nothing to
         // be done about a failure.
         unsafe { dispatch.release(self.list.as_ptr()) };
-        // SAFETY: the use ends here.
-        unsafe { Shared::end_use(self.shared) };
     }
 }

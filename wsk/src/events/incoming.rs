@@ -46,7 +46,8 @@ impl<K: Callbacks<Connection>> Incoming<'_, K> {
             handler,
         )?;
         // Both, and before anything is done with the socket (INV-59).
-        let (context, table) = crate::socket::callbacks::<Connection, K>(new.context());
+        let (context, table) =
+            crate::socket::callbacks::<Connection, K>(self.listener.core(), new.context());
         // SAFETY: WSK passes room for it.
         unsafe { self.context.write(context) };
         // SAFETY: as above.
@@ -78,67 +79,4 @@ impl<K> Incoming<'_, K> {
     pub const fn level(&self) -> Level {
         self.level
     }
-}
-
-/// A connection that is asked for, before its handshake.
-#[derive(Debug)]
-pub struct Inspection<'a> {
-    pub(super) id: InspectId,
-    /// Both are null, or valid during the call.
-    pub(super) addresses: [PSOCKADDR; 2],
-    pub(super) listener: &'a Shared,
-}
-
-impl Inspection<'_> {
-    /// What identifies it: to be kept by who pends it.
-    #[must_use]
-    pub const fn id(&self) -> InspectId {
-        self.id
-    }
-
-    /// The local address, if its family is known here.
-    #[must_use]
-    pub fn local_addr(&self) -> Option<SocketAddr> {
-        // SAFETY: WSK's address is valid during the call, as this value is.
-        unsafe { address::read(self.addresses[0]) }
-    }
-
-    /// The address of who asks, if its family is known here.
-    #[must_use]
-    pub fn peer_addr(&self) -> Option<SocketAddr> {
-        // SAFETY: WSK's address is valid during the call, as this value is.
-        unsafe { address::read(self.addresses[1]) }
-    }
-}
-
-/// What identifies an inspected connection: a copy of WSK's `WSK_INSPECT_ID`, compared by its contents
-/// (INV-61).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct InspectId {
-    key: usize,
-    serial_number: u32,
-}
-
-impl InspectId {
-    /// As `WskInspectComplete` takes it.
-    #[must_use]
-    pub const fn to_raw(self) -> wsk_sys::WSK_INSPECT_ID {
-        wsk_sys::WSK_INSPECT_ID { Key: self.key, SerialNumber: self.serial_number }
-    }
-
-    pub(super) const fn from_raw(raw: &wsk_sys::WSK_INSPECT_ID) -> Self {
-        Self { key: raw.Key, serial_number: raw.SerialNumber }
-    }
-}
-
-/// What becomes of an inspected connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// It may be established, and is accepted afterwards, if it still is there.
-    Accept,
-    /// It is refused.
-    Reject,
-    /// It waits until `WskInspectComplete` is called, once, unless it is
-    /// [aborted](ConditionalListenEvents::aborted) before (INV-61).
-    Pend,
 }

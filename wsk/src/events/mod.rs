@@ -40,7 +40,9 @@
 
 mod data;
 mod datagrams;
+mod defaults;
 mod incoming;
+mod inspection;
 mod tables;
 #[doc(hidden)]
 pub mod thunks;
@@ -55,7 +57,8 @@ pub use data::{Chunks, Data, RetainedData};
 pub use datagrams::{
     ControlMessage, ControlMessages, Datagram, DatagramIter, Datagrams, RetainedDatagrams,
 };
-pub use incoming::{Decision, Incoming, InspectId, Inspection};
+pub use incoming::Incoming;
+pub use inspection::{InspectId, Inspection, PendingInspection};
 pub use tables::{Callbacks, ConnectionTable, DatagramTable, ListenTable, StreamTable};
 
 bitflags! {
@@ -137,10 +140,13 @@ pub trait ConditionalListenEvents: Send + Sync + 'static {
     /// What the connections that are accepted call back with.
     type Connection: Callbacks<crate::socket::Connection>;
 
-    /// Somebody asks for a connection. It is inspected whether or not events are enabled.
-    fn inspect(&self, inspection: Inspection<'_>) -> Decision;
+    /// Somebody asks for a connection: [`Inspection::accept`] lets it be established, [`Inspection::pend`] leaves
+    /// the decision for later, and without either it is rejected. This is called whether or not events are
+    /// enabled.
+    fn inspect(&self, inspection: Inspection<'_>);
 
-    /// A connection that was not rejected has gone before it was established.
+    /// A connection that was not rejected has gone before it was established. If it is pended still, there is
+    /// nothing to decide any more; to decide nevertheless is harmless (INV-61).
     fn aborted(&self, id: InspectId) {}
 
     /// An inspected connection is there: [`Incoming::accept`] takes it, and without that it is rejected.

@@ -7,6 +7,7 @@ use wsk_sys::{
     WSK_CLIENT_STREAM_DISPATCH, ctypes::c_void,
 };
 
+use super::defaults::Filled;
 use super::{EventMask, ListenEvents};
 use crate::socket::{Basic, Connection, Datagram, Listen, Stream};
 
@@ -78,11 +79,20 @@ impl<T: ListenEvents + ListenTable + ConnectionTable> StreamTable for T {
 ///
 /// # Safety
 ///
-/// The table is null or one of the category's, static, and takes the memory of a socket with a handler of this
+/// The tables are null or the category's, static, and take the memory of a socket with a handler of this
 /// type as the context.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not handle the events of `{C}` sockets",
+    note = "`#[wsk::events]` on an `impl` of the events of that category makes it; of a stream socket they are \
+            `ListenEvents` and `ConnectionEvents`"
+)]
 pub unsafe trait Callbacks<C>: Send + Sync + 'static {
     /// The table.
     const TABLE: *const c_void;
+
+    /// The table, with a function for every event of a connection, for when some are
+    /// [static](crate::RegistrationBuilder::static_events).
+    const FILLED_TABLE: *const c_void = Self::TABLE;
 
     /// The events that are enabled when the socket is bound, or listens.
     const WHEN_BOUND: EventMask;
@@ -113,6 +123,7 @@ unsafe impl<H: DatagramTable + Send + Sync + 'static> Callbacks<Datagram> for H 
 // SAFETY: the table is the type's.
 unsafe impl<H: ConnectionTable + Send + Sync + 'static> Callbacks<Connection> for H {
     const TABLE: *const c_void = ptr::from_ref(<H as ConnectionTable>::TABLE).cast();
+    const FILLED_TABLE: *const c_void = ptr::from_ref(Filled::<H>::TABLE).cast();
     const WHEN_BOUND: EventMask = EventMask::empty();
     const WHEN_CONNECTED: EventMask = <H as ConnectionTable>::EVENTS;
     const IS_CONDITIONAL: bool = false;
@@ -121,6 +132,11 @@ unsafe impl<H: ConnectionTable + Send + Sync + 'static> Callbacks<Connection> fo
 // SAFETY: the table is the type's, whose events are not conditional (INV-41).
 unsafe impl<H: StreamTable + Send + Sync + 'static> Callbacks<Stream> for H {
     const TABLE: *const c_void = ptr::from_ref(<H as StreamTable>::TABLE).cast();
+    const FILLED_TABLE: *const c_void = ptr::from_ref(&WSK_CLIENT_STREAM_DISPATCH {
+        Listen: <H as ListenTable>::TABLE,
+        Connect: Filled::<H>::TABLE,
+    })
+    .cast();
     const WHEN_BOUND: EventMask = <H as ListenTable>::EVENTS.union(<H as ListenTable>::INHERITED);
     const WHEN_CONNECTED: EventMask = <H as ConnectionTable>::EVENTS;
     const IS_CONDITIONAL: bool = false;

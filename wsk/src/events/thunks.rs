@@ -10,12 +10,13 @@ use wsk_sys::{
     NTSTATUS, PSOCKADDR, PVOID, PWSK_DATA_INDICATION, PWSK_DATAGRAM_INDICATION, PWSK_INSPECT_ID,
     PWSK_SOCKET, SIZE_T, STATUS_DATA_NOT_ACCEPTED, STATUS_PENDING, STATUS_REQUEST_NOT_ACCEPTED,
     STATUS_SUCCESS, ULONG, WSK_CLIENT_CONNECTION_DISPATCH, WSK_FLAG_ABORTIVE, WSK_INSPECT_ACTION,
-    WskInspectAccept, WskInspectPend, WskInspectReject,
+    WskInspectReject,
 };
 
+use super::inspection::Verdict;
 use super::{
-    ConditionalListenEvents, ConnectionEvents, Data, DatagramEvents, Datagrams, Decision,
-    Disposition, Incoming, InspectId, Inspection, Level, ListenEvents, Receipt,
+    ConditionalListenEvents, ConnectionEvents, Data, DatagramEvents, Datagrams, Disposition,
+    Incoming, InspectId, Inspection, Level, ListenEvents, Receipt,
 };
 use crate::socket::{Memory, Shared};
 
@@ -113,12 +114,10 @@ pub unsafe extern "C" fn inspect<T: ConditionalListenEvents>(
         return WskInspectReject;
     };
     let addresses = [local_address, remote_address];
-    let inspection = Inspection { id, addresses, listener: &context.shared };
-    match context.handler.inspect(inspection) {
-        Decision::Accept => WskInspectAccept,
-        Decision::Reject => WskInspectReject,
-        Decision::Pend => WskInspectPend,
-    }
+    let verdict = Cell::new(Verdict::Reject);
+    context.handler.inspect(Inspection::new(id, addresses, &context.shared, &verdict));
+    // SAFETY: the inspection was this listener's, and has ended.
+    unsafe { verdict.get().end(&context.shared) }
 }
 
 /// `WskAbortEvent`.
@@ -161,7 +160,6 @@ pub unsafe extern "C" fn receive_from<T: DatagramEvents>(
     let is_retained = Cell::new(false);
     let datagrams = Datagrams::new(list, flags, &context.shared, &is_retained);
     let disposition = context.handler.receive_from(datagrams);
-    // The context may be gone by now, if everything was released and the socket closed elsewhere.
     match disposition {
         _ if is_retained.get() => STATUS_PENDING,
         Disposition::Accepted => STATUS_SUCCESS,

@@ -1,4 +1,4 @@
-//! TCP and UDP with the names and habits of `std::net`.
+//! TCP and UDP with the names and habits of `std::net`, and hosts by their names.
 //!
 //! # Time-outs
 //!
@@ -18,12 +18,14 @@
 //! then. A close is not: dropping its future leaves it to itself, and it goes on.
 
 mod buffered;
+mod lookup_host;
 mod tcp_listener;
 mod tcp_stream;
 mod timeouts;
 mod udp_socket;
 
 pub use buffered::{BufferedReader, BufferedStream, BufferedWriter};
+pub use lookup_host::{LookupHost, ToHost, connect_host, listen_host, lookup_host};
 pub use tcp_listener::TcpListener;
 pub use tcp_stream::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, TcpStream, WriteHalf};
 pub use udp_socket::{Connected, UdpSocket};

@@ -1,6 +1,5 @@
 //! Time-outs of a stream's requests.
 
-use core::num::NonZero;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
@@ -25,11 +24,12 @@ impl Timeout {
     fn set(&self, timeout: Option<Duration>) -> Result<()> {
         let nanoseconds = match timeout {
             None => 0,
+            Some(Duration::ZERO) => return Err(known::STATUS_INVALID_PARAMETER),
             // The longest is some 584 years.
-            Some(timeout) => match NonZero::new(timeout.as_nanos()) {
-                Some(nanoseconds) => u64::try_from(nanoseconds.get()).unwrap_or(u64::MAX),
-                None => return Err(known::STATUS_INVALID_PARAMETER),
-            },
+            Some(timeout) => timeout
+                .as_secs()
+                .saturating_mul(1_000_000_000)
+                .saturating_add(timeout.subsec_nanos().into()),
         };
         self.0.store(nanoseconds, Ordering::Relaxed);
         Ok(())

@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use super::{Idle, Operation};
 use crate::status::Result;
 
-/// A socket's requests that can be used again, and those that were refused.
+/// The requests of a socket or of the client that can be used again, and those that were refused.
 pub(crate) struct Cache {
     idle: [AtomicPtr<Operation>; Self::SIZE],
     orphans: AtomicPtr<Operation>,
@@ -42,7 +42,7 @@ impl Cache {
 
     /// Keeps a request for the next use, or frees it.
     pub(crate) fn put(&self, mut idle: Idle) {
-        // SAFETY: the cache is its socket's, or the client's, whose requests send nothing.
+        // SAFETY: the cache is its socket's, which is there, or the client's, whose requests send nothing.
         unsafe { idle.payload().clear() };
         let operation = idle.into_raw();
         for slot in &self.idle {
@@ -82,7 +82,7 @@ impl Cache {
 }
 
 impl Drop for Cache {
-    /// Runs when the socket is closed and nothing of it is in flight.
+    /// Runs when the socket is closed, or the client deregistered, and nothing of it is in flight.
     fn drop(&mut self) {
         for slot in &mut self.idle {
             if let Some(operation) = NonNull::new(*slot.get_mut()) {
@@ -92,8 +92,8 @@ impl Drop for Cache {
         }
         let mut next = *self.orphans.get_mut();
         while let Some(operation) = NonNull::new(next) {
-            // SAFETY: the socket is closed, and close ends every request (INV-46): an orphan that has
-            // not completed by now never will.
+            // SAFETY: a close ends every request (INV-46), and so does the end of a registration (INV-5): an
+            // orphan that has not completed by now never will.
             let orphan = unsafe { Idle::from_raw(operation) };
             next = orphan.operation().next_orphan.load(Ordering::Relaxed);
         }

@@ -8,12 +8,14 @@
 //! - the result comes from the IRP alone; what the call returns is not one (INV-12), with one
 //!   exception: see [`InFlight`];
 //! - nobody touches an IRP in flight but to cancel it (INV-14);
-//! - the completion routine makes no call to WSK (INV-15): a socket that nobody waits for any more is
-//!   handed to the reaper (INV-20);
+//! - the completion routine makes no call to WSK (INV-15): a socket or a list that nobody waits for any
+//!   more is handed to the reaper (INV-20);
 //! - a request in flight keeps its socket's memory, and through it the registration (INV-18).
 
 mod cache;
+mod client;
 mod control;
+mod lent;
 mod state;
 
 use core::cell::UnsafeCell;
@@ -32,11 +34,13 @@ use wsk_sys::{
 
 pub(crate) use self::cache::Cache;
 pub(crate) use self::control::ControlArea;
+pub(crate) use self::lent::{Lent, callback_ends};
 use self::state::{Completion, Leave, State};
 use crate::address::Storage;
 use crate::buffer::Buffer;
 use crate::pool::PoolBox;
 use crate::registration::Core;
+use crate::resolve::LookUp;
 use crate::rt;
 use crate::socket::{NewSocket, Sending, Shared};
 use crate::status::{Error, Result, check, known};
@@ -56,30 +60,18 @@ pub(crate) struct Payload {
     pub(crate) local: Storage,
     pub(crate) remote: Storage,
     pub(crate) buffer: Option<Buffer>,
+    /// Where an ioctl writes to.
+    pub(crate) output: Option<Buffer>,
     /// What describes the buffer to WSK, which may read it as long as it uses the buffer.
     pub(crate) descriptor: WSK_BUF,
     /// Control data of a datagram, or the value of an option or of an ioctl.
     pub(crate) control: ControlArea,
     /// What a socket that the request delivers will live in, made before it can arrive.
     pub(crate) delivered: Option<NewSocket>,
+    /// What the look-up of a name reads and writes.
+    pub(crate) look_up: Option<LookUp>,
     /// That the request sends, for its socket to know.
     pub(crate) sending: Option<Sending>,
-}
-
-impl Payload {
-    /// Drops what a completed request has no use for any more.
-    ///
-    /// # Safety
-    ///
-    /// If the request was sending, its socket's memory is there.
-    pub(crate) unsafe fn clear(&mut self) {
-        self.buffer = None;
-        self.delivered = None;
-        if let Some(sending) = self.sending.take() {
-            // SAFETY: the caller's promise.
-            unsafe { sending.end() };
-        }
-    }
 }
 
 /// Whom a request is made to: who is kept while it is in flight.
@@ -101,7 +93,7 @@ impl Target {
             // SAFETY: the caller's promise.
             Self::Socket(shared) => unsafe { shared.as_ref() }.retain(),
             // SAFETY: the caller's promise.
-            Self::Client(core) => unsafe { core.as_ref() }.retain(),
+            Self::Client(core) => unsafe { core.as_ref() }.begin_request(),
         }
     }
 
@@ -114,7 +106,7 @@ impl Target {
             // SAFETY: the caller's promise.
             Self::Socket(shared) => unsafe { Shared::release(shared) },
             // SAFETY: the caller's promise.
-            Self::Client(core) => unsafe { Core::release(core) },
+            Self::Client(core) => unsafe { Core::end_request(core) },
         }
     }
 
@@ -134,6 +126,36 @@ impl Target {
         // SAFETY: the caller's promise.
         unsafe { requests.adopt(operation) };
     }
+}
+
+impl Payload {
+    /// Drops what a completed request has no use for any more.
+    ///
+    /// # Safety
+    ///
+    /// If the request was sending, its socket's memory is there.
+    pub(crate) unsafe fn clear(&mut self) {
+        self.buffer = None;
+        self.output = None;
+        self.delivered = None;
+        self.look_up = None;
+        if let Some(sending) = self.sending.take() {
+            // SAFETY: the caller's promise.
+            unsafe { sending.end() };
+        }
+    }
+
+    const EMPTY: Self = Self {
+        local: Storage::EMPTY,
+        remote: Storage::EMPTY,
+        buffer: None,
+        descriptor: WSK_BUF { Mdl: core::ptr::null_mut(), Offset: 0, Length: 0 },
+        output: None,
+        control: ControlArea::EMPTY,
+        delivered: None,
+        look_up: None,
+        sending: None,
+    };
 }
 
 /// A request and its IRP.
@@ -163,15 +185,7 @@ impl Operation {
         Self {
             packet: UnsafeCell::new(packet),
             state: State::new(),
-            payload: UnsafeCell::new(Payload {
-                local: Storage::EMPTY,
-                remote: Storage::EMPTY,
-                buffer: None,
-                descriptor: Buffer::empty().describe(0, 0),
-                control: ControlArea::EMPTY,
-                delivered: None,
-                sending: None,
-            }),
+            payload: UnsafeCell::new(Payload::EMPTY),
             target: UnsafeCell::new(Target::Nobody),
             next_orphan: AtomicPtr::new(core::ptr::null_mut()),
         }
@@ -268,7 +282,7 @@ unsafe impl Send for Idle {}
 
 impl Idle {
     pub(crate) fn allocate() -> Result<Self> {
-        let operation = PoolBox::new(Operation::new())?;
+        let operation = PoolBox::new_with(Operation::new)?;
         // SAFETY: it stays in this allocation, which is nonpaged.
         unsafe { operation.initialise() };
         Ok(Self(operation.into_raw()))
@@ -323,7 +337,8 @@ impl Idle {
         request.state.start();
         let status = call(request.irp(), request.payload.get());
         // The request stays this owner's until the owner leaves it, whatever the call returned.
-        InFlight { operation: Some(operation), refused: status == STATUS_NOT_IMPLEMENTED }
+        let refused = status == STATUS_NOT_IMPLEMENTED;
+        InFlight { operation: Some(operation), refused, cancels: true }
     }
 }
 
@@ -348,6 +363,8 @@ pub(crate) struct InFlight {
     /// None when the outcome was given out.
     operation: Option<NonNull<Operation>>,
     refused: bool,
+    /// Whether the system is asked to end the request when nobody waits for it any more.
+    cancels: bool,
 }
 
 // SAFETY: it is one of the two halves of the request, whose state is shared.
@@ -428,6 +445,12 @@ impl InFlight {
         })
         .await
     }
+
+    /// For a request that is to take effect, whether or not somebody waits for it.
+    pub(crate) const fn never_cancelled(mut self) -> Self {
+        self.cancels = false;
+        self
+    }
 }
 
 impl Future for InFlight {
@@ -471,7 +494,9 @@ impl Drop for InFlight {
             // SAFETY: the request is this owner's, and was refused.
             unsafe { orphan(operation) }
         } else {
-            self.cancel();
+            if self.cancels {
+                self.cancel();
+            }
             request.state.abandon()
         };
         if left == Leave::Completed {
@@ -558,7 +583,8 @@ unsafe fn dispose(operation: NonNull<Operation>) {
     drop(unsafe { Idle::from_raw(operation) });
 }
 
-/// Drops what a completed request brought: a socket that it delivered is closed (INV-20).
+/// Drops what a completed request brought: a socket that it delivered is closed, and a list freed, by the reaper
+/// (INV-20).
 ///
 /// # Safety
 ///
@@ -569,6 +595,9 @@ unsafe fn drop_payload(request: &Operation) {
     // SAFETY: the caller promises the payload.
     let payload = unsafe { &mut *request.payload.get() };
     let delivered = payload.delivered.take();
+    if let Some(look_up) = payload.look_up.take() {
+        look_up.dispose(result.is_ok());
+    }
     // SAFETY: the completion routine has a hold on the target still, or the socket waits for the request; its owner
     // has a use.
     unsafe { payload.clear() };

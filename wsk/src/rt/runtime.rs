@@ -46,7 +46,7 @@ impl Runtime {
         if threads == 0 || threads > Self::MAX_THREADS {
             return Err(known::STATUS_INVALID_PARAMETER);
         }
-        let scheduler = PoolArc::new(Scheduler {
+        let scheduler = PoolArc::new_with(|| Scheduler {
             queues: SpinLock::new(Queues {
                 first_queued: None,
                 last_queued: None,
@@ -59,7 +59,7 @@ impl Runtime {
         // SAFETY: the scheduler stays in its allocation, which is nonpaged.
         unsafe { scheduler.work.initialise() };
         // From here on, an error drops the runtime, which ends the threads that there are.
-        let mut runtime = Self { scheduler, threads: PoolBox::new([const { None }; 64])? };
+        let mut runtime = Self { scheduler, threads: PoolBox::new_with(|| [const { None }; 64])? };
         for slot in runtime.threads.iter_mut().take(threads) {
             let context: PVOID = core::ptr::from_ref(&*runtime.scheduler).cast_mut().cast();
             // SAFETY: the runtime keeps the scheduler until the thread was joined.

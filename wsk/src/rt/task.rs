@@ -72,21 +72,20 @@ impl Task {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let future = UnsafeCell::new(ManuallyDrop::new(future));
-        let header = Header {
-            state: AtomicUsize::new(SCHEDULED | (2 * REFERENCE)),
-            scheduler,
-            functions: const {
-                &Functions { poll: poll::<F>, drop_future: drop_future::<F>, free: free::<F> }
+        // The future goes to the pool by itself: it may be too large to be on the stack once more.
+        let memory = PoolBox::new_with(|| Memory {
+            header: Header {
+                state: AtomicUsize::new(SCHEDULED | (2 * REFERENCE)),
+                scheduler,
+                functions: const {
+                    &Functions { poll: poll::<F>, drop_future: drop_future::<F>, free: free::<F> }
+                },
+                budget: Budget::new(),
+                links: UnsafeCell::new(Links { next_queued: None, previous: None, next: None }),
             },
-            budget: Budget::new(),
-            links: UnsafeCell::new(Links { next_queued: None, previous: None, next: None }),
-        };
-        match PoolBox::new(Memory { header, future }) {
-            Ok(memory) => Ok(Self(memory.into_raw().cast())),
-            // `ManuallyDrop` has kept the future from being dropped: see `PoolBox::new`.
-            Err(error) => Err(error),
-        }
+            future: UnsafeCell::new(ManuallyDrop::new(future)),
+        })?;
+        Ok(Self(memory.into_raw().cast()))
     }
 
     pub(super) fn header(&self) -> &Header {

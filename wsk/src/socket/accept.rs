@@ -56,7 +56,7 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
                 return Err(error);
             }
         };
-        let (context, table) = callbacks::<Connection, K>(new.context());
+        let (context, table) = callbacks::<Connection, K>(shared.core(), new.context());
         let payload = idle.payload();
         payload.delivered = Some(new);
         payload.local = Storage::EMPTY;

@@ -171,6 +171,8 @@ impl<C: Category, H: Callbacks<C>> Builder<'_, C, H> {
     ///
     /// # Errors
     ///
+    /// - `STATUS_INVALID_PARAMETER` if its handler lacks a method for a
+    ///   [static event](crate::RegistrationBuilder::static_events).
     /// - `STATUS_NOT_SUPPORTED` for a stream socket before version 1703 of Windows 10.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     /// - What else `WskSocket`, and `WskControlSocket` for the options, report.
@@ -263,7 +265,7 @@ macro_rules! bind_unbound {
     };
 }
 
-bind_unbound!(Listen, Listening, Listening { accepting: None }, true);
+bind_unbound!(Listen, Listening, Listening::NEW, true);
 bind_unbound!(Datagram, Bound, Bound::NEW, true);
 // Their events are enabled when they are connected, or listen (INV-35).
 bind_unbound!(Connection, Bound, Bound::NEW, false);

@@ -1,14 +1,19 @@
-//! Options and ioctls of sockets.
+//! Requests of `WskControlSocket`: options and ioctls.
 
 use core::future::Future;
 use core::ptr;
 
-use wsk_sys::{PVOID, SIZE_T, ULONG, WSK_CONTROL_SOCKET_TYPE, WskSetOption};
+use wsk_sys::{
+    NTSTATUS, PIRP, PSIZE_T, PVOID, SIZE_T, ULONG, WSK_CONTROL_SOCKET_TYPE, WskIoctl, WskSetOption,
+};
 
 use super::category::Category;
 use super::handle::Handle;
+use super::memory::Shared;
+use crate::buffer::Buffer;
 use crate::dispatch::BasicDispatch;
-use crate::operation::{ControlArea, Payload, Target};
+use crate::operation::{ControlArea, Outcome, Payload, Target};
+use crate::options::MAX_SIZE;
 use crate::status::{Result, known};
 
 /// What is asked of a socket.
@@ -19,60 +24,78 @@ pub(super) struct Control {
     pub(super) level: ULONG,
 }
 
-/// A value that is given or taken is at most so long, in bytes: half of the area each, so that they do not
-/// overlap.
-pub(super) const MAX_VALUE: usize = ControlArea::SIZE / 2;
+// A value that is given or taken has a half of the area each, so that they do not overlap.
+const _: () = assert!(MAX_SIZE * 2 <= ControlArea::SIZE);
+
+/// Memory that WSK reads or writes: where, and how many bytes.
+type Room = (PVOID, SIZE_T);
+
+/// # Safety
+///
+/// As for `WskControlSocket` with an IRP.
+unsafe fn call(
+    shared: &Shared,
+    control: Control,
+    input: Room,
+    output: Room,
+    irp: PIRP,
+) -> NTSTATUS {
+    // Nothing is null rather than a pointer to nothing.
+    let (input_size, output_size) = (input.1, output.1);
+    let input = if input_size == 0 { ptr::null_mut() } else { input.0 };
+    let output = if output_size == 0 { ptr::null_mut() } else { output.0 };
+    // SAFETY: the caller's socket is open, and its table begins with the basic functions.
+    let dispatch = unsafe { BasicDispatch::of(shared.socket()) };
+    // The size is told by the IRP (INV-27).
+    let nowhere: *mut SIZE_T = ptr::null_mut();
+    // SAFETY: the caller's promise.
+    unsafe {
+        dispatch.control_socket(
+            control.kind,
+            control.code,
+            control.level,
+            input_size,
+            input,
+            output_size,
+            output,
+            nowhere,
+            irp,
+        )
+    }
+}
 
 impl<C: Category> Handle<C> {
-    /// Makes a request of `WskControlSocket` with a value of up to [`MAX_VALUE`] bytes in, and room for as
+    /// Makes a request of `WskControlSocket` with a value of up to [`MAX_SIZE`] bytes in, and room for as
     /// many out (INV-27). `finish` takes the value that came out.
     ///
     /// # Safety
     ///
     /// The code is one that takes an IRP and such values, which have no pointers to what may go before the
     /// request completes; and is legal for the socket as it is.
-    pub(super) unsafe fn control<T>(
-        &self,
+    pub(super) unsafe fn control<'a, T, F: FnOnce(&[u8]) -> T + Send>(
+        &'a self,
         control: Control,
         input: &[u8],
         output_size: usize,
-        finish: impl FnOnce(&[u8]) -> T + Send,
-    ) -> impl Future<Output = Result<T>> + Send {
+        finish: F,
+    ) -> impl Future<Output = Result<T>> + Send + use<'a, C, T, F> {
         let shared = self.shared();
-        let in_flight = if input.len() > MAX_VALUE || output_size > MAX_VALUE {
+        let in_flight = if input.len() > MAX_SIZE || output_size > MAX_SIZE {
             Err(known::STATUS_INVALID_BUFFER_SIZE)
         } else {
             shared.idle().map(|mut idle| {
-                let area = idle.payload().control.bytes_mut();
-                area[..input.len()].copy_from_slice(input);
-                area[MAX_VALUE..].fill(0);
-                let (input_size, socket) = (input.len(), shared.socket());
+                let (given, taken) = idle.payload().control.bytes_mut().split_at_mut(MAX_SIZE);
+                given.iter_mut().zip(input).for_each(|(to, from)| *to = *from);
+                taken.fill(0);
+                let input_size = input.len();
                 let call = |irp, payload: *mut Payload| {
                     // SAFETY: the payload is the request's, and stays until it completes (INV-27).
-                    let area: PVOID = unsafe { ControlArea::start(&raw mut (*payload).control) };
-                    let input = if input_size == 0 { ptr::null_mut() } else { area };
-                    let output = if output_size == 0 {
-                        ptr::null_mut()
-                    } else {
-                        // SAFETY: the area is twice as long.
-                        unsafe { area.byte_add(MAX_VALUE) }
-                    };
-                    // SAFETY: the socket is open, and its table begins with the basic functions.
-                    let dispatch = unsafe { BasicDispatch::of(socket) };
-                    let nowhere: *mut SIZE_T = ptr::null_mut();
-                    // SAFETY: the caller's promise. The size is told by the IRP.
+                    let input: PVOID = unsafe { ControlArea::start(&raw mut (*payload).control) };
+                    // SAFETY: the area is twice as long.
+                    let output = unsafe { input.byte_add(MAX_SIZE) };
+                    // SAFETY: the caller's promise; the socket is open.
                     unsafe {
-                        dispatch.control_socket(
-                            control.kind,
-                            control.code,
-                            control.level,
-                            input_size,
-                            input,
-                            output_size,
-                            output,
-                            nowhere,
-                            irp,
-                        )
+                        call(shared, control, (input, input_size), (output, output_size), irp)
                     }
                 };
                 // SAFETY: the call is given the payload's area and nothing else; the handle is a hold.
@@ -81,15 +104,97 @@ impl<C: Category> Handle<C> {
         };
         async move {
             match in_flight?.await {
-                crate::operation::Outcome::Completed(idle, result) => {
+                Outcome::Completed(idle, result) => {
                     let (mut idle, information) = shared.completed(idle, result)?;
-                    let output = &idle.payload().control.bytes()[MAX_VALUE..];
-                    let value = finish(&output[..information.min(output_size)]);
+                    let (_, output) = idle.payload().control.bytes().split_at(MAX_SIZE);
+                    let size = information.min(output_size);
+                    let value = finish(output.get(..size).unwrap_or_default());
                     shared.requests.put(idle);
                     Ok(value)
                 }
-                crate::operation::Outcome::Refused(error) => Err(error),
+                Outcome::Refused(error) => Err(error),
             }
+        }
+    }
+
+    /// Makes a request of `WskControlSocket` for an ioctl, with the bytes of buffers, which come back
+    /// (INV-27). Says how many bytes came out.
+    ///
+    /// # Safety
+    ///
+    /// The ioctl is one that takes an IRP and any such bytes, and is legal for the socket as it is.
+    pub(super) async unsafe fn control_with_buffers(
+        &self,
+        code: ULONG,
+        (input, input_start, input_end): (Buffer, usize, usize),
+        (output, output_start, output_end): (Buffer, usize, usize),
+    ) -> (Result<usize>, Buffer, Buffer) {
+        let shared = self.shared();
+        let output_size = output_end - output_start;
+        let in_flight = {
+            let mut idle = match shared.idle() {
+                Ok(idle) => idle,
+                Err(error) => return (Err(error), input, output),
+            };
+            let given = (input.at(input_start).cast(), input_end - input_start);
+            let taken = (output.at(output_start).cast(), output_size);
+            let payload = idle.payload();
+            payload.buffer = Some(input);
+            payload.output = Some(output);
+            let control = Control { kind: WskIoctl, code, level: 0 };
+            let call = |irp, _: *mut Payload| {
+                // SAFETY: the caller's promise; the socket is open.
+                unsafe { call(shared, control, given, taken, irp) }
+            };
+            // SAFETY: the call is given the bytes of the payload's buffers and nothing else; the handle is a
+            // hold.
+            unsafe { idle.start(Target::Socket(self.as_ptr()), call) }
+        };
+        match in_flight.await {
+            Outcome::Completed(mut idle, result) => {
+                let payload = idle.payload();
+                let input = payload.buffer.take().unwrap_or(Buffer::empty());
+                let output = payload.output.take().unwrap_or(Buffer::empty());
+                let result = shared.completed(idle, result).map(|(idle, information)| {
+                    shared.requests.put(idle);
+                    information.min(output_size)
+                });
+                (result, input, output)
+            }
+            // The system does not implement the call, and may still use the buffers.
+            Outcome::Refused(error) => (Err(error), Buffer::empty(), Buffer::empty()),
+        }
+    }
+
+    /// Makes a call of `WskControlSocket` for an ioctl that takes no IRP and no value: it is done when this
+    /// returns.
+    ///
+    /// # Safety
+    ///
+    /// The ioctl is such a one, writes to this room and to this size, and is legal for the socket as it is, at
+    /// this level.
+    pub(super) unsafe fn control_now(
+        &self,
+        code: ULONG,
+        (output, output_size): Room,
+        returned: PSIZE_T,
+    ) -> NTSTATUS {
+        let (none, no_irp) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: the socket is open, and its table begins with the basic functions.
+        let dispatch = unsafe { BasicDispatch::of(self.shared().socket()) };
+        // SAFETY: the caller's promise (INV-27).
+        unsafe {
+            dispatch.control_socket(
+                WskIoctl,
+                code,
+                0,
+                0,
+                none,
+                output_size,
+                output,
+                returned,
+                no_irp,
+            )
         }
     }
 

@@ -29,9 +29,11 @@ impl<C: Category, H: Callbacks<C>> Socket<C, Unbound, H> {
         handler: H,
     ) -> Result<Self> {
         let delivery = {
+            super::enabling::require_static_events::<C, H>(provider.core())?;
             let new = NewSocket::allocate(provider.core(), C::FLAGS, transport.family, handler)?;
             // Without callbacks, both are null (INV-39).
-            let (context, table) = super::enabling::callbacks::<C, H>(new.context());
+            let (context, table) =
+                super::enabling::callbacks::<C, H>(provider.core(), new.context());
             let call = move |irp: PIRP, _: *mut Payload| {
                 // The current process as owner, and no sharing of addresses (SecurityDescriptor null).
                 // SAFETY: the provider is captured; the IRP is ready, and will be completed; the table is this

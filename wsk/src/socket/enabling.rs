@@ -7,25 +7,126 @@ use wsk_sys::{
     WSK_EVENT_CALLBACK_CONTROL, WSK_EVENT_DISABLE, WskSetOption, ctypes::c_void,
 };
 
-use super::category::Category;
+use super::Socket;
+use super::category::{Accepts, Category, Connects, Datagram};
 use super::control::Control;
 use super::handle::Handle;
+use super::state::{Bound, Connected, Listening};
 use crate::dispatch::BasicDispatch;
 use crate::events::{Callbacks, EventMask};
+use crate::flags::SocketFlags;
+use crate::registration::Core;
 use crate::status::{Result, check, known};
 
 /// What says that the events are WSK's own.
 static NPI: NPIID = NPI_WSK_INTERFACE_ID;
 
+/// The static events that a category's sockets would lose connections or datagrams by, if nobody handled
+/// them; and those that may have nobody.
+const fn own_events(category: SocketFlags) -> (EventMask, EventMask) {
+    let of_connections =
+        EventMask::RECEIVE.union(EventMask::DISCONNECT).union(EventMask::SEND_BACKLOG);
+    match category {
+        SocketFlags::LISTEN => (EventMask::ACCEPT, EventMask::empty()),
+        SocketFlags::DATAGRAM => (EventMask::RECEIVE_FROM, EventMask::empty()),
+        SocketFlags::CONNECTION => (EventMask::empty(), of_connections),
+        SocketFlags::STREAM => (EventMask::ACCEPT, of_connections),
+        _ => (EventMask::empty(), EventMask::empty()),
+    }
+}
+
+/// Fails if an event is static that the handler has to have, and does not: its slot of the table is null, and
+/// would be called (INV-51).
+pub(super) fn require_static_events<C: Category, H: Callbacks<C>>(core: &Core) -> Result<()> {
+    let (required, _) = own_events(C::FLAGS);
+    if H::WHEN_BOUND.contains(required.intersection(core.static_events())) {
+        Ok(())
+    } else {
+        Err(known::STATUS_INVALID_PARAMETER)
+    }
+}
+
 /// The context and the table for the creation of a socket: both null if there is nothing to be called
 /// (INV-39).
-pub(crate) fn callbacks<C, H: Callbacks<C>>(context: PVOID) -> (PVOID, *const c_void) {
-    if H::WHEN_BOUND.is_empty() && H::WHEN_CONNECTED.is_empty() && !H::IS_CONDITIONAL {
+pub(crate) fn callbacks<C: Category, H: Callbacks<C>>(
+    core: &Core,
+    context: PVOID,
+) -> (PVOID, *const c_void) {
+    let (_, fillable) = own_events(C::FLAGS);
+    if core.static_events().intersects(fillable) {
+        (context, H::FILLED_TABLE)
+    } else if H::WHEN_BOUND.is_empty() && H::WHEN_CONNECTED.is_empty() && !H::IS_CONDITIONAL {
         (ptr::null_mut(), ptr::null())
     } else {
         (context, H::TABLE)
     }
 }
+
+/// The functions of sockets that have events in their state (INV-35): the handler's events, and those of them
+/// that are the socket's own.
+macro_rules! events_of {
+    ([$($generics:tt)*] $socket:ty, $events:ident, $own:expr) => {
+        impl<$($generics)*> $socket {
+            /// Enables events of the handler's that were disabled, by [`disable_events`](Self::disable_events)
+            /// or by WSK, after datagrams were [refused](crate::events::Disposition::Refused) (INV-56). It is
+            /// no mistake if they are enabled. Those that are static always are.
+            ///
+            /// IRQL: <= `DISPATCH_LEVEL`.
+            /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-wsk-event-callback).
+            ///
+            /// # Errors
+            ///
+            /// - `STATUS_INVALID_PARAMETER` for events that the handler does not have (INV-51).
+            /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
+            /// - What else `WskControlSocket` reports.
+            pub fn enable_events(&self, events: EventMask) -> Result<()> {
+                if !H::$events.contains(events) {
+                    return Err(known::STATUS_INVALID_PARAMETER);
+                }
+                self.handle.enable(events)
+            }
+
+            /// Disables events of the handler's, one after the other, and waits until no callback of theirs
+            /// runs: none begins after that (INV-52). To be awaited in no such callback, which would wait for
+            /// itself.
+            ///
+            /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future leaves it open
+            /// which of them are disabled, and whether callbacks run.
+            /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-wsk-event-callback).
+            ///
+            /// # Errors
+            ///
+            /// Those that come first may be disabled.
+            ///
+            /// - `STATUS_INVALID_PARAMETER` for events that the handler does not have (INV-51), or that the
+            ///   socket has for the connections that it accepts (INV-60).
+            /// - `STATUS_NOT_SUPPORTED` for events that are static (INV-53).
+            /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
+            /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+            /// - What else `WskControlSocket` reports.
+            pub async fn disable_events(&self, events: EventMask) -> Result<()> {
+                if !H::$events.intersection($own).contains(events) {
+                    return Err(known::STATUS_INVALID_PARAMETER);
+                }
+                if self.handle.shared().core().static_events().intersects(events) {
+                    return Err(known::STATUS_NOT_SUPPORTED);
+                }
+                for event in events {
+                    self.handle.disable(event).await?;
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+/// The events of a connection.
+const OF_CONNECTIONS: EventMask =
+    EventMask::RECEIVE.union(EventMask::DISCONNECT).union(EventMask::SEND_BACKLOG);
+
+events_of!([C: Accepts, H: Callbacks<C>] Socket<C, Listening, H>, WHEN_BOUND, EventMask::ACCEPT);
+events_of!([H: Callbacks<Datagram>] Socket<Datagram, Bound, H>, WHEN_BOUND, EventMask::RECEIVE_FROM);
+events_of!([C: Connects, H: Callbacks<C>] Socket<C, Connected, H>, WHEN_CONNECTED, OF_CONNECTIONS);
 
 impl<C: Category> Handle<C> {
     /// Enables events, without a request. Those that are static are enabled from the beginning.
@@ -61,11 +162,7 @@ impl<C: Category> Handle<C> {
     }
 
     /// Disables one event, and waits until no callback of it runs (INV-52).
-    pub(crate) async fn disable(&self, event: EventMask) -> Result<()> {
-        if self.shared().core().static_events().contains(event) {
-            // They cannot be disabled (INV-53).
-            return Err(known::STATUS_NOT_SUPPORTED);
-        }
+    async fn disable(&self, event: EventMask) -> Result<()> {
         let control =
             Control { kind: WskSetOption, code: SO_WSK_EVENT_CALLBACK, level: SOL_SOCKET };
         // The structure, byte by byte: its end is padding, which has no value.

@@ -4,24 +4,22 @@
 //! and cannot fail (INV-44). The handler of its events is in it, too, since callbacks may begin before the
 //! creation has returned (INV-53).
 //!
-//! Two counts:
-//!
-//! - **uses**: who may make a call to the socket. Its handles, and guards of what was retained. When the last
-//!   one goes, the close begins (INV-45, INV-47).
-//! - **holds**: who may touch the memory. All uses together have one, which goes over to the close; each
-//!   request in flight has one. When the last one goes, the memory is freed, and only then does the
-//!   registration stop waiting for it (INV-5, INV-18, INV-46).
+//! How long each part is there is counted: see [`Counts`]. When the last hold goes, the handler is dropped, and
+//! only then does the registration stop waiting for the socket (INV-5, INV-18, INV-46).
 
+use core::mem::{ManuallyDrop, needs_drop};
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 use wsk_sys::{ADDRESS_FAMILY, PVOID, PWSK_SOCKET, STATUS_FILE_FORCED_CLOSED, WSK_SOCKET};
 
 use super::closing::begin_close;
+use super::counts::Counts;
 use super::handle::Handle;
 use crate::flags::SocketFlags;
 use crate::operation::{Cache, Idle, Operation};
 use crate::pool::PoolBox;
+use crate::reaper::Job;
 use crate::registration::Core;
 use crate::status::{Error, Result, known};
 
@@ -29,14 +27,14 @@ use crate::status::{Error, Result, known};
 #[repr(C)]
 pub(crate) struct Memory<H> {
     pub(crate) shared: Shared,
-    pub(crate) handler: H,
+    /// Dropped with the last hold, before the memory is freed.
+    pub(crate) handler: ManuallyDrop<H>,
 }
 
 /// What every socket's memory begins with.
 pub(crate) struct Shared {
     pub(super) close: Operation,
-    holds: AtomicUsize,
-    uses: AtomicUsize,
+    pub(super) counts: Counts,
     /// Null until the socket was delivered.
     socket: AtomicPtr<WSK_SOCKET>,
     /// The socket no longer works, and only a close is legal (INV-42).
@@ -44,16 +42,17 @@ pub(crate) struct Shared {
     /// Requests that send or disconnect, and may not have completed yet (INV-43).
     sends: AtomicUsize,
     pub(crate) requests: Cache,
-    /// The registration that the socket belongs to, which waits for this memory.
+    /// The registration that the socket belongs to, which waits for the last hold.
     core: NonNull<Core>,
     category: SocketFlags,
     family: ADDRESS_FAMILY,
-    /// Frees the whole of the memory.
+    /// Drops the handler, if there is something to be dropped. That is the user's code, which is not to run in a
+    /// completion routine (INV-15).
+    drop_handler: Option<unsafe fn(NonNull<Shared>)>,
+    /// Frees the whole of the memory, but does not drop the handler.
     free: unsafe fn(NonNull<Shared>),
-    /// The handler's `drop` is the user's code, which is not to run in a completion routine (INV-15).
-    frees_at_passive_level: bool,
-    /// The next socket in the reaper's list, and what that is to do.
-    pub(crate) next_reaped: AtomicPtr<Shared>,
+    /// For the reaper, and what that is to do.
+    job: Job,
     is_closed: AtomicBool,
 }
 
@@ -70,47 +69,81 @@ impl core::fmt::Debug for Shared {
 
 impl Shared {
     pub(crate) fn retain(&self) {
-        self.holds.fetch_add(1, Ordering::Relaxed);
+        self.counts.hold();
     }
 
-    /// Gives up one hold; the last one frees the memory. IRQL: <= `DISPATCH_LEVEL`.
+    /// Gives up one hold; the last one ends the socket. IRQL: <= `DISPATCH_LEVEL`.
     ///
     /// # Safety
     ///
     /// The caller has a hold, and does not use the socket any more.
     pub(crate) unsafe fn release(shared: NonNull<Self>) {
         // SAFETY: the caller's hold keeps the memory until the next step.
-        let holds = unsafe { &(*shared.as_ptr()).holds };
-        if holds.fetch_sub(1, Ordering::Release) != 1 {
+        let counts = unsafe { &(*shared.as_ptr()).counts };
+        if !counts.release() {
             return;
         }
-        // What the other holders did happens before the memory is freed.
-        fence(Ordering::Acquire);
-        // SAFETY: this was the last hold.
+        // SAFETY: this was the last hold, and keeps the memory.
         let memory = unsafe { shared.as_ref() };
-        if memory.frees_at_passive_level {
+        if memory.drop_handler.is_some() {
             memory.is_closed.store(true, Ordering::Relaxed);
-            // SAFETY: nobody else has the memory.
+            // SAFETY: nobody else has the handler.
             unsafe { Self::hand_to_reaper(shared) };
         } else {
             // SAFETY: as above.
-            unsafe { Self::free(shared) };
+            unsafe { Self::end(shared) };
         }
     }
 
+    /// Drops the handler, and lets the registration end.
+    ///
     /// # Safety
     ///
-    /// As for [`Reaper::push`](crate::reaper::Reaper::push).
+    /// The last hold was given up for this, its weak hold was not. If there is something to be dropped, the IRQL
+    /// is `PASSIVE_LEVEL`.
+    unsafe fn end(shared: NonNull<Self>) {
+        // SAFETY: the weak hold keeps the memory.
+        let (drop_handler, core) = unsafe { (shared.as_ref().drop_handler, shared.as_ref().core) };
+        if let Some(drop_handler) = drop_handler {
+            // SAFETY: it is the function for this memory, whose handler nobody uses any more.
+            unsafe { drop_handler(shared) };
+        }
+        // SAFETY: the weak hold of all holds ends here.
+        unsafe { Self::release_weakly(shared) };
+        // SAFETY: the registration waits for this very call, which is the socket's only one.
+        unsafe { Core::release(core) };
+    }
+
+    /// Gives up a weak hold; the last one frees the memory. IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a weak hold, and does not use the memory any more.
+    pub(super) unsafe fn release_weakly(shared: NonNull<Self>) {
+        // SAFETY: the caller's weak hold keeps the memory until the next step.
+        let counts = unsafe { &(*shared.as_ptr()).counts };
+        if counts.release_weakly() {
+            // SAFETY: nobody else has the memory.
+            let free = unsafe { shared.as_ref() }.free;
+            // SAFETY: it is the function for this memory, of which nothing is used any more.
+            unsafe { free(shared) };
+        }
+    }
+
+    /// Has the reaper close a socket that was delivered, or free one that is closed.
+    ///
+    /// # Safety
+    ///
+    /// The socket was delivered, and its last use is given up for this; or its last hold was given up.
     unsafe fn hand_to_reaper(shared: NonNull<Self>) {
         // SAFETY: the caller's promise; the socket's memory keeps its registration.
         let core = unsafe { shared.as_ref() }.core;
-        // The socket may be gone before the push returns, and this keeps the reaper until then.
-        // SAFETY: as above.
-        unsafe { core.as_ref() }.retain();
-        // SAFETY: the caller's promise.
-        unsafe { core.as_ref().reaper().push(shared) };
-        // SAFETY: the hold was taken above.
-        unsafe { Core::release(core) };
+        // SAFETY: the memory is there.
+        let job = unsafe { &raw mut (*shared.as_ptr()).job };
+        // SAFETY: derived from a pointer that is not null.
+        let job = unsafe { NonNull::new_unchecked(job) };
+        // SAFETY: the registration is kept by the memory, which was given up for this.
+        unsafe { Core::hand_to_reaper(core, job) };
     }
 
     /// Ends a use, where the close must not begin in this thread: the reaper begins it.
@@ -120,52 +153,35 @@ impl Shared {
     /// As for [`end_use`](Self::end_use).
     pub(crate) unsafe fn end_use_elsewhere(shared: NonNull<Self>) {
         // SAFETY: the use keeps the memory until the next step.
-        let uses = unsafe { &(*shared.as_ptr()).uses };
-        let leave = |uses: usize| if uses == 1 { None } else { Some(uses - 1) };
-        if uses.fetch_update(Ordering::AcqRel, Ordering::Relaxed, leave).is_err() {
+        let counts = unsafe { &(*shared.as_ptr()).counts };
+        if counts.end_use_unless_last() {
             // SAFETY: the last use is given up for this.
             unsafe { Self::hand_to_reaper(shared) };
         }
     }
 
-    /// # Safety
-    ///
-    /// The last hold was given up, and nobody else has the memory.
-    unsafe fn free(shared: NonNull<Self>) {
-        // SAFETY: the caller's promise.
-        let (free, core) = unsafe { (shared.as_ref().free, shared.as_ref().core) };
-        // SAFETY: it is the function for this memory, of which nothing is used any more.
-        unsafe { free(shared) };
-        // SAFETY: the registration waits for this very call, which is the socket's only one.
-        unsafe { Core::release(core) };
-    }
-
-    /// For the reaper: closes a socket that arrived when nobody waited for it, or frees one that is closed.
+    /// For the reaper: closes a socket that arrived when nobody waited for it, or ends one that is closed.
     ///
     /// # Safety
     ///
-    /// It was pushed to the reaper, and taken out once.
-    pub(crate) unsafe fn reap(shared: NonNull<Self>) {
-        // SAFETY: it was pushed, and so is still there.
+    /// The job is a socket's that was handed over, and is done once.
+    unsafe fn reap(job: NonNull<Job>) {
+        // SAFETY: the job lies at this offset of its socket's memory.
+        let shared: NonNull<Self> =
+            unsafe { job.byte_sub(core::mem::offset_of!(Self, job)) }.cast();
+        // SAFETY: it was handed over, and so is still there.
         if unsafe { shared.as_ref() }.is_closed.load(Ordering::Relaxed) {
-            // SAFETY: `release` gave the memory up for this.
-            unsafe { Self::free(shared) };
+            // SAFETY: `release` gave the last hold up for this, and the reaper runs at PASSIVE_LEVEL.
+            unsafe { Self::end(shared) };
         } else {
-            // SAFETY: who pushed it gave up its use for this.
+            // SAFETY: who handed it over gave up its use for this.
             unsafe { Self::end_use(shared) };
         }
     }
 
     /// One more use of a socket that is in use.
     pub(crate) fn begin_use(&self) {
-        self.uses.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// A use of the socket, if it was delivered and its close has not begun.
-    pub(crate) fn try_begin_use(&self) -> Option<NonNull<WSK_SOCKET>> {
-        let socket = NonNull::new(self.socket())?;
-        let begin = |uses: usize| if uses == 0 { None } else { Some(uses + 1) };
-        self.uses.fetch_update(Ordering::Acquire, Ordering::Relaxed, begin).ok().map(|_| socket)
+        self.counts.begin_use();
     }
 
     /// Ends a use; the last one begins the close. IRQL: <= `DISPATCH_LEVEL`.
@@ -175,10 +191,10 @@ impl Shared {
     /// The caller has a use, of a socket that was delivered, and makes no call to it any more.
     pub(crate) unsafe fn end_use(shared: NonNull<Self>) {
         // SAFETY: the use keeps the memory until the next step.
-        let uses = unsafe { &(*shared.as_ptr()).uses };
-        // What was called through other uses has returned before the close begins (INV-45).
-        if uses.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // SAFETY: no use is left, and so no call is executing or follows; the uses' hold is the close's.
+        let counts = unsafe { &(*shared.as_ptr()).counts };
+        if counts.end_use() {
+            // SAFETY: no use is left, and so no call is executing or follows (INV-45); the uses' hold is the
+            // close's.
             unsafe { begin_close(shared) };
         }
     }
@@ -186,7 +202,7 @@ impl Shared {
     /// Whether nothing is being sent, and there is one use of the socket, which is the caller's: nobody else can
     /// begin anything.
     pub(super) fn is_quiet(&self) -> bool {
-        self.uses.load(Ordering::Acquire) == 1 && self.sends.load(Ordering::Acquire) == 0
+        self.counts.is_only_use() && self.sends.load(Ordering::Acquire) == 0
     }
 
     /// Counts a request that sends, until [`Sending::end`].
@@ -222,6 +238,7 @@ impl Shared {
     }
 
     /// Remembers that the socket no longer works (INV-42).
+    #[inline]
     pub(crate) fn note_death(&self) {
         self.dead.store(true, Ordering::Relaxed);
     }
@@ -266,6 +283,19 @@ impl Sending {
     }
 }
 
+/// Drops the handler in a socket's memory.
+///
+/// # Safety
+///
+/// It is the beginning of a `Memory<H>` of [`NewSocket::allocate`], whose handler nobody uses any more.
+unsafe fn drop_handler<H>(shared: NonNull<Shared>) {
+    // Only this part: the rest is shared with weak holds.
+    // SAFETY: the caller's promise.
+    let handler = unsafe { &raw mut (*shared.cast::<Memory<H>>().as_ptr()).handler };
+    // SAFETY: as above; a `ManuallyDrop` is laid out as what is in it.
+    unsafe { handler.cast::<H>().drop_in_place() };
+}
+
 /// Frees a socket's memory.
 ///
 /// # Safety
@@ -292,23 +322,25 @@ impl NewSocket {
         family: ADDRESS_FAMILY,
         handler: H,
     ) -> Result<Self> {
-        let shared = Shared {
-            close: Operation::new(),
-            holds: AtomicUsize::new(1),
-            uses: AtomicUsize::new(1),
-            socket: AtomicPtr::new(ptr::null_mut()),
-            dead: AtomicBool::new(false),
-            sends: AtomicUsize::new(0),
-            requests: Cache::new(),
-            core: NonNull::from(core),
-            category,
-            family,
-            free: free::<H>,
-            frees_at_passive_level: core::mem::needs_drop::<H>(),
-            next_reaped: AtomicPtr::new(ptr::null_mut()),
-            is_closed: AtomicBool::new(false),
-        };
-        let memory = PoolBox::new(Memory { shared, handler })?;
+        // If there is no memory, the handler is still the closure's.
+        let memory = PoolBox::new_with(|| Memory {
+            shared: Shared {
+                close: Operation::new(),
+                counts: Counts::new(),
+                socket: AtomicPtr::new(ptr::null_mut()),
+                dead: AtomicBool::new(false),
+                sends: AtomicUsize::new(0),
+                requests: Cache::new(),
+                core: NonNull::from(core),
+                category,
+                family,
+                drop_handler: if needs_drop::<H>() { Some(drop_handler::<H>) } else { None },
+                free: free::<H>,
+                job: Job::new(Shared::reap),
+                is_closed: AtomicBool::new(false),
+            },
+            handler: ManuallyDrop::new(handler),
+        })?;
         core.retain();
         // SAFETY: it stays in this allocation, which is nonpaged.
         unsafe { memory.shared.close.initialise() };

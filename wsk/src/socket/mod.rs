@@ -58,17 +58,23 @@
 //! ```
 
 mod accept;
+mod addresses;
 mod builder;
 mod category;
 mod closing;
 mod connection;
 mod control;
+mod counts;
 mod create;
 mod datagram;
 mod enabling;
 mod handle;
+mod inspected;
+mod listen;
 mod memory;
+mod options;
 mod state;
+mod weak;
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -81,15 +87,17 @@ use crate::address::Storage;
 use crate::operation::Payload;
 use crate::status::{Result, known};
 
+pub use self::addresses::{LocalAddressIter, LocalAddresses};
 pub use self::builder::{Builder, Family, Protocol};
 pub use self::category::{
     Accepts, Basic, Binds, Category, Connection, Connects, Datagram, Listen, Stream,
 };
 pub(crate) use self::connection::Slot;
 pub(crate) use self::enabling::callbacks;
-pub(crate) use self::handle::Handle;
+pub(crate) use self::handle::{Handle, remote};
 pub(crate) use self::memory::{Memory, NewSocket, Sending, Shared};
 pub use self::state::{Bound, Connected, Listening, Silent, State, Unbound};
+pub(crate) use self::weak::{Use, Weak};
 
 use self::handle::local;
 use self::memory::Memory as SocketMemory;

@@ -39,6 +39,10 @@ impl Bound {
     pub(super) const NEW: Self = Self(());
 }
 
+impl Listening {
+    pub(super) const NEW: Self = Self { accepting: None };
+}
+
 impl Connected {
     pub(super) const NEW: Self = Self(());
 }

@@ -3,10 +3,9 @@
 use core::cell::UnsafeCell;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
-use atomic_waker::AtomicWaker;
 use wsk_sys::{
     FALSE, KDPC, KTIMER, KeCancelTimer, KeFlushQueuedDpcs, KeInitializeDpc, KeInitializeTimer,
     KeSetTimer, LARGE_INTEGER, PVOID,
@@ -15,6 +14,7 @@ use wsk_sys::{
 use crate::irql::Passive;
 use crate::pool::PoolArc;
 use crate::status::Result;
+use crate::sync::SpinLock;
 
 /// Whether a timer was ever set, and its deferred procedure call may still run.
 static USED: AtomicBool = AtomicBool::new(false);
@@ -23,8 +23,14 @@ static USED: AtomicBool = AtomicBool::new(false);
 pub(super) struct Shared {
     timer: UnsafeCell<KTIMER>,
     dpc: UnsafeCell<KDPC>,
-    has_expired: AtomicBool,
-    waker: AtomicWaker,
+    progress: SpinLock<Progress>,
+}
+
+/// How far a timer is.
+enum Progress {
+    /// Who waits is woken when it expires.
+    Waiting(Option<Waker>),
+    Expired,
 }
 
 // SAFETY: the timer and the call are used by the kernel's functions, which synchronise; the rest is shared.
@@ -51,15 +57,12 @@ impl Timer {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     pub(crate) fn new() -> Result<Self> {
-        // SAFETY: a timer is numbers and pointers, for which zero is a value; it is initialised below.
-        let timer = unsafe { core::mem::zeroed() };
-        // SAFETY: the same holds for a deferred procedure call.
-        let dpc = unsafe { core::mem::zeroed() };
-        let shared = PoolArc::new(Shared {
-            timer: UnsafeCell::new(timer),
-            dpc: UnsafeCell::new(dpc),
-            has_expired: AtomicBool::new(false),
-            waker: AtomicWaker::new(),
+        let shared = PoolArc::new_with(|| Shared {
+            // SAFETY: a timer is numbers and pointers, for which zero is a value; it is initialised below.
+            timer: UnsafeCell::new(unsafe { core::mem::zeroed() }),
+            // SAFETY: the same holds for a deferred procedure call.
+            dpc: UnsafeCell::new(unsafe { core::mem::zeroed() }),
+            progress: SpinLock::new(Progress::Waiting(None)),
         })?;
         // SAFETY: it is where it stays until the last share is given up.
         unsafe { KeInitializeTimer(shared.timer.get()) };
@@ -95,30 +98,27 @@ impl Timer {
             *self = Self::new()?;
         }
         USED.store(true, Ordering::Relaxed);
-        self.shared.has_expired.store(false, Ordering::Relaxed);
+        drop(self.shared.advance(Progress::Waiting(None)));
         // The call's own share: given up when it runs, or when it never will.
         self.call = self.shared.clone().into_raw();
-        let ticks = duration.as_nanos().div_ceil(100);
-        // Negative is relative. The longest is some 29,000 years.
-        let due = i64::try_from(ticks).map_or(i64::MIN + 1, |ticks| -ticks);
+        // Negative is relative.
+        let due = LARGE_INTEGER { QuadPart: -ticks(duration) };
         let (timer, dpc) = (self.shared.timer.get(), self.shared.dpc.get());
         // SAFETY: both are initialised, are neither set nor queued, and stay.
-        unsafe { KeSetTimer(timer, LARGE_INTEGER { QuadPart: due }, dpc) };
+        unsafe { KeSetTimer(timer, due, dpc) };
         Ok(())
     }
 
-    /// Whether no call is to come: the memory is this timer's alone, but for what a call that has told of its
-    /// end does last.
+    /// Whether no call is to come: nobody sets or reads the progress but this timer.
     fn is_idle(&mut self) -> bool {
-        if self.shared.has_expired.load(Ordering::Acquire) {
+        if let Progress::Expired = *self.shared.progress.lock() {
             self.call = ptr::null();
         }
         self.call.is_null()
     }
 
     fn stop(&mut self) {
-        // It would keep the memory of a task that may have ended.
-        drop(self.shared.waker.take());
+        self.shared.forget_waker();
         if self.is_idle() {
             return;
         }
@@ -134,13 +134,34 @@ impl Timer {
 
     /// Whether a timer that was set has expired.
     pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
-        // Registered before the look: what expires between the two wakes.
-        self.shared.waker.register(context.waker());
-        if self.shared.has_expired.load(Ordering::Acquire) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
+        // Made, and dropped, without the lock: a waker is anybody's code.
+        let waker = context.waker().clone();
+        let mut progress = self.shared.progress.lock();
+        if let Progress::Expired = *progress {
+            return Poll::Ready(());
         }
+        let before = core::mem::replace(&mut *progress, Progress::Waiting(Some(waker)));
+        drop(progress);
+        drop(before);
+        Poll::Pending
+    }
+}
+
+impl Shared {
+    /// Goes on, and gives back how far it was: to be dropped without the lock.
+    fn advance(&self, progress: Progress) -> Progress {
+        core::mem::replace(&mut *self.progress.lock(), progress)
+    }
+
+    /// A timer that nobody waits for does not keep the memory of a task.
+    fn forget_waker(&self) {
+        let mut progress = self.progress.lock();
+        let waker = match &mut *progress {
+            Progress::Waiting(waker) => waker.take(),
+            Progress::Expired => None,
+        };
+        drop(progress);
+        drop(waker);
     }
 }
 
@@ -154,9 +175,23 @@ impl Drop for Timer {
 unsafe extern "C" fn expired(_dpc: *mut KDPC, context: PVOID, _first: PVOID, _second: PVOID) {
     // SAFETY: `start` left a share for this, once for each time.
     let shared = unsafe { PoolArc::from_raw(context.cast_const().cast::<Shared>()) };
-    // From here on the timer may be set again, whose waiter may be woken below for nothing.
-    shared.has_expired.store(true, Ordering::Release);
-    shared.waker.wake();
+    // From here on the timer may be set again.
+    let before = shared.advance(Progress::Expired);
+    // Not while the lock is held: a waker is anybody's code.
+    if let Progress::Waiting(Some(waker)) = before {
+        waker.wake();
+    }
+}
+
+/// The system's units of time, 100 ns each, rounded up. The most are some 29,000 years.
+///
+/// Not by way of a number of 128 bits: its division is a function that a driver for arm64 cannot be linked
+/// with.
+fn ticks(duration: Duration) -> i64 {
+    const PER_SECOND: i64 = 10_000_000;
+    let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    let rest = i64::from(duration.subsec_nanos().div_ceil(100));
+    seconds.saturating_mul(PER_SECOND).saturating_add(rest)
 }
 
 /// Waits until no deferred procedure call of a timer's runs any more (INV-18). No timer is set.
@@ -164,5 +199,19 @@ pub(crate) fn flush(_passive: Passive) {
     if USED.load(Ordering::Relaxed) {
         // SAFETY: the token says PASSIVE_LEVEL.
         unsafe { KeFlushQueuedDpcs() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_rounded_up_and_end_somewhere() {
+        assert_eq!(ticks(Duration::ZERO), 0);
+        assert_eq!(ticks(Duration::from_nanos(1)), 1);
+        assert_eq!(ticks(Duration::from_nanos(1_000_000_100)), 10_000_001);
+        assert_eq!(ticks(Duration::from_nanos(1_999_999_999)), 20_000_000);
+        assert_eq!(ticks(Duration::MAX), i64::MAX);
     }
 }

@@ -1,18 +1,14 @@
 //! Events of connections.
 
-use std::ptr;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use wsk::events::{
-    ConnectionEvents, ConnectionTable, Data, EventMask, Handler, Level, Receipt, RetainedData,
-};
-use wsk_sys::*;
+use wsk::events::{ConnectionEvents, Data, Level, Receipt, RetainedData};
+use wsk::socket::{ConnectionSocket, Family, ListenSocket};
+use wsk::{Buffer, Provider, Result};
 
-use crate::raw::{
-    Client, PoolBuffer, accept, bind, close, connect, disconnect, receive, send, socket_of,
-};
-use crate::support::{Enabling, Signal, enable, everywhere};
+use crate::host::{buffer, join, poll_times};
+use crate::support::{LOCAL, Signal, connect, everywhere};
 
 /// What a handler does with data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,7 +22,7 @@ enum Way {
 }
 
 #[derive(Default)]
-struct Recorder {
+struct Record {
     way: Mutex<Way>,
     received: Mutex<Vec<u8>>,
     kept: Mutex<Vec<RetainedData>>,
@@ -37,253 +33,246 @@ struct Recorder {
     signal: Signal,
 }
 
+impl Record {
+    fn received(&self) -> Vec<u8> {
+        self.received.lock().unwrap().clone()
+    }
+}
+
+struct Recorder(Arc<Record>);
+
 #[wsk::events]
 impl ConnectionEvents for Recorder {
     fn receive(&self, data: Data<'_>) -> Receipt {
+        let record = &self.0;
         let mut bytes = vec![0; data.len()];
         assert_eq!(data.copy_to(&mut bytes).unwrap(), data.len());
         assert!(!data.is_empty());
         let pieces: usize = data.chunks().map(|chunk| chunk.unwrap().len()).sum();
         assert_eq!(pieces, data.len());
-        let way = *self.way.lock().unwrap();
+        let way = *record.way.lock().unwrap();
         let (taken, receipt) = match way {
             Way::Take => (bytes.len(), Receipt::All),
             Way::Sip => (1, Receipt::Partial(1)),
             Way::Refuse => (0, Receipt::Refused),
             Way::Keep => {
                 let kept = data.retain().unwrap();
-                self.kept.lock().unwrap().push(kept);
+                record.kept.lock().unwrap().push(kept);
                 // It does not matter what is said about it.
                 (0, Receipt::Refused)
             }
         };
-        self.received.lock().unwrap().extend(&bytes[..taken]);
-        self.events.fetch_add(1, Ordering::SeqCst);
-        self.signal.set();
+        record.received.lock().unwrap().extend(&bytes[..taken]);
+        record.events.fetch_add(1, Ordering::SeqCst);
+        record.signal.set();
         receipt
     }
 
     fn disconnected(&self, abortive: bool, _level: Level) {
-        self.ends.lock().unwrap().push(abortive);
-        self.signal.set();
+        self.0.ends.lock().unwrap().push(abortive);
+        self.0.signal.set();
     }
 
     fn send_backlog(&self, ideal: usize) {
-        self.backlog.store(ideal, Ordering::SeqCst);
-        self.signal.set();
+        self.0.backlog.store(ideal, Ordering::SeqCst);
+        self.0.signal.set();
     }
 
     fn dead(&self) {
-        self.deaths.fetch_add(1, Ordering::SeqCst);
-        self.signal.set();
+        self.0.deaths.fetch_add(1, Ordering::SeqCst);
+        self.0.signal.set();
     }
 }
-
-const ALL: EventMask =
-    EventMask::RECEIVE.union(EventMask::DISCONNECT).union(EventMask::SEND_BACKLOG);
 
 /// A connection with a recorder, and its peer without.
 struct Pair {
-    listener: PWSK_SOCKET,
-    socket: PWSK_SOCKET,
-    peer: PWSK_SOCKET,
-    context: PVOID,
+    socket: ConnectionSocket<Recorder>,
+    peer: ConnectionSocket,
+    record: Arc<Record>,
 }
 
 impl Pair {
-    fn new(client: &Client, enabling: Enabling, way: Way) -> Self {
-        let (listener, address) = client.listener(ptr::null_mut(), accepts_nobody());
-        let handler = Handler::new(Recorder { way: Mutex::new(way), ..Recorder::default() });
-        let context = handler.unwrap().into_raw();
-        let table: *const WSK_CLIENT_CONNECTION_DISPATCH = Recorder::TABLE;
-        let socket = client.socket_with(WSK_FLAG_CONNECTION_SOCKET, context, table.cast());
-        // SAFETY: the socket was created with the context, and is closed by `end`.
-        unsafe { Handler::<Recorder>::attach(context, socket) };
-        bind(socket, ([127, 0, 0, 1], 0)).succeed();
-        connect(socket, address).succeed();
-        enable(socket, ALL, enabling);
-        // The peer's callbacks are static, too, if they are: it has its own.
-        let idle = Handler::new(Recorder::default()).unwrap();
-        let peer_context = idle.into_raw();
-        let peer = accept(listener, peer_context, table).succeed();
-        let pair = Self { listener, socket, peer: socket_of(peer), context };
-        // SAFETY: as above.
-        unsafe { Handler::<Recorder>::attach(peer_context, pair.peer) };
-        PEERS.with(|peers| peers.borrow_mut().push(peer_context));
-        pair
+    async fn new(wsk: &Provider, way: Way) -> Result<Self> {
+        let mut listener = ListenSocket::builder(wsk, Family::INET).bind(LOCAL).await?;
+        let address = listener.local_addr().await?;
+        let record = Arc::new(Record { way: Mutex::new(way), ..Record::default() });
+        let socket = connect(wsk, address, Recorder(Arc::clone(&record))).await?;
+        let (peer, _) = listener.accept().await?;
+        Ok(Self { socket, peer, record })
     }
 
-    fn send(&self, bytes: &[u8]) {
-        let buffer = PoolBuffer::with(bytes);
-        assert_eq!(send(self.peer, &buffer).succeed(), bytes.len());
+    async fn send(&self, bytes: &[u8]) -> Result<()> {
+        self.peer.send_all(buffer(bytes)?).await.into_result().map(drop)
     }
-
-    fn recorder<'a>(&self) -> &'a Recorder {
-        // SAFETY: the context stays until `end`, after which no test uses it.
-        unsafe { Handler::<Recorder>::value(self.context) }
-    }
-
-    fn received(&self) -> Vec<u8> {
-        self.recorder().received.lock().unwrap().clone()
-    }
-
-    /// Closes everything, and takes the handlers back.
-    fn end(self) {
-        for socket in [self.socket, self.peer, self.listener] {
-            close(socket);
-        }
-        // SAFETY: the sockets are closed, and nothing is retained.
-        unsafe { drop(Handler::<Recorder>::from_raw(self.context)) };
-        let peer = PEERS.with(|peers| peers.borrow_mut().pop().unwrap());
-        // SAFETY: as above.
-        unsafe { drop(Handler::<Recorder>::from_raw(peer)) };
-    }
-}
-
-thread_local! {
-    static PEERS: std::cell::RefCell<Vec<PVOID>> = const { std::cell::RefCell::new(Vec::new()) };
-}
-
-/// The table of a listener whose connections are accepted by requests.
-fn accepts_nobody() -> *const WSK_CLIENT_LISTEN_DISPATCH {
-    ptr::null()
 }
 
 #[test]
 fn data_is_taken_and_ends() {
-    everywhere(ALL, |client, enabling| {
-        let pair = Pair::new(client, enabling, Way::Take);
-        pair.send(b"hello, ");
-        pair.send(b"events");
-        disconnect(pair.peer).succeed();
-        let recorder = pair.recorder();
-        recorder.signal.wait_until(|| !recorder.ends.lock().unwrap().is_empty());
-        assert_eq!(pair.received(), b"hello, events");
-        assert_eq!(*recorder.ends.lock().unwrap(), [false]);
-        pair.end();
+    everywhere(async |_, wsk| {
+        let pair = Pair::new(&wsk, Way::Take).await?;
+        pair.send(b"hello, ").await?;
+        pair.send(b"events").await?;
+        pair.peer.shutdown().await?;
+        let record = &pair.record;
+        record.signal.wait_until(|| !record.ends.lock().unwrap().is_empty()).await;
+        assert_eq!(record.received(), b"hello, events");
+        assert_eq!(*record.ends.lock().unwrap(), [false]);
+        Ok(())
     });
 }
 
+/// A connection that is closed without having been shut down is lost to its peer (INV-49).
 #[test]
 fn a_lost_connection_is_told() {
-    everywhere(ALL, |client, enabling| {
-        let pair = Pair::new(client, enabling, Way::Take);
-        let flags = WSK_FLAG_ABORTIVE;
-        let none = ptr::null_mut();
-        let abort = crate::raw::call(|irp| {
-            // SAFETY: the socket is connected.
-            unsafe {
-                crate::raw::connection(pair.peer).WskDisconnect.unwrap()(
-                    pair.peer, none, flags, irp,
-                )
-            }
-        });
-        abort.succeed();
-        let recorder = pair.recorder();
-        recorder.signal.wait_until(|| !recorder.ends.lock().unwrap().is_empty());
-        assert_eq!(*recorder.ends.lock().unwrap(), [true]);
-        pair.end();
+    everywhere(async |_, wsk| {
+        let Pair { socket: _socket, peer, record } = Pair::new(&wsk, Way::Take).await?;
+        drop(peer);
+        record.signal.wait_until(|| !record.ends.lock().unwrap().is_empty()).await;
+        assert_eq!(*record.ends.lock().unwrap(), [true]);
+        Ok(())
     });
 }
 
-/// What a callback leaves is received by the next request, after which callbacks go on.
+/// What a callback leaves is received by the next request, after which callbacks go on (INV-56).
 #[test]
 fn data_that_is_left_is_received_and_events_go_on() {
     for way in [Way::Sip, Way::Refuse] {
-        everywhere(ALL, |client, enabling| {
-            let pair = Pair::new(client, enabling, way);
-            let recorder = pair.recorder();
-            pair.send(b"abc");
-            recorder.signal.wait_until(|| recorder.events.load(Ordering::SeqCst) == 1);
-            let taken = pair.received().len();
-            *recorder.way.lock().unwrap() = Way::Take;
+        everywhere(async |_, wsk| {
+            let pair = Pair::new(&wsk, way).await?;
+            let record = &pair.record;
+            pair.send(b"abc").await?;
+            record.signal.wait_until(|| record.events.load(Ordering::SeqCst) == 1).await;
+            let taken = record.received().len();
+            *record.way.lock().unwrap() = Way::Take;
             // The next bytes are the request's; what that leaves comes by events again.
-            let buffer = PoolBuffer::new(3);
-            let requested = receive(pair.socket, &buffer, 0).succeed();
-            assert_eq!(buffer.read(requested), b"abc"[taken..taken + requested]);
-            recorder.signal.wait_until(|| pair.received().len() + requested == 3);
-            pair.send(b"def");
-            recorder.signal.wait_until(|| pair.received().ends_with(b"def"));
-            drop(buffer);
-            pair.end();
+            let (requested, filled) = pair.socket.receive(Buffer::new(3)?).await.into_result()?;
+            assert_eq!(filled[..requested], b"abc"[taken..taken + requested]);
+            record.signal.wait_until(|| record.received().len() + requested == 3).await;
+            pair.send(b"def").await?;
+            record.signal.wait_until(|| record.received().ends_with(b"def")).await;
+            Ok(())
         });
     }
 }
 
+/// A receive of no bytes takes none, and lets callbacks go on (INV-56).
+#[test]
+fn an_empty_receive_resumes_events() {
+    for way in [Way::Sip, Way::Refuse] {
+        everywhere(async |host, wsk| {
+            let pair = Pair::new(&wsk, way).await?;
+            let record = &pair.record;
+            pair.send(b"abc").await?;
+            record.signal.wait_until(|| record.events.load(Ordering::SeqCst) == 1).await;
+            pair.send(b"def").await?;
+            host.settle();
+            assert_eq!(record.events.load(Ordering::SeqCst), 1, "events have not paused");
+            *record.way.lock().unwrap() = Way::Take;
+            let (received, _) = pair.socket.receive(Buffer::empty()).await.into_result()?;
+            assert_eq!(received, 0);
+            record.signal.wait_until(|| record.received() == b"abcdef").await;
+            Ok(())
+        });
+    }
+}
+
+/// What is retained stays readable, and holds up the close (INV-47).
 #[test]
 fn data_is_retained_and_released_later() {
-    everywhere(ALL, |client, enabling| {
-        let pair = Pair::new(client, enabling, Way::Keep);
-        let recorder = pair.recorder();
-        pair.send(b"kept");
-        pair.send(b", too");
+    everywhere(async |host, wsk| {
+        let pair = Pair::new(&wsk, Way::Keep).await?;
+        pair.send(b"kept").await?;
+        pair.send(b", too").await?;
+        let Pair { socket, peer: _peer, record } = pair;
         let kept = || {
-            let kept = recorder.kept.lock().unwrap();
+            let kept = record.kept.lock().unwrap();
             let chunks = kept.iter().flat_map(RetainedData::chunks);
             chunks.flat_map(|chunk| chunk.unwrap().to_vec()).collect::<Vec<u8>>()
         };
-        recorder.signal.wait_until(|| kept().len() == 9);
+        record.signal.wait_until(|| kept().len() == 9).await;
+        let mut closing = Box::pin(socket.close());
+        assert!(poll_times(&mut closing, 1).await.is_none());
+        host.settle();
+        assert!(poll_times(&mut closing, 1).await.is_none());
         assert_eq!(kept(), b"kept, too");
-        // SAFETY: the context is this type's.
-        assert!(unsafe { Handler::<Recorder>::retained(pair.context) } > 0);
-        let all = std::mem::take(&mut *recorder.kept.lock().unwrap());
+        let mut all = std::mem::take(&mut *record.kept.lock().unwrap());
+        let last = all.pop();
         drop(all);
-        // SAFETY: as above.
-        assert_eq!(unsafe { Handler::<Recorder>::retained(pair.context) }, 0);
-        pair.end();
+        assert!(poll_times(&mut closing, 1).await.is_none());
+        drop(last);
+        closing.await;
+        Ok(())
     });
 }
 
 /// Callbacks race with requests in flight: every byte goes to the one or the other, in order.
 #[test]
 fn events_race_with_requests() {
-    everywhere(ALL, |client, enabling| {
-        let pair = Pair::new(client, enabling, Way::Take);
-        let recorder = pair.recorder();
-        let buffers: Vec<PoolBuffer> = (0..5).map(|_| PoolBuffer::new(4)).collect();
-        let requests: Vec<_> =
-            buffers.iter().map(|buffer| receive(pair.socket, buffer, 0)).collect();
-        for _ in 0..10 {
-            pair.send(&[7; 10]);
-        }
-        disconnect(pair.peer).succeed();
-        let requested: usize = requests.into_iter().map(crate::raw::Request::succeed).sum();
-        recorder.signal.wait_until(|| !recorder.ends.lock().unwrap().is_empty());
-        assert_eq!(requested + pair.received().len(), 100);
-        drop(buffers);
-        pair.end();
+    everywhere(async |_, wsk| {
+        let pair = Pair::new(&wsk, Way::Take).await?;
+        let record = &pair.record;
+        let requests = async {
+            let mut requested = 0;
+            for _ in 0..5 {
+                requested += pair.socket.receive(Buffer::new(4)?).await.into_result()?.0;
+            }
+            Ok::<usize, wsk::Error>(requested)
+        };
+        let sends = async {
+            for _ in 0..10 {
+                pair.send(&[7; 10]).await?;
+            }
+            pair.peer.shutdown().await
+        };
+        let (requested, sent) = join(requests, sends).await;
+        sent?;
+        let requested = requested?;
+        record.signal.wait_until(|| !record.ends.lock().unwrap().is_empty()).await;
+        assert_eq!(requested + record.received().len(), 100);
+        Ok(())
     });
 }
 
 #[test]
 fn a_sender_is_told_how_much_is_ideal() {
-    everywhere(ALL, |client, enabling| {
-        let pair = Pair::new(client, enabling, Way::Take);
-        let recorder = pair.recorder();
-        // SAFETY: the peer's context is this type's, and its socket is open.
-        let context = PEERS.with(|peers| *peers.borrow().last().unwrap());
-        // SAFETY: as above.
-        let peer = unsafe { Handler::<Recorder>::value(context) };
-        enable(pair.peer, ALL, enabling);
+    everywhere(async |_, wsk| {
+        let pair = Pair::new(&wsk, Way::Take).await?;
         let chunk = vec![7; 16 << 10];
-        for _ in 0..8 {
-            pair.send(&chunk);
-        }
-        peer.signal.wait_until(|| peer.backlog.load(Ordering::SeqCst) > 0);
-        recorder.signal.wait_until(|| pair.received().len() == 8 * chunk.len());
-        pair.end();
+        let sends = async {
+            for _ in 0..8 {
+                pair.socket.send_all(buffer(&chunk)?).await.into_result()?;
+            }
+            pair.socket.shutdown().await
+        };
+        let receives = async {
+            let (mut all, mut buffer) = (0, Buffer::new(64 << 10)?);
+            loop {
+                let received;
+                (received, buffer) = pair.peer.receive(buffer).await.into_result()?;
+                all += received;
+                if received == 0 {
+                    return Ok::<usize, wsk::Error>(all);
+                }
+            }
+        };
+        let (sent, received) = join(sends, receives).await;
+        sent?;
+        assert_eq!(received?, 8 * chunk.len());
+        let record = &pair.record;
+        record.signal.wait_until(|| record.backlog.load(Ordering::SeqCst) > 0).await;
+        Ok(())
     });
 }
 
 #[test]
 fn a_socket_that_is_withdrawn_is_told_once() {
-    everywhere(ALL, |client, enabling| {
-        let pair = Pair::new(client, enabling, Way::Take);
-        let recorder = pair.recorder();
-        client.host.withdraw();
-        recorder.signal.wait_until(|| recorder.deaths.load(Ordering::SeqCst) > 0);
-        client.host.settle();
-        assert_eq!(recorder.deaths.load(Ordering::SeqCst), 1);
-        pair.end();
+    everywhere(async |host, wsk| {
+        let pair = Pair::new(&wsk, Way::Take).await?;
+        host.withdraw();
+        let record = &pair.record;
+        record.signal.wait_until(|| record.deaths.load(Ordering::SeqCst) > 0).await;
+        host.settle();
+        assert_eq!(record.deaths.load(Ordering::SeqCst), 1);
+        Ok(())
     });
 }

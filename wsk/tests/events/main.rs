@@ -1,12 +1,16 @@
-//! Events by `#[wsk::events]`: every callback of every category, enabled dynamically and statically, on
-//! both networks and with many timings.
+//! Events by `#[wsk::events]`: every callback of every category, on both networks and with many timings.
 
-#![allow(clippy::multiple_unsafe_ops_per_block, reason = "raw calls, one after the other")]
+#[path = "../host/support.rs"]
+#[allow(dead_code, reason = "these tests use a part of it")]
+mod host;
 
+// For options that have no type yet.
 #[path = "../../../wsk-host/tests/raw/mod.rs"]
 mod raw;
 
 mod connection;
 mod datagram;
+mod inspect;
 mod listen;
+mod stream;
 mod support;

@@ -1,25 +1,25 @@
 //! Hosts, and waiting for what callbacks do.
 
-use std::cell::UnsafeCell;
-use std::mem::MaybeUninit;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Mutex;
+use std::task::{Poll, Waker};
+use std::time::Duration;
 
-use wsk::events::EventMask;
-use wsk_host::{Config, Timing};
-use wsk_sys::*;
+use wsk::events::Callbacks;
+use wsk::socket::{Connection, ConnectionSocket, Family};
+use wsk::time::timeout;
+use wsk::{Provider, Result};
+use wsk_host::{Config, Host, Timing};
 
-use crate::raw::{Client, set_events};
+use crate::host::on_host;
 
-/// How events are enabled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Enabling {
-    /// Socket by socket.
-    Dynamic,
-    /// For all sockets of the client, from the beginning.
-    Static,
-}
+/// What every socket here is bound to.
+pub(crate) const LOCAL: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
-/// Runs a scenario on both networks, with all timings, with both ways to enable events.
-pub(crate) fn everywhere(mask: EventMask, scenario: impl Fn(&Client, Enabling)) {
+/// Runs a scenario on both networks, with all timings.
+pub(crate) fn everywhere(scenario: impl AsyncFn(&Host, Provider) -> Result<()>) {
     let seeds = if cfg!(miri) { 1 } else { 30 };
     let mut configs: Vec<Config> = [Timing::Inline, Timing::Deferred]
         .into_iter()
@@ -30,59 +30,57 @@ pub(crate) fn everywhere(mask: EventMask, scenario: impl Fn(&Client, Enabling)) 
         configs.extend([Config::real(), Config::real().timing(Timing::Inline)]);
     }
     for config in configs {
-        for enabling in [Enabling::Dynamic, Enabling::Static] {
-            let client = Client::new(config);
-            if enabling == Enabling::Static {
-                assert_eq!(client.set_static_events(mask.bits()), STATUS_SUCCESS);
-            }
-            scenario(&client, enabling);
-            client.end();
-        }
+        let host = Host::new(config);
+        on_host(&host, async |wsk| scenario(&host, wsk).await)
+            .unwrap_or_else(|error| panic!("{config:?}: {error}"));
+        assert_eq!(host.outstanding_allocations(), 0, "{config:?}: not all memory was freed");
     }
 }
 
-/// Enables events of a socket, unless they are static.
-pub(crate) fn enable(socket: PWSK_SOCKET, mask: EventMask, enabling: Enabling) {
-    if enabling == Enabling::Dynamic {
-        assert_eq!(set_events(socket, mask.bits()), STATUS_SUCCESS);
-    }
+/// A connection with a handler for its events.
+pub(crate) async fn connect<H: Callbacks<Connection>>(
+    wsk: &Provider,
+    address: SocketAddr,
+    handler: H,
+) -> Result<ConnectionSocket<H>> {
+    ConnectionSocket::builder(wsk, Family::INET).events(handler).connect(address).await
 }
 
-/// Set by callbacks, and waited for.
-pub(crate) struct Signal(Box<UnsafeCell<KEVENT>>);
-
-// SAFETY: an event is used by the kernel's functions only, which synchronise.
-unsafe impl Send for Signal {}
-// SAFETY: as above.
-unsafe impl Sync for Signal {}
-
-impl Default for Signal {
-    fn default() -> Self {
-        let event = Box::new(UnsafeCell::new(MaybeUninit::<KEVENT>::uninit()));
-        // SAFETY: there is room for an event.
-        unsafe { KeInitializeEvent(event.get().cast(), SynchronizationEvent, FALSE) };
-        // SAFETY: it is initialised.
-        Self(unsafe { Box::from_raw(Box::into_raw(event).cast()) })
-    }
-}
+/// Set by callbacks, and waited for by one task.
+#[derive(Debug, Default)]
+pub(crate) struct Signal(Mutex<Option<Waker>>);
 
 impl Signal {
     pub(crate) fn set(&self) {
-        // SAFETY: it is initialised.
-        unsafe { KeSetEvent(self.0.get(), 0, FALSE) };
+        let waker = self.0.lock().unwrap().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// Waits until something holds, which callbacks change before they set the signal.
-    #[track_caller]
-    pub(crate) fn wait_until(&self, holds: impl Fn() -> bool) {
-        while !holds() {
-            let mut timeout = LARGE_INTEGER { QuadPart: -10 * 10_000_000 };
-            // SAFETY: as above.
-            let status = unsafe {
-                let event = self.0.get().cast();
-                KeWaitForSingleObject(event, Executive, KernelMode, FALSE, &raw mut timeout)
-            };
-            assert_eq!(status, STATUS_SUCCESS, "nothing has happened for ten seconds");
-        }
+    pub(crate) async fn wait_until(&self, holds: impl Fn() -> bool) {
+        let wait = poll_fn(|context| {
+            // Before the look: what changes after it wakes.
+            *self.0.lock().unwrap() = Some(context.waker().clone());
+            if holds() { Poll::Ready(()) } else { Poll::Pending }
+        });
+        timeout(Duration::from_secs(10), wait).await.expect("nothing has happened for ten seconds");
     }
+}
+
+/// Runs a future until another one ends.
+pub(crate) async fn until<T>(
+    end: impl Future<Output = T>,
+    meanwhile: impl Future<Output = ()>,
+) -> T {
+    let (mut end, mut meanwhile) = (pin!(end), pin!(meanwhile));
+    let mut goes_on = true;
+    poll_fn(|context| {
+        if goes_on {
+            goes_on = meanwhile.as_mut().poll(context).is_pending();
+        }
+        end.as_mut().poll(context)
+    })
+    .await
 }

@@ -1,9 +1,10 @@
 //! Memory: none per request once a socket is warm, and an error when there is none.
 
-use wsk::{Buffer, ErrorKind, Provider, Result, TcpListener, TcpStream};
+use wsk::{Buffer, ErrorKind, Provider, TcpListener, TcpStream};
 use wsk_host::{Config, Host, Timing, Windows};
 
-use crate::support::{buffer, join, on_host, pair, receive_all, without_memory};
+use crate::support::{buffer, join, on_host, pair};
+use crate::sweep::conversation;
 
 /// The requests of a warm connection allocate nothing.
 #[test]
@@ -37,17 +38,6 @@ fn a_warm_connection_allocates_nothing() {
     }
 }
 
-/// Everything that a connection does, with every single allocation failing in turn: an error comes back,
-/// and nothing is leaked.
-#[test]
-fn every_allocation_may_fail() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(2)] {
-        let failures = without_memory(Config::default().timing(timing), conversation);
-        // Registration, reaper, provider, waker, three sockets, their requests, buffers: at least.
-        assert!(failures >= 10, "only {failures} allocations were made to fail");
-    }
-}
-
 /// On systems with `ExAllocatePool2`, and on those that have only its predecessor.
 #[test]
 fn either_function_allocates() {
@@ -58,16 +48,17 @@ fn either_function_allocates() {
     }
 }
 
-async fn conversation(wsk: Provider) -> Result<()> {
-    let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
-    let client = TcpStream::connect(&wsk, listener.local_addr().await?).await?;
-    let (server, _) = listener.accept().await?;
-    client.send_all(buffer(b"hello")?).await.into_result()?;
-    client.shutdown().await?;
-    assert_eq!(receive_all(&server).await?, b"hello");
-    client.close().await;
-    listener.close().await;
-    Ok(())
+/// A driver that names no tag of its own has this crate's.
+#[test]
+fn everything_has_the_tag() {
+    let host = Host::new(Config::default());
+    let counted = host.clone();
+    let run = async move |wsk: Provider| {
+        let _pair = pair(&wsk).await?;
+        Ok(counted.outstanding_by_tag())
+    };
+    let tags = on_host(&host, run).unwrap();
+    assert_eq!(tags.into_keys().collect::<Vec<_>>(), [*b"WskR"]);
 }
 
 /// A request that could not be made gives its buffer back, too, and the next one is made.

@@ -3,16 +3,23 @@
 //! A host stops the process when a rule is broken that it can see, and each run ends with an empty pool.
 
 mod accept;
+mod addresses;
 mod allocation;
 mod attribute;
 mod buffers;
+mod clients;
+mod controls;
 mod dropped;
 mod echo;
+mod ioctls;
 #[cfg(not(miri))] // Miri has no network.
+mod names;
+mod options;
 mod real;
 mod registration;
 mod runtime;
 mod support;
+mod sweep;
 mod tcp_buffered;
 mod tcp_connect;
 mod tcp_end;

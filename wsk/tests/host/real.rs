@@ -6,10 +6,10 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use wsk::{Buffer, ErrorKind, Provider, Result, TcpListener, TcpStream};
+use wsk::{Buffer, ErrorKind, Provider, Result, TcpListener, TcpStream, net};
 use wsk_host::{Config, Network, Timing};
 
-use crate::support::{buffer, on, poll_times, receive_all};
+use crate::support::{buffer, on, on_host, poll_times, receive_all};
 
 const SIZE: usize = 1 << 20;
 
@@ -161,4 +161,87 @@ fn connections_wait_for_an_accept_and_an_accept_for_connections() {
             Ok(())
         })
     });
+}
+
+/// The machine's own names, as `std` sees them.
+#[test]
+fn names_are_the_machines() {
+    use std::net::{SocketAddr, ToSocketAddrs};
+
+    use wsk::flags::NameInfoFlags;
+    use wsk::resolve::{Hints, Service};
+
+    real(async |wsk| {
+        let expected: Vec<SocketAddr> = ("localhost", 80).to_socket_addrs().unwrap().collect();
+        let found: Vec<SocketAddr> = net::lookup_host(&wsk, ("localhost", 80)).await?.collect();
+        for address in expected {
+            assert!(found.contains(&address), "{found:?} and not {address}");
+        }
+        let list = wsk.resolve("127.0.0.1", "7", Hints::stream()).await?;
+        assert!(list.addresses().eq([(Ipv4Addr::LOCALHOST, 7).into()]));
+        // `.invalid` is reserved for names that do not exist.
+        let error = wsk.resolve("name.invalid", Service::None, Hints::stream()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+
+        let numeric = NameInfoFlags::NUMERIC_HOST | NameInfoFlags::NUMERIC_SERVICE;
+        let names = wsk.name_of((Ipv4Addr::LOCALHOST, 7), numeric).await?;
+        assert_eq!(
+            (names.host().to_string(), names.service().unwrap().to_string()),
+            ("127.0.0.1".to_owned(), "7".to_owned())
+        );
+        let names = wsk.name_of((Ipv4Addr::LOCALHOST, 80), NameInfoFlags::empty()).await?;
+        assert!(!names.host().units().is_empty());
+        Ok(())
+    });
+}
+
+#[test]
+fn a_server_of_std_is_found_by_its_name() {
+    real(async |wsk| {
+        let listener = std_listener();
+        let port = listener.local_addr().unwrap().port();
+        let stream = net::connect_host(&wsk, ("localhost", port)).await?;
+        let (mut peer, address) = listener.accept().unwrap();
+        assert_eq!(stream.local_addr().await?, address);
+        peer.write_all(b"hello").unwrap();
+        drop(peer);
+        assert_eq!(receive_all(&stream).await?, b"hello");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_name_of_another_machine_is_not_listened_at() {
+    use wsk_host::Host;
+
+    for timing in [Timing::Inline, Timing::Deferred] {
+        let host = Host::new(Config { network: Network::Real, timing, ..Config::default() });
+        // An address that is reserved for documentation.
+        host.add_name("other.example", [192, 0, 2, 1]);
+        let error = on_host(&host, async |wsk| {
+            Ok(net::listen_host(&wsk, "other.example:0").await.unwrap_err())
+        });
+        assert_eq!(error.unwrap().kind(), ErrorKind::AddrNotAvailable);
+        host.add_name("this.example", [127, 0, 0, 1]);
+        on_host(&host, async |wsk| net::listen_host(&wsk, "this.example:0").await.map(drop))
+            .unwrap();
+        assert_eq!(host.outstanding_allocations(), 0);
+    }
+}
+
+/// On the machine's network a look-up takes its own time in a thread of its own: it may end after everything else.
+#[test]
+fn look_ups_can_be_dropped() {
+    use wsk::resolve::Hints;
+
+    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)] {
+        let config = Config { network: Network::Real, timing, ..Config::default() };
+        on(config, async |wsk| {
+            for _ in 0..20 {
+                drop(poll_times(wsk.resolve("localhost", 80, Hints::new()), 1).await);
+            }
+            Ok(())
+        })
+        .unwrap();
+    }
 }

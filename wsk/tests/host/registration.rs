@@ -96,6 +96,7 @@ fn capabilities_are_those_of_the_running_windows() {
         ]
     };
     assert_eq!(facts(Windows::VISTA), [false, false, false, false]);
+    assert_eq!(facts(Windows { major: 6, minor: 1, build: 7600 }), [true, false, false, false]);
     assert_eq!(facts(Windows::SEVEN), [true, false, false, false]);
     assert_eq!(facts(Windows::EIGHT), [true, true, false, false]);
     assert_eq!(facts(Windows::TEN), [true, true, false, false]);

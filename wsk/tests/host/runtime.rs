@@ -75,15 +75,32 @@ fn many_connections_are_served_and_the_server_is_dropped() {
     }
 }
 
+/// Counts its drops.
+struct Dropped(Arc<AtomicUsize>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_task_that_finds_no_memory_is_dropped() {
+    let host = Host::new(Config::default());
+    let _entered = host.enter();
+    let runtime = Runtime::new(passive(), 1).unwrap();
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let guard = Dropped(Arc::clone(&dropped));
+    host.fail_allocation(1);
+    let error = runtime.spawner().spawn(async move { drop(guard) }).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+    assert_eq!(dropped.load(Ordering::SeqCst), 1);
+    runtime.shutdown(passive());
+    assert_eq!(host.outstanding_allocations(), 0);
+}
+
 #[test]
 fn a_shutdown_drops_tasks_that_wait_for_ever() {
-    struct Dropped(Arc<AtomicUsize>);
-    impl Drop for Dropped {
-        fn drop(&mut self) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
     let host = Host::new(Config::default());
     let _entered = host.enter();
     let dropped = Arc::new(AtomicUsize::new(0));

@@ -6,7 +6,9 @@ use std::task::{Context, Poll};
 
 use wsk::irql::Passive;
 use wsk::socket::{ConnectionSocket, Family, ListenSocket};
-use wsk::{Buffer, ErrorKind, Provider, Registration, Result, TcpListener, TcpStream, rt};
+use wsk::{
+    Buffer, Provider, Registration, RegistrationBuilder, Result, TcpListener, TcpStream, rt,
+};
 use wsk_host::{Config, Host, Timing};
 
 /// As many seeds as a scenario is run with. Miri takes long for each.
@@ -55,9 +57,18 @@ pub(crate) fn on_host<T>(
     host: &Host,
     scenario: impl AsyncFnOnce(Provider) -> Result<T>,
 ) -> Result<T> {
+    on_host_as(host, Registration::builder(), scenario)
+}
+
+/// As [`on_host`], with a registration of another kind.
+pub(crate) fn on_host_as<T>(
+    host: &Host,
+    builder: RegistrationBuilder,
+    scenario: impl AsyncFnOnce(Provider) -> Result<T>,
+) -> Result<T> {
     let _entered = host.enter();
     let result = (|| {
-        let registration = Registration::register(passive())?;
+        let registration = builder.register(passive())?;
         let wsk = registration.try_capture()?;
         rt::block_on(passive(), scenario(wsk))?
     })();
@@ -71,6 +82,14 @@ pub(crate) async fn pair(wsk: &Provider) -> Result<(TcpStream, TcpStream)> {
     let client = TcpStream::connect(wsk, listener.local_addr().await?).await?;
     let (server, _) = listener.accept().await?;
     Ok((client, server))
+}
+
+/// As [`pair`], as sockets: who has connected, and who was accepted.
+pub(crate) async fn connections(wsk: &Provider) -> Result<(ConnectionSocket, ConnectionSocket)> {
+    let mut listener = ListenSocket::builder(wsk, Family::INET).bind(([127, 0, 0, 1], 0)).await?;
+    let address = listener.local_addr().await?;
+    let socket = ConnectionSocket::builder(wsk, Family::INET).connect(address).await?;
+    Ok((socket, listener.accept().await?.0))
 }
 
 /// A buffer with these bytes.
@@ -156,24 +175,4 @@ pub(crate) async fn sockets(wsk: &Provider) -> Result<(ConnectionSocket, Connect
     let client = ConnectionSocket::builder(wsk, Family::INET).connect(address).await?;
     let (server, _) = listener.accept().await?;
     Ok((client, server))
-}
-
-/// Runs a scenario with every single allocation failing in turn, until it gets through: an error says so, and
-/// nothing is left. Returns how many were made to fail.
-pub(crate) fn without_memory(
-    config: Config,
-    scenario: impl AsyncFn(Provider) -> Result<()>,
-) -> usize {
-    for number in 1.. {
-        assert!(number < 1000, "the scenario never gets through");
-        let host = Host::new(config);
-        host.fail_allocation(number);
-        let result = on_host(&host, &scenario);
-        assert_eq!(host.outstanding_allocations(), 0, "{config:?}, allocation {number}");
-        match result {
-            Ok(()) => return number - 1,
-            Err(error) => assert_eq!(error.kind(), ErrorKind::OutOfMemory, "{error}"),
-        }
-    }
-    unreachable!()
 }

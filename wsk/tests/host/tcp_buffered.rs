@@ -9,8 +9,8 @@ use wsk_host::{Config, Faults, Host, Timing};
 
 use crate::support::{
     buffer, everywhere, join, on, on_host, pair, passive, poll_times, receive_all, timings,
-    without_memory,
 };
+use crate::sweep::sweep;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -383,22 +383,19 @@ fn a_warm_stream_allocates_nothing() {
 
 #[test]
 fn streams_of_slices_may_find_no_memory() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(8)] {
-        let failures = without_memory(Config::default().timing(timing), async |wsk| {
-            let (mut client, mut server) = buffered(&wsk).await?;
-            server.set_read_timeout(Some(HOUR))?;
-            client.set_write_timeout(Some(HOUR))?;
-            client.write_all(b"hello there").await?;
-            client.flush().await?;
-            let mut slice = [0; 11];
-            server.read_exact(&mut slice).await?;
-            assert_eq!(&slice, b"hello there");
-            client.shutdown().await?;
-            assert!(!server.read_ready()? || server.read(&mut slice).await? == 0);
-            Ok(())
-        });
-        assert!(failures >= 15, "only {failures} allocations were made to fail");
-    }
+    sweep(15, async |wsk| {
+        let (mut client, mut server) = buffered(&wsk).await?;
+        server.set_read_timeout(Some(HOUR))?;
+        client.set_write_timeout(Some(HOUR))?;
+        client.write_all(b"hello there").await?;
+        client.flush().await?;
+        let mut slice = [0; 11];
+        server.read_exact(&mut slice).await?;
+        assert_eq!(&slice, b"hello there");
+        client.shutdown().await?;
+        assert!(!server.read_ready()? || server.read(&mut slice).await? == 0);
+        Ok(())
+    });
 }
 
 /// No memory is an error that goes by.

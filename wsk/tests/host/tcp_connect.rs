@@ -7,11 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use wsk::events::{ConnectionEvents, Data, ListenEvents, Receipt};
 use wsk::socket::{ConnectionSocket, Family, StreamSocket};
 use wsk::{Buffer, ErrorKind, Provider, Result, TcpListener};
-use wsk_host::{Config, Timing, Windows};
+use wsk_host::{Config, Windows};
 
-use crate::support::{
-    buffer, everywhere, join, on, poll_times, receive_all, timings, without_memory,
-};
+use crate::support::{buffer, everywhere, join, on, poll_times, receive_all, timings};
+use crate::sweep::sweep;
 
 const ANY: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
@@ -138,18 +137,15 @@ fn a_system_without_the_call_is_noticed() {
 
 #[test]
 fn one_call_may_find_no_memory() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(3)] {
-        let failures = without_memory(Config::default().timing(timing), async |wsk| {
-            let (mut listener, address) = listener(&wsk).await?;
-            let counter = Counter::default();
-            let socket = ConnectionSocket::connect_new(&wsk, ANY, address, counter).await?;
-            let (server, _) = listener.accept().await?;
-            socket.shutdown().await?;
-            assert_eq!(receive_all(&server).await?, b"");
-            Ok(())
-        });
-        assert!(failures >= 10, "only {failures} allocations were made to fail");
-    }
+    sweep(10, async |wsk| {
+        let (mut listener, address) = listener(&wsk).await?;
+        let counter = Counter::default();
+        let socket = ConnectionSocket::connect_new(&wsk, ANY, address, counter).await?;
+        let (server, _) = listener.accept().await?;
+        socket.shutdown().await?;
+        assert_eq!(receive_all(&server).await?, b"");
+        Ok(())
+    });
 }
 
 /// The next connection's bytes, to their end.
@@ -229,18 +225,15 @@ fn a_buffer_comes_back_from_a_connection_that_fails() {
 
 #[test]
 fn beginning_with_bytes_may_find_no_memory() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(4)] {
-        let failures = without_memory(Config::default().timing(timing), async |wsk| {
-            let (mut listener, address) = listener(&wsk).await?;
-            let socket = StreamSocket::builder(&wsk, Family::INET).bind(ANY).await?;
-            let first = buffer(b"hello")?;
-            let (socket, _) = socket.connect_with_data(address, first).await.into_result()?;
-            socket.shutdown().await?;
-            assert_eq!(received(&mut listener).await?, b"hello");
-            Ok(())
-        });
-        assert!(failures >= 10, "only {failures} allocations were made to fail");
-    }
+    sweep(10, async |wsk| {
+        let (mut listener, address) = listener(&wsk).await?;
+        let socket = StreamSocket::builder(&wsk, Family::INET).bind(ANY).await?;
+        let first = buffer(b"hello")?;
+        let (socket, _) = socket.connect_with_data(address, first).await.into_result()?;
+        socket.shutdown().await?;
+        assert_eq!(received(&mut listener).await?, b"hello");
+        Ok(())
+    });
 }
 
 /// INV-8: the function is not in the tables of older systems, nor is there a stream socket.

@@ -11,8 +11,8 @@ use wsk_host::{Config, Faults, Host, Timing};
 
 use crate::support::{
     buffer, everywhere, join, on, on_host, pair, passive, poll_times, receive_all, timings,
-    without_memory,
 };
+use crate::sweep::sweep;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -390,26 +390,23 @@ fn everything_can_be_dropped_at_any_point_with_time_outs() {
 
 #[test]
 fn streams_may_find_no_memory() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(7)] {
-        let failures = without_memory(Config::default().timing(timing), async |wsk| {
-            let listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
-            let remote = listener.local_addr().await?;
-            let client = TcpStream::connect_timeout(&wsk, remote, HOUR).await?;
-            client.set_read_timeout(Some(HOUR))?;
-            client.set_write_timeout(Some(HOUR))?;
-            let (reader, writer) = client.into_split();
-            let wsk::BufResult(sent, back) = writer.send_all(buffer(b"hello")?).await;
-            assert_eq!(&back[..], b"hello", "it comes back");
-            sent?;
-            let wsk::BufResult(received, back) = reader.recv(buffer(b"empty")?).await;
-            assert_eq!(&back[..], b"empty");
-            match received.unwrap_err() {
-                error if error.kind() == ErrorKind::TimedOut => Ok(()),
-                error => Err(error),
-            }
-        });
-        assert!(failures >= 10, "only {failures} allocations were made to fail");
-    }
+    sweep(10, async |wsk| {
+        let listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+        let remote = listener.local_addr().await?;
+        let client = TcpStream::connect_timeout(&wsk, remote, HOUR).await?;
+        client.set_read_timeout(Some(HOUR))?;
+        client.set_write_timeout(Some(HOUR))?;
+        let (reader, writer) = client.into_split();
+        let wsk::BufResult(sent, back) = writer.send_all(buffer(b"hello")?).await;
+        assert_eq!(&back[..], b"hello", "it comes back");
+        sent?;
+        let wsk::BufResult(received, back) = reader.recv(buffer(b"empty")?).await;
+        assert_eq!(&back[..], b"empty");
+        match received.unwrap_err() {
+            error if error.kind() == ErrorKind::TimedOut => Ok(()),
+            error => Err(error),
+        }
+    });
 }
 
 /// Requests go to tasks of any thread.

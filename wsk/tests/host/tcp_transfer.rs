@@ -9,9 +9,8 @@ use wsk::socket::{ConnectionSocket, Family};
 use wsk::{Buffer, ErrorKind, Provider, TcpListener};
 use wsk_host::{Config, Host, Timing};
 
-use crate::support::{
-    buffer, everywhere, join, on_host, poll_times, sockets, timings, without_memory,
-};
+use crate::support::{buffer, everywhere, join, on_host, poll_times, sockets, timings};
+use crate::sweep::sweep;
 
 /// Bytes that are more than a window. Miri takes long for each.
 const MANY: usize = if cfg!(miri) { 300 } else { 100_000 };
@@ -222,18 +221,15 @@ fn whatever_sends_or_receives_can_be_dropped_at_any_point() {
 
 #[test]
 fn exchanging_may_find_no_memory() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(5)] {
-        let failures = without_memory(Config::default().timing(timing), async |wsk| {
-            let (client, server) = sockets(&wsk).await?;
-            client.send_no_delay(buffer(b"hello")?).await.into_result()?;
-            assert!(client.ideal_send_backlog().await? > 0);
-            let ((), five) = server.receive_exact(Buffer::new(5)?).await.into_result()?;
-            assert_eq!(&five[..], b"hello");
-            client.shutdown_with(buffer(b"!")?).await.into_result()?;
-            server.drain().await
-        });
-        assert!(failures >= 10, "only {failures} allocations were made to fail");
-    }
+    sweep(10, async |wsk| {
+        let (client, server) = sockets(&wsk).await?;
+        client.send_no_delay(buffer(b"hello")?).await.into_result()?;
+        assert!(client.ideal_send_backlog().await? > 0);
+        let ((), five) = server.receive_exact(Buffer::new(5)?).await.into_result()?;
+        assert_eq!(&five[..], b"hello");
+        client.shutdown_with(buffer(b"!")?).await.into_result()?;
+        server.drain().await
+    });
 }
 
 /// Each of a warm connection's requests, with the memory that it has.

@@ -14,6 +14,7 @@ use super::GeneratedFile;
 use super::catalogue::{Catalogue, Layout, last_segment};
 use super::check;
 use super::clang::{self, Headers};
+use super::since;
 use super::surface::{Item, Surface};
 use crate::project;
 
@@ -38,6 +39,7 @@ pub(crate) fn files(headers: Headers, surface: &Surface) -> Result<Vec<Generated
         )?,
         writer.module("kernel.rs", "ntddk.h and ntstatus.h", &surface.kernel, NTOSKRNL)?,
         writer.layouts("layout.rs")?,
+        since::file(surface)?,
     ])
 }
 
@@ -107,7 +109,7 @@ impl<'a> Writer<'a> {
                 unsafe extern "C" { #functions }
             });
         }
-        print(name, source, quote! { use crate::*; #tokens })
+        self.print(name, source, &tokens)
     }
 
     fn definition(&self, name: &str, item: &Item) -> Result<TokenStream> {
@@ -124,13 +126,13 @@ impl<'a> Writer<'a> {
             return Ok(quote! { #docs pub const #ident: #ty = #value; });
         }
         if let Some(definition) = self.catalogue.structs.get(name) {
-            let fields = self.fields(&definition.fields, item)?;
+            let fields = self.fields(name, &definition.fields, item)?;
             let derives = self.derives(name);
             let layout = self.layout(name)?;
             return Ok(quote! { #docs #[repr(C)] #derives pub struct #ident { #fields } #layout });
         }
         if let Some(definition) = self.catalogue.unions.get(name) {
-            let fields = self.fields(&Fields::Named(definition.fields.clone()), item)?;
+            let fields = self.fields(name, &Fields::Named(definition.fields.clone()), item)?;
             let layout = self.layout(name)?;
             return Ok(quote! {
                 #docs #[repr(C)] #[derive(Clone, Copy)] pub union #ident { #fields } #layout
@@ -172,12 +174,12 @@ impl<'a> Writer<'a> {
         ty
     }
 
-    fn fields(&self, fields: &Fields, item: &Item) -> Result<TokenStream> {
+    fn fields(&self, structure: &str, fields: &Fields, item: &Item) -> Result<TokenStream> {
         let mut tokens = TokenStream::new();
         for field in fields {
             let name = field.ident.as_ref().map(Ident::to_string).unwrap_or_default();
             let ty = self.resolved(&field.ty);
-            let text = self.field_doc(&name, &field.ty, item)?;
+            let text = self.field_doc(structure, &name, &field.ty, item)?;
             let ident = &field.ident;
             let docs = docs(&[text]);
             tokens.extend(quote! { #docs pub #ident: #ty, });
@@ -186,18 +188,23 @@ impl<'a> Writer<'a> {
     }
 
     /// From the surface; a slot of a table is what its type is.
-    fn field_doc(&self, field: &str, ty: &Type, item: &Item) -> Result<String> {
+    fn field_doc(&self, structure: &str, field: &str, ty: &Type, item: &Item) -> Result<String> {
         if let Some(text) = item.fields.get(field) {
             return Ok(text.clone());
         }
         let function = last_segment(ty).filter(|ty| ty.starts_with("PFN_"));
-        let Some((ty, function)) = function.and_then(|ty| Some((self.surface.wsk.get(&ty)?, ty)))
-        else {
+        let Some(function) = function.filter(|ty| self.surface.wsk.contains_key(ty)) else {
             bail!("headers/surface.toml says nothing about its field {field}")
         };
+        let since = self.surface.history()?.of_field(structure, field)?.with_context(|| {
+            format!(
+                "no record below headers/surfaces has its field {field}, up to that of `release` in \
+                 headers/surface.toml: record the wsk.h that has it, with `cargo xtask surface --wdk DIR`"
+            )
+        })?;
         let mut text = format!("See [`{function}`].");
-        if ty.since != item.since {
-            let _ = write!(text, " Minimum Windows: {}.", ty.since.name());
+        if since != item.windows()? {
+            let _ = write!(text, " Minimum Windows: {}.", since.name);
         }
         Ok(text)
     }
@@ -255,7 +262,17 @@ impl<'a> Writer<'a> {
             }
             tokens.extend(assertions(name, &layout));
         }
-        print(name, "ntdef.h, ntddk.h and ws2def.h", quote! { use crate::*; #tokens })
+        self.print(name, "ntdef.h, ntddk.h and ws2def.h", &tokens)
+    }
+
+    fn print(
+        &self,
+        name: &'static str,
+        headers: &str,
+        tokens: &TokenStream,
+    ) -> Result<GeneratedFile> {
+        let source = format!("{headers} of WDK {}, with bindgen 0.73", self.surface.release);
+        print(name, &source, quote! { use crate::*; #tokens })
     }
 
     fn number(&self, kind: &str, name: &str) -> Result<u64> {
@@ -320,16 +337,21 @@ fn constant(value: u64, ty: &str) -> Option<TokenStream> {
     Some(quote! { #literal })
 }
 
-fn docs(lines: &[String]) -> TokenStream {
+pub(crate) fn docs(lines: &[String]) -> TokenStream {
     let lines =
         lines.iter().map(|line| if line.is_empty() { line.clone() } else { format!(" {line}") });
     quote! { #(#[doc = #lines])* }
 }
 
-fn print(name: &'static str, source: &str, tokens: TokenStream) -> Result<GeneratedFile> {
+/// A file of these items, which says where they come from.
+pub(crate) fn print(
+    name: &'static str,
+    source: &str,
+    tokens: TokenStream,
+) -> Result<GeneratedFile> {
     let file: syn::File = syn::parse2(tokens).with_context(|| format!("{name} is not Rust"))?;
     let mut text = format!(
-        "// @generated by `cargo xtask regen` from {source} of WDK 10.0.26100, with bindgen 0.73.\n\
+        "// @generated by `cargo xtask regen` from {source}.\n\
          // Do not edit: change headers/ or xtask/src/regen, and run it again.\n"
     );
     for item in file.items {

@@ -3,42 +3,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::fs;
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use anyhow::{Context, Result, bail};
 use bindgen::callbacks::{MacroParsingBehavior, ParseCallbacks};
 
-use super::include::IncludeTree;
-use super::libclang;
 use super::surface::Surface;
-use crate::project;
-
-/// The processors that Windows drivers are built for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Processor {
-    X64,
-    Arm64,
-}
-
-impl Processor {
-    pub(crate) const ALL: [Self; 2] = [Self::X64, Self::Arm64];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::X64 => "x64",
-            Self::Arm64 => "arm64",
-        }
-    }
-
-    fn clang_arguments(self) -> [&'static str; 3] {
-        match self {
-            Self::X64 => ["--target=x86_64-pc-windows-msvc", "-D_AMD64_", "-DAMD64"],
-            Self::Arm64 => ["--target=aarch64-pc-windows-msvc", "-D_ARM64_", "-DARM64"],
-        }
-    }
-}
+use crate::headers::{Arguments, IncludeTree, Processor, libclang};
 
 /// What the headers say.
 pub(crate) struct Headers {
@@ -48,9 +19,6 @@ pub(crate) struct Headers {
     pub(crate) macros: BTreeSet<String>,
 }
 
-/// The first libclang that reads the WDK of Windows 11.
-const SUFFICIENT_CLANG: u32 = 16;
-
 /// Constants that the wrapper adds for the generator itself.
 pub(crate) const CONSTANT: &str = "WSK_SYS_CONSTANT_";
 pub(crate) const SIZE: &str = "WSK_SYS_SIZE_";
@@ -59,25 +27,13 @@ pub(crate) const ALIGN: &str = "WSK_SYS_ALIGN_";
 pub(crate) const SIGN: &str = "WSK_SYS_SIGN_";
 pub(crate) const OFFSET: &str = "WSK_SYS_OFFSET_";
 
-/// Reads the headers. C++ is what names the `Basic` member of the provider's tables: in C it has no
-/// name, and bindgen would make it padding.
+/// Reads the headers.
 pub(crate) fn read(tree: &IncludeTree, surface: &Surface, processor: Processor) -> Result<Headers> {
-    let overlay = Overlay::write(tree, processor)?;
+    let arguments = Arguments::new(tree, processor)?;
     let macros = Rc::new(RefCell::new(BTreeSet::new()));
     let mut builder = bindgen::Builder::default()
         .header_contents("wsk-sys.hpp", &wrapper(surface))
-        .clang_args([
-            "-x",
-            "c++",
-            "-std=c++17",
-            "-nostdinc",
-            "-fms-extensions",
-            "-fms-compatibility",
-        ])
-        .clang_args(["-ferror-limit=0", "-D_WIN64", "-D_WIN32_WINNT=0x0A00", "-DWINVER=0x0A00"])
-        .clang_args(["-DNTDDI_VERSION=0x0A000010", "-ivfsoverlay"])
-        .clang_arg(overlay.0.to_string_lossy())
-        .clang_args(processor.clang_arguments())
+        .clang_args(arguments.list())
         .parse_callbacks(Box::new(WskMacros(Rc::clone(&macros))))
         .allowlist_recursively(false)
         .allowlist_file(r".*[/\\][Ww][Ss][Kk]\.[Hh]")
@@ -88,9 +44,6 @@ pub(crate) fn read(tree: &IncludeTree, surface: &Surface, processor: Processor) 
         .prepend_enum_name(false)
         .use_core()
         .formatter(bindgen::Formatter::None);
-    for folder in &tree.folders {
-        builder = builder.clang_arg("-isystem").clang_arg(folder.to_string_lossy());
-    }
     for (name, item) in surface.net.iter().chain(&surface.kernel) {
         let tag = item.tag(name);
         builder = builder
@@ -111,27 +64,6 @@ pub(crate) fn read(tree: &IncludeTree, surface: &Surface, processor: Processor) 
     };
     let items = syn::parse_file(&bindings).context("bindgen's output is not Rust")?.items;
     Ok(Headers { items, macros: macros.take() })
-}
-
-/// The file of clang's virtual file system, removed when it is no longer needed.
-struct Overlay(PathBuf);
-
-impl Overlay {
-    fn write(tree: &IncludeTree, processor: Processor) -> Result<Self> {
-        let name = format!("overlay-{}-{}.json", std::process::id(), processor.name());
-        let path = project::scratch().join(name);
-        fs::create_dir_all(project::scratch())?;
-        fs::write(&path, tree.overlay()?)
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Overlay {
-    fn drop(&mut self) {
-        // It is in the scratch folder: `cargo clean` removes what this cannot.
-        let _ = fs::remove_file(&self.0);
-    }
 }
 
 /// The input of clang. bindgen evaluates constants, not macros with casts in them, and neither sizes
@@ -208,16 +140,8 @@ fn explain(error: &bindgen::BindgenError, tree: &IncludeTree, processor: Process
         let _ = write!(message, ": headers/surface.toml lists what they lack: {names}");
     }
     let _ = write!(message, "\nclang said:\n{}", diagnostics.trim());
-    let version = bindgen::clang_version();
-    // Those before it reject `__ptr32` where wdm.h has it.
-    if version.parsed.is_some_and(|(major, _)| major < SUFFICIENT_CLANG) {
-        let _ = write!(
-            message,
-            "\nThis is {}. A WDK may need libclang {SUFFICIENT_CLANG} or later: install the Debian \
-             package `{}`, and unset LIBCLANG_PATH.",
-            version.full,
-            libclang::LIBCLANG.package
-        );
+    if let Some(hint) = libclang::hint() {
+        let _ = write!(message, "\n{hint}");
     }
     message
 }

@@ -4,9 +4,8 @@ mod bindings;
 mod catalogue;
 mod check;
 mod clang;
-mod include;
-mod libclang;
-mod report;
+pub(crate) mod report;
+mod since;
 mod surface;
 
 use std::fs;
@@ -16,10 +15,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use self::clang::Processor;
-use self::include::IncludeTree;
-pub(crate) use self::libclang::LIBCLANG;
-use self::surface::Surface;
+pub(crate) use self::surface::Surface;
+use crate::headers::{IncludeTree, Processor, libclang};
 use crate::project;
 
 /// Options of `cargo xtask regen`.
@@ -48,7 +45,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let started = Instant::now();
     let libclang = libclang::load(args.setup)?;
     let headers = project::root().join("headers");
-    let surface = Surface::load(&headers.join("surface.toml"))?;
+    let surface = Surface::load(&headers)?;
     let tree = if args.wdk.is_empty() {
         IncludeTree::own(&headers)?
     } else {
@@ -108,7 +105,7 @@ fn generate(tree: &IncludeTree, surface: &Surface) -> Result<Vec<GeneratedFile>>
             bail!(
                 "{} gives different bindings for x64 and for arm64:\n{}",
                 tree.name,
-                report::diff(one.name, &one.text, &other.text)
+                report::diff("x64", "arm64", one.name, &one.text, &other.text)
             );
         }
     }

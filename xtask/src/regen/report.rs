@@ -44,7 +44,7 @@ impl Changes {
                 _ => {}
             }
         }
-        let diff = (old != new).then(|| diff(name, old, new));
+        let diff = (old != new).then(|| diff("committed", "generated", name, old, new));
         let is_new = old.is_empty();
         self.files.push(File { name, is_new, kinds, added, removed, changed, diff });
         Ok(())
@@ -81,12 +81,12 @@ impl Changes {
     }
 }
 
-/// A unified difference of two texts.
-pub(crate) fn diff(name: &str, old: &str, new: &str) -> String {
+/// A unified difference of two texts, which come from these two places.
+pub(crate) fn diff(from: &str, to: &str, name: &str, old: &str, new: &str) -> String {
     TextDiff::from_lines(old, new)
         .unified_diff()
         .context_radius(3)
-        .header(&format!("committed/{name}"), &format!("generated/{name}"))
+        .header(&format!("{from}/{name}"), &format!("{to}/{name}"))
         .to_string()
 }
 

@@ -6,14 +6,22 @@ use anyhow::{Context, Result, bail, ensure};
 use indexmap::IndexMap;
 use serde::Deserialize;
 
+use crate::surfaces::{History, Records, Releases, Windows};
+
 /// The whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Surface {
+    /// The WDK that the bindings are of.
+    pub(crate) release: String,
     pub(crate) wsk: IndexMap<String, Item>,
     pub(crate) net: IndexMap<String, Item>,
     pub(crate) kernel: IndexMap<String, Item>,
     pub(crate) layout: Layout,
+    #[serde(skip)]
+    pub(crate) releases: Releases,
+    #[serde(skip)]
+    pub(crate) records: Records,
 }
 
 /// One item of C, and its documentation.
@@ -21,7 +29,13 @@ pub(crate) struct Surface {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Item {
     pub(crate) doc: String,
-    pub(crate) since: Since,
+    /// Of what is in wsk.h, only where the records are known not to say it.
+    since: Option<String>,
+    /// Why the records do not say it.
+    since_reason: Option<String>,
+    /// The first Windows that has it.
+    #[serde(skip)]
+    windows: Option<Windows>,
     pub(crate) irql: Option<String>,
     pub(crate) page: String,
     #[serde(default)]
@@ -43,60 +57,39 @@ pub(crate) struct Layout {
     pub(crate) structs: IndexMap<String, Vec<String>>,
 }
 
-/// The first Windows that has an item.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-pub(crate) enum Since {
-    Vista,
-    #[serde(rename = "7")]
-    Seven,
-    #[serde(rename = "8")]
-    Eight,
-    #[serde(rename = "8.1")]
-    EightOne,
-    #[serde(rename = "10")]
-    Ten,
-    #[serde(rename = "10.1607")]
-    Ten1607,
-    #[serde(rename = "10.1703")]
-    Ten1703,
-    #[serde(rename = "10.1709")]
-    Ten1709,
-    #[serde(rename = "10.1803")]
-    Ten1803,
-    #[serde(rename = "10.2004")]
-    Ten2004,
-    #[serde(rename = "11")]
-    Eleven,
-}
-
-impl Since {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Vista => "Windows Vista",
-            Self::Seven => "Windows 7",
-            Self::Eight => "Windows 8",
-            Self::EightOne => "Windows 8.1",
-            Self::Ten => "Windows 10",
-            Self::Ten1607 => "Windows 10, version 1607",
-            Self::Ten1703 => "Windows 10, version 1703",
-            Self::Ten1709 => "Windows 10, version 1709",
-            Self::Ten1803 => "Windows 10, version 1803",
-            Self::Ten2004 => "Windows 10, version 2004",
-            Self::Eleven => "Windows 11",
-        }
-    }
-}
-
 impl Surface {
-    pub(crate) fn load(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
+    /// From the folder of this project's headers, with the records that are there.
+    pub(crate) fn load(headers: &Path) -> Result<Self> {
+        let path = headers.join("surface.toml");
+        let text = std::fs::read_to_string(&path)
             .with_context(|| format!("cannot read {}", path.display()))?;
-        let surface: Self =
+        let mut surface: Self =
             toml::from_str(&text).with_context(|| format!("{} is not valid", path.display()))?;
-        for (name, item) in surface.items() {
-            item.check().with_context(|| format!("{}: {name}", path.display()))?;
-        }
+        surface.releases = Releases::load(headers)?;
+        surface.records = Records::load(headers, &surface.releases)?;
+        surface.date().with_context(|| format!("{} is not valid", path.display()))?;
         Ok(surface)
+    }
+
+    /// Finds out since when there is what.
+    fn date(&mut self) -> Result<()> {
+        let history = History::until(&self.release, &self.records, &self.releases)?;
+        for (name, item) in &mut self.wsk {
+            item.check()
+                .and_then(|()| item.date_by(history, name))
+                .with_context(|| name.clone())?;
+        }
+        for (name, item) in self.net.iter_mut().chain(&mut self.kernel) {
+            item.check()
+                .and_then(|()| item.date_by_hand(&self.releases))
+                .with_context(|| name.clone())?;
+        }
+        Ok(())
+    }
+
+    /// Since when wsk.h has what.
+    pub(crate) fn history(&self) -> Result<History<'_>> {
+        History::until(&self.release, &self.records, &self.releases)
     }
 
     pub(crate) fn items(&self) -> impl Iterator<Item = (&String, &Item)> {
@@ -108,6 +101,43 @@ impl Item {
     fn check(&self) -> Result<()> {
         ensure!(!self.doc.trim().is_empty(), "the documentation is empty");
         self.url().map(drop)
+    }
+
+    /// By the records, unless there is a reason not to.
+    fn date_by(&mut self, history: History<'_>, name: &str) -> Result<()> {
+        let recorded = history.of_item(name)?;
+        self.windows = match (&self.since, &self.since_reason) {
+            (None, None) => Some(recorded.cloned().context(
+                "no record below headers/surfaces has it, up to that of `release`: record the wsk.h that \
+                 has it, with `cargo xtask surface --wdk DIR`, and set `release`",
+            )?),
+            (Some(since), Some(_)) => {
+                let windows = history.releases.called(since)?;
+                ensure!(
+                    recorded != Some(windows),
+                    "the records say `since = \"{since}\"`, too: remove it"
+                );
+                Some(windows.clone())
+            }
+            _ => bail!(
+                "`since` comes from the records below headers/surfaces; what they do not say has a \
+                 `since_reason` beside it"
+            ),
+        };
+        Ok(())
+    }
+
+    /// Of what is not in wsk.h nothing is recorded.
+    fn date_by_hand(&mut self, releases: &Releases) -> Result<()> {
+        ensure!(self.since_reason.is_none(), "`since_reason` is for wsk.h");
+        let since = self.since.as_deref().context("it has no `since`")?;
+        self.windows = Some(releases.called(since)?.clone());
+        Ok(())
+    }
+
+    /// The first Windows that has it.
+    pub(crate) fn windows(&self) -> Result<&Windows> {
+        self.windows.as_ref().context("it was not dated")
     }
 
     /// The name of the structure in C.
@@ -130,7 +160,7 @@ impl Item {
     /// Where and when the item can be used, and Microsoft's page.
     pub(crate) fn facts(&self) -> Result<String> {
         let irql = self.irql.as_ref().map(|irql| format!("IRQL: {irql}. ")).unwrap_or_default();
-        let (since, url) = (self.since.name(), self.url()?);
+        let (since, url) = (&self.windows()?.name, self.url()?);
         Ok(format!("{irql}Minimum Windows: {since}. [Microsoft's page]({url})."))
     }
 

@@ -114,7 +114,7 @@ fn compilers() -> Vec<&'static Need> {
 }
 
 fn libclang() -> Vec<&'static Need> {
-    vec![&crate::regen::LIBCLANG]
+    vec![&crate::headers::libclang::LIBCLANG]
 }
 
 fn wine() -> Vec<&'static Need> {

@@ -5,12 +5,12 @@ use xshell::{Cmd, Shell, cmd};
 
 use super::{Step, c, compilers, headers, libclang, nothing, thunks, wine as wine_needs};
 use crate::driver::{self, Arch};
-use crate::{project, setup, wine};
+use crate::{manners, project, setup, wine};
 
 /// The step that needs an older toolchain.
 pub(super) const MINIMUM: &str = "minimum";
 
-pub(super) static STEPS: [Step; 12] = [
+pub(super) static STEPS: [Step; 13] = [
     Step {
         name: "format",
         about: "the sources are formatted",
@@ -25,7 +25,7 @@ pub(super) static STEPS: [Step; 12] = [
     },
     Step {
         name: "bindings",
-        about: "the bindings are what headers/ gives",
+        about: "the bindings are what headers/ gives, and headers/ is what is recorded of its WDK",
         needs: libclang,
         run: bindings,
     },
@@ -72,6 +72,12 @@ pub(super) static STEPS: [Step; 12] = [
         run: drivers,
     },
     Step {
+        name: "manners",
+        about: "in a driver with all of wsk: no panic, nothing pageable, little of the stack",
+        needs: nothing,
+        run: manners::test,
+    },
+    Step {
         name: "thunks",
         about: "callbacks that do nothing have hardly more instructions than in C",
         needs: compilers,
@@ -104,14 +110,16 @@ fn run(command: &Cmd<'_>) -> Result<()> {
 
 fn bindings() -> Result<()> {
     // As a maintainer runs it, and not as a function: a build that is out of date would pass.
-    cargo(&["xtask", "regen", "--check"])
+    cargo(&["xtask", "regen", "--check"])?;
+    cargo(&["xtask", "surface", "--check"])
 }
 
 fn lint() -> Result<()> {
     let deny = ["--", "--deny", "warnings"];
     cargo(&[&["clippy", "--quiet", "--workspace", "--all-targets"], &deny[..]].concat())?;
-    let packages =
-        ["wsk", "wsk-sys", "echo", "echo-driver"].map(|name| ["--package", name]).concat();
+    let packages = ["wsk", "wsk-sys", "echo", "echo-driver", "surface"]
+        .map(|name| ["--package", name])
+        .concat();
     for target in setup::TARGETS {
         let command = ["clippy", "--quiet", "--target", target];
         cargo(&[&command, &packages[..], &deny].concat())?;

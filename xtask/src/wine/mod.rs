@@ -73,7 +73,7 @@ fn serve(name: &str, port: Option<u16>) -> Result<()> {
     println!("starting Wine");
     let log = Log::streaming();
     let prefix = Prefix::create(&log, Channels::Messages)?;
-    let service = Service::start(&prefix, name, &image, address.port())
+    let service = Service::start(&prefix, name, &image, None, address.port())
         .with_context(|| format!("the driver does not start\n{}", log.text()))?;
     println!("{name} serves on {address}. Talk to it with: nc {} {}", address.ip(), address.port());
     println!("Ctrl-C stops it.");

@@ -18,8 +18,14 @@ pub(crate) struct Service<'a> {
 }
 
 impl<'a> Service<'a> {
-    /// Loads a driver that takes the port to serve on from its parameters.
-    pub(crate) fn start(prefix: &'a Prefix, name: &str, image: &Path, port: u16) -> Result<Self> {
+    /// Loads a driver that takes the port to serve on from its parameters, and the host if there is one.
+    pub(crate) fn start(
+        prefix: &'a Prefix,
+        name: &str,
+        image: &Path,
+        host: Option<&str>,
+        port: u16,
+    ) -> Result<Self> {
         let service = Self { prefix, name: name.to_owned() };
         let file = prefix.drive_c().join(format!("{name}.sys"));
         if !file.exists() {
@@ -30,9 +36,23 @@ impl<'a> Service<'a> {
         fs::copy(image, &file).with_context(|| format!("cannot copy {}", image.display()))?;
         let key = format!(r"HKLM\System\CurrentControlSet\Services\{name}\Parameters");
         let port = port.to_string();
-        let set = ["reg", "add", &key, "/v", "Port", "/t", "REG_DWORD", "/d", &port, "/f"];
-        let ended = prefix.run(&set, PATIENCE)?;
-        ensure!(ended.success, "the registry cannot be written: {}", ended.said.trim());
+        let values = [("Port", "REG_DWORD", Some(&*port)), ("Host", "REG_SZ", host)];
+        for (value, kind, data) in values {
+            let set = match data {
+                Some(data) => {
+                    vec!["reg", "add", &key, "/v", value, "/t", kind, "/d", data, "/f"]
+                }
+                // It may be left over, and fails if it is not.
+                None => vec!["reg", "delete", &key, "/v", value, "/f"],
+            };
+            let ended = prefix.run(&set, PATIENCE)?;
+            let is_needed = data.is_some();
+            ensure!(
+                ended.success || !is_needed,
+                "the registry cannot be written: {}",
+                ended.said.trim()
+            );
+        }
         service.sc(&["start", name])?;
         Ok(service)
     }

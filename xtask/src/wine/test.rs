@@ -74,6 +74,7 @@ fn checks(image: &Path, log: &Log) -> Result<()> {
         clients.into_iter().try_for_each(echo_checks::has_ended)
     })?;
     run.check("load fails when the port is in use", || run.load_on_a_used_port())?;
+    run.check("the driver serves at a host by its name", || run.load_at_names())?;
     prefix.remove()?;
 
     let log = Log::kept();
@@ -172,9 +173,13 @@ struct Usage {
 
 impl<'a> Run<'a> {
     fn load(&self) -> Result<Driver<'a>> {
+        self.load_at(None)
+    }
+
+    fn load_at(&self, host: Option<&str>) -> Result<Driver<'a>> {
         let port = free_port()?;
         let from = self.log.len();
-        let service = Service::start(self.prefix, "echo", self.image, port)?;
+        let service = Service::start(self.prefix, "echo", self.image, host, port)?;
         let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         Ok(Driver { service, server, log: self.log, from })
     }
@@ -191,10 +196,28 @@ impl<'a> Run<'a> {
         let port = taken.local_addr()?.port();
         let from = self.log.len();
         ensure!(
-            Service::start(self.prefix, "echo", self.image, port).is_err(),
+            Service::start(self.prefix, "echo", self.image, None, port).is_err(),
             "the driver started although its port was taken"
         );
         self.log.wait_for(from, "cannot serve on port", Duration::from_secs(10)).map(drop)
+    }
+
+    /// Wine looks the names up: the list that it gives is freed, or the driver would not be unloaded.
+    fn load_at_names(&self) -> Result<()> {
+        for host in ["localhost", "127.0.0.1"] {
+            let driver = self.load_at(Some(host)).with_context(|| host.to_owned())?;
+            echo_checks::payloads(driver.server).with_context(|| host.to_owned())?;
+            driver.unload()?;
+        }
+        let from = self.log.len();
+        ensure!(
+            self.load_at(Some("name.invalid")).is_err(),
+            "the driver started at a host that does not exist"
+        );
+        let message = self.log.wait_for(from, "cannot serve on port", Duration::from_secs(10))?;
+        ensure!(!message.contains("STATUS_IO_TIMEOUT"), "the look-up did not end: {message}");
+        println!("   a name that does not exist: {message}");
+        Ok(())
     }
 
     /// Runs a check, which must end in time, and looks for crashes after it.

@@ -25,9 +25,12 @@ impl Line {
 
 impl fmt::Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = &mut self.text[self.length..Self::SIZE - 1];
+        // Without an index: what could panic would write here.
+        let room = self.text.get_mut(self.length..Self::SIZE - 1).unwrap_or_default();
         let count = text.len().min(room.len());
-        room[..count].copy_from_slice(&text.as_bytes()[..count]);
+        for (to, byte) in room.iter_mut().zip(text.bytes()) {
+            *to = byte;
+        }
         self.length += count;
         if count == text.len() { Ok(()) } else { Err(fmt::Error) }
     }

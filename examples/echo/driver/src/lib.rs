@@ -17,14 +17,18 @@ mod parameters;
 mod runtime_support;
 
 use core::cell::UnsafeCell;
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::Ipv4Addr;
 use core::time::Duration;
 
 use wsk::irql::Passive;
-use wsk::{Provider, Registration, Runtime, TcpListener, rt};
+use wsk::{Provider, Registration, Runtime, TcpListener, net, rt, time};
 use wsk_sys::{NTSTATUS, PDRIVER_OBJECT, PUNICODE_STRING, STATUS_SUCCESS};
 
 use crate::debug_log::log;
+use crate::parameters::Text;
+
+/// What the driver's memory is counted under, by `poolmon` and the debugger.
+const POOL_TAG: [u8; 4] = *b"Echo";
 
 /// The port of the echo service, unless the registry names another.
 const DEFAULT_PORT: u16 = 7;
@@ -57,9 +61,14 @@ pub unsafe extern "C" fn DriverEntry(
 ) -> NTSTATUS {
     // SAFETY: the system calls this at PASSIVE_LEVEL.
     let passive = unsafe { Passive::assume() };
+    // Before anything is allocated, which reading the parameters does.
+    if let Err(error) = wsk::pool::set_tag(POOL_TAG) {
+        return error.status();
+    }
     // SAFETY: the system passes the path of the driver's key.
-    let port = unsafe { parameters::port(registry_path) }.unwrap_or(DEFAULT_PORT);
-    match start(passive, port) {
+    let parameters = unsafe { parameters::read(registry_path) };
+    let port = parameters.port.unwrap_or(DEFAULT_PORT);
+    match start(passive, parameters.host.as_ref().map(Text::as_str), port) {
         Ok(service) => {
             // SAFETY: nobody else uses the slot while this function runs.
             unsafe { *SERVICE.0.get() = Some(service) };
@@ -75,12 +84,14 @@ pub unsafe extern "C" fn DriverEntry(
     }
 }
 
+/// How long a host may take to be found.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// On an error, what was started ends in the opposite order.
-fn start(passive: Passive, port: u16) -> wsk::Result<Service> {
+fn start(passive: Passive, host: Option<&str>, port: u16) -> wsk::Result<Service> {
     let registration = Registration::register(passive)?;
-    let provider = registration.capture(passive, Duration::from_secs(5))?;
-    let local = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-    let listener = rt::block_on(passive, TcpListener::bind(&provider, local))??;
+    let provider = registration.capture(passive, PATIENCE)?;
+    let listener = rt::block_on(passive, listen(&provider, host, port))??;
     let runtime = Runtime::new(passive, 2)?;
     let spawner = runtime.spawner();
     runtime.spawner().spawn(async move {
@@ -89,6 +100,14 @@ fn start(passive: Passive, port: u16) -> wsk::Result<Service> {
         }
     })?;
     Ok(Service { _runtime: runtime, _provider: provider, _registration: registration })
+}
+
+/// Listens at the host, or at every address of this machine.
+async fn listen(wsk: &Provider, host: Option<&str>, port: u16) -> wsk::Result<TcpListener> {
+    match host {
+        Some(host) => time::timeout(PATIENCE, net::listen_host(wsk, (host, port))).await?,
+        None => TcpListener::bind(wsk, (Ipv4Addr::UNSPECIFIED, port)).await,
+    }
 }
 
 /// The driver's unload routine. When it returns, nothing of the driver may run any more.

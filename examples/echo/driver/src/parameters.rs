@@ -1,7 +1,8 @@
-//! Settings from the registry: `Parameters\Port`, a DWORD, below the driver's key.
+//! Settings from the registry, below the driver's key: `Parameters\Port`, a DWORD, and `Parameters\Host`, a string.
 
 use core::ptr;
 
+use wsk::Buffer;
 use wsk_sys::{
     ACCESS_MASK, HANDLE, NT_SUCCESS, NTSTATUS, OBJ_KERNEL_HANDLE, OBJECT_ATTRIBUTES, PHANDLE,
     POBJECT_ATTRIBUTES, PULONG, PUNICODE_STRING, PVOID, ULONG, ZwClose, unicode_string,
@@ -10,6 +11,7 @@ use wsk_sys::{
 const KEY_READ: ACCESS_MASK = 0x0002_0019;
 const OBJ_CASE_INSENSITIVE: ULONG = 0x40;
 const KEY_VALUE_PARTIAL_INFORMATION: i32 = 2;
+const REG_SZ: ULONG = 1;
 const REG_DWORD: ULONG = 4;
 
 #[link(name = "ntoskrnl.exe", kind = "raw-dylib", modifiers = "+verbatim")]
@@ -25,14 +27,50 @@ unsafe extern "C" {
     ) -> NTSTATUS;
 }
 
-/// What `ZwQueryValueKey` writes for a DWORD.
+/// What `ZwQueryValueKey` writes before a value's data.
 #[repr(C)]
-#[derive(Default)]
-struct DwordValue {
+struct Header {
     title_index: ULONG,
     value_type: ULONG,
     length: ULONG,
-    data: ULONG,
+}
+
+/// The most characters of a string, with a NUL.
+const MAX_UNITS: usize = 256;
+
+/// The driver's settings.
+#[derive(Default)]
+pub(crate) struct Parameters {
+    pub(crate) port: Option<u16>,
+    pub(crate) host: Option<Text>,
+}
+
+/// A string of the registry's, in UTF-8. Not on the stack, which is small in the kernel.
+pub(crate) struct Text {
+    bytes: Buffer,
+    length: usize,
+}
+
+impl Text {
+    /// Up to a NUL. None if there is no memory.
+    fn from_utf16(units: impl Iterator<Item = u16>) -> Option<Self> {
+        // A unit becomes three bytes at most.
+        let mut text = Self { bytes: Buffer::new(3 * MAX_UNITS).ok()?, length: 0 };
+        for character in char::decode_utf16(units.take_while(|unit| *unit != 0)) {
+            let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
+            let rest = text.bytes.get_mut(text.length..)?;
+            if rest.len() < character.len_utf8() {
+                return None;
+            }
+            text.length += character.encode_utf8(rest).len();
+        }
+        Some(text)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        let bytes = self.bytes.get(..self.length).unwrap_or_default();
+        core::str::from_utf8(bytes).unwrap_or_default()
+    }
 }
 
 /// A key, closed when it is dropped.
@@ -59,13 +97,14 @@ impl Key {
         NT_SUCCESS(status).then_some(Self(key))
     }
 
-    /// Reads a DWORD.
+    /// Reads the data of a value of this type and of at most so many bytes. None if there is no memory.
     ///
     /// # Safety
     ///
     /// The name is a valid string, at `PASSIVE_LEVEL`.
-    unsafe fn dword(&self, name: PUNICODE_STRING) -> Option<ULONG> {
-        let mut value = DwordValue::default();
+    unsafe fn query(&self, name: PUNICODE_STRING, value_type: ULONG, size: usize) -> Option<Data> {
+        let size = size_of::<Header>() + size;
+        let mut buffer = Buffer::new(size).ok()?;
         let mut length = 0;
         // SAFETY: the level is passive, and everything that is pointed to is valid during the call.
         let status = unsafe {
@@ -73,13 +112,50 @@ impl Key {
                 self.0,
                 name,
                 KEY_VALUE_PARTIAL_INFORMATION,
-                (&raw mut value).cast(),
-                u32::try_from(size_of::<DwordValue>()).ok()?,
+                buffer.as_mut_ptr().cast(),
+                u32::try_from(size).ok()?,
                 &raw mut length,
             )
         };
-        let is_dword = value.value_type == REG_DWORD && value.length == 4;
-        (NT_SUCCESS(status) && is_dword).then_some(value.data)
+        // SAFETY: the buffer is large enough, and any bytes are a header.
+        let header = unsafe { buffer.as_ptr().cast::<Header>().read_unaligned() };
+        let is_wanted = NT_SUCCESS(status) && header.value_type == value_type;
+        is_wanted.then_some(Data { buffer, length: usize::try_from(header.length).ok()? })
+    }
+
+    /// Reads a DWORD.
+    ///
+    /// # Safety
+    ///
+    /// The name is a valid string, at `PASSIVE_LEVEL`.
+    unsafe fn dword(&self, name: PUNICODE_STRING) -> Option<ULONG> {
+        // SAFETY: the caller's promise.
+        let data = unsafe { self.query(name, REG_DWORD, size_of::<ULONG>()) }?;
+        data.bytes()?.try_into().ok().map(ULONG::from_ne_bytes)
+    }
+
+    /// Reads a string.
+    ///
+    /// # Safety
+    ///
+    /// The name is a valid string, at `PASSIVE_LEVEL`.
+    unsafe fn text(&self, name: PUNICODE_STRING) -> Option<Text> {
+        // SAFETY: the caller's promise.
+        let data = unsafe { self.query(name, REG_SZ, MAX_UNITS * size_of::<u16>()) }?;
+        let units = data.bytes()?.chunks_exact(size_of::<u16>());
+        Text::from_utf16(units.filter_map(|unit| unit.try_into().ok().map(u16::from_ne_bytes)))
+    }
+}
+
+/// What a value has.
+struct Data {
+    buffer: Buffer,
+    length: usize,
+}
+
+impl Data {
+    fn bytes(&self) -> Option<&[u8]> {
+        self.buffer.get(size_of::<Header>()..)?.get(..self.length)
     }
 }
 
@@ -90,23 +166,44 @@ impl Drop for Key {
     }
 }
 
-/// The port that the registry names, if it does.
+/// What the registry says.
 ///
 /// # Safety
 ///
 /// `registry_path` is what the system passed to `DriverEntry`, at `PASSIVE_LEVEL`.
-pub(crate) unsafe fn port(registry_path: PUNICODE_STRING) -> Option<u16> {
+pub(crate) unsafe fn read(registry_path: PUNICODE_STRING) -> Parameters {
+    // SAFETY: the caller's promise.
+    unsafe { open(registry_path) }
+        .map_or_else(Parameters::default, |key| Parameters { port: port(&key), host: host(&key) })
+}
+
+/// The key of the parameters.
+///
+/// # Safety
+///
+/// As for [`read`].
+unsafe fn open(registry_path: PUNICODE_STRING) -> Option<Key> {
     const PARAMETERS: [u16; 10] = wide(b"Parameters");
-    const PORT: [u16; 4] = wide(b"Port");
     // SAFETY: the system's string is valid, and the level passive.
     let driver = unsafe { Key::open(None, registry_path) }?;
     let mut name = unicode_string(&PARAMETERS)?;
     // SAFETY: the name is valid, and the level passive.
-    let parameters = unsafe { Key::open(Some(&driver), &raw mut name) }?;
+    unsafe { Key::open(Some(&driver), &raw mut name) }
+}
+
+fn port(parameters: &Key) -> Option<u16> {
+    const PORT: [u16; 4] = wide(b"Port");
     let mut name = unicode_string(&PORT)?;
-    // SAFETY: as above.
+    // SAFETY: the name is valid, and a key is only there at PASSIVE_LEVEL.
     let port = unsafe { parameters.dword(&raw mut name) }?;
     u16::try_from(port).ok()
+}
+
+fn host(parameters: &Key) -> Option<Text> {
+    const HOST: [u16; 4] = wide(b"Host");
+    let mut name = unicode_string(&HOST)?;
+    // SAFETY: the name is valid, and a key is only there at PASSIVE_LEVEL.
+    unsafe { parameters.text(&raw mut name) }
 }
 
 /// ASCII as UTF-16.

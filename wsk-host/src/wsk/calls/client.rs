@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use wsk_sys::ctypes::c_void;
+use wsk_sys::since;
 use wsk_sys::{
     ADDRESS_FAMILY, DISPATCH_LEVEL, NTSTATUS, PEPROCESS, PETHREAD, PIRP, PSECURITY_DESCRIPTOR,
     PSIZE_T, PSOCKADDR, PVOID, PWSK_CLIENT, SIZE_T, SOCK_STREAM, STATUS_BUFFER_OVERFLOW,
@@ -14,7 +15,6 @@ use wsk_sys::{
 };
 
 use super::{answer, require_no_flags, take_over};
-use crate::config::Windows;
 use crate::context::require_no_completion_routine;
 use crate::host::Host;
 use crate::ke::require_at_most;
@@ -97,7 +97,7 @@ pub(in crate::wsk) unsafe extern "C" fn socket(
     };
     let windows = host.config().windows;
     if !category::exists(category, family, socket_type, protocol)
-        || (category == STREAM && windows < Windows::TEN_1703)
+        || (category == STREAM && !windows.has(since::WSK_FLAG_STREAM_SOCKET))
     {
         return refuse(STATUS_NOT_SUPPORTED);
     }

@@ -2,22 +2,23 @@
 
 use std::ptr;
 
+use wsk_sys::since;
 use wsk_sys::{
     NTSTATUS, PASSIVE_LEVEL, PFN_WSK_RECEIVE_EX_EVENT, PIRP, PSECURITY_DESCRIPTOR, PSIZE_T,
     PSOCKADDR, SIO_ADDRESS_LIST_CHANGE, SIO_ADDRESS_LIST_QUERY, SIO_ADDRESS_LIST_SORT,
-    SIO_LOOPBACK_FAST_PATH, SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT,
-    SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS, SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS,
-    SIO_WSK_QUERY_IDEAL_SEND_BACKLOG, SIO_WSK_QUERY_INSPECT_ID, SIO_WSK_QUERY_RECEIVE_BACKLOG,
-    SIO_WSK_REGISTER_EXTENSION, SIO_WSK_SET_RECEIVE_EX_CALLBACK, SIO_WSK_SET_REMOTE_ADDRESS,
-    SIO_WSK_SET_SENDTO_ADDRESS, SIO_WSK_SET_TCP_SILENT_MODE, SIZE_T, SO_WSK_EVENT_CALLBACK,
-    SO_WSK_SECURITY, SOCK_STREAM, SOCKADDR_STORAGE, SOCKET_ADDRESS, SOCKET_ADDRESS_LIST,
-    SOL_SOCKET, STATUS_BUFFER_OVERFLOW, STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_DEVICE_REQUEST,
-    STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_NOT_FOUND, STATUS_NOT_SUPPORTED,
-    STATUS_PENDING, STATUS_SUCCESS, ULONG, WSK_EVENT_CALLBACK_CONTROL, WSK_INSPECT_ID,
+    SIO_KEEPALIVE_VALS, SIO_LOOPBACK_FAST_PATH, SIO_QUERY_RSS_SCALABILITY_INFO,
+    SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT, SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS,
+    SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS, SIO_WSK_QUERY_IDEAL_SEND_BACKLOG,
+    SIO_WSK_QUERY_INSPECT_ID, SIO_WSK_QUERY_RECEIVE_BACKLOG, SIO_WSK_REGISTER_EXTENSION,
+    SIO_WSK_SET_RECEIVE_EX_CALLBACK, SIO_WSK_SET_REMOTE_ADDRESS, SIO_WSK_SET_SENDTO_ADDRESS,
+    SIO_WSK_SET_TCP_SILENT_MODE, SIZE_T, SO_WSK_EVENT_CALLBACK, SO_WSK_SECURITY, SOCK_STREAM,
+    SOCKADDR_STORAGE, SOCKET_ADDRESS, SOCKET_ADDRESS_LIST, SOL_SOCKET, STATUS_BUFFER_OVERFLOW,
+    STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE,
+    STATUS_INVALID_PARAMETER, STATUS_NOT_FOUND, STATUS_NOT_SUPPORTED, STATUS_PENDING,
+    STATUS_SUCCESS, ULONG, WSK_EVENT_CALLBACK_CONTROL, WSK_INSPECT_ID,
 };
 
-use super::{answer, take_over_for};
-use crate::config::Windows;
+use super::{answer, take_over_for, transport};
 use crate::ke::require_at_most;
 use crate::trace::{self, What as Traced};
 use crate::verifier::broken;
@@ -78,7 +79,7 @@ impl Control<'_> {
     }
 
     /// Answers with an IRP.
-    fn answer(&self, decide: impl FnOnce(&mut Stack) -> Outcome) -> NTSTATUS {
+    pub(super) fn answer(&self, decide: impl FnOnce(&mut Stack) -> Outcome) -> NTSTATUS {
         self.take_over();
         let (id, irp) = (self.object.id, self.irp);
         answer(self.object.host(), |stack| {
@@ -113,7 +114,7 @@ impl Control<'_> {
         unsafe { std::slice::from_raw_parts(self.input.0, self.input.1) }
     }
 
-    fn input<T: Copy>(&self) -> Result<T, NTSTATUS> {
+    pub(super) fn input<T: Copy>(&self) -> Result<T, NTSTATUS> {
         if self.input.1 < size_of::<T>() || self.input.0.is_null() {
             return Err(STATUS_INVALID_PARAMETER);
         }
@@ -121,7 +122,7 @@ impl Control<'_> {
         Ok(unsafe { self.input.0.cast::<T>().read_unaligned() })
     }
 
-    fn write<T: Copy>(&self, value: T) -> Outcome {
+    pub(super) fn write<T: Copy>(&self, value: T) -> Outcome {
         if self.output.1 < size_of::<T>() || self.output.0.is_null() {
             return Err(STATUS_BUFFER_TOO_SMALL);
         }
@@ -171,7 +172,7 @@ pub(super) fn set_option(control: &Control<'_>) -> NTSTATUS {
     control.answer(|stack| {
         let socket = stack.sockets.get_mut(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
         let option = option.filter(|option| option.is_for(socket.family, socket.kind));
-        let option = option.ok_or(STATUS_NOT_SUPPORTED)?;
+        let option = option.filter(|option| option.is_writable()).ok_or(STATUS_NOT_SUPPORTED)?;
         let setting = option.setting(control.input_bytes()).ok_or(STATUS_INVALID_PARAMETER)?;
         if option.phase == Phase::BeforeBind && socket.is_bound() {
             return Err(STATUS_INVALID_DEVICE_STATE);
@@ -288,9 +289,15 @@ pub(super) fn ioctl(control: &Control<'_>) -> NTSTATUS {
         SIO_WSK_QUERY_IDEAL_SEND_BACKLOG | SIO_WSK_QUERY_RECEIVE_BACKLOG if is_bytes => {
             backlog(control)
         }
-        SIO_WSK_SET_TCP_SILENT_MODE if is_bytes && windows >= Windows::EIGHT => silence(control),
+        SIO_WSK_SET_TCP_SILENT_MODE
+            if is_bytes && windows.has(since::SIO_WSK_SET_TCP_SILENT_MODE) =>
+        {
+            silence(control)
+        }
         SIO_WSK_QUERY_INSPECT_ID => inspect_id(control),
-        SIO_WSK_SET_RECEIVE_EX_CALLBACK if is_bytes && windows >= Windows::TEN_1803 => {
+        SIO_WSK_SET_RECEIVE_EX_CALLBACK
+            if is_bytes && windows.has(since::SIO_WSK_SET_RECEIVE_EX_CALLBACK) =>
+        {
             set_receive_ex(control)
         }
         SIO_WSK_REGISTER_EXTENSION => {
@@ -305,6 +312,8 @@ pub(super) fn ioctl(control: &Control<'_>) -> NTSTATUS {
         | SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS
         | SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT
         | SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS => winsock_ioctl(control),
+        SIO_QUERY_RSS_SCALABILITY_INFO => transport::receive_side_scaling(control),
+        SIO_KEEPALIVE_VALS if is_bytes => transport::keep_alive(control),
         _ => control.refuse(STATUS_NOT_SUPPORTED),
     }
 }

@@ -8,6 +8,7 @@ pub(super) mod datagram;
 pub(super) mod listen;
 pub(super) mod missing;
 pub(super) mod names;
+mod transport;
 
 use wsk_sys::{
     IoGetCurrentIrpStackLocation, IoMarkIrpPending, IoSetNextIrpStackLocation, NTSTATUS, PIRP,

@@ -5,26 +5,27 @@ use std::ptr;
 use std::sync::Arc;
 
 use wsk_sys::{
-    ADDRINFOEXW, AF_INET, AF_INET6, AF_UNSPEC, AI_CANONNAME, AI_NUMERICHOST, AI_NUMERICSERV,
-    AI_PASSIVE, GUID, IPPROTO_TCP, IPPROTO_UDP, NI_NAMEREQD, NI_NUMERICHOST, NI_NUMERICSERV,
-    NS_ALL, NS_DNS, NTSTATUS, PADDRINFOEXW, PASSIVE_LEVEL, PEPROCESS, PETHREAD, PIRP, PSOCKADDR,
-    PUNICODE_STRING, PWSK_CLIENT, SOCK_DGRAM, SOCK_STREAM, SOCKADDR_IN6, SOCKADDR_STORAGE,
-    STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_PARAMETER, STATUS_NO_MATCH, STATUS_PENDING,
-    STATUS_SUCCESS, ULONG, UNICODE_STRING, USHORT,
+    ADDRINFOEXW, AF_INET, AF_INET6, AF_UNSPEC, AI_CANONNAME, AI_FQDN, AI_NUMERICHOST,
+    AI_NUMERICSERV, AI_PASSIVE, GUID, IPPROTO_TCP, IPPROTO_UDP, NI_NAMEREQD, NI_NUMERICHOST,
+    NI_NUMERICSERV, NS_ALL, NS_DNS, NTSTATUS, PADDRINFOEXW, PASSIVE_LEVEL, PEPROCESS, PETHREAD,
+    PIRP, PSOCKADDR, PUNICODE_STRING, PWSK_CLIENT, SOCK_DGRAM, SOCK_STREAM, SOCKADDR_IN6,
+    SOCKADDR_STORAGE, STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_PARAMETER, STATUS_NO_MATCH,
+    STATUS_NOT_IMPLEMENTED, STATUS_PENDING, STATUS_SUCCESS, ULONG, UNICODE_STRING, USHORT,
 };
 
-use super::take_over;
+use super::{answer, take_over};
 use crate::config::Network;
 use crate::context::require_no_completion_routine;
 use crate::host::Host;
 use crate::ke::current_irql;
 use crate::schedule::interrupt;
-use crate::trace::{self, What};
+use crate::trace::{self, What as Traced};
 use crate::verifier::{Origin, broken};
-use crate::wsk::act::{Action, Completed, act};
+use crate::wsk::act::{Action, Completed, act, remember};
 use crate::wsk::address;
-use crate::wsk::names::{port, service};
+use crate::wsk::names::{Fault, port, service};
 use crate::wsk::registration::{self, Client};
+use crate::wsk::requests::What;
 
 /// An IRP that a thread is to complete, and where its result goes.
 #[derive(Clone, Copy)]
@@ -176,7 +177,7 @@ pub(in crate::wsk) unsafe extern "C" fn get_address_info(
     let is_family = [AF_UNSPEC, AF_INET, AF_INET6].map(i32::from).contains(&family);
     let is_valid = !result.is_null()
         && is_family
-        && (flags & AI_CANONNAME == 0 || node.is_some())
+        && (flags & (AI_CANONNAME | AI_FQDN) == 0 || node.is_some())
         && (node.is_some() || service.is_some())
         && matches!(name_space, NS_ALL | NS_DNS)
         && may_act_for(process, thread)
@@ -197,6 +198,13 @@ pub(in crate::wsk) unsafe extern "C" fn get_address_info(
             None => return refuse(&client, irp, STATUS_NO_MATCH),
         },
     };
+    let fault = node.as_ref().and_then(|node| host.stack().names.take_fault(node));
+    match fault {
+        Some(Fault::Failure(status)) => return refuse(&client, irp, status),
+        // SAFETY: the IRP was taken over.
+        Some(Fault::Silence) => return unsafe { wait_to_be_cancelled(&client, irp) },
+        None => {}
+    }
     let query = Query { node, port, flags, family, types };
     let later = Later(irp, result);
     let giver = Arc::clone(&client);
@@ -206,7 +214,7 @@ pub(in crate::wsk) unsafe extern "C" fn get_address_info(
         if results.is_empty() {
             STATUS_NO_MATCH
         } else {
-            let name = query.node.filter(|_| query.flags & AI_CANONNAME != 0);
+            let name = query.node.filter(|_| query.flags & (AI_CANONNAME | AI_FQDN) != 0);
             let list = AddressList::make(&results, name.as_deref());
             giver.list_given(list.addr(), Origin::here(FUNCTION));
             // SAFETY: the caller's memory has room for a pointer until the IRP is completed.
@@ -220,6 +228,20 @@ pub(in crate::wsk) unsafe extern "C" fn get_address_info(
 fn refuse(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) -> NTSTATUS {
     complete(client, irp, status);
     STATUS_PENDING
+}
+
+/// Lets a request wait, as one of the client's own.
+///
+/// # Safety
+///
+/// The IRP was taken over.
+unsafe fn wait_to_be_cancelled(client: &Arc<Client>, irp: PIRP) -> NTSTATUS {
+    let socket = client.changes();
+    // SAFETY: the caller's promise.
+    unsafe { remember(&client.host, socket, irp) };
+    // The registration waits for what stands for its requests.
+    client.request_ended();
+    answer(&client.host, |stack| stack.request(socket, irp, What::Answer))
 }
 
 fn complete(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) {
@@ -237,7 +259,7 @@ fn in_background(
     work: impl FnOnce(&Host) -> NTSTATUS + Send + 'static,
 ) -> NTSTATUS {
     match client.host.config().network {
-        Network::Simulated => {
+        Network::Simulated | Network::Null => {
             let status = work(&client.host);
             complete(client, irp, status);
         }
@@ -318,7 +340,7 @@ pub(in crate::wsk) unsafe extern "C" fn free_address_info(
     const FUNCTION: &str = "WskFreeAddressInfo";
     // SAFETY: the caller has captured the provider.
     let client = unsafe { client(client_pointer, FUNCTION) };
-    client.host.record(What::Call { function: FUNCTION, socket: 0, irp: 0, amount: None });
+    client.host.record(Traced::Call { function: FUNCTION, socket: 0, irp: 0, amount: None });
     if !client.list_freed(list.addr()) {
         broken(66, FUNCTION, "this is no list of addresses, or it was freed before", None);
     }
@@ -367,6 +389,9 @@ pub(in crate::wsk) unsafe extern "C" fn get_name_info(
     // SAFETY: the caller has captured the provider.
     let client = unsafe { client(client_pointer, FUNCTION) };
     let host = client.host.clone();
+    if host.config().refuse_name_info {
+        return STATUS_NOT_IMPLEMENTED;
+    }
     // SAFETY: the caller passes an IRP.
     unsafe { take_over(&host, 0, irp, FUNCTION, None) };
     client.request_begun();
@@ -415,7 +440,7 @@ fn name_of(host: &Host, address: IpAddr, flags: ULONG) -> Option<String> {
     let known = host.stack().names.name(address);
     let known = known.or_else(|| match host.config().network {
         Network::Real => dns_lookup::lookup_addr(&address).ok(),
-        Network::Simulated => None,
+        Network::Simulated | Network::Null => None,
     });
     match known {
         Some(name) => Some(name),

@@ -2,6 +2,7 @@
 //!
 //! What WSK makes of them (requests, callbacks, their order) is the [`Stack`](super::stack::Stack)'s.
 
+pub(super) mod null;
 pub(super) mod real;
 pub(super) mod simulated;
 

@@ -254,11 +254,9 @@ impl Stack {
             let indicates = socket.events.has(WSK_EVENT_RECEIVE)
                 && !socket.streams.is_paused
                 && socket.closing.is_none();
-            // Requests go first, but for a race that nobody can exclude (INV-54). An end is no event of data's.
-            let goes_on = (indicates
-                && !has_begun
-                && (!may_race || self.sometimes(8))
-                && self.indicate(id, actions))
+            // Requests go first, but for a race that nobody can exclude (INV-54).
+            let may_indicate = indicates && !has_begun && (!may_race || self.sometimes(8));
+            let goes_on = (may_indicate && self.indicate(id, actions))
                 || (has_request && self.receive_first(id, actions));
             if !goes_on {
                 break;

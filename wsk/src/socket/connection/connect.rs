@@ -1,13 +1,13 @@
 //! Connecting: a bound socket, with first data or without, and a new socket in one call.
 
 use core::net::SocketAddr;
-use core::ptr::{self, NonNull};
+use core::ptr;
 
 use wsk_sys::{IPPROTO_TCP, PIRP, SOCK_STREAM};
 
 use super::super::builder::Builder;
 use super::super::category::{Connection, Connects};
-use super::super::enabling::callbacks;
+use super::super::enabling::{callbacks, require_static_events};
 use super::super::handle::{delivered, local, remote};
 use super::super::memory::NewSocket;
 use super::super::state::{Bound, Connected};
@@ -244,10 +244,11 @@ impl<H: Callbacks<Connection>> ConnectionSocket<H> {
         }
         let (hold, in_flight) = {
             let core = wsk.core();
+            require_static_events::<Connection, H>(core)?;
             let new = NewSocket::allocate(core, SocketFlags::CONNECTION, family, handler)?;
             let hold = new.hold();
             // Without callbacks, both are null (INV-39).
-            let (context, table) = callbacks::<Connection, H>(new.context());
+            let (context, table) = callbacks::<Connection, H>(core, new.context());
             let mut idle = hold.requests.take()?;
             let payload = idle.payload();
             payload.local = Storage::new(from);
@@ -280,7 +281,7 @@ impl<H: Callbacks<Connection>> ConnectionSocket<H> {
             };
             // Made to the client: a system without the call would never make the socket whose close is the end
             // of every request.
-            let target = Target::Client(NonNull::from(core));
+            let target = Target::Client(wsk.core_pointer());
             // SAFETY: the provider is a hold on the client. The call is given the payload's addresses, and the
             // new socket's context.
             (hold, unsafe { idle.start(target, call) })

@@ -24,6 +24,23 @@ pub(crate) fn load(setup: bool) -> Result<String> {
     Ok(bindgen::clang_version().full)
 }
 
+/// The first libclang that reads the WDK of Windows 11.
+const SUFFICIENT: u32 = 16;
+
+/// What to do about errors in a WDK's headers that come from an old libclang: those before it reject `__ptr32`
+/// where wdm.h has it.
+pub(crate) fn hint() -> Option<String> {
+    let version = bindgen::clang_version();
+    let is_old = version.parsed.is_some_and(|(major, _)| major < SUFFICIENT);
+    is_old.then(|| {
+        format!(
+            "This is {}. A WDK may need libclang {SUFFICIENT} or later: install the Debian package \
+             `{PACKAGE}`, and unset LIBCLANG_PATH.",
+            version.full
+        )
+    })
+}
+
 fn missing(reason: &str) -> String {
     format!(
         "the bindings are made with libclang, which was not found.\n\

@@ -8,17 +8,23 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
+use super::Processor;
+
 /// The folders that a kernel driver's compiler searches.
 #[derive(Debug)]
 pub(crate) struct IncludeTree {
     /// What a report calls these headers.
     pub(crate) name: String,
+    /// Of the folder that they are in, such as `10.0.26100.0`, if it has one.
+    pub(crate) version: Option<String>,
     /// `km/crt` (where there is one), `km` and `shared`, in the order of their search.
     pub(crate) folders: Vec<PathBuf>,
+    /// Whether they are laid out as before Windows 8.
+    is_old: bool,
 }
 
-/// A file that each folder has in every WDK.
-const MARKER: [(&str, &str); 2] = [("km", "wsk.h"), ("shared", "ws2def.h")];
+/// The two folders of every WDK, by their names since Windows 8 and before, and a file that each has.
+const PARTS: [([&str; 2], &str); 2] = [(["km", "ddk"], "wsk.h"), (["shared", "api"], "ws2def.h")];
 
 impl IncludeTree {
     /// The headers in this project.
@@ -29,28 +35,27 @@ impl IncludeTree {
     }
 
     /// Looks for `km` and `shared` below each of `given`: directly, in `Include` or `c/Include`, and
-    /// there in the folder of the newest version. A NuGet package may have one without the other, so
-    /// the two may come from different folders.
+    /// there in the folder of the newest version; or for their predecessors `ddk` and `api`, in `inc`. A
+    /// NuGet package may have one without the other, so the two may come from different folders.
     pub(crate) fn find(given: &[PathBuf]) -> Result<Self> {
         let mut found = [None, None];
-        let mut name = None;
+        let mut version = None;
         for folder in given {
             let folder = std::path::absolute(folder)?;
             if !folder.is_dir() {
                 bail!("{} is not a folder", folder.display());
             }
             for candidate in candidates(&folder)? {
-                for ((part, marker), slot) in MARKER.iter().zip(&mut found) {
-                    if slot.is_some() {
-                        continue;
-                    }
-                    let Some(part) = child(&candidate.path, part)? else {
-                        continue;
-                    };
-                    if child(&part, marker)?.is_some() {
-                        *slot = Some(part);
-                        if name.is_none() {
-                            name.clone_from(&candidate.version);
+                for ((names, marker), slot) in PARTS.iter().zip(&mut found) {
+                    for part in names {
+                        let Some(part) = child(&candidate.path, part)? else {
+                            continue;
+                        };
+                        if slot.is_none() && child(&part, marker)?.is_some() {
+                            *slot = Some(part);
+                            if version.is_none() {
+                                version.clone_from(&candidate.version);
+                            }
                         }
                     }
                 }
@@ -58,13 +63,32 @@ impl IncludeTree {
         }
         let [Some(km), Some(shared)] = found else { bail!("{}", not_a_wdk(given, &found)) };
         let mut folders = Vec::new();
-        folders.extend(child(&km, "crt")?);
+        let is_old = km.ends_with(PARTS[0].0[1]);
+        let beside = if is_old { km.parent().unwrap_or(&km) } else { &km };
+        folders.extend(child(beside, "crt")?);
         folders.extend([km, shared]);
-        let name = name.map_or_else(
-            || format!("the headers in {}", given[0].display()),
-            |version| format!("WDK {version}"),
-        );
-        Ok(Self { name, folders })
+        let name = match &version {
+            Some(version) => format!("WDK {version}"),
+            None => format!("the headers in {}", given[0].display()),
+        };
+        Ok(Self { name, version, folders, is_old })
+    }
+
+    /// The processors that the headers know: before Windows 8, of those that are supported, only x64.
+    pub(crate) fn processors(&self) -> &'static [Processor] {
+        if self.is_old { &Processor::ALL[..1] } else { &Processor::ALL }
+    }
+
+    /// The text of a header. What is not Unicode in it is in comments.
+    pub(crate) fn read(&self, header: &str) -> Result<String> {
+        for folder in &self.folders {
+            if let Some(path) = child(folder, header)? {
+                let text =
+                    fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+                return Ok(String::from_utf8_lossy(&text).into_owned());
+            }
+        }
+        bail!("{} has no {header}", self.name)
     }
 
     /// A clang virtual file system over the folders in which letter case does not matter: the WDK's
@@ -110,7 +134,7 @@ struct Candidate {
 /// The folders that may hold `km` and `shared`, most direct and then newest first.
 fn candidates(folder: &Path) -> Result<Vec<Candidate>> {
     let mut found = vec![Candidate { path: folder.to_path_buf(), version: None }];
-    for nested in ["Include", "c/Include"] {
+    for nested in ["Include", "c/Include", "inc"] {
         let mut include = Some(folder.to_path_buf());
         for part in nested.split('/') {
             include = match include {
@@ -178,7 +202,8 @@ fn not_a_wdk(given: &[PathBuf], found: &[Option<PathBuf>; 2]) -> String {
     let folders =
         given.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and ");
     let mut message = format!("{folders}: no WDK here.");
-    for ((part, marker), slot) in MARKER.iter().zip(found) {
+    for ((names, marker), slot) in PARTS.iter().zip(found) {
+        let part = names[0];
         let _ = match slot {
             Some(path) => write!(message, "\nFound {part} at {}.", path.display()),
             None => write!(

@@ -1,0 +1,46 @@
+//! Control codes of the transports, which WSK hands on. Nothing says at which level, so that they are for
+//! `PASSIVE_LEVEL`.
+
+use wsk_sys::{
+    FALSE, IPPROTO_TCP, NTSTATUS, PASSIVE_LEVEL, RSS_SCALABILITY_INFO, SO_KEEPALIVE, SOL_SOCKET,
+    STATUS_INVALID_DEVICE_STATE, TCP_KEEPALIVE, TCP_KEEPINTVL, ULONG, tcp_keepalive,
+};
+
+use super::control::Control;
+use crate::ke::require_at_most;
+use crate::wsk::options::{Setting, Value};
+use crate::wsk::socket::State;
+
+const FUNCTION: &str = "WskControlSocket";
+
+/// `SIO_QUERY_RSS_SCALABILITY_INFO`: a host has no adapters that would scale.
+pub(super) fn receive_side_scaling(control: &Control<'_>) -> NTSTATUS {
+    require_at_most(PASSIVE_LEVEL, FUNCTION);
+    control.answer(|_| control.write(RSS_SCALABILITY_INFO { RssEnabled: FALSE }))
+}
+
+/// `SIO_KEEPALIVE_VALS`: three options at once, whose times are seconds here.
+pub(super) fn keep_alive(control: &Control<'_>) -> NTSTATUS {
+    require_at_most(PASSIVE_LEVEL, FUNCTION);
+    let id = control.object.id;
+    control.answer(|stack| {
+        let values: tcp_keepalive = control.input()?;
+        let socket = stack.sockets.get_mut(&id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
+        if socket.state != State::Connected {
+            return Err(STATUS_INVALID_DEVICE_STATE);
+        }
+        let number =
+            |level, name, number: ULONG| Setting { level, name, value: Value::Number(number) };
+        let mut settings = vec![number(SOL_SOCKET, SO_KEEPALIVE, ULONG::from(values.onoff != 0))];
+        if values.onoff != 0 {
+            let (idle, interval) = (values.keepalivetime, values.keepaliveinterval);
+            settings.push(number(IPPROTO_TCP, TCP_KEEPALIVE, idle.div_ceil(1000)));
+            settings.push(number(IPPROTO_TCP, TCP_KEEPINTVL, interval.div_ceil(1000)));
+        }
+        for setting in &settings {
+            stack.network.set(id, setting)?;
+            socket.options.set(setting);
+        }
+        Ok(0)
+    })
+}

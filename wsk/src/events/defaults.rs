@@ -1,0 +1,69 @@
+//! What stands in a connection's table for static events that its handler has no method for.
+//!
+//! WSK calls back for a static event whether or not anybody wants it (INV-53), so that the table needs a
+//! function for it. These answer as if the event were not enabled: data stays with the transport, where
+//! requests find it, and nobody is told anything else.
+
+use core::marker::PhantomData;
+
+use wsk_sys::{
+    NTSTATUS, PVOID, PWSK_DATA_INDICATION, SIZE_T, STATUS_DATA_NOT_ACCEPTED, STATUS_SUCCESS, ULONG,
+    WSK_CLIENT_CONNECTION_DISPATCH,
+};
+
+use super::ConnectionTable;
+use crate::socket::Shared;
+
+/// A handler's table, without gaps.
+pub(super) struct Filled<H>(PhantomData<H>);
+
+impl<H: ConnectionTable> Filled<H> {
+    pub(super) const TABLE: &'static WSK_CLIENT_CONNECTION_DISPATCH = &fill(H::TABLE);
+}
+
+const fn fill(table: &WSK_CLIENT_CONNECTION_DISPATCH) -> WSK_CLIENT_CONNECTION_DISPATCH {
+    WSK_CLIENT_CONNECTION_DISPATCH {
+        WskReceiveEvent: match table.WskReceiveEvent {
+            Some(function) => Some(function),
+            None => Some(receive),
+        },
+        WskDisconnectEvent: match table.WskDisconnectEvent {
+            Some(function) => Some(function),
+            None => Some(disconnect),
+        },
+        WskSendBacklogEvent: match table.WskSendBacklogEvent {
+            Some(function) => Some(function),
+            None => Some(send_backlog),
+        },
+    }
+}
+
+/// # Safety
+///
+/// WSK calls it, for a socket whose context is its memory.
+unsafe extern "C" fn receive(
+    socket_context: PVOID,
+    _flags: ULONG,
+    indication: PWSK_DATA_INDICATION,
+    _bytes_indicated: SIZE_T,
+    _bytes_accepted: *mut SIZE_T,
+) -> NTSTATUS {
+    if !indication.is_null() {
+        // There is no further event until a receive has completed (INV-56), which takes this data first.
+        return STATUS_DATA_NOT_ACCEPTED;
+    }
+    // SAFETY: the context is null or a socket's memory, which begins with this and stays until the close has
+    // completed (INV-46).
+    if let Some(shared) = unsafe { socket_context.cast::<Shared>().cast_const().as_ref() } {
+        shared.note_death();
+    }
+    STATUS_SUCCESS
+}
+
+unsafe extern "C" fn disconnect(_socket_context: PVOID, _flags: ULONG) -> NTSTATUS {
+    STATUS_SUCCESS
+}
+
+unsafe extern "C" fn send_backlog(_socket_context: PVOID, _ideal_backlog_size: SIZE_T) -> NTSTATUS {
+    STATUS_SUCCESS
+}

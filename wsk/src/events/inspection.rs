@@ -1,0 +1,303 @@
+//! Connections that are inspected before they are established.
+
+use core::cell::Cell;
+use core::fmt;
+use core::future::Future;
+use core::net::SocketAddr;
+use core::ptr::NonNull;
+
+use wsk_sys::{
+    PIRP, PSOCKADDR, PWSK_INSPECT_ID, WSK_INSPECT_ACTION, WSK_INSPECT_ID, WskInspectAccept,
+    WskInspectPend, WskInspectReject,
+};
+
+use crate::address;
+use crate::dispatch::ListenDispatch;
+use crate::operation::{
+    ControlArea, InFlight, Lent, Operation, Outcome, Payload, Target, callback_ends,
+};
+use crate::socket::{Shared, Weak};
+use crate::status::{Result, known};
+
+/// A connection that is asked for, before its handshake. Dropping this rejects it.
+pub struct Inspection<'a> {
+    id: InspectId,
+    /// Both are null, or valid during the call.
+    addresses: [PSOCKADDR; 2],
+    listener: &'a Shared,
+    /// What the callback returns.
+    verdict: &'a Cell<Verdict>,
+}
+
+/// What becomes of an inspected connection at the end of the callback.
+#[derive(Clone, Copy)]
+pub(super) enum Verdict {
+    Reject,
+    Accept,
+    /// It is to be decided later, with this request, unless it is decided by then.
+    Pend(NonNull<Operation>),
+}
+
+impl Verdict {
+    /// What the callback returns.
+    ///
+    /// # Safety
+    ///
+    /// It is what an inspection by this listener has left, and is used once.
+    pub(super) unsafe fn end(self, listener: &Shared) -> WSK_INSPECT_ACTION {
+        let request = match self {
+            Self::Reject => return WskInspectReject,
+            Self::Accept => return WskInspectAccept,
+            Self::Pend(request) => request,
+        };
+        // SAFETY: `Inspection::pend` left the callback's half for this.
+        match unsafe { callback_ends(request) } {
+            None => WskInspectPend,
+            Some((accepts, idle)) => {
+                listener.requests.put(idle);
+                if accepts { WskInspectAccept } else { WskInspectReject }
+            }
+        }
+    }
+}
+
+impl<'a> Inspection<'a> {
+    pub(super) const fn new(
+        id: InspectId,
+        addresses: [PSOCKADDR; 2],
+        listener: &'a Shared,
+        verdict: &'a Cell<Verdict>,
+    ) -> Self {
+        Self { id, addresses, listener, verdict }
+    }
+
+    /// What identifies it.
+    #[must_use]
+    pub const fn id(&self) -> InspectId {
+        self.id
+    }
+
+    /// The local address, if its family is known here.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        // SAFETY: WSK's address is valid during the call, as this value is.
+        unsafe { address::read(self.addresses[0]) }
+    }
+
+    /// The address of who asks, if its family is known here.
+    #[must_use]
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        // SAFETY: WSK's address is valid during the call, as this value is.
+        unsafe { address::read(self.addresses[1]) }
+    }
+
+    /// Lets it be established. It is accepted afterwards, if it still is there.
+    pub fn accept(self) {
+        self.verdict.set(Verdict::Accept);
+    }
+
+    /// Refuses it.
+    pub fn reject(self) {
+        self.verdict.set(Verdict::Reject);
+    }
+
+    /// Lets it wait for a decision: whoever has the result decides, once (INV-61).
+    ///
+    /// The result may be kept anywhere, also in the listener's own handler.
+    ///
+    /// ```
+    /// use std::sync::Mutex;
+    /// use wsk::events::{ConditionalListenEvents, InspectId, Inspection, PendingInspection};
+    ///
+    /// /// Lets somebody else decide who may connect.
+    /// #[derive(Default)]
+    /// struct Door(Mutex<Vec<PendingInspection>>);
+    ///
+    /// #[wsk::events]
+    /// impl ConditionalListenEvents for Door {
+    ///     type Connection = ();
+    ///
+    ///     fn inspect(&self, inspection: Inspection<'_>) {
+    ///         // Without memory for it, the connection is rejected.
+    ///         if let Ok(pending) = inspection.pend() {
+    ///             self.0.lock().unwrap().push(pending);
+    ///         }
+    ///     }
+    ///
+    ///     fn aborted(&self, id: InspectId) {
+    ///         self.0.lock().unwrap().retain(|pending| pending.id() != id);
+    ///     }
+    /// }
+    ///
+    /// async fn open(door: &Door) -> wsk::Result<()> {
+    ///     let next = door.0.lock().unwrap().pop();
+    ///     if let Some(pending) = next {
+    ///         pending.accept().await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory: the connection is rejected.
+    pub fn pend(self) -> Result<PendingInspection> {
+        // What a decision needs is there beforehand, so that it cannot fail for want of memory.
+        let (request, callback) = self.listener.requests.take()?.lend();
+        self.verdict.set(Verdict::Pend(callback));
+        let listener = Weak::new(self.listener);
+        Ok(PendingInspection { id: self.id, undecided: Some((listener, request)) })
+    }
+}
+
+impl fmt::Debug for Inspection<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inspection").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// What identifies an inspected connection: a copy of WSK's `WSK_INSPECT_ID`, compared by its contents
+/// (INV-61).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct InspectId {
+    key: usize,
+    serial_number: u32,
+}
+
+impl InspectId {
+    /// As `WskInspectComplete` takes it.
+    #[must_use]
+    pub const fn to_raw(self) -> WSK_INSPECT_ID {
+        WSK_INSPECT_ID { Key: self.key, SerialNumber: self.serial_number }
+    }
+
+    pub(crate) const fn from_raw(raw: &WSK_INSPECT_ID) -> Self {
+        Self { key: raw.Key, serial_number: raw.SerialNumber }
+    }
+}
+
+/// A connection that waits for a decision, from [`Inspection::pend`]. Dropping this rejects it.
+///
+/// There is one decision for each (INV-61):
+///
+/// ```compile_fail,E0382
+/// async fn decide_twice(pending: wsk::events::PendingInspection) -> wsk::Result<()> {
+///     pending.accept().await?;
+///     pending.reject().await
+/// }
+/// ```
+///
+/// It may be used in any thread, also in callbacks, and before the callback that has pended the connection has
+/// returned. It does not keep the listener open, and needs no memory: everything was allocated when it was made.
+pub struct PendingInspection {
+    id: InspectId,
+    /// None while it is dropped. The hold is weak, since the listener's handler may have this value, and is
+    /// dropped after the listener was closed.
+    undecided: Option<(Weak, Lent)>,
+}
+
+/// A decision that WSK has been told by a request.
+type Told = (Weak, InFlight);
+
+impl PendingInspection {
+    /// What identifies the connection, for [`aborted`](super::ConditionalListenEvents::aborted).
+    #[must_use]
+    pub const fn id(&self) -> InspectId {
+        self.id
+    }
+
+    /// Lets the connection be established. It is accepted afterwards, if it still is there.
+    ///
+    /// WSK is told at once, and not only when the future is polled; if the callback that has pended the connection
+    /// has not returned, it tells WSK when it does.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`, but futures are polled at `PASSIVE_LEVEL`. Cancellation: dropping the future
+    /// changes nothing, since the decision was made.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_inspect_complete).
+    ///
+    /// # Errors
+    ///
+    /// It is no error if the connection has gone meanwhile, see
+    /// [`aborted`](super::ConditionalListenEvents::aborted).
+    ///
+    /// - `STATUS_ADDRESS_CLOSED` if the listener was closed, which has ended the connection.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the listener no longer works.
+    /// - What else `WskInspectComplete` reports.
+    pub fn accept(mut self) -> impl Future<Output = Result<()>> + Send + 'static {
+        let told = self.decide(true);
+        async move { end(told?).await }
+    }
+
+    /// Refuses the connection. As [`accept`](Self::accept) otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As for [`accept`](Self::accept).
+    pub fn reject(mut self) -> impl Future<Output = Result<()>> + Send + 'static {
+        let told = self.decide(false);
+        async move { end(told?).await }
+    }
+
+    /// Tells WSK, unless that was done, or is left to the callback.
+    fn decide(&mut self, accepts: bool) -> Result<Option<Told>> {
+        let Some((listener, request)) = self.undecided.take() else {
+            return Ok(None);
+        };
+        let Some(mut idle) = request.take(accepts) else {
+            return Ok(None);
+        };
+        let socket = listener.try_use().ok_or(known::STATUS_ADDRESS_CLOSED)?;
+        socket.require_life()?;
+        // SAFETY: there is room for it, and it is aligned so.
+        unsafe { id_in(idle.payload()).write(self.id.to_raw()) };
+        let call = |irp: PIRP, payload: *mut Payload| {
+            // SAFETY: the payload is the request's, and stays until it completes.
+            let id = unsafe { id_in(payload) };
+            // SAFETY: the socket is open, and a listener's: only those inspect (INV-41).
+            let dispatch = unsafe { ListenDispatch::of(socket.socket()) };
+            let action = if accepts { WskInspectAccept } else { WskInspectReject };
+            // SAFETY: the connection was pended, and is decided once (INV-61).
+            unsafe { dispatch.inspect_complete(id, action, irp) }
+        };
+        // SAFETY: a use is a hold; the call is given the payload's room.
+        let in_flight = unsafe { idle.start(Target::Socket(socket.as_ptr()), call) };
+        drop(socket);
+        Ok(Some((listener, in_flight.never_cancelled())))
+    }
+}
+
+/// Where a payload has the identification that WSK reads.
+///
+/// # Safety
+///
+/// The pointer is to a payload.
+const unsafe fn id_in(payload: *mut Payload) -> PWSK_INSPECT_ID {
+    const { assert!(size_of::<WSK_INSPECT_ID>() <= ControlArea::SIZE) };
+    const { assert!(align_of::<WSK_INSPECT_ID>() <= align_of::<ControlArea>()) };
+    // SAFETY: the caller's promise.
+    unsafe { ControlArea::start(&raw mut (*payload).control) }.cast()
+}
+
+/// Waits until WSK has taken a decision.
+async fn end(told: Option<Told>) -> Result<()> {
+    let Some((listener, in_flight)) = told else {
+        return Ok(());
+    };
+    match in_flight.await {
+        Outcome::Completed(idle, result) => listener.completed(idle, result),
+        Outcome::Refused(error) => Err(error),
+    }
+}
+
+impl Drop for PendingInspection {
+    fn drop(&mut self) {
+        // Nobody hears of a failure: the listener no longer works, and the connection has gone with it.
+        drop(self.decide(false));
+    }
+}
+
+impl fmt::Debug for PendingInspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingInspection").field("id", &self.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,281 @@
+//! Hosts by their names.
+
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+
+use self::sealed::Host;
+use super::{TcpListener, TcpStream};
+use crate::registration::Provider;
+use crate::resolve::{AddressList, Hints, Service};
+use crate::status::{Result, known};
+
+/// What names a host and a port: `("example.org", 80)`, `"example.org:80"`, or an address.
+///
+/// An IPv6 address in a string with a port is in brackets, as in `"[::1]:80"`.
+pub trait ToHost: sealed::ToHost {}
+
+mod sealed {
+    use core::net::SocketAddr;
+
+    use crate::status::Result;
+
+    /// A host and a port: an address, or a name.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Host<'a> {
+        Address(SocketAddr),
+        Name(&'a str, u16),
+    }
+
+    pub trait ToHost {
+        fn host(&self) -> Result<Host<'_>>;
+    }
+}
+
+macro_rules! addresses {
+    ($($type:ty,)*) => {$(
+        impl ToHost for $type {}
+
+        impl sealed::ToHost for $type {
+            fn host(&self) -> Result<Host<'_>> {
+                Ok(Host::Address((*self).into()))
+            }
+        }
+    )*};
+}
+
+addresses! {
+    SocketAddr,
+    SocketAddrV4,
+    SocketAddrV6,
+    (IpAddr, u16),
+    (Ipv4Addr, u16),
+    (Ipv6Addr, u16),
+}
+
+impl ToHost for (&str, u16) {}
+
+impl sealed::ToHost for (&str, u16) {
+    fn host(&self) -> Result<Host<'_>> {
+        let &(name, port) = self;
+        Ok(match name.parse::<IpAddr>() {
+            Ok(address) => Host::Address(SocketAddr::new(address, port)),
+            Err(_) => Host::Name(name, port),
+        })
+    }
+}
+
+impl ToHost for &str {}
+
+impl sealed::ToHost for &str {
+    fn host(&self) -> Result<Host<'_>> {
+        if let Ok(address) = self.parse() {
+            return Ok(Host::Address(address));
+        }
+        let (name, port) = self.rsplit_once(':').ok_or(known::STATUS_INVALID_PARAMETER)?;
+        let port = port.parse().map_err(|_| known::STATUS_INVALID_PARAMETER)?;
+        // What is left with a colon is an address that is not right, or not in brackets.
+        if name.contains([':', '[', ']']) {
+            return Err(known::STATUS_INVALID_PARAMETER);
+        }
+        Ok(Host::Name(name, port))
+    }
+}
+
+/// Finds the addresses of a host, as `std::net::ToSocketAddrs` does, each once and with the port.
+///
+/// What is an address already is not looked up. If the look-up fails with `STATUS_INTERNAL_ERROR`, as it is known
+/// to now and then, it is tried **once more**; nothing else is tried again. [`Provider::resolve`] has more to ask.
+///
+/// IRQL, minimum Windows and cancellation: as for [`Provider::resolve`].
+///
+/// ```
+/// use wsk::net;
+///
+/// # let host = wsk_host::Host::new(wsk_host::Config::default());
+/// # let _entered = host.enter();
+/// # host.add_name("example.org", [192, 0, 2, 1]);
+/// # let passive = unsafe { wsk::irql::Passive::assume() };
+/// # let registration = wsk::Registration::register(passive)?;
+/// # let wsk = registration.try_capture()?;
+/// # wsk::rt::block_on(passive, async move {
+/// for address in net::lookup_host(&wsk, "example.org:80").await? {
+///     assert_eq!(address.to_string(), "192.0.2.1:80");
+/// }
+/// # Ok::<(), wsk::Error>(())
+/// # })??;
+/// # Ok::<(), wsk::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// - `STATUS_INVALID_PARAMETER` for a string that is no host and port.
+/// - Else as for [`Provider::resolve`].
+pub async fn lookup_host(wsk: &Provider, host: impl ToHost) -> Result<LookupHost> {
+    let found = match host.host()? {
+        Host::Address(address) => Found::Address(address),
+        Host::Name(name, port) => {
+            // The port is put in afterwards, so that the system has no service to look up.
+            let look_up = || wsk.resolve(name, Service::None, Hints::stream());
+            let list = match look_up().await {
+                Err(known::STATUS_INTERNAL_ERROR) => look_up().await?,
+                result => result?,
+            };
+            Found::List(list, port)
+        }
+    };
+    Ok(LookupHost { found, given: 0 })
+}
+
+/// Connects to a host: to the first of its addresses with which that works, in the order in which the system has
+/// them. Each is tried to its end before the next one; with [`time::timeout`](crate::time::timeout) around it, the
+/// time is for all of them.
+///
+/// IRQL and minimum Windows: as for [`Provider::resolve`]. Cancellation: dropping the future ends the look-up or the
+/// attempt, and closes the socket.
+///
+/// ```
+/// use wsk::{TcpListener, net};
+///
+/// # let host = wsk_host::Host::new(wsk_host::Config::default());
+/// # let _entered = host.enter();
+/// # let passive = unsafe { wsk::irql::Passive::assume() };
+/// # let registration = wsk::Registration::register(passive)?;
+/// # let wsk = registration.try_capture()?;
+/// # wsk::rt::block_on(passive, async move {
+/// let listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+/// let port = listener.local_addr().await?.port();
+/// let stream = net::connect_host(&wsk, ("localhost", port)).await?;
+/// # drop(stream);
+/// # Ok::<(), wsk::Error>(())
+/// # })??;
+/// # Ok::<(), wsk::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// - As for [`lookup_host`].
+/// - As for [`TcpStream::connect`], of the last address, if none of them works.
+pub async fn connect_host(wsk: &Provider, host: impl ToHost) -> Result<TcpStream> {
+    let addresses = lookup_host(wsk, host).await?;
+    first(addresses, |address| TcpStream::connect(wsk, address)).await
+}
+
+/// Listens at a host of this machine's: at the first of its addresses with which that works, in the order in which
+/// the system has them.
+///
+/// IRQL and minimum Windows: as for [`Provider::resolve`]. Cancellation: dropping the future ends the look-up, or
+/// closes the socket.
+///
+/// ```
+/// use wsk::net;
+///
+/// # let host = wsk_host::Host::new(wsk_host::Config::default());
+/// # let _entered = host.enter();
+/// # let passive = unsafe { wsk::irql::Passive::assume() };
+/// # let registration = wsk::Registration::register(passive)?;
+/// # let wsk = registration.try_capture()?;
+/// # wsk::rt::block_on(passive, async move {
+/// let listener = net::listen_host(&wsk, "localhost:7").await?;
+/// assert!(listener.local_addr().await?.ip().is_loopback());
+/// # Ok::<(), wsk::Error>(())
+/// # })??;
+/// # Ok::<(), wsk::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// - As for [`lookup_host`].
+/// - As for [`TcpListener::bind`], of the last address, if none of them works.
+pub async fn listen_host(wsk: &Provider, host: impl ToHost) -> Result<TcpListener> {
+    let addresses = lookup_host(wsk, host).await?;
+    first(addresses, |address| TcpListener::bind(wsk, address)).await
+}
+
+/// Tries one address after the other, to the first success or the last error.
+async fn first<T, F: Future<Output = Result<T>>>(
+    addresses: LookupHost,
+    attempt: impl Fn(SocketAddr) -> F,
+) -> Result<T> {
+    let mut last = known::STATUS_NO_MATCH;
+    for address in addresses {
+        match attempt(address).await {
+            Ok(value) => return Ok(value),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// The addresses of a host, see [`lookup_host`].
+pub struct LookupHost {
+    found: Found,
+    /// How many were given out.
+    given: usize,
+}
+
+enum Found {
+    Address(SocketAddr),
+    List(AddressList, u16),
+}
+
+impl Iterator for LookupHost {
+    type Item = SocketAddr;
+
+    fn next(&mut self) -> Option<SocketAddr> {
+        let next = match &self.found {
+            Found::Address(address) => (self.given == 0).then_some(*address),
+            // From the beginning each time: there are never many.
+            Found::List(list, port) => list.addresses().nth(self.given).map(|mut address| {
+                address.set_port(*port);
+                address
+            }),
+        };
+        self.given += usize::from(next.is_some());
+        next
+    }
+}
+
+impl core::iter::FusedIterator for LookupHost {}
+
+impl fmt::Debug for LookupHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.found {
+            Found::Address(address) => f.debug_list().entry(address).finish(),
+            Found::List(list, _) => f.debug_list().entries(list.addresses()).finish(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(text: &'static str) -> Result<Host<'static>> {
+        // The trait is for references, which live as long as they do.
+        let text: &'static &'static str = std::boxed::Box::leak(std::boxed::Box::new(text));
+        sealed::ToHost::host(text)
+    }
+
+    #[test]
+    fn strings_are_hosts_with_ports() {
+        assert_eq!(host("example.org:80"), Ok(Host::Name("example.org", 80)));
+        assert_eq!(host("bücher.example:0"), Ok(Host::Name("bücher.example", 0)));
+        assert_eq!(host("127.0.0.1:7"), Ok(Host::Address(([127, 0, 0, 1], 7).into())));
+        assert_eq!(host("[::1]:7"), Ok(Host::Address((Ipv6Addr::LOCALHOST, 7).into())));
+        for wrong in ["example.org", "example.org:", "example.org:65536", "::1:7", "[::1]", "[a]:7"]
+        {
+            assert_eq!(host(wrong), Err(known::STATUS_INVALID_PARAMETER), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn pairs_may_be_addresses_as_text() {
+        let host = |pair: (&'static str, u16)| match sealed::ToHost::host(&pair) {
+            Ok(Host::Address(address)) => Some(address),
+            _ => None,
+        };
+        assert_eq!(host(("::1", 7)), Some((Ipv6Addr::LOCALHOST, 7).into()));
+        assert_eq!(host(("192.0.2.1", 7)), Some(([192, 0, 2, 1], 7).into()));
+        assert_eq!(host(("example.org", 7)), None);
+    }
+}

@@ -1,0 +1,166 @@
+//! Control codes of sockets.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use wsk_sys::{
+    SIO_KEEPALIVE_VALS, SIO_QUERY_RSS_SCALABILITY_INFO, SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT,
+    SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS, SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS,
+};
+
+use super::option::Types;
+use super::{AllSockets, BeforeConnect, Boolean, Connections, KeepAlive, MAX_SIZE, OptionValue};
+use crate::irql;
+use crate::status::{Result, known};
+
+/// A control code: what it takes and gives ([`OptionValue`]), and the sockets that it applies to
+/// ([`AppliesTo`](super::AppliesTo)).
+pub struct Ioctl<In, Out, A> {
+    code: Code,
+    types: Types<In, Out, A>,
+}
+
+/// A control code that takes and gives any bytes, in buffers.
+pub struct BufferIoctl<A> {
+    code: Code,
+    types: PhantomData<fn() -> A>,
+}
+
+/// A control code, and where it may be used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Code {
+    pub(crate) number: u32,
+    is_for_passive_level: bool,
+}
+
+impl Code {
+    /// Fails if the current level is too high for the code.
+    pub(crate) fn require_level(self) -> Result<()> {
+        if self.is_for_passive_level && !irql::is_passive() {
+            return Err(known::STATUS_INVALID_DEVICE_REQUEST);
+        }
+        Ok(())
+    }
+}
+
+impl<In: OptionValue, Out: OptionValue, A> Ioctl<In, Out, A> {
+    /// A control code that this crate does not have.
+    ///
+    /// # Safety
+    ///
+    /// For every socket and in every state that `A` applies to:
+    ///
+    /// - `WskControlSocket` takes the code, with an IRP and with every value that `In` encodes, at up to
+    ///   `DISPATCH_LEVEL`, or if [`at_passive_level`](Self::at_passive_level) is called, at `PASSIVE_LEVEL`.
+    /// - What it takes and gives is plain data, as for [`SocketOption::new`](super::SocketOption::new).
+    /// - It makes nothing wrong that this crate relies on: it enables no callbacks, and the socket's type still
+    ///   says what the socket is.
+    #[must_use]
+    pub const unsafe fn new(code: u32) -> Self {
+        const { assert!(In::SIZE <= MAX_SIZE, "what it takes is too long: use a BufferIoctl") };
+        const { assert!(Out::SIZE <= MAX_SIZE, "what it gives is too long: use a BufferIoctl") };
+        Self { code: Code { number: code, is_for_passive_level: false }, types: PhantomData }
+    }
+}
+
+impl<A> BufferIoctl<A> {
+    /// A control code that this crate does not have.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Ioctl::new`], with any bytes and any number of them as what it takes.
+    #[must_use]
+    pub const unsafe fn new(code: u32) -> Self {
+        Self { code: Code { number: code, is_for_passive_level: false }, types: PhantomData }
+    }
+}
+
+macro_rules! code {
+    ($($ioctl:ident<$($parameter:ident),*>),*) => {$(
+        impl<$($parameter),*> $ioctl<$($parameter),*> {
+            /// The code, which may be used at `PASSIVE_LEVEL` only: elsewhere the request fails, and is not made.
+            #[must_use]
+            pub const fn at_passive_level(mut self) -> Self {
+                self.code.is_for_passive_level = true;
+                self
+            }
+
+            /// The number.
+            #[must_use]
+            pub const fn code(self) -> u32 {
+                self.code.number
+            }
+
+            pub(crate) const fn parts(self) -> Code {
+                self.code
+            }
+        }
+
+        // Not derived, which would ask the same of the types.
+        impl<$($parameter),*> Clone for $ioctl<$($parameter),*> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        impl<$($parameter),*> Copy for $ioctl<$($parameter),*> {}
+
+        impl<$($parameter),*> fmt::Debug for $ioctl<$($parameter),*> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($ioctl)).field("code", &self.code).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+code!(Ioctl<In, Out, A>, BufferIoctl<A>);
+
+/// Whether receive-side scaling is on: `SIO_QUERY_RSS_SCALABILITY_INFO`. Microsoft describes it for Winsock only.
+///
+/// IRQL: `PASSIVE_LEVEL`, since nothing says otherwise. Minimum Windows: Windows Vista.
+/// [Microsoft's page](https://learn.microsoft.com/windows/win32/api/mstcpip/ns-mstcpip-rss_scalability_info).
+#[doc(alias = "SIO_QUERY_RSS_SCALABILITY_INFO")]
+pub const RSS_SCALABILITY: Ioctl<(), Boolean, AllSockets> =
+    // SAFETY: the code answers with a structure of one byte, and changes nothing.
+    unsafe { Ioctl::new(SIO_QUERY_RSS_SCALABILITY_INFO) }.at_passive_level();
+
+/// Keeps a connection alive, and says how, or does not: `SIO_KEEPALIVE_VALS`. Microsoft describes it for Winsock
+/// only. [`KEEP_ALIVE`](super::KEEP_ALIVE) and the options of [`tcp`](super::tcp) do the same in seconds.
+///
+/// IRQL: `PASSIVE_LEVEL`, since nothing says otherwise. Minimum Windows: Windows Vista.
+/// [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/sio-keepalive-vals).
+#[doc(alias = "SIO_KEEPALIVE_VALS")]
+pub const KEEP_ALIVE_VALUES: Ioctl<KeepAlive, (), Connections> =
+    // SAFETY: the code takes the structure, which is numbers, and changes nothing but what it says.
+    unsafe { Ioctl::new(SIO_KEEPALIVE_VALS) }.at_passive_level();
+
+/// The redirection records of an accepted connection that a filter has redirected:
+/// `SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS`. They are opaque, and for [`SET_REDIRECT_RECORDS`].
+///
+/// IRQL: `PASSIVE_LEVEL`. Minimum Windows: Windows 8.
+/// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-query-wfp-connection-redirect-records).
+#[doc(alias = "SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS")]
+pub const REDIRECT_RECORDS: BufferIoctl<Connections> =
+    // SAFETY: the code answers with bytes, as far as there is room, and changes nothing.
+    unsafe { BufferIoctl::new(SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS) }.at_passive_level();
+
+/// What a filter says of an accepted connection that it has redirected:
+/// `SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT`. It is opaque.
+///
+/// IRQL: `PASSIVE_LEVEL`. Minimum Windows: Windows 8.
+/// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-query-wfp-connection-redirect-context).
+#[doc(alias = "SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT")]
+pub const REDIRECT_CONTEXT: BufferIoctl<Connections> =
+    // SAFETY: as above.
+    unsafe { BufferIoctl::new(SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT) }.at_passive_level();
+
+/// Gives a proxy's own connection the records of the one that it is made for:
+/// `SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS`.
+///
+/// IRQL: `PASSIVE_LEVEL`. Minimum Windows: Windows 8.
+/// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-set-wfp-connection-redirect-records).
+#[doc(alias = "SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS")]
+pub const SET_REDIRECT_RECORDS: BufferIoctl<BeforeConnect> =
+    // SAFETY: the code takes bytes, which programs give it, too, and so checks them; it changes nothing that
+    // this crate relies on.
+    unsafe { BufferIoctl::new(SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS) }.at_passive_level();

@@ -1,0 +1,160 @@
+//! What an option is.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use super::{MAX_SIZE, OptionValue};
+
+/// Types of which there are no values.
+pub(super) type Types<T, U, V> = PhantomData<fn() -> (T, U, V)>;
+
+/// A socket's option: its level, its name, the type of its values ([`OptionValue`]), the sockets that it
+/// applies to ([`AppliesTo`](super::AppliesTo)), and whether it can be set and asked for.
+pub struct SocketOption<T, A, M = ReadWrite> {
+    level: u32,
+    name: u32,
+    types: Types<T, A, M>,
+}
+
+impl<T: OptionValue, A, M> SocketOption<T, A, M> {
+    /// An option that this crate does not have. Its values have up to [`MAX_SIZE`] bytes.
+    ///
+    /// ```compile_fail,E0080
+    /// use wsk::options::{AllSockets, SocketOption};
+    ///
+    /// const LONG: SocketOption<[u8; 129], AllSockets> = unsafe { SocketOption::new(0, 1) };
+    /// ```
+    ///
+    /// # Safety
+    ///
+    /// For every socket and in every state that `A` applies to, as far as `M` says:
+    ///
+    /// - `WskControlSocket` may set the option to every value that `T` encodes, and ask for its value, with an
+    ///   IRP, at up to `DISPATCH_LEVEL`.
+    /// - Its values are plain data: neither what `T` encodes nor what WSK writes has pointers to memory, or
+    ///   other things that would have to be kept or released.
+    /// - It makes nothing wrong that this crate relies on: it enables no callbacks, and the socket's type still
+    ///   says what the socket is.
+    #[must_use]
+    pub const unsafe fn new(level: u32, name: u32) -> Self {
+        const { assert!(T::SIZE <= MAX_SIZE, "the value is too long") };
+        Self { level, name, types: PhantomData }
+    }
+}
+
+impl<T, A, M> SocketOption<T, A, M> {
+    /// The level, such as `SOL_SOCKET` or `IPPROTO_TCP`.
+    #[must_use]
+    pub const fn level(self) -> u32 {
+        self.level
+    }
+
+    /// The number that names it at its level.
+    #[must_use]
+    pub const fn name(self) -> u32 {
+        self.name
+    }
+}
+
+// Not derived, which would ask the same of the types.
+impl<T, A, M> Clone for SocketOption<T, A, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, A, M> Copy for SocketOption<T, A, M> {}
+
+impl<T, A, M> fmt::Debug for SocketOption<T, A, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SocketOption")
+            .field("level", &self.level)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Says that an option can be set.
+#[diagnostic::on_unimplemented(message = "the option can only be asked for")]
+pub trait Writable: sealed::Sealed {}
+
+/// Says that an option's value can be asked for.
+#[diagnostic::on_unimplemented(message = "the option can only be set")]
+pub trait Readable: sealed::Sealed {}
+
+/// Options that can be set and asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum ReadWrite {}
+
+/// Options that can only be asked for.
+///
+/// ```compile_fail,E0277
+/// use wsk::options::ip;
+/// use wsk::socket::ConnectionSocket;
+///
+/// async fn widen(socket: ConnectionSocket) -> wsk::Result<()> {
+///     socket.set(ip::MTU, 9000).await
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub enum ReadOnly {}
+
+/// Options that can only be set.
+///
+/// ```compile_fail,E0277
+/// use wsk::options::ip;
+/// use wsk::socket::DatagramSocket;
+///
+/// async fn which(socket: DatagramSocket) -> wsk::Result<()> {
+///     socket.get(ip::ADD_MEMBERSHIP).await.map(|_| ())
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub enum WriteOnly {}
+
+impl Writable for ReadWrite {}
+impl Writable for WriteOnly {}
+impl Readable for ReadWrite {}
+impl Readable for ReadOnly {}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::ReadWrite {}
+    impl Sealed for super::ReadOnly {}
+    impl Sealed for super::WriteOnly {}
+}
+
+/// Declares the options of a level. Each has its name in C twice, the second time for searches.
+macro_rules! options {
+    (
+        $level:ident, $page:literal;
+        $(
+            $(#[$doc:meta])*
+            $name:ident = $c:ident $alias:literal: $value:ty, $applies:ty, $access:ty, $windows:literal;
+        )*
+    ) => {$(
+        $(#[$doc])*
+        ///
+        #[doc = concat!("`", $alias, "`. Minimum Windows: ", $windows, ".")]
+        #[doc = concat!("[Microsoft's page](https://learn.microsoft.com/", $page, ").")]
+        #[doc(alias = $alias)]
+        pub const $name: SocketOption<$value, $applies, $access> =
+            // SAFETY: Microsoft's page describes the option, with a value that is a number, an address or a
+            // plain structure of them. It changes what is sent or received, and no callbacks.
+            unsafe { SocketOption::new(wsk_sys::$level, wsk_sys::$c) };
+
+        const _: () = assert!($crate::options::option::are_equal(stringify!($c), $alias));
+    )*};
+}
+
+pub(super) use options;
+
+/// Whether two strings are the same, for constants.
+pub(super) const fn are_equal(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut place = 0;
+    while place < a.len() && place < b.len() && a[place] == b[place] {
+        place += 1;
+    }
+    place == a.len() && place == b.len()
+}

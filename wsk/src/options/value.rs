@@ -1,0 +1,399 @@
+//! The values of options, in Rust and as bytes.
+
+use core::net::{Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
+
+use wsk_sys::{
+    IP_PMTUDISC_DO, IP_PMTUDISC_DONT, IP_PMTUDISC_NOT_SET, IP_PMTUDISC_PROBE, SIZE_T, ULONG,
+};
+
+use crate::status::{Result, known};
+
+/// The longest value, in bytes, that has its place in a request. For longer ones there is
+/// [`BufferIoctl`](super::BufferIoctl).
+pub const MAX_SIZE: usize = 128;
+
+/// A type of values of options and control codes, and how they are bytes.
+///
+/// ```
+/// use wsk::options::{AllSockets, OptionValue, SocketOption};
+///
+/// /// A number that the system wants in tenths.
+/// enum Tenths {}
+///
+/// impl OptionValue for Tenths {
+///     type Value = u32;
+///     const SIZE: usize = 4;
+///
+///     fn encode(value: &u32, bytes: &mut [u8]) -> wsk::Result<()> {
+///         u32::encode(&value.saturating_mul(10), bytes)
+///     }
+///
+///     fn decode(bytes: &[u8]) -> Option<u32> {
+///         u32::decode(bytes).map(|tenths| tenths / 10)
+///     }
+/// }
+/// ```
+pub trait OptionValue: 'static {
+    /// What a value is in Rust.
+    type Value: Send;
+
+    /// How many bytes a value has, at most [`MAX_SIZE`], which the compiler checks where an option is defined.
+    const SIZE: usize;
+
+    /// Writes a value to `bytes`, of which there are [`SIZE`](Self::SIZE), all zero.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INVALID_PARAMETER` if the option has no such value.
+    fn encode(value: &Self::Value, bytes: &mut [u8]) -> Result<()>;
+
+    /// The value that the system has written: up to [`SIZE`](Self::SIZE) bytes. None if these are no such
+    /// value.
+    fn decode(bytes: &[u8]) -> Option<Self::Value>;
+}
+
+/// Nothing, of no bytes.
+impl OptionValue for () {
+    type Value = ();
+    const SIZE: usize = 0;
+
+    fn encode(_value: &(), _bytes: &mut [u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn decode(_bytes: &[u8]) -> Option<()> {
+        Some(())
+    }
+}
+
+macro_rules! number {
+    ($($type:ty as $c:ty: $doc:literal),*) => {$(
+        #[doc = $doc]
+        impl OptionValue for $type {
+            type Value = Self;
+            const SIZE: usize = size_of::<$c>();
+
+            fn encode(value: &Self, bytes: &mut [u8]) -> Result<()> {
+                put(bytes, value.to_ne_bytes())
+            }
+
+            fn decode(bytes: &[u8]) -> Option<Self> {
+                bytes.try_into().ok().map(Self::from_ne_bytes)
+            }
+        }
+    )*};
+}
+
+number!(u32 as ULONG: "A `ULONG`.", usize as SIZE_T: "A `SIZE_T`.");
+
+/// A `ULONG` that is 0 or 1. When it is asked for, the system may also answer with a single byte.
+impl OptionValue for bool {
+    type Value = Self;
+    const SIZE: usize = size_of::<ULONG>();
+
+    fn encode(value: &Self, bytes: &mut [u8]) -> Result<()> {
+        u32::encode(&u32::from(*value), bytes)
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        if bytes.is_empty() { None } else { Some(bytes.iter().any(|byte| *byte != 0)) }
+    }
+}
+
+/// A single byte, C's `BOOLEAN`, as a `bool`.
+#[derive(Clone, Copy, Debug)]
+pub enum Boolean {}
+
+impl OptionValue for Boolean {
+    type Value = bool;
+    const SIZE: usize = 1;
+
+    fn encode(value: &bool, bytes: &mut [u8]) -> Result<()> {
+        put(bytes, [u8::from(*value)])
+    }
+
+    fn decode(bytes: &[u8]) -> Option<bool> {
+        bool::decode(bytes)
+    }
+}
+
+/// Bytes as they are: a structure of C, for options of your own.
+impl<const N: usize> OptionValue for [u8; N] {
+    type Value = Self;
+    const SIZE: usize = N;
+
+    fn encode(value: &Self, bytes: &mut [u8]) -> Result<()> {
+        put(bytes, *value)
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok()
+    }
+}
+
+/// Seconds in a `ULONG`, as a [`Duration`]: a part of a second counts as a whole one.
+#[derive(Clone, Copy, Debug)]
+pub enum Seconds {}
+
+impl OptionValue for Seconds {
+    type Value = Duration;
+    const SIZE: usize = size_of::<ULONG>();
+
+    fn encode(value: &Duration, bytes: &mut [u8]) -> Result<()> {
+        let seconds = value.as_nanos().div_ceil(1_000_000_000);
+        u32::encode(&u32::try_from(seconds).map_err(|_| known::STATUS_INVALID_PARAMETER)?, bytes)
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Duration> {
+        u32::decode(bytes).map(|seconds| Duration::from_secs(seconds.into()))
+    }
+}
+
+/// A `ULONG` in the byte order of the network, as a `u32` in that of the processor.
+#[derive(Clone, Copy, Debug)]
+pub enum NetworkOrder {}
+
+impl OptionValue for NetworkOrder {
+    type Value = u32;
+    const SIZE: usize = size_of::<ULONG>();
+
+    fn encode(value: &u32, bytes: &mut [u8]) -> Result<()> {
+        put(bytes, value.to_be_bytes())
+    }
+
+    fn decode(bytes: &[u8]) -> Option<u32> {
+        bytes.try_into().ok().map(u32::from_be_bytes)
+    }
+}
+
+/// An `IN_ADDR`, in the byte order of the network as in C.
+impl OptionValue for Ipv4Addr {
+    type Value = Self;
+    const SIZE: usize = 4;
+
+    fn encode(value: &Self, bytes: &mut [u8]) -> Result<()> {
+        put(bytes, value.octets())
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        <[u8; 4]>::try_from(bytes).ok().map(Self::from)
+    }
+}
+
+/// An IPv4 multicast group, and the interface to join or leave it on: an `IP_MREQ`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MembershipV4 {
+    /// The group's address.
+    pub group: Ipv4Addr,
+    /// An address of the interface; unspecified for the one that the system chooses.
+    pub interface: Ipv4Addr,
+}
+
+impl OptionValue for MembershipV4 {
+    type Value = Self;
+    const SIZE: usize = size_of::<wsk_sys::IP_MREQ>();
+
+    fn encode(value: &Self, bytes: &mut [u8]) -> Result<()> {
+        let (group, interface) = split(bytes, 4)?;
+        put(group, value.group.octets())?;
+        put(interface, value.interface.octets())
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (group, interface) = bytes.split_at_checked(4)?;
+        Some(Self { group: Ipv4Addr::decode(group)?, interface: Ipv4Addr::decode(interface)? })
+    }
+}
+
+/// An IPv6 multicast group, and the interface to join or leave it on: an `IPV6_MREQ`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MembershipV6 {
+    /// The group's address.
+    pub group: Ipv6Addr,
+    /// The index of the interface; zero for the one that the system chooses.
+    pub interface: u32,
+}
+
+impl OptionValue for MembershipV6 {
+    type Value = Self;
+    const SIZE: usize = size_of::<wsk_sys::IPV6_MREQ>();
+
+    fn encode(value: &Self, bytes: &mut [u8]) -> Result<()> {
+        let (group, interface) = split(bytes, 16)?;
+        put(group, value.group.octets())?;
+        u32::encode(&value.interface, interface)
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (group, interface) = bytes.split_at_checked(16)?;
+        let group = <[u8; 16]>::try_from(group).ok()?;
+        Some(Self { group: group.into(), interface: u32::decode(interface)? })
+    }
+}
+
+/// How the longest packet of a path is found out: an `IP_PMTUDISC_…` value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PathMtuDiscovery(ULONG);
+
+impl PathMtuDiscovery {
+    /// As the system is set up, `IP_PMTUDISC_NOT_SET`.
+    pub const DEFAULT: Self = Self(IP_PMTUDISC_NOT_SET);
+    /// It is found out, and a datagram that is longer is an error: `IP_PMTUDISC_DO`.
+    pub const ALWAYS: Self = Self(IP_PMTUDISC_DO);
+    /// It is not; a datagram that is longer than the interface allows is split: `IP_PMTUDISC_DONT`.
+    pub const NEVER: Self = Self(IP_PMTUDISC_DONT);
+    /// It is left to the sender; a datagram is never split: `IP_PMTUDISC_PROBE`.
+    pub const PROBE: Self = Self(IP_PMTUDISC_PROBE);
+
+    /// Its number.
+    #[must_use]
+    pub const fn to_raw(self) -> u32 {
+        self.0
+    }
+}
+
+impl OptionValue for PathMtuDiscovery {
+    type Value = Self;
+    const SIZE: usize = size_of::<ULONG>();
+
+    fn encode(value: &Self, bytes: &mut [u8]) -> Result<()> {
+        u32::encode(&value.0, bytes)
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        u32::decode(bytes).map(Self)
+    }
+}
+
+/// How a connection is kept alive: a `tcp_keepalive`, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KeepAlive {
+    /// How long the connection is idle before the first packet.
+    pub idle: Duration,
+    /// How long until the next, if nobody answers.
+    pub interval: Duration,
+}
+
+/// None turns it off.
+impl OptionValue for KeepAlive {
+    type Value = Option<Self>;
+    const SIZE: usize = size_of::<wsk_sys::tcp_keepalive>();
+
+    fn encode(value: &Option<Self>, bytes: &mut [u8]) -> Result<()> {
+        let Some(value) = value else {
+            return Ok(());
+        };
+        let milliseconds = |duration: Duration| {
+            u32::try_from(duration.as_millis()).map_err(|_| known::STATUS_INVALID_PARAMETER)
+        };
+        let (on, times) = split(bytes, 4)?;
+        let (idle, interval) = split(times, 4)?;
+        u32::encode(&1, on)?;
+        u32::encode(&milliseconds(value.idle)?, idle)?;
+        u32::encode(&milliseconds(value.interval)?, interval)
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Option<Self>> {
+        let (on, times) = bytes.split_at_checked(4)?;
+        let (idle, interval) = times.split_at_checked(4)?;
+        let duration = |bytes| u32::decode(bytes).map(|ms| Duration::from_millis(ms.into()));
+        let value = Self { idle: duration(idle)?, interval: duration(interval)? };
+        Some(bool::decode(on)?.then_some(value))
+    }
+}
+
+/// Writes all of the bytes. They fit, unless `encode` is called with other bytes than it is meant for.
+fn put<const N: usize>(bytes: &mut [u8], value: [u8; N]) -> Result<()> {
+    let place: &mut [u8; N] = bytes.try_into().map_err(|_| known::STATUS_INVALID_BUFFER_SIZE)?;
+    *place = value;
+    Ok(())
+}
+
+/// As [`put`].
+fn split(bytes: &mut [u8], at: usize) -> Result<(&mut [u8], &mut [u8])> {
+    bytes.split_at_mut_checked(at).ok_or(known::STATUS_INVALID_BUFFER_SIZE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn there_and_back<T: OptionValue>(value: &T::Value, expected: &[u8])
+    where
+        T::Value: PartialEq + core::fmt::Debug,
+    {
+        let mut bytes = [0; MAX_SIZE];
+        let bytes = &mut bytes[..T::SIZE];
+        T::encode(value, bytes).expect("a value");
+        assert_eq!(bytes, expected);
+        assert_eq!(T::decode(bytes).as_ref(), Some(value));
+        if T::SIZE > 1 {
+            assert!(T::encode(value, &mut [0; MAX_SIZE]).is_err(), "bytes of another size");
+        }
+    }
+
+    #[test]
+    fn values_are_those_of_c() {
+        let interface = Ipv4Addr::new(192, 0, 2, 7);
+        there_and_back::<u32>(&0x0102_0304, &0x0102_0304_u32.to_ne_bytes());
+        there_and_back::<usize>(&7, &7_usize.to_ne_bytes());
+        there_and_back::<bool>(&true, &1_u32.to_ne_bytes());
+        there_and_back::<bool>(&false, &[0; 4]);
+        there_and_back::<Boolean>(&true, &[1]);
+        there_and_back::<NetworkOrder>(&0x0102_0304, &[1, 2, 3, 4]);
+        there_and_back::<Ipv4Addr>(&interface, &[192, 0, 2, 7]);
+        there_and_back::<[u8; 3]>(&[1, 2, 3], &[1, 2, 3]);
+        there_and_back::<Seconds>(&Duration::from_secs(60), &60_u32.to_ne_bytes());
+        there_and_back::<PathMtuDiscovery>(&PathMtuDiscovery::PROBE, &3_u32.to_ne_bytes());
+        let group = Ipv4Addr::new(239, 0, 0, 1);
+        there_and_back::<MembershipV4>(
+            &MembershipV4 { group, interface },
+            &[239, 0, 0, 1, 192, 0, 2, 7],
+        );
+        let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+        let mut expected = std::vec![0xff, 2];
+        expected.resize(15, 0);
+        expected.push(1);
+        expected.extend(9_u32.to_ne_bytes());
+        there_and_back::<MembershipV6>(&MembershipV6 { group, interface: 9 }, &expected);
+        let keep = KeepAlive { idle: Duration::from_secs(2), interval: Duration::from_millis(3) };
+        let expected: std::vec::Vec<u8> =
+            [1_u32, 2000, 3].iter().flat_map(|number| number.to_ne_bytes()).collect();
+        there_and_back::<KeepAlive>(&Some(keep), &expected);
+        // On zeroes, as `encode` is promised.
+        there_and_back_none();
+    }
+
+    fn there_and_back_none() {
+        let mut bytes = [0; 12];
+        KeepAlive::encode(&None, &mut bytes).expect("a value");
+        assert_eq!((bytes, KeepAlive::decode(&bytes)), ([0; 12], Some(None)));
+    }
+
+    #[test]
+    fn what_the_system_answers_may_be_shorter_for_a_bool_only() {
+        assert_eq!(bool::decode(&[1]), Some(true));
+        assert_eq!(bool::decode(&[0, 1, 0, 0]), Some(true));
+        assert_eq!(bool::decode(&[]), None);
+        assert_eq!(u32::decode(&[1]), None);
+        assert_eq!(u32::decode(&[1; 5]), None);
+        assert_eq!(<[u8; 3]>::decode(&[1; 2]), None);
+        assert_eq!(MembershipV4::decode(&[1; 7]), None);
+        assert_eq!(MembershipV6::decode(&[1; 3]), None);
+        assert_eq!(KeepAlive::decode(&[1; 11]), None);
+    }
+
+    #[test]
+    fn seconds_are_rounded_up_and_do_not_wrap() {
+        let mut bytes = [0; 4];
+        Seconds::encode(&Duration::from_millis(1), &mut bytes).expect("a value");
+        assert_eq!(bytes, 1_u32.to_ne_bytes());
+        let long = Duration::from_secs(u64::from(u32::MAX));
+        Seconds::encode(&long, &mut bytes).expect("a value");
+        let longer = long + Duration::from_nanos(1);
+        assert_eq!(Seconds::encode(&longer, &mut bytes), Err(known::STATUS_INVALID_PARAMETER));
+        assert!(Seconds::encode(&Duration::MAX, &mut bytes).is_err());
+    }
+}

@@ -1,0 +1,86 @@
+//! What a registration is made with.
+
+use super::Registration;
+use crate::events::EventMask;
+use crate::irql::Passive;
+use crate::status::Result;
+
+/// A registration that is to be made. From [`Registration::builder`].
+///
+/// What it says is told to WSK when the provider is captured for the first time, before any socket can be there
+/// (INV-9). That is done once: a capture by another thread at that very moment waits for it, if it may wait, and
+/// otherwise fails with `STATUS_DEVICE_NOT_READY`, as if WSK itself were not ready.
+///
+/// There is nothing to choose a version of WSK with: there is only 1.0, which every registration asks for.
+/// [`Registration::provider_versions`] tells what the provider supports.
+///
+/// ```
+/// use wsk::events::EventMask;
+/// use wsk::{Registration, irql::Passive};
+///
+/// // SAFETY: an example runs at PASSIVE_LEVEL.
+/// let passive = unsafe { Passive::assume() };
+/// let registration = Registration::builder()
+///     .static_events(EventMask::RECEIVE_FROM)
+///     .bypass_tdi()
+///     .register(passive)?;
+/// let wsk = registration.try_capture()?;
+/// # drop(wsk);
+/// # extern crate wsk_host;
+/// # Ok::<(), wsk::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use = "nothing is registered before `register`"]
+pub struct RegistrationBuilder {
+    pub(super) static_events: EventMask,
+    pub(super) bypasses_tdi: bool,
+}
+
+impl RegistrationBuilder {
+    pub(super) const NEW: Self = Self { static_events: EventMask::empty(), bypasses_tdi: false };
+
+    /// Enables events of all sockets of their category from their beginning, and for ever: static events, which
+    /// cost WSK less than those that can be disabled (INV-53).
+    ///
+    /// A socket's handler needs a method for each static event of its category:
+    ///
+    /// | event | of | without a method |
+    /// |---|---|---|
+    /// | `ACCEPT` | listening and stream sockets | the socket is not created: connections that come while nobody waits would be rejected |
+    /// | `RECEIVE_FROM` | datagram sockets | the socket is not created: datagrams that come while nobody waits would be lost |
+    /// | `RECEIVE` | connections | data stays with the transport until it is received, as without the event |
+    /// | `DISCONNECT`, `SEND_BACKLOG` | connections | nobody is told |
+    ///
+    /// So [`TcpStream`](crate::TcpStream) goes together with any of them, [`TcpListener`](crate::TcpListener) not
+    /// with `ACCEPT`, and [`UdpSocket`](crate::UdpSocket) not with `RECEIVE_FROM`.
+    ///
+    /// Minimum Windows: Windows Vista. Wine has no static events: captures fail there.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-set-static-event-callbacks).
+    pub const fn static_events(mut self, events: EventMask) -> Self {
+        self.static_events = events;
+        self
+    }
+
+    /// Has WSK pass by the transport driver interface (TDI), where filters of earlier systems sit, some of which
+    /// lose the control messages of datagrams. Best effort: what the system says to it is ignored, since
+    /// Windows may have no TDI any more.
+    ///
+    /// Minimum Windows: Windows Vista.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-tdi-behavior).
+    pub const fn bypass_tdi(mut self) -> Self {
+        self.bypasses_tdi = true;
+        self
+    }
+
+    /// Registers with WSK.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`. Minimum Windows: Windows 8.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nf-wsk-wskregister).
+    ///
+    /// # Errors
+    ///
+    /// As for [`Registration::register`].
+    pub fn register(self, passive: Passive) -> Result<Registration> {
+        Registration::register_with(self, passive)
+    }
+}

@@ -1,0 +1,187 @@
+//! The transports that there are, and when they change.
+
+use core::future::Future;
+use core::ops::Deref;
+use core::{fmt, ptr, slice};
+
+use wsk_sys::{PIRP, WSK_TRANSPORT, WSK_TRANSPORT_LIST_CHANGE, WSK_TRANSPORT_LIST_QUERY};
+
+use super::{Provider, Version};
+use crate::buffer::Buffer;
+use crate::list::whole_list;
+use crate::operation::{Outcome, Payload};
+use crate::socket::{Family, Protocol};
+use crate::status::Result;
+
+impl Provider {
+    /// The transports that sockets can be created for.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`. Minimum Windows: Windows Vista.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-transport-list-query).
+    ///
+    /// ```
+    /// use wsk::socket::{Family, Protocol};
+    /// # extern crate wsk_host;
+    /// # let passive = unsafe { wsk::irql::Passive::assume() };
+    /// # let registration = wsk::Registration::register(passive)?;
+    /// # let wsk = registration.try_capture()?;
+    ///
+    /// let transports = wsk.transports()?;
+    /// let has_ipv6 = transports
+    ///     .iter()
+    ///     .any(|transport| transport.accepts(Family::INET6) && transport.protocol() == Protocol::TCP);
+    /// # assert!(has_ipv6);
+    /// # drop(wsk);
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - What else `WskControlClient` reports. Wine does not implement it.
+    pub fn transports(&self) -> Result<Transports> {
+        let list = whole_list(|output, size, returned| {
+            let none = (ptr::null_mut(), 0);
+            // SAFETY: the code takes no IRP, and writes to this room, and its size.
+            unsafe { self.0.control(WSK_TRANSPORT_LIST_QUERY, none, (output, size), returned) }
+        })?;
+        Ok(Transports { count: list.1 / size_of::<WSK_TRANSPORT>(), buffer: list.0 })
+    }
+
+    /// Waits until the transports change. The request is made when this is called, and not when the future is
+    /// polled: what changes after the call is not missed.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`. Minimum Windows: Windows Vista. Cancellation: dropping the future cancels the
+    /// request. A future that is forgotten is ended with its registration (INV-5).
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-transport-list-change).
+    ///
+    /// ```
+    /// # use wsk::Provider;
+    /// /// Tells of the transports, now and whenever they change.
+    /// async fn watch(wsk: &Provider) -> wsk::Result<()> {
+    ///     loop {
+    ///         let change = wsk.transports_changed();
+    ///         for transport in wsk.transports()?.iter() {
+    ///             println!("{transport:?}");
+    ///         }
+    ///         change.await?;
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_CANCELLED` if the registration ends.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - What else `WskControlClient` reports. Wine does not implement it.
+    pub fn transports_changed(&self) -> impl Future<Output = Result<()>> + Send + use<'_> {
+        let call = |irp: PIRP, _: *mut Payload| {
+            // SAFETY: the code takes an IRP, which is ready and will be completed, and nothing else.
+            unsafe { self.0.control_with(WSK_TRANSPORT_LIST_CHANGE, irp) }
+        };
+        // SAFETY: the call is given no memory.
+        let in_flight = unsafe { self.request(|_| (), call) };
+        async move {
+            match in_flight?.await {
+                Outcome::Completed(idle, result) => {
+                    self.core().requests.put(idle);
+                    result.map(|_| ())
+                }
+                Outcome::Refused(error) => Err(error),
+            }
+        }
+    }
+}
+
+/// Transports, as [`Provider::transports`] lists them: a slice of [`Transport`]s.
+pub struct Transports {
+    /// Begins with so many.
+    buffer: Buffer,
+    count: usize,
+}
+
+impl Deref for Transports {
+    type Target = [Transport];
+
+    fn deref(&self) -> &[Transport] {
+        if self.count == 0 {
+            // A buffer without bytes is not aligned.
+            return &[];
+        }
+        #[expect(clippy::cast_ptr_alignment, reason = "a buffer with bytes is aligned to 16")]
+        let start = self.buffer.as_ptr().cast::<Transport>();
+        // SAFETY: the buffer begins with so many transports, which any bytes are, and is aligned to 16 bytes.
+        unsafe { slice::from_raw_parts(start, self.count) }
+    }
+}
+
+impl<'a> IntoIterator for &'a Transports {
+    type Item = &'a Transport;
+    type IntoIter = slice::Iter<'a, Transport>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Debug for Transports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// A transport that sockets can be created for: a combination of family, type and protocol.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct Transport(WSK_TRANSPORT);
+
+impl Transport {
+    /// The version of WSK that it supports.
+    #[must_use]
+    pub const fn version(&self) -> Version {
+        Version::from_raw(self.0.Version)
+    }
+
+    /// The family of addresses. It may be [`Family::UNSPECIFIED`], which stands for every family.
+    #[must_use]
+    pub const fn family(&self) -> Family {
+        Family::from_raw(self.0.AddressFamily)
+    }
+
+    /// Whether it takes addresses of a family.
+    #[must_use]
+    pub fn accepts(&self, family: Family) -> bool {
+        [family, Family::UNSPECIFIED].contains(&self.family())
+    }
+
+    /// The type of sockets, such as `SOCK_STREAM`.
+    #[must_use]
+    pub const fn socket_type(&self) -> u16 {
+        self.0.SocketType
+    }
+
+    /// The protocol.
+    #[must_use]
+    pub const fn protocol(&self) -> Protocol {
+        Protocol::from_raw(self.0.Protocol)
+    }
+
+    /// As WSK has written it.
+    #[must_use]
+    pub const fn to_raw(&self) -> WSK_TRANSPORT {
+        self.0
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("family", &self.family())
+            .field("socket_type", &self.socket_type())
+            .field("protocol", &self.protocol())
+            .finish_non_exhaustive()
+    }
+}
+
+// What WSK is given room with.
+const _: () = assert!(align_of::<WSK_TRANSPORT>() <= 16);

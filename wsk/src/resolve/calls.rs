@@ -1,0 +1,261 @@
+//! The calls of a provider's that are about names.
+
+use core::net::{IpAddr, SocketAddr};
+use core::ptr;
+
+use wsk_sys::NS_ALL;
+
+use super::{AddressList, Hints, LookUp, Names, Query, Service};
+use crate::address::{self, Storage};
+use crate::capabilities::has;
+use crate::flags::NameInfoFlags;
+use crate::irql;
+use crate::operation::{InFlight, Outcome, Payload};
+use crate::registration::Provider;
+use crate::socket::{Family, remote};
+use crate::status::{Result, known};
+
+impl Provider {
+    /// Finds the addresses of a host, with the port of a service.
+    ///
+    /// `host` is a name, or an address as text. Without one the addresses are this machine's: with
+    /// [`AddressInfoFlags::PASSIVE`](crate::flags::AddressInfoFlags::PASSIVE) those to listen at, else its loopback
+    /// addresses.
+    ///
+    /// Allocates once, besides what the system does: room for the strings.
+    ///
+    /// IRQL: `PASSIVE_LEVEL` at the first poll; see [the module](crate::resolve#levels). Minimum Windows: Windows 7, which has
+    /// no Punycode before Windows 8. Cancellation: dropping the future cancels the look-up; a list that comes
+    /// nevertheless is freed.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_address_info).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_NO_MATCH` (kind [`NotFound`](crate::ErrorKind::NotFound)) if there are no such addresses.
+    /// - `STATUS_INVALID_PARAMETER` if a name is empty or has a NUL in it, if there is neither host nor service, or
+    ///   for hints that exclude each other.
+    /// - `STATUS_NAME_TOO_LONG` if a name has more than 255 characters.
+    /// - `STATUS_INVALID_DEVICE_REQUEST` if the level is not passive.
+    /// - `STATUS_NOT_SUPPORTED` before Windows 7.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - What else `WskGetAddressInfo` reports, see [the module](crate::resolve#failures-that-pass).
+    pub async fn resolve<'a>(
+        &self,
+        host: impl Into<Option<&'a str>>,
+        service: impl Into<Service<'a>>,
+        hints: Hints,
+    ) -> Result<AddressList> {
+        let (host, service) = (host.into(), service.into());
+        let in_flight = {
+            let names = self.require_names()?;
+            let query = Query::new(self, host, service, hints)?;
+            let places = query.places();
+            let call = |irp, _: *mut Payload| {
+                // All name spaces, and no provider, process or thread in particular.
+                // SAFETY: the provider is captured, and the level passive (INV-66); the IRP is ready, and will be
+                // completed; the places are the query's, which the request keeps until then.
+                unsafe {
+                    self.dispatch().get_address_info(
+                        names,
+                        self.client(),
+                        places.host,
+                        places.service,
+                        NS_ALL,
+                        ptr::null_mut(),
+                        places.hints,
+                        places.list,
+                        ptr::null_mut(),
+                        ptr::null_mut(),
+                        irp,
+                    )
+                }
+            };
+            let prepare = |payload: &mut Payload| payload.look_up = Some(LookUp::Addresses(query));
+            // SAFETY: the call is given the payload's query and nothing else.
+            unsafe { self.request(prepare, call) }?
+        };
+        // Every system that has names at all implements this (INV-12). So no query is left behind, whose provider
+        // would keep the registration.
+        match self.outcome(in_flight.never_refused()).await {
+            Ended { look_up: Some(LookUp::Addresses(mut query)), result } => {
+                query.complete(result.is_ok());
+                result?;
+                AddressList::new(query).ok_or(known::STATUS_NO_MATCH)
+            }
+            Ended { result, .. } => Err(result.err().unwrap_or(known::STATUS_INTERNAL_ERROR)),
+        }
+    }
+
+    /// Finds the names of an address and of its port. What has no name comes as a number.
+    ///
+    /// What the domain name system says of an address is nothing to rely on: whoever owns the address says it.
+    ///
+    /// Allocates once, besides what the system does: the names.
+    ///
+    /// IRQL: `PASSIVE_LEVEL` at the first poll; see [the module](crate::resolve#levels). Minimum Windows: Windows 7.
+    /// Cancellation: dropping the future cancels the look-up.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_name_info).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_NO_MATCH` (kind [`NotFound`](crate::ErrorKind::NotFound)) if the host has no name and
+    ///   [`NameInfoFlags::NAME_REQUIRED`] is set.
+    /// - `STATUS_INVALID_PARAMETER` for flags that WSK does not have.
+    /// - `STATUS_INVALID_DEVICE_REQUEST` if the level is not passive.
+    /// - `STATUS_NOT_SUPPORTED` before Windows 7.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - What else `WskGetNameInfo` reports. Wine does not implement it.
+    pub async fn name_of(
+        &self,
+        address: impl Into<SocketAddr>,
+        flags: NameInfoFlags,
+    ) -> Result<Names> {
+        let in_flight = {
+            let address = address.into();
+            let has_names = self.require_names()?;
+            if !NameInfoFlags::all().contains(flags) {
+                return Err(known::STATUS_INVALID_PARAMETER);
+            }
+            let mut names = Names::allocate()?;
+            // There is no service at port zero, and to ask for it nevertheless is an error for some systems.
+            let (host, service) = names.places(address.port() != 0);
+            let size = address::size(address);
+            let call = |irp, payload| {
+                // SAFETY: the payload is the request's, and stays until it completes.
+                let address = unsafe { remote(payload) };
+                // SAFETY: the provider is captured, and the level passive (INV-66); the IRP is ready, and will be
+                // completed; the names are the request's until then.
+                unsafe {
+                    self.dispatch().get_name_info(
+                        has_names,
+                        self.client(),
+                        address,
+                        size,
+                        host,
+                        service,
+                        flags,
+                        ptr::null_mut(),
+                        ptr::null_mut(),
+                        irp,
+                    )
+                }
+            };
+            let prepare = |payload: &mut Payload| {
+                payload.remote = Storage::new(address);
+                payload.look_up = Some(LookUp::Names(names));
+            };
+            // SAFETY: the call is given the payload's address and names, and nothing else.
+            unsafe { self.request(prepare, call) }?
+        };
+        match self.outcome(in_flight).await {
+            Ended { look_up: Some(LookUp::Names(names)), result: Ok(()) } => Ok(names),
+            Ended { result, .. } => Err(result.err().unwrap_or(known::STATUS_INTERNAL_ERROR)),
+        }
+    }
+
+    /// The first address of a host, of a family or, with [`Family::UNSPECIFIED`], of any. An address as text is not
+    /// looked up.
+    ///
+    /// As `Dns::get_host_by_name` of embedded-nal-async wants it.
+    ///
+    /// IRQL, cancellation and errors: as for [`Provider::resolve`].
+    ///
+    /// ```
+    /// use wsk::socket::Family;
+    ///
+    /// # let host = wsk_host::Host::new(wsk_host::Config::default());
+    /// # let _entered = host.enter();
+    /// # let passive = unsafe { wsk::irql::Passive::assume() };
+    /// # let registration = wsk::Registration::register(passive)?;
+    /// # let wsk = registration.try_capture()?;
+    /// # wsk::rt::block_on(passive, async move {
+    /// let address = wsk.host_by_name("localhost", Family::INET).await?;
+    /// assert_eq!(address.to_string(), "127.0.0.1");
+    /// # Ok::<(), wsk::Error>(())
+    /// # })??;
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`Provider::resolve`].
+    pub async fn host_by_name(&self, name: &str, family: Family) -> Result<IpAddr> {
+        if let Ok(address) = name.parse() {
+            let is_wanted = [Family::UNSPECIFIED, Family::of(SocketAddr::new(address, 0))];
+            return if is_wanted.contains(&family) {
+                Ok(address)
+            } else {
+                Err(known::STATUS_NO_MATCH)
+            };
+        }
+        let list = self.resolve(name, Service::None, Hints::stream().family(family)).await?;
+        list.addresses().next().map(|address| address.ip()).ok_or(known::STATUS_NO_MATCH)
+    }
+
+    /// The name of a host by its address, written as UTF-8 to the beginning of a buffer; and how many bytes it has.
+    ///
+    /// As `Dns::get_host_by_address` of embedded-nal-async wants it. 255 bytes are enough for a name of the domain
+    /// name system's.
+    ///
+    /// IRQL and cancellation: as for [`Provider::name_of`].
+    ///
+    /// ```
+    /// use std::net::Ipv4Addr;
+    ///
+    /// # let host = wsk_host::Host::new(wsk_host::Config::default());
+    /// # let _entered = host.enter();
+    /// # let passive = unsafe { wsk::irql::Passive::assume() };
+    /// # let registration = wsk::Registration::register(passive)?;
+    /// # let wsk = registration.try_capture()?;
+    /// # wsk::rt::block_on(passive, async move {
+    /// let mut buffer = [0; 255];
+    /// let length = wsk.host_by_address(Ipv4Addr::LOCALHOST, &mut buffer).await?;
+    /// assert_eq!(&buffer[..length], b"localhost");
+    /// # Ok::<(), wsk::Error>(())
+    /// # })??;
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_NO_MATCH` (kind [`NotFound`](crate::ErrorKind::NotFound)) if it has no name.
+    /// - `STATUS_BUFFER_TOO_SMALL` if the name does not fit.
+    /// - Else as for [`Provider::name_of`].
+    pub async fn host_by_address(
+        &self,
+        address: impl Into<IpAddr>,
+        buffer: &mut [u8],
+    ) -> Result<usize> {
+        let address = SocketAddr::new(address.into(), 0);
+        let names = self.name_of(address, NameInfoFlags::NAME_REQUIRED).await?;
+        names.host().to_utf8(buffer).map(|name| name.len())
+    }
+
+    /// Fails where names cannot be looked up: at another level, and on another system.
+    fn require_names(&self) -> Result<has::Names> {
+        if !irql::is_passive() {
+            return Err(known::STATUS_INVALID_DEVICE_REQUEST);
+        }
+        self.capabilities().names().ok_or(known::STATUS_NOT_SUPPORTED)
+    }
+
+    /// Waits for a request to the client.
+    async fn outcome(&self, in_flight: InFlight) -> Ended {
+        match in_flight.await {
+            Outcome::Completed(mut idle, result) => {
+                let look_up = idle.payload().look_up.take();
+                self.core().requests.put(idle);
+                // The information is the status once more (INV-19).
+                Ended { look_up, result: result.map(|_| ()) }
+            }
+            // The system does not implement the call, and may still use the memory.
+            Outcome::Refused(error) => Ended { look_up: None, result: Err(error) },
+        }
+    }
+}
+
+/// How a look-up ended.
+struct Ended {
+    look_up: Option<LookUp>,
+    result: Result<()>,
+}

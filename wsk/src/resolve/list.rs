@@ -1,0 +1,176 @@
+//! Lists of addresses.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::net::SocketAddr;
+use core::ptr;
+
+use wsk_sys::{ADDRINFOEXW, PADDRINFOEXW, PWSTR, ULONG, USHORT};
+
+use super::hints::SocketType;
+use super::name::Name;
+use super::query::Query;
+use crate::address;
+use crate::flags::AddressInfoFlags;
+use crate::socket::{Family, Protocol};
+
+/// The addresses of a name, in the order in which the system would try them.
+///
+/// The list is the system's memory. It keeps the [provider](crate::Provider) captured, and so the registration
+/// from ending; one that is [forgotten](core::mem::forget) does so for ever. It may be dropped at any IRQL up to
+/// `DISPATCH_LEVEL` and in any routine: a thread of the registration's frees it, at `PASSIVE_LEVEL` (INV-66).
+///
+/// What is in it goes with it:
+///
+/// ```compile_fail,E0505
+/// fn name_of(list: wsk::resolve::AddressList) {
+///     let name = list.canonical_name();
+///     drop(list);
+///     println!("{name:?}");
+/// }
+/// ```
+pub struct AddressList(Query);
+
+impl AddressList {
+    /// None if the system has given none.
+    pub(super) fn new(query: Query) -> Option<Self> {
+        (!query.list().is_null()).then_some(Self(query))
+    }
+
+    /// The entries. Those of other families than IPv4 and IPv6 are left out.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    #[must_use]
+    pub fn iter(&self) -> Addresses<'_> {
+        Addresses { next: self.0.list(), list: PhantomData }
+    }
+
+    /// The addresses alone.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> + Clone + '_ {
+        self.iter().map(|entry| entry.address)
+    }
+
+    /// The canonical name of the host, if it was asked for and is known.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    #[must_use]
+    pub fn canonical_name(&self) -> Option<Name<'_>> {
+        self.iter().find_map(|entry| entry.canonical_name)
+    }
+}
+
+impl<'a> IntoIterator for &'a AddressList {
+    type Item = AddressInfo<'a>;
+    type IntoIter = Addresses<'a>;
+
+    fn into_iter(self) -> Addresses<'a> {
+        self.iter()
+    }
+}
+
+impl fmt::Debug for AddressList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self).finish()
+    }
+}
+
+/// One of a name's addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AddressInfo<'a> {
+    /// The address, with the port of the service.
+    pub address: SocketAddr,
+    /// The type of the sockets that it is for.
+    pub socket_type: SocketType,
+    /// The protocol that it is for.
+    pub protocol: Protocol,
+    /// The canonical name of the host, if it was asked for and is known: only in the first entry.
+    pub canonical_name: Option<Name<'a>>,
+    /// What the system says of it.
+    pub flags: AddressInfoFlags,
+}
+
+impl AddressInfo<'_> {
+    /// The family of the address.
+    #[must_use]
+    pub const fn family(&self) -> Family {
+        Family::of(self.address)
+    }
+}
+
+/// The entries of an [`AddressList`].
+#[derive(Clone)]
+pub struct Addresses<'a> {
+    next: PADDRINFOEXW,
+    list: PhantomData<&'a AddressList>,
+}
+
+// SAFETY: the list is only read, and stays as long as it is borrowed.
+unsafe impl Send for Addresses<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Addresses<'_> {}
+
+impl<'a> Iterator for Addresses<'a> {
+    type Item = AddressInfo<'a>;
+
+    fn next(&mut self) -> Option<AddressInfo<'a>> {
+        loop {
+            // SAFETY: an entry of the list, which stays as long as it is borrowed, or null.
+            let entry: &'a ADDRINFOEXW = unsafe { self.next.as_ref() }?;
+            self.next = entry.ai_next;
+            // SAFETY: as above, with what it points to.
+            if let Some(info) = unsafe { info(entry) } {
+                return Some(info);
+            }
+        }
+    }
+}
+
+impl core::iter::FusedIterator for Addresses<'_> {}
+
+impl fmt::Debug for Addresses<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
+}
+
+/// What an entry says, if it has an address that this crate knows.
+///
+/// # Safety
+///
+/// The entry is one of the system's, which stays as long as it is borrowed.
+unsafe fn info(entry: &ADDRINFOEXW) -> Option<AddressInfo<'_>> {
+    // SAFETY: the entry's address is there, with so many bytes.
+    let address = unsafe { address::read_sized(entry.ai_addr, entry.ai_addrlen) }?;
+    Some(AddressInfo {
+        address,
+        socket_type: SocketType::from_raw(USHORT::try_from(entry.ai_socktype).unwrap_or(0)),
+        protocol: Protocol::from_raw(ULONG::try_from(entry.ai_protocol).unwrap_or(0)),
+        // SAFETY: the name ends with a NUL, or is null.
+        canonical_name: unsafe { name(entry.ai_canonname) },
+        flags: AddressInfoFlags::from_bits_retain(entry.ai_flags),
+    })
+}
+
+/// A name of the system's.
+///
+/// # Safety
+///
+/// The pointer is null, or to characters that stay, with a NUL after them.
+unsafe fn name<'a>(start: PWSTR) -> Option<Name<'a>> {
+    if start.is_null() {
+        return None;
+    }
+    let (mut end, mut length) = (start, 0);
+    // SAFETY: there is a NUL, and this goes no further.
+    while unsafe { end.read() } != 0 {
+        // SAFETY: there is at least one more.
+        end = unsafe { end.add(1) };
+        length += 1;
+    }
+    let units = ptr::slice_from_raw_parts(start.cast_const(), length);
+    // SAFETY: so many units are there, and stay.
+    Some(Name::new(unsafe { &*units }))
+}

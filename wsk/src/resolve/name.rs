@@ -1,0 +1,111 @@
+//! Names that the system gives.
+
+use core::fmt::{self, Write as _};
+
+use crate::status::{Result, known};
+
+/// A name that the system gave: UTF-16, which need not be valid.
+///
+/// [`units`](Self::units) are the name as it is. Everything else shows U+FFFD in place of what is no character.
+/// Names that stand for internationalised ones come as the system has them, which may be as Punycode
+/// (`xn--…`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Name<'a>(&'a [u16]);
+
+impl<'a> Name<'a> {
+    pub(super) const fn new(units: &'a [u16]) -> Self {
+        Self(units)
+    }
+
+    /// The name as it is.
+    #[must_use]
+    pub const fn units(self) -> &'a [u16] {
+        self.0
+    }
+
+    /// Its characters.
+    pub fn chars(self) -> impl Iterator<Item = char> + Clone + 'a {
+        char::decode_utf16(self.0.iter().copied())
+            .map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER))
+    }
+
+    /// Writes it as UTF-8 to the beginning of a buffer, and returns what was written.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_BUFFER_TOO_SMALL` if it does not fit. What the buffer has then is not said.
+    pub fn to_utf8(self, buffer: &mut [u8]) -> Result<&mut str> {
+        let mut length = 0;
+        for character in self.chars() {
+            let rest = buffer.get_mut(length..).unwrap_or_default();
+            if rest.len() < character.len_utf8() {
+                return Err(known::STATUS_BUFFER_TOO_SMALL);
+            }
+            length += character.encode_utf8(rest).len();
+        }
+        let written = buffer.get_mut(..length).unwrap_or_default();
+        // So much was written, and each piece is valid.
+        core::str::from_utf8_mut(written).map_err(|_| known::STATUS_INTERNAL_ERROR)
+    }
+}
+
+impl PartialEq<str> for Name<'_> {
+    /// Whether it is this name, to the letter.
+    fn eq(&self, other: &str) -> bool {
+        self.0.iter().copied().eq(other.encode_utf16())
+    }
+}
+
+impl PartialEq<&str> for Name<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        *self == **other
+    }
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.chars().try_for_each(|character| f.write_char(character))
+    }
+}
+
+impl fmt::Debug for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        self.chars().flat_map(char::escape_debug).try_for_each(|shown| f.write_char(shown))?;
+        f.write_char('"')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+    use std::vec::Vec;
+    use std::{assert_eq, format};
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_character_is_kept_and_shown_as_such() {
+        let mut units: Vec<u16> = "bücher".encode_utf16().collect();
+        assert_eq!(Name::new(&units), "bücher");
+        units.push(0xD800);
+        let name = Name::new(&units);
+        assert_eq!(name.units(), units);
+        assert_ne!(name, "bücher\u{FFFD}");
+        assert_eq!(name.to_string(), "bücher\u{FFFD}");
+        assert_eq!(format!("{:?}", Name::new(&[34, 0])), r#""\"\0""#);
+    }
+
+    #[test]
+    fn utf_8_is_written_where_it_fits() {
+        let units: Vec<u16> = "🦀ü".encode_utf16().collect();
+        let mut buffer = [0xFF; 8];
+        assert_eq!(Name::new(&units).to_utf8(&mut buffer).unwrap(), "🦀ü");
+        assert_eq!(buffer[6..], [0xFF; 2]);
+        for size in 0..6 {
+            let error = Name::new(&units).to_utf8(&mut buffer[..size]).unwrap_err();
+            assert_eq!(error, known::STATUS_BUFFER_TOO_SMALL);
+        }
+        assert_eq!(Name::new(&[]).to_utf8(&mut []).unwrap(), "");
+    }
+}

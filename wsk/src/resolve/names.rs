@@ -1,0 +1,99 @@
+//! The names of an address.
+
+use core::fmt;
+use core::mem::offset_of;
+use core::ptr;
+
+use wsk_sys::{NI_MAXHOST, NI_MAXSERV, PUNICODE_STRING, UNICODE_STRING, USHORT};
+
+use super::name::Name;
+use crate::pool::PoolBox;
+use crate::status::Result;
+
+/// What WSK writes names to, until the look-up completes, and what keeps them afterwards: in nonpaged memory.
+#[repr(C)]
+struct Memory {
+    host: UNICODE_STRING,
+    service: UNICODE_STRING,
+    /// As long as names can be, with their NULs. Zeroes before anything is written.
+    host_units: [u16; NI_MAXHOST as usize],
+    service_units: [u16; NI_MAXSERV as usize],
+}
+
+/// The names of an address and of its port. They are this value's own memory, some 2 KiB of nonpaged pool.
+pub struct Names(PoolBox<Memory>);
+
+// SAFETY: it owns its memory, in which the pointers stay; they are not used when the look-up has completed.
+unsafe impl Send for Names {}
+// SAFETY: as above; what is shared is only read.
+unsafe impl Sync for Names {}
+
+impl Names {
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    pub(super) fn allocate() -> Result<Self> {
+        // Not by value: a kernel's stack is small.
+        // SAFETY: zeroes are strings without anything, and characters.
+        let memory = unsafe { PoolBox::<Memory>::zeroed() }?;
+        Ok(Self(memory))
+    }
+
+    /// Where WSK writes the names of the host and, if it is wanted, of the service. Valid as long as this.
+    pub(super) fn places(&mut self, wants_service: bool) -> (PUNICODE_STRING, PUNICODE_STRING) {
+        let memory: *mut Memory = self.0.as_mut_ptr();
+        let place = |string: usize, units: usize, count: usize| {
+            // SAFETY: the string lies at this offset.
+            let string: PUNICODE_STRING = unsafe { memory.byte_add(string) }.cast();
+            // SAFETY: the units lie at this offset.
+            let units: *mut u16 = unsafe { memory.byte_add(units) }.cast();
+            // Neither is more than 2050.
+            let room = USHORT::try_from(count * size_of::<u16>()).unwrap_or(0);
+            // SAFETY: the memory is this value's.
+            unsafe {
+                string.write(UNICODE_STRING { Length: 0, MaximumLength: room, Buffer: units });
+            }
+            string
+        };
+        let host =
+            place(offset_of!(Memory, host), offset_of!(Memory, host_units), NI_MAXHOST as usize);
+        let service = place(
+            offset_of!(Memory, service),
+            offset_of!(Memory, service_units),
+            NI_MAXSERV as usize,
+        );
+        (host, if wants_service { service } else { ptr::null_mut() })
+    }
+
+    /// The name of the host, or its address if it has none and a name was not required.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    #[must_use]
+    pub fn host(&self) -> Name<'_> {
+        up_to_nul(&self.0.host_units)
+    }
+
+    /// The name of the service, or the port if it has none. None if the address has no port, that is zero.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    #[must_use]
+    pub fn service(&self) -> Option<Name<'_>> {
+        let name = up_to_nul(&self.0.service_units);
+        (!name.units().is_empty()).then_some(name)
+    }
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Names")
+            .field("host", &self.host())
+            .field("service", &self.service())
+            .finish()
+    }
+}
+
+/// What was written, by its NUL: whether `Length` counts that one, no page says.
+fn up_to_nul(units: &[u16]) -> Name<'_> {
+    let length = units.iter().position(|unit| *unit == 0).unwrap_or(units.len());
+    Name::new(units.get(..length).unwrap_or_default())
+}

@@ -1,0 +1,154 @@
+//! The memory of a look-up of a name: what WSK reads and writes until it completes, and then the list.
+//!
+//! One allocation in nonpaged memory, as large as the strings are. It keeps the provider captured, with which the
+//! list is freed (INV-66), and is freed with the list by the reaper, which needs no memory for that: so a list may
+//! be dropped at any level, in any routine, and may arrive when nobody waits for it any more (INV-20).
+
+use core::mem::offset_of;
+use core::ptr::{self, NonNull};
+
+use wsk_sys::{ADDRINFOEXW, PADDRINFOEXW, PUNICODE_STRING, UNICODE_STRING};
+
+use super::hints::{Hints, Service};
+use super::text::{Digits, Text};
+use crate::pool;
+use crate::reaper::Job;
+use crate::registration::{Core, Provider};
+use crate::status::Result;
+
+/// What the memory begins with. The strings' characters follow.
+struct Memory {
+    job: Job,
+    provider: Provider,
+    hints: ADDRINFOEXW,
+    /// What WSK gives; null until it has.
+    list: PADDRINFOEXW,
+    host: UNICODE_STRING,
+    service: UNICODE_STRING,
+}
+
+/// A look-up, and the list that it brought.
+pub(crate) struct Query(NonNull<Memory>);
+
+// SAFETY: it owns its memory. The list may be read, and freed, in any thread.
+unsafe impl Send for Query {}
+// SAFETY: as above; what is shared is only read.
+unsafe impl Sync for Query {}
+
+/// What WSK is called with. Null where there is no string.
+pub(super) struct Places {
+    pub(super) host: PUNICODE_STRING,
+    pub(super) service: PUNICODE_STRING,
+    pub(super) hints: PADDRINFOEXW,
+    pub(super) list: *mut PADDRINFOEXW,
+}
+
+impl Query {
+    /// # Errors
+    ///
+    /// - `STATUS_INVALID_PARAMETER` or `STATUS_NAME_TOO_LONG` for what cannot be asked.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    pub(super) fn new(
+        provider: &Provider,
+        host: Option<&str>,
+        service: Service<'_>,
+        hints: Hints,
+    ) -> Result<Self> {
+        let hints = hints.to_c()?;
+        let mut digits = Digits::new();
+        let texts = [host.map(Text::new).transpose()?, digits.text(service)?];
+        // At most 511 units each.
+        let units: usize = texts.iter().flatten().map(|text| text.room()).sum();
+        let size = size_of::<Memory>() + units * size_of::<u16>();
+        let memory: NonNull<Memory> = pool::allocate_zeroed(size)?.cast();
+        // SAFETY: the characters follow the beginning, for which there is room.
+        let mut place: *mut u16 = unsafe { memory.add(1) }.as_ptr().cast();
+        let mut strings =
+            [UNICODE_STRING { Length: 0, MaximumLength: 0, Buffer: ptr::null_mut() }; 2];
+        for (string, text) in strings.iter_mut().zip(texts) {
+            if let Some(text) = text {
+                // SAFETY: there is room for both, and nobody else has the memory.
+                *string = unsafe { text.write(place) };
+                // SAFETY: as above.
+                place = unsafe { place.add(text.room()) };
+            }
+        }
+        let [host, service] = strings;
+        let (job, list) = (Job::new(reap), ptr::null_mut());
+        let header = Memory { job, provider: provider.clone(), hints, list, host, service };
+        // SAFETY: the memory is large enough, and aligned to 16 bytes.
+        unsafe { memory.write(header) };
+        Ok(Self(memory))
+    }
+
+    /// Where WSK finds what it needs, and writes what it has found. Valid as long as this.
+    pub(super) fn places(&self) -> Places {
+        let memory = self.0.as_ptr();
+        let given = |string: PUNICODE_STRING| {
+            // SAFETY: the string is there.
+            let is_given = unsafe { !(*string).Buffer.is_null() };
+            if is_given { string } else { ptr::null_mut() }
+        };
+        Places {
+            // SAFETY: the memory is there.
+            host: given(unsafe { &raw mut (*memory).host }),
+            // SAFETY: as above.
+            service: given(unsafe { &raw mut (*memory).service }),
+            // SAFETY: as above.
+            hints: unsafe { &raw mut (*memory).hints },
+            // SAFETY: as above.
+            list: unsafe { &raw mut (*memory).list },
+        }
+    }
+
+    /// The look-up has completed. A list is there only if it succeeded (INV-19).
+    pub(crate) fn complete(&mut self, succeeded: bool) {
+        if !succeeded {
+            // SAFETY: it owns the memory, which WSK does not use any more.
+            unsafe { (*self.0.as_ptr()).list = ptr::null_mut() };
+        }
+    }
+
+    /// The first entry of the list, or null.
+    pub(super) const fn list(&self) -> PADDRINFOEXW {
+        // SAFETY: it owns the memory, and the look-up has completed.
+        unsafe { (*self.0.as_ptr()).list }
+    }
+}
+
+impl Drop for Query {
+    /// IRQL: <= `DISPATCH_LEVEL`. Makes no call to WSK, so that it may run in a completion routine (INV-15).
+    fn drop(&mut self) {
+        let memory = self.0.as_ptr();
+        // SAFETY: the memory is there.
+        let core = unsafe { (*memory).provider.core_pointer() };
+        // SAFETY: as above.
+        let job = unsafe { &raw mut (*memory).job };
+        // SAFETY: derived from a pointer that is not null.
+        let job = unsafe { NonNull::new_unchecked(job) };
+        // SAFETY: the memory is the reaper's from here on, and its provider keeps the registration.
+        unsafe { Core::hand_to_reaper(core, job) };
+    }
+}
+
+/// For the reaper: frees the list, if there is one, and the memory, and lets go of the provider.
+///
+/// # Safety
+///
+/// The job is that of a [`Query`] that was dropped, and is done once, at `PASSIVE_LEVEL`.
+unsafe fn reap(job: NonNull<Job>) {
+    // SAFETY: the job lies at this offset of its memory.
+    let memory: NonNull<Memory> = unsafe { job.byte_sub(offset_of!(Memory, job)) }.cast();
+    // SAFETY: the memory is this function's, which takes what is in it.
+    let Memory { provider, list, .. } = unsafe { memory.read() };
+    // A list was given, so the function that frees it is there.
+    if let (false, Some(names)) = (list.is_null(), provider.capabilities().names()) {
+        // SAFETY: the list was given to this client, whose provider is captured, and is freed once, at
+        // PASSIVE_LEVEL (INV-66).
+        unsafe { provider.dispatch().free_address_info(names, provider.client(), list) };
+    }
+    // SAFETY: the memory is of the pool, and not used any more.
+    unsafe { pool::free(memory.cast()) };
+    // Last, since this may be what the registration waits for.
+    drop(provider);
+}

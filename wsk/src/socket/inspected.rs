@@ -1,0 +1,33 @@
+//! What an accepted connection was inspected as.
+
+use wsk_sys::{SIO_WSK_QUERY_INSPECT_ID, WSK_INSPECT_ID};
+
+use super::ConnectionSocket;
+use crate::events::InspectId;
+use crate::status::{Result, check};
+
+impl<H> ConnectionSocket<H> {
+    /// What identified the connection when it was [inspected](crate::events::ConditionalListenEvents::inspect).
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`. Minimum Windows: Windows Vista.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-query-inspect-id).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INVALID_DEVICE_REQUEST` if the connection was not accepted, or its listener does not inspect.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
+    /// - What else `WskControlSocket` reports.
+    pub fn inspect_id(&self) -> Result<InspectId> {
+        let shared = self.handle.shared();
+        shared.require_life()?;
+        let mut id = WSK_INSPECT_ID { Key: 0, SerialNumber: 0 };
+        let mut returned = 0;
+        let output = ((&raw mut id).cast(), size_of::<WSK_INSPECT_ID>());
+        // SAFETY: the code takes no IRP, and writes such a structure, and its size: a SIZE_T, although its page
+        // says otherwise (INV-27).
+        let status =
+            unsafe { self.handle.control_now(SIO_WSK_QUERY_INSPECT_ID, output, &raw mut returned) };
+        check(status).map_err(|error| shared.note(error))?;
+        Ok(InspectId::from_raw(&id))
+    }
+}

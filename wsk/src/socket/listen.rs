@@ -1,0 +1,78 @@
+//! Stream sockets that listen.
+
+use wsk_sys::PIRP;
+
+use super::Socket;
+use super::category::Stream;
+use super::state::{Bound, Listening};
+use crate::dispatch::StreamDispatch;
+use crate::events::Callbacks;
+use crate::operation::Payload;
+use crate::status::Result;
+
+impl<H: Callbacks<Stream>> Socket<Stream, Bound, H> {
+    /// Lets the socket listen, for as long as it is there: it cannot connect any more (INV-40). Then the
+    /// events of a listener are enabled.
+    ///
+    /// ```
+    /// use wsk::socket::{Family, StreamSocket};
+    ///
+    /// # extern crate wsk_host;
+    /// # let passive = unsafe { wsk::irql::Passive::assume() };
+    /// # let registration = wsk::Registration::register(passive)?;
+    /// # let wsk = registration.try_capture()?;
+    /// # wsk::rt::block_on(passive, async move {
+    /// let local = ([127, 0, 0, 1], 0);
+    /// let socket = StreamSocket::builder(&wsk, Family::INET).bind(local).await?;
+    /// let mut listener = socket.listen().await?;
+    /// let peer = StreamSocket::builder(&wsk, Family::INET).connect(listener.local_addr().await?).await?;
+    /// let (_connection, from) = listener.accept().await?;
+    /// assert_eq!(from, Some(peer.local_addr().await?));
+    /// # Ok::<(), wsk::Error>(())
+    /// # })??;
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    ///
+    /// A socket that listens does not connect:
+    ///
+    /// ```compile_fail,E0599
+    /// async fn confuse(socket: wsk::socket::StreamSocket) -> wsk::Result<()> {
+    ///     let listener = socket.listen().await?;
+    ///     listener.connect(([127, 0, 0, 1], 7)).await.map(drop)
+    /// }
+    /// ```
+    ///
+    /// And one that is connected does not listen:
+    ///
+    /// ```compile_fail,E0599
+    /// async fn confuse(socket: wsk::socket::StreamSocket) -> wsk::Result<()> {
+    ///     let connection = socket.connect(([127, 0, 0, 1], 7)).await?;
+    ///     connection.listen().await.map(drop)
+    /// }
+    /// ```
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Minimum Windows: Windows 10, version 1703, without which
+    /// there is no stream socket. Cancellation: dropping the future closes the socket.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_listen).
+    ///
+    /// # Errors
+    ///
+    /// The socket is closed.
+    ///
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - What else `WskListen` reports.
+    pub async fn listen(self) -> Result<Socket<Stream, Listening, H>> {
+        let call = |dispatch: StreamDispatch, irp: PIRP, _: *mut Payload| {
+            // SAFETY: the socket is bound (INV-33).
+            unsafe { dispatch.listen(irp) }
+        };
+        // SAFETY: the call is given no memory.
+        unsafe { self.handle.request(|_| (), call, |_, _| ()) }.await?;
+        // SAFETY: the socket listens now.
+        let socket: Socket<Stream, Listening, H> =
+            unsafe { Socket::from_handle(self.into_handle(), Listening::NEW) };
+        socket.handle.enable(H::WHEN_BOUND)?;
+        Ok(socket)
+    }
+}

@@ -1,0 +1,173 @@
+//! Options and ioctls by their constants.
+
+use wsk_sys::{WskGetOption, WskIoctl, WskSetOption};
+
+use super::Socket;
+use super::category::Category;
+use super::control::Control;
+use super::state::State;
+use crate::buffer::{BufResult, IoBuf};
+use crate::options::{
+    AppliesTo, BufferIoctl, Ioctl, MAX_SIZE, OptionValue, Readable, SocketOption, Writable,
+};
+use crate::status::{Result, known};
+
+/// The bytes of a value, which has no more than there is room for: those who define options are held to that.
+fn encode<T: OptionValue>(value: &T::Value) -> Result<[u8; MAX_SIZE]> {
+    let mut bytes = [0; MAX_SIZE];
+    T::encode(value, &mut bytes[..T::SIZE])?;
+    Ok(bytes)
+}
+
+impl<C: Category, S: State, H> Socket<C, S, H> {
+    /// Sets an option.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future leaves it open whether
+    /// the option is set.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_control_socket).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INVALID_PARAMETER` if the option has no such value.
+    /// - `STATUS_NOT_SUPPORTED` or the like if the socket's transport does not have the option, or the running
+    ///   Windows does not.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - What else `WskControlSocket` reports. Of options Wine implements none.
+    pub async fn set<T: OptionValue, A: AppliesTo<C, S>, M: Writable>(
+        &self,
+        option: SocketOption<T, A, M>,
+        value: T::Value,
+    ) -> Result<()> {
+        let request = {
+            let bytes = encode::<T>(&value)?;
+            let control =
+                Control { kind: WskSetOption, code: option.name(), level: option.level() };
+            // SAFETY: the option takes an IRP and this value, which is plain data, and is one of this socket as
+            // it is: that is the promise of `SocketOption::new` (INV-34, INV-35).
+            unsafe { self.handle.control(control, &bytes[..T::SIZE], 0, |_| ()) }
+        };
+        request.await
+    }
+
+    /// The value of an option.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_control_socket).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INVALID_BUFFER_SIZE` if what the system answers is no such value.
+    /// - As for [`set`](Self::set).
+    pub async fn get<T: OptionValue, A: AppliesTo<C, S>, M: Readable>(
+        &self,
+        option: SocketOption<T, A, M>,
+    ) -> Result<T::Value> {
+        let control = Control { kind: WskGetOption, code: option.name(), level: option.level() };
+        // SAFETY: the option takes an IRP, gives plain data, and is one of this socket as it is: that is the
+        // promise of `SocketOption::new`.
+        let request = unsafe { self.handle.control(control, &[], T::SIZE, T::decode) };
+        request.await?.ok_or(known::STATUS_INVALID_BUFFER_SIZE)
+    }
+
+    /// Makes a request with a control code.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request,
+    /// which may have taken effect.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_control_socket).
+    ///
+    /// ```
+    /// use wsk::options;
+    /// use wsk::socket::{BasicSocket, Family};
+    ///
+    /// # extern crate wsk_host;
+    /// # let passive = unsafe { wsk::irql::Passive::assume() };
+    /// # let registration = wsk::Registration::register(passive)?;
+    /// # let wsk = registration.try_capture()?;
+    /// # wsk::rt::block_on(passive, async move {
+    /// let socket = BasicSocket::builder(&wsk, Family::INET).create().await?;
+    /// let is_scaling = socket.ioctl(options::RSS_SCALABILITY, ()).await?;
+    /// # let _ = is_scaling;
+    /// # Ok::<(), wsk::Error>(())
+    /// # })??;
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INVALID_DEVICE_REQUEST` if the code is for `PASSIVE_LEVEL`, and the future is polled at another.
+    /// - `STATUS_INVALID_BUFFER_SIZE` if what the system answers is no such value.
+    /// - As for [`set`](Self::set).
+    pub async fn ioctl<In: OptionValue, Out: OptionValue, A: AppliesTo<C, S>>(
+        &self,
+        ioctl: Ioctl<In, Out, A>,
+        value: In::Value,
+    ) -> Result<Out::Value> {
+        let code = ioctl.parts();
+        code.require_level()?;
+        let request = {
+            let bytes = encode::<In>(&value)?;
+            let control = Control { kind: WskIoctl, code: code.number, level: 0 };
+            let input = &bytes[..In::SIZE];
+            // SAFETY: the code takes an IRP and this value at this level, takes and gives plain data, and is one
+            // of this socket as it is: that is the promise of `Ioctl::new`.
+            unsafe { self.handle.control(control, input, Out::SIZE, Out::decode) }
+        };
+        request.await?.ok_or(known::STATUS_INVALID_BUFFER_SIZE)
+    }
+
+    /// Makes a request with a control code whose values may be long: with the bytes of `input`, and room for what
+    /// comes out. [`Buffer::empty`](crate::Buffer::empty) is none. Returns how many bytes came out, and both
+    /// buffers.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request,
+    /// which may have taken effect, and drops the buffers.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_control_socket).
+    ///
+    /// ```
+    /// use wsk::socket::{Bound, Connection, ConnectionSocket, Socket};
+    /// use wsk::{BufResult, Buffer, ErrorKind, Result, options};
+    ///
+    /// /// Gives a proxy's own connection the records of the one that it is made for.
+    /// async fn hand_on(redirected: &ConnectionSocket, own: &Socket<Connection, Bound>) -> Result<()> {
+    ///     let (nothing, room) = (Buffer::empty(), Buffer::new(4096)?);
+    ///     let result = redirected.ioctl_with_buffers(options::REDIRECT_RECORDS, nothing, room).await;
+    ///     let (size, (nothing, records)) = result.into_result()?;
+    ///     let records = records.slice(..size)?;
+    ///     let result = own.ioctl_with_buffers(options::SET_REDIRECT_RECORDS, records, nothing).await;
+    ///     result.into_result().map(|_| ())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INVALID_DEVICE_REQUEST` if the code is for `PASSIVE_LEVEL`, and the future is polled at another.
+    /// - `STATUS_BUFFER_TOO_SMALL`, or what else the code has for that, if there is too little room.
+    /// - As for [`set`](Self::set).
+    pub async fn ioctl_with_buffers<A: AppliesTo<C, S>, I: IoBuf, O: IoBuf>(
+        &self,
+        ioctl: BufferIoctl<A>,
+        input: I,
+        output: O,
+    ) -> BufResult<usize, (I, O)> {
+        let code = ioctl.parts();
+        if let Err(error) = code.require_level() {
+            return BufResult(Err(error), (input, output));
+        }
+        let (input, input_start, input_end) = input.into_parts();
+        let (output, output_start, output_end) = output.into_parts();
+        // SAFETY: the code takes an IRP and any bytes at this level, and is one of this socket as it is: that is
+        // the promise of `BufferIoctl::new`.
+        let request = unsafe {
+            self.handle.control_with_buffers(
+                code.number,
+                (input, input_start, input_end),
+                (output, output_start, output_end),
+            )
+        };
+        let (result, input, output) = request.await;
+        let input = I::from_parts(input, input_start, input_end);
+        let output = O::from_parts(output, output_start, output_end);
+        BufResult(result, (input, output))
+    }
+}

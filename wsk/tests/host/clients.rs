@@ -1,0 +1,457 @@
+//! What concerns a whole client: static events, TDI, and the transports.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Waker};
+use std::thread;
+use std::time::Duration;
+
+use wsk::events::{
+    ConnectionEvents, Data, DatagramEvents, Datagrams, Disposition, EventMask, Incoming,
+    ListenEvents, Receipt,
+};
+use wsk::socket::{
+    BasicSocket, ConnectionSocket, DatagramSocket, Family, ListenSocket, Protocol, StreamSocket,
+};
+use wsk::{
+    Buffer, ErrorKind, Provider, Registration, RegistrationBuilder, Result, TcpListener, TcpStream,
+    UdpSocket, Version, sys,
+};
+use wsk_host::{Config, Host, Timing, Windows};
+
+use crate::support::{
+    buffer, everywhere, on_host, on_host_as, pair, passive, poll_times, receive_all, timings,
+};
+
+const V4: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
+
+const OF_CONNECTIONS: EventMask =
+    EventMask::RECEIVE.union(EventMask::DISCONNECT).union(EventMask::SEND_BACKLOG);
+
+/// How often WSK was told something of the client.
+fn told(host: &Host) -> usize {
+    host.trace().iter().filter(|line| line.contains("WskControlClient")).count()
+}
+
+/// Runs a scenario with static events and every timing.
+fn with_static(events: EventMask, scenario: impl AsyncFn(Provider) -> Result<()>) {
+    for timing in timings() {
+        let host = Host::new(Config::default().timing(timing));
+        let builder = Registration::builder().static_events(events);
+        on_host_as(&host, builder, &scenario)
+            .unwrap_or_else(|error| panic!("{events:?}, {timing:?}: {error}"));
+        assert_eq!(host.outstanding_allocations(), 0, "{events:?}, {timing:?}");
+    }
+}
+
+/// Sockets without events work as without static ones.
+#[test]
+fn connections_need_no_methods_for_static_events() {
+    for events in [EventMask::RECEIVE, EventMask::DISCONNECT, OF_CONNECTIONS] {
+        with_static(events, async |wsk| {
+            let (client, server) = pair(&wsk).await?;
+            client.send_all(buffer(b"hello")?).await.into_result()?;
+            client.shutdown().await?;
+            assert_eq!(receive_all(&server).await?, b"hello");
+            server.send_all(buffer(&[7; 5000])?).await.into_result()?;
+            server.shutdown().await?;
+            assert_eq!(receive_all(&client).await?, [7; 5000]);
+            Ok(())
+        });
+    }
+}
+
+/// A connection that is lost says so in the next request, whether or not the default callback was told before.
+#[test]
+fn the_default_callbacks_note_a_death() {
+    for timing in timings() {
+        let host = Host::new(Config::default().timing(timing));
+        let withdrawn = host.clone();
+        let builder = Registration::builder().static_events(OF_CONNECTIONS);
+        let run = async move |wsk: Provider| {
+            let (client, server) = pair(&wsk).await?;
+            withdrawn.withdraw();
+            withdrawn.settle();
+            for stream in [&client, &server] {
+                let received = stream.recv(Buffer::new(1)?).await;
+                assert_eq!(received.0.unwrap_err().kind(), ErrorKind::SocketDead);
+            }
+            Ok(())
+        };
+        on_host_as(&host, builder, run).unwrap();
+        assert_eq!(host.outstanding_allocations(), 0);
+    }
+}
+
+/// Counts what it is told.
+#[derive(Default)]
+struct Counter {
+    bytes: AtomicUsize,
+    datagrams: AtomicUsize,
+}
+
+#[wsk::events]
+impl ConnectionEvents for Counter {
+    fn receive(&self, data: Data<'_>) -> Receipt {
+        self.bytes.fetch_add(data.len(), Ordering::Relaxed);
+        Receipt::All
+    }
+}
+
+#[wsk::events]
+impl DatagramEvents for Counter {
+    fn receive_from(&self, datagrams: Datagrams<'_>) -> Disposition {
+        self.datagrams.fetch_add(datagrams.iter().count(), Ordering::Relaxed);
+        Disposition::Accepted
+    }
+}
+
+/// Accepts nothing.
+struct Rejecting;
+
+#[wsk::events]
+impl ListenEvents for Rejecting {
+    type Connection = ();
+
+    fn accept(&self, _incoming: Incoming<'_, ()>) {}
+}
+
+/// Polls until something is so, and lets everything else go on meanwhile.
+async fn until(host: &Host, mut is_so: impl FnMut() -> bool) {
+    while !is_so() {
+        host.settle();
+    }
+}
+
+#[test]
+fn a_handlers_own_methods_are_called_for_static_events() {
+    for timing in timings() {
+        let host = Host::new(Config::default().timing(timing));
+        let settled = host.clone();
+        let events = OF_CONNECTIONS | EventMask::RECEIVE_FROM;
+        let builder = Registration::builder().static_events(events);
+        let run = async move |wsk: Provider| {
+            let socket = DatagramSocket::builder(&wsk, Family::INET)
+                .events(Counter::default())
+                .bind(V4)
+                .await?;
+            let address = socket.local_addr().await?;
+            for _ in 0..3 {
+                socket.send_to(buffer(b"self")?, address).await.into_result()?;
+            }
+            until(&settled, || socket.handler().datagrams.load(Ordering::Relaxed) == 3).await;
+
+            let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(V4).await?;
+            let address = listener.local_addr().await?;
+            let counting = ConnectionSocket::builder(&wsk, Family::INET)
+                .events(Counter::default())
+                .connect(address)
+                .await?;
+            let (peer, _) = listener.accept().await?;
+            peer.send_all(buffer(&[1; 1000])?).await.into_result()?;
+            until(&settled, || counting.handler().bytes.load(Ordering::Relaxed) == 1000).await;
+            Ok(())
+        };
+        on_host_as(&host, builder, run).unwrap_or_else(|error| panic!("{timing:?}: {error}"));
+        assert_eq!(host.outstanding_allocations(), 0, "{timing:?}");
+    }
+}
+
+/// What would lose connections or datagrams is refused before WSK is asked, and what has nothing to do with it is
+/// not.
+#[test]
+fn sockets_without_methods_that_they_need_are_refused() {
+    let refused = |result: Result<()>| {
+        assert_eq!(result.unwrap_err().status(), sys::STATUS_INVALID_PARAMETER);
+    };
+    with_static(EventMask::RECEIVE_FROM, async |wsk| {
+        refused(UdpSocket::bind(&wsk, V4).await.map(|_| ()));
+        refused(DatagramSocket::builder(&wsk, Family::INET).create().await.map(|_| ()));
+        let counter = Counter::default();
+        DatagramSocket::builder(&wsk, Family::INET).events(counter).create().await?;
+        BasicSocket::builder(&wsk, Family::INET).create().await?;
+        StreamSocket::builder(&wsk, Family::INET).create().await?;
+        pair(&wsk).await?;
+        Ok(())
+    });
+    with_static(EventMask::ACCEPT, async |wsk| {
+        refused(TcpListener::bind(&wsk, V4).await.map(|_| ()));
+        refused(StreamSocket::builder(&wsk, Family::INET).create().await.map(|_| ()));
+        let listener = ListenSocket::builder(&wsk, Family::INET).events(Rejecting).bind(V4).await?;
+        UdpSocket::bind(&wsk, V4).await?;
+        BasicSocket::builder(&wsk, Family::INET).create().await?;
+        // The handler's method is called, though nothing was enabled.
+        let address = listener.local_addr().await?;
+        let connected = TcpStream::connect(&wsk, address).await;
+        let lost = match connected {
+            Ok(stream) => stream.recv(Buffer::new(1)?).await.0.unwrap_err(),
+            Err(error) => error,
+        };
+        assert!(
+            matches!(lost.kind(), ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused),
+            "{lost}"
+        );
+        Ok(())
+    });
+}
+
+/// Stream sockets have both tables.
+#[test]
+fn stream_sockets_go_together_with_static_events_of_connections() {
+    with_static(OF_CONNECTIONS, async |wsk| {
+        let mut listener = TcpListener::bind(&wsk, V4).await?;
+        let address = listener.local_addr().await?;
+        let stream = StreamSocket::builder(&wsk, Family::INET).connect(address).await?;
+        let (peer, _) = listener.accept().await?;
+        peer.send_all(buffer(b"hello")?).await.into_result()?;
+        let (received, bytes) = stream.receive(Buffer::new(1)?).await.into_result()?;
+        assert_eq!((received, &bytes[..]), (1, &b"h"[..]));
+        Ok(())
+    });
+}
+
+/// WSK is told once, however often the provider is captured.
+#[test]
+fn a_client_is_prepared_once() {
+    for (builder, calls) in [
+        (Registration::builder(), 0),
+        (Registration::builder().bypass_tdi(), 1),
+        (Registration::builder().static_events(OF_CONNECTIONS), 1),
+        (Registration::builder().static_events(OF_CONNECTIONS).bypass_tdi(), 2),
+    ] {
+        let host = Host::new(Config::default());
+        let _entered = host.enter();
+        let registration = builder.register(passive()).unwrap();
+        assert_eq!(told(&host), 0);
+        let first = registration.try_capture().unwrap();
+        drop(registration.capture(passive(), Duration::from_secs(1)).unwrap());
+        drop(first);
+        drop(registration.try_capture().unwrap());
+        drop(registration);
+        assert_eq!(told(&host), calls, "{builder:?}");
+        assert_eq!(host.outstanding_allocations(), 0);
+    }
+}
+
+/// Two threads capture at once: WSK is told once, who may wait gets the provider, and who may not gets it or is
+/// told to come again.
+#[test]
+fn a_client_is_prepared_once_by_threads_that_race() {
+    let mut came_too_early = 0;
+    for timing in timings() {
+        let host = Host::new(Config::default().timing(timing));
+        let _entered = host.enter();
+        let builder = Registration::builder().static_events(EventMask::RECEIVE).bypass_tdi();
+        let registration = builder.register(passive()).unwrap();
+        let (waiting, trying): (Vec<_>, Vec<_>) = thread::scope(|scope| {
+            let enter = |capture: fn(&Registration) -> Result<Provider>| {
+                let (host, registration) = (host.clone(), &registration);
+                scope.spawn(move || {
+                    let _entered = host.enter();
+                    capture(registration).map(drop)
+                })
+            };
+            let wait = |registration: &Registration| {
+                registration.capture(passive(), Duration::from_secs(1))
+            };
+            let waiting = [enter(wait), enter(wait), enter(wait)];
+            let trying = [enter(Registration::try_capture), enter(Registration::try_capture)];
+            host.outside(|| {
+                (
+                    waiting.into_iter().map(|thread| thread.join().unwrap()).collect(),
+                    trying.into_iter().map(|thread| thread.join().unwrap()).collect(),
+                )
+            })
+        });
+        assert!(waiting.iter().all(Result::is_ok), "{timing:?}: {waiting:?}");
+        for error in trying.into_iter().filter_map(Result::err) {
+            assert_eq!(error.kind(), ErrorKind::NotReady);
+            came_too_early += 1;
+        }
+        drop(registration);
+        assert_eq!(told(&host), 2, "{timing:?}");
+        assert_eq!(host.outstanding_allocations(), 0);
+    }
+    assert!(cfg!(miri) || came_too_early > 0, "the threads never met");
+}
+
+/// If WSK does not take the events, nobody gets the provider.
+#[test]
+fn a_capture_fails_whose_static_events_are_not_taken() {
+    let host = Host::new(Config::default());
+    let _entered = host.enter();
+    let builder =
+        Registration::builder().static_events(EventMask::from_bits_retain(1)).bypass_tdi();
+    let registration = builder.register(passive()).unwrap();
+    for _ in 0..2 {
+        let error = registration.try_capture().unwrap_err();
+        assert_eq!(error.status(), sys::STATUS_INVALID_PARAMETER);
+        let error = registration.capture(passive(), Duration::ZERO).unwrap_err();
+        assert_eq!(error.status(), sys::STATUS_INVALID_PARAMETER);
+    }
+    drop(registration);
+    assert_eq!(told(&host), 8, "each tries anew");
+    assert_eq!(host.outstanding_allocations(), 0);
+}
+
+#[test]
+fn the_transports_are_listed() {
+    everywhere(async |wsk| {
+        let transports = wsk.transports()?;
+        assert_eq!(transports.len(), 4);
+        for family in [Family::INET, Family::INET6] {
+            for (socket_type, protocol) in
+                [(sys::SOCK_STREAM, Protocol::TCP), (sys::SOCK_DGRAM, Protocol::UDP)]
+            {
+                let is_it = |transport: &&wsk::Transport| {
+                    (transport.family(), transport.protocol()) == (family, protocol)
+                };
+                let transport = (&transports).into_iter().find(is_it).unwrap();
+                assert_eq!(transport.socket_type(), socket_type);
+                assert_eq!(transport.version(), Version { major: 1, minor: 0 });
+                assert_eq!(transport.to_raw().Protocol, protocol.to_raw());
+                assert!(transport.accepts(family) && !transport.accepts(Family::UNSPECIFIED));
+            }
+        }
+        assert!(format!("{transports:?}").contains("protocol"));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_change_of_the_transports_is_told() {
+    for timing in timings() {
+        let host = Host::new(Config::default().timing(timing));
+        let changing = host.clone();
+        let run = async move |wsk: Provider| {
+            // Asked for before it happens, and awaited after.
+            let first = wsk.transports_changed();
+            let second = wsk.transports_changed();
+            changing.change_network();
+            first.await?;
+            second.await?;
+            assert!(poll_times(wsk.transports_changed(), 1).await.is_none(), "nothing has changed");
+            Ok(())
+        };
+        on_host(&host, run).unwrap();
+        assert_eq!(host.outstanding_allocations(), 0);
+    }
+}
+
+#[test]
+fn waiting_for_a_change_can_be_dropped_at_any_point() {
+    for timing in timings() {
+        let host = Host::new(Config::default().timing(timing));
+        let changing = host.clone();
+        let run = async move |wsk: Provider| {
+            for polls in [0, 1, 1, 0] {
+                assert!(poll_times(wsk.transports_changed(), polls).await.is_none());
+            }
+            // While it completes.
+            for _ in 0..10 {
+                let mut change = Box::pin(wsk.transports_changed());
+                let _ = change.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                changing.change_network();
+                drop(change);
+            }
+            Ok(())
+        };
+        on_host(&host, run).unwrap();
+        assert_eq!(host.outstanding_allocations(), 0);
+    }
+}
+
+/// The end of the registration ends a request that was forgotten, and frees nothing of it before it has
+/// completed: its memory alone is leaked.
+#[test]
+fn a_registration_ends_with_a_change_that_was_forgotten() {
+    for timing in timings() {
+        let host = Host::new(Config::default().timing(timing));
+        let run = async |wsk: Provider| {
+            std::mem::forget(wsk.transports_changed());
+            let mut change = Box::pin(wsk.transports_changed());
+            let polled = change.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert!(polled.is_pending());
+            std::mem::forget(change);
+            Ok(())
+        };
+        on_host(&host, run).unwrap();
+        assert_eq!(host.outstanding_allocations(), 2, "the requests");
+    }
+}
+
+#[test]
+fn waiting_for_changes_allocates_nothing_once_warm() {
+    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1)] {
+        let host = Host::new(Config::default().timing(timing));
+        let changing = host.clone();
+        let run = async move |wsk: Provider| {
+            let mut before = 0;
+            for round in 0..10 {
+                if round == 1 {
+                    before = changing.allocations();
+                }
+                let change = wsk.transports_changed();
+                changing.change_network();
+                change.await?;
+            }
+            Ok(changing.allocations() - before)
+        };
+        assert_eq!(on_host(&host, run).unwrap(), 0, "{timing:?}");
+    }
+}
+
+#[test]
+fn every_allocation_may_fail() {
+    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(2)] {
+        let mut failures = 0;
+        for number in 1.. {
+            assert!(number < 1000, "the scenario never gets through");
+            let host = Host::new(Config::default().timing(timing));
+            host.fail_allocation(number);
+            let changing = host.clone();
+            let builder = Registration::builder().static_events(OF_CONNECTIONS).bypass_tdi();
+            let result = on_host_as(&host, builder, async move |wsk: Provider| {
+                let change = wsk.transports_changed();
+                assert_eq!(wsk.transports()?.len(), 4);
+                changing.change_network();
+                change.await
+            });
+            assert_eq!(host.outstanding_allocations(), 0, "{timing:?}, allocation {number}");
+            match result {
+                Ok(()) => break,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::OutOfMemory, "{error}"),
+            }
+            failures += 1;
+        }
+        assert!(failures >= 5, "only {failures} allocations were made to fail");
+    }
+}
+
+/// All of it is as old as WSK.
+#[test]
+fn older_windows_have_it_too() {
+    let host = Host::new(Config::default().windows(Windows::VISTA));
+    let changing = host.clone();
+    let builder: RegistrationBuilder =
+        Registration::builder().static_events(OF_CONNECTIONS).bypass_tdi();
+    let run = async move |wsk: Provider| {
+        let change = wsk.transports_changed();
+        wsk.transports()?;
+        changing.change_network();
+        change.await?;
+        pair(&wsk).await.map(|_| ())
+    };
+    on_host_as(&host, builder, run).unwrap();
+}
+
+/// The futures can be sent to other threads.
+#[test]
+fn futures_can_be_sent() {
+    fn require<T: Send>(_: &T) {}
+
+    everywhere(async |wsk| {
+        require(&wsk.transports_changed());
+        Ok(())
+    });
+}

@@ -1,0 +1,13 @@
+//! What other projects stumbled over, each as a test with the number of the list that `RULES.md` has.
+//!
+//! A host stops the process when a rule is broken that it can see, and each run ends with an empty pool.
+
+mod callbacks;
+mod control_data;
+mod ffi;
+mod irps;
+mod registration;
+mod semantics;
+#[allow(dead_code, reason = "what is shared is for all suites, and each uses some of it")]
+#[path = "../host/support.rs"]
+mod support;

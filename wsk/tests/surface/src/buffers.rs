@@ -1,0 +1,51 @@
+//! Buffers, and what comes back with them.
+
+use core::fmt::Debug;
+use core::ops::{Bound, Deref, DerefMut};
+
+use wsk::pool::{self, NonPaged, Usage};
+use wsk::{BufResult, Buffer, Slice};
+
+type Bounds = (Bound<usize>, Bound<usize>);
+
+calls! {
+    "Buffer::new": |size: usize| Buffer::new(size);
+    "Buffer::empty": |()| Buffer::empty();
+    "Buffer::slice": |(buffer, bounds): (Buffer, Bounds)| buffer.slice(bounds);
+    "Buffer::try_from": |bytes: &'static [u8]| Buffer::try_from(bytes);
+    "Buffer::deref": |buffer: &'static Buffer| Deref::deref(buffer);
+    "Buffer::deref_mut": |buffer: &'static mut Buffer| DerefMut::deref_mut(buffer);
+    "Slice::slice": |(slice, bounds): (Slice, Bounds)| slice.slice(bounds);
+    "Slice::into_inner": |slice: Slice| slice.into_inner();
+    "Slice::deref": |slice: &'static Slice| Deref::deref(slice);
+    "Slice::deref_mut": |slice: &'static mut Slice| DerefMut::deref_mut(slice);
+    "BufResult::into_result": |result: BufResult<usize, Buffer>| result.into_result();
+    "Usage::outstanding": |usage: Usage| usage.outstanding();
+    "pool::set_tag": |tag: [u8; 4]| pool::set_tag(tag);
+    "pool::tag": |()| pool::tag();
+    "pool::usage": |()| pool::usage();
+    "NonPaged::alloc": |layout| {
+        // SAFETY: the layout is the caller's.
+        unsafe { core::alloc::GlobalAlloc::alloc(&NonPaged, layout) }
+    };
+    "NonPaged::alloc_zeroed": |layout| {
+        // SAFETY: as above.
+        unsafe { core::alloc::GlobalAlloc::alloc_zeroed(&NonPaged, layout) }
+    };
+    "NonPaged::dealloc": |(memory, layout): (*mut u8, core::alloc::Layout)| {
+        // SAFETY: the memory is the caller's.
+        unsafe { core::alloc::GlobalAlloc::dealloc(&NonPaged, memory, layout) }
+    };
+}
+
+drops! {
+    "Buffer::drop": Buffer;
+    "Slice::drop": Slice;
+    "BufResult::drop": BufResult<usize, Buffer>;
+}
+
+formats! {
+    "Buffer::fmt<Debug>": Buffer as Debug;
+    "Slice::fmt<Debug>": Slice as Debug;
+    "Usage::fmt<Debug>": Usage as Debug;
+}

@@ -1,0 +1,50 @@
+//! What is never to be in a driver: each is found by `cargo xtask test manners`, or the test is worth nothing.
+
+#[cfg(feature = "deliberate-allocation")]
+mod allocation {
+    extern crate alloc;
+
+    calls! {
+        "deliberate::allocation": |number: u64| alloc::boxed::Box::new(number);
+    }
+}
+
+#[cfg(feature = "deliberate")]
+mod faults {
+    use core::ffi::c_void;
+
+    #[link(name = "ntoskrnl.exe", kind = "raw-dylib", modifiers = "+verbatim")]
+    unsafe extern "C" {
+        fn MmPageEntireDriver(address: *const c_void) -> *mut c_void;
+    }
+
+    calls! {
+        "deliberate::panic": |(bytes, index): (&'static [u8], usize)| bytes[index];
+        "deliberate::frame": |fill: fn(&mut [u8])| {
+            let mut bytes = [0; 4000];
+            fill(&mut bytes);
+            bytes[0]
+        };
+        "deliberate::pages": |address: *const c_void| {
+            // SAFETY: it is never called.
+            unsafe { MmPageEntireDriver(address) }
+        };
+        "deliberate::pointer": |()| pointer as extern "C" fn();
+        "deliberate::pageable": |()| pageable();
+    }
+
+    /// Calls itself, and has to come back.
+    #[unsafe(export_name = "deliberate::circle")]
+    extern "C" fn circle(done: extern "C" fn() -> bool) -> usize {
+        if done() { 0 } else { circle(done).wrapping_mul(3) ^ usize::from(done()) }
+    }
+
+    extern "C" fn pointer() {}
+
+    #[inline(never)]
+    #[unsafe(link_section = "PAGE")]
+    fn pageable() {
+        // SAFETY: it is never called.
+        unsafe { MmPageEntireDriver(core::ptr::null()) };
+    }
+}

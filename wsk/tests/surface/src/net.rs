@@ -1,0 +1,65 @@
+//! TCP and UDP.
+
+use core::fmt::Debug;
+use core::net::SocketAddr;
+
+use wsk::net::Connected;
+use wsk::{Buffer, Provider, Slice, TcpListener, TcpStream, UdpSocket};
+
+type Wsk = &'static Provider;
+
+futures! {
+    "TcpListener::bind": |(wsk, local): (Wsk, SocketAddr)| TcpListener::bind(wsk, local);
+    "TcpListener::accept": |listener: &'static mut TcpListener| listener.accept();
+    "TcpListener::local_addr": |listener: &'static TcpListener| listener.local_addr();
+    "TcpListener::close": |listener: TcpListener| listener.close();
+}
+
+futures! {
+    "TcpStream::connect": |(wsk, remote): (Wsk, SocketAddr)| TcpStream::connect(wsk, remote);
+    "TcpStream::recv": |(stream, buffer): (&'static TcpStream, Buffer)| stream.recv(buffer);
+    "TcpStream::recv<Slice>": |(stream, buffer): (&'static TcpStream, Slice)| stream.recv(buffer);
+    "TcpStream::send": |(stream, buffer): (&'static TcpStream, Buffer)| stream.send(buffer);
+    "TcpStream::send<Slice>": |(stream, buffer): (&'static TcpStream, Slice)| stream.send(buffer);
+    "TcpStream::send_all": |(stream, buffer): (&'static TcpStream, Buffer)| stream.send_all(buffer);
+    "TcpStream::send_all<Slice>": |(stream, buffer): (&'static TcpStream, Slice)| {
+        stream.send_all(buffer)
+    };
+    "TcpStream::shutdown": |stream: &'static TcpStream| stream.shutdown();
+    "TcpStream::local_addr": |stream: &'static TcpStream| stream.local_addr();
+    "TcpStream::peer_addr": |stream: &'static TcpStream| stream.peer_addr();
+    "TcpStream::close": |stream: TcpStream| stream.close();
+}
+
+futures! {
+    "UdpSocket::bind": |(wsk, local): (Wsk, SocketAddr)| UdpSocket::bind(wsk, local);
+    "UdpSocket::connect": |(socket, remote): (&'static UdpSocket, SocketAddr)| {
+        socket.connect(remote)
+    };
+    "UdpSocket::send_to": |(socket, buffer, to): (&'static UdpSocket, Buffer, SocketAddr)| {
+        socket.send_to(buffer, to)
+    };
+    "UdpSocket::recv_from": |(socket, buffer): (&'static UdpSocket, Buffer)| {
+        socket.recv_from(buffer)
+    };
+    "UdpSocket::recv_from<Slice>": |(socket, buffer): (&'static UdpSocket, Slice)| {
+        socket.recv_from(buffer)
+    };
+    "UdpSocket::local_addr": |socket: &'static UdpSocket| socket.local_addr();
+    "UdpSocket::close": |socket: UdpSocket| socket.close();
+    "Connected::send": |(peer, buffer): (&'static Connected<'static>, Buffer)| peer.send(buffer);
+    "Connected::recv": |(peer, buffer): (&'static Connected<'static>, Buffer)| peer.recv(buffer);
+}
+
+drops! {
+    "TcpListener::drop": TcpListener;
+    "TcpStream::drop": TcpStream;
+    "UdpSocket::drop": UdpSocket;
+}
+
+formats! {
+    "TcpListener::fmt<Debug>": TcpListener as Debug;
+    "TcpStream::fmt<Debug>": TcpStream as Debug;
+    "UdpSocket::fmt<Debug>": UdpSocket as Debug;
+    "Connected::fmt<Debug>": Connected<'static> as Debug;
+}

@@ -1,0 +1,247 @@
+//! Walks over what calls what.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::{Callee, Function, Image};
+
+/// A function that is known to come back to itself only so often.
+pub(crate) struct Limit {
+    pub(crate) name: &'static str,
+    /// How often it can be on the stack at once.
+    pub(crate) times: usize,
+}
+
+impl Function {
+    /// The functions of the image that it calls by name, and whether its own stack is given back before.
+    fn callees(&self) -> impl Iterator<Item = (usize, bool)> {
+        self.calls.iter().filter_map(|call| match call.callee {
+            Callee::Function(callee) => Some((callee, call.is_tail)),
+            Callee::Import(_) | Callee::Pointer => None,
+        })
+    }
+}
+
+/// How deep the stack gets. What the kernel takes is not counted, nor what is called through pointers.
+pub(crate) struct Depths<'a> {
+    image: &'a Image,
+    limits: &'a [Limit],
+    /// What does not count, as it never returns.
+    ignored: fn(&Function) -> bool,
+    /// By function, and by how often each function with a limit is on the stack already.
+    known: BTreeMap<Node, Depth>,
+    circles: BTreeSet<String>,
+}
+
+type Node = (usize, Vec<usize>);
+
+#[derive(Clone)]
+struct Depth {
+    bytes: u32,
+    /// Where the deepest way goes on.
+    next: Option<Node>,
+}
+
+impl<'a> Depths<'a> {
+    pub(crate) fn new(
+        image: &'a Image,
+        limits: &'a [Limit],
+        ignored: fn(&Function) -> bool,
+    ) -> Self {
+        let (known, circles) = (BTreeMap::new(), BTreeSet::new());
+        let mut this = Self { image, limits, ignored, known, circles };
+        for function in 0..image.functions.len() {
+            this.find((function, vec![0; limits.len()]), &mut Vec::new());
+        }
+        this
+    }
+
+    /// Functions without a limit that can come back to themselves, which no depth is right for.
+    pub(crate) fn circles(&self) -> impl Iterator<Item = &str> {
+        self.circles.iter().map(String::as_str)
+    }
+
+    /// The depth of a function that is called, or none if it is not called here.
+    fn find(&mut self, node: Node, way: &mut Vec<Node>) -> Option<u32> {
+        let (place, mut counts) = node.clone();
+        let function = &self.image.functions[place];
+        if (self.ignored)(function) {
+            return None;
+        }
+        if let Some(limit) = self.limits.iter().position(|limit| limit.name == function.name) {
+            if counts[limit] == self.limits[limit].times {
+                return None;
+            }
+            counts[limit] += 1;
+        }
+        if let Some(depth) = self.known.get(&node) {
+            return Some(depth.bytes);
+        }
+        if let Some(start) = way.iter().position(|above| *above == node) {
+            let circle = way[start..].iter().chain([&node]);
+            let names = circle.map(|(place, _)| self.image.functions[*place].name.as_str());
+            self.circles.insert(names.collect::<Vec<_>>().join(" → "));
+            return None;
+        }
+        way.push(node.clone());
+        let mut deepest = Depth { bytes: function.frame, next: None };
+        for (callee, is_tail) in function.callees() {
+            let next = (callee, counts.clone());
+            let Some(below) = self.find(next.clone(), way) else {
+                continue;
+            };
+            let bytes = if is_tail { below } else { function.frame + below };
+            if bytes > deepest.bytes {
+                deepest = Depth { bytes, next: Some(next) };
+            }
+        }
+        way.pop();
+        let bytes = deepest.bytes;
+        self.known.insert(node, deepest);
+        Some(bytes)
+    }
+
+    fn depth(&self, function: usize) -> Option<&Depth> {
+        self.known.get(&(function, vec![0; self.limits.len()]))
+    }
+
+    /// Bytes of the stack.
+    pub(crate) fn bytes(&self, function: usize) -> u32 {
+        self.depth(function).map_or(0, |depth| depth.bytes)
+    }
+
+    /// The deepest way from a function, with what each takes.
+    pub(crate) fn way(&self, function: usize) -> String {
+        let mut way = Vec::new();
+        let (mut here, mut depth) = (function, self.depth(function));
+        while let Some(found) = depth {
+            let function = &self.image.functions[here];
+            way.push(format!("{} ({})", function.name, function.frame));
+            depth = found.next.as_ref().and_then(|next| {
+                here = next.0;
+                self.known.get(next)
+            });
+        }
+        way.join(" → ")
+    }
+}
+
+impl Image {
+    /// The functions that can be called from outside: by name, or through a pointer.
+    pub(crate) fn roots(&self) -> impl Iterator<Item = usize> {
+        let taken =
+            self.functions.iter().enumerate().filter(|(_, function)| function.is_address_taken);
+        let places: BTreeSet<usize> =
+            self.exports.values().copied().chain(taken.map(|(place, _)| place)).collect();
+        places.into_iter()
+    }
+
+    /// The shortest way from any of the functions to another one, which may go through none that is barred.
+    pub(crate) fn way(
+        &self,
+        from: impl IntoIterator<Item = usize>,
+        to: usize,
+        is_barred: impl Fn(&Function) -> bool,
+    ) -> Option<Vec<&Function>> {
+        let mut before: BTreeMap<usize, Option<usize>> = BTreeMap::new();
+        let mut queue = VecDeque::new();
+        for root in from {
+            before.insert(root, None);
+            queue.push_back(root);
+        }
+        while let Some(here) = queue.pop_front() {
+            let function = &self.functions[here];
+            if is_barred(function) {
+                continue;
+            }
+            if here == to {
+                let steps = std::iter::successors(Some(here), |here| before[here]);
+                let mut way: Vec<&Function> = steps.map(|step| &self.functions[step]).collect();
+                way.reverse();
+                return Some(way);
+            }
+            for (next, _) in function.callees() {
+                if let Entry::Vacant(entry) = before.entry(next) {
+                    entry.insert(Some(here));
+                    queue.push_back(next);
+                }
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Call;
+    use super::*;
+
+    const NOTHING: fn(&Function) -> bool = |_| false;
+
+    /// An image of functions: each with a name, a frame, and the places that it calls, if positive, or ends with.
+    fn image(functions: &[(&str, u32, &[i32])]) -> Image {
+        let call = |place: &i32| Call {
+            callee: Callee::Function(place.unsigned_abs() as usize),
+            is_tail: *place < 0,
+        };
+        let function = |(name, frame, calls): &(&str, u32, &[i32])| Function {
+            name: (*name).to_owned(),
+            start: 0,
+            end: 0,
+            frame: *frame,
+            calls: calls.iter().map(call).collect(),
+            is_address_taken: false,
+        };
+        let functions = functions.iter().map(function).collect();
+        Image { sections: Vec::new(), imports: Vec::new(), functions, exports: BTreeMap::new() }
+    }
+
+    #[test]
+    fn the_deepest_way_counts() {
+        let image = image(&[
+            ("a", 10, &[1, 2]),
+            ("b", 100, &[3]),
+            ("c", 50, &[3, -4]),
+            ("d", 1, &[]),
+            ("e", 140, &[]),
+        ]);
+        let depths = Depths::new(&image, &[], NOTHING);
+        // What `c` takes is given back before `e` begins.
+        assert_eq!([0, 1, 2, 3].map(|place| depths.bytes(place)), [150, 101, 140, 1]);
+        assert_eq!(depths.way(0), "a (10) → c (50) → e (140)");
+        assert_eq!(depths.circles().count(), 0);
+        let depths = Depths::new(&image, &[], |function| function.name == "e");
+        assert_eq!(depths.way(0), "a (10) → b (100) → d (1)");
+    }
+
+    #[test]
+    fn circles_are_found_unless_they_are_limited() {
+        let functions: [(&str, u32, &[i32]); 3] =
+            [("a", 1, &[1]), ("b", 10, &[2]), ("c", 100, &[1])];
+        let image = image(&functions);
+        let depths = Depths::new(&image, &[], NOTHING);
+        assert_eq!(depths.circles().collect::<Vec<_>>(), ["b → c → b"]);
+        let twice = [Limit { name: "c", times: 2 }];
+        let depths = Depths::new(&image, &twice, NOTHING);
+        assert_eq!(depths.circles().count(), 0);
+        assert_eq!(depths.bytes(0), 1 + 10 + 100 + 10 + 100 + 10);
+    }
+
+    #[test]
+    fn ways_are_the_shortest_and_not_barred() {
+        let image = image(&[
+            ("a", 0, &[1, 2]),
+            ("b", 0, &[3]),
+            ("c", 0, &[4]),
+            ("d", 0, &[4]),
+            ("e", 0, &[]),
+        ]);
+        let names = |way: Option<Vec<&Function>>| {
+            way.map(|way| way.iter().map(|function| function.name.as_str()).collect::<String>())
+        };
+        assert_eq!(names(image.way([0], 4, NOTHING)).as_deref(), Some("ace"));
+        assert_eq!(names(image.way([0], 4, |one| one.name == "c")).as_deref(), Some("abde"));
+        assert_eq!(names(image.way([0], 4, |one| ["b", "c"].contains(&one.name.as_str()))), None);
+        assert_eq!(names(image.way([2, 3], 0, NOTHING)), None);
+    }
+}

@@ -1,0 +1,162 @@
+//! Code and unwind information of x64.
+//!
+//! [Microsoft's page](https://learn.microsoft.com/cpp/build/exception-handling-x64) describes the latter.
+
+use anyhow::{Context, Result, bail, ensure};
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind, Register};
+
+use super::{Flow, Frame, Memory, Processor};
+
+pub(super) const PROCESSOR: Processor = Processor { flows, frames, return_address: 8 };
+
+fn flows(code: &[u8], start: u32) -> Vec<Flow> {
+    let mut decoder = Decoder::with_ip(64, code, u64::from(start), DecoderOptions::NONE);
+    let mut flows = Vec::new();
+    let mut instruction = Instruction::default();
+    while decoder.can_decode() {
+        decoder.decode_out(&mut instruction);
+        flows.extend(flow(&instruction));
+    }
+    flows
+}
+
+fn flow(instruction: &Instruction) -> Option<Flow> {
+    let relative = |address: u64| u32::try_from(address).unwrap_or(u32::MAX);
+    let target = relative(instruction.near_branch_target());
+    let known = instruction.is_ip_rel_memory_operand();
+    let memory = relative(if known { instruction.ip_rel_memory_address() } else { 0 });
+    let changes_stack =
+        instruction.op0_kind() == OpKind::Register && instruction.op0_register() == Register::RSP;
+    // Numbers have 32 bits, and their sign.
+    let has_number =
+        matches!(instruction.op1_kind(), OpKind::Immediate8to64 | OpKind::Immediate32to64);
+    let number = has_number.then(|| relative(instruction.immediate(1) & u64::from(u32::MAX)));
+    match instruction.flow_control() {
+        FlowControl::Call => Some(Flow::Call(target)),
+        FlowControl::IndirectCall if known => Some(Flow::CallThrough(memory)),
+        FlowControl::IndirectCall => Some(Flow::CallPointer),
+        FlowControl::UnconditionalBranch | FlowControl::ConditionalBranch => {
+            Some(Flow::Jump(target))
+        }
+        FlowControl::IndirectBranch if known => Some(Flow::JumpThrough(memory)),
+        FlowControl::IndirectBranch => Some(Flow::JumpPointer),
+        _ => match instruction.mnemonic() {
+            Mnemonic::Lea if known => Some(Flow::Address(memory)),
+            Mnemonic::Push => Some(Flow::Push(8)),
+            Mnemonic::Sub if changes_stack => Some(number.map_or(Flow::PushUnknown, Flow::Push)),
+            // To a multiple, for which so much is left out at most.
+            Mnemonic::And if changes_stack => {
+                let most = number.map(u32::wrapping_neg);
+                Some(most.map_or(Flow::PushUnknown, Flow::Push))
+            }
+            _ => None,
+        },
+    }
+}
+
+/// Reads `RUNTIME_FUNCTION`s: where a function begins and ends, and where its unwind information is.
+fn frames(table: &[u8], memory: &Memory<'_>) -> Result<Vec<Frame>> {
+    let mut frames = Vec::new();
+    for entry in table.chunks_exact(12) {
+        let number = |place: usize| {
+            let bytes = entry.get(place..).and_then(|bytes| bytes.first_chunk());
+            bytes.copied().map(u32::from_le_bytes).context("an entry is cut off")
+        };
+        let (start, end, unwind) = (number(0)?, number(4)?, number(8)?);
+        let size = frame_size(memory.at(unwind)?)
+            .with_context(|| format!("the unwind information of the function at {start:#x}"))?;
+        frames.push(Frame { start, end, size });
+    }
+    Ok(frames)
+}
+
+/// How much the prologue takes of the stack.
+fn frame_size(unwind: &[u8]) -> Result<u32> {
+    const CHAINED: u8 = 0x4;
+    let [version_and_flags, _prologue, count, _register] =
+        *unwind.first_chunk().context("it is cut off")?;
+    let (version, flags) = (version_and_flags & 0x7, version_and_flags >> 3);
+    ensure!(version == 1, "its version is {version}");
+    ensure!(flags & CHAINED == 0, "it is chained, which is not understood here");
+    let codes = unwind.get(4..4 + 2 * usize::from(count)).context("it is cut off")?;
+    let mut codes = codes.chunks_exact(2).map(|code| [code[0], code[1]]);
+    let mut size = 0;
+    while let Some([_, code]) = codes.next() {
+        let (operation, information) = (code & 0xF, code >> 4);
+        let mut slot = || codes.next().map(u16::from_le_bytes).map(u32::from).context("it ends");
+        size += match (operation, information) {
+            // A register is pushed.
+            (0, _) => 8,
+            // A large allocation.
+            (1, 0) => slot()? * 8,
+            (1, 1) => slot()? | slot()? << 16,
+            // A small one.
+            (2, information) => u32::from(information) * 8 + 8,
+            // The frame register is set.
+            (3, _) => 0,
+            // A register is saved where there is room for it: with a near offset, and a far one.
+            (4 | 8, _) => slot().map(|_| 0)?,
+            (5 | 9, _) => slot().and_then(|_| slot()).map(|_| 0)?,
+            other => bail!("the code {other:?} is not understood"),
+        };
+    }
+    Ok(size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_added_up() {
+        // push rbp; push rsi; sub rsp, 0x28
+        let small = [0x01, 6, 3, 0, 6, 0x42, 2, 0x60, 1, 0x50, 0, 0];
+        assert_eq!(frame_size(&small).unwrap(), 8 + 8 + 0x28);
+        // sub rsp, 0x1238, in one unit of eight bytes and in two of one; a register saved.
+        let large = [0x01, 7, 4, 0, 7, 0x64, 0x10, 0x00, 7, 0x01, 0x47, 0x02];
+        assert_eq!(frame_size(&large).unwrap(), 0x1238);
+        let larger = [0x01, 7, 3, 0, 7, 0x11, 0x38, 0x12, 0x01, 0x00];
+        assert_eq!(frame_size(&larger).unwrap(), 0x1_1238);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_no_frame() {
+        assert!(frame_size(&[0x21, 0, 0, 0]).is_err());
+        assert!(frame_size(&[0x02, 0, 0, 0]).is_err());
+        assert!(frame_size(&[0x01, 0, 1, 0, 0, 0x0A]).is_err());
+        assert!(frame_size(&[0x01, 0, 2, 0]).is_err());
+    }
+
+    #[test]
+    fn flows_are_found() {
+        let code = [
+            0x56, // push rsi
+            0x48, 0x83, 0xEC, 0x20, // sub rsp, 0x20
+            0xE8, 0xF6, 0x0F, 0x00, 0x00, // call 0x2000
+            0x48, 0x83, 0xE4, 0xC0, // and rsp, -0x40
+            0x48, 0x81, 0xEC, 0x00, 0x01, 0x00, 0x00, // sub rsp, 0x100
+            0x48, 0x29, 0xC4, // sub rsp, rax
+            0xFF, 0x15, 0xE2, 0x0F, 0x00, 0x00, // call [0x2000]
+            0xFF, 0xD0, // call rax
+            0x48, 0x8D, 0x05, 0xD9, 0x0F, 0x00, 0x00, // lea rax, [0x2000]
+            0x74, 0xD7, // je 0x1000
+            0xFF, 0x25, 0xD1, 0x0F, 0x00, 0x00, // jmp [0x2000]
+            0xFF, 0xE1, // jmp rcx
+        ];
+        let expected = [
+            Flow::Push(8),
+            Flow::Push(0x20),
+            Flow::Call(0x2000),
+            Flow::Push(0x40),
+            Flow::Push(0x100),
+            Flow::PushUnknown,
+            Flow::CallThrough(0x2000),
+            Flow::CallPointer,
+            Flow::Address(0x2000),
+            Flow::Jump(0x1000),
+            Flow::JumpThrough(0x2000),
+            Flow::JumpPointer,
+        ];
+        assert_eq!(flows(&code, 0x1000), expected);
+    }
+}

@@ -1,0 +1,295 @@
+//! A record's file: the items that a release has beyond, or otherwise than, the release before it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use anyhow::{Result, ensure};
+use indexmap::IndexMap;
+use serde::Deserialize;
+
+use super::items::{Field, Item, Items, Kind, Macro, Number, Parameter, Signature, Structure};
+
+/// What a file says.
+#[derive(Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct File {
+    pub(crate) release: String,
+    /// The release whose items this one has as well, if they are not said here.
+    pub(crate) after: Option<String>,
+    pub(crate) processors: Vec<String>,
+    /// The items of that release that this one does not have.
+    pub(crate) removed: Vec<String>,
+    constants: BTreeMap<String, Constant>,
+    enumerations: BTreeMap<String, Enumeration>,
+    macros: BTreeMap<String, MacroEntry>,
+    aliases: BTreeMap<String, Alias>,
+    structures: BTreeMap<String, StructureEntry>,
+    function_types: BTreeMap<String, SignatureEntry>,
+    functions: BTreeMap<String, SignatureEntry>,
+    variables: BTreeMap<String, Alias>,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+struct Constant {
+    value: Number,
+    gate: Option<String>,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+struct Enumeration {
+    values: IndexMap<String, Number>,
+    gate: Option<String>,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+struct MacroEntry {
+    parameters: Option<usize>,
+    sample: Option<Number>,
+    gate: Option<String>,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+struct Alias {
+    #[serde(rename = "type")]
+    ty: String,
+    gate: Option<String>,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+struct StructureEntry {
+    size: u64,
+    align: u64,
+    fields: Vec<Field>,
+    gate: Option<String>,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+struct SignatureEntry {
+    returns: String,
+    parameters: Vec<Parameter>,
+    gate: Option<String>,
+}
+
+impl File {
+    /// The items of the release, given those of the release before it.
+    pub(crate) fn items(self, before: &Items) -> Result<Items> {
+        let mut items = before.clone();
+        for name in &self.removed {
+            ensure!(items.remove(name).is_some(), "it removes {name}, which was not there");
+        }
+        let signature = |entry: SignatureEntry| {
+            (entry.gate, Signature { returns: entry.returns, parameters: entry.parameters })
+        };
+        let mut add = |name: String, gate: Option<String>, kind: Kind| {
+            items.insert(name, Item { gate, kind });
+        };
+        for (name, entry) in self.constants {
+            add(name, entry.gate, Kind::Constant { value: entry.value });
+        }
+        for (name, entry) in self.enumerations {
+            add(name, entry.gate, Kind::Enumeration { values: entry.values });
+        }
+        for (name, entry) in self.macros {
+            let MacroEntry { parameters, sample, gate } = entry;
+            add(name, gate, Kind::Macro(Macro { parameters, sample }));
+        }
+        for (name, entry) in self.aliases {
+            add(name, entry.gate, Kind::Alias { of: entry.ty });
+        }
+        for (name, entry) in self.structures {
+            let StructureEntry { size, align, fields, gate } = entry;
+            add(name, gate, Kind::Structure(Structure { size, align, fields }));
+        }
+        for (name, entry) in self.function_types {
+            let (gate, signature) = signature(entry);
+            add(name, gate, Kind::FunctionType(signature));
+        }
+        for (name, entry) in self.functions {
+            let (gate, signature) = signature(entry);
+            add(name, gate, Kind::Function(signature));
+        }
+        for (name, entry) in self.variables {
+            add(name, entry.gate, Kind::Variable { of: entry.ty });
+        }
+        Ok(items)
+    }
+}
+
+/// A release to be written.
+pub(crate) struct Written<'a> {
+    pub(crate) release: &'a str,
+    pub(crate) processors: &'a [String],
+    pub(crate) items: &'a Items,
+    /// The release before it, of which everything is left out that is the same.
+    pub(crate) after: Option<(&'a str, &'a Items)>,
+}
+
+/// The file of a release.
+pub(crate) fn write(written: &Written<'_>) -> String {
+    let nothing = Items::new();
+    let (after, before) = match written.after {
+        Some((after, before)) => (Some(after), before),
+        None => (None, &nothing),
+    };
+    let removed: Vec<String> =
+        before.keys().filter(|name| !written.items.contains_key(*name)).map(quoted).collect();
+    let differs = |(name, item): &(&String, &Item)| before.get(*name) != Some(*item);
+    let items: Vec<(&String, &Item)> = written.items.iter().filter(differs).collect();
+
+    let mut text = heading(written.release, after, items.is_empty() && removed.is_empty());
+    let _ = writeln!(text, "\nrelease = {}", quoted(written.release));
+    if let Some(after) = after {
+        let _ = writeln!(text, "after = {}", quoted(after));
+    }
+    let processors: Vec<String> = written.processors.iter().map(quoted).collect();
+    let _ = writeln!(text, "{}", list("processors", &processors));
+    if !removed.is_empty() {
+        let _ = writeln!(text, "{}", list("removed", &removed));
+    }
+    for section in SECTIONS {
+        let items = items.iter().filter(|(_, item)| section_of(&item.kind) == section);
+        let mut is_first = true;
+        for (name, item) in items {
+            if is_inline(&item.kind) {
+                if is_first {
+                    let _ = writeln!(text, "\n[{section}]");
+                }
+            } else {
+                let _ = writeln!(text, "\n[{section}.{name}]");
+            }
+            write_item(&mut text, name, item);
+            is_first = false;
+        }
+    }
+    text
+}
+
+fn heading(release: &str, after: Option<&str>, is_empty: bool) -> String {
+    let what = match after {
+        None => format!("The surface of wsk.h in the WDK {release}: all of it."),
+        Some(after) if is_empty => {
+            format!("The surface of wsk.h in the WDK {release}: the same as in {after}.")
+        }
+        Some(after) => format!(
+            "The surface of wsk.h in the WDK {release}: what it has beyond, or otherwise than, {after}."
+        ),
+    };
+    format!(
+        "# {what}\n# @generated by `cargo xtask surface --wdk DIR`; ../README.md says what is what. Do not \
+         edit.\n"
+    )
+}
+
+const SECTIONS: [&str; 8] = [
+    "constants",
+    "enumerations",
+    "macros",
+    "aliases",
+    "structures",
+    "function_types",
+    "functions",
+    "variables",
+];
+
+fn section_of(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Constant { .. } => "constants",
+        Kind::Enumeration { .. } => "enumerations",
+        Kind::Macro(_) => "macros",
+        Kind::Alias { .. } => "aliases",
+        Kind::Structure(_) => "structures",
+        Kind::FunctionType(_) => "function_types",
+        Kind::Function(_) => "functions",
+        Kind::Variable { .. } => "variables",
+    }
+}
+
+/// Whether an item is a line in its section, and not a section of its own.
+fn is_inline(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Constant { .. } | Kind::Macro(_) | Kind::Alias { .. } | Kind::Variable { .. }
+    )
+}
+
+fn write_item(text: &mut String, name: &str, item: &Item) {
+    let gate = item.gate.as_ref().map(|gate| format!("gate = {}", quoted(gate)));
+    if is_inline(&item.kind) {
+        let mut parts = Vec::new();
+        match &item.kind {
+            Kind::Constant { value } => parts.push(format!("value = {}", number(*value))),
+            Kind::Alias { of } | Kind::Variable { of } => {
+                parts.push(format!("type = {}", quoted(of)));
+            }
+            Kind::Macro(Macro { parameters, sample }) => {
+                parts.extend(parameters.map(|count| format!("parameters = {count}")));
+                parts.extend(sample.map(|sample| format!("sample = {}", number(sample))));
+            }
+            _ => {}
+        }
+        parts.extend(gate);
+        let entry =
+            if parts.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", parts.join(", ")) };
+        let _ = writeln!(text, "{name} = {entry}");
+        return;
+    }
+    if let Some(gate) = gate {
+        let _ = writeln!(text, "{gate}");
+    }
+    match &item.kind {
+        Kind::Enumeration { values } => {
+            let values: Vec<String> =
+                values.iter().map(|(name, value)| format!("{name} = {}", number(*value))).collect();
+            let _ = writeln!(text, "values = {{ {} }}", values.join(", "));
+        }
+        Kind::Structure(Structure { size, align, fields }) => {
+            let _ = writeln!(text, "size = {size}\nalign = {align}");
+            let fields: Vec<String> = fields.iter().map(field).collect();
+            let _ = writeln!(text, "{}", lines("fields", &fields));
+        }
+        Kind::FunctionType(signature) | Kind::Function(signature) => {
+            let _ = writeln!(text, "returns = {}", quoted(&signature.returns));
+            let parameters: Vec<String> =
+                signature.parameters.iter().map(|it| quoted(String::from(it.clone()))).collect();
+            let _ = writeln!(text, "{}", list("parameters", &parameters));
+        }
+        _ => {}
+    }
+}
+
+fn field(field: &Field) -> String {
+    let Field { at, name, ty, gate } = field;
+    let gate = gate.as_ref().map(|gate| format!(", gate = {}", quoted(gate))).unwrap_or_default();
+    format!("{{ at = {at}, name = {}, type = {}{gate} }}", quoted(name), quoted(ty))
+}
+
+fn quoted(text: impl AsRef<str>) -> String {
+    toml::Value::from(text.as_ref()).to_string()
+}
+
+/// Hexadecimal, as headers write most of them.
+pub(crate) fn number(value: Number) -> String {
+    match value {
+        10.. => format!("0x{value:X}"),
+        _ => value.to_string(),
+    }
+}
+
+/// On one line if there is room.
+fn list(name: &str, values: &[String]) -> String {
+    let line = format!("{name} = [{}]", values.join(", "));
+    if line.len() <= 110 { line } else { lines(name, values) }
+}
+
+fn lines(name: &str, values: &[String]) -> String {
+    if values.is_empty() {
+        return format!("{name} = []");
+    }
+    format!("{name} = [\n    {},\n]", values.join(",\n    "))
+}

@@ -1,0 +1,146 @@
+//! `cargo xtask surface`: what each release of the WDK has in wsk.h, recorded below `headers/surfaces`.
+
+mod file;
+mod gates;
+mod history;
+pub(crate) mod items;
+mod read;
+mod reader;
+mod records;
+mod spelling;
+#[cfg(test)]
+mod tests;
+mod windows;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+pub(crate) use self::history::History;
+pub(crate) use self::records::{Record, Records};
+pub(crate) use self::windows::{Releases, Windows};
+use crate::headers::{IncludeTree, libclang};
+use crate::project;
+use crate::regen::{Surface, report};
+
+/// Options of `cargo xtask surface`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A recorded release, to be shown in whole, such as 10.0.17134 [default: list them]
+    #[arg(conflicts_with_all = ["wdk", "check"])]
+    release: Option<String>,
+    /// Record the wsk.h of a WDK: an installed kit, an unpacked NuGet package, or a folder with `km` and
+    /// `shared`. Twice, if those are in two packages
+    #[arg(long, value_name = "DIR")]
+    wdk: Vec<PathBuf>,
+    /// The release that the WDK is of, if neither its folder nor its headers say so
+    #[arg(long = "as", value_name = "RELEASE", requires = "wdk")]
+    given: Option<String>,
+    /// Write nothing, and fail if the record is not what the WDK gives. Without a WDK: if the records are
+    /// not as they are written, or if this project's headers are not what is recorded of their release
+    #[arg(long)]
+    check: bool,
+    /// Install libclang first, if it is missing (Debian)
+    #[arg(long)]
+    setup: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let headers = project::root().join("headers");
+    let releases = Releases::load(&headers)?;
+    let mut records = Records::load(&headers, &releases)?;
+    if let Some(release) = &args.release {
+        print!("{}", Records::whole(records.find(release)?));
+        return Ok(());
+    }
+    if args.wdk.is_empty() && !args.check {
+        list(&records, &releases);
+        return Ok(());
+    }
+    libclang::load(args.setup)?;
+    let record = if args.wdk.is_empty() {
+        of_own_headers(&headers)?
+    } else {
+        let tree = IncludeTree::find(&args.wdk)?;
+        of_wdk(&tree, args.given.as_deref(), &releases)?
+    };
+    let release = record.release.clone();
+    records.insert(record, &releases);
+    let changed = write(&headers, &records, args.check)?;
+    println!("{}", describe(&records, &release));
+    match &changed[..] {
+        [] => println!("{release} is recorded already"),
+        changed => println!("written: {}", changed.join(", ")),
+    }
+    Ok(())
+}
+
+/// The surface of a WDK.
+pub(crate) fn of_wdk(
+    tree: &IncludeTree,
+    given: Option<&str>,
+    releases: &Releases,
+) -> Result<Record> {
+    let header = read::read(tree)?;
+    let version = tree.version.as_deref().map(windows::kit_of_version);
+    let release = releases
+        .identify(&header.targets, given.or(version.as_deref()))
+        .with_context(|| tree.name.clone())?;
+    Ok(Record::new(release, tree, header.items))
+}
+
+/// The surface of this project's headers.
+fn of_own_headers(headers: &Path) -> Result<Record> {
+    let release = Surface::load(headers)?.release;
+    let tree = IncludeTree::own(headers)?;
+    let header = read::read(&tree)?;
+    Ok(Record::new(release, &tree, header.items))
+}
+
+/// Writes the files that have changed, or fails if there are any.
+fn write(headers: &Path, records: &Records, check: bool) -> Result<Vec<String>> {
+    let folder = records::folder(headers);
+    let mut changed = Vec::new();
+    let mut difference = String::new();
+    for (name, text) in records.files() {
+        let path = folder.join(&name);
+        let old = fs::read_to_string(&path).unwrap_or_default();
+        if old == text {
+            continue;
+        }
+        difference += &report::diff("recorded", "read", &name, &old, &text);
+        if !check {
+            fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        changed.push(name);
+    }
+    if check && !changed.is_empty() {
+        print!("{difference}");
+        bail!(
+            "headers/surfaces is not what the headers give: {}.\nIf the headers are right, run this \
+             command without --check and commit the result.",
+            changed.join(", ")
+        );
+    }
+    Ok(changed)
+}
+
+fn list(records: &Records, releases: &Releases) {
+    for record in records.all() {
+        let windows = releases.of_kit(&record.release).map_or("", |windows| windows.name.as_str());
+        println!("{windows:<26} {}", describe(records, &record.release));
+    }
+}
+
+/// How much a release has.
+fn describe(records: &Records, release: &str) -> String {
+    let Some(record) = records.get(release) else { return String::new() };
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for item in record.items.values() {
+        *kinds.entry(item.kind.name()).or_default() += 1;
+    }
+    let kinds: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} {kind}s")).collect();
+    format!("{release:<11} {}", kinds.join(", "))
+}

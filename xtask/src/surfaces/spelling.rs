@@ -1,0 +1,76 @@
+//! Types as C spells them, the same from every header and by every clang.
+
+use std::collections::HashMap;
+
+use clang::{Entity, Type, TypeKind};
+
+/// The names of types.
+#[derive(Default)]
+pub(super) struct Spelling<'tu> {
+    /// What a typedef calls a type that has no name of its own.
+    typedefs: HashMap<Entity<'tu>, String>,
+}
+
+impl<'tu> Spelling<'tu> {
+    pub(super) fn add_typedef(&mut self, declaration: Entity<'tu>, name: &str) {
+        self.typedefs.entry(declaration).or_insert_with(|| name.to_owned());
+    }
+
+    /// The name of a type that is declared: without the underscore of a tag.
+    pub(super) fn name(&self, declaration: &Entity<'tu>) -> Option<String> {
+        if let Some(name) = self.typedefs.get(declaration) {
+            return Some(name.clone());
+        }
+        // A newer clang names what has no name after its place in a file.
+        let name = declaration.get_name().filter(|name| !name.contains([' ', '(']))?;
+        let tag = name.strip_prefix('_');
+        Some(tag.filter(|tag| tag.starts_with(char::is_uppercase)).unwrap_or(&name).to_owned())
+    }
+
+    /// `const WSK_TDI_MAP*`: with the names of typedefs, without tags, and a pointer's star at its type.
+    pub(super) fn of(&self, ty: &Type<'tu>) -> String {
+        let modified = match ty.get_kind() {
+            TypeKind::Elaborated => ty.get_elaborated_type(),
+            TypeKind::Attributed => ty.get_modified_type(),
+            _ => None,
+        };
+        let is_const = ty.is_const_qualified();
+        if let Some(modified) = modified {
+            let text = self.of(&modified);
+            return if is_const && !modified.is_const_qualified() {
+                format!("const {text}")
+            } else {
+                text
+            };
+        }
+        if let Some(pointee) = ty.get_pointee_type() {
+            let constant = if is_const { " const" } else { "" };
+            let Some(returns) = pointee.get_result_type() else {
+                return format!("{}*{constant}", self.of(&pointee));
+            };
+            let parameters = pointee.get_argument_types().unwrap_or_default();
+            let parameters: Vec<String> = parameters.iter().map(|ty| self.of(ty)).collect();
+            return format!("{} (*{constant})({})", self.of(&returns), parameters.join(", "));
+        }
+        if let Some(element) = ty.get_element_type() {
+            let size = ty.get_size().map(|size| size.to_string()).unwrap_or_default();
+            return format!("{}[{size}]", self.of(&element));
+        }
+        let Some(declaration) = ty.get_declaration() else {
+            // One of the language's own, which displays its qualifiers.
+            return ty.get_display_name();
+        };
+        let name = self.name(&declaration).unwrap_or_else(|| self.members(ty));
+        if is_const { format!("const {name}") } else { name }
+    }
+
+    /// A structure without a name is its members.
+    fn members(&self, ty: &Type<'tu>) -> String {
+        let fields = ty.get_fields().unwrap_or_default();
+        let fields = fields.iter().map(|field| {
+            let ty = field.get_type().map(|ty| self.of(&ty)).unwrap_or_default();
+            format!("{ty} {};", field.get_name().unwrap_or_default())
+        });
+        format!("{{ {} }}", fields.collect::<Vec<_>>().join(" "))
+    }
+}
