@@ -118,6 +118,7 @@ pub struct Faults {
 ///     .faults(Faults { loss: 100, ..Faults::default() });
 /// assert_eq!(config.windows, Windows::SEVEN);
 /// ```
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
     /// What sockets are connected by.
@@ -141,6 +142,10 @@ pub struct Config {
     /// Answer `WskDisconnect` as Wine does: with `STATUS_NOT_IMPLEMENTED`, and without ever completing
     /// the IRP.
     pub refuse_disconnect: bool,
+    /// Answer `WskSocketConnect` so.
+    pub refuse_socket_connect: bool,
+    /// Do nothing in `IoCancelIrp`, as Wine does.
+    pub refuse_cancel: bool,
     /// Answer `WskGetNameInfo` as Wine does, in the same way.
     pub refuse_name_info: bool,
 }
@@ -157,6 +162,8 @@ impl Default for Config {
             window: 64 << 10,
             partial_receives: true,
             refuse_disconnect: false,
+            refuse_socket_connect: false,
+            refuse_cancel: false,
             refuse_name_info: false,
         }
     }

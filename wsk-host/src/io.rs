@@ -145,6 +145,9 @@ pub(crate) unsafe fn claim(irp: PIRP) -> bool {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn IoCancelIrp(irp: PIRP) -> BOOLEAN {
     require_at_most(DISPATCH_LEVEL, "IoCancelIrp");
+    if Host::current().config().refuse_cancel {
+        return FALSE;
+    }
     // SAFETY: the caller passes an IRP whose memory is valid during this call.
     unsafe { cancelled(irp) }.store(TRUE, Ordering::SeqCst);
     // SAFETY: as above.

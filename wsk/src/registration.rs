@@ -284,6 +284,10 @@ impl Core {
         self.pending.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) const fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
     /// A request to the client has ended. The registration may be gone when this returns.
     ///
     /// # Safety
@@ -383,7 +387,7 @@ impl Provider {
     /// IRQL: any.
     #[must_use]
     pub fn capabilities(&self) -> Capabilities {
-        self.core().capabilities
+        self.core().capabilities()
     }
 
     /// The client that the functions of [`dispatch`](Self::dispatch) are called with. It is valid while the

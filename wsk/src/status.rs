@@ -63,6 +63,8 @@ pub enum ErrorKind {
     SocketDead,
     /// The operation timed out.
     TimedOut,
+    /// The peer finished sending before everything was there that was asked for.
+    UnexpectedEof,
     /// The running system does not have this operation.
     Unsupported,
     /// None of these.
@@ -130,7 +132,7 @@ pub(crate) mod known {
         STATUS_CONNECTION_DISCONNECTED, ConnectionReset, "the connection was disconnected";
         STATUS_CONNECTION_RESET, ConnectionReset, "the peer reset the connection";
         STATUS_CONNECTION_REFUSED, ConnectionRefused, "the peer refused the connection";
-        STATUS_GRACEFUL_DISCONNECT, NotConnected, "the peer finished sending";
+        STATUS_GRACEFUL_DISCONNECT, UnexpectedEof, "the peer finished sending";
         STATUS_ADDRESS_ALREADY_ASSOCIATED, AddrInUse, "the address belongs to another object already";
         STATUS_ADDRESS_NOT_ASSOCIATED, NotConnected, "no address belongs to the object yet";
         STATUS_CONNECTION_INVALID, NotConnected, "the object has no connection";

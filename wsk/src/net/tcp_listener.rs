@@ -63,7 +63,7 @@ impl TcpListener {
         let (socket, remote) = self.0.accept().await?;
         // A provider that writes no address leaves it unspecified.
         let unspecified = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
-        Ok((TcpStream::new(socket), remote.unwrap_or(unspecified)))
+        Ok((TcpStream::from_socket(socket), remote.unwrap_or(unspecified)))
     }
 
     /// The address that it listens on.

@@ -19,11 +19,12 @@ mod lent;
 mod state;
 
 use core::cell::UnsafeCell;
-use core::future::Future;
+use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicPtr;
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 
 use wsk_sys::{
     IO_STACK_LOCATION, IRP, IoCancelIrp, IoInitializeIrp, IoReuseIrp, IoSetCompletionRoutine,
@@ -40,9 +41,11 @@ use crate::buffer::Buffer;
 use crate::pool::PoolBox;
 use crate::registration::Core;
 use crate::resolve::LookUp;
+use crate::rt;
 use crate::security::CachedSecurityDescriptor;
-use crate::socket::{NewSocket, Shared};
+use crate::socket::{NewSocket, Sending, Shared};
 use crate::status::{Error, Result, check, known};
+use crate::time::Deadline;
 
 /// An IRP followed by its only stack location, as [`IoSizeOfIrp`]`(1)` has them.
 #[repr(C)]
@@ -70,6 +73,8 @@ pub(crate) struct Payload {
     pub(crate) delivered: Option<NewSocket>,
     /// What the look-up of a name reads and writes.
     pub(crate) look_up: Option<LookUp>,
+    /// That the request sends, for its socket to know.
+    pub(crate) sending: Option<Sending>,
 }
 
 /// Whom a request is made to: who is kept while it is in flight.
@@ -127,6 +132,23 @@ impl Target {
 }
 
 impl Payload {
+    /// Drops what a completed request has no use for any more.
+    ///
+    /// # Safety
+    ///
+    /// If the request was sending, its socket's memory is there.
+    pub(crate) unsafe fn clear(&mut self) {
+        self.buffer = None;
+        self.output = None;
+        self.security = None;
+        self.delivered = None;
+        self.look_up = None;
+        if let Some(sending) = self.sending.take() {
+            // SAFETY: the caller's promise.
+            unsafe { sending.end() };
+        }
+    }
+
     const EMPTY: Self = Self {
         local: Storage::EMPTY,
         remote: Storage::EMPTY,
@@ -137,6 +159,7 @@ impl Payload {
         control: ControlArea::EMPTY,
         delivered: None,
         look_up: None,
+        sending: None,
     };
 }
 
@@ -351,22 +374,81 @@ pub(crate) struct InFlight {
 
 // SAFETY: it is one of the two halves of the request, whose state is shared.
 unsafe impl Send for InFlight {}
-// SAFETY: it has no methods on a shared reference.
+// SAFETY: its methods on a shared reference look at the state, or cancel, which any thread may.
 unsafe impl Sync for InFlight {}
 
 /// How a request ended.
 pub(crate) enum Outcome {
     /// With a result. The request can be used again, after what its payload brought was taken out.
     Completed(Idle, Result<usize>),
-    /// Not at all: the running system does not implement the call, and keeps the payload.
+    /// Not at all: the running system keeps the payload, since it does not implement the call, or does not
+    /// cancel it.
     Refused(Error),
 }
+
+/// How long a request that was cancelled may take to complete, before it is left to itself. Windows completes
+/// it at once; Wine cancels nothing.
+const GRACE: Duration = Duration::from_secs(1);
 
 impl InFlight {
     /// For a call that every system implements, such as `WskSocket`: the completion will come.
     pub(crate) const fn never_refused(mut self) -> Self {
         self.refused = false;
         self
+    }
+
+    /// The request, until its outcome was given out.
+    fn request(&self) -> Option<&Operation> {
+        // SAFETY: the request is there until its owner, which this is, leaves it.
+        self.operation.map(|operation| unsafe { operation.as_ref() })
+    }
+
+    /// Whether the outcome is there.
+    pub(crate) fn is_completed(&self) -> bool {
+        self.refused || self.request().is_none_or(|request| request.state.is_completed())
+    }
+
+    /// Asks the system to end the request, whose outcome is still to be waited for.
+    pub(crate) fn cancel(&self) {
+        if self.is_completed() {
+            return;
+        }
+        if let Some(request) = self.request() {
+            // It may complete at any moment, also within this call; but nobody frees or reuses it before its
+            // owner has left it (INV-14).
+            // SAFETY: the IRP's memory is valid, as said; the IRQL is at most DISPATCH_LEVEL.
+            unsafe { IoCancelIrp(request.irp()) };
+        }
+    }
+
+    /// Waits for the outcome. When the time is up the request is cancelled, and still waited for: what it has
+    /// done by then counts, and what it owns comes back (INV-50).
+    pub(crate) async fn within(mut self, deadline: &mut Deadline<'_>) -> Outcome {
+        if deadline.is_never() {
+            return self.await;
+        }
+        let mut is_cancelled = false;
+        poll_fn(|context| {
+            loop {
+                if let Poll::Ready(outcome) = Pin::new(&mut self).poll(context) {
+                    return Poll::Ready(match outcome {
+                        Outcome::Completed(idle, Err(known::STATUS_CANCELLED)) if is_cancelled => {
+                            Outcome::Completed(idle, Err(known::STATUS_IO_TIMEOUT))
+                        }
+                        outcome => outcome,
+                    });
+                }
+                if deadline.poll(context).is_pending() {
+                    return Poll::Pending;
+                }
+                if is_cancelled || deadline.extend(GRACE).is_err() {
+                    return Poll::Ready(Outcome::Refused(known::STATUS_IO_TIMEOUT));
+                }
+                self.cancel();
+                is_cancelled = true;
+            }
+        })
+        .await
     }
 
     /// For a request that is to take effect, whether or not somebody waits for it.
@@ -392,7 +474,9 @@ impl Future for InFlight {
                 self.operation = None;
                 return Poll::Ready(Outcome::Refused(known::STATUS_NOT_IMPLEMENTED));
             }
-        } else if request.state.poll(context.waker()).is_pending() {
+        } else if request.state.poll(context.waker()).is_pending()
+            || rt::proceed(context).is_pending()
+        {
             return Poll::Pending;
         }
         self.operation = None;
@@ -415,11 +499,8 @@ impl Drop for InFlight {
             // SAFETY: the request is this owner's, and was refused.
             unsafe { orphan(operation) }
         } else {
-            if self.cancels && !request.state.is_completed() {
-                // It may complete at any moment, also within this call; but nobody frees or reuses it
-                // before its owner has left it, which is below (INV-14).
-                // SAFETY: the IRP's memory is valid, as said; the IRQL is at most DISPATCH_LEVEL.
-                unsafe { IoCancelIrp(request.irp()) };
+            if self.cancels {
+                self.cancel();
             }
             request.state.abandon()
         };
@@ -441,8 +522,18 @@ unsafe fn orphan(operation: NonNull<Operation>) -> Leave {
     let request = unsafe { operation.as_ref() };
     // SAFETY: written before the request was started, and only read since.
     let target = unsafe { *request.target.get() };
+    // A call that has failed delivers no socket, whose memory keeps the registration.
+    // SAFETY: the completion routine has nothing to do with the payload before the request is left, and the system
+    // nothing with this field.
+    let place = unsafe { &raw mut (*request.payload.get()).delivered };
+    // SAFETY: as above.
+    let delivered = unsafe { place.replace(None) };
     let left = request.state.orphan();
-    if left == Leave::Left {
+    if left == Leave::Completed {
+        // SAFETY: the request is the caller's alone now.
+        unsafe { place.write(delivered) };
+    } else {
+        drop(delivered);
         // SAFETY: the hold of the request in flight keeps the target, which the request is left to here, once.
         unsafe { target.adopt(operation) };
         // The completion routine will not give up the hold, since it may never run.
@@ -508,11 +599,10 @@ unsafe fn drop_payload(request: &Operation) {
     let result = unsafe { request.result() };
     // SAFETY: the caller promises the payload.
     let payload = unsafe { &mut *request.payload.get() };
-    payload.buffer = None;
+    let delivered = payload.delivered.take();
     if let Some(look_up) = payload.look_up.take() {
         look_up.dispose(result.is_ok());
     }
-    payload.output = None;
     if let Some(descriptor) = payload.security.take() {
         if let (true, Ok(size)) = (descriptor.is_unset(), &result) {
             let written = payload.control.output().get(..*size).unwrap_or_default();
@@ -521,7 +611,10 @@ unsafe fn drop_payload(request: &Operation) {
         }
         // Dropped, it goes to the reaper, if it was the last.
     }
-    if let (Some(new), Ok(information)) = (payload.delivered.take(), result) {
+    // SAFETY: the completion routine has a hold on the target still, or the socket waits for the request; its owner
+    // has a use.
+    unsafe { payload.clear() };
+    if let (Some(new), Ok(information)) = (delivered, result) {
         // CAST: the information of a request that delivers a socket is its address.
         let socket = core::ptr::with_exposed_provenance_mut::<WSK_SOCKET>(information);
         if let Some(socket) = NonNull::new(socket) {

@@ -5,6 +5,7 @@ use core::pin::pin;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
+use super::budget::Budget;
 use crate::irql::Passive;
 use crate::pool::PoolArc;
 use crate::status::Result;
@@ -29,7 +30,11 @@ use crate::sync::Event;
 /// # Ok::<(), wsk::Error>(())
 /// ```
 pub fn block_on<F: Future>(passive: Passive, future: F) -> Result<F::Output> {
-    let parker = PoolArc::new(Parker { woken: AtomicBool::new(false), event: Event::new() })?;
+    let parker = PoolArc::new(Parker {
+        woken: AtomicBool::new(false),
+        event: Event::new(),
+        budget: Budget::new(),
+    })?;
     // SAFETY: the parker stays in its allocation, which is nonpaged.
     unsafe { parker.event.initialise() };
     let waker = waker(parker.clone());
@@ -51,6 +56,7 @@ pub fn block_on<F: Future>(passive: Passive, future: F) -> Result<F::Output> {
 struct Parker {
     woken: AtomicBool,
     event: Event,
+    budget: Budget,
 }
 
 impl Parker {
@@ -69,6 +75,15 @@ fn waker(parker: PoolArc<Parker>) -> Waker {
 }
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
+
+/// What is left to the future of a waker, if it is one that a thread runs.
+pub(super) fn budget(waker: &Waker) -> Option<&Budget> {
+    if !core::ptr::eq(waker.vtable(), &raw const VTABLE) {
+        return None;
+    }
+    // SAFETY: the table says that the data is a parker, which the waker keeps.
+    Some(unsafe { &(*waker.data().cast::<Parker>()).budget })
+}
 
 unsafe fn clone(data: *const ()) -> RawWaker {
     // SAFETY: the data is a counted parker, which stays counted for the waker that is cloned.

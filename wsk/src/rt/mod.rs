@@ -1,6 +1,9 @@
 //! A small executor: [`block_on()`] for a thread that has nothing else to do, and a [`Runtime`] of system
 //! threads for many tasks.
 //!
+//! A task that always finds its requests done lets others have their turn now and then, so that a busy
+//! connection starves nobody.
+//!
 //! This crate's futures run on any executor. One that polls on a thread which may end takes that
 //! thread's requests with it on Wine, though not on Windows; the threads of a [`Runtime`] live as long as
 //! it does.
@@ -21,8 +24,10 @@
 //! ```
 
 mod block_on;
+mod budget;
 mod runtime;
 mod task;
 
 pub use block_on::block_on;
+pub(crate) use budget::proceed;
 pub use runtime::{Runtime, Spawner};

@@ -12,6 +12,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering, fence};
 use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
+use super::budget::Budget;
 use super::runtime::Scheduler;
 use crate::pool::{PoolArc, PoolBox};
 use crate::status::Result;
@@ -30,6 +31,7 @@ pub(super) struct Header {
     state: AtomicUsize,
     scheduler: PoolArc<Scheduler>,
     functions: &'static Functions,
+    budget: Budget,
     /// The scheduler's lock protects both.
     pub(super) links: UnsafeCell<Links>,
 }
@@ -78,6 +80,7 @@ impl Task {
                 functions: const {
                     &Functions { poll: poll::<F>, drop_future: drop_future::<F>, free: free::<F> }
                 },
+                budget: Budget::new(),
                 links: UnsafeCell::new(Links { next_queued: None, previous: None, next: None }),
             },
             future: UnsafeCell::new(ManuallyDrop::new(future)),
@@ -176,6 +179,15 @@ unsafe fn free<F>(header: NonNull<Header>) {
 }
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
+
+/// What is left to the task of a waker, if it is one of a runtime's.
+pub(super) fn budget(waker: &Waker) -> Option<&Budget> {
+    if !core::ptr::eq(waker.vtable(), &raw const VTABLE) {
+        return None;
+    }
+    // SAFETY: the table says that the data is a task's header, which the waker keeps.
+    Some(unsafe { &(*waker.data().cast::<Header>()).budget })
+}
 
 /// The task of a waker's data.
 ///

@@ -7,7 +7,7 @@ use wsk_sys::{
     SO_EXCLUSIVEADDRUSE, SO_REUSEADDR, SOL_SOCKET, ULONG, USHORT,
 };
 
-use super::category::{Category, Connection, Connects, Datagram, Listen, Stream};
+use super::category::{Category, Connection, Datagram, Listen, Stream};
 use super::state::{Bound, Connected, Listening, Unbound};
 use super::{Basic, Socket};
 use crate::address;
@@ -251,29 +251,6 @@ bind!(Listen, Listening, "Creates the socket, binds it, and so listens. Then eve
 bind!(Datagram, Bound, "Creates the socket, and binds it. Then events are enabled.");
 bind!(Connection, Bound, "Creates the socket, and binds it.");
 bind!(Stream, Bound, "Creates the socket, and binds it.");
-
-impl<C: Connects, H: Callbacks<C>> Builder<'_, C, H> {
-    /// Creates the socket, binds it to any local address, which a connection needs (INV-33), and connects it.
-    /// Then events are enabled.
-    ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future closes the socket.
-    ///
-    /// # Errors
-    ///
-    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
-    /// - `STATUS_CONNECTION_REFUSED`, `STATUS_HOST_UNREACHABLE`, `STATUS_NETWORK_UNREACHABLE` or
-    ///   `STATUS_IO_TIMEOUT` if the peer cannot be reached.
-    /// - What [`Builder::create`], `WskBind` and `WskConnect` report.
-    pub async fn connect(self, remote: impl Into<SocketAddr>) -> Result<Socket<C, Connected, H>> {
-        let remote = remote.into();
-        let socket = self.create().await?;
-        socket.bind_to(address::unspecified(remote)).await?;
-        // SAFETY: the socket is bound now.
-        let socket: Socket<C, Bound, H> =
-            unsafe { Socket::from_handle(socket.into_handle(), Bound::NEW) };
-        socket.connect(remote).await
-    }
-}
 
 macro_rules! bind_unbound {
     ($category:ident, $state:ident, $new:expr, $enable:expr) => {

@@ -41,6 +41,12 @@ impl Counts {
         self.uses.fetch_update(Ordering::Acquire, Ordering::Relaxed, begin).is_ok()
     }
 
+    /// Whether the caller's use is the only one.
+    pub(super) fn is_only_use(&self) -> bool {
+        // What was called through others has returned.
+        self.uses.load(Ordering::Acquire) == 1
+    }
+
     /// Ends a use of the caller's. True if it was the last one: what was called through others has returned,
     /// and the close is the caller's to begin, with the hold that the uses had.
     #[must_use]

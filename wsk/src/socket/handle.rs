@@ -14,6 +14,7 @@ use crate::address;
 use crate::buffer::Buffer;
 use crate::operation::{Idle, InFlight, Outcome, Payload, Target};
 use crate::status::{Result, known};
+use crate::time::Deadline;
 
 /// A use of an open socket. Dropping the last one starts the close and does not wait.
 ///
@@ -110,22 +111,57 @@ impl<C: Category> Handle<C> {
         call: impl FnOnce(C::Dispatch, PIRP, *mut Payload) -> NTSTATUS,
         finish: F,
     ) -> impl Future<Output = Result<T>> + Send {
+        // SAFETY: the caller's promise.
+        let in_flight = unsafe { self.begin(prepare, call) };
+        async move { self.end(in_flight?, &mut Deadline::never(), finish).await }
+    }
+
+    /// As [`request`](Self::request), until a deadline.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Idle::start`].
+    pub(crate) unsafe fn request_within<T, F: FnOnce(&mut Payload, usize) -> T + Send>(
+        &self,
+        deadline: &mut Deadline<'_>,
+        prepare: impl FnOnce(&mut Payload),
+        call: impl FnOnce(C::Dispatch, PIRP, *mut Payload) -> NTSTATUS,
+        finish: F,
+    ) -> impl Future<Output = Result<T>> + Send {
+        // SAFETY: the caller's promise.
+        let in_flight = unsafe { self.begin(prepare, call) };
+        async move { self.end(in_flight?, deadline, finish).await }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Idle::start`].
+    unsafe fn begin(
+        &self,
+        prepare: impl FnOnce(&mut Payload),
+        call: impl FnOnce(C::Dispatch, PIRP, *mut Payload) -> NTSTATUS,
+    ) -> Result<InFlight> {
+        let mut idle = self.shared().idle()?;
+        prepare(idle.payload());
+        // SAFETY: the caller's promise.
+        Ok(unsafe { self.start(idle, call) })
+    }
+
+    async fn end<T>(
+        &self,
+        in_flight: InFlight,
+        deadline: &mut Deadline<'_>,
+        finish: impl FnOnce(&mut Payload, usize) -> T,
+    ) -> Result<T> {
         let shared = self.shared();
-        let in_flight = shared.idle().map(|mut idle| {
-            prepare(idle.payload());
-            // SAFETY: the caller's promise.
-            unsafe { self.start(idle, call) }
-        });
-        async move {
-            match in_flight?.await {
-                Outcome::Completed(idle, result) => {
-                    let (mut idle, information) = shared.completed(idle, result)?;
-                    let value = finish(idle.payload(), information);
-                    shared.requests.put(idle);
-                    Ok(value)
-                }
-                Outcome::Refused(error) => Err(error),
+        match in_flight.within(deadline).await {
+            Outcome::Completed(idle, result) => {
+                let (mut idle, information) = shared.completed(idle, result)?;
+                let value = finish(idle.payload(), information);
+                shared.requests.put(idle);
+                Ok(value)
             }
+            Outcome::Refused(error) => Err(error),
         }
     }
 
@@ -137,6 +173,25 @@ impl<C: Category> Handle<C> {
     /// As for [`Idle::start`]. The call is given the payload's descriptor, and through it the buffer.
     pub(crate) async unsafe fn transfer<T>(
         &self,
+        parts: (Buffer, usize, usize),
+        prepare: impl FnOnce(&mut Payload),
+        call: impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
+        finish: impl FnOnce(&mut Payload, usize) -> T,
+    ) -> (Result<T>, Buffer) {
+        let never = &mut Deadline::never();
+        // SAFETY: the caller's promise.
+        unsafe { self.transfer_within(never, parts, prepare, call, finish) }.await
+    }
+
+    /// As [`transfer`](Self::transfer), until a deadline. An empty buffer comes back if the system has kept the
+    /// one that it was given.
+    ///
+    /// # Safety
+    ///
+    /// As for [`transfer`](Self::transfer).
+    pub(crate) async unsafe fn transfer_within<T>(
+        &self,
+        deadline: &mut Deadline<'_>,
         (buffer, start, end): (Buffer, usize, usize),
         prepare: impl FnOnce(&mut Payload),
         call: impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
@@ -154,13 +209,13 @@ impl<C: Category> Handle<C> {
             prepare(payload);
             let call = |dispatch, irp, payload: *mut Payload| {
                 // SAFETY: the payload is the request's, and stays until it completes.
-                let descriptor: PWSK_BUF = unsafe { &raw mut (*payload).descriptor };
+                let descriptor = unsafe { descriptor(payload) };
                 call(dispatch, descriptor, irp, payload)
             };
             // SAFETY: the caller's promise.
             unsafe { self.start(idle, call) }
         };
-        match in_flight.await {
+        match in_flight.within(deadline).await {
             Outcome::Completed(mut idle, result) => {
                 let buffer = idle.payload().buffer.take().unwrap_or(Buffer::empty());
                 let result = shared.completed(idle, result).map(|(mut idle, information)| {
@@ -171,7 +226,7 @@ impl<C: Category> Handle<C> {
                 });
                 (result, buffer)
             }
-            // The system does not implement the call, and may still use the buffer.
+            // The system may still use the buffer.
             Outcome::Refused(error) => (Err(error), Buffer::empty()),
         }
     }
@@ -190,6 +245,16 @@ pub(crate) unsafe fn delivered<C>(idle: &mut Idle, information: usize) -> Result
         (Some(new), Some(socket)) => Ok(unsafe { new.open(socket) }),
         _ => Err(known::STATUS_INTERNAL_ERROR),
     }
+}
+
+/// What describes a payload's buffer, as WSK's functions take it.
+///
+/// # Safety
+///
+/// The pointer is the one that [`Idle::start`] gives to its call.
+pub(crate) const unsafe fn descriptor(payload: *mut Payload) -> PWSK_BUF {
+    // SAFETY: the payload is there, as the caller promises.
+    unsafe { &raw mut (*payload).descriptor }
 }
 
 /// The local address of a payload, as WSK's functions take it.

@@ -9,7 +9,7 @@
 
 use core::mem::{ManuallyDrop, needs_drop};
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 use wsk_sys::{ADDRESS_FAMILY, PVOID, PWSK_SOCKET, STATUS_FILE_FORCED_CLOSED, WSK_SOCKET};
 
@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     socket: AtomicPtr<WSK_SOCKET>,
     /// The socket no longer works, and only a close is legal (INV-42).
     dead: AtomicBool,
+    /// Requests that send or disconnect, and may not have completed yet (INV-43).
+    sends: AtomicUsize,
     pub(crate) requests: Cache,
     /// The registration that the socket belongs to, which waits for the last hold.
     core: NonNull<Core>,
@@ -197,6 +199,18 @@ impl Shared {
         }
     }
 
+    /// Whether nothing is being sent, and there is one use of the socket, which is the caller's: nobody else can
+    /// begin anything.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.counts.is_only_use() && self.sends.load(Ordering::Acquire) == 0
+    }
+
+    /// Counts a request that sends, until [`Sending::end`].
+    pub(crate) fn begin_send(&self) -> Sending {
+        self.sends.fetch_add(1, Ordering::Relaxed);
+        Sending(NonNull::from(self))
+    }
+
     pub(crate) fn socket(&self) -> PWSK_SOCKET {
         self.socket.load(Ordering::Acquire)
     }
@@ -255,6 +269,20 @@ impl Shared {
     }
 }
 
+/// A request that sends, and is counted among its socket's. It ends by [`end`](Self::end) only: one that the
+/// system has kept for good has not ended.
+pub(crate) struct Sending(NonNull<Shared>);
+
+impl Sending {
+    /// # Safety
+    ///
+    /// The socket's memory is there.
+    pub(crate) unsafe fn end(self) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.as_ref() }.sends.fetch_sub(1, Ordering::Release);
+    }
+}
+
 /// Drops the handler in a socket's memory.
 ///
 /// # Safety
@@ -301,6 +329,7 @@ impl NewSocket {
                 counts: Counts::new(),
                 socket: AtomicPtr::new(ptr::null_mut()),
                 dead: AtomicBool::new(false),
+                sends: AtomicUsize::new(0),
                 requests: Cache::new(),
                 core: NonNull::from(core),
                 category,

@@ -93,9 +93,10 @@ pub use self::builder::{Builder, Family, Protocol};
 pub use self::category::{
     Accepts, Basic, Binds, Category, Connection, Connects, Datagram, Listen, Stream,
 };
+pub(crate) use self::connection::Slot;
 pub(crate) use self::enabling::callbacks;
 pub(crate) use self::handle::{Handle, remote};
-pub(crate) use self::memory::{Memory, NewSocket, Shared};
+pub(crate) use self::memory::{Memory, NewSocket, Sending, Shared};
 pub use self::state::{Bound, Connected, Listening, Silent, State, Unbound};
 pub(crate) use self::weak::{Use, Weak};
 

@@ -21,5 +21,13 @@ mod runtime;
 mod security;
 mod support;
 mod sweep;
+mod tcp_buffered;
+mod tcp_connect;
+mod tcp_end;
+mod tcp_fair;
+#[cfg(not(miri))]
+mod tcp_real;
+mod tcp_stream;
+mod tcp_transfer;
 mod time;
 mod udp;

@@ -166,3 +166,13 @@ pub(crate) async fn poll_times<F: Future>(future: F, times: usize) -> Option<F::
     })
     .await
 }
+
+/// As [`pair`], as sockets.
+pub(crate) async fn sockets(wsk: &Provider) -> Result<(ConnectionSocket, ConnectionSocket)> {
+    let any = ([127, 0, 0, 1], 0);
+    let mut listener = ListenSocket::builder(wsk, Family::INET).bind(any).await?;
+    let address = listener.local_addr().await?;
+    let client = ConnectionSocket::builder(wsk, Family::INET).connect(address).await?;
+    let (server, _) = listener.accept().await?;
+    Ok((client, server))
+}

@@ -1,0 +1,303 @@
+//! Connecting: a bound socket, with first data or without, and a new socket in one call.
+
+use core::net::SocketAddr;
+use core::ptr;
+
+use wsk_sys::{IPPROTO_TCP, PIRP, SOCK_STREAM};
+
+use super::super::builder::Builder;
+use super::super::category::{Connection, Connects};
+use super::super::enabling::{callbacks, require_static_events};
+use super::super::handle::{delivered, local, remote};
+use super::super::memory::NewSocket;
+use super::super::state::{Bound, Connected};
+use super::super::{ConnectionSocket, Handle, Socket};
+use crate::address::{self, Storage};
+use crate::buffer::{BufResult, Buffer, IoBuf};
+use crate::events::Callbacks;
+use crate::flags::SocketFlags;
+use crate::operation::{Outcome, Payload, Target};
+use crate::registration::Provider;
+use crate::status::{Result, known};
+
+/// The most bytes that a connection can begin with (INV-29).
+const MAX_FIRST: usize = 65_535;
+
+impl<C: Connects, H: Callbacks<C>> Socket<C, Bound, H> {
+    /// Connects the socket. Then events are enabled.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future ends the attempt and
+    /// closes the socket.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_connect).
+    ///
+    /// # Errors
+    ///
+    /// The socket is closed.
+    ///
+    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
+    /// - `STATUS_CONNECTION_REFUSED` if nothing listens there.
+    /// - `STATUS_HOST_UNREACHABLE`, `STATUS_NETWORK_UNREACHABLE` or `STATUS_IO_TIMEOUT` if the peer cannot be
+    ///   reached.
+    /// - What else `WskConnect` reports.
+    pub async fn connect(self, remote: impl Into<SocketAddr>) -> Result<Socket<C, Connected, H>> {
+        self.handle.connect(remote.into()).await?;
+        // SAFETY: the socket is connected now.
+        unsafe { self.into_connected() }
+    }
+
+    /// Connects the socket, with first bytes for the peer: up to 65,535 of them. With TCP they go along with the
+    /// handshake if `TCP_FASTOPEN` is set, and otherwise follow it. Then events are enabled.
+    ///
+    /// The buffer comes back in every case. Minimum Windows: Windows 10, version 1703.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future ends the attempt and
+    /// closes the socket; the buffer is dropped.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_connect_ex).
+    ///
+    /// ```
+    /// use wsk::Buffer;
+    /// use wsk::socket::{Family, StreamSocket};
+    ///
+    /// # extern crate wsk_host;
+    /// # let passive = unsafe { wsk::irql::Passive::assume() };
+    /// # let registration = wsk::Registration::register(passive)?;
+    /// # let wsk = registration.try_capture()?;
+    /// # wsk::rt::block_on(passive, async move {
+    /// # let mut listener = wsk::TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+    /// # let server = listener.local_addr().await?;
+    /// let hello = Buffer::try_from(&b"hello"[..])?;
+    /// let socket = StreamSocket::builder(&wsk, Family::of(server)).bind(([127, 0, 0, 1], 0)).await?;
+    /// let (socket, _hello) = socket.connect_with_data(server, hello).await.into_result()?;
+    /// # let (accepted, _) = listener.accept().await?;
+    /// # let ((), hello) = accepted.recv_exact(Buffer::new(5)?).await.into_result()?;
+    /// # assert_eq!(&hello[..], b"hello");
+    /// socket.shutdown().await?;
+    /// # Ok::<(), wsk::Error>(())
+    /// # })??;
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The socket is closed.
+    ///
+    /// - `STATUS_NOT_SUPPORTED` before version 1703 of Windows 10.
+    /// - `STATUS_BUFFER_OVERFLOW` if there are more bytes than a connection can begin with.
+    /// - As for [`connect`](Self::connect).
+    pub async fn connect_with_data<B: IoBuf>(
+        self,
+        remote: impl Into<SocketAddr>,
+        buffer: B,
+    ) -> BufResult<Socket<C, Connected, H>, B> {
+        let (buffer, start, end) = buffer.into_parts();
+        let parts = (buffer, start, end);
+        let (result, buffer) = self.handle.connect_with_data(remote.into(), parts).await;
+        // SAFETY: if there is no error, the socket is connected now.
+        let result = result.and_then(|()| unsafe { self.into_connected() });
+        BufResult(result, B::from_parts(buffer, start, end))
+    }
+
+    /// Enables the events that a connection has.
+    ///
+    /// # Safety
+    ///
+    /// The socket is connected.
+    unsafe fn into_connected(self) -> Result<Socket<C, Connected, H>> {
+        // SAFETY: the caller's promise.
+        let socket: Socket<C, Connected, H> =
+            unsafe { Socket::from_handle(self.into_handle(), Connected::NEW) };
+        socket.handle.enable(H::WHEN_CONNECTED)?;
+        Ok(socket)
+    }
+}
+
+impl<C: Connects, H: Callbacks<C>> Builder<'_, C, H> {
+    /// Creates the socket, binds it to any local address, which a connection needs (INV-33), and connects it.
+    /// Then events are enabled.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future closes the socket.
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
+    /// - `STATUS_CONNECTION_REFUSED`, `STATUS_HOST_UNREACHABLE`, `STATUS_NETWORK_UNREACHABLE` or
+    ///   `STATUS_IO_TIMEOUT` if the peer cannot be reached.
+    /// - What [`Builder::create`], `WskBind` and `WskConnect` report.
+    pub async fn connect(self, remote: impl Into<SocketAddr>) -> Result<Socket<C, Connected, H>> {
+        let remote = remote.into();
+        self.connect_from(address::unspecified(remote), remote).await
+    }
+
+    /// As [`connect`](Self::connect), from a local address.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future closes the socket.
+    ///
+    /// # Errors
+    ///
+    /// As for [`connect`](Self::connect), and `STATUS_ADDRESS_ALREADY_EXISTS` or `STATUS_ACCESS_DENIED` if the
+    /// local address is in use.
+    pub async fn connect_from(
+        self,
+        local: impl Into<SocketAddr>,
+        remote: impl Into<SocketAddr>,
+    ) -> Result<Socket<C, Connected, H>> {
+        let socket = self.create().await?;
+        socket.bind_to(local.into()).await?;
+        // SAFETY: the socket is bound now.
+        let socket: Socket<C, Bound, H> =
+            unsafe { Socket::from_handle(socket.into_handle(), Bound::NEW) };
+        socket.connect(remote).await
+    }
+}
+
+impl<C: Connects> Handle<C> {
+    async fn connect(&self, address: SocketAddr) -> Result<()> {
+        self.require_family(address)?;
+        let prepare = |payload: &mut Payload| payload.remote = Storage::new(address);
+        let call = |dispatch, irp: PIRP, payload| {
+            // SAFETY: the payload is the request's, and stays until it completes.
+            let remote = unsafe { remote(payload) };
+            // SAFETY: the socket is bound, and the address is of its family (INV-32, INV-33).
+            unsafe { C::connect(dispatch, remote, irp) }
+        };
+        // SAFETY: the call is given the payload's address and nothing else.
+        unsafe { self.request(prepare, call, |_, _| ()) }.await
+    }
+
+    /// Connects with `start..end` of a buffer, which must be within it.
+    async fn connect_with_data(
+        &self,
+        address: SocketAddr,
+        (buffer, start, end): (Buffer, usize, usize),
+    ) -> (Result<()>, Buffer) {
+        let Some(has) = self.shared().core().capabilities().streams() else {
+            // The table ends before (INV-8).
+            return (Err(known::STATUS_NOT_SUPPORTED), buffer);
+        };
+        if let Err(error) = self.require_family(address) {
+            return (Err(error), buffer);
+        }
+        if end - start > MAX_FIRST {
+            return (Err(known::STATUS_BUFFER_OVERFLOW), buffer);
+        }
+        let prepare = |payload: &mut Payload| payload.remote = Storage::new(address);
+        let call = |dispatch, descriptor, irp: PIRP, payload: *mut Payload| {
+            // SAFETY: the payload is the request's, and stays until it completes.
+            let remote = unsafe { remote(payload) };
+            // SAFETY: the socket is bound, the address of its family (INV-32, INV-33), and the buffer no larger
+            // than allowed; it stays until the request completes.
+            unsafe { C::connect_ex(has, dispatch, remote, descriptor, irp) }
+        };
+        // SAFETY: the call is given the payload's descriptor and address.
+        unsafe { self.transfer((buffer, start, end), prepare, call, |_, _| ()) }.await
+    }
+}
+
+impl<H: Callbacks<Connection>> ConnectionSocket<H> {
+    /// Creates a socket, binds it and connects it, in one call. Then the handler's events are enabled; `()` has
+    /// none.
+    ///
+    /// It is TCP over the family of both addresses. Options that precede the bind cannot be set (INV-34): for
+    /// those there is the [builder](Socket::builder).
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future ends the attempt; a
+    /// socket that arrives all the same is closed (INV-20).
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_socket_connect).
+    ///
+    /// ```
+    /// use wsk::socket::ConnectionSocket;
+    ///
+    /// # extern crate wsk_host;
+    /// # let passive = unsafe { wsk::irql::Passive::assume() };
+    /// # let registration = wsk::Registration::register(passive)?;
+    /// # let wsk = registration.try_capture()?;
+    /// # wsk::rt::block_on(passive, async move {
+    /// # let listener = wsk::TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+    /// # let server = listener.local_addr().await?;
+    /// let any = ([127, 0, 0, 1], 0);
+    /// let socket = ConnectionSocket::connect_new(&wsk, any, server, ()).await?;
+    /// assert_eq!(socket.peer_addr().await?, server);
+    /// # Ok::<(), wsk::Error>(())
+    /// # })??;
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the addresses are not of the same family.
+    /// - `STATUS_ADDRESS_ALREADY_EXISTS` or `STATUS_ACCESS_DENIED` if the local address is in use.
+    /// - `STATUS_CONNECTION_REFUSED`, `STATUS_HOST_UNREACHABLE`, `STATUS_NETWORK_UNREACHABLE` or
+    ///   `STATUS_IO_TIMEOUT` if the peer cannot be reached.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - What else `WskSocketConnect` reports. Wine does not implement it.
+    pub async fn connect_new(
+        wsk: &Provider,
+        local_address: impl Into<SocketAddr>,
+        remote_address: impl Into<SocketAddr>,
+        handler: H,
+    ) -> Result<Self> {
+        let (from, to) = (local_address.into(), remote_address.into());
+        let family = address::family(from);
+        // The socket's family is the local address's, and WSK reads both as such (INV-32).
+        if address::family(to) != family {
+            return Err(known::STATUS_INVALID_ADDRESS_COMPONENT);
+        }
+        let (hold, in_flight) = {
+            let core = wsk.core();
+            require_static_events::<Connection, H>(core)?;
+            let new = NewSocket::allocate(core, SocketFlags::CONNECTION, family, handler)?;
+            let hold = new.hold();
+            // Without callbacks, both are null (INV-39).
+            let (context, table) = callbacks::<Connection, H>(core, new.context());
+            let mut idle = hold.requests.take()?;
+            let payload = idle.payload();
+            payload.local = Storage::new(from);
+            payload.remote = Storage::new(to);
+            payload.delivered = Some(new);
+            let call = |irp: PIRP, payload: *mut Payload| {
+                // SAFETY: the payload is the request's, and stays until it completes.
+                let local = unsafe { local(payload) };
+                // SAFETY: as above.
+                let remote = unsafe { remote(payload) };
+                // The current process as owner, and no sharing of addresses (SecurityDescriptor null).
+                // SAFETY: the provider is captured; the IRP is ready, and will be completed; the addresses are of
+                // one family; the table is a connection's, and takes this context, which stays until the close
+                // has completed.
+                unsafe {
+                    wsk.dispatch().socket_connect(
+                        wsk.client(),
+                        SOCK_STREAM,
+                        IPPROTO_TCP,
+                        local,
+                        remote,
+                        context,
+                        table.cast(),
+                        ptr::null_mut(),
+                        ptr::null_mut(),
+                        ptr::null_mut(),
+                        irp,
+                    )
+                }
+            };
+            // Made to the client: a system without the call would never make the socket whose close is the end
+            // of every request.
+            let target = Target::Client(wsk.core_pointer());
+            // SAFETY: the provider is a hold on the client. The call is given the payload's addresses, and the
+            // new socket's context.
+            (hold, unsafe { idle.start(target, call) })
+        };
+        let handle = match in_flight.await {
+            Outcome::Completed(idle, result) => {
+                let (mut idle, information) = hold.completed(idle, result)?;
+                // SAFETY: the request created a connection.
+                let handle = unsafe { delivered::<Connection>(&mut idle, information) };
+                hold.requests.put(idle);
+                handle?
+            }
+            Outcome::Refused(error) => return Err(error),
+        };
+        handle.enable(H::WHEN_CONNECTED)?;
+        // SAFETY: the socket is connected, and was made with this handler.
+        Ok(unsafe { Self::from_handle(handle, Connected::NEW) })
+    }
+}

@@ -1,0 +1,154 @@
+//! Ends of a connection: gracefully, abortively, and in silence.
+
+use core::ptr;
+
+use wsk_sys::{PIRP, SIO_WSK_SET_TCP_SILENT_MODE, WskIoctl};
+
+use super::super::category::Connects;
+use super::super::control::Control;
+use super::super::state::{Connected, Silent};
+use super::super::{Handle, Socket};
+use crate::buffer::{BufResult, IoBuf};
+use crate::flags::DisconnectFlags;
+use crate::operation::Payload;
+use crate::status::{Error, Result, known};
+use crate::time::Deadline;
+
+impl<C: Connects> Handle<C> {
+    /// Ends the sending half, after everything that was sent.
+    pub(crate) async fn disconnect(&self, deadline: &mut Deadline<'_>) -> Result<()> {
+        let call = |dispatch, irp: PIRP, _: *mut Payload| {
+            // SAFETY: the socket is connected. No last buffer, and no flags: graceful.
+            unsafe { C::disconnect(dispatch, ptr::null_mut(), DisconnectFlags::empty(), irp) }
+        };
+        let prepare = |payload: &mut Payload| payload.sending = Some(self.shared().begin_send());
+        // SAFETY: the call is given no memory.
+        unsafe { self.request_within(deadline, prepare, call, |_, _| ()) }.await
+    }
+
+    /// As [`disconnect`](Self::disconnect), after a last buffer.
+    pub(crate) async fn disconnect_with<B: IoBuf>(
+        &self,
+        buffer: B,
+        deadline: &mut Deadline<'_>,
+    ) -> BufResult<(), B> {
+        let (buffer, start, end) = buffer.into_parts();
+        let call = |dispatch, descriptor, irp: PIRP, _: *mut Payload| {
+            let last = if start == end { ptr::null_mut() } else { descriptor };
+            // SAFETY: the socket is connected; the buffer, if any, stays until the request completes.
+            unsafe { C::disconnect(dispatch, last, DisconnectFlags::empty(), irp) }
+        };
+        let prepare = |payload: &mut Payload| payload.sending = Some(self.shared().begin_send());
+        let parts = (buffer, start, end);
+        // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
+        let ended = unsafe { self.transfer_within(deadline, parts, prepare, call, |_, _| ()) };
+        let (result, buffer) = ended.await;
+        BufResult(result, B::from_parts(buffer, start, end))
+    }
+
+    /// Ends both halves at once.
+    pub(crate) async fn abort(&self) -> Result<()> {
+        let call = |dispatch, irp: PIRP, _: *mut Payload| {
+            // SAFETY: the socket is connected. There is no buffer, as an abort needs it (INV-31).
+            unsafe { C::disconnect(dispatch, ptr::null_mut(), DisconnectFlags::ABORTIVE, irp) }
+        };
+        let prepare = |payload: &mut Payload| payload.sending = Some(self.shared().begin_send());
+        // SAFETY: the call is given no memory.
+        unsafe { self.request(prepare, call, |_, _| ()) }.await
+    }
+}
+
+impl<C: Connects, H> Socket<C, Connected, H> {
+    /// Finishes sending: the peer receives what was sent and then an end. Receiving goes on.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request,
+    /// which may have taken effect. WSK does not promise that the request completes (INV-50): what it has not
+    /// done in time is given up with [`time::timeout`](crate::time::timeout), and then
+    /// [aborted](Self::abort) or closed.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_disconnect).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_CONNECTION_RESET` if the peer aborted the connection.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - What else `WskDisconnect` reports. Wine does not implement it (kind
+    ///   [`Unsupported`](crate::ErrorKind::Unsupported)); there, closing is graceful.
+    pub async fn shutdown(&self) -> Result<()> {
+        self.handle.disconnect(&mut Deadline::never()).await
+    }
+
+    /// Sends a last buffer, and finishes sending, in one request.
+    ///
+    /// IRQL and cancellation: as for [`shutdown`](Self::shutdown); the buffer is dropped.
+    ///
+    /// # Errors
+    ///
+    /// As for [`shutdown`](Self::shutdown). How much of the buffer was sent is unknown.
+    pub async fn shutdown_with<B: IoBuf>(&self, buffer: B) -> BufResult<(), B> {
+        self.handle.disconnect_with(buffer, &mut Deadline::never()).await
+    }
+
+    /// Ends the connection at once: requests in flight fail, what was not sent is lost, and the peer is told
+    /// that the connection was reset. What is left is to close the socket.
+    ///
+    /// A close of a connection that has not ended on both sides does the same (INV-49). This does it while others
+    /// still use the socket, who find out by their requests.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request,
+    /// which may have taken effect.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_disconnect).
+    ///
+    /// # Errors
+    ///
+    /// As for [`shutdown`](Self::shutdown). Wine does not implement it.
+    pub async fn abort(&self) -> Result<()> {
+        self.handle.abort().await
+    }
+
+    /// Sends nothing from here on, not even the acknowledgement of what is received nor a last word at the
+    /// close: the peer sees a connection that has died. `SIO_WSK_SET_TCP_SILENT_MODE`; only the close is left
+    /// (INV-43).
+    ///
+    /// For TCP, between two machines. Minimum Windows: Windows 8.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future closes the socket.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-set-tcp-silent-mode).
+    ///
+    /// ```compile_fail,E0599
+    /// use wsk::socket::ConnectionSocket;
+    ///
+    /// async fn speak(socket: ConnectionSocket) {
+    ///     if let Ok(silent) = socket.into_silent().await {
+    ///         silent.shutdown().await;
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The socket comes back, as it was.
+    ///
+    /// - `STATUS_INVALID_DEVICE_STATE` if something is still being sent: by a future that was dropped a moment ago,
+    ///   or forgotten; if what was [retained](crate::events::Data::retain) is not released; or if the peer is on
+    ///   this machine.
+    /// - `STATUS_NOT_SUPPORTED` before Windows 8.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - What else `WskControlSocket` reports. Wine does not implement it.
+    pub async fn into_silent(self) -> core::result::Result<Socket<C, Silent, H>, (Error, Self)> {
+        // No send and no disconnect may be pending (INV-43); those whose futures were dropped may be.
+        if !self.handle.shared().is_quiet() {
+            return Err((known::STATUS_INVALID_DEVICE_STATE, self));
+        }
+        let control = Control { kind: WskIoctl, code: SIO_WSK_SET_TCP_SILENT_MODE, level: 0 };
+        // SAFETY: the ioctl takes an IRP, and no values; the socket is connected, nothing is pending, and nobody
+        // else can begin anything.
+        let silenced = unsafe { self.handle.control(control, &[], 0, |_| ()) }.await;
+        match silenced {
+            // SAFETY: the connection is silent now.
+            Ok(()) => Ok(unsafe { Socket::from_handle(self.into_handle(), Silent::NEW) }),
+            Err(error) => Err((error, self)),
+        }
+    }
+}

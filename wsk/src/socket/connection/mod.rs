@@ -1,0 +1,97 @@
+//! Connections: how they come about, what is sent and received, and how they end.
+
+mod connect;
+mod end;
+mod receive;
+mod send;
+mod slot;
+
+use core::net::SocketAddr;
+
+use wsk_sys::{
+    PIRP, SIO_WSK_QUERY_IDEAL_SEND_BACKLOG, SIO_WSK_QUERY_RECEIVE_BACKLOG, ULONG, WskIoctl,
+};
+
+use super::category::Connects;
+use super::control::Control;
+use super::handle::remote;
+use super::state::Connected;
+use super::{Handle, Socket};
+use crate::address::Storage;
+use crate::operation::Payload;
+use crate::status::{Result, known};
+
+pub(crate) use self::slot::Slot;
+
+impl<C: Connects> Handle<C> {
+    pub(crate) async fn remote_address(&self) -> Result<SocketAddr> {
+        let prepare = |payload: &mut Payload| payload.remote = Storage::EMPTY;
+        let call = |dispatch, irp: PIRP, payload| {
+            // SAFETY: the payload is the request's, and stays until it completes (INV-25).
+            let remote = unsafe { remote(payload) };
+            // SAFETY: the socket is connected (INV-36).
+            unsafe { C::remote_address(dispatch, remote, irp) }
+        };
+        // SAFETY: the call is given the payload's address and nothing else.
+        let request = unsafe { self.request(prepare, call, |payload, _| payload.remote.address()) };
+        request.await?.ok_or(known::STATUS_INTERNAL_ERROR)
+    }
+
+    /// Asks for a number of bytes.
+    async fn query_size(&self, code: ULONG) -> Result<usize> {
+        let control = Control { kind: WskIoctl, code, level: 0 };
+        let read = |value: &[u8]| value.try_into().ok().map(usize::from_ne_bytes);
+        // SAFETY: the ioctl takes an IRP, has no input, and gives a number; the socket is connected (INV-35).
+        let query = unsafe { self.control(control, &[], size_of::<usize>(), read) };
+        query.await?.ok_or(known::STATUS_INTERNAL_ERROR)
+    }
+}
+
+impl<C: Connects, H> Socket<C, Connected, H> {
+    /// One more use of the socket, which is closed when there is none. Only the last may be
+    /// [closed](Socket::close), since one at most may wait for that.
+    pub(crate) fn share(&self) -> Self {
+        // SAFETY: it is the same socket.
+        unsafe { Self::from_handle(self.handle.clone(), Connected::NEW) }
+    }
+
+    /// The address of the peer.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: nothing is changed.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_remote_address).
+    ///
+    /// # Errors
+    ///
+    /// What `WskGetRemoteAddress` reports. Wine does not implement it.
+    pub async fn peer_addr(&self) -> Result<SocketAddr> {
+        self.handle.remote_address().await
+    }
+
+    /// How many bytes are best on their way at once: `SIO_WSK_QUERY_IDEAL_SEND_BACKLOG`. More do not make it
+    /// faster, and fewer may make it slower. The number changes;
+    /// [`send_backlog`](crate::events::ConnectionEvents::send_backlog) tells of it.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: nothing is changed.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-query-ideal-send-backlog).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - What else `WskControlSocket` reports. Wine does not implement it.
+    pub async fn ideal_send_backlog(&self) -> Result<usize> {
+        self.handle.query_size(SIO_WSK_QUERY_IDEAL_SEND_BACKLOG).await
+    }
+
+    /// How many bytes have come that were not received yet: `SIO_WSK_QUERY_RECEIVE_BACKLOG`.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: nothing is changed.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-query-receive-backlog).
+    ///
+    /// # Errors
+    ///
+    /// As for [`ideal_send_backlog`](Self::ideal_send_backlog).
+    pub async fn receive_backlog(&self) -> Result<usize> {
+        self.handle.query_size(SIO_WSK_QUERY_RECEIVE_BACKLOG).await
+    }
+}

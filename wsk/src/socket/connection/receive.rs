@@ -1,0 +1,189 @@
+//! Receiving.
+
+use wsk_sys::PIRP;
+
+use super::super::category::Connects;
+use super::super::handle::descriptor;
+use super::super::state::Connected;
+use super::super::{Handle, Socket};
+use crate::buffer::{BufResult, Buffer, IoBuf};
+use crate::flags::ReceiveFlags;
+use crate::operation::Payload;
+use crate::status::{Result, known};
+use crate::time::Deadline;
+
+impl<C: Connects> Handle<C> {
+    /// Fills `start..end` of the buffer, which must be within it.
+    async fn receive_part(
+        &self,
+        flags: ReceiveFlags,
+        parts: (Buffer, usize, usize),
+        deadline: &mut Deadline<'_>,
+    ) -> (Result<usize>, Buffer) {
+        let call = |dispatch, descriptor, irp: PIRP, _: *mut Payload| {
+            // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
+            unsafe { C::receive(dispatch, descriptor, flags, irp) }
+        };
+        // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
+        unsafe { self.transfer_within(deadline, parts, |_| (), call, |_, count| count) }.await
+    }
+
+    pub(crate) async fn receive<B: IoBuf>(
+        &self,
+        buffer: B,
+        deadline: &mut Deadline<'_>,
+    ) -> BufResult<usize, B> {
+        let (buffer, start, end) = buffer.into_parts();
+        let flags = ReceiveFlags::empty();
+        let (result, buffer) = self.receive_part(flags, (buffer, start, end), deadline).await;
+        BufResult(result, B::from_parts(buffer, start, end))
+    }
+
+    /// Fills `start..end` of the buffer, or what of it the peer still sends.
+    async fn fill(
+        &self,
+        (mut buffer, start, end): (Buffer, usize, usize),
+        deadline: &mut Deadline<'_>,
+    ) -> (Result<usize>, Buffer) {
+        let mut filled = start;
+        while filled < end {
+            let part;
+            let rest = (buffer, filled, end);
+            (part, buffer) = self.receive_part(ReceiveFlags::WAIT_ALL, rest, deadline).await;
+            match part {
+                Ok(0) => break,
+                // Less than all is the end, which the next one confirms (INV-69). Wine does not wait for all.
+                Ok(count) => filled += count,
+                Err(error) => return (Err(error), buffer),
+            }
+        }
+        (Ok(filled - start), buffer)
+    }
+
+    pub(crate) async fn receive_full<B: IoBuf>(
+        &self,
+        buffer: B,
+        deadline: &mut Deadline<'_>,
+    ) -> BufResult<usize, B> {
+        let (buffer, start, end) = buffer.into_parts();
+        let (result, buffer) = self.fill((buffer, start, end), deadline).await;
+        BufResult(result, B::from_parts(buffer, start, end))
+    }
+
+    pub(crate) async fn receive_exact<B: IoBuf>(
+        &self,
+        buffer: B,
+        deadline: &mut Deadline<'_>,
+    ) -> BufResult<(), B> {
+        let (buffer, start, end) = buffer.into_parts();
+        let (result, buffer) = self.fill((buffer, start, end), deadline).await;
+        let result = result.and_then(|received| {
+            if received < end - start { Err(known::STATUS_GRACEFUL_DISCONNECT) } else { Ok(()) }
+        });
+        BufResult(result, B::from_parts(buffer, start, end))
+    }
+
+    /// A receive without room, which says nothing but that it is done.
+    async fn receive_nothing(
+        &self,
+        flags: ReceiveFlags,
+        deadline: &mut Deadline<'_>,
+    ) -> Result<()> {
+        // Present, and of length zero, which a drain needs (INV-31).
+        let prepare = |payload: &mut Payload| payload.descriptor = Buffer::empty().describe(0, 0);
+        let call = |dispatch, irp: PIRP, payload| {
+            // SAFETY: the payload is the request's, and stays until it completes.
+            let descriptor = unsafe { descriptor(payload) };
+            // SAFETY: the socket is connected (INV-36), and the descriptor has no memory.
+            unsafe { C::receive(dispatch, descriptor, flags, irp) }
+        };
+        // SAFETY: the call is given the payload's descriptor and nothing else.
+        unsafe { self.request_within(deadline, prepare, call, |_, _| ()) }.await
+    }
+
+    /// Discards what the peer still sends.
+    pub(crate) async fn drain(&self, deadline: &mut Deadline<'_>) -> Result<()> {
+        self.receive_nothing(ReceiveFlags::DRAIN, deadline).await
+    }
+}
+
+impl<C: Connects, H> Socket<C, Connected, H> {
+    /// Receives into the buffer: at least one byte, or none if the peer has finished sending (INV-69) or the
+    /// buffer has no room.
+    ///
+    /// Several may be in flight; they are filled in the order in which they were begun. If
+    /// [`ConnectionEvents::receive`](crate::events::ConnectionEvents::receive) is enabled as well, data goes to
+    /// one of them: to the receive, if there is one, but for races (INV-54).
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request
+    /// and drops the buffer; bytes that arrive meanwhile are lost.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_CONNECTION_RESET` if the peer aborted the connection.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - What else `WskReceive` reports.
+    pub async fn receive<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
+        self.handle.receive(buffer, &mut Deadline::never()).await
+    }
+
+    /// Fills the whole buffer: `WSK_FLAG_WAITALL`. Returns how many bytes were received: fewer than there is room
+    /// for if the peer has finished sending.
+    ///
+    /// Cancellation: as for [`receive`](Self::receive), and what was received before is lost, too.
+    ///
+    /// # Errors
+    ///
+    /// How many bytes were received before is unknown.
+    ///
+    /// - `STATUS_NOT_SUPPORTED` if the transport cannot wait for all; TCP can.
+    /// - As for [`receive`](Self::receive).
+    pub async fn receive_full<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
+        self.handle.receive_full(buffer, &mut Deadline::never()).await
+    }
+
+    /// Fills the whole buffer, as `std::io::Read::read_exact` does.
+    ///
+    /// Cancellation: as for [`receive_full`](Self::receive_full).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_GRACEFUL_DISCONNECT` (kind [`UnexpectedEof`](crate::ErrorKind::UnexpectedEof)) if the peer has
+    ///   finished sending before. What it has sent is in the buffer; how much that is says
+    ///   [`receive_full`](Self::receive_full) only.
+    /// - As for [`receive_full`](Self::receive_full).
+    pub async fn receive_exact<B: IoBuf>(&self, buffer: B) -> BufResult<(), B> {
+        self.handle.receive_exact(buffer, &mut Deadline::never()).await
+    }
+
+    /// Discards what the peer still sends, until it has finished: `WSK_FLAG_DRAIN`. Then this side can
+    /// [finish](Self::shutdown), too, and the close resets nobody.
+    ///
+    /// Cancellation: dropping the future cancels the request; what has come is lost, and what comes later can
+    /// be received.
+    ///
+    /// # Errors
+    ///
+    /// As for [`receive`](Self::receive), and `STATUS_NOT_SUPPORTED` if the transport cannot drain; TCP can.
+    pub async fn drain(&self) -> Result<()> {
+        self.handle.drain(&mut Deadline::never()).await
+    }
+
+    /// Lets [`ConnectionEvents::receive`](crate::events::ConnectionEvents::receive) be called again, which has
+    /// refused data, or taken a part only (INV-56): a receive of no bytes.
+    ///
+    /// It is ready when there is something to receive, at the latest; so it may wait if there is nothing.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request,
+    /// which may have taken effect.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive_event).
+    ///
+    /// # Errors
+    ///
+    /// As for [`receive`](Self::receive).
+    pub async fn resume_events(&self) -> Result<()> {
+        self.handle.receive_nothing(ReceiveFlags::empty(), &mut Deadline::never()).await
+    }
+}

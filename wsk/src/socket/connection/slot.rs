@@ -1,0 +1,177 @@
+//! A request that keeps its buffer, and outlives whoever waits for it.
+
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+
+use wsk_sys::PIRP;
+
+use super::super::Handle;
+use super::super::category::Connects;
+use super::super::handle::descriptor;
+use crate::buffer::Buffer;
+use crate::flags::{ReceiveFlags, SendFlags};
+use crate::operation::{Idle, InFlight, Outcome, Payload};
+use crate::status::{Result, known};
+
+/// A request with its buffer: idle, or in flight. It is waited for by polling, so that nothing is lost when
+/// somebody stops waiting.
+///
+/// To be dropped before the handle that it is used with, for then it cancels what is in flight.
+pub(crate) struct Slot(State);
+
+enum State {
+    /// There is neither a request nor a buffer.
+    Empty,
+    /// The payload has the buffer.
+    Idle(Idle),
+    /// With how many bytes there are to be sent, or room is for.
+    InFlight(InFlight, usize),
+}
+
+impl Slot {
+    pub(crate) const EMPTY: Self = Self(State::Empty);
+
+    pub(crate) const fn is_in_flight(&self) -> bool {
+        matches!(self.0, State::InFlight(..))
+    }
+
+    /// Whether the result is there.
+    pub(crate) fn is_completed(&self) -> bool {
+        matches!(&self.0, State::InFlight(in_flight, _) if in_flight.is_completed())
+    }
+
+    /// How many bytes are being sent.
+    pub(crate) const fn size(&self) -> usize {
+        match self.0 {
+            State::InFlight(_, size) => size,
+            State::Empty | State::Idle(_) => 0,
+        }
+    }
+
+    /// The buffer, unless it is in flight or was never there.
+    pub(crate) fn buffer(&mut self) -> Option<&mut Buffer> {
+        match &mut self.0 {
+            State::Idle(idle) => idle.payload().buffer.as_mut(),
+            State::Empty | State::InFlight(..) => None,
+        }
+    }
+
+    /// The buffer of a slot that is not in flight, allocated if it is not there: of so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` or `STATUS_INVALID_BUFFER_SIZE`, as for [`Buffer::new`].
+    pub(crate) fn prepare(&mut self, capacity: usize) -> Result<&mut Buffer> {
+        if let State::Empty = self.0 {
+            let mut idle = Idle::allocate()?;
+            idle.payload().buffer = Some(Buffer::new(capacity)?);
+            self.0 = State::Idle(idle);
+        }
+        self.buffer().ok_or(known::STATUS_INTERNAL_ERROR)
+    }
+
+    /// Sends the first so many bytes of the buffer of a slot that was prepared.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
+    pub(crate) fn send<C: Connects>(
+        &mut self,
+        handle: &Handle<C>,
+        count: usize,
+        flags: SendFlags,
+    ) -> Result<()> {
+        let shared = handle.shared();
+        let call = |dispatch, irp: PIRP, payload| {
+            // SAFETY: the payload is the request's, and stays until it completes.
+            let descriptor = unsafe { descriptor(payload) };
+            // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
+            unsafe { C::send(dispatch, descriptor, flags, irp) }
+        };
+        let prepare = |payload: &mut Payload| payload.sending = Some(shared.begin_send());
+        self.start(handle, count, prepare, call)
+    }
+
+    /// Receives into the buffer of a slot that was prepared.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
+    pub(crate) fn receive<C: Connects>(&mut self, handle: &Handle<C>) -> Result<()> {
+        let call = |dispatch, irp: PIRP, payload| {
+            // SAFETY: the payload is the request's, and stays until it completes.
+            let descriptor = unsafe { descriptor(payload) };
+            // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
+            unsafe { C::receive(dispatch, descriptor, ReceiveFlags::empty(), irp) }
+        };
+        self.start(handle, usize::MAX, |_| (), call)
+    }
+
+    /// Starts a request with the first so many bytes of the buffer.
+    fn start<C: Connects>(
+        &mut self,
+        handle: &Handle<C>,
+        count: usize,
+        prepare: impl FnOnce(&mut Payload),
+        call: impl FnOnce(C::Dispatch, PIRP, *mut Payload) -> wsk_sys::NTSTATUS,
+    ) -> Result<()> {
+        handle.shared().require_life()?;
+        self.0 = match core::mem::replace(&mut self.0, State::Empty) {
+            State::Idle(mut idle) => {
+                let payload = idle.payload();
+                let size = payload.buffer.as_ref().map_or(0, |buffer| buffer.len().min(count));
+                if let Some(buffer) = &payload.buffer {
+                    payload.descriptor = buffer.describe(0, size);
+                }
+                prepare(payload);
+                // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
+                State::InFlight(unsafe { handle.start(idle, call) }, size)
+            }
+            other => other,
+        };
+        Ok(())
+    }
+
+    /// Waits for what is in flight: how many bytes it has sent or received.
+    pub(crate) fn poll<C: Connects>(
+        &mut self,
+        handle: &Handle<C>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<usize>> {
+        let State::InFlight(in_flight, size) = &mut self.0 else {
+            return Poll::Ready(Ok(0));
+        };
+        let size = *size;
+        let Poll::Ready(outcome) = Pin::new(in_flight).poll(context) else {
+            return Poll::Pending;
+        };
+        let shared = handle.shared();
+        Poll::Ready(match outcome {
+            Outcome::Completed(mut idle, result) => {
+                if let Some(sending) = idle.payload().sending.take() {
+                    // SAFETY: the handle is a use of the socket.
+                    unsafe { sending.end() };
+                }
+                self.0 = State::Idle(idle);
+                // No system should report more than it was given room for.
+                result.map(|count| count.min(size)).map_err(|error| shared.note(error))
+            }
+            Outcome::Refused(error) => {
+                self.0 = State::Empty;
+                Err(error)
+            }
+        })
+    }
+
+    /// The result, if it is there.
+    pub(crate) fn result<C: Connects>(&mut self, handle: &Handle<C>) -> Option<Result<usize>> {
+        if !self.is_completed() {
+            return None;
+        }
+        match self.poll(handle, &mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => Some(result),
+            Poll::Pending => None,
+        }
+    }
+}

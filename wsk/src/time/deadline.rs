@@ -1,0 +1,117 @@
+//! Ends of waiting, with timers that are used again.
+
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+use core::task::{Context, Poll};
+use core::time::Duration;
+
+use super::timer::{Shared, Timer};
+use crate::pool::PoolArc;
+use crate::status::Result;
+
+/// Timers that can be used again: so many waits at once have a time-out without allocating.
+pub(crate) struct Timers([AtomicPtr<Shared>; 2]);
+
+impl Timers {
+    pub(crate) const fn new() -> Self {
+        Self([const { AtomicPtr::new(ptr::null_mut()) }; 2])
+    }
+
+    fn take(&self) -> Result<Timer> {
+        for slot in &self.0 {
+            let shared = slot.swap(ptr::null_mut(), Ordering::Acquire);
+            if !shared.is_null() {
+                // SAFETY: `put` gave it away, and the exchange took it out.
+                return Ok(Timer::from_idle(unsafe { PoolArc::from_raw(shared) }));
+            }
+        }
+        Timer::new()
+    }
+
+    fn put(&self, timer: Timer) {
+        let Some(shared) = timer.into_idle() else {
+            return;
+        };
+        let shared = shared.into_raw().cast_mut();
+        for slot in &self.0 {
+            let empty = ptr::null_mut();
+            let put = slot.compare_exchange(empty, shared, Ordering::Release, Ordering::Relaxed);
+            if put.is_ok() {
+                return;
+            }
+        }
+        // SAFETY: it was given away above, and no slot took it.
+        drop(unsafe { PoolArc::from_raw(shared) });
+    }
+}
+
+impl Drop for Timers {
+    fn drop(&mut self) {
+        for slot in &mut self.0 {
+            let shared = core::mem::replace(slot.get_mut(), ptr::null_mut());
+            if !shared.is_null() {
+                // SAFETY: `put` gave it away.
+                drop(unsafe { PoolArc::from_raw(shared) });
+            }
+        }
+    }
+}
+
+/// How long something may take, if there is a limit.
+#[derive(Clone, Copy)]
+pub(crate) struct Limit<'a> {
+    pub(crate) duration: Option<Duration>,
+    pub(crate) timers: &'a Timers,
+}
+
+/// When something is given up.
+pub(crate) struct Deadline<'a>(Option<(Timer, &'a Timers)>);
+
+impl<'a> Deadline<'a> {
+    /// Nothing is given up.
+    pub(crate) const fn never() -> Self {
+        Self(None)
+    }
+
+    /// Begins to count.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory for a timer.
+    pub(crate) fn begin(limit: Limit<'a>) -> Result<Self> {
+        let Some(duration) = limit.duration else {
+            return Ok(Self::never());
+        };
+        let mut timer = limit.timers.take()?;
+        timer.start(duration)?;
+        Ok(Self(Some((timer, limit.timers))))
+    }
+
+    pub(crate) const fn is_never(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Whether the time is up.
+    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
+        match &self.0 {
+            Some((timer, _)) => timer.poll(context),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Counts anew, when the time is up: which needs no memory.
+    pub(crate) fn extend(&mut self, duration: Duration) -> Result<()> {
+        match &mut self.0 {
+            Some((timer, _)) => timer.start(duration),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Deadline<'_> {
+    fn drop(&mut self) {
+        if let Some((timer, timers)) = self.0.take() {
+            timers.put(timer);
+        }
+    }
+}

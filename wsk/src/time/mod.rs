@@ -1,0 +1,115 @@
+//! Time: waiting for a while, and for something at most so long.
+//!
+//! No call of WSK's has a time-out (INV-50). [`timeout`] gives one to any future of this crate: when the time is
+//! up, the future is dropped, which cancels its request; the request keeps its memory until the system has
+//! given it back.
+//!
+//! ```
+//! use std::time::Duration;
+//! use wsk::{Buffer, ErrorKind, TcpListener, TcpStream, time};
+//!
+//! # let host = wsk_host::Host::new(wsk_host::Config::default());
+//! # let _entered = host.enter();
+//! # let passive = unsafe { wsk::irql::Passive::assume() };
+//! # let registration = wsk::Registration::register(passive)?;
+//! # let wsk = registration.try_capture()?;
+//! # wsk::rt::block_on(passive, async move {
+//! let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+//! let client = TcpStream::connect(&wsk, listener.local_addr().await?).await?;
+//! let (_silent, _peer) = listener.accept().await?;
+//! let buffer = Buffer::new(100)?;
+//! let result = time::timeout(Duration::from_secs(30), client.recv(buffer)).await;
+//! assert_eq!(result.unwrap_err().kind(), ErrorKind::TimedOut);
+//! # Ok::<(), wsk::Error>(())
+//! # })??;
+//! # Ok::<(), wsk::Error>(())
+//! ```
+//!
+//! (On a host with a network in memory, the thirty seconds are the host's own, and take none of yours.)
+
+mod deadline;
+mod timer;
+
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll};
+use core::time::Duration;
+
+pub(crate) use self::deadline::{Deadline, Limit, Timers};
+use self::timer::Timer;
+pub(crate) use self::timer::flush;
+use crate::status::{Result, known};
+
+/// A future that is ready after a while. Dropping it stops the timer.
+///
+/// The system counts in ticks of its clock, up to about 16 ms: it may be ready that much later, and not before.
+/// Every one is to be dropped before the driver's registration is, whose end waits for the last calls of
+/// those that have expired.
+#[must_use = "nothing waits unless this is polled"]
+pub struct Sleep(Timer);
+
+impl Sleep {
+    /// Begins to wait.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kesettimer).
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    pub fn new(duration: Duration) -> Result<Self> {
+        let mut timer = Timer::new()?;
+        timer.start(duration)?;
+        Ok(Self(timer))
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.0.poll(context)
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep").finish_non_exhaustive()
+    }
+}
+
+/// Waits for a while.
+///
+/// Cancellation: dropping the future stops the timer.
+///
+/// # Errors
+///
+/// As for [`Sleep::new`].
+pub async fn sleep(duration: Duration) -> Result<()> {
+    Sleep::new(duration)?.await;
+    Ok(())
+}
+
+/// Waits for a future, at most so long.
+///
+/// Cancellation: dropping this drops the future, and so does the end of the time: a request in flight is
+/// cancelled, and its buffer is dropped when the system has given it back. To get a buffer back instead, wait
+/// for both with [`Sleep`].
+///
+/// # Errors
+///
+/// - `STATUS_IO_TIMEOUT` (kind [`TimedOut`](crate::ErrorKind::TimedOut)) if the time is up.
+/// - As for [`Sleep::new`].
+pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Output> {
+    let mut sleep = pin!(Sleep::new(duration)?);
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        // Who is ready in time is so, even if it is looked at late.
+        if let Poll::Ready(output) = future.as_mut().poll(context) {
+            return Poll::Ready(Ok(output));
+        }
+        sleep.as_mut().poll(context).map(|()| Err(known::STATUS_IO_TIMEOUT))
+    })
+    .await
+}

@@ -1,0 +1,137 @@
+//! A busy connection lets others have their turn.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use wsk::{Buffer, Provider, Result, Runtime, TcpStream};
+use wsk_host::{Config, Host, Timing};
+
+use crate::support::{buffer, join, on_host, pair, passive};
+
+/// Tasks beside the busy one, and how often each talks to its peer.
+const TASKS: usize = if cfg!(miri) { 2 } else { 8 };
+const ROUNDS: usize = if cfg!(miri) { 3 } else { 20 };
+
+/// Talks to itself until it is told to stop. With requests that complete at once, it never waits.
+async fn busy(client: TcpStream, server: TcpStream, stop: &AtomicBool) -> Result<usize> {
+    let (mut to_send, mut to_fill) = (buffer(b"busy")?, Buffer::new(4)?);
+    let mut rounds = 0;
+    while !stop.load(Ordering::SeqCst) {
+        (_, to_send) = client.send_all(to_send).await.into_result()?;
+        ((), to_fill) = server.recv_exact(to_fill).await.into_result()?;
+        rounds += 1;
+    }
+    Ok(rounds)
+}
+
+/// Sends back one byte at a time.
+async fn echo(stream: TcpStream) -> Result<()> {
+    let mut byte = Buffer::new(1)?;
+    loop {
+        let (count, filled) = stream.recv(byte).await.into_result()?;
+        if count == 0 {
+            return stream.shutdown().await;
+        }
+        (_, byte) = stream.send_all(filled).await.into_result()?;
+    }
+}
+
+async fn talk(stream: TcpStream) -> Result<()> {
+    let mut byte = Buffer::new(1)?;
+    for _ in 0..ROUNDS {
+        (_, byte) = stream.send_all(byte).await.into_result()?;
+        ((), byte) = stream.recv_exact(byte).await.into_result()?;
+    }
+    stream.shutdown().await?;
+    stream.drain().await
+}
+
+/// With one thread for all, which the busy task would never let go. A host's other threads have to wait until that
+/// one waits, too; so everything is prepared before, and the last task to be done says so to the busy one.
+#[test]
+fn a_busy_task_does_not_starve_others() {
+    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)] {
+        let host = Host::new(Config::default().timing(timing));
+        let outside = host.clone();
+        let run = async |wsk: Provider| {
+            let runtime = Runtime::new(passive(), 1)?;
+            let (stop, left) =
+                (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(TASKS)));
+            let (done, finished) = mpsc::channel();
+            let (client, server) = pair(&wsk).await?;
+            let mut talking = Vec::new();
+            for _ in 0..TASKS {
+                talking.push(pair(&wsk).await?);
+            }
+            let stopped = Arc::clone(&stop);
+            runtime.spawner().spawn(async move {
+                done.send(busy(client, server, &stopped).await.unwrap()).unwrap();
+            })?;
+            for (client, server) in talking {
+                runtime.spawner().spawn(async move { echo(server).await.unwrap() })?;
+                let (stop, left) = (Arc::clone(&stop), Arc::clone(&left));
+                runtime.spawner().spawn(async move {
+                    talk(client).await.unwrap();
+                    if left.fetch_sub(1, Ordering::SeqCst) == 1 {
+                        stop.store(true, Ordering::SeqCst);
+                    }
+                })?;
+            }
+            let rounds = outside.outside(|| finished.recv().unwrap());
+            assert!(rounds > 0, "nor do others starve it");
+            runtime.shutdown(passive());
+            Ok(())
+        };
+        on_host(&host, run).unwrap_or_else(|error| panic!("{timing:?}: {error}"));
+        assert_eq!(host.outstanding_allocations(), 0);
+    }
+}
+
+/// The same within one task, and on a thread that runs one future.
+#[test]
+fn a_busy_future_does_not_starve_its_neighbours() {
+    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1)] {
+        let host = Host::new(Config::default().timing(timing));
+        let run = async |wsk: Provider| {
+            let stop = AtomicBool::new(false);
+            let (client, server) = pair(&wsk).await?;
+            let (one, other) = pair(&wsk).await?;
+            let talks = async {
+                let result = join(talk(one), echo(other)).await;
+                stop.store(true, Ordering::SeqCst);
+                result.0.and(result.1)
+            };
+            let (rounds, talked) = join(busy(client, server, &stop), talks).await;
+            assert!(rounds? > 0);
+            talked
+        };
+        on_host(&host, run).unwrap_or_else(|error| panic!("{timing:?}: {error}"));
+        assert_eq!(host.outstanding_allocations(), 0);
+    }
+}
+
+/// What gave way goes on by itself: nothing else wakes it.
+#[test]
+fn a_task_that_has_given_way_goes_on() {
+    let host = Host::new(Config::default().timing(Timing::Inline));
+    let run = async |wsk: Provider| {
+        let (client, _server) = pair(&wsk).await?;
+        let mut many = Box::pin(async {
+            for _ in 0..1000 {
+                client.local_addr().await?;
+            }
+            Ok::<_, wsk::Error>(())
+        });
+        let mut polls = 0;
+        std::future::poll_fn(|context| {
+            polls += 1;
+            many.as_mut().poll(context)
+        })
+        .await?;
+        assert!((2..20).contains(&polls), "{polls} polls");
+        Ok(())
+    };
+    on_host(&host, run).unwrap();
+}
