@@ -64,6 +64,7 @@ mod reaper;
 mod registration;
 pub mod resolve;
 pub mod rt;
+pub mod security;
 pub mod socket;
 mod status;
 mod sync;

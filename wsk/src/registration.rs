@@ -366,6 +366,22 @@ impl Provider {
         self.0.core
     }
 
+    /// `WskControlClient` without an IRP. IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Safety
+    ///
+    /// The code takes no IRP, and such an input, output and size.
+    pub(crate) unsafe fn control(
+        &self,
+        code: ULONG,
+        input: (PVOID, SIZE_T),
+        output: (PVOID, SIZE_T),
+        returned: PSIZE_T,
+    ) -> NTSTATUS {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.control(code, input, output, returned) }
+    }
+
     /// What the running Windows has.
     ///
     /// IRQL: any.

@@ -1,9 +1,12 @@
 //! Everything a maintainer of wsk runs. `cargo xtask help` lists it.
 
+mod bench;
 mod driver;
 mod headers;
 mod image;
+mod library;
 mod manners;
+mod program;
 mod project;
 mod regen;
 mod setup;
@@ -30,6 +33,8 @@ enum Command {
     Driver(driver::Args),
     /// Write wsk/STACK.md: how much of the stack each function of wsk takes in a driver
     Stack(manners::Args),
+    /// Count what wsk costs beside a client in C: instructions, allocations, and the size of a driver
+    Bench(bench::Args),
     /// Run everything that must hold
     Test(test::Args),
     /// Run an example driver in Wine, until Ctrl-C, or test it there
@@ -42,6 +47,7 @@ fn main() -> std::process::ExitCode {
         Command::Surface(args) => surfaces::run(&args),
         Command::Driver(args) => driver::run(&args),
         Command::Stack(args) => manners::write_stack(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Wine(args) => wine::run(&args),
     };

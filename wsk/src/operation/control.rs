@@ -19,6 +19,9 @@ impl ControlArea {
     /// How many bytes there is room for: several times the control messages that this crate knows.
     pub(crate) const SIZE: usize = 256;
 
+    /// Of two values, one that is given and one that is taken, each has a half, so that they do not overlap.
+    pub(crate) const HALF: usize = Self::SIZE / 2;
+
     pub(crate) const EMPTY: Self = Self { bytes: [0; Self::SIZE / 8], length: 0, flags: 0 };
 
     /// The whole room.
@@ -31,6 +34,16 @@ impl ControlArea {
     pub(crate) const fn bytes_mut(&mut self) -> &mut [u8; Self::SIZE] {
         // SAFETY: so many bytes are there, and each value of a byte is one.
         unsafe { &mut *self.bytes.as_mut_ptr().cast() }
+    }
+
+    /// The room of a value that is given, and of one that is taken.
+    pub(crate) fn halves_mut(&mut self) -> (&mut [u8], &mut [u8]) {
+        self.bytes_mut().split_at_mut(Self::HALF)
+    }
+
+    /// The room of a value that is taken.
+    pub(crate) fn output(&self) -> &[u8] {
+        self.bytes().split_at(Self::HALF).1
     }
 
     /// The room as WSK takes it.

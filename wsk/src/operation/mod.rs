@@ -42,6 +42,7 @@ use crate::pool::PoolBox;
 use crate::registration::Core;
 use crate::resolve::LookUp;
 use crate::rt;
+use crate::security::CachedSecurityDescriptor;
 use crate::socket::{NewSocket, Sending, Shared};
 use crate::status::{Error, Result, check, known};
 use crate::time::Deadline;
@@ -62,6 +63,8 @@ pub(crate) struct Payload {
     pub(crate) buffer: Option<Buffer>,
     /// Where an ioctl writes to.
     pub(crate) output: Option<Buffer>,
+    /// The security descriptor that the request uses, or that it is to bring.
+    pub(crate) security: Option<CachedSecurityDescriptor>,
     /// What describes the buffer to WSK, which may read it as long as it uses the buffer.
     pub(crate) descriptor: WSK_BUF,
     /// Control data of a datagram, or the value of an option or of an ioctl.
@@ -137,6 +140,7 @@ impl Payload {
     pub(crate) unsafe fn clear(&mut self) {
         self.buffer = None;
         self.output = None;
+        self.security = None;
         self.delivered = None;
         self.look_up = None;
         if let Some(sending) = self.sending.take() {
@@ -151,6 +155,7 @@ impl Payload {
         buffer: None,
         descriptor: WSK_BUF { Mdl: core::ptr::null_mut(), Offset: 0, Length: 0 },
         output: None,
+        security: None,
         control: ControlArea::EMPTY,
         delivered: None,
         look_up: None,
@@ -597,6 +602,14 @@ unsafe fn drop_payload(request: &Operation) {
     let delivered = payload.delivered.take();
     if let Some(look_up) = payload.look_up.take() {
         look_up.dispose(result.is_ok());
+    }
+    if let Some(descriptor) = payload.security.take() {
+        if let (true, Ok(size)) = (descriptor.is_unset(), &result) {
+            let written = payload.control.output().get(..*size).unwrap_or_default();
+            // SAFETY: the request was made for it, and has written this.
+            unsafe { descriptor.receive(written) };
+        }
+        // Dropped, it goes to the reaper, if it was the last.
     }
     // SAFETY: the completion routine has a hold on the target still, or the socket waits for the request; its owner
     // has a use.

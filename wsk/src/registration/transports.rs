@@ -43,7 +43,7 @@ impl Provider {
         let list = whole_list(|output, size, returned| {
             let none = (ptr::null_mut(), 0);
             // SAFETY: the code takes no IRP, and writes to this room, and its size.
-            unsafe { self.0.control(WSK_TRANSPORT_LIST_QUERY, none, (output, size), returned) }
+            unsafe { self.control(WSK_TRANSPORT_LIST_QUERY, none, (output, size), returned) }
         })?;
         Ok(Transports { count: list.1 / size_of::<WSK_TRANSPORT>(), buffer: list.0 })
     }

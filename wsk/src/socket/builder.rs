@@ -13,6 +13,7 @@ use super::{Basic, Socket};
 use crate::address;
 use crate::events::Callbacks;
 use crate::registration::Provider;
+use crate::security::CachedSecurityDescriptor;
 use crate::status::{Result, known};
 
 /// A family of addresses.
@@ -87,6 +88,7 @@ pub struct Builder<'a, C, H = ()> {
     pub(super) socket_type: USHORT,
     pub(super) protocol: Protocol,
     sharing: Sharing,
+    security: Option<&'a CachedSecurityDescriptor>,
     handler: H,
     category: core::marker::PhantomData<C>,
 }
@@ -99,6 +101,7 @@ impl<'a, C: Category> Builder<'a, C> {
             socket_type: C::SOCKET_TYPE,
             protocol: Protocol(C::PROTOCOL),
             sharing: Sharing::Default,
+            security: None,
             handler: (),
             category: core::marker::PhantomData,
         }
@@ -107,8 +110,17 @@ impl<'a, C: Category> Builder<'a, C> {
     /// Says who handles the socket's events. They are enabled as soon as the socket is bound, or connected if
     /// it is a connection.
     pub fn events<H: Callbacks<C>>(self, handler: H) -> Builder<'a, C, H> {
-        let Self { provider, family, socket_type, protocol, sharing, handler: (), category } = self;
-        Builder { provider, family, socket_type, protocol, sharing, handler, category }
+        let Self {
+            provider,
+            family,
+            socket_type,
+            protocol,
+            sharing,
+            security,
+            handler: (),
+            category,
+        } = self;
+        Builder { provider, family, socket_type, protocol, sharing, security, handler, category }
     }
 }
 
@@ -147,7 +159,14 @@ impl<C: Category, H> Builder<'_, C, H> {
     }
 }
 
-impl<C: super::Binds, H> Builder<'_, C, H> {
+impl<'a, C: super::Binds, H> Builder<'a, C, H> {
+    /// Creates the socket with a [security descriptor](crate::security), which decides who may share its address.
+    /// [`Socket::set_security_descriptor`] sets it later, but before the bind (INV-34).
+    pub const fn security_descriptor(mut self, descriptor: &'a CachedSecurityDescriptor) -> Self {
+        self.security = Some(descriptor);
+        self
+    }
+
     /// Lets no other socket have the same address: `SO_EXCLUSIVEADDRUSE`.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-exclusiveaddruse).
     pub fn exclusive_address(mut self) -> Self {
@@ -172,7 +191,8 @@ impl<C: Category, H: Callbacks<C>> Builder<'_, C, H> {
     /// # Errors
     ///
     /// - `STATUS_INVALID_PARAMETER` if its handler lacks a method for a
-    ///   [static event](crate::RegistrationBuilder::static_events).
+    ///   [static event](crate::RegistrationBuilder::static_events), or its security descriptor is another
+    ///   registration's.
     /// - `STATUS_NOT_SUPPORTED` for a stream socket before version 1703 of Windows 10.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     /// - What else `WskSocket`, and `WskControlSocket` for the options, report.
@@ -187,7 +207,8 @@ impl<C: Category, H: Callbacks<C>> Builder<'_, C, H> {
             protocol: self.protocol.0,
         };
         let socket =
-            Socket::<C, Unbound, H>::create(self.provider, transport, self.handler).await?;
+            Socket::<C, Unbound, H>::create(self.provider, transport, self.security, self.handler)
+                .await?;
         let sharing = match self.sharing {
             Sharing::Default => None,
             Sharing::Exclusive => Some(SO_EXCLUSIVEADDRUSE),

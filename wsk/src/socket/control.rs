@@ -24,8 +24,7 @@ pub(super) struct Control {
     pub(super) level: ULONG,
 }
 
-// A value that is given or taken has a half of the area each, so that they do not overlap.
-const _: () = assert!(MAX_SIZE * 2 <= ControlArea::SIZE);
+const _: () = assert!(MAX_SIZE <= ControlArea::HALF);
 
 /// Memory that WSK reads or writes: where, and how many bytes.
 type Room = (PVOID, SIZE_T);
@@ -64,6 +63,11 @@ unsafe fn call(
     }
 }
 
+/// The value that a request has written, of so many bytes.
+pub(super) fn written(payload: &Payload, size: usize) -> &[u8] {
+    payload.control.output().get(..size).unwrap_or_default()
+}
+
 impl<C: Category> Handle<C> {
     /// Makes a request of `WskControlSocket` with a value of up to [`MAX_SIZE`] bytes in, and room for as
     /// many out (INV-27). `finish` takes the value that came out.
@@ -79,20 +83,45 @@ impl<C: Category> Handle<C> {
         output_size: usize,
         finish: F,
     ) -> impl Future<Output = Result<T>> + Send + use<'a, C, T, F> {
+        let finish = |payload: &mut Payload, size| finish(written(payload, size));
+        // SAFETY: the caller's promise.
+        unsafe { self.control_prepared(control, input, output_size, |_| (), finish) }
+    }
+
+    /// As [`control`](Self::control), where the payload has to be made ready, or has more than the value.
+    ///
+    /// # Safety
+    ///
+    /// As for [`control`](Self::control); values may also have pointers to what the payload keeps.
+    pub(super) unsafe fn control_prepared<'a, T, P, F>(
+        &'a self,
+        control: Control,
+        input: &[u8],
+        output_size: usize,
+        prepare: P,
+        finish: F,
+    ) -> impl Future<Output = Result<T>> + Send + use<'a, C, T, P, F>
+    where
+        P: FnOnce(&mut Payload),
+        F: FnOnce(&mut Payload, usize) -> T + Send,
+    {
         let shared = self.shared();
         let in_flight = if input.len() > MAX_SIZE || output_size > MAX_SIZE {
             Err(known::STATUS_INVALID_BUFFER_SIZE)
         } else {
             shared.idle().map(|mut idle| {
-                let (given, taken) = idle.payload().control.bytes_mut().split_at_mut(MAX_SIZE);
+                let (given, taken) = idle.payload().control.halves_mut();
                 given.iter_mut().zip(input).for_each(|(to, from)| *to = *from);
                 taken.fill(0);
+                prepare(idle.payload());
                 let input_size = input.len();
                 let call = |irp, payload: *mut Payload| {
                     // SAFETY: the payload is the request's, and stays until it completes (INV-27).
-                    let input: PVOID = unsafe { ControlArea::start(&raw mut (*payload).control) };
+                    let area = unsafe { &raw mut (*payload).control };
+                    // SAFETY: as above.
+                    let input: PVOID = unsafe { ControlArea::start(area) };
                     // SAFETY: the area is twice as long.
-                    let output = unsafe { input.byte_add(MAX_SIZE) };
+                    let output = unsafe { input.byte_add(ControlArea::HALF) };
                     // SAFETY: the caller's promise; the socket is open.
                     unsafe {
                         call(shared, control, (input, input_size), (output, output_size), irp)
@@ -106,9 +135,7 @@ impl<C: Category> Handle<C> {
             match in_flight?.await {
                 Outcome::Completed(idle, result) => {
                     let (mut idle, information) = shared.completed(idle, result)?;
-                    let (_, output) = idle.payload().control.bytes().split_at(MAX_SIZE);
-                    let size = information.min(output_size);
-                    let value = finish(output.get(..size).unwrap_or_default());
+                    let value = finish(idle.payload(), information.min(output_size));
                     shared.requests.put(idle);
                     Ok(value)
                 }

@@ -12,6 +12,7 @@ use super::{Handle, Socket};
 use crate::events::Callbacks;
 use crate::operation::{Outcome, Payload, Target};
 use crate::registration::Provider;
+use crate::security::CachedSecurityDescriptor;
 use crate::status::Result;
 
 /// The transport that a socket is created for.
@@ -26,18 +27,23 @@ impl<C: Category, H: Callbacks<C>> Socket<C, Unbound, H> {
     pub(super) async fn create(
         provider: &Provider,
         transport: Transport,
+        security: Option<&CachedSecurityDescriptor>,
         handler: H,
     ) -> Result<Self> {
         let delivery = {
             super::enabling::require_static_events::<C, H>(provider.core())?;
+            security.map_or(Ok(()), |descriptor| descriptor.require(provider.core()))?;
             let new = NewSocket::allocate(provider.core(), C::FLAGS, transport.family, handler)?;
             // Without callbacks, both are null (INV-39).
             let (context, table) =
                 super::enabling::callbacks::<C, H>(provider.core(), new.context());
+            // Without one, nobody shares the socket's address.
+            let descriptor = security.map_or(ptr::null_mut(), CachedSecurityDescriptor::as_ptr);
             let call = move |irp: PIRP, _: *mut Payload| {
-                // The current process as owner, and no sharing of addresses (SecurityDescriptor null).
+                // The current process as owner (INV-67).
                 // SAFETY: the provider is captured; the IRP is ready, and will be completed; the table is this
-                // category's, and takes this context, which stays until the close has completed.
+                // category's, and takes this context, which stays until the close has completed; the descriptor
+                // is a cached one, which the request keeps (INV-65).
                 unsafe {
                     provider.dispatch().socket(
                         provider.client(),
@@ -49,13 +55,14 @@ impl<C: Category, H: Callbacks<C>> Socket<C, Unbound, H> {
                         table,
                         ptr::null_mut(),
                         ptr::null_mut(),
-                        ptr::null_mut(),
+                        descriptor,
                         irp,
                     )
                 }
             };
+            let prepare = |payload: &mut Payload| payload.security = security.cloned();
             // SAFETY: the call is given no memory but the IRP's and the context, and creates such a socket.
-            unsafe { deliver(new, |_| (), call) }
+            unsafe { deliver(new, prepare, call) }
         };
         let handle = delivery.await?;
         // SAFETY: it was created with this handler.

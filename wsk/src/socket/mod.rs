@@ -73,6 +73,7 @@ mod inspected;
 mod listen;
 mod memory;
 mod options;
+mod security;
 mod state;
 mod weak;
 

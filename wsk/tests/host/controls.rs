@@ -10,6 +10,7 @@ use wsk::{Buffer, ErrorKind, Provider, sys};
 use wsk_host::{Config, Host, Timing};
 
 use crate::support::{buffer, connections, everywhere, join, on_host, poll_times, timings};
+use crate::sweep::sweep;
 
 #[test]
 fn a_socket_that_is_dead_has_no_options() {
@@ -86,33 +87,17 @@ fn a_warm_socket_allocates_nothing() {
 
 #[test]
 fn every_allocation_may_fail() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(2)] {
-        let mut failures = 0;
-        for number in 1.. {
-            assert!(number < 1000, "the scenario never gets through");
-            let host = Host::new(Config { timing, ..Config::default() });
-            host.fail_allocation(number);
-            let result = on_host(&host, async |wsk| {
-                let (socket, accepted) = connections(&wsk).await?;
-                accepted.set(ip::TTL, 3).await?;
-                assert_eq!(accepted.get(ip::TTL).await?, 3);
-                let (input, room) = (buffer(&[1; 300])?, Buffer::new(300)?);
-                let result =
-                    socket.ioctl_with_buffers(options::REDIRECT_RECORDS, input, room).await;
-                match result.0 {
-                    Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-                    result => result.map(|_| ()),
-                }
-            });
-            assert_eq!(host.outstanding_allocations(), 0, "{timing:?}, allocation {number}");
-            match result {
-                Ok(()) => break,
-                Err(error) => assert_eq!(error.kind(), ErrorKind::OutOfMemory, "{error}"),
-            }
-            failures += 1;
+    sweep(10, async |wsk| {
+        let (socket, accepted) = connections(&wsk).await?;
+        accepted.set(ip::TTL, 3).await?;
+        assert_eq!(accepted.get(ip::TTL).await?, 3);
+        let (input, room) = (buffer(&[1; 300])?, Buffer::new(300)?);
+        let result = socket.ioctl_with_buffers(options::REDIRECT_RECORDS, input, room).await;
+        match result.0 {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            result => result.map(|_| ()),
         }
-        assert!(failures >= 10, "only {failures} allocations were made to fail");
-    }
+    });
 }
 
 /// Several requests of one socket are in flight at once.

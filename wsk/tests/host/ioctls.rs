@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use wsk::events::{ConditionalListenEvents, Decision, InspectId, Inspection};
+use wsk::events::{ConditionalListenEvents, InspectId, Inspection};
 use wsk::options::{self, BufferIoctl, KeepAlive, Tcp, tcp};
 use wsk::socket::{BasicSocket, ConnectionSocket, Family, ListenSocket};
 use wsk::{BufResult, Buffer, ErrorKind, sys};
@@ -110,9 +110,9 @@ struct Inspector(Mutex<Vec<InspectId>>);
 impl ConditionalListenEvents for Inspector {
     type Connection = ();
 
-    fn inspect(&self, inspection: Inspection<'_>) -> Decision {
+    fn inspect(&self, inspection: Inspection<'_>) {
         self.0.lock().unwrap().push(inspection.id());
-        Decision::Accept
+        inspection.accept();
     }
 }
 

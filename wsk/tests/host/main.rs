@@ -12,12 +12,13 @@ mod controls;
 mod dropped;
 mod echo;
 mod ioctls;
-#[cfg(not(miri))] // Miri has no network.
 mod names;
 mod options;
+#[cfg(not(miri))] // Miri has no network.
 mod real;
 mod registration;
 mod runtime;
+mod security;
 mod support;
 mod sweep;
 mod tcp_buffered;

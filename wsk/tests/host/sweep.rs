@@ -5,7 +5,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use wsk::events::Handler;
+use wsk::events::{DatagramEvents, Datagrams, Disposition};
+use wsk::socket::{DatagramSocket, Family};
 use wsk::time::{Sleep, sleep, timeout};
 use wsk::{
     Buffer, ErrorKind, Provider, Result, Runtime, Spawner, TcpListener, TcpStream, UdpSocket,
@@ -221,14 +222,29 @@ async fn serve_one(
     })
 }
 
+/// Holds something, and takes no datagram.
+struct Holder(#[expect(dead_code, reason = "it is only counted")] Arc<()>);
+
+#[wsk::events]
+impl DatagramEvents for Holder {
+    fn receive_from(&self, _datagrams: Datagrams<'_>) -> Disposition {
+        Disposition::Refused
+    }
+}
+
 /// What is handed over for callbacks is dropped when there is no memory for it.
 #[test]
 fn a_handler_that_finds_no_memory_is_dropped() {
     let host = Host::new(Config::default());
-    let _entered = host.enter();
-    let value = Arc::new(());
-    host.fail_allocation(1);
-    let error = Handler::new(Arc::clone(&value)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::OutOfMemory);
-    assert_eq!(Arc::strong_count(&value), 1);
+    let failing = host.clone();
+    let run = async move |wsk: Provider| {
+        let value = Arc::new(());
+        let builder = DatagramSocket::builder(&wsk, Family::INET).events(Holder(value.clone()));
+        failing.fail_allocation(1);
+        let error = builder.create().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+        assert_eq!(Arc::strong_count(&value), 1);
+        Ok(())
+    };
+    on_host(&host, run).unwrap();
 }

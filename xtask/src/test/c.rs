@@ -1,14 +1,15 @@
 //! That a client in C runs on hosts: compiled with two compilers, and linked with the library for C.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use wait_timeout::ChildExt;
+use anyhow::{Context, Result, ensure};
 use xshell::{Shell, cmd};
 
+use crate::library::Library;
+use crate::program::{Ended, execute};
 use crate::project;
 
 const COMPILERS: [&str; 2] = ["gcc", "clang"];
@@ -30,7 +31,7 @@ pub(super) fn run() -> Result<()> {
     let shell = Shell::new()?;
     shell.change_dir(project::root());
     fs::create_dir_all(project::scratch())?;
-    let library = Library::build(&shell)?;
+    let library = Library::build(&shell, "c")?;
     println!("{}, {}", library.path.display(), library.needs.join(" "));
     compile_alone(&shell)?;
     for compiler in COMPILERS {
@@ -50,42 +51,6 @@ pub(super) fn run() -> Result<()> {
         println!("{compiler}: runs on both networks, and is stopped where it breaks a rule");
     }
     Ok(())
-}
-
-/// The static library, and the system's libraries that it needs.
-struct Library {
-    path: PathBuf,
-    needs: Vec<String>,
-}
-
-impl Library {
-    /// Builds it, and lets cargo and rustc say where it is and what it needs.
-    fn build(shell: &Shell) -> Result<Self> {
-        const NEEDS: &str = "native-static-libs: ";
-        let output = cmd!(shell, "cargo rustc --quiet --package wsk-host-c --profile c")
-            .arg("--message-format=json-render-diagnostics")
-            .args(["--", "--print", "native-static-libs"])
-            .ignore_status()
-            .output()?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "wsk-host-c does not build:\n{said}");
-        let needs = said.lines().find_map(|line| Some(line.split_once(NEEDS)?.1));
-        let needs = needs.with_context(|| format!("rustc names no libraries in:\n{said}"))?;
-        let messages = String::from_utf8_lossy(&output.stdout);
-        let path = messages.lines().find_map(static_library).with_context(|| {
-            format!("cargo has made no static library, as it seems:\n{messages}")
-        })?;
-        Ok(Self { path, needs: needs.split_whitespace().map(str::to_owned).collect() })
-    }
-}
-
-/// The library's path, if this is the message that tells it.
-fn static_library(message: &str) -> Option<PathBuf> {
-    let message: serde_json::Value = serde_json::from_str(message).ok()?;
-    if message["reason"] != "compiler-artifact" || message["target"]["name"] != "wsk_host_c" {
-        return None;
-    }
-    message["filenames"][0].as_str().map(PathBuf::from)
 }
 
 /// The client is C for Windows, too, with nothing but the kernel's headers; and the library's header is C
@@ -114,7 +79,7 @@ fn compile_alone(shell: &Shell) -> Result<()> {
 /// The program does what it says, on both networks; and is stopped where it breaks a rule.
 fn check(program: &Path) -> Result<()> {
     for network in ["--simulated", "--real"] {
-        let Ended { status, out, err } = execute(program, network)?;
+        let Ended { status, out, err } = run_with(program, network)?;
         let expected = "the message has come back in 32 runs\n";
         ensure!(
             status.success() && out == expected && err.is_empty(),
@@ -122,7 +87,7 @@ fn check(program: &Path) -> Result<()> {
             expected.trim_end()
         );
     }
-    let Ended { status, err, .. } = execute(program, "--close-twice")?;
+    let Ended { status, err, .. } = run_with(program, "--close-twice")?;
     let report = "wsk-host: INV-44 is broken: ";
     // A program that has aborted has no code.
     ensure!(
@@ -132,26 +97,6 @@ fn check(program: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A program that has run.
-struct Ended {
-    status: ExitStatus,
-    out: String,
-    err: String,
-}
-
-/// Runs a program, whose output goes to files: they cannot fill up.
-fn execute(program: &Path, argument: &str) -> Result<Ended> {
-    let [out, err] = ["out", "err"].map(|name| program.with_extension(name));
-    let mut child = Command::new(program)
-        .arg(argument)
-        .env_remove("RUST_BACKTRACE")
-        .stdout(File::create(&out)?)
-        .stderr(File::create(&err)?)
-        .spawn()?;
-    let Some(status) = child.wait_timeout(PATIENCE)? else {
-        child.kill()?;
-        child.wait()?;
-        bail!("no end within {} s:\n{}", PATIENCE.as_secs(), fs::read_to_string(&err)?);
-    };
-    Ok(Ended { status, out: fs::read_to_string(&out)?, err: fs::read_to_string(&err)? })
+fn run_with(program: &Path, argument: &str) -> Result<Ended> {
+    execute(Command::new(program).arg(argument), program, PATIENCE)
 }

@@ -103,7 +103,8 @@ fn require(steps: &[&Step], setup: bool) -> Result<()> {
 
 static GCC: Need = Need { name: "gcc", package: "gcc", is_there: || setup::on_path("gcc") };
 static GXX: Need = Need { name: "g++", package: "g++", is_there: || setup::on_path("g++") };
-static CLANG: Need = Need { name: "clang", package: "clang", is_there: || setup::on_path("clang") };
+pub(crate) static CLANG: Need =
+    Need { name: "clang", package: "clang", is_there: || setup::on_path("clang") };
 
 fn nothing() -> Vec<&'static Need> {
     Vec::new()

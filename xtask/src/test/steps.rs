@@ -5,12 +5,12 @@ use xshell::{Cmd, Shell, cmd};
 
 use super::{Step, c, compilers, headers, libclang, nothing, thunks, wine as wine_needs};
 use crate::driver::{self, Arch};
-use crate::{manners, project, setup, wine};
+use crate::{bench, manners, project, setup, wine};
 
 /// The step that needs an older toolchain.
 pub(super) const MINIMUM: &str = "minimum";
 
-pub(super) static STEPS: [Step; 13] = [
+pub(super) static STEPS: [Step; 14] = [
     Step {
         name: "format",
         about: "the sources are formatted",
@@ -82,6 +82,12 @@ pub(super) static STEPS: [Step; 13] = [
         about: "callbacks that do nothing have hardly more instructions than in C",
         needs: compilers,
         run: thunks::compare,
+    },
+    Step {
+        name: "cost",
+        about: "what `cargo xtask bench` measures builds, runs, and allocates nothing",
+        needs: compilers,
+        run: bench::check,
     },
     Step {
         name: "wine",

@@ -19,7 +19,7 @@ use self::log::Log;
 pub(crate) use self::prefix::NEEDS;
 use self::prefix::{Channels, Prefix};
 use self::service::Service;
-pub(crate) use self::test::run as test;
+pub(crate) use self::test::{run as test, run_image as test_image};
 use crate::driver::{self, Arch};
 use crate::setup::{self, Need};
 

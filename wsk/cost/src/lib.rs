@@ -1,0 +1,90 @@
+//! A client that sends and receives, again and again: [client.c](../c/client.c) does the same.
+//!
+//! `cargo xtask bench` runs both in a program of its own, with the same kernel and the same provider, and counts
+//! the instructions of each. What both are told, and tell, is in [cost.h](../c/cost.h). For other systems
+//! than Linux the crate is empty: an image with functions that are yet to be found is not made alike
+//! everywhere.
+
+#![cfg(target_os = "linux")]
+
+use std::ffi::{c_int, c_void};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use wsk::irql::Passive;
+use wsk::{Buffer, Registration, Result, TcpStream, rt, time};
+
+/// `COST_LENGTH` of the header.
+const LENGTH: usize = 64;
+
+/// `cost_run` of the header, which documents it.
+#[repr(C)]
+#[derive(Debug)]
+pub struct CostRun {
+    warm_up: u32,
+    rounds: u32,
+    allocations: u64,
+    received: u64,
+}
+
+unsafe extern "C" {
+    safe fn wsk_host_allocations() -> u64;
+}
+
+/// The scenario of the header, for `wsk_host_run`.
+///
+/// # Safety
+///
+/// `context` is a [`CostRun`] that nobody else uses.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cost_client(context: *mut c_void) -> c_int {
+    // SAFETY: the caller's promise.
+    let run = unsafe { &mut *context.cast::<CostRun>() };
+    match measure(run) {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("cost: {error}");
+            1
+        }
+    }
+}
+
+fn measure(run: &mut CostRun) -> Result<()> {
+    // SAFETY: a host's thread stands for one at PASSIVE_LEVEL.
+    let passive = unsafe { Passive::assume() };
+    let registration = Registration::register(passive)?;
+    let wsk = registration.try_capture()?;
+    rt::block_on(passive, async {
+        // Lets the registration's own thread begin, which then waits to the end.
+        time::sleep(Duration::from_millis(1)).await?;
+        let stream = TcpStream::connect(&wsk, (Ipv4Addr::LOCALHOST, 7)).await?;
+        let buffers = (Buffer::new(LENGTH)?, Buffer::new(LENGTH)?);
+
+        let (_, buffers) = rounds(&stream, buffers, run.warm_up).await?;
+        let before = wsk_host_allocations();
+        let (received, _) = rounds(&stream, buffers, run.rounds).await?;
+        run.allocations = wsk_host_allocations() - before;
+        // CAST: a count of bytes.
+        run.received = received as u64;
+
+        stream.close().await;
+        Ok(())
+    })?
+}
+
+/// What is measured. Each round sends a message, waits until it was sent, receives one, and waits for that.
+/// Returns how many bytes were received.
+async fn rounds(
+    stream: &TcpStream,
+    (mut outgoing, mut incoming): (Buffer, Buffer),
+    rounds: u32,
+) -> Result<(usize, (Buffer, Buffer))> {
+    let mut all = 0;
+    for _ in 0..rounds {
+        (_, outgoing) = stream.send_all(outgoing).await.into_result()?;
+        let received;
+        (received, incoming) = stream.recv(incoming).await.into_result()?;
+        all += received;
+    }
+    Ok((all, (outgoing, incoming)))
+}

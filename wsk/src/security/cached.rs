@@ -1,0 +1,190 @@
+//! Descriptors that WSK has cached.
+
+use core::mem::offset_of;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
+
+use wsk_sys::{PSECURITY_DESCRIPTOR, WSK_CACHE_SD, WSK_RELEASE_SD, ctypes::c_void};
+
+use super::self_relative;
+use crate::buffer::Buffer;
+use crate::pool::PoolBox;
+use crate::reaper::Job;
+use crate::registration::{Core, Provider};
+use crate::status::{Result, check, known};
+
+/// A security descriptor that WSK has cached: what sockets take.
+///
+/// Clones are the same one. It keeps the [provider](Provider) captured, and so the registration from ending; one
+/// that is [forgotten](core::mem::forget) does so for ever. When the last clone is dropped, and no request uses it
+/// any more, WSK releases it (INV-65): by a thread of the registration's, so that it may be dropped at any IRQL
+/// up to `DISPATCH_LEVEL` and in any routine.
+pub struct CachedSecurityDescriptor(NonNull<Memory>);
+
+// SAFETY: it is an owner of what is itself shared; WSK takes a descriptor in any thread.
+unsafe impl Send for CachedSecurityDescriptor {}
+// SAFETY: as above.
+unsafe impl Sync for CachedSecurityDescriptor {}
+
+struct Memory {
+    job: Job,
+    owners: AtomicUsize,
+    provider: Provider,
+    /// Null until WSK has given one, and if it never does.
+    descriptor: AtomicPtr<c_void>,
+}
+
+impl CachedSecurityDescriptor {
+    /// Caches a descriptor that is given as bytes: a self-relative one, with an owner and a group. Its lists may have
+    /// entries that allow, deny, audit, or label with an integrity; for others there is [`cache`](Self::cache).
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`. Minimum Windows: Windows Vista.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-cache-sd).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INVALID_PARAMETER` if the bytes are no such descriptor.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - What else `WskControlClient` reports. Wine does not implement it.
+    pub fn from_bytes(wsk: &Provider, descriptor: &[u8]) -> Result<Self> {
+        if !self_relative::is_valid(descriptor) {
+            return Err(known::STATUS_INVALID_PARAMETER);
+        }
+        // Nonpaged, aligned, and nobody else's while WSK reads it.
+        let copy = Buffer::try_from(descriptor)?;
+        // SAFETY: the bytes are a descriptor, as was just seen, and stay as they are until the call has returned.
+        unsafe { Self::cache(wsk, copy.at(0).cast()) }
+    }
+
+    /// Caches a descriptor of the kernel's, such as one of `SeExports`, or one that was built.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`. Minimum Windows: Windows Vista.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-cache-sd).
+    ///
+    /// # Safety
+    ///
+    /// `descriptor` is a valid security descriptor, which can be read at the current level, and does not change
+    /// until the call has returned. WSK makes a copy of it.
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - What else `WskControlClient` reports. Wine does not implement it.
+    pub unsafe fn cache(wsk: &Provider, descriptor: PSECURITY_DESCRIPTOR) -> Result<Self> {
+        // The memory first: what is cached must be released, which needs no more.
+        let cached = Self::unset(wsk)?;
+        let mut given = descriptor;
+        let mut taken: PSECURITY_DESCRIPTOR = ptr::null_mut();
+        let size = size_of::<PSECURITY_DESCRIPTOR>();
+        let input = ((&raw mut given).cast(), size);
+        let output = ((&raw mut taken).cast(), size);
+        // SAFETY: the code takes no IRP, and a pointer to a pointer to a descriptor each way; the descriptor is
+        // valid, as the caller promises.
+        check(unsafe { wsk.control(WSK_CACHE_SD, input, output, ptr::null_mut()) })?;
+        if taken.is_null() {
+            return Err(known::STATUS_INTERNAL_ERROR);
+        }
+        cached.memory().descriptor.store(taken, Ordering::Relaxed);
+        Ok(cached)
+    }
+
+    /// Memory for a descriptor that WSK will give.
+    pub(crate) fn unset(wsk: &Provider) -> Result<Self> {
+        let memory = Memory {
+            job: Job::new(reap),
+            owners: AtomicUsize::new(1),
+            provider: wsk.clone(),
+            descriptor: AtomicPtr::new(ptr::null_mut()),
+        };
+        PoolBox::new(memory).map(|memory| Self(memory.into_raw()))
+    }
+
+    /// WSK has written what it gives, if it gives anything: a pointer that is this owner's to release.
+    ///
+    /// # Safety
+    ///
+    /// The descriptor is [`unset`](Self::unset), and the bytes are what a request of its own for one has written.
+    pub(crate) unsafe fn receive(&self, written: &[u8]) {
+        if let Some(bytes) = written.first_chunk() {
+            let descriptor = ptr::with_exposed_provenance_mut(usize::from_ne_bytes(*bytes));
+            self.memory().descriptor.store(descriptor, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether WSK still has to give it.
+    pub(crate) fn is_unset(&self) -> bool {
+        self.as_ptr().is_null()
+    }
+
+    /// Whether it is of this registration: another's sockets do not take it.
+    pub(crate) fn is_of(&self, core: &Core) -> bool {
+        ptr::eq(self.memory().provider.core(), core)
+    }
+
+    /// As WSK takes it, for [`dispatch`](crate::dispatch). It is valid as long as this value, or a clone.
+    #[must_use]
+    pub fn as_ptr(&self) -> PSECURITY_DESCRIPTOR {
+        self.memory().descriptor.load(Ordering::Relaxed)
+    }
+
+    const fn memory(&self) -> &Memory {
+        // SAFETY: this owner keeps the memory.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Clone for CachedSecurityDescriptor {
+    fn clone(&self) -> Self {
+        // With 64 bits the count cannot overflow in the life of a machine.
+        self.memory().owners.fetch_add(1, Ordering::Relaxed);
+        Self(self.0)
+    }
+}
+
+impl Drop for CachedSecurityDescriptor {
+    /// IRQL: <= `DISPATCH_LEVEL`. Makes no call to WSK, so that it may run in a completion routine (INV-15).
+    fn drop(&mut self) {
+        if self.memory().owners.fetch_sub(1, Ordering::Release) != 1 {
+            return;
+        }
+        // What other owners did happens before it is released.
+        fence(Ordering::Acquire);
+        let core = self.memory().provider.core_pointer();
+        // SAFETY: the memory is there.
+        let job = unsafe { &raw mut (*self.0.as_ptr()).job };
+        // SAFETY: derived from a pointer that is not null.
+        let job = unsafe { NonNull::new_unchecked(job) };
+        // SAFETY: this was the last owner. The memory is the reaper's from here on, and its provider keeps the
+        // registration.
+        unsafe { Core::hand_to_reaper(core, job) };
+    }
+}
+
+impl core::fmt::Debug for CachedSecurityDescriptor {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("CachedSecurityDescriptor").field(&self.as_ptr()).finish()
+    }
+}
+
+/// For the reaper: has WSK release the descriptor, if there is one; frees the memory, and lets go of the provider.
+///
+/// # Safety
+///
+/// The job is that of a descriptor whose last owner was dropped, and is done once.
+unsafe fn reap(job: NonNull<Job>) {
+    // SAFETY: the job lies at this offset of its memory.
+    let memory: NonNull<Memory> = unsafe { job.byte_sub(offset_of!(Memory, job)) }.cast();
+    // SAFETY: the memory came from a `PoolBox`, and nobody else has it.
+    let memory = unsafe { PoolBox::from_raw(memory) };
+    let mut descriptor: PSECURITY_DESCRIPTOR = memory.descriptor.load(Ordering::Relaxed);
+    if !descriptor.is_null() {
+        let input = ((&raw mut descriptor).cast(), size_of::<PSECURITY_DESCRIPTOR>());
+        let output = (ptr::null_mut(), 0);
+        // There is nothing to be done if it fails, and no failure is documented.
+        // SAFETY: the code takes no IRP, and a pointer to a pointer to a descriptor that was cached; it is released
+        // once, and every request that used it has completed, since each was an owner (INV-65).
+        let _ = unsafe { memory.provider.control(WSK_RELEASE_SD, input, output, ptr::null_mut()) };
+    }
+    // The provider goes with the memory, which is the last thing here: the registration may wait for it.
+    drop(memory);
+}

@@ -1,0 +1,178 @@
+//! Whether bytes are a security descriptor that the kernel can read: whole, and in one piece.
+//!
+//! The layout is that of `SECURITY_DESCRIPTOR_RELATIVE` and what it leads to. A descriptor of a program's, or of a
+//! file, may be anything; the kernel relies on its being well-formed once it is handed over.
+//! [Microsoft's page](https://learn.microsoft.com/openspecs/windows_protocols/ms-dtyp/7d4dac05-9cef-4563-a058-f108abecce1d).
+
+/// The bit of the control word for a descriptor in one piece.
+const SELF_RELATIVE: u16 = 0x8000;
+const HAS_DISCRETIONARY_LIST: u16 = 0x0004;
+const HAS_SYSTEM_LIST: u16 = 0x0010;
+
+/// Whether the bytes are a self-relative security descriptor with an owner and a group, whose lists, if it has any,
+/// have entries of the four plain kinds only.
+pub(super) fn is_valid(descriptor: &[u8]) -> bool {
+    check(descriptor).is_some()
+}
+
+/// None if something is wrong.
+fn check(descriptor: &[u8]) -> Option<()> {
+    let [revision, _] = *chunk(descriptor, 0)?;
+    let control = u16::from_le_bytes(*chunk(descriptor, 2)?);
+    (revision == 1 && control & SELF_RELATIVE != 0).then_some(())?;
+    // An access check needs both.
+    for at in [4, 8] {
+        sid(part(descriptor, offset(descriptor, at)?)?)?;
+    }
+    for (at, bit) in [(12, HAS_SYSTEM_LIST), (16, HAS_DISCRETIONARY_LIST)] {
+        let offset = offset(descriptor, at)?;
+        // There may be none, though the bit says so: then everybody may do everything.
+        if offset != 0 && control & bit != 0 {
+            entries(part(descriptor, offset)?)?;
+        }
+    }
+    Some(())
+}
+
+/// The offset that is written at a place; zero if there is no such part.
+fn offset(descriptor: &[u8], at: usize) -> Option<usize> {
+    usize::try_from(u32::from_le_bytes(*chunk(descriptor, at)?)).ok()
+}
+
+/// The part at an offset, and all that follows.
+fn part(descriptor: &[u8], offset: usize) -> Option<&[u8]> {
+    let is_one = offset != 0 && offset % 4 == 0;
+    is_one.then(|| descriptor.get(offset..)).flatten()
+}
+
+/// Whether the bytes begin with a security identifier; and how many bytes that has.
+fn sid(bytes: &[u8]) -> Option<usize> {
+    let [revision, count] = *chunk(bytes, 0)?;
+    let size = 8 + 4 * usize::from(count);
+    (revision == 1 && count <= 15 && size <= bytes.len()).then_some(size)
+}
+
+/// Whether the bytes begin with a list of entries, each whole.
+fn entries(list: &[u8]) -> Option<()> {
+    let [revision, _] = *chunk(list, 0)?;
+    let size = usize::from(u16::from_le_bytes(*chunk(list, 2)?));
+    let count = u16::from_le_bytes(*chunk(list, 4)?);
+    let is_list = (2..=4).contains(&revision) && size % 4 == 0;
+    let mut rest = is_list.then(|| list.get(8..size)).flatten()?;
+    for _ in 0..count {
+        rest = entry(rest)?;
+    }
+    Some(())
+}
+
+/// Checks an entry, and gives what follows it.
+fn entry(bytes: &[u8]) -> Option<&[u8]> {
+    /// Allows, denies, audits, and labels with an integrity: each a mask and whom it is about.
+    const PLAIN: [u8; 4] = [0, 1, 2, 0x11];
+    let [kind, _] = *chunk(bytes, 0)?;
+    let size = usize::from(u16::from_le_bytes(*chunk(bytes, 2)?));
+    let (entry, rest) = bytes.split_at_checked(size)?;
+    (PLAIN.contains(&kind) && size % 4 == 0).then_some(())?;
+    sid(entry.get(8..)?)?;
+    Some(rest)
+}
+
+fn chunk<const N: usize>(bytes: &[u8], at: usize) -> Option<&[u8; N]> {
+    bytes.get(at..)?.first_chunk()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    /// The owner and the group are the system, and everybody may do everything.
+    const EVERYBODY: [u8; 72] = [
+        1, 0, 0x04, 0x80, 20, 0, 0, 0, 32, 0, 0, 0, 0, 0, 0, 0, 44, 0, 0, 0, //
+        1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0, //
+        1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0, //
+        2, 0, 28, 0, 1, 0, 0, 0, //
+        0, 0, 20, 0, 0, 0, 0, 0x10, 1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0,
+    ];
+
+    fn with(changes: &[(usize, u8)]) -> Vec<u8> {
+        let mut bytes = EVERYBODY.to_vec();
+        for (at, byte) in changes {
+            bytes[*at] = *byte;
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_descriptor_is_what_it_says() {
+        assert!(is_valid(&EVERYBODY));
+        // More may follow.
+        assert!(is_valid(&[&EVERYBODY[..], &[7; 9]].concat()));
+        // Without a list, with an empty one, and with one that is not counted.
+        assert!(is_valid(&with(&[(16, 0)])));
+        assert!(is_valid(&with(&[(46, 8), (48, 0)])));
+        assert!(is_valid(&with(&[(2, 0), (44, 9)])));
+        // The other kinds, and other revisions of the list.
+        for kind in [1, 2, 0x11] {
+            assert!(is_valid(&with(&[(52, kind)])));
+        }
+        assert!(is_valid(&with(&[(44, 4)])));
+        // The same list as the system's.
+        assert!(is_valid(&with(&[(2, 0x14), (12, 44)])));
+    }
+
+    #[test]
+    fn no_part_is_missing() {
+        for length in 0..EVERYBODY.len() {
+            assert!(!is_valid(&EVERYBODY[..length]), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn nothing_else_is_one() {
+        for (why, changes) in [
+            ("its revision", &[(0, 2)][..]),
+            ("in several pieces", &[(3, 0)]),
+            ("no owner", &[(4, 0)]),
+            ("no group", &[(8, 0)]),
+            ("an owner that is not aligned", &[(4, 21)]),
+            ("an owner beyond it", &[(4, 72)]),
+            ("an owner far beyond it", &[(7, 0xff)]),
+            ("the owner's revision", &[(20, 2)]),
+            ("more than the owner can have", &[(21, 16)]),
+            ("more of the owner than there is", &[(21, 13)]),
+            ("the list's revision", &[(44, 1)]),
+            ("the list's revision", &[(44, 5)]),
+            ("a list that is longer than there is", &[(46, 32)]),
+            ("a list that is not aligned", &[(46, 27)]),
+            ("a list without its own beginning", &[(46, 4)]),
+            ("more entries than there are", &[(48, 2)]),
+            ("an entry that is longer than its list", &[(54, 24)]),
+            ("an entry without whom it is about", &[(54, 8), (46, 16)]),
+            ("an entry that is not aligned", &[(54, 19)]),
+            ("an entry of no length", &[(54, 0)]),
+            ("another kind of entry", &[(52, 5)]),
+            ("another kind of entry", &[(52, 0x12)]),
+            ("more of whom it is about than there is", &[(61, 2)]),
+            ("the system's list", &[(2, 0x10), (12, 72)]),
+        ] {
+            assert!(!is_valid(&with(changes)), "{why}: {changes:?}");
+        }
+    }
+
+    /// Any bytes at all: nothing is read that is not there.
+    #[test]
+    fn no_byte_is_trusted() {
+        let mut state = 1_u32;
+        for _ in 0..if cfg!(miri) { 100 } else { 100_000 } {
+            let mut bytes = EVERYBODY;
+            for _ in 0..3 {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let [.., at, byte] = state.to_be_bytes();
+                bytes[usize::from(at) % EVERYBODY.len()] = byte ^ state.to_be_bytes()[0];
+            }
+            let _ = is_valid(&bytes);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! A socket's security descriptor.
+
+use wsk_sys::{
+    PSECURITY_DESCRIPTOR, SO_WSK_SECURITY, SOL_SOCKET, WSK_CONTROL_SOCKET_TYPE, WskGetOption,
+    WskSetOption,
+};
+
+use super::Socket;
+use super::category::Category;
+use super::control::{Control, written};
+use super::state::{State, Unbound};
+use crate::operation::Payload;
+use crate::options::{AppliesTo, BeforeBind, Transports};
+use crate::registration::{Core, Provider};
+use crate::security::CachedSecurityDescriptor;
+use crate::status::{Result, known};
+
+const SIZE: usize = size_of::<PSECURITY_DESCRIPTOR>();
+
+const fn control(kind: WSK_CONTROL_SOCKET_TYPE) -> Control {
+    Control { kind, code: SO_WSK_SECURITY, level: SOL_SOCKET }
+}
+
+impl CachedSecurityDescriptor {
+    /// Fails for a descriptor that was cached by another client.
+    pub(super) fn require(&self, core: &Core) -> Result<()> {
+        if self.is_of(core) { Ok(()) } else { Err(known::STATUS_INVALID_PARAMETER) }
+    }
+}
+
+impl<C: Category, H> Socket<C, Unbound, H>
+where
+    BeforeBind: AppliesTo<C, Unbound>,
+{
+    /// Sets the security descriptor, which decides who may share the socket's address, instead of that which the
+    /// socket was [created with](super::Builder::security_descriptor).
+    ///
+    /// ```compile_fail,E0599
+    /// use wsk::security::CachedSecurityDescriptor;
+    /// use wsk::socket::DatagramSocket;
+    ///
+    /// async fn too_late(socket: DatagramSocket, descriptor: CachedSecurityDescriptor) -> wsk::Result<()> {
+    ///     socket.set_security_descriptor(&descriptor).await
+    /// }
+    /// ```
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Minimum Windows: Windows Vista. Cancellation: dropping the
+    /// future leaves it open which one the socket has.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-wsk-security).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INVALID_PARAMETER` if the descriptor is another registration's.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - What else `WskControlSocket` reports. Wine does not implement it.
+    pub async fn set_security_descriptor(
+        &self,
+        descriptor: &CachedSecurityDescriptor,
+    ) -> Result<()> {
+        let request = {
+            descriptor.require(self.handle.shared().core())?;
+            let input = descriptor.as_ptr().expose_provenance().to_ne_bytes();
+            // The request is an owner of what it uses, however long it takes (INV-65).
+            let prepare = |payload: &mut Payload| payload.security = Some(descriptor.clone());
+            let control = control(WskSetOption);
+            // SAFETY: the option takes an IRP and a pointer to a cached descriptor, which the request keeps; the
+            // socket is not bound (INV-34).
+            unsafe { self.handle.control_prepared(control, &input, 0, prepare, |_, _| ()) }
+        };
+        request.await
+    }
+}
+
+impl<C: Category, S: State, H> Socket<C, S, H>
+where
+    Transports: AppliesTo<C, S>,
+{
+    /// The socket's security descriptor, which is cached once more. `wsk` is what releases it, and is of the
+    /// socket's registration.
+    ///
+    /// Allocates once.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Minimum Windows: Windows Vista. Cancellation: dropping the
+    /// future cancels the request; a descriptor that comes nevertheless is released.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-wsk-security).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_NOT_FOUND` if it has none.
+    /// - `STATUS_INVALID_PARAMETER` if `wsk` is of another registration.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - What else `WskControlSocket` reports. Wine does not implement it.
+    pub async fn security_descriptor(&self, wsk: &Provider) -> Result<CachedSecurityDescriptor> {
+        let request = {
+            // The memory first: what WSK gives must be released, also if nobody waits for it any more (INV-20).
+            let unset = CachedSecurityDescriptor::unset(wsk)?;
+            unset.require(self.handle.shared().core())?;
+            let prepare = |payload: &mut Payload| payload.security = Some(unset);
+            let finish = |payload: &mut Payload, size| {
+                let descriptor = payload.security.take()?;
+                // SAFETY: this request was made for it, and has written this.
+                unsafe { descriptor.receive(written(payload, size)) };
+                (!descriptor.is_unset()).then_some(descriptor)
+            };
+            // SAFETY: the option takes an IRP, and writes a pointer to a cached descriptor.
+            unsafe {
+                self.handle.control_prepared(control(WskGetOption), &[], SIZE, prepare, finish)
+            }
+        };
+        request.await?.ok_or(known::STATUS_NOT_FOUND)
+    }
+}

@@ -1,0 +1,191 @@
+//! What callgrind counts: instructions, by the image that they are in, and calls from one image to another.
+//!
+//! The format: <https://valgrind.org/docs/manual/cl-format.html>.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+/// What was counted in one run, or in the difference of two.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Counts {
+    /// Instructions of the client, and of what it calls outside the kernel: the C library's `memcpy`.
+    pub(crate) own: f64,
+    /// All instructions.
+    pub(crate) whole: f64,
+    /// How often the client called which function of the kernel's.
+    pub(crate) calls: BTreeMap<String, f64>,
+}
+
+impl Counts {
+    /// Reads a file of callgrind's. The images are known by their paths.
+    pub(super) fn read(file: &Path, client: &Path, kernel: &Path) -> Result<Self> {
+        let text =
+            fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let image = |path: &Path| path.to_string_lossy().into_owned();
+        Ok(Self::parse(&text, &image(client), &image(kernel)))
+    }
+
+    fn parse(text: &str, client: &str, kernel: &str) -> Self {
+        let mut names = Names::default();
+        let mut counts = Self::default();
+        let mut image = String::new();
+        let mut called_image = None;
+        let mut called = String::new();
+        let mut calls: Option<f64> = None;
+        for line in text.lines() {
+            if let Some((key, value)) = line.split_once('=') {
+                match key {
+                    "ob" => image = names.resolve("ob", value),
+                    "cob" => called_image = Some(names.resolve("ob", value)),
+                    "fn" => _ = names.resolve("fn", value),
+                    "cfn" => called = names.resolve("fn", value),
+                    "calls" => calls = first_number(value),
+                    _ => {}
+                }
+                continue;
+            }
+            if !line.starts_with(|c: char| c.is_ascii_digit() || "+-*".contains(c)) {
+                continue;
+            }
+            let cost = line.split_whitespace().nth(1).and_then(first_number).unwrap_or(0.0);
+            let Some(number) = calls.take() else {
+                counts.whole += cost;
+                if image == client {
+                    counts.own += cost;
+                }
+                continue;
+            };
+            // The cost of a call has that of everything that it calls in turn.
+            let to = called_image.take().unwrap_or_else(|| image.clone());
+            if image == client && to == kernel {
+                *counts.calls.entry(function(&called)).or_default() += number;
+            } else if image == client && to != client {
+                counts.own += cost;
+            }
+        }
+        counts
+    }
+
+    /// What so many more rounds have cost, for each of them.
+    pub(crate) fn of_each(&self, fewer: &Self, more_rounds: u32) -> Self {
+        let rounds = f64::from(more_rounds);
+        let each = |of_self: f64, of_fewer: f64| (of_self - of_fewer) / rounds;
+        let calls = self.calls.iter().map(|(function, number)| {
+            (function.clone(), each(*number, fewer.calls.get(function).copied().unwrap_or(0.0)))
+        });
+        Self {
+            own: each(self.own, fewer.own),
+            whole: each(self.whole, fewer.whole),
+            calls: calls.filter(|(_, number)| *number > 0.0).collect(),
+        }
+    }
+}
+
+/// Names are written once, with a number, and then the number alone.
+#[derive(Default)]
+struct Names<'a>(HashMap<(&'static str, &'a str), &'a str>);
+
+impl<'a> Names<'a> {
+    fn resolve(&mut self, kind: &'static str, value: &'a str) -> String {
+        let Some((number, name)) = value.strip_prefix('(').and_then(|rest| rest.split_once(')'))
+        else {
+            return value.to_owned();
+        };
+        match name.trim_start() {
+            "" => self.0.get(&(kind, number)).copied().unwrap_or_default().to_owned(),
+            name => {
+                self.0.insert((kind, number), name);
+                name.to_owned()
+            }
+        }
+    }
+}
+
+fn first_number(text: &str) -> Option<f64> {
+    text.split_whitespace().next()?.parse().ok()
+}
+
+/// The name in C of a function of the kernel's or the provider's.
+fn function(name: &str) -> String {
+    // The provider's are in tables, and have names of Rust's: `wsk_host::wsk::calls::bytes::send`.
+    let Some(path) = name.strip_prefix("wsk_host::wsk::calls::") else {
+        return name.to_owned();
+    };
+    let path = path.split('<').next().unwrap_or(path).trim_end_matches(':');
+    let snake = path.rsplit("::").next().unwrap_or(path);
+    let capitalised = |word: &str| {
+        let mut characters = word.chars();
+        characters
+            .next()
+            .map(|first| first.to_ascii_uppercase())
+            .into_iter()
+            .chain(characters)
+            .collect()
+    };
+    let words: Vec<String> = snake.split('_').map(capitalised).collect();
+    format!("Wsk{}", words.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "\
+# callgrind format
+version: 1
+events: Ir
+ob=(1) /lib/client.so
+fl=(1) client.c
+fn=(1) rounds
+10 5
++2 3
+cob=(2) /lib/kernel.so
+cfn=(2) IoReuseIrp
+calls=2 0
+* 448
+cob=(2)
+cfi=(2) bytes.rs
+cfn=(3) wsk_host::wsk::calls::bytes::get_local_address
+calls=1 0
+13 1000
+cob=(3) /lib/libc.so
+cfn=(4) memcpy
+calls=4 0
+-1 40
+cfn=(5) helper
+calls=1 0
++1 7
+fn=(5)
+20 7
+ob=(2)
+fn=(2)
+5 400
+ob=(3)
+fn=(4)
+1 40
+totals: 455
+";
+
+    #[test]
+    fn instructions_are_their_images() {
+        let counts = Counts::parse(FILE, "/lib/client.so", "/lib/kernel.so");
+        // What is called within the image is counted there, and only there.
+        assert!((counts.own - f64::from(5 + 3 + 7 + 40)).abs() < 1e-9, "{counts:?}");
+        assert!((counts.whole - f64::from(5 + 3 + 7 + 400 + 40)).abs() < 1e-9, "{counts:?}");
+        let calls: Vec<(&str, f64)> =
+            counts.calls.iter().map(|(name, number)| (name.as_str(), *number)).collect();
+        assert_eq!(calls, [("IoReuseIrp", 2.0), ("WskGetLocalAddress", 1.0)]);
+    }
+
+    #[test]
+    fn a_difference_is_of_each_round() {
+        let fewer = Counts { own: 10.0, whole: 100.0, calls: BTreeMap::new() };
+        let calls = [("WskSend".to_owned(), 4.0)];
+        let more = Counts { own: 30.0, whole: 200.0, calls: calls.into_iter().collect() };
+        let each = more.of_each(&fewer, 4);
+        assert_eq!((each.own, each.whole, each.calls["WskSend"]), (5.0, 25.0, 1.0));
+    }
+}

@@ -1,0 +1,123 @@
+//! `cargo xtask bench`: what `wsk` costs beside a client in C.
+//!
+//! Counts instructions, which are the same in every run, and no times. Fails if there are more of them than
+//! this project allows itself.
+
+mod callgrind;
+mod drivers;
+mod plot;
+mod programs;
+mod report;
+
+use std::fs;
+
+use anyhow::{Result, bail, ensure};
+use xshell::Shell;
+
+use self::callgrind::Counts;
+use self::drivers::Size;
+use self::programs::{Client, Programs, Rounds, Timing};
+use self::report::Report;
+use crate::project;
+use crate::setup::{self, Need};
+use crate::test::CLANG;
+use crate::wine;
+
+/// Options of `cargo xtask bench`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Install what is missing first: clang, valgrind and the Rust target
+    #[arg(long)]
+    setup: bool,
+    /// Run the checks of the echo example against the driver in C first, in Wine: that it does the same
+    #[arg(long)]
+    wine: bool,
+}
+
+static VALGRIND: Need =
+    Need { name: "valgrind", package: "valgrind", is_there: || setup::on_path("valgrind") };
+
+/// Enough for everything that the host keeps to have its final size.
+const WARM_UP: u32 = 1500;
+
+/// Two runs differ by so many rounds, and by nothing else.
+const ROUNDS: [u32; 2] = [1000, 2000];
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    const FLAG: &str = "cargo xtask bench --setup";
+    setup::require(&[&CLANG, &VALGRIND], args.setup, FLAG)?;
+    setup::require_targets(&["x86_64-pc-windows-msvc"], args.setup, FLAG)?;
+    if args.wine {
+        setup::require(&wine::NEEDS.each_ref(), args.setup, FLAG)?;
+    }
+
+    let shell = Shell::new()?;
+    shell.change_dir(project::root());
+    let driver_in_c = drivers::build_c(&shell)?;
+    if args.wine {
+        wine::test_image(&driver_in_c)?;
+    }
+    let programs = Programs::build(&shell, "release")?;
+    let mut costs = Vec::new();
+    for timing in Timing::ALL {
+        for client in Client::ALL {
+            println!("counting: {client:?}, {}", timing.name());
+            costs.push((timing, client, count(&programs, client, timing)?));
+        }
+    }
+    let sizes = [Size::of(&driver_in_c)?, Size::of(&drivers::build_rust()?)?];
+    let report = Report::new(costs, sizes, &shell)?;
+    let docs = project::root().join("docs");
+    fs::create_dir_all(&docs)?;
+    fs::write(docs.join("cost.md"), report.page())?;
+    fs::write(docs.join("cost.svg"), plot::draw(&report)?)?;
+    print!("\n{}", report.tables());
+    println!("\nwritten: docs/cost.md, docs/cost.svg");
+    match report.exceeded().as_slice() {
+        [] => Ok(()),
+        all => bail!("too much:\n{}", all.join("\n")),
+    }
+}
+
+/// What a client costs.
+pub(crate) struct Cost {
+    /// How often memory was asked for, in all rounds of a run.
+    allocations: u64,
+    /// What callgrind has counted, for each round.
+    each: Counts,
+}
+
+fn count(programs: &Programs, client: Client, timing: Timing) -> Result<Cost> {
+    let [fewer, more] = ROUNDS.map(|counted| {
+        let rounds = Rounds { warm_up: WARM_UP, counted };
+        let (allocations, file) = programs.count(client, timing, rounds)?;
+        let counts = Counts::read(&file, &programs.image(client), &programs.kernel())?;
+        Ok::<_, anyhow::Error>((allocations, counts))
+    });
+    let ((_, fewer), (allocations, more)) = (fewer?, more?);
+    Ok(Cost { allocations, each: more.of_each(&fewer, ROUNDS[1] - ROUNDS[0]) })
+}
+
+/// That what is measured can be built and run, and allocates nothing; without valgrind, and not optimised.
+pub(crate) fn check() -> Result<()> {
+    let shell = Shell::new()?;
+    shell.change_dir(project::root());
+    // The profile for clients in C, in which another step has built the host already.
+    let programs = Programs::build(&shell, "c")?;
+    for client in Client::ALL {
+        for timing in Timing::ALL {
+            let rounds = Rounds { warm_up: 10, counted: 100 };
+            let allocations = programs.run(client, timing, rounds)?;
+            ensure!(
+                allocations == 0,
+                "{client:?}, {}: {allocations} allocations in {} rounds",
+                timing.name(),
+                rounds.counted
+            );
+        }
+    }
+    println!("both clients run, and allocate nothing");
+    let size = Size::of(&drivers::build_c(&shell)?)?;
+    println!("the echo driver in C has {} bytes", size.file);
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! The programs that are measured: a client in C and one in Rust, with the same kernel and provider.
+//!
+//! The kernel and the clients are images of their own, as a kernel and drivers are: so callgrind says which
+//! instructions are whose, and the compiler cannot mix them.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use xshell::{Shell, cmd};
+
+use crate::library::{self, Library};
+use crate::program::{Ended, execute};
+use crate::project;
+
+/// Where the sources in C are.
+const FOLDER: &str = "wsk/cost/c";
+
+const STRICT: [&str; 6] = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+const HEADERS: [&str; 3] = ["-Iheaders/km", "-Iheaders/shared", "-Iwsk-host/c/include"];
+
+/// How long a program may run, which takes some seconds under valgrind.
+const PATIENCE: Duration = Duration::from_mins(10);
+
+/// A client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Client {
+    C,
+    Rust,
+}
+
+impl Client {
+    pub(crate) const ALL: [Self; 2] = [Self::C, Self::Rust];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::C => "c",
+            Self::Rust => "rust",
+        }
+    }
+}
+
+/// When requests complete: as the programs are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timing {
+    Inline,
+    Later,
+}
+
+impl Timing {
+    pub(crate) const ALL: [Self; 2] = [Self::Inline, Self::Later];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Inline => "inline",
+            Self::Later => "later",
+        }
+    }
+}
+
+/// The built programs.
+pub(crate) struct Programs {
+    folder: PathBuf,
+}
+
+impl Programs {
+    /// Builds them, the parts in Rust in one of cargo's profiles.
+    pub(crate) fn build(shell: &Shell, profile: &str) -> Result<Self> {
+        let folder = project::scratch().join("cost").join(profile);
+        fs::create_dir_all(&folder)?;
+        let programs = Self { folder };
+        let library = Library::build(shell, profile)?;
+        cmd!(shell, "clang -shared -Wl,--whole-archive")
+            .arg(library.path)
+            .arg("-Wl,--no-whole-archive")
+            .args(library.needs)
+            .arg("-o")
+            .arg(programs.kernel())
+            .quiet()
+            .run()
+            .context("the host cannot be linked as an image")?;
+
+        // Calls of the kernel go through a table, as in Rust and in every driver.
+        cmd!(shell, "clang -shared -fPIC -fno-plt {FOLDER}/client.c")
+            .args(STRICT)
+            .args(HEADERS)
+            .arg("-o")
+            .arg(programs.image(Client::C))
+            .quiet()
+            .run()
+            .context("the client in C cannot be built")?;
+        let (built, _) = library::rustc(shell, "wsk-cost", profile, &[])?;
+        let image = programs.image(Client::Rust);
+        fs::copy(&built, &image).with_context(|| format!("cannot copy {}", built.display()))?;
+
+        for client in Client::ALL {
+            let path = format!("-Wl,-rpath,{}", programs.folder.display());
+            cmd!(shell, "clang {FOLDER}/main.c")
+                .args(STRICT)
+                .args(HEADERS)
+                // A client looks for DbgPrint in the program, and for the rest in the kernel.
+                .args(["-rdynamic", "-Wl,--allow-shlib-undefined"])
+                .args([programs.kernel(), programs.image(client)])
+                .arg(path)
+                .arg("-o")
+                .arg(programs.program(client))
+                .quiet()
+                .run()
+                .with_context(|| format!("the program for {client:?} cannot be linked"))?;
+        }
+        Ok(programs)
+    }
+
+    /// The image with the kernel and the provider.
+    pub(crate) fn kernel(&self) -> PathBuf {
+        self.folder.join("libkernel.so")
+    }
+
+    /// The image with a client.
+    pub(crate) fn image(&self, client: Client) -> PathBuf {
+        self.folder.join(format!("libclient-{}.so", client.name()))
+    }
+
+    fn program(&self, client: Client) -> PathBuf {
+        self.folder.join(format!("cost-{}", client.name()))
+    }
+
+    /// Runs a program, and returns how often memory was asked for in the rounds that count.
+    pub(crate) fn run(&self, client: Client, timing: Timing, rounds: Rounds) -> Result<u64> {
+        self.run_under(&[], client, timing, rounds)
+    }
+
+    /// As [`run`](Self::run), under valgrind. What callgrind has counted is in the file that is returned, too.
+    pub(crate) fn count(
+        &self,
+        client: Client,
+        timing: Timing,
+        rounds: Rounds,
+    ) -> Result<(u64, PathBuf)> {
+        let name = format!("{}-{}-{}", client.name(), timing.name(), rounds.counted);
+        let counts = self.folder.join(name).with_extension("callgrind");
+        let to = format!("--callgrind-out-file={}", counts.display());
+        let runner = ["valgrind", "--tool=callgrind", &to];
+        Ok((self.run_under(&runner, client, timing, rounds)?, counts))
+    }
+
+    fn run_under(
+        &self,
+        runner: &[&str],
+        client: Client,
+        timing: Timing,
+        rounds: Rounds,
+    ) -> Result<u64> {
+        let program = self.program(client);
+        let mut command = match runner {
+            [] => Command::new(&program),
+            [runner, arguments @ ..] => {
+                let mut command = Command::new(runner);
+                command.args(arguments).arg(&program);
+                command
+            }
+        };
+        let numbers = [rounds.warm_up, rounds.counted].map(|number| number.to_string());
+        command.arg(timing.name()).args(numbers);
+        let Ended { status, out, err } = execute(&mut command, &program, PATIENCE)?;
+        let name = program.file_name().unwrap_or_default().display();
+        ensure!(status.success(), "{name} ended with {status}:\n{out}{err}");
+        let printed = out.strip_suffix(&format!(" allocations in {} rounds\n", rounds.counted));
+        let allocations = printed.and_then(|number| number.parse().ok());
+        allocations.with_context(|| format!("{name} should print its allocations, but: {out}"))
+    }
+}
+
+/// How often a client sends and receives: before it is counted, and then.
+#[derive(Clone, Copy)]
+pub(crate) struct Rounds {
+    pub(crate) warm_up: u32,
+    pub(crate) counted: u32,
+}

@@ -1,0 +1,236 @@
+//! The results as tables, as a page, and against what this project allows itself.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use anyhow::{Context, Result};
+use xshell::{Shell, cmd};
+
+use super::Cost;
+use super::callgrind::Counts;
+use super::drivers::Size;
+use super::programs::{Client, Timing};
+
+/// How many instructions there may be in Rust for each of C, with the kernel and the provider.
+const WHOLE: f64 = 1.10;
+
+/// The same without them, when requests complete inline and later. No goal: it keeps what was reached.
+const OWN: [f64; 2] = [2.9, 5.5];
+
+/// Everything that was measured.
+pub(super) struct Report {
+    costs: [[Cost; 2]; 2],
+    /// Of C and of Rust.
+    pub(super) sizes: [Size; 2],
+    /// What it was measured with.
+    tools: [String; 3],
+}
+
+impl Report {
+    pub(super) fn new(
+        mut costs: Vec<(Timing, Client, Cost)>,
+        sizes: [Size; 2],
+        shell: &Shell,
+    ) -> Result<Self> {
+        let mut take = |timing, client| {
+            let place = costs.iter().position(|(t, c, _)| (*t, *c) == (timing, client));
+            place.map(|place| costs.remove(place).2).context("a client was not counted")
+        };
+        let mut of_timing = |timing| {
+            Ok::<_, anyhow::Error>([take(timing, Client::C)?, take(timing, Client::Rust)?])
+        };
+        let costs = [of_timing(Timing::Inline)?, of_timing(Timing::Later)?];
+        let first_line = |program: &str| {
+            let said = cmd!(shell, "{program} --version").quiet().read()?;
+            Ok::<_, anyhow::Error>(said.lines().next().unwrap_or_default().to_owned())
+        };
+        let tools = [first_line("rustc")?, first_line("clang")?, first_line("valgrind")?];
+        Ok(Self { costs, sizes, tools })
+    }
+
+    /// What callgrind has counted, for each round.
+    pub(super) fn counts(&self, timing: Timing, client: Client) -> &Counts {
+        &self.costs[timing as usize][client as usize].each
+    }
+
+    /// What is more than allowed.
+    pub(super) fn exceeded(&self) -> Vec<String> {
+        let mut exceeded = Vec::new();
+        for (timing, own) in Timing::ALL.into_iter().zip(OWN) {
+            for client in Client::ALL {
+                let allocations = self.costs[timing as usize][client as usize].allocations;
+                if allocations != 0 {
+                    exceeded
+                        .push(format!("{}: {allocations} allocations ({client:?})", timing.name()));
+                }
+            }
+            let [c, rust] = Client::ALL.map(|client| self.counts(timing, client));
+            let limits = [("all", c.whole, rust.whole, WHOLE), ("its own", c.own, rust.own, own)];
+            for (which, of_c, of_rust, limit) in limits {
+                let ratio = of_rust / of_c;
+                if ratio > limit {
+                    exceeded.push(format!(
+                        "{}: {which} instructions are {ratio:.2} times those of C, and may be {limit:.2}",
+                        timing.name()
+                    ));
+                }
+            }
+        }
+        exceeded
+    }
+
+    /// How many instructions the kernel and the provider have to take for the limit to be kept.
+    fn least_of_others(&self, timing: Timing) -> f64 {
+        let [c, rust] = Client::ALL.map(|client| self.counts(timing, client).own);
+        ((rust - WHOLE * c) / (WHOLE - 1.0)).max(0.0)
+    }
+
+    /// The results alone.
+    pub(super) fn tables(&self) -> String {
+        [self.instructions(), self.calls(), self.size()].join("\n")
+    }
+
+    fn instructions(&self) -> String {
+        let mut table = "| instructions of one send and one receive | C | Rust | Rust / C |\n\
+                         |---|--:|--:|--:|\n"
+            .to_owned();
+        for timing in Timing::ALL {
+            let [c, rust] = Client::ALL.map(|client| self.counts(timing, client));
+            let when = match timing {
+                Timing::Inline => "completed before the call returns",
+                Timing::Later => "completed later",
+            };
+            for (which, of_c, of_rust) in
+                [("all", c.whole, rust.whole), ("the client's own", c.own, rust.own)]
+            {
+                let _ = writeln!(
+                    table,
+                    "| {when}: {which} | {} | {} | {:.2} |",
+                    number(of_c),
+                    number(of_rust),
+                    of_rust / of_c
+                );
+            }
+        }
+        table
+    }
+
+    fn calls(&self) -> String {
+        let all = || self.costs.iter().flatten();
+        let functions: BTreeSet<&String> = all().flat_map(|cost| cost.each.calls.keys()).collect();
+        let mut table =
+            "| calls of one send and one receive | C, inline | Rust, inline | C, later | Rust, \
+                         later |\n|---|--:|--:|--:|--:|\n"
+                .to_owned();
+        for function in functions {
+            let _ = write!(table, "| `{function}` |");
+            for cost in all() {
+                let calls = cost.each.calls.get(function).copied().unwrap_or(0.0);
+                let _ = write!(table, " {} |", number(calls));
+            }
+            table.push('\n');
+        }
+        table.push_str("| allocations, in all rounds |");
+        for cost in all() {
+            let _ = write!(table, " {} |", cost.allocations);
+        }
+        table.push('\n');
+        table
+    }
+
+    fn size(&self) -> String {
+        let mut table =
+            "| bytes of the echo driver, x64 | C | Rust | Rust / C |\n|---|--:|--:|--:|\n"
+                .to_owned();
+        let [c, rust] = self.sizes;
+        for (which, of_c, of_rust) in
+            [("the file", c.file, rust.file), ("its section `.text`", c.code, rust.code)]
+        {
+            #[expect(clippy::cast_precision_loss, reason = "drivers are small")]
+            let [of_c, of_rust] = [of_c as f64, of_rust as f64];
+            let (left, right, ratio) = (number(of_c), number(of_rust), of_rust / of_c);
+            let _ = writeln!(table, "| {which} | {left} | {right} | {ratio:.1} |");
+        }
+        table
+    }
+
+    /// The whole page.
+    pub(super) fn page(&self) -> String {
+        let [rustc, clang, valgrind] = &self.tools;
+        include_str!("page.md")
+            .replace("{instructions}", self.instructions().trim_end())
+            .replace("{calls}", self.calls().trim_end())
+            .replace("{size}", self.size().trim_end())
+            .replace("{inline}", &number(self.least_of_others(Timing::Inline)))
+            .replace("{later}", &number(self.least_of_others(Timing::Later)))
+            .replace("{limit}", &format!("{WHOLE:.2}"))
+            .replace("{tools}", &format!("{rustc}; {clang}; {valgrind}"))
+    }
+}
+
+/// A number without decimals, in groups of three digits.
+pub(super) fn number(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn cost(own: f64, whole: f64) -> Cost {
+        let calls = BTreeMap::from([("WskSend".to_owned(), 1.0)]);
+        Cost { allocations: 0, each: Counts { own, whole, calls } }
+    }
+
+    fn report(rust: [Cost; 2]) -> Report {
+        let [inline, later] = rust;
+        let c = || cost(100.0, 1000.0);
+        let size = Size { file: 8192, code: 4096 };
+        Report {
+            costs: [[c(), inline], [c(), later]],
+            sizes: [size; 2],
+            tools: ["rustc", "clang", "valgrind"].map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn digits_are_in_groups() {
+        let numbers = [0.0, 999.4, 1000.0, 1_234_567.0].map(number);
+        assert_eq!(numbers, ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn what_is_exceeded_is_named() {
+        let within = report([cost(250.0, 1099.0), cost(500.0, 1000.0)]);
+        assert_eq!(within.exceeded(), [""; 0]);
+        let allocates = Cost { allocations: 3, ..cost(600.0, 1000.0) };
+        let beyond = report([cost(250.0, 1101.0), allocates]);
+        let [inline, memory, later] = &beyond.exceeded()[..] else {
+            panic!("{:?}", beyond.exceeded());
+        };
+        assert_eq!(memory, "later: 3 allocations (Rust)");
+        assert!(inline.starts_with("inline: all instructions are 1.10 times"), "{inline}");
+        assert!(later.starts_with("later: its own instructions are 6.00 times"), "{later}");
+    }
+
+    #[test]
+    fn the_page_has_everything() {
+        let page = report([cost(250.0, 1099.0), cost(500.0, 1000.0)]).page();
+        assert!(!page.contains('{'), "{page}");
+        let parts = ["| 1.10 |", "| `WskSend` | 1 |", "| 8,192 |", "rustc; clang; valgrind"];
+        // (250 - 1.1 * 100) / 0.1, and the same with 500.
+        for part in parts.into_iter().chain(["least 1,400 for", "and 3,900 for"]) {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What cargo builds for programs in C: the host as a static library, and images.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use xshell::{Shell, cmd};
+
+/// The host as a static library (`wsk-host/c`), and the system's libraries that it needs.
+pub(crate) struct Library {
+    pub(crate) path: PathBuf,
+    pub(crate) needs: Vec<String>,
+}
+
+impl Library {
+    /// Builds it in one of cargo's profiles, and lets cargo and rustc say where it is and what it needs.
+    pub(crate) fn build(shell: &Shell, profile: &str) -> Result<Self> {
+        const NEEDS: &str = "native-static-libs: ";
+        let arguments = ["--print", "native-static-libs"];
+        let (path, said) = rustc(shell, "wsk-host-c", profile, &arguments)?;
+        let needs = said.lines().find_map(|line| Some(line.split_once(NEEDS)?.1));
+        let needs = needs.with_context(|| format!("rustc names no libraries in:\n{said}"))?;
+        Ok(Self { path, needs: needs.split_whitespace().map(str::to_owned).collect() })
+    }
+}
+
+/// Builds the library of a package, and returns its path and what rustc has said.
+pub(crate) fn rustc(
+    shell: &Shell,
+    package: &str,
+    profile: &str,
+    arguments: &[&str],
+) -> Result<(PathBuf, String)> {
+    let output = cmd!(shell, "cargo rustc --quiet --package {package} --lib --profile {profile}")
+        .arg("--message-format=json-render-diagnostics")
+        .arg("--")
+        .args(arguments)
+        .quiet()
+        .ignore_status()
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success(), "{package} does not build:\n{said}");
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let name = package.replace('-', "_");
+    let path = messages.lines().find_map(|message| artifact(message, &name));
+    let path = path.with_context(|| {
+        format!("cargo has made no library of {package}, it seems:\n{messages}")
+    })?;
+    Ok((path, said))
+}
+
+/// The library's path, if this is the message that tells it.
+fn artifact(message: &str, name: &str) -> Option<PathBuf> {
+    let message: serde_json::Value = serde_json::from_str(message).ok()?;
+    if message["reason"] != "compiler-artifact" || message["target"]["name"] != name {
+        return None;
+    }
+    message["filenames"][0].as_str().map(PathBuf::from)
+}
