@@ -16,7 +16,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// Bytes to be sent. Miri takes long for each.
-const MANY: usize = if cfg!(miri) { 200 } else { 5000 };
+const MANY: usize = if cfg!(miri) { 200 } else { 1000 };
 
 fn pattern(count: usize) -> Vec<u8> {
     (0..count).map(|n| (n % 251).to_le_bytes()[0]).collect()
@@ -83,7 +83,7 @@ fn no_byte_is_lost_or_sent_twice_when_futures_are_dropped() {
     for timing in timings() {
         let run = async |wsk: Provider| {
             let (client, server) = buffered(&wsk).await?;
-            let bytes = pattern(MANY / 5);
+            let bytes = pattern(MANY / 2);
             let (_, mut writer) = client.into_split();
             let (mut reader, _) = server.into_split();
             let write = async {
@@ -308,7 +308,7 @@ fn what_arrives_has_no_gaps() {
             Faults { reset: 20, ..Faults::default() },
             Faults { forced_close: 5, ..Faults::default() },
         ] {
-            let bytes = pattern(MANY / 10);
+            let bytes = pattern(MANY / 2);
             let host = Host::new(Config::default().timing(timing).faults(faults).window(50));
             let result = on_host(&host, async |wsk| {
                 let (mut client, mut server) = buffered(&wsk).await?;
@@ -502,14 +502,14 @@ fn parts_go_to_different_tasks() {
                 let (mut reader, mut writer) = stream.into_split();
                 let done = done.clone();
                 runtime.spawner().spawn(async move {
-                    write_all(&mut writer, &pattern(MANY / 5)).await.unwrap();
+                    write_all(&mut writer, &pattern(MANY / 2)).await.unwrap();
                 })?;
                 runtime.spawner().spawn(async move {
                     done.send(read_all(&mut reader).await.unwrap()).unwrap();
                 })?;
             }
             let results: Vec<_> = outside.outside(|| finished.iter().take(2).collect());
-            assert!(results.iter().all(|bytes| *bytes == pattern(MANY / 5)));
+            assert!(results.iter().all(|bytes| *bytes == pattern(MANY / 2)));
             runtime.shutdown(passive());
             Ok(())
         };
