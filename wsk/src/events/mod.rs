@@ -41,6 +41,7 @@
 mod data;
 mod datagrams;
 mod defaults;
+mod forwarding;
 mod incoming;
 mod inspection;
 mod tables;

@@ -8,7 +8,8 @@ use wsk_sys::{
 };
 
 use super::defaults::Filled;
-use super::{EventMask, ListenEvents};
+use super::forwarding::FORWARDING;
+use super::{ConnectionEvents, EventMask, ListenEvents};
 use crate::socket::{Basic, Connection, Datagram, Listen, Stream};
 
 /// A type whose listening events are in a table. [`events`](macro@crate::events) implements it.
@@ -102,6 +103,10 @@ pub unsafe trait Callbacks<C>: Send + Sync + 'static {
 
     /// Whether connections are inspected.
     const IS_CONDITIONAL: bool;
+
+    /// Whether there may be anything to be called.
+    const CALLS_BACK: bool =
+        !Self::WHEN_BOUND.is_empty() || !Self::WHEN_CONNECTED.is_empty() || Self::IS_CONDITIONAL;
 }
 
 // SAFETY: the table is the type's.
@@ -127,6 +132,14 @@ unsafe impl<H: ConnectionTable + Send + Sync + 'static> Callbacks<Connection> fo
     const WHEN_BOUND: EventMask = EventMask::empty();
     const WHEN_CONNECTED: EventMask = <H as ConnectionTable>::EVENTS;
     const IS_CONDITIONAL: bool = false;
+    // Also those that a handler may be attached to.
+    const CALLS_BACK: bool = has_functions(<H as ConnectionTable>::TABLE);
+}
+
+const fn has_functions(table: &WSK_CLIENT_CONNECTION_DISPATCH) -> bool {
+    table.WskReceiveEvent.is_some()
+        || table.WskDisconnectEvent.is_some()
+        || table.WskSendBacklogEvent.is_some()
 }
 
 // SAFETY: the table is the type's, whose events are not conditional (INV-41).
@@ -176,13 +189,12 @@ unsafe impl DatagramTable for () {
     const EVENTS: EventMask = EventMask::empty();
 }
 
-/// For sockets that call nobody back.
-// SAFETY: the table has no functions.
+/// For sockets that call nobody back, unless they get a handler
+/// [later](crate::socket::ConnectionSocket::events).
+// SAFETY: the functions take a memory with any handler.
 unsafe impl ConnectionTable for () {
-    const TABLE: &'static WSK_CLIENT_CONNECTION_DISPATCH = &WSK_CLIENT_CONNECTION_DISPATCH {
-        WskReceiveEvent: None,
-        WskDisconnectEvent: None,
-        WskSendBacklogEvent: None,
-    };
+    const TABLE: &'static WSK_CLIENT_CONNECTION_DISPATCH = &FORWARDING;
     const EVENTS: EventMask = EventMask::empty();
 }
+
+impl ConnectionEvents for () {}

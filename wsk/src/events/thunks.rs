@@ -183,13 +183,33 @@ pub unsafe extern "C" fn receive<T: ConnectionEvents>(
     let Some(context) = (unsafe { context::<T>(socket_context) }) else {
         return STATUS_DATA_NOT_ACCEPTED;
     };
+    let bytes = (bytes_indicated, bytes_accepted);
+    // SAFETY: these are what WSK gives.
+    unsafe { receive_by(&context.shared, &*context.handler, flags, indication, bytes) }
+}
+
+/// Lets a handler receive.
+///
+/// # Safety
+///
+/// The rest are the arguments of `WskReceiveEvent`, for the socket whose memory this is: with the list, how many bytes
+/// it has, and where to say how many were accepted.
+#[inline]
+pub(super) unsafe fn receive_by<T: ConnectionEvents + ?Sized>(
+    shared: &Shared,
+    handler: &T,
+    flags: ULONG,
+    indication: PWSK_DATA_INDICATION,
+    (bytes_indicated, bytes_accepted): (SIZE_T, *mut SIZE_T),
+) -> NTSTATUS {
     let Some(list) = NonNull::new(indication) else {
-        context.dead().dead();
+        shared.note_death();
+        handler.dead();
         return STATUS_SUCCESS;
     };
     let is_retained = Cell::new(false);
-    let data = Data::new(list, bytes_indicated, flags, &context.shared, &is_retained);
-    match context.handler.receive(data) {
+    let data = Data::new(list, bytes_indicated, flags, shared, &is_retained);
+    match handler.receive(data) {
         _ if is_retained.get() => STATUS_PENDING,
         Receipt::Refused => STATUS_DATA_NOT_ACCEPTED,
         Receipt::All => STATUS_SUCCESS,

@@ -1,9 +1,11 @@
-//! Listening, and accepting connections.
+//! Accepting connections.
 
+use core::fmt;
 use core::net::SocketAddr;
 
 use wsk_sys::PIRP;
 
+use super::attached::NewHandler;
 use super::category::{Accepts, Connection};
 use super::enabling::callbacks;
 use super::handle::{delivered, local, remote};
@@ -11,13 +13,32 @@ use super::memory::NewSocket;
 use super::state::{Connected, Listening};
 use super::{ConnectionSocket, Socket};
 use crate::address::Storage;
-use crate::events::Callbacks;
+use crate::events::{Callbacks, ConnectionEvents};
 use crate::flags::SocketFlags;
 use crate::operation::{InFlight, Outcome, Payload};
 use crate::status::Result;
 
-/// A connection that was accepted, with its local and its remote address, if their family is known here.
-type Accepted<K> = (ConnectionSocket<K>, Option<SocketAddr>, Option<SocketAddr>);
+/// A connection that was accepted, from [`accept_with`](Socket::accept_with).
+#[non_exhaustive]
+pub struct Accepted<H = ()> {
+    /// The connection.
+    pub socket: ConnectionSocket<H>,
+    /// The address of this side, if its family is known here. The listener may be bound to many.
+    pub local_addr: Option<SocketAddr>,
+    /// The address of the peer, if its family is known here.
+    pub peer_addr: Option<SocketAddr>,
+}
+
+impl<H> fmt::Debug for Accepted<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { socket, local_addr, peer_addr } = self;
+        f.debug_struct("Accepted")
+            .field("socket", socket)
+            .field("local_addr", local_addr)
+            .field("peer_addr", peer_addr)
+            .finish()
+    }
+}
 
 impl<C: Accepts, H> Socket<C, Listening, H> {
     /// Waits for a connection; the address is the peer's, if its family is known here.
@@ -26,56 +47,78 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
     /// [`ListenEvents::accept`](crate::events::ListenEvents::accept) is enabled as well, a connection goes to
     /// one of them: to the accept, if there is one, but for races (INV-54).
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future loses nothing. The
-    /// accept stays in flight, and the next call takes up what it brings.
+    /// The connection has no handler; [`events`](ConnectionSocket::events) gives it one.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future loses nothing, and so
+    /// does a [time-out](crate::time::timeout). The accept stays in flight, and the next call takes up what it
+    /// brings.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_accept).
     ///
     /// # Errors
+    ///
+    /// The listener can be used again.
     ///
     /// - `STATUS_FILE_FORCED_CLOSED` if the listener no longer works.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     /// - What else `WskAccept` reports.
     pub async fn accept(&mut self) -> Result<(ConnectionSocket, Option<SocketAddr>)> {
-        if self.state.accepting.is_none() {
-            self.state.accepting = Some(self.start_accept(())?);
-        }
-        let (socket, _, remote) = self.finish_accept().await?;
-        Ok((socket, remote))
+        let Accepted { socket, peer_addr, .. } = self.accept_any().await?;
+        Ok((socket, peer_addr))
     }
 
-    fn start_accept<K: Callbacks<Connection>>(&self, handler: K) -> Result<InFlight> {
-        let shared = self.handle.shared();
-        let mut idle = shared.idle()?;
-        // The memory of the connection must be there when the connection arrives (INV-20).
-        let new =
-            NewSocket::allocate(shared.core(), SocketFlags::CONNECTION, shared.family(), handler);
-        let new = match new {
-            Ok(new) => new,
-            Err(error) => {
-                shared.requests.put(idle);
-                return Err(error);
-            }
-        };
-        let (context, table) = callbacks::<Connection, K>(shared.core(), new.context());
-        let payload = idle.payload();
-        payload.delivered = Some(new);
-        payload.local = Storage::EMPTY;
-        payload.remote = Storage::EMPTY;
-        let call = |dispatch, irp: PIRP, payload: *mut Payload| {
-            // SAFETY: the payload is the request's, and stays until it completes (INV-25).
-            let addresses = unsafe { [local(payload), remote(payload)] };
-            // SAFETY: the socket listens; the addresses have room for any family. The table is a connection's,
-            // and takes this context, which stays until the close of the accepted socket has completed.
-            unsafe { C::accept(dispatch, context, table.cast(), addresses, irp) }
-        };
-        // SAFETY: the call is given the payload's addresses, and the new socket's context.
-        Ok(unsafe { self.handle.start(idle, call) })
+    /// As [`accept`](Self::accept), with a handler for the connection's events, which are enabled when it is
+    /// there. What has come by then is told.
+    ///
+    /// ```
+    /// use wsk::events::{ConnectionEvents, Data, Receipt};
+    /// use wsk::socket::{Accepted, ConnectionSocket, Family, ListenSocket};
+    ///
+    /// /// Takes everything.
+    /// struct Sink;
+    ///
+    /// #[wsk::events]
+    /// impl ConnectionEvents for Sink {
+    ///     fn receive(&self, _data: Data<'_>) -> Receipt {
+    ///         Receipt::All
+    ///     }
+    /// }
+    ///
+    /// # extern crate wsk_host;
+    /// # let passive = unsafe { wsk::irql::Passive::assume() };
+    /// # let registration = wsk::Registration::register(passive)?;
+    /// # let wsk = registration.try_capture()?;
+    /// # wsk::rt::block_on(passive, async move {
+    /// let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(([127, 0, 0, 1], 0)).await?;
+    /// let address = listener.local_addr().await?;
+    /// let client = ConnectionSocket::builder(&wsk, Family::INET).connect(address).await?;
+    /// let Accepted { socket, local_addr, peer_addr, .. } = listener.accept_with(Sink).await?;
+    /// assert_eq!((local_addr, peer_addr), (Some(address), Some(client.local_addr().await?)));
+    /// # drop(socket);
+    /// # Ok::<(), wsk::Error>(())
+    /// # })??;
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    ///
+    /// IRQL and Cancellation: as for [`accept`](Self::accept). The handler is dropped with the future.
+    ///
+    /// # Errors
+    ///
+    /// As for [`accept`](Self::accept). If the events cannot be enabled, what `WskControlSocket` reports: the
+    /// connection is closed.
+    pub async fn accept_with<K>(&mut self, handler: K) -> Result<Accepted<K>>
+    where
+        K: ConnectionEvents + Callbacks<Connection>,
+    {
+        // The memory for it must be there when the connection is.
+        let handler = NewHandler::allocate(handler)?;
+        let Accepted { socket, local_addr, peer_addr } = self.accept_any().await?;
+        Ok(Accepted { socket: socket.attach(handler)?, local_addr, peer_addr })
     }
 
-    /// Waits for the accept in flight, whose handler is of type `K`.
-    async fn finish_accept<K>(&mut self) -> Result<Accepted<K>> {
-        let Some(accepting) = &mut self.state.accepting else {
-            return Err(crate::status::known::STATUS_INTERNAL_ERROR);
+    async fn accept_any(&mut self) -> Result<Accepted> {
+        let accepting = match &mut self.state.accepting {
+            Some(accepting) => accepting,
+            none => none.insert(start(&self.handle)?),
         };
         let outcome = accepting.await;
         self.state.accepting = None;
@@ -83,16 +126,44 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
         match outcome {
             Outcome::Completed(idle, result) => {
                 let (mut idle, information) = shared.completed(idle, result)?;
-                let (local, remote) =
-                    (idle.payload().local.address(), idle.payload().remote.address());
+                let payload = idle.payload();
+                let (local_addr, peer_addr) = (payload.local.address(), payload.remote.address());
                 // SAFETY: what is accepted is a connection.
                 let handle = unsafe { delivered::<Connection>(&mut idle, information) };
                 shared.requests.put(idle);
-                // SAFETY: an accepted socket is connected; the caller knows the handler's type.
+                // SAFETY: an accepted socket is connected, and this one was given no handler.
                 let socket = unsafe { Socket::from_handle(handle?, Connected::NEW) };
-                Ok((socket, local, remote))
+                Ok(Accepted { socket, local_addr, peer_addr })
             }
             Outcome::Refused(error) => Err(error),
         }
     }
+}
+
+fn start<C: Accepts>(listener: &super::Handle<C>) -> Result<InFlight> {
+    let shared = listener.shared();
+    let mut idle = shared.idle()?;
+    // The memory of the connection must be there when the connection arrives (INV-20).
+    let new = NewSocket::allocate(shared.core(), SocketFlags::CONNECTION, shared.family(), ());
+    let new = match new {
+        Ok(new) => new,
+        Err(error) => {
+            shared.requests.put(idle);
+            return Err(error);
+        }
+    };
+    let (context, table) = callbacks::<Connection, ()>(shared.core(), new.context());
+    let payload = idle.payload();
+    payload.delivered = Some(new);
+    payload.local = Storage::EMPTY;
+    payload.remote = Storage::EMPTY;
+    let call = |dispatch, irp: PIRP, payload: *mut Payload| {
+        // SAFETY: the payload is the request's, and stays until it completes (INV-25).
+        let addresses = unsafe { [local(payload), remote(payload)] };
+        // SAFETY: the socket listens; the addresses have room for any family. The table is a connection's, and
+        // takes this context, which stays until the close of the accepted socket has completed.
+        unsafe { C::accept(dispatch, context, table.cast(), addresses, irp) }
+    };
+    // SAFETY: the call is given the payload's addresses, and the new socket's context.
+    Ok(unsafe { listener.start(idle, call) })
 }

@@ -55,10 +55,10 @@ pub(crate) fn callbacks<C: Category, H: Callbacks<C>>(
     let (_, fillable) = own_events(C::FLAGS);
     if core.static_events().intersects(fillable) {
         (context, H::FILLED_TABLE)
-    } else if H::WHEN_BOUND.is_empty() && H::WHEN_CONNECTED.is_empty() && !H::IS_CONDITIONAL {
-        (ptr::null_mut(), ptr::null())
-    } else {
+    } else if H::CALLS_BACK {
         (context, H::TABLE)
+    } else {
+        (ptr::null_mut(), ptr::null())
     }
 }
 

@@ -13,6 +13,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 use wsk_sys::{ADDRESS_FAMILY, PVOID, PWSK_SOCKET, STATUS_FILE_FORCED_CLOSED, WSK_SOCKET};
 
+use super::attached::Slot;
 use super::closing::begin_close;
 use super::counts::Counts;
 use super::handle::Handle;
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     core: NonNull<Core>,
     category: SocketFlags,
     family: ADDRESS_FAMILY,
+    /// The handler that a connection got later.
+    pub(crate) attached: Slot,
     /// Drops the handler, if there is something to be dropped. That is the user's code, which is not to run in a
     /// completion routine (INV-15).
     drop_handler: Option<unsafe fn(NonNull<Shared>)>,
@@ -85,7 +88,7 @@ impl Shared {
         }
         // SAFETY: this was the last hold, and keeps the memory.
         let memory = unsafe { shared.as_ref() };
-        if memory.drop_handler.is_some() {
+        if memory.drop_handler.is_some() || memory.attached.get().is_some() {
             memory.is_closed.store(true, Ordering::Relaxed);
             // SAFETY: nobody else has the handler.
             unsafe { Self::hand_to_reaper(shared) };
@@ -108,6 +111,8 @@ impl Shared {
             // SAFETY: it is the function for this memory, whose handler nobody uses any more.
             unsafe { drop_handler(shared) };
         }
+        // SAFETY: as above.
+        unsafe { shared.as_ref().attached.drop_handler() };
         // SAFETY: the weak hold of all holds ends here.
         unsafe { Self::release_weakly(shared) };
         // SAFETY: the registration waits for this very call, which is the socket's only one.
@@ -334,6 +339,7 @@ impl NewSocket {
                 core: NonNull::from(core),
                 category,
                 family,
+                attached: Slot::new(),
                 drop_handler: if needs_drop::<H>() { Some(drop_handler::<H>) } else { None },
                 free: free::<H>,
                 job: Job::new(Shared::reap),

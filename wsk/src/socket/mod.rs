@@ -59,6 +59,7 @@
 
 mod accept;
 mod addresses;
+mod attached;
 mod builder;
 mod category;
 mod closing;
@@ -89,6 +90,7 @@ use crate::operation::Payload;
 use crate::status::{Result, known};
 
 pub use self::addresses::{LocalAddressIter, LocalAddresses};
+pub use self::accept::Accepted;
 pub use self::builder::{Builder, Family, Protocol};
 pub use self::category::{
     Accepts, Basic, Binds, Category, Connection, Connects, Datagram, Listen, Stream,
@@ -150,6 +152,10 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
     /// The handler of its events.
     #[must_use]
     pub fn handler(&self) -> &H {
+        if let Some(attached) = self.handle.shared().attached.get() {
+            // SAFETY: a socket is of its handler's type since that was attached.
+            return unsafe { attached.handler_of_type() };
+        }
         let memory = self.handle.as_ptr().cast::<SocketMemory<H>>();
         // SAFETY: the memory has a handler of this type, and stays as long as the handle.
         unsafe { &memory.as_ref().handler }

@@ -12,7 +12,7 @@ use crate::support::{LOCAL, Signal, connect, everywhere};
 
 /// What a handler does with data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Way {
+pub(crate) enum Way {
     #[default]
     Take,
     /// Takes the first byte only.
@@ -22,24 +22,24 @@ enum Way {
 }
 
 #[derive(Default)]
-struct Record {
-    way: Mutex<Way>,
+pub(crate) struct Record {
+    pub(crate) way: Mutex<Way>,
     received: Mutex<Vec<u8>>,
-    kept: Mutex<Vec<RetainedData>>,
+    pub(crate) kept: Mutex<Vec<RetainedData>>,
     events: AtomicUsize,
-    ends: Mutex<Vec<bool>>,
+    pub(crate) ends: Mutex<Vec<bool>>,
     backlog: AtomicUsize,
-    deaths: AtomicUsize,
-    signal: Signal,
+    pub(crate) deaths: AtomicUsize,
+    pub(crate) signal: Signal,
 }
 
 impl Record {
-    fn received(&self) -> Vec<u8> {
+    pub(crate) fn received(&self) -> Vec<u8> {
         self.received.lock().unwrap().clone()
     }
 }
 
-struct Recorder(Arc<Record>);
+pub(crate) struct Recorder(pub(crate) Arc<Record>);
 
 #[wsk::events]
 impl ConnectionEvents for Recorder {

@@ -8,6 +8,7 @@ mod host;
 #[path = "../../../wsk-host/tests/raw/mod.rs"]
 mod raw;
 
+mod attached;
 mod connection;
 mod datagram;
 mod inspect;

@@ -1,0 +1,310 @@
+//! A handler that a connection gets when it is there already.
+//!
+//! WSK takes a connection's table and context when the connection comes about; for one that a request accepts,
+//! that is before anybody knows of it. So a connection that is made without a handler has a table whose functions
+//! look for one here, each time that they are called.
+
+use core::marker::PhantomData;
+use core::ptr::{self, NonNull};
+
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
+
+#[cfg(not(loom))]
+use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
+
+use wsk_sys::WSK_BUF;
+
+use super::category::{Connection, sealed::Connects as _};
+use super::state::Connected;
+use super::{ConnectionSocket, Handle, Socket};
+use crate::events::{Callbacks, ConnectionEvents, EventMask, Level};
+use crate::flags::ReceiveFlags;
+use crate::operation::Payload;
+use crate::pool::PoolBox;
+use crate::status::Result;
+
+/// What every attached handler's memory begins with.
+pub(crate) struct Attached {
+    /// The handler, in this same memory.
+    handler: NonNull<dyn ConnectionEvents>,
+    free: unsafe fn(NonNull<Attached>),
+}
+
+#[repr(C)]
+struct WithHandler<K> {
+    attached: Attached,
+    handler: K,
+}
+
+impl Attached {
+    pub(crate) const fn handler(&self) -> &dyn ConnectionEvents {
+        // SAFETY: the handler is there as long as this.
+        unsafe { self.handler.as_ref() }
+    }
+
+    /// # Safety
+    ///
+    /// The handler is of this type.
+    pub(super) const unsafe fn handler_of_type<K>(&self) -> &K {
+        // SAFETY: the handler is there as long as this; the caller promises the type.
+        unsafe { self.handler.cast::<K>().as_ref() }
+    }
+}
+
+/// A handler that is still to be attached.
+pub(super) struct NewHandler<K>(NonNull<Attached>, PhantomData<K>);
+
+// SAFETY: it owns a handler.
+unsafe impl<K: Send> Send for NewHandler<K> {}
+// SAFETY: it has no methods on a shared reference.
+unsafe impl<K> Sync for NewHandler<K> {}
+
+impl<K: ConnectionEvents> NewHandler<K> {
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; the handler is dropped.
+    pub(super) fn allocate(handler: K) -> Result<Self> {
+        let nothing: NonNull<dyn ConnectionEvents> = NonNull::<()>::dangling();
+        let memory = PoolBox::new_with(|| WithHandler {
+            attached: Attached { handler: nothing, free: free::<K> },
+            handler,
+        })?;
+        let memory = memory.into_raw();
+        // SAFETY: the memory was just made.
+        let handler = unsafe { &raw mut (*memory.as_ptr()).handler };
+        // SAFETY: derived from a pointer that is not null.
+        let handler: NonNull<dyn ConnectionEvents> = unsafe { NonNull::new_unchecked(handler) };
+        // SAFETY: as for the memory.
+        unsafe { (*memory.as_ptr()).attached.handler = handler };
+        Ok(Self(memory.cast(), PhantomData))
+    }
+
+    fn into_raw(self) -> NonNull<Attached> {
+        let attached = self.0;
+        core::mem::forget(self);
+        attached
+    }
+}
+
+impl<K> Drop for NewHandler<K> {
+    fn drop(&mut self) {
+        // SAFETY: it owns the memory.
+        unsafe { free_attached(self.0) };
+    }
+}
+
+/// Drops a handler, which is the user's code, and frees its memory.
+///
+/// # Safety
+///
+/// Nobody uses it any more.
+unsafe fn free_attached(attached: NonNull<Attached>) {
+    // SAFETY: it is there.
+    let free = unsafe { attached.as_ref() }.free;
+    // SAFETY: the caller's promise; the function is for this memory.
+    unsafe { free(attached) };
+}
+
+/// # Safety
+///
+/// It is the beginning of a `WithHandler<K>`, which came from a [`PoolBox`], and nobody uses it any more.
+unsafe fn free<K>(attached: NonNull<Attached>) {
+    // SAFETY: the caller's promise.
+    drop(unsafe { PoolBox::from_raw(attached.cast::<WithHandler<K>>()) });
+}
+
+const NO_END: u8 = 0;
+const GRACEFUL: u8 = 1;
+const ABORTIVE: u8 = 2;
+
+/// Where a connection's memory has the handler that was attached.
+pub(crate) struct Slot {
+    /// Null until one was attached.
+    handler: AtomicPtr<Attached>,
+    /// The end of the connection, if it was told when no handler was attached, as static events may (INV-53).
+    end: AtomicU8,
+}
+
+impl Slot {
+    pub(super) fn new() -> Self {
+        Self { handler: AtomicPtr::new(ptr::null_mut()), end: AtomicU8::new(NO_END) }
+    }
+
+    /// The handler, which stays as long as the socket's own would.
+    pub(crate) fn get(&self) -> Option<&Attached> {
+        // SAFETY: it is null, or a handler's memory, which stays until the last hold is given up.
+        unsafe { self.handler.load(Ordering::Acquire).as_ref() }
+    }
+
+    /// For a callback that has found no handler: remembers the end, for the handler that will be attached.
+    /// Returns it if one was attached meanwhile, and has not heard of it.
+    pub(crate) fn miss_end(&self, is_abortive: bool) -> Option<(&Attached, bool)> {
+        let end = if is_abortive { ABORTIVE } else { GRACEFUL };
+        self.end.fetch_max(end, Ordering::SeqCst);
+        // Either this sees the handler, or `fill` sees the end, or both: who takes it tells it.
+        // SAFETY: as in `get`.
+        let attached = unsafe { self.handler.load(Ordering::SeqCst).as_ref() }?;
+        self.take_end().map(|is_abortive| (attached, is_abortive))
+    }
+
+    fn take_end(&self) -> Option<bool> {
+        match self.end.swap(NO_END, Ordering::SeqCst) {
+            NO_END => None,
+            end => Some(end == ABORTIVE),
+        }
+    }
+
+    /// Attaches a handler. Returns the end that none has heard of.
+    ///
+    /// # Safety
+    ///
+    /// None was attached before. It stays until [`drop_handler`](Self::drop_handler).
+    unsafe fn fill(&self, handler: NonNull<Attached>) -> Option<bool> {
+        self.handler.store(handler.as_ptr(), Ordering::SeqCst);
+        self.take_end()
+    }
+
+    /// Drops the handler, which is the user's code.
+    ///
+    /// # Safety
+    ///
+    /// Nobody uses it any more.
+    pub(super) unsafe fn drop_handler(&self) {
+        if let Some(attached) = NonNull::new(self.handler.load(Ordering::Relaxed)) {
+            // SAFETY: the caller's promise.
+            unsafe { free_attached(attached) };
+        }
+    }
+}
+
+impl ConnectionSocket {
+    /// Gives a connection without a handler one for its events, and enables them: for instance one that depends on
+    /// who has connected.
+    ///
+    /// What has come before is told: data that was not received, and the end of the connection.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use wsk::events::{ConnectionEvents, Data, Receipt};
+    /// use wsk::socket::{ConnectionSocket, Family, ListenSocket};
+    ///
+    /// /// Counts bytes as they come.
+    /// #[derive(Default)]
+    /// struct Counter(AtomicUsize);
+    ///
+    /// #[wsk::events]
+    /// impl ConnectionEvents for Counter {
+    ///     fn receive(&self, data: Data<'_>) -> Receipt {
+    ///         self.0.fetch_add(data.len(), Ordering::Relaxed);
+    ///         Receipt::All
+    ///     }
+    /// }
+    ///
+    /// # extern crate wsk_host;
+    /// # let passive = unsafe { wsk::irql::Passive::assume() };
+    /// # let registration = wsk::Registration::register(passive)?;
+    /// # let wsk = registration.try_capture()?;
+    /// # wsk::rt::block_on(passive, async move {
+    /// let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(([127, 0, 0, 1], 0)).await?;
+    /// # let _client = ConnectionSocket::builder(&wsk, Family::INET).connect(listener.local_addr().await?).await?;
+    /// let (socket, peer) = listener.accept().await?;
+    /// println!("counting the bytes of {peer:?}");
+    /// let socket = socket.events(Counter::default())?;
+    /// println!("{} bytes so far", socket.handler().0.load(Ordering::Relaxed));
+    /// # Ok::<(), wsk::Error>(())
+    /// # })??;
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-wsk-event-callback).
+    ///
+    /// # Errors
+    ///
+    /// The socket is closed.
+    ///
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory: the handler is dropped.
+    /// - What else `WskControlSocket` reports.
+    pub fn events<K>(self, handler: K) -> Result<ConnectionSocket<K>>
+    where
+        K: ConnectionEvents + Callbacks<Connection>,
+    {
+        self.attach(NewHandler::allocate(handler)?)
+    }
+
+    pub(super) fn attach<K>(self, handler: NewHandler<K>) -> Result<ConnectionSocket<K>>
+    where
+        K: ConnectionEvents + Callbacks<Connection>,
+    {
+        let handle = self.into_handle();
+        let slot = &handle.shared().attached;
+        // SAFETY: a socket without a handler is given one once: it becomes one with a handler.
+        let missed = unsafe { slot.fill(handler.into_raw()) };
+        if let (Some(is_abortive), Some(attached)) = (missed, slot.get()) {
+            attached.handler().disconnected(is_abortive, Level::Unknown);
+        }
+        // SAFETY: an accepted socket is connected, as one without a handler is; its handler is of this type now.
+        let socket: ConnectionSocket<K> = unsafe { Socket::from_handle(handle, Connected::NEW) };
+        let statics = socket.handle.shared().core().static_events();
+        if K::WHEN_CONNECTED.intersection(statics).contains(EventMask::RECEIVE) {
+            // What came before was refused, and nothing is indicated before a receive (INV-56).
+            socket.handle.resume()?;
+        }
+        socket.handle.enable(K::WHEN_CONNECTED)?;
+        Ok(socket)
+    }
+}
+
+impl Handle<Connection> {
+    /// Has data indicated again, after some was left, by a receive of no bytes (INV-56).
+    fn resume(&self) -> Result<()> {
+        let mut idle = self.shared().idle()?;
+        idle.payload().descriptor = WSK_BUF { Mdl: ptr::null_mut(), Offset: 0, Length: 0 };
+        let call = |dispatch, irp, payload: *mut Payload| {
+            // SAFETY: the payload is the request's, and stays until it completes.
+            let descriptor = unsafe { &raw mut (*payload).descriptor };
+            // SAFETY: the socket is connected; there is nothing to be filled.
+            unsafe { Connection::receive(dispatch, descriptor, ReceiveFlags::empty(), irp) }
+        };
+        // SAFETY: the call is given the payload's descriptor.
+        drop(unsafe { self.start(idle, call) }.never_cancelled());
+        Ok(())
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+
+    /// An end that comes while a handler is attached is told once, by who finds the other.
+    #[test]
+    fn no_end_is_lost_or_told_twice() {
+        unsafe fn never(_: NonNull<Attached>) {}
+        loom::model(|| {
+            let handler: NonNull<dyn ConnectionEvents> = NonNull::<()>::dangling();
+            let mut attached = Attached { handler, free: never };
+            let slot = Arc::new(Slot::new());
+            let callback = {
+                let slot = Arc::clone(&slot);
+                thread::spawn(move || match slot.get() {
+                    Some(_) => true,
+                    None => slot.miss_end(true).is_some_and(|(_, is_abortive)| is_abortive),
+                })
+            };
+            // SAFETY: it stays until the thread has ended, and none was attached before.
+            let missed = unsafe { slot.fill(NonNull::from(&mut attached)) };
+            assert_eq!(
+                [missed == Some(true), callback.join().unwrap()]
+                    .iter()
+                    .filter(|told| **told)
+                    .count(),
+                1
+            );
+        });
+    }
+}

@@ -1,0 +1,202 @@
+//! Handlers that connections get when they are there already.
+
+use std::sync::Arc;
+
+use wsk::events::{ConnectionEvents, Data, EventMask, Receipt};
+use wsk::socket::{Accepted, ConnectionSocket, Family, ListenSocket};
+use wsk::time::timeout;
+use wsk::{Buffer, ErrorKind, Provider, Result};
+
+use crate::connection::{Record, Recorder};
+use crate::host::{buffer, join, poll_times};
+use crate::support::{LOCAL, connect, everywhere};
+
+async fn listen(wsk: &Provider) -> Result<ListenSocket> {
+    ListenSocket::builder(wsk, Family::INET).bind(LOCAL).await
+}
+
+fn recorder() -> (Recorder, Arc<Record>) {
+    let record = Arc::new(Record::default());
+    (Recorder(Arc::clone(&record)), record)
+}
+
+/// What comes before the handler is there is told, and what comes after.
+#[test]
+fn a_connection_is_accepted_with_a_handler() {
+    everywhere(async |host, wsk| {
+        let mut listener = listen(&wsk).await?;
+        let address = listener.local_addr().await?;
+        let client = connect(&wsk, address, ()).await?;
+        client.send_all(buffer(b"before ")?).await.into_result()?;
+        host.settle();
+        let (recorder, record) = recorder();
+        let accepted = listener.accept_with(recorder).await?;
+        assert_eq!(accepted.local_addr, Some(address));
+        assert_eq!(accepted.peer_addr, Some(client.local_addr().await?));
+        assert!(Arc::ptr_eq(&accepted.socket.handler().0, &record));
+        client.send_all(buffer(b"and after")?).await.into_result()?;
+        record.signal.wait_until(|| record.received() == b"before and after").await;
+        accepted.socket.send_all(buffer(b"answer")?).await.into_result()?;
+        let (received, filled) = client.receive(Buffer::new(6)?).await.into_result()?;
+        assert!(b"answer".starts_with(&filled[..received]));
+        client.shutdown().await?;
+        record.signal.wait_until(|| !record.ends.lock().unwrap().is_empty()).await;
+        assert_eq!(*record.ends.lock().unwrap(), [false]);
+        accepted.socket.close().await;
+        Ok(())
+    });
+}
+
+/// The end of a connection is told even if it came before the handler.
+#[test]
+fn an_end_that_came_before_the_handler_is_told() {
+    for is_abortive in [false, true] {
+        everywhere(async |host, wsk| {
+            let mut listener = listen(&wsk).await?;
+            let client = connect(&wsk, listener.local_addr().await?, ()).await?;
+            let (socket, _) = listener.accept().await?;
+            if is_abortive {
+                client.close().await;
+            } else {
+                client.shutdown().await?;
+            }
+            host.settle();
+            let (recorder, record) = recorder();
+            let _socket = socket.events(recorder)?;
+            record.signal.wait_until(|| !record.ends.lock().unwrap().is_empty()).await;
+            host.settle();
+            assert_eq!(*record.ends.lock().unwrap(), [is_abortive]);
+            Ok(())
+        });
+    }
+}
+
+/// As it is with a handler from the beginning.
+#[test]
+fn a_connection_that_was_made_gets_a_handler() {
+    everywhere(async |host, wsk| {
+        let mut listener = listen(&wsk).await?;
+        let socket = connect(&wsk, listener.local_addr().await?, ()).await?;
+        let (peer, _) = listener.accept().await?;
+        let (recorder, record) = recorder();
+        let socket = socket.events(recorder)?;
+        peer.send_all(buffer(b"hello")?).await.into_result()?;
+        record.signal.wait_until(|| record.received() == b"hello").await;
+        socket.disable_events(EventMask::RECEIVE).await?;
+        peer.send_all(buffer(b", again")?).await.into_result()?;
+        host.settle();
+        assert_eq!(record.received(), b"hello");
+        socket.enable_events(EventMask::RECEIVE)?;
+        record.signal.wait_until(|| record.received() == b"hello, again").await;
+        host.withdraw();
+        let deaths = || record.deaths.load(std::sync::atomic::Ordering::SeqCst);
+        record.signal.wait_until(|| deaths() > 0).await;
+        assert_eq!(deaths(), 1);
+        Ok(())
+    });
+}
+
+/// Data is retained from an attached handler, too, and holds up the close.
+#[test]
+fn an_attached_handler_retains_data() {
+    everywhere(async |host, wsk| {
+        let mut listener = listen(&wsk).await?;
+        let client = connect(&wsk, listener.local_addr().await?, ()).await?;
+        let (recorder, record) = recorder();
+        *record.way.lock().unwrap() = crate::connection::Way::Keep;
+        let Accepted { socket, .. } = listener.accept_with(recorder).await?;
+        client.send_all(buffer(b"kept")?).await.into_result()?;
+        let kept = || record.kept.lock().unwrap().iter().map(|kept| kept.len()).sum::<usize>();
+        record.signal.wait_until(|| kept() == 4).await;
+        let mut closing = Box::pin(socket.close());
+        host.settle();
+        assert!(poll_times(&mut closing, 1).await.is_none());
+        record.kept.lock().unwrap().clear();
+        closing.await;
+        Ok(())
+    });
+}
+
+/// Neither dropping the future nor a time-out loses a connection, whatever the next accept is.
+#[test]
+fn an_accept_with_a_handler_can_be_dropped_at_any_point() {
+    everywhere(async |_, wsk| {
+        let mut listener = listen(&wsk).await?;
+        let address = listener.local_addr().await?;
+        let mut sockets = Vec::new();
+        for polls in 0..4 {
+            let client = connect(&wsk, address, ()).await?;
+            let peer = Some(client.local_addr().await?);
+            if let Some(accepted) = poll_times(listener.accept_with(recorder().0), polls).await {
+                assert_eq!(accepted?.peer_addr, peer);
+            } else if polls % 2 == 0 {
+                assert_eq!(listener.accept_with(recorder().0).await?.peer_addr, peer);
+            } else {
+                assert_eq!(listener.accept().await?.1, peer);
+            }
+            sockets.push(client);
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn an_accept_with_a_handler_is_given_up_in_time() {
+    everywhere(async |_, wsk| {
+        let mut listener = listen(&wsk).await?;
+        let address = listener.local_addr().await?;
+        let soon = std::time::Duration::from_millis(20);
+        let (first, _) = recorder();
+        let result = timeout(soon, listener.accept_with(first)).await;
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::TimedOut);
+        let (second, record) = recorder();
+        let (client, accepted) =
+            join(connect(&wsk, address, ()), listener.accept_with(second)).await;
+        let (client, _accepted) = (client?, accepted?);
+        client.send_all(buffer(b"to the second")?).await.into_result()?;
+        record.signal.wait_until(|| record.received() == b"to the second").await;
+        Ok(())
+    });
+}
+
+/// A handler without a size, and one with nothing implemented.
+struct Nothing;
+
+#[wsk::events]
+impl ConnectionEvents for Nothing {}
+
+struct Sink;
+
+#[wsk::events]
+impl ConnectionEvents for Sink {
+    fn receive(&self, _data: Data<'_>) -> Receipt {
+        Receipt::All
+    }
+}
+
+#[test]
+fn a_handler_may_have_nothing() {
+    everywhere(async |host, wsk| {
+        let mut listener = listen(&wsk).await?;
+        let address = listener.local_addr().await?;
+        let clients: [ConnectionSocket; 3] = [
+            connect(&wsk, address, ()).await?,
+            connect(&wsk, address, ()).await?,
+            connect(&wsk, address, ()).await?,
+        ];
+        let nothing = listener.accept_with(Nothing).await?.socket;
+        let unit = listener.accept_with(()).await?.socket;
+        let sink = listener.accept_with(Sink).await?.socket;
+        for client in &clients {
+            client.send_all(buffer(b"hello")?).await.into_result()?;
+        }
+        host.settle();
+        let (received, _) = nothing.receive(Buffer::new(9)?).await.into_result()?;
+        assert!((1..=5).contains(&received));
+        let (received, _) = unit.receive(Buffer::new(9)?).await.into_result()?;
+        assert!((1..=5).contains(&received));
+        let mut receive = Box::pin(sink.receive(Buffer::new(9)?));
+        assert!(poll_times(&mut receive, 1).await.is_none());
+        Ok(())
+    });
+}
