@@ -11,6 +11,7 @@ mod raw;
 mod attached;
 mod connection;
 mod datagram;
+mod handlers;
 mod inspect;
 mod listen;
 mod stream;
