@@ -74,15 +74,15 @@ fn a_look_up_that_is_kept_keeps_the_registration() {
         let host = host(Config { timing, ..Config::default() });
         let _entered = host.enter();
         let registration = Registration::register(passive()).unwrap();
-        let wsk: &'static Provider = Box::leak(Box::new(registration.try_capture().unwrap()));
+        let provider = Box::into_raw(Box::new(registration.try_capture().unwrap()));
+        // SAFETY: it is there until the look-up, which borrows it, is dropped below.
+        let wsk: &Provider = unsafe { &*provider };
         let kept = {
             let mut look_up = Box::pin(wsk.resolve("server.example", 80, Hints::new()));
             let polled = rt::block_on(passive(), poll_times(look_up.as_mut(), 1)).unwrap();
             (look_up, polled)
         };
         host.settle();
-        // SAFETY: leaked above, and the look-up has its own share of the provider.
-        let provider = std::ptr::from_ref(wsk).cast_mut();
         ends_with(&host, registration, || {
             drop(kept);
             // SAFETY: nothing borrows it any more.
