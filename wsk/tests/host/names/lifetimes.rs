@@ -1,5 +1,6 @@
 //! Look-ups and lists that are dropped, forgotten, kept and moved, at every point and level.
 
+use std::mem::ManuallyDrop;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -170,16 +171,15 @@ fn look_ups_can_be_forgotten() {
     let _entered = host.enter();
     let registration = Registration::register(passive()).unwrap();
     let wsk = registration.try_capture().unwrap();
-    {
-        let mut look_up = Box::pin(wsk.resolve("server.example", 80, Hints::new()));
-        assert!(rt::block_on(passive(), poll_times(look_up.as_mut(), 1)).unwrap().is_none());
-        std::mem::forget(look_up);
-    }
-    drop(wsk);
+    let mut look_up = Box::pin(wsk.resolve("server.example", 80, Hints::new()));
+    assert!(rt::block_on(passive(), poll_times(look_up.as_mut(), 1)).unwrap().is_none());
+    let forgotten = ManuallyDrop::new(look_up);
     host.settle();
     // The list is still there.
     assert_eq!(calls(&host, "WskFreeAddressInfo"), 0);
-    std::mem::forget(registration);
+    // What is forgotten keeps a thread of the registration's, which a host does not let wait for ever.
+    drop(ManuallyDrop::into_inner(forgotten));
+    drop((wsk, registration));
 }
 
 /// Lists may be read and dropped at `DISPATCH_LEVEL`, and asking there fails (INV-66).
