@@ -61,6 +61,7 @@ typedef struct ipv6_mreq {
 
 /* Options, and types of control messages, at the level of IPv4. */
 
+#define IP_OPTIONS         1
 #define IP_TOS             3
 #define IP_TTL             4
 #define IP_MULTICAST_IF    9
@@ -94,6 +95,7 @@ typedef struct ipv6_mreq {
 #define IPV6_HOPLIMIT        21
 #define IPV6_V6ONLY          27
 #define IPV6_UNICAST_IF      31
+#define IPV6_RTHDR           32
 #define IPV6_TCLASS          39
 #define IPV6_RECVTCLASS      40
 #define IPV6_ECN             50

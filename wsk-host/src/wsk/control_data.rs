@@ -5,10 +5,10 @@ use std::slice;
 
 use wsk_sys::{
     CMSGHDR, IN_ADDR, IN_ADDR_0, IN_PKTINFO, IN6_ADDR, IN6_ADDR_0, IN6_PKTINFO, INT, IP_ECN,
-    IP_HOPLIMIT, IP_PKTINFO, IP_TOS, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, IPV6_ECN,
-    IPV6_HOPLIMIT, IPV6_PKTINFO, IPV6_TCLASS, MSG_BCAST, MSG_CTRUNC, MSG_MCAST, MSG_TRUNC,
-    PCMSGHDR, PULONG, UDP_COALESCED_INFO, UDP_SEND_MSG_SIZE, ULONG, WSA_CMSG_DATA, WSA_CMSG_LEN,
-    WSA_CMSGHDR_ALIGN, first_cmsg, next_cmsg,
+    IP_HOPLIMIT, IP_OPTIONS, IP_PKTINFO, IP_TOS, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, IPV6_ECN,
+    IPV6_HOPLIMIT, IPV6_PKTINFO, IPV6_RTHDR, IPV6_TCLASS, MSG_BCAST, MSG_CTRUNC, MSG_MCAST,
+    MSG_TRUNC, PCMSGHDR, PULONG, UDP_COALESCED_INFO, UDP_SEND_MSG_SIZE, ULONG, WSA_CMSG_DATA,
+    WSA_CMSG_LEN, WSA_CMSGHDR_ALIGN, first_cmsg, next_cmsg,
 };
 
 use super::network::Datagram;
@@ -87,6 +87,8 @@ impl SendControl {
             (IPPROTO_IP, IP_HOPLIMIT) | (IPPROTO_IPV6, IPV6_HOPLIMIT) => {
                 self.hop_limit = Some(u8::try_from(number()?).ok()?);
             }
+            // There are no options, as without the message.
+            (IPPROTO_IP, IP_OPTIONS) | (IPPROTO_IPV6, IPV6_RTHDR) if data.is_empty() => {}
             (IPPROTO_UDP, UDP_SEND_MSG_SIZE) => {
                 self.segment = Some(number()? as usize).filter(|size| *size > 0);
             }

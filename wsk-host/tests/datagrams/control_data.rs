@@ -284,10 +284,28 @@ fn control_data_that_no_network_knows_is_refused() {
             number(IPPROTO_IP, IP_TOS, 256),
             message(IPPROTO_IP, IP_TOS, &[1]),
             message(IPPROTO_IP, IP_PKTINFO, &V4[..3]),
+            message(IPPROTO_IP, IP_OPTIONS, &[1]),
         ] {
             let said = [source(V4), said];
             assert_eq!(send_saying(socket, b"", address, &said), STATUS_INVALID_PARAMETER);
         }
         close(socket);
+    });
+}
+
+/// As a client says who wants the address not to be the only message.
+#[test]
+fn no_options_and_no_routing_header_change_nothing() {
+    everywhere(|client| {
+        for (family, ip, nothing) in [
+            (AF_INET, IpAddr::from(V4), message(IPPROTO_IP, IP_OPTIONS, &[])),
+            (AF_INET6, IpAddr::from(V6), message(IPPROTO_IPV6, IPV6_RTHDR, &[])),
+        ] {
+            let (socket, address) = bound(client, any_port(family));
+            let said = [source(ip), nothing];
+            assert_eq!(send_saying(socket, b"bytes", address, &said), STATUS_SUCCESS);
+            assert_eq!(receive(socket).bytes, b"bytes");
+            close(socket);
+        }
     });
 }

@@ -786,6 +786,11 @@ pub const UDP_RECV_MAX_COALESCED_SIZE: ULONG = 3;
 /// Minimum Windows: Windows 10, version 2004. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-udp-socket-options).
 pub const UDP_COALESCED_INFO: ULONG = 3;
 
+/// Option at [`IPPROTO_IP`]: what is in the options of IPv4 packets, as bytes. Type of the control message that says it of one datagram.
+///
+/// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
+pub const IP_OPTIONS: ULONG = 1;
+
 /// Option at [`IPPROTO_IP`]: the type of service of IPv4 packets, which Windows reserves to its quality of service. Type of a control message with an [`INT`]: that of one datagram; see [`IP_RECVTOS`].
 ///
 /// Minimum Windows: Windows 8. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
@@ -935,6 +940,11 @@ pub const IPV6_V6ONLY: ULONG = 0x1B;
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
 pub const IPV6_UNICAST_IF: ULONG = 0x1F;
+
+/// Option at [`IPPROTO_IPV6`]: the routing header of IPv6 packets, as bytes. Type of the control message that says it of one datagram.
+///
+/// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
+pub const IPV6_RTHDR: ULONG = 0x20;
 
 /// Type of a control message at [`IPPROTO_IPV6`], with an [`INT`]: the traffic class of one datagram; see [`IPV6_RECVTCLASS`].
 ///
