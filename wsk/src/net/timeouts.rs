@@ -1,4 +1,4 @@
-//! Time-outs of a stream's requests.
+//! Time-outs of the requests of a stream or a UDP socket.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
@@ -6,7 +6,7 @@ use core::time::Duration;
 use crate::status::{Result, known};
 use crate::time::{Deadline, Limit, Timers};
 
-/// How long the requests of a stream may take, and the timers that they use.
+/// How long the requests of a stream or a UDP socket may take, and the timers that they use.
 pub(super) struct Timeouts {
     read: Timeout,
     write: Timeout,
@@ -91,3 +91,18 @@ impl Timeouts {
         Deadline::begin(Limit { duration: self.write.get(), timers: &self.timers })
     }
 }
+
+/// Begins a request with what comes back, also if there is no memory for its time-out.
+macro_rules! with_buffer {
+    ($deadline:expr, $buffer:ident, |$within:ident| $request:expr) => {
+        match $deadline {
+            Ok(mut deadline) => {
+                let $within = &mut deadline;
+                $request.await
+            }
+            Err(error) => $crate::buffer::BufResult(Err(error), $buffer),
+        }
+    };
+}
+
+pub(super) use with_buffer;

@@ -8,7 +8,7 @@ use core::time::Duration;
 
 pub use self::halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 use super::BufferedStream;
-use super::timeouts::Timeouts;
+use super::timeouts::{Timeouts, with_buffer};
 use crate::buffer::{BufResult, IoBuf};
 use crate::flags::SendFlags;
 use crate::registration::Provider;
@@ -59,19 +59,6 @@ use crate::time;
 pub struct TcpStream {
     socket: ConnectionSocket,
     pub(super) timeouts: Timeouts,
-}
-
-/// Begins a request with a buffer, which comes back if there is no memory for its time-out.
-macro_rules! with_buffer {
-    ($deadline:expr, $buffer:ident, |$within:ident| $request:expr) => {
-        match $deadline {
-            Ok(mut deadline) => {
-                let $within = &mut deadline;
-                $request.await
-            }
-            Err(error) => BufResult(Err(error), $buffer),
-        }
-    };
 }
 
 impl TcpStream {
