@@ -48,8 +48,10 @@ extern crate std;
 extern crate self as wsk;
 
 mod address;
+mod batch;
 mod buffer;
 mod capabilities;
+pub mod cmsg;
 pub mod dispatch;
 pub mod events;
 pub mod flags;
@@ -73,6 +75,7 @@ pub mod time;
 pub use wsk_macros::{events, provider_table};
 pub use wsk_sys as sys;
 
+pub use batch::{Batch, Drain};
 pub use buffer::{BufResult, Buffer, IoBuf, Slice};
 pub use capabilities::{Capabilities, WindowsVersion, has};
 pub use net::{TcpListener, TcpStream, UdpSocket};

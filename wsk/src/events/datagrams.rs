@@ -5,14 +5,12 @@ use core::marker::PhantomData;
 use core::net::SocketAddr;
 use core::ptr::NonNull;
 
-use wsk_sys::{
-    CMSGHDR, MSG_BCAST, MSG_MCAST, PCMSGHDR, ULONG, WSA_CMSG_DATA, WSA_CMSG_LEN,
-    WSK_DATAGRAM_INDICATION, first_cmsg, next_cmsg,
-};
+use wsk_sys::{MSG_BCAST, MSG_MCAST, ULONG, WSK_DATAGRAM_INDICATION};
 
 use super::Level;
 use super::data::{Chunks, copy};
 use crate::address;
+use crate::cmsg::ControlMessages;
 use crate::dispatch::DatagramDispatch;
 use crate::socket::{Shared, Use};
 use crate::status::Result;
@@ -63,60 +61,13 @@ impl<'a> Datagram<'a> {
 
     /// What the socket's options asked to be told about it.
     #[must_use]
-    pub const fn control_messages(self) -> ControlMessages<'a> {
-        ControlMessages {
-            control: self.0.ControlInfo,
-            length: self.0.ControlInfoLength as usize,
-            last: core::ptr::null_mut(),
-            of_the_datagram: PhantomData,
+    pub fn control_messages(self) -> ControlMessages<'a> {
+        let (control, length) = (self.0.ControlInfo, self.0.ControlInfoLength as usize);
+        if control.is_null() {
+            return ControlMessages::new(&[]);
         }
-    }
-}
-
-/// A control message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ControlMessage<'a> {
-    /// The protocol that it is of, such as `IPPROTO_IP`.
-    pub level: ULONG,
-    /// What it says, such as `IP_PKTINFO`.
-    pub kind: ULONG,
-    /// The bytes of a structure, or of a number.
-    pub data: &'a [u8],
-}
-
-/// The control messages of a datagram.
-#[derive(Clone, Debug)]
-pub struct ControlMessages<'a> {
-    control: PCMSGHDR,
-    length: usize,
-    /// Null at the beginning.
-    last: PCMSGHDR,
-    of_the_datagram: PhantomData<&'a [u8]>,
-}
-
-impl<'a> Iterator for ControlMessages<'a> {
-    type Item = ControlMessage<'a>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let message = if self.last.is_null() {
-            // SAFETY: WSK's control data has this length.
-            unsafe { first_cmsg(self.control, self.length) }
-        } else {
-            // SAFETY: as above, and the last one is of it.
-            unsafe { next_cmsg(self.control, self.length, self.last) }
-        };
-        // SAFETY: a message that is found is whole.
-        let header: CMSGHDR = unsafe { message.as_ref().copied() }?;
-        self.last = message;
-        let length = header.cmsg_len.saturating_sub(WSA_CMSG_LEN(0));
-        // SAFETY: as above; its data stays while the datagram does.
-        let data = unsafe { core::slice::from_raw_parts(WSA_CMSG_DATA(message).cast(), length) };
-        let number = |number| ULONG::try_from(number).unwrap_or(ULONG::MAX);
-        Some(ControlMessage {
-            level: number(header.cmsg_level),
-            kind: number(header.cmsg_type),
-            data,
-        })
+        // SAFETY: WSK's control data has this length, and stays while the datagram does.
+        ControlMessages::new(unsafe { core::slice::from_raw_parts(control.cast(), length) })
     }
 }
 

@@ -55,9 +55,7 @@ use wsk_sys::{
 };
 
 pub use data::{Chunks, Data, RetainedData};
-pub use datagrams::{
-    ControlMessage, ControlMessages, Datagram, DatagramIter, Datagrams, RetainedDatagrams,
-};
+pub use datagrams::{Datagram, DatagramIter, Datagrams, RetainedDatagrams};
 pub use incoming::Incoming;
 pub use inspection::{InspectId, Inspection, PendingInspection};
 pub use tables::{Callbacks, ConnectionTable, DatagramTable, ListenTable, StreamTable};

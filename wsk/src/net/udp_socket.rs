@@ -2,11 +2,16 @@
 
 use core::fmt;
 use core::net::SocketAddr;
+use core::time::Duration;
 
-use crate::buffer::{BufResult, IoBuf};
+use super::Connected;
+use super::timeouts::{Timeouts, with_buffer};
+use crate::batch::Batch;
+use crate::buffer::{BufResult, IoBuf, Kept};
+use crate::cmsg::SendControl;
 use crate::registration::Provider;
-use crate::socket::{DatagramSocket, Family};
-use crate::status::Result;
+use crate::socket::{DatagramSocket, Family, Receiver, To};
+use crate::status::{Result, known};
 
 /// A UDP socket.
 ///
@@ -35,7 +40,18 @@ use crate::status::Result;
 /// # })??;
 /// # Ok::<(), wsk::Error>(())
 /// ```
-pub struct UdpSocket(DatagramSocket);
+///
+/// For control messages, such as the address that a datagram was sent to, see [`cmsg`](crate::cmsg) and the methods
+/// of [`as_socket`](Self::as_socket).
+pub struct UdpSocket {
+    socket: DatagramSocket,
+    /// For those who send from a slice.
+    kept: Kept,
+    timeouts: Timeouts,
+}
+
+/// More bytes than any datagram has.
+const TOO_MANY: usize = 1 << 16;
 
 impl UdpSocket {
     /// Creates a socket at a local address. Port zero is any that is free.
@@ -49,11 +65,14 @@ impl UdpSocket {
     /// - What else `WskSocket` and `WskBind` report. Wine has no datagram sockets.
     pub async fn bind(wsk: &Provider, local: impl Into<SocketAddr>) -> Result<Self> {
         let local = local.into();
-        DatagramSocket::builder(wsk, Family::of(local)).bind(local).await.map(Self)
+        DatagramSocket::builder(wsk, Family::of(local)).bind(local).await.map(Self::from)
     }
 
     /// Makes a remote address the only peer: [`Connected::send`] sends to it, and datagrams from others are
     /// dropped. Nothing is sent.
+    ///
+    /// The peer stays the only one after the view is dropped, until there is another, or [none](Self::disconnect).
+    /// For a socket that has a peer and can be kept, see [`Socket::connect`](crate::socket::Socket::connect).
     ///
     /// Cancellation: dropping the future leaves it open which peer the socket has.
     ///
@@ -62,9 +81,32 @@ impl UdpSocket {
     /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     /// - What else `WskControlSocket` reports.
-    pub async fn connect(&self, remote: impl Into<SocketAddr>) -> Result<Connected<'_>> {
-        self.0.handle().set_peer(remote.into()).await?;
-        Ok(Connected(self))
+    pub async fn connect(&mut self, remote: impl Into<SocketAddr>) -> Result<Connected<'_>> {
+        let peer = remote.into();
+        self.socket.handle().set_peer(Some(peer)).await?;
+        Ok(Connected::new(self, peer))
+    }
+
+    /// Has no peer any more: datagrams are received from everybody.
+    ///
+    /// Nobody sends to a peer then, since that borrows the socket:
+    ///
+    /// ```compile_fail,E0502
+    /// async fn confuse(mut socket: wsk::UdpSocket, peer: std::net::SocketAddr) -> wsk::Result<()> {
+    ///     let connected = socket.connect(peer).await?;
+    ///     socket.disconnect().await?;
+    ///     connected.send(wsk::Buffer::new(1)?).await.into_result()?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// Cancellation: dropping the future leaves it open whether the socket has a peer.
+    ///
+    /// # Errors
+    ///
+    /// As for [`connect`](Self::connect).
+    pub async fn disconnect(&mut self) -> Result<()> {
+        self.socket.handle().set_peer(None).await
     }
 
     /// Sends a datagram, and returns how many bytes it has.
@@ -76,6 +118,7 @@ impl UdpSocket {
     ///
     /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
     /// - `STATUS_INVALID_BUFFER_SIZE` or the like if there are more bytes than a datagram can have.
+    /// - `STATUS_IO_TIMEOUT` if it was not sent [in time](Self::set_write_timeout).
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     /// - What else `WskSendTo` reports.
@@ -84,23 +127,99 @@ impl UdpSocket {
         buffer: B,
         remote: impl Into<SocketAddr>,
     ) -> BufResult<usize, B> {
-        self.0.send_to(buffer, remote).await
+        self.send(buffer, To::Address(remote.into())).await
+    }
+
+    pub(super) async fn send<B: IoBuf>(&self, buffer: B, to: To) -> BufResult<usize, B> {
+        let (handle, control) = (self.socket.handle(), &SendControl::new());
+        with_buffer!(self.timeouts.writing(), buffer, |within| {
+            handle.send_to(buffer, to, control, within)
+        })
+    }
+
+    /// Copies bytes into a buffer that the socket keeps, and sends them as a datagram. Returns how many they are.
+    ///
+    /// Once such a buffer is there and large enough, this allocates nothing.
+    ///
+    /// Cancellation: as for [`send_to`](Self::send_to); the next call allocates another buffer.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send_to`](Self::send_to).
+    pub async fn send_copy_to(&self, bytes: &[u8], remote: impl Into<SocketAddr>) -> Result<usize> {
+        self.send_copy(bytes, To::Address(remote.into())).await
+    }
+
+    pub(super) async fn send_copy(&self, bytes: &[u8], to: To) -> Result<usize> {
+        if bytes.len() >= TOO_MANY {
+            return Err(known::STATUS_INVALID_BUFFER_SIZE);
+        }
+        let slice = {
+            let mut buffer = self.kept.take(bytes.len())?;
+            if let Some(start) = buffer.get_mut(..bytes.len()) {
+                start.copy_from_slice(bytes);
+            }
+            buffer.slice(..bytes.len())?
+        };
+        let BufResult(result, slice) = self.send(slice, to).await;
+        self.kept.put(slice.into_inner());
+        result
+    }
+
+    /// Sends every buffer of a batch as a datagram, in one request, and returns how many bytes they have in all.
+    ///
+    /// If it fails, some of them may have been sent.
+    ///
+    /// Cancellation: dropping the future cancels the request and drops the batch; which of them were sent is unknown
+    /// then. Minimum Windows: Windows 8.
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_NOT_SUPPORTED` by an older Windows, as
+    ///   [`Capabilities::send_messages`](crate::Capabilities::send_messages) says beforehand. Nothing was sent then.
+    /// - As for [`send_to`](Self::send_to), of `WskSendMessages`.
+    pub async fn send_batch_to(
+        &self,
+        batch: Batch,
+        remote: impl Into<SocketAddr>,
+    ) -> BufResult<usize, Batch> {
+        self.send_batch(batch, To::Address(remote.into())).await
+    }
+
+    pub(super) async fn send_batch(&self, batch: Batch, to: To) -> BufResult<usize, Batch> {
+        let (handle, control) = (self.socket.handle(), &SendControl::new());
+        with_buffer!(self.timeouts.writing(), batch, |within| {
+            handle.send_batch(batch, to, control, within)
+        })
     }
 
     /// Receives a datagram: how many bytes it has, and where it came from.
     ///
     /// Cancellation: dropping the future cancels the request and drops the buffer; a datagram that arrives
-    /// meanwhile is lost.
+    /// meanwhile is lost. A [time-out](Self::set_read_timeout) loses none, and neither does a
+    /// [`receiver`](Self::receiver).
     ///
     /// # Errors
     ///
     /// - `STATUS_BUFFER_OVERFLOW` if it has more bytes than there is room for; the buffer is filled, and the
     ///   rest is lost.
+    /// - `STATUS_IO_TIMEOUT` if nothing has come in time.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     /// - What else `WskReceiveFrom` reports.
     pub async fn recv_from<B: IoBuf>(&self, buffer: B) -> BufResult<(usize, SocketAddr), B> {
-        self.0.receive_from(buffer).await
+        let handle = self.socket.handle();
+        with_buffer!(self.timeouts.reading(), buffer, |within| handle.receive_from(buffer, within))
+    }
+
+    /// Somebody who receives datagrams of up to so many bytes, into a buffer of its own, and loses none when a future
+    /// is dropped.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Buffer::new`](crate::Buffer::new).
+    pub fn receiver(&self, size: usize) -> Result<Receiver> {
+        self.socket.receiver(size)
     }
 
     /// The address of this side.
@@ -109,73 +228,87 @@ impl UdpSocket {
     ///
     /// What `WskGetLocalAddress` reports.
     pub async fn local_addr(&self) -> Result<SocketAddr> {
-        self.0.local_addr().await
+        self.socket.local_addr().await
     }
 
-    /// Closes the socket, and waits until that is done.
+    /// How long each receive may take from now on, or none for as long as it takes, which is so at first. Not those
+    /// of a [`receiver`](Self::receiver), for which there is [`timeout`](crate::time::timeout).
+    ///
+    /// When the time is up the request is cancelled, and still waited for: a datagram that has come by then is
+    /// received, and the buffer comes back.
+    ///
+    /// IRQL: any.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INVALID_PARAMETER` if it is zero, as in `std`.
+    pub fn set_read_timeout(&self, timeout: Option<Duration>) -> Result<()> {
+        self.timeouts.set_read(timeout)
+    }
+
+    /// How long each receive may take.
+    ///
+    /// IRQL: any.
+    #[must_use]
+    pub fn read_timeout(&self) -> Option<Duration> {
+        self.timeouts.read()
+    }
+
+    /// How long each send may take from now on, or none for as long as it takes, which is so at first.
+    ///
+    /// IRQL: any.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INVALID_PARAMETER` if it is zero, as in `std`.
+    pub fn set_write_timeout(&self, timeout: Option<Duration>) -> Result<()> {
+        self.timeouts.set_write(timeout)
+    }
+
+    /// How long each send may take.
+    ///
+    /// IRQL: any.
+    #[must_use]
+    pub fn write_timeout(&self) -> Option<Duration> {
+        self.timeouts.write()
+    }
+
+    /// The socket, for what is not here: control messages and the options that ask for them.
+    #[must_use]
+    pub const fn as_socket(&self) -> &DatagramSocket {
+        &self.socket
+    }
+
+    /// The socket alone, without its time-outs, such as for a peer that stays, or a default destination.
+    #[must_use]
+    pub fn into_socket(self) -> DatagramSocket {
+        self.socket
+    }
+
+    /// Closes the socket, and waits until that is done: until its [receivers](Self::receiver) are dropped, too.
     ///
     /// Cancellation: the close goes on.
     pub async fn close(self) {
-        self.0.close().await;
+        self.socket.close().await;
+    }
+}
+
+/// A socket that was made with [`DatagramSocket::builder`](crate::socket::Socket::builder), with options that precede
+/// the bind.
+impl From<DatagramSocket> for UdpSocket {
+    fn from(socket: DatagramSocket) -> Self {
+        Self { socket, kept: Kept::new(), timeouts: Timeouts::new() }
+    }
+}
+
+impl From<UdpSocket> for DatagramSocket {
+    fn from(socket: UdpSocket) -> Self {
+        socket.into_socket()
     }
 }
 
 impl fmt::Debug for UdpSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UdpSocket").finish_non_exhaustive()
-    }
-}
-
-/// A UDP socket with a peer, see [`UdpSocket::connect`].
-///
-/// To send without an address is legal only for a socket that has a peer (INV-37), which this shows.
-///
-/// ```
-/// use std::net::Ipv4Addr;
-/// use wsk::{Buffer, UdpSocket};
-///
-/// # extern crate wsk_host;
-/// # let passive = unsafe { wsk::irql::Passive::assume() };
-/// # let registration = wsk::Registration::register(passive)?;
-/// # let wsk = registration.try_capture()?;
-/// # wsk::rt::block_on(passive, async move {
-/// let server = UdpSocket::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
-/// let client = UdpSocket::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
-/// let client = client.connect(server.local_addr().await?).await?;
-/// client.send(Buffer::try_from(&b"ping"[..])?).await.into_result()?;
-///
-/// let ((_, peer), buffer) = server.recv_from(Buffer::new(4)?).await.into_result()?;
-/// server.send_to(buffer, peer).await.into_result()?;
-/// let (received, _) = client.recv(Buffer::new(4)?).await.into_result()?;
-/// assert_eq!(received, 4);
-/// # Ok::<(), wsk::Error>(())
-/// # })??;
-/// # Ok::<(), wsk::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct Connected<'a>(&'a UdpSocket);
-
-impl Connected<'_> {
-    /// Sends a datagram to the peer, and returns how many bytes it has.
-    ///
-    /// Cancellation: as for [`UdpSocket::send_to`].
-    ///
-    /// # Errors
-    ///
-    /// As for [`UdpSocket::send_to`].
-    pub async fn send<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
-        self.0.0.handle().send_to(buffer, None).await
-    }
-
-    /// Receives a datagram of the peer's, and returns how many bytes it has.
-    ///
-    /// Cancellation: as for [`UdpSocket::recv_from`].
-    ///
-    /// # Errors
-    ///
-    /// As for [`UdpSocket::recv_from`].
-    pub async fn recv<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
-        let BufResult(result, buffer) = self.0.recv_from(buffer).await;
-        BufResult(result.map(|(received, _)| received), buffer)
+        f.debug_struct("UdpSocket").field("socket", &self.socket).finish_non_exhaustive()
     }
 }

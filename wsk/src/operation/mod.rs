@@ -37,6 +37,7 @@ pub(crate) use self::control::ControlArea;
 pub(crate) use self::lent::{Lent, callback_ends};
 use self::state::{Completion, Leave, State};
 use crate::address::Storage;
+use crate::batch::Batch;
 use crate::buffer::Buffer;
 use crate::pool::PoolBox;
 use crate::registration::Core;
@@ -61,6 +62,8 @@ pub(crate) struct Payload {
     pub(crate) local: Storage,
     pub(crate) remote: Storage,
     pub(crate) buffer: Option<Buffer>,
+    /// Several buffers, with the list of them that WSK reads (INV-28).
+    pub(crate) batch: Option<Batch>,
     /// Where an ioctl writes to.
     pub(crate) output: Option<Buffer>,
     /// The security descriptor that the request uses, or that it is to bring.
@@ -139,6 +142,7 @@ impl Payload {
     /// If the request was sending, its socket's memory is there.
     pub(crate) unsafe fn clear(&mut self) {
         self.buffer = None;
+        self.batch = None;
         self.output = None;
         self.security = None;
         self.delivered = None;
@@ -153,6 +157,7 @@ impl Payload {
         local: Storage::EMPTY,
         remote: Storage::EMPTY,
         buffer: None,
+        batch: None,
         descriptor: WSK_BUF { Mdl: core::ptr::null_mut(), Offset: 0, Length: 0 },
         output: None,
         security: None,

@@ -1,8 +1,8 @@
 //! Which sockets have an option, and in which state.
 
 use crate::socket::{
-    Basic, Bound, Category, Connected, Connection, Datagram, Listen, Listening, State, Stream,
-    Unbound,
+    Basic, Bound, Category, Connected, Connection, Datagram, Exchanges, Listen, Listening, State,
+    Stream, Unbound,
 };
 
 /// Says that options or control codes of this applicability are those of sockets of category `C` in the state
@@ -55,14 +55,14 @@ applicability! {
     AllSockets:
         Basic in Unbound,
         Listen in Unbound, Listen in Listening,
-        Datagram in Unbound, Datagram in Bound,
+        Datagram in Unbound,
         Connection in Unbound, Connection in Bound, Connection in Connected,
         Stream in Unbound, Stream in Bound, Stream in Listening, Stream in Connected;
 
     /// Sockets of every category but basic ones.
     Transports:
         Listen in Unbound, Listen in Listening,
-        Datagram in Unbound, Datagram in Bound,
+        Datagram in Unbound,
         Connection in Unbound, Connection in Bound, Connection in Connected,
         Stream in Unbound, Stream in Bound, Stream in Listening, Stream in Connected;
 
@@ -93,13 +93,21 @@ applicability! {
 
     /// Datagram sockets.
     Datagrams:
-        Datagram in Unbound, Datagram in Bound;
+        Datagram in Unbound;
 
     /// Datagram sockets, and basic ones, which must be of UDP.
     Udp:
-        Basic in Unbound, Datagram in Unbound, Datagram in Bound;
+        Basic in Unbound, Datagram in Unbound;
 
     /// Datagram sockets that are bound, and so can be members of groups.
-    Members:
-        Datagram in Bound;
+    Members:;
 }
+
+macro_rules! bound_datagrams {
+    ($($name:ident)*) => {$(
+        /// Whether or not it has a peer or a default destination.
+        impl<S: Exchanges> AppliesTo<Datagram, S> for $name {}
+    )*};
+}
+
+bound_datagrams!(AllSockets Transports Datagrams Udp Members);

@@ -89,17 +89,22 @@ use crate::address::Storage;
 use crate::operation::Payload;
 use crate::status::{Result, known};
 
-pub use self::addresses::{LocalAddressIter, LocalAddresses};
 pub use self::accept::Accepted;
+pub use self::addresses::{LocalAddressIter, LocalAddresses};
 pub use self::builder::{Builder, Family, Protocol};
 pub use self::category::{
     Accepts, Basic, Binds, Category, Connection, Connects, Datagram, Listen, Stream,
 };
 pub(crate) use self::connection::Slot;
+pub(crate) use self::datagram::To;
+pub use self::datagram::{Received, Receiver, Segments};
 pub(crate) use self::enabling::callbacks;
 pub(crate) use self::handle::{Handle, remote};
 pub(crate) use self::memory::{Memory, NewSocket, Sending, Shared};
-pub use self::state::{Bound, Connected, Listening, Silent, State, Unbound};
+pub use self::state::{
+    Bound, Connected, DefaultDestination, Destined, Exchanges, FixedPeer, Listening, Silent, State,
+    Unbound,
+};
 pub(crate) use self::weak::{Use, Weak};
 
 use self::handle::local;
@@ -251,7 +256,7 @@ macro_rules! local_addr {
 }
 
 // Every state but Unbound, where WSK has no address to give (INV-33), and Silent (INV-43).
-local_addr!(Bound Listening Connected);
+local_addr!(Bound Listening Connected FixedPeer DefaultDestination);
 
 impl<C: Category, S: State, H> fmt::Debug for Socket<C, S, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,7 @@
 //! How far a socket has come: what WSK's order of calls allows with it (INV-33 to INV-36, INV-40).
 
+use core::net::SocketAddr;
+
 use crate::operation::InFlight;
 
 /// A socket's state.
@@ -26,6 +28,26 @@ pub struct Listening {
 /// A socket with a peer.
 #[derive(Debug)]
 pub struct Connected(());
+
+/// A datagram socket with one peer: the only one that it receives from, and that it sends to without an address.
+pub struct FixedPeer {
+    pub(super) peer: SocketAddr,
+}
+
+/// A datagram socket with a default destination: where it sends to without an address. It receives from all.
+pub struct DefaultDestination {
+    pub(super) destination: SocketAddr,
+}
+
+/// States in which a datagram socket exchanges datagrams: every one with an address (INV-33).
+///
+/// Sealed.
+pub trait Exchanges: State {}
+
+/// States in which a datagram socket has somebody to send to without an address (INV-37).
+///
+/// Sealed.
+pub trait Destined: Exchanges + sealed::Destined {}
 
 /// A connection that sends nothing any more, not even acknowledgements: only its close is left (INV-43).
 #[derive(Debug)]
@@ -57,17 +79,62 @@ impl core::fmt::Debug for Listening {
     }
 }
 
+// Without their addresses: core's own formatting of those may panic, as far as a compiler can see.
+
+impl core::fmt::Debug for FixedPeer {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("FixedPeer").finish_non_exhaustive()
+    }
+}
+
+impl core::fmt::Debug for DefaultDestination {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("DefaultDestination").finish_non_exhaustive()
+    }
+}
+
 impl State for Unbound {}
 impl State for Bound {}
 impl State for Listening {}
 impl State for Connected {}
 impl State for Silent {}
+impl State for FixedPeer {}
+impl State for DefaultDestination {}
 
-mod sealed {
+impl Exchanges for Bound {}
+impl Exchanges for FixedPeer {}
+impl Exchanges for DefaultDestination {}
+
+impl Destined for FixedPeer {}
+impl Destined for DefaultDestination {}
+
+pub(super) mod sealed {
+    use core::net::SocketAddr;
+
     pub trait State: Send + Sync + 'static {}
+
+    pub trait Destined {
+        /// Where it sends to without an address.
+        fn destination(&self) -> SocketAddr;
+    }
+
+    impl Destined for super::FixedPeer {
+        fn destination(&self) -> SocketAddr {
+            self.peer
+        }
+    }
+
+    impl Destined for super::DefaultDestination {
+        fn destination(&self) -> SocketAddr {
+            self.destination
+        }
+    }
+
     impl State for super::Unbound {}
     impl State for super::Bound {}
     impl State for super::Listening {}
     impl State for super::Connected {}
     impl State for super::Silent {}
+    impl State for super::FixedPeer {}
+    impl State for super::DefaultDestination {}
 }

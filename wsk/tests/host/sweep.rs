@@ -141,7 +141,7 @@ fn every_allocation_of_many_requests_at_once_may_fail() {
 fn every_allocation_of_datagrams_may_fail() {
     sweep(10, async |wsk| {
         let server = UdpSocket::bind(&wsk, LOCAL).await?;
-        let client = UdpSocket::bind(&wsk, LOCAL).await?;
+        let mut client = UdpSocket::bind(&wsk, LOCAL).await?;
         let address = server.local_addr().await?;
         client.send_to(buffer(b"ping")?, address).await.into_result()?;
         let ((received, from), filled) = server.recv_from(Buffer::new(10)?).await.into_result()?;

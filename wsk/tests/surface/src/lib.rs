@@ -15,6 +15,7 @@
 mod entries;
 
 mod buffers;
+mod datagrams;
 #[cfg(any(feature = "deliberate", feature = "deliberate-allocation"))]
 mod deliberate;
 mod events;

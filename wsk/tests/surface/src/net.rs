@@ -1,10 +1,9 @@
-//! TCP and UDP.
+//! TCP.
 
 use core::fmt::Debug;
 use core::net::SocketAddr;
 
-use wsk::net::Connected;
-use wsk::{Buffer, Provider, Slice, TcpListener, TcpStream, UdpSocket};
+use wsk::{Buffer, Provider, Slice, TcpListener, TcpStream};
 
 type Wsk = &'static Provider;
 
@@ -31,35 +30,12 @@ futures! {
     "TcpStream::close": |stream: TcpStream| stream.close();
 }
 
-futures! {
-    "UdpSocket::bind": |(wsk, local): (Wsk, SocketAddr)| UdpSocket::bind(wsk, local);
-    "UdpSocket::connect": |(socket, remote): (&'static UdpSocket, SocketAddr)| {
-        socket.connect(remote)
-    };
-    "UdpSocket::send_to": |(socket, buffer, to): (&'static UdpSocket, Buffer, SocketAddr)| {
-        socket.send_to(buffer, to)
-    };
-    "UdpSocket::recv_from": |(socket, buffer): (&'static UdpSocket, Buffer)| {
-        socket.recv_from(buffer)
-    };
-    "UdpSocket::recv_from<Slice>": |(socket, buffer): (&'static UdpSocket, Slice)| {
-        socket.recv_from(buffer)
-    };
-    "UdpSocket::local_addr": |socket: &'static UdpSocket| socket.local_addr();
-    "UdpSocket::close": |socket: UdpSocket| socket.close();
-    "Connected::send": |(peer, buffer): (&'static Connected<'static>, Buffer)| peer.send(buffer);
-    "Connected::recv": |(peer, buffer): (&'static Connected<'static>, Buffer)| peer.recv(buffer);
-}
-
 drops! {
     "TcpListener::drop": TcpListener;
     "TcpStream::drop": TcpStream;
-    "UdpSocket::drop": UdpSocket;
 }
 
 formats! {
     "TcpListener::fmt<Debug>": TcpListener as Debug;
     "TcpStream::fmt<Debug>": TcpStream as Debug;
-    "UdpSocket::fmt<Debug>": UdpSocket as Debug;
-    "Connected::fmt<Debug>": Connected<'static> as Debug;
 }

@@ -4,6 +4,8 @@
 //! completes. So nothing is borrowed: a [`Buffer`] moves into the request and comes back with the
 //! result ([`BufResult`]), and if the future is dropped, the request keeps it (INV-21, INV-24).
 
+mod kept;
+
 use core::fmt;
 use core::ops::{Bound, Deref, DerefMut, RangeBounds};
 use core::ptr::{self, NonNull};
@@ -11,6 +13,7 @@ use core::slice;
 
 use wsk_sys::{MmBuildMdlForNonPagedPool, MmInitializeMdl, PMDL, WSK_BUF, size_of_mdl};
 
+pub(crate) use self::kept::Kept;
 use crate::pool;
 use crate::status::{Error, Result, known};
 
@@ -276,6 +279,34 @@ impl Buffer {
     /// `start` is within the buffer.
     pub(crate) const fn at(&self, start: usize) -> *mut u8 {
         self.data.as_ptr().wrapping_add(start)
+    }
+
+    /// Gives the buffer away as a pointer; [`Buffer::from_raw`] takes it back. Null for one without memory.
+    fn into_raw(self) -> PMDL {
+        let mdl = self.mdl;
+        core::mem::forget(self);
+        mdl
+    }
+
+    /// # Safety
+    ///
+    /// `mdl` came from [`Buffer::into_raw`], is not null, and nobody else takes it back.
+    unsafe fn from_raw(mdl: PMDL) -> Self {
+        // CAST: a buffer is smaller than 4 GiB, and this is its size.
+        // SAFETY: the allocation begins with its MDL.
+        let size = unsafe { (*mdl).ByteCount } as usize;
+        let mdl_size = size_of_mdl(size).next_multiple_of(ALIGNMENT);
+        // SAFETY: the data are behind the MDL.
+        let data = unsafe { mdl.byte_add(mdl_size) }.cast();
+        // SAFETY: derived from a pointer that is not null.
+        Self { mdl, data: unsafe { NonNull::new_unchecked(data) }, size }
+    }
+}
+
+impl Slice {
+    /// The slice as WSK takes it (INV-22).
+    pub(crate) fn describe(&self) -> WSK_BUF {
+        self.buffer.describe(self.start, self.end)
     }
 }
 

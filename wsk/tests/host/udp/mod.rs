@@ -1,15 +1,27 @@
 //! UDP, in memory and with programs of this machine.
 
+mod batch;
+mod control;
+mod groups;
+#[cfg(not(miri))] // Miri has no network.
+mod machine;
+mod memory;
+mod peer;
+mod receiver;
+mod timeouts;
+
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use wsk::{Buffer, ErrorKind, Provider, Result, UdpSocket};
-use wsk_host::{Config, Faults, Host, Network, Timing};
+use wsk_host::{Config, Faults, Host};
 
-use crate::support::{buffer, everywhere, join, on, on_host, poll_times};
+use crate::support::{buffer, everywhere, join, on_host, poll_times};
 
+/// Any port of the loopback interface.
 const LOCAL: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 
+/// A socket at any port, and its address.
 async fn bound(wsk: &Provider) -> Result<(UdpSocket, SocketAddr)> {
     let socket = UdpSocket::bind(wsk, LOCAL).await?;
     let address = socket.local_addr().await?;
@@ -41,7 +53,7 @@ fn ipv6_works_the_same_and_families_do_not_mix() {
         let ((received, from), _) = socket.recv_from(Buffer::new(10)?).await.into_result()?;
         assert_eq!((received, from), (3, address));
 
-        let (v4, _) = bound(&wsk).await?;
+        let (mut v4, _) = bound(&wsk).await?;
         let result = v4.send_to(buffer(b"kept")?, address).await;
         assert_eq!(result.0.unwrap_err().kind(), ErrorKind::AddrNotAvailable);
         assert_eq!(&result.1[..], b"kept");
@@ -70,7 +82,7 @@ fn a_datagram_that_does_not_fit_is_an_error_with_what_fitted() {
 fn a_socket_with_a_peer_hears_nobody_else() {
     everywhere(async |wsk| {
         let ((server, address), (other, _)) = (bound(&wsk).await?, bound(&wsk).await?);
-        let (client, client_address) = bound(&wsk).await?;
+        let (mut client, client_address) = bound(&wsk).await?;
         let client = client.connect(address).await?;
         other.send_to(buffer(b"noise")?, client_address).await.into_result()?;
         client.send(buffer(b"hello")?).await.into_result()?;
@@ -107,8 +119,7 @@ fn receiving_can_be_dropped_and_several_can_wait() {
     });
 }
 
-/// A conversation over a network that loses: whoever gets no answer in time asks again. There are no
-/// time-outs here yet, so that the host's clock decides when nothing comes any more.
+/// The host's clock decides when nothing comes any more.
 #[test]
 fn what_is_lost_is_not_received() {
     let config = Config::default()
@@ -137,76 +148,5 @@ fn what_is_lost_is_not_received() {
         let received = on_host(&host, run).unwrap();
         assert!(received.len() < 50, "{received:?}");
         assert_eq!(host.outstanding_allocations(), 0);
-    }
-}
-
-#[test]
-fn every_allocation_may_fail() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(3)] {
-        let mut failures = 0;
-        for number in 1.. {
-            assert!(number < 1000, "the scenario never gets through");
-            let host = Host::new(Config::default().timing(timing));
-            host.fail_allocation(number);
-            let result = on_host(&host, async |wsk| {
-                let (socket, address) = bound(&wsk).await?;
-                let peer = socket.connect(address).await?;
-                peer.send(buffer(b"self")?).await.into_result()?;
-                peer.recv(Buffer::new(4)?).await.into_result()?;
-                socket.close().await;
-                Ok(())
-            });
-            assert_eq!(host.outstanding_allocations(), 0, "{timing:?}, allocation {number}");
-            match result {
-                Ok(()) => break,
-                Err(error) => assert_eq!(error.kind(), ErrorKind::OutOfMemory),
-            }
-            failures += 1;
-        }
-        assert!(failures >= 6, "only {failures} allocations were made to fail");
-    }
-}
-
-#[test]
-fn a_warm_socket_allocates_nothing() {
-    let host = Host::new(Config::default().timing(Timing::Deferred));
-    let counted = host.clone();
-    let run = async move |wsk: Provider| {
-        let (socket, address) = bound(&wsk).await?;
-        let (mut out, mut back) = (buffer(b"ping")?, Buffer::new(4)?);
-        let mut before = 0;
-        for round in 0..20 {
-            if round == 2 {
-                before = counted.allocations();
-            }
-            let (sent, received) = join(socket.send_to(out, address), socket.recv_from(back)).await;
-            (_, out) = sent.into_result()?;
-            (_, back) = received.into_result()?;
-        }
-        Ok(counted.allocations() - before)
-    };
-    assert_eq!(on_host(&host, run).unwrap(), 0);
-}
-
-#[test]
-#[cfg(not(miri))]
-fn a_program_of_this_machine_is_the_peer() {
-    let peer = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    let address = peer.local_addr().unwrap();
-    for timing in [Timing::Inline, Timing::Deferred] {
-        let config = Config { network: Network::Real, timing, ..Config::default() };
-        let run = async |wsk: Provider| {
-            let (socket, own) = bound(&wsk).await?;
-            socket.send_to(buffer(b"from the driver")?, address).await.into_result()?;
-            let mut bytes = [0; 100];
-            let (received, from) = peer.recv_from(&mut bytes).unwrap();
-            assert_eq!((&bytes[..received], from), (&b"from the driver"[..], own));
-            peer.send_to(b"from a program", own).unwrap();
-            let ((received, from), filled) =
-                socket.recv_from(Buffer::new(100)?).await.into_result()?;
-            assert_eq!((&filled[..received], from), (&b"from a program"[..], address));
-            Ok(())
-        };
-        on(config, run).unwrap();
     }
 }

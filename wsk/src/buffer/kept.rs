@@ -1,0 +1,72 @@
+//! Buffers that are kept for those who have none of their own.
+
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use wsk_sys::MDL;
+
+use super::Buffer;
+use crate::status::Result;
+
+/// A few buffers that wait to be used again, for those who have none of their own.
+pub(crate) struct Kept([AtomicPtr<MDL>; 2]);
+
+impl Kept {
+    /// The least size of a buffer that is kept, in bytes: more than most networks carry at once.
+    const LEAST: usize = 2048;
+
+    pub(crate) const fn new() -> Self {
+        Self([const { AtomicPtr::new(ptr::null_mut()) }; 2])
+    }
+
+    /// A buffer of at least so many bytes: one that was kept, if it is large enough.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Buffer::new`].
+    pub(crate) fn take(&self, size: usize) -> Result<Buffer> {
+        for slot in &self.0 {
+            let mdl = slot.swap(ptr::null_mut(), Ordering::Acquire);
+            if !mdl.is_null() {
+                // SAFETY: `put` gave it away, and the exchange took it out.
+                let buffer = unsafe { Buffer::from_raw(mdl) };
+                if buffer.len() >= size {
+                    return Ok(buffer);
+                }
+                // One that is too small now would be so again.
+                drop(buffer);
+            }
+        }
+        // Twice as large each time, so that soon no more are needed.
+        let rounded = size.checked_next_power_of_two().filter(|size| *size <= Buffer::MAX_SIZE);
+        Buffer::new(rounded.unwrap_or(size).max(Self::LEAST))
+    }
+
+    /// Keeps a buffer, or frees it.
+    pub(crate) fn put(&self, buffer: Buffer) {
+        let mdl = buffer.into_raw();
+        if mdl.is_null() {
+            return;
+        }
+        for slot in &self.0 {
+            let empty = ptr::null_mut();
+            if slot.compare_exchange(empty, mdl, Ordering::Release, Ordering::Relaxed).is_ok() {
+                return;
+            }
+        }
+        // SAFETY: it was given away above, and no slot took it.
+        drop(unsafe { Buffer::from_raw(mdl) });
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        for slot in &mut self.0 {
+            let mdl = *slot.get_mut();
+            if !mdl.is_null() {
+                // SAFETY: `put` gave it away.
+                drop(unsafe { Buffer::from_raw(mdl) });
+            }
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Reading control messages.
+
+use core::fmt;
+
+use wsk_sys::{
+    CMSGHDR, INT, IP_ECN, IP_HOPLIMIT, IP_PKTINFO, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6,
+    IPPROTO_UDP, IPV6_ECN, IPV6_HOPLIMIT, IPV6_PKTINFO, IPV6_TCLASS, SIZE_T, UDP_COALESCED_INFO,
+    ULONG, WSA_CMSG_LEN, WSA_CMSGHDR_ALIGN,
+};
+
+use super::{Ecn, PacketInfo};
+
+/// A control message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControlMessage<'a> {
+    /// The protocol that it is of, such as `IPPROTO_IP`.
+    pub level: ULONG,
+    /// What it says, such as `IP_PKTINFO`.
+    pub kind: ULONG,
+    /// The bytes of a structure, or of a number.
+    pub data: &'a [u8],
+}
+
+impl ControlMessage<'_> {
+    /// The address of this side, and the interface, if that is what it says.
+    #[must_use]
+    pub fn packet_info(&self) -> Option<PacketInfo> {
+        match (self.level, self.kind) {
+            (IPPROTO_IP, IP_PKTINFO) => PacketInfo::from_v4(self.data),
+            (IPPROTO_IPV6, IPV6_PKTINFO) => PacketInfo::from_v6(self.data),
+            _ => None,
+        }
+    }
+
+    /// The notification of congestion, if that is what it says.
+    #[must_use]
+    pub fn ecn(&self) -> Option<Ecn> {
+        match (self.level, self.kind) {
+            (IPPROTO_IP, IP_ECN) | (IPPROTO_IPV6, IPV6_ECN) => self.byte().map(Ecn::from_bits),
+            _ => None,
+        }
+    }
+
+    /// The type of service, or the traffic class, if that is what it says.
+    #[must_use]
+    pub fn traffic_class(&self) -> Option<u8> {
+        match (self.level, self.kind) {
+            (IPPROTO_IP, IP_TOS) | (IPPROTO_IPV6, IPV6_TCLASS) => self.byte(),
+            _ => None,
+        }
+    }
+
+    /// The hop limit, or time to live, if that is what it says.
+    #[must_use]
+    pub fn hop_limit(&self) -> Option<u8> {
+        match (self.level, self.kind) {
+            // Windows asks for it by one name, and has been seen to answer with the other.
+            (IPPROTO_IP, IP_HOPLIMIT | IP_TTL) | (IPPROTO_IPV6, IPV6_HOPLIMIT) => self.byte(),
+            _ => None,
+        }
+    }
+
+    /// How many bytes each datagram has, of several that came as one, if that is what it says. The last one may
+    /// have fewer.
+    #[must_use]
+    pub fn segment_size(&self) -> Option<usize> {
+        match (self.level, self.kind) {
+            (IPPROTO_UDP, UDP_COALESCED_INFO) => {
+                self.number().map(|size| size as usize).filter(|size| *size > 0)
+            }
+            _ => None,
+        }
+    }
+
+    fn number(&self) -> Option<ULONG> {
+        self.data.first_chunk().copied().map(ULONG::from_ne_bytes)
+    }
+
+    fn byte(&self) -> Option<u8> {
+        u8::try_from(self.number()?).ok()
+    }
+}
+
+/// Control messages, one after the other.
+///
+/// Whatever the bytes are, only messages are found that are whole (INV-26).
+#[derive(Clone)]
+pub struct ControlMessages<'a>(&'a [u8]);
+
+impl<'a> ControlMessages<'a> {
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    fn find<T>(&self, what: impl Fn(&ControlMessage<'a>) -> Option<T>) -> Option<T> {
+        self.clone().find_map(|message| what(&message))
+    }
+
+    /// The address of this side, and the interface, of the first message with them.
+    #[must_use]
+    pub fn packet_info(&self) -> Option<PacketInfo> {
+        self.find(ControlMessage::packet_info)
+    }
+
+    /// The notification of congestion: that of the first message with one, or else a part of the traffic class.
+    #[must_use]
+    pub fn ecn(&self) -> Option<Ecn> {
+        self.find(ControlMessage::ecn).or_else(|| self.traffic_class().map(Ecn::from_bits))
+    }
+
+    /// The type of service, or the traffic class, of the first message with one.
+    #[must_use]
+    pub fn traffic_class(&self) -> Option<u8> {
+        self.find(ControlMessage::traffic_class)
+    }
+
+    /// The hop limit, or time to live, of the first message with one.
+    #[must_use]
+    pub fn hop_limit(&self) -> Option<u8> {
+        self.find(ControlMessage::hop_limit)
+    }
+
+    /// How many bytes each datagram has, if several came as one. The last one may have fewer.
+    #[must_use]
+    pub fn segment_size(&self) -> Option<usize> {
+        self.find(ControlMessage::segment_size)
+    }
+}
+
+/// Where the fields of a header are.
+const LEVEL: usize = core::mem::offset_of!(CMSGHDR, cmsg_level);
+const KIND: usize = core::mem::offset_of!(CMSGHDR, cmsg_type);
+const _: () = assert!(core::mem::offset_of!(CMSGHDR, cmsg_len) == 0);
+
+/// A field of a header, which the bytes begin with if it is there.
+fn number(header: &[u8], at: usize) -> Option<ULONG> {
+    let number = INT::from_ne_bytes(*header.get(at..)?.first_chunk()?);
+    // No protocol and no kind is negative.
+    Some(ULONG::try_from(number).unwrap_or(ULONG::MAX))
+}
+
+impl<'a> Iterator for ControlMessages<'a> {
+    type Item = ControlMessage<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let bytes = core::mem::take(&mut self.0);
+        let length = SIZE_T::from_ne_bytes(*bytes.first_chunk()?);
+        let (level, kind) = (number(bytes, LEVEL)?, number(bytes, KIND)?);
+        // A length that cannot be ends the search: there is no telling where the next message begins.
+        let data = bytes.get(WSA_CMSG_LEN(0)..length)?;
+        self.0 = bytes.get(WSA_CMSGHDR_ALIGN(length)..).unwrap_or_default();
+        Some(ControlMessage { level, kind, data })
+    }
+}
+
+impl core::iter::FusedIterator for ControlMessages<'_> {}
+
+impl fmt::Debug for ControlMessages<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::IpAddr;
+    use std::vec::Vec;
+
+    use wsk_sys::{PCMSGHDR, WSA_CMSG_DATA, WSA_CMSG_SPACE, first_cmsg, next_cmsg};
+
+    use super::*;
+
+    fn push(all: &mut Vec<u8>, level: ULONG, kind: ULONG, data: &[u8]) {
+        let start = all.len();
+        all.extend_from_slice(&WSA_CMSG_LEN(data.len()).to_ne_bytes());
+        all.extend_from_slice(&level.to_ne_bytes());
+        all.extend_from_slice(&kind.to_ne_bytes());
+        all.extend_from_slice(data);
+        all.resize(start + WSA_CMSG_SPACE(data.len()), 0);
+    }
+
+    #[test]
+    fn what_is_known_is_understood() {
+        let mut all = Vec::new();
+        push(&mut all, IPPROTO_IP, IP_PKTINFO, &[192, 0, 2, 1, 7, 0, 0, 0]);
+        push(&mut all, IPPROTO_IP, IP_TOS, &0x2A_u32.to_ne_bytes());
+        push(&mut all, IPPROTO_IP, IP_TTL, &64_u32.to_ne_bytes());
+        push(&mut all, IPPROTO_UDP, UDP_COALESCED_INFO, &1200_u32.to_ne_bytes());
+        push(&mut all, 0xFFFF, 99, b"own");
+        let messages = ControlMessages::new(&all);
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let interface = u32::from_ne_bytes([7, 0, 0, 0]);
+        assert_eq!(messages.packet_info(), Some(PacketInfo { address, interface }));
+        assert_eq!(messages.traffic_class(), Some(0x2A));
+        assert_eq!(messages.ecn(), Some(Ecn::Ect0), "it is a part of the class");
+        assert_eq!(messages.hop_limit(), Some(64));
+        assert_eq!(messages.segment_size(), Some(1200));
+        let own = ControlMessage { level: 0xFFFF, kind: 99, data: b"own" };
+        assert_eq!(messages.last(), Some(own));
+    }
+
+    #[test]
+    fn what_is_too_short_or_too_great_says_nothing() {
+        fn message(level: ULONG, kind: ULONG, data: &[u8]) -> ControlMessage<'_> {
+            ControlMessage { level, kind, data }
+        }
+        assert_eq!(message(IPPROTO_IP, IP_PKTINFO, &[1; 7]).packet_info(), None);
+        assert_eq!(message(IPPROTO_IPV6, IPV6_PKTINFO, &[1; 19]).packet_info(), None);
+        assert_eq!(message(IPPROTO_IP, IP_ECN, &[1; 3]).ecn(), None);
+        assert_eq!(message(IPPROTO_IPV6, IPV6_HOPLIMIT, &256_u32.to_ne_bytes()).hop_limit(), None);
+        assert_eq!(message(IPPROTO_UDP, UDP_COALESCED_INFO, &[0; 4]).segment_size(), None);
+    }
+
+    /// The messages that the functions of `wsk_sys` find, which are written after C's macros.
+    fn as_in_c(words: &mut [u64], length: usize) -> Vec<(ULONG, Vec<u8>)> {
+        let start: PCMSGHDR = words.as_mut_ptr().cast();
+        let mut found = Vec::new();
+        // SAFETY: the words are aligned, initialised, and at least so many bytes.
+        let mut next = unsafe { first_cmsg(start, length) };
+        while !next.is_null() {
+            // SAFETY: the message is whole.
+            let header = unsafe { next.read() };
+            let length_of_data = header.cmsg_len - WSA_CMSG_LEN(0);
+            // SAFETY: as above.
+            let data = unsafe {
+                core::slice::from_raw_parts(WSA_CMSG_DATA(next).cast_const(), length_of_data)
+            };
+            found.push((ULONG::try_from(header.cmsg_type).unwrap_or(ULONG::MAX), data.to_vec()));
+            // SAFETY: the message is of this control data.
+            next = unsafe { next_cmsg(start, length, next) };
+        }
+        found
+    }
+
+    /// Bytes that somebody might send: headers with lengths that are right, nearly right, or nonsense.
+    #[test]
+    fn any_bytes_are_read_as_c_reads_them() {
+        let mut state = 1_u64;
+        let mut random = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) % below
+        };
+        let mut found = 0;
+        for _ in 0..20_000 {
+            let mut words = [0_u64; 12];
+            for word in &mut words {
+                *word = match random(4) {
+                    0 => 16 + random(30),
+                    1 => random(100),
+                    2 => u64::MAX - random(40),
+                    _ => random(1 << 31),
+                };
+            }
+            let length = usize::try_from(random(97)).unwrap();
+            let expected = as_in_c(&mut words, length);
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+            let read: Vec<_> = ControlMessages::new(&bytes[..length])
+                .map(|message| (message.kind, message.data.to_vec()))
+                .collect();
+            assert_eq!(read, expected, "{words:x?}, {length}");
+            found += read.len();
+        }
+        assert!(found > 1000, "only {found} messages were found");
+    }
+}

@@ -1,0 +1,75 @@
+//! Control messages: what a datagram's receiver is told beside its bytes, and what its sender says.
+//!
+//! | message | asked for by a receiver | said by a sender |
+//! |---|---|---|
+//! | [`PacketInfo`]: the address of this side, and its interface | by [`set_receive_packet_info`] | [`SendControl::packet_info`] |
+//! | [`Ecn`]: the notification of congestion | by [`set_receive_ecn`] | [`SendControl::ecn`] |
+//! | the type of service, or traffic class | by [`set_receive_traffic_class`] | [`SendControl::traffic_class`] |
+//! | the hop limit, as it arrived | by [`set_receive_hop_limit`] | by the option [`ip::TTL`], or [`ipv6::UNICAST_HOPS`] |
+//! | how long each datagram is, of several in one buffer | by the option [`RECEIVE_MAXIMUM_COALESCED_SIZE`] | [`SendControl::segment_size`] |
+//! | any other | by its option | [`SendControl::raw`] |
+//!
+//! Those who receive find them in [`Received`] and in [`events::Datagram`]. The system may leave out what was asked
+//! for when it is short of memory, so that none of them is certain to be there.
+//!
+//! ```
+//! use std::net::{IpAddr, Ipv4Addr};
+//! use wsk::cmsg::{Ecn, SendControl};
+//! use wsk::{Buffer, UdpSocket};
+//!
+//! # extern crate wsk_host;
+//! # let passive = unsafe { wsk::irql::Passive::assume() };
+//! # let registration = wsk::Registration::register(passive)?;
+//! # let wsk = registration.try_capture()?;
+//! # wsk::rt::block_on(passive, async move {
+//! let server = UdpSocket::bind(&wsk, (Ipv4Addr::UNSPECIFIED, 0)).await?.into_socket();
+//! server.set_receive_packet_info(true).await?;
+//! server.set_receive_ecn(true).await?;
+//! let port = server.local_addr().await?.port();
+//!
+//! let client = UdpSocket::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?.into_socket();
+//! let capable = SendControl::new().ecn(Ecn::Ect0);
+//! let question = Buffer::try_from(&b"who is there?"[..])?;
+//! client.send_to_with(question, (Ipv4Addr::LOCALHOST, port), &capable).await.into_result()?;
+//!
+//! let (received, buffer) = server.receive_message(Buffer::new(64)?).await.into_result()?;
+//! let control = received.control_messages();
+//! assert_eq!(control.ecn(), Some(Ecn::Ect0));
+//!
+//! // The answer comes from where the question went, however many addresses this side has.
+//! let asked = control.packet_info().expect("it was asked for");
+//! assert_eq!(asked.address, IpAddr::V4(Ipv4Addr::LOCALHOST));
+//! let answer = SendControl::new().packet_info(asked);
+//! server.send_to_with(buffer, received.peer(), &answer).await.into_result()?;
+//! # Ok::<(), wsk::Error>(())
+//! # })??;
+//! # Ok::<(), wsk::Error>(())
+//! ```
+//!
+//! # What strips them
+//!
+//! Two things are known to take control data away on its way down, unless they are dealt with:
+//!
+//! - Filters of the old Transport Driver Interface, where there are some. A client that needs control data
+//!   [bypasses](crate::RegistrationBuilder::bypass_tdi) them.
+//! - Some systems drop [`PacketInfo`] if it is the **only** message, before filters of the Windows Filtering Platform
+//!   see it; a filter that takes the datagram and sends it again later then sends it from another address.
+//!   [`SendControl::keep_packet_info`] adds an empty message, which keeps it.
+//!
+//! [`Received`]: crate::socket::Received
+//! [`events::Datagram`]: crate::events::Datagram
+//! [`set_receive_packet_info`]: crate::socket::Socket::set_receive_packet_info
+//! [`set_receive_ecn`]: crate::socket::Socket::set_receive_ecn
+//! [`set_receive_traffic_class`]: crate::socket::Socket::set_receive_traffic_class
+//! [`set_receive_hop_limit`]: crate::socket::Socket::set_receive_hop_limit
+//! [`ip::TTL`]: crate::options::ip::TTL
+//! [`ipv6::UNICAST_HOPS`]: crate::options::ipv6::UNICAST_HOPS
+//! [`RECEIVE_MAXIMUM_COALESCED_SIZE`]: crate::options::udp::RECEIVE_MAXIMUM_COALESCED_SIZE
+
+mod messages;
+mod send;
+mod values;
+
+pub use self::messages::{ControlMessage, ControlMessages};
+pub use self::send::SendControl;
+pub use self::values::{Ecn, PacketInfo};

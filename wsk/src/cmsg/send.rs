@@ -1,0 +1,378 @@
+//! Writing control messages.
+
+use core::fmt;
+use core::net::SocketAddr;
+
+use wsk_sys::{
+    INT, IP_ECN, IP_OPTIONS, IP_PKTINFO, IP_TOS, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, IPV6_ECN,
+    IPV6_PKTINFO, IPV6_RTHDR, IPV6_TCLASS, UDP_SEND_MSG_SIZE, ULONG, WSA_CMSG_LEN, WSA_CMSG_SPACE,
+};
+
+use super::{ControlMessages, Ecn, PacketInfo};
+use crate::operation::ControlArea;
+use crate::status::{Result, known};
+
+/// What is said of a datagram, or of a batch of them, in sending.
+///
+/// It can be made once and used for many datagrams. It is copied into the request, which needs no memory for it.
+///
+/// ```
+/// use wsk::cmsg::{Ecn, SendControl};
+///
+/// // Of one buffer, datagrams of 1,200 bytes each, which may be marked when a router is congested.
+/// const PACED: SendControl = SendControl::new().segment_size(1200).ecn(Ecn::Ect0);
+/// # _ = PACED;
+/// ```
+#[derive(Clone)]
+#[must_use = "it says nothing until something is sent with it"]
+pub struct SendControl {
+    packet_info: Option<PacketInfo>,
+    keeps_packet_info: bool,
+    ecn: Option<Ecn>,
+    traffic_class: Option<u8>,
+    segment_size: Option<u16>,
+    /// Whole messages, so many bytes of them.
+    raw: [u8; Self::RAW_ROOM],
+    raw_length: usize,
+}
+
+/// The bytes of a number.
+const NUMBER: usize = size_of::<ULONG>();
+
+impl SendControl {
+    /// How many bytes there is room for in messages of one's own, each with its header of 16 bytes and padded to a
+    /// multiple of 8.
+    pub const RAW_ROOM: usize = 128;
+
+    /// Nothing.
+    pub const fn new() -> Self {
+        Self {
+            packet_info: None,
+            keeps_packet_info: false,
+            ecn: None,
+            traffic_class: None,
+            segment_size: None,
+            raw: [0; Self::RAW_ROOM],
+            raw_length: 0,
+        }
+    }
+
+    /// Sends from an address of this side's, and through an interface.
+    ///
+    /// The address is one of the destination's family, or [unspecified](core::net::IpAddr::is_unspecified).
+    /// What [`ControlMessages::packet_info`] has said of a question can be said of the answer. See
+    /// [`keep_packet_info`](Self::keep_packet_info), too.
+    pub const fn packet_info(mut self, info: PacketInfo) -> Self {
+        self.packet_info = Some(info);
+        self
+    }
+
+    /// Keeps [`packet_info`](Self::packet_info) from being stripped, by an empty message beside it.
+    ///
+    /// Some systems drop that message if it is the only one, before filters of the Windows Filtering Platform see
+    /// it. Where a filter takes datagrams and sends them again later, as those that inspect traffic do, they then
+    /// leave by another address or interface. The empty message says that there are no options (IPv4), or no
+    /// routing header (IPv6), which there would not be anyway. That is `WireGuard`'s remedy; Microsoft documents
+    /// neither the defect nor this.
+    ///
+    /// Nothing is added if there are other messages.
+    pub const fn keep_packet_info(mut self) -> Self {
+        self.keeps_packet_info = true;
+        self
+    }
+
+    /// Says whether the sender reacts to congestion.
+    ///
+    /// Minimum Windows: Windows Server 2022, Windows 11. There, sending [`Ecn::CongestionExperienced`] fails.
+    /// [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/winsock-ecn).
+    pub const fn ecn(mut self, ecn: Ecn) -> Self {
+        self.ecn = Some(ecn);
+        self
+    }
+
+    /// Sets the whole byte of type of service, or of traffic class: a code point of differentiated services in its
+    /// upper six bits, and [`Ecn`] in the lower two.
+    ///
+    /// Windows reserves it to its own quality of service, except newer releases, whose sockets have the option
+    /// `IPV6_TCLASS`.
+    pub const fn traffic_class(mut self, class: u8) -> Self {
+        self.traffic_class = Some(class);
+        self
+    }
+
+    /// Cuts what is sent into datagrams of so many bytes each; the last one may have fewer. Zero is as if this
+    /// was not said.
+    ///
+    /// They must fit the path to the destination, or the request fails.
+    ///
+    /// Minimum Windows: Windows 10, version 2004.
+    /// [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-udp-socket-options).
+    pub const fn segment_size(mut self, size: u16) -> Self {
+        self.segment_size = if size == 0 { None } else { Some(size) };
+        self
+    }
+
+    /// Adds a message of one's own: one that this crate does not know.
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INVALID_PARAMETER` if the level or the kind is not positive as C's `INT`.
+    /// - `STATUS_INVALID_BUFFER_SIZE` if there is [no room](Self::RAW_ROOM).
+    ///
+    /// # Safety
+    ///
+    /// The transport of each socket that it is used with takes such a message, with such data, from a driver. The
+    /// data has no pointers to what goes before the request completes.
+    pub unsafe fn raw(mut self, level: ULONG, kind: ULONG, data: &[u8]) -> Result<Self> {
+        if INT::try_from(level).is_err() || INT::try_from(kind).is_err() {
+            return Err(known::STATUS_INVALID_PARAMETER);
+        }
+        let mut writer = Writer { area: &mut self.raw, length: self.raw_length };
+        writer.push(level, kind, data).ok_or(known::STATUS_INVALID_BUFFER_SIZE)?;
+        self.raw_length = writer.length;
+        Ok(self)
+    }
+
+    /// Fails if the packet info is of another family than the destination (INV-32).
+    pub(crate) fn require_family(&self, to: SocketAddr) -> Result<()> {
+        match self.packet_info {
+            Some(info) if info.to_bytes(is_v4(to)).is_none() => {
+                Err(known::STATUS_INVALID_ADDRESS_COMPONENT)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the messages for a datagram to an address, whose family is right: see
+    /// [`SendControl::require_family`].
+    pub(crate) fn write(&self, to: SocketAddr, area: &mut ControlArea) {
+        let mut writer = Writer { area: area.bytes_mut(), length: 0 };
+        // There is room: the assertion below says so.
+        let _: Option<()> = self.write_to(is_v4(to), &mut writer);
+        // CAST: an area is far shorter than 4 GiB.
+        area.length = ULONG::try_from(writer.length).unwrap_or(0);
+    }
+
+    fn write_to(&self, is_v4: bool, writer: &mut Writer<'_>) -> Option<()> {
+        let (level, packet_info, ecn, class, nothing) = if is_v4 {
+            (IPPROTO_IP, IP_PKTINFO, IP_ECN, IP_TOS, IP_OPTIONS)
+        } else {
+            (IPPROTO_IPV6, IPV6_PKTINFO, IPV6_ECN, IPV6_TCLASS, IPV6_RTHDR)
+        };
+        if let Some((info, size)) = self.packet_info.and_then(|info| info.to_bytes(is_v4)) {
+            writer.push(level, packet_info, info.get(..size)?)?;
+            if self.keeps_packet_info && self.says_nothing_else() {
+                writer.push(level, nothing, &[])?;
+            }
+        }
+        if let Some(bits) = self.ecn {
+            writer.push(level, ecn, &ULONG::from(bits.to_bits()).to_ne_bytes())?;
+        }
+        if let Some(bits) = self.traffic_class {
+            writer.push(level, class, &ULONG::from(bits).to_ne_bytes())?;
+        }
+        if let Some(size) = self.segment_size {
+            writer.push(IPPROTO_UDP, UDP_SEND_MSG_SIZE, &ULONG::from(size).to_ne_bytes())?;
+        }
+        writer.append(self.raw_messages())
+    }
+
+    fn raw_messages(&self) -> &[u8] {
+        self.raw.get(..self.raw_length).unwrap_or_default()
+    }
+
+    /// Whether there is nothing but the packet info.
+    const fn says_nothing_else(&self) -> bool {
+        self.ecn.is_none()
+            && self.traffic_class.is_none()
+            && self.segment_size.is_none()
+            && self.raw_length == 0
+    }
+}
+
+/// Whether datagrams to an address are of IPv4. A socket for both families sends them by that protocol, and takes
+/// its control messages for them.
+fn is_v4(to: SocketAddr) -> bool {
+    to.ip().to_canonical().is_ipv4()
+}
+
+// Everything that can be said at once has room in a request.
+const _: () = {
+    use wsk_sys::IN6_PKTINFO;
+    let typed = WSA_CMSG_SPACE(size_of::<IN6_PKTINFO>()) + 3 * WSA_CMSG_SPACE(NUMBER);
+    assert!(typed + SendControl::RAW_ROOM <= ControlArea::SIZE);
+};
+
+impl Default for SendControl {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for SendControl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendControl")
+            .field("ecn", &self.ecn)
+            .field("traffic_class", &self.traffic_class)
+            .field("segment_size", &self.segment_size)
+            .field("raw", &ControlMessages::new(self.raw_messages()))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Messages that are written one after the other.
+struct Writer<'a> {
+    area: &'a mut [u8],
+    /// How much of it is written: whole messages.
+    length: usize,
+}
+
+impl Writer<'_> {
+    /// None if there is no room.
+    fn push(&mut self, level: ULONG, kind: ULONG, data: &[u8]) -> Option<()> {
+        let end = self.length.checked_add(WSA_CMSG_SPACE(data.len()))?;
+        let message = self.area.get_mut(self.length..end)?;
+        // The padding, too.
+        message.fill(0);
+        let (header, rest) = message.split_at_mut_checked(WSA_CMSG_LEN(0))?;
+        let (length, numbers) = header.split_first_chunk_mut()?;
+        *length = WSA_CMSG_LEN(data.len()).to_ne_bytes();
+        let (first, second) = numbers.split_first_chunk_mut()?;
+        *first = level.to_ne_bytes();
+        *second.first_chunk_mut()? = kind.to_ne_bytes();
+        rest.get_mut(..data.len())?.copy_from_slice(data);
+        self.length = end;
+        Some(())
+    }
+
+    /// As [`Writer::push`], with messages that are written already.
+    fn append(&mut self, messages: &[u8]) -> Option<()> {
+        let end = self.length.checked_add(messages.len())?;
+        self.area.get_mut(self.length..end)?.copy_from_slice(messages);
+        self.length = end;
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::cmsg::ControlMessage;
+
+    const V4: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7);
+    const V6: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 7);
+
+    fn written(control: &SendControl, to: SocketAddr) -> (ControlArea, usize) {
+        let mut area = ControlArea::EMPTY;
+        // What another request left.
+        area.bytes_mut().fill(0xFF);
+        control.require_family(to).unwrap();
+        control.write(to, &mut area);
+        let length = usize::try_from(area.length).unwrap();
+        (area, length)
+    }
+
+    fn kinds(control: &SendControl, to: SocketAddr) -> Vec<(ULONG, ULONG)> {
+        let (area, length) = written(control, to);
+        ControlMessages::new(&area.bytes()[..length])
+            .map(|message| (message.level, message.kind))
+            .collect()
+    }
+
+    #[test]
+    fn nothing_is_nothing() {
+        assert_eq!(kinds(&SendControl::new(), V4), []);
+        assert_eq!(kinds(&SendControl::new().segment_size(9).segment_size(0), V4), []);
+    }
+
+    #[test]
+    fn everything_at_once_has_room_and_is_read_again() {
+        let info = PacketInfo { address: Ipv6Addr::LOCALHOST.into(), interface: 9 };
+        let mut control = SendControl::new()
+            .packet_info(info)
+            .keep_packet_info()
+            .ecn(Ecn::Ect1)
+            .traffic_class(0xB8)
+            .segment_size(1200);
+        let data = [7; SendControl::RAW_ROOM - 16];
+        // SAFETY: it is sent nowhere.
+        control = unsafe { control.raw(0xFFFF, 99, &data) }.unwrap();
+        let (area, length) = written(&control, V6);
+        let messages = ControlMessages::new(&area.bytes()[..length]);
+        assert_eq!(messages.packet_info(), Some(info));
+        assert_eq!(messages.ecn(), Some(Ecn::Ect1));
+        assert_eq!(messages.traffic_class(), Some(0xB8));
+        assert_eq!(messages.clone().count(), 5);
+        let own = ControlMessage { level: 0xFFFF, kind: 99, data: &data };
+        assert_eq!(messages.last(), Some(own));
+        // SAFETY: as above.
+        let full = unsafe { control.raw(0xFFFF, 100, &[]) };
+        assert_eq!(full.unwrap_err(), known::STATUS_INVALID_BUFFER_SIZE);
+    }
+
+    #[test]
+    fn the_level_is_the_destinations() {
+        let mapped = SocketAddr::new(Ipv4Addr::LOCALHOST.to_ipv6_mapped().into(), 7);
+        let control = SendControl::new().ecn(Ecn::Ect0).traffic_class(1);
+        let v4 = [(IPPROTO_IP, IP_ECN), (IPPROTO_IP, IP_TOS)];
+        assert_eq!(kinds(&control, V4), v4);
+        assert_eq!(kinds(&control, mapped), v4);
+        assert_eq!(kinds(&control, V6), [(IPPROTO_IPV6, IPV6_ECN), (IPPROTO_IPV6, IPV6_TCLASS)]);
+    }
+
+    #[test]
+    fn a_source_is_of_the_destinations_family_or_none() {
+        let from =
+            |address: IpAddr| SendControl::new().packet_info(PacketInfo { address, interface: 3 });
+        let mapped = Ipv4Addr::LOCALHOST.to_ipv6_mapped().into();
+        for (address, to, is_right) in [
+            (V4.ip(), V4, true),
+            (mapped, V4, true),
+            (V6.ip(), V4, false),
+            (Ipv6Addr::UNSPECIFIED.into(), V4, true),
+            (V6.ip(), V6, true),
+            (V4.ip(), V6, false),
+            (mapped, V6, false),
+            (Ipv4Addr::UNSPECIFIED.into(), V6, true),
+        ] {
+            let result = from(address).require_family(to);
+            assert_eq!(result.is_ok(), is_right, "{address} to {to}");
+        }
+        let (area, length) = written(&from(mapped), V4);
+        let info = ControlMessages::new(&area.bytes()[..length]).packet_info();
+        assert_eq!(info, Some(PacketInfo { address: V4.ip(), interface: 3 }));
+    }
+
+    #[test]
+    fn packet_info_that_is_alone_gets_company_if_that_is_asked_for() {
+        let info = PacketInfo { address: Ipv4Addr::LOCALHOST.into(), interface: 0 };
+        let alone = SendControl::new().packet_info(info);
+        assert_eq!(kinds(&alone, V4), [(IPPROTO_IP, IP_PKTINFO)]);
+        let kept = alone.keep_packet_info();
+        assert_eq!(kinds(&kept, V4), [(IPPROTO_IP, IP_PKTINFO), (IPPROTO_IP, IP_OPTIONS)]);
+        let any = PacketInfo { address: Ipv6Addr::UNSPECIFIED.into(), interface: 0 };
+        let kept_v6 = kept.clone().packet_info(any);
+        assert_eq!(kinds(&kept_v6, V6), [(IPPROTO_IPV6, IPV6_PKTINFO), (IPPROTO_IPV6, IPV6_RTHDR)]);
+        let others = kept.ecn(Ecn::NotCapable);
+        assert_eq!(kinds(&others, V4), [(IPPROTO_IP, IP_PKTINFO), (IPPROTO_IP, IP_ECN)]);
+        assert_eq!(kinds(&SendControl::new().keep_packet_info(), V4), []);
+    }
+
+    #[test]
+    fn a_message_of_ones_own_is_checked() {
+        for (level, kind) in [(1 << 31, 1), (1, ULONG::MAX)] {
+            // SAFETY: it is sent nowhere.
+            let result = unsafe { SendControl::new().raw(level, kind, &[]) };
+            assert_eq!(result.unwrap_err(), known::STATUS_INVALID_PARAMETER);
+        }
+        for size in [SendControl::RAW_ROOM - 15, 1 << 20] {
+            let data = std::vec![0; size];
+            // SAFETY: as above.
+            let result = unsafe { SendControl::new().raw(1, 1, &data) };
+            assert_eq!(result.unwrap_err(), known::STATUS_INVALID_BUFFER_SIZE);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What control messages say.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use wsk_sys::{IN_PKTINFO, IN6_PKTINFO};
+
+/// The address of this side that a datagram was sent to, or is to be sent from, and its interface.
+///
+/// `IP_PKTINFO` and `IPV6_PKTINFO`.
+/// [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2ipdef/ns-ws2ipdef-in_pktinfo).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PacketInfo {
+    /// The address. To send, unspecified is whichever the system chooses.
+    pub address: IpAddr,
+    /// The index of the interface. To send, zero is whichever the system chooses.
+    pub interface: u32,
+}
+
+// What the bytes below are taken from and put into, which have no padding.
+const _: () = {
+    assert!(core::mem::offset_of!(IN_PKTINFO, ipi_addr) == 0);
+    assert!(core::mem::offset_of!(IN_PKTINFO, ipi_ifindex) == 4);
+    assert!(size_of::<IN_PKTINFO>() == 8);
+    assert!(core::mem::offset_of!(IN6_PKTINFO, ipi6_addr) == 0);
+    assert!(core::mem::offset_of!(IN6_PKTINFO, ipi6_ifindex) == 16);
+    assert!(size_of::<IN6_PKTINFO>() == 20);
+};
+
+impl PacketInfo {
+    pub(super) fn from_v4(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; size_of::<IN_PKTINFO>()] = bytes.first_chunk()?;
+        let (address, interface) = (bytes.first_chunk::<4>()?, bytes.last_chunk()?);
+        Some(Self {
+            address: Ipv4Addr::from(*address).into(),
+            interface: u32::from_ne_bytes(*interface),
+        })
+    }
+
+    pub(super) fn from_v6(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; size_of::<IN6_PKTINFO>()] = bytes.first_chunk()?;
+        let (address, interface) = (bytes.first_chunk::<16>()?, bytes.last_chunk()?);
+        Some(Self {
+            address: Ipv6Addr::from(*address).into(),
+            interface: u32::from_ne_bytes(*interface),
+        })
+    }
+
+    /// As an `IN_PKTINFO` or as an `IN6_PKTINFO`, with its size. None if the address is of the other family.
+    pub(super) fn to_bytes(self, is_v4: bool) -> Option<([u8; LARGEST], usize)> {
+        let mut bytes = [0; LARGEST];
+        let address_size = match (is_v4, self.address.to_canonical()) {
+            (true, IpAddr::V4(address)) => {
+                *bytes.first_chunk_mut()? = address.octets();
+                4
+            }
+            (false, IpAddr::V6(address)) => {
+                *bytes.first_chunk_mut()? = address.octets();
+                16
+            }
+            // None is none in either family.
+            (_, address) if address.is_unspecified() => {
+                if is_v4 {
+                    4
+                } else {
+                    16
+                }
+            }
+            _ => return None,
+        };
+        *bytes.get_mut(address_size..)?.first_chunk_mut()? = self.interface.to_ne_bytes();
+        Some((bytes, address_size + 4))
+    }
+}
+
+/// The size of the larger structure.
+const LARGEST: usize = size_of::<IN6_PKTINFO>();
+
+/// Explicit congestion notification: two bits of every packet's header.
+///
+/// [RFC 3168](https://www.rfc-editor.org/rfc/rfc3168).
+/// [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/winsock-ecn).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ecn {
+    /// The sender does not react to congestion.
+    NotCapable = 0,
+    /// The sender reacts to congestion: `ECT(1)`.
+    Ect1 = 1,
+    /// The sender reacts to congestion: `ECT(0)`.
+    Ect0 = 2,
+    /// A router was about to be congested. Only routers say that: Windows refuses to send it.
+    CongestionExperienced = 3,
+}
+
+impl Ecn {
+    /// What the two lowest bits of a number say, such as of a type of service.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        match bits & 3 {
+            0 => Self::NotCapable,
+            1 => Self::Ect1,
+            2 => Self::Ect0,
+            _ => Self::CongestionExperienced,
+        }
+    }
+
+    /// The two bits.
+    #[must_use]
+    pub const fn to_bits(self) -> u8 {
+        self as u8
+    }
+}

@@ -1,0 +1,108 @@
+//! A UDP socket's view of its peer.
+
+use core::fmt;
+use core::net::SocketAddr;
+
+use super::UdpSocket;
+use crate::batch::Batch;
+use crate::buffer::{BufResult, IoBuf};
+use crate::socket::To;
+use crate::status::Result;
+
+/// A UDP socket with a peer, see [`UdpSocket::connect`].
+///
+/// To send without an address is legal only for a socket that has a peer (INV-37), which this shows.
+///
+/// ```
+/// use std::net::Ipv4Addr;
+/// use wsk::{Buffer, UdpSocket};
+///
+/// # extern crate wsk_host;
+/// # let passive = unsafe { wsk::irql::Passive::assume() };
+/// # let registration = wsk::Registration::register(passive)?;
+/// # let wsk = registration.try_capture()?;
+/// # wsk::rt::block_on(passive, async move {
+/// let server = UdpSocket::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
+/// let mut client = UdpSocket::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
+/// let client = client.connect(server.local_addr().await?).await?;
+/// client.send(Buffer::try_from(&b"ping"[..])?).await.into_result()?;
+///
+/// let ((_, peer), buffer) = server.recv_from(Buffer::new(4)?).await.into_result()?;
+/// server.send_to(buffer, peer).await.into_result()?;
+/// let (received, _) = client.recv(Buffer::new(4)?).await.into_result()?;
+/// assert_eq!(received, 4);
+/// # Ok::<(), wsk::Error>(())
+/// # })??;
+/// # Ok::<(), wsk::Error>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Connected<'a> {
+    socket: &'a UdpSocket,
+    peer: SocketAddr,
+}
+
+impl<'a> Connected<'a> {
+    /// The socket has this peer.
+    pub(super) const fn new(socket: &'a UdpSocket, peer: SocketAddr) -> Self {
+        Self { socket, peer }
+    }
+
+    /// Sends a datagram to the peer, and returns how many bytes it has.
+    ///
+    /// Cancellation: as for [`UdpSocket::send_to`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`UdpSocket::send_to`].
+    pub async fn send<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
+        self.socket.send(buffer, To::Destination(self.peer)).await
+    }
+
+    /// As [`UdpSocket::send_copy_to`], to the peer.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn send_copy(&self, bytes: &[u8]) -> Result<usize> {
+        self.socket.send_copy(bytes, To::Destination(self.peer)).await
+    }
+
+    /// As [`UdpSocket::send_batch_to`], to the peer.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn send_batch(&self, batch: Batch) -> BufResult<usize, Batch> {
+        self.socket.send_batch(batch, To::Destination(self.peer)).await
+    }
+
+    /// Receives a datagram of the peer's, and returns how many bytes it has.
+    ///
+    /// Cancellation: as for [`UdpSocket::recv_from`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`UdpSocket::recv_from`].
+    pub async fn recv<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
+        let BufResult(result, buffer) = self.socket.recv_from(buffer).await;
+        BufResult(result.map(|(received, _)| received), buffer)
+    }
+
+    /// The peer.
+    #[must_use]
+    pub const fn peer_addr(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The socket, such as to send to others.
+    #[must_use]
+    pub const fn as_socket(&self) -> &'a UdpSocket {
+        self.socket
+    }
+}
+
+impl fmt::Debug for Connected<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connected").field("socket", &self.socket).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,158 @@
+//! Sending several datagrams at once.
+
+use core::net::SocketAddr;
+
+use wsk_sys::{PIRP, PWSK_BUF_LIST};
+
+use super::{Datagram, Destined, Exchanges, Handle, Socket, To};
+use crate::batch::Batch;
+use crate::buffer::BufResult;
+use crate::cmsg::SendControl;
+use crate::dispatch::DatagramDispatch;
+use crate::operation::{Outcome, Payload};
+use crate::status::known;
+use crate::time::Deadline;
+
+impl Handle<Datagram> {
+    pub(crate) async fn send_batch(
+        &self,
+        mut batch: Batch,
+        to: To,
+        control: &SendControl,
+        within: &mut Deadline<'_>,
+    ) -> BufResult<usize, Batch> {
+        if let Err(error) = self.require_right(to, control) {
+            return BufResult(Err(error), batch);
+        }
+        let shared = self.shared();
+        // Nothing says that WSK takes a list of none.
+        if batch.is_empty() {
+            return BufResult(shared.require_life().map(|()| 0), batch);
+        }
+        let Some(has) = shared.core().capabilities().send_messages() else {
+            return BufResult(Err(known::STATUS_NOT_SUPPORTED), batch);
+        };
+        let size = batch.bytes();
+        let in_flight = {
+            let mut idle = match shared.idle() {
+                Ok(idle) => idle,
+                Err(error) => return BufResult(Err(error), batch),
+            };
+            let list: PWSK_BUF_LIST = batch.link();
+            let payload = idle.payload();
+            payload.batch = Some(batch);
+            to.prepare(control, payload);
+            let call = |dispatch: DatagramDispatch, irp: PIRP, payload: *mut Payload| {
+                // SAFETY: the payload is the request's, and was prepared.
+                let (remote, length, data) = unsafe { to.arguments(payload) };
+                // SAFETY: the socket is bound; the list, its buffers and the control data stay until the request
+                // completes (INV-21, INV-26, INV-28); the address is of the socket's family, or the socket has a
+                // destination.
+                unsafe { dispatch.send_messages(has, list, remote, length, data, irp) }
+            };
+            // SAFETY: the call is given the payload's batch, whose memory does not move with it, and the payload's
+            // address and control data.
+            unsafe { self.start(idle, call) }
+        };
+        match in_flight.within(within).await {
+            Outcome::Completed(mut idle, result) => {
+                let batch = idle.payload().batch.take().unwrap_or_default();
+                let result = shared.completed(idle, result).map(|(idle, information)| {
+                    shared.requests.put(idle);
+                    information.min(size)
+                });
+                BufResult(result, batch)
+            }
+            // The system may still use the batch.
+            Outcome::Refused(error) => BufResult(Err(error), Batch::empty()),
+        }
+    }
+}
+
+impl<S: Exchanges, H> Socket<Datagram, S, H> {
+    /// Sends every buffer of a batch as a datagram, in one request, and returns how many bytes they have in all.
+    ///
+    /// If it fails, some of them may have been sent.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request and drops
+    /// the batch; which of them were sent is unknown then. Minimum Windows: Windows 8.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_send_messages).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_NOT_SUPPORTED` by an older Windows, as
+    ///   [`Capabilities::send_messages`](crate::Capabilities::send_messages) says beforehand. Nothing was sent then.
+    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - What else `WskSendMessages` reports.
+    ///
+    /// ```
+    /// use wsk::{Batch, Buffer, UdpSocket};
+    ///
+    /// # extern crate wsk_host;
+    /// # let passive = unsafe { wsk::irql::Passive::assume() };
+    /// # let registration = wsk::Registration::register(passive)?;
+    /// # let wsk = registration.try_capture()?;
+    /// # wsk::rt::block_on(passive, async move {
+    /// let socket = UdpSocket::bind(&wsk, ([127, 0, 0, 1], 0)).await?.into_socket();
+    /// let mut batch = Batch::with_capacity(10)?;
+    /// for number in 0..10 {
+    ///     // There is room for ten.
+    ///     let _: Result<(), Buffer> = batch.push(Buffer::try_from(&[number; 100][..])?);
+    /// }
+    /// let address = socket.local_addr().await?;
+    /// let (sent, batch) = socket.send_batch_to(batch, address).await.into_result()?;
+    /// assert_eq!((sent, batch.len()), (1000, 10));
+    /// # Ok::<(), wsk::Error>(())
+    /// # })??;
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    pub async fn send_batch_to(
+        &self,
+        batch: Batch,
+        remote: impl Into<SocketAddr>,
+    ) -> BufResult<usize, Batch> {
+        self.send_batch_to_with(batch, remote, &SendControl::new()).await
+    }
+
+    /// As [`send_batch_to`](Self::send_batch_to), and says how all of them are sent.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send_batch_to`](Self::send_batch_to) and [`send_to_with`](Self::send_to_with).
+    pub async fn send_batch_to_with(
+        &self,
+        batch: Batch,
+        remote: impl Into<SocketAddr>,
+        control: &SendControl,
+    ) -> BufResult<usize, Batch> {
+        let to = To::Address(remote.into());
+        self.handle.send_batch(batch, to, control, &mut Deadline::never()).await
+    }
+}
+
+impl<S: Destined, H> Socket<Datagram, S, H> {
+    /// As [`send_batch_to`](Self::send_batch_to), to the socket's peer or default destination.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send_batch_to`](Self::send_batch_to).
+    pub async fn send_batch(&self, batch: Batch) -> BufResult<usize, Batch> {
+        self.send_batch_with(batch, &SendControl::new()).await
+    }
+
+    /// As [`send_batch_to_with`](Self::send_batch_to_with), to the socket's peer or default destination.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send_batch_to_with`](Self::send_batch_to_with).
+    pub async fn send_batch_with(
+        &self,
+        batch: Batch,
+        control: &SendControl,
+    ) -> BufResult<usize, Batch> {
+        let to = To::Destination(self.state.destination());
+        self.handle.send_batch(batch, to, control, &mut Deadline::never()).await
+    }
+}

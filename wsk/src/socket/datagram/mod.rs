@@ -1,0 +1,292 @@
+//! Exchanging datagrams.
+
+mod batch;
+mod options;
+mod peer;
+mod received;
+mod receiver;
+
+use core::net::SocketAddr;
+use core::ptr;
+
+use wsk_sys::{PCMSGHDR, PIRP, PSOCKADDR, PWSK_BUF, ULONG};
+
+use super::category::Datagram;
+use super::handle::{control, remote};
+use super::state::{Bound, DefaultDestination, Destined, Exchanges, FixedPeer};
+use super::{Handle, Socket};
+use crate::address::Storage;
+use crate::buffer::{BufResult, Buffer, IoBuf};
+use crate::cmsg::SendControl;
+use crate::dispatch::DatagramDispatch;
+use crate::operation::{ControlArea, InFlight, Payload};
+use crate::status::{Error, Result};
+use crate::time::Deadline;
+
+pub use self::received::{Received, Segments};
+pub use self::receiver::Receiver;
+
+/// Where something is sent to.
+#[derive(Clone, Copy)]
+pub(crate) enum To {
+    /// To an address.
+    Address(SocketAddr),
+    /// To the socket's peer or default destination, which it has (INV-37), at this address.
+    Destination(SocketAddr),
+}
+
+impl To {
+    const fn address(self) -> SocketAddr {
+        match self {
+            Self::Address(address) | Self::Destination(address) => address,
+        }
+    }
+
+    /// Says it in a payload, with what else is said of the datagram.
+    fn prepare(self, control: &SendControl, payload: &mut Payload) {
+        payload.remote = match self {
+            Self::Address(address) => Storage::new(address),
+            Self::Destination(_) => Storage::EMPTY,
+        };
+        control.write(self.address(), &mut payload.control);
+    }
+
+    /// The address, and the control data with its length, as WSK's functions take them.
+    ///
+    /// # Safety
+    ///
+    /// The pointer is the one that [`Idle::start`](crate::operation::Idle::start) gives to its call. The payload was
+    /// prepared.
+    unsafe fn arguments(self, payload: *mut Payload) -> (PSOCKADDR, ULONG, PCMSGHDR) {
+        let address = match self {
+            // SAFETY: the caller's promise.
+            Self::Address(_) => unsafe { remote(payload) },
+            Self::Destination(_) => ptr::null_mut(),
+        };
+        // SAFETY: as above.
+        let control = unsafe { control(payload) };
+        // SAFETY: as above.
+        let length = unsafe { ControlArea::length(control) };
+        // SAFETY: as above; the request has not begun.
+        let length = unsafe { length.read() };
+        // Without a length there is no data either.
+        let data = if length == 0 {
+            ptr::null_mut()
+        } else {
+            // SAFETY: as above.
+            unsafe { ControlArea::header(control) }
+        };
+        (address, length, data)
+    }
+}
+
+impl Handle<Datagram> {
+    /// Fails for what WSK would misread (INV-32).
+    fn require_right(&self, to: To, control: &SendControl) -> Result<()> {
+        self.require_family(to.address())?;
+        control.require_family(to.address())
+    }
+
+    pub(crate) async fn send_to<B: IoBuf>(
+        &self,
+        buffer: B,
+        to: To,
+        control: &SendControl,
+        within: &mut Deadline<'_>,
+    ) -> BufResult<usize, B> {
+        if let Err(error) = self.require_right(to, control) {
+            return BufResult(Err(error), buffer);
+        }
+        let (buffer, start, end) = buffer.into_parts();
+        let prepare = |payload: &mut Payload| to.prepare(control, payload);
+        let call = |dispatch: DatagramDispatch, descriptor, irp: PIRP, payload| {
+            // SAFETY: the payload is the request's, and was prepared.
+            let (remote, length, data) = unsafe { to.arguments(payload) };
+            // SAFETY: the socket is bound; the buffer and the control data stay until the request completes
+            // (INV-21, INV-26); the address is of the socket's family, or the socket has a destination.
+            unsafe { dispatch.send_to(descriptor, remote, length, data, irp) }
+        };
+        let parts = (buffer, start, end);
+        // SAFETY: the call is given the payload's descriptor, address and control data.
+        let sent = unsafe { self.transfer_within(within, parts, prepare, call, |_, count| count) };
+        let (result, buffer) = sent.await;
+        BufResult(result, B::from_parts(buffer, start, end))
+    }
+
+    /// Starts to receive a datagram, with room for so many bytes of control data.
+    fn start_receive(
+        &self,
+        parts: (Buffer, usize, usize),
+        room: ULONG,
+    ) -> core::result::Result<InFlight, (Error, Buffer)> {
+        let prepare = |payload: &mut Payload| {
+            payload.remote = Storage::EMPTY;
+            payload.control.length = room;
+            payload.control.flags = 0;
+        };
+        let call =
+            |dispatch: DatagramDispatch, descriptor: PWSK_BUF, irp: PIRP, payload: *mut Payload| {
+                // SAFETY: the payload is the request's, and stays until it completes (INV-25).
+                let from = unsafe { remote(payload) };
+                // SAFETY: as above (INV-26).
+                let control = unsafe { control(payload) };
+                // SAFETY: as above. Without a length, WSK would not tell of truncation.
+                let length = unsafe { ControlArea::length(control) };
+                // SAFETY: as above.
+                let flags = unsafe { ControlArea::flags(control) };
+                let data = if room == 0 {
+                    ptr::null_mut()
+                } else {
+                    // SAFETY: as above.
+                    unsafe { ControlArea::header(control) }
+                };
+                // SAFETY: the socket is bound; everything stays until the request completes.
+                unsafe { dispatch.receive_from(descriptor, from, length, data, flags, irp) }
+            };
+        // SAFETY: the call is given the payload's descriptor, address and control area.
+        unsafe { self.start_transfer(parts, prepare, call) }
+    }
+
+    /// Receives a datagram, with room for so many bytes of control data. `finish` takes it out of the payload.
+    async fn receive<T, B: IoBuf>(
+        &self,
+        buffer: B,
+        room: ULONG,
+        within: &mut Deadline<'_>,
+        finish: impl FnOnce(&Payload, usize) -> Result<T>,
+    ) -> BufResult<T, B> {
+        let (buffer, start, end) = buffer.into_parts();
+        let finish = |payload: &mut Payload, count: usize| finish(payload, count);
+        let (result, buffer) = match self.start_receive((buffer, start, end), room) {
+            Ok(in_flight) => self.end_transfer(in_flight.within(within).await, end - start, finish),
+            Err((error, buffer)) => (Err(error), buffer),
+        };
+        BufResult(result.and_then(|result| result), B::from_parts(buffer, start, end))
+    }
+
+    /// Receives a datagram, and says where it came from.
+    pub(crate) async fn receive_from<B: IoBuf>(
+        &self,
+        buffer: B,
+        within: &mut Deadline<'_>,
+    ) -> BufResult<(usize, SocketAddr), B> {
+        let finish = |payload: &Payload, count| {
+            received::require_whole(payload)?;
+            Ok((count, received::peer(payload)?))
+        };
+        self.receive(buffer, 0, within, finish).await
+    }
+}
+
+impl<S: Exchanges, H> Socket<Datagram, S, H> {
+    /// Sends a datagram, and returns how many bytes it has.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request
+    /// and drops the buffer; whether it was sent is unknown then.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_send_to).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
+    /// - `STATUS_INVALID_BUFFER_SIZE` or the like if there are more bytes than a datagram can have.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - What else `WskSendTo` reports.
+    pub async fn send_to<B: IoBuf>(
+        &self,
+        buffer: B,
+        remote: impl Into<SocketAddr>,
+    ) -> BufResult<usize, B> {
+        self.send_to_with(buffer, remote, &SendControl::new()).await
+    }
+
+    /// Sends a datagram, and says how: from which address, with which notification of congestion, cut into how
+    /// long segments.
+    ///
+    /// IRQL and cancellation: as for [`send_to`](Self::send_to).
+    ///
+    /// # Errors
+    ///
+    /// - As for [`send_to`](Self::send_to).
+    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address to send from is not of the destination's family.
+    /// - `STATUS_INVALID_PARAMETER` or the like if the running Windows does not know what is said.
+    pub async fn send_to_with<B: IoBuf>(
+        &self,
+        buffer: B,
+        remote: impl Into<SocketAddr>,
+        control: &SendControl,
+    ) -> BufResult<usize, B> {
+        let to = To::Address(remote.into());
+        self.handle.send_to(buffer, to, control, &mut Deadline::never()).await
+    }
+
+    /// Receives a datagram: how many bytes it has, and where it came from.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request
+    /// and drops the buffer; a datagram that arrives meanwhile is lost. A [`Receiver`] loses none.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive_from).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_BUFFER_OVERFLOW` if it has more bytes than there is room for; the buffer is filled, and the
+    ///   rest is lost.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - What else `WskReceiveFrom` reports.
+    pub async fn receive_from<B: IoBuf>(&self, buffer: B) -> BufResult<(usize, SocketAddr), B> {
+        self.handle.receive_from(buffer, &mut Deadline::never()).await
+    }
+
+    /// Receives a datagram, and everything that is told of it: its control messages, and whether all of it had
+    /// room, which is no error here.
+    ///
+    /// IRQL and cancellation: as for [`receive_from`](Self::receive_from).
+    ///
+    /// # Errors
+    ///
+    /// As for [`receive_from`](Self::receive_from), but for `STATUS_BUFFER_OVERFLOW`.
+    pub async fn receive_message<B: IoBuf>(&self, buffer: B) -> BufResult<Received, B> {
+        let never = &mut Deadline::never();
+        self.handle.receive(buffer, received::CONTROL_ROOM, never, Received::new).await
+    }
+
+    /// Somebody who receives datagrams of up to so many bytes, and loses none when a future is dropped.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Buffer::new`].
+    pub fn receiver(&self, size: usize) -> Result<Receiver> {
+        Receiver::new(self.handle.clone(), size)
+    }
+}
+
+impl<S: Destined, H> Socket<Datagram, S, H> {
+    /// Sends a datagram to the socket's peer or default destination, and returns how many bytes it has.
+    ///
+    /// IRQL and cancellation: as for [`send_to`](Self::send_to).
+    ///
+    /// # Errors
+    ///
+    /// As for [`send_to`](Self::send_to).
+    pub async fn send<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
+        self.send_with(buffer, &SendControl::new()).await
+    }
+
+    /// Sends a datagram to the socket's peer or default destination, and says how.
+    ///
+    /// IRQL and cancellation: as for [`send_to`](Self::send_to).
+    ///
+    /// # Errors
+    ///
+    /// As for [`send_to_with`](Self::send_to_with).
+    pub async fn send_with<B: IoBuf>(
+        &self,
+        buffer: B,
+        control: &SendControl,
+    ) -> BufResult<usize, B> {
+        let to = To::Destination(self.state.destination());
+        self.handle.send_to(buffer, to, control, &mut Deadline::never()).await
+    }
+}

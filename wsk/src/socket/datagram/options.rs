@@ -1,0 +1,125 @@
+//! What is told of received datagrams, as options for whichever families a socket has.
+
+use core::net::IpAddr;
+
+use wsk_sys::{AF_INET, IPPROTO_IPV6, IPV6_V6ONLY};
+
+use super::{Datagram, Exchanges, Socket};
+use crate::options::{AppliesTo, OptionValue, ReadOnly, ReadWrite, SocketOption, Udp, ip, ipv6};
+use crate::status::Result;
+
+/// What is set before the bind, and can be asked for after it.
+// SAFETY: as for `ipv6::ONLY_V6`, which is the same; nothing forbids to ask for it.
+const ONLY_V6: SocketOption<bool, Udp, ReadOnly> =
+    unsafe { SocketOption::new(IPPROTO_IPV6, IPV6_V6ONLY) };
+
+/// Which families a socket exchanges datagrams of.
+#[derive(Clone, Copy)]
+pub(crate) struct Families {
+    v4: bool,
+    v6: bool,
+}
+
+impl<S: Exchanges, H> Socket<Datagram, S, H> {
+    pub(crate) async fn families(&self) -> Result<Families> {
+        if self.handle.shared().family() == AF_INET {
+            return Ok(Families { v4: true, v6: false });
+        }
+        match self.local_address().await?.ip() {
+            // One that is bound to everything is for both if it was told so before.
+            IpAddr::V6(ip) if ip.is_unspecified() => {
+                Ok(Families { v4: !self.get(ONLY_V6).await?, v6: true })
+            }
+            ip => {
+                let v4 = ip.to_canonical().is_ipv4();
+                Ok(Families { v4, v6: !v4 })
+            }
+        }
+    }
+
+    /// Sets an option that has a constant for each family.
+    pub(crate) async fn set_for_families<T, A>(
+        &self,
+        v4: SocketOption<T, A, ReadWrite>,
+        v6: SocketOption<T, A, ReadWrite>,
+        value: T::Value,
+    ) -> Result<()>
+    where
+        T: OptionValue<Value: Copy>,
+        A: AppliesTo<Datagram, S>,
+    {
+        let families = self.families().await?;
+        if families.v6 {
+            self.set(v6, value).await?;
+        }
+        if families.v4 {
+            self.set(v4, value).await?;
+        }
+        Ok(())
+    }
+
+    async fn tell(
+        &self,
+        v4: SocketOption<bool, Udp>,
+        v6: SocketOption<bool, Udp>,
+        is_told: bool,
+    ) -> Result<()> {
+        self.set_for_families(v4, v6, is_told).await
+    }
+
+    /// Whether it is told which address of this side a datagram was sent to, and through which interface it came:
+    /// [`ip::PACKET_INFO`] and [`ipv6::PACKET_INFO`]. See [`cmsg`](crate::cmsg).
+    ///
+    /// This and the next three set the option for each family that the socket has datagrams of: for both if it is of
+    /// IPv6, not for [IPv6 only](ipv6::ONLY_V6), and bound to no address.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future leaves it open whether
+    /// the options are set.
+    /// [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ip-pktinfo).
+    ///
+    /// # Errors
+    ///
+    /// As for [`set`](Self::set).
+    pub async fn set_receive_packet_info(&self, is_told: bool) -> Result<()> {
+        self.tell(ip::PACKET_INFO, ipv6::PACKET_INFO, is_told).await
+    }
+
+    /// Whether it is told the notification of congestion of a datagram: [`ip::ECN`] and [`ipv6::ECN`]. See
+    /// [`cmsg`](crate::cmsg).
+    ///
+    /// IRQL and cancellation: as for [`set_receive_packet_info`](Self::set_receive_packet_info).
+    /// [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/winsock-ecn).
+    ///
+    /// # Errors
+    ///
+    /// As for [`set`](Self::set).
+    pub async fn set_receive_ecn(&self, is_told: bool) -> Result<()> {
+        self.tell(ip::ECN, ipv6::ECN, is_told).await
+    }
+
+    /// Whether it is told the type of service of a datagram, or its traffic class:
+    /// [`ip::RECEIVE_TYPE_OF_SERVICE`] and [`ipv6::RECEIVE_TRAFFIC_CLASS`]. See [`cmsg`](crate::cmsg).
+    ///
+    /// IRQL and cancellation: as for [`set_receive_packet_info`](Self::set_receive_packet_info).
+    /// [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
+    ///
+    /// # Errors
+    ///
+    /// As for [`set`](Self::set).
+    pub async fn set_receive_traffic_class(&self, is_told: bool) -> Result<()> {
+        self.tell(ip::RECEIVE_TYPE_OF_SERVICE, ipv6::RECEIVE_TRAFFIC_CLASS, is_told).await
+    }
+
+    /// Whether it is told how many routers a datagram could still have passed: [`ip::HOP_LIMIT`] and
+    /// [`ipv6::HOP_LIMIT`]. See [`cmsg`](crate::cmsg).
+    ///
+    /// IRQL and cancellation: as for [`set_receive_packet_info`](Self::set_receive_packet_info).
+    /// [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
+    ///
+    /// # Errors
+    ///
+    /// As for [`set`](Self::set).
+    pub async fn set_receive_hop_limit(&self, is_told: bool) -> Result<()> {
+        self.tell(ip::HOP_LIMIT, ipv6::HOP_LIMIT, is_told).await
+    }
+}

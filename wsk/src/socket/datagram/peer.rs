@@ -1,0 +1,205 @@
+//! Whom a datagram socket exchanges datagrams with when nobody is named.
+//!
+//! Sending without an address is legal only for a socket that has somebody to send to (INV-37). So that is a state of
+//! the socket, and the method is not there in others:
+//!
+//! ```compile_fail,E0599
+//! use wsk::{Buffer, socket::DatagramSocket};
+//!
+//! async fn to_nobody(socket: DatagramSocket, buffer: Buffer) {
+//!     socket.send(buffer).await;
+//! }
+//! ```
+
+use core::net::SocketAddr;
+use core::ptr;
+
+use wsk_sys::{
+    PIRP, SIO_WSK_SET_REMOTE_ADDRESS, SIO_WSK_SET_SENDTO_ADDRESS, SOCKADDR_IN, SOCKADDR_IN6, ULONG,
+    WskIoctl,
+};
+
+use super::{Bound, Datagram, DefaultDestination, FixedPeer, Handle, Socket, remote};
+use crate::address::Storage;
+use crate::dispatch::DatagramDispatch;
+use crate::operation::Payload;
+use crate::status::Result;
+
+impl Handle<Datagram> {
+    /// Makes an ioctl whose input is an address, or nothing.
+    async fn set_address(&self, code: ULONG, address: Option<SocketAddr>) -> Result<()> {
+        if let Some(address) = address {
+            self.require_family(address)?;
+        }
+        let size = match address {
+            Some(SocketAddr::V4(_)) => size_of::<SOCKADDR_IN>(),
+            Some(SocketAddr::V6(_)) => size_of::<SOCKADDR_IN6>(),
+            None => 0,
+        };
+        let prepare = |payload: &mut Payload| {
+            payload.remote = address.map_or(Storage::EMPTY, Storage::new);
+        };
+        let call = |dispatch: DatagramDispatch, irp: PIRP, payload| {
+            let input = match address {
+                // SAFETY: the payload is the request's, and stays until it completes (INV-27).
+                Some(_) => unsafe { remote(payload) }.cast(),
+                None => ptr::null_mut(),
+            };
+            let (none, nowhere) = (ptr::null_mut(), ptr::null_mut());
+            // SAFETY: the socket is bound (INV-35), and the address is of its family and this size.
+            unsafe {
+                dispatch.control_socket(WskIoctl, code, 0, size, input, 0, none, nowhere, irp)
+            }
+        };
+        // SAFETY: the call is given the payload's address and nothing else.
+        unsafe { self.request(prepare, call, |_, _| ()) }.await
+    }
+
+    /// Makes an address the only peer: the one that is sent to without an address, and received from. None
+    /// lifts that.
+    pub(crate) async fn set_peer(&self, peer: Option<SocketAddr>) -> Result<()> {
+        self.set_address(SIO_WSK_SET_REMOTE_ADDRESS, peer).await
+    }
+}
+
+impl<H> Socket<Datagram, Bound, H> {
+    /// Makes a remote address the only peer: it is sent to by [`send`](Socket::send), and datagrams from others are
+    /// dropped. Nothing is sent.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future closes the socket.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-set-remote-address).
+    ///
+    /// # Errors
+    ///
+    /// The socket is closed.
+    ///
+    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - What else `WskControlSocket` reports.
+    ///
+    /// ```
+    /// use wsk::Buffer;
+    /// use wsk::socket::{DatagramSocket, Family};
+    ///
+    /// # extern crate wsk_host;
+    /// # let passive = unsafe { wsk::irql::Passive::assume() };
+    /// # let registration = wsk::Registration::register(passive)?;
+    /// # let wsk = registration.try_capture()?;
+    /// # wsk::rt::block_on(passive, async move {
+    /// let local = ([127, 0, 0, 1], 0);
+    /// let server = DatagramSocket::builder(&wsk, Family::INET).bind(local).await?;
+    /// let client = DatagramSocket::builder(&wsk, Family::INET).bind(local).await?;
+    /// let client = client.connect(server.local_addr().await?).await?;
+    /// client.send(Buffer::new(10)?).await.into_result()?;
+    /// // Open to everybody again.
+    /// let client = client.disconnect().await?;
+    /// # client.close().await;
+    /// # Ok::<(), wsk::Error>(())
+    /// # })??;
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    pub async fn connect(
+        self,
+        peer: impl Into<SocketAddr>,
+    ) -> Result<Socket<Datagram, FixedPeer, H>> {
+        let peer = peer.into();
+        self.handle.set_peer(Some(peer)).await?;
+        // SAFETY: the socket is bound, and has this peer now; its handler stays.
+        Ok(unsafe { Socket::from_handle(self.into_handle(), FixedPeer { peer }) })
+    }
+
+    /// Makes a remote address the default destination, which is sent to by [`send`](Socket::send). Datagrams are
+    /// received from everybody, as before.
+    ///
+    /// IRQL and cancellation: as for [`connect`](Self::connect).
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-set-sendto-address).
+    ///
+    /// # Errors
+    ///
+    /// As for [`connect`](Self::connect).
+    pub async fn with_default_destination(
+        self,
+        destination: impl Into<SocketAddr>,
+    ) -> Result<Socket<Datagram, DefaultDestination, H>> {
+        let destination = destination.into();
+        self.handle.set_address(SIO_WSK_SET_SENDTO_ADDRESS, Some(destination)).await?;
+        // SAFETY: the socket is bound, and has this destination now; its handler stays.
+        Ok(unsafe { Socket::from_handle(self.into_handle(), DefaultDestination { destination }) })
+    }
+}
+
+impl<H> Socket<Datagram, FixedPeer, H> {
+    /// The peer.
+    #[must_use]
+    pub const fn peer_addr(&self) -> SocketAddr {
+        self.state.peer
+    }
+
+    /// Makes another address the only peer.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future leaves it open which of the
+    /// two is the peer.
+    ///
+    /// # Errors
+    ///
+    /// As for [`connect`](Socket::connect), but that the socket stays open.
+    pub async fn set_peer(&mut self, peer: impl Into<SocketAddr>) -> Result<()> {
+        let peer = peer.into();
+        self.handle.set_peer(Some(peer)).await?;
+        self.state.peer = peer;
+        Ok(())
+    }
+
+    /// Has no peer any more: datagrams are received from everybody.
+    ///
+    /// IRQL and cancellation: as for [`connect`](Socket::connect).
+    ///
+    /// # Errors
+    ///
+    /// As for [`connect`](Socket::connect).
+    pub async fn disconnect(self) -> Result<Socket<Datagram, Bound, H>> {
+        self.handle.set_peer(None).await?;
+        // SAFETY: the socket is bound; its handler stays.
+        Ok(unsafe { Socket::from_handle(self.into_handle(), Bound::NEW) })
+    }
+}
+
+impl<H> Socket<Datagram, DefaultDestination, H> {
+    /// The default destination.
+    #[must_use]
+    pub const fn default_destination(&self) -> SocketAddr {
+        self.state.destination
+    }
+
+    /// Makes another address the default destination.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future leaves it open which of the
+    /// two it is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`connect`](Socket::connect), but that the socket stays open.
+    pub async fn set_default_destination(
+        &mut self,
+        destination: impl Into<SocketAddr>,
+    ) -> Result<()> {
+        let destination = destination.into();
+        self.handle.set_address(SIO_WSK_SET_SENDTO_ADDRESS, Some(destination)).await?;
+        self.state.destination = destination;
+        Ok(())
+    }
+
+    /// Has no default destination any more.
+    ///
+    /// IRQL and cancellation: as for [`connect`](Socket::connect).
+    ///
+    /// # Errors
+    ///
+    /// As for [`connect`](Socket::connect).
+    pub async fn without_default_destination(self) -> Result<Socket<Datagram, Bound, H>> {
+        self.handle.set_address(SIO_WSK_SET_SENDTO_ADDRESS, None).await?;
+        // SAFETY: the socket is bound; its handler stays.
+        Ok(unsafe { Socket::from_handle(self.into_handle(), Bound::NEW) })
+    }
+}

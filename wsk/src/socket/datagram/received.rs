@@ -1,0 +1,167 @@
+//! What is told of a datagram that was received.
+
+use core::fmt;
+use core::net::SocketAddr;
+
+use wsk_sys::{MSG_BCAST, MSG_CTRUNC, MSG_MCAST, MSG_TRUNC, ULONG};
+
+use crate::cmsg::ControlMessages;
+use crate::operation::{ControlArea, Payload};
+use crate::status::{Result, known};
+
+/// How much control data is received, if it is wanted: as much as a request has room for.
+#[expect(clippy::cast_possible_truncation, reason = "an area is far shorter than 4 GiB")]
+pub(super) const CONTROL_ROOM: ULONG = ControlArea::SIZE as ULONG;
+
+/// Fails if a datagram did not fit.
+pub(super) fn require_whole(payload: &Payload) -> Result<()> {
+    if payload.control.flags & MSG_TRUNC == 0 { Ok(()) } else { Err(known::STATUS_BUFFER_OVERFLOW) }
+}
+
+/// Where a datagram came from, which every provider says.
+pub(super) fn peer(payload: &Payload) -> Result<SocketAddr> {
+    payload.remote.address().ok_or(known::STATUS_INTERNAL_ERROR)
+}
+
+/// What is told of a datagram that was received. From [`receive_message`](super::Socket::receive_message).
+#[derive(Clone)]
+pub struct Received {
+    count: usize,
+    peer: SocketAddr,
+    flags: ULONG,
+    /// Control data, so many bytes of it.
+    control: [u8; ControlArea::SIZE],
+    control_length: usize,
+}
+
+impl Received {
+    pub(super) fn new(payload: &Payload, count: usize) -> Result<Self> {
+        // No more than there was room for, whatever is said.
+        let control_length = (payload.control.length as usize).min(ControlArea::SIZE);
+        Ok(Self {
+            count,
+            peer: peer(payload)?,
+            flags: payload.control.flags,
+            control: *payload.control.bytes(),
+            control_length,
+        })
+    }
+
+    /// How many bytes were received.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether none was, which is a datagram as well.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Where it came from.
+    #[must_use]
+    pub const fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Whether it had more bytes than there was room for: they are lost.
+    #[must_use]
+    pub const fn is_truncated(&self) -> bool {
+        self.flags & MSG_TRUNC != 0
+    }
+
+    /// Whether there were more control messages than the 256 bytes for them had room for: they are lost.
+    #[must_use]
+    pub const fn is_control_truncated(&self) -> bool {
+        self.flags & MSG_CTRUNC != 0
+    }
+
+    /// Whether it was sent to all hosts of a network.
+    #[must_use]
+    pub const fn is_broadcast(&self) -> bool {
+        self.flags & MSG_BCAST != 0
+    }
+
+    /// Whether it was sent to a group.
+    #[must_use]
+    pub const fn is_multicast(&self) -> bool {
+        self.flags & MSG_MCAST != 0
+    }
+
+    /// What the socket's options asked to be told about it.
+    #[must_use]
+    pub fn control_messages(&self) -> ControlMessages<'_> {
+        ControlMessages::new(self.control.get(..self.control_length).unwrap_or_default())
+    }
+
+    /// The datagrams in a buffer that was received into: several, if the socket
+    /// [takes them together](crate::options::udp::RECEIVE_MAXIMUM_COALESCED_SIZE).
+    ///
+    /// ```
+    /// use wsk::Buffer;
+    /// use wsk::options::udp;
+    /// use wsk::socket::{DatagramSocket, Family};
+    ///
+    /// # extern crate wsk_host;
+    /// # let passive = unsafe { wsk::irql::Passive::assume() };
+    /// # let registration = wsk::Registration::register(passive)?;
+    /// # let wsk = registration.try_capture()?;
+    /// # wsk::rt::block_on(passive, async move {
+    /// let socket = DatagramSocket::builder(&wsk, Family::INET).bind(([127, 0, 0, 1], 0)).await?;
+    /// socket.set(udp::RECEIVE_MAXIMUM_COALESCED_SIZE, 60_000).await?;
+    /// let address = socket.local_addr().await?;
+    /// socket.send_to(Buffer::try_from(&b"one"[..])?, address).await.into_result()?;
+    ///
+    /// let (received, buffer) = socket.receive_message(Buffer::new(60_000)?).await.into_result()?;
+    /// for datagram in received.segments(&buffer) {
+    ///     println!("{} bytes from {}", datagram.len(), received.peer());
+    /// }
+    /// # Ok::<(), wsk::Error>(())
+    /// # })??;
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    #[must_use]
+    pub fn segments<'a>(&self, buffer: &'a [u8]) -> Segments<'a> {
+        let bytes = buffer.get(..self.count).unwrap_or(buffer);
+        Segments { left: Some(bytes), size: self.control_messages().segment_size() }
+    }
+}
+
+impl fmt::Debug for Received {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Received")
+            .field("len", &self.count)
+            .field("is_truncated", &self.is_truncated())
+            .field("control_messages", &self.control_messages())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Datagrams that came in one buffer. From [`Received::segments`].
+#[derive(Clone, Debug)]
+pub struct Segments<'a> {
+    /// None when all were given out.
+    left: Option<&'a [u8]>,
+    /// How many bytes each but the last has, if there are several.
+    size: Option<usize>,
+}
+
+impl<'a> Iterator for Segments<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let bytes = self.left.take()?;
+        let split = self.size.and_then(|size| bytes.split_at_checked(size));
+        match split {
+            // An empty rest is none, while an empty datagram is one.
+            Some((first, rest)) if !rest.is_empty() => {
+                self.left = Some(rest);
+                Some(first)
+            }
+            _ => Some(bytes),
+        }
+    }
+}
+
+impl core::iter::FusedIterator for Segments<'_> {}

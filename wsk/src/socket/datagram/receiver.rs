@@ -1,0 +1,143 @@
+//! Receiving without losing what a dropped future has received.
+
+use core::fmt;
+use core::net::SocketAddr;
+
+use super::{Datagram, Handle, Received, received};
+use crate::buffer::Buffer;
+use crate::operation::InFlight;
+use crate::status::{Result, known};
+
+/// Receives datagrams of a socket, one after the other, into a buffer of its own.
+///
+/// From [`UdpSocket::receiver`](crate::UdpSocket::receiver), or from a socket's
+/// [`receiver`](super::Socket::receiver). Dropping one of its futures, as [`timeout`](crate::time::timeout) does, loses
+/// nothing: the request stays in flight, and the next call takes up what it brings. After the first datagram, it
+/// allocates nothing.
+///
+/// It is a use of the socket, which is closed when it is dropped, too, and not before. A datagram that is on its way
+/// to it then is lost.
+///
+/// ```
+/// use std::time::Duration;
+/// use wsk::{Buffer, ErrorKind, UdpSocket, time};
+///
+/// # let host = wsk_host::Host::new(wsk_host::Config::default());
+/// # let _entered = host.enter();
+/// # let passive = unsafe { wsk::irql::Passive::assume() };
+/// # let registration = wsk::Registration::register(passive)?;
+/// # let wsk = registration.try_capture()?;
+/// # wsk::rt::block_on(passive, async move {
+/// let socket = UdpSocket::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+/// let mut receiver = socket.receiver(1500)?;
+///
+/// let nothing_yet = time::timeout(Duration::from_secs(1), receiver.recv_from()).await;
+/// assert_eq!(nothing_yet.unwrap_err().kind(), ErrorKind::TimedOut);
+///
+/// socket.send_copy_to(b"hello", socket.local_addr().await?).await?;
+/// let (bytes, _peer) = time::timeout(Duration::from_secs(1), receiver.recv_from()).await??;
+/// assert_eq!(bytes, b"hello");
+/// # Ok::<(), wsk::Error>(())
+/// # })??;
+/// # Ok::<(), wsk::Error>(())
+/// ```
+pub struct Receiver {
+    /// The request in flight. First, so that it is cancelled before the use of the socket ends.
+    receiving: Option<InFlight>,
+    /// Empty while the request has it, and if the system has kept it.
+    buffer: Buffer,
+    size: usize,
+    handle: Handle<Datagram>,
+}
+
+impl Receiver {
+    pub(super) fn new(handle: Handle<Datagram>, size: usize) -> Result<Self> {
+        Ok(Self { receiving: None, buffer: Buffer::new(size)?, size, handle })
+    }
+
+    /// Receives a datagram: its bytes, and where it came from.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future loses nothing.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive_from).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_BUFFER_OVERFLOW` if it has more bytes than the receiver has room for: it is lost.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - What else `WskReceiveFrom` reports.
+    pub async fn recv_from(&mut self) -> Result<(&[u8], SocketAddr)> {
+        let (bytes, received) = self.receive_message().await?;
+        if received.is_truncated() {
+            return Err(known::STATUS_BUFFER_OVERFLOW);
+        }
+        Ok((bytes, received.peer()))
+    }
+
+    /// Receives a datagram, and copies its bytes. Returns how many, and where it came from.
+    ///
+    /// IRQL and cancellation: as for [`recv_from`](Self::recv_from).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_BUFFER_OVERFLOW` if it has more bytes than there is room for, here or in the receiver; what has
+    ///   room is copied, and the rest is lost.
+    /// - What else [`recv_from`](Self::recv_from) reports.
+    pub async fn recv_from_into(&mut self, room: &mut [u8]) -> Result<(usize, SocketAddr)> {
+        let (bytes, received) = self.receive_message().await?;
+        let count = bytes.len().min(room.len());
+        if let (Some(room), Some(bytes)) = (room.get_mut(..count), bytes.get(..count)) {
+            room.copy_from_slice(bytes);
+        }
+        if received.is_truncated() || count < bytes.len() {
+            return Err(known::STATUS_BUFFER_OVERFLOW);
+        }
+        Ok((count, received.peer()))
+    }
+
+    /// Receives a datagram: its bytes, and everything that is told of it. That it was cut off is no error here.
+    ///
+    /// IRQL and cancellation: as for [`recv_from`](Self::recv_from).
+    ///
+    /// # Errors
+    ///
+    /// As for [`recv_from`](Self::recv_from), but for `STATUS_BUFFER_OVERFLOW`.
+    pub async fn receive_message(&mut self) -> Result<(&[u8], Received)> {
+        if self.receiving.is_none() {
+            self.start()?;
+        }
+        let Some(receiving) = &mut self.receiving else {
+            return Err(known::STATUS_INTERNAL_ERROR);
+        };
+        let outcome = receiving.await;
+        self.receiving = None;
+        let finish = |payload: &mut _, count| Received::new(payload, count);
+        let (result, buffer) = self.handle.end_transfer(outcome, self.size, finish);
+        self.buffer = buffer;
+        let received = result.and_then(|received| received)?;
+        Ok((self.buffer.get(..received.len()).unwrap_or_default(), received))
+    }
+
+    fn start(&mut self) -> Result<()> {
+        let mut buffer = core::mem::replace(&mut self.buffer, Buffer::empty());
+        if buffer.len() != self.size {
+            buffer = Buffer::new(self.size)?;
+        }
+        match self.handle.start_receive((buffer, 0, self.size), received::CONTROL_ROOM) {
+            Ok(receiving) => {
+                self.receiving = Some(receiving);
+                Ok(())
+            }
+            Err((error, buffer)) => {
+                self.buffer = buffer;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").field("size", &self.size).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,151 @@
+//! Groups, broadcasts, and the options around them.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use wsk::options::{self, ip, ipv6};
+use wsk::socket::{DatagramSocket, Family};
+use wsk::{Buffer, ErrorKind, Result, UdpSocket};
+
+use super::bound;
+use super::control::at;
+use crate::support::{buffer, everywhere, poll_times};
+
+const V4: Ipv4Addr = Ipv4Addr::new(239, 1, 2, 3);
+const V6: Ipv6Addr = Ipv6Addr::new(0xFF05, 0, 0, 0, 0, 0, 1, 3);
+
+async fn join(socket: &UdpSocket, group: IpAddr) -> Result<()> {
+    match group {
+        IpAddr::V4(group) => socket.join_multicast_v4(group, Ipv4Addr::UNSPECIFIED).await,
+        IpAddr::V6(group) => socket.join_multicast_v6(group, 0).await,
+    }
+}
+
+async fn leave(socket: &UdpSocket, group: IpAddr) -> Result<()> {
+    match group {
+        IpAddr::V4(group) => socket.leave_multicast_v4(group, Ipv4Addr::UNSPECIFIED).await,
+        IpAddr::V6(group) => socket.leave_multicast_v6(group, 0).await,
+    }
+}
+
+#[test]
+fn members_receive_while_they_are() {
+    everywhere(async |wsk| {
+        for (group, any, local) in [
+            (IpAddr::V4(V4), IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            (IpAddr::V6(V6), IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::LOCALHOST)),
+        ] {
+            let member = UdpSocket::bind(&wsk, (any, 0)).await?;
+            let (sender, from) = at(&wsk, (local, 0)).await?;
+            let to = (group, member.local_addr().await?.port());
+            sender.send_to(buffer(b"before")?, to).await.into_result()?;
+            assert_eq!(leave(&member, group).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+            join(&member, group).await?;
+            assert_eq!(join(&member, group).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+            assert_eq!(join(&member, local).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+            let socket = member.as_socket();
+            socket.set_receive_packet_info(true).await?;
+            socket.set_receive_hop_limit(true).await?;
+            sender.send_to(buffer(b"members")?, to).await.into_result()?;
+            let (received, filled) =
+                socket.receive_message(Buffer::new(100)?).await.into_result()?;
+            assert_eq!((&filled[..received.len()], received.peer()), (&b"members"[..], from));
+            assert!(received.is_multicast() && !received.is_broadcast());
+            let messages = received.control_messages();
+            assert_eq!(messages.packet_info().unwrap().address, group);
+            assert_eq!(messages.hop_limit(), Some(1), "it does not leave the network");
+            leave(&member, group).await?;
+            sender.send_to(buffer(b"after")?, to).await.into_result()?;
+            // To it alone, so that it is known that nothing else has come before.
+            sender.send_to(buffer(b"alone")?, (local, to.1)).await.into_result()?;
+            let (received, filled) =
+                socket.receive_message(Buffer::new(100)?).await.into_result()?;
+            assert_eq!(&filled[..received.len()], b"alone");
+            assert!(!received.is_multicast());
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_broadcast_needs_permission_and_reaches_everyone() {
+    everywhere(async |wsk| {
+        let (sender, from) = bound(&wsk).await?;
+        let mut receivers = Vec::new();
+        let mut port = 0;
+        for _ in 0..2 {
+            let socket = DatagramSocket::builder(&wsk, Family::INET)
+                .reuse_address()
+                .bind((Ipv4Addr::UNSPECIFIED, port))
+                .await?;
+            port = socket.local_addr().await?.port();
+            receivers.push(socket);
+        }
+        let everyone = (Ipv4Addr::BROADCAST, port);
+        assert!(!sender.broadcast().await?);
+        let result = sender.send_to(buffer(b"everyone")?, everyone).await;
+        assert_eq!(result.0.unwrap_err().kind(), ErrorKind::PermissionDenied);
+        sender.set_broadcast(true).await?;
+        assert!(sender.broadcast().await?);
+        sender.send_to(result.1, everyone).await.into_result()?;
+        for receiver in &receivers {
+            let (received, filled) =
+                receiver.receive_message(Buffer::new(100)?).await.into_result()?;
+            assert_eq!((&filled[..received.len()], received.peer()), (&b"everyone"[..], from));
+            assert!(received.is_broadcast() && !received.is_multicast());
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn options_are_what_they_were_set_to() {
+    everywhere(async |wsk| {
+        let (v4, _) = bound(&wsk).await?;
+        assert_eq!((v4.ttl().await?, v4.multicast_ttl_v4().await?), (128, 1));
+        v4.set_ttl(7).await?;
+        v4.set_multicast_ttl_v4(3).await?;
+        assert_eq!((v4.ttl().await?, v4.multicast_ttl_v4().await?), (7, 3));
+        assert!(v4.multicast_loop_v4().await?);
+        v4.set_multicast_loop_v4(false).await?;
+        assert!(!v4.multicast_loop_v4().await?);
+        // What is of the other family is not there.
+        let error = v4.set_multicast_loop_v6(true).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+
+        let v6 = UdpSocket::bind(&wsk, (Ipv6Addr::LOCALHOST, 0)).await?;
+        assert_eq!(v6.ttl().await?, 128);
+        v6.set_ttl(7).await?;
+        assert_eq!(v6.ttl().await?, 7);
+        // It is bound to an address of IPv6, and so nothing of IPv4 was set.
+        assert_eq!(v6.as_socket().get(ip::TTL).await?, 128);
+        assert!(v6.multicast_loop_v6().await?);
+        v6.set_multicast_loop_v6(false).await?;
+        assert!(!v6.multicast_loop_v6().await?);
+        // Nor of one for IPv6 only.
+        let wild = UdpSocket::bind(&wsk, (Ipv6Addr::UNSPECIFIED, 0)).await?;
+        wild.set_ttl(7).await?;
+        assert_eq!(wild.as_socket().get(ip::TTL).await?, 128);
+        // A socket with a peer or a destination has its options, too.
+        let address = wild.local_addr().await?;
+        let socket = wild.into_socket().connect(address).await?;
+        socket.set(options::RECEIVE_BUFFER, 9000).await?;
+        socket.set_receive_ecn(true).await?;
+        let socket = socket.disconnect().await?.with_default_destination(address).await?;
+        assert_eq!(socket.get(options::RECEIVE_BUFFER).await?, 9000);
+        assert!(socket.get(ipv6::ECN).await?);
+        Ok(())
+    });
+}
+
+#[test]
+fn setting_an_option_can_be_dropped() {
+    everywhere(async |wsk| {
+        let socket = UdpSocket::bind(&wsk, (Ipv6Addr::UNSPECIFIED, 0)).await?;
+        for polls in 0..6 {
+            poll_times(socket.as_socket().set_receive_packet_info(true), polls).await;
+            poll_times(socket.ttl(), polls).await;
+            poll_times(socket.join_multicast_v6(V6, 0), polls).await;
+        }
+        Ok(())
+    });
+}
