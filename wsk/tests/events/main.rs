@@ -14,5 +14,6 @@ mod datagram;
 mod handlers;
 mod inspect;
 mod listen;
+mod races;
 mod stream;
 mod support;
