@@ -1,0 +1,97 @@
+//! Futures that are dropped or forgotten, at every point.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Waker};
+
+use wsk::events::EventMask;
+use wsk::socket::{DatagramSocket, Family, ListenSocket};
+use wsk::{Provider, Result};
+use wsk_host::{Config, Host, Timing};
+
+use crate::host::{buffer, on_host, poll_times};
+use crate::memory::Keeper;
+use crate::support::{LOCAL, connect, everywhere};
+
+/// The socket is as good as before.
+#[test]
+fn events_can_be_dropped_while_they_are_disabled() {
+    everywhere(async |_, wsk| {
+        let keeper = Keeper::default();
+        let builder = DatagramSocket::builder(&wsk, Family::INET).events(keeper.clone());
+        let socket = builder.bind(LOCAL).await?;
+        let address = socket.local_addr().await?;
+        for (polls, count) in (0..4).zip(1..) {
+            drop(poll_times(socket.disable_events(EventMask::RECEIVE_FROM), polls).await);
+            socket.enable_events(EventMask::RECEIVE_FROM)?;
+            socket.send_to(buffer(b"x")?, address).await.into_result()?;
+            keeper.0.signal.wait_until(|| keeper.count() == count).await;
+        }
+        Ok(())
+    });
+}
+
+/// A listener closes with an accept in flight, whatever becomes of both futures.
+#[test]
+fn a_listener_closes_with_an_accept_in_flight() {
+    everywhere(async |_, wsk| {
+        for polls in 0..4 {
+            let listen = async || ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await;
+            let mut listener = listen().await?;
+            let address = listener.local_addr().await?;
+            drop(poll_times(listener.accept(), polls.min(1)).await);
+            let client = connect(&wsk, address, ()).await?;
+            drop(poll_times(listener.close(), polls).await);
+            drop(client);
+            let mut listener = listen().await?;
+            drop(poll_times(listener.accept_with(Keeper::default()), polls.min(1)).await);
+            listener.close().await;
+        }
+        Ok(())
+    });
+}
+
+/// A future that is forgotten leaks its own memory, and nothing else: an accept's is the listener's.
+#[test]
+fn futures_can_be_forgotten() {
+    let forget = |expected: usize, scenario: fn(Provider) -> BoxFuture| {
+        let host = Host::new(Config::default().timing(Timing::Deferred));
+        on_host(&host, async |wsk| scenario(wsk).await).unwrap();
+        assert_eq!(host.outstanding_allocations(), expected);
+    };
+    forget(0, |wsk| {
+        Box::pin(async move {
+            let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
+            poll_and_forget(listener.accept());
+            let address = listener.local_addr().await?;
+            let client = connect(&wsk, address, ()).await?;
+            assert_eq!(listener.accept().await?.1, Some(client.local_addr().await?));
+            Ok(())
+        })
+    });
+    // The handler, which has an `Arc`, and no allocation of the pool's but its own.
+    forget(1, |wsk| {
+        Box::pin(async move {
+            let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
+            poll_and_forget(listener.accept_with(Keeper::default()));
+            Ok(())
+        })
+    });
+    forget(1, |wsk| {
+        Box::pin(async move {
+            let builder = DatagramSocket::builder(&wsk, Family::INET);
+            let socket = builder.events(Keeper::default()).bind(LOCAL).await?;
+            poll_and_forget(socket.disable_events(EventMask::RECEIVE_FROM));
+            Ok(())
+        })
+    });
+}
+
+type BoxFuture = Pin<Box<dyn Future<Output = Result<()>>>>;
+
+fn poll_and_forget(future: impl Future) {
+    let mut future = Box::pin(future);
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(future.as_mut().poll(&mut context).is_pending());
+    std::mem::forget(future);
+}
