@@ -1,5 +1,6 @@
 //! Socket addresses, between `core::net` and C.
 
+use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use wsk_sys::{
@@ -166,6 +167,29 @@ fn v6_from_c(address: &SOCKADDR_IN6) -> SocketAddrV6 {
     )
 }
 
+/// Shows an address for debugging, without what of `core::net` could panic as far as the compiler can see.
+pub(crate) struct Shown(pub(crate) SocketAddr);
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            SocketAddr::V4(address) => {
+                let [a, b, c, d] = address.ip().octets();
+                write!(f, "{a}.{b}.{c}.{d}")?;
+            }
+            SocketAddr::V6(address) => {
+                let [a, b, c, d, e, g, h, i] = address.ip().segments();
+                write!(f, "[{a:x}:{b:x}:{c:x}:{d:x}:{e:x}:{g:x}:{h:x}:{i:x}")?;
+                if address.scope_id() != 0 {
+                    write!(f, "%{}", address.scope_id())?;
+                }
+                f.write_str("]")?;
+            }
+        }
+        write!(f, ":{}", self.0.port())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,6 +209,19 @@ mod tests {
         // SAFETY: the union was written in whole.
         let bytes = unsafe { address.sin_addr.S_un.S_un_b };
         assert_eq!([bytes.s_b1, bytes.s_b2, bytes.s_b3, bytes.s_b4], [192, 0, 2, 1]);
+    }
+
+    #[test]
+    fn addresses_are_shown() {
+        for (address, shown) in [
+            ("192.0.2.1:80", "192.0.2.1:80"),
+            ("[2001:db8::1]:443", "[2001:db8:0:0:0:0:0:1]:443"),
+            ("[fe80::1%7]:9", "[fe80:0:0:0:0:0:0:1%7]:9"),
+        ] {
+            let shown_now = std::format!("{:?}", Shown(address.parse().expect("an address")));
+            assert_eq!(shown_now, shown);
+            assert_eq!(shown.parse::<SocketAddr>(), address.parse());
+        }
     }
 
     #[test]

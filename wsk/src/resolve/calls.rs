@@ -153,8 +153,7 @@ impl Provider {
         }
     }
 
-    /// The first address of a host, of a family or, with [`Family::UNSPECIFIED`], of any. An address as text is not
-    /// looked up.
+    /// The first address of a host, of a family or, with [`Family::UNSPECIFIED`], of any.
     ///
     /// As `Dns::get_host_by_name` of embedded-nal-async wants it.
     ///
@@ -180,14 +179,6 @@ impl Provider {
     ///
     /// As for [`Provider::resolve`].
     pub async fn host_by_name(&self, name: &str, family: Family) -> Result<IpAddr> {
-        if let Ok(address) = name.parse() {
-            let is_wanted = [Family::UNSPECIFIED, Family::of(SocketAddr::new(address, 0))];
-            return if is_wanted.contains(&family) {
-                Ok(address)
-            } else {
-                Err(known::STATUS_NO_MATCH)
-            };
-        }
         let list = self.resolve(name, Service::None, Hints::stream().family(family)).await?;
         list.addresses().next().map(|address| address.ip()).ok_or(known::STATUS_NO_MATCH)
     }

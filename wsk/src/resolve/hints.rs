@@ -1,7 +1,10 @@
 //! What is asked for: the host and the service, and what of their addresses is wanted.
 
+use core::fmt;
+
 use wsk_sys::{ADDRINFOEXW, INT, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, USHORT};
 
+use super::name::show_text;
 use crate::flags::AddressInfoFlags;
 use crate::socket::{Family, Protocol};
 use crate::status::{Result, known};
@@ -34,7 +37,7 @@ impl SocketType {
 }
 
 /// A service: what the port of the addresses is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Service<'a> {
     /// None: the port is zero.
     None,
@@ -53,6 +56,20 @@ impl From<u16> for Service<'_> {
 impl<'a> From<&'a str> for Service<'a> {
     fn from(name: &'a str) -> Self {
         Self::Name(name)
+    }
+}
+
+impl fmt::Debug for Service<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Port(port) => write!(f, "Port({port})"),
+            Self::Name(name) => {
+                f.write_str("Name(")?;
+                show_text(name.chars(), f)?;
+                f.write_str(")")
+            }
+        }
     }
 }
 

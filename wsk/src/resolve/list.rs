@@ -10,7 +10,7 @@ use wsk_sys::{ADDRINFOEXW, PADDRINFOEXW, PWSTR, ULONG, USHORT};
 use super::hints::SocketType;
 use super::name::Name;
 use super::query::Query;
-use crate::address;
+use crate::address::{self, Shown};
 use crate::flags::AddressInfoFlags;
 use crate::socket::{Family, Protocol};
 
@@ -77,7 +77,7 @@ impl fmt::Debug for AddressList {
 }
 
 /// One of a name's addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AddressInfo<'a> {
     /// The address, with the port of the service.
@@ -97,6 +97,18 @@ impl AddressInfo<'_> {
     #[must_use]
     pub const fn family(&self) -> Family {
         Family::of(self.address)
+    }
+}
+
+impl fmt::Debug for AddressInfo<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AddressInfo")
+            .field("address", &Shown(self.address))
+            .field("socket_type", &self.socket_type)
+            .field("protocol", &self.protocol)
+            .field("canonical_name", &self.canonical_name)
+            .field("flags", &self.flags)
+            .finish()
     }
 }
 

@@ -70,10 +70,24 @@ impl fmt::Display for Name<'_> {
 
 impl fmt::Debug for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('"')?;
-        self.chars().flat_map(char::escape_debug).try_for_each(|shown| f.write_char(shown))?;
-        f.write_char('"')
+        show_text(self.chars(), f)
     }
+}
+
+/// Shows text in quotes, without what of `core` could panic as far as the compiler can see.
+pub(super) fn show_text(
+    text: impl Iterator<Item = char>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    f.write_char('"')?;
+    for character in text {
+        if character.is_ascii() {
+            character.escape_default().try_for_each(|shown| f.write_char(shown))?;
+        } else {
+            f.write_char(character)?;
+        }
+    }
+    f.write_char('"')
 }
 
 #[cfg(test)]
@@ -93,7 +107,7 @@ mod tests {
         assert_eq!(name.units(), units);
         assert_ne!(name, "bücher\u{FFFD}");
         assert_eq!(name.to_string(), "bücher\u{FFFD}");
-        assert_eq!(format!("{:?}", Name::new(&[34, 0])), r#""\"\0""#);
+        assert_eq!(format!("{:?}", Name::new(&[34, 0, 252])), r#""\"\u{0}ü""#);
     }
 
     #[test]

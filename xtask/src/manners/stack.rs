@@ -36,7 +36,7 @@ pub(super) enum Caller {
 }
 
 /// The functions that can be called through pointers, by how their names begin or what is in them.
-const CALLERS: [(&str, Caller); 12] = [
+const CALLERS: [(&str, Caller); 14] = [
     ("wsk::operation::completed", Caller::Completion),
     ("wsk::socket::closed", Caller::Completion),
     ("wsk::time::expired", Caller::Completion),
@@ -47,6 +47,8 @@ const CALLERS: [(&str, Caller); 12] = [
     ("wsk::rt::task::", Caller::Runtime),
     ("wsk::rt::runtime::run", Caller::Thread),
     ("wsk::reaper::run", Caller::Thread),
+    ("wsk::socket::memory::Shared::reap", Caller::Thread),
+    ("wsk::resolve::query::reap", Caller::Thread),
     ("wsk::events::thunks::", Caller::Event),
     ("core::fmt::", Caller::Formatter),
 ];

@@ -19,6 +19,7 @@ mod datagrams;
 #[cfg(any(feature = "deliberate", feature = "deliberate-allocation"))]
 mod deliberate;
 mod events;
+mod names;
 mod net;
 mod registration;
 mod rt;
