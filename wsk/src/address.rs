@@ -174,12 +174,18 @@ impl fmt::Debug for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             SocketAddr::V4(address) => {
-                let [a, b, c, d] = address.ip().octets();
-                write!(f, "{a}.{b}.{c}.{d}")?;
+                let mut separator = "";
+                for octet in address.ip().octets() {
+                    write!(f, "{separator}{octet}")?;
+                    separator = ".";
+                }
             }
             SocketAddr::V6(address) => {
-                let [a, b, c, d, e, g, h, i] = address.ip().segments();
-                write!(f, "[{a:x}:{b:x}:{c:x}:{d:x}:{e:x}:{g:x}:{h:x}:{i:x}")?;
+                let mut separator = "[";
+                for segment in address.ip().segments() {
+                    write!(f, "{separator}{segment:x}")?;
+                    separator = ":";
+                }
                 if address.scope_id() != 0 {
                     write!(f, "%{}", address.scope_id())?;
                 }

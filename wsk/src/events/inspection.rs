@@ -248,8 +248,10 @@ impl PendingInspection {
         };
         let socket = listener.try_use().ok_or(known::STATUS_ADDRESS_CLOSED)?;
         socket.require_life()?;
+        // SAFETY: it is the request's payload.
+        let id = unsafe { id_in(idle.payload()) };
         // SAFETY: there is room for it, and it is aligned so.
-        unsafe { id_in(idle.payload()).write(self.id.to_raw()) };
+        unsafe { id.write(self.id.to_raw()) };
         let call = |irp: PIRP, payload: *mut Payload| {
             // SAFETY: the payload is the request's, and stays until it completes.
             let id = unsafe { id_in(payload) };
@@ -275,7 +277,9 @@ const unsafe fn id_in(payload: *mut Payload) -> PWSK_INSPECT_ID {
     const { assert!(size_of::<WSK_INSPECT_ID>() <= ControlArea::SIZE) };
     const { assert!(align_of::<WSK_INSPECT_ID>() <= align_of::<ControlArea>()) };
     // SAFETY: the caller's promise.
-    unsafe { ControlArea::start(&raw mut (*payload).control) }.cast()
+    let area = unsafe { &raw mut (*payload).control };
+    // SAFETY: as above.
+    unsafe { ControlArea::start(area) }.cast()
 }
 
 /// Waits until WSK has taken a decision.

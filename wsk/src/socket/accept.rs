@@ -159,7 +159,10 @@ fn start<C: Accepts>(listener: &super::Handle<C>) -> Result<InFlight> {
     payload.remote = Storage::EMPTY;
     let call = |dispatch, irp: PIRP, payload: *mut Payload| {
         // SAFETY: the payload is the request's, and stays until it completes (INV-25).
-        let addresses = unsafe { [local(payload), remote(payload)] };
+        let local = unsafe { local(payload) };
+        // SAFETY: as above.
+        let remote = unsafe { remote(payload) };
+        let addresses = [local, remote];
         // SAFETY: the socket listens; the addresses have room for any family. The table is a connection's, and
         // takes this context, which stays until the close of the accepted socket has completed.
         unsafe { C::accept(dispatch, context, table.cast(), addresses, irp) }

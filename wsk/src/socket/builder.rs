@@ -274,11 +274,11 @@ macro_rules! bind_unbound {
                 address: impl Into<SocketAddr>,
             ) -> Result<Socket<$category, $state, H>> {
                 self.bind_to(address.into()).await?;
+                let handle = self.into_handle();
                 // SAFETY: the socket is bound now.
-                let socket: Socket<$category, $state, H> =
-                    unsafe { Socket::from_handle(self.into_handle(), $new) };
+                let socket = unsafe { Socket::from_handle(handle, $new) };
                 if $enable {
-                    socket.handle.enable(H::WHEN_BOUND)?;
+                    Socket::<$category, $state, H>::handle(&socket).enable(H::WHEN_BOUND)?;
                 }
                 Ok(socket)
             }

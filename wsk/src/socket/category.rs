@@ -48,7 +48,10 @@ pub enum Stream {}
 
 /// What this crate needs of a category. The types in it are its own.
 pub(crate) mod sealed {
-    use super::*;
+    use super::{
+        DisconnectFlags, NTSTATUS, PIRP, PSOCKADDR, PVOID, PWSK_BUF, PWSK_SOCKET, ReceiveFlags,
+        SendFlags, SocketFlags, ULONG, USHORT, WSK_CLIENT_CONNECTION_DISPATCH, has,
+    };
 
     pub trait Category: 'static {
         /// The socket's functions.

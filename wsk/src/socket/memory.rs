@@ -106,13 +106,16 @@ impl Shared {
     /// is `PASSIVE_LEVEL`.
     unsafe fn end(shared: NonNull<Self>) {
         // SAFETY: the weak hold keeps the memory.
-        let (drop_handler, core) = unsafe { (shared.as_ref().drop_handler, shared.as_ref().core) };
+        let memory = unsafe { shared.as_ref() };
+        let (drop_handler, core) = (memory.drop_handler, memory.core);
         if let Some(drop_handler) = drop_handler {
             // SAFETY: it is the function for this memory, whose handler nobody uses any more.
             unsafe { drop_handler(shared) };
         }
         // SAFETY: as above.
-        unsafe { shared.as_ref().attached.drop_handler() };
+        let memory = unsafe { shared.as_ref() };
+        // SAFETY: nobody uses the attached handler any more either.
+        unsafe { memory.attached.drop_handler() };
         // SAFETY: the weak hold of all holds ends here.
         unsafe { Self::release_weakly(shared) };
         // SAFETY: the registration waits for this very call, which is the socket's only one.
