@@ -106,7 +106,9 @@ fn an_attached_handler_retains_data() {
         *record.way.lock().unwrap() = crate::connection::Way::Keep;
         let Accepted { socket, .. } = listener.accept_with(recorder).await?;
         client.send_all(buffer(b"kept")?).await.into_result()?;
-        let kept = || record.kept.lock().unwrap().iter().map(|kept| kept.len()).sum::<usize>();
+        let kept = || {
+            record.kept.lock().unwrap().iter().map(wsk::events::RetainedData::len).sum::<usize>()
+        };
         record.signal.wait_until(|| kept() == 4).await;
         let mut closing = Box::pin(socket.close());
         host.settle();

@@ -68,7 +68,8 @@ impl ListenEvents for Handler {
 
     fn accept(&self, incoming: Incoming<'_, Own>) {
         match self.1 {
-            Way::Reject => drop(incoming),
+            // Nothing is done with it.
+            Way::Reject => {}
             Way::Drop => drop(incoming.accept(Own(Some(self.0.handler(Way::Reject))))),
             Way::Close => {
                 if let Ok(socket) = incoming.accept(Own(Some(self.0.handler(Way::Reject)))) {
@@ -107,7 +108,9 @@ impl Drop for Own {
 #[wsk::events]
 impl ConnectionEvents for Own {}
 
-struct Inspector(Handler);
+struct Inspector {
+    _counts: Handler,
+}
 
 #[wsk::events]
 impl ConditionalListenEvents for Inspector {
@@ -164,7 +167,8 @@ async fn scenario(wsk: &Provider, count: &Arc<Count>) -> Result<()> {
     let stream = builder.bind(LOCAL).await?.listen().await?;
     BasicSocket::builder(wsk, Family::INET).create().await?;
     let builder = ListenSocket::builder(wsk, Family::INET);
-    let inspector = builder.events(Inspector(count.handler(Way::Reject))).bind(LOCAL).await?;
+    let inspector =
+        builder.events(Inspector { _counts: count.handler(Way::Reject) }).bind(LOCAL).await?;
     drop((socket, stream, inspector));
     Ok(())
 }

@@ -62,7 +62,8 @@ impl ConditionalListenEvents for Inspector {
         match record.way {
             Way::Accept => inspection.accept(),
             Way::Reject => inspection.reject(),
-            Way::Forget => drop(inspection),
+            // Nothing is done with it.
+            Way::Forget => {}
             Way::Pend => {
                 let pending = pend(inspection);
                 record.pended.lock().unwrap().push(pending);
@@ -154,7 +155,12 @@ fn a_pended_connection_is_accepted_later() {
             let decides = async {
                 let accepted = record.next().await.accept();
                 // A decision needs nobody to wait for it.
-                if waits { accepted.await } else { Ok(drop(accepted)) }
+                if waits {
+                    accepted.await
+                } else {
+                    let _: () = drop(accepted);
+                    Ok(())
+                }
             };
             let (socket, decided) = join(connect(&wsk, address, ()), decides).await;
             decided?;
@@ -173,7 +179,12 @@ fn a_pended_connection_is_rejected_later() {
             let (_listener, address, record) = listen(&wsk, Way::Pend).await?;
             let decides = async {
                 let pending = record.next().await;
-                if waits { pending.reject().await } else { Ok(drop(pending)) }
+                if waits {
+                    pending.reject().await
+                } else {
+                    let _: () = drop(pending);
+                    Ok(())
+                }
             };
             let (refused, decided) = join(require_refusal(&wsk, address), decides).await;
             decided?;

@@ -61,6 +61,7 @@ impl DatagramEvents for Keeper {
 }
 
 /// Runs a scenario with some timings. It returns how many allocations were made that it counts.
+#[allow(clippy::needless_pass_by_value, reason = "a closure is best written in place")]
 fn counted(expected: usize, scenario: impl AsyncFn(&Host, Provider) -> Result<usize>) {
     for timing in TIMINGS {
         let host = Host::new(Config::default().timing(timing).partial_receives(false));

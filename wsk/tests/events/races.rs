@@ -185,7 +185,8 @@ fn connections_come_while_the_listener_closes() {
             listener.close().await;
             runtime.shutdown(passive());
             // What was accepted outlives its listener.
-            for socket in giver.0.0.lock().unwrap().drain(..) {
+            let accepted: Vec<_> = giver.0.0.lock().unwrap().drain(..).collect();
+            for socket in accepted {
                 socket.close().await;
             }
         }

@@ -19,6 +19,7 @@ use crate::host::on_host;
 pub(crate) const LOCAL: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
 /// Runs a scenario on both networks, with all timings.
+#[allow(clippy::needless_pass_by_value, reason = "a closure is best written in place")]
 pub(crate) fn everywhere(scenario: impl AsyncFn(&Host, Provider) -> Result<()>) {
     let seeds = if cfg!(miri) { 1 } else { 30 };
     let mut configs: Vec<Config> = [Timing::Inline, Timing::Deferred]

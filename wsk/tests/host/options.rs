@@ -335,7 +335,7 @@ fn what_a_transport_or_a_windows_does_not_have_is_an_error() {
                 match size {
                     Ok(_) => assert!(has_it),
                     Err(error) => {
-                        assert_eq!((error.kind(), has_it), (ErrorKind::Unsupported, false))
+                        assert_eq!((error.kind(), has_it), (ErrorKind::Unsupported, false));
                     }
                 }
             }

@@ -48,7 +48,7 @@ fn pitfall_25_outcomes_of_a_completion_routine() {
         let (success, error, cancel) = outcomes;
         // SAFETY: the IRP was initialised, and is used no further.
         unsafe {
-            IoSetCompletionRoutine(irp, Some(never), ptr::null_mut(), success, error, cancel)
+            IoSetCompletionRoutine(irp, Some(never), ptr::null_mut(), success, error, cancel);
         };
         // SAFETY: an IRP of zeroes, initialised, with its one location.
         let packet = unsafe { packet.assume_init_ref() };

@@ -40,7 +40,7 @@ fn pitfall_10_a_capture_early_in_the_start_of_the_system() {
     let begun = host.elapsed();
     let failed = registration.capture(passive(), Duration::from_secs(2)).unwrap_err();
     assert_eq!(failed.kind(), ErrorKind::NotReady);
-    assert!(host.elapsed() - begun >= Duration::from_secs(2));
+    assert!(host.elapsed().checked_sub(begun).unwrap() >= Duration::from_secs(2));
     // The longest time-out that can be written is not WSK's endless one, at which the host would stop.
     assert!(registration.capture(passive(), Duration::MAX).is_err());
 }
@@ -69,7 +69,6 @@ fn pitfall_11_a_capture_is_released_on_every_path() {
 /// A registration that fails is not ended, and one that succeeds is ended once.
 #[test]
 fn pitfall_12_registering_and_deregistering_are_balanced() {
-    let mut failures = 0;
     for number in 1..100 {
         let host = Host::new(Config::default());
         host.fail_allocation(number);
@@ -83,10 +82,10 @@ fn pitfall_12_registering_and_deregistering_are_balanced() {
         let begins = host.trace().iter().filter(|line| line.contains("WskRegister")).count();
         assert_eq!((ends, begins), if is_done { (1, 1) } else { (0, begins) });
         assert_eq!(host.outstanding_allocations(), 0);
-        if is_done && failures > 0 {
+        if is_done {
+            assert!(number > 1, "nothing failed");
             return;
         }
-        failures += 1;
     }
     panic!("registering never succeeds");
 }

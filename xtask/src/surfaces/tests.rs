@@ -208,7 +208,7 @@ fn the_bindings_are_what_is_recorded() {
     for (name, item) in &record.items {
         match &item.kind {
             Kind::Constant { value } => {
-                assert_eq!(bindings.values.remove(name), Some(*value), "{name}")
+                assert_eq!(bindings.values.remove(name), Some(*value), "{name}");
             }
             Kind::Enumeration { values } => {
                 for (name, value) in values {
