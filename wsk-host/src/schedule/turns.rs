@@ -117,6 +117,13 @@ impl State {
         }
     }
 
+    /// Whether a thread could run, but another one has the turn. While that one waits for something from
+    /// outside, it is the one to report.
+    fn is_kept_waiting(&self, thread: ThreadId) -> bool {
+        let is_ready = self.threads.get(&thread).is_some_and(|thread| thread.ready);
+        is_ready && self.current != Some(thread) && !self.idle
+    }
+
     /// Wakes the thread that waits for something from outside.
     fn disturb(&mut self) {
         if let (true, Some(current)) = (self.idle, self.current) {
@@ -313,8 +320,7 @@ fn await_turn(mut state: MutexGuard<'_, State>, thread: ThreadId) -> MutexGuard<
         let (woken, timeout) =
             turn.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner);
         state = woken;
-        // While all wait for something from outside, whoever is idle reports that.
-        if timeout.timed_out() && state.current != Some(thread) && !state.idle {
+        if timeout.timed_out() && state.is_kept_waiting(thread) {
             let keeper = state.current.unwrap_or(0);
             drop(state);
             violation(&format!(
@@ -352,4 +358,24 @@ fn idle(
         _ => {}
     }
     state
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_waits_is_not_kept_waiting() {
+        let turns = Turns::new(&Config::default());
+        let (busy, waiting, new) = (turns.announce(), turns.announce(), turns.announce());
+        turns.begin(busy);
+        // It waits in the kernel, for as long as it likes, while another thread runs.
+        turns.waits(waiting, None);
+        let mut state = turns.state();
+        assert!(!state.is_kept_waiting(busy));
+        assert!(!state.is_kept_waiting(waiting));
+        assert!(state.is_kept_waiting(new));
+        state.idle = true;
+        assert!(!state.is_kept_waiting(new));
+    }
 }
