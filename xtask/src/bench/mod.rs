@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: what `wsk` costs beside a client in C.
 //!
-//! Counts instructions, which are the same in every run, and no times. Fails if there are more of them than
+//! Counts instructions, which are hardly different in another run, and no times. Fails if there are more of them than
 //! this project allows itself.
 
 mod callgrind;
