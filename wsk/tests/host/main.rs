@@ -2,6 +2,13 @@
 //!
 //! A host stops the process when a rule is broken that it can see, and each run ends with an empty pool.
 
+#![allow(clippy::large_futures, reason = "a test's stack is a process's")]
+#![allow(
+    clippy::items_after_statements,
+    reason = "what only one test needs stands where it is needed"
+)]
+#![allow(clippy::unused_async, reason = "scenarios are async, also those that wait for nothing")]
+
 mod accept;
 mod addresses;
 mod allocation;
