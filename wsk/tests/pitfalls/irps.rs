@@ -212,21 +212,8 @@ fn pitfall_08_no_pages_are_locked() {
     // What a buffer is described by says so: a provider that sees the flag has nothing to lock.
     const { assert!(MDL_SOURCE_IS_NONPAGED_POOL != 0) };
     let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
-    for file in files(sources.as_ref()) {
+    for file in crate::files(sources.as_ref()) {
         let text = std::fs::read_to_string(&file).unwrap();
         assert!(!text.contains("MmProbeAndLockPages("), "{}", file.display());
     }
-}
-
-fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else {
-            found.push(path);
-        }
-    }
-    found
 }

@@ -11,3 +11,17 @@ mod semantics;
 #[allow(dead_code, reason = "what is shared is for all suites, and each uses some of it")]
 #[path = "../host/support.rs"]
 mod support;
+
+/// The files of a folder and of those in it.
+fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}
