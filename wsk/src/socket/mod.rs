@@ -1,6 +1,6 @@
 //! Sockets of WSK's five categories, with the order of calls and the events in their types.
 //!
-//! [`net`](crate::net) has what most drivers need. Here is the rest: sockets with [events](crate::events), options
+//! [`net`](crate::net) has what most drivers need. Here is the rest: sockets with [events](mod@crate::events), options
 //! that precede the bind, and the categories that have no likeness in `std`.
 //!
 //! | category | made with | then |
