@@ -141,8 +141,10 @@ impl OptionValue for Seconds {
     const SIZE: usize = size_of::<ULONG>();
 
     fn encode(value: &Duration, bytes: &mut [u8]) -> Result<()> {
-        let seconds = value.as_nanos().div_ceil(1_000_000_000);
-        u32::encode(&u32::try_from(seconds).map_err(|_| known::STATUS_INVALID_PARAMETER)?, bytes)
+        // Not by way of a number of 128 bits: a driver for arm64 cannot be linked with its division.
+        let whole = u32::try_from(value.as_secs()).ok();
+        let seconds = whole.and_then(|whole| whole.checked_add((value.subsec_nanos() > 0).into()));
+        u32::encode(&seconds.ok_or(known::STATUS_INVALID_PARAMETER)?, bytes)
     }
 
     fn decode(bytes: &[u8]) -> Option<Duration> {

@@ -6,7 +6,7 @@
 
 use core::cell::UnsafeCell;
 use core::future::Future;
-use core::mem::ManuallyDrop;
+use core::mem::{ManuallyDrop, MaybeUninit};
 use core::pin::Pin;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering, fence};
@@ -72,19 +72,27 @@ impl Task {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        // The future goes to the pool by itself: it may be too large to be on the stack once more.
-        let memory = PoolBox::new_with(|| Memory {
-            header: Header {
-                state: AtomicUsize::new(SCHEDULED | (2 * REFERENCE)),
-                scheduler,
-                functions: const {
-                    &Functions { poll: poll::<F>, drop_future: drop_future::<F>, free: free::<F> }
-                },
-                budget: Budget::new(),
-                links: UnsafeCell::new(Links { next_queued: None, previous: None, next: None }),
+        // Piece by piece: the future may be too large to be on the stack once more.
+        let mut memory = PoolBox::new_with(MaybeUninit::<Memory<F>>::uninit)?;
+        let place: *mut Memory<F> = memory.as_mut_ptr().cast();
+        let header = Header {
+            state: AtomicUsize::new(SCHEDULED | (2 * REFERENCE)),
+            scheduler,
+            functions: const {
+                &Functions { poll: poll::<F>, drop_future: drop_future::<F>, free: free::<F> }
             },
-            future: UnsafeCell::new(ManuallyDrop::new(future)),
-        })?;
+            budget: Budget::new(),
+            links: UnsafeCell::new(Links { next_queued: None, previous: None, next: None }),
+        };
+        // SAFETY: the memory is there.
+        let place_of_header = unsafe { &raw mut (*place).header };
+        // SAFETY: as above, and nobody else's.
+        unsafe { place_of_header.write(header) };
+        // The cell and what is in it are laid out as the future.
+        // SAFETY: as above.
+        let place_of_future: *mut F = unsafe { &raw mut (*place).future }.cast();
+        // SAFETY: as above.
+        unsafe { place_of_future.write(future) };
         Ok(Self(memory.into_raw().cast()))
     }
 

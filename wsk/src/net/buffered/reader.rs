@@ -2,10 +2,12 @@
 
 use core::fmt;
 use core::future::poll_fn;
+use core::mem;
 use core::ops::Range;
 use core::task::Poll;
 use core::time::Duration;
 
+use super::copy;
 use crate::net::OwnedReadHalf;
 use crate::socket::Slot;
 use crate::status::{Result, known};
@@ -44,8 +46,7 @@ impl BufferedReader {
             return Ok(0);
         }
         let received = self.fill_buf().await?;
-        let count = received.len().min(to.len());
-        to[..count].copy_from_slice(&received[..count]);
+        let count = copy(received, to);
         self.consume(count);
         Ok(count)
     }
@@ -65,7 +66,7 @@ impl BufferedReader {
         while !to.is_empty() {
             match self.read(to).await? {
                 0 => return Err(known::STATUS_GRACEFUL_DISCONNECT),
-                count => to = &mut to[count..],
+                count => to = mem::take(&mut to).get_mut(count..).unwrap_or_default(),
             }
         }
         Ok(())
@@ -102,7 +103,7 @@ impl BufferedReader {
     #[must_use]
     pub fn buffered(&mut self) -> &[u8] {
         match self.slot.buffer() {
-            Some(buffer) => &buffer[self.unread.clone()],
+            Some(buffer) => buffer.get(self.unread.clone()).unwrap_or_default(),
             None => &[],
         }
     }

@@ -5,6 +5,7 @@ use core::future::poll_fn;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
+use super::copy;
 use crate::flags::SendFlags;
 use crate::net::OwnedWriteHalf;
 use crate::socket::{Connection, Handle, Slot};
@@ -64,9 +65,8 @@ impl BufferedWriter {
             return Ok(0);
         }
         self.wait_for(SENDS - 1).await?;
-        let room = &mut self.ring.open().prepare(self.capacity)?[self.filled..];
-        let count = from.len().min(room.len());
-        room[..count].copy_from_slice(&from[..count]);
+        let buffer = self.ring.open().prepare(self.capacity)?;
+        let count = copy(from, buffer.get_mut(self.filled..).unwrap_or_default());
         self.filled += count;
         if self.filled == self.capacity {
             self.send_open(SendFlags::empty())?;
@@ -84,7 +84,7 @@ impl BufferedWriter {
     pub async fn write_all(&mut self, mut from: &[u8]) -> Result<()> {
         while !from.is_empty() {
             let count = self.write(from).await?;
-            from = &from[count..];
+            from = from.get(count..).unwrap_or_default();
         }
         Ok(())
     }
@@ -206,7 +206,12 @@ struct Ring {
 impl Ring {
     /// The slot that is to be sent next.
     const fn open(&mut self) -> &mut Slot {
-        &mut self.slots[(self.first + self.in_flight) % SENDS]
+        self.slot(self.in_flight)
+    }
+
+    /// The slot so many places after the first. Written so that the compiler sees that there is one.
+    const fn slot(&mut self, number: usize) -> &mut Slot {
+        &mut self.slots[(self.first + number) % SENDS]
     }
 
     fn send(&mut self, handle: &Handle<Connection>, count: usize, flags: SendFlags) -> Result<()> {
@@ -221,13 +226,13 @@ impl Ring {
     /// Takes the results that are there.
     fn take_results(&mut self, handle: &Handle<Connection>) -> Result<()> {
         for number in 0..self.in_flight {
-            let slot = &mut self.slots[(self.first + number) % SENDS];
+            let slot = self.slot(number);
             let size = slot.size();
             if let Some(result) = slot.result(handle) {
                 note(&mut self.failed, result, size);
             }
         }
-        while self.in_flight > 0 && !self.slots[self.first].is_in_flight() {
+        while self.in_flight > 0 && !self.slot(0).is_in_flight() {
             self.first = (self.first + 1) % SENDS;
             self.in_flight -= 1;
         }
@@ -246,7 +251,7 @@ impl Ring {
             if self.in_flight <= most {
                 return Poll::Ready(Ok(()));
             }
-            let first = &mut self.slots[self.first];
+            let first = self.slot(0);
             let size = first.size();
             match first.poll(handle, context) {
                 Poll::Pending => return Poll::Pending,
