@@ -35,8 +35,8 @@
 //!
 //! Windows 8 or later, x64 or arm64. No allocator: everything comes from nonpaged pool, and every
 //! allocation may fail with an error. Little stack, and no panic: this project looks for both in the driver
-//! that comes out. The one that stays is the compiler's, for a future that is polled after it was ready, which
-//! nothing here does, nor `.await`. Futures are polled at `PASSIVE_LEVEL`; wakers are woken at up to
+//! that comes out. What stays is the compiler's, for a future that is polled after it was ready, which nothing
+//! here does, nor `.await`; and `core`'s own, where it parses and formats addresses and the like. Futures are polled at `PASSIVE_LEVEL`; wakers are woken at up to
 //! `DISPATCH_LEVEL`, by any thread, and must not poll in place.
 
 #![no_std]

@@ -83,7 +83,10 @@ pub(crate) fn compile(package: &str, features: &[&str], arch: Arch) -> Result<Pa
     // Said, so that it is there whatever the environment says.
     let folder = project::root().join("target");
     let features = features.join(",");
+    // So that a function's name has the types that it was made for.
+    let names = format!("target.{target}.rustflags=['-Csymbol-mangling-version=v0']");
     let output = cmd!(shell, "cargo build --quiet --release --package {package} --target {target}")
+        .args(["--config", &names])
         .args(["--features", &features])
         .arg("--target-dir")
         .arg(&folder)
@@ -93,11 +96,23 @@ pub(crate) fn compile(package: &str, features: &[&str], arch: Arch) -> Result<Pa
         .output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        bail!("`{package}` does not build for {}:\n{said}", arch.name());
+        bail!("`{package}` does not build for {}:\n{said}{}", arch.name(), hint(&said));
     }
     eprint!("{said}");
     let library = format!("{}.dll", package.replace('-', "_"));
     Ok(folder.join(target).join("release").join(library))
+}
+
+/// What to make of a linker's words that do not say what is wrong.
+fn hint(said: &str) -> &'static str {
+    if said.contains("__CxxFrameHandler3") {
+        "hint: something divides numbers of 128 bits, as in `Duration::as_nanos() / n`: that is a function of the \
+         compiler's which needs more than a kernel has on arm64. Divide 64 bits."
+    } else if said.contains("__chkstk") {
+        "hint: a function has more than a page of variables, which the kernel's stack is too small for."
+    } else {
+        ""
+    }
 }
 
 /// LLVM's linker, which the toolchain brings, links for Windows on every system.

@@ -5,13 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Callee, Function, Image};
 
-/// A function that is known to come back to itself only so often.
-pub(crate) struct Limit {
-    pub(crate) name: &'static str,
-    /// How often it can be on the stack at once.
-    pub(crate) times: usize,
-}
-
 impl Function {
     /// The functions of the image that it calls by name, and whether its own stack is given back before.
     fn callees(&self) -> impl Iterator<Item = (usize, bool)> {
@@ -25,104 +18,77 @@ impl Function {
 /// How deep the stack gets. What the kernel takes is not counted, nor what is called through pointers.
 pub(crate) struct Depths<'a> {
     image: &'a Image,
-    limits: &'a [Limit],
     /// What does not count, as it never returns.
     ignored: fn(&Function) -> bool,
-    /// By function, and by how often each function with a limit is on the stack already.
-    known: BTreeMap<Node, Depth>,
+    /// By function.
+    known: BTreeMap<usize, Depth>,
     circles: BTreeSet<String>,
 }
 
-type Node = (usize, Vec<usize>);
-
-#[derive(Clone)]
 struct Depth {
     bytes: u32,
     /// Where the deepest way goes on.
-    next: Option<Node>,
+    next: Option<usize>,
 }
 
 impl<'a> Depths<'a> {
-    pub(crate) fn new(
-        image: &'a Image,
-        limits: &'a [Limit],
-        ignored: fn(&Function) -> bool,
-    ) -> Self {
+    pub(crate) fn new(image: &'a Image, ignored: fn(&Function) -> bool) -> Self {
         let (known, circles) = (BTreeMap::new(), BTreeSet::new());
-        let mut this = Self { image, limits, ignored, known, circles };
+        let mut this = Self { image, ignored, known, circles };
         for function in 0..image.functions.len() {
-            this.find((function, vec![0; limits.len()]), &mut Vec::new());
+            this.find(function, &mut Vec::new());
         }
         this
     }
 
-    /// Functions without a limit that can come back to themselves, which no depth is right for.
+    /// Functions that can come back to themselves, which no depth is right for.
     pub(crate) fn circles(&self) -> impl Iterator<Item = &str> {
         self.circles.iter().map(String::as_str)
     }
 
-    /// The depth of a function that is called, or none if it is not called here.
-    fn find(&mut self, node: Node, way: &mut Vec<Node>) -> Option<u32> {
-        let (place, mut counts) = node.clone();
+    /// The depth of a function that is called, or none if it does not count.
+    fn find(&mut self, place: usize, way: &mut Vec<usize>) -> Option<u32> {
         let function = &self.image.functions[place];
         if (self.ignored)(function) {
             return None;
         }
-        if let Some(limit) = self.limits.iter().position(|limit| limit.name == function.name) {
-            if counts[limit] == self.limits[limit].times {
-                return None;
-            }
-            counts[limit] += 1;
-        }
-        if let Some(depth) = self.known.get(&node) {
+        if let Some(depth) = self.known.get(&place) {
             return Some(depth.bytes);
         }
-        if let Some(start) = way.iter().position(|above| *above == node) {
-            let circle = way[start..].iter().chain([&node]);
-            let names = circle.map(|(place, _)| self.image.functions[*place].name.as_str());
+        if let Some(start) = way.iter().position(|above| *above == place) {
+            let circle = way[start..].iter().chain([&place]);
+            let names = circle.map(|place| self.image.functions[*place].name.as_str());
             self.circles.insert(names.collect::<Vec<_>>().join(" → "));
             return None;
         }
-        way.push(node.clone());
+        way.push(place);
         let mut deepest = Depth { bytes: function.frame, next: None };
         for (callee, is_tail) in function.callees() {
-            let next = (callee, counts.clone());
-            let Some(below) = self.find(next.clone(), way) else {
+            let Some(below) = self.find(callee, way) else {
                 continue;
             };
             let bytes = if is_tail { below } else { function.frame + below };
             if bytes > deepest.bytes {
-                deepest = Depth { bytes, next: Some(next) };
+                deepest = Depth { bytes, next: Some(callee) };
             }
         }
         way.pop();
         let bytes = deepest.bytes;
-        self.known.insert(node, deepest);
+        self.known.insert(place, deepest);
         Some(bytes)
-    }
-
-    fn depth(&self, function: usize) -> Option<&Depth> {
-        self.known.get(&(function, vec![0; self.limits.len()]))
     }
 
     /// Bytes of the stack.
     pub(crate) fn bytes(&self, function: usize) -> u32 {
-        self.depth(function).map_or(0, |depth| depth.bytes)
+        self.known.get(&function).map_or(0, |depth| depth.bytes)
     }
 
     /// The deepest way from a function, with what each takes.
     pub(crate) fn way(&self, function: usize) -> String {
-        let mut way = Vec::new();
-        let (mut here, mut depth) = (function, self.depth(function));
-        while let Some(found) = depth {
-            let function = &self.image.functions[here];
-            way.push(format!("{} ({})", function.name, function.frame));
-            depth = found.next.as_ref().and_then(|next| {
-                here = next.0;
-                self.known.get(next)
-            });
-        }
-        way.join(" → ")
+        let steps = std::iter::successors(Some(function), |here| self.known.get(here)?.next);
+        let functions = steps.map(|step| &self.image.functions[step]);
+        let way = functions.map(|function| format!("{} ({})", function.name, function.frame));
+        way.collect::<Vec<_>>().join(" → ")
     }
 }
 
@@ -205,26 +171,22 @@ mod tests {
             ("d", 1, &[]),
             ("e", 140, &[]),
         ]);
-        let depths = Depths::new(&image, &[], NOTHING);
+        let depths = Depths::new(&image, NOTHING);
         // What `c` takes is given back before `e` begins.
         assert_eq!([0, 1, 2, 3].map(|place| depths.bytes(place)), [150, 101, 140, 1]);
         assert_eq!(depths.way(0), "a (10) → c (50) → e (140)");
         assert_eq!(depths.circles().count(), 0);
-        let depths = Depths::new(&image, &[], |function| function.name == "e");
+        let depths = Depths::new(&image, |function| function.name == "e");
         assert_eq!(depths.way(0), "a (10) → b (100) → d (1)");
     }
 
     #[test]
-    fn circles_are_found_unless_they_are_limited() {
+    fn circles_are_found() {
         let functions: [(&str, u32, &[i32]); 3] =
             [("a", 1, &[1]), ("b", 10, &[2]), ("c", 100, &[1])];
         let image = image(&functions);
-        let depths = Depths::new(&image, &[], NOTHING);
+        let depths = Depths::new(&image, NOTHING);
         assert_eq!(depths.circles().collect::<Vec<_>>(), ["b → c → b"]);
-        let twice = [Limit { name: "c", times: 2 }];
-        let depths = Depths::new(&image, &twice, NOTHING);
-        assert_eq!(depths.circles().count(), 0);
-        assert_eq!(depths.bytes(0), 1 + 10 + 100 + 10 + 100 + 10);
     }
 
     #[test]

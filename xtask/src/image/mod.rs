@@ -9,7 +9,7 @@ mod arm64;
 mod graph;
 mod x64;
 
-pub(crate) use graph::{Depths, Limit};
+pub(crate) use graph::Depths;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

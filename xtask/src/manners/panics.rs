@@ -1,14 +1,44 @@
 //! That no panic is left in an image.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
 
 use crate::image::{Callee, Function, Image};
 
-/// The panic that may be there: every `async fn` has one, for whoever polls it after it was ready. `.await` does not,
-/// nor does anything in wsk; an executor that does breaks the contract of `Future`.
-const ALLOWED: &str = "core::panicking::panic_const::panic_const_async_fn_resumed";
+/// Functions of `core` that may have panics in them, which wsk calls and no argument of wsk's leads to. Everything else
+/// of `core` is judged by the way that the compiler left to a panic.
+///
+/// - Every `async fn` has a panic for whoever polls it after it was ready. `.await` does not, nor does anything in
+///   wsk; an executor that does breaks the contract of `Future`.
+/// - The parser of addresses, which only `address::parse` calls, indexes arrays of its own, of constant sizes, with numbers that it has counted up
+///   to these; and asserts a radix, which is 10 or 16.
+/// - Whether a character is printable is looked up in constant tables by constant numbers.
+const ALLOWED: [&str; 4] = [
+    "core::panicking::panic_const::panic_const_async_fn_resumed",
+    "<core::net::parser::Parser>::",
+    "core::unicode::printable::",
+    "wsk::address::parse::<core::net::",
+];
+
+/// Whether a function is one of those. Also what formats the types of `core`, such as addresses, durations and
+/// strings: it cuts buffers of its own to what it has written into them.
+fn is_allowed(function: &Function) -> bool {
+    let name = function.name.trim_start_matches(['<', '&']);
+    let is_of_core = name.starts_with("core::") || name.starts_with("str as ");
+    let formats = is_of_core && name.contains(" as core::fmt::") && !name.contains("wsk");
+    formats || ALLOWED.iter().any(|allowed| function.name.starts_with(allowed))
+}
+
+/// What `core` calls to panic, and does not return from.
+const PANICS: [&str; 6] = [
+    "core::cell::panic_",
+    "core::option::",
+    "core::panicking::",
+    "core::result::",
+    "core::slice::index::slice_",
+    "core::str::slice_error_fail",
+];
 
 /// Where all panics end: the handler of the driver.
 const HANDLER: &str = "rust_begin_unwind";
@@ -17,7 +47,9 @@ const HANDLER: &str = "rust_begin_unwind";
 const END: &str = "KeBugCheckEx";
 
 pub(super) fn is_panic(function: &Function) -> bool {
-    function.name.contains(HANDLER) || function.name.starts_with("core::panicking::")
+    let name = &function.name;
+    name.contains(HANDLER)
+        || PANICS.iter().any(|panic| name.starts_with(panic)) && !name.contains("::fmt")
 }
 
 /// The functions that can panic, each with its way to the handler.
@@ -35,19 +67,26 @@ pub(super) fn problems(image: &Image) -> Result<Vec<String>> {
     let Some(handler) = handler else {
         return Ok(Vec::new());
     };
-    let mut problems = BTreeSet::new();
+    // By the function that panics and how it does, the functions that lead there.
+    let mut culprits = BTreeMap::<(&str, &str), BTreeSet<&str>>::new();
     for root in image.roots() {
-        if let Some(way) = image.way([root], handler, |function| function.name == ALLOWED) {
-            let names: Vec<&str> = way.iter().map(|function| function.name.as_str()).collect();
-            problems.insert(format!(
-                "`{}` can panic: {}. Let the compiler see that it cannot: `get` instead of an index, `checked_…` \
-                 and `split_at_checked` instead of their panicking sisters",
-                image.functions[root].name,
-                names.join(" → ")
-            ));
-        }
+        let Some(way) = image.way([root], handler, is_allowed) else {
+            continue;
+        };
+        let panic = way.iter().position(|function| is_panic(function)).unwrap_or(0);
+        let name = |place: usize| way.get(place).map_or("?", |function| function.name.as_str());
+        let roots = culprits.entry((name(panic.saturating_sub(1)), name(panic))).or_default();
+        roots.insert(name(0));
     }
-    Ok(problems.into_iter().collect())
+    let problem = |((culprit, panic), roots): (&(&str, &str), &BTreeSet<&str>)| {
+        let roots: Vec<&str> = roots.iter().copied().collect();
+        format!(
+            "`{culprit}` can panic, by `{panic}`, in {}. Let the compiler see that it cannot: `get` instead of an \
+             index, `checked_…` and `split_at_checked` instead of their panicking sisters",
+            roots.join(", ")
+        )
+    };
+    Ok(culprits.iter().map(problem).collect())
 }
 
 impl Function {

@@ -4,19 +4,13 @@ use std::collections::BTreeMap;
 
 use super::panics;
 use crate::driver::Arch;
-use crate::image::{Depths, Image, Limit};
+use crate::image::{Depths, Image};
 
 /// What a call may take at most, with what is called back on the same stack.
 pub(super) const BOUND: u32 = 4096;
 
 /// How deep formatters can be nested in what wsk formats: a value in a field of a field of a structure.
 pub(super) const NESTING: u32 = 3;
-
-/// What calls itself, and how often at most.
-const LIMITS: [Limit; 1] = [
-    // The memory of a listener may hold that of a socket that was never delivered, which holds no other.
-    Limit { name: "wsk::socket::Shared::release", times: 2 },
-];
 
 /// Who calls what can be called through a pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,10 +19,13 @@ pub(super) enum Caller {
     Completion,
     /// Whoever wakes a task: a completion, or another task.
     Waker,
-    /// The threads of a runtime, each task by its functions; the last waker frees a task's memory.
-    Runtime,
+    /// The threads of a runtime, each task by its functions, and whoever is the last to know of a task or of a socket,
+    /// whose memory goes.
+    End,
     /// The system, at the beginning of a thread.
     Thread,
+    /// The thread of a registration, for what must not be done elsewhere.
+    Reaper,
     /// The system, when something has happened to a socket.
     Event,
     /// What formats, for each level of nesting.
@@ -36,20 +33,26 @@ pub(super) enum Caller {
 }
 
 /// The functions that can be called through pointers, by how their names begin or what is in them.
-const CALLERS: [(&str, Caller); 14] = [
+const CALLERS: [(&str, Caller); 20] = [
     ("wsk::operation::completed", Caller::Completion),
-    ("wsk::socket::closed", Caller::Completion),
-    ("wsk::time::expired", Caller::Completion),
+    ("wsk::socket::closing::closed", Caller::Completion),
+    ("wsk::time::timer::expired", Caller::Completion),
     ("wsk::rt::block_on::", Caller::Waker),
     ("wsk::rt::task::clone", Caller::Waker),
     ("wsk::rt::task::wake", Caller::Waker),
     ("wsk::rt::task::drop_waker", Caller::Waker),
-    ("wsk::rt::task::", Caller::Runtime),
+    ("<core::task::wake::RawWaker>::NOOP", Caller::Waker),
+    ("wsk::rt::task::", Caller::End),
+    ("wsk::socket::memory::free", Caller::End),
+    ("wsk::socket::attached::free", Caller::End),
+    ("wsk::socket::memory::drop_handler", Caller::Reaper),
+    ("::reap", Caller::Reaper),
     ("wsk::rt::runtime::run", Caller::Thread),
     ("wsk::reaper::run", Caller::Thread),
-    ("wsk::socket::memory::Shared::reap", Caller::Thread),
-    ("wsk::resolve::query::reap", Caller::Thread),
     ("wsk::events::thunks::", Caller::Event),
+    ("wsk::events::defaults::", Caller::Event),
+    ("wsk::events::forwarding::", Caller::Event),
+    (" as wsk::events::", Caller::Event),
     ("core::fmt::", Caller::Formatter),
 ];
 
@@ -59,8 +62,9 @@ impl Caller {
         match self {
             Self::Completion => "completion routines and expired timers",
             Self::Waker => "wakers",
-            Self::Runtime => "the end of a task",
+            Self::End => "the end of a task or of a socket's memory",
             Self::Thread => "threads, without the tasks that they run",
+            Self::Reaper => "what is done in the registration's thread",
             Self::Event => "callbacks, without the handler's methods",
             Self::Formatter => "one level of formatting",
         }
@@ -83,7 +87,7 @@ pub(super) struct Measures {
 
 impl Measures {
     pub(super) fn of(arch: Arch, image: &Image) -> Self {
-        let depths = Depths::new(image, &LIMITS, panics::is_panic);
+        let depths = Depths::new(image, panics::is_panic);
         let mut problems: Vec<String> = depths
             .circles()
             .map(|circle| format!("functions call each other in a circle: {circle}"))
@@ -129,8 +133,10 @@ impl Measures {
         let called_back = if name.contains("::fmt<") {
             NESTING * self.deepest(Caller::Formatter)
         } else {
-            // A request completes within the call and wakes a task, which has gone but for this waker.
-            let callers = [Caller::Completion, Caller::Waker, Caller::Runtime];
+            // A request completes within the call. It wakes a task, which has gone but for this waker; or it is the
+            // last of a listener, whose memory holds that of a socket that was never accepted, which holds no
+            // other.
+            let callers = [Caller::Completion, Caller::Waker, Caller::End, Caller::End];
             callers.into_iter().map(|caller| self.deepest(caller)).sum()
         };
         self.calls.get(name).copied().unwrap_or(0) + called_back
@@ -148,7 +154,7 @@ impl Measures {
 
 /// Prints the deepest ways from what has this in its name.
 pub(super) fn print_ways(arch: Arch, image: &Image, name: &str) {
-    let depths = Depths::new(image, &LIMITS, panics::is_panic);
+    let depths = Depths::new(image, panics::is_panic);
     for (export, place) in image.exports.iter().filter(|(export, _)| export.contains(name)) {
         println!("{}: {export}: {} bytes", arch.name(), depths.bytes(*place));
         println!("  {}", depths.way(*place));
@@ -177,11 +183,11 @@ pub(super) mod tests {
         let callers = [
             (Caller::Completion, 1000),
             (Caller::Waker, 100),
-            (Caller::Runtime, 10),
+            (Caller::End, 10),
             (Caller::Formatter, 2),
         ];
         let measures = measures(Arch::X64, &[("A::new", 1), ("A::fmt<Debug>", 1)], &callers);
-        assert_eq!(measures.total("A::new"), 1111);
+        assert_eq!(measures.total("A::new"), 1121);
         assert_eq!(measures.total("A::fmt<Debug>"), 7);
     }
 }

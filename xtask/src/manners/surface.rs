@@ -5,13 +5,15 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use proc_macro2::{TokenStream, TokenTree};
 use syn::{ImplItem, Item, ReturnType, Type, TypeParamBound, Visibility};
 
 use crate::image::Image;
 use crate::project;
 
 /// Traits whose functions a driver calls, if a type of wsk has them. Not those that are derived.
-const TRAITS: [&str; 12] = [
+const TRAITS: [&str; 13] = [
+    "AsRef",
     "Debug",
     "Deref",
     "DerefMut",
@@ -39,9 +41,13 @@ pub(super) fn missing(image: &Image) -> Result<Vec<String>> {
 struct Functions {
     /// As they are to be exported. Those that belong to no type have no module here: `::usage`.
     names: BTreeSet<String>,
-    /// The types of functions that need to be public for it.
+    /// Public types, and those of them that can be copied.
     public: BTreeSet<String>,
+    copied: BTreeSet<String>,
+    /// Functions by their types, which need to be public for it.
     of_types: BTreeSet<(String, String)>,
+    /// The functions that give something back, by their types, which need not to be copied for it.
+    drops: BTreeSet<(String, String)>,
 }
 
 impl Functions {
@@ -71,15 +77,24 @@ impl Functions {
                     let name = item.ident.to_string();
                     // What borrows has nothing to give back but the borrow, or says so with `Drop`.
                     let borrows = item.generics.lifetimes().next().is_some();
-                    if !borrows && !is_copy(&item.attrs) && !is_table(&item.attrs) {
-                        self.of_types.insert((name.clone(), format!("{name}::drop")));
+                    if is_copy(&item.attrs) || is_table(&item.attrs) {
+                        self.copied.insert(name.clone());
+                    }
+                    if !borrows && !has_nothing(&item.fields) {
+                        self.drops.insert((name.clone(), format!("{name}::drop")));
                     }
                     self.public.insert(name);
+                }
+                Item::Type(item) if is_public(&item.vis) => {
+                    self.public.insert(item.ident.to_string());
                 }
                 Item::Enum(item) if is_public(&item.vis) => {
                     self.public.insert(item.ident.to_string());
                 }
                 Item::Impl(block) => self.block(block),
+                Item::Macro(item) if item.mac.path.is_ident("macro_rules") => {
+                    self.names.extend(written_by(item.mac.tokens.clone()));
+                }
                 Item::Mod(module) if is_public(&module.vis) => {
                     self.items(module.content.as_ref().map_or(&[], |(_, items)| items));
                 }
@@ -95,6 +110,9 @@ impl Functions {
             return;
         };
         if of_trait.as_ref().is_some_and(|name| !TRAITS.contains(&name.as_str())) {
+            if of_trait.is_some_and(|name| name == "Copy") {
+                self.copied.insert(of_type);
+            }
             return;
         }
         for item in &block.items {
@@ -115,7 +133,8 @@ impl Functions {
 
     fn missing(&self, exports: &BTreeSet<&str>) -> Vec<String> {
         let of_types = self.of_types.iter().filter(|(of_type, _)| self.public.contains(of_type));
-        let names = self.names.iter().chain(of_types.map(|(_, name)| name));
+        let drops = self.drops.iter().filter(|(of_type, _)| !self.copied.contains(of_type));
+        let names = self.names.iter().chain(of_types.chain(drops).map(|(_, name)| name));
         let missing = names.filter(|name| !exports.iter().any(|export| is_for(export, name)));
         let problem = |name: &String| {
             let name = name.trim_start_matches("::");
@@ -150,6 +169,46 @@ fn exported(signature: &syn::Signature) -> String {
         || matches!(&signature.output, ReturnType::Type(_, output)
             if matches!(&**output, Type::ImplTrait(output) if output.bounds.iter().any(is_future)));
     format!("{}{}", signature.ident, if polled { ".poll" } else { "" })
+}
+
+/// The public functions that a macro writes, for whatever types: `::bind.poll`. Not those of C, nor those whose names
+/// are the macro's parameters.
+fn written_by(tokens: TokenStream) -> Vec<String> {
+    let mut names = Vec::new();
+    // What has been read of a function: whether it is public, and whether it is `async`.
+    let (mut is_public, mut is_async) = (false, false);
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let word = match token {
+            TokenTree::Group(group) => {
+                names.extend(written_by(group.stream()));
+                String::new()
+            }
+            TokenTree::Ident(word) => word.to_string(),
+            _ => String::new(),
+        };
+        match word.as_str() {
+            "pub" => is_public = true,
+            "const" | "unsafe" if is_public => {}
+            "async" if is_public => is_async = true,
+            "fn" if is_public => {
+                if let Some(TokenTree::Ident(name)) = tokens.peek() {
+                    names.push(format!("::{name}{}", if is_async { ".poll" } else { "" }));
+                }
+                (is_public, is_async) = (false, false);
+            }
+            _ => (is_public, is_async) = (false, false),
+        }
+    }
+    names
+}
+
+/// Whether there is nothing in a structure, whose type says it all.
+fn has_nothing(fields: &syn::Fields) -> bool {
+    fields.iter().all(|field| match &field.ty {
+        Type::Tuple(tuple) => tuple.elems.is_empty(),
+        other => type_name(other).is_some_and(|name| name == "PhantomData"),
+    })
 }
 
 const fn is_public(visibility: &Visibility) -> bool {
@@ -206,6 +265,21 @@ mod tests {
         fn helper() {}
         pub mod has { pub fn more() {} }
         mod hidden { pub fn sealed() {} }
+        pub struct Unbound(());
+        pub struct Constant<T>(u32, PhantomData<T>);
+        impl<T> Copy for Constant<T> {}
+        macro_rules! shared {
+            ($name:ident) => {
+                impl $name {
+                    pub async fn bind(self) {}
+                    pub const unsafe fn raw(&self) {}
+                    pub(crate) fn within(&self) {}
+                    fn alone(&self) {}
+                    pub unsafe extern \"C\" fn of_c() {}
+                    pub fn $name(&self) {}
+                }
+            };
+        }
     ";
 
     #[test]
@@ -219,6 +293,8 @@ mod tests {
             "Socket::fmt<Debug>",
             "Socket::new",
             "Socket::send<Slice>.poll",
+            "Socket::bind<Listen>.poll",
+            "Constant::raw",
             "has::more",
             "pool::usage",
         ];

@@ -1,32 +1,32 @@
 //! Callbacks, and what they are given.
 
 use core::fmt::Debug;
-use core::ops::Deref;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 #[expect(clippy::wildcard_imports, reason = "everything that there is")]
 use wsk::events::*;
-use wsk::sys::{PVOID, PWSK_SOCKET};
 
 /// Counts what happens: handlers that do next to nothing, so that what is left is wsk's.
 #[derive(Debug)]
-struct Counter(AtomicUsize);
+pub(crate) struct Counter(AtomicUsize);
 
 impl Counter {
+    const NEW: Self = Self(AtomicUsize::new(0));
+
     fn count(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 /// As [`Counter`], for the events that exclude others.
-struct Inspector(Counter);
+pub(crate) struct Inspector(Counter);
 
 #[wsk::events]
 impl ListenEvents for Counter {
     type Connection = Self;
 
-    fn accept(&self, _incoming: Incoming<'_>) -> Option<Handler<Self>> {
-        Handler::new(Self(AtomicUsize::new(0))).ok()
+    fn accept(&self, incoming: Incoming<'_, Self>) {
+        drop(incoming.accept(Self::NEW));
     }
 
     fn dead(&self) {
@@ -38,17 +38,17 @@ impl ListenEvents for Counter {
 impl ConditionalListenEvents for Inspector {
     type Connection = ();
 
-    fn inspect(&self, inspection: Inspection<'_>) -> Decision {
+    fn inspect(&self, inspection: Inspection<'_>) {
         self.0.count();
-        if inspection.peer_addr().is_some() { Decision::Pend } else { Decision::Reject }
+        drop(inspection.pend());
     }
 
     fn aborted(&self, _id: InspectId) {
         self.0.count();
     }
 
-    fn accept(&self, _incoming: Incoming<'_>) -> Option<Handler<()>> {
-        Handler::new(()).ok()
+    fn accept(&self, incoming: Incoming<'_, ()>) {
+        drop(incoming.accept(()));
     }
 
     fn dead(&self) {
@@ -98,37 +98,26 @@ calls! {
     };
 }
 
-calls! {
-    "Handler::new": |counter: Counter| Handler::new(counter);
-    "Handler::into_raw": |handler: Handler<Counter>| handler.into_raw();
-    "Handler::from_raw": |context: PVOID| {
-        // SAFETY: the caller's promise.
-        unsafe { Handler::<Counter>::from_raw(context) }
-    };
-    "Handler::attach": |(context, socket): (PVOID, PWSK_SOCKET)| {
-        // SAFETY: the caller's promise.
-        unsafe { Handler::<Counter>::attach(context, socket) }
-    };
-    "Handler::retained": |context: PVOID| {
-        // SAFETY: the caller's promise.
-        unsafe { Handler::<Counter>::retained(context) }
-    };
-    "Handler::value": |context: PVOID| {
-        // SAFETY: the caller's promise.
-        unsafe { Handler::<Counter>::value(context) }
-    };
-    "Handler::deref": |handler: &'static Handler<Counter>| Deref::deref(handler);
-}
+type Offered = &'static Incoming<'static, Counter>;
 
 calls! {
-    "Incoming::socket": |incoming: &'static Incoming<'static>| incoming.socket();
-    "Incoming::local_addr": |incoming: &'static Incoming<'static>| incoming.local_addr();
-    "Incoming::peer_addr": |incoming: &'static Incoming<'static>| incoming.peer_addr();
-    "Incoming::level": |incoming: &'static Incoming<'static>| incoming.level();
+    "Incoming::accept": |incoming: Incoming<'static, Counter>| incoming.accept(Counter::NEW);
+    "Incoming::local_addr": |incoming: Offered| incoming.local_addr();
+    "Incoming::peer_addr": |incoming: Offered| incoming.peer_addr();
+    "Incoming::level": |incoming: Offered| incoming.level();
     "Inspection::id": |inspection: &'static Inspection<'static>| inspection.id();
     "Inspection::local_addr": |inspection: &'static Inspection<'static>| inspection.local_addr();
     "Inspection::peer_addr": |inspection: &'static Inspection<'static>| inspection.peer_addr();
+    "Inspection::accept": |inspection: Inspection<'static>| inspection.accept();
+    "Inspection::reject": |inspection: Inspection<'static>| inspection.reject();
+    "Inspection::pend": |inspection: Inspection<'static>| inspection.pend();
     "InspectId::to_raw": |id: InspectId| id.to_raw();
+    "PendingInspection::id": |pending: &'static PendingInspection| pending.id();
+}
+
+futures! {
+    "PendingInspection::accept": |pending: PendingInspection| pending.accept();
+    "PendingInspection::reject": |pending: PendingInspection| pending.reject();
 }
 
 type Bytes = &'static mut [u8];
@@ -169,13 +158,14 @@ calls! {
 }
 
 drops! {
-    "Handler::drop": Handler<Counter>;
+    "PendingInspection::drop": PendingInspection;
     "RetainedData::drop": RetainedData;
     "RetainedDatagrams::drop": RetainedDatagrams;
 }
 
 formats! {
-    "Handler::fmt<Debug>": Handler<Counter> as Debug;
+    "Inspection::fmt<Debug>": Inspection<'static> as Debug;
+    "PendingInspection::fmt<Debug>": PendingInspection as Debug;
     "Data::fmt<Debug>": Data<'static> as Debug;
     "Datagrams::fmt<Debug>": Datagrams<'static> as Debug;
     "ControlMessage::fmt<Debug>": ControlMessage<'static> as Debug;

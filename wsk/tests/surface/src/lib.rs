@@ -21,10 +21,13 @@ mod deliberate;
 mod events;
 mod names;
 mod net;
+mod options;
 mod registration;
 mod rt;
 mod runtime_support;
+mod sockets;
 mod status;
+mod streams;
 mod time;
 
 use wsk::sys::{NTSTATUS, PDRIVER_OBJECT, PUNICODE_STRING, STATUS_NOT_SUPPORTED};
