@@ -144,8 +144,6 @@ calls! {
     "Datagram::peer_addr": |datagram: Datagram<'static>| datagram.peer_addr();
     "Datagram::chunks": |datagram: Datagram<'static>| datagram.chunks();
     "Datagram::copy_to": |(datagram, to): (Datagram<'static>, Bytes)| datagram.copy_to(to);
-    "Datagram::control_messages": |datagram: Datagram<'static>| datagram.control_messages();
-    "ControlMessages::next": |messages: &'static mut ControlMessages<'static>| messages.next();
     "DatagramIter::next": |datagrams: &'static mut DatagramIter<'static>| datagrams.next();
     "Datagrams::iter": |datagrams: &'static Datagrams<'static>| datagrams.iter();
     "Datagrams::into_iter": |datagrams: &'static Datagrams<'static>| datagrams.into_iter();
@@ -168,6 +166,5 @@ formats! {
     "PendingInspection::fmt<Debug>": PendingInspection as Debug;
     "Data::fmt<Debug>": Data<'static> as Debug;
     "Datagrams::fmt<Debug>": Datagrams<'static> as Debug;
-    "ControlMessage::fmt<Debug>": ControlMessage<'static> as Debug;
     "EventMask::fmt<Debug>": EventMask as Debug;
 }

@@ -139,7 +139,7 @@ futures! {
     "Socket::send<Slice>": |(socket, buffer): (Connected, Slice)| socket.send(buffer);
     "Socket::send_all": |(socket, buffer): (Connected, Buffer)| socket.send_all(buffer);
     "Socket::send_all<Slice>": |(socket, buffer): (Connected, Slice)| socket.send_all(buffer);
-    "Socket::send_with": |(socket, buffer, flags): (Connected, Buffer, SendFlags)| {
+    "Socket::send_with<Connection>": |(socket, buffer, flags): (Connected, Buffer, SendFlags)| {
         socket.send_with(buffer, flags)
     };
     "Socket::send_no_delay": |(socket, buffer): (Connected, Buffer)| socket.send_no_delay(buffer);
@@ -157,12 +157,6 @@ futures! {
 }
 
 futures! {
-    "Socket::send_to": |(socket, buffer, to): (&'static DatagramSocket, Buffer, SocketAddr)| {
-        socket.send_to(buffer, to)
-    };
-    "Socket::receive_from": |(socket, buffer): (&'static DatagramSocket, Buffer)| {
-        socket.receive_from(buffer)
-    };
     "Socket::local_addresses_changed": |socket: &'static BasicSocket| {
         socket.local_addresses_changed()
     };
