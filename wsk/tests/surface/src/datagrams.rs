@@ -135,6 +135,7 @@ calls! {
     "UdpSocket::as_socket": |socket: Udp| socket.as_socket();
     "UdpSocket::into_socket": |socket: UdpSocket| socket.into_socket();
     "UdpSocket::from": |socket: Open| UdpSocket::from(socket);
+    "DatagramSocket::from": |socket: UdpSocket| wsk::socket::DatagramSocket::from(socket);
     "Socket::from": |socket: UdpSocket| Open::from(socket);
     "Connected::peer_addr": |peer: Peer| peer.peer_addr();
     "Connected::as_socket": |peer: Peer| peer.as_socket();

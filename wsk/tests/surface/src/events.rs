@@ -143,6 +143,7 @@ calls! {
     "Datagram::is_empty": |datagram: Datagram<'static>| datagram.is_empty();
     "Datagram::peer_addr": |datagram: Datagram<'static>| datagram.peer_addr();
     "Datagram::chunks": |datagram: Datagram<'static>| datagram.chunks();
+    "Datagram::control_messages": |datagram: Datagram<'static>| datagram.control_messages();
     "Datagram::copy_to": |(datagram, to): (Datagram<'static>, Bytes)| datagram.copy_to(to);
     "DatagramIter::next": |datagrams: &'static mut DatagramIter<'static>| datagrams.next();
     "Datagrams::iter": |datagrams: &'static Datagrams<'static>| datagrams.iter();
