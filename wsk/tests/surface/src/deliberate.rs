@@ -23,7 +23,7 @@ mod faults {
         "deliberate::frame": |fill: fn(&mut [u8])| {
             let mut bytes = [0; 4000];
             fill(&mut bytes);
-            bytes[0]
+            super::another_frame(fill).wrapping_add(bytes[0])
         };
         "deliberate::pages": |address: *const c_void| {
             // SAFETY: it is never called.
@@ -47,4 +47,13 @@ mod faults {
         // SAFETY: it is never called.
         unsafe { MmPageEntireDriver(core::ptr::null()) };
     }
+}
+
+/// As large again: one frame alone may not have more than a page.
+#[cfg(feature = "deliberate")]
+#[inline(never)]
+fn another_frame(fill: fn(&mut [u8])) -> u8 {
+    let mut bytes = [0; 4000];
+    fill(&mut bytes);
+    bytes[0]
 }
