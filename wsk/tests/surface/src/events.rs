@@ -11,6 +11,7 @@ use wsk::events::*;
 pub(crate) struct Counter(AtomicUsize);
 
 impl Counter {
+    #[expect(clippy::declare_interior_mutable_const, reason = "each use is to be another counter")]
     const NEW: Self = Self(AtomicUsize::new(0));
 
     fn count(&self) {
