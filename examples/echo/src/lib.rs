@@ -41,7 +41,7 @@ pub async fn serve(mut listener: TcpListener, spawner: Spawner, log: Log) -> Res
             }
         });
         match served {
-            Ok(()) => {}
+            Ok(_) => {}
             // The runtime is shutting down, and drops this task next.
             Err(error) if error.kind() == ErrorKind::Cancelled => return Ok(()),
             Err(error) => log(format_args!("cannot serve {peer}: {error}")),

@@ -9,25 +9,37 @@
 //! it does.
 //!
 //! ```
-//! use std::time::Duration;
-//! use wsk::{Registration, Runtime, irql::Passive};
+//! use wsk::{Runtime, irql::Passive, rt};
 //!
 //! // SAFETY: an example runs at PASSIVE_LEVEL.
 //! let passive = unsafe { Passive::assume() };
 //! let runtime = Runtime::new(passive, 2)?;
-//! let (sender, receiver) = std::sync::mpsc::channel();
-//! runtime.spawner().spawn(async move { sender.send("hello from a task").unwrap() })?;
-//! assert_eq!(receiver.recv().unwrap(), "hello from a task");
+//! let hello = runtime.spawner().spawn(async { "hello from a task" })?;
+//! assert_eq!(rt::block_on(passive, hello)??, "hello from a task");
 //! runtime.shutdown(passive);
 //! # extern crate wsk_host;
 //! # Ok::<(), wsk::Error>(())
 //! ```
+//!
+//! # Ends
+//!
+//! | | tasks that are left |
+//! |---|---|
+//! | [`Runtime::shutdown`], or dropping it | are dropped: their requests are cancelled, their sockets closed |
+//! | [`Runtime::finish`] | are waited for, however long that takes |
+//! | [`Runtime::wait_timeout`], and then `shutdown` | are waited for so long, and then dropped |
+//!
+//! None of these tells a task to come to its end: a server needs a way to be told.
 
 mod block_on;
 mod budget;
+mod join;
 mod runtime;
 mod task;
+mod yield_now;
 
 pub use block_on::block_on;
 pub(crate) use budget::proceed;
+pub use join::JoinHandle;
 pub use runtime::{Runtime, Spawner};
+pub use yield_now::yield_now;

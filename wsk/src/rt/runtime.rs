@@ -2,14 +2,16 @@
 
 use core::fmt;
 use core::future::Future;
+use core::time::Duration;
 
 use wsk_sys::{LONG, PVOID};
 
+use super::join::JoinHandle;
 use super::task::{Links, Task};
 use crate::irql::{self, Passive};
 use crate::pool::{PoolArc, PoolBox};
 use crate::status::{Result, known};
-use crate::sync::{Semaphore, SpinLock, Thread};
+use crate::sync::{Event, Semaphore, SpinLock, Thread};
 
 /// System threads that run tasks. Dropping it ends the tasks, see [`Runtime::shutdown`].
 ///
@@ -53,11 +55,15 @@ impl Runtime {
                 first: None,
                 idle_threads: 0,
                 stopping: false,
+                is_awaited: false,
             }),
             work: Semaphore::new(),
+            idle: Event::new(),
         })?;
         // SAFETY: the scheduler stays in its allocation, which is nonpaged.
         unsafe { scheduler.work.initialise() };
+        // SAFETY: as above.
+        unsafe { scheduler.idle.initialise() };
         // From here on, an error drops the runtime, which ends the threads that there are.
         let mut runtime = Self { scheduler, threads: PoolBox::new_with(|| [const { None }; 64])? };
         for slot in runtime.threads.iter_mut().take(threads) {
@@ -74,6 +80,76 @@ impl Runtime {
     #[must_use]
     pub fn spawner(&self) -> Spawner {
         Spawner(self.scheduler.clone())
+    }
+
+    /// Waits until no task is left: all have ended, and those that they have spawned. Other threads may spawn
+    /// more at any time.
+    ///
+    /// As a task that waits for ever is waited for, too, tell the tasks to come to their end, or use
+    /// [`Runtime::wait_timeout`]. Must not be called from one of the runtime's own tasks.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`.
+    pub fn wait(&mut self, passive: Passive) {
+        let _ = self.scheduler.wait_until_idle(passive, None);
+    }
+
+    /// As [`Runtime::wait`], at most so long. After that, [`Runtime::shutdown`] drops what is left.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wsk::{ErrorKind, Runtime, irql::Passive};
+    ///
+    /// # let host = wsk_host::Host::new(wsk_host::Config::default());
+    /// # let _entered = host.enter();
+    /// // SAFETY: an example runs at PASSIVE_LEVEL.
+    /// let passive = unsafe { Passive::assume() };
+    /// let mut runtime = Runtime::new(passive, 1)?;
+    /// runtime.spawner().spawn(std::future::pending::<()>())?;
+    /// let error = runtime.wait_timeout(passive, Duration::from_secs(5)).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::TimedOut);
+    /// runtime.shutdown(passive);
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_IO_TIMEOUT` (kind [`TimedOut`](crate::ErrorKind::TimedOut)) if tasks are left.
+    pub fn wait_timeout(&mut self, passive: Passive, timeout: Duration) -> Result<()> {
+        if self.scheduler.wait_until_idle(passive, Some(timeout)) {
+            Ok(())
+        } else {
+            Err(known::STATUS_IO_TIMEOUT)
+        }
+    }
+
+    /// Waits as [`Runtime::wait`] does, and ends the runtime at a moment when no task is left: none is dropped
+    /// before its end. What is spawned afterwards is refused.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`.
+    ///
+    /// ```
+    /// use wsk::{Runtime, irql::Passive};
+    ///
+    /// // SAFETY: an example runs at PASSIVE_LEVEL.
+    /// let passive = unsafe { Passive::assume() };
+    /// let runtime = Runtime::new(passive, 2)?;
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// runtime.spawner().spawn(async move {
+    ///     wsk::rt::yield_now().await;
+    ///     sender.send("done").unwrap();
+    /// })?;
+    /// runtime.finish(passive);
+    /// assert_eq!(receiver.try_recv(), Ok("done"));
+    /// # extern crate wsk_host;
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    pub fn finish(mut self, passive: Passive) {
+        while !self.scheduler.stop_if_idle() {
+            self.wait(passive);
+        }
+        self.stop(passive);
     }
 
     /// Ends the runtime: waits until its threads have left the tasks that they are polling, ends the
@@ -121,7 +197,8 @@ impl fmt::Debug for Runtime {
 pub struct Spawner(PoolArc<Scheduler>);
 
 impl Spawner {
-    /// Spawns a task: a future that runs by itself until it ends or the runtime does.
+    /// Spawns a task: a future that runs by itself until it ends or the runtime does. The handle is a future of
+    /// its output; who does not want that drops it.
     ///
     /// One allocation. The future is polled, and dropped, at `PASSIVE_LEVEL`; one that is refused is
     /// dropped here, at the caller's level.
@@ -134,13 +211,15 @@ impl Spawner {
     ///
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     /// - `STATUS_CANCELLED` if the runtime is shutting down.
-    pub fn spawn<F>(&self, future: F) -> Result<()>
+    pub fn spawn<F>(&self, future: F) -> Result<JoinHandle<F::Output>>
     where
-        F: Future<Output = ()> + Send + 'static,
+        F: Future<Output: Send + 'static> + Send + 'static,
     {
         let task = Task::allocate(self.0.clone(), future)?;
+        // SAFETY: one of the task's counts is the handle's, and it is of this output.
+        let handle = unsafe { JoinHandle::new(task) };
         if self.0.admit(task) {
-            return Ok(());
+            return Ok(handle);
         }
         task.finish();
         // The counts of the list and of the queue, which did not take it.
@@ -161,6 +240,8 @@ pub(super) struct Scheduler {
     queues: SpinLock<Queues>,
     /// Released once for each idle thread that is needed.
     work: Semaphore,
+    /// Set when the last task has ended, if that is awaited.
+    idle: Event,
 }
 
 struct Queues {
@@ -171,6 +252,8 @@ struct Queues {
     /// Threads that wait for work, or are about to.
     idle_threads: LONG,
     stopping: bool,
+    /// Somebody waits for the end of the last task, and is to be told once.
+    is_awaited: bool,
 }
 
 impl Scheduler {
@@ -206,7 +289,38 @@ impl Scheduler {
 
     /// Takes a task out of the list of all.
     pub(super) fn forget(&self, task: Task) {
-        self.queues.lock().unlink(task);
+        let mut queues = self.queues.lock();
+        queues.unlink(task);
+        let is_awaited = queues.first.is_none() && core::mem::take(&mut queues.is_awaited);
+        drop(queues);
+        if is_awaited {
+            // SAFETY: initialised by the runtime.
+            unsafe { self.idle.set() };
+        }
+    }
+
+    /// Waits until there is no task, at most so long. Whether there was none at some moment. One thread at a time.
+    fn wait_until_idle(&self, passive: Passive, timeout: Option<Duration>) -> bool {
+        {
+            let mut queues = self.queues.lock();
+            if queues.first.is_none() {
+                return true;
+            }
+            queues.is_awaited = true;
+        }
+        if let Some(timeout) = timeout {
+            // SAFETY: initialised by the runtime.
+            if unsafe { self.idle.wait_for(passive, timeout) } {
+                return true;
+            }
+            if core::mem::take(&mut self.queues.lock().is_awaited) {
+                return false;
+            }
+            // The last task has ended just now, and the event is about to be set.
+        }
+        // SAFETY: as above.
+        unsafe { self.idle.wait(passive) };
+        true
     }
 
     fn wake(&self, idle: bool) {
@@ -223,6 +337,13 @@ impl Scheduler {
         drop(queues);
         // SAFETY: initialised by the runtime; so many threads wait, or are about to.
         unsafe { self.work.release(idle) };
+    }
+
+    /// Refuses new tasks from now on, if there is none.
+    fn stop_if_idle(&self) -> bool {
+        let mut queues = self.queues.lock();
+        queues.stopping |= queues.first.is_none();
+        queues.stopping
     }
 
     /// Drops what is left when all threads have ended.

@@ -1,8 +1,12 @@
 //! A spawned future: its state, its waker, and its memory.
 //!
 //! One nonpaged allocation, counted: by the scheduler's list of all tasks until the future is gone, by
-//! the run queue while it is queued, and by each waker. So the future is always dropped by a thread of
-//! the runtime, at `PASSIVE_LEVEL`; what the last waker frees, at any level, is the bare memory.
+//! the run queue while it is queued, by each waker, and by its [`JoinHandle`](super::JoinHandle). So the future is
+//! always dropped by a thread of the runtime, at `PASSIVE_LEVEL`; what the last waker frees, at any level, is the
+//! bare memory.
+//!
+//! The output takes the future's place. It is the handle's, if there still is one when the task is done; else it
+//! is dropped where it was made.
 
 use core::cell::UnsafeCell;
 use core::future::Future;
@@ -16,6 +20,7 @@ use super::budget::Budget;
 use super::runtime::Scheduler;
 use crate::pool::{PoolArc, PoolBox};
 use crate::status::Result;
+use crate::sync::SpinLock;
 
 /// Queued, or to be queued when it has been polled.
 const SCHEDULED: usize = 0b001;
@@ -23,8 +28,12 @@ const SCHEDULED: usize = 0b001;
 const RUNNING: usize = 0b010;
 /// The future is gone.
 const DONE: usize = 0b100;
+/// The output is there, in the future's place.
+const OUTPUT: usize = 0b1000;
+/// There is a handle, whose the output is.
+const HANDLE: usize = 0b1_0000;
 /// One count of the memory.
-const REFERENCE: usize = 0b1000;
+const REFERENCE: usize = 0b10_0000;
 
 /// What is known of a task without knowing its future.
 pub(super) struct Header {
@@ -32,6 +41,8 @@ pub(super) struct Header {
     scheduler: PoolArc<Scheduler>,
     functions: &'static Functions,
     budget: Budget,
+    /// Who waits for the output.
+    joiner: SpinLock<Option<Waker>>,
     /// The scheduler's lock protects both.
     pub(super) links: UnsafeCell<Links>,
 }
@@ -44,15 +55,26 @@ pub(super) struct Links {
 }
 
 struct Functions {
+    /// Puts the output in the future's place when it is ready.
     poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Poll<()>,
     drop_future: unsafe fn(NonNull<Header>),
+    drop_output: unsafe fn(NonNull<Header>),
+    /// Where the output is.
+    output: unsafe fn(NonNull<Header>) -> NonNull<()>,
     free: unsafe fn(NonNull<Header>),
 }
 
 #[repr(C)]
-struct Memory<F> {
+struct Memory<F: Future> {
     header: Header,
-    future: UnsafeCell<ManuallyDrop<F>>,
+    stage: UnsafeCell<Stage<F>>,
+}
+
+/// The state says which of them it is, or that it is neither any more. Both begin where this does.
+#[repr(C)]
+union Stage<F: Future> {
+    future: ManuallyDrop<F>,
+    output: ManuallyDrop<F::Output>,
 }
 
 /// A pointer to a task. Counts nothing by itself.
@@ -63,34 +85,41 @@ pub(super) struct Task(NonNull<Header>);
 unsafe impl Send for Task {}
 
 impl Task {
-    /// A task that is scheduled, with two counts: for the list and for the queue.
+    /// A task that is scheduled, with three counts: for the list, for the queue, and for its handle.
     ///
     /// # Errors
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; the future is dropped.
     pub(super) fn allocate<F>(scheduler: PoolArc<Scheduler>, future: F) -> Result<Self>
     where
-        F: Future<Output = ()> + Send + 'static,
+        F: Future<Output: Send> + Send + 'static,
     {
         // Piece by piece: the future may be too large to be on the stack once more.
         let mut memory = PoolBox::new_with(MaybeUninit::<Memory<F>>::uninit)?;
         let place: *mut Memory<F> = memory.as_mut_ptr().cast();
         let header = Header {
-            state: AtomicUsize::new(SCHEDULED | (2 * REFERENCE)),
+            state: AtomicUsize::new(SCHEDULED | HANDLE | (3 * REFERENCE)),
             scheduler,
             functions: const {
-                &Functions { poll: poll::<F>, drop_future: drop_future::<F>, free: free::<F> }
+                &Functions {
+                    poll: poll::<F>,
+                    drop_future: drop_future::<F>,
+                    drop_output: drop_output::<F>,
+                    output: output::<F>,
+                    free: free::<F>,
+                }
             },
             budget: Budget::new(),
+            joiner: SpinLock::new(None),
             links: UnsafeCell::new(Links { next_queued: None, previous: None, next: None }),
         };
         // SAFETY: the memory is there.
         let place_of_header = unsafe { &raw mut (*place).header };
         // SAFETY: as above, and nobody else's.
         unsafe { place_of_header.write(header) };
-        // The cell and what is in it are laid out as the future.
+        // The cell and what is in it are laid out as the future, which is where the stage begins.
         // SAFETY: as above.
-        let place_of_future: *mut F = unsafe { &raw mut (*place).future }.cast();
+        let place_of_future: *mut F = unsafe { &raw mut (*place).stage }.cast();
         // SAFETY: as above.
         unsafe { place_of_future.write(future) };
         Ok(Self(memory.into_raw().cast()))
@@ -112,7 +141,7 @@ impl Task {
         let poll =
             unsafe { (self.header().functions.poll)(self.0, &mut Context::from_waker(&waker)) };
         if poll.is_ready() {
-            self.finish();
+            self.complete();
             self.header().scheduler.forget(self);
             self.release();
             self.release();
@@ -124,11 +153,75 @@ impl Task {
         }
     }
 
+    /// The future was ready, and its output is in its place.
+    fn complete(self) {
+        let before = self.header().state.fetch_or(DONE | OUTPUT, Ordering::AcqRel);
+        if before & HANDLE != 0 {
+            self.wake_joiner();
+        } else {
+            // SAFETY: the output is there, and no handle to take it.
+            unsafe { (self.header().functions.drop_output)(self.0) };
+        }
+    }
+
     /// Drops the future of a task that nobody polls any more.
     pub(super) fn finish(self) {
         // SAFETY: the future was not dropped yet, and nobody polls it.
         unsafe { (self.header().functions.drop_future)(self.0) };
         self.header().state.fetch_or(DONE, Ordering::AcqRel);
+        self.wake_joiner();
+    }
+
+    fn wake_joiner(self) {
+        let joiner = self.header().joiner.lock().take();
+        if let Some(joiner) = joiner {
+            joiner.wake();
+        }
+    }
+
+    /// Whether the future is gone.
+    pub(super) fn is_done(self) -> bool {
+        self.header().state.load(Ordering::Acquire) & DONE != 0
+    }
+
+    /// For the handle: whether the task is done; if not, `waker` will be woken when it is.
+    pub(super) fn poll_done(self, waker: &Waker) -> Poll<()> {
+        if self.is_done() {
+            return Poll::Ready(());
+        }
+        // Cloned, and the former one dropped, without the lock: both are others' code.
+        let waker = waker.clone();
+        let former = self.header().joiner.lock().replace(waker);
+        drop(former);
+        // A task that was done before that has found no waker, or the former one.
+        if self.is_done() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// For the handle of a task that is done: the output, unless there is none, or it was taken.
+    ///
+    /// # Safety
+    ///
+    /// `T` is the output of the task's future.
+    pub(super) unsafe fn take_output<T>(self) -> Option<T> {
+        if self.header().state.fetch_and(!OUTPUT, Ordering::AcqRel) & OUTPUT == 0 {
+            return None;
+        }
+        // SAFETY: the output is there, as the state said.
+        let output = unsafe { (self.header().functions.output)(self.0) };
+        // SAFETY: it is of this type, as the caller promises, and nobody else takes it.
+        Some(unsafe { output.cast::<T>().read() })
+    }
+
+    /// For the handle, which gives up its count: nobody waits for the output any more.
+    pub(super) fn detach(self) {
+        let before = self.header().state.fetch_and(!HANDLE, Ordering::AcqRel);
+        let joiner = self.header().joiner.lock().take();
+        drop(joiner);
+        if before & OUTPUT != 0 {
+            // SAFETY: the output was made for the handle, which did not take it.
+            unsafe { (self.header().functions.drop_output)(self.0) };
+        }
+        self.release();
     }
 
     /// Gives up a count; the last one frees the memory.
@@ -160,29 +253,61 @@ impl Task {
     }
 }
 
-unsafe fn poll<F: Future<Output = ()>>(
-    header: NonNull<Header>,
-    context: &mut Context<'_>,
-) -> Poll<()> {
+/// # Safety
+///
+/// The header is that of a task of this future.
+unsafe fn stage<F: Future>(header: NonNull<Header>) -> *mut Stage<F> {
     // SAFETY: the header is the first field of this memory.
     let memory = unsafe { header.cast::<Memory<F>>().as_ref() };
-    // SAFETY: the caller promises that nobody else uses the future.
-    let future: &mut F = unsafe { &mut *memory.future.get() };
-    // SAFETY: the future stays in its memory until it is dropped.
-    unsafe { Pin::new_unchecked(future) }.poll(context)
+    memory.stage.get()
 }
 
-unsafe fn drop_future<F>(header: NonNull<Header>) {
-    // SAFETY: the header is the first field of this memory.
-    let memory = unsafe { header.cast::<Memory<F>>().as_ref() };
-    // SAFETY: the caller promises that nobody uses the future any more.
-    let future = unsafe { &mut *memory.future.get() };
+unsafe fn poll<F: Future>(header: NonNull<Header>, context: &mut Context<'_>) -> Poll<()> {
+    // SAFETY: the functions of a task are for its future.
+    let stage = unsafe { stage::<F>(header) };
+    let output = {
+        // SAFETY: the caller promises that the future is there, and that nobody else uses it.
+        let future: &mut F = unsafe { &mut (*stage).future };
+        // SAFETY: the future stays in its memory until it is dropped.
+        match unsafe { Pin::new_unchecked(future) }.poll(context) {
+            Poll::Ready(output) => output,
+            Poll::Pending => return Poll::Pending,
+        }
+    };
+    // SAFETY: the caller's promise; it is not polled any more.
+    unsafe { drop_future::<F>(header) };
+    // SAFETY: nothing is in this place.
+    unsafe { stage.write(Stage { output: ManuallyDrop::new(output) }) };
+    Poll::Ready(())
+}
+
+unsafe fn drop_future<F: Future>(header: NonNull<Header>) {
+    // SAFETY: the functions of a task are for its future.
+    let stage = unsafe { stage::<F>(header) };
+    // SAFETY: the caller promises that the future is there, and that nobody uses it any more.
+    let future: &mut ManuallyDrop<F> = unsafe { &mut (*stage).future };
     // SAFETY: as above.
     unsafe { ManuallyDrop::drop(future) };
 }
 
-unsafe fn free<F>(header: NonNull<Header>) {
-    // SAFETY: the memory came from a `PoolBox` of this type; its future was dropped, or never was its.
+unsafe fn drop_output<F: Future>(header: NonNull<Header>) {
+    // SAFETY: the functions of a task are for its future.
+    let stage = unsafe { stage::<F>(header) };
+    // SAFETY: the caller promises that the output is there, and that nobody uses it.
+    let output: &mut ManuallyDrop<F::Output> = unsafe { &mut (*stage).output };
+    // SAFETY: as above.
+    unsafe { ManuallyDrop::drop(output) };
+}
+
+unsafe fn output<F: Future>(header: NonNull<Header>) -> NonNull<()> {
+    // SAFETY: the functions of a task are for its future.
+    let stage = unsafe { stage::<F>(header) };
+    // SAFETY: a place in the task's memory is not null.
+    unsafe { NonNull::new_unchecked(stage.cast()) }
+}
+
+unsafe fn free<F: Future>(header: NonNull<Header>) {
+    // SAFETY: the memory came from a `PoolBox` of this type; what its stage was is dropped, or never was its.
     drop(unsafe { PoolBox::from_raw(header.cast::<Memory<F>>()) });
 }
 

@@ -3,10 +3,12 @@
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::ptr;
+use core::time::Duration;
 
 use wsk_sys::{
     Executive, FALSE, IO_NO_INCREMENT, KEVENT, KPRIORITY, KeInitializeEvent, KeSetEvent,
-    KeWaitForSingleObject, KernelMode, PRKEVENT, SynchronizationEvent,
+    KeWaitForSingleObject, KernelMode, LARGE_INTEGER, PRKEVENT, STATUS_TIMEOUT,
+    SynchronizationEvent,
 };
 
 use crate::irql::Passive;
@@ -65,6 +67,30 @@ impl Event {
                 ptr::null_mut(),
             )
         };
+    }
+
+    /// As [`Event::wait`], at most so long. Whether the event was signalled.
+    ///
+    /// # Safety
+    ///
+    /// The event was initialised.
+    pub(crate) unsafe fn wait_for(&self, _passive: Passive, timeout: Duration) -> bool {
+        let ticks = timeout.as_nanos().div_ceil(100);
+        // Negative is relative. The longest is some 29,000 years.
+        let due = i64::try_from(ticks).map_or(i64::MIN + 1, |ticks| -ticks);
+        let mut timeout = LARGE_INTEGER { QuadPart: due };
+        // SAFETY: the event is valid, and the token says that this thread may wait.
+        let status = unsafe {
+            KeWaitForSingleObject(
+                self.as_ptr().cast(),
+                Executive,
+                KernelMode,
+                FALSE,
+                &raw mut timeout,
+            )
+        };
+        // A wait that is not alertable ends in one of two ways.
+        status != STATUS_TIMEOUT
     }
 
     const fn as_ptr(&self) -> PRKEVENT {

@@ -211,7 +211,7 @@ async fn serve_one(
 ) -> Result<()> {
     let (stream, _) = listener.accept().await?;
     let ends = Arc::clone(ends);
-    spawner.spawn(async move {
+    let spawned = spawner.spawn(async move {
         let echo = async {
             let received = receive_all(&stream).await?;
             stream.send_all(buffer(&received)?).await.into_result()?;
@@ -219,7 +219,8 @@ async fn serve_one(
         };
         let end = echo.await;
         ends.lock().unwrap().push(end);
-    })
+    });
+    spawned.map(drop)
 }
 
 /// Holds something, and takes no datagram.

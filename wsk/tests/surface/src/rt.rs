@@ -1,8 +1,10 @@
 //! Running futures.
 
 use core::fmt::Debug;
+use core::time::Duration;
 
 use wsk::irql::Passive;
+use wsk::rt::JoinHandle;
 use wsk::{Runtime, Spawner, rt};
 
 use crate::entries::Foreign;
@@ -14,6 +16,12 @@ calls! {
     };
     "Runtime::new": |(passive, threads): (Passive, usize)| Runtime::new(passive, threads);
     "Runtime::spawner": |runtime: &'static Runtime| runtime.spawner();
+    "Runtime::wait": |(runtime, passive): (&'static mut Runtime, Passive)| runtime.wait(passive);
+    "Runtime::wait_timeout":
+        |(runtime, passive, timeout): (&'static mut Runtime, Passive, Duration)| {
+            runtime.wait_timeout(passive, timeout)
+        };
+    "Runtime::finish": |(runtime, passive): (Runtime, Passive)| runtime.finish(passive);
     "Runtime::shutdown": |(runtime, passive): (Runtime, Passive)| runtime.shutdown(passive);
     "Spawner::spawn": |(spawner, future): (&'static Spawner, Foreign<8>)| spawner.spawn(future);
     // What is spawned goes to the pool, and not by way of the stack.
@@ -21,14 +29,22 @@ calls! {
         spawner.spawn(future)
     };
     "Spawner::clone": |spawner: &'static Spawner| spawner.clone();
+    "JoinHandle::is_finished": |handle: &'static JoinHandle<u64>| handle.is_finished();
+}
+
+futures! {
+    "rt::yield_now": |()| rt::yield_now();
+    "JoinHandle": |handle: JoinHandle<u64>| handle;
 }
 
 drops! {
     "Runtime::drop": Runtime;
     "Spawner::drop": Spawner;
+    "JoinHandle::drop": JoinHandle<u64>;
 }
 
 formats! {
     "Runtime::fmt<Debug>": Runtime as Debug;
     "Spawner::fmt<Debug>": Spawner as Debug;
+    "JoinHandle::fmt<Debug>": JoinHandle<u64> as Debug;
 }

@@ -1,0 +1,83 @@
+//! Waiting for the output of a task.
+
+use core::fmt;
+use core::future::Future;
+use core::marker::PhantomData;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use super::task::Task;
+use crate::status::{Result, known};
+
+/// A future of what a spawned task gives, from [`Spawner::spawn`](super::Spawner::spawn).
+///
+/// Dropping it lets the task run by itself; its output is dropped then by the runtime, or here if it is there
+/// already. It has no allocation of its own.
+///
+/// IRQL: <= `DISPATCH_LEVEL` to drop it; futures are polled at `PASSIVE_LEVEL`.
+///
+/// ```
+/// use wsk::{Runtime, irql::Passive, rt};
+///
+/// // SAFETY: an example runs at PASSIVE_LEVEL.
+/// let passive = unsafe { Passive::assume() };
+/// let runtime = Runtime::new(passive, 1)?;
+/// let task = runtime.spawner().spawn(async { 6 * 7 })?;
+/// assert_eq!(rt::block_on(passive, task)??, 42);
+/// # extern crate wsk_host;
+/// # Ok::<(), wsk::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// `STATUS_CANCELLED` (kind [`Cancelled`](crate::ErrorKind::Cancelled)) if the runtime ended before the task.
+pub struct JoinHandle<T> {
+    task: Task,
+    output: PhantomData<fn() -> T>,
+}
+
+// SAFETY: it is a count of the task, and gives out what may be given to another thread.
+unsafe impl<T: Send> Send for JoinHandle<T> {}
+// SAFETY: as above; what has a shared one can only ask whether the task is done.
+unsafe impl<T: Send> Sync for JoinHandle<T> {}
+
+impl<T> JoinHandle<T> {
+    /// # Safety
+    ///
+    /// A count of the task, and its output, are the handle's. `T` is that output.
+    pub(super) const unsafe fn new(task: Task) -> Self {
+        Self { task, output: PhantomData }
+    }
+
+    /// Whether the task has ended, and its output can be had at once.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.task.is_done()
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
+        if self.task.poll_done(context.waker()).is_pending() {
+            return Poll::Pending;
+        }
+        // SAFETY: the handle is of this output.
+        Poll::Ready(unsafe { self.task.take_output() }.ok_or(known::STATUS_CANCELLED))
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        self.task.detach();
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle").field("is_finished", &self.is_finished()).finish()
+    }
+}

@@ -1,0 +1,383 @@
+//! Tasks: their outputs, their turns, and the end of all of them.
+
+use std::future::pending;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use wsk::rt::{self, JoinHandle, yield_now};
+use wsk::{ErrorKind, Provider, Result, Runtime, sys, time};
+use wsk_host::{Config, Host};
+
+use crate::support::{on_host, pair, passive, poll_times, receive_all, timings};
+
+/// Runs a scenario with some timings, on a host where it leaves nothing.
+fn everywhere(scenario: impl Fn(&Host)) {
+    for timing in timings().take(if cfg!(miri) { 3 } else { 20 }) {
+        let host = Host::new(Config::default().timing(timing));
+        let entered = host.enter();
+        scenario(&host);
+        drop(entered);
+        host.settle();
+        assert_eq!(host.outstanding_allocations(), 0, "{timing:?}");
+    }
+}
+
+/// Counts how often it was dropped, and at which level.
+#[derive(Clone, Default)]
+struct Drops(Arc<AtomicUsize>);
+
+impl Drops {
+    fn guard(&self) -> Guard {
+        Guard(Arc::clone(&self.0))
+    }
+
+    fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+struct Guard(Arc<AtomicUsize>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn the_output_of_a_task_is_its_handles() {
+    everywhere(|_| {
+        let runtime = Runtime::new(passive(), 2).unwrap();
+        let spawner = runtime.spawner();
+        let numbers: Vec<JoinHandle<Vec<usize>>> = (0..10)
+            .map(|number| {
+                spawner.spawn(async move {
+                    for _ in 0..number {
+                        yield_now().await;
+                    }
+                    vec![number; number]
+                })
+            })
+            .collect::<Result<_>>()
+            .unwrap();
+        let sum = spawner
+            .spawn(async move {
+                let mut sum = 0;
+                for number in numbers {
+                    sum += number.await.unwrap().into_iter().sum::<usize>();
+                }
+                sum
+            })
+            .unwrap();
+        let expected: usize = (0..10).map(|number| number * number).sum();
+        assert_eq!(rt::block_on(passive(), sum).unwrap(), Ok(expected));
+        runtime.finish(passive());
+    });
+}
+
+/// An output is dropped once, whether it was taken or not, and whether the handle goes before it or after.
+#[test]
+fn an_output_that_nobody_takes_is_dropped() {
+    everywhere(|_| {
+        let drops = Drops::default();
+        let runtime = Runtime::new(passive(), 1).unwrap();
+        let spawn = || {
+            let guard = drops.guard();
+            runtime.spawner().spawn(async move {
+                yield_now().await;
+                guard
+            })
+        };
+        drop(spawn().unwrap());
+        let kept = spawn().unwrap();
+        let awaited = rt::block_on(passive(), spawn().unwrap()).unwrap().unwrap();
+        runtime.finish(passive());
+        assert_eq!(drops.count(), 1, "the one without a handle");
+        assert!(kept.is_finished());
+        assert_eq!(format!("{kept:?}"), "JoinHandle { is_finished: true }");
+        // SAFETY: it is lowered below.
+        let level = unsafe { sys::KfRaiseIrql(sys::DISPATCH_LEVEL) };
+        drop(kept);
+        // SAFETY: this is the level from before.
+        unsafe { sys::KeLowerIrql(level) };
+        assert_eq!(drops.count(), 2);
+        drop(awaited);
+        assert_eq!(drops.count(), 3);
+    });
+}
+
+/// A task that the runtime has dropped has no output, and its handle says so; also when it is polled again.
+#[test]
+fn a_task_that_was_dropped_has_no_output() {
+    everywhere(|_| {
+        let drops = Drops::default();
+        let runtime = Runtime::new(passive(), 1).unwrap();
+        let guard = drops.guard();
+        let mut handle = runtime
+            .spawner()
+            .spawn(async move {
+                let _guard = guard;
+                pending::<u32>().await
+            })
+            .unwrap();
+        let polled = rt::block_on(passive(), poll_times(&mut handle, 1)).unwrap();
+        assert!(polled.is_none() && !handle.is_finished());
+        runtime.shutdown(passive());
+        assert_eq!(drops.count(), 1);
+        for _ in 0..2 {
+            let error = rt::block_on(passive(), &mut handle).unwrap().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Cancelled);
+        }
+    });
+}
+
+/// Only the last waker is woken, and none is kept after the handle is gone.
+#[test]
+fn a_handle_may_move_between_tasks() {
+    everywhere(|_| {
+        let woken = Arc::new(Count::default());
+        let (first, second) = (Waker::from(Arc::clone(&woken)), Waker::noop());
+        let runtime = Runtime::new(passive(), 1).unwrap();
+        let gate = Arc::new(AtomicBool::new(false));
+        let opens = Arc::clone(&gate);
+        let task = async move {
+            while !opens.load(Ordering::SeqCst) {
+                yield_now().await;
+            }
+            7
+        };
+        let mut handle = Box::pin(runtime.spawner().spawn(task).unwrap());
+        assert!(handle.as_mut().poll(&mut Context::from_waker(&first)).is_pending());
+        assert!(handle.as_mut().poll(&mut Context::from_waker(second)).is_pending());
+        gate.store(true, Ordering::SeqCst);
+        assert_eq!(rt::block_on(passive(), handle).unwrap(), Ok(7));
+        runtime.finish(passive());
+        drop(first);
+        assert_eq!((woken.0.load(Ordering::SeqCst), Arc::strong_count(&woken)), (0, 1));
+    });
+}
+
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl std::task::Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A task is one allocation, whatever its output and with its handle; and none if there is no memory for it.
+#[test]
+fn a_task_allocates_once() {
+    let host = Host::new(Config::default());
+    let _entered = host.enter();
+    let drops = Drops::default();
+    let runtime = Runtime::new(passive(), 1).unwrap();
+    let before = host.allocations();
+    let handle = runtime.spawner().spawn(async { [1_u64; 100] }).unwrap();
+    assert_eq!(host.allocations() - before, 1);
+    host.fail_allocation(1);
+    let guard = drops.guard();
+    let error = runtime.spawner().spawn(async move { guard }).unwrap_err();
+    assert_eq!((error.kind(), drops.count()), (ErrorKind::OutOfMemory, 1));
+    let outside = host.allocations();
+    runtime.finish(passive());
+    assert_eq!(host.allocations(), outside, "an end needs no memory");
+    drop(handle);
+    assert_eq!(host.outstanding_allocations(), 0);
+}
+
+/// With one thread, tasks that give way have their turns one after the other.
+#[test]
+fn who_gives_way_comes_last() {
+    const TASKS: usize = 5;
+    const ROUNDS: usize = 10;
+    everywhere(|_| {
+        let turns = Arc::new(Mutex::new(Vec::new()));
+        let runtime = Runtime::new(passive(), 1).unwrap();
+        let gate = Arc::new(AtomicBool::new(false));
+        for task in 0..TASKS {
+            let (turns, gate) = (Arc::clone(&turns), Arc::clone(&gate));
+            let run = async move {
+                // All are there before the first begins.
+                while !gate.load(Ordering::SeqCst) {
+                    yield_now().await;
+                }
+                for _ in 0..ROUNDS {
+                    turns.lock().unwrap().push(task);
+                    yield_now().await;
+                }
+            };
+            runtime.spawner().spawn(run).unwrap();
+        }
+        gate.store(true, Ordering::SeqCst);
+        runtime.finish(passive());
+        let turns = turns.lock().unwrap();
+        assert_eq!(turns.len(), TASKS * ROUNDS);
+        for round in turns.chunks(TASKS) {
+            let mut tasks = round.to_vec();
+            tasks.sort_unstable();
+            assert_eq!(tasks, (0..TASKS).collect::<Vec<_>>(), "{turns:?}");
+        }
+    });
+}
+
+/// Of many tasks on few threads, each has as many turns as the others.
+#[test]
+fn no_task_starves() {
+    const TASKS: usize = 8;
+    everywhere(|_| {
+        let counts: Arc<[AtomicUsize; TASKS]> = Arc::default();
+        let runtime = Runtime::new(passive(), 3).unwrap();
+        let left = Arc::new(AtomicUsize::new(400));
+        let began = Arc::new(AtomicUsize::new(0));
+        for task in 0..TASKS {
+            let (counts, left, began) =
+                (Arc::clone(&counts), Arc::clone(&left), Arc::clone(&began));
+            let take = |left: usize| left.checked_sub(1);
+            let run = async move {
+                began.fetch_add(1, Ordering::SeqCst);
+                while began.load(Ordering::SeqCst) < TASKS {
+                    yield_now().await;
+                }
+                while left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok() {
+                    counts[task].fetch_add(1, Ordering::SeqCst);
+                    yield_now().await;
+                }
+            };
+            runtime.spawner().spawn(run).unwrap();
+        }
+        runtime.finish(passive());
+        let counts: Vec<_> = counts.iter().map(|count| count.load(Ordering::SeqCst)).collect();
+        let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
+        // One that is being polled on one thread may be overtaken on two others.
+        assert!(*least * 2 >= *most, "{counts:?}");
+    });
+}
+
+/// The end of a runtime waits for its tasks, those included that they spawn meanwhile.
+#[test]
+fn a_runtime_finishes_what_was_begun() {
+    everywhere(|_| {
+        let ended = Drops::default();
+        let runtime = Runtime::new(passive(), 2).unwrap();
+        let spawner = runtime.spawner();
+        let (inner, guard) = (spawner.clone(), ended.clone());
+        spawner
+            .spawn(async move {
+                for _ in 0..5 {
+                    time::sleep(Duration::from_millis(20)).await.unwrap();
+                    let guard = guard.guard();
+                    inner
+                        .spawn(async move {
+                            time::sleep(Duration::from_millis(50)).await.unwrap();
+                            drop(guard);
+                        })
+                        .unwrap();
+                }
+            })
+            .unwrap();
+        runtime.finish(passive());
+        assert_eq!(ended.count(), 5);
+        let error = spawner.spawn(async {}).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+    });
+}
+
+/// Connections that are served at the end are served to theirs.
+#[test]
+fn connections_are_finished_before_the_end() {
+    for timing in timings().take(if cfg!(miri) { 2 } else { 20 }) {
+        let host = Host::new(Config::default().timing(timing));
+        let run = async |wsk: Provider| {
+            let runtime = Runtime::new(passive(), 2)?;
+            let (client, server) = pair(&wsk).await?;
+            let served = runtime.spawner().spawn(async move {
+                let received = receive_all(&server).await?;
+                server.send_all(crate::support::buffer(&received)?).await.into_result()?;
+                server.shutdown().await
+            })?;
+            let asked = runtime.spawner().spawn(async move {
+                client.send_all(crate::support::buffer(b"the end")?).await.into_result()?;
+                client.shutdown().await?;
+                receive_all(&client).await
+            })?;
+            runtime.finish(passive());
+            assert!(served.is_finished() && asked.is_finished());
+            served.await??;
+            assert_eq!(asked.await??, b"the end");
+            Ok(())
+        };
+        on_host(&host, run).unwrap_or_else(|error| panic!("{timing:?}: {error}"));
+        assert_eq!(host.outstanding_allocations(), 0, "{timing:?}");
+    }
+}
+
+/// A wait has an end, after which the runtime goes on, and can be waited for again.
+#[test]
+fn a_wait_for_tasks_has_an_end() {
+    everywhere(|host| {
+        let mut runtime = Runtime::new(passive(), 2).unwrap();
+        // There is nothing to wait for.
+        runtime.wait(passive());
+        runtime.wait_timeout(passive(), Duration::ZERO).unwrap();
+        let (second, third) = (Duration::from_secs(1), Duration::from_millis(333));
+        let task = runtime.spawner().spawn(time::sleep(second)).unwrap();
+        for _ in 0..2 {
+            let before = host.elapsed();
+            let error = runtime.wait_timeout(passive(), third).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::TimedOut);
+            assert!(host.elapsed() - before >= third && host.elapsed() < second);
+        }
+        assert!(!task.is_finished());
+        runtime.wait_timeout(passive(), second).unwrap();
+        assert!(task.is_finished() && host.elapsed() >= second);
+        let again = runtime.spawner().spawn(time::sleep(second)).unwrap();
+        runtime.wait(passive());
+        assert!(again.is_finished());
+        // And what waits for ever is dropped in the end.
+        let for_ever = runtime.spawner().spawn(pending::<()>()).unwrap();
+        runtime.wait_timeout(passive(), second).unwrap_err();
+        runtime.shutdown(passive());
+        assert!(for_ever.is_finished());
+    });
+}
+
+/// The end of the time and the end of the last task at the same moment: either will do, and neither is forgotten.
+#[test]
+fn a_wait_may_end_with_its_time() {
+    for timing in timings() {
+        let host = Host::new(Config::default().timing(timing));
+        let _entered = host.enter();
+        let mut runtime = Runtime::new(passive(), 1).unwrap();
+        for _ in 0..10 {
+            let moment = Duration::from_millis(10);
+            let task = runtime.spawner().spawn(time::sleep(moment)).unwrap();
+            if runtime.wait_timeout(passive(), moment).is_ok() {
+                assert!(task.is_finished());
+            }
+            runtime.wait(passive());
+            assert!(task.is_finished());
+        }
+    }
+}
+
+#[test]
+fn handles_and_their_futures_are_send() {
+    fn is_send_and_sync<T: Send + Sync>() {}
+    is_send_and_sync::<JoinHandle<std::cell::Cell<u8>>>();
+    is_send_and_sync::<Runtime>();
+}
+
+#[test]
+fn giving_way_takes_two_polls() {
+    let host = Host::new(Config::default());
+    let _entered = host.enter();
+    assert!(matches!(rt::block_on(passive(), poll_times(yield_now(), 1)), Ok(None)));
+    let mut yields = Box::pin(yield_now());
+    let mut context = Context::from_waker(Waker::noop());
+    assert_eq!(yields.as_mut().poll(&mut context), Poll::Pending);
+    assert_eq!(yields.as_mut().poll(&mut context), Poll::Ready(()));
+}
