@@ -397,5 +397,14 @@ mod tests {
         let longer = long + Duration::from_nanos(1);
         assert_eq!(Seconds::encode(&longer, &mut bytes), Err(known::STATUS_INVALID_PARAMETER));
         assert!(Seconds::encode(&Duration::MAX, &mut bytes).is_err());
+        let mut bytes = [0; 12];
+        for (idle, fits) in [
+            (Duration::from_millis(u64::from(u32::MAX)), true),
+            (Duration::from_millis(u64::from(u32::MAX) + 1), false),
+            (Duration::MAX, false),
+        ] {
+            let value = KeepAlive { idle, interval: Duration::ZERO };
+            assert_eq!(KeepAlive::encode(&Some(value), &mut bytes).is_ok(), fits, "{idle:?}");
+        }
     }
 }

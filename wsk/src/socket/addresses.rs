@@ -79,7 +79,9 @@ where
     /// async fn watch(socket: &BasicSocket) -> wsk::Result<()> {
     ///     loop {
     ///         let change = socket.local_addresses_changed();
-    ///         println!("{:?}", socket.local_addresses()?);
+    ///         for address in &socket.local_addresses()? {
+    ///             println!("{}", address.ip());
+    ///         }
     ///         change.await?;
     ///     }
     /// }
@@ -161,7 +163,7 @@ impl<'a> IntoIterator for &'a LocalAddresses {
 
 impl fmt::Debug for LocalAddresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self).finish()
+        self.iter().fmt(f)
     }
 }
 
@@ -192,7 +194,7 @@ impl core::iter::FusedIterator for LocalAddressIter<'_> {}
 
 impl fmt::Debug for LocalAddressIter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.clone()).finish()
+        f.debug_list().entries(self.clone().map(address::Shown)).finish()
     }
 }
 
@@ -248,7 +250,7 @@ mod tests {
         let entries: [Entry<'_>; 3] = [(&v4(1), 64, 16), (&v6, 81, 28), (&v4(2), 112, 16)];
         let list = list(3, &entries, 128);
         assert_eq!(addresses(&list), ["192.0.2.1", "::1", "192.0.2.2"]);
-        assert_eq!(std::format!("{list:?}"), "[192.0.2.1:0, [::1]:0, 192.0.2.2:0]");
+        assert_eq!(std::format!("{list:?}"), "[192.0.2.1:0, [0:0:0:0:0:0:0:1]:0, 192.0.2.2:0]");
     }
 
     #[test]
