@@ -20,7 +20,9 @@
 
 mod buffered;
 mod lookup_host;
+mod option_methods;
 mod tcp_listener;
+mod tcp_options;
 mod tcp_stream;
 mod timeouts;
 mod udp_connected;

@@ -75,6 +75,12 @@ impl TcpListener {
         self.0.local_addr().await
     }
 
+    /// The listener's socket, for what the listener does not have.
+    #[must_use]
+    pub const fn as_socket(&self) -> &ListenSocket {
+        &self.0
+    }
+
     /// Closes the listener, and waits until that is done.
     ///
     /// Cancellation: the close goes on.

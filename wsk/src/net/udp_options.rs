@@ -5,40 +5,11 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use wsk_sys::AF_INET;
 
 use super::UdpSocket;
+use super::option_methods::option_methods;
 use crate::options::{self, MembershipV4, MembershipV6, ip, ipv6};
 use crate::status::Result;
 
-macro_rules! options {
-    ($(
-        $(#[$doc:meta])*
-        $get:ident, $set:ident($parameter:ident: $type:ty): $option:expr;
-    )*) => {
-        /// Options, by the names of std.
-        impl UdpSocket {$(
-            $(#[$doc])*
-            ///
-            /// Cancellation: dropping the future leaves it open whether the option is set.
-            ///
-            /// # Errors
-            ///
-            /// As for [`Socket::set`](crate::socket::Socket::set).
-            pub async fn $set(&self, $parameter: $type) -> Result<()> {
-                self.as_socket().set($option, $parameter).await
-            }
-
-            #[doc = concat!("What [`", stringify!($set), "`](Self::", stringify!($set), ") sets.")]
-            ///
-            /// # Errors
-            ///
-            /// As for [`Socket::get`](crate::socket::Socket::get).
-            pub async fn $get(&self) -> Result<$type> {
-                self.as_socket().get($option).await
-            }
-        )*}
-    };
-}
-
-options! {
+option_methods! { UdpSocket:
     /// Whether datagrams can be sent to all hosts of a network: [`options::BROADCAST`]. They cannot by default.
     broadcast, set_broadcast(is_allowed: bool): options::BROADCAST;
 

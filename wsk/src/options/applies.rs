@@ -1,8 +1,8 @@
 //! Which sockets have an option, and in which state.
 
 use crate::socket::{
-    Basic, Bound, Category, Connected, Connection, Datagram, Exchanges, Listen, Listening, State,
-    Stream, Unbound,
+    Basic, Bound, Category, Connected, Connection, Datagram, DefaultDestination, Exchanges,
+    FixedPeer, Listen, Listening, State, Stream, Unbound,
 };
 
 /// Says that options or control codes of this applicability are those of sockets of category `C` in the state
@@ -39,6 +39,29 @@ use crate::socket::{
     note = "some options precede the bind: create the socket, set them, and then bind it"
 )]
 pub trait AppliesTo<C: Category, S: State> {}
+
+/// Says that sockets of category `C` in the state `S` can be asked for the value of an option of this
+/// applicability: all that have the option, and those that had it before the bind.
+#[diagnostic::on_unimplemented(
+    message = "this is nothing that a `{C}` socket can be asked for in the state `{S}`",
+    label = "of sockets that `{Self}` applies to"
+)]
+pub trait AskedOf<C: Category, S: State> {}
+
+impl<A: AppliesTo<C, S>, C: Category, S: State> AskedOf<C, S> for A {}
+
+macro_rules! asked_later {
+    ($($category:ident in $state:ident),*) => {
+        $(impl AskedOf<$category, $state> for BeforeBind {})*
+    };
+}
+
+asked_later!(
+    Listen in Listening,
+    Datagram in Bound, Datagram in FixedPeer, Datagram in DefaultDestination,
+    Connection in Bound, Connection in Connected,
+    Stream in Bound, Stream in Listening, Stream in Connected
+);
 
 macro_rules! applicability {
     ($($(#[$doc:meta])* $name:ident: $($category:ident in $state:ident),*;)*) => {$(

@@ -40,7 +40,7 @@
 //! }
 //! ```
 //!
-//! This socket is bound, and shares its address or does not (INV-34):
+//! This socket is bound, and shares its address or does not (INV-34), which it can only be asked for:
 //!
 //! ```compile_fail,E0277
 //! use wsk::options;
@@ -98,8 +98,8 @@ pub mod udp;
 mod value;
 
 pub use self::applies::{
-    AllSockets, AppliesTo, BeforeBind, BeforeConnect, Connections, Datagrams, Members, OfBytes,
-    Tcp, Transports, Udp,
+    AllSockets, AppliesTo, AskedOf, BeforeBind, BeforeConnect, Connections, Datagrams, Members,
+    OfBytes, Tcp, Transports, Udp,
 };
 pub use self::ioctl::{
     BufferIoctl, Ioctl, KEEP_ALIVE_VALUES, REDIRECT_CONTEXT, REDIRECT_RECORDS, RSS_SCALABILITY,

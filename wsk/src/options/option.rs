@@ -27,10 +27,10 @@ impl<T: OptionValue, A, M> SocketOption<T, A, M> {
     ///
     /// # Safety
     ///
-    /// For every socket and in every state that `A` applies to, as far as `M` says:
+    /// As far as `M` says, with an IRP and at up to `DISPATCH_LEVEL`:
     ///
-    /// - `WskControlSocket` may set the option to every value that `T` encodes, and ask for its value, with an
-    ///   IRP, at up to `DISPATCH_LEVEL`.
+    /// - For every socket and in every state that `A` [applies to](super::AppliesTo), `WskControlSocket` may set the
+    ///   option to every value that `T` encodes; and for all that can be [asked](super::AskedOf), ask for its value.
     /// - Its values are plain data: neither what `T` encodes nor what WSK writes has pointers to memory, or
     ///   other things that would have to be kept or released.
     /// - It makes nothing wrong that this crate relies on: it enables no callbacks, and the socket's type still

@@ -8,7 +8,7 @@ use super::control::Control;
 use super::state::State;
 use crate::buffer::{BufResult, IoBuf};
 use crate::options::{
-    AppliesTo, BufferIoctl, Ioctl, MAX_SIZE, OptionValue, Readable, SocketOption, Writable,
+    AppliesTo, AskedOf, BufferIoctl, Ioctl, MAX_SIZE, OptionValue, Readable, SocketOption, Writable,
 };
 use crate::status::{Result, known};
 
@@ -59,7 +59,7 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
     ///
     /// - `STATUS_INVALID_BUFFER_SIZE` if what the system answers is no such value.
     /// - As for [`set`](Self::set).
-    pub async fn get<T: OptionValue, A: AppliesTo<C, S>, M: Readable>(
+    pub async fn get<T: OptionValue, A: AskedOf<C, S>, M: Readable>(
         &self,
         option: SocketOption<T, A, M>,
     ) -> Result<T::Value> {

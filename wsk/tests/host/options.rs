@@ -1,7 +1,7 @@
 //! Options and control codes by their constants.
 
 use std::fmt::Debug;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use wsk::options::{
@@ -12,7 +12,7 @@ use wsk::socket::{
     BasicSocket, Category, ConnectionSocket, DatagramSocket, Family, ListenSocket, Protocol,
     Socket, State, StreamSocket, Unbound,
 };
-use wsk::{Buffer, Error, ErrorKind, Provider, Result, sys};
+use wsk::{Buffer, Error, ErrorKind, Provider, Result, TcpListener, TcpStream, sys};
 use wsk_host::{Config, Timing, Windows};
 
 use crate::support::{buffer, everywhere, on, timings};
@@ -236,6 +236,60 @@ fn connections_have_their_options_and_begin_with_those_of_their_listener() {
     });
 }
 
+/// What precedes the bind can be asked for afterwards.
+#[test]
+fn what_was_set_before_the_bind_is_known_after_it() {
+    everywhere(async |wsk| {
+        let socket = DatagramSocket::builder(&wsk, Family::INET6).create().await?;
+        socket.set(ipv6::ONLY_V6, false).await?;
+        let socket = socket.bind((Ipv6Addr::UNSPECIFIED, 0)).await?;
+        assert!(!socket.get(ipv6::ONLY_V6).await?);
+        let builder = ListenSocket::builder(&wsk, Family::INET).exclusive_address();
+        let mut listener = builder.bind(V4).await?;
+        assert!(listener.get(options::EXCLUSIVE_ADDRESS).await?);
+        let address = listener.local_addr().await?;
+        let connection = ConnectionSocket::builder(&wsk, Family::INET).connect(address).await?;
+        assert!(!connection.get(options::EXCLUSIVE_ADDRESS).await?);
+        let (accepted, _) = listener.accept().await?;
+        assert!(!accepted.get(options::REUSE_ADDRESS).await?);
+        let stream = StreamSocket::builder(&wsk, Family::INET).bind(V4).await?;
+        assert!(!stream.get(options::REUSE_ADDRESS).await?);
+        Ok(())
+    });
+}
+
+/// `net` has some of them by the names of std.
+#[test]
+fn the_sockets_of_net_have_options_by_the_names_of_std() {
+    everywhere(async |wsk| {
+        for (local, is_v4) in
+            [(SocketAddr::from(V4), true), (SocketAddr::from((Ipv6Addr::LOCALHOST, 0)), false)]
+        {
+            let mut listener = TcpListener::bind(&wsk, local).await?;
+            assert!(!listener.keepalive().await?);
+            listener.set_keepalive(true).await?;
+            listener.set_recv_buffer_size(30_000).await?;
+            listener.set_ttl(44).await?;
+            assert_eq!((listener.ttl().await?, listener.recv_buffer_size().await?), (44, 30_000));
+            let stream = TcpStream::connect(&wsk, listener.local_addr().await?).await?;
+            let (accepted, _) = listener.accept().await?;
+            assert!(accepted.keepalive().await?);
+            assert_eq!((accepted.ttl().await?, accepted.recv_buffer_size().await?), (44, 30_000));
+            assert!(!stream.nodelay().await?);
+            stream.set_nodelay(true).await?;
+            stream.set_ttl(9).await?;
+            assert!(stream.nodelay().await?);
+            let of_family = if is_v4 {
+                stream.as_socket().get(ip::TTL).await?
+            } else {
+                stream.as_socket().get(ipv6::UNICAST_HOPS).await?
+            };
+            assert_eq!((of_family, stream.ttl().await?), (9, 9));
+        }
+        Ok(())
+    });
+}
+
 /// What precedes the bind takes effect there.
 #[test]
 fn an_address_is_shared_as_options_say() {
@@ -428,6 +482,12 @@ mod machine {
                 socket.set(ip::TTL, 44).await?;
                 socket.set(options::RECEIVE_BUFFER, 30_000).await?;
                 assert!(machine.tcp_nodelay().unwrap() && machine.keepalive().unwrap());
+                let stream = TcpStream::connect(&wsk, address).await?;
+                stream.set_nodelay(true).await?;
+                stream.set_ttl(7).await?;
+                let its = own(stream.local_addr().await?, Some(address));
+                assert!(its.tcp_nodelay().unwrap());
+                assert_eq!(its.ttl_v4().unwrap(), 7);
                 assert_eq!(machine.ttl_v4().unwrap(), 44);
                 // Linux doubles it.
                 assert_eq!(machine.recv_buffer_size().unwrap(), 60_000);

@@ -165,7 +165,7 @@ fn a_stream_is_a_socket_and_back() {
         let client = TcpStream::from(socket);
         client.shutdown_with(buffer(b"!")?).await.into_result()?;
         assert_eq!(receive_all(&server).await?, b"hello!");
-        assert!(server.socket().ideal_send_backlog().await? > 0);
+        assert!(server.as_socket().ideal_send_backlog().await? > 0);
         server.shutdown().await?;
         client.drain().await?;
         TcpStream::from_socket(server.into_socket()).close().await;

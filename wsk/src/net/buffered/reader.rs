@@ -84,7 +84,7 @@ impl BufferedReader {
             self.begin()?;
             let timeouts = &self.half.0.timeouts;
             let deadline = timeouts.reading()?;
-            let (slot, handle) = (&mut self.slot, self.half.0.socket().handle());
+            let (slot, handle) = (&mut self.slot, self.half.0.as_socket().handle());
             let count = poll_fn(|context| {
                 if let Poll::Ready(result) = slot.poll(handle, context) {
                     return Poll::Ready(result);
@@ -134,7 +134,7 @@ impl BufferedReader {
     fn begin(&mut self) -> Result<()> {
         if !self.slot.is_in_flight() {
             self.slot.prepare(self.capacity)?;
-            self.slot.receive(self.half.0.socket().handle())?;
+            self.slot.receive(self.half.0.as_socket().handle())?;
         }
         Ok(())
     }

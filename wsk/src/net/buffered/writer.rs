@@ -97,7 +97,7 @@ impl BufferedWriter {
     ///
     /// As for [`write`](Self::write), of what is in flight.
     pub fn write_ready(&mut self) -> Result<bool> {
-        self.ring.take_results(self.half.0.socket().handle())?;
+        self.ring.take_results(self.half.0.as_socket().handle())?;
         Ok(self.ring.in_flight < SENDS)
     }
 
@@ -112,7 +112,7 @@ impl BufferedWriter {
         if self.filled > 0 {
             return self.send_open(SendFlags::NO_DELAY);
         }
-        self.ring.take_results(self.half.0.socket().handle())
+        self.ring.take_results(self.half.0.as_socket().handle())
     }
 
     /// Sends what was written, and waits until the peer's system has it.
@@ -168,7 +168,7 @@ impl BufferedWriter {
 
     /// Sends what was written, if everything before it was sent, as far as is known.
     fn send_open(&mut self, flags: SendFlags) -> Result<()> {
-        let handle = self.half.0.socket().handle();
+        let handle = self.half.0.as_socket().handle();
         self.ring.send(handle, self.filled, flags)?;
         self.filled = 0;
         Ok(())
@@ -176,7 +176,7 @@ impl BufferedWriter {
 
     /// Waits until at most so many sends are in flight.
     async fn wait_for(&mut self, most: usize) -> Result<()> {
-        let handle = self.half.0.socket().handle();
+        let handle = self.half.0.as_socket().handle();
         self.ring.take_results(handle)?;
         if self.ring.in_flight <= most {
             return Ok(());

@@ -345,7 +345,7 @@ impl TcpStream {
 
     /// The stream's socket, for what the stream does not have.
     #[must_use]
-    pub const fn socket(&self) -> &ConnectionSocket {
+    pub const fn as_socket(&self) -> &ConnectionSocket {
         &self.socket
     }
 

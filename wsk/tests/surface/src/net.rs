@@ -30,6 +30,40 @@ futures! {
     "TcpStream::close": |stream: TcpStream| stream.close();
 }
 
+// By the names of std: each a line of `wsk::options`.
+futures! {
+    "TcpStream::set_nodelay": |(stream, value): (&'static TcpStream, bool)| {
+        stream.set_nodelay(value)
+    };
+    "TcpStream::nodelay": |stream: &'static TcpStream| stream.nodelay();
+    "TcpStream::set_keepalive": |(stream, value): (&'static TcpStream, bool)| {
+        stream.set_keepalive(value)
+    };
+    "TcpStream::keepalive": |stream: &'static TcpStream| stream.keepalive();
+    "TcpStream::set_recv_buffer_size": |(stream, value): (&'static TcpStream, u32)| {
+        stream.set_recv_buffer_size(value)
+    };
+    "TcpStream::recv_buffer_size": |stream: &'static TcpStream| stream.recv_buffer_size();
+    "TcpStream::set_ttl": |(stream, value): (&'static TcpStream, u32)| stream.set_ttl(value);
+    "TcpStream::ttl": |stream: &'static TcpStream| stream.ttl();
+    "TcpListener::set_keepalive": |(listener, value): (&'static TcpListener, bool)| {
+        listener.set_keepalive(value)
+    };
+    "TcpListener::keepalive": |listener: &'static TcpListener| listener.keepalive();
+    "TcpListener::set_recv_buffer_size": |(listener, value): (&'static TcpListener, u32)| {
+        listener.set_recv_buffer_size(value)
+    };
+    "TcpListener::recv_buffer_size": |listener: &'static TcpListener| listener.recv_buffer_size();
+    "TcpListener::set_ttl": |(listener, value): (&'static TcpListener, u32)| {
+        listener.set_ttl(value)
+    };
+    "TcpListener::ttl": |listener: &'static TcpListener| listener.ttl();
+}
+
+calls! {
+    "TcpListener::as_socket": |listener: &'static TcpListener| listener.as_socket();
+}
+
 drops! {
     "TcpListener::drop": TcpListener;
     "TcpStream::drop": TcpStream;

@@ -49,7 +49,7 @@ calls! {
     "TcpStream::from": |socket: ConnectionSocket| TcpStream::from(socket);
     "TcpStream::from_socket": |socket: ConnectionSocket| TcpStream::from_socket(socket);
     "TcpStream::into_socket": |stream: TcpStream| stream.into_socket();
-    "TcpStream::socket": |stream: Stream| stream.socket();
+    "TcpStream::as_socket": |stream: Stream| stream.as_socket();
     "ConnectionSocket::from": |stream: TcpStream| ConnectionSocket::from(stream);
 }
 

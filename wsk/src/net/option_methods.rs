@@ -1,0 +1,79 @@
+//! Options as pairs of methods, by the names of std.
+
+/// For each option a method that sets it, and one that asks for it.
+macro_rules! option_methods {
+    ($type:ident: $(
+        $(#[$doc:meta])*
+        $get:ident, $set:ident($parameter:ident: $value:ty): $option:expr;
+    )*) => {
+        /// Options, by the names of std.
+        impl $type {$(
+            $(#[$doc])*
+            ///
+            /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future leaves it open
+            /// whether the option is set.
+            ///
+            /// # Errors
+            ///
+            /// As for [`Socket::set`](crate::socket::Socket::set).
+            pub async fn $set(&self, $parameter: $value) -> $crate::status::Result<()> {
+                self.as_socket().set($option, $parameter).await
+            }
+
+            #[doc = concat!("What [`", stringify!($set), "`](Self::", stringify!($set), ") sets.")]
+            ///
+            /// # Errors
+            ///
+            /// As for [`Socket::get`](crate::socket::Socket::get).
+            pub async fn $get(&self) -> $crate::status::Result<$value> {
+                self.as_socket().get($option).await
+            }
+        )*}
+    };
+}
+
+pub(super) use option_methods;
+
+/// How many routers packets pass at most, by the names of std, for a socket of either family.
+macro_rules! ttl_methods {
+    ($type:ident) => {
+        /// How far packets go.
+        impl $type {
+            /// How many routers packets pass at most: [`ip::TTL`](crate::options::ip::TTL), or
+            /// [`ipv6::UNICAST_HOPS`](crate::options::ipv6::UNICAST_HOPS) if the socket is of IPv6.
+            ///
+            /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future leaves it open
+            /// whether the option is set.
+            ///
+            /// # Errors
+            ///
+            /// As for [`Socket::set`](crate::socket::Socket::set).
+            pub async fn set_ttl(&self, ttl: u32) -> $crate::status::Result<()> {
+                self.as_socket().set($crate::net::option_methods::hops(self.as_socket()), ttl).await
+            }
+
+            /// What [`set_ttl`](Self::set_ttl) sets.
+            ///
+            /// # Errors
+            ///
+            /// As for [`Socket::get`](crate::socket::Socket::get).
+            pub async fn ttl(&self) -> $crate::status::Result<u32> {
+                self.as_socket().get($crate::net::option_methods::hops(self.as_socket())).await
+            }
+        }
+    };
+}
+
+pub(super) use ttl_methods;
+
+use wsk_sys::AF_INET;
+
+use crate::options::{AllSockets, SocketOption, ip, ipv6};
+use crate::socket::{Category, Socket, State};
+
+/// The option of a socket's family.
+pub(super) fn hops<C: Category, S: State, H>(
+    socket: &Socket<C, S, H>,
+) -> SocketOption<u32, AllSockets> {
+    if socket.handle().shared().family() == AF_INET { ip::TTL } else { ipv6::UNICAST_HOPS }
+}
