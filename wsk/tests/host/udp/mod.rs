@@ -10,11 +10,14 @@ mod peer;
 mod receiver;
 mod timeouts;
 
+use std::future::Future;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
+use wsk::cmsg::{PacketInfo, SendControl};
 use wsk::{Buffer, ErrorKind, Provider, Result, UdpSocket};
-use wsk_host::{Config, Faults, Host};
+use wsk_host::{Config, Faults, Host, Timing};
 
 use crate::support::{buffer, everywhere, join, on_host, poll_times};
 
@@ -117,6 +120,65 @@ fn receiving_can_be_dropped_and_several_can_wait() {
         socket.close().await;
         Ok(())
     });
+}
+
+/// Requests keep what they were given until they complete, with control data or without (INV-21, INV-26), and what
+/// follows finds the socket as it should be.
+#[test]
+fn every_request_can_be_dropped_at_any_point() {
+    everywhere(async |wsk| {
+        let (socket, address) = bound(&wsk).await?;
+        let inner = socket.as_socket();
+        inner.set_receive_packet_info(true).await?;
+        let here = PacketInfo { address: Ipv4Addr::LOCALHOST.into(), interface: 0 };
+        let control = SendControl::new().packet_info(here);
+        for polls in 0..3 {
+            drop(poll_times(socket.send_to(buffer(b"dropped")?, address), polls).await);
+            let said = inner.send_to_with(buffer(b"dropped")?, address, &control);
+            drop(poll_times(said, polls).await);
+            let _ = poll_times(socket.send_copy_to(b"dropped", address), polls).await;
+        }
+        for _ in 0..4 {
+            for polls in 0..2 {
+                drop(poll_times(socket.recv_from(Buffer::new(10)?), polls).await);
+                drop(poll_times(inner.receive_message(Buffer::new(10)?), polls).await);
+            }
+        }
+        inner.send_to_with(buffer(b"the last")?, address, &control).await.into_result()?;
+        loop {
+            let (received, filled) = inner.receive_message(Buffer::new(10)?).await.into_result()?;
+            assert_eq!((received.peer(), received.is_truncated()), (address, false));
+            let told = received.control_messages().packet_info().map(|info| info.address);
+            assert_eq!(told, Some(here.address));
+            match &filled[..received.len()] {
+                b"the last" => return Ok(()),
+                other => assert_eq!(other, b"dropped"),
+            }
+        }
+    });
+}
+
+/// A request that is forgotten is leaked with what it was given, and nothing else.
+#[test]
+fn requests_can_be_forgotten() {
+    let host = Host::new(Config::default().timing(Timing::Deferred));
+    on_host(&host, async |wsk: Provider| {
+        let (socket, address) = bound(&wsk).await?;
+        let mut context = Context::from_waker(Waker::noop());
+        let mut receive = Box::pin(socket.as_socket().receive_message(Buffer::new(10)?));
+        assert!(receive.as_mut().poll(&mut context).is_pending());
+        std::mem::forget(receive);
+        let mut send = Box::pin(socket.send_copy_to(b"forgotten", address));
+        assert!(send.as_mut().poll(&mut context).is_pending());
+        std::mem::forget(send);
+        // The forgotten request has taken the first.
+        socket.send_copy_to(b"heard", address).await?;
+        let ((count, _), filled) = socket.recv_from(Buffer::new(10)?).await.into_result()?;
+        assert_eq!(&filled[..count], b"heard");
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(host.outstanding_allocations(), 4, "two requests with their buffers");
 }
 
 /// The host's clock decides when nothing comes any more.
