@@ -1,11 +1,13 @@
 //! Everything a maintainer of wsk runs. `cargo xtask help` lists it.
 
 mod bench;
+mod diff;
 mod driver;
 mod headers;
 mod image;
 mod library;
 mod manners;
+mod output;
 mod program;
 mod project;
 mod regen;
@@ -29,6 +31,8 @@ enum Command {
     Regen(regen::Args),
     /// Record what a WDK's wsk.h has
     Surface(surfaces::Args),
+    /// Compare two releases' wsk.h, or the bindings with a WDK's, and say what it means
+    Diff(diff::Args),
     /// Build an example driver, for x64 or arm64, on any system
     Driver(driver::Args),
     /// Write wsk/STACK.md: how much of the stack each function of wsk takes in a driver
@@ -45,6 +49,7 @@ fn main() -> std::process::ExitCode {
     let result = match Cli::parse().command {
         Command::Regen(args) => regen::run(&args),
         Command::Surface(args) => surfaces::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Driver(args) => driver::run(&args),
         Command::Stack(args) => manners::write_stack(&args),
         Command::Bench(args) => bench::run(&args),

@@ -2,22 +2,11 @@
 
 mod support;
 
-use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
 
 use tempfile::TempDir;
 
-use support::{Headers, Run, project, xtask};
-
-/// `regen --check` on these folders.
-fn regen(folders: &[&Path]) -> Run {
-    let mut arguments = vec![OsStr::new("regen"), OsStr::new("--check")];
-    for folder in folders {
-        arguments.extend([OsStr::new("--wdk"), folder.as_os_str()]);
-    }
-    xtask(arguments)
-}
+use support::{Headers, project, regen};
 
 #[test]
 fn the_committed_bindings_are_what_the_headers_give() {

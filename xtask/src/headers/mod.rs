@@ -51,8 +51,8 @@ impl Arguments {
         let mut list: Vec<String> =
             ["-x", "c++", "-std=c++17", "-nostdinc", "-fms-extensions", "-fms-compatibility"]
                 .into_iter()
-                .chain(["-ferror-limit=0", "-D_WIN64", "-D_WIN32_WINNT=0x0A00", "-DWINVER=0x0A00"])
-                .chain(["-DNTDDI_VERSION=0x0AFFFFFF", "-ivfsoverlay"])
+                .chain(["-ferror-limit=0", "-D_WIN64", "-D_WIN32_WINNT=0xFFFF", "-DWINVER=0xFFFF"])
+                .chain(["-DNTDDI_VERSION=0xFFFFFFFF", "-ivfsoverlay"])
                 .map(str::to_owned)
                 .collect();
         list.push(overlay.to_string_lossy().into_owned());

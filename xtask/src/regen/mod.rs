@@ -16,6 +16,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 pub(crate) use self::surface::Surface;
+use crate::diff::{Report, Side};
 use crate::headers::{IncludeTree, Processor, libclang};
 use crate::project;
 
@@ -42,17 +43,35 @@ struct GeneratedFile {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let started = Instant::now();
     let libclang = libclang::load(args.setup)?;
     let headers = project::root().join("headers");
     let surface = Surface::load(&headers)?;
-    let tree = if args.wdk.is_empty() {
-        IncludeTree::own(&headers)?
-    } else {
-        IncludeTree::find(&args.wdk)?
-    };
-    let files = generate(&tree, &surface)?;
+    if args.wdk.is_empty() {
+        let tree = IncludeTree::own(&headers)?;
+        return write(&tree, &surface, args.check, &libclang);
+    }
+    let tree = IncludeTree::find(&args.wdk)?;
+    let written = write(&tree, &surface, args.check, &libclang);
+    match changes(&tree, &surface, &args.wdk) {
+        Ok(changes) => print!("\n{changes}"),
+        // What makes them unreadable has been found already.
+        Err(_) if written.is_err() => {}
+        Err(error) => return Err(error),
+    }
+    written
+}
 
+/// What a WDK's wsk.h has otherwise than the bindings, and what that leaves to be done.
+fn changes(tree: &IncludeTree, surface: &Surface, folders: &[PathBuf]) -> Result<String> {
+    let folders: Vec<String> = folders.iter().map(|path| path.display().to_string()).collect();
+    let new = Side::wdk(tree, folders.join(" --wdk "), surface)?;
+    Ok(Report::new(&Side::bindings(surface)?, &new, surface)?.text())
+}
+
+/// Writes the files, or compares them with those that are there.
+fn write(tree: &IncludeTree, surface: &Surface, check: bool, libclang: &str) -> Result<()> {
+    let started = Instant::now();
+    let files = generate(tree, surface)?;
     let folder = project::root().join("wsk-sys").join("src").join("generated");
     let mut changes = report::Changes::default();
     for file in &files {
@@ -65,13 +84,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             }
         };
         changes.add(file.name, &old, &file.text)?;
-        if !args.check && old != file.text {
+        if !check && old != file.text {
             fs::create_dir_all(&folder)?;
             fs::write(&path, &file.text)
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
     }
-    if args.check && changes.any() {
+    if check && changes.any() {
         print!("{}", changes.diff());
         bail!(
             "the bindings are not what {} gives.\nRun `cargo xtask regen` and commit the result.",

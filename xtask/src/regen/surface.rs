@@ -105,17 +105,18 @@ impl Item {
 
     /// By the records, unless there is a reason not to.
     fn date_by(&mut self, history: History<'_>, name: &str) -> Result<()> {
-        let recorded = history.of_item(name)?;
+        let recorded = history.of_item(name);
         self.windows = match (&self.since, &self.since_reason) {
-            (None, None) => Some(recorded.cloned().context(
+            (None, None) => Some(recorded?.cloned().context(
                 "no record below headers/surfaces has it, up to that of `release`: record the wsk.h that \
                  has it, with `cargo xtask surface --wdk DIR`, and set `release`",
             )?),
+            // That the records cannot say it, such as for a gate that nobody knows, is a reason as well.
             (Some(since), Some(_)) => {
                 let windows = history.releases.called(since)?;
                 ensure!(
-                    recorded != Some(windows),
-                    "the records say `since = \"{since}\"`, too: remove it"
+                    !recorded.is_ok_and(|recorded| recorded == Some(windows)),
+                    "the records say `since = \"{since}\"`, too: remove it, and its reason"
                 );
                 Some(windows.clone())
             }
@@ -133,6 +134,11 @@ impl Item {
         let since = self.since.as_deref().context("it has no `since`")?;
         self.windows = Some(releases.called(since)?.clone());
         Ok(())
+    }
+
+    /// Whether it is dated by a reason, and not by the records.
+    pub(crate) fn is_dated_otherwise(&self) -> bool {
+        self.since_reason.is_some()
     }
 
     /// The first Windows that has it.
@@ -167,5 +173,66 @@ impl Item {
     /// The item's documentation, line by line.
     pub(crate) fn doc_lines(&self) -> Result<Vec<String>> {
         Ok(vec![self.doc.clone(), String::new(), self.facts()?])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project;
+
+    /// What an entry of something in wsk.h is dated, with these lines in it.
+    fn dated(name: &str, lines: &str, gate: Option<&str>) -> Result<String> {
+        let headers = project::root().join("headers");
+        let releases = Releases::load(&headers)?;
+        let mut records = Records::load(&headers, &releases)?;
+        let release = "10.0.26100";
+        let mut record = records.find(release)?.clone();
+        record.items.get_mut(name).context("not an item")?.gate = gate.map(str::to_owned);
+        records.insert(record, &releases);
+        let history = History::until(release, &records, &releases)?;
+        let entry = format!("doc = \"It.\"\npage = \"network/it\"\n{lines}");
+        let mut item: Item = toml::from_str(&entry)?;
+        item.date_by(history, name)?;
+        Ok(item.windows()?.name.clone())
+    }
+
+    const OOB: &str = "WSK_FLAG_OOB";
+
+    #[test]
+    fn the_records_date_what_is_in_wsk_h() {
+        assert_eq!(dated(OOB, "", None).unwrap(), "Windows 10, version 1709");
+        let gate = Some("NTDDI_VERSION >= NTDDI_WIN8");
+        assert_eq!(dated(OOB, "", gate).unwrap(), "Windows 8");
+    }
+
+    #[test]
+    fn another_date_has_a_reason() {
+        let other = "since = \"8\"\nsince_reason = \"Microsoft's page\"";
+        assert_eq!(dated(OOB, other, None).unwrap(), "Windows 8");
+        let error = dated(OOB, "since = \"8\"", None).unwrap_err().to_string();
+        assert!(error.contains("has a `since_reason` beside it"), "{error}");
+        let unknown = "since = \"95\"\nsince_reason = \"a guess\"";
+        let error = dated(OOB, unknown, None).unwrap_err().to_string();
+        assert!(error.contains("no release `95`; it has Vista, 7, 8"), "{error}");
+    }
+
+    #[test]
+    fn a_date_that_is_recorded_by_now_is_refused() {
+        let same = "since = \"10.1709\"\nsince_reason = \"Microsoft's page\"";
+        let error = dated(OOB, same, None).unwrap_err().to_string();
+        assert!(error.contains("the records say `since = \"10.1709\"`, too"), "{error}");
+    }
+
+    #[test]
+    fn a_gate_that_nobody_knows_needs_a_date() {
+        let gate = Some("NTDDI_VERSION >= NTDDI_WIN12");
+        let error = format!("{:#}", dated(OOB, "", gate).unwrap_err());
+        assert!(
+            error.contains("NTDDI_WIN12` names a release that headers/windows.toml"),
+            "{error}"
+        );
+        let other = "since = \"11\"\nsince_reason = \"an experiment\"";
+        assert_eq!(dated(OOB, other, gate).unwrap(), "Windows 11");
     }
 }

@@ -7,7 +7,9 @@ use anyhow::{Result, ensure};
 use indexmap::IndexMap;
 use serde::Deserialize;
 
-use super::items::{Field, Item, Items, Kind, Macro, Number, Parameter, Signature, Structure};
+use super::items::{
+    Field, Item, Items, Kind, Macro, Number, Parameter, Signature, Structure, number,
+};
 
 /// What a file says.
 #[derive(Debug, Default, Deserialize, PartialEq, Eq)]
@@ -271,14 +273,6 @@ fn field(field: &Field) -> String {
 
 fn quoted(text: impl AsRef<str>) -> String {
     toml::Value::from(text.as_ref()).to_string()
-}
-
-/// Hexadecimal, as headers write most of them.
-pub(crate) fn number(value: Number) -> String {
-    match value {
-        10.. => format!("0x{value:X}"),
-        _ => value.to_string(),
-    }
 }
 
 /// On one line if there is room.

@@ -40,6 +40,20 @@ impl<'a> History<'a> {
         Ok(Self { records: &records[..=last], releases })
     }
 
+    /// As it is known with all kits.
+    pub(crate) fn all(records: &'a Records, releases: &'a Releases) -> Self {
+        Self { records: records.all(), releases }
+    }
+
+    /// The Windows of the first kit that has an item, or a field of it, whatever its gate.
+    pub(crate) fn first_kit(self, name: &str, field: Option<&str>) -> Option<&'a Windows> {
+        let first = self.records.iter().find(|record| match field {
+            None => gate_of_item(&record.items, name).is_some(),
+            Some(field) => gate_of_field(&record.items, name, field).is_some(),
+        })?;
+        self.releases.of_kit(&first.release)
+    }
+
     /// Of an item or an enumerator, if it is recorded.
     pub(crate) fn of_item(self, name: &str) -> Result<Option<&'a Windows>> {
         self.first(|items| gate_of_item(items, name)).with_context(|| name.to_owned())

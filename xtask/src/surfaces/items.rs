@@ -47,6 +47,14 @@ pub(crate) enum Kind {
 /// As 64 bits.
 pub(crate) type Number = i64;
 
+/// Hexadecimal, as headers write most of them.
+pub(crate) fn number(value: Number) -> String {
+    match value {
+        10.. => format!("0x{value:X}"),
+        _ => value.to_string(),
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Structure {
@@ -112,6 +120,18 @@ impl TryFrom<String> for Parameter {
 impl From<Parameter> for String {
     fn from(parameter: Parameter) -> Self {
         format!("{} {}", parameter.ty, parameter.name)
+    }
+}
+
+impl Item {
+    /// Its gate, and those of its fields.
+    pub(crate) fn gates(&self) -> impl Iterator<Item = &str> {
+        let fields = match &self.kind {
+            Kind::Structure(structure) => &structure.fields[..],
+            _ => &[],
+        };
+        let fields = fields.iter().filter_map(|field| field.gate.as_deref());
+        self.gate.as_deref().into_iter().chain(fields)
     }
 }
 

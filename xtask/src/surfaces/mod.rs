@@ -13,15 +13,18 @@ mod tests;
 mod windows;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
 pub(crate) use self::history::History;
+pub(crate) use self::read::{Header, read};
 pub(crate) use self::records::{Record, Records};
 pub(crate) use self::windows::{Releases, Windows};
 use crate::headers::{IncludeTree, libclang};
+use crate::output;
 use crate::project;
 use crate::regen::{Surface, report};
 
@@ -52,12 +55,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let releases = Releases::load(&headers)?;
     let mut records = Records::load(&headers, &releases)?;
     if let Some(release) = &args.release {
-        print!("{}", Records::whole(records.find(release)?));
-        return Ok(());
+        return output::print(&Records::whole(records.find(release)?));
     }
     if args.wdk.is_empty() && !args.check {
-        list(&records, &releases);
-        return Ok(());
+        return output::print(&list(&records, &releases));
     }
     libclang::load(args.setup)?;
     let record = if args.wdk.is_empty() {
@@ -77,17 +78,22 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The surface of a WDK.
-pub(crate) fn of_wdk(
+/// The release that headers are of, by the name that was given, the name of their folder, and what their
+/// sdkddkver.h says.
+pub(crate) fn identify(
     tree: &IncludeTree,
+    header: &Header,
     given: Option<&str>,
     releases: &Releases,
-) -> Result<Record> {
-    let header = read::read(tree)?;
+) -> Result<String> {
     let version = tree.version.as_deref().map(windows::kit_of_version);
-    let release = releases
-        .identify(&header.targets, given.or(version.as_deref()))
-        .with_context(|| tree.name.clone())?;
+    releases.identify(&header.targets, given.or(version.as_deref()))
+}
+
+/// The surface of a WDK.
+fn of_wdk(tree: &IncludeTree, given: Option<&str>, releases: &Releases) -> Result<Record> {
+    let header = read(tree)?;
+    let release = identify(tree, &header, given, releases).with_context(|| tree.name.clone())?;
     Ok(Record::new(release, tree, header.items))
 }
 
@@ -95,7 +101,7 @@ pub(crate) fn of_wdk(
 fn of_own_headers(headers: &Path) -> Result<Record> {
     let release = Surface::load(headers)?.release;
     let tree = IncludeTree::own(headers)?;
-    let header = read::read(&tree)?;
+    let header = read(&tree)?;
     Ok(Record::new(release, &tree, header.items))
 }
 
@@ -127,11 +133,13 @@ fn write(headers: &Path, records: &Records, check: bool) -> Result<Vec<String>> 
     Ok(changed)
 }
 
-fn list(records: &Records, releases: &Releases) {
+fn list(records: &Records, releases: &Releases) -> String {
+    let mut text = String::new();
     for record in records.all() {
         let windows = releases.of_kit(&record.release).map_or("", |windows| windows.name.as_str());
-        println!("{windows:<26} {}", describe(records, &record.release));
+        let _ = writeln!(text, "{windows:<26} {}", describe(records, &record.release));
     }
+    text
 }
 
 /// How much a release has.

@@ -3,6 +3,7 @@
 // Every test has its own part of this.
 #![allow(dead_code, reason = "not every test uses all")]
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -59,8 +60,17 @@ impl Headers {
 pub(crate) struct Run(Output);
 
 /// Runs `cargo xtask` with these arguments.
-pub(crate) fn xtask<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>) -> Run {
+pub(crate) fn xtask<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Run {
     Run(Command::new(env!("CARGO_BIN_EXE_xtask")).args(arguments).output().unwrap())
+}
+
+/// `regen --check` on these folders.
+pub(crate) fn regen(folders: &[&Path]) -> Run {
+    let mut arguments = vec![OsStr::new("regen"), OsStr::new("--check")];
+    for folder in folders {
+        arguments.extend([OsStr::new("--wdk"), folder.as_os_str()]);
+    }
+    xtask(arguments)
 }
 
 impl Run {

@@ -1,0 +1,93 @@
+//! One side of a comparison: a recorded release, the bindings, or the headers of a WDK.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::headers::{IncludeTree, libclang};
+use crate::regen::Surface;
+use crate::surfaces::items::Items;
+use crate::surfaces::{self, Record};
+
+/// What the committed bindings are called.
+const BINDINGS: &str = "bindings";
+
+pub(crate) struct Side {
+    /// What a report calls it.
+    pub(crate) name: String,
+    /// The release, if it is known.
+    pub(crate) release: Option<String>,
+    pub(crate) items: Items,
+    /// Where its headers were read, if they were.
+    pub(crate) read: Option<Read>,
+}
+
+/// Headers that were read for a comparison.
+pub(crate) struct Read {
+    /// What `--wdk` was given.
+    pub(crate) arguments: String,
+    /// Why the release is not known.
+    pub(crate) unknown: Option<String>,
+}
+
+impl Side {
+    /// What somebody has named.
+    pub(crate) fn find(given: &str, surface: &Surface, setup: bool) -> Result<Self> {
+        if given == BINDINGS {
+            return Self::bindings(surface);
+        }
+        if let Some(record) = surface.records.get(given) {
+            return Ok(Self::record(record, format!("WDK {given}")));
+        }
+        let folder = Path::new(given);
+        if folder.is_dir() {
+            libclang::load(setup)?;
+            let folders = [folder.to_path_buf()];
+            return Self::wdk(&IncludeTree::find(&folders)?, given.to_owned(), surface);
+        }
+        let known: Vec<&str> =
+            surface.records.all().iter().map(|record| record.release.as_str()).collect();
+        bail!(
+            "`{given}` is neither a recorded release nor a folder.\nThe releases are {}; `{BINDINGS}` stands \
+             for the committed bindings, and a folder for the WDK in it.",
+            known.join(", ")
+        )
+    }
+
+    /// The committed bindings: what is recorded of their release.
+    pub(crate) fn bindings(surface: &Surface) -> Result<Self> {
+        let record = surface.records.find(&surface.release)?;
+        Ok(Self::record(record, format!("the bindings, of WDK {}", record.release)))
+    }
+
+    fn record(record: &Record, name: String) -> Self {
+        let (release, items) = (Some(record.release.clone()), record.items.clone());
+        Self { name, release, items, read: None }
+    }
+
+    /// The headers of a WDK, whose release need not be known yet.
+    pub(crate) fn wdk(tree: &IncludeTree, arguments: String, surface: &Surface) -> Result<Self> {
+        let header = surfaces::read(tree)?;
+        let release = surfaces::identify(tree, &header, None, &surface.releases);
+        let unknown = release.as_ref().err().map(ToString::to_string);
+        let release = release.ok();
+        let name = match &release {
+            Some(release) => format!("the headers of WDK {release}"),
+            None => tree.name.clone(),
+        };
+        Ok(Self { name, release, items: header.items, read: Some(Read { arguments, unknown }) })
+    }
+
+    /// Whether it may have what the bindings do not have yet: not if it is of a release before theirs.
+    pub(crate) fn is_ahead(&self, surface: &Surface) -> bool {
+        let kits: Vec<&str> = surface.releases.kits().collect();
+        let place = |release: &str| kits.iter().position(|kit| *kit == release);
+        let (release, bindings) =
+            (self.release.as_deref().and_then(place), place(&surface.release));
+        match release {
+            Some(_) if release != bindings => release > bindings,
+            // The bindings' own release, read again, or one that nobody knows.
+            _ => self.read.is_some(),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! A comparison for a terminal.
+
+use std::fmt::Write as _;
+
+use super::report::{Entry, Report};
+
+pub(super) fn write(report: &Report) -> String {
+    let mut text = format!("wsk.h: from {} to {}\n", report.old, report.new);
+    if report.is_empty() {
+        text.push_str("  nothing has changed\n");
+    }
+    for (title, entries) in
+        [("added", &report.added), ("removed", &report.removed), ("changed", &report.changed)]
+    {
+        if entries.is_empty() {
+            continue;
+        }
+        let _ = writeln!(text, "\n{title}");
+        for entry in entries {
+            write_entry(&mut text, entry);
+        }
+    }
+    if !report.is_empty() {
+        let counts =
+            [(&report.added, "added"), (&report.removed, "removed"), (&report.changed, "changed")];
+        let counts: Vec<String> =
+            counts.iter().map(|(entries, what)| format!("{} {what}", entries.len())).collect();
+        let _ = writeln!(text, "\n{}; for wsk-sys: {}", counts.join(", "), report.semver.name());
+    }
+    if report.is_ahead {
+        text.push_str("\nto do\n");
+        if report.to_do.is_empty() {
+            text.push_str("  nothing\n");
+        }
+        for (number, step) in (1..).zip(&report.to_do) {
+            let _ = writeln!(text, "  {number:>2}. {}", step.replace('\n', "\n      "));
+        }
+    }
+    text
+}
+
+fn write_entry(text: &mut String, entry: &Entry) {
+    let Entry { name, description, since, gate, semver, because, differences, needs, .. } = entry;
+    if differences.is_empty() {
+        let _ = writeln!(text, "  {name}: {description}");
+    } else {
+        let _ = writeln!(text, "  {name}: {}", entry.kind);
+    }
+    for difference in differences {
+        let (said, of_it) = (&difference.text, difference.semver.name());
+        let _ = writeln!(text, "      {said} ({of_it}: {})", difference.because);
+    }
+    if let Some(since) = since {
+        let gate = gate.as_ref().map(|gate| format!(", by the gate {gate}")).unwrap_or_default();
+        let _ = writeln!(text, "      since {since}{gate}");
+    }
+    if differences.is_empty() {
+        let _ = writeln!(text, "      {}: {because}", semver.name());
+    }
+    for need in needs {
+        let state = if need.done { "is done" } else { "is to be done" };
+        let _ = writeln!(text, "      needs {} ({state})", need.what);
+    }
+}

@@ -1,0 +1,14 @@
+//! What commands print for other programs to read.
+
+use std::io::{ErrorKind, Write as _, stdout};
+
+use anyhow::Result;
+
+/// Prints a text. A reader that has seen enough, such as `head`, is no error.
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut out = stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
