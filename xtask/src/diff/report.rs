@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use super::compare::{self, Aspect, Difference, Semver, describe};
 use super::project::{Project, is_provider_table};
-use super::side::Side;
+use super::side::{self, Side};
 use super::to_do;
 use crate::regen::Surface;
 use crate::surfaces::items::{Field, Item, Kind, Number};
-use crate::surfaces::{History, Windows};
+use crate::surfaces::{History, Record, Windows};
 
 /// The whole of it.
 #[derive(Serialize)]
@@ -65,8 +65,9 @@ impl Report {
         let project = Project::load()?;
         let history = History::all(&surface.records, &surface.releases);
         let found = compare::compare(&old.items, &new.items, history);
-        let is_ahead = new.is_ahead(surface);
-        let writer = Writer { new, is_ahead, surface, project: &project, history };
+        let bindings = side::bindings(surface)?;
+        let is_ahead = new.is_ahead(bindings, surface);
+        let writer = Writer { new, is_ahead, surface, bindings, project: &project, history };
         let added = found.added.into_iter().map(|(name, item)| writer.added(name, item));
         let removed = found.removed.into_iter().map(|(name, item)| writer.removed(name, item));
         let changed = found.changed.into_iter().map(|it| writer.changed(it.0, it.1, it.2));
@@ -82,7 +83,9 @@ impl Report {
         };
         let semver = report.entries().map(|entry| entry.semver).max();
         report.semver = semver.unwrap_or(Semver::None);
-        report.to_do = to_do::list(new, surface, &report);
+        if is_ahead {
+            report.to_do = to_do::list(new, surface, bindings, &report);
+        }
         Ok(report)
     }
 
@@ -100,6 +103,7 @@ struct Writer<'a> {
     /// Whether the new side may have what the bindings do not have yet.
     is_ahead: bool,
     surface: &'a Surface,
+    bindings: &'a Record,
     project: &'a Project,
     history: History<'a>,
 }
@@ -215,8 +219,7 @@ impl Writer<'_> {
 
     /// Whether the bindings have an item as the new side has it.
     fn is_in_bindings(&self, name: &str, item: &Item) -> bool {
-        let bindings = self.surface.records.get(&self.surface.release);
-        bindings.and_then(|record| record.items.get(name)).is_some_and(|it| it.kind == item.kind)
+        self.bindings.items.get(name).is_some_and(|it| it.kind == item.kind)
     }
 
     /// The entry in `surface.toml`, and those of enumerators.

@@ -1,10 +1,12 @@
 //! One side of a comparison: a recorded release, the bindings, or the headers of a WDK.
 
+use std::fs;
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::headers::{IncludeTree, libclang};
+use crate::project;
 use crate::regen::Surface;
 use crate::surfaces::items::Items;
 use crate::surfaces::{self, Record};
@@ -56,7 +58,7 @@ impl Side {
 
     /// The committed bindings: what is recorded of their release.
     pub(crate) fn bindings(surface: &Surface) -> Result<Self> {
-        let record = surface.records.find(&surface.release)?;
+        let record = bindings(surface)?;
         Ok(Self::record(record, format!("the bindings, of WDK {}", record.release)))
     }
 
@@ -79,15 +81,29 @@ impl Side {
     }
 
     /// Whether it may have what the bindings do not have yet: not if it is of a release before theirs.
-    pub(crate) fn is_ahead(&self, surface: &Surface) -> bool {
+    pub(crate) fn is_ahead(&self, bindings: &Record, surface: &Surface) -> bool {
         let kits: Vec<&str> = surface.releases.kits().collect();
         let place = |release: &str| kits.iter().position(|kit| *kit == release);
         let (release, bindings) =
-            (self.release.as_deref().and_then(place), place(&surface.release));
+            (self.release.as_deref().and_then(place), place(&bindings.release));
         match release {
             Some(_) if release != bindings => release > bindings,
             // The bindings' own release, read again, or one that nobody knows.
             _ => self.read.is_some(),
         }
     }
+}
+
+/// What the committed bindings have: by the WDK that they say they are of, since `release` in
+/// `headers/surface.toml` is that of the next ones.
+pub(crate) fn bindings(surface: &Surface) -> Result<&Record> {
+    const FILE: &str = "wsk-sys/src/generated/wsk.rs";
+    let text = fs::read_to_string(project::root().join(FILE))
+        .with_context(|| format!("cannot read {FILE}"))?;
+    let first = text.lines().next().unwrap_or_default();
+    let release = first.split_once(" of WDK ").and_then(|(_, rest)| rest.split_once(','));
+    let (release, _) = release.with_context(|| {
+        format!("{FILE} does not say of which WDK it is: generate it with `cargo xtask regen`")
+    })?;
+    surface.records.find(release)
 }

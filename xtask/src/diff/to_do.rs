@@ -3,14 +3,17 @@
 use super::report::Report;
 use super::side::Side;
 use crate::regen::Surface;
-use crate::surfaces::Releases;
+use crate::surfaces::items::{Item, Items};
+use crate::surfaces::{Record, Releases};
 
-/// The steps, in the order to take them in. Of a release that the bindings have left behind, there are none.
-pub(super) fn list(new: &Side, surface: &Surface, report: &Report) -> Vec<String> {
+/// The steps, in the order to take them in.
+pub(super) fn list(
+    new: &Side,
+    surface: &Surface,
+    bindings: &Record,
+    report: &Report,
+) -> Vec<String> {
     let mut steps = Vec::new();
-    if !new.is_ahead(surface) {
-        return steps;
-    }
     let release = new.release.as_deref().unwrap_or("RELEASE");
     steps.extend(unknown_releases(new, &surface.releases));
     if let Some(read) = &new.read {
@@ -19,7 +22,10 @@ pub(super) fn list(new: &Side, surface: &Surface, report: &Report) -> Vec<String
             steps.push(format!("record it: `cargo xtask surface --wdk {}`", read.arguments));
         }
     }
-    let lacking = lacking(new, surface);
+    if release != surface.release {
+        steps.push(format!("headers/surface.toml: `release = \"{release}\"`"));
+    }
+    let lacking = lacking(&new.items, &bindings.items);
     for (verb, names) in &lacking {
         steps.push(format!("headers/km/wsk.h: {verb} {}", names.join(", ")));
     }
@@ -32,14 +38,15 @@ pub(super) fn list(new: &Side, surface: &Surface, report: &Report) -> Vec<String
             steps.push(what.clone());
         }
     }
-    if release != surface.release {
-        steps.push(format!("headers/surface.toml: `release = \"{release}\"`"));
-    }
-    if !lacking.is_empty() || release != surface.release {
+    if !lacking.is_empty() || release != bindings.release {
         steps.push("`cargo xtask regen`, with --wdk and without: both give the same".to_owned());
     }
     if !report.is_empty() {
-        steps.push("CHANGELOG.md: what this command says with `--format markdown`".to_owned());
+        let sides = match &new.read {
+            Some(read) if release == bindings.release => format!("bindings {}", read.arguments),
+            _ => format!("{} {release}", bindings.release),
+        };
+        steps.push(format!("CHANGELOG.md: what `cargo xtask diff {sides} --format markdown` says"));
     }
     steps
 }
@@ -48,7 +55,7 @@ pub(super) fn list(new: &Side, surface: &Surface, report: &Report) -> Vec<String
 fn unknown_releases(new: &Side, releases: &Releases) -> Vec<String> {
     let mut steps = Vec::new();
     steps.extend(new.read.as_ref().and_then(|read| read.unknown.clone()));
-    let gates = new.items.values().flat_map(crate::surfaces::items::Item::gates);
+    let gates = new.items.values().flat_map(Item::gates);
     let mut unknown: Vec<&str> = gates.filter(|gate| releases.of_gate(gate).is_err()).collect();
     unknown.sort_unstable();
     unknown.dedup();
@@ -61,15 +68,12 @@ fn unknown_releases(new: &Side, releases: &Releases) -> Vec<String> {
     steps
 }
 
-/// What this project's own headers have otherwise, by what is to be done.
-fn lacking<'a>(new: &'a Side, surface: &'a Surface) -> Vec<(&'static str, Vec<&'a str>)> {
-    let Some(own) = surface.records.get(&surface.release) else { return Vec::new() };
-    let own = &own.items;
+/// What this project's own headers, of which the bindings are, have otherwise, by what is to be done.
+fn lacking<'a>(new: &'a Items, own: &'a Items) -> Vec<(&'static str, Vec<&'a str>)> {
     let names = |names: Vec<&'a str>, verb| (!names.is_empty()).then_some((verb, names));
-    let added = new.items.keys().filter(|name| !own.contains_key(*name)).map(String::as_str);
-    let changed =
-        new.items.iter().filter(|(name, item)| own.get(*name).is_some_and(|o| o != *item));
-    let removed = own.keys().filter(|name| !new.items.contains_key(*name)).map(String::as_str);
+    let added = new.keys().filter(|name| !own.contains_key(*name)).map(String::as_str);
+    let changed = new.iter().filter(|(name, item)| own.get(*name).is_some_and(|o| o != *item));
+    let removed = own.keys().filter(|name| !new.contains_key(*name)).map(String::as_str);
     [
         names(added.collect(), "add"),
         names(changed.map(|(name, _)| name.as_str()).collect(), "change"),

@@ -51,10 +51,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         return write(&tree, &surface, args.check, &libclang);
     }
     let tree = IncludeTree::find(&args.wdk)?;
+    // Compared with the bindings as they were.
+    let changes = changes(&tree, &surface, &args.wdk);
     let written = write(&tree, &surface, args.check, &libclang);
-    match changes(&tree, &surface, &args.wdk) {
+    match changes {
         Ok(changes) => print!("\n{changes}"),
-        // What makes them unreadable has been found already.
+        // Headers that cannot be read were refused already.
         Err(_) if written.is_err() => {}
         Err(error) => return Err(error),
     }
