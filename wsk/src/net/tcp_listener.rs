@@ -51,6 +51,32 @@ impl TcpListener {
     /// Takes the listener exclusively: only one accept is in flight at a time, since a second one is
     /// known to hang.
     ///
+    /// It has no time-out of its own, since any will do, and loses nothing:
+    ///
+    /// ```
+    /// use std::net::Ipv4Addr;
+    /// use std::time::Duration;
+    /// use wsk::{ErrorKind, TcpListener, TcpStream, time};
+    ///
+    /// # let host = wsk_host::Host::new(wsk_host::Config::default());
+    /// # let _entered = host.enter();
+    /// # let passive = unsafe { wsk::irql::Passive::assume() };
+    /// # let registration = wsk::Registration::register(passive)?;
+    /// # let wsk = registration.try_capture()?;
+    /// # wsk::rt::block_on(passive, async move {
+    /// let mut listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
+    /// let result = time::timeout(Duration::from_secs(5), listener.accept()).await;
+    /// assert_eq!(result.unwrap_err().kind(), ErrorKind::TimedOut);
+    ///
+    /// // A connection that comes between two accepts is the second one's.
+    /// let client = TcpStream::connect(&wsk, listener.local_addr().await?).await?;
+    /// let (_stream, peer) = time::timeout(Duration::from_secs(5), listener.accept()).await??;
+    /// assert_eq!(peer, client.local_addr().await?);
+    /// # Ok::<(), wsk::Error>(())
+    /// # })??;
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    ///
     /// Cancellation: dropping the future loses nothing. The accept stays in flight, and the next call
     /// takes up what it brings.
     ///
@@ -81,11 +107,31 @@ impl TcpListener {
         &self.0
     }
 
-    /// Closes the listener, and waits until that is done.
+    /// The socket, which can also accept with a handler for a connection's events.
+    #[must_use]
+    pub fn into_socket(self) -> ListenSocket {
+        self.0
+    }
+
+    /// Closes the listener, and waits until that is done. An accept in flight ends with it.
     ///
     /// Cancellation: the close goes on.
     pub async fn close(self) {
         self.0.close().await;
+    }
+}
+
+/// A socket that was made with [`ListenSocket::builder`](crate::socket::Socket::builder), with options that precede
+/// the bind.
+impl From<ListenSocket> for TcpListener {
+    fn from(socket: ListenSocket) -> Self {
+        Self(socket)
+    }
+}
+
+impl From<TcpListener> for ListenSocket {
+    fn from(listener: TcpListener) -> Self {
+        listener.0
     }
 }
 

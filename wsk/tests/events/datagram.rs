@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use wsk::events::{DatagramEvents, Datagrams, Disposition, EventMask, RetainedDatagrams};
+use wsk::options::ip;
 use wsk::socket::{DatagramSocket, Family};
-use wsk::sys::{IP_PKTINFO, IPPROTO_IP, STATUS_SUCCESS};
+use wsk::sys::{IP_PKTINFO, IPPROTO_IP};
 use wsk::{Provider, Result};
 
 use crate::host::{buffer, poll_times};
-use crate::raw::set_option;
 use crate::support::{LOCAL, Signal, everywhere};
 
 #[derive(Default)]
@@ -97,8 +97,7 @@ impl Own {
 fn datagrams_are_taken_with_their_sender_and_their_destination() {
     everywhere(async |_, wsk| {
         let own = Own::new(&wsk).await?;
-        let status = set_option(own.socket.as_raw(), IPPROTO_IP, IP_PKTINFO, 1);
-        assert_eq!(status, STATUS_SUCCESS);
+        own.socket.set(ip::PACKET_INFO, true).await?;
         for number in 0..5_u8 {
             own.send(&[number; 20]).await?;
         }

@@ -4,10 +4,6 @@
 #[allow(dead_code, reason = "these tests use a part of it")]
 mod host;
 
-// For options that have no type yet.
-#[path = "../../../wsk-host/tests/raw/mod.rs"]
-mod raw;
-
 mod attached;
 mod connection;
 mod datagram;

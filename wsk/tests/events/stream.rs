@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use wsk::ErrorKind;
 use wsk::events::{ConnectionEvents, Data, Incoming, ListenEvents, Receipt};
 use wsk::socket::{Family, StreamSocket};
+use wsk_host::{Config, Host, Windows};
 
-use crate::host::buffer;
+use crate::host::{buffer, on_host, poll_times};
 use crate::listen::{Peer, Record};
 use crate::support::{LOCAL, everywhere};
 
@@ -54,4 +56,45 @@ fn a_stream_socket_has_events_in_both_roles() {
         signal.wait_until(|| *received.lock().unwrap() == b"and back").await;
         Ok(())
     });
+}
+
+/// A stream socket that listens accepts by requests as others do.
+#[test]
+fn a_stream_socket_accepts_with_and_without_a_handler() {
+    everywhere(async |_, wsk| {
+        let stream = || StreamSocket::builder(&wsk, Family::INET);
+        let mut listener = stream().bind(LOCAL).await?.listen().await?;
+        let address = listener.local_addr().await?;
+        let peer = Peer::default();
+        let first = stream().connect(address).await?;
+        let accepted = listener.accept_with(peer.clone()).await?;
+        assert_eq!(accepted.local_addr, Some(address));
+        assert_eq!(accepted.peer_addr, Some(first.local_addr().await?));
+        first.send_all(buffer(b"hello")?).await.into_result()?;
+        peer.1.wait_until(|| *peer.0.lock().unwrap() == b"hello").await;
+        let second = stream().connect(address).await?;
+        assert_eq!(listener.accept().await?.1, Some(second.local_addr().await?));
+        // With an accept in flight.
+        assert!(poll_times(listener.accept(), 1).await.is_none());
+        listener.close().await;
+        Ok(())
+    });
+}
+
+/// Before version 1703 of Windows 10 there are none (INV-8).
+#[test]
+fn older_windows_have_no_stream_sockets() {
+    for windows in [Windows::EIGHT, Windows::TEN] {
+        let host = Host::new(Config::default().windows(windows));
+        let made = on_host(&host, async |wsk| {
+            StreamSocket::builder(&wsk, Family::INET).bind(LOCAL).await.map(drop)
+        });
+        assert_eq!(made.unwrap_err().kind(), ErrorKind::Unsupported);
+        assert_eq!(host.outstanding_allocations(), 0);
+    }
+    let host = Host::new(Config::default().windows(Windows::TEN_1703));
+    on_host(&host, async |wsk| {
+        StreamSocket::builder(&wsk, Family::INET).bind(LOCAL).await?.listen().await.map(drop)
+    })
+    .unwrap();
 }

@@ -1,6 +1,11 @@
 //! Accepting.
 
-use wsk::{TcpListener, TcpStream};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use wsk::socket::{Family, ListenSocket};
+use wsk::time::timeout;
+use wsk::{ErrorKind, TcpListener, TcpStream};
 
 use crate::support::{everywhere, join, poll_times};
 
@@ -50,6 +55,51 @@ fn a_listener_that_closes_takes_its_accept_and_its_backlog_along() {
         let waiting = TcpStream::connect(&wsk, address).await?;
         listener.close().await;
         drop((client, waiting));
+        Ok(())
+    });
+}
+
+/// Time-outs of an accept lose no connection, whenever it comes.
+#[test]
+fn an_accept_that_is_given_up_loses_no_connection() {
+    everywhere(async |wsk| {
+        let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+        let address = listener.local_addr().await?;
+        for wait in (0..2000).step_by(250).map(Duration::from_micros) {
+            let connect = TcpStream::connect(&wsk, address);
+            let (client, accepted) = join(connect, timeout(wait, listener.accept())).await;
+            let client = client?;
+            let (_server, peer) = match accepted {
+                Ok(accepted) => accepted?,
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::TimedOut);
+                    listener.accept().await?
+                }
+            };
+            assert_eq!(peer, client.local_addr().await?);
+        }
+        Ok(())
+    });
+}
+
+/// What the names of `std` do not have is the socket's.
+#[test]
+fn a_listener_is_a_socket_with_options() {
+    everywhere(async |wsk| {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let address: SocketAddr = address.parse().unwrap();
+            let builder = ListenSocket::builder(&wsk, Family::of(address)).exclusive_address();
+            let mut listener = TcpListener::from(builder.bind(address).await?);
+            let before = listener.ttl().await?;
+            listener.set_ttl(before + 1).await?;
+            assert_eq!(listener.ttl().await?, before + 1);
+            let address = listener.local_addr().await?;
+            assert_eq!(listener.as_socket().local_addr().await?, address);
+            let client = TcpStream::connect(&wsk, address).await?;
+            let (_stream, peer) = listener.accept().await?;
+            assert_eq!(peer, client.local_addr().await?);
+            listener.into_socket().close().await;
+        }
         Ok(())
     });
 }
