@@ -39,17 +39,18 @@ unsafe extern "C" fn receive(
     let Some(shared) = (unsafe { context(socket_context) }) else {
         return STATUS_DATA_NOT_ACCEPTED;
     };
-    if let Some(attached) = shared.attached.get() {
-        let (handler, bytes) = (attached.handler(), (bytes_indicated, bytes_accepted));
-        // SAFETY: these are what WSK gives.
-        return unsafe { receive_by(shared, handler, flags, indication, bytes) };
-    }
-    if indication.is_null() {
+    let attached = shared.attached.get();
+    if attached.is_none() && indication.is_null() {
         shared.note_death();
         return STATUS_SUCCESS;
     }
-    // There is no further event until something is received (INV-56).
-    STATUS_DATA_NOT_ACCEPTED
+    let Some(attached) = attached.or_else(|| shared.attached.miss_data()) else {
+        // There is no further event until something is received (INV-56).
+        return STATUS_DATA_NOT_ACCEPTED;
+    };
+    let (handler, bytes) = (attached.handler(), (bytes_indicated, bytes_accepted));
+    // SAFETY: these are what WSK gives.
+    unsafe { receive_by(shared, handler, flags, indication, bytes) }
 }
 
 unsafe extern "C" fn disconnect(socket_context: PVOID, flags: ULONG) -> NTSTATUS {

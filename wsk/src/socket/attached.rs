@@ -18,7 +18,7 @@ use wsk_sys::WSK_BUF;
 use super::category::{Connection, sealed::Connects as _};
 use super::state::Connected;
 use super::{ConnectionSocket, Handle, Socket};
-use crate::events::{Callbacks, ConnectionEvents, EventMask, Level};
+use crate::events::{Callbacks, ConnectionEvents, Level};
 use crate::flags::ReceiveFlags;
 use crate::operation::Payload;
 use crate::pool::PoolBox;
@@ -114,21 +114,23 @@ unsafe fn free<K>(attached: NonNull<Attached>) {
     drop(unsafe { PoolBox::from_raw(attached.cast::<WithHandler<K>>()) });
 }
 
-const NO_END: u8 = 0;
-const GRACEFUL: u8 = 1;
-const ABORTIVE: u8 = 2;
+/// What was told when no handler was attached, as static events may be (INV-53).
+const END: u8 = 1;
+const ABORTIVE_END: u8 = 2;
+/// Data that was refused.
+const DATA: u8 = 4;
 
 /// Where a connection's memory has the handler that was attached.
 pub(crate) struct Slot {
     /// Null until one was attached.
     handler: AtomicPtr<Attached>,
-    /// The end of the connection, if it was told when no handler was attached, as static events may (INV-53).
-    end: AtomicU8,
+    /// What it has not heard of.
+    missed: AtomicU8,
 }
 
 impl Slot {
     pub(super) fn new() -> Self {
-        Self { handler: AtomicPtr::new(ptr::null_mut()), end: AtomicU8::new(NO_END) }
+        Self { handler: AtomicPtr::new(ptr::null_mut()), missed: AtomicU8::new(0) }
     }
 
     /// The handler, which stays as long as the socket's own would.
@@ -138,31 +140,44 @@ impl Slot {
     }
 
     /// For a callback that has found no handler: remembers the end, for the handler that will be attached.
-    /// Returns it if one was attached meanwhile, and has not heard of it.
+    /// Returns the handler if one was attached meanwhile, and has not heard of it.
     pub(crate) fn miss_end(&self, is_abortive: bool) -> Option<(&Attached, bool)> {
-        let end = if is_abortive { ABORTIVE } else { GRACEFUL };
-        self.end.fetch_max(end, Ordering::SeqCst);
-        // Either this sees the handler, or `fill` sees the end, or both: who takes it tells it.
-        // SAFETY: as in `get`.
-        let attached = unsafe { self.handler.load(Ordering::SeqCst).as_ref() }?;
+        let attached = self.miss(if is_abortive { ABORTIVE_END } else { END })?;
         self.take_end().map(|is_abortive| (attached, is_abortive))
     }
 
+    /// As [`miss_end`](Self::miss_end), for data.
+    pub(crate) fn miss_data(&self) -> Option<&Attached> {
+        self.miss(DATA)
+    }
+
+    fn miss(&self, what: u8) -> Option<&Attached> {
+        // Either this sees the handler, or `fill` sees what was missed, or both.
+        self.missed.fetch_or(what, Ordering::SeqCst);
+        // SAFETY: as in `get`.
+        unsafe { self.handler.load(Ordering::SeqCst).as_ref() }
+    }
+
+    /// The end, for one who tells the handler: whether it is abortive.
     fn take_end(&self) -> Option<bool> {
-        match self.end.swap(NO_END, Ordering::SeqCst) {
-            NO_END => None,
-            end => Some(end == ABORTIVE),
+        match self.missed.fetch_and(!(END | ABORTIVE_END), Ordering::SeqCst) {
+            missed if missed & ABORTIVE_END != 0 => Some(true),
+            missed if missed & END != 0 => Some(false),
+            _ => None,
         }
     }
 
-    /// Attaches a handler. Returns the end that none has heard of.
+    /// Attaches a handler.
     ///
     /// # Safety
     ///
     /// None was attached before. It stays until [`drop_handler`](Self::drop_handler).
-    unsafe fn fill(&self, handler: NonNull<Attached>) -> Option<bool> {
+    unsafe fn fill(&self, handler: NonNull<Attached>) {
         self.handler.store(handler.as_ptr(), Ordering::SeqCst);
-        self.take_end()
+    }
+
+    fn has_missed_data(&self) -> bool {
+        self.missed.load(Ordering::SeqCst) & DATA != 0
     }
 
     /// Drops the handler, which is the user's code.
@@ -241,15 +256,15 @@ impl ConnectionSocket {
         let handle = self.into_handle();
         let slot = &handle.shared().attached;
         // SAFETY: a socket without a handler is given one once: it becomes one with a handler.
-        let missed = unsafe { slot.fill(handler.into_raw()) };
-        if let (Some(is_abortive), Some(attached)) = (missed, slot.get()) {
+        unsafe { slot.fill(handler.into_raw()) };
+        if let (Some(attached), Some(is_abortive)) = (slot.get(), slot.take_end()) {
             attached.handler().disconnected(is_abortive, Level::Unknown);
         }
+        let has_missed_data = slot.has_missed_data();
         // SAFETY: an accepted socket is connected, as one without a handler is; its handler is of this type now.
         let socket: ConnectionSocket<K> = unsafe { Socket::from_handle(handle, Connected::NEW) };
-        let statics = socket.handle.shared().core().static_events();
-        if K::WHEN_CONNECTED.intersection(statics).contains(EventMask::RECEIVE) {
-            // What came before was refused, and nothing is indicated before a receive (INV-56).
+        if has_missed_data {
+            // Nothing is indicated before a receive (INV-56).
             socket.handle.resume()?;
         }
         socket.handle.enable(K::WHEN_CONNECTED)?;
@@ -297,14 +312,9 @@ mod loom_tests {
                 })
             };
             // SAFETY: it stays until the thread has ended, and none was attached before.
-            let missed = unsafe { slot.fill(NonNull::from(&mut attached)) };
-            assert_eq!(
-                [missed == Some(true), callback.join().unwrap()]
-                    .iter()
-                    .filter(|told| **told)
-                    .count(),
-                1
-            );
+            unsafe { slot.fill(NonNull::from(&mut attached)) };
+            let told = slot.take_end() == Some(true);
+            assert_ne!(told, callback.join().unwrap());
         });
     }
 }

@@ -1,15 +1,16 @@
 //! Handlers that connections get when they are there already.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use wsk::events::{ConnectionEvents, Data, EventMask, Receipt};
 use wsk::socket::{Accepted, ConnectionSocket, Family, ListenSocket};
 use wsk::time::timeout;
 use wsk::{Buffer, ErrorKind, Provider, Result};
 
-use crate::connection::{Record, Recorder};
+use crate::connection::{ALL, Record, Recorder};
 use crate::host::{buffer, join, poll_times};
-use crate::support::{LOCAL, connect, everywhere};
+use crate::support::{LOCAL, Signal, both_ways, connect, everywhere};
 
 async fn listen(wsk: &Provider) -> Result<ListenSocket> {
     ListenSocket::builder(wsk, Family::INET).bind(LOCAL).await
@@ -23,7 +24,7 @@ fn recorder() -> (Recorder, Arc<Record>) {
 /// What comes before the handler is there is told, and what comes after.
 #[test]
 fn a_connection_is_accepted_with_a_handler() {
-    everywhere(async |host, wsk| {
+    both_ways(ALL, async |host, wsk, _| {
         let mut listener = listen(&wsk).await?;
         let address = listener.local_addr().await?;
         let client = connect(&wsk, address, ()).await?;
@@ -51,7 +52,7 @@ fn a_connection_is_accepted_with_a_handler() {
 #[test]
 fn an_end_that_came_before_the_handler_is_told() {
     for is_abortive in [false, true] {
-        everywhere(async |host, wsk| {
+        both_ways(ALL, async |host, wsk, _| {
             let mut listener = listen(&wsk).await?;
             let client = connect(&wsk, listener.local_addr().await?, ()).await?;
             let (socket, _) = listener.accept().await?;
@@ -89,7 +90,7 @@ fn a_connection_that_was_made_gets_a_handler() {
         socket.enable_events(EventMask::RECEIVE)?;
         record.signal.wait_until(|| record.received() == b"hello, again").await;
         host.withdraw();
-        let deaths = || record.deaths.load(std::sync::atomic::Ordering::SeqCst);
+        let deaths = || record.deaths.load(Ordering::SeqCst);
         record.signal.wait_until(|| deaths() > 0).await;
         assert_eq!(deaths(), 1);
         Ok(())
@@ -99,7 +100,7 @@ fn a_connection_that_was_made_gets_a_handler() {
 /// Data is retained from an attached handler, too, and holds up the close.
 #[test]
 fn an_attached_handler_retains_data() {
-    everywhere(async |host, wsk| {
+    both_ways(ALL, async |host, wsk, _| {
         let mut listener = listen(&wsk).await?;
         let client = connect(&wsk, listener.local_addr().await?, ()).await?;
         let (recorder, record) = recorder();
@@ -122,7 +123,7 @@ fn an_attached_handler_retains_data() {
 /// Neither dropping the future nor a time-out loses a connection, whatever the next accept is.
 #[test]
 fn an_accept_with_a_handler_can_be_dropped_at_any_point() {
-    everywhere(async |_, wsk| {
+    both_ways(ALL, async |_, wsk, _| {
         let mut listener = listen(&wsk).await?;
         let address = listener.local_addr().await?;
         let mut sockets = Vec::new();
@@ -144,7 +145,7 @@ fn an_accept_with_a_handler_can_be_dropped_at_any_point() {
 
 #[test]
 fn an_accept_with_a_handler_is_given_up_in_time() {
-    everywhere(async |_, wsk| {
+    both_ways(ALL, async |_, wsk, _| {
         let mut listener = listen(&wsk).await?;
         let address = listener.local_addr().await?;
         let soon = std::time::Duration::from_millis(20);
@@ -161,24 +162,27 @@ fn an_accept_with_a_handler_is_given_up_in_time() {
     });
 }
 
-/// A handler without a size, and one with nothing implemented.
+/// A handler with nothing implemented.
 struct Nothing;
 
 #[wsk::events]
 impl ConnectionEvents for Nothing {}
 
-struct Sink;
+#[derive(Clone, Default)]
+struct Sink(Arc<AtomicUsize>, Arc<Signal>);
 
 #[wsk::events]
 impl ConnectionEvents for Sink {
-    fn receive(&self, _data: Data<'_>) -> Receipt {
+    fn receive(&self, data: Data<'_>) -> Receipt {
+        self.0.fetch_add(data.len(), Ordering::SeqCst);
+        self.1.set();
         Receipt::All
     }
 }
 
 #[test]
 fn a_handler_may_have_nothing() {
-    everywhere(async |host, wsk| {
+    both_ways(ALL, async |_, wsk, _| {
         let mut listener = listen(&wsk).await?;
         let address = listener.local_addr().await?;
         let clients: [ConnectionSocket; 3] = [
@@ -188,16 +192,17 @@ fn a_handler_may_have_nothing() {
         ];
         let nothing = listener.accept_with(Nothing).await?.socket;
         let unit = listener.accept_with(()).await?.socket;
-        let sink = listener.accept_with(Sink).await?.socket;
+        let sink = Sink::default();
+        let taken = listener.accept_with(sink.clone()).await?.socket;
         for client in &clients {
             client.send_all(buffer(b"hello")?).await.into_result()?;
         }
-        host.settle();
         let (received, _) = nothing.receive(Buffer::new(9)?).await.into_result()?;
         assert!((1..=5).contains(&received));
         let (received, _) = unit.receive(Buffer::new(9)?).await.into_result()?;
         assert!((1..=5).contains(&received));
-        let mut receive = Box::pin(sink.receive(Buffer::new(9)?));
+        sink.1.wait_until(|| sink.0.load(Ordering::SeqCst) == 5).await;
+        let mut receive = Box::pin(taken.receive(Buffer::new(9)?));
         assert!(poll_times(&mut receive, 1).await.is_none());
         Ok(())
     });

@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use wsk::events::{ConnectionEvents, Data, Level, Receipt, RetainedData};
+use wsk::events::{ConnectionEvents, Data, EventMask, Level, Receipt, RetainedData};
 use wsk::socket::{ConnectionSocket, Family, ListenSocket};
 use wsk::{Buffer, Provider, Result};
 
 use crate::host::{buffer, join, poll_times};
-use crate::support::{LOCAL, Signal, connect, everywhere};
+use crate::support::{LOCAL, Signal, both_ways, connect};
 
 /// What a handler does with data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,6 +84,9 @@ impl ConnectionEvents for Recorder {
     }
 }
 
+pub(crate) const ALL: EventMask =
+    EventMask::RECEIVE.union(EventMask::DISCONNECT).union(EventMask::SEND_BACKLOG);
+
 /// A connection with a recorder, and its peer without.
 struct Pair {
     socket: ConnectionSocket<Recorder>,
@@ -108,7 +111,7 @@ impl Pair {
 
 #[test]
 fn data_is_taken_and_ends() {
-    everywhere(async |_, wsk| {
+    both_ways(ALL, async |_, wsk, _| {
         let pair = Pair::new(&wsk, Way::Take).await?;
         pair.send(b"hello, ").await?;
         pair.send(b"events").await?;
@@ -124,7 +127,7 @@ fn data_is_taken_and_ends() {
 /// A connection that is closed without having been shut down is lost to its peer (INV-49).
 #[test]
 fn a_lost_connection_is_told() {
-    everywhere(async |_, wsk| {
+    both_ways(ALL, async |_, wsk, _| {
         let Pair { socket: _socket, peer, record } = Pair::new(&wsk, Way::Take).await?;
         drop(peer);
         record.signal.wait_until(|| !record.ends.lock().unwrap().is_empty()).await;
@@ -137,7 +140,7 @@ fn a_lost_connection_is_told() {
 #[test]
 fn data_that_is_left_is_received_and_events_go_on() {
     for way in [Way::Sip, Way::Refuse] {
-        everywhere(async |_, wsk| {
+        both_ways(ALL, async |_, wsk, _| {
             let pair = Pair::new(&wsk, way).await?;
             let record = &pair.record;
             pair.send(b"abc").await?;
@@ -159,7 +162,7 @@ fn data_that_is_left_is_received_and_events_go_on() {
 #[test]
 fn an_empty_receive_resumes_events() {
     for way in [Way::Sip, Way::Refuse] {
-        everywhere(async |host, wsk| {
+        both_ways(ALL, async |host, wsk, _| {
             let pair = Pair::new(&wsk, way).await?;
             let record = &pair.record;
             pair.send(b"abc").await?;
@@ -179,7 +182,7 @@ fn an_empty_receive_resumes_events() {
 /// What is retained stays readable, and holds up the close (INV-47).
 #[test]
 fn data_is_retained_and_released_later() {
-    everywhere(async |host, wsk| {
+    both_ways(ALL, async |host, wsk, _| {
         let pair = Pair::new(&wsk, Way::Keep).await?;
         pair.send(b"kept").await?;
         pair.send(b", too").await?;
@@ -208,7 +211,7 @@ fn data_is_retained_and_released_later() {
 /// Callbacks race with requests in flight: every byte goes to the one or the other, in order.
 #[test]
 fn events_race_with_requests() {
-    everywhere(async |_, wsk| {
+    both_ways(ALL, async |_, wsk, _| {
         let pair = Pair::new(&wsk, Way::Take).await?;
         let record = &pair.record;
         let requests = async {
@@ -235,7 +238,7 @@ fn events_race_with_requests() {
 
 #[test]
 fn a_sender_is_told_how_much_is_ideal() {
-    everywhere(async |_, wsk| {
+    both_ways(ALL, async |_, wsk, _| {
         let pair = Pair::new(&wsk, Way::Take).await?;
         let chunk = vec![7; 16 << 10];
         let sends = async {
@@ -266,7 +269,7 @@ fn a_sender_is_told_how_much_is_ideal() {
 
 #[test]
 fn a_socket_that_is_withdrawn_is_told_once() {
-    everywhere(async |host, wsk| {
+    both_ways(ALL, async |host, wsk, _| {
         let pair = Pair::new(&wsk, Way::Take).await?;
         host.withdraw();
         let record = &pair.record;

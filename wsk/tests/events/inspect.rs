@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use wsk::events::{ConditionalListenEvents, Incoming, InspectId, Inspection, PendingInspection};
+use wsk::events::{
+    ConditionalListenEvents, EventMask, Incoming, InspectId, Inspection, PendingInspection,
+};
 use wsk::socket::{Family, ListenSocket};
 use wsk::sys::{STATUS_CONNECTION_REFUSED, STATUS_CONNECTION_RESET};
 use wsk::{Buffer, ErrorKind, Provider, Result, rt};
@@ -11,7 +13,7 @@ use wsk_host::{Config, Host, Timing};
 
 use crate::host::{join, on_host, passive, poll_times, timings};
 use crate::listen::{Peer, Record as Accepting};
-use crate::support::{LOCAL, connect, everywhere, until};
+use crate::support::{LOCAL, both_ways, connect, everywhere, until};
 
 /// What becomes of connections that ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +127,7 @@ async fn require_refusal(wsk: &Provider, address: SocketAddr) -> Result<()> {
 #[test]
 fn an_inspected_connection_is_accepted() {
     for way in [Way::Accept, Way::PendAndAccept] {
-        everywhere(async |_, wsk| {
+        both_ways(EventMask::ACCEPT, async |_, wsk, _| {
             let (_listener, address, record) = listen(&wsk, way).await?;
             let _socket = connect(&wsk, address, ()).await?;
             let accepting = &record.accepting;
@@ -138,7 +140,7 @@ fn an_inspected_connection_is_accepted() {
 #[test]
 fn an_inspected_connection_is_rejected() {
     for way in [Way::Reject, Way::Forget, Way::PendAndReject, Way::PendAndForget] {
-        everywhere(async |_, wsk| {
+        both_ways(EventMask::ACCEPT, async |_, wsk, _| {
             let (_listener, address, record) = listen(&wsk, way).await?;
             require_refusal(&wsk, address).await?;
             assert_eq!(record.accepting.count(), 0);
@@ -150,7 +152,7 @@ fn an_inspected_connection_is_rejected() {
 #[test]
 fn a_pended_connection_is_accepted_later() {
     for waits in [false, true] {
-        everywhere(async |_, wsk| {
+        both_ways(EventMask::ACCEPT, async |_, wsk, _| {
             let (_listener, address, record) = listen(&wsk, Way::Pend).await?;
             let decides = async {
                 let accepted = record.next().await.accept();
@@ -175,7 +177,7 @@ fn a_pended_connection_is_accepted_later() {
 #[test]
 fn a_pended_connection_is_rejected_later() {
     for waits in [false, true] {
-        everywhere(async |_, wsk| {
+        both_ways(EventMask::ACCEPT, async |_, wsk, _| {
             let (_listener, address, record) = listen(&wsk, Way::Pend).await?;
             let decides = async {
                 let pending = record.next().await;
@@ -199,7 +201,7 @@ fn a_pended_connection_is_rejected_later() {
 fn a_pended_connection_is_taken_by_a_request() {
     everywhere(async |_, wsk| {
         let (mut listener, address, record) = listen(&wsk, Way::Pend).await?;
-        listener.disable_events(wsk::events::EventMask::ACCEPT).await?;
+        listener.disable_events(EventMask::ACCEPT).await?;
         let decides = async { record.next().await.accept().await };
         let (accepted, (socket, decided)) =
             join(listener.accept(), join(connect(&wsk, address, ()), decides)).await;
@@ -213,7 +215,7 @@ fn a_pended_connection_is_taken_by_a_request() {
 #[test]
 fn a_pended_connection_is_aborted() {
     for accepts in [None, Some(false), Some(true)] {
-        everywhere(async |_, wsk| {
+        both_ways(EventMask::ACCEPT, async |_, wsk, _| {
             let (_listener, address, record) = listen(&wsk, Way::Pend).await?;
             let mut asking = Box::pin(ask(&wsk, address));
             let pending = until(record.next(), &mut asking).await;
@@ -328,7 +330,7 @@ fn what_is_undecided_can_be_forgotten() {
 fn the_future_of_a_decision_can_be_dropped_at_any_point() {
     everywhere(async |_, wsk| {
         let (mut listener, address, record) = listen(&wsk, Way::Pend).await?;
-        listener.disable_events(wsk::events::EventMask::ACCEPT).await?;
+        listener.disable_events(EventMask::ACCEPT).await?;
         for polls in 0..3 {
             let decides = async {
                 let accepted = record.next().await.accept();

@@ -15,7 +15,7 @@ use wsk::{Buffer, Provider, Result};
 use crate::host::{buffer, poll_times};
 use crate::inspect::Inspector;
 use crate::stream::Both;
-use crate::support::{LOCAL, Signal, connect, everywhere, until};
+use crate::support::{LOCAL, Signal, both_ways, connect, until};
 
 /// What an accepted connection has received.
 #[derive(Clone, Default)]
@@ -79,6 +79,8 @@ impl ListenEvents for Listener {
     }
 }
 
+const ACCEPT: EventMask = EventMask::ACCEPT;
+
 async fn listen(wsk: &Provider) -> Result<(ListenSocket<Listener>, Arc<Record>)> {
     let listener = Listener::default();
     let record = Arc::clone(&listener.0);
@@ -89,7 +91,7 @@ async fn listen(wsk: &Provider) -> Result<(ListenSocket<Listener>, Arc<Record>)>
 /// What is accepted in the event inherits the events of its handler (INV-60).
 #[test]
 fn connections_are_accepted_and_rejected() {
-    everywhere(async |_, wsk| {
+    both_ways(ACCEPT, async |_, wsk, _| {
         let (listener, record) = listen(&wsk).await?;
         let address = listener.local_addr().await?;
         record.rejects.store(1, Ordering::SeqCst);
@@ -115,7 +117,7 @@ fn connections_are_accepted_and_rejected() {
 /// Requests go before events, but for a race: every connection goes to the one or the other (INV-54).
 #[test]
 fn accept_events_race_with_requests() {
-    everywhere(async |_, wsk| {
+    both_ways(ACCEPT, async |_, wsk, _| {
         let (mut listener, record) = listen(&wsk).await?;
         let address = listener.local_addr().await?;
         let requested = Mutex::new(Vec::new());
@@ -142,7 +144,7 @@ fn accept_events_race_with_requests() {
 /// A listener that dies is told so once, and its accepts fail (INV-42).
 #[test]
 fn a_listener_that_is_withdrawn_is_told_once() {
-    everywhere(async |host, wsk| {
+    both_ways(ACCEPT, async |host, wsk, _| {
         let (mut listener, record) = listen(&wsk).await?;
         assert!(poll_times(listener.accept(), 1).await.is_none());
         host.withdraw();

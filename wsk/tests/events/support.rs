@@ -7,20 +7,48 @@ use std::sync::Mutex;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use wsk::events::Callbacks;
+use wsk::events::{Callbacks, EventMask};
 use wsk::socket::{Connection, ConnectionSocket, Family};
 use wsk::time::timeout;
-use wsk::{ErrorKind, Provider, Result};
+use wsk::{ErrorKind, Provider, Registration, Result, rt};
 use wsk_host::{Config, Host, Timing};
 
-use crate::host::on_host;
+use crate::host::passive;
 
 /// What every socket here is bound to.
 pub(crate) const LOCAL: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
+/// How events are enabled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Enabling {
+    /// Socket by socket.
+    Dynamic,
+    /// For all sockets of the client, from the beginning.
+    Static,
+}
+
 /// Runs a scenario on both networks, with all timings.
 #[allow(clippy::needless_pass_by_value, reason = "a closure is best written in place")]
 pub(crate) fn everywhere(scenario: impl AsyncFn(&Host, Provider) -> Result<()>) {
+    with_events(Enabling::Dynamic, EventMask::empty(), async |host, wsk, _| {
+        scenario(host, wsk).await
+    });
+}
+
+/// As [`everywhere`], with both ways to enable these events.
+pub(crate) fn both_ways(
+    events: EventMask,
+    scenario: impl AsyncFn(&Host, Provider, Enabling) -> Result<()>,
+) {
+    with_events(Enabling::Dynamic, EventMask::empty(), &scenario);
+    with_events(Enabling::Static, events, &scenario);
+}
+
+fn with_events(
+    enabling: Enabling,
+    statics: EventMask,
+    scenario: impl AsyncFn(&Host, Provider, Enabling) -> Result<()>,
+) {
     let seeds = if cfg!(miri) { 1 } else { 30 };
     let mut configs: Vec<Config> = [Timing::Inline, Timing::Deferred]
         .into_iter()
@@ -32,10 +60,27 @@ pub(crate) fn everywhere(scenario: impl AsyncFn(&Host, Provider) -> Result<()>) 
     }
     for config in configs {
         let host = Host::new(config);
-        on_host(&host, async |wsk| scenario(&host, wsk).await)
-            .unwrap_or_else(|error| panic!("{config:?}: {error}"));
-        assert_eq!(host.outstanding_allocations(), 0, "{config:?}: not all memory was freed");
+        let result = host_with(&host, statics, async |wsk| scenario(&host, wsk, enabling).await);
+        result.unwrap_or_else(|error| panic!("{enabling:?}, {config:?}: {error}"));
+        let left = host.outstanding_allocations();
+        assert_eq!(left, 0, "{enabling:?}, {config:?}: not all memory was freed");
     }
+}
+
+/// As [`on_host`](crate::host::on_host), with static events.
+pub(crate) fn host_with<T>(
+    host: &Host,
+    statics: EventMask,
+    scenario: impl AsyncFnOnce(Provider) -> Result<T>,
+) -> Result<T> {
+    let _entered = host.enter();
+    let result = (|| {
+        let registration = Registration::builder().static_events(statics).register(passive())?;
+        let wsk = registration.try_capture()?;
+        rt::block_on(passive(), scenario(wsk))?
+    })();
+    host.settle();
+    result
 }
 
 /// A connection with a handler for its events.
