@@ -89,6 +89,18 @@ pub enum Readiness {
     Never,
 }
 
+/// What takes control data away from datagrams on their way down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stripping {
+    /// Nothing does.
+    #[default]
+    Nothing,
+    /// Packet info is taken away if it is the only control message, as on some systems.
+    PacketInfoAlone,
+    /// All of it is, by a filter of the Transport Driver Interface, unless the client bypasses that.
+    TdiFilter,
+}
+
 /// What goes wrong, so many times in a thousand. Nothing does by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
@@ -139,6 +151,8 @@ pub struct Config {
     pub window: usize,
     /// Whether receives get by chance less than there is, if the timing is [`Timing::Mixed`].
     pub partial_receives: bool,
+    /// What becomes of control data that is sent.
+    pub stripping: Stripping,
     /// Answer `WskDisconnect` as Wine does: with `STATUS_NOT_IMPLEMENTED`, and without ever completing
     /// the IRP.
     pub refuse_disconnect: bool,
@@ -161,6 +175,7 @@ impl Default for Config {
             delay: Duration::from_millis(2),
             window: 64 << 10,
             partial_receives: true,
+            stripping: Stripping::Nothing,
             refuse_disconnect: false,
             refuse_socket_connect: false,
             refuse_cancel: false,
@@ -228,6 +243,13 @@ impl Config {
     #[must_use]
     pub const fn partial_receives(mut self, partial: bool) -> Self {
         self.partial_receives = partial;
+        self
+    }
+
+    /// With this [stripping](Self::stripping) of control data.
+    #[must_use]
+    pub const fn stripping(mut self, stripping: Stripping) -> Self {
+        self.stripping = stripping;
         self
     }
 

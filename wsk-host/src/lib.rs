@@ -78,7 +78,7 @@ mod verifier;
 mod work_items;
 mod wsk;
 
-pub use config::{Config, Faults, Network, Readiness, Timing, Windows};
+pub use config::{Config, Faults, Network, Readiness, Stripping, Timing, Windows};
 pub use host::{Entered, Host};
 pub use ke::current_irql;
 pub use testing::{block_on, run};

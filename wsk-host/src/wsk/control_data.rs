@@ -13,11 +13,14 @@ use wsk_sys::{
 
 use super::network::Datagram;
 use super::options::Options;
+use crate::config::Stripping;
 use crate::verifier::broken;
 
 /// What a sender says about its datagrams.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SendControl {
+    /// How many messages there were.
+    count: usize,
     pub(super) from: Option<IpAddr>,
     pub(super) traffic_class: Option<u8>,
     pub(super) ecn: Option<u8>,
@@ -53,6 +56,7 @@ impl SendControl {
                 slice::from_raw_parts(WSA_CMSG_DATA(next), header.cmsg_len - WSA_CMSG_LEN(0))
             };
             found.take(header.cmsg_level, header.cmsg_type, data)?;
+            found.count += 1;
             end = next.addr() - control.addr() + WSA_CMSGHDR_ALIGN(header.cmsg_len);
             // SAFETY: the message is of this control data.
             next = unsafe { next_cmsg(control, length, next) };
@@ -64,6 +68,16 @@ impl SendControl {
             broken(26, call, &found, None);
         }
         Some(found)
+    }
+
+    /// What arrives of it where the machine or its filters take some of it away.
+    pub(super) fn stripped(mut self, stripping: Stripping, bypasses_tdi: bool) -> Self {
+        match stripping {
+            Stripping::PacketInfoAlone if self.count == 1 => self.from = None,
+            Stripping::TdiFilter if !bypasses_tdi => self = Self::default(),
+            Stripping::Nothing | Stripping::PacketInfoAlone | Stripping::TdiFilter => {}
+        }
+        self
     }
 
     fn take(&mut self, level: INT, kind: INT, data: &[u8]) -> Option<()> {

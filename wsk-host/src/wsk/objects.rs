@@ -74,11 +74,15 @@ impl Object {
         }
     }
 
-    pub(super) fn host(&self) -> &Host {
+    pub(super) fn client(&self) -> &Client {
         match &self.client {
-            Some(client) => &client.host,
+            Some(client) => client,
             None => violation("a socket was closed while a function was called with it"),
         }
+    }
+
+    pub(super) fn host(&self) -> &Host {
+        &self.client().host
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ptr;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -57,6 +57,7 @@ pub(crate) struct Client {
     /// Set when something of it has ended.
     changed: Signal,
     static_events: AtomicU32,
+    bypasses_tdi: AtomicBool,
     sockets_ever: AtomicU64,
     /// The socket that stands for the client's own requests; zero if it has made none.
     changes: AtomicU64,
@@ -174,6 +175,14 @@ impl Client {
         }
         self.static_events.fetch_or(events, Ordering::SeqCst);
         STATUS_SUCCESS
+    }
+
+    pub(super) fn bypasses_tdi(&self) -> bool {
+        self.bypasses_tdi.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn set_bypasses_tdi(&self, bypasses: bool) {
+        self.bypasses_tdi.store(bypasses, Ordering::SeqCst);
     }
 
     fn cached(&self) -> MutexGuard<'_, HashMap<usize, Cached>> {
@@ -359,6 +368,7 @@ unsafe extern "C" fn WskRegister(
         left: Mutex::default(),
         changed: Signal::new(),
         static_events: AtomicU32::new(0),
+        bypasses_tdi: AtomicBool::new(false),
         sockets_ever: AtomicU64::new(0),
         changes: AtomicU64::new(0),
         cached: Mutex::default(),

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use wsk_host::{Config, Network};
+use wsk_host::{Config, Network, Stripping};
 use wsk_sys::*;
 
 use crate::calls::{
@@ -308,4 +308,37 @@ fn no_options_and_no_routing_header_change_nothing() {
             close(socket);
         }
     });
+}
+
+/// What some systems do, and what filters on others do, on the network in memory.
+#[test]
+fn control_data_is_stripped_where_that_is_asked_for() {
+    let here = source([127, 0, 0, 2]);
+    let nothing = message(IPPROTO_IP, IP_OPTIONS, &[]);
+    for (stripping, bypasses_tdi, alone, beside) in [
+        (Stripping::Nothing, false, true, true),
+        (Stripping::PacketInfoAlone, true, false, true),
+        (Stripping::TdiFilter, false, false, false),
+        (Stripping::TdiFilter, true, true, true),
+    ] {
+        on(simulated().into_iter().map(|config| config.stripping(stripping)), |client| {
+            if bypasses_tdi {
+                assert_eq!(
+                    client.control(WSK_TDI_BEHAVIOR, &WSK_TDI_BEHAVIOR_BYPASS_TDI, &mut []).0,
+                    STATUS_SUCCESS
+                );
+            }
+            let (sender, from) = bound(client, ([0, 0, 0, 0], 0));
+            let (receiver, to) = bound(client, any_port(AF_INET));
+            for (said, arrives) in
+                [(&[here.clone()][..], alone), (&[here.clone(), nothing.clone()], beside)]
+            {
+                assert_eq!(send_saying(sender, b"", to, said), STATUS_SUCCESS);
+                let ip = if arrives { [127, 0, 0, 2] } else { V4 };
+                assert_eq!(receive(receiver).from, (ip, from.port()).into());
+            }
+            close(sender);
+            close(receiver);
+        });
+    }
 }

@@ -1,21 +1,70 @@
 //! Control data of datagrams.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Waker};
 
-use wsk::{Buffer, Provider, UdpSocket};
-use wsk_host::{Config, Host, Timing};
+use wsk::cmsg::{Ecn, PacketInfo, SendControl};
+use wsk::{Buffer, Provider, Registration, RegistrationBuilder, UdpSocket, rt};
+use wsk_host::{Config, Host, Stripping, Timing};
 
-use crate::support::{buffer, on_host};
+use crate::support::{buffer, on_host, passive};
+
+/// A host that strips control data in this way, on which a socket sends from another address than its system would
+/// choose. Whether it did.
+fn sends_from_elsewhere(
+    stripping: Stripping,
+    builder: RegistrationBuilder,
+    said: impl Fn(SendControl) -> SendControl,
+) -> bool {
+    let host = Host::new(Config::default().stripping(stripping));
+    let entered = host.enter();
+    let result = (|| {
+        let registration = builder.register(passive())?;
+        let wsk = registration.try_capture()?;
+        rt::block_on(passive(), async {
+            let receiver = UdpSocket::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+            let sender = UdpSocket::bind(&wsk, ([0, 0, 0, 0], 0)).await?.into_socket();
+            let elsewhere = IpAddr::from([127, 0, 0, 2]);
+            let info = PacketInfo { address: elsewhere, interface: 0 };
+            let control = said(SendControl::new().packet_info(info));
+            let to = receiver.local_addr().await?;
+            sender.send_to_with(buffer(b"datagram")?, to, &control).await.into_result()?;
+            let ((_, from), _) = receiver.recv_from(Buffer::new(64)?).await.into_result()?;
+            Ok::<_, wsk::Error>(from.ip() == elsewhere)
+        })?
+    })();
+    host.settle();
+    drop(entered);
+    assert_eq!(host.outstanding_allocations(), 0);
+    result.unwrap()
+}
+
+/// Filters of the Transport Driver Interface take control data away from those who do not bypass them.
+#[test]
+fn pitfall_16_filters_can_be_bypassed() {
+    let plain = Registration::builder;
+    assert!(!sends_from_elsewhere(Stripping::TdiFilter, plain(), |said| said));
+    assert!(sends_from_elsewhere(Stripping::TdiFilter, plain().bypass_tdi(), |said| said));
+}
+
+/// Some systems take packet info away that is the only control message.
+#[test]
+fn pitfall_17_packet_info_need_not_be_alone() {
+    let (alone, plain) = (Stripping::PacketInfoAlone, Registration::builder);
+    assert!(!sends_from_elsewhere(alone, plain(), |said| said));
+    assert!(sends_from_elsewhere(alone, plain(), SendControl::keep_packet_info));
+    assert!(sends_from_elsewhere(alone, plain(), |said| said.ecn(Ecn::NotCapable)));
+}
 
 /// Nobody asks for datagrams without a checksum, which a device on the way may drop.
 #[test]
 fn pitfall_18_checksums_are_not_turned_off() {
-    let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/src/net");
-    for file in crate::files(sources.as_ref()) {
-        let text = std::fs::read_to_string(&file).unwrap();
-        assert!(!text.contains("UDP_NOCHECKSUM"), "{}", file.display());
+    for folder in ["/src/net", "/src/socket"] {
+        for file in crate::files(format!("{}{folder}", env!("CARGO_MANIFEST_DIR")).as_ref()) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            assert!(!text.contains("NO_CHECKSUM") && !text.contains("UDP_NOCHECKSUM"), "{}", file.display());
+        }
     }
 }
 

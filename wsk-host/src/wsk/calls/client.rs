@@ -10,8 +10,9 @@ use wsk_sys::{
     STATUS_DEVICE_NOT_READY, STATUS_INVALID_PARAMETER, STATUS_NOT_IMPLEMENTED,
     STATUS_NOT_SUPPORTED, STATUS_PENDING, STATUS_SUCCESS, ULONG, USHORT, WSK_CACHE_SD,
     WSK_CLIENT_CONNECTION_DISPATCH, WSK_CLIENT_STREAM_DISPATCH, WSK_EVENT_CALLBACK_CONTROL,
-    WSK_RELEASE_SD, WSK_SET_STATIC_EVENT_CALLBACKS, WSK_TDI_BEHAVIOR, WSK_TDI_DEVICENAME_MAPPING,
-    WSK_TDI_MAP_INFO, WSK_TRANSPORT, WSK_TRANSPORT_LIST_CHANGE, WSK_TRANSPORT_LIST_QUERY,
+    WSK_RELEASE_SD, WSK_SET_STATIC_EVENT_CALLBACKS, WSK_TDI_BEHAVIOR, WSK_TDI_BEHAVIOR_BYPASS_TDI,
+    WSK_TDI_DEVICENAME_MAPPING, WSK_TDI_MAP_INFO, WSK_TRANSPORT, WSK_TRANSPORT_LIST_CHANGE,
+    WSK_TRANSPORT_LIST_QUERY,
 };
 
 use super::{answer, require_no_flags, take_over};
@@ -292,12 +293,17 @@ pub(in crate::wsk) unsafe extern "C" fn control_client(
             } else {
                 size_of::<WSK_TDI_MAP_INFO>()
             };
-            // There is no TDI on a host, and the newest Windows may have none either.
             if input_buffer.is_null() || input_size < size {
-                STATUS_INVALID_PARAMETER
-            } else {
-                STATUS_SUCCESS
+                return STATUS_INVALID_PARAMETER;
             }
+            // There is no TDI on a host but for its filters, and the newest Windows may have none either.
+            if code == WSK_TDI_BEHAVIOR {
+                // SAFETY: the caller passes a number.
+                let behavior = unsafe { input::<ULONG>(input_size, input_buffer) };
+                let bypasses = |behavior| behavior & WSK_TDI_BEHAVIOR_BYPASS_TDI != 0;
+                client.set_bypasses_tdi(behavior.is_some_and(bypasses));
+            }
+            STATUS_SUCCESS
         }
         _ => STATUS_NOT_SUPPORTED,
     }

@@ -105,6 +105,7 @@ unsafe fn send_messages_to(
         let result = (STATUS_INVALID_PARAMETER, trace::Result::Nothing);
         return answer(host, |stack| stack.answer(object.id, irp, result));
     };
+    let control = control.stripped(host.config().stripping, object.client().bypasses_tdi());
     let what = What::SendTo { messages, to, control, sent: 0 };
     answer(host, |stack| stack.request(object.id, irp, what))
 }
