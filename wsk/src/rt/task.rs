@@ -267,7 +267,7 @@ unsafe fn poll<F: Future>(header: NonNull<Header>, context: &mut Context<'_>) ->
     let stage = unsafe { stage::<F>(header) };
     let output = {
         // SAFETY: the caller promises that the future is there, and that nobody else uses it.
-        let future: &mut F = unsafe { &mut (*stage).future };
+        let future = unsafe { &mut *stage.cast::<F>() };
         // SAFETY: the future stays in its memory until it is dropped.
         match unsafe { Pin::new_unchecked(future) }.poll(context) {
             Poll::Ready(output) => output,
@@ -285,18 +285,14 @@ unsafe fn drop_future<F: Future>(header: NonNull<Header>) {
     // SAFETY: the functions of a task are for its future.
     let stage = unsafe { stage::<F>(header) };
     // SAFETY: the caller promises that the future is there, and that nobody uses it any more.
-    let future: &mut ManuallyDrop<F> = unsafe { &mut (*stage).future };
-    // SAFETY: as above.
-    unsafe { ManuallyDrop::drop(future) };
+    unsafe { stage.cast::<F>().drop_in_place() };
 }
 
 unsafe fn drop_output<F: Future>(header: NonNull<Header>) {
     // SAFETY: the functions of a task are for its future.
     let stage = unsafe { stage::<F>(header) };
     // SAFETY: the caller promises that the output is there, and that nobody uses it.
-    let output: &mut ManuallyDrop<F::Output> = unsafe { &mut (*stage).output };
-    // SAFETY: as above.
-    unsafe { ManuallyDrop::drop(output) };
+    unsafe { stage.cast::<F::Output>().drop_in_place() };
 }
 
 unsafe fn output<F: Future>(header: NonNull<Header>) -> NonNull<()> {

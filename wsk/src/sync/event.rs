@@ -12,6 +12,7 @@ use wsk_sys::{
 };
 
 use crate::irql::Passive;
+use crate::time::ticks;
 
 /// A `KEVENT` of the kind that resets itself when it releases a thread.
 pub(crate) struct Event(UnsafeCell<MaybeUninit<KEVENT>>);
@@ -75,10 +76,8 @@ impl Event {
     ///
     /// The event was initialised.
     pub(crate) unsafe fn wait_for(&self, _passive: Passive, timeout: Duration) -> bool {
-        let ticks = timeout.as_nanos().div_ceil(100);
-        // Negative is relative. The longest is some 29,000 years.
-        let due = i64::try_from(ticks).map_or(i64::MIN + 1, |ticks| -ticks);
-        let mut timeout = LARGE_INTEGER { QuadPart: due };
+        // Negative is relative.
+        let mut timeout = LARGE_INTEGER { QuadPart: -ticks(timeout) };
         // SAFETY: the event is valid, and the token says that this thread may wait.
         let status = unsafe {
             KeWaitForSingleObject(

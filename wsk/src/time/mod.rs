@@ -38,7 +38,7 @@ use core::time::Duration;
 
 pub(crate) use self::deadline::{Deadline, Limit, Timers};
 use self::timer::Timer;
-pub(crate) use self::timer::flush;
+pub(crate) use self::timer::{flush, ticks};
 use crate::status::{Result, known};
 
 /// A future that is ready after a while. Dropping it stops the timer.

@@ -187,7 +187,7 @@ unsafe extern "C" fn expired(_dpc: *mut KDPC, context: PVOID, _first: PVOID, _se
 ///
 /// Not by way of a number of 128 bits: its division is a function that a driver for arm64 cannot be linked
 /// with.
-fn ticks(duration: Duration) -> i64 {
+pub(crate) fn ticks(duration: Duration) -> i64 {
     const PER_SECOND: i64 = 10_000_000;
     let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
     let rest = i64::from(duration.subsec_nanos().div_ceil(100));

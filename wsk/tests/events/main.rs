@@ -8,6 +8,7 @@ mod attached;
 mod connection;
 mod datagram;
 mod dropped;
+mod early;
 mod handlers;
 mod inspect;
 mod listen;

@@ -36,6 +36,7 @@ pub(crate) fn everywhere(scenario: impl AsyncFn(&Host, Provider) -> Result<()>) 
 }
 
 /// As [`everywhere`], with both ways to enable these events.
+#[allow(clippy::needless_pass_by_value, reason = "a closure is best written in place")]
 pub(crate) fn both_ways(
     events: EventMask,
     scenario: impl AsyncFn(&Host, Provider, Enabling) -> Result<()>,
@@ -44,6 +45,7 @@ pub(crate) fn both_ways(
     with_events(Enabling::Static, events, &scenario);
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "a closure is best written in place")]
 fn with_events(
     enabling: Enabling,
     statics: EventMask,

@@ -63,7 +63,11 @@ fn pitfall_18_checksums_are_not_turned_off() {
     for folder in ["/src/net", "/src/socket"] {
         for file in crate::files(format!("{}{folder}", env!("CARGO_MANIFEST_DIR")).as_ref()) {
             let text = std::fs::read_to_string(&file).unwrap();
-            assert!(!text.contains("NO_CHECKSUM") && !text.contains("UDP_NOCHECKSUM"), "{}", file.display());
+            assert!(
+                !text.contains("NO_CHECKSUM") && !text.contains("UDP_NOCHECKSUM"),
+                "{}",
+                file.display()
+            );
         }
     }
 }

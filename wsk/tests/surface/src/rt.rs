@@ -1,6 +1,9 @@
 //! Running futures.
 
 use core::fmt::Debug;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::Context;
 use core::time::Duration;
 
 use wsk::irql::Passive;
@@ -30,11 +33,14 @@ calls! {
     };
     "Spawner::clone": |spawner: &'static Spawner| spawner.clone();
     "JoinHandle::is_finished": |handle: &'static JoinHandle<u64>| handle.is_finished();
+    "JoinHandle::poll":
+        |(handle, context): (Pin<&'static mut JoinHandle<u64>>, &'static mut Context<'static>)| {
+            handle.poll(context)
+        };
 }
 
 futures! {
     "rt::yield_now": |()| rt::yield_now();
-    "JoinHandle": |handle: JoinHandle<u64>| handle;
 }
 
 drops! {
