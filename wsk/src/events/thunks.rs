@@ -1,7 +1,8 @@
 //! What stands in the tables: functions of C that call a handler's methods.
 //!
 //! A context is null if its socket was made without one, and what a callback tells of may be null if the
-//! socket is no longer functional: both are answered as WSK asks for.
+//! socket is no longer functional: both are answered as WSK asks for. What a method without an answer is called for
+//! succeeds, as WSK fixes it (INV-62).
 
 use core::cell::Cell;
 use core::ptr::NonNull;

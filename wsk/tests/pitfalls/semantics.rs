@@ -1,7 +1,10 @@
 //! What calls mean.
 
+use std::net::{IpAddr, SocketAddr};
+
 use wsk::socket::{DatagramSocket, Family, Protocol};
-use wsk::{Buffer, ErrorKind, Provider, TcpListener, TcpStream};
+use wsk::sys::STATUS_INTERNAL_ERROR;
+use wsk::{Buffer, ErrorKind, Provider, TcpListener, TcpStream, net};
 use wsk_host::{Config, Host};
 
 use crate::support::{on, on_host};
@@ -52,6 +55,27 @@ fn pitfall_21_a_length_beyond_the_buffer() {
         Ok(())
     })
     .unwrap();
+}
+
+/// A look-up that fails inside the system is made once more, and not for ever.
+#[test]
+fn pitfall_22_a_look_up_that_fails_now_and_then() {
+    for (failures, is_found) in [(0, true), (1, true), (2, false)] {
+        let host = Host::new(Config::default());
+        host.add_name("server.example", IpAddr::from([192, 0, 2, 1]));
+        for _ in 0..failures {
+            host.fail_name("server.example", STATUS_INTERNAL_ERROR);
+        }
+        let found = on_host(&host, async |wsk: Provider| {
+            Ok(net::lookup_host(&wsk, "server.example:80").await?.collect::<Vec<_>>())
+        });
+        match found {
+            Ok(ref found) => assert_eq!(*found, [SocketAddr::from(([192, 0, 2, 1], 80))]),
+            Err(ref error) => assert_eq!(error.name(), Some("STATUS_INTERNAL_ERROR")),
+        }
+        let asked = host.trace().iter().filter(|line| line.contains("WskGetAddressInfo")).count();
+        assert_eq!((found.is_ok(), asked), (is_found, 2.min(failures + 1)));
+    }
 }
 
 /// Raw sockets are documented, and fail: with an error.

@@ -111,8 +111,8 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// Receives into the buffer: at least one byte, or none if the peer has finished sending (INV-69) or the
     /// buffer has no room.
     ///
-    /// Several may be in flight; they are filled in the order in which they were begun. If
-    /// [`ConnectionEvents::receive`](crate::events::ConnectionEvents::receive) is enabled as well, data goes to
+    /// Several may be in flight; they are filled in the order in which they were begun, and complete in any
+    /// (INV-70). If [`ConnectionEvents::receive`](crate::events::ConnectionEvents::receive) is enabled as well, data goes to
     /// one of them: to the receive, if there is one, but for races (INV-54).
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request
