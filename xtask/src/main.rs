@@ -14,6 +14,7 @@ mod regen;
 mod setup;
 mod surfaces;
 mod test;
+mod tool;
 mod wine;
 
 use clap::{Parser, Subcommand};

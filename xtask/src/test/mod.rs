@@ -2,6 +2,7 @@
 
 mod c;
 mod headers;
+mod release;
 mod steps;
 mod thunks;
 
@@ -12,6 +13,7 @@ use anyhow::{Result, bail};
 use self::steps::STEPS;
 use crate::project;
 use crate::setup::{self, Need};
+use crate::tool;
 use crate::wine;
 
 /// Options of `cargo xtask test`.
@@ -97,6 +99,12 @@ fn require(steps: &[&Step], setup: bool) -> Result<()> {
     setup::require_targets(&setup::TARGETS, setup, FLAG)?;
     if steps.iter().any(|step| step.name == steps::MINIMUM) {
         setup::require_toolchain(&project::minimum_rust()?, setup, FLAG)?;
+    }
+    if steps.iter().any(|step| step.name == steps::LICENCES) {
+        tool::DENY.require(setup, FLAG)?;
+    }
+    if steps.iter().any(|step| step.name == steps::SEMVER) && release::has_version()? {
+        tool::SEMVER_CHECKS.require(setup, FLAG)?;
     }
     Ok(())
 }

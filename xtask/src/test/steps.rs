@@ -3,14 +3,18 @@
 use anyhow::{Context, Result, ensure};
 use xshell::{Cmd, Shell, cmd};
 
-use super::{Step, c, compilers, headers, libclang, nothing, thunks, wine as wine_needs};
+use super::{Step, c, compilers, headers, libclang, nothing, release, thunks, wine as wine_needs};
 use crate::driver::{self, Arch};
 use crate::{bench, manners, project, setup, wine};
 
 /// The step that needs an older toolchain.
 pub(super) const MINIMUM: &str = "minimum";
 
-pub(super) static STEPS: [Step; 14] = [
+/// The steps that need another's program.
+pub(super) const LICENCES: &str = "licences";
+pub(super) const SEMVER: &str = "semver";
+
+pub(super) static STEPS: [Step; 17] = [
     Step {
         name: "format",
         about: "the sources are formatted",
@@ -88,6 +92,24 @@ pub(super) static STEPS: [Step; 14] = [
         about: "what `cargo xtask bench` measures builds, runs, and allocates nothing",
         needs: compilers,
         run: bench::check,
+    },
+    Step {
+        name: LICENCES,
+        about: "the dependencies come from where they may, with licences that they may have",
+        needs: nothing,
+        run: release::licences,
+    },
+    Step {
+        name: "packages",
+        about: "each crate builds from its package, which has what it needs",
+        needs: nothing,
+        run: release::packages,
+    },
+    Step {
+        name: SEMVER,
+        about: "the version says what has changed since the last one",
+        needs: nothing,
+        run: release::semver,
     },
     Step {
         name: "wine",

@@ -220,8 +220,10 @@ fn set_events(control: &Control<'_>) -> NTSTATUS {
         Ok(value) => value,
         Err(status) => return control.refuse(status),
     };
+    // A client may have written the value byte by byte.
+    let npi = core::ptr::with_exposed_provenance_mut(value.NpiId.expose_provenance());
     // SAFETY: the caller passes an interface's identification, or none.
-    if !unsafe { registration::is_wsk(value.NpiId) } {
+    if !unsafe { registration::is_wsk(npi) } {
         // No extension interfaces are defined.
         return control.refuse(STATUS_NOT_SUPPORTED);
     }

@@ -1,0 +1,111 @@
+//! What must hold of the crates that are published.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use xshell::{Shell, cmd};
+
+use crate::project;
+use crate::tool::{self, Tool};
+
+/// A crate that is published, in the order in which that is done, and the folder that it is in.
+const CRATES: [(&str, &str); 6] = [
+    ("wsk-sys", "wsk-sys"),
+    ("wsk-host-macros", "wsk-host/macros"),
+    ("wsk-host", "wsk-host"),
+    ("wsk-host-c", "wsk-host/c"),
+    ("wsk-macros", "wsk-macros"),
+    ("wsk", "wsk"),
+];
+
+/// What each package has besides its sources. The licences are copies of the project's.
+const LICENCES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
+
+/// No dependency has a licence, or comes from a place, that nobody has agreed to.
+pub(super) fn licences() -> Result<()> {
+    let shell = shell()?;
+    let deny = program(&tool::DENY)?;
+    // Without the network, as the other steps. Its advisories are a matter of the day, not of a change.
+    cmd!(shell, "{deny} --offline check licenses bans sources")
+        .run()
+        .context("see deny.toml for what is allowed")
+}
+
+/// Each crate can be packaged without the network, builds from its package, and has in it what it needs.
+pub(super) fn packages() -> Result<()> {
+    let shell = shell()?;
+    let names = CRATES.map(|(name, _)| ["--package", name]).concat();
+    for (name, folder) in CRATES {
+        require_contents(&shell, name, &project::root().join(folder))?;
+    }
+    cmd!(shell, "cargo package --quiet --offline --allow-dirty")
+        .args(names)
+        .run()
+        .context("a package does not build from what is in it")
+}
+
+fn require_contents(shell: &Shell, name: &str, folder: &Path) -> Result<()> {
+    let list = cmd!(shell, "cargo package --list --offline --allow-dirty --package {name}").quiet();
+    let list = list.read()?.replace('\\', "/");
+    let files: BTreeSet<&str> = list.lines().collect();
+    for wanted in [&LICENCES[..], &["README.md", "Cargo.toml", "src/lib.rs"]].concat() {
+        ensure!(
+            files.contains(wanted),
+            "{name}'s package has no {wanted}: see `include` in its Cargo.toml"
+        );
+    }
+    for licence in LICENCES {
+        let [own, copy] = [project::root(), folder.into()].map(|folder| folder.join(licence));
+        let read =
+            |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+        ensure!(read(&own)? == read(&copy)?, "{} is not as {}", copy.display(), own.display());
+    }
+    let header = files.iter().find(|file| file.ends_with(".h") && **file != "include/wsk_host.h");
+    if let Some(header) = header {
+        bail!("{name}'s package has the header {header}: only our own is published");
+    }
+    println!("{name}: {} files", files.len());
+    Ok(())
+}
+
+/// The newest version's tag, once there is one.
+fn last_tag(shell: &Shell) -> Result<Option<String>> {
+    let tags =
+        cmd!(shell, "git tag --list v* --sort=-version:refname --merged HEAD").quiet().read()?;
+    Ok(tags.lines().next().map(str::to_owned))
+}
+
+/// Whether there is a version that changes are measured by.
+pub(super) fn has_version() -> Result<bool> {
+    Ok(last_tag(&shell()?)?.is_some())
+}
+
+/// The version says what has changed since the last one.
+pub(super) fn semver() -> Result<()> {
+    let shell = shell()?;
+    let Some(tag) = last_tag(&shell)? else {
+        println!(
+            "nothing was compared: no tag v* leads to this commit, so there is no version to be compatible with"
+        );
+        return Ok(());
+    };
+    let checks = program(&tool::SEMVER_CHECKS)?;
+    // What macros and the C library export is not for Rust to see.
+    let names = ["wsk-sys", "wsk-host", "wsk"].map(|name| ["--package", name]).concat();
+    cmd!(shell, "{checks} semver-checks --baseline-rev {tag}")
+        .args(names)
+        .run()
+        .with_context(|| format!("the version does not say what has changed since {tag}"))
+}
+
+fn shell() -> Result<Shell> {
+    let shell = Shell::new()?;
+    shell.change_dir(project::root());
+    Ok(shell)
+}
+
+fn program(tool: &Tool) -> Result<std::path::PathBuf> {
+    tool.program().context("it was there before the first step, and is not any more")
+}

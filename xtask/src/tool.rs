@@ -1,0 +1,60 @@
+//! Cargo's subcommands that others have written, in the versions that this project uses.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use xshell::{Shell, cmd};
+
+use crate::{project, setup};
+
+/// A subcommand that is a package of the registry's.
+pub(crate) struct Tool {
+    /// The package and the program.
+    name: &'static str,
+    version: &'static str,
+}
+
+/// Licences and sources of the dependencies.
+pub(crate) static DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2" };
+
+/// What a change means for who depends on a crate.
+pub(crate) static SEMVER_CHECKS: Tool = Tool { name: "cargo-semver-checks", version: "0.51.0" };
+
+impl Tool {
+    /// The program: this project's own, or else that on the path.
+    pub(crate) fn program(&self) -> Option<PathBuf> {
+        let own = folder().join("bin").join(self.name);
+        if own.is_file() {
+            return Some(own);
+        }
+        setup::on_path(self.name).then(|| self.name.into())
+    }
+
+    /// Makes sure that it is there: installs it into the project's `target` if `setup` says so, and otherwise says
+    /// how.
+    pub(crate) fn require(&self, setup: bool, flag: &str) -> Result<()> {
+        let Self { name, version } = self;
+        if self.program().is_some() {
+            return Ok(());
+        }
+        if !setup {
+            bail!(
+                "{name} is missing.\nInstall it with `{flag}`, or with `cargo install {name} --version {version} \
+                 --locked`."
+            );
+        }
+        let shell = Shell::new()?;
+        let folder = folder();
+        // Without optimisation: it runs for a second, and would be built for minutes.
+        cmd!(
+            shell,
+            "cargo install {name} --version ={version} --locked --debug --quiet --root {folder}"
+        )
+        .run()
+        .with_context(|| format!("cannot install {name} {version}"))
+    }
+}
+
+fn folder() -> PathBuf {
+    project::root().join("target").join("tools")
+}
