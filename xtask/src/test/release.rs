@@ -62,7 +62,9 @@ fn require_contents(shell: &Shell, name: &str, folder: &Path) -> Result<()> {
             |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
         ensure!(read(&own)? == read(&copy)?, "{} is not as {}", copy.display(), own.display());
     }
-    let header = files.iter().find(|file| file.ends_with(".h") && **file != "include/wsk_host.h");
+    let is_header =
+        |file: &&&str| Path::new(file).extension().is_some_and(|end| end.eq_ignore_ascii_case("h"));
+    let header = files.iter().filter(|file| **file != "include/wsk_host.h").find(is_header);
     if let Some(header) = header {
         bail!("{name}'s package has the header {header}: only our own is published");
     }
