@@ -1,24 +1,26 @@
-//! `WskRegister` and its like, and what belongs to a registered client.
+//! `WskRegister` and its like.
 
-use std::collections::{BTreeMap, HashMap};
+mod client;
+
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use wsk_sys::{
-    AF_INET, DISPATCH_LEVEL, NTSTATUS, PASSIVE_LEVEL, PIRP, PNPIID, PSECURITY_DESCRIPTOR,
-    PWSK_CLIENT, PWSK_CLIENT_NPI, PWSK_PROVIDER_CHARACTERISTICS, PWSK_PROVIDER_NPI,
-    PWSK_REGISTRATION, STATUS_DEVICE_NOT_READY, STATUS_INVALID_PARAMETER, STATUS_NOINTERFACE,
-    STATUS_SUCCESS, ULONG, USHORT, WSK_CLIENT_DISPATCH, WSK_INFINITE_WAIT, WSK_NO_WAIT,
-    WSK_PROVIDER_CHARACTERISTICS, WSK_PROVIDER_NPI,
+    DISPATCH_LEVEL, NTSTATUS, PASSIVE_LEVEL, PNPIID, PWSK_CLIENT_NPI,
+    PWSK_PROVIDER_CHARACTERISTICS, PWSK_PROVIDER_NPI, PWSK_REGISTRATION, STATUS_DEVICE_NOT_READY,
+    STATUS_INVALID_PARAMETER, STATUS_NOINTERFACE, STATUS_SUCCESS, ULONG, USHORT,
+    WSK_CLIENT_DISPATCH, WSK_INFINITE_WAIT, WSK_NO_WAIT, WSK_PROVIDER_CHARACTERISTICS,
+    WSK_PROVIDER_NPI,
 };
 
+pub(super) use self::client::captured;
+pub(crate) use self::client::{Client, require_ended};
+use self::client::{all, client, registered};
 use super::act::act;
-use super::category::BASIC;
-use super::socket::{Callbacks, Socket};
 use super::tables;
-use crate::config::{Readiness, Windows};
+use crate::config::Readiness;
 use crate::context::require_no_callback;
 use crate::host::Host;
 use crate::in_flight::Keeper;
@@ -45,289 +47,6 @@ pub(super) unsafe fn is_wsk(npi: PNPIID) -> bool {
     unsafe { npi.as_ref() }.is_some_and(|npi| {
         (npi.Data1, npi.Data2, npi.Data3, npi.Data4) == (wsk.Data1, wsk.Data2, wsk.Data3, wsk.Data4)
     })
-}
-
-/// What a registration block stands for.
-pub(crate) struct Client {
-    pub(super) host: Host,
-    version: USHORT,
-    /// The client's table, which must stay as it is (INV-1).
-    dispatch: *const WSK_CLIENT_DISPATCH,
-    left: Mutex<Left>,
-    /// Set when something of it has ended.
-    changed: Signal,
-    static_events: AtomicU32,
-    bypasses_tdi: AtomicBool,
-    sockets_ever: AtomicU64,
-    /// The socket that stands for the client's own requests; zero if it has made none.
-    changes: AtomicU64,
-    /// The security descriptors that were cached, by address.
-    cached: Mutex<HashMap<usize, Cached>>,
-    /// The address of its block, and where that was registered.
-    block: usize,
-    origin: Arc<Origin>,
-}
-
-/// A cached security descriptor. It stays until the client has gone, so that its uses are known.
-struct Cached {
-    copy: Box<u64>,
-    /// How often it was given to the client, and not released.
-    given: usize,
-    origin: Arc<Origin>,
-}
-
-// SAFETY: the table is only compared, and read while the client is registered.
-unsafe impl Send for Client {}
-// SAFETY: as above.
-unsafe impl Sync for Client {}
-
-/// What a registration waits for before it ends.
-#[derive(Default)]
-struct Left {
-    captures: Vec<Origin>,
-    /// The sockets, by number.
-    sockets: BTreeMap<u64, Arc<Origin>>,
-    /// Lists of addresses that were not freed, by address.
-    lists: BTreeMap<usize, Arc<Origin>>,
-    requests: usize,
-}
-
-impl Left {
-    fn is_nothing(&self) -> bool {
-        self.captures.is_empty()
-            && self.sockets.is_empty()
-            && self.lists.is_empty()
-            && self.requests == 0
-    }
-}
-
-const NOT_CACHED: &str = "the security descriptor is not a cached one";
-
-/// The clients that are registered, by address.
-static REGISTERED: Mutex<Vec<usize>> = Mutex::new(Vec::new());
-
-fn registered() -> MutexGuard<'static, Vec<usize>> {
-    REGISTERED.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Client {
-    fn left(&self) -> MutexGuard<'_, Left> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_of(&self, host: &Host) -> bool {
-        Arc::ptr_eq(&self.host.0, &host.0)
-    }
-
-    fn change<T>(&self, change: impl FnOnce(&mut Left) -> T) -> T {
-        let result = change(&mut self.left());
-        self.changed.set();
-        result
-    }
-
-    pub(super) fn windows(&self) -> Windows {
-        self.host.config().windows
-    }
-
-    pub(super) fn socket_created(&self, id: u64, origin: Arc<Origin>) {
-        self.sockets_ever.fetch_add(1, Ordering::SeqCst);
-        self.change(|left| left.sockets.insert(id, origin));
-    }
-
-    pub(super) fn socket_closed(&self, id: u64) {
-        self.change(|left| left.sockets.remove(&id));
-    }
-
-    pub(super) fn request_begun(&self) {
-        self.change(|left| left.requests += 1);
-    }
-
-    pub(super) fn request_ended(&self) {
-        self.change(|left| left.requests -= 1);
-    }
-
-    pub(super) fn list_given(&self, list: usize, origin: Origin) {
-        self.change(|left| left.lists.insert(list, Arc::new(origin)));
-    }
-
-    /// False if the list is not one of the client's, or was freed before.
-    pub(super) fn list_freed(&self, list: usize) -> bool {
-        self.change(|left| left.lists.remove(&list)).is_some()
-    }
-
-    /// Stops a client that sets what must be set before there are sockets (INV-9).
-    pub(super) fn require_no_sockets(&self, function: &str) {
-        if self.sockets_ever.load(Ordering::SeqCst) > 0 {
-            broken(9, function, "the client has created a socket", None);
-        }
-    }
-
-    pub(super) fn static_events(&self) -> ULONG {
-        self.static_events.load(Ordering::SeqCst)
-    }
-
-    pub(super) fn set_static_events(&self, events: ULONG) -> NTSTATUS {
-        const ALL: ULONG = wsk_sys::WSK_EVENT_ACCEPT
-            | wsk_sys::WSK_EVENT_RECEIVE_FROM
-            | super::category::CONNECTION_EVENTS;
-        if events == 0 || events & !ALL != 0 {
-            return STATUS_INVALID_PARAMETER;
-        }
-        self.static_events.fetch_or(events, Ordering::SeqCst);
-        STATUS_SUCCESS
-    }
-
-    pub(super) fn bypasses_tdi(&self) -> bool {
-        self.bypasses_tdi.load(Ordering::SeqCst)
-    }
-
-    pub(super) fn set_bypasses_tdi(&self, bypasses: bool) {
-        self.bypasses_tdi.store(bypasses, Ordering::SeqCst);
-    }
-
-    fn cached(&self) -> MutexGuard<'_, HashMap<usize, Cached>> {
-        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Caches a security descriptor. The copy is another object, as that of the system is.
-    pub(super) fn cache(&self, _descriptor: PSECURITY_DESCRIPTOR) -> PSECURITY_DESCRIPTOR {
-        let copy = Box::new(0_u64);
-        let address = ptr::from_ref(&*copy).addr();
-        let origin = Arc::new(Origin::here("WskControlClient"));
-        self.cached().insert(address, Cached { copy, given: 1, origin });
-        ptr::without_provenance_mut(address)
-    }
-
-    /// The client gets a cached security descriptor once more.
-    pub(super) fn share(&self, descriptor: PSECURITY_DESCRIPTOR) {
-        if let Some(cached) = self.cached().get_mut(&descriptor.addr()) {
-            cached.given += 1;
-        }
-    }
-
-    pub(super) fn release(&self, descriptor: PSECURITY_DESCRIPTOR) -> NTSTATUS {
-        const FUNCTION: &str = "WskControlClient";
-        let mut cached = self.cached();
-        let Some(Cached { copy, given, origin }) = cached.get_mut(&descriptor.addr()) else {
-            broken(65, FUNCTION, NOT_CACHED, None);
-        };
-        if *given == 0 {
-            broken(65, FUNCTION, "the security descriptor was released before", Some(origin));
-        }
-        *given -= 1;
-        if *given == 0 {
-            let range = descriptor.addr()..descriptor.addr() + size_of_val(&**copy);
-            self.host.in_flight().require_unused(&range, FUNCTION);
-        }
-        STATUS_SUCCESS
-    }
-
-    /// Stops a client that hands over a security descriptor which is not cached.
-    pub(super) fn require_cached(&self, descriptor: PSECURITY_DESCRIPTOR, function: &str) {
-        if descriptor.is_null() {
-            return;
-        }
-        match self.cached().get(&descriptor.addr()) {
-            None => broken(65, function, NOT_CACHED, None),
-            Some(Cached { given: 0, origin, .. }) => {
-                broken(65, function, "the security descriptor was released", Some(origin));
-            }
-            Some(_) => {}
-        }
-    }
-
-    /// Stops a client that hands over a security descriptor which is not cached, or that releases it before
-    /// the request has completed.
-    pub(super) fn use_cached(
-        &self,
-        irp: PIRP,
-        descriptor: PSECURITY_DESCRIPTOR,
-        function: &'static str,
-    ) {
-        self.require_cached(descriptor, function);
-        if !descriptor.is_null() {
-            let what = ("security descriptor", 65);
-            self.host.in_flight().needs(irp, what, descriptor.addr(), 1);
-        }
-    }
-
-    /// The socket that stands for the client's own requests.
-    pub(super) fn changes(self: &Arc<Self>) -> u64 {
-        let mut stack = self.host.stack();
-        let known = self.changes.load(Ordering::SeqCst);
-        if known != 0 {
-            return known;
-        }
-        let id = stack.add(Socket::new(Arc::clone(self), BASIC, AF_INET, 0, Callbacks::NONE));
-        self.changes.store(id, Ordering::SeqCst);
-        self.request_begun();
-        id
-    }
-
-    pub(super) fn changes_closed(&self) {
-        self.request_ended();
-    }
-}
-
-/// Everybody who is registered, at all hosts.
-fn all() -> Vec<Arc<Client>> {
-    let of = |address: &usize| {
-        let pointer: *const Client = ptr::with_exposed_provenance(*address);
-        // SAFETY: a registered client is an `Arc`'s, and stays so while the list is locked.
-        unsafe { Arc::increment_strong_count(pointer) };
-        // SAFETY: as above.
-        unsafe { Arc::from_raw(pointer) }
-    };
-    registered().iter().map(of).collect()
-}
-
-/// Stops a test that leaves a registration behind (INV-3).
-pub(crate) fn require_ended(host: &Host) {
-    if let Some(client) = all().into_iter().find(|client| client.is_of(host)) {
-        broken(3, "the end of the test", "a registration has not ended", Some(&client.origin));
-    }
-}
-
-/// The client of a registration.
-///
-/// # Safety
-///
-/// The block is registered.
-unsafe fn client(registration: PWSK_REGISTRATION, rule: u8, function: &'static str) -> Arc<Client> {
-    // SAFETY: the caller passes a registration block.
-    let context = unsafe { (*registration).ReservedRegistrationContext };
-    // SAFETY: as above.
-    unsafe { find(context.cast(), rule, "the block is not registered", function) }
-}
-
-/// The client that a captured provider is called with.
-///
-/// # Safety
-///
-/// The pointer is one that a capture has given.
-pub(super) unsafe fn captured(client: PWSK_CLIENT, function: &'static str) -> Arc<Client> {
-    // SAFETY: the caller's promises are the same.
-    let client = unsafe { find(client.cast(), 4, "the provider is not captured", function) };
-    if client.left().captures.is_empty() {
-        broken(4, function, "the provider was released", Some(&client.origin));
-    }
-    client
-}
-
-unsafe fn find(
-    pointer: *const Client,
-    rule: u8,
-    found: &str,
-    function: &'static str,
-) -> Arc<Client> {
-    let registered = registered();
-    if !registered.contains(&pointer.addr()) {
-        broken(rule, function, found, None);
-    }
-    // SAFETY: a registered client is an `Arc`'s.
-    unsafe { Arc::increment_strong_count(pointer) };
-    // SAFETY: as above.
-    unsafe { Arc::from_raw(pointer) }
 }
 
 /// Records a call without an IRP.

@@ -8,15 +8,21 @@
 #![allow(clippy::wildcard_imports, reason = "raw calls use most of C's names")]
 #![allow(clippy::cast_ptr_alignment, reason = "addresses are of pool, which is aligned for all")]
 
+mod memory;
+mod request;
 pub(crate) mod streams;
 pub(crate) mod watcher;
 
 use std::mem::MaybeUninit;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::ptr;
 
 use wsk_host::{Config, Entered, Host};
 use wsk_sys::*;
+
+pub(crate) use self::memory::{PoolAddress, PoolBuffer, read_address};
+#[allow(unused_imports, reason = "each test uses a part of it")]
+pub(crate) use self::request::{Request, completed, irp};
 
 /// The tag of everything that tests allocate.
 pub(crate) const TAG: ULONG = u32::from_le_bytes(*b"test");
@@ -30,220 +36,6 @@ pub(crate) struct Client {
     pub(crate) registration: Box<WSK_REGISTRATION>,
     pub(crate) provider: WSK_PROVIDER_NPI,
     _entered: Entered,
-}
-
-/// A request in flight: its IRP, and the event that its completion routine sets.
-pub(crate) struct Request {
-    pub(crate) irp: PIRP,
-    event: PRKEVENT,
-    /// What `WskXxx` returned.
-    pub(crate) returned: NTSTATUS,
-}
-
-// SAFETY: IRPs and events may be used in any thread.
-unsafe impl Send for Request {}
-
-/// Sets the event that it is given, if there is one, and keeps its IRP.
-pub(crate) unsafe extern "C" fn completed(
-    _device: PDEVICE_OBJECT,
-    _irp: PIRP,
-    event: PVOID,
-) -> NTSTATUS {
-    if !event.is_null() {
-        // SAFETY: the request's event.
-        unsafe { KeSetEvent(event.cast(), 0, FALSE) };
-    }
-    STATUS_MORE_PROCESSING_REQUIRED
-}
-
-/// A new IRP with a completion routine for every outcome.
-pub(crate) fn irp(routine: PIO_COMPLETION_ROUTINE, context: PVOID) -> PIRP {
-    // SAFETY: the IRP is new.
-    unsafe {
-        let irp = IoAllocateIrp(1, FALSE);
-        assert!(!irp.is_null());
-        IoSetCompletionRoutine(irp, routine, context, TRUE, TRUE, TRUE);
-        irp
-    }
-}
-
-impl Request {
-    pub(crate) fn new() -> Self {
-        let event: PRKEVENT = Box::into_raw(Box::<KEVENT>::new_uninit()).cast();
-        // SAFETY: there is room for the event.
-        unsafe { KeInitializeEvent(event, NotificationEvent, FALSE) };
-        let irp = irp(Some(completed), event.cast());
-        Self { irp, event, returned: STATUS_SUCCESS }
-    }
-
-    /// Whether it has completed.
-    pub(crate) fn is_complete(&self) -> bool {
-        // SAFETY: the event is initialised.
-        unsafe { KeReadStateEvent(self.event) != 0 }
-    }
-
-    /// Waits at most so many milliseconds. False if it has not completed.
-    pub(crate) fn completes_within(&self, milliseconds: i64) -> bool {
-        let mut timeout = LARGE_INTEGER { QuadPart: -10_000 * milliseconds };
-        // SAFETY: as above.
-        let status = unsafe {
-            let event = self.event.cast();
-            KeWaitForSingleObject(event, Executive, KernelMode, FALSE, &raw mut timeout)
-        };
-        status == STATUS_SUCCESS
-    }
-
-    pub(crate) fn cancel(&self) {
-        // SAFETY: the IRP is not freed before `wait`.
-        unsafe { IoCancelIrp(self.irp) };
-    }
-
-    /// Waits for it, frees its IRP, and returns its result.
-    pub(crate) fn wait(self) -> (NTSTATUS, usize) {
-        // SAFETY: the event is the IRP's, which has completed when it is signalled.
-        unsafe {
-            let event = self.event.cast();
-            KeWaitForSingleObject(event, Executive, KernelMode, FALSE, ptr::null_mut());
-            let result = (*self.irp).IoStatus;
-            IoFreeIrp(self.irp);
-            drop(Box::from_raw(self.event.cast::<MaybeUninit<KEVENT>>()));
-            (result.Status, result.Information)
-        }
-    }
-
-    /// Waits for its success, and returns what the IRP's information says.
-    #[track_caller]
-    pub(crate) fn succeed(self) -> usize {
-        let (status, information) = self.wait();
-        assert_eq!(status, STATUS_SUCCESS, "{status:#x}");
-        information
-    }
-
-    #[track_caller]
-    pub(crate) fn fail(self, expected: NTSTATUS) {
-        let (status, _) = self.wait();
-        assert_eq!(status, expected, "{status:#x}");
-    }
-}
-
-/// Bytes of nonpaged pool, with an MDL and a `WSK_BUF`, all freed when it is dropped.
-pub(crate) struct PoolBuffer {
-    pub(crate) bytes: *mut u8,
-    pub(crate) size: usize,
-    pub(crate) buffer: PWSK_BUF,
-}
-
-// SAFETY: pool may be used in any thread.
-unsafe impl Send for PoolBuffer {}
-
-impl PoolBuffer {
-    pub(crate) fn new(size: usize) -> Self {
-        // SAFETY: each call gets what the one before has made.
-        unsafe {
-            let bytes: *mut u8 = ExAllocatePoolWithTag(NonPagedPoolNx, size.max(1), TAG).cast();
-            let mdl_size = size.max(1).try_into().unwrap();
-            let mdl = IoAllocateMdl(bytes.cast(), mdl_size, FALSE, FALSE, ptr::null_mut());
-            MmBuildMdlForNonPagedPool(mdl);
-            let buffer: PWSK_BUF =
-                ExAllocatePoolWithTag(NonPagedPoolNx, size_of::<WSK_BUF>(), TAG).cast();
-            buffer.write(WSK_BUF { Mdl: mdl, Offset: 0, Length: size });
-            Self { bytes, size, buffer }
-        }
-    }
-
-    pub(crate) fn with(bytes: &[u8]) -> Self {
-        let buffer = Self::new(bytes.len());
-        // SAFETY: the buffer has this size.
-        unsafe { buffer.bytes.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
-        buffer
-    }
-
-    /// The first so many bytes.
-    pub(crate) fn read(&self, count: usize) -> Vec<u8> {
-        assert!(count <= self.size);
-        // SAFETY: pool is filled when it is allocated.
-        unsafe { std::slice::from_raw_parts(self.bytes, count) }.to_vec()
-    }
-}
-
-impl Drop for PoolBuffer {
-    fn drop(&mut self) {
-        // SAFETY: `new` made them.
-        unsafe {
-            IoFreeMdl((*self.buffer).Mdl);
-            ExFreePoolWithTag(self.buffer.cast(), TAG);
-            ExFreePoolWithTag(self.bytes.cast(), TAG);
-        }
-    }
-}
-
-/// An address in nonpaged pool, of either family.
-pub(crate) struct PoolAddress(pub(crate) PSOCKADDR);
-
-impl PoolAddress {
-    pub(crate) fn empty() -> Self {
-        // SAFETY: zeroes are an address.
-        unsafe {
-            let size = size_of::<SOCKADDR_STORAGE>();
-            let memory = ExAllocatePoolWithTag(NonPagedPoolNx, size, TAG);
-            memory.cast::<u8>().write_bytes(0, size);
-            Self(memory.cast())
-        }
-    }
-
-    pub(crate) fn new(address: impl Into<SocketAddr>) -> Self {
-        let new = Self::empty();
-        // SAFETY: there is room for an address of either family.
-        unsafe {
-            match address.into() {
-                SocketAddr::V4(address) => {
-                    let to = new.0.cast::<SOCKADDR_IN>();
-                    (*to).sin_family = AF_INET;
-                    (*to).sin_port = address.port().to_be();
-                    (*to).sin_addr.S_un.S_addr = u32::from_ne_bytes(address.ip().octets());
-                }
-                SocketAddr::V6(address) => {
-                    let to = new.0.cast::<SOCKADDR_IN6>();
-                    (*to).sin6_family = AF_INET6;
-                    (*to).sin6_port = address.port().to_be();
-                    (*to).sin6_addr.u.Byte = address.ip().octets();
-                }
-            }
-        }
-        new
-    }
-
-    pub(crate) fn get(&self) -> SocketAddr {
-        // SAFETY: the address is initialised, and its family says what it is.
-        unsafe { read_address(self.0) }
-    }
-}
-
-impl Drop for PoolAddress {
-    fn drop(&mut self) {
-        // SAFETY: `empty` made it.
-        unsafe { ExFreePoolWithTag(self.0.cast(), TAG) };
-    }
-}
-
-/// Reads an address, for instance one that a callback gets.
-///
-/// # Safety
-///
-/// The pointer is to an address of the family that it begins with.
-pub(crate) unsafe fn read_address(address: PSOCKADDR) -> SocketAddr {
-    // SAFETY: the caller promises it.
-    unsafe {
-        if (*address).sa_family == AF_INET {
-            let address = address.cast::<SOCKADDR_IN>().read_unaligned();
-            let ip = Ipv4Addr::from(address.sin_addr.S_un.S_addr.to_ne_bytes());
-            (ip, u16::from_be(address.sin_port)).into()
-        } else {
-            let address = address.cast::<SOCKADDR_IN6>().read_unaligned();
-            let ip = Ipv6Addr::from(address.sin6_addr.u.Byte);
-            (ip, u16::from_be(address.sin6_port)).into()
-        }
-    }
 }
 
 /// The tables of each category. They are read as long as the type says, which a host allows.

@@ -1,0 +1,305 @@
+//! Who is registered, and what each still has.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use wsk_sys::{
+    AF_INET, NTSTATUS, PIRP, PSECURITY_DESCRIPTOR, PWSK_CLIENT, PWSK_REGISTRATION,
+    STATUS_INVALID_PARAMETER, STATUS_SUCCESS, ULONG, USHORT, WSK_CLIENT_DISPATCH,
+};
+
+use crate::config::Windows;
+use crate::host::Host;
+use crate::ke::Signal;
+use crate::verifier::{Origin, broken};
+use crate::wsk::category::BASIC;
+use crate::wsk::socket::{Callbacks, Socket};
+
+/// What a registration block stands for.
+pub(crate) struct Client {
+    pub(in crate::wsk) host: Host,
+    pub(super) version: USHORT,
+    /// The client's table, which must stay as it is (INV-1).
+    pub(super) dispatch: *const WSK_CLIENT_DISPATCH,
+    pub(super) left: Mutex<Left>,
+    /// Set when something of it has ended.
+    pub(super) changed: Signal,
+    pub(super) static_events: AtomicU32,
+    pub(super) bypasses_tdi: AtomicBool,
+    pub(super) sockets_ever: AtomicU64,
+    /// The socket that stands for the client's own requests; zero if it has made none.
+    pub(super) changes: AtomicU64,
+    /// The security descriptors that were cached, by address.
+    pub(super) cached: Mutex<HashMap<usize, Cached>>,
+    /// The address of its block, and where that was registered.
+    pub(super) block: usize,
+    pub(super) origin: Arc<Origin>,
+}
+
+/// A cached security descriptor. It stays until the client has gone, so that its uses are known.
+pub(super) struct Cached {
+    copy: Box<u64>,
+    /// How often it was given to the client, and not released.
+    pub(super) given: usize,
+    pub(super) origin: Arc<Origin>,
+}
+
+// SAFETY: the table is only compared, and read while the client is registered.
+unsafe impl Send for Client {}
+// SAFETY: as above.
+unsafe impl Sync for Client {}
+
+/// What a registration waits for before it ends.
+#[derive(Default)]
+pub(super) struct Left {
+    pub(super) captures: Vec<Origin>,
+    /// The sockets, by number.
+    pub(super) sockets: BTreeMap<u64, Arc<Origin>>,
+    /// Lists of addresses that were not freed, by address.
+    pub(super) lists: BTreeMap<usize, Arc<Origin>>,
+    pub(super) requests: usize,
+}
+
+impl Left {
+    pub(super) fn is_nothing(&self) -> bool {
+        self.captures.is_empty()
+            && self.sockets.is_empty()
+            && self.lists.is_empty()
+            && self.requests == 0
+    }
+}
+
+const NOT_CACHED: &str = "the security descriptor is not a cached one";
+
+/// The clients that are registered, by address.
+static REGISTERED: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+
+pub(super) fn registered() -> MutexGuard<'static, Vec<usize>> {
+    REGISTERED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Client {
+    pub(super) fn left(&self) -> MutexGuard<'_, Left> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_of(&self, host: &Host) -> bool {
+        Arc::ptr_eq(&self.host.0, &host.0)
+    }
+
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Left) -> T) -> T {
+        let result = change(&mut self.left());
+        self.changed.set();
+        result
+    }
+
+    pub(in crate::wsk) fn windows(&self) -> Windows {
+        self.host.config().windows
+    }
+
+    pub(in crate::wsk) fn socket_created(&self, id: u64, origin: Arc<Origin>) {
+        self.sockets_ever.fetch_add(1, Ordering::SeqCst);
+        self.change(|left| left.sockets.insert(id, origin));
+    }
+
+    pub(in crate::wsk) fn socket_closed(&self, id: u64) {
+        self.change(|left| left.sockets.remove(&id));
+    }
+
+    pub(in crate::wsk) fn request_begun(&self) {
+        self.change(|left| left.requests += 1);
+    }
+
+    pub(in crate::wsk) fn request_ended(&self) {
+        self.change(|left| left.requests -= 1);
+    }
+
+    pub(in crate::wsk) fn list_given(&self, list: usize, origin: Origin) {
+        self.change(|left| left.lists.insert(list, Arc::new(origin)));
+    }
+
+    /// False if the list is not one of the client's, or was freed before.
+    pub(in crate::wsk) fn list_freed(&self, list: usize) -> bool {
+        self.change(|left| left.lists.remove(&list)).is_some()
+    }
+
+    /// Stops a client that sets what must be set before there are sockets (INV-9).
+    pub(in crate::wsk) fn require_no_sockets(&self, function: &str) {
+        if self.sockets_ever.load(Ordering::SeqCst) > 0 {
+            broken(9, function, "the client has created a socket", None);
+        }
+    }
+
+    pub(in crate::wsk) fn static_events(&self) -> ULONG {
+        self.static_events.load(Ordering::SeqCst)
+    }
+
+    pub(in crate::wsk) fn set_static_events(&self, events: ULONG) -> NTSTATUS {
+        const ALL: ULONG = wsk_sys::WSK_EVENT_ACCEPT
+            | wsk_sys::WSK_EVENT_RECEIVE_FROM
+            | crate::wsk::category::CONNECTION_EVENTS;
+        if events == 0 || events & !ALL != 0 {
+            return STATUS_INVALID_PARAMETER;
+        }
+        self.static_events.fetch_or(events, Ordering::SeqCst);
+        STATUS_SUCCESS
+    }
+
+    pub(in crate::wsk) fn bypasses_tdi(&self) -> bool {
+        self.bypasses_tdi.load(Ordering::SeqCst)
+    }
+
+    pub(in crate::wsk) fn set_bypasses_tdi(&self, bypasses: bool) {
+        self.bypasses_tdi.store(bypasses, Ordering::SeqCst);
+    }
+
+    pub(super) fn cached(&self) -> MutexGuard<'_, HashMap<usize, Cached>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Caches a security descriptor. The copy is another object, as that of the system is.
+    pub(in crate::wsk) fn cache(&self, _descriptor: PSECURITY_DESCRIPTOR) -> PSECURITY_DESCRIPTOR {
+        let copy = Box::new(0_u64);
+        let address = ptr::from_ref(&*copy).addr();
+        let origin = Arc::new(Origin::here("WskControlClient"));
+        self.cached().insert(address, Cached { copy, given: 1, origin });
+        ptr::without_provenance_mut(address)
+    }
+
+    /// The client gets a cached security descriptor once more.
+    pub(in crate::wsk) fn share(&self, descriptor: PSECURITY_DESCRIPTOR) {
+        if let Some(cached) = self.cached().get_mut(&descriptor.addr()) {
+            cached.given += 1;
+        }
+    }
+
+    pub(in crate::wsk) fn release(&self, descriptor: PSECURITY_DESCRIPTOR) -> NTSTATUS {
+        const FUNCTION: &str = "WskControlClient";
+        let mut cached = self.cached();
+        let Some(Cached { copy, given, origin }) = cached.get_mut(&descriptor.addr()) else {
+            broken(65, FUNCTION, NOT_CACHED, None);
+        };
+        if *given == 0 {
+            broken(65, FUNCTION, "the security descriptor was released before", Some(origin));
+        }
+        *given -= 1;
+        if *given == 0 {
+            let range = descriptor.addr()..descriptor.addr() + size_of_val(&**copy);
+            self.host.in_flight().require_unused(&range, FUNCTION);
+        }
+        STATUS_SUCCESS
+    }
+
+    /// Stops a client that hands over a security descriptor which is not cached.
+    pub(in crate::wsk) fn require_cached(&self, descriptor: PSECURITY_DESCRIPTOR, function: &str) {
+        if descriptor.is_null() {
+            return;
+        }
+        match self.cached().get(&descriptor.addr()) {
+            None => broken(65, function, NOT_CACHED, None),
+            Some(Cached { given: 0, origin, .. }) => {
+                broken(65, function, "the security descriptor was released", Some(origin));
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Stops a client that hands over a security descriptor which is not cached, or that releases it before
+    /// the request has completed.
+    pub(in crate::wsk) fn use_cached(
+        &self,
+        irp: PIRP,
+        descriptor: PSECURITY_DESCRIPTOR,
+        function: &'static str,
+    ) {
+        self.require_cached(descriptor, function);
+        if !descriptor.is_null() {
+            let what = ("security descriptor", 65);
+            self.host.in_flight().needs(irp, what, descriptor.addr(), 1);
+        }
+    }
+
+    /// The socket that stands for the client's own requests.
+    pub(in crate::wsk) fn changes(self: &Arc<Self>) -> u64 {
+        let mut stack = self.host.stack();
+        let known = self.changes.load(Ordering::SeqCst);
+        if known != 0 {
+            return known;
+        }
+        let id = stack.add(Socket::new(Arc::clone(self), BASIC, AF_INET, 0, Callbacks::NONE));
+        self.changes.store(id, Ordering::SeqCst);
+        self.request_begun();
+        id
+    }
+
+    pub(in crate::wsk) fn changes_closed(&self) {
+        self.request_ended();
+    }
+}
+
+/// Everybody who is registered, at all hosts.
+pub(super) fn all() -> Vec<Arc<Client>> {
+    let of = |address: &usize| {
+        let pointer: *const Client = ptr::with_exposed_provenance(*address);
+        // SAFETY: a registered client is an `Arc`'s, and stays so while the list is locked.
+        unsafe { Arc::increment_strong_count(pointer) };
+        // SAFETY: as above.
+        unsafe { Arc::from_raw(pointer) }
+    };
+    registered().iter().map(of).collect()
+}
+
+/// Stops a test that leaves a registration behind (INV-3).
+pub(crate) fn require_ended(host: &Host) {
+    if let Some(client) = all().into_iter().find(|client| client.is_of(host)) {
+        broken(3, "the end of the test", "a registration has not ended", Some(&client.origin));
+    }
+}
+
+/// The client of a registration.
+///
+/// # Safety
+///
+/// The block is registered.
+pub(super) unsafe fn client(
+    registration: PWSK_REGISTRATION,
+    rule: u8,
+    function: &'static str,
+) -> Arc<Client> {
+    // SAFETY: the caller passes a registration block.
+    let context = unsafe { (*registration).ReservedRegistrationContext };
+    // SAFETY: as above.
+    unsafe { find(context.cast(), rule, "the block is not registered", function) }
+}
+
+/// The client that a captured provider is called with.
+///
+/// # Safety
+///
+/// The pointer is one that a capture has given.
+pub(in crate::wsk) unsafe fn captured(client: PWSK_CLIENT, function: &'static str) -> Arc<Client> {
+    // SAFETY: the caller's promises are the same.
+    let client = unsafe { find(client.cast(), 4, "the provider is not captured", function) };
+    if client.left().captures.is_empty() {
+        broken(4, function, "the provider was released", Some(&client.origin));
+    }
+    client
+}
+
+unsafe fn find(
+    pointer: *const Client,
+    rule: u8,
+    found: &str,
+    function: &'static str,
+) -> Arc<Client> {
+    let registered = registered();
+    if !registered.contains(&pointer.addr()) {
+        broken(rule, function, found, None);
+    }
+    // SAFETY: a registered client is an `Arc`'s.
+    unsafe { Arc::increment_strong_count(pointer) };
+    // SAFETY: as above.
+    unsafe { Arc::from_raw(pointer) }
+}
