@@ -65,3 +65,13 @@ fn main() -> std::process::ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_commands_have_options_that_go_together() {
+        super::Cli::command().debug_assert();
+    }
+}

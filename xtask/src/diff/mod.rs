@@ -8,10 +8,12 @@ mod side;
 mod text;
 mod to_do;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 pub(crate) use self::report::Report;
+use self::side::Options;
 pub(crate) use self::side::Side;
+use crate::headers::wdk;
 use crate::output;
 use crate::project as workspace;
 use crate::regen::Surface;
@@ -20,10 +22,12 @@ use crate::regen::Surface;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// A recorded release, such as 10.0.16299 (`cargo xtask surface` lists them); `bindings`, for the
-    /// committed bindings; or the folder of a WDK
+    /// committed bindings; the folder of a WDK; or `wdk`, for that of --wdk or of this machine
     old: String,
     /// As OLD
     new: String,
+    #[command(flatten)]
+    source: wdk::Source,
     /// As what it is said
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -43,10 +47,29 @@ enum Format {
     Json,
 }
 
+impl Args {
+    /// How headers are read. What says so has to be about one of the sides.
+    fn options(&self) -> Result<Options<'_>> {
+        let headers = [&self.old, &self.new].into_iter().filter(|side| side::is_headers(side));
+        match (headers.count(), self.source.release()) {
+            (0, _) if self.source.is_given() => bail!(
+                "neither side is headers that --wdk or --release could be about: give `wdk` as one of them, or \
+                 the folder of a WDK"
+            ),
+            (2, Some(_)) => bail!(
+                "both sides are headers, and --release cannot be about both: give the folder of a version, such \
+                 as DIR/Include/10.0.22621.0"
+            ),
+            _ => Ok(Options { source: &self.source, setup: self.setup }),
+        }
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Result<()> {
     let surface = Surface::load(&workspace::root().join("headers"))?;
-    let old = Side::find(&args.old, &surface, args.setup)?;
-    let new = Side::find(&args.new, &surface, args.setup)?;
+    let options = args.options()?;
+    let old = Side::find(&args.old, &surface, &options)?;
+    let new = Side::find(&args.new, &surface, &options)?;
     let report = Report::new(&old, &new, &surface)?;
     output::print(&match args.format {
         Format::Text => text::write(&report),

@@ -1,11 +1,11 @@
 //! One side of a comparison: a recorded release, the bindings, or the headers of a WDK.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::headers::{IncludeTree, libclang};
+use crate::headers::{IncludeTree, Origin, libclang, wdk};
 use crate::project;
 use crate::regen::Surface;
 use crate::surfaces::items::Items;
@@ -13,6 +13,15 @@ use crate::surfaces::{self, Record};
 
 /// What the committed bindings are called.
 const BINDINGS: &str = "bindings";
+/// What the WDK of this machine is called.
+const WDK: &str = "wdk";
+
+/// How headers are read, if a side has some.
+pub(crate) struct Options<'a> {
+    pub(crate) source: &'a wdk::Source,
+    /// Whether libclang is installed if it is missing.
+    pub(crate) setup: bool,
+}
 
 pub(crate) struct Side {
     /// What a report calls it.
@@ -26,32 +35,34 @@ pub(crate) struct Side {
 
 /// Headers that were read for a comparison.
 pub(crate) struct Read {
-    /// What `--wdk` was given.
-    pub(crate) arguments: String,
+    pub(crate) origin: Origin,
     /// Why the release is not known.
     pub(crate) unknown: Option<String>,
 }
 
 impl Side {
     /// What somebody has named.
-    pub(crate) fn find(given: &str, surface: &Surface, setup: bool) -> Result<Self> {
+    pub(crate) fn find(given: &str, surface: &Surface, options: &Options<'_>) -> Result<Self> {
         if given == BINDINGS {
             return Self::bindings(surface);
         }
         if let Some(record) = surface.records.get(given) {
             return Ok(Self::record(record, format!("WDK {given}")));
         }
-        let folder = Path::new(given);
-        if folder.is_dir() {
-            libclang::load(setup)?;
-            let folders = [folder.to_path_buf()];
-            return Self::wdk(&IncludeTree::find(&folders)?, given.to_owned(), surface);
+        if is_headers(given) {
+            libclang::load(options.setup)?;
+            let tree = if given == WDK {
+                options.source.tree()?
+            } else {
+                wdk::find(&[PathBuf::from(given)], options.source.release())?
+            };
+            return Self::wdk(&tree, surface);
         }
         let known: Vec<&str> =
             surface.records.all().iter().map(|record| record.release.as_str()).collect();
         bail!(
             "`{given}` is neither a recorded release nor a folder.\nThe releases are {}; `{BINDINGS}` stands \
-             for the committed bindings, and a folder for the WDK in it.",
+             for the committed bindings, `{WDK}` for the WDK of this machine, and a folder for the WDK in it.",
             known.join(", ")
         )
     }
@@ -68,7 +79,7 @@ impl Side {
     }
 
     /// The headers of a WDK, whose release need not be known yet.
-    pub(crate) fn wdk(tree: &IncludeTree, arguments: String, surface: &Surface) -> Result<Self> {
+    pub(crate) fn wdk(tree: &IncludeTree, surface: &Surface) -> Result<Self> {
         let header = surfaces::read(tree)?;
         let release = surfaces::identify(tree, &header, None, &surface.releases);
         let unknown = release.as_ref().err().map(ToString::to_string);
@@ -77,7 +88,8 @@ impl Side {
             Some(release) => format!("the headers of WDK {release}"),
             None => tree.name.clone(),
         };
-        Ok(Self { name, release, items: header.items, read: Some(Read { arguments, unknown }) })
+        let read = Read { origin: tree.origin.clone(), unknown };
+        Ok(Self { name, release, items: header.items, read: Some(read) })
     }
 
     /// Whether it may have what the bindings do not have yet: not if it is of a release before theirs.
@@ -92,6 +104,11 @@ impl Side {
             _ => self.read.is_some(),
         }
     }
+}
+
+/// Whether a side is headers that are read.
+pub(crate) fn is_headers(given: &str) -> bool {
+    given == WDK || Path::new(given).is_dir()
 }
 
 /// What the committed bindings have: by the WDK that they say they are of, since `release` in

@@ -19,7 +19,7 @@ pub(super) fn list(
     if let Some(read) = &new.read {
         let recorded = new.release.as_deref().and_then(|release| surface.records.get(release));
         if recorded.is_none_or(|record| record.items != new.items) {
-            steps.push(format!("record it: `cargo xtask surface --wdk {}`", read.arguments));
+            steps.push(format!("record it: `cargo xtask surface {}`", read.origin.arguments()));
         }
     }
     if release != surface.release {
@@ -43,7 +43,7 @@ pub(super) fn list(
     }
     if !report.is_empty() {
         let sides = match &new.read {
-            Some(read) if release == bindings.release => format!("bindings {}", read.arguments),
+            Some(read) if release == bindings.release => format!("bindings {}", read.origin.side()),
             _ => format!("{} {release}", bindings.release),
         };
         steps.push(format!("CHANGELOG.md: what `cargo xtask diff {sides} --format markdown` says"));

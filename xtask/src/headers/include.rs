@@ -1,7 +1,5 @@
 //! The headers to read: the project's own, or those of a WDK.
 
-use std::cmp::Reverse;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +7,10 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use super::Processor;
+use super::choice::Choice;
+use super::folder::{child, entries, utf8};
+use super::kits::Kit;
+use super::places::Place;
 
 /// The folders that a kernel driver's compiler searches.
 #[derive(Debug)]
@@ -17,61 +19,68 @@ pub(crate) struct IncludeTree {
     pub(crate) name: String,
     /// Of the folder that they are in, such as `10.0.26100.0`, if it has one.
     pub(crate) version: Option<String>,
+    /// How a command is told to read the same headers again.
+    pub(crate) origin: Origin,
     /// `km/crt` (where there is one), `km` and `shared`, in the order of their search.
-    pub(crate) folders: Vec<PathBuf>,
+    pub(super) folders: Vec<PathBuf>,
     /// Whether they are laid out as before Windows 8.
     is_old: bool,
 }
 
-/// The two folders of every WDK, by their names since Windows 8 and before, and a file that each has.
-const PARTS: [([&str; 2], &str); 2] = [(["km", "ddk"], "wsk.h"), (["shared", "api"], "ws2def.h")];
+/// Where headers were found.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Origin {
+    folders: Vec<PathBuf>,
+    release: Option<String>,
+}
+
+impl Origin {
+    /// The arguments with which a command reads a WDK.
+    pub(crate) fn arguments(&self) -> String {
+        let folders = self.folders.iter().map(|folder| format!("--wdk {}", quoted(folder)));
+        let release = self.release.iter().map(|release| format!("--release {release}"));
+        folders.chain(release).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The arguments with which `cargo xtask diff` has it as a side.
+    pub(crate) fn side(&self) -> String {
+        let arguments = self.arguments();
+        match &self.folders[..] {
+            [_] => arguments.trim_start_matches("--wdk ").to_owned(),
+            _ => format!("wdk {arguments}"),
+        }
+    }
+}
+
+/// As a shell takes it.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || r"/\:._-+~".contains(c);
+    if path.chars().all(is_plain) { path } else { format!("\"{path}\"") }
+}
 
 impl IncludeTree {
     /// The headers in this project.
     pub(crate) fn own(headers: &Path) -> Result<Self> {
-        let mut tree = Self::find(&[headers.to_path_buf()])?;
-        "headers/".clone_into(&mut tree.name);
-        Ok(tree)
+        let place = Place::given(&[headers.to_path_buf()])?;
+        let kit = place.whole().next().context("this project's headers are not there")?;
+        Self::new("headers/".to_owned(), kit, Origin::default())
     }
 
-    /// Looks for `km` and `shared` below each of `given`: directly, in `Include` or `c/Include`, and
-    /// there in the folder of the newest version; or for their predecessors `ddk` and `api`, in `inc`. A
-    /// NuGet package may have one without the other, so the two may come from different folders.
-    pub(crate) fn find(given: &[PathBuf]) -> Result<Self> {
-        let mut found = [None, None];
-        let mut version = None;
-        for folder in given {
-            let folder = std::path::absolute(folder)?;
-            if !folder.is_dir() {
-                bail!("{} is not a folder", folder.display());
-            }
-            for candidate in candidates(&folder)? {
-                for ((names, marker), slot) in PARTS.iter().zip(&mut found) {
-                    for part in names {
-                        let Some(part) = child(&candidate.path, part)? else {
-                            continue;
-                        };
-                        if slot.is_none() && child(&part, marker)?.is_some() {
-                            *slot = Some(part);
-                            if version.is_none() {
-                                version.clone_from(&candidate.version);
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        let [Some(km), Some(shared)] = found else { bail!("{}", not_a_wdk(given, &found)) };
-        let mut folders = Vec::new();
-        let is_old = km.ends_with(PARTS[0].0[1]);
-        let beside = if is_old { km.parent().unwrap_or(&km) } else { &km };
-        folders.extend(child(beside, "crt")?);
-        folders.extend([km, shared]);
-        let name = match &version {
+    /// Those of a WDK, of a release if one was asked for.
+    pub(super) fn chosen(choice: &Choice<'_>, release: Option<&str>) -> Result<Self> {
+        let name = match &choice.kit.version {
             Some(version) => format!("WDK {version}"),
-            None => format!("the headers in {}", given[0].display()),
+            None => format!("the headers in {}", choice.place.folders[0].display()),
         };
-        Ok(Self { name, version, folders, is_old })
+        let folders = choice.place.folders.clone();
+        let origin = Origin { folders, release: release.map(str::to_owned) };
+        Self::new(name, choice.kit, origin)
+    }
+
+    fn new(name: String, kit: &Kit, origin: Origin) -> Result<Self> {
+        let version = kit.version.as_ref().map(ToString::to_string);
+        Ok(Self { name, version, origin, folders: kit.search()?, is_old: kit.is_old() })
     }
 
     /// The processors that the headers know: before Windows 8, of those that are supported, only x64.
@@ -93,13 +102,14 @@ impl IncludeTree {
 
     /// A clang virtual file system over the folders in which letter case does not matter: the WDK's
     /// headers include one another in a case that is not the files', which only Windows ignores.
-    pub(crate) fn overlay(&self) -> Result<String> {
+    pub(super) fn overlay(&self) -> Result<String> {
         let mut roots = Vec::new();
         for folder in &self.folders {
             let mut contents = Vec::new();
-            for file in sorted_entries(folder)?.into_iter().filter(|path| path.is_file()) {
+            for file in entries(folder)?.into_iter().filter(|path| path.is_file()) {
+                let name = file.file_name().map(Path::new).map(utf8).transpose()?;
                 contents.push(OverlayEntry::File {
-                    name: file_name(&file)?.to_owned(),
+                    name: name.unwrap_or_default().to_owned(),
                     external_contents: utf8(&file)?.to_owned(),
                 });
             }
@@ -124,98 +134,4 @@ struct Overlay {
 enum OverlayEntry {
     Directory { name: String, contents: Vec<OverlayEntry> },
     File { name: String, external_contents: String },
-}
-
-struct Candidate {
-    path: PathBuf,
-    version: Option<String>,
-}
-
-/// The folders that may hold `km` and `shared`, most direct and then newest first.
-fn candidates(folder: &Path) -> Result<Vec<Candidate>> {
-    let mut found = vec![Candidate { path: folder.to_path_buf(), version: None }];
-    for nested in ["Include", "c/Include", "inc"] {
-        let mut include = Some(folder.to_path_buf());
-        for part in nested.split('/') {
-            include = match include {
-                Some(path) => child(&path, part)?,
-                None => None,
-            };
-        }
-        let Some(include) = include else { continue };
-        let mut versions = Vec::new();
-        for entry in sorted_entries(&include)? {
-            if let Some(version) = version_of(&entry) {
-                versions.push((version, entry));
-            }
-        }
-        versions.sort_by_key(|(version, _)| Reverse(version.clone()));
-        found.push(Candidate { path: include, version: None });
-        for (_, path) in versions {
-            let version = Some(file_name(&path)?.to_owned());
-            found.push(Candidate { path, version });
-        }
-    }
-    Ok(found)
-}
-
-/// `10.0.26100.0` as numbers.
-fn version_of(folder: &Path) -> Option<Vec<u32>> {
-    let name = folder.file_name()?.to_str()?;
-    name.split('.').map(|part| part.parse().ok()).collect()
-}
-
-/// The entry of `folder` that has this name in any letter case.
-fn child(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
-    let exact = folder.join(name);
-    if exact.exists() {
-        return Ok(Some(exact));
-    }
-    let matches = |path: &PathBuf| {
-        path.file_name()
-            .and_then(|name| name.to_str())
-            .is_some_and(|n| n.eq_ignore_ascii_case(name))
-    };
-    Ok(sorted_entries(folder)?.into_iter().find(matches))
-}
-
-fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let read = || -> std::io::Result<Vec<PathBuf>> {
-        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect()
-    };
-    let mut entries = read().with_context(|| format!("cannot list {}", folder.display()))?;
-    entries.sort();
-    Ok(entries)
-}
-
-fn file_name(path: &Path) -> Result<&str> {
-    path.file_name()
-        .and_then(|name| name.to_str())
-        .with_context(|| format!("{} is not Unicode, which clang needs", path.display()))
-}
-
-fn utf8(path: &Path) -> Result<&str> {
-    path.to_str().with_context(|| format!("{} is not Unicode, which clang needs", path.display()))
-}
-
-fn not_a_wdk(given: &[PathBuf], found: &[Option<PathBuf>; 2]) -> String {
-    let folders =
-        given.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and ");
-    let mut message = format!("{folders}: no WDK here.");
-    for ((names, marker), slot) in PARTS.iter().zip(found) {
-        let part = names[0];
-        let _ = match slot {
-            Some(path) => write!(message, "\nFound {part} at {}.", path.display()),
-            None => write!(
-                message,
-                "\nNo folder `{part}` with {marker}, neither directly nor in Include/<version> or \
-                 c/Include/<version>."
-            ),
-        };
-    }
-    message.push_str(
-        "\nGive an installed kit (such as `Windows Kits/10`), an unpacked NuGet package, or a folder \
-         with `km` and `shared`. When these are in two packages, give --wdk twice.",
-    );
-    message
 }

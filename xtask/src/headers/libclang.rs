@@ -1,5 +1,8 @@
 //! libclang, which bindgen loads at run time.
 
+use std::fs;
+use std::path::PathBuf;
+
 use anyhow::{Result, bail};
 
 use crate::setup::{self, Need};
@@ -9,6 +12,11 @@ const PACKAGE: &str = "libclang1-19";
 /// For the steps that regenerate.
 pub(crate) static LIBCLANG: Need =
     Need { name: "libclang", package: PACKAGE, is_there: || clang_sys::load().is_ok() };
+
+/// The first libclang that reads this project's headers.
+const LEAST: u32 = 14;
+/// The first libclang that reads the headers of every WDK that is recorded.
+const SUFFICIENT: u32 = 19;
 
 /// Loads libclang for this thread, or says how to get it. Returns its version.
 pub(crate) fn load(setup: bool) -> Result<String> {
@@ -21,32 +29,74 @@ pub(crate) fn load(setup: bool) -> Result<String> {
             bail!("{}", missing(&reason));
         }
     }
-    Ok(bindgen::clang_version().full)
+    let version = bindgen::clang_version();
+    if let Some((major, _)) = version.parsed
+        && major < LEAST
+    {
+        bail!("{}", too_old(&version.full));
+    }
+    Ok(version.full)
 }
 
-/// The first libclang that reads the WDK of Windows 11.
-const SUFFICIENT: u32 = 16;
+/// The folders of all that Debian's packages have installed and that read this project's headers: all give the
+/// same.
+pub(crate) fn installed() -> Result<Vec<PathBuf>> {
+    let Ok(entries) = fs::read_dir("/usr/lib") else { return Ok(Vec::new()) };
+    let mut folders = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let major = name.and_then(|name| name.strip_prefix("llvm-")?.parse::<u32>().ok());
+        let library = major.map(|major| path.join("lib").join(format!("libclang-{major}.so.1")));
+        if major.is_some_and(|major| major >= LEAST) && library.is_some_and(|path| path.exists()) {
+            folders.push(path.join("lib"));
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
 
-/// What to do about errors in a WDK's headers that come from an old libclang: those before it reject `__ptr32`
-/// where wdm.h has it.
+fn too_old(version: &str) -> String {
+    format!(
+        "this is {version}; libclang {LEAST} or later is needed, and {SUFFICIENT} or later for the headers of \
+         every WDK.\n{}",
+        remedy()
+    )
+}
+
+/// What to do about errors in a WDK's headers that may come from libclang: those before 16 reject `__ptr32`
+/// where wdm.h of Windows 11 has it, and 18 has another idea of `__prefetch` than the kit of Windows 10.
 pub(crate) fn hint() -> Option<String> {
     let version = bindgen::clang_version();
     let is_old = version.parsed.is_some_and(|(major, _)| major < SUFFICIENT);
     is_old.then(|| {
         format!(
-            "This is {}. A WDK may need libclang {SUFFICIENT} or later: install the Debian package \
-             `{PACKAGE}`, and unset LIBCLANG_PATH.",
-            version.full
+            "This is {}, which may be the reason: libclang {SUFFICIENT} or later reads the headers of every WDK \
+             that is recorded.\n{}",
+            version.full,
+            remedy()
         )
     })
+}
+
+/// How another libclang is taken.
+fn remedy() -> String {
+    format!(
+        "Install the Debian package `{PACKAGE}`, and unset LIBCLANG_PATH or set it to the folder that holds the \
+         newer libclang."
+    )
 }
 
 fn missing(reason: &str) -> String {
     format!(
         "the bindings are made with libclang, which was not found.\n\
          Install it with `cargo xtask regen --setup` (the Debian package `{PACKAGE}`), or set \
-         LIBCLANG_PATH to the folder that holds it.\n\
-         The search said: {reason}"
+         LIBCLANG_PATH to the folder that holds it.{}\n\
+         The search said: {reason}",
+        match std::env::var_os("LIBCLANG_PATH") {
+            Some(path) => format!(" It is set to {}.", path.display()),
+            None => String::new(),
+        }
     )
 }
 
@@ -58,5 +108,14 @@ mod tests {
         assert!(message.contains("`libclang1-19`"));
         assert!(message.contains("--setup"));
         assert!(message.contains("no libclang.so"));
+    }
+
+    #[test]
+    fn an_old_libclang_is_answered_with_the_versions_that_are_needed() {
+        let message = super::too_old("clang version 9.0.1");
+        for text in ["clang version 9.0.1", "libclang 14 or later", "19 or later", "`libclang1-19`"]
+        {
+            assert!(message.contains(text), "{message}");
+        }
     }
 }

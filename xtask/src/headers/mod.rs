@@ -1,7 +1,17 @@
 //! The headers to read, and how clang is told to read them.
 
+mod choice;
+mod folder;
 mod include;
+mod kits;
 pub(crate) mod libclang;
+mod machine;
+mod packages;
+mod places;
+#[cfg(test)]
+mod tests;
+mod version;
+pub(crate) mod wdk;
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +19,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 
-pub(crate) use self::include::IncludeTree;
+pub(crate) use self::include::{IncludeTree, Origin};
 use crate::project;
 
 /// The processors that Windows drivers are built for.

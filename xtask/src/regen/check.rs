@@ -99,7 +99,8 @@ pub(crate) fn everything_is_documented(
 ) -> Result<()> {
     let listed = |name: &str| surface.items().any(|(item, _)| item == name);
     let is_wsk = |name: &str| {
-        ["WSK_", "SIO_WSK_", "SO_WSK_", "MAKE_WSK_"].iter().any(|prefix| name.starts_with(prefix))
+        let prefixes = ["WSK_", "SIO_WSK_", "SO_WSK_", "MAKE_WSK_", "Wsk"];
+        prefixes.iter().any(|prefix| name.starts_with(prefix))
     };
     let macros = macros.iter().filter(|name| {
         is_wsk(name) && !name.starts_with("WSK_HEADERS_") && !NOT_SURFACE.contains(&name.as_str())

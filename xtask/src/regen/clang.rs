@@ -9,16 +9,18 @@ use anyhow::{Context, Result, bail};
 use bindgen::callbacks::{MacroParsingBehavior, ParseCallbacks};
 
 use super::surface::Surface;
-use crate::headers::{Arguments, IncludeTree, Processor, libclang};
+use crate::headers::{Arguments, IncludeTree, Processor};
 
 /// What the headers say.
 pub(crate) struct Headers {
     /// Items as bindgen makes them.
     pub(crate) items: Vec<syn::Item>,
-    /// Every macro whose name says that it belongs to WSK.
+    /// Of what bindgen makes no items: every macro, and the inline functions of wsk.h.
     pub(crate) macros: BTreeSet<String>,
 }
 
+/// The input of clang.
+pub(super) const WRAPPER: &str = "wsk-sys.hpp";
 /// Constants that the wrapper adds for the generator itself.
 pub(crate) const CONSTANT: &str = "WSK_SYS_CONSTANT_";
 pub(crate) const SIZE: &str = "WSK_SYS_SIZE_";
@@ -28,11 +30,16 @@ pub(crate) const SIGN: &str = "WSK_SYS_SIGN_";
 pub(crate) const OFFSET: &str = "WSK_SYS_OFFSET_";
 
 /// Reads the headers.
-pub(crate) fn read(tree: &IncludeTree, surface: &Surface, processor: Processor) -> Result<Headers> {
+pub(crate) fn read(
+    tree: &IncludeTree,
+    surface: &Surface,
+    processor: Processor,
+    inline: &BTreeSet<String>,
+) -> Result<Headers> {
     let arguments = Arguments::new(tree, processor)?;
     let macros = Rc::new(RefCell::new(BTreeSet::new()));
     let mut builder = bindgen::Builder::default()
-        .header_contents("wsk-sys.hpp", &wrapper(surface))
+        .header_contents(WRAPPER, &wrapper(surface))
         .clang_args(arguments.list())
         .parse_callbacks(Box::new(WskMacros(Rc::clone(&macros))))
         .allowlist_recursively(false)
@@ -60,15 +67,17 @@ pub(crate) fn read(tree: &IncludeTree, surface: &Surface, processor: Processor) 
     }
     let bindings = match builder.generate() {
         Ok(bindings) => bindings.to_string(),
-        Err(error) => bail!("{}", explain(&error, tree, processor)),
+        Err(error) => bail!("bindgen said of {} for {}:\n{error}", tree.name, processor.name()),
     };
     let items = syn::parse_file(&bindings).context("bindgen's output is not Rust")?.items;
-    Ok(Headers { items, macros: macros.take() })
+    let mut macros = macros.take();
+    macros.extend(inline.iter().cloned());
+    Ok(Headers { items, macros })
 }
 
 /// The input of clang. bindgen evaluates constants, not macros with casts in them, and neither sizes
 /// nor offsets: so each becomes a constant here.
-fn wrapper(surface: &Surface) -> String {
+pub(super) fn wrapper(surface: &Surface) -> String {
     let mut text = String::from("#include <ntddk.h>\n#include <wsk.h>\n");
     let mut constant = |name: String, value: String| {
         let _ = writeln!(
@@ -119,29 +128,4 @@ impl ParseCallbacks for WskMacros {
     fn func_macro(&self, name: &str, _value: &[&[u8]]) {
         self.record(name);
     }
-}
-
-/// clang's errors, the ones that name an item of the surface first.
-fn explain(error: &bindgen::BindgenError, tree: &IncludeTree, processor: Processor) -> String {
-    let diagnostics = error.to_string();
-    let mut missing = BTreeSet::new();
-    for line in diagnostics.lines() {
-        for marker in ["undeclared identifier '", "unknown type name '", "no member named '"] {
-            if let Some((name, _)) =
-                line.split_once(marker).and_then(|(_, rest)| rest.split_once('\''))
-            {
-                missing.insert(name);
-            }
-        }
-    }
-    let mut message = format!("{} for {} cannot be read", tree.name, processor.name());
-    if !missing.is_empty() {
-        let names = missing.into_iter().collect::<Vec<_>>().join(", ");
-        let _ = write!(message, ": headers/surface.toml lists what they lack: {names}");
-    }
-    let _ = write!(message, "\nclang said:\n{}", diagnostics.trim());
-    if let Some(hint) = libclang::hint() {
-        let _ = write!(message, "\n{hint}");
-    }
-    message
 }

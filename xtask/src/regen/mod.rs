@@ -4,12 +4,12 @@ mod bindings;
 mod catalogue;
 mod check;
 mod clang;
+mod evaluate;
 pub(crate) mod report;
 mod since;
 mod surface;
 
 use std::fs;
-use std::path::PathBuf;
 use std::thread;
 use std::time::Instant;
 
@@ -17,8 +17,8 @@ use anyhow::{Context, Result, bail};
 
 pub(crate) use self::surface::Surface;
 use crate::diff::{Report, Side};
-use crate::headers::{IncludeTree, Processor, libclang};
-use crate::project;
+use crate::headers::{IncludeTree, Processor, libclang, wdk};
+use crate::{output, project};
 
 /// Options of `cargo xtask regen`.
 #[derive(clap::Args)]
@@ -26,10 +26,8 @@ pub(crate) struct Args {
     /// Write nothing, and fail with a diff if the bindings are not what the headers give
     #[arg(long)]
     check: bool,
-    /// Read a WDK instead of this project's headers: an installed kit, an unpacked NuGet package, or
-    /// a folder with `km` and `shared`. Twice, if those are in two packages
-    #[arg(long, value_name = "DIR")]
-    wdk: Vec<PathBuf>,
+    #[command(flatten)]
+    wdk: wdk::Options,
     /// Install libclang first, if it is missing (Debian)
     #[arg(long)]
     setup: bool,
@@ -43,16 +41,18 @@ struct GeneratedFile {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if let Some(list) = args.wdk.list()? {
+        return output::print(&list);
+    }
     let libclang = libclang::load(args.setup)?;
     let headers = project::root().join("headers");
     let surface = Surface::load(&headers)?;
-    if args.wdk.is_empty() {
+    let Some(tree) = args.wdk.tree()? else {
         let tree = IncludeTree::own(&headers)?;
         return write(&tree, &surface, args.check, &libclang);
-    }
-    let tree = IncludeTree::find(&args.wdk)?;
+    };
     // Compared with the bindings as they were.
-    let changes = changes(&tree, &surface, &args.wdk);
+    let changes = changes(&tree, &surface);
     let written = write(&tree, &surface, args.check, &libclang);
     match changes {
         Ok(changes) => print!("\n{changes}"),
@@ -64,9 +64,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 /// What a WDK's wsk.h has otherwise than the bindings, and what that leaves to be done.
-fn changes(tree: &IncludeTree, surface: &Surface, folders: &[PathBuf]) -> Result<String> {
-    let folders: Vec<String> = folders.iter().map(|path| path.display().to_string()).collect();
-    let new = Side::wdk(tree, folders.join(" --wdk "), surface)?;
+fn changes(tree: &IncludeTree, surface: &Surface) -> Result<String> {
+    let new = Side::wdk(tree, surface)?;
     Ok(Report::new(&Side::bindings(surface)?, &new, surface)?.text())
 }
 
@@ -110,10 +109,11 @@ fn write(tree: &IncludeTree, surface: &Surface, check: bool, libclang: &str) -> 
 
 /// The files, which are the same for every processor.
 fn generate(tree: &IncludeTree, surface: &Surface) -> Result<Vec<GeneratedFile>> {
+    let inline = &evaluate::check(tree, surface)?;
     let results = thread::scope(|scope| {
         let runs = Processor::ALL.map(|processor| {
             scope.spawn(move || {
-                bindings::files(clang::read(tree, surface, processor)?, surface)
+                bindings::files(clang::read(tree, surface, processor, inline)?, surface)
                     .with_context(|| format!("{} for {}", tree.name, processor.name()))
             })
         });

@@ -15,15 +15,15 @@ mod windows;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
 pub(crate) use self::history::History;
-pub(crate) use self::read::{Header, read};
+pub(crate) use self::read::{HEADER, Header, is_named, read};
 pub(crate) use self::records::{Record, Records};
 pub(crate) use self::windows::{Releases, Windows};
-use crate::headers::{IncludeTree, libclang};
+use crate::headers::{IncludeTree, libclang, wdk};
 use crate::output;
 use crate::project;
 use crate::regen::{Surface, report};
@@ -32,12 +32,10 @@ use crate::regen::{Surface, report};
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// A recorded release, to be shown in whole, such as 10.0.17134 [default: list them]
-    #[arg(conflicts_with_all = ["wdk", "check"])]
+    #[arg(conflicts_with_all = ["wdk", "wdk_release", "list", "check"])]
     release: Option<String>,
-    /// Record the wsk.h of a WDK: an installed kit, an unpacked NuGet package, or a folder with `km` and
-    /// `shared`. Twice, if those are in two packages
-    #[arg(long, value_name = "DIR")]
-    wdk: Vec<PathBuf>,
+    #[command(flatten)]
+    wdk: wdk::Options,
     /// The release that the WDK is of, if neither its folder nor its headers say so
     #[arg(long = "as", value_name = "RELEASE", requires = "wdk")]
     given: Option<String>,
@@ -54,18 +52,20 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let headers = project::root().join("headers");
     let releases = Releases::load(&headers)?;
     let mut records = Records::load(&headers, &releases)?;
+    if let Some(list) = args.wdk.list()? {
+        return output::print(&list);
+    }
     if let Some(release) = &args.release {
         return output::print(&Records::whole(records.find(release)?));
     }
-    if args.wdk.is_empty() && !args.check {
+    let tree = args.wdk.tree()?;
+    if tree.is_none() && !args.check {
         return output::print(&list(&records, &releases));
     }
     libclang::load(args.setup)?;
-    let record = if args.wdk.is_empty() {
-        of_own_headers(&headers)?
-    } else {
-        let tree = IncludeTree::find(&args.wdk)?;
-        of_wdk(&tree, args.given.as_deref(), &releases)?
+    let record = match &tree {
+        Some(tree) => of_wdk(tree, args.given.as_deref(), &releases)?,
+        None => of_own_headers(&headers)?,
     };
     let release = record.release.clone();
     records.insert(record, &releases);

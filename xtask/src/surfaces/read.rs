@@ -15,7 +15,7 @@ use super::reader::Reader;
 use crate::headers::{Arguments, IncludeTree, Processor, libclang};
 
 /// What is read.
-pub(super) const HEADER: &str = "wsk.h";
+pub(crate) const HEADER: &str = "wsk.h";
 /// The file that says which releases of Windows there are.
 pub(super) const RELEASES: &str = "sdkddkver.h";
 /// The input of clang.
@@ -136,6 +136,6 @@ fn check(unit: &TranslationUnit<'_>, tree: &IncludeTree) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn is_named(path: &Path, name: &str) -> bool {
+pub(crate) fn is_named(path: &Path, name: &str) -> bool {
     path.file_name().is_some_and(|file| file.eq_ignore_ascii_case(name))
 }

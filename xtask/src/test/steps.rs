@@ -5,6 +5,7 @@ use xshell::{Cmd, Shell, cmd};
 
 use super::{Step, c, compilers, headers, libclang, nothing, release, thunks, wine as wine_needs};
 use crate::driver::{self, Arch};
+use crate::headers::libclang::installed;
 use crate::{bench, manners, project, setup, wine};
 
 /// The step that needs an older toolchain.
@@ -29,7 +30,7 @@ pub(super) static STEPS: [Step; 17] = [
     },
     Step {
         name: "bindings",
-        about: "the bindings are what headers/ gives, and headers/ is what is recorded of its WDK",
+        about: "the bindings are what headers/ gives with every libclang, and headers/ is what is recorded",
         needs: libclang,
         run: bindings,
     },
@@ -138,8 +139,19 @@ fn run(command: &Cmd<'_>) -> Result<()> {
 
 fn bindings() -> Result<()> {
     // As a maintainer runs it, and not as a function: a build that is out of date would pass.
-    cargo(&["xtask", "regen", "--check"])?;
-    cargo(&["xtask", "surface", "--check"])
+    let shell = Shell::new()?;
+    let commands = [["xtask", "regen", "--check"], ["xtask", "surface", "--check"]];
+    let folders = installed()?;
+    for command in commands {
+        // Every libclang gives the same. Where Debian's are not, the one that is found has to do.
+        for folder in &folders {
+            run(&cargo_command(&shell, &command).env("LIBCLANG_PATH", folder))?;
+        }
+        if folders.is_empty() {
+            cargo(&command)?;
+        }
+    }
+    Ok(())
 }
 
 fn lint() -> Result<()> {

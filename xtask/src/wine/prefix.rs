@@ -118,7 +118,6 @@ impl Prefix {
     }
 
     fn command(&self, program: &str) -> Command {
-        use std::os::unix::process::CommandExt as _;
         let mut command = Command::new(program);
         command
             .env("WINEPREFIX", self.folder.join("prefix"))
@@ -127,9 +126,10 @@ impl Prefix {
             .env("WINESERVER", SERVER)
             .env("WINEDEBUG", self.debug)
             .env("WINEDLLOVERRIDES", "mscoree,mshtml=;winemenubuilder.exe=d")
-            .env_remove("DISPLAY")
-            // Ctrl-C in the terminal is for us, not for Wine: the driver must be stopped in order.
-            .process_group(0);
+            .env_remove("DISPLAY");
+        // Ctrl-C in the terminal is for us, not for Wine: the driver must be stopped in order.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
         command
     }
 

@@ -61,7 +61,7 @@ pub(crate) struct Run(Output);
 
 /// Runs `cargo xtask` with these arguments.
 pub(crate) fn xtask<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Run {
-    Run(Command::new(env!("CARGO_BIN_EXE_xtask")).args(arguments).output().unwrap())
+    Run::of(Command::new(env!("CARGO_BIN_EXE_xtask")).args(arguments))
 }
 
 /// `regen --check` on these folders.
@@ -74,6 +74,15 @@ pub(crate) fn regen(folders: &[&Path]) -> Run {
 }
 
 impl Run {
+    pub(crate) fn of(command: &mut Command) -> Self {
+        Self(command.output().unwrap())
+    }
+
+    /// Without what is said to a person beside it.
+    pub(crate) fn standard_output(&self) -> String {
+        String::from_utf8(self.0.stdout.clone()).unwrap()
+    }
+
     pub(crate) fn output(&self) -> String {
         let text = [&self.0.stdout[..], &self.0.stderr].concat();
         String::from_utf8(text).unwrap()

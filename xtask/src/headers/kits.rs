@@ -1,0 +1,175 @@
+//! The kits below folders: which versions there are, and what each of them lacks.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::folder::{child, descendant, entries};
+use super::packages;
+use super::version::Version;
+
+/// The two folders of every kit: by their names since Windows 8 and before, and with a file that shows what
+/// they are.
+pub(super) const PARTS: [Part; 2] = [
+    Part { name: "km", old: "ddk", marker: "wsk.h", package: "Microsoft.Windows.WDK.x64" },
+    Part { name: "shared", old: "api", marker: "ws2def.h", package: "Microsoft.Windows.SDK.CPP" },
+];
+
+pub(super) struct Part {
+    pub(super) name: &'static str,
+    pub(super) old: &'static str,
+    pub(super) marker: &'static str,
+    /// The NuGet package that brings it.
+    pub(super) package: &'static str,
+}
+
+/// Where `km` and `shared`, or folders of versions with them, are below the root of a kit: of an installed
+/// one, of a NuGet package, of one before Windows 8, and of an Enterprise WDK.
+const INCLUDES: [&str; 4] =
+    ["Include", "c/Include", "inc", "Program Files/Windows Kits/10/Include"];
+
+/// The headers of one version, as far as they are there.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kit {
+    /// By the name of a folder.
+    pub(super) version: Option<Version>,
+    /// The folders of each part, in the order of their search. A package of the SDK and one of the WDK may
+    /// both have a `shared`.
+    folders: [Vec<Found>; 2],
+}
+
+#[derive(Clone, Debug)]
+struct Found {
+    path: PathBuf,
+    is_old: bool,
+    /// Whether it has its part's marker.
+    is_marked: bool,
+    /// The NuGet package that it is of.
+    package: Option<String>,
+}
+
+impl Kit {
+    pub(super) fn is_whole(&self) -> bool {
+        self.lacks().next().is_none()
+    }
+
+    /// The parts that are not there.
+    pub(super) fn lacks(&self) -> impl Iterator<Item = &'static Part> {
+        PARTS.iter().zip(&self.folders).filter(|(_, found)| !is_there(found)).map(|(part, _)| part)
+    }
+
+    /// The folder of each part that is there.
+    pub(super) fn has(&self) -> impl Iterator<Item = (&'static Part, &Path)> {
+        PARTS.iter().zip(&self.folders).filter_map(|(part, found)| {
+            let found = found.iter().find(|found| found.is_marked)?;
+            Some((part, found.path.as_path()))
+        })
+    }
+
+    /// Whether it is laid out as before Windows 8.
+    pub(super) fn is_old(&self) -> bool {
+        self.folders[0].iter().any(|found| found.is_marked && found.is_old)
+    }
+
+    /// The folders that a compiler searches, in this order: `crt` (where there is one), `km` and `shared`.
+    pub(super) fn search(&self) -> Result<Vec<PathBuf>> {
+        let [km, shared] = &self.folders;
+        let mut search = Vec::new();
+        for found in km {
+            let beside = if found.is_old { found.path.parent() } else { None };
+            search
+                .extend(child(beside.unwrap_or(&found.path), "crt")?.filter(|path| path.is_dir()));
+        }
+        search.extend(km.iter().chain(shared).map(|found| found.path.clone()));
+        Ok(search)
+    }
+
+    fn add(&mut self, part: usize, found: Found) {
+        let folders = &mut self.folders[part];
+        // Of a package that is there in several versions, the newest comes first.
+        let is_known = |other: &Found| {
+            other.path == found.path || found.package.is_some() && other.package == found.package
+        };
+        if !folders.iter().any(is_known) {
+            folders.push(found);
+        }
+    }
+}
+
+fn is_there(found: &[Found]) -> bool {
+    found.iter().any(|found| found.is_marked)
+}
+
+/// The kits below folders, that without a version first and then the newest. A kit's parts may be in different
+/// folders, but are of one version.
+pub(super) fn find(given: &[PathBuf]) -> Result<Vec<Kit>> {
+    let mut direct = Kit::default();
+    let mut versions: BTreeMap<Version, Kit> = BTreeMap::new();
+    for root in given {
+        for candidate in candidates(root)? {
+            let version = candidate.version;
+            let kit = match &version {
+                None => &mut direct,
+                Some(version) => versions.entry(version.clone()).or_default(),
+            };
+            kit.version = version;
+            for (index, part) in PARTS.iter().enumerate() {
+                for (name, is_old) in [(part.name, false), (part.old, true)] {
+                    let Some(path) = child(&candidate.path, name)?.filter(|path| path.is_dir())
+                    else {
+                        continue;
+                    };
+                    let is_marked = child(&path, part.marker)?.is_some();
+                    let package = candidate.package.clone();
+                    kit.add(index, Found { path, is_old, is_marked, package });
+                }
+            }
+        }
+    }
+    // What has no version goes with all.
+    for kit in versions.values_mut() {
+        for (folders, more) in kit.folders.iter_mut().zip(&direct.folders) {
+            if !is_there(folders) && is_there(more) {
+                folders.extend(more.iter().cloned());
+            }
+        }
+    }
+    let kits = std::iter::once(direct).chain(versions.into_values().rev());
+    Ok(kits.filter(|kit| kit.has().next().is_some()).collect())
+}
+
+/// A folder that may hold the parts of a kit.
+struct Candidate {
+    path: PathBuf,
+    version: Option<Version>,
+    package: Option<String>,
+}
+
+fn candidates(given: &Path) -> Result<Vec<Candidate>> {
+    let mut found = Vec::new();
+    let mut add = |root: &Path, package: Option<String>| -> Result<()> {
+        let own = Version::of_any_folder(root).filter(|_| package.is_none());
+        let mut folders = vec![(root.to_path_buf(), own.clone())];
+        for include in INCLUDES {
+            let Some(include) = descendant(root, include)? else { continue };
+            for entry in entries(&include)? {
+                if let Some(version) = Version::of_folder(&entry).filter(|_| entry.is_dir()) {
+                    folders.push((entry, Some(version)));
+                }
+            }
+            folders.push((include, own.clone()));
+        }
+        found.extend(folders.into_iter().map(|(path, version)| Candidate {
+            path,
+            version,
+            package: package.clone(),
+        }));
+        Ok(())
+    };
+    add(given, None)?;
+    for package in packages::below(given)? {
+        add(&package.folder, Some(package.id))?;
+    }
+    Ok(found)
+}

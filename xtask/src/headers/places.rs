@@ -1,0 +1,142 @@
+//! Where kits are looked for: in what `--wdk` was given, or where a machine has them.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+use super::kits::{self, Kit};
+use super::machine::Machine;
+
+/// A place, and the kits in it.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// As in "the kits of …".
+    pub(super) name: String,
+    pub(super) folders: Vec<PathBuf>,
+    pub(super) kits: Vec<Kit>,
+    /// Why there is nothing to look into.
+    pub(super) problem: Option<String>,
+    /// The version that is meant if none is asked for.
+    pub(super) version: Option<String>,
+    /// Whether somebody has said that the kit is here, so that no other will do.
+    pub(super) is_said: bool,
+}
+
+/// The variable that says where the kit is: a person sets it, or the prompt of an Enterprise WDK.
+pub(super) const CONTENT_ROOT: &str = "WDKContentRoot";
+/// The version, in the prompt of an Enterprise WDK.
+const EWDK_VERSION: &str = "Version_Number";
+/// Set by the prompts of Visual Studio.
+const SDK_FOLDER: &str = "WindowsSdkDir";
+/// Where NuGet keeps its packages, if not in the folder of the user.
+const PACKAGES: &str = "NUGET_PACKAGES";
+
+/// The installers write to one of these, by their processor.
+const KEYS: [&str; 2] = [
+    r"SOFTWARE\Microsoft\Windows Kits\Installed Roots",
+    r"SOFTWARE\WOW6432Node\Microsoft\Windows Kits\Installed Roots",
+];
+/// Of Windows 10 and later, of 8.1, and of 8.
+const VALUES: [&str; 3] = ["KitsRoot10", "KitsRoot81", "KitsRoot"];
+
+impl Place {
+    /// What `--wdk` was given.
+    pub(super) fn given(folders: &[PathBuf]) -> Result<Self> {
+        for folder in folders {
+            let path = folder.display();
+            if folder.is_file() {
+                bail!("{path} is not a folder, but a file: unpack a package or mount a disk first");
+            }
+            if !folder.is_dir() {
+                bail!("{path} is not a folder");
+            }
+        }
+        let folders =
+            folders.iter().map(std::path::absolute).collect::<std::io::Result<Vec<_>>>()?;
+        let names: Vec<String> = folders.iter().map(|path| path.display().to_string()).collect();
+        let name = names.join(" and ");
+        let kits = kits::find(&folders)?;
+        Ok(Self { name, folders, kits, problem: None, version: None, is_said: true })
+    }
+
+    /// All places of a machine, in the order of their precedence: a kit of an earlier one is taken before that
+    /// of a later one.
+    pub(super) fn of(machine: &dyn Machine) -> Vec<Self> {
+        let variable =
+            |name: &str| Self::at(format!("the variable {name}"), machine.variable(name));
+        let mut content_root = variable(CONTENT_ROOT);
+        content_root.is_said = !content_root.folders.is_empty();
+        content_root.version =
+            machine.variable(EWDK_VERSION).and_then(|version| version.into_string().ok());
+        let mut places = vec![content_root, variable(SDK_FOLDER)];
+        if let Some(registry) = machine.registry() {
+            for value in VALUES {
+                let name = format!("the registry ({value})");
+                let found = KEYS.iter().find_map(|key| registry.string(key, value).transpose());
+                places.push(match found.transpose() {
+                    Ok(folder) => Self::at(name, folder.map(OsString::from)),
+                    Err(error) => Self::nothing(name, format!("{error:#}")),
+                });
+            }
+        }
+        let packages = machine.variable(PACKAGES).map(PathBuf::from).or_else(|| {
+            let home = machine.variable("USERPROFILE").or_else(|| machine.variable("HOME"))?;
+            Some(PathBuf::from(home).join(".nuget").join("packages"))
+        });
+        places.push(Self::at("NuGet's packages".to_owned(), packages.map(PathBuf::into_os_string)));
+        without_repetition(&mut places);
+        places
+    }
+
+    fn at(name: String, folder: Option<OsString>) -> Self {
+        let Some(folder) = folder.map(PathBuf::from) else {
+            return Self::nothing(name, "not set".to_owned());
+        };
+        let mut place = Self::nothing(name, String::new());
+        place.folders = vec![folder.clone()];
+        place.problem = if folder.is_dir() {
+            match kits::find(&place.folders) {
+                Ok(kits) => {
+                    place.kits = kits;
+                    None
+                }
+                Err(error) => Some(format!("{error:#}")),
+            }
+        } else {
+            Some(format!("{} is not a folder", folder.display()))
+        };
+        place
+    }
+
+    fn nothing(name: String, problem: String) -> Self {
+        let (folders, kits) = (Vec::new(), Vec::new());
+        Self { name, folders, kits, problem: Some(problem), version: None, is_said: false }
+    }
+
+    /// The kits with all their parts.
+    pub(super) fn whole(&self) -> impl Iterator<Item = &Kit> {
+        self.kits.iter().filter(|kit| kit.is_whole())
+    }
+}
+
+/// Looks into each folder once, as the first place that names it.
+fn without_repetition(places: &mut [Place]) {
+    for index in 1..places.len() {
+        let (before, rest) = places.split_at_mut(index);
+        let place = &mut rest[0];
+        let same = |other: &&Place| {
+            !place.folders.is_empty()
+                && place.folders.iter().zip(&other.folders).all(|(one, other)| {
+                    one.canonicalize()
+                        .is_ok_and(|one| other.canonicalize().is_ok_and(|it| it == one))
+                })
+        };
+        let other = before.iter().filter(|other| !other.folders.is_empty()).find(same);
+        if let Some(other) = other {
+            let problem = format!("{}, as {}", place.folders[0].display(), other.name);
+            place.problem = Some(problem);
+            place.kits.clear();
+        }
+    }
+}
