@@ -288,3 +288,11 @@ fn a_libclang_that_cannot_be_loaded_is_answered_with_where_it_was_looked_for() {
         folder.path().to_str().unwrap(),
     ]);
 }
+
+/// wdk-sys asks its users to set it, and the bindings would be others.
+#[test]
+fn arguments_of_others_for_clang_are_refused() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(["regen", "--check"]).env("BINDGEN_EXTRA_CLANG_ARGS", "-DWSKAPI=__stdcall");
+    Run::of(&mut command).fails_with(&["BINDGEN_EXTRA_CLANG_ARGS is set", "Unset it"]);
+}

@@ -65,7 +65,7 @@ fn too_old(version: &str) -> String {
 }
 
 /// What to do about errors in a WDK's headers that may come from libclang: those before 16 reject `__ptr32`
-/// where wdm.h of Windows 11 has it, and 18 has another idea of `__prefetch` than the kit of Windows 10.
+/// where the newest wdm.h has it, and 18 has another idea of arm64's `__prefetch` than most kits.
 pub(crate) fn hint() -> Option<String> {
     let version = bindgen::clang_version();
     let is_old = version.parsed.is_some_and(|(major, _)| major < SUFFICIENT);

@@ -9,6 +9,7 @@ pub(crate) mod report;
 mod since;
 mod surface;
 
+use std::env;
 use std::fs;
 use std::thread;
 use std::time::Instant;
@@ -33,6 +34,9 @@ pub(crate) struct Args {
     setup: bool,
 }
 
+/// What bindgen adds to clang's arguments by itself.
+const EXTRA: &str = "BINDGEN_EXTRA_CLANG_ARGS";
+
 /// A file below `wsk-sys/src/generated`.
 #[derive(Debug, PartialEq, Eq)]
 struct GeneratedFile {
@@ -43,6 +47,12 @@ struct GeneratedFile {
 pub(crate) fn run(args: &Args) -> Result<()> {
     if let Some(list) = args.wdk.list()? {
         return output::print(&list);
+    }
+    if env::var_os(EXTRA).is_some_and(|arguments| !arguments.is_empty()) {
+        bail!(
+            "{EXTRA} is set, for `wdk-sys` perhaps: bindgen would read the headers in another way than this \
+             command describes. Unset it."
+        );
     }
     let libclang = libclang::load(args.setup)?;
     let headers = project::root().join("headers");
