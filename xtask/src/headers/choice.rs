@@ -15,6 +15,8 @@ pub(crate) struct Choice<'a> {
     pub(super) place: &'a Place,
     /// Whether another could have been.
     has_others: bool,
+    /// Whether a release was asked for.
+    is_asked_for: bool,
     why: &'static str,
 }
 
@@ -43,7 +45,8 @@ pub(super) fn choose<'a>(places: &'a [Place], release: Option<&str>) -> Result<C
         (None, None) if place.whole().count() > 1 => "the newest there",
         (None, None) => "the only one there",
     };
-    Ok(Choice { kit: said.unwrap_or(newest), place, has_others: versions > 1, why })
+    let kit = said.unwrap_or(newest);
+    Ok(Choice { kit, place, has_others: versions > 1, is_asked_for: release.is_some(), why })
 }
 
 impl Choice<'_> {
@@ -61,7 +64,9 @@ impl Choice<'_> {
             .map(version)
             .collect();
         if !others.is_empty() {
-            let _ = write!(note, "; --release chooses another: {}", others.join(", "));
+            let which =
+                if self.is_asked_for { "there are also" } else { "--release chooses another" };
+            let _ = write!(note, "; {which}: {}", others.join(", "));
         }
         Some(note)
     }
