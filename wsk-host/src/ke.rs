@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use wsk_sys::members;
 use wsk_sys::{
     APC_LEVEL, BOOLEAN, DISPATCH_LEVEL, DISPATCHER_HEADER, EVENT_TYPE, FALSE, KIRQL, KPRIORITY,
     KPROCESSOR_MODE, KWAIT_REASON, LIST_ENTRY, LONG, NTSTATUS, NotificationEvent, PASSIVE_LEVEL,
@@ -68,7 +69,7 @@ unsafe extern "C" fn KeAcquireSpinLockRaiseToDpc(lock: PKSPIN_LOCK) -> KIRQL {
     interrupt();
     let old = KfRaiseIrql(DISPATCH_LEVEL);
     // SAFETY: the caller passes a spin lock, which is a word that is only used atomically.
-    let lock = unsafe { AtomicUsize::from_ptr(lock) };
+    let lock = unsafe { AtomicUsize::from_ptr(lock.cast()) };
     while lock.compare_exchange_weak(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
         thread::yield_now();
     }
@@ -78,7 +79,7 @@ unsafe extern "C" fn KeAcquireSpinLockRaiseToDpc(lock: PKSPIN_LOCK) -> KIRQL {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn KeReleaseSpinLock(lock: PKSPIN_LOCK, irql: KIRQL) {
     // SAFETY: the caller passes a spin lock, which is a word that is only used atomically.
-    if unsafe { AtomicUsize::from_ptr(lock) }.swap(0, Ordering::Release) == 0 {
+    if unsafe { AtomicUsize::from_ptr(lock.cast()) }.swap(0, Ordering::Release) == 0 {
         violation("KeReleaseSpinLock: the lock is not held");
     }
     KeLowerIrql(irql);
@@ -136,8 +137,12 @@ impl Object {
     /// Under the lock: what a wait takes.
     fn take(self) {
         // SAFETY: as above.
+        let lock = unsafe { members::dispatcher_lock(self.0) };
+        // SAFETY: as above.
+        let kind = unsafe { lock.read() };
+        // SAFETY: as above.
         let object = unsafe { &mut *self.0 };
-        if matches!(object.Lock, SYNCHRONIZATION_EVENT | SEMAPHORE | SYNCHRONIZATION_TIMER) {
+        if matches!(kind, SYNCHRONIZATION_EVENT | SEMAPHORE | SYNCHRONIZATION_TIMER) {
             object.SignalState -= 1;
         }
     }
@@ -169,7 +174,7 @@ pub(crate) const SYNCHRONIZATION_TIMER: LONG = 9;
 
 pub(crate) fn header(kind: LONG, signal_state: LONG) -> DISPATCHER_HEADER {
     let unused = LIST_ENTRY { Flink: ptr::null_mut(), Blink: ptr::null_mut() };
-    DISPATCHER_HEADER { Lock: kind, SignalState: signal_state, WaitListHead: unused }
+    members::dispatcher_header(kind, signal_state, unused)
 }
 
 #[unsafe(no_mangle)]
@@ -323,7 +328,7 @@ pub(crate) unsafe fn wait(
     timeout: PLARGE_INTEGER,
 ) -> NTSTATUS {
     // SAFETY: the caller passes a time-out, or null.
-    let timeout = unsafe { timeout.as_ref() }.map(|timeout| relative(timeout.QuadPart));
+    let timeout = unsafe { timeout.as_ref() }.map(|timeout| relative(members::quad_part(timeout)));
     // SAFETY: the caller's promises are the same.
     unsafe { wait_for(function, objects, wait_type, timeout) }
 }

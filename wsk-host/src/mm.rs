@@ -2,6 +2,7 @@
 
 use std::ptr;
 
+use wsk_sys::members::size_t;
 use wsk_sys::since::{self, Version};
 use wsk_sys::{
     ADDRESS_AND_SIZE_TO_SPAN_PAGES, BOOLEAN, CSHORT, DISPATCH_LEVEL, FALSE, KPROCESSOR_MODE,
@@ -74,12 +75,12 @@ unsafe extern "C" fn IoAllocateMdl(
     if CSHORT::try_from(size).is_err() {
         return ptr::null_mut();
     }
-    let mdl: PMDL = ExAllocatePoolWithTag(NonPagedPoolNx, size, TAG).cast();
+    let mdl: PMDL = ExAllocatePoolWithTag(NonPagedPoolNx, size_t(size), TAG).cast();
     if mdl.is_null() {
         return mdl;
     }
     // SAFETY: the memory was allocated with this size.
-    unsafe { MmInitializeMdl(mdl, address, length as usize) };
+    unsafe { MmInitializeMdl(mdl, address, size_t(length as usize)) };
     // SAFETY: the caller passes an IRP of its own, or null.
     if let Some(irp) = unsafe { irp.as_mut() } {
         let mut place = &raw mut irp.MdlAddress;
@@ -119,7 +120,7 @@ unsafe extern "C" fn IoBuildPartialMdl(source: PMDL, target: PMDL, address: PVOI
     }
     let (next, size) = (target.Next, target.Size);
     // SAFETY: it is the caller's, and has room for a header.
-    unsafe { MmInitializeMdl(target, address, length) };
+    unsafe { MmInitializeMdl(target, address, size_t(length)) };
     target.Next = next;
     target.Size = size;
     target.MdlFlags = source.MdlFlags & (RESIDENT | MDL_MAPPED_TO_SYSTEM_VA);

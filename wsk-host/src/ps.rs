@@ -4,7 +4,7 @@ use std::cell::{RefCell, UnsafeCell};
 use std::collections::HashMap;
 use std::mem::ManuallyDrop;
 use std::ptr;
-use std::sync::atomic::{AtomicIsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -178,7 +178,7 @@ unsafe extern "C" fn ObReferenceObjectByHandle(
 
 /// The system process, which all threads belong to. Nobody looks into it, and it never ends: it only
 /// counts its references.
-static PROCESS: AtomicIsize = AtomicIsize::new(1);
+static PROCESS: AtomicUsize = AtomicUsize::new(1);
 
 fn is_process(object: PVOID) -> bool {
     object.addr() == (&raw const PROCESS).addr()
@@ -193,7 +193,7 @@ extern "C" fn IoGetCurrentProcess() -> PEPROCESS {
 unsafe extern "C" fn ObfReferenceObject(object: PVOID) -> LONG_PTR {
     require_at_most(DISPATCH_LEVEL, "ObfReferenceObject");
     if is_process(object) {
-        return PROCESS.fetch_add(1, Ordering::Relaxed) + 1;
+        return count(PROCESS.fetch_add(1, Ordering::Relaxed) + 1);
     }
     // SAFETY: the caller passes an object of ObReferenceObjectByHandle, and keeps its reference.
     let thread = ManuallyDrop::new(unsafe { Arc::from_raw(object.cast::<Thread>()) });
@@ -209,7 +209,7 @@ unsafe extern "C" fn ObfDereferenceObject(object: PVOID) -> LONG_PTR {
         if left < 1 {
             violation("ObfDereferenceObject: the process has no more references of clients'");
         }
-        return left;
+        return count(left);
     }
     // SAFETY: the caller passes an object of ObReferenceObjectByHandle, and gives its reference up.
     let thread = unsafe { Arc::from_raw(object.cast::<Thread>()) };
@@ -218,7 +218,11 @@ unsafe extern "C" fn ObfDereferenceObject(object: PVOID) -> LONG_PTR {
 
 /// The references on a thread at this moment, the handle's and the thread's own among them.
 fn references(thread: &Arc<Thread>) -> LONG_PTR {
-    LONG_PTR::try_from(Arc::strong_count(thread)).unwrap_or(LONG_PTR::MAX)
+    count(Arc::strong_count(thread))
+}
+
+fn count(references: usize) -> LONG_PTR {
+    LONG_PTR::try_from(references).unwrap_or(LONG_PTR::MAX)
 }
 
 #[unsafe(no_mangle)]

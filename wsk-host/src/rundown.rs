@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use wsk_sys::members::rundown_count;
 use wsk_sys::{APC_LEVEL, BOOLEAN, DISPATCH_LEVEL, FALSE, PEX_RUNDOWN_REF, TRUE, ULONG_PTR};
 
 use crate::context::require_no_callback;
@@ -35,7 +36,9 @@ impl Guard {
     #[expect(clippy::unused_self, reason = "the lock makes the access the only one")]
     unsafe fn count(&mut self, protection: PEX_RUNDOWN_REF) -> &mut ULONG_PTR {
         // SAFETY: the caller promises one, and the guard, which this borrows, is of the only lock.
-        unsafe { &mut (*protection).Count }
+        let count = unsafe { rundown_count(protection) };
+        // SAFETY: as above.
+        unsafe { &mut *count }
     }
 }
 
@@ -51,7 +54,9 @@ unsafe extern "C" fn ExInitializeRundownProtection(protection: PEX_RUNDOWN_REF) 
         violation("ExInitializeRundownProtection: its owner waits for its release");
     }
     // SAFETY: the caller passes memory for a protection that nobody uses.
-    unsafe { (&raw mut (*protection).Count).write(0) };
+    let count = unsafe { rundown_count(protection) };
+    // SAFETY: as above.
+    unsafe { count.write(0) };
 }
 
 #[unsafe(no_mangle)]

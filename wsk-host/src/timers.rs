@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use wsk_sys::members;
 use wsk_sys::{
     BOOLEAN, DISPATCH_LEVEL, FALSE, KDPC, KTIMER, LARGE_INTEGER, NotificationTimer, PASSIVE_LEVEL,
     PKDEFERRED_ROUTINE, PKDPC, PKTIMER, PLARGE_INTEGER, PRKDPC, PVOID, SynchronizationTimer,
@@ -147,8 +148,10 @@ unsafe extern "C" fn KeInitializeTimerEx(timer: PKTIMER, kind: TIMER_TYPE) {
 ///
 /// The memory is initialised.
 unsafe fn require_timer(timer: PKTIMER, function: &str) {
-    // SAFETY: the caller promises memory; a timer's kind does not change.
-    let kind = unsafe { (&raw const (*timer).Header.Lock).read() };
+    // SAFETY: the caller promises memory.
+    let lock = unsafe { members::dispatcher_lock(&raw mut (*timer).Header) };
+    // SAFETY: as above; a timer's kind does not change.
+    let kind = unsafe { lock.read() };
     if !matches!(kind, NOTIFICATION_TIMER | SYNCHRONIZATION_TIMER) {
         violation(&format!("{function}: not an initialised timer"));
     }
@@ -161,7 +164,7 @@ unsafe extern "C" fn KeSetTimer(timer: PKTIMER, due: LARGE_INTEGER, dpc: PKDPC) 
     unsafe { require_timer(timer, "KeSetTimer") };
     let host = Host::current();
     let scheduler = &host.0.scheduler;
-    let left = ticks(relative(due.QuadPart));
+    let left = ticks(relative(members::quad_part(&due)));
     let at = scheduler.now().saturating_add(left);
     let shared = (Shared(timer), Shared(dpc));
     let mut timers = host.timers();

@@ -10,6 +10,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use wsk_sys::members::size_t;
 use wsk_sys::{
     CustomPriorityWorkQueue, DISPATCH_LEVEL, NonPagedPoolNx, PASSIVE_LEVEL, PDEVICE_OBJECT,
     PIO_WORKITEM, PIO_WORKITEM_ROUTINE, PIO_WORKITEM_ROUTINE_EX, PVOID, ULONG, WORK_QUEUE_TYPE,
@@ -65,7 +66,7 @@ extern "C" fn IoAllocateWorkItem(device: PDEVICE_OBJECT) -> PIO_WORKITEM {
     require_at_most(DISPATCH_LEVEL, "IoAllocateWorkItem");
     require_object(device.cast(), "IoAllocateWorkItem");
     let item: *mut WorkItem =
-        ExAllocatePoolWithTag(NonPagedPoolNx, size_of::<WorkItem>(), TAG).cast();
+        ExAllocatePoolWithTag(NonPagedPoolNx, size_t(size_of::<WorkItem>()), TAG).cast();
     if !item.is_null() {
         let value = WorkItem { state: ALLOCATED, object: device.cast(), reserved: [0; 6] };
         // SAFETY: the memory was allocated with this size.

@@ -23,7 +23,7 @@
 //! `cargo xtask regen` and committed; a build needs neither a WDK nor libclang. The output from this
 //! project's own headers is the same, to the byte, as from those of WDK 10.0.26100, for x64 and for
 //! arm64. The kernel's structures are written by hand, with the members that a client uses, and held
-//! to the headers by assertions at compile time.
+//! to the headers by assertions at compile time; so are those of wdk-sys in their place.
 //!
 //! # Linking
 //!
@@ -34,6 +34,12 @@
 //!
 //! 32-bit x86, where WSK's functions have another calling convention, is not supported; nor is it by
 //! current WDKs.
+//!
+//! # With wdk-sys
+//!
+//! With the feature `wdk-sys` the kernel's types ([`IRP`], [`MDL`], [`NTSTATUS`], [`SIZE_T`], …) are those of the crate
+//! of that name, for a driver that uses both; it needs a WDK on Windows, a driver model (WDM or KMDF) in the
+//! driver's manifest, and Rust 1.91. What is reached otherwise in them goes through [`members`].
 //!
 //! # Levels and releases
 //!
@@ -53,6 +59,10 @@
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("WSK's bindings are for 64-bit Windows: x64 and arm64");
 
+// Before those that use its macros.
+#[macro_use]
+pub mod members;
+
 pub mod ctypes;
 mod driver;
 mod irp;
@@ -60,7 +70,11 @@ mod irql;
 mod mdl;
 mod net;
 mod objects;
+#[cfg(not(feature = "wdk-sys"))]
+mod own;
 mod pool;
+#[cfg(feature = "wdk-sys")]
+mod shared;
 pub mod since;
 mod status;
 mod types;
@@ -90,7 +104,11 @@ pub use irql::*;
 pub use mdl::*;
 pub use net::*;
 pub use objects::*;
+#[cfg(not(feature = "wdk-sys"))]
+pub use own::*;
 pub use pool::*;
+#[cfg(feature = "wdk-sys")]
+pub use shared::*;
 pub use status::*;
 pub use types::*;
 pub use wsk::*;

@@ -1,39 +1,14 @@
 //! Memory descriptor lists, and what wdm.h has as inline code for them.
 
+use crate::members::length;
 use crate::{
-    CSHORT, EPROCESS, FALSE, KPROCESSOR_MODE, KernelMode, MDL_MAPPED_TO_SYSTEM_VA,
-    MDL_SOURCE_IS_NONPAGED_POOL, MmCached, MmMapLockedPagesSpecifyCache, PVOID, SIZE_T, ULONG,
+    CSHORT, FALSE, KPROCESSOR_MODE, KernelMode, MDL, MDL_MAPPED_TO_SYSTEM_VA,
+    MDL_SOURCE_IS_NONPAGED_POOL, MmCached, MmMapLockedPagesSpecifyCache, PMDL, PVOID, SIZE_T,
+    ULONG,
 };
 
-/// Describes the pages of a range of memory, whose numbers follow the structure.
-///
-/// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-mdls).
-#[repr(C)]
-#[derive(Debug)]
-pub struct MDL {
-    /// The next MDL of a chain, or null.
-    pub Next: *mut MDL,
-    /// The size of this MDL with its page numbers, in bytes.
-    pub Size: CSHORT,
-    /// `MDL_…` flags.
-    pub MdlFlags: CSHORT,
-    /// The process whose memory it is.
-    pub Process: *mut EPROCESS,
-    /// The memory's address in the system's address space, if the flags say that it is valid.
-    pub MappedSystemVa: PVOID,
-    /// The address of the first page.
-    pub StartVa: PVOID,
-    /// The size of the range in bytes.
-    pub ByteCount: ULONG,
-    /// Where the range begins in its first page.
-    pub ByteOffset: ULONG,
-}
-
-/// Pointer to an [`MDL`].
-pub type PMDL = *mut MDL;
-
 /// The size of a page on x64 and arm64, in bytes.
-pub const PAGE_SIZE: SIZE_T = 0x1000;
+pub const PAGE_SIZE: usize = 0x1000;
 
 /// How many pages a range of memory touches.
 ///
@@ -44,7 +19,7 @@ pub const PAGE_SIZE: SIZE_T = 0x1000;
 /// assert_eq!(ADDRESS_AND_SIZE_TO_SPAN_PAGES(0x2000 as _, 0x1000), 1);
 /// ```
 #[must_use]
-pub fn ADDRESS_AND_SIZE_TO_SPAN_PAGES(Va: PVOID, Size: SIZE_T) -> SIZE_T {
+pub fn ADDRESS_AND_SIZE_TO_SPAN_PAGES(Va: PVOID, Size: usize) -> usize {
     (Va.addr() % PAGE_SIZE + Size).div_ceil(PAGE_SIZE)
 }
 
@@ -52,7 +27,7 @@ pub fn ADDRESS_AND_SIZE_TO_SPAN_PAGES(Va: PVOID, Size: SIZE_T) -> SIZE_T {
 ///
 /// `MmSizeOfMdl` of wdm.h takes the address, too, and may say one page less.
 #[must_use]
-pub const fn size_of_mdl(Length: SIZE_T) -> SIZE_T {
+pub const fn size_of_mdl(Length: usize) -> usize {
     // The range may begin at the last byte of a page.
     let pages = (PAGE_SIZE - 1 + Length).div_ceil(PAGE_SIZE);
     size_of::<MDL>() + pages * size_of::<usize>()
@@ -75,7 +50,7 @@ pub const fn size_of_mdl(Length: SIZE_T) -> SIZE_T {
 )]
 pub unsafe fn MmInitializeMdl(MemoryDescriptorList: PMDL, BaseVa: PVOID, Length: SIZE_T) {
     let offset = BaseVa.addr() % PAGE_SIZE;
-    let pages = ADDRESS_AND_SIZE_TO_SPAN_PAGES(BaseVa, Length);
+    let pages = ADDRESS_AND_SIZE_TO_SPAN_PAGES(BaseVa, length(Length));
     let header = MDL {
         Next: core::ptr::null_mut(),
         Size: (size_of::<MDL>() + pages * size_of::<usize>()) as CSHORT,

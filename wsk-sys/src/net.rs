@@ -2,7 +2,8 @@
 
 use core::ptr;
 
-use crate::{CMSGHDR, MAX_NATURAL_ALIGNMENT, PCMSGHDR, SIZE_T, UCHAR, ULONG};
+use crate::members::length;
+use crate::{CMSGHDR, MAX_NATURAL_ALIGNMENT, PCMSGHDR, UCHAR, ULONG};
 
 /// Option at [`IPPROTO_UDP`](crate::IPPROTO_UDP), for IPv4 only: send datagrams without a checksum. 0,
 /// the default, or 1.
@@ -18,11 +19,11 @@ pub const UDP_NOCHECKSUM: ULONG = 1;
 pub const UDP_CHECKSUM_COVERAGE: ULONG = 0x14;
 
 /// Where the data of a control message begin.
-const DATA: SIZE_T = WSA_CMSGDATA_ALIGN(size_of::<CMSGHDR>());
+const DATA: usize = WSA_CMSGDATA_ALIGN(size_of::<CMSGHDR>());
 
 /// Rounds up to a multiple of a power of two, but not beyond the greatest one.
-const fn round_up(length: SIZE_T, multiple: SIZE_T) -> SIZE_T {
-    length.saturating_add(multiple - 1) & !(multiple - 1)
+const fn round_up(size: usize, multiple: usize) -> usize {
+    size.saturating_add(multiple - 1) & !(multiple - 1)
 }
 
 /// Rounds a length up to where the header of a control message can begin.
@@ -30,7 +31,7 @@ const fn round_up(length: SIZE_T, multiple: SIZE_T) -> SIZE_T {
 /// Minimum Windows: Windows Vista.
 /// [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-wsacmsghdr).
 #[must_use]
-pub const fn WSA_CMSGHDR_ALIGN(Length: SIZE_T) -> SIZE_T {
+pub const fn WSA_CMSGHDR_ALIGN(Length: usize) -> usize {
     round_up(Length, align_of::<CMSGHDR>())
 }
 
@@ -39,8 +40,8 @@ pub const fn WSA_CMSGHDR_ALIGN(Length: SIZE_T) -> SIZE_T {
 /// Minimum Windows: Windows Vista.
 /// [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-wsacmsghdr).
 #[must_use]
-pub const fn WSA_CMSGDATA_ALIGN(Length: SIZE_T) -> SIZE_T {
-    round_up(Length, MAX_NATURAL_ALIGNMENT)
+pub const fn WSA_CMSGDATA_ALIGN(Length: usize) -> usize {
+    round_up(Length, length(MAX_NATURAL_ALIGNMENT))
 }
 
 /// `CMSGHDR.cmsg_len` of a control message with `Length` bytes of data.
@@ -56,7 +57,7 @@ pub const fn WSA_CMSGDATA_ALIGN(Length: SIZE_T) -> SIZE_T {
 /// assert_eq!((WSA_CMSG_LEN(4), WSA_CMSG_SPACE(4)), (20, 24));
 /// ```
 #[must_use]
-pub const fn WSA_CMSG_LEN(Length: SIZE_T) -> SIZE_T {
+pub const fn WSA_CMSG_LEN(Length: usize) -> usize {
     DATA.saturating_add(Length)
 }
 
@@ -67,7 +68,7 @@ pub const fn WSA_CMSG_LEN(Length: SIZE_T) -> SIZE_T {
 /// Minimum Windows: Windows Vista.
 /// [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-wsacmsghdr).
 #[must_use]
-pub const fn WSA_CMSG_SPACE(Length: SIZE_T) -> SIZE_T {
+pub const fn WSA_CMSG_SPACE(Length: usize) -> usize {
     WSA_CMSGDATA_ALIGN(size_of::<CMSGHDR>().saturating_add(WSA_CMSGHDR_ALIGN(Length)))
 }
 
@@ -119,7 +120,7 @@ pub const fn WSA_CMSG_DATA(Cmsg: PCMSGHDR) -> *mut UCHAR {
 /// initialised.
 #[inline]
 #[must_use]
-pub unsafe fn first_cmsg(Control: PCMSGHDR, Length: SIZE_T) -> PCMSGHDR {
+pub unsafe fn first_cmsg(Control: PCMSGHDR, Length: usize) -> PCMSGHDR {
     // SAFETY: the caller's promise is what the function asks for.
     unsafe { whole_cmsg(Control, Length, 0) }
 }
@@ -137,14 +138,14 @@ pub unsafe fn first_cmsg(Control: PCMSGHDR, Length: SIZE_T) -> PCMSGHDR {
 ///   has not been changed since.
 #[inline]
 #[must_use]
-pub unsafe fn next_cmsg(Control: PCMSGHDR, Length: SIZE_T, Cmsg: PCMSGHDR) -> PCMSGHDR {
+pub unsafe fn next_cmsg(Control: PCMSGHDR, Length: usize, Cmsg: PCMSGHDR) -> PCMSGHDR {
     let offset = if Cmsg.is_null() {
         0
     } else {
         // SAFETY: the caller promises that the message was found in the control data.
-        let length = unsafe { (*Cmsg).cmsg_len };
+        let claimed = length(unsafe { (*Cmsg).cmsg_len });
         // A message that was found is within the data, so only rounding up can pass the end.
-        (Cmsg.addr() - Control.addr()).saturating_add(WSA_CMSGHDR_ALIGN(length))
+        (Cmsg.addr() - Control.addr()).saturating_add(WSA_CMSGHDR_ALIGN(claimed))
     };
     // SAFETY: the caller's promise is what the function asks for; both summands are multiples of the
     // alignment.
@@ -155,12 +156,12 @@ pub unsafe fn next_cmsg(Control: PCMSGHDR, Length: SIZE_T, Cmsg: PCMSGHDR) -> PC
 ///
 /// # Safety
 ///
-/// - `control` is null, or aligned for a [`CMSGHDR`] and valid for reads of `length` bytes, which are
+/// - `control` is null, or aligned for a [`CMSGHDR`] and valid for reads of `room` bytes, which are
 ///   initialised.
 /// - `offset` is a multiple of that alignment.
 #[inline]
-unsafe fn whole_cmsg(control: PCMSGHDR, length: SIZE_T, offset: SIZE_T) -> PCMSGHDR {
-    let Some(rest) = length.checked_sub(offset) else {
+unsafe fn whole_cmsg(control: PCMSGHDR, room: usize, offset: usize) -> PCMSGHDR {
+    let Some(rest) = room.checked_sub(offset) else {
         return ptr::null_mut();
     };
     if control.is_null() || rest < size_of::<CMSGHDR>() {
@@ -169,7 +170,7 @@ unsafe fn whole_cmsg(control: PCMSGHDR, length: SIZE_T, offset: SIZE_T) -> PCMSG
     // SAFETY: the offset is within the memory that the caller promises.
     let cmsg = unsafe { control.byte_add(offset) };
     // SAFETY: a header fits into the rest of that memory, and the offset keeps its alignment.
-    let claimed = unsafe { (*cmsg).cmsg_len };
+    let claimed = length(unsafe { (*cmsg).cmsg_len });
     if claimed < DATA || claimed > rest {
         return ptr::null_mut();
     }
@@ -185,15 +186,16 @@ mod tests {
 
     use super::*;
     use crate::INT;
+    use crate::members::size_t;
 
     /// Control data, aligned as headers are. The first is at the beginning.
     struct Control {
         words: Vec<u64>,
-        length: SIZE_T,
+        length: usize,
     }
 
     impl Control {
-        fn new(length: SIZE_T) -> Self {
+        fn new(length: usize) -> Self {
             Self { words: vec![0; length.div_ceil(8)], length }
         }
 
@@ -201,9 +203,9 @@ mod tests {
             self.words.as_mut_ptr().cast()
         }
 
-        fn put(&mut self, at: SIZE_T, cmsg_len: SIZE_T, cmsg_type: INT) -> &mut Self {
+        fn put(&mut self, at: usize, cmsg_len: usize, cmsg_type: INT) -> &mut Self {
             assert!(at % 8 == 0 && at + size_of::<CMSGHDR>() <= self.words.len() * 8);
-            let header = CMSGHDR { cmsg_len, cmsg_level: 0, cmsg_type };
+            let header = CMSGHDR { cmsg_len: size_t(cmsg_len), cmsg_level: 0, cmsg_type };
             let at = self.start().wrapping_byte_add(at);
             // SAFETY: within the words, as checked above, and aligned as they are.
             unsafe { at.write(header) };
@@ -241,9 +243,9 @@ mod tests {
 
     #[test]
     fn a_length_that_does_not_fit_does_not_become_a_small_one() {
-        for length in [SIZE_T::MAX, SIZE_T::MAX - 7, SIZE_T::MAX - 15, SIZE_T::MAX - 16] {
-            assert!(WSA_CMSG_LEN(length) >= SIZE_T::MAX - 7, "{length:#X}");
-            assert!(WSA_CMSG_SPACE(length) >= SIZE_T::MAX - 7, "{length:#X}");
+        for length in [usize::MAX, usize::MAX - 7, usize::MAX - 15, usize::MAX - 16] {
+            assert!(WSA_CMSG_LEN(length) >= usize::MAX - 7, "{length:#X}");
+            assert!(WSA_CMSG_SPACE(length) >= usize::MAX - 7, "{length:#X}");
         }
     }
 
@@ -288,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_length_that_cannot_be_ends_the_search() {
-        for length in [0, 1, 15, 41, SIZE_T::MAX, SIZE_T::MAX - 7, SIZE_T::MAX - 39] {
+        for length in [0, 1, 15, 41, usize::MAX, usize::MAX - 7, usize::MAX - 39] {
             let mut control = Control::new(40);
             control.put(0, 16, 1).put(16, length, 2);
             assert_eq!(control.types(), [1], "{length:#X}");

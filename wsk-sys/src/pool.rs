@@ -5,6 +5,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::ctypes::c_void;
+use crate::members::length;
 use crate::{
     ExAllocatePoolWithTag, MmGetSystemRoutineAddress, NonPagedPoolNx, POOL_FLAG_NON_PAGED,
     POOL_FLAG_UNINITIALIZED, POOL_FLAGS, PVOID, SIZE_T, ULONG, unicode_string,
@@ -62,7 +63,7 @@ pub unsafe fn ExAllocatePool2(Flags: POOL_FLAGS, NumberOfBytes: SIZE_T, Tag: ULO
     let memory = unsafe { ExAllocatePoolWithTag(NonPagedPoolNx, NumberOfBytes, Tag) };
     if !memory.is_null() && Flags & POOL_FLAG_UNINITIALIZED == 0 {
         // SAFETY: the memory was just allocated with this size.
-        unsafe { memory.cast::<u8>().write_bytes(0, NumberOfBytes) };
+        unsafe { memory.cast::<u8>().write_bytes(0, length(NumberOfBytes)) };
     }
     memory
 }

@@ -2,6 +2,7 @@
 
 use core::ptr;
 
+use wsk_sys::members::length;
 use wsk_sys::{NTSTATUS, PSIZE_T, PVOID, SIZE_T, STATUS_BUFFER_OVERFLOW};
 
 use crate::buffer::Buffer;
@@ -21,14 +22,16 @@ const ATTEMPTS: usize = 8;
 /// - `STATUS_BUFFER_OVERFLOW` if the list grows whenever it is asked for.
 /// - As for [`Buffer::new`], and what `ask` returns.
 pub(crate) fn whole_list(
-    mut ask: impl FnMut(PVOID, SIZE_T, PSIZE_T) -> NTSTATUS,
+    mut ask: impl FnMut(PVOID, usize, PSIZE_T) -> NTSTATUS,
 ) -> Result<(Buffer, usize)> {
     let mut buffer = Buffer::empty();
     for _ in 0..ATTEMPTS {
         let size = buffer.len();
         let room: PVOID = if size == 0 { ptr::null_mut() } else { buffer.at(0).cast() };
-        let mut returned = 0;
-        match ask(room, size, &raw mut returned) {
+        let mut returned: SIZE_T = 0;
+        let status = ask(room, size, &raw mut returned);
+        let returned = length(returned);
+        match status {
             // There may be less by now.
             STATUS_BUFFER_OVERFLOW if returned > size => buffer = Buffer::new(returned)?,
             STATUS_BUFFER_OVERFLOW => break,

@@ -11,6 +11,7 @@ use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
+use wsk_sys::members::size_t;
 use wsk_sys::{
     ExAllocatePool2, ExFreePoolWithTag, POOL_FLAG_NON_PAGED, POOL_FLAG_UNINITIALIZED, POOL_FLAGS,
 };
@@ -137,7 +138,7 @@ pub(crate) fn allocate_zeroed(size: usize) -> Result<NonNull<u8>> {
 
 fn allocate(size: usize, flags: POOL_FLAGS) -> Result<NonNull<u8>> {
     // SAFETY: nonpaged pool may be allocated from up to DISPATCH_LEVEL, where all of this crate runs.
-    let memory = unsafe { ExAllocatePool2(flags, size, decide_tag(DEFAULT_TAG)) };
+    let memory = unsafe { ExAllocatePool2(flags, size_t(size), decide_tag(DEFAULT_TAG)) };
     let memory = NonNull::new(memory.cast()).ok_or(known::STATUS_INSUFFICIENT_RESOURCES)?;
     let outstanding = (ALLOCATIONS.fetch_add(1, Ordering::AcqRel) + 1)
         .saturating_sub(FREES.load(Ordering::Acquire));

@@ -10,9 +10,10 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 
+use wsk_sys::members::size_t;
 use wsk_sys::{
-    MAKE_WSK_VERSION, NTSTATUS, PIRP, PSIZE_T, PVOID, PWSK_CLIENT, PWSK_REGISTRATION, SIZE_T,
-    ULONG, WSK_CLIENT_DISPATCH, WSK_CLIENT_NPI, WSK_INFINITE_WAIT, WSK_NO_WAIT,
+    MAKE_WSK_VERSION, NTSTATUS, PIRP, PSIZE_T, PVOID, PWSK_CLIENT, PWSK_REGISTRATION, ULONG,
+    WSK_CLIENT_DISPATCH, WSK_CLIENT_NPI, WSK_INFINITE_WAIT, WSK_NO_WAIT,
     WSK_PROVIDER_CHARACTERISTICS, WSK_PROVIDER_DISPATCH, WSK_PROVIDER_NPI, WSK_REGISTRATION,
     WskCaptureProviderNPI, WskDeregister, WskQueryProviderCharacteristics, WskRegister,
     WskReleaseProviderNPI, find_pool_routines,
@@ -374,8 +375,8 @@ impl Provider {
     pub(crate) unsafe fn control(
         &self,
         code: ULONG,
-        input: (PVOID, SIZE_T),
-        output: (PVOID, SIZE_T),
+        input: (PVOID, usize),
+        output: (PVOID, usize),
         returned: PSIZE_T,
     ) -> NTSTATUS {
         // SAFETY: the caller's promise.
@@ -423,8 +424,8 @@ impl Captured {
     unsafe fn control(
         &self,
         code: ULONG,
-        (input, input_size): (PVOID, SIZE_T),
-        (output, output_size): (PVOID, SIZE_T),
+        (input, input_size): (PVOID, usize),
+        (output, output_size): (PVOID, usize),
         returned: PSIZE_T,
     ) -> NTSTATUS {
         let (client, none) = (self.client, ptr::null_mut());
@@ -433,9 +434,9 @@ impl Captured {
             self.dispatch().control_client(
                 client,
                 code,
-                input_size,
+                size_t(input_size),
                 input,
-                output_size,
+                size_t(output_size),
                 output,
                 returned,
                 none,

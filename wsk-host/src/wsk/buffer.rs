@@ -2,6 +2,7 @@
 
 use std::mem::MaybeUninit;
 
+use wsk_sys::members;
 use wsk_sys::{MDL, PIRP, PWSK_BUF, WSK_BUF};
 
 use crate::host::Host;
@@ -44,8 +45,13 @@ impl Bytes {
         }
         // SAFETY: the caller passes a buffer.
         let descriptor = unsafe { buffer.read() };
-        let mut bytes =
-            Self { parts: Vec::new(), length: descriptor.Length, buffer, descriptor, function };
+        let mut bytes = Self {
+            parts: Vec::new(),
+            length: members::length(descriptor.Length),
+            buffer,
+            descriptor,
+            function,
+        };
         if descriptor.Mdl.is_null() {
             if descriptor.Length != 0 {
                 broken(22, function, "a buffer without an MDL has a length", None);
@@ -54,7 +60,7 @@ impl Bytes {
         }
         host.in_flight().needs(irp, ("descriptor", 21), buffer.addr(), size_of::<WSK_BUF>());
         let (mut mdl, mut offset, mut left) =
-            (descriptor.Mdl, descriptor.Offset as usize, descriptor.Length);
+            (descriptor.Mdl, descriptor.Offset as usize, members::length(descriptor.Length));
         // SAFETY: the caller passes a chain of valid MDLs.
         if offset > unsafe { (*mdl).ByteCount } as usize {
             broken(22, function, "the buffer goes beyond its MDL", None);

@@ -3,6 +3,7 @@
 use std::ptr;
 use std::sync::Arc;
 
+use wsk_sys::members::{length, size_t};
 use wsk_sys::{
     DISPATCH_LEVEL, NTSTATUS, PVOID, PWSK_SOCKET, STATUS_DATA_NOT_ACCEPTED, STATUS_PENDING,
     STATUS_REQUEST_NOT_ACCEPTED, STATUS_SUCCESS, ULONG, WSK_CLIENT_CONNECTION_DISPATCH,
@@ -206,7 +207,7 @@ fn inspect(
     let Some(function) = (unsafe { (*callbacks.listen).WskInspectEvent }) else {
         broken(51, FUNCTION, UNINSPECTED, created(host, id).as_deref());
     };
-    let mut inspect_id = WSK_INSPECT_ID { Key: key.key, SerialNumber: key.serial };
+    let mut inspect_id = WSK_INSPECT_ID { Key: size_t(key.key), SerialNumber: key.serial };
     let mut addresses = Addresses::new(incoming);
     let [local, remote] = addresses.0.each_mut().map(|to| ptr::from_mut(to).cast());
     // SAFETY: the client's callback gets what WSK promises it.
@@ -222,7 +223,7 @@ fn abort(host: &Host, id: u64, callbacks: &Callbacks, key: InspectKey) {
     let Some(function) = (unsafe { (*callbacks.listen).WskAbortEvent }) else {
         broken(51, FUNCTION, UNINSPECTED, created(host, id).as_deref());
     };
-    let mut inspect_id = WSK_INSPECT_ID { Key: key.key, SerialNumber: key.serial };
+    let mut inspect_id = WSK_INSPECT_ID { Key: size_t(key.key), SerialNumber: key.serial };
     // SAFETY: the client's callback gets what WSK promises it.
     let status = calling(|| unsafe { function(context(callbacks), &raw mut inspect_id) });
     record(host, FUNCTION, id, format!("connection {} has gone", key.serial));
@@ -242,13 +243,13 @@ fn receive(
     let mut data = host.by_chance(|random| Data::new(&bytes, random));
     let first = data.first();
     offer(host, id, first.addr(), Retained::Data(data));
-    let mut accepted = count;
+    let mut accepted = size_t(count);
     let extended = host.stack().sockets.get(&id).and_then(|socket| socket.streams.receive_ex);
     let (name, status) = if let Some(function) = extended {
         // SAFETY: the client's callback gets what WSK promises it, and no control data.
         let status = calling(|| unsafe {
             let none = ptr::null_mut();
-            function(context(callbacks), flags, first, none, 0, count, &raw mut accepted)
+            function(context(callbacks), flags, first, none, 0, size_t(count), &raw mut accepted)
         });
         ("WskReceiveExEvent", status)
     } else {
@@ -262,11 +263,11 @@ fn receive(
         };
         // SAFETY: the client's callback gets what WSK promises it.
         let status = calling(|| unsafe {
-            function(context(callbacks), flags, first, count, &raw mut accepted)
+            function(context(callbacks), flags, first, size_t(count), &raw mut accepted)
         });
         ("WskReceiveEvent", status)
     };
-    let verdict = Status(status);
+    let (accepted, verdict) = (length(accepted), Status(status));
     record(host, name, id, format!("{count} bytes, of which it takes {accepted}: {verdict}"));
     let is_allowed = matches!(status, STATUS_SUCCESS | STATUS_PENDING | STATUS_DATA_NOT_ACCEPTED);
     require(host, id, is_allowed, 55, name, status);
@@ -364,7 +365,7 @@ fn send_backlog(host: &Host, id: u64, callbacks: &Callbacks, size: usize) {
         return;
     };
     // SAFETY: the client's callback gets what WSK promises it.
-    let status = calling(|| unsafe { function(context(callbacks), size) });
+    let status = calling(|| unsafe { function(context(callbacks), size_t(size)) });
     record(host, FUNCTION, id, format!("{size} bytes"));
     require(host, id, status == STATUS_SUCCESS, 62, FUNCTION, status);
 }

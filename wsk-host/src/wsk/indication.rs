@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use wsk_sys::members::size_t;
 use wsk_sys::{
     MDL, MDL_SOURCE_IS_NONPAGED_POOL, MmInitializeMdl, PWSK_DATA_INDICATION,
     PWSK_DATAGRAM_INDICATION, SOCKADDR_IN6, ULONG, WSK_BUF, WSK_DATA_INDICATION,
@@ -37,7 +38,7 @@ impl Block {
         // SAFETY: zeroes are an MDL, which is initialised next.
         let mdl = Box::into_raw(Box::new(unsafe { std::mem::zeroed::<MDL>() }));
         // SAFETY: the MDL is new. Pages are not described: a host has none.
-        unsafe { MmInitializeMdl(mdl, bytes.cast(), bytes.len()) };
+        unsafe { MmInitializeMdl(mdl, bytes.cast(), size_t(bytes.len())) };
         // SAFETY: as above.
         let header = unsafe { &mut *mdl };
         header.MdlFlags |= MDL_SOURCE_IS_NONPAGED_POOL;
@@ -121,7 +122,7 @@ fn chain(data: &[u8], random: &mut Random, origin: &Arc<Origin>) -> Vec<Block> {
 
 fn buffer(blocks: &[Block], length: usize) -> WSK_BUF {
     let offset = ULONG::try_from(blocks[0].offset).unwrap_or(0);
-    WSK_BUF { Mdl: blocks[0].mdl, Offset: offset, Length: length }
+    WSK_BUF { Mdl: blocks[0].mdl, Offset: offset, Length: size_t(length) }
 }
 
 // The lists and what they point to are vectors: a `Box` that moves says that nobody else points to it.

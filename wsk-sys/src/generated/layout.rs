@@ -75,219 +75,219 @@ const _: () = {
 const _: () = {
     assert!(size_of::<CLIENT_ID>() == 16);
     assert!(align_of::<CLIENT_ID>() == 8);
-    assert!(core::mem::offset_of!(CLIENT_ID, UniqueProcess) == 0);
-    assert!(core::mem::offset_of!(CLIENT_ID, UniqueThread) == 8);
+    assert!(offset!(CLIENT_ID, UniqueProcess) == 0);
+    assert!(offset!(CLIENT_ID, UniqueThread) == 8);
 };
 
 const _: () = {
     assert!(size_of::<DISPATCHER_HEADER>() == 24);
     assert!(align_of::<DISPATCHER_HEADER>() == 8);
-    assert!(core::mem::offset_of!(DISPATCHER_HEADER, Lock) == 0);
-    assert!(core::mem::offset_of!(DISPATCHER_HEADER, SignalState) == 4);
-    assert!(core::mem::offset_of!(DISPATCHER_HEADER, WaitListHead) == 8);
+    assert!(offset!(DISPATCHER_HEADER, Lock) == 0);
+    assert!(offset!(DISPATCHER_HEADER, SignalState) == 4);
+    assert!(offset!(DISPATCHER_HEADER, WaitListHead) == 8);
 };
 
 const _: () = {
     assert!(size_of::<DRIVER_OBJECT>() == 336);
     assert!(align_of::<DRIVER_OBJECT>() == 8);
-    assert!(core::mem::offset_of!(DRIVER_OBJECT, Type) == 0);
-    assert!(core::mem::offset_of!(DRIVER_OBJECT, Size) == 2);
-    assert!(core::mem::offset_of!(DRIVER_OBJECT, DeviceObject) == 8);
-    assert!(core::mem::offset_of!(DRIVER_OBJECT, Flags) == 16);
-    assert!(core::mem::offset_of!(DRIVER_OBJECT, DriverStart) == 24);
-    assert!(core::mem::offset_of!(DRIVER_OBJECT, DriverSize) == 32);
-    assert!(core::mem::offset_of!(DRIVER_OBJECT, DriverSection) == 40);
-    assert!(core::mem::offset_of!(DRIVER_OBJECT, DriverExtension) == 48);
-    assert!(core::mem::offset_of!(DRIVER_OBJECT, DriverName) == 56);
-    assert!(core::mem::offset_of!(DRIVER_OBJECT, HardwareDatabase) == 72);
-    assert!(core::mem::offset_of!(DRIVER_OBJECT, FastIoDispatch) == 80);
-    assert!(core::mem::offset_of!(DRIVER_OBJECT, DriverInit) == 88);
-    assert!(core::mem::offset_of!(DRIVER_OBJECT, DriverStartIo) == 96);
-    assert!(core::mem::offset_of!(DRIVER_OBJECT, DriverUnload) == 104);
-    assert!(core::mem::offset_of!(DRIVER_OBJECT, MajorFunction) == 112);
+    assert!(offset!(DRIVER_OBJECT, Type) == 0);
+    assert!(offset!(DRIVER_OBJECT, Size) == 2);
+    assert!(offset!(DRIVER_OBJECT, DeviceObject) == 8);
+    assert!(offset!(DRIVER_OBJECT, Flags) == 16);
+    assert!(offset!(DRIVER_OBJECT, DriverStart) == 24);
+    assert!(offset!(DRIVER_OBJECT, DriverSize) == 32);
+    assert!(offset!(DRIVER_OBJECT, DriverSection) == 40);
+    assert!(offset!(DRIVER_OBJECT, DriverExtension) == 48);
+    assert!(offset!(DRIVER_OBJECT, DriverName) == 56);
+    assert!(offset!(DRIVER_OBJECT, HardwareDatabase) == 72);
+    assert!(offset!(DRIVER_OBJECT, FastIoDispatch) == 80);
+    assert!(offset!(DRIVER_OBJECT, DriverInit) == 88);
+    assert!(offset!(DRIVER_OBJECT, DriverStartIo) == 96);
+    assert!(offset!(DRIVER_OBJECT, DriverUnload) == 104);
+    assert!(offset!(DRIVER_OBJECT, MajorFunction) == 112);
 };
 
 const _: () = {
     assert!(size_of::<EX_RUNDOWN_REF>() == 8);
     assert!(align_of::<EX_RUNDOWN_REF>() == 8);
-    assert!(core::mem::offset_of!(EX_RUNDOWN_REF, Count) == 0);
+    assert!(offset!(EX_RUNDOWN_REF, Count) == 0);
 };
 
 const _: () = {
     assert!(size_of::<GUID>() == 16);
     assert!(align_of::<GUID>() == 4);
-    assert!(core::mem::offset_of!(GUID, Data1) == 0);
-    assert!(core::mem::offset_of!(GUID, Data2) == 4);
-    assert!(core::mem::offset_of!(GUID, Data3) == 6);
-    assert!(core::mem::offset_of!(GUID, Data4) == 8);
+    assert!(offset!(GUID, Data1) == 0);
+    assert!(offset!(GUID, Data2) == 4);
+    assert!(offset!(GUID, Data3) == 6);
+    assert!(offset!(GUID, Data4) == 8);
 };
 
 const _: () = {
     assert!(size_of::<IO_STACK_LOCATION>() == 72);
     assert!(align_of::<IO_STACK_LOCATION>() == 8);
-    assert!(core::mem::offset_of!(IO_STACK_LOCATION, MajorFunction) == 0);
-    assert!(core::mem::offset_of!(IO_STACK_LOCATION, MinorFunction) == 1);
-    assert!(core::mem::offset_of!(IO_STACK_LOCATION, Flags) == 2);
-    assert!(core::mem::offset_of!(IO_STACK_LOCATION, Control) == 3);
-    assert!(core::mem::offset_of!(IO_STACK_LOCATION, Parameters) == 8);
-    assert!(core::mem::offset_of!(IO_STACK_LOCATION, Parameters.Others.Argument1) == 8);
-    assert!(core::mem::offset_of!(IO_STACK_LOCATION, Parameters.Others.Argument4) == 32);
-    assert!(core::mem::offset_of!(IO_STACK_LOCATION, DeviceObject) == 40);
-    assert!(core::mem::offset_of!(IO_STACK_LOCATION, FileObject) == 48);
-    assert!(core::mem::offset_of!(IO_STACK_LOCATION, CompletionRoutine) == 56);
-    assert!(core::mem::offset_of!(IO_STACK_LOCATION, Context) == 64);
+    assert!(offset!(IO_STACK_LOCATION, MajorFunction) == 0);
+    assert!(offset!(IO_STACK_LOCATION, MinorFunction) == 1);
+    assert!(offset!(IO_STACK_LOCATION, Flags) == 2);
+    assert!(offset!(IO_STACK_LOCATION, Control) == 3);
+    assert!(offset!(IO_STACK_LOCATION, Parameters) == 8);
+    assert!(offset!(IO_STACK_LOCATION, Parameters.Others.Argument1) == 8);
+    assert!(offset!(IO_STACK_LOCATION, Parameters.Others.Argument4) == 32);
+    assert!(offset!(IO_STACK_LOCATION, DeviceObject) == 40);
+    assert!(offset!(IO_STACK_LOCATION, FileObject) == 48);
+    assert!(offset!(IO_STACK_LOCATION, CompletionRoutine) == 56);
+    assert!(offset!(IO_STACK_LOCATION, Context) == 64);
 };
 
 const _: () = {
     assert!(size_of::<IO_STATUS_BLOCK>() == 16);
     assert!(align_of::<IO_STATUS_BLOCK>() == 8);
-    assert!(core::mem::offset_of!(IO_STATUS_BLOCK, Status) == 0);
-    assert!(core::mem::offset_of!(IO_STATUS_BLOCK, Information) == 8);
+    assert!(offset!(IO_STATUS_BLOCK, Status) == 0);
+    assert!(offset!(IO_STATUS_BLOCK, Information) == 8);
 };
 
 const _: () = {
     assert!(size_of::<IRP>() == 208);
     assert!(align_of::<IRP>() == 16);
-    assert!(core::mem::offset_of!(IRP, Type) == 0);
-    assert!(core::mem::offset_of!(IRP, Size) == 2);
-    assert!(core::mem::offset_of!(IRP, MdlAddress) == 8);
-    assert!(core::mem::offset_of!(IRP, Flags) == 16);
-    assert!(core::mem::offset_of!(IRP, AssociatedIrp) == 24);
-    assert!(core::mem::offset_of!(IRP, AssociatedIrp.SystemBuffer) == 24);
-    assert!(core::mem::offset_of!(IRP, ThreadListEntry) == 32);
-    assert!(core::mem::offset_of!(IRP, IoStatus) == 48);
-    assert!(core::mem::offset_of!(IRP, RequestorMode) == 64);
-    assert!(core::mem::offset_of!(IRP, PendingReturned) == 65);
-    assert!(core::mem::offset_of!(IRP, StackCount) == 66);
-    assert!(core::mem::offset_of!(IRP, CurrentLocation) == 67);
-    assert!(core::mem::offset_of!(IRP, Cancel) == 68);
-    assert!(core::mem::offset_of!(IRP, CancelIrql) == 69);
-    assert!(core::mem::offset_of!(IRP, ApcEnvironment) == 70);
-    assert!(core::mem::offset_of!(IRP, AllocationFlags) == 71);
-    assert!(core::mem::offset_of!(IRP, UserIosb) == 72);
-    assert!(core::mem::offset_of!(IRP, UserEvent) == 80);
-    assert!(core::mem::offset_of!(IRP, Overlay) == 88);
-    assert!(core::mem::offset_of!(IRP, Overlay.AllocationSize) == 88);
-    assert!(core::mem::offset_of!(IRP, CancelRoutine) == 104);
-    assert!(core::mem::offset_of!(IRP, UserBuffer) == 112);
-    assert!(core::mem::offset_of!(IRP, Tail) == 120);
-    assert!(core::mem::offset_of!(IRP, Tail.Overlay.DriverContext) == 120);
-    assert!(core::mem::offset_of!(IRP, Tail.Overlay.Thread) == 152);
-    assert!(core::mem::offset_of!(IRP, Tail.Overlay.AuxiliaryBuffer) == 160);
-    assert!(core::mem::offset_of!(IRP, Tail.Overlay.ListEntry) == 168);
-    assert!(core::mem::offset_of!(IRP, Tail.Overlay.CurrentStackLocation) == 184);
-    assert!(core::mem::offset_of!(IRP, Tail.Overlay.OriginalFileObject) == 192);
-    assert!(core::mem::offset_of!(IRP, Tail.CompletionKey) == 120);
+    assert!(offset!(IRP, Type) == 0);
+    assert!(offset!(IRP, Size) == 2);
+    assert!(offset!(IRP, MdlAddress) == 8);
+    assert!(offset!(IRP, Flags) == 16);
+    assert!(offset!(IRP, AssociatedIrp) == 24);
+    assert!(offset!(IRP, AssociatedIrp.SystemBuffer) == 24);
+    assert!(offset!(IRP, ThreadListEntry) == 32);
+    assert!(offset!(IRP, IoStatus) == 48);
+    assert!(offset!(IRP, RequestorMode) == 64);
+    assert!(offset!(IRP, PendingReturned) == 65);
+    assert!(offset!(IRP, StackCount) == 66);
+    assert!(offset!(IRP, CurrentLocation) == 67);
+    assert!(offset!(IRP, Cancel) == 68);
+    assert!(offset!(IRP, CancelIrql) == 69);
+    assert!(offset!(IRP, ApcEnvironment) == 70);
+    assert!(offset!(IRP, AllocationFlags) == 71);
+    assert!(offset!(IRP, UserIosb) == 72);
+    assert!(offset!(IRP, UserEvent) == 80);
+    assert!(offset!(IRP, Overlay) == 88);
+    assert!(offset!(IRP, Overlay.AllocationSize) == 88);
+    assert!(offset!(IRP, CancelRoutine) == 104);
+    assert!(offset!(IRP, UserBuffer) == 112);
+    assert!(offset!(IRP, Tail) == 120);
+    assert!(offset!(IRP, Tail.Overlay.DriverContext) == 120);
+    assert!(offset!(IRP, Tail.Overlay.Thread) == 152);
+    assert!(offset!(IRP, Tail.Overlay.AuxiliaryBuffer) == 160);
+    assert!(offset!(IRP, Tail.Overlay.ListEntry) == 168);
+    assert!(offset!(IRP, Tail.Overlay.CurrentStackLocation) == 184);
+    assert!(offset!(IRP, Tail.Overlay.OriginalFileObject) == 192);
+    assert!(offset!(IRP, Tail.CompletionKey) == 120);
 };
 
 const _: () = {
     assert!(size_of::<KDPC>() == 64);
     assert!(align_of::<KDPC>() == 8);
-    assert!(core::mem::offset_of!(KDPC, TargetInfoAsUlong) == 0);
-    assert!(core::mem::offset_of!(KDPC, DpcListEntry) == 8);
-    assert!(core::mem::offset_of!(KDPC, ProcessorHistory) == 16);
-    assert!(core::mem::offset_of!(KDPC, DeferredRoutine) == 24);
-    assert!(core::mem::offset_of!(KDPC, DeferredContext) == 32);
-    assert!(core::mem::offset_of!(KDPC, SystemArgument1) == 40);
-    assert!(core::mem::offset_of!(KDPC, SystemArgument2) == 48);
-    assert!(core::mem::offset_of!(KDPC, DpcData) == 56);
+    assert!(offset!(KDPC, TargetInfoAsUlong) == 0);
+    assert!(offset!(KDPC, DpcListEntry) == 8);
+    assert!(offset!(KDPC, ProcessorHistory) == 16);
+    assert!(offset!(KDPC, DeferredRoutine) == 24);
+    assert!(offset!(KDPC, DeferredContext) == 32);
+    assert!(offset!(KDPC, SystemArgument1) == 40);
+    assert!(offset!(KDPC, SystemArgument2) == 48);
+    assert!(offset!(KDPC, DpcData) == 56);
 };
 
 const _: () = {
     assert!(size_of::<KEVENT>() == 24);
     assert!(align_of::<KEVENT>() == 8);
-    assert!(core::mem::offset_of!(KEVENT, Header) == 0);
+    assert!(offset!(KEVENT, Header) == 0);
 };
 
 const _: () = {
     assert!(size_of::<KSEMAPHORE>() == 32);
     assert!(align_of::<KSEMAPHORE>() == 8);
-    assert!(core::mem::offset_of!(KSEMAPHORE, Header) == 0);
-    assert!(core::mem::offset_of!(KSEMAPHORE, Limit) == 24);
+    assert!(offset!(KSEMAPHORE, Header) == 0);
+    assert!(offset!(KSEMAPHORE, Limit) == 24);
 };
 
 const _: () = {
     assert!(size_of::<KTIMER>() == 64);
     assert!(align_of::<KTIMER>() == 8);
-    assert!(core::mem::offset_of!(KTIMER, Header) == 0);
-    assert!(core::mem::offset_of!(KTIMER, DueTime) == 24);
-    assert!(core::mem::offset_of!(KTIMER, TimerListEntry) == 32);
-    assert!(core::mem::offset_of!(KTIMER, Dpc) == 48);
-    assert!(core::mem::offset_of!(KTIMER, Processor) == 56);
-    assert!(core::mem::offset_of!(KTIMER, TimerType) == 58);
-    assert!(core::mem::offset_of!(KTIMER, Period) == 60);
+    assert!(offset!(KTIMER, Header) == 0);
+    assert!(offset!(KTIMER, DueTime) == 24);
+    assert!(offset!(KTIMER, TimerListEntry) == 32);
+    assert!(offset!(KTIMER, Dpc) == 48);
+    assert!(offset!(KTIMER, Processor) == 56);
+    assert!(offset!(KTIMER, TimerType) == 58);
+    assert!(offset!(KTIMER, Period) == 60);
 };
 
 const _: () = {
     assert!(size_of::<LARGE_INTEGER>() == 8);
     assert!(align_of::<LARGE_INTEGER>() == 8);
-    assert!(core::mem::offset_of!(LARGE_INTEGER, QuadPart) == 0);
+    assert!(offset!(LARGE_INTEGER, QuadPart) == 0);
 };
 
 const _: () = {
     assert!(size_of::<LIST_ENTRY>() == 16);
     assert!(align_of::<LIST_ENTRY>() == 8);
-    assert!(core::mem::offset_of!(LIST_ENTRY, Flink) == 0);
-    assert!(core::mem::offset_of!(LIST_ENTRY, Blink) == 8);
+    assert!(offset!(LIST_ENTRY, Flink) == 0);
+    assert!(offset!(LIST_ENTRY, Blink) == 8);
 };
 
 const _: () = {
     assert!(size_of::<MDL>() == 48);
     assert!(align_of::<MDL>() == 8);
-    assert!(core::mem::offset_of!(MDL, Next) == 0);
-    assert!(core::mem::offset_of!(MDL, Size) == 8);
-    assert!(core::mem::offset_of!(MDL, MdlFlags) == 10);
-    assert!(core::mem::offset_of!(MDL, Process) == 16);
-    assert!(core::mem::offset_of!(MDL, MappedSystemVa) == 24);
-    assert!(core::mem::offset_of!(MDL, StartVa) == 32);
-    assert!(core::mem::offset_of!(MDL, ByteCount) == 40);
-    assert!(core::mem::offset_of!(MDL, ByteOffset) == 44);
+    assert!(offset!(MDL, Next) == 0);
+    assert!(offset!(MDL, Size) == 8);
+    assert!(offset!(MDL, MdlFlags) == 10);
+    assert!(offset!(MDL, Process) == 16);
+    assert!(offset!(MDL, MappedSystemVa) == 24);
+    assert!(offset!(MDL, StartVa) == 32);
+    assert!(offset!(MDL, ByteCount) == 40);
+    assert!(offset!(MDL, ByteOffset) == 44);
 };
 
 const _: () = {
     assert!(size_of::<OBJECT_ATTRIBUTES>() == 48);
     assert!(align_of::<OBJECT_ATTRIBUTES>() == 8);
-    assert!(core::mem::offset_of!(OBJECT_ATTRIBUTES, Length) == 0);
-    assert!(core::mem::offset_of!(OBJECT_ATTRIBUTES, RootDirectory) == 8);
-    assert!(core::mem::offset_of!(OBJECT_ATTRIBUTES, ObjectName) == 16);
-    assert!(core::mem::offset_of!(OBJECT_ATTRIBUTES, Attributes) == 24);
-    assert!(core::mem::offset_of!(OBJECT_ATTRIBUTES, SecurityDescriptor) == 32);
-    assert!(core::mem::offset_of!(OBJECT_ATTRIBUTES, SecurityQualityOfService) == 40);
+    assert!(offset!(OBJECT_ATTRIBUTES, Length) == 0);
+    assert!(offset!(OBJECT_ATTRIBUTES, RootDirectory) == 8);
+    assert!(offset!(OBJECT_ATTRIBUTES, ObjectName) == 16);
+    assert!(offset!(OBJECT_ATTRIBUTES, Attributes) == 24);
+    assert!(offset!(OBJECT_ATTRIBUTES, SecurityDescriptor) == 32);
+    assert!(offset!(OBJECT_ATTRIBUTES, SecurityQualityOfService) == 40);
 };
 
 const _: () = {
     assert!(size_of::<RTL_OSVERSIONINFOW>() == 276);
     assert!(align_of::<RTL_OSVERSIONINFOW>() == 4);
-    assert!(core::mem::offset_of!(RTL_OSVERSIONINFOW, dwOSVersionInfoSize) == 0);
-    assert!(core::mem::offset_of!(RTL_OSVERSIONINFOW, dwMajorVersion) == 4);
-    assert!(core::mem::offset_of!(RTL_OSVERSIONINFOW, dwMinorVersion) == 8);
-    assert!(core::mem::offset_of!(RTL_OSVERSIONINFOW, dwBuildNumber) == 12);
-    assert!(core::mem::offset_of!(RTL_OSVERSIONINFOW, dwPlatformId) == 16);
-    assert!(core::mem::offset_of!(RTL_OSVERSIONINFOW, szCSDVersion) == 20);
+    assert!(offset!(RTL_OSVERSIONINFOW, dwOSVersionInfoSize) == 0);
+    assert!(offset!(RTL_OSVERSIONINFOW, dwMajorVersion) == 4);
+    assert!(offset!(RTL_OSVERSIONINFOW, dwMinorVersion) == 8);
+    assert!(offset!(RTL_OSVERSIONINFOW, dwBuildNumber) == 12);
+    assert!(offset!(RTL_OSVERSIONINFOW, dwPlatformId) == 16);
+    assert!(offset!(RTL_OSVERSIONINFOW, szCSDVersion) == 20);
 };
 
 const _: () = {
     assert!(size_of::<SCOPE_ID>() == 4);
     assert!(align_of::<SCOPE_ID>() == 4);
-    assert!(core::mem::offset_of!(SCOPE_ID, Value) == 0);
+    assert!(offset!(SCOPE_ID, Value) == 0);
 };
 
 const _: () = {
     assert!(size_of::<SINGLE_LIST_ENTRY>() == 8);
     assert!(align_of::<SINGLE_LIST_ENTRY>() == 8);
-    assert!(core::mem::offset_of!(SINGLE_LIST_ENTRY, Next) == 0);
+    assert!(offset!(SINGLE_LIST_ENTRY, Next) == 0);
 };
 
 const _: () = {
     assert!(size_of::<ULARGE_INTEGER>() == 8);
     assert!(align_of::<ULARGE_INTEGER>() == 8);
-    assert!(core::mem::offset_of!(ULARGE_INTEGER, QuadPart) == 0);
+    assert!(offset!(ULARGE_INTEGER, QuadPart) == 0);
 };
 
 const _: () = {
     assert!(size_of::<UNICODE_STRING>() == 16);
     assert!(align_of::<UNICODE_STRING>() == 8);
-    assert!(core::mem::offset_of!(UNICODE_STRING, Length) == 0);
-    assert!(core::mem::offset_of!(UNICODE_STRING, MaximumLength) == 2);
-    assert!(core::mem::offset_of!(UNICODE_STRING, Buffer) == 8);
+    assert!(offset!(UNICODE_STRING, Length) == 0);
+    assert!(offset!(UNICODE_STRING, MaximumLength) == 2);
+    assert!(offset!(UNICODE_STRING, Buffer) == 8);
 };

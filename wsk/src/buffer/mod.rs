@@ -11,6 +11,7 @@ use core::ops::{Bound, Deref, DerefMut, RangeBounds};
 use core::ptr::{self, NonNull};
 use core::slice;
 
+use wsk_sys::members::size_t;
 use wsk_sys::{MmBuildMdlForNonPagedPool, MmInitializeMdl, PMDL, WSK_BUF, size_of_mdl};
 
 pub(crate) use self::kept::Kept;
@@ -68,7 +69,7 @@ impl Buffer {
         // SAFETY: the allocation goes beyond this offset, or to it if the buffer has no bytes.
         let data = unsafe { memory.add(mdl_size) };
         // SAFETY: the allocation begins with room for such an MDL, whose size MAX_SIZE bounds.
-        unsafe { MmInitializeMdl(mdl, data.as_ptr().cast(), size) };
+        unsafe { MmInitializeMdl(mdl, data.as_ptr().cast(), size_t(size)) };
         if size > 0 {
             // SAFETY: the MDL was initialised, and describes memory of the nonpaged pool (INV-23).
             unsafe { MmBuildMdlForNonPagedPool(mdl) };
@@ -270,7 +271,7 @@ impl Buffer {
         // NO-OVERFLOW: a buffer is smaller than 4 GiB.
         #[expect(clippy::cast_possible_truncation, reason = "a buffer is smaller than 4 GiB")]
         let offset = start as u32;
-        WSK_BUF { Mdl: self.mdl, Offset: offset, Length: end - start }
+        WSK_BUF { Mdl: self.mdl, Offset: offset, Length: size_t(end - start) }
     }
 
     /// Where the bytes from `start` on are, for calls that take no `WSK_BUF`. They stay there when the buffer

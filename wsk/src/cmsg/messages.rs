@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use wsk_sys::members::length;
 use wsk_sys::{
     CMSGHDR, INT, IP_ECN, IP_HOPLIMIT, IP_PKTINFO, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6,
     IPPROTO_UDP, IPV6_ECN, IPV6_HOPLIMIT, IPV6_PKTINFO, IPV6_TCLASS, SIZE_T, UDP_COALESCED_INFO,
@@ -144,7 +145,7 @@ impl<'a> Iterator for ControlMessages<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let bytes = core::mem::take(&mut self.0);
-        let length = SIZE_T::from_ne_bytes(*bytes.first_chunk()?);
+        let length = length(SIZE_T::from_ne_bytes(*bytes.first_chunk()?));
         let (level, kind) = (number(bytes, LEVEL)?, number(bytes, KIND)?);
         // A length that cannot be ends the search: there is no telling where the next message begins.
         let data = bytes.get(WSA_CMSG_LEN(0)..length)?;

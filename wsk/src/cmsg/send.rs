@@ -3,6 +3,7 @@
 use core::fmt;
 use core::net::SocketAddr;
 
+use wsk_sys::members::size_t;
 use wsk_sys::{
     INT, IP_ECN, IP_OPTIONS, IP_PKTINFO, IP_TOS, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, IPV6_ECN,
     IPV6_PKTINFO, IPV6_RTHDR, IPV6_TCLASS, UDP_SEND_MSG_SIZE, ULONG, WSA_CMSG_LEN, WSA_CMSG_SPACE,
@@ -236,7 +237,7 @@ impl Writer<'_> {
         message.fill(0);
         let (header, rest) = message.split_at_mut_checked(WSA_CMSG_LEN(0))?;
         let (length, numbers) = header.split_first_chunk_mut()?;
-        *length = WSA_CMSG_LEN(data.len()).to_ne_bytes();
+        *length = size_t(WSA_CMSG_LEN(data.len())).to_ne_bytes();
         let (first, second) = numbers.split_first_chunk_mut()?;
         *first = level.to_ne_bytes();
         *second.first_chunk_mut()? = kind.to_ne_bytes();

@@ -4,6 +4,7 @@ use core::cell::Cell;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
+use wsk_sys::members::length;
 use wsk_sys::{
     MmGetSystemAddressForMdlSafe, NormalPagePriority, PMDL, PWSK_DATA_INDICATION, ULONG, WSK_BUF,
     WSK_DATA_INDICATION, WSK_FLAG_ENTIRE_MESSAGE, WSK_FLAG_RELEASE_ASAP,
@@ -31,7 +32,7 @@ impl Chunks<'_> {
     /// The buffer is one of WSK's, and is not given back while the result is used.
     pub(super) const unsafe fn new(buffer: &WSK_BUF) -> Self {
         let (mdl, offset) = (buffer.Mdl, buffer.Offset as usize);
-        Self { mdl, offset, left: buffer.Length, of_the_data: PhantomData }
+        Self { mdl, offset, left: length(buffer.Length), of_the_data: PhantomData }
     }
 }
 

@@ -5,6 +5,7 @@ use core::marker::PhantomData;
 use core::net::SocketAddr;
 use core::ptr::NonNull;
 
+use wsk_sys::members::length;
 use wsk_sys::{MSG_BCAST, MSG_MCAST, ULONG, WSK_DATAGRAM_INDICATION};
 
 use super::Level;
@@ -23,7 +24,7 @@ impl<'a> Datagram<'a> {
     /// How many bytes there are.
     #[must_use]
     pub const fn len(self) -> usize {
-        self.0.Buffer.Length
+        length(self.0.Buffer.Length)
     }
 
     /// Whether there are none.

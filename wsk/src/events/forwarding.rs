@@ -1,5 +1,6 @@
 //! The callbacks of connections that get a handler later, if at all.
 
+use wsk_sys::members::length;
 use wsk_sys::{
     NTSTATUS, PVOID, PWSK_DATA_INDICATION, SIZE_T, STATUS_DATA_NOT_ACCEPTED, STATUS_SUCCESS, ULONG,
     WSK_CLIENT_CONNECTION_DISPATCH, WSK_FLAG_ABORTIVE,
@@ -73,7 +74,7 @@ unsafe extern "C" fn send_backlog(socket_context: PVOID, ideal_backlog_size: SIZ
     // SAFETY: the socket was made with this context.
     let shared = unsafe { context(socket_context) };
     if let Some(attached) = shared.and_then(|shared| shared.attached.get()) {
-        attached.handler().send_backlog(ideal_backlog_size);
+        attached.handler().send_backlog(length(ideal_backlog_size));
     }
     STATUS_SUCCESS
 }

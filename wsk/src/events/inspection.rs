@@ -6,6 +6,7 @@ use core::future::Future;
 use core::net::SocketAddr;
 use core::ptr::NonNull;
 
+use wsk_sys::members::{length, size_t};
 use wsk_sys::{
     PIRP, PSOCKADDR, PWSK_INSPECT_ID, WSK_INSPECT_ACTION, WSK_INSPECT_ID, WskInspectAccept,
     WskInspectPend, WskInspectReject,
@@ -168,11 +169,11 @@ impl InspectId {
     /// As `WskInspectComplete` takes it.
     #[must_use]
     pub const fn to_raw(self) -> WSK_INSPECT_ID {
-        WSK_INSPECT_ID { Key: self.key, SerialNumber: self.serial_number }
+        WSK_INSPECT_ID { Key: size_t(self.key), SerialNumber: self.serial_number }
     }
 
     pub(crate) const fn from_raw(raw: &WSK_INSPECT_ID) -> Self {
-        Self { key: raw.Key, serial_number: raw.SerialNumber }
+        Self { key: length(raw.Key), serial_number: raw.SerialNumber }
     }
 }
 

@@ -7,6 +7,7 @@
 use core::cell::Cell;
 use core::ptr::NonNull;
 
+use wsk_sys::members::{length, size_t};
 use wsk_sys::{
     NTSTATUS, PSOCKADDR, PVOID, PWSK_DATA_INDICATION, PWSK_DATAGRAM_INDICATION, PWSK_INSPECT_ID,
     PWSK_SOCKET, SIZE_T, STATUS_DATA_NOT_ACCEPTED, STATUS_PENDING, STATUS_REQUEST_NOT_ACCEPTED,
@@ -209,7 +210,8 @@ pub(super) unsafe fn receive_by<T: ConnectionEvents + ?Sized>(
         return STATUS_SUCCESS;
     };
     let is_retained = Cell::new(false);
-    let data = Data::new(list, bytes_indicated, flags, shared, &is_retained);
+    let indicated = length(bytes_indicated);
+    let data = Data::new(list, indicated, flags, shared, &is_retained);
     match handler.receive(data) {
         _ if is_retained.get() => STATUS_PENDING,
         Receipt::Refused => STATUS_DATA_NOT_ACCEPTED,
@@ -217,7 +219,7 @@ pub(super) unsafe fn receive_by<T: ConnectionEvents + ?Sized>(
         Receipt::Partial(count) => {
             // No more than there is (INV-55).
             // SAFETY: WSK passes room for the number.
-            unsafe { bytes_accepted.write(count.min(bytes_indicated)) };
+            unsafe { bytes_accepted.write(size_t(count.min(indicated))) };
             STATUS_SUCCESS
         }
     }
@@ -250,7 +252,7 @@ pub unsafe extern "C" fn send_backlog<T: ConnectionEvents>(
 ) -> NTSTATUS {
     // SAFETY: the socket was made with this context.
     if let Some(context) = unsafe { context::<T>(socket_context) } {
-        context.handler.send_backlog(ideal_backlog_size);
+        context.handler.send_backlog(length(ideal_backlog_size));
     }
     STATUS_SUCCESS
 }

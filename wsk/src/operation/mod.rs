@@ -29,7 +29,7 @@ use core::time::Duration;
 use wsk_sys::{
     IO_STACK_LOCATION, IRP, IoCancelIrp, IoInitializeIrp, IoReuseIrp, IoSetCompletionRoutine,
     IoSizeOfIrp, NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, STATUS_MORE_PROCESSING_REQUIRED,
-    STATUS_NOT_IMPLEMENTED, STATUS_UNSUCCESSFUL, TRUE, WSK_BUF, WSK_SOCKET,
+    STATUS_NOT_IMPLEMENTED, STATUS_UNSUCCESSFUL, TRUE, WSK_BUF, WSK_SOCKET, members,
 };
 
 pub(crate) use self::cache::Cache;
@@ -239,7 +239,7 @@ impl Operation {
         let irp = self.irp();
         // SAFETY: a completed IRP is the caller's to read.
         let block = unsafe { (*irp).IoStatus };
-        check(block.Status).map(|()| block.Information)
+        check(members::status(&block)).map(|()| members::information(&block))
     }
 
     /// For a close that somebody will wait for, before it begins.

@@ -3,6 +3,7 @@
 use core::future::Future;
 use core::ptr;
 
+use wsk_sys::members::size_t;
 use wsk_sys::{
     NTSTATUS, PIRP, PSIZE_T, PVOID, SIZE_T, ULONG, WSK_CONTROL_SOCKET_TYPE, WskIoctl, WskSetOption,
 };
@@ -27,7 +28,7 @@ pub(super) struct Control {
 const _: () = assert!(MAX_SIZE <= ControlArea::HALF);
 
 /// Memory that WSK reads or writes: where, and how many bytes.
-type Room = (PVOID, SIZE_T);
+type Room = (PVOID, usize);
 
 /// # Safety
 ///
@@ -53,9 +54,9 @@ unsafe fn call(
             control.kind,
             control.code,
             control.level,
-            input_size,
+            size_t(input_size),
             input,
-            output_size,
+            size_t(output_size),
             output,
             nowhere,
             irp,
@@ -217,7 +218,7 @@ impl<C: Category> Handle<C> {
                 0,
                 0,
                 none,
-                output_size,
+                size_t(output_size),
                 output,
                 returned,
                 no_irp,

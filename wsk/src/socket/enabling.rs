@@ -2,6 +2,7 @@
 
 use core::ptr;
 
+use wsk_sys::members::size_t;
 use wsk_sys::{
     NPI_WSK_INTERFACE_ID, NPIID, PVOID, SIZE_T, SO_WSK_EVENT_CALLBACK, SOL_SOCKET,
     WSK_EVENT_CALLBACK_CONTROL, WSK_EVENT_DISABLE, WskSetOption, ctypes::c_void,
@@ -150,7 +151,7 @@ impl<C: Category> Handle<C> {
                 WskSetOption,
                 SO_WSK_EVENT_CALLBACK,
                 SOL_SOCKET,
-                size_of::<WSK_EVENT_CALLBACK_CONTROL>(),
+                size_t(size_of::<WSK_EVENT_CALLBACK_CONTROL>()),
                 (&raw mut control).cast(),
                 0,
                 ptr::null_mut(),

@@ -232,7 +232,7 @@ impl<'a> Writer<'a> {
 
     fn layout(&self, name: &str) -> Result<TokenStream> {
         let layout = self.catalogue.layouts.get(name).context("bindgen asserted no layout")?;
-        Ok(assertions(name, layout))
+        Ok(assertions(name, layout, &quote! { core::mem::offset_of! }))
     }
 
     /// The types that wsk-sys writes by hand, held to the headers.
@@ -260,7 +260,8 @@ impl<'a> Writer<'a> {
                 let offset = self.number(clang::OFFSET, &format!("{name}_{index}"))?;
                 layout.offsets.push((field.clone(), offset));
             }
-            tokens.extend(assertions(name, &layout));
+            // The macro of `wsk_sys::members`: these types may be those of wdk-sys.
+            tokens.extend(assertions(name, &layout, &quote! { offset! }));
         }
         self.print(name, "ntdef.h, ntddk.h and ws2def.h", &tokens)
     }
@@ -281,7 +282,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-fn assertions(name: &str, layout: &Layout) -> TokenStream {
+fn assertions(name: &str, layout: &Layout, offset_of: &TokenStream) -> TokenStream {
     let ident = format_ident!("{name}");
     let size = Literal::u64_unsuffixed(layout.size);
     let align = Literal::u64_unsuffixed(layout.align);
@@ -292,7 +293,7 @@ fn assertions(name: &str, layout: &Layout) -> TokenStream {
     for (field, offset) in &layout.offsets {
         let path = field.split('.').map(|part| format_ident!("{part}"));
         let offset = Literal::u64_unsuffixed(*offset);
-        tokens.extend(quote! { assert!(core::mem::offset_of!(#ident, #(#path).*) == #offset); });
+        tokens.extend(quote! { assert!(#offset_of(#ident, #(#path).*) == #offset); });
     }
     quote! { const _: () = { #tokens }; }
 }

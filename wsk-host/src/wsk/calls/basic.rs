@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use wsk_sys::members::length;
 use wsk_sys::{
     NTSTATUS, PIRP, PSIZE_T, PSOCKADDR, PVOID, PWSK_SOCKET, SIZE_T, STATUS_INVALID_DEVICE_STATE,
     STATUS_INVALID_PARAMETER, STATUS_SUCCESS, ULONG, WSK_CONTROL_SOCKET_TYPE, WskGetOption,
@@ -37,8 +38,8 @@ pub(in crate::wsk) unsafe extern "C" fn control_socket<const C: Category>(
         category: C,
         code,
         level,
-        input: (input.cast(), input_size),
-        output: (output.cast(), output_size),
+        input: (input.cast(), length(input_size)),
+        output: (output.cast(), length(output_size)),
         returned,
         irp,
     };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use wsk_sys::ctypes::c_void;
+use wsk_sys::members::{length, size_t};
 use wsk_sys::since;
 use wsk_sys::{
     ADDRESS_FAMILY, DISPATCH_LEVEL, NTSTATUS, PEPROCESS, PETHREAD, PIRP, PSECURITY_DESCRIPTOR,
@@ -213,7 +214,7 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
 /// # Safety
 ///
 /// The pointer is to so many bytes.
-unsafe fn input<T: Copy>(size: SIZE_T, input: PVOID) -> Option<T> {
+unsafe fn input<T: Copy>(size: usize, input: PVOID) -> Option<T> {
     let is_one = size >= size_of::<T>() && !input.is_null();
     // SAFETY: the caller promises the bytes.
     is_one.then(|| unsafe { input.cast::<T>().read_unaligned() })
@@ -230,6 +231,7 @@ pub(in crate::wsk) unsafe extern "C" fn control_client(
     irp: PIRP,
 ) -> NTSTATUS {
     const FUNCTION: &str = "WskControlClient";
+    let (input_size, output_size) = (length(input_size), length(output_size));
     // SAFETY: the caller has captured the provider.
     let client = unsafe { client(client_pointer, DISPATCH_LEVEL, FUNCTION) };
     let host = client.host.clone();
@@ -310,7 +312,7 @@ pub(in crate::wsk) unsafe extern "C" fn control_client(
 }
 
 /// The transports of every host: TCP and UDP, over both families.
-unsafe fn transports(size: SIZE_T, output: PVOID, returned: PSIZE_T) -> NTSTATUS {
+unsafe fn transports(size: usize, output: PVOID, returned: PSIZE_T) -> NTSTATUS {
     use wsk_sys::{AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM};
 
     let transport = |(family, socket_type, protocol)| {
@@ -333,7 +335,7 @@ unsafe fn transports(size: SIZE_T, output: PVOID, returned: PSIZE_T) -> NTSTATUS
         return STATUS_INVALID_PARAMETER;
     }
     // SAFETY: the caller passes room for a size.
-    unsafe { returned.write_unaligned(size_of_val(&all)) };
+    unsafe { returned.write_unaligned(size_t(size_of_val(&all))) };
     if size < size_of_val(&all) || output.is_null() {
         return STATUS_BUFFER_OVERFLOW;
     }

@@ -2,6 +2,7 @@
 
 use std::ptr;
 
+use wsk_sys::members::size_t;
 use wsk_sys::since;
 use wsk_sys::{
     NTSTATUS, PASSIVE_LEVEL, PFN_WSK_RECEIVE_EX_EVENT, PIRP, PSECURITY_DESCRIPTOR, PSIZE_T,
@@ -11,7 +12,7 @@ use wsk_sys::{
     SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS, SIO_WSK_QUERY_IDEAL_SEND_BACKLOG,
     SIO_WSK_QUERY_INSPECT_ID, SIO_WSK_QUERY_RECEIVE_BACKLOG, SIO_WSK_REGISTER_EXTENSION,
     SIO_WSK_SET_RECEIVE_EX_CALLBACK, SIO_WSK_SET_REMOTE_ADDRESS, SIO_WSK_SET_SENDTO_ADDRESS,
-    SIO_WSK_SET_TCP_SILENT_MODE, SIZE_T, SO_WSK_EVENT_CALLBACK, SO_WSK_SECURITY, SOCK_STREAM,
+    SIO_WSK_SET_TCP_SILENT_MODE, SO_WSK_EVENT_CALLBACK, SO_WSK_SECURITY, SOCK_STREAM,
     SOCKADDR_STORAGE, SOCKET_ADDRESS, SOCKET_ADDRESS_LIST, SOL_SOCKET, STATUS_BUFFER_OVERFLOW,
     STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE,
     STATUS_INVALID_PARAMETER, STATUS_NOT_FOUND, STATUS_NOT_SUPPORTED, STATUS_PENDING,
@@ -40,8 +41,8 @@ pub(super) struct Control<'a> {
     pub(super) category: Category,
     pub(super) code: ULONG,
     pub(super) level: ULONG,
-    pub(super) input: (*const u8, SIZE_T),
-    pub(super) output: (*mut u8, SIZE_T),
+    pub(super) input: (*const u8, usize),
+    pub(super) output: (*mut u8, usize),
     pub(super) returned: PSIZE_T,
     pub(super) irp: PIRP,
 }
@@ -137,7 +138,7 @@ impl Control<'_> {
             return STATUS_INVALID_PARAMETER;
         }
         // SAFETY: the caller passes room for a size.
-        unsafe { self.returned.write_unaligned(bytes.len()) };
+        unsafe { self.returned.write_unaligned(size_t(bytes.len())) };
         if self.output.1 < bytes.len() || self.output.0.is_null() {
             return STATUS_BUFFER_OVERFLOW;
         }
@@ -387,12 +388,12 @@ fn backlog(control: &Control<'_>) -> NTSTATUS {
         if socket.state != State::Connected {
             return Err(STATUS_INVALID_DEVICE_STATE);
         }
-        let size: SIZE_T = if control.code == SIO_WSK_QUERY_IDEAL_SEND_BACKLOG {
+        let size = if control.code == SIO_WSK_QUERY_IDEAL_SEND_BACKLOG {
             socket.streams.ideal_backlog
         } else {
             socket.streams.rest.len() + stack.network.backlog(id)
         };
-        control.write(size)
+        control.write(size_t(size))
     })
 }
 
@@ -418,11 +419,11 @@ fn inspect_id(control: &Control<'_>) -> NTSTATUS {
     let Some(key) = key else {
         return STATUS_INVALID_DEVICE_REQUEST;
     };
-    match control.write(WSK_INSPECT_ID { Key: key.key, SerialNumber: key.serial }) {
+    match control.write(WSK_INSPECT_ID { Key: size_t(key.key), SerialNumber: key.serial }) {
         Ok(written) => {
             if !control.returned.is_null() {
                 // SAFETY: the caller passes room for a size.
-                unsafe { control.returned.write_unaligned(written) };
+                unsafe { control.returned.write_unaligned(size_t(written)) };
             }
             STATUS_SUCCESS
         }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use wsk_sys::members::length;
 use wsk_sys::{
     NTSTATUS, PCMSGHDR, PIRP, PSOCKADDR, PULONG, PWSK_BUF, PWSK_BUF_LIST, PWSK_DATAGRAM_INDICATION,
     PWSK_SOCKET, STATUS_INVALID_PARAMETER, ULONG, WSK_BUF_LIST,
@@ -32,7 +33,9 @@ pub(in crate::wsk) unsafe extern "C" fn send_to<const C: Category>(
     let object = unsafe { begin(socket, C, FUNCTION) };
     require_no_flags(flags, FUNCTION);
     // SAFETY: the caller passes an IRP and a buffer.
-    unsafe { take_over_for(&object, irp, FUNCTION, buffer.as_ref().map(|buffer| buffer.Length)) };
+    unsafe {
+        take_over_for(&object, irp, FUNCTION, buffer.as_ref().map(|buffer| length(buffer.Length)));
+    };
     // SAFETY: the caller passes a buffer.
     let bytes = unsafe { Bytes::new(object.host(), irp, buffer, FUNCTION) };
     let messages = VecDeque::from([bytes]);
@@ -125,7 +128,9 @@ pub(in crate::wsk) unsafe extern "C" fn receive_from<const C: Category>(
     let object = unsafe { begin(socket, C, FUNCTION) };
     require_no_flags(flags, FUNCTION);
     // SAFETY: the caller passes an IRP and a buffer.
-    unsafe { take_over_for(&object, irp, FUNCTION, buffer.as_ref().map(|buffer| buffer.Length)) };
+    unsafe {
+        take_over_for(&object, irp, FUNCTION, buffer.as_ref().map(|buffer| length(buffer.Length)));
+    };
     let host = object.host();
     // SAFETY: the caller passes a buffer.
     let bytes = unsafe { Bytes::new(host, irp, buffer, FUNCTION) };

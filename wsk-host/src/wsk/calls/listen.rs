@@ -1,5 +1,6 @@
 //! What listeners have, and stream sockets that listen.
 
+use wsk_sys::members::length;
 use wsk_sys::{
     NTSTATUS, PIRP, PSOCKADDR, PVOID, PWSK_INSPECT_ID, PWSK_SOCKET, ULONG,
     WSK_CLIENT_CONNECTION_DISPATCH, WSK_INSPECT_ACTION,
@@ -53,7 +54,7 @@ pub(in crate::wsk) unsafe extern "C" fn inspect_complete<const C: Category>(
         let found = "there is no WSK_INSPECT_ID";
         broken(61, "WskInspectComplete", found, object.origin().as_deref());
     };
-    let key = InspectKey { key: inspect_id.Key, serial: inspect_id.SerialNumber };
+    let key = InspectKey { key: length(inspect_id.Key), serial: inspect_id.SerialNumber };
     answer(object.host(), |stack| stack.inspect_complete(object.id, irp, key, action))
 }
 

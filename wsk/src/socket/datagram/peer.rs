@@ -14,6 +14,7 @@
 use core::net::SocketAddr;
 use core::ptr;
 
+use wsk_sys::members::size_t;
 use wsk_sys::{
     PIRP, SIO_WSK_SET_REMOTE_ADDRESS, SIO_WSK_SET_SENDTO_ADDRESS, SOCKADDR_IN, SOCKADDR_IN6, ULONG,
     WskIoctl,
@@ -48,7 +49,17 @@ impl Handle<Datagram> {
             let (none, nowhere) = (ptr::null_mut(), ptr::null_mut());
             // SAFETY: the socket is bound (INV-35), and the address is of its family and this size.
             unsafe {
-                dispatch.control_socket(WskIoctl, code, 0, size, input, 0, none, nowhere, irp)
+                dispatch.control_socket(
+                    WskIoctl,
+                    code,
+                    0,
+                    size_t(size),
+                    input,
+                    0,
+                    none,
+                    nowhere,
+                    irp,
+                )
             }
         };
         // SAFETY: the call is given the payload's address and nothing else.
