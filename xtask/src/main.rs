@@ -15,6 +15,7 @@ mod setup;
 mod surfaces;
 mod test;
 mod tool;
+mod wdk_sys;
 mod wine;
 
 use clap::{Parser, Subcommand};
@@ -42,6 +43,8 @@ enum Command {
     Bench(bench::Args),
     /// Run everything that must hold
     Test(test::Args),
+    /// Record what wdk-sys makes of a WDK, for the crate that stands in for it in tests
+    WdkSys(wdk_sys::Args),
     /// Run an example driver in Wine, until Ctrl-C, or test it there
     Wine(wine::Args),
 }
@@ -55,6 +58,7 @@ fn main() -> std::process::ExitCode {
         Command::Stack(args) => manners::write_stack(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::WdkSys(args) => wdk_sys::run(&args),
         Command::Wine(args) => wine::run(&args),
     };
     match result {

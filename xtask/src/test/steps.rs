@@ -15,7 +15,7 @@ pub(super) const MINIMUM: &str = "minimum";
 pub(super) const LICENCES: &str = "licences";
 pub(super) const SEMVER: &str = "semver";
 
-pub(super) static STEPS: [Step; 17] = [
+pub(super) static STEPS: [Step; 18] = [
     Step {
         name: "format",
         about: "the sources are formatted",
@@ -45,6 +45,12 @@ pub(super) static STEPS: [Step; 17] = [
         about: "unit tests, tests on the host, and the examples in the documentation",
         needs: libclang,
         run: || cargo(&["test", "--workspace", "--quiet"]),
+    },
+    Step {
+        name: "wdk-sys",
+        about: "with the feature `wdk-sys`, everything is of the types that a real wdk-sys was recorded to have",
+        needs: nothing,
+        run: wdk_sys,
     },
     Step {
         name: "c",
@@ -167,6 +173,24 @@ fn lint() -> Result<()> {
     // What maintainers run on Windows, where the registry says where a WDK is.
     let command = ["clippy", "--quiet", "--package", "xtask", "--target", setup::TARGETS[0]];
     cargo(&[&command, &deny[..]].concat())
+}
+
+/// In the workspace whose wdk-sys is one that builds without a WDK; the driver for Windows, as its panic handler is
+/// nothing for a host.
+fn wdk_sys() -> Result<()> {
+    let shell = Shell::new()?;
+    let folder = project::root().join("target").join("wdk-sys");
+    let cargo = |arguments: &[&str]| {
+        shell.change_dir(project::root().join("wsk-sys").join("tests").join("wdk-sys"));
+        let command = cmd!(shell, "cargo {arguments...}").args(["--quiet", "--locked"]);
+        run(&command.arg("--target-dir").arg(&folder))
+    };
+    cargo(&["test", "--package", "wdk-sys-check"])?;
+    for target in setup::TARGETS {
+        let packages = ["--package", "wdk-sys-check", "--package", "wdk-driver-check"];
+        cargo(&[&["check", "--target", target], &packages[..]].concat())?;
+    }
+    Ok(())
 }
 
 fn loom() -> Result<()> {

@@ -1,0 +1,29 @@
+//! Stands in for wdk-sys where there is no WDK.
+//!
+//! `types.rs` and `ntddk.rs` are written by `cargo xtask wdk-sys` from what the real wdk-sys makes of a real WDK.
+//! The rest is what the crate `wdk` and `examples/wdk` take from it.
+
+#![no_std]
+#![allow(missing_docs, non_camel_case_types, non_snake_case, non_upper_case_globals)]
+
+#[rustfmt::skip]
+pub mod ntddk;
+#[rustfmt::skip]
+mod types;
+
+pub use types::*;
+
+pub type PCUNICODE_STRING = *const UNICODE_STRING;
+
+pub const APC_LEVEL: u32 = 1;
+pub const STATUS_SUCCESS: NTSTATUS = 0;
+
+#[must_use]
+pub const fn NT_SUCCESS(nt_status: NTSTATUS) -> bool {
+    nt_status >= 0
+}
+
+#[macro_export]
+macro_rules! PAGED_CODE {
+    () => {};
+}
