@@ -39,7 +39,7 @@ use self::state::{Completion, Leave, State};
 use crate::address::Storage;
 use crate::batch::Batch;
 use crate::buffer::Buffer;
-use crate::pool::PoolBox;
+use crate::pool::{PoolBox, write_fields};
 use crate::registration::Core;
 use crate::resolve::LookUp;
 use crate::rt;
@@ -153,19 +153,30 @@ impl Payload {
         }
     }
 
-    const EMPTY: Self = Self {
-        local: Storage::EMPTY,
-        remote: Storage::EMPTY,
-        buffer: None,
-        batch: None,
-        descriptor: WSK_BUF { Mdl: core::ptr::null_mut(), Offset: 0, Length: 0 },
-        output: None,
-        security: None,
-        control: ControlArea::EMPTY,
-        delivered: None,
-        look_up: None,
-        sending: None,
-    };
+    /// Writes one that is empty.
+    ///
+    /// # Safety
+    ///
+    /// The place is memory for it, and nobody else's.
+    unsafe fn write(place: *mut Self) {
+        // SAFETY: the caller's promise.
+        write_fields!(
+            place,
+            Payload {
+                local: Storage::EMPTY,
+                remote: Storage::EMPTY,
+                buffer: None,
+                batch: None,
+                output: None,
+                security: None,
+                descriptor: WSK_BUF { Mdl: core::ptr::null_mut(), Offset: 0, Length: 0 },
+                control: ControlArea::EMPTY,
+                delivered: None,
+                look_up: None,
+                sending: None,
+            }
+        );
+    }
 }
 
 /// A request and its IRP.
@@ -188,17 +199,30 @@ unsafe impl Send for Operation {}
 unsafe impl Sync for Operation {}
 
 impl Operation {
-    /// A request to be placed in nonpaged memory; see [`Operation::initialise`].
-    pub(crate) fn new() -> Self {
-        // SAFETY: an IRP is numbers and pointers, for which zero is a value; the kernel initialises it.
-        let packet = unsafe { core::mem::zeroed() };
-        Self {
-            packet: UnsafeCell::new(packet),
-            state: State::new(),
-            payload: UnsafeCell::new(Payload::EMPTY),
-            target: UnsafeCell::new(Target::Nobody),
-            next_orphan: AtomicPtr::new(core::ptr::null_mut()),
-        }
+    /// Writes a request to where it stays; see [`Operation::initialise`].
+    ///
+    /// # Safety
+    ///
+    /// The place is memory for it, and nobody else's.
+    pub(crate) unsafe fn write(place: *mut Self) {
+        // An IRP is numbers and pointers, for which zero is a value; the kernel initialises it.
+        // SAFETY: the caller's promise; a cell is laid out as what is in it.
+        let packet = |place: *mut UnsafeCell<Packet>| unsafe { place.write_bytes(0, 1) };
+        let payload = |place: *mut UnsafeCell<Payload>| {
+            // SAFETY: as above.
+            unsafe { Payload::write(place.cast()) }
+        };
+        // SAFETY: as above.
+        write_fields!(
+            place,
+            Operation {
+                packet => packet,
+                state: State::new(),
+                payload => payload,
+                target: UnsafeCell::new(Target::Nobody),
+                next_orphan: AtomicPtr::new(core::ptr::null_mut()),
+            }
+        );
     }
 
     /// Makes the memory an IRP. Afterwards the request must not move, since an IRP has pointers into
@@ -292,7 +316,10 @@ unsafe impl Send for Idle {}
 
 impl Idle {
     pub(crate) fn allocate() -> Result<Self> {
-        let operation = PoolBox::new_with(Operation::new)?;
+        // SAFETY: the place is the new memory's.
+        let write = |place| unsafe { Operation::write(place) };
+        // SAFETY: this writes all of it.
+        let operation = unsafe { PoolBox::new_in_place(write) }?;
         // SAFETY: it stays in this allocation, which is nonpaged.
         unsafe { operation.initialise() };
         Ok(Self(operation.into_raw()))

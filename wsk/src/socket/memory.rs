@@ -19,7 +19,7 @@ use super::counts::Counts;
 use super::handle::Handle;
 use crate::flags::SocketFlags;
 use crate::operation::{Cache, Idle, Operation};
-use crate::pool::PoolBox;
+use crate::pool::{PoolBox, write_fields};
 use crate::reaper::Job;
 use crate::registration::Core;
 use crate::status::{Error, Result, known};
@@ -330,26 +330,43 @@ impl NewSocket {
         family: ADDRESS_FAMILY,
         handler: H,
     ) -> Result<Self> {
+        let shared = |place: *mut Shared| {
+            // SAFETY: the place is the new memory's.
+            let close = |place| unsafe { Operation::write(place) };
+            // SAFETY: as above.
+            write_fields!(
+                place,
+                Shared {
+                    close => close,
+                    counts: Counts::new(),
+                    socket: AtomicPtr::new(ptr::null_mut()),
+                    dead: AtomicBool::new(false),
+                    sends: AtomicUsize::new(0),
+                    requests: Cache::new(),
+                    core: NonNull::from(core),
+                    category: category,
+                    family: family,
+                    attached: Slot::new(),
+                    drop_handler: if needs_drop::<H>() { Some(drop_handler::<H> as _) } else { None },
+                    free: free::<H>,
+                    job: Job::new(Shared::reap),
+                    is_closed: AtomicBool::new(false),
+                }
+            );
+        };
         // If there is no memory, the handler is still the closure's.
-        let memory = PoolBox::new_with(|| Memory {
-            shared: Shared {
-                close: Operation::new(),
-                counts: Counts::new(),
-                socket: AtomicPtr::new(ptr::null_mut()),
-                dead: AtomicBool::new(false),
-                sends: AtomicUsize::new(0),
-                requests: Cache::new(),
-                core: NonNull::from(core),
-                category,
-                family,
-                attached: Slot::new(),
-                drop_handler: if needs_drop::<H>() { Some(drop_handler::<H>) } else { None },
-                free: free::<H>,
-                job: Job::new(Shared::reap),
-                is_closed: AtomicBool::new(false),
-            },
-            handler: ManuallyDrop::new(handler),
-        })?;
+        let write = |place: *mut Memory<H>| {
+            // SAFETY: the memory is new.
+            write_fields!(
+                place,
+                Memory {
+                    shared => shared,
+                    handler: ManuallyDrop::new(handler),
+                }
+            );
+        };
+        // SAFETY: this writes all of it.
+        let memory = unsafe { PoolBox::new_in_place(write) }?;
         core.retain();
         // SAFETY: it stays in this allocation, which is nonpaged.
         unsafe { memory.shared.close.initialise() };
