@@ -17,36 +17,37 @@ mod client;
 mod control;
 mod lent;
 mod state;
+mod within;
 
 use core::cell::UnsafeCell;
-use core::future::{Future, poll_fn};
+use core::future::Future;
 use core::pin::Pin;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicPtr;
 use core::task::{Context, Poll, Waker};
-use core::time::Duration;
 
 use wsk_sys::{
     IO_STACK_LOCATION, IRP, IoCancelIrp, IoInitializeIrp, IoReuseIrp, IoSetCompletionRoutine,
     IoSizeOfIrp, NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, STATUS_MORE_PROCESSING_REQUIRED,
-    STATUS_NOT_IMPLEMENTED, STATUS_UNSUCCESSFUL, TRUE, WSK_BUF, WSK_SOCKET,
+    STATUS_NOT_IMPLEMENTED, STATUS_PENDING, STATUS_SUCCESS, STATUS_UNSUCCESSFUL, TRUE, WSK_BUF,
+    WSK_SOCKET,
 };
 
 pub(crate) use self::cache::Cache;
 pub(crate) use self::control::ControlArea;
 pub(crate) use self::lent::{Lent, callback_ends};
-use self::state::{Completion, Leave, State};
+use self::state::{Completion, Leave, Seen, State};
+pub(crate) use self::within::Within;
 use crate::address::Storage;
 use crate::batch::Batch;
 use crate::buffer::Buffer;
 use crate::pool::{PoolBox, write_fields};
 use crate::registration::Core;
 use crate::resolve::LookUp;
-use crate::rt;
+use crate::rt::{self, Turn};
 use crate::security::CachedSecurityDescriptor;
 use crate::socket::{NewSocket, Sending, Shared};
 use crate::status::{Error, Result, check, known};
-use crate::time::Deadline;
 
 /// An IRP followed by its only stack location, as [`IoSizeOfIrp`]`(1)` has them.
 #[repr(C)]
@@ -93,6 +94,7 @@ impl Target {
     /// # Safety
     ///
     /// The caller has a hold on it.
+    #[inline]
     unsafe fn retain(self) {
         match self {
             Self::Nobody => {}
@@ -106,6 +108,7 @@ impl Target {
     /// # Safety
     ///
     /// The caller has a hold, gives it up, and does not use the target any more.
+    #[inline]
     unsafe fn release(self) {
         match self {
             Self::Nobody => {}
@@ -135,6 +138,19 @@ impl Target {
 }
 
 impl Payload {
+    /// As [`clear`](Self::clear), of a request with a buffer and nothing else, which was taken out.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    #[inline]
+    unsafe fn clear_transfer(&mut self) {
+        if let Some(sending) = self.sending.take() {
+            // SAFETY: the caller's promise.
+            unsafe { sending.end() };
+        }
+    }
+
     /// Drops what a completed request has no use for any more.
     ///
     /// # Safety
@@ -245,6 +261,7 @@ impl Operation {
     /// # Safety
     ///
     /// The request is the caller's and not in flight. `routine` may be called with `context`.
+    #[inline]
     unsafe fn ready(&self, routine: CompletionRoutine, context: PVOID) {
         let irp = self.irp();
         // SAFETY: the IRP was initialised, and is not in flight.
@@ -259,11 +276,15 @@ impl Operation {
     /// # Safety
     ///
     /// The request has completed, and is the caller's.
+    #[inline]
     unsafe fn result(&self) -> Result<usize> {
         let irp = self.irp();
         // SAFETY: a completed IRP is the caller's to read.
         let block = unsafe { (*irp).IoStatus };
-        check(block.Status).map(|()| block.Information)
+        if block.Status == STATUS_SUCCESS {
+            return Ok(block.Information);
+        }
+        rare_result(block.Status, block.Information)
     }
 
     /// For a close that somebody will wait for, before it begins.
@@ -357,11 +378,27 @@ impl Idle {
     /// - The caller has a hold on the target.
     /// - `call` hands the IRP to one function of WSK, for this target, and gives it no other memory for the
     ///   duration of the request than the payload's and what lives longer than the target.
+    #[inline]
     pub(crate) unsafe fn start(
         self,
         target: Target,
         call: impl FnOnce(PIRP, *mut Payload) -> NTSTATUS,
     ) -> InFlight {
+        // SAFETY: the caller's promise.
+        unsafe { self.start_to_look(target, call) }.in_flight()
+    }
+
+    /// As [`start`](Self::start), for who looks for the end at once.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    #[inline]
+    pub(crate) unsafe fn start_to_look(
+        self,
+        target: Target,
+        call: impl FnOnce(PIRP, *mut Payload) -> NTSTATUS,
+    ) -> Started {
         let operation = self.into_raw();
         // SAFETY: the request was owned; it stays until its completion, or its owner, frees it.
         let request = unsafe { operation.as_ref() };
@@ -369,13 +406,16 @@ impl Idle {
         unsafe { target.retain() };
         // SAFETY: the request is not in flight, so the field is the owner's.
         unsafe { *request.target.get() = target };
-        // SAFETY: the request is idle, and `completed` takes a pointer to it.
-        unsafe { request.ready(completed, operation.as_ptr().cast()) };
+        let routine: CompletionRoutine = match target {
+            Target::Socket(_) => completed_for_socket,
+            Target::Client(_) | Target::Nobody => completed,
+        };
+        // SAFETY: the request is idle, and the routine takes a pointer to it.
+        unsafe { request.ready(routine, operation.as_ptr().cast()) };
         request.state.start();
         let status = call(request.irp(), request.payload.get());
         // The request stays this owner's until the owner leaves it, whatever the call returned.
-        let refused = status == STATUS_NOT_IMPLEMENTED;
-        InFlight { operation: Some(operation), refused, cancels: true }
+        Started { operation, status }
     }
 }
 
@@ -383,6 +423,37 @@ impl Drop for Idle {
     fn drop(&mut self) {
         // SAFETY: it owns the request, which came from a `PoolBox`.
         drop(unsafe { PoolBox::from_raw(self.0) });
+    }
+}
+
+/// A request that was just made, and may have completed.
+#[must_use = "the request is leaked when this is dropped"]
+pub(crate) struct Started {
+    operation: NonNull<Operation>,
+    /// What the call has returned.
+    status: NTSTATUS,
+}
+
+impl Started {
+    /// The request, to be waited for.
+    #[inline]
+    pub(crate) const fn in_flight(self) -> InFlight {
+        let Self { operation, status } = self;
+        InFlight { operation: Some(operation), status, cancels: true, has_turn: false }
+    }
+
+    /// The request with its result, if it has completed already. Then no future has to be stored, polled and
+    /// dropped.
+    #[inline]
+    pub(crate) fn look(self, _turn: Turn) -> core::result::Result<(Idle, Result<usize>), InFlight> {
+        // SAFETY: the request is there until its owner, which this is, leaves it.
+        if unsafe { self.operation.as_ref() }.state.is_completed() {
+            // SAFETY: the request has completed, and this value gives it up.
+            return Ok(unsafe { take_back(self.operation) });
+        }
+        let mut in_flight = self.in_flight();
+        in_flight.has_turn = true;
+        Err(in_flight)
     }
 }
 
@@ -399,9 +470,12 @@ impl Drop for Idle {
 pub(crate) struct InFlight {
     /// None when the outcome was given out.
     operation: Option<NonNull<Operation>>,
-    refused: bool,
+    /// What the call has returned.
+    status: NTSTATUS,
     /// Whether the system is asked to end the request when nobody waits for it any more.
     cancels: bool,
+    /// Whether the task had its turn for the request, before it was made.
+    has_turn: bool,
 }
 
 // SAFETY: it is one of the two halves of the request, whose state is shared.
@@ -418,15 +492,15 @@ pub(crate) enum Outcome {
     Refused(Error),
 }
 
-/// How long a request that was cancelled may take to complete, before it is left to itself. Windows completes
-/// it at once; Wine cancels nothing.
-const GRACE: Duration = Duration::from_secs(1);
-
 impl InFlight {
     /// For a call that every system implements, such as `WskSocket`: the completion will come.
     pub(crate) const fn never_refused(mut self) -> Self {
-        self.refused = false;
+        self.status = STATUS_PENDING;
         self
+    }
+
+    const fn is_refused(&self) -> bool {
+        self.status == STATUS_NOT_IMPLEMENTED
     }
 
     /// The request, until its outcome was given out.
@@ -437,7 +511,7 @@ impl InFlight {
 
     /// Whether the outcome is there.
     pub(crate) fn is_completed(&self) -> bool {
-        self.refused || self.request().is_none_or(|request| request.state.is_completed())
+        self.is_refused() || self.request().is_none_or(|request| request.state.is_completed())
     }
 
     /// Asks the system to end the request, whose outcome is still to be waited for.
@@ -453,36 +527,6 @@ impl InFlight {
         }
     }
 
-    /// Waits for the outcome. When the time is up the request is cancelled, and still waited for: what it has
-    /// done by then counts, and what it owns comes back (INV-50).
-    pub(crate) async fn within(mut self, deadline: &mut Deadline<'_>) -> Outcome {
-        if deadline.is_never() {
-            return self.await;
-        }
-        let mut is_cancelled = false;
-        poll_fn(|context| {
-            loop {
-                if let Poll::Ready(outcome) = Pin::new(&mut self).poll(context) {
-                    return Poll::Ready(match outcome {
-                        Outcome::Completed(idle, Err(known::STATUS_CANCELLED)) if is_cancelled => {
-                            Outcome::Completed(idle, Err(known::STATUS_IO_TIMEOUT))
-                        }
-                        outcome => outcome,
-                    });
-                }
-                if deadline.poll(context).is_pending() {
-                    return Poll::Pending;
-                }
-                if is_cancelled || deadline.extend(GRACE).is_err() {
-                    return Poll::Ready(Outcome::Refused(known::STATUS_IO_TIMEOUT));
-                }
-                self.cancel();
-                is_cancelled = true;
-            }
-        })
-        .await
-    }
-
     /// For a request that is to take effect, whether or not somebody waits for it.
     pub(crate) const fn never_cancelled(mut self) -> Self {
         self.cancels = false;
@@ -493,6 +537,7 @@ impl InFlight {
 impl Future for InFlight {
     type Output = Outcome;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
         // Polled after it was ready, which no caller in this crate does.
         let Some(operation) = self.operation else {
@@ -500,41 +545,66 @@ impl Future for InFlight {
         };
         // SAFETY: the request is there until its owner, which this is, leaves it.
         let request = unsafe { operation.as_ref() };
-        if self.refused {
+        if self.is_refused() {
             // SAFETY: the request is this owner's, and was refused.
             if unsafe { orphan(operation) } == Leave::Left {
                 self.operation = None;
                 return Poll::Ready(Outcome::Refused(known::STATUS_NOT_IMPLEMENTED));
             }
         } else if request.state.poll(context.waker()).is_pending()
-            || rt::proceed(context).is_pending()
+            || !self.has_turn && rt::proceed(context).is_pending()
         {
             return Poll::Pending;
         }
         self.operation = None;
-        // SAFETY: the request has completed, so it is the owner's.
-        let result = unsafe { request.result() };
-        // SAFETY: as above; this value gave it up.
-        let idle = unsafe { Idle::from_raw(operation) };
+        // SAFETY: the request has completed, and this value gave it up.
+        let (idle, result) = unsafe { take_back(operation) };
         Poll::Ready(Outcome::Completed(idle, result))
     }
 }
 
+/// The result of a request with another status than success itself.
+#[cold]
+fn rare_result(status: NTSTATUS, information: usize) -> Result<usize> {
+    check(status).map(|()| information)
+}
+
+/// A request that has completed, and its result.
+///
+/// # Safety
+///
+/// The request has completed, and its owner gives it up.
+#[inline]
+unsafe fn take_back(operation: NonNull<Operation>) -> (Idle, Result<usize>) {
+    // SAFETY: the caller's promise.
+    let idle = unsafe { Idle::from_raw(operation) };
+    // SAFETY: the request has completed, and is the owner's.
+    let result = unsafe { idle.operation().result() };
+    (idle, result)
+}
+
 impl Drop for InFlight {
+    #[inline]
     fn drop(&mut self) {
-        let Some(operation) = self.operation else {
-            return;
-        };
-        // SAFETY: the request is there until its owner, which this is, leaves it.
-        let request = unsafe { operation.as_ref() };
-        let left = if self.refused {
+        if let Some(operation) = self.operation {
+            self.leave(operation);
+        }
+    }
+}
+
+impl InFlight {
+    /// Ends a request whose outcome was not given out, and which nobody waits for any more.
+    #[cold]
+    fn leave(&self, operation: NonNull<Operation>) {
+        let left = if self.is_refused() {
             // SAFETY: the request is this owner's, and was refused.
             unsafe { orphan(operation) }
         } else {
             if self.cancels {
                 self.cancel();
             }
-            request.state.abandon()
+            // SAFETY: the request is there until its owner, which this is, leaves it.
+            unsafe { operation.as_ref() }.state.abandon()
         };
         if left == Leave::Completed {
             // SAFETY: the request has completed, so it is the owner's, and nobody wants its result.
@@ -549,6 +619,7 @@ impl Drop for InFlight {
 ///
 /// The request is the caller's, and the call that it was given to returned
 /// `STATUS_NOT_IMPLEMENTED`.
+#[cold]
 unsafe fn orphan(operation: NonNull<Operation>) -> Leave {
     // SAFETY: the caller's request is there until it is left.
     let request = unsafe { operation.as_ref() };
@@ -581,11 +652,73 @@ unsafe fn orphan(operation: NonNull<Operation>) -> Leave {
 unsafe extern "C" fn completed(_device: PDEVICE_OBJECT, _irp: PIRP, context: PVOID) -> NTSTATUS {
     // SAFETY: `ready` set this context.
     let operation = unsafe { NonNull::new_unchecked(context.cast::<Operation>()) };
-    // SAFETY: the request is in flight; this is the only access to it until `complete`.
+    // SAFETY: the request is in flight.
+    let target = unsafe { target_of(operation) };
+    // SAFETY: as above, and was made to this target.
+    unsafe { complete(operation, target) };
+    STATUS_MORE_PROCESSING_REQUIRED
+}
+
+/// As [`completed`], of a request to a socket: what most are.
+unsafe extern "C" fn completed_for_socket(
+    _device: PDEVICE_OBJECT,
+    _irp: PIRP,
+    context: PVOID,
+) -> NTSTATUS {
+    // SAFETY: `ready` set this context.
+    let operation = unsafe { NonNull::new_unchecked(context.cast::<Operation>()) };
+    // SAFETY: the request is in flight.
+    let target = unsafe { target_of(operation) };
+    if let Target::Socket(_) = target {
+        // SAFETY: as above.
+        unsafe { complete(operation, target) };
+    } else {
+        // SAFETY: `start` takes this routine for sockets only.
+        unsafe { core::hint::unreachable_unchecked() };
+    }
+    STATUS_MORE_PROCESSING_REQUIRED
+}
+
+/// Whom a request was made to.
+///
+/// # Safety
+///
+/// The request is in flight.
+#[inline]
+unsafe fn target_of(operation: NonNull<Operation>) -> Target {
+    // SAFETY: the caller's promise.
     let request = unsafe { operation.as_ref() };
-    // SAFETY: the owner wrote it before the request was started.
-    let target = unsafe { *request.target.get() };
-    match request.state.complete() {
+    // SAFETY: the owner wrote it before the request was started, and it is only read since.
+    unsafe { *request.target.get() }
+}
+
+/// Completes a request.
+///
+/// # Safety
+///
+/// For the completion routine, once. The target is the one that the request was made to.
+#[inline]
+unsafe fn complete(operation: NonNull<Operation>, target: Target) {
+    // SAFETY: the request is in flight; this is the only access to it.
+    match unsafe { operation.as_ref() }.state.complete_unseen() {
+        // The last thing that the routine does: it may end the socket, and let the driver unload.
+        // SAFETY: the hold that `start` took is given up once.
+        Ok(()) => unsafe { target.release() },
+        // SAFETY: this is the completion routine, and the last thing that it does.
+        Err(seen) => unsafe { complete_seen(operation, seen, target) },
+    }
+}
+
+/// Completes a request that its owner waits for, or has left.
+///
+/// # Safety
+///
+/// For the completion routine, once. The target is the one that the request was made to.
+#[inline(never)]
+unsafe fn complete_seen(operation: NonNull<Operation>, seen: Seen, target: Target) {
+    // SAFETY: the request is in flight; this is the only access to it until the step to completed.
+    let request = unsafe { operation.as_ref() };
+    match request.state.complete_seen(seen) {
         Completion::Owned(waker) => {
             if let Some(waker) = waker {
                 waker.wake();
@@ -597,13 +730,12 @@ unsafe extern "C" fn completed(_device: PDEVICE_OBJECT, _irp: PIRP, context: PVO
             // The memory is the target's, and the request's hold on that was given up.
             // SAFETY: the request has completed, and nobody else touches its payload.
             unsafe { drop_payload(request) };
-            return STATUS_MORE_PROCESSING_REQUIRED;
+            return;
         }
     }
-    // The last thing that this routine does: it may end the socket, and let the driver unload.
+    // The last thing that the completion routine does: it may end the socket, and let the driver unload.
     // SAFETY: the hold that `start` took is given up once.
     unsafe { target.release() };
-    STATUS_MORE_PROCESSING_REQUIRED
 }
 
 /// Ends a completed request whose result nobody wants.
@@ -611,6 +743,7 @@ unsafe extern "C" fn completed(_device: PDEVICE_OBJECT, _irp: PIRP, context: PVO
 /// # Safety
 ///
 /// The request has completed, and is the caller's.
+#[cold]
 unsafe fn dispose(operation: NonNull<Operation>) {
     // SAFETY: the request is the caller's, and so is there.
     let request = unsafe { operation.as_ref() };

@@ -71,6 +71,7 @@ impl core::fmt::Debug for Shared {
 }
 
 impl Shared {
+    #[inline]
     pub(crate) fn retain(&self) {
         self.counts.hold();
     }
@@ -80,13 +81,24 @@ impl Shared {
     /// # Safety
     ///
     /// The caller has a hold, and does not use the socket any more.
+    #[inline]
     pub(crate) unsafe fn release(shared: NonNull<Self>) {
         // SAFETY: the caller's hold keeps the memory until the next step.
         let counts = unsafe { &(*shared.as_ptr()).counts };
-        if !counts.release() {
-            return;
+        if counts.release() {
+            // SAFETY: this was the last hold.
+            unsafe { Self::released(shared) };
         }
-        // SAFETY: this was the last hold, and keeps the memory.
+    }
+
+    /// What is due when the last hold was given up.
+    ///
+    /// # Safety
+    ///
+    /// The last hold was given up for this.
+    #[cold]
+    unsafe fn released(shared: NonNull<Self>) {
+        // SAFETY: the last hold keeps the memory.
         let memory = unsafe { shared.as_ref() };
         if memory.drop_handler.is_some() || memory.attached.get().is_some() {
             memory.is_closed.store(true, Ordering::Relaxed);
@@ -214,6 +226,7 @@ impl Shared {
     }
 
     /// Counts a request that sends, until [`Sending::end`].
+    #[inline]
     pub(crate) fn begin_send(&self) -> Sending {
         self.sends.fetch_add(1, Ordering::Relaxed);
         Sending(NonNull::from(self))
@@ -252,6 +265,7 @@ impl Shared {
     }
 
     /// Fails if the socket no longer works (INV-42).
+    #[inline]
     pub(crate) fn require_life(&self) -> Result<()> {
         if self.dead.load(Ordering::Relaxed) {
             return Err(known::STATUS_FILE_FORCED_CLOSED);
@@ -260,20 +274,25 @@ impl Shared {
     }
 
     /// A request to be made, unless the socket is dead.
+    #[inline]
     pub(crate) fn idle(&self) -> Result<Idle> {
         self.require_life()?;
         self.requests.take()
     }
 
     /// Keeps the request of a failure for the next use, and notes what it says about the socket.
+    #[inline]
     pub(crate) fn completed(&self, idle: Idle, result: Result<usize>) -> Result<(Idle, usize)> {
         match result {
             Ok(information) => Ok((idle, information)),
-            Err(error) => {
-                self.requests.put(idle);
-                Err(self.note(error))
-            }
+            Err(error) => Err(self.failed(idle, error)),
         }
+    }
+
+    #[cold]
+    pub(super) fn failed(&self, idle: Idle, error: Error) -> Error {
+        self.requests.put(idle);
+        self.note(error)
     }
 }
 
@@ -285,6 +304,7 @@ impl Sending {
     /// # Safety
     ///
     /// The socket's memory is there.
+    #[inline]
     pub(crate) unsafe fn end(self) {
         // SAFETY: the caller's promise.
         unsafe { self.0.as_ref() }.sends.fetch_sub(1, Ordering::Release);
