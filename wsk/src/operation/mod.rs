@@ -15,39 +15,34 @@
 mod cache;
 mod client;
 mod control;
+mod in_flight;
 mod lent;
+mod payload;
 mod state;
+mod target;
 mod within;
 
 use core::cell::UnsafeCell;
-use core::future::Future;
-use core::pin::Pin;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicPtr;
 use core::task::{Context, Poll, Waker};
 
 use wsk_sys::{
-    IO_STACK_LOCATION, IRP, IoCancelIrp, IoInitializeIrp, IoReuseIrp, IoSetCompletionRoutine,
-    IoSizeOfIrp, NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, STATUS_MORE_PROCESSING_REQUIRED,
-    STATUS_NOT_IMPLEMENTED, STATUS_PENDING, STATUS_SUCCESS, STATUS_UNSUCCESSFUL, TRUE, WSK_BUF,
-    WSK_SOCKET,
+    IO_STACK_LOCATION, IRP, IoInitializeIrp, IoReuseIrp, IoSetCompletionRoutine, IoSizeOfIrp,
+    NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, STATUS_MORE_PROCESSING_REQUIRED, STATUS_SUCCESS,
+    STATUS_UNSUCCESSFUL, TRUE, WSK_SOCKET,
 };
 
 pub(crate) use self::cache::Cache;
 pub(crate) use self::control::ControlArea;
+pub(crate) use self::in_flight::{InFlight, Outcome, Started};
 pub(crate) use self::lent::{Lent, callback_ends};
+pub(crate) use self::payload::Payload;
 use self::state::{Completion, Leave, Seen, State};
+pub(crate) use self::target::Target;
 pub(crate) use self::within::Within;
-use crate::address::Storage;
-use crate::batch::Batch;
-use crate::buffer::Buffer;
 use crate::pool::{PoolBox, write_fields};
-use crate::registration::Core;
-use crate::resolve::LookUp;
-use crate::rt::{self, Turn};
-use crate::security::CachedSecurityDescriptor;
-use crate::socket::{NewSocket, Sending, Shared};
-use crate::status::{Error, Result, check, known};
+use crate::status::{Result, check};
 
 /// An IRP followed by its only stack location, as [`IoSizeOfIrp`]`(1)` has them.
 #[repr(C)]
@@ -57,143 +52,6 @@ struct Packet {
 }
 
 const _: () = assert!(core::mem::offset_of!(Packet, location) == size_of::<IRP>());
-
-/// What the system reads and writes while the request is in flight, and what the request owns.
-pub(crate) struct Payload {
-    pub(crate) local: Storage,
-    pub(crate) remote: Storage,
-    pub(crate) buffer: Option<Buffer>,
-    /// Several buffers, with the list of them that WSK reads (INV-28).
-    pub(crate) batch: Option<Batch>,
-    /// Where an ioctl writes to.
-    pub(crate) output: Option<Buffer>,
-    /// The security descriptor that the request uses, or that it is to bring.
-    pub(crate) security: Option<CachedSecurityDescriptor>,
-    /// What describes the buffer to WSK, which may read it as long as it uses the buffer.
-    pub(crate) descriptor: WSK_BUF,
-    /// Control data of a datagram, or the value of an option or of an ioctl.
-    pub(crate) control: ControlArea,
-    /// What a socket that the request delivers will live in, made before it can arrive.
-    pub(crate) delivered: Option<NewSocket>,
-    /// What the look-up of a name reads and writes.
-    pub(crate) look_up: Option<LookUp>,
-    /// That the request sends, for its socket to know.
-    pub(crate) sending: Option<Sending>,
-}
-
-/// Whom a request is made to: who is kept while it is in flight.
-#[derive(Clone, Copy)]
-pub(crate) enum Target {
-    Nobody,
-    Socket(NonNull<Shared>),
-    /// The client itself, as for the resolution of a name.
-    Client(NonNull<Core>),
-}
-
-impl Target {
-    /// # Safety
-    ///
-    /// The caller has a hold on it.
-    #[inline]
-    unsafe fn retain(self) {
-        match self {
-            Self::Nobody => {}
-            // SAFETY: the caller's promise.
-            Self::Socket(shared) => unsafe { shared.as_ref() }.retain(),
-            // SAFETY: the caller's promise.
-            Self::Client(core) => unsafe { core.as_ref() }.begin_request(),
-        }
-    }
-
-    /// # Safety
-    ///
-    /// The caller has a hold, gives it up, and does not use the target any more.
-    #[inline]
-    unsafe fn release(self) {
-        match self {
-            Self::Nobody => {}
-            // SAFETY: the caller's promise.
-            Self::Socket(shared) => unsafe { Shared::release(shared) },
-            // SAFETY: the caller's promise.
-            Self::Client(core) => unsafe { Core::end_request(core) },
-        }
-    }
-
-    /// Keeps a request that was refused.
-    ///
-    /// # Safety
-    ///
-    /// The caller has a hold, the request was made to this target and orphaned, and nobody else adopts it.
-    unsafe fn adopt(self, operation: NonNull<Operation>) {
-        let requests = match self {
-            Self::Nobody => return,
-            // SAFETY: the caller's promise.
-            Self::Socket(shared) => unsafe { &(*shared.as_ptr()).requests },
-            // SAFETY: the caller's promise.
-            Self::Client(core) => unsafe { &(*core.as_ptr()).requests },
-        };
-        // SAFETY: the caller's promise.
-        unsafe { requests.adopt(operation) };
-    }
-}
-
-impl Payload {
-    /// As [`clear`](Self::clear), of a request with a buffer and nothing else, which was taken out.
-    ///
-    /// # Safety
-    ///
-    /// As there.
-    #[inline]
-    unsafe fn clear_transfer(&mut self) {
-        if let Some(sending) = self.sending.take() {
-            // SAFETY: the caller's promise.
-            unsafe { sending.end() };
-        }
-    }
-
-    /// Drops what a completed request has no use for any more.
-    ///
-    /// # Safety
-    ///
-    /// If the request was sending, its socket's memory is there.
-    pub(crate) unsafe fn clear(&mut self) {
-        self.buffer = None;
-        self.batch = None;
-        self.output = None;
-        self.security = None;
-        self.delivered = None;
-        self.look_up = None;
-        if let Some(sending) = self.sending.take() {
-            // SAFETY: the caller's promise.
-            unsafe { sending.end() };
-        }
-    }
-
-    /// Writes one that is empty.
-    ///
-    /// # Safety
-    ///
-    /// The place is memory for it, and nobody else's.
-    unsafe fn write(place: *mut Self) {
-        // SAFETY: the caller's promise.
-        write_fields!(
-            place,
-            Payload {
-                local: Storage::EMPTY,
-                remote: Storage::EMPTY,
-                buffer: None,
-                batch: None,
-                output: None,
-                security: None,
-                descriptor: WSK_BUF { Mdl: core::ptr::null_mut(), Offset: 0, Length: 0 },
-                control: ControlArea::EMPTY,
-                delivered: None,
-                look_up: None,
-                sending: None,
-            }
-        );
-    }
-}
 
 /// A request and its IRP.
 ///
@@ -426,224 +284,10 @@ impl Drop for Idle {
     }
 }
 
-/// A request that was just made, and may have completed.
-#[must_use = "the request is leaked when this is dropped"]
-pub(crate) struct Started {
-    operation: NonNull<Operation>,
-    /// What the call has returned.
-    status: NTSTATUS,
-}
-
-impl Started {
-    /// The request, to be waited for.
-    #[inline]
-    pub(crate) const fn in_flight(self) -> InFlight {
-        let Self { operation, status } = self;
-        InFlight { operation: Some(operation), status, cancels: true, has_turn: false }
-    }
-
-    /// The request with its result, if it has completed already. Then no future has to be stored, polled and
-    /// dropped.
-    #[inline]
-    pub(crate) fn look(self, _turn: Turn) -> core::result::Result<(Idle, Result<usize>), InFlight> {
-        // SAFETY: the request is there until its owner, which this is, leaves it.
-        if unsafe { self.operation.as_ref() }.state.is_completed() {
-            // SAFETY: the request has completed, and this value gives it up.
-            return Ok(unsafe { take_back(self.operation) });
-        }
-        let mut in_flight = self.in_flight();
-        in_flight.has_turn = true;
-        Err(in_flight)
-    }
-}
-
-/// A request in flight, seen from its owner: a future of its outcome.
-///
-/// Dropping it asks the system to end the request, and leaves it to its completion routine.
-///
-/// WSK completes the IRP of every call, whatever the call returns (INV-12). Wine does not: of the
-/// functions that it lacks, the call returns `STATUS_NOT_IMPLEMENTED` and the IRP never completes. So
-/// if a call returns that status and no completion has come, the request is *refused*: its owner gets
-/// the error at once, and the request, which might still complete, is left to its socket, whose close
-/// is the end of every request.
-#[must_use = "the request is cancelled when this is dropped"]
-pub(crate) struct InFlight {
-    /// None when the outcome was given out.
-    operation: Option<NonNull<Operation>>,
-    /// What the call has returned.
-    status: NTSTATUS,
-    /// Whether the system is asked to end the request when nobody waits for it any more.
-    cancels: bool,
-    /// Whether the task had its turn for the request, before it was made.
-    has_turn: bool,
-}
-
-// SAFETY: it is one of the two halves of the request, whose state is shared.
-unsafe impl Send for InFlight {}
-// SAFETY: its methods on a shared reference look at the state, or cancel, which any thread may.
-unsafe impl Sync for InFlight {}
-
-/// How a request ended.
-pub(crate) enum Outcome {
-    /// With a result. The request can be used again, after what its payload brought was taken out.
-    Completed(Idle, Result<usize>),
-    /// Not at all: the running system keeps the payload, since it does not implement the call, or does not
-    /// cancel it.
-    Refused(Error),
-}
-
-impl InFlight {
-    /// For a call that every system implements, such as `WskSocket`: the completion will come.
-    pub(crate) const fn never_refused(mut self) -> Self {
-        self.status = STATUS_PENDING;
-        self
-    }
-
-    const fn is_refused(&self) -> bool {
-        self.status == STATUS_NOT_IMPLEMENTED
-    }
-
-    /// The request, until its outcome was given out.
-    fn request(&self) -> Option<&Operation> {
-        // SAFETY: the request is there until its owner, which this is, leaves it.
-        self.operation.map(|operation| unsafe { operation.as_ref() })
-    }
-
-    /// Whether the outcome is there.
-    pub(crate) fn is_completed(&self) -> bool {
-        self.is_refused() || self.request().is_none_or(|request| request.state.is_completed())
-    }
-
-    /// Asks the system to end the request, whose outcome is still to be waited for.
-    pub(crate) fn cancel(&self) {
-        if self.is_completed() {
-            return;
-        }
-        if let Some(request) = self.request() {
-            // It may complete at any moment, also within this call; but nobody frees or reuses it before its
-            // owner has left it (INV-14).
-            // SAFETY: the IRP's memory is valid, as said; the IRQL is at most DISPATCH_LEVEL.
-            unsafe { IoCancelIrp(request.irp()) };
-        }
-    }
-
-    /// For a request that is to take effect, whether or not somebody waits for it.
-    pub(crate) const fn never_cancelled(mut self) -> Self {
-        self.cancels = false;
-        self
-    }
-}
-
-impl Future for InFlight {
-    type Output = Outcome;
-
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
-        // Polled after it was ready, which no caller in this crate does.
-        let Some(operation) = self.operation else {
-            return Poll::Pending;
-        };
-        // SAFETY: the request is there until its owner, which this is, leaves it.
-        let request = unsafe { operation.as_ref() };
-        if self.is_refused() {
-            // SAFETY: the request is this owner's, and was refused.
-            if unsafe { orphan(operation) } == Leave::Left {
-                self.operation = None;
-                return Poll::Ready(Outcome::Refused(known::STATUS_NOT_IMPLEMENTED));
-            }
-        } else if request.state.poll(context.waker()).is_pending()
-            || !self.has_turn && rt::proceed(context).is_pending()
-        {
-            return Poll::Pending;
-        }
-        self.operation = None;
-        // SAFETY: the request has completed, and this value gave it up.
-        let (idle, result) = unsafe { take_back(operation) };
-        Poll::Ready(Outcome::Completed(idle, result))
-    }
-}
-
 /// The result of a request with another status than success itself.
 #[cold]
 fn rare_result(status: NTSTATUS, information: usize) -> Result<usize> {
     check(status).map(|()| information)
-}
-
-/// A request that has completed, and its result.
-///
-/// # Safety
-///
-/// The request has completed, and its owner gives it up.
-#[inline]
-unsafe fn take_back(operation: NonNull<Operation>) -> (Idle, Result<usize>) {
-    // SAFETY: the caller's promise.
-    let idle = unsafe { Idle::from_raw(operation) };
-    // SAFETY: the request has completed, and is the owner's.
-    let result = unsafe { idle.operation().result() };
-    (idle, result)
-}
-
-impl Drop for InFlight {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(operation) = self.operation {
-            self.leave(operation);
-        }
-    }
-}
-
-impl InFlight {
-    /// Ends a request whose outcome was not given out, and which nobody waits for any more.
-    #[cold]
-    fn leave(&self, operation: NonNull<Operation>) {
-        let left = if self.is_refused() {
-            // SAFETY: the request is this owner's, and was refused.
-            unsafe { orphan(operation) }
-        } else {
-            if self.cancels {
-                self.cancel();
-            }
-            // SAFETY: the request is there until its owner, which this is, leaves it.
-            unsafe { operation.as_ref() }.state.abandon()
-        };
-        if left == Leave::Completed {
-            // SAFETY: the request has completed, so it is the owner's, and nobody wants its result.
-            unsafe { dispose(operation) };
-        }
-    }
-}
-
-/// Leaves a refused request to its socket, unless it has completed after all.
-///
-/// # Safety
-///
-/// The request is the caller's, and the call that it was given to returned
-/// `STATUS_NOT_IMPLEMENTED`.
-#[cold]
-unsafe fn orphan(operation: NonNull<Operation>) -> Leave {
-    // SAFETY: the caller's request is there until it is left.
-    let request = unsafe { operation.as_ref() };
-    // SAFETY: written before the request was started, and only read since.
-    let target = unsafe { *request.target.get() };
-    // A call that has failed delivers no socket, whose memory keeps the registration.
-    // SAFETY: the completion routine has nothing to do with the payload before the request is left, and the system
-    // nothing with this field.
-    let place = unsafe { &raw mut (*request.payload.get()).delivered };
-    // SAFETY: as above.
-    let delivered = unsafe { place.replace(None) };
-    let left = request.state.orphan();
-    if left == Leave::Completed {
-        // SAFETY: the request is the caller's alone now.
-        unsafe { place.write(delivered) };
-    } else {
-        drop(delivered);
-        // SAFETY: the hold of the request in flight keeps the target, which the request is left to here, once.
-        unsafe { target.adopt(operation) };
-        // The completion routine will not give up the hold, since it may never run.
-        // SAFETY: the hold that `start` took is given up once.
-        unsafe { target.release() };
-    }
-    left
 }
 
 /// The completion routine of every request but a close.
