@@ -28,6 +28,8 @@ impl Timers {
         Timer::new()
     }
 
+    // Not in every function that drops a deadline, which mostly has none.
+    #[inline(never)]
     fn put(&self, timer: Timer) {
         let Some(shared) = timer.into_idle() else {
             return;
