@@ -133,7 +133,8 @@ impl TryFrom<&[u8]> for Buffer {
 
     fn try_from(bytes: &[u8]) -> Result<Self> {
         let mut buffer = Self::new(bytes.len())?;
-        buffer.copy_from_slice(bytes);
+        // There are as many, which the compiler does not see in the allocation.
+        buffer.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
         Ok(buffer)
     }
 }
