@@ -7,6 +7,7 @@
 //! debugger. A driver that [names its own](set_tag) is told from other drivers with this crate.
 
 use core::alloc::{GlobalAlloc, Layout};
+use core::mem::MaybeUninit;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -158,6 +159,36 @@ pub(crate) unsafe fn free(memory: NonNull<u8>) {
     unsafe { ExFreePoolWithTag(memory.as_ptr().cast(), decide_tag(DEFAULT_TAG)) };
 }
 
+/// Writes a structure where it stays, field by field: the stack of the kernel is small. Each field has a value, or a
+/// function that writes to its place; one that is left out is an error.
+///
+/// # Safety
+///
+/// The place is memory for such a structure, and nobody else's.
+macro_rules! write_fields {
+    (@field $place:ident, $field:ident, : $value:expr) => {
+        // SAFETY: the caller's promise.
+        let place = unsafe { &raw mut (*$place).$field };
+        // SAFETY: as above.
+        unsafe { place.write($value) };
+    };
+    (@field $place:ident, $field:ident, => $write:expr) => {
+        // SAFETY: the caller's promise.
+        $write(unsafe { &raw mut (*$place).$field });
+    };
+    ($place:expr, $structure:ident { $($field:ident $mark:tt $how:expr,)* }) => {{
+        let place = $place;
+        $crate::pool::all_fields(place, |$structure { $($field: _,)* }| ());
+        $($crate::pool::write_fields!(@field place, $field, $mark $how);)*
+    }};
+}
+
+pub(crate) use write_fields;
+
+/// For [`write_fields`]: nothing but the types.
+#[inline]
+pub(crate) fn all_fields<T>(_place: *mut T, _fields: impl FnOnce(&T)) {}
+
 /// A value in nonpaged memory, freed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct PoolBox<T>(NonNull<T>);
@@ -177,8 +208,7 @@ impl<T> PoolBox<T> {
         Self::new_with(|| value)
     }
 
-    /// Makes a value where it stays, once there is memory for it. So a large one is not on the stack first,
-    /// which is small in the kernel.
+    /// Makes a value once there is memory for it. What is large goes to [`new_in_place`](Self::new_in_place).
     ///
     /// # Errors
     ///
@@ -191,6 +221,23 @@ impl<T> PoolBox<T> {
         let memory = allocate(size, POOL_FLAG_NON_PAGED | POOL_FLAG_UNINITIALIZED)?.cast::<T>();
         // SAFETY: the memory is as large and as aligned as a T, and nobody else's.
         unsafe { memory.write(make()) };
+        Ok(Self(memory))
+    }
+
+    /// As [`new_with`](Self::new_with), for a structure that is too large for the stack: that makes most values
+    /// there, whatever it says, and moves them.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; nothing is written.
+    ///
+    /// # Safety
+    ///
+    /// `write` makes what it is given the place of a value, as [`write_fields`] does.
+    #[inline]
+    pub(crate) unsafe fn new_in_place(write: impl FnOnce(*mut T)) -> Result<Self> {
+        let memory = PoolBox::new_with(MaybeUninit::<T>::uninit)?.into_raw().cast();
+        write(memory.as_ptr());
         Ok(Self(memory))
     }
 

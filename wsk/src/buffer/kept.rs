@@ -1,15 +1,13 @@
 //! Buffers that are kept for those who have none of their own.
 
-use core::ptr;
+use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use wsk_sys::MDL;
-
-use super::Buffer;
+use super::{Buffer, Header};
 use crate::status::Result;
 
 /// A few buffers that wait to be used again, for those who have none of their own.
-pub(crate) struct Kept([AtomicPtr<MDL>; 2]);
+pub(crate) struct Kept([AtomicPtr<Header>; 2]);
 
 impl Kept {
     /// The least size of a buffer that is kept, in bytes: more than most networks carry at once.
@@ -26,10 +24,9 @@ impl Kept {
     /// As for [`Buffer::new`].
     pub(crate) fn take(&self, size: usize) -> Result<Buffer> {
         for slot in &self.0 {
-            let mdl = slot.swap(ptr::null_mut(), Ordering::Acquire);
-            if !mdl.is_null() {
+            if let Some(header) = NonNull::new(slot.swap(ptr::null_mut(), Ordering::Acquire)) {
                 // SAFETY: `put` gave it away, and the exchange took it out.
-                let buffer = unsafe { Buffer::from_raw(mdl) };
+                let buffer = unsafe { Buffer::from_raw(header) };
                 if buffer.len() >= size {
                     return Ok(buffer);
                 }
@@ -44,28 +41,29 @@ impl Kept {
 
     /// Keeps a buffer, or frees it.
     pub(crate) fn put(&self, buffer: Buffer) {
-        let mdl = buffer.into_raw();
-        if mdl.is_null() {
+        if buffer.is_empty() {
             return;
         }
+        let header = buffer.into_raw();
         for slot in &self.0 {
             let empty = ptr::null_mut();
-            if slot.compare_exchange(empty, mdl, Ordering::Release, Ordering::Relaxed).is_ok() {
+            let put =
+                slot.compare_exchange(empty, header.as_ptr(), Ordering::Release, Ordering::Relaxed);
+            if put.is_ok() {
                 return;
             }
         }
         // SAFETY: it was given away above, and no slot took it.
-        drop(unsafe { Buffer::from_raw(mdl) });
+        drop(unsafe { Buffer::from_raw(header) });
     }
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
         for slot in &mut self.0 {
-            let mdl = *slot.get_mut();
-            if !mdl.is_null() {
+            if let Some(header) = NonNull::new(*slot.get_mut()) {
                 // SAFETY: `put` gave it away.
-                drop(unsafe { Buffer::from_raw(mdl) });
+                drop(unsafe { Buffer::from_raw(header) });
             }
         }
     }

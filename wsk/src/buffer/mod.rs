@@ -34,12 +34,23 @@ const ALIGNMENT: usize = 16;
 /// # extern crate wsk_host;
 /// # Ok::<(), wsk::Error>(())
 /// ```
-pub struct Buffer {
-    /// Null for a buffer without memory. The MDL is the beginning of the allocation.
+pub struct Buffer(NonNull<Header>);
+
+/// What the allocation begins with; the MDL follows, and then the data. A buffer is one pointer to it, since buffers
+/// are moved into requests and futures, and out again.
+#[repr(C, align(16))]
+struct Header {
+    /// Null for a buffer without memory, whose header is static.
     mdl: PMDL,
     data: NonNull<u8>,
     size: usize,
 }
+
+// SAFETY: it is only read while buffers have it; what it points to is theirs.
+unsafe impl Sync for Header {}
+
+/// The header of every buffer without memory.
+static NOTHING: Header = Header { mdl: ptr::null_mut(), data: NonNull::dangling(), size: 0 };
 
 // SAFETY: it owns its bytes, as `Box<[u8]>` does; the MDL describes them wherever it is used.
 unsafe impl Send for Buffer {}
@@ -64,23 +75,36 @@ impl Buffer {
             return Err(known::STATUS_INVALID_BUFFER_SIZE);
         }
         let mdl_size = size_of_mdl(size).next_multiple_of(ALIGNMENT);
-        let memory = pool::allocate_zeroed(mdl_size + size)?;
-        let mdl: PMDL = memory.as_ptr().cast();
+        let header: NonNull<Header> =
+            pool::allocate_zeroed(size_of::<Header>() + mdl_size + size)?.cast();
+        // SAFETY: the allocation goes on with room for an MDL.
+        let behind: NonNull<u8> = unsafe { header.add(1) }.cast();
+        let mdl: PMDL = behind.as_ptr().cast();
         // SAFETY: the allocation goes beyond this offset, or to it if the buffer has no bytes.
-        let data = unsafe { memory.add(mdl_size) };
-        // SAFETY: the allocation begins with room for such an MDL, whose size MAX_SIZE bounds.
+        let data = unsafe { behind.add(mdl_size) };
+        // SAFETY: there is room for such an MDL, whose size MAX_SIZE bounds.
         unsafe { MmInitializeMdl(mdl, data.as_ptr().cast(), size_t(size)) };
         if size > 0 {
             // SAFETY: the MDL was initialised, and describes memory of the nonpaged pool (INV-23).
             unsafe { MmBuildMdlForNonPagedPool(mdl) };
         }
-        Ok(Self { mdl, data, size })
+        // SAFETY: the allocation begins with room for it.
+        unsafe { header.write(Header { mdl, data, size }) };
+        Ok(Self(header))
     }
 
     /// A buffer without bytes, and without memory.
     #[must_use]
     pub const fn empty() -> Self {
-        Self { mdl: ptr::null_mut(), data: NonNull::dangling(), size: 0 }
+        // SAFETY: a static is somewhere.
+        Self(unsafe { NonNull::new_unchecked((&raw const NOTHING).cast_mut()) })
+    }
+
+    /// What the buffer is.
+    #[inline]
+    const fn header(&self) -> &Header {
+        // SAFETY: the buffer owns it, or it is static.
+        unsafe { self.0.as_ref() }
     }
 
     /// A part of the buffer, to send it or to receive into it.
@@ -99,7 +123,7 @@ impl Buffer {
     /// # Ok::<(), wsk::Error>(())
     /// ```
     pub fn slice(self, range: impl RangeBounds<usize>) -> Result<Slice> {
-        let (start, end) = resolve(range, self.size)?;
+        let (start, end) = resolve(range, self.header().size)?;
         Ok(Slice { buffer: self, start, end })
     }
 }
@@ -110,7 +134,8 @@ impl TryFrom<&[u8]> for Buffer {
 
     fn try_from(bytes: &[u8]) -> Result<Self> {
         let mut buffer = Self::new(bytes.len())?;
-        buffer.copy_from_slice(bytes);
+        // There are as many, which the compiler does not see in the allocation.
+        buffer.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
         Ok(buffer)
     }
 }
@@ -119,31 +144,33 @@ impl Deref for Buffer {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
+        let Header { data, size, .. } = *self.header();
         // SAFETY: the buffer owns this many initialised bytes, and no request has them.
-        unsafe { slice::from_raw_parts(self.data.as_ptr(), self.size) }
+        unsafe { slice::from_raw_parts(data.as_ptr(), size) }
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [u8] {
+        let Header { data, size, .. } = *self.header();
         // SAFETY: as above, and the buffer is borrowed for writing.
-        unsafe { slice::from_raw_parts_mut(self.data.as_ptr(), self.size) }
+        unsafe { slice::from_raw_parts_mut(data.as_ptr(), size) }
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if let Some(memory) = NonNull::new(self.mdl) {
+        if !self.header().mdl.is_null() {
             // An MDL of nonpaged pool maps and locks nothing that would have to be undone.
-            // SAFETY: the allocation begins with the MDL, and nobody uses it: a request would own it.
-            unsafe { pool::free(memory.cast()) };
+            // SAFETY: the allocation begins with the header, and nobody uses it: a request would own it.
+            unsafe { pool::free(self.0.cast()) };
         }
     }
 }
 
 impl fmt::Debug for Buffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Buffer").field("size", &self.size).finish_non_exhaustive()
+        f.debug_struct("Buffer").field("size", &self.header().size).finish_non_exhaustive()
     }
 }
 
@@ -237,16 +264,23 @@ pub(crate) mod sealed {
         fn into_parts(self) -> (Buffer, usize, usize);
         #[doc(hidden)]
         fn from_parts(buffer: Buffer, start: usize, end: usize) -> Self;
+        /// How many bytes the range has.
+        #[doc(hidden)]
+        fn size(&self) -> usize;
     }
 
     impl Sealed for Buffer {
         fn into_parts(self) -> (Buffer, usize, usize) {
-            let size = self.size;
+            let size = self.header().size;
             (self, 0, size)
         }
 
         fn from_parts(buffer: Buffer, _start: usize, _end: usize) -> Self {
             buffer
+        }
+
+        fn size(&self) -> usize {
+            self.header().size
         }
     }
 
@@ -257,8 +291,12 @@ pub(crate) mod sealed {
 
         fn from_parts(buffer: Buffer, start: usize, end: usize) -> Self {
             // An empty buffer comes back when the system kept the real one.
-            let size = buffer.size;
+            let size = buffer.header().size;
             Slice { buffer, start: start.min(size), end: end.min(size) }
+        }
+
+        fn size(&self) -> usize {
+            self.end - self.start
         }
     }
 }
@@ -271,7 +309,7 @@ impl Buffer {
         // NO-OVERFLOW: a buffer is smaller than 4 GiB.
         #[expect(clippy::cast_possible_truncation, reason = "a buffer is smaller than 4 GiB")]
         let offset = start as u32;
-        WSK_BUF { Mdl: self.mdl, Offset: offset, Length: size_t(end - start) }
+        WSK_BUF { Mdl: self.header().mdl, Offset: offset, Length: size_t(end - start) }
     }
 
     /// Where the bytes from `start` on are, for calls that take no `WSK_BUF`. They stay there when the buffer
@@ -279,28 +317,21 @@ impl Buffer {
     ///
     /// `start` is within the buffer.
     pub(crate) const fn at(&self, start: usize) -> *mut u8 {
-        self.data.as_ptr().wrapping_add(start)
+        self.header().data.as_ptr().wrapping_add(start)
     }
 
-    /// Gives the buffer away as a pointer; [`Buffer::from_raw`] takes it back. Null for one without memory.
-    fn into_raw(self) -> PMDL {
-        let mdl = self.mdl;
+    /// Gives the buffer away as a pointer; [`Buffer::from_raw`] takes it back.
+    fn into_raw(self) -> NonNull<Header> {
+        let header = self.0;
         core::mem::forget(self);
-        mdl
+        header
     }
 
     /// # Safety
     ///
-    /// `mdl` came from [`Buffer::into_raw`], is not null, and nobody else takes it back.
-    unsafe fn from_raw(mdl: PMDL) -> Self {
-        // CAST: a buffer is smaller than 4 GiB, and this is its size.
-        // SAFETY: the allocation begins with its MDL.
-        let size = unsafe { (*mdl).ByteCount } as usize;
-        let mdl_size = size_of_mdl(size).next_multiple_of(ALIGNMENT);
-        // SAFETY: the data are behind the MDL.
-        let data = unsafe { mdl.byte_add(mdl_size) }.cast();
-        // SAFETY: derived from a pointer that is not null.
-        Self { mdl, data: unsafe { NonNull::new_unchecked(data) }, size }
+    /// The header came from [`Buffer::into_raw`], and nobody else takes it back.
+    const unsafe fn from_raw(header: NonNull<Header>) -> Self {
+        Self(header)
     }
 }
 

@@ -35,6 +35,7 @@ impl Timeout {
         Ok(())
     }
 
+    #[inline]
     fn get(&self) -> Option<Duration> {
         match self.0.load(Ordering::Relaxed) {
             0 => None,
@@ -73,13 +74,25 @@ impl Timeouts {
         self.write.get()
     }
 
+    /// The limit of what is received, if there is one.
+    #[inline]
+    pub(super) fn read_limit(&self) -> Option<Limit<'_>> {
+        Some(Limit { duration: self.read.get()?, timers: &self.timers })
+    }
+
+    /// The limit of what is sent, if there is one.
+    #[inline]
+    pub(super) fn write_limit(&self) -> Option<Limit<'_>> {
+        Some(Limit { duration: self.write.get()?, timers: &self.timers })
+    }
+
     /// Begins to count for what is received now.
     ///
     /// # Errors
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if there is a time-out, and no memory for a timer.
     pub(super) fn reading(&self) -> Result<Deadline<'_>> {
-        Deadline::begin(Limit { duration: self.read.get(), timers: &self.timers })
+        self.read_limit().map_or(Ok(Deadline::never()), Deadline::begin)
     }
 
     /// Begins to count for what is sent now.
@@ -88,7 +101,7 @@ impl Timeouts {
     ///
     /// As for [`reading`](Self::reading).
     pub(super) fn writing(&self) -> Result<Deadline<'_>> {
-        Deadline::begin(Limit { duration: self.write.get(), timers: &self.timers })
+        self.write_limit().map_or(Ok(Deadline::never()), Deadline::begin)
     }
 }
 
@@ -106,3 +119,24 @@ macro_rules! with_buffer {
 }
 
 pub(super) use with_buffer;
+
+/// As [`with_buffer`], for a request that is made in the task's turn, and may have ended by then. Mostly there is no
+/// time-out, and then nothing is stored for one.
+macro_rules! transfer {
+    ($limit:expr, $buffer:ident, |$turn:ident, $within:ident| $begun:expr) => {{
+        let $turn = $crate::rt::turn().await;
+        'made: {
+            let Some(limit) = $limit else {
+                let $within = $crate::time::Never;
+                break 'made $crate::socket::await_end!($begun);
+            };
+            let $within = match $crate::time::Deadline::begin(limit) {
+                Ok(deadline) => deadline,
+                Err(error) => break 'made $crate::buffer::BufResult(Err(error), $buffer),
+            };
+            $crate::socket::await_end!($begun)
+        }
+    }};
+}
+
+pub(super) use transfer;

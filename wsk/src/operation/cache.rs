@@ -24,38 +24,72 @@ impl Cache {
     }
 
     /// A request: one that was used before, if there is one.
+    #[inline]
     pub(crate) fn take(&self) -> Result<Idle> {
-        for slot in &self.idle {
-            // A look first, so that empty slots cost no exchange.
-            if slot.load(Ordering::Relaxed).is_null() {
-                continue;
-            }
-            if let Some(operation) =
-                NonNull::new(slot.swap(core::ptr::null_mut(), Ordering::Acquire))
-            {
-                // SAFETY: `put` gave it away, and the exchange took it out.
-                return Ok(unsafe { Idle::from_raw(operation) });
-            }
+        let [first, others @ ..] = &self.idle;
+        // Mostly it is there.
+        match Self::take_from(first) {
+            Some(idle) => Ok(idle),
+            None => Self::take_from_others(others),
         }
-        Idle::allocate()
+    }
+
+    #[inline(never)]
+    fn take_from_others(slots: &[AtomicPtr<Operation>]) -> Result<Idle> {
+        // A look first, so that empty slots cost no exchange.
+        let mut there = slots.iter().filter(|slot| !slot.load(Ordering::Relaxed).is_null());
+        there.find_map(Self::take_from).map_or_else(Idle::allocate, Ok)
+    }
+
+    #[inline]
+    fn take_from(slot: &AtomicPtr<Operation>) -> Option<Idle> {
+        let operation = NonNull::new(slot.swap(core::ptr::null_mut(), Ordering::Acquire))?;
+        // SAFETY: `put` gave it away, and the exchange took it out.
+        Some(unsafe { Idle::from_raw(operation) })
     }
 
     /// Keeps a request for the next use, or frees it.
     pub(crate) fn put(&self, mut idle: Idle) {
         // SAFETY: the cache is its socket's, which is there, or the client's, whose requests send nothing.
         unsafe { idle.payload().clear() };
-        let operation = idle.into_raw();
-        for slot in &self.idle {
-            let empty = core::ptr::null_mut();
-            if slot
-                .compare_exchange(empty, operation.as_ptr(), Ordering::Release, Ordering::Relaxed)
-                .is_ok()
-            {
-                return;
+        self.keep(idle);
+    }
+
+    /// As [`put`](Self::put), for a request that had a buffer and nothing else, which was taken out.
+    #[inline]
+    pub(crate) fn put_transfer(&self, mut idle: Idle) {
+        // SAFETY: the cache is its socket's, which is there.
+        unsafe { idle.payload().clear_transfer() };
+        self.keep(idle);
+    }
+
+    /// Keeps a request that owns nothing, or frees it.
+    #[inline]
+    fn keep(&self, idle: Idle) {
+        let [first, others @ ..] = &self.idle;
+        if let Some(idle) = Self::put_into(first, idle) {
+            Self::put_into_others(others, idle);
+        }
+    }
+
+    #[inline(never)]
+    fn put_into_others(slots: &[AtomicPtr<Operation>], mut idle: Idle) {
+        for slot in slots {
+            match Self::put_into(slot, idle) {
+                Some(back) => idle = back,
+                None => return,
             }
         }
-        // SAFETY: it was given away above, and no slot took it.
-        drop(unsafe { Idle::from_raw(operation) });
+    }
+
+    /// Gives the request back if the slot has one.
+    #[inline]
+    fn put_into(slot: &AtomicPtr<Operation>, idle: Idle) -> Option<Idle> {
+        let (empty, operation) = (core::ptr::null_mut(), idle.into_raw());
+        let put =
+            slot.compare_exchange(empty, operation.as_ptr(), Ordering::Release, Ordering::Relaxed);
+        // SAFETY: it was given away above, and the slot has not taken it.
+        put.err().map(|_| unsafe { Idle::from_raw(operation) })
     }
 
     /// Keeps a request that was refused.

@@ -15,38 +15,34 @@
 mod cache;
 mod client;
 mod control;
+mod in_flight;
 mod lent;
+mod payload;
 mod state;
+mod target;
+mod within;
 
 use core::cell::UnsafeCell;
-use core::future::{Future, poll_fn};
-use core::pin::Pin;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicPtr;
 use core::task::{Context, Poll, Waker};
-use core::time::Duration;
 
 use wsk_sys::{
-    IO_STACK_LOCATION, IRP, IoCancelIrp, IoInitializeIrp, IoReuseIrp, IoSetCompletionRoutine,
-    IoSizeOfIrp, NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, STATUS_MORE_PROCESSING_REQUIRED,
-    STATUS_NOT_IMPLEMENTED, STATUS_UNSUCCESSFUL, TRUE, WSK_BUF, WSK_SOCKET, members,
+    IO_STACK_LOCATION, IRP, IoInitializeIrp, IoReuseIrp, IoSetCompletionRoutine, IoSizeOfIrp,
+    NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, STATUS_MORE_PROCESSING_REQUIRED, STATUS_SUCCESS,
+    STATUS_UNSUCCESSFUL, TRUE, WSK_SOCKET, members,
 };
 
 pub(crate) use self::cache::Cache;
 pub(crate) use self::control::ControlArea;
+pub(crate) use self::in_flight::{InFlight, Outcome, Started};
 pub(crate) use self::lent::{Lent, callback_ends};
-use self::state::{Completion, Leave, State};
-use crate::address::Storage;
-use crate::batch::Batch;
-use crate::buffer::Buffer;
-use crate::pool::PoolBox;
-use crate::registration::Core;
-use crate::resolve::LookUp;
-use crate::rt;
-use crate::security::CachedSecurityDescriptor;
-use crate::socket::{NewSocket, Sending, Shared};
-use crate::status::{Error, Result, check, known};
-use crate::time::Deadline;
+pub(crate) use self::payload::Payload;
+use self::state::{Completion, Leave, Seen, State};
+pub(crate) use self::target::Target;
+pub(crate) use self::within::Within;
+use crate::pool::{PoolBox, write_fields};
+use crate::status::{Result, check};
 
 /// An IRP followed by its only stack location, as [`IoSizeOfIrp`]`(1)` has them.
 #[repr(C)]
@@ -56,117 +52,6 @@ struct Packet {
 }
 
 const _: () = assert!(core::mem::offset_of!(Packet, location) == size_of::<IRP>());
-
-/// What the system reads and writes while the request is in flight, and what the request owns.
-pub(crate) struct Payload {
-    pub(crate) local: Storage,
-    pub(crate) remote: Storage,
-    pub(crate) buffer: Option<Buffer>,
-    /// Several buffers, with the list of them that WSK reads (INV-28).
-    pub(crate) batch: Option<Batch>,
-    /// Where an ioctl writes to.
-    pub(crate) output: Option<Buffer>,
-    /// The security descriptor that the request uses, or that it is to bring.
-    pub(crate) security: Option<CachedSecurityDescriptor>,
-    /// What describes the buffer to WSK, which may read it as long as it uses the buffer.
-    pub(crate) descriptor: WSK_BUF,
-    /// Control data of a datagram, or the value of an option or of an ioctl.
-    pub(crate) control: ControlArea,
-    /// What a socket that the request delivers will live in, made before it can arrive.
-    pub(crate) delivered: Option<NewSocket>,
-    /// What the look-up of a name reads and writes.
-    pub(crate) look_up: Option<LookUp>,
-    /// That the request sends, for its socket to know.
-    pub(crate) sending: Option<Sending>,
-}
-
-/// Whom a request is made to: who is kept while it is in flight.
-#[derive(Clone, Copy)]
-pub(crate) enum Target {
-    Nobody,
-    Socket(NonNull<Shared>),
-    /// The client itself, as for the resolution of a name.
-    Client(NonNull<Core>),
-}
-
-impl Target {
-    /// # Safety
-    ///
-    /// The caller has a hold on it.
-    unsafe fn retain(self) {
-        match self {
-            Self::Nobody => {}
-            // SAFETY: the caller's promise.
-            Self::Socket(shared) => unsafe { shared.as_ref() }.retain(),
-            // SAFETY: the caller's promise.
-            Self::Client(core) => unsafe { core.as_ref() }.begin_request(),
-        }
-    }
-
-    /// # Safety
-    ///
-    /// The caller has a hold, gives it up, and does not use the target any more.
-    unsafe fn release(self) {
-        match self {
-            Self::Nobody => {}
-            // SAFETY: the caller's promise.
-            Self::Socket(shared) => unsafe { Shared::release(shared) },
-            // SAFETY: the caller's promise.
-            Self::Client(core) => unsafe { Core::end_request(core) },
-        }
-    }
-
-    /// Keeps a request that was refused.
-    ///
-    /// # Safety
-    ///
-    /// The caller has a hold, the request was made to this target and orphaned, and nobody else adopts it.
-    unsafe fn adopt(self, operation: NonNull<Operation>) {
-        let requests = match self {
-            Self::Nobody => return,
-            // SAFETY: the caller's promise.
-            Self::Socket(shared) => unsafe { &(*shared.as_ptr()).requests },
-            // SAFETY: the caller's promise.
-            Self::Client(core) => unsafe { &(*core.as_ptr()).requests },
-        };
-        // SAFETY: the caller's promise.
-        unsafe { requests.adopt(operation) };
-    }
-}
-
-impl Payload {
-    /// Drops what a completed request has no use for any more.
-    ///
-    /// # Safety
-    ///
-    /// If the request was sending, its socket's memory is there.
-    pub(crate) unsafe fn clear(&mut self) {
-        self.buffer = None;
-        self.batch = None;
-        self.output = None;
-        self.security = None;
-        self.delivered = None;
-        self.look_up = None;
-        if let Some(sending) = self.sending.take() {
-            // SAFETY: the caller's promise.
-            unsafe { sending.end() };
-        }
-    }
-
-    const EMPTY: Self = Self {
-        local: Storage::EMPTY,
-        remote: Storage::EMPTY,
-        buffer: None,
-        batch: None,
-        descriptor: WSK_BUF { Mdl: core::ptr::null_mut(), Offset: 0, Length: 0 },
-        output: None,
-        security: None,
-        control: ControlArea::EMPTY,
-        delivered: None,
-        look_up: None,
-        sending: None,
-    };
-}
 
 /// A request and its IRP.
 ///
@@ -188,17 +73,30 @@ unsafe impl Send for Operation {}
 unsafe impl Sync for Operation {}
 
 impl Operation {
-    /// A request to be placed in nonpaged memory; see [`Operation::initialise`].
-    pub(crate) fn new() -> Self {
-        // SAFETY: an IRP is numbers and pointers, for which zero is a value; the kernel initialises it.
-        let packet = unsafe { core::mem::zeroed() };
-        Self {
-            packet: UnsafeCell::new(packet),
-            state: State::new(),
-            payload: UnsafeCell::new(Payload::EMPTY),
-            target: UnsafeCell::new(Target::Nobody),
-            next_orphan: AtomicPtr::new(core::ptr::null_mut()),
-        }
+    /// Writes a request to where it stays; see [`Operation::initialise`].
+    ///
+    /// # Safety
+    ///
+    /// The place is memory for it, and nobody else's.
+    pub(crate) unsafe fn write(place: *mut Self) {
+        // An IRP is numbers and pointers, for which zero is a value; the kernel initialises it.
+        // SAFETY: the caller's promise; a cell is laid out as what is in it.
+        let packet = |place: *mut UnsafeCell<Packet>| unsafe { place.write_bytes(0, 1) };
+        let payload = |place: *mut UnsafeCell<Payload>| {
+            // SAFETY: as above.
+            unsafe { Payload::write(place.cast()) }
+        };
+        // SAFETY: as above.
+        write_fields!(
+            place,
+            Operation {
+                packet => packet,
+                state: State::new(),
+                payload => payload,
+                target: UnsafeCell::new(Target::Nobody),
+                next_orphan: AtomicPtr::new(core::ptr::null_mut()),
+            }
+        );
     }
 
     /// Makes the memory an IRP. Afterwards the request must not move, since an IRP has pointers into
@@ -221,6 +119,7 @@ impl Operation {
     /// # Safety
     ///
     /// The request is the caller's and not in flight. `routine` may be called with `context`.
+    #[inline]
     unsafe fn ready(&self, routine: CompletionRoutine, context: PVOID) {
         let irp = self.irp();
         // SAFETY: the IRP was initialised, and is not in flight.
@@ -235,11 +134,16 @@ impl Operation {
     /// # Safety
     ///
     /// The request has completed, and is the caller's.
+    #[inline]
     unsafe fn result(&self) -> Result<usize> {
         let irp = self.irp();
         // SAFETY: a completed IRP is the caller's to read.
         let block = unsafe { (*irp).IoStatus };
-        check(members::status(&block)).map(|()| members::information(&block))
+        let (status, information) = (members::status(&block), members::information(&block));
+        if status == STATUS_SUCCESS {
+            return Ok(information);
+        }
+        rare_result(status, information)
     }
 
     /// For a close that somebody will wait for, before it begins.
@@ -292,7 +196,10 @@ unsafe impl Send for Idle {}
 
 impl Idle {
     pub(crate) fn allocate() -> Result<Self> {
-        let operation = PoolBox::new_with(Operation::new)?;
+        // SAFETY: the place is the new memory's.
+        let write = |place| unsafe { Operation::write(place) };
+        // SAFETY: this writes all of it.
+        let operation = unsafe { PoolBox::new_in_place(write) }?;
         // SAFETY: it stays in this allocation, which is nonpaged.
         unsafe { operation.initialise() };
         Ok(Self(operation.into_raw()))
@@ -330,11 +237,27 @@ impl Idle {
     /// - The caller has a hold on the target.
     /// - `call` hands the IRP to one function of WSK, for this target, and gives it no other memory for the
     ///   duration of the request than the payload's and what lives longer than the target.
+    #[inline]
     pub(crate) unsafe fn start(
         self,
         target: Target,
         call: impl FnOnce(PIRP, *mut Payload) -> NTSTATUS,
     ) -> InFlight {
+        // SAFETY: the caller's promise.
+        unsafe { self.start_to_look(target, call) }.in_flight()
+    }
+
+    /// As [`start`](Self::start), for who looks for the end at once.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    #[inline]
+    pub(crate) unsafe fn start_to_look(
+        self,
+        target: Target,
+        call: impl FnOnce(PIRP, *mut Payload) -> NTSTATUS,
+    ) -> Started {
         let operation = self.into_raw();
         // SAFETY: the request was owned; it stays until its completion, or its owner, frees it.
         let request = unsafe { operation.as_ref() };
@@ -342,13 +265,16 @@ impl Idle {
         unsafe { target.retain() };
         // SAFETY: the request is not in flight, so the field is the owner's.
         unsafe { *request.target.get() = target };
-        // SAFETY: the request is idle, and `completed` takes a pointer to it.
-        unsafe { request.ready(completed, operation.as_ptr().cast()) };
+        let routine: CompletionRoutine = match target {
+            Target::Socket(_) => completed_for_socket,
+            Target::Client(_) | Target::Nobody => completed,
+        };
+        // SAFETY: the request is idle, and the routine takes a pointer to it.
+        unsafe { request.ready(routine, operation.as_ptr().cast()) };
         request.state.start();
         let status = call(request.irp(), request.payload.get());
         // The request stays this owner's until the owner leaves it, whatever the call returned.
-        let refused = status == STATUS_NOT_IMPLEMENTED;
-        InFlight { operation: Some(operation), refused, cancels: true }
+        Started { operation, status }
     }
 }
 
@@ -359,193 +285,10 @@ impl Drop for Idle {
     }
 }
 
-/// A request in flight, seen from its owner: a future of its outcome.
-///
-/// Dropping it asks the system to end the request, and leaves it to its completion routine.
-///
-/// WSK completes the IRP of every call, whatever the call returns (INV-12). Wine does not: of the
-/// functions that it lacks, the call returns `STATUS_NOT_IMPLEMENTED` and the IRP never completes. So
-/// if a call returns that status and no completion has come, the request is *refused*: its owner gets
-/// the error at once, and the request, which might still complete, is left to its socket, whose close
-/// is the end of every request.
-#[must_use = "the request is cancelled when this is dropped"]
-pub(crate) struct InFlight {
-    /// None when the outcome was given out.
-    operation: Option<NonNull<Operation>>,
-    refused: bool,
-    /// Whether the system is asked to end the request when nobody waits for it any more.
-    cancels: bool,
-}
-
-// SAFETY: it is one of the two halves of the request, whose state is shared.
-unsafe impl Send for InFlight {}
-// SAFETY: its methods on a shared reference look at the state, or cancel, which any thread may.
-unsafe impl Sync for InFlight {}
-
-/// How a request ended.
-pub(crate) enum Outcome {
-    /// With a result. The request can be used again, after what its payload brought was taken out.
-    Completed(Idle, Result<usize>),
-    /// Not at all: the running system keeps the payload, since it does not implement the call, or does not
-    /// cancel it.
-    Refused(Error),
-}
-
-/// How long a request that was cancelled may take to complete, before it is left to itself. Windows completes
-/// it at once; Wine cancels nothing.
-const GRACE: Duration = Duration::from_secs(1);
-
-impl InFlight {
-    /// For a call that every system implements, such as `WskSocket`: the completion will come.
-    pub(crate) const fn never_refused(mut self) -> Self {
-        self.refused = false;
-        self
-    }
-
-    /// The request, until its outcome was given out.
-    fn request(&self) -> Option<&Operation> {
-        // SAFETY: the request is there until its owner, which this is, leaves it.
-        self.operation.map(|operation| unsafe { operation.as_ref() })
-    }
-
-    /// Whether the outcome is there.
-    pub(crate) fn is_completed(&self) -> bool {
-        self.refused || self.request().is_none_or(|request| request.state.is_completed())
-    }
-
-    /// Asks the system to end the request, whose outcome is still to be waited for.
-    pub(crate) fn cancel(&self) {
-        if self.is_completed() {
-            return;
-        }
-        if let Some(request) = self.request() {
-            // It may complete at any moment, also within this call; but nobody frees or reuses it before its
-            // owner has left it (INV-14).
-            // SAFETY: the IRP's memory is valid, as said; the IRQL is at most DISPATCH_LEVEL.
-            unsafe { IoCancelIrp(request.irp()) };
-        }
-    }
-
-    /// Waits for the outcome. When the time is up the request is cancelled, and still waited for: what it has
-    /// done by then counts, and what it owns comes back (INV-50).
-    pub(crate) async fn within(mut self, deadline: &mut Deadline<'_>) -> Outcome {
-        if deadline.is_never() {
-            return self.await;
-        }
-        let mut is_cancelled = false;
-        poll_fn(|context| {
-            loop {
-                if let Poll::Ready(outcome) = Pin::new(&mut self).poll(context) {
-                    return Poll::Ready(match outcome {
-                        Outcome::Completed(idle, Err(known::STATUS_CANCELLED)) if is_cancelled => {
-                            Outcome::Completed(idle, Err(known::STATUS_IO_TIMEOUT))
-                        }
-                        outcome => outcome,
-                    });
-                }
-                if deadline.poll(context).is_pending() {
-                    return Poll::Pending;
-                }
-                if is_cancelled || deadline.extend(GRACE).is_err() {
-                    return Poll::Ready(Outcome::Refused(known::STATUS_IO_TIMEOUT));
-                }
-                self.cancel();
-                is_cancelled = true;
-            }
-        })
-        .await
-    }
-
-    /// For a request that is to take effect, whether or not somebody waits for it.
-    pub(crate) const fn never_cancelled(mut self) -> Self {
-        self.cancels = false;
-        self
-    }
-}
-
-impl Future for InFlight {
-    type Output = Outcome;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
-        // Polled after it was ready, which no caller in this crate does.
-        let Some(operation) = self.operation else {
-            return Poll::Pending;
-        };
-        // SAFETY: the request is there until its owner, which this is, leaves it.
-        let request = unsafe { operation.as_ref() };
-        if self.refused {
-            // SAFETY: the request is this owner's, and was refused.
-            if unsafe { orphan(operation) } == Leave::Left {
-                self.operation = None;
-                return Poll::Ready(Outcome::Refused(known::STATUS_NOT_IMPLEMENTED));
-            }
-        } else if request.state.poll(context.waker()).is_pending()
-            || rt::proceed(context).is_pending()
-        {
-            return Poll::Pending;
-        }
-        self.operation = None;
-        // SAFETY: the request has completed, so it is the owner's.
-        let result = unsafe { request.result() };
-        // SAFETY: as above; this value gave it up.
-        let idle = unsafe { Idle::from_raw(operation) };
-        Poll::Ready(Outcome::Completed(idle, result))
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        let Some(operation) = self.operation else {
-            return;
-        };
-        // SAFETY: the request is there until its owner, which this is, leaves it.
-        let request = unsafe { operation.as_ref() };
-        let left = if self.refused {
-            // SAFETY: the request is this owner's, and was refused.
-            unsafe { orphan(operation) }
-        } else {
-            if self.cancels {
-                self.cancel();
-            }
-            request.state.abandon()
-        };
-        if left == Leave::Completed {
-            // SAFETY: the request has completed, so it is the owner's, and nobody wants its result.
-            unsafe { dispose(operation) };
-        }
-    }
-}
-
-/// Leaves a refused request to its socket, unless it has completed after all.
-///
-/// # Safety
-///
-/// The request is the caller's, and the call that it was given to returned
-/// `STATUS_NOT_IMPLEMENTED`.
-unsafe fn orphan(operation: NonNull<Operation>) -> Leave {
-    // SAFETY: the caller's request is there until it is left.
-    let request = unsafe { operation.as_ref() };
-    // SAFETY: written before the request was started, and only read since.
-    let target = unsafe { *request.target.get() };
-    // A call that has failed delivers no socket, whose memory keeps the registration.
-    // SAFETY: the completion routine has nothing to do with the payload before the request is left, and the system
-    // nothing with this field.
-    let place = unsafe { &raw mut (*request.payload.get()).delivered };
-    // SAFETY: as above.
-    let delivered = unsafe { place.replace(None) };
-    let left = request.state.orphan();
-    if left == Leave::Completed {
-        // SAFETY: the request is the caller's alone now.
-        unsafe { place.write(delivered) };
-    } else {
-        drop(delivered);
-        // SAFETY: the hold of the request in flight keeps the target, which the request is left to here, once.
-        unsafe { target.adopt(operation) };
-        // The completion routine will not give up the hold, since it may never run.
-        // SAFETY: the hold that `start` took is given up once.
-        unsafe { target.release() };
-    }
-    left
+/// The result of a request with another status than success itself.
+#[cold]
+fn rare_result(status: NTSTATUS, information: usize) -> Result<usize> {
+    check(status).map(|()| information)
 }
 
 /// The completion routine of every request but a close.
@@ -554,11 +297,73 @@ unsafe fn orphan(operation: NonNull<Operation>) -> Leave {
 unsafe extern "C" fn completed(_device: PDEVICE_OBJECT, _irp: PIRP, context: PVOID) -> NTSTATUS {
     // SAFETY: `ready` set this context.
     let operation = unsafe { NonNull::new_unchecked(context.cast::<Operation>()) };
-    // SAFETY: the request is in flight; this is the only access to it until `complete`.
+    // SAFETY: the request is in flight.
+    let target = unsafe { target_of(operation) };
+    // SAFETY: as above, and was made to this target.
+    unsafe { complete(operation, target) };
+    STATUS_MORE_PROCESSING_REQUIRED
+}
+
+/// As [`completed`], of a request to a socket: what most are.
+unsafe extern "C" fn completed_for_socket(
+    _device: PDEVICE_OBJECT,
+    _irp: PIRP,
+    context: PVOID,
+) -> NTSTATUS {
+    // SAFETY: `ready` set this context.
+    let operation = unsafe { NonNull::new_unchecked(context.cast::<Operation>()) };
+    // SAFETY: the request is in flight.
+    let target = unsafe { target_of(operation) };
+    if let Target::Socket(_) = target {
+        // SAFETY: as above.
+        unsafe { complete(operation, target) };
+    } else {
+        // SAFETY: `start` takes this routine for sockets only.
+        unsafe { core::hint::unreachable_unchecked() };
+    }
+    STATUS_MORE_PROCESSING_REQUIRED
+}
+
+/// Whom a request was made to.
+///
+/// # Safety
+///
+/// The request is in flight.
+#[inline]
+unsafe fn target_of(operation: NonNull<Operation>) -> Target {
+    // SAFETY: the caller's promise.
     let request = unsafe { operation.as_ref() };
-    // SAFETY: the owner wrote it before the request was started.
-    let target = unsafe { *request.target.get() };
-    match request.state.complete() {
+    // SAFETY: the owner wrote it before the request was started, and it is only read since.
+    unsafe { *request.target.get() }
+}
+
+/// Completes a request.
+///
+/// # Safety
+///
+/// For the completion routine, once. The target is the one that the request was made to.
+#[inline]
+unsafe fn complete(operation: NonNull<Operation>, target: Target) {
+    // SAFETY: the request is in flight; this is the only access to it.
+    match unsafe { operation.as_ref() }.state.complete_unseen() {
+        // The last thing that the routine does: it may end the socket, and let the driver unload.
+        // SAFETY: the hold that `start` took is given up once.
+        Ok(()) => unsafe { target.release() },
+        // SAFETY: this is the completion routine, and the last thing that it does.
+        Err(seen) => unsafe { complete_seen(operation, seen, target) },
+    }
+}
+
+/// Completes a request that its owner waits for, or has left.
+///
+/// # Safety
+///
+/// For the completion routine, once. The target is the one that the request was made to.
+#[inline(never)]
+unsafe fn complete_seen(operation: NonNull<Operation>, seen: Seen, target: Target) {
+    // SAFETY: the request is in flight; this is the only access to it until the step to completed.
+    let request = unsafe { operation.as_ref() };
+    match request.state.complete_seen(seen) {
         Completion::Owned(waker) => {
             if let Some(waker) = waker {
                 waker.wake();
@@ -570,13 +375,12 @@ unsafe extern "C" fn completed(_device: PDEVICE_OBJECT, _irp: PIRP, context: PVO
             // The memory is the target's, and the request's hold on that was given up.
             // SAFETY: the request has completed, and nobody else touches its payload.
             unsafe { drop_payload(request) };
-            return STATUS_MORE_PROCESSING_REQUIRED;
+            return;
         }
     }
-    // The last thing that this routine does: it may end the socket, and let the driver unload.
+    // The last thing that the completion routine does: it may end the socket, and let the driver unload.
     // SAFETY: the hold that `start` took is given up once.
     unsafe { target.release() };
-    STATUS_MORE_PROCESSING_REQUIRED
 }
 
 /// Ends a completed request whose result nobody wants.
@@ -584,6 +388,7 @@ unsafe extern "C" fn completed(_device: PDEVICE_OBJECT, _irp: PIRP, context: PVO
 /// # Safety
 ///
 /// The request has completed, and is the caller's.
+#[cold]
 unsafe fn dispose(operation: NonNull<Operation>) {
     // SAFETY: the request is the caller's, and so is there.
     let request = unsafe { operation.as_ref() };

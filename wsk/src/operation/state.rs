@@ -50,6 +50,9 @@ pub(crate) struct State {
     waker_vtable: AtomicPtr<RawWakerVTable>,
 }
 
+/// A word of a request that its owner waits for, or has left.
+pub(crate) struct Seen(usize);
+
 /// What a completion found.
 pub(crate) enum Completion {
     /// The owner is still there: the request is the owner's again. Wake it, if it waits.
@@ -80,28 +83,56 @@ impl State {
     }
 
     /// Owner: puts an idle or completed request in flight. Before the call that it is given to.
+    #[inline]
     pub(crate) fn start(&self) {
-        let word = self.word.load(Ordering::Relaxed);
-        // The call that follows publishes the request.
-        self.word.store(word & !PHASE | IN_FLIGHT, Ordering::Relaxed);
+        // The call that follows publishes the request. The count of wakers begins again: no completion has
+        // read a word of this flight.
+        self.word.store(IN_FLIGHT, Ordering::Relaxed);
     }
 
     /// Before the call: if the request was not put in flight, puts it there with nobody to wait for it.
     pub(crate) fn start_abandoned_unless_started(&self) {
-        let word = self.word.load(Ordering::Relaxed);
-        if word & PHASE == IDLE {
-            self.word.store(word & !PHASE | ABANDONED, Ordering::Relaxed);
+        if self.word.load(Ordering::Relaxed) == IDLE {
+            self.word.store(ABANDONED, Ordering::Relaxed);
         }
     }
 
     /// Owner: whether the request has completed.
+    #[inline]
     pub(crate) fn is_completed(&self) -> bool {
-        self.word.load(Ordering::Acquire) & PHASE == COMPLETED
+        self.word.load(Ordering::Acquire) == COMPLETED
     }
 
     /// Owner: whether the request has completed; if not, `waker` will be woken when it does.
+    #[inline]
     pub(crate) fn poll(&self, waker: &Waker) -> Poll<()> {
-        let mut word = self.word.load(Ordering::Acquire);
+        match self.word.load(Ordering::Acquire) {
+            COMPLETED => Poll::Ready(()),
+            word => self.poll_in_flight(word, waker),
+        }
+    }
+
+    #[inline(never)]
+    fn poll_in_flight(&self, word: usize, waker: &Waker) -> Poll<()> {
+        if word != IN_FLIGHT {
+            return self.poll_again(word, waker);
+        }
+        // Mostly this is the first waker of the flight.
+        self.store_waker(waker.clone());
+        let next = ONE_MORE_WAKER | WAITING;
+        let word = &self.word;
+        if word.compare_exchange(IN_FLIGHT, next, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            return Poll::Pending;
+        }
+        // Only the completion can have made a step.
+        // SAFETY: it was stored above, and no completion has seen that.
+        drop(unsafe { self.take_waker() });
+        Poll::Ready(())
+    }
+
+    /// As [`poll`](Self::poll), whatever the word was.
+    #[cold]
+    fn poll_again(&self, mut word: usize, waker: &Waker) -> Poll<()> {
         loop {
             let next = match word & PHASE {
                 IN_FLIGHT => {
@@ -165,16 +196,31 @@ impl State {
     ///
     /// Unless the result says otherwise, the request may be gone when this returns.
     pub(crate) fn complete(&self) -> Completion {
-        let mut word = self.word.load(Ordering::Acquire);
+        match self.complete_unseen() {
+            Ok(()) => Completion::Owned(None),
+            Err(seen) => self.complete_seen(seen),
+        }
+    }
+
+    /// The first step of [`complete`](Self::complete): hands the request back if the owner has not looked at it
+    /// yet, and may be done with it. Otherwise the second step is to be taken, with what was found.
+    #[inline]
+    pub(crate) fn complete_unseen(&self) -> core::result::Result<(), Seen> {
+        let word = &self.word;
+        let step = word.compare_exchange(IN_FLIGHT, COMPLETED, Ordering::AcqRel, Ordering::Acquire);
+        step.map(drop).map_err(Seen)
+    }
+
+    /// The second step of [`complete`](Self::complete).
+    pub(crate) fn complete_seen(&self, Seen(mut word): Seen) -> Completion {
         loop {
             let waker = match word & PHASE {
+                WAITING => Some(self.waker_parts()),
                 ABANDONED => return Completion::Abandoned,
                 ORPHANED => return Completion::Orphaned,
-                WAITING => Some(self.waker_parts()),
                 _ => None,
             };
-            let next = word & !PHASE | COMPLETED;
-            match self.word.compare_exchange(word, next, Ordering::AcqRel, Ordering::Acquire) {
+            match self.word.compare_exchange(word, COMPLETED, Ordering::AcqRel, Ordering::Acquire) {
                 // SAFETY: the step succeeded, so these are the parts of the waker that was stored
                 // under this very word, and the owner will not touch it again.
                 Ok(_) => return Completion::Owned(waker.map(|parts| unsafe { from_parts(parts) })),
@@ -388,6 +434,57 @@ mod loom_tests {
             assert!(!ready || left == Leave::Completed);
             drop(waker);
             assert_eq!(StdArc::strong_count(&counter), 1, "a waker was lost or freed twice");
+        });
+    }
+
+    /// An owner that finds its request completed, by a look or by a poll, uses it again at once, while the
+    /// completion routine of before may not have returned.
+    #[test]
+    fn a_request_can_be_used_again() {
+        loom::model(|| {
+            let (counter, waker) = counter();
+            let state = Arc::new(State::new());
+            state.start();
+            let first = completion(&state);
+            let second = if state.is_completed() || state.poll(&waker).is_ready() {
+                state.start();
+                let second = completion(&state);
+                let ready = state.poll(&waker).is_ready();
+                assert!(second.join().unwrap());
+                Some(ready)
+            } else {
+                None
+            };
+            assert!(first.join().unwrap());
+            assert!(state.poll(&waker).is_ready() && state.is_completed());
+            // Whoever was told to wait is woken, and nobody else.
+            let pending = second.is_none_or(|ready| !ready);
+            assert_eq!(counter.0.load(Ordering::SeqCst), usize::from(pending));
+            drop(waker);
+            assert_eq!(StdArc::strong_count(&counter), 1, "a waker was lost or freed twice");
+        });
+    }
+
+    /// What the completion has written is there for an owner that looks, without a poll.
+    #[test]
+    fn the_result_is_visible_to_who_looks() {
+        loom::model(|| {
+            let state = Arc::new((State::new(), loom::cell::UnsafeCell::new(0)));
+            state.0.start();
+            let completion = {
+                let state = Arc::clone(&state);
+                thread::spawn(move || {
+                    // SAFETY: loom checks that nobody reads it meanwhile.
+                    state.1.with_mut(|result| unsafe { *result = 7 });
+                    drop(state.0.complete());
+                })
+            };
+            if state.0.is_completed() {
+                // The owner may write as well: the request is its own again.
+                // SAFETY: as above.
+                state.1.with_mut(|result| assert_eq!(unsafe { *result }, 7));
+            }
+            completion.join().unwrap();
         });
     }
 

@@ -5,7 +5,7 @@ use core::pin::pin;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
-use super::budget::Budget;
+use super::budget::{Budget, TABLES};
 use crate::irql::Passive;
 use crate::pool::PoolArc;
 use crate::status::Result;
@@ -53,10 +53,12 @@ pub fn block_on<F: Future>(passive: Passive, future: F) -> Result<F::Output> {
     }
 }
 
+#[repr(C)]
 struct Parker {
+    /// First, where wakers' data have it.
+    budget: Budget,
     woken: AtomicBool,
     event: Event,
-    budget: Budget,
 }
 
 impl Parker {
@@ -71,24 +73,18 @@ impl Parker {
 fn waker(parker: PoolArc<Parker>) -> Waker {
     let data = parker.into_raw().cast();
     // SAFETY: the table's functions treat the data as the parker that it is, and count it.
-    unsafe { Waker::new(data, &VTABLE) }
+    unsafe { Waker::new(data, VTABLE) }
 }
 
-static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
+/// Its place is among the [`TABLES`].
+pub(super) const TABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
-/// What is left to the future of a waker, if it is one that a thread runs.
-pub(super) fn budget(waker: &Waker) -> Option<&Budget> {
-    if !core::ptr::eq(waker.vtable(), &raw const VTABLE) {
-        return None;
-    }
-    // SAFETY: the table says that the data is a parker, which the waker keeps.
-    Some(unsafe { &(*waker.data().cast::<Parker>()).budget })
-}
+const VTABLE: &RawWakerVTable = &TABLES[1];
 
 unsafe fn clone(data: *const ()) -> RawWaker {
     // SAFETY: the data is a counted parker, which stays counted for the waker that is cloned.
     let parker = core::mem::ManuallyDrop::new(unsafe { PoolArc::<Parker>::from_raw(data.cast()) });
-    RawWaker::new(PoolArc::clone(&parker).into_raw().cast(), &VTABLE)
+    RawWaker::new(PoolArc::clone(&parker).into_raw().cast(), VTABLE)
 }
 
 unsafe fn wake(data: *const ()) {

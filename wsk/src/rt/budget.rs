@@ -1,11 +1,14 @@
 //! How much a task may do before others have their turn.
 
+use core::future::Future;
+use core::pin::Pin;
+use core::ptr;
 use core::sync::atomic::{AtomicU32, Ordering};
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, RawWakerVTable, Waker};
 
 use super::{block_on, task};
 
-/// Of so many requests that a task finds completed, one makes it give way. Without that, a task whose requests
+/// Of so many requests that a task finds completed, or begins in its [`turn`], one makes it give way. Without that, a task whose requests
 /// always complete at once, as those of a busy connection may, would never let its thread go.
 ///
 /// One only: what else the task waits for at the same time has its turn at the same poll.
@@ -20,22 +23,75 @@ impl Budget {
     }
 
     /// Whether something was left. What threads do that poll for one task at once need not add up.
+    #[inline]
     fn spend(&self) -> bool {
-        let left = self.0.load(Ordering::Relaxed);
-        self.0.store(left.checked_sub(1).unwrap_or(REQUESTS), Ordering::Relaxed);
-        left > 0
+        match self.0.load(Ordering::Relaxed).checked_sub(1) {
+            Some(left) => {
+                self.0.store(left, Ordering::Relaxed);
+                true
+            }
+            None => self.renew(),
+        }
     }
+
+    #[cold]
+    fn renew(&self) -> bool {
+        self.0.store(REQUESTS, Ordering::Relaxed);
+        false
+    }
+}
+
+/// The tables of this crate's own wakers, side by side, so that one comparison finds them. The data of each begin with
+/// a budget.
+pub(super) static TABLES: [RawWakerVTable; 2] = [task::TABLE, block_on::TABLE];
+
+/// What is left to the task of a waker, if it is one of this crate's.
+#[inline]
+fn budget(waker: &Waker) -> Option<&Budget> {
+    let place = ptr::from_ref(waker.vtable()).addr().wrapping_sub(TABLES.as_ptr().addr());
+    if place >= size_of_val(&TABLES) {
+        return None;
+    }
+    // SAFETY: the table says that the data begin with a budget, and the waker keeps them.
+    Some(unsafe { &*waker.data().cast::<Budget>() })
 }
 
 /// For who has found a request completed: whether to go on, or to be polled again after others were. Executors
 /// of others have their own ways.
+#[inline]
 pub(crate) fn proceed(context: &Context<'_>) -> Poll<()> {
     let waker = context.waker();
-    match task::budget(waker).or_else(|| block_on::budget(waker)) {
-        Some(budget) if !budget.spend() => {
-            waker.wake_by_ref();
-            Poll::Pending
-        }
+    match budget(waker) {
+        Some(budget) if !budget.spend() => give_way(waker),
         Some(_) | None => Poll::Ready(()),
+    }
+}
+
+#[cold]
+fn give_way(waker: &Waker) -> Poll<()> {
+    waker.wake_by_ref();
+    Poll::Pending
+}
+
+/// What a task has that may look for the end of one request as soon as it was made, without being polled for that.
+#[must_use]
+pub(crate) struct Turn(());
+
+/// Waits for the task's turn to make a request: mostly it has it.
+#[inline]
+pub(crate) const fn turn() -> AwaitTurn {
+    AwaitTurn(())
+}
+
+/// A future of the task's turn.
+#[must_use = "it is to be awaited"]
+pub(crate) struct AwaitTurn(());
+
+impl Future for AwaitTurn {
+    type Output = Turn;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Turn> {
+        proceed(context).map(|()| Turn(()))
     }
 }

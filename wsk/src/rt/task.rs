@@ -16,7 +16,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering, fence};
 use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
-use super::budget::Budget;
+use super::budget::{Budget, TABLES};
 use super::runtime::Scheduler;
 use crate::pool::{PoolArc, PoolBox};
 use crate::status::Result;
@@ -36,11 +36,13 @@ const HANDLE: usize = 0b1_0000;
 const REFERENCE: usize = 0b10_0000;
 
 /// What is known of a task without knowing its future.
+#[repr(C)]
 pub(super) struct Header {
+    /// First, where wakers' data have it.
+    budget: Budget,
     state: AtomicUsize,
     scheduler: PoolArc<Scheduler>,
     functions: &'static Functions,
-    budget: Budget,
     /// Who waits for the output.
     joiner: SpinLock<Option<Waker>>,
     /// The scheduler's lock protects both.
@@ -249,7 +251,7 @@ impl Task {
     fn waker(self) -> Waker {
         let data: *const Header = self.0.as_ptr();
         // SAFETY: the table's functions treat the data as the task that it is, and count it.
-        unsafe { Waker::new(data.cast(), &VTABLE) }
+        unsafe { Waker::new(data.cast(), VTABLE) }
     }
 }
 
@@ -307,16 +309,10 @@ unsafe fn free<F: Future>(header: NonNull<Header>) {
     drop(unsafe { PoolBox::from_raw(header.cast::<Memory<F>>()) });
 }
 
-static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
+/// Its place is among the [`TABLES`].
+pub(super) const TABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
-/// What is left to the task of a waker, if it is one of a runtime's.
-pub(super) fn budget(waker: &Waker) -> Option<&Budget> {
-    if !core::ptr::eq(waker.vtable(), &raw const VTABLE) {
-        return None;
-    }
-    // SAFETY: the table says that the data is a task's header, which the waker keeps.
-    Some(unsafe { &(*waker.data().cast::<Header>()).budget })
-}
+const VTABLE: &RawWakerVTable = &TABLES[0];
 
 /// The task of a waker's data.
 ///
@@ -332,7 +328,7 @@ unsafe fn clone(data: *const ()) -> RawWaker {
     // SAFETY: the data is that of a task's waker.
     let task = unsafe { task(data) };
     task.header().state.fetch_add(REFERENCE, Ordering::Relaxed);
-    RawWaker::new(data, &VTABLE)
+    RawWaker::new(data, VTABLE)
 }
 
 unsafe fn wake(data: *const ()) {

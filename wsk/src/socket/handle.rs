@@ -11,9 +11,8 @@ use super::category::Category;
 use super::closing::Closing;
 use super::memory::Shared;
 use crate::address;
-use crate::buffer::Buffer;
-use crate::operation::{ControlArea, Idle, InFlight, Outcome, Payload, Target};
-use crate::status::{Error, Result, known};
+use crate::operation::{ControlArea, Idle, InFlight, Outcome, Payload, Started, Target};
+use crate::status::{Result, known};
 use crate::time::Deadline;
 
 /// A use of an open socket. Dropping the last one starts the close and does not wait.
@@ -88,15 +87,31 @@ impl<C: Category> Handle<C> {
     /// # Safety
     ///
     /// As for [`Idle::start`].
+    #[inline]
     pub(crate) unsafe fn start(
         &self,
         idle: Idle,
         call: impl FnOnce(C::Dispatch, PIRP, *mut Payload) -> NTSTATUS,
     ) -> InFlight {
+        // SAFETY: the caller's promise.
+        unsafe { self.start_to_look(idle, call) }.in_flight()
+    }
+
+    /// As [`start`](Self::start), for who looks for the end at once.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Idle::start`].
+    #[inline]
+    pub(super) unsafe fn start_to_look(
+        &self,
+        idle: Idle,
+        call: impl FnOnce(C::Dispatch, PIRP, *mut Payload) -> NTSTATUS,
+    ) -> Started {
         let dispatch = self.dispatch();
         let call = |irp, payload: *mut Payload| call(dispatch, irp, payload);
         // SAFETY: the caller's promise; a use is a hold.
-        unsafe { idle.start(Target::Socket(self.0), call) }
+        unsafe { idle.start_to_look(Target::Socket(self.0), call) }
     }
 
     /// Makes a request that has no buffer and delivers no socket. `finish` takes the result out of the
@@ -162,103 +177,6 @@ impl<C: Category> Handle<C> {
                 Ok(value)
             }
             Outcome::Refused(error) => Err(error),
-        }
-    }
-
-    /// Starts a request with `start..end` of a buffer, which must be within it.
-    ///
-    /// # Errors
-    ///
-    /// The buffer comes back with the error.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Idle::start`]. The call is given the payload's descriptor, and through it the buffer.
-    pub(super) unsafe fn start_transfer(
-        &self,
-        (buffer, start, end): (Buffer, usize, usize),
-        prepare: impl FnOnce(&mut Payload),
-        call: impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
-    ) -> core::result::Result<InFlight, (Error, Buffer)> {
-        let mut idle = match self.shared().idle() {
-            Ok(idle) => idle,
-            Err(error) => return Err((error, buffer)),
-        };
-        let payload = idle.payload();
-        payload.descriptor = buffer.describe(start, end);
-        payload.buffer = Some(buffer);
-        prepare(payload);
-        let call = |dispatch, irp, payload: *mut Payload| {
-            // SAFETY: the payload is the request's, and stays until it completes.
-            let descriptor = unsafe { descriptor(payload) };
-            call(dispatch, descriptor, irp, payload)
-        };
-        // SAFETY: the caller's promise.
-        Ok(unsafe { self.start(idle, call) })
-    }
-
-    /// Ends a request with `size` bytes of a buffer. `finish` takes the result out of the payload, and is told how
-    /// many bytes were transferred. An empty buffer comes back if the system has kept the one that it was given.
-    pub(super) fn end_transfer<T>(
-        &self,
-        outcome: Outcome,
-        size: usize,
-        finish: impl FnOnce(&mut Payload, usize) -> T,
-    ) -> (Result<T>, Buffer) {
-        let shared = self.shared();
-        match outcome {
-            Outcome::Completed(mut idle, result) => {
-                let buffer = idle.payload().buffer.take().unwrap_or(Buffer::empty());
-                let result = shared.completed(idle, result).map(|(mut idle, information)| {
-                    // No system should report more than it was given room for.
-                    let value = finish(idle.payload(), information.min(size));
-                    shared.requests.put(idle);
-                    value
-                });
-                (result, buffer)
-            }
-            // The system may still use the buffer.
-            Outcome::Refused(error) => (Err(error), Buffer::empty()),
-        }
-    }
-
-    /// Makes a request with `start..end` of a buffer, which must be within it. `finish` takes the result
-    /// out of the payload, and is told how many bytes were transferred.
-    ///
-    /// # Safety
-    ///
-    /// As for [`start_transfer`](Self::start_transfer).
-    pub(crate) async unsafe fn transfer<T>(
-        &self,
-        parts: (Buffer, usize, usize),
-        prepare: impl FnOnce(&mut Payload),
-        call: impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
-        finish: impl FnOnce(&mut Payload, usize) -> T,
-    ) -> (Result<T>, Buffer) {
-        let never = &mut Deadline::never();
-        // SAFETY: the caller's promise.
-        unsafe { self.transfer_within(never, parts, prepare, call, finish) }.await
-    }
-
-    /// As [`transfer`](Self::transfer), until a deadline. An empty buffer comes back if the system has kept the
-    /// one that it was given.
-    ///
-    /// # Safety
-    ///
-    /// As for [`start_transfer`](Self::start_transfer).
-    pub(crate) async unsafe fn transfer_within<T>(
-        &self,
-        deadline: &mut Deadline<'_>,
-        parts: (Buffer, usize, usize),
-        prepare: impl FnOnce(&mut Payload),
-        call: impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
-        finish: impl FnOnce(&mut Payload, usize) -> T,
-    ) -> (Result<T>, Buffer) {
-        let size = parts.2 - parts.1;
-        // SAFETY: the caller's promise.
-        match unsafe { self.start_transfer(parts, prepare, call) } {
-            Ok(in_flight) => self.end_transfer(in_flight.within(deadline).await, size, finish),
-            Err((error, buffer)) => (Err(error), buffer),
         }
     }
 }

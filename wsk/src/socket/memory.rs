@@ -19,7 +19,7 @@ use super::counts::Counts;
 use super::handle::Handle;
 use crate::flags::SocketFlags;
 use crate::operation::{Cache, Idle, Operation};
-use crate::pool::PoolBox;
+use crate::pool::{PoolBox, write_fields};
 use crate::reaper::Job;
 use crate::registration::Core;
 use crate::status::{Error, Result, known};
@@ -71,6 +71,7 @@ impl core::fmt::Debug for Shared {
 }
 
 impl Shared {
+    #[inline]
     pub(crate) fn retain(&self) {
         self.counts.hold();
     }
@@ -80,13 +81,24 @@ impl Shared {
     /// # Safety
     ///
     /// The caller has a hold, and does not use the socket any more.
+    #[inline]
     pub(crate) unsafe fn release(shared: NonNull<Self>) {
         // SAFETY: the caller's hold keeps the memory until the next step.
         let counts = unsafe { &(*shared.as_ptr()).counts };
-        if !counts.release() {
-            return;
+        if counts.release() {
+            // SAFETY: this was the last hold.
+            unsafe { Self::released(shared) };
         }
-        // SAFETY: this was the last hold, and keeps the memory.
+    }
+
+    /// What is due when the last hold was given up.
+    ///
+    /// # Safety
+    ///
+    /// The last hold was given up for this.
+    #[cold]
+    unsafe fn released(shared: NonNull<Self>) {
+        // SAFETY: the last hold keeps the memory.
         let memory = unsafe { shared.as_ref() };
         if memory.drop_handler.is_some() || memory.attached.get().is_some() {
             memory.is_closed.store(true, Ordering::Relaxed);
@@ -214,6 +226,7 @@ impl Shared {
     }
 
     /// Counts a request that sends, until [`Sending::end`].
+    #[inline]
     pub(crate) fn begin_send(&self) -> Sending {
         self.sends.fetch_add(1, Ordering::Relaxed);
         Sending(NonNull::from(self))
@@ -252,6 +265,7 @@ impl Shared {
     }
 
     /// Fails if the socket no longer works (INV-42).
+    #[inline]
     pub(crate) fn require_life(&self) -> Result<()> {
         if self.dead.load(Ordering::Relaxed) {
             return Err(known::STATUS_FILE_FORCED_CLOSED);
@@ -260,20 +274,25 @@ impl Shared {
     }
 
     /// A request to be made, unless the socket is dead.
+    #[inline]
     pub(crate) fn idle(&self) -> Result<Idle> {
         self.require_life()?;
         self.requests.take()
     }
 
     /// Keeps the request of a failure for the next use, and notes what it says about the socket.
+    #[inline]
     pub(crate) fn completed(&self, idle: Idle, result: Result<usize>) -> Result<(Idle, usize)> {
         match result {
             Ok(information) => Ok((idle, information)),
-            Err(error) => {
-                self.requests.put(idle);
-                Err(self.note(error))
-            }
+            Err(error) => Err(self.failed(idle, error)),
         }
+    }
+
+    #[cold]
+    pub(super) fn failed(&self, idle: Idle, error: Error) -> Error {
+        self.requests.put(idle);
+        self.note(error)
     }
 }
 
@@ -285,6 +304,7 @@ impl Sending {
     /// # Safety
     ///
     /// The socket's memory is there.
+    #[inline]
     pub(crate) unsafe fn end(self) {
         // SAFETY: the caller's promise.
         unsafe { self.0.as_ref() }.sends.fetch_sub(1, Ordering::Release);
@@ -330,26 +350,43 @@ impl NewSocket {
         family: ADDRESS_FAMILY,
         handler: H,
     ) -> Result<Self> {
+        let shared = |place: *mut Shared| {
+            // SAFETY: the place is the new memory's.
+            let close = |place| unsafe { Operation::write(place) };
+            // SAFETY: as above.
+            write_fields!(
+                place,
+                Shared {
+                    close => close,
+                    counts: Counts::new(),
+                    socket: AtomicPtr::new(ptr::null_mut()),
+                    dead: AtomicBool::new(false),
+                    sends: AtomicUsize::new(0),
+                    requests: Cache::new(),
+                    core: NonNull::from(core),
+                    category: category,
+                    family: family,
+                    attached: Slot::new(),
+                    drop_handler: if needs_drop::<H>() { Some(drop_handler::<H> as _) } else { None },
+                    free: free::<H>,
+                    job: Job::new(Shared::reap),
+                    is_closed: AtomicBool::new(false),
+                }
+            );
+        };
         // If there is no memory, the handler is still the closure's.
-        let memory = PoolBox::new_with(|| Memory {
-            shared: Shared {
-                close: Operation::new(),
-                counts: Counts::new(),
-                socket: AtomicPtr::new(ptr::null_mut()),
-                dead: AtomicBool::new(false),
-                sends: AtomicUsize::new(0),
-                requests: Cache::new(),
-                core: NonNull::from(core),
-                category,
-                family,
-                attached: Slot::new(),
-                drop_handler: if needs_drop::<H>() { Some(drop_handler::<H>) } else { None },
-                free: free::<H>,
-                job: Job::new(Shared::reap),
-                is_closed: AtomicBool::new(false),
-            },
-            handler: ManuallyDrop::new(handler),
-        })?;
+        let write = |place: *mut Memory<H>| {
+            // SAFETY: the memory is new.
+            write_fields!(
+                place,
+                Memory {
+                    shared => shared,
+                    handler: ManuallyDrop::new(handler),
+                }
+            );
+        };
+        // SAFETY: this writes all of it.
+        let memory = unsafe { PoolBox::new_in_place(write) }?;
         core.retain();
         // SAFETY: it stays in this allocation, which is nonpaged.
         unsafe { memory.shared.close.initialise() };

@@ -76,6 +76,7 @@ mod memory;
 mod options;
 mod security;
 mod state;
+mod transfer;
 mod weak;
 
 use core::fmt;
@@ -105,6 +106,7 @@ pub use self::state::{
     Bound, Connected, DefaultDestination, Destined, Exchanges, FixedPeer, Listening, Silent, State,
     Unbound,
 };
+pub(crate) use self::transfer::{Begun, await_end};
 pub(crate) use self::weak::{Use, Weak};
 
 use self::handle::local;

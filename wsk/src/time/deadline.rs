@@ -28,6 +28,8 @@ impl Timers {
         Timer::new()
     }
 
+    // Not in every function that drops a deadline, which mostly has none.
+    #[inline(never)]
     fn put(&self, timer: Timer) {
         let Some(shared) = timer.into_idle() else {
             return;
@@ -57,15 +59,81 @@ impl Drop for Timers {
     }
 }
 
-/// How long something may take, if there is a limit.
+/// How long something may take.
 #[derive(Clone, Copy)]
 pub(crate) struct Limit<'a> {
-    pub(crate) duration: Option<Duration>,
+    pub(crate) duration: Duration,
     pub(crate) timers: &'a Timers,
 }
 
 /// When something is given up.
 pub(crate) struct Deadline<'a>(Option<(Timer, &'a Timers)>);
+
+/// Who says when something is given up: a [`Deadline`], one of somebody else's, or [`Never`].
+pub(crate) trait Ends {
+    /// Whether nothing is given up.
+    fn is_never(&self) -> bool;
+
+    /// Whether the time is up.
+    fn poll(&self, context: &Context<'_>) -> Poll<()>;
+
+    /// Counts anew, when the time is up: which needs no memory.
+    fn extend(&mut self, duration: Duration) -> Result<()>;
+}
+
+/// Nothing is given up.
+pub(crate) struct Never;
+
+impl Ends for Never {
+    #[inline]
+    fn is_never(&self) -> bool {
+        true
+    }
+
+    fn poll(&self, _context: &Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+
+    fn extend(&mut self, _duration: Duration) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Ends for Deadline<'_> {
+    #[inline]
+    fn is_never(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn poll(&self, context: &Context<'_>) -> Poll<()> {
+        match &self.0 {
+            Some((timer, _)) => timer.poll(context),
+            None => Poll::Pending,
+        }
+    }
+
+    fn extend(&mut self, duration: Duration) -> Result<()> {
+        match &mut self.0 {
+            Some((timer, _)) => timer.start(duration),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<D: Ends> Ends for &mut D {
+    #[inline]
+    fn is_never(&self) -> bool {
+        (**self).is_never()
+    }
+
+    fn poll(&self, context: &Context<'_>) -> Poll<()> {
+        (**self).poll(context)
+    }
+
+    fn extend(&mut self, duration: Duration) -> Result<()> {
+        (**self).extend(duration)
+    }
+}
 
 impl<'a> Deadline<'a> {
     /// Nothing is given up.
@@ -79,32 +147,9 @@ impl<'a> Deadline<'a> {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory for a timer.
     pub(crate) fn begin(limit: Limit<'a>) -> Result<Self> {
-        let Some(duration) = limit.duration else {
-            return Ok(Self::never());
-        };
         let mut timer = limit.timers.take()?;
-        timer.start(duration)?;
+        timer.start(limit.duration)?;
         Ok(Self(Some((timer, limit.timers))))
-    }
-
-    pub(crate) const fn is_never(&self) -> bool {
-        self.0.is_none()
-    }
-
-    /// Whether the time is up.
-    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
-        match &self.0 {
-            Some((timer, _)) => timer.poll(context),
-            None => Poll::Pending,
-        }
-    }
-
-    /// Counts anew, when the time is up: which needs no memory.
-    pub(crate) fn extend(&mut self, duration: Duration) -> Result<()> {
-        match &mut self.0 {
-            Some((timer, _)) => timer.start(duration),
-            None => Ok(()),
-        }
     }
 }
 

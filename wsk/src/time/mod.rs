@@ -36,7 +36,7 @@ use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-pub(crate) use self::deadline::{Deadline, Limit, Timers};
+pub(crate) use self::deadline::{Deadline, Ends, Limit, Never, Timers};
 use self::timer::Timer;
 pub(crate) use self::timer::{flush, ticks};
 use crate::status::{Result, known};

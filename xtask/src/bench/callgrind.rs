@@ -13,6 +13,8 @@ use anyhow::{Context, Result};
 pub(crate) struct Counts {
     /// Instructions of the client, and of what it calls outside the kernel: the C library's `memcpy`.
     pub(crate) own: f64,
+    /// The same by function.
+    pub(crate) functions: BTreeMap<String, f64>,
     /// All instructions.
     pub(crate) whole: f64,
     /// How often the client called which function of the kernel's.
@@ -33,14 +35,14 @@ impl Counts {
         let mut counts = Self::default();
         let mut image = String::new();
         let mut called_image = None;
-        let mut called = String::new();
+        let (mut running, mut called) = (String::new(), String::new());
         let mut calls: Option<f64> = None;
         for line in text.lines() {
             if let Some((key, value)) = line.split_once('=') {
                 match key {
                     "ob" => image = names.resolve("ob", value),
                     "cob" => called_image = Some(names.resolve("ob", value)),
-                    "fn" => _ = names.resolve("fn", value),
+                    "fn" => running = names.resolve("fn", value),
                     "cfn" => called = names.resolve("fn", value),
                     "calls" => calls = first_number(value),
                     _ => {}
@@ -55,6 +57,7 @@ impl Counts {
                 counts.whole += cost;
                 if image == client {
                     counts.own += cost;
+                    *counts.functions.entry(plain(&running)).or_default() += cost;
                 }
                 continue;
             };
@@ -64,6 +67,7 @@ impl Counts {
                 *counts.calls.entry(function(&called)).or_default() += number;
             } else if image == client && to != client {
                 counts.own += cost;
+                *counts.functions.entry(plain(&called)).or_default() += cost;
             }
         }
         counts
@@ -73,13 +77,17 @@ impl Counts {
     pub(crate) fn of_each(&self, fewer: &Self, more_rounds: u32) -> Self {
         let rounds = f64::from(more_rounds);
         let each = |of_self: f64, of_fewer: f64| (of_self - of_fewer) / rounds;
-        let calls = self.calls.iter().map(|(function, number)| {
-            (function.clone(), each(*number, fewer.calls.get(function).copied().unwrap_or(0.0)))
-        });
+        let of_all = |more: &BTreeMap<String, f64>, fewer: &BTreeMap<String, f64>| {
+            let differences = more.iter().map(|(name, number)| {
+                (name.clone(), each(*number, fewer.get(name).copied().unwrap_or(0.0)))
+            });
+            differences.filter(|(_, number)| *number > 0.0).collect()
+        };
         Self {
             own: each(self.own, fewer.own),
             whole: each(self.whole, fewer.whole),
-            calls: calls.filter(|(_, number)| *number > 0.0).collect(),
+            functions: of_all(&self.functions, &fewer.functions),
+            calls: of_all(&self.calls, &fewer.calls),
         }
     }
 }
@@ -106,6 +114,30 @@ impl<'a> Names<'a> {
 
 fn first_number(text: &str) -> Option<f64> {
     text.split_whitespace().next()?.parse().ok()
+}
+
+/// A function's name without the types that it is for: `<wsk::A as B>::f<C>` is `wsk::A::f`.
+fn plain(name: &str) -> String {
+    // The memory of a future is dropped by a function that has its name as a type.
+    if let Some(dropped) = name.strip_prefix("core::ptr::drop_in_place<") {
+        return format!("drop of {}", plain(dropped.strip_suffix('>').unwrap_or(dropped)));
+    }
+    let name = name.strip_prefix('<').unwrap_or(name).replace("::{{closure}}", "");
+    let mut plain = String::new();
+    let mut depth = 0_u32;
+    for (index, part) in name.split_inclusive(['<', '>']).enumerate() {
+        let text = part.trim_end_matches(['<', '>']);
+        let text = text.split(" as ").next().unwrap_or(text);
+        if depth == 0 && !(index > 0 && text == "::") {
+            plain.push_str(text);
+        }
+        match part.chars().last() {
+            Some('<') => depth += 1,
+            Some('>') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    plain
 }
 
 /// The name in C of a function of the kernel's or the provider's.
@@ -175,16 +207,43 @@ totals: 455
         // What is called within the image is counted there, and only there.
         assert!((counts.own - f64::from(5 + 3 + 7 + 40)).abs() < 1e-9, "{counts:?}");
         assert!((counts.whole - f64::from(5 + 3 + 7 + 400 + 40)).abs() < 1e-9, "{counts:?}");
+        let functions: Vec<(&str, f64)> =
+            counts.functions.iter().map(|(name, number)| (name.as_str(), *number)).collect();
+        assert_eq!(functions, [("helper", 7.0), ("memcpy", 40.0), ("rounds", 8.0)]);
         let calls: Vec<(&str, f64)> =
             counts.calls.iter().map(|(name, number)| (name.as_str(), *number)).collect();
         assert_eq!(calls, [("IoReuseIrp", 2.0), ("WskGetLocalAddress", 1.0)]);
     }
 
     #[test]
+    fn names_are_without_types() {
+        let names = [
+            ("wsk_cost::rounds::{{closure}}", "wsk_cost::rounds"),
+            (
+                "<wsk::operation::InFlight as core::future::future::Future>::poll",
+                "wsk::operation::InFlight::poll",
+            ),
+            (
+                "core::ptr::drop_in_place<wsk::TcpStream::recv<wsk::Buffer>::{{closure}}>",
+                "drop of wsk::TcpStream::recv",
+            ),
+            ("CostWait", "CostWait"),
+        ];
+        for (name, expected) in names {
+            assert_eq!(plain(name), expected);
+        }
+    }
+
+    #[test]
     fn a_difference_is_of_each_round() {
-        let fewer = Counts { own: 10.0, whole: 100.0, calls: BTreeMap::new() };
+        let fewer = Counts { own: 10.0, whole: 100.0, ..Counts::default() };
         let calls = [("WskSend".to_owned(), 4.0)];
-        let more = Counts { own: 30.0, whole: 200.0, calls: calls.into_iter().collect() };
+        let more = Counts {
+            own: 30.0,
+            whole: 200.0,
+            calls: calls.into_iter().collect(),
+            ..Counts::default()
+        };
         let each = more.of_each(&fewer, 4);
         assert_eq!((each.own, each.whole, each.calls["WskSend"]), (5.0, 25.0, 1.0));
     }

@@ -7,7 +7,7 @@ use crate::driver::Arch;
 use crate::image::{Depths, Image};
 
 /// What a call may take at most, with what is called back on the same stack.
-pub(super) const BOUND: u32 = 5632;
+pub(super) const BOUND: u32 = 4096;
 
 /// How deep formatters can be nested in what wsk formats: a value in a field of a field of a structure.
 pub(super) const NESTING: u32 = 3;

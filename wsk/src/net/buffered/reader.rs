@@ -11,6 +11,7 @@ use super::copy;
 use crate::net::OwnedReadHalf;
 use crate::socket::Slot;
 use crate::status::{Result, known};
+use crate::time::Ends;
 
 /// The half of a [`BufferedStream`](super::BufferedStream) that reads.
 pub struct BufferedReader {

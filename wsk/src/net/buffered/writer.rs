@@ -10,6 +10,7 @@ use crate::flags::SendFlags;
 use crate::net::OwnedWriteHalf;
 use crate::socket::{Connection, Handle, Slot};
 use crate::status::{Error, Result, known};
+use crate::time::Ends;
 
 /// How many sends can be in flight at once.
 const SENDS: usize = 4;

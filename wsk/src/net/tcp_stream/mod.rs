@@ -8,7 +8,7 @@ use core::time::Duration;
 
 pub use self::halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 use super::BufferedStream;
-use super::timeouts::{Timeouts, with_buffer};
+use super::timeouts::{Timeouts, transfer, with_buffer};
 use crate::buffer::{BufResult, IoBuf};
 use crate::flags::SendFlags;
 use crate::registration::Provider;
@@ -128,7 +128,9 @@ impl TcpStream {
     /// - What else `WskReceive` reports.
     pub async fn recv<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
         let handle = self.socket.handle();
-        with_buffer!(self.timeouts.reading(), buffer, |within| handle.receive(buffer, within))
+        transfer!(self.timeouts.read_limit(), buffer, |turn, within| {
+            handle.receive(turn, buffer, within)
+        })
     }
 
     /// Fills the whole buffer. Returns how many bytes were received: fewer than there is room for if the peer has
@@ -193,7 +195,9 @@ impl TcpStream {
     /// As for [`send`](Self::send).
     pub async fn send_with<B: IoBuf>(&self, buffer: B, flags: SendFlags) -> BufResult<usize, B> {
         let handle = self.socket.handle();
-        with_buffer!(self.timeouts.writing(), buffer, |within| handle.send(buffer, flags, within))
+        transfer!(self.timeouts.write_limit(), buffer, |turn, within| {
+            handle.send(turn, buffer, flags, within)
+        })
     }
 
     /// Sends the whole buffer, in several requests if need be, and returns its size.
@@ -204,9 +208,9 @@ impl TcpStream {
     ///
     /// As for [`TcpStream::send`], and `STATUS_CONNECTION_ABORTED` if a request sends nothing.
     pub async fn send_all<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
-        let (handle, flags) = (self.socket.handle(), SendFlags::empty());
-        with_buffer!(self.timeouts.writing(), buffer, |within| {
-            handle.send_all(buffer, flags, within)
+        let handle = self.socket.handle();
+        transfer!(self.timeouts.write_limit(), buffer, |turn, within| {
+            handle.send_all(turn, buffer, within)
         })
     }
 

@@ -13,12 +13,13 @@ use super::super::memory::NewSocket;
 use super::super::state::{Bound, Connected};
 use super::super::{ConnectionSocket, Handle, Socket};
 use crate::address::{self, Storage};
-use crate::buffer::{BufResult, Buffer, IoBuf};
+use crate::buffer::{BufResult, IoBuf};
 use crate::events::Callbacks;
 use crate::flags::SocketFlags;
 use crate::operation::{Outcome, Payload, Target};
 use crate::registration::Provider;
 use crate::status::{Result, known};
+use crate::time::Never;
 
 /// The most bytes that a connection can begin with (INV-29).
 const MAX_FIRST: usize = 65_535;
@@ -89,12 +90,9 @@ impl<C: Connects, H: Callbacks<C>> Socket<C, Bound, H> {
         remote: impl Into<SocketAddr>,
         buffer: B,
     ) -> BufResult<Socket<C, Connected, H>, B> {
-        let (buffer, start, end) = buffer.into_parts();
-        let parts = (buffer, start, end);
-        let (result, buffer) = self.handle.connect_with_data(remote.into(), parts).await;
+        let BufResult(result, buffer) = self.handle.connect_with_data(remote.into(), buffer).await;
         // SAFETY: if there is no error, the socket is connected now.
-        let result = result.and_then(|()| unsafe { self.into_connected() });
-        BufResult(result, B::from_parts(buffer, start, end))
+        BufResult(result.and_then(|()| unsafe { self.into_connected() }), buffer)
     }
 
     /// Enables the events that a connection has.
@@ -164,21 +162,21 @@ impl<C: Connects> Handle<C> {
         unsafe { self.request(prepare, call, |_, _| ()) }.await
     }
 
-    /// Connects with `start..end` of a buffer, which must be within it.
-    async fn connect_with_data(
+    /// Connects with the bytes of a buffer.
+    async fn connect_with_data<B: IoBuf>(
         &self,
         address: SocketAddr,
-        (buffer, start, end): (Buffer, usize, usize),
-    ) -> (Result<()>, Buffer) {
+        buffer: B,
+    ) -> BufResult<(), B> {
         let Some(has) = self.shared().core().capabilities().streams() else {
             // The table ends before (INV-8).
-            return (Err(known::STATUS_NOT_SUPPORTED), buffer);
+            return BufResult(Err(known::STATUS_NOT_SUPPORTED), buffer);
         };
         if let Err(error) = self.require_family(address) {
-            return (Err(error), buffer);
+            return BufResult(Err(error), buffer);
         }
-        if end - start > MAX_FIRST {
-            return (Err(known::STATUS_BUFFER_OVERFLOW), buffer);
+        if buffer.size() > MAX_FIRST {
+            return BufResult(Err(known::STATUS_BUFFER_OVERFLOW), buffer);
         }
         let prepare = |payload: &mut Payload| payload.remote = Storage::new(address);
         let call = |dispatch, descriptor, irp: PIRP, payload: *mut Payload| {
@@ -189,7 +187,7 @@ impl<C: Connects> Handle<C> {
             unsafe { C::connect_ex(has, dispatch, remote, descriptor, irp) }
         };
         // SAFETY: the call is given the payload's descriptor and address.
-        unsafe { self.transfer((buffer, start, end), prepare, call, |_, _| ()) }.await
+        unsafe { self.transfer(Never, buffer, prepare, call, |_, _| ()) }.await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::ptr;
 
-use wsk_sys::{PIRP, SIO_WSK_SET_TCP_SILENT_MODE, WskIoctl};
+use wsk_sys::{PIRP, PWSK_BUF, SIO_WSK_SET_TCP_SILENT_MODE, WskIoctl};
 
 use super::super::category::Connects;
 use super::super::control::Control;
@@ -32,18 +32,16 @@ impl<C: Connects> Handle<C> {
         buffer: B,
         deadline: &mut Deadline<'_>,
     ) -> BufResult<(), B> {
-        let (buffer, start, end) = buffer.into_parts();
-        let call = |dispatch, descriptor, irp: PIRP, _: *mut Payload| {
-            let last = if start == end { ptr::null_mut() } else { descriptor };
+        let call = |dispatch, descriptor: PWSK_BUF, irp: PIRP, _: *mut Payload| {
+            // SAFETY: it is the request's, and was written before this.
+            let is_empty = unsafe { (*descriptor).Length } == 0;
+            let last = if is_empty { ptr::null_mut() } else { descriptor };
             // SAFETY: the socket is connected; the buffer, if any, stays until the request completes.
             unsafe { C::disconnect(dispatch, last, DisconnectFlags::empty(), irp) }
         };
         let prepare = |payload: &mut Payload| payload.sending = Some(self.shared().begin_send());
-        let parts = (buffer, start, end);
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-        let ended = unsafe { self.transfer_within(deadline, parts, prepare, call, |_, _| ()) };
-        let (result, buffer) = ended.await;
-        BufResult(result, B::from_parts(buffer, start, end))
+        unsafe { self.transfer(deadline, buffer, prepare, call, |_, _| ()) }.await
     }
 
     /// Ends both halves at once.

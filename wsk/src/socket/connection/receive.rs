@@ -5,51 +5,52 @@ use wsk_sys::PIRP;
 use super::super::category::Connects;
 use super::super::handle::descriptor;
 use super::super::state::Connected;
+use super::super::transfer::{BegunTransfer, Ended, Parts, await_end};
 use super::super::{Handle, Socket};
-use crate::buffer::{BufResult, Buffer, IoBuf};
+use crate::buffer::sealed::Sealed;
+use crate::buffer::{BufResult, Buffer, IoBuf, Slice};
 use crate::flags::ReceiveFlags;
 use crate::operation::Payload;
+use crate::rt::{self, Turn};
 use crate::status::{Result, known};
-use crate::time::Deadline;
+use crate::time::{Deadline, Ends, Never};
 
 impl<C: Connects> Handle<C> {
-    /// Fills `start..end` of the buffer, which must be within it.
-    async fn receive_part(
+    /// Fills the buffer or a part of it, in the task's turn.
+    #[inline]
+    pub(crate) fn receive<D: Ends, B: IoBuf>(
         &self,
-        flags: ReceiveFlags,
-        parts: (Buffer, usize, usize),
-        deadline: &mut Deadline<'_>,
-    ) -> (Result<usize>, Buffer) {
+        turn: Turn,
+        buffer: B,
+        deadline: D,
+    ) -> BegunTransfer<'_, usize, D, C, B, impl FnMut(&mut Payload, usize) -> usize + use<D, C, B>>
+    {
         let call = |dispatch, descriptor, irp: PIRP, _: *mut Payload| {
             // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
-            unsafe { C::receive(dispatch, descriptor, flags, irp) }
+            unsafe { C::receive(dispatch, descriptor, ReceiveFlags::empty(), irp) }
         };
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-        unsafe { self.transfer_within(deadline, parts, |_| (), call, |_, count| count) }.await
-    }
-
-    pub(crate) async fn receive<B: IoBuf>(
-        &self,
-        buffer: B,
-        deadline: &mut Deadline<'_>,
-    ) -> BufResult<usize, B> {
-        let (buffer, start, end) = buffer.into_parts();
-        let flags = ReceiveFlags::empty();
-        let (result, buffer) = self.receive_part(flags, (buffer, start, end), deadline).await;
-        BufResult(result, B::from_parts(buffer, start, end))
+        unsafe { self.begin_transfer(turn, deadline, buffer, |_| (), call, |_, count| count) }
     }
 
     /// Fills `start..end` of the buffer, or what of it the peer still sends.
     async fn fill(
         &self,
-        (mut buffer, start, end): (Buffer, usize, usize),
+        (mut buffer, start, end): Parts,
         deadline: &mut Deadline<'_>,
-    ) -> (Result<usize>, Buffer) {
+    ) -> Ended<usize> {
+        let call = |dispatch, descriptor, irp: PIRP, _: *mut Payload| {
+            // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
+            unsafe { C::receive(dispatch, descriptor, ReceiveFlags::WAIT_ALL, irp) }
+        };
         let mut filled = start;
         while filled < end {
-            let part;
-            let rest = (buffer, filled, end);
-            (part, buffer) = self.receive_part(ReceiveFlags::WAIT_ALL, rest, deadline).await;
+            let rest = Slice::from_parts(buffer, filled, end);
+            // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
+            let part =
+                unsafe { self.transfer(&mut *deadline, rest, |_| (), call, |_, count| count) };
+            let BufResult(part, rest) = part.await;
+            buffer = rest.into_inner();
             match part {
                 Ok(0) => break,
                 // Less than all is the end, which the next one confirms (INV-69). Wine does not wait for all.
@@ -126,7 +127,8 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     /// - What else `WskReceive` reports.
     pub async fn receive<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
-        self.handle.receive(buffer, &mut Deadline::never()).await
+        let turn = rt::turn().await;
+        await_end!(self.handle.receive(turn, buffer, Never))
     }
 
     /// Fills the whole buffer: `WSK_FLAG_WAITALL`. Returns how many bytes were received: fewer than there is room

@@ -1,73 +1,181 @@
 //! Sending.
 
-use wsk_sys::PIRP;
+use core::future::Future;
+use core::marker::PhantomData;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+
+use wsk_sys::{NTSTATUS, PIRP, PWSK_BUF};
 
 use super::super::category::Connects;
 use super::super::state::Connected;
+use super::super::transfer::{Begun, BegunTransfer, Ended, await_end};
 use super::super::{Handle, Socket};
-use crate::buffer::{BufResult, Buffer, IoBuf};
+use crate::buffer::{BufResult, IoBuf};
 use crate::flags::SendFlags;
-use crate::operation::Payload;
-use crate::status::{Result, known};
-use crate::time::Deadline;
+use crate::operation::{InFlight, Payload, Within};
+use crate::rt::{self, Turn};
+use crate::status::known;
+use crate::time::{Ends, Never};
 
 impl<C: Connects> Handle<C> {
-    /// Sends `start..end` of the buffer, which must be within it.
-    async fn send_part(
+    /// That a request sends.
+    #[inline]
+    fn prepare_send(&self, payload: &mut Payload) {
+        payload.sending = Some(self.shared().begin_send());
+    }
+
+    /// Sends, in the task's turn.
+    #[inline]
+    pub(crate) fn send<D: Ends, B: IoBuf>(
         &self,
+        turn: Turn,
+        buffer: B,
         flags: SendFlags,
-        parts: (Buffer, usize, usize),
-        deadline: &mut Deadline<'_>,
-    ) -> (Result<usize>, Buffer) {
+        deadline: D,
+    ) -> BegunTransfer<'_, usize, D, C, B, impl FnMut(&mut Payload, usize) -> usize + use<D, C, B>>
+    {
         if !SendFlags::all().contains(flags) {
             // What the header has besides is not documented (INV-31).
-            return (Err(known::STATUS_NOT_SUPPORTED), parts.0);
+            return Begun::Ended(BufResult(Err(known::STATUS_NOT_SUPPORTED), buffer));
         }
-        let call = |dispatch, descriptor, irp: PIRP, _: *mut Payload| {
-            // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
-            unsafe { C::send(dispatch, descriptor, flags, irp) }
-        };
-        let prepare = |payload: &mut Payload| payload.sending = Some(self.shared().begin_send());
+        let prepare = |payload: &mut Payload| self.prepare_send(payload);
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-        unsafe { self.transfer_within(deadline, parts, prepare, call, |_, count| count) }.await
+        unsafe {
+            self.begin_transfer(turn, deadline, buffer, prepare, call::<C>(flags), |_, sent| sent)
+        }
     }
 
-    pub(crate) async fn send<B: IoBuf>(
+    /// Sends the whole buffer, in the task's turn.
+    #[inline]
+    pub(crate) fn send_all<D: Ends, B: IoBuf>(
         &self,
+        turn: Turn,
         buffer: B,
-        flags: SendFlags,
-        deadline: &mut Deadline<'_>,
-    ) -> BufResult<usize, B> {
+        deadline: D,
+    ) -> Begun<BufResult<usize, B>, SendAll<'_, D, C, B>> {
         let (buffer, start, end) = buffer.into_parts();
-        let (result, buffer) = self.send_part(flags, (buffer, start, end), deadline).await;
-        BufResult(result, B::from_parts(buffer, start, end))
+        if start == end {
+            return Begun::Ended(BufResult(Ok(0), B::from_parts(buffer, start, end)));
+        }
+        let progress = Progress { start, sent: start, end };
+        let prepare = |payload: &mut Payload| self.prepare_send(payload);
+        let call = call::<C>(SendFlags::empty());
+        // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
+        let ended = match unsafe { self.start_transfer((buffer, start, end), prepare, call) } {
+            Ok(started) => match started.look(turn) {
+                Ok((idle, result)) => self.end_completed(idle, result, end - start, |_, sent| sent),
+                Err(in_flight) => return self.all_in_flight(in_flight, progress, deadline),
+            },
+            Err((error, buffer)) => (Err(error), buffer),
+        };
+        match ended {
+            (Ok(sent), buffer) if sent == end - start => {
+                Begun::Ended(BufResult(Ok(sent), B::from_parts(buffer, start, end)))
+            }
+            ended => match self.send_rest(ended, progress) {
+                Begun::Ended(ended) => Begun::Ended(ended),
+                Begun::InFlight((in_flight, progress)) => {
+                    self.all_in_flight(in_flight, progress, deadline)
+                }
+            },
+        }
     }
 
-    pub(crate) async fn send_all<B: IoBuf>(
+    #[inline]
+    fn all_in_flight<T, D: Ends, B>(
         &self,
-        buffer: B,
-        flags: SendFlags,
-        deadline: &mut Deadline<'_>,
-    ) -> BufResult<usize, B> {
-        let (mut buffer, start, end) = buffer.into_parts();
-        let mut sent = start;
-        let mut result = Ok(end - start);
-        while sent < end {
-            let part;
-            (part, buffer) = self.send_part(flags, (buffer, sent, end), deadline).await;
-            match part {
-                Ok(0) => {
-                    result = Err(known::STATUS_CONNECTION_ABORTED);
-                    break;
-                }
-                Ok(count) => sent += count,
-                Err(error) => {
-                    result = Err(error);
-                    break;
+        in_flight: InFlight,
+        progress: Progress,
+        deadline: D,
+    ) -> Begun<T, SendAll<'_, D, C, B>> {
+        let within = in_flight.within(deadline);
+        Begun::InFlight(SendAll { within, handle: self, progress, buffer: PhantomData })
+    }
+
+    /// Goes on after a part was sent, if something is left.
+    #[inline(never)]
+    fn send_rest<B: IoBuf>(
+        &self,
+        (part, buffer): Ended<usize>,
+        Progress { start, sent, end }: Progress,
+    ) -> Begun<BufResult<usize, B>, (InFlight, Progress)> {
+        let (result, buffer) = match part {
+            Ok(0) => (Err(known::STATUS_CONNECTION_ABORTED), buffer),
+            Ok(count) if sent + count == end => (Ok(end - start), buffer),
+            Ok(count) => {
+                let sent = sent + count;
+                let prepare = |payload: &mut Payload| self.prepare_send(payload);
+                let call = call::<C>(SendFlags::empty());
+                // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
+                match unsafe { self.start_transfer((buffer, sent, end), prepare, call) } {
+                    Ok(started) => {
+                        let progress = Progress { start, sent, end };
+                        return Begun::InFlight((started.in_flight(), progress));
+                    }
+                    Err((error, buffer)) => (Err(error), buffer),
                 }
             }
+            Err(error) => (Err(error), buffer),
+        };
+        Begun::Ended(BufResult(result, B::from_parts(buffer, start, end)))
+    }
+}
+
+/// The call of a send.
+#[inline]
+fn call<C: Connects>(
+    flags: SendFlags,
+) -> impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS {
+    move |dispatch, descriptor, irp, _| {
+        // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
+        unsafe { C::send(dispatch, descriptor, flags, irp) }
+    }
+}
+
+/// How much of a buffer was sent: from `start` to `sent`, of what ends at `end`.
+#[derive(Clone, Copy)]
+struct Progress {
+    start: usize,
+    sent: usize,
+    end: usize,
+}
+
+/// A whole buffer that is being sent: a future of the end.
+#[must_use = "the request is cancelled when this is dropped"]
+pub(crate) struct SendAll<'a, D, C, B> {
+    within: Within<D>,
+    handle: &'a Handle<C>,
+    progress: Progress,
+    buffer: PhantomData<fn() -> B>,
+}
+
+/// Nothing in it is pinned.
+impl<D, C, B> Unpin for SendAll<'_, D, C, B> {}
+
+impl<D: Ends, C: Connects, B: IoBuf> Future for SendAll<'_, D, C, B> {
+    type Output = BufResult<usize, B>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<BufResult<usize, B>> {
+        loop {
+            let outcome = ready!(self.within.poll_outcome(context));
+            let Progress { start, sent, end } = self.progress;
+            let ended = self.handle.end_transfer(outcome, end - sent, |_, sent| sent);
+            match ended {
+                (Ok(count), buffer) if count == end - sent => {
+                    let buffer = B::from_parts(buffer, start, end);
+                    return Poll::Ready(BufResult(Ok(end - start), buffer));
+                }
+                ended => match self.handle.send_rest(ended, self.progress) {
+                    Begun::Ended(ended) => return Poll::Ready(ended),
+                    Begun::InFlight((in_flight, progress)) => {
+                        self.within.restart(in_flight);
+                        self.progress = progress;
+                    }
+                },
+            }
         }
-        BufResult(result, B::from_parts(buffer, start, end))
     }
 }
 
@@ -98,7 +206,8 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// As for [`send`](Self::send), and `STATUS_NOT_SUPPORTED` if the transport does not have the flag: TCP
     /// has all that are here.
     pub async fn send_with<B: IoBuf>(&self, buffer: B, flags: SendFlags) -> BufResult<usize, B> {
-        self.handle.send(buffer, flags, &mut Deadline::never()).await
+        let turn = rt::turn().await;
+        await_end!(self.handle.send(turn, buffer, flags, Never))
     }
 
     /// As [`send`](Self::send), without waiting for more to send: `WSK_FLAG_NODELAY`. What was sent before and
@@ -119,6 +228,7 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     ///
     /// As for [`send`](Self::send), and `STATUS_CONNECTION_ABORTED` if a request sends nothing.
     pub async fn send_all<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
-        self.handle.send_all(buffer, SendFlags::empty(), &mut Deadline::never()).await
+        let turn = rt::turn().await;
+        await_end!(self.handle.send_all(turn, buffer, Never))
     }
 }

@@ -9,17 +9,18 @@ mod receiver;
 use core::net::SocketAddr;
 use core::ptr;
 
-use wsk_sys::{PCMSGHDR, PIRP, PSOCKADDR, PWSK_BUF, ULONG};
+use wsk_sys::{NTSTATUS, PCMSGHDR, PIRP, PSOCKADDR, PWSK_BUF, ULONG};
 
 use super::category::Datagram;
 use super::handle::{control, remote};
 use super::state::{Bound, DefaultDestination, Destined, Exchanges, FixedPeer};
+use super::transfer::Parts;
 use super::{Handle, Socket};
 use crate::address::Storage;
 use crate::buffer::{BufResult, Buffer, IoBuf};
 use crate::cmsg::SendControl;
 use crate::dispatch::DatagramDispatch;
-use crate::operation::{ControlArea, InFlight, Payload};
+use crate::operation::{ControlArea, InFlight, Payload, Started};
 use crate::status::{Error, Result};
 use crate::time::Deadline;
 
@@ -97,7 +98,6 @@ impl Handle<Datagram> {
         if let Err(error) = self.require_right(to, control) {
             return BufResult(Err(error), buffer);
         }
-        let (buffer, start, end) = buffer.into_parts();
         let prepare = |payload: &mut Payload| to.prepare(control, payload);
         let call = |dispatch: DatagramDispatch, descriptor, irp: PIRP, payload| {
             // SAFETY: the payload is the request's, and was prepared.
@@ -106,45 +106,20 @@ impl Handle<Datagram> {
             // (INV-21, INV-26); the address is of the socket's family, or the socket has a destination.
             unsafe { dispatch.send_to(descriptor, remote, length, data, irp) }
         };
-        let parts = (buffer, start, end);
         // SAFETY: the call is given the payload's descriptor, address and control data.
-        let sent = unsafe { self.transfer_within(within, parts, prepare, call, |_, count| count) };
-        let (result, buffer) = sent.await;
-        BufResult(result, B::from_parts(buffer, start, end))
+        unsafe { self.transfer(within, buffer, prepare, call, |_, count| count) }.await
     }
 
     /// Starts to receive a datagram, with room for so many bytes of control data.
     fn start_receive(
         &self,
-        parts: (Buffer, usize, usize),
+        parts: Parts,
         room: ULONG,
     ) -> core::result::Result<InFlight, (Error, Buffer)> {
-        let prepare = |payload: &mut Payload| {
-            payload.remote = Storage::EMPTY;
-            payload.control.length = room;
-            payload.control.flags = 0;
-        };
-        let call =
-            |dispatch: DatagramDispatch, descriptor: PWSK_BUF, irp: PIRP, payload: *mut Payload| {
-                // SAFETY: the payload is the request's, and stays until it completes (INV-25).
-                let from = unsafe { remote(payload) };
-                // SAFETY: as above (INV-26).
-                let control = unsafe { control(payload) };
-                // SAFETY: as above. Without a length, WSK would not tell of truncation.
-                let length = unsafe { ControlArea::length(control) };
-                // SAFETY: as above.
-                let flags = unsafe { ControlArea::flags(control) };
-                let data = if room == 0 {
-                    ptr::null_mut()
-                } else {
-                    // SAFETY: as above.
-                    unsafe { ControlArea::header(control) }
-                };
-                // SAFETY: the socket is bound; everything stays until the request completes.
-                unsafe { dispatch.receive_from(descriptor, from, length, data, flags, irp) }
-            };
         // SAFETY: the call is given the payload's descriptor, address and control area.
-        unsafe { self.start_transfer(parts, prepare, call) }
+        let started =
+            unsafe { self.start_transfer(parts, prepare_receive(room), call_receive(room)) };
+        started.map(Started::in_flight)
     }
 
     /// Receives a datagram, with room for so many bytes of control data. `finish` takes it out of the payload.
@@ -153,15 +128,13 @@ impl Handle<Datagram> {
         buffer: B,
         room: ULONG,
         within: &mut Deadline<'_>,
-        finish: impl FnOnce(&Payload, usize) -> Result<T>,
+        finish: impl FnMut(&mut Payload, usize) -> Result<T>,
     ) -> BufResult<T, B> {
-        let (buffer, start, end) = buffer.into_parts();
-        let finish = |payload: &mut Payload, count: usize| finish(payload, count);
-        let (result, buffer) = match self.start_receive((buffer, start, end), room) {
-            Ok(in_flight) => self.end_transfer(in_flight.within(within).await, end - start, finish),
-            Err((error, buffer)) => (Err(error), buffer),
-        };
-        BufResult(result.and_then(|result| result), B::from_parts(buffer, start, end))
+        let (prepare, call) = (prepare_receive(room), call_receive(room));
+        // SAFETY: the call is given the payload's descriptor, address and control area.
+        let received = unsafe { self.transfer(within, buffer, prepare, call, finish) };
+        let BufResult(result, buffer) = received.await;
+        BufResult(result.and_then(|result| result), buffer)
     }
 
     /// Receives a datagram, and says where it came from.
@@ -170,11 +143,44 @@ impl Handle<Datagram> {
         buffer: B,
         within: &mut Deadline<'_>,
     ) -> BufResult<(usize, SocketAddr), B> {
-        let finish = |payload: &Payload, count| {
+        let finish = |payload: &mut Payload, count| {
             received::require_whole(payload)?;
             Ok((count, received::peer(payload)?))
         };
         self.receive(buffer, 0, within, finish).await
+    }
+}
+
+/// Readies a payload to receive a datagram, with room for so many bytes of control data.
+fn prepare_receive(room: ULONG) -> impl FnOnce(&mut Payload) {
+    move |payload| {
+        payload.remote = Storage::EMPTY;
+        payload.control.length = room;
+        payload.control.flags = 0;
+    }
+}
+
+/// The call for it.
+fn call_receive(
+    room: ULONG,
+) -> impl FnOnce(DatagramDispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS {
+    move |dispatch, descriptor, irp, payload| {
+        // SAFETY: the payload is the request's, and stays until it completes (INV-25).
+        let from = unsafe { remote(payload) };
+        // SAFETY: as above (INV-26).
+        let control = unsafe { control(payload) };
+        // SAFETY: as above. Without a length, WSK would not tell of truncation.
+        let length = unsafe { ControlArea::length(control) };
+        // SAFETY: as above.
+        let flags = unsafe { ControlArea::flags(control) };
+        let data = if room == 0 {
+            ptr::null_mut()
+        } else {
+            // SAFETY: as above.
+            unsafe { ControlArea::header(control) }
+        };
+        // SAFETY: the socket is bound; everything stays until the request completes.
+        unsafe { dispatch.receive_from(descriptor, from, length, data, flags, irp) }
     }
 }
 
@@ -247,7 +253,8 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     /// As for [`receive_from`](Self::receive_from), but for `STATUS_BUFFER_OVERFLOW`.
     pub async fn receive_message<B: IoBuf>(&self, buffer: B) -> BufResult<Received, B> {
         let never = &mut Deadline::never();
-        self.handle.receive(buffer, received::CONTROL_ROOM, never, Received::new).await
+        let finish = |payload: &mut Payload, count| Received::new(payload, count);
+        self.handle.receive(buffer, received::CONTROL_ROOM, never, finish).await
     }
 
     /// Somebody who receives datagrams of up to so many bytes, and loses none when a future is dropped.

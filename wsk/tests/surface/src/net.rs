@@ -3,6 +3,7 @@
 use core::fmt::Debug;
 use core::net::SocketAddr;
 
+use wsk::socket::ListenSocket;
 use wsk::{Buffer, Provider, Slice, TcpListener, TcpStream};
 
 type Wsk = &'static Provider;
@@ -62,6 +63,9 @@ futures! {
 
 calls! {
     "TcpListener::as_socket": |listener: &'static TcpListener| listener.as_socket();
+    "TcpListener::into_socket": |listener: TcpListener| listener.into_socket();
+    "TcpListener::from": |socket: ListenSocket| TcpListener::from(socket);
+    "ListenSocket::from": |listener: TcpListener| ListenSocket::from(listener);
 }
 
 drops! {

@@ -1,0 +1,83 @@
+//! Waiting for a request until a deadline.
+
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use core::time::Duration;
+
+use super::{InFlight, Outcome};
+use crate::status::known;
+use crate::time::Ends;
+
+/// How long a request that was cancelled may take to complete, before it is left to itself. Windows completes
+/// it at once; Wine cancels nothing.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A request in flight, and its deadline: a future of its outcome.
+///
+/// When the time is up the request is cancelled, and still waited for: what it has done by then counts, and what it
+/// owns comes back (INV-50).
+#[must_use = "the request is cancelled when this is dropped"]
+pub(crate) struct Within<D> {
+    in_flight: InFlight,
+    deadline: D,
+    is_cancelled: bool,
+}
+
+impl InFlight {
+    /// Waits for the outcome until a deadline.
+    #[inline]
+    pub(crate) const fn within<D: Ends>(self, deadline: D) -> Within<D> {
+        Within { in_flight: self, deadline, is_cancelled: false }
+    }
+}
+
+/// Nothing in it is pinned.
+impl<D> Unpin for Within<D> {}
+
+impl<D: Ends> Within<D> {
+    /// Waits for another request, until the same deadline. The one before has ended.
+    pub(crate) fn restart(&mut self, in_flight: InFlight) {
+        self.in_flight = in_flight;
+        self.is_cancelled = false;
+    }
+
+    #[inline]
+    pub(crate) fn poll_outcome(&mut self, context: &mut Context<'_>) -> Poll<Outcome> {
+        if self.deadline.is_never() {
+            return Pin::new(&mut self.in_flight).poll(context);
+        }
+        self.poll_both(context)
+    }
+
+    #[inline(never)]
+    fn poll_both(&mut self, context: &mut Context<'_>) -> Poll<Outcome> {
+        loop {
+            if let Poll::Ready(outcome) = Pin::new(&mut self.in_flight).poll(context) {
+                return Poll::Ready(match outcome {
+                    Outcome::Completed(idle, Err(known::STATUS_CANCELLED)) if self.is_cancelled => {
+                        Outcome::Completed(idle, Err(known::STATUS_IO_TIMEOUT))
+                    }
+                    outcome => outcome,
+                });
+            }
+            if self.deadline.poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            if self.is_cancelled || self.deadline.extend(GRACE).is_err() {
+                return Poll::Ready(Outcome::Refused(known::STATUS_IO_TIMEOUT));
+            }
+            self.in_flight.cancel();
+            self.is_cancelled = true;
+        }
+    }
+}
+
+impl<D: Ends> Future for Within<D> {
+    type Output = Outcome;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+        self.poll_outcome(context)
+    }
+}

@@ -1,0 +1,231 @@
+//! Requests with a buffer, which comes back: sending and receiving.
+//!
+//! What a driver does most. So the end is looked for as soon as the request was made: if it is there already, no
+//! future has to be stored for it, polled and dropped.
+
+use core::future::Future;
+use core::marker::PhantomData;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use wsk_sys::{NTSTATUS, PIRP, PWSK_BUF};
+
+use super::category::Category;
+use super::handle::{Handle, descriptor};
+use crate::buffer::{BufResult, Buffer, IoBuf};
+use crate::operation::{Idle, Outcome, Payload, Started, Within};
+use crate::rt::{self, Turn};
+use crate::status::{Error, Result, known};
+use crate::time::Ends;
+
+/// The result of a request, and the buffer. If the system has kept that, an empty one.
+pub(crate) type Ended<T> = (Result<T>, Buffer);
+
+/// A buffer, and which part of it is meant, from where up to where: within it, and in this order.
+pub(crate) type Parts = (Buffer, usize, usize);
+
+/// What has become of a request by the time that it was made. See [`await_end`].
+pub(crate) enum Begun<T, W> {
+    /// It has ended, or could not be made.
+    Ended(T),
+    /// It is in flight, and this is a future of its end.
+    InFlight(W),
+}
+
+/// A request with a buffer that has begun.
+pub(crate) type BegunTransfer<'a, T, D, C, B, F> = Begun<BufResult<T, B>, Transfer<'a, D, C, B, F>>;
+
+/// Awaits the end of what has [`Begun`], unless it has ended.
+///
+/// A macro, since a function that does this would be a future of its own. It does not wait in the `match`: the
+/// future around it would keep all that is matched.
+macro_rules! await_end {
+    ($begun:expr) => {
+        'ended: {
+            let waiting = match $begun {
+                $crate::socket::Begun::Ended(ended) => break 'ended ended,
+                $crate::socket::Begun::InFlight(waiting) => waiting,
+            };
+            waiting.await
+        }
+    };
+}
+
+pub(crate) use await_end;
+
+/// A request with a buffer in flight: a future of its end.
+#[must_use = "the request is cancelled when this is dropped"]
+pub(crate) struct Transfer<'a, D, C, B, F> {
+    within: Within<D>,
+    handle: &'a Handle<C>,
+    start: usize,
+    end: usize,
+    finish: F,
+    buffer: PhantomData<fn() -> B>,
+}
+
+/// Nothing in it is pinned.
+impl<D, C, B, F> Unpin for Transfer<'_, D, C, B, F> {}
+
+impl<T, D, C, B, F> Future for Transfer<'_, D, C, B, F>
+where
+    D: Ends,
+    C: Category,
+    B: IoBuf,
+    F: FnMut(&mut Payload, usize) -> T,
+{
+    type Output = BufResult<T, B>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<BufResult<T, B>> {
+        let this = &mut *self;
+        this.within.poll_outcome(context).map(|outcome| {
+            let room = this.end - this.start;
+            let (result, buffer) = this.handle.end_transfer(outcome, room, &mut this.finish);
+            BufResult(result, B::from_parts(buffer, this.start, this.end))
+        })
+    }
+}
+
+impl<C: Category> Handle<C> {
+    /// Starts a request with a buffer.
+    ///
+    /// # Errors
+    ///
+    /// The buffer comes back with the error.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Idle::start`]. The call is given the payload's descriptor, and through it the buffer. All that
+    /// `prepare` may leave in the payload, of what has to be dropped, is that it sends.
+    #[inline]
+    pub(super) unsafe fn start_transfer(
+        &self,
+        (buffer, start, end): Parts,
+        prepare: impl FnOnce(&mut Payload),
+        call: impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
+    ) -> core::result::Result<Started, (Error, Buffer)> {
+        let mut idle = match self.shared().idle() {
+            Ok(idle) => idle,
+            Err(error) => return Err((error, buffer)),
+        };
+        let payload = idle.payload();
+        payload.descriptor = buffer.describe(start, end);
+        // An idle request has no buffer, so nothing is forgotten here.
+        core::mem::forget(payload.buffer.replace(buffer));
+        prepare(payload);
+        let call = |dispatch, irp, payload: *mut Payload| {
+            // SAFETY: the payload is the request's, and stays until it completes.
+            let descriptor = unsafe { descriptor(payload) };
+            call(dispatch, descriptor, irp, payload)
+        };
+        // SAFETY: the caller's promise.
+        Ok(unsafe { self.start_to_look(idle, call) })
+    }
+
+    /// Ends a request with `room` bytes of a buffer. `finish` takes the result out of the payload, and is told how
+    /// many bytes were transferred. An empty buffer comes back if the system has kept the one that it was given.
+    #[inline]
+    pub(super) fn end_transfer<T>(
+        &self,
+        outcome: Outcome,
+        room: usize,
+        finish: impl FnMut(&mut Payload, usize) -> T,
+    ) -> Ended<T> {
+        match outcome {
+            Outcome::Completed(idle, result) => self.end_completed(idle, result, room, finish),
+            // The system may still use the buffer.
+            Outcome::Refused(error) => (Err(error), Buffer::empty()),
+        }
+    }
+
+    #[inline]
+    pub(super) fn end_completed<T>(
+        &self,
+        mut idle: Idle,
+        result: Result<usize>,
+        room: usize,
+        mut finish: impl FnMut(&mut Payload, usize) -> T,
+    ) -> Ended<T> {
+        let shared = self.shared();
+        let payload = idle.payload();
+        let buffer = payload.buffer.take();
+        match (result, buffer) {
+            (Ok(information), Some(buffer)) => {
+                // No system should report more than it was given room for.
+                let value = finish(payload, information.min(room));
+                shared.requests.put_transfer(idle);
+                (Ok(value), buffer)
+            }
+            (Err(error), Some(buffer)) => (Err(shared.failed(idle, error)), buffer),
+            // Every such request was made with one.
+            (_, None) => (Err(known::STATUS_INTERNAL_ERROR), Buffer::empty()),
+        }
+    }
+
+    /// Makes a request with a buffer, in the task's turn, until a deadline. `finish` takes the result out of the
+    /// payload, and is told how many bytes were transferred.
+    ///
+    /// # Safety
+    ///
+    /// As for [`start_transfer`](Self::start_transfer).
+    #[inline]
+    pub(super) unsafe fn begin_transfer<
+        T,
+        D: Ends,
+        B: IoBuf,
+        F: FnMut(&mut Payload, usize) -> T,
+    >(
+        &self,
+        turn: Turn,
+        deadline: D,
+        buffer: B,
+        prepare: impl FnOnce(&mut Payload),
+        call: impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
+        finish: F,
+    ) -> BegunTransfer<'_, T, D, C, B, F> {
+        let (buffer, start, end) = buffer.into_parts();
+        // SAFETY: the caller's promise.
+        let (result, buffer) =
+            match unsafe { self.start_transfer((buffer, start, end), prepare, call) } {
+                Ok(started) => match started.look(turn) {
+                    Ok((idle, result)) => self.end_completed(idle, result, end - start, finish),
+                    Err(in_flight) => {
+                        let within = in_flight.within(deadline);
+                        let handle = self;
+                        let buffer = PhantomData;
+                        return Begun::InFlight(Transfer {
+                            within,
+                            handle,
+                            start,
+                            end,
+                            finish,
+                            buffer,
+                        });
+                    }
+                },
+                Err((error, buffer)) => (Err(error), buffer),
+            };
+        Begun::Ended(BufResult(result, B::from_parts(buffer, start, end)))
+    }
+
+    /// As [`begin_transfer`](Self::begin_transfer), and waits for its end.
+    ///
+    /// # Safety
+    ///
+    /// As for [`start_transfer`](Self::start_transfer).
+    pub(super) async unsafe fn transfer<T, B: IoBuf>(
+        &self,
+        deadline: impl Ends,
+        buffer: B,
+        prepare: impl FnOnce(&mut Payload),
+        call: impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
+        finish: impl FnMut(&mut Payload, usize) -> T,
+    ) -> BufResult<T, B> {
+        let turn = rt::turn().await;
+        await_end!(
+            // SAFETY: the caller's promise.
+            unsafe { self.begin_transfer(turn, deadline, buffer, prepare, call, finish) }
+        )
+    }
+}
