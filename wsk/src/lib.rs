@@ -40,6 +40,7 @@
 //! `DISPATCH_LEVEL`, by any thread, and must not poll in place.
 
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(test)]
 extern crate std;
@@ -53,6 +54,9 @@ mod buffer;
 mod capabilities;
 pub mod cmsg;
 pub mod dispatch;
+#[cfg(feature = "embedded-io-async")]
+#[cfg_attr(docsrs, doc(cfg(feature = "embedded-io-async")))]
+pub mod embedded;
 pub mod events;
 pub mod flags;
 pub mod guide;

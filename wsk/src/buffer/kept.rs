@@ -3,7 +3,7 @@
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use super::{Buffer, Header};
+use super::{Buffer, Header, Slice, copy};
 use crate::status::Result;
 
 /// A few buffers that wait to be used again, for those who have none of their own.
@@ -37,6 +37,17 @@ impl Kept {
         // Twice as large each time, so that soon no more are needed.
         let rounded = size.checked_next_power_of_two().filter(|size| *size <= Buffer::MAX_SIZE);
         Buffer::new(rounded.unwrap_or(size).max(Self::LEAST))
+    }
+
+    /// A buffer of these bytes, for as many as there are.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Buffer::new`].
+    pub(crate) fn take_copy(&self, bytes: &[u8]) -> Result<Slice> {
+        let mut buffer = self.take(bytes.len())?;
+        copy(bytes, &mut buffer);
+        buffer.slice(..bytes.len())
     }
 
     /// Keeps a buffer, or frees it.

@@ -154,13 +154,7 @@ impl UdpSocket {
         if bytes.len() >= TOO_MANY {
             return Err(known::STATUS_INVALID_BUFFER_SIZE);
         }
-        let slice = {
-            let mut buffer = self.kept.take(bytes.len())?;
-            if let Some(start) = buffer.get_mut(..bytes.len()) {
-                start.copy_from_slice(bytes);
-            }
-            buffer.slice(..bytes.len())?
-        };
+        let slice = self.kept.take_copy(bytes)?;
         let BufResult(result, slice) = self.send(slice, to).await;
         self.kept.put(slice.into_inner());
         result

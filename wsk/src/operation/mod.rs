@@ -193,6 +193,8 @@ pub(crate) struct Idle(NonNull<Operation>);
 
 // SAFETY: it owns the request.
 unsafe impl Send for Idle {}
+// SAFETY: who shares it sees the request, which may be shared; its payload is only for who has all of it.
+unsafe impl Sync for Idle {}
 
 impl Idle {
     pub(crate) fn allocate() -> Result<Self> {

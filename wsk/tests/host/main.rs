@@ -18,6 +18,7 @@ mod clients;
 mod controls;
 mod dropped;
 mod echo;
+mod embedded;
 mod executors;
 mod ioctls;
 mod names;

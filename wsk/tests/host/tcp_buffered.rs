@@ -77,6 +77,19 @@ fn bytes_go_both_ways_through_small_buffers() {
     });
 }
 
+/// What borrows a stream can be in a task, which threads take turns with.
+#[test]
+fn futures_can_go_from_thread_to_thread() {
+    fn is_send<T: Send>(_: impl FnOnce(&'static mut BufferedStream, &'static mut [u8]) -> T) {}
+    fn is_shared<T: Sync>() {}
+    is_send(BufferedStream::read);
+    is_send(|stream, slice| stream.write_all(slice));
+    is_send(|stream, _| stream.flush());
+    is_send(|stream, _| stream.abort());
+    is_send(|stream, _| stream.peer_addr());
+    is_shared::<BufferedStream>();
+}
+
 /// The core of it: who stops waiting loses nothing, however often.
 #[test]
 fn no_byte_is_lost_or_sent_twice_when_futures_are_dropped() {

@@ -12,19 +12,24 @@ use crate::image::Image;
 use crate::project;
 
 /// Traits whose functions a driver calls, if a type of wsk has them. Not those that are derived.
-const TRAITS: [&str; 13] = [
+const TRAITS: [&str; 18] = [
     "AsRef",
+    "ConnectedUdp",
     "Debug",
     "Deref",
     "DerefMut",
     "Display",
+    "Dns",
     "Drop",
     "From",
     "Future",
     "GlobalAlloc",
     "IntoIterator",
     "Iterator",
+    "TcpConnect",
     "TryFrom",
+    "UdpStack",
+    "UnconnectedUdp",
     "Write",
 ];
 

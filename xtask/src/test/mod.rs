@@ -126,6 +126,11 @@ fn libclang() -> Vec<&'static Need> {
     vec![&crate::headers::libclang::LIBCLANG]
 }
 
+/// What the unit tests of the workspace need: the bindings' own, and what the web server is tested with.
+fn units() -> Vec<&'static Need> {
+    libclang().into_iter().chain(&wine::WEB_NEEDS).collect()
+}
+
 fn wine() -> Vec<&'static Need> {
-    wine::NEEDS.iter().collect()
+    wine::NEEDS.iter().chain(&wine::WEB_NEEDS).collect()
 }

@@ -3,7 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use xshell::{Cmd, Shell, cmd};
 
-use super::{Step, c, compilers, headers, libclang, nothing, release, thunks, wine as wine_needs};
+use super::{
+    Step, c, compilers, headers, libclang, nothing, release, thunks, units, wine as wine_needs,
+};
 use crate::driver::{self, Arch};
 use crate::headers::libclang::installed;
 use crate::{bench, manners, project, setup, wine};
@@ -43,7 +45,7 @@ pub(super) static STEPS: [Step; 18] = [
     Step {
         name: "units",
         about: "unit tests, tests on the host, and the examples in the documentation",
-        needs: libclang,
+        needs: units,
         run: || cargo(&["test", "--workspace", "--quiet"]),
     },
     Step {
@@ -120,11 +122,14 @@ pub(super) static STEPS: [Step; 18] = [
     },
     Step {
         name: "wine",
-        about: "the echo driver in Wine",
+        about: "the example drivers in Wine",
         needs: wine_needs,
-        run: || wine::test("echo"),
+        run: || EXAMPLES.into_iter().try_for_each(wine::test),
     },
 ];
+
+/// The examples that are drivers.
+const EXAMPLES: [&str; 2] = ["echo", "web"];
 
 /// The crates that drivers depend on.
 const LIBRARIES: [&str; 3] = ["wsk", "wsk-macros", "wsk-sys"];
@@ -163,12 +168,19 @@ fn bindings() -> Result<()> {
 fn lint() -> Result<()> {
     let deny = ["--", "--deny", "warnings"];
     cargo(&[&["clippy", "--quiet", "--workspace", "--all-targets"], &deny[..]].concat())?;
-    let packages = ["wsk", "wsk-sys", "echo", "echo-driver", "surface"]
-        .map(|name| ["--package", name])
-        .concat();
+    let packages =
+        ["wsk", "wsk-sys", "driver-support", "echo", "echo-driver", "surface", "web", "web-driver"]
+            .map(|name| ["--package", name])
+            .concat();
     for target in setup::TARGETS {
         let command = ["clippy", "--quiet", "--target", target];
         cargo(&[&command, &packages[..], &deny].concat())?;
+    }
+    // The examples have all features of wsk on: each alone, and none.
+    for feature in ["", "embedded-io-async", "embedded-nal-async"] {
+        let command = ["clippy", "--quiet", "--package", "wsk", "--lib", "--features", feature];
+        let windows = ["--target", setup::TARGETS[0]];
+        cargo(&[&command[..], &windows, &deny].concat())?;
     }
     // What maintainers run on Windows, where the registry says where a WDK is.
     let command = ["clippy", "--quiet", "--package", "xtask", "--target", setup::TARGETS[0]];
@@ -206,7 +218,10 @@ fn docs() -> Result<()> {
     let shell = Shell::new()?;
     let packages = LIBRARIES.map(|name| ["--package", name]).concat();
     for target in setup::TARGETS {
+        // With all features, as docs.rs builds them; wsk-sys's is not for drivers.
+        let features = ["--features", "wsk/embedded-nal-async"];
         let command = ["doc", "--quiet", "--no-deps", "--target", target];
+        let command = [&command[..], &features].concat();
         let command = cargo_command(&shell, &[&command, &packages[..]].concat());
         run(&command.env("RUSTDOCFLAGS", "--deny warnings"))?;
     }
@@ -220,6 +235,7 @@ fn minimum() -> Result<()> {
     let version = project::minimum_rust()?;
     println!("Rust {version}");
     let packages = LIBRARIES.map(|name| ["--package", name]).concat();
+    let packages = [&packages[..], &["--features", "wsk/embedded-nal-async"]].concat();
     let host = ["--package", "wsk-host", "--package", "wsk-host-c"];
     let windows = ["--target", setup::TARGETS[0]];
     for more in [&host[..], &windows] {
@@ -231,7 +247,9 @@ fn minimum() -> Result<()> {
 
 fn drivers() -> Result<()> {
     for arch in Arch::ALL {
-        print!("{}", driver::describe(&driver::build("echo", arch)?)?);
+        for example in EXAMPLES {
+            print!("{}", driver::describe(&driver::build(example, arch)?)?);
+        }
     }
     no_driver_for_a_host()
 }

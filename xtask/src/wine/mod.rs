@@ -4,11 +4,13 @@
 //! shows that a driver of ours loads, links and talks. It does not show IRQL, paging, callbacks, UDP,
 //! IPv6, options or cancellation: Wine has none of them.
 
+mod echo;
 mod log;
 mod netio;
 mod prefix;
 mod service;
 mod test;
+mod web;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::mpsc;
@@ -18,7 +20,7 @@ use anyhow::{Context, Result, bail};
 use self::log::Log;
 pub(crate) use self::prefix::NEEDS;
 use self::prefix::{Channels, Prefix};
-use self::service::Service;
+use self::service::{Parameters, Service};
 pub(crate) use self::test::{run as test, run_image as test_image};
 use crate::driver::{self, Arch};
 use crate::setup::{self, Need};
@@ -37,6 +39,9 @@ pub(crate) struct Args {
     /// The port to serve on [default: 7007, or a free one]
     #[arg(long)]
     port: Option<u16>,
+    /// For web: the page of another server that it serves, too
+    #[arg(long)]
+    url: Option<String>,
 }
 
 const FLAG: &str = "cargo xtask wine NAME --setup";
@@ -45,22 +50,31 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     setup::require(&NEEDS.each_ref(), args.setup, FLAG)?;
     setup::require_targets(&["x86_64-pc-windows-msvc"], args.setup, FLAG)?;
     if args.test {
-        if args.port.is_some() {
-            bail!("--test chooses its own ports");
+        if args.port.is_some() || args.url.is_some() {
+            bail!("--test chooses its own ports and pages");
+        }
+        if args.name == "web" {
+            setup::require(&WEB_NEEDS.each_ref(), args.setup, FLAG)?;
         }
         return test(&args.name);
     }
     if args.setup {
         setup::require(&[&NC], true, FLAG)?;
     }
-    serve(&args.name, args.port)
+    serve(&args.name, args.port, args.url.as_deref())
 }
 
 /// Whoever talks to the driver may use anything else, so it is only ever installed, not required.
 static NC: Need = Need { name: "nc", package: "netcat-openbsd", is_there: || setup::on_path("nc") };
 
+/// What the checks of `web` ask, and what they ask with.
+pub(crate) static WEB_NEEDS: [Need; 2] = [
+    Need { name: "curl", package: "curl", is_there: || setup::on_path("curl") },
+    Need { name: "Python", package: "python3", is_there: || setup::on_path("python3") },
+];
+
 /// Serves until Ctrl-C.
-fn serve(name: &str, port: Option<u16>) -> Result<()> {
+fn serve(name: &str, port: Option<u16>, url: Option<&str>) -> Result<()> {
     // Before anything is started that would have to be stopped.
     let (interrupt, interrupted) = mpsc::channel();
     ctrlc::set_handler(move || {
@@ -73,9 +87,14 @@ fn serve(name: &str, port: Option<u16>) -> Result<()> {
     println!("starting Wine");
     let log = Log::streaming();
     let prefix = Prefix::create(&log, Channels::Messages)?;
-    let service = Service::start(&prefix, name, &image, None, address.port())
+    let parameters = Parameters { port: address.port(), url, host: None };
+    let service = Service::start(&prefix, name, &image, parameters)
         .with_context(|| format!("the driver does not start\n{}", log.text()))?;
-    println!("{name} serves on {address}. Talk to it with: nc {} {}", address.ip(), address.port());
+    let talk = match name {
+        "web" => format!("curl http://{address}/square/12"),
+        _ => format!("nc {} {}", address.ip(), address.port()),
+    };
+    println!("{name} serves on {address}. Talk to it with: {talk}");
     println!("Ctrl-C stops it.");
     interrupted.recv().context("nothing can interrupt this any more")?;
 

@@ -11,6 +11,16 @@ use super::prefix::Prefix;
 /// How long the service manager may take for anything, `DriverUnload` included.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What a driver finds in the registry.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Parameters<'a> {
+    pub(crate) port: u16,
+    /// The host to serve at.
+    pub(crate) host: Option<&'a str>,
+    /// The page of another server.
+    pub(crate) url: Option<&'a str>,
+}
+
 /// A driver that is loaded.
 pub(crate) struct Service<'a> {
     prefix: &'a Prefix,
@@ -18,13 +28,12 @@ pub(crate) struct Service<'a> {
 }
 
 impl<'a> Service<'a> {
-    /// Loads a driver that takes the port to serve on from its parameters, and the host if there is one.
+    /// Loads a driver that takes the port to serve on, and what else it serves, from its parameters.
     pub(crate) fn start(
         prefix: &'a Prefix,
         name: &str,
         image: &Path,
-        host: Option<&str>,
-        port: u16,
+        parameters: Parameters<'_>,
     ) -> Result<Self> {
         let service = Self { prefix, name: name.to_owned() };
         let file = prefix.drive_c().join(format!("{name}.sys"));
@@ -35,8 +44,12 @@ impl<'a> Service<'a> {
         }
         fs::copy(image, &file).with_context(|| format!("cannot copy {}", image.display()))?;
         let key = format!(r"HKLM\System\CurrentControlSet\Services\{name}\Parameters");
-        let port = port.to_string();
-        let values = [("Port", "REG_DWORD", Some(&*port)), ("Host", "REG_SZ", host)];
+        let port = parameters.port.to_string();
+        let values = [
+            ("Port", "REG_DWORD", Some(&*port)),
+            ("Host", "REG_SZ", parameters.host),
+            ("Url", "REG_SZ", parameters.url),
+        ];
         for (value, kind, data) in values {
             let set = match data {
                 Some(data) => {

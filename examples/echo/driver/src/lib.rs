@@ -1,31 +1,25 @@
 //! The echo server as a Windows kernel driver: what a driver needs around its logic.
 //!
-//! | file | what |
-//! |---|---|
-//! | `lib.rs` | `DriverEntry` and `DriverUnload` |
-//! | `debug_log.rs` | messages to the kernel debugger |
-//! | `parameters.rs` | settings from the registry |
-//! | `runtime_support.rs` | panics, memory, and what the compiler asks of a C library |
+//! What does not differ from driver to driver is in the crate `driver-support`: messages, settings, panics.
 //!
 //! Built by `cargo xtask driver echo`. For other systems than Windows the crate is empty.
 
 #![cfg(windows)]
 #![no_std]
 
-mod debug_log;
-mod parameters;
-mod runtime_support;
-
 use core::cell::UnsafeCell;
+use core::ffi::CStr;
+use core::fmt;
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
+use driver_support::{Parameters, Text};
 use wsk::irql::Passive;
 use wsk::{Provider, Registration, Runtime, TcpListener, net, rt, time};
 use wsk_sys::{NTSTATUS, PDRIVER_OBJECT, PUNICODE_STRING, STATUS_SUCCESS};
 
-use crate::debug_log::log;
-use crate::parameters::Text;
+/// What the driver's messages begin with.
+const NAME: &CStr = c"echo";
 
 /// What the driver's memory is counted under, by `poolmon` and the debugger.
 const POOL_TAG: [u8; 4] = *b"Echo";
@@ -65,10 +59,12 @@ pub unsafe extern "C" fn DriverEntry(
     if let Err(error) = wsk::pool::set_tag(POOL_TAG) {
         return error.status();
     }
-    // SAFETY: the system passes the path of the driver's key.
-    let parameters = unsafe { parameters::read(registry_path) };
-    let port = parameters.port.unwrap_or(DEFAULT_PORT);
-    match start(passive, parameters.host.as_ref().map(Text::as_str), port) {
+    // SAFETY: the system passes the path of the driver's key, and the level is passive.
+    let parameters = unsafe { Parameters::open(registry_path) };
+    let parameters = parameters.as_ref();
+    let port = parameters.and_then(|all| all.port("Port")).unwrap_or(DEFAULT_PORT);
+    let host = parameters.and_then(|all| all.text("Host"));
+    match start(passive, host.as_ref().map(Text::as_str), port) {
         Ok(service) => {
             // SAFETY: nobody else uses the slot while this function runs.
             unsafe { *SERVICE.0.get() = Some(service) };
@@ -114,12 +110,9 @@ async fn listen(wsk: &Provider, host: Option<&str>, port: u16) -> wsk::Result<Tc
 unsafe extern "C" fn unload(_driver: PDRIVER_OBJECT) {
     // SAFETY: nobody else uses the slot while this function runs.
     drop(unsafe { (*SERVICE.0.get()).take() });
-    let usage = wsk::pool::usage();
-    log(format_args!(
-        "unloaded; pool: {} allocations, {} frees, {} outstanding, {} at most",
-        usage.allocations,
-        usage.frees,
-        usage.outstanding(),
-        usage.peak,
-    ));
+    driver_support::log_unloaded(NAME);
+}
+
+fn log(message: fmt::Arguments<'_>) {
+    driver_support::log(NAME, message);
 }

@@ -285,13 +285,3 @@ impl From<TcpStream> for BufferedStream {
         Self::new(stream)
     }
 }
-
-/// Copies as many bytes as there are and there is room for. Returns how many.
-fn copy(from: &[u8], to: &mut [u8]) -> usize {
-    let count = from.len().min(to.len());
-    // Both are there, and written so that no panic has to be.
-    if let (Some(from), Some(to)) = (from.get(..count), to.get_mut(..count)) {
-        to.copy_from_slice(from);
-    }
-    count
-}

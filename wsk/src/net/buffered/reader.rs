@@ -7,7 +7,7 @@ use core::ops::Range;
 use core::task::Poll;
 use core::time::Duration;
 
-use super::copy;
+use crate::buffer::copy;
 use crate::net::OwnedReadHalf;
 use crate::socket::Slot;
 use crate::status::{Result, known};

@@ -5,7 +5,7 @@ use core::future::poll_fn;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use super::copy;
+use crate::buffer::copy;
 use crate::flags::SendFlags;
 use crate::net::OwnedWriteHalf;
 use crate::socket::{Connection, Handle, Slot};

@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::SocketAddr;
 
 use super::{Datagram, Handle, Received, received};
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, copy};
 use crate::operation::InFlight;
 use crate::status::{Result, known};
 
@@ -85,10 +85,7 @@ impl Receiver {
     /// - What else [`recv_from`](Self::recv_from) reports.
     pub async fn recv_from_into(&mut self, room: &mut [u8]) -> Result<(usize, SocketAddr)> {
         let (bytes, received) = self.receive_message().await?;
-        let count = bytes.len().min(room.len());
-        if let (Some(room), Some(bytes)) = (room.get_mut(..count), bytes.get(..count)) {
-            room.copy_from_slice(bytes);
-        }
+        let count = copy(bytes, room);
         if received.is_truncated() || count < bytes.len() {
             return Err(known::STATUS_BUFFER_OVERFLOW);
         }

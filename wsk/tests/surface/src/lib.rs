@@ -18,6 +18,7 @@ mod buffers;
 mod datagrams;
 #[cfg(any(feature = "deliberate", feature = "deliberate-allocation"))]
 mod deliberate;
+mod embedded;
 mod events;
 mod names;
 mod net;

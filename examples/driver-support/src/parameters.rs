@@ -1,11 +1,12 @@
-//! Settings from the registry, below the driver's key: `Parameters\Port`, a DWORD, and `Parameters\Host`, a string.
+//! Settings from the registry, below the driver's key: `Parameters\NAME`, each a DWORD or a string.
 
 use core::ptr;
 
 use wsk::Buffer;
 use wsk_sys::{
     ACCESS_MASK, HANDLE, NT_SUCCESS, NTSTATUS, OBJ_KERNEL_HANDLE, OBJECT_ATTRIBUTES, PHANDLE,
-    POBJECT_ATTRIBUTES, PULONG, PUNICODE_STRING, PVOID, ULONG, ZwClose, unicode_string,
+    POBJECT_ATTRIBUTES, PULONG, PUNICODE_STRING, PVOID, ULONG, UNICODE_STRING, ZwClose,
+    unicode_string,
 };
 
 const KEY_READ: ACCESS_MASK = 0x0002_0019;
@@ -38,15 +39,13 @@ struct Header {
 /// The most characters of a string, with a NUL.
 const MAX_UNITS: usize = 256;
 
-/// The driver's settings.
-#[derive(Default)]
-pub(crate) struct Parameters {
-    pub(crate) port: Option<u16>,
-    pub(crate) host: Option<Text>,
-}
+/// The key of a driver's settings.
+///
+/// Opened, used and dropped at `PASSIVE_LEVEL`: whoever opens it says so.
+pub struct Parameters(Key);
 
 /// A string of the registry's, in UTF-8. Not on the stack, which is small in the kernel.
-pub(crate) struct Text {
+pub struct Text {
     bytes: Buffer,
     length: usize,
 }
@@ -67,7 +66,9 @@ impl Text {
         Some(text)
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    /// The string.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
         let bytes = self.bytes.get(..self.length).unwrap_or_default();
         core::str::from_utf8(bytes).unwrap_or_default()
     }
@@ -166,53 +167,61 @@ impl Drop for Key {
     }
 }
 
-/// What the registry says.
-///
-/// # Safety
-///
-/// `registry_path` is what the system passed to `DriverEntry`, at `PASSIVE_LEVEL`.
-pub(crate) unsafe fn read(registry_path: PUNICODE_STRING) -> Parameters {
-    // SAFETY: the caller's promise.
-    unsafe { open(registry_path) }
-        .map_or_else(Parameters::default, |key| Parameters { port: port(&key), host: host(&key) })
-}
+/// A name of a setting in UTF-16.
+struct Name([u16; Self::SIZE], usize);
 
-/// The key of the parameters.
-///
-/// # Safety
-///
-/// As for [`read`].
-unsafe fn open(registry_path: PUNICODE_STRING) -> Option<Key> {
-    const PARAMETERS: [u16; 10] = wide(b"Parameters");
-    // SAFETY: the system's string is valid, and the level passive.
-    let driver = unsafe { Key::open(None, registry_path) }?;
-    let mut name = unicode_string(&PARAMETERS)?;
-    // SAFETY: the name is valid, and the level passive.
-    unsafe { Key::open(Some(&driver), &raw mut name) }
-}
+impl Name {
+    const SIZE: usize = 32;
 
-fn port(parameters: &Key) -> Option<u16> {
-    const PORT: [u16; 4] = wide(b"Port");
-    let mut name = unicode_string(&PORT)?;
-    // SAFETY: the name is valid, and a key is only there at PASSIVE_LEVEL.
-    let port = unsafe { parameters.dword(&raw mut name) }?;
-    u16::try_from(port).ok()
-}
-
-fn host(parameters: &Key) -> Option<Text> {
-    const HOST: [u16; 4] = wide(b"Host");
-    let mut name = unicode_string(&HOST)?;
-    // SAFETY: the name is valid, and a key is only there at PASSIVE_LEVEL.
-    unsafe { parameters.text(&raw mut name) }
-}
-
-/// ASCII as UTF-16.
-const fn wide<const LENGTH: usize>(text: &[u8; LENGTH]) -> [u16; LENGTH] {
-    let mut units = [0; LENGTH];
-    let mut index = 0;
-    while index < LENGTH {
-        units[index] = text[index] as u16;
-        index += 1;
+    /// None if it is too long.
+    fn new(name: &str) -> Option<Self> {
+        let mut units = [0; Self::SIZE];
+        let mut length = 0;
+        for unit in name.encode_utf16() {
+            *units.get_mut(length)? = unit;
+            length += 1;
+        }
+        Some(Self(units, length))
     }
-    units
+
+    fn string(&self) -> Option<UNICODE_STRING> {
+        unicode_string(self.0.get(..self.1)?)
+    }
+}
+
+impl Parameters {
+    /// Opens the key, if there is one.
+    ///
+    /// # Safety
+    ///
+    /// `registry_path` is what the system passed to `DriverEntry`. The level is passive, also where this is used and
+    /// dropped.
+    #[must_use]
+    pub unsafe fn open(registry_path: PUNICODE_STRING) -> Option<Self> {
+        // SAFETY: the system's string is valid, and the level passive.
+        let driver = unsafe { Key::open(None, registry_path) }?;
+        let name = Name::new("Parameters")?;
+        let mut name = name.string()?;
+        // SAFETY: the name is valid, and the level passive.
+        unsafe { Key::open(Some(&driver), &raw mut name) }.map(Self)
+    }
+
+    /// A port. None if there is no such DWORD, or it is too large.
+    #[must_use]
+    pub fn port(&self, name: &str) -> Option<u16> {
+        let name = Name::new(name)?;
+        let mut name = name.string()?;
+        // SAFETY: the name is valid, and the level passive, as whoever has opened this promised.
+        let port = unsafe { self.0.dword(&raw mut name) }?;
+        u16::try_from(port).ok()
+    }
+
+    /// A string. None if there is no such string, or no memory.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<Text> {
+        let name = Name::new(name)?;
+        let mut name = name.string()?;
+        // SAFETY: as above.
+        unsafe { self.0.text(&raw mut name) }
+    }
 }

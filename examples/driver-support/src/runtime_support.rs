@@ -5,19 +5,19 @@ use core::panic::PanicInfo;
 use wsk_sys::KeBugCheckEx;
 use wsk_sys::ctypes::{c_int, c_void};
 
-use crate::debug_log::log;
+use crate::log;
 
-/// For crates that use `alloc`. This driver itself needs no allocator.
+/// For crates that use `alloc`. The drivers themselves need no allocator.
 #[global_allocator]
 static ALLOCATOR: wsk::pool::NonPaged = wsk::pool::NonPaged;
 
 /// The bug check of a Rust panic: `Rust` as a number, in the range that is free for drivers.
 const BUG_CHECK_CODE: u32 = 0xE275_7374;
 
-/// A panic is a bug of the driver, and there is no way on: stop the system, with the place.
+/// A panic is a bug of the driver, or of a crate in it, and there is no way on: stop the system, with the place.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    log(format_args!("{info}"));
+    log(c"panic", format_args!("{info}"));
     let line = info.location().map_or(0, |location| location.line() as usize);
     let file = info.location().map_or(0, |location| location.file().as_ptr().addr());
     // SAFETY: the system may be stopped at any time, in any state.

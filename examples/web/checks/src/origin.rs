@@ -1,0 +1,70 @@
+//! The server that is not ours.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+/// Python's `http.server`, with one page. It ends with this value.
+pub struct Origin {
+    process: Child,
+    port: u16,
+    _folder: TempDir,
+}
+
+/// The page: more than any buffer on the way has room for, and every byte.
+pub(crate) fn page() -> Vec<u8> {
+    (0..100_000_u32).map(|n| (n.wrapping_mul(0x9E37_79B1) >> 24).to_le_bytes()[0]).collect()
+}
+
+impl Origin {
+    /// Starts the server. When this returns, it serves.
+    ///
+    /// # Errors
+    ///
+    /// If Python cannot be started, or does not say where it serves.
+    pub fn start() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        fs::write(folder.path().join("page.bin"), page())?;
+        let mut process = Command::new("python3")
+            .args(["-u", "-m", "http.server", "--bind", "127.0.0.1", "--directory"])
+            .arg(folder.path())
+            .arg("0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("cannot run python3")?;
+        let output = process.stdout.take();
+        // From here on, the process ends with this.
+        let mut origin = Self { process, port: 0, _folder: folder };
+        let mut line = String::new();
+        BufReader::new(output.context("no output")?).read_line(&mut line)?;
+        // Serving HTTP on 127.0.0.1 port 41235 (http://127.0.0.1:41235/) ...
+        let (_, rest) = line.split_once(" port ").with_context(|| format!("no port: {line}"))?;
+        let port = rest.split_whitespace().next().unwrap_or_default();
+        origin.port = port.parse().with_context(|| format!("no port: {line}"))?;
+        Ok(origin)
+    }
+
+    /// Where a server finds the page.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/page.bin", self.port)
+    }
+
+    /// Where there is no page.
+    #[must_use]
+    pub fn url_of_nothing(&self) -> String {
+        format!("http://127.0.0.1:{}/nothing", self.port)
+    }
+}
+
+impl Drop for Origin {
+    fn drop(&mut self) {
+        // It has nothing to lose.
+        let _ = self.process.kill().and_then(|()| self.process.wait());
+    }
+}

@@ -1,0 +1,12 @@
+//! Links a driver: an image of the kernel, without a C library.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    if std::env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|env| env == "msvc") {
+        for argument in
+            ["/DRIVER", "/SUBSYSTEM:NATIVE", "/ENTRY:DriverEntry", "/NODEFAULTLIB", "/OPT:REF,ICF"]
+        {
+            println!("cargo::rustc-link-arg-cdylib={argument}");
+        }
+    }
+}

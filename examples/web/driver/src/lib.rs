@@ -1,0 +1,131 @@
+//! The web server as a Windows kernel driver: what a driver needs around its logic.
+//!
+//! What does not differ from driver to driver is in the crate `driver-support`: messages, settings, panics.
+//!
+//! Built by `cargo xtask driver web`. For other systems than Windows the crate is empty.
+
+#![cfg(windows)]
+#![no_std]
+
+use core::cell::UnsafeCell;
+use core::ffi::CStr;
+use core::fmt;
+use core::net::Ipv4Addr;
+use core::time::Duration;
+
+use driver_support::Parameters;
+use web::{Site, Url};
+use wsk::irql::Passive;
+use wsk::{Provider, Registration, Runtime, TcpListener, rt};
+use wsk_sys::{
+    NTSTATUS, PDRIVER_OBJECT, PUNICODE_STRING, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
+};
+
+/// What the driver's messages begin with.
+const NAME: &CStr = c"web";
+
+/// What the driver's memory is counted under, by `poolmon` and the debugger.
+const POOL_TAG: [u8; 4] = *b"WebS";
+
+/// The port of HTTP, unless the registry names another.
+const DEFAULT_PORT: u16 = 80;
+
+/// Everything that the driver has running, in the order in which it must end: the tasks, then the
+/// provider, then the registration, which waits for what the tasks had in flight.
+struct Service {
+    _runtime: Runtime,
+    _provider: Provider,
+    _registration: Registration,
+}
+
+/// What `DriverEntry` leaves to `DriverUnload`.
+struct Slot(UnsafeCell<Option<Service>>);
+
+// SAFETY: the system calls `DriverEntry` and `DriverUnload` once each, one after the other.
+unsafe impl Sync for Slot {}
+
+static SERVICE: Slot = Slot(UnsafeCell::new(None));
+
+/// The driver's entry point.
+///
+/// # Safety
+///
+/// Called by the system, once, at `PASSIVE_LEVEL`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn DriverEntry(
+    driver: PDRIVER_OBJECT,
+    registry_path: PUNICODE_STRING,
+) -> NTSTATUS {
+    // SAFETY: the system calls this at PASSIVE_LEVEL.
+    let passive = unsafe { Passive::assume() };
+    // Before anything is allocated, which reading the parameters does.
+    if let Err(error) = wsk::pool::set_tag(POOL_TAG) {
+        return error.status();
+    }
+    // SAFETY: the system passes the path of the driver's key, and the level is passive.
+    let parameters = unsafe { Parameters::open(registry_path) };
+    let parameters = parameters.as_ref();
+    let port = parameters.and_then(|all| all.port("Port")).unwrap_or(DEFAULT_PORT);
+    // The address of the page that `/page` has, such as `http://example.org/`.
+    let page = parameters.and_then(|all| all.text("Url"));
+    let page = match page.as_ref().map(|page| Url::try_from(page.as_str())) {
+        None => None,
+        Some(Ok(page)) => Some(page),
+        Some(Err(_)) => {
+            log(format_args!("the URL is too long"));
+            return STATUS_INVALID_PARAMETER;
+        }
+    };
+    match start(passive, port, page) {
+        Ok(service) => {
+            // SAFETY: nobody else uses the slot while this function runs.
+            unsafe { *SERVICE.0.get() = Some(service) };
+            // SAFETY: the system passes its driver object.
+            unsafe { (*driver).DriverUnload = Some(unload) };
+            log(format_args!("serving on port {port}"));
+            STATUS_SUCCESS
+        }
+        Err(error) => {
+            log(format_args!("cannot serve on port {port}: {error}"));
+            error.status()
+        }
+    }
+}
+
+/// How long the system may take to get ready.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// On an error, what was started ends in the opposite order.
+fn start(passive: Passive, port: u16, page: Option<Url>) -> wsk::Result<Service> {
+    let registration = Registration::register(passive)?;
+    let provider = registration.capture(passive, PATIENCE)?;
+    let local = (Ipv4Addr::UNSPECIFIED, port);
+    let listener = rt::block_on(passive, TcpListener::bind(&provider, local))??;
+    let runtime = Runtime::new(passive, 2)?;
+    let spawner = runtime.spawner();
+    let site = Site { wsk: provider.clone(), page, log };
+    runtime.spawner().spawn(async move {
+        if let Err(error) = web::serve(listener, spawner, site).await {
+            log(format_args!("no more connections can be accepted: {error}"));
+        }
+    })?;
+    Ok(Service { _runtime: runtime, _provider: provider, _registration: registration })
+}
+
+/// The driver's unload routine. When it returns, nothing of the driver may run any more.
+unsafe extern "C" fn unload(_driver: PDRIVER_OBJECT) {
+    // SAFETY: nobody else uses the slot while this function runs.
+    drop(unsafe { (*SERVICE.0.get()).take() });
+    driver_support::log_unloaded(NAME);
+}
+
+fn log(message: fmt::Arguments<'_>) {
+    driver_support::log(NAME, message);
+}
+
+#[link(name = "ntoskrnl.exe", kind = "raw-dylib", modifiers = "+verbatim")]
+unsafe extern "C" {
+    // Called by functions with more than a page of variables, as those are that hold what `reqwless` and `picoserve`
+    // do. The kernel's stack has six pages: no more of them should call each other than do here.
+    fn __chkstk();
+}

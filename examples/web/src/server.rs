@@ -1,0 +1,238 @@
+//! The server.
+
+use core::fmt;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use picoserve::io::{Error as _, ErrorKind as IoErrorKind, Read, Write};
+use picoserve::response::{
+    Connection as Answering, Content, IntoResponse, ResponseWriter, StatusCode,
+};
+use picoserve::routing::{get, parse_path_segment};
+use picoserve::{Config, ResponseSent, Router, Server, Timeouts};
+use wsk::net::BufferedStream;
+use wsk::rt::JoinHandle;
+use wsk::{Buffer, ErrorKind, Provider, Result, Spawner, TcpListener, TcpStream, time};
+
+use crate::connection::{Clock, Connection};
+use crate::island::island;
+use crate::{FetchError, Log, fetch};
+
+/// Where the page of another server is.
+pub type Url = heapless::String<256>;
+
+/// What is served.
+#[derive(Clone)]
+pub struct Site {
+    /// What the other server is reached by.
+    pub wsk: Provider,
+    /// Its page, if there is one.
+    pub page: Option<Url>,
+    /// What is said of failures.
+    pub log: Log,
+}
+
+/// Bytes that the headers of a request may have.
+const HEADERS: usize = 2048;
+
+/// Bytes that the page of another server may have.
+const PAGE: usize = 256 << 10;
+
+/// How long another server may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Serves connections until the listener fails or the runtime shuts down.
+///
+/// # Errors
+///
+/// Why no more connections can be accepted.
+pub async fn serve(mut listener: TcpListener, spawner: Spawner, site: Site) -> Result<()> {
+    let log = site.log;
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            // The peer left before it was served.
+            Err(error) if is_the_peers_doing(error.kind()) => continue,
+            Err(error) => return Err(error),
+        };
+        let served = spawn(&spawner, stream, peer, site.clone());
+        match served {
+            Ok(()) => {}
+            // The runtime is shutting down, and drops this task next.
+            Err(error) if error.kind() == ErrorKind::Cancelled => return Ok(()),
+            Err(error) => log(format_args!("cannot serve {peer}: {error}")),
+        }
+    }
+}
+
+/// Starts to serve a connection.
+///
+/// The future is large, and on the stack before it is a task's: in a function of its own, it is there no longer.
+#[inline(never)]
+fn spawn(spawner: &Spawner, stream: TcpStream, peer: SocketAddr, site: Site) -> Result<()> {
+    let (log, fetching) = (site.log, spawner.clone());
+    let answering = island(move || answer(stream.buffered(), fetching, site));
+    let serving = async move {
+        match answering.await {
+            Ok(()) => {}
+            Err(error) if error.is_the_peers_doing() => {}
+            Err(error) => log(format_args!("the connection of {peer} failed: {error}")),
+        }
+    };
+    spawner.spawn(serving).map(drop)
+}
+
+fn is_the_peers_doing(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::NotConnected
+    )
+}
+
+/// Why a connection ended early.
+enum Failure {
+    Memory(wsk::Error),
+    Http(picoserve::Error<wsk::Error>),
+}
+
+impl Failure {
+    /// Whether it is nothing of this server's: the peer has left, fallen silent, or sent what is no request.
+    fn is_the_peers_doing(&self) -> bool {
+        use picoserve::Error;
+        match self {
+            Self::Memory(_) => false,
+            Self::Http(Error::BadRequest | Error::ReadTimeout(_) | Error::WriteTimeout(_)) => true,
+            Self::Http(error) => matches!(
+                error.kind(),
+                IoErrorKind::ConnectionReset
+                    | IoErrorKind::ConnectionAborted
+                    | IoErrorKind::NotConnected
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory(error) => write!(f, "{error}"),
+            Self::Http(error) => write!(f, "{error:?}"),
+        }
+    }
+}
+
+/// Answers the requests of one connection.
+async fn answer(
+    stream: BufferedStream,
+    spawner: Spawner,
+    site: Site,
+) -> core::result::Result<(), Failure> {
+    use picoserve::time::Duration;
+    let timeouts = Timeouts {
+        start_read_request: Duration::from_secs(5),
+        persistent_start_read_request: Duration::from_secs(5),
+        read_request: Duration::from_secs(3),
+        write: Duration::from_secs(3),
+    };
+    let config = Config::new(timeouts).keep_connection_alive();
+    let app = Router::new()
+        .route("/", get(async || "Hello from Windows Kernel Sockets.\n"))
+        .route(("/square", parse_path_segment::<u32>()), get(async |number: u32| Square(number)))
+        .route("/page", get(async || site.page(&spawner).await));
+    let mut headers = Buffer::new(HEADERS).map_err(Failure::Memory)?;
+    let served = Server::custom(&app, Clock, &config, &mut headers).serve(Connection(stream)).await;
+    served.map(drop).map_err(Failure::Http)
+}
+
+impl Site {
+    /// Fetches the page of the other server, in a task of its own: neither client nor server takes so little of the
+    /// stack that one could run on top of the other.
+    async fn page(
+        &self,
+        spawner: &Spawner,
+    ) -> core::result::Result<Page, (StatusCode, &'static str)> {
+        const FAILED: (StatusCode, &str) =
+            (StatusCode::BAD_GATEWAY, "The other server's page cannot be fetched.\n");
+        if self.page.is_none() {
+            return Err((StatusCode::NOT_FOUND, "There is no other server.\n"));
+        }
+        let fetching = start_fetching(spawner, self.clone()).map_err(|error| {
+            (self.log)(format_args!("nothing can be fetched: {error}"));
+            FAILED
+        })?;
+        // A task without an output was dropped by the end of the runtime.
+        fetching.await.ok().flatten().ok_or(FAILED)
+    }
+
+    async fn fetch(&self, url: &str) -> core::result::Result<Page, FetchError> {
+        let mut body = Buffer::new(PAGE)?;
+        let (status, length) = time::timeout(PATIENCE, fetch(&self.wsk, url, &mut body)).await??;
+        Ok(Page { status, body, length })
+    }
+}
+
+/// Starts to fetch the page of a site. See [`spawn`].
+#[inline(never)]
+fn start_fetching(spawner: &Spawner, site: Site) -> Result<JoinHandle<Option<Page>>> {
+    spawner.spawn(async move {
+        let url = site.page.as_deref().unwrap_or_default();
+        match site.fetch(url).await {
+            Ok(page) => Some(page),
+            Err(error) => {
+                (site.log)(format_args!("{url} cannot be fetched: {error}"));
+                None
+            }
+        }
+    })
+}
+
+/// A page that is made when it is asked for.
+struct Square(u32);
+
+impl IntoResponse for Square {
+    async fn write_to<R: Read, W: ResponseWriter<Error = R::Error>>(
+        self,
+        connection: Answering<'_, R>,
+        response_writer: W,
+    ) -> core::result::Result<ResponseSent, W::Error> {
+        let square = u64::from(self.0) * u64::from(self.0);
+        format_args!("{square}\n").write_to(connection, response_writer).await
+    }
+}
+
+/// Another server's page, with its status.
+struct Page {
+    status: u16,
+    body: Buffer,
+    length: usize,
+}
+
+impl IntoResponse for Page {
+    async fn write_to<R: Read, W: ResponseWriter<Error = R::Error>>(
+        self,
+        connection: Answering<'_, R>,
+        response_writer: W,
+    ) -> core::result::Result<ResponseSent, W::Error> {
+        let Self { status, body, length } = self;
+        (StatusCode::new(status), Body { body, length }).write_to(connection, response_writer).await
+    }
+}
+
+struct Body {
+    body: Buffer,
+    length: usize,
+}
+
+impl Content for Body {
+    fn content_type(&self) -> &'static str {
+        "application/octet-stream"
+    }
+
+    fn content_length(&self) -> usize {
+        self.length
+    }
+
+    async fn write_content<W: Write>(self, mut writer: W) -> core::result::Result<(), W::Error> {
+        writer.write_all(self.body.get(..self.length).unwrap_or_default()).await
+    }
+}

@@ -1,0 +1,97 @@
+//! The server on a host with the machine's network, and what it is asked in Wine.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Command;
+
+use web::{Site, Url};
+use web_checks::{CHECKS, Origin};
+use wsk::irql::Passive;
+use wsk::{Registration, Result, Runtime, TcpListener, rt};
+use wsk_host::{Config, Host, Network, Timing};
+
+/// Runs clients against a server, which is then stopped; and checks that nothing is left of it.
+fn serving(page: Option<&str>, log: web::Log, clients: impl Fn(SocketAddr) -> anyhow::Result<()>) {
+    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1)] {
+        let host = Host::new(Config { network: Network::Real, timing, ..Config::default() });
+        let entered = host.enter();
+        on_host(page, log, &clients)
+            .and_then(|result| result)
+            .unwrap_or_else(|error| panic!("{timing:?}: {error:#}"));
+        host.settle();
+        assert_eq!(host.outstanding_allocations(), 0, "{timing:?}: not all memory was freed");
+        drop(entered);
+    }
+}
+
+fn on_host(
+    page: Option<&str>,
+    log: web::Log,
+    clients: impl FnOnce(SocketAddr) -> anyhow::Result<()>,
+) -> anyhow::Result<anyhow::Result<()>> {
+    // SAFETY: a test's thread is at PASSIVE_LEVEL, and is no callback.
+    let passive = unsafe { Passive::assume() };
+    let registration = Registration::register(passive)?;
+    let wsk = registration.try_capture()?;
+    let bind = async || {
+        let listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr().await?;
+        Result::Ok((listener, address))
+    };
+    let (listener, address) = rt::block_on(passive, bind())??;
+    let runtime = Runtime::new(passive, 2)?;
+    let spawner = runtime.spawner();
+    let page = page.map(|page| Url::try_from(page).unwrap());
+    let site = Site { wsk: wsk.clone(), page, log };
+    runtime.spawner().spawn(async move { web::serve(listener, spawner, site).await.unwrap() })?;
+    let result = clients(address);
+    runtime.shutdown(passive);
+    Ok(result)
+}
+
+/// Whatever clients do is no failure of the server's.
+fn complain(message: fmt::Arguments<'_>) {
+    panic!("{message}");
+}
+
+/// The other server's failures are told.
+fn ignore(_message: fmt::Arguments<'_>) {}
+
+#[test]
+fn it_passes_the_checks_that_it_passes_in_wine() {
+    let origin = Origin::start().unwrap();
+    serving(Some(&origin.url()), complain, |server| {
+        for (name, check) in CHECKS {
+            check(server).map_err(|error| error.context(name))?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn another_servers_failures_are_passed_on() {
+    let origin = Origin::start().unwrap();
+    let nothing = origin.url_of_nothing();
+    serving(Some(&nothing), complain, |server| web_checks::not_fetched(server, "404"));
+    drop(origin);
+    serving(Some(&nothing), ignore, |server| web_checks::not_fetched(server, "502"));
+    serving(Some("no URL"), ignore, |server| web_checks::not_fetched(server, "502"));
+    serving(None, complain, |server| web_checks::not_fetched(server, "404"));
+}
+
+/// The client as a program, as the README has it.
+#[test]
+fn the_client_writes_the_page() {
+    let origin = Origin::start().unwrap();
+    let fetch = |url: &str| {
+        let examples = std::env::current_exe().unwrap();
+        let program = examples.parent().unwrap().parent().unwrap().join("examples").join("fetch");
+        Command::new(program).arg(url).output().unwrap()
+    };
+    let fetched = fetch(&origin.url());
+    assert!(fetched.status.success(), "{}", String::from_utf8_lossy(&fetched.stderr));
+    assert_eq!(fetched.stderr, b"200, 100000 bytes\n");
+    assert!(web_checks::is_page(&fetched.stdout));
+    drop(origin);
+    assert!(!fetch("http://127.0.0.1:1/").status.success());
+}

@@ -1,0 +1,46 @@
+//! The checks of the web driver.
+//!
+//! Wine knows the address `127.0.0.1` as a name, and connects: so the driver's client fetches the page of Python's
+//! server there, and curl gets it from the driver.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use web_checks::{CHECKS, Origin};
+
+use super::log::Log;
+use super::prefix::{Channels, Prefix};
+use super::service::Parameters;
+use super::test::Run;
+
+pub(super) fn checks(image: &Path, log: &Log) -> Result<()> {
+    let prefix = Prefix::create(log, Channels::Messages)?;
+    let run = Run { prefix: &prefix, name: "web", image, log };
+    let with = |url: &str| run.load_with(Parameters { url: Some(url), ..Parameters::default() });
+
+    let origin = Origin::start()?;
+    let driver = with(&origin.url())?;
+    for (name, check) in CHECKS {
+        let server = driver.server;
+        run.check(name, move || check(server))?;
+    }
+    driver.unload()?;
+
+    let nothing = origin.url_of_nothing();
+    let driver = with(&nothing)?;
+    let server = driver.server;
+    run.check("a page that the other server does not have", move || {
+        web_checks::not_fetched(server, "404")
+    })?;
+    drop(origin);
+    let from = log.len();
+    run.check("another server that is not there", move || web_checks::not_fetched(server, "502"))?;
+    let message = log.wait_for(from, "cannot be fetched", Duration::from_secs(10))?;
+    println!("   {message}");
+    driver.unload()?;
+    run.load_and("no other server", |server| web_checks::not_fetched(server, "404"))?;
+    run.check("load fails when the port is in use", || run.load_on_a_used_port())
+        .context("the web driver")?;
+    prefix.remove()
+}
