@@ -1,14 +1,19 @@
 //! TCP and UDP with the names and habits of `std::net`, and hosts by their names.
 //!
+//! # IRQL
+//!
+//! Futures are polled, and addresses looked up, at `PASSIVE_LEVEL`. Whatever is here may be dropped at
+//! `DISPATCH_LEVEL` and below, futures included: dropping never waits.
+//!
 //! # Time-outs
 //!
 //! No call of WSK's has a time-out (INV-50). Here there are two ways to give it one:
 //!
 //! - a stream's own, as in `std`: [`TcpStream::set_read_timeout`] and [`TcpStream::set_write_timeout`] hold for
-//!   every call from then on, and so do those of a [`UdpSocket`]. When the time is up, the request is cancelled **and still waited for**, so that
-//!   its buffer comes back, and with it what was received until then: such a receive loses nothing. Of a send
-//!   that has timed out it is unknown how much was sent, so that the stream can only be
-//!   [aborted](TcpStream::abort), or dropped. A [`BufferedStream`] cancels nothing: what is in flight goes on,
+//!   every call from then on, and so do those of a [`UdpSocket`]. When the time is up, the request is cancelled
+//!   **and still waited for**, so that its buffer comes back, and with it what was received until then: such a
+//!   receive loses nothing. Of a send that has timed out it is unknown how much was sent, so that the stream can only
+//!   be [aborted](TcpStream::abort), or dropped. A [`BufferedStream`] cancels nothing: what is in flight goes on,
 //!   and the next call takes up what it brings.
 //! - for any future of this crate, [`time::timeout`](crate::time::timeout): when the time is up, the future is
 //!   dropped, with what its documentation says of that. [`TcpListener::accept`] loses nothing by it, nor does a

@@ -94,6 +94,8 @@ impl TcpListener {
 
     /// The address that it listens on.
     ///
+    /// Cancellation: dropping the future changes nothing.
+    ///
     /// # Errors
     ///
     /// What `WskGetLocalAddress` reports. Wine does not implement it.

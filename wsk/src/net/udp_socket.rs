@@ -218,6 +218,8 @@ impl UdpSocket {
 
     /// The address of this side.
     ///
+    /// Cancellation: dropping the future changes nothing.
+    ///
     /// # Errors
     ///
     /// What `WskGetLocalAddress` reports.

@@ -7,6 +7,8 @@ use core::task::Poll;
 ///
 /// A task that waits for requests does so by itself, now and then; one that computes for long does not.
 ///
+/// IRQL: that at which the future is polled. Cancellation: dropping the future changes nothing.
+///
 /// ```
 /// use wsk::rt;
 ///

@@ -242,7 +242,7 @@ macro_rules! local_addr {
         impl<C: Binds, H> Socket<C, $state, H> {
             /// The address of this side.
             ///
-            /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+            /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future changes nothing.
             /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_local_address).
             ///
             /// # Errors

@@ -257,6 +257,8 @@ impl TcpStream {
 
     /// The address of this side.
     ///
+    /// Cancellation: dropping the future changes nothing.
+    ///
     /// # Errors
     ///
     /// What `WskGetLocalAddress` reports. Wine does not implement it.
@@ -265,6 +267,8 @@ impl TcpStream {
     }
 
     /// The address of the peer.
+    ///
+    /// Cancellation: dropping the future changes nothing.
     ///
     /// # Errors
     ///
