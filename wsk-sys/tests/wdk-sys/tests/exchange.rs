@@ -1,0 +1,15 @@
+//! Tests of wsk's, of requests with every structure of the kernel's that wsk has to do with.
+
+#[path = "../../../../wsk/tests/host/buffers.rs"]
+mod buffers;
+#[path = "../../../../wsk/tests/host/echo.rs"]
+mod echo;
+#[path = "../../../../wsk/tests/host/ioctls.rs"]
+mod ioctls;
+#[path = "../../../../wsk/tests/host/options.rs"]
+mod options;
+#[allow(dead_code, reason = "what is shared is for all suites, and each uses some of it")]
+#[path = "../../../../wsk/tests/host/support.rs"]
+mod support;
+#[path = "../../../../wsk/tests/host/time.rs"]
+mod time;
