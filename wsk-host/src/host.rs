@@ -57,7 +57,10 @@ thread_local! {
 }
 
 /// The host of threads that have entered none. They come and go unseen, so it leaves them to the machine.
-static DEFAULT: LazyLock<Host> = LazyLock::new(|| Host::new(Config::real()));
+static DEFAULT: LazyLock<Host> = LazyLock::new(|| {
+    // Miri has no network.
+    Host::new(if cfg!(miri) { Config::default() } else { Config::real() })
+});
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -19,12 +19,15 @@ use crate::wine;
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The steps to run [default: all]
+    /// The steps to run [default: all but those for releases]
     #[arg(value_name = "STEP", value_parser = step_names())]
     steps: Vec<String>,
     /// Install what is missing first: Debian packages, and parts of the Rust toolchain
     #[arg(long)]
     setup: bool,
+    /// Also run the steps for releases
+    #[arg(long, conflicts_with = "steps")]
+    all: bool,
     /// List the steps
     #[arg(long)]
     list: bool,
@@ -34,6 +37,8 @@ pub(crate) struct Args {
 pub(crate) struct Step {
     name: &'static str,
     about: &'static str,
+    /// It takes long, and what it looks for seldom comes about: it is run by its name, and before a release.
+    is_for_releases: bool,
     /// What has to be installed, besides the toolchain.
     needs: fn() -> Vec<&'static Need>,
     run: fn() -> Result<()>,
@@ -46,12 +51,15 @@ fn step_names() -> Vec<&'static str> {
 pub(crate) fn run(args: &Args) -> Result<()> {
     if args.list {
         for step in &STEPS {
-            println!("{:<10} {}", step.name, step.about);
+            let when = if step.is_for_releases { " (for releases)" } else { "" };
+            println!("{:<13} {}{when}", step.name, step.about);
         }
         return Ok(());
     }
-    let is_wanted =
-        |step: &&Step| args.steps.is_empty() || args.steps.iter().any(|n| n == step.name);
+    let is_wanted = |step: &&Step| match &args.steps[..] {
+        [] => args.all || !step.is_for_releases,
+        names => names.iter().any(|name| name == step.name),
+    };
     let steps: Vec<&Step> = STEPS.iter().filter(is_wanted).collect();
     require(&steps, args.setup)?;
 
@@ -67,12 +75,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         results.push((step.name, result.is_ok(), started.elapsed()));
     }
 
-    println!("\n{:<10} {:>7}", "step", "seconds");
+    println!("\n{:<13} {:>7}", "step", "seconds");
     for (name, passed, time) in &results {
         let state = if *passed { "" } else { "   FAILED" };
-        println!("{name:<10} {:>7.1}{state}", time.as_secs_f32());
+        println!("{name:<13} {:>7.1}{state}", time.as_secs_f32());
     }
-    println!("{:<10} {:>7.1}", "all", started.elapsed().as_secs_f32());
+    println!("{:<13} {:>7.1}", "all", started.elapsed().as_secs_f32());
     let failed: Vec<&str> =
         results.iter().filter(|result| !result.1).map(|result| result.0).collect();
     if !failed.is_empty() {
