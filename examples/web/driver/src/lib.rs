@@ -7,13 +7,12 @@
 #![cfg(windows)]
 #![no_std]
 
-use core::cell::UnsafeCell;
 use core::ffi::CStr;
 use core::fmt;
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
-use driver_support::Parameters;
+use driver_support::{Parameters, Slot};
 use web::{Site, Url};
 use wsk::irql::Passive;
 use wsk::{Provider, Registration, Runtime, TcpListener, rt};
@@ -39,12 +38,7 @@ struct Service {
 }
 
 /// What `DriverEntry` leaves to `DriverUnload`.
-struct Slot(UnsafeCell<Option<Service>>);
-
-// SAFETY: the system calls `DriverEntry` and `DriverUnload` once each, one after the other.
-unsafe impl Sync for Slot {}
-
-static SERVICE: Slot = Slot(UnsafeCell::new(None));
+static SERVICE: Slot<Service> = Slot::empty();
 
 /// The driver's entry point.
 ///
@@ -78,8 +72,8 @@ pub unsafe extern "C" fn DriverEntry(
     };
     match start(passive, port, page) {
         Ok(service) => {
-            // SAFETY: nobody else uses the slot while this function runs.
-            unsafe { *SERVICE.0.get() = Some(service) };
+            // SAFETY: nobody else uses the slot while this function runs, which the system calls once.
+            unsafe { SERVICE.put(service) };
             // SAFETY: the system passes its driver object.
             unsafe { (*driver).DriverUnload = Some(unload) };
             log(format_args!("serving on port {port}"));
@@ -114,8 +108,8 @@ fn start(passive: Passive, port: u16, page: Option<Url>) -> wsk::Result<Service>
 
 /// The driver's unload routine. When it returns, nothing of the driver may run any more.
 unsafe extern "C" fn unload(_driver: PDRIVER_OBJECT) {
-    // SAFETY: nobody else uses the slot while this function runs.
-    drop(unsafe { (*SERVICE.0.get()).take() });
+    // SAFETY: nobody else uses the slot while this function runs, which the system calls once.
+    drop(unsafe { SERVICE.take() });
     driver_support::log_unloaded(NAME);
 }
 
