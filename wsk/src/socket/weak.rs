@@ -59,7 +59,11 @@ impl Use {
     /// A use of the socket, if it was delivered and its close has not begun.
     pub(crate) fn begin(shared: &Shared) -> Option<Self> {
         let socket = NonNull::new(shared.socket())?;
-        shared.counts.try_begin_use().then_some(Self { shared: NonNull::from(shared), socket })
+        if !shared.counts.try_begin_use() {
+            return None;
+        }
+        // Not before: a value that is dropped ends a use that there is none of.
+        Some(Self { shared: NonNull::from(shared), socket })
     }
 
     pub(crate) const fn socket(&self) -> PWSK_SOCKET {

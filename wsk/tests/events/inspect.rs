@@ -292,6 +292,23 @@ fn what_is_undecided_outlives_the_listener() {
     });
 }
 
+/// Nor do those that come after it: what one of them does not find, the next one does not.
+#[test]
+fn several_that_are_undecided_outlive_the_listener() {
+    everywhere(async |_, wsk| {
+        let (listener, address, record) = listen(&wsk, Way::Pend).await?;
+        let mut first_asking = Box::pin(ask(&wsk, address));
+        let first = until(record.next(), &mut first_asking).await;
+        let mut second_asking = Box::pin(ask(&wsk, address));
+        let second = until(record.next(), &mut second_asking).await;
+        listener.close().await;
+        for result in [first.accept().await, second.accept().await] {
+            assert_eq!(result.unwrap_err().kind(), ErrorKind::NotConnected);
+        }
+        Ok(())
+    });
+}
+
 /// It even outlives the registration, for which it is memory and nothing else.
 #[test]
 fn what_is_undecided_outlives_the_registration() {

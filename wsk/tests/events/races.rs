@@ -283,6 +283,8 @@ impl ConnectionEvents for Owner {
         // The close begins here, and ends after the callback.
         drop(socket);
         let data = data.retain().unwrap_err();
+        // It is no other the next time.
+        let data = data.retain().unwrap_err();
         self.1.push(data.len());
         Receipt::All
     }
