@@ -14,7 +14,7 @@ use wsk::time::timeout;
 use wsk::{Buffer, ErrorKind, Provider, Result};
 use wsk_host::{Config, Host, Timing};
 
-use crate::host::{buffer, join, on_host};
+use crate::host::{buffer, each_allocation, join, on_host};
 use crate::support::{LOCAL, Signal, connect, until};
 
 const TIMINGS: [Timing; 3] = [Timing::Inline, Timing::Deferred, Timing::Mixed(1)];
@@ -292,7 +292,7 @@ fn a_connection_is_rejected_if_there_is_no_memory_to_accept_it() {
 fn every_allocation_may_fail() {
     for timing in TIMINGS {
         let mut failures = 0;
-        for number in 1.. {
+        for number in each_allocation() {
             assert!(number < 1000, "the scenario never gets through");
             let host = Host::new(Config::default().timing(timing));
             host.fail_allocation(number);
@@ -311,7 +311,7 @@ fn every_allocation_may_fail() {
             }
             failures += 1;
         }
-        assert!(failures >= 20, "only {failures} allocations were made to fail");
+        assert!(cfg!(miri) || failures >= 20, "only {failures} allocations were made to fail");
     }
 }
 

@@ -13,7 +13,7 @@ use wsk::time::timeout;
 use wsk::{ErrorKind, Provider, Registration, Result, rt};
 use wsk_host::{Config, Host, Timing};
 
-use crate::host::passive;
+use crate::host::{passive, pure_timings};
 
 /// What every socket here is bound to.
 pub(crate) const LOCAL: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
@@ -52,8 +52,7 @@ fn with_events(
     scenario: impl AsyncFn(&Host, Provider, Enabling) -> Result<()>,
 ) {
     let seeds = if cfg!(miri) { 1 } else { 30 };
-    let mut configs: Vec<Config> = [Timing::Inline, Timing::Deferred]
-        .into_iter()
+    let mut configs: Vec<Config> = pure_timings()
         .chain((0..seeds).map(Timing::Mixed))
         .map(|timing| Config::default().timing(timing))
         .collect();

@@ -20,7 +20,8 @@ use wsk::{
 use wsk_host::{Config, Host, Timing, Windows};
 
 use crate::support::{
-    buffer, everywhere, on_host, on_host_as, pair, passive, poll_times, receive_all, timings,
+    buffer, each_allocation, everywhere, on_host, on_host_as, pair, passive, poll_times,
+    receive_all, timings,
 };
 
 const V4: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
@@ -405,7 +406,7 @@ fn waiting_for_changes_allocates_nothing_once_warm() {
 fn every_allocation_may_fail() {
     for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(2)] {
         let mut failures = 0;
-        for number in 1.. {
+        for number in each_allocation() {
             assert!(number < 1000, "the scenario never gets through");
             let host = Host::new(Config::default().timing(timing));
             host.fail_allocation(number);
@@ -424,7 +425,7 @@ fn every_allocation_may_fail() {
             }
             failures += 1;
         }
-        assert!(failures >= 5, "only {failures} allocations were made to fail");
+        assert!(cfg!(miri) || failures >= 5, "only {failures} allocations were made to fail");
     }
 }
 

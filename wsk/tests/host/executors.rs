@@ -129,7 +129,7 @@ fn a_queue_of_async_task() {
         }
     }
 
-    for timing in timings().take(if cfg!(miri) { 3 } else { 20 }) {
+    for timing in timings().take(20) {
         on(Config::default().timing(timing), |host, wsk, ended| {
             let queue = Queue::default();
             let spawner = queue.clone();

@@ -35,7 +35,7 @@ async fn serve(mut listener: TcpListener, spawner: Spawner) -> Result<()> {
 
 #[test]
 fn many_connections_are_served_and_the_server_is_dropped() {
-    for timing in timings().take(if cfg!(miri) { 2 } else { 20 }) {
+    for timing in timings().take(20) {
         let host = Host::new(Config { timing, ..Config::default() });
         let outside = host.clone();
         let run = async |wsk: Provider| {

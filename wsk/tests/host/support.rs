@@ -12,7 +12,7 @@ use wsk::{
 use wsk_host::{Config, Host, Timing};
 
 /// As many seeds as a scenario is run with. Miri takes long for each.
-const SEEDS: u64 = if cfg!(miri) { 2 } else { 100 };
+const SEEDS: u64 = if cfg!(miri) { 1 } else { 100 };
 
 /// A token for the thread of a test.
 pub(crate) fn passive() -> Passive {
@@ -22,7 +22,17 @@ pub(crate) fn passive() -> Passive {
 
 /// The ways in which completions are timed.
 pub(crate) fn timings() -> impl Iterator<Item = Timing> {
-    [Timing::Inline, Timing::Deferred].into_iter().chain((0..SEEDS).map(Timing::Mixed))
+    pure_timings().chain((0..SEEDS).map(Timing::Mixed))
+}
+
+/// Those without chance. Miri, which takes long for each, sees the mixed ones only.
+pub(crate) fn pure_timings() -> impl Iterator<Item = Timing> {
+    [Timing::Inline, Timing::Deferred].into_iter().take(if cfg!(miri) { 0 } else { 2 })
+}
+
+/// The allocations that are made to fail in turn, without end. Miri, as above, sees some.
+pub(crate) fn each_allocation() -> impl Iterator<Item = usize> {
+    (1..).step_by(if cfg!(miri) { 13 } else { 1 })
 }
 
 /// Runs a scenario with every timing.

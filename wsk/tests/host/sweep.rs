@@ -13,7 +13,9 @@ use wsk::{
 };
 use wsk_host::{Config, Host, Timing};
 
-use crate::support::{buffer, join, on_host, pair, passive, poll_times, receive_all};
+use crate::support::{
+    buffer, each_allocation, join, on_host, pair, passive, poll_times, pure_timings, receive_all,
+};
 
 const LOCAL: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
@@ -35,11 +37,10 @@ enum Shortage {
 #[track_caller]
 pub(crate) fn sweep(at_least: usize, scenario: impl AsyncFn(Provider) -> Result<()>) {
     let seeds = if cfg!(miri) { 1 } else { 3 };
-    for timing in
-        [Timing::Inline, Timing::Deferred].into_iter().chain((0..seeds).map(Timing::Mixed))
-    {
+    for timing in pure_timings().chain((0..seeds).map(Timing::Mixed)) {
         for shortage in [Shortage::Once, Shortage::Lasting] {
-            let failed = (1..TOO_MANY)
+            let failed = each_allocation()
+                .take_while(|number| *number < TOO_MANY)
                 .find(|number| !fails(timing, shortage, *number, &scenario))
                 .unwrap_or_else(|| panic!("{timing:?}: {TOO_MANY} allocations are too many"));
             let made = failed - 1;

@@ -14,7 +14,7 @@ use crate::support::{on_host, pair, passive, poll_times, receive_all, timings};
 
 /// Runs a scenario with some timings, on a host where it leaves nothing.
 fn everywhere(scenario: impl Fn(&Host)) {
-    for timing in timings().take(if cfg!(miri) { 3 } else { 20 }) {
+    for timing in timings().take(20) {
         let host = Host::new(Config::default().timing(timing));
         let entered = host.enter();
         scenario(&host);
@@ -289,7 +289,7 @@ fn a_runtime_finishes_what_was_begun() {
 /// Connections that are served at the end are served to theirs.
 #[test]
 fn connections_are_finished_before_the_end() {
-    for timing in timings().take(if cfg!(miri) { 2 } else { 20 }) {
+    for timing in timings().take(20) {
         let host = Host::new(Config::default().timing(timing));
         let run = async |wsk: Provider| {
             let runtime = Runtime::new(passive(), 2)?;

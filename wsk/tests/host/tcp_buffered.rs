@@ -504,7 +504,7 @@ fn parts_are_reunited_with_their_buffers() {
 
 #[test]
 fn parts_go_to_different_tasks() {
-    for timing in timings().take(if cfg!(miri) { 2 } else { 20 }) {
+    for timing in timings().take(20) {
         let host = Host::new(Config::default().timing(timing).window(100));
         let outside = host.clone();
         let run = async |wsk: Provider| {

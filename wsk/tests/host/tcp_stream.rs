@@ -45,7 +45,7 @@ fn borrowed_halves_work_at_once() {
 /// In tasks of a runtime with several threads; the socket is closed with the last of them.
 #[test]
 fn owned_halves_go_to_different_tasks() {
-    for timing in timings().take(if cfg!(miri) { 2 } else { 20 }) {
+    for timing in timings().take(20) {
         let host = Host::new(Config::default().timing(timing));
         let outside = host.clone();
         let run = async |wsk: Provider| {

@@ -2,6 +2,7 @@
 
 mod c;
 mod headers;
+mod miri;
 mod release;
 mod steps;
 mod thunks;
@@ -107,6 +108,9 @@ fn require(steps: &[&Step], setup: bool) -> Result<()> {
     setup::require_targets(&setup::TARGETS, setup, FLAG)?;
     if steps.iter().any(|step| step.name == steps::MINIMUM) {
         setup::require_toolchain(&project::minimum_rust()?, setup, FLAG)?;
+    }
+    if steps.iter().any(|step| step.name == steps::MIRI) {
+        miri::require(setup, FLAG)?;
     }
     if steps.iter().any(|step| step.name == steps::LICENCES) {
         tool::DENY.require(setup, FLAG)?;

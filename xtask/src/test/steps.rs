@@ -4,7 +4,8 @@ use anyhow::{Context, Result, ensure};
 use xshell::{Cmd, Shell, cmd};
 
 use super::{
-    Step, c, compilers, headers, libclang, nothing, release, thunks, units, wine as wine_needs,
+    Step, c, compilers, headers, libclang, miri, nothing, release, thunks, units,
+    wine as wine_needs,
 };
 use crate::driver::{self, Arch};
 use crate::headers::libclang::installed;
@@ -13,11 +14,14 @@ use crate::{bench, manners, project, setup, wine};
 /// The step that needs an older toolchain.
 pub(super) const MINIMUM: &str = "minimum";
 
+/// The step that needs Miri.
+pub(super) const MIRI: &str = "miri";
+
 /// The steps that need another's program.
 pub(super) const LICENCES: &str = "licences";
 pub(super) const SEMVER: &str = "semver";
 
-pub(super) static STEPS: [Step; 19] = [
+pub(super) static STEPS: [Step; 20] = [
     Step {
         name: "format",
         is_for_releases: false,
@@ -115,6 +119,13 @@ pub(super) static STEPS: [Step; 19] = [
         about: "callbacks that do nothing have hardly more instructions than in C",
         needs: compilers,
         run: thunks::compare,
+    },
+    Step {
+        name: MIRI,
+        is_for_releases: true,
+        about: "the tests of wsk do nothing undefined, as far as Miri sees",
+        needs: nothing,
+        run: miri::run,
     },
     Step {
         name: "cost",

@@ -244,7 +244,7 @@ impl Network for Real {
     }
 
     fn backlog(&mut self, id: u64) -> usize {
-        let mut room = vec![MaybeUninit::uninit(); 64 << 10];
+        let mut room = Box::new_uninit_slice(64 << 10);
         let endpoint = self.endpoints.get_mut(&id);
         match endpoint.map(|endpoint| poll(|| endpoint.inner.peek(&mut room))) {
             Some(Poll::Ready(Ok(count))) => count,

@@ -348,7 +348,7 @@ impl Stack {
         if !matches!(self.readable(id), Poll::Ready(Ok(Readable::Bytes))) {
             return false;
         }
-        let mut room = vec![MaybeUninit::uninit(); INDICATED];
+        let mut room = Box::new_uninit_slice(INDICATED);
         let Poll::Ready(Ok(count)) = self.pull(id, &mut room) else {
             return false;
         };

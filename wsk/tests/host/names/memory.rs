@@ -6,7 +6,7 @@ use wsk::{ErrorKind, net};
 use wsk_host::{Config, Timing};
 
 use super::{V4, host, with};
-use crate::support::on_host;
+use crate::support::{each_allocation, on_host};
 
 /// A warm client allocates what the look-up itself needs, once, and nothing else.
 #[test]
@@ -32,7 +32,7 @@ fn a_look_up_allocates_once() {
 fn every_allocation_may_fail() {
     for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(2)] {
         let mut failures = 0;
-        for number in 1.. {
+        for number in each_allocation() {
             assert!(number < 100, "the scenario never gets through");
             let host = host(Config { timing, ..Config::default() });
             host.fail_allocation(number);
@@ -52,6 +52,6 @@ fn every_allocation_may_fail() {
             failures += 1;
         }
         // Registration, provider, waker, request, and one for each of three look-ups.
-        assert!(failures >= 7, "only {failures} allocations were made to fail");
+        assert!(cfg!(miri) || failures >= 7, "only {failures} allocations were made to fail");
     }
 }

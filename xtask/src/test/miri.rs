@@ -1,0 +1,140 @@
+//! The tests of `wsk` in Miri, which finds undefined behaviour. They run on the simulated network, with few seeds:
+//! `cfg!(miri)` in the tests says how few.
+//!
+//! Miri runs all threads of a process in one, so that there is a process for each processor.
+
+use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use anyhow::{Context, Result, bail, ensure};
+use xshell::{Shell, cmd};
+
+use crate::project;
+
+const TOOLCHAIN: &str = "nightly";
+
+/// Memory that is on loan to C passes through integers. What the host never frees is its own: its default kernel, its
+/// closed sockets, and the threads of those that have ended theirs. It reads the machine's clock.
+const FLAGS: &str = "-Zmiri-permissive-provenance -Zmiri-ignore-leaks -Zmiri-disable-isolation";
+
+/// Without the checks that Miri makes itself.
+const RUSTFLAGS: &str = "-Zub-checks=no";
+
+/// What has tests, as Cargo calls it.
+const TARGETS: [&[&str]; 4] =
+    [&["--lib"], &["--test", "events"], &["--test", "host"], &["--test", "pitfalls"]];
+
+/// How many tests a process runs: few enough that all processors have something to do until the end, and enough that
+/// the start of a process, some seconds, does not matter.
+const TESTS: usize = 4;
+
+/// Tests of one target.
+struct Job {
+    target: &'static [&'static str],
+    names: Vec<String>,
+}
+
+/// Makes sure that Miri is there.
+pub(super) fn require(setup: bool, flag: &str) -> Result<()> {
+    let shell = Shell::new()?;
+    let version = cmd!(shell, "rustup run {TOOLCHAIN} cargo miri --version");
+    let has_miri = version.quiet().ignore_stdout().ignore_stderr().run().is_ok();
+    let sysroot = cmd!(shell, "rustup run {TOOLCHAIN} rustc --print sysroot");
+    let has_sources = sysroot
+        .quiet()
+        .ignore_stderr()
+        .read()
+        .is_ok_and(|root| std::path::Path::new(&root).join("lib/rustlib/src/rust").is_dir());
+    if has_miri && has_sources {
+        return Ok(());
+    }
+    let install =
+        "toolchain install nightly --profile minimal --component miri --component rust-src";
+    if !setup {
+        bail!("Miri is missing.\nInstall it with `{flag}`, or with `rustup {install}`.");
+    }
+    cmd!(shell, "rustup")
+        .args(install.split(' '))
+        .arg("--no-self-update")
+        .run()
+        .context("cannot install Miri")
+}
+
+pub(super) fn run() -> Result<()> {
+    let mut jobs = Vec::new();
+    for target in TARGETS {
+        let names = names(target)?;
+        ensure!(!names.is_empty(), "there are no tests in {}", target.join(" "));
+        jobs.extend(names.chunks(TESTS).map(|names| Job { target, names: names.to_vec() }));
+    }
+    let jobs = Mutex::new(jobs.into_iter());
+    let failed = Mutex::new(Vec::new());
+    let work = || {
+        loop {
+            let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(job) = next else { break };
+            if let Err(error) = job.run() {
+                eprintln!("{error:#}");
+                failed.lock().unwrap_or_else(PoisonError::into_inner).push(job);
+            }
+        }
+    };
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..processors {
+            scope.spawn(work);
+        }
+    });
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    ensure!(failed.is_empty(), "Miri has stopped {} processes, see above", failed.len());
+    Ok(())
+}
+
+impl Job {
+    fn run(&self) -> Result<()> {
+        let names = self.names.iter().map(String::as_str);
+        let arguments = ["--exact", "--test-threads", "1", "-Zunstable-options", "--report-time"];
+        let output = miri(self.target, arguments.into_iter().chain(names))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        for line in text.lines().filter(|line| line.starts_with("test ")) {
+            println!("{line}");
+        }
+        let all = format!("{} passed", self.names.len());
+        ensure!(
+            output.status.success() && text.contains(&all),
+            "{text}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
+    }
+}
+
+/// The tests of a target.
+fn names(target: &'static [&'static str]) -> Result<Vec<String>> {
+    let output = miri(target, ["--list", "--format", "terse"].into_iter())?;
+    ensure!(
+        output.status.success(),
+        "Miri does not list the tests:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout)?;
+    Ok(text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
+}
+
+fn miri<'a>(target: &[&str], arguments: impl Iterator<Item = &'a str>) -> Result<Output> {
+    Command::new("rustup")
+        .args(["run", TOOLCHAIN, "cargo", "miri", "test", "--package", "wsk"])
+        .args(["--target-dir", "target/miri"])
+        .args(target)
+        .arg("--")
+        .args(arguments)
+        .current_dir(project::root())
+        .env("MIRIFLAGS", FLAGS)
+        .env("RUSTFLAGS", RUSTFLAGS)
+        // The host remembers where things come from, if it is asked to; Miri takes long for that.
+        .env("RUST_BACKTRACE", "0")
+        .env_remove("RUST_LIB_BACKTRACE")
+        .output()
+        .context("cannot run rustup")
+}
