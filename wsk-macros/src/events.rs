@@ -177,6 +177,14 @@ fn implemented<'a>(item: &'a ItemImpl, found: &Trait) -> Result<Vec<&'a Ident>> 
         };
         let name = &function.sig.ident;
         if found.methods().any(|method| name == method) {
+            let is_conditional = |attribute: &&syn::Attribute| {
+                ["cfg", "cfg_attr"].iter().any(|name| attribute.path().is_ident(name))
+            };
+            // Without the method its event would be enabled all the same, and answered by the trait.
+            if let Some(attribute) = function.attrs.iter().find(is_conditional) {
+                let message = "an event has its place in the table always: put the condition on the whole `impl`";
+                combine(&mut errors, Error::new_spanned(attribute, message));
+            }
             methods.push(name);
             continue;
         }
@@ -192,13 +200,16 @@ fn implemented<'a>(item: &'a ItemImpl, found: &Trait) -> Result<Vec<&'a Ident>> 
                 found.list()
             )
         };
-        let error = Error::new(name.span(), message);
-        match &mut errors {
-            None => errors = Some(error),
-            Some(errors) => errors.combine(error),
-        }
+        combine(&mut errors, Error::new(name.span(), message));
     }
     errors.map_or(Ok(methods), Err)
+}
+
+fn combine(errors: &mut Option<Error>, error: Error) {
+    match errors {
+        None => *errors = Some(error),
+        Some(errors) => errors.combine(error),
+    }
 }
 
 fn tables(item: &ItemImpl, path: &Path, found: &Trait, implemented: &[&Ident]) -> TokenStream {

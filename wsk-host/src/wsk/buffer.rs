@@ -62,8 +62,8 @@ impl Bytes {
         let (mut mdl, mut offset, mut left) =
             (descriptor.Mdl, descriptor.Offset as usize, members::length(descriptor.Length));
         // SAFETY: the caller passes a chain of valid MDLs.
-        if offset > unsafe { (*mdl).ByteCount } as usize {
-            broken(22, function, "the buffer goes beyond its MDL", None);
+        if offset > 0 && offset >= unsafe { (*mdl).ByteCount } as usize {
+            broken(22, function, "the buffer begins beyond its first MDL", None);
         }
         while left > 0 {
             if mdl.is_null() {

@@ -89,9 +89,9 @@ fn receives(client: &Client, change: impl FnOnce(&mut WSK_BUF)) {
 
 #[test]
 fn a_buffer_that_begins_beyond_its_mdl() {
-    breaks(22, ["WskReceive", "the buffer goes beyond its MDL", ""], |client| {
+    breaks(22, ["WskReceive", "the buffer begins beyond its first MDL", ""], |client| {
         receives(&client, |buffer| {
-            buffer.Offset = 11;
+            buffer.Offset = 10;
             buffer.Length = 0;
         });
     });

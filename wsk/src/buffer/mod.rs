@@ -290,9 +290,10 @@ pub(crate) mod sealed {
         }
 
         fn from_parts(buffer: Buffer, start: usize, end: usize) -> Self {
-            // An empty buffer comes back when the system kept the real one.
-            let size = buffer.header().size;
-            Slice { buffer, start: start.min(size), end: end.min(size) }
+            // An empty buffer comes back when the system kept the real one. And anybody may call this, by a bound on
+            // the trait.
+            let end = end.min(buffer.header().size);
+            Slice { buffer, start: start.min(end), end }
         }
 
         fn size(&self) -> usize {
@@ -306,10 +307,13 @@ impl Buffer {
     ///
     /// The range is within the buffer.
     pub(crate) fn describe(&self, start: usize, end: usize) -> WSK_BUF {
+        let length = end - start;
+        // What is empty may begin where the buffer ends, and no byte of the MDL is there.
+        let start = if length == 0 { 0 } else { start };
         // NO-OVERFLOW: a buffer is smaller than 4 GiB.
         #[expect(clippy::cast_possible_truncation, reason = "a buffer is smaller than 4 GiB")]
         let offset = start as u32;
-        WSK_BUF { Mdl: self.header().mdl, Offset: offset, Length: size_t(end - start) }
+        WSK_BUF { Mdl: self.header().mdl, Offset: offset, Length: size_t(length) }
     }
 
     /// Where the bytes from `start` on are, for calls that take no `WSK_BUF`. They stay there when the buffer

@@ -6,8 +6,9 @@ use core::ptr::NonNull;
 
 use wsk_sys::members::length;
 use wsk_sys::{
-    MmGetSystemAddressForMdlSafe, NormalPagePriority, PMDL, PWSK_DATA_INDICATION, ULONG, WSK_BUF,
-    WSK_DATA_INDICATION, WSK_FLAG_ENTIRE_MESSAGE, WSK_FLAG_RELEASE_ASAP,
+    MdlMappingNoExecute, MmGetSystemAddressForMdlSafe, NormalPagePriority, PMDL,
+    PWSK_DATA_INDICATION, ULONG, WSK_BUF, WSK_DATA_INDICATION, WSK_FLAG_ENTIRE_MESSAGE,
+    WSK_FLAG_RELEASE_ASAP,
 };
 
 use super::Level;
@@ -15,6 +16,10 @@ use crate::dispatch::{ConnectionDispatch, StreamDispatch};
 use crate::flags::SocketFlags;
 use crate::socket::{Shared, Use};
 use crate::status::{Result, known};
+
+/// Nobody executes what has come from the network, and the code integrity checks of Driver Verifier stop who asks for
+/// that.
+const PRIORITY: ULONG = NormalPagePriority | MdlMappingNoExecute;
 
 /// The bytes of a buffer of WSK's, piece by piece.
 #[derive(Debug)]
@@ -53,7 +58,7 @@ impl<'a> Iterator for Chunks<'a> {
             }
             // SAFETY: the MDL is one of WSK's, which are locked or nonpaged; indications of one socket are
             // not mapped by several at once.
-            let address = unsafe { MmGetSystemAddressForMdlSafe(this, NormalPagePriority) };
+            let address = unsafe { MmGetSystemAddressForMdlSafe(this, PRIORITY) };
             if address.is_null() {
                 self.left = 0;
                 return Some(Err(known::STATUS_INSUFFICIENT_RESOURCES));

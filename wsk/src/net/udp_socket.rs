@@ -74,7 +74,8 @@ impl UdpSocket {
     /// The peer stays the only one after the view is dropped, until there is another, or [none](Self::disconnect).
     /// For a socket that has a peer and can be kept, see [`Socket::connect`](crate::socket::Socket::connect).
     ///
-    /// Cancellation: dropping the future leaves it open which peer the socket has.
+    /// Cancellation: dropping the future leaves it open which peer the socket has, even after a later call if that was
+    /// made at once: the one that was dropped may take effect after it.
     ///
     /// # Errors
     ///

@@ -42,6 +42,11 @@ impl<D: Ends> Within<D> {
         self.is_cancelled = false;
     }
 
+    /// Whether the time was up, and the request had to be cancelled: no other may follow it.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.is_cancelled
+    }
+
     #[inline]
     pub(crate) fn poll_outcome(&mut self, context: &mut Context<'_>) -> Poll<Outcome> {
         if self.deadline.is_never() {
@@ -60,6 +65,10 @@ impl<D: Ends> Within<D> {
                     }
                     outcome => outcome,
                 });
+            }
+            // Completed, and its task gives way to others or is woken just now: that is in time.
+            if self.in_flight.is_completed() {
+                return Poll::Pending;
             }
             if self.deadline.poll(context).is_pending() {
                 return Poll::Pending;

@@ -15,6 +15,9 @@ use crate::sync::{Event, Semaphore, SpinLock, Thread};
 
 /// System threads that run tasks. Dropping it ends the tasks, see [`Runtime::shutdown`].
 ///
+/// It is to be dropped or shut down, at `PASSIVE_LEVEL`, before the driver is unloaded: its threads run the driver's
+/// code, and nobody else waits for them.
+///
 /// ```
 /// use wsk::{Runtime, irql::Passive};
 ///
@@ -175,8 +178,8 @@ impl Runtime {
 impl Drop for Runtime {
     fn drop(&mut self) {
         if !irql::is_passive() {
-            // The threads cannot be waited for here. They go on, with the memory that they use: this
-            // leaks, and is never wrong.
+            // The threads cannot be waited for here. They go on, with the memory that they use, for as long as the
+            // driver is loaded: the type's documentation says so.
             core::mem::forget(self.scheduler.clone());
             return;
         }

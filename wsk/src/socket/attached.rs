@@ -4,6 +4,7 @@
 //! that is before anybody knows of it. So a connection that is made without a handler has a table whose functions
 //! look for one here, each time that they are called.
 
+use core::any::TypeId;
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
@@ -254,8 +255,13 @@ impl ConnectionSocket {
         K: ConnectionEvents + Callbacks<Connection>,
     {
         let handle = self.into_handle();
+        if TypeId::of::<K>() == TypeId::of::<()>() {
+            // That is none: another may follow, and what has come is for that.
+            // SAFETY: the socket is connected, and its memory was made for a handler of this type.
+            return Ok(unsafe { Socket::from_handle(handle, Connected::NEW) });
+        }
         let slot = &handle.shared().attached;
-        // SAFETY: a socket without a handler is given one once: it becomes one with a handler.
+        // SAFETY: a socket without a handler is given one once: it becomes one with a handler, of another type.
         unsafe { slot.fill(handler.into_raw()) };
         if let (Some(attached), Some(is_abortive)) = (slot.get(), slot.take_end()) {
             attached.handler().disconnected(is_abortive, Level::Unknown);

@@ -62,7 +62,7 @@ impl Use {
         if !shared.counts.try_begin_use() {
             return None;
         }
-        // Not before: a value that is dropped ends a use that there is none of.
+        // Not before: a value that is dropped would end a use that has not begun (INV-45).
         Some(Self { shared: NonNull::from(shared), socket })
     }
 

@@ -67,7 +67,10 @@ pub(crate) struct Limit<'a> {
 }
 
 /// When something is given up.
-pub(crate) struct Deadline<'a>(Option<(Timer, &'a Timers)>);
+pub(crate) struct Deadline<'a> {
+    timer: Option<(Timer, &'a Timers)>,
+    is_extended: bool,
+}
 
 /// Who says when something is given up: a [`Deadline`], one of somebody else's, or [`Never`].
 pub(crate) trait Ends {
@@ -102,18 +105,19 @@ impl Ends for Never {
 impl Ends for Deadline<'_> {
     #[inline]
     fn is_never(&self) -> bool {
-        self.0.is_none()
+        self.timer.is_none()
     }
 
     fn poll(&self, context: &Context<'_>) -> Poll<()> {
-        match &self.0 {
+        match &self.timer {
             Some((timer, _)) => timer.poll(context),
             None => Poll::Pending,
         }
     }
 
     fn extend(&mut self, duration: Duration) -> Result<()> {
-        match &mut self.0 {
+        self.is_extended = true;
+        match &mut self.timer {
             Some((timer, _)) => timer.start(duration),
             None => Ok(()),
         }
@@ -138,7 +142,12 @@ impl<D: Ends> Ends for &mut D {
 impl<'a> Deadline<'a> {
     /// Nothing is given up.
     pub(crate) const fn never() -> Self {
-        Self(None)
+        Self { timer: None, is_extended: false }
+    }
+
+    /// Whether the time was up once: what follows is late.
+    pub(crate) const fn is_extended(&self) -> bool {
+        self.is_extended
     }
 
     /// Begins to count.
@@ -149,13 +158,13 @@ impl<'a> Deadline<'a> {
     pub(crate) fn begin(limit: Limit<'a>) -> Result<Self> {
         let mut timer = limit.timers.take()?;
         timer.start(limit.duration)?;
-        Ok(Self(Some((timer, limit.timers))))
+        Ok(Self { timer: Some((timer, limit.timers)), is_extended: false })
     }
 }
 
 impl Drop for Deadline<'_> {
     fn drop(&mut self) {
-        if let Some((timer, timers)) = self.0.take() {
+        if let Some((timer, timers)) = self.timer.take() {
             timers.put(timer);
         }
     }

@@ -33,7 +33,7 @@ mod timer;
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
 pub(crate) use self::deadline::{Deadline, Ends, Limit, Never, Timers};
@@ -45,7 +45,8 @@ use crate::status::{Result, known};
 ///
 /// The system counts in ticks of its clock, up to about 16 ms: it may be ready that much later, and not before.
 /// Every one is to be dropped before the driver's registration is, whose end waits for the last calls of
-/// those that have expired.
+/// those that have expired. One that is forgotten ([`core::mem::forget`], or in a static) expires all the same: the
+/// driver must not be unloaded before.
 #[must_use = "nothing waits unless this is polled"]
 pub struct Sleep(Timer);
 
@@ -105,11 +106,28 @@ pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Outp
     let mut sleep = pin!(Sleep::new(duration)?);
     let mut future = pin!(future);
     poll_fn(|context| {
-        // Who is ready in time is so, even if it is looked at late.
-        if let Poll::Ready(output) = future.as_mut().poll(context) {
-            return Poll::Ready(Ok(output));
-        }
-        sleep.as_mut().poll(context).map(|()| Err(known::STATUS_IO_TIMEOUT))
+        in_time(
+            context,
+            |context| future.as_mut().poll(context),
+            |context| sleep.as_mut().poll(context),
+        )
     })
     .await
+}
+
+/// What is looked at, unless the time is up. Who is ready in time is so, even if it is looked at late.
+pub(crate) fn in_time<T>(
+    context: &mut Context<'_>,
+    mut look: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    is_up: impl FnOnce(&mut Context<'_>) -> Poll<()>,
+) -> Poll<Result<T>> {
+    if let Poll::Ready(output) = look(context) {
+        return Poll::Ready(Ok(output));
+    }
+    ready!(is_up(context));
+    // A request that has completed may have given way to other tasks, which it does once.
+    Poll::Ready(match look(context) {
+        Poll::Ready(output) => Ok(output),
+        Poll::Pending => Err(known::STATUS_IO_TIMEOUT),
+    })
 }

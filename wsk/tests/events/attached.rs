@@ -72,6 +72,24 @@ fn an_end_that_came_before_the_handler_is_told() {
     }
 }
 
+/// No handler is none, however often it is given: the first real one hears of everything, and nothing is left.
+#[test]
+fn a_handler_comes_after_none() {
+    both_ways(ALL, async |host, wsk, _| {
+        let mut listener = listen(&wsk).await?;
+        let client = connect(&wsk, listener.local_addr().await?, ()).await?;
+        let socket = listener.accept_with(()).await?.socket.events(())?;
+        client.send_all(buffer(b"hello")?).await.into_result()?;
+        client.shutdown().await?;
+        host.settle();
+        let (recorder, record) = recorder();
+        let _socket = socket.events(recorder)?;
+        record.signal.wait_until(|| !record.ends.lock().unwrap().is_empty()).await;
+        record.signal.wait_until(|| record.received() == b"hello").await;
+        Ok(())
+    });
+}
+
 /// As it is with a handler from the beginning.
 #[test]
 fn a_connection_that_was_made_gets_a_handler() {

@@ -236,6 +236,7 @@ fn events_race_with_requests() {
     });
 }
 
+#[cfg(not(miri))] // Miri takes too long for so many bytes.
 #[test]
 fn a_sender_is_told_how_much_is_ideal() {
     both_ways(ALL, async |_, wsk, _| {

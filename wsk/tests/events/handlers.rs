@@ -16,7 +16,7 @@ use wsk::time::timeout;
 use wsk::{Buffer, Provider, Result};
 use wsk_host::{Config, Faults, Host, Timing};
 
-use crate::host::{buffer, each_allocation, join, on_host, poll_times, timings};
+use crate::host::{buffer, each_allocation, join, on_host, poll_times, seen, timings};
 use crate::support::{LOCAL, Signal, everywhere};
 
 /// How many handlers were made, and dropped.
@@ -195,7 +195,7 @@ fn everywhere_counted(scenario: impl AsyncFn(Provider, Arc<Count>) -> Result<()>
 
 #[test]
 fn each_handler_is_dropped_once_if_an_allocation_fails() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(3)] {
+    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(3)]) {
         for number in each_allocation() {
             assert!(number < 1000, "the scenario never gets through");
             let count = Arc::new(Count::default());

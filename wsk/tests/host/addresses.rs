@@ -9,7 +9,7 @@ use wsk::socket::{BasicSocket, DatagramSocket, Family, ListenSocket, StreamSocke
 use wsk::{ErrorKind, Provider, sys};
 use wsk_host::{Config, Host, Network, Timing};
 
-use crate::support::{connections, everywhere, on, on_host, poll_times, timings};
+use crate::support::{connections, everywhere, on, on_host, poll_times, seen, timings};
 use crate::sweep::sweep;
 
 const V4: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
@@ -153,7 +153,7 @@ fn a_socket_that_is_dead_has_none() {
 
 #[test]
 fn only_the_list_is_allocated_once_warm() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1)] {
+    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
         let host = Host::new(Config::default().timing(timing));
         let changing = host.clone();
         let run = async move |wsk: Provider| {

@@ -3,13 +3,13 @@
 use wsk::{Buffer, ErrorKind, Provider, TcpListener, TcpStream};
 use wsk_host::{Config, Host, Timing, Windows};
 
-use crate::support::{buffer, join, on_host, pair};
+use crate::support::{buffer, join, on_host, pair, seen};
 use crate::sweep::conversation;
 
 /// The requests of a warm connection allocate nothing.
 #[test]
 fn a_warm_connection_allocates_nothing() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1)] {
+    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
         let config = Config::default().timing(timing).partial_receives(false);
         let host = Host::new(config);
         let counted = host.clone();

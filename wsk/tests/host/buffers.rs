@@ -1,6 +1,6 @@
 //! Buffers and slices.
 
-use wsk::{Buffer, ErrorKind};
+use wsk::{Buffer, ErrorKind, IoBuf, Slice};
 
 use crate::support::{everywhere, everywhere_whole, pair};
 
@@ -20,12 +20,26 @@ fn a_slice_receives_into_its_part_only() {
     });
 }
 
+/// What a bound on `IoBuf` lets anybody call, whoever seals it.
+#[test]
+fn a_slice_is_within_its_buffer_however_it_is_made() {
+    fn forged<B: IoBuf>(buffer: Buffer, start: usize, end: usize) -> B {
+        B::from_parts(buffer, start, end)
+    }
+    for (start, end, length) in [(8, 0, 0), (9, 1, 0), (usize::MAX, 3, 0), (0, usize::MAX, 8)] {
+        let slice: Slice = forged(Buffer::new(8).unwrap(), start, end);
+        assert_eq!((slice.len(), slice.iter().count()), (length, length));
+        assert!(slice.slice(..=length).is_err());
+    }
+}
+
 #[test]
 fn an_empty_buffer_sends_and_receives_nothing() {
     everywhere(async |wsk| {
         let (client, server) = pair(&wsk).await?;
         assert_eq!(client.send_all(Buffer::empty()).await.into_result()?.0, 0);
         assert_eq!(client.send(Buffer::new(0)?).await.into_result()?.0, 0);
+        assert_eq!(client.send(Buffer::new(4)?.slice(4..)?).await.into_result()?.0, 0);
         client.shutdown().await?;
         assert_eq!(server.recv(Buffer::new(4)?.slice(1..1)?).await.into_result()?.0, 0);
         Ok(())

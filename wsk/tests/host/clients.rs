@@ -21,7 +21,7 @@ use wsk_host::{Config, Host, Timing, Windows};
 
 use crate::support::{
     buffer, each_allocation, everywhere, on_host, on_host_as, pair, passive, poll_times,
-    receive_all, timings,
+    receive_all, seen, timings,
 };
 
 const V4: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
@@ -383,7 +383,7 @@ fn a_registration_ends_with_a_change_that_was_forgotten() {
 
 #[test]
 fn waiting_for_changes_allocates_nothing_once_warm() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1)] {
+    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
         let host = Host::new(Config::default().timing(timing));
         let changing = host.clone();
         let run = async move |wsk: Provider| {
@@ -404,7 +404,7 @@ fn waiting_for_changes_allocates_nothing_once_warm() {
 
 #[test]
 fn every_allocation_may_fail() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(2)] {
+    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(2)]) {
         let mut failures = 0;
         for number in each_allocation() {
             assert!(number < 1000, "the scenario never gets through");

@@ -9,7 +9,7 @@ use wsk::socket::{BasicSocket, Family};
 use wsk::{Buffer, ErrorKind, Provider, sys};
 use wsk_host::{Config, Host, Timing};
 
-use crate::support::{buffer, connections, everywhere, join, on_host, poll_times, timings};
+use crate::support::{buffer, connections, everywhere, join, on_host, poll_times, seen, timings};
 use crate::sweep::sweep;
 
 #[test]
@@ -61,7 +61,7 @@ fn everything_can_be_dropped_at_any_point() {
 
 #[test]
 fn a_warm_socket_allocates_nothing() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1)] {
+    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
         let host = Host::new(Config::default().timing(timing));
         let counted = host.clone();
         let run = async move |wsk: Provider| {

@@ -15,7 +15,7 @@ use wsk::socket::{
 use wsk::{Buffer, Error, ErrorKind, Provider, Result, TcpListener, TcpStream, sys};
 use wsk_host::{Config, Timing, Windows};
 
-use crate::support::{buffer, everywhere, on, timings};
+use crate::support::{buffer, everywhere, on, seen, timings};
 
 const V4: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 const V6: (Ipv6Addr, u16) = (Ipv6Addr::LOCALHOST, 0);
@@ -468,7 +468,7 @@ mod machine {
 
     #[test]
     fn options_are_those_of_the_machines_sockets() {
-        for timing in [Timing::Inline, Timing::Deferred] {
+        for timing in seen([Timing::Inline, Timing::Deferred]) {
             let config = Config { network: Network::Real, timing, ..Config::default() };
             on(config, async |wsk| {
                 let peer = std::net::TcpListener::bind(V4).unwrap();

@@ -11,7 +11,7 @@ use wsk::socket::{
 use wsk::{ErrorKind, Provider, Registration, Result, sys};
 use wsk_host::{Config, Host, Timing, Windows};
 
-use crate::support::{connections, everywhere, on, on_host, passive, poll_times};
+use crate::support::{connections, everywhere, on, on_host, passive, poll_times, seen};
 use crate::sweep::sweep;
 
 /// `O:SYG:SYD:(A;;GA;;;WD)`: everybody may do everything.
@@ -207,7 +207,7 @@ fn a_request_may_outlive_its_socket() {
 
 #[test]
 fn a_warm_socket_allocates_for_what_it_gives_only() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1)] {
+    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
         let host = Host::new(Config::default().timing(timing));
         let counted = host.clone();
         let run = async move |wsk: Provider| {

@@ -30,6 +30,11 @@ pub(crate) fn pure_timings() -> impl Iterator<Item = Timing> {
     [Timing::Inline, Timing::Deferred].into_iter().take(if cfg!(miri) { 0 } else { 2 })
 }
 
+/// Those of some timings that Miri sees too: the last.
+pub(crate) fn seen<const N: usize>(timings: [Timing; N]) -> impl Iterator<Item = Timing> {
+    timings.into_iter().skip(if cfg!(miri) { N - 1 } else { 0 })
+}
+
 /// The allocations that are made to fail in turn, without end. Miri, as above, sees some.
 pub(crate) fn each_allocation() -> impl Iterator<Item = usize> {
     (1..).step_by(if cfg!(miri) { 13 } else { 1 })

@@ -8,7 +8,7 @@ use wsk::{Buffer, ErrorKind, Provider, Result, Runtime, TcpStream};
 use wsk_host::{Config, Faults, Host, Timing};
 
 use crate::support::{
-    buffer, everywhere, join, on, on_host, pair, passive, poll_times, receive_all, timings,
+    buffer, everywhere, join, on, on_host, pair, passive, poll_times, receive_all, seen, timings,
 };
 use crate::sweep::sweep;
 
@@ -360,7 +360,7 @@ fn what_arrives_has_no_gaps() {
 /// Each buffer is allocated once, and so is each request and each timer.
 #[test]
 fn a_warm_stream_allocates_nothing() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)] {
+    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)]) {
         let host = Host::new(Config::default().timing(timing));
         let counted = host.clone();
         let run = async move |wsk: Provider| {
@@ -414,7 +414,7 @@ fn streams_of_slices_may_find_no_memory() {
 /// No memory is an error that goes by.
 #[test]
 fn a_stream_goes_on_when_there_is_memory_again() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(9)] {
+    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(9)]) {
         let host = Host::new(Config::default().timing(timing));
         let failing = host.clone();
         let run = async move |wsk: Provider| {

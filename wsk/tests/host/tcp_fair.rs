@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use wsk::{Buffer, Provider, Result, Runtime, TcpStream};
 use wsk_host::{Config, Host, Timing};
 
-use crate::support::{buffer, join, on_host, pair, passive};
+use crate::support::{buffer, join, on_host, pair, passive, seen};
 
 /// Tasks beside the busy one, and how often each talks to its peer.
 const TASKS: usize = if cfg!(miri) { 2 } else { 8 };
@@ -52,7 +52,7 @@ async fn talk(stream: TcpStream) -> Result<()> {
 /// one waits, too; so everything is prepared before, and the last task to be done says so to the busy one.
 #[test]
 fn a_busy_task_does_not_starve_others() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)] {
+    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)]) {
         let host = Host::new(Config::default().timing(timing));
         let outside = host.clone();
         let run = async |wsk: Provider| {
@@ -92,7 +92,7 @@ fn a_busy_task_does_not_starve_others() {
 /// The same within one task, and on a thread that runs one future.
 #[test]
 fn a_busy_future_does_not_starve_its_neighbours() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1)] {
+    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
         let host = Host::new(Config::default().timing(timing));
         let run = async |wsk: Provider| {
             let stop = AtomicBool::new(false);
@@ -119,7 +119,7 @@ fn a_task_that_has_given_way_goes_on() {
     let run = async |wsk: Provider| {
         let (client, _server) = pair(&wsk).await?;
         let mut many = Box::pin(async {
-            for _ in 0..1000 {
+            for _ in 0..if cfg!(miri) { 300 } else { 1000 } {
                 client.local_addr().await?;
             }
             Ok::<_, wsk::Error>(())

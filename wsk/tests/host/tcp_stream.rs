@@ -10,7 +10,7 @@ use wsk::{Buffer, ErrorKind, Provider, Runtime, TcpListener, TcpStream};
 use wsk_host::{Config, Faults, Host, Timing};
 
 use crate::support::{
-    buffer, everywhere, join, on, on_host, pair, passive, poll_times, receive_all, timings,
+    buffer, everywhere, join, on, on_host, pair, passive, poll_times, receive_all, seen, timings,
 };
 use crate::sweep::sweep;
 
@@ -339,7 +339,7 @@ fn a_system_that_does_not_cancel_keeps_the_buffer() {
 /// Timers are used again, like requests.
 #[test]
 fn a_warm_stream_allocates_nothing_for_its_time_outs() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)] {
+    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)]) {
         let host = Host::new(Config::default().timing(timing).partial_receives(false));
         let counted = host.clone();
         let run = async move |wsk: Provider| {

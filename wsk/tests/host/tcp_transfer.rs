@@ -9,7 +9,7 @@ use wsk::socket::{ConnectionSocket, Family};
 use wsk::{Buffer, ErrorKind, Provider, TcpListener};
 use wsk_host::{Config, Host, Timing};
 
-use crate::support::{buffer, everywhere, join, on_host, poll_times, sockets, timings};
+use crate::support::{buffer, everywhere, join, on_host, poll_times, seen, sockets, timings};
 use crate::sweep::sweep;
 
 /// Bytes that are more than a window. Miri takes long for each.
@@ -235,7 +235,7 @@ fn exchanging_may_find_no_memory() {
 /// Each of a warm connection's requests, with the memory that it has.
 #[test]
 fn a_warm_connection_allocates_nothing() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(6)] {
+    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(6)]) {
         let host = Host::new(Config::default().timing(timing));
         let counted = host.clone();
         let run = async move |wsk: Provider| {

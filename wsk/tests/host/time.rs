@@ -9,13 +9,13 @@ use wsk::time::{Sleep, sleep, timeout};
 use wsk::{Buffer, ErrorKind, Provider, TcpListener, TcpStream, UdpSocket};
 use wsk_host::{Config, Host, Timing};
 
-use crate::support::{buffer, everywhere, join, on, on_host, pair};
+use crate::support::{buffer, everywhere, join, on, on_host, pair, poll_times, seen};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[test]
 fn an_hour_passes_for_the_host_only() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1)] {
+    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
         let host = Host::new(Config::default().timing(timing));
         let clock = host.clone();
         let start = Instant::now();
@@ -56,6 +56,27 @@ fn what_hangs_is_given_up_and_what_does_not_is_not() {
 }
 
 /// A peer that never acknowledges may hold up a shutdown (INV-50): here one that never reads.
+/// Of many requests that complete, one makes its task give way: it has completed nevertheless, even if the time is up.
+#[test]
+fn what_has_completed_is_not_given_up_when_its_task_gives_way() {
+    on(Config::default().timing(Timing::Inline), async |wsk| {
+        let (client, _server) = pair(&wsk).await?;
+        for round in 0..300 {
+            let late = async {
+                // The time is up before the request is made.
+                sleep(Duration::from_millis(2)).await?;
+                client.local_addr().await
+            };
+            let mut waits = pin!(timeout(Duration::from_millis(1), late));
+            assert!(poll_times(&mut waits, 1).await.is_none());
+            sleep(Duration::from_millis(3)).await?;
+            assert!(waits.await.is_ok_and(|address| address.is_ok()), "round {round}");
+        }
+        Ok(())
+    })
+    .unwrap();
+}
+
 #[test]
 fn a_send_that_finds_no_room_is_given_up() {
     let config = Config::default().window(10);

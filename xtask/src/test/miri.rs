@@ -3,7 +3,8 @@
 //!
 //! Miri runs all threads of a process in one, so that there is a process for each processor.
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -18,8 +19,8 @@ const TOOLCHAIN: &str = "nightly";
 /// closed sockets, and the threads of those that have ended theirs. It reads the machine's clock.
 const FLAGS: &str = "-Zmiri-permissive-provenance -Zmiri-ignore-leaks -Zmiri-disable-isolation";
 
-/// Without the checks that Miri makes itself.
-const RUSTFLAGS: &str = "-Zub-checks=no";
+/// Without the checks that Miri makes itself, and without complaints about what only the other tests use.
+const RUSTFLAGS: &str = "-Zub-checks=no --allow=unused";
 
 /// What has tests, as Cargo calls it.
 const TARGETS: [&[&str]; 4] =
@@ -92,19 +93,31 @@ pub(super) fn run() -> Result<()> {
 }
 
 impl Job {
+    /// Runs the tests, and tells of each when it has ended.
     fn run(&self) -> Result<()> {
         let names = self.names.iter().map(String::as_str);
         let arguments = ["--exact", "--test-threads", "1", "-Zunstable-options", "--report-time"];
-        let output = miri(self.target, arguments.into_iter().chain(names))?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        for line in text.lines().filter(|line| line.starts_with("test ")) {
-            println!("{line}");
+        let mut child = miri(self.target, arguments.into_iter().chain(names))
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot run rustup")?;
+        let mut text = String::new();
+        if let Some(output) = child.stdout.take() {
+            for line in BufReader::new(output).lines() {
+                let line = line?;
+                if line.starts_with("test ") && !line.starts_with("test result") {
+                    println!("{line}");
+                }
+                text.push_str(&line);
+                text.push('\n');
+            }
         }
         let all = format!("{} passed", self.names.len());
+        let passed = child.wait()?.success() && text.contains(&all);
         ensure!(
-            output.status.success() && text.contains(&all),
-            "{text}{}",
-            String::from_utf8_lossy(&output.stderr)
+            passed,
+            "{text}\nMiri has stopped one of these, see above: {}",
+            self.names.join(", ")
         );
         Ok(())
     }
@@ -112,7 +125,10 @@ impl Job {
 
 /// The tests of a target.
 fn names(target: &'static [&'static str]) -> Result<Vec<String>> {
-    let output = miri(target, ["--list", "--format", "terse"].into_iter())?;
+    let output = miri(target, ["--list", "--format", "terse"].into_iter())
+        .stderr(Stdio::piped())
+        .output()
+        .context("cannot run rustup")?;
     ensure!(
         output.status.success(),
         "Miri does not list the tests:\n{}",
@@ -122,8 +138,9 @@ fn names(target: &'static [&'static str]) -> Result<Vec<String>> {
     Ok(text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
 }
 
-fn miri<'a>(target: &[&str], arguments: impl Iterator<Item = &'a str>) -> Result<Output> {
-    Command::new("rustup")
+fn miri<'a>(target: &[&str], arguments: impl Iterator<Item = &'a str>) -> Command {
+    let mut command = Command::new("rustup");
+    command
         .args(["run", TOOLCHAIN, "cargo", "miri", "test", "--package", "wsk"])
         .args(["--target-dir", "target/miri"])
         .args(target)
@@ -134,7 +151,6 @@ fn miri<'a>(target: &[&str], arguments: impl Iterator<Item = &'a str>) -> Result
         .env("RUSTFLAGS", RUSTFLAGS)
         // The host remembers where things come from, if it is asked to; Miri takes long for that.
         .env("RUST_BACKTRACE", "0")
-        .env_remove("RUST_LIB_BACKTRACE")
-        .output()
-        .context("cannot run rustup")
+        .env_remove("RUST_LIB_BACKTRACE");
+    command
 }

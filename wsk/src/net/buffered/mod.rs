@@ -221,7 +221,8 @@ impl BufferedStream {
         self.writer.set_write_timeout(timeout)
     }
 
-    /// The stream, for what this does not have. What is sent or received with it goes past the buffers.
+    /// The stream, for what this does not have. What is sent or received with it goes past the buffers, and its
+    /// time-outs are its own: set those of the buffers [here](Self::set_read_timeout).
     #[must_use]
     pub fn stream(&self) -> &TcpStream {
         self.reader.half().as_ref()

@@ -4,14 +4,13 @@ use core::fmt;
 use core::future::poll_fn;
 use core::mem;
 use core::ops::Range;
-use core::task::Poll;
 use core::time::Duration;
 
 use crate::buffer::copy;
 use crate::net::OwnedReadHalf;
 use crate::socket::Slot;
 use crate::status::{Result, known};
-use crate::time::Ends;
+use crate::time::{Ends, in_time};
 
 /// The half of a [`BufferedStream`](super::BufferedStream) that reads.
 pub struct BufferedReader {
@@ -87,12 +86,13 @@ impl BufferedReader {
             let deadline = timeouts.reading()?;
             let (slot, handle) = (&mut self.slot, self.half.0.as_socket().handle());
             let count = poll_fn(|context| {
-                if let Poll::Ready(result) = slot.poll(handle, context) {
-                    return Poll::Ready(result);
-                }
-                deadline.poll(context).map(|()| Err(known::STATUS_IO_TIMEOUT))
+                in_time(
+                    context,
+                    |context| slot.poll(handle, context),
+                    |context| deadline.poll(context),
+                )
             })
-            .await?;
+            .await??;
             self.unread = 0..count;
         }
         Ok(self.buffered())

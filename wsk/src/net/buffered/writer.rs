@@ -10,7 +10,7 @@ use crate::flags::SendFlags;
 use crate::net::OwnedWriteHalf;
 use crate::socket::{Connection, Handle, Slot};
 use crate::status::{Error, Result, known};
-use crate::time::Ends;
+use crate::time::{Ends, in_time};
 
 /// How many sends can be in flight at once.
 const SENDS: usize = 4;
@@ -52,8 +52,8 @@ impl BufferedWriter {
     ///
     /// # Errors
     ///
-    /// Nothing was taken, or it will not be sent: but for a time-out, and for no memory, the same error follows from
-    /// here on.
+    /// Nothing was taken, or it will not be sent: but for a time-out, and for no memory for a buffer, the same
+    /// error follows from here on.
     ///
     /// - `STATUS_CONNECTION_RESET` if the peer aborted the connection.
     /// - `STATUS_IO_TIMEOUT` if no buffer was free [in time](Self::set_write_timeout).
@@ -185,12 +185,13 @@ impl BufferedWriter {
         let deadline = self.half.0.timeouts.writing()?;
         let ring = &mut self.ring;
         poll_fn(|context| {
-            if let Poll::Ready(result) = ring.poll(handle, most, context) {
-                return Poll::Ready(result);
-            }
-            deadline.poll(context).map(|()| Err(known::STATUS_IO_TIMEOUT))
+            in_time(
+                context,
+                |context| ring.poll(handle, most, context),
+                |context| deadline.poll(context),
+            )
         })
-        .await
+        .await?
     }
 }
 

@@ -202,14 +202,16 @@ impl AsRef<TcpStream> for WriteHalf<'_> {
     }
 }
 
-/// For what both halves have, such as their addresses.
+/// For what both halves have, such as their addresses. Each half has time-outs of its own, of which it uses those
+/// for what it does.
 impl AsRef<TcpStream> for OwnedReadHalf {
     fn as_ref(&self) -> &TcpStream {
         &self.0
     }
 }
 
-/// For what both halves have, such as their addresses.
+/// For what both halves have, such as their addresses. Each half has time-outs of its own, of which it uses those
+/// for what it does.
 impl AsRef<TcpStream> for OwnedWriteHalf {
     fn as_ref(&self) -> &TcpStream {
         &self.0

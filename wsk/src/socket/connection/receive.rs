@@ -53,6 +53,10 @@ impl<C: Connects> Handle<C> {
             buffer = rest.into_inner();
             match part {
                 Ok(0) => break,
+                // The time was up, and the request was cancelled when it had a part.
+                Ok(count) if filled + count < end && deadline.is_extended() => {
+                    return (Err(known::STATUS_IO_TIMEOUT), buffer);
+                }
                 // Less than all is the end, which the next one confirms (INV-69). Wine does not wait for all.
                 Ok(count) => filled += count,
                 Err(error) => return (Err(error), buffer),

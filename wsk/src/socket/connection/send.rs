@@ -167,6 +167,10 @@ impl<D: Ends, C: Connects, B: IoBuf> Future for SendAll<'_, D, C, B> {
                     let buffer = B::from_parts(buffer, start, end);
                     return Poll::Ready(BufResult(Ok(end - start), buffer));
                 }
+                (Ok(_), buffer) if self.within.is_over() => {
+                    let buffer = B::from_parts(buffer, start, end);
+                    return Poll::Ready(BufResult(Err(known::STATUS_IO_TIMEOUT), buffer));
+                }
                 ended => match self.handle.send_rest(ended, self.progress) {
                     Begun::Ended(ended) => return Poll::Ready(ended),
                     Begun::InFlight((in_flight, progress)) => {

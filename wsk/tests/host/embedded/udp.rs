@@ -51,6 +51,7 @@ fn questions_are_answered() {
     });
 }
 
+#[cfg(not(miri))] // Miri takes too long for so many bytes.
 #[test]
 fn the_size_of_what_has_no_room_is_told() {
     everywhere(async |wsk| {

@@ -7,7 +7,7 @@ use wsk_host::{Config, Host, Timing};
 
 use super::bound;
 use super::control::at;
-use crate::support::{buffer, join, on_host};
+use crate::support::{buffer, join, on_host, seen};
 use crate::sweep::sweep;
 
 /// Everything that is done again and again, with what it needs.
@@ -74,7 +74,7 @@ impl Traffic {
 
 #[test]
 fn a_warm_socket_allocates_nothing() {
-    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)] {
+    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)]) {
         let host = Host::new(Config::default().timing(timing));
         let counted = host.clone();
         let run = async move |wsk: Provider| {
