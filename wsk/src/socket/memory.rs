@@ -34,6 +34,9 @@ pub(crate) struct Memory<H> {
 
 /// What every socket's memory begins with.
 pub(crate) struct Shared {
+    /// The whole memory, of which a reference to this is a part: who may be the last to end a use or a hold must
+    /// have come by a pointer that may free it.
+    whole: NonNull<Shared>,
     pub(super) close: Operation,
     pub(super) counts: Counts,
     /// Null until the socket was delivered.
@@ -71,6 +74,11 @@ impl core::fmt::Debug for Shared {
 }
 
 impl Shared {
+    /// For a use or a hold that lasts longer than this reference.
+    pub(super) const fn whole(&self) -> NonNull<Self> {
+        self.whole
+    }
+
     #[inline]
     pub(crate) fn retain(&self) {
         self.counts.hold();
@@ -351,12 +359,15 @@ impl NewSocket {
         handler: H,
     ) -> Result<Self> {
         let shared = |place: *mut Shared| {
+            // SAFETY: the place is memory, and not null.
+            let whole = unsafe { NonNull::new_unchecked(place) };
             // SAFETY: the place is the new memory's.
             let close = |place| unsafe { Operation::write(place) };
             // SAFETY: as above.
             write_fields!(
                 place,
                 Shared {
+                    whole: whole,
                     close => close,
                     counts: Counts::new(),
                     socket: AtomicPtr::new(ptr::null_mut()),

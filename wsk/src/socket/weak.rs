@@ -19,7 +19,7 @@ unsafe impl Sync for Weak {}
 impl Weak {
     pub(crate) fn new(shared: &Shared) -> Self {
         shared.counts.hold_weakly();
-        Self(NonNull::from(shared))
+        Self(shared.whole())
     }
 
     /// A use of the socket, if it is open.
@@ -63,7 +63,7 @@ impl Use {
             return None;
         }
         // Not before: a value that is dropped would end a use that has not begun (INV-45).
-        Some(Self { shared: NonNull::from(shared), socket })
+        Some(Self { shared: shared.whole(), socket })
     }
 
     pub(crate) const fn socket(&self) -> PWSK_SOCKET {
