@@ -242,7 +242,7 @@ mod tests {
             (state >> 33) % below
         };
         let mut found = 0;
-        for _ in 0..20_000 {
+        for _ in 0..if cfg!(miri) { 100 } else { 20_000 } {
             let mut words = [0_u64; 12];
             for word in &mut words {
                 *word = match random(4) {
@@ -261,6 +261,6 @@ mod tests {
             assert_eq!(read, expected, "{words:x?}, {length}");
             found += read.len();
         }
-        assert!(found > 1000, "only {found} messages were found");
+        assert!(cfg!(miri) || found > 1000, "only {found} messages were found");
     }
 }
