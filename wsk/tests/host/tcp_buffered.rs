@@ -354,7 +354,7 @@ fn what_arrives_has_no_gaps() {
             assert_eq!(host.outstanding_allocations(), 0, "{timing:?}, {faults:?}");
         }
     }
-    assert!(failures > 0, "the faults did nothing");
+    assert!(cfg!(miri) || failures > 0, "the faults did nothing");
 }
 
 /// Each buffer is allocated once, and so is each request and each timer.
