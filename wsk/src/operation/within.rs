@@ -36,10 +36,9 @@ impl InFlight {
 impl<D> Unpin for Within<D> {}
 
 impl<D: Ends> Within<D> {
-    /// Waits for another request, until the same deadline. The one before has ended.
+    /// Waits for another request, until the same deadline. The one before has ended, and [in time](Self::is_over).
     pub(crate) fn restart(&mut self, in_flight: InFlight) {
         self.in_flight = in_flight;
-        self.is_cancelled = false;
     }
 
     /// Whether the time was up, and the request had to be cancelled: no other may follow it.

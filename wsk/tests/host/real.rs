@@ -9,13 +9,13 @@ use std::time::Duration;
 use wsk::{Buffer, ErrorKind, Provider, Result, TcpListener, TcpStream, net};
 use wsk_host::{Config, Network, Timing};
 
-use crate::support::{buffer, on, on_host, poll_times, receive_all, seen};
+use crate::support::{buffer, on, on_host, poll_times, receive_all};
 
 const SIZE: usize = 1 << 20;
 
 /// Runs a scenario with a few timings.
 fn real(scenario: impl AsyncFn(Provider) -> Result<()>) {
-    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)]) {
+    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)] {
         let config = Config { network: Network::Real, timing, ..Config::default() };
         on(config, &scenario).unwrap_or_else(|error| panic!("{timing:?}: {error}"));
     }
@@ -214,7 +214,7 @@ fn a_server_of_std_is_found_by_its_name() {
 fn a_name_of_another_machine_is_not_listened_at() {
     use wsk_host::Host;
 
-    for timing in seen([Timing::Inline, Timing::Deferred]) {
+    for timing in [Timing::Inline, Timing::Deferred] {
         let host = Host::new(Config { network: Network::Real, timing, ..Config::default() });
         // An address that is reserved for documentation.
         host.add_name("other.example", [192, 0, 2, 1]);
@@ -234,7 +234,7 @@ fn a_name_of_another_machine_is_not_listened_at() {
 fn look_ups_can_be_dropped() {
     use wsk::resolve::Hints;
 
-    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)]) {
+    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)] {
         let config = Config { network: Network::Real, timing, ..Config::default() };
         on(config, async |wsk| {
             for _ in 0..20 {

@@ -12,14 +12,14 @@ use wsk::socket::{ConnectionSocket, Family, StreamSocket};
 use wsk::{Buffer, ErrorKind, Provider, Result, TcpStream};
 use wsk_host::{Config, Network, Timing};
 
-use crate::support::{buffer, join, on, receive_all, seen};
+use crate::support::{buffer, join, on, receive_all};
 
 const ANY: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 const SHORT: Duration = Duration::from_millis(50);
 
 /// Runs a scenario with a few timings.
 fn real(scenario: impl AsyncFn(Provider) -> Result<()>) {
-    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)]) {
+    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)] {
         let config = Config { network: Network::Real, timing, ..Config::default() };
         on(config, &scenario).unwrap_or_else(|error| panic!("{timing:?}: {error}"));
     }
