@@ -67,7 +67,7 @@ pub(crate) extern "C" fn ExAllocatePool2(flags: POOL_FLAGS, size: SIZE_T, tag: U
 
 /// Allocates memory, or returns null, and fills it.
 fn allocate(size: SIZE_T, tag: ULONG, fill: u8) -> PVOID {
-    let size = wsk_sys::members::length(size);
+    let size = wsk_sys::fields::length(size);
     let host = Host::current();
     if !host.may_allocate() {
         return ptr::null_mut();

@@ -3,7 +3,7 @@
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
-use wsk_sys::members;
+use wsk_sys::fields;
 use wsk_sys::{
     BOOLEAN, CCHAR, DISPATCH_LEVEL, FALSE, IoSetCompletionRoutine, IoSizeOfIrp, NTSTATUS,
     NonPagedPoolNx, PDEVICE_OBJECT, PIO_COMPLETION_ROUTINE, PIRP, PVOID, SL_INVOKE_ON_CANCEL,
@@ -37,7 +37,7 @@ unsafe extern "C" fn IoInitializeIrp(irp: PIRP, size: USHORT, locations: CCHAR) 
     let beyond =
         unsafe { irp.add(1).cast::<wsk_sys::IO_STACK_LOCATION>().offset(locations.into()) };
     // SAFETY: the packet is borrowed, and the place within it.
-    let place = unsafe { members::current_stack_location(packet) };
+    let place = unsafe { fields::current_stack_location(packet) };
     // SAFETY: as above.
     unsafe { place.write(beyond) };
 }
@@ -97,7 +97,7 @@ unsafe extern "C" fn IoReuseIrp(irp: PIRP, status: NTSTATUS) {
     // SAFETY: as above; the memory has the size that it was initialised with.
     unsafe { IoInitializeIrp(irp, size, locations) };
     // SAFETY: as above.
-    unsafe { (*irp).IoStatus = members::io_status_block(status, 0) };
+    unsafe { (*irp).IoStatus = fields::io_status_block(status, 0) };
 }
 
 /// A routine that cancels an IRP of the provider's.
@@ -179,7 +179,7 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
             broken(11, "IofCompleteRequest", found, None);
         }
         // SAFETY: as above.
-        let place = unsafe { members::current_stack_location(irp) };
+        let place = unsafe { fields::current_stack_location(irp) };
         // SAFETY: the current location is one of the IRP's, as was just checked.
         let location = unsafe { place.read() };
         // SAFETY: the next location is one of the IRP's, or one beyond.
@@ -192,7 +192,7 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
         // SAFETY: as above.
         unsafe { (*irp).PendingReturned = control & SL_PENDING_RETURNED };
         // SAFETY: as above.
-        let status = members::status(&unsafe { (*irp).IoStatus });
+        let status = fields::status(&unsafe { (*irp).IoStatus });
         let wanted = if status >= 0 { SL_INVOKE_ON_SUCCESS } else { SL_INVOKE_ON_ERROR };
         // SAFETY: as above.
         let is_cancelled = unsafe { cancelled(irp) }.load(Ordering::SeqCst) != FALSE;

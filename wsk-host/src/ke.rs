@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use wsk_sys::members;
+use wsk_sys::fields;
 use wsk_sys::{
     APC_LEVEL, BOOLEAN, DISPATCH_LEVEL, DISPATCHER_HEADER, EVENT_TYPE, FALSE, KIRQL, KPRIORITY,
     KPROCESSOR_MODE, KWAIT_REASON, LIST_ENTRY, LONG, NTSTATUS, NotificationEvent, PASSIVE_LEVEL,
@@ -137,7 +137,7 @@ impl Object {
     /// Under the lock: what a wait takes.
     fn take(self) {
         // SAFETY: as above.
-        let lock = unsafe { members::dispatcher_lock(self.0) };
+        let lock = unsafe { fields::dispatcher_lock(self.0) };
         // SAFETY: as above.
         let kind = unsafe { lock.read() };
         // SAFETY: as above.
@@ -174,7 +174,7 @@ pub(crate) const SYNCHRONIZATION_TIMER: LONG = 9;
 
 pub(crate) fn header(kind: LONG, signal_state: LONG) -> DISPATCHER_HEADER {
     let unused = LIST_ENTRY { Flink: ptr::null_mut(), Blink: ptr::null_mut() };
-    members::dispatcher_header(kind, signal_state, unused)
+    fields::dispatcher_header(kind, signal_state, unused)
 }
 
 #[unsafe(no_mangle)]
@@ -328,7 +328,7 @@ pub(crate) unsafe fn wait(
     timeout: PLARGE_INTEGER,
 ) -> NTSTATUS {
     // SAFETY: the caller passes a time-out, or null.
-    let timeout = unsafe { timeout.as_ref() }.map(|timeout| relative(members::quad_part(timeout)));
+    let timeout = unsafe { timeout.as_ref() }.map(|timeout| relative(fields::quad_part(timeout)));
     // SAFETY: the caller's promises are the same.
     unsafe { wait_for(function, objects, wait_type, timeout) }
 }

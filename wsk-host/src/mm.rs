@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use wsk_sys::members::size_t;
+use wsk_sys::fields::size_t;
 use wsk_sys::since::{self, Version};
 use wsk_sys::{
     ADDRESS_AND_SIZE_TO_SPAN_PAGES, BOOLEAN, CSHORT, DISPATCH_LEVEL, FALSE, KPROCESSOR_MODE,

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wsk_sys::members::rundown_count;
+use wsk_sys::fields::rundown_count;
 use wsk_sys::{APC_LEVEL, BOOLEAN, DISPATCH_LEVEL, FALSE, PEX_RUNDOWN_REF, TRUE, ULONG_PTR};
 
 use crate::context::require_no_callback;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use wsk_sys::members;
+use wsk_sys::fields;
 use wsk_sys::{
     BOOLEAN, DISPATCH_LEVEL, FALSE, KDPC, KTIMER, LARGE_INTEGER, NotificationTimer, PASSIVE_LEVEL,
     PKDEFERRED_ROUTINE, PKDPC, PKTIMER, PLARGE_INTEGER, PRKDPC, PVOID, SynchronizationTimer,
@@ -149,7 +149,7 @@ unsafe extern "C" fn KeInitializeTimerEx(timer: PKTIMER, kind: TIMER_TYPE) {
 /// The memory is initialised.
 unsafe fn require_timer(timer: PKTIMER, function: &str) {
     // SAFETY: the caller promises memory.
-    let lock = unsafe { members::dispatcher_lock(&raw mut (*timer).Header) };
+    let lock = unsafe { fields::dispatcher_lock(&raw mut (*timer).Header) };
     // SAFETY: as above; a timer's kind does not change.
     let kind = unsafe { lock.read() };
     if !matches!(kind, NOTIFICATION_TIMER | SYNCHRONIZATION_TIMER) {
@@ -164,7 +164,7 @@ unsafe extern "C" fn KeSetTimer(timer: PKTIMER, due: LARGE_INTEGER, dpc: PKDPC) 
     unsafe { require_timer(timer, "KeSetTimer") };
     let host = Host::current();
     let scheduler = &host.0.scheduler;
-    let left = ticks(relative(members::quad_part(&due)));
+    let left = ticks(relative(fields::quad_part(&due)));
     let at = scheduler.now().saturating_add(left);
     let shared = (Shared(timer), Shared(dpc));
     let mut timers = host.timers();

@@ -1,6 +1,6 @@
 //! I/O request packets, and what wdm.h has as macros and inline code for them.
 
-use crate::members::current_stack_location;
+use crate::fields::current_stack_location;
 use crate::{
     BOOLEAN, CCHAR, FALSE, IO_STACK_LOCATION, IRP, IofCompleteRequest, PIO_COMPLETION_ROUTINE,
     PIO_STACK_LOCATION, PIRP, PVOID, SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS,

@@ -39,7 +39,7 @@
 //!
 //! With the feature `wdk-sys` the kernel's types ([`IRP`], [`MDL`], [`NTSTATUS`], [`SIZE_T`], …) are those of the crate
 //! of that name, for a driver that uses both; it needs a WDK on Windows, a driver model (WDM or KMDF) in the
-//! driver's manifest, and Rust 1.91. What is reached otherwise in them goes through [`members`].
+//! driver's manifest, and Rust 1.91. What is reached otherwise in them goes through [`fields`].
 //!
 //! # Levels and releases
 //!
@@ -59,25 +59,21 @@
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("WSK's bindings are for 64-bit Windows: x64 and arm64");
 
-// Before those that use its macros.
+// First: later modules use its macros.
 #[macro_use]
-pub mod members;
+pub mod fields;
 
 pub mod ctypes;
-mod driver;
 mod irp;
 mod irql;
 mod mdl;
 mod net;
 mod objects;
-#[cfg(not(feature = "wdk-sys"))]
-mod own;
 mod pool;
-#[cfg(feature = "wdk-sys")]
-mod shared;
 pub mod since;
 mod status;
 mod types;
+mod unicode_string;
 mod wsk;
 
 /// What `cargo xtask regen` writes.
@@ -97,18 +93,14 @@ mod generated {
     pub(crate) mod wsk;
 }
 
-pub use driver::*;
 pub use generated::{kernel::*, net::*, wsk::*};
 pub use irp::*;
 pub use irql::*;
 pub use mdl::*;
 pub use net::*;
 pub use objects::*;
-#[cfg(not(feature = "wdk-sys"))]
-pub use own::*;
 pub use pool::*;
-#[cfg(feature = "wdk-sys")]
-pub use shared::*;
 pub use status::*;
 pub use types::*;
+pub use unicode_string::*;
 pub use wsk::*;

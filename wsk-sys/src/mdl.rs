@@ -1,6 +1,6 @@
 //! Memory descriptor lists, and what wdm.h has as inline code for them.
 
-use crate::members::length;
+use crate::fields::length;
 use crate::{
     CSHORT, FALSE, KPROCESSOR_MODE, KernelMode, MDL, MDL_MAPPED_TO_SYSTEM_VA,
     MDL_SOURCE_IS_NONPAGED_POOL, MmCached, MmMapLockedPagesSpecifyCache, PMDL, PVOID, SIZE_T,

@@ -2,7 +2,7 @@
 
 use core::ptr;
 
-use crate::members::length;
+use crate::fields::length;
 use crate::{CMSGHDR, MAX_NATURAL_ALIGNMENT, PCMSGHDR, UCHAR, ULONG};
 
 /// Option at [`IPPROTO_UDP`](crate::IPPROTO_UDP), for IPv4 only: send datagrams without a checksum. 0,
@@ -186,7 +186,7 @@ mod tests {
 
     use super::*;
     use crate::INT;
-    use crate::members::size_t;
+    use crate::fields::size_t;
 
     /// Control data, aligned as headers are. The first is at the beginning.
     struct Control {

@@ -5,7 +5,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::ctypes::c_void;
-use crate::members::length;
+use crate::fields::length;
 use crate::{
     ExAllocatePoolWithTag, MmGetSystemRoutineAddress, NonPagedPoolNx, POOL_FLAG_NON_PAGED,
     POOL_FLAG_UNINITIALIZED, POOL_FLAGS, PVOID, SIZE_T, ULONG, unicode_string,

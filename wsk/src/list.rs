@@ -2,7 +2,7 @@
 
 use core::ptr;
 
-use wsk_sys::members::length;
+use wsk_sys::fields::length;
 use wsk_sys::{NTSTATUS, PSIZE_T, PVOID, SIZE_T, STATUS_BUFFER_OVERFLOW};
 
 use crate::buffer::Buffer;

@@ -10,7 +10,7 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 
-use wsk_sys::members::size_t;
+use wsk_sys::fields::size_t;
 use wsk_sys::{
     MAKE_WSK_VERSION, NTSTATUS, PIRP, PSIZE_T, PVOID, PWSK_CLIENT, PWSK_REGISTRATION, ULONG,
     WSK_CLIENT_DISPATCH, WSK_CLIENT_NPI, WSK_INFINITE_WAIT, WSK_NO_WAIT,

@@ -12,7 +12,7 @@ use wsk::irql::Passive;
 use wsk_sys::{
     Executive, FALSE, IoSetCompletionRoutine, KernelMode, NS_ALL, NotificationEvent, PADDRINFOEXW,
     STATUS_INSUFFICIENT_RESOURCES, STATUS_MORE_PROCESSING_REQUIRED, STATUS_NOT_SUPPORTED, TRUE,
-    members, unicode_string,
+    fields, unicode_string,
 };
 
 /// `localhost`, in the system's characters.
@@ -57,7 +57,7 @@ pub(crate) fn count_addresses(wsk: &Provider, _passive: Passive) -> Addresses {
     };
     // SAFETY: the level is passive, and the call hands the IRP to WSK, which always completes it.
     let result = unsafe { wait_for(call) };
-    let status = members::status(&result);
+    let status = fields::status(&result);
     if !wdk::nt_success(status) {
         return Addresses { status, count: 0 };
     }
@@ -88,7 +88,7 @@ unsafe fn wait_for(call: impl FnOnce(PIRP) -> NTSTATUS) -> IO_STATUS_BLOCK {
     // SAFETY: the level is passive.
     let irp: PIRP = unsafe { IoAllocateIrp(1, FALSE) };
     if irp.is_null() {
-        return members::io_status_block(STATUS_INSUFFICIENT_RESOURCES, 0);
+        return fields::io_status_block(STATUS_INSUFFICIENT_RESOURCES, 0);
     }
     // SAFETY: the IRP is fresh; the routine needs an event, which stays until it has been set.
     unsafe { IoSetCompletionRoutine(irp, Some(completed), event.cast(), TRUE, TRUE, TRUE) };

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ptr;
 use std::sync::Arc;
 
-use wsk_sys::members;
+use wsk_sys::fields;
 use wsk_sys::{IO_NO_INCREMENT, NTSTATUS, PIRP};
 
 use super::callbacks::{Call, call_back};
@@ -134,7 +134,7 @@ fn complete(host: &Host, completed: &Completed) -> Actions {
         }
         _ => information,
     };
-    let result_block = members::io_status_block(status, information);
+    let result_block = fields::io_status_block(status, information);
     // SAFETY: the IRP is the provider's until it is completed, which is next.
     unsafe { (*irp).IoStatus = result_block };
     let number = host.in_flight().end(irp);
@@ -156,7 +156,7 @@ pub(super) unsafe fn remember(host: &Host, socket: u64, irp: PIRP) {
     let state = std::sync::Arc::as_ptr(&host.0).cast_mut();
     let number = usize::try_from(socket).unwrap_or(usize::MAX);
     // SAFETY: the provider owns the IRP, and with it this room.
-    let room = unsafe { members::driver_context(irp) };
+    let room = unsafe { fields::driver_context(irp) };
     // SAFETY: as above.
     let room = unsafe { &mut *room };
     room[0] = state.cast();
@@ -170,7 +170,7 @@ pub(super) unsafe fn remember(host: &Host, socket: u64, irp: PIRP) {
 /// The IRP waits at a socket, and its cancel routine, which this is, was taken from it.
 pub(super) unsafe fn cancel(irp: PIRP) {
     // SAFETY: `remember` stored the host and the socket, and the IRP is not completed.
-    let room = unsafe { members::driver_context(irp) };
+    let room = unsafe { fields::driver_context(irp) };
     // SAFETY: as above.
     let room = unsafe { room.read() };
     let (state, socket) = (room[0].cast_const().cast::<State>(), room[1].addr());

@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use wsk_sys::members;
+use wsk_sys::fields;
 use wsk_sys::{MDL, PIRP, PWSK_BUF, WSK_BUF};
 
 use crate::host::Host;
@@ -47,7 +47,7 @@ impl Bytes {
         let descriptor = unsafe { buffer.read() };
         let mut bytes = Self {
             parts: Vec::new(),
-            length: members::length(descriptor.Length),
+            length: fields::length(descriptor.Length),
             buffer,
             descriptor,
             function,
@@ -60,7 +60,7 @@ impl Bytes {
         }
         host.in_flight().needs(irp, ("descriptor", 21), buffer.addr(), size_of::<WSK_BUF>());
         let (mut mdl, mut offset, mut left) =
-            (descriptor.Mdl, descriptor.Offset as usize, members::length(descriptor.Length));
+            (descriptor.Mdl, descriptor.Offset as usize, fields::length(descriptor.Length));
         // SAFETY: the caller passes a chain of valid MDLs.
         if offset > 0 && offset >= unsafe { (*mdl).ByteCount } as usize {
             broken(22, function, "the buffer begins beyond its first MDL", None);

@@ -3,7 +3,7 @@
 use std::ptr;
 use std::sync::Arc;
 
-use wsk_sys::members::{length, size_t};
+use wsk_sys::fields::{length, size_t};
 use wsk_sys::{
     DISPATCH_LEVEL, NTSTATUS, PVOID, PWSK_SOCKET, STATUS_DATA_NOT_ACCEPTED, STATUS_PENDING,
     STATUS_REQUEST_NOT_ACCEPTED, STATUS_SUCCESS, ULONG, WSK_CLIENT_CONNECTION_DISPATCH,

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::slice;
 
-use wsk_sys::members;
+use wsk_sys::fields;
 use wsk_sys::{
     CMSGHDR, IN_ADDR, IN_ADDR_0, IN_PKTINFO, IN6_ADDR, IN6_ADDR_0, IN6_PKTINFO, INT, IP_ECN,
     IP_HOPLIMIT, IP_OPTIONS, IP_PKTINFO, IP_TOS, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, IPV6_ECN,
@@ -52,7 +52,7 @@ impl SendControl {
         while !next.is_null() {
             // SAFETY: the message is whole.
             let header = unsafe { next.read() };
-            let whole = members::length(header.cmsg_len);
+            let whole = fields::length(header.cmsg_len);
             // SAFETY: as above.
             let data =
                 unsafe { slice::from_raw_parts(WSA_CMSG_DATA(next), whole - WSA_CMSG_LEN(0)) };
@@ -151,7 +151,7 @@ pub(super) fn describe(datagram: &Datagram, options: &Options) -> Vec<u8> {
 fn push(all: &mut Vec<u8>, level: ULONG, kind: ULONG, data: &[u8]) {
     all.resize(WSA_CMSGHDR_ALIGN(all.len()), 0);
     let [level, kind] = [level, kind].map(|number| INT::try_from(number).unwrap_or(INT::MAX));
-    let cmsg_len = members::size_t(WSA_CMSG_LEN(data.len()));
+    let cmsg_len = fields::size_t(WSA_CMSG_LEN(data.len()));
     let header = CMSGHDR { cmsg_len, cmsg_level: level, cmsg_type: kind };
     all.extend_from_slice(&header.cmsg_len.to_ne_bytes());
     all.extend_from_slice(&header.cmsg_level.to_ne_bytes());

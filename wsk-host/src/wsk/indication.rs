@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wsk_sys::members::size_t;
+use wsk_sys::fields::size_t;
 use wsk_sys::{
     MDL, MDL_SOURCE_IS_NONPAGED_POOL, MmInitializeMdl, PWSK_DATA_INDICATION,
     PWSK_DATAGRAM_INDICATION, SOCKADDR_IN6, ULONG, WSK_BUF, WSK_DATA_INDICATION,

@@ -11,7 +11,7 @@ use core::ops::{Bound, Deref, DerefMut, RangeBounds};
 use core::ptr::{self, NonNull};
 use core::slice;
 
-use wsk_sys::members::size_t;
+use wsk_sys::fields::size_t;
 use wsk_sys::{MmBuildMdlForNonPagedPool, MmInitializeMdl, PMDL, WSK_BUF, size_of_mdl};
 
 pub(crate) use self::kept::Kept;

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use wsk_sys::members::length;
+use wsk_sys::fields::length;
 use wsk_sys::{
     CMSGHDR, INT, IP_ECN, IP_HOPLIMIT, IP_PKTINFO, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6,
     IPPROTO_UDP, IPV6_ECN, IPV6_HOPLIMIT, IPV6_PKTINFO, IPV6_TCLASS, SIZE_T, UDP_COALESCED_INFO,

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::net::SocketAddr;
 
-use wsk_sys::members::size_t;
+use wsk_sys::fields::size_t;
 use wsk_sys::{
     INT, IP_ECN, IP_OPTIONS, IP_PKTINFO, IP_TOS, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, IPV6_ECN,
     IPV6_PKTINFO, IPV6_RTHDR, IPV6_TCLASS, UDP_SEND_MSG_SIZE, ULONG, WSA_CMSG_LEN, WSA_CMSG_SPACE,

@@ -4,7 +4,7 @@ use core::cell::Cell;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
-use wsk_sys::members::length;
+use wsk_sys::fields::length;
 use wsk_sys::{
     MdlMappingNoExecute, MmGetSystemAddressForMdlSafe, NormalPagePriority, PMDL,
     PWSK_DATA_INDICATION, ULONG, WSK_BUF, WSK_DATA_INDICATION, WSK_FLAG_ENTIRE_MESSAGE,

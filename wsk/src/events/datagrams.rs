@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use core::net::SocketAddr;
 use core::ptr::NonNull;
 
-use wsk_sys::members::length;
+use wsk_sys::fields::length;
 use wsk_sys::{MSG_BCAST, MSG_MCAST, ULONG, WSK_DATAGRAM_INDICATION};
 
 use super::Level;

@@ -1,6 +1,6 @@
 //! The callbacks of connections that get a handler later, if at all.
 
-use wsk_sys::members::length;
+use wsk_sys::fields::length;
 use wsk_sys::{
     NTSTATUS, PVOID, PWSK_DATA_INDICATION, SIZE_T, STATUS_DATA_NOT_ACCEPTED, STATUS_SUCCESS, ULONG,
     WSK_CLIENT_CONNECTION_DISPATCH, WSK_FLAG_ABORTIVE,

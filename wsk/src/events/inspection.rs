@@ -6,7 +6,7 @@ use core::future::Future;
 use core::net::SocketAddr;
 use core::ptr::NonNull;
 
-use wsk_sys::members::{length, size_t};
+use wsk_sys::fields::{length, size_t};
 use wsk_sys::{
     PIRP, PSOCKADDR, PWSK_INSPECT_ID, WSK_INSPECT_ACTION, WSK_INSPECT_ID, WskInspectAccept,
     WskInspectPend, WskInspectReject,

@@ -7,7 +7,7 @@
 use core::cell::Cell;
 use core::ptr::NonNull;
 
-use wsk_sys::members::{length, size_t};
+use wsk_sys::fields::{length, size_t};
 use wsk_sys::{
     NTSTATUS, PSOCKADDR, PVOID, PWSK_DATA_INDICATION, PWSK_DATAGRAM_INDICATION, PWSK_INSPECT_ID,
     PWSK_SOCKET, SIZE_T, STATUS_DATA_NOT_ACCEPTED, STATUS_PENDING, STATUS_REQUEST_NOT_ACCEPTED,

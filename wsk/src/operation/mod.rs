@@ -30,7 +30,7 @@ use core::task::{Context, Poll, Waker};
 use wsk_sys::{
     IO_STACK_LOCATION, IRP, IoInitializeIrp, IoReuseIrp, IoSetCompletionRoutine, IoSizeOfIrp,
     NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, STATUS_MORE_PROCESSING_REQUIRED, STATUS_SUCCESS,
-    STATUS_UNSUCCESSFUL, TRUE, WSK_SOCKET, members,
+    STATUS_UNSUCCESSFUL, TRUE, WSK_SOCKET, fields,
 };
 
 pub(crate) use self::cache::Cache;
@@ -139,7 +139,7 @@ impl Operation {
         let irp = self.irp();
         // SAFETY: a completed IRP is the caller's to read.
         let block = unsafe { (*irp).IoStatus };
-        let (status, information) = (members::status(&block), members::information(&block));
+        let (status, information) = (fields::status(&block), fields::information(&block));
         if status == STATUS_SUCCESS {
             return Ok(information);
         }

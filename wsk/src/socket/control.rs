@@ -3,7 +3,7 @@
 use core::future::Future;
 use core::ptr;
 
-use wsk_sys::members::size_t;
+use wsk_sys::fields::size_t;
 use wsk_sys::{
     NTSTATUS, PIRP, PSIZE_T, PVOID, SIZE_T, ULONG, WSK_CONTROL_SOCKET_TYPE, WskIoctl, WskSetOption,
 };

@@ -2,7 +2,7 @@
 
 use core::ptr;
 
-use wsk_sys::members::size_t;
+use wsk_sys::fields::size_t;
 use wsk_sys::{
     NPI_WSK_INTERFACE_ID, NPIID, PVOID, SIZE_T, SO_WSK_EVENT_CALLBACK, SOL_SOCKET,
     WSK_EVENT_CALLBACK_CONTROL, WSK_EVENT_DISABLE, WskSetOption, ctypes::c_void,

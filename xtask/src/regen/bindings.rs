@@ -260,7 +260,7 @@ impl<'a> Writer<'a> {
                 let offset = self.number(clang::OFFSET, &format!("{name}_{index}"))?;
                 layout.offsets.push((field.clone(), offset));
             }
-            // The macro of `wsk_sys::members`: these types may be those of wdk-sys.
+            // The macro of `wsk_sys::fields`: these types may be those of wdk-sys.
             tokens.extend(assertions(name, &layout, &quote! { offset! }));
         }
         self.print(name, "ntdef.h, ntddk.h and ws2def.h", &tokens)

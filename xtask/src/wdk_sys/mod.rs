@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.check && changed {
         bail!(
             "the stand-in for wdk-sys is not what {} has.\nRun `cargo xtask wdk-sys` and commit the result, \
-             and look what it means for wsk-sys/src/members.rs.",
+             and look what it means for wsk-sys/src/fields.rs.",
             args.generated.display()
         );
     }
@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 /// The names that wsk-sys takes from wdk-sys.
 fn shared() -> Result<Vec<String>> {
-    let path = project::root().join("wsk-sys").join("src").join("shared.rs");
+    let path = project::root().join("wsk-sys/src/types/wdk_sys.rs");
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut names = Vec::new();
@@ -98,11 +98,11 @@ fn shared() -> Result<Vec<String>> {
                 names.push(match tree {
                     UseTree::Name(name) => name.ident.to_string(),
                     UseTree::Rename(rename) => rename.ident.to_string(),
-                    _ => bail!("shared.rs should name one type after the other"),
+                    _ => bail!("types/wdk_sys.rs should list one type after another"),
                 });
             }
         }
     }
-    ensure!(names.len() > 50, "shared.rs names only {} types of wdk-sys", names.len());
+    ensure!(names.len() > 50, "types/wdk_sys.rs lists only {} types of wdk-sys", names.len());
     Ok(names)
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use wsk_sys::members::length;
+use wsk_sys::fields::length;
 use wsk_sys::{
     NTSTATUS, PIRP, PSIZE_T, PSOCKADDR, PVOID, PWSK_SOCKET, SIZE_T, STATUS_INVALID_DEVICE_STATE,
     STATUS_INVALID_PARAMETER, STATUS_SUCCESS, ULONG, WSK_CONTROL_SOCKET_TYPE, WskGetOption,

@@ -28,7 +28,7 @@ const FIRST_BYTES: usize = 65_535;
 /// The buffer is null, or valid.
 unsafe fn length(buffer: PWSK_BUF) -> Option<usize> {
     // SAFETY: the caller promises it.
-    unsafe { buffer.as_ref() }.map(|buffer| wsk_sys::members::length(buffer.Length))
+    unsafe { buffer.as_ref() }.map(|buffer| wsk_sys::fields::length(buffer.Length))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn connect<const C: Category>(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wsk_sys::ctypes::c_void;
-use wsk_sys::members::{length, size_t};
+use wsk_sys::fields::{length, size_t};
 use wsk_sys::since;
 use wsk_sys::{
     ADDRESS_FAMILY, DISPATCH_LEVEL, NTSTATUS, PEPROCESS, PETHREAD, PIRP, PSECURITY_DESCRIPTOR,

@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use wsk_sys::members::size_t;
+use wsk_sys::fields::size_t;
 use wsk_sys::since;
 use wsk_sys::{
     NTSTATUS, PASSIVE_LEVEL, PFN_WSK_RECEIVE_EX_EVENT, PIRP, PSECURITY_DESCRIPTOR, PSIZE_T,

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use wsk_sys::members::length;
+use wsk_sys::fields::length;
 use wsk_sys::{
     NTSTATUS, PCMSGHDR, PIRP, PSOCKADDR, PULONG, PWSK_BUF, PWSK_BUF_LIST, PWSK_DATAGRAM_INDICATION,
     PWSK_SOCKET, STATUS_INVALID_PARAMETER, ULONG, WSK_BUF_LIST,

@@ -1,6 +1,6 @@
 //! What listeners have, and stream sockets that listen.
 
-use wsk_sys::members::length;
+use wsk_sys::fields::length;
 use wsk_sys::{
     NTSTATUS, PIRP, PSOCKADDR, PVOID, PWSK_INSPECT_ID, PWSK_SOCKET, ULONG,
     WSK_CLIENT_CONNECTION_DISPATCH, WSK_INSPECT_ACTION,

@@ -14,7 +14,7 @@
 use core::net::SocketAddr;
 use core::ptr;
 
-use wsk_sys::members::size_t;
+use wsk_sys::fields::size_t;
 use wsk_sys::{
     PIRP, SIO_WSK_SET_REMOTE_ADDRESS, SIO_WSK_SET_SENDTO_ADDRESS, SOCKADDR_IN, SOCKADDR_IN6, ULONG,
     WskIoctl,

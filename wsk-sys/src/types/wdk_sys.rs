@@ -1,7 +1,7 @@
-//! The kernel's types of wdk-sys, in the place of this crate's own.
+//! The kernel's types from wdk-sys, in place of this crate's `builtin`.
 //!
-//! Each name here is that of a type in `own`. The function types of the headers (`PIO_COMPLETION_ROUTINE` and
-//! others) need no entry: made of the same types, they are the same.
+//! Every name here is also the name of a type in `builtin`. The headers' function types (such as
+//! `PIO_COMPLETION_ROUTINE`) need no entry: they are composed of these types and therefore identical.
 
 #[cfg(not(any(driver_model__driver_type = "WDM", driver_model__driver_type = "KMDF")))]
 compile_error!(
@@ -10,7 +10,7 @@ compile_error!(
 );
 
 #[cfg(any(driver_model__driver_type = "WDM", driver_model__driver_type = "KMDF"))]
-pub use wdk_sys::{
+pub use ::wdk_sys::{
     _IO_WORKITEM as IO_WORKITEM, _KPROCESS as EPROCESS, _KTHREAD as ETHREAD,
     _OBJECT_TYPE as OBJECT_TYPE, ACCESS_MASK, BOOLEAN, CCHAR, CHAR, CLIENT_ID, CSHORT,
     DEVICE_OBJECT, DISPATCHER_HEADER, DRIVER_OBJECT, EVENT_TYPE, EX_RUNDOWN_REF, FILE_OBJECT, GUID,

@@ -1,9 +1,13 @@
-//! What a driver's entry point meets.
+//! Counted UTF-16 strings.
 
 use crate::{UNICODE_STRING, USHORT, WCHAR};
 
-/// Makes a counted string of UTF-16 code units that are not copied, as `RtlInitUnicodeString` does of
-/// a string that ends with a NUL. None if it is longer than a counted string can be.
+/// Returns a counted string that points to `text`, or `None` if `text` is longer than 65,535 bytes.
+///
+/// The code units are not copied: the string is valid as long as `text` is. `RtlInitUnicodeString` does the
+/// same with a NUL-terminated string.
+///
+/// IRQL: any.
 ///
 /// ```
 /// use wsk_sys::unicode_string;
