@@ -10,12 +10,12 @@ use std::time::Duration;
 use wsk_sys::NTSTATUS;
 
 use crate::config::{Config, Network};
-use crate::in_flight::InFlight;
-use crate::random::Random;
-use crate::schedule::{Job, Scheduler, ThreadId};
-use crate::timers::Timers;
-use crate::trace::{self, Trace};
-use crate::work_items::WorkItems;
+use crate::kernel::io::work_item::WorkItems;
+use crate::kernel::ke::timer::Timers;
+use crate::kernel::random::Random;
+use crate::kernel::schedule::{Job, Scheduler, ThreadId};
+use crate::kernel::trace::{self, Trace};
+use crate::kernel::usage::InFlight;
 use crate::wsk::{self, Fault, Stack};
 
 /// A kernel with a network of its own. Clones are the same host.

@@ -54,36 +54,20 @@
 #![allow(clippy::multiple_unsafe_ops_per_block, reason = "a field behind a pointer is one access")]
 
 mod config;
-mod context;
-mod ex;
 pub mod guide;
 mod host;
-mod in_flight;
-mod io;
-mod ke;
-mod memory;
-mod mm;
-mod ps;
-mod random;
-mod rtl;
+mod kernel;
 #[doc = include_str!("../RULES.md")]
 pub mod rules {}
-mod rundown;
-mod schedule;
 #[doc(hidden)]
 pub mod testing;
-mod timers;
-mod trace;
 mod verifier;
-mod work_items;
 mod wsk;
 
 pub use config::{Config, Faults, Network, Readiness, Stripping, Timing, Windows};
 pub use host::{Entered, Host};
-pub use ke::current_irql;
+pub use kernel::ke::current_irql;
 pub use testing::{block_on, run};
-
-pub(crate) use verifier::violation;
 
 /// Makes a function, `async` or not, a test that runs on hosts.
 ///

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use crate::config::{Config, Timing};
 use crate::host::Host;
-use crate::ke::Signal;
+use crate::kernel::ke::Signal;
 use crate::verifier::RULES;
 use crate::wsk::require_ended;
 

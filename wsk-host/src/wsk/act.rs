@@ -10,11 +10,11 @@ use wsk_sys::{IO_NO_INCREMENT, NTSTATUS, PIRP};
 use super::callbacks::{Call, call_back};
 use super::objects::ClosedSocket;
 use super::registration::Client;
-use crate::context::completing;
 use crate::host::{Host, State};
-use crate::io::IofCompleteRequest;
-use crate::schedule::Ticks;
-use crate::trace::{self, What};
+use crate::kernel::context::completing;
+use crate::kernel::io::irp::IofCompleteRequest;
+use crate::kernel::schedule::Ticks;
+use crate::kernel::trace::{self, What};
 
 /// What is to be done when the stack's lock is released.
 pub(crate) enum Action {

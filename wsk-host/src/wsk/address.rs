@@ -8,7 +8,7 @@ use wsk_sys::{
 };
 
 use crate::host::Host;
-use crate::memory::require_nonpaged;
+use crate::kernel::memory::require_nonpaged;
 use crate::verifier::{broken, violation};
 
 /// The size of a family's addresses.

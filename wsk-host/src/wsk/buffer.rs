@@ -6,7 +6,7 @@ use wsk_sys::fields;
 use wsk_sys::{MDL, PIRP, PWSK_BUF, WSK_BUF};
 
 use crate::host::Host;
-use crate::mm::system_address;
+use crate::kernel::mm::system_address;
 use crate::verifier::broken;
 
 /// The memory of a buffer, and the buffer that describes it.

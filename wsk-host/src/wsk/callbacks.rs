@@ -19,10 +19,10 @@ use super::network::{Datagram, Incoming};
 use super::objects::origin;
 use super::options::Options;
 use super::socket::{Arrival, Callbacks, InspectKey, Offer, Retained, State};
-use crate::context::calling;
 use crate::host::Host;
-use crate::ke::current_irql;
-use crate::trace::{Status, What};
+use crate::kernel::context::calling;
+use crate::kernel::ke::current_irql;
+use crate::kernel::trace::{Status, What};
 use crate::verifier::{Origin, broken};
 
 /// A callback that is about to begin.

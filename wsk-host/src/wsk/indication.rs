@@ -15,7 +15,7 @@ use super::address;
 use super::control_data::describe;
 use super::network::Datagram;
 use super::options::Options;
-use crate::random::Random;
+use crate::kernel::random::Random;
 use crate::verifier::{Origin, broken};
 
 /// Memory behind an MDL, with what stands before the data.

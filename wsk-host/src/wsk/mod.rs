@@ -1,6 +1,7 @@
 //! The WSK provider: registration, the tables behind it, and the networks under them.
 
 mod act;
+mod adapters;
 mod address;
 mod buffer;
 mod callbacks;
@@ -55,5 +56,5 @@ pub(crate) fn real(config: &Config) -> io::Result<(Stack, Arc<Poller>)> {
 /// Starts the thread that stands for the machine's network adapters.
 pub(crate) fn serve(poller: Arc<Poller>, host: Weak<State>) -> io::Result<()> {
     let thread = thread::Builder::new().name("network adapters".to_owned());
-    thread.spawn(move || network::real::serve(&poller, &host)).map(drop)
+    thread.spawn(move || adapters::serve(&poller, &host)).map(drop)
 }

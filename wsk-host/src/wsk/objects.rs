@@ -11,12 +11,12 @@ use super::category::{Category, name};
 use super::registration::Client;
 use super::socket::Irp;
 use super::tables;
-use crate::context::require_no_completion_routine;
 use crate::host::Host;
-use crate::in_flight::Keeper;
-use crate::ke::require_at_most;
-use crate::schedule::interrupt;
-use crate::trace;
+use crate::kernel::context::require_no_completion_routine;
+use crate::kernel::ke::require_at_most;
+use crate::kernel::schedule::interrupt;
+use crate::kernel::trace;
+use crate::kernel::usage::Keeper;
 use crate::verifier::{Origin, broken, violation};
 
 #[repr(C)]

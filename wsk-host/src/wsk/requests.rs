@@ -10,8 +10,8 @@ use wsk_sys::{
 use super::act::{Action, Actions, Completed};
 use super::buffer::Bytes;
 use super::control_data::{ControlRoom, SendControl};
-use crate::io::{claim, set_cancel_routine};
-use crate::trace;
+use crate::kernel::io::irp::{claim, set_cancel_routine};
+use crate::kernel::trace;
 
 /// A request that waits.
 pub(super) struct Waiting {

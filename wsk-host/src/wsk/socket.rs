@@ -17,7 +17,7 @@ use super::options::Options;
 use super::registration::Client;
 use super::requests::Requests;
 use crate::host::Host;
-use crate::in_flight::Keeper;
+use crate::kernel::usage::Keeper;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {

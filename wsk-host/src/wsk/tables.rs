@@ -13,7 +13,7 @@ use wsk_sys::{
     WSK_PROVIDER_DISPATCH, WSK_PROVIDER_LISTEN_DISPATCH, WSK_PROVIDER_STREAM_DISPATCH,
 };
 
-use super::calls::{basic, bytes, client, datagram, listen, missing, names};
+use super::calls::{basic, client, connection, datagram, listen, names, unavailable};
 use super::category::{self, Category};
 use super::registration::VERSION;
 use crate::config::Windows;
@@ -23,11 +23,11 @@ use crate::config::Windows;
 macro_rules! table {
     (
         $table:ident, $windows:ident { $($field:ident = $value:expr,)* }
-        $($slot:ident: $function:path $(| $missing:path)?,)*
+        $($slot:ident: $function:path $(| $unavailable:path)?,)*
     ) => {
         $table {
             $($field: $value,)*
-            $($slot: Some(table!(@ $table, $windows, $slot, $function $(, $missing)?)),)*
+            $($slot: Some(table!(@ $table, $windows, $slot, $function $(, $unavailable)?)),)*
         }
     };
     (@ $table:ident, $windows:ident, $slot:ident, $function:path) => {{
@@ -39,11 +39,11 @@ macro_rules! table {
         };
         $function
     }};
-    (@ $table:ident, $windows:ident, $slot:ident, $function:path, $missing:path) => {
+    (@ $table:ident, $windows:ident, $slot:ident, $function:path, $unavailable:path) => {
         if offset_of!($table, $slot) < since::length(&lengths::$table, $windows) {
             $function
         } else {
-            $missing
+            $unavailable
         }
     };
 }
@@ -78,9 +78,9 @@ const fn provider_of(windows: Version) -> WSK_PROVIDER_DISPATCH {
         WskSocket: client::socket,
         WskSocketConnect: client::socket_connect,
         WskControlClient: client::control_client,
-        WskGetAddressInfo: names::get_address_info | missing::get_address_info,
-        WskFreeAddressInfo: names::free_address_info | missing::free_address_info,
-        WskGetNameInfo: names::get_name_info | missing::get_name_info,
+        WskGetAddressInfo: names::get_address_info | unavailable::get_address_info,
+        WskFreeAddressInfo: names::free_address_info | unavailable::free_address_info,
+        WskGetNameInfo: names::get_name_info | unavailable::get_name_info,
     }
 }
 
@@ -112,7 +112,7 @@ const fn datagram_of(windows: Version) -> WSK_PROVIDER_DATAGRAM_DISPATCH {
         WskReceiveFrom: datagram::receive_from::<C>,
         WskRelease: datagram::release::<C>,
         WskGetLocalAddress: basic::get_local_address::<C>,
-        WskSendMessages: datagram::send_messages::<C> | missing::send_messages,
+        WskSendMessages: datagram::send_messages::<C> | unavailable::send_messages,
     }
 }
 
@@ -121,16 +121,16 @@ const fn connection_of(windows: Version) -> WSK_PROVIDER_CONNECTION_DISPATCH {
     table! {
         WSK_PROVIDER_CONNECTION_DISPATCH, windows { Basic = basic_of::<C>(windows), }
         WskBind: basic::bind::<C>,
-        WskConnect: bytes::connect::<C>,
+        WskConnect: connection::connect::<C>,
         WskGetLocalAddress: basic::get_local_address::<C>,
-        WskGetRemoteAddress: bytes::get_remote_address::<C>,
-        WskSend: bytes::send::<C>,
-        WskReceive: bytes::receive::<C>,
-        WskDisconnect: bytes::disconnect::<C>,
-        WskRelease: bytes::release::<C>,
-        WskConnectEx: bytes::connect_ex::<C> | missing::connect_ex,
-        WskSendEx: bytes::send_ex::<C> | missing::send_ex,
-        WskReceiveEx: bytes::receive_ex::<C> | missing::receive_ex,
+        WskGetRemoteAddress: connection::get_remote_address::<C>,
+        WskSend: connection::send::<C>,
+        WskReceive: connection::receive::<C>,
+        WskDisconnect: connection::disconnect::<C>,
+        WskRelease: connection::release::<C>,
+        WskConnectEx: connection::connect_ex::<C> | unavailable::connect_ex,
+        WskSendEx: connection::send_ex::<C> | unavailable::send_ex,
+        WskReceiveEx: connection::receive_ex::<C> | unavailable::receive_ex,
     }
 }
 
@@ -140,17 +140,17 @@ const fn stream_of(windows: Version) -> WSK_PROVIDER_STREAM_DISPATCH {
         WSK_PROVIDER_STREAM_DISPATCH, windows { Basic = basic_of::<C>(windows), }
         WskBind: basic::bind::<C>,
         WskAccept: listen::accept::<C>,
-        WskConnect: bytes::connect::<C>,
+        WskConnect: connection::connect::<C>,
         WskListen: listen::listen::<C>,
-        WskSend: bytes::send::<C>,
-        WskReceive: bytes::receive::<C>,
-        WskDisconnect: bytes::disconnect::<C>,
-        WskRelease: bytes::release::<C>,
+        WskSend: connection::send::<C>,
+        WskReceive: connection::receive::<C>,
+        WskDisconnect: connection::disconnect::<C>,
+        WskRelease: connection::release::<C>,
         WskGetLocalAddress: basic::get_local_address::<C>,
-        WskGetRemoteAddress: bytes::get_remote_address::<C>,
-        WskConnectEx: bytes::connect_ex::<C>,
-        WskSendEx: bytes::send_ex::<C> | missing::send_ex,
-        WskReceiveEx: bytes::receive_ex::<C> | missing::receive_ex,
+        WskGetRemoteAddress: connection::get_remote_address::<C>,
+        WskConnectEx: connection::connect_ex::<C>,
+        WskSendEx: connection::send_ex::<C> | unavailable::send_ex,
+        WskReceiveEx: connection::receive_ex::<C> | unavailable::receive_ex,
     }
 }
 

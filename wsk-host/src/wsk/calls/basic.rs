@@ -11,7 +11,7 @@ use wsk_sys::{
 
 use super::control::{self, Control};
 use super::{answer, require_no_flags, take_over_for};
-use crate::trace;
+use crate::kernel::trace;
 use crate::verifier::broken;
 use crate::wsk::address;
 use crate::wsk::category::Category;

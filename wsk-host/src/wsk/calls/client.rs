@@ -17,12 +17,12 @@ use wsk_sys::{
 };
 
 use super::{answer, require_no_flags, take_over};
-use crate::context::require_no_completion_routine;
 use crate::host::Host;
-use crate::ke::require_at_most;
-use crate::memory::require_nonpaged;
-use crate::schedule::interrupt;
-use crate::trace::{self, What as Traced};
+use crate::kernel::context::require_no_completion_routine;
+use crate::kernel::ke::require_at_most;
+use crate::kernel::memory::require_nonpaged;
+use crate::kernel::schedule::interrupt;
+use crate::kernel::trace::{self, What as Traced};
 use crate::verifier::broken;
 use crate::wsk::act::{Action, Completed, act};
 use crate::wsk::address;

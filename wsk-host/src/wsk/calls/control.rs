@@ -20,8 +20,8 @@ use wsk_sys::{
 };
 
 use super::{answer, take_over_for, transport};
-use crate::ke::require_at_most;
-use crate::trace::{self, What as Traced};
+use crate::kernel::ke::require_at_most;
+use crate::kernel::trace::{self, What as Traced};
 use crate::verifier::broken;
 use crate::wsk::act::{Actions, act};
 use crate::wsk::address;

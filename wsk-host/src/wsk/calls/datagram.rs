@@ -10,7 +10,7 @@ use wsk_sys::{
 
 use super::basic::end_retained;
 use super::{answer, require_no_flags, take_over_for};
-use crate::trace;
+use crate::kernel::trace;
 use crate::verifier::broken;
 use crate::wsk::address;
 use crate::wsk::buffer::Bytes;

@@ -1,14 +1,14 @@
 //! The functions in the provider's tables: what the client hands over is checked here.
 
 pub(super) mod basic;
-pub(super) mod bytes;
 pub(super) mod client;
+pub(super) mod connection;
 mod control;
 pub(super) mod datagram;
 pub(super) mod listen;
-pub(super) mod missing;
 pub(super) mod names;
 mod transport;
+pub(super) mod unavailable;
 
 use wsk_sys::{
     IoGetCurrentIrpStackLocation, IoMarkIrpPending, IoSetNextIrpStackLocation, NTSTATUS, PIRP,
@@ -19,7 +19,7 @@ use super::act::{Actions, act, remember};
 use super::objects::Object;
 use super::stack::Stack;
 use crate::host::Host;
-use crate::trace::What;
+use crate::kernel::trace::What;
 use crate::verifier::broken;
 
 /// Takes an IRP over, as a driver does that is called with one.

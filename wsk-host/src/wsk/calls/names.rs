@@ -15,11 +15,11 @@ use wsk_sys::{
 
 use super::{answer, take_over};
 use crate::config::Network;
-use crate::context::require_no_completion_routine;
 use crate::host::Host;
-use crate::ke::current_irql;
-use crate::schedule::interrupt;
-use crate::trace::{self, What as Traced};
+use crate::kernel::context::require_no_completion_routine;
+use crate::kernel::ke::current_irql;
+use crate::kernel::schedule::interrupt;
+use crate::kernel::trace::{self, What as Traced};
 use crate::verifier::{Origin, broken};
 use crate::wsk::act::{Action, Completed, act, remember};
 use crate::wsk::address;

@@ -7,7 +7,7 @@ use wsk_sys::{
 };
 
 use super::control::Control;
-use crate::ke::require_at_most;
+use crate::kernel::ke::require_at_most;
 use crate::wsk::options::{Setting, Value};
 use crate::wsk::socket::State;
 

@@ -13,7 +13,7 @@ use std::task::Poll;
 use wsk_sys::NTSTATUS;
 
 use super::options::Setting;
-use crate::schedule::Ticks;
+use crate::kernel::schedule::Ticks;
 
 /// How an endpoint is made.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use std::task::Poll;
 use wsk_sys::{NTSTATUS, STATUS_CONNECTION_RESET, STATUS_INVALID_DEVICE_STATE};
 
 use super::{Binding, Datagram, Incoming, Network, Outgoing, Readable};
-use crate::schedule::Ticks;
+use crate::kernel::schedule::Ticks;
 use crate::wsk::options::Setting;
 
 #[derive(Default)]

@@ -12,7 +12,7 @@ use wsk_sys::{
 
 use crate::config::Windows;
 use crate::host::Host;
-use crate::ke::Signal;
+use crate::kernel::ke::Signal;
 use crate::verifier::{Origin, broken};
 use crate::wsk::category::BASIC;
 use crate::wsk::socket::{Callbacks, Socket};

@@ -12,7 +12,7 @@ use wsk_sys::{
 
 use super::Stack;
 use super::events::require_functions;
-use crate::trace;
+use crate::kernel::trace;
 use crate::verifier::broken;
 use crate::wsk::act::Actions;
 use crate::wsk::address;

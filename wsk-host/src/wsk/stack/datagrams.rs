@@ -10,7 +10,7 @@ use wsk_sys::{
 };
 
 use super::Stack;
-use crate::trace;
+use crate::kernel::trace;
 use crate::wsk::act::Actions;
 use crate::wsk::address;
 use crate::wsk::callbacks::Callback;

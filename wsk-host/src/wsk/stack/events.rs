@@ -8,7 +8,7 @@ use wsk_sys::{
 };
 
 use super::Stack;
-use crate::trace;
+use crate::kernel::trace;
 use crate::verifier::broken;
 use crate::wsk::act::{Action, Actions};
 use crate::wsk::callbacks::{Call, Callback};

@@ -27,9 +27,9 @@ use super::objects::ClosedSocket;
 use super::requests::{SUCCESS, What};
 use super::socket::{Retained, Socket, State};
 use crate::config::Config;
-use crate::random::Random;
-use crate::schedule::Ticks;
-use crate::trace;
+use crate::kernel::random::Random;
+use crate::kernel::schedule::Ticks;
+use crate::kernel::trace;
 use crate::verifier::broken;
 
 pub(in crate::wsk) use events::require_functions;

@@ -12,7 +12,7 @@ use wsk_sys::{
 
 use super::Stack;
 use super::events::require_functions;
-use crate::trace;
+use crate::kernel::trace;
 use crate::wsk::act::Actions;
 use crate::wsk::buffer::Bytes;
 use crate::wsk::callbacks::Callback;

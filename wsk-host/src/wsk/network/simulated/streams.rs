@@ -11,7 +11,7 @@ use wsk_sys::{
 
 use super::super::{Binding, Incoming, Kind, Readable};
 use super::{Endpoint, Role, Simulated, loopback, seen_by};
-use crate::schedule::Ticks;
+use crate::kernel::schedule::Ticks;
 
 /// One side of a connection.
 pub(super) struct Link {

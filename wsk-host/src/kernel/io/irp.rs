@@ -11,9 +11,9 @@ use wsk_sys::{
     STATUS_MORE_PROCESSING_REQUIRED, STATUS_SUCCESS, TRUE, ULONG, USHORT,
 };
 
-use crate::ex::{ExAllocatePoolWithTag, ExFreePoolWithTag};
 use crate::host::Host;
-use crate::ke::require_at_most;
+use crate::kernel::ex::pool::{ExAllocatePoolWithTag, ExFreePoolWithTag};
+use crate::kernel::ke::require_at_most;
 use crate::verifier::{broken, violation};
 
 /// The type of an IRP among kernel objects.

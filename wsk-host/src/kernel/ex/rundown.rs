@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wsk_sys::fields::rundown_count;
 use wsk_sys::{APC_LEVEL, BOOLEAN, DISPATCH_LEVEL, FALSE, PEX_RUNDOWN_REF, TRUE, ULONG_PTR};
 
-use crate::context::require_no_callback;
-use crate::ke::{Signal, require_at_most};
-use crate::schedule::interrupt;
-use crate::violation;
+use crate::kernel::context::require_no_callback;
+use crate::kernel::ke::{Signal, require_at_most};
+use crate::kernel::schedule::interrupt;
+use crate::verifier::violation;
 
 /// The bit that says that nobody can acquire the protection any more. Above it is how often it is held.
 const RUN_DOWN: ULONG_PTR = 1;

@@ -9,8 +9,8 @@ use wsk_sys::{
 };
 
 use crate::host::{Allocation, Host};
-use crate::ke::require_at_most;
-use crate::violation;
+use crate::kernel::ke::require_at_most;
+use crate::verifier::violation;
 
 /// What the pool aligns to; a page, from a page on.
 const ALIGNMENT: usize = 16;

@@ -11,11 +11,11 @@ use wsk_sys::{
     PUNICODE_STRING, PVOID, ULONG,
 };
 
-use crate::ex::{ExAllocatePool2, ExAllocatePoolWithTag, ExFreePoolWithTag};
 use crate::host::Host;
-use crate::ke::require_at_most;
-use crate::memory::end_of_block;
-use crate::timers::{KeQuerySystemTimePrecise, KeQueryUnbiasedInterruptTime};
+use crate::kernel::ex::pool::{ExAllocatePool2, ExAllocatePoolWithTag, ExFreePoolWithTag};
+use crate::kernel::ke::require_at_most;
+use crate::kernel::ke::timer::{KeQuerySystemTimePrecise, KeQueryUnbiasedInterruptTime};
+use crate::kernel::memory::end_of_block;
 use crate::verifier::{broken, violation};
 use crate::wsk::require_indicated;
 

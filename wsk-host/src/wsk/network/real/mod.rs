@@ -1,6 +1,5 @@
 //! TCP and UDP of the machine that the host runs on, so that any program can be the peer.
 
-mod adapters;
 mod datagrams;
 mod settings;
 
@@ -23,11 +22,9 @@ use wsk_sys::{
 };
 
 use super::{Binding, Datagram, Incoming, Kind, Network, Outgoing, Readable, Sharing};
-use crate::schedule::Ticks;
-use crate::violation;
+use crate::kernel::schedule::Ticks;
+use crate::verifier::violation;
 use crate::wsk::options::Setting;
-
-pub(in crate::wsk) use adapters::serve;
 
 /// Connections that the machine keeps for a listener that does not accept them.
 const BACKLOG: i32 = 128;

@@ -13,8 +13,8 @@ use wsk_sys::{NTSTATUS, STATUS_INVALID_DEVICE_STATE};
 
 use super::{Binding, Datagram, Incoming, Kind, Network, Outgoing, Readable};
 use crate::config::{Config, Faults};
-use crate::random::Random;
-use crate::schedule::{Ticks, ticks};
+use crate::kernel::random::Random;
+use crate::kernel::schedule::{Ticks, ticks};
 use crate::wsk::options::Setting;
 use streams::{Link, Request};
 

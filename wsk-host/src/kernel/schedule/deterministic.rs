@@ -11,8 +11,8 @@ use std::time::Duration;
 use super::{Job, JobId, ThreadId, Ticks, run};
 use crate::config::Config;
 use crate::host::Host;
-use crate::random::Random;
-use crate::violation;
+use crate::kernel::random::Random;
+use crate::verifier::violation;
 
 /// How long the threads of a host may all wait for something that does not come, and how long a thread
 /// may keep its turn. Of real time: it is there to end tests that would hang.

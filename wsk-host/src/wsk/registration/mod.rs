@@ -21,13 +21,13 @@ use self::client::{all, client, registered};
 use super::act::act;
 use super::tables;
 use crate::config::Readiness;
-use crate::context::require_no_callback;
 use crate::host::Host;
-use crate::in_flight::Keeper;
-use crate::ke::{Signal, require_at_most};
-use crate::memory::require_nonpaged;
-use crate::schedule::ticks;
-use crate::trace::What;
+use crate::kernel::context::require_no_callback;
+use crate::kernel::ke::{Signal, require_at_most};
+use crate::kernel::memory::require_nonpaged;
+use crate::kernel::schedule::ticks;
+use crate::kernel::trace::What;
+use crate::kernel::usage::Keeper;
 use crate::verifier::{Origin, broken};
 
 /// The version that this provider gives, and the only one.

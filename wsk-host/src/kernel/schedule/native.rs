@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{Job, JobId, ThreadId, Ticks, run, ticks};
 use crate::host::Host;
-use crate::violation;
+use crate::verifier::violation;
 
 /// The time and the thread of a host on the machine's network.
 pub(crate) struct Free {

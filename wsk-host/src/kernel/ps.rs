@@ -16,8 +16,8 @@ use wsk_sys::{
 };
 
 use crate::host::{Entered, Host};
-use crate::ke::{THREAD, change, header, require_at_most, wait};
-use crate::violation;
+use crate::kernel::ke::{THREAD, change, header, require_at_most, wait};
+use crate::verifier::violation;
 
 /// What a handle of a thread, and a pointer to it, stand for. Signalled when the thread has ended.
 #[repr(C)]

@@ -1,10 +1,10 @@
 //! Threads, time, and what is put off: in turns, or freely.
 //!
 //! On the simulated network only one thread of a host runs at a time, and which one is decided by the seed
-//! ([`turns`]). On the machine's network threads run as the machine lets them ([`free`]).
+//! ([`deterministic`]). On the machine's network threads run as the machine lets them ([`native`]).
 
-mod free;
-mod turns;
+mod deterministic;
+mod native;
 
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ use wsk_sys::DISPATCH_LEVEL;
 
 use crate::config::{Config, Network};
 use crate::host::Host;
-use crate::ke::{KeLowerIrql, KfRaiseIrql, current_irql};
+use crate::kernel::ke::{KeLowerIrql, KfRaiseIrql, current_irql};
 
-pub(crate) use turns::Turns;
+pub(crate) use deterministic::Turns;
 
 /// Units of 100 ns since a host was made.
 pub(crate) type Ticks = u64;
@@ -36,14 +36,14 @@ pub(crate) type ThreadId = u64;
 /// How the threads of one host run.
 pub(crate) enum Scheduler {
     Turns(Arc<Turns>),
-    Free(free::Free),
+    Free(native::Free),
 }
 
 impl Scheduler {
     pub(crate) fn new(config: &Config) -> Self {
         match config.network {
             Network::Simulated | Network::Null => Self::Turns(Turns::new(config)),
-            Network::Real => Self::Free(free::Free::new()),
+            Network::Real => Self::Free(native::Free::new()),
         }
     }
 

@@ -7,12 +7,12 @@ use polling::{Events, Poller};
 use wsk_sys::DISPATCH_LEVEL;
 
 use crate::host::{Host, State};
-use crate::ke::{KeLowerIrql, KfRaiseIrql};
-use crate::violation;
+use crate::kernel::ke::{KeLowerIrql, KfRaiseIrql};
+use crate::verifier::violation;
 use crate::wsk::act::act;
 
 /// Serves a host's requests as its sockets become ready, until the host is gone.
-pub(in crate::wsk) fn serve(poller: &Poller, host: &Weak<State>) {
+pub(super) fn serve(poller: &Poller, host: &Weak<State>) {
     let mut events = Events::new();
     loop {
         events.clear();

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 
 use wsk_sys::NTSTATUS;
 
-use crate::schedule::{ThreadId, Ticks};
+use crate::kernel::schedule::{ThreadId, Ticks};
 
 /// Entries that are kept: the last ones.
 const LENGTH: usize = 4096;

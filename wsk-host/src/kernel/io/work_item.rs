@@ -16,12 +16,12 @@ use wsk_sys::{
     PIO_WORKITEM, PIO_WORKITEM_ROUTINE, PIO_WORKITEM_ROUTINE_EX, PVOID, ULONG, WORK_QUEUE_TYPE,
 };
 
-use crate::ex::{ExAllocatePoolWithTag, ExFreePoolWithTag};
 use crate::host::Host;
-use crate::ke::require_at_most;
-use crate::memory::end_of_block;
-use crate::schedule::interrupt;
-use crate::timers::require_none;
+use crate::kernel::ex::pool::{ExAllocatePoolWithTag, ExFreePoolWithTag};
+use crate::kernel::ke::require_at_most;
+use crate::kernel::ke::timer::require_none;
+use crate::kernel::memory::end_of_block;
+use crate::kernel::schedule::interrupt;
 use crate::verifier::{Origin, violation};
 
 /// What the memory of a work item is.

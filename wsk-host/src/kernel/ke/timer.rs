@@ -15,13 +15,13 @@ use wsk_sys::{
     TIMER_TYPE, TRUE, ULONGLONG,
 };
 
-use crate::context::{deferred, require_no_callback};
 use crate::host::Host;
-use crate::ke::{
+use crate::kernel::context::{deferred, require_no_callback};
+use crate::kernel::ke::{
     NOTIFICATION_TIMER, SYNCHRONIZATION_TIMER, Signal, change, initialise, relative,
     require_at_most, system_time,
 };
-use crate::schedule::{JobId, interrupt, ticks};
+use crate::kernel::schedule::{JobId, interrupt, ticks};
 use crate::verifier::{Origin, violation};
 
 /// The timers that are set and the deferred procedure calls that are queued, by their address.

@@ -3,6 +3,8 @@
 //! An event is the client's memory, which it may free as soon as a wait on it has returned. So all of
 //! them are guarded by one lock of this crate's, and touched only under it.
 
+pub(crate) mod timer;
+
 use std::cell::{Cell, UnsafeCell};
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,9 +20,9 @@ use wsk_sys::{
     STATUS_TIMEOUT, SynchronizationEvent, ULONG, ULONG_PTR, WAIT_TYPE, WaitAll, WaitAny,
 };
 
-use crate::context::require_no_callback;
 use crate::host::Host;
-use crate::schedule::{Scheduler, ThreadId, Ticks, Turns, interrupt, ticks};
+use crate::kernel::context::require_no_callback;
+use crate::kernel::schedule::{Scheduler, ThreadId, Ticks, Turns, interrupt, ticks};
 use crate::verifier::violation;
 
 thread_local! {

@@ -6,7 +6,7 @@ use wsk_sys::{
 };
 
 use crate::host::Host;
-use crate::ke::require_at_most;
+use crate::kernel::ke::require_at_most;
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn RtlGetVersion(information: PRTL_OSVERSIONINFOW) -> NTSTATUS {

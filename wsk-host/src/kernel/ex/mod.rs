@@ -1,0 +1,4 @@
+//! `Ex…`: the executive's pool and rundown protection.
+
+pub(crate) mod pool;
+mod rundown;
