@@ -3,39 +3,39 @@
 
 use crate::*;
 
-/// Called when an IRP is completed. [`STATUS_MORE_PROCESSING_REQUIRED`] takes the IRP back from the I/O manager.
+/// Called when an IRP is completed. Returning [`STATUS_MORE_PROCESSING_REQUIRED`] stops completion: the driver owns the IRP again.
 ///
 /// IRQL: <= DISPATCH_LEVEL, in any thread. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nc-wdm-io_completion_routine).
 pub type PIO_COMPLETION_ROUTINE = Option<
     unsafe extern "C" fn(DeviceObject: PDEVICE_OBJECT, Irp: PIRP, Context: PVOID) -> NTSTATUS,
 >;
 
-/// `IO_STACK_LOCATION.Control`: the IRP was marked pending here.
+/// `IO_STACK_LOCATION.Control`: the IRP was marked pending at this stack location.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iosetcompletionroutine).
 pub const SL_PENDING_RETURNED: UCHAR = 1;
 
-/// `IO_STACK_LOCATION.Control`: call the completion routine when the IRP was cancelled.
+/// `IO_STACK_LOCATION.Control`: call the completion routine if the IRP was cancelled.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iosetcompletionroutine).
 pub const SL_INVOKE_ON_CANCEL: UCHAR = 0x20;
 
-/// `IO_STACK_LOCATION.Control`: call the completion routine when the IRP succeeded.
+/// `IO_STACK_LOCATION.Control`: call the completion routine if the IRP succeeded.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iosetcompletionroutine).
 pub const SL_INVOKE_ON_SUCCESS: UCHAR = 0x40;
 
-/// `IO_STACK_LOCATION.Control`: call the completion routine when the IRP failed.
+/// `IO_STACK_LOCATION.Control`: call the completion routine if the IRP failed.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iosetcompletionroutine).
 pub const SL_INVOKE_ON_ERROR: UCHAR = 0x80;
 
-/// Completes an IRP, or signals an object, without a boost of the waiting thread's priority.
+/// Priority boost for completing an IRP or signalling an object: none.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iocompleterequest).
 pub const IO_NO_INCREMENT: CCHAR = 0;
 
-/// The boost that a network driver gives.
+/// Priority boost for completing an IRP: that of network drivers.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iocompleterequest).
 pub const IO_NETWORK_INCREMENT: CCHAR = 2;
@@ -70,17 +70,17 @@ pub const IoWriteAccess: LOCK_OPERATION = 1;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-mmmaplockedpagesspecifycache).
 pub const MmCached: MEMORY_CACHING_TYPE = 1;
 
-/// A mapping may fail when the system is low on resources.
+/// Mapping priority: the mapping may fail when the system is low on resources.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-mmgetsystemaddressformdlsafe).
 pub const NormalPagePriority: ULONG = 0x10;
 
-/// Added to a priority: the mapping is not executable.
+/// Flag combined with a mapping priority: the mapping is not executable.
 ///
 /// Minimum Windows: Windows 8. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-mmgetsystemaddressformdlsafe).
 pub const MdlMappingNoExecute: ULONG = 0x4000_0000;
 
-/// [`ExAllocatePoolWithTag`]: nonpaged memory that cannot be executed.
+/// [`ExAllocatePoolWithTag`]: nonpaged, non-executable memory.
 ///
 /// Minimum Windows: Windows 8. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exallocatepoolwithtag).
 pub const NonPagedPoolNx: POOL_TYPE = 0x200;
@@ -90,7 +90,7 @@ pub const NonPagedPoolNx: POOL_TYPE = 0x200;
 /// Minimum Windows: Windows 10, version 2004. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exallocatepool2).
 pub const POOL_FLAG_UNINITIALIZED: POOL_FLAGS = 2;
 
-/// [`ExAllocatePool2`]: nonpaged memory that cannot be executed.
+/// [`ExAllocatePool2`]: nonpaged, non-executable memory.
 ///
 /// Minimum Windows: Windows 10, version 2004. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exallocatepool2).
 pub const POOL_FLAG_NON_PAGED: POOL_FLAGS = 0x40;
@@ -105,27 +105,27 @@ pub const NotificationEvent: EVENT_TYPE = 0;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keinitializeevent).
 pub const SynchronizationEvent: EVENT_TYPE = 1;
 
-/// Wait until all objects are signalled.
+/// [`KeWaitForMultipleObjects`]: wait until all objects are signalled.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kewaitformultipleobjects).
 pub const WaitAll: WAIT_TYPE = 0;
 
-/// Wait until one object is signalled.
+/// [`KeWaitForMultipleObjects`]: wait until one object is signalled.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kewaitformultipleobjects).
 pub const WaitAny: WAIT_TYPE = 1;
 
-/// The reason that a driver gives for a wait.
+/// Wait reason of a driver.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kewaitforsingleobject).
 pub const Executive: KWAIT_REASON = 0;
 
-/// Wait in kernel mode: the thread's stack stays in memory.
+/// Processor mode of a wait: kernel. The thread's stack stays in memory.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kewaitforsingleobject).
 pub const KernelMode: KPROCESSOR_MODE = 0;
 
-/// Wait in user mode: the thread's stack may be paged out.
+/// Processor mode of a wait: user. The thread's stack may be paged out.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kewaitforsingleobject).
 pub const UserMode: KPROCESSOR_MODE = 1;
@@ -136,23 +136,23 @@ pub const UserMode: KPROCESSOR_MODE = 1;
 pub type PIO_WORKITEM_ROUTINE =
     Option<unsafe extern "C" fn(DeviceObject: PDEVICE_OBJECT, Context: PVOID)>;
 
-/// The routine of a work item, which it may free.
+/// The routine of a work item, which it receives and may free.
 ///
 /// IRQL: PASSIVE_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nc-wdm-io_workitem_routine_ex).
 pub type PIO_WORKITEM_ROUTINE_EX =
     Option<unsafe extern "C" fn(IoObject: PVOID, Context: PVOID, IoWorkItem: PIO_WORKITEM)>;
 
-/// [`IoQueueWorkItem`]: an ordinary system thread, of priority 12: what drivers use.
+/// [`IoQueueWorkItem`]: run on a system thread of priority 12, the usual choice of drivers.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/ne-wdm-_work_queue_type).
 pub const DelayedWorkQueue: WORK_QUEUE_TYPE = 1;
 
-/// [`IoQueueWorkItem`]: a system thread of priority 13.
+/// [`IoQueueWorkItem`]: run on a system thread of priority 13.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/ne-wdm-_work_queue_type).
 pub const CriticalWorkQueue: WORK_QUEUE_TYPE = 0;
 
-/// [`IoQueueWorkItem`]: together with a priority that is added to it, a system thread of that priority.
+/// [`IoQueueWorkItem`]: added to a priority, run on a system thread of that priority.
 ///
 /// Minimum Windows: Windows 8.1. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/ne-wdm-_work_queue_type).
 pub const CustomPriorityWorkQueue: WORK_QUEUE_TYPE = 0x20;
@@ -167,7 +167,7 @@ pub const NotificationTimer: TIMER_TYPE = 0;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keinitializetimerex).
 pub const SynchronizationTimer: TIMER_TYPE = 1;
 
-/// The routine of a deferred procedure call.
+/// The routine of a DPC.
 ///
 /// IRQL: DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nc-wdm-kdeferred_routine).
 pub type PKDEFERRED_ROUTINE = Option<
@@ -179,17 +179,17 @@ pub type PKDEFERRED_ROUTINE = Option<
     ),
 >;
 
-/// Ordinary threads: waits and pageable memory are allowed.
+/// IRQL of ordinary threads: waits and pageable memory are allowed.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kegetcurrentirql).
 pub const PASSIVE_LEVEL: KIRQL = 0;
 
-/// Asynchronous procedure calls are held back.
+/// IRQL at which asynchronous procedure calls are disabled.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kegetcurrentirql).
 pub const APC_LEVEL: KIRQL = 1;
 
-/// The scheduler is held back: no waits, no pageable memory.
+/// IRQL at which the scheduler is disabled: no waits, no pageable memory.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kegetcurrentirql).
 pub const DISPATCH_LEVEL: KIRQL = 2;
@@ -199,17 +199,17 @@ pub const DISPATCH_LEVEL: KIRQL = 2;
 /// IRQL: PASSIVE_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nc-wdm-kstart_routine).
 pub type PKSTART_ROUTINE = Option<unsafe extern "C" fn(StartContext: PVOID)>;
 
-/// Access right: to wait for an object.
+/// Access right: wait for an object.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-obreferenceobjectbyhandle).
 pub const SYNCHRONIZE: ACCESS_MASK = 0x0010_0000;
 
-/// Access right: everything that can be done with a thread.
+/// Access right: all operations on a thread.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-pscreatesystemthread).
 pub const THREAD_ALL_ACCESS: ACCESS_MASK = 0x001F_FFFF;
 
-/// `OBJECT_ATTRIBUTES.Attributes`: a handle that only the kernel can use.
+/// `OBJECT_ATTRIBUTES.Attributes`: the handle is accessible only from kernel mode.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-pscreatesystemthread).
 pub const OBJ_KERNEL_HANDLE: ULONG = 0x200;
@@ -224,7 +224,7 @@ pub type PDRIVER_INITIALIZE = Option<
     ) -> NTSTATUS,
 >;
 
-/// A driver's unload routine. What it has registered must be undone when it returns.
+/// A driver's unload routine. Everything the driver registered must be undone when it returns.
 ///
 /// IRQL: PASSIVE_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nc-wdm-driver_unload).
 pub type PDRIVER_UNLOAD = Option<unsafe extern "C" fn(DriverObject: *mut DRIVER_OBJECT)>;
@@ -241,7 +241,7 @@ pub type PDRIVER_DISPATCH =
 pub type PDRIVER_STARTIO =
     Option<unsafe extern "C" fn(DeviceObject: *mut DEVICE_OBJECT, Irp: *mut IRP)>;
 
-/// A cancel routine: called with the cancel spin lock held, which it releases.
+/// A cancel routine, called with the cancel spin lock held. The routine releases the lock.
 ///
 /// IRQL: DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nc-wdm-driver_cancel).
 pub type PDRIVER_CANCEL =
@@ -252,22 +252,22 @@ pub type PDRIVER_CANCEL =
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_SUCCESS: NTSTATUS = 0x0000_0000_u32 as NTSTATUS;
 
-/// A wait ended because its time-out had passed. Passes NT_SUCCESS.
+/// The wait timed out. Passes NT_SUCCESS.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_TIMEOUT: NTSTATUS = 0x0000_0102_u32 as NTSTATUS;
 
-/// The operation goes on; its IRP will be completed. Passes NT_SUCCESS and is not a result.
+/// The operation is in progress; its IRP will be completed later. Passes NT_SUCCESS but is not a result.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_PENDING: NTSTATUS = 0x0000_0103_u32 as NTSTATUS;
 
-/// Callbacks of a disabled event are still running. Passes NT_SUCCESS and is not success.
+/// Callbacks of a disabled event are still running. Passes NT_SUCCESS but is not success.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_EVENT_PENDING: NTSTATUS = 0x4000_0013_u32 as NTSTATUS;
 
-/// The data did not fit; the size that is needed was returned. Does not pass NT_SUCCESS.
+/// The data did not fit into the buffer. The required size, or the size copied, is returned with it. Does not pass NT_SUCCESS.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_BUFFER_OVERFLOW: NTSTATUS = 0x8000_0005_u32 as NTSTATUS;
@@ -282,7 +282,7 @@ pub const STATUS_UNSUCCESSFUL: NTSTATUS = 0xC000_0001_u32 as NTSTATUS;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_NOT_IMPLEMENTED: NTSTATUS = 0xC000_0002_u32 as NTSTATUS;
 
-/// Not a valid handle or object.
+/// The handle or object is not valid.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_INVALID_HANDLE: NTSTATUS = 0xC000_0008_u32 as NTSTATUS;
@@ -297,7 +297,7 @@ pub const STATUS_INVALID_PARAMETER: NTSTATUS = 0xC000_000D_u32 as NTSTATUS;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_INVALID_DEVICE_REQUEST: NTSTATUS = 0xC000_0010_u32 as NTSTATUS;
 
-/// A completion routine keeps the IRP.
+/// Returned by a completion routine that keeps the IRP.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_MORE_PROCESSING_REQUIRED: NTSTATUS = 0xC000_0016_u32 as NTSTATUS;
@@ -317,17 +317,17 @@ pub const STATUS_ACCESS_DENIED: NTSTATUS = 0xC000_0022_u32 as NTSTATUS;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_BUFFER_TOO_SMALL: NTSTATUS = 0xC000_0023_u32 as NTSTATUS;
 
-/// The object is not of the type that the request needs.
+/// The object does not have the type that the request needs.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_OBJECT_TYPE_MISMATCH: NTSTATUS = 0xC000_0024_u32 as NTSTATUS;
 
-/// Not enough resources, mostly memory.
+/// Not enough resources, usually memory.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_INSUFFICIENT_RESOURCES: NTSTATUS = 0xC000_009A_u32 as NTSTATUS;
 
-/// Not ready; for WSK, the subsystem is not available yet.
+/// Not ready. In WSK: the subsystem is not available yet.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_DEVICE_NOT_READY: NTSTATUS = 0xC000_00A3_u32 as NTSTATUS;
@@ -342,7 +342,7 @@ pub const STATUS_IO_TIMEOUT: NTSTATUS = 0xC000_00B5_u32 as NTSTATUS;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_FILE_FORCED_CLOSED: NTSTATUS = 0xC000_00B6_u32 as NTSTATUS;
 
-/// Not supported.
+/// The request is not supported.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_NOT_SUPPORTED: NTSTATUS = 0xC000_00BB_u32 as NTSTATUS;
@@ -367,7 +367,7 @@ pub const STATUS_NAME_TOO_LONG: NTSTATUS = 0xC000_0106_u32 as NTSTATUS;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_CANCELLED: NTSTATUS = 0xC000_0120_u32 as NTSTATUS;
 
-/// The object is in the wrong state, such as a socket that is not bound.
+/// The object is in the wrong state. In WSK, for example, a socket that is not bound.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_INVALID_DEVICE_STATE: NTSTATUS = 0xC000_0184_u32 as NTSTATUS;
@@ -377,22 +377,22 @@ pub const STATUS_INVALID_DEVICE_STATE: NTSTATUS = 0xC000_0184_u32 as NTSTATUS;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_INVALID_BUFFER_SIZE: NTSTATUS = 0xC000_0206_u32 as NTSTATUS;
 
-/// A receive callback refused data.
+/// Returned by a receive callback that refuses the data.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_DATA_NOT_ACCEPTED: NTSTATUS = 0xC000_021B_u32 as NTSTATUS;
 
-/// Not found.
+/// Not found. Also the result of a failed name look-up, from Windows 8 on.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_NOT_FOUND: NTSTATUS = 0xC000_0225_u32 as NTSTATUS;
 
-/// A name was not resolved.
+/// The name could not be resolved. Windows 7 returns it; later versions return [`STATUS_NOT_FOUND`].
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_NO_MATCH: NTSTATUS = 0xC000_0272_u32 as NTSTATUS;
 
-/// The provider does not support the version that was asked for.
+/// The provider does not support the requested version.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_NOINTERFACE: NTSTATUS = 0xC000_02B9_u32 as NTSTATUS;
@@ -402,17 +402,17 @@ pub const STATUS_NOINTERFACE: NTSTATUS = 0xC000_02B9_u32 as NTSTATUS;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_BAD_NETWORK_PATH: NTSTATUS = 0xC000_00BE_u32 as NTSTATUS;
 
-/// This side disconnected.
+/// The connection was disconnected by this side.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_LOCAL_DISCONNECT: NTSTATUS = 0xC000_013B_u32 as NTSTATUS;
 
-/// The peer disconnected.
+/// The connection was disconnected by the peer.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_REMOTE_DISCONNECT: NTSTATUS = 0xC000_013C_u32 as NTSTATUS;
 
-/// The network did not answer in time.
+/// The network did not respond in time.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_LINK_TIMEOUT: NTSTATUS = 0xC000_013F_u32 as NTSTATUS;
@@ -432,7 +432,7 @@ pub const STATUS_INVALID_ADDRESS: NTSTATUS = 0xC000_0141_u32 as NTSTATUS;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_INVALID_ADDRESS_COMPONENT: NTSTATUS = 0xC000_0207_u32 as NTSTATUS;
 
-/// No more addresses or ports are to be had.
+/// No more addresses or ports are available.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_TOO_MANY_ADDRESSES: NTSTATUS = 0xC000_0209_u32 as NTSTATUS;
@@ -467,12 +467,12 @@ pub const STATUS_CONNECTION_REFUSED: NTSTATUS = 0xC000_0236_u32 as NTSTATUS;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_GRACEFUL_DISCONNECT: NTSTATUS = 0xC000_0237_u32 as NTSTATUS;
 
-/// The address belongs to another object already.
+/// The address is already associated with another object.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_ADDRESS_ALREADY_ASSOCIATED: NTSTATUS = 0xC000_0238_u32 as NTSTATUS;
 
-/// No address belongs to the object yet.
+/// No address is associated with the object yet.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_ADDRESS_NOT_ASSOCIATED: NTSTATUS = 0xC000_0239_u32 as NTSTATUS;
@@ -482,7 +482,7 @@ pub const STATUS_ADDRESS_NOT_ASSOCIATED: NTSTATUS = 0xC000_0239_u32 as NTSTATUS;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_CONNECTION_INVALID: NTSTATUS = 0xC000_023A_u32 as NTSTATUS;
 
-/// The object has a connection already.
+/// The object already has a connection.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_CONNECTION_ACTIVE: NTSTATUS = 0xC000_023B_u32 as NTSTATUS;
@@ -497,12 +497,12 @@ pub const STATUS_NETWORK_UNREACHABLE: NTSTATUS = 0xC000_023C_u32 as NTSTATUS;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_HOST_UNREACHABLE: NTSTATUS = 0xC000_023D_u32 as NTSTATUS;
 
-/// The host does not take the protocol.
+/// The destination does not support the protocol. Also returned when a socket is created with an unknown protocol.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_PROTOCOL_UNREACHABLE: NTSTATUS = 0xC000_023E_u32 as NTSTATUS;
 
-/// Nothing serves the port.
+/// No service is listening on the destination port.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_PORT_UNREACHABLE: NTSTATUS = 0xC000_023F_u32 as NTSTATUS;
@@ -512,7 +512,7 @@ pub const STATUS_PORT_UNREACHABLE: NTSTATUS = 0xC000_023F_u32 as NTSTATUS;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_REQUEST_ABORTED: NTSTATUS = 0xC000_0240_u32 as NTSTATUS;
 
-/// This side aborted the connection.
+/// The connection was aborted by this side.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_CONNECTION_ABORTED: NTSTATUS = 0xC000_0241_u32 as NTSTATUS;
@@ -522,7 +522,7 @@ pub const STATUS_CONNECTION_ABORTED: NTSTATUS = 0xC000_0241_u32 as NTSTATUS;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_CONNECTION_COUNT_LIMIT: NTSTATUS = 0xC000_0246_u32 as NTSTATUS;
 
-/// A packet passed too many routers.
+/// A packet exceeded its hop limit.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values).
 pub const STATUS_HOPLIMIT_EXCEEDED: NTSTATUS = 0xC000_A012_u32 as NTSTATUS;
@@ -541,27 +541,27 @@ unsafe extern "C" {
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-ioallocateirp).
     pub fn IoAllocateIrp(StackSize: CCHAR, ChargeQuota: BOOLEAN) -> PIRP;
-    /// Initialises memory of the caller's as an IRP. `PacketSize` is [`IoSizeOfIrp`]`(StackSize)`. Not for an IRP of [`IoAllocateIrp`].
+    /// Initialises caller-allocated memory as an IRP. `PacketSize` is [`IoSizeOfIrp`]`(StackSize)`. Not for IRPs allocated by [`IoAllocateIrp`].
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-ioinitializeirp).
     pub fn IoInitializeIrp(Irp: PIRP, PacketSize: USHORT, StackSize: CCHAR);
-    /// Makes a completed IRP ready to be used again, with `Iostatus` as its status until then.
+    /// Reinitialises a completed IRP for reuse, and sets its status to `Iostatus`.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-ioreuseirp).
     pub fn IoReuseIrp(Irp: PIRP, Iostatus: NTSTATUS);
-    /// Frees an IRP of [`IoAllocateIrp`].
+    /// Frees an IRP allocated by [`IoAllocateIrp`].
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iofreeirp).
     pub fn IoFreeIrp(Irp: PIRP);
-    /// Asks for an IRP to be cancelled; true if a cancel routine was called. The IRP completes when its driver completes it. Its memory must be valid during the call.
+    /// Requests cancellation of an IRP. Returns true if a cancel routine was called. The IRP is in use until its driver completes it, and its memory must be valid during this call.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iocancelirp).
     pub fn IoCancelIrp(Irp: PIRP) -> BOOLEAN;
-    /// Completes an IRP: what the macro `IoCompleteRequest` calls.
+    /// Completes an IRP. The macro `IoCompleteRequest` calls this function.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iocompleterequest).
     pub fn IofCompleteRequest(Irp: PIRP, PriorityBoost: CCHAR);
-    /// As [`IoSetCompletionRoutine`], and keeps the driver loaded until the routine has returned. Allocates.
+    /// Like [`IoSetCompletionRoutine`], and prevents the driver from being unloaded until the routine has returned. Allocates memory.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iosetcompletionroutineex).
     pub fn IoSetCompletionRoutineEx(
@@ -573,7 +573,7 @@ unsafe extern "C" {
         InvokeOnError: BOOLEAN,
         InvokeOnCancel: BOOLEAN,
     ) -> NTSTATUS;
-    /// Allocates an MDL for `Length` bytes at `VirtualAddress`, or returns null. It describes pages only once they were locked or built in.
+    /// Allocates an MDL for `Length` bytes at `VirtualAddress`, or returns null. The MDL describes no pages until they are locked or built in.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-ioallocatemdl).
     pub fn IoAllocateMdl(
@@ -583,11 +583,11 @@ unsafe extern "C" {
         ChargeQuota: BOOLEAN,
         Irp: PIRP,
     ) -> PMDL;
-    /// Frees an MDL of [`IoAllocateMdl`].
+    /// Frees an MDL allocated by [`IoAllocateMdl`].
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iofreemdl).
     pub fn IoFreeMdl(Mdl: PMDL);
-    /// Makes `TargetMdl` describe a part of what `SourceMdl` describes.
+    /// Builds `TargetMdl` to describe a part of the memory described by `SourceMdl`.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iobuildpartialmdl).
     pub fn IoBuildPartialMdl(
@@ -596,11 +596,11 @@ unsafe extern "C" {
         VirtualAddress: PVOID,
         Length: ULONG,
     );
-    /// Fills in the pages of an MDL whose memory is nonpaged pool. Not for stacks, nor for paged memory.
+    /// Fills in the pages of an MDL that describes nonpaged pool. Not for stack or paged memory.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-mmbuildmdlfornonpagedpool).
     pub fn MmBuildMdlForNonPagedPool(MemoryDescriptorList: PMDL);
-    /// Locks the pages of an MDL in memory. Raises a structured exception when it cannot, which Rust cannot catch.
+    /// Locks the pages of an MDL in memory. On failure it raises a structured exception, which Rust cannot catch.
     ///
     /// IRQL: <= APC_LEVEL for pageable memory, else <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-mmprobeandlockpages).
     pub fn MmProbeAndLockPages(
@@ -608,11 +608,11 @@ unsafe extern "C" {
         AccessMode: KPROCESSOR_MODE,
         Operation: LOCK_OPERATION,
     );
-    /// Undoes [`MmProbeAndLockPages`].
+    /// Unlocks pages locked by [`MmProbeAndLockPages`].
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-mmunlockpages).
     pub fn MmUnlockPages(MemoryDescriptorList: PMDL);
-    /// Maps the pages of an MDL; [`MmGetSystemAddressForMdlSafe`] is the usual way to call it.
+    /// Maps the pages of an MDL. Usually called through [`MmGetSystemAddressForMdlSafe`].
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-mmmaplockedpagesspecifycache).
     pub fn MmMapLockedPagesSpecifyCache(
@@ -623,7 +623,7 @@ unsafe extern "C" {
         BugCheckOnFailure: ULONG,
         Priority: ULONG,
     ) -> PVOID;
-    /// Allocates pool, or returns null. The memory is not zeroed. Newer Windows has [`ExAllocatePool2`] instead.
+    /// Allocates pool, or returns null. The memory is not zeroed. Superseded by [`ExAllocatePool2`].
     ///
     /// IRQL: <= DISPATCH_LEVEL for nonpaged pool. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exallocatepoolwithtag).
     pub fn ExAllocatePoolWithTag(PoolType: POOL_TYPE, NumberOfBytes: SIZE_T, Tag: ULONG) -> PVOID;
@@ -639,15 +639,15 @@ unsafe extern "C" {
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keclearevent).
     pub fn KeClearEvent(Event: PRKEVENT);
-    /// Resets an event and returns its former state.
+    /// Resets an event and returns its previous state.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keresetevent).
     pub fn KeResetEvent(Event: PRKEVENT) -> LONG;
-    /// Signals an event and returns its former state. `Wait` is true only if a wait follows at once.
+    /// Signals an event and returns its previous state. `Wait` is true only if the next call is a wait.
     ///
     /// IRQL: <= DISPATCH_LEVEL with `Wait` false. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kesetevent).
     pub fn KeSetEvent(Event: PRKEVENT, Increment: KPRIORITY, Wait: BOOLEAN) -> LONG;
-    /// Whether an event is signalled.
+    /// Returns whether an event is signalled.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kereadstateevent).
     pub fn KeReadStateEvent(Event: PRKEVENT) -> LONG;
@@ -655,7 +655,7 @@ unsafe extern "C" {
     ///
     /// IRQL: any. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keinitializesemaphore).
     pub fn KeInitializeSemaphore(Semaphore: PRKSEMAPHORE, Count: LONG, Limit: LONG);
-    /// Adds to a semaphore's count and returns the former one. Raises a structured exception beyond the limit. `Wait` is true only if a wait follows at once.
+    /// Adds to the count of a semaphore and returns the previous count. Exceeding the limit raises a structured exception. `Wait` is true only if the next call is a wait.
     ///
     /// IRQL: <= DISPATCH_LEVEL with `Wait` false. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kereleasesemaphore).
     pub fn KeReleaseSemaphore(
@@ -664,7 +664,7 @@ unsafe extern "C" {
         Adjustment: LONG,
         Wait: BOOLEAN,
     ) -> LONG;
-    /// Waits until an object is signalled or the time-out has passed (in units of 100 ns; negative is relative, null is for ever).
+    /// Waits until an object is signalled or the timeout expires. The timeout is in units of 100 ns: negative values are relative, null waits indefinitely.
     ///
     /// IRQL: <= APC_LEVEL; <= DISPATCH_LEVEL with a time-out of zero. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kewaitforsingleobject).
     pub fn KeWaitForSingleObject(
@@ -674,7 +674,7 @@ unsafe extern "C" {
         Alertable: BOOLEAN,
         Timeout: PLARGE_INTEGER,
     ) -> NTSTATUS;
-    /// Waits until one or all of several objects are signalled. More than three need a wait-block array.
+    /// Waits until one or all of several objects are signalled. More than three objects require a wait-block array.
     ///
     /// IRQL: <= APC_LEVEL; <= DISPATCH_LEVEL with a time-out of zero. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kewaitformultipleobjects).
     pub fn KeWaitForMultipleObjects(
@@ -687,7 +687,7 @@ unsafe extern "C" {
         Timeout: PLARGE_INTEGER,
         WaitBlockArray: PKWAIT_BLOCK,
     ) -> NTSTATUS;
-    /// Suspends the calling thread for a time (in units of 100 ns; negative is relative).
+    /// Suspends the calling thread for an interval in units of 100 ns; negative values are relative.
     ///
     /// IRQL: <= APC_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kedelayexecutionthread).
     pub fn KeDelayExecutionThread(
@@ -695,27 +695,27 @@ unsafe extern "C" {
         Alertable: BOOLEAN,
         Interval: PLARGE_INTEGER,
     ) -> NTSTATUS;
-    /// Allocates a work item, or returns null. It keeps the device object, and with it the driver, while it is queued or runs.
+    /// Allocates a work item, or returns null. While the item is queued or running, it holds a reference on the device object, which keeps the driver loaded.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-ioallocateworkitem).
     pub fn IoAllocateWorkItem(DeviceObject: PDEVICE_OBJECT) -> PIO_WORKITEM;
-    /// Frees a work item of [`IoAllocateWorkItem`] that is not queued. Its routine may do so.
+    /// Frees a work item allocated by [`IoAllocateWorkItem`] that is not queued. The item's own routine may call this.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iofreeworkitem).
     pub fn IoFreeWorkItem(IoWorkItem: PIO_WORKITEM);
-    /// The size of a work item, in bytes.
+    /// Returns the size of a work item in bytes.
     ///
     /// IRQL: any. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iosizeofworkitem).
     pub fn IoSizeofWorkItem() -> ULONG;
-    /// Initialises nonpaged memory of the caller's, of [`IoSizeofWorkItem`] bytes, as a work item. `IoObject` is a device object, or for [`IoQueueWorkItemEx`] a driver object.
+    /// Initialises [`IoSizeofWorkItem`] bytes of caller-allocated nonpaged memory as a work item. `IoObject` is a device object or, for [`IoQueueWorkItemEx`], a driver object.
     ///
     /// IRQL: any. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-ioinitializeworkitem).
     pub fn IoInitializeWorkItem(IoObject: PVOID, IoWorkItem: PIO_WORKITEM);
-    /// Undoes [`IoInitializeWorkItem`], before the memory is freed.
+    /// Uninitialises a work item of [`IoInitializeWorkItem`], before its memory is freed.
     ///
     /// IRQL: any. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iouninitializeworkitem).
     pub fn IoUninitializeWorkItem(IoWorkItem: PIO_WORKITEM);
-    /// Has a system thread call a routine once. The work item must not be queued already; it may be again as soon as the routine runs.
+    /// Queues a work item: a system thread calls the routine once. The item must not be queued already; it can be queued again as soon as the routine runs.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-ioqueueworkitem).
     pub fn IoQueueWorkItem(
@@ -724,7 +724,7 @@ unsafe extern "C" {
         QueueType: WORK_QUEUE_TYPE,
         Context: PVOID,
     );
-    /// As [`IoQueueWorkItem`], with a routine that gets the work item, too.
+    /// Like [`IoQueueWorkItem`], with a routine that also receives the work item.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-ioqueueworkitemex).
     pub fn IoQueueWorkItemEx(
@@ -733,23 +733,23 @@ unsafe extern "C" {
         QueueType: WORK_QUEUE_TYPE,
         Context: PVOID,
     );
-    /// Initialises a timer in nonpaged memory; when it expires, it stays signalled.
+    /// Initialises a notification timer in nonpaged memory: it stays signalled after it expires.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keinitializetimer).
     pub fn KeInitializeTimer(Timer: PKTIMER);
-    /// Initialises a timer in nonpaged memory, of either type.
+    /// Initialises a timer of either type in nonpaged memory.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keinitializetimerex).
     pub fn KeInitializeTimerEx(Timer: PKTIMER, Type: TIMER_TYPE);
-    /// Starts a timer, anew if it runs, and says whether it ran. `DueTime` is in units of 100 ns; negative is relative. When the timer expires, it is signalled and `Dpc`, if not null, is queued.
+    /// Starts or restarts a timer, and returns whether it was running. `DueTime` is in units of 100 ns; negative values are relative. On expiry the timer is signalled and `Dpc`, if not null, is queued.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kesettimer).
     pub fn KeSetTimer(Timer: PKTIMER, DueTime: LARGE_INTEGER, Dpc: PKDPC) -> BOOLEAN;
-    /// Stops a timer and says whether it ran. If not, its deferred procedure call may be queued or running; [`KeFlushQueuedDpcs`] waits for it.
+    /// Cancels a timer, and returns whether it was running. If it was not, its DPC may be queued or running; [`KeFlushQueuedDpcs`] waits for it.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kecanceltimer).
     pub fn KeCancelTimer(arg1: PKTIMER) -> BOOLEAN;
-    /// Initialises a deferred procedure call in nonpaged memory.
+    /// Initialises a deferred procedure call (DPC) in nonpaged memory.
     ///
     /// IRQL: any. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keinitializedpc).
     pub fn KeInitializeDpc(
@@ -757,35 +757,35 @@ unsafe extern "C" {
         DeferredRoutine: PKDEFERRED_ROUTINE,
         DeferredContext: PVOID,
     );
-    /// Waits until every deferred procedure call that is queued has run, on all processors.
+    /// Waits until every queued DPC has run, on all processors.
     ///
     /// IRQL: PASSIVE_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keflushqueueddpcs).
     pub fn KeFlushQueuedDpcs();
-    /// The system time: UTC, in units of 100 ns since the beginning of 1601. It can be set back.
+    /// Returns the system time: UTC, in units of 100 ns since January 1, 1601. It may be set back.
     ///
     /// IRQL: any. Minimum Windows: Windows 8. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kequerysystemtimeprecise).
     pub fn KeQuerySystemTimePrecise(CurrentTime: PLARGE_INTEGER);
-    /// Units of 100 ns since the system was started, without those that it slept. Never goes back.
+    /// Returns the time since the system was started, without time spent asleep, in units of 100 ns. Monotonic.
     ///
     /// IRQL: any. Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kequeryunbiasedinterrupttime).
     pub fn KeQueryUnbiasedInterruptTime() -> ULONGLONG;
-    /// Initialises rundown protection, which may then be acquired.
+    /// Initialises rundown protection, so that it can be acquired.
     ///
     /// IRQL: <= APC_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exinitializerundownprotection).
     pub fn ExInitializeRundownProtection(RunRef: PEX_RUNDOWN_REF);
-    /// Acquires rundown protection; false once its owner waits for its release.
+    /// Acquires rundown protection. Returns false once the rundown has started.
     ///
     /// IRQL: <= APC_LEVEL; <= DISPATCH_LEVEL if it is in nonpaged memory. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exacquirerundownprotection).
     pub fn ExAcquireRundownProtection(RunRef: PEX_RUNDOWN_REF) -> BOOLEAN;
-    /// Undoes one success of [`ExAcquireRundownProtection`].
+    /// Releases one successful [`ExAcquireRundownProtection`].
     ///
     /// IRQL: <= APC_LEVEL; <= DISPATCH_LEVEL if it is in nonpaged memory. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exreleaserundownprotection).
     pub fn ExReleaseRundownProtection(RunRef: PEX_RUNDOWN_REF);
-    /// Lets nobody acquire the protection any more, and waits until everyone who has done so has released it.
+    /// Starts the rundown: prevents further acquisitions, and waits until all existing ones are released.
     ///
     /// IRQL: <= APC_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exwaitforrundownprotectionrelease).
     pub fn ExWaitForRundownProtectionRelease(RunRef: PEX_RUNDOWN_REF);
-    /// Raises the IRQL to DISPATCH_LEVEL, acquires a spin lock and returns the former IRQL.
+    /// Raises the IRQL to DISPATCH_LEVEL, acquires a spin lock and returns the previous IRQL.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keacquirespinlockraisetodpc).
     pub fn KeAcquireSpinLockRaiseToDpc(SpinLock: PKSPIN_LOCK) -> KIRQL;
@@ -793,7 +793,7 @@ unsafe extern "C" {
     ///
     /// IRQL: DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kereleasespinlock).
     pub fn KeReleaseSpinLock(SpinLock: PKSPIN_LOCK, NewIrql: KIRQL);
-    /// Creates a thread of the system process that runs `StartRoutine` until it returns or ends itself.
+    /// Creates a thread in the system process that runs `StartRoutine` until it returns or terminates itself.
     ///
     /// IRQL: PASSIVE_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-pscreatesystemthread).
     pub fn PsCreateSystemThread(
@@ -805,11 +805,11 @@ unsafe extern "C" {
         StartRoutine: PKSTART_ROUTINE,
         StartContext: PVOID,
     ) -> NTSTATUS;
-    /// Ends the calling system thread.
+    /// Terminates the calling system thread.
     ///
     /// IRQL: PASSIVE_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-psterminatesystemthread).
     pub fn PsTerminateSystemThread(ExitStatus: NTSTATUS) -> NTSTATUS;
-    /// Returns the object behind a handle, with a reference on it.
+    /// Returns the object behind a handle, with a reference.
     ///
     /// IRQL: PASSIVE_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-obreferenceobjectbyhandle).
     pub fn ObReferenceObjectByHandle(
@@ -820,11 +820,11 @@ unsafe extern "C" {
         Object: *mut PVOID,
         HandleInformation: POBJECT_HANDLE_INFORMATION,
     ) -> NTSTATUS;
-    /// Adds a reference to an object: what the macro `ObReferenceObject` calls.
+    /// Adds a reference to an object. The macro `ObReferenceObject` calls this function.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-obfreferenceobject).
     pub fn ObfReferenceObject(Object: PVOID) -> LONG_PTR;
-    /// Releases a reference: what the macro `ObDereferenceObject` calls.
+    /// Releases a reference to an object. The macro `ObDereferenceObject` calls this function.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-obdereferenceobject).
     pub fn ObfDereferenceObject(Object: PVOID) -> LONG_PTR;
@@ -832,27 +832,27 @@ unsafe extern "C" {
     ///
     /// IRQL: PASSIVE_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-zwclose).
     pub fn ZwClose(Handle: HANDLE) -> NTSTATUS;
-    /// The process that the calling thread belongs to, without a reference on it.
+    /// Returns the process of the calling thread, without adding a reference.
     ///
     /// IRQL: any. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iogetcurrentprocess).
     pub fn IoGetCurrentProcess() -> PEPROCESS;
-    /// Makes a counted string of one that ends with a NUL, without copying it.
+    /// Initialises a counted string from a NUL-terminated one, without copying it.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-rtlinitunicodestring).
     pub fn RtlInitUnicodeString(DestinationString: PUNICODE_STRING, SourceString: PCWSTR);
-    /// Reports the running Windows.
+    /// Returns the version of the running Windows.
     ///
     /// IRQL: PASSIVE_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-rtlgetversion).
     pub fn RtlGetVersion(lpVersionInformation: PRTL_OSVERSIONINFOW) -> NTSTATUS;
-    /// The address of a routine that the kernel exports, or null.
+    /// Returns the address of a routine exported by the kernel, or null.
     ///
     /// IRQL: PASSIVE_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-mmgetsystemroutineaddress).
     pub fn MmGetSystemRoutineAddress(SystemRoutineName: PUNICODE_STRING) -> PVOID;
-    /// Writes a formatted message to the kernel debugger. String arguments with a `W` in their format need PASSIVE_LEVEL.
+    /// Sends a formatted message to the kernel debugger. Formats for UTF-16 strings require PASSIVE_LEVEL.
     ///
     /// IRQL: <= DIRQL; PASSIVE_LEVEL for Unicode formats. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-dbgprint).
     pub fn DbgPrint(Format: PCSTR, ...) -> ULONG;
-    /// Stops the system with a bug check.
+    /// Brings the system down with a bug check.
     ///
     /// IRQL: any. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kebugcheckex).
     pub fn KeBugCheckEx(

@@ -18,12 +18,12 @@ pub const AF_UNSPEC: ADDRESS_FAMILY = 0;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/af-inet).
 pub const AF_INET: ADDRESS_FAMILY = 2;
 
-/// The address family of IPv6. On other systems the number differs.
+/// The address family of IPv6. Its value differs between operating systems.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/af-inet6).
 pub const AF_INET6: ADDRESS_FAMILY = 23;
 
-/// Socket type: a stream of bytes.
+/// Socket type: byte stream.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/af-inet).
 pub const SOCK_STREAM: USHORT = 1;
@@ -33,45 +33,45 @@ pub const SOCK_STREAM: USHORT = 1;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/af-inet).
 pub const SOCK_DGRAM: USHORT = 2;
 
-/// Socket type: packets of the network layer.
+/// Socket type: raw packets of the network layer.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/af-inet).
 pub const SOCK_RAW: USHORT = 3;
 
-/// The protocol IPv4, as the level of options.
+/// Level of IPv4 socket options.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/af-inet).
 pub const IPPROTO_IP: ULONG = 0;
 
-/// The protocol TCP.
+/// TCP, as a protocol and as the level of its options.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/af-inet).
 pub const IPPROTO_TCP: ULONG = 6;
 
-/// The protocol UDP.
+/// UDP, as a protocol and as the level of its options.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/af-inet).
 pub const IPPROTO_UDP: ULONG = 0x11;
 
-/// The protocol IPv6, as the level of options.
+/// Level of IPv6 socket options.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/af-inet6).
 pub const IPPROTO_IPV6: ULONG = 0x29;
 
-/// The level of options that belong to the socket, not to a protocol.
+/// Level of socket options that are independent of the protocol.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-wsk-event-callback).
 pub const SOL_SOCKET: ULONG = 0xFFFF;
 
-/// A socket address of any family: what pointers to addresses are declared as.
+/// The generic socket address, as which pointers to addresses are declared.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/sockaddr-2).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SOCKADDR {
-    /// Says what the address really is.
+    /// The address family, which determines the actual type.
     pub sa_family: ADDRESS_FAMILY,
-    /// The rest, by family.
+    /// The address, in a format that depends on the family.
     pub sa_data: [CHAR; 14],
 }
 
@@ -108,15 +108,15 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/inaddr/ns-inaddr-in_addr).
 pub type PIN_ADDR = *mut IN_ADDR;
 
-/// The address by bytes, by words or as a whole.
+/// The address as bytes, as words or as a whole.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/inaddr/ns-inaddr-in_addr).
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub union IN_ADDR_0 {
-    /// By bytes.
+    /// As bytes.
     pub S_un_b: IN_ADDR_0_0,
-    /// By words.
+    /// As words.
     pub S_un_w: IN_ADDR_0_1,
     /// As a whole, in network byte order.
     pub S_addr: ULONG,
@@ -130,7 +130,7 @@ const _: () = {
     assert!(core::mem::offset_of!(IN_ADDR_0, S_addr) == 0);
 };
 
-/// An IPv4 address by bytes.
+/// An IPv4 address as bytes.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/inaddr/ns-inaddr-in_addr).
 #[repr(C)]
@@ -155,7 +155,7 @@ const _: () = {
     assert!(core::mem::offset_of!(IN_ADDR_0_0, s_b4) == 3);
 };
 
-/// An IPv4 address by words.
+/// An IPv4 address as words.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/inaddr/ns-inaddr-in_addr).
 #[repr(C)]
@@ -186,7 +186,7 @@ pub struct SOCKADDR_IN {
     pub sin_port: USHORT,
     /// The address.
     pub sin_addr: IN_ADDR,
-    /// Zero.
+    /// Must be zero.
     pub sin_zero: [CHAR; 8],
 }
 
@@ -225,15 +225,15 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/in6addr/ns-in6addr-in6_addr).
 pub type PIN6_ADDR = *mut IN6_ADDR;
 
-/// The address by bytes or by words.
+/// The address as bytes or as words.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/in6addr/ns-in6addr-in6_addr).
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub union IN6_ADDR_0 {
-    /// By bytes.
+    /// As bytes.
     pub Byte: [UCHAR; 16],
-    /// By words, each in network byte order.
+    /// As words, each in network byte order.
     pub Word: [USHORT; 8],
 }
 
@@ -282,9 +282,9 @@ pub type PSOCKADDR_IN6 = *mut SOCKADDR_IN6;
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub union SOCKADDR_IN6_0 {
-    /// As a number: the interface index of a link-local address.
+    /// The scope as a number: for a link-local address, the interface index.
     pub sin6_scope_id: ULONG,
-    /// As a structure of zone and level.
+    /// The scope as a structure of zone and level.
     pub sin6_scope_struct: SCOPE_ID,
 }
 
@@ -295,17 +295,17 @@ const _: () = {
     assert!(core::mem::offset_of!(SOCKADDR_IN6_0, sin6_scope_struct) == 0);
 };
 
-/// An address of either family.
+/// An IPv4 or IPv6 socket address.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2ipdef/ns-ws2ipdef-sockaddr_inet).
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub union SOCKADDR_INET {
-    /// The address if `si_family` is [`AF_INET`].
+    /// The address, if `si_family` is [`AF_INET`].
     pub Ipv4: SOCKADDR_IN,
-    /// The address if `si_family` is [`AF_INET6`].
+    /// The address, if `si_family` is [`AF_INET6`].
     pub Ipv6: SOCKADDR_IN6,
-    /// Which of the two it is; both begin with it.
+    /// The address family, the first field of both structures.
     pub si_family: ADDRESS_FAMILY,
 }
 
@@ -322,17 +322,17 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2ipdef/ns-ws2ipdef-sockaddr_inet).
 pub type PSOCKADDR_INET = *mut SOCKADDR_INET;
 
-/// Room for an address of any family.
+/// Storage for a socket address of any family.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-sockaddr_storage_lh).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SOCKADDR_STORAGE {
-    /// Says what the address really is.
+    /// The address family, which determines the actual type.
     pub ss_family: ADDRESS_FAMILY,
     /// Reserved.
     pub __ss_pad1: [CHAR; 6],
-    /// Reserved; aligns the structure.
+    /// Reserved. Aligns the structure.
     pub __ss_align: crate::ctypes::c_longlong,
     /// Reserved.
     pub __ss_pad2: [CHAR; 112],
@@ -352,7 +352,7 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-sockaddr_storage_lh).
 pub type PSOCKADDR_STORAGE = *mut SOCKADDR_STORAGE;
 
-/// A pointer to a socket address, and its size.
+/// A pointer to a socket address and its size.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-socket_address).
 #[repr(C)]
@@ -360,7 +360,7 @@ pub type PSOCKADDR_STORAGE = *mut SOCKADDR_STORAGE;
 pub struct SOCKET_ADDRESS {
     /// The address.
     pub lpSockaddr: LPSOCKADDR,
-    /// Its size in bytes.
+    /// The size of the address in bytes.
     pub iSockaddrLength: INT,
 }
 
@@ -382,9 +382,9 @@ pub type PSOCKET_ADDRESS = *mut SOCKET_ADDRESS;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SOCKET_ADDRESS_LIST {
-    /// How many there are.
+    /// The number of addresses.
     pub iAddressCount: INT,
-    /// The first; the others follow.
+    /// The first address; the others follow it in memory.
     pub Address: [SOCKET_ADDRESS; 1],
 }
 
@@ -400,7 +400,7 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-socket_address_list).
 pub type PSOCKET_ADDRESS_LIST = *mut SOCKET_ADDRESS_LIST;
 
-/// One result of a name look-up, in a list.
+/// One entry of a list of name look-up results.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-addrinfoexw).
 #[repr(C)]
@@ -410,23 +410,23 @@ pub struct ADDRINFOEXW {
     pub ai_flags: crate::ctypes::c_int,
     /// [`AF_INET`] or [`AF_INET6`].
     pub ai_family: crate::ctypes::c_int,
-    /// [`SOCK_STREAM`] and the like.
+    /// The socket type, such as [`SOCK_STREAM`].
     pub ai_socktype: crate::ctypes::c_int,
-    /// [`IPPROTO_TCP`] and the like.
+    /// The protocol, such as [`IPPROTO_TCP`].
     pub ai_protocol: crate::ctypes::c_int,
-    /// Bytes at `ai_addr`.
+    /// The size of `ai_addr` in bytes.
     pub ai_addrlen: usize,
     /// The canonical name, or null.
     pub ai_canonname: PWSTR,
     /// The address.
     pub ai_addr: *mut SOCKADDR,
-    /// Data of the name-space provider, or null.
+    /// Data from the namespace provider, or null.
     pub ai_blob: *mut crate::ctypes::c_void,
-    /// Bytes at `ai_blob`.
+    /// The size of `ai_blob` in bytes.
     pub ai_bloblen: usize,
-    /// Identifies the name-space provider, or null.
+    /// The identifier of the namespace provider, or null.
     pub ai_provider: LPGUID,
-    /// The next result, or null.
+    /// The next entry, or null.
     pub ai_next: *mut ADDRINFOEXW,
 }
 
@@ -451,57 +451,57 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-addrinfoexw).
 pub type PADDRINFOEXW = *mut ADDRINFOEXW;
 
-/// `ADDRINFOEXW.ai_flags` of hints: addresses to bind a listening socket to, if there is no host name.
+/// `ADDRINFOEXW.ai_flags` of hints: without a host name, return addresses to bind a listening socket to.
 ///
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-addrinfoexw).
 pub const AI_PASSIVE: INT = 1;
 
-/// `ADDRINFOEXW.ai_flags` of hints: the canonical name, too, in the first result.
+/// `ADDRINFOEXW.ai_flags` of hints: return the canonical name in the first result.
 ///
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-addrinfoexw).
 pub const AI_CANONNAME: INT = 2;
 
-/// `ADDRINFOEXW.ai_flags` of hints: the host name is an address; nothing is looked up.
+/// `ADDRINFOEXW.ai_flags` of hints: the host name is a numeric address; no look-up is performed.
 ///
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-addrinfoexw).
 pub const AI_NUMERICHOST: INT = 4;
 
-/// `ADDRINFOEXW.ai_flags` of hints: the service name is a port; nothing is looked up.
+/// `ADDRINFOEXW.ai_flags` of hints: the service name is a port number; no look-up is performed.
 ///
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-addrinfoexw).
 pub const AI_NUMERICSERV: INT = 8;
 
-/// `ADDRINFOEXW.ai_flags` of hints: IPv6 addresses and, as mapped ones, IPv4 addresses; with [`AI_V4MAPPED`].
+/// `ADDRINFOEXW.ai_flags` of hints: with [`AI_V4MAPPED`], return IPv6 addresses and IPv4-mapped addresses.
 ///
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-addrinfoexw).
 pub const AI_ALL: INT = 0x100;
 
-/// `ADDRINFOEXW.ai_flags` of hints: only addresses of families that the system has an address of.
+/// `ADDRINFOEXW.ai_flags` of hints: return only addresses of families for which the system has an address configured.
 ///
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-addrinfoexw).
 pub const AI_ADDRCONFIG: INT = 0x400;
 
-/// `ADDRINFOEXW.ai_flags` of hints: mapped IPv4 addresses, if there are no IPv6 ones.
+/// `ADDRINFOEXW.ai_flags` of hints: return IPv4-mapped addresses if the host has no IPv6 address.
 ///
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-addrinfoexw).
 pub const AI_V4MAPPED: INT = 0x800;
 
-/// `ADDRINFOEXW.ai_flags` of hints: results may be from sources without authority.
+/// `ADDRINFOEXW.ai_flags` of hints: results may come from non-authoritative sources.
 ///
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-addrinfoexw).
 pub const AI_NON_AUTHORITATIVE: INT = 0x4000;
 
-/// `ADDRINFOEXW.ai_flags` of hints: the look-up goes over a secure channel.
+/// `ADDRINFOEXW.ai_flags` of hints: perform the look-up over a secure channel.
 ///
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-addrinfoexw).
 pub const AI_SECURE: INT = 0x8000;
 
-/// `ADDRINFOEXW.ai_flags` of hints: names are those that their owner prefers.
+/// `ADDRINFOEXW.ai_flags` of hints: return the names that the owner of the name prefers.
 ///
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-addrinfoexw).
 pub const AI_RETURN_PREFERRED_NAMES: INT = 0x0001_0000;
 
-/// `ADDRINFOEXW.ai_flags` of hints: the fully qualified name, too, in the first result. Not together with [`AI_CANONNAME`].
+/// `ADDRINFOEXW.ai_flags` of hints: return the fully qualified name in the first result. Cannot be combined with [`AI_CANONNAME`].
 ///
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-addrinfoexw).
 pub const AI_FQDN: INT = 0x0002_0000;
@@ -511,67 +511,67 @@ pub const AI_FQDN: INT = 0x0002_0000;
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-addrinfoexw).
 pub const AI_FILESERVER: INT = 0x0004_0000;
 
-/// `ADDRINFOEXW.ai_flags` of hints: the name is looked up as it is, and not as Punycode if it has other characters than ASCII's.
+/// `ADDRINFOEXW.ai_flags` of hints: do not convert a non-ASCII name to Punycode.
 ///
 /// Minimum Windows: Windows 8. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-addrinfoexw).
 pub const AI_DISABLE_IDN_ENCODING: INT = 0x0008_0000;
 
-/// [`PFN_WSK_GET_ADDRESS_INFO`]: look in all name spaces.
+/// [`PFN_WSK_GET_ADDRESS_INFO`]: search all namespaces.
 ///
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_address_info).
 pub const NS_ALL: ULONG = 0;
 
-/// [`PFN_WSK_GET_ADDRESS_INFO`]: look in the domain name system.
+/// [`PFN_WSK_GET_ADDRESS_INFO`]: search the domain name system.
 ///
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_address_info).
 pub const NS_DNS: ULONG = 0xC;
 
-/// [`PFN_WSK_GET_NAME_INFO`]: of local hosts, only the first part of the name.
+/// [`PFN_WSK_GET_NAME_INFO`]: return only the host part of the name of a local host.
 ///
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_name_info).
 pub const NI_NOFQDN: ULONG = 1;
 
-/// [`PFN_WSK_GET_NAME_INFO`]: the address instead of the host's name.
+/// [`PFN_WSK_GET_NAME_INFO`]: return the numeric address instead of the host name.
 ///
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_name_info).
 pub const NI_NUMERICHOST: ULONG = 2;
 
-/// [`PFN_WSK_GET_NAME_INFO`]: fail if the host has no name, instead of giving its address.
+/// [`PFN_WSK_GET_NAME_INFO`]: fail if the host has no name, instead of returning its numeric address.
 ///
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_name_info).
 pub const NI_NAMEREQD: ULONG = 4;
 
-/// [`PFN_WSK_GET_NAME_INFO`]: the port instead of the service's name.
+/// [`PFN_WSK_GET_NAME_INFO`]: return the port number instead of the service name.
 ///
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_name_info).
 pub const NI_NUMERICSERV: ULONG = 8;
 
-/// [`PFN_WSK_GET_NAME_INFO`]: the service of a datagram protocol.
+/// [`PFN_WSK_GET_NAME_INFO`]: look up the service of a datagram protocol.
 ///
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_name_info).
 pub const NI_DGRAM: ULONG = 0x10;
 
-/// [`PFN_WSK_GET_NAME_INFO`]: the most characters of a host's name, with a NUL.
+/// [`PFN_WSK_GET_NAME_INFO`]: the maximum length of a host name in characters, including the NUL.
 ///
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_name_info).
 pub const NI_MAXHOST: ULONG = 0x401;
 
-/// [`PFN_WSK_GET_NAME_INFO`]: the most characters of a service's name, with a NUL.
+/// [`PFN_WSK_GET_NAME_INFO`]: the maximum length of a service name in characters, including the NUL.
 ///
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_name_info).
 pub const NI_MAXSERV: ULONG = 0x20;
 
-/// The header of a control message; its data follow.
+/// The header of a control message, followed by its data.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-wsacmsghdr).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct CMSGHDR {
-    /// Bytes of header and data together, without the padding behind them.
+    /// The size of header and data in bytes, without trailing padding.
     pub cmsg_len: SIZE_T,
-    /// The protocol that the message belongs to.
+    /// The protocol that defines the message.
     pub cmsg_level: INT,
-    /// The message's type within its protocol.
+    /// The type of the message, as its protocol defines it.
     pub cmsg_type: INT,
 }
 
@@ -588,40 +588,40 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-wsacmsghdr).
 pub type PCMSGHDR = *mut CMSGHDR;
 
-/// Of a received datagram: it came as a broadcast.
+/// Flag of a received datagram: it was sent to a broadcast address.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive_from).
 pub const MSG_BCAST: ULONG = 0x400;
 
-/// Of a received datagram: it came to a multicast group.
+/// Flag of a received datagram: it was sent to a multicast group.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive_from).
 pub const MSG_MCAST: ULONG = 0x800;
 
-/// Of a received datagram: it was longer than the buffer, and the rest is lost.
+/// Flag of a received datagram: it was longer than the buffer, and the excess was discarded.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive_from).
 pub const MSG_TRUNC: ULONG = 0x100;
 
-/// Of a received datagram: its control messages were longer than the buffer, and the rest is lost.
+/// Flag of a received datagram: its control messages were longer than the buffer, and the excess was discarded.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive_from).
 pub const MSG_CTRUNC: ULONG = 0x200;
 
-/// How the data of control messages are aligned, in bytes.
+/// The alignment of control message data, in bytes.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-wsacmsghdr).
 pub const MAX_NATURAL_ALIGNMENT: SIZE_T = 8;
 
-/// Control data: the local IPv4 address and interface of a datagram.
+/// Control message data: the local IPv4 address and the interface of a datagram.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2ipdef/ns-ws2ipdef-in_pktinfo).
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct IN_PKTINFO {
-    /// The address.
+    /// The local address.
     pub ipi_addr: IN_ADDR,
-    /// The index of the interface.
+    /// The interface index.
     pub ipi_ifindex: ULONG,
 }
 
@@ -637,15 +637,15 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2ipdef/ns-ws2ipdef-in_pktinfo).
 pub type PIN_PKTINFO = *mut IN_PKTINFO;
 
-/// Control data: the local IPv6 address and interface of a datagram.
+/// Control message data: the local IPv6 address and the interface of a datagram.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2ipdef/ns-ws2ipdef-in6_pktinfo).
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct IN6_PKTINFO {
-    /// The address.
+    /// The local address.
     pub ipi6_addr: IN6_ADDR,
-    /// The index of the interface.
+    /// The interface index.
     pub ipi6_ifindex: ULONG,
 }
 
@@ -661,7 +661,7 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2ipdef/ns-ws2ipdef-in6_pktinfo).
 pub type PIN6_PKTINFO = *mut IN6_PKTINFO;
 
-/// Identifies a network programming interface.
+/// Identifies a network programming interface (NPI).
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/netioddk/ns-netioddk-_npi_client_characteristics).
 pub type NPIID = GUID;
@@ -671,350 +671,350 @@ pub type NPIID = GUID;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/netioddk/ns-netioddk-_npi_client_characteristics).
 pub type PNPIID = *const NPIID;
 
-/// Option at [`SOL_SOCKET`]: whether the address may be shared with other sockets that set this. 0 or 1, before the socket is bound.
+/// Option, level [`SOL_SOCKET`]: share the local address with other sockets that set this option. Value: 0 or 1. Set it before binding.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-reuseaddr).
 pub const SO_REUSEADDR: ULONG = 4;
 
-/// Option at [`SOL_SOCKET`]: whether the address may not be shared, not even with sockets that set [`SO_REUSEADDR`]. 0 or 1, before the socket is bound. C has it as a negative `int`; this is the same 32 bits.
+/// Option, level [`SOL_SOCKET`]: do not share the local address, not even with sockets that set [`SO_REUSEADDR`]. Value: 0 or 1. Set it before binding. In C the constant is a negative `int`; this is the same bit pattern.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-exclusiveaddruse).
 pub const SO_EXCLUSIVEADDRUSE: ULONG = 0xFFFF_FFFB;
 
-/// Option at [`SOL_SOCKET`] of a listening socket: connection requests are inspected first, by [`PFN_WSK_INSPECT_EVENT`]. 0 or 1, before the socket is bound.
+/// Option, level [`SOL_SOCKET`], listening sockets: inspect connection requests with [`PFN_WSK_INSPECT_EVENT`] before accepting them. Value: 0 or 1. Set it before binding.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-conditional-accept).
 pub const SO_CONDITIONAL_ACCEPT: ULONG = 0x3002;
 
-/// Option at [`SOL_SOCKET`] of a connection, or of a listening socket for those that it accepts: send keep-alive packets. 0 or 1.
+/// Option, level [`SOL_SOCKET`], connection and listening sockets: send keep-alive packets. Accepted connections inherit it. Value: 0 or 1.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-keepalive).
 pub const SO_KEEPALIVE: ULONG = 8;
 
-/// Option at [`SOL_SOCKET`]: the bytes that the transport buffers for receiving. Accepted connections inherit it.
+/// Option, level [`SOL_SOCKET`]: the size of the receive buffer in bytes. Accepted connections inherit it.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-rcvbuf).
 pub const SO_RCVBUF: ULONG = 0x1002;
 
-/// Option at [`SOL_SOCKET`] of a datagram socket: allow sending to broadcast addresses. 0, the default, or 1.
+/// Option, level [`SOL_SOCKET`], datagram sockets: allow sending to broadcast addresses. Value: 0 (default) or 1.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-broadcast).
 pub const SO_BROADCAST: ULONG = 0x20;
 
-/// Option at [`SOL_SOCKET`]: the bytes that are buffered for sending.
+/// Option, level [`SOL_SOCKET`]: the size of the send buffer in bytes.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/sol-socket-socket-options).
 pub const SO_SNDBUF: ULONG = 0x1001;
 
-/// Option at [`SOL_SOCKET`]: a port that the transport picks is a random one. 0 or 1, before the socket is bound; not together with [`SO_REUSE_UNICASTPORT`].
+/// Option, level [`SOL_SOCKET`]: assign a random ephemeral port. Value: 0 or 1. Set it before binding. Cannot be combined with [`SO_REUSE_UNICASTPORT`].
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/sol-socket-socket-options).
 pub const SO_RANDOMIZE_PORT: ULONG = 0x3005;
 
-/// Option at [`SOL_SOCKET`]: the transport may pick the same port once for each local address. 0 or 1, before the socket is bound.
+/// Option, level [`SOL_SOCKET`]: allow the same ephemeral port to be assigned once per local address. Value: 0 or 1. Set it before binding.
 ///
 /// Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/so-port-scalability).
 pub const SO_PORT_SCALABILITY: ULONG = 0x3006;
 
-/// Option at [`SOL_SOCKET`]: the transport picks the port when the socket connects, and may share it between connections. 0 or 1. To be preferred to [`SO_PORT_SCALABILITY`].
+/// Option, level [`SOL_SOCKET`]: assign the ephemeral port when the socket connects, and allow connections to share it. Value: 0 or 1. Preferable to [`SO_PORT_SCALABILITY`].
 ///
 /// Minimum Windows: Windows 10. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/sol-socket-socket-options).
 pub const SO_REUSE_UNICASTPORT: ULONG = 0x3007;
 
-/// Option at [`SOL_SOCKET`]: the socket receives multicast datagrams only, and shares its port with others that do. 0 or 1.
+/// Option, level [`SOL_SOCKET`]: receive only multicast datagrams, on a port shared with other sockets that do. Value: 0 or 1.
 ///
 /// Minimum Windows: Windows 10. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/sol-socket-socket-options).
 pub const SO_REUSE_MULTICASTPORT: ULONG = 0x3008;
 
-/// Option at [`SOL_SOCKET`]: the network compartment of the socket, a number. In the header only; Microsoft's page does not name it.
+/// Option, level [`SOL_SOCKET`]: the number of the socket's network compartment. Declared in the header; Microsoft's page does not mention it.
 ///
 /// Minimum Windows: Windows 10, version 1607. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/sol-socket-socket-options).
 pub const SO_COMPARTMENT_ID: ULONG = 0x3004;
 
-/// Option at [`IPPROTO_TCP`]: send small segments at once, instead of waiting for more data or an acknowledgement. 0, the default, or 1.
+/// Option, level [`IPPROTO_TCP`]: send small segments immediately (disables the Nagle algorithm). Value: 0 (default) or 1. Some versions of WSK are reported to reject it; [`WSK_FLAG_NODELAY`] has the same effect on one send.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-tcp-socket-options).
 pub const TCP_NODELAY: ULONG = 1;
 
-/// Option at [`IPPROTO_TCP`]: the older name of [`TCP_KEEPIDLE`].
+/// Option, level [`IPPROTO_TCP`]: the older name of [`TCP_KEEPIDLE`].
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-tcp-socket-options).
 pub const TCP_KEEPALIVE: ULONG = 3;
 
-/// Option at [`IPPROTO_TCP`]: the seconds that a connection is idle before the first keep-alive packet.
+/// Option, level [`IPPROTO_TCP`]: the idle time before the first keep-alive packet, in seconds.
 ///
 /// Minimum Windows: Windows 10, version 1709. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-tcp-socket-options).
 pub const TCP_KEEPIDLE: ULONG = 3;
 
-/// Option at [`IPPROTO_TCP`]: the seconds between keep-alive packets that nobody answers.
+/// Option, level [`IPPROTO_TCP`]: the time between unanswered keep-alive packets, in seconds.
 ///
 /// Minimum Windows: Windows 10, version 1709. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-tcp-socket-options).
 pub const TCP_KEEPINTVL: ULONG = 0x11;
 
-/// Option at [`IPPROTO_TCP`]: how many keep-alive packets nobody answers before the connection ends, at most 255.
+/// Option, level [`IPPROTO_TCP`]: the number of unanswered keep-alive packets after which the connection is dropped, at most 255.
 ///
 /// Minimum Windows: Windows 10, version 1703. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-tcp-socket-options).
 pub const TCP_KEEPCNT: ULONG = 0x10;
 
-/// Option at [`IPPROTO_TCP`]: the seconds for which data is sent again until the connection ends; [`ULONG`]`::MAX` for ever.
+/// Option, level [`IPPROTO_TCP`]: the time in seconds during which data is retransmitted before the connection is dropped; [`ULONG`]`::MAX` means indefinitely.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-tcp-socket-options).
 pub const TCP_MAXRT: ULONG = 5;
 
-/// Option at [`IPPROTO_TCP`]: time stamps in segments. 0 or 1; the default is the system's setting.
+/// Option, level [`IPPROTO_TCP`]: send timestamps in segments. Value: 0 or 1; the default is a system setting.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-tcp-socket-options).
 pub const TCP_TIMESTAMPS: ULONG = 0xA;
 
-/// Option at [`IPPROTO_TCP`]: data may go with the connection request, as [`PFN_WSK_CONNECT_EX`] sends it. 0 or 1.
+/// Option, level [`IPPROTO_TCP`]: allow data in the connection request, as sent by [`PFN_WSK_CONNECT_EX`]. Value: 0 or 1.
 ///
 /// Minimum Windows: Windows 10, version 1607. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-tcp-socket-options).
 pub const TCP_FASTOPEN: ULONG = 0xF;
 
-/// Option at [`IPPROTO_UDP`], and type of a control message with a [`ULONG`]: what is sent is cut into datagrams of so many bytes. 0, the default, does not cut.
+/// Option, level [`IPPROTO_UDP`], and control message type (data: a [`ULONG`]): split each send into datagrams of this size in bytes. 0 (default) disables splitting.
 ///
 /// Minimum Windows: Windows 10, version 2004. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-udp-socket-options).
 pub const UDP_SEND_MSG_SIZE: ULONG = 2;
 
-/// Option at [`IPPROTO_UDP`]: datagrams of one sender and one size are received together, up to so many bytes. 0, the default, does not join any.
+/// Option, level [`IPPROTO_UDP`]: coalesce received datagrams of equal size from one sender, up to this size in bytes. 0 (default) disables coalescing.
 ///
 /// Minimum Windows: Windows 10, version 2004. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-udp-socket-options).
 pub const UDP_RECV_MAX_COALESCED_SIZE: ULONG = 3;
 
-/// Type of a control message at [`IPPROTO_UDP`], with a [`ULONG`]: the bytes of each datagram, but the last, of those that were received together.
+/// Control message type, level [`IPPROTO_UDP`] (data: a [`ULONG`]): the size in bytes of each coalesced datagram; the last one may be shorter.
 ///
 /// Minimum Windows: Windows 10, version 2004. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-udp-socket-options).
 pub const UDP_COALESCED_INFO: ULONG = 3;
 
-/// Option at [`IPPROTO_IP`]: what is in the options of IPv4 packets, as bytes. Type of the control message that says it of one datagram.
+/// Option, level [`IPPROTO_IP`]: the IPv4 header options, as bytes. Also the control message type that carries those of a received datagram.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_OPTIONS: ULONG = 1;
 
-/// Option at [`IPPROTO_IP`]: the type of service of IPv4 packets, which Windows reserves to its quality of service. Type of a control message with an [`INT`]: that of one datagram; see [`IP_RECVTOS`].
+/// Option, level [`IPPROTO_IP`]: the type of service, which Windows reserves for its own quality-of-service API. Also a control message type (data: an [`INT`]): the type of service of one datagram; see [`IP_RECVTOS`].
 ///
 /// Minimum Windows: Windows 8. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_TOS: ULONG = 3;
 
-/// Option at [`IPPROTO_IP`]: how many routers a packet passes at most.
+/// Option, level [`IPPROTO_IP`]: the time to live of packets, a number of hops. Also, since Windows 10, version 1703, the control message type (data: an [`INT`]) enabled by [`IP_RECVTTL`].
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_TTL: ULONG = 4;
 
-/// Option at [`IPPROTO_IP`]: the interface that multicast datagrams leave by, as an address of its own or as an index, in network byte order.
+/// Option, level [`IPPROTO_IP`]: the outgoing interface of multicast datagrams. Set takes one of its addresses, or its index in network byte order; get returns the index in host byte order.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_MULTICAST_IF: ULONG = 9;
 
-/// Option at [`IPPROTO_IP`]: how many routers a multicast datagram passes at most.
+/// Option, level [`IPPROTO_IP`]: the time to live of multicast datagrams, a number of hops.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_MULTICAST_TTL: ULONG = 0xA;
 
-/// Option at [`IPPROTO_IP`] of a receiving socket: receive what this system sends to the groups, too. 0, or 1, the default.
+/// Option, level [`IPPROTO_IP`], receiving sockets: also receive multicast datagrams sent by this system. Value: 0 or 1 (default).
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_MULTICAST_LOOP: ULONG = 0xB;
 
-/// Option at [`IPPROTO_IP`], to set only: joins the group of an [`IP_MREQ`].
+/// Option, level [`IPPROTO_IP`], set only: joins the multicast group of an [`IP_MREQ`].
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_ADD_MEMBERSHIP: ULONG = 0xC;
 
-/// Option at [`IPPROTO_IP`], to set only: leaves the group of an [`IP_MREQ`].
+/// Option, level [`IPPROTO_IP`], set only: leaves the multicast group of an [`IP_MREQ`].
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_DROP_MEMBERSHIP: ULONG = 0xD;
 
-/// Option at [`IPPROTO_IP`] of a datagram socket: do not split datagrams. 0 or 1.
+/// Option, level [`IPPROTO_IP`], datagram sockets: do not fragment datagrams. Value: 0 or 1.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_DONTFRAGMENT: ULONG = 0xE;
 
-/// Option at [`IPPROTO_IP`]: tell the local address of each datagram. 0 or 1. Type of the control message, with an [`IN_PKTINFO`], that does; in sending it chooses the address.
+/// Option, level [`IPPROTO_IP`]: report the local address of received datagrams. Value: 0 or 1. Also the control message type (data: an [`IN_PKTINFO`]) that carries it; on a send, it selects the source address.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ip-pktinfo).
 pub const IP_PKTINFO: ULONG = 0x13;
 
-/// Option at [`IPPROTO_IP`]: tell how many routers each datagram could still pass. 0 or 1. Type of the control message, with an [`INT`], that does.
+/// Option, level [`IPPROTO_IP`]: report the remaining hop limit of received datagrams. Value: 0 or 1. Before Windows 10, version 1703, also the control message type (data: an [`INT`]) that carries it; since then that is [`IP_TTL`].
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_HOPLIMIT: ULONG = 0x15;
 
-/// Another name of [`IP_HOPLIMIT`].
+/// Another name for [`IP_HOPLIMIT`].
 ///
 /// Minimum Windows: Windows 10, version 1703. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_RECVTTL: ULONG = 0x15;
 
-/// Option at [`IPPROTO_IP`]: the interface that packets leave by, as an index in network byte order. 0, the default, leaves it to routing.
+/// Option, level [`IPPROTO_IP`]: the index of the outgoing interface. Set takes it in network byte order, get returns it in host byte order. 0 (default) leaves the choice to routing.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_UNICAST_IF: ULONG = 0x1F;
 
-/// Option at [`IPPROTO_IP`]: tell the type of service of each datagram, in a control message of type [`IP_TOS`]. 0 or 1.
+/// Option, level [`IPPROTO_IP`]: report the type of service of received datagrams, in a control message of type [`IP_TOS`]. Value: 0 or 1.
 ///
 /// Minimum Windows: Windows 10, version 1703. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_RECVTOS: ULONG = 0x28;
 
-/// Type of a control message at [`IPPROTO_IP`], with an [`INT`]: the congestion bits of one datagram. Option: tell them. 0 or 1.
+/// Option, level [`IPPROTO_IP`]: report the ECN bits of received datagrams. Value: 0 or 1. Also the control message type (data: an [`INT`]) that carries the ECN bits of one datagram.
 ///
 /// Minimum Windows: Windows 10, version 1607. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_ECN: ULONG = 0x32;
 
-/// Another name of [`IP_ECN`], as an option.
+/// Another name for [`IP_ECN`], as an option.
 ///
 /// Minimum Windows: Windows 11. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_RECVECN: ULONG = 0x32;
 
-/// Option at [`IPPROTO_IP`]: how the longest packet of a path is found out, an `IP_PMTUDISC_…` value.
+/// Option, level [`IPPROTO_IP`]: the mode of path MTU discovery, an `IP_PMTUDISC_…` value.
 ///
 /// Minimum Windows: Windows 10, version 1703. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_MTU_DISCOVER: ULONG = 0x47;
 
-/// Option at [`IPPROTO_IP`], to get only: the longest packet of a connected socket's path, in bytes.
+/// Option, level [`IPPROTO_IP`], get only: the path MTU of a connected socket, in bytes.
 ///
 /// Minimum Windows: Windows 10, version 1709. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_MTU: ULONG = 0x49;
 
-/// Option at [`IPPROTO_IP`]: the longest packet to send, in bytes, if the path allows for more. [`ULONG`]`::MAX`, the default, sets no limit.
+/// Option, level [`IPPROTO_IP`]: an upper bound for the path MTU, in bytes. [`ULONG`]`::MAX` (default) means none.
 ///
 /// Minimum Windows: Windows 10, version 2004. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_USER_MTU: ULONG = 0x4C;
 
-/// Option at [`IPPROTO_IP`]: tell errors that routers and hosts report. 0 or 1. In the header only; Microsoft's page does not name it.
+/// Option, level [`IPPROTO_IP`]: report ICMP errors. Value: 0 or 1. Declared in the header; Microsoft's page does not mention it.
 ///
 /// Minimum Windows: Windows 10, version 1709. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_RECVERR: ULONG = 0x4B;
 
-/// Option at [`IPPROTO_IPV6`]: how many routers a packet passes at most, up to 255.
+/// Option, level [`IPPROTO_IPV6`]: the hop limit of packets, at most 255.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
 pub const IPV6_UNICAST_HOPS: ULONG = 4;
 
-/// Option at [`IPPROTO_IPV6`]: the interface that multicast datagrams leave by, as an index in the processor's byte order.
+/// Option, level [`IPPROTO_IPV6`]: the outgoing interface of multicast datagrams, its index in host byte order.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
 pub const IPV6_MULTICAST_IF: ULONG = 9;
 
-/// Option at [`IPPROTO_IPV6`]: how many routers a multicast datagram passes at most, up to 255.
+/// Option, level [`IPPROTO_IPV6`]: the hop limit of multicast datagrams, at most 255.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
 pub const IPV6_MULTICAST_HOPS: ULONG = 0xA;
 
-/// Option at [`IPPROTO_IPV6`]: receive what this system sends to the groups, too. 0 or 1.
+/// Option, level [`IPPROTO_IPV6`]: also receive multicast datagrams sent by this system. Value: 0 or 1.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
 pub const IPV6_MULTICAST_LOOP: ULONG = 0xB;
 
-/// Option at [`IPPROTO_IPV6`], to set only: joins the group of an [`IPV6_MREQ`].
+/// Option, level [`IPPROTO_IPV6`], set only: joins the multicast group of an [`IPV6_MREQ`].
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
 pub const IPV6_ADD_MEMBERSHIP: ULONG = 0xC;
 
-/// Option at [`IPPROTO_IPV6`], to set only: leaves the group of an [`IPV6_MREQ`].
+/// Option, level [`IPPROTO_IPV6`], set only: leaves the multicast group of an [`IPV6_MREQ`].
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
 pub const IPV6_DROP_MEMBERSHIP: ULONG = 0xD;
 
-/// Option at [`IPPROTO_IPV6`] of a datagram socket: do not split datagrams. 0 or 1.
+/// Option, level [`IPPROTO_IPV6`], datagram sockets: do not fragment datagrams. Value: 0 or 1.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
 pub const IPV6_DONTFRAG: ULONG = 0xE;
 
-/// Option at [`IPPROTO_IPV6`]: tell the local address of each datagram. 0 or 1. Type of the control message, with an [`IN6_PKTINFO`], that does; in sending it chooses the address.
+/// Option, level [`IPPROTO_IPV6`]: report the local address of received datagrams. Value: 0 or 1. Also the control message type (data: an [`IN6_PKTINFO`]) that carries it; on a send, it selects the source address.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipv6-pktinfo).
 pub const IPV6_PKTINFO: ULONG = 0x13;
 
-/// Option at [`IPPROTO_IPV6`]: tell how many routers each datagram could still pass. 0 or 1. Type of the control message, with an [`INT`], that does.
+/// Option, level [`IPPROTO_IPV6`]: report the remaining hop limit of received datagrams. Value: 0 or 1. Also the control message type (data: an [`INT`]) that carries it.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
 pub const IPV6_HOPLIMIT: ULONG = 0x15;
 
-/// Option at [`IPPROTO_IPV6`]: no IPv4, not even as mapped addresses. 0 or 1, the default; before the socket is bound.
+/// Option, level [`IPPROTO_IPV6`]: restrict the socket to IPv6, excluding IPv4-mapped addresses. Value: 0 or 1 (default). Set it before binding.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
 pub const IPV6_V6ONLY: ULONG = 0x1B;
 
-/// Option at [`IPPROTO_IPV6`]: the interface that packets leave by, as an index in the processor's byte order. 0, the default, leaves it to routing.
+/// Option, level [`IPPROTO_IPV6`]: the index of the outgoing interface, in host byte order. 0 (default) leaves the choice to routing.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
 pub const IPV6_UNICAST_IF: ULONG = 0x1F;
 
-/// Option at [`IPPROTO_IPV6`]: the routing header of IPv6 packets, as bytes. Type of the control message that says it of one datagram.
+/// Option, level [`IPPROTO_IPV6`]: the IPv6 routing header, as bytes. Also the control message type that carries that of a received datagram.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
 pub const IPV6_RTHDR: ULONG = 0x20;
 
-/// Type of a control message at [`IPPROTO_IPV6`], with an [`INT`]: the traffic class of one datagram; see [`IPV6_RECVTCLASS`].
+/// Control message type, level [`IPPROTO_IPV6`] (data: an [`INT`]): the traffic class of one datagram; see [`IPV6_RECVTCLASS`].
 ///
 /// Minimum Windows: Windows 10, version 1607. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
 pub const IPV6_TCLASS: ULONG = 0x27;
 
-/// Option at [`IPPROTO_IPV6`]: tell the traffic class of each datagram, in a control message of type [`IPV6_TCLASS`]. 0 or 1.
+/// Option, level [`IPPROTO_IPV6`]: report the traffic class of received datagrams, in a control message of type [`IPV6_TCLASS`]. Value: 0 or 1.
 ///
 /// Minimum Windows: Windows 10, version 1607. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
 pub const IPV6_RECVTCLASS: ULONG = 0x28;
 
-/// Type of a control message at [`IPPROTO_IPV6`], with an [`INT`]: the congestion bits of one datagram. Option: tell them. 0 or 1.
+/// Option, level [`IPPROTO_IPV6`]: report the ECN bits of received datagrams. Value: 0 or 1. Also the control message type (data: an [`INT`]) that carries the ECN bits of one datagram.
 ///
 /// Minimum Windows: Windows 10, version 1607. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
 pub const IPV6_ECN: ULONG = 0x32;
 
-/// Another name of [`IPV6_ECN`], as an option.
+/// Another name for [`IPV6_ECN`], as an option.
 ///
 /// Minimum Windows: Windows 11. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
 pub const IPV6_RECVECN: ULONG = 0x32;
 
-/// Option at [`IPPROTO_IPV6`]: how the longest packet of a path is found out, an `IP_PMTUDISC_…` value.
+/// Option, level [`IPPROTO_IPV6`]: the mode of path MTU discovery, an `IP_PMTUDISC_…` value.
 ///
 /// Minimum Windows: Windows 10, version 1703. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
 pub const IPV6_MTU_DISCOVER: ULONG = 0x47;
 
-/// Option at [`IPPROTO_IPV6`], to get only: the longest packet of a connected socket's path, in bytes.
+/// Option, level [`IPPROTO_IPV6`], get only: the path MTU of a connected socket, in bytes.
 ///
 /// Minimum Windows: Windows 10, version 1709. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
 pub const IPV6_MTU: ULONG = 0x48;
 
-/// Option at [`IPPROTO_IPV6`]: the longest packet to send, in bytes, if the path allows for more. [`ULONG`]`::MAX`, the default, sets no limit.
+/// Option, level [`IPPROTO_IPV6`]: an upper bound for the path MTU, in bytes. [`ULONG`]`::MAX` (default) means none.
 ///
 /// Minimum Windows: Windows 10, version 2004. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
 pub const IPV6_USER_MTU: ULONG = 0x4C;
 
-/// Option at [`IPPROTO_IPV6`]: tell errors that routers and hosts report. 0 or 1. In the header only; Microsoft's page does not name it.
+/// Option, level [`IPPROTO_IPV6`]: report ICMPv6 errors. Value: 0 or 1. Declared in the header; Microsoft's page does not mention it.
 ///
 /// Minimum Windows: Windows 10, version 1709. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
 pub const IPV6_RECVERR: ULONG = 0x4B;
 
-/// [`IP_MTU_DISCOVER`] and [`IPV6_MTU_DISCOVER`]: as the system is set up.
+/// [`IP_MTU_DISCOVER`] and [`IPV6_MTU_DISCOVER`]: use the system's setting.
 ///
 /// Minimum Windows: Windows 10, version 1703. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_PMTUDISC_NOT_SET: ULONG = 0;
 
-/// [`IP_MTU_DISCOVER`] and [`IPV6_MTU_DISCOVER`]: find it out. A datagram that is longer is an error.
+/// [`IP_MTU_DISCOVER`] and [`IPV6_MTU_DISCOVER`]: perform path MTU discovery. Sending a datagram longer than the path MTU fails.
 ///
 /// Minimum Windows: Windows 10, version 1703. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_PMTUDISC_DO: ULONG = 1;
 
-/// [`IP_MTU_DISCOVER`] and [`IPV6_MTU_DISCOVER`]: do not find it out. A datagram that is longer than the interface allows is split.
+/// [`IP_MTU_DISCOVER`] and [`IPV6_MTU_DISCOVER`]: do not perform path MTU discovery. Datagrams longer than the interface's MTU are fragmented.
 ///
 /// Minimum Windows: Windows 10, version 1703. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_PMTUDISC_DONT: ULONG = 2;
 
-/// [`IP_MTU_DISCOVER`] and [`IPV6_MTU_DISCOVER`]: leave it to the sender. A datagram is never split, and an error if it is longer than the interface allows.
+/// [`IP_MTU_DISCOVER`] and [`IPV6_MTU_DISCOVER`]: leave discovery to the sender. Datagrams are never fragmented; sending one longer than the interface's MTU fails.
 ///
 /// Minimum Windows: Windows 10, version 1703. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_PMTUDISC_PROBE: ULONG = 3;
 
-/// An IPv4 multicast group, and the interface to join it on.
+/// An IPv4 multicast group and the interface to join it on.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2ipdef/ns-ws2ipdef-ip_mreq).
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct IP_MREQ {
-    /// The group's address.
+    /// The address of the group.
     pub imr_multiaddr: IN_ADDR,
-    /// An address of the interface, or zero for the default one; or the interface's index in network byte order.
+    /// An address of the interface, zero for the default interface, or the interface's index in network byte order.
     pub imr_interface: IN_ADDR,
 }
 
@@ -1030,15 +1030,15 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2ipdef/ns-ws2ipdef-ip_mreq).
 pub type PIP_MREQ = *mut IP_MREQ;
 
-/// An IPv6 multicast group, and the interface to join it on.
+/// An IPv6 multicast group and the interface to join it on.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2ipdef/ns-ws2ipdef-ipv6_mreq).
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct IPV6_MREQ {
-    /// The group's address.
+    /// The address of the group.
     pub ipv6mr_multiaddr: IN6_ADDR,
-    /// The index of the interface, or zero for the default one.
+    /// The index of the interface, or zero for the default interface.
     pub ipv6mr_interface: ULONG,
 }
 
@@ -1054,62 +1054,62 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2ipdef/ns-ws2ipdef-ipv6_mreq).
 pub type PIPV6_MREQ = *mut IPV6_MREQ;
 
-/// Control code, without an IRP: the local addresses of the socket's family, as a [`SOCKET_ADDRESS_LIST`]. With a buffer that is too small, [`STATUS_BUFFER_OVERFLOW`] and the size that is needed. PASSIVE_LEVEL.
+/// Ioctl, without an IRP: returns the local addresses of the socket's family, a [`SOCKET_ADDRESS_LIST`]. If the buffer is too small, returns [`STATUS_BUFFER_OVERFLOW`] and the required size. IRQL: PASSIVE_LEVEL.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-address-list-query).
 pub const SIO_ADDRESS_LIST_QUERY: ULONG = 0x4800_0016;
 
-/// Control code, with an IRP that completes when the local addresses of the socket's family change. PASSIVE_LEVEL.
+/// Ioctl, with an IRP: completes when the local addresses of the socket's family change. IRQL: PASSIVE_LEVEL.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-address-list-change).
 pub const SIO_ADDRESS_LIST_CHANGE: ULONG = 0x2800_0017;
 
-/// Control code: sorts a [`SOCKET_ADDRESS_LIST`] of destinations by preference. Microsoft describes it for Winsock only.
+/// Ioctl: sorts a [`SOCKET_ADDRESS_LIST`] of destinations by preference. Microsoft documents it for Winsock only.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/winsock-ioctls).
 pub const SIO_ADDRESS_LIST_SORT: ULONG = 0xC800_0019;
 
-/// Control code of a TCP socket: its keep-alive packets, as a [`tcp_keepalive`]. Microsoft describes it for Winsock only.
+/// Ioctl of TCP sockets: sets the keep-alive parameters, a [`tcp_keepalive`]. Microsoft documents it for Winsock only.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/sio-keepalive-vals).
 pub const SIO_KEEPALIVE_VALS: ULONG = 0x9800_0004;
 
-/// Control code of a TCP socket before it connects or accepts: a shorter way to peers on this system. A [`BOOLEAN`]. Deprecated. PASSIVE_LEVEL.
+/// Ioctl of TCP sockets, before connecting or accepting: takes a faster path to peers on this system. Input: a [`BOOLEAN`]. Deprecated. IRQL: PASSIVE_LEVEL.
 ///
 /// Minimum Windows: Windows 8. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-loopback-fast-path).
 pub const SIO_LOOPBACK_FAST_PATH: ULONG = 0x9800_0010;
 
-/// Control code: whether receive-side scaling is on, as an [`RSS_SCALABILITY_INFO`]. Microsoft describes it for Winsock only.
+/// Ioctl: returns whether receive-side scaling is enabled, an [`RSS_SCALABILITY_INFO`]. Microsoft documents it for Winsock only.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/mstcpip/ns-mstcpip-rss_scalability_info).
 pub const SIO_QUERY_RSS_SCALABILITY_INFO: ULONG = 0x5800_00D2;
 
-/// Control code of an accepted TCP connection that a filter has redirected: its redirection records, which are opaque. PASSIVE_LEVEL.
+/// Ioctl of an accepted TCP connection that a WFP callout redirected: returns its redirect records, an opaque block. IRQL: PASSIVE_LEVEL.
 ///
 /// Minimum Windows: Windows 8. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-query-wfp-connection-redirect-records).
 pub const SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS: ULONG = 0x9800_00DC;
 
-/// Control code of an accepted TCP connection that a filter has redirected: the filter's context, which is opaque. PASSIVE_LEVEL.
+/// Ioctl of an accepted TCP connection that a WFP callout redirected: returns the callout's context, an opaque block. IRQL: PASSIVE_LEVEL.
 ///
 /// Minimum Windows: Windows 8. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-query-wfp-connection-redirect-context).
 pub const SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT: ULONG = 0x9800_00DD;
 
-/// Control code of a TCP socket that will connect to where a redirected connection was meant to go: that connection's records. PASSIVE_LEVEL.
+/// Ioctl of a TCP socket about to connect to the original destination of a redirected connection: sets the redirect records of that connection. IRQL: PASSIVE_LEVEL.
 ///
 /// Minimum Windows: Windows 8. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-set-wfp-connection-redirect-records).
 pub const SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS: ULONG = 0x9800_00DE;
 
-/// The keep-alive packets of a connection: the input of [`SIO_KEEPALIVE_VALS`].
+/// Keep-alive parameters: the input of [`SIO_KEEPALIVE_VALS`].
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/mstcpip/ns-mstcpip-tcp_keepalive).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct tcp_keepalive {
-    /// Zero to send none.
+    /// Zero disables keep-alive packets.
     pub onoff: ULONG,
-    /// Milliseconds that the connection is idle before the first.
+    /// The idle time before the first packet, in milliseconds.
     pub keepalivetime: ULONG,
-    /// Milliseconds between those that nobody answers.
+    /// The time between unanswered packets, in milliseconds.
     pub keepaliveinterval: ULONG,
 }
 
@@ -1127,7 +1127,7 @@ const _: () = {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct RSS_SCALABILITY_INFO {
-    /// Whether receive-side scaling is on.
+    /// Whether receive-side scaling is enabled.
     pub RssEnabled: BOOLEAN,
 }
 

@@ -3,7 +3,7 @@
 
 use crate::*;
 
-/// The block that identifies a registration. The client provides its memory and neither moves nor writes it; it holds a spin lock, so it must be nonpaged.
+/// The block that identifies a registration. The client allocates it from nonpaged memory (it contains a spin lock), and neither moves nor modifies it.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_registration).
 #[repr(C)]
@@ -30,15 +30,15 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_registration).
 pub type PWSK_REGISTRATION = *mut WSK_REGISTRATION;
 
-/// What a client brings to [`WskRegister`]. May be a local variable; what it points to may not.
+/// The input of [`WskRegister`]. It may be a local variable; the objects that it points to may not.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_client_npi).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct WSK_CLIENT_NPI {
-    /// Passed to [`PFN_WSK_CLIENT_EVENT`]; may be null.
+    /// Passed to [`PFN_WSK_CLIENT_EVENT`]. May be null.
     pub ClientContext: PVOID,
-    /// The client's table, valid until [`WskDeregister`] returns.
+    /// The client's dispatch table, valid until [`WskDeregister`] returns.
     pub Dispatch: *const WSK_CLIENT_DISPATCH,
 }
 
@@ -54,15 +54,15 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_client_npi).
 pub type PWSK_CLIENT_NPI = *mut WSK_CLIENT_NPI;
 
-/// What [`WskCaptureProviderNPI`] returns.
+/// The output of [`WskCaptureProviderNPI`].
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_provider_npi).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct WSK_PROVIDER_NPI {
-    /// The client object, first argument of the functions in `Dispatch`.
+    /// The client object: the first argument of the functions in `Dispatch`.
     pub Client: PWSK_CLIENT,
-    /// The provider's table. It is as long as the running Windows makes it, which may be shorter than the type.
+    /// The provider's table. Its length depends on the running Windows and may be less than the size of the type.
     pub Dispatch: *const WSK_PROVIDER_DISPATCH,
 }
 
@@ -78,7 +78,7 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_provider_npi).
 pub type PWSK_PROVIDER_NPI = *mut WSK_PROVIDER_NPI;
 
-/// The client object that a captured provider identifies its caller by.
+/// Opaque pointer that identifies the client in calls through a captured provider.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_provider_npi).
 pub type PWSK_CLIENT = PVOID;
@@ -107,23 +107,23 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_provider_characteristics).
 pub type PWSK_PROVIDER_CHARACTERISTICS = *mut WSK_PROVIDER_CHARACTERISTICS;
 
-/// A time-out of [`WskCaptureProviderNPI`]: return at once.
+/// Timeout of [`WskCaptureProviderNPI`]: return immediately.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nf-wsk-wskcaptureprovidernpi).
 pub const WSK_NO_WAIT: ULONG = 0;
 
-/// A time-out of [`WskCaptureProviderNPI`]: wait as long as it takes. In a driver's entry point this can hang the system's start.
+/// Timeout of [`WskCaptureProviderNPI`]: wait indefinitely. In a driver's entry point this can hang the boot.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nf-wsk-wskcaptureprovidernpi).
 pub const WSK_INFINITE_WAIT: ULONG = 0xFFFF_FFFF;
 
-/// A socket. WSK owns its memory, which is gone once [`PFN_WSK_CLOSE_SOCKET`] completes.
+/// A socket. WSK owns its memory and frees it when [`PFN_WSK_CLOSE_SOCKET`] completes.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_socket).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct WSK_SOCKET {
-    /// The provider's table of the category that the socket was created with, and of no other.
+    /// The provider's table for the category that the socket was created with.
     pub Dispatch: *const crate::ctypes::c_void,
 }
 
@@ -138,7 +138,7 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_socket).
 pub type PWSK_SOCKET = *mut WSK_SOCKET;
 
-/// A transport that sockets can be created for; see [`WSK_TRANSPORT_LIST_QUERY`].
+/// A transport for which sockets can be created; see [`WSK_TRANSPORT_LIST_QUERY`].
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_transport).
 #[repr(C)]
@@ -148,7 +148,7 @@ pub struct WSK_TRANSPORT {
     pub Version: USHORT,
     /// [`SOCK_STREAM`], [`SOCK_DGRAM`] or [`SOCK_RAW`].
     pub SocketType: USHORT,
-    /// [`IPPROTO_TCP`] and the like.
+    /// The protocol, such as [`IPPROTO_TCP`].
     pub Protocol: ULONG,
     /// [`AF_INET`], [`AF_INET6`], or [`AF_UNSPEC`] for any family.
     pub AddressFamily: ADDRESS_FAMILY,
@@ -171,17 +171,17 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_transport).
 pub type PWSK_TRANSPORT = *mut WSK_TRANSPORT;
 
-/// A range of bytes in a chain of MDLs. WSK copies the descriptor itself; the chain stays locked and allocated until the request completes.
+/// A range of bytes in a chain of MDLs. WSK copies the descriptor itself; the chain must stay allocated and its pages locked until the request completes.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_buf).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct WSK_BUF {
-    /// The first MDL; null only if `Length` is zero.
+    /// The first MDL. May be null only if `Length` is zero.
     pub Mdl: PMDL,
-    /// Bytes to skip, all of them in the first MDL.
+    /// The offset of the range in bytes, within the first MDL.
     pub Offset: ULONG,
-    /// Bytes in the range: no more than the chain holds after `Offset`.
+    /// The length of the range in bytes, at most the size of the chain after `Offset`.
     pub Length: SIZE_T,
 }
 
@@ -198,7 +198,7 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_buf).
 pub type PWSK_BUF = *mut WSK_BUF;
 
-/// A list of buffers, one for each datagram of [`PFN_WSK_SEND_MESSAGES`].
+/// A list of buffers, one per datagram, for [`PFN_WSK_SEND_MESSAGES`].
 ///
 /// Minimum Windows: Windows 8. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-wsk_buf_list).
 #[repr(C)]
@@ -206,7 +206,7 @@ pub type PWSK_BUF = *mut WSK_BUF;
 pub struct WSK_BUF_LIST {
     /// The next entry, or null.
     pub Next: *mut WSK_BUF_LIST,
-    /// The datagram's bytes.
+    /// The bytes of the datagram.
     pub Buffer: WSK_BUF,
 }
 
@@ -222,7 +222,7 @@ const _: () = {
 /// Minimum Windows: Windows 8. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-wsk_buf_list).
 pub type PWSK_BUF_LIST = *mut WSK_BUF_LIST;
 
-/// Data that WSK hands to [`PFN_WSK_RECEIVE_EVENT`]: valid during the call, or until it is released if the callback retained it.
+/// Received data passed to [`PFN_WSK_RECEIVE_EVENT`]. Valid during the call; if the callback retains it, until it is released.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_data_indication).
 #[repr(C)]
@@ -230,7 +230,7 @@ pub type PWSK_BUF_LIST = *mut WSK_BUF_LIST;
 pub struct WSK_DATA_INDICATION {
     /// The next indication, or null.
     pub Next: *mut WSK_DATA_INDICATION,
-    /// The bytes received.
+    /// The received bytes.
     pub Buffer: WSK_BUF,
 }
 
@@ -246,7 +246,7 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_data_indication).
 pub type PWSK_DATA_INDICATION = *mut WSK_DATA_INDICATION;
 
-/// Datagrams that WSK hands to [`PFN_WSK_RECEIVE_FROM_EVENT`]: valid during the call, or until they are released if the callback retained them.
+/// Received datagrams passed to [`PFN_WSK_RECEIVE_FROM_EVENT`]. Valid during the call; if the callback retains them, until they are released.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_datagram_indication).
 #[repr(C)]
@@ -254,13 +254,13 @@ pub type PWSK_DATA_INDICATION = *mut WSK_DATA_INDICATION;
 pub struct WSK_DATAGRAM_INDICATION {
     /// The next datagram, or null.
     pub Next: *mut WSK_DATAGRAM_INDICATION,
-    /// The bytes received.
+    /// The received bytes.
     pub Buffer: WSK_BUF,
     /// Control messages, or null.
     pub ControlInfo: PCMSGHDR,
-    /// Bytes at `ControlInfo`.
+    /// The size of `ControlInfo` in bytes.
     pub ControlInfoLength: ULONG,
-    /// The sender, in the socket's address family.
+    /// The sender's address, in the socket's address family.
     pub RemoteAddress: PSOCKADDR,
 }
 
@@ -279,7 +279,7 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_datagram_indication).
 pub type PWSK_DATAGRAM_INDICATION = *mut WSK_DATAGRAM_INDICATION;
 
-/// Identifies a connection request that is being inspected. Two of them are the same request when both fields are equal; the pointer says nothing.
+/// Identifies a connection request under inspection. Two values identify the same request if both fields are equal; the address of the structure has no meaning.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_inspect_id).
 #[repr(C)]
@@ -303,7 +303,7 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_inspect_id).
 pub type PWSK_INSPECT_ID = *mut WSK_INSPECT_ID;
 
-/// The answer of [`PFN_WSK_INSPECT_EVENT`] to a connection request.
+/// The decision of [`PFN_WSK_INSPECT_EVENT`] about a connection request.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_inspect_event).
 pub type WSK_INSPECT_ACTION = crate::ctypes::c_int;
@@ -313,87 +313,87 @@ pub type WSK_INSPECT_ACTION = crate::ctypes::c_int;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_inspect_event).
 pub type PWSK_INSPECT_ACTION = *mut WSK_INSPECT_ACTION;
 
-/// Reject the connection request.
+/// Rejects the connection request.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_inspect_event).
 pub const WskInspectReject: WSK_INSPECT_ACTION = 0;
 
-/// Accept the connection request.
+/// Accepts the connection request.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_inspect_event).
 pub const WskInspectAccept: WSK_INSPECT_ACTION = 1;
 
-/// Decide later, with [`PFN_WSK_INSPECT_COMPLETE`].
+/// Defers the decision to a later [`PFN_WSK_INSPECT_COMPLETE`].
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_inspect_event).
 pub const WskInspectPend: WSK_INSPECT_ACTION = 2;
 
-/// One more than the last action.
+/// One more than the largest value.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_inspect_event).
 pub const WskInspectMax: WSK_INSPECT_ACTION = 3;
 
-/// [`PFN_WSK_SOCKET`]: a socket for options and ioctls only.
+/// [`PFN_WSK_SOCKET`]: create a basic socket, which supports only options and ioctls.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_socket).
 pub const WSK_FLAG_BASIC_SOCKET: ULONG = 0;
 
-/// [`PFN_WSK_SOCKET`]: a socket that listens for connections.
+/// [`PFN_WSK_SOCKET`]: create a listening socket.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_socket).
 pub const WSK_FLAG_LISTEN_SOCKET: ULONG = 1;
 
-/// [`PFN_WSK_SOCKET`]: a socket that connects.
+/// [`PFN_WSK_SOCKET`]: create a connection socket.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_socket).
 pub const WSK_FLAG_CONNECTION_SOCKET: ULONG = 2;
 
-/// [`PFN_WSK_SOCKET`]: a socket for datagrams.
+/// [`PFN_WSK_SOCKET`]: create a datagram socket.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_socket).
 pub const WSK_FLAG_DATAGRAM_SOCKET: ULONG = 4;
 
-/// [`PFN_WSK_SOCKET`]: a socket that listens or connects, decided after it was bound.
+/// [`PFN_WSK_SOCKET`]: create a stream socket, which either listens or connects. The choice is made after binding.
 ///
 /// Minimum Windows: Windows 10, version 1703. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_socket).
 pub const WSK_FLAG_STREAM_SOCKET: ULONG = 8;
 
-/// [`PFN_WSK_SEND`]: out-of-band data. In the header only; Microsoft's page does not name it.
+/// [`PFN_WSK_SEND`]: send out-of-band data. Declared in the header; Microsoft's page does not mention it.
 ///
 /// Minimum Windows: Windows 10, version 1709. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_send).
 pub const WSK_FLAG_OOB: ULONG = 1;
 
-/// [`PFN_WSK_SEND`]: send without waiting to fill a segment.
+/// [`PFN_WSK_SEND`]: send immediately, without waiting to fill a segment.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_send).
 pub const WSK_FLAG_NODELAY: ULONG = 2;
 
-/// [`PFN_WSK_RECEIVE`]: complete when the buffer is full. Not together with [`WSK_FLAG_DRAIN`].
+/// [`PFN_WSK_RECEIVE`]: complete when the buffer is full. Cannot be combined with [`WSK_FLAG_DRAIN`].
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive).
 pub const WSK_FLAG_WAITALL: ULONG = 2;
 
-/// [`PFN_WSK_RECEIVE`]: discard what arrives until the connection ends, with a buffer of length zero.
+/// [`PFN_WSK_RECEIVE`]: discard incoming data until the peer disconnects. The buffer's length must be zero.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive).
 pub const WSK_FLAG_DRAIN: ULONG = 4;
 
-/// [`PFN_WSK_DISCONNECT`]: abort instead of finishing, without a last buffer. [`PFN_WSK_DISCONNECT_EVENT`]: the peer aborted.
+/// [`PFN_WSK_DISCONNECT`]: abort the connection instead of disconnecting gracefully; no buffer is allowed. [`PFN_WSK_DISCONNECT_EVENT`]: the peer aborted the connection.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_disconnect).
 pub const WSK_FLAG_ABORTIVE: ULONG = 1;
 
-/// [`PFN_WSK_RECEIVE_EVENT`]: do not retain these indications for long.
+/// [`PFN_WSK_RECEIVE_EVENT`]: do not retain this list, or release it as soon as possible.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive_event).
 pub const WSK_FLAG_RELEASE_ASAP: ULONG = 2;
 
-/// [`PFN_WSK_RECEIVE_EVENT`]: a whole message, or the last part of one.
+/// [`PFN_WSK_RECEIVE_EVENT`]: the list holds a whole message, or the last part of one.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive_event).
 pub const WSK_FLAG_ENTIRE_MESSAGE: ULONG = 4;
 
-/// In the flags of an event callback: it runs at DISPATCH_LEVEL. Absent, the level is unknown.
+/// Event callbacks: the IRQL is DISPATCH_LEVEL. Without this flag, it is any level up to DISPATCH_LEVEL.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive_event).
 pub const WSK_FLAG_AT_DISPATCH_LEVEL: ULONG = 8;
@@ -423,18 +423,18 @@ pub const WSK_EVENT_RECEIVE_FROM: ULONG = 0x100;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_event_callback_control).
 pub const WSK_EVENT_ACCEPT: ULONG = 0x200;
 
-/// Together with one event: disables it.
+/// Combined with one other event flag: disables that event.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_event_callback_control).
 pub const WSK_EVENT_DISABLE: ULONG = 0x8000_0000;
 
-/// Which events of which interface to enable or disable: the input of [`SO_WSK_EVENT_CALLBACK`] and [`WSK_SET_STATIC_EVENT_CALLBACKS`].
+/// Selects the events to enable or disable, and their interface: the input of [`SO_WSK_EVENT_CALLBACK`] and [`WSK_SET_STATIC_EVENT_CALLBACKS`].
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_event_callback_control).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct WSK_EVENT_CALLBACK_CONTROL {
-    /// Points to [`NPI_WSK_INTERFACE_ID`], or to the identity of an extension interface.
+    /// Pointer to [`NPI_WSK_INTERFACE_ID`], or to the identifier of an extension interface.
     pub NpiId: PNPIID,
     /// `WSK_EVENT_…` flags.
     pub EventMask: ULONG,
@@ -452,7 +452,7 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_event_callback_control).
 pub type PWSK_EVENT_CALLBACK_CONTROL = *mut WSK_EVENT_CALLBACK_CONTROL;
 
-/// Tells a client of an event that is not about one socket. None is defined; answer [`STATUS_NOT_IMPLEMENTED`], or leave the pointer null.
+/// Called for an event that does not concern a socket. No such event is defined: return [`STATUS_NOT_IMPLEMENTED`], or leave the pointer null.
 ///
 /// IRQL: <= DISPATCH_LEVEL, in any thread. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_client_event).
 pub type PFN_WSK_CLIENT_EVENT = Option<
@@ -464,7 +464,7 @@ pub type PFN_WSK_CLIENT_EVENT = Option<
     ) -> NTSTATUS,
 >;
 
-/// A connection was established on a listening socket. [`STATUS_SUCCESS`] takes the socket, [`STATUS_REQUEST_NOT_ACCEPTED`] leaves it to WSK; a null socket says that the listening socket is dead.
+/// Called when a connection was established on a listening socket. Return [`STATUS_SUCCESS`] to take ownership of the new socket, or [`STATUS_REQUEST_NOT_ACCEPTED`] to have WSK close it. A null socket means that the listening socket no longer works.
 ///
 /// IRQL: <= DISPATCH_LEVEL, in any thread. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_accept_event).
 pub type PFN_WSK_ACCEPT_EVENT = Option<
@@ -479,7 +479,7 @@ pub type PFN_WSK_ACCEPT_EVENT = Option<
     ) -> NTSTATUS,
 >;
 
-/// A connection request arrived at a listening socket with conditional accept. Answers accept, reject or pend; a null identity says that the socket is dead.
+/// Called when a connection request arrives at a listening socket with conditional accept. Return whether to accept, reject or pend it. A null identifier means that the listening socket no longer works.
 ///
 /// IRQL: <= DISPATCH_LEVEL, in any thread. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_inspect_event).
 pub type PFN_WSK_INSPECT_EVENT = Option<
@@ -491,13 +491,13 @@ pub type PFN_WSK_INSPECT_EVENT = Option<
     ) -> WSK_INSPECT_ACTION,
 >;
 
-/// A connection request that was accepted or is pending was dropped before the connection was established.
+/// Called when a connection request that was accepted or pended was dropped before the connection was established. Return [`STATUS_SUCCESS`].
 ///
 /// IRQL: <= DISPATCH_LEVEL, in any thread. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_abort_event).
 pub type PFN_WSK_ABORT_EVENT =
     Option<unsafe extern "C" fn(SocketContext: PVOID, InspectID: PWSK_INSPECT_ID) -> NTSTATUS>;
 
-/// Datagrams arrived. Consumed with [`STATUS_SUCCESS`], retained with [`STATUS_PENDING`], refused with [`STATUS_DATA_NOT_ACCEPTED`]; a null list says that the socket is dead.
+/// Called when datagrams arrive. Return [`STATUS_SUCCESS`] after consuming them, [`STATUS_PENDING`] to retain the list, or [`STATUS_DATA_NOT_ACCEPTED`] to refuse it. A null list means that the socket no longer works.
 ///
 /// IRQL: <= DISPATCH_LEVEL, in any thread. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive_from_event).
 pub type PFN_WSK_RECEIVE_FROM_EVENT = Option<
@@ -508,7 +508,7 @@ pub type PFN_WSK_RECEIVE_FROM_EVENT = Option<
     ) -> NTSTATUS,
 >;
 
-/// Data arrived on a connection. Consumed in whole or in part with [`STATUS_SUCCESS`], retained with [`STATUS_PENDING`], refused with [`STATUS_DATA_NOT_ACCEPTED`]; a null list says that the socket is dead.
+/// Called when data arrives on a connection. Return [`STATUS_SUCCESS`] after consuming all or part of it, [`STATUS_PENDING`] to retain the list, or [`STATUS_DATA_NOT_ACCEPTED`] to refuse it. A null list means that the socket no longer works.
 ///
 /// IRQL: <= DISPATCH_LEVEL, in any thread, one call at a time for each socket. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive_event).
 pub type PFN_WSK_RECEIVE_EVENT = Option<
@@ -521,7 +521,7 @@ pub type PFN_WSK_RECEIVE_EVENT = Option<
     ) -> NTSTATUS,
 >;
 
-/// As [`PFN_WSK_RECEIVE_EVENT`], with control messages. Reserved for system use.
+/// Like [`PFN_WSK_RECEIVE_EVENT`], with control messages. Reserved for system use.
 ///
 /// IRQL: <= DISPATCH_LEVEL, in any thread. Minimum Windows: Windows 10, version 1803. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive_event).
 pub type PFN_WSK_RECEIVE_EX_EVENT = Option<
@@ -536,27 +536,27 @@ pub type PFN_WSK_RECEIVE_EX_EVENT = Option<
     ) -> NTSTATUS,
 >;
 
-/// The peer finished sending, or aborted with [`WSK_FLAG_ABORTIVE`].
+/// Called when the peer finished sending, or aborted the connection ([`WSK_FLAG_ABORTIVE`]). Return [`STATUS_SUCCESS`].
 ///
 /// IRQL: <= DISPATCH_LEVEL, in any thread. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_disconnect_event).
 pub type PFN_WSK_DISCONNECT_EVENT =
     Option<unsafe extern "C" fn(SocketContext: PVOID, Flags: ULONG) -> NTSTATUS>;
 
-/// The number of bytes that should be under way for best throughput has changed.
+/// Called when the ideal send backlog changes: the number of bytes to keep in flight for best throughput. Return [`STATUS_SUCCESS`].
 ///
 /// IRQL: <= DISPATCH_LEVEL, in any thread. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_send_backlog_event).
 pub type PFN_WSK_SEND_BACKLOG_EVENT =
     Option<unsafe extern "C" fn(SocketContext: PVOID, IdealBacklogSize: SIZE_T) -> NTSTATUS>;
 
-/// The table of a client: valid and resident until [`WskDeregister`] returns.
+/// A client's dispatch table. Valid and resident until [`WskDeregister`] returns.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_client_dispatch).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct WSK_CLIENT_DISPATCH {
-    /// The WSK version that the client wants, of [`MAKE_WSK_VERSION`].
+    /// The requested WSK version; see [`MAKE_WSK_VERSION`].
     pub Version: USHORT,
-    /// Zero.
+    /// Must be zero.
     pub Reserved: USHORT,
     /// See [`PFN_WSK_CLIENT_EVENT`].
     pub WskClientEvent: PFN_WSK_CLIENT_EVENT,
@@ -575,7 +575,7 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_client_dispatch).
 pub type PWSK_CLIENT_DISPATCH = *mut WSK_CLIENT_DISPATCH;
 
-/// The callbacks of a listening socket; null where unused.
+/// The callbacks of a listening socket. Unused ones are null.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_client_listen_dispatch).
 #[repr(C)]
@@ -602,7 +602,7 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_client_listen_dispatch).
 pub type PWSK_CLIENT_LISTEN_DISPATCH = *mut WSK_CLIENT_LISTEN_DISPATCH;
 
-/// The callbacks of a datagram socket; null where unused.
+/// The callbacks of a datagram socket. Unused ones are null.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_client_datagram_dispatch).
 #[repr(C)]
@@ -623,7 +623,7 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_client_datagram_dispatch).
 pub type PWSK_CLIENT_DATAGRAM_DISPATCH = *mut WSK_CLIENT_DATAGRAM_DISPATCH;
 
-/// The callbacks of a connection socket; null where unused.
+/// The callbacks of a connection socket. Unused ones are null.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_client_connection_dispatch).
 #[repr(C)]
@@ -650,15 +650,15 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_client_connection_dispatch).
 pub type PWSK_CLIENT_CONNECTION_DISPATCH = *mut WSK_CLIENT_CONNECTION_DISPATCH;
 
-/// The callbacks of a stream socket for both of its roles.
+/// The callbacks of a stream socket, for each of its two roles.
 ///
 /// Minimum Windows: Windows 10, version 1703. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_client_stream_dispatch).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct WSK_CLIENT_STREAM_DISPATCH {
-    /// Used once the socket listens.
+    /// Used if the socket listens.
     pub Listen: *const WSK_CLIENT_LISTEN_DISPATCH,
-    /// Used once the socket is connected.
+    /// Used if the socket connects.
     pub Connect: *const WSK_CLIENT_CONNECTION_DISPATCH,
 }
 
@@ -674,13 +674,13 @@ const _: () = {
 /// Minimum Windows: Windows 10, version 1703. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_client_stream_dispatch).
 pub type PWSK_CLIENT_STREAM_DISPATCH = *mut WSK_CLIENT_STREAM_DISPATCH;
 
-/// The provider's table for a client. Windows Vista ends it after `WskControlClient`.
+/// The provider's table of client-level functions. On Windows Vista it ends after `WskControlClient`.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_provider_dispatch).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct WSK_PROVIDER_DISPATCH {
-    /// The version that the provider gives: the client's major number, and its minor number or a higher one.
+    /// The version that the provider implements: the requested major version, and the requested minor version or a higher one.
     pub Version: USHORT,
     /// Reserved.
     pub Reserved: USHORT,
@@ -716,7 +716,7 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_provider_dispatch).
 pub type PWSK_PROVIDER_DISPATCH = *mut WSK_PROVIDER_DISPATCH;
 
-/// Creates a socket, which the IRP's `IoStatus.Information` delivers.
+/// Creates a socket, returned in the IRP's `IoStatus.Information`.
 ///
 /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_socket).
 pub type PFN_WSK_SOCKET = Option<
@@ -735,7 +735,7 @@ pub type PFN_WSK_SOCKET = Option<
     ) -> NTSTATUS,
 >;
 
-/// Creates a connection socket, binds it and connects it. `IoStatus.Information` delivers the socket.
+/// Creates, binds and connects a connection socket, returned in the IRP's `IoStatus.Information`.
 ///
 /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_socket_connect).
 pub type PFN_WSK_SOCKET_CONNECT = Option<
@@ -755,7 +755,7 @@ pub type PFN_WSK_SOCKET_CONNECT = Option<
     ) -> NTSTATUS,
 >;
 
-/// Performs a control operation that is not about one socket. Whether there is an IRP depends on the code.
+/// Performs a control operation that does not concern a socket. The control code determines whether an IRP is required or must be null.
 ///
 /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_control_client).
 pub type PFN_WSK_CONTROL_CLIENT = Option<
@@ -771,7 +771,7 @@ pub type PFN_WSK_CONTROL_CLIENT = Option<
     ) -> NTSTATUS,
 >;
 
-/// Resolves a host name to addresses: a list that [`PFN_WSK_FREE_ADDRESS_INFO`] frees.
+/// Resolves a host name to a list of addresses, which [`PFN_WSK_FREE_ADDRESS_INFO`] frees.
 ///
 /// IRQL: PASSIVE_LEVEL. Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_address_info).
 pub type PFN_WSK_GET_ADDRESS_INFO = Option<
@@ -789,7 +789,7 @@ pub type PFN_WSK_GET_ADDRESS_INFO = Option<
     ) -> NTSTATUS,
 >;
 
-/// Frees a list of addresses, once, while the provider is still captured.
+/// Frees a list of addresses. Called exactly once per list, while the provider is captured.
 ///
 /// IRQL: PASSIVE_LEVEL. Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_free_address_info).
 pub type PFN_WSK_FREE_ADDRESS_INFO =
@@ -812,17 +812,17 @@ pub type PFN_WSK_GET_NAME_INFO = Option<
     ) -> NTSTATUS,
 >;
 
-/// [`PFN_WSK_CONTROL_CLIENT`], without an IRP: the transports, as [`WSK_TRANSPORT`]s.
+/// [`PFN_WSK_CONTROL_CLIENT`], without an IRP: returns the transports, an array of [`WSK_TRANSPORT`].
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-transport-list-query).
 pub const WSK_TRANSPORT_LIST_QUERY: ULONG = 2;
 
-/// [`PFN_WSK_CONTROL_CLIENT`], with an IRP: completes when the transports change.
+/// [`PFN_WSK_CONTROL_CLIENT`], with an IRP: completes when the list of transports changes.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-transport-list-change).
 pub const WSK_TRANSPORT_LIST_CHANGE: ULONG = 3;
 
-/// [`PFN_WSK_CONTROL_CLIENT`], without an IRP: makes the cached copy of a security descriptor that sockets take.
+/// [`PFN_WSK_CONTROL_CLIENT`], without an IRP: caches a security descriptor for use by sockets.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-cache-sd).
 pub const WSK_CACHE_SD: ULONG = 4;
@@ -832,17 +832,17 @@ pub const WSK_CACHE_SD: ULONG = 4;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-release-sd).
 pub const WSK_RELEASE_SD: ULONG = 5;
 
-/// [`PFN_WSK_CONTROL_CLIENT`], without an IRP, before the first socket: maps transports to TDI devices. A legacy of Windows Vista.
+/// [`PFN_WSK_CONTROL_CLIENT`], without an IRP, before the first socket: maps transports to TDI devices. Only of use on Windows Vista.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-tdi-devicename-mapping).
 pub const WSK_TDI_DEVICENAME_MAPPING: ULONG = 6;
 
-/// [`PFN_WSK_CONTROL_CLIENT`], without an IRP, before the first socket: enables events on every socket, for good.
+/// [`PFN_WSK_CONTROL_CLIENT`], without an IRP, before the first socket: enables events on every socket, permanently.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-set-static-event-callbacks).
 pub const WSK_SET_STATIC_EVENT_CALLBACKS: ULONG = 7;
 
-/// [`PFN_WSK_CONTROL_CLIENT`], without an IRP, before the first socket: whether traffic passes TDI filters.
+/// [`PFN_WSK_CONTROL_CLIENT`], without an IRP, before the first socket: sets whether traffic passes through TDI filters.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-tdi-behavior).
 pub const WSK_TDI_BEHAVIOR: ULONG = 8;
@@ -852,7 +852,7 @@ pub const WSK_TDI_BEHAVIOR: ULONG = 8;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-tdi-behavior).
 pub const WSK_TDI_BEHAVIOR_BYPASS_TDI: ULONG = 1;
 
-/// One entry of [`WSK_TDI_DEVICENAME_MAPPING`].
+/// An entry of [`WSK_TDI_MAP_INFO`].
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_tdi_map).
 #[repr(C)]
@@ -862,9 +862,9 @@ pub struct WSK_TDI_MAP {
     pub SocketType: USHORT,
     /// [`AF_INET`] or [`AF_INET6`].
     pub AddressFamily: ADDRESS_FAMILY,
-    /// [`IPPROTO_TCP`] and the like.
+    /// The protocol, such as [`IPPROTO_TCP`].
     pub Protocol: ULONG,
-    /// The transport's device name, ended by a NUL.
+    /// The device name of the transport, NUL-terminated.
     pub TdiDeviceName: PCWSTR,
 }
 
@@ -888,7 +888,7 @@ pub type PWSK_TDI_MAP = *mut WSK_TDI_MAP;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct WSK_TDI_MAP_INFO {
-    /// Entries at `Map`.
+    /// The number of entries in `Map`.
     pub ElementCount: ULONG,
     /// The entries.
     pub Map: *const WSK_TDI_MAP,
@@ -906,7 +906,7 @@ const _: () = {
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_tdi_map_info).
 pub type PWSK_TDI_MAP_INFO = *mut WSK_TDI_MAP_INFO;
 
-/// The provider's table for basic sockets; the other categories' tables begin with it.
+/// The provider's table for basic sockets. The tables of the other categories begin with it.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_provider_basic_dispatch).
 #[repr(C)]
@@ -936,7 +936,7 @@ pub type PWSK_PROVIDER_BASIC_DISPATCH = *mut WSK_PROVIDER_BASIC_DISPATCH;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct WSK_PROVIDER_LISTEN_DISPATCH {
-    /// The functions that every category has.
+    /// The functions common to all categories.
     pub Basic: WSK_PROVIDER_BASIC_DISPATCH,
     /// See [`PFN_WSK_BIND`].
     pub WskBind: PFN_WSK_BIND,
@@ -969,7 +969,7 @@ pub type PWSK_PROVIDER_LISTEN_DISPATCH = *mut WSK_PROVIDER_LISTEN_DISPATCH;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct WSK_PROVIDER_DATAGRAM_DISPATCH {
-    /// The functions that every category has.
+    /// The functions common to all categories.
     pub Basic: WSK_PROVIDER_BASIC_DISPATCH,
     /// See [`PFN_WSK_BIND`].
     pub WskBind: PFN_WSK_BIND,
@@ -1008,7 +1008,7 @@ pub type PWSK_PROVIDER_DATAGRAM_DISPATCH = *mut WSK_PROVIDER_DATAGRAM_DISPATCH;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct WSK_PROVIDER_CONNECTION_DISPATCH {
-    /// The functions that every category has.
+    /// The functions common to all categories.
     pub Basic: WSK_PROVIDER_BASIC_DISPATCH,
     /// See [`PFN_WSK_BIND`].
     pub WskBind: PFN_WSK_BIND,
@@ -1062,7 +1062,7 @@ pub type PWSK_PROVIDER_CONNECTION_DISPATCH = *mut WSK_PROVIDER_CONNECTION_DISPAT
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct WSK_PROVIDER_STREAM_DISPATCH {
-    /// The functions that every category has.
+    /// The functions common to all categories.
     pub Basic: WSK_PROVIDER_BASIC_DISPATCH,
     /// See [`PFN_WSK_BIND`].
     pub WskBind: PFN_WSK_BIND,
@@ -1116,7 +1116,7 @@ const _: () = {
 /// Minimum Windows: Windows 10, version 1703. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_provider_stream_dispatch).
 pub type PWSK_PROVIDER_STREAM_DISPATCH = *mut WSK_PROVIDER_STREAM_DISPATCH;
 
-/// Sets or reads an option, or performs an ioctl. Whether there is an IRP depends on the code.
+/// Sets or gets an option, or performs an ioctl. The control code determines whether an IRP is required, optional or must be null.
 ///
 /// IRQL: <= DISPATCH_LEVEL; PASSIVE_LEVEL for some ioctls. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_control_socket).
 pub type PFN_WSK_CONTROL_SOCKET = Option<
@@ -1134,13 +1134,13 @@ pub type PFN_WSK_CONTROL_SOCKET = Option<
     ) -> NTSTATUS,
 >;
 
-/// Closes a socket: cancels its requests, waits for its callbacks, frees its memory. No other call may be in progress on the socket, and none may follow.
+/// Closes a socket: cancels its requests, waits for its callbacks, frees its memory. No other call may be in progress on the socket, and none may follow. A connection that was not disconnected in both directions is aborted.
 ///
 /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_close_socket).
 pub type PFN_WSK_CLOSE_SOCKET =
     Option<unsafe extern "C" fn(Socket: PWSK_SOCKET, Irp: PIRP) -> NTSTATUS>;
 
-/// Binds a socket to a local address. A listening socket listens from then on.
+/// Binds a socket to a local address. A listening socket starts to listen.
 ///
 /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_bind).
 pub type PFN_WSK_BIND = Option<
@@ -1152,7 +1152,7 @@ pub type PFN_WSK_BIND = Option<
     ) -> NTSTATUS,
 >;
 
-/// Accepts a connection, which `IoStatus.Information` delivers as a connection socket. The address buffers are nonpaged and stay valid until then.
+/// Accepts a connection, returned as a connection socket in the IRP's `IoStatus.Information`. The address buffers are nonpaged and valid until the IRP completes.
 ///
 /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_accept).
 pub type PFN_WSK_ACCEPT = Option<
@@ -1167,7 +1167,7 @@ pub type PFN_WSK_ACCEPT = Option<
     ) -> NTSTATUS,
 >;
 
-/// Decides on a connection request that was answered with [`WskInspectPend`].
+/// Completes the inspection of a connection request for which [`PFN_WSK_INSPECT_EVENT`] returned [`WskInspectPend`].
 ///
 /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_inspect_complete).
 pub type PFN_WSK_INSPECT_COMPLETE = Option<
@@ -1191,7 +1191,7 @@ pub type PFN_WSK_CONNECT = Option<
     ) -> NTSTATUS,
 >;
 
-/// Connects a bound socket and sends a first buffer of at most 65,535 bytes.
+/// Connects a bound socket and sends an initial buffer of at most 65,535 bytes.
 ///
 /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows 10, version 1703. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_connect_ex).
 pub type PFN_WSK_CONNECT_EX = Option<
@@ -1204,26 +1204,26 @@ pub type PFN_WSK_CONNECT_EX = Option<
     ) -> NTSTATUS,
 >;
 
-/// Makes a bound stream socket listen, for good.
+/// Makes a bound stream socket listen, permanently.
 ///
 /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows 10, version 1703. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_listen).
 pub type PFN_WSK_LISTEN = Option<unsafe extern "C" fn(Socket: PWSK_SOCKET, Irp: PIRP) -> NTSTATUS>;
 
-/// Reads the address that a socket is bound to, into nonpaged memory.
+/// Returns the address that a socket is bound to, in nonpaged memory.
 ///
 /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_local_address).
 pub type PFN_WSK_GET_LOCAL_ADDRESS = Option<
     unsafe extern "C" fn(Socket: PWSK_SOCKET, LocalAddress: PSOCKADDR, Irp: PIRP) -> NTSTATUS,
 >;
 
-/// Reads the address that a socket is connected to, into nonpaged memory.
+/// Returns the address that a socket is connected to, in nonpaged memory.
 ///
 /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_remote_address).
 pub type PFN_WSK_GET_REMOTE_ADDRESS = Option<
     unsafe extern "C" fn(Socket: PWSK_SOCKET, RemoteAddress: PSOCKADDR, Irp: PIRP) -> NTSTATUS,
 >;
 
-/// Sends on a connection, and completes when all of the buffer was sent.
+/// Sends on a connection. Completes when the whole buffer has been sent; `IoStatus.Information` is the number of bytes.
 ///
 /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_send).
 pub type PFN_WSK_SEND = Option<
@@ -1235,7 +1235,7 @@ pub type PFN_WSK_SEND = Option<
     ) -> NTSTATUS,
 >;
 
-/// As [`PFN_WSK_SEND`], with control messages. Reserved for system use.
+/// Like [`PFN_WSK_SEND`], with control messages. Reserved for system use.
 ///
 /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows 10, version 1803. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_send).
 pub type PFN_WSK_SEND_EX = Option<
@@ -1249,7 +1249,7 @@ pub type PFN_WSK_SEND_EX = Option<
     ) -> NTSTATUS,
 >;
 
-/// Receives from a connection. Success with zero bytes into a buffer that has room: the peer finished sending.
+/// Receives from a connection. `IoStatus.Information` is the number of bytes; success with zero bytes, into a buffer that is not empty, means that the peer finished sending.
 ///
 /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive).
 pub type PFN_WSK_RECEIVE = Option<
@@ -1261,7 +1261,7 @@ pub type PFN_WSK_RECEIVE = Option<
     ) -> NTSTATUS,
 >;
 
-/// As [`PFN_WSK_RECEIVE`], with control messages. Reserved for system use.
+/// Like [`PFN_WSK_RECEIVE`], with control messages. Reserved for system use.
 ///
 /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows 10, version 1803. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive).
 pub type PFN_WSK_RECEIVE_EX = Option<
@@ -1276,7 +1276,7 @@ pub type PFN_WSK_RECEIVE_EX = Option<
     ) -> NTSTATUS,
 >;
 
-/// Ends the sending half of a connection after a last buffer, or aborts it. A graceful disconnect may never complete: recover with an abortive one or with a close.
+/// Disconnects the sending direction, after sending an optional final buffer, or aborts the connection. A graceful disconnect may never complete; an abortive one or a close ends it.
 ///
 /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_disconnect).
 pub type PFN_WSK_DISCONNECT = Option<
@@ -1288,14 +1288,14 @@ pub type PFN_WSK_DISCONNECT = Option<
     ) -> NTSTATUS,
 >;
 
-/// Releases the list that a receive callback retained, before the socket is closed.
+/// Releases a list that [`PFN_WSK_RECEIVE_EVENT`] retained. Required before the socket is closed.
 ///
 /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_release_data_indication_list).
 pub type PFN_WSK_RELEASE_DATA_INDICATION_LIST = Option<
     unsafe extern "C" fn(Socket: PWSK_SOCKET, DataIndication: PWSK_DATA_INDICATION) -> NTSTATUS,
 >;
 
-/// Sends a datagram. The remote address may be null only if the socket has a default one.
+/// Sends a datagram. The remote address may be null only if the socket has a fixed peer or a default destination. The MDL chain and the control messages are valid until the IRP completes.
 ///
 /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_send_to).
 pub type PFN_WSK_SEND_TO = Option<
@@ -1310,7 +1310,7 @@ pub type PFN_WSK_SEND_TO = Option<
     ) -> NTSTATUS,
 >;
 
-/// Sends several datagrams to one address.
+/// Sends a list of datagrams to one address. The list, its MDL chains and the control messages are valid until the IRP completes.
 ///
 /// IRQL: <= DISPATCH_LEVEL (the page names no level). Minimum Windows: Windows 8. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_send_messages).
 pub type PFN_WSK_SEND_MESSAGES = Option<
@@ -1325,7 +1325,7 @@ pub type PFN_WSK_SEND_MESSAGES = Option<
     ) -> NTSTATUS,
 >;
 
-/// Receives a datagram, its sender and its control messages. All output memory is nonpaged and stays valid until the IRP completes.
+/// Receives a datagram, its sender and its control messages. All output memory is nonpaged and valid until the IRP completes.
 ///
 /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive_from).
 pub type PFN_WSK_RECEIVE_FROM = Option<
@@ -1341,7 +1341,7 @@ pub type PFN_WSK_RECEIVE_FROM = Option<
     ) -> NTSTATUS,
 >;
 
-/// Releases the list that a receive-from callback retained, before the socket is closed.
+/// Releases a list that [`PFN_WSK_RECEIVE_FROM_EVENT`] retained. Required before the socket is closed.
 ///
 /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_release_datagram_indication_list).
 pub type PFN_WSK_RELEASE_DATAGRAM_INDICATION_LIST = Option<
@@ -1351,7 +1351,7 @@ pub type PFN_WSK_RELEASE_DATAGRAM_INDICATION_LIST = Option<
     ) -> NTSTATUS,
 >;
 
-/// What [`PFN_WSK_CONTROL_SOCKET`] does with its control code.
+/// The kind of request that [`PFN_WSK_CONTROL_SOCKET`] performs.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_control_socket).
 pub type WSK_CONTROL_SOCKET_TYPE = crate::ctypes::c_int;
@@ -1366,32 +1366,32 @@ pub type PWSK_CONTROL_SOCKET_TYPE = *mut WSK_CONTROL_SOCKET_TYPE;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_control_socket).
 pub const WskSetOption: WSK_CONTROL_SOCKET_TYPE = 0;
 
-/// Reads an option.
+/// Gets an option.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_control_socket).
 pub const WskGetOption: WSK_CONTROL_SOCKET_TYPE = 1;
 
-/// Performs an ioctl; the level is ignored.
+/// Performs an ioctl. The level is ignored.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_control_socket).
 pub const WskIoctl: WSK_CONTROL_SOCKET_TYPE = 2;
 
-/// One more than the last type of request.
+/// One more than the largest value.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_control_socket).
 pub const WskControlMax: WSK_CONTROL_SOCKET_TYPE = 3;
 
-/// Option at level [`SOL_SOCKET`]: the cached security descriptor that address sharing is checked against. Set before the socket is bound.
+/// Option, level [`SOL_SOCKET`]: the cached security descriptor that controls sharing of the local address. Set it before binding.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-wsk-security).
 pub const SO_WSK_SECURITY: ULONG = 0x4001;
 
-/// Option at level [`SOL_SOCKET`], to set only: enables or disables events, by [`WSK_EVENT_CALLBACK_CONTROL`].
+/// Option, level [`SOL_SOCKET`], set only: enables or disables events, by a [`WSK_EVENT_CALLBACK_CONTROL`].
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-wsk-event-callback).
 pub const SO_WSK_EVENT_CALLBACK: ULONG = 0x4002;
 
-/// Ioctl of datagram sockets: fixes the peer to send to and to receive from.
+/// Ioctl of datagram sockets: sets a fixed peer, to send to and to receive from exclusively.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-set-remote-address).
 pub const SIO_WSK_SET_REMOTE_ADDRESS: ULONG = 0x8F00_0001;
@@ -1401,27 +1401,27 @@ pub const SIO_WSK_SET_REMOTE_ADDRESS: ULONG = 0x8F00_0001;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-register-extension).
 pub const SIO_WSK_REGISTER_EXTENSION: ULONG = 0xCF00_0002;
 
-/// Ioctl of connected sockets: the number of bytes that should be under way for best throughput.
+/// Ioctl of connected sockets: returns the number of bytes to keep in flight for best throughput.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-query-ideal-send-backlog).
 pub const SIO_WSK_QUERY_IDEAL_SEND_BACKLOG: ULONG = 0x4F00_0003;
 
-/// Ioctl of connected sockets: the number of bytes received but not yet delivered.
+/// Ioctl of connected sockets: returns the number of bytes received and not yet delivered.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-query-receive-backlog).
 pub const SIO_WSK_QUERY_RECEIVE_BACKLOG: ULONG = 0x4F00_0004;
 
-/// Ioctl, without an IRP, of sockets accepted with conditional accept: the identity under which the request was inspected.
+/// Ioctl, without an IRP, of sockets accepted with conditional accept: returns the identifier that the connection request had during inspection.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-query-inspect-id).
 pub const SIO_WSK_QUERY_INSPECT_ID: ULONG = 0x4F00_0005;
 
-/// Ioctl of datagram sockets: the default address to send to.
+/// Ioctl of datagram sockets: sets the default destination.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-set-sendto-address).
 pub const SIO_WSK_SET_SENDTO_ADDRESS: ULONG = 0x8F00_0006;
 
-/// Ioctl of connected sockets: sends nothing more to the peer, not even an end. Only a close may follow.
+/// Ioctl of connected sockets: sends nothing more to the peer, not even a FIN or RST. The socket can only be closed afterwards.
 ///
 /// Minimum Windows: Windows 8. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-set-tcp-silent-mode).
 pub const SIO_WSK_SET_TCP_SILENT_MODE: ULONG = 0x2F00_0007;
@@ -1431,7 +1431,7 @@ pub const SIO_WSK_SET_TCP_SILENT_MODE: ULONG = 0x2F00_0007;
 /// Minimum Windows: Windows 10, version 1803. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_control_socket).
 pub const SIO_WSK_SET_RECEIVE_EX_CALLBACK: ULONG = 0x8F00_0008;
 
-/// The input of [`SIO_WSK_REGISTER_EXTENSION`]; what it points to lives as long as the socket.
+/// The input of [`SIO_WSK_REGISTER_EXTENSION`]. The objects that it points to must outlive the socket.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_extension_control_in).
 #[repr(C)]
@@ -1487,7 +1487,7 @@ pub type PWSK_EXTENSION_CONTROL_OUT = *mut WSK_EXTENSION_CONTROL_OUT;
     link(name = "netio.sys", kind = "raw-dylib", modifiers = "+verbatim")
 )]
 unsafe extern "C" {
-    /// Registers a WSK application. Each success is undone by exactly one [`WskDeregister`]; the client's dispatch table stays valid and the registration block stays in place until that has returned.
+    /// Registers a WSK application. Each success is undone by exactly one [`WskDeregister`]. Until that call has returned, the client's dispatch table stays valid, and the registration block stays allocated, unmoved and unmodified.
     ///
     /// IRQL: PASSIVE_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nf-wsk-wskregister).
     pub fn WskRegister(
@@ -1502,18 +1502,18 @@ unsafe extern "C" {
         WaitTimeout: ULONG,
         WskProviderNpi: PWSK_PROVIDER_NPI,
     ) -> NTSTATUS;
-    /// Gives a captured provider table back. No function of [`WSK_PROVIDER_DISPATCH`] may be called through it afterwards; sockets stay usable.
+    /// Releases a provider captured by [`WskCaptureProviderNPI`]. No function of [`WSK_PROVIDER_DISPATCH`] may be called through it afterwards; sockets remain usable.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nf-wsk-wskreleaseprovidernpi).
     pub fn WskReleaseProviderNPI(WskRegistration: PWSK_REGISTRATION);
-    /// Reports which versions of the WSK interface the provider supports: the step after a capture failed with [`STATUS_NOINTERFACE`].
+    /// Returns the range of WSK versions that the provider supports. Useful after a capture failed with [`STATUS_NOINTERFACE`].
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nf-wsk-wskqueryprovidercharacteristics).
     pub fn WskQueryProviderCharacteristics(
         WskRegistration: PWSK_REGISTRATION,
         WskProviderCharacteristics: PWSK_PROVIDER_CHARACTERISTICS,
     ) -> NTSTATUS;
-    /// Ends a registration. Blocks until every capture is released, every socket closed and every request completed, so it must not be called by the holder of any of these.
+    /// Ends a registration. Blocks until every capture is released, every socket is closed and every request has completed, so the calling thread must not be responsible for any of them.
     ///
     /// IRQL: PASSIVE_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nf-wsk-wskderegister).
     pub fn WskDeregister(WskRegistration: PWSK_REGISTRATION);
