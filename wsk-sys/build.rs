@@ -1,4 +1,4 @@
-//! Passes the driver model on that wdk-sys is built for, as wdk-build asks of a library that uses wdk-sys.
+//! Passes on the driver model of wdk-sys, which wdk-build requires of libraries that use wdk-sys.
 
 #[cfg(feature = "wdk-sys")]
 fn main() -> Result<(), wdk_build::ConfigError> {

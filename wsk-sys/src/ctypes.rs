@@ -1,4 +1,4 @@
-//! C's types as 64-bit Windows has them, on every system: there a `long` has 32 bits.
+//! C's integer types as on 64-bit Windows, where `long` has 32 bits, for every target.
 
 pub use core::ffi::c_void;
 
@@ -16,9 +16,9 @@ pub type c_ushort = u16;
 pub type c_int = i32;
 /// `unsigned int`.
 pub type c_uint = u32;
-/// `long`, which has 32 bits on Windows.
+/// `long`: 32 bits on Windows.
 pub type c_long = i32;
-/// `unsigned long`, which has 32 bits on Windows.
+/// `unsigned long`: 32 bits on Windows.
 pub type c_ulong = u32;
 /// `long long`.
 pub type c_longlong = i64;

@@ -5,8 +5,8 @@
 //!
 //! # Safety
 //!
-//! The pointer functions only compute a field's address (`&raw mut`): their caller vouches for the structure.
-//! The others read and write fields of structures that they borrow or own.
+//! Unsafe code here computes field addresses (`&raw mut`) in structures that the caller vouches for, and reads and
+//! writes fields of structures that the function itself borrows or owns.
 //!
 //! ```
 //! use wsk_sys::fields::{information, io_status_block, status};
@@ -15,6 +15,8 @@
 //! let block = io_status_block(STATUS_SUCCESS, 7);
 //! assert_eq!((status(&block), information(&block)), (STATUS_SUCCESS, 7));
 //! ```
+
+#![expect(unsafe_code, reason = "fields behind raw pointers; see Safety")]
 
 use crate::{
     DISPATCHER_HEADER, EX_RUNDOWN_REF, IO_STATUS_BLOCK, IRP, LARGE_INTEGER, LIST_ENTRY, LONG,

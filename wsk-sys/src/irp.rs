@@ -1,4 +1,10 @@
-//! I/O request packets, and what wdm.h has as macros and inline code for them.
+//! Macros and inline functions of wdm.h for I/O request packets.
+//!
+//! # Safety
+//!
+//! The functions write to an IRP through a raw pointer, as the C originals do. The caller owns the IRP.
+
+#![expect(unsafe_code, reason = "C's inline functions; see Safety")]
 
 use crate::fields::current_stack_location;
 use crate::{
@@ -7,7 +13,9 @@ use crate::{
     SL_PENDING_RETURNED, USHORT,
 };
 
-/// The size in bytes of an IRP with its stack locations: a macro in wdm.h.
+/// Returns the size in bytes of an IRP with `StackSize` stack locations. A macro in wdm.h.
+///
+/// IRQL: any.
 ///
 /// ```
 /// assert_eq!(wsk_sys::IoSizeOfIrp(1), 280);
@@ -19,7 +27,7 @@ pub const fn IoSizeOfIrp(StackSize: CCHAR) -> USHORT {
     (size_of::<IRP>() + locations * size_of::<IO_STACK_LOCATION>()) as USHORT
 }
 
-/// The stack location of the driver that owns the IRP: inline code in wdm.h.
+/// Returns the stack location of the driver that owns the IRP. An inline function in wdm.h.
 ///
 /// IRQL: any.
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iogetcurrentirpstacklocation).
@@ -29,58 +37,59 @@ pub const fn IoSizeOfIrp(StackSize: CCHAR) -> USHORT {
 /// `Irp` points to an initialised IRP.
 #[inline]
 pub unsafe fn IoGetCurrentIrpStackLocation(Irp: PIRP) -> PIO_STACK_LOCATION {
-    // SAFETY: the caller promises an initialised IRP.
-    let place = unsafe { current_stack_location(Irp) };
-    // SAFETY: the IRP's Tail is in use as Overlay.
-    unsafe { place.read() }
+    // SAFETY: `Irp` points to an initialised IRP (this function's contract).
+    let field = unsafe { current_stack_location(Irp) };
+    // SAFETY: `field` lies within the initialised IRP, whose `Tail` holds `Overlay` while a driver owns it.
+    unsafe { field.read() }
 }
 
-/// The stack location of the driver below: inline code in wdm.h.
+/// Returns the stack location of the next-lower driver. An inline function in wdm.h.
 ///
 /// IRQL: any.
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iogetnextirpstacklocation).
 ///
 /// # Safety
 ///
-/// `Irp` points to an initialised IRP with a stack location left.
+/// `Irp` points to an initialised IRP with an unused stack location.
 #[inline]
 pub unsafe fn IoGetNextIrpStackLocation(Irp: PIRP) -> PIO_STACK_LOCATION {
-    // SAFETY: the caller promises an initialised IRP.
+    // SAFETY: `Irp` points to an initialised IRP (this function's contract).
     let current = unsafe { IoGetCurrentIrpStackLocation(Irp) };
-    // SAFETY: locations are used from the last to the first, and the caller promises one more.
+    // SAFETY: stack locations form an array that is used from its end, and an unused one is left (contract): the
+    // element before the current one exists.
     unsafe { current.sub(1) }
 }
 
-/// Makes the next stack location the current one, as calling a driver does: inline code in wdm.h.
+/// Makes the next stack location the current one, as `IoCallDriver` does. An inline function in wdm.h.
 ///
 /// IRQL: any.
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iosetnextirpstacklocation).
 ///
 /// # Safety
 ///
-/// `Irp` points to an initialised IRP of the caller's with a stack location left.
+/// `Irp` points to an initialised IRP that the caller owns, with an unused stack location.
 #[inline]
 pub unsafe fn IoSetNextIrpStackLocation(Irp: PIRP) {
-    // SAFETY: the caller promises a location left.
+    // SAFETY: `Irp` is initialised and has an unused stack location (this function's contract).
     let next = unsafe { IoGetNextIrpStackLocation(Irp) };
-    // SAFETY: the caller promises an initialised IRP.
-    let place = unsafe { current_stack_location(Irp) };
-    // SAFETY: the caller owns the IRP, whose Tail is in use as Overlay.
-    unsafe { place.write(next) };
-    // SAFETY: as above.
+    // SAFETY: `Irp` points to an initialised IRP (contract).
+    let field = unsafe { current_stack_location(Irp) };
+    // SAFETY: `field` lies within the IRP, which the caller owns and no other code accesses.
+    unsafe { field.write(next) };
+    // SAFETY: the caller owns the IRP and no other code accesses it.
     unsafe { (*Irp).CurrentLocation -= 1 };
 }
 
-/// Sets the routine that is called when the driver below has completed the IRP: inline code in wdm.h.
+/// Sets the routine to call when the next-lower driver completes the IRP. An inline function in wdm.h.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`.
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iosetcompletionroutine).
 ///
 /// # Safety
 ///
-/// - `Irp` points to an initialised IRP of the caller's with a stack location left.
-/// - `CompletionRoutine` is there if one of the three conditions is true. It and `Context` are valid
-///   until it has been called, at any IRQL up to `DISPATCH_LEVEL`.
+/// - `Irp` points to an initialised IRP that the caller owns, with an unused stack location.
+/// - `CompletionRoutine` is not null if one of the three conditions is true. It and `Context` are valid until it
+///   has returned, at any IRQL up to `DISPATCH_LEVEL`.
 #[inline]
 pub unsafe fn IoSetCompletionRoutine(
     Irp: PIRP,
@@ -100,41 +109,42 @@ pub unsafe fn IoSetCompletionRoutine(
     if InvokeOnCancel != FALSE {
         control |= SL_INVOKE_ON_CANCEL;
     }
-    // SAFETY: the caller promises a location left.
+    // SAFETY: `Irp` is initialised and has an unused stack location (this function's contract).
     let next = unsafe { IoGetNextIrpStackLocation(Irp) };
-    // SAFETY: the caller owns the IRP and so its next location, which nobody else uses yet.
+    // SAFETY: the stack location belongs to the IRP, which the caller owns; no other code refers to it before the
+    // IRP is passed on.
     let next = unsafe { &mut *next };
     next.CompletionRoutine = CompletionRoutine;
     next.Context = Context;
     next.Control = control;
 }
 
-/// Marks the IRP pending at the current stack location: inline code in wdm.h.
+/// Marks the IRP pending at the current stack location. An inline function in wdm.h.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`.
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iomarkirppending).
 ///
 /// # Safety
 ///
-/// `Irp` points to an IRP that the caller owns, at a stack location.
+/// `Irp` points to an IRP that the caller owns and that has a current stack location.
 #[inline]
 pub unsafe fn IoMarkIrpPending(Irp: PIRP) {
-    // SAFETY: the caller promises an IRP at a stack location.
+    // SAFETY: `Irp` has a current stack location (this function's contract), so it is initialised.
     let current = unsafe { IoGetCurrentIrpStackLocation(Irp) };
-    // SAFETY: the caller owns the IRP and so its current location.
+    // SAFETY: the caller owns the IRP and with it the current stack location, which exists (contract).
     unsafe { (*current).Control |= SL_PENDING_RETURNED };
 }
 
-/// Completes an IRP: a macro in wdm.h.
+/// Completes an IRP. A macro in wdm.h.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`.
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iocompleterequest).
 ///
 /// # Safety
 ///
-/// The caller owns the IRP, has set its `IoStatus`, has no cancel routine on it, and gives it up.
+/// The caller owns the IRP, has set its `IoStatus`, has removed its cancel routine, and does not access it afterwards.
 #[inline]
 pub unsafe fn IoCompleteRequest(Irp: PIRP, PriorityBoost: CCHAR) {
-    // SAFETY: the caller's promise is what the function asks for.
+    // SAFETY: this function's contract is that of IofCompleteRequest.
     unsafe { IofCompleteRequest(Irp, PriorityBoost) };
 }

@@ -1,4 +1,10 @@
-//! Memory descriptor lists, and what wdm.h has as inline code for them.
+//! Macros and inline functions of wdm.h for memory descriptor lists.
+//!
+//! # Safety
+//!
+//! The functions access an MDL through a raw pointer, as the C originals do. The caller owns the MDL.
+
+#![expect(unsafe_code, reason = "C's inline functions; see Safety")]
 
 use crate::fields::length;
 use crate::{
@@ -10,7 +16,9 @@ use crate::{
 /// The size of a page on x64 and arm64, in bytes.
 pub const PAGE_SIZE: usize = 0x1000;
 
-/// How many pages a range of memory touches.
+/// Returns the number of pages that a range of memory spans.
+///
+/// IRQL: any.
 ///
 /// ```
 /// use wsk_sys::ADDRESS_AND_SIZE_TO_SPAN_PAGES;
@@ -23,19 +31,21 @@ pub fn ADDRESS_AND_SIZE_TO_SPAN_PAGES(Va: PVOID, Size: usize) -> usize {
     (Va.addr() % PAGE_SIZE + Size).div_ceil(PAGE_SIZE)
 }
 
-/// The size in bytes of an MDL for `Length` bytes at any address.
+/// Returns the size in bytes of an MDL for `Length` bytes at any address.
 ///
-/// `MmSizeOfMdl` of wdm.h takes the address, too, and may say one page less.
+/// The macro `MmSizeOfMdl` of wdm.h also takes the address, and may return the size for one page less.
+///
+/// IRQL: any.
 #[must_use]
 pub const fn size_of_mdl(Length: usize) -> usize {
-    // The range may begin at the last byte of a page.
+    // The range may start at the last byte of a page.
     let pages = (PAGE_SIZE - 1 + Length).div_ceil(PAGE_SIZE);
     size_of::<MDL>() + pages * size_of::<usize>()
 }
 
-/// Initialises the header of an MDL that describes `Length` bytes at `BaseVa`: inline code in wdm.h.
+/// Initialises the header of an MDL that describes `Length` bytes at `BaseVa`. A macro in wdm.h.
 ///
-/// IRQL: any at which the MDL's memory may be written.
+/// IRQL: any at which the memory of the MDL is accessible.
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-mminitializemdl).
 ///
 /// # Safety
@@ -46,7 +56,7 @@ pub const fn size_of_mdl(Length: usize) -> usize {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
-    reason = "the caller promises sizes that fit"
+    reason = "the sizes fit: this function's contract"
 )]
 pub unsafe fn MmInitializeMdl(MemoryDescriptorList: PMDL, BaseVa: PVOID, Length: SIZE_T) {
     let offset = BaseVa.addr() % PAGE_SIZE;
@@ -61,30 +71,31 @@ pub unsafe fn MmInitializeMdl(MemoryDescriptorList: PMDL, BaseVa: PVOID, Length:
         ByteCount: Length as ULONG,
         ByteOffset: offset as ULONG,
     };
-    // SAFETY: the caller promises memory for the MDL.
+    // SAFETY: `MemoryDescriptorList` is aligned and valid for writes of at least an MDL (this function's contract).
     unsafe { MemoryDescriptorList.write(header) };
 }
 
-/// The address of an MDL's memory in the system's address space, mapping it if need be: inline code in
-/// wdm.h. Null if it cannot be mapped.
+/// Returns the system-space address of the memory that `Mdl` describes, mapping it if necessary, or null if mapping
+/// fails. A macro in wdm.h.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`.
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-mmgetsystemaddressformdlsafe).
 ///
 /// # Safety
 ///
-/// `Mdl` is a valid MDL whose pages are locked, nonpaged pool or partial, and nobody else maps it at
-/// the same time.
+/// `Mdl` points to an MDL whose pages are locked, are nonpaged pool, or are part of such an MDL; and no other thread
+/// maps it at the same time.
 #[inline]
 pub unsafe fn MmGetSystemAddressForMdlSafe(Mdl: PMDL, Priority: ULONG) -> PVOID {
     const MODE: KPROCESSOR_MODE = KernelMode;
-    // SAFETY: the caller promises a valid MDL.
+    // SAFETY: `Mdl` points to an MDL (this function's contract) that no other thread modifies.
     let flags = unsafe { (*Mdl).MdlFlags };
     if flags & (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL) != 0 {
-        // SAFETY: as above; the flags say that the field is valid.
+        // SAFETY: `Mdl` points to an MDL (contract), and its flags say that `MappedSystemVa` is valid.
         return unsafe { (*Mdl).MappedSystemVa };
     }
-    // SAFETY: the caller promises an MDL whose pages may be mapped; BugCheckOnFailure is false.
+    // SAFETY: the pages of `Mdl` may be mapped (this function's contract). BugCheckOnFailure is false, so failure
+    // returns null, and in kernel mode it raises no exception.
     unsafe {
         MmMapLockedPagesSpecifyCache(
             Mdl,

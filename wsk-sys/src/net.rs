@@ -1,32 +1,39 @@
-//! What ws2def.h has as macros for control messages, and the options that only Winsock's headers name.
+//! Control message macros of ws2def.h, and options that only Winsock's headers define.
+//!
+//! # Safety
+//!
+//! The functions that search control data read through raw pointers, and only within the length that the caller vouches
+//! for: every `cmsg_len` found there is checked against what is left.
+
+#![expect(unsafe_code, reason = "control data behind raw pointers; see Safety")]
 
 use core::ptr;
 
 use crate::fields::length;
 use crate::{CMSGHDR, MAX_NATURAL_ALIGNMENT, PCMSGHDR, UCHAR, ULONG};
 
-/// Option at [`IPPROTO_UDP`](crate::IPPROTO_UDP), for IPv4 only: send datagrams without a checksum. 0,
-/// the default, or 1.
+/// Option, level [`IPPROTO_UDP`](crate::IPPROTO_UDP), IPv4 only: send datagrams without a checksum. Value: 0
+/// (default) or 1.
 ///
-/// In C it is in ws2tcpip.h, which is not for drivers. Minimum Windows: Windows Vista.
+/// C defines it in ws2tcpip.h, which drivers cannot include. Minimum Windows: Windows Vista.
 /// [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-udp-socket-options).
 pub const UDP_NOCHECKSUM: ULONG = 1;
 
-/// Option at [`IPPROTO_UDP`](crate::IPPROTO_UDP): send datagrams with a checksum. 0 or 1.
+/// Option, level [`IPPROTO_UDP`](crate::IPPROTO_UDP): send datagrams with a checksum. Value: 0 or 1.
 ///
-/// In C it is in ws2tcpip.h, which is not for drivers. Minimum Windows: Windows Vista.
+/// C defines it in ws2tcpip.h, which drivers cannot include. Minimum Windows: Windows Vista.
 /// [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-udp-socket-options).
 pub const UDP_CHECKSUM_COVERAGE: ULONG = 0x14;
 
-/// Where the data of a control message begin.
+/// The offset of the data in a control message.
 const DATA: usize = WSA_CMSGDATA_ALIGN(size_of::<CMSGHDR>());
 
-/// Rounds up to a multiple of a power of two, but not beyond the greatest one.
+/// Rounds up to a multiple of a power of two, saturating at the largest one.
 const fn round_up(size: usize, multiple: usize) -> usize {
     size.saturating_add(multiple - 1) & !(multiple - 1)
 }
 
-/// Rounds a length up to where the header of a control message can begin.
+/// Rounds a length up to the alignment of a control message header.
 ///
 /// Minimum Windows: Windows Vista.
 /// [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-wsacmsghdr).
@@ -35,7 +42,7 @@ pub const fn WSA_CMSGHDR_ALIGN(Length: usize) -> usize {
     round_up(Length, align_of::<CMSGHDR>())
 }
 
-/// Rounds a length up to where the data of a control message can begin.
+/// Rounds a length up to the alignment of control message data.
 ///
 /// Minimum Windows: Windows Vista.
 /// [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-wsacmsghdr).
@@ -44,9 +51,9 @@ pub const fn WSA_CMSGDATA_ALIGN(Length: usize) -> usize {
     round_up(Length, length(MAX_NATURAL_ALIGNMENT))
 }
 
-/// `CMSGHDR.cmsg_len` of a control message with `Length` bytes of data.
+/// Returns `CMSGHDR.cmsg_len` for a control message with `Length` bytes of data.
 ///
-/// Where the macro of C overflows, this gives the greatest length there is, which fits no buffer.
+/// Where the C macro overflows, this function saturates: the result fits no buffer.
 ///
 /// Minimum Windows: Windows Vista.
 /// [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-wsacmsghdr).
@@ -61,9 +68,9 @@ pub const fn WSA_CMSG_LEN(Length: usize) -> usize {
     DATA.saturating_add(Length)
 }
 
-/// The room, in bytes, that a control message with `Length` bytes of data takes.
+/// Returns the size in bytes of a control message with `Length` bytes of data, including padding.
 ///
-/// Where the macro of C overflows, this gives the greatest room there is, which no buffer has.
+/// Where the C macro overflows, this function saturates: the result fits no buffer.
 ///
 /// Minimum Windows: Windows Vista.
 /// [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-wsacmsghdr).
@@ -72,7 +79,7 @@ pub const fn WSA_CMSG_SPACE(Length: usize) -> usize {
     WSA_CMSGDATA_ALIGN(size_of::<CMSGHDR>().saturating_add(WSA_CMSGHDR_ALIGN(Length)))
 }
 
-/// The data of a control message. There are `cmsg_len` bytes less [`WSA_CMSG_LEN`]`(0)` of them.
+/// Returns a pointer to the data of a control message: `cmsg_len` minus [`WSA_CMSG_LEN`]`(0)` bytes.
 ///
 /// Minimum Windows: Windows Vista.
 /// [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-wsacmsghdr).
@@ -81,13 +88,13 @@ pub const fn WSA_CMSG_DATA(Cmsg: PCMSGHDR) -> *mut UCHAR {
     Cmsg.wrapping_byte_add(DATA).cast()
 }
 
-/// The first of the control messages in `Length` bytes at `Control`, or null if there is none.
+/// Returns the first control message in `Length` bytes at `Control`, or null if there is none.
 ///
-/// WSK hands control data over as a pointer and a length, where Winsock has the structure that
-/// `WSA_CMSG_FIRSTHDR` of C takes. Other than that macro, this gives no message that is not whole: the
-/// bytes that its `cmsg_len` counts are within `Length`, and its header is among them.
+/// WSK passes control data as a pointer and a length; the C macro `WSA_CMSG_FIRSTHDR` takes a structure of Winsock.
+/// Unlike that macro, this function returns only complete messages: `cmsg_len` covers at least the header, and at
+/// most the bytes that are left.
 ///
-/// IRQL: any at which the memory may be read.
+/// IRQL: any at which the memory is accessible.
 ///
 /// ```
 /// use wsk_sys::{CMSGHDR, INT, IP_TOS, IPPROTO_IP, WSA_CMSG_DATA, WSA_CMSG_LEN, first_cmsg, next_cmsg};
@@ -106,70 +113,68 @@ pub const fn WSA_CMSG_DATA(Cmsg: PCMSGHDR) -> *mut UCHAR {
 ///     value: 0x20,
 /// };
 /// let (start, length) = ((&raw mut control).cast(), size_of_val(&control));
-/// // SAFETY: `start` points to `length` bytes that are aligned as `TypeOfService` is.
+/// // SAFETY: `start` points to `length` initialised bytes, aligned for a CMSGHDR.
 /// let first = unsafe { first_cmsg(start, length) };
-/// // SAFETY: the message is whole, and its `cmsg_len` says that an INT follows its header.
+/// // SAFETY: the message is complete, and by its `cmsg_len` an INT follows the header.
 /// assert_eq!(unsafe { WSA_CMSG_DATA(first).cast::<INT>().read() }, 0x20);
-/// // SAFETY: as before; the message is of this control data.
+/// // SAFETY: `start` points to `length` initialised bytes; `first` was found in them.
 /// assert!(unsafe { next_cmsg(start, length, first) }.is_null());
 /// ```
 ///
 /// # Safety
 ///
-/// `Control` is null, or aligned for a [`CMSGHDR`] and valid for reads of `Length` bytes, which are
-/// initialised.
+/// `Control` is null; or it is aligned for a [`CMSGHDR`] and valid for reads of `Length` initialised bytes.
 #[inline]
 #[must_use]
 pub unsafe fn first_cmsg(Control: PCMSGHDR, Length: usize) -> PCMSGHDR {
-    // SAFETY: the caller's promise is what the function asks for.
-    unsafe { whole_cmsg(Control, Length, 0) }
+    // SAFETY: this function's contract is that of `complete_cmsg`; zero is a multiple of every alignment.
+    unsafe { complete_cmsg(Control, Length, 0) }
 }
 
-/// The control message after `Cmsg`, or null if that is the last; the first one if `Cmsg` is null. As
-/// `WSA_CMSG_NXTHDR` of C, but for what [`first_cmsg`] says.
+/// Returns the control message after `Cmsg`, or null after the last one. If `Cmsg` is null, returns the first one.
 ///
-/// IRQL: any at which the memory may be read.
+/// Like the C macro `WSA_CMSG_NXTHDR`, but returns only complete messages, as [`first_cmsg`] does.
+///
+/// IRQL: any at which the memory is accessible.
 ///
 /// # Safety
 ///
-/// - `Control` is null, or aligned for a [`CMSGHDR`] and valid for reads of `Length` bytes, which are
-///   initialised.
-/// - `Cmsg` is null, or what [`first_cmsg`] or this function returned for the same control data, which
-///   has not been changed since.
+/// - `Control` is null; or it is aligned for a [`CMSGHDR`] and valid for reads of `Length` initialised bytes.
+/// - `Cmsg` is null; or [`first_cmsg`] or this function returned it for the same control data, which has not been
+///   modified since.
 #[inline]
 #[must_use]
 pub unsafe fn next_cmsg(Control: PCMSGHDR, Length: usize, Cmsg: PCMSGHDR) -> PCMSGHDR {
     let offset = if Cmsg.is_null() {
         0
     } else {
-        // SAFETY: the caller promises that the message was found in the control data.
+        // SAFETY: a message that was found in the control data is a complete, aligned CMSGHDR in it (contract).
         let claimed = length(unsafe { (*Cmsg).cmsg_len });
-        // A message that was found is within the data, so only rounding up can pass the end.
+        // The message lies within the control data, so only rounding up can exceed it.
         (Cmsg.addr() - Control.addr()).saturating_add(WSA_CMSGHDR_ALIGN(claimed))
     };
-    // SAFETY: the caller's promise is what the function asks for; both summands are multiples of the
-    // alignment.
-    unsafe { whole_cmsg(Control, Length, offset) }
+    // SAFETY: `Control` and `Length` are as `complete_cmsg` requires (this function's contract). `offset` is a sum
+    // of two multiples of the alignment.
+    unsafe { complete_cmsg(Control, Length, offset) }
 }
 
-/// The control message `offset` bytes into the control data, if it is whole, or null.
+/// Returns the control message at `offset` in the control data if it is complete, or null.
 ///
 /// # Safety
 ///
-/// - `control` is null, or aligned for a [`CMSGHDR`] and valid for reads of `room` bytes, which are
-///   initialised.
+/// - `control` is null; or it is aligned for a [`CMSGHDR`] and valid for reads of `total` initialised bytes.
 /// - `offset` is a multiple of that alignment.
 #[inline]
-unsafe fn whole_cmsg(control: PCMSGHDR, room: usize, offset: usize) -> PCMSGHDR {
-    let Some(rest) = room.checked_sub(offset) else {
+unsafe fn complete_cmsg(control: PCMSGHDR, total: usize, offset: usize) -> PCMSGHDR {
+    let Some(rest) = total.checked_sub(offset) else {
         return ptr::null_mut();
     };
     if control.is_null() || rest < size_of::<CMSGHDR>() {
         return ptr::null_mut();
     }
-    // SAFETY: the offset is within the memory that the caller promises.
+    // SAFETY: `offset` is at most `total`, the size of the memory at `control` (contract).
     let cmsg = unsafe { control.byte_add(offset) };
-    // SAFETY: a header fits into the rest of that memory, and the offset keeps its alignment.
+    // SAFETY: `rest` bytes hold a header, the bytes are initialised, and `offset` preserves the alignment.
     let claimed = length(unsafe { (*cmsg).cmsg_len });
     if claimed < DATA || claimed > rest {
         return ptr::null_mut();
@@ -216,12 +221,12 @@ mod tests {
         fn types(&mut self) -> Vec<INT> {
             let (start, length) = (self.start(), self.length);
             let mut types = Vec::new();
-            // SAFETY: the words are aligned, initialised and at least so many bytes.
+            // SAFETY: `start` points to `length` initialised bytes, aligned for a CMSGHDR.
             let mut cmsg = unsafe { first_cmsg(start, length) };
             while !cmsg.is_null() {
                 // SAFETY: the message is whole.
                 types.push(unsafe { (*cmsg).cmsg_type });
-                // SAFETY: as before; the message is of this control data.
+                // SAFETY: `start` points to `length` initialised, aligned bytes, in which `cmsg` was found.
                 cmsg = unsafe { next_cmsg(start, length, cmsg) };
             }
             types
@@ -229,8 +234,8 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_those_of_c() {
-        // Data, cmsg_len and room, as clang evaluates the macros of WDK 10.0.26100.
+    fn sizes_match_c() {
+        // Data, cmsg_len and size, as clang evaluates the macros of WDK 10.0.26100.
         for (data, length, space) in
             [(0, 16, 16), (1, 17, 24), (4, 20, 24), (8, 24, 24), (9, 25, 32), (20, 36, 40)]
         {
@@ -242,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_does_not_fit_does_not_become_a_small_one() {
+    fn lengths_saturate_instead_of_wrapping() {
         for length in [usize::MAX, usize::MAX - 7, usize::MAX - 15, usize::MAX - 16] {
             assert!(WSA_CMSG_LEN(length) >= usize::MAX - 7, "{length:#X}");
             assert!(WSA_CMSG_SPACE(length) >= usize::MAX - 7, "{length:#X}");
@@ -250,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn data_follow_the_header() {
+    fn data_follows_the_header() {
         let mut control = Control::new(WSA_CMSG_SPACE(4));
         let start = control.start();
         assert_eq!(WSA_CMSG_DATA(start).addr() - start.addr(), WSA_CMSG_LEN(0));
@@ -261,12 +266,12 @@ mod tests {
         let mut control = Control::new(24 + 16 + 40);
         control.put(0, WSA_CMSG_LEN(4), 1).put(24, WSA_CMSG_LEN(0), 2).put(40, WSA_CMSG_LEN(20), 3);
         assert_eq!(control.types(), [1, 2, 3]);
-        // The padding behind the last one need not be there, its data must.
+        // The padding after the last message is optional, its data is not.
         control.length = 40 + 36;
         assert_eq!(control.types(), [1, 2, 3]);
         control.length = 40 + 35;
         assert_eq!(control.types(), [1, 2]);
-        // Too short for a header, and ended within the padding of the first.
+        // Too short for a second header; then cut within the padding of the first message.
         control.length = 24 + 15;
         assert_eq!(control.types(), [1]);
         control.length = 21;
@@ -274,11 +279,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_found_in_nothing() {
+    fn empty_control_data_has_no_message() {
         for length in [0, 100] {
-            // SAFETY: null is allowed.
+            // SAFETY: `Control` is null.
             assert!(unsafe { first_cmsg(ptr::null_mut(), length) }.is_null());
-            // SAFETY: as before.
+            // SAFETY: `Control` and `Cmsg` are null.
             assert!(unsafe { next_cmsg(ptr::null_mut(), length, ptr::null_mut()) }.is_null());
         }
         let mut control = Control::new(16);
@@ -289,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_cannot_be_ends_the_search() {
+    fn an_impossible_length_ends_the_search() {
         for length in [0, 1, 15, 41, usize::MAX, usize::MAX - 7, usize::MAX - 39] {
             let mut control = Control::new(40);
             control.put(0, 16, 1).put(16, length, 2);
@@ -303,7 +308,7 @@ mod tests {
     fn the_message_after_null_is_the_first() {
         let mut control = Control::new(16);
         let start = control.put(0, 16, 1).start();
-        // SAFETY: the words are aligned, initialised and 16 bytes.
+        // SAFETY: `start` points to 16 initialised bytes, aligned for a CMSGHDR.
         assert_eq!(unsafe { next_cmsg(start, 16, ptr::null_mut()) }, start);
     }
 }

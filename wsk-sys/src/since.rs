@@ -1,17 +1,16 @@
-//! Since which Windows there is what, as constants.
+//! The first Windows version of each item, as constants.
 //!
-//! An item that is newer than WSK itself has a constant of its name here; what has none is as old as Windows
-//! Vista. [`lengths`] has the lengths of the provider's tables: what the *running* Windows has of a table,
-//! whichever header a driver was compiled with.
+//! Each item introduced after Windows Vista has a constant of its name here; items without one exist since Windows
+//! Vista. [`lengths`] has the lengths of the provider's tables: these depend on the *running* Windows, not on the
+//! header that a driver was compiled with.
 //!
-//! They are generated from what each release of the WDK has in its `wsk.h`, and from Microsoft's pages where
-//! that does not say it: a gate in the header (`#if NTDDI_VERSION >= …`) first, and the first kit that has an
-//! item next.
+//! The constants are generated from the `wsk.h` of each WDK release: a version condition in the header
+//! (`#if NTDDI_VERSION >= …`) takes precedence, then the first kit that has the item. Microsoft's pages fill one gap.
 //!
 //! ```
 //! use wsk_sys::since::{self, Version, lengths};
 //!
-//! // Windows 7 resolves names, and does not send several datagrams at once.
+//! // Windows 7 resolves names, but cannot send several datagrams in one call.
 //! let seven = Version::new(6, 1, 7601);
 //! assert!(seven.is_at_least(since::PFN_WSK_GET_ADDRESS_INFO));
 //! assert!(!seven.is_at_least(since::PFN_WSK_SEND_MESSAGES));
@@ -23,25 +22,25 @@
 use crate::ULONG;
 pub use crate::generated::since::*;
 
-/// A release of Windows, by the numbers that [`RtlGetVersion`](crate::RtlGetVersion) gives.
+/// A version of Windows, with the numbers that [`RtlGetVersion`](crate::RtlGetVersion) returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     /// The major version.
     pub major: ULONG,
     /// The minor version.
     pub minor: ULONG,
-    /// The number of the build.
+    /// The build number.
     pub build: ULONG,
 }
 
 impl Version {
-    /// The release with these numbers.
+    /// Returns the version with these numbers.
     #[must_use]
     pub const fn new(major: ULONG, minor: ULONG, build: ULONG) -> Self {
         Self { major, minor, build }
     }
 
-    /// Whether this release has what came with another.
+    /// Returns whether this version is `other` or a later one.
     #[must_use]
     pub const fn is_at_least(self, other: Self) -> bool {
         if self.major != other.major {
@@ -54,16 +53,16 @@ impl Version {
     }
 }
 
-/// How long a table is since a release.
+/// The length of a table from one version of Windows on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Length {
-    /// The first release that has it so long.
+    /// The first version with this length.
     pub since: Version,
-    /// In bytes.
+    /// The length in bytes.
     pub bytes: usize,
 }
 
-/// How long a release has a table, in bytes: zero, if it does not have it at all.
+/// Returns the length of a table in bytes on a version of Windows, or zero if that version lacks the table.
 #[must_use]
 pub const fn length(lengths: &[Length], windows: Version) -> usize {
     let (mut bytes, mut at) = (0, 0);
@@ -79,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_release_is_compared_number_by_number() {
+    fn versions_compare_number_by_number() {
         let [vista, seven, ten] =
             [Version::new(6, 0, 6002), Version::new(6, 1, 7600), Version::new(10, 0, 10240)];
         for (older, newer) in [(vista, seven), (seven, ten), (vista, ten)] {
@@ -90,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_as_long_as_its_newest_slot() {
+    fn a_table_ends_with_its_newest_slot() {
         let table = &lengths::WSK_PROVIDER_CONNECTION_DISPATCH;
         for (build, bytes) in [(10240, 80), (15062, 80), (15063, 88), (17133, 88), (26100, 104)] {
             assert_eq!(length(table, Version::new(10, 0, build)), bytes, "build {build}");
@@ -99,9 +98,9 @@ mod tests {
         assert_eq!(length(streams, Version::new(6, 1, 7601)), 0);
     }
 
-    /// The tables' types are as long as the newest Windows has them.
+    /// The types of the tables have the length of the newest Windows version.
     #[test]
-    fn the_last_length_is_that_of_the_type() {
+    fn the_last_length_is_the_size_of_the_type() {
         macro_rules! is_whole {
             ($($table:ident)*) => {$(
                 let last = lengths::$table[lengths::$table.len() - 1];

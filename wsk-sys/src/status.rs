@@ -1,12 +1,14 @@
-//! The sign of a status.
+//! Classification of status codes.
 
 use crate::NTSTATUS;
 
-/// Whether a status is a success or an information.
+/// Returns whether `Status` has success or informational severity.
 ///
-/// [`STATUS_PENDING`](crate::STATUS_PENDING) and [`STATUS_EVENT_PENDING`](crate::STATUS_EVENT_PENDING)
-/// pass and are not success; [`STATUS_BUFFER_OVERFLOW`](crate::STATUS_BUFFER_OVERFLOW) does not pass
-/// although a size comes with it.
+/// [`STATUS_PENDING`](crate::STATUS_PENDING) and [`STATUS_EVENT_PENDING`](crate::STATUS_EVENT_PENDING) pass although
+/// they are not success. [`STATUS_BUFFER_OVERFLOW`](crate::STATUS_BUFFER_OVERFLOW) does not pass although a size is
+/// returned with it.
+///
+/// IRQL: any.
 ///
 /// ```
 /// use wsk_sys::{NT_SUCCESS, STATUS_CANCELLED, STATUS_PENDING};

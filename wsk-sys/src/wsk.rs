@@ -1,10 +1,10 @@
-//! What wsk.h has as macros, and the identifier that it only declares.
+//! The macros of wsk.h, and the identifier that it declares without a value.
 
 use crate::{NPIID, UCHAR, USHORT};
 
 /// Identifies WSK among the network programming interfaces.
 ///
-/// In C it is a variable of the library uuid.lib. Minimum Windows: Windows Vista.
+/// In C it is a variable in uuid.lib. Minimum Windows: Windows Vista.
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-wsk-event-callback).
 pub const NPI_WSK_INTERFACE_ID: NPIID = NPIID {
     Data1: 0x2227_E803,
@@ -13,7 +13,7 @@ pub const NPI_WSK_INTERFACE_ID: NPIID = NPIID {
     Data4: [0xAB, 0xAD, 0x00, 0x90, 0x27, 0x71, 0x9E, 0x09],
 };
 
-/// Makes a version number of its halves. Like the macro of C, it keeps the low 8 bits of each.
+/// Combines a major and a minor version number. Like the C macro, it keeps the low 8 bits of each.
 ///
 /// Minimum Windows: Windows Vista.
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_client_dispatch).
@@ -29,7 +29,7 @@ pub const fn MAKE_WSK_VERSION(Major: USHORT, Minor: USHORT) -> USHORT {
     (Major << 8) | (Minor & 0xFF)
 }
 
-/// The major half of a version number.
+/// Returns the major part of a version number.
 ///
 /// Minimum Windows: Windows Vista.
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_provider_dispatch).
@@ -38,7 +38,7 @@ pub const fn WSK_MAJOR_VERSION(Version: USHORT) -> UCHAR {
     Version.to_be_bytes()[0]
 }
 
-/// The minor half of a version number.
+/// Returns the minor part of a version number.
 ///
 /// Minimum Windows: Windows Vista.
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_provider_dispatch).

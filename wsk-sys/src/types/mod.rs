@@ -1,6 +1,6 @@
 //! The kernel's structures and scalars: built in, or those of wdk-sys under the same names.
 //!
-//! What only ws2def.h and ntdef.h have, and wdk-sys lacks, is defined here for both.
+//! Types of ws2def.h and ntdef.h that wdk-sys lacks are defined here for both cases.
 
 #[cfg(not(feature = "wdk-sys"))]
 mod builtin;

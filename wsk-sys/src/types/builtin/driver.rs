@@ -1,11 +1,11 @@
-//! What a driver's entry point meets.
+//! Types of a driver's entry point.
 
 use crate::{
     CSHORT, HANDLE, PDEVICE_OBJECT, PDRIVER_DISPATCH, PDRIVER_INITIALIZE, PDRIVER_STARTIO,
     PDRIVER_UNLOAD, PUNICODE_STRING, PVOID, ULONG, UNICODE_STRING, WCHAR,
 };
 
-/// A driver.
+/// A driver object.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/ns-wdm-_driver_object).
 #[repr(C)]
@@ -15,21 +15,21 @@ pub struct DRIVER_OBJECT {
     pub Type: CSHORT,
     /// Reserved.
     pub Size: CSHORT,
-    /// The first of the driver's devices.
+    /// The first device object of the driver.
     pub DeviceObject: PDEVICE_OBJECT,
     /// Reserved.
     pub Flags: ULONG,
-    /// Reserved: where the image begins.
+    /// Reserved: the base address of the image.
     pub DriverStart: PVOID,
-    /// Reserved: the image's size in bytes.
+    /// Reserved: the size of the image in bytes.
     pub DriverSize: ULONG,
     /// Reserved.
     pub DriverSection: PVOID,
     /// The driver's extension.
     pub DriverExtension: PVOID,
-    /// Reserved: the driver's name.
+    /// Reserved: the name of the driver.
     pub DriverName: UNICODE_STRING,
-    /// The registry path of the hardware's configuration.
+    /// The registry path of the hardware configuration.
     pub HardwareDatabase: PUNICODE_STRING,
     /// Entry points for fast I/O.
     pub FastIoDispatch: PVOID,
@@ -37,16 +37,16 @@ pub struct DRIVER_OBJECT {
     pub DriverInit: PDRIVER_INITIALIZE,
     /// The driver's `StartIo` routine.
     pub DriverStartIo: PDRIVER_STARTIO,
-    /// The driver's unload routine. A driver without one cannot be stopped.
+    /// The driver's unload routine. A driver without one cannot be unloaded.
     pub DriverUnload: PDRIVER_UNLOAD,
-    /// The driver's dispatch routines, by major function.
+    /// The driver's dispatch routines, indexed by major function code.
     pub MajorFunction: [PDRIVER_DISPATCH; 28],
 }
 
 /// Pointer to a [`DRIVER_OBJECT`].
 pub type PDRIVER_OBJECT = *mut DRIVER_OBJECT;
 
-/// How to create or open an object.
+/// The attributes for creating or opening an object.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ntdef/ns-ntdef-_object_attributes).
 #[repr(C)]
@@ -54,7 +54,7 @@ pub type PDRIVER_OBJECT = *mut DRIVER_OBJECT;
 pub struct OBJECT_ATTRIBUTES {
     /// The size of this structure.
     pub Length: ULONG,
-    /// The folder that the name is relative to, or null.
+    /// The object directory or key that the name is relative to, or null.
     pub RootDirectory: HANDLE,
     /// The object's name, or null.
     pub ObjectName: PUNICODE_STRING,
@@ -69,11 +69,11 @@ pub struct OBJECT_ATTRIBUTES {
 /// Pointer to [`OBJECT_ATTRIBUTES`].
 pub type POBJECT_ATTRIBUTES = *mut OBJECT_ATTRIBUTES;
 
-/// Identifies a thread.
+/// Identifies a thread and its process.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct CLIENT_ID {
-    /// Its process.
+    /// The process.
     pub UniqueProcess: HANDLE,
     /// The thread.
     pub UniqueThread: HANDLE,
@@ -90,15 +90,15 @@ pub type PCLIENT_ID = *mut CLIENT_ID;
 pub struct RTL_OSVERSIONINFOW {
     /// The size of this structure.
     pub dwOSVersionInfoSize: ULONG,
-    /// The major version, such as 10.
+    /// The major version, for example 10.
     pub dwMajorVersion: ULONG,
     /// The minor version.
     pub dwMinorVersion: ULONG,
-    /// The build, such as 26100.
+    /// The build number, for example 26100.
     pub dwBuildNumber: ULONG,
     /// Reserved.
     pub dwPlatformId: ULONG,
-    /// The service pack's name.
+    /// The name of the service pack.
     pub szCSDVersion: [WCHAR; 128],
 }
 

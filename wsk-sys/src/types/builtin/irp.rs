@@ -14,84 +14,84 @@ use crate::{
 #[repr(C, align(8))]
 #[derive(Clone, Copy, Debug)]
 pub struct IO_STATUS_BLOCK {
-    /// The status. In C it shares its place with a pointer that clients have no use for.
+    /// The final status. In C it is in a union with a pointer that clients do not use.
     pub Status: NTSTATUS,
-    /// What else the request has to say; each kind of request in its own way.
+    /// A request-specific value, such as a number of bytes.
     pub Information: ULONG_PTR,
 }
 
 /// Pointer to an [`IO_STATUS_BLOCK`].
 pub type PIO_STATUS_BLOCK = *mut IO_STATUS_BLOCK;
 
-/// An I/O request packet, whose stack locations follow the structure.
+/// An I/O request packet. Its stack locations follow the structure in memory.
 ///
 /// A client initialises it ([`IoInitializeIrp`](crate::IoInitializeIrp)), sets a completion routine
-/// ([`IoSetCompletionRoutine`](crate::IoSetCompletionRoutine)) and reads `IoStatus` in that routine. Unnamed unions of C are left out
-/// in favour of the member that a client may meet.
+/// ([`IoSetCompletionRoutine`](crate::IoSetCompletionRoutine)) and reads `IoStatus` in that routine. C's unnamed unions
+/// are replaced by the field that a client may use.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/ns-wdm-_irp).
 #[repr(C, align(16))]
 pub struct IRP {
     /// Reserved.
     pub Type: CSHORT,
-    /// The size with the stack locations, in bytes.
+    /// The size in bytes, including the stack locations.
     pub Size: USHORT,
-    /// The memory of a request for direct I/O.
+    /// The MDL of a direct I/O request.
     pub MdlAddress: PMDL,
-    /// Flags of file systems.
+    /// Flags for file systems.
     pub Flags: ULONG,
-    /// The request that this one is a part of, or a buffer.
+    /// The master IRP, or the buffer of a buffered I/O request.
     pub AssociatedIrp: IRP_0,
     /// Reserved.
     pub ThreadListEntry: LIST_ENTRY,
-    /// The result, once the request has completed.
+    /// The result of the completed request.
     pub IoStatus: IO_STATUS_BLOCK,
-    /// Where the request came from.
+    /// The processor mode of the requestor.
     pub RequestorMode: KPROCESSOR_MODE,
-    /// Whether a lower driver marked the request pending.
+    /// Whether a lower driver marked the IRP pending.
     pub PendingReturned: BOOLEAN,
-    /// How many stack locations follow.
+    /// The number of stack locations.
     pub StackCount: CHAR,
-    /// The number of the current stack location, from 1.
+    /// The number of the current stack location, counted from 1.
     pub CurrentLocation: CHAR,
-    /// Whether the request was cancelled.
+    /// Whether cancellation was requested.
     pub Cancel: BOOLEAN,
-    /// The IRQL to restore when the cancel spin lock is released.
+    /// The IRQL to restore on release of the cancel spin lock.
     pub CancelIrql: KIRQL,
     /// Reserved.
     pub ApcEnvironment: CCHAR,
     /// Reserved.
     pub AllocationFlags: UCHAR,
-    /// Where the I/O manager copies the result for the requestor.
+    /// The requestor's status block, to which the I/O manager copies the result.
     pub UserIosb: PIO_STATUS_BLOCK,
     /// The requestor's event.
     pub UserEvent: *mut KEVENT,
     /// Reserved.
     pub Overlay: IRP_1,
-    /// Called to cancel the request.
+    /// The cancel routine.
     pub CancelRoutine: PDRIVER_CANCEL,
     /// The requestor's buffer.
     pub UserBuffer: PVOID,
-    /// Room for drivers, and the current stack location.
+    /// Storage for the driver that owns the IRP, and the current stack location.
     pub Tail: IRP_2,
 }
 
 /// Pointer to an [`IRP`].
 pub type PIRP = *mut IRP;
 
-/// [`IRP`]`.AssociatedIrp`.
+/// The type of [`IRP`]`.AssociatedIrp`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub union IRP_0 {
-    /// The request that this one is a part of.
+    /// The master IRP of this associated IRP.
     pub MasterIrp: *mut IRP,
-    /// How many parts a request has.
+    /// The number of associated IRPs.
     pub IrpCount: LONG,
-    /// The buffer of a request for buffered I/O.
+    /// The buffer of a buffered I/O request.
     pub SystemBuffer: PVOID,
 }
 
-/// [`IRP`]`.Overlay`.
+/// The type of [`IRP`]`.Overlay`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub union IRP_1 {
@@ -101,7 +101,7 @@ pub union IRP_1 {
     pub AllocationSize: LARGE_INTEGER,
 }
 
-/// [`IRP`]`.Overlay.AsynchronousParameters`.
+/// The type of [`IRP`]`.Overlay.AsynchronousParameters`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct IRP_1_0 {
@@ -111,11 +111,11 @@ pub struct IRP_1_0 {
     pub UserApcContext: PVOID,
 }
 
-/// [`IRP`]`.Tail`.
+/// The type of [`IRP`]`.Tail`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub union IRP_2 {
-    /// What drivers use while they own the request.
+    /// The view of the driver that owns the IRP.
     pub Overlay: IRP_2_0,
     /// Reserved.
     pub Apc: [PVOID; 11],
@@ -123,61 +123,61 @@ pub union IRP_2 {
     pub CompletionKey: PVOID,
 }
 
-/// [`IRP`]`.Tail.Overlay`.
+/// The type of [`IRP`]`.Tail.Overlay`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct IRP_2_0 {
-    /// For the driver that owns the request.
+    /// Storage for the driver that owns the IRP.
     pub DriverContext: [PVOID; 4],
-    /// The thread that the request belongs to.
+    /// The requestor's thread.
     pub Thread: PETHREAD,
     /// Reserved.
     pub AuxiliaryBuffer: *mut CHAR,
-    /// For queues of the driver that owns the request.
+    /// Links the IRP into a queue of the driver that owns it.
     pub ListEntry: LIST_ENTRY,
-    /// The current stack location: one beyond the last, if the request is nowhere yet.
+    /// The current stack location; one past the last, until the IRP is passed to a driver.
     pub CurrentStackLocation: PIO_STACK_LOCATION,
-    /// The file that the request was made for.
+    /// The file object of the request.
     pub OriginalFileObject: PFILE_OBJECT,
 }
 
-/// What one driver is asked to do, in a request that may pass through several.
+/// The parameters of an IRP for one of the drivers that process it.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/ns-wdm-_io_stack_location).
 #[repr(C)]
 pub struct IO_STACK_LOCATION {
-    /// The kind of request.
+    /// The major function code.
     pub MajorFunction: UCHAR,
-    /// The kind within the kind.
+    /// The minor function code.
     pub MinorFunction: UCHAR,
-    /// Flags of the kind.
+    /// Flags, specific to the major function.
     pub Flags: UCHAR,
     /// `SL_…` flags.
     pub Control: UCHAR,
-    /// Parameters of the kind.
+    /// Parameters, specific to the major function.
     pub Parameters: IO_STACK_LOCATION_0,
-    /// The driver's device.
+    /// The device object of the driver.
     pub DeviceObject: PDEVICE_OBJECT,
-    /// The file that the request is made for.
+    /// The file object of the request.
     pub FileObject: PFILE_OBJECT,
-    /// The completion routine of the driver above.
+    /// The completion routine of the next-higher driver.
     pub CompletionRoutine: PIO_COMPLETION_ROUTINE,
-    /// The argument of that routine.
+    /// The argument of the completion routine.
     pub Context: PVOID,
 }
 
 /// Pointer to an [`IO_STACK_LOCATION`].
 pub type PIO_STACK_LOCATION = *mut IO_STACK_LOCATION;
 
-/// [`IO_STACK_LOCATION`]`.Parameters`, of which WSK's clients need no kind.
+/// The type of [`IO_STACK_LOCATION`]`.Parameters`, reduced to the one view that WSK clients may need.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub union IO_STACK_LOCATION_0 {
-    /// Parameters of a kind that drivers agree on among themselves.
+    /// Driver-defined parameters.
     pub Others: IO_STACK_LOCATION_0_0,
 }
 
-/// [`IO_STACK_LOCATION`]`.Parameters.Others`.
+/// The type of [`IO_STACK_LOCATION`]`.Parameters.Others`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct IO_STACK_LOCATION_0_0 {

@@ -2,27 +2,27 @@
 
 use crate::{CSHORT, EPROCESS, PVOID, ULONG};
 
-/// Describes the pages of a range of memory, whose numbers follow the structure.
+/// A memory descriptor list: describes the physical pages of a range of memory. Their numbers follow the structure.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/using-mdls).
 #[repr(C)]
 #[derive(Debug)]
 pub struct MDL {
-    /// The next MDL of a chain, or null.
+    /// The next MDL of the chain, or null.
     pub Next: *mut MDL,
-    /// The size of this MDL with its page numbers, in bytes.
+    /// The size of this MDL in bytes, including the page numbers.
     pub Size: CSHORT,
     /// `MDL_…` flags.
     pub MdlFlags: CSHORT,
-    /// The process whose memory it is.
+    /// The process that owns the memory.
     pub Process: *mut EPROCESS,
-    /// The memory's address in the system's address space, if the flags say that it is valid.
+    /// The system-space address of the memory, if `MdlFlags` says that it is valid.
     pub MappedSystemVa: PVOID,
     /// The address of the first page.
     pub StartVa: PVOID,
     /// The size of the range in bytes.
     pub ByteCount: ULONG,
-    /// Where the range begins in its first page.
+    /// The offset of the range in its first page.
     pub ByteOffset: ULONG,
 }
 

@@ -1,29 +1,29 @@
-//! Events, semaphores, timers and deferred procedure calls; rundown protection.
+//! Dispatcher objects, deferred procedure calls and rundown protection.
 
 use crate::{
     KAFFINITY, LIST_ENTRY, LONG, PKDEFERRED_ROUTINE, PVOID, SINGLE_LIST_ENTRY, ULARGE_INTEGER,
     ULONG, ULONG_PTR, USHORT,
 };
 
-/// What every object that can be waited for begins with.
+/// The header of every dispatcher object (an object that threads can wait for).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct DISPATCHER_HEADER {
-    /// The object's kind and lock. C can also name their parts.
+    /// The type and the lock of the object. C also names their parts.
     pub Lock: LONG,
-    /// Positive while the object is signalled.
+    /// Greater than zero while the object is signalled.
     pub SignalState: LONG,
-    /// The waiting threads.
+    /// The list of waiting threads.
     pub WaitListHead: LIST_ENTRY,
 }
 
-/// An event. Initialised by [`KeInitializeEvent`](crate::KeInitializeEvent), and not moved after that.
+/// An event. Initialised by [`KeInitializeEvent`](crate::KeInitializeEvent). It must not be moved afterwards.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/defining-and-using-an-event-object).
 #[repr(C)]
 #[derive(Debug)]
 pub struct KEVENT {
-    /// What every object that can be waited for begins with.
+    /// The header of every dispatcher object (an object that threads can wait for).
     pub Header: DISPATCHER_HEADER,
 }
 
@@ -32,16 +32,16 @@ pub type PKEVENT = *mut KEVENT;
 /// Pointer to a [`KEVENT`].
 pub type PRKEVENT = *mut KEVENT;
 
-/// A semaphore. Initialised by [`KeInitializeSemaphore`](crate::KeInitializeSemaphore), and not moved
-/// after that.
+/// A semaphore. Initialised by [`KeInitializeSemaphore`](crate::KeInitializeSemaphore). It must not be moved
+/// afterwards.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/introduction-to-semaphore-objects).
 #[repr(C)]
 #[derive(Debug)]
 pub struct KSEMAPHORE {
-    /// What every object that can be waited for begins with.
+    /// The header of every dispatcher object (an object that threads can wait for).
     pub Header: DISPATCHER_HEADER,
-    /// The highest count.
+    /// The maximum count.
     pub Limit: LONG,
 }
 
@@ -50,14 +50,14 @@ pub type PKSEMAPHORE = *mut KSEMAPHORE;
 /// Pointer to a [`KSEMAPHORE`].
 pub type PRKSEMAPHORE = *mut KSEMAPHORE;
 
-/// A deferred procedure call. Initialised by [`KeInitializeDpc`](crate::KeInitializeDpc), and not moved
-/// after that.
+/// A deferred procedure call (DPC). Initialised by [`KeInitializeDpc`](crate::KeInitializeDpc). It must not be moved
+/// afterwards.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/introduction-to-dpc-objects).
 #[repr(C)]
 #[derive(Debug)]
 pub struct KDPC {
-    /// Reserved. C can also name its parts.
+    /// Reserved. C also names its parts.
     pub TargetInfoAsUlong: ULONG,
     /// Reserved.
     pub DpcListEntry: SINGLE_LIST_ENTRY,
@@ -65,11 +65,11 @@ pub struct KDPC {
     pub ProcessorHistory: KAFFINITY,
     /// The routine.
     pub DeferredRoutine: PKDEFERRED_ROUTINE,
-    /// The routine's second argument.
+    /// The second argument of the routine.
     pub DeferredContext: PVOID,
-    /// The routine's third argument. Of no meaning if a timer queues the call.
+    /// The third argument of the routine. Undefined if a timer queues the DPC.
     pub SystemArgument1: PVOID,
-    /// The routine's fourth argument. Of no meaning if a timer queues the call.
+    /// The fourth argument of the routine. Undefined if a timer queues the DPC.
     pub SystemArgument2: PVOID,
     /// Reserved.
     pub DpcData: PVOID,
@@ -81,25 +81,25 @@ pub type PKDPC = *mut KDPC;
 pub type PRKDPC = *mut KDPC;
 
 /// A timer. Initialised by [`KeInitializeTimer`](crate::KeInitializeTimer) or
-/// [`KeInitializeTimerEx`](crate::KeInitializeTimerEx), and not moved after that.
+/// [`KeInitializeTimerEx`](crate::KeInitializeTimerEx). It must not be moved afterwards.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/timer-objects-and-dpcs).
 #[repr(C)]
 #[derive(Debug)]
 pub struct KTIMER {
-    /// What every object that can be waited for begins with.
+    /// The header of every dispatcher object (an object that threads can wait for).
     pub Header: DISPATCHER_HEADER,
-    /// When the timer expires.
+    /// The expiration time.
     pub DueTime: ULARGE_INTEGER,
     /// Reserved.
     pub TimerListEntry: LIST_ENTRY,
-    /// Reserved: what is queued when the timer expires.
+    /// Reserved: the DPC to queue on expiration.
     pub Dpc: PKDPC,
     /// Reserved.
     pub Processor: USHORT,
     /// Reserved.
     pub TimerType: USHORT,
-    /// After how many milliseconds the timer expires again, or zero.
+    /// The period in milliseconds, or zero for a one-shot timer.
     pub Period: ULONG,
 }
 
@@ -109,7 +109,7 @@ pub type PKTIMER = *mut KTIMER;
 pub type PRKTIMER = *mut KTIMER;
 
 /// Rundown protection. Initialised by
-/// [`ExInitializeRundownProtection`](crate::ExInitializeRundownProtection), and not moved after that.
+/// [`ExInitializeRundownProtection`](crate::ExInitializeRundownProtection). It must not be moved afterwards.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/run-down-protection).
 #[repr(C)]

@@ -1,4 +1,4 @@
-//! Scalars, strings, lists and opaque objects, as ntdef.h has them.
+//! Scalars, strings, lists and opaque objects of ntdef.h.
 
 use crate::ctypes::{c_int, c_void};
 
@@ -9,41 +9,41 @@ macro_rules! scalars {
 }
 
 scalars! {
-    /// A pointer to anything.
+    /// An untyped pointer.
     PVOID = *mut c_void;
-    /// A character of 8 bits.
+    /// An 8-bit character.
     CHAR = i8;
-    /// A character of 8 bits, used as a small signed number.
+    /// An 8-bit character, used as a small signed integer.
     CCHAR = i8;
-    /// An unsigned number of 8 bits.
+    /// An unsigned 8-bit integer.
     UCHAR = u8;
-    /// Zero or not.
+    /// A Boolean: zero is false, any other value is true.
     BOOLEAN = UCHAR;
-    /// A signed number of 16 bits.
+    /// A signed 16-bit integer.
     CSHORT = i16;
-    /// An unsigned number of 16 bits.
+    /// An unsigned 16-bit integer.
     USHORT = u16;
-    /// A signed number of 32 bits.
+    /// A signed 32-bit integer.
     INT = i32;
-    /// A signed number of 32 bits.
+    /// A signed 32-bit integer.
     LONG = i32;
-    /// An unsigned number of 32 bits.
+    /// An unsigned 32-bit integer.
     ULONG = u32;
-    /// A signed number of 64 bits.
+    /// A signed 64-bit integer.
     LONGLONG = i64;
-    /// An unsigned number of 64 bits.
+    /// An unsigned 64-bit integer.
     ULONGLONG = u64;
-    /// An unsigned number of 64 bits.
+    /// An unsigned 64-bit integer.
     ULONG64 = u64;
-    /// A signed number of the size of a pointer.
+    /// A signed integer of pointer size.
     LONG_PTR = isize;
-    /// An unsigned number of the size of a pointer.
+    /// An unsigned integer of pointer size.
     ULONG_PTR = usize;
     /// A size in bytes.
     SIZE_T = usize;
     /// A UTF-16 code unit.
     WCHAR = u16;
-    /// A result: negative for a warning or an error. See [`NT_SUCCESS`](crate::NT_SUCCESS).
+    /// A status code: negative for a warning or an error. See [`NT_SUCCESS`](crate::NT_SUCCESS).
     NTSTATUS = LONG;
     /// A handle.
     HANDLE = PVOID;
@@ -57,25 +57,25 @@ scalars! {
     KPROCESSOR_MODE = CCHAR;
     /// A spin lock.
     KSPIN_LOCK = ULONG_PTR;
-    /// A set of processors.
+    /// A set of processors, one bit each.
     KAFFINITY = ULONG_PTR;
-    /// The kind of an event.
+    /// The type of an event.
     EVENT_TYPE = c_int;
-    /// The kind of a timer.
+    /// The type of a timer.
     TIMER_TYPE = c_int;
-    /// The kind of thread that runs a work item.
+    /// The queue of a work item, which determines the thread that runs it.
     WORK_QUEUE_TYPE = c_int;
-    /// How many objects a wait needs.
+    /// Whether a wait is for one or all of its objects.
     WAIT_TYPE = c_int;
-    /// Why a thread waits.
+    /// The reason for a wait.
     KWAIT_REASON = c_int;
-    /// What will be done with locked memory.
+    /// The kind of access to locked memory.
     LOCK_OPERATION = c_int;
-    /// How mapped memory is cached.
+    /// The caching type of a mapping.
     MEMORY_CACHING_TYPE = c_int;
-    /// A kind of pool.
+    /// A type of pool.
     POOL_TYPE = c_int;
-    /// A kind of pool and how to allocate from it.
+    /// The type of pool and the options of an allocation.
     POOL_FLAGS = ULONG64;
     /// A security descriptor.
     PSECURITY_DESCRIPTOR = PVOID;
@@ -91,13 +91,13 @@ scalars! {
     PKIRQL = *mut KIRQL;
     /// Pointer to a [`KSPIN_LOCK`].
     PKSPIN_LOCK = *mut KSPIN_LOCK;
-    /// Pointer to a string of UTF-16 code units.
+    /// Pointer to UTF-16 code units.
     PWCH = *mut WCHAR;
-    /// Pointer to a string of UTF-16 code units that ends with a NUL.
+    /// Pointer to a NUL-terminated UTF-16 string.
     PWSTR = *mut WCHAR;
-    /// Pointer to a string of UTF-16 code units that ends with a NUL, to read only.
+    /// Pointer to a constant NUL-terminated UTF-16 string.
     PCWSTR = *const WCHAR;
-    /// Pointer to a string of bytes that ends with a NUL, to read only.
+    /// Pointer to a constant NUL-terminated byte string.
     PCSTR = *const CHAR;
     /// Pointer to a [`GUID`].
     LPGUID = *mut GUID;
@@ -111,7 +111,7 @@ macro_rules! opaque {
             #[derive(Debug)]
             pub struct $name {
                 opaque: [u8; 0],
-                // Behind a pointer only: neither moved, nor sent, nor shared by value.
+                // Used behind pointers only: not movable, not Send, not Sync.
                 not_auto: core::marker::PhantomData<(*mut u8, core::marker::PhantomPinned)>,
             }
             #[doc = concat!("Pointer to [`", stringify!($name), "`].")]
@@ -129,13 +129,13 @@ opaque! {
     EPROCESS, PEPROCESS;
     /// A thread.
     ETHREAD, PETHREAD;
-    /// A type of kernel objects.
+    /// An object type.
     OBJECT_TYPE, POBJECT_TYPE;
     /// Information about a handle.
     OBJECT_HANDLE_INFORMATION, POBJECT_HANDLE_INFORMATION;
-    /// Room for a wait on more than three objects.
+    /// Storage for a wait on more than three objects.
     KWAIT_BLOCK, PKWAIT_BLOCK;
-    /// A work item. [`IoSizeofWorkItem`](crate::IoSizeofWorkItem) says how many bytes it has.
+    /// A work item. [`IoSizeofWorkItem`](crate::IoSizeofWorkItem) returns its size.
     IO_WORKITEM, PIO_WORKITEM;
 }
 
@@ -143,32 +143,32 @@ opaque! {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GUID {
-    /// The first 8 digits.
+    /// The first 8 hexadecimal digits.
     pub Data1: ULONG,
-    /// The first group of 4 digits.
+    /// The first group of 4 hexadecimal digits.
     pub Data2: USHORT,
-    /// The second group of 4 digits.
+    /// The second group of 4 hexadecimal digits.
     pub Data3: USHORT,
-    /// The rest.
+    /// The last 16 hexadecimal digits.
     pub Data4: [UCHAR; 8],
 }
 
-/// A signed number of 64 bits, such as a time in units of 100 ns.
+/// A signed 64-bit integer, for example a time in units of 100 ns.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LARGE_INTEGER {
-    /// The number. C can also name its two halves.
+    /// The integer. C also names its two halves.
     pub QuadPart: LONGLONG,
 }
 
 /// Pointer to a [`LARGE_INTEGER`].
 pub type PLARGE_INTEGER = *mut LARGE_INTEGER;
 
-/// An unsigned number of 64 bits, such as a time in units of 100 ns.
+/// An unsigned 64-bit integer, for example a time in units of 100 ns.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ULARGE_INTEGER {
-    /// The number. C can also name its two halves.
+    /// The integer. C also names its two halves.
     pub QuadPart: ULONGLONG,
 }
 
@@ -190,17 +190,17 @@ pub struct LIST_ENTRY {
     pub Blink: *mut LIST_ENTRY,
 }
 
-/// A counted string.
+/// A counted UTF-16 string.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ntdef/ns-ntdef-_unicode_string).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct UNICODE_STRING {
-    /// Bytes in use, without a terminating NUL.
+    /// The length in bytes, without a terminating NUL.
     pub Length: USHORT,
-    /// Bytes at `Buffer`.
+    /// The size of `Buffer` in bytes.
     pub MaximumLength: USHORT,
-    /// The characters.
+    /// The code units.
     pub Buffer: PWCH,
 }
 

@@ -1,4 +1,4 @@
-//! Tests of wsk's, of requests with every structure of the kernel's that wsk has to do with.
+//! The tests of wsk whose requests use every kernel structure that wsk accesses.
 
 #[path = "../../../../wsk/tests/host/buffers.rs"]
 mod buffers;

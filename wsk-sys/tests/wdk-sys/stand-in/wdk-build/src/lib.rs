@@ -1,8 +1,8 @@
-//! Stands in for wdk-build, which refuses to build anywhere but on Windows.
+//! A stand-in for wdk-build, which only builds on Windows.
 
 use std::fmt;
 
-/// No error: the driver model is always that of WDM.
+/// Has no values: the driver model is always WDM.
 #[derive(Debug)]
 pub enum ConfigError {}
 
@@ -14,7 +14,7 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Says that the driver model is that of WDM, as the real function does if the driver's manifest says so.
+/// Sets the driver model to WDM, as the real function does if the driver's manifest selects it.
 ///
 /// # Errors
 ///
@@ -28,7 +28,7 @@ pub fn configure_wdk_library_build() -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// The same for a driver. The real function has the linker's arguments, too.
+/// Sets the driver model for a driver. The real function also passes arguments to the linker.
 ///
 /// # Errors
 ///

@@ -1,7 +1,7 @@
-//! Stands in for wdk-sys where there is no WDK.
+//! A stand-in for wdk-sys on machines without a WDK.
 //!
-//! `types.rs` and `ntddk.rs` are written by `cargo xtask wdk-sys` from what the real wdk-sys makes of a real WDK.
-//! The rest is what the crate `wdk` and `examples/wdk` take from it.
+//! `cargo xtask wdk-sys` writes `types.rs` and `ntddk.rs` from the output of the real wdk-sys for a real WDK. The other
+//! items are those that the crate `wdk` and `examples/wdk` use.
 
 #![no_std]
 #![allow(missing_docs, non_camel_case_types, non_snake_case, non_upper_case_globals)]
