@@ -58,7 +58,9 @@ pub mod guide;
 mod host;
 mod kernel;
 #[doc = include_str!("../RULES.md")]
-pub mod rules {}
+pub mod rules {
+    pub use crate::verifier::{Outcome, Rule};
+}
 #[doc(hidden)]
 pub mod testing;
 mod verifier;

@@ -11,17 +11,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use crate::config::{Config, Timing};
 use crate::host::Host;
 use crate::kernel::ke::Signal;
-use crate::verifier::RULES;
 use crate::wsk::require_ended;
 
 /// The seeds that a test runs with unless it names others. Miri takes long for each.
 pub const SEEDS: Range<u64> = if cfg!(miri) { 0..2 } else { 0..32 };
-
-/// The rules that stop a client that breaks them, by number, each in a sentence.
-#[must_use]
-pub const fn rules() -> &'static [(u8, &'static str)] {
-    &RULES
-}
 
 /// Runs a scenario on a new host for every seed, and once if the configuration leaves nothing to a seed.
 ///

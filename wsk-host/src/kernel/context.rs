@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use crate::verifier::broken;
+use crate::verifier::{Rule, rule_violation};
 
 thread_local! {
     static COMPLETIONS: Cell<usize> = const { Cell::new(0) };
@@ -40,17 +40,32 @@ pub(crate) fn deferred<T>(call: impl FnOnce() -> T) -> T {
 /// Stops a client whose completion routine calls WSK.
 pub(crate) fn require_no_completion_routine(call: &str) {
     if COMPLETIONS.get() > 0 {
-        broken(15, call, "the current thread is in a completion routine", None);
+        rule_violation(
+            Rule::COMPLETION_ROUTINE_CALLS_WSK,
+            call,
+            "the current thread is in a completion routine",
+            None,
+        );
     }
 }
 
 /// Stops a client that waits where nobody may.
 pub(crate) fn require_no_callback(call: &str) {
     if COMPLETIONS.get() > 0 {
-        broken(16, call, "the current thread is in a completion routine", None);
+        rule_violation(
+            Rule::CALLBACK_WAITS,
+            call,
+            "the current thread is in a completion routine",
+            None,
+        );
     }
     if CALLBACKS.get() > 0 {
-        broken(16, call, "the current thread is in an event callback", None);
+        rule_violation(
+            Rule::CALLBACK_WAITS,
+            call,
+            "the current thread is in an event callback",
+            None,
+        );
     }
 }
 

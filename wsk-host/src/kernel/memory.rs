@@ -1,12 +1,12 @@
 //! What memory is: of the pool, of a thread's stack, or something else.
 
 use crate::host::Host;
-use crate::verifier::broken;
+use crate::verifier::{Rule, rule_violation};
 
 /// Stops a client that hands over memory that is on its stack, or that is smaller than it must be.
 pub(crate) fn require_nonpaged(
     host: &Host,
-    rule: u8,
+    rule: Rule,
     address: usize,
     size: usize,
     what: &str,
@@ -15,10 +15,10 @@ pub(crate) fn require_nonpaged(
     match end_of_block(host, address) {
         Some(end) if address + size > end => {
             let found = format!("{what} has {} bytes, and needs {size}", end - address);
-            broken(rule, call, &found, None);
+            rule_violation(rule, call, &found, None);
         }
         None if is_on_stack(address) => {
-            broken(rule, call, &format!("{what} is on the stack"), None);
+            rule_violation(rule, call, &format!("{what} is on the stack"), None);
         }
         _ => {}
     }

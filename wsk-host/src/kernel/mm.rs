@@ -16,7 +16,7 @@ use crate::kernel::ex::pool::{ExAllocatePool2, ExAllocatePoolWithTag, ExFreePool
 use crate::kernel::ke::require_at_most;
 use crate::kernel::ke::timer::{KeQuerySystemTimePrecise, KeQueryUnbiasedInterruptTime};
 use crate::kernel::memory::end_of_block;
-use crate::verifier::{broken, violation};
+use crate::verifier::{Rule, rule_violation, violation};
 use crate::wsk::require_indicated;
 
 #[unsafe(no_mangle)]
@@ -28,7 +28,12 @@ unsafe extern "C" fn MmBuildMdlForNonPagedPool(mdl: PMDL) {
     let in_pool =
         end_of_block(&Host::current(), address.addr()).is_some_and(|of_block| end <= of_block);
     if !in_pool {
-        broken(23, "MmBuildMdlForNonPagedPool", "the memory is not nonpaged pool", None);
+        rule_violation(
+            Rule::MDL_OF_NONPAGED_POOL,
+            "MmBuildMdlForNonPagedPool",
+            "the memory is not nonpaged pool",
+            None,
+        );
     }
     mdl.MappedSystemVa = address;
     mdl.MdlFlags |= MDL_SOURCE_IS_NONPAGED_POOL;
@@ -47,7 +52,12 @@ pub(crate) unsafe fn system_address(mdl: PMDL, call: &str) -> *mut u8 {
     // SAFETY: the caller promises a valid MDL.
     let mdl = unsafe { &*mdl };
     if mdl.MdlFlags & RESIDENT == 0 {
-        broken(21, call, "the memory of the MDL is neither nonpaged nor locked", None);
+        rule_violation(
+            Rule::BUFFER_RESIDENT,
+            call,
+            "the memory of the MDL is neither nonpaged nor locked",
+            None,
+        );
     }
     virtual_address(mdl).cast()
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use wsk_sys::PIRP;
 
-use crate::verifier::{Origin, broken};
+use crate::verifier::{Origin, Rule, rule_violation};
 
 /// The requests in flight, by the address of their IRP, and what is used until something has ended.
 #[derive(Default)]
@@ -26,7 +26,7 @@ struct Request {
 struct Memory {
     what: &'static str,
     /// Which rule says that it must stay.
-    rule: u8,
+    rule: Rule,
     range: Range<usize>,
 }
 
@@ -50,7 +50,7 @@ impl Keeper {
 
 struct Kept {
     what: &'static str,
-    rule: u8,
+    rule: Rule,
     address: usize,
     origin: Arc<Origin>,
 }
@@ -59,7 +59,12 @@ impl InFlight {
     /// An IRP was handed over. Returns the number of its request.
     pub(crate) fn begin(&mut self, irp: PIRP, call: &'static str) -> u64 {
         if let Some(request) = self.requests.get(&irp.addr()) {
-            broken(10, call, "the IRP is in flight already", Some(&request.origin));
+            rule_violation(
+                Rule::IRP_PER_REQUEST,
+                call,
+                "the IRP is in flight already",
+                Some(&request.origin),
+            );
         }
         self.last += 1;
         let request = Request { number: self.last, origin: Origin::here(call), memory: Vec::new() };
@@ -71,7 +76,7 @@ impl InFlight {
     pub(crate) fn needs(
         &mut self,
         irp: PIRP,
-        (what, rule): (&'static str, u8),
+        (what, rule): (&'static str, Rule),
         start: usize,
         size: usize,
     ) {
@@ -89,7 +94,7 @@ impl InFlight {
     pub(crate) fn keep(
         &mut self,
         keeper: Keeper,
-        (what, rule): (&'static str, u8),
+        (what, rule): (&'static str, Rule),
         address: usize,
         origin: &Arc<Origin>,
     ) {
@@ -107,7 +112,12 @@ impl InFlight {
     /// Stops a client that makes an IRP in flight anew.
     pub(crate) fn require_ended(&self, irp: PIRP, call: &str) {
         if let Some(request) = self.requests.get(&irp.addr()) {
-            broken(14, call, "the IRP is in flight", Some(&request.origin));
+            rule_violation(
+                Rule::IRP_IN_FLIGHT,
+                call,
+                "the IRP is in flight",
+                Some(&request.origin),
+            );
         }
     }
 
@@ -115,12 +125,17 @@ impl InFlight {
     pub(crate) fn require_unused(&self, freed: &Range<usize>, call: &str) {
         for (irp, request) in &self.requests {
             if freed.contains(irp) {
-                broken(14, call, "the memory is an IRP in flight", Some(&request.origin));
+                rule_violation(
+                    Rule::IRP_IN_FLIGHT,
+                    call,
+                    "the memory is an IRP in flight",
+                    Some(&request.origin),
+                );
             }
             for Memory { what, rule, range } in &request.memory {
                 if range.start < freed.end && freed.start < range.end {
                     let found = format!("the memory is the {what} of a request in flight");
-                    broken(*rule, call, &found, Some(&request.origin));
+                    rule_violation(*rule, call, &found, Some(&request.origin));
                 }
             }
         }
@@ -128,7 +143,7 @@ impl InFlight {
             for Kept { what, rule, address, origin } in all {
                 if freed.contains(address) {
                     let found = format!("the memory is the {what} of {}", keeper.describe());
-                    broken(*rule, call, &found, Some(origin));
+                    rule_violation(*rule, call, &found, Some(origin));
                 }
             }
         }

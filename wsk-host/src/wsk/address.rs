@@ -9,7 +9,7 @@ use wsk_sys::{
 
 use crate::host::Host;
 use crate::kernel::memory::require_nonpaged;
-use crate::verifier::{broken, violation};
+use crate::verifier::{Rule, rule_violation, violation};
 
 /// The size of a family's addresses.
 pub(super) fn size_of_family(family: ADDRESS_FAMILY) -> usize {
@@ -28,13 +28,13 @@ pub(super) fn family_of(address: SocketAddr) -> ADDRESS_FAMILY {
 /// The pointer is null, or to an address of the family that it begins with.
 pub(super) unsafe fn read(address: PSOCKADDR, family: ADDRESS_FAMILY, call: &str) -> SocketAddr {
     if address.is_null() {
-        broken(32, call, "there is no address", None);
+        rule_violation(Rule::ADDRESS_FAMILY, call, "there is no address", None);
     }
     // SAFETY: every address begins with its family.
     let found = unsafe { (&raw const (*address).sa_family).read_unaligned() };
     if found != family {
         let found = format!("the address is of family {found}, and the socket of {family}");
-        broken(32, call, &found, None);
+        rule_violation(Rule::ADDRESS_FAMILY, call, &found, None);
     }
     match family {
         AF_INET => {
@@ -118,6 +118,13 @@ pub(super) fn require_room(
         return;
     }
     let size = size_of_family(family);
-    require_nonpaged(host, 25, to.addr(), size, "the memory for an address", call);
-    host.in_flight().needs(irp, ("memory for an address", 25), to.addr(), size);
+    require_nonpaged(
+        host,
+        Rule::ADDRESS_MEMORY,
+        to.addr(),
+        size,
+        "the memory for an address",
+        call,
+    );
+    host.in_flight().needs(irp, ("memory for an address", Rule::ADDRESS_MEMORY), to.addr(), size);
 }

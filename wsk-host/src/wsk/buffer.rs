@@ -7,7 +7,7 @@ use wsk_sys::{MDL, PIRP, PWSK_BUF, WSK_BUF};
 
 use crate::host::Host;
 use crate::kernel::mm::system_address;
-use crate::verifier::broken;
+use crate::verifier::{Rule, rule_violation};
 
 /// The memory of a buffer, and the buffer that describes it.
 pub(super) struct Bytes {
@@ -41,7 +41,7 @@ impl Bytes {
         function: &'static str,
     ) -> Self {
         if buffer.is_null() {
-            broken(22, function, "there is no buffer", None);
+            rule_violation(Rule::BUFFER_WITHIN_MDLS, function, "there is no buffer", None);
         }
         // SAFETY: the caller passes a buffer.
         let descriptor = unsafe { buffer.read() };
@@ -54,20 +54,40 @@ impl Bytes {
         };
         if descriptor.Mdl.is_null() {
             if descriptor.Length != 0 {
-                broken(22, function, "a buffer without an MDL has a length", None);
+                rule_violation(
+                    Rule::BUFFER_WITHIN_MDLS,
+                    function,
+                    "a buffer without an MDL has a length",
+                    None,
+                );
             }
             return bytes;
         }
-        host.in_flight().needs(irp, ("descriptor", 21), buffer.addr(), size_of::<WSK_BUF>());
+        host.in_flight().needs(
+            irp,
+            ("descriptor", Rule::BUFFER_RESIDENT),
+            buffer.addr(),
+            size_of::<WSK_BUF>(),
+        );
         let (mut mdl, mut offset, mut left) =
             (descriptor.Mdl, descriptor.Offset as usize, fields::length(descriptor.Length));
         // SAFETY: the caller passes a chain of valid MDLs.
         if offset > 0 && offset >= unsafe { (*mdl).ByteCount } as usize {
-            broken(22, function, "the buffer begins beyond its first MDL", None);
+            rule_violation(
+                Rule::BUFFER_WITHIN_MDLS,
+                function,
+                "the buffer begins beyond its first MDL",
+                None,
+            );
         }
         while left > 0 {
             if mdl.is_null() {
-                broken(22, function, "the buffer goes beyond its MDLs", None);
+                rule_violation(
+                    Rule::BUFFER_WITHIN_MDLS,
+                    function,
+                    "the buffer goes beyond its MDLs",
+                    None,
+                );
             }
             // SAFETY: as above.
             let (size, next) = unsafe { ((*mdl).ByteCount as usize, (*mdl).Next) };
@@ -77,8 +97,8 @@ impl Bytes {
             // SAFETY: the offset is within the memory.
             let memory = unsafe { memory.add(offset) };
             let mut in_flight = host.in_flight();
-            in_flight.needs(irp, ("MDL", 21), mdl.addr(), size_of::<MDL>());
-            in_flight.needs(irp, ("buffer", 21), memory.addr(), length);
+            in_flight.needs(irp, ("MDL", Rule::BUFFER_RESIDENT), mdl.addr(), size_of::<MDL>());
+            in_flight.needs(irp, ("buffer", Rule::BUFFER_RESIDENT), memory.addr(), length);
             drop(in_flight);
             if length > 0 {
                 bytes.parts.push(Part { memory, length });
@@ -102,7 +122,7 @@ impl Bytes {
         let facts = |buffer: &WSK_BUF| (buffer.Mdl, buffer.Offset, buffer.Length);
         if facts(&now) != facts(&self.descriptor) {
             let found = "the buffer changed before the request had completed";
-            broken(21, self.function, found, None);
+            rule_violation(Rule::BUFFER_RESIDENT, self.function, found, None);
         }
     }
 

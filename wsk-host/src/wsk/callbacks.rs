@@ -23,7 +23,7 @@ use crate::host::Host;
 use crate::kernel::context::calling;
 use crate::kernel::ke::current_irql;
 use crate::kernel::trace::{Status, What};
-use crate::verifier::{Origin, broken};
+use crate::verifier::{Origin, Rule, rule_violation};
 
 /// A callback that is about to begin.
 pub(crate) struct Call {
@@ -110,10 +110,10 @@ fn record(host: &Host, function: &'static str, socket: u64, detail: String) {
 }
 
 /// Stops a client whose callback has returned what it may not.
-fn require(host: &Host, id: u64, is_allowed: bool, rule: u8, function: &str, status: NTSTATUS) {
+fn require(host: &Host, id: u64, is_allowed: bool, rule: Rule, function: &str, status: NTSTATUS) {
     if !is_allowed {
         let found = format!("it returned {}", Status(status));
-        broken(rule, function, &found, created(host, id).as_deref());
+        rule_violation(rule, function, &found, created(host, id).as_deref());
     }
 }
 
@@ -173,7 +173,7 @@ fn accept(host: &Host, id: u64, callbacks: &Callbacks, arrival: &Arrival, action
     let verdict = Status(status);
     record(host, FUNCTION, id, format!("socket {accepted} is offered, and it returns {verdict}"));
     let is_allowed = matches!(status, STATUS_SUCCESS | STATUS_REQUEST_NOT_ACCEPTED);
-    require(host, id, is_allowed, 59, FUNCTION, status);
+    require(host, id, is_allowed, Rule::ACCEPT_CALLBACK_RESULT, FUNCTION, status);
     let mut stack = host.stack();
     if status != STATUS_SUCCESS {
         stack.discard(accepted, actions);
@@ -205,7 +205,7 @@ fn inspect(
     const FUNCTION: &str = "WskInspectEvent";
     // SAFETY: the client promises its table until its socket is closed.
     let Some(function) = (unsafe { (*callbacks.listen).WskInspectEvent }) else {
-        broken(51, FUNCTION, UNINSPECTED, created(host, id).as_deref());
+        rule_violation(Rule::EVENT_CALLBACKS, FUNCTION, UNINSPECTED, created(host, id).as_deref());
     };
     let mut inspect_id = WSK_INSPECT_ID { Key: size_t(key.key), SerialNumber: key.serial };
     let mut addresses = Addresses::new(incoming);
@@ -221,13 +221,20 @@ fn abort(host: &Host, id: u64, callbacks: &Callbacks, key: InspectKey) {
     const FUNCTION: &str = "WskAbortEvent";
     // SAFETY: the client promises its table until its socket is closed.
     let Some(function) = (unsafe { (*callbacks.listen).WskAbortEvent }) else {
-        broken(51, FUNCTION, UNINSPECTED, created(host, id).as_deref());
+        rule_violation(Rule::EVENT_CALLBACKS, FUNCTION, UNINSPECTED, created(host, id).as_deref());
     };
     let mut inspect_id = WSK_INSPECT_ID { Key: size_t(key.key), SerialNumber: key.serial };
     // SAFETY: the client's callback gets what WSK promises it.
     let status = calling(|| unsafe { function(context(callbacks), &raw mut inspect_id) });
     record(host, FUNCTION, id, format!("connection {} has gone", key.serial));
-    require(host, id, status == STATUS_SUCCESS, 62, FUNCTION, status);
+    require(
+        host,
+        id,
+        status == STATUS_SUCCESS,
+        Rule::NOTIFICATION_CALLBACK_RESULT,
+        FUNCTION,
+        status,
+    );
 }
 
 fn receive(
@@ -270,13 +277,18 @@ fn receive(
     let (accepted, verdict) = (length(accepted), Status(status));
     record(host, name, id, format!("{count} bytes, of which it takes {accepted}: {verdict}"));
     let is_allowed = matches!(status, STATUS_SUCCESS | STATUS_PENDING | STATUS_DATA_NOT_ACCEPTED);
-    require(host, id, is_allowed, 55, name, status);
+    require(host, id, is_allowed, Rule::RECEIVE_CALLBACK_RESULT, name, status);
     let rest = match status {
         STATUS_PENDING => Vec::new(),
         STATUS_SUCCESS => {
             if accepted > count {
                 let found = format!("it accepted {accepted} bytes of {count}");
-                broken(55, name, &found, created(host, id).as_deref());
+                rule_violation(
+                    Rule::RECEIVE_CALLBACK_RESULT,
+                    name,
+                    &found,
+                    created(host, id).as_deref(),
+                );
             }
             bytes[accepted..].to_vec()
         }
@@ -311,7 +323,7 @@ fn receive_from(
         STATUS_SUCCESS | STATUS_PENDING => Vec::new(),
         STATUS_DATA_NOT_ACCEPTED => datagrams,
         _ => {
-            require(host, id, false, 55, FUNCTION, status);
+            require(host, id, false, Rule::RECEIVE_CALLBACK_RESULT, FUNCTION, status);
             return;
         }
     };
@@ -341,7 +353,12 @@ fn take_back(host: &Host, id: u64, first: usize, is_retained: bool, function: &s
     let list = socket.retained.remove(&first);
     drop(stack);
     if list.is_none() {
-        broken(57, function, "the list was released, and not retained", None);
+        rule_violation(
+            Rule::RETAINED_LIST_RELEASED_ONCE,
+            function,
+            "the list was released, and not retained",
+            None,
+        );
     }
 }
 
@@ -355,7 +372,14 @@ fn disconnect(host: &Host, id: u64, callbacks: &Callbacks, flags: ULONG) {
     // SAFETY: the client's callback gets what WSK promises it.
     let status = calling(|| unsafe { function(context(callbacks), flags) });
     record(host, FUNCTION, id, format!("flags {flags:#x}"));
-    require(host, id, status == STATUS_SUCCESS, 62, FUNCTION, status);
+    require(
+        host,
+        id,
+        status == STATUS_SUCCESS,
+        Rule::NOTIFICATION_CALLBACK_RESULT,
+        FUNCTION,
+        status,
+    );
 }
 
 fn send_backlog(host: &Host, id: u64, callbacks: &Callbacks, size: usize) {
@@ -367,7 +391,14 @@ fn send_backlog(host: &Host, id: u64, callbacks: &Callbacks, size: usize) {
     // SAFETY: the client's callback gets what WSK promises it.
     let status = calling(|| unsafe { function(context(callbacks), size_t(size)) });
     record(host, FUNCTION, id, format!("{size} bytes"));
-    require(host, id, status == STATUS_SUCCESS, 62, FUNCTION, status);
+    require(
+        host,
+        id,
+        status == STATUS_SUCCESS,
+        Rule::NOTIFICATION_CALLBACK_RESULT,
+        FUNCTION,
+        status,
+    );
 }
 
 /// Tells a callback by null pointers that its socket is no longer functional.

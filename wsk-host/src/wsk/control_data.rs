@@ -15,7 +15,7 @@ use wsk_sys::{
 use super::network::Datagram;
 use super::options::Options;
 use crate::config::Stripping;
-use crate::verifier::broken;
+use crate::verifier::{Rule, rule_violation};
 
 /// What a sender says about its datagrams.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,14 +37,24 @@ impl SendControl {
     /// The pointer is to so many bytes, or null without any.
     pub(super) unsafe fn read(control: PCMSGHDR, length: usize, call: &str) -> Option<Self> {
         if control.is_null() != (length == 0) {
-            broken(26, call, "control data has a length without data, or data without one", None);
+            rule_violation(
+                Rule::CONTROL_DATA,
+                call,
+                "control data has a length without data, or data without one",
+                None,
+            );
         }
         let mut found = Self::default();
         if length == 0 {
             return Some(found);
         }
         if !control.is_aligned() {
-            broken(26, call, "control data is not aligned as headers are", None);
+            rule_violation(
+                Rule::CONTROL_DATA,
+                call,
+                "control data is not aligned as headers are",
+                None,
+            );
         }
         let mut end = 0;
         // SAFETY: the caller promises so many bytes, and their alignment was checked.
@@ -66,7 +76,7 @@ impl SendControl {
         if length.saturating_sub(end) >= size_of::<CMSGHDR>() {
             let found =
                 format!("a control message in the last {} bytes is not whole", length - end);
-            broken(26, call, &found, None);
+            rule_violation(Rule::CONTROL_DATA, call, &found, None);
         }
         Some(found)
     }

@@ -16,7 +16,7 @@ use super::control_data::describe;
 use super::network::Datagram;
 use super::options::Options;
 use crate::kernel::random::Random;
-use crate::verifier::{Origin, broken};
+use crate::verifier::{Origin, Rule, rule_violation};
 
 /// Memory behind an MDL, with what stands before the data.
 struct Block {
@@ -98,7 +98,7 @@ fn graves() -> MutexGuard<'static, VecDeque<Grave>> {
 pub(crate) fn require_indicated(mdl: *const MDL, call: &str) {
     if let Some(grave) = graves().iter().find(|grave| ptr::eq(&raw const *grave.mdl, mdl)) {
         let found = "the MDL is of indicated data that was given back";
-        broken(58, call, found, Some(&grave.origin));
+        rule_violation(Rule::INDICATION_AFTER_CALLBACK, call, found, Some(&grave.origin));
     }
 }
 

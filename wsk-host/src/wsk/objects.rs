@@ -17,7 +17,7 @@ use crate::kernel::ke::require_at_most;
 use crate::kernel::schedule::interrupt;
 use crate::kernel::trace;
 use crate::kernel::usage::Keeper;
-use crate::verifier::{Origin, broken, violation};
+use crate::verifier::{Origin, Rule, rule_violation, violation};
 
 #[repr(C)]
 pub(super) struct Object {
@@ -149,9 +149,19 @@ pub(super) unsafe fn begin<'a>(
             Some(Known { origin, .. }) => {
                 let origin = Arc::clone(origin);
                 drop(all);
-                broken(44, function, "the socket is closed", Some(&origin));
+                rule_violation(
+                    Rule::SOCKET_CLOSED_ONCE,
+                    function,
+                    "the socket is closed",
+                    Some(&origin),
+                );
             }
-            None => broken(44, function, "this is no socket, and never was one", None),
+            None => rule_violation(
+                Rule::SOCKET_CLOSED_ONCE,
+                function,
+                "this is no socket, and never was one",
+                None,
+            ),
         }
     }
     // SAFETY: the object is open, and so is there.
@@ -162,7 +172,12 @@ pub(super) unsafe fn begin<'a>(
             name(category),
             name(object.category)
         );
-        broken(38, function, &found, origin(socket.addr()).as_deref());
+        rule_violation(
+            Rule::PROVIDER_TABLE_OF_CATEGORY,
+            function,
+            &found,
+            origin(socket.addr()).as_deref(),
+        );
     }
     interrupt();
     InCall { object, address: socket.addr() }
@@ -190,7 +205,7 @@ impl ClosedSocket {
                 let found = format!("another thread is in {function} with the socket");
                 let origin = Arc::clone(&known.origin);
                 drop(all);
-                broken(45, "WskCloseSocket", &found, Some(&origin));
+                rule_violation(Rule::CLOSE_DURING_CALL, "WskCloseSocket", &found, Some(&origin));
             }
         }
         Self::Socket { irp: Irp(irp), object: socket.addr() }

@@ -18,6 +18,7 @@ use super::registration::Client;
 use super::requests::Requests;
 use crate::host::Host;
 use crate::kernel::usage::Keeper;
+use crate::verifier::Rule;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -67,7 +68,12 @@ impl Callbacks {
         };
         let mut in_flight = host.in_flight();
         for (what, address) in self.parts() {
-            in_flight.keep(Keeper::Socket(socket), (what, 46), address, &origin);
+            in_flight.keep(
+                Keeper::Socket(socket),
+                (what, Rule::CLOSE_COMPLETES_LAST),
+                address,
+                &origin,
+            );
         }
     }
 }

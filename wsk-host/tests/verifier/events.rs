@@ -255,7 +255,8 @@ unsafe extern "C" fn remembers(
     STATUS_SUCCESS
 }
 
-/// Who reads it nevertheless finds nothing of it. The host keeps what it has overwritten for a while.
+/// A client that reads the data after its callback (INV-58) finds other bytes. The host keeps overwritten memory for
+/// a while.
 #[test]
 fn data_is_overwritten_after_its_callback() {
     let client = Client::new(inline());
@@ -295,6 +296,7 @@ fn an_accept_callback_with_another_status() {
     });
 }
 
+/// The callback must not use the socket that it refuses (INV-59).
 #[test]
 fn a_refused_socket_that_is_closed() {
     let says = ["WskCloseSocket", "the socket is closed", "WskAcceptEvent"];

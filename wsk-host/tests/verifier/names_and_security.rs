@@ -90,6 +90,7 @@ fn a_descriptor_released_in_flight() {
 const NOT_RELEASED: Says<'_> =
     ["WskDeregister", "a cached security descriptor was not released", "WskControlClient"];
 
+/// Also how a query that was abandoned is seen (INV-20).
 #[test]
 fn a_descriptor_that_is_not_released() {
     breaks(65, NOT_RELEASED, |client| {
@@ -118,6 +119,7 @@ fn a_descriptor_that_a_socket_has_given_is_not_released() {
     });
 }
 
+/// INV-65 is kept: the descriptor is released once.
 #[test]
 fn a_socket_keeps_its_descriptor_when_the_client_releases_it() {
     let client = Client::new(inline());
@@ -276,6 +278,7 @@ fn a_list_of_addresses_freed_twice() {
     });
 }
 
+/// Also how a look-up that was abandoned is seen (INV-20).
 #[test]
 fn a_list_of_addresses_that_is_not_freed() {
     let found = "1 lists of addresses were not freed";

@@ -206,6 +206,7 @@ fn a_socket_left_over() {
     });
 }
 
+/// How an accept that was abandoned is seen (INV-20).
 #[test]
 fn a_socket_left_over_by_an_accept_that_nobody_waited_for() {
     let found =

@@ -128,6 +128,7 @@ unsafe extern "C" fn marks(_device: PDEVICE_OBJECT, irp: PIRP, _event: PVOID) ->
     STATUS_SUCCESS
 }
 
+/// INV-13 is kept.
 #[test]
 fn irps_of_a_driver_above_that_are_marked_pending_go_on() {
     let client = Client::new(inline());

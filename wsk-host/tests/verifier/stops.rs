@@ -4,7 +4,8 @@ use std::any::type_name;
 use std::env;
 use std::process::Command;
 
-use wsk_host::{Config, Timing, testing};
+use wsk_host::rules::{Outcome, Rule};
+use wsk_host::{Config, Timing};
 
 use crate::raw::Client;
 
@@ -56,11 +57,16 @@ fn breaks_alone(rule: u8, [call, found, created]: Says<'_>, scenario: impl FnOnc
     let Some(said) = run(test, scenario) else {
         return;
     };
-    let sentence = testing::rules().iter().find(|(number, _)| *number == rule);
-    let sentence = sentence.expect("the rule is none that stops").1;
+    let rule = Rule::ALL[usize::from(rule) - 1];
+    assert_eq!(
+        rule.outcome(),
+        Outcome::Stopped,
+        "the table says that the host does not stop {rule:?}"
+    );
+    let sentence = rule.sentence();
     let mut lines = said.lines().skip_while(|line| !line.starts_with("wsk-host: "));
     let mut next = || lines.next().unwrap_or_default();
-    assert_eq!(next(), format!("wsk-host: INV-{rule} is broken: {sentence}"), "{said}");
+    assert_eq!(next(), format!("wsk-host: {rule} is broken: {sentence}"), "{said}");
     assert_eq!(next(), format!("  call:    {call}"), "{said}");
     assert_eq!(next(), format!("  found:   {found}"), "{said}");
     let origin = next();

@@ -14,7 +14,7 @@ use wsk_sys::{
 use crate::host::Host;
 use crate::kernel::ex::pool::{ExAllocatePoolWithTag, ExFreePoolWithTag};
 use crate::kernel::ke::require_at_most;
-use crate::verifier::{broken, violation};
+use crate::verifier::{Rule, rule_violation, violation};
 
 /// The type of an IRP among kernel objects.
 const IO_TYPE_IRP: i16 = 6;
@@ -176,7 +176,7 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
         let (current, count) = unsafe { ((*irp).CurrentLocation, (*irp).StackCount) };
         if current > count {
             let found = "it was completed twice, or its completion routine did not keep it";
-            broken(11, "IofCompleteRequest", found, None);
+            rule_violation(Rule::COMPLETION_ROUTINE, "IofCompleteRequest", found, None);
         }
         // SAFETY: as above.
         let place = unsafe { fields::current_stack_location(irp) };
@@ -209,7 +209,12 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
             continue;
         }
         let Some(routine) = routine else {
-            broken(11, "IofCompleteRequest", "it has no completion routine", None)
+            rule_violation(
+                Rule::COMPLETION_ROUTINE,
+                "IofCompleteRequest",
+                "it has no completion routine",
+                None,
+            )
         };
         // SAFETY: whoever sent the IRP set this routine and this context for it.
         if unsafe { routine(ptr::null_mut(), irp, context) } == STATUS_MORE_PROCESSING_REQUIRED {
@@ -219,7 +224,7 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
         // SAFETY: as above: the routine has left it to this call.
         if above.is_some_and(|above| unsafe { (*above).Control } & SL_PENDING_RETURNED == 0) {
             let found = "its completion routine let it go on, and did not mark it pending";
-            broken(13, "IofCompleteRequest", found, None);
+            rule_violation(Rule::BORROWED_IRP_PENDING, "IofCompleteRequest", found, None);
         }
     }
 }

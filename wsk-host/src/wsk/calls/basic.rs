@@ -12,7 +12,7 @@ use wsk_sys::{
 use super::control::{self, Control};
 use super::{answer, require_no_flags, take_over_for};
 use crate::kernel::trace;
-use crate::verifier::broken;
+use crate::verifier::{Rule, rule_violation};
 use crate::wsk::address;
 use crate::wsk::category::Category;
 use crate::wsk::objects::{ClosedSocket, InCall, begin, origin};
@@ -100,11 +100,21 @@ pub(super) fn end_retained(object: &InCall<'_>, list: usize) -> NTSTATUS {
     let mut all = stack.sockets.iter_mut();
     let Some((id, socket)) = all.find(|(_, socket)| socket.retained.contains_key(&list)) else {
         let found = "the list is not retained, or was released before";
-        broken(57, FUNCTION, found, object.origin().as_deref());
+        rule_violation(
+            Rule::RETAINED_LIST_RELEASED_ONCE,
+            FUNCTION,
+            found,
+            object.origin().as_deref(),
+        );
     };
     if *id != object.id {
         let found = format!("it is called with socket {}, and socket {id} has the list", object.id);
-        broken(57, FUNCTION, &found, origin(socket.object).as_deref());
+        rule_violation(
+            Rule::RETAINED_LIST_RELEASED_ONCE,
+            FUNCTION,
+            &found,
+            origin(socket.object).as_deref(),
+        );
     }
     let released = socket.retained.remove(&list);
     drop(stack);

@@ -23,7 +23,7 @@ use crate::kernel::ke::require_at_most;
 use crate::kernel::memory::require_nonpaged;
 use crate::kernel::schedule::interrupt;
 use crate::kernel::trace::{self, What as Traced};
-use crate::verifier::broken;
+use crate::verifier::{Rule, rule_violation};
 use crate::wsk::act::{Action, Completed, act};
 use crate::wsk::address;
 use crate::wsk::category::{self, BASIC, CONNECTION, DATAGRAM, LISTEN, STREAM};
@@ -50,7 +50,7 @@ unsafe fn client(client: PWSK_CLIENT, level: u8, function: &'static str) -> Arc<
 /// Stops a client that has its context or its table where it does not stay.
 pub(super) fn require_resident(host: &Host, callbacks: &Callbacks, function: &str) {
     for (what, address) in callbacks.parts() {
-        require_nonpaged(host, 17, address, 1, what, function);
+        require_nonpaged(host, Rule::CONTEXT_NONPAGED, address, 1, what, function);
     }
 }
 
@@ -104,7 +104,12 @@ pub(in crate::wsk) unsafe extern "C" fn socket(
         return refuse(STATUS_NOT_SUPPORTED);
     }
     if category == BASIC && !(context.is_null() && dispatch.is_null()) {
-        broken(39, FUNCTION, "a basic socket has a context, or a dispatch table", None);
+        rule_violation(
+            Rule::CLIENT_TABLE_OF_CATEGORY,
+            FUNCTION,
+            "a basic socket has a context, or a dispatch table",
+            None,
+        );
     }
     let mut callbacks = Callbacks { context: context.expose_provenance(), ..Callbacks::NONE };
     match category {
@@ -243,7 +248,12 @@ pub(in crate::wsk) unsafe extern "C" fn control_client(
     }
     host.record(Traced::Call { function: FUNCTION, socket: 0, irp: 0, amount: None });
     if !irp.is_null() {
-        broken(27, FUNCTION, &format!("the code {code} takes no IRP, and got one"), None);
+        rule_violation(
+            Rule::CONTROL_OUTPUT,
+            FUNCTION,
+            &format!("the code {code} takes no IRP, and got one"),
+            None,
+        );
     }
     match code {
         WSK_TRANSPORT_LIST_QUERY => {

@@ -9,7 +9,7 @@ use wsk_sys::{
 use super::basic::{end_retained, get_address};
 use super::{answer, require_no_flags, take_over_for};
 use crate::kernel::trace;
-use crate::verifier::broken;
+use crate::verifier::{Rule, rule_violation};
 use crate::wsk::address;
 use crate::wsk::buffer::Bytes;
 use crate::wsk::category::Category;
@@ -142,7 +142,7 @@ unsafe fn send_on(
     let bytes = unsafe { Bytes::new(object.host(), irp, buffer, function) };
     if flags & !(WSK_FLAG_NODELAY | WSK_FLAG_OOB) != 0 {
         let found = format!("the flags {flags:#x} are not those of a send");
-        broken(31, function, &found, None);
+        rule_violation(Rule::FLAGS_OF_CALL, function, &found, None);
     }
     if flags & WSK_FLAG_OOB != 0 {
         return refuse(object, irp, STATUS_NOT_SUPPORTED);
@@ -176,7 +176,7 @@ pub(in crate::wsk) unsafe extern "C" fn receive_ex<const C: Category>(
     // SAFETY: the caller passes a socket of this provider.
     let object = unsafe { begin(socket, C, "WskReceiveEx") };
     if !control_flags.is_null() {
-        broken(30, "WskReceiveEx", "ControlFlags is not null", None);
+        rule_violation(Rule::RESERVED_FLAGS, "WskReceiveEx", "ControlFlags is not null", None);
     }
     if !control_length.is_null() {
         // SAFETY: the caller passes room for a length. A connection has no control data.
@@ -204,7 +204,7 @@ unsafe fn receive_on(
         WSK_FLAG_DRAIN if bytes.length() == 0 => What::Drain,
         _ => {
             let found = format!("the flags are {flags:#x}, for {} bytes", bytes.length());
-            broken(31, function, &found, None);
+            rule_violation(Rule::FLAGS_OF_CALL, function, &found, None);
         }
     };
     answer(object.host(), |stack| stack.request(object.id, irp, what))
@@ -240,7 +240,12 @@ pub(in crate::wsk) unsafe extern "C" fn disconnect<const C: Category>(
         }
         _ => {
             let has = if buffer.is_null() { "no" } else { "a" };
-            broken(31, FUNCTION, &format!("the flags are {flags:#x}, with {has} buffer"), None);
+            rule_violation(
+                Rule::FLAGS_OF_CALL,
+                FUNCTION,
+                &format!("the flags are {flags:#x}, with {has} buffer"),
+                None,
+            );
         }
     }
 }

@@ -22,7 +22,7 @@ use wsk_sys::{
 use super::{answer, take_over_for, transport};
 use crate::kernel::ke::require_at_most;
 use crate::kernel::trace::{self, What as Traced};
-use crate::verifier::broken;
+use crate::verifier::{Rule, rule_violation};
 use crate::wsk::act::{Actions, act};
 use crate::wsk::address;
 use crate::wsk::category::{BASIC, CONNECTION, Category, DATAGRAM, LISTEN, STREAM};
@@ -57,14 +57,14 @@ impl Control<'_> {
         unsafe { take_over_for(self.object, self.irp, FUNCTION, None) };
         if !self.returned.is_null() {
             let found = "OutputSizeReturned is not null, beside an IRP";
-            broken(27, FUNCTION, found, None);
+            rule_violation(Rule::CONTROL_OUTPUT, FUNCTION, found, None);
         }
         let mut in_flight = self.object.host().in_flight();
         for (address, size) in
             [(self.input.0.addr(), self.input.1), (self.output.0.addr(), self.output.1)]
         {
             if size > 0 {
-                in_flight.needs(self.irp, ("control buffer", 27), address, size);
+                in_flight.needs(self.irp, ("control buffer", Rule::CONTROL_OUTPUT), address, size);
             }
         }
     }
@@ -75,7 +75,7 @@ impl Control<'_> {
         self.object.host().record(Traced::Call { function, socket, irp: 0, amount: None });
         if !self.irp.is_null() {
             let found = format!("the code {:#x} takes no IRP, and got one", self.code);
-            broken(27, FUNCTION, &found, None);
+            rule_violation(Rule::CONTROL_OUTPUT, FUNCTION, &found, None);
         }
     }
 
@@ -229,11 +229,21 @@ fn set_events(control: &Control<'_>) -> NTSTATUS {
         return control.refuse(STATUS_NOT_SUPPORTED);
     }
     if control.category == BASIC {
-        broken(51, FUNCTION, "a basic socket has no events", object.origin().as_deref());
+        rule_violation(
+            Rule::EVENT_CALLBACKS,
+            FUNCTION,
+            "a basic socket has no events",
+            object.origin().as_deref(),
+        );
     }
     let disables = value.EventMask & wsk_sys::WSK_EVENT_DISABLE != 0;
     if !disables && !control.irp.is_null() {
-        broken(51, FUNCTION, "events are enabled with an IRP", object.origin().as_deref());
+        rule_violation(
+            Rule::EVENT_CALLBACKS,
+            FUNCTION,
+            "events are enabled with an IRP",
+            object.origin().as_deref(),
+        );
     }
     let has_irp = !control.irp.is_null();
     if has_irp {

@@ -11,7 +11,7 @@ use wsk_sys::{
 use super::basic::end_retained;
 use super::{answer, require_no_flags, take_over_for};
 use crate::kernel::trace;
-use crate::verifier::broken;
+use crate::verifier::{Rule, rule_violation};
 use crate::wsk::address;
 use crate::wsk::buffer::Bytes;
 use crate::wsk::category::Category;
@@ -62,7 +62,12 @@ pub(in crate::wsk) unsafe extern "C" fn send_messages<const C: Category>(
     let mut messages = VecDeque::new();
     while !list.is_null() {
         let size = size_of::<WSK_BUF_LIST>();
-        object.host().in_flight().needs(irp, ("list of buffers", 28), list.addr(), size);
+        object.host().in_flight().needs(
+            irp,
+            ("list of buffers", Rule::BUFFER_LIST),
+            list.addr(),
+            size,
+        );
         // SAFETY: the caller passes a list of buffers.
         let (next, buffer) = unsafe { ((*list).Next, &raw mut (*list).Buffer) };
         // SAFETY: as above.
@@ -86,7 +91,7 @@ unsafe fn send_messages_to(
     // SAFETY: the caller passes control data, or none.
     let read = unsafe { SendControl::read(control, length, function) };
     if length > 0 {
-        host.in_flight().needs(irp, ("control data", 26), control.addr(), length);
+        host.in_flight().needs(irp, ("control data", Rule::CONTROL_DATA), control.addr(), length);
     }
     let to = if remote.is_null() {
         let stack = host.stack();
@@ -97,7 +102,7 @@ unsafe fn send_messages_to(
         drop(stack);
         let Some(default) = default else {
             let found = "there is no address, and the socket has none either";
-            broken(37, function, found, object.origin().as_deref());
+            rule_violation(Rule::DATAGRAM_DESTINATION, function, found, object.origin().as_deref());
         };
         default
     } else {
@@ -142,12 +147,22 @@ pub(in crate::wsk) unsafe extern "C" fn receive_from<const C: Category>(
         let room = unsafe { control_length.read_unaligned() } as usize;
         let room = if control.is_null() { 0 } else { room };
         let mut in_flight = host.in_flight();
-        in_flight.needs(irp, ("control length", 26), control_length.addr(), size_of::<ULONG>());
+        in_flight.needs(
+            irp,
+            ("control length", Rule::CONTROL_DATA),
+            control_length.addr(),
+            size_of::<ULONG>(),
+        );
         if room > 0 {
-            in_flight.needs(irp, ("control data", 26), control.addr(), room);
+            in_flight.needs(irp, ("control data", Rule::CONTROL_DATA), control.addr(), room);
         }
         if !control_flags.is_null() {
-            in_flight.needs(irp, ("control flags", 26), control_flags.addr(), size_of::<ULONG>());
+            in_flight.needs(
+                irp,
+                ("control flags", Rule::CONTROL_DATA),
+                control_flags.addr(),
+                size_of::<ULONG>(),
+            );
         }
         drop(in_flight);
         Some(ControlRoom { length: control_length, data: control, room, flags: control_flags })

@@ -8,7 +8,7 @@ use wsk_sys::{
 
 use super::client::require_resident;
 use super::{answer, require_no_flags, take_over_for};
-use crate::verifier::broken;
+use crate::verifier::{Rule, rule_violation};
 use crate::wsk::address;
 use crate::wsk::category::Category;
 use crate::wsk::objects::begin;
@@ -52,7 +52,12 @@ pub(in crate::wsk) unsafe extern "C" fn inspect_complete<const C: Category>(
     // SAFETY: the caller passes its copy of an identification.
     let Some(inspect_id) = (unsafe { inspect_id.as_ref() }) else {
         let found = "there is no WSK_INSPECT_ID";
-        broken(61, "WskInspectComplete", found, object.origin().as_deref());
+        rule_violation(
+            Rule::INSPECTION_DECIDED_ONCE,
+            "WskInspectComplete",
+            found,
+            object.origin().as_deref(),
+        );
     };
     let key = InspectKey { key: length(inspect_id.Key), serial: inspect_id.SerialNumber };
     answer(object.host(), |stack| stack.inspect_complete(object.id, irp, key, action))

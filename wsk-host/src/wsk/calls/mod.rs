@@ -20,7 +20,7 @@ use super::objects::Object;
 use super::stack::Stack;
 use crate::host::Host;
 use crate::kernel::trace::What;
-use crate::verifier::broken;
+use crate::verifier::{Rule, rule_violation};
 
 /// Takes an IRP over, as a driver does that is called with one.
 ///
@@ -37,14 +37,14 @@ unsafe fn take_over(
     /// What a completion routine has to be set for.
     const EVERY_OUTCOME: UCHAR = SL_INVOKE_ON_SUCCESS | SL_INVOKE_ON_ERROR | SL_INVOKE_ON_CANCEL;
     if irp.is_null() {
-        broken(10, function, "there is no IRP", None);
+        rule_violation(Rule::IRP_PER_REQUEST, function, "there is no IRP", None);
     }
     let number = host.in_flight().begin(irp, function);
     host.record(What::Call { function, socket, irp: number, amount });
     // SAFETY: the caller passes an IRP.
     let (location, count) = unsafe { ((*irp).CurrentLocation, (*irp).StackCount) };
     if location <= 1 {
-        broken(10, function, "the IRP has no stack location left", None);
+        rule_violation(Rule::IRP_PER_REQUEST, function, "the IRP has no stack location left", None);
     }
     // SAFETY: as above, and it has a location left.
     unsafe { IoSetNextIrpStackLocation(irp) };
@@ -55,7 +55,12 @@ unsafe fn take_over(
     let has_routine =
         location.CompletionRoutine.is_some() && location.Control & EVERY_OUTCOME == EVERY_OUTCOME;
     if is_own && !has_routine {
-        broken(11, function, "the IRP has no completion routine for every outcome", None);
+        rule_violation(
+            Rule::COMPLETION_ROUTINE,
+            function,
+            "the IRP has no completion routine for every outcome",
+            None,
+        );
     }
     // SAFETY: as above.
     unsafe { IoMarkIrpPending(irp) };
@@ -83,6 +88,6 @@ fn answer(host: &Host, decide: impl FnOnce(&mut Stack) -> Actions) -> NTSTATUS {
 /// Stops a client that uses flags which are reserved (INV-30).
 fn require_no_flags(flags: ULONG, function: &str) {
     if flags != 0 {
-        broken(30, function, &format!("the flags are {flags:#x}"), None);
+        rule_violation(Rule::RESERVED_FLAGS, function, &format!("the flags are {flags:#x}"), None);
     }
 }

@@ -20,7 +20,7 @@ use crate::kernel::context::require_no_completion_routine;
 use crate::kernel::ke::current_irql;
 use crate::kernel::schedule::interrupt;
 use crate::kernel::trace::{self, What as Traced};
-use crate::verifier::{Origin, broken};
+use crate::verifier::{Origin, Rule, rule_violation};
 use crate::wsk::act::{Action, Completed, act, remember};
 use crate::wsk::address;
 use crate::wsk::names::{Fault, port, service};
@@ -38,7 +38,12 @@ unsafe impl<T> Send for Later<T> {}
 unsafe fn client(client: PWSK_CLIENT, function: &'static str) -> Arc<Client> {
     let level = current_irql();
     if level > PASSIVE_LEVEL {
-        broken(66, function, &format!("the IRQL is {level}, and must be PASSIVE_LEVEL"), None);
+        rule_violation(
+            Rule::NAME_RESOLUTION,
+            function,
+            &format!("the IRQL is {level}, and must be PASSIVE_LEVEL"),
+            None,
+        );
     }
     require_no_completion_routine(function);
     // SAFETY: the caller has captured the provider.
@@ -66,7 +71,7 @@ unsafe fn read(host: &Host, irp: PIRP, string: PUNICODE_STRING, function: &str) 
     let has_room = usize::from(string.MaximumLength) >= (length + 1) * 2;
     // SAFETY: there is room for one more.
     if !has_room || unsafe { string.Buffer.add(length).read() } != 0 {
-        broken(66, function, "a name does not end with a NUL", None);
+        rule_violation(Rule::NAME_RESOLUTION, function, "a name does not end with a NUL", None);
     }
     Some(String::from_utf16_lossy(units))
 }
@@ -80,8 +85,18 @@ unsafe fn need(host: &Host, irp: PIRP, string: PUNICODE_STRING) {
     let mut in_flight = host.in_flight();
     // SAFETY: the caller promises it.
     if let Some(UNICODE_STRING { Buffer, MaximumLength, .. }) = unsafe { string.as_ref() } {
-        in_flight.needs(irp, ("string", 66), string.addr(), size_of::<UNICODE_STRING>());
-        in_flight.needs(irp, ("string", 66), Buffer.addr(), usize::from(*MaximumLength));
+        in_flight.needs(
+            irp,
+            ("string", Rule::NAME_RESOLUTION),
+            string.addr(),
+            size_of::<UNICODE_STRING>(),
+        );
+        in_flight.needs(
+            irp,
+            ("string", Rule::NAME_RESOLUTION),
+            Buffer.addr(),
+            usize::from(*MaximumLength),
+        );
     }
 }
 
@@ -157,7 +172,12 @@ pub(in crate::wsk) unsafe extern "C" fn get_address_info(
     // SAFETY: the caller passes an IRP.
     unsafe { take_over(&host, 0, irp, FUNCTION, None) };
     client.request_begun();
-    host.in_flight().needs(irp, ("result", 66), result.addr(), size_of::<PADDRINFOEXW>());
+    host.in_flight().needs(
+        irp,
+        ("result", Rule::NAME_RESOLUTION),
+        result.addr(),
+        size_of::<PADDRINFOEXW>(),
+    );
     // SAFETY: the caller passes strings, or null.
     let node = unsafe { read(&host, irp, node, FUNCTION) };
     // SAFETY: as above.
@@ -342,7 +362,12 @@ pub(in crate::wsk) unsafe extern "C" fn free_address_info(
     let client = unsafe { client(client_pointer, FUNCTION) };
     client.host.record(Traced::Call { function: FUNCTION, socket: 0, irp: 0, amount: None });
     if !client.list_freed(list.addr()) {
-        broken(66, FUNCTION, "this is no list of addresses, or it was freed before", None);
+        rule_violation(
+            Rule::NAME_RESOLUTION,
+            FUNCTION,
+            "this is no list of addresses, or it was freed before",
+            None,
+        );
     }
     // SAFETY: it was given to the client, which gives it back.
     unsafe { AddressList::free(list) };

@@ -6,7 +6,7 @@ use wsk_sys::{
 };
 
 use crate::host::Host;
-use crate::verifier::broken;
+use crate::verifier::{Rule, rule_violation};
 
 fn missing(function: &str) -> ! {
     let windows = Host::current().config().windows;
@@ -14,7 +14,7 @@ fn missing(function: &str) -> ! {
         "Windows {}.{}.{} does not have it: its table ends before",
         windows.major, windows.minor, windows.build
     );
-    broken(8, function, &found, None)
+    rule_violation(Rule::PROVIDER_TABLE_LENGTH, function, &found, None)
 }
 
 pub(in crate::wsk) unsafe extern "C" fn get_address_info(

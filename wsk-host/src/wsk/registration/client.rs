@@ -13,7 +13,7 @@ use wsk_sys::{
 use crate::config::Windows;
 use crate::host::Host;
 use crate::kernel::ke::Signal;
-use crate::verifier::{Origin, broken};
+use crate::verifier::{Origin, Rule, rule_violation};
 use crate::wsk::category::BASIC;
 use crate::wsk::socket::{Callbacks, Socket};
 
@@ -128,7 +128,12 @@ impl Client {
     /// Stops a client that sets what must be set before there are sockets (INV-9).
     pub(in crate::wsk) fn require_no_sockets(&self, function: &str) {
         if self.sockets_ever.load(Ordering::SeqCst) > 0 {
-            broken(9, function, "the client has created a socket", None);
+            rule_violation(
+                Rule::CLIENT_SET_UP_BEFORE_SOCKETS,
+                function,
+                "the client has created a socket",
+                None,
+            );
         }
     }
 
@@ -179,10 +184,15 @@ impl Client {
         const FUNCTION: &str = "WskControlClient";
         let mut cached = self.cached();
         let Some(Cached { copy, given, origin }) = cached.get_mut(&descriptor.addr()) else {
-            broken(65, FUNCTION, NOT_CACHED, None);
+            rule_violation(Rule::SECURITY_DESCRIPTOR, FUNCTION, NOT_CACHED, None);
         };
         if *given == 0 {
-            broken(65, FUNCTION, "the security descriptor was released before", Some(origin));
+            rule_violation(
+                Rule::SECURITY_DESCRIPTOR,
+                FUNCTION,
+                "the security descriptor was released before",
+                Some(origin),
+            );
         }
         *given -= 1;
         if *given == 0 {
@@ -198,9 +208,14 @@ impl Client {
             return;
         }
         match self.cached().get(&descriptor.addr()) {
-            None => broken(65, function, NOT_CACHED, None),
+            None => rule_violation(Rule::SECURITY_DESCRIPTOR, function, NOT_CACHED, None),
             Some(Cached { given: 0, origin, .. }) => {
-                broken(65, function, "the security descriptor was released", Some(origin));
+                rule_violation(
+                    Rule::SECURITY_DESCRIPTOR,
+                    function,
+                    "the security descriptor was released",
+                    Some(origin),
+                );
             }
             Some(_) => {}
         }
@@ -216,7 +231,7 @@ impl Client {
     ) {
         self.require_cached(descriptor, function);
         if !descriptor.is_null() {
-            let what = ("security descriptor", 65);
+            let what = ("security descriptor", Rule::SECURITY_DESCRIPTOR);
             self.host.in_flight().needs(irp, what, descriptor.addr(), 1);
         }
     }
@@ -254,7 +269,12 @@ pub(super) fn all() -> Vec<Arc<Client>> {
 /// Stops a test that leaves a registration behind (INV-3).
 pub(crate) fn require_ended(host: &Host) {
     if let Some(client) = all().into_iter().find(|client| client.is_of(host)) {
-        broken(3, "the end of the test", "a registration has not ended", Some(&client.origin));
+        rule_violation(
+            Rule::REGISTRATION_ENDED_ONCE,
+            "the end of the test",
+            "a registration has not ended",
+            Some(&client.origin),
+        );
     }
 }
 
@@ -265,7 +285,7 @@ pub(crate) fn require_ended(host: &Host) {
 /// The block is registered.
 pub(super) unsafe fn client(
     registration: PWSK_REGISTRATION,
-    rule: u8,
+    rule: Rule,
     function: &'static str,
 ) -> Arc<Client> {
     // SAFETY: the caller passes a registration block.
@@ -281,22 +301,29 @@ pub(super) unsafe fn client(
 /// The pointer is one that a capture has given.
 pub(in crate::wsk) unsafe fn captured(client: PWSK_CLIENT, function: &'static str) -> Arc<Client> {
     // SAFETY: the caller's promises are the same.
-    let client = unsafe { find(client.cast(), 4, "the provider is not captured", function) };
+    let client = unsafe {
+        find(client.cast(), Rule::PROVIDER_RELEASED_ONCE, "the provider is not captured", function)
+    };
     if client.left().captures.is_empty() {
-        broken(4, function, "the provider was released", Some(&client.origin));
+        rule_violation(
+            Rule::PROVIDER_RELEASED_ONCE,
+            function,
+            "the provider was released",
+            Some(&client.origin),
+        );
     }
     client
 }
 
 unsafe fn find(
     pointer: *const Client,
-    rule: u8,
+    rule: Rule,
     found: &str,
     function: &'static str,
 ) -> Arc<Client> {
     let registered = registered();
     if !registered.contains(&pointer.addr()) {
-        broken(rule, function, found, None);
+        rule_violation(rule, function, found, None);
     }
     // SAFETY: a registered client is an `Arc`'s.
     unsafe { Arc::increment_strong_count(pointer) };

@@ -28,7 +28,7 @@ use crate::kernel::memory::require_nonpaged;
 use crate::kernel::schedule::ticks;
 use crate::kernel::trace::What;
 use crate::kernel::usage::Keeper;
-use crate::verifier::{Origin, broken};
+use crate::verifier::{Origin, Rule, rule_violation};
 
 /// The version that this provider gives, and the only one.
 pub(super) const VERSION: USHORT = wsk_sys::MAKE_WSK_VERSION(1, 0);
@@ -70,16 +70,30 @@ unsafe extern "C" fn WskRegister(
         return STATUS_INVALID_PARAMETER;
     };
     let size = size_of::<WSK_CLIENT_DISPATCH>();
-    require_nonpaged(&host, 1, pointer.addr(), size, "the client's table", "WskRegister");
+    require_nonpaged(
+        &host,
+        Rule::CLIENT_TABLE_UNCHANGED,
+        pointer.addr(),
+        size,
+        "the client's table",
+        "WskRegister",
+    );
     let size = size_of::<wsk_sys::WSK_REGISTRATION>();
     let what = "the registration block";
-    require_nonpaged(&host, 2, registration.addr(), size, what, "WskRegister");
+    require_nonpaged(
+        &host,
+        Rule::REGISTRATION_BLOCK,
+        registration.addr(),
+        size,
+        what,
+        "WskRegister",
+    );
     let block = registration.addr();
     let origin = Arc::new(Origin::here("WskRegister"));
     let is_same = |client: &Arc<Client>| client.block == block && client.is_of(&host);
     if let Some(other) = all().into_iter().find(is_same) {
         let found = "the block is registered already";
-        broken(2, "WskRegister", found, Some(&other.origin));
+        rule_violation(Rule::REGISTRATION_BLOCK, "WskRegister", found, Some(&other.origin));
     }
     let client = Arc::new(Client {
         version: dispatch.Version,
@@ -99,8 +113,13 @@ unsafe extern "C" fn WskRegister(
     registered().push(client.expose_provenance());
     let keeper = Keeper::Registration(client.addr());
     let mut in_flight = host.in_flight();
-    in_flight.keep(keeper, ("client's table", 1), pointer.addr(), &origin);
-    in_flight.keep(keeper, ("block", 2), block, &origin);
+    in_flight.keep(
+        keeper,
+        ("client's table", Rule::CLIENT_TABLE_UNCHANGED),
+        pointer.addr(),
+        &origin,
+    );
+    in_flight.keep(keeper, ("block", Rule::REGISTRATION_BLOCK), block, &origin);
     drop(in_flight);
     // SAFETY: the caller passes a registration block.
     unsafe { (*registration).ReservedRegistrationContext = client.cast_mut().cast() };
@@ -132,12 +151,12 @@ unsafe extern "C" fn WskCaptureProviderNPI(
         require_no_callback(FUNCTION);
     }
     // SAFETY: the caller passes a registered block.
-    let client = unsafe { client(registration, 2, FUNCTION) };
+    let client = unsafe { client(registration, Rule::REGISTRATION_BLOCK, FUNCTION) };
     record(&client.host, FUNCTION);
     // SAFETY: the client promises its table until the registration ends.
     if unsafe { (*client.dispatch).Version } != client.version {
         let found = "the client's table has changed since WskRegister";
-        broken(1, FUNCTION, found, Some(&client.origin));
+        rule_violation(Rule::CLIENT_TABLE_UNCHANGED, FUNCTION, found, Some(&client.origin));
     }
     let patience = match timeout {
         WSK_INFINITE_WAIT => None,
@@ -161,7 +180,7 @@ unsafe extern "C" fn WskCaptureProviderNPI(
         }
         (None, None) => {
             let found = "it waits for ever, and WSK is never ready";
-            broken(6, FUNCTION, found, Some(&client.origin));
+            rule_violation(Rule::UNBOUNDED_CAPTURE, FUNCTION, found, Some(&client.origin));
         }
     };
     if !is_ready {
@@ -185,10 +204,15 @@ unsafe extern "C" fn WskReleaseProviderNPI(registration: PWSK_REGISTRATION) {
     const FUNCTION: &str = "WskReleaseProviderNPI";
     require_at_most(DISPATCH_LEVEL, FUNCTION);
     // SAFETY: the caller passes a registered block.
-    let client = unsafe { client(registration, 2, FUNCTION) };
+    let client = unsafe { client(registration, Rule::REGISTRATION_BLOCK, FUNCTION) };
     record(&client.host, FUNCTION);
     if client.change(|left| left.captures.pop()).is_none() {
-        broken(4, FUNCTION, "the provider is not captured", Some(&client.origin));
+        rule_violation(
+            Rule::PROVIDER_RELEASED_ONCE,
+            FUNCTION,
+            "the provider is not captured",
+            Some(&client.origin),
+        );
     }
 }
 
@@ -200,7 +224,7 @@ unsafe extern "C" fn WskQueryProviderCharacteristics(
     const FUNCTION: &str = "WskQueryProviderCharacteristics";
     require_at_most(DISPATCH_LEVEL, FUNCTION);
     // SAFETY: the caller passes a registered block.
-    let client = unsafe { client(registration, 2, FUNCTION) };
+    let client = unsafe { client(registration, Rule::REGISTRATION_BLOCK, FUNCTION) };
     record(&client.host, FUNCTION);
     if time_to_readiness(&client.host) != Some(Duration::ZERO) {
         return STATUS_DEVICE_NOT_READY;
@@ -217,7 +241,7 @@ unsafe extern "C" fn WskDeregister(registration: PWSK_REGISTRATION) {
     require_at_most(PASSIVE_LEVEL, FUNCTION);
     require_no_callback(FUNCTION);
     // SAFETY: the caller passes a registered block.
-    let client = unsafe { client(registration, 3, FUNCTION) };
+    let client = unsafe { client(registration, Rule::REGISTRATION_ENDED_ONCE, FUNCTION) };
     record(&client.host, FUNCTION);
     end_changes(&client);
     let deadline = client.host.0.scheduler.now().saturating_add(ticks(PATIENCE));
@@ -234,7 +258,7 @@ unsafe extern "C" fn WskDeregister(registration: PWSK_REGISTRATION) {
     }
     if let Some(left) = client.cached().values().find(|cached| cached.given > 0) {
         let found = "a cached security descriptor was not released";
-        broken(65, FUNCTION, found, Some(&left.origin));
+        rule_violation(Rule::SECURITY_DESCRIPTOR, FUNCTION, found, Some(&left.origin));
     }
     // SAFETY: the caller passes a registered block.
     unsafe { (*registration).ReservedRegistrationContext = ptr::null_mut() };
@@ -261,7 +285,7 @@ fn report_left(client: &Client) -> ! {
         let found = format!("{} lists of addresses were not freed", left.lists.len());
         let origin = Arc::clone(origin);
         drop(left);
-        broken(66, "WskDeregister", &found, Some(&origin));
+        rule_violation(Rule::NAME_RESOLUTION, "WskDeregister", &found, Some(&origin));
     }
     let socket = |(id, origin): (&u64, &Arc<Origin>)| format!("{id} by {}", origin.call());
     let sockets: Vec<String> = left.sockets.iter().map(socket).collect();
@@ -274,5 +298,5 @@ fn report_left(client: &Client) -> ! {
     );
     let socket = left.sockets.values().next().cloned();
     let created = socket.as_deref().or_else(|| left.captures.first());
-    broken(5, "WskDeregister", &found, created)
+    rule_violation(Rule::DEREGISTRATION_WAITS, "WskDeregister", &found, created)
 }

@@ -13,7 +13,7 @@ use wsk_sys::{
 use super::Stack;
 use super::events::require_functions;
 use crate::kernel::trace;
-use crate::verifier::broken;
+use crate::verifier::{Rule, rule_violation};
 use crate::wsk::act::Actions;
 use crate::wsk::address;
 use crate::wsk::callbacks::Callback;
@@ -255,7 +255,12 @@ impl Stack {
             }
             WskInspectPend if socket.category == STREAM => {
                 let found = "a stream socket has no WskInspectComplete to end it with";
-                broken(41, "WskInspectEvent", found, origin(socket.object).as_deref());
+                rule_violation(
+                    Rule::STREAM_PENDS_INSPECTION,
+                    "WskInspectEvent",
+                    found,
+                    origin(socket.object).as_deref(),
+                );
             }
             // Unless WskInspectComplete was faster.
             WskInspectPend if arrival.stage == Stage::Inspected => arrival.stage = Stage::Pended,
@@ -266,7 +271,12 @@ impl Stack {
             }
             other => {
                 let found = format!("the action is {other}");
-                broken(61, "WskInspectEvent", &found, origin(socket.object).as_deref());
+                rule_violation(
+                    Rule::INSPECTION_DECIDED_ONCE,
+                    "WskInspectEvent",
+                    &found,
+                    origin(socket.object).as_deref(),
+                );
             }
         }
         actions.extend(self.progress(id));
@@ -290,7 +300,12 @@ impl Stack {
         }
         if !matches!(action, WskInspectAccept | WskInspectReject) {
             let found = format!("the action is {action}");
-            broken(61, "WskInspectComplete", &found, origin(socket.object).as_deref());
+            rule_violation(
+                Rule::INSPECTION_DECIDED_ONCE,
+                "WskInspectComplete",
+                &found,
+                origin(socket.object).as_deref(),
+            );
         }
         let mut actions = self.answer(id, irp, SUCCESS);
         let Some(socket) = self.sockets.get_mut(&id) else {
@@ -305,7 +320,12 @@ impl Stack {
         };
         if !socket.arrivals.iter().any(is_pended) {
             let found = "no connection with this WSK_INSPECT_ID waits for a decision";
-            broken(61, "WskInspectComplete", found, origin(socket.object).as_deref());
+            rule_violation(
+                Rule::INSPECTION_DECIDED_ONCE,
+                "WskInspectComplete",
+                found,
+                origin(socket.object).as_deref(),
+            );
         }
         self.inspected(id, key, action, &mut actions);
         actions

@@ -9,7 +9,7 @@ use wsk_sys::{
 
 use super::Stack;
 use crate::kernel::trace;
-use crate::verifier::broken;
+use crate::verifier::{Rule, rule_violation};
 use crate::wsk::act::{Action, Actions};
 use crate::wsk::callbacks::{Call, Callback};
 use crate::wsk::category::{self, CONNECTION, CONNECTION_EVENTS, DATAGRAM, LISTEN, STREAM};
@@ -49,7 +49,7 @@ pub(in crate::wsk) fn require_functions(callbacks: &Callbacks, events: ULONG, ca
         // SAFETY: the client promises its tables.
         if !unsafe { has_function(callbacks, event) } {
             let found = format!("the event {event:#x} is enabled, and has no callback");
-            broken(51, call, &found, None);
+            rule_violation(Rule::EVENT_CALLBACKS, call, &found, None);
         }
     }
 }
@@ -131,7 +131,12 @@ impl Stack {
                 "the events {events:#x} are not those of a {} socket",
                 category::name(socket.category)
             );
-            broken(51, "WskControlSocket", &found, origin(socket.object).as_deref());
+            rule_violation(
+                Rule::EVENT_CALLBACKS,
+                "WskControlSocket",
+                &found,
+                origin(socket.object).as_deref(),
+            );
         }
         if disables {
             return self.disable(id, events, irp);
@@ -169,7 +174,12 @@ impl Stack {
         let socket = self.sockets.get_mut(&id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
         if events.count_ones() != 1 {
             let found = "several events are disabled in one call";
-            broken(51, "WskControlSocket", found, origin(socket.object).as_deref());
+            rule_violation(
+                Rule::EVENT_CALLBACKS,
+                "WskControlSocket",
+                found,
+                origin(socket.object).as_deref(),
+            );
         }
         if socket.events.fixed & events != 0 {
             // Static ones, and inherited ones.

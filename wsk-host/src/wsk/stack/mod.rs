@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::kernel::random::Random;
 use crate::kernel::schedule::Ticks;
 use crate::kernel::trace;
-use crate::verifier::broken;
+use crate::verifier::{Rule, rule_violation};
 
 pub(in crate::wsk) use events::require_functions;
 
@@ -322,7 +322,7 @@ impl Stack {
                 "{} lists of indicated {what} were retained, and not released",
                 socket.retained.len()
             );
-            broken(47, "WskCloseSocket", &found, Some(origin));
+            rule_violation(Rule::RELEASED_BEFORE_CLOSE, "WskCloseSocket", &found, Some(origin));
         }
         // The peer's end counts when it has arrived, received or not. A silent socket sends nothing.
         let ended = socket.streams.sent_end
