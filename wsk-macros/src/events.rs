@@ -1,263 +1,432 @@
 //! `#[events]`.
 
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
-use syn::spanned::Spanned;
-use syn::{Error, Ident, ImplItem, ItemImpl, Path, Result, TypeParamBound};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
+use syn::{
+    Attribute, Error, FnArg, GenericParam, Ident, ImplItem, ImplItemFn, ItemImpl, Path, Receiver,
+    ReceiverKind, Result, Safety, Type,
+};
 
+use crate::diagnostics::Errors;
 use crate::paths;
 
-/// A trait of events: what it has, and the table that it fills.
+/// A trait of events.
 struct Trait {
     name: &'static str,
-    /// The trait of types that have such a table, which is implemented.
-    made: &'static str,
-    /// The table in C.
-    table: &'static str,
-    events: &'static [Event],
+    /// How a type with it listens, if it does.
+    listens: Option<&'static str>,
+    methods: &'static [Method],
 }
 
-/// A slot of a table.
-struct Event {
-    method: &'static str,
-    slot: &'static str,
-    thunk: &'static str,
-    /// Its name among those that can be enabled.
-    mask: Option<&'static str>,
+/// A method of a trait of events.
+struct Method {
+    name: &'static str,
+    /// Its constant in `wsk::events::methods`, if the table depends on it.
+    constant: Option<&'static str>,
+    parameters: usize,
+    signature: &'static str,
 }
 
-const fn event(
-    method: &'static str,
-    slot: &'static str,
-    thunk: &'static str,
-    mask: Option<&'static str>,
-) -> Event {
-    Event { method, slot, thunk, mask }
-}
-
-/// What every trait has besides: told by a null pointer, and not by a slot.
-const DEAD: &str = "dead";
+const ACCEPT: Method = Method {
+    name: "accept",
+    constant: Some("ACCEPT"),
+    parameters: 1,
+    signature: "fn accept(&self, incoming: Incoming<'_, Self::Connection>)",
+};
+const DEAD: Method =
+    Method { name: "dead", constant: None, parameters: 0, signature: "fn dead(&self)" };
 
 static TRAITS: [Trait; 4] = [
-    Trait {
-        name: "ListenEvents",
-        made: "ListenTable",
-        table: "WSK_CLIENT_LISTEN_DISPATCH",
-        events: &[
-            event("accept", "WskAcceptEvent", "accept", Some("ACCEPT")),
-            event("", "WskInspectEvent", "", None),
-            event("", "WskAbortEvent", "", None),
-        ],
-    },
+    Trait { name: "ListenEvents", listens: Some("Accepting"), methods: &[ACCEPT, DEAD] },
     Trait {
         name: "ConditionalListenEvents",
-        made: "ListenTable",
-        table: "WSK_CLIENT_LISTEN_DISPATCH",
-        events: &[
-            event("accept", "WskAcceptEvent", "conditional_accept", Some("ACCEPT")),
-            event("inspect", "WskInspectEvent", "inspect", None),
-            event("aborted", "WskAbortEvent", "abort", None),
+        listens: Some("Inspecting"),
+        methods: &[
+            ACCEPT,
+            Method {
+                name: "inspect",
+                constant: None,
+                parameters: 1,
+                signature: "fn inspect(&self, inspection: Inspection<'_>)",
+            },
+            Method {
+                name: "aborted",
+                constant: None,
+                parameters: 1,
+                signature: "fn aborted(&self, id: InspectId)",
+            },
+            DEAD,
         ],
     },
     Trait {
         name: "DatagramEvents",
-        made: "DatagramTable",
-        table: "WSK_CLIENT_DATAGRAM_DISPATCH",
-        events: &[event(
-            "receive_from",
-            "WskReceiveFromEvent",
-            "receive_from",
-            Some("RECEIVE_FROM"),
-        )],
+        listens: None,
+        methods: &[
+            Method {
+                name: "receive_from",
+                constant: Some("RECEIVE_FROM"),
+                parameters: 1,
+                signature: "fn receive_from(&self, datagrams: Datagrams<'_>) -> Disposition",
+            },
+            DEAD,
+        ],
     },
     Trait {
         name: "ConnectionEvents",
-        made: "ConnectionTable",
-        table: "WSK_CLIENT_CONNECTION_DISPATCH",
-        events: &[
-            event("receive", "WskReceiveEvent", "receive", Some("RECEIVE")),
-            event("disconnected", "WskDisconnectEvent", "disconnect", Some("DISCONNECT")),
-            event("send_backlog", "WskSendBacklogEvent", "send_backlog", Some("SEND_BACKLOG")),
+        listens: None,
+        methods: &[
+            Method {
+                name: "receive",
+                constant: Some("RECEIVE"),
+                parameters: 1,
+                signature: "fn receive(&self, data: Data<'_>) -> Receipt",
+            },
+            Method {
+                name: "disconnected",
+                constant: Some("DISCONNECTED"),
+                parameters: 2,
+                signature: "fn disconnected(&self, abortive: bool, level: Level)",
+            },
+            Method {
+                name: "send_backlog",
+                constant: Some("SEND_BACKLOG"),
+                parameters: 1,
+                signature: "fn send_backlog(&self, ideal: usize)",
+            },
+            DEAD,
         ],
     },
 ];
 
+const TRAIT_NAMES: &str =
+    "`ListenEvents`, `ConditionalListenEvents`, `DatagramEvents` or `ConnectionEvents`";
+
 impl Trait {
-    fn methods(&self) -> impl Iterator<Item = &'static str> {
-        let events = self.events.iter().map(|event| event.method);
-        events.filter(|method| !method.is_empty()).chain([DEAD])
+    fn method(&self, name: &Ident) -> Option<&'static Method> {
+        let name = name.unraw();
+        self.methods.iter().find(|method| name == method.name)
     }
 
-    /// Its names, for people.
+    /// The names of its methods, for messages.
     fn list(&self) -> String {
-        let names: Vec<String> = self.methods().map(|method| format!("`{method}`")).collect();
+        let names: Vec<String> =
+            self.methods.iter().map(|method| format!("`{}`", method.name)).collect();
         names.join(", ")
     }
 }
 
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
-    if let Some(argument) = arguments.into_iter().next() {
-        return Err(Error::new(argument.span(), "`events` takes no arguments"));
+    let mut errors = Errors::default();
+    let wsk = errors.take(paths::parse_only_crate(arguments, "events"));
+    let wsk = wsk.and_then(|given| errors.take(paths::wsk(given.as_ref())));
+    let item: ItemImpl = match syn::parse2(item) {
+        Ok(item) => item,
+        Err(error) => {
+            errors.add(Error::new(
+                error.span(),
+                "`events` belongs on an implementation, such as `impl DatagramEvents for Tunnel { … }`",
+            ));
+            return Err(fail(errors));
+        }
+    };
+    let found = errors.take(find_trait(&item));
+    if let Some((_, found)) = found {
+        check_impl(&item, &mut errors);
+        check_items(&item, found, &mut errors);
     }
-    let item: ItemImpl = syn::parse2(item).map_err(|error| {
-        Error::new(
-            error.span(),
-            "events are an implementation, such as `impl DatagramEvents for Tunnel { … }`",
-        )
-    })?;
-    let Some((path, found)) = find_trait(&item)? else {
-        return Err(Error::new(
-            item.self_ty.span(),
-            "of which events? Write `impl DatagramEvents for …`, or one of `ListenEvents`, \
-             `ConditionalListenEvents` and `ConnectionEvents`",
+    errors.finish()?;
+    match (wsk, found) {
+        (Some(wsk), Some((path, found))) => {
+            let span = path.segments.last().map_or_else(|| path.span(), |last| last.ident.span());
+            Ok(implementation(&wsk, item, span, found))
+        }
+        _ => Ok(TokenStream::new()),
+    }
+}
+
+/// The errors, of which there is at least one.
+fn fail(errors: Errors) -> Error {
+    let none = || Error::new(Span::call_site(), "`events` cannot read this");
+    errors.finish().err().unwrap_or_else(none)
+}
+
+/// The trait that is implemented, by its name. The compiler checks that the path means `wsk`'s trait of this name:
+/// no other has the associated type that is added.
+fn find_trait(item: &ItemImpl) -> Result<(&Path, &'static Trait)> {
+    let Some((path, _)) = &item.trait_ else {
+        return Err(Error::new_spanned(
+            &item.self_ty,
+            format!(
+                "write which events: `impl DatagramEvents for …`, where the trait is {TRAIT_NAMES}"
+            ),
         ));
     };
-    require_static(&item)?;
-    let implemented = implemented(&item, found)?;
-    Ok(tables(&item, path, found, &implemented))
+    let name = path.segments.last().map(|last| last.ident.unraw());
+    let found = TRAITS.iter().find(|found| name.as_ref().is_some_and(|name| name == found.name));
+    let missing = || {
+        let message = format!(
+            "`{}` is not a trait of events: implement {TRAIT_NAMES}, by this name",
+            path.to_token_stream().to_string().replace(' ', "")
+        );
+        Error::new_spanned(path, message)
+    };
+    found.map(|found| (path, found)).ok_or_else(missing)
 }
 
-/// The trait that is implemented.
-fn find_trait(item: &ItemImpl) -> Result<Option<(&Path, &'static Trait)>> {
-    let Some((path, _)) = &item.trait_ else {
-        return Ok(None);
-    };
-    let Some(last) = path.segments.last() else {
-        return Ok(None);
-    };
-    match TRAITS.iter().find(|found| last.ident == found.name) {
-        Some(found) => Ok(Some((path, found))),
-        None => Err(Error::new(
-            last.ident.span(),
-            format!(
-                "`{}` is no trait of events: they are `ListenEvents`, `ConditionalListenEvents`, \
-                 `DatagramEvents` and `ConnectionEvents`",
-                last.ident
-            ),
-        )),
+/// Checks what precedes the braces.
+fn check_impl(item: &ItemImpl, errors: &mut Errors) {
+    if let Some(polarity) = &item.modifiers.polarity {
+        errors.at(polarity, "a negative implementation has no table: remove `#[wsk::events]`");
     }
-}
-
-/// Stops at a type parameter that may be a borrowed type: WSK calls back whenever it likes. The compiler would
-/// say so as well, and more than once.
-fn require_static(item: &ItemImpl) -> Result<()> {
-    /// Bounds that say nothing about how long a type lives. Any other may be of a trait that does.
-    const SILENT: [&str; 8] =
-        ["Send", "Sync", "Sized", "Copy", "Clone", "Debug", "Default", "Unpin"];
-    let is_silent = |bound: &TypeParamBound| match bound {
-        TypeParamBound::Trait(bound) => bound
-            .path
-            .segments
-            .last()
-            .is_some_and(|last| SILENT.iter().any(|silent| last.ident == silent)),
-        _ => false,
-    };
-    let has_clauses = item.generics.where_clause.is_some();
-    for parameter in item.generics.type_params() {
-        if !has_clauses && parameter.bounds.iter().all(is_silent) {
-            let name = &parameter.ident;
-            return Err(Error::new(
-                name.span(),
-                format!(
-                    "WSK may call back at any time, so `{name}` must own what it has: `{name}: 'static`"
-                ),
-            ));
+    if let Some(default) = &item.modifiers.defaultness {
+        errors.at(default, "a table belongs to one type: remove `default`");
+    }
+    if let Some(token) = &item.unsafety {
+        errors.at(token, "the traits of events are safe: remove `unsafe`");
+    }
+    for parameter in &item.generics.params {
+        if let GenericParam::Lifetime(parameter) = parameter
+            && parameter.bounds.is_empty()
+            && item.generics.where_clause.is_none()
+        {
+            errors.at(
+                &parameter.lifetime,
+                "WSK may call back at any time, so a handler owns its data or borrows it for `'static`",
+            );
         }
     }
-    Ok(())
+    match &*item.self_ty {
+        Type::TraitObject(ty) => {
+            errors.at(ty, "a socket's memory contains its handler: implement the events for a type with a size");
+        }
+        Type::Slice(ty) => {
+            errors.at(ty, "a socket's memory contains its handler: implement the events for a type with a size");
+        }
+        Type::Reference(ty)
+            if ty.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident == "_") =>
+        {
+            errors.at(
+                ty,
+                "WSK may call back at any time: implement the events for the type itself, or for `&'static …`",
+            );
+        }
+        _ => {}
+    }
 }
 
-/// The methods that are there, each of which must be one of the trait's.
-fn implemented<'a>(item: &'a ItemImpl, found: &Trait) -> Result<Vec<&'a Ident>> {
-    let mut errors: Option<Error> = None;
-    let mut methods = Vec::new();
+/// Checks what is between the braces.
+fn check_items(item: &ItemImpl, found: &Trait, errors: &mut Errors) {
     for inner in &item.items {
-        let ImplItem::Fn(function) = inner else {
-            continue;
-        };
-        let name = &function.sig.ident;
-        if found.methods().any(|method| name == method) {
-            let is_conditional = |attribute: &&syn::Attribute| {
-                ["cfg", "cfg_attr"].iter().any(|name| attribute.path().is_ident(name))
-            };
-            // Without the method its event would be enabled all the same, and answered by the trait.
-            if let Some(attribute) = function.attrs.iter().find(is_conditional) {
-                let message = "an event has its place in the table always: put the condition on the whole `impl`";
-                combine(&mut errors, Error::new_spanned(attribute, message));
+        match inner {
+            ImplItem::Fn(function) => match found.method(&function.sig.ident) {
+                Some(method) => check_method(function, method, errors),
+                None => errors.add(unknown_method(&function.sig.ident, found)),
+            },
+            ImplItem::Macro(call) => errors.at(
+                call,
+                "`events` cannot see the methods that a macro makes, and would leave them out of the table: write \
+                 them here, or let the macro make the whole `impl` with `#[wsk::events]` on it",
+            ),
+            ImplItem::Type(ty) if ty.ident == ATTRIBUTE => {
+                errors.at(&ty.ident, "`#[wsk::events]` writes this type itself: remove it");
             }
-            methods.push(name);
-            continue;
+            ImplItem::Const(constant) => {
+                errors.at(
+                    &constant.ident,
+                    format!("`{}` has no constants: put it into another `impl`", found.name),
+                );
+            }
+            // The compiler knows which types the trait has.
+            ImplItem::Type(_) => {}
+            other => errors.at(
+                other,
+                format!("expected a method of `{}`, which has {}", found.name, found.list()),
+            ),
         }
-        let others = TRAITS.iter().filter(|other| other.methods().any(|method| name == method));
-        let others: Vec<String> = others.map(|other| format!("`{}`", other.name)).collect();
-        let message = if others.is_empty() {
-            format!("`{}` has no event `{name}`: it has {}", found.name, found.list())
-        } else {
+    }
+}
+
+fn unknown_method(name: &Ident, found: &Trait) -> Error {
+    let others = TRAITS.iter().filter(|other| other.method(name).is_some());
+    let others: Vec<String> = others.map(|other| format!("`{}`", other.name)).collect();
+    let message = if others.is_empty() {
+        format!("`{}` has no method `{name}`: its methods are {}", found.name, found.list())
+    } else {
+        format!(
+            "`{name}` is a method of {}; those of `{}` are {}",
+            others.join(" and "),
+            found.name,
+            found.list()
+        )
+    };
+    Error::new(name.span(), message)
+}
+
+/// Checks what the compiler would explain poorly. It checks the types itself.
+fn check_method(function: &ImplItemFn, method: &Method, errors: &mut Errors) {
+    let signature = &function.sig;
+    let expected = format!("the method is `{}`", method.signature);
+    if let Some(default) = &function.modifiers.defaultness {
+        errors.at(default, format!("an event is handled in one way: remove `default`; {expected}"));
+    }
+    if let Some(token) = &signature.constness {
+        errors.at(token, format!("WSK calls this at run time: remove `const`; {expected}"));
+    }
+    if let Some(token) = &signature.asyncness {
+        errors.at(
+            token,
             format!(
-                "`{name}` is an event of {}, and not of `{}`, which has {}",
-                others.join(" and "),
-                found.name,
-                found.list()
-            )
-        };
-        combine(&mut errors, Error::new(name.span(), message));
+                "a callback must not wait (INV-16): remove `async`, and spawn a task; {expected}"
+            ),
+        );
     }
-    errors.map_or(Ok(methods), Err)
+    match &signature.safety {
+        Safety::Unsafe(token) => {
+            errors.at(token, format!("the method is safe: remove `unsafe`; {expected}"));
+        }
+        Safety::Safe(token) => {
+            errors.at(token, format!("remove `safe`; {expected}"));
+        }
+        Safety::Default => {}
+    }
+    if let Some(abi) = &signature.abi {
+        errors
+            .at(abi, format!("the table's function is made for you: remove `extern`; {expected}"));
+    }
+    for parameter in &signature.generics.params {
+        if !matches!(parameter, GenericParam::Lifetime(_)) {
+            errors.at(parameter, format!("a callback has no generics; {expected}"));
+        }
+    }
+    if let Some(dots) = &signature.variadic {
+        errors.at(dots, format!("a callback has a fixed number of parameters; {expected}"));
+    }
+    check_parameters(function, method, &expected, errors);
+    for attribute in &function.attrs {
+        if attribute.path().is_ident("cfg_attr") && contains_cfg(&attribute.meta.to_token_stream())
+        {
+            errors
+                .at(attribute, "write the condition as `#[cfg(…)]`, so that the table has it, too");
+        }
+    }
 }
 
-fn combine(errors: &mut Option<Error>, error: Error) {
-    match errors {
-        None => *errors = Some(error),
-        Some(errors) => errors.combine(error),
+fn check_parameters(function: &ImplItemFn, method: &Method, expected: &str, errors: &mut Errors) {
+    let signature = &function.sig;
+    match signature.receiver() {
+        None => {
+            errors.at(
+                &signature.ident,
+                format!("a callback takes the handler by `&self`; {expected}"),
+            );
+            return;
+        }
+        Some(receiver) if !is_shared(receiver) => {
+            errors.at(
+                receiver,
+                format!(
+                    "callbacks run at the same time and share the handler by `&self`; {expected}"
+                ),
+            );
+        }
+        Some(_) => {}
+    }
+    if signature.inputs.len() != method.parameters + 1 {
+        errors.at(
+            &signature.ident,
+            format!(
+                "expected {} besides `&self`, found {}; {expected}",
+                parameters(method.parameters),
+                signature.inputs.len() - 1
+            ),
+        );
+        return;
+    }
+    for input in &signature.inputs {
+        if let FnArg::Typed(input) = input
+            && let Type::ImplTrait(ty) = &*input.ty
+        {
+            errors.at(ty, format!("a parameter has one type; {expected}"));
+        }
     }
 }
 
-fn tables(item: &ItemImpl, path: &Path, found: &Trait, implemented: &[&Ident]) -> TokenStream {
-    let wsk = paths::wsk();
-    let span = path.span();
-    // What is wrong with the implementation is said there, and not here once more.
-    let mut bounded = item.generics.clone();
-    if !bounded.params.is_empty() {
-        bounded.make_where_clause().predicates.push(syn::parse_quote!(Self: #path));
+fn parameters(count: usize) -> String {
+    match count {
+        0 => String::from("no parameter"),
+        1 => String::from("1 parameter"),
+        count => format!("{count} parameters"),
     }
-    let (generics, _, bounds) = bounded.split_for_impl();
-    let ty = &item.self_ty;
-    let [made, table] = [found.made, found.table].map(|name| format_ident!("{name}"));
-    let slots = found.events.iter().map(|event| {
-        let (slot, thunk) = (format_ident!("{}", event.slot), event.thunk);
-        if implemented.iter().any(|name| *name == event.method) {
-            let thunk = format_ident!("{thunk}");
-            quote!(#slot: ::core::option::Option::Some(#wsk::events::thunks::#thunk::<Self>))
-        } else if event.method == "aborted" {
-            // Whoever inspects is told of aborts, whether or not it wants to be.
-            quote!(#slot: ::core::option::Option::Some(#wsk::events::thunks::abort::<Self>))
-        } else {
-            quote!(#slot: ::core::option::Option::None)
-        }
-    });
-    let masks = found.events.iter().filter_map(|event| {
-        let is_there = implemented.iter().any(|name| *name == event.method);
-        let mask = format_ident!("{}", event.mask.filter(|_| is_there)?);
-        Some(quote!(.union(#wsk::events::EventMask::#mask)))
-    });
-    let is_conditional = (found.made == "ListenTable").then(|| {
-        let is_conditional = found.name == "ConditionalListenEvents";
-        quote! {
-            const INHERITED: #wsk::events::EventMask = <
-                <Self as #path>::Connection as #wsk::events::Callbacks<#wsk::socket::Connection>
-            >::WHEN_CONNECTED;
-            const IS_CONDITIONAL: bool = #is_conditional;
-        }
-    });
-    quote_spanned! { span =>
-        #item
+}
 
-        // SAFETY: the functions are made for this type.
-        unsafe impl #generics #wsk::events::#made for #ty #bounds {
-            const TABLE: &'static #wsk::sys::#table = &#wsk::sys::#table { #(#slots),* };
-            const EVENTS: #wsk::events::EventMask =
-                #wsk::events::EventMask::empty() #(#masks)*;
-            #is_conditional
+/// Whether a receiver may be `&self`. The compiler checks the type of one that has a type.
+fn is_shared(receiver: &Receiver) -> bool {
+    match &receiver.kind {
+        ReceiverKind::Reference(_, _, mutability) => mutability.is_none(),
+        ReceiverKind::Typed(_, ty) => {
+            matches!(&**ty, Type::Reference(ty) if ty.mutability.is_none())
+        }
+        _ => false,
+    }
+}
+
+/// Whether tokens have `cfg` among them.
+fn contains_cfg(tokens: &TokenStream) -> bool {
+    tokens.clone().into_iter().any(|tree| match tree {
+        proc_macro2::TokenTree::Ident(ident) => ident == "cfg",
+        proc_macro2::TokenTree::Group(group) => contains_cfg(&group.stream()),
+        _ => false,
+    })
+}
+
+/// The associated type of the traits that has the set of methods.
+const ATTRIBUTE: &str = "WskEventsAttribute";
+
+/// The `#[cfg(…)]` among attributes.
+fn conditions(attributes: &[Attribute]) -> impl Iterator<Item = &Attribute> {
+    attributes.iter().filter(|attribute| attribute.path().is_ident("cfg"))
+}
+
+/// The implementation, with the set of its methods; and how it listens.
+fn implementation(wsk: &TokenStream, mut item: ItemImpl, span: Span, found: &Trait) -> TokenStream {
+    // Resolved where the macro is, shown where the trait is named.
+    let span = Span::mixed_site().located_at(span);
+    let mut steps = TokenStream::new();
+    for inner in &item.items {
+        if let ImplItem::Fn(function) = inner
+            && let Some(constant) =
+                found.method(&function.sig.ident).and_then(|method| method.constant)
+        {
+            let constant = format_ident!("{constant}", span = span);
+            let conditions = conditions(&function.attrs);
+            steps.extend(quote_spanned! { span =>
+                #(#conditions)*
+                let methods = methods | #wsk::events::methods::#constant;
+            });
         }
     }
+    let set = if steps.is_empty() {
+        quote_spanned!(span => 0)
+    } else {
+        quote_spanned!(span => { let methods = 0; #steps methods })
+    };
+    let attribute = format_ident!("{ATTRIBUTE}", span = span);
+    item.items.push(ImplItem::Verbatim(quote_spanned! { span =>
+        type #attribute = #wsk::events::methods::Methods<#set>;
+    }));
+    let listens = found.listens.map(|way| {
+        let way = format_ident!("{way}", span = span);
+        let conditions = conditions(&item.attrs);
+        let (generics, _, clauses) = item.generics.split_for_impl();
+        let ty = &item.self_ty;
+        quote_spanned! { span =>
+            #(#conditions)*
+            impl #generics #wsk::events::Listens for #ty #clauses {
+                type By = #wsk::events::#way;
+            }
+        }
+    });
+    quote! { #item #listens }
 }

@@ -1,5 +1,6 @@
 //! Macros of the `wsk` crate.
 
+mod diagnostics;
 mod events;
 #[cfg(test)]
 mod expansion;
@@ -76,13 +77,12 @@ pub fn provider_table(arguments: TokenStream, item: TokenStream) -> TokenStream 
         .into()
 }
 
-/// Makes the C table of an implementation of WSK's event callbacks.
+/// Puts an implementation of WSK's event callbacks into the table that WSK calls.
 ///
-/// On an `impl` of `ListenEvents`, `ConditionalListenEvents`, `DatagramEvents` or `ConnectionEvents` of
-/// `wsk::events`. It adds an implementation of `ListenTable`, `DatagramTable` or `ConnectionTable`: the
-/// static table with a function for every method that is there and null for the others, and the mask of
-/// the events that can be enabled. A value of the type can then be given to the builder of a socket of that
-/// category; a stream socket takes a type with `ListenEvents` and `ConnectionEvents`.
+/// Write it on an `impl` of one of the traits `ListenEvents`, `ConditionalListenEvents`, `DatagramEvents` and
+/// `ConnectionEvents` of `wsk::events`. The type's C table then has a function for each method of the `impl`, and null
+/// for the others, and its mask has the events of these methods. A socket's builder takes a value of the type and
+/// enables the events. A stream socket takes a type with `ListenEvents` and `ConnectionEvents`.
 ///
 /// ```
 /// use wsk::events::{ConnectionEvents, ConnectionTable, Data, EventMask, Receipt};
@@ -96,18 +96,31 @@ pub fn provider_table(arguments: TokenStream, item: TokenStream) -> TokenStream 
 ///     }
 /// }
 ///
+/// # extern crate wsk_host;
 /// assert!(Sink::TABLE.WskReceiveEvent.is_some());
 /// assert!(Sink::TABLE.WskDisconnectEvent.is_none());
 /// assert_eq!(Sink::EVENTS, EventMask::RECEIVE);
 /// ```
 ///
-/// # Safety of what it makes
+/// # Arguments
 ///
-/// The table's functions may be called by WSK with a context that is null, or the memory of a socket whose
-/// handler is of the type that the `impl` is for, which stays until the socket's close has completed (INV-39,
-/// INV-46). `wsk` makes sockets so; the functions see to the rest: what they are given is shown for as long as
-/// the call (INV-58), null pointers are told as `dead` (INV-42), they return nothing but what WSK allows
-/// (INV-55, INV-59, INV-62) and accept no more than there is, and a panic does not leave them (INV-64).
+/// `crate = path` is the path of the crate `wsk`, for a crate that does not depend on it directly, as in
+/// `#[driver::wsk::events(crate = driver::wsk)]`. By default it is the name in `Cargo.toml`.
+///
+/// # Methods
+///
+/// - Methods take `&self`: WSK calls them at any time, in several threads at once, at up to `DISPATCH_LEVEL`.
+/// - `#[cfg]` on a method is the condition of its slot as well.
+/// - A macro cannot make methods inside the `impl`, since this attribute would not see them. A macro can make the
+///   whole `impl`, with the attribute on it.
+///
+/// # Soundness
+///
+/// What the attribute writes is safe code: the set of the methods, and for listeners the trait by which the type
+/// listens. `wsk` builds the table from the type itself, with functions that accept a null context, or the memory of a
+/// socket with a handler of this type (INV-39, INV-46). They lend the indication for the duration of the call
+/// (INV-58), report a null pointer as `dead` (INV-42) and return only statuses that WSK allows (INV-55, INV-59,
+/// INV-62). A panic does not leave them (INV-64).
 ///
 /// # What it becomes
 ///

@@ -97,7 +97,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
     if let Some(errors) = errors {
         return Err(errors);
     }
-    let wrapper = Wrapper { wsk: paths::wsk(), item: &item, table: &table, of_socket, slots };
+    let wrapper = Wrapper { wsk: paths::wsk(None)?, item: &item, table: &table, of_socket, slots };
     Ok(wrapper.expand())
 }
 

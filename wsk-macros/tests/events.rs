@@ -1,5 +1,8 @@
 //! `#[events]`: that it works anywhere, and what it says of mistakes.
 
+// The tables' functions call the kernel.
+use wsk_host as _;
+
 /// Without a prelude, without the names that the macro needs, in a macro, and generic.
 mod somewhere {
     #![no_implicit_prelude]
@@ -36,6 +39,116 @@ fn it_works_without_names_and_for_generic_types() {
     assert!(tables.iter().all(Option::is_some));
     assert_eq!(somewhere::Generic::<u8>::EVENTS, EventMask::RECEIVE_FROM);
     assert_eq!(somewhere::Generic(7).0, 7);
+}
+
+/// Raw identifiers are the same names.
+#[test]
+fn raw_identifiers_are_recognised() {
+    use wsk::events::{r#DatagramEvents, DatagramTable, Datagrams, Disposition};
+
+    #[allow(non_camel_case_types, reason = "a keyword")]
+    struct r#type;
+
+    #[wsk::events]
+    impl r#DatagramEvents for r#type {
+        fn r#receive_from(&self, _datagrams: Datagrams<'_>) -> Disposition {
+            Disposition::Accepted
+        }
+    }
+
+    assert!(r#type::TABLE.WskReceiveFromEvent.is_some());
+}
+
+/// A method's condition is its slot's, and an implementation's its table's.
+#[test]
+fn conditions_are_kept() {
+    use wsk::events::{
+        ConnectionEvents, ConnectionTable, Data, EventMask, ListenEvents, ListenTable, Receipt,
+    };
+
+    struct Tunnel;
+
+    #[wsk::events]
+    impl ConnectionEvents for Tunnel {
+        #[cfg(not(test))]
+        fn receive(&self, _data: Data<'_>) -> u8 {
+            0
+        }
+
+        #[cfg(test)]
+        fn send_backlog(&self, _ideal: usize) {}
+
+        #[cfg_attr(test, inline)]
+        fn dead(&self) {}
+    }
+
+    #[wsk::events]
+    #[cfg(not(test))]
+    impl ListenEvents for Tunnel {
+        type Connection = u8;
+    }
+
+    #[wsk::events]
+    #[cfg(test)]
+    impl ListenEvents for Tunnel {
+        type Connection = Self;
+    }
+
+    let _ = |data: Data<'_>| Tunnel.receive(data) == Receipt::All;
+    assert!(<Tunnel as ConnectionTable>::TABLE.WskReceiveEvent.is_none());
+    assert!(<Tunnel as ConnectionTable>::TABLE.WskSendBacklogEvent.is_some());
+    assert_eq!(<Tunnel as ListenTable>::INHERITED, EventMask::SEND_BACKLOG);
+}
+
+/// The names of this crate's items, and of its user's, do not meet.
+#[test]
+fn names_of_the_user_are_the_users() {
+    #![allow(non_camel_case_types, dead_code, unused_imports, reason = "names that are not used")]
+
+    mod names {
+        pub(super) struct Methods;
+        pub(super) struct Accepting;
+        pub(super) mod methods {
+            pub(crate) const RECEIVE: u8 = 0;
+        }
+        pub(super) mod wsk {
+            pub(crate) mod events {}
+        }
+        pub(super) type u32 = ();
+    }
+    use ::wsk::events::{ConnectionEvents, ConnectionTable, Data, Receipt};
+    use names::*;
+
+    struct Tunnel;
+
+    #[::wsk::events]
+    impl ConnectionEvents for Tunnel {
+        fn receive(&self, _data: Data<'_>) -> Receipt {
+            Receipt::All
+        }
+    }
+
+    assert!(Tunnel::TABLE.WskReceiveEvent.is_some());
+}
+
+mod driver {
+    pub(crate) use wsk as sockets;
+}
+
+#[test]
+fn the_crate_can_be_named() {
+    use wsk::events::{DatagramEvents, DatagramTable, Datagrams, Disposition};
+
+    struct Tunnel;
+
+    #[driver::sockets::events(crate = crate::driver::sockets)]
+    impl DatagramEvents for Tunnel {
+        fn receive_from(&self, _datagrams: Datagrams<'_>) -> Disposition {
+            Disposition::Accepted
+        }
+    }
+
+    assert!(Tunnel::TABLE.WskReceiveFromEvent.is_some());
 }
 
 #[test]

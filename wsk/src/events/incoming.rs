@@ -25,7 +25,8 @@ pub struct Incoming<'a, K> {
     pub(super) table: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
     /// Who accepted, with a use of the accepted socket.
     pub(super) accepted: &'a Cell<Option<NonNull<Shared>>>,
-    pub(super) handler: core::marker::PhantomData<fn(K)>,
+    /// Invariant in `K`: `accept` takes the table and the inherited events (INV-60) from it, as the listener did.
+    pub(super) handler: core::marker::PhantomData<fn(K) -> K>,
 }
 
 impl<K: Callbacks<Connection>> Incoming<'_, K> {

@@ -1,7 +1,7 @@
 //! WSK's event callbacks as methods.
 //!
-//! A type says with an implementation of a trait which events it wants; [`events`](macro@crate::events)
-//! makes the C table of it. Only what is implemented is in the table, and in the mask of what can be
+//! A type implements one of the traits for the events that it handles, with [`events`](macro@crate::events) on the
+//! `impl`. Its table has a function for each method of the `impl`, and its mask has these events, which can be
 //! enabled.
 //!
 //! ```
@@ -19,6 +19,7 @@
 //!     }
 //! }
 //!
+//! # extern crate wsk_host;
 //! assert!(Counter::TABLE.WskReceiveFromEvent.is_some());
 //! assert_eq!(Counter::EVENTS, EventMask::RECEIVE_FROM);
 //! ```
@@ -44,6 +45,8 @@ mod defaults;
 mod forwarding;
 mod incoming;
 mod inspection;
+#[doc(hidden)]
+pub mod methods;
 mod tables;
 #[doc(hidden)]
 pub mod thunks;
@@ -58,7 +61,11 @@ pub use data::{Chunks, Data, RetainedData};
 pub use datagrams::{Datagram, DatagramIter, Datagrams, RetainedDatagrams};
 pub use incoming::Incoming;
 pub use inspection::{InspectId, Inspection, PendingInspection};
+#[doc(hidden)]
+pub use tables::{Accepting, Inspecting, Listens};
 pub use tables::{Callbacks, ConnectionTable, DatagramTable, ListenTable, StreamTable};
+
+use methods::MethodSet;
 
 bitflags! {
     /// Events that can be enabled.
@@ -122,6 +129,12 @@ pub trait ListenEvents: Send + Sync + 'static {
     /// What the connections that are accepted call back with.
     type Connection: Callbacks<crate::socket::Connection>;
 
+    /// The methods that the implementation has, written by `#[wsk::events]`. See [`methods`].
+    #[doc(hidden)]
+    type WskEventsAttribute: MethodSet
+    where
+        Self: Sized;
+
     /// A connection has come: [`Incoming::accept`] takes it, and without that it is rejected.
     fn accept(&self, incoming: Incoming<'_, Self::Connection>) {}
 
@@ -138,6 +151,12 @@ pub trait ListenEvents: Send + Sync + 'static {
 pub trait ConditionalListenEvents: Send + Sync + 'static {
     /// What the connections that are accepted call back with.
     type Connection: Callbacks<crate::socket::Connection>;
+
+    /// The methods that the implementation has, written by `#[wsk::events]`. See [`methods`].
+    #[doc(hidden)]
+    type WskEventsAttribute: MethodSet
+    where
+        Self: Sized;
 
     /// Somebody asks for a connection: [`Inspection::accept`] lets it be established, [`Inspection::pend`] leaves
     /// the decision for later, and without either it is rejected. This is called whether or not events are
@@ -160,6 +179,12 @@ pub trait ConditionalListenEvents: Send + Sync + 'static {
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_client_datagram_dispatch).
 #[expect(unused_variables, reason = "the names are for those who implement them")]
 pub trait DatagramEvents: Send + Sync + 'static {
+    /// The methods that the implementation has, written by `#[wsk::events]`. See [`methods`].
+    #[doc(hidden)]
+    type WskEventsAttribute: MethodSet
+    where
+        Self: Sized;
+
     /// Datagrams have come.
     fn receive_from(&self, datagrams: Datagrams<'_>) -> Disposition {
         Disposition::Refused
@@ -174,6 +199,12 @@ pub trait DatagramEvents: Send + Sync + 'static {
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_client_connection_dispatch).
 #[expect(unused_variables, reason = "the names are for those who implement them")]
 pub trait ConnectionEvents: Send + Sync + 'static {
+    /// The methods that the implementation has, written by `#[wsk::events]`. See [`methods`].
+    #[doc(hidden)]
+    type WskEventsAttribute: MethodSet
+    where
+        Self: Sized;
+
     /// Data has come. The calls for one socket are serial.
     fn receive(&self, data: Data<'_>) -> Receipt {
         Receipt::Refused

@@ -1,5 +1,10 @@
 //! The tables that WSK is given.
+//!
+//! All of them are built here, from the generic [thunks](super::thunks) of the handler's own type. An implementation
+//! of an events trait states only [which methods](super::methods) it has. So no implementation, however it is
+//! written, can put a function of another type into its table.
 
+use core::marker::PhantomData;
 use core::ptr;
 
 use wsk_sys::{
@@ -9,89 +14,231 @@ use wsk_sys::{
 
 use super::defaults::Filled;
 use super::forwarding::FORWARDING;
-use super::{ConnectionEvents, EventMask, ListenEvents};
+use super::methods::{self, Methods, has};
+use super::{
+    ConditionalListenEvents, ConnectionEvents, DatagramEvents, EventMask, ListenEvents, thunks,
+};
 use crate::socket::{Basic, Connection, Datagram, Listen, Stream};
 
-/// A type whose listening events are in a table. [`events`](macro@crate::events) implements it.
-///
-/// # Safety
-///
-/// The functions of the table take the memory of a socket with a handler of this type as their context, or
-/// null.
-pub unsafe trait ListenTable: Sized {
+/// The table of a listening socket's handler: of each type with [`ListenEvents`] or [`ConditionalListenEvents`].
+pub trait ListenTable: sealed::Listener {
     /// The table.
     const TABLE: &'static WSK_CLIENT_LISTEN_DISPATCH;
 
-    /// The events in it that can be enabled.
+    /// The events in the table that can be enabled.
     const EVENTS: EventMask;
 
-    /// The events that the connections inherit that are accepted in a callback (INV-60).
+    /// The events that connections accepted in a callback inherit (INV-60).
     const INHERITED: EventMask;
 
-    /// Whether connections are inspected, which `SO_CONDITIONAL_ACCEPT` decides.
+    /// Whether connections are inspected, which requires `SO_CONDITIONAL_ACCEPT`.
     const IS_CONDITIONAL: bool;
 }
 
-/// A type whose datagram events are in a table. [`events`](macro@crate::events) implements it.
-///
-/// # Safety
-///
-/// The functions of the table take the memory of a socket with a handler of this type as their context, or
-/// null.
-pub unsafe trait DatagramTable: Sized {
+/// The table of a datagram socket's handler: of each type with [`DatagramEvents`].
+// The supertrait leaves no room for another implementation than the one below.
+pub trait DatagramTable: DatagramEvents + Sized {
     /// The table.
     const TABLE: &'static WSK_CLIENT_DATAGRAM_DISPATCH;
 
-    /// The events in it.
+    /// The events in the table.
     const EVENTS: EventMask;
 }
 
-/// A type whose connection events are in a table. [`events`](macro@crate::events) implements it.
-///
-/// # Safety
-///
-/// The functions of the table take the memory of a socket with a handler of this type as their context, or
-/// null.
-pub unsafe trait ConnectionTable: Sized {
+/// The table of a connection's handler: of each type with [`ConnectionEvents`].
+// The supertrait leaves no room for another implementation than the one below.
+pub trait ConnectionTable: ConnectionEvents + Sized {
     /// The table.
     const TABLE: &'static WSK_CLIENT_CONNECTION_DISPATCH;
 
-    /// The events in it.
+    /// The events in the table.
     const EVENTS: EventMask;
 }
 
-/// A type whose events are those of a stream socket, in both of its roles.
+/// The table of a stream socket's handler, for both of its roles: of each type with [`ListenEvents`] and
+/// [`ConnectionEvents`].
 ///
-/// Every type is that has [`ListenEvents`] and [`ConnectionEvents`], and not conditional ones.
-pub trait StreamTable: ListenTable + ConnectionTable {
+/// A stream socket cannot complete an inspection that was pended (INV-41), so its table never has
+/// `WskInspectEvent`, even if the type implements [`ConditionalListenEvents`] as well.
+// The supertraits leave no room for another implementation than the one below.
+pub trait StreamTable: ListenEvents + ConnectionEvents + Sized {
     /// The table.
     const TABLE: &'static WSK_CLIENT_STREAM_DISPATCH;
 }
 
-impl<T: ListenEvents + ListenTable + ConnectionTable> StreamTable for T {
-    const TABLE: &'static WSK_CLIENT_STREAM_DISPATCH = &WSK_CLIENT_STREAM_DISPATCH {
-        Listen: <T as ListenTable>::TABLE,
-        Connect: <T as ConnectionTable>::TABLE,
+/// Chooses the trait by which a type listens. [`events`](macro@crate::events) implements it.
+///
+/// Either choice gives a table of the type's own thunks, or none if the type lacks the trait.
+#[doc(hidden)]
+pub trait Listens {
+    /// [`Accepting`] or [`Inspecting`].
+    type By;
+}
+
+/// Listens by [`ListenEvents`].
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub enum Accepting {}
+
+/// Listens by [`ConditionalListenEvents`].
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub enum Inspecting {}
+
+mod sealed {
+    use super::{EventMask, WSK_CLIENT_LISTEN_DISPATCH};
+
+    /// How a handler `H` listens. Implemented in this file only, for tables of `H`'s own thunks.
+    pub trait Listening<H> {
+        const TABLE: &'static WSK_CLIENT_LISTEN_DISPATCH;
+        const EVENTS: EventMask;
+        const INHERITED: EventMask;
+        const IS_CONDITIONAL: bool;
+    }
+
+    /// A type that listens in one of the two ways.
+    pub trait Listener: Sized {
+        type Listening: Listening<Self>;
+    }
+
+    impl<H: super::Listens<By: Listening<H>>> Listener for H {
+        type Listening = H::By;
+    }
+}
+
+use sealed::Listening;
+
+const fn event_if(is_in_table: bool, event: EventMask) -> EventMask {
+    if is_in_table { event } else { EventMask::empty() }
+}
+
+/// The events that a listener's accepted connections inherit.
+struct Inherited<K>(PhantomData<K>);
+
+impl<K: Callbacks<Connection>> Inherited<K> {
+    const EVENTS: EventMask = K::WHEN_CONNECTED;
+}
+
+impl<H: ListenEvents> Listening<H> for Accepting {
+    const TABLE: &'static WSK_CLIENT_LISTEN_DISPATCH = &WSK_CLIENT_LISTEN_DISPATCH {
+        WskAcceptEvent: if has::<H::WskEventsAttribute>(methods::ACCEPT) {
+            Some(thunks::accept::<H>)
+        } else {
+            None
+        },
+        WskInspectEvent: None,
+        WskAbortEvent: None,
+    };
+    const EVENTS: EventMask =
+        event_if(has::<H::WskEventsAttribute>(methods::ACCEPT), EventMask::ACCEPT);
+    const INHERITED: EventMask = Inherited::<H::Connection>::EVENTS;
+    const IS_CONDITIONAL: bool = false;
+}
+
+impl<H: ConditionalListenEvents> Listening<H> for Inspecting {
+    const TABLE: &'static WSK_CLIENT_LISTEN_DISPATCH = &WSK_CLIENT_LISTEN_DISPATCH {
+        WskAcceptEvent: if has::<H::WskEventsAttribute>(methods::ACCEPT) {
+            Some(thunks::conditional_accept::<H>)
+        } else {
+            None
+        },
+        // WSK calls both for every connection, whether or not events are enabled.
+        WskInspectEvent: Some(thunks::inspect::<H>),
+        WskAbortEvent: Some(thunks::abort::<H>),
+    };
+    const EVENTS: EventMask =
+        event_if(has::<H::WskEventsAttribute>(methods::ACCEPT), EventMask::ACCEPT);
+    const INHERITED: EventMask = Inherited::<H::Connection>::EVENTS;
+    const IS_CONDITIONAL: bool = true;
+}
+
+impl<H: sealed::Listener> ListenTable for H {
+    const TABLE: &'static WSK_CLIENT_LISTEN_DISPATCH = <H::Listening as Listening<H>>::TABLE;
+    const EVENTS: EventMask = <H::Listening as Listening<H>>::EVENTS;
+    const INHERITED: EventMask = <H::Listening as Listening<H>>::INHERITED;
+    const IS_CONDITIONAL: bool = <H::Listening as Listening<H>>::IS_CONDITIONAL;
+}
+
+impl<H: DatagramEvents> DatagramTable for H {
+    const TABLE: &'static WSK_CLIENT_DATAGRAM_DISPATCH = &WSK_CLIENT_DATAGRAM_DISPATCH {
+        WskReceiveFromEvent: if has::<H::WskEventsAttribute>(methods::RECEIVE_FROM) {
+            Some(thunks::receive_from::<H>)
+        } else {
+            None
+        },
+    };
+    const EVENTS: EventMask =
+        event_if(has::<H::WskEventsAttribute>(methods::RECEIVE_FROM), EventMask::RECEIVE_FROM);
+}
+
+/// The table of a connection's handler that is in the socket's memory.
+struct InMemory<H>(PhantomData<H>);
+
+impl<H: ConnectionEvents> InMemory<H> {
+    const TABLE: &'static WSK_CLIENT_CONNECTION_DISPATCH = &WSK_CLIENT_CONNECTION_DISPATCH {
+        WskReceiveEvent: if has::<H::WskEventsAttribute>(methods::RECEIVE) {
+            Some(thunks::receive::<H>)
+        } else {
+            None
+        },
+        WskDisconnectEvent: if has::<H::WskEventsAttribute>(methods::DISCONNECTED) {
+            Some(thunks::disconnect::<H>)
+        } else {
+            None
+        },
+        WskSendBacklogEvent: if has::<H::WskEventsAttribute>(methods::SEND_BACKLOG) {
+            Some(thunks::send_backlog::<H>)
+        } else {
+            None
+        },
     };
 }
 
-/// What the sockets of a category call back: every type has it that has the events of the category, and `()`,
-/// for sockets that call nobody back.
+impl<H: ConnectionEvents> ConnectionTable for H {
+    const TABLE: &'static WSK_CLIENT_CONNECTION_DISPATCH =
+        if has::<H::WskEventsAttribute>(methods::ATTACHED_LATER) {
+            &FORWARDING
+        } else {
+            InMemory::<H>::TABLE
+        };
+    const EVENTS: EventMask =
+        event_if(has::<H::WskEventsAttribute>(methods::RECEIVE), EventMask::RECEIVE)
+            .union(event_if(
+                has::<H::WskEventsAttribute>(methods::DISCONNECTED),
+                EventMask::DISCONNECT,
+            ))
+            .union(event_if(
+                has::<H::WskEventsAttribute>(methods::SEND_BACKLOG),
+                EventMask::SEND_BACKLOG,
+            ));
+}
+
+impl<H: ListenEvents + ConnectionEvents> StreamTable for H {
+    const TABLE: &'static WSK_CLIENT_STREAM_DISPATCH = &WSK_CLIENT_STREAM_DISPATCH {
+        Listen: <Accepting as Listening<H>>::TABLE,
+        Connect: <H as ConnectionTable>::TABLE,
+    };
+}
+
+/// A handler of the events of category `C`'s sockets: each type that implements the events of the category, and `()`
+/// for sockets without callbacks.
 ///
 /// # Safety
 ///
-/// The tables are null or the category's, static, and take the memory of a socket with a handler of this
-/// type as the context.
+/// - Each table is null, or static and of the category's type in C. Its functions accept a null context, and the
+///   memory of a socket whose handler is of this type.
+/// - Each event in a mask has a function in the tables.
+/// - A table for [`Stream`] has no `WskInspectEvent` (INV-41).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not handle the events of `{C}` sockets",
-    note = "`#[wsk::events]` on an `impl` of the events of that category makes it; of a stream socket they are \
+    note = "write `#[wsk::events]` on an `impl` of the events of that category; those of a stream socket are \
             `ListenEvents` and `ConnectionEvents`"
 )]
 pub unsafe trait Callbacks<C>: Send + Sync + 'static {
     /// The table.
     const TABLE: *const c_void;
 
-    /// The table, with a function for every event of a connection, for when some are
+    /// The table, with a function for every event of a connection, for events that are
     /// [static](crate::RegistrationBuilder::static_events).
     const FILLED_TABLE: *const c_void = Self::TABLE;
 
@@ -104,12 +251,12 @@ pub unsafe trait Callbacks<C>: Send + Sync + 'static {
     /// Whether connections are inspected.
     const IS_CONDITIONAL: bool;
 
-    /// Whether there may be anything to be called.
+    /// Whether the table may have a function.
     const CALLS_BACK: bool =
         !Self::WHEN_BOUND.is_empty() || !Self::WHEN_CONNECTED.is_empty() || Self::IS_CONDITIONAL;
 }
 
-// SAFETY: the table is the type's.
+// SAFETY: `ListenTable` has one implementation, whose table and mask are built above from thunks of `H`.
 unsafe impl<H: ListenTable + Send + Sync + 'static> Callbacks<Listen> for H {
     const TABLE: *const c_void = ptr::from_ref(<H as ListenTable>::TABLE).cast();
     const WHEN_BOUND: EventMask = <H as ListenTable>::EVENTS.union(H::INHERITED);
@@ -117,22 +264,23 @@ unsafe impl<H: ListenTable + Send + Sync + 'static> Callbacks<Listen> for H {
     const IS_CONDITIONAL: bool = <H as ListenTable>::IS_CONDITIONAL;
 }
 
-// SAFETY: the table is the type's.
-unsafe impl<H: DatagramTable + Send + Sync + 'static> Callbacks<Datagram> for H {
+// SAFETY: `DatagramTable` has one implementation, whose table and mask are built above from thunks of `H`.
+unsafe impl<H: DatagramEvents> Callbacks<Datagram> for H {
     const TABLE: *const c_void = ptr::from_ref(<H as DatagramTable>::TABLE).cast();
     const WHEN_BOUND: EventMask = <H as DatagramTable>::EVENTS;
     const WHEN_CONNECTED: EventMask = EventMask::empty();
     const IS_CONDITIONAL: bool = false;
 }
 
-// SAFETY: the table is the type's.
-unsafe impl<H: ConnectionTable + Send + Sync + 'static> Callbacks<Connection> for H {
+// SAFETY: `ConnectionTable` has one implementation, whose table and mask are built above from thunks of `H`, or from
+// functions that take the memory of any socket.
+unsafe impl<H: ConnectionEvents> Callbacks<Connection> for H {
     const TABLE: *const c_void = ptr::from_ref(<H as ConnectionTable>::TABLE).cast();
     const FILLED_TABLE: *const c_void = ptr::from_ref(Filled::<H>::TABLE).cast();
     const WHEN_BOUND: EventMask = EventMask::empty();
     const WHEN_CONNECTED: EventMask = <H as ConnectionTable>::EVENTS;
     const IS_CONDITIONAL: bool = false;
-    // Also those that a handler may be attached to.
+    // Includes the table that forwards to a handler attached later.
     const CALLS_BACK: bool = has_functions(<H as ConnectionTable>::TABLE);
 }
 
@@ -142,21 +290,23 @@ const fn has_functions(table: &WSK_CLIENT_CONNECTION_DISPATCH) -> bool {
         || table.WskSendBacklogEvent.is_some()
 }
 
-// SAFETY: the table is the type's, whose events are not conditional (INV-41).
-unsafe impl<H: StreamTable + Send + Sync + 'static> Callbacks<Stream> for H {
+// SAFETY: `StreamTable` has one implementation. Its listening part is `Accepting`'s, which has no `WskInspectEvent`
+// (INV-41), and each part and mask is built above from thunks of `H`, or from functions that take any socket's memory.
+unsafe impl<H: ListenEvents + ConnectionEvents> Callbacks<Stream> for H {
     const TABLE: *const c_void = ptr::from_ref(<H as StreamTable>::TABLE).cast();
     const FILLED_TABLE: *const c_void = ptr::from_ref(&WSK_CLIENT_STREAM_DISPATCH {
-        Listen: <H as ListenTable>::TABLE,
+        Listen: <Accepting as Listening<H>>::TABLE,
         Connect: Filled::<H>::TABLE,
     })
     .cast();
-    const WHEN_BOUND: EventMask = <H as ListenTable>::EVENTS.union(<H as ListenTable>::INHERITED);
+    const WHEN_BOUND: EventMask =
+        <Accepting as Listening<H>>::EVENTS.union(<Accepting as Listening<H>>::INHERITED);
     const WHEN_CONNECTED: EventMask = <H as ConnectionTable>::EVENTS;
     const IS_CONDITIONAL: bool = false;
 }
 
 /// Basic sockets have no events.
-// SAFETY: the table is null.
+// SAFETY: the table is null, and the masks are empty.
 unsafe impl Callbacks<Basic> for () {
     const TABLE: *const c_void = ptr::null();
     const WHEN_BOUND: EventMask = EventMask::empty();
@@ -164,37 +314,23 @@ unsafe impl Callbacks<Basic> for () {
     const IS_CONDITIONAL: bool = false;
 }
 
-/// For sockets that call nobody back.
-// SAFETY: the table has no functions.
-unsafe impl ListenTable for () {
-    const TABLE: &'static WSK_CLIENT_LISTEN_DISPATCH = &WSK_CLIENT_LISTEN_DISPATCH {
-        WskAcceptEvent: None,
-        WskInspectEvent: None,
-        WskAbortEvent: None,
-    };
-    const EVENTS: EventMask = EventMask::empty();
-    const INHERITED: EventMask = EventMask::empty();
-    const IS_CONDITIONAL: bool = false;
-}
-
+/// For sockets without callbacks.
 impl ListenEvents for () {
     type Connection = ();
+    type WskEventsAttribute = Methods<0>;
 }
 
-/// For sockets that call nobody back.
-// SAFETY: the table has no functions.
-unsafe impl DatagramTable for () {
-    const TABLE: &'static WSK_CLIENT_DATAGRAM_DISPATCH =
-        &WSK_CLIENT_DATAGRAM_DISPATCH { WskReceiveFromEvent: None };
-    const EVENTS: EventMask = EventMask::empty();
+impl Listens for () {
+    type By = Accepting;
 }
 
-/// For sockets that call nobody back, unless they get a handler
-/// [later](crate::socket::ConnectionSocket::events).
-// SAFETY: the functions take a memory with any handler.
-unsafe impl ConnectionTable for () {
-    const TABLE: &'static WSK_CLIENT_CONNECTION_DISPATCH = &FORWARDING;
-    const EVENTS: EventMask = EventMask::empty();
+/// For sockets without callbacks.
+impl DatagramEvents for () {
+    type WskEventsAttribute = Methods<0>;
 }
 
-impl ConnectionEvents for () {}
+/// For connections without callbacks, until a handler is
+/// [attached](crate::socket::ConnectionSocket::events).
+impl ConnectionEvents for () {
+    type WskEventsAttribute = Methods<{ methods::ATTACHED_LATER }>;
+}

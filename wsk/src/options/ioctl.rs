@@ -23,7 +23,7 @@ pub struct Ioctl<In, Out, A> {
 /// A control code that takes and gives any bytes, in buffers.
 pub struct BufferIoctl<A> {
     code: Code,
-    types: PhantomData<fn() -> A>,
+    types: Types<A, (), ()>,
 }
 
 /// A control code, and where it may be used.

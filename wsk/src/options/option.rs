@@ -5,8 +5,9 @@ use core::marker::PhantomData;
 
 use super::{MAX_SIZE, OptionValue};
 
-/// Types of which there are no values.
-pub(super) type Types<T, U, V> = PhantomData<fn() -> (T, U, V)>;
+/// Types without values, invariant in each: the length of a value and the sockets that an option applies to are taken
+/// from them again after the constructor has checked them.
+pub(super) type Types<T, U, V> = PhantomData<fn((T, U, V)) -> (T, U, V)>;
 
 /// A socket's option: its level, its name, the type of its values ([`OptionValue`]), the sockets that it
 /// applies to ([`AppliesTo`](super::AppliesTo)), and whether it can be set and asked for.

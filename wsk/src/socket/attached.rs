@@ -54,7 +54,9 @@ impl Attached {
 }
 
 /// A handler that is still to be attached.
-pub(super) struct NewHandler<K>(NonNull<Attached>, PhantomData<K>);
+///
+/// Invariant in `K`: the type of the socket that gets it is taken from here.
+pub(super) struct NewHandler<K>(NonNull<Attached>, PhantomData<fn(K) -> K>);
 
 // SAFETY: it owns a handler.
 unsafe impl<K: Send> Send for NewHandler<K> {}

@@ -136,7 +136,9 @@ pub struct Socket<C: Category, S: State, H = ()> {
     // First, so that what it has in flight is cancelled before the socket is closed.
     state: S,
     handle: Handle<C>,
-    handler: PhantomData<fn() -> H>,
+    /// Invariant in `H`: the masks of events are taken from it again after the table was. Without ownership, since
+    /// the handler lies in the socket's memory.
+    handler: PhantomData<fn(H) -> H>,
 }
 
 impl<C: Category, S: State, H> Socket<C, S, H> {

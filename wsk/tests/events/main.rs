@@ -13,6 +13,7 @@ mod handlers;
 mod inspect;
 mod listen;
 mod memory;
+mod method_sets;
 mod races;
 mod stream;
 mod support;

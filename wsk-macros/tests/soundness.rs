@@ -1,0 +1,7 @@
+//! Attacks by safe code on what unsafe code relies on. None compiles.
+
+#[test]
+#[cfg(not(miri))]
+fn attacks_do_not_compile() {
+    trybuild::TestCases::new().compile_fail("tests/soundness/*.rs");
+}
