@@ -5,7 +5,7 @@
  * machines without a WDK. Include ntddk.h first. The `#if NTDDI_VERSION` lines stand where the WDK's
  * own file has them. They say what a compiler sees, not what the running Windows has: several slots
  * of the provider tables came later than Vista without such a line. What is documented of each item
- * (levels, rules, first release) is in ../surface.toml.
+ * (levels, rules, first release) is in ../bindings.toml.
  */
 #ifndef WSK_HEADERS_WSK_H
 #define WSK_HEADERS_WSK_H

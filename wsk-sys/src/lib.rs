@@ -87,7 +87,7 @@ mod wsk;
     clippy::pub_underscore_fields,
     clippy::wildcard_imports,
     unsafe_code,
-    reason = "generated: C's names and C's casts, described in headers/surface.toml"
+    reason = "generated: C's names and C's casts, described in headers/bindings.toml"
 )]
 mod generated {
     pub(crate) mod kernel;

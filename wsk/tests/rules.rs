@@ -79,9 +79,9 @@ fn named_in(text: &str) -> BTreeSet<u8> {
 /// A test by its path: a function, or an example that must not compile.
 fn require_test(test: &str) {
     let Some((module, name)) = test.rsplit_once("::") else {
-        if test == "manners" {
+        if test == "audit" {
             // A step of `cargo xtask test`.
-            assert!(folder("../xtask/src/manners").is_dir());
+            assert!(folder("../xtask/src/audit").is_dir());
         } else if let Some(case) = test.strip_prefix("wsk-macros/") {
             let error = folder("../wsk-macros").join(case).with_extension("stderr");
             assert!(read(&error).starts_with("error"), "{test} compiles");

@@ -1,21 +1,16 @@
 //! Everything a maintainer of wsk runs. `cargo xtask help` lists it.
+#![forbid(unsafe_code)]
 
+mod audit;
 mod bench;
-mod diff;
+mod bindgen;
 mod driver;
-mod headers;
-mod image;
 mod library;
-mod manners;
-mod output;
 mod program;
 mod project;
-mod regen;
-mod setup;
-mod surfaces;
 mod test;
 mod tool;
-mod wdk_sys;
+mod toolchain;
 mod wine;
 
 use clap::{Parser, Subcommand};
@@ -30,35 +25,35 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Generate the bindings of wsk-sys from the headers
-    Regen(regen::Args),
-    /// Record what a WDK's wsk.h has
-    Surface(surfaces::Args),
-    /// Compare two releases' wsk.h, or the bindings with a WDK's, and say what it means
-    Diff(diff::Args),
+    Regen(bindgen::Args),
+    /// Record the API of a WDK's wsk.h
+    Surface(bindgen::Args),
+    /// Compare wsk.h of two releases, or the bindings with a WDK, and report what each change means
+    Diff(bindgen::Args),
+    /// Record the types and functions of wdk-sys, for the crate that replaces it in tests
+    WdkSys(bindgen::Args),
     /// Build an example driver, for x64 or arm64, on any system
     Driver(driver::Args),
     /// Write wsk/STACK.md: how much of the stack each function of wsk takes in a driver
-    Stack(manners::Args),
+    Stack(audit::Args),
     /// Count what wsk costs beside a client in C: instructions, allocations, and the size of a driver
     Bench(bench::Args),
-    /// Run everything that must hold
+    /// Run every check a change must pass (--all: a release)
     Test(test::Args),
-    /// Record what wdk-sys makes of a WDK, for the crate that stands in for it in tests
-    WdkSys(wdk_sys::Args),
     /// Run an example driver in Wine, until Ctrl-C, or test it there
     Wine(wine::Args),
 }
 
 fn main() -> std::process::ExitCode {
     let result = match Cli::parse().command {
-        Command::Regen(args) => regen::run(&args),
-        Command::Surface(args) => surfaces::run(&args),
-        Command::Diff(args) => diff::run(&args),
+        Command::Regen(args) => bindgen::run("regen", &args),
+        Command::Surface(args) => bindgen::run("surface", &args),
+        Command::Diff(args) => bindgen::run("diff", &args),
+        Command::WdkSys(args) => bindgen::run("wdk-sys", &args),
         Command::Driver(args) => driver::run(&args),
-        Command::Stack(args) => manners::write_stack(&args),
+        Command::Stack(args) => audit::write_stack(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Test(args) => test::run(&args),
-        Command::WdkSys(args) => wdk_sys::run(&args),
         Command::Wine(args) => wine::run(&args),
     };
     match result {
@@ -75,7 +70,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     #[test]
-    fn the_commands_have_options_that_go_together() {
+    fn the_commands_have_consistent_options() {
         super::Cli::command().debug_assert();
     }
 }

@@ -1,9 +1,11 @@
-//! Where things are in this project.
+//! Paths of this project.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
+use cargo_wsk::Workspace;
 
 /// The folder of the workspace's `Cargo.toml`.
 pub(crate) fn root() -> PathBuf {
@@ -11,9 +13,24 @@ pub(crate) fn root() -> PathBuf {
     manifest.parent().map_or_else(|| manifest.clone(), PathBuf::from)
 }
 
-/// Scratch space that `cargo clean` removes.
-pub(crate) fn scratch() -> PathBuf {
-    root().join("target").join("xtask")
+/// The workspace, as cargo describes it.
+pub(crate) fn workspace() -> Result<&'static Workspace> {
+    static WORKSPACE: OnceLock<Workspace> = OnceLock::new();
+    if let Some(workspace) = WORKSPACE.get() {
+        return Ok(workspace);
+    }
+    let workspace = Workspace::find(Some(&root().join("Cargo.toml")))?;
+    Ok(WORKSPACE.get_or_init(|| workspace))
+}
+
+/// The folder that cargo builds in.
+pub(crate) fn target() -> Result<&'static Path> {
+    Ok(workspace()?.target())
+}
+
+/// A folder for temporary files, which `cargo clean` removes.
+pub(crate) fn scratch() -> Result<PathBuf> {
+    Ok(target()?.join("xtask"))
 }
 
 /// The minimum Rust version, as the workspace's `Cargo.toml` promises it.

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use cargo_wsk::setup;
 use xshell::{Shell, cmd};
 
-use crate::{project, setup};
+use crate::project;
 
 /// A subcommand that is a package of the registry's.
 pub(crate) struct Tool {
@@ -23,7 +24,7 @@ pub(crate) static SEMVER_CHECKS: Tool = Tool { name: "cargo-semver-checks", vers
 impl Tool {
     /// The program: this project's own, or else that on the path.
     pub(crate) fn program(&self) -> Option<PathBuf> {
-        let own = folder().join("bin").join(self.name);
+        let own = folder().ok()?.join("bin").join(self.name);
         if own.is_file() {
             return Some(own);
         }
@@ -44,7 +45,7 @@ impl Tool {
             );
         }
         let shell = Shell::new()?;
-        let folder = folder();
+        let folder = folder()?;
         // Without optimisation: it runs for a second, and would be built for minutes.
         cmd!(
             shell,
@@ -55,6 +56,6 @@ impl Tool {
     }
 }
 
-fn folder() -> PathBuf {
-    project::root().join("target").join("tools")
+fn folder() -> Result<PathBuf> {
+    Ok(project::target()?.join("tools"))
 }

@@ -15,9 +15,9 @@
 
 #![no_std]
 
+mod assert_send;
 mod client;
 mod connection;
-mod island;
 mod server;
 
 use core::fmt;

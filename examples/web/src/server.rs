@@ -14,8 +14,8 @@ use wsk::net::BufferedStream;
 use wsk::rt::JoinHandle;
 use wsk::{Buffer, ErrorKind, Provider, Result, Spawner, TcpListener, TcpStream, time};
 
+use crate::assert_send::assert_send;
 use crate::connection::{Clock, Connection};
-use crate::island::island;
 use crate::{FetchError, Log, fetch};
 
 /// Where the page of another server is.
@@ -71,7 +71,7 @@ pub async fn serve(mut listener: TcpListener, spawner: Spawner, site: Site) -> R
 #[inline(never)]
 fn spawn(spawner: &Spawner, stream: TcpStream, peer: SocketAddr, site: Site) -> Result<()> {
     let (log, fetching) = (site.log, spawner.clone());
-    let answering = island(move || answer(stream.buffered(), fetching, site));
+    let answering = assert_send(move || answer(stream.buffered(), fetching, site));
     let serving = async move {
         match answering.await {
             Ok(()) => {}

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use cargo_wsk::build::{Arch, LINKER};
 use object::read::pe::PeFile64;
 use object::{Object as _, ObjectSection as _};
 use xshell::{Shell, cmd};
 
-use crate::driver::{self, Arch};
-use crate::project;
+use crate::{driver, project};
 
 const FOLDER: &str = "wsk/cost/c/echo";
 const SOURCES: [&str; 3] = ["driver", "server", "worker"];
@@ -51,7 +51,7 @@ pub(crate) fn build_rust() -> Result<PathBuf> {
 
 /// The echo driver in C, for x64. Fails if the kernel would not load it.
 pub(crate) fn build_c(shell: &Shell) -> Result<PathBuf> {
-    let folder = project::scratch().join("cost").join("echo");
+    let folder = project::scratch()?.join("cost").join("echo");
     fs::create_dir_all(&folder)?;
     let linker = linker(shell)?;
     let mut inputs = Vec::new();
@@ -90,6 +90,6 @@ pub(crate) fn build_c(shell: &Shell) -> Result<PathBuf> {
 /// LLVM's linker, which the toolchain brings but does not put on the path.
 fn linker(shell: &Shell) -> Result<PathBuf> {
     let libraries = cmd!(shell, "rustc --print target-libdir").quiet().read()?;
-    let linker = Path::new(&libraries).with_file_name("bin").join(driver::LINKER);
+    let linker = Path::new(&libraries).with_file_name("bin").join(LINKER);
     Ok(linker)
 }

@@ -12,16 +12,16 @@ mod report;
 use std::fs;
 
 use anyhow::{Result, bail, ensure};
+use cargo_wsk::setup::{self, Need};
+use cargo_wsk::wine::NEEDS as WINE;
 use xshell::Shell;
 
 use self::callgrind::Counts;
 use self::drivers::Size;
 use self::programs::{Client, Programs, Rounds, Timing};
 use self::report::Report;
-use crate::project;
-use crate::setup::{self, Need};
 use crate::test::CLANG;
-use crate::wine;
+use crate::{project, wine};
 
 /// Options of `cargo xtask bench`.
 #[derive(clap::Args)]
@@ -46,9 +46,9 @@ const ROUNDS: [u32; 2] = [1000, 2000];
 pub(crate) fn run(args: &Args) -> Result<()> {
     const FLAG: &str = "cargo xtask bench --setup";
     setup::require(&[&CLANG, &VALGRIND], args.setup, FLAG)?;
-    setup::require_targets(&["x86_64-pc-windows-msvc"], args.setup, FLAG)?;
+    setup::require_targets(&project::root(), &["x86_64-pc-windows-msvc"], args.setup, FLAG)?;
     if args.wine {
-        setup::require(&wine::NEEDS.each_ref(), args.setup, FLAG)?;
+        setup::require(&WINE.each_ref(), args.setup, FLAG)?;
     }
 
     let shell = Shell::new()?;

@@ -68,7 +68,7 @@ pub(crate) struct Programs {
 impl Programs {
     /// Builds them, the parts in Rust in one of cargo's profiles.
     pub(crate) fn build(shell: &Shell, profile: &str) -> Result<Self> {
-        let folder = project::scratch().join("cost").join(profile);
+        let folder = project::scratch()?.join("cost").join(profile);
         fs::create_dir_all(&folder)?;
         let programs = Self { folder };
         let library = Library::build(shell, profile)?;

@@ -30,12 +30,12 @@ const PATIENCE: Duration = Duration::from_secs(100);
 pub(super) fn run() -> Result<()> {
     let shell = Shell::new()?;
     shell.change_dir(project::root());
-    fs::create_dir_all(project::scratch())?;
+    fs::create_dir_all(project::scratch()?)?;
     let library = Library::build(&shell, "c")?;
     println!("{}, {}", library.path.display(), library.needs.join(" "));
     compile_alone(&shell)?;
     for compiler in COMPILERS {
-        let program = project::scratch().join(format!("echo-{compiler}"));
+        let program = project::scratch()?.join(format!("echo-{compiler}"));
         cmd!(shell, "{compiler}")
             .args(STRICT)
             .args(HEADERS)
@@ -56,7 +56,7 @@ pub(super) fn run() -> Result<()> {
 /// The client is C for Windows, too, with nothing but the kernel's headers; and the library's header is C
 /// and C++, with nothing at all.
 fn compile_alone(shell: &Shell) -> Result<()> {
-    for target in crate::setup::TARGETS {
+    for target in cargo_wsk::setup::TARGETS {
         cmd!(shell, "clang --target={target} -nostdinc -fsyntax-only")
             .args(STRICT)
             .args(HEADERS)

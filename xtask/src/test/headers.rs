@@ -74,8 +74,8 @@ NTSTATUS close_socket(PWSK_SOCKET Socket, PIRP Irp)
 pub(super) fn compile() -> Result<()> {
     let shell = Shell::new()?;
     shell.change_dir(project::root().join("headers"));
-    let program = project::scratch().join("headers.c");
-    fs::create_dir_all(project::scratch())?;
+    let program = project::scratch()?.join("headers.c");
+    fs::create_dir_all(project::scratch()?)?;
     fs::write(&program, PROGRAM)?;
     let strict = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "-Ikm", "-Ishared"];
     for (compiler, language) in COMPILERS {

@@ -1,21 +1,22 @@
 //! `cargo xtask test`: everything that must hold, step by step.
 
 mod c;
+mod callback_cost;
 mod headers;
 mod miri;
 mod release;
 mod steps;
-mod thunks;
 
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 
+use cargo_wsk::setup::{self, Need};
+use cargo_wsk::wine::NEEDS as WINE;
+
 use self::steps::STEPS;
-use crate::project;
-use crate::setup::{self, Need};
-use crate::tool;
-use crate::wine;
+use crate::wine::WEB_NEEDS;
+use crate::{bindgen, project, tool, toolchain};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -104,10 +105,10 @@ fn require(steps: &[&Step], setup: bool) -> Result<()> {
         }
     }
     setup::require(&needs, setup, FLAG)?;
-    setup::require_components(&["rustfmt", "clippy"], setup, FLAG)?;
-    setup::require_targets(&setup::TARGETS, setup, FLAG)?;
+    toolchain::require_components(&["rustfmt", "clippy"], setup, FLAG)?;
+    setup::require_targets(&project::root(), &setup::TARGETS, setup, FLAG)?;
     if steps.iter().any(|step| step.name == steps::MINIMUM) {
-        setup::require_toolchain(&project::minimum_rust()?, setup, FLAG)?;
+        toolchain::require_toolchain(&project::minimum_rust()?, setup, FLAG)?;
     }
     if steps.iter().any(|step| step.name == steps::MIRI) {
         miri::require(setup, FLAG)?;
@@ -135,14 +136,14 @@ fn compilers() -> Vec<&'static Need> {
 }
 
 fn libclang() -> Vec<&'static Need> {
-    vec![&crate::headers::libclang::LIBCLANG]
+    vec![&bindgen::LIBCLANG]
 }
 
 /// What the unit tests of the workspace need: the bindings' own, and what the web server is tested with.
 fn units() -> Vec<&'static Need> {
-    libclang().into_iter().chain(&wine::WEB_NEEDS).collect()
+    libclang().into_iter().chain(&WEB_NEEDS).collect()
 }
 
 fn wine() -> Vec<&'static Need> {
-    wine::NEEDS.iter().chain(&wine::WEB_NEEDS).collect()
+    WINE.iter().chain(&WEB_NEEDS).collect()
 }

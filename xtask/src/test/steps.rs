@@ -3,13 +3,14 @@
 use anyhow::{Context, Result, ensure};
 use xshell::{Cmd, Shell, cmd};
 
+use cargo_wsk::build::{self, Arch};
+use cargo_wsk::setup;
+
 use super::{
-    Step, c, compilers, headers, libclang, miri, nothing, release, thunks, units,
+    Step, c, callback_cost, compilers, headers, libclang, miri, nothing, release, units,
     wine as wine_needs,
 };
-use crate::driver::{self, Arch};
-use crate::headers::libclang::installed;
-use crate::{bench, manners, project, setup, wine};
+use crate::{audit, bench, bindgen, driver, project, wine};
 
 /// The step that needs an older toolchain.
 pub(super) const MINIMUM: &str = "minimum";
@@ -107,18 +108,18 @@ pub(super) static STEPS: [Step; 20] = [
         run: drivers,
     },
     Step {
-        name: "manners",
+        name: "audit",
         is_for_releases: false,
         about: "in a driver with all of wsk: no panic, nothing pageable, little of the stack",
         needs: nothing,
-        run: manners::test,
+        run: audit::test,
     },
     Step {
-        name: "thunks",
+        name: "callback-cost",
         is_for_releases: true,
         about: "callbacks that do nothing have hardly more instructions than in C",
         needs: compilers,
-        run: thunks::compare,
+        run: callback_cost::compare,
     },
     Step {
         name: MIRI,
@@ -188,7 +189,7 @@ fn bindings() -> Result<()> {
     // As a maintainer runs it, and not as a function: a build that is out of date would pass.
     let shell = Shell::new()?;
     let commands = [["xtask", "regen", "--check"], ["xtask", "surface", "--check"]];
-    let folders = installed()?;
+    let folders = bindgen::libclangs()?;
     for command in commands {
         // Every libclang gives the same. Where Debian's are not, the one that is found has to do.
         for folder in &folders {
@@ -309,7 +310,7 @@ fn no_driver_for_a_host() -> Result<()> {
     let folder = ["--target-dir", "target/host-feature"];
     let arguments = [&arguments[..], &[target], &features, &folder].concat();
     let output = cargo_command(&shell, &arguments)
-        .env(driver::linker_variable(target), driver::LINKER)
+        .env(build::linker_variable(target), build::LINKER)
         // It is to fail, and need not be optimised for that.
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")

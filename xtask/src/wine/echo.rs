@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::log::Log;
-use super::prefix::{Channels, Prefix};
-use super::service::Parameters;
+use cargo_wsk::wine::{Channels, Log, Prefix};
+
+use super::host;
 use super::test::{Run, Usage};
 use crate::project;
 
 pub(super) fn checks(image: &Path, log: &Log) -> Result<()> {
-    let prefix = Prefix::create(log, Channels::Messages)?;
+    let prefix = Prefix::create(&project::scratch()?, log, Channels::Messages)?;
     let run = Run { prefix: &prefix, name: "echo", image, log };
 
     let driver = run.load()?;
@@ -46,7 +46,7 @@ pub(super) fn checks(image: &Path, log: &Log) -> Result<()> {
     let counted = count_by_wine(image, &log);
     if counted.is_err() {
         // All calls of the driver: too long to be shown.
-        let path = project::scratch().join("wine-kernel.log");
+        let path = project::scratch()?.join("wine-kernel.log");
         log.save(std::fs::File::create(&path)?)?;
         eprintln!("Wine's log of this run: {}", path.display());
     }
@@ -72,7 +72,7 @@ fn no_growth(few: Usage, many: Usage) -> Result<()> {
 
 /// The driver's own count is worth something only if it is right: Wine counts, too.
 fn count_by_wine(image: &Path, log: &Log) -> Result<()> {
-    let prefix = Prefix::create(log, Channels::Kernel)?;
+    let prefix = Prefix::create(&project::scratch()?, log, Channels::Kernel)?;
     let run = Run { prefix: &prefix, name: "echo", image, log };
     let driver = run.load_and("a short conversation, for the count", |server| {
         echo_checks::one_after_another(server, 10)
@@ -116,13 +116,13 @@ fn pool_calls(lines: &[String]) -> (usize, usize) {
 
 /// Wine looks the names up: the list that it gives is freed, or the driver would not be unloaded.
 fn at_names(run: &Run<'_>) -> Result<()> {
-    let load = |host| run.load_with(Parameters { host: Some(host), ..Parameters::default() });
-    for host in ["localhost", "127.0.0.1"] {
-        let driver = load(host).with_context(|| host.to_owned())?;
-        echo_checks::payloads(driver.server).with_context(|| host.to_owned())?;
+    let load = |name| run.load_with(&[host(name)]);
+    for name in ["localhost", "127.0.0.1"] {
+        let driver = load(name).with_context(|| name.to_owned())?;
+        echo_checks::payloads(driver.server).with_context(|| name.to_owned())?;
         driver.unload()?;
     }
-    let from = run.log.len();
+    let from = run.log.end();
     ensure!(load("name.invalid").is_err(), "the driver started at a host that does not exist");
     let message = run.log.wait_for(from, "cannot serve on port", Duration::from_secs(10))?;
     ensure!(!message.contains("STATUS_IO_TIMEOUT"), "the look-up did not end: {message}");

@@ -1,29 +1,18 @@
-//! `cargo xtask wine`: runs a driver in Wine, on Linux, to be talked to or to be tested.
-//!
-//! Wine loads a real `.sys` and gives it its own ntoskrnl.exe and netio.sys. We wrote neither, so this
-//! shows that a driver of ours loads, links and talks. It does not show IRQL, paging, callbacks, UDP,
-//! IPv6, options or cancellation: Wine has none of them.
+//! `cargo xtask wine`: runs an example driver in Wine, on Linux, until Ctrl-C, or tests it there.
 
 mod echo;
-mod log;
-mod netio;
-mod prefix;
-mod service;
 mod test;
 mod web;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::mpsc;
 
 use anyhow::{Context, Result, bail};
+use cargo_wsk::build::Arch;
+use cargo_wsk::setup::{self, Need};
+use cargo_wsk::wine::{self, Parameter, Value};
 
-use self::log::Log;
-pub(crate) use self::prefix::NEEDS;
-use self::prefix::{Channels, Prefix};
-use self::service::{Parameters, Service};
 pub(crate) use self::test::{run as test, run_image as test_image};
-use crate::driver::{self, Arch};
-use crate::setup::{self, Need};
+use crate::{driver, project};
 
 /// Options of `cargo xtask wine`.
 #[derive(clap::Args)]
@@ -47,8 +36,8 @@ pub(crate) struct Args {
 const FLAG: &str = "cargo xtask wine NAME --setup";
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    setup::require(&NEEDS.each_ref(), args.setup, FLAG)?;
-    setup::require_targets(&["x86_64-pc-windows-msvc"], args.setup, FLAG)?;
+    setup::require(&wine::NEEDS.each_ref(), args.setup, FLAG)?;
+    setup::require_targets(&project::root(), &[Arch::X64.target()], args.setup, FLAG)?;
     if args.test {
         if args.port.is_some() || args.url.is_some() {
             bail!("--test chooses its own ports and pages");
@@ -75,32 +64,33 @@ pub(crate) static WEB_NEEDS: [Need; 2] = [
 
 /// Serves until Ctrl-C.
 fn serve(name: &str, port: Option<u16>, url: Option<&str>) -> Result<()> {
-    // Before anything is started that would have to be stopped.
-    let (interrupt, interrupted) = mpsc::channel();
-    ctrlc::set_handler(move || {
-        // Once is enough; a second Ctrl-C finds the receiver gone, or this one still unread.
-        let _ = interrupt.send(());
-    })?;
-
-    let image = driver::build(name, Arch::X64)?;
     let address = address(port)?;
-    println!("starting Wine");
-    let log = Log::streaming();
-    let prefix = Prefix::create(&log, Channels::Messages)?;
-    let parameters = Parameters { port: address.port(), url, host: None };
-    let service = Service::start(&prefix, name, &image, parameters)
-        .with_context(|| format!("the driver does not start\n{}", log.text()))?;
+    let mut parameters = vec![self::port(address.port())];
+    parameters.extend(url.map(self::url));
     let talk = match name {
         "web" => format!("curl http://{address}/square/12"),
         _ => format!("nc {} {}", address.ip(), address.port()),
     };
-    println!("{name} serves on {address}. Talk to it with: {talk}");
-    println!("Ctrl-C stops it.");
-    interrupted.recv().context("nothing can interrupt this any more")?;
+    wine::Run { name, parameters: &parameters }.until_interrupted(
+        &project::scratch()?,
+        || driver::build(name, Arch::X64),
+        || println!("{name} serves on {address}. Talk to it with: {talk}\nCtrl-C stops it."),
+    )
+}
 
-    println!();
-    service.stop().with_context(|| format!("the driver does not stop\n{}", log.text()))?;
-    prefix.remove()
+/// The port that a driver serves on.
+fn port(port: u16) -> Parameter {
+    ("Port".to_owned(), Value::Number(port.into()))
+}
+
+/// The host that a driver serves at.
+fn host(host: &str) -> Parameter {
+    ("Host".to_owned(), Value::Text(host.to_owned()))
+}
+
+/// The page of another server.
+fn url(url: &str) -> Parameter {
+    ("Url".to_owned(), Value::Text(url.to_owned()))
 }
 
 fn address(port: Option<u16>) -> Result<SocketAddr> {

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
-use super::log::Log;
-use super::prefix::Prefix;
-use super::service::{Parameters, Service};
-use super::{echo, free_port, netio, web};
-use crate::driver::{self, Arch};
+use cargo_wsk::build::Arch;
+use cargo_wsk::wine::{Log, Parameter, Prefix, Service, netio};
+
+use super::{echo, free_port, port, web};
+use crate::driver;
 
 /// How long a check may take. The longest, 10,000 connections, takes about 20 s here.
 const PATIENCE: Duration = Duration::from_mins(4);
@@ -83,16 +83,16 @@ pub(super) struct Usage {
 
 impl<'a> Run<'a> {
     pub(super) fn load(&self) -> Result<Driver<'a>> {
-        self.load_with(Parameters::default())
+        self.load_with(&[])
     }
 
-    /// Loads the driver with these parameters, but for the port, which is any that is free.
-    pub(super) fn load_with(&self, parameters: Parameters<'_>) -> Result<Driver<'a>> {
-        let port = free_port()?;
-        let from = self.log.len();
-        let parameters = Parameters { port, ..parameters };
-        let service = Service::start(self.prefix, self.name, self.image, parameters)?;
-        let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    /// Loads the driver with these parameters and a free port.
+    pub(super) fn load_with(&self, parameters: &[Parameter]) -> Result<Driver<'a>> {
+        let number = free_port()?;
+        let from = self.log.end();
+        let parameters = [parameters, &[port(number)]].concat();
+        let service = Service::start(self.prefix, self.name, self.image, &parameters)?;
+        let server = SocketAddr::from((Ipv4Addr::LOCALHOST, number));
         Ok(Driver { service, server, log: self.log, from })
     }
 
@@ -109,11 +109,10 @@ impl<'a> Run<'a> {
 
     pub(super) fn load_on_a_used_port(&self) -> Result<()> {
         let taken = std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-        let port = taken.local_addr()?.port();
-        let from = self.log.len();
-        let parameters = Parameters { port, ..Parameters::default() };
+        let parameters = [port(taken.local_addr()?.port())];
+        let from = self.log.end();
         ensure!(
-            Service::start(self.prefix, self.name, self.image, parameters).is_err(),
+            Service::start(self.prefix, self.name, self.image, &parameters).is_err(),
             "the driver started although its port was taken"
         );
         self.log.wait_for(from, "cannot serve on port", Duration::from_secs(10)).map(drop)

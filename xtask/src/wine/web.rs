@@ -7,17 +7,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use cargo_wsk::wine::{Channels, Log, Prefix};
 use web_checks::{CHECKS, Origin};
 
-use super::log::Log;
-use super::prefix::{Channels, Prefix};
-use super::service::Parameters;
 use super::test::Run;
+use super::url;
+use crate::project;
 
 pub(super) fn checks(image: &Path, log: &Log) -> Result<()> {
-    let prefix = Prefix::create(log, Channels::Messages)?;
+    let prefix = Prefix::create(&project::scratch()?, log, Channels::Messages)?;
     let run = Run { prefix: &prefix, name: "web", image, log };
-    let with = |url: &str| run.load_with(Parameters { url: Some(url), ..Parameters::default() });
+    let with = |page: &str| run.load_with(&[url(page)]);
 
     let origin = Origin::start()?;
     let driver = with(&origin.url())?;
@@ -34,7 +34,7 @@ pub(super) fn checks(image: &Path, log: &Log) -> Result<()> {
         web_checks::not_fetched(server, "404")
     })?;
     drop(origin);
-    let from = log.len();
+    let from = log.end();
     run.check("another server that is not there", move || web_checks::not_fetched(server, "502"))?;
     let message = log.wait_for(from, "cannot be fetched", Duration::from_secs(10))?;
     println!("   {message}");

@@ -1,4 +1,4 @@
-//! A driver with everything that wsk has. It is built and looked into by `cargo xtask test manners` and
+//! A driver with everything that wsk has. It is built and looked into by `cargo xtask test audit` and
 //! `cargo xtask stack`, and never run.
 //!
 //! Every public function of wsk has its line here, which makes a function of it that the image exports under

@@ -1,0 +1,100 @@
+//! That no panic is left in an image.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Result, ensure};
+
+use crate::image::{Callee, Function, Image};
+
+/// Functions of `core` that may have panics in them, which wsk calls and no argument of wsk's leads to. Everything else
+/// of `core` is judged by the path that the compiler left to a panic.
+///
+/// - Every `async fn` has a panic for whoever polls it after it was ready. `.await` does not, nor does anything in
+///   wsk; an executor that does breaks the contract of `Future`.
+/// - The parser of addresses, which only `address::parse` calls, indexes arrays of its own, of constant sizes, with numbers that it has counted up
+///   to these; and asserts a radix, which is 10 or 16.
+/// - Whether a character is printable is looked up in constant tables by constant numbers.
+const ALLOWED: [&str; 1] = ["core::panicking::panic_const::panic_const_async_fn_resumed"];
+
+/// Whether a function is one of those. Also what formats the types of `core`, such as addresses, durations and
+/// strings: it cuts buffers of its own to what it has written into them.
+fn is_allowed(function: &Function) -> bool {
+    let name = function.name.trim_start_matches(['<', '&']);
+    let is_of_core = name.starts_with("core::") || name.starts_with("str as ");
+    let formats = is_of_core && name.contains(" as core::fmt::") && !name.contains("wsk");
+    formats || ALLOWED.iter().any(|allowed| function.name.starts_with(allowed))
+}
+
+/// What `core` calls to panic, and does not return from.
+const PANICS: [&str; 6] = [
+    "core::cell::panic_",
+    "core::option::",
+    "core::panicking::",
+    "core::result::",
+    "core::slice::index::slice_",
+    "core::str::slice_error_fail",
+];
+
+/// Where all panics end: the handler of the driver.
+const HANDLER: &str = "rust_begin_unwind";
+
+/// What the handler of the driver calls, and nobody else.
+const END: &str = "KeBugCheckEx";
+
+/// Whether a function of `core` panics, and never returns.
+#[must_use]
+pub fn is_panic(function: &Function) -> bool {
+    let name = &function.name;
+    name.contains(HANDLER)
+        || PANICS.iter().any(|panic| name.starts_with(panic)) && !name.contains("::fmt")
+}
+
+/// The functions that can panic, each with its path to the handler.
+///
+/// # Errors
+///
+/// If the driver's panic handler cannot be recognised.
+pub fn problems(image: &Image) -> Result<Vec<String>> {
+    let handler = image.functions.iter().position(|function| function.name.contains(HANDLER));
+    let ends: Vec<&Function> =
+        image.functions.iter().filter(|function| function.calls_import(image, END)).collect();
+    // The names might have changed, or the handler be where it cannot be seen.
+    ensure!(
+        ends.iter().all(|function| function.name.contains(HANDLER))
+            && ends.is_empty() == handler.is_none(),
+        "the panic handler `{HANDLER}` should be what calls {END}, but these do: {:?}",
+        ends.iter().map(|function| &function.name).collect::<Vec<_>>()
+    );
+    let Some(handler) = handler else {
+        return Ok(Vec::new());
+    };
+    // By the function that panics and how it does, the functions that lead there.
+    let mut culprits = BTreeMap::<(&str, &str), BTreeSet<&str>>::new();
+    for root in image.roots() {
+        let Some(path) = image.path([root], handler, is_allowed) else {
+            continue;
+        };
+        let panic = path.iter().position(|function| is_panic(function)).unwrap_or(0);
+        let name = |place: usize| path.get(place).map_or("?", |function| function.name.as_str());
+        let roots = culprits.entry((name(panic.saturating_sub(1)), name(panic))).or_default();
+        roots.insert(name(0));
+    }
+    let problem = |((culprit, panic), roots): (&(&str, &str), &BTreeSet<&str>)| {
+        let roots: Vec<&str> = roots.iter().copied().collect();
+        format!(
+            "`{culprit}` can panic, by `{panic}`, in {}. Let the compiler see that it cannot: `get` instead of an \
+             index, `checked_…` and `split_at_checked` instead of their panicking sisters",
+            roots.join(", ")
+        )
+    };
+    Ok(culprits.iter().map(problem).collect())
+}
+
+impl Function {
+    fn calls_import(&self, image: &Image, name: &str) -> bool {
+        self.calls.iter().any(|call| match call.callee {
+            Callee::Import(import) => image.imports[import].name == name,
+            Callee::Function(_) | Callee::Pointer => false,
+        })
+    }
+}

@@ -1,0 +1,192 @@
+//! A Wine of our own: a prefix, a server, and programs run in them.
+//!
+//! Wine's first program starts the service manager, which keeps that program's environment, output and
+//! processor affinity for as long as the server runs. So the first program is one that we start for this,
+//! with the log as its output. The server is made persistent before: Debian's ends with its last program,
+//! and takes the driver along.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use wait_timeout::ChildExt;
+
+use super::log::Log;
+use crate::setup::Need;
+
+const WINE: &str = "/usr/lib/wine/wine64";
+const SERVER: &str = "/usr/lib/wine/wineserver64";
+
+/// The programs that run drivers.
+pub static NEEDS: [Need; 1] = [Need {
+    name: "Wine",
+    package: "wine64",
+    is_there: || Path::new(WINE).is_file() && Path::new(SERVER).is_file(),
+}];
+
+/// What Wine writes to the log.
+#[derive(Clone, Copy)]
+pub enum Channels {
+    /// The driver's messages.
+    Messages,
+    /// Also every call of the driver to the kernel's allocator.
+    Kernel,
+}
+
+/// A running Wine, which ends, and is removed, with this value.
+pub struct Prefix {
+    folder: PathBuf,
+    debug: &'static str,
+}
+
+/// A program that has ended.
+pub struct Ended {
+    /// Whether its exit code was 0.
+    pub success: bool,
+    /// What it has written.
+    pub output: String,
+}
+
+/// How long a program of Wine's may take. Creating a prefix takes about 10 s here.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+impl Prefix {
+    /// Creates a prefix in a folder of its own below `scratch`, and starts Wine's services there, whose output is
+    /// collected in the log.
+    ///
+    /// # Errors
+    ///
+    /// If Wine does not start.
+    pub fn create(scratch: &Path, log: &Log, channels: Channels) -> Result<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = scratch.join(format!("wine-{}-{number}", std::process::id()));
+        for part in ["home", "prefix"] {
+            fs::create_dir_all(folder.join(part))
+                .with_context(|| format!("cannot create {}", folder.display()))?;
+        }
+        let debug = match channels {
+            Channels::Messages => "-all,+debugstr",
+            Channels::Kernel => "-all,+debugstr,+ntoskrnl",
+        };
+        let prefix = Self { folder, debug };
+
+        prefix.run(&["wineboot", "--init"], PATIENCE).context("Wine cannot create its prefix")?;
+        prefix.stop()?;
+
+        let persistent = prefix.command(SERVER).arg("--persistent").status();
+        ensure!(
+            persistent.context("cannot start Wine's server")?.success(),
+            "Wine's server failed"
+        );
+        let (reader, writer) = std::io::pipe()?;
+        let mut first = prefix.command(WINE);
+        first.args(["cmd", "/c", "exit", "0"]).stdin(Stdio::null());
+        first.stdout(writer.try_clone()?).stderr(writer);
+        let mut child = first.spawn().context("cannot start Wine")?;
+        // The command holds the writing end, which must close here for the log to end with Wine.
+        drop(first);
+        log.collect(reader);
+        wait(&mut child, PATIENCE).context("Wine cannot run its first program")?;
+        Ok(prefix)
+    }
+
+    /// Drive C.
+    #[must_use]
+    pub fn drive_c(&self) -> PathBuf {
+        self.folder.join("prefix").join("drive_c")
+    }
+
+    /// Runs a program of Wine's to its end.
+    ///
+    /// What it writes goes to a file: the services that it may start go on writing when it has ended, and
+    /// would wait for ever for a pipe that is never emptied.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started, or does not end in time.
+    pub fn run(&self, program: &[&str], patience: Duration) -> Result<Ended> {
+        let path = self.folder.join("output");
+        let file =
+            File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        let mut child = self
+            .command(WINE)
+            .args(program)
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()
+            .context("cannot start Wine")?;
+        let output = || fs::read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let ended = wait(&mut child, patience);
+        let status = ended.with_context(|| {
+            format!("`{}`, which wrote:\n{}", program.join(" "), output().unwrap_or_default())
+        })?;
+        Ok(Ended { success: status.success(), output: output()? })
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env("WINEPREFIX", self.folder.join("prefix"))
+            .env("HOME", self.folder.join("home"))
+            .env("WINELOADER", WINE)
+            .env("WINESERVER", SERVER)
+            .env("WINEDEBUG", self.debug)
+            .env("WINEDLLOVERRIDES", "mscoree,mshtml=;winemenubuilder.exe=d")
+            .env_remove("DISPLAY");
+        // Ctrl-C in the terminal is for us, not for Wine: the driver must be stopped in order.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        command
+    }
+
+    /// Ends Wine and removes the prefix.
+    ///
+    /// # Errors
+    ///
+    /// If Wine's server does not end, or the folder cannot be removed.
+    pub fn remove(self) -> Result<()> {
+        let result = self.end();
+        std::mem::forget(self);
+        result
+    }
+
+    /// Ends everything that runs in this prefix.
+    fn stop(&self) -> Result<()> {
+        for act in ["--kill", "--wait"] {
+            let server = self.command(SERVER).arg(act).spawn();
+            // That it fails if no server runs is what it is to achieve.
+            let ended =
+                server.map_err(anyhow::Error::from).and_then(|mut s| wait(&mut s, PATIENCE));
+            ended.with_context(|| format!("cannot end Wine with `wineserver {act}`"))?;
+        }
+        Ok(())
+    }
+
+    fn end(&self) -> Result<()> {
+        self.stop()?;
+        fs::remove_dir_all(&self.folder)
+            .with_context(|| format!("cannot remove {}", self.folder.display()))
+    }
+}
+
+impl Drop for Prefix {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            eprintln!("warning: {error:#}");
+        }
+    }
+}
+
+fn wait(child: &mut Child, patience: Duration) -> Result<ExitStatus> {
+    if let Some(status) = child.wait_timeout(patience)? {
+        return Ok(status);
+    }
+    child.kill()?;
+    child.wait()?;
+    bail!("no end within {} s", patience.as_secs())
+}

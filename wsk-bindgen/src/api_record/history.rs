@@ -1,0 +1,134 @@
+//! Since when there is what: from the records, and the gates in them.
+
+use anyhow::{Context, Result, ensure};
+
+use super::items::{Items, Kind};
+use super::records::{Record, Records};
+use super::windows::{Releases, Windows};
+
+/// The first Windows of each item. A gate says it; without one, it is the Windows of the first kit that has
+/// the item.
+#[derive(Clone, Copy)]
+pub(crate) struct History<'a> {
+    /// Oldest first.
+    records: &'a [Record],
+    pub(crate) releases: &'a Releases,
+}
+
+/// How long a table is, since a Windows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Length<'a> {
+    pub(crate) since: &'a Windows,
+    pub(crate) bytes: u64,
+}
+
+impl<'a> History<'a> {
+    /// As it is known with the kit of a release.
+    pub(crate) fn until(
+        release: &str,
+        records: &'a Records,
+        releases: &'a Releases,
+    ) -> Result<Self> {
+        let records = records.all();
+        let last = records.iter().position(|record| record.release == release);
+        let last = last.with_context(|| {
+            format!(
+                "no record below headers/records is of {release}: make it with `cargo xtask surface \
+                 --wdk DIR`"
+            )
+        })?;
+        Ok(Self { records: &records[..=last], releases })
+    }
+
+    /// As it is known with all kits.
+    pub(crate) fn all(records: &'a Records, releases: &'a Releases) -> Self {
+        Self { records: records.all(), releases }
+    }
+
+    /// The Windows of the first kit that has an item, or a field of it, whatever its gate.
+    pub(crate) fn first_kit(self, name: &str, field: Option<&str>) -> Option<&'a Windows> {
+        let first = self.records.iter().find(|record| match field {
+            None => gate_of_item(&record.items, name).is_some(),
+            Some(field) => gate_of_field(&record.items, name, field).is_some(),
+        })?;
+        self.releases.of_kit(&first.release)
+    }
+
+    /// Of an item or an enumerator, if it is recorded.
+    pub(crate) fn of_item(self, name: &str) -> Result<Option<&'a Windows>> {
+        self.first(|items| gate_of_item(items, name)).with_context(|| name.to_owned())
+    }
+
+    /// Of a structure's field, if it is recorded.
+    pub(crate) fn of_field(self, structure: &str, field: &str) -> Result<Option<&'a Windows>> {
+        let of_field = self.first(|items| gate_of_field(items, structure, field));
+        let of_field = of_field.with_context(|| format!("{structure}.{field}"))?;
+        // A field is not older than its structure.
+        let of_structure = self.of_item(structure)?;
+        Ok(of_field.zip(of_structure).map(|(field, structure)| {
+            if structure.version > field.version { structure } else { field }
+        }))
+    }
+
+    /// The lengths of a table, oldest first: it grows at its end.
+    pub(crate) fn lengths(self, table: &str) -> Result<Vec<Length<'a>>> {
+        let newest = self.records.iter().rev().find_map(|record| record.items.get(table));
+        let Some(Kind::Structure(structure)) = newest.map(|item| &item.kind) else {
+            return Ok(Vec::new());
+        };
+        let mut lengths: Vec<Length<'a>> = Vec::new();
+        for (index, field) in structure.fields.iter().enumerate() {
+            let end = structure.fields.get(index + 1).map_or(structure.size, |next| next.at);
+            let since = self.of_field(table, &field.name)?;
+            let since = since.with_context(|| format!("{table}.{} is not recorded", field.name))?;
+            match lengths.last_mut() {
+                Some(last) if last.since == since => last.bytes = end,
+                Some(last) => {
+                    ensure!(
+                        last.since.version < since.version,
+                        "{table} has {} of {} after slots of {}: a table grows at its end only",
+                        field.name,
+                        since.name,
+                        last.since.name
+                    );
+                    lengths.push(Length { since, bytes: end });
+                }
+                None => lengths.push(Length { since, bytes: end }),
+            }
+        }
+        Ok(lengths)
+    }
+
+    /// The first Windows of what has a gate, or none, where it is.
+    fn first(self, gate: impl Fn(&Items) -> Option<Gate<'_>>) -> Result<Option<&'a Windows>> {
+        let Some(newest) = self.records.iter().rev().find_map(|record| gate(&record.items)) else {
+            return Ok(None);
+        };
+        if let Gate(Some(gate)) = newest {
+            return self.releases.of_gate(gate).map(Some);
+        }
+        let first = self.records.iter().find(|record| gate(&record.items).is_some());
+        Ok(first.and_then(|record| self.releases.of_kit(&record.release)))
+    }
+}
+
+/// The gate of something that is there.
+struct Gate<'i>(Option<&'i str>);
+
+fn gate_of_item<'i>(items: &'i Items, name: &str) -> Option<Gate<'i>> {
+    let item = items.get(name).or_else(|| {
+        items.values().find(|item| match &item.kind {
+            Kind::Enumeration { values } => values.contains_key(name),
+            _ => false,
+        })
+    })?;
+    Some(Gate(item.gate.as_deref()))
+}
+
+fn gate_of_field<'i>(items: &'i Items, structure: &str, field: &str) -> Option<Gate<'i>> {
+    let Kind::Structure(structure) = &items.get(structure)?.kind else {
+        return None;
+    };
+    let field = structure.fields.iter().find(|other| other.name == field)?;
+    Some(Gate(field.gate.as_deref()))
+}

@@ -1,0 +1,88 @@
+//! `cargo xtask diff`: what one release of the WDK has in wsk.h that another has not, and what it means.
+
+mod compare;
+mod markdown;
+mod project;
+mod report;
+mod side;
+mod text;
+mod to_do;
+
+use anyhow::{Result, bail};
+
+pub(crate) use self::report::Report;
+use self::side::Options;
+pub(crate) use self::side::Side;
+use crate::headers::wdk;
+use crate::output;
+use crate::project as workspace;
+use crate::regen::BindingsConfig;
+
+/// Options of `cargo xtask diff`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A recorded release, such as 10.0.16299 (`cargo xtask surface` lists them); `bindings`, for the
+    /// committed bindings; the folder of a WDK; or `wdk`, for that of --wdk or of this machine
+    old: String,
+    /// As OLD
+    new: String,
+    #[command(flatten)]
+    source: wdk::Source,
+    /// As what it is said
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Default, clap::ValueEnum)]
+enum Format {
+    /// For a terminal
+    #[default]
+    Text,
+    /// For the changelog
+    Markdown,
+    /// For programs
+    Json,
+}
+
+impl Args {
+    /// How headers are read. What says so has to be about one of the sides.
+    fn options(&self) -> Result<Options<'_>> {
+        let headers = [&self.old, &self.new].into_iter().filter(|side| side::is_headers(side));
+        match (headers.count(), self.source.release()) {
+            (0, _) if self.source.is_given() => bail!(
+                "neither side is headers that --wdk or --release could be about: give `wdk` as one of them, or \
+                 the folder of a WDK"
+            ),
+            (2, Some(_)) => bail!(
+                "both sides are headers, and --release cannot be about both: give the folder of a version, such \
+                 as DIR/Include/10.0.22621.0"
+            ),
+            _ => Ok(Options { source: &self.source }),
+        }
+    }
+}
+
+/// Prints the differences between two sides.
+///
+/// # Errors
+///
+/// If a side does not exist, or its headers cannot be read.
+pub fn run(args: &Args) -> Result<()> {
+    let config = BindingsConfig::load(&workspace::root().join("headers"))?;
+    let options = args.options()?;
+    let old = Side::find(&args.old, &config, &options)?;
+    let new = Side::find(&args.new, &config, &options)?;
+    let report = Report::new(&old, &new, &config)?;
+    output::print(&match args.format {
+        Format::Text => text::write(&report),
+        Format::Markdown => markdown::write(&report),
+        Format::Json => serde_json::to_string_pretty(&report)? + "\n",
+    })
+}
+
+impl Report {
+    /// For a terminal.
+    pub(crate) fn text(&self) -> String {
+        text::write(self)
+    }
+}

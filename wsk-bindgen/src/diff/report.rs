@@ -1,0 +1,309 @@
+//! A comparison of two API records, with what each change means.
+
+use anyhow::Result;
+use indexmap::IndexMap;
+use serde::Serialize;
+
+use super::compare::{self, Aspect, Difference, Semver, describe};
+use super::project::{Project, is_provider_table};
+use super::side::{self, Side};
+use super::to_do;
+use crate::api_record::items::{Field, Item, Kind, Number};
+use crate::api_record::{History, Record, Windows};
+use crate::regen::BindingsConfig;
+
+/// The whole of it.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    /// What is compared.
+    pub(crate) old: String,
+    pub(crate) new: String,
+    /// The greatest of all changes.
+    pub(crate) semver: Semver,
+    pub(crate) added: Vec<Entry>,
+    pub(crate) removed: Vec<Entry>,
+    pub(crate) changed: Vec<Entry>,
+    /// What is left to do in this project, in the order to do it in.
+    pub(crate) to_do: Vec<String>,
+    /// Whether the new side may have what the bindings do not have yet.
+    #[serde(skip)]
+    pub(crate) is_ahead: bool,
+}
+
+/// A change of one item.
+#[derive(Serialize)]
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    pub(crate) kind: &'static str,
+    /// The item in a few words.
+    pub(crate) description: String,
+    /// Of an item that is there, the first Windows that has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) since: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) gate: Option<String>,
+    pub(crate) semver: Semver,
+    /// What it means for users.
+    pub(crate) because: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) differences: Vec<Difference>,
+    /// What the change asks of this project.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) needs: Vec<Need>,
+}
+
+/// Something that a change asks for.
+#[derive(Clone, Serialize)]
+pub(crate) struct Need {
+    pub(crate) what: String,
+    /// Whether it is in the project already.
+    pub(crate) done: bool,
+}
+
+impl Report {
+    pub(crate) fn new(old: &Side, new: &Side, config: &BindingsConfig) -> Result<Self> {
+        let project = Project::load()?;
+        let history = History::all(&config.records, &config.releases);
+        let found = compare::compare(&old.items, &new.items, history);
+        let bindings = side::bindings(config)?;
+        let is_ahead = new.is_ahead(bindings, config);
+        let writer = Writer { new, is_ahead, config, bindings, project: &project, history };
+        let added = found.added.into_iter().map(|(name, item)| writer.added(name, item));
+        let removed = found.removed.into_iter().map(|(name, item)| writer.removed(name, item));
+        let changed = found.changed.into_iter().map(|it| writer.changed(it.0, it.1, it.2));
+        let mut report = Self {
+            old: old.name.clone(),
+            new: new.name.clone(),
+            semver: Semver::None,
+            added: added.collect(),
+            removed: removed.collect(),
+            changed: changed.collect(),
+            to_do: Vec::new(),
+            is_ahead,
+        };
+        let semver = report.entries().map(|entry| entry.semver).max();
+        report.semver = semver.unwrap_or(Semver::None);
+        if is_ahead {
+            report.to_do = to_do::list(new, config, bindings, &report);
+        }
+        Ok(report)
+    }
+
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.added.iter().chain(&self.removed).chain(&self.changed)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.semver == Semver::None
+    }
+}
+
+struct Writer<'a> {
+    new: &'a Side,
+    /// Whether the new side may have what the bindings do not have yet.
+    is_ahead: bool,
+    config: &'a BindingsConfig,
+    bindings: &'a Record,
+    project: &'a Project,
+    history: History<'a>,
+}
+
+impl Writer<'_> {
+    fn added(&self, name: &str, item: &Item) -> Entry {
+        let mut needs = self.documentation(name, item);
+        if let Kind::Structure(structure) = &item.kind {
+            needs.extend(self.table(name));
+            for field in &structure.fields {
+                needs.extend(self.field_documentation(name, field));
+                // A table that is declared has all of its slots.
+                if !is_provider_table(name) {
+                    needs.extend(self.slot(name, field));
+                }
+            }
+        }
+        Entry {
+            since: self.since(name, item),
+            because: "a new name".to_owned(),
+            needs,
+            ..entry(name, item, Semver::Minor)
+        }
+    }
+
+    fn removed(&self, name: &str, item: &Item) -> Entry {
+        let mut needs = Vec::new();
+        if is_documented(name, item) {
+            needs.extend(self.stale(&format!("[wsk.{name}]"), self.config.wsk.contains_key(name)));
+        }
+        let because = "uses of it do not compile".to_owned();
+        Entry { because, needs, ..entry(name, item, Semver::Major) }
+    }
+
+    fn changed(&self, name: &str, item: &Item, differences: Vec<Difference>) -> Entry {
+        let semver = differences.iter().map(|it| it.semver).max().unwrap_or(Semver::None);
+        let mut needs = Vec::new();
+        for difference in &differences {
+            match &item.kind {
+                Kind::Structure(structure) => {
+                    needs.extend(self.member(name, &structure.fields, difference));
+                }
+                Kind::Enumeration { values } => needs.extend(self.enumerator(values, difference)),
+                Kind::FunctionType(_)
+                    if difference.aspect == Aspect::Signature
+                        && difference.semver == Semver::Major =>
+                {
+                    needs.extend(self.signature(name, item));
+                }
+                Kind::Macro(_) => needs.push(Need {
+                    what: format!("wsk-sys/src/wsk.rs: {name}, by hand"),
+                    done: self.is_in_bindings(name, item),
+                }),
+                _ => {}
+            }
+        }
+        let worst = differences.iter().find(|it| it.semver == semver);
+        let because = worst.map(|it| it.because.to_owned()).unwrap_or_default();
+        let since = self.since(name, item);
+        Entry { since, because, differences, needs, ..entry(name, item, semver) }
+    }
+
+    /// What a change of a field asks for.
+    fn member(&self, name: &str, fields: &[Field], difference: &Difference) -> Vec<Need> {
+        let mut needs = Vec::new();
+        if !matches!(difference.aspect, Aspect::Member | Aspect::Gate) {
+            return needs;
+        }
+        let field = fields.iter().find(|field| Some(&field.name) == difference.member.as_ref());
+        if let Some(field) = field {
+            needs.extend(self.field_documentation(name, field));
+            needs.extend(self.slot(name, field));
+        }
+        let gone = if field.is_none() { &difference.member } else { &difference.was };
+        if let Some(gone) = gone {
+            let item = self.config.wsk.get(name);
+            let is_there = item.is_some_and(|item| item.fields.contains_key(gone));
+            needs.extend(self.stale(&format!("fields.{gone} of [wsk.{name}]"), is_there));
+        }
+        needs
+    }
+
+    fn enumerator(&self, values: &IndexMap<String, Number>, change: &Difference) -> Vec<Need> {
+        let Some(name) = &change.member else { return Vec::new() };
+        let is_there = self.config.wsk.contains_key(name);
+        if values.contains_key(name) {
+            vec![Need { what: format!("headers/bindings.toml: [wsk.{name}]"), done: is_there }]
+        } else {
+            self.stale(&format!("[wsk.{name}]"), is_there).into_iter().collect()
+        }
+    }
+
+    /// An entry of `bindings.toml` for what is gone. The bindings keep what an older release lacks.
+    fn stale(&self, entry: &str, is_there: bool) -> Option<Need> {
+        let what = format!("headers/bindings.toml: {entry} removed");
+        (self.is_ahead && is_there).then_some(Need { what, done: false })
+    }
+
+    /// Where a function of this type is declared once more.
+    fn signature(&self, name: &str, item: &Item) -> Vec<Need> {
+        let done = self.is_in_bindings(name, item);
+        let mut needs = Vec::new();
+        for (table, other) in &self.new.items {
+            let Kind::Structure(structure) = &other.kind else { continue };
+            for field in structure.fields.iter().filter(|field| field.ty == name) {
+                let slots = self.project.slot(table, &field.name, &field.ty, false);
+                let whats = slots.into_iter().map(|slot| format!("{}: its signature", slot.plain));
+                needs.extend(whats.map(|what| Need { what, done }));
+            }
+        }
+        needs
+    }
+
+    /// Whether the bindings have an item as the new side has it.
+    fn is_in_bindings(&self, name: &str, item: &Item) -> bool {
+        self.bindings.items.get(name).is_some_and(|it| it.kind == item.kind)
+    }
+
+    /// The entry in `bindings.toml`, and those of enumerators.
+    fn documentation(&self, name: &str, item: &Item) -> Vec<Need> {
+        let mut names: Vec<&str> = Vec::new();
+        if is_documented(name, item) {
+            names.push(name);
+        }
+        if let Kind::Enumeration { values } = &item.kind {
+            names.extend(values.keys().map(String::as_str));
+        }
+        let need = |name| Need {
+            what: format!("headers/bindings.toml: [wsk.{name}]"),
+            done: self.config.wsk.contains_key(name),
+        };
+        names.into_iter().map(need).collect()
+    }
+
+    /// A field is described unless it is a function, which its type describes.
+    fn field_documentation(&self, name: &str, field: &Field) -> Option<Need> {
+        if field.ty.starts_with("PFN_") {
+            return None;
+        }
+        let item = self.config.wsk.get(name);
+        Some(Need {
+            what: format!("headers/bindings.toml: fields.{} of [wsk.{name}]", field.name),
+            done: item.is_some_and(|item| item.fields.contains_key(&field.name)),
+        })
+    }
+
+    fn table(&self, name: &str) -> Vec<Need> {
+        let slots = self.project.table(name);
+        slots.into_iter().map(|slot| Need { what: slot.whole(), done: slot.is_there }).collect()
+    }
+
+    fn slot(&self, name: &str, field: &Field) -> Vec<Need> {
+        let table = self.new.items.get(name).and_then(|item| item.gate.as_deref());
+        let table = self.windows(name, None, table);
+        let slot = self.windows(name, Some(&field.name), field.gate.as_deref());
+        let is_later = table.zip(slot).is_some_and(|(table, slot)| slot.version > table.version);
+        let slots = self.project.slot(name, &field.name, &field.ty, is_later);
+        slots.into_iter().map(|slot| Need { what: slot.whole(), done: slot.is_there }).collect()
+    }
+
+    /// The first Windows of an item or a field, with this gate.
+    fn windows(&self, name: &str, field: Option<&str>, gate: Option<&str>) -> Option<&Windows> {
+        let releases = self.history.releases;
+        match gate {
+            Some(gate) => releases.of_gate(gate).ok(),
+            None => self.history.first_kit(name, field).or_else(|| {
+                let release = self.new.release.as_deref()?;
+                releases.of_kit(release)
+            }),
+        }
+    }
+
+    fn since(&self, name: &str, item: &Item) -> Option<String> {
+        // What bindings.toml says with a reason is better known.
+        let documented = self.config.wsk.get(name).filter(|item| item.is_dated_otherwise());
+        let documented = documented.and_then(|item| item.windows().ok());
+        let windows = documented.or_else(|| self.windows(name, None, item.gate.as_deref()));
+        windows.map(|windows| windows.name.clone())
+    }
+}
+
+/// Whether an item has an entry of its own in `bindings.toml`: pointers go with what they point to.
+fn is_documented(name: &str, item: &Item) -> bool {
+    match &item.kind {
+        Kind::Alias { of } => !of.ends_with('*'),
+        Kind::Macro(_) => name != "WSKAPI",
+        _ => true,
+    }
+}
+
+fn entry(name: &str, item: &Item, semver: Semver) -> Entry {
+    Entry {
+        name: name.to_owned(),
+        kind: item.kind.name(),
+        description: describe(item),
+        since: None,
+        gate: item.gate.clone(),
+        semver,
+        because: String::new(),
+        differences: Vec::new(),
+        needs: Vec::new(),
+    }
+}

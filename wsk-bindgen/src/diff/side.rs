@@ -1,0 +1,128 @@
+//! One side of a comparison: a recorded release, the bindings, or the headers of a WDK.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::api_record::items::Items;
+use crate::api_record::{self, Record};
+use crate::headers::{IncludeTree, Origin, libclang, wdk};
+use crate::project;
+use crate::regen::BindingsConfig;
+
+/// What the committed bindings are called.
+const BINDINGS: &str = "bindings";
+/// What the WDK of this machine is called.
+const WDK: &str = "wdk";
+
+/// How headers are read, if a side has some.
+pub(crate) struct Options<'a> {
+    pub(crate) source: &'a wdk::Source,
+}
+
+pub(crate) struct Side {
+    /// What a report calls it.
+    pub(crate) name: String,
+    /// The release, if it is known.
+    pub(crate) release: Option<String>,
+    pub(crate) items: Items,
+    /// Where its headers were read, if they were.
+    pub(crate) read: Option<Read>,
+}
+
+/// Headers that were read for a comparison.
+pub(crate) struct Read {
+    pub(crate) origin: Origin,
+    /// Why the release is not known.
+    pub(crate) unknown: Option<String>,
+}
+
+impl Side {
+    /// What somebody has named.
+    pub(crate) fn find(
+        given: &str,
+        config: &BindingsConfig,
+        options: &Options<'_>,
+    ) -> Result<Self> {
+        if given == BINDINGS {
+            return Self::bindings(config);
+        }
+        if let Some(record) = config.records.get(given) {
+            return Ok(Self::record(record, format!("WDK {given}")));
+        }
+        if is_headers(given) {
+            libclang::load()?;
+            let tree = if given == WDK {
+                options.source.tree()?
+            } else {
+                wdk::find(&[PathBuf::from(given)], options.source.release())?
+            };
+            return Self::wdk(&tree, config);
+        }
+        let known: Vec<&str> =
+            config.records.all().iter().map(|record| record.release.as_str()).collect();
+        bail!(
+            "`{given}` is neither a recorded release nor a folder.\nThe releases are {}; `{BINDINGS}` stands \
+             for the committed bindings, `{WDK}` for the WDK of this machine, and a folder for the WDK in it.",
+            known.join(", ")
+        )
+    }
+
+    /// The committed bindings: what is recorded of their release.
+    pub(crate) fn bindings(config: &BindingsConfig) -> Result<Self> {
+        let record = bindings(config)?;
+        Ok(Self::record(record, format!("the bindings, of WDK {}", record.release)))
+    }
+
+    fn record(record: &Record, name: String) -> Self {
+        let (release, items) = (Some(record.release.clone()), record.items.clone());
+        Self { name, release, items, read: None }
+    }
+
+    /// The headers of a WDK, whose release need not be known yet.
+    pub(crate) fn wdk(tree: &IncludeTree, config: &BindingsConfig) -> Result<Self> {
+        let header = api_record::read(tree)?;
+        let release = api_record::identify(tree, &header, None, &config.releases);
+        let unknown = release.as_ref().err().map(ToString::to_string);
+        let release = release.ok();
+        let name = match &release {
+            Some(release) => format!("the headers of WDK {release}"),
+            None => tree.name.clone(),
+        };
+        let read = Read { origin: tree.origin.clone(), unknown };
+        Ok(Self { name, release, items: header.items, read: Some(read) })
+    }
+
+    /// Whether it may have what the bindings do not have yet: not if it is of a release before theirs.
+    pub(crate) fn is_ahead(&self, bindings: &Record, config: &BindingsConfig) -> bool {
+        let kits: Vec<&str> = config.releases.kits().collect();
+        let place = |release: &str| kits.iter().position(|kit| *kit == release);
+        let (release, bindings) =
+            (self.release.as_deref().and_then(place), place(&bindings.release));
+        match release {
+            Some(_) if release != bindings => release > bindings,
+            // The bindings' own release, read again, or one that nobody knows.
+            _ => self.read.is_some(),
+        }
+    }
+}
+
+/// Whether a side is headers that are read.
+pub(crate) fn is_headers(given: &str) -> bool {
+    given == WDK || Path::new(given).is_dir()
+}
+
+/// What the committed bindings have: by the WDK that they say they are of, since `release` in
+/// `headers/bindings.toml` is that of the next ones.
+pub(crate) fn bindings(config: &BindingsConfig) -> Result<&Record> {
+    const FILE: &str = "wsk-sys/src/generated/wsk.rs";
+    let text = fs::read_to_string(project::root().join(FILE))
+        .with_context(|| format!("cannot read {FILE}"))?;
+    let first = text.lines().next().unwrap_or_default();
+    let release = first.split_once(" of WDK ").and_then(|(_, rest)| rest.split_once(','));
+    let (release, _) = release.with_context(|| {
+        format!("{FILE} does not say of which WDK it is: generate it with `cargo xtask regen`")
+    })?;
+    config.records.find(release)
+}

@@ -1,0 +1,85 @@
+//! What a comparison leaves to be done in this project.
+
+use super::report::Report;
+use super::side::Side;
+use crate::api_record::items::{Item, Items};
+use crate::api_record::{Record, Releases};
+use crate::regen::BindingsConfig;
+
+/// The steps, in the order to take them in.
+pub(super) fn list(
+    new: &Side,
+    config: &BindingsConfig,
+    bindings: &Record,
+    report: &Report,
+) -> Vec<String> {
+    let mut steps = Vec::new();
+    let release = new.release.as_deref().unwrap_or("RELEASE");
+    steps.extend(unknown_releases(new, &config.releases));
+    if let Some(read) = &new.read {
+        let recorded = new.release.as_deref().and_then(|release| config.records.get(release));
+        if recorded.is_none_or(|record| record.items != new.items) {
+            steps.push(format!("record it: `cargo xtask surface {}`", read.origin.arguments()));
+        }
+    }
+    if release != config.release {
+        steps.push(format!("headers/bindings.toml: `release = \"{release}\"`"));
+    }
+    let lacking = lacking(&new.items, &bindings.items);
+    for (verb, names) in &lacking {
+        steps.push(format!("headers/km/wsk.h: {verb} {}", names.join(", ")));
+    }
+    let needs = report.entries().flat_map(|entry| &entry.needs).filter(|need| !need.done);
+    let mut needs: Vec<&String> = needs.map(|need| &need.what).collect();
+    // The headers first: without them nothing else compiles.
+    needs.sort_by_key(|what| !what.starts_with("headers/"));
+    for what in needs {
+        if !steps.contains(what) {
+            steps.push(what.clone());
+        }
+    }
+    if !lacking.is_empty() || release != bindings.release {
+        steps.push("`cargo xtask regen`, with --wdk and without: both give the same".to_owned());
+    }
+    if !report.is_empty() {
+        let sides = match &new.read {
+            Some(read) if release == bindings.release => format!("bindings {}", read.origin.side()),
+            _ => format!("{} {release}", bindings.release),
+        };
+        steps.push(format!("CHANGELOG.md: what `cargo xtask diff {sides} --format markdown` says"));
+    }
+    steps
+}
+
+/// What `headers/windows.toml` does not know.
+fn unknown_releases(new: &Side, releases: &Releases) -> Vec<String> {
+    let mut steps = Vec::new();
+    steps.extend(new.read.as_ref().and_then(|read| read.unknown.clone()));
+    let gates = new.items.values().flat_map(Item::gates);
+    let mut unknown: Vec<&str> = gates.filter(|gate| releases.of_gate(gate).is_err()).collect();
+    unknown.sort_unstable();
+    unknown.dedup();
+    for gate in unknown {
+        steps.push(format!(
+            "headers/windows.toml: the release of `{gate}`, or `since` and `since_reason` in \
+             headers/bindings.toml for what stands under it"
+        ));
+    }
+    steps
+}
+
+/// What this project's own headers, of which the bindings are, have otherwise, by what is to be done.
+fn lacking<'a>(new: &'a Items, own: &'a Items) -> Vec<(&'static str, Vec<&'a str>)> {
+    let names = |names: Vec<&'a str>, verb| (!names.is_empty()).then_some((verb, names));
+    let added = new.keys().filter(|name| !own.contains_key(*name)).map(String::as_str);
+    let changed = new.iter().filter(|(name, item)| own.get(*name).is_some_and(|o| o != *item));
+    let removed = own.keys().filter(|name| !new.contains_key(*name)).map(String::as_str);
+    [
+        names(added.collect(), "add"),
+        names(changed.map(|(name, _)| name.as_str()).collect(), "change"),
+        names(removed.collect(), "remove"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

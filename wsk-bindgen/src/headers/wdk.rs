@@ -1,0 +1,84 @@
+//! The options with which a command reads a WDK.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::IncludeTree;
+use super::discovery::Place;
+use super::machine::ThisMachine;
+use super::selection::{list, select};
+
+/// Options of every command that reads a WDK.
+#[derive(clap::Args)]
+pub(crate) struct Source {
+    /// Read a WDK: an installed kit, an unpacked NuGet package or a folder of such packages, or a folder with
+    /// `km` and `shared`. Twice, if those are in two packages. Without DIR, the WDK of this machine: by the
+    /// variables `WDKContentRoot` and `WindowsSdkDir`, in the registry, or in NuGet's folder
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
+    wdk: Option<Vec<PathBuf>>,
+    /// Read the WDK of this release, such as 10.0.22621, where there are several [default: the newest]
+    #[arg(id = "wdk_release", long = "release", value_name = "RELEASE")]
+    release: Option<String>,
+}
+
+impl Source {
+    /// Whether a WDK is to be read.
+    pub(crate) fn is_given(&self) -> bool {
+        self.wdk.is_some() || self.release.is_some()
+    }
+
+    /// The release that is to be read, if one was named.
+    pub(crate) fn release(&self) -> Option<&str> {
+        self.release.as_deref()
+    }
+
+    /// The headers of the WDK below the folders, or of this machine.
+    pub(crate) fn tree(&self) -> Result<IncludeTree> {
+        find(self.folders(), self.release())
+    }
+
+    fn folders(&self) -> &[PathBuf] {
+        self.wdk.as_deref().unwrap_or_default()
+    }
+}
+
+/// Options of commands that do something else without a WDK.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    source: Source,
+    /// Show the WDKs that are found, below DIR or on this machine, and do nothing else
+    #[arg(long)]
+    list: bool,
+}
+
+impl Options {
+    /// What `--list` shows, if that is wanted.
+    pub(crate) fn list(&self) -> Result<Option<String>> {
+        if !self.list {
+            return Ok(None);
+        }
+        Ok(Some(list(&places(self.source.folders())?, self.source.release())))
+    }
+
+    /// The headers of a WDK, if they are to be read.
+    pub(crate) fn tree(&self) -> Result<Option<IncludeTree>> {
+        if self.source.is_given() { self.source.tree().map(Some) } else { Ok(None) }
+    }
+}
+
+/// The headers of a WDK below these folders, or of this machine. Which was taken is said, if there were several.
+pub(crate) fn find(folders: &[PathBuf], release: Option<&str>) -> Result<IncludeTree> {
+    let places = places(folders)?;
+    let selection = select(&places, release)?;
+    if let Some(note) = selection.note(&places) {
+        // Not to the standard output, which may be a program's input.
+        eprintln!("note: {note}");
+    }
+    IncludeTree::selected(&selection, release)
+}
+
+fn places(folders: &[PathBuf]) -> Result<Vec<Place>> {
+    if folders.is_empty() { Ok(Place::of(&ThisMachine)) } else { Ok(vec![Place::given(folders)?]) }
+}

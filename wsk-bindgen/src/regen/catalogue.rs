@@ -1,0 +1,237 @@
+//! bindgen's output by name: with the names that C programs use, and its assertions as numbers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use anyhow::{Context, Result};
+use indexmap::IndexMap;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Expr, ForeignItem, Item, Lit, Stmt, Type};
+
+use super::bindings_config::BindingsConfig;
+
+/// What the headers define.
+#[derive(Default)]
+pub(crate) struct Catalogue {
+    pub(crate) structs: IndexMap<String, syn::ItemStruct>,
+    pub(crate) unions: IndexMap<String, syn::ItemUnion>,
+    pub(crate) aliases: IndexMap<String, syn::ItemType>,
+    /// Enumerators: constants of bindgen's own.
+    pub(crate) constants: IndexMap<String, syn::ItemConst>,
+    pub(crate) functions: IndexMap<String, syn::ForeignItemFn>,
+    pub(crate) statics: IndexMap<String, syn::ForeignItemStatic>,
+    /// The constants of the generator's own wrapper.
+    pub(crate) numbers: BTreeMap<String, u64>,
+    pub(crate) layouts: BTreeMap<String, Layout>,
+}
+
+/// Where the fields of a structure or union are, in bytes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Layout {
+    pub(crate) size: u64,
+    pub(crate) align: u64,
+    pub(crate) offsets: Vec<(String, u64)>,
+}
+
+impl Catalogue {
+    pub(crate) fn new(items: Vec<Item>, config: &BindingsConfig) -> Result<Self> {
+        let mut names = Names::new(config);
+        let mut catalogue = Self::default();
+        for mut item in items {
+            if let Item::Const(constant) = &item
+                && constant.ident == "_"
+            {
+                catalogue.read_assertions(&constant.expr, &names)?;
+                continue;
+            }
+            names.visit_item_mut(&mut item);
+            catalogue.insert(item)?;
+        }
+        Ok(catalogue)
+    }
+
+    fn insert(&mut self, item: Item) -> Result<()> {
+        match item {
+            Item::Struct(item) => drop(self.structs.insert(item.ident.to_string(), item)),
+            Item::Union(item) => drop(self.unions.insert(item.ident.to_string(), item)),
+            Item::Type(item) => {
+                let name = item.ident.to_string();
+                // `typedef struct _X { … } X` became `type X = X`.
+                if last_segment(&item.ty).as_deref() != Some(&name) {
+                    self.aliases.insert(name, item);
+                }
+            }
+            Item::Const(item) => {
+                let name = item.ident.to_string();
+                if name.starts_with("WSK_SYS_") {
+                    self.numbers.insert(name, number(&item.expr)?);
+                } else {
+                    self.constants.insert(name, item);
+                }
+            }
+            Item::ForeignMod(block) => {
+                for item in block.items {
+                    match item {
+                        ForeignItem::Fn(item) => {
+                            self.functions.insert(item.sig.ident.to_string(), item);
+                        }
+                        ForeignItem::Static(item) => {
+                            self.statics.insert(item.ident.to_string(), item);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// bindgen writes its assertions as `["Size of X"][size_of::<X>() - 8usize]`.
+    fn read_assertions(&mut self, block: &Expr, names: &Names) -> Result<()> {
+        let Expr::Block(block) = block else {
+            return Ok(());
+        };
+        for statement in &block.block.stmts {
+            let Stmt::Expr(Expr::Index(index), _) = statement else {
+                continue;
+            };
+            let (Expr::Array(text), Expr::Binary(difference)) = (&*index.expr, &*index.index)
+            else {
+                continue;
+            };
+            let Some(Expr::Lit(syn::ExprLit { lit: Lit::Str(text), .. })) = text.elems.first()
+            else {
+                continue;
+            };
+            let value = number(&difference.right)?;
+            let text = text.value();
+            if let Some(name) = text.strip_prefix("Size of ") {
+                self.layouts.entry(names.rename(name)).or_default().size = value;
+            } else if let Some(name) = text.strip_prefix("Alignment of ") {
+                self.layouts.entry(names.rename(name)).or_default().align = value;
+            } else if let Some((name, field)) =
+                text.strip_prefix("Offset of field: ").and_then(|text| text.split_once("::"))
+            {
+                let layout = self.layouts.entry(names.rename(name)).or_default();
+                layout.offsets.push((rename_field(field), value));
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces typedefs that will not be in the bindings by what they stand for.
+    pub(crate) fn resolve(&self, ty: &mut Type, kept: &BTreeSet<&str>) {
+        struct Resolve<'a>(&'a Catalogue, &'a BTreeSet<&'a str>);
+        impl VisitMut for Resolve<'_> {
+            fn visit_type_mut(&mut self, ty: &mut Type) {
+                while let Some(name) = last_segment(ty) {
+                    let Some(alias) = self.0.aliases.get(&name) else {
+                        break;
+                    };
+                    if self.1.contains(name.as_str()) {
+                        break;
+                    }
+                    *ty = (*alias.ty).clone();
+                }
+                visit_mut::visit_type_mut(self, ty);
+            }
+        }
+        Resolve(self, kept).visit_type_mut(ty);
+    }
+}
+
+/// The number that a literal stands for.
+fn number(expr: &Expr) -> Result<u64> {
+    let Expr::Lit(syn::ExprLit { lit: Lit::Int(literal), .. }) = expr else {
+        anyhow::bail!("bindgen wrote a constant that is not a number")
+    };
+    literal.base10_parse().context("bindgen wrote a number that does not fit")
+}
+
+/// The last segment of a path type: the name of a type that C declares.
+pub(crate) fn last_segment(ty: &Type) -> Option<String> {
+    let Type::Path(path) = ty else { return None };
+    let segment = path.path.segments.last()?;
+    segment.arguments.is_none().then(|| segment.ident.to_string())
+}
+
+/// From bindgen's names to those of the bindings.
+struct Names {
+    by_tag: BTreeMap<String, String>,
+}
+
+impl Names {
+    fn new(config: &BindingsConfig) -> Self {
+        let by_tag = config.items().map(|(name, item)| (item.tag(name), name.clone())).collect();
+        Self { by_tag }
+    }
+
+    /// `_WSK_BUF` is `WSK_BUF`; its unnamed members' types are `WSK_BUF_0`, `WSK_BUF_0_1`, …
+    fn rename(&self, name: &str) -> String {
+        let mut parts = name.split("__bindgen_ty_");
+        let tag = parts.next().unwrap_or(name);
+        let mut renamed = self.by_tag.get(tag).cloned().unwrap_or_else(|| {
+            // The tag of a structure that `bindings.toml` does not list, such as `_DEVICE_OBJECT`.
+            let typedef = tag.strip_prefix('_');
+            typedef.filter(|name| name.starts_with(char::is_uppercase)).unwrap_or(tag).to_owned()
+        });
+        for part in parts {
+            let index = part.parse::<u32>().map_or(0, |one_based| one_based - 1);
+            let _ = write!(renamed, "_{index}");
+        }
+        renamed
+    }
+}
+
+/// `__bindgen_anon_1` is the first, and in `bindings.toml` the only, unnamed member.
+fn rename_field(name: &str) -> String {
+    match name.strip_prefix("__bindgen_anon_") {
+        Some("1") => "Anonymous".to_owned(),
+        Some(index) => format!("Anonymous{index}"),
+        None => name.to_owned(),
+    }
+}
+
+impl VisitMut for Names {
+    fn visit_ident_mut(&mut self, ident: &mut syn::Ident) {
+        let name = ident.to_string();
+        let renamed = rename_field(&self.rename(&name));
+        if renamed != name {
+            *ident = syn::Ident::new(&renamed, ident.span());
+        }
+    }
+
+    fn visit_type_mut(&mut self, ty: &mut Type) {
+        if let Type::Path(path) = ty {
+            // A union's fields are all `Copy`, which bindgen cannot see of types that it was not
+            // asked to generate.
+            let last = path.path.segments.last();
+            if let Some(inner) = last.filter(|s| s.ident == "ManuallyDrop").and_then(only_argument)
+            {
+                *ty = inner.clone();
+            }
+        }
+        if let Type::Path(path) = ty
+            && path.path.segments.last().is_some_and(|segment| segment.ident == "Option")
+        {
+            path.path.leading_colon = None;
+            path.path.segments = path.path.segments.iter().last().cloned().into_iter().collect();
+        }
+        visit_mut::visit_type_mut(self, ty);
+    }
+
+    fn visit_lit_int_mut(&mut self, literal: &mut syn::LitInt) {
+        *literal = syn::LitInt::new(literal.base10_digits(), literal.span());
+    }
+}
+
+fn only_argument(segment: &syn::PathSegment) -> Option<&Type> {
+    let syn::PathArguments::AngleBracketed(arguments) = &segment.arguments else {
+        return None;
+    };
+    match arguments.args.first() {
+        Some(syn::GenericArgument::Type(ty)) => Some(ty),
+        _ => None,
+    }
+}

@@ -1,0 +1,143 @@
+//! What makes a regeneration fail: items that are gone, holes in tables, items that nobody described.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+
+use super::bindings_config::{BindingsConfig, Item};
+use super::catalogue::{Catalogue, last_segment};
+
+/// Macros in WSK's name space that are not part of its API.
+const NOT_SURFACE: [&str; 2] = ["WSKAPI", "WSK_SO_BASE"];
+
+/// Every item of `bindings.toml` is in the headers.
+pub(crate) fn nothing_is_missing(
+    catalogue: &Catalogue,
+    macros: &BTreeSet<String>,
+    config: &BindingsConfig,
+) -> Result<()> {
+    let missing: Vec<&str> = config
+        .items()
+        .filter(|(name, item)| !is_there(catalogue, macros, name, item))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let controls = missing.iter().filter(|name| name.starts_with("SIO_WSK_")).count();
+    let note = if controls == 0 { "" } else { "\nAll eight SIO_WSK_… codes are needed." };
+    bail!(
+        "the headers lack {} of the {} items in headers/bindings.toml: {}.{note}",
+        missing.len(),
+        config.items().count(),
+        missing.join(", ")
+    )
+}
+
+fn is_there(catalogue: &Catalogue, macros: &BTreeSet<String>, name: &str, item: &Item) -> bool {
+    if item.constant_type.is_some() {
+        return catalogue.numbers.contains_key(&format!("{}{name}", super::clang::CONSTANT));
+    }
+    macros.contains(name)
+        || catalogue.structs.contains_key(name)
+        || catalogue.unions.contains_key(name)
+        || catalogue.aliases.contains_key(name)
+        || catalogue.constants.contains_key(name)
+        || catalogue.functions.contains_key(name)
+        || catalogue.statics.contains_key(name)
+}
+
+/// A provider's table is its functions and nothing else. A member that bindgen cannot name becomes
+/// padding, and every call through the table would go to the wrong function.
+pub(crate) fn tables_are_whole(catalogue: &Catalogue) -> Result<()> {
+    const POINTER: u64 = 8;
+    for (name, table) in &catalogue.structs {
+        if !name.starts_with("WSK_PROVIDER_") || !name.ends_with("_DISPATCH") {
+            continue;
+        }
+        let mut end = 0;
+        let layout = catalogue.layouts.get(name).cloned().unwrap_or_default();
+        for field in &table.fields {
+            let ty = last_segment(&field.ty).unwrap_or_default();
+            let field = field.ident.as_ref().map(ToString::to_string).unwrap_or_default();
+            let size = match ty.as_str() {
+                "WSK_PROVIDER_BASIC_DISPATCH" => 2 * POINTER,
+                ty if ty.starts_with("PFN_WSK_") => POINTER,
+                "USHORT" if field == "Version" => 2,
+                // What follows it is aligned to a pointer.
+                "USHORT" if field == "Reserved" => POINTER - 2,
+                _ => bail!(
+                    "{name} has padding where a function pointer belongs: its member `{field}` is \
+                     no function (were the headers read as C instead of C++?)"
+                ),
+            };
+            let offset = layout.offsets.iter().find(|(name, _)| *name == field).map(|(_, at)| *at);
+            if offset != Some(end) {
+                bail!(
+                    "{name} has padding where a function pointer belongs: before `{field}`, at \
+                     offset {end}"
+                );
+            }
+            end += size;
+        }
+        if layout.size != end || end == 0 {
+            bail!(
+                "{name} has padding where a function pointer belongs: {} bytes, of which its \
+                 functions fill {end}",
+                layout.size
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Everything in wsk.h is in `bindings.toml`, which describes no field that is not there.
+pub(crate) fn everything_is_documented(
+    catalogue: &Catalogue,
+    macros: &BTreeSet<String>,
+    config: &BindingsConfig,
+) -> Result<()> {
+    let listed = |name: &str| config.items().any(|(item, _)| item == name);
+    let is_wsk = |name: &str| {
+        let prefixes = ["WSK_", "SIO_WSK_", "SO_WSK_", "MAKE_WSK_", "Wsk"];
+        prefixes.iter().any(|prefix| name.starts_with(prefix))
+    };
+    let macros = macros.iter().filter(|name| {
+        is_wsk(name) && !name.starts_with("WSK_HEADERS_") && !NOT_SURFACE.contains(&name.as_str())
+    });
+    let pointers_aside = catalogue.aliases.iter().filter(|(name, alias)| {
+        name.to_uppercase().contains("WSK") && !matches!(&*alias.ty, syn::Type::Ptr(_))
+    });
+    let unknown: Vec<&String> = macros
+        .chain(pointers_aside.map(|(name, _)| name))
+        .chain(catalogue.structs.keys())
+        .chain(catalogue.unions.keys())
+        .chain(catalogue.constants.keys())
+        .chain(catalogue.functions.keys())
+        .chain(catalogue.statics.keys())
+        .filter(|name| !listed(name))
+        .collect();
+    if !unknown.is_empty() {
+        let names = unknown.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+        bail!(
+            "headers/bindings.toml does not describe {names}.\n\
+             Add an entry for each: what it is, since when, at which IRQL, and Microsoft's page."
+        );
+    }
+    for (name, item) in config.items() {
+        let callable = catalogue.functions.contains_key(name) || name.starts_with("PFN_");
+        if callable && item.irql.is_none() {
+            bail!("headers/bindings.toml says at which IRQL everything is called, except {name}");
+        }
+        for field in item.fields.keys() {
+            let fields =
+                catalogue.structs.get(name).map(|item| &item.fields).into_iter().flatten().chain(
+                    catalogue.unions.get(name).into_iter().flat_map(|item| &item.fields.named),
+                );
+            if !fields.into_iter().any(|f| f.ident.as_ref().is_some_and(|f| f == field)) {
+                bail!("headers/bindings.toml describes {name}.{field}, which the headers lack");
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! `cargo xtask regen`: from the headers to `wsk-sys/src/generated`.
+
+mod bindings;
+mod bindings_config;
+mod catalogue;
+mod check;
+mod clang;
+mod evaluate;
+pub(crate) mod report;
+mod since;
+
+use std::env;
+use std::fs;
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+pub(crate) use self::bindings_config::BindingsConfig;
+use crate::diff::{Report, Side};
+use crate::headers::{IncludeTree, Processor, libclang, wdk};
+use crate::{output, project};
+
+/// Options of `cargo xtask regen`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Write nothing, and fail with a diff if the bindings are not what the headers give
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    wdk: wdk::Options,
+}
+
+/// What bindgen adds to clang's arguments by itself.
+const EXTRA: &str = "BINDGEN_EXTRA_CLANG_ARGS";
+
+/// A file below `wsk-sys/src/generated`.
+#[derive(Debug, PartialEq, Eq)]
+struct GeneratedFile {
+    name: &'static str,
+    text: String,
+}
+
+/// Generates the bindings, or compares them with the committed ones.
+///
+/// # Errors
+///
+/// If the headers cannot be read, lack an item that the bindings had, or with `--check` give other bindings.
+pub fn run(args: &Args) -> Result<()> {
+    if let Some(list) = args.wdk.list()? {
+        return output::print(&list);
+    }
+    if env::var_os(EXTRA).is_some_and(|arguments| !arguments.is_empty()) {
+        bail!(
+            "{EXTRA} is set, for `wdk-sys` perhaps: bindgen would read the headers in another way than this \
+             command describes. Unset it."
+        );
+    }
+    let libclang = libclang::load()?;
+    let headers = project::root().join("headers");
+    let config = BindingsConfig::load(&headers)?;
+    let Some(tree) = args.wdk.tree()? else {
+        let tree = IncludeTree::own(&headers)?;
+        return write(&tree, &config, args.check, &libclang);
+    };
+    // Compared with the bindings as they were.
+    let changes = changes(&tree, &config);
+    let written = write(&tree, &config, args.check, &libclang);
+    match changes {
+        Ok(changes) => print!("\n{changes}"),
+        // Headers that cannot be read were refused already.
+        Err(_) if written.is_err() => {}
+        Err(error) => return Err(error),
+    }
+    written
+}
+
+/// What a WDK's wsk.h has otherwise than the bindings, and what that leaves to be done.
+fn changes(tree: &IncludeTree, config: &BindingsConfig) -> Result<String> {
+    let new = Side::wdk(tree, config)?;
+    Ok(Report::new(&Side::bindings(config)?, &new, config)?.text())
+}
+
+/// Writes the files, or compares them with those that are there.
+fn write(tree: &IncludeTree, config: &BindingsConfig, check: bool, libclang: &str) -> Result<()> {
+    let started = Instant::now();
+    let files = generate(tree, config)?;
+    let folder = project::root().join("wsk-sys").join("src").join("generated");
+    let mut changes = report::Changes::default();
+    for file in &files {
+        let path = folder.join(file.name);
+        let old = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
+        };
+        changes.add(file.name, &old, &file.text)?;
+        if !check && old != file.text {
+            fs::create_dir_all(&folder)?;
+            fs::write(&path, &file.text)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+    }
+    if check && changes.any() {
+        print!("{}", changes.diff());
+        bail!(
+            "the bindings are not what {} gives.\nRun `cargo xtask regen` and commit the result.",
+            tree.name
+        );
+    }
+    print!("{}", changes.summary());
+    println!(
+        "from {} with {libclang}; x64 and arm64 agree; {:.1} s",
+        tree.name,
+        started.elapsed().as_secs_f32()
+    );
+    Ok(())
+}
+
+/// The files, which are the same for every processor.
+fn generate(tree: &IncludeTree, config: &BindingsConfig) -> Result<Vec<GeneratedFile>> {
+    let inline = &evaluate::check(tree, config)?;
+    let results = thread::scope(|scope| {
+        let runs = Processor::ALL.map(|processor| {
+            scope.spawn(move || {
+                bindings::files(clang::read(tree, config, processor, inline)?, config)
+                    .with_context(|| format!("{} for {}", tree.name, processor.name()))
+            })
+        });
+        runs.map(|run| run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let [x64, arm64] = results;
+    let (x64, arm64) = (x64?, arm64?);
+    for (one, other) in x64.iter().zip(&arm64) {
+        if one != other {
+            bail!(
+                "{} gives different bindings for x64 and for arm64:\n{}",
+                tree.name,
+                report::diff("x64", "arm64", one.name, &one.text, &other.text)
+            );
+        }
+    }
+    Ok(x64)
+}

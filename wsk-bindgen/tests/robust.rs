@@ -1,0 +1,298 @@
+//! Headers as they may come one day, and kits as they may lie on a disk: each gives the right result, or one
+//! message that says what is the matter. Made from this project's own headers.
+
+mod support;
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use support::{Headers, Run, regen, xtask};
+
+/// A command on headers.
+fn on(command: &[&str], folder: &Path, more: &[&str]) -> Run {
+    let arguments = command.iter().map(OsStr::new).chain([OsStr::new("--wdk"), folder.as_os_str()]);
+    xtask(arguments.chain(more.iter().map(OsStr::new)))
+}
+
+/// Both commands that read headers, on headers that are as good as those of this project.
+#[track_caller]
+fn are_read(folder: &Path) -> String {
+    on(&["surface", "--check"], folder, &[]).passes();
+    regen(&[folder]).passes()
+}
+
+/// Changes every file of these headers.
+fn rewrite(headers: &Headers, change: impl Fn(&str) -> Vec<u8>) {
+    for part in ["km", "shared"] {
+        for file in fs::read_dir(headers.path().join(part)).unwrap() {
+            let path = file.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(path, change(&text)).unwrap();
+        }
+    }
+}
+
+/// Without a variable or a folder of packages that this machine may have.
+fn on_a_machine(arguments: &[&str], variables: &[(&str, &Path)]) -> Run {
+    let home = TempDir::new().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wsk-bindgen"));
+    for name in ["WDKContentRoot", "WindowsSdkDir", "Version_Number", "NUGET_PACKAGES"] {
+        command.env_remove(name);
+    }
+    command.env("HOME", home.path()).env("USERPROFILE", home.path());
+    Run::of(command.args(arguments).envs(variables.iter().copied()))
+}
+
+#[test]
+fn line_ends_and_byte_order_marks_do_not_matter() {
+    let headers = Headers::copy();
+    rewrite(&headers, |text| format!("\u{feff}{}", text.replace('\n', "\r\n")).into_bytes());
+    are_read(headers.path());
+}
+
+/// As a comment may have it that somebody wrote in a code page.
+#[test]
+fn what_is_not_unicode_does_not_matter_in_a_comment() {
+    let headers = Headers::copy();
+    rewrite(&headers, |text| [text.as_bytes(), b"/* caf\xe9 \x92 */\n"].concat());
+    are_read(headers.path());
+}
+
+#[test]
+fn utf_16_is_refused() {
+    let headers = Headers::copy();
+    let text = fs::read_to_string(headers.path().join("km/wsk.h")).unwrap();
+    let text: Vec<u8> =
+        "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    fs::write(headers.path().join("km/wsk.h"), text).unwrap();
+    for command in ["surface", "regen"] {
+        let run = on(&[command, "--check"], headers.path(), &[]);
+        run.fails_with(&["cannot be read", "UTF-16", "wsk.h"]);
+        assert_eq!(run.output().matches("UTF-16").count(), 1, "{}", run.output());
+    }
+}
+
+#[test]
+fn names_of_files_and_folders_may_be_in_another_case() {
+    let headers = Headers::copy_to("INCLUDE/10.0.26100.0");
+    let root = headers.path().join("INCLUDE/10.0.26100.0");
+    for part in ["km", "shared"] {
+        for file in fs::read_dir(root.join(part)).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_uppercase();
+            fs::rename(&path, path.with_file_name(name)).unwrap();
+        }
+        fs::rename(root.join(part), root.join(part.to_uppercase())).unwrap();
+    }
+    are_read(headers.path());
+}
+
+#[test]
+fn paths_may_have_spaces_and_any_letters() {
+    let headers = Headers::copy_to("Windows Kits – Größe & 'Co' 日本/10/Include/10.0.26100.0");
+    let folder = headers.path().join("Windows Kits – Größe & 'Co' 日本/10");
+    are_read(&folder);
+    // What is to be typed is quoted.
+    let file = folder.join("Include/10.0.26100.0/km/wsk.h");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("WSK_FLAG_DRAIN   0x00000004", "WSK_FLAG_DRAIN   8")).unwrap();
+    let said = xtask([OsStr::new("diff"), OsStr::new("bindings"), folder.as_os_str()]).passes();
+    assert!(said.contains("`cargo xtask surface --wdk \""), "{said}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_path_that_is_not_unicode_is_refused() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let headers = Headers::copy_to("kit");
+    let odd = headers.path().join(OsStr::from_bytes(b"kit\xff"));
+    fs::rename(headers.path().join("kit"), &odd).unwrap();
+    for command in ["surface", "regen"] {
+        let arguments = [command, "--check", "--wdk"].map(OsString::from).into_iter();
+        xtask(arguments.chain([odd.clone().into()]))
+            .fails_with(&["is not Unicode", "another path"]);
+    }
+}
+
+/// The macro is there, but what it is made of is not.
+#[test]
+fn a_macro_that_no_longer_evaluates_is_named_with_its_reason() {
+    let drain = "#define WSK_FLAG_DRAIN   0x00000004";
+    for (value, reason) in [
+        ("WSK_FLAG_OF(4)", "WSK_FLAG_DRAIN: use of undeclared identifier 'WSK_FLAG_OF'"),
+        ("\"four\"", "WSK_FLAG_DRAIN: it is no number"),
+        ("", "WSK_FLAG_DRAIN: expected expression"),
+    ] {
+        let headers = Headers::copy();
+        headers.replace("km/wsk.h", drain, &format!("#define WSK_FLAG_DRAIN   {value}"));
+        let run = regen(&[headers.path()]);
+        run.fails_with(&["have no value for what headers/bindings.toml lists", reason, "by_hand"]);
+        assert_eq!(run.output().matches(reason).count(), 1, "{}", run.output());
+        // The record has it as what it is, and the comparison says what that means.
+        let run = on(&["surface", "--check"], headers.path(), &[]);
+        let gone = if value.is_empty() { "+removed" } else { "+WSK_FLAG_DRAIN = {}" };
+        run.fails_with(&[gone]);
+    }
+}
+
+/// bindgen passes over what C has a body for.
+#[test]
+fn an_inline_function_that_nobody_described_is_named() {
+    let headers = Headers::copy();
+    let new = "static __inline ULONG WskTwice(ULONG Number) { return Number * 2; }\n";
+    headers.replace("km/wsk.h", "VOID WskDeregister(", &format!("{new}VOID WskDeregister("));
+    regen(&[headers.path()]).fails_with(&["headers/bindings.toml does not describe WskTwice"]);
+}
+
+#[test]
+fn a_kernel_member_that_is_gone_is_named_with_its_structure() {
+    let headers = Headers::copy();
+    headers.replace("km/ntddk.h", "    PVOID StartVa;\n", "    PVOID Start;\n");
+    regen(&[headers.path()]).fails_with(&["MDL.StartVa: no member named 'StartVa' in '_MDL'"]);
+}
+
+#[test]
+fn a_renamed_member_is_named_in_both_ways() {
+    let headers = Headers::copy();
+    headers.replace("km/wsk.h", "    ULONG Offset;\n", "    ULONG Start;\n");
+    regen(&[headers.path()]).fails_with(&[
+        "Offset → Start (major",
+        "fields.Start of [wsk.WSK_BUF]",
+        "describes WSK_BUF.Offset, which the headers lack",
+    ]);
+}
+
+#[test]
+fn a_header_that_is_not_there_is_named_once() {
+    let headers = Headers::copy();
+    headers.replace("km/wsk.h", "/* Registration */", "#include <wsknew.h>\n/* Registration */");
+    let run = regen(&[headers.path()]);
+    run.fails_with(&["'wsknew.h' file not found"]);
+    assert_eq!(run.output().matches("wsknew.h").count(), 1, "{}", run.output());
+}
+
+#[test]
+fn of_two_versions_the_newest_is_taken_unless_another_is_asked_for() {
+    let headers = Headers::copy_to("Include/10.0.22621.0");
+    headers.add("Include/10.0.26100.0");
+    headers.replace(
+        "Include/10.0.22621.0/km/wsk.h",
+        "WSK_FLAG_DRAIN   0x00000004",
+        "WSK_FLAG_DRAIN   8",
+    );
+    let output = are_read(headers.path());
+    assert!(
+        output.contains("WDK 10.0.26100.0 of") && output.contains("is taken, the newest there"),
+        "{output}"
+    );
+    assert!(output.contains("--release chooses another: 10.0.22621.0"), "{output}");
+    for release in ["10.0.22621", "22621", "10.0.22621.0"] {
+        let run = on(&["regen", "--check"], headers.path(), &["--release", release]);
+        run.fails_with(&[
+            "WDK 10.0.22621.0 of",
+            "as --release says",
+            "are not what WDK 10.0.22621.0",
+        ]);
+    }
+    on(&["regen", "--check"], headers.path(), &["--release", "10.0.19041"]).fails_with(&[
+        "no WDK 10.0.19041 is found",
+        "10.0.26100.0",
+        "10.0.22621.0",
+    ]);
+    // A comparison takes it as well, as long as it is clear of which side.
+    let folder = headers.path().to_str().unwrap();
+    let said = xtask(["diff", "bindings", folder, "--release", "26100"]).passes();
+    assert!(said.contains("nothing has changed"), "{said}");
+    let said = xtask(["diff", "bindings", "wdk", "--wdk", folder]).passes();
+    assert!(said.contains("nothing has changed"), "{said}");
+    xtask(["diff", folder, folder, "--release", "26100"]).fails_with(&["cannot be about both"]);
+    xtask(["diff", "6001", "7600", "--release", "26100"]).fails_with(&["neither side is headers"]);
+}
+
+#[test]
+fn parts_of_different_versions_are_no_kit() {
+    let headers = Headers::copy_to("Include/10.0.22621.0");
+    headers.add("Include/10.0.26100.0");
+    fs::remove_dir_all(headers.path().join("Include/10.0.22621.0/shared")).unwrap();
+    fs::remove_dir_all(headers.path().join("Include/10.0.26100.0/km")).unwrap();
+    on(&["surface"], headers.path(), &[]).fails_with(&[
+        "no WDK here",
+        "Found km of 10.0.22621.0 at",
+        "Found shared of 10.0.26100.0 at",
+        "of the same version",
+    ]);
+}
+
+#[test]
+fn a_partial_folder_of_packages_is_answered_with_the_package_that_is_missing() {
+    let package = "microsoft.windows.wdk.x64/10.0.26100.2454/c/Include/10.0.26100.0";
+    let headers = Headers::copy_to(package);
+    fs::remove_dir_all(headers.path().join(package).join("shared")).unwrap();
+    on(&["surface"], headers.path(), &[]).fails_with(&[
+        "Found km of 10.0.26100.0",
+        "No folder `shared` with ws2def.h",
+        "Microsoft.Windows.SDK.CPP has it",
+    ]);
+    headers.add("Microsoft.Windows.SDK.CPP.10.0.26100.1742/c/Include/10.0.26100.0");
+    let sdk = headers.path().join("Microsoft.Windows.SDK.CPP.10.0.26100.1742/c/Include");
+    fs::remove_dir_all(sdk.join("10.0.26100.0/km")).unwrap();
+    are_read(headers.path());
+    // Its headers may be incomplete, too.
+    fs::remove_file(sdk.join("10.0.26100.0/shared/netiodef.h")).unwrap();
+    let run = on(&["regen", "--check"], headers.path(), &[]);
+    run.fails_with(&["cannot be read", "'netiodef.h' file not found"]);
+    assert_eq!(run.output().matches("netiodef.h").count(), 1, "{}", run.output());
+}
+
+#[test]
+fn the_wdk_of_the_machine_is_found_by_the_variable() {
+    let headers = Headers::copy_to("Include/10.0.26100.0");
+    let variable = [("WDKContentRoot", headers.path())];
+    let output = on_a_machine(&["surface", "--check", "--wdk"], &variable).passes();
+    assert!(output.contains("WDK 10.0.26100.0 of the variable WDKContentRoot"), "{output}");
+    on_a_machine(&["regen", "--wdk", "--check"], &variable).passes();
+    on_a_machine(&["surface", "--check", "--release", "26100"], &variable).passes();
+    let said = on_a_machine(&["diff", "bindings", "wdk", "--format", "json"], &variable);
+    let json: serde_json::Value = serde_json::from_str(&said.standard_output()).unwrap();
+    assert!(json.is_object());
+
+    let list = on_a_machine(&["regen", "--list"], &variable).passes();
+    assert!(list.contains("the variable WDKContentRoot: "), "{list}");
+    assert!(list.contains("  * 10.0.26100.0 "), "{list}");
+    assert!(list.contains("NuGet's packages: "), "{list}");
+
+    on_a_machine(&["surface", "--wdk"], &[]).fails_with(&[
+        "no WDK is found. Looked in",
+        "WDKContentRoot: not set",
+        "give --wdk DIR",
+    ]);
+    on_a_machine(&["regen", "--wdk"], &[("WDKContentRoot", Path::new("/no/such/kit"))])
+        .fails_with(&["the variable WDKContentRoot: /no/such/kit is not a folder"]);
+}
+
+#[test]
+fn a_libclang_that_cannot_be_loaded_is_answered_with_where_it_was_looked_for() {
+    let folder = TempDir::new().unwrap();
+    let name = format!("{}clang{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    fs::write(folder.path().join(name), "no library").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wsk-bindgen"));
+    let run = Run::of(command.args(["regen", "--check"]).env("LIBCLANG_PATH", folder.path()));
+    run.fails_with(&[
+        "libclang",
+        "`libclang1-19`",
+        "It is set to",
+        folder.path().to_str().unwrap(),
+    ]);
+}
+
+/// wdk-sys asks its users to set it, and the bindings would be others.
+#[test]
+fn arguments_of_others_for_clang_are_refused() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wsk-bindgen"));
+    command.args(["regen", "--check"]).env("BINDGEN_EXTRA_CLANG_ARGS", "-DWSKAPI=__stdcall");
+    Run::of(&mut command).fails_with(&["BINDGEN_EXTRA_CLANG_ARGS is set", "Unset it"]);
+}

@@ -1,0 +1,290 @@
+//! `cargo xtask surface`, as a maintainer runs it.
+
+mod support;
+
+use std::ffi::OsStr;
+use std::fs;
+
+use expect_test::{Expect, expect};
+use tempfile::TempDir;
+
+use support::{Headers, Run, xtask};
+
+/// `surface --check` of changed headers.
+fn check(headers: &Headers) -> Run {
+    check_as(headers, &[])
+}
+
+fn check_as(headers: &Headers, more: &[&str]) -> Run {
+    let arguments = ["surface", "--check", "--wdk"].map(OsStr::new).into_iter();
+    xtask(arguments.chain([headers.path().as_os_str()]).chain(more.iter().map(OsStr::new)))
+}
+
+/// The lines that a check of headers would add to the record and remove from it.
+#[track_caller]
+fn differs(headers: &Headers, expected: &Expect) {
+    let output = check(headers).output();
+    let lines: Vec<&str> = output
+        .lines()
+        .filter(|line| {
+            line.starts_with(['+', '-']) && !line.starts_with("+++") && !line.starts_with("---")
+        })
+        .collect();
+    expected.assert_eq(&(lines.join("\n") + "\n"));
+}
+
+#[test]
+fn this_projects_headers_are_what_is_recorded_of_their_release() {
+    let output = xtask(["surface", "--check"]).passes();
+    assert!(output.contains("10.0.26100 is recorded already"), "{output}");
+    // As those of a WDK they are the same: what this project's own need is not recorded.
+    check(&Headers::copy()).passes();
+    check(&Headers::copy_to("Include/10.0.26100.0")).passes();
+}
+
+#[test]
+fn the_records_are_listed_and_shown() {
+    let list = xtask(["surface"]).passes();
+    assert!(list.contains("Windows 10, version 1803   10.0.17134  39 constants"), "{list}");
+    assert_eq!(list.lines().count(), 14, "{list}");
+    let whole = xtask(["surface", "10.0.18362"]).passes();
+    for line in [
+        "release = \"10.0.18362\"",
+        "WSK_FLAG_OOB = { value = 1 }",
+        "[function_types.PFN_WSK_LISTEN]",
+        "    { at = 96, name = \"WskReceiveEx\", type = \"PFN_WSK_RECEIVE_EX\" },",
+    ] {
+        assert!(whole.contains(line), "{whole}");
+    }
+    assert!(!whole.contains("after = "), "{whole}");
+}
+
+#[test]
+fn a_release_that_is_not_recorded_is_answered_with_those_that_are() {
+    xtask(["surface", "10.0.17135"]).fails_with(&[
+        "no release `10.0.17135` is recorded",
+        "there are 6001, 7600, 10.0.10240, 10.0.14393",
+        "10.0.26100",
+    ]);
+}
+
+#[test]
+fn what_is_read_of_c() {
+    let headers = Headers::copy();
+    let new = "
+#if (NTDDI_VERSION >= NTDDI_WIN10_RS3) // a gate
+#define WSK_TEST_NEGATIVE (-2) /* a number */
+#define WSK_TEST_NAME \"a string\"
+#define WSK_TEST_SUM(A, \\
+                     B) ((A) + (B))
+typedef enum _WSK_TEST_KIND { WskTestFirst = 5, WskTestNext } WSK_TEST_KIND;
+typedef union _WSK_TEST_UNION { ULONG Number; PVOID Pointer; } WSK_TEST_UNION;
+#endif
+typedef struct _WSK_TEST {
+    ULONG Low : 3, High : 5;
+    CONST UCHAR Bytes[4];
+    struct { USHORT First; USHORT Second; };
+    struct { ULONG Inner; } Named;
+    VOID (*Function)(const struct _WSK_TEST *, WSK_INSPECT_ACTION);
+#ifdef WSK_TEST_NAME
+    PVOID *volatile Pointer;
+#endif
+} WSK_TEST;
+NTSTATUS WskTest(CONST WSK_TEST *CONST, WSK_TEST_KIND Kind);
+/* Registration */";
+    headers.replace("km/wsk.h", "/* Registration */", new);
+    differs(
+        &headers,
+        &expect![[r#"
+            -# The surface of wsk.h in the WDK 10.0.26100: the same as in 10.0.22621.
+            +# The surface of wsk.h in the WDK 10.0.26100: what it has beyond, or otherwise than, 10.0.22621.
+            +
+            +[constants]
+            +WSK_TEST_NEGATIVE = { value = -2, gate = "NTDDI_VERSION >= NTDDI_WIN10_RS3" }
+            +
+            +[enumerations.WSK_TEST_KIND]
+            +gate = "NTDDI_VERSION >= NTDDI_WIN10_RS3"
+            +values = { WskTestFirst = 5, WskTestNext = 6 }
+            +
+            +[macros]
+            +WSK_TEST_NAME = { gate = "NTDDI_VERSION >= NTDDI_WIN10_RS3" }
+            +WSK_TEST_SUM = { parameters = 2, sample = 0x68AC, gate = "NTDDI_VERSION >= NTDDI_WIN10_RS3" }
+            +
+            +[structures.WSK_TEST]
+            +size = 32
+            +align = 8
+            +fields = [
+            +    { at = 0, name = "Low", type = "ULONG bits 0+3" },
+            +    { at = 0, name = "High", type = "ULONG bits 3+5" },
+            +    { at = 4, name = "Bytes", type = "const UCHAR[4]" },
+            +    { at = 8, name = "First", type = "USHORT" },
+            +    { at = 10, name = "Second", type = "USHORT" },
+            +    { at = 12, name = "Named", type = "{ ULONG Inner; }" },
+            +    { at = 16, name = "Function", type = "void (*)(const WSK_TEST*, WSK_INSPECT_ACTION)" },
+            +    { at = 24, name = "Pointer", type = "PVOID*", gate = "defined(WSK_TEST_NAME)" },
+            +]
+            +
+            +[structures.WSK_TEST_UNION]
+            +gate = "NTDDI_VERSION >= NTDDI_WIN10_RS3"
+            +size = 8
+            +align = 8
+            +fields = [
+            +    { at = 0, name = "Number", type = "ULONG" },
+            +    { at = 0, name = "Pointer", type = "PVOID" },
+            +]
+            +
+            +[functions.WskTest]
+            +returns = "NTSTATUS"
+            +parameters = ["const WSK_TEST* const _", "WSK_TEST_KIND Kind"]
+        "#]],
+    );
+}
+
+#[test]
+fn a_changed_gate_is_shown() {
+    let headers = Headers::copy();
+    let slot = "    PFN_WSK_SEND_MESSAGES WskSendMessages;\n";
+    headers
+        .replace("km/wsk.h", &format!("#if (NTDDI_VERSION >= NTDDI_WIN8)\n{slot}#endif\n"), slot)
+        .replace(
+            "km/wsk.h",
+            "#if (NTDDI_VERSION >= NTDDI_WIN10_RS2)",
+            "#if NTDDI_VERSION >= NTDDI_WINBLUE",
+        );
+    differs(
+        &headers,
+        &expect![[r#"
+        -# The surface of wsk.h in the WDK 10.0.26100: the same as in 10.0.22621.
+        +# The surface of wsk.h in the WDK 10.0.26100: what it has beyond, or otherwise than, 10.0.22621.
+        +
+        +[aliases]
+        +PWSK_CLIENT_STREAM_DISPATCH = { type = "WSK_CLIENT_STREAM_DISPATCH*", gate = "NTDDI_VERSION >= NTDDI_WINBLUE" }
+        +PWSK_PROVIDER_STREAM_DISPATCH = { type = "WSK_PROVIDER_STREAM_DISPATCH*", gate = "NTDDI_VERSION >= NTDDI_WINBLUE" }
+        +
+        +[structures.WSK_CLIENT_STREAM_DISPATCH]
+        +gate = "NTDDI_VERSION >= NTDDI_WINBLUE"
+        +size = 16
+        +align = 8
+        +fields = [
+        +    { at = 0, name = "Listen", type = "const WSK_CLIENT_LISTEN_DISPATCH*" },
+        +    { at = 8, name = "Connect", type = "const WSK_CLIENT_CONNECTION_DISPATCH*" },
+        +]
+        +
+        +[structures.WSK_PROVIDER_DATAGRAM_DISPATCH]
+        +size = 64
+        +align = 8
+        +fields = [
+        +    { at = 0, name = "Basic", type = "WSK_PROVIDER_BASIC_DISPATCH" },
+        +    { at = 16, name = "WskBind", type = "PFN_WSK_BIND" },
+        +    { at = 24, name = "WskSendTo", type = "PFN_WSK_SEND_TO" },
+        +    { at = 32, name = "WskReceiveFrom", type = "PFN_WSK_RECEIVE_FROM" },
+        +    { at = 40, name = "WskRelease", type = "PFN_WSK_RELEASE_DATAGRAM_INDICATION_LIST" },
+        +    { at = 48, name = "WskGetLocalAddress", type = "PFN_WSK_GET_LOCAL_ADDRESS" },
+        +    { at = 56, name = "WskSendMessages", type = "PFN_WSK_SEND_MESSAGES" },
+        +]
+        +
+        +[structures.WSK_PROVIDER_STREAM_DISPATCH]
+        +gate = "NTDDI_VERSION >= NTDDI_WINBLUE"
+        +size = 120
+        +align = 8
+        +fields = [
+        +    { at = 0, name = "Basic", type = "WSK_PROVIDER_BASIC_DISPATCH" },
+        +    { at = 16, name = "WskBind", type = "PFN_WSK_BIND" },
+        +    { at = 24, name = "WskAccept", type = "PFN_WSK_ACCEPT" },
+        +    { at = 32, name = "WskConnect", type = "PFN_WSK_CONNECT" },
+        +    { at = 40, name = "WskListen", type = "PFN_WSK_LISTEN" },
+        +    { at = 48, name = "WskSend", type = "PFN_WSK_SEND" },
+        +    { at = 56, name = "WskReceive", type = "PFN_WSK_RECEIVE" },
+        +    { at = 64, name = "WskDisconnect", type = "PFN_WSK_DISCONNECT" },
+        +    { at = 72, name = "WskRelease", type = "PFN_WSK_RELEASE_DATA_INDICATION_LIST" },
+        +    { at = 80, name = "WskGetLocalAddress", type = "PFN_WSK_GET_LOCAL_ADDRESS" },
+        +    { at = 88, name = "WskGetRemoteAddress", type = "PFN_WSK_GET_REMOTE_ADDRESS" },
+        +    { at = 96, name = "WskConnectEx", type = "PFN_WSK_CONNECT_EX" },
+        +    { at = 104, name = "WskSendEx", type = "PFN_WSK_SEND_EX" },
+        +    { at = 112, name = "WskReceiveEx", type = "PFN_WSK_RECEIVE_EX" },
+        +]
+        +
+        +[function_types.PFN_WSK_LISTEN]
+        +gate = "NTDDI_VERSION >= NTDDI_WINBLUE"
+        +returns = "NTSTATUS"
+        +parameters = ["PWSK_SOCKET Socket", "PIRP Irp"]
+    "#]],
+    );
+}
+
+#[test]
+fn headers_that_differ_by_processor_are_refused() {
+    let headers = Headers::copy();
+    headers.replace(
+        "km/wsk.h",
+        "    PMDL Mdl;\n",
+        "    PMDL Mdl;\n#ifdef _ARM64_\n    ULONG More;\n#endif\n",
+    );
+    check(&headers).fails_with(&["another wsk.h for arm64 than for x64", "WSK_BUF"]);
+}
+
+#[test]
+fn headers_with_mistakes_are_refused_in_clangs_words() {
+    let headers = Headers::copy();
+    headers.replace("km/wsk.h", "typedef PVOID PWSK_CLIENT;", "typedef PVOIDS PWSK_CLIENT;");
+    check(&headers).fails_with(&["cannot be read", "clang said", "wsk.h:", "PVOIDS"]);
+    fs::remove_file(headers.path().join("shared/netiodef.h")).unwrap();
+    check(&headers).fails_with(&["clang said", "'netiodef.h' file not found"]);
+}
+
+#[test]
+fn headers_that_declare_nothing_are_refused() {
+    let headers = Headers::copy();
+    fs::write(headers.path().join("km/wsk.h"), "#pragma once\n").unwrap();
+    check(&headers).fails_with(&["wsk.h declares nothing"]);
+}
+
+/// Kits before Windows 8 have other folders, and no arm64.
+#[test]
+fn an_old_kit_is_read_for_x64() {
+    let headers = Headers::copy_to("inc");
+    let inc = headers.path().join("inc");
+    fs::rename(inc.join("km"), inc.join("ddk")).unwrap();
+    fs::rename(inc.join("shared"), inc.join("api")).unwrap();
+    differs(
+        &headers,
+        &expect![[r#"
+        -processors = ["x64", "arm64"]
+        +processors = ["x64"]
+    "#]],
+    );
+}
+
+#[test]
+fn a_kit_under_another_name_is_refused() {
+    let headers = Headers::copy_to("Include/10.0.17134.0");
+    check(&headers).fails_with(&[
+        "not of 10.0.17134, which is the kit of Windows 10, version 1803",
+        "NTDDI_WIN11_GE, so they are of 10.0.26100",
+    ]);
+    check_as(&headers, &["--as", "10.0.26100"]).passes();
+}
+
+#[test]
+fn a_kit_of_a_windows_that_nobody_described_is_refused() {
+    let headers = Headers::copy();
+    headers.replace(
+        "shared/sdkddkver.h",
+        "#define NTDDI_WIN11_GE      0x0A000010\n",
+        "#define NTDDI_WIN11_GE      0x0A000010\n#define NTDDI_WIN11_BR 0x0A000012\n",
+    );
+    check(&headers).fails_with(&["headers/windows.toml", "NTDDI_WIN11_BR", "Add the release"]);
+    check_as(&headers, &["--as", "10.0.28000"]).fails_with(&[
+        "headers/windows.toml does not say which Windows the kit 10.0.28000 is of",
+        "NTDDI_WIN11_BR",
+    ]);
+}
+
+#[test]
+fn a_folder_that_is_no_wdk_is_refused() {
+    let empty = TempDir::new().unwrap();
+    let arguments = ["surface", "--wdk"].map(OsStr::new).into_iter();
+    xtask(arguments.chain([empty.path().as_os_str()]))
+        .fails_with(&["no WDK here", "`km` with wsk.h"]);
+    xtask(["surface", "10.0.17134", "--check"]).fails_with(&["cannot be used with"]);
+}

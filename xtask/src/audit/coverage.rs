@@ -1,0 +1,312 @@
+//! That the driver with all of wsk has all of wsk: every public function has its line there.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use cargo_wsk::image::Image;
+use proc_macro2::{TokenStream, TokenTree};
+use syn::{ImplItem, Item, ReturnType, Type, TypeParamBound, Visibility};
+
+use crate::project;
+
+/// Traits whose functions a driver calls, if a type of wsk has them. Not those that are derived.
+const TRAITS: [&str; 18] = [
+    "AsRef",
+    "ConnectedUdp",
+    "Debug",
+    "Deref",
+    "DerefMut",
+    "Display",
+    "Dns",
+    "Drop",
+    "From",
+    "Future",
+    "GlobalAlloc",
+    "IntoIterator",
+    "Iterator",
+    "TcpConnect",
+    "TryFrom",
+    "UdpStack",
+    "UnconnectedUdp",
+    "Write",
+];
+
+/// The public functions of wsk that an image does not export.
+pub(super) fn missing(image: &Image) -> Result<Vec<String>> {
+    let mut functions = Functions::default();
+    functions.read(&project::root().join("wsk").join("src"))?;
+    let exports = image.exports.keys().map(String::as_str).collect();
+    Ok(functions.missing(&exports))
+}
+
+/// What a driver can call.
+#[derive(Default)]
+struct Functions {
+    /// As they are to be exported. Those that belong to no type have no module here: `::usage`.
+    names: BTreeSet<String>,
+    /// Public types, and those of them that can be copied.
+    public: BTreeSet<String>,
+    copied: BTreeSet<String>,
+    /// Functions by their types, which need to be public for it.
+    of_types: BTreeSet<(String, String)>,
+    /// The functions that give something back, by their types, which need not to be copied for it.
+    drops: BTreeSet<(String, String)>,
+}
+
+impl Functions {
+    fn read(&mut self, folder: &Path) -> Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                self.read(&path)?;
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path)?;
+                let file = syn::parse_file(&text)
+                    .with_context(|| format!("cannot parse {}", path.display()))?;
+                self.items(&file.items);
+            }
+        }
+        Ok(())
+    }
+
+    fn items(&mut self, items: &[Item]) {
+        for item in items {
+            match item {
+                Item::Fn(function) if is_public(&function.vis) && function.sig.abi.is_none() => {
+                    let name = format!("::{}", exported(&function.sig));
+                    self.names.insert(name);
+                }
+                Item::Struct(item) if is_public(&item.vis) => {
+                    let name = item.ident.to_string();
+                    // What borrows has nothing to give back but the borrow, or says so with `Drop`.
+                    let borrows = item.generics.lifetimes().next().is_some();
+                    if is_copy(&item.attrs) || is_table(&item.attrs) {
+                        self.copied.insert(name.clone());
+                    }
+                    if !borrows && !has_nothing(&item.fields) {
+                        self.drops.insert((name.clone(), format!("{name}::drop")));
+                    }
+                    self.public.insert(name);
+                }
+                Item::Type(item) if is_public(&item.vis) => {
+                    self.public.insert(item.ident.to_string());
+                }
+                Item::Enum(item) if is_public(&item.vis) => {
+                    self.public.insert(item.ident.to_string());
+                }
+                Item::Impl(block) => self.block(block),
+                Item::Macro(item) if item.mac.path.is_ident("macro_rules") => {
+                    self.names.extend(written_by(item.mac.tokens.clone()));
+                }
+                Item::Mod(module) if is_public(&module.vis) => {
+                    self.items(module.content.as_ref().map_or(&[], |(_, items)| items));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn block(&mut self, block: &syn::ItemImpl) {
+        let of_trait = block.trait_.as_ref().and_then(|(path, _)| path.segments.last());
+        let of_trait = of_trait.map(|segment| segment.ident.to_string());
+        let Some(of_type) = type_name(&block.self_ty) else {
+            return;
+        };
+        if of_trait.as_ref().is_some_and(|name| !TRAITS.contains(&name.as_str())) {
+            if of_trait.is_some_and(|name| name == "Copy") {
+                self.copied.insert(of_type);
+            }
+            return;
+        }
+        for item in &block.items {
+            let ImplItem::Fn(function) = item else {
+                continue;
+            };
+            let name = match &of_trait {
+                Some(name) if function.sig.ident == "fmt" => format!("{of_type}::fmt<{name}>"),
+                Some(_) => format!("{of_type}::{}", function.sig.ident),
+                None if is_public(&function.vis) => {
+                    format!("{of_type}::{}", exported(&function.sig))
+                }
+                None => continue,
+            };
+            self.of_types.insert((of_type.clone(), name));
+        }
+    }
+
+    fn missing(&self, exports: &BTreeSet<&str>) -> Vec<String> {
+        let of_types = self.of_types.iter().filter(|(of_type, _)| self.public.contains(of_type));
+        let drops = self.drops.iter().filter(|(of_type, _)| !self.copied.contains(of_type));
+        let names = self.names.iter().chain(of_types.chain(drops).map(|(_, name)| name));
+        let missing = names.filter(|name| !exports.iter().any(|export| is_for(export, name)));
+        let problem = |name: &String| {
+            let name = name.trim_start_matches("::");
+            format!(
+                "`{name}` has no line in wsk/tests/surface/src: what it does in a driver is unknown"
+            )
+        };
+        missing.map(problem).collect()
+    }
+}
+
+/// Whether an export stands for a function: it has its name, or its name with the types that it was made for.
+fn is_for(export: &str, function: &str) -> bool {
+    let (function, phase) = function.strip_suffix(".poll").map_or((function, ""), |f| (f, ".poll"));
+    let Some(export) = export.strip_suffix(phase) else {
+        return false;
+    };
+    let export =
+        if function.contains('<') { export } else { export.split('<').next().unwrap_or_default() };
+    if function.starts_with("::") { export.ends_with(function) } else { export == function }
+}
+
+/// The name of a function's export: of one that makes a future, its poll.
+fn exported(signature: &syn::Signature) -> String {
+    let is_future = |bound: &TypeParamBound| match bound {
+        TypeParamBound::Trait(bound) => {
+            bound.path.segments.last().is_some_and(|segment| segment.ident == "Future")
+        }
+        _ => false,
+    };
+    let polled = signature.asyncness.is_some()
+        || matches!(&signature.output, ReturnType::Type(_, output)
+            if matches!(&**output, Type::ImplTrait(output) if output.bounds.iter().any(is_future)));
+    format!("{}{}", signature.ident, if polled { ".poll" } else { "" })
+}
+
+/// The public functions that a macro writes, for whatever types: `::bind.poll`. Not those of C, nor those whose names
+/// are the macro's parameters.
+fn written_by(tokens: TokenStream) -> Vec<String> {
+    let mut names = Vec::new();
+    // What has been read of a function: whether it is public, and whether it is `async`.
+    let (mut is_public, mut is_async) = (false, false);
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let word = match token {
+            TokenTree::Group(group) => {
+                names.extend(written_by(group.stream()));
+                String::new()
+            }
+            TokenTree::Ident(word) => word.to_string(),
+            _ => String::new(),
+        };
+        match word.as_str() {
+            "pub" => is_public = true,
+            "const" | "unsafe" if is_public => {}
+            "async" if is_public => is_async = true,
+            "fn" if is_public => {
+                if let Some(TokenTree::Ident(name)) = tokens.peek() {
+                    names.push(format!("::{name}{}", if is_async { ".poll" } else { "" }));
+                }
+                (is_public, is_async) = (false, false);
+            }
+            _ => (is_public, is_async) = (false, false),
+        }
+    }
+    names
+}
+
+/// Whether there is nothing in a structure, whose type says it all.
+fn has_nothing(fields: &syn::Fields) -> bool {
+    fields.iter().all(|field| match &field.ty {
+        Type::Tuple(tuple) => tuple.elems.is_empty(),
+        other => type_name(other).is_some_and(|name| name == "PhantomData"),
+    })
+}
+
+const fn is_public(visibility: &Visibility) -> bool {
+    matches!(visibility, Visibility::Public(_))
+}
+
+fn is_copy(attributes: &[syn::Attribute]) -> bool {
+    attributes.iter().filter(|attribute| attribute.path().is_ident("derive")).any(|attribute| {
+        let mut found = false;
+        // What cannot be parsed is no list of names.
+        let _ = attribute.parse_nested_meta(|meta| {
+            found |= meta.path.is_ident("Copy");
+            Ok(())
+        });
+        found
+    })
+}
+
+/// A table of the provider's is a pointer, and is `Copy` by its macro.
+fn is_table(attributes: &[syn::Attribute]) -> bool {
+    attributes.iter().any(|attribute| attribute.path().is_ident("provider_table"))
+}
+
+/// The name of a type, or of what a reference is to.
+fn type_name(of: &Type) -> Option<String> {
+    match of {
+        Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
+        Type::Reference(reference) => type_name(&reference.elem),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOURCE: &str = "
+        pub struct Socket(Inner);
+        struct Inner;
+        #[derive(Clone, Copy)]
+        pub struct Mask(u32);
+        pub struct Borrowed<'a>(&'a u32);
+        impl Socket {
+            pub fn new() -> Self { todo!() }
+            pub async fn send<B: Buffer>(&self, buffer: B) {}
+            pub fn close(self) -> impl Future<Output = ()> { todo!() }
+            fn private(&self) {}
+            pub(crate) fn internal(&self) {}
+        }
+        impl fmt::Debug for Socket { fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { todo!() } }
+        impl Drop for Inner { fn drop(&mut self) {} }
+        impl<'a> IntoIterator for &'a Mask { fn into_iter(self) -> Iter { todo!() } }
+        pub fn usage() {}
+        fn helper() {}
+        pub mod has { pub fn more() {} }
+        mod hidden { pub fn sealed() {} }
+        pub struct Unbound(());
+        pub struct Constant<T>(u32, PhantomData<T>);
+        impl<T> Copy for Constant<T> {}
+        macro_rules! shared {
+            ($name:ident) => {
+                impl $name {
+                    pub async fn bind(self) {}
+                    pub const unsafe fn raw(&self) {}
+                    pub(crate) fn within(&self) {}
+                    fn alone(&self) {}
+                    pub unsafe extern \"C\" fn of_c() {}
+                    pub fn $name(&self) {}
+                }
+            };
+        }
+    ";
+
+    #[test]
+    fn what_is_public_is_asked_for_and_nothing_else() {
+        let mut functions = Functions::default();
+        functions.items(&syn::parse_file(SOURCE).unwrap().items);
+        let all = [
+            "Mask::into_iter",
+            "Socket::close.poll",
+            "Socket::drop",
+            "Socket::fmt<Debug>",
+            "Socket::new",
+            "Socket::send<Slice>.poll",
+            "Socket::bind<Listen>.poll",
+            "Constant::raw",
+            "has::more",
+            "pool::usage",
+        ];
+        assert_eq!(functions.missing(&BTreeSet::from(all)), [""; 0]);
+        for missing in all {
+            let rest = all.into_iter().filter(|name| *name != missing).collect();
+            assert_eq!(functions.missing(&rest).len(), 1, "{missing}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The audit of wsk in a driver: that nothing of wsk panics in a driver, allocates infallibly, can be paged out, or takes much of
+//! the stack.
+//!
+//! All of it is seen in one driver, `wsk/tests/surface`, which has everything that wsk has, and nothing else. It is
+//! built as drivers are, for both processors, and looked into.
+
+mod coverage;
+mod stack;
+mod table;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail, ensure};
+
+use cargo_wsk::audit::{pageable, panics};
+use cargo_wsk::build::{Arch, Build};
+use cargo_wsk::image::Image;
+use cargo_wsk::setup;
+
+use self::stack::Measures;
+use crate::project;
+
+/// Options of `cargo xtask stack`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Show the deepest path of calls from each function with this in its name, instead
+    #[arg(long, value_name = "NAME")]
+    path: Option<String>,
+    /// Install the Rust targets first, if they are missing
+    #[arg(long)]
+    setup: bool,
+}
+
+/// `cargo xtask stack`: writes the table.
+pub(crate) fn write_stack(args: &Args) -> Result<()> {
+    setup::require_targets(
+        &project::root(),
+        &setup::TARGETS,
+        args.setup,
+        "cargo xtask stack --setup",
+    )?;
+    let images = images(&[])?;
+    if let Some(name) = &args.path {
+        for (arch, image) in &images {
+            stack::print_paths(*arch, image, name);
+        }
+        return Ok(());
+    }
+    let measures = images.iter().map(|(arch, image)| Measures::of(*arch, image));
+    table::write(&measures.collect::<Vec<_>>())
+}
+
+/// `cargo xtask test audit`.
+pub(crate) fn test() -> Result<()> {
+    let images = images(&[])?;
+    let problems = problems(&images)?;
+    ensure!(problems.is_empty(), "a driver with all of wsk:\n  {}", problems.join("\n  "));
+    for (arch, image) in &images {
+        let count = image.exports.len();
+        println!("{}: {count} functions of wsk: no panic, nothing pageable", arch.name());
+        println!("{}", Measures::of(*arch, image).summary());
+    }
+    deliberate_faults_are_found()?;
+    no_allocator_no_allocation()
+}
+
+fn images(features: &[&str]) -> Result<Vec<(Arch, Image)>> {
+    let build = |arch| Ok((arch, Image::read(&compile(features, arch)?)?));
+    Arch::ALL.into_iter().map(build).collect()
+}
+
+/// Builds the driver that has all of wsk.
+fn compile(features: &[&str], arch: Arch) -> Result<PathBuf> {
+    Build { features, ..Build::release("surface", arch) }.compile(project::workspace()?)
+}
+
+/// What an image does that no driver may.
+fn faults(arch: Arch, image: &Image, measures: &Measures) -> Result<Vec<String>> {
+    let found = [
+        panics::problems(image)?,
+        pageable(&image.sections, &image.imports),
+        measures.problems.clone(),
+    ];
+    Ok(found.concat().into_iter().map(|problem| format!("{}: {problem}", arch.name())).collect())
+}
+
+/// What is wrong with the driver that has all of wsk, and what it should have and has not.
+fn problems(images: &[(Arch, Image)]) -> Result<Vec<String>> {
+    let (mut problems, mut all) = (Vec::new(), Vec::new());
+    for (arch, image) in images {
+        let measures = Measures::of(*arch, image);
+        problems.extend(faults(*arch, image, &measures)?);
+        problems.extend(coverage::missing(image)?);
+        all.push(measures);
+    }
+    // What is missing is missing for every processor.
+    problems.sort();
+    problems.dedup();
+    problems.extend(table::exceeding(&all)?);
+    Ok(problems)
+}
+
+/// The checks can fail: a driver that breaks every promise is found out, on both processors.
+fn deliberate_faults_are_found() -> Result<()> {
+    /// What is broken in `wsk/tests/surface/src/deliberate.rs`, and what is to be said about it.
+    const FAULTS: [&str; 6] = [
+        "`deliberate::panic` can panic",
+        "the section `PAGE` is pageable",
+        "`MmPageEntireDriver` makes the driver pageable",
+        "`deliberate::frame` takes",
+        "functions call each other in a circle: deliberate::circle",
+        "`surface::deliberate::faults::pointer` can be called through a pointer",
+    ];
+    for (arch, image) in images(&["deliberate"])? {
+        let problems = faults(arch, &image, &Measures::of(arch, &image))?;
+        for fault in FAULTS {
+            let prefix = format!("{}: {fault}", arch.name());
+            if !problems.iter().any(|problem| problem.starts_with(&prefix)) {
+                bail!("this was not found: {prefix}. But this:\n  {}", problems.join("\n  "));
+            }
+        }
+    }
+    println!("{} deliberate faults are found", FAULTS.len());
+    Ok(())
+}
+
+/// That a driver without an allocator cannot use the `alloc` crate, and so cannot allocate infallibly.
+fn no_allocator_no_allocation() -> Result<()> {
+    let error = match compile(&["deliberate-allocation"], Arch::X64) {
+        Ok(_) => bail!("a driver without an allocator links, although it uses `alloc::boxed::Box`"),
+        Err(error) => format!("{error:#}"),
+    };
+    ensure!(
+        error.contains("no global memory allocator found"),
+        "a driver without an allocator should not link for want of one, but cargo said:\n{error}"
+    );
+    println!("no allocator, and nothing that would need one");
+    Ok(())
+}

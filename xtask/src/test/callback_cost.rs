@@ -1,0 +1,102 @@
+//! That callbacks cost what they cost in C: the instructions for handlers that do nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use xshell::{Shell, cmd};
+
+use crate::project;
+
+/// What both sides are compiled for.
+const TARGET: &str = "x86_64-pc-windows-msvc";
+
+const C: &str = "wsk/examples/callback_cost.c";
+
+/// How many instructions the Rust side may have more, for each function.
+const MORE: usize = 2;
+
+pub(super) fn compare() -> Result<()> {
+    let shell = Shell::new()?;
+    shell.change_dir(project::root());
+    fs::create_dir_all(project::scratch()?)?;
+    let c = count(&compile_c(&shell)?);
+    let rust = count(&compile_rust(&shell)?);
+    ensure!(!c.is_empty(), "{C} has no functions that begin with `nothing_`");
+    println!("{:<24} {:>4} {:>5}", "instructions", "C", "Rust");
+    for (function, of_c) in &c {
+        let of_rust = rust.get(function).with_context(|| format!("`{function}` is not there"))?;
+        println!("{function:<24} {of_c:>4} {of_rust:>5}");
+        ensure!(
+            *of_rust <= of_c + MORE,
+            "`{function}` has {of_rust} instructions in Rust and {of_c} in C: more than {MORE} more"
+        );
+    }
+    Ok(())
+}
+
+fn compile_c(shell: &Shell) -> Result<String> {
+    let to = project::scratch()?.join("callback_cost.s");
+    let target = format!("--target={TARGET}");
+    cmd!(shell, "clang -std=c11 -O2 -S {target} -Iheaders/km -Iheaders/shared {C} -o {to}")
+        .quiet()
+        .run()
+        .with_context(|| format!("{C} does not compile"))?;
+    fs::read_to_string(&to).with_context(|| format!("{} cannot be read", to.display()))
+}
+
+fn compile_rust(shell: &Shell) -> Result<String> {
+    let folder = project::scratch()?.join("callback_cost");
+    // What an earlier compiler left would be found as well.
+    let _ = fs::remove_dir_all(&folder);
+    cmd!(
+        shell,
+        "cargo rustc --quiet --release --package wsk --example callback_cost --target {TARGET} --target-dir {folder}"
+    )
+    .args(["--config", "profile.release.lto=false"])
+    .args(["--", "--emit=asm"])
+    .quiet()
+    .run()?;
+    let examples = folder.join(TARGET).join("release/examples");
+    let is_assembly = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "s");
+    let mut found = fs::read_dir(&examples)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let assembly = found.find(is_assembly).context("rustc wrote no assembly")?;
+    Ok(fs::read_to_string(assembly)?)
+}
+
+/// The number of instructions of each function that is compared.
+fn count(assembly: &str) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    let mut current: Option<String> = None;
+    for line in assembly.lines() {
+        let is_indented = line.starts_with('\t');
+        let text = line.split(['#', ';']).next().unwrap_or_default().trim();
+        if !is_indented && let Some(label) = text.strip_suffix(':') {
+            let is_local = label.starts_with('.');
+            if !is_local {
+                current = label.starts_with("nothing_").then(|| label.to_owned());
+                counts.extend(current.clone().map(|label| (label, 0)));
+            }
+        } else if let Some(count) = current.as_ref().and_then(|label| counts.get_mut(label)) {
+            // Directives begin with a dot, and padding is no instruction of the function's.
+            let is_instruction = !text.is_empty() && !text.starts_with('.') && text != "int3";
+            *count += usize::from(is_indented && is_instruction);
+        }
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    #[test]
+    fn instructions_are_counted_and_nothing_else() {
+        let assembly = "\t.globl\tnothing_a\nnothing_a:\n.seh_proc nothing_a\n\ttestq\t%rcx, %rcx\n\
+                        \tje\t.LBB0_1\n.LBB0_1:                 # %b\n\txorl\t%eax, %eax # zero\n\tretq\n\
+                        \t.seh_endproc\n\nother:\n\tretq\nnothing_b:\n\tretq\n\tint3\n";
+        let counts: Vec<(String, usize)> = count(assembly).into_iter().collect();
+        assert_eq!(counts, [("nothing_a".to_owned(), 4), ("nothing_b".to_owned(), 1)]);
+    }
+}
