@@ -45,6 +45,7 @@
 //! [entered](Host::enter), or else to one that the process has from the beginning; system threads belong
 //! to their creator's.
 
+#![deny(unsafe_code)]
 // Functions of C have C's names; what their arguments must be is documented in wsk-sys.
 #![allow(
     non_snake_case,
@@ -56,7 +57,7 @@
 mod config;
 pub mod guide;
 mod host;
-mod kernel;
+pub mod kernel;
 #[doc = include_str!("../RULES.md")]
 pub mod rules {
     pub use crate::verifier::{Outcome, Rule};
@@ -66,10 +67,11 @@ pub mod testing;
 mod verifier;
 mod wsk;
 
-pub use config::{Config, Faults, Network, Readiness, Stripping, Timing, Windows};
-pub use host::{Entered, Host};
-pub use kernel::ke::current_irql;
+pub use config::Config;
+pub use host::Host;
+pub use kernel::{Entered, Timing, Windows, current_irql};
 pub use testing::{block_on, run};
+pub use wsk::config::{Faults, Network, Readiness, Stripping};
 
 /// Makes a function, `async` or not, a test that runs on hosts.
 ///

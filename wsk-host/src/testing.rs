@@ -8,9 +8,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::config::{Config, Timing};
+use crate::config::Config;
 use crate::host::Host;
-use crate::kernel::ke::Signal;
+use crate::kernel::Timing;
+use crate::kernel::ke::dispatcher::Signal;
 use crate::wsk::require_ended;
 
 /// The seeds that a test runs with unless it names others. Miri takes long for each.
@@ -38,15 +39,15 @@ pub fn run(config: Config, seeds: Range<u64>, scenario: impl Fn(Host)) {
             let _entered = host.enter();
             scenario(host.clone());
             host.settle();
-            require_ended(&host);
+            require_ended(host.kernel());
             require_empty_pool(&host);
-            let set = host.timers().set();
+            let set = host.kernel().set_timers();
             assert!(set == 0, "timers are still set: {set}");
         }));
         if let Err(panic) = result {
             eprintln!(
                 "wsk-host: this happened with {config:?}\nafter this:{}",
-                host.trace_tail(100)
+                host.kernel().trace_tail(100)
             );
             resume_unwind(panic);
         }

@@ -1,6 +1,17 @@
 //! `Mm…`: memory descriptor lists, and routines by name.
+//!
+//! # Safety
+//!
+//! The exported functions require of their callers what `wsk-sys` documents. An MDL is accessed during a call only;
+//! retired ones are owned by the quarantine.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
 
 use std::ptr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wsk_sys::fields::size_t;
 use wsk_sys::since::{self, Version};
@@ -11,13 +22,12 @@ use wsk_sys::{
     PUNICODE_STRING, PVOID, ULONG,
 };
 
-use crate::host::Host;
+use crate::kernel::Kernel;
 use crate::kernel::ex::pool::{ExAllocatePool2, ExAllocatePoolWithTag, ExFreePoolWithTag};
-use crate::kernel::ke::require_at_most;
-use crate::kernel::ke::timer::{KeQuerySystemTimePrecise, KeQueryUnbiasedInterruptTime};
-use crate::kernel::memory::end_of_block;
-use crate::verifier::{Rule, rule_violation, violation};
-use crate::wsk::require_indicated;
+use crate::kernel::ke::irql::require_at_most;
+use crate::kernel::ke::time::{KeQuerySystemTimePrecise, KeQueryUnbiasedInterruptTime};
+use crate::kernel::quarantine::Quarantine;
+use crate::verifier::{Origin, Rule, kernel_violation, rule_violation};
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn MmBuildMdlForNonPagedPool(mdl: PMDL) {
@@ -25,8 +35,10 @@ unsafe extern "C" fn MmBuildMdlForNonPagedPool(mdl: PMDL) {
     let mdl = unsafe { &mut *mdl };
     let address = mdl.StartVa.wrapping_byte_add(mdl.ByteOffset as usize);
     let end = address.addr() + mdl.ByteCount as usize;
-    let in_pool =
-        end_of_block(&Host::current(), address.addr()).is_some_and(|of_block| end <= of_block);
+    let in_pool = Kernel::current()
+        .pool()
+        .end_of_block(address.addr())
+        .is_some_and(|of_block| end <= of_block);
     if !in_pool {
         rule_violation(
             Rule::MDL_OF_NONPAGED_POOL,
@@ -48,7 +60,7 @@ const RESIDENT: CSHORT = MDL_SOURCE_IS_NONPAGED_POOL | MDL_PAGES_LOCKED;
 ///
 /// The MDL is valid.
 pub(crate) unsafe fn system_address(mdl: PMDL, call: &str) -> *mut u8 {
-    require_indicated(mdl, call);
+    require_not_retired(mdl, call);
     // SAFETY: the caller promises a valid MDL.
     let mdl = unsafe { &*mdl };
     if mdl.MdlFlags & RESIDENT == 0 {
@@ -60,6 +72,48 @@ pub(crate) unsafe fn system_address(mdl: PMDL, call: &str) -> *mut u8 {
         );
     }
     virtual_address(mdl).cast()
+}
+
+/// An MDL and its memory that a client has given back to the driver below.
+pub(crate) struct RetiredMdl {
+    pub(crate) mdl: Box<MDL>,
+    pub(crate) bytes: Box<[u8]>,
+    /// The rule that a client breaks which uses it, and what it was.
+    pub(crate) rule: Rule,
+    pub(crate) found: &'static str,
+    pub(crate) origin: Arc<Origin>,
+}
+
+// SAFETY: the MDL describes the memory that it is kept with, which the value owns.
+unsafe impl Send for RetiredMdl {}
+
+/// The byte that fills memory which was given back.
+const RETIRED: u8 = 0xDD;
+
+fn retired() -> MutexGuard<'static, Quarantine<RetiredMdl>> {
+    static ALL: Mutex<Quarantine<RetiredMdl>> = Mutex::new(Quarantine::new(64));
+    ALL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps an MDL that was given back, so that a client that still uses it finds no data, and is stopped.
+pub(crate) fn retire(mut mdl: RetiredMdl) {
+    // Miri finds a use of freed memory itself.
+    if cfg!(miri) {
+        return;
+    }
+    mdl.bytes.fill(RETIRED);
+    // A client that needs the address asks the kernel or the provider, and is stopped there.
+    mdl.mdl.MdlFlags = 0;
+    mdl.mdl.MappedSystemVa = ptr::null_mut();
+    let oldest = retired().add(mdl);
+    drop(oldest);
+}
+
+/// Stops a client that uses an MDL which it has given back.
+fn require_not_retired(mdl: *const MDL, call: &str) {
+    if let Some(retired) = retired().iter().find(|retired| ptr::eq(&raw const *retired.mdl, mdl)) {
+        rule_violation(retired.rule, call, retired.found, Some(&retired.origin));
+    }
 }
 
 /// A process has one address space, so this is the system's address, too.
@@ -120,13 +174,13 @@ unsafe extern "C" fn IoBuildPartialMdl(source: PMDL, target: PMDL, address: PVOI
     let rest = (source.ByteCount as usize).checked_sub(offset);
     let length = if length == 0 { rest.unwrap_or(0) } else { length as usize };
     if rest.is_none_or(|rest| length > rest) {
-        violation("IoBuildPartialMdl: the range is not within the source");
+        kernel_violation("IoBuildPartialMdl: the range is not within the source");
     }
     // SAFETY: the caller passes an MDL of its own.
     let target = unsafe { &mut *target };
     let pages = ADDRESS_AND_SIZE_TO_SPAN_PAGES(address, length) * size_of::<usize>();
     if size_of::<MDL>() + pages > usize::try_from(target.Size).unwrap_or(0) {
-        violation("IoBuildPartialMdl: the target has no room for so many pages");
+        kernel_violation("IoBuildPartialMdl: the target has no room for so many pages");
     }
     let (next, size) = (target.Next, target.Size);
     // SAFETY: it is the caller's, and has room for a header.
@@ -147,7 +201,7 @@ unsafe extern "C" fn MmProbeAndLockPages(
     // SAFETY: the caller passes an MDL of its own.
     let mdl = unsafe { &mut *mdl };
     if mdl.MdlFlags & RESIDENT != 0 {
-        violation("MmProbeAndLockPages: the pages are locked already, or nonpaged pool");
+        kernel_violation("MmProbeAndLockPages: the pages are locked already, or nonpaged pool");
     }
     mdl.MdlFlags |= MDL_PAGES_LOCKED;
 }
@@ -158,7 +212,7 @@ unsafe extern "C" fn MmUnlockPages(mdl: PMDL) {
     // SAFETY: the caller passes an MDL of its own.
     let mdl = unsafe { &mut *mdl };
     if mdl.MdlFlags & MDL_PAGES_LOCKED == 0 {
-        violation("MmUnlockPages: the pages are not locked");
+        kernel_violation("MmUnlockPages: the pages are not locked");
     }
     mdl.MdlFlags &= !(MDL_PAGES_LOCKED | MDL_MAPPED_TO_SYSTEM_VA);
 }
@@ -173,14 +227,14 @@ unsafe extern "C" fn MmMapLockedPagesSpecifyCache(
     _priority: ULONG,
 ) -> PVOID {
     require_at_most(DISPATCH_LEVEL, "MmMapLockedPagesSpecifyCache");
-    require_indicated(mdl, "MmMapLockedPagesSpecifyCache");
+    require_not_retired(mdl, "MmMapLockedPagesSpecifyCache");
     // SAFETY: the caller passes an MDL of its own.
     let mdl = unsafe { &mut *mdl };
     if mdl.MdlFlags & MDL_PAGES_LOCKED == 0 {
-        violation("MmMapLockedPagesSpecifyCache: the pages are not locked");
+        kernel_violation("MmMapLockedPagesSpecifyCache: the pages are not locked");
     }
     // Mapping takes resources of the system.
-    if !Host::current().may_allocate() {
+    if !Kernel::current().may_allocate() {
         return ptr::null_mut();
     }
     mdl.MdlFlags |= MDL_MAPPED_TO_SYSTEM_VA;
@@ -206,7 +260,7 @@ unsafe extern "C" fn MmGetSystemRoutineAddress(name: PUNICODE_STRING) -> PVOID {
         routine.len() == length
             && routine.encode_utf16().enumerate().all(|(at, unit)| units.add(at).read() == unit)
     };
-    let windows = Host::current().config().windows;
+    let windows = Kernel::current().config().windows;
     let found = routines.iter().find(|(routine, since, _)| windows.has(*since) && is_it(routine));
     found.map_or(ptr::null_mut(), |(_, _, address)| address.cast_mut().cast())
 }

@@ -1,14 +1,448 @@
 //! The kernel: the functions of `ntoskrnl.exe` that a driver calls, each in the file of its prefix.
+//!
+//! A [`Kernel`] needs no WSK: a driver that uses no sockets can be run and tested on one alone.
+//!
+//! ```
+//! use wsk_host::kernel::{Config, Kernel};
+//!
+//! let kernel = Kernel::new(Config::default());
+//! let entered = kernel.enter();
+//! // Calls of this thread, and of the system threads that it creates, are this kernel's now.
+//! drop(entered);
+//! assert_eq!(kernel.outstanding_allocations(), 0);
+//! ```
+//!
+//! State and exports are apart: what a kernel consists of ([`TimerQueue`], [`WorkQueue`], `Blocks`, …) does not
+//! name [`Kernel`], and the exported functions, which do, are named by nothing below them.
+//!
+//! # Safety
+//!
+//! A kernel's pointer is stored in IRPs; `Kernel::from_raw` requires that another reference keeps the kernel.
 
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
+
+pub(crate) mod blocks;
+pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod ex;
 pub(crate) mod io;
 pub(crate) mod ke;
-pub(crate) mod memory;
 pub(crate) mod mm;
 mod ps;
+pub(crate) mod quarantine;
 pub(crate) mod random;
+pub(crate) mod residency;
 mod rtl;
 pub(crate) mod schedule;
 pub(crate) mod trace;
 pub(crate) mod usage;
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+
+use wsk_sys::ctypes::c_void;
+
+use blocks::Blocks;
+pub use config::{Config, Threads, Timing, Windows};
+use io::work_queue::WorkQueue;
+pub use ke::irql::current_irql;
+use ke::timer_queue::TimerQueue;
+use random::Random;
+use schedule::{Job, JobId, Scheduler, ThreadId, Ticks};
+use trace::{Entry, Event, Trace};
+use usage::Usage;
+
+use crate::verifier;
+
+/// A user-mode NT kernel: its threads, its clock and its pool. Clones are the same kernel.
+#[derive(Clone)]
+pub struct Kernel(Arc<State>);
+
+/// A reference that does not keep its kernel.
+pub(crate) struct WeakKernel(Weak<State>);
+
+struct State {
+    config: Config,
+    /// How a report describes the kernel.
+    description: String,
+    scheduler: Scheduler,
+    blocks: Mutex<Blocks>,
+    usage: Mutex<Usage>,
+    timers: Mutex<TimerQueue>,
+    work_items: Mutex<WorkQueue>,
+    random: Mutex<Random>,
+    trace: Mutex<Trace>,
+    /// The state of a driver stack above, as a device extension is.
+    extension: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<(Kernel, ThreadId)>> = const { RefCell::new(None) };
+}
+
+/// The kernel of threads that have entered none. It cannot know when they begin and end, so their threads are
+/// native. Under Miri they are not, so that its runs are reproducible.
+static DEFAULT: OnceLock<Kernel> = OnceLock::new();
+
+fn default() -> Kernel {
+    let threads = if cfg!(miri) { Threads::Deterministic } else { Threads::Native };
+    Kernel::new(Config { threads, ..Config::default() })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Kernel {
+    /// Creates a kernel.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self::described(config, &config)
+    }
+
+    /// As [`new`](Self::new), with another description in reports.
+    pub(crate) fn described(config: Config, description: &dyn fmt::Debug) -> Self {
+        verifier::set_context(report_context);
+        Self(Arc::new(State {
+            config,
+            description: format!("{description:?}"),
+            scheduler: Scheduler::new(&config),
+            blocks: Mutex::default(),
+            usage: Mutex::default(),
+            timers: Mutex::default(),
+            work_items: Mutex::default(),
+            random: Mutex::new(Random::new(config.timing.seed_or_zero())),
+            trace: Mutex::default(),
+            extension: OnceLock::new(),
+        }))
+    }
+
+    /// Makes the current thread this kernel's until the result is dropped.
+    ///
+    /// With [`Threads::Deterministic`] one thread of a kernel runs at a time: this waits for the thread's turn,
+    /// which it keeps until it waits in the kernel or leaves. See [`blocking`](Self::blocking).
+    #[must_use = "the thread leaves the kernel when this is dropped"]
+    pub fn enter(&self) -> Entered {
+        Entered::new(self.clone(), || self.announce())
+    }
+
+    /// As [`enter`](Self::enter), for a thread that was announced before it was started.
+    pub(crate) fn enter_announced(&self, thread: ThreadId) -> Entered {
+        Entered::new(self.clone(), || thread)
+    }
+
+    /// Announces a thread that is about to be started, so that its number does not depend on when the machine
+    /// starts it.
+    pub(crate) fn announce(&self) -> ThreadId {
+        self.0.scheduler.announce()
+    }
+
+    /// Withdraws an announced thread that could not be started.
+    pub(crate) fn withdraw_announced(&self, thread: ThreadId) {
+        self.0.scheduler.end(thread);
+    }
+
+    /// Runs a closure that blocks elsewhere than in this kernel, for instance until another thread of the
+    /// process has ended. Meanwhile the thread is not the kernel's, whose other threads run on, and whose clock
+    /// is the machine's.
+    pub fn blocking<T>(&self, blocks: impl FnOnce() -> T) -> T {
+        let inside = CURRENT.with(|current| match &*current.borrow() {
+            Some((kernel, thread)) if kernel.is_same(self) => Some(*thread),
+            _ => None,
+        });
+        let Some(thread) = inside else {
+            return blocks();
+        };
+        self.0.scheduler.set_blocking(thread, true);
+        let inside = CURRENT.take();
+        let result = blocks();
+        CURRENT.set(inside);
+        self.0.scheduler.set_blocking(thread, false);
+        result
+    }
+
+    /// The kernel of the current thread: the one that it has [entered](Self::enter), or else the one that the
+    /// process has from the beginning.
+    #[must_use]
+    pub fn current() -> Self {
+        Self::entered().unwrap_or_else(|| DEFAULT.get_or_init(default).clone())
+    }
+
+    fn entered() -> Option<Self> {
+        CURRENT.with(|current| current.borrow().as_ref().map(|(kernel, _)| kernel.clone()))
+    }
+
+    /// The current thread's number at its kernel; zero if it has not entered one.
+    pub(crate) fn current_thread() -> ThreadId {
+        CURRENT.with(|current| current.borrow().as_ref().map_or(0, |(_, thread)| *thread))
+    }
+
+    /// Whether two references are of the same kernel.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The configuration that the kernel was created with.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        self.0.config
+    }
+
+    /// The time since the kernel was created: the machine's with [`Threads::Native`], else the kernel's own.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.now().saturating_mul(100))
+    }
+
+    /// Fails one allocation: the `number`th from now on, counted from 1.
+    pub fn fail_allocation(&self, number: usize) {
+        lock(&self.0.blocks).fail(number, number);
+    }
+
+    /// Fails the `number`th allocation from now on, counted from 1, and all that follow.
+    pub fn fail_allocations_from(&self, number: usize) {
+        lock(&self.0.blocks).fail(number, usize::MAX);
+    }
+
+    /// The number of allocations that were requested.
+    #[must_use]
+    pub fn allocations(&self) -> usize {
+        lock(&self.0.blocks).requested()
+    }
+
+    /// The number of allocations that were not freed.
+    #[must_use]
+    pub fn outstanding_allocations(&self) -> usize {
+        lock(&self.0.blocks).outstanding()
+    }
+
+    /// The allocations that were not freed, by tag: their number, and their size in bytes.
+    #[must_use]
+    pub fn outstanding_by_tag(&self) -> BTreeMap<[u8; 4], (usize, usize)> {
+        lock(&self.0.blocks).outstanding_by_tag()
+    }
+
+    /// The number of timers that are set.
+    #[must_use]
+    pub fn set_timers(&self) -> usize {
+        self.timers().set_count()
+    }
+
+    /// Runs all deferred work, and all threads until they wait.
+    pub fn settle(&self) {
+        let _entered = self.enter();
+        self.0.scheduler.settle(Self::current_thread());
+    }
+
+    /// The last calls, completions and callbacks, one line for each.
+    ///
+    /// With [`Threads::Deterministic`] two runs with the same seed give the same lines.
+    #[must_use]
+    pub fn trace(&self) -> Vec<String> {
+        lock(&self.0.trace).lines()
+    }
+
+    /// The last `count` lines of the trace, each after a line break.
+    pub(crate) fn trace_tail(&self, count: usize) -> String {
+        // A report may interrupt a recording.
+        self.0.trace.try_lock().map_or_else(|_| String::new(), |trace| trace.tail(count))
+    }
+
+    pub(crate) fn record(&self, event: Event) {
+        let (time, thread) = (self.now(), Self::current_thread());
+        lock(&self.0.trace).record(Entry { time, thread, event });
+    }
+
+    /// Records something that is neither a call nor its end.
+    pub(crate) fn note(&self, text: String) {
+        self.record(Event::Note(text));
+    }
+
+    /// Counts an allocation, and says whether it may succeed.
+    pub(crate) fn may_allocate(&self) -> bool {
+        let failing = lock(&self.0.blocks).request();
+        if let Some(number) = failing {
+            self.note(format!("allocation {number} fails"));
+        }
+        failing.is_none()
+    }
+
+    pub(crate) fn pool(&self) -> MutexGuard<'_, Blocks> {
+        lock(&self.0.blocks)
+    }
+
+    pub(crate) fn usage(&self) -> MutexGuard<'_, Usage> {
+        lock(&self.0.usage)
+    }
+
+    pub(crate) fn timers(&self) -> MutexGuard<'_, TimerQueue> {
+        lock(&self.0.timers)
+    }
+
+    pub(crate) fn work_items(&self) -> MutexGuard<'_, WorkQueue> {
+        lock(&self.0.work_items)
+    }
+
+    pub(crate) fn scheduler(&self) -> &Scheduler {
+        &self.0.scheduler
+    }
+
+    /// The state of the driver stack above this kernel, which may be set once.
+    pub(crate) fn extension(&self) -> &OnceLock<Box<dyn Any + Send + Sync>> {
+        &self.0.extension
+    }
+
+    /// The time in ticks since the kernel was created.
+    pub(crate) fn now(&self) -> Ticks {
+        self.0.scheduler.now()
+    }
+
+    /// Decides by chance.
+    pub(crate) fn by_chance<T>(&self, decide: impl FnOnce(&mut Random) -> T) -> T {
+        decide(&mut lock(&self.0.random))
+    }
+
+    /// Runs a job at a time, as a deferred procedure call.
+    pub(crate) fn at(&self, due: Ticks, run: impl FnOnce(&Self) + Send + 'static) {
+        self.0.scheduler.at(due, self.job(run));
+    }
+
+    /// Runs a job as soon as a thread of the kernel's takes it.
+    pub(crate) fn soon(&self, run: impl FnOnce(&Self) + Send + 'static) {
+        self.at(self.now(), run);
+    }
+
+    /// As [`at`](Self::at), for a timer of the client's, which [`settle`](Self::settle) does not wait for.
+    pub(crate) fn set_timer(&self, due: Ticks, run: impl FnOnce(&Self) + Send + 'static) -> JobId {
+        self.0.scheduler.set_timer(due, self.job(run))
+    }
+
+    /// Takes back a job of [`set_timer`](Self::set_timer), unless it has begun.
+    pub(crate) fn cancel_timer(&self, id: JobId) -> Option<Job> {
+        self.0.scheduler.cancel_timer(id)
+    }
+
+    fn job(&self, run: impl FnOnce(&Self) + Send + 'static) -> Job {
+        match self.0.scheduler {
+            // It runs in a thread that has entered this kernel, which owns it.
+            Scheduler::Deterministic(_) => Box::new(move || run(&Self::current())),
+            // It keeps the kernel.
+            Scheduler::Native(_) => {
+                let kernel = self.clone();
+                Box::new(move || {
+                    let _entered = kernel.enter();
+                    run(&kernel);
+                })
+            }
+        }
+    }
+
+    /// Whether the next piece of work is to be deferred.
+    pub(crate) fn should_defer(&self) -> bool {
+        match self.0.config.timing {
+            Timing::Inline => false,
+            Timing::Deferred => true,
+            Timing::Mixed(_) => self.by_chance(|random| random.below(2) == 0),
+        }
+    }
+
+    /// The kernel as a pointer, for the room that an IRP has for drivers.
+    pub(crate) fn as_raw(&self) -> *const c_void {
+        Arc::as_ptr(&self.0).cast()
+    }
+
+    /// A reference to the kernel of a pointer.
+    ///
+    /// # Safety
+    ///
+    /// [`as_raw`](Self::as_raw) returned the pointer, and the kernel has another reference.
+    pub(crate) unsafe fn from_raw(pointer: *const c_void) -> Self {
+        let state: *const State = pointer.cast();
+        // SAFETY: the pointer is an `Arc`'s, which another reference keeps, by this function's contract.
+        unsafe { Arc::increment_strong_count(state) };
+        // SAFETY: the count was incremented for the new reference.
+        Self(unsafe { Arc::from_raw(state) })
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakKernel {
+        WeakKernel(Arc::downgrade(&self.0))
+    }
+}
+
+impl WeakKernel {
+    /// The kernel, unless its last reference was dropped.
+    pub(crate) fn upgrade(&self) -> Option<Kernel> {
+        self.0.upgrade().map(Kernel)
+    }
+}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kernel").field("config", &self.0.config).finish_non_exhaustive()
+    }
+}
+
+/// A point at which a processor could run another thread first, which a deterministic kernel sometimes does.
+/// The caller holds no lock that a completion routine or a callback takes.
+pub(crate) fn interrupt() {
+    if current_irql() < wsk_sys::DISPATCH_LEVEL {
+        let kernel = Kernel::current();
+        kernel.0.scheduler.interrupt(Kernel::current_thread());
+    }
+}
+
+/// The configuration and the last events of the current thread's kernel, for a report.
+fn report_context(lines: usize) -> Option<(String, String)> {
+    let kernel = Kernel::entered().or_else(|| DEFAULT.get().cloned())?;
+    Some((kernel.0.description.clone(), kernel.trace_tail(lines)))
+}
+
+/// A thread's stay at a kernel, see [`Kernel::enter`].
+#[derive(Debug)]
+pub struct Entered {
+    outer: Option<(Kernel, ThreadId)>,
+    /// False if the thread was the kernel's already.
+    is_new: bool,
+    not_send: std::marker::PhantomData<*mut ()>,
+}
+
+impl Entered {
+    fn new(kernel: Kernel, announce: impl FnOnce() -> ThreadId) -> Self {
+        let outer = CURRENT.with(|current| current.borrow().clone());
+        let is_inside = outer.as_ref().is_some_and(|(current, _)| current.is_same(&kernel));
+        if !is_inside {
+            // A thread has its turn at one kernel at a time.
+            if let Some((outer, thread)) = &outer {
+                outer.0.scheduler.end(*thread);
+            }
+            let thread = announce();
+            kernel.0.scheduler.begin(thread);
+            CURRENT.set(Some((kernel, thread)));
+        }
+        Self { outer, is_new: !is_inside, not_send: std::marker::PhantomData }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        if !self.is_new {
+            return;
+        }
+        let inner = CURRENT.replace(self.outer.take());
+        if let Some((kernel, thread)) = inner {
+            kernel.0.scheduler.end(thread);
+        }
+        let outer = CURRENT.with(|current| current.borrow().clone());
+        if let Some((kernel, thread)) = outer {
+            kernel.0.scheduler.begin(thread);
+        }
+    }
+}

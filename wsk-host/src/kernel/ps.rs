@@ -1,4 +1,14 @@
 //! `Ps…`, `Ob…` and `Zw…`: system threads, their objects and their handles.
+//!
+//! # Safety
+//!
+//! The exported functions require of their callers what `wsk-sys` documents. They use the client's pointers during
+//! the call only, unless a comment says otherwise.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
 
 use std::cell::{RefCell, UnsafeCell};
 use std::collections::HashMap;
@@ -15,9 +25,12 @@ use wsk_sys::{
     STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_HANDLE, STATUS_SUCCESS, ULONG, WaitAny,
 };
 
-use crate::host::{Entered, Host};
-use crate::kernel::ke::{THREAD, change, header, require_at_most, wait};
-use crate::verifier::violation;
+use crate::kernel::ke::dispatcher::{THREAD, change, header};
+use crate::kernel::ke::irql::require_at_most;
+use crate::kernel::ke::wait::wait;
+use crate::kernel::schedule::ClientPointer;
+use crate::kernel::{Entered, Kernel};
+use crate::verifier::kernel_violation;
 
 /// What a handle of a thread, and a pointer to it, stand for. Signalled when the thread has ended.
 #[repr(C)]
@@ -28,7 +41,7 @@ struct Thread {
 
 // SAFETY: the header is used under the lock over all dispatcher objects.
 unsafe impl Send for Thread {}
-// SAFETY: as above.
+// SAFETY: the header is accessed only under the dispatcher lock.
 unsafe impl Sync for Thread {}
 
 impl Thread {
@@ -64,12 +77,6 @@ thread_local! {
     static CURRENT: RefCell<Option<(Arc<Thread>, Entered)>> = const { RefCell::new(None) };
 }
 
-/// A thread's argument. The client promises that it may be used in the thread.
-struct Context(PVOID);
-
-// SAFETY: see above.
-unsafe impl Send for Context {}
-
 #[unsafe(no_mangle)]
 unsafe extern "C" fn PsCreateSystemThread(
     handle: PHANDLE,
@@ -81,31 +88,30 @@ unsafe extern "C" fn PsCreateSystemThread(
     context: PVOID,
 ) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, "PsCreateSystemThread");
-    let Some(routine) = routine else { violation("PsCreateSystemThread: no routine") };
-    let host = Host::current();
+    let Some(routine) = routine else { kernel_violation("PsCreateSystemThread: no routine") };
+    let kernel = Kernel::current();
     // A thread needs memory, too.
-    if !host.may_allocate() {
+    if !kernel.may_allocate() {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     let thread =
         Arc::new(Thread { header: UnsafeCell::new(header(THREAD, 0)), join: Mutex::new(None) });
-    let (context, this) = (Context(context), Arc::clone(&thread));
+    let (context, this) = (ClientPointer(context), Arc::clone(&thread));
     // Announced here, so that its number does not depend on when the machine starts it.
-    let announced = host.0.scheduler.announce();
-    let of = host.clone();
+    let announced = kernel.announce();
+    let of = kernel.clone();
     let spawned = thread::Builder::new().name("system thread".to_owned()).spawn(move || {
-        let context = context;
         let entered = of.enter_announced(announced);
         CURRENT.set(Some((Arc::clone(&this), entered)));
         // SAFETY: the caller of this function promised a routine for this context.
-        unsafe { routine(context.0) };
+        unsafe { routine(context.get()) };
         require_at_most(PASSIVE_LEVEL, "the end of a system thread");
         // In its last turn: whoever waits for it is ready before another thread has one.
         this.ended();
         CURRENT.set(None);
     });
     let Ok(join) = spawned else {
-        host.0.scheduler.end(announced);
+        kernel.withdraw_announced(announced);
         return STATUS_INSUFFICIENT_RESOURCES;
     };
     *thread.join() = Some(join);
@@ -123,7 +129,7 @@ unsafe extern "C" fn PsCreateSystemThread(
 extern "C" fn PsTerminateSystemThread(_status: NTSTATUS) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, "PsTerminateSystemThread");
     let Some((thread, entered)) = CURRENT.take() else {
-        violation("PsTerminateSystemThread: not a system thread")
+        kernel_violation("PsTerminateSystemThread: not a system thread")
     };
     // Nobody can wait for its end any more, which never comes.
     drop(thread.join().take());
@@ -152,7 +158,7 @@ unsafe extern "C" fn ZwWaitForSingleObject(
         // It has ended; this waits until the machine's thread has, too.
         let join = thread.join().take();
         if join.is_some_and(|join| join.join().is_err()) {
-            violation("a system thread has panicked");
+            kernel_violation("a system thread has panicked");
         }
     }
     status
@@ -207,7 +213,9 @@ unsafe extern "C" fn ObfDereferenceObject(object: PVOID) -> LONG_PTR {
     if is_process(object) {
         let left = PROCESS.fetch_sub(1, Ordering::Relaxed) - 1;
         if left < 1 {
-            violation("ObfDereferenceObject: the process has no more references of clients'");
+            kernel_violation(
+                "ObfDereferenceObject: the process has no more references of clients'",
+            );
         }
         return count(left);
     }
@@ -230,6 +238,6 @@ extern "C" fn ZwClose(handle: HANDLE) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, "ZwClose");
     match handles().as_mut().and_then(|handles| handles.threads.remove(&handle.addr())) {
         Some(_) => STATUS_SUCCESS,
-        None => violation("ZwClose: not an open handle"),
+        None => kernel_violation("ZwClose: not an open handle"),
     }
 }

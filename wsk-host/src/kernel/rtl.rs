@@ -1,19 +1,29 @@
 //! `Rtl…`: strings, and the version of Windows.
+//!
+//! # Safety
+//!
+//! The exported functions require of their callers what `wsk-sys` documents. They use the client's pointers during
+//! the call only, unless a comment says otherwise.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
 
 use wsk_sys::{
     NTSTATUS, PASSIVE_LEVEL, PCWSTR, PRTL_OSVERSIONINFOW, PUNICODE_STRING, STATUS_SUCCESS,
     UNICODE_STRING, USHORT,
 };
 
-use crate::host::Host;
-use crate::kernel::ke::require_at_most;
+use crate::kernel::Kernel;
+use crate::kernel::ke::irql::require_at_most;
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn RtlGetVersion(information: PRTL_OSVERSIONINFOW) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, "RtlGetVersion");
     // SAFETY: the caller passes room for the version.
     let information = unsafe { &mut *information };
-    let windows = Host::current().config().windows;
+    let windows = Kernel::current().config().windows;
     information.dwMajorVersion = windows.major;
     information.dwMinorVersion = windows.minor;
     information.dwBuildNumber = windows.build;

@@ -1,4 +1,4 @@
-//! What a host saw, for those who look for the reason of a failure.
+//! The last events of a kernel, to find the cause of a failure.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
@@ -7,7 +7,7 @@ use wsk_sys::NTSTATUS;
 
 use crate::kernel::schedule::{ThreadId, Ticks};
 
-/// Entries that are kept: the last ones.
+/// The number of entries that are kept.
 const LENGTH: usize = 4096;
 
 #[derive(Default)]
@@ -16,12 +16,12 @@ pub(crate) struct Trace(VecDeque<Entry>);
 pub(crate) struct Entry {
     pub(crate) time: Ticks,
     pub(crate) thread: ThreadId,
-    pub(crate) what: What,
+    pub(crate) event: Event,
 }
 
-/// Sockets and IRPs by number, in the order of their creation and of their use: addresses would differ from
+/// Sockets and IRPs are numbered in the order of their creation and of their use: addresses would differ from
 /// run to run.
-pub(crate) enum What {
+pub(crate) enum Event {
     Call { function: &'static str, socket: u64, irp: u64, amount: Option<usize> },
     Completion { irp: u64, status: NTSTATUS, result: Result },
     Callback { function: &'static str, socket: u64, detail: String },
@@ -47,7 +47,7 @@ impl Trace {
         self.0.iter().map(Entry::to_string).collect()
     }
 
-    /// The last so many lines, each with a line break before it.
+    /// The last `count` lines, each after a line break.
     pub(crate) fn tail(&self, count: usize) -> String {
         let first = self.0.len().saturating_sub(count);
         let mut tail = String::new();
@@ -62,8 +62,8 @@ impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let milliseconds = self.time / 10_000;
         write!(f, "{milliseconds:6}.{:04} ms  thread {}  ", self.time % 10_000, self.thread)?;
-        match &self.what {
-            What::Call { function, socket, irp, amount } => {
+        match &self.event {
+            Event::Call { function, socket, irp, amount } => {
                 f.write_str(function)?;
                 if *socket != 0 {
                     write!(f, " on socket {socket}")?;
@@ -76,7 +76,7 @@ impl fmt::Display for Entry {
                     None => Ok(()),
                 }
             }
-            What::Completion { irp, status, result } => {
+            Event::Completion { irp, status, result } => {
                 write!(f, "IRP {irp} completes: {}", Status(*status))?;
                 match result {
                     Result::Nothing => Ok(()),
@@ -84,15 +84,15 @@ impl fmt::Display for Entry {
                     Result::Socket(socket) => write!(f, ", socket {socket}"),
                 }
             }
-            What::Callback { function, socket, detail } => {
+            Event::Callback { function, socket, detail } => {
                 write!(f, "{function} of socket {socket}: {detail}")
             }
-            What::Note(text) => f.write_str(text),
+            Event::Note(text) => f.write_str(text),
         }
     }
 }
 
-/// A status by its name, if it is one that this crate gives.
+/// Displays a status by its name, if this crate returns it, or as a number.
 pub(crate) struct Status(pub(crate) NTSTATUS);
 
 macro_rules! named {

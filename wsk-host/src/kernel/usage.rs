@@ -1,62 +1,59 @@
-//! What the provider may touch at this moment: the IRPs in flight, the memory of their requests, and what
-//! registrations and open sockets call back with.
+//! Memory of the client's that the kernel and the drivers below it may access: the IRPs in flight, what their
+//! requests read and write, and what objects call back with.
+//!
+//! All of it is indexed by address, so that freeing memory costs the same however many requests are in
+//! flight.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
 use wsk_sys::PIRP;
 
-use crate::verifier::{Origin, Rule, rule_violation};
+use crate::verifier::{Origin, Rule, kernel_violation, rule_violation};
 
-/// The requests in flight, by the address of their IRP, and what is used until something has ended.
+/// The requests in flight, by the address of their IRP, and the memory that is pinned.
 #[derive(Default)]
-pub(crate) struct InFlight {
-    requests: HashMap<usize, Request>,
-    kept: HashMap<Keeper, Vec<Kept>>,
+pub(crate) struct Usage {
+    requests: BTreeMap<usize, Request>,
+    objects: HashMap<Owner, Vec<PinKey>>,
+    pins: BTreeMap<PinKey, Pinned>,
+    /// The size of the largest pinned range: how far before freed memory a range that reaches it may begin.
+    /// It is reset when nothing is pinned.
+    longest: usize,
     last: u64,
+    last_pin: u64,
 }
+
+/// A pinned range: where it begins, and a number that tells equal ones apart.
+type PinKey = (usize, u64);
 
 struct Request {
     number: u64,
-    origin: Origin,
-    memory: Vec<Memory>,
+    origin: Arc<Origin>,
+    pins: Vec<PinKey>,
 }
 
-struct Memory {
-    what: &'static str,
-    /// Which rule says that it must stay.
+/// A range of memory that must stay.
+struct Pinned {
+    noun: &'static str,
+    /// The rule that says so.
     rule: Rule,
-    range: Range<usize>,
-}
-
-/// What keeps memory of the client's in use until it has ended.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Keeper {
-    /// A socket, by its number.
-    Socket(u64),
-    /// A registration, by its client's address.
-    Registration(usize),
-}
-
-impl Keeper {
-    fn describe(self) -> String {
-        match self {
-            Self::Socket(socket) => format!("socket {socket}, which is not closed"),
-            Self::Registration(_) => "a registration, which has not ended".to_owned(),
-        }
-    }
-}
-
-struct Kept {
-    what: &'static str,
-    rule: Rule,
-    address: usize,
+    end: usize,
+    owner: Option<Owner>,
     origin: Arc<Origin>,
 }
 
-impl InFlight {
-    /// An IRP was handed over. Returns the number of its request.
+/// An object that uses memory of the client's until it has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Owner {
+    /// The object, for a report; `#` stands for its number.
+    pub(crate) description: &'static str,
+    pub(crate) number: u64,
+}
+
+impl Usage {
+    /// Takes an IRP over, and returns the number of its request.
     pub(crate) fn begin(&mut self, irp: PIRP, call: &'static str) -> u64 {
         if let Some(request) = self.requests.get(&irp.addr()) {
             rule_violation(
@@ -67,50 +64,80 @@ impl InFlight {
             );
         }
         self.last += 1;
-        let request = Request { number: self.last, origin: Origin::here(call), memory: Vec::new() };
+        let origin = Arc::new(Origin::here(call));
+        let request = Request { number: self.last, origin, pins: Vec::new() };
         self.requests.insert(irp.addr(), request);
         self.last
     }
 
-    /// A request in flight needs this memory, as a rule says.
-    pub(crate) fn needs(
+    /// Pins memory until the request of an IRP has completed, as a rule says.
+    pub(crate) fn pin(
         &mut self,
         irp: PIRP,
-        (what, rule): (&'static str, Rule),
+        (noun, rule): (&'static str, Rule),
         start: usize,
         size: usize,
     ) {
+        let Some(request) = self.requests.get(&irp.addr()) else {
+            return;
+        };
+        let origin = Arc::clone(&request.origin);
+        let key = self.insert(start, Pinned { noun, rule, end: start + size, owner: None, origin });
         if let Some(request) = self.requests.get_mut(&irp.addr()) {
-            request.memory.push(Memory { what, rule, range: start..start + size });
+            request.pins.push(key);
         }
     }
 
-    /// An IRP is about to be given back. Returns the number of its request.
+    /// Gives an IRP back, and returns the number of its request.
     pub(crate) fn end(&mut self, irp: PIRP) -> u64 {
-        self.requests.remove(&irp.addr()).map_or(0, |request| request.number)
+        let Some(request) = self.requests.remove(&irp.addr()) else {
+            return 0;
+        };
+        self.unpin(request.pins);
+        request.number
     }
 
-    /// An object of the client's is in use from now on, as a rule says.
-    pub(crate) fn keep(
+    /// Pins an object of the client's until the owner has ended, as a rule says.
+    pub(crate) fn pin_object(
         &mut self,
-        keeper: Keeper,
-        (what, rule): (&'static str, Rule),
+        owner: Owner,
+        (noun, rule): (&'static str, Rule),
         address: usize,
         origin: &Arc<Origin>,
     ) {
         if address != 0 {
-            let kept = Kept { what, rule, address, origin: Arc::clone(origin) };
-            self.kept.entry(keeper).or_default().push(kept);
+            let (end, origin) = (address + 1, Arc::clone(origin));
+            let pinned = Pinned { noun, rule, end, owner: Some(owner), origin };
+            let key = self.insert(address, pinned);
+            self.objects.entry(owner).or_default().push(key);
         }
     }
 
-    /// A socket's close is about to complete, or a registration has ended.
-    pub(crate) fn drop_kept(&mut self, keeper: Keeper) {
-        self.kept.remove(&keeper);
+    /// Unpins what an owner has pinned: it is about to end.
+    pub(crate) fn unpin_objects(&mut self, owner: Owner) {
+        let keys = self.objects.remove(&owner).unwrap_or_default();
+        self.unpin(keys);
     }
 
-    /// Stops a client that makes an IRP in flight anew.
-    pub(crate) fn require_ended(&self, irp: PIRP, call: &str) {
+    fn insert(&mut self, start: usize, pinned: Pinned) -> PinKey {
+        self.last_pin += 1;
+        let key = (start, self.last_pin);
+        self.longest = self.longest.max(pinned.end - start);
+        self.pins.insert(key, pinned);
+        key
+    }
+
+    fn unpin(&mut self, keys: Vec<PinKey>) {
+        for key in keys {
+            self.pins.remove(&key);
+        }
+        if self.pins.is_empty() {
+            self.longest = 0;
+        }
+    }
+
+    /// Stops a client that initialises an IRP in flight.
+    pub(crate) fn require_not_in_flight(&self, irp: PIRP, call: &str) {
         if let Some(request) = self.requests.get(&irp.addr()) {
             rule_violation(
                 Rule::IRP_IN_FLIGHT,
@@ -121,31 +148,46 @@ impl InFlight {
         }
     }
 
-    /// Stops a client that frees what a request in flight, an open socket or a registration needs.
+    /// Stops a client that frees memory which is an IRP in flight, or is pinned.
     pub(crate) fn require_unused(&self, freed: &Range<usize>, call: &str) {
-        for (irp, request) in &self.requests {
-            if freed.contains(irp) {
-                rule_violation(
-                    Rule::IRP_IN_FLIGHT,
-                    call,
-                    "the memory is an IRP in flight",
-                    Some(&request.origin),
-                );
-            }
-            for Memory { what, rule, range } in &request.memory {
-                if range.start < freed.end && freed.start < range.end {
-                    let found = format!("the memory is the {what} of a request in flight");
-                    rule_violation(*rule, call, &found, Some(&request.origin));
-                }
-            }
+        if let Some((_, request)) = self.requests.range(freed.clone()).next() {
+            rule_violation(
+                Rule::IRP_IN_FLIGHT,
+                call,
+                "the memory is an IRP in flight",
+                Some(&request.origin),
+            );
         }
-        for (keeper, all) in &self.kept {
-            for Kept { what, rule, address, origin } in all {
-                if freed.contains(address) {
-                    let found = format!("the memory is the {what} of {}", keeper.describe());
-                    rule_violation(*rule, call, &found, Some(origin));
-                }
-            }
+        let first = freed.start.saturating_sub(self.longest);
+        let near = self.pins.range((first, 0)..(freed.end, 0));
+        let reaches = |((start, _), pinned): &(&PinKey, &Pinned)| {
+            *start < pinned.end && freed.start < pinned.end
+        };
+        if let Some((_, Pinned { noun, rule, owner, origin, .. })) = near.into_iter().find(reaches)
+        {
+            let owner = owner.map_or_else(|| "a request in flight".to_owned(), Owner::describe);
+            rule_violation(
+                *rule,
+                call,
+                &format!("the memory is the {noun} of {owner}"),
+                Some(origin),
+            );
         }
     }
+}
+
+impl Owner {
+    fn describe(self) -> String {
+        self.description.replace('#', &self.number.to_string())
+    }
+}
+
+/// The addresses at which an object of this type would overlap freed memory.
+pub(crate) fn addresses_of<T>(freed: &Range<usize>) -> Range<usize> {
+    freed.start.saturating_sub(size_of::<T>() - 1)..freed.end
+}
+
+/// Stops a client that frees or initialises an object of the kernel's that is in use since a call.
+pub(crate) fn require_not_in_use(call: &str, object: &str, since: &Origin) -> ! {
+    kernel_violation(&format!("{call}: the memory is {object}\n  since:   {since}"));
 }

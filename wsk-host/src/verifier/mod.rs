@@ -5,8 +5,7 @@
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::{self, Write as _};
-
-use crate::host::Host;
+use std::sync::OnceLock;
 
 mod rules;
 
@@ -60,18 +59,27 @@ pub(crate) fn rule_violation(rule: Rule, call: &str, found: &str, created: Optio
 }
 
 /// Ends the process: a call of the kernel's was misused.
-pub(crate) fn violation(message: &str) -> ! {
+pub(crate) fn kernel_violation(message: &str) -> ! {
     stop(message)
 }
 
+/// The configuration and the last lines of the trace of the current thread's kernel.
+type Context = fn(lines: usize) -> Option<(String, String)>;
+
+static CONTEXT: OnceLock<Context> = OnceLock::new();
+
+/// Installs the source of a report's context, unless one is installed.
+pub(crate) fn set_context(context: Context) {
+    CONTEXT.get_or_init(|| context);
+}
+
 fn stop(report: &str) -> ! {
-    /// How much of what happened before is told.
+    /// The number of lines of the trace in a report.
     const LINES: usize = 30;
-    let host = Host::current();
     eprintln!("wsk-host: {report}");
-    let trace = host.trace_tail(LINES);
-    if !trace.is_empty() {
-        eprintln!("  with:    {:?}\n  before:{}", host.config(), trace.replace('\n', "\n  "));
+    let context = CONTEXT.get().and_then(|context| context(LINES));
+    if let Some((config, trace)) = context.filter(|(_, trace)| !trace.is_empty()) {
+        eprintln!("  with:    {config}\n  before:{}", trace.replace('\n', "\n  "));
     }
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {

@@ -1,36 +1,45 @@
 //! The thread that stands for the machine's network adapters.
 
-use std::io::ErrorKind;
-use std::sync::Weak;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::thread;
 
 use polling::{Events, Poller};
 use wsk_sys::DISPATCH_LEVEL;
 
-use crate::host::{Host, State};
-use crate::kernel::ke::{KeLowerIrql, KfRaiseIrql};
-use crate::verifier::violation;
-use crate::wsk::act::act;
+use super::execute::execute;
+use crate::kernel::WeakKernel;
+use crate::kernel::ke::irql::at_level;
+use crate::verifier::kernel_violation;
 
-/// Serves a host's requests as its sockets become ready, until the host is gone.
-pub(super) fn serve(poller: &Poller, host: &Weak<State>) {
+/// Starts the thread.
+pub(super) fn start(poller: Arc<Poller>, kernel: WeakKernel) -> io::Result<()> {
+    let thread = thread::Builder::new().name("network adapters".to_owned());
+    thread.spawn(move || serve(&poller, &kernel)).map(drop)
+}
+
+/// Serves a kernel's requests as its sockets become ready, until the kernel has ended.
+fn serve(poller: &Poller, kernel: &WeakKernel) {
     let mut events = Events::new();
     loop {
         events.clear();
         match poller.wait(&mut events, None) {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => violation(&format!("this machine's sockets cannot be polled: {error}")),
+            Err(error) => {
+                kernel_violation(&format!("this machine's sockets cannot be polled: {error}"))
+            }
         }
-        let Some(host) = host.upgrade().map(Host) else {
+        let Some(kernel) = kernel.upgrade() else {
             return;
         };
-        let entered = host.enter();
-        let irql = KfRaiseIrql(DISPATCH_LEVEL);
-        for event in events.iter() {
-            let actions = host.stack().progress(event.key as u64);
-            act(&host, actions);
-        }
-        KeLowerIrql(irql);
+        let entered = kernel.enter();
+        at_level(DISPATCH_LEVEL, || {
+            for event in events.iter() {
+                let actions = kernel.stack().progress(event.key as u64);
+                execute(&kernel, actions);
+            }
+        });
         drop(entered);
     }
 }

@@ -1,4 +1,10 @@
 //! Socket addresses, as WSK has them and as std has them.
+//!
+//! # Safety
+//!
+//! Addresses are read and written as the family at their beginning says; their memory need not be aligned.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
@@ -7,9 +13,9 @@ use wsk_sys::{
     SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_IN6_0,
 };
 
-use crate::host::Host;
-use crate::kernel::memory::require_nonpaged;
-use crate::verifier::{Rule, rule_violation, violation};
+use crate::kernel::Kernel;
+use crate::kernel::residency::require_nonpaged;
+use crate::verifier::{Rule, kernel_violation, rule_violation};
 
 /// The size of a family's addresses.
 pub(super) fn size_of_family(family: ADDRESS_FAMILY) -> usize {
@@ -55,7 +61,7 @@ pub(super) unsafe fn read(address: PSOCKADDR, family: ADDRESS_FAMILY, call: &str
             let port = u16::from_be(address.sin6_port);
             SocketAddrV6::new(ip, port, address.sin6_flowinfo, scope).into()
         }
-        _ => violation("a socket of a family that wsk-host does not have"),
+        _ => kernel_violation("a socket of a family that wsk-host does not have"),
     }
 }
 
@@ -108,7 +114,7 @@ pub(super) unsafe fn write(to: PSOCKADDR, address: SocketAddr) {
 
 /// Checks memory that a request will write an address to, and remembers that it needs it.
 pub(super) fn require_room(
-    host: &Host,
+    kernel: &Kernel,
     irp: PIRP,
     to: PSOCKADDR,
     family: ADDRESS_FAMILY,
@@ -119,12 +125,12 @@ pub(super) fn require_room(
     }
     let size = size_of_family(family);
     require_nonpaged(
-        host,
+        kernel,
         Rule::ADDRESS_MEMORY,
         to.addr(),
         size,
         "the memory for an address",
         call,
     );
-    host.in_flight().needs(irp, ("memory for an address", Rule::ADDRESS_MEMORY), to.addr(), size);
+    kernel.usage().pin(irp, ("memory for an address", Rule::ADDRESS_MEMORY), to.addr(), size);
 }

@@ -1,11 +1,18 @@
 //! Buffers of clients: a `WSK_BUF`, the chain of MDLs behind it, and their memory.
+//!
+//! # Safety
+//!
+//! The client keeps a buffer, its MDLs and their memory until the request's IRP is completed, and the provider
+//! drops `Bytes` before it completes the IRP.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use std::mem::MaybeUninit;
 
 use wsk_sys::fields;
 use wsk_sys::{MDL, PIRP, PWSK_BUF, WSK_BUF};
 
-use crate::host::Host;
+use crate::kernel::Kernel;
 use crate::kernel::mm::system_address;
 use crate::verifier::{Rule, rule_violation};
 
@@ -35,7 +42,7 @@ impl Bytes {
     ///
     /// The buffer and its MDLs are valid until the IRP is completed.
     pub(super) unsafe fn new(
-        host: &Host,
+        kernel: &Kernel,
         irp: PIRP,
         buffer: PWSK_BUF,
         function: &'static str,
@@ -63,7 +70,7 @@ impl Bytes {
             }
             return bytes;
         }
-        host.in_flight().needs(
+        kernel.usage().pin(
             irp,
             ("descriptor", Rule::BUFFER_RESIDENT),
             buffer.addr(),
@@ -89,17 +96,17 @@ impl Bytes {
                     None,
                 );
             }
-            // SAFETY: as above.
+            // SAFETY: the caller passes a chain of valid MDLs.
             let (size, next) = unsafe { ((*mdl).ByteCount as usize, (*mdl).Next) };
             let length = left.min(size - offset);
-            // SAFETY: as above.
+            // SAFETY: the caller passes a chain of valid MDLs.
             let memory = unsafe { system_address(mdl, function) };
             // SAFETY: the offset is within the memory.
             let memory = unsafe { memory.add(offset) };
-            let mut in_flight = host.in_flight();
-            in_flight.needs(irp, ("MDL", Rule::BUFFER_RESIDENT), mdl.addr(), size_of::<MDL>());
-            in_flight.needs(irp, ("buffer", Rule::BUFFER_RESIDENT), memory.addr(), length);
-            drop(in_flight);
+            let mut usage = kernel.usage();
+            usage.pin(irp, ("MDL", Rule::BUFFER_RESIDENT), mdl.addr(), size_of::<MDL>());
+            usage.pin(irp, ("buffer", Rule::BUFFER_RESIDENT), memory.addr(), length);
+            drop(usage);
             if length > 0 {
                 bytes.parts.push(Part { memory, length });
             }

@@ -1,4 +1,11 @@
 //! Calling the client back: what it is given, and what its answers mean.
+//!
+//! # Safety
+//!
+//! The client's functions are called with what WSK's documentation promises them. The tables and contexts stay valid
+//! until the socket's close has completed, which waits for every callback.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use std::ptr;
 use std::sync::Arc;
@@ -11,62 +18,26 @@ use wsk_sys::{
     WSK_INSPECT_ID,
 };
 
-use super::act::Actions;
+use super::action::{Actions, Arrival, Call, Callback, InspectKey};
 use super::address;
+use super::callback_table::{Callbacks, Offer, require_functions};
 use super::control_data::flags as datagram_flags;
 use super::indication::{Data, Datagrams};
 use super::network::{Datagram, Incoming};
-use super::objects::origin;
+use super::object::origin;
 use super::options::Options;
-use super::socket::{Arrival, Callbacks, InspectKey, Offer, Retained, State};
-use crate::host::Host;
+use super::socket::{Retained, State};
+use crate::kernel::Kernel;
 use crate::kernel::context::calling;
-use crate::kernel::ke::current_irql;
-use crate::kernel::trace::{Status, What};
+use crate::kernel::ke::irql::current_irql;
+use crate::kernel::trace::{Event, Status};
 use crate::verifier::{Origin, Rule, rule_violation};
 
-/// A callback that is about to begin.
-pub(crate) struct Call {
-    pub(super) socket: u64,
-    /// The event that it is of; zero if it cannot be disabled.
-    pub(super) event: ULONG,
-    pub(super) callback: Callback,
-}
-
-pub(super) enum Callback {
-    Accept {
-        arrival: Arrival,
-    },
-    Inspect {
-        key: InspectKey,
-        incoming: Incoming,
-    },
-    Abort {
-        key: InspectKey,
-    },
-    Receive {
-        bytes: Vec<u8>,
-        flags: ULONG,
-    },
-    ReceiveFrom {
-        datagrams: Vec<Datagram>,
-        options: Options,
-    },
-    Disconnect {
-        flags: ULONG,
-    },
-    SendBacklog {
-        size: usize,
-    },
-    /// The socket is no longer functional.
-    Dead,
-}
-
 /// Calls the client, and returns what follows from it.
-pub(super) fn call_back(host: &Host, call: Call) -> Actions {
+pub(super) fn call_back(kernel: &Kernel, call: Call) -> Actions {
     let Call { socket: id, event, callback } = call;
     let found = {
-        let stack = host.stack();
+        let stack = kernel.stack();
         stack.sockets.get(&id).map(|socket| {
             (socket.callbacks, socket.closing.is_some() || socket.state == State::Dead)
         })
@@ -76,23 +47,23 @@ pub(super) fn call_back(host: &Host, call: Call) -> Actions {
     };
     let mut actions = Vec::new();
     match callback {
-        Callback::Accept { arrival } if is_over => host.stack().network.close(arrival.id, true),
-        Callback::Accept { arrival } => accept(host, id, &callbacks, &arrival, &mut actions),
+        Callback::Accept { arrival } if is_over => kernel.stack().network.close(arrival.id, true),
+        Callback::Accept { arrival } => accept(kernel, id, &callbacks, &arrival, &mut actions),
         Callback::Inspect { key, incoming } => {
-            inspect(host, id, &callbacks, key, incoming, &mut actions);
+            inspect(kernel, id, &callbacks, key, incoming, &mut actions);
         }
-        Callback::Abort { key } => abort(host, id, &callbacks, key),
+        Callback::Abort { key } => abort(kernel, id, &callbacks, key),
         Callback::Receive { bytes, flags } => {
-            receive(host, id, &callbacks, bytes, flags, &mut actions);
+            receive(kernel, id, &callbacks, bytes, flags, &mut actions);
         }
         Callback::ReceiveFrom { datagrams, options } => {
-            receive_from(host, id, &callbacks, datagrams, &options, &mut actions);
+            receive_from(kernel, id, &callbacks, datagrams, &options, &mut actions);
         }
-        Callback::Disconnect { flags } => disconnect(host, id, &callbacks, flags),
-        Callback::SendBacklog { size } => send_backlog(host, id, &callbacks, size),
-        Callback::Dead => dead(host, id, &callbacks, event),
+        Callback::Disconnect { flags } => disconnect(kernel, id, &callbacks, flags),
+        Callback::SendBacklog { size } => send_backlog(kernel, id, &callbacks, size),
+        Callback::Dead => dead(kernel, id, &callbacks, event),
     }
-    host.stack().called(id, event, &mut actions);
+    kernel.stack().called(id, event, &mut actions);
     actions
 }
 
@@ -105,21 +76,28 @@ fn context(callbacks: &Callbacks) -> PVOID {
     ptr::with_exposed_provenance_mut(callbacks.context)
 }
 
-fn record(host: &Host, function: &'static str, socket: u64, detail: String) {
-    host.record(What::Callback { function, socket, detail });
+fn record(kernel: &Kernel, function: &'static str, socket: u64, detail: String) {
+    kernel.record(Event::Callback { function, socket, detail });
 }
 
 /// Stops a client whose callback has returned what it may not.
-fn require(host: &Host, id: u64, is_allowed: bool, rule: Rule, function: &str, status: NTSTATUS) {
+fn require(
+    kernel: &Kernel,
+    id: u64,
+    is_allowed: bool,
+    rule: Rule,
+    function: &str,
+    status: NTSTATUS,
+) {
     if !is_allowed {
         let found = format!("it returned {}", Status(status));
-        rule_violation(rule, function, &found, created(host, id).as_deref());
+        rule_violation(rule, function, &found, created(kernel, id).as_deref());
     }
 }
 
 /// Where a socket was created.
-fn created(host: &Host, id: u64) -> Option<Arc<Origin>> {
-    let object = host.stack().sockets.get(&id).map(|socket| socket.object)?;
+fn created(kernel: &Kernel, id: u64) -> Option<Arc<Origin>> {
+    let object = kernel.stack().sockets.get(&id).map(|socket| socket.object)?;
     origin(object)
 }
 
@@ -138,7 +116,13 @@ impl Addresses {
     }
 }
 
-fn accept(host: &Host, id: u64, callbacks: &Callbacks, arrival: &Arrival, actions: &mut Actions) {
+fn accept(
+    kernel: &Kernel,
+    id: u64,
+    callbacks: &Callbacks,
+    arrival: &Arrival,
+    actions: &mut Actions,
+) {
     const FUNCTION: &str = "WskAcceptEvent";
     // SAFETY: the client promises its table until its socket is closed.
     let Some(function) = (unsafe { (*callbacks.listen).WskAcceptEvent }) else {
@@ -149,7 +133,7 @@ fn accept(host: &Host, id: u64, callbacks: &Callbacks, arrival: &Arrival, action
     let mut table: *const WSK_CLIENT_CONNECTION_DISPATCH = ptr::null();
     let (context_room, table_room) = (&raw mut given, &raw mut table);
     let object = {
-        let mut stack = host.stack();
+        let mut stack = kernel.stack();
         stack.make_accepted(id, arrival, Callbacks::NONE, FUNCTION);
         let Some(inherited) = stack.sockets.get(&id).map(|listener| listener.events.fixed) else {
             return;
@@ -171,10 +155,10 @@ fn accept(host: &Host, id: u64, callbacks: &Callbacks, arrival: &Arrival, action
         function(context(callbacks), level_flag(), local, remote, socket, context_room, table_room)
     });
     let verdict = Status(status);
-    record(host, FUNCTION, id, format!("socket {accepted} is offered, and it returns {verdict}"));
+    record(kernel, FUNCTION, id, format!("socket {accepted} is offered, and it returns {verdict}"));
     let is_allowed = matches!(status, STATUS_SUCCESS | STATUS_REQUEST_NOT_ACCEPTED);
-    require(host, id, is_allowed, Rule::ACCEPT_CALLBACK_RESULT, FUNCTION, status);
-    let mut stack = host.stack();
+    require(kernel, id, is_allowed, Rule::ACCEPT_CALLBACK_RESULT, FUNCTION, status);
+    let mut stack = kernel.stack();
     if status != STATUS_SUCCESS {
         stack.discard(accepted, actions);
         return;
@@ -183,9 +167,9 @@ fn accept(host: &Host, id: u64, callbacks: &Callbacks, arrival: &Arrival, action
         socket.offer = None;
         socket.callbacks =
             Callbacks { context: given.expose_provenance(), connection: table, ..Callbacks::NONE };
-        socket.callbacks.keep(host, accepted, socket.object);
+        socket.callbacks.pin(kernel, accepted, origin(socket.object).as_ref());
         let fixed = socket.events.fixed;
-        super::stack::require_functions(&socket.callbacks, fixed, FUNCTION);
+        require_functions(&socket.callbacks, fixed, FUNCTION);
     }
     stack.enable_fixed(accepted, actions);
     actions.extend(stack.delivered(accepted));
@@ -195,7 +179,7 @@ fn accept(host: &Host, id: u64, callbacks: &Callbacks, arrival: &Arrival, action
 const UNINSPECTED: &str = "connections are inspected, and there is no callback";
 
 fn inspect(
-    host: &Host,
+    kernel: &Kernel,
     id: u64,
     callbacks: &Callbacks,
     key: InspectKey,
@@ -205,7 +189,12 @@ fn inspect(
     const FUNCTION: &str = "WskInspectEvent";
     // SAFETY: the client promises its table until its socket is closed.
     let Some(function) = (unsafe { (*callbacks.listen).WskInspectEvent }) else {
-        rule_violation(Rule::EVENT_CALLBACKS, FUNCTION, UNINSPECTED, created(host, id).as_deref());
+        rule_violation(
+            Rule::EVENT_CALLBACKS,
+            FUNCTION,
+            UNINSPECTED,
+            created(kernel, id).as_deref(),
+        );
     };
     let mut inspect_id = WSK_INSPECT_ID { Key: size_t(key.key), SerialNumber: key.serial };
     let mut addresses = Addresses::new(incoming);
@@ -213,22 +202,27 @@ fn inspect(
     // SAFETY: the client's callback gets what WSK promises it.
     let action =
         calling(|| unsafe { function(context(callbacks), local, remote, &raw mut inspect_id) });
-    record(host, FUNCTION, id, format!("connection {} is answered {action}", key.serial));
-    host.stack().inspected(id, key, action, actions);
+    record(kernel, FUNCTION, id, format!("connection {} is answered {action}", key.serial));
+    kernel.stack().inspected(id, key, action, actions);
 }
 
-fn abort(host: &Host, id: u64, callbacks: &Callbacks, key: InspectKey) {
+fn abort(kernel: &Kernel, id: u64, callbacks: &Callbacks, key: InspectKey) {
     const FUNCTION: &str = "WskAbortEvent";
     // SAFETY: the client promises its table until its socket is closed.
     let Some(function) = (unsafe { (*callbacks.listen).WskAbortEvent }) else {
-        rule_violation(Rule::EVENT_CALLBACKS, FUNCTION, UNINSPECTED, created(host, id).as_deref());
+        rule_violation(
+            Rule::EVENT_CALLBACKS,
+            FUNCTION,
+            UNINSPECTED,
+            created(kernel, id).as_deref(),
+        );
     };
     let mut inspect_id = WSK_INSPECT_ID { Key: size_t(key.key), SerialNumber: key.serial };
     // SAFETY: the client's callback gets what WSK promises it.
     let status = calling(|| unsafe { function(context(callbacks), &raw mut inspect_id) });
-    record(host, FUNCTION, id, format!("connection {} has gone", key.serial));
+    record(kernel, FUNCTION, id, format!("connection {} has gone", key.serial));
     require(
-        host,
+        kernel,
         id,
         status == STATUS_SUCCESS,
         Rule::NOTIFICATION_CALLBACK_RESULT,
@@ -238,7 +232,7 @@ fn abort(host: &Host, id: u64, callbacks: &Callbacks, key: InspectKey) {
 }
 
 fn receive(
-    host: &Host,
+    kernel: &Kernel,
     id: u64,
     callbacks: &Callbacks,
     bytes: Vec<u8>,
@@ -247,11 +241,11 @@ fn receive(
 ) {
     let flags = flags | level_flag();
     let count = bytes.len();
-    let mut data = host.by_chance(|random| Data::new(&bytes, random));
+    let mut data = kernel.by_chance(|random| Data::new(&bytes, random));
     let first = data.first();
-    offer(host, id, first.addr(), Retained::Data(data));
+    offer(kernel, id, first.addr(), Retained::Data(data));
     let mut accepted = size_t(count);
-    let extended = host.stack().sockets.get(&id).and_then(|socket| socket.streams.receive_ex);
+    let extended = kernel.stack().sockets.get(&id).and_then(|socket| socket.streams.receive_ex);
     let (name, status) = if let Some(function) = extended {
         // SAFETY: the client's callback gets what WSK promises it, and no control data.
         let status = calling(|| unsafe {
@@ -264,8 +258,8 @@ fn receive(
         let table = unsafe { callbacks.connection.as_ref() };
         let Some(function) = table.and_then(|table| table.WskReceiveEvent) else {
             // WskReceiveExEvent was there, and is no longer.
-            take_back(host, id, first.addr(), false, "WskReceiveEvent");
-            host.stack().indicated(id, &bytes, false, actions);
+            take_back(kernel, id, first.addr(), false, "WskReceiveEvent");
+            kernel.stack().indicated(id, &bytes, false, actions);
             return;
         };
         // SAFETY: the client's callback gets what WSK promises it.
@@ -275,9 +269,9 @@ fn receive(
         ("WskReceiveEvent", status)
     };
     let (accepted, verdict) = (length(accepted), Status(status));
-    record(host, name, id, format!("{count} bytes, of which it takes {accepted}: {verdict}"));
+    record(kernel, name, id, format!("{count} bytes, of which it takes {accepted}: {verdict}"));
     let is_allowed = matches!(status, STATUS_SUCCESS | STATUS_PENDING | STATUS_DATA_NOT_ACCEPTED);
-    require(host, id, is_allowed, Rule::RECEIVE_CALLBACK_RESULT, name, status);
+    require(kernel, id, is_allowed, Rule::RECEIVE_CALLBACK_RESULT, name, status);
     let rest = match status {
         STATUS_PENDING => Vec::new(),
         STATUS_SUCCESS => {
@@ -287,19 +281,19 @@ fn receive(
                     Rule::RECEIVE_CALLBACK_RESULT,
                     name,
                     &found,
-                    created(host, id).as_deref(),
+                    created(kernel, id).as_deref(),
                 );
             }
             bytes[accepted..].to_vec()
         }
         _ => bytes,
     };
-    take_back(host, id, first.addr(), status == STATUS_PENDING, name);
-    host.stack().indicated(id, &rest, true, actions);
+    take_back(kernel, id, first.addr(), status == STATUS_PENDING, name);
+    kernel.stack().indicated(id, &rest, true, actions);
 }
 
 fn receive_from(
-    host: &Host,
+    kernel: &Kernel,
     id: u64,
     callbacks: &Callbacks,
     datagrams: Vec<Datagram>,
@@ -313,36 +307,36 @@ fn receive_from(
     };
     let count = datagrams.len();
     let flags = level_flag() | datagrams.first().map_or(0, datagram_flags);
-    let mut list = host.by_chance(|random| Datagrams::new(&datagrams, options, random));
+    let mut list = kernel.by_chance(|random| Datagrams::new(&datagrams, options, random));
     let first = list.first();
-    offer(host, id, first.addr(), Retained::Datagrams(list));
+    offer(kernel, id, first.addr(), Retained::Datagrams(list));
     // SAFETY: the client's callback gets what WSK promises it.
     let status = calling(|| unsafe { function(context(callbacks), flags, first) });
-    record(host, FUNCTION, id, format!("{count} datagrams: {}", Status(status)));
+    record(kernel, FUNCTION, id, format!("{count} datagrams: {}", Status(status)));
     let refused = match status {
         STATUS_SUCCESS | STATUS_PENDING => Vec::new(),
         STATUS_DATA_NOT_ACCEPTED => datagrams,
         _ => {
-            require(host, id, false, Rule::RECEIVE_CALLBACK_RESULT, FUNCTION, status);
+            require(kernel, id, false, Rule::RECEIVE_CALLBACK_RESULT, FUNCTION, status);
             return;
         }
     };
-    take_back(host, id, first.addr(), status == STATUS_PENDING, FUNCTION);
-    host.stack().indicated_datagrams(id, refused, actions);
+    take_back(kernel, id, first.addr(), status == STATUS_PENDING, FUNCTION);
+    kernel.stack().indicated_datagrams(id, refused, actions);
 }
 
 /// A list is about to be indicated. From here on it may be retained, and released by another thread, before
 /// the callback's return has said so.
-fn offer(host: &Host, id: u64, first: usize, list: Retained) {
-    if let Some(socket) = host.stack().sockets.get_mut(&id) {
+fn offer(kernel: &Kernel, id: u64, first: usize, list: Retained) {
+    if let Some(socket) = kernel.stack().sockets.get_mut(&id) {
         socket.offered.insert(first);
         socket.retained.insert(first, list);
     }
 }
 
 /// A callback has returned, and has retained its list or not.
-fn take_back(host: &Host, id: u64, first: usize, is_retained: bool, function: &str) {
-    let mut stack = host.stack();
+fn take_back(kernel: &Kernel, id: u64, first: usize, is_retained: bool, function: &str) {
+    let mut stack = kernel.stack();
     let Some(socket) = stack.sockets.get_mut(&id) else {
         return;
     };
@@ -362,7 +356,7 @@ fn take_back(host: &Host, id: u64, first: usize, is_retained: bool, function: &s
     }
 }
 
-fn disconnect(host: &Host, id: u64, callbacks: &Callbacks, flags: ULONG) {
+fn disconnect(kernel: &Kernel, id: u64, callbacks: &Callbacks, flags: ULONG) {
     const FUNCTION: &str = "WskDisconnectEvent";
     // SAFETY: the client promises its table until its socket is closed.
     let Some(function) = (unsafe { (*callbacks.connection).WskDisconnectEvent }) else {
@@ -371,9 +365,9 @@ fn disconnect(host: &Host, id: u64, callbacks: &Callbacks, flags: ULONG) {
     let flags = flags | level_flag();
     // SAFETY: the client's callback gets what WSK promises it.
     let status = calling(|| unsafe { function(context(callbacks), flags) });
-    record(host, FUNCTION, id, format!("flags {flags:#x}"));
+    record(kernel, FUNCTION, id, format!("flags {flags:#x}"));
     require(
-        host,
+        kernel,
         id,
         status == STATUS_SUCCESS,
         Rule::NOTIFICATION_CALLBACK_RESULT,
@@ -382,7 +376,7 @@ fn disconnect(host: &Host, id: u64, callbacks: &Callbacks, flags: ULONG) {
     );
 }
 
-fn send_backlog(host: &Host, id: u64, callbacks: &Callbacks, size: usize) {
+fn send_backlog(kernel: &Kernel, id: u64, callbacks: &Callbacks, size: usize) {
     const FUNCTION: &str = "WskSendBacklogEvent";
     // SAFETY: the client promises its table until its socket is closed.
     let Some(function) = (unsafe { (*callbacks.connection).WskSendBacklogEvent }) else {
@@ -390,9 +384,9 @@ fn send_backlog(host: &Host, id: u64, callbacks: &Callbacks, size: usize) {
     };
     // SAFETY: the client's callback gets what WSK promises it.
     let status = calling(|| unsafe { function(context(callbacks), size_t(size)) });
-    record(host, FUNCTION, id, format!("{size} bytes"));
+    record(kernel, FUNCTION, id, format!("{size} bytes"));
     require(
-        host,
+        kernel,
         id,
         status == STATUS_SUCCESS,
         Rule::NOTIFICATION_CALLBACK_RESULT,
@@ -402,9 +396,9 @@ fn send_backlog(host: &Host, id: u64, callbacks: &Callbacks, size: usize) {
 }
 
 /// Tells a callback by null pointers that its socket is no longer functional.
-fn dead(host: &Host, id: u64, callbacks: &Callbacks, event: ULONG) {
+fn dead(kernel: &Kernel, id: u64, callbacks: &Callbacks, event: ULONG) {
     let context = context(callbacks);
-    let extended = host.stack().sockets.get(&id).and_then(|socket| socket.streams.receive_ex);
+    let extended = kernel.stack().sockets.get(&id).and_then(|socket| socket.streams.receive_ex);
     let mut accepted = 0;
     let accepted = &raw mut accepted;
     let (name, told) = match event {
@@ -419,17 +413,17 @@ fn dead(host: &Host, id: u64, callbacks: &Callbacks, event: ULONG) {
             ("WskReceiveFromEvent", function.map(|function| calling(|| call(function))))
         }
         WSK_EVENT_RECEIVE if extended.is_some() => {
-            // SAFETY: as above.
+            // SAFETY: WSK promises that a null list says so.
             let call = |f: unsafe extern "C" fn(_, _, _, _, _, _, _) -> _| unsafe {
                 f(context, level_flag(), ptr::null_mut(), ptr::null_mut(), 0, 0, accepted)
             };
             ("WskReceiveExEvent", extended.map(|function| calling(|| call(function))))
         }
         WSK_EVENT_RECEIVE => {
-            // SAFETY: as above.
+            // SAFETY: the client promises its table, if it has one, until its socket is closed.
             let table = unsafe { callbacks.connection.as_ref() };
             let function = table.and_then(|table| table.WskReceiveEvent);
-            // SAFETY: as above.
+            // SAFETY: WSK promises that a null list says so.
             let call = |f: unsafe extern "C" fn(_, _, _, _, _) -> _| unsafe {
                 f(context, level_flag(), ptr::null_mut(), 0, accepted)
             };
@@ -439,21 +433,21 @@ fn dead(host: &Host, id: u64, callbacks: &Callbacks, event: ULONG) {
             let mut given: PVOID = ptr::null_mut();
             let mut table: *const WSK_CLIENT_CONNECTION_DISPATCH = ptr::null();
             let (given, to_table) = (&raw mut given, &raw mut table);
-            // SAFETY: as above.
+            // SAFETY: the client promises its table, if it has one, until its socket is closed.
             let table = unsafe { callbacks.listen.as_ref() };
             let function = table.and_then(|table| table.WskAcceptEvent);
             let nowhere = ptr::null_mut();
-            // SAFETY: as above.
+            // SAFETY: WSK promises that a null socket says so.
             let call = |f: unsafe extern "C" fn(_, _, _, _, _, _, _) -> _| unsafe {
                 f(context, level_flag(), nowhere, nowhere, ptr::null_mut(), given, to_table)
             };
             ("WskAcceptEvent", function.map(|function| calling(|| call(function))))
         }
         _ => {
-            // SAFETY: as above.
+            // SAFETY: the client promises its table, if it has one, until its socket is closed.
             let table = unsafe { callbacks.listen.as_ref() };
             let function = table.and_then(|table| table.WskInspectEvent);
-            // SAFETY: as above.
+            // SAFETY: WSK promises that null addresses say so.
             let call = |f: unsafe extern "C" fn(_, _, _, _) -> _| unsafe {
                 f(context, ptr::null_mut(), ptr::null_mut(), ptr::null_mut())
             };
@@ -461,6 +455,6 @@ fn dead(host: &Host, id: u64, callbacks: &Callbacks, event: ULONG) {
         }
     };
     if told.is_some() {
-        record(host, name, id, "the socket is no longer functional".to_owned());
+        record(kernel, name, id, "the socket is no longer functional".to_owned());
     }
 }

@@ -1,4 +1,11 @@
 //! Control data of datagrams: messages behind a `CMSGHDR` each.
+//!
+//! # Safety
+//!
+//! Control data is read by `first_cmsg` and `next_cmsg`, which stay within its length, and written within the room
+//! that the client has passed.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::slice;
@@ -14,8 +21,8 @@ use wsk_sys::{
 
 use super::network::Datagram;
 use super::options::Options;
-use crate::config::Stripping;
 use crate::verifier::{Rule, rule_violation};
+use crate::wsk::config::Stripping;
 
 /// What a sender says about its datagrams.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,7 +70,7 @@ impl SendControl {
             // SAFETY: the message is whole.
             let header = unsafe { next.read() };
             let whole = fields::length(header.cmsg_len);
-            // SAFETY: as above.
+            // SAFETY: `next_cmsg` and `first_cmsg` return only whole messages.
             let data =
                 unsafe { slice::from_raw_parts(WSA_CMSG_DATA(next), whole - WSA_CMSG_LEN(0)) };
             found.take(header.cmsg_level, header.cmsg_type, data)?;
@@ -194,7 +201,7 @@ fn v4_info(ip: Ipv4Addr, interface: u32) -> [u8; size_of::<IN_PKTINFO>()] {
 fn v6_info(ip: Ipv6Addr, interface: u32) -> [u8; size_of::<IN6_PKTINFO>()] {
     let ip = IN6_ADDR { u: IN6_ADDR_0 { Byte: ip.octets() } };
     let info = IN6_PKTINFO { ipi6_addr: ip, ipi6_ifindex: interface };
-    // SAFETY: as above.
+    // SAFETY: the structure has no padding, and any bytes are valid.
     unsafe { std::mem::transmute(info) }
 }
 
@@ -227,10 +234,10 @@ impl ControlRoom {
         // SAFETY: the client's memory has this much room until the IRP is completed.
         unsafe { self.data.cast::<u8>().copy_from_nonoverlapping(data.as_ptr(), data.len()) };
         let length = ULONG::try_from(data.len()).unwrap_or(ULONG::MAX);
-        // SAFETY: as above.
+        // SAFETY: the caller passes room for a length, by this function's contract.
         unsafe { self.length.write_unaligned(length) };
         if !self.flags.is_null() {
-            // SAFETY: as above.
+            // SAFETY: the caller passes room for flags, by this function's contract.
             unsafe { self.flags.write_unaligned(flags) };
         }
     }

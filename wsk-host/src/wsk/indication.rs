@@ -1,8 +1,14 @@
 //! Indications: received data in memory of the provider's, as lists of buffers with chains of MDLs.
+//!
+//! # Safety
+//!
+//! Lists, MDLs and memory are this file's own allocations. They are freed when the client has returned or released
+//! them, which the stack tracks.
 
-use std::collections::VecDeque;
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
+
 use std::ptr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use wsk_sys::fields::size_t;
 use wsk_sys::{
@@ -15,8 +21,9 @@ use super::address;
 use super::control_data::describe;
 use super::network::Datagram;
 use super::options::Options;
+use crate::kernel::mm::{RetiredMdl, retire};
 use crate::kernel::random::Random;
-use crate::verifier::{Origin, Rule, rule_violation};
+use crate::verifier::{Origin, Rule};
 
 /// Memory behind an MDL, with what stands before the data.
 struct Block {
@@ -39,7 +46,7 @@ impl Block {
         let mdl = Box::into_raw(Box::new(unsafe { std::mem::zeroed::<MDL>() }));
         // SAFETY: the MDL is new. Pages are not described: a host has none.
         unsafe { MmInitializeMdl(mdl, bytes.cast(), size_t(bytes.len())) };
-        // SAFETY: as above.
+        // SAFETY: the MDL is new, and initialised.
         let header = unsafe { &mut *mdl };
         header.MdlFlags |= MDL_SOURCE_IS_NONPAGED_POOL;
         header.MappedSystemVa = bytes.cast();
@@ -49,56 +56,16 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // SAFETY: `new` made it, and the client has given it back.
-        let mut grave = unsafe {
-            Grave {
-                mdl: Box::from_raw(self.mdl),
-                bytes: Box::from_raw(self.bytes),
-                origin: Arc::clone(&self.origin),
-            }
-        };
-        // Miri sees for itself who uses what was freed.
-        if cfg!(miri) {
-            return;
-        }
-        grave.bytes.fill(GONE);
-        // Whoever wants its address asks the kernel, or the provider, and is stopped there.
-        grave.mdl.MdlFlags = 0;
-        grave.mdl.MappedSystemVa = ptr::null_mut();
-        let mut graves = graves();
-        graves.push_back(grave);
-        let oldest = if graves.len() > GRAVES { graves.pop_front() } else { None };
-        drop(graves);
-        drop(oldest);
-    }
-}
-
-/// What fills data that the client has given back.
-const GONE: u8 = 0xDD;
-
-/// A block that the client has given back. It is kept for a while, so that whoever uses it finds nothing of
-/// what was there, and is told so (INV-58).
-struct Grave {
-    mdl: Box<MDL>,
-    bytes: Box<[u8]>,
-    origin: Arc<Origin>,
-}
-
-// SAFETY: the MDL and the memory are the grave's own.
-unsafe impl Send for Grave {}
-
-const GRAVES: usize = 64;
-
-fn graves() -> MutexGuard<'static, VecDeque<Grave>> {
-    static ALL: Mutex<VecDeque<Grave>> = Mutex::new(VecDeque::new());
-    ALL.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Stops a client that uses an MDL of data which it has given back (INV-58).
-pub(crate) fn require_indicated(mdl: *const MDL, call: &str) {
-    if let Some(grave) = graves().iter().find(|grave| ptr::eq(&raw const *grave.mdl, mdl)) {
+        // SAFETY: `new` allocated both, and the client has given them back.
+        let (mdl, bytes) = unsafe { (Box::from_raw(self.mdl), Box::from_raw(self.bytes)) };
         let found = "the MDL is of indicated data that was given back";
-        rule_violation(Rule::INDICATION_AFTER_CALLBACK, call, found, Some(&grave.origin));
+        retire(RetiredMdl {
+            mdl,
+            bytes,
+            rule: Rule::INDICATION_AFTER_CALLBACK,
+            found,
+            origin: Arc::clone(&self.origin),
+        });
     }
 }
 

@@ -1,60 +1,130 @@
 //! The WSK provider: registration, the tables behind it, and the networks under them.
+//!
+//! From the bottom to the top: [`network`]s carry bytes; the [`stack`] decides, under one lock, what becomes of
+//! requests and events, and returns [`action`]s; [`execute`] completes IRPs and calls the client back; [`calls`]
+//! are the functions in the [`tables`]; [`registration`] hands these out.
 
-mod act;
+mod action;
 mod adapters;
 mod address;
 mod buffer;
+mod callback_table;
 mod callbacks;
 mod calls;
 mod category;
+mod client;
+pub(crate) mod config;
 mod control_data;
+mod execute;
 mod indication;
 mod names;
 mod network;
-mod objects;
+mod object;
 mod options;
 mod registration;
 mod requests;
 mod socket;
 mod stack;
+mod subsystem;
 mod tables;
 
 use std::io;
-use std::sync::{Arc, Weak};
-use std::thread;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
 
 use polling::Poller;
+use wsk_sys::NTSTATUS;
 
-pub(crate) use act::{act, withdraw};
-pub(crate) use indication::require_indicated;
-pub(crate) use names::Fault;
-pub(crate) use registration::require_ended;
-pub(crate) use stack::Stack;
-
-use crate::config::Config;
-use crate::host::State;
+pub(crate) use client::require_ended;
+use config::{Config, Network};
+use execute::execute;
+use names::Fault;
 use network::null::Null;
 use network::real::Real;
 use network::simulated::Simulated;
+use stack::{Services, Stack};
+use subsystem::Subsystem;
 
-/// A network in memory.
-pub(crate) fn simulated(config: &Config) -> Stack {
-    Stack::new(Box::new(Simulated::new(config)), config)
+use crate::kernel::{Kernel, Threads};
+use crate::verifier::kernel_violation;
+
+/// Attaches WSK to a kernel, unless it is attached.
+///
+/// # Errors
+///
+/// If the network is the machine's, and the machine refuses a file or a thread for it.
+pub(crate) fn attach(kernel: &Kernel, config: &Config) -> io::Result<()> {
+    let timing = kernel.config().timing;
+    let mut poller = None;
+    let network: Box<dyn network::Network> = match config.network {
+        Network::Simulated => Box::new(Simulated::new(timing, config)),
+        Network::Null => Box::new(Null::default()),
+        Network::Real => {
+            let new = Arc::new(Poller::new()?);
+            poller = Some(Arc::clone(&new));
+            Box::new(Real::new(new))
+        }
+    };
+    let services = Services { table_of: tables::of, cancel: execute::cancel };
+    let stack = Mutex::new(Stack::new(network, timing, config, services));
+    let subsystem = Box::new(Subsystem { config: *config, stack });
+    let is_new = kernel.extension().set(subsystem).is_ok();
+    match poller {
+        Some(poller) if is_new => adapters::start(poller, kernel.downgrade()),
+        _ => Ok(()),
+    }
 }
 
-/// No network.
-pub(crate) fn null(config: &Config) -> Stack {
-    Stack::new(Box::new(Null::default()), config)
+/// Attaches WSK to a kernel that a client uses without a host: over the machine's network, if the threads are
+/// the machine's.
+fn attach_default(kernel: &Kernel) {
+    if kernel.wsk().is_some() {
+        return;
+    }
+    let network = match kernel.config().threads {
+        Threads::Native => Network::Real,
+        Threads::Deterministic => Network::Simulated,
+    };
+    if let Err(error) = attach(kernel, &Config { network, ..Config::default() }) {
+        kernel_violation(&format!("the machine's network cannot be used: {error}"));
+    }
 }
 
-/// The machine's network, and what it waits with.
-pub(crate) fn real(config: &Config) -> io::Result<(Stack, Arc<Poller>)> {
-    let poller = Arc::new(Poller::new()?);
-    Ok((Stack::new(Box::new(Real::new(Arc::clone(&poller))), config), poller))
+/// The configuration of a kernel's WSK.
+pub(crate) fn config(kernel: &Kernel) -> Config {
+    attach_default(kernel);
+    *kernel.wsk_config()
 }
 
-/// Starts the thread that stands for the machine's network adapters.
-pub(crate) fn serve(poller: Arc<Poller>, host: Weak<State>) -> io::Result<()> {
-    let thread = thread::Builder::new().name("network adapters".to_owned());
-    thread.spawn(move || adapters::serve(&poller, &host)).map(drop)
+/// Gives a name an address.
+pub(crate) fn add_name(kernel: &Kernel, name: &str, address: IpAddr) {
+    attach_default(kernel);
+    kernel.stack().names.add(name, address);
+}
+
+/// Makes the next look-up of a name fail.
+pub(crate) fn fail_name(kernel: &Kernel, name: &str, status: NTSTATUS) {
+    attach_default(kernel);
+    kernel.stack().names.add_fault(name, Fault::Failure(status));
+}
+
+/// Makes the next look-up of a name hang.
+pub(crate) fn stall_name(kernel: &Kernel, name: &str) {
+    attach_default(kernel);
+    kernel.stack().names.add_fault(name, Fault::Silence);
+}
+
+/// Withdraws the subsystem: no socket is functional any more.
+pub(crate) fn withdraw(kernel: &Kernel) {
+    attach_default(kernel);
+    kernel.note("the WSK subsystem is withdrawn".to_owned());
+    let actions = kernel.stack().withdraw();
+    execute(kernel, actions);
+}
+
+/// Completes the requests that wait for a change of the addresses or transports.
+pub(crate) fn change_network(kernel: &Kernel) {
+    attach_default(kernel);
+    let actions = kernel.stack().change_addresses();
+    execute(kernel, actions);
 }

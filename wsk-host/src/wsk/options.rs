@@ -18,8 +18,7 @@ use wsk_sys::{
 };
 
 use super::category::{BASIC, CONNECTION, DATAGRAM, LISTEN, STREAM};
-use super::network::Sharing;
-use crate::config::Windows;
+use crate::kernel::config::Windows;
 
 /// An option with a new value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -213,6 +212,15 @@ impl Specification {
     pub(super) fn is_readable(&self) -> bool {
         self.structure == 0
     }
+}
+
+/// What `SO_REUSEADDR` and `SO_EXCLUSIVEADDRUSE` say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Sharing {
+    #[default]
+    Neither,
+    Reuse,
+    Exclusive,
 }
 
 /// The options of a socket that were set.

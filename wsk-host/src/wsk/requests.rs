@@ -1,4 +1,11 @@
 //! The requests of one socket: which wait, which are on their way back, and when a close may complete.
+//!
+//! # Safety
+//!
+//! A waiting IRP is the provider's. Its cancel routine is set when it begins to wait, and whoever takes the routine
+//! away completes the IRP: `claim` decides between completion and cancellation.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -7,16 +14,16 @@ use wsk_sys::{
     NTSTATUS, PIRP, PSOCKADDR, STATUS_CANCELLED, STATUS_SUCCESS, WSK_CLIENT_CONNECTION_DISPATCH,
 };
 
-use super::act::{Action, Actions, Completed};
+use super::action::{Action, Actions, Completion};
 use super::buffer::Bytes;
 use super::control_data::{ControlRoom, SendControl};
-use crate::kernel::io::irp::{claim, set_cancel_routine};
+use crate::kernel::io::irp::{CancelRoutine, claim, set_cancel_routine};
 use crate::kernel::trace;
 
 /// A request that waits.
 pub(super) struct Waiting {
     pub(super) irp: PIRP,
-    pub(super) what: What,
+    pub(super) kind: RequestKind,
     /// It is not served, only cancelled.
     held: bool,
 }
@@ -24,7 +31,7 @@ pub(super) struct Waiting {
 // SAFETY: the IRP and the memory are the provider's until the IRP is completed.
 unsafe impl Send for Waiting {}
 
-pub(super) enum What {
+pub(super) enum RequestKind {
     Accept(AcceptRoom),
     Connect {
         bytes: Option<Bytes>,
@@ -64,7 +71,7 @@ pub(super) enum What {
     Create,
 }
 
-/// What an accept fills, and what the accepted socket calls back with.
+/// The memory that an accept fills, and the accepted socket's context and table.
 pub(super) struct AcceptRoom {
     pub(super) local: PSOCKADDR,
     pub(super) remote: PSOCKADDR,
@@ -72,7 +79,7 @@ pub(super) struct AcceptRoom {
     pub(super) dispatch: *const WSK_CLIENT_CONNECTION_DISPATCH,
 }
 
-impl What {
+impl RequestKind {
     pub(super) fn is_accept(&self) -> bool {
         matches!(self, Self::Accept(_))
     }
@@ -85,7 +92,7 @@ impl What {
         matches!(self, Self::Receive { .. } | Self::Drain)
     }
 
-    /// What goes out does so in order: an end after everything that was sent before.
+    /// Whether it sends: output is in order, the end after everything that was sent before.
     pub(super) fn is_output(&self) -> bool {
         matches!(self, Self::Send { .. } | Self::Disconnect { .. })
     }
@@ -122,7 +129,7 @@ impl Requests {
     }
 
     /// An IRP with its result, on its way back.
-    pub(super) fn done(
+    pub(super) fn completion(
         &mut self,
         socket: u64,
         irp: PIRP,
@@ -130,20 +137,22 @@ impl Requests {
         result: trace::Result,
     ) -> Action {
         self.undelivered += 1;
-        let information = match result {
-            trace::Result::Nothing | trace::Result::Socket(_) => 0,
-            trace::Result::Number(number) => number,
-        };
-        let client = None;
-        Action::Complete(Completed { irp, status, information, result, socket, client })
+        Action::Complete(Completion::of_socket(socket, irp, status, result))
     }
 
     /// Lets a request wait, cancellable. Cancelled already, it is answered so.
-    pub(super) fn wait(&mut self, socket: u64, irp: PIRP, what: What, held: bool) -> Actions {
-        self.waiting.push_back(Waiting { irp, what, held });
+    pub(super) fn wait(
+        &mut self,
+        socket: u64,
+        irp: PIRP,
+        kind: RequestKind,
+        held: bool,
+        cancel: CancelRoutine,
+    ) -> Actions {
+        self.waiting.push_back(Waiting { irp, kind, held });
         // SAFETY: the IRP is the provider's. Its routine takes the lock that is held here.
-        let is_cancelled = unsafe { set_cancel_routine(irp, super::act::cancel) };
-        // SAFETY: as above.
+        let is_cancelled = unsafe { set_cancel_routine(irp, cancel) };
+        // SAFETY: the IRP is the provider's, and was just made cancellable.
         if is_cancelled && unsafe { claim(irp) } {
             return self.cancelled(socket, irp);
         }
@@ -151,38 +160,38 @@ impl Requests {
     }
 
     /// The first waiting request of a kind that is served.
-    pub(super) fn first(&mut self, wanted: fn(&What) -> bool) -> Option<&mut What> {
+    pub(super) fn first(&mut self, wanted: fn(&RequestKind) -> bool) -> Option<&mut RequestKind> {
         let mut served = self.waiting.iter_mut().filter(|waiting| !waiting.held);
-        served.find(|waiting| wanted(&waiting.what)).map(|waiting| &mut waiting.what)
+        served.find(|waiting| wanted(&waiting.kind)).map(|waiting| &mut waiting.kind)
     }
 
     /// Whether one of a kind waits, served or not, and is not being cancelled.
-    pub(super) fn has(&self, wanted: fn(&What) -> bool) -> bool {
-        self.waiting.iter().any(|waiting| wanted(&waiting.what))
+    pub(super) fn has(&self, wanted: fn(&RequestKind) -> bool) -> bool {
+        self.waiting.iter().any(|waiting| wanted(&waiting.kind))
     }
 
     /// Whether one of a kind waits that is served.
-    pub(super) fn serves(&self, wanted: fn(&What) -> bool) -> bool {
-        self.waiting.iter().any(|waiting| !waiting.held && wanted(&waiting.what))
+    pub(super) fn serves(&self, wanted: fn(&RequestKind) -> bool) -> bool {
+        self.waiting.iter().any(|waiting| !waiting.held && wanted(&waiting.kind))
     }
 
     /// The first request that goes out, unless it is held, and with it all that follow.
-    pub(super) fn first_output(&mut self) -> Option<&mut What> {
-        let first = self.waiting.iter_mut().find(|waiting| waiting.what.is_output())?;
-        (!first.held).then_some(&mut first.what)
+    pub(super) fn first_output(&mut self) -> Option<&mut RequestKind> {
+        let first = self.waiting.iter_mut().find(|waiting| waiting.kind.is_output())?;
+        (!first.held).then_some(&mut first.kind)
     }
 
     /// Takes the first served request of a kind that is not being cancelled.
-    pub(super) fn take(&mut self, wanted: fn(&What) -> bool) -> Option<Waiting> {
+    pub(super) fn take(&mut self, wanted: fn(&RequestKind) -> bool) -> Option<Waiting> {
         // SAFETY: the IRPs are the provider's, and were made cancellable when they began to wait.
-        let may_take = |w: &Waiting| !w.held && wanted(&w.what) && unsafe { claim(w.irp) };
+        let may_take = |w: &Waiting| !w.held && wanted(&w.kind) && unsafe { claim(w.irp) };
         let place = self.waiting.iter().position(may_take)?;
         self.waiting.remove(place)
     }
 
     /// Takes the first served request of a kind if it, and not a later one, is not being cancelled.
-    pub(super) fn take_first(&mut self, wanted: fn(&What) -> bool) -> Option<Waiting> {
-        let place = self.waiting.iter().position(|w| !w.held && wanted(&w.what))?;
+    pub(super) fn take_first(&mut self, wanted: fn(&RequestKind) -> bool) -> Option<Waiting> {
+        let place = self.waiting.iter().position(|w| !w.held && wanted(&w.kind))?;
         // SAFETY: as in `take`.
         let claimed = unsafe { claim(self.waiting[place].irp) };
         claimed.then(|| self.waiting.remove(place)).flatten()
@@ -192,14 +201,14 @@ impl Requests {
     pub(super) fn end_first(
         &mut self,
         socket: u64,
-        wanted: fn(&What) -> bool,
+        wanted: fn(&RequestKind) -> bool,
         (status, result): (NTSTATUS, trace::Result),
         actions: &mut Actions,
     ) -> bool {
         let Some(waiting) = self.take_first(wanted) else {
             return false;
         };
-        actions.push(self.done(socket, waiting.irp, status, result));
+        actions.push(self.completion(socket, waiting.irp, status, result));
         true
     }
 
@@ -207,7 +216,7 @@ impl Requests {
     pub(super) fn end_all(
         &mut self,
         socket: u64,
-        wanted: fn(&What) -> bool,
+        wanted: fn(&RequestKind) -> bool,
         status: NTSTATUS,
         actions: &mut Actions,
     ) {
@@ -215,10 +224,10 @@ impl Requests {
         while place < self.waiting.len() {
             let waiting = &self.waiting[place];
             // SAFETY: as in `take`.
-            if wanted(&waiting.what) && unsafe { claim(waiting.irp) } {
+            if wanted(&waiting.kind) && unsafe { claim(waiting.irp) } {
                 let irp = waiting.irp;
                 self.waiting.remove(place);
-                actions.push(self.done(socket, irp, status, trace::Result::Nothing));
+                actions.push(self.completion(socket, irp, status, trace::Result::Nothing));
             } else {
                 place += 1;
             }
@@ -228,14 +237,14 @@ impl Requests {
     /// An IRP whose cancel routine has run: only the completion is left.
     pub(super) fn cancelled(&mut self, socket: u64, irp: PIRP) -> Actions {
         self.waiting.retain(|waiting| waiting.irp != irp);
-        vec![self.done(socket, irp, STATUS_CANCELLED, trace::Result::Nothing)]
+        vec![self.completion(socket, irp, STATUS_CANCELLED, trace::Result::Nothing)]
     }
 
-    /// What a cancelled request has received already.
+    /// The bytes that a cancelled request has received already.
     pub(super) fn received_by(&self, irp: PIRP) -> Vec<u8> {
         let waiting = self.waiting.iter().find(|waiting| waiting.irp == irp);
-        match waiting.map(|waiting| &waiting.what) {
-            Some(What::Receive { bytes, received, .. }) => {
+        match waiting.map(|waiting| &waiting.kind) {
+            Some(RequestKind::Receive { bytes, received, .. }) => {
                 let mut all = bytes.gather();
                 all.truncate(*received);
                 all
@@ -246,7 +255,7 @@ impl Requests {
 
     /// Whether one that waits creates its socket, and which is not there without it.
     pub(super) fn creates(&self, irp: PIRP) -> bool {
-        self.waiting.iter().any(|waiting| waiting.irp == irp && waiting.what.creates())
+        self.waiting.iter().any(|waiting| waiting.irp == irp && waiting.kind.creates())
     }
 }
 

@@ -2,23 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::ptr;
 use std::sync::Arc;
 
-use wsk_sys::{
-    ADDRESS_FAMILY, PFN_WSK_RECEIVE_EX_EVENT, PIRP, PVOID, ULONG, USHORT,
-    WSK_CLIENT_CONNECTION_DISPATCH, WSK_CLIENT_DATAGRAM_DISPATCH, WSK_CLIENT_LISTEN_DISPATCH,
-};
+use wsk_sys::{ADDRESS_FAMILY, PFN_WSK_RECEIVE_EX_EVENT, ULONG, USHORT};
 
+use super::action::{Arrival, ClosedSocket, InspectKey, Irp};
+use super::callback_table::{Callbacks, Offer};
 use super::category::Category;
-use super::network::{Datagram, Incoming};
-use super::objects::{ClosedSocket, origin};
+use super::client::Client;
+use super::network::Datagram;
 use super::options::Options;
-use super::registration::Client;
 use super::requests::Requests;
-use crate::host::Host;
-use crate::kernel::usage::Keeper;
-use crate::verifier::Rule;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -35,49 +29,6 @@ pub(super) enum State {
     Dead,
 }
 
-/// What the client gave to be called back with.
-#[derive(Clone, Copy)]
-pub(super) struct Callbacks {
-    pub(super) context: usize,
-    pub(super) listen: *const WSK_CLIENT_LISTEN_DISPATCH,
-    pub(super) datagram: *const WSK_CLIENT_DATAGRAM_DISPATCH,
-    pub(super) connection: *const WSK_CLIENT_CONNECTION_DISPATCH,
-}
-
-// SAFETY: the client's tables and contexts may be used in any thread (INV-39, INV-63).
-unsafe impl Send for Callbacks {}
-
-impl Callbacks {
-    pub(super) const NONE: Self =
-        Self { context: 0, listen: ptr::null(), datagram: ptr::null(), connection: ptr::null() };
-
-    /// What they need.
-    pub(super) fn parts(&self) -> [(&'static str, usize); 4] {
-        [
-            ("context", self.context),
-            ("dispatch table", self.listen.addr()),
-            ("dispatch table", self.datagram.addr()),
-            ("dispatch table", self.connection.addr()),
-        ]
-    }
-
-    /// A socket needs them until its close has completed (INV-46).
-    pub(super) fn keep(&self, host: &Host, socket: u64, object: usize) {
-        let Some(origin) = origin(object) else {
-            return;
-        };
-        let mut in_flight = host.in_flight();
-        for (what, address) in self.parts() {
-            in_flight.keep(
-                Keeper::Socket(socket),
-                (what, Rule::CLOSE_COMPLETES_LAST),
-                address,
-                &origin,
-            );
-        }
-    }
-}
-
 /// Which callbacks are enabled, and which run.
 #[derive(Default)]
 pub(super) struct Events {
@@ -91,23 +42,6 @@ pub(super) struct Events {
     /// Who waits until none of an event runs.
     pub(super) disabling: Vec<(ULONG, Irp)>,
 }
-
-/// What a client writes to in `WskAcceptEvent`.
-#[derive(Clone, Copy)]
-pub(super) struct Offer {
-    pub(super) context: *mut PVOID,
-    pub(super) dispatch: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
-}
-
-// SAFETY: it is read while the callback runs, or by whoever has called it.
-unsafe impl Send for Offer {}
-
-/// An IRP that is the provider's.
-#[derive(Clone, Copy)]
-pub(crate) struct Irp(pub(super) PIRP);
-
-// SAFETY: see above.
-unsafe impl Send for Irp {}
 
 impl Events {
     pub(super) fn is_running(&self, event: ULONG) -> bool {
@@ -146,32 +80,6 @@ pub(super) struct Datagrams {
     pub(super) peer: Option<SocketAddr>,
     /// Where datagrams without an address go, see `SIO_WSK_SET_SENDTO_ADDRESS`.
     pub(super) destination: Option<SocketAddr>,
-}
-
-/// A connection that a listener has not given to its client yet.
-pub(super) struct Arrival {
-    pub(super) id: u64,
-    pub(super) incoming: Incoming,
-    pub(super) stage: Stage,
-    /// What identifies it to an inspecting client.
-    pub(super) key: Option<InspectKey>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// The client is being asked.
-    Inspected,
-    /// The client will say later.
-    Pended,
-    /// It may be accepted.
-    Established,
-}
-
-/// The contents of a `WSK_INSPECT_ID`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct InspectKey {
-    pub(super) key: usize,
-    pub(super) serial: u32,
 }
 
 pub(super) struct Socket {

@@ -13,10 +13,10 @@ use wsk_sys::{
     WSK_PROVIDER_DISPATCH, WSK_PROVIDER_LISTEN_DISPATCH, WSK_PROVIDER_STREAM_DISPATCH,
 };
 
-use super::calls::{basic, client, connection, datagram, listen, names, unavailable};
+use super::calls::{basic, connection, datagram, listen, names, provider, unavailable};
 use super::category::{self, Category};
-use super::registration::VERSION;
-use crate::config::Windows;
+use super::client::VERSION;
+use crate::kernel::config::Windows;
 
 /// A table as a Windows has it. A slot that came later than the table has a second function, which stands
 /// there before: that no other slot came later is checked when this is compiled.
@@ -75,9 +75,9 @@ tables! {
 const fn provider_of(windows: Version) -> WSK_PROVIDER_DISPATCH {
     table! {
         WSK_PROVIDER_DISPATCH, windows { Version = VERSION, Reserved = 0, }
-        WskSocket: client::socket,
-        WskSocketConnect: client::socket_connect,
-        WskControlClient: client::control_client,
+        WskSocket: provider::socket,
+        WskSocketConnect: provider::socket_connect,
+        WskControlClient: provider::control_client,
         WskGetAddressInfo: names::get_address_info | unavailable::get_address_info,
         WskFreeAddressInfo: names::free_address_info | unavailable::free_address_info,
         WskGetNameInfo: names::get_name_info | unavailable::get_name_info,

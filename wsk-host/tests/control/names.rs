@@ -397,7 +397,7 @@ fn look_ups_go_wrong_as_often_as_is_said() {
 fn a_look_up_that_nobody_answers_can_be_cancelled() {
     everywhere(|client| {
         client.host.add_name("silent.example", SERVER);
-        client.host.hold_name("silent.example");
+        client.host.stall_name("silent.example");
         let query = begin(client, Some("silent.example"), None, None, NS_ALL);
         client.host.settle();
         assert!(!query.request.is_complete());
@@ -413,7 +413,7 @@ fn a_look_up_that_nobody_answers_can_be_cancelled() {
 fn a_deregistration_ends_a_look_up_that_nobody_answers() {
     for config in simulated().into_iter().chain(real()) {
         let mut client = Client::new(config);
-        client.host.hold_name("silent.example");
+        client.host.stall_name("silent.example");
         let query = begin(&client, Some("silent.example"), None, None, NS_ALL);
         // SAFETY: the block is registered, and the provider captured.
         unsafe {

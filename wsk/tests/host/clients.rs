@@ -260,7 +260,7 @@ fn a_client_is_prepared_once_by_threads_that_race() {
             };
             let waiting = [enter(wait), enter(wait), enter(wait)];
             let trying = [enter(Registration::try_capture), enter(Registration::try_capture)];
-            host.outside(|| {
+            host.blocking(|| {
                 (
                     waiting.into_iter().map(|thread| thread.join().unwrap()).collect(),
                     trying.into_iter().map(|thread| thread.join().unwrap()).collect(),

@@ -57,11 +57,11 @@ fn a_registration_waits_for_its_sockets() {
         })
     };
     // A wait for something that must not happen can only be a wait for a while.
-    let ended = host.outside(|| end.recv_timeout(Duration::from_millis(100)));
+    let ended = host.blocking(|| end.recv_timeout(Duration::from_millis(100)));
     assert!(ended.is_err());
     drop(listener);
-    host.outside(|| end.recv().unwrap());
-    host.outside(|| other.join().unwrap());
+    host.blocking(|| end.recv().unwrap());
+    host.blocking(|| other.join().unwrap());
     host.settle();
     assert_eq!(host.outstanding_allocations(), 0);
 }

@@ -61,7 +61,7 @@ fn many_connections_are_served_and_the_server_is_dropped() {
             }
             drop(done);
             let mut count = 0;
-            let results: Vec<_> = outside.outside(|| results.iter().collect());
+            let results: Vec<_> = outside.blocking(|| results.iter().collect());
             for (number, received) in results {
                 assert_eq!(received?, [number; SIZE]);
                 count += 1;
@@ -115,7 +115,7 @@ fn a_shutdown_drops_tasks_that_wait_for_ever() {
         };
         runtime.spawner().spawn(task).unwrap();
     }
-    host.outside(|| (0..10).for_each(|_| waiting.recv().unwrap()));
+    host.blocking(|| (0..10).for_each(|_| waiting.recv().unwrap()));
     let spawner = runtime.spawner();
     runtime.shutdown(passive());
     assert_eq!(dropped.load(Ordering::SeqCst), 10);
@@ -143,7 +143,7 @@ fn wakers_outlive_tasks_and_the_runtime() {
             sender.send(context.waker().clone()).map_or(Poll::Ready(()), |()| Poll::Pending)
         }))
         .unwrap();
-    let [first, second] = host.outside(|| [(); 2].map(|()| wakers.recv().unwrap()));
+    let [first, second] = host.blocking(|| [(); 2].map(|()| wakers.recv().unwrap()));
     assert!(first.will_wake(&second));
     drop(wakers);
     runtime.shutdown(passive());

@@ -521,7 +521,7 @@ fn parts_go_to_different_tasks() {
                     done.send(read_all(&mut reader).await.unwrap()).unwrap();
                 })?;
             }
-            let results: Vec<_> = outside.outside(|| finished.iter().take(2).collect());
+            let results: Vec<_> = outside.blocking(|| finished.iter().take(2).collect());
             assert!(results.iter().all(|bytes| *bytes == pattern(MANY / 2)));
             runtime.shutdown(passive());
             Ok(())

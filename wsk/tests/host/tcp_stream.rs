@@ -85,7 +85,7 @@ fn owned_halves_go_to_different_tasks() {
                 client.shutdown().await.unwrap();
                 echo.send(receive_all(&client).await.unwrap()).unwrap();
             })?;
-            let results: Vec<_> = outside.outside(|| finished.iter().take(2).collect());
+            let results: Vec<_> = outside.blocking(|| finished.iter().take(2).collect());
             assert!(results.contains(&b"there and back".to_vec()), "{results:?}");
             runtime.shutdown(passive());
             Ok(())

@@ -184,7 +184,7 @@ fn many_requests_are_in_flight_from_many_threads() {
                         })
                     })
                     .collect();
-                inside.outside(|| threads.into_iter().for_each(|thread| thread.join().unwrap()));
+                inside.blocking(|| threads.into_iter().for_each(|thread| thread.join().unwrap()));
             });
             for socket in [&client, &server] {
                 assert_eq!(socket.receive_backlog().await?, 0);

@@ -25,7 +25,7 @@ fn pitfall_09_a_registration_can_be_moved() {
         drop(wsk);
         drop(moved);
     });
-    host.outside(|| ended.join().unwrap());
+    host.blocking(|| ended.join().unwrap());
     host.settle();
     assert_eq!(host.outstanding_allocations(), 0);
 }

@@ -1,4 +1,14 @@
 //! `Ex…`: pool.
+//!
+//! # Safety
+//!
+//! The exported functions require of their callers what `wsk-sys` documents. They use the client's pointers during
+//! the call only, unless a comment says otherwise.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::ptr;
@@ -8,14 +18,15 @@ use wsk_sys::{
     SIZE_T, ULONG,
 };
 
-use crate::host::{Allocation, Host};
-use crate::kernel::ke::require_at_most;
-use crate::verifier::violation;
+use crate::kernel::Kernel;
+use crate::kernel::blocks::Block;
+use crate::kernel::ke::irql::require_at_most;
+use crate::verifier::kernel_violation;
 
-/// What the pool aligns to; a page, from a page on.
+/// The alignment of blocks smaller than a page; larger ones are aligned to a page.
 const ALIGNMENT: usize = 16;
 
-/// What fills memory that is not zeroed, and memory that was freed.
+/// The bytes that fill memory that is not zeroed, and memory that was freed.
 const FRESH: u8 = 0xCD;
 const FREED: u8 = 0xDD;
 
@@ -26,7 +37,7 @@ pub(crate) extern "C" fn ExAllocatePoolWithTag(
     tag: ULONG,
 ) -> PVOID {
     if tag == 0 {
-        violation("ExAllocatePoolWithTag: the tag is zero");
+        kernel_violation("ExAllocatePoolWithTag: the tag is zero");
     }
     require_at_most(DISPATCH_LEVEL, "ExAllocatePoolWithTag");
     allocate(size, tag, FRESH)
@@ -42,8 +53,8 @@ const POOL_FLAG_PAGED: POOL_FLAGS = 0x100;
 /// The flags that a system which does not know them ignores.
 const OPTIONAL: POOL_FLAGS = !0 << 32;
 
-/// Gives null for what the kernel gives null for, and stops a client that asks for what is valid in the
-/// kernel and not here: pageable memory, which would pass for nonpaged, and exceptions.
+/// Returns null where the kernel does. Stops a client that asks for what is valid in the kernel and not here:
+/// pageable memory, which would pass for nonpaged, and exceptions.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn ExAllocatePool2(flags: POOL_FLAGS, size: SIZE_T, tag: ULONG) -> PVOID {
     const POOLS: POOL_FLAGS = POOL_FLAG_NON_PAGED | POOL_FLAG_NON_PAGED_EXECUTE | POOL_FLAG_PAGED;
@@ -58,7 +69,7 @@ pub(crate) extern "C" fn ExAllocatePool2(flags: POOL_FLAGS, size: SIZE_T, tag: U
         return ptr::null_mut();
     }
     if required & (POOL_FLAG_PAGED | POOL_FLAG_RAISE_ON_FAILURE) != 0 {
-        violation(&format!(
+        kernel_violation(&format!(
             "ExAllocatePool2: the flags are {flags:#x}; there is only nonpaged pool, and no exception"
         ));
     }
@@ -68,8 +79,8 @@ pub(crate) extern "C" fn ExAllocatePool2(flags: POOL_FLAGS, size: SIZE_T, tag: U
 /// Allocates memory, or returns null, and fills it.
 fn allocate(size: SIZE_T, tag: ULONG, fill: u8) -> PVOID {
     let size = wsk_sys::fields::length(size);
-    let host = Host::current();
-    if !host.may_allocate() {
+    let kernel = Kernel::current();
+    if !kernel.may_allocate() {
         return ptr::null_mut();
     }
     let alignment = if size < wsk_sys::PAGE_SIZE { ALIGNMENT } else { wsk_sys::PAGE_SIZE };
@@ -83,7 +94,7 @@ fn allocate(size: SIZE_T, tag: ULONG, fill: u8) -> PVOID {
     }
     // SAFETY: the memory has this size.
     unsafe { memory.write_bytes(fill, layout.size()) };
-    host.pool().insert(memory.expose_provenance(), Allocation { layout, tag });
+    kernel.pool().insert(memory.expose_provenance(), Block { layout, tag });
     memory.cast()
 }
 
@@ -101,22 +112,22 @@ pub(crate) extern "C" fn ExFreePoolWithTag(memory: PVOID, tag: ULONG) {
 /// Frees memory. As in the kernel, a tag of zero is any.
 fn free(memory: PVOID, tag: ULONG, function: &str) {
     require_at_most(DISPATCH_LEVEL, function);
-    let host = Host::current();
-    let Some(allocation) = host.pool().remove(&memory.addr()) else {
-        violation(&format!("{function}: not memory of this host's pool, or freed before"));
+    let kernel = Kernel::current();
+    let Some(block) = kernel.pool().remove(memory.addr()) else {
+        kernel_violation(&format!("{function}: not memory of this host's pool, or freed before"));
     };
-    if tag != 0 && allocation.tag != tag {
-        violation(&format!(
+    if tag != 0 && block.tag != tag {
+        kernel_violation(&format!(
             "{function}: the tag is not the one that the memory was allocated with"
         ));
     }
-    let size = allocation.layout.size();
+    let size = block.layout.size();
     let range = memory.addr()..memory.addr() + size;
-    host.in_flight().require_unused(&range, function);
-    host.timers().require_unused(&range, function);
-    host.work_items().require_unused(&range, function);
+    kernel.usage().require_unused(&range, function);
+    kernel.timers().require_unused(&range, function);
+    kernel.work_items().require_unused(&range, function);
     // SAFETY: the memory is an allocation of this size, which was live until here.
     unsafe { memory.cast::<u8>().write_bytes(FREED, size) };
-    // SAFETY: as above, with the layout that it was allocated with.
-    unsafe { dealloc(memory.cast(), allocation.layout) };
+    // SAFETY: the memory was allocated with this layout, and its entry was removed, so it is freed once.
+    unsafe { dealloc(memory.cast(), block.layout) };
 }

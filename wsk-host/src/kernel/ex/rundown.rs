@@ -2,6 +2,16 @@
 //!
 //! It is the client's memory, which its owner may free as soon as it has waited. So all of them are
 //! guarded by one lock, and touched only under it.
+//!
+//! # Safety
+//!
+//! The exported functions require of their callers what `wsk-sys` documents. They use the client's pointers during
+//! the call only, unless a comment says otherwise.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,9 +20,10 @@ use wsk_sys::fields::rundown_count;
 use wsk_sys::{APC_LEVEL, BOOLEAN, DISPATCH_LEVEL, FALSE, PEX_RUNDOWN_REF, TRUE, ULONG_PTR};
 
 use crate::kernel::context::require_no_callback;
-use crate::kernel::ke::{Signal, require_at_most};
-use crate::kernel::schedule::interrupt;
-use crate::verifier::violation;
+use crate::kernel::interrupt;
+use crate::kernel::ke::dispatcher::Signal;
+use crate::kernel::ke::irql::require_at_most;
+use crate::verifier::kernel_violation;
 
 /// The bit that says that nobody can acquire the protection any more. Above it is how often it is held.
 const RUN_DOWN: ULONG_PTR = 1;
@@ -37,7 +48,7 @@ impl Guard {
     unsafe fn count(&mut self, protection: PEX_RUNDOWN_REF) -> &mut ULONG_PTR {
         // SAFETY: the caller promises one, and the guard, which this borrows, is of the only lock.
         let count = unsafe { rundown_count(protection) };
-        // SAFETY: as above.
+        // SAFETY: the protection is valid, by this function's contract, and the guard holds the only lock.
         unsafe { &mut *count }
     }
 }
@@ -51,11 +62,11 @@ unsafe extern "C" fn ExInitializeRundownProtection(protection: PEX_RUNDOWN_REF) 
     require_at_most(APC_LEVEL, "ExInitializeRundownProtection");
     let mut guard = lock();
     if guard.waiting().contains_key(&protection.addr()) {
-        violation("ExInitializeRundownProtection: its owner waits for its release");
+        kernel_violation("ExInitializeRundownProtection: its owner waits for its release");
     }
     // SAFETY: the caller passes memory for a protection that nobody uses.
     let count = unsafe { rundown_count(protection) };
-    // SAFETY: as above.
+    // SAFETY: the caller passes memory for a protection that no thread uses.
     unsafe { count.write(0) };
 }
 
@@ -80,7 +91,7 @@ unsafe extern "C" fn ExReleaseRundownProtection(protection: PEX_RUNDOWN_REF) {
     // SAFETY: the caller passes a protection.
     let count = unsafe { guard.count(protection) };
     if *count < ONE {
-        violation("ExReleaseRundownProtection: it is not held");
+        kernel_violation("ExReleaseRundownProtection: it is not held");
     }
     *count -= ONE;
     if *count == RUN_DOWN {
@@ -104,7 +115,7 @@ unsafe extern "C" fn ExWaitForRundownProtectionRelease(protection: PEX_RUNDOWN_R
     interrupt();
     let mut guard = lock();
     if guard.waiting().contains_key(&protection.addr()) {
-        violation("ExWaitForRundownProtectionRelease: another thread waits for its release");
+        kernel_violation("ExWaitForRundownProtectionRelease: another thread waits for its release");
     }
     // SAFETY: the caller passes a protection.
     let count = unsafe { guard.count(protection) };

@@ -1,4 +1,15 @@
 //! `Io…`: I/O request packets.
+//!
+//! # Safety
+//!
+//! The exported functions require of their callers what `wsk-sys` documents. An IRP in flight is accessed through
+//! its pointer, never through a reference: it may be cancelled at any time, which writes two of its fields
+//! atomically.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
 
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
@@ -11,23 +22,23 @@ use wsk_sys::{
     STATUS_MORE_PROCESSING_REQUIRED, STATUS_SUCCESS, TRUE, ULONG, USHORT,
 };
 
-use crate::host::Host;
+use crate::kernel::Kernel;
 use crate::kernel::ex::pool::{ExAllocatePoolWithTag, ExFreePoolWithTag};
-use crate::kernel::ke::require_at_most;
-use crate::verifier::{Rule, rule_violation, violation};
+use crate::kernel::ke::irql::require_at_most;
+use crate::verifier::{Rule, kernel_violation, rule_violation};
 
 /// The type of an IRP among kernel objects.
 const IO_TYPE_IRP: i16 = 6;
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn IoInitializeIrp(irp: PIRP, size: USHORT, locations: CCHAR) {
-    Host::current().in_flight().require_ended(irp, "IoInitializeIrp");
+    Kernel::current().usage().require_not_in_flight(irp, "IoInitializeIrp");
     if size < IoSizeOfIrp(locations) {
-        violation("IoInitializeIrp: the size has no room for the stack locations");
+        kernel_violation("IoInitializeIrp: the size has no room for the stack locations");
     }
     // SAFETY: the caller passes memory of this size.
     unsafe { irp.cast::<u8>().write_bytes(0, usize::from(size)) };
-    // SAFETY: as above; an IRP of zeroes is valid.
+    // SAFETY: the memory is as large as was checked, and an IRP of zeroes is valid.
     let packet = unsafe { &mut *irp };
     packet.Type = IO_TYPE_IRP;
     packet.Size = size;
@@ -38,7 +49,7 @@ unsafe extern "C" fn IoInitializeIrp(irp: PIRP, size: USHORT, locations: CCHAR) 
         unsafe { irp.add(1).cast::<wsk_sys::IO_STACK_LOCATION>().offset(locations.into()) };
     // SAFETY: the packet is borrowed, and the place within it.
     let place = unsafe { fields::current_stack_location(packet) };
-    // SAFETY: as above.
+    // SAFETY: the place is the packet's own field.
     unsafe { place.write(beyond) };
 }
 
@@ -76,8 +87,8 @@ unsafe extern "C" fn IoSetCompletionRoutineEx(
     on_cancel: BOOLEAN,
 ) -> NTSTATUS {
     require_at_most(DISPATCH_LEVEL, "IoSetCompletionRoutineEx");
-    Host::current().in_flight().require_ended(irp, "IoSetCompletionRoutineEx");
-    if !Host::current().may_allocate() {
+    Kernel::current().usage().require_not_in_flight(irp, "IoSetCompletionRoutineEx");
+    if !Kernel::current().may_allocate() {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     // SAFETY: the caller passes an IRP with a stack location left, and a routine for it.
@@ -87,16 +98,16 @@ unsafe extern "C" fn IoSetCompletionRoutineEx(
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn IoReuseIrp(irp: PIRP, status: NTSTATUS) {
-    Host::current().in_flight().require_ended(irp, "IoReuseIrp");
+    Kernel::current().usage().require_not_in_flight(irp, "IoReuseIrp");
     // SAFETY: the caller passes an IRP of its own.
     let (size, locations) = unsafe { ((*irp).Size, (*irp).StackCount) };
-    // SAFETY: as above.
+    // SAFETY: the caller passes an IRP of its own.
     if unsafe { (*irp).Type } != IO_TYPE_IRP {
-        violation("IoReuseIrp: not an initialised IRP");
+        kernel_violation("IoReuseIrp: not an initialised IRP");
     }
-    // SAFETY: as above; the memory has the size that it was initialised with.
+    // SAFETY: the caller passes an IRP of its own, whose memory has the size that it was initialised with.
     unsafe { IoInitializeIrp(irp, size, locations) };
-    // SAFETY: as above.
+    // SAFETY: the caller passes an IRP of its own, which was just initialised.
     unsafe { (*irp).IoStatus = fields::io_status_block(status, 0) };
 }
 
@@ -131,7 +142,7 @@ unsafe fn cancelled<'a>(irp: PIRP) -> &'a AtomicU8 {
 pub(crate) unsafe fn set_cancel_routine(irp: PIRP, routine: CancelRoutine) -> bool {
     // SAFETY: the caller's IRP is valid.
     unsafe { cancel_routine(irp) }.store(routine as *mut (), Ordering::SeqCst);
-    // SAFETY: as above.
+    // SAFETY: the provider owns the IRP, by this function's contract.
     unsafe { cancelled(irp) }.load(Ordering::SeqCst) != FALSE
 }
 
@@ -148,12 +159,12 @@ pub(crate) unsafe fn claim(irp: PIRP) -> bool {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn IoCancelIrp(irp: PIRP) -> BOOLEAN {
     require_at_most(DISPATCH_LEVEL, "IoCancelIrp");
-    if Host::current().config().refuse_cancel {
+    if Kernel::current().config().refuse_cancel {
         return FALSE;
     }
     // SAFETY: the caller passes an IRP whose memory is valid during this call.
     unsafe { cancelled(irp) }.store(TRUE, Ordering::SeqCst);
-    // SAFETY: as above.
+    // SAFETY: the caller passes an IRP whose memory is valid during this call.
     let routine = unsafe { cancel_routine(irp) }.swap(ptr::null_mut(), Ordering::SeqCst);
     if routine.is_null() {
         return FALSE;
@@ -169,7 +180,7 @@ unsafe extern "C" fn IoCancelIrp(irp: PIRP) -> BOOLEAN {
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
     require_at_most(DISPATCH_LEVEL, "IofCompleteRequest");
-    Host::current().in_flight().require_ended(irp, "IofCompleteRequest");
+    Kernel::current().usage().require_not_in_flight(irp, "IofCompleteRequest");
     loop {
         // No reference to the IRP: it may be cancelled meanwhile, which touches two of its fields.
         // SAFETY: the caller owns the IRP, and gives it up.
@@ -178,32 +189,32 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
             let found = "it was completed twice, or its completion routine did not keep it";
             rule_violation(Rule::COMPLETION_ROUTINE, "IofCompleteRequest", found, None);
         }
-        // SAFETY: as above.
+        // SAFETY: the caller owns the IRP until a completion routine keeps it.
         let place = unsafe { fields::current_stack_location(irp) };
         // SAFETY: the current location is one of the IRP's, as was just checked.
         let location = unsafe { place.read() };
         // SAFETY: the next location is one of the IRP's, or one beyond.
         unsafe { place.write(location.add(1)) };
-        // SAFETY: as above.
+        // SAFETY: the caller owns the IRP until a completion routine keeps it.
         unsafe { (*irp).CurrentLocation = current + 1 };
-        // SAFETY: as above.
+        // SAFETY: the location is one of the IRP's, as was checked.
         let (control, routine, context) =
             unsafe { ((*location).Control, (*location).CompletionRoutine, (*location).Context) };
-        // SAFETY: as above.
+        // SAFETY: the caller owns the IRP until a completion routine keeps it.
         unsafe { (*irp).PendingReturned = control & SL_PENDING_RETURNED };
-        // SAFETY: as above.
+        // SAFETY: the caller owns the IRP until a completion routine keeps it.
         let status = fields::status(&unsafe { (*irp).IoStatus });
         let wanted = if status >= 0 { SL_INVOKE_ON_SUCCESS } else { SL_INVOKE_ON_ERROR };
-        // SAFETY: as above.
+        // SAFETY: the caller owns the IRP until a completion routine keeps it.
         let is_cancelled = unsafe { cancelled(irp) }.load(Ordering::SeqCst) != FALSE;
         let cancel = if is_cancelled { SL_INVOKE_ON_CANCEL } else { 0 };
         // The driver that has sent it is itself asked by one above, if there is a location for that.
         let is_pending = control & SL_PENDING_RETURNED != 0 && current < count;
-        // SAFETY: as above, and there is a next location.
+        // SAFETY: a pending location below the last has a next one.
         let above = is_pending.then(|| unsafe { location.add(1) });
         if control & (wanted | cancel) == 0 {
             if let Some(above) = above {
-                // SAFETY: as above.
+                // SAFETY: the next location is the IRP's, as `is_pending` checks.
                 unsafe { (*above).Control |= SL_PENDING_RETURNED };
             }
             continue;
@@ -221,7 +232,7 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
             // The IRP may be gone already.
             return;
         }
-        // SAFETY: as above: the routine has left it to this call.
+        // SAFETY: the routine has left the IRP to this call, and `is_pending` has checked the location.
         if above.is_some_and(|above| unsafe { (*above).Control } & SL_PENDING_RETURNED == 0) {
             let found = "its completion routine let it go on, and did not mark it pending";
             rule_violation(Rule::BORROWED_IRP_PENDING, "IofCompleteRequest", found, None);

@@ -1,4 +1,5 @@
 //! `Io…`: IRPs and work items.
 
 pub(crate) mod irp;
-pub(crate) mod work_item;
+mod work_item;
+pub(crate) mod work_queue;

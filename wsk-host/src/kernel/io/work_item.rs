@@ -1,11 +1,19 @@
-//! `Io…`: work items, and the threads that run them.
+//! Work items, and the threads that run them.
 //!
-//! Each item gets a thread of its own as soon as it is queued, so that none waits for another that waits:
-//! the kernel promises neither an order nor that two never run at once. The machine's threads are kept for
-//! the next items; between two of them they are no host's.
+//! Each item gets a thread of its own as soon as it is queued, so that none waits for another that waits: the
+//! kernel promises neither an order nor that two never run at once. The machine's threads are kept for the
+//! next items; between two items a thread is no kernel's.
+//!
+//! # Safety
+//!
+//! The exported functions require of their callers what `wsk-sys` documents. They use the client's pointers during
+//! the call only, unless a comment says otherwise.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
+
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -16,40 +24,15 @@ use wsk_sys::{
     PIO_WORKITEM, PIO_WORKITEM_ROUTINE, PIO_WORKITEM_ROUTINE_EX, PVOID, ULONG, WORK_QUEUE_TYPE,
 };
 
-use crate::host::Host;
 use crate::kernel::ex::pool::{ExAllocatePoolWithTag, ExFreePoolWithTag};
-use crate::kernel::ke::require_at_most;
-use crate::kernel::ke::timer::require_none;
-use crate::kernel::memory::end_of_block;
-use crate::kernel::schedule::interrupt;
-use crate::verifier::{Origin, violation};
-
-/// What the memory of a work item is.
-#[repr(C)]
-struct WorkItem {
-    state: usize,
-    /// The device or driver object.
-    object: PVOID,
-    reserved: [usize; 6],
-}
+use crate::kernel::io::work_queue::WorkItem;
+use crate::kernel::ke::irql::require_at_most;
+use crate::kernel::{Kernel, interrupt};
+use crate::verifier::{Origin, kernel_violation};
 
 /// Of [`IoAllocateWorkItem`], or of [`IoInitializeWorkItem`]; anything else is none.
 const ALLOCATED: usize = 0x4957_6B41;
 const INITIALISED: usize = 0x4957_6B49;
-
-/// The items of a host that are queued, by their address.
-#[derive(Default)]
-pub(crate) struct WorkItems(BTreeMap<usize, Origin>);
-
-impl WorkItems {
-    /// Stops a client that frees an item that is queued, or makes it anew.
-    pub(crate) fn require_unused(&self, freed: &Range<usize>, call: &str) {
-        for (item, origin) in &self.0 {
-            let what = "a work item that is queued";
-            require_none(*item, size_of::<WorkItem>(), freed, call, what, origin);
-        }
-    }
-}
 
 /// The tag of work items that the kernel allocates.
 const TAG: ULONG = u32::from_le_bytes(*b"IoWi");
@@ -78,7 +61,7 @@ extern "C" fn IoAllocateWorkItem(device: PDEVICE_OBJECT) -> PIO_WORKITEM {
 /// Stops a client whose item has no object, on which the kernel takes a reference.
 fn require_object(object: PVOID, function: &str) {
     if object.is_null() {
-        violation(&format!("{function}: no device or driver object"));
+        kernel_violation(&format!("{function}: no device or driver object"));
     }
 }
 
@@ -93,10 +76,10 @@ unsafe extern "C" fn IoFreeWorkItem(item: PIO_WORKITEM) {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn IoInitializeWorkItem(object: PVOID, item: PIO_WORKITEM) {
     require_object(object, "IoInitializeWorkItem");
-    let (host, start) = (Host::current(), item.addr());
-    host.work_items().require_unused(&(start..start + 1), "IoInitializeWorkItem");
-    if end_of_block(&host, start).is_some_and(|end| start + size_of::<WorkItem>() > end) {
-        violation("IoInitializeWorkItem: the memory is smaller than IoSizeofWorkItem says");
+    let (kernel, start) = (Kernel::current(), item.addr());
+    kernel.work_items().require_unused(&(start..start + 1), "IoInitializeWorkItem");
+    if kernel.pool().end_of_block(start).is_some_and(|end| start + size_of::<WorkItem>() > end) {
+        kernel_violation("IoInitializeWorkItem: the memory is smaller than IoSizeofWorkItem says");
     }
     let value = WorkItem { state: INITIALISED, object, reserved: [0; 6] };
     // SAFETY: the caller passes memory of this size.
@@ -115,11 +98,11 @@ unsafe extern "C" fn IoUninitializeWorkItem(item: PIO_WORKITEM) {
 ///
 /// The memory is initialised.
 unsafe fn end(item: *mut WorkItem, kind: usize, function: &str) {
-    Host::current().work_items().require_unused(&(item.addr()..item.addr() + 1), function);
+    Kernel::current().work_items().require_unused(&(item.addr()..item.addr() + 1), function);
     // SAFETY: the caller promises memory; nobody else uses an item that is not queued.
     let state = unsafe { &mut (*item).state };
     if std::mem::replace(state, 0) != kind {
-        violation(&format!("{function}: not a work item, or one made otherwise"));
+        kernel_violation(&format!("{function}: not a work item, or one made otherwise"));
     }
 }
 
@@ -130,12 +113,12 @@ unsafe extern "C" fn IoQueueWorkItem(
     queue: WORK_QUEUE_TYPE,
     context: PVOID,
 ) {
-    let Some(routine) = routine else { violation("IoQueueWorkItem: no routine") };
+    let Some(routine) = routine else { kernel_violation("IoQueueWorkItem: no routine") };
     let call = move |call: &Call| {
         // SAFETY: the caller promised a routine for this context.
         unsafe { routine(call.object.cast(), call.context) };
     };
-    // SAFETY: the caller's promises are the same.
+    // SAFETY: the caller passes an item that stays until its routine is called, and a routine for the context.
     unsafe { enqueue(item, queue, context, call, "IoQueueWorkItem") };
 }
 
@@ -146,12 +129,12 @@ unsafe extern "C" fn IoQueueWorkItemEx(
     queue: WORK_QUEUE_TYPE,
     context: PVOID,
 ) {
-    let Some(routine) = routine else { violation("IoQueueWorkItemEx: no routine") };
+    let Some(routine) = routine else { kernel_violation("IoQueueWorkItemEx: no routine") };
     let call = move |call: &Call| {
         // SAFETY: the caller promised a routine for this context.
         unsafe { routine(call.object, call.context, call.item) };
     };
-    // SAFETY: the caller's promises are the same.
+    // SAFETY: the caller passes an item that stays until its routine is called, and a routine for the context.
     unsafe { enqueue(item, queue, context, call, "IoQueueWorkItemEx") };
 }
 
@@ -183,26 +166,26 @@ unsafe fn enqueue(
     require_at_most(DISPATCH_LEVEL, function);
     let custom = CustomPriorityWorkQueue..CustomPriorityWorkQueue + PRIORITIES;
     if !(0..QUEUES).contains(&queue) && !custom.contains(&queue) {
-        violation(&format!("{function}: {queue} is not a queue"));
+        kernel_violation(&format!("{function}: {queue} is not a queue"));
     }
-    let host = Host::current();
-    let mut items = host.work_items();
+    let kernel = Kernel::current();
+    let mut items = kernel.work_items();
     items.require_unused(&(item.addr()..item.addr() + 1), function);
-    items.0.insert(item.addr(), Origin::here(function));
+    items.insert(item.addr(), Origin::here(function));
     drop(items);
     // SAFETY: the caller promises an item, which nobody changes while it is queued.
     let WorkItem { state, object, .. } = unsafe { item.cast::<WorkItem>().read() };
     if !matches!(state, ALLOCATED | INITIALISED) {
-        violation(&format!("{function}: not an initialised work item"));
+        kernel_violation(&format!("{function}: not an initialised work item"));
     }
     let call = Call { object, context, item };
     // Announced here, so that its number does not depend on when the machine's thread takes it up.
-    let announced = host.0.scheduler.announce();
+    let announced = kernel.announce();
     run(Box::new(move || {
         let call = call;
-        let _entered = host.enter_announced(announced);
+        let _entered = kernel.enter_announced(announced);
         // From here on the item may be freed, or queued again.
-        host.work_items().0.remove(&call.item.addr());
+        kernel.work_items().remove(call.item.addr());
         routine(&call);
         require_at_most(PASSIVE_LEVEL, "the end of a work item's routine");
     }));
@@ -240,6 +223,6 @@ fn run(work: Work) {
         }
     });
     if let Err(error) = spawned {
-        violation(&format!("a thread for work items cannot be had: {error}"));
+        kernel_violation(&format!("a thread for work items cannot be had: {error}"));
     }
 }

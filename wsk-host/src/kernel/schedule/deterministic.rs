@@ -1,24 +1,23 @@
-//! One thread at a time, and time that passes while all of them wait.
+//! One thread at a time, and a clock that advances while all of them wait.
 //!
-//! A thread keeps its turn until it waits, ends, or is interrupted. What was put off runs as a deferred
-//! procedure call does: in whichever thread has the turn. So a seed decides everything that happens, and
-//! waiting for a time-out takes no time.
+//! A thread keeps its turn until it waits, ends, or is interrupted. A deferred job runs as a deferred procedure
+//! call does, in the thread that has the turn. So a seed decides everything that happens, and waiting for a
+//! time-out takes no time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{Job, JobId, ThreadId, Ticks, run};
-use crate::config::Config;
-use crate::host::Host;
+use crate::kernel::config::Config;
 use crate::kernel::random::Random;
-use crate::verifier::violation;
+use crate::verifier::kernel_violation;
 
-/// How long the threads of a host may all wait for something that does not come, and how long a thread
-/// may keep its turn. Of real time: it is there to end tests that would hang.
+/// The real time that all threads of a kernel may wait for an event that does not come, and that a thread may
+/// keep its turn. It ends tests that would hang.
 const PATIENCE: Duration = Duration::from_secs(if cfg!(miri) { 3600 } else { 60 });
 
-pub(crate) struct Turns {
+pub(crate) struct Deterministic {
     state: Mutex<State>,
     /// Whether chance decides who is next.
     mixed: bool,
@@ -28,22 +27,25 @@ struct State {
     random: Random,
     now: Ticks,
     threads: BTreeMap<ThreadId, Thread>,
+    /// The threads that can run.
+    ready: BTreeSet<ThreadId>,
+    /// The threads that wait until a time at most.
+    deadlines: BTreeSet<(Ticks, ThreadId)>,
     last_thread: ThreadId,
     /// Whose turn it is.
     current: Option<ThreadId>,
-    /// That thread, and with it all of the host, waits for something from outside.
+    /// That thread, and with it the whole kernel, waits for an event from outside.
     idle: bool,
     jobs: BTreeMap<JobId, Job>,
     /// Jobs of the client's timers that are not due yet.
     timers: BTreeMap<JobId, Job>,
     last_job: u64,
-    /// Threads of the host that do something elsewhere, and may come back at any time.
-    outside: usize,
+    /// The threads of the kernel that block elsewhere, and may return at any time.
+    blocking: usize,
 }
 
 struct Thread {
-    ready: bool,
-    /// When it becomes ready at the latest.
+    /// The latest time at which it becomes ready, if it waits for that long at most.
     deadline: Option<Ticks>,
     turn: Arc<Condvar>,
 }
@@ -53,12 +55,14 @@ enum Next {
     Thread(ThreadId),
 }
 
+/// The most due jobs that chance picks among, so that picking costs the same however many are due.
+const CHOICE: usize = 64;
+
 impl State {
     fn thread(&mut self, id: ThreadId) -> &mut Thread {
-        self.threads.entry(id).or_insert_with(|| Thread {
-            ready: true,
-            deadline: None,
-            turn: Arc::default(),
+        self.threads.entry(id).or_insert_with(|| {
+            self.ready.insert(id);
+            Thread { deadline: None, turn: Arc::default() }
         })
     }
 
@@ -67,22 +71,46 @@ impl State {
         self.thread(id).turn.notify_all();
     }
 
-    /// What can happen now, beside the thread that asks.
+    /// Sets whether a thread can run, and if not, when it can at the latest.
+    fn set_ready(&mut self, id: ThreadId, is_ready: bool, deadline: Option<Ticks>) {
+        let former = std::mem::replace(&mut self.thread(id).deadline, deadline);
+        if let Some(former) = former {
+            self.deadlines.remove(&(former, id));
+        }
+        if is_ready {
+            self.ready.insert(id);
+        } else {
+            self.ready.remove(&id);
+            self.deadlines.extend(deadline.map(|deadline| (deadline, id)));
+        }
+    }
+
+    fn remove_thread(&mut self, id: ThreadId) {
+        if let Some(deadline) = self.threads.remove(&id).and_then(|thread| thread.deadline) {
+            self.deadlines.remove(&(deadline, id));
+        }
+        self.ready.remove(&id);
+    }
+
+    /// The next event at this time, beside the thread that asks.
     fn next(&mut self, asking: ThreadId, mixed: bool) -> Option<Next> {
-        let due = self.jobs.range(..=(self.now, u64::MAX)).count();
-        let ready = self.threads.iter().filter(|(id, thread)| **id != asking && thread.ready);
-        let ready: Vec<ThreadId> = ready.map(|(id, _)| *id).collect();
-        if due + ready.len() == 0 {
+        let due = self.jobs.range(..=(self.now, u64::MAX)).take(CHOICE).count();
+        let ready = self.ready.len() - usize::from(self.ready.contains(&asking));
+        if due + ready == 0 {
             return None;
         }
-        let chosen = if mixed { self.random.below(due + ready.len()) } else { 0 };
+        let chosen = if mixed { self.random.below(due + ready) } else { 0 };
         match chosen.checked_sub(due) {
-            // Threads take turns.
+            // Threads take scheduler.
             Some(_) if !mixed => {
-                let after = ready.iter().find(|id| **id > asking).or(ready.first());
-                after.map(|id| Next::Thread(*id))
+                let after = self.ready.range(asking + 1..).next();
+                let first = self.ready.iter().find(|id| **id != asking);
+                after.or(first).copied().map(Next::Thread)
             }
-            Some(thread) => Some(Next::Thread(ready[thread])),
+            Some(thread) => {
+                let others = self.ready.iter().filter(|id| **id != asking);
+                others.copied().nth(thread).map(Next::Thread)
+            }
             None => {
                 let key = *self.jobs.keys().nth(chosen)?;
                 self.jobs.remove(&key).map(Next::Job)
@@ -90,13 +118,12 @@ impl State {
         }
     }
 
-    /// When something can happen next, if time passes. What only waits for its time does not count for
-    /// those who want things to settle: neither time-outs nor timers.
+    /// The time of the next event. Time-outs and the client's timers count only if asked for.
     fn next_time(&self, deadlines: bool) -> Option<Ticks> {
         let job = self.jobs.keys().next().map(|(due, _)| *due);
-        let waiting = self.threads.values().filter(|thread| !thread.ready);
+        let deadline = self.deadlines.first().map(|(deadline, _)| *deadline);
         let timer = self.timers.keys().next().map(|(due, _)| *due);
-        let deadline = waiting.filter_map(|thread| thread.deadline).chain(timer).min();
+        let deadline = deadline.into_iter().chain(timer).min();
         match (job, deadline) {
             (Some(job), Some(deadline)) => Some(job.min(deadline)),
             (Some(job), None) => Some(job),
@@ -104,49 +131,53 @@ impl State {
         }
     }
 
-    /// Lets time pass.
+    /// Advances the time.
     fn pass_time(&mut self, until: Ticks) {
         self.now = self.now.max(until);
-        let now = self.now;
-        for thread in self.threads.values_mut() {
-            thread.ready |= thread.deadline.is_some_and(|deadline| deadline <= now);
+        while let Some((deadline, thread)) = self.deadlines.first().copied() {
+            if deadline > self.now {
+                break;
+            }
+            self.set_ready(thread, true, Some(deadline));
         }
-        while let Some(timer) = self.timers.first_entry().filter(|timer| timer.key().0 <= now) {
+        while let Some(timer) = self.timers.first_entry().filter(|timer| timer.key().0 <= self.now)
+        {
             let (id, job) = timer.remove_entry();
             self.jobs.insert(id, job);
         }
     }
 
-    /// Whether a thread could run, but another one has the turn. While that one waits for something from
+    /// Whether a thread could run while another one has the turn. While that one waits for an event from
     /// outside, it is the one to report.
     fn is_kept_waiting(&self, thread: ThreadId) -> bool {
-        let is_ready = self.threads.get(&thread).is_some_and(|thread| thread.ready);
-        is_ready && self.current != Some(thread) && !self.idle
+        self.ready.contains(&thread) && self.current != Some(thread) && !self.idle
     }
 
-    /// Wakes the thread that waits for something from outside.
-    fn disturb(&mut self) {
+    /// Wakes the thread that waits for an event from outside.
+    fn notify_idle(&mut self) {
         if let (true, Some(current)) = (self.idle, self.current) {
             self.thread(current).turn.notify_all();
         }
     }
 }
 
-impl Turns {
+impl Deterministic {
     pub(crate) fn new(config: &Config) -> Arc<Self> {
         let state = State {
-            random: Random::new(config.seed_or_zero() ^ 0x7475_726E),
+            random: Random::new(config.timing.seed_or_zero() ^ 0x7475_726E),
             now: 0,
             threads: BTreeMap::new(),
+            ready: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
             last_thread: 0,
             current: None,
             idle: false,
             jobs: BTreeMap::new(),
             timers: BTreeMap::new(),
             last_job: 0,
-            outside: 0,
+            blocking: 0,
         };
-        Arc::new(Self { state: Mutex::new(state), mixed: config.is_mixed() })
+        Arc::new(Self { state: Mutex::new(state), mixed: config.timing.is_mixed() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -170,33 +201,33 @@ impl Turns {
         if state.current.is_none() {
             state.current = Some(thread);
         }
-        state.disturb();
+        state.notify_idle();
         drop(await_turn(state, thread));
     }
 
     pub(crate) fn end(&self, thread: ThreadId) {
         let mut state = self.state();
-        state.threads.remove(&thread);
+        state.remove_thread(thread);
         if state.current != Some(thread) {
             return;
         }
         state.current = None;
         // Any other will do: if none is ready, one that waits lets time pass.
-        let ready = state.threads.iter().find(|(_, thread)| thread.ready).map(|(id, _)| *id);
-        if let Some(next) = ready.or(state.threads.keys().next().copied()) {
+        let next = state.ready.first().or(state.threads.keys().next()).copied();
+        if let Some(next) = next {
             state.give_turn(next);
         }
     }
 
-    /// The current thread does something elsewhere, or has done it.
-    pub(crate) fn outside(&self, thread: ThreadId, is_outside: bool) {
+    /// The current thread begins to block elsewhere than in the kernel, or has returned.
+    pub(crate) fn set_blocking(&self, thread: ThreadId, is_blocking: bool) {
         let mut state = self.state();
-        if is_outside {
-            state.outside += 1;
+        if is_blocking {
+            state.blocking += 1;
             drop(state);
             self.end(thread);
         } else {
-            state.outside -= 1;
+            state.blocking -= 1;
             drop(state);
             self.begin(thread);
         }
@@ -207,7 +238,7 @@ impl Turns {
         state.last_job += 1;
         let key = (due, state.last_job);
         state.jobs.insert(key, job);
-        state.disturb();
+        state.notify_idle();
     }
 
     /// As [`at`](Self::at), for a timer of the client's.
@@ -217,7 +248,7 @@ impl Turns {
         let id = (due, state.last_job);
         let jobs = if due <= state.now { &mut state.jobs } else { &mut state.timers };
         jobs.insert(id, job);
-        state.disturb();
+        state.notify_idle();
         id
     }
 
@@ -230,43 +261,41 @@ impl Turns {
     /// Makes a thread ready that waits.
     pub(crate) fn wake(&self, thread: ThreadId) {
         let mut state = self.state();
-        if let Some(thread) = state.threads.get_mut(&thread) {
-            thread.ready = true;
+        if state.threads.contains_key(&thread) {
+            let deadline = state.thread(thread).deadline;
+            state.set_ready(thread, true, deadline);
         }
-        state.disturb();
+        state.notify_idle();
     }
 
     /// The thread that has the turn is about to wait.
     pub(crate) fn waits(&self, thread: ThreadId, deadline: Option<Ticks>) {
         let mut state = self.state();
-        let thread = state.thread(thread);
-        thread.ready = false;
-        thread.deadline = deadline;
+        state.set_ready(thread, false, deadline);
     }
 
     /// Runs everything else until a thread that waits is ready, and has its turn.
-    pub(crate) fn run_others(&self, host: &Host, me: ThreadId) {
+    pub(crate) fn run_others(&self, me: ThreadId) {
         let mut state = self.state();
         loop {
-            let thread = state.thread(me);
-            if thread.ready {
-                thread.deadline = None;
+            state.thread(me);
+            if state.ready.contains(&me) {
+                state.set_ready(me, true, None);
                 return;
             }
             if let Some(next) = state.next(me, self.mixed) {
-                state = self.take_up(host, state, me, next);
+                state = self.run_next(state, me, next);
                 continue;
             }
-            match (state.next_time(true), state.outside) {
+            match (state.next_time(true), state.blocking) {
                 (Some(until), 0) => state.pass_time(until),
                 (until, _) => state = idle(state, me, until),
             }
         }
     }
 
-    fn take_up<'a>(
+    fn run_next<'a>(
         &'a self,
-        host: &Host,
         mut state: MutexGuard<'a, State>,
         me: ThreadId,
         next: Next,
@@ -274,7 +303,7 @@ impl Turns {
         match next {
             Next::Job(job) => {
                 drop(state);
-                run(host, job);
+                run(job);
                 self.state()
             }
             Next::Thread(thread) => {
@@ -285,7 +314,7 @@ impl Turns {
     }
 
     /// Sometimes lets something else happen first.
-    pub(crate) fn interrupt(&self, host: &Host, me: ThreadId) {
+    pub(crate) fn interrupt(&self, me: ThreadId) {
         if !self.mixed {
             return;
         }
@@ -294,15 +323,15 @@ impl Turns {
             return;
         }
         if let Some(next) = state.next(me, true) {
-            drop(self.take_up(host, state, me, next));
+            drop(self.run_next(state, me, next));
         }
     }
 
-    pub(crate) fn settle(&self, host: &Host, me: ThreadId) {
+    pub(crate) fn settle(&self, me: ThreadId) {
         let mut state = self.state();
         loop {
             if let Some(next) = state.next(me, self.mixed) {
-                state = self.take_up(host, state, me, next);
+                state = self.run_next(state, me, next);
                 continue;
             }
             match state.next_time(false) {
@@ -323,17 +352,17 @@ fn await_turn(mut state: MutexGuard<'_, State>, thread: ThreadId) -> MutexGuard<
         if timeout.timed_out() && state.is_kept_waiting(thread) {
             let keeper = state.current.unwrap_or(0);
             drop(state);
-            violation(&format!(
-                "thread {keeper} of this host has kept its turn for {PATIENCE:?} while others are \
-                 ready: what blocks elsewhere than in the kernel belongs into Host::outside"
+            kernel_violation(&format!(
+                "thread {keeper} of this kernel has kept its turn for {PATIENCE:?} while others are \
+                 ready: what blocks elsewhere than in the kernel belongs into Host::blocking"
             ));
         }
     }
     state
 }
 
-/// Nothing of the host can go on before a time: only a thread that is outside, or not the host's, can
-/// change that. Meanwhile the host's time is the machine's.
+/// Nothing in the kernel can run before a time: only a thread that blocks elsewhere, or a foreign one, can
+/// change that. Meanwhile the kernel's clock is the machine's.
 fn idle(
     mut state: MutexGuard<'_, State>,
     me: ThreadId,
@@ -348,11 +377,11 @@ fn idle(
     state.idle = false;
     match until {
         Some(until) if timeout.timed_out() => state.pass_time(until),
-        None if timeout.timed_out() && state.outside == 0 => {
+        None if timeout.timed_out() && state.blocking == 0 => {
             let waiting = state.threads.len();
             drop(state);
-            violation(&format!(
-                "all threads of this host ({waiting}) wait, for something that never comes"
+            kernel_violation(&format!(
+                "all threads of this kernel ({waiting}) wait, for something that never comes"
             ));
         }
         _ => {}
@@ -366,12 +395,13 @@ mod tests {
 
     #[test]
     fn a_thread_that_waits_is_not_kept_waiting() {
-        let turns = Turns::new(&Config::default());
-        let (busy, waiting, new) = (turns.announce(), turns.announce(), turns.announce());
-        turns.begin(busy);
+        let scheduler = Deterministic::new(&Config::default());
+        let (busy, waiting, new) =
+            (scheduler.announce(), scheduler.announce(), scheduler.announce());
+        scheduler.begin(busy);
         // It waits in the kernel, for as long as it likes, while another thread runs.
-        turns.waits(waiting, None);
-        let mut state = turns.state();
+        scheduler.waits(waiting, None);
+        let mut state = scheduler.state();
         assert!(!state.is_kept_waiting(busy));
         assert!(!state.is_kept_waiting(waiting));
         assert!(state.is_kept_waiting(new));

@@ -1,7 +1,16 @@
-//! Threads, time, and what is put off: in turns, or freely.
+//! Threads, time, and deferred jobs, natively or deterministically.
 //!
-//! On the simulated network only one thread of a host runs at a time, and which one is decided by the seed
-//! ([`deterministic`]). On the machine's network threads run as the machine lets them ([`native`]).
+//! [`Deterministic`]: one thread of a kernel runs at a time, and the seed decides which. [`Native`]: threads run
+//! as the machine schedules them.
+//!
+//! # Safety
+//!
+//! `ClientPointer` only carries a pointer to another thread; each use of the pointer has its own proof.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
 
 mod deterministic;
 mod native;
@@ -10,131 +19,135 @@ use std::sync::Arc;
 
 use wsk_sys::DISPATCH_LEVEL;
 
-use crate::config::{Config, Network};
-use crate::host::Host;
-use crate::kernel::ke::{KeLowerIrql, KfRaiseIrql, current_irql};
+pub(crate) use deterministic::Deterministic;
+pub(crate) use native::Native;
 
-pub(crate) use deterministic::Turns;
+use crate::kernel::config::{Config, Threads};
+use crate::kernel::ke::irql::{at_level, current_irql};
 
-/// Units of 100 ns since a host was made.
+/// Units of 100 ns since a kernel was created.
 pub(crate) type Ticks = u64;
 
-/// Ticks in a duration, at least.
+/// The ticks of a duration, rounded up.
 pub(crate) fn ticks(duration: std::time::Duration) -> Ticks {
     Ticks::try_from(duration.as_nanos().div_ceil(100)).unwrap_or(Ticks::MAX)
 }
 
-/// What is put off: it runs at `DISPATCH_LEVEL`, in a thread of the host.
-pub(crate) type Job = Box<dyn FnOnce(&Host) + Send>;
+/// A deferred job: it runs at `DISPATCH_LEVEL`, in a thread of the kernel.
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
-/// A job, by when it is due and in which order it came.
+/// A job, by its due time and the order in which it was deferred.
 pub(crate) type JobId = (Ticks, u64);
 
-/// A thread of a host, by number.
+/// A thread of a kernel, by number.
 pub(crate) type ThreadId = u64;
 
-/// How the threads of one host run.
+/// A pointer of the client's that a job or another thread carries. The client promises with the call that
+/// passed it that any thread may use it.
+pub(crate) struct ClientPointer<T>(pub(crate) *mut T);
+
+// SAFETY: this type only carries the pointer; each use has its own proof.
+unsafe impl<T> Send for ClientPointer<T> {}
+
+impl<T> ClientPointer<T> {
+    /// The pointer. As a method, so that a closure captures all of `self` and not only the field.
+    pub(crate) fn get(&self) -> *mut T {
+        self.0
+    }
+}
+
+/// How the threads of one kernel run.
 pub(crate) enum Scheduler {
-    Turns(Arc<Turns>),
-    Free(native::Free),
+    Deterministic(Arc<Deterministic>),
+    Native(Native),
 }
 
 impl Scheduler {
     pub(crate) fn new(config: &Config) -> Self {
-        match config.network {
-            Network::Simulated | Network::Null => Self::Turns(Turns::new(config)),
-            Network::Real => Self::Free(native::Free::new()),
+        match config.threads {
+            Threads::Deterministic => Self::Deterministic(Deterministic::new(config)),
+            Threads::Native => Self::Native(Native::new()),
         }
     }
 
     pub(crate) fn now(&self) -> Ticks {
         match self {
-            Self::Turns(turns) => turns.now(),
-            Self::Free(free) => free.now(),
+            Self::Deterministic(scheduler) => scheduler.now(),
+            Self::Native(scheduler) => scheduler.now(),
         }
     }
 
     /// Announces a thread that is about to be started.
     pub(crate) fn announce(&self) -> ThreadId {
         match self {
-            Self::Turns(turns) => turns.announce(),
-            Self::Free(free) => free.announce(),
+            Self::Deterministic(scheduler) => scheduler.announce(),
+            Self::Native(scheduler) => scheduler.announce(),
         }
     }
 
     /// The announced thread, which is the current one, begins.
     pub(crate) fn begin(&self, thread: ThreadId) {
-        if let Self::Turns(turns) = self {
-            turns.begin(thread);
+        if let Self::Deterministic(scheduler) = self {
+            scheduler.begin(thread);
         }
     }
 
-    /// The current thread leaves the host.
+    /// The current thread leaves the kernel.
     pub(crate) fn end(&self, thread: ThreadId) {
-        if let Self::Turns(turns) = self {
-            turns.end(thread);
+        if let Self::Deterministic(scheduler) = self {
+            scheduler.end(thread);
         }
     }
 
-    /// The current thread does something elsewhere, or has done it.
-    pub(crate) fn outside(&self, thread: ThreadId, is_outside: bool) {
-        if let Self::Turns(turns) = self {
-            turns.outside(thread, is_outside);
+    /// The current thread begins to block elsewhere than in the kernel, or has returned.
+    pub(crate) fn set_blocking(&self, thread: ThreadId, is_blocking: bool) {
+        if let Self::Deterministic(scheduler) = self {
+            scheduler.set_blocking(thread, is_blocking);
         }
     }
 
-    /// Lets something run at a time.
-    pub(crate) fn at(&self, host: &Host, due: Ticks, job: Job) {
+    /// Runs a job at a time.
+    pub(crate) fn at(&self, due: Ticks, job: Job) {
         match self {
-            Self::Turns(turns) => turns.at(due, job),
-            Self::Free(free) => _ = free.at(host, due, job),
+            Self::Deterministic(scheduler) => scheduler.at(due, job),
+            Self::Native(scheduler) => _ = scheduler.at(due, job),
         }
     }
 
-    /// Lets something run at a time that the client has chosen, and may put off for ever: those who want
-    /// things to settle do not wait for it.
-    pub(crate) fn set_timer(&self, host: &Host, due: Ticks, job: Job) -> JobId {
+    /// Runs a job at a time that the client has chosen. [`settle`](Self::settle) does not wait for it.
+    pub(crate) fn set_timer(&self, due: Ticks, job: Job) -> JobId {
         match self {
-            Self::Turns(turns) => turns.set_timer(due, job),
-            Self::Free(free) => free.at(host, due, job),
+            Self::Deterministic(scheduler) => scheduler.set_timer(due, job),
+            Self::Native(scheduler) => scheduler.at(due, job),
         }
     }
 
-    /// Takes back what [`set_timer`](Self::set_timer) was given, unless it has begun.
+    /// Takes back a job of [`set_timer`](Self::set_timer), unless it has begun.
     pub(crate) fn cancel_timer(&self, id: JobId) -> Option<Job> {
         match self {
-            Self::Turns(turns) => turns.cancel_timer(id),
-            Self::Free(free) => free.cancel(id),
+            Self::Deterministic(scheduler) => scheduler.cancel_timer(id),
+            Self::Native(scheduler) => scheduler.cancel(id),
         }
     }
 
-    /// Runs until nothing that was put off is left.
-    pub(crate) fn settle(&self, host: &Host) {
+    /// Runs until no deferred job is left. The current thread has entered the kernel.
+    pub(crate) fn settle(&self, me: ThreadId) {
         match self {
-            Self::Turns(turns) => {
-                let _entered = host.enter();
-                turns.settle(host, Host::current_thread());
-            }
-            Self::Free(free) => free.settle(),
+            Self::Deterministic(scheduler) => scheduler.settle(me),
+            Self::Native(scheduler) => scheduler.settle(),
+        }
+    }
+
+    /// A point at which a processor could run another thread first. Deterministically it sometimes does, as
+    /// the seed decides.
+    pub(crate) fn interrupt(&self, me: ThreadId) {
+        if let Self::Deterministic(scheduler) = self {
+            scheduler.interrupt(me);
         }
     }
 }
 
 /// Runs a job as a deferred procedure call.
-fn run(host: &Host, job: Job) {
-    let irql = KfRaiseIrql(DISPATCH_LEVEL.max(current_irql()));
-    job(host);
-    KeLowerIrql(irql);
-}
-
-/// A point at which a processor could take up something else, and on the simulated network sometimes does.
-/// No lock may be held that a completion routine or a callback takes.
-pub(crate) fn interrupt() {
-    if current_irql() >= DISPATCH_LEVEL {
-        return;
-    }
-    let host = Host::current();
-    if let Scheduler::Turns(turns) = &host.0.scheduler {
-        turns.interrupt(&host, Host::current_thread());
-    }
+fn run(job: Job) {
+    at_level(DISPATCH_LEVEL.max(current_irql()), job);
 }

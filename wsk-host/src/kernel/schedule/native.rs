@@ -1,4 +1,4 @@
-//! Threads as the machine runs them, and one more that does what is put off.
+//! Threads as the machine schedules them, and one more that runs deferred jobs.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,11 +6,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Job, JobId, ThreadId, Ticks, run, ticks};
-use crate::host::Host;
-use crate::verifier::violation;
+use crate::verifier::kernel_violation;
 
-/// The time and the thread of a host on the machine's network.
-pub(crate) struct Free {
+/// The clock and the deferred jobs of a kernel with native threads.
+pub(crate) struct Native {
     start: Instant,
     last_thread: AtomicU64,
     jobs: Arc<Jobs>,
@@ -24,8 +23,8 @@ struct Jobs {
 
 #[derive(Default)]
 struct Queue {
-    /// By time, and then in the order in which they came. The host lives as long as there are any.
-    jobs: BTreeMap<JobId, (Host, Job)>,
+    /// By due time, and then in the order in which they were deferred.
+    jobs: BTreeMap<JobId, Job>,
     last: u64,
     busy: bool,
     over: bool,
@@ -37,13 +36,13 @@ impl Jobs {
     }
 }
 
-impl Free {
+impl Native {
     pub(crate) fn new() -> Self {
         let jobs = Arc::<Jobs>::default();
         let (shared, start) = (Arc::clone(&jobs), Instant::now());
         let thread = std::thread::Builder::new().name("deferred procedure calls".to_owned());
         if let Err(error) = thread.spawn(move || serve(&shared, start)) {
-            violation(&format!("a thread cannot be had: {error}"));
+            kernel_violation(&format!("the thread for deferred jobs cannot be started: {error}"));
         }
         Self { start, last_thread: AtomicU64::new(0), jobs }
     }
@@ -56,33 +55,34 @@ impl Free {
         self.last_thread.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    pub(crate) fn at(&self, host: &Host, due: Ticks, job: Job) -> JobId {
+    pub(crate) fn at(&self, due: Ticks, job: Job) -> JobId {
         let mut queue = self.jobs.queue();
         queue.last += 1;
         let id = (due, queue.last);
-        queue.jobs.insert(id, (host.clone(), job));
+        queue.jobs.insert(id, job);
         self.jobs.changed.notify_all();
         id
     }
 
     /// Takes a job back, unless it has begun.
     pub(crate) fn cancel(&self, id: JobId) -> Option<Job> {
-        // The host is dropped without the lock, which its end takes.
         let removed = self.jobs.queue().jobs.remove(&id);
         self.jobs.changed.notify_all();
-        removed.map(|(_, job)| job)
+        removed
     }
 
     /// Waits until everything that is due has run.
     pub(crate) fn settle(&self) {
-        let is_busy =
-            |queue: &mut Queue| queue.busy || queue.jobs.keys().any(|(due, _)| *due <= self.now());
+        let is_busy = |queue: &mut Queue| {
+            let first = queue.jobs.first_key_value();
+            queue.busy || first.is_some_and(|((due, _), _)| *due <= self.now())
+        };
         let idle = self.jobs.changed.wait_while(self.jobs.queue(), is_busy);
         drop(idle.unwrap_or_else(PoisonError::into_inner));
     }
 }
 
-impl Drop for Free {
+impl Drop for Native {
     fn drop(&mut self) {
         self.jobs.queue().over = true;
         self.jobs.changed.notify_all();
@@ -108,14 +108,11 @@ fn serve(jobs: &Jobs, start: Instant) {
                 .map_or_else(|error| error.into_inner().0, |(queue, _)| queue);
             continue;
         }
-        if let Some((_, (host, job))) = queue.jobs.pop_first() {
+        if let Some((_, job)) = queue.jobs.pop_first() {
             queue.busy = true;
+            // A job may drop the last reference on its kernel, whose end sets `over` under the lock.
             drop(queue);
-            let entered = host.enter();
-            run(&host, job);
-            drop(entered);
-            // If this was the last of the host, its end sets `over`, which takes the lock.
-            drop(host);
+            run(job);
             queue = jobs.queue();
             queue.busy = false;
             jobs.changed.notify_all();

@@ -1,4 +1,12 @@
 //! What sockets of all categories, or of all but the basic one, have.
+//!
+//! # Safety
+//!
+//! The functions are called through the provider's tables, and require of their callers what WSK's documentation
+//! says. An IRP that was taken over, and the memory that its request needs, are the provider's until the IRP is
+//! completed.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use std::net::SocketAddr;
 
@@ -9,13 +17,15 @@ use wsk_sys::{
     WskIoctl, WskSetOption,
 };
 
-use super::control::{self, Control};
+use super::control;
+use super::control_call::Control;
 use super::{answer, require_no_flags, take_over_for};
 use crate::kernel::trace;
 use crate::verifier::{Rule, rule_violation};
+use crate::wsk::action::ClosedSocket;
 use crate::wsk::address;
 use crate::wsk::category::Category;
-use crate::wsk::objects::{ClosedSocket, InCall, begin, origin};
+use crate::wsk::object::{InCall, begin, origin};
 use crate::wsk::requests::SUCCESS;
 use crate::wsk::stack::Stack;
 
@@ -60,10 +70,10 @@ pub(in crate::wsk) unsafe extern "C" fn close_socket<const C: Category>(
     // SAFETY: the caller passes an IRP.
     unsafe { take_over_for(&object, irp, "WskCloseSocket", None) };
     let closed = ClosedSocket::new(socket, irp);
-    let (host, id) = (object.host().clone(), object.id);
+    let (kernel, id) = (object.kernel().clone(), object.id);
     // The object goes with its close.
     drop(object);
-    answer(&host, |stack| stack.close(id, closed))
+    answer(&kernel, |stack| stack.close(id, closed))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn bind<const C: Category>(
@@ -79,7 +89,7 @@ pub(in crate::wsk) unsafe extern "C" fn bind<const C: Category>(
     unsafe { take_over_for(&object, irp, "WskBind", None) };
     // SAFETY: the caller passes an address of the socket's family.
     let local = unsafe { address::read(local, object.family, "WskBind") };
-    answer(object.host(), |stack| stack.bind(object.id, irp, local))
+    answer(object.kernel(), |stack| stack.bind(object.id, irp, local))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn get_local_address<const C: Category>(
@@ -89,25 +99,27 @@ pub(in crate::wsk) unsafe extern "C" fn get_local_address<const C: Category>(
 ) -> NTSTATUS {
     // SAFETY: the caller passes a socket of this provider.
     let object = unsafe { begin(socket, C, "WskGetLocalAddress") };
-    // SAFETY: the caller's promises are the same.
+    // SAFETY: the caller passes an IRP, and room for an address of the socket's family.
     unsafe { get_address(&object, to, irp, Stack::local, "WskGetLocalAddress") }
 }
 
 /// Ends a list that the client has retained (INV-57).
 pub(super) fn end_retained(object: &InCall<'_>, list: usize) -> NTSTATUS {
     const FUNCTION: &str = "WskRelease";
-    let mut stack = object.host().stack();
-    let mut all = stack.sockets.iter_mut();
-    let Some((id, socket)) = all.find(|(_, socket)| socket.retained.contains_key(&list)) else {
-        let found = "the list is not retained, or was released before";
-        rule_violation(
-            Rule::RETAINED_LIST_RELEASED_ONCE,
-            FUNCTION,
-            found,
-            object.origin().as_deref(),
-        );
-    };
-    if *id != object.id {
+    let mut stack = object.kernel().stack();
+    let own = stack.sockets.get_mut(&object.id);
+    let released = own.and_then(|socket| socket.retained.remove(&list));
+    if released.is_none() {
+        let mut all = stack.sockets.iter();
+        let Some((id, socket)) = all.find(|(_, socket)| socket.retained.contains_key(&list)) else {
+            let found = "the list is not retained, or was released before";
+            rule_violation(
+                Rule::RETAINED_LIST_RELEASED_ONCE,
+                FUNCTION,
+                found,
+                object.origin().as_deref(),
+            );
+        };
         let found = format!("it is called with socket {}, and socket {id} has the list", object.id);
         rule_violation(
             Rule::RETAINED_LIST_RELEASED_ONCE,
@@ -116,7 +128,6 @@ pub(super) fn end_retained(object: &InCall<'_>, list: usize) -> NTSTATUS {
             origin(socket.object).as_deref(),
         );
     }
-    let released = socket.retained.remove(&list);
     drop(stack);
     drop(released);
     STATUS_SUCCESS
@@ -136,9 +147,9 @@ pub(super) unsafe fn get_address(
 ) -> NTSTATUS {
     // SAFETY: the caller passes an IRP.
     unsafe { take_over_for(object, irp, function, None) };
-    let host = object.host();
-    address::require_room(host, irp, to, object.family, function);
-    answer(host, |stack| {
+    let kernel = object.kernel();
+    address::require_room(kernel, irp, to, object.family, function);
+    answer(kernel, |stack| {
         if let Some(actions) = stack.refuse_dead(object.id, irp) {
             return actions;
         }

@@ -1,4 +1,12 @@
 //! What connections have, and stream sockets that connect.
+//!
+//! # Safety
+//!
+//! The functions are called through the provider's tables, and require of their callers what WSK's documentation
+//! says. An IRP that was taken over, and the memory that its request needs, are the provider's until the IRP is
+//! completed.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use wsk_sys::{
     NTSTATUS, PCMSGHDR, PIRP, PSOCKADDR, PULONG, PWSK_BUF, PWSK_DATA_INDICATION, PWSK_SOCKET,
@@ -14,8 +22,8 @@ use crate::wsk::address;
 use crate::wsk::buffer::Bytes;
 use crate::wsk::category::Category;
 use crate::wsk::control_data::SendControl;
-use crate::wsk::objects::{InCall, begin};
-use crate::wsk::requests::What;
+use crate::wsk::object::{InCall, begin};
+use crate::wsk::requests::RequestKind;
 use crate::wsk::stack::Stack;
 
 /// The most bytes that a connection can begin with (INV-29).
@@ -44,8 +52,8 @@ pub(in crate::wsk) unsafe extern "C" fn connect<const C: Category>(
     unsafe { take_over_for(&object, irp, "WskConnect", None) };
     // SAFETY: the caller passes an address of the socket's family.
     let remote = unsafe { address::read(remote, object.family, "WskConnect") };
-    let what = What::Connect { bytes: None, sent: 0, creates: false };
-    answer(object.host(), |stack| stack.connect(object.id, irp, remote, what))
+    let kind = RequestKind::Connect { bytes: None, sent: 0, creates: false };
+    answer(object.kernel(), |stack| stack.connect(object.id, irp, remote, kind))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn connect_ex<const C: Category>(
@@ -66,7 +74,7 @@ pub(in crate::wsk) unsafe extern "C" fn connect_ex<const C: Category>(
         None
     } else {
         // SAFETY: the caller passes a buffer.
-        Some(unsafe { Bytes::new(object.host(), irp, buffer, FUNCTION) })
+        Some(unsafe { Bytes::new(object.kernel(), irp, buffer, FUNCTION) })
     };
     let refused = if flags != 0 {
         Some(STATUS_INVALID_PARAMETER)
@@ -78,14 +86,14 @@ pub(in crate::wsk) unsafe extern "C" fn connect_ex<const C: Category>(
     if let Some(status) = refused {
         return refuse(&object, irp, status);
     }
-    let what = What::Connect { bytes, sent: 0, creates: false };
-    answer(object.host(), |stack| stack.connect(object.id, irp, remote, what))
+    let kind = RequestKind::Connect { bytes, sent: 0, creates: false };
+    answer(object.kernel(), |stack| stack.connect(object.id, irp, remote, kind))
 }
 
 /// Completes an IRP with a failure.
 fn refuse(object: &InCall<'_>, irp: PIRP, status: NTSTATUS) -> NTSTATUS {
     let result = (status, trace::Result::Nothing);
-    answer(object.host(), |stack| stack.answer(object.id, irp, result))
+    answer(object.kernel(), |stack| stack.answer(object.id, irp, result))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn get_remote_address<const C: Category>(
@@ -95,7 +103,7 @@ pub(in crate::wsk) unsafe extern "C" fn get_remote_address<const C: Category>(
 ) -> NTSTATUS {
     // SAFETY: the caller passes a socket of this provider.
     let object = unsafe { begin(socket, C, "WskGetRemoteAddress") };
-    // SAFETY: the caller's promises are the same.
+    // SAFETY: the caller passes an IRP, and room for an address of the socket's family.
     unsafe { get_address(&object, to, irp, Stack::remote, "WskGetRemoteAddress") }
 }
 
@@ -107,7 +115,7 @@ pub(in crate::wsk) unsafe extern "C" fn send<const C: Category>(
 ) -> NTSTATUS {
     // SAFETY: the caller passes a socket of this provider.
     let object = unsafe { begin(socket, C, "WskSend") };
-    // SAFETY: the caller's promises are the same.
+    // SAFETY: the caller passes an IRP and a buffer that stays until it is completed.
     unsafe { send_on(&object, buffer, flags, irp, "WskSend") }
 }
 
@@ -125,7 +133,7 @@ pub(in crate::wsk) unsafe extern "C" fn send_ex<const C: Category>(
     let object = unsafe { begin(socket, C, "WskSendEx") };
     // SAFETY: the caller passes control data, or none. A connection has no use for it.
     unsafe { SendControl::read(control, control_length as usize, "WskSendEx") };
-    // SAFETY: the caller's promises are the same.
+    // SAFETY: the caller passes an IRP and a buffer that stays until it is completed.
     unsafe { send_on(&object, buffer, flags, irp, "WskSendEx") }
 }
 
@@ -139,7 +147,7 @@ unsafe fn send_on(
     // SAFETY: the caller passes an IRP and a buffer.
     unsafe { take_over_for(object, irp, function, length(buffer)) };
     // SAFETY: the caller passes a buffer.
-    let bytes = unsafe { Bytes::new(object.host(), irp, buffer, function) };
+    let bytes = unsafe { Bytes::new(object.kernel(), irp, buffer, function) };
     if flags & !(WSK_FLAG_NODELAY | WSK_FLAG_OOB) != 0 {
         let found = format!("the flags {flags:#x} are not those of a send");
         rule_violation(Rule::FLAGS_OF_CALL, function, &found, None);
@@ -147,8 +155,8 @@ unsafe fn send_on(
     if flags & WSK_FLAG_OOB != 0 {
         return refuse(object, irp, STATUS_NOT_SUPPORTED);
     }
-    let what = What::Send { bytes, sent: 0 };
-    answer(object.host(), |stack| stack.request(object.id, irp, what))
+    let kind = RequestKind::Send { bytes, sent: 0 };
+    answer(object.kernel(), |stack| stack.request(object.id, irp, kind))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn receive<const C: Category>(
@@ -159,7 +167,7 @@ pub(in crate::wsk) unsafe extern "C" fn receive<const C: Category>(
 ) -> NTSTATUS {
     // SAFETY: the caller passes a socket of this provider.
     let object = unsafe { begin(socket, C, "WskReceive") };
-    // SAFETY: the caller's promises are the same.
+    // SAFETY: the caller passes an IRP and a buffer that stays until it is completed.
     unsafe { receive_on(&object, buffer, flags, irp, "WskReceive") }
 }
 
@@ -182,7 +190,7 @@ pub(in crate::wsk) unsafe extern "C" fn receive_ex<const C: Category>(
         // SAFETY: the caller passes room for a length. A connection has no control data.
         unsafe { control_length.write_unaligned(0) };
     }
-    // SAFETY: the caller's promises are the same.
+    // SAFETY: the caller passes an IRP and a buffer that stays until it is completed.
     unsafe { receive_on(&object, buffer, flags, irp, "WskReceiveEx") }
 }
 
@@ -196,18 +204,18 @@ unsafe fn receive_on(
     // SAFETY: the caller passes an IRP and a buffer.
     unsafe { take_over_for(object, irp, function, length(buffer)) };
     // SAFETY: the caller passes a buffer.
-    let bytes = unsafe { Bytes::new(object.host(), irp, buffer, function) };
-    let what = match flags {
+    let bytes = unsafe { Bytes::new(object.kernel(), irp, buffer, function) };
+    let kind = match flags {
         0 | WSK_FLAG_WAITALL => {
-            What::Receive { bytes, received: 0, all: flags == WSK_FLAG_WAITALL }
+            RequestKind::Receive { bytes, received: 0, all: flags == WSK_FLAG_WAITALL }
         }
-        WSK_FLAG_DRAIN if bytes.length() == 0 => What::Drain,
+        WSK_FLAG_DRAIN if bytes.length() == 0 => RequestKind::Drain,
         _ => {
             let found = format!("the flags are {flags:#x}, for {} bytes", bytes.length());
             rule_violation(Rule::FLAGS_OF_CALL, function, &found, None);
         }
     };
-    answer(object.host(), |stack| stack.request(object.id, irp, what))
+    answer(object.kernel(), |stack| stack.request(object.id, irp, kind))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn disconnect<const C: Category>(
@@ -219,7 +227,7 @@ pub(in crate::wsk) unsafe extern "C" fn disconnect<const C: Category>(
     const FUNCTION: &str = "WskDisconnect";
     // SAFETY: the caller passes a socket of this provider.
     let object = unsafe { begin(socket, C, FUNCTION) };
-    if object.host().config().refuse_disconnect {
+    if object.kernel().wsk_config().refuse_disconnect {
         return STATUS_NOT_IMPLEMENTED;
     }
     // SAFETY: the caller passes an IRP, and a buffer or none.
@@ -230,13 +238,13 @@ pub(in crate::wsk) unsafe extern "C" fn disconnect<const C: Category>(
                 None
             } else {
                 // SAFETY: the caller passes a buffer.
-                Some(unsafe { Bytes::new(object.host(), irp, buffer, FUNCTION) })
+                Some(unsafe { Bytes::new(object.kernel(), irp, buffer, FUNCTION) })
             };
-            let what = What::Disconnect { bytes, sent: 0 };
-            answer(object.host(), |stack| stack.request(object.id, irp, what))
+            let kind = RequestKind::Disconnect { bytes, sent: 0 };
+            answer(object.kernel(), |stack| stack.request(object.id, irp, kind))
         }
         WSK_FLAG_ABORTIVE if buffer.is_null() => {
-            answer(object.host(), |stack| stack.abort(object.id, irp))
+            answer(object.kernel(), |stack| stack.abort(object.id, irp))
         }
         _ => {
             let has = if buffer.is_null() { "no" } else { "a" };

@@ -1,165 +1,46 @@
 //! `WskControlSocket`: options, and what is neither option nor function.
+//!
+//! # Safety
+//!
+//! The functions are called through the provider's tables, and require of their callers what WSK's documentation
+//! says. An IRP that was taken over, and the memory that its request needs, are the provider's until the IRP is
+//! completed.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use std::ptr;
 
 use wsk_sys::fields::size_t;
 use wsk_sys::since;
 use wsk_sys::{
-    NTSTATUS, PASSIVE_LEVEL, PFN_WSK_RECEIVE_EX_EVENT, PIRP, PSECURITY_DESCRIPTOR, PSIZE_T,
-    PSOCKADDR, SIO_ADDRESS_LIST_CHANGE, SIO_ADDRESS_LIST_QUERY, SIO_ADDRESS_LIST_SORT,
-    SIO_KEEPALIVE_VALS, SIO_LOOPBACK_FAST_PATH, SIO_QUERY_RSS_SCALABILITY_INFO,
+    NTSTATUS, PASSIVE_LEVEL, PFN_WSK_RECEIVE_EX_EVENT, PSECURITY_DESCRIPTOR,
+    SIO_ADDRESS_LIST_CHANGE, SIO_ADDRESS_LIST_QUERY, SIO_ADDRESS_LIST_SORT, SIO_KEEPALIVE_VALS,
+    SIO_LOOPBACK_FAST_PATH, SIO_QUERY_RSS_SCALABILITY_INFO,
     SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT, SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS,
     SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS, SIO_WSK_QUERY_IDEAL_SEND_BACKLOG,
     SIO_WSK_QUERY_INSPECT_ID, SIO_WSK_QUERY_RECEIVE_BACKLOG, SIO_WSK_REGISTER_EXTENSION,
     SIO_WSK_SET_RECEIVE_EX_CALLBACK, SIO_WSK_SET_REMOTE_ADDRESS, SIO_WSK_SET_SENDTO_ADDRESS,
     SIO_WSK_SET_TCP_SILENT_MODE, SO_WSK_EVENT_CALLBACK, SO_WSK_SECURITY, SOCK_STREAM,
-    SOCKADDR_STORAGE, SOCKET_ADDRESS, SOCKET_ADDRESS_LIST, SOL_SOCKET, STATUS_BUFFER_OVERFLOW,
-    STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE,
-    STATUS_INVALID_PARAMETER, STATUS_NOT_FOUND, STATUS_NOT_SUPPORTED, STATUS_PENDING,
-    STATUS_SUCCESS, ULONG, WSK_EVENT_CALLBACK_CONTROL, WSK_INSPECT_ID,
+    SOCKADDR_STORAGE, SOCKET_ADDRESS, SOCKET_ADDRESS_LIST, SOL_SOCKET, STATUS_BUFFER_TOO_SMALL,
+    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER,
+    STATUS_NOT_FOUND, STATUS_NOT_SUPPORTED, STATUS_PENDING, STATUS_SUCCESS,
+    WSK_EVENT_CALLBACK_CONTROL, WSK_INSPECT_ID,
 };
 
-use super::{answer, take_over_for, transport};
-use crate::kernel::ke::require_at_most;
-use crate::kernel::trace::{self, What as Traced};
+use super::control_call::{Control, FUNCTION};
+use super::{answer, transport};
+use crate::kernel::ke::irql::require_at_most;
+use crate::kernel::trace;
 use crate::verifier::{Rule, rule_violation};
-use crate::wsk::act::{Actions, act};
+use crate::wsk::action::Actions;
 use crate::wsk::address;
-use crate::wsk::category::{BASIC, CONNECTION, Category, DATAGRAM, LISTEN, STREAM};
-use crate::wsk::objects::InCall;
+use crate::wsk::category::{BASIC, CONNECTION, DATAGRAM, LISTEN, STREAM};
+use crate::wsk::client::is_wsk;
+use crate::wsk::execute::execute;
 use crate::wsk::options::{Phase, Specification};
-use crate::wsk::registration;
-use crate::wsk::requests::{SUCCESS, What};
+use crate::wsk::requests::RequestKind;
 use crate::wsk::socket::State;
 use crate::wsk::stack::Stack;
-
-const FUNCTION: &str = "WskControlSocket";
-
-/// A call of `WskControlSocket`.
-pub(super) struct Control<'a> {
-    pub(super) object: &'a InCall<'a>,
-    pub(super) category: Category,
-    pub(super) code: ULONG,
-    pub(super) level: ULONG,
-    pub(super) input: (*const u8, usize),
-    pub(super) output: (*mut u8, usize),
-    pub(super) returned: PSIZE_T,
-    pub(super) irp: PIRP,
-}
-
-/// What a call comes to: a status, and how many bytes were written.
-type Outcome = Result<usize, NTSTATUS>;
-
-impl Control<'_> {
-    /// A call that needs an IRP.
-    fn take_over(&self) {
-        // SAFETY: the caller passes an IRP.
-        unsafe { take_over_for(self.object, self.irp, FUNCTION, None) };
-        if !self.returned.is_null() {
-            let found = "OutputSizeReturned is not null, beside an IRP";
-            rule_violation(Rule::CONTROL_OUTPUT, FUNCTION, found, None);
-        }
-        let mut in_flight = self.object.host().in_flight();
-        for (address, size) in
-            [(self.input.0.addr(), self.input.1), (self.output.0.addr(), self.output.1)]
-        {
-            if size > 0 {
-                in_flight.needs(self.irp, ("control buffer", Rule::CONTROL_OUTPUT), address, size);
-            }
-        }
-    }
-
-    /// A call that takes no IRP.
-    fn require_no_irp(&self) {
-        let (function, socket) = (FUNCTION, self.object.id);
-        self.object.host().record(Traced::Call { function, socket, irp: 0, amount: None });
-        if !self.irp.is_null() {
-            let found = format!("the code {:#x} takes no IRP, and got one", self.code);
-            rule_violation(Rule::CONTROL_OUTPUT, FUNCTION, &found, None);
-        }
-    }
-
-    /// Answers with an IRP.
-    pub(super) fn answer(&self, decide: impl FnOnce(&mut Stack) -> Outcome) -> NTSTATUS {
-        self.take_over();
-        let (id, irp) = (self.object.id, self.irp);
-        answer(self.object.host(), |stack| {
-            if let Some(actions) = stack.refuse_dead(id, irp) {
-                return actions;
-            }
-            let result = match decide(stack) {
-                Ok(0) => SUCCESS,
-                Ok(written) => (STATUS_SUCCESS, trace::Result::Number(written)),
-                Err(status) => (status, trace::Result::Nothing),
-            };
-            let mut actions = stack.answer(id, irp, result);
-            actions.extend(stack.progress(id));
-            actions
-        })
-    }
-
-    /// Refuses a call, with or without an IRP: whoever passes one waits for it.
-    pub(super) fn refuse(&self, status: NTSTATUS) -> NTSTATUS {
-        if !self.irp.is_null() {
-            return self.answer(|_| Err(status));
-        }
-        self.require_no_irp();
-        status
-    }
-
-    fn input_bytes(&self) -> &[u8] {
-        if self.input.0.is_null() {
-            return &[];
-        }
-        // SAFETY: the caller passes so many bytes, until the call is answered.
-        unsafe { std::slice::from_raw_parts(self.input.0, self.input.1) }
-    }
-
-    pub(super) fn input<T: Copy>(&self) -> Result<T, NTSTATUS> {
-        if self.input.1 < size_of::<T>() || self.input.0.is_null() {
-            return Err(STATUS_INVALID_PARAMETER);
-        }
-        // SAFETY: the caller passes so many bytes, and `T` is one of C's structures.
-        Ok(unsafe { self.input.0.cast::<T>().read_unaligned() })
-    }
-
-    pub(super) fn write<T: Copy>(&self, value: T) -> Outcome {
-        if self.output.1 < size_of::<T>() || self.output.0.is_null() {
-            return Err(STATUS_BUFFER_TOO_SMALL);
-        }
-        // SAFETY: the caller passes room for so many bytes.
-        unsafe { self.output.0.cast::<T>().write_unaligned(value) };
-        Ok(size_of::<T>())
-    }
-
-    /// Writes bytes for a call without an IRP, or says how many there would be.
-    fn write_sized(&self, bytes: &[u8]) -> NTSTATUS {
-        if self.returned.is_null() {
-            return STATUS_INVALID_PARAMETER;
-        }
-        // SAFETY: the caller passes room for a size.
-        unsafe { self.returned.write_unaligned(size_t(bytes.len())) };
-        if self.output.1 < bytes.len() || self.output.0.is_null() {
-            return STATUS_BUFFER_OVERFLOW;
-        }
-        // SAFETY: the caller passes room for so many bytes.
-        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.output.0, bytes.len()) };
-        STATUS_SUCCESS
-    }
-
-    /// The address in the input, or none if there is none.
-    fn address(&self) -> Result<Option<std::net::SocketAddr>, NTSTATUS> {
-        if self.input.1 == 0 || self.input.0.is_null() {
-            return Ok(None);
-        }
-        if self.input.1 < address::size_of_family(self.object.family) {
-            return Err(STATUS_INVALID_PARAMETER);
-        }
-        let pointer: PSOCKADDR = self.input.0.cast_mut().cast();
-        // SAFETY: the caller passes an address of the socket's family.
-        Ok(Some(unsafe { address::read(pointer, self.object.family, FUNCTION) }))
-    }
-}
 
 pub(super) fn set_option(control: &Control<'_>) -> NTSTATUS {
     match (control.level, control.code) {
@@ -168,7 +49,7 @@ pub(super) fn set_option(control: &Control<'_>) -> NTSTATUS {
         _ => {}
     }
     let object = control.object;
-    let windows = object.host().config().windows;
+    let windows = object.kernel().config().windows;
     let option = Specification::find(control.level, control.code, control.category, windows);
     control.answer(|stack| {
         let socket = stack.sockets.get_mut(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
@@ -204,7 +85,7 @@ pub(super) fn get_option(control: &Control<'_>) -> NTSTATUS {
             Ok(written)
         });
     }
-    let windows = object.host().config().windows;
+    let windows = object.kernel().config().windows;
     let option = Specification::find(control.level, control.code, control.category, windows);
     control.answer(|stack| {
         let socket = stack.sockets.get(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
@@ -216,7 +97,7 @@ pub(super) fn get_option(control: &Control<'_>) -> NTSTATUS {
 
 fn set_events(control: &Control<'_>) -> NTSTATUS {
     let object = control.object;
-    let host = object.host();
+    let kernel = object.kernel();
     let value: WSK_EVENT_CALLBACK_CONTROL = match control.input() {
         Ok(value) => value,
         Err(status) => return control.refuse(status),
@@ -224,7 +105,7 @@ fn set_events(control: &Control<'_>) -> NTSTATUS {
     // A client may have written the value byte by byte.
     let npi = core::ptr::with_exposed_provenance_mut(value.NpiId.expose_provenance());
     // SAFETY: the caller passes an interface's identification, or none.
-    if !unsafe { registration::is_wsk(npi) } {
+    if !unsafe { is_wsk(npi) } {
         // No extension interfaces are defined.
         return control.refuse(STATUS_NOT_SUPPORTED);
     }
@@ -252,7 +133,7 @@ fn set_events(control: &Control<'_>) -> NTSTATUS {
         control.require_no_irp();
     }
     let id = object.id;
-    let mut stack = host.stack();
+    let mut stack = kernel.stack();
     if let Some(State::Dead) = stack.sockets.get(&id).map(|socket| socket.state) {
         let status = wsk_sys::STATUS_FILE_FORCED_CLOSED;
         let actions: Actions = if has_irp {
@@ -261,7 +142,7 @@ fn set_events(control: &Control<'_>) -> NTSTATUS {
             Vec::new()
         };
         drop(stack);
-        act(host, actions);
+        execute(kernel, actions);
         return status;
     }
     let outcome = stack.set_events(id, value.EventMask, has_irp.then_some(control.irp));
@@ -272,7 +153,7 @@ fn set_events(control: &Control<'_>) -> NTSTATUS {
     }
     actions.extend(stack.progress(id));
     drop(stack);
-    act(host, actions);
+    execute(kernel, actions);
     if has_irp && is_complete { STATUS_PENDING } else { status }
 }
 
@@ -296,7 +177,7 @@ fn set_security(control: &Control<'_>) -> NTSTATUS {
 pub(super) fn ioctl(control: &Control<'_>) -> NTSTATUS {
     let is_datagram = control.category == DATAGRAM;
     let is_bytes = matches!(control.category, CONNECTION | STREAM);
-    let windows = control.object.host().config().windows;
+    let windows = control.object.kernel().config().windows;
     match control.code {
         SIO_WSK_SET_REMOTE_ADDRESS | SIO_WSK_SET_SENDTO_ADDRESS if is_datagram => set_peer(control),
         SIO_WSK_QUERY_IDEAL_SEND_BACKLOG | SIO_WSK_QUERY_RECEIVE_BACKLOG if is_bytes => {
@@ -342,7 +223,9 @@ fn winsock_ioctl(control: &Control<'_>) -> NTSTATUS {
         }
         SIO_ADDRESS_LIST_CHANGE => {
             control.take_over();
-            answer(object.host(), |stack| stack.request(object.id, control.irp, What::Change))
+            answer(object.kernel(), |stack| {
+                stack.request(object.id, control.irp, RequestKind::Change)
+            })
         }
         SIO_ADDRESS_LIST_SORT => control.answer(|_| {
             // All addresses of a host are as good as each other.
@@ -413,7 +296,7 @@ fn silence(control: &Control<'_>) -> NTSTATUS {
         let remote = stack.remote(id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
         let socket = stack.sockets.get_mut(&id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
         let is_loopback = remote.ip().to_canonical().is_loopback();
-        if is_loopback || socket.requests.has(What::is_output) {
+        if is_loopback || socket.requests.has(RequestKind::is_output) {
             return Err(STATUS_INVALID_DEVICE_STATE);
         }
         socket.state = State::Silent;
@@ -423,7 +306,7 @@ fn silence(control: &Control<'_>) -> NTSTATUS {
 
 fn inspect_id(control: &Control<'_>) -> NTSTATUS {
     control.require_no_irp();
-    let stack = control.object.host().stack();
+    let stack = control.object.kernel().stack();
     let key = stack.sockets.get(&control.object.id).and_then(|socket| socket.inspected_as);
     drop(stack);
     let Some(key) = key else {
@@ -466,19 +349,19 @@ fn set_receive_ex(control: &Control<'_>) -> NTSTATUS {
         return control.answer(set);
     }
     control.require_no_irp();
-    let host = object.host();
-    let mut stack = host.stack();
+    let kernel = object.kernel();
+    let mut stack = kernel.stack();
     let result = set(&mut stack);
     let actions = stack.progress(object.id);
     drop(stack);
-    act(host, actions);
+    execute(kernel, actions);
     result.map_or_else(|status| status, |_| STATUS_SUCCESS)
 }
 
 /// The machine's addresses, with pointers into the caller's memory.
 fn address_list(control: &Control<'_>) -> NTSTATUS {
     let family = control.object.family;
-    let addresses = control.object.host().stack().network.addresses();
+    let addresses = control.object.kernel().stack().network.addresses();
     let of_family = |ip: &std::net::IpAddr| ip.is_ipv4() == (family == wsk_sys::AF_INET);
     let addresses: Vec<_> = addresses.into_iter().filter(of_family).collect();
     let entries = addresses.len().max(1);
@@ -489,17 +372,17 @@ fn address_list(control: &Control<'_>) -> NTSTATUS {
     let length = i32::try_from(address::size_of_family(family)).unwrap_or(0);
     // SAFETY: the words have room for the list.
     unsafe { (*list).iAddressCount = i32::try_from(addresses.len()).unwrap_or(0) };
-    // SAFETY: as above.
+    // SAFETY: the words have room for the list.
     let first_entry = unsafe { &raw mut (*list).Address }.cast::<SOCKET_ADDRESS>();
     for (index, ip) in addresses.iter().enumerate() {
         let offset = head + index * size_of::<SOCKADDR_STORAGE>();
         // SAFETY: the words have room for all entries and addresses.
         let place = unsafe { words.as_mut_ptr().byte_add(offset) };
-        // SAFETY: as above.
+        // SAFETY: the words have room for the list.
         unsafe { address::write(place.cast(), std::net::SocketAddr::new(*ip, 0)) };
         let address = control.output.0.wrapping_add(offset).cast();
         let entry = SOCKET_ADDRESS { lpSockaddr: address, iSockaddrLength: length };
-        // SAFETY: as above.
+        // SAFETY: the words have room for the list.
         unsafe { first_entry.add(index).write(entry) };
     }
     // SAFETY: the words are so many bytes.

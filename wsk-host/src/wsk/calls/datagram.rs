@@ -1,4 +1,12 @@
 //! What datagram sockets have.
+//!
+//! # Safety
+//!
+//! The functions are called through the provider's tables, and require of their callers what WSK's documentation
+//! says. An IRP that was taken over, and the memory that its request needs, are the provider's until the IRP is
+//! completed.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use std::collections::VecDeque;
 
@@ -16,8 +24,8 @@ use crate::wsk::address;
 use crate::wsk::buffer::Bytes;
 use crate::wsk::category::Category;
 use crate::wsk::control_data::{ControlRoom, SendControl};
-use crate::wsk::objects::{InCall, begin};
-use crate::wsk::requests::What;
+use crate::wsk::object::{InCall, begin};
+use crate::wsk::requests::RequestKind;
 
 pub(in crate::wsk) unsafe extern "C" fn send_to<const C: Category>(
     socket: PWSK_SOCKET,
@@ -37,7 +45,7 @@ pub(in crate::wsk) unsafe extern "C" fn send_to<const C: Category>(
         take_over_for(&object, irp, FUNCTION, buffer.as_ref().map(|buffer| length(buffer.Length)));
     };
     // SAFETY: the caller passes a buffer.
-    let bytes = unsafe { Bytes::new(object.host(), irp, buffer, FUNCTION) };
+    let bytes = unsafe { Bytes::new(object.kernel(), irp, buffer, FUNCTION) };
     let messages = VecDeque::from([bytes]);
     let data = (control, control_length as usize);
     // SAFETY: the caller passes an address or none, and control data or none.
@@ -62,16 +70,11 @@ pub(in crate::wsk) unsafe extern "C" fn send_messages<const C: Category>(
     let mut messages = VecDeque::new();
     while !list.is_null() {
         let size = size_of::<WSK_BUF_LIST>();
-        object.host().in_flight().needs(
-            irp,
-            ("list of buffers", Rule::BUFFER_LIST),
-            list.addr(),
-            size,
-        );
+        object.kernel().usage().pin(irp, ("list of buffers", Rule::BUFFER_LIST), list.addr(), size);
         // SAFETY: the caller passes a list of buffers.
         let (next, buffer) = unsafe { ((*list).Next, &raw mut (*list).Buffer) };
-        // SAFETY: as above.
-        messages.push_back(unsafe { Bytes::new(object.host(), irp, buffer, FUNCTION) });
+        // SAFETY: the buffer is the list's, which the caller keeps until the IRP is completed.
+        messages.push_back(unsafe { Bytes::new(object.kernel(), irp, buffer, FUNCTION) });
         list = next;
     }
     let data = (control, control_length as usize);
@@ -87,14 +90,14 @@ unsafe fn send_messages_to(
     irp: PIRP,
     function: &'static str,
 ) -> NTSTATUS {
-    let host = object.host();
+    let kernel = object.kernel();
     // SAFETY: the caller passes control data, or none.
     let read = unsafe { SendControl::read(control, length, function) };
     if length > 0 {
-        host.in_flight().needs(irp, ("control data", Rule::CONTROL_DATA), control.addr(), length);
+        kernel.usage().pin(irp, ("control data", Rule::CONTROL_DATA), control.addr(), length);
     }
     let to = if remote.is_null() {
-        let stack = host.stack();
+        let stack = kernel.stack();
         let default = stack
             .sockets
             .get(&object.id)
@@ -111,11 +114,11 @@ unsafe fn send_messages_to(
     };
     let Some(control) = read else {
         let result = (STATUS_INVALID_PARAMETER, trace::Result::Nothing);
-        return answer(host, |stack| stack.answer(object.id, irp, result));
+        return answer(kernel, |stack| stack.answer(object.id, irp, result));
     };
-    let control = control.stripped(host.config().stripping, object.client().bypasses_tdi());
-    let what = What::SendTo { messages, to, control, sent: 0 };
-    answer(host, |stack| stack.request(object.id, irp, what))
+    let control = control.stripped(kernel.wsk_config().stripping, object.client().bypasses_tdi());
+    let kind = RequestKind::SendTo { messages, to, control, sent: 0 };
+    answer(kernel, |stack| stack.request(object.id, irp, kind))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn receive_from<const C: Category>(
@@ -136,39 +139,39 @@ pub(in crate::wsk) unsafe extern "C" fn receive_from<const C: Category>(
     unsafe {
         take_over_for(&object, irp, FUNCTION, buffer.as_ref().map(|buffer| length(buffer.Length)));
     };
-    let host = object.host();
+    let kernel = object.kernel();
     // SAFETY: the caller passes a buffer.
-    let bytes = unsafe { Bytes::new(host, irp, buffer, FUNCTION) };
-    address::require_room(host, irp, remote, object.family, FUNCTION);
+    let bytes = unsafe { Bytes::new(kernel, irp, buffer, FUNCTION) };
+    address::require_room(kernel, irp, remote, object.family, FUNCTION);
     let control = if control_length.is_null() {
         None
     } else {
         // SAFETY: the caller passes a length.
         let room = unsafe { control_length.read_unaligned() } as usize;
         let room = if control.is_null() { 0 } else { room };
-        let mut in_flight = host.in_flight();
-        in_flight.needs(
+        let mut usage = kernel.usage();
+        usage.pin(
             irp,
             ("control length", Rule::CONTROL_DATA),
             control_length.addr(),
             size_of::<ULONG>(),
         );
         if room > 0 {
-            in_flight.needs(irp, ("control data", Rule::CONTROL_DATA), control.addr(), room);
+            usage.pin(irp, ("control data", Rule::CONTROL_DATA), control.addr(), room);
         }
         if !control_flags.is_null() {
-            in_flight.needs(
+            usage.pin(
                 irp,
                 ("control flags", Rule::CONTROL_DATA),
                 control_flags.addr(),
                 size_of::<ULONG>(),
             );
         }
-        drop(in_flight);
+        drop(usage);
         Some(ControlRoom { length: control_length, data: control, room, flags: control_flags })
     };
-    let what = What::ReceiveFrom { bytes, from: remote, control };
-    answer(host, |stack| stack.request(object.id, irp, what))
+    let kind = RequestKind::ReceiveFrom { bytes, from: remote, control };
+    answer(kernel, |stack| stack.request(object.id, irp, kind))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn release<const C: Category>(

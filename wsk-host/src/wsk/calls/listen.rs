@@ -1,4 +1,12 @@
 //! What listeners have, and stream sockets that listen.
+//!
+//! # Safety
+//!
+//! The functions are called through the provider's tables, and require of their callers what WSK's documentation
+//! says. An IRP that was taken over, and the memory that its request needs, are the provider's until the IRP is
+//! completed.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use wsk_sys::fields::length;
 use wsk_sys::{
@@ -6,14 +14,15 @@ use wsk_sys::{
     WSK_CLIENT_CONNECTION_DISPATCH, WSK_INSPECT_ACTION,
 };
 
-use super::client::require_resident;
+use super::provider::require_resident;
 use super::{answer, require_no_flags, take_over_for};
 use crate::verifier::{Rule, rule_violation};
+use crate::wsk::action::InspectKey;
 use crate::wsk::address;
+use crate::wsk::callback_table::Callbacks;
 use crate::wsk::category::Category;
-use crate::wsk::objects::begin;
-use crate::wsk::requests::{AcceptRoom, What};
-use crate::wsk::socket::{Callbacks, InspectKey};
+use crate::wsk::object::begin;
+use crate::wsk::requests::{AcceptRoom, RequestKind};
 
 pub(in crate::wsk) unsafe extern "C" fn accept<const C: Category>(
     socket: PWSK_SOCKET,
@@ -30,13 +39,13 @@ pub(in crate::wsk) unsafe extern "C" fn accept<const C: Category>(
     // SAFETY: the caller passes an IRP.
     unsafe { take_over_for(&object, irp, "WskAccept", None) };
     for to in [local, remote] {
-        address::require_room(object.host(), irp, to, object.family, "WskAccept");
+        address::require_room(object.kernel(), irp, to, object.family, "WskAccept");
     }
     let context = context.expose_provenance();
     let callbacks = Callbacks { context, connection: dispatch, ..Callbacks::NONE };
-    require_resident(object.host(), &callbacks, "WskAccept");
-    let what = What::Accept(AcceptRoom { local, remote, context, dispatch });
-    answer(object.host(), |stack| stack.request(object.id, irp, what))
+    require_resident(object.kernel(), &callbacks, "WskAccept");
+    let kind = RequestKind::Accept(AcceptRoom { local, remote, context, dispatch });
+    answer(object.kernel(), |stack| stack.request(object.id, irp, kind))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn inspect_complete<const C: Category>(
@@ -60,7 +69,7 @@ pub(in crate::wsk) unsafe extern "C" fn inspect_complete<const C: Category>(
         );
     };
     let key = InspectKey { key: length(inspect_id.Key), serial: inspect_id.SerialNumber };
-    answer(object.host(), |stack| stack.inspect_complete(object.id, irp, key, action))
+    answer(object.kernel(), |stack| stack.inspect_complete(object.id, irp, key, action))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn listen<const C: Category>(
@@ -71,5 +80,5 @@ pub(in crate::wsk) unsafe extern "C" fn listen<const C: Category>(
     let object = unsafe { begin(socket, C, "WskListen") };
     // SAFETY: the caller passes an IRP.
     unsafe { take_over_for(&object, irp, "WskListen", None) };
-    answer(object.host(), |stack| stack.listen(object.id, irp))
+    answer(object.kernel(), |stack| stack.listen(object.id, irp))
 }

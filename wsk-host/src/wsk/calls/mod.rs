@@ -1,12 +1,21 @@
 //! The functions in the provider's tables: what the client hands over is checked here.
+//!
+//! # Safety
+//!
+//! The functions are called through the provider's tables, and require of their callers what WSK's documentation
+//! says. An IRP that was taken over, and the memory that its request needs, are the provider's until the IRP is
+//! completed.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 pub(super) mod basic;
-pub(super) mod client;
 pub(super) mod connection;
 mod control;
+mod control_call;
 pub(super) mod datagram;
 pub(super) mod listen;
 pub(super) mod names;
+pub(super) mod provider;
 mod transport;
 pub(super) mod unavailable;
 
@@ -15,11 +24,12 @@ use wsk_sys::{
     SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS, STATUS_PENDING, UCHAR, ULONG,
 };
 
-use super::act::{Actions, act, remember};
-use super::objects::Object;
+use super::action::Actions;
+use super::execute::{execute, remember};
+use super::object::Object;
 use super::stack::Stack;
-use crate::host::Host;
-use crate::kernel::trace::What;
+use crate::kernel::Kernel;
+use crate::kernel::trace::Event;
 use crate::verifier::{Rule, rule_violation};
 
 /// Takes an IRP over, as a driver does that is called with one.
@@ -28,7 +38,7 @@ use crate::verifier::{Rule, rule_violation};
 ///
 /// The IRP is null, or valid; the socket is one of the host's, or zero.
 unsafe fn take_over(
-    host: &Host,
+    kernel: &Kernel,
     socket: u64,
     irp: PIRP,
     function: &'static str,
@@ -39,18 +49,18 @@ unsafe fn take_over(
     if irp.is_null() {
         rule_violation(Rule::IRP_PER_REQUEST, function, "there is no IRP", None);
     }
-    let number = host.in_flight().begin(irp, function);
-    host.record(What::Call { function, socket, irp: number, amount });
+    let number = kernel.usage().begin(irp, function);
+    kernel.record(Event::Call { function, socket, irp: number, amount });
     // SAFETY: the caller passes an IRP.
     let (location, count) = unsafe { ((*irp).CurrentLocation, (*irp).StackCount) };
     if location <= 1 {
         rule_violation(Rule::IRP_PER_REQUEST, function, "the IRP has no stack location left", None);
     }
-    // SAFETY: as above, and it has a location left.
+    // SAFETY: the IRP is valid, and has a location left, as was checked.
     unsafe { IoSetNextIrpStackLocation(irp) };
     // One that was handed down by a driver above goes back to that (INV-13).
     let is_own = location > count;
-    // SAFETY: as above; it is at this provider's location now.
+    // SAFETY: the IRP is valid, and at this provider's location now.
     let location = unsafe { &*IoGetCurrentIrpStackLocation(irp) };
     let has_routine =
         location.CompletionRoutine.is_some() && location.Control & EVERY_OUTCOME == EVERY_OUTCOME;
@@ -62,10 +72,10 @@ unsafe fn take_over(
             None,
         );
     }
-    // SAFETY: as above.
+    // SAFETY: the IRP is valid, and at this provider's location.
     unsafe { IoMarkIrpPending(irp) };
-    // SAFETY: as above, and a socket keeps its host alive.
-    unsafe { remember(host, socket, irp) };
+    // SAFETY: the IRP is the provider's, and a socket keeps its kernel.
+    unsafe { remember(kernel, socket, irp) };
 }
 
 /// Takes over an IRP for a call with a socket.
@@ -74,14 +84,14 @@ unsafe fn take_over(
 ///
 /// The IRP is null, or valid.
 unsafe fn take_over_for(object: &Object, irp: PIRP, function: &'static str, amount: Option<usize>) {
-    // SAFETY: the caller's promises are the same.
-    unsafe { take_over(object.host(), object.id, irp, function, amount) };
+    // SAFETY: the IRP is null or valid, by this function's contract.
+    unsafe { take_over(object.kernel(), object.id, irp, function, amount) };
 }
 
 /// Answers a call: `decide` says what is to be done.
-fn answer(host: &Host, decide: impl FnOnce(&mut Stack) -> Actions) -> NTSTATUS {
-    let actions = decide(&mut host.stack());
-    act(host, actions);
+fn answer(kernel: &Kernel, decide: impl FnOnce(&mut Stack) -> Actions) -> NTSTATUS {
+    let actions = decide(&mut kernel.stack());
+    execute(kernel, actions);
     STATUS_PENDING
 }
 

@@ -1,4 +1,12 @@
 //! Name resolution, both ways.
+//!
+//! # Safety
+//!
+//! The functions are called through the provider's tables, and require of their callers what WSK's documentation
+//! says. An IRP that was taken over, and the memory that its request needs, are the provider's until the IRP is
+//! completed.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use std::net::{IpAddr, SocketAddr};
 use std::ptr;
@@ -14,18 +22,19 @@ use wsk_sys::{
 };
 
 use super::{answer, take_over};
-use crate::config::Network;
-use crate::host::Host;
+use crate::kernel::Kernel;
 use crate::kernel::context::require_no_completion_routine;
-use crate::kernel::ke::current_irql;
-use crate::kernel::schedule::interrupt;
-use crate::kernel::trace::{self, What as Traced};
+use crate::kernel::interrupt;
+use crate::kernel::ke::irql::current_irql;
+use crate::kernel::trace::{self, Event};
 use crate::verifier::{Origin, Rule, rule_violation};
-use crate::wsk::act::{Action, Completed, act, remember};
+use crate::wsk::action::{Action, Completion};
 use crate::wsk::address;
+use crate::wsk::client::{Client, captured};
+use crate::wsk::config::Network;
+use crate::wsk::execute::{execute, remember};
 use crate::wsk::names::{Fault, port, service};
-use crate::wsk::registration::{self, Client};
-use crate::wsk::requests::What;
+use crate::wsk::requests::RequestKind;
 
 /// An IRP that a thread is to complete, and where its result goes.
 #[derive(Clone, Copy)]
@@ -47,7 +56,7 @@ unsafe fn client(client: PWSK_CLIENT, function: &'static str) -> Arc<Client> {
     }
     require_no_completion_routine(function);
     // SAFETY: the caller has captured the provider.
-    let client = unsafe { registration::captured(client, function) };
+    let client = unsafe { captured(client, function) };
     interrupt();
     client
 }
@@ -57,9 +66,14 @@ unsafe fn client(client: PWSK_CLIENT, function: &'static str) -> Arc<Client> {
 /// # Safety
 ///
 /// The pointer is null, or to a valid string.
-unsafe fn read(host: &Host, irp: PIRP, string: PUNICODE_STRING, function: &str) -> Option<String> {
+unsafe fn read(
+    kernel: &Kernel,
+    irp: PIRP,
+    string: PUNICODE_STRING,
+    function: &str,
+) -> Option<String> {
     // SAFETY: as the caller promises.
-    unsafe { need(host, irp, string) };
+    unsafe { need(kernel, irp, string) };
     // SAFETY: the caller promises it.
     let string = unsafe { string.as_ref() }?;
     let length = usize::from(string.Length) / 2;
@@ -81,17 +95,17 @@ unsafe fn read(host: &Host, irp: PIRP, string: PUNICODE_STRING, function: &str) 
 /// # Safety
 ///
 /// The pointer is null, or to a valid string.
-unsafe fn need(host: &Host, irp: PIRP, string: PUNICODE_STRING) {
-    let mut in_flight = host.in_flight();
+unsafe fn need(kernel: &Kernel, irp: PIRP, string: PUNICODE_STRING) {
+    let mut usage = kernel.usage();
     // SAFETY: the caller promises it.
     if let Some(UNICODE_STRING { Buffer, MaximumLength, .. }) = unsafe { string.as_ref() } {
-        in_flight.needs(
+        usage.pin(
             irp,
             ("string", Rule::NAME_RESOLUTION),
             string.addr(),
             size_of::<UNICODE_STRING>(),
         );
-        in_flight.needs(
+        usage.pin(
             irp,
             ("string", Rule::NAME_RESOLUTION),
             Buffer.addr(),
@@ -116,7 +130,7 @@ struct Query {
 
 impl Query {
     /// The addresses, as this process can know them.
-    fn addresses(&self, host: &Host) -> Vec<IpAddr> {
+    fn addresses(&self, kernel: &Kernel) -> Vec<IpAddr> {
         let Some(node) = &self.node else {
             let is_passive = self.flags & AI_PASSIVE != 0;
             return if is_passive {
@@ -131,19 +145,19 @@ impl Query {
         if self.flags & AI_NUMERICHOST != 0 {
             return Vec::new();
         }
-        let known = host.stack().names.addresses(node);
-        if known.is_empty() && host.config().network == Network::Real {
+        let known = kernel.stack().names.addresses(node);
+        if known.is_empty() && kernel.wsk_config().network == Network::Real {
             return dns_lookup::lookup_host(node).map(Iterator::collect).unwrap_or_default();
         }
         known
     }
 
-    fn results(&self, host: &Host) -> Vec<(SocketAddr, USHORT, ULONG)> {
+    fn results(&self, kernel: &Kernel) -> Vec<(SocketAddr, USHORT, ULONG)> {
         let is_wanted = |address: &IpAddr| {
             self.family == i32::from(AF_UNSPEC)
                 || self.family == i32::from(if address.is_ipv4() { AF_INET } else { AF_INET6 })
         };
-        let addresses = self.addresses(host).into_iter().filter(is_wanted);
+        let addresses = self.addresses(kernel).into_iter().filter(is_wanted);
         addresses
             .flat_map(|address| {
                 let address = SocketAddr::new(address, self.port);
@@ -168,20 +182,20 @@ pub(in crate::wsk) unsafe extern "C" fn get_address_info(
     const FUNCTION: &str = "WskGetAddressInfo";
     // SAFETY: the caller has captured the provider.
     let client = unsafe { client(client_pointer, FUNCTION) };
-    let host = client.host.clone();
+    let kernel = client.kernel.clone();
     // SAFETY: the caller passes an IRP.
-    unsafe { take_over(&host, 0, irp, FUNCTION, None) };
+    unsafe { take_over(&kernel, 0, irp, FUNCTION, None) };
     client.request_begun();
-    host.in_flight().needs(
+    kernel.usage().pin(
         irp,
         ("result", Rule::NAME_RESOLUTION),
         result.addr(),
         size_of::<PADDRINFOEXW>(),
     );
     // SAFETY: the caller passes strings, or null.
-    let node = unsafe { read(&host, irp, node, FUNCTION) };
-    // SAFETY: as above.
-    let service = unsafe { read(&host, irp, service, FUNCTION) };
+    let node = unsafe { read(&kernel, irp, node, FUNCTION) };
+    // SAFETY: the caller passes strings, or null.
+    let service = unsafe { read(&kernel, irp, service, FUNCTION) };
     // SAFETY: the caller passes hints, or null.
     let hints = unsafe { hints.as_ref() };
     let wanted = hints.map_or((0, 0, 0, 0), |hints| {
@@ -218,7 +232,7 @@ pub(in crate::wsk) unsafe extern "C" fn get_address_info(
             None => return refuse(&client, irp, STATUS_NO_MATCH),
         },
     };
-    let fault = node.as_ref().and_then(|node| host.stack().names.take_fault(node));
+    let fault = node.as_ref().and_then(|node| kernel.stack().names.take_fault(node));
     match fault {
         Some(Fault::Failure(status)) => return refuse(&client, irp, status),
         // SAFETY: the IRP was taken over.
@@ -228,9 +242,9 @@ pub(in crate::wsk) unsafe extern "C" fn get_address_info(
     let query = Query { node, port, flags, family, types };
     let later = Later(irp, result);
     let giver = Arc::clone(&client);
-    in_background(&client, irp, move |host| {
+    in_background(&client, irp, move |kernel| {
         let later = later;
-        let results = query.results(host);
+        let results = query.results(kernel);
         if results.is_empty() {
             STATUS_NO_MATCH
         } else {
@@ -256,31 +270,31 @@ fn refuse(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) -> NTSTATUS {
 ///
 /// The IRP was taken over.
 unsafe fn wait_to_be_cancelled(client: &Arc<Client>, irp: PIRP) -> NTSTATUS {
-    let socket = client.changes();
-    // SAFETY: the caller's promise.
-    unsafe { remember(&client.host, socket, irp) };
+    let socket = client.kernel.stack().changes_of(client);
+    // SAFETY: the IRP was taken over, by this function's contract.
+    unsafe { remember(&client.kernel, socket, irp) };
     // The registration waits for what stands for its requests.
     client.request_ended();
-    answer(&client.host, |stack| stack.request(socket, irp, What::Answer))
+    answer(&client.kernel, |stack| stack.request(socket, irp, RequestKind::Answer))
 }
 
 fn complete(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) {
     // The result is the status once more (INV-19).
     let number = u32::from_ne_bytes(status.to_ne_bytes()) as usize;
     let result = trace::Result::Number(number);
-    let completed = Completed::of_client(Arc::clone(client), irp, status, result);
-    act(&client.host, vec![Action::Complete(completed)]);
+    let completed = Completion::of_client(Arc::clone(client), irp, status, result);
+    execute(&client.kernel, vec![Action::Complete(completed)]);
 }
 
 /// Does what may block elsewhere than in the kernel, where that is allowed, and completes the IRP.
 fn in_background(
     client: &Arc<Client>,
     irp: PIRP,
-    work: impl FnOnce(&Host) -> NTSTATUS + Send + 'static,
+    work: impl FnOnce(&Kernel) -> NTSTATUS + Send + 'static,
 ) -> NTSTATUS {
-    match client.host.config().network {
+    match client.kernel.wsk_config().network {
         Network::Simulated | Network::Null => {
-            let status = work(&client.host);
+            let status = work(&client.kernel);
             complete(client, irp, status);
         }
         Network::Real => {
@@ -288,8 +302,8 @@ fn in_background(
             let thread = std::thread::Builder::new().name("name resolution".to_owned());
             let spawned = thread.spawn(move || {
                 let later = later;
-                let _entered = of.host.enter();
-                let status = work(&of.host);
+                let _entered = of.kernel.enter();
+                let status = work(&of.kernel);
                 complete(&of, later.0, status);
             });
             if spawned.is_err() {
@@ -360,7 +374,7 @@ pub(in crate::wsk) unsafe extern "C" fn free_address_info(
     const FUNCTION: &str = "WskFreeAddressInfo";
     // SAFETY: the caller has captured the provider.
     let client = unsafe { client(client_pointer, FUNCTION) };
-    client.host.record(Traced::Call { function: FUNCTION, socket: 0, irp: 0, amount: None });
+    client.kernel.record(Event::Call { function: FUNCTION, socket: 0, irp: 0, amount: None });
     if !client.list_freed(list.addr()) {
         rule_violation(
             Rule::NAME_RESOLUTION,
@@ -413,16 +427,16 @@ pub(in crate::wsk) unsafe extern "C" fn get_name_info(
     const FUNCTION: &str = "WskGetNameInfo";
     // SAFETY: the caller has captured the provider.
     let client = unsafe { client(client_pointer, FUNCTION) };
-    let host = client.host.clone();
-    if host.config().refuse_name_info {
+    let kernel = client.kernel.clone();
+    if kernel.wsk_config().refuse_name_info {
         return STATUS_NOT_IMPLEMENTED;
     }
     // SAFETY: the caller passes an IRP.
-    unsafe { take_over(&host, 0, irp, FUNCTION, None) };
+    unsafe { take_over(&kernel, 0, irp, FUNCTION, None) };
     client.request_begun();
     for string in [node, service_name] {
         // SAFETY: the caller passes strings, or null.
-        unsafe { need(&host, irp, string) };
+        unsafe { need(&kernel, irp, string) };
     }
     if address.is_null() || (node.is_null() && service_name.is_null()) {
         return refuse(&client, irp, STATUS_INVALID_PARAMETER);
@@ -439,12 +453,15 @@ pub(in crate::wsk) unsafe extern "C" fn get_name_info(
     // SAFETY: the caller passes an address of so many bytes.
     let address = unsafe { address::read(address, family, FUNCTION) };
     let later = Later(irp, (Room(node), Room(service_name)));
-    in_background(&client, irp, move |host| {
+    in_background(&client, irp, move |kernel| {
         let later = later;
         let Later(_, (node, service_name)) = later;
         // What nobody asks for is not looked up.
-        let name =
-            if node.0.is_null() { Some(String::new()) } else { name_of(host, address.ip(), flags) };
+        let name = if node.0.is_null() {
+            Some(String::new())
+        } else {
+            name_of(kernel, address.ip(), flags)
+        };
         let Some(name) = name else {
             return STATUS_NO_MATCH;
         };
@@ -458,12 +475,12 @@ pub(in crate::wsk) unsafe extern "C" fn get_name_info(
 }
 
 /// The name of an address, or its number where that will do.
-fn name_of(host: &Host, address: IpAddr, flags: ULONG) -> Option<String> {
+fn name_of(kernel: &Kernel, address: IpAddr, flags: ULONG) -> Option<String> {
     if flags & NI_NUMERICHOST != 0 {
         return Some(address.to_string());
     }
-    let known = host.stack().names.name(address);
-    let known = known.or_else(|| match host.config().network {
+    let known = kernel.stack().names.name(address);
+    let known = known.or_else(|| match kernel.wsk_config().network {
         Network::Real => dns_lookup::lookup_addr(&address).ok(),
         Network::Simulated | Network::Null => None,
     });

@@ -6,12 +6,10 @@ use wsk_sys::{
     STATUS_INVALID_DEVICE_STATE, TCP_KEEPALIVE, TCP_KEEPINTVL, ULONG, tcp_keepalive,
 };
 
-use super::control::Control;
-use crate::kernel::ke::require_at_most;
+use super::control_call::{Control, FUNCTION};
+use crate::kernel::ke::irql::require_at_most;
 use crate::wsk::options::{Setting, Value};
 use crate::wsk::socket::State;
-
-const FUNCTION: &str = "WskControlSocket";
 
 /// `SIO_QUERY_RSS_SCALABILITY_INFO`: a host has no adapters that would scale.
 pub(super) fn receive_side_scaling(control: &Control<'_>) -> NTSTATUS {

@@ -1,15 +1,23 @@
 //! Functions that the host's Windows does not have (INV-8).
+//!
+//! # Safety
+//!
+//! The functions are called through the provider's tables, and require of their callers what WSK's documentation
+//! says. An IRP that was taken over, and the memory that its request needs, are the provider's until the IRP is
+//! completed.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use wsk_sys::{
     GUID, NTSTATUS, PADDRINFOEXW, PCMSGHDR, PEPROCESS, PETHREAD, PIRP, PSOCKADDR, PULONG,
     PUNICODE_STRING, PWSK_BUF, PWSK_BUF_LIST, PWSK_CLIENT, PWSK_SOCKET, ULONG,
 };
 
-use crate::host::Host;
+use crate::kernel::Kernel;
 use crate::verifier::{Rule, rule_violation};
 
 fn missing(function: &str) -> ! {
-    let windows = Host::current().config().windows;
+    let windows = Kernel::current().config().windows;
     let found = format!(
         "Windows {}.{}.{} does not have it: its table ends before",
         windows.major, windows.minor, windows.build

@@ -12,7 +12,7 @@ use std::task::Poll;
 
 use wsk_sys::NTSTATUS;
 
-use super::options::Setting;
+use super::options::{Setting, Sharing};
 use crate::kernel::schedule::Ticks;
 
 /// How an endpoint is made.
@@ -42,15 +42,6 @@ impl Kind {
     pub(super) fn is_datagram(self) -> bool {
         self == Self::Datagram
     }
-}
-
-/// What `SO_REUSEADDR` and `SO_EXCLUSIVEADDRUSE` say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Sharing {
-    #[default]
-    Neither,
-    Reuse,
-    Exclusive,
 }
 
 /// A connection that has come in.

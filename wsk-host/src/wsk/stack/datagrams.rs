@@ -1,4 +1,11 @@
 //! Datagrams in both directions.
+//!
+//! # Safety
+//!
+//! Addresses and control data are written to memory of a waiting receive, which the client keeps until its IRP is
+//! completed.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use std::net::SocketAddr;
 use std::task::Poll;
@@ -11,13 +18,12 @@ use wsk_sys::{
 
 use super::Stack;
 use crate::kernel::trace;
-use crate::wsk::act::Actions;
+use crate::wsk::action::{Actions, Callback};
 use crate::wsk::address;
-use crate::wsk::callbacks::Callback;
 use crate::wsk::control_data::{SendControl, flags};
 use crate::wsk::network::{Datagram, Outgoing};
 use crate::wsk::options::Options;
-use crate::wsk::requests::{Waiting, What};
+use crate::wsk::requests::{RequestKind, Waiting};
 use crate::wsk::socket::State;
 
 /// Datagrams in one indication, at most.
@@ -66,8 +72,8 @@ impl Stack {
             if socket.state != State::Bound {
                 return;
             }
-            let Some(What::SendTo { messages, to, control, sent }) =
-                socket.requests.first(What::is_send_to)
+            let Some(RequestKind::SendTo { messages, to, control, sent }) =
+                socket.requests.first(RequestKind::is_send_to)
             else {
                 return;
             };
@@ -90,7 +96,7 @@ impl Stack {
             } else {
                 (STATUS_SUCCESS, trace::Result::Number(*sent))
             };
-            if !socket.requests.end_first(id, What::is_send_to, result, actions) {
+            if !socket.requests.end_first(id, RequestKind::is_send_to, result, actions) {
                 return;
             }
         }
@@ -126,7 +132,7 @@ impl Stack {
             if socket.state != State::Bound || socket.is_indicating {
                 return;
             }
-            let waits = socket.requests.first(What::is_receive_from).is_some();
+            let waits = socket.requests.first(RequestKind::is_receive_from).is_some();
             let indicates = socket.events.has(WSK_EVENT_RECEIVE_FROM) && socket.closing.is_none();
             if indicates && (!waits || races) {
                 if !self.indicate_datagrams(id, actions) {
@@ -152,8 +158,9 @@ impl Stack {
         let Some(socket) = self.sockets.get_mut(&id) else {
             return false;
         };
-        let Some(Waiting { irp, what: What::ReceiveFrom { mut bytes, from, control }, .. }) =
-            socket.requests.take(What::is_receive_from)
+        let Some(Waiting {
+            irp, kind: RequestKind::ReceiveFrom { mut bytes, from, control }, ..
+        }) = socket.requests.take(RequestKind::is_receive_from)
         else {
             socket.datagrams.rest.push_front(datagram);
             return false;
@@ -166,7 +173,7 @@ impl Stack {
             unsafe { control.write(&datagram, &socket.options, written) };
         }
         let result = trace::Result::Number(written);
-        actions.push(socket.requests.done(id, irp, STATUS_SUCCESS, result));
+        actions.push(socket.requests.completion(id, irp, STATUS_SUCCESS, result));
         true
     }
 

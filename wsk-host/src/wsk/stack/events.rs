@@ -1,58 +1,25 @@
 //! Callbacks: enabling them, and what they hold back.
+//!
+//! # Safety
+//!
+//! What a client writes in `WskAcceptEvent` is read while that callback runs.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use wsk_sys::{
     NTSTATUS, PIRP, SO_CONDITIONAL_ACCEPT, SOL_SOCKET, STATUS_EVENT_PENDING,
     STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_PENDING, STATUS_SUCCESS, ULONG,
-    WSK_EVENT_ACCEPT, WSK_EVENT_DISABLE, WSK_EVENT_DISCONNECT, WSK_EVENT_RECEIVE,
-    WSK_EVENT_RECEIVE_FROM, WSK_EVENT_SEND_BACKLOG,
+    WSK_EVENT_ACCEPT, WSK_EVENT_DISABLE, WSK_EVENT_RECEIVE, WSK_EVENT_RECEIVE_FROM,
 };
 
 use super::Stack;
 use crate::kernel::trace;
 use crate::verifier::{Rule, rule_violation};
-use crate::wsk::act::{Action, Actions};
-use crate::wsk::callbacks::{Call, Callback};
+use crate::wsk::action::{Action, Actions, Call, Callback, Irp};
+use crate::wsk::callback_table::{each, require_functions};
 use crate::wsk::category::{self, CONNECTION, CONNECTION_EVENTS, DATAGRAM, LISTEN, STREAM};
-use crate::wsk::objects::origin;
-use crate::wsk::socket::{Callbacks, Irp, Socket, State};
-
-/// The single events in a mask.
-fn each(mask: ULONG) -> impl Iterator<Item = ULONG> {
-    (0..ULONG::BITS).map(|bit| 1 << bit).filter(move |event| mask & event != 0)
-}
-
-/// Whether the client's table has a function for an event.
-///
-/// # Safety
-///
-/// The tables are null, or valid (INV-39).
-unsafe fn has_function(callbacks: &Callbacks, event: ULONG) -> bool {
-    // SAFETY: the caller promises it, and the pointers are only read.
-    let (listen, datagram, connection) = unsafe {
-        (callbacks.listen.as_ref(), callbacks.datagram.as_ref(), callbacks.connection.as_ref())
-    };
-    match event {
-        WSK_EVENT_ACCEPT => listen.is_some_and(|table| table.WskAcceptEvent.is_some()),
-        WSK_EVENT_RECEIVE_FROM => datagram.is_some_and(|table| table.WskReceiveFromEvent.is_some()),
-        WSK_EVENT_RECEIVE => connection.is_some_and(|table| table.WskReceiveEvent.is_some()),
-        WSK_EVENT_DISCONNECT => connection.is_some_and(|table| table.WskDisconnectEvent.is_some()),
-        WSK_EVENT_SEND_BACKLOG => {
-            connection.is_some_and(|table| table.WskSendBacklogEvent.is_some())
-        }
-        _ => false,
-    }
-}
-
-/// Stops a client that enables an event without a function for it (INV-51).
-pub(in crate::wsk) fn require_functions(callbacks: &Callbacks, events: ULONG, call: &str) {
-    for event in each(events) {
-        // SAFETY: the client promises its tables.
-        if !unsafe { has_function(callbacks, event) } {
-            let found = format!("the event {event:#x} is enabled, and has no callback");
-            rule_violation(Rule::EVENT_CALLBACKS, call, &found, None);
-        }
-    }
-}
+use crate::wsk::object::origin;
+use crate::wsk::socket::{Socket, State};
 
 impl Stack {
     /// Decides that the client is called.
@@ -83,7 +50,7 @@ impl Stack {
             for (disabled, Irp(irp)) in waiting {
                 if disabled == event {
                     let nothing = trace::Result::Nothing;
-                    actions.push(socket.requests.done(id, irp, STATUS_SUCCESS, nothing));
+                    actions.push(socket.requests.completion(id, irp, STATUS_SUCCESS, nothing));
                 } else {
                     socket.events.disabling.push((disabled, Irp(irp)));
                 }

@@ -3,68 +3,93 @@
 //! Everything happens under one lock and yields [`Action`]s (completions, callbacks),
 //! which are done when the lock is released. A socket's close waits for all of them.
 
-mod accepts;
-mod addresses;
+mod changes;
 mod datagrams;
 mod events;
+mod listen;
 mod streams;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::task::Poll;
 
+use wsk_sys::ctypes::c_void;
 use wsk_sys::{
     IPPROTO_IPV6, IPV6_V6ONLY, NTSTATUS, PIRP, SO_CONDITIONAL_ACCEPT, SOCK_DGRAM, SOL_SOCKET,
     STATUS_CANCELLED, STATUS_FILE_FORCED_CLOSED, STATUS_INVALID_DEVICE_STATE, WSK_EVENT_ACCEPT,
     WSK_EVENT_DISCONNECT, WSK_EVENT_RECEIVE,
 };
 
-use super::act::{Action, Actions, Completed};
-use super::category::{DATAGRAM, LISTEN};
+use super::action::{Action, Actions, ClosedSocket, Completion};
+use super::category::{Category, DATAGRAM, LISTEN};
+use super::client::Client;
+use super::config::Config;
 use super::names::Names;
 use super::network::{Binding, Kind, Network, Readable};
-use super::objects::ClosedSocket;
-use super::requests::{SUCCESS, What};
+use super::object::Object;
+use super::requests::{RequestKind, SUCCESS};
 use super::socket::{Retained, Socket, State};
-use crate::config::Config;
+use crate::kernel::config::{Timing, Windows};
+use crate::kernel::io::irp::CancelRoutine;
 use crate::kernel::random::Random;
 use crate::kernel::schedule::Ticks;
 use crate::kernel::trace;
 use crate::verifier::{Rule, rule_violation};
 
-pub(in crate::wsk) use events::require_functions;
+/// The services of the layers above that the stack needs.
+#[derive(Clone, Copy)]
+pub(super) struct Services {
+    /// The table of a category's sockets on a Windows.
+    pub(super) table_of: fn(Category, Windows) -> *const c_void,
+    /// The routine that cancels a waiting IRP.
+    pub(super) cancel: CancelRoutine,
+}
 
-/// The network stack of one host.
-pub(crate) struct Stack {
+/// The network stack of one kernel.
+pub(super) struct Stack {
     pub(super) sockets: BTreeMap<u64, Socket>,
     last: u64,
     pub(super) network: Box<dyn Network>,
-    pub(crate) names: Names,
+    pub(super) names: Names,
     random: Random,
     now: Ticks,
     config: Config,
+    timing: Timing,
+    services: Services,
     pub(super) is_withdrawn: bool,
     last_inspection: u32,
 }
 
 impl Stack {
-    pub(super) fn new(network: Box<dyn Network>, config: &Config) -> Self {
+    pub(super) fn new(
+        network: Box<dyn Network>,
+        timing: Timing,
+        config: &Config,
+        services: Services,
+    ) -> Self {
         Self {
             sockets: BTreeMap::new(),
             last: 0,
             network,
             names: Names::default(),
-            random: Random::new(config.seed_or_zero() ^ 0x7374_6163),
+            random: Random::new(timing.seed_or_zero() ^ 0x7374_6163),
             now: 0,
             config: *config,
+            timing,
+            services,
             is_withdrawn: false,
             last_inspection: 0,
         }
     }
 
-    pub(crate) fn set_time(&mut self, now: Ticks) {
+    pub(super) fn set_time(&mut self, now: Ticks) {
         self.now = now;
         self.network.set_time(now);
+    }
+
+    /// The table of a category's sockets.
+    pub(super) fn table_of(&self, category: Category, client: &Client) -> *const c_void {
+        (self.services.table_of)(category, client.windows())
     }
 
     /// The number of a new socket.
@@ -81,7 +106,7 @@ impl Stack {
 
     /// True by chance, if the seed decides.
     fn sometimes(&mut self, one_in: usize) -> bool {
-        self.config.is_mixed() && self.random.below(one_in) == 0
+        self.timing.is_mixed() && self.random.below(one_in) == 0
     }
 
     /// Completes a call's IRP at once, unless a fault holds it back.
@@ -93,12 +118,12 @@ impl Stack {
     ) -> Actions {
         let is_held = self.random.per_mille(self.config.faults.hold);
         let Some(socket) = self.sockets.get_mut(&id) else {
-            return vec![Action::Complete(Completed::of_no_socket(irp, status, result))];
+            return vec![Action::Complete(Completion::of_no_socket(irp, status, result))];
         };
         if is_held {
-            return socket.requests.wait(id, irp, What::Answer, true);
+            return socket.requests.wait(id, irp, RequestKind::Answer, true, self.services.cancel);
         }
-        vec![socket.requests.done(id, irp, status, result)]
+        vec![socket.requests.completion(id, irp, status, result)]
     }
 
     /// Gives a new socket to its creator.
@@ -108,9 +133,9 @@ impl Stack {
             return Vec::new();
         };
         if is_held {
-            return socket.requests.wait(id, irp, What::Create, true);
+            return socket.requests.wait(id, irp, RequestKind::Create, true, self.services.cancel);
         }
-        vec![socket.requests.done(id, irp, SUCCESS.0, trace::Result::Socket(id))]
+        vec![socket.requests.completion(id, irp, SUCCESS.0, trace::Result::Socket(id))]
     }
 
     /// What a socket that is no longer functional answers with. It may become so by a fault.
@@ -124,14 +149,14 @@ impl Stack {
             return None;
         }
         let dead = (STATUS_FILE_FORCED_CLOSED, trace::Result::Nothing);
-        actions.push(socket.requests.done(id, irp, dead.0, dead.1));
+        actions.push(socket.requests.completion(id, irp, dead.0, dead.1));
         Some(actions)
     }
 
     /// Lets a request wait, and does what can be done.
-    pub(super) fn request(&mut self, id: u64, irp: PIRP, what: What) -> Actions {
+    pub(super) fn request(&mut self, id: u64, irp: PIRP, kind: RequestKind) -> Actions {
         if let Some(mut actions) = self.refuse_dead(id, irp) {
-            if what.creates() {
+            if kind.creates() {
                 self.discard(id, &mut actions);
             }
             return actions;
@@ -141,17 +166,24 @@ impl Stack {
             return Vec::new();
         };
         let connected = socket.state == State::Connected;
-        let takes = match &what {
-            What::Accept(_) => socket.state == State::Listening,
-            What::Receive { .. } | What::Drain => connected,
-            What::Send { .. } | What::Disconnect { .. } => connected && !socket.streams.sent_end,
-            What::SendTo { .. } | What::ReceiveFrom { .. } => socket.state == State::Bound,
-            What::Connect { .. } | What::Change | What::Answer | What::Create => true,
+        let takes = match &kind {
+            RequestKind::Accept(_) => socket.state == State::Listening,
+            RequestKind::Receive { .. } | RequestKind::Drain => connected,
+            RequestKind::Send { .. } | RequestKind::Disconnect { .. } => {
+                connected && !socket.streams.sent_end
+            }
+            RequestKind::SendTo { .. } | RequestKind::ReceiveFrom { .. } => {
+                socket.state == State::Bound
+            }
+            RequestKind::Connect { .. }
+            | RequestKind::Change
+            | RequestKind::Answer
+            | RequestKind::Create => true,
         };
         if !takes {
             return self.answer(id, irp, (STATUS_INVALID_DEVICE_STATE, trace::Result::Nothing));
         }
-        let actions = socket.requests.wait(id, irp, what, is_held);
+        let actions = socket.requests.wait(id, irp, kind, is_held, self.services.cancel);
         if actions.is_empty() { self.progress(id) } else { actions }
     }
 
@@ -194,7 +226,7 @@ impl Stack {
     }
 
     /// Does for a socket's requests and callbacks what can be done now.
-    pub(crate) fn progress(&mut self, id: u64) -> Actions {
+    pub(super) fn progress(&mut self, id: u64) -> Actions {
         let mut actions = Vec::new();
         self.take_connections_in(id, &mut actions);
         self.finish_connect(id, &mut actions);
@@ -210,7 +242,7 @@ impl Stack {
     /// Lets those look again to whom something has happened.
     pub(super) fn wake_others(&mut self, actions: &mut Actions) {
         for (due, socket) in self.network.wakeups() {
-            actions.push(Action::Look { due, socket });
+            actions.push(Action::Recheck { due, socket });
         }
     }
 
@@ -225,7 +257,7 @@ impl Stack {
             State::Listening => {
                 let inspects = socket.options.wants(SOL_SOCKET, SO_CONDITIONAL_ACCEPT);
                 let has_event = events.has(WSK_EVENT_ACCEPT);
-                (inspects || has_event || requests.serves(What::is_accept), false)
+                (inspects || has_event || requests.serves(RequestKind::is_accept), false)
             }
             State::Connecting => (false, true),
             State::Connected => {
@@ -234,12 +266,13 @@ impl Stack {
                     && streams.rest.is_empty()
                     && self.network.readable(id).is_pending();
                 let has_event = (takes || ends) && !streams.told_end && !socket.is_indicating;
-                let sends = requests.serves(What::is_output) || requests.serves(What::is_connect);
-                (requests.serves(What::is_input) || has_event, sends)
+                let sends = requests.serves(RequestKind::is_output)
+                    || requests.serves(RequestKind::is_connect);
+                (requests.serves(RequestKind::is_input) || has_event, sends)
             }
             State::Bound => {
-                let read = requests.has(What::is_receive_from) || events.enabled != 0;
-                (read, requests.has(What::is_send_to))
+                let read = requests.has(RequestKind::is_receive_from) || events.enabled != 0;
+                (read, requests.has(RequestKind::is_send_to))
             }
             _ => (false, false),
         };
@@ -274,7 +307,7 @@ impl Stack {
     pub(super) fn discard(&mut self, id: u64, actions: &mut Actions) {
         self.network.close(id, true);
         if let Some(socket) = self.sockets.remove(&id) {
-            super::objects::Object::discard(socket.object);
+            Object::discard(socket.object);
         }
         let all = std::mem::take(actions);
         actions.extend(all.into_iter().map(|action| action.without_socket(id)));
@@ -290,10 +323,10 @@ impl Stack {
             return;
         }
         let was_listening = socket.state == State::Listening;
-        let created = socket.requests.has(What::creates);
+        let created = socket.requests.has(RequestKind::creates);
         socket.state = State::Dead;
         socket.requests.end_all(id, |_| true, STATUS_FILE_FORCED_CLOSED, actions);
-        if created && !socket.requests.has(What::creates) {
+        if created && !socket.requests.has(RequestKind::creates) {
             return self.discard(id, actions);
         }
         let arrivals = std::mem::take(&mut socket.arrivals);
@@ -314,12 +347,12 @@ impl Stack {
         let mut retained =
             socket.retained.iter().filter(|(list, _)| !socket.offered.contains(list));
         if let Some((_, retained)) = retained.next() {
-            let (what, origin) = match retained {
+            let (noun, origin) = match retained {
                 Retained::Data(data) => ("data", &*data.origin),
                 Retained::Datagrams(datagrams) => ("datagrams", &*datagrams.origin),
             };
             let found = format!(
-                "{} lists of indicated {what} were retained, and not released",
+                "{} lists of indicated {noun} were retained, and not released",
                 socket.retained.len()
             );
             rule_violation(Rule::RELEASED_BEFORE_CLOSE, "WskCloseSocket", &found, Some(origin));

@@ -1,4 +1,10 @@
 //! Connections: connecting, and bytes in both directions.
+//!
+//! # Safety
+//!
+//! Received bytes are read from a buffer as far as the network has filled it.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
@@ -11,14 +17,13 @@ use wsk_sys::{
 };
 
 use super::Stack;
-use super::events::require_functions;
 use crate::kernel::trace;
-use crate::wsk::act::Actions;
+use crate::wsk::action::{Actions, Callback};
 use crate::wsk::buffer::Bytes;
-use crate::wsk::callbacks::Callback;
+use crate::wsk::callback_table::require_functions;
 use crate::wsk::category;
 use crate::wsk::network::Readable;
-use crate::wsk::requests::{SUCCESS, What};
+use crate::wsk::requests::{RequestKind, SUCCESS};
 use crate::wsk::socket::State;
 
 /// The most that is indicated at once.
@@ -36,13 +41,13 @@ impl Stack {
         id: u64,
         irp: PIRP,
         remote: SocketAddr,
-        what: What,
+        kind: RequestKind,
     ) -> Actions {
         if let Some(actions) = self.refuse_dead(id, irp) {
             return actions;
         }
         match self.begin_connect(id, remote) {
-            Ok(()) => self.request(id, irp, what),
+            Ok(()) => self.request(id, irp, kind),
             Err(status) => self.answer(id, irp, (status, trace::Result::Nothing)),
         }
     }
@@ -83,7 +88,8 @@ impl Stack {
             return;
         }
         // A held one keeps its bytes, too.
-        let Some(What::Connect { bytes, sent, creates }) = socket.requests.first(What::is_connect)
+        let Some(RequestKind::Connect { bytes, sent, creates }) =
+            socket.requests.first(RequestKind::is_connect)
         else {
             return;
         };
@@ -99,7 +105,7 @@ impl Stack {
             }
         }
         let result = if creates { (STATUS_SUCCESS, trace::Result::Socket(id)) } else { SUCCESS };
-        socket.requests.end_first(id, What::is_connect, result, actions);
+        socket.requests.end_first(id, RequestKind::is_connect, result, actions);
     }
 
     fn fail_connect(&mut self, id: u64, status: NTSTATUS, actions: &mut Actions) {
@@ -107,12 +113,14 @@ impl Stack {
             return;
         };
         socket.state = State::Bound;
-        let Some(What::Connect { creates, .. }) = socket.requests.first(What::is_connect) else {
+        let Some(RequestKind::Connect { creates, .. }) =
+            socket.requests.first(RequestKind::is_connect)
+        else {
             return;
         };
         let creates = *creates;
         let result = (status, trace::Result::Nothing);
-        if socket.requests.end_first(id, What::is_connect, result, actions) && creates {
+        if socket.requests.end_first(id, RequestKind::is_connect, result, actions) && creates {
             self.discard(id, actions);
         }
     }
@@ -129,7 +137,7 @@ impl Stack {
             return self.answer(id, irp, (STATUS_INVALID_DEVICE_STATE, trace::Result::Nothing));
         }
         let mut actions = Vec::new();
-        let ends = |what: &What| what.is_output() || what.is_input();
+        let ends = |kind: &RequestKind| kind.is_output() || kind.is_input();
         socket.requests.end_all(id, ends, STATUS_LOCAL_DISCONNECT, &mut actions);
         socket.state = State::Aborted;
         socket.streams.rest.clear();
@@ -148,8 +156,8 @@ impl Stack {
                 return;
             }
             let (bytes, sent, ends) = match socket.requests.first_output() {
-                Some(What::Send { bytes, sent }) => (Some(bytes), sent, false),
-                Some(What::Disconnect { bytes, sent }) => (bytes.as_mut(), sent, true),
+                Some(RequestKind::Send { bytes, sent }) => (Some(bytes), sent, false),
+                Some(RequestKind::Disconnect { bytes, sent }) => (bytes.as_mut(), sent, true),
                 _ => return,
             };
             let length = bytes.as_ref().map_or(0, |bytes| bytes.length());
@@ -171,7 +179,7 @@ impl Stack {
                     Err(status) => (status, trace::Result::Nothing),
                 },
             };
-            if !socket.requests.end_first(id, What::is_output, result, actions) {
+            if !socket.requests.end_first(id, RequestKind::is_output, result, actions) {
                 return;
             }
             self.grow_backlog(id, length, actions);
@@ -244,13 +252,13 @@ impl Stack {
             if socket.state != State::Connected || socket.is_indicating {
                 return;
             }
-            let may_race = socket.requests.has(What::is_input);
+            let may_race = socket.requests.has(RequestKind::is_input);
             // What follows the bytes of a receive is that receive's.
             let has_begun = matches!(
-                socket.requests.first(What::is_input),
-                Some(What::Receive { received, .. }) if *received > 0
+                socket.requests.first(RequestKind::is_input),
+                Some(RequestKind::Receive { received, .. }) if *received > 0
             );
-            let has_request = socket.requests.first(What::is_input).is_some();
+            let has_request = socket.requests.first(RequestKind::is_input).is_some();
             let indicates = socket.events.has(WSK_EVENT_RECEIVE)
                 && !socket.streams.is_paused
                 && socket.closing.is_none();
@@ -270,11 +278,11 @@ impl Stack {
         let Some(socket) = self.sockets.get_mut(&id) else {
             return false;
         };
-        let Some(what) = socket.requests.first(What::is_input) else {
+        let Some(kind) = socket.requests.first(RequestKind::is_input) else {
             return false;
         };
-        let result = match what {
-            What::Receive { bytes, received, all } => {
+        let result = match kind {
+            RequestKind::Receive { bytes, received, all } => {
                 // The lock is held, so that the request stays where it is.
                 let (bytes, received, all): (*mut Bytes, *mut usize, bool) =
                     (bytes, received, *all);
@@ -294,7 +302,7 @@ impl Stack {
         let Some(socket) = self.sockets.get_mut(&id) else {
             return false;
         };
-        if !socket.requests.end_first(id, What::is_input, result, actions) {
+        if !socket.requests.end_first(id, RequestKind::is_input, result, actions) {
             // It is being cancelled, which gives back what it has received.
             return false;
         }

@@ -26,7 +26,7 @@ fn look_ups_can_be_dropped_at_any_point() {
             drop(poll_times(net::lookup_host(&wsk, "server.example:80"), polls).await);
             drop(poll_times(net::connect_host(&wsk, "localhost:80"), polls).await);
             // One that has no answer wakes nobody.
-            host.hold_name("server.example");
+            host.stall_name("server.example");
             drop(poll_times(wsk.resolve("server.example", 80, Hints::new()), 1).await);
         }
         Ok(())
@@ -56,7 +56,7 @@ fn a_list_may_come_when_everything_is_dropped() {
 #[test]
 fn a_look_up_that_nobody_answers_times_out() {
     everywhere(async |wsk, host| {
-        host.hold_name("server.example");
+        host.stall_name("server.example");
         let look_up = wsk.resolve("server.example", 80, Hints::stream());
         let error = time::timeout(Duration::from_secs(5), look_up).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
@@ -105,11 +105,11 @@ fn ends_with(host: &Host, registration: Registration, let_go: impl FnOnce()) {
         })
     };
     // A wait for something that must not happen can only be a wait for a while.
-    let too_early = host.outside(|| end.recv_timeout(Duration::from_millis(100)));
+    let too_early = host.blocking(|| end.recv_timeout(Duration::from_millis(100)));
     assert!(too_early.is_err());
     let_go();
-    host.outside(|| end.recv().unwrap());
-    host.outside(|| other.join().unwrap());
+    host.blocking(|| end.recv().unwrap());
+    host.blocking(|| other.join().unwrap());
     host.settle();
 }
 
@@ -266,7 +266,7 @@ fn many_look_ups_are_in_flight_at_once() {
                 let _entered = host.enter();
                 rt::block_on(passive(), look_up)
             });
-            host.outside(|| thread.join().unwrap())
+            host.blocking(|| thread.join().unwrap())
         });
         assert_eq!(other??.addresses().count(), 2);
         Ok(())

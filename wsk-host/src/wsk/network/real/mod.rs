@@ -1,4 +1,10 @@
 //! TCP and UDP of the machine that the host runs on, so that any program can be the peer.
+//!
+//! # Safety
+//!
+//! A socket is deleted from the poller before it is dropped.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 mod datagrams;
 mod settings;
@@ -21,10 +27,10 @@ use wsk_sys::{
     STATUS_NETWORK_UNREACHABLE, STATUS_UNSUCCESSFUL,
 };
 
-use super::{Binding, Datagram, Incoming, Kind, Network, Outgoing, Readable, Sharing};
+use super::{Binding, Datagram, Incoming, Kind, Network, Outgoing, Readable};
 use crate::kernel::schedule::Ticks;
-use crate::verifier::violation;
-use crate::wsk::options::Setting;
+use crate::verifier::kernel_violation;
+use crate::wsk::options::{Setting, Sharing};
 
 /// Connections that the machine keeps for a listener that does not accept them.
 const BACKLOG: i32 = 128;
@@ -281,7 +287,7 @@ impl Network for Real {
         }
         let event = Event::new(key(id), read, write);
         if let Err(error) = self.poller.modify(&endpoint.inner, event) {
-            violation(&format!("a socket of this machine cannot be waited for: {error}"));
+            kernel_violation(&format!("a socket of this machine cannot be waited for: {error}"));
         }
     }
 
@@ -292,7 +298,7 @@ impl Network for Real {
         let resets = abort && remote.is_some();
         let reset = if resets { inner.set_linger(Some(Duration::ZERO)) } else { Ok(()) };
         if let Err(error) = reset.and_then(|()| self.poller.delete(&inner)) {
-            violation(&format!("a socket of this machine cannot be closed: {error}"));
+            kernel_violation(&format!("a socket of this machine cannot be closed: {error}"));
         }
     }
 

@@ -1,4 +1,10 @@
 //! Options as the machine knows them.
+//!
+//! # Safety
+//!
+//! One function of the C library is called, with an open socket and a value of this file's own.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};

@@ -29,7 +29,7 @@ impl Simulated {
         if size > LARGEST {
             return Err(STATUS_INVALID_BUFFER_SIZE);
         }
-        let Some(sender) = self.endpoints.get(&id) else {
+        let Some(sender) = self.endpoints.get(id) else {
             return Ok(());
         };
         let to = SocketAddr::new(outgoing.to.ip().to_canonical(), outgoing.to.port());
@@ -75,9 +75,8 @@ impl Simulated {
     fn receivers(&self, to: SocketAddr) -> Vec<u64> {
         let ip = to.ip();
         let is_broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
-        let candidates = self.endpoints.iter().filter(|(_, endpoint)| {
-            let at_port = endpoint.binding.kind.is_datagram() && endpoint.local.port() == to.port();
-            at_port
+        let candidates = self.endpoints.at_port(to.port()).filter(|(_, endpoint)| {
+            endpoint.binding.kind.is_datagram()
                 && if is_broadcast {
                     endpoint.is_v4() || !endpoint.binding.only_v6
                 } else if ip.is_multicast() {
@@ -87,7 +86,7 @@ impl Simulated {
                 }
         });
         let candidates: Vec<(u64, bool)> =
-            candidates.map(|(id, endpoint)| (*id, endpoint.local.ip().is_unspecified())).collect();
+            candidates.map(|(id, endpoint)| (id, endpoint.local.ip().is_unspecified())).collect();
         if is_broadcast || ip.is_multicast() {
             return candidates.into_iter().map(|(id, _)| id).collect();
         }
@@ -103,7 +102,7 @@ impl Simulated {
         for _ in 0..copies {
             let due = self.arrival();
             let has_room = |endpoint: &&mut Endpoint| endpoint.datagrams.len() < QUEUE;
-            if let Some(endpoint) = self.endpoints.get_mut(&receiver).filter(has_room) {
+            if let Some(endpoint) = self.endpoints.get_mut(receiver).filter(has_room) {
                 endpoint.datagrams.push_back((due, datagram.clone()));
                 self.wake(due, receiver);
             }
@@ -112,7 +111,7 @@ impl Simulated {
 
     pub(super) fn receive_datagram(&mut self, id: u64) -> Poll<Result<Datagram, NTSTATUS>> {
         let now = self.now;
-        let Some(endpoint) = self.endpoints.get_mut(&id) else {
+        let Some(endpoint) = self.endpoints.get_mut(id) else {
             return Poll::Pending;
         };
         // The one that arrived first: a later one may have overtaken it.

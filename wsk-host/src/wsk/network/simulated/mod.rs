@@ -1,10 +1,12 @@
 //! A network in memory: what sockets of one host do to one another, as a seed decides.
 
 mod datagrams;
+mod endpoints;
+mod link;
 mod ports;
 mod streams;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::Poll;
@@ -12,14 +14,16 @@ use std::task::Poll;
 use wsk_sys::{NTSTATUS, STATUS_INVALID_DEVICE_STATE};
 
 use super::{Binding, Datagram, Incoming, Kind, Network, Outgoing, Readable};
-use crate::config::{Config, Faults};
+use crate::kernel::config::Timing;
 use crate::kernel::random::Random;
 use crate::kernel::schedule::{Ticks, ticks};
+use crate::wsk::config::{Config, Faults};
 use crate::wsk::options::Setting;
-use streams::{Link, Request};
+use endpoints::Endpoints;
+use link::{Link, Request};
 
 pub(in crate::wsk) struct Simulated {
-    endpoints: BTreeMap<u64, Endpoint>,
+    endpoints: Endpoints,
     random: Random,
     now: Ticks,
     /// The longest time that something is on its way.
@@ -37,6 +41,8 @@ struct Endpoint {
     role: Role,
     datagrams: VecDeque<(Ticks, Datagram)>,
     groups: BTreeSet<IpAddr>,
+    /// The other side of a connection that this one has asked for, when its listener has accepted it.
+    server: Option<u64>,
     /// The largest datagram that several are made one of; zero if none are.
     coalesces: usize,
 }
@@ -51,12 +57,12 @@ enum Role {
 }
 
 impl Simulated {
-    pub(in crate::wsk) fn new(config: &Config) -> Self {
+    pub(in crate::wsk) fn new(timing: Timing, config: &Config) -> Self {
         Self {
-            endpoints: BTreeMap::new(),
-            random: Random::new(config.seed_or_zero() ^ 0x6E65_7477),
+            endpoints: Endpoints::default(),
+            random: Random::new(timing.seed_or_zero() ^ 0x6E65_7477),
             now: 0,
-            delay: if config.is_mixed() { ticks(config.delay) } else { 0 },
+            delay: if timing.is_mixed() { ticks(config.delay) } else { 0 },
             faults: config.faults,
             window: config.window.max(1),
             last_port: 49_151,
@@ -102,7 +108,7 @@ impl Network for Simulated {
     }
 
     fn listen(&mut self, id: u64) -> Result<(), NTSTATUS> {
-        match self.endpoints.get_mut(&id) {
+        match self.endpoints.get_mut(id) {
             Some(endpoint) => {
                 endpoint.role = Role::Listening(VecDeque::new());
                 Ok(())
@@ -164,12 +170,12 @@ impl Network for Simulated {
     }
 
     fn local(&self, id: u64) -> Option<SocketAddr> {
-        let endpoint = self.endpoints.get(&id)?;
+        let endpoint = self.endpoints.get(id)?;
         Some(seen_by(endpoint.local, endpoint.is_v4()))
     }
 
     fn remote(&self, id: u64) -> Option<SocketAddr> {
-        let endpoint = self.endpoints.get(&id)?;
+        let endpoint = self.endpoints.get(id)?;
         match &endpoint.role {
             Role::Connected(link) => Some(seen_by(link.remote, endpoint.is_v4())),
             _ => None,
@@ -177,7 +183,7 @@ impl Network for Simulated {
     }
 
     fn set(&mut self, id: u64, setting: &Setting) -> Result<(), NTSTATUS> {
-        match self.endpoints.get_mut(&id) {
+        match self.endpoints.get_mut(id) {
             Some(endpoint) => endpoint.set(setting),
             None => Err(STATUS_INVALID_DEVICE_STATE),
         }
@@ -203,9 +209,19 @@ impl Endpoint {
             role,
             datagrams: VecDeque::new(),
             groups: BTreeSet::new(),
+            server: None,
             coalesces: 0,
             binding,
         }
+    }
+
+    /// A connection that a listener has accepted.
+    fn accepted(local: SocketAddr, binding: Binding, link: Link) -> Self {
+        Self { role: Role::Connected(link), ..Self::new(local, binding) }
+    }
+
+    fn is_accepted(&self) -> bool {
+        matches!(self.role, Role::Connected(_))
     }
 
     /// The family that its socket was made with.

@@ -6,8 +6,9 @@ use wsk_sys::{
     NTSTATUS, STATUS_ACCESS_DENIED, STATUS_ADDRESS_ALREADY_EXISTS, STATUS_INVALID_ADDRESS_COMPONENT,
 };
 
-use super::super::{Binding, Sharing};
+use super::super::Binding;
 use super::{Endpoint, Role, Simulated};
+use crate::wsk::options::Sharing;
 
 impl Simulated {
     pub(super) fn bind_port(&mut self, id: u64, binding: &Binding) -> Result<(), NTSTATUS> {
@@ -18,9 +19,9 @@ impl Simulated {
             return Err(STATUS_INVALID_ADDRESS_COMPONENT);
         }
         if local.port() == 0 {
-            local.set_port(self.free_port());
+            local.set_port(self.free_port().ok_or(STATUS_ADDRESS_ALREADY_EXISTS)?);
         } else {
-            for first in self.endpoints.values() {
+            for (_, first) in self.endpoints.at_port(local.port()) {
                 may_share(binding, first)?;
             }
         }
@@ -32,13 +33,16 @@ impl Simulated {
         Ok(())
     }
 
-    pub(super) fn free_port(&mut self) -> u16 {
-        loop {
-            self.last_port = self.last_port.checked_add(1).unwrap_or(49_152);
-            if self.endpoints.values().all(|endpoint| endpoint.local.port() != self.last_port) {
-                return self.last_port;
+    /// The next port of the dynamic range that is free. None if all are taken.
+    fn free_port(&mut self) -> Option<u16> {
+        const FIRST: u16 = 49_152;
+        for _ in FIRST..=u16::MAX {
+            self.last_port = self.last_port.checked_add(1).unwrap_or(FIRST);
+            if self.endpoints.is_free(self.last_port) {
+                return Some(self.last_port);
             }
         }
+        None
     }
 }
 
@@ -74,12 +78,12 @@ const VERDICTS: [[Verdict; 6]; 6] = {
 fn may_share(second: &Binding, first: &Endpoint) -> Result<(), NTSTATUS> {
     let is_same_kind = second.kind.is_datagram() == first.binding.kind.is_datagram();
     let is_same_port = second.local.port() == first.local.port();
-    // A connection that a listener has accepted has no address of its own.
-    let is_accepted = matches!(first.role, Role::Connected(_));
+    // A connection has its remote address, too, which tells it apart.
+    let is_connection = matches!(first.role, Role::Connected(_));
     let wild = |address: SocketAddr| address.ip().is_unspecified();
     let ip = |address: SocketAddr| address.ip().to_canonical();
     let is_apart = !wild(second.local) && !wild(first.local) && ip(second.local) != ip(first.local);
-    if !is_same_kind || !is_same_port || is_accepted || is_apart || !meet(second, first) {
+    if !is_same_kind || !is_same_port || is_connection || is_apart || !meet(second, first) {
         return Ok(());
     }
     let place = |sharing: Sharing, address| {
@@ -114,7 +118,8 @@ mod tests {
 
     use super::super::super::{Kind, Network};
     use super::*;
-    use crate::config::{Config, Timing};
+    use crate::kernel::config::Timing;
+    use crate::wsk::config::Config;
 
     const WILD: [u8; 4] = [0; 4];
     const SPECIFIC: [u8; 4] = [127, 0, 0, 1];
@@ -133,8 +138,7 @@ mod tests {
     /// What becomes of a second socket: `-` is allowed, `C` depends on the first's security descriptor.
     fn second(second: ([u8; 4], Sharing), first: ([u8; 4], Sharing)) -> char {
         let results = [false, true].map(|has_security| {
-            let config = Config::default().timing(Timing::Inline);
-            let mut network = Simulated::new(&config);
+            let mut network = Simulated::new(Timing::Inline, &Config::default());
             network.bind(1, &binding(first.0, first.1, has_security)).unwrap();
             network.bind(2, &binding(second.0, second.1, false))
         });
@@ -160,8 +164,28 @@ mod tests {
     }
 
     #[test]
-    fn a_port_is_found_for_whoever_wants_any() {
-        let mut network = Simulated::new(&Config::default());
+    fn the_last_free_port_is_found_and_then_none() {
+        let mut network = Simulated::new(Timing::Inline, &Config::default());
+        let at = |port| Binding {
+            local: SocketAddr::from((WILD, port)),
+            ..binding(WILD, Sharing::Neither, false)
+        };
+        let ports: Vec<u16> = (0..16_384)
+            .map(|id| {
+                network.bind(id, &at(0)).unwrap();
+                network.local(id).unwrap().port()
+            })
+            .collect();
+        assert_eq!((ports.first(), ports.last()), (Some(&49_152), Some(&u16::MAX)));
+        assert_eq!(network.bind(20_000, &at(0)), Err(STATUS_ADDRESS_ALREADY_EXISTS));
+        network.close(7, true);
+        network.bind(20_000, &at(0)).unwrap();
+        assert_eq!(network.local(20_000).unwrap().port(), ports[7]);
+    }
+
+    #[test]
+    fn a_socket_without_a_port_gets_one_of_its_own() {
+        let mut network = Simulated::new(Timing::Mixed(0), &Config::default());
         let any = Binding {
             local: SocketAddr::from((WILD, 0)),
             ..binding(WILD, Sharing::Neither, false)

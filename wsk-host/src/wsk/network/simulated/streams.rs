@@ -1,6 +1,5 @@
 //! Connections in memory: segments that arrive later, in order, and may be the last ones.
 
-use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::task::Poll;
@@ -10,67 +9,15 @@ use wsk_sys::{
 };
 
 use super::super::{Binding, Incoming, Kind, Readable};
+use super::link::{Link, Request, Segment};
 use super::{Endpoint, Role, Simulated, loopback, seen_by};
 use crate::kernel::schedule::Ticks;
 
-/// One side of a connection.
-pub(super) struct Link {
-    peer: u64,
-    pub(super) remote: SocketAddr,
-    /// What is on its way to this side, or has arrived: in order, each with its time.
-    incoming: VecDeque<(Ticks, Segment)>,
-    /// Bytes in `incoming`.
-    held: usize,
-    sent_end: bool,
-    /// When the connection is lost for this side.
-    lost: Option<(Ticks, NTSTATUS)>,
-    /// A conditional listener's client has not let it in yet.
-    is_pending: bool,
-}
-
-enum Segment {
-    Bytes(VecDeque<u8>),
-    End,
-}
-
-/// A connection that its listener was asked for.
-pub(super) struct Request {
-    from: u64,
-    local: SocketAddr,
-    remote: SocketAddr,
-}
-
-impl Link {
-    fn new(peer: u64, remote: SocketAddr) -> Self {
-        Self {
-            peer,
-            remote,
-            incoming: VecDeque::new(),
-            held: 0,
-            sent_end: false,
-            lost: None,
-            is_pending: false,
-        }
-    }
-
-    fn lost_at(&self, now: Ticks) -> Option<NTSTATUS> {
-        self.lost.filter(|(due, _)| *due <= now).map(|(_, status)| status)
-    }
-}
-
 impl Simulated {
-    /// One side of a connection, which may not know yet that there is one.
+    /// One side of a connection. The side that has asked for it may not know yet that it is made: what is sent
+    /// to it arrives.
     fn link(&mut self, id: u64) -> Option<&mut Link> {
-        match &mut self.endpoints.get_mut(&id)?.role {
-            Role::Connected(link) | Role::Connecting(Some((_, Ok(link)))) => Some(link),
-            _ => None,
-        }
-    }
-
-    /// As [`link`](Self::link), or one that is made already but not yet known to the side that has asked for
-    /// it: what is sent to it arrives.
-    fn side(&mut self, id: u64) -> Option<&mut Link> {
-        match &mut self.endpoints.get_mut(&id)?.role {
+        match &mut self.endpoints.get_mut(id)?.role {
             Role::Connected(link) | Role::Connecting(Some((_, Ok(link)))) => Some(link),
             _ => None,
         }
@@ -85,11 +32,13 @@ impl Simulated {
             to
         };
         let due = self.arrival();
-        let listener = self.endpoints.iter().find_map(|(listener, endpoint)| {
+        let mut at_port = self.endpoints.at_port(to.port());
+        let listener = at_port.find_map(|(listener, endpoint)| {
             let listens = matches!(endpoint.role, Role::Listening(_));
-            (listens && endpoint.receives(to)).then_some(*listener)
+            (listens && endpoint.receives(to)).then_some(listener)
         });
-        let Some(client) = self.endpoints.get_mut(&id) else {
+        drop(at_port);
+        let Some(client) = self.endpoints.get_mut(id) else {
             return;
         };
         let Some(listener) = listener else {
@@ -101,9 +50,10 @@ impl Simulated {
             client.local.set_ip(loopback(to.is_ipv4()));
         }
         client.role = Role::Connecting(None);
+        client.server = None;
         let from = SocketAddr::new(client.local.ip().to_canonical(), client.local.port());
         let request = Request { from: id, local: to, remote: from };
-        let is_conditional = match self.endpoints.get_mut(&listener) {
+        let is_conditional = match self.endpoints.get_mut(listener) {
             Some(Endpoint { role: Role::Listening(backlog), binding, .. }) => {
                 backlog.push_back((due, request));
                 matches!(binding.kind, Kind::Listener { conditional: true })
@@ -119,7 +69,7 @@ impl Simulated {
     /// The side that has asked has its connection when the answer arrives, though nobody has accepted it.
     fn make_link_later(&mut self, id: u64, remote: SocketAddr, since: Ticks) {
         let due = since.max(self.arrival());
-        if let Some(endpoint) = self.endpoints.get_mut(&id) {
+        if let Some(endpoint) = self.endpoints.get_mut(id) {
             // The peer is known when the connection is accepted; until then what is sent is kept.
             let link = Link::new(0, remote);
             endpoint.role = Role::Connecting(Some((due, Ok(link))));
@@ -129,7 +79,7 @@ impl Simulated {
 
     pub(super) fn link_made(&mut self, id: u64) -> Poll<Result<(), NTSTATUS>> {
         let now = self.now;
-        let Some(endpoint) = self.endpoints.get_mut(&id) else {
+        let Some(endpoint) = self.endpoints.get_mut(id) else {
             return Poll::Ready(Err(STATUS_INVALID_DEVICE_STATE));
         };
         match std::mem::replace(&mut endpoint.role, Role::Bound) {
@@ -157,7 +107,7 @@ impl Simulated {
         number: u64,
     ) -> Poll<Result<Incoming, NTSTATUS>> {
         let now = self.now;
-        let Some(listener) = self.endpoints.get_mut(&id) else {
+        let Some(listener) = self.endpoints.get_mut(id) else {
             return Poll::Pending;
         };
         let is_conditional = matches!(listener.binding.kind, Kind::Listener { conditional: true });
@@ -174,12 +124,15 @@ impl Simulated {
         };
         let mut link = Link::new(from, remote);
         link.is_pending = is_conditional;
-        let mut endpoint = Endpoint::new(local, binding);
-        endpoint.role = Role::Connected(link);
-        self.endpoints.insert(number, endpoint);
+        self.endpoints.insert(number, Endpoint::accepted(local, binding, link));
+        let client = self.endpoints.get_mut(from);
+        let is_open = client.is_some();
+        if let Some(client) = client {
+            client.server = Some(number);
+        }
         if !is_conditional {
             self.meet(from, number);
-        } else if !self.endpoints.contains_key(&from) {
+        } else if !is_open {
             self.lose(number, now);
         }
         let incoming = Incoming { local: seen_by(local, is_v4), remote: seen_by(remote, is_v4) };
@@ -189,7 +142,7 @@ impl Simulated {
     /// Joins the two sides of a connection: what the one has sent before is for the other now.
     fn meet(&mut self, client: u64, server: u64) {
         let now = self.now;
-        let sent = self.side(client).map(|link| {
+        let sent = self.link(client).map(|link| {
             link.peer = server;
             // Until now it was its own receiver.
             (std::mem::take(&mut link.incoming), std::mem::take(&mut link.held))
@@ -220,7 +173,7 @@ impl Simulated {
         }
         link.is_pending = false;
         let client = link.peer;
-        let Some(remote) = self.endpoints.get(&id).map(|endpoint| endpoint.local) else {
+        let Some(remote) = self.endpoints.get(id).map(|endpoint| endpoint.local) else {
             return false;
         };
         self.make_link_later(client, remote, now);
@@ -230,7 +183,7 @@ impl Simulated {
 
     /// A connection is lost for one side.
     fn lose(&mut self, id: u64, due: Ticks) {
-        if let Some(link) = self.side(id) {
+        if let Some(link) = self.link(id) {
             link.lost.get_or_insert((due, STATUS_CONNECTION_RESET));
             self.wake(due, id);
         }
@@ -244,7 +197,7 @@ impl Simulated {
         };
         // A side that was not accepted yet keeps its own.
         let receiver = if link.peer == 0 { id } else { link.peer };
-        if let Some(to) = self.side(receiver) {
+        if let Some(to) = self.link(receiver) {
             let due = to.incoming.back().map_or(arrival, |(last, _)| arrival.max(*last));
             if let Segment::Bytes(bytes) = &segment {
                 to.held += bytes.len();
@@ -263,7 +216,7 @@ impl Simulated {
             return Poll::Ready(Err(status));
         }
         let receiver = if link.peer == 0 { id } else { link.peer };
-        let Some(to) = self.side(receiver) else {
+        let Some(to) = self.link(receiver) else {
             // It was closed, and this side is about to be told.
             return Poll::Pending;
         };
@@ -365,7 +318,7 @@ impl Simulated {
     }
 
     pub(super) fn close_endpoint(&mut self, id: u64, abort: bool) {
-        let Some(endpoint) = self.endpoints.remove(&id) else {
+        let Some(endpoint) = self.endpoints.remove(id) else {
             return;
         };
         let now = self.now;
@@ -373,7 +326,7 @@ impl Simulated {
             Role::Connected(link) if link.is_pending => {
                 // It was not let in.
                 let waits = |client: &&mut Endpoint| matches!(client.role, Role::Connecting(None));
-                if let Some(client) = self.endpoints.get_mut(&link.peer).filter(waits) {
+                if let Some(client) = self.endpoints.get_mut(link.peer).filter(waits) {
                     let refused = Err(STATUS_CONNECTION_REFUSED);
                     client.role = Role::Connecting(Some((now, refused)));
                     self.wake(now, link.peer);
@@ -386,16 +339,8 @@ impl Simulated {
                 }
             }
             Role::Connecting(_) => {
-                // A listener that has it already finds out.
-                let of: Vec<u64> = self
-                    .endpoints
-                    .iter()
-                    .filter(|(_, other)| {
-                        matches!(&other.role, Role::Connected(link) if link.peer == id)
-                    })
-                    .map(|(id, _)| *id)
-                    .collect();
-                for server in of {
+                // A listener that has accepted it loses it.
+                if let Some(server) = endpoint.server {
                     let due = self.arrival();
                     self.lose(server, due);
                 }
@@ -412,7 +357,7 @@ impl Simulated {
     /// A listener is gone before it has accepted.
     fn refuse(&mut self, client: u64) {
         let now = self.now;
-        let Some(endpoint) = self.endpoints.get_mut(&client) else {
+        let Some(endpoint) = self.endpoints.get_mut(client) else {
             return;
         };
         match &mut endpoint.role {

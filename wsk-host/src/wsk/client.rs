@@ -1,4 +1,11 @@
-//! Who is registered, and what each still has.
+//! The registered clients, and what each has outstanding.
+//!
+//! # Safety
+//!
+//! A client's address is looked up among the registered ones before it is accessed. A registration holds one count
+//! of its `Arc`.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::ptr;
@@ -6,24 +13,22 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wsk_sys::{
-    AF_INET, NTSTATUS, PIRP, PSECURITY_DESCRIPTOR, PWSK_CLIENT, PWSK_REGISTRATION,
+    NTSTATUS, PIRP, PNPIID, PSECURITY_DESCRIPTOR, PWSK_CLIENT, PWSK_REGISTRATION,
     STATUS_INVALID_PARAMETER, STATUS_SUCCESS, ULONG, USHORT, WSK_CLIENT_DISPATCH,
 };
 
-use crate::config::Windows;
-use crate::host::Host;
-use crate::kernel::ke::Signal;
+use crate::kernel::Kernel;
+use crate::kernel::config::Windows;
+use crate::kernel::ke::dispatcher::Signal;
 use crate::verifier::{Origin, Rule, rule_violation};
-use crate::wsk::category::BASIC;
-use crate::wsk::socket::{Callbacks, Socket};
 
 /// What a registration block stands for.
-pub(crate) struct Client {
-    pub(in crate::wsk) host: Host,
+pub(super) struct Client {
+    pub(super) kernel: Kernel,
     pub(super) version: USHORT,
     /// The client's table, which must stay as it is (INV-1).
     pub(super) dispatch: *const WSK_CLIENT_DISPATCH,
-    pub(super) left: Mutex<Left>,
+    pub(super) outstanding: Mutex<Outstanding>,
     /// Set when something of it has ended.
     pub(super) changed: Signal,
     pub(super) static_events: AtomicU32,
@@ -48,12 +53,12 @@ pub(super) struct Cached {
 
 // SAFETY: the table is only compared, and read while the client is registered.
 unsafe impl Send for Client {}
-// SAFETY: as above.
+// SAFETY: the table is only compared, and read while the client is registered.
 unsafe impl Sync for Client {}
 
 /// What a registration waits for before it ends.
 #[derive(Default)]
-pub(super) struct Left {
+pub(super) struct Outstanding {
     pub(super) captures: Vec<Origin>,
     /// The sockets, by number.
     pub(super) sockets: BTreeMap<u64, Arc<Origin>>,
@@ -62,7 +67,7 @@ pub(super) struct Left {
     pub(super) requests: usize,
 }
 
-impl Left {
+impl Outstanding {
     pub(super) fn is_nothing(&self) -> bool {
         self.captures.is_empty()
             && self.sockets.is_empty()
@@ -70,6 +75,9 @@ impl Left {
             && self.requests == 0
     }
 }
+
+/// The version that this provider gives, and the only one.
+pub(super) const VERSION: USHORT = wsk_sys::MAKE_WSK_VERSION(1, 0);
 
 const NOT_CACHED: &str = "the security descriptor is not a cached one";
 
@@ -81,52 +89,52 @@ pub(super) fn registered() -> MutexGuard<'static, Vec<usize>> {
 }
 
 impl Client {
-    pub(super) fn left(&self) -> MutexGuard<'_, Left> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn outstanding(&self) -> MutexGuard<'_, Outstanding> {
+        self.outstanding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn is_of(&self, host: &Host) -> bool {
-        Arc::ptr_eq(&self.host.0, &host.0)
+    pub(super) fn is_of(&self, kernel: &Kernel) -> bool {
+        self.kernel.is_same(kernel)
     }
 
-    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Left) -> T) -> T {
-        let result = change(&mut self.left());
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Outstanding) -> T) -> T {
+        let result = change(&mut self.outstanding());
         self.changed.set();
         result
     }
 
-    pub(in crate::wsk) fn windows(&self) -> Windows {
-        self.host.config().windows
+    pub(super) fn windows(&self) -> Windows {
+        self.kernel.config().windows
     }
 
-    pub(in crate::wsk) fn socket_created(&self, id: u64, origin: Arc<Origin>) {
+    pub(super) fn socket_created(&self, id: u64, origin: Arc<Origin>) {
         self.sockets_ever.fetch_add(1, Ordering::SeqCst);
-        self.change(|left| left.sockets.insert(id, origin));
+        self.change(|outstanding| outstanding.sockets.insert(id, origin));
     }
 
-    pub(in crate::wsk) fn socket_closed(&self, id: u64) {
-        self.change(|left| left.sockets.remove(&id));
+    pub(super) fn socket_closed(&self, id: u64) {
+        self.change(|outstanding| outstanding.sockets.remove(&id));
     }
 
-    pub(in crate::wsk) fn request_begun(&self) {
-        self.change(|left| left.requests += 1);
+    pub(super) fn request_begun(&self) {
+        self.change(|outstanding| outstanding.requests += 1);
     }
 
-    pub(in crate::wsk) fn request_ended(&self) {
-        self.change(|left| left.requests -= 1);
+    pub(super) fn request_ended(&self) {
+        self.change(|outstanding| outstanding.requests -= 1);
     }
 
-    pub(in crate::wsk) fn list_given(&self, list: usize, origin: Origin) {
-        self.change(|left| left.lists.insert(list, Arc::new(origin)));
+    pub(super) fn list_given(&self, list: usize, origin: Origin) {
+        self.change(|outstanding| outstanding.lists.insert(list, Arc::new(origin)));
     }
 
     /// False if the list is not one of the client's, or was freed before.
-    pub(in crate::wsk) fn list_freed(&self, list: usize) -> bool {
-        self.change(|left| left.lists.remove(&list)).is_some()
+    pub(super) fn list_freed(&self, list: usize) -> bool {
+        self.change(|outstanding| outstanding.lists.remove(&list)).is_some()
     }
 
     /// Stops a client that sets what must be set before there are sockets (INV-9).
-    pub(in crate::wsk) fn require_no_sockets(&self, function: &str) {
+    pub(super) fn require_no_sockets(&self, function: &str) {
         if self.sockets_ever.load(Ordering::SeqCst) > 0 {
             rule_violation(
                 Rule::CLIENT_SET_UP_BEFORE_SOCKETS,
@@ -137,14 +145,14 @@ impl Client {
         }
     }
 
-    pub(in crate::wsk) fn static_events(&self) -> ULONG {
+    pub(super) fn static_events(&self) -> ULONG {
         self.static_events.load(Ordering::SeqCst)
     }
 
-    pub(in crate::wsk) fn set_static_events(&self, events: ULONG) -> NTSTATUS {
+    pub(super) fn set_static_events(&self, events: ULONG) -> NTSTATUS {
         const ALL: ULONG = wsk_sys::WSK_EVENT_ACCEPT
             | wsk_sys::WSK_EVENT_RECEIVE_FROM
-            | crate::wsk::category::CONNECTION_EVENTS;
+            | super::category::CONNECTION_EVENTS;
         if events == 0 || events & !ALL != 0 {
             return STATUS_INVALID_PARAMETER;
         }
@@ -152,11 +160,11 @@ impl Client {
         STATUS_SUCCESS
     }
 
-    pub(in crate::wsk) fn bypasses_tdi(&self) -> bool {
+    pub(super) fn bypasses_tdi(&self) -> bool {
         self.bypasses_tdi.load(Ordering::SeqCst)
     }
 
-    pub(in crate::wsk) fn set_bypasses_tdi(&self, bypasses: bool) {
+    pub(super) fn set_bypasses_tdi(&self, bypasses: bool) {
         self.bypasses_tdi.store(bypasses, Ordering::SeqCst);
     }
 
@@ -165,7 +173,7 @@ impl Client {
     }
 
     /// Caches a security descriptor. The copy is another object, as that of the system is.
-    pub(in crate::wsk) fn cache(&self, _descriptor: PSECURITY_DESCRIPTOR) -> PSECURITY_DESCRIPTOR {
+    pub(super) fn cache(&self, _descriptor: PSECURITY_DESCRIPTOR) -> PSECURITY_DESCRIPTOR {
         let copy = Box::new(0_u64);
         let address = ptr::from_ref(&*copy).addr();
         let origin = Arc::new(Origin::here("WskControlClient"));
@@ -174,13 +182,13 @@ impl Client {
     }
 
     /// The client gets a cached security descriptor once more.
-    pub(in crate::wsk) fn share(&self, descriptor: PSECURITY_DESCRIPTOR) {
+    pub(super) fn share(&self, descriptor: PSECURITY_DESCRIPTOR) {
         if let Some(cached) = self.cached().get_mut(&descriptor.addr()) {
             cached.given += 1;
         }
     }
 
-    pub(in crate::wsk) fn release(&self, descriptor: PSECURITY_DESCRIPTOR) -> NTSTATUS {
+    pub(super) fn release(&self, descriptor: PSECURITY_DESCRIPTOR) -> NTSTATUS {
         const FUNCTION: &str = "WskControlClient";
         let mut cached = self.cached();
         let Some(Cached { copy, given, origin }) = cached.get_mut(&descriptor.addr()) else {
@@ -197,13 +205,13 @@ impl Client {
         *given -= 1;
         if *given == 0 {
             let range = descriptor.addr()..descriptor.addr() + size_of_val(&**copy);
-            self.host.in_flight().require_unused(&range, FUNCTION);
+            self.kernel.usage().require_unused(&range, FUNCTION);
         }
         STATUS_SUCCESS
     }
 
     /// Stops a client that hands over a security descriptor which is not cached.
-    pub(in crate::wsk) fn require_cached(&self, descriptor: PSECURITY_DESCRIPTOR, function: &str) {
+    pub(super) fn require_cached(&self, descriptor: PSECURITY_DESCRIPTOR, function: &str) {
         if descriptor.is_null() {
             return;
         }
@@ -223,7 +231,7 @@ impl Client {
 
     /// Stops a client that hands over a security descriptor which is not cached, or that releases it before
     /// the request has completed.
-    pub(in crate::wsk) fn use_cached(
+    pub(super) fn use_cached(
         &self,
         irp: PIRP,
         descriptor: PSECURITY_DESCRIPTOR,
@@ -232,24 +240,11 @@ impl Client {
         self.require_cached(descriptor, function);
         if !descriptor.is_null() {
             let what = ("security descriptor", Rule::SECURITY_DESCRIPTOR);
-            self.host.in_flight().needs(irp, what, descriptor.addr(), 1);
+            self.kernel.usage().pin(irp, what, descriptor.addr(), 1);
         }
     }
 
-    /// The socket that stands for the client's own requests.
-    pub(in crate::wsk) fn changes(self: &Arc<Self>) -> u64 {
-        let mut stack = self.host.stack();
-        let known = self.changes.load(Ordering::SeqCst);
-        if known != 0 {
-            return known;
-        }
-        let id = stack.add(Socket::new(Arc::clone(self), BASIC, AF_INET, 0, Callbacks::NONE));
-        self.changes.store(id, Ordering::SeqCst);
-        self.request_begun();
-        id
-    }
-
-    pub(in crate::wsk) fn changes_closed(&self) {
+    pub(super) fn changes_closed(&self) {
         self.request_ended();
     }
 }
@@ -260,15 +255,15 @@ pub(super) fn all() -> Vec<Arc<Client>> {
         let pointer: *const Client = ptr::with_exposed_provenance(*address);
         // SAFETY: a registered client is an `Arc`'s, and stays so while the list is locked.
         unsafe { Arc::increment_strong_count(pointer) };
-        // SAFETY: as above.
+        // SAFETY: the count was incremented for this reference.
         unsafe { Arc::from_raw(pointer) }
     };
     registered().iter().map(of).collect()
 }
 
 /// Stops a test that leaves a registration behind (INV-3).
-pub(crate) fn require_ended(host: &Host) {
-    if let Some(client) = all().into_iter().find(|client| client.is_of(host)) {
+pub(crate) fn require_ended(kernel: &Kernel) {
+    if let Some(client) = all().into_iter().find(|client| client.is_of(kernel)) {
         rule_violation(
             Rule::REGISTRATION_ENDED_ONCE,
             "the end of the test",
@@ -290,7 +285,7 @@ pub(super) unsafe fn client(
 ) -> Arc<Client> {
     // SAFETY: the caller passes a registration block.
     let context = unsafe { (*registration).ReservedRegistrationContext };
-    // SAFETY: as above.
+    // SAFETY: the caller passes a registration block.
     unsafe { find(context.cast(), rule, "the block is not registered", function) }
 }
 
@@ -299,12 +294,12 @@ pub(super) unsafe fn client(
 /// # Safety
 ///
 /// The pointer is one that a capture has given.
-pub(in crate::wsk) unsafe fn captured(client: PWSK_CLIENT, function: &'static str) -> Arc<Client> {
-    // SAFETY: the caller's promises are the same.
+pub(super) unsafe fn captured(client: PWSK_CLIENT, function: &'static str) -> Arc<Client> {
+    // SAFETY: a capture has given the pointer, by this function's contract.
     let client = unsafe {
         find(client.cast(), Rule::PROVIDER_RELEASED_ONCE, "the provider is not captured", function)
     };
-    if client.left().captures.is_empty() {
+    if client.outstanding().captures.is_empty() {
         rule_violation(
             Rule::PROVIDER_RELEASED_ONCE,
             function,
@@ -327,6 +322,19 @@ unsafe fn find(
     }
     // SAFETY: a registered client is an `Arc`'s.
     unsafe { Arc::increment_strong_count(pointer) };
-    // SAFETY: as above.
+    // SAFETY: the count was incremented for this reference.
     unsafe { Arc::from_raw(pointer) }
+}
+
+/// Whether an interface is WSK's own, and not an extension, of which there is none.
+///
+/// # Safety
+///
+/// The pointer is null, or valid.
+pub(super) unsafe fn is_wsk(npi: PNPIID) -> bool {
+    let wsk = &wsk_sys::NPI_WSK_INTERFACE_ID;
+    // SAFETY: the caller promises it.
+    unsafe { npi.as_ref() }.is_some_and(|npi| {
+        (npi.Data1, npi.Data2, npi.Data3, npi.Data4) == (wsk.Data1, wsk.Data2, wsk.Data3, wsk.Data4)
+    })
 }

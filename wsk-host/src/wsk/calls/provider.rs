@@ -1,4 +1,12 @@
 //! What a captured provider has: sockets, and control of the client.
+//!
+//! # Safety
+//!
+//! The functions are called through the provider's tables, and require of their callers what WSK's documentation
+//! says. An IRP that was taken over, and the memory that its request needs, are the provider's until the IRP is
+//! completed.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use std::sync::Arc;
 
@@ -17,20 +25,22 @@ use wsk_sys::{
 };
 
 use super::{answer, require_no_flags, take_over};
-use crate::host::Host;
+use crate::kernel::Kernel;
 use crate::kernel::context::require_no_completion_routine;
-use crate::kernel::ke::require_at_most;
-use crate::kernel::memory::require_nonpaged;
-use crate::kernel::schedule::interrupt;
-use crate::kernel::trace::{self, What as Traced};
+use crate::kernel::interrupt;
+use crate::kernel::ke::irql::require_at_most;
+use crate::kernel::residency::require_nonpaged;
+use crate::kernel::trace::{self, Event};
 use crate::verifier::{Rule, rule_violation};
-use crate::wsk::act::{Action, Completed, act};
+use crate::wsk::action::{Action, Completion};
 use crate::wsk::address;
+use crate::wsk::callback_table::Callbacks;
 use crate::wsk::category::{self, BASIC, CONNECTION, DATAGRAM, LISTEN, STREAM};
-use crate::wsk::objects::Object;
-use crate::wsk::registration::{self, Client};
-use crate::wsk::requests::What;
-use crate::wsk::socket::{Callbacks, Socket};
+use crate::wsk::client::{Client, VERSION, captured, is_wsk};
+use crate::wsk::execute::execute;
+use crate::wsk::object::{Object, origin};
+use crate::wsk::requests::RequestKind;
+use crate::wsk::socket::Socket;
 use crate::wsk::stack::Stack;
 
 /// The client of a captured provider, at a level.
@@ -41,16 +51,16 @@ use crate::wsk::stack::Stack;
 unsafe fn client(client: PWSK_CLIENT, level: u8, function: &'static str) -> Arc<Client> {
     require_at_most(level, function);
     require_no_completion_routine(function);
-    // SAFETY: the caller's promises are the same.
-    let client = unsafe { registration::captured(client, function) };
+    // SAFETY: a capture has given the pointer, by this function's contract.
+    let client = unsafe { captured(client, function) };
     interrupt();
     client
 }
 
 /// Stops a client that has its context or its table where it does not stay.
-pub(super) fn require_resident(host: &Host, callbacks: &Callbacks, function: &str) {
-    for (what, address) in callbacks.parts() {
-        require_nonpaged(host, Rule::CONTEXT_NONPAGED, address, 1, what, function);
+pub(super) fn require_resident(kernel: &Kernel, callbacks: &Callbacks, function: &str) {
+    for (kind, address) in callbacks.parts() {
+        require_nonpaged(kernel, Rule::CONTEXT_NONPAGED, address, 1, kind, function);
     }
 }
 
@@ -58,8 +68,8 @@ pub(super) fn require_resident(host: &Host, callbacks: &Callbacks, function: &st
 fn refuse(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) -> NTSTATUS {
     client.request_begun();
     let nothing = trace::Result::Nothing;
-    let completed = Completed::of_client(Arc::clone(client), irp, status, nothing);
-    act(&client.host, vec![Action::Complete(completed)]);
+    let completed = Completion::of_client(Arc::clone(client), irp, status, nothing);
+    execute(&client.kernel, vec![Action::Complete(completed)]);
     STATUS_PENDING
 }
 
@@ -67,7 +77,8 @@ fn refuse(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) -> NTSTATUS {
 fn add(stack: &mut Stack, new: Socket, function: &'static str) -> (u64, usize) {
     let (client, category, family) = (Arc::clone(&new.client), new.category, new.family);
     let id = stack.add(new);
-    let object = Object::create(id, category, family, &client, function);
+    let dispatch = stack.table_of(category, &client);
+    let object = Object::create(id, category, family, dispatch, &client, function);
     if let Some(socket) = stack.sockets.get_mut(&id) {
         socket.object = object;
     }
@@ -90,14 +101,14 @@ pub(in crate::wsk) unsafe extern "C" fn socket(
     const FUNCTION: &str = "WskSocket";
     // SAFETY: the caller has captured the provider.
     let client = unsafe { client(client_pointer, DISPATCH_LEVEL, FUNCTION) };
-    let host = client.host.clone();
+    let kernel = client.kernel.clone();
     // SAFETY: the caller passes an IRP.
-    unsafe { take_over(&host, 0, irp, FUNCTION, None) };
+    unsafe { take_over(&kernel, 0, irp, FUNCTION, None) };
     let refuse = |status| refuse(&client, irp, status);
     let Some(category) = category::from_flags(flags) else {
         return refuse(STATUS_INVALID_PARAMETER);
     };
-    let windows = host.config().windows;
+    let windows = kernel.config().windows;
     if !category::exists(category, family, socket_type, protocol)
         || (category == STREAM && !windows.has(since::WSK_FLAG_STREAM_SOCKET))
     {
@@ -126,23 +137,23 @@ pub(in crate::wsk) unsafe extern "C" fn socket(
         }
         _ => {}
     }
-    require_resident(&host, &callbacks, FUNCTION);
+    require_resident(&kernel, &callbacks, FUNCTION);
     client.use_cached(irp, security, FUNCTION);
     let mut new = Socket::new(Arc::clone(&client), category, family, socket_type, callbacks);
     new.security = security.addr();
     Stack::begin_static(&mut new);
-    let mut stack = host.stack();
+    let mut stack = kernel.stack();
     if stack.is_withdrawn {
         drop(stack);
         return refuse(STATUS_DEVICE_NOT_READY);
     }
     let (id, object) = add(&mut stack, new, FUNCTION);
     // SAFETY: the IRP is the provider's, and the socket keeps its host.
-    unsafe { crate::wsk::act::remember(&host, id, irp) };
+    unsafe { crate::wsk::execute::remember(&kernel, id, irp) };
     let actions = stack.give(id, irp);
     drop(stack);
-    callbacks.keep(&host, id, object);
-    act(&host, actions);
+    callbacks.pin(&kernel, id, origin(object).as_ref());
+    execute(&kernel, actions);
     STATUS_PENDING
 }
 
@@ -164,30 +175,30 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
     // SAFETY: the caller has captured the provider.
     let client = unsafe { client(client_pointer, DISPATCH_LEVEL, FUNCTION) };
     require_no_flags(flags, FUNCTION);
-    let host = client.host.clone();
-    if host.config().refuse_socket_connect {
+    let kernel = client.kernel.clone();
+    if kernel.wsk_config().refuse_socket_connect {
         return STATUS_NOT_IMPLEMENTED;
     }
     // SAFETY: the caller passes an IRP.
-    unsafe { take_over(&host, 0, irp, FUNCTION, None) };
+    unsafe { take_over(&kernel, 0, irp, FUNCTION, None) };
     // SAFETY: the caller passes two addresses of the same family.
     let family = unsafe { address::read_family(local) };
     let refuse = |status| refuse(&client, irp, status);
     if !category::exists(CONNECTION, family, socket_type, protocol) {
         return refuse(STATUS_NOT_SUPPORTED);
     }
-    // SAFETY: as above.
+    // SAFETY: the caller passes an address that begins with this family.
     let local = unsafe { address::read(local, family, FUNCTION) };
-    // SAFETY: as above.
+    // SAFETY: the caller passes two addresses, and `read` checks the family of the second.
     let remote = unsafe { address::read(remote, family, FUNCTION) };
     let callbacks =
         Callbacks { context: context.expose_provenance(), connection: dispatch, ..Callbacks::NONE };
-    require_resident(&host, &callbacks, FUNCTION);
+    require_resident(&kernel, &callbacks, FUNCTION);
     client.use_cached(irp, security, FUNCTION);
     let mut new = Socket::new(Arc::clone(&client), CONNECTION, family, SOCK_STREAM, callbacks);
     new.security = security.addr();
     Stack::begin_static(&mut new);
-    let mut stack = host.stack();
+    let mut stack = kernel.stack();
     if stack.is_withdrawn {
         drop(stack);
         return refuse(STATUS_DEVICE_NOT_READY);
@@ -197,20 +208,20 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
     let actions = match begun {
         Ok(()) => {
             // SAFETY: the IRP is the provider's, and the socket keeps its host.
-            unsafe { crate::wsk::act::remember(&host, id, irp) };
-            callbacks.keep(&host, id, object);
+            unsafe { crate::wsk::execute::remember(&kernel, id, irp) };
+            callbacks.pin(&kernel, id, origin(object).as_ref());
             // The lock is still held: the result must not come before the request.
-            stack.request(id, irp, What::Connect { bytes: None, sent: 0, creates: true })
+            stack.request(id, irp, RequestKind::Connect { bytes: None, sent: 0, creates: true })
         }
         Err(status) => {
-            let completed = Completed::of_no_socket(irp, status, trace::Result::Nothing);
+            let completed = Completion::of_no_socket(irp, status, trace::Result::Nothing);
             let mut actions = vec![Action::Complete(completed)];
             stack.discard(id, &mut actions);
             actions
         }
     };
     drop(stack);
-    act(&host, actions);
+    execute(&kernel, actions);
     STATUS_PENDING
 }
 
@@ -239,14 +250,14 @@ pub(in crate::wsk) unsafe extern "C" fn control_client(
     let (input_size, output_size) = (length(input_size), length(output_size));
     // SAFETY: the caller has captured the provider.
     let client = unsafe { client(client_pointer, DISPATCH_LEVEL, FUNCTION) };
-    let host = client.host.clone();
+    let kernel = client.kernel.clone();
     if code == WSK_TRANSPORT_LIST_CHANGE {
-        let socket = client.changes();
+        let socket = kernel.stack().changes_of(&client);
         // SAFETY: the caller passes an IRP.
-        unsafe { take_over(&host, socket, irp, FUNCTION, None) };
-        return answer(&host, |stack| stack.request(socket, irp, What::Change));
+        unsafe { take_over(&kernel, socket, irp, FUNCTION, None) };
+        return answer(&kernel, |stack| stack.request(socket, irp, RequestKind::Change));
     }
-    host.record(Traced::Call { function: FUNCTION, socket: 0, irp: 0, amount: None });
+    kernel.record(Event::Call { function: FUNCTION, socket: 0, irp: 0, amount: None });
     if !irp.is_null() {
         rule_violation(
             Rule::CONTROL_OUTPUT,
@@ -268,7 +279,7 @@ pub(in crate::wsk) unsafe extern "C" fn control_client(
                 return STATUS_INVALID_PARAMETER;
             };
             // SAFETY: the caller passes an interface's identification, or none.
-            if !unsafe { registration::is_wsk(control.NpiId) } {
+            if !unsafe { is_wsk(control.NpiId) } {
                 // No extension interfaces are defined.
                 return STATUS_NOT_SUPPORTED;
             }
@@ -285,7 +296,7 @@ pub(in crate::wsk) unsafe extern "C" fn control_client(
                 return STATUS_INVALID_PARAMETER;
             };
             let cached = client.cache(descriptor);
-            // SAFETY: as above.
+            // SAFETY: the output has room for a pointer, as was checked.
             unsafe { output.cast::<PSECURITY_DESCRIPTOR>().write_unaligned(cached) };
             STATUS_SUCCESS
         }
@@ -328,7 +339,7 @@ unsafe fn transports(size: usize, output: PVOID, returned: PSIZE_T) -> NTSTATUS 
     let transport = |(family, socket_type, protocol)| {
         // SAFETY: zeroes are a transport.
         let mut transport: WSK_TRANSPORT = unsafe { std::mem::zeroed() };
-        transport.Version = registration::VERSION;
+        transport.Version = VERSION;
         transport.SocketType = socket_type;
         transport.Protocol = protocol;
         transport.AddressFamily = family;

@@ -1,6 +1,11 @@
 //! `WskRegister` and its like.
+//!
+//! # Safety
+//!
+//! The exported functions require of their callers what `wsk-sys` documents. They use the client's pointers during
+//! the call only, unless a comment says otherwise.
 
-mod client;
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -8,50 +13,38 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use wsk_sys::{
-    DISPATCH_LEVEL, NTSTATUS, PASSIVE_LEVEL, PNPIID, PWSK_CLIENT_NPI,
-    PWSK_PROVIDER_CHARACTERISTICS, PWSK_PROVIDER_NPI, PWSK_REGISTRATION, STATUS_DEVICE_NOT_READY,
-    STATUS_INVALID_PARAMETER, STATUS_NOINTERFACE, STATUS_SUCCESS, ULONG, USHORT,
-    WSK_CLIENT_DISPATCH, WSK_INFINITE_WAIT, WSK_NO_WAIT, WSK_PROVIDER_CHARACTERISTICS,
-    WSK_PROVIDER_NPI,
+    DISPATCH_LEVEL, NTSTATUS, PASSIVE_LEVEL, PWSK_CLIENT_NPI, PWSK_PROVIDER_CHARACTERISTICS,
+    PWSK_PROVIDER_NPI, PWSK_REGISTRATION, STATUS_DEVICE_NOT_READY, STATUS_INVALID_PARAMETER,
+    STATUS_NOINTERFACE, STATUS_SUCCESS, ULONG, WSK_CLIENT_DISPATCH, WSK_INFINITE_WAIT, WSK_NO_WAIT,
+    WSK_PROVIDER_CHARACTERISTICS, WSK_PROVIDER_NPI,
 };
 
-pub(super) use self::client::captured;
-pub(crate) use self::client::{Client, require_ended};
-use self::client::{all, client, registered};
-use super::act::act;
-use super::tables;
-use crate::config::Readiness;
-use crate::host::Host;
+use super::action::ClosedSocket;
+use super::client::{Client, VERSION, all, client, registered};
+use super::execute::execute;
+use super::{attach_default, tables};
+use crate::kernel::Kernel;
 use crate::kernel::context::require_no_callback;
-use crate::kernel::ke::{Signal, require_at_most};
-use crate::kernel::memory::require_nonpaged;
+use crate::kernel::ke::dispatcher::Signal;
+use crate::kernel::ke::irql::require_at_most;
+use crate::kernel::residency::require_nonpaged;
 use crate::kernel::schedule::ticks;
-use crate::kernel::trace::What;
-use crate::kernel::usage::Keeper;
+use crate::kernel::trace::Event;
+use crate::kernel::usage::Owner;
 use crate::verifier::{Origin, Rule, rule_violation};
-
-/// The version that this provider gives, and the only one.
-pub(super) const VERSION: USHORT = wsk_sys::MAKE_WSK_VERSION(1, 0);
+use crate::wsk::config::Readiness;
 
 /// How long a registration may take to end. The real one would wait for ever.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Whether an interface is WSK's own, and not an extension, of which there is none.
-///
-/// # Safety
-///
-/// The pointer is null, or valid.
-pub(super) unsafe fn is_wsk(npi: PNPIID) -> bool {
-    let wsk = &wsk_sys::NPI_WSK_INTERFACE_ID;
-    // SAFETY: the caller promises it.
-    unsafe { npi.as_ref() }.is_some_and(|npi| {
-        (npi.Data1, npi.Data2, npi.Data3, npi.Data4) == (wsk.Data1, wsk.Data2, wsk.Data3, wsk.Data4)
-    })
+/// A registration, as the owner of its block and its table.
+fn registration_owner(client: usize) -> Owner {
+    Owner { description: "a registration, which has not ended", number: client as u64 }
 }
 
 /// Records a call without an IRP.
-fn record(host: &Host, function: &'static str) {
-    host.record(What::Call { function, socket: 0, irp: 0, amount: None });
+fn record(kernel: &Kernel, function: &'static str) {
+    kernel.record(Event::Call { function, socket: 0, irp: 0, amount: None });
 }
 
 #[unsafe(no_mangle)]
@@ -60,18 +53,19 @@ unsafe extern "C" fn WskRegister(
     registration: PWSK_REGISTRATION,
 ) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, "WskRegister");
-    let host = Host::current();
-    record(&host, "WskRegister");
+    let kernel = Kernel::current();
+    attach_default(&kernel);
+    record(&kernel, "WskRegister");
     // SAFETY: the caller passes a description, and a table that outlives the registration.
     let pointer = unsafe { (*npi).Dispatch };
-    // SAFETY: as above.
+    // SAFETY: the caller's table outlives the registration.
     let dispatch = unsafe { pointer.as_ref() };
     let Some(dispatch) = dispatch.filter(|dispatch| dispatch.Reserved == 0) else {
         return STATUS_INVALID_PARAMETER;
     };
     let size = size_of::<WSK_CLIENT_DISPATCH>();
     require_nonpaged(
-        &host,
+        &kernel,
         Rule::CLIENT_TABLE_UNCHANGED,
         pointer.addr(),
         size,
@@ -81,7 +75,7 @@ unsafe extern "C" fn WskRegister(
     let size = size_of::<wsk_sys::WSK_REGISTRATION>();
     let what = "the registration block";
     require_nonpaged(
-        &host,
+        &kernel,
         Rule::REGISTRATION_BLOCK,
         registration.addr(),
         size,
@@ -90,7 +84,7 @@ unsafe extern "C" fn WskRegister(
     );
     let block = registration.addr();
     let origin = Arc::new(Origin::here("WskRegister"));
-    let is_same = |client: &Arc<Client>| client.block == block && client.is_of(&host);
+    let is_same = |client: &Arc<Client>| client.block == block && client.is_of(&kernel);
     if let Some(other) = all().into_iter().find(is_same) {
         let found = "the block is registered already";
         rule_violation(Rule::REGISTRATION_BLOCK, "WskRegister", found, Some(&other.origin));
@@ -98,7 +92,7 @@ unsafe extern "C" fn WskRegister(
     let client = Arc::new(Client {
         version: dispatch.Version,
         dispatch: pointer,
-        left: Mutex::default(),
+        outstanding: Mutex::default(),
         changed: Signal::new(),
         static_events: AtomicU32::new(0),
         bypasses_tdi: AtomicBool::new(false),
@@ -107,33 +101,33 @@ unsafe extern "C" fn WskRegister(
         cached: Mutex::default(),
         block,
         origin: Arc::clone(&origin),
-        host: host.clone(),
+        kernel: kernel.clone(),
     });
     let client = Arc::into_raw(client);
     registered().push(client.expose_provenance());
-    let keeper = Keeper::Registration(client.addr());
-    let mut in_flight = host.in_flight();
-    in_flight.keep(
-        keeper,
+    let owner = registration_owner(client.addr());
+    let mut usage = kernel.usage();
+    usage.pin_object(
+        owner,
         ("client's table", Rule::CLIENT_TABLE_UNCHANGED),
         pointer.addr(),
         &origin,
     );
-    in_flight.keep(keeper, ("block", Rule::REGISTRATION_BLOCK), block, &origin);
-    drop(in_flight);
+    usage.pin_object(owner, ("block", Rule::REGISTRATION_BLOCK), block, &origin);
+    drop(usage);
     // SAFETY: the caller passes a registration block.
     unsafe { (*registration).ReservedRegistrationContext = client.cast_mut().cast() };
     STATUS_SUCCESS
 }
 
 /// How long until a host's WSK is ready. None if it never is.
-fn time_to_readiness(host: &Host) -> Option<Duration> {
-    if host.stack().is_withdrawn {
+fn time_to_readiness(kernel: &Kernel) -> Option<Duration> {
+    if kernel.stack().is_withdrawn {
         return None;
     }
-    match host.config().readiness {
+    match kernel.wsk_config().readiness {
         Readiness::Ready => Some(Duration::ZERO),
-        Readiness::After(time) => Some(time.saturating_sub(host.elapsed())),
+        Readiness::After(time) => Some(time.saturating_sub(kernel.elapsed())),
         Readiness::Never => None,
     }
 }
@@ -152,7 +146,7 @@ unsafe extern "C" fn WskCaptureProviderNPI(
     }
     // SAFETY: the caller passes a registered block.
     let client = unsafe { client(registration, Rule::REGISTRATION_BLOCK, FUNCTION) };
-    record(&client.host, FUNCTION);
+    record(&client.kernel, FUNCTION);
     // SAFETY: the client promises its table until the registration ends.
     if unsafe { (*client.dispatch).Version } != client.version {
         let found = "the client's table has changed since WskRegister";
@@ -162,7 +156,7 @@ unsafe extern "C" fn WskCaptureProviderNPI(
         WSK_INFINITE_WAIT => None,
         milliseconds => Some(Duration::from_millis(milliseconds.into())),
     };
-    let is_ready = match (time_to_readiness(&client.host), patience) {
+    let is_ready = match (time_to_readiness(&client.kernel), patience) {
         (Some(time), patience) => {
             let waits = patience.map_or(time, |patience| patience.min(time));
             // Nothing else makes it ready.
@@ -170,7 +164,7 @@ unsafe extern "C" fn WskCaptureProviderNPI(
             if !waits.is_zero() {
                 never.wait(FUNCTION, Some(waits));
             }
-            time_to_readiness(&client.host) == Some(Duration::ZERO)
+            time_to_readiness(&client.kernel) == Some(Duration::ZERO)
         }
         (None, Some(patience)) => {
             if !patience.is_zero() {
@@ -189,7 +183,7 @@ unsafe extern "C" fn WskCaptureProviderNPI(
     if client.version != VERSION {
         return STATUS_NOINTERFACE;
     }
-    client.change(|left| left.captures.push(Origin::here(FUNCTION)));
+    client.change(|outstanding| outstanding.captures.push(Origin::here(FUNCTION)));
     let provider = WSK_PROVIDER_NPI {
         Client: Arc::as_ptr(&client).cast_mut().cast(),
         Dispatch: tables::provider(client.windows()),
@@ -205,8 +199,8 @@ unsafe extern "C" fn WskReleaseProviderNPI(registration: PWSK_REGISTRATION) {
     require_at_most(DISPATCH_LEVEL, FUNCTION);
     // SAFETY: the caller passes a registered block.
     let client = unsafe { client(registration, Rule::REGISTRATION_BLOCK, FUNCTION) };
-    record(&client.host, FUNCTION);
-    if client.change(|left| left.captures.pop()).is_none() {
+    record(&client.kernel, FUNCTION);
+    if client.change(|outstanding| outstanding.captures.pop()).is_none() {
         rule_violation(
             Rule::PROVIDER_RELEASED_ONCE,
             FUNCTION,
@@ -225,8 +219,8 @@ unsafe extern "C" fn WskQueryProviderCharacteristics(
     require_at_most(DISPATCH_LEVEL, FUNCTION);
     // SAFETY: the caller passes a registered block.
     let client = unsafe { client(registration, Rule::REGISTRATION_BLOCK, FUNCTION) };
-    record(&client.host, FUNCTION);
-    if time_to_readiness(&client.host) != Some(Duration::ZERO) {
+    record(&client.kernel, FUNCTION);
+    if time_to_readiness(&client.kernel) != Some(Duration::ZERO) {
         return STATUS_DEVICE_NOT_READY;
     }
     let range = WSK_PROVIDER_CHARACTERISTICS { HighestVersion: VERSION, LowestVersion: VERSION };
@@ -242,18 +236,18 @@ unsafe extern "C" fn WskDeregister(registration: PWSK_REGISTRATION) {
     require_no_callback(FUNCTION);
     // SAFETY: the caller passes a registered block.
     let client = unsafe { client(registration, Rule::REGISTRATION_ENDED_ONCE, FUNCTION) };
-    record(&client.host, FUNCTION);
+    record(&client.kernel, FUNCTION);
     end_changes(&client);
-    let deadline = client.host.0.scheduler.now().saturating_add(ticks(PATIENCE));
+    let deadline = client.kernel.now().saturating_add(ticks(PATIENCE));
     loop {
         client.changed.clear();
-        if client.left().is_nothing() {
+        if client.outstanding().is_nothing() {
             break;
         }
-        let left = deadline.saturating_sub(client.host.0.scheduler.now());
+        let left = deadline.saturating_sub(client.kernel.now());
         let timeout = Duration::from_nanos(left.saturating_mul(100));
-        if !client.changed.wait(FUNCTION, Some(timeout)) && !client.left().is_nothing() {
-            report_left(&client);
+        if !client.changed.wait(FUNCTION, Some(timeout)) && !client.outstanding().is_nothing() {
+            report_outstanding(&client);
         }
     }
     if let Some(left) = client.cached().values().find(|cached| cached.given > 0) {
@@ -264,7 +258,7 @@ unsafe extern "C" fn WskDeregister(registration: PWSK_REGISTRATION) {
     unsafe { (*registration).ReservedRegistrationContext = ptr::null_mut() };
     let pointer = Arc::as_ptr(&client);
     registered().retain(|registered| *registered != pointer.addr());
-    client.host.in_flight().drop_kept(Keeper::Registration(pointer.addr()));
+    client.kernel.usage().unpin_objects(registration_owner(pointer.addr()));
     // SAFETY: `WskRegister` gave this count to the block.
     unsafe { Arc::decrement_strong_count(pointer) };
 }
@@ -273,14 +267,14 @@ unsafe extern "C" fn WskDeregister(registration: PWSK_REGISTRATION) {
 fn end_changes(client: &Arc<Client>) {
     let id = client.changes.swap(0, Ordering::SeqCst);
     if id != 0 {
-        let closed = super::objects::ClosedSocket::Changes(Arc::clone(client));
-        let actions = client.host.stack().close(id, closed);
-        act(&client.host, actions);
+        let closed = ClosedSocket::Changes(Arc::clone(client));
+        let actions = client.kernel.stack().close(id, closed);
+        execute(&client.kernel, actions);
     }
 }
 
-fn report_left(client: &Client) -> ! {
-    let left = client.left();
+fn report_outstanding(client: &Client) -> ! {
+    let left = client.outstanding();
     if let Some(origin) = left.lists.values().next() {
         let found = format!("{} lists of addresses were not freed", left.lists.len());
         let origin = Arc::clone(origin);

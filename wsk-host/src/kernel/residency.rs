@@ -1,18 +1,27 @@
-//! What memory is: of the pool, of a thread's stack, or something else.
+//! Where memory is: in the pool, on a thread's stack, or elsewhere.
+//!
+//! # Safety
+//!
+//! Only functions of the C library are called, with memory of this file's own.
 
-use crate::host::Host;
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
+
+use crate::kernel::Kernel;
 use crate::verifier::{Rule, rule_violation};
 
 /// Stops a client that hands over memory that is on its stack, or that is smaller than it must be.
 pub(crate) fn require_nonpaged(
-    host: &Host,
+    kernel: &Kernel,
     rule: Rule,
     address: usize,
     size: usize,
     what: &str,
     call: &str,
 ) {
-    match end_of_block(host, address) {
+    match kernel.pool().end_of_block(address) {
         Some(end) if address + size > end => {
             let found = format!("{what} has {} bytes, and needs {size}", end - address);
             rule_violation(rule, call, &found, None);
@@ -22,14 +31,6 @@ pub(crate) fn require_nonpaged(
         }
         _ => {}
     }
-}
-
-/// The end of the pool's block that an address is in.
-pub(crate) fn end_of_block(host: &Host, address: usize) -> Option<usize> {
-    let pool = host.pool();
-    let (start, allocation) = pool.range(..=address).next_back()?;
-    let end = start + allocation.layout.size();
-    (address < end).then_some(end)
 }
 
 /// Whether an address is on the current thread's stack. Where that cannot be known, it is not.
@@ -60,7 +61,7 @@ fn stack() -> std::ops::Range<usize> {
     // SAFETY: the attributes were initialised.
     let result =
         unsafe { libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut start, &raw mut size) };
-    // SAFETY: as above, and nobody uses them any more.
+    // SAFETY: the attributes were initialised, and are not used afterwards.
     unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
     if result == 0 { start.addr()..start.addr() + size } else { 0..0 }
 }
@@ -69,9 +70,9 @@ fn stack() -> std::ops::Range<usize> {
 fn stack() -> std::ops::Range<usize> {
     // SAFETY: the thread is the current one.
     let thread = unsafe { libc::pthread_self() };
-    // SAFETY: as above.
+    // SAFETY: the thread is the current one.
     let end = unsafe { libc::pthread_get_stackaddr_np(thread) }.addr();
-    // SAFETY: as above.
+    // SAFETY: the thread is the current one.
     let size = unsafe { libc::pthread_get_stacksize_np(thread) };
     end - size..end
 }

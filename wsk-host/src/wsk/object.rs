@@ -1,23 +1,30 @@
 //! What a `WSK_SOCKET` is the beginning of, and who may use it.
+//!
+//! # Safety
+//!
+//! A `WSK_SOCKET` is the beginning of an `Object`. Its address is looked up among the known ones before it is
+//! accessed, and it stays allocated while it is open and, closed, in the quarantine.
 
-use std::collections::{HashMap, VecDeque};
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
+
+use std::collections::HashMap;
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use wsk_sys::ctypes::c_void;
 use wsk_sys::{ADDRESS_FAMILY, DISPATCH_LEVEL, PIRP, PWSK_SOCKET, STATUS_SUCCESS, WSK_SOCKET};
 
-use super::act::Completed;
+use super::action::{ClosedSocket, Completion, Irp};
+use super::callback_table::socket_owner;
 use super::category::{Category, name};
-use super::registration::Client;
-use super::socket::Irp;
-use super::tables;
-use crate::host::Host;
+use super::client::Client;
+use crate::kernel::Kernel;
 use crate::kernel::context::require_no_completion_routine;
-use crate::kernel::ke::require_at_most;
-use crate::kernel::schedule::interrupt;
+use crate::kernel::interrupt;
+use crate::kernel::ke::irql::require_at_most;
+use crate::kernel::quarantine::Quarantine;
 use crate::kernel::trace;
-use crate::kernel::usage::Keeper;
-use crate::verifier::{Origin, Rule, rule_violation, violation};
+use crate::verifier::{Origin, Rule, kernel_violation, rule_violation};
 
 #[repr(C)]
 pub(super) struct Object {
@@ -49,10 +56,11 @@ impl Object {
         id: u64,
         category: Category,
         family: ADDRESS_FAMILY,
+        dispatch: *const c_void,
         client: &Arc<Client>,
         call: &'static str,
     ) -> usize {
-        let socket = WSK_SOCKET { Dispatch: tables::of(category, client.windows()) };
+        let socket = WSK_SOCKET { Dispatch: dispatch };
         let object =
             Box::new(Self { socket, id, category, family, client: Some(Arc::clone(client)) });
         let address = Box::into_raw(object).expose_provenance();
@@ -70,19 +78,19 @@ impl Object {
             known.open = false;
         }
         if address != 0 {
-            bury(address);
+            retire(address);
         }
     }
 
     pub(super) fn client(&self) -> &Client {
         match &self.client {
             Some(client) => client,
-            None => violation("a socket was closed while a function was called with it"),
+            None => kernel_violation("a socket was closed while a function was called with it"),
         }
     }
 
-    pub(super) fn host(&self) -> &Host {
-        &self.client().host
+    pub(super) fn kernel(&self) -> &Kernel {
+        &self.client().kernel
     }
 }
 
@@ -183,16 +191,6 @@ pub(super) unsafe fn begin<'a>(
     InCall { object, address: socket.addr() }
 }
 
-/// What has begun to close: freed when nothing of it is left to run.
-pub(crate) enum ClosedSocket {
-    Socket {
-        irp: Irp,
-        object: usize,
-    },
-    /// What a registration's own requests wait at.
-    Changes(Arc<Client>),
-}
-
 impl ClosedSocket {
     /// From here on, no function may be called with the socket (INV-44), and none may be running (INV-45).
     pub(super) fn new(socket: PWSK_SOCKET, irp: PIRP) -> Self {
@@ -212,11 +210,11 @@ impl ClosedSocket {
     }
 
     /// Gives up what has closed, and gives its IRP to be completed.
-    pub(super) fn finish(self) -> Option<Completed> {
+    pub(super) fn finish(self) -> Option<Completion> {
         match self {
             Self::Socket { irp: Irp(irp), object } => {
-                bury(object);
-                Some(Completed::of_no_socket(irp, STATUS_SUCCESS, trace::Result::Nothing))
+                retire(object);
+                Some(Completion::of_no_socket(irp, STATUS_SUCCESS, trace::Result::Nothing))
             }
             Self::Changes(client) => {
                 client.changes_closed();
@@ -226,27 +224,23 @@ impl ClosedSocket {
     }
 }
 
-/// Closed sockets whose memory is kept, so that whoever uses one finds its table, and is stopped there.
-const GRAVES: usize = 4096;
+/// The closed sockets. Their memory is kept for a while, so that a client that uses one finds its table, and is
+/// stopped there.
+static CLOSED: Mutex<Quarantine<usize>> = Mutex::new(Quarantine::new(4096));
 
-static BURIED: Mutex<VecDeque<usize>> = Mutex::new(VecDeque::new());
-
-/// Ends a closed socket, before its close's IRP is completed: whoever waits for that may end the
-/// registration next.
-fn bury(address: usize) {
+/// Ends a closed socket, before its close's IRP is completed: the client may then end the registration.
+fn retire(address: usize) {
     let object: *mut Object = ptr::with_exposed_provenance_mut(address);
     // SAFETY: the close has waited for everything that used the object.
     let (id, client) = unsafe { ((*object).id, (*object).client.take()) };
     if let Some(client) = client {
-        client.host.in_flight().drop_kept(Keeper::Socket(id));
+        client.kernel.usage().unpin_objects(socket_owner(id));
         client.socket_closed(id);
     }
-    let mut buried = BURIED.lock().unwrap_or_else(PoisonError::into_inner);
-    buried.push_back(address);
-    let oldest = if buried.len() > GRAVES { buried.pop_front() } else { None };
+    let oldest = CLOSED.lock().unwrap_or_else(PoisonError::into_inner).add(address);
     if let Some(oldest) = oldest {
         known().as_mut().map(|all| all.remove(&oldest));
-        // SAFETY: `create` made it, and it was closed long ago.
+        // SAFETY: `create` allocated it, and it has left the quarantine, its last owner.
         drop(unsafe { Box::from_raw(ptr::with_exposed_provenance_mut::<Object>(oldest)) });
     }
 }

@@ -1,4 +1,10 @@
 //! Listening: connections that come in, are inspected, and are given to the client.
+//!
+//! # Safety
+//!
+//! Addresses are written to memory of a waiting accept, which the client keeps until its IRP is completed.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,17 +17,16 @@ use wsk_sys::{
 };
 
 use super::Stack;
-use super::events::require_functions;
 use crate::kernel::trace;
 use crate::verifier::{Rule, rule_violation};
-use crate::wsk::act::Actions;
+use crate::wsk::action::{Actions, Arrival, Callback, InspectKey, Stage};
 use crate::wsk::address;
-use crate::wsk::callbacks::Callback;
+use crate::wsk::callback_table::{Callbacks, require_functions};
 use crate::wsk::category::{CONNECTION, CONNECTION_EVENTS, LISTEN, STREAM};
 use crate::wsk::network::Readable;
-use crate::wsk::objects::{Object, origin};
-use crate::wsk::requests::{SUCCESS, Waiting, What};
-use crate::wsk::socket::{Arrival, Callbacks, InspectKey, Socket, Stage, State};
+use crate::wsk::object::{Object, origin};
+use crate::wsk::requests::{RequestKind, SUCCESS, Waiting};
+use crate::wsk::socket::{Socket, State};
 
 impl Stack {
     /// Lets a stream socket listen, for ever (INV-40).
@@ -114,7 +119,7 @@ impl Stack {
             let Some(place) = socket.arrivals.iter().position(is_ready) else {
                 return;
             };
-            let waits = socket.requests.first(What::is_accept).is_some();
+            let waits = socket.requests.first(RequestKind::is_accept).is_some();
             let has_event = socket.events.has(WSK_EVENT_ACCEPT);
             if has_event && (!waits || races) {
                 let Some(arrival) = socket.arrivals.remove(place) else {
@@ -123,8 +128,8 @@ impl Stack {
                 self.call(id, WSK_EVENT_ACCEPT, Callback::Accept { arrival }, actions);
                 continue;
             }
-            let Some(Waiting { irp, what: What::Accept(room), .. }) =
-                socket.requests.take(What::is_accept)
+            let Some(Waiting { irp, kind: RequestKind::Accept(room), .. }) =
+                socket.requests.take(RequestKind::is_accept)
             else {
                 return;
             };
@@ -134,7 +139,7 @@ impl Stack {
             let (local, remote) = (arrival.incoming.local, arrival.incoming.remote);
             // SAFETY: the caller's memory has room for the addresses until the IRP is completed.
             unsafe { address::write(room.local, local) };
-            // SAFETY: as above.
+            // SAFETY: the caller's memory has room for the addresses until the IRP is completed.
             unsafe { address::write(room.remote, remote) };
             let callbacks =
                 Callbacks { context: room.context, connection: room.dispatch, ..Callbacks::NONE };
@@ -144,7 +149,7 @@ impl Stack {
             self.make_accepted(id, &arrival, callbacks, "WskAccept");
             if let Some(socket) = self.sockets.get_mut(&id) {
                 let result = (STATUS_SUCCESS, trace::Result::Socket(accepted));
-                actions.push(socket.requests.done(id, irp, result.0, result.1));
+                actions.push(socket.requests.completion(id, irp, result.0, result.1));
             }
             self.enable_fixed(accepted, actions);
             actions.extend(self.progress(accepted));
@@ -164,13 +169,14 @@ impl Stack {
         };
         let client = Arc::clone(&listener.client);
         let family = listener.family;
+        let dispatch = self.table_of(CONNECTION, &client);
         let mut socket =
             Socket::new(Arc::clone(&client), CONNECTION, family, SOCK_STREAM, callbacks);
         socket.state = State::Connected;
         socket.options = listener.options.inherited();
         socket.inspected_as = arrival.key;
-        socket.object = Object::create(arrival.id, CONNECTION, family, &client, call);
-        socket.callbacks.keep(&client.host, arrival.id, socket.object);
+        socket.object = Object::create(arrival.id, CONNECTION, family, dispatch, &client, call);
+        socket.callbacks.pin(&client.kernel, arrival.id, origin(socket.object).as_ref());
         socket.events.fixed = client.static_events() & CONNECTION_EVENTS;
         self.sockets.insert(arrival.id, socket);
     }
@@ -195,7 +201,7 @@ impl Stack {
         };
         let inspects = socket.options.wants(SOL_SOCKET, SO_CONDITIONAL_ACCEPT);
         let is_wanted = inspects
-            || socket.requests.first(What::is_accept).is_some()
+            || socket.requests.first(RequestKind::is_accept).is_some()
             || socket.events.has(WSK_EVENT_ACCEPT);
         if !is_wanted {
             return false;
@@ -208,7 +214,7 @@ impl Stack {
                 let result = (status, trace::Result::Nothing);
                 let socket = self.sockets.get_mut(&id);
                 return socket.is_some_and(|socket| {
-                    socket.requests.end_first(id, What::is_accept, result, actions)
+                    socket.requests.end_first(id, RequestKind::is_accept, result, actions)
                 });
             }
         };

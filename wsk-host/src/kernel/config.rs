@@ -1,0 +1,105 @@
+//! How a kernel behaves: its threads, its timing and its Windows.
+
+use wsk_sys::since::Version;
+
+/// When deferred work runs: completions, callbacks, deferred procedure calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timing {
+    /// Requests complete before the call that made them returns, wherever that is possible.
+    Inline,
+    /// Requests complete after that call has returned or meanwhile, at `DISPATCH_LEVEL`.
+    Deferred,
+    /// One or the other, as numbers from this seed decide. So do the order of deferred work, the delays of the
+    /// simulated network, the size of a partial receive, and which thread runs.
+    Mixed(u64),
+}
+
+/// How the threads of a kernel run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threads {
+    /// One at a time, as the seed of [`Timing::Mixed`] decides. Time advances only while all of them wait.
+    Deterministic,
+    /// As the machine schedules them, in the machine's time.
+    Native,
+}
+
+/// A release of Windows, by the numbers that `RtlGetVersion` returns.
+///
+/// It decides how long the provider's tables are: calling a function that this Windows lacks stops the
+/// process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Windows {
+    /// The major version.
+    pub major: u32,
+    /// The minor version.
+    pub minor: u32,
+    /// The build number.
+    pub build: u32,
+}
+
+impl Windows {
+    /// Windows Vista: the first with WSK.
+    pub const VISTA: Self = Self::new(6, 0, 6002);
+    /// Windows 7, which brought name resolution.
+    pub const SEVEN: Self = Self::new(6, 1, 7601);
+    /// Windows 8, which brought `WskSendMessages`.
+    pub const EIGHT: Self = Self::new(6, 2, 9200);
+    /// Windows 10 as it was first released.
+    pub const TEN: Self = Self::new(10, 0, 10240);
+    /// Windows 10, version 1703, which brought stream sockets and `WskConnectEx`.
+    pub const TEN_1703: Self = Self::new(10, 0, 15063);
+    /// Windows 10, version 1803, which brought `WskSendEx` and `WskReceiveEx`.
+    pub const TEN_1803: Self = Self::new(10, 0, 17134);
+    /// Windows 10, version 2004, which brought segmentation and coalescing of datagrams.
+    pub const TEN_2004: Self = Self::new(10, 0, 19041);
+    /// Windows 11, version 24H2.
+    pub const ELEVEN: Self = Self::new(10, 0, 26100);
+
+    const fn new(major: u32, minor: u32, build: u32) -> Self {
+        Self { major, minor, build }
+    }
+
+    /// Whether this Windows has what another one introduced: see [`wsk_sys::since`].
+    pub(crate) const fn has(self, since: Version) -> bool {
+        Version::new(self.major, self.minor, self.build).is_at_least(since)
+    }
+}
+
+/// How a [`Kernel`](super::Kernel) behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// How threads run.
+    pub threads: Threads,
+    /// When deferred work runs.
+    pub timing: Timing,
+    /// The Windows that the kernel stands for.
+    pub windows: Windows,
+    /// Do nothing in `IoCancelIrp`, as Wine does.
+    pub refuse_cancel: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            threads: Threads::Deterministic,
+            timing: Timing::Mixed(0),
+            windows: Windows::ELEVEN,
+            refuse_cancel: false,
+        }
+    }
+}
+
+impl Timing {
+    /// The seed, or zero where the timing has none.
+    pub(crate) fn seed_or_zero(self) -> u64 {
+        match self {
+            Self::Mixed(seed) => seed,
+            Self::Inline | Self::Deferred => 0,
+        }
+    }
+
+    /// Whether a seed decides.
+    pub(crate) fn is_mixed(self) -> bool {
+        matches!(self, Self::Mixed(_))
+    }
+}

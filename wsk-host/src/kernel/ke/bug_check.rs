@@ -1,0 +1,28 @@
+//! Bug checks.
+//!
+//! # Safety
+//!
+//! The exported functions require of their callers what `wsk-sys` documents. They use the client's pointers during
+//! the call only, unless a comment says otherwise.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
+
+use wsk_sys::{ULONG, ULONG_PTR};
+
+use crate::verifier::kernel_violation;
+
+#[unsafe(no_mangle)]
+extern "C" fn KeBugCheckEx(
+    code: ULONG,
+    first: ULONG_PTR,
+    second: ULONG_PTR,
+    third: ULONG_PTR,
+    fourth: ULONG_PTR,
+) -> ! {
+    kernel_violation(&format!(
+        "bug check 0x{code:08X} ({first:#x}, {second:#x}, {third:#x}, {fourth:#x})"
+    ))
+}

@@ -1,0 +1,265 @@
+//! Dispatcher objects (events, semaphores, timers, threads) and the threads that wait for them.
+//!
+//! An event is the client's memory, which it may free as soon as a wait on it has returned. One lock guards
+//! all dispatcher objects of the process, and each is accessed only under it.
+//!
+//! # Safety
+//!
+//! Objects are raw pointers to the client's memory. The unsafe functions here require that the object is
+//! initialised and stays valid for as long as it is accessed or waited for; the lock excludes data races.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
+
+use std::cell::UnsafeCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ptr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use wsk_sys::fields;
+use wsk_sys::{DISPATCHER_HEADER, LIST_ENTRY, LONG, NTSTATUS, STATUS_SUCCESS, WAIT_TYPE, WaitAll};
+
+use crate::kernel::schedule::{Deterministic, ThreadId};
+
+/// The kinds of dispatcher objects, as in the lowest byte of a header.
+pub(crate) const SYNCHRONIZATION_EVENT: LONG = 1;
+pub(crate) const SEMAPHORE: LONG = 5;
+pub(crate) const THREAD: LONG = 6;
+pub(crate) const NOTIFICATION_TIMER: LONG = 8;
+pub(crate) const SYNCHRONIZATION_TIMER: LONG = 9;
+
+/// The threads that wait, and the signal for those that the machine schedules.
+static DISPATCHER: Mutex<Option<Waiters>> = Mutex::new(None);
+static SIGNALLED: Condvar = Condvar::new();
+
+/// The waiting threads by number, which is their order of arrival, and by the objects that they wait for.
+#[derive(Default)]
+struct Waiters {
+    by_number: BTreeMap<u64, Waiter>,
+    by_object: HashMap<usize, BTreeSet<u64>>,
+    last: u64,
+}
+
+struct Waiter {
+    objects: Vec<Object>,
+    wait_type: WAIT_TYPE,
+    /// The thread, if the deterministic scheduler runs it.
+    thread: Option<(Arc<Deterministic>, ThreadId)>,
+    /// The status of the wait, set when the wait is satisfied. The object is consumed then, and not when the
+    /// thread next runs: by that time the object may not be signalled any more.
+    result: Option<NTSTATUS>,
+}
+
+/// An object that a thread waits for.
+#[derive(Clone, Copy)]
+struct Object(*mut DISPATCHER_HEADER);
+
+// SAFETY: the header is accessed only under the dispatcher lock, and the waiting thread keeps it valid.
+unsafe impl Send for Object {}
+
+impl Object {
+    /// Requires the dispatcher lock.
+    fn is_signalled(&self) -> bool {
+        // SAFETY: `Wait::new` and `try_wait` require initialised objects that stay valid during the wait,
+        // and the dispatcher lock is held.
+        unsafe { (*self.0).SignalState > 0 }
+    }
+
+    /// Consumes what a satisfied wait consumes. Requires the dispatcher lock.
+    fn take(self) {
+        // SAFETY: the object is initialised and valid during the wait, and the dispatcher lock is held.
+        let kind = unsafe { fields::dispatcher_lock(self.0).read() };
+        // SAFETY: the object is valid, and the dispatcher lock excludes every other access.
+        let object = unsafe { &mut *self.0 };
+        if matches!(kind, SYNCHRONIZATION_EVENT | SEMAPHORE | SYNCHRONIZATION_TIMER) {
+            object.SignalState -= 1;
+        }
+    }
+}
+
+/// Satisfies a wait if it can be, and returns its status. Requires the dispatcher lock.
+fn try_take(objects: &[Object], wait_type: WAIT_TYPE) -> Option<NTSTATUS> {
+    if wait_type == WaitAll {
+        let all = !objects.is_empty() && objects.iter().all(Object::is_signalled);
+        all.then(|| objects.iter().copied().for_each(Object::take)).map(|()| STATUS_SUCCESS)
+    } else {
+        let first = objects.iter().position(Object::is_signalled)?;
+        objects[first].take();
+        // STATUS_WAIT_0 to STATUS_WAIT_63.
+        Some(NTSTATUS::try_from(first).unwrap_or(STATUS_SUCCESS))
+    }
+}
+
+fn lock() -> Guard {
+    Guard(DISPATCHER.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The dispatcher lock.
+struct Guard(MutexGuard<'static, Option<Waiters>>);
+
+impl Guard {
+    fn waiters(&mut self) -> &mut Waiters {
+        self.0.get_or_insert_default()
+    }
+}
+
+/// The header of an object of this crate's own.
+pub(crate) fn header(kind: LONG, signal_state: LONG) -> DISPATCHER_HEADER {
+    let unused = LIST_ENTRY { Flink: ptr::null_mut(), Blink: ptr::null_mut() };
+    fields::dispatcher_header(kind, signal_state, unused)
+}
+
+/// Initialises memory as an object.
+///
+/// # Safety
+///
+/// The pointer is to memory for an object that no thread uses.
+pub(crate) unsafe fn initialise(object: *mut DISPATCHER_HEADER, kind: LONG, state: LONG) {
+    let _guard = lock();
+    // SAFETY: the memory has room for a header and no other user, by this function's contract.
+    unsafe { object.write(header(kind, state)) };
+}
+
+/// Changes an object's signal state, satisfies the waits that this allows, and returns the former state.
+///
+/// # Safety
+///
+/// The pointer is to an initialised object.
+pub(crate) unsafe fn change(
+    object: *mut DISPATCHER_HEADER,
+    state: impl FnOnce(LONG) -> LONG,
+) -> LONG {
+    let mut guard = lock();
+    // SAFETY: the object is initialised, by this function's contract, and the dispatcher lock is held.
+    let place = unsafe { &mut (*object).SignalState };
+    let old = std::mem::replace(place, state(*place));
+    // Under the lock: a thread whose wait is satisfied may free the object.
+    let waiters = guard.waiters();
+    let of_object = waiters.by_object.get(&object.addr());
+    for number in of_object.into_iter().flatten() {
+        let Some(waiter) = waiters.by_number.get_mut(number) else { continue };
+        if waiter.result.is_some() {
+            continue;
+        }
+        waiter.result = try_take(&waiter.objects, waiter.wait_type);
+        match (&waiter.result, &waiter.thread) {
+            (Some(_), Some((scheduler, thread))) => scheduler.wake(*thread),
+            (Some(_), None) => SIGNALLED.notify_all(),
+            (None, _) => {}
+        }
+    }
+    old
+}
+
+/// A wait of the current thread that could not be satisfied at once.
+pub(crate) struct Wait {
+    guard: Guard,
+    number: u64,
+}
+
+impl Wait {
+    /// Satisfies a wait at once, or registers it.
+    ///
+    /// # Safety
+    ///
+    /// The objects are initialised, and stay so until the wait is finished.
+    pub(crate) unsafe fn begin(
+        objects: &[*mut DISPATCHER_HEADER],
+        wait_type: WAIT_TYPE,
+        may_wait: bool,
+        thread: impl FnOnce() -> Option<(Arc<Deterministic>, ThreadId)>,
+    ) -> Result<Option<NTSTATUS>, Self> {
+        let objects: Vec<Object> = objects.iter().copied().map(Object).collect();
+        let mut guard = lock();
+        let result = try_take(&objects, wait_type);
+        if result.is_some() || !may_wait {
+            return Ok(result);
+        }
+        let waiters = guard.waiters();
+        waiters.last += 1;
+        let number = waiters.last;
+        for object in &objects {
+            waiters.by_object.entry(object.0.addr()).or_default().insert(number);
+        }
+        let waiter = Waiter { objects, wait_type, thread: thread(), result: None };
+        waiters.by_number.insert(number, waiter);
+        Err(Self { guard, number })
+    }
+
+    /// Whether the wait is satisfied.
+    pub(crate) fn is_satisfied(&mut self) -> bool {
+        let waiter = self.guard.waiters().by_number.get(&self.number);
+        waiter.is_some_and(|waiter| waiter.result.is_some())
+    }
+
+    /// Runs a closure without the dispatcher lock.
+    pub(crate) fn unlocked(self, run: impl FnOnce()) -> Self {
+        let number = self.number;
+        drop(self.guard);
+        run();
+        Self { guard: lock(), number }
+    }
+
+    /// Blocks a thread of the machine's until an object was signalled, or a time has come.
+    pub(crate) fn block(self, deadline: Option<Instant>) -> Self {
+        let Self { guard, number } = self;
+        let guard = match deadline {
+            None => SIGNALLED.wait(guard.0).unwrap_or_else(PoisonError::into_inner),
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                SIGNALLED
+                    .wait_timeout(guard.0, left)
+                    .map_or_else(|error| error.into_inner().0, |(guard, _)| guard)
+            }
+        };
+        Self { guard: Guard(guard), number }
+    }
+
+    /// Ends the wait and returns its status, if it was satisfied.
+    pub(crate) fn finish(mut self) -> Option<NTSTATUS> {
+        let waiters = self.guard.waiters();
+        let waiter = waiters.by_number.remove(&self.number)?;
+        for object in &waiter.objects {
+            let address = object.0.addr();
+            if let Some(numbers) = waiters.by_object.get_mut(&address) {
+                numbers.remove(&self.number);
+                if numbers.is_empty() {
+                    waiters.by_object.remove(&address);
+                }
+            }
+        }
+        waiter.result
+    }
+}
+
+/// An event of this crate's own: it stays signalled until it is cleared.
+///
+/// # Invariants
+///
+/// The header is initialised, and is accessed only under the dispatcher lock.
+pub(crate) struct Signal(pub(super) UnsafeCell<DISPATCHER_HEADER>);
+
+// SAFETY: the header is accessed only under the dispatcher lock, by the type's invariant.
+unsafe impl Send for Signal {}
+// SAFETY: the header is accessed only under the dispatcher lock, by the type's invariant.
+unsafe impl Sync for Signal {}
+
+impl Signal {
+    pub(crate) fn new() -> Self {
+        // INVARIANT: the header is initialised here.
+        Self(UnsafeCell::new(header(0, 0)))
+    }
+
+    pub(crate) fn set(&self) {
+        // SAFETY: the header is initialised, by the type's invariant, and `self` keeps it valid.
+        unsafe { change(self.0.get(), |_| 1) };
+    }
+
+    pub(crate) fn clear(&self) {
+        // SAFETY: the header is initialised, by the type's invariant, and `self` keeps it valid.
+        unsafe { change(self.0.get(), |_| 0) };
+    }
+}

@@ -1,0 +1,77 @@
+//! Deferred procedure calls.
+//!
+//! # Safety
+//!
+//! The exported functions require of their callers what `wsk-sys` documents. They use the client's pointers during
+//! the call only, unless a comment says otherwise.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
+
+use wsk_sys::{KDPC, PASSIVE_LEVEL, PKDEFERRED_ROUTINE, PKDPC, PRKDPC, PVOID};
+
+use super::irql::require_at_most;
+use super::timer_queue::TimerQueue;
+use crate::kernel::context::{deferred, require_no_callback};
+use crate::kernel::schedule::ClientPointer;
+use crate::kernel::{Kernel, interrupt};
+use crate::verifier::kernel_violation;
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeInitializeDpc(dpc: PRKDPC, routine: PKDEFERRED_ROUTINE, context: PVOID) {
+    if routine.is_none() {
+        kernel_violation("KeInitializeDpc: no routine");
+    }
+    let memory = dpc.addr()..dpc.addr() + size_of::<KDPC>();
+    Kernel::current().timers().require_unused(&memory, "KeInitializeDpc");
+    // SAFETY: the caller passes memory for a deferred procedure call, of which zeroes are a valid one.
+    unsafe { dpc.write_bytes(0, 1) };
+    // SAFETY: the caller passes memory for a deferred procedure call.
+    unsafe { (&raw mut (*dpc).DeferredRoutine).write(routine) };
+    // SAFETY: the caller passes memory for a deferred procedure call.
+    unsafe { (&raw mut (*dpc).DeferredContext).write(context) };
+}
+
+/// Queues a call, unless it is queued already: then it runs once.
+pub(super) fn queue(kernel: &Kernel, timers: &mut TimerQueue, dpc: PKDPC) {
+    let Some(number) = timers.queue_dpc(dpc.addr(), "a timer that has expired") else {
+        return;
+    };
+    let dpc = ClientPointer(dpc);
+    kernel.soon(move |kernel| call(kernel, dpc.get(), number));
+}
+
+/// Runs a queued call.
+fn call(kernel: &Kernel, dpc: PKDPC, number: u64) {
+    kernel.timers().begin_dpc(dpc.addr());
+    // SAFETY: the client keeps a queued call valid until its routine was called.
+    let routine = unsafe { (&raw const (*dpc).DeferredRoutine).read() };
+    // SAFETY: the client keeps a queued call valid until its routine was called.
+    let context = unsafe { (&raw const (*dpc).DeferredContext).read() };
+    // SAFETY: the client keeps a queued call valid until its routine was called.
+    let first = unsafe { (&raw const (*dpc).SystemArgument1).read() };
+    // SAFETY: the client keeps a queued call valid until its routine was called.
+    let second = unsafe { (&raw const (*dpc).SystemArgument2).read() };
+    let Some(routine) = routine else {
+        kernel_violation("a deferred procedure call that is queued was not initialised");
+    };
+    // SAFETY: the client initialised the call with this routine for this context.
+    deferred(|| unsafe { routine(dpc, context, first, second) });
+    let finished = kernel.timers().end_dpc(number);
+    for flush in finished {
+        flush.set();
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn KeFlushQueuedDpcs() {
+    require_at_most(PASSIVE_LEVEL, "KeFlushQueuedDpcs");
+    require_no_callback("KeFlushQueuedDpcs");
+    interrupt();
+    let flush = Kernel::current().timers().flush_dpcs();
+    if let Some(finished) = flush {
+        finished.wait("KeFlushQueuedDpcs", None);
+    }
+}

@@ -1,0 +1,56 @@
+//! Events.
+//!
+//! # Safety
+//!
+//! The exported functions require of their callers what `wsk-sys` documents. They use the client's pointers during
+//! the call only, unless a comment says otherwise.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
+
+use wsk_sys::{
+    APC_LEVEL, BOOLEAN, DISPATCH_LEVEL, EVENT_TYPE, FALSE, KPRIORITY, LONG, NotificationEvent,
+    PRKEVENT, SynchronizationEvent,
+};
+
+use super::dispatcher::{change, initialise};
+use super::irql::require_at_most;
+use crate::kernel::interrupt;
+use crate::verifier::kernel_violation;
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeInitializeEvent(event: PRKEVENT, kind: EVENT_TYPE, state: BOOLEAN) {
+    if kind != NotificationEvent && kind != SynchronizationEvent {
+        kernel_violation("KeInitializeEvent: not a kind of event");
+    }
+    // SAFETY: the caller passes memory for an event that no thread uses.
+    unsafe { initialise(&raw mut (*event).Header, kind, LONG::from(state != FALSE)) };
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeSetEvent(event: PRKEVENT, _increment: KPRIORITY, wait: BOOLEAN) -> LONG {
+    require_at_most(if wait == FALSE { DISPATCH_LEVEL } else { APC_LEVEL }, "KeSetEvent");
+    interrupt();
+    // SAFETY: the caller passes an initialised event.
+    unsafe { change(&raw mut (*event).Header, |_| 1) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeResetEvent(event: PRKEVENT) -> LONG {
+    // SAFETY: the caller passes an initialised event.
+    unsafe { change(&raw mut (*event).Header, |_| 0) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeClearEvent(event: PRKEVENT) {
+    // SAFETY: the caller passes an initialised event.
+    unsafe { change(&raw mut (*event).Header, |_| 0) };
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeReadStateEvent(event: PRKEVENT) -> LONG {
+    // SAFETY: the caller passes an initialised event.
+    unsafe { change(&raw mut (*event).Header, |state| state) }
+}

@@ -1,0 +1,66 @@
+//! The IRQL of each thread.
+//!
+//! # Safety
+//!
+//! The exported functions require of their callers what `wsk-sys` documents. They use the client's pointers during
+//! the call only, unless a comment says otherwise.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
+
+use std::cell::Cell;
+
+use wsk_sys::{KIRQL, PASSIVE_LEVEL};
+
+use crate::verifier::kernel_violation;
+
+thread_local! {
+    static IRQL: Cell<KIRQL> = const { Cell::new(PASSIVE_LEVEL) };
+}
+
+/// The IRQL of the current thread.
+#[must_use]
+pub fn current_irql() -> u8 {
+    IRQL.get()
+}
+
+/// Stops the process if the IRQL is above a level.
+pub(crate) fn require_at_most(level: KIRQL, function: &str) {
+    let current = IRQL.get();
+    if current > level {
+        kernel_violation(&format!(
+            "{function}: the IRQL is {current}, and must not be above {level}"
+        ));
+    }
+}
+
+/// Runs a closure at an IRQL that is not below the current one.
+pub(crate) fn at_level<T>(level: KIRQL, run: impl FnOnce() -> T) -> T {
+    let old = KfRaiseIrql(level);
+    let result = run();
+    KeLowerIrql(old);
+    result
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn KeGetCurrentIrql() -> KIRQL {
+    IRQL.get()
+}
+
+#[unsafe(no_mangle)]
+pub(super) extern "C" fn KfRaiseIrql(new: KIRQL) -> KIRQL {
+    let old = IRQL.replace(new);
+    if old > new {
+        kernel_violation("KfRaiseIrql: the new IRQL is below the current one");
+    }
+    old
+}
+
+#[unsafe(no_mangle)]
+pub(super) extern "C" fn KeLowerIrql(new: KIRQL) {
+    if IRQL.replace(new) < new {
+        kernel_violation("KeLowerIrql: the new IRQL is above the current one");
+    }
+}

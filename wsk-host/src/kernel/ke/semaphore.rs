@@ -1,0 +1,44 @@
+//! Semaphores.
+//!
+//! # Safety
+//!
+//! The exported functions require of their callers what `wsk-sys` documents. They use the client's pointers during
+//! the call only, unless a comment says otherwise.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
+
+use wsk_sys::{APC_LEVEL, BOOLEAN, DISPATCH_LEVEL, FALSE, KPRIORITY, LONG, PRKSEMAPHORE};
+
+use super::dispatcher::{SEMAPHORE, change, initialise};
+use super::irql::require_at_most;
+use crate::verifier::kernel_violation;
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeInitializeSemaphore(semaphore: PRKSEMAPHORE, count: LONG, limit: LONG) {
+    // SAFETY: the caller passes memory for a semaphore that no thread uses.
+    unsafe { initialise(&raw mut (*semaphore).Header, SEMAPHORE, count) };
+    // SAFETY: the caller passes memory for a semaphore that no thread uses.
+    unsafe { (&raw mut (*semaphore).Limit).write(limit) };
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeReleaseSemaphore(
+    semaphore: PRKSEMAPHORE,
+    _increment: KPRIORITY,
+    adjustment: LONG,
+    wait: BOOLEAN,
+) -> LONG {
+    require_at_most(if wait == FALSE { DISPATCH_LEVEL } else { APC_LEVEL }, "KeReleaseSemaphore");
+    // SAFETY: the caller passes an initialised semaphore, whose limit does not change.
+    let limit = unsafe { (*semaphore).Limit };
+    // SAFETY: the caller passes an initialised semaphore.
+    unsafe {
+        change(&raw mut (*semaphore).Header, |count| match count.checked_add(adjustment) {
+            Some(count) if adjustment > 0 && count <= limit => count,
+            _ => kernel_violation("KeReleaseSemaphore: beyond the semaphore's limit"),
+        })
+    }
+}

@@ -1,0 +1,58 @@
+//! The time of day, and the time since the system was started.
+//!
+//! # Safety
+//!
+//! The exported functions require of their callers what `wsk-sys` documents. They use the client's pointers during
+//! the call only, unless a comment says otherwise.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use wsk_sys::{LARGE_INTEGER, PLARGE_INTEGER, ULONGLONG};
+
+use crate::kernel::Kernel;
+use crate::kernel::schedule::{Scheduler, ticks};
+
+/// The Unix epoch in system time: 1970, in units of 100 ns since 1601.
+const UNIX: i64 = 116_444_736_000_000_000;
+
+/// The time of day at which a kernel with a time of its own is created.
+const CREATION: i64 = UNIX + 1_750_000_000 * 10_000_000;
+
+/// The time of day, in units of 100 ns since 1601.
+fn system_time(kernel: &Kernel) -> i64 {
+    match kernel.scheduler() {
+        Scheduler::Deterministic(scheduler) => CREATION.saturating_add_unsigned(scheduler.now()),
+        Scheduler::Native(_) => {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            UNIX.saturating_add_unsigned(ticks(since))
+        }
+    }
+}
+
+/// The time until a due time: a negative one is relative, in units of 100 ns.
+pub(crate) fn relative(time: i64) -> Duration {
+    let ticks = if time > 0 {
+        u64::try_from(time - system_time(&Kernel::current())).unwrap_or(0)
+    } else {
+        time.unsigned_abs()
+    };
+    Duration::from_nanos(ticks.saturating_mul(100))
+}
+
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn KeQuerySystemTimePrecise(time: PLARGE_INTEGER) {
+    let now = LARGE_INTEGER { QuadPart: system_time(&Kernel::current()) };
+    // SAFETY: the caller passes room for a time.
+    unsafe { time.write(now) };
+}
+
+/// The system was started when the kernel was created.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn KeQueryUnbiasedInterruptTime() -> ULONGLONG {
+    Kernel::current().now()
+}

@@ -1,0 +1,138 @@
+//! The timers that are set, and the deferred procedure calls that are queued or run.
+//!
+//! Timers and deferred procedure calls are the client's memory, which it may free as soon as they are neither
+//! set nor queued. So the state is kept here, by address; a timer's memory is not accessed after it was
+//! signalled, nor a deferred procedure call's after its routine was called.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
+
+use wsk_sys::{KDPC, KTIMER};
+
+use super::dispatcher::Signal;
+use crate::kernel::schedule::JobId;
+use crate::kernel::usage::{addresses_of, require_not_in_use};
+use crate::verifier::Origin;
+
+/// The timers and deferred procedure calls of one kernel.
+#[derive(Default)]
+pub(crate) struct TimerQueue {
+    timers: BTreeMap<usize, SetTimer>,
+    /// The timers that are set with a deferred procedure call, by the call's address.
+    timers_by_dpc: BTreeMap<usize, BTreeSet<usize>>,
+    dpcs: BTreeMap<usize, QueuedDpc>,
+    /// The numbers of the calls that are queued or run.
+    pending: BTreeSet<u64>,
+    /// The last number given to a timer's setting or to a call.
+    last: u64,
+    /// The flushes that wait for all calls up to a number, in the order of these.
+    flushes: VecDeque<(u64, Arc<Signal>)>,
+}
+
+/// A timer that is set.
+pub(crate) struct SetTimer {
+    pub(crate) number: u64,
+    pub(crate) job: JobId,
+    /// The address of its deferred procedure call, or zero.
+    pub(crate) dpc: usize,
+    pub(crate) origin: Origin,
+}
+
+/// A deferred procedure call that is queued.
+struct QueuedDpc {
+    origin: Origin,
+}
+
+impl TimerQueue {
+    /// Stops a client that frees a timer that is set, or a deferred procedure call that is queued or will be.
+    pub(crate) fn require_unused(&self, freed: &Range<usize>, call: &str) {
+        let timers = self.timers.range(addresses_of::<KTIMER>(freed));
+        if let Some((_, timer)) = timers.into_iter().next() {
+            require_not_in_use(call, "a timer that is set", &timer.origin);
+        }
+        let dpcs = self.timers_by_dpc.range(addresses_of::<KDPC>(freed));
+        let timer = dpcs.flat_map(|(_, timers)| timers).next();
+        if let Some(timer) = timer.and_then(|timer| self.timers.get(timer)) {
+            let object = "the deferred procedure call of a timer that is set";
+            require_not_in_use(call, object, &timer.origin);
+        }
+        let queued = self.dpcs.range(addresses_of::<KDPC>(freed));
+        if let Some((_, dpc)) = queued.into_iter().next() {
+            require_not_in_use(call, "a deferred procedure call that is queued", &dpc.origin);
+        }
+    }
+
+    /// The number of timers that are set.
+    pub(crate) fn set_count(&self) -> usize {
+        self.timers.len()
+    }
+
+    /// A number for a timer's setting or for a call.
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    /// Records that a timer is set.
+    pub(crate) fn insert_timer(&mut self, timer: usize, set: SetTimer) {
+        if set.dpc != 0 {
+            self.timers_by_dpc.entry(set.dpc).or_default().insert(timer);
+        }
+        self.timers.insert(timer, set);
+    }
+
+    /// Removes a timer that has expired or is cancelled.
+    pub(crate) fn remove_timer(&mut self, timer: usize) -> Option<SetTimer> {
+        let set = self.timers.remove(&timer)?;
+        if let Some(timers) = self.timers_by_dpc.get_mut(&set.dpc) {
+            timers.remove(&timer);
+            if timers.is_empty() {
+                self.timers_by_dpc.remove(&set.dpc);
+            }
+        }
+        Some(set)
+    }
+
+    /// Whether a timer is set, by the setting with this number.
+    pub(crate) fn is_set(&self, timer: usize, number: u64) -> bool {
+        self.timers.get(&timer).is_some_and(|set| set.number == number)
+    }
+
+    /// Queues a deferred procedure call and returns the call's number. None if it is queued already.
+    pub(crate) fn queue_dpc(&mut self, dpc: usize, origin: &'static str) -> Option<u64> {
+        if self.dpcs.contains_key(&dpc) {
+            return None;
+        }
+        let number = self.next_number();
+        self.dpcs.insert(dpc, QueuedDpc { origin: Origin::here(origin) });
+        self.pending.insert(number);
+        Some(number)
+    }
+
+    /// A queued call is about to run. From here on it may be queued again.
+    pub(crate) fn begin_dpc(&mut self, dpc: usize) {
+        self.dpcs.remove(&dpc);
+    }
+
+    /// A call has run. Returns the flushes that have waited for it and wait for no other.
+    pub(crate) fn end_dpc(&mut self, number: u64) -> Vec<Arc<Signal>> {
+        self.pending.remove(&number);
+        let mut finished = Vec::new();
+        while let Some((last, _)) = self.flushes.front() {
+            if self.pending.first().is_some_and(|first| first <= last) {
+                break;
+            }
+            finished.extend(self.flushes.pop_front().map(|(_, signal)| signal));
+        }
+        finished
+    }
+
+    /// Registers a flush of all calls that are queued or run. None if there are none.
+    pub(crate) fn flush_dpcs(&mut self) -> Option<Arc<Signal>> {
+        self.pending.first()?;
+        let signal = Arc::new(Signal::new());
+        self.flushes.push_back((self.last, Arc::clone(&signal)));
+        Some(signal)
+    }
+}

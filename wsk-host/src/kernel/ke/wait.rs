@@ -1,0 +1,169 @@
+//! Waits for dispatcher objects.
+//!
+//! # Safety
+//!
+//! The exported functions require of their callers what `wsk-sys` documents. They use the client's pointers during
+//! the call only, unless a comment says otherwise.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wsk_sys::fields;
+use wsk_sys::{
+    APC_LEVEL, BOOLEAN, DISPATCHER_HEADER, KPROCESSOR_MODE, KWAIT_REASON, NTSTATUS, PKWAIT_BLOCK,
+    PLARGE_INTEGER, PVOID, STATUS_SUCCESS, STATUS_TIMEOUT, ULONG, WAIT_TYPE, WaitAny,
+};
+
+use super::dispatcher::{Signal, Wait};
+use super::irql::require_at_most;
+use super::time::relative;
+use crate::kernel::Kernel;
+use crate::kernel::context::require_no_callback;
+use crate::kernel::schedule::{Deterministic, Scheduler, ThreadId, Ticks, ticks};
+use crate::verifier::kernel_violation;
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeWaitForSingleObject(
+    object: PVOID,
+    _reason: KWAIT_REASON,
+    _mode: KPROCESSOR_MODE,
+    _alertable: BOOLEAN,
+    timeout: PLARGE_INTEGER,
+) -> NTSTATUS {
+    // SAFETY: the caller passes an initialised object, and a time-out or null.
+    unsafe { wait("KeWaitForSingleObject", &[object.cast()], WaitAny, timeout) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeWaitForMultipleObjects(
+    count: ULONG,
+    objects: *mut PVOID,
+    wait_type: WAIT_TYPE,
+    _reason: KWAIT_REASON,
+    _mode: KPROCESSOR_MODE,
+    _alertable: BOOLEAN,
+    timeout: PLARGE_INTEGER,
+    blocks: PKWAIT_BLOCK,
+) -> NTSTATUS {
+    /// The most objects that need no wait blocks of the caller's, and the most of all.
+    const THREAD_WAIT_OBJECTS: usize = 3;
+    const MAXIMUM_WAIT_OBJECTS: usize = 64;
+    let count = count as usize;
+    let needs_blocks = count > THREAD_WAIT_OBJECTS;
+    if count == 0 || count > MAXIMUM_WAIT_OBJECTS || (needs_blocks && blocks.is_null()) {
+        kernel_violation(&format!(
+            "KeWaitForMultipleObjects: {count} objects, or no room for their waits"
+        ));
+    }
+    // SAFETY: the caller passes an array of `count` pointers.
+    let objects = unsafe { std::slice::from_raw_parts(objects.cast(), count) };
+    // SAFETY: the caller passes initialised objects, and a time-out or null.
+    unsafe { wait("KeWaitForMultipleObjects", objects, wait_type, timeout) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeDelayExecutionThread(
+    _mode: KPROCESSOR_MODE,
+    _alertable: BOOLEAN,
+    interval: PLARGE_INTEGER,
+) -> NTSTATUS {
+    require_at_most(APC_LEVEL, "KeDelayExecutionThread");
+    // SAFETY: the caller passes an interval.
+    let interval = relative(unsafe { (*interval).QuadPart });
+    // SAFETY: there are no objects.
+    unsafe { wait_for("KeDelayExecutionThread", &[], WaitAny, Some(interval)) };
+    STATUS_SUCCESS
+}
+
+/// Waits for one of the objects, or for all, and consumes what a satisfied wait consumes.
+///
+/// # Safety
+///
+/// The objects are initialised, and stay so; the time-out is valid or null.
+pub(crate) unsafe fn wait(
+    function: &str,
+    objects: &[*mut DISPATCHER_HEADER],
+    wait_type: WAIT_TYPE,
+    timeout: PLARGE_INTEGER,
+) -> NTSTATUS {
+    // SAFETY: the time-out is valid or null, by this function's contract.
+    let timeout = unsafe { timeout.as_ref() }.map(|timeout| relative(fields::quad_part(timeout)));
+    // SAFETY: the objects are initialised and stay so, by this function's contract.
+    unsafe { wait_for(function, objects, wait_type, timeout) }
+}
+
+/// As [`wait`].
+///
+/// # Safety
+///
+/// The objects are initialised, and stay so.
+unsafe fn wait_for(
+    function: &str,
+    objects: &[*mut DISPATCHER_HEADER],
+    wait_type: WAIT_TYPE,
+    timeout: Option<Duration>,
+) -> NTSTATUS {
+    let may_wait = timeout != Some(Duration::ZERO);
+    if may_wait {
+        require_at_most(APC_LEVEL, function);
+        require_no_callback(function);
+    }
+    let kernel = Kernel::current();
+    let thread = || match kernel.scheduler() {
+        Scheduler::Deterministic(scheduler) => {
+            Some((Arc::clone(scheduler), Kernel::current_thread()))
+        }
+        Scheduler::Native(_) => None,
+    };
+    // SAFETY: the objects are initialised and stay so, by this function's contract.
+    let wait = match unsafe { Wait::begin(objects, wait_type, may_wait, thread) } {
+        Ok(result) => return result.unwrap_or(STATUS_TIMEOUT),
+        Err(wait) => wait,
+    };
+    let wait = match thread() {
+        Some((scheduler, me)) => wait_deterministically(&scheduler, me, wait, timeout),
+        None => wait_natively(wait, timeout),
+    };
+    wait.finish().unwrap_or(STATUS_TIMEOUT)
+}
+
+/// Runs other threads until the wait is satisfied, or its time-out has passed.
+fn wait_deterministically(
+    scheduler: &Deterministic,
+    me: ThreadId,
+    mut wait: Wait,
+    timeout: Option<Duration>,
+) -> Wait {
+    let deadline: Option<Ticks> =
+        timeout.map(|timeout| scheduler.now().saturating_add(ticks(timeout)));
+    loop {
+        let is_over = deadline.is_some_and(|deadline| deadline <= scheduler.now());
+        if is_over || wait.is_satisfied() {
+            return wait;
+        }
+        scheduler.waits(me, deadline);
+        wait = wait.unlocked(|| scheduler.run_others(me));
+    }
+}
+
+/// Blocks the machine's thread until the wait is satisfied, or its time-out has passed.
+fn wait_natively(mut wait: Wait, timeout: Option<Duration>) -> Wait {
+    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    while !wait.is_satisfied() && deadline.is_none_or(|deadline| deadline > Instant::now()) {
+        wait = wait.block(deadline);
+    }
+    wait
+}
+
+impl Signal {
+    /// Waits until it is set. False if the time-out has passed first.
+    pub(crate) fn wait(&self, function: &str, timeout: Option<Duration>) -> bool {
+        // SAFETY: a signal's header is initialised, by its invariant, and `self` keeps it valid.
+        unsafe { wait_for(function, &[self.0.get()], WaitAny, timeout) == STATUS_SUCCESS }
+    }
+}

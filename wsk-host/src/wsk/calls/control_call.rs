@@ -1,0 +1,154 @@
+//! A call of `WskControlSocket`: its arguments, and how it is answered.
+//!
+//! # Safety
+//!
+//! The functions are called through the provider's tables, and require of their callers what WSK's documentation
+//! says. An IRP that was taken over, and the memory that its request needs, are the provider's until the IRP is
+//! completed.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
+
+use std::ptr;
+
+use wsk_sys::fields::size_t;
+use wsk_sys::{
+    NTSTATUS, PIRP, PSIZE_T, PSOCKADDR, STATUS_BUFFER_OVERFLOW, STATUS_BUFFER_TOO_SMALL,
+    STATUS_INVALID_PARAMETER, STATUS_SUCCESS, ULONG,
+};
+
+use super::{answer, take_over_for};
+use crate::kernel::trace::{self, Event};
+use crate::verifier::{Rule, rule_violation};
+use crate::wsk::address;
+use crate::wsk::category::Category;
+use crate::wsk::object::InCall;
+use crate::wsk::requests::SUCCESS;
+use crate::wsk::stack::Stack;
+
+pub(super) const FUNCTION: &str = "WskControlSocket";
+
+/// A call of `WskControlSocket`.
+pub(super) struct Control<'a> {
+    pub(super) object: &'a InCall<'a>,
+    pub(super) category: Category,
+    pub(super) code: ULONG,
+    pub(super) level: ULONG,
+    pub(super) input: (*const u8, usize),
+    pub(super) output: (*mut u8, usize),
+    pub(super) returned: PSIZE_T,
+    pub(super) irp: PIRP,
+}
+
+/// What a call comes to: a status, and how many bytes were written.
+pub(super) type Outcome = Result<usize, NTSTATUS>;
+
+impl Control<'_> {
+    /// A call that needs an IRP.
+    pub(super) fn take_over(&self) {
+        // SAFETY: the caller passes an IRP.
+        unsafe { take_over_for(self.object, self.irp, FUNCTION, None) };
+        if !self.returned.is_null() {
+            let found = "OutputSizeReturned is not null, beside an IRP";
+            rule_violation(Rule::CONTROL_OUTPUT, FUNCTION, found, None);
+        }
+        let mut usage = self.object.kernel().usage();
+        for (address, size) in
+            [(self.input.0.addr(), self.input.1), (self.output.0.addr(), self.output.1)]
+        {
+            if size > 0 {
+                usage.pin(self.irp, ("control buffer", Rule::CONTROL_OUTPUT), address, size);
+            }
+        }
+    }
+
+    /// A call that takes no IRP.
+    pub(super) fn require_no_irp(&self) {
+        let (function, socket) = (FUNCTION, self.object.id);
+        self.object.kernel().record(Event::Call { function, socket, irp: 0, amount: None });
+        if !self.irp.is_null() {
+            let found = format!("the code {:#x} takes no IRP, and got one", self.code);
+            rule_violation(Rule::CONTROL_OUTPUT, FUNCTION, &found, None);
+        }
+    }
+
+    /// Answers with an IRP.
+    pub(super) fn answer(&self, decide: impl FnOnce(&mut Stack) -> Outcome) -> NTSTATUS {
+        self.take_over();
+        let (id, irp) = (self.object.id, self.irp);
+        answer(self.object.kernel(), |stack| {
+            if let Some(actions) = stack.refuse_dead(id, irp) {
+                return actions;
+            }
+            let result = match decide(stack) {
+                Ok(0) => SUCCESS,
+                Ok(written) => (STATUS_SUCCESS, trace::Result::Number(written)),
+                Err(status) => (status, trace::Result::Nothing),
+            };
+            let mut actions = stack.answer(id, irp, result);
+            actions.extend(stack.progress(id));
+            actions
+        })
+    }
+
+    /// Refuses a call, with or without an IRP: whoever passes one waits for it.
+    pub(super) fn refuse(&self, status: NTSTATUS) -> NTSTATUS {
+        if !self.irp.is_null() {
+            return self.answer(|_| Err(status));
+        }
+        self.require_no_irp();
+        status
+    }
+
+    pub(super) fn input_bytes(&self) -> &[u8] {
+        if self.input.0.is_null() {
+            return &[];
+        }
+        // SAFETY: the caller passes so many bytes, until the call is answered.
+        unsafe { std::slice::from_raw_parts(self.input.0, self.input.1) }
+    }
+
+    pub(super) fn input<T: Copy>(&self) -> Result<T, NTSTATUS> {
+        if self.input.1 < size_of::<T>() || self.input.0.is_null() {
+            return Err(STATUS_INVALID_PARAMETER);
+        }
+        // SAFETY: the caller passes so many bytes, and `T` is one of C's structures.
+        Ok(unsafe { self.input.0.cast::<T>().read_unaligned() })
+    }
+
+    pub(super) fn write<T: Copy>(&self, value: T) -> Outcome {
+        if self.output.1 < size_of::<T>() || self.output.0.is_null() {
+            return Err(STATUS_BUFFER_TOO_SMALL);
+        }
+        // SAFETY: the caller passes room for so many bytes.
+        unsafe { self.output.0.cast::<T>().write_unaligned(value) };
+        Ok(size_of::<T>())
+    }
+
+    /// Writes bytes for a call without an IRP, or says how many there would be.
+    pub(super) fn write_sized(&self, bytes: &[u8]) -> NTSTATUS {
+        if self.returned.is_null() {
+            return STATUS_INVALID_PARAMETER;
+        }
+        // SAFETY: the caller passes room for a size.
+        unsafe { self.returned.write_unaligned(size_t(bytes.len())) };
+        if self.output.1 < bytes.len() || self.output.0.is_null() {
+            return STATUS_BUFFER_OVERFLOW;
+        }
+        // SAFETY: the caller passes room for so many bytes.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.output.0, bytes.len()) };
+        STATUS_SUCCESS
+    }
+
+    /// The address in the input, or none if there is none.
+    pub(super) fn address(&self) -> Result<Option<std::net::SocketAddr>, NTSTATUS> {
+        if self.input.1 == 0 || self.input.0.is_null() {
+            return Ok(None);
+        }
+        if self.input.1 < address::size_of_family(self.object.family) {
+            return Err(STATUS_INVALID_PARAMETER);
+        }
+        let pointer: PSOCKADDR = self.input.0.cast_mut().cast();
+        // SAFETY: the caller passes an address of the socket's family.
+        Ok(Some(unsafe { address::read(pointer, self.object.family, FUNCTION) }))
+    }
+}
