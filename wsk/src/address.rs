@@ -168,9 +168,9 @@ fn v6_from_c(address: &SOCKADDR_IN6) -> SocketAddrV6 {
 }
 
 /// Shows an address for debugging, without what of `core::net` could panic as far as the compiler can see.
-pub(crate) struct Shown(pub(crate) SocketAddr);
+pub(crate) struct DisplayAddress(pub(crate) SocketAddr);
 
-impl fmt::Debug for Shown {
+impl fmt::Debug for DisplayAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             SocketAddr::V4(address) => {
@@ -224,7 +224,8 @@ mod tests {
             ("[2001:db8::1]:443", "[2001:db8:0:0:0:0:0:1]:443"),
             ("[fe80::1%7]:9", "[fe80:0:0:0:0:0:0:1%7]:9"),
         ] {
-            let shown_now = std::format!("{:?}", Shown(address.parse().expect("an address")));
+            let shown_now =
+                std::format!("{:?}", DisplayAddress(address.parse().expect("an address")));
             assert_eq!(shown_now, shown);
             assert_eq!(shown.parse::<SocketAddr>(), address.parse());
         }

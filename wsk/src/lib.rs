@@ -52,21 +52,25 @@ mod address;
 mod batch;
 mod buffer;
 mod capabilities;
+mod category;
+mod client;
 pub mod cmsg;
+mod deferred;
 pub mod dispatch;
 #[cfg(feature = "embedded-io-async")]
 #[cfg_attr(docsrs, doc(cfg(feature = "embedded-io-async")))]
 pub mod embedded;
+mod event_mask;
 pub mod events;
 pub mod flags;
+mod growing_buffer;
 pub mod guide;
 pub mod irql;
-mod list;
 pub mod net;
 mod operation;
 pub mod options;
 pub mod pool;
-mod reaper;
+mod provider;
 mod registration;
 pub mod resolve;
 pub mod rt;
@@ -75,6 +79,7 @@ pub mod socket;
 mod status;
 mod sync;
 pub mod time;
+mod transport;
 
 pub use wsk_macros::{events, provider_table};
 pub use wsk_sys as sys;
@@ -83,8 +88,7 @@ pub use batch::{Batch, Drain};
 pub use buffer::{BufResult, Buffer, IoBuf, Slice};
 pub use capabilities::{Capabilities, WindowsVersion, has};
 pub use net::{TcpListener, TcpStream, UdpSocket};
-pub use registration::{
-    Provider, Registration, RegistrationBuilder, Transport, Transports, Version,
-};
+pub use provider::{Provider, Transport, Transports, Version};
+pub use registration::{Registration, RegistrationBuilder};
 pub use rt::{Runtime, Spawner};
 pub use status::{Error, ErrorKind, Result};

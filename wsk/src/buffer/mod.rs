@@ -4,7 +4,7 @@
 //! completes. So nothing is borrowed: a [`Buffer`] moves into the request and comes back with the
 //! result ([`BufResult`]), and if the future is dropped, the request keeps it (INV-21, INV-24).
 
-mod kept;
+mod buffer_pool;
 
 use core::fmt;
 use core::ops::{Bound, Deref, DerefMut, RangeBounds};
@@ -14,7 +14,7 @@ use core::slice;
 use wsk_sys::fields::size_t;
 use wsk_sys::{MmBuildMdlForNonPagedPool, MmInitializeMdl, PMDL, WSK_BUF, size_of_mdl};
 
-pub(crate) use self::kept::Kept;
+pub(crate) use self::buffer_pool::BufferPool;
 use crate::pool;
 use crate::status::{Error, Result, known};
 
@@ -190,7 +190,7 @@ impl fmt::Debug for Buffer {
 #[derive(Debug)]
 pub struct Slice {
     buffer: Buffer,
-    // Within the buffer, and in this order.
+    // WithDeadline the buffer, and in this order.
     start: usize,
     end: usize,
 }

@@ -10,7 +10,7 @@ use wsk_sys::{
 };
 
 use super::{ControlMessages, Ecn, PacketInfo};
-use crate::operation::ControlArea;
+use crate::operation::ControlBuffer;
 use crate::status::{Result, known};
 
 /// What is said of a datagram, or of a batch of them, in sending.
@@ -135,7 +135,7 @@ impl SendControl {
     }
 
     /// Fails if the packet info is of another family than the destination (INV-32).
-    pub(crate) fn require_family(&self, to: SocketAddr) -> Result<()> {
+    pub(crate) fn check_family(&self, to: SocketAddr) -> Result<()> {
         match self.packet_info {
             Some(info) if info.to_bytes(is_v4(to)).is_none() => {
                 Err(known::STATUS_INVALID_ADDRESS_COMPONENT)
@@ -145,8 +145,8 @@ impl SendControl {
     }
 
     /// Writes the messages for a datagram to an address, whose family is right: see
-    /// [`SendControl::require_family`].
-    pub(crate) fn write(&self, to: SocketAddr, area: &mut ControlArea) {
+    /// [`SendControl::check_family`].
+    pub(crate) fn write(&self, to: SocketAddr, area: &mut ControlBuffer) {
         let mut writer = Writer { area: area.bytes_mut(), length: 0 };
         // There is room: the assertion below says so.
         let _: Option<()> = self.write_to(is_v4(to), &mut writer);
@@ -201,7 +201,7 @@ fn is_v4(to: SocketAddr) -> bool {
 const _: () = {
     use wsk_sys::IN6_PKTINFO;
     let typed = WSA_CMSG_SPACE(size_of::<IN6_PKTINFO>()) + 3 * WSA_CMSG_SPACE(NUMBER);
-    assert!(typed + SendControl::RAW_ROOM <= ControlArea::SIZE);
+    assert!(typed + SendControl::RAW_ROOM <= ControlBuffer::SIZE);
 };
 
 impl Default for SendControl {
@@ -266,11 +266,11 @@ mod tests {
     const V4: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7);
     const V6: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 7);
 
-    fn written(control: &SendControl, to: SocketAddr) -> (ControlArea, usize) {
-        let mut area = ControlArea::EMPTY;
+    fn written(control: &SendControl, to: SocketAddr) -> (ControlBuffer, usize) {
+        let mut area = ControlBuffer::EMPTY;
         // What another request left.
         area.bytes_mut().fill(0xFF);
-        control.require_family(to).unwrap();
+        control.check_family(to).unwrap();
         control.write(to, &mut area);
         let length = usize::try_from(area.length).unwrap();
         (area, length)
@@ -339,7 +339,7 @@ mod tests {
             (mapped, V6, false),
             (Ipv4Addr::UNSPECIFIED.into(), V6, true),
         ] {
-            let result = from(address).require_family(to);
+            let result = from(address).check_family(to);
             assert_eq!(result.is_ok(), is_right, "{address} to {to}");
         }
         let (area, length) = written(&from(mapped), V4);

@@ -5,7 +5,7 @@ use core::net::{IpAddr, SocketAddr};
 use embedded_nal_async::{AddrType, Dns, TcpConnect};
 
 use crate::net::{BufferedStream, TcpStream};
-use crate::registration::Provider;
+use crate::provider::Provider;
 use crate::socket::Family;
 use crate::status::Error;
 

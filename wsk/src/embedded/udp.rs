@@ -5,10 +5,10 @@ use core::net::{IpAddr, SocketAddr};
 
 use embedded_nal_async::{ConnectedUdp, UdpStack, UnconnectedUdp};
 
-use crate::buffer::{BufResult, Kept, Slice, copy};
+use crate::buffer::{BufResult, BufferPool, Slice, copy};
 use crate::cmsg::{PacketInfo, SendControl};
 use crate::options::{ip, ipv6};
-use crate::registration::Provider;
+use crate::provider::Provider;
 use crate::socket::{
     Bound, Datagram, DatagramSocket, Exchanges, Family, FixedPeer, Received, Receiver, Socket,
     Unbound,
@@ -51,12 +51,12 @@ pub struct UnconnectedUdpSocket {
 struct Slices {
     // Beside the socket and before it, so that what it has in flight is cancelled before the socket is closed.
     receiver: Option<Receiver>,
-    kept: Kept,
+    kept: BufferPool,
 }
 
 impl Slices {
     const fn new() -> Self {
-        Self { receiver: None, kept: Kept::new() }
+        Self { receiver: None, kept: BufferPool::new() }
     }
 
     fn take_copy(&self, bytes: &[u8]) -> Result<Slice> {

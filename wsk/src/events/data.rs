@@ -14,7 +14,7 @@ use wsk_sys::{
 use super::Level;
 use crate::dispatch::{ConnectionDispatch, StreamDispatch};
 use crate::flags::SocketFlags;
-use crate::socket::{Shared, Use};
+use crate::socket::{OpenGuard, SocketState};
 use crate::status::{Result, known};
 
 /// Nobody executes what has come from the network, and the code integrity checks of Driver Verifier stop who asks for
@@ -115,7 +115,7 @@ pub struct Data<'a> {
     list: NonNull<WSK_DATA_INDICATION>,
     length: usize,
     flags: ULONG,
-    shared: &'a Shared,
+    state: &'a SocketState,
     /// Whether the list is the client's when the call returns.
     is_retained: &'a Cell<bool>,
 }
@@ -125,10 +125,10 @@ impl<'a> Data<'a> {
         list: NonNull<WSK_DATA_INDICATION>,
         length: usize,
         flags: ULONG,
-        shared: &'a Shared,
+        state: &'a SocketState,
         is_retained: &'a Cell<bool>,
     ) -> Self {
-        Self { list, length, flags, shared, is_retained }
+        Self { list, length, flags, state, is_retained }
     }
 
     /// How many bytes there are.
@@ -190,7 +190,7 @@ impl<'a> Data<'a> {
     /// The data itself if its socket is not known yet, as may be with static events (INV-53), or is being
     /// closed.
     pub fn retain(self) -> core::result::Result<RetainedData, Self> {
-        let Some(socket) = Use::begin(self.shared) else {
+        let Some(socket) = OpenGuard::try_new(self.state) else {
             return Err(self);
         };
         self.is_retained.set(true);
@@ -204,7 +204,7 @@ pub struct RetainedData {
     list: NonNull<WSK_DATA_INDICATION>,
     length: usize,
     /// Ends after the release.
-    socket: Use,
+    socket: OpenGuard,
 }
 
 // SAFETY: the list is this value's, and may be used in any thread. Not in several at once: reading it may map

@@ -13,7 +13,7 @@ use super::data::{Chunks, copy};
 use crate::address;
 use crate::cmsg::ControlMessages;
 use crate::dispatch::DatagramDispatch;
-use crate::socket::{Shared, Use};
+use crate::socket::{OpenGuard, SocketState};
 use crate::status::Result;
 
 /// One datagram of an indication.
@@ -95,7 +95,7 @@ impl<'a> Iterator for DatagramIter<'a> {
 pub struct Datagrams<'a> {
     list: NonNull<WSK_DATAGRAM_INDICATION>,
     flags: ULONG,
-    shared: &'a Shared,
+    state: &'a SocketState,
     /// Whether the list is the client's when the call returns.
     is_retained: &'a Cell<bool>,
 }
@@ -104,10 +104,10 @@ impl<'a> Datagrams<'a> {
     pub(super) const fn new(
         list: NonNull<WSK_DATAGRAM_INDICATION>,
         flags: ULONG,
-        shared: &'a Shared,
+        state: &'a SocketState,
         is_retained: &'a Cell<bool>,
     ) -> Self {
-        Self { list, flags, shared, is_retained }
+        Self { list, flags, state, is_retained }
     }
 
     /// The datagrams, the first one first.
@@ -145,7 +145,7 @@ impl<'a> Datagrams<'a> {
     /// The datagrams themselves if their socket is not known yet, as may be with static events (INV-53), or is
     /// being closed.
     pub fn retain(self) -> core::result::Result<RetainedDatagrams, Self> {
-        let Some(socket) = Use::begin(self.shared) else {
+        let Some(socket) = OpenGuard::try_new(self.state) else {
             return Err(self);
         };
         self.is_retained.set(true);
@@ -167,7 +167,7 @@ impl<'a> IntoIterator for &'a Datagrams<'_> {
 pub struct RetainedDatagrams {
     list: NonNull<WSK_DATAGRAM_INDICATION>,
     /// Ends after the release.
-    socket: Use,
+    socket: OpenGuard,
 }
 
 // SAFETY: the list is this value's, and may be used in any thread. Not in several at once: reading it may map

@@ -12,7 +12,7 @@ use wsk_sys::{
 };
 
 use super::ConnectionTable;
-use crate::socket::Shared;
+use crate::socket::SocketState;
 
 /// A handler's table, without gaps.
 pub(super) struct Filled<H>(PhantomData<H>);
@@ -54,8 +54,8 @@ unsafe extern "C" fn receive(
     }
     // SAFETY: the context is null or a socket's memory, which begins with this and stays until the close has
     // completed (INV-46).
-    if let Some(shared) = unsafe { socket_context.cast::<Shared>().cast_const().as_ref() } {
-        shared.note_death();
+    if let Some(state) = unsafe { socket_context.cast::<SocketState>().cast_const().as_ref() } {
+        state.mark_dead();
     }
     STATUS_SUCCESS
 }

@@ -8,7 +8,7 @@ use wsk_sys::{
 
 use super::Level;
 use super::thunks::receive_by;
-use crate::socket::Shared;
+use crate::socket::SocketState;
 
 /// The table of a connection without a handler. Its functions look for one that was attached. Without one they
 /// answer as if their event were not enabled, which it is not, unless it is static (INV-53): data stays with the
@@ -24,9 +24,9 @@ pub(super) static FORWARDING: WSK_CLIENT_CONNECTION_DISPATCH = WSK_CLIENT_CONNEC
 /// # Safety
 ///
 /// It is null, or the memory of a socket, which stays until the close has completed (INV-46).
-unsafe fn context<'a>(context: PVOID) -> Option<&'a Shared> {
+unsafe fn context<'a>(context: PVOID) -> Option<&'a SocketState> {
     // SAFETY: the caller's promise.
-    unsafe { context.cast::<Shared>().as_ref() }
+    unsafe { context.cast::<SocketState>().as_ref() }
 }
 
 unsafe extern "C" fn receive(
@@ -37,32 +37,32 @@ unsafe extern "C" fn receive(
     bytes_accepted: *mut SIZE_T,
 ) -> NTSTATUS {
     // SAFETY: the socket was made with this context.
-    let Some(shared) = (unsafe { context(socket_context) }) else {
+    let Some(state) = (unsafe { context(socket_context) }) else {
         return STATUS_DATA_NOT_ACCEPTED;
     };
-    let attached = shared.attached.get();
+    let attached = state.attached.get();
     if attached.is_none() && indication.is_null() {
-        shared.note_death();
+        state.mark_dead();
         return STATUS_SUCCESS;
     }
-    let Some(attached) = attached.or_else(|| shared.attached.miss_data()) else {
+    let Some(attached) = attached.or_else(|| state.attached.miss_data()) else {
         // There is no further event until something is received (INV-56).
         return STATUS_DATA_NOT_ACCEPTED;
     };
     let (handler, bytes) = (attached.handler(), (bytes_indicated, bytes_accepted));
     // SAFETY: these are what WSK gives.
-    unsafe { receive_by(shared, handler, flags, indication, bytes) }
+    unsafe { receive_by(state, handler, flags, indication, bytes) }
 }
 
 unsafe extern "C" fn disconnect(socket_context: PVOID, flags: ULONG) -> NTSTATUS {
     // SAFETY: the socket was made with this context.
-    let Some(shared) = (unsafe { context(socket_context) }) else {
+    let Some(state) = (unsafe { context(socket_context) }) else {
         return STATUS_SUCCESS;
     };
     let is_abortive = flags & WSK_FLAG_ABORTIVE != 0;
-    let told = match shared.attached.get() {
+    let told = match state.attached.get() {
         Some(attached) => Some((attached, is_abortive)),
-        None => shared.attached.miss_end(is_abortive),
+        None => state.attached.miss_end(is_abortive),
     };
     if let Some((attached, is_abortive)) = told {
         attached.handler().disconnected(is_abortive, Level::from_flags(flags));
@@ -72,8 +72,8 @@ unsafe extern "C" fn disconnect(socket_context: PVOID, flags: ULONG) -> NTSTATUS
 
 unsafe extern "C" fn send_backlog(socket_context: PVOID, ideal_backlog_size: SIZE_T) -> NTSTATUS {
     // SAFETY: the socket was made with this context.
-    let shared = unsafe { context(socket_context) };
-    if let Some(attached) = shared.and_then(|shared| shared.attached.get()) {
+    let state = unsafe { context(socket_context) };
+    if let Some(attached) = state.and_then(|state| state.attached.get()) {
         attached.handler().send_backlog(length(ideal_backlog_size));
     }
     STATUS_SUCCESS

@@ -9,7 +9,7 @@ use wsk_sys::{PSOCKADDR, PVOID, WSK_CLIENT_CONNECTION_DISPATCH, WSK_SOCKET};
 use super::{Callbacks, Level};
 use crate::address;
 use crate::flags::SocketFlags;
-use crate::socket::{Connection, ConnectionSocket, NewSocket, Shared};
+use crate::socket::{Connection, ConnectionSocket, NewSocket, SocketState};
 use crate::status::Result;
 
 /// A connection that a listener is offered. Its handshake is done. Dropping this rejects it.
@@ -19,12 +19,12 @@ pub struct Incoming<'a, K> {
     /// Both are null, or valid during the call.
     pub(super) addresses: [PSOCKADDR; 2],
     pub(super) level: Level,
-    pub(super) listener: &'a Shared,
+    pub(super) listener: &'a SocketState,
     /// Where WSK is told what the connection calls back, valid during the call.
     pub(super) context: *mut PVOID,
     pub(super) table: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
     /// Who accepted, with a use of the accepted socket.
-    pub(super) accepted: &'a Cell<Option<NonNull<Shared>>>,
+    pub(super) accepted: &'a Cell<Option<NonNull<SocketState>>>,
     /// Invariant in `K`: `accept` takes the table and the inherited events (INV-60) from it, as the listener did.
     pub(super) handler: core::marker::PhantomData<fn(K) -> K>,
 }
@@ -41,21 +41,21 @@ impl<K: Callbacks<Connection>> Incoming<'_, K> {
     /// rejected.
     pub fn accept(self, handler: K) -> Result<ConnectionSocket<K>> {
         let new = NewSocket::allocate(
-            self.listener.core(),
+            self.listener.client(),
             SocketFlags::CONNECTION,
             self.listener.family(),
             handler,
         )?;
         // Both, and before anything is done with the socket (INV-59).
         let (context, table) =
-            crate::socket::callbacks::<Connection, K>(self.listener.core(), new.context());
+            super::callbacks::<Connection, K>(self.listener.client(), new.context());
         // SAFETY: WSK passes room for it.
         unsafe { self.context.write(context) };
         // SAFETY: as above.
         unsafe { self.table.write(table.cast()) };
         // SAFETY: WSK delivers this connection to the callback, which accepts it.
-        let (socket, shared) = unsafe { ConnectionSocket::accepted(new, self.socket) };
-        self.accepted.set(Some(shared));
+        let (socket, state) = unsafe { ConnectionSocket::accepted(new, self.socket) };
+        self.accepted.set(Some(state));
         Ok(socket)
     }
 }

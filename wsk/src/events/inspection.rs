@@ -15,9 +15,9 @@ use wsk_sys::{
 use crate::address;
 use crate::dispatch::ListenDispatch;
 use crate::operation::{
-    ControlArea, InFlight, Lent, Operation, Outcome, Payload, Target, callback_ends,
+    ControlBuffer, InFlight, Operation, Outcome, Payload, PendedIrp, finish_callback,
 };
-use crate::socket::{Shared, Weak};
+use crate::socket::{SocketState, Weak};
 use crate::status::{Result, known};
 
 /// A connection that is asked for, before its handshake. Dropping this rejects it.
@@ -25,7 +25,7 @@ pub struct Inspection<'a> {
     id: InspectId,
     /// Both are null, or valid during the call.
     addresses: [PSOCKADDR; 2],
-    listener: &'a Shared,
+    listener: &'a SocketState,
     /// What the callback returns.
     verdict: &'a Cell<Verdict>,
 }
@@ -45,14 +45,14 @@ impl Verdict {
     /// # Safety
     ///
     /// It is what an inspection by this listener has left, and is used once.
-    pub(super) unsafe fn end(self, listener: &Shared) -> WSK_INSPECT_ACTION {
+    pub(super) unsafe fn end(self, listener: &SocketState) -> WSK_INSPECT_ACTION {
         let request = match self {
             Self::Reject => return WskInspectReject,
             Self::Accept => return WskInspectAccept,
             Self::Pend(request) => request,
         };
         // SAFETY: `Inspection::pend` left the callback's half for this.
-        match unsafe { callback_ends(request) } {
+        match unsafe { finish_callback(request) } {
             None => WskInspectPend,
             Some((accepts, idle)) => {
                 listener.requests.put(idle);
@@ -66,7 +66,7 @@ impl<'a> Inspection<'a> {
     pub(super) const fn new(
         id: InspectId,
         addresses: [PSOCKADDR; 2],
-        listener: &'a Shared,
+        listener: &'a SocketState,
         verdict: &'a Cell<Verdict>,
     ) -> Self {
         Self { id, addresses, listener, verdict }
@@ -144,7 +144,7 @@ impl<'a> Inspection<'a> {
     /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory: the connection is rejected.
     pub fn pend(self) -> Result<PendingInspection> {
         // What a decision needs is there beforehand, so that it cannot fail for want of memory.
-        let (request, callback) = self.listener.requests.take()?.lend();
+        let (request, callback) = self.listener.requests.take()?.split();
         self.verdict.set(Verdict::Pend(callback));
         let listener = Weak::new(self.listener);
         Ok(PendingInspection { id: self.id, undecided: Some((listener, request)) })
@@ -194,7 +194,7 @@ pub struct PendingInspection {
     id: InspectId,
     /// None while it is dropped. The hold is weak, since the listener's handler may have this value, and is
     /// dropped after the listener was closed.
-    undecided: Option<(Weak, Lent)>,
+    undecided: Option<(Weak, PendedIrp)>,
 }
 
 /// A decision that WSK has been told by a request.
@@ -247,8 +247,8 @@ impl PendingInspection {
         let Some(mut idle) = request.take(accepts) else {
             return Ok(None);
         };
-        let socket = listener.try_use().ok_or(known::STATUS_ADDRESS_CLOSED)?;
-        socket.require_life()?;
+        let socket = listener.try_open().ok_or(known::STATUS_ADDRESS_CLOSED)?;
+        socket.check_alive()?;
         // SAFETY: it is the request's payload.
         let id = unsafe { id_in(idle.payload()) };
         // SAFETY: there is room for it, and it is aligned so.
@@ -263,7 +263,7 @@ impl PendingInspection {
             unsafe { dispatch.inspect_complete(id, action, irp) }
         };
         // SAFETY: a use is a hold; the call is given the payload's room.
-        let in_flight = unsafe { idle.start(Target::Socket(socket.as_ptr()), call) };
+        let in_flight = unsafe { idle.start(socket.as_ptr(), call) }.in_flight();
         drop(socket);
         Ok(Some((listener, in_flight.never_cancelled())))
     }
@@ -275,12 +275,12 @@ impl PendingInspection {
 ///
 /// The pointer is to a payload.
 const unsafe fn id_in(payload: *mut Payload) -> PWSK_INSPECT_ID {
-    const { assert!(size_of::<WSK_INSPECT_ID>() <= ControlArea::SIZE) };
-    const { assert!(align_of::<WSK_INSPECT_ID>() <= align_of::<ControlArea>()) };
+    const { assert!(size_of::<WSK_INSPECT_ID>() <= ControlBuffer::SIZE) };
+    const { assert!(align_of::<WSK_INSPECT_ID>() <= align_of::<ControlBuffer>()) };
     // SAFETY: the caller's promise.
     let area = unsafe { &raw mut (*payload).control };
     // SAFETY: as above.
-    unsafe { ControlArea::start(area) }.cast()
+    unsafe { ControlBuffer::start(area) }.cast()
 }
 
 /// Waits until WSK has taken a decision.

@@ -39,6 +39,8 @@
 //! type implements. The value lives in the socket's memory, where callbacks find it, and is dropped after the
 //! socket's close has completed (INV-46), at `PASSIVE_LEVEL`.
 
+mod attached;
+mod context;
 mod data;
 mod datagrams;
 mod defaults;
@@ -51,12 +53,11 @@ mod tables;
 #[doc(hidden)]
 pub mod thunks;
 
-use bitflags::bitflags;
-use wsk_sys::{
-    ULONG, WSK_EVENT_ACCEPT, WSK_EVENT_DISCONNECT, WSK_EVENT_RECEIVE, WSK_EVENT_RECEIVE_FROM,
-    WSK_EVENT_SEND_BACKLOG, WSK_FLAG_AT_DISPATCH_LEVEL,
-};
+use wsk_sys::{ULONG, WSK_FLAG_AT_DISPATCH_LEVEL};
 
+pub use crate::event_mask::EventMask;
+pub(crate) use attached::{AttachedHandler, NewHandler};
+pub(crate) use context::{callbacks, check_static_events};
 pub use data::{Chunks, Data, RetainedData};
 pub use datagrams::{Datagram, DatagramIter, Datagrams, RetainedDatagrams};
 pub use incoming::Incoming;
@@ -66,23 +67,6 @@ pub use tables::{Accepting, Inspecting, Listens};
 pub use tables::{Callbacks, ConnectionTable, DatagramTable, ListenTable, StreamTable};
 
 use methods::MethodSet;
-
-bitflags! {
-    /// Events that can be enabled.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-    pub struct EventMask: ULONG {
-        /// [`ListenEvents::accept`].
-        const ACCEPT = WSK_EVENT_ACCEPT;
-        /// [`DatagramEvents::receive_from`].
-        const RECEIVE_FROM = WSK_EVENT_RECEIVE_FROM;
-        /// [`ConnectionEvents::receive`].
-        const RECEIVE = WSK_EVENT_RECEIVE;
-        /// [`ConnectionEvents::disconnected`].
-        const DISCONNECT = WSK_EVENT_DISCONNECT;
-        /// [`ConnectionEvents::send_backlog`].
-        const SEND_BACKLOG = WSK_EVENT_SEND_BACKLOG;
-    }
-}
 
 /// What is known of the IRQL in a callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +111,7 @@ pub enum Receipt {
 #[expect(unused_variables, reason = "the names are for those who implement them")]
 pub trait ListenEvents: Send + Sync + 'static {
     /// What the connections that are accepted call back with.
-    type Connection: Callbacks<crate::socket::Connection>;
+    type Connection: Callbacks<crate::category::Connection>;
 
     /// The methods that the implementation has, written by `#[wsk::events]`. See [`methods`].
     #[doc(hidden)]
@@ -150,7 +134,7 @@ pub trait ListenEvents: Send + Sync + 'static {
 #[expect(unused_variables, reason = "the names are for those who implement them")]
 pub trait ConditionalListenEvents: Send + Sync + 'static {
     /// What the connections that are accepted call back with.
-    type Connection: Callbacks<crate::socket::Connection>;
+    type Connection: Callbacks<crate::category::Connection>;
 
     /// The methods that the implementation has, written by `#[wsk::events]`. See [`methods`].
     #[doc(hidden)]

@@ -18,7 +18,7 @@ use super::methods::{self, Methods, has};
 use super::{
     ConditionalListenEvents, ConnectionEvents, DatagramEvents, EventMask, ListenEvents, thunks,
 };
-use crate::socket::{Basic, Connection, Datagram, Listen, Stream};
+use crate::category::{Basic, Connection, Datagram, Listen, Stream};
 
 /// The table of a listening socket's handler: of each type with [`ListenEvents`] or [`ConditionalListenEvents`].
 pub trait ListenTable: sealed::Listener {

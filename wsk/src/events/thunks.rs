@@ -20,7 +20,7 @@ use super::{
     ConditionalListenEvents, ConnectionEvents, Data, DatagramEvents, Datagrams, Disposition,
     Incoming, InspectId, Inspection, Level, ListenEvents, Receipt,
 };
-use crate::socket::{Memory, Shared};
+use crate::socket::{SocketMemory, SocketState};
 
 /// The context of a callback: the memory of its socket.
 ///
@@ -28,15 +28,15 @@ use crate::socket::{Memory, Shared};
 ///
 /// It is null, or the memory of a socket with a handler of this type, which stays until the close has completed
 /// (INV-46).
-unsafe fn context<'a, T>(context: PVOID) -> Option<&'a Memory<T>> {
+unsafe fn context<'a, T>(context: PVOID) -> Option<&'a SocketMemory<T>> {
     // SAFETY: the caller's promise.
-    unsafe { context.cast::<Memory<T>>().as_ref() }
+    unsafe { context.cast::<SocketMemory<T>>().as_ref() }
 }
 
-impl<T> Memory<T> {
+impl<T> SocketMemory<T> {
     /// The handler, which is about to be told that the socket no longer works.
     fn dead(&self) -> &T {
-        self.shared.note_death();
+        self.state.mark_dead();
         &self.handler
     }
 }
@@ -70,7 +70,7 @@ macro_rules! accept_event {
                 socket,
                 addresses: [local_address, remote_address],
                 level: Level::from_flags(flags),
-                listener: &context.shared,
+                listener: &context.state,
                 context: accept_socket_context,
                 table: accept_socket_dispatch,
                 accepted: &accepted,
@@ -82,7 +82,7 @@ macro_rules! accept_event {
             // WSK learns only now that the socket is the client's, so it must not be closed before. If it was
             // dropped already, the reaper closes it.
             // SAFETY: `Incoming` left a use for this.
-            unsafe { Shared::end_use_elsewhere(accepted) };
+            unsafe { SocketState::release_open_deferred(accepted) };
             STATUS_SUCCESS
         }
     };
@@ -117,9 +117,9 @@ pub unsafe extern "C" fn inspect<T: ConditionalListenEvents>(
     };
     let addresses = [local_address, remote_address];
     let verdict = Cell::new(Verdict::Reject);
-    context.handler.inspect(Inspection::new(id, addresses, &context.shared, &verdict));
+    context.handler.inspect(Inspection::new(id, addresses, &context.state, &verdict));
     // SAFETY: the inspection was this listener's, and has ended.
-    unsafe { verdict.get().end(&context.shared) }
+    unsafe { verdict.get().end(&context.state) }
 }
 
 /// `WskAbortEvent`.
@@ -160,7 +160,7 @@ pub unsafe extern "C" fn receive_from<T: DatagramEvents>(
         return STATUS_SUCCESS;
     };
     let is_retained = Cell::new(false);
-    let datagrams = Datagrams::new(list, flags, &context.shared, &is_retained);
+    let datagrams = Datagrams::new(list, flags, &context.state, &is_retained);
     let disposition = context.handler.receive_from(datagrams);
     match disposition {
         _ if is_retained.get() => STATUS_PENDING,
@@ -187,7 +187,7 @@ pub unsafe extern "C" fn receive<T: ConnectionEvents>(
     };
     let bytes = (bytes_indicated, bytes_accepted);
     // SAFETY: these are what WSK gives.
-    unsafe { receive_by(&context.shared, &*context.handler, flags, indication, bytes) }
+    unsafe { receive_by(&context.state, &*context.handler, flags, indication, bytes) }
 }
 
 /// Lets a handler receive.
@@ -198,20 +198,20 @@ pub unsafe extern "C" fn receive<T: ConnectionEvents>(
 /// it has, and where to say how many were accepted.
 #[inline]
 pub(super) unsafe fn receive_by<T: ConnectionEvents + ?Sized>(
-    shared: &Shared,
+    state: &SocketState,
     handler: &T,
     flags: ULONG,
     indication: PWSK_DATA_INDICATION,
     (bytes_indicated, bytes_accepted): (SIZE_T, *mut SIZE_T),
 ) -> NTSTATUS {
     let Some(list) = NonNull::new(indication) else {
-        shared.note_death();
+        state.mark_dead();
         handler.dead();
         return STATUS_SUCCESS;
     };
     let is_retained = Cell::new(false);
     let indicated = length(bytes_indicated);
-    let data = Data::new(list, indicated, flags, shared, &is_retained);
+    let data = Data::new(list, indicated, flags, state, &is_retained);
     match handler.receive(data) {
         _ if is_retained.get() => STATUS_PENDING,
         Receipt::Refused => STATUS_DATA_NOT_ACCEPTED,

@@ -5,9 +5,9 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddr
 
 use self::sealed::Host;
 use super::{TcpListener, TcpStream};
-use crate::address::Shown;
+use crate::address::DisplayAddress;
 use crate::flags::AddressInfoFlags;
-use crate::registration::Provider;
+use crate::provider::Provider;
 use crate::resolve::{AddressList, Hints, Service};
 use crate::status::{Result, known};
 
@@ -248,8 +248,10 @@ impl core::iter::FusedIterator for LookupHost {}
 impl fmt::Debug for LookupHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.found {
-            Found::Address(address) => f.debug_list().entry(&Shown(*address)).finish(),
-            Found::List(list, _) => f.debug_list().entries(list.addresses().map(Shown)).finish(),
+            Found::Address(address) => f.debug_list().entry(&DisplayAddress(*address)).finish(),
+            Found::List(list, _) => {
+                f.debug_list().entries(list.addresses().map(DisplayAddress)).finish()
+            }
         }
     }
 }

@@ -75,5 +75,5 @@ use crate::socket::{Category, Socket, State};
 pub(super) fn hops<C: Category, S: State, H>(
     socket: &Socket<C, S, H>,
 ) -> SocketOption<u32, AllSockets> {
-    if socket.handle().shared().family() == AF_INET { ip::TTL } else { ipv6::UNICAST_HOPS }
+    if socket.handle().state().family() == AF_INET { ip::TTL } else { ipv6::UNICAST_HOPS }
 }

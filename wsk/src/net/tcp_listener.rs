@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use super::TcpStream;
-use crate::registration::Provider;
+use crate::provider::Provider;
 use crate::socket::{Family, ListenSocket};
 use crate::status::Result;
 

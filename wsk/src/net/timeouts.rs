@@ -8,15 +8,15 @@ use crate::time::{Deadline, Limit, Timers};
 
 /// How long the requests of a stream or a UDP socket may take, and the timers that they use.
 pub(super) struct Timeouts {
-    read: Timeout,
-    write: Timeout,
+    read: TimeoutSetting,
+    write: TimeoutSetting,
     timers: Timers,
 }
 
 /// Nanoseconds, or zero for as long as it takes.
-struct Timeout(AtomicU64);
+struct TimeoutSetting(AtomicU64);
 
-impl Timeout {
+impl TimeoutSetting {
     const fn none() -> Self {
         Self(AtomicU64::new(0))
     }
@@ -50,7 +50,7 @@ impl Timeout {
 
 impl Timeouts {
     pub(super) const fn new() -> Self {
-        Self { read: Timeout::none(), write: Timeout::none(), timers: Timers::new() }
+        Self { read: TimeoutSetting::none(), write: TimeoutSetting::none(), timers: Timers::new() }
     }
 
     /// The same for another stream: `read` gives the one, and `write` the other.
@@ -105,12 +105,12 @@ impl Timeouts {
     }
 }
 
-/// Begins a request with what comes back, also if there is no memory for its time-out.
+/// Makes a request with a deadline. If there is no memory for that, the buffer comes back with the error.
 macro_rules! with_buffer {
-    ($deadline:expr, $buffer:ident, |$within:ident| $request:expr) => {
-        match $deadline {
+    ($begun:expr, $buffer:ident, |$deadline:ident| $request:expr) => {
+        match $begun {
             Ok(mut deadline) => {
-                let $within = &mut deadline;
+                let $deadline = &mut deadline;
                 $request.await
             }
             Err(error) => $crate::buffer::BufResult(Err(error), $buffer),
@@ -120,21 +120,21 @@ macro_rules! with_buffer {
 
 pub(super) use with_buffer;
 
-/// As [`with_buffer`], for a request that is made in the task's turn, and may have ended by then. Mostly there is no
-/// time-out, and then nothing is stored for one.
+/// As [`with_buffer`], for a request that is budgeted before it is made, and may have completed by then. Without a
+/// time-out nothing is stored for one.
 macro_rules! transfer {
-    ($limit:expr, $buffer:ident, |$turn:ident, $within:ident| $begun:expr) => {{
-        let $turn = $crate::rt::turn().await;
+    ($limit:expr, $buffer:ident, |$budgeted:ident, $deadline:ident| $submitted:expr) => {{
+        let $budgeted = $crate::rt::budgeted().await;
         'made: {
             let Some(limit) = $limit else {
-                let $within = $crate::time::Never;
-                break 'made $crate::socket::await_end!($begun);
+                let $deadline = $crate::time::Never;
+                break 'made $crate::socket::await_end!($submitted);
             };
-            let $within = match $crate::time::Deadline::begin(limit) {
+            let $deadline = match $crate::time::Deadline::begin(limit) {
                 Ok(deadline) => deadline,
                 Err(error) => break 'made $crate::buffer::BufResult(Err(error), $buffer),
             };
-            $crate::socket::await_end!($begun)
+            $crate::socket::await_end!($submitted)
         }
     }};
 }

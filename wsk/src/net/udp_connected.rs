@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use super::UdpSocket;
 use crate::batch::Batch;
 use crate::buffer::{BufResult, IoBuf};
-use crate::socket::To;
+use crate::socket::Destination;
 use crate::status::Result;
 
 /// A UDP socket with a peer, see [`UdpSocket::connect`].
@@ -55,7 +55,7 @@ impl<'a> Connected<'a> {
     ///
     /// As for [`UdpSocket::send_to`].
     pub async fn send<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
-        self.socket.send(buffer, To::Destination(self.peer)).await
+        self.socket.send(buffer, Destination::Destination(self.peer)).await
     }
 
     /// As [`UdpSocket::send_copy_to`], to the peer.
@@ -64,7 +64,7 @@ impl<'a> Connected<'a> {
     ///
     /// As there.
     pub async fn send_copy(&self, bytes: &[u8]) -> Result<usize> {
-        self.socket.send_copy(bytes, To::Destination(self.peer)).await
+        self.socket.send_copy(bytes, Destination::Destination(self.peer)).await
     }
 
     /// As [`UdpSocket::send_batch_to`], to the peer.
@@ -73,7 +73,7 @@ impl<'a> Connected<'a> {
     ///
     /// As there.
     pub async fn send_batch(&self, batch: Batch) -> BufResult<usize, Batch> {
-        self.socket.send_batch(batch, To::Destination(self.peer)).await
+        self.socket.send_batch(batch, Destination::Destination(self.peer)).await
     }
 
     /// Receives a datagram of the peer's, and returns how many bytes it has.

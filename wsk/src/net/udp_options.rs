@@ -47,7 +47,7 @@ impl UdpSocket {
     ///
     /// As for [`Socket::get`](crate::socket::Socket::get).
     pub async fn ttl(&self) -> Result<u32> {
-        if self.as_socket().handle().shared().family() == AF_INET {
+        if self.as_socket().handle().state().family() == AF_INET {
             self.as_socket().get(ip::TTL).await
         } else {
             self.as_socket().get(ipv6::UNICAST_HOPS).await

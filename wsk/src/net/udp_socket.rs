@@ -7,10 +7,10 @@ use core::time::Duration;
 use super::Connected;
 use super::timeouts::{Timeouts, with_buffer};
 use crate::batch::Batch;
-use crate::buffer::{BufResult, IoBuf, Kept};
+use crate::buffer::{BufResult, BufferPool, IoBuf};
 use crate::cmsg::SendControl;
-use crate::registration::Provider;
-use crate::socket::{DatagramSocket, Family, Receiver, To};
+use crate::provider::Provider;
+use crate::socket::{DatagramSocket, Destination, Family, Receiver};
 use crate::status::{Result, known};
 
 /// A UDP socket.
@@ -46,7 +46,7 @@ use crate::status::{Result, known};
 pub struct UdpSocket {
     socket: DatagramSocket,
     /// For those who send from a slice.
-    kept: Kept,
+    kept: BufferPool,
     timeouts: Timeouts,
 }
 
@@ -128,13 +128,13 @@ impl UdpSocket {
         buffer: B,
         remote: impl Into<SocketAddr>,
     ) -> BufResult<usize, B> {
-        self.send(buffer, To::Address(remote.into())).await
+        self.send(buffer, Destination::Address(remote.into())).await
     }
 
-    pub(super) async fn send<B: IoBuf>(&self, buffer: B, to: To) -> BufResult<usize, B> {
+    pub(super) async fn send<B: IoBuf>(&self, buffer: B, to: Destination) -> BufResult<usize, B> {
         let (handle, control) = (self.socket.handle(), &SendControl::new());
-        with_buffer!(self.timeouts.writing(), buffer, |within| {
-            handle.send_to(buffer, to, control, within)
+        with_buffer!(self.timeouts.writing(), buffer, |deadline| {
+            handle.send_to(buffer, to, control, deadline)
         })
     }
 
@@ -148,10 +148,10 @@ impl UdpSocket {
     ///
     /// As for [`send_to`](Self::send_to).
     pub async fn send_copy_to(&self, bytes: &[u8], remote: impl Into<SocketAddr>) -> Result<usize> {
-        self.send_copy(bytes, To::Address(remote.into())).await
+        self.send_copy(bytes, Destination::Address(remote.into())).await
     }
 
-    pub(super) async fn send_copy(&self, bytes: &[u8], to: To) -> Result<usize> {
+    pub(super) async fn send_copy(&self, bytes: &[u8], to: Destination) -> Result<usize> {
         if bytes.len() >= TOO_MANY {
             return Err(known::STATUS_INVALID_BUFFER_SIZE);
         }
@@ -178,13 +178,17 @@ impl UdpSocket {
         batch: Batch,
         remote: impl Into<SocketAddr>,
     ) -> BufResult<usize, Batch> {
-        self.send_batch(batch, To::Address(remote.into())).await
+        self.send_batch(batch, Destination::Address(remote.into())).await
     }
 
-    pub(super) async fn send_batch(&self, batch: Batch, to: To) -> BufResult<usize, Batch> {
+    pub(super) async fn send_batch(
+        &self,
+        batch: Batch,
+        to: Destination,
+    ) -> BufResult<usize, Batch> {
         let (handle, control) = (self.socket.handle(), &SendControl::new());
-        with_buffer!(self.timeouts.writing(), batch, |within| {
-            handle.send_batch(batch, to, control, within)
+        with_buffer!(self.timeouts.writing(), batch, |deadline| {
+            handle.send_batch(batch, to, control, deadline)
         })
     }
 
@@ -204,7 +208,8 @@ impl UdpSocket {
     /// - What else `WskReceiveFrom` reports.
     pub async fn recv_from<B: IoBuf>(&self, buffer: B) -> BufResult<(usize, SocketAddr), B> {
         let handle = self.socket.handle();
-        with_buffer!(self.timeouts.reading(), buffer, |within| handle.receive_from(buffer, within))
+        with_buffer!(self.timeouts.reading(), buffer, |deadline| handle
+            .receive_from(buffer, deadline))
     }
 
     /// Somebody who receives datagrams of up to so many bytes, into a buffer of its own, and loses none when a future
@@ -294,7 +299,7 @@ impl UdpSocket {
 /// the bind.
 impl From<DatagramSocket> for UdpSocket {
     fn from(socket: DatagramSocket) -> Self {
-        Self { socket, kept: Kept::new(), timeouts: Timeouts::new() }
+        Self { socket, kept: BufferPool::new(), timeouts: Timeouts::new() }
     }
 }
 

@@ -1,4 +1,9 @@
 //! A request in flight, as its owner sees it.
+//!
+//! # Safety
+//!
+//! An [`InFlight`] is the owner's half of a request: the operation stays in place until the owner leaves it, which
+//! giving out the outcome and dropping do.
 
 use core::future::Future;
 use core::pin::Pin;
@@ -7,71 +12,93 @@ use core::task::{Context, Poll};
 
 use wsk_sys::{IoCancelIrp, NTSTATUS, STATUS_NOT_IMPLEMENTED, STATUS_PENDING};
 
+use super::completion::dispose;
 use super::state::Leave;
-use super::{Idle, Operation, dispose};
-use crate::rt::{self, Turn};
+use super::{Idle, Operation, TargetHeader};
+use crate::rt::{self, Budgeted};
 use crate::status::{Error, Result, known};
 
-/// A request that was just made, and may have completed.
-#[must_use = "the request is leaked when this is dropped"]
-pub(crate) struct Started {
-    pub(super) operation: NonNull<Operation>,
+/// A request that was just issued, and may have completed.
+///
+/// Not an [`InFlight`] yet: for a request that has completed by now, that would be stored only to be taken apart,
+/// which costs some 10 instructions.
+///
+/// # Invariants
+///
+/// [`Idle::start`] put the operation in flight, and this value is its owner.
+#[must_use = "the operation leaks when this is dropped"]
+pub(crate) struct Issued {
+    operation: NonNull<Operation>,
     /// What the call has returned.
-    pub(super) status: NTSTATUS,
+    status: NTSTATUS,
 }
 
-impl Started {
+impl Issued {
+    #[inline]
+    pub(super) const fn new(operation: NonNull<Operation>, status: NTSTATUS) -> Self {
+        // INVARIANT: `Idle::start`, the only caller, has just put the operation in flight.
+        Self { operation, status }
+    }
+
     /// The request, to be waited for.
     #[inline]
     pub(crate) const fn in_flight(self) -> InFlight {
         let Self { operation, status } = self;
-        InFlight { operation: Some(operation), status, cancels: true, has_turn: false }
+        // INVARIANT: this value was the owner.
+        InFlight { operation: Some(operation), status, cancels: true, is_budgeted: false }
     }
 
-    /// The request with its result, if it has completed already. Then no future has to be stored, polled and
-    /// dropped.
+    /// The operation with its result, if the request has completed already: then no future has to be stored, polled
+    /// and dropped.
     #[inline]
-    pub(crate) fn look(self, _turn: Turn) -> core::result::Result<(Idle, Result<usize>), InFlight> {
-        // SAFETY: the request is there until its owner, which this is, leaves it.
+    pub(crate) fn try_complete(
+        self,
+        _budgeted: Budgeted,
+    ) -> core::result::Result<(Idle, Result<usize>), InFlight> {
+        // SAFETY: the operation stays in place until its owner, which this is, leaves it.
         if unsafe { self.operation.as_ref() }.state.is_completed() {
-            // SAFETY: the request has completed, and this value gives it up.
+            // SAFETY: the request has completed, and this value gives the operation up.
             return Ok(unsafe { take_back(self.operation) });
         }
         let mut in_flight = self.in_flight();
-        in_flight.has_turn = true;
+        in_flight.is_budgeted = true;
         Err(in_flight)
     }
 }
 
 /// A request in flight, seen from its owner: a future of its outcome.
 ///
-/// Dropping it asks the system to end the request, and leaves it to its completion routine.
+/// Dropping it asks the system to end the request, and leaves the operation to its completion routine.
 ///
-/// WSK completes the IRP of every call, whatever the call returns (INV-12). Wine does not: of the
-/// functions that it lacks, the call returns `STATUS_NOT_IMPLEMENTED` and the IRP never completes. So
-/// if a call returns that status and no completion has come, the request is *refused*: its owner gets
-/// the error at once, and the request, which might still complete, is left to its socket, whose close
-/// is the end of every request.
+/// WSK completes the IRP of every call, whatever the call returns (INV-12). Wine does not: for a function that it
+/// lacks, the call returns `STATUS_NOT_IMPLEMENTED` and the IRP never completes. So if a call returns that status and
+/// no completion has come, the request is *refused*: its owner gets the error at once, and the operation, which might
+/// still complete, is left to its target, whose end is the end of every request.
+///
+/// # Invariants
+///
+/// If there is an `operation`, [`Idle::start`] put it in flight, its owner has not left it, and this value is the
+/// owner.
 #[must_use = "the request is cancelled when this is dropped"]
 pub(crate) struct InFlight {
     /// None when the outcome was given out.
     operation: Option<NonNull<Operation>>,
     /// What the call has returned.
     status: NTSTATUS,
-    /// Whether the system is asked to end the request when nobody waits for it any more.
+    /// Whether the system is asked to end the request when this is dropped.
     cancels: bool,
-    /// Whether the task had its turn for the request, before it was made.
-    has_turn: bool,
+    /// Whether the task has spent budget for the request already.
+    is_budgeted: bool,
 }
 
-// SAFETY: it is one of the two halves of the request, whose state is shared.
+// SAFETY: it is one of the two halves of an operation, whose state is shared.
 unsafe impl Send for InFlight {}
-// SAFETY: its methods on a shared reference look at the state, or cancel, which any thread may.
+// SAFETY: its methods on a shared reference read the state, or cancel, which any thread may do.
 unsafe impl Sync for InFlight {}
 
 /// How a request ended.
 pub(crate) enum Outcome {
-    /// With a result. The request can be used again, after what its payload brought was taken out.
+    /// With a result. The operation can be reused after what its payload brought was taken out.
     Completed(Idle, Result<usize>),
     /// Not at all: the running system keeps the payload, since it does not implement the call, or does not
     /// cancel it.
@@ -85,38 +112,57 @@ impl InFlight {
         self
     }
 
+    /// For a request that is to take effect even if the future is dropped.
+    pub(crate) const fn never_cancelled(mut self) -> Self {
+        self.cancels = false;
+        self
+    }
+
     const fn is_refused(&self) -> bool {
         self.status == STATUS_NOT_IMPLEMENTED
     }
 
-    /// The request, until its outcome was given out.
+    /// The operation, until its outcome was given out.
     fn request(&self) -> Option<&Operation> {
-        // SAFETY: the request is there until its owner, which this is, leaves it.
+        // SAFETY: the operation stays in place until its owner, which this is, leaves it.
         self.operation.map(|operation| unsafe { operation.as_ref() })
     }
 
-    /// Whether the outcome is there.
+    /// Whether the outcome has come.
     pub(crate) fn is_completed(&self) -> bool {
         self.is_refused() || self.request().is_none_or(|request| request.state.is_completed())
     }
 
-    /// Asks the system to end the request, whose outcome is still to be waited for.
+    /// Asks the system to end the request. The outcome still has to be waited for.
     pub(crate) fn cancel(&self) {
         if self.is_completed() {
             return;
         }
         if let Some(request) = self.request() {
-            // It may complete at any moment, also within this call; but nobody frees or reuses it before its
-            // owner has left it (INV-14).
-            // SAFETY: the IRP's memory is valid, as said; the IRQL is at most DISPATCH_LEVEL.
+            // It may complete at any moment, also within this call; but the operation is neither freed nor reused
+            // before its owner has left it (INV-14).
+            // SAFETY: this value is the owner, so the IRP's memory is valid; the IRQL is at most DISPATCH_LEVEL.
             unsafe { IoCancelIrp(request.irp()) };
         }
     }
 
-    /// For a request that is to take effect, whether or not somebody waits for it.
-    pub(crate) const fn never_cancelled(mut self) -> Self {
-        self.cancels = false;
-        self
+    /// Leaves a request whose outcome was not given out and is not wanted any more.
+    #[cold]
+    fn leave(&self, operation: NonNull<Operation>) {
+        let left = if self.is_refused() {
+            // SAFETY: this value is the operation's owner, and the call was refused.
+            unsafe { orphan(operation) }
+        } else {
+            if self.cancels {
+                self.cancel();
+            }
+            // SAFETY: the operation stays in place until its owner, which this is, leaves it.
+            unsafe { operation.as_ref() }.state.abandon()
+        };
+        if left == Leave::Completed {
+            // SAFETY: the request has completed, so the operation is its owner's.
+            unsafe { dispose(operation) };
+        }
     }
 }
 
@@ -129,38 +175,24 @@ impl Future for InFlight {
         let Some(operation) = self.operation else {
             return Poll::Pending;
         };
-        // SAFETY: the request is there until its owner, which this is, leaves it.
+        // SAFETY: the operation stays in place until its owner, which this is, leaves it.
         let request = unsafe { operation.as_ref() };
         if self.is_refused() {
-            // SAFETY: the request is this owner's, and was refused.
+            // SAFETY: this value is the operation's owner, and the call was refused.
             if unsafe { orphan(operation) } == Leave::Left {
                 self.operation = None;
                 return Poll::Ready(Outcome::Refused(known::STATUS_NOT_IMPLEMENTED));
             }
         } else if request.state.poll(context.waker()).is_pending()
-            || !self.has_turn && rt::proceed(context).is_pending()
+            || !self.is_budgeted && rt::poll_budget(context).is_pending()
         {
             return Poll::Pending;
         }
         self.operation = None;
-        // SAFETY: the request has completed, and this value gave it up.
+        // SAFETY: the request has completed, and this value has given the operation up.
         let (idle, result) = unsafe { take_back(operation) };
         Poll::Ready(Outcome::Completed(idle, result))
     }
-}
-
-/// A request that has completed, and its result.
-///
-/// # Safety
-///
-/// The request has completed, and its owner gives it up.
-#[inline]
-unsafe fn take_back(operation: NonNull<Operation>) -> (Idle, Result<usize>) {
-    // SAFETY: the caller's promise.
-    let idle = unsafe { Idle::from_raw(operation) };
-    // SAFETY: the request has completed, and is the owner's.
-    let result = unsafe { idle.operation().result() };
-    (idle, result)
 }
 
 impl Drop for InFlight {
@@ -172,56 +204,48 @@ impl Drop for InFlight {
     }
 }
 
-impl InFlight {
-    /// Ends a request whose outcome was not given out, and which nobody waits for any more.
-    #[cold]
-    fn leave(&self, operation: NonNull<Operation>) {
-        let left = if self.is_refused() {
-            // SAFETY: the request is this owner's, and was refused.
-            unsafe { orphan(operation) }
-        } else {
-            if self.cancels {
-                self.cancel();
-            }
-            // SAFETY: the request is there until its owner, which this is, leaves it.
-            unsafe { operation.as_ref() }.state.abandon()
-        };
-        if left == Leave::Completed {
-            // SAFETY: the request has completed, so it is the owner's, and nobody wants its result.
-            unsafe { dispose(operation) };
-        }
-    }
-}
-
-/// Leaves a refused request to its socket, unless it has completed after all.
+/// The operation of a completed request, and its result.
 ///
 /// # Safety
 ///
-/// The request is the caller's, and the call that it was given to returned
-/// `STATUS_NOT_IMPLEMENTED`.
+/// The request has completed, and its owner gives the operation up.
+#[inline]
+unsafe fn take_back(operation: NonNull<Operation>) -> (Idle, Result<usize>) {
+    // SAFETY: the request has completed, and its owner gives the operation up, by this function's contract.
+    let idle = unsafe { Idle::from_raw(operation) };
+    // SAFETY: the request has completed, and `idle` owns the operation.
+    let result = unsafe { idle.operation().result() };
+    (idle, result)
+}
+
+/// Leaves a refused request to its target, unless it has completed after all.
+///
+/// # Safety
+///
+/// The operation is the caller's, and the call that its IRP was given to returned `STATUS_NOT_IMPLEMENTED`.
 #[cold]
 unsafe fn orphan(operation: NonNull<Operation>) -> Leave {
-    // SAFETY: the caller's request is there until it is left.
+    // SAFETY: the operation stays in place until its owner, the caller, leaves it.
     let request = unsafe { operation.as_ref() };
-    // SAFETY: written before the request was started, and only read since.
-    let target = unsafe { *request.target.get() };
-    // A call that has failed delivers no socket, whose memory keeps the registration.
-    // SAFETY: the completion routine has nothing to do with the payload before the request is left, and the system
-    // nothing with this field.
-    let place = unsafe { &raw mut (*request.payload.get()).delivered };
-    // SAFETY: as above.
-    let delivered = unsafe { place.replace(None) };
+    // SAFETY: written before the request was issued, and only read since.
+    let target: NonNull<TargetHeader> = unsafe { *request.target.get() };
+    // What the system does not use is dropped now: a call that has failed delivers no socket, whose memory would keep
+    // the registration.
+    // SAFETY: neither the completion routine nor the system uses the attachment's slot before the owner has left the
+    // operation.
+    let attachment = unsafe { &raw mut (*request.payload.get()).attachment };
+    // SAFETY: the slot is valid, and this thread alone uses it.
+    let unused = unsafe { (*attachment).take_unused() };
     let left = request.state.orphan();
     if left == Leave::Completed {
-        // SAFETY: the request is the caller's alone now.
-        unsafe { place.write(delivered) };
+        if let Some(unused) = unused {
+            // SAFETY: the request has completed, so the payload is the caller's alone.
+            unsafe { *attachment = unused };
+        }
     } else {
-        drop(delivered);
-        // SAFETY: the hold of the request in flight keeps the target, which the request is left to here, once.
-        unsafe { target.adopt(operation) };
-        // The completion routine will not give up the hold, since it may never run.
-        // SAFETY: the hold that `start` took is given up once.
-        unsafe { target.release() };
+        drop(unused);
+        // SAFETY: the request was orphaned just now, and this is its target, which the request's reference keeps.
+        unsafe { TargetHeader::keep_refused(target, operation) };
     }
     left
 }

@@ -44,7 +44,7 @@ const PHASE: usize = 0b111;
 const ONE_MORE_WAKER: usize = 0b1000;
 
 /// The state of one request.
-pub(crate) struct State {
+pub(crate) struct OperationState {
     word: AtomicUsize,
     waker_data: AtomicPtr<()>,
     waker_vtable: AtomicPtr<RawWakerVTable>,
@@ -54,9 +54,9 @@ pub(crate) struct State {
 pub(crate) struct Seen(usize);
 
 /// What a completion found.
-pub(crate) enum Completion {
+pub(crate) enum Handover {
     /// The owner is still there: the request is the owner's again. Wake it, if it waits.
-    Owned(Option<Waker>),
+    Owner(Option<Waker>),
     /// The owner has gone: the request is the completion routine's to dispose of.
     Abandoned,
     /// The owner has gone, and left the memory to the request's socket.
@@ -73,7 +73,7 @@ pub(crate) enum Leave {
     Left,
 }
 
-impl State {
+impl OperationState {
     pub(crate) fn new() -> Self {
         Self {
             word: AtomicUsize::new(IDLE),
@@ -195,9 +195,9 @@ impl State {
     /// Completion routine: hands the request back, or learns that it is its own now.
     ///
     /// Unless the result says otherwise, the request may be gone when this returns.
-    pub(crate) fn complete(&self) -> Completion {
+    pub(crate) fn complete(&self) -> Handover {
         match self.complete_unseen() {
-            Ok(()) => Completion::Owned(None),
+            Ok(()) => Handover::Owner(None),
             Err(seen) => self.complete_seen(seen),
         }
     }
@@ -212,18 +212,18 @@ impl State {
     }
 
     /// The second step of [`complete`](Self::complete).
-    pub(crate) fn complete_seen(&self, Seen(mut word): Seen) -> Completion {
+    pub(crate) fn complete_seen(&self, Seen(mut word): Seen) -> Handover {
         loop {
             let waker = match word & PHASE {
                 WAITING => Some(self.waker_parts()),
-                ABANDONED => return Completion::Abandoned,
-                ORPHANED => return Completion::Orphaned,
+                ABANDONED => return Handover::Abandoned,
+                ORPHANED => return Handover::Orphaned,
                 _ => None,
             };
             match self.word.compare_exchange(word, COMPLETED, Ordering::AcqRel, Ordering::Acquire) {
                 // SAFETY: the step succeeded, so these are the parts of the waker that was stored
                 // under this very word, and the owner will not touch it again.
-                Ok(_) => return Completion::Owned(waker.map(|parts| unsafe { from_parts(parts) })),
+                Ok(_) => return Handover::Owner(waker.map(|parts| unsafe { from_parts(parts) })),
                 Err(found) => word = found,
             }
         }
@@ -284,21 +284,21 @@ mod tests {
         (Arc::clone(&counter), Waker::from(counter))
     }
 
-    fn complete(state: &State) {
+    fn complete(state: &OperationState) {
         match state.complete() {
-            Completion::Owned(waker) => {
+            Handover::Owner(waker) => {
                 if let Some(waker) = waker {
                     waker.wake();
                 }
             }
-            Completion::Abandoned | Completion::Orphaned => panic!("the owner is still there"),
+            Handover::Abandoned | Handover::Orphaned => panic!("the owner is still there"),
         }
     }
 
     #[test]
     fn a_completion_before_the_first_poll_needs_no_waker() {
         let (counter, waker) = counter();
-        let state = State::new();
+        let state = OperationState::new();
         state.start();
         complete(&state);
         assert!(state.poll(&waker).is_ready());
@@ -309,7 +309,7 @@ mod tests {
     fn only_the_last_waker_is_woken_and_none_is_kept() {
         let (first, first_waker) = counter();
         let (second, second_waker) = counter();
-        let state = State::new();
+        let state = OperationState::new();
         state.start();
         assert!(state.poll(&first_waker).is_pending());
         assert!(state.poll(&first_waker).is_pending());
@@ -324,11 +324,11 @@ mod tests {
     #[test]
     fn an_abandoned_request_is_the_completions() {
         let (counter, waker) = counter();
-        let state = State::new();
+        let state = OperationState::new();
         state.start();
         assert!(state.poll(&waker).is_pending());
         assert_eq!(state.abandon(), Leave::Left);
-        assert!(matches!(state.complete(), Completion::Abandoned));
+        assert!(matches!(state.complete(), Handover::Abandoned));
         drop(waker);
         assert_eq!((counter.0.load(Ordering::Relaxed), Arc::strong_count(&counter)), (0, 1));
     }
@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn a_completed_request_cannot_be_left_and_can_start_again() {
         let (_counter, waker) = counter();
-        let state = State::new();
+        let state = OperationState::new();
         for _ in 0..3 {
             state.start();
             assert!(state.poll(&waker).is_pending());
@@ -349,10 +349,10 @@ mod tests {
 
     #[test]
     fn an_orphan_is_its_sockets() {
-        let state = State::new();
+        let state = OperationState::new();
         state.start();
         assert_eq!(state.orphan(), Leave::Left);
-        assert!(matches!(state.complete(), Completion::Orphaned));
+        assert!(matches!(state.complete(), Handover::Orphaned));
     }
 }
 
@@ -385,16 +385,16 @@ mod loom_tests {
     }
 
     /// The completion routine; says who the request belongs to afterwards.
-    fn completion(state: &Arc<State>) -> thread::JoinHandle<bool> {
+    fn completion(state: &Arc<OperationState>) -> thread::JoinHandle<bool> {
         let state = Arc::clone(state);
         thread::spawn(move || match state.complete() {
-            Completion::Owned(waker) => {
+            Handover::Owner(waker) => {
                 if let Some(waker) = waker {
                     waker.wake();
                 }
                 true
             }
-            Completion::Abandoned | Completion::Orphaned => false,
+            Handover::Abandoned | Handover::Orphaned => false,
         })
     }
 
@@ -403,7 +403,7 @@ mod loom_tests {
         loom::model(|| {
             let (first, first_waker) = counter();
             let (second, second_waker) = counter();
-            let state = Arc::new(State::new());
+            let state = Arc::new(OperationState::new());
             state.start();
             let completion = completion(&state);
             let one = state.poll(&first_waker).is_ready();
@@ -424,7 +424,7 @@ mod loom_tests {
     fn a_request_has_exactly_one_owner_after_it_was_left() {
         loom::model(|| {
             let (counter, waker) = counter();
-            let state = Arc::new(State::new());
+            let state = Arc::new(OperationState::new());
             state.start();
             let completion = completion(&state);
             let ready = state.poll(&waker).is_ready();
@@ -443,7 +443,7 @@ mod loom_tests {
     fn a_request_can_be_used_again() {
         loom::model(|| {
             let (counter, waker) = counter();
-            let state = Arc::new(State::new());
+            let state = Arc::new(OperationState::new());
             state.start();
             let first = completion(&state);
             let second = if state.is_completed() || state.poll(&waker).is_ready() {
@@ -469,7 +469,7 @@ mod loom_tests {
     #[test]
     fn the_result_is_visible_to_who_looks() {
         loom::model(|| {
-            let state = Arc::new((State::new(), loom::cell::UnsafeCell::new(0)));
+            let state = Arc::new((OperationState::new(), loom::cell::UnsafeCell::new(0)));
             state.0.start();
             let completion = {
                 let state = Arc::clone(&state);
@@ -492,7 +492,7 @@ mod loom_tests {
     fn the_result_is_visible_to_the_owner() {
         loom::model(|| {
             let (_counter, waker) = counter();
-            let state = Arc::new((State::new(), loom::cell::UnsafeCell::new(0)));
+            let state = Arc::new((OperationState::new(), loom::cell::UnsafeCell::new(0)));
             state.0.start();
             let completion = {
                 let state = Arc::clone(&state);

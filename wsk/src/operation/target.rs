@@ -1,63 +1,68 @@
-//! Whom requests are made to.
+//! What requests are issued on.
+//!
+//! # Safety
+//!
+//! A request in flight keeps a pointer to its target without the type. The completion routine is generic, and so
+//! knows the type; the rare path of a refused request finds the function for the type in the target's header.
 
 use core::ptr::NonNull;
 
-use super::Operation;
-use crate::registration::Core;
-use crate::socket::Shared;
+use super::{Cache, Operation};
 
-/// Whom a request is made to: who is kept while it is in flight.
-#[derive(Clone, Copy)]
-pub(crate) enum Target {
-    Nobody,
-    Socket(NonNull<Shared>),
-    /// The client itself, as for the resolution of a name.
-    Client(NonNull<Core>),
+/// An object that requests are issued on: it stays while a request is in flight.
+///
+/// # Safety
+///
+/// The type is `#[repr(C)]` and begins with [`TargetHeader::of`] itself. An object stays in place until each
+/// reference that [`retain`](Self::retain) took was [released](Self::release).
+pub(crate) unsafe trait Target: Sized {
+    /// Takes a reference.
+    fn retain(&self);
+
+    /// Releases a reference. The object may be gone when this returns. IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds a reference, whose pointer may be used to free the object, and uses it no more.
+    unsafe fn release(this: NonNull<Self>);
+
+    /// Its operations that can be reused, and those that the system has refused.
+    fn requests(&self) -> &Cache;
 }
 
-impl Target {
-    /// # Safety
-    ///
-    /// The caller has a hold on it.
-    #[inline]
-    pub(super) unsafe fn retain(self) {
-        match self {
-            Self::Nobody => {}
-            // SAFETY: the caller's promise.
-            Self::Socket(shared) => unsafe { shared.as_ref() }.retain(),
-            // SAFETY: the caller's promise.
-            Self::Client(core) => unsafe { core.as_ref() }.begin_request(),
-        }
+/// The beginning of every [`Target`]: what is needed where its type is not known.
+pub(crate) struct TargetHeader {
+    keep_refused: unsafe fn(NonNull<TargetHeader>, NonNull<Operation>),
+}
+
+impl TargetHeader {
+    pub(crate) const fn of<T: Target>() -> Self {
+        Self { keep_refused: keep_refused::<T> }
     }
 
+    /// Leaves a refused request to its target until that ends, and releases the request's reference.
+    ///
     /// # Safety
     ///
-    /// The caller has a hold, gives it up, and does not use the target any more.
-    #[inline]
-    pub(super) unsafe fn release(self) {
-        match self {
-            Self::Nobody => {}
-            // SAFETY: the caller's promise.
-            Self::Socket(shared) => unsafe { Shared::release(shared) },
-            // SAFETY: the caller's promise.
-            Self::Client(core) => unsafe { Core::end_request(core) },
-        }
+    /// `target` is the target of the request, which has been orphaned; this is called once for it.
+    pub(super) unsafe fn keep_refused(target: NonNull<Self>, operation: NonNull<Operation>) {
+        // SAFETY: the request's reference keeps the target, and with it the header.
+        let keep_refused = unsafe { target.as_ref() }.keep_refused;
+        // SAFETY: the header names the function for its own type; the rest is this function's contract.
+        unsafe { keep_refused(target, operation) };
     }
+}
 
-    /// Keeps a request that was refused.
-    ///
-    /// # Safety
-    ///
-    /// The caller has a hold, the request was made to this target and orphaned, and nobody else adopts it.
-    pub(super) unsafe fn adopt(self, operation: NonNull<Operation>) {
-        let requests = match self {
-            Self::Nobody => return,
-            // SAFETY: the caller's promise.
-            Self::Socket(shared) => unsafe { &(*shared.as_ptr()).requests },
-            // SAFETY: the caller's promise.
-            Self::Client(core) => unsafe { &(*core.as_ptr()).requests },
-        };
-        // SAFETY: the caller's promise.
-        unsafe { requests.adopt(operation) };
-    }
+/// # Safety
+///
+/// As for [`TargetHeader::keep_refused`], where the target is a `T`.
+unsafe fn keep_refused<T: Target>(target: NonNull<TargetHeader>, operation: NonNull<Operation>) {
+    let target: NonNull<T> = target.cast();
+    // SAFETY: the request's reference keeps the target.
+    let requests = unsafe { target.as_ref() }.requests();
+    // SAFETY: the request was orphaned, and only this call adopts it.
+    unsafe { requests.adopt(operation) };
+    // The completion routine will not release the reference, since it may never run.
+    // SAFETY: the reference that `start` took is released once.
+    unsafe { T::release(target) };
 }

@@ -1,7 +1,8 @@
 //! What a registration is made with.
 
 use super::Registration;
-use crate::events::EventMask;
+use crate::client::ClientSetup;
+use crate::event_mask::EventMask;
 use crate::irql::Passive;
 use crate::status::Result;
 
@@ -32,8 +33,8 @@ use crate::status::Result;
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is registered before `register`"]
 pub struct RegistrationBuilder {
-    pub(super) static_events: EventMask,
-    pub(super) bypasses_tdi: bool,
+    static_events: EventMask,
+    bypasses_tdi: bool,
 }
 
 impl RegistrationBuilder {
@@ -81,6 +82,9 @@ impl RegistrationBuilder {
     ///
     /// As for [`Registration::register`].
     pub fn register(self, passive: Passive) -> Result<Registration> {
-        Registration::register_with(self, passive)
+        Registration::register_with(
+            ClientSetup::new(self.static_events, self.bypasses_tdi),
+            passive,
+        )
     }
 }

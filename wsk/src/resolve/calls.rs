@@ -5,15 +5,15 @@ use core::ptr;
 
 use wsk_sys::NS_ALL;
 
-use super::{AddressList, Hints, LookUp, Names, Query, Service};
+use super::{AddressList, Hints, Names, Query, Service};
 use crate::address::{self, Storage};
 use crate::capabilities::has;
 use crate::flags::NameInfoFlags;
 use crate::irql;
-use crate::operation::{InFlight, Outcome, Payload};
-use crate::registration::Provider;
-use crate::socket::{Family, remote};
+use crate::operation::{Attachment, ControlBuffer, InFlight, Outcome, Payload};
+use crate::provider::Provider;
 use crate::status::{Result, known};
+use crate::transport::Family;
 
 impl Provider {
     /// Finds the addresses of a host, with the port of a service.
@@ -47,7 +47,7 @@ impl Provider {
     ) -> Result<AddressList> {
         let (host, service) = (host.into(), service.into());
         let in_flight = {
-            let names = self.require_names()?;
+            let names = self.check_names()?;
             let query = Query::new(self, host, service, hints)?;
             let places = query.places();
             let call = |irp, _: *mut Payload| {
@@ -70,19 +70,20 @@ impl Provider {
                     )
                 }
             };
-            let prepare = |payload: &mut Payload| payload.look_up = Some(LookUp::Addresses(query));
+            let prepare = |payload: &mut Payload| payload.attachment.put(query);
             // SAFETY: the call is given the payload's query and nothing else.
             unsafe { self.request(prepare, call) }?
         };
         // Every system that has names at all implements this (INV-12). So no query is left behind, whose provider
         // would keep the registration.
         match self.outcome(in_flight.never_refused()).await {
-            Ended { look_up: Some(LookUp::Addresses(mut query)), result } => {
+            (Some(query), result) => {
+                let mut query: Query = query;
                 query.complete(result.is_ok());
                 result?;
                 AddressList::new(query).ok_or(known::STATUS_NO_MATCH)
             }
-            Ended { result, .. } => Err(result.err().unwrap_or(known::STATUS_INTERNAL_ERROR)),
+            (None, result) => Err(result.err().unwrap_or(known::STATUS_INTERNAL_ERROR)),
         }
     }
 
@@ -112,7 +113,7 @@ impl Provider {
     ) -> Result<Names> {
         let in_flight = {
             let address = address.into();
-            let has_names = self.require_names()?;
+            let has_names = self.check_names()?;
             if !NameInfoFlags::all().contains(flags) {
                 return Err(known::STATUS_INVALID_PARAMETER);
             }
@@ -122,7 +123,7 @@ impl Provider {
             let size = address::size(address);
             let call = |irp, payload| {
                 // SAFETY: the payload is the request's, and stays until it completes.
-                let address = unsafe { remote(payload) };
+                let address = unsafe { Payload::remote(payload) };
                 // SAFETY: the provider is captured, and the level passive (INV-66); the IRP is ready, and will be
                 // completed; the names are the request's until then.
                 unsafe {
@@ -142,14 +143,14 @@ impl Provider {
             };
             let prepare = |payload: &mut Payload| {
                 payload.remote = Storage::new(address);
-                payload.look_up = Some(LookUp::Names(names));
+                payload.attachment.put(names);
             };
             // SAFETY: the call is given the payload's address and names, and nothing else.
             unsafe { self.request(prepare, call) }?
         };
         match self.outcome(in_flight).await {
-            Ended { look_up: Some(LookUp::Names(names)), result: Ok(()) } => Ok(names),
-            Ended { result, .. } => Err(result.err().unwrap_or(known::STATUS_INTERNAL_ERROR)),
+            (Some(names), Ok(())) => Ok(names),
+            (_, result) => Err(result.err().unwrap_or(known::STATUS_INTERNAL_ERROR)),
         }
     }
 
@@ -223,30 +224,39 @@ impl Provider {
     }
 
     /// Fails where names cannot be looked up: at another level, and on another system.
-    fn require_names(&self) -> Result<has::Names> {
+    fn check_names(&self) -> Result<has::Names> {
         if !irql::is_passive() {
             return Err(known::STATUS_INVALID_DEVICE_REQUEST);
         }
         self.capabilities().names().ok_or(known::STATUS_NOT_SUPPORTED)
     }
 
-    /// Waits for a request to the client.
-    async fn outcome(&self, in_flight: InFlight) -> Ended {
+    /// Waits for a look-up, and takes out what the request owned.
+    async fn outcome<A: Attachment>(&self, in_flight: InFlight) -> (Option<A>, Result<()>) {
         match in_flight.await {
             Outcome::Completed(mut idle, result) => {
-                let look_up = idle.payload().look_up.take();
-                self.core().requests.put(idle);
+                let attachment = idle.payload().attachment.take();
+                self.put(idle);
                 // The information is the status once more (INV-19).
-                Ended { look_up, result: result.map(|_| ()) }
+                (attachment, result.map(|_| ()))
             }
             // The system does not implement the call, and may still use the memory.
-            Outcome::Refused(error) => Ended { look_up: None, result: Err(error) },
+            Outcome::Refused(error) => (None, Err(error)),
         }
     }
 }
 
-/// How a look-up ended.
-struct Ended {
-    look_up: Option<LookUp>,
-    result: Result<()>,
+impl Attachment for Query {
+    const OUTLIVES_REFUSAL: bool = true;
+
+    unsafe fn abandon(mut self, result: Result<usize>, _output: &ControlBuffer) {
+        self.complete(result.is_ok());
+        // Dropped, it defers the release of the list.
+    }
+}
+
+impl Attachment for Names {
+    const OUTLIVES_REFUSAL: bool = true;
+
+    unsafe fn abandon(self, _result: Result<usize>, _output: &ControlBuffer) {}
 }

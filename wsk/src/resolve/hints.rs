@@ -6,8 +6,8 @@ use wsk_sys::{ADDRINFOEXW, INT, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, USHORT};
 
 use super::name::show_text;
 use crate::flags::AddressInfoFlags;
-use crate::socket::{Family, Protocol};
 use crate::status::{Result, known};
+use crate::transport::{Family, Protocol};
 
 /// A type of sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -10,9 +10,9 @@ use wsk_sys::{ADDRINFOEXW, PADDRINFOEXW, PWSTR, ULONG, USHORT};
 use super::hints::SocketType;
 use super::name::Name;
 use super::query::Query;
-use crate::address::{self, Shown};
+use crate::address::{self, DisplayAddress};
 use crate::flags::AddressInfoFlags;
-use crate::socket::{Family, Protocol};
+use crate::transport::{Family, Protocol};
 
 /// The addresses of a name, in the order in which the system would try them.
 ///
@@ -103,7 +103,7 @@ impl AddressInfo<'_> {
 impl fmt::Debug for AddressInfo<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AddressInfo")
-            .field("address", &Shown(self.address))
+            .field("address", &DisplayAddress(self.address))
             .field("socket_type", &self.socket_type)
             .field("protocol", &self.protocol)
             .field("canonical_name", &self.canonical_name)

@@ -78,20 +78,3 @@ pub use self::name::Name;
 pub use self::names::Names;
 
 use self::query::Query;
-
-/// What a look-up in flight needs, besides its request.
-pub(crate) enum LookUp {
-    Addresses(Query),
-    Names(Names),
-}
-
-impl LookUp {
-    /// The request has completed, and nobody wants what it brought.
-    pub(crate) fn dispose(self, succeeded: bool) {
-        match self {
-            // Dropped, it goes to the reaper.
-            Self::Addresses(mut query) => query.complete(succeeded),
-            Self::Names(_) => {}
-        }
-    }
-}

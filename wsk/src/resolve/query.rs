@@ -11,9 +11,10 @@ use wsk_sys::{ADDRINFOEXW, PADDRINFOEXW, PUNICODE_STRING, UNICODE_STRING};
 
 use super::hints::{Hints, Service};
 use super::text::{Digits, Text};
+use crate::client::Client;
+use crate::deferred::Job;
 use crate::pool;
-use crate::reaper::Job;
-use crate::registration::{Core, Provider};
+use crate::provider::Provider;
 use crate::status::Result;
 
 /// What the memory begins with. The strings' characters follow.
@@ -121,13 +122,13 @@ impl Drop for Query {
     fn drop(&mut self) {
         let memory = self.0.as_ptr();
         // SAFETY: the memory is there.
-        let core = unsafe { (*memory).provider.core_pointer() };
+        let client = unsafe { (*memory).provider.client_ptr() };
         // SAFETY: as above.
         let job = unsafe { &raw mut (*memory).job };
         // SAFETY: derived from a pointer that is not null.
         let job = unsafe { NonNull::new_unchecked(job) };
         // SAFETY: the memory is the reaper's from here on, and its provider keeps the registration.
-        unsafe { Core::hand_to_reaper(core, job) };
+        unsafe { Client::defer(client, job) };
     }
 }
 

@@ -59,7 +59,7 @@ fn budget(waker: &Waker) -> Option<&Budget> {
 /// For who has found a request completed: whether to go on, or to be polled again after others were. Executors
 /// of others have their own ways.
 #[inline]
-pub(crate) fn proceed(context: &Context<'_>) -> Poll<()> {
+pub(crate) fn poll_budget(context: &Context<'_>) -> Poll<()> {
     let waker = context.waker();
     match budget(waker) {
         Some(budget) if !budget.spend() => give_way(waker),
@@ -75,23 +75,23 @@ fn give_way(waker: &Waker) -> Poll<()> {
 
 /// What a task has that may look for the end of one request as soon as it was made, without being polled for that.
 #[must_use]
-pub(crate) struct Turn(());
+pub(crate) struct Budgeted(());
 
 /// Waits for the task's turn to make a request: mostly it has it.
 #[inline]
-pub(crate) const fn turn() -> AwaitTurn {
-    AwaitTurn(())
+pub(crate) const fn budgeted() -> AwaitBudget {
+    AwaitBudget(())
 }
 
 /// A future of the task's turn.
 #[must_use = "it is to be awaited"]
-pub(crate) struct AwaitTurn(());
+pub(crate) struct AwaitBudget(());
 
-impl Future for AwaitTurn {
-    type Output = Turn;
+impl Future for AwaitBudget {
+    type Output = Budgeted;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Turn> {
-        proceed(context).map(|()| Turn(()))
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Budgeted> {
+        poll_budget(context).map(|()| Budgeted(()))
     }
 }

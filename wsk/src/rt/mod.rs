@@ -39,7 +39,7 @@ mod task;
 mod yield_now;
 
 pub use block_on::block_on;
-pub(crate) use budget::{Turn, proceed, turn};
+pub(crate) use budget::{Budgeted, budgeted, poll_budget};
 pub use join::JoinHandle;
 pub use runtime::{Runtime, Spawner};
 pub use yield_now::yield_now;

@@ -8,9 +8,10 @@ use wsk_sys::{PSECURITY_DESCRIPTOR, WSK_CACHE_SD, WSK_RELEASE_SD, ctypes::c_void
 
 use super::self_relative;
 use crate::buffer::Buffer;
+use crate::client::Client;
+use crate::deferred::Job;
 use crate::pool::PoolBox;
-use crate::reaper::Job;
-use crate::registration::{Core, Provider};
+use crate::provider::Provider;
 use crate::status::{Result, check, known};
 
 /// A security descriptor that WSK has cached: what sockets take.
@@ -117,8 +118,8 @@ impl CachedSecurityDescriptor {
     }
 
     /// Whether it is of this registration: another's sockets do not take it.
-    pub(crate) fn is_of(&self, core: &Core) -> bool {
-        ptr::eq(self.memory().provider.core(), core)
+    pub(crate) fn is_of(&self, client: &Client) -> bool {
+        ptr::eq(self.memory().provider.client_ref(), client)
     }
 
     /// As WSK takes it, for [`dispatch`](crate::dispatch). It is valid as long as this value, or a clone.
@@ -149,14 +150,14 @@ impl Drop for CachedSecurityDescriptor {
         }
         // What other owners did happens before it is released.
         fence(Ordering::Acquire);
-        let core = self.memory().provider.core_pointer();
+        let client = self.memory().provider.client_ptr();
         // SAFETY: the memory is there.
         let job = unsafe { &raw mut (*self.0.as_ptr()).job };
         // SAFETY: derived from a pointer that is not null.
         let job = unsafe { NonNull::new_unchecked(job) };
         // SAFETY: this was the last owner. The memory is the reaper's from here on, and its provider keeps the
         // registration.
-        unsafe { Core::hand_to_reaper(core, job) };
+        unsafe { Client::defer(client, job) };
     }
 }
 

@@ -5,15 +5,12 @@ use core::net::SocketAddr;
 
 use wsk_sys::PIRP;
 
-use super::attached::NewHandler;
-use super::category::{Accepts, Connection};
-use super::enabling::callbacks;
-use super::handle::{delivered, local, remote};
-use super::memory::NewSocket;
+use super::new_socket::{Delivery, NewSocket, delivered};
 use super::state::{Connected, Listening};
 use super::{ConnectionSocket, Socket};
 use crate::address::Storage;
-use crate::events::{Callbacks, ConnectionEvents};
+use crate::category::{Accepts, Connection};
+use crate::events::{Callbacks, ConnectionEvents, NewHandler, callbacks};
 use crate::flags::SocketFlags;
 use crate::operation::{InFlight, Outcome, Payload};
 use crate::status::Result;
@@ -122,15 +119,15 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
         };
         let outcome = accepting.await;
         self.state.accepting = None;
-        let shared = self.handle.shared();
+        let state = self.handle.state();
         match outcome {
             Outcome::Completed(idle, result) => {
-                let (mut idle, information) = shared.completed(idle, result)?;
+                let (mut idle, information) = state.completed(idle, result)?;
                 let payload = idle.payload();
                 let (local_addr, peer_addr) = (payload.local.address(), payload.remote.address());
                 // SAFETY: what is accepted is a connection.
                 let handle = unsafe { delivered::<Connection>(&mut idle, information) };
-                shared.requests.put(idle);
+                state.requests.put(idle);
                 // SAFETY: an accepted socket is connected, and this one was given no handler.
                 let socket = unsafe { Socket::from_handle(handle?, Connected::NEW) };
                 Ok(Accepted { socket, local_addr, peer_addr })
@@ -141,32 +138,32 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
 }
 
 fn start<C: Accepts>(listener: &super::Handle<C>) -> Result<InFlight> {
-    let shared = listener.shared();
-    let mut idle = shared.idle()?;
+    let state = listener.state();
+    let mut idle = state.idle()?;
     // The memory of the connection must be there when the connection arrives (INV-20).
-    let new = NewSocket::allocate(shared.core(), SocketFlags::CONNECTION, shared.family(), ());
+    let new = NewSocket::allocate(state.client(), SocketFlags::CONNECTION, state.family(), ());
     let new = match new {
         Ok(new) => new,
         Err(error) => {
-            shared.requests.put(idle);
+            state.requests.put(idle);
             return Err(error);
         }
     };
-    let (context, table) = callbacks::<Connection, ()>(shared.core(), new.context());
+    let (context, table) = callbacks::<Connection, ()>(state.client(), new.context());
     let payload = idle.payload();
-    payload.delivered = Some(new);
+    payload.attachment.put(Delivery { new, security: None });
     payload.local = Storage::EMPTY;
     payload.remote = Storage::EMPTY;
     let call = |dispatch, irp: PIRP, payload: *mut Payload| {
         // SAFETY: the payload is the request's, and stays until it completes (INV-25).
-        let local = unsafe { local(payload) };
+        let local = unsafe { Payload::local(payload) };
         // SAFETY: as above.
-        let remote = unsafe { remote(payload) };
+        let remote = unsafe { Payload::remote(payload) };
         let addresses = [local, remote];
         // SAFETY: the socket listens; the addresses have room for any family. The table is a connection's, and
         // takes this context, which stays until the close of the accepted socket has completed.
         unsafe { C::accept(dispatch, context, table.cast(), addresses, irp) }
     };
     // SAFETY: the call is given the payload's addresses, and the new socket's context.
-    Ok(unsafe { listener.start(idle, call) })
+    Ok(unsafe { listener.start(idle, call) }.in_flight())
 }

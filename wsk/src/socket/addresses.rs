@@ -11,13 +11,13 @@ use wsk_sys::{
 };
 
 use super::Socket;
-use super::category::Category;
 use super::control::Control;
 use super::state::State;
 use crate::address;
 use crate::buffer::Buffer;
+use crate::category::Category;
+use crate::growing_buffer::query_with_growing_buffer;
 use crate::irql;
-use crate::list::whole_list;
 use crate::options::{AllSockets, AppliesTo};
 use crate::status::{Result, known};
 
@@ -56,13 +56,13 @@ where
     /// - What else `WskControlSocket` reports. Wine does not implement it.
     pub fn local_addresses(&self) -> Result<LocalAddresses> {
         require_passive()?;
-        let shared = self.handle.shared();
-        shared.require_life()?;
-        let list = whole_list(|output, size, returned| {
+        let state = self.handle.state();
+        state.check_alive()?;
+        let list = query_with_growing_buffer(|output, size, returned| {
             // SAFETY: the code takes no IRP, and writes to this room, and its size; the level is passive.
             unsafe { self.handle.control_now(SIO_ADDRESS_LIST_QUERY, (output, size), returned) }
         });
-        let (buffer, size) = list.map_err(|error| shared.note(error))?;
+        let (buffer, size) = list.map_err(|error| state.note_error(error))?;
         Ok(LocalAddresses { buffer, size })
     }
 
@@ -194,7 +194,7 @@ impl core::iter::FusedIterator for LocalAddressIter<'_> {}
 
 impl fmt::Debug for LocalAddressIter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.clone().map(address::Shown)).finish()
+        f.debug_list().entries(self.clone().map(address::DisplayAddress)).finish()
     }
 }
 

@@ -2,73 +2,16 @@
 
 use core::net::SocketAddr;
 
-use wsk_sys::{
-    ADDRESS_FAMILY, AF_INET, AF_INET6, AF_UNSPEC, IPPROTO_TCP, IPPROTO_UDP, SO_CONDITIONAL_ACCEPT,
-    SO_EXCLUSIVEADDRUSE, SO_REUSEADDR, SOL_SOCKET, ULONG, USHORT,
-};
+use wsk_sys::{SO_CONDITIONAL_ACCEPT, SO_EXCLUSIVEADDRUSE, SO_REUSEADDR, SOL_SOCKET, USHORT};
 
-use super::category::{Category, Connection, Datagram, Listen, Stream};
+use super::Socket;
 use super::state::{Bound, Connected, Listening, Unbound};
-use super::{Basic, Socket};
-use crate::address;
+use crate::category::{Basic, Binds, Category, Connection, Datagram, Listen, Stream};
 use crate::events::Callbacks;
-use crate::registration::Provider;
+use crate::provider::Provider;
 use crate::security::CachedSecurityDescriptor;
 use crate::status::{Result, known};
-
-/// A family of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Family(ADDRESS_FAMILY);
-
-impl Family {
-    /// IPv4, `AF_INET`.
-    pub const INET: Self = Self(AF_INET);
-    /// IPv6, `AF_INET6`.
-    pub const INET6: Self = Self(AF_INET6);
-    /// Any, `AF_UNSPEC`: what a transport says that takes addresses of every family.
-    pub const UNSPECIFIED: Self = Self(AF_UNSPEC);
-
-    /// A family by its number.
-    #[must_use]
-    pub const fn from_raw(family: ADDRESS_FAMILY) -> Self {
-        Self(family)
-    }
-
-    /// Its number.
-    #[must_use]
-    pub const fn to_raw(self) -> ADDRESS_FAMILY {
-        self.0
-    }
-
-    /// The family of an address.
-    #[must_use]
-    pub const fn of(address: SocketAddr) -> Self {
-        Self(address::family(address))
-    }
-}
-
-/// A protocol above IP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Protocol(ULONG);
-
-impl Protocol {
-    /// TCP, `IPPROTO_TCP`.
-    pub const TCP: Self = Self(IPPROTO_TCP);
-    /// UDP, `IPPROTO_UDP`.
-    pub const UDP: Self = Self(IPPROTO_UDP);
-
-    /// A protocol by its number.
-    #[must_use]
-    pub const fn from_raw(protocol: ULONG) -> Self {
-        Self(protocol)
-    }
-
-    /// Its number.
-    #[must_use]
-    pub const fn to_raw(self) -> ULONG {
-        self.0
-    }
-}
+use crate::transport::{Family, Protocol};
 
 /// What precedes the bind, besides what is set on an [`Unbound`] socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +42,7 @@ impl<'a, C: Category> Builder<'a, C> {
             provider,
             family,
             socket_type: C::SOCKET_TYPE,
-            protocol: Protocol(C::PROTOCOL),
+            protocol: Protocol::from_raw(C::PROTOCOL),
             sharing: Sharing::Default,
             security: None,
             handler: (),
@@ -159,7 +102,7 @@ impl<C: Category, H> Builder<'_, C, H> {
     }
 }
 
-impl<'a, C: super::Binds, H> Builder<'a, C, H> {
+impl<'a, C: Binds, H> Builder<'a, C, H> {
     /// Creates the socket with a [security descriptor](crate::security), which decides who may share its address.
     /// [`Socket::set_security_descriptor`] sets it later, but before the bind (INV-34).
     pub const fn security_descriptor(mut self, descriptor: &'a CachedSecurityDescriptor) -> Self {
@@ -202,9 +145,9 @@ impl<C: Category, H: Callbacks<C>> Builder<'_, C, H> {
             return Err(known::STATUS_NOT_SUPPORTED);
         }
         let transport = super::create::Transport {
-            family: self.family.0,
+            family: self.family.to_raw(),
             socket_type: self.socket_type,
-            protocol: self.protocol.0,
+            protocol: self.protocol.to_raw(),
         };
         let socket =
             Socket::<C, Unbound, H>::create(self.provider, transport, self.security, self.handler)

@@ -8,12 +8,12 @@ use wsk_sys::{
     NTSTATUS, PIRP, PSIZE_T, PVOID, SIZE_T, ULONG, WSK_CONTROL_SOCKET_TYPE, WskIoctl, WskSetOption,
 };
 
-use super::category::Category;
 use super::handle::Handle;
-use super::memory::Shared;
+use super::memory::SocketState;
 use crate::buffer::Buffer;
+use crate::category::Category;
 use crate::dispatch::BasicDispatch;
-use crate::operation::{ControlArea, Outcome, Payload, Target};
+use crate::operation::{ControlBuffer, Outcome, Payload};
 use crate::options::MAX_SIZE;
 use crate::status::{Result, known};
 
@@ -25,7 +25,7 @@ pub(super) struct Control {
     pub(super) level: ULONG,
 }
 
-const _: () = assert!(MAX_SIZE <= ControlArea::HALF);
+const _: () = assert!(MAX_SIZE <= ControlBuffer::HALF);
 
 /// Memory that WSK reads or writes: where, and how many bytes.
 type Room = (PVOID, usize);
@@ -34,7 +34,7 @@ type Room = (PVOID, usize);
 ///
 /// As for `WskControlSocket` with an IRP.
 unsafe fn call(
-    shared: &Shared,
+    state: &SocketState,
     control: Control,
     input: Room,
     output: Room,
@@ -45,7 +45,7 @@ unsafe fn call(
     let input = if input_size == 0 { ptr::null_mut() } else { input.0 };
     let output = if output_size == 0 { ptr::null_mut() } else { output.0 };
     // SAFETY: the caller's socket is open, and its table begins with the basic functions.
-    let dispatch = unsafe { BasicDispatch::of(shared.socket()) };
+    let dispatch = unsafe { BasicDispatch::of(state.socket()) };
     // The size is told by the IRP (INV-27).
     let nowhere: *mut SIZE_T = ptr::null_mut();
     // SAFETY: the caller's promise.
@@ -106,11 +106,11 @@ impl<C: Category> Handle<C> {
         P: FnOnce(&mut Payload),
         F: FnOnce(&mut Payload, usize) -> T + Send,
     {
-        let shared = self.shared();
+        let state = self.state();
         let in_flight = if input.len() > MAX_SIZE || output_size > MAX_SIZE {
             Err(known::STATUS_INVALID_BUFFER_SIZE)
         } else {
-            shared.idle().map(|mut idle| {
+            state.idle().map(|mut idle| {
                 let (given, taken) = idle.payload().control.halves_mut();
                 given.iter_mut().zip(input).for_each(|(to, from)| *to = *from);
                 taken.fill(0);
@@ -120,24 +120,22 @@ impl<C: Category> Handle<C> {
                     // SAFETY: the payload is the request's, and stays until it completes (INV-27).
                     let area = unsafe { &raw mut (*payload).control };
                     // SAFETY: as above.
-                    let input: PVOID = unsafe { ControlArea::start(area) };
+                    let input: PVOID = unsafe { ControlBuffer::start(area) };
                     // SAFETY: the area is twice as long.
-                    let output = unsafe { input.byte_add(ControlArea::HALF) };
+                    let output = unsafe { input.byte_add(ControlBuffer::HALF) };
                     // SAFETY: the caller's promise; the socket is open.
-                    unsafe {
-                        call(shared, control, (input, input_size), (output, output_size), irp)
-                    }
+                    unsafe { call(state, control, (input, input_size), (output, output_size), irp) }
                 };
                 // SAFETY: the call is given the payload's area and nothing else; the handle is a hold.
-                unsafe { idle.start(Target::Socket(self.as_ptr()), call) }
+                unsafe { idle.start(self.as_ptr(), call) }.in_flight()
             })
         };
         async move {
             match in_flight?.await {
                 Outcome::Completed(idle, result) => {
-                    let (mut idle, information) = shared.completed(idle, result)?;
+                    let (mut idle, information) = state.completed(idle, result)?;
                     let value = finish(idle.payload(), information.min(output_size));
-                    shared.requests.put(idle);
+                    state.requests.put(idle);
                     Ok(value)
                 }
                 Outcome::Refused(error) => Err(error),
@@ -157,10 +155,10 @@ impl<C: Category> Handle<C> {
         (input, input_start, input_end): (Buffer, usize, usize),
         (output, output_start, output_end): (Buffer, usize, usize),
     ) -> (Result<usize>, Buffer, Buffer) {
-        let shared = self.shared();
+        let state = self.state();
         let output_size = output_end - output_start;
         let in_flight = {
-            let mut idle = match shared.idle() {
+            let mut idle = match state.idle() {
                 Ok(idle) => idle,
                 Err(error) => return (Err(error), input, output),
             };
@@ -172,19 +170,19 @@ impl<C: Category> Handle<C> {
             let control = Control { kind: WskIoctl, code, level: 0 };
             let call = |irp, _: *mut Payload| {
                 // SAFETY: the caller's promise; the socket is open.
-                unsafe { call(shared, control, given, taken, irp) }
+                unsafe { call(state, control, given, taken, irp) }
             };
             // SAFETY: the call is given the bytes of the payload's buffers and nothing else; the handle is a
             // hold.
-            unsafe { idle.start(Target::Socket(self.as_ptr()), call) }
+            unsafe { idle.start(self.as_ptr(), call) }.in_flight()
         };
         match in_flight.await {
             Outcome::Completed(mut idle, result) => {
                 let payload = idle.payload();
                 let input = payload.buffer.take().unwrap_or(Buffer::empty());
                 let output = payload.output.take().unwrap_or(Buffer::empty());
-                let result = shared.completed(idle, result).map(|(idle, information)| {
-                    shared.requests.put(idle);
+                let result = state.completed(idle, result).map(|(idle, information)| {
+                    state.requests.put(idle);
                     information.min(output_size)
                 });
                 (result, input, output)
@@ -209,7 +207,7 @@ impl<C: Category> Handle<C> {
     ) -> NTSTATUS {
         let (none, no_irp) = (ptr::null_mut(), ptr::null_mut());
         // SAFETY: the socket is open, and its table begins with the basic functions.
-        let dispatch = unsafe { BasicDispatch::of(self.shared().socket()) };
+        let dispatch = unsafe { BasicDispatch::of(self.state().socket()) };
         // SAFETY: the caller's promise (INV-27).
         unsafe {
             dispatch.control_socket(

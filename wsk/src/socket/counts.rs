@@ -1,15 +1,15 @@
-//! Who uses a socket, and what is due when the last one has gone.
+//! Reference counts of a socket, and what follows the release of the last one of each kind.
 //!
-//! | count | whose | when the last one goes |
+//! | references | who has them | after the last one |
 //! |---|---|---|
-//! | **uses** | who may make a call to the socket: its handles, and guards of what was retained | the close begins (INV-45, INV-47) |
-//! | **holds** | who may touch the handler: all uses together have one, which goes over to the close; each request in flight has one (INV-18, INV-46) | the handler is dropped |
-//! | **weak holds** | who may touch these counts: all holds together have one; what the handler itself may keep has one | the memory is freed |
+//! | **open** | what may call the socket: its handles, and guards of what was retained | the close begins (INV-45, INV-47) |
+//! | **memory** | what may access the handler: all open references together have one, which the close takes over; each request in flight has one (INV-18, INV-46) | the handler is dropped |
+//! | **weak** | what may access these counts: all memory references together have one; each value that a handler may keep has one | the memory is freed |
 //!
-//! Weak holds are for what a handler keeps of its own socket: it goes when the handler is dropped, so it must
-//! not be what the drop waits for. Who has one asks for a use when it makes a call.
+//! Weak references are for what a handler keeps of its own socket: that is dropped with the handler, so the handler's
+//! drop must not wait for it. A value with a weak reference takes an open one for each call.
 //!
-//! Every field is an atomic: a count may be gone before the method that has given it up has returned.
+//! Every field is an atomic: a count may be freed before the method that has released a reference returns.
 
 #[cfg(loom)]
 use loom::sync::atomic::{AtomicUsize, Ordering, fence};
@@ -17,71 +17,78 @@ use loom::sync::atomic::{AtomicUsize, Ordering, fence};
 #[cfg(not(loom))]
 use core::sync::atomic::{AtomicUsize, Ordering, fence};
 
-/// The counts of one socket.
+/// The reference counts of one socket.
+///
+/// # Invariants
+///
+/// While there are open references, one memory reference is theirs; while there are memory references, one weak
+/// reference is theirs.
+#[expect(clippy::struct_field_names, reason = "each is a number of references")]
 pub(super) struct Counts {
-    uses: AtomicUsize,
-    holds: AtomicUsize,
-    weak: AtomicUsize,
+    open_refs: AtomicUsize,
+    memory_refs: AtomicUsize,
+    weak_refs: AtomicUsize,
 }
 
 impl Counts {
     /// One of each.
     pub(super) fn new() -> Self {
-        Self { uses: AtomicUsize::new(1), holds: AtomicUsize::new(1), weak: AtomicUsize::new(1) }
+        let [open_refs, memory_refs, weak_refs] = [(); 3].map(|()| AtomicUsize::new(1));
+        Self { open_refs, memory_refs, weak_refs }
     }
 
-    /// One more use. The caller has one.
-    pub(super) fn begin_use(&self) {
-        self.uses.fetch_add(1, Ordering::Relaxed);
+    /// Takes another open reference. The caller has one.
+    pub(super) fn retain_open(&self) {
+        self.open_refs.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One more use, unless the last one has ended.
-    pub(super) fn try_begin_use(&self) -> bool {
-        let begin = |uses: usize| if uses == 0 { None } else { Some(uses + 1) };
-        self.uses.fetch_update(Ordering::Acquire, Ordering::Relaxed, begin).is_ok()
+    /// Takes an open reference, unless the last one was released.
+    pub(super) fn try_retain_open(&self) -> bool {
+        let retain = |count: usize| if count == 0 { None } else { Some(count + 1) };
+        self.open_refs.fetch_update(Ordering::Acquire, Ordering::Relaxed, retain).is_ok()
     }
 
-    /// Whether the caller's use is the only one.
-    pub(super) fn is_only_use(&self) -> bool {
-        // What was called through others has returned.
-        self.uses.load(Ordering::Acquire) == 1
+    /// Whether the caller's open reference is the only one.
+    pub(super) fn is_only_open_ref(&self) -> bool {
+        // Calls through others have returned.
+        self.open_refs.load(Ordering::Acquire) == 1
     }
 
-    /// Ends a use of the caller's. True if it was the last one: what was called through others has returned,
-    /// and the close is the caller's to begin, with the hold that the uses had.
+    /// Releases an open reference. Returns true if it was the last one: calls through others have returned, and the
+    /// caller begins the close, with the memory reference of the open ones.
     #[must_use]
-    pub(super) fn end_use(&self) -> bool {
-        self.uses.fetch_sub(1, Ordering::AcqRel) == 1
+    pub(super) fn release_open(&self) -> bool {
+        self.open_refs.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// Ends a use of the caller's, unless it is the last one. True if it is: then it is the caller's still.
+    /// Releases an open reference, unless it is the last one. Returns true if it is: the caller keeps it then.
     #[must_use]
-    pub(super) fn end_use_unless_last(&self) -> bool {
-        let leave = |uses: usize| if uses == 1 { None } else { Some(uses - 1) };
-        self.uses.fetch_update(Ordering::AcqRel, Ordering::Relaxed, leave).is_err()
+    pub(super) fn release_open_unless_last(&self) -> bool {
+        let release = |count: usize| if count == 1 { None } else { Some(count - 1) };
+        self.open_refs.fetch_update(Ordering::AcqRel, Ordering::Relaxed, release).is_err()
     }
 
-    /// One more hold. The caller has one, or a use.
-    pub(super) fn hold(&self) {
-        self.holds.fetch_add(1, Ordering::Relaxed);
+    /// Takes another memory reference. The caller has one, or an open one.
+    pub(super) fn retain_memory(&self) {
+        self.memory_refs.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Gives up a hold of the caller's. True if it was the last one: the handler is the caller's to drop, and
-    /// then the weak hold that the holds had is the caller's to give up.
+    /// Releases a memory reference. Returns true if it was the last one: the caller drops the handler, and then
+    /// releases the weak reference of the memory references.
     #[must_use]
-    pub(super) fn release(&self) -> bool {
-        is_last(&self.holds)
+    pub(super) fn release_memory(&self) -> bool {
+        is_last(&self.memory_refs)
     }
 
-    /// One more weak hold. The caller has one, or a hold.
-    pub(super) fn hold_weakly(&self) {
-        self.weak.fetch_add(1, Ordering::Relaxed);
+    /// Takes another weak reference. The caller has one, or a memory reference.
+    pub(super) fn retain_weak(&self) {
+        self.weak_refs.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Gives up a weak hold of the caller's. True if it was the last one: the memory is the caller's to free.
+    /// Releases a weak reference. Returns true if it was the last one: the caller frees the memory.
     #[must_use]
-    pub(super) fn release_weakly(&self) -> bool {
-        is_last(&self.weak)
+    pub(super) fn release_weak(&self) -> bool {
+        is_last(&self.weak_refs)
     }
 }
 
@@ -89,7 +96,7 @@ fn is_last(count: &AtomicUsize) -> bool {
     if count.fetch_sub(1, Ordering::Release) != 1 {
         return false;
     }
-    // What others did before they gave theirs up happens before what is due.
+    // What other threads did before they released theirs happens before what follows.
     fence(Ordering::Acquire);
     true
 }
@@ -145,21 +152,21 @@ mod loom_tests {
             self.release();
         }
 
-        fn end_use(&self) {
-            if self.0.counts.end_use() {
+        fn release_open(&self) {
+            if self.0.counts.release_open() {
                 self.close();
             }
         }
 
         fn release(&self) {
-            if self.0.counts.release() {
+            if self.0.counts.release_memory() {
                 Self::end(&self.0.has_handler);
-                self.release_weakly();
+                self.release_weak();
             }
         }
 
-        fn release_weakly(&self) {
-            if self.0.counts.release_weakly() {
+        fn release_weak(&self) {
+            if self.0.counts.release_weak() {
                 Self::end(&self.0.has_memory);
             }
         }
@@ -185,16 +192,16 @@ mod loom_tests {
         loom::model(|| {
             let socket = Shared::new();
             // The callback has a hold for as long as it runs, as far as this matters: the close completes later.
-            socket.0.counts.hold();
+            socket.0.counts.retain_memory();
             let callback = socket.spawn(|socket| {
-                if socket.0.counts.try_begin_use() {
+                if socket.0.counts.try_retain_open() {
                     socket.call();
-                    socket.end_use();
+                    socket.release_open();
                 }
                 socket.release();
             });
             socket.call();
-            socket.end_use();
+            socket.release_open();
             callback.join().unwrap();
             socket.require_end();
         });
@@ -206,15 +213,15 @@ mod loom_tests {
     fn an_accepted_socket_is_closed_once_and_not_in_the_callback() {
         loom::model(|| {
             let socket = Shared::new();
-            socket.0.counts.begin_use();
+            socket.0.counts.retain_open();
             let user = socket.spawn(|socket| {
                 socket.call();
-                socket.end_use();
+                socket.release_open();
             });
             socket.call();
-            let last = socket.0.counts.end_use_unless_last();
+            let last = socket.0.counts.release_open_unless_last();
             // It is the reaper's now.
-            let reaper = last.then(|| socket.spawn(Shared::end_use));
+            let reaper = last.then(|| socket.spawn(Shared::release_open));
             user.join().unwrap();
             if let Some(reaper) = reaper {
                 reaper.join().unwrap();
@@ -229,19 +236,19 @@ mod loom_tests {
     fn a_token_makes_a_call_to_an_open_socket_or_none() {
         loom::model(|| {
             let socket = Shared::new();
-            socket.0.counts.hold_weakly();
+            socket.0.counts.retain_weak();
             let token = socket.spawn(|socket| {
                 Shared::require(&socket.0.has_memory);
-                if socket.0.counts.try_begin_use() {
-                    socket.0.counts.hold();
+                if socket.0.counts.try_retain_open() {
+                    socket.0.counts.retain_memory();
                     socket.call();
-                    socket.end_use();
+                    socket.release_open();
                     socket.release();
                 }
-                socket.release_weakly();
+                socket.release_weak();
             });
             socket.call();
-            socket.end_use();
+            socket.release_open();
             token.join().unwrap();
             socket.require_end();
         });

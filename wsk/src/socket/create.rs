@@ -4,14 +4,13 @@ use core::ptr;
 
 use wsk_sys::{ADDRESS_FAMILY, PIRP, ULONG, USHORT};
 
-use super::category::Category;
-use super::handle::delivered;
-use super::memory::NewSocket;
+use super::new_socket::{Delivery, NewSocket, delivered};
 use super::state::Unbound;
 use super::{Handle, Socket};
-use crate::events::Callbacks;
-use crate::operation::{Outcome, Payload, Target};
-use crate::registration::Provider;
+use crate::category::Category;
+use crate::events::{Callbacks, callbacks, check_static_events};
+use crate::operation::{Outcome, Payload};
+use crate::provider::Provider;
 use crate::security::CachedSecurityDescriptor;
 use crate::status::Result;
 
@@ -31,12 +30,12 @@ impl<C: Category, H: Callbacks<C>> Socket<C, Unbound, H> {
         handler: H,
     ) -> Result<Self> {
         let delivery = {
-            super::enabling::require_static_events::<C, H>(provider.core())?;
-            security.map_or(Ok(()), |descriptor| descriptor.require(provider.core()))?;
-            let new = NewSocket::allocate(provider.core(), C::FLAGS, transport.family, handler)?;
+            check_static_events::<C, H>(provider.client_ref())?;
+            security.map_or(Ok(()), |descriptor| descriptor.check_client(provider.client_ref()))?;
+            let new =
+                NewSocket::allocate(provider.client_ref(), C::FLAGS, transport.family, handler)?;
             // Without callbacks, both are null (INV-39).
-            let (context, table) =
-                super::enabling::callbacks::<C, H>(provider.core(), new.context());
+            let (context, table) = callbacks::<C, H>(provider.client_ref(), new.context());
             // Without one, nobody shares the socket's address.
             let descriptor = security.map_or(ptr::null_mut(), CachedSecurityDescriptor::as_ptr);
             let call = move |irp: PIRP, _: *mut Payload| {
@@ -60,9 +59,10 @@ impl<C: Category, H: Callbacks<C>> Socket<C, Unbound, H> {
                     )
                 }
             };
-            let prepare = |payload: &mut Payload| payload.security = security.cloned();
-            // SAFETY: the call is given no memory but the IRP's and the context, and creates such a socket.
-            unsafe { deliver(new, prepare, call) }
+            let delivery = Delivery { new, security: security.cloned() };
+            // SAFETY: the call is given no memory but the IRP's, the context and the delivery's descriptor, and
+            // creates a socket of category `C`.
+            unsafe { deliver(delivery, call) }
         };
         let handle = delivery.await?;
         // SAFETY: it was created with this handler.
@@ -76,26 +76,23 @@ impl<C: Category, H: Callbacks<C>> Socket<C, Unbound, H> {
 ///
 /// As for [`Idle::start`](crate::operation::Idle::start), where the target is the new socket; the call creates
 /// a socket of the category.
-pub(super) unsafe fn deliver<C: Category>(
-    new: NewSocket,
-    prepare: impl FnOnce(&mut Payload),
+unsafe fn deliver<C: Category>(
+    delivery: Delivery,
     call: impl FnOnce(PIRP, *mut Payload) -> wsk_sys::NTSTATUS,
 ) -> impl Future<Output = Result<Handle<C>>> + Send {
-    let hold = new.hold();
-    let in_flight = hold.requests.take().map(|mut idle| {
-        let payload = idle.payload();
-        payload.delivered = Some(new);
-        prepare(payload);
-        // SAFETY: the caller's promise; the hold is one on the target.
-        unsafe { idle.start(Target::Socket(hold.as_ptr()), call) }.never_refused()
+    let memory = delivery.new.memory_ref();
+    let in_flight = memory.requests.take().map(|mut idle| {
+        idle.payload().attachment.put(delivery);
+        // SAFETY: `memory` is a reference to the target; the rest is this function's contract.
+        unsafe { idle.start(memory.as_ptr(), call) }.in_flight().never_refused()
     });
     async move {
         match in_flight?.await {
             Outcome::Completed(idle, result) => {
-                let (mut idle, information) = hold.completed(idle, result)?;
+                let (mut idle, information) = memory.completed(idle, result)?;
                 // SAFETY: the request created a socket of this category.
                 let handle = unsafe { delivered(&mut idle, information) };
-                hold.requests.put(idle);
+                memory.requests.put(idle);
                 handle
             }
             Outcome::Refused(error) => Err(error),

@@ -3,12 +3,13 @@
 use wsk_sys::PIRP;
 
 use super::Socket;
-use super::category::Stream;
 use super::state::{Bound, Listening};
+use crate::category::Stream;
 use crate::dispatch::StreamDispatch;
 use crate::events::Callbacks;
 use crate::operation::Payload;
 use crate::status::Result;
+use crate::time::Never;
 
 impl<H: Callbacks<Stream>> Socket<Stream, Bound, H> {
     /// Lets the socket listen, for as long as it is there: it cannot connect any more (INV-40). Then the
@@ -68,7 +69,7 @@ impl<H: Callbacks<Stream>> Socket<Stream, Bound, H> {
             unsafe { dispatch.listen(irp) }
         };
         // SAFETY: the call is given no memory.
-        unsafe { self.handle.request(|_| (), call, |_, _| ()) }.await?;
+        unsafe { self.handle.request(Never, |_| (), call, |_, _| ()) }.await?;
         // SAFETY: the socket listens now.
         let socket: Socket<Stream, Listening, H> =
             unsafe { Socket::from_handle(self.into_handle(), Listening::NEW) };

@@ -1,120 +1,134 @@
-//! A socket's memory: what its handles, its close, its requests and its callbacks have together.
+//! A socket's memory: what its handles, its close, its requests and its callbacks share.
 //!
-//! One allocation, made before the socket exists, with the IRP of its close in it: a close needs no memory
-//! and cannot fail (INV-44). The handler of its events is in it, too, since callbacks may begin before the
-//! creation has returned (INV-53).
+//! One allocation, made before the socket exists, with the IRP of its close in it: a close needs no memory and cannot
+//! fail (INV-44). It also contains the handler of the socket's events, since callbacks may begin before the creation
+//! has returned (INV-53).
 //!
-//! How long each part is there is counted: see [`Counts`]. When the last hold goes, the handler is dropped, and
-//! only then does the registration stop waiting for the socket (INV-5, INV-18, INV-46).
+//! [`Counts`] decides how long each part exists. When the last memory reference is released, the handler is dropped,
+//! and only then does the registration stop waiting for the socket (INV-5, INV-18, INV-46).
+//!
+//! # Safety
+//!
+//! A [`SocketState`] is the beginning of a larger allocation. Code that may release the last reference starts from a
+//! pointer with provenance over all of it, never from `&SocketState`.
 
-use core::mem::{ManuallyDrop, needs_drop};
-use core::ptr::{self, NonNull};
+use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
-use wsk_sys::{ADDRESS_FAMILY, PVOID, PWSK_SOCKET, STATUS_FILE_FORCED_CLOSED, WSK_SOCKET};
+use wsk_sys::{ADDRESS_FAMILY, PWSK_SOCKET, STATUS_FILE_FORCED_CLOSED, WSK_SOCKET};
 
-use super::attached::Slot;
-use super::closing::begin_close;
+use super::close::begin_close;
 use super::counts::Counts;
-use super::handle::Handle;
+use crate::client::Client;
+use crate::deferred::Job;
+use crate::events::AttachedHandler;
 use crate::flags::SocketFlags;
-use crate::operation::{Cache, Idle, Operation};
-use crate::pool::{PoolBox, write_fields};
-use crate::reaper::Job;
-use crate::registration::Core;
+use crate::operation::{Cache, Counted, Idle, Operation, Target, TargetHeader};
 use crate::status::{Error, Result, known};
 
 /// The memory of a socket, with the handler of its events. What WSK is given as the socket's context.
 #[repr(C)]
-pub(crate) struct Memory<H> {
-    pub(crate) shared: Shared,
-    /// Dropped with the last hold, before the memory is freed.
+pub(crate) struct SocketMemory<H> {
+    pub(crate) state: SocketState,
+    /// Dropped when the last memory reference is released, before the memory is freed.
     pub(crate) handler: ManuallyDrop<H>,
 }
 
-/// What every socket's memory begins with.
-pub(crate) struct Shared {
-    /// The whole memory, of which a reference to this is a part: who may be the last to end a use or a hold must
-    /// have come by a pointer that may free it.
-    whole: NonNull<Shared>,
+/// The beginning of every socket's memory: all but the handler.
+///
+/// # Invariants
+///
+/// - It is the beginning of a [`SocketMemory`] that [`NewSocket::allocate`](super::NewSocket::allocate) made, with a
+///   reference to `client`, and `whole` points to all of that memory.
+/// - `drop_handler` and `free` are the functions for the memory's own type.
+/// - Once `socket` is not null, the socket is open until the close that follows the last open reference.
+#[repr(C)]
+pub(crate) struct SocketState {
+    pub(super) header: TargetHeader,
+    /// Pointer with provenance over the whole allocation; code that may release the last reference must start here,
+    /// not from `&SocketState`.
+    pub(super) whole: NonNull<SocketState>,
     pub(super) close: Operation,
     pub(super) counts: Counts,
     /// Null until the socket was delivered.
-    socket: AtomicPtr<WSK_SOCKET>,
-    /// The socket no longer works, and only a close is legal (INV-42).
-    dead: AtomicBool,
+    pub(super) socket: AtomicPtr<WSK_SOCKET>,
     /// Requests that send or disconnect, and may not have completed yet (INV-43).
-    sends: AtomicUsize,
+    pub(super) sends: AtomicUsize,
     pub(crate) requests: Cache,
-    /// The registration that the socket belongs to, which waits for the last hold.
-    core: NonNull<Core>,
-    category: SocketFlags,
-    family: ADDRESS_FAMILY,
+    /// The client that the socket belongs to, whose registration waits for the last reference.
+    pub(super) client: NonNull<Client>,
     /// The handler that a connection got later.
-    pub(crate) attached: Slot,
-    /// Drops the handler, if there is something to be dropped. That is the user's code, which is not to run in a
-    /// completion routine (INV-15).
-    drop_handler: Option<unsafe fn(NonNull<Shared>)>,
-    /// Frees the whole of the memory, but does not drop the handler.
-    free: unsafe fn(NonNull<Shared>),
-    /// For the reaper, and what that is to do.
-    job: Job,
-    is_closed: AtomicBool,
+    pub(crate) attached: AttachedHandler,
+    /// Drops the handler, if it has something to drop. That is user code, which must not run in a completion routine
+    /// (INV-15).
+    pub(super) drop_handler: Option<unsafe fn(NonNull<SocketState>)>,
+    /// Frees the whole memory, but does not drop the handler.
+    pub(super) free: unsafe fn(NonNull<SocketState>),
+    /// For the deferred queue, which runs [`SocketState::run_deferred`].
+    pub(super) job: Job,
+    pub(super) category: SocketFlags,
+    pub(super) family: ADDRESS_FAMILY,
+    /// The socket no longer works, and only a close is legal (INV-42).
+    pub(super) is_dead: AtomicBool,
+    pub(super) is_closed: AtomicBool,
 }
 
-// SAFETY: every field is shared by atomics or by its own rules, and the registration outlives it.
-unsafe impl Send for Shared {}
-// SAFETY: as above.
-unsafe impl Sync for Shared {}
+// SAFETY: every field is an atomic, immutable, or shared by the rules of its own type; the client, which is `Sync`,
+// outlives it.
+unsafe impl Send for SocketState {}
+// SAFETY: every field is an atomic, immutable, or shared by the rules of its own type; the client, which is `Sync`,
+// outlives it.
+unsafe impl Sync for SocketState {}
 
-impl core::fmt::Debug for Shared {
+impl core::fmt::Debug for SocketState {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Shared").finish_non_exhaustive()
+        f.debug_struct("SocketState").finish_non_exhaustive()
     }
 }
 
-impl Shared {
-    /// For a use or a hold that lasts longer than this reference.
-    pub(super) const fn whole(&self) -> NonNull<Self> {
-        self.whole
+// SAFETY: the type is `#[repr(C)]` and begins with its header; the memory stays until the last memory reference is
+// released.
+unsafe impl Target for SocketState {
+    #[inline]
+    fn retain(&self) {
+        self.counts.retain_memory();
     }
 
+    /// The last reference ends the socket.
     #[inline]
-    pub(crate) fn retain(&self) {
-        self.counts.hold();
-    }
-
-    /// Gives up one hold; the last one ends the socket. IRQL: <= `DISPATCH_LEVEL`.
-    ///
-    /// # Safety
-    ///
-    /// The caller has a hold, and does not use the socket any more.
-    #[inline]
-    pub(crate) unsafe fn release(shared: NonNull<Self>) {
-        // SAFETY: the caller's hold keeps the memory until the next step.
-        let counts = unsafe { &(*shared.as_ptr()).counts };
-        if counts.release() {
-            // SAFETY: this was the last hold.
-            unsafe { Self::released(shared) };
+    unsafe fn release(this: NonNull<Self>) {
+        // Only the counts are borrowed, which are atomics: the rest may be gone during the call.
+        // SAFETY: the caller's reference keeps the memory until the next step.
+        let counts = unsafe { &(*this.as_ptr()).counts };
+        if counts.release_memory() {
+            // SAFETY: this was the last reference.
+            unsafe { Self::released(this) };
         }
     }
 
-    /// What is due when the last hold was given up.
+    fn requests(&self) -> &Cache {
+        &self.requests
+    }
+}
+
+impl SocketState {
+    /// What follows the release of the last memory reference.
     ///
     /// # Safety
     ///
-    /// The last hold was given up for this.
+    /// The last memory reference was released for this, and the weak reference that goes with it was not.
     #[cold]
-    unsafe fn released(shared: NonNull<Self>) {
-        // SAFETY: the last hold keeps the memory.
-        let memory = unsafe { shared.as_ref() };
-        if memory.drop_handler.is_some() || memory.attached.get().is_some() {
-            memory.is_closed.store(true, Ordering::Relaxed);
-            // SAFETY: nobody else has the handler.
-            unsafe { Self::hand_to_reaper(shared) };
+    unsafe fn released(this: NonNull<Self>) {
+        // SAFETY: the weak reference of the memory references keeps the memory.
+        let state = unsafe { this.as_ref() };
+        if state.drop_handler.is_some() || state.attached.get().is_some() {
+            state.is_closed.store(true, Ordering::Relaxed);
+            // SAFETY: the last memory reference was released for this.
+            unsafe { Self::defer(this) };
         } else {
-            // SAFETY: as above.
-            unsafe { Self::end(shared) };
+            // SAFETY: the last memory reference was released for this, and nothing has to be dropped.
+            unsafe { Self::end(this) };
         }
     }
 
@@ -122,122 +136,123 @@ impl Shared {
     ///
     /// # Safety
     ///
-    /// The last hold was given up for this, its weak hold was not. If there is something to be dropped, the IRQL
-    /// is `PASSIVE_LEVEL`.
-    unsafe fn end(shared: NonNull<Self>) {
-        // SAFETY: the weak hold keeps the memory.
-        let memory = unsafe { shared.as_ref() };
-        let (drop_handler, core) = (memory.drop_handler, memory.core);
+    /// The last memory reference was released for this, and the weak reference that goes with it was not. If there is
+    /// something to drop, the IRQL is `PASSIVE_LEVEL`.
+    unsafe fn end(this: NonNull<Self>) {
+        // SAFETY: the weak reference of the memory references keeps the memory.
+        let state = unsafe { this.as_ref() };
+        let (drop_handler, client) = (state.drop_handler, state.client);
         if let Some(drop_handler) = drop_handler {
-            // SAFETY: it is the function for this memory, whose handler nobody uses any more.
-            unsafe { drop_handler(shared) };
+            // SAFETY: it is the function for this memory, whose handler is not used without a memory reference.
+            unsafe { drop_handler(this) };
         }
-        // SAFETY: as above.
-        let memory = unsafe { shared.as_ref() };
-        // SAFETY: nobody uses the attached handler any more either.
-        unsafe { memory.attached.drop_handler() };
-        // SAFETY: the weak hold of all holds ends here.
-        unsafe { Self::release_weakly(shared) };
-        // SAFETY: the registration waits for this very call, which is the socket's only one.
-        unsafe { Core::release(core) };
+        // SAFETY: the weak reference of the memory references keeps the memory.
+        let state = unsafe { this.as_ref() };
+        // SAFETY: the attached handler is not used without a memory reference either.
+        unsafe { state.attached.drop_handler() };
+        // SAFETY: the weak reference of the memory references is released here, once.
+        unsafe { Self::release_weak(this) };
+        // SAFETY: this is the socket's reference to the client, which is released here, once.
+        unsafe { Client::release_reference(client) };
     }
 
-    /// Gives up a weak hold; the last one frees the memory. IRQL: <= `DISPATCH_LEVEL`.
+    /// Releases a weak reference; the last one frees the memory. IRQL: <= `DISPATCH_LEVEL`.
     ///
     /// # Safety
     ///
-    /// The caller has a weak hold, and does not use the memory any more.
-    pub(super) unsafe fn release_weakly(shared: NonNull<Self>) {
-        // SAFETY: the caller's weak hold keeps the memory until the next step.
-        let counts = unsafe { &(*shared.as_ptr()).counts };
-        if counts.release_weakly() {
-            // SAFETY: nobody else has the memory.
-            let free = unsafe { shared.as_ref() }.free;
-            // SAFETY: it is the function for this memory, of which nothing is used any more.
-            unsafe { free(shared) };
+    /// The caller has a weak reference, with a pointer to the whole memory, and uses it no more.
+    pub(super) unsafe fn release_weak(this: NonNull<Self>) {
+        // SAFETY: the caller's weak reference keeps the memory until the next step.
+        let counts = unsafe { &(*this.as_ptr()).counts };
+        if counts.release_weak() {
+            // SAFETY: no reference is left, so the memory is this call's.
+            let free = unsafe { this.as_ref() }.free;
+            // SAFETY: it is the function for this memory, which is not used any more.
+            unsafe { free(this) };
         }
     }
 
-    /// Has the reaper close a socket that was delivered, or free one that is closed.
+    /// Defers the close of a socket that was delivered, or the end of one that is closed.
     ///
     /// # Safety
     ///
-    /// The socket was delivered, and its last use is given up for this; or its last hold was given up.
-    unsafe fn hand_to_reaper(shared: NonNull<Self>) {
-        // SAFETY: the caller's promise; the socket's memory keeps its registration.
-        let core = unsafe { shared.as_ref() }.core;
-        // SAFETY: the memory is there.
-        let job = unsafe { &raw mut (*shared.as_ptr()).job };
+    /// The socket was delivered, and its last open reference is given up for this; or its last memory reference was
+    /// released for this.
+    pub(super) unsafe fn defer(this: NonNull<Self>) {
+        // SAFETY: what is given up for this keeps the memory.
+        let client = unsafe { this.as_ref() }.client;
+        // SAFETY: the memory exists, and the pointer stays within it.
+        let job = unsafe { &raw mut (*this.as_ptr()).job };
         // SAFETY: derived from a pointer that is not null.
         let job = unsafe { NonNull::new_unchecked(job) };
-        // SAFETY: the registration is kept by the memory, which was given up for this.
-        unsafe { Core::hand_to_reaper(core, job) };
+        // SAFETY: the job is used once at a time, since what is given up for this is the last of its kind; the
+        // socket's memory keeps a reference to the client until the job is done.
+        unsafe { Client::defer(client, job) };
     }
 
-    /// Ends a use, where the close must not begin in this thread: the reaper begins it.
+    /// For the deferred queue: closes a delivered socket, or ends a closed one.
     ///
     /// # Safety
     ///
-    /// As for [`end_use`](Self::end_use).
-    pub(crate) unsafe fn end_use_elsewhere(shared: NonNull<Self>) {
-        // SAFETY: the use keeps the memory until the next step.
-        let counts = unsafe { &(*shared.as_ptr()).counts };
-        if counts.end_use_unless_last() {
-            // SAFETY: the last use is given up for this.
-            unsafe { Self::hand_to_reaper(shared) };
-        }
-    }
-
-    /// For the reaper: closes a socket that arrived when nobody waited for it, or ends one that is closed.
-    ///
-    /// # Safety
-    ///
-    /// The job is a socket's that was handed over, and is done once.
-    unsafe fn reap(job: NonNull<Job>) {
-        // SAFETY: the job lies at this offset of its socket's memory.
-        let shared: NonNull<Self> =
-            unsafe { job.byte_sub(core::mem::offset_of!(Self, job)) }.cast();
-        // SAFETY: it was handed over, and so is still there.
-        if unsafe { shared.as_ref() }.is_closed.load(Ordering::Relaxed) {
-            // SAFETY: `release` gave the last hold up for this, and the reaper runs at PASSIVE_LEVEL.
-            unsafe { Self::end(shared) };
+    /// The job is a socket's, was deferred, and is done once, at `PASSIVE_LEVEL`.
+    pub(super) unsafe fn run_deferred(job: NonNull<Job>) {
+        // SAFETY: the job lies at this offset of its socket's memory, and its pointer came from that memory's.
+        let this: NonNull<Self> = unsafe { job.byte_sub(core::mem::offset_of!(Self, job)) }.cast();
+        // SAFETY: what was given up when the job was deferred keeps the memory.
+        if unsafe { this.as_ref() }.is_closed.load(Ordering::Relaxed) {
+            // SAFETY: the last memory reference was released for this, and the level is passive.
+            unsafe { Self::end(this) };
         } else {
-            // SAFETY: who handed it over gave up its use for this.
-            unsafe { Self::end_use(shared) };
+            // SAFETY: the open reference was given up for this.
+            unsafe { Self::release_open(this) };
         }
     }
 
-    /// One more use of a socket that is in use.
-    pub(crate) fn begin_use(&self) {
-        self.counts.begin_use();
+    /// Takes another open reference. The caller has one.
+    pub(crate) fn retain_open(&self) {
+        self.counts.retain_open();
     }
 
-    /// Ends a use; the last one begins the close. IRQL: <= `DISPATCH_LEVEL`.
+    /// Releases an open reference; the last one begins the close. IRQL: <= `DISPATCH_LEVEL`.
     ///
     /// # Safety
     ///
-    /// The caller has a use, of a socket that was delivered, and makes no call to it any more.
-    pub(crate) unsafe fn end_use(shared: NonNull<Self>) {
-        // SAFETY: the use keeps the memory until the next step.
-        let counts = unsafe { &(*shared.as_ptr()).counts };
-        if counts.end_use() {
-            // SAFETY: no use is left, and so no call is executing or follows (INV-45); the uses' hold is the
-            // close's.
-            unsafe { begin_close(shared) };
+    /// The caller has an open reference, with a pointer to the whole memory, to a socket that was delivered, and makes
+    /// no call to it any more.
+    pub(crate) unsafe fn release_open(this: NonNull<Self>) {
+        // SAFETY: the caller's open reference keeps the memory until the next step.
+        let counts = unsafe { &(*this.as_ptr()).counts };
+        if counts.release_open() {
+            // SAFETY: no open reference is left, so no call is executing or follows (INV-45); the memory reference of
+            // the open ones is the close's now.
+            unsafe { begin_close(this) };
         }
     }
 
-    /// Whether nothing is being sent, and there is one use of the socket, which is the caller's: nobody else can
-    /// begin anything.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.counts.is_only_use() && self.sends.load(Ordering::Acquire) == 0
+    /// Releases an open reference where the close must not begin in this thread: it is deferred.
+    ///
+    /// # Safety
+    ///
+    /// As for [`release_open`](Self::release_open).
+    pub(crate) unsafe fn release_open_deferred(this: NonNull<Self>) {
+        // SAFETY: the caller's open reference keeps the memory until the next step.
+        let counts = unsafe { &(*this.as_ptr()).counts };
+        if counts.release_open_unless_last() {
+            // SAFETY: the last open reference is given up for this.
+            unsafe { Self::defer(this) };
+        }
     }
 
-    /// Counts a request that sends, until [`Sending::end`].
+    /// Whether nothing is being sent, and the caller's open reference is the only one: no other thread can begin
+    /// anything.
+    pub(super) fn has_no_sends(&self) -> bool {
+        self.counts.is_only_open_ref() && self.sends.load(Ordering::Acquire) == 0
+    }
+
+    /// Counts a request that sends, until [`Counted::end`].
     #[inline]
-    pub(crate) fn begin_send(&self) -> Sending {
-        self.sends.fetch_add(1, Ordering::Relaxed);
-        Sending(NonNull::from(self))
+    pub(crate) fn begin_send(&self) -> Counted {
+        Counted::new(&self.sends)
     }
 
     pub(crate) fn socket(&self) -> PWSK_SOCKET {
@@ -248,47 +263,47 @@ impl Shared {
         self.category
     }
 
-    /// What every address of the socket is of (INV-32).
+    /// The family of each of the socket's addresses (INV-32).
     pub(crate) const fn family(&self) -> ADDRESS_FAMILY {
         self.family
     }
 
-    pub(crate) const fn core(&self) -> &Core {
-        // SAFETY: the socket's memory keeps its registration.
-        unsafe { self.core.as_ref() }
+    pub(crate) const fn client(&self) -> &Client {
+        // SAFETY: the socket's memory has a reference to its client.
+        unsafe { self.client.as_ref() }
     }
 
-    /// Remembers that the socket is dead if that is what the error says (INV-42).
-    pub(crate) fn note(&self, error: Error) -> Error {
+    /// Marks the socket dead if the error says so (INV-42).
+    pub(crate) fn note_error(&self, error: Error) -> Error {
         if error.status() == STATUS_FILE_FORCED_CLOSED {
-            self.note_death();
+            self.mark_dead();
         }
         error
     }
 
-    /// Remembers that the socket no longer works (INV-42).
+    /// Marks the socket dead: it no longer works (INV-42).
     #[inline]
-    pub(crate) fn note_death(&self) {
-        self.dead.store(true, Ordering::Relaxed);
+    pub(crate) fn mark_dead(&self) {
+        self.is_dead.store(true, Ordering::Relaxed);
     }
 
     /// Fails if the socket no longer works (INV-42).
     #[inline]
-    pub(crate) fn require_life(&self) -> Result<()> {
-        if self.dead.load(Ordering::Relaxed) {
+    pub(crate) fn check_alive(&self) -> Result<()> {
+        if self.is_dead.load(Ordering::Relaxed) {
             return Err(known::STATUS_FILE_FORCED_CLOSED);
         }
         Ok(())
     }
 
-    /// A request to be made, unless the socket is dead.
+    /// An operation for a request, unless the socket is dead.
     #[inline]
     pub(crate) fn idle(&self) -> Result<Idle> {
-        self.require_life()?;
+        self.check_alive()?;
         self.requests.take()
     }
 
-    /// Keeps the request of a failure for the next use, and notes what it says about the socket.
+    /// The result of a completed request. If it is an error, the operation is kept for the next request.
     #[inline]
     pub(crate) fn completed(&self, idle: Idle, result: Result<usize>) -> Result<(Idle, usize)> {
         match result {
@@ -298,188 +313,9 @@ impl Shared {
     }
 
     #[cold]
+    #[inline(never)]
     pub(super) fn failed(&self, idle: Idle, error: Error) -> Error {
         self.requests.put(idle);
-        self.note(error)
-    }
-}
-
-/// A request that sends, and is counted among its socket's. It ends by [`end`](Self::end) only: one that the
-/// system has kept for good has not ended.
-pub(crate) struct Sending(NonNull<Shared>);
-
-impl Sending {
-    /// # Safety
-    ///
-    /// The socket's memory is there.
-    #[inline]
-    pub(crate) unsafe fn end(self) {
-        // SAFETY: the caller's promise.
-        unsafe { self.0.as_ref() }.sends.fetch_sub(1, Ordering::Release);
-    }
-}
-
-/// Drops the handler in a socket's memory.
-///
-/// # Safety
-///
-/// It is the beginning of a `Memory<H>` of [`NewSocket::allocate`], whose handler nobody uses any more.
-unsafe fn drop_handler<H>(shared: NonNull<Shared>) {
-    // Only this part: the rest is shared with weak holds.
-    // SAFETY: the caller's promise.
-    let handler = unsafe { &raw mut (*shared.cast::<Memory<H>>().as_ptr()).handler };
-    // SAFETY: as above; a `ManuallyDrop` is laid out as what is in it.
-    unsafe { handler.cast::<H>().drop_in_place() };
-}
-
-/// Frees a socket's memory.
-///
-/// # Safety
-///
-/// It is the beginning of a `Memory<H>` of [`NewSocket::allocate`], of which nothing is used any more.
-unsafe fn free<H>(shared: NonNull<Shared>) {
-    // SAFETY: the caller's promise.
-    drop(unsafe { PoolBox::from_raw(shared.cast::<Memory<H>>()) });
-}
-
-/// The memory of a socket that is still to be delivered: its first hold, which is that of its first use.
-pub(crate) struct NewSocket(NonNull<Shared>);
-
-// SAFETY: it is a hold on what is itself shared.
-unsafe impl Send for NewSocket {}
-
-impl NewSocket {
-    /// # Errors
-    ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; the handler is dropped.
-    pub(crate) fn allocate<H: Send + Sync + 'static>(
-        core: &Core,
-        category: SocketFlags,
-        family: ADDRESS_FAMILY,
-        handler: H,
-    ) -> Result<Self> {
-        let shared = |place: *mut Shared| {
-            // SAFETY: the place is memory, and not null.
-            let whole = unsafe { NonNull::new_unchecked(place) };
-            // SAFETY: the place is the new memory's.
-            let close = |place| unsafe { Operation::write(place) };
-            // SAFETY: as above.
-            write_fields!(
-                place,
-                Shared {
-                    whole: whole,
-                    close => close,
-                    counts: Counts::new(),
-                    socket: AtomicPtr::new(ptr::null_mut()),
-                    dead: AtomicBool::new(false),
-                    sends: AtomicUsize::new(0),
-                    requests: Cache::new(),
-                    core: NonNull::from(core),
-                    category: category,
-                    family: family,
-                    attached: Slot::new(),
-                    drop_handler: if needs_drop::<H>() { Some(drop_handler::<H> as _) } else { None },
-                    free: free::<H>,
-                    job: Job::new(Shared::reap),
-                    is_closed: AtomicBool::new(false),
-                }
-            );
-        };
-        // If there is no memory, the handler is still the closure's.
-        let write = |place: *mut Memory<H>| {
-            // SAFETY: the memory is new.
-            write_fields!(
-                place,
-                Memory {
-                    shared => shared,
-                    handler: ManuallyDrop::new(handler),
-                }
-            );
-        };
-        // SAFETY: this writes all of it.
-        let memory = unsafe { PoolBox::new_in_place(write) }?;
-        core.retain();
-        // SAFETY: it stays in this allocation, which is nonpaged.
-        unsafe { memory.shared.close.initialise() };
-        Ok(Self(memory.into_raw().cast()))
-    }
-
-    fn shared(&self) -> &Shared {
-        // SAFETY: it is a hold.
-        unsafe { self.0.as_ref() }
-    }
-
-    /// What WSK is given as the socket's context, and gives to the callbacks.
-    pub(crate) const fn context(&self) -> PVOID {
-        self.0.as_ptr().cast()
-    }
-
-    pub(crate) fn hold(&self) -> Hold {
-        self.shared().retain();
-        Hold(self.0)
-    }
-
-    /// # Safety
-    ///
-    /// `socket` is of category `C`, was delivered to a request or to a callback of this client, and nobody
-    /// else has it.
-    pub(crate) unsafe fn open<C>(self, socket: NonNull<WSK_SOCKET>) -> Handle<C> {
-        self.shared().socket.store(socket.as_ptr(), Ordering::Release);
-        let shared = self.0;
-        core::mem::forget(self);
-        // SAFETY: the first use is the handle's now.
-        unsafe { Handle::from_raw(shared) }
-    }
-
-    /// Has the reaper close a socket that arrived when nobody waited for it any more. For completion
-    /// routines, which must not make the call themselves (INV-15).
-    ///
-    /// # Safety
-    ///
-    /// `socket` was delivered to a request of this client, and nobody else has it.
-    pub(crate) unsafe fn reap(self, socket: NonNull<WSK_SOCKET>) {
-        let shared = self.0;
-        self.shared().socket.store(socket.as_ptr(), Ordering::Release);
-        core::mem::forget(self);
-        // SAFETY: the use was given up for this.
-        unsafe { Shared::hand_to_reaper(shared) };
-    }
-}
-
-impl Drop for NewSocket {
-    fn drop(&mut self) {
-        // There is no socket to be closed.
-        // SAFETY: it is a hold, and ends here.
-        unsafe { Shared::release(self.0) };
-    }
-}
-
-/// A hold on a socket's memory, for as long as it takes.
-pub(crate) struct Hold(NonNull<Shared>);
-
-// SAFETY: it is a hold on what is itself shared.
-unsafe impl Send for Hold {}
-// SAFETY: as above.
-unsafe impl Sync for Hold {}
-
-impl Hold {
-    pub(crate) const fn as_ptr(&self) -> NonNull<Shared> {
-        self.0
-    }
-}
-
-impl core::ops::Deref for Hold {
-    type Target = Shared;
-
-    fn deref(&self) -> &Shared {
-        // SAFETY: it is a hold.
-        unsafe { self.0.as_ref() }
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        // SAFETY: it is a hold, and ends here.
-        unsafe { Shared::release(self.0) };
+        self.note_error(error)
     }
 }

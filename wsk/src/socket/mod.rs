@@ -59,25 +59,25 @@
 
 mod accept;
 mod addresses;
-mod attached;
+mod attach;
 mod builder;
-mod category;
-mod closing;
+mod close;
 mod connection;
 mod control;
 mod counts;
 mod create;
 mod datagram;
-mod enabling;
+mod event_control;
 mod handle;
-mod inspected;
+mod inspect_id;
 mod listen;
 mod memory;
+mod new_socket;
 mod options;
+mod references;
 mod security;
 mod state;
 mod transfer;
-mod weak;
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -89,28 +89,27 @@ use wsk_sys::{PIRP, PWSK_SOCKET, WSK_SOCKET};
 use crate::address::Storage;
 use crate::operation::Payload;
 use crate::status::{Result, known};
+use crate::time::Never;
 
 pub use self::accept::Accepted;
 pub use self::addresses::{LocalAddressIter, LocalAddresses};
-pub use self::builder::{Builder, Family, Protocol};
-pub use self::category::{
-    Accepts, Basic, Binds, Category, Connection, Connects, Datagram, Listen, Stream,
-};
-pub(crate) use self::connection::Slot;
-pub(crate) use self::datagram::To;
+pub use self::builder::Builder;
+pub(crate) use self::connection::ReusableRequest;
+pub(crate) use self::datagram::Destination;
 pub use self::datagram::{Received, Receiver, Segments};
-pub(crate) use self::enabling::callbacks;
-pub(crate) use self::handle::{Handle, remote};
-pub(crate) use self::memory::{Memory, NewSocket, Sending, Shared};
+pub(crate) use self::handle::Handle;
+pub(crate) use self::memory::{SocketMemory, SocketState};
+pub(crate) use self::new_socket::NewSocket;
+pub(crate) use self::references::{OpenGuard, Weak};
 pub use self::state::{
     Bound, Connected, DefaultDestination, Destined, Exchanges, FixedPeer, Listening, Silent, State,
     Unbound,
 };
-pub(crate) use self::transfer::{Begun, await_end};
-pub(crate) use self::weak::{Use, Weak};
-
-use self::handle::local;
-use self::memory::Memory as SocketMemory;
+pub(crate) use self::transfer::{Submitted, await_end};
+pub use crate::category::{
+    Accepts, Basic, Binds, Category, Connection, Connects, Datagram, Listen, Stream,
+};
+pub use crate::transport::{Family, Protocol};
 
 /// A socket for options and ioctls.
 pub type BasicSocket = Socket<Basic, Unbound>;
@@ -129,7 +128,7 @@ pub type StreamSocket<H = ()> = Socket<Stream, Bound, H>;
 
 /// An open socket of category `C`, in the state `S`, whose events `H` handles.
 ///
-/// Dropping it closes the socket without waiting; [`close`](Socket::close) waits. Closing a connection that is
+/// Dropping it closes the socket without waiting; [`close`](Socket::close) waits. Close a connection that is
 /// not shut down on both sides **aborts** it (INV-49). The handler is dropped after the close, at
 /// `PASSIVE_LEVEL` by a thread of the [registration's](crate::Registration).
 pub struct Socket<C: Category, S: State, H = ()> {
@@ -161,7 +160,7 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
     /// The handler of its events.
     #[must_use]
     pub fn handler(&self) -> &H {
-        if let Some(attached) = self.handle.shared().attached.get() {
+        if let Some(attached) = self.handle.state().attached.get() {
             // SAFETY: a socket is of its handler's type since that was attached.
             return unsafe { attached.handler_of_type() };
         }
@@ -173,7 +172,7 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
     /// The socket, for [`dispatch`](crate::dispatch). It is open as long as this value is there.
     #[must_use]
     pub fn as_raw(&self) -> PWSK_SOCKET {
-        self.handle.shared().socket()
+        self.handle.state().socket()
     }
 
     /// Closes the socket, and waits until that is done: until nothing that was
@@ -199,42 +198,43 @@ impl<H> ConnectionSocket<H> {
     pub(crate) unsafe fn accepted(
         new: NewSocket,
         socket: NonNull<WSK_SOCKET>,
-    ) -> (Self, NonNull<Shared>) {
+    ) -> (Self, NonNull<SocketState>) {
         // SAFETY: the caller's promise.
         let handle = unsafe { new.open::<Connection>(socket) };
-        handle.shared().begin_use();
-        let shared = handle.as_ptr();
+        handle.state().retain_open();
+        let state = handle.as_ptr();
         // SAFETY: an accepted socket is connected.
-        (unsafe { Self::from_handle(handle, state::Connected::NEW) }, shared)
+        (unsafe { Self::from_handle(handle, state::Connected::NEW) }, state)
     }
 }
 
 impl<C: Binds, S: State, H> Socket<C, S, H> {
     /// Binds the socket. The caller says by the state that it returns what is possible then.
     async fn bind_to(&self, address: SocketAddr) -> Result<()> {
-        self.handle.require_family(address)?;
+        self.handle.check_family(address)?;
         let prepare = |payload: &mut Payload| payload.local = Storage::new(address);
         let call = |dispatch, irp: PIRP, payload| {
             // SAFETY: the payload is the request's, and stays until it completes.
-            let local = unsafe { local(payload) };
+            let local = unsafe { Payload::local(payload) };
             // SAFETY: the address is of the socket's family (INV-32).
             unsafe { C::bind(dispatch, local, irp) }
         };
         // SAFETY: the call is given the payload's address and nothing else.
-        unsafe { self.handle.request(prepare, call, |_, _| ()) }.await
+        unsafe { self.handle.request(Never, prepare, call, |_, _| ()) }.await
     }
 
     async fn local_address(&self) -> Result<SocketAddr> {
         let prepare = |payload: &mut Payload| payload.local = Storage::EMPTY;
         let call = |dispatch, irp: PIRP, payload| {
             // SAFETY: the payload is the request's, and stays until it completes (INV-25).
-            let local = unsafe { local(payload) };
+            let local = unsafe { Payload::local(payload) };
             // SAFETY: the address has room for any family.
             unsafe { C::local_address(dispatch, local, irp) }
         };
         // SAFETY: the call is given the payload's address and nothing else.
-        let request =
-            unsafe { self.handle.request(prepare, call, |payload, _| payload.local.address()) };
+        let request = unsafe {
+            self.handle.request(Never, prepare, call, |payload, _| payload.local.address())
+        };
         request.await?.ok_or(known::STATUS_INTERNAL_ERROR)
     }
 }

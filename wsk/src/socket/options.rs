@@ -3,10 +3,10 @@
 use wsk_sys::{WskGetOption, WskIoctl, WskSetOption};
 
 use super::Socket;
-use super::category::Category;
 use super::control::Control;
 use super::state::State;
 use crate::buffer::{BufResult, IoBuf};
+use crate::category::Category;
 use crate::options::{
     AppliesTo, AskedOf, BufferIoctl, Ioctl, MAX_SIZE, OptionValue, Readable, SocketOption, Writable,
 };

@@ -6,14 +6,29 @@ use wsk_sys::{
 };
 
 use super::Socket;
-use super::category::Category;
 use super::control::{Control, written};
 use super::state::{State, Unbound};
-use crate::operation::Payload;
+use crate::category::Category;
+use crate::client::Client;
+use crate::operation::{Attachment, ControlBuffer, Payload};
 use crate::options::{AppliesTo, BeforeBind, Transports};
-use crate::registration::{Core, Provider};
+use crate::provider::Provider;
 use crate::security::CachedSecurityDescriptor;
 use crate::status::{Result, known};
+
+// The descriptor of a request that sets it, or the memory for the one that a request returns.
+impl Attachment for CachedSecurityDescriptor {
+    const OUTLIVES_REFUSAL: bool = true;
+
+    unsafe fn abandon(self, result: Result<usize>, output: &ControlBuffer) {
+        if let (true, Ok(size)) = (self.is_unset(), result) {
+            let written = output.output().get(..size).unwrap_or_default();
+            // SAFETY: the request that this belongs to returns a descriptor, and has written this.
+            unsafe { self.receive(written) };
+        }
+        // Dropped, the last owner defers the release.
+    }
+}
 
 const SIZE: usize = size_of::<PSECURITY_DESCRIPTOR>();
 
@@ -23,8 +38,8 @@ const fn control(kind: WSK_CONTROL_SOCKET_TYPE) -> Control {
 
 impl CachedSecurityDescriptor {
     /// Fails for a descriptor that was cached by another client.
-    pub(super) fn require(&self, core: &Core) -> Result<()> {
-        if self.is_of(core) { Ok(()) } else { Err(known::STATUS_INVALID_PARAMETER) }
+    pub(super) fn check_client(&self, client: &Client) -> Result<()> {
+        if self.is_of(client) { Ok(()) } else { Err(known::STATUS_INVALID_PARAMETER) }
     }
 }
 
@@ -59,10 +74,10 @@ where
         descriptor: &CachedSecurityDescriptor,
     ) -> Result<()> {
         let request = {
-            descriptor.require(self.handle.shared().core())?;
+            descriptor.check_client(self.handle.state().client())?;
             let input = descriptor.as_ptr().expose_provenance().to_ne_bytes();
             // The request is an owner of what it uses, however long it takes (INV-65).
-            let prepare = |payload: &mut Payload| payload.security = Some(descriptor.clone());
+            let prepare = |payload: &mut Payload| payload.attachment.put(descriptor.clone());
             let control = control(WskSetOption);
             // SAFETY: the option takes an IRP and a pointer to a cached descriptor, which the request keeps; the
             // socket is not bound (INV-34).
@@ -96,10 +111,10 @@ where
         let request = {
             // The memory first: what WSK gives must be released, also if nobody waits for it any more (INV-20).
             let unset = CachedSecurityDescriptor::unset(wsk)?;
-            unset.require(self.handle.shared().core())?;
-            let prepare = |payload: &mut Payload| payload.security = Some(unset);
+            unset.check_client(self.handle.state().client())?;
+            let prepare = |payload: &mut Payload| payload.attachment.put(unset);
             let finish = |payload: &mut Payload, size| {
-                let descriptor = payload.security.take()?;
+                let descriptor: CachedSecurityDescriptor = payload.attachment.take()?;
                 // SAFETY: this request was made for it, and has written this.
                 unsafe { descriptor.receive(written(payload, size)) };
                 (!descriptor.is_unset()).then_some(descriptor)

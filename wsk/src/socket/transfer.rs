@@ -10,32 +10,33 @@ use core::task::{Context, Poll};
 
 use wsk_sys::{NTSTATUS, PIRP, PWSK_BUF};
 
-use super::category::Category;
-use super::handle::{Handle, descriptor};
+use super::handle::Handle;
 use crate::buffer::{BufResult, Buffer, IoBuf};
-use crate::operation::{Idle, Outcome, Payload, Started, Within};
-use crate::rt::{self, Turn};
+use crate::category::Category;
+use crate::operation::{Idle, Issued, Outcome, Payload, WithDeadline};
+use crate::rt::{self, Budgeted};
 use crate::status::{Error, Result, known};
-use crate::time::Ends;
+use crate::time::Timeout;
 
 /// The result of a request, and the buffer. If the system has kept that, an empty one.
-pub(crate) type Ended<T> = (Result<T>, Buffer);
+pub(crate) type Completion<T> = (Result<T>, Buffer);
 
 /// A buffer, and which part of it is meant, from where up to where: within it, and in this order.
-pub(crate) type Parts = (Buffer, usize, usize);
+pub(crate) type BufferRange = (Buffer, usize, usize);
 
 /// What has become of a request by the time that it was made. See [`await_end`].
-pub(crate) enum Begun<T, W> {
+pub(crate) enum Submitted<T, W> {
     /// It has ended, or could not be made.
-    Ended(T),
+    Completed(T),
     /// It is in flight, and this is a future of its end.
     InFlight(W),
 }
 
 /// A request with a buffer that has begun.
-pub(crate) type BegunTransfer<'a, T, D, C, B, F> = Begun<BufResult<T, B>, Transfer<'a, D, C, B, F>>;
+pub(crate) type SubmittedTransfer<'a, T, D, C, B, F> =
+    Submitted<BufResult<T, B>, Transfer<'a, D, C, B, F>>;
 
-/// Awaits the end of what has [`Begun`], unless it has ended.
+/// Awaits the end of what has [`Submitted`], unless it has ended.
 ///
 /// A macro, since a function that does this would be a future of its own. It does not wait in the `match`: the
 /// future around it would keep all that is matched.
@@ -43,8 +44,8 @@ macro_rules! await_end {
     ($begun:expr) => {
         'ended: {
             let waiting = match $begun {
-                $crate::socket::Begun::Ended(ended) => break 'ended ended,
-                $crate::socket::Begun::InFlight(waiting) => waiting,
+                $crate::socket::Submitted::Completed(ended) => break 'ended ended,
+                $crate::socket::Submitted::InFlight(waiting) => waiting,
             };
             waiting.await
         }
@@ -56,7 +57,7 @@ pub(crate) use await_end;
 /// A request with a buffer in flight: a future of its end.
 #[must_use = "the request is cancelled when this is dropped"]
 pub(crate) struct Transfer<'a, D, C, B, F> {
-    within: Within<D>,
+    deadline: WithDeadline<D>,
     handle: &'a Handle<C>,
     start: usize,
     end: usize,
@@ -69,7 +70,7 @@ impl<D, C, B, F> Unpin for Transfer<'_, D, C, B, F> {}
 
 impl<T, D, C, B, F> Future for Transfer<'_, D, C, B, F>
 where
-    D: Ends,
+    D: Timeout,
     C: Category,
     B: IoBuf,
     F: FnMut(&mut Payload, usize) -> T,
@@ -79,7 +80,7 @@ where
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<BufResult<T, B>> {
         let this = &mut *self;
-        this.within.poll_outcome(context).map(|outcome| {
+        this.deadline.poll_outcome(context).map(|outcome| {
             let room = this.end - this.start;
             let (result, buffer) = this.handle.end_transfer(outcome, room, &mut this.finish);
             BufResult(result, B::from_parts(buffer, this.start, this.end))
@@ -101,11 +102,11 @@ impl<C: Category> Handle<C> {
     #[inline]
     pub(super) unsafe fn start_transfer(
         &self,
-        (buffer, start, end): Parts,
+        (buffer, start, end): BufferRange,
         prepare: impl FnOnce(&mut Payload),
         call: impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
-    ) -> core::result::Result<Started, (Error, Buffer)> {
-        let mut idle = match self.shared().idle() {
+    ) -> core::result::Result<Issued, (Error, Buffer)> {
+        let mut idle = match self.state().idle() {
             Ok(idle) => idle,
             Err(error) => return Err((error, buffer)),
         };
@@ -116,11 +117,11 @@ impl<C: Category> Handle<C> {
         prepare(payload);
         let call = |dispatch, irp, payload: *mut Payload| {
             // SAFETY: the payload is the request's, and stays until it completes.
-            let descriptor = unsafe { descriptor(payload) };
+            let descriptor = unsafe { Payload::descriptor(payload) };
             call(dispatch, descriptor, irp, payload)
         };
         // SAFETY: the caller's promise.
-        Ok(unsafe { self.start_to_look(idle, call) })
+        Ok(unsafe { self.start(idle, call) })
     }
 
     /// Ends a request with `room` bytes of a buffer. `finish` takes the result out of the payload, and is told how
@@ -131,7 +132,7 @@ impl<C: Category> Handle<C> {
         outcome: Outcome,
         room: usize,
         finish: impl FnMut(&mut Payload, usize) -> T,
-    ) -> Ended<T> {
+    ) -> Completion<T> {
         match outcome {
             Outcome::Completed(idle, result) => self.end_completed(idle, result, room, finish),
             // The system may still use the buffer.
@@ -146,18 +147,18 @@ impl<C: Category> Handle<C> {
         result: Result<usize>,
         room: usize,
         mut finish: impl FnMut(&mut Payload, usize) -> T,
-    ) -> Ended<T> {
-        let shared = self.shared();
+    ) -> Completion<T> {
+        let state = self.state();
         let payload = idle.payload();
         let buffer = payload.buffer.take();
         match (result, buffer) {
             (Ok(information), Some(buffer)) => {
                 // No system should report more than it was given room for.
                 let value = finish(payload, information.min(room));
-                shared.requests.put_transfer(idle);
+                state.requests.put_transfer(idle);
                 (Ok(value), buffer)
             }
-            (Err(error), Some(buffer)) => (Err(shared.failed(idle, error)), buffer),
+            (Err(error), Some(buffer)) => (Err(state.failed(idle, error)), buffer),
             // Every such request was made with one.
             (_, None) => (Err(known::STATUS_INTERNAL_ERROR), Buffer::empty()),
         }
@@ -172,30 +173,30 @@ impl<C: Category> Handle<C> {
     #[inline]
     pub(super) unsafe fn begin_transfer<
         T,
-        D: Ends,
+        D: Timeout,
         B: IoBuf,
         F: FnMut(&mut Payload, usize) -> T,
     >(
         &self,
-        turn: Turn,
+        budgeted: Budgeted,
         deadline: D,
         buffer: B,
         prepare: impl FnOnce(&mut Payload),
         call: impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
         finish: F,
-    ) -> BegunTransfer<'_, T, D, C, B, F> {
+    ) -> SubmittedTransfer<'_, T, D, C, B, F> {
         let (buffer, start, end) = buffer.into_parts();
         // SAFETY: the caller's promise.
         let (result, buffer) =
             match unsafe { self.start_transfer((buffer, start, end), prepare, call) } {
-                Ok(started) => match started.look(turn) {
+                Ok(issued) => match issued.try_complete(budgeted) {
                     Ok((idle, result)) => self.end_completed(idle, result, end - start, finish),
                     Err(in_flight) => {
-                        let within = in_flight.within(deadline);
+                        let deadline = in_flight.with_deadline(deadline);
                         let handle = self;
                         let buffer = PhantomData;
-                        return Begun::InFlight(Transfer {
-                            within,
+                        return Submitted::InFlight(Transfer {
+                            deadline,
                             handle,
                             start,
                             end,
@@ -206,7 +207,7 @@ impl<C: Category> Handle<C> {
                 },
                 Err((error, buffer)) => (Err(error), buffer),
             };
-        Begun::Ended(BufResult(result, B::from_parts(buffer, start, end)))
+        Submitted::Completed(BufResult(result, B::from_parts(buffer, start, end)))
     }
 
     /// As [`begin_transfer`](Self::begin_transfer), and waits for its end.
@@ -216,16 +217,16 @@ impl<C: Category> Handle<C> {
     /// As for [`start_transfer`](Self::start_transfer).
     pub(super) async unsafe fn transfer<T, B: IoBuf>(
         &self,
-        deadline: impl Ends,
+        deadline: impl Timeout,
         buffer: B,
         prepare: impl FnOnce(&mut Payload),
         call: impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
         finish: impl FnMut(&mut Payload, usize) -> T,
     ) -> BufResult<T, B> {
-        let turn = rt::turn().await;
+        let budgeted = rt::budgeted().await;
         await_end!(
             // SAFETY: the caller's promise.
-            unsafe { self.begin_transfer(turn, deadline, buffer, prepare, call, finish) }
+            unsafe { self.begin_transfer(budgeted, deadline, buffer, prepare, call, finish) }
         )
     }
 }

@@ -11,8 +11,8 @@ use wsk_sys::{
     SynchronizationEvent,
 };
 
+use super::ticks;
 use crate::irql::Passive;
-use crate::time::ticks;
 
 /// A `KEVENT` of the kind that resets itself when it releases a thread.
 pub(crate) struct Event(UnsafeCell<MaybeUninit<KEVENT>>);

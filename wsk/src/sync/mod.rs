@@ -4,8 +4,10 @@ mod event;
 mod semaphore;
 mod spin_lock;
 mod thread;
+mod ticks;
 
 pub(crate) use event::Event;
 pub(crate) use semaphore::Semaphore;
 pub(crate) use spin_lock::SpinLock;
 pub(crate) use thread::Thread;
+pub(crate) use ticks::ticks;

@@ -73,7 +73,7 @@ pub(crate) struct Deadline<'a> {
 }
 
 /// Who says when something is given up: a [`Deadline`], one of somebody else's, or [`Never`].
-pub(crate) trait Ends {
+pub(crate) trait Timeout {
     /// Whether nothing is given up.
     fn is_never(&self) -> bool;
 
@@ -87,7 +87,7 @@ pub(crate) trait Ends {
 /// Nothing is given up.
 pub(crate) struct Never;
 
-impl Ends for Never {
+impl Timeout for Never {
     #[inline]
     fn is_never(&self) -> bool {
         true
@@ -102,7 +102,7 @@ impl Ends for Never {
     }
 }
 
-impl Ends for Deadline<'_> {
+impl Timeout for Deadline<'_> {
     #[inline]
     fn is_never(&self) -> bool {
         self.timer.is_none()
@@ -124,7 +124,7 @@ impl Ends for Deadline<'_> {
     }
 }
 
-impl<D: Ends> Ends for &mut D {
+impl<D: Timeout> Timeout for &mut D {
     #[inline]
     fn is_never(&self) -> bool {
         (**self).is_never()

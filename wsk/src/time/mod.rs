@@ -36,9 +36,9 @@ use core::pin::{Pin, pin};
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
-pub(crate) use self::deadline::{Deadline, Ends, Limit, Never, Timers};
+pub(crate) use self::deadline::{Deadline, Limit, Never, Timeout, Timers};
 use self::timer::Timer;
-pub(crate) use self::timer::{flush, ticks};
+pub(crate) use self::timer::flush;
 use crate::status::{Result, known};
 
 /// A future that is ready after a while. Dropping it stops the timer.

@@ -14,7 +14,7 @@ use wsk_sys::{
 use crate::irql::Passive;
 use crate::pool::PoolArc;
 use crate::status::Result;
-use crate::sync::SpinLock;
+use crate::sync::{SpinLock, ticks};
 
 /// Whether a timer was ever set, and its deferred procedure call may still run.
 static USED: AtomicBool = AtomicBool::new(false);
@@ -183,35 +183,10 @@ unsafe extern "C" fn expired(_dpc: *mut KDPC, context: PVOID, _first: PVOID, _se
     }
 }
 
-/// The system's units of time, 100 ns each, rounded up. The most are some 29,000 years.
-///
-/// Not by way of a number of 128 bits: its division is a function that a driver for arm64 cannot be linked
-/// with.
-pub(crate) fn ticks(duration: Duration) -> i64 {
-    const PER_SECOND: i64 = 10_000_000;
-    let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
-    let rest = i64::from(duration.subsec_nanos().div_ceil(100));
-    seconds.saturating_mul(PER_SECOND).saturating_add(rest)
-}
-
 /// Waits until no deferred procedure call of a timer's runs any more (INV-18). No timer is set.
 pub(crate) fn flush(_passive: Passive) {
     if USED.load(Ordering::Relaxed) {
         // SAFETY: the token says PASSIVE_LEVEL.
         unsafe { KeFlushQueuedDpcs() };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ticks_are_rounded_up_and_end_somewhere() {
-        assert_eq!(ticks(Duration::ZERO), 0);
-        assert_eq!(ticks(Duration::from_nanos(1)), 1);
-        assert_eq!(ticks(Duration::from_nanos(1_000_000_100)), 10_000_001);
-        assert_eq!(ticks(Duration::from_nanos(1_999_999_999)), 20_000_000);
-        assert_eq!(ticks(Duration::MAX), i64::MAX);
     }
 }

@@ -8,14 +8,14 @@ use core::time::Duration;
 
 use crate::buffer::copy;
 use crate::net::OwnedReadHalf;
-use crate::socket::Slot;
+use crate::socket::ReusableRequest;
 use crate::status::{Result, known};
-use crate::time::{Ends, in_time};
+use crate::time::{Timeout, in_time};
 
 /// The half of a [`BufferedStream`](super::BufferedStream) that reads.
 pub struct BufferedReader {
     // First, so that what it has in flight is cancelled before the socket is closed.
-    slot: Slot,
+    slot: ReusableRequest,
     /// What of the slot's buffer was received and not read.
     unread: Range<usize>,
     capacity: usize,
@@ -26,7 +26,7 @@ impl BufferedReader {
     /// A reader with a buffer of so many bytes; of at least one. Nothing is allocated yet.
     #[must_use]
     pub fn new(half: OwnedReadHalf, capacity: usize) -> Self {
-        Self { slot: Slot::EMPTY, unread: 0..0, capacity: capacity.max(1), half }
+        Self { slot: ReusableRequest::EMPTY, unread: 0..0, capacity: capacity.max(1), half }
     }
 
     /// Reads into the slice: at least one byte, or none if the peer has finished sending or the slice is empty.

@@ -8,9 +8,9 @@ use core::time::Duration;
 use crate::buffer::copy;
 use crate::flags::SendFlags;
 use crate::net::OwnedWriteHalf;
-use crate::socket::{Connection, Handle, Slot};
+use crate::socket::{Connection, Handle, ReusableRequest};
 use crate::status::{Error, Result, known};
-use crate::time::{Ends, in_time};
+use crate::time::{Timeout, in_time};
 
 /// How many sends can be in flight at once.
 const SENDS: usize = 4;
@@ -39,7 +39,7 @@ impl BufferedWriter {
     /// A writer with buffers of so many bytes; of at least one. Nothing is allocated yet.
     #[must_use]
     pub fn new(half: OwnedWriteHalf, capacity: usize) -> Self {
-        let slots = [const { Slot::EMPTY }; SENDS];
+        let slots = [const { ReusableRequest::EMPTY }; SENDS];
         let ring = Ring { slots, first: 0, in_flight: 0, failed: None };
         Self { ring, filled: 0, capacity: capacity.max(1), half }
     }
@@ -198,7 +198,7 @@ impl BufferedWriter {
 /// The sends of a writer.
 struct Ring {
     /// Those in flight, from the first on; then the open one, which is being filled, if one is left.
-    slots: [Slot; SENDS],
+    slots: [ReusableRequest; SENDS],
     first: usize,
     in_flight: usize,
     /// Why the peer misses a part, or may: it is not to get what follows a gap.
@@ -207,12 +207,12 @@ struct Ring {
 
 impl Ring {
     /// The slot that is to be sent next.
-    const fn open(&mut self) -> &mut Slot {
+    const fn open(&mut self) -> &mut ReusableRequest {
         self.slot(self.in_flight)
     }
 
     /// The slot so many places after the first. Written so that the compiler sees that there is one.
-    const fn slot(&mut self, number: usize) -> &mut Slot {
+    const fn slot(&mut self, number: usize) -> &mut ReusableRequest {
         &mut self.slots[(self.first + number) % SENDS]
     }
 

@@ -11,7 +11,7 @@ use super::BufferedStream;
 use super::timeouts::{Timeouts, transfer, with_buffer};
 use crate::buffer::{BufResult, IoBuf};
 use crate::flags::SendFlags;
-use crate::registration::Provider;
+use crate::provider::Provider;
 use crate::socket::{ConnectionSocket, Family};
 use crate::status::Result;
 use crate::time;
@@ -128,8 +128,8 @@ impl TcpStream {
     /// - What else `WskReceive` reports.
     pub async fn recv<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
         let handle = self.socket.handle();
-        transfer!(self.timeouts.read_limit(), buffer, |turn, within| {
-            handle.receive(turn, buffer, within)
+        transfer!(self.timeouts.read_limit(), buffer, |budgeted, deadline| {
+            handle.receive(budgeted, buffer, deadline)
         })
     }
 
@@ -143,7 +143,8 @@ impl TcpStream {
     /// As for [`recv`](Self::recv). How many bytes were received before is unknown.
     pub async fn recv_full<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
         let handle = self.socket.handle();
-        with_buffer!(self.timeouts.reading(), buffer, |within| handle.receive_full(buffer, within))
+        with_buffer!(self.timeouts.reading(), buffer, |deadline| handle
+            .receive_full(buffer, deadline))
     }
 
     /// Fills the whole buffer, as `std::io::Read::read_exact` does.
@@ -157,7 +158,8 @@ impl TcpStream {
     /// - As for [`recv_full`](Self::recv_full).
     pub async fn recv_exact<B: IoBuf>(&self, buffer: B) -> BufResult<(), B> {
         let handle = self.socket.handle();
-        with_buffer!(self.timeouts.reading(), buffer, |within| handle.receive_exact(buffer, within))
+        with_buffer!(self.timeouts.reading(), buffer, |deadline| handle
+            .receive_exact(buffer, deadline))
     }
 
     /// Discards what the peer still sends, until it has finished. Before a close, so that nobody is reset.
@@ -195,8 +197,8 @@ impl TcpStream {
     /// As for [`send`](Self::send).
     pub async fn send_with<B: IoBuf>(&self, buffer: B, flags: SendFlags) -> BufResult<usize, B> {
         let handle = self.socket.handle();
-        transfer!(self.timeouts.write_limit(), buffer, |turn, within| {
-            handle.send(turn, buffer, flags, within)
+        transfer!(self.timeouts.write_limit(), buffer, |budgeted, deadline| {
+            handle.send(budgeted, buffer, flags, deadline)
         })
     }
 
@@ -209,8 +211,8 @@ impl TcpStream {
     /// As for [`TcpStream::send`], and `STATUS_CONNECTION_ABORTED` if a request sends nothing.
     pub async fn send_all<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
         let handle = self.socket.handle();
-        transfer!(self.timeouts.write_limit(), buffer, |turn, within| {
-            handle.send_all(turn, buffer, within)
+        transfer!(self.timeouts.write_limit(), buffer, |budgeted, deadline| {
+            handle.send_all(budgeted, buffer, deadline)
         })
     }
 
@@ -239,8 +241,8 @@ impl TcpStream {
     /// As for [`shutdown`](Self::shutdown). How much of the buffer was sent is unknown.
     pub async fn shutdown_with<B: IoBuf>(&self, buffer: B) -> BufResult<(), B> {
         let handle = self.socket.handle();
-        with_buffer!(self.timeouts.writing(), buffer, |within| handle
-            .disconnect_with(buffer, within))
+        with_buffer!(self.timeouts.writing(), buffer, |deadline| handle
+            .disconnect_with(buffer, deadline))
     }
 
     /// Ends the connection at once: requests in flight fail, what was not sent is lost, and the peer sees a

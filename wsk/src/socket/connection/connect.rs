@@ -6,18 +6,17 @@ use core::ptr;
 use wsk_sys::{IPPROTO_TCP, PIRP, SOCK_STREAM};
 
 use super::super::builder::Builder;
-use super::super::category::{Connection, Connects};
-use super::super::enabling::{callbacks, require_static_events};
-use super::super::handle::{delivered, local, remote};
-use super::super::memory::NewSocket;
+use super::super::new_socket::{Delivery, NewSocket, delivered};
 use super::super::state::{Bound, Connected};
 use super::super::{ConnectionSocket, Handle, Socket};
 use crate::address::{self, Storage};
 use crate::buffer::{BufResult, IoBuf};
+use crate::category::{Connection, Connects};
 use crate::events::Callbacks;
+use crate::events::{callbacks, check_static_events};
 use crate::flags::SocketFlags;
-use crate::operation::{Outcome, Payload, Target};
-use crate::registration::Provider;
+use crate::operation::{Outcome, Payload};
+use crate::provider::Provider;
 use crate::status::{Result, known};
 use crate::time::Never;
 
@@ -150,16 +149,16 @@ impl<C: Connects, H: Callbacks<C>> Builder<'_, C, H> {
 
 impl<C: Connects> Handle<C> {
     async fn connect(&self, address: SocketAddr) -> Result<()> {
-        self.require_family(address)?;
+        self.check_family(address)?;
         let prepare = |payload: &mut Payload| payload.remote = Storage::new(address);
         let call = |dispatch, irp: PIRP, payload| {
             // SAFETY: the payload is the request's, and stays until it completes.
-            let remote = unsafe { remote(payload) };
+            let remote = unsafe { Payload::remote(payload) };
             // SAFETY: the socket is bound, and the address is of its family (INV-32, INV-33).
             unsafe { C::connect(dispatch, remote, irp) }
         };
         // SAFETY: the call is given the payload's address and nothing else.
-        unsafe { self.request(prepare, call, |_, _| ()) }.await
+        unsafe { self.request(Never, prepare, call, |_, _| ()) }.await
     }
 
     /// Connects with the bytes of a buffer.
@@ -168,11 +167,11 @@ impl<C: Connects> Handle<C> {
         address: SocketAddr,
         buffer: B,
     ) -> BufResult<(), B> {
-        let Some(has) = self.shared().core().capabilities().streams() else {
+        let Some(has) = self.state().client().capabilities().streams() else {
             // The table ends before (INV-8).
             return BufResult(Err(known::STATUS_NOT_SUPPORTED), buffer);
         };
-        if let Err(error) = self.require_family(address) {
+        if let Err(error) = self.check_family(address) {
             return BufResult(Err(error), buffer);
         }
         if buffer.size() > MAX_FIRST {
@@ -181,7 +180,7 @@ impl<C: Connects> Handle<C> {
         let prepare = |payload: &mut Payload| payload.remote = Storage::new(address);
         let call = |dispatch, descriptor, irp: PIRP, payload: *mut Payload| {
             // SAFETY: the payload is the request's, and stays until it completes.
-            let remote = unsafe { remote(payload) };
+            let remote = unsafe { Payload::remote(payload) };
             // SAFETY: the socket is bound, the address of its family (INV-32, INV-33), and the buffer no larger
             // than allowed; it stays until the request completes.
             unsafe { C::connect_ex(has, dispatch, remote, descriptor, irp) }
@@ -240,23 +239,23 @@ impl<H: Callbacks<Connection>> ConnectionSocket<H> {
         if address::family(to) != family {
             return Err(known::STATUS_INVALID_ADDRESS_COMPONENT);
         }
-        let (hold, in_flight) = {
-            let core = wsk.core();
-            require_static_events::<Connection, H>(core)?;
-            let new = NewSocket::allocate(core, SocketFlags::CONNECTION, family, handler)?;
-            let hold = new.hold();
+        let (memory, in_flight) = {
+            let client = wsk.client_ref();
+            check_static_events::<Connection, H>(client)?;
+            let new = NewSocket::allocate(client, SocketFlags::CONNECTION, family, handler)?;
+            let memory = new.memory_ref();
             // Without callbacks, both are null (INV-39).
-            let (context, table) = callbacks::<Connection, H>(core, new.context());
-            let mut idle = hold.requests.take()?;
+            let (context, table) = callbacks::<Connection, H>(client, new.context());
+            let mut idle = memory.requests.take()?;
             let payload = idle.payload();
             payload.local = Storage::new(from);
             payload.remote = Storage::new(to);
-            payload.delivered = Some(new);
+            payload.attachment.put(Delivery { new, security: None });
             let call = |irp: PIRP, payload: *mut Payload| {
                 // SAFETY: the payload is the request's, and stays until it completes.
-                let local = unsafe { local(payload) };
+                let local = unsafe { Payload::local(payload) };
                 // SAFETY: as above.
-                let remote = unsafe { remote(payload) };
+                let remote = unsafe { Payload::remote(payload) };
                 // The current process as owner, and no sharing of addresses (SecurityDescriptor null).
                 // SAFETY: the provider is captured; the IRP is ready, and will be completed; the addresses are of
                 // one family; the table is a connection's, and takes this context, which stays until the close
@@ -279,17 +278,17 @@ impl<H: Callbacks<Connection>> ConnectionSocket<H> {
             };
             // Made to the client: a system without the call would never make the socket whose close is the end
             // of every request.
-            let target = Target::Client(wsk.core_pointer());
+            let target = wsk.client_ptr();
             // SAFETY: the provider is a hold on the client. The call is given the payload's addresses, and the
             // new socket's context.
-            (hold, unsafe { idle.start(target, call) })
+            (memory, unsafe { idle.start(target, call) }.in_flight())
         };
         let handle = match in_flight.await {
             Outcome::Completed(idle, result) => {
-                let (mut idle, information) = hold.completed(idle, result)?;
+                let (mut idle, information) = memory.completed(idle, result)?;
                 // SAFETY: the request created a connection.
                 let handle = unsafe { delivered::<Connection>(&mut idle, information) };
-                hold.requests.put(idle);
+                memory.requests.put(idle);
                 handle?
             }
             Outcome::Refused(error) => return Err(error),

@@ -4,15 +4,16 @@ use core::ptr;
 
 use wsk_sys::{PIRP, PWSK_BUF, SIO_WSK_SET_TCP_SILENT_MODE, WskIoctl};
 
-use super::super::category::Connects;
 use super::super::control::Control;
 use super::super::state::{Connected, Silent};
 use super::super::{Handle, Socket};
 use crate::buffer::{BufResult, IoBuf};
+use crate::category::Connects;
 use crate::flags::DisconnectFlags;
 use crate::operation::Payload;
 use crate::status::{Error, Result, known};
 use crate::time::Deadline;
+use crate::time::Never;
 
 impl<C: Connects> Handle<C> {
     /// Ends the sending half, after everything that was sent.
@@ -21,9 +22,9 @@ impl<C: Connects> Handle<C> {
             // SAFETY: the socket is connected. No last buffer, and no flags: graceful.
             unsafe { C::disconnect(dispatch, ptr::null_mut(), DisconnectFlags::empty(), irp) }
         };
-        let prepare = |payload: &mut Payload| payload.sending = Some(self.shared().begin_send());
+        let prepare = |payload: &mut Payload| payload.counted = Some(self.state().begin_send());
         // SAFETY: the call is given no memory.
-        unsafe { self.request_within(deadline, prepare, call, |_, _| ()) }.await
+        unsafe { self.request(deadline, prepare, call, |_, _| ()) }.await
     }
 
     /// As [`disconnect`](Self::disconnect), after a last buffer.
@@ -39,7 +40,7 @@ impl<C: Connects> Handle<C> {
             // SAFETY: the socket is connected; the buffer, if any, stays until the request completes.
             unsafe { C::disconnect(dispatch, last, DisconnectFlags::empty(), irp) }
         };
-        let prepare = |payload: &mut Payload| payload.sending = Some(self.shared().begin_send());
+        let prepare = |payload: &mut Payload| payload.counted = Some(self.state().begin_send());
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
         unsafe { self.transfer(deadline, buffer, prepare, call, |_, _| ()) }.await
     }
@@ -50,9 +51,9 @@ impl<C: Connects> Handle<C> {
             // SAFETY: the socket is connected. There is no buffer, as an abort needs it (INV-31).
             unsafe { C::disconnect(dispatch, ptr::null_mut(), DisconnectFlags::ABORTIVE, irp) }
         };
-        let prepare = |payload: &mut Payload| payload.sending = Some(self.shared().begin_send());
+        let prepare = |payload: &mut Payload| payload.counted = Some(self.state().begin_send());
         // SAFETY: the call is given no memory.
-        unsafe { self.request(prepare, call, |_, _| ()) }.await
+        unsafe { self.request(Never, prepare, call, |_, _| ()) }.await
     }
 }
 
@@ -136,7 +137,7 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// - What else `WskControlSocket` reports. Wine does not implement it.
     pub async fn into_silent(self) -> core::result::Result<Socket<C, Silent, H>, (Error, Self)> {
         // No send and no disconnect may be pending (INV-43); those whose futures were dropped may be.
-        if !self.handle.shared().is_quiet() {
+        if !self.handle.state().has_no_sends() {
             return Err((known::STATUS_INVALID_DEVICE_STATE, self));
         }
         let control = Control { kind: WskIoctl, code: SIO_WSK_SET_TCP_SILENT_MODE, level: 0 };

@@ -3,8 +3,8 @@
 mod connect;
 mod end;
 mod receive;
+mod reusable_request;
 mod send;
-mod slot;
 
 use core::net::SocketAddr;
 
@@ -12,28 +12,29 @@ use wsk_sys::{
     PIRP, SIO_WSK_QUERY_IDEAL_SEND_BACKLOG, SIO_WSK_QUERY_RECEIVE_BACKLOG, ULONG, WskIoctl,
 };
 
-use super::category::Connects;
 use super::control::Control;
-use super::handle::remote;
 use super::state::Connected;
 use super::{Handle, Socket};
 use crate::address::Storage;
+use crate::category::Connects;
 use crate::operation::Payload;
 use crate::status::{Result, known};
+use crate::time::Never;
 
-pub(crate) use self::slot::Slot;
+pub(crate) use self::reusable_request::ReusableRequest;
 
 impl<C: Connects> Handle<C> {
     pub(crate) async fn remote_address(&self) -> Result<SocketAddr> {
         let prepare = |payload: &mut Payload| payload.remote = Storage::EMPTY;
         let call = |dispatch, irp: PIRP, payload| {
             // SAFETY: the payload is the request's, and stays until it completes (INV-25).
-            let remote = unsafe { remote(payload) };
+            let remote = unsafe { Payload::remote(payload) };
             // SAFETY: the socket is connected (INV-36).
             unsafe { C::remote_address(dispatch, remote, irp) }
         };
         // SAFETY: the call is given the payload's address and nothing else.
-        let request = unsafe { self.request(prepare, call, |payload, _| payload.remote.address()) };
+        let request =
+            unsafe { self.request(Never, prepare, call, |payload, _| payload.remote.address()) };
         request.await?.ok_or(known::STATUS_INTERNAL_ERROR)
     }
 

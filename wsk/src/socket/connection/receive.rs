@@ -2,43 +2,48 @@
 
 use wsk_sys::PIRP;
 
-use super::super::category::Connects;
-use super::super::handle::descriptor;
 use super::super::state::Connected;
-use super::super::transfer::{BegunTransfer, Ended, Parts, await_end};
+use super::super::transfer::{BufferRange, Completion, SubmittedTransfer, await_end};
 use super::super::{Handle, Socket};
 use crate::buffer::sealed::Sealed;
 use crate::buffer::{BufResult, Buffer, IoBuf, Slice};
+use crate::category::Connects;
 use crate::flags::ReceiveFlags;
 use crate::operation::Payload;
-use crate::rt::{self, Turn};
+use crate::rt::{self, Budgeted};
 use crate::status::{Result, known};
-use crate::time::{Deadline, Ends, Never};
+use crate::time::{Deadline, Never, Timeout};
 
 impl<C: Connects> Handle<C> {
     /// Fills the buffer or a part of it, in the task's turn.
     #[inline]
-    pub(crate) fn receive<D: Ends, B: IoBuf>(
+    pub(crate) fn receive<D: Timeout, B: IoBuf>(
         &self,
-        turn: Turn,
+        budgeted: Budgeted,
         buffer: B,
         deadline: D,
-    ) -> BegunTransfer<'_, usize, D, C, B, impl FnMut(&mut Payload, usize) -> usize + use<D, C, B>>
-    {
+    ) -> SubmittedTransfer<
+        '_,
+        usize,
+        D,
+        C,
+        B,
+        impl FnMut(&mut Payload, usize) -> usize + use<D, C, B>,
+    > {
         let call = |dispatch, descriptor, irp: PIRP, _: *mut Payload| {
             // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
             unsafe { C::receive(dispatch, descriptor, ReceiveFlags::empty(), irp) }
         };
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-        unsafe { self.begin_transfer(turn, deadline, buffer, |_| (), call, |_, count| count) }
+        unsafe { self.begin_transfer(budgeted, deadline, buffer, |_| (), call, |_, count| count) }
     }
 
     /// Fills `start..end` of the buffer, or what of it the peer still sends.
     async fn fill(
         &self,
-        (mut buffer, start, end): Parts,
+        (mut buffer, start, end): BufferRange,
         deadline: &mut Deadline<'_>,
-    ) -> Ended<usize> {
+    ) -> Completion<usize> {
         let call = |dispatch, descriptor, irp: PIRP, _: *mut Payload| {
             // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
             unsafe { C::receive(dispatch, descriptor, ReceiveFlags::WAIT_ALL, irp) }
@@ -98,12 +103,12 @@ impl<C: Connects> Handle<C> {
         let prepare = |payload: &mut Payload| payload.descriptor = Buffer::empty().describe(0, 0);
         let call = |dispatch, irp: PIRP, payload| {
             // SAFETY: the payload is the request's, and stays until it completes.
-            let descriptor = unsafe { descriptor(payload) };
+            let descriptor = unsafe { Payload::descriptor(payload) };
             // SAFETY: the socket is connected (INV-36), and the descriptor has no memory.
             unsafe { C::receive(dispatch, descriptor, flags, irp) }
         };
         // SAFETY: the call is given the payload's descriptor and nothing else.
-        unsafe { self.request_within(deadline, prepare, call, |_, _| ()) }.await
+        unsafe { self.request(deadline, prepare, call, |_, _| ()) }.await
     }
 
     /// Discards what the peer still sends.
@@ -131,8 +136,8 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     /// - What else `WskReceive` reports.
     pub async fn receive<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
-        let turn = rt::turn().await;
-        await_end!(self.handle.receive(turn, buffer, Never))
+        let budgeted = rt::budgeted().await;
+        await_end!(self.handle.receive(budgeted, buffer, Never))
     }
 
     /// Fills the whole buffer: `WSK_FLAG_WAITALL`. Returns how many bytes were received: fewer than there is room

@@ -7,63 +7,71 @@ use core::task::{Context, Poll, ready};
 
 use wsk_sys::{NTSTATUS, PIRP, PWSK_BUF};
 
-use super::super::category::Connects;
 use super::super::state::Connected;
-use super::super::transfer::{Begun, BegunTransfer, Ended, await_end};
+use super::super::transfer::{Completion, Submitted, SubmittedTransfer, await_end};
 use super::super::{Handle, Socket};
 use crate::buffer::{BufResult, IoBuf};
+use crate::category::Connects;
 use crate::flags::SendFlags;
-use crate::operation::{InFlight, Payload, Within};
-use crate::rt::{self, Turn};
+use crate::operation::{InFlight, Payload, WithDeadline};
+use crate::rt::{self, Budgeted};
 use crate::status::known;
-use crate::time::{Ends, Never};
+use crate::time::{Never, Timeout};
 
 impl<C: Connects> Handle<C> {
     /// That a request sends.
     #[inline]
     fn prepare_send(&self, payload: &mut Payload) {
-        payload.sending = Some(self.shared().begin_send());
+        payload.counted = Some(self.state().begin_send());
     }
 
     /// Sends, in the task's turn.
     #[inline]
-    pub(crate) fn send<D: Ends, B: IoBuf>(
+    pub(crate) fn send<D: Timeout, B: IoBuf>(
         &self,
-        turn: Turn,
+        budgeted: Budgeted,
         buffer: B,
         flags: SendFlags,
         deadline: D,
-    ) -> BegunTransfer<'_, usize, D, C, B, impl FnMut(&mut Payload, usize) -> usize + use<D, C, B>>
-    {
+    ) -> SubmittedTransfer<
+        '_,
+        usize,
+        D,
+        C,
+        B,
+        impl FnMut(&mut Payload, usize) -> usize + use<D, C, B>,
+    > {
         if !SendFlags::all().contains(flags) {
             // What the header has besides is not documented (INV-31).
-            return Begun::Ended(BufResult(Err(known::STATUS_NOT_SUPPORTED), buffer));
+            return Submitted::Completed(BufResult(Err(known::STATUS_NOT_SUPPORTED), buffer));
         }
         let prepare = |payload: &mut Payload| self.prepare_send(payload);
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
         unsafe {
-            self.begin_transfer(turn, deadline, buffer, prepare, call::<C>(flags), |_, sent| sent)
+            self.begin_transfer(budgeted, deadline, buffer, prepare, call::<C>(flags), |_, sent| {
+                sent
+            })
         }
     }
 
     /// Sends the whole buffer, in the task's turn.
     #[inline]
-    pub(crate) fn send_all<D: Ends, B: IoBuf>(
+    pub(crate) fn send_all<D: Timeout, B: IoBuf>(
         &self,
-        turn: Turn,
+        budgeted: Budgeted,
         buffer: B,
         deadline: D,
-    ) -> Begun<BufResult<usize, B>, SendAll<'_, D, C, B>> {
+    ) -> Submitted<BufResult<usize, B>, SendAll<'_, D, C, B>> {
         let (buffer, start, end) = buffer.into_parts();
         if start == end {
-            return Begun::Ended(BufResult(Ok(0), B::from_parts(buffer, start, end)));
+            return Submitted::Completed(BufResult(Ok(0), B::from_parts(buffer, start, end)));
         }
         let progress = Progress { start, sent: start, end };
         let prepare = |payload: &mut Payload| self.prepare_send(payload);
         let call = call::<C>(SendFlags::empty());
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
         let ended = match unsafe { self.start_transfer((buffer, start, end), prepare, call) } {
-            Ok(started) => match started.look(turn) {
+            Ok(issued) => match issued.try_complete(budgeted) {
                 Ok((idle, result)) => self.end_completed(idle, result, end - start, |_, sent| sent),
                 Err(in_flight) => return self.all_in_flight(in_flight, progress, deadline),
             },
@@ -71,11 +79,11 @@ impl<C: Connects> Handle<C> {
         };
         match ended {
             (Ok(sent), buffer) if sent == end - start => {
-                Begun::Ended(BufResult(Ok(sent), B::from_parts(buffer, start, end)))
+                Submitted::Completed(BufResult(Ok(sent), B::from_parts(buffer, start, end)))
             }
             ended => match self.send_rest(ended, progress) {
-                Begun::Ended(ended) => Begun::Ended(ended),
-                Begun::InFlight((in_flight, progress)) => {
+                Submitted::Completed(ended) => Submitted::Completed(ended),
+                Submitted::InFlight((in_flight, progress)) => {
                     self.all_in_flight(in_flight, progress, deadline)
                 }
             },
@@ -83,23 +91,23 @@ impl<C: Connects> Handle<C> {
     }
 
     #[inline]
-    fn all_in_flight<T, D: Ends, B>(
+    fn all_in_flight<T, D: Timeout, B>(
         &self,
         in_flight: InFlight,
         progress: Progress,
         deadline: D,
-    ) -> Begun<T, SendAll<'_, D, C, B>> {
-        let within = in_flight.within(deadline);
-        Begun::InFlight(SendAll { within, handle: self, progress, buffer: PhantomData })
+    ) -> Submitted<T, SendAll<'_, D, C, B>> {
+        let deadline = in_flight.with_deadline(deadline);
+        Submitted::InFlight(SendAll { deadline, handle: self, progress, buffer: PhantomData })
     }
 
     /// Goes on after a part was sent, if something is left.
     #[inline(never)]
     fn send_rest<B: IoBuf>(
         &self,
-        (part, buffer): Ended<usize>,
+        (part, buffer): Completion<usize>,
         Progress { start, sent, end }: Progress,
-    ) -> Begun<BufResult<usize, B>, (InFlight, Progress)> {
+    ) -> Submitted<BufResult<usize, B>, (InFlight, Progress)> {
         let (result, buffer) = match part {
             Ok(0) => (Err(known::STATUS_CONNECTION_ABORTED), buffer),
             Ok(count) if sent + count == end => (Ok(end - start), buffer),
@@ -109,16 +117,16 @@ impl<C: Connects> Handle<C> {
                 let call = call::<C>(SendFlags::empty());
                 // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
                 match unsafe { self.start_transfer((buffer, sent, end), prepare, call) } {
-                    Ok(started) => {
+                    Ok(issued) => {
                         let progress = Progress { start, sent, end };
-                        return Begun::InFlight((started.in_flight(), progress));
+                        return Submitted::InFlight((issued.in_flight(), progress));
                     }
                     Err((error, buffer)) => (Err(error), buffer),
                 }
             }
             Err(error) => (Err(error), buffer),
         };
-        Begun::Ended(BufResult(result, B::from_parts(buffer, start, end)))
+        Submitted::Completed(BufResult(result, B::from_parts(buffer, start, end)))
     }
 }
 
@@ -144,7 +152,7 @@ struct Progress {
 /// A whole buffer that is being sent: a future of the end.
 #[must_use = "the request is cancelled when this is dropped"]
 pub(crate) struct SendAll<'a, D, C, B> {
-    within: Within<D>,
+    deadline: WithDeadline<D>,
     handle: &'a Handle<C>,
     progress: Progress,
     buffer: PhantomData<fn() -> B>,
@@ -153,13 +161,13 @@ pub(crate) struct SendAll<'a, D, C, B> {
 /// Nothing in it is pinned.
 impl<D, C, B> Unpin for SendAll<'_, D, C, B> {}
 
-impl<D: Ends, C: Connects, B: IoBuf> Future for SendAll<'_, D, C, B> {
+impl<D: Timeout, C: Connects, B: IoBuf> Future for SendAll<'_, D, C, B> {
     type Output = BufResult<usize, B>;
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<BufResult<usize, B>> {
         loop {
-            let outcome = ready!(self.within.poll_outcome(context));
+            let outcome = ready!(self.deadline.poll_outcome(context));
             let Progress { start, sent, end } = self.progress;
             let ended = self.handle.end_transfer(outcome, end - sent, |_, sent| sent);
             match ended {
@@ -167,14 +175,14 @@ impl<D: Ends, C: Connects, B: IoBuf> Future for SendAll<'_, D, C, B> {
                     let buffer = B::from_parts(buffer, start, end);
                     return Poll::Ready(BufResult(Ok(end - start), buffer));
                 }
-                (Ok(_), buffer) if self.within.is_over() => {
+                (Ok(_), buffer) if self.deadline.is_over() => {
                     let buffer = B::from_parts(buffer, start, end);
                     return Poll::Ready(BufResult(Err(known::STATUS_IO_TIMEOUT), buffer));
                 }
                 ended => match self.handle.send_rest(ended, self.progress) {
-                    Begun::Ended(ended) => return Poll::Ready(ended),
-                    Begun::InFlight((in_flight, progress)) => {
-                        self.within.restart(in_flight);
+                    Submitted::Completed(ended) => return Poll::Ready(ended),
+                    Submitted::InFlight((in_flight, progress)) => {
+                        self.deadline.restart(in_flight);
                         self.progress = progress;
                     }
                 },
@@ -210,8 +218,8 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// As for [`send`](Self::send), and `STATUS_NOT_SUPPORTED` if the transport does not have the flag: TCP
     /// has all that are here.
     pub async fn send_with<B: IoBuf>(&self, buffer: B, flags: SendFlags) -> BufResult<usize, B> {
-        let turn = rt::turn().await;
-        await_end!(self.handle.send(turn, buffer, flags, Never))
+        let budgeted = rt::budgeted().await;
+        await_end!(self.handle.send(budgeted, buffer, flags, Never))
     }
 
     /// As [`send`](Self::send), without waiting for more to send: `WSK_FLAG_NODELAY`. What was sent before and
@@ -232,7 +240,7 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     ///
     /// As for [`send`](Self::send), and `STATUS_CONNECTION_ABORTED` if a request sends nothing.
     pub async fn send_all<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
-        let turn = rt::turn().await;
-        await_end!(self.handle.send_all(turn, buffer, Never))
+        let budgeted = rt::budgeted().await;
+        await_end!(self.handle.send_all(budgeted, buffer, Never))
     }
 }

@@ -4,43 +4,49 @@ use core::net::SocketAddr;
 
 use wsk_sys::{PIRP, PWSK_BUF_LIST};
 
-use super::{Datagram, Destined, Exchanges, Handle, Socket, To};
+use super::{Datagram, Destination, Destined, Exchanges, Handle, Socket};
 use crate::batch::Batch;
 use crate::buffer::BufResult;
 use crate::cmsg::SendControl;
 use crate::dispatch::DatagramDispatch;
-use crate::operation::{Outcome, Payload};
-use crate::status::known;
+use crate::operation::{Attachment, ControlBuffer, Outcome, Payload};
+use crate::status::{Result, known};
 use crate::time::Deadline;
+
+impl Attachment for Batch {
+    const OUTLIVES_REFUSAL: bool = true;
+
+    unsafe fn abandon(self, _result: Result<usize>, _output: &ControlBuffer) {}
+}
 
 impl Handle<Datagram> {
     pub(crate) async fn send_batch(
         &self,
         mut batch: Batch,
-        to: To,
+        to: Destination,
         control: &SendControl,
-        within: &mut Deadline<'_>,
+        deadline: &mut Deadline<'_>,
     ) -> BufResult<usize, Batch> {
-        if let Err(error) = self.require_right(to, control) {
+        if let Err(error) = self.check_destination(to, control) {
             return BufResult(Err(error), batch);
         }
-        let shared = self.shared();
+        let state = self.state();
         // Nothing says that WSK takes a list of none.
         if batch.is_empty() {
-            return BufResult(shared.require_life().map(|()| 0), batch);
+            return BufResult(state.check_alive().map(|()| 0), batch);
         }
-        let Some(has) = shared.core().capabilities().send_messages() else {
+        let Some(has) = state.client().capabilities().send_messages() else {
             return BufResult(Err(known::STATUS_NOT_SUPPORTED), batch);
         };
         let size = batch.bytes();
         let in_flight = {
-            let mut idle = match shared.idle() {
+            let mut idle = match state.idle() {
                 Ok(idle) => idle,
                 Err(error) => return BufResult(Err(error), batch),
             };
             let list: PWSK_BUF_LIST = batch.link();
             let payload = idle.payload();
-            payload.batch = Some(batch);
+            payload.attachment.put(batch);
             to.prepare(control, payload);
             let call = |dispatch: DatagramDispatch, irp: PIRP, payload: *mut Payload| {
                 // SAFETY: the payload is the request's, and was prepared.
@@ -52,13 +58,13 @@ impl Handle<Datagram> {
             };
             // SAFETY: the call is given the payload's batch, whose memory does not move with it, and the payload's
             // address and control data.
-            unsafe { self.start(idle, call) }
+            unsafe { self.start(idle, call) }.in_flight()
         };
-        match in_flight.within(within).await {
+        match in_flight.with_deadline(deadline).await {
             Outcome::Completed(mut idle, result) => {
-                let batch = idle.payload().batch.take().unwrap_or_default();
-                let result = shared.completed(idle, result).map(|(idle, information)| {
-                    shared.requests.put(idle);
+                let batch = idle.payload().attachment.take::<Batch>().unwrap_or_default();
+                let result = state.completed(idle, result).map(|(idle, information)| {
+                    state.requests.put(idle);
                     information.min(size)
                 });
                 BufResult(result, batch)
@@ -127,7 +133,7 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
         remote: impl Into<SocketAddr>,
         control: &SendControl,
     ) -> BufResult<usize, Batch> {
-        let to = To::Address(remote.into());
+        let to = Destination::Address(remote.into());
         self.handle.send_batch(batch, to, control, &mut Deadline::never()).await
     }
 }
@@ -152,7 +158,7 @@ impl<S: Destined, H> Socket<Datagram, S, H> {
         batch: Batch,
         control: &SendControl,
     ) -> BufResult<usize, Batch> {
-        let to = To::Destination(self.state.destination());
+        let to = Destination::Destination(self.state.destination());
         self.handle.send_batch(batch, to, control, &mut Deadline::never()).await
     }
 }

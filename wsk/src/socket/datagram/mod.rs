@@ -11,16 +11,15 @@ use core::ptr;
 
 use wsk_sys::{NTSTATUS, PCMSGHDR, PIRP, PSOCKADDR, PWSK_BUF, ULONG};
 
-use super::category::Datagram;
-use super::handle::{control, remote};
 use super::state::{Bound, DefaultDestination, Destined, Exchanges, FixedPeer};
-use super::transfer::Parts;
+use super::transfer::BufferRange;
 use super::{Handle, Socket};
 use crate::address::Storage;
 use crate::buffer::{BufResult, Buffer, IoBuf};
+use crate::category::Datagram;
 use crate::cmsg::SendControl;
 use crate::dispatch::DatagramDispatch;
-use crate::operation::{ControlArea, InFlight, Payload, Started};
+use crate::operation::{ControlBuffer, InFlight, Issued, Payload};
 use crate::status::{Error, Result};
 use crate::time::Deadline;
 
@@ -29,14 +28,14 @@ pub use self::receiver::Receiver;
 
 /// Where something is sent to.
 #[derive(Clone, Copy)]
-pub(crate) enum To {
-    /// To an address.
+pub(crate) enum Destination {
+    /// An address.
     Address(SocketAddr),
-    /// To the socket's peer or default destination, which it has (INV-37), at this address.
+    /// The socket's peer or default destination, which it has (INV-37), at this address.
     Destination(SocketAddr),
 }
 
-impl To {
+impl Destination {
     const fn address(self) -> SocketAddr {
         match self {
             Self::Address(address) | Self::Destination(address) => address,
@@ -61,13 +60,13 @@ impl To {
     unsafe fn arguments(self, payload: *mut Payload) -> (PSOCKADDR, ULONG, PCMSGHDR) {
         let address = match self {
             // SAFETY: the caller's promise.
-            Self::Address(_) => unsafe { remote(payload) },
+            Self::Address(_) => unsafe { Payload::remote(payload) },
             Self::Destination(_) => ptr::null_mut(),
         };
         // SAFETY: as above.
-        let control = unsafe { control(payload) };
+        let control = unsafe { Payload::control(payload) };
         // SAFETY: as above.
-        let length = unsafe { ControlArea::length(control) };
+        let length = unsafe { ControlBuffer::length(control) };
         // SAFETY: as above; the request has not begun.
         let length = unsafe { length.read() };
         // Without a length there is no data either.
@@ -75,7 +74,7 @@ impl To {
             ptr::null_mut()
         } else {
             // SAFETY: as above.
-            unsafe { ControlArea::header(control) }
+            unsafe { ControlBuffer::header(control) }
         };
         (address, length, data)
     }
@@ -83,19 +82,19 @@ impl To {
 
 impl Handle<Datagram> {
     /// Fails for what WSK would misread (INV-32).
-    fn require_right(&self, to: To, control: &SendControl) -> Result<()> {
-        self.require_family(to.address())?;
-        control.require_family(to.address())
+    fn check_destination(&self, to: Destination, control: &SendControl) -> Result<()> {
+        self.check_family(to.address())?;
+        control.check_family(to.address())
     }
 
     pub(crate) async fn send_to<B: IoBuf>(
         &self,
         buffer: B,
-        to: To,
+        to: Destination,
         control: &SendControl,
-        within: &mut Deadline<'_>,
+        deadline: &mut Deadline<'_>,
     ) -> BufResult<usize, B> {
-        if let Err(error) = self.require_right(to, control) {
+        if let Err(error) = self.check_destination(to, control) {
             return BufResult(Err(error), buffer);
         }
         let prepare = |payload: &mut Payload| to.prepare(control, payload);
@@ -107,19 +106,19 @@ impl Handle<Datagram> {
             unsafe { dispatch.send_to(descriptor, remote, length, data, irp) }
         };
         // SAFETY: the call is given the payload's descriptor, address and control data.
-        unsafe { self.transfer(within, buffer, prepare, call, |_, count| count) }.await
+        unsafe { self.transfer(deadline, buffer, prepare, call, |_, count| count) }.await
     }
 
     /// Starts to receive a datagram, with room for so many bytes of control data.
     fn start_receive(
         &self,
-        parts: Parts,
+        parts: BufferRange,
         room: ULONG,
     ) -> core::result::Result<InFlight, (Error, Buffer)> {
         // SAFETY: the call is given the payload's descriptor, address and control area.
-        let started =
+        let issued =
             unsafe { self.start_transfer(parts, prepare_receive(room), call_receive(room)) };
-        started.map(Started::in_flight)
+        issued.map(Issued::in_flight)
     }
 
     /// Receives a datagram, with room for so many bytes of control data. `finish` takes it out of the payload.
@@ -127,12 +126,12 @@ impl Handle<Datagram> {
         &self,
         buffer: B,
         room: ULONG,
-        within: &mut Deadline<'_>,
+        deadline: &mut Deadline<'_>,
         finish: impl FnMut(&mut Payload, usize) -> Result<T>,
     ) -> BufResult<T, B> {
         let (prepare, call) = (prepare_receive(room), call_receive(room));
         // SAFETY: the call is given the payload's descriptor, address and control area.
-        let received = unsafe { self.transfer(within, buffer, prepare, call, finish) };
+        let received = unsafe { self.transfer(deadline, buffer, prepare, call, finish) };
         let BufResult(result, buffer) = received.await;
         BufResult(result.and_then(|result| result), buffer)
     }
@@ -141,13 +140,13 @@ impl Handle<Datagram> {
     pub(crate) async fn receive_from<B: IoBuf>(
         &self,
         buffer: B,
-        within: &mut Deadline<'_>,
+        deadline: &mut Deadline<'_>,
     ) -> BufResult<(usize, SocketAddr), B> {
         let finish = |payload: &mut Payload, count| {
-            received::require_whole(payload)?;
+            received::check_whole(payload)?;
             Ok((count, received::peer(payload)?))
         };
-        self.receive(buffer, 0, within, finish).await
+        self.receive(buffer, 0, deadline, finish).await
     }
 }
 
@@ -166,18 +165,18 @@ fn call_receive(
 ) -> impl FnOnce(DatagramDispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS {
     move |dispatch, descriptor, irp, payload| {
         // SAFETY: the payload is the request's, and stays until it completes (INV-25).
-        let from = unsafe { remote(payload) };
+        let from = unsafe { Payload::remote(payload) };
         // SAFETY: as above (INV-26).
-        let control = unsafe { control(payload) };
+        let control = unsafe { Payload::control(payload) };
         // SAFETY: as above. Without a length, WSK would not tell of truncation.
-        let length = unsafe { ControlArea::length(control) };
+        let length = unsafe { ControlBuffer::length(control) };
         // SAFETY: as above.
-        let flags = unsafe { ControlArea::flags(control) };
+        let flags = unsafe { ControlBuffer::flags(control) };
         let data = if room == 0 {
             ptr::null_mut()
         } else {
             // SAFETY: as above.
-            unsafe { ControlArea::header(control) }
+            unsafe { ControlBuffer::header(control) }
         };
         // SAFETY: the socket is bound; everything stays until the request completes.
         unsafe { dispatch.receive_from(descriptor, from, length, data, flags, irp) }
@@ -222,7 +221,7 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
         remote: impl Into<SocketAddr>,
         control: &SendControl,
     ) -> BufResult<usize, B> {
-        let to = To::Address(remote.into());
+        let to = Destination::Address(remote.into());
         self.handle.send_to(buffer, to, control, &mut Deadline::never()).await
     }
 
@@ -293,7 +292,7 @@ impl<S: Destined, H> Socket<Datagram, S, H> {
         buffer: B,
         control: &SendControl,
     ) -> BufResult<usize, B> {
-        let to = To::Destination(self.state.destination());
+        let to = Destination::Destination(self.state.destination());
         self.handle.send_to(buffer, to, control, &mut Deadline::never()).await
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct Families {
 
 impl<S: Exchanges, H> Socket<Datagram, S, H> {
     pub(crate) async fn families(&self) -> Result<Families> {
-        if self.handle.shared().family() == AF_INET {
+        if self.handle.state().family() == AF_INET {
             return Ok(Families { v4: true, v6: false });
         }
         match self.local_address().await?.ip() {

@@ -20,17 +20,18 @@ use wsk_sys::{
     WskIoctl,
 };
 
-use super::{Bound, Datagram, DefaultDestination, FixedPeer, Handle, Socket, remote};
+use super::{Bound, Datagram, DefaultDestination, FixedPeer, Handle, Socket};
 use crate::address::Storage;
 use crate::dispatch::DatagramDispatch;
 use crate::operation::Payload;
 use crate::status::Result;
+use crate::time::Never;
 
 impl Handle<Datagram> {
     /// Makes an ioctl whose input is an address, or nothing.
     async fn set_address(&self, code: ULONG, address: Option<SocketAddr>) -> Result<()> {
         if let Some(address) = address {
-            self.require_family(address)?;
+            self.check_family(address)?;
         }
         let size = match address {
             Some(SocketAddr::V4(_)) => size_of::<SOCKADDR_IN>(),
@@ -43,7 +44,7 @@ impl Handle<Datagram> {
         let call = |dispatch: DatagramDispatch, irp: PIRP, payload| {
             let input = match address {
                 // SAFETY: the payload is the request's, and stays until it completes (INV-27).
-                Some(_) => unsafe { remote(payload) }.cast(),
+                Some(_) => unsafe { Payload::remote(payload) }.cast(),
                 None => ptr::null_mut(),
             };
             let (none, nowhere) = (ptr::null_mut(), ptr::null_mut());
@@ -63,7 +64,7 @@ impl Handle<Datagram> {
             }
         };
         // SAFETY: the call is given the payload's address and nothing else.
-        unsafe { self.request(prepare, call, |_, _| ()) }.await
+        unsafe { self.request(Never, prepare, call, |_, _| ()) }.await
     }
 
     /// Makes an address the only peer: the one that is sent to without an address, and received from. None

@@ -6,15 +6,15 @@ use core::net::SocketAddr;
 use wsk_sys::{MSG_BCAST, MSG_CTRUNC, MSG_MCAST, MSG_TRUNC, ULONG};
 
 use crate::cmsg::ControlMessages;
-use crate::operation::{ControlArea, Payload};
+use crate::operation::{ControlBuffer, Payload};
 use crate::status::{Result, known};
 
 /// How much control data is received, if it is wanted: as much as a request has room for.
 #[expect(clippy::cast_possible_truncation, reason = "an area is far shorter than 4 GiB")]
-pub(super) const CONTROL_ROOM: ULONG = ControlArea::SIZE as ULONG;
+pub(super) const CONTROL_ROOM: ULONG = ControlBuffer::SIZE as ULONG;
 
 /// Fails if a datagram did not fit.
-pub(super) fn require_whole(payload: &Payload) -> Result<()> {
+pub(super) fn check_whole(payload: &Payload) -> Result<()> {
     if payload.control.flags & MSG_TRUNC == 0 { Ok(()) } else { Err(known::STATUS_BUFFER_OVERFLOW) }
 }
 
@@ -30,14 +30,14 @@ pub struct Received {
     peer: SocketAddr,
     flags: ULONG,
     /// Control data, so many bytes of it.
-    control: [u8; ControlArea::SIZE],
+    control: [u8; ControlBuffer::SIZE],
     control_length: usize,
 }
 
 impl Received {
     pub(super) fn new(payload: &Payload, count: usize) -> Result<Self> {
         // No more than there was room for, whatever is said.
-        let control_length = (payload.control.length as usize).min(ControlArea::SIZE);
+        let control_length = (payload.control.length as usize).min(ControlBuffer::SIZE);
         Ok(Self {
             count,
             peer: peer(payload)?,

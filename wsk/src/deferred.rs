@@ -30,14 +30,14 @@ impl Job {
 }
 
 /// Jobs to be done, and the thread that does them.
-pub(crate) struct Reaper {
+pub(crate) struct DeferredQueue {
     /// A list, linked by the jobs.
     jobs: AtomicPtr<Job>,
     stopping: AtomicBool,
     work: Event,
 }
 
-impl Reaper {
+impl DeferredQueue {
     pub(crate) const fn new() -> Self {
         Self {
             jobs: AtomicPtr::new(ptr::null_mut()),
@@ -46,7 +46,7 @@ impl Reaper {
         }
     }
 
-    /// Starts the thread, which [`Reaper::stop`] ends.
+    /// Starts the thread, which [`DeferredQueue::stop`] ends.
     ///
     /// # Safety
     ///
@@ -109,7 +109,7 @@ impl Reaper {
 
 unsafe extern "C" fn run(context: PVOID) {
     // SAFETY: `start` gave the reaper, which stays until the thread was joined.
-    let reaper = unsafe { &*context.cast::<Reaper>().cast_const() };
+    let reaper = unsafe { &*context.cast::<DeferredQueue>().cast_const() };
     // SAFETY: a system thread starts at PASSIVE_LEVEL, and is no callback.
     let passive = unsafe { Passive::assume() };
     while !reaper.stopping.load(Ordering::Acquire) {

@@ -4,64 +4,22 @@ use core::ptr;
 
 use wsk_sys::fields::size_t;
 use wsk_sys::{
-    NPI_WSK_INTERFACE_ID, NPIID, PVOID, SIZE_T, SO_WSK_EVENT_CALLBACK, SOL_SOCKET,
-    WSK_EVENT_CALLBACK_CONTROL, WSK_EVENT_DISABLE, WskSetOption, ctypes::c_void,
+    NPI_WSK_INTERFACE_ID, NPIID, SIZE_T, SO_WSK_EVENT_CALLBACK, SOL_SOCKET,
+    WSK_EVENT_CALLBACK_CONTROL, WSK_EVENT_DISABLE, WskSetOption,
 };
 
 use super::Socket;
-use super::category::{Accepts, Category, Connects, Datagram};
 use super::control::Control;
 use super::handle::Handle;
 use super::state::{Bound, Connected, Listening};
+use crate::category::{Accepts, Category, Connects, Datagram};
 use crate::dispatch::BasicDispatch;
-use crate::events::{Callbacks, EventMask};
-use crate::flags::SocketFlags;
-use crate::registration::Core;
+use crate::event_mask::EventMask;
+use crate::events::Callbacks;
 use crate::status::{Result, check, known};
 
 /// What says that the events are WSK's own.
 static NPI: NPIID = NPI_WSK_INTERFACE_ID;
-
-/// The static events that a category's sockets would lose connections or datagrams by, if nobody handled
-/// them; and those that may have nobody.
-const fn own_events(category: SocketFlags) -> (EventMask, EventMask) {
-    let of_connections =
-        EventMask::RECEIVE.union(EventMask::DISCONNECT).union(EventMask::SEND_BACKLOG);
-    match category {
-        SocketFlags::LISTEN => (EventMask::ACCEPT, EventMask::empty()),
-        SocketFlags::DATAGRAM => (EventMask::RECEIVE_FROM, EventMask::empty()),
-        SocketFlags::CONNECTION => (EventMask::empty(), of_connections),
-        SocketFlags::STREAM => (EventMask::ACCEPT, of_connections),
-        _ => (EventMask::empty(), EventMask::empty()),
-    }
-}
-
-/// Fails if an event is static that the handler has to have, and does not: its slot of the table is null, and
-/// would be called (INV-51).
-pub(super) fn require_static_events<C: Category, H: Callbacks<C>>(core: &Core) -> Result<()> {
-    let (required, _) = own_events(C::FLAGS);
-    if H::WHEN_BOUND.contains(required.intersection(core.static_events())) {
-        Ok(())
-    } else {
-        Err(known::STATUS_INVALID_PARAMETER)
-    }
-}
-
-/// The context and the table for the creation of a socket: both null if there is nothing to be called
-/// (INV-39).
-pub(crate) fn callbacks<C: Category, H: Callbacks<C>>(
-    core: &Core,
-    context: PVOID,
-) -> (PVOID, *const c_void) {
-    let (_, fillable) = own_events(C::FLAGS);
-    if core.static_events().intersects(fillable) {
-        (context, H::FILLED_TABLE)
-    } else if H::CALLS_BACK {
-        (context, H::TABLE)
-    } else {
-        (ptr::null_mut(), ptr::null())
-    }
-}
 
 /// The functions of sockets that have events in their state (INV-35): the handler's events, and those of them
 /// that are the socket's own.
@@ -109,7 +67,7 @@ macro_rules! events_of {
                 if !H::$events.intersection($own).contains(events) {
                     return Err(known::STATUS_INVALID_PARAMETER);
                 }
-                if self.handle.shared().core().static_events().intersects(events) {
+                if self.handle.state().client().static_events().intersects(events) {
                     return Err(known::STATUS_NOT_SUPPORTED);
                 }
                 for event in events {
@@ -134,16 +92,16 @@ impl<C: Category> Handle<C> {
     ///
     /// The events must be those of the socket's table (INV-51), and the socket bound, or connected (INV-35).
     pub(crate) fn enable(&self, events: EventMask) -> Result<()> {
-        let shared = self.shared();
-        let events = events.difference(shared.core().static_events());
+        let state = self.state();
+        let events = events.difference(state.client().static_events());
         if events.is_empty() {
             return Ok(());
         }
-        shared.require_life()?;
+        state.check_alive()?;
         let npi = (&raw const NPI).cast_mut();
         let mut control = WSK_EVENT_CALLBACK_CONTROL { NpiId: npi, EventMask: events.bits() };
         // SAFETY: the socket is open, and its table begins with the basic functions.
-        let dispatch = unsafe { BasicDispatch::of(shared.socket()) };
+        let dispatch = unsafe { BasicDispatch::of(state.socket()) };
         let nowhere: *mut SIZE_T = ptr::null_mut();
         // SAFETY: the events are the table's. This is done when the call returns, and takes no IRP.
         let status = unsafe {
@@ -159,7 +117,7 @@ impl<C: Category> Handle<C> {
                 ptr::null_mut(),
             )
         };
-        check(status).map_err(|error| shared.note(error))
+        check(status).map_err(|error| state.note_error(error))
     }
 
     /// Disables one event, and waits until no callback of it runs (INV-52).

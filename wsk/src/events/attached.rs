@@ -1,10 +1,14 @@
-//! A handler that a connection gets when it is there already.
+//! A handler that a connection gets after it was made.
 //!
-//! WSK takes a connection's table and context when the connection comes about; for one that a request accepts,
-//! that is before anybody knows of it. So a connection that is made without a handler has a table whose functions
-//! look for one here, each time that they are called.
+//! WSK takes a connection's table and context when the connection is made; for one that a request accepts, that is
+//! before the driver has seen it. So a connection that is made without a handler has a table whose functions look for
+//! one here, each time that they are called.
+//!
+//! # Safety
+//!
+//! The memory of a handler begins with an [`Attached`], which has the functions for its type. A handler stays from
+//! [`AttachedHandler::fill`] until the last reference to the socket's memory is released.
 
-use core::any::TypeId;
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
@@ -14,14 +18,7 @@ use loom::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 #[cfg(not(loom))]
 use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
-use wsk_sys::WSK_BUF;
-
-use super::category::{Connection, sealed::Connects as _};
-use super::state::Connected;
-use super::{ConnectionSocket, Handle, Socket};
-use crate::events::{Callbacks, ConnectionEvents, Level};
-use crate::flags::ReceiveFlags;
-use crate::operation::Payload;
+use super::ConnectionEvents;
 use crate::pool::PoolBox;
 use crate::status::Result;
 
@@ -47,7 +44,7 @@ impl Attached {
     /// # Safety
     ///
     /// The handler is of this type.
-    pub(super) const unsafe fn handler_of_type<K>(&self) -> &K {
+    pub(crate) const unsafe fn handler_of_type<K>(&self) -> &K {
         // SAFETY: the handler is there as long as this; the caller promises the type.
         unsafe { self.handler.cast::<K>().as_ref() }
     }
@@ -56,7 +53,7 @@ impl Attached {
 /// A handler that is still to be attached.
 ///
 /// Invariant in `K`: the type of the socket that gets it is taken from here.
-pub(super) struct NewHandler<K>(NonNull<Attached>, PhantomData<fn(K) -> K>);
+pub(crate) struct NewHandler<K>(NonNull<Attached>, PhantomData<fn(K) -> K>);
 
 // SAFETY: it owns a handler.
 unsafe impl<K: Send> Send for NewHandler<K> {}
@@ -67,7 +64,7 @@ impl<K: ConnectionEvents> NewHandler<K> {
     /// # Errors
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; the handler is dropped.
-    pub(super) fn allocate(handler: K) -> Result<Self> {
+    pub(crate) fn allocate(handler: K) -> Result<Self> {
         let nothing: NonNull<dyn ConnectionEvents> = NonNull::<()>::dangling();
         let memory = PoolBox::new_with(|| WithHandler {
             attached: Attached { handler: nothing, free: free::<K> },
@@ -83,7 +80,7 @@ impl<K: ConnectionEvents> NewHandler<K> {
         Ok(Self(memory.cast(), PhantomData))
     }
 
-    fn into_raw(self) -> NonNull<Attached> {
+    pub(crate) fn into_raw(self) -> NonNull<Attached> {
         let attached = self.0;
         core::mem::forget(self);
         attached
@@ -124,15 +121,15 @@ const ABORTIVE_END: u8 = 2;
 const DATA: u8 = 4;
 
 /// Where a connection's memory has the handler that was attached.
-pub(crate) struct Slot {
+pub(crate) struct AttachedHandler {
     /// Null until one was attached.
     handler: AtomicPtr<Attached>,
     /// What it has not heard of.
     missed: AtomicU8,
 }
 
-impl Slot {
-    pub(super) fn new() -> Self {
+impl AttachedHandler {
+    pub(crate) fn new() -> Self {
         Self { handler: AtomicPtr::new(ptr::null_mut()), missed: AtomicU8::new(0) }
     }
 
@@ -162,7 +159,7 @@ impl Slot {
     }
 
     /// The end, for one who tells the handler: whether it is abortive.
-    fn take_end(&self) -> Option<bool> {
+    pub(crate) fn take_end(&self) -> Option<bool> {
         match self.missed.fetch_and(!(END | ABORTIVE_END), Ordering::SeqCst) {
             missed if missed & ABORTIVE_END != 0 => Some(true),
             missed if missed & END != 0 => Some(false),
@@ -175,11 +172,11 @@ impl Slot {
     /// # Safety
     ///
     /// None was attached before. It stays until [`drop_handler`](Self::drop_handler).
-    unsafe fn fill(&self, handler: NonNull<Attached>) {
+    pub(crate) unsafe fn fill(&self, handler: NonNull<Attached>) {
         self.handler.store(handler.as_ptr(), Ordering::SeqCst);
     }
 
-    fn has_missed_data(&self) -> bool {
+    pub(crate) fn has_missed_data(&self) -> bool {
         self.missed.load(Ordering::SeqCst) & DATA != 0
     }
 
@@ -188,112 +185,11 @@ impl Slot {
     /// # Safety
     ///
     /// Nobody uses it any more.
-    pub(super) unsafe fn drop_handler(&self) {
+    pub(crate) unsafe fn drop_handler(&self) {
         if let Some(attached) = NonNull::new(self.handler.load(Ordering::Relaxed)) {
             // SAFETY: the caller's promise.
             unsafe { free_attached(attached) };
         }
-    }
-}
-
-impl ConnectionSocket {
-    /// Gives a connection without a handler one for its events, and enables them: for instance one that depends on
-    /// who has connected.
-    ///
-    /// What has come before is told: data that was not received, and the end of the connection.
-    ///
-    /// ```
-    /// use std::sync::atomic::{AtomicUsize, Ordering};
-    /// use wsk::events::{ConnectionEvents, Data, Receipt};
-    /// use wsk::socket::{ConnectionSocket, Family, ListenSocket};
-    ///
-    /// /// Counts bytes as they come.
-    /// #[derive(Default)]
-    /// struct Counter(AtomicUsize);
-    ///
-    /// #[wsk::events]
-    /// impl ConnectionEvents for Counter {
-    ///     fn receive(&self, data: Data<'_>) -> Receipt {
-    ///         self.0.fetch_add(data.len(), Ordering::Relaxed);
-    ///         Receipt::All
-    ///     }
-    /// }
-    ///
-    /// # extern crate wsk_host;
-    /// # let passive = unsafe { wsk::irql::Passive::assume() };
-    /// # let registration = wsk::Registration::register(passive)?;
-    /// # let wsk = registration.try_capture()?;
-    /// # wsk::rt::block_on(passive, async move {
-    /// let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(([127, 0, 0, 1], 0)).await?;
-    /// # let _client = ConnectionSocket::builder(&wsk, Family::INET).connect(listener.local_addr().await?).await?;
-    /// let (socket, peer) = listener.accept().await?;
-    /// println!("counting the bytes of {peer:?}");
-    /// let socket = socket.events(Counter::default())?;
-    /// println!("{} bytes so far", socket.handler().0.load(Ordering::Relaxed));
-    /// # Ok::<(), wsk::Error>(())
-    /// # })??;
-    /// # Ok::<(), wsk::Error>(())
-    /// ```
-    ///
-    /// IRQL: <= `DISPATCH_LEVEL`.
-    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-wsk-event-callback).
-    ///
-    /// # Errors
-    ///
-    /// The socket is closed.
-    ///
-    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory: the handler is dropped.
-    /// - What else `WskControlSocket` reports.
-    pub fn events<K>(self, handler: K) -> Result<ConnectionSocket<K>>
-    where
-        K: ConnectionEvents + Callbacks<Connection>,
-    {
-        self.attach(NewHandler::allocate(handler)?)
-    }
-
-    pub(super) fn attach<K>(self, handler: NewHandler<K>) -> Result<ConnectionSocket<K>>
-    where
-        K: ConnectionEvents + Callbacks<Connection>,
-    {
-        let handle = self.into_handle();
-        if TypeId::of::<K>() == TypeId::of::<()>() {
-            // That is none: another may follow, and what has come is for that.
-            // SAFETY: the socket is connected, and its memory was made for a handler of this type.
-            return Ok(unsafe { Socket::from_handle(handle, Connected::NEW) });
-        }
-        let slot = &handle.shared().attached;
-        // SAFETY: a socket without a handler is given one once: it becomes one with a handler, of another type.
-        unsafe { slot.fill(handler.into_raw()) };
-        if let (Some(attached), Some(is_abortive)) = (slot.get(), slot.take_end()) {
-            attached.handler().disconnected(is_abortive, Level::Unknown);
-        }
-        let has_missed_data = slot.has_missed_data();
-        // SAFETY: an accepted socket is connected, as one without a handler is; its handler is of this type now.
-        let socket: ConnectionSocket<K> = unsafe { Socket::from_handle(handle, Connected::NEW) };
-        if has_missed_data {
-            // Nothing is indicated before a receive (INV-56).
-            socket.handle.resume()?;
-        }
-        socket.handle.enable(K::WHEN_CONNECTED)?;
-        Ok(socket)
-    }
-}
-
-impl Handle<Connection> {
-    /// Has data indicated again, after some was left, by a receive of no bytes (INV-56).
-    fn resume(&self) -> Result<()> {
-        let mut idle = self.shared().idle()?;
-        idle.payload().descriptor = WSK_BUF { Mdl: ptr::null_mut(), Offset: 0, Length: 0 };
-        let call = |dispatch, irp, payload: *mut Payload| {
-            // SAFETY: the payload is the request's, and stays until it completes.
-            let descriptor = unsafe { &raw mut (*payload).descriptor };
-            // SAFETY: the socket is connected; there is nothing to be filled.
-            unsafe { Connection::receive(dispatch, descriptor, ReceiveFlags::empty(), irp) }
-        };
-        // SAFETY: the call is given the payload's descriptor.
-        drop(unsafe { self.start(idle, call) }.never_cancelled());
-        Ok(())
     }
 }
 
@@ -311,7 +207,7 @@ mod loom_tests {
         loom::model(|| {
             let handler: NonNull<dyn ConnectionEvents> = NonNull::<()>::dangling();
             let mut attached = Attached { handler, free: never };
-            let slot = Arc::new(Slot::new());
+            let slot = Arc::new(AttachedHandler::new());
             let callback = {
                 let slot = Arc::clone(&slot);
                 thread::spawn(move || match slot.get() {

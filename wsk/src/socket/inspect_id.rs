@@ -18,8 +18,8 @@ impl<H> ConnectionSocket<H> {
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
     /// - What else `WskControlSocket` reports.
     pub fn inspect_id(&self) -> Result<InspectId> {
-        let shared = self.handle.shared();
-        shared.require_life()?;
+        let state = self.handle.state();
+        state.check_alive()?;
         let mut id = WSK_INSPECT_ID { Key: 0, SerialNumber: 0 };
         let mut returned = 0;
         let output = ((&raw mut id).cast(), size_of::<WSK_INSPECT_ID>());
@@ -27,7 +27,7 @@ impl<H> ConnectionSocket<H> {
         // says otherwise (INV-27).
         let status =
             unsafe { self.handle.control_now(SIO_WSK_QUERY_INSPECT_ID, output, &raw mut returned) };
-        check(status).map_err(|error| shared.note(error))?;
+        check(status).map_err(|error| state.note_error(error))?;
         Ok(InspectId::from_raw(&id))
     }
 }

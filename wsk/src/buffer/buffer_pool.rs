@@ -7,9 +7,9 @@ use super::{Buffer, Header, Slice, copy};
 use crate::status::Result;
 
 /// A few buffers that wait to be used again, for those who have none of their own.
-pub(crate) struct Kept([AtomicPtr<Header>; 2]);
+pub(crate) struct BufferPool([AtomicPtr<Header>; 2]);
 
-impl Kept {
+impl BufferPool {
     /// The least size of a buffer that is kept, in bytes: more than most networks carry at once.
     const LEAST: usize = 2048;
 
@@ -69,7 +69,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for BufferPool {
     fn drop(&mut self) {
         for slot in &mut self.0 {
             if let Some(header) = NonNull::new(*slot.get_mut()) {

@@ -7,9 +7,8 @@ use core::task::{Context, Poll, Waker};
 use wsk_sys::PIRP;
 
 use super::super::Handle;
-use super::super::category::Connects;
-use super::super::handle::descriptor;
 use crate::buffer::Buffer;
+use crate::category::Connects;
 use crate::flags::{ReceiveFlags, SendFlags};
 use crate::operation::{Idle, InFlight, Outcome, Payload};
 use crate::status::{Result, known};
@@ -18,7 +17,7 @@ use crate::status::{Result, known};
 /// somebody stops waiting.
 ///
 /// To be dropped before the handle that it is used with, for then it cancels what is in flight.
-pub(crate) struct Slot(State);
+pub(crate) struct ReusableRequest(State);
 
 enum State {
     /// There is neither a request nor a buffer.
@@ -29,7 +28,7 @@ enum State {
     InFlight(InFlight, usize),
 }
 
-impl Slot {
+impl ReusableRequest {
     pub(crate) const EMPTY: Self = Self(State::Empty);
 
     pub(crate) const fn is_in_flight(&self) -> bool {
@@ -82,14 +81,14 @@ impl Slot {
         count: usize,
         flags: SendFlags,
     ) -> Result<()> {
-        let shared = handle.shared();
+        let state = handle.state();
         let call = |dispatch, irp: PIRP, payload| {
             // SAFETY: the payload is the request's, and stays until it completes.
-            let descriptor = unsafe { descriptor(payload) };
+            let descriptor = unsafe { Payload::descriptor(payload) };
             // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
             unsafe { C::send(dispatch, descriptor, flags, irp) }
         };
-        let prepare = |payload: &mut Payload| payload.sending = Some(shared.begin_send());
+        let prepare = |payload: &mut Payload| payload.counted = Some(state.begin_send());
         self.start(handle, count, prepare, call)
     }
 
@@ -101,7 +100,7 @@ impl Slot {
     pub(crate) fn receive<C: Connects>(&mut self, handle: &Handle<C>) -> Result<()> {
         let call = |dispatch, irp: PIRP, payload| {
             // SAFETY: the payload is the request's, and stays until it completes.
-            let descriptor = unsafe { descriptor(payload) };
+            let descriptor = unsafe { Payload::descriptor(payload) };
             // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
             unsafe { C::receive(dispatch, descriptor, ReceiveFlags::empty(), irp) }
         };
@@ -116,7 +115,7 @@ impl Slot {
         prepare: impl FnOnce(&mut Payload),
         call: impl FnOnce(C::Dispatch, PIRP, *mut Payload) -> wsk_sys::NTSTATUS,
     ) -> Result<()> {
-        handle.shared().require_life()?;
+        handle.state().check_alive()?;
         self.0 = match core::mem::replace(&mut self.0, State::Empty) {
             State::Idle(mut idle) => {
                 let payload = idle.payload();
@@ -126,7 +125,7 @@ impl Slot {
                 }
                 prepare(payload);
                 // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-                State::InFlight(unsafe { handle.start(idle, call) }, size)
+                State::InFlight(unsafe { handle.start(idle, call) }.in_flight(), size)
             }
             other => other,
         };
@@ -146,16 +145,16 @@ impl Slot {
         let Poll::Ready(outcome) = Pin::new(in_flight).poll(context) else {
             return Poll::Pending;
         };
-        let shared = handle.shared();
+        let state = handle.state();
         Poll::Ready(match outcome {
             Outcome::Completed(mut idle, result) => {
-                if let Some(sending) = idle.payload().sending.take() {
-                    // SAFETY: the handle is a use of the socket.
-                    unsafe { sending.end() };
+                if let Some(counted) = idle.payload().counted.take() {
+                    // SAFETY: the handle keeps the socket's memory, which has the count.
+                    unsafe { counted.end() };
                 }
                 self.0 = State::Idle(idle);
                 // No system should report more than it was given room for.
-                result.map(|count| count.min(size)).map_err(|error| shared.note(error))
+                result.map(|count| count.min(size)).map_err(|error| state.note_error(error))
             }
             Outcome::Refused(error) => {
                 self.0 = State::Empty;

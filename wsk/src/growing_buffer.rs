@@ -21,7 +21,7 @@ const ATTEMPTS: usize = 8;
 ///
 /// - `STATUS_BUFFER_OVERFLOW` if the list grows whenever it is asked for.
 /// - As for [`Buffer::new`], and what `ask` returns.
-pub(crate) fn whole_list(
+pub(crate) fn query_with_growing_buffer(
     mut ask: impl FnMut(PVOID, usize, PSIZE_T) -> NTSTATUS,
 ) -> Result<(Buffer, usize)> {
     let mut buffer = Buffer::empty();
@@ -54,7 +54,7 @@ mod tests {
     fn sizes(of: impl IntoIterator<Item = usize>) -> (Vec<usize>, Result<(Vec<u8>, usize)>) {
         let mut of = of.into_iter();
         let mut rooms = Vec::new();
-        let result = whole_list(|output, room, returned| {
+        let result = query_with_growing_buffer(|output, room, returned| {
             assert_eq!(output.is_null(), room == 0);
             rooms.push(room);
             let size = of.next().expect("asked too often");
@@ -96,14 +96,14 @@ mod tests {
             (wsk_sys::STATUS_NOT_IMPLEMENTED, known::STATUS_NOT_IMPLEMENTED),
         ] {
             let mut asked = 0;
-            let result = whole_list(|_, _, _| {
+            let result = query_with_growing_buffer(|_, _, _| {
                 asked += 1;
                 status
             });
             assert_eq!((result.map(|_| ()), asked), (Err(error), 1));
         }
         // More than there is room for cannot have been written.
-        let result = whole_list(|_, _, returned| {
+        let result = query_with_growing_buffer(|_, _, returned| {
             // SAFETY: there is room for a size.
             unsafe { returned.write(100) };
             wsk_sys::STATUS_SUCCESS

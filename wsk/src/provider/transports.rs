@@ -8,10 +8,10 @@ use wsk_sys::{PIRP, WSK_TRANSPORT, WSK_TRANSPORT_LIST_CHANGE, WSK_TRANSPORT_LIST
 
 use super::{Provider, Version};
 use crate::buffer::Buffer;
-use crate::list::whole_list;
+use crate::growing_buffer::query_with_growing_buffer;
 use crate::operation::{Outcome, Payload};
-use crate::socket::{Family, Protocol};
 use crate::status::Result;
+use crate::transport::{Family, Protocol};
 
 impl Provider {
     /// The transports that sockets can be created for.
@@ -40,7 +40,7 @@ impl Provider {
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     /// - What else `WskControlClient` reports. Wine does not implement it.
     pub fn transports(&self) -> Result<Transports> {
-        let list = whole_list(|output, size, returned| {
+        let list = query_with_growing_buffer(|output, size, returned| {
             let none = (ptr::null_mut(), 0);
             // SAFETY: the code takes no IRP, and writes to this room, and its size.
             unsafe { self.control(WSK_TRANSPORT_LIST_QUERY, none, (output, size), returned) }
@@ -84,7 +84,7 @@ impl Provider {
         async move {
             match in_flight?.await {
                 Outcome::Completed(idle, result) => {
-                    self.core().requests.put(idle);
+                    self.put(idle);
                     result.map(|_| ())
                 }
                 Outcome::Refused(error) => Err(error),

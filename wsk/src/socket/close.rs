@@ -7,9 +7,9 @@ use core::task::{Context, Poll};
 
 use wsk_sys::{NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, STATUS_MORE_PROCESSING_REQUIRED};
 
-use super::memory::Shared;
+use super::memory::SocketState;
 use crate::dispatch::BasicDispatch;
-use crate::operation::Operation;
+use crate::operation::{Operation, Target as _};
 
 /// Starts the close of a socket. The completion routine gives up one hold. IRQL: <= `DISPATCH_LEVEL`.
 ///
@@ -18,12 +18,12 @@ use crate::operation::Operation;
 /// - The socket was delivered, and is closed once.
 /// - No call to it is executing, and none follows.
 /// - There is a hold for the completion routine to give up.
-pub(super) unsafe fn begin_close(shared: NonNull<Shared>) {
+pub(super) unsafe fn begin_close(state: NonNull<SocketState>) {
     // SAFETY: the hold keeps the memory until the completion routine has run.
-    let memory = unsafe { shared.as_ref() };
+    let memory = unsafe { state.as_ref() };
     let socket = memory.socket();
     // SAFETY: this is the one close, and nobody uses its request otherwise.
-    let irp = unsafe { memory.close.ready_close(closed, shared.as_ptr().cast()) };
+    let irp = unsafe { memory.close.ready_once(closed, state.as_ptr().cast()) };
     // SAFETY: the socket is open, and its table begins with the basic functions.
     let dispatch = unsafe { BasicDispatch::of(socket) };
     // From here on the memory may be gone. The status says nothing that the completion routine will not
@@ -35,42 +35,42 @@ pub(super) unsafe fn begin_close(shared: NonNull<Shared>) {
 /// The completion routine of a close.
 unsafe extern "C" fn closed(_device: PDEVICE_OBJECT, _irp: PIRP, context: PVOID) -> NTSTATUS {
     // SAFETY: `begin_close` set this context.
-    let shared = unsafe { NonNull::new_unchecked(context.cast::<Shared>()) };
+    let state = unsafe { NonNull::new_unchecked(context.cast::<SocketState>()) };
     // SAFETY: this routine's hold keeps the memory.
-    let waker = unsafe { shared.as_ref() }.close.close_completed();
+    let waker = unsafe { state.as_ref() }.close.complete_once();
     if let Some(waker) = waker {
         waker.wake();
     }
     // The last thing that this routine does: it may let the driver unload.
     // SAFETY: `begin_close` left a hold for this.
-    unsafe { Shared::release(shared) };
+    unsafe { SocketState::release(state) };
     STATUS_MORE_PROCESSING_REQUIRED
 }
 
 /// A close in progress. Ready when the socket is gone; dropping it does not stop the close.
 #[must_use = "the close has begun, but nobody waits for its end"]
-pub(crate) struct Closing(NonNull<Shared>);
+pub(crate) struct Close(NonNull<SocketState>);
 
 // SAFETY: it is a hold on what is itself shared.
-unsafe impl Send for Closing {}
+unsafe impl Send for Close {}
 // SAFETY: as above.
-unsafe impl Sync for Closing {}
+unsafe impl Sync for Close {}
 
-impl Closing {
+impl Close {
     /// Ends a use of the socket, and waits for the close, which begins when there is no other use.
     ///
     /// # Safety
     ///
     /// The caller gives up its use. Nobody else waits for the close.
-    pub(super) unsafe fn start(shared: NonNull<Shared>) -> Self {
+    pub(super) unsafe fn start(state: NonNull<SocketState>) -> Self {
         // SAFETY: the use keeps the memory.
-        let memory = unsafe { shared.as_ref() };
+        let memory = unsafe { state.as_ref() };
         memory.retain();
         // Before the use ends, after which the close may begin in any thread.
-        memory.close.await_close();
+        memory.close.expect_waiter();
         // SAFETY: the caller's promise.
-        unsafe { Shared::end_use(shared) };
-        Self(shared)
+        unsafe { SocketState::release_open(state) };
+        Self(state)
     }
 
     fn close(&self) -> &Operation {
@@ -79,18 +79,18 @@ impl Closing {
     }
 }
 
-impl Future for Closing {
+impl Future for Close {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        self.close().poll_close(context)
+        self.close().poll_once(context)
     }
 }
 
-impl Drop for Closing {
+impl Drop for Close {
     fn drop(&mut self) {
-        self.close().detach_close();
+        self.close().detach_waiter();
         // SAFETY: it is a hold, and ends here.
-        unsafe { Shared::release(self.0) };
+        unsafe { SocketState::release(self.0) };
     }
 }

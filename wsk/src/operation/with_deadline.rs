@@ -1,4 +1,4 @@
-//! Waiting for a request until a deadline.
+//! A request in flight with a deadline.
 
 use core::future::Future;
 use core::pin::Pin;
@@ -7,10 +7,10 @@ use core::time::Duration;
 
 use super::{InFlight, Outcome};
 use crate::status::known;
-use crate::time::Ends;
+use crate::time::Timeout;
 
-/// How long a request that was cancelled may take to complete, before it is left to itself. Windows completes
-/// it at once; Wine cancels nothing.
+/// How long a cancelled request may take to complete before it is abandoned. Windows completes it at once; Wine
+/// cancels nothing.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// A request in flight, and its deadline: a future of its outcome.
@@ -18,7 +18,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// When the time is up the request is cancelled, and still waited for: what it has done by then counts, and what it
 /// owns comes back (INV-50).
 #[must_use = "the request is cancelled when this is dropped"]
-pub(crate) struct Within<D> {
+pub(crate) struct WithDeadline<D> {
     in_flight: InFlight,
     deadline: D,
     is_cancelled: bool,
@@ -27,21 +27,21 @@ pub(crate) struct Within<D> {
 impl InFlight {
     /// Waits for the outcome until a deadline.
     #[inline]
-    pub(crate) const fn within<D: Ends>(self, deadline: D) -> Within<D> {
-        Within { in_flight: self, deadline, is_cancelled: false }
+    pub(crate) const fn with_deadline<D: Timeout>(self, deadline: D) -> WithDeadline<D> {
+        WithDeadline { in_flight: self, deadline, is_cancelled: false }
     }
 }
 
 /// Nothing in it is pinned.
-impl<D> Unpin for Within<D> {}
+impl<D> Unpin for WithDeadline<D> {}
 
-impl<D: Ends> Within<D> {
-    /// Waits for another request, until the same deadline. The one before has ended, and [in time](Self::is_over).
+impl<D: Timeout> WithDeadline<D> {
+    /// Waits for another request until the same deadline. The one before has ended, and [in time](Self::is_over).
     pub(crate) fn restart(&mut self, in_flight: InFlight) {
         self.in_flight = in_flight;
     }
 
-    /// Whether the time was up, and the request had to be cancelled: no other may follow it.
+    /// Whether the time was up and the request had to be cancelled: no other may follow it.
     pub(crate) const fn is_over(&self) -> bool {
         self.is_cancelled
     }
@@ -65,7 +65,7 @@ impl<D: Ends> Within<D> {
                     outcome => outcome,
                 });
             }
-            // Completed, and its task gives way to others or is woken just now: that is in time.
+            // It has completed, and the task yields or is woken just now: that is in time.
             if self.in_flight.is_completed() {
                 return Poll::Pending;
             }
@@ -81,7 +81,7 @@ impl<D: Ends> Within<D> {
     }
 }
 
-impl<D: Ends> Future for Within<D> {
+impl<D: Timeout> Future for WithDeadline<D> {
     type Output = Outcome;
 
     #[inline]

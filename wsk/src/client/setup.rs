@@ -1,0 +1,124 @@
+//! What WSK is configured with once for a client, before the client has a socket.
+//!
+//! # Safety
+//!
+//! The event is initialised where the setup stays; each use of it relies on that.
+
+use core::ptr;
+use core::sync::atomic::{AtomicU8, Ordering};
+
+use wsk_sys::{
+    NPI_WSK_INTERFACE_ID, NPIID, NTSTATUS, PVOID, ULONG, WSK_EVENT_CALLBACK_CONTROL,
+    WSK_SET_STATIC_EVENT_CALLBACKS, WSK_TDI_BEHAVIOR, WSK_TDI_BEHAVIOR_BYPASS_TDI,
+};
+
+use crate::event_mask::EventMask;
+use crate::irql::Passive;
+use crate::status::{Result, check, known};
+use crate::sync::Event;
+
+/// The interface whose events are meant: WSK's own.
+static NPI: NPIID = NPI_WSK_INTERFACE_ID;
+
+const NEW: u8 = 0;
+/// A thread applies it.
+const IN_PROGRESS: u8 = 1;
+const DONE: u8 = 2;
+
+/// A client's settings, and whether WSK has them.
+///
+/// # Invariants
+///
+/// `ended` is initialised before anything but [`ClientSetup::new`] is called.
+pub(crate) struct ClientSetup {
+    static_events: EventMask,
+    bypasses_tdi: bool,
+    step: AtomicU8,
+    /// Signalled when the step is no longer `IN_PROGRESS`.
+    ended: Event,
+}
+
+impl ClientSetup {
+    pub(crate) const fn new(static_events: EventMask, bypasses_tdi: bool) -> Self {
+        let has_any = !static_events.is_empty() || bypasses_tdi;
+        let step = AtomicU8::new(if has_any { NEW } else { DONE });
+        Self { static_events, bypasses_tdi, step, ended: Event::new() }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Event::initialise`].
+    pub(super) unsafe fn initialise(&self) {
+        // INVARIANT: the event is initialised.
+        // SAFETY: this function's contract is the event's.
+        unsafe { self.ended.initialise() };
+    }
+
+    pub(crate) const fn static_events(&self) -> EventMask {
+        self.static_events
+    }
+
+    /// Applies the settings, unless that was done. `control` calls `WskControlClient` with a code and an input of so
+    /// many bytes, and nothing else. The caller has captured the provider, and shares it only after this has succeeded:
+    /// so there is no socket yet (INV-9).
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`; with a token it may wait for another thread that applies them.
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_DEVICE_NOT_READY` if another thread applies them at this moment, and this one may not wait.
+    /// - What `WskControlClient` reports of static events. The next call tries again.
+    ///
+    /// # Safety
+    ///
+    /// `control` may be called while the provider is captured, with any code that takes no IRP and an input that is
+    /// valid for the code.
+    pub(crate) unsafe fn ensure_applied(
+        &self,
+        control: impl Fn(ULONG, PVOID, usize) -> NTSTATUS,
+        passive: Option<Passive>,
+    ) -> Result<()> {
+        loop {
+            let begun =
+                self.step.compare_exchange(NEW, IN_PROGRESS, Ordering::Acquire, Ordering::Acquire);
+            match begun {
+                Ok(_) => {
+                    let result = self.apply(&control);
+                    let step = if result.is_ok() { DONE } else { NEW };
+                    self.step.store(step, Ordering::Release);
+                    // SAFETY: the event is initialised.
+                    unsafe { self.ended.set() };
+                    return result;
+                }
+                Err(IN_PROGRESS) => {
+                    // To spin could take for ever: this thread may have interrupted the other one.
+                    let passive = passive.ok_or(known::STATUS_DEVICE_NOT_READY)?;
+                    // The other thread does not wait for anything.
+                    // SAFETY: the event is initialised.
+                    unsafe { self.ended.wait(passive) };
+                    // The event has let one thread pass, and there may be more.
+                    // SAFETY: the event is initialised.
+                    unsafe { self.ended.set() };
+                }
+                Err(_) => return Ok(()),
+            }
+        }
+    }
+
+    fn apply(&self, control: &impl Fn(ULONG, PVOID, usize) -> NTSTATUS) -> Result<()> {
+        if self.bypasses_tdi {
+            let mut behaviour: ULONG = WSK_TDI_BEHAVIOR_BYPASS_TDI;
+            // The code takes a ULONG. Where there is no TDI, nothing has to be passed by, so the status is ignored.
+            let _ = control(WSK_TDI_BEHAVIOR, (&raw mut behaviour).cast(), size_of::<ULONG>());
+        }
+        if self.static_events.is_empty() {
+            return Ok(());
+        }
+        let npi = ptr::from_ref(&NPI).cast_mut();
+        let mut events =
+            WSK_EVENT_CALLBACK_CONTROL { NpiId: npi, EventMask: self.static_events.bits() };
+        let size = size_of::<WSK_EVENT_CALLBACK_CONTROL>();
+        // The code takes this structure, whose pointer is to a static.
+        check(control(WSK_SET_STATIC_EVENT_CALLBACKS, (&raw mut events).cast(), size))
+    }
+}

@@ -1,0 +1,53 @@
+//! Which table and context WSK gets for a socket, as static events require (INV-53).
+
+use core::ptr;
+
+use wsk_sys::{PVOID, ctypes::c_void};
+
+use super::Callbacks;
+use crate::category::Category;
+use crate::client::Client;
+use crate::event_mask::EventMask;
+use crate::flags::SocketFlags;
+use crate::status::{Result, known};
+
+/// The static events that a category's sockets would lose connections or datagrams by, if nobody handled
+/// them; and those that may have nobody.
+const fn mandatory_events(category: SocketFlags) -> (EventMask, EventMask) {
+    let of_connections =
+        EventMask::RECEIVE.union(EventMask::DISCONNECT).union(EventMask::SEND_BACKLOG);
+    match category {
+        SocketFlags::LISTEN => (EventMask::ACCEPT, EventMask::empty()),
+        SocketFlags::DATAGRAM => (EventMask::RECEIVE_FROM, EventMask::empty()),
+        SocketFlags::CONNECTION => (EventMask::empty(), of_connections),
+        SocketFlags::STREAM => (EventMask::ACCEPT, of_connections),
+        _ => (EventMask::empty(), EventMask::empty()),
+    }
+}
+
+/// Fails if an event is static that the handler has to have, and does not: its slot of the table is null, and
+/// would be called (INV-51).
+pub(crate) fn check_static_events<C: Category, H: Callbacks<C>>(client: &Client) -> Result<()> {
+    let (required, _) = mandatory_events(C::FLAGS);
+    if H::WHEN_BOUND.contains(required.intersection(client.static_events())) {
+        Ok(())
+    } else {
+        Err(known::STATUS_INVALID_PARAMETER)
+    }
+}
+
+/// The context and the table for the creation of a socket: both null if there is nothing to be called
+/// (INV-39).
+pub(crate) fn callbacks<C: Category, H: Callbacks<C>>(
+    client: &Client,
+    context: PVOID,
+) -> (PVOID, *const c_void) {
+    let (_, fillable) = mandatory_events(C::FLAGS);
+    if client.static_events().intersects(fillable) {
+        (context, H::FILLED_TABLE)
+    } else if H::CALLS_BACK {
+        (context, H::TABLE)
+    } else {
+        (ptr::null_mut(), ptr::null())
+    }
+}

@@ -1,0 +1,106 @@
+//! The completion routine of every request, and the clean-up of an abandoned one.
+//!
+//! # Safety
+//!
+//! A completion routine owns the operation's result until the step in
+//! [`OperationState::complete`](super::state::OperationState::complete), which hands the operation to its owner, or
+//! leaves it to the routine if the owner has gone. After a hand-over to the owner it touches the operation no more.
+
+use core::ptr::NonNull;
+
+use wsk_sys::{NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, STATUS_MORE_PROCESSING_REQUIRED};
+
+use super::state::{Handover, Seen};
+use super::{Idle, Operation, Target};
+
+/// The completion routine of every request on a `T`.
+///
+/// Runs in any thread, at any IRQL up to `DISPATCH_LEVEL`, possibly before the call returns.
+///
+/// # Safety
+///
+/// `context` points to an operation that [`Idle::start`] put in flight on a `T`.
+pub(super) unsafe extern "C" fn completed<T: Target>(
+    _device: PDEVICE_OBJECT,
+    _irp: PIRP,
+    context: PVOID,
+) -> NTSTATUS {
+    // SAFETY: `context` points to an operation.
+    let operation = unsafe { NonNull::new_unchecked(context.cast::<Operation>()) };
+    // SAFETY: the operation is in flight, and so in place.
+    let request = unsafe { operation.as_ref() };
+    // Read before the hand-over, after which the owner may start the operation anew.
+    // SAFETY: the owner wrote the target before it started the request, and no one writes it until the hand-over.
+    let target: NonNull<T> = unsafe { *request.target.get() }.cast();
+    match request.state.complete_unseen() {
+        // The last step of the routine: it may end the target, and let the driver unload.
+        // SAFETY: the reference that `start` took is released once.
+        Ok(()) => unsafe { T::release(target) },
+        // SAFETY: this is the completion routine, and this is its last step.
+        Err(seen) => unsafe { complete_seen(operation, seen, target) },
+    }
+    STATUS_MORE_PROCESSING_REQUIRED
+}
+
+/// Completes a request whose owner waits for it, or has left it.
+///
+/// # Safety
+///
+/// Called by the completion routine, once, as its last step. The request was issued on `target`.
+#[inline(never)]
+unsafe fn complete_seen<T: Target>(operation: NonNull<Operation>, seen: Seen, target: NonNull<T>) {
+    // SAFETY: the request is in flight; the step below is the last access if it hands over to the owner.
+    let request = unsafe { operation.as_ref() };
+    match request.state.complete_seen(seen) {
+        Handover::Owner(waker) => {
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+        // SAFETY: the owner has left the operation to this routine.
+        Handover::Abandoned => unsafe { dispose(operation) },
+        Handover::Orphaned => {
+            // The target owns the memory, and the request's reference to that was released when it was orphaned.
+            // SAFETY: the request has completed, and its owner has left the payload to this routine.
+            unsafe { abandon_result(request) };
+            return;
+        }
+    }
+    // The last step of the routine: it may end the target, and let the driver unload.
+    // SAFETY: the reference that `start` took is released once.
+    unsafe { T::release(target) };
+}
+
+/// Cleans up after a completed request whose result is abandoned, and frees it.
+///
+/// # Safety
+///
+/// The request has completed, and the operation is the caller's.
+#[cold]
+pub(super) unsafe fn dispose(operation: NonNull<Operation>) {
+    // SAFETY: the operation is the caller's, and so in place.
+    let request = unsafe { operation.as_ref() };
+    // SAFETY: the request has completed, and its payload is the caller's.
+    unsafe { abandon_result(request) };
+    // SAFETY: the request has completed, and the caller gives the operation up.
+    drop(unsafe { Idle::from_raw(operation) });
+}
+
+/// Drops what a completed request owned and delivered: its [attachment](super::Attachment) says how (INV-20).
+///
+/// # Safety
+///
+/// The request has completed, and its payload is the caller's.
+unsafe fn abandon_result(request: &Operation) {
+    // SAFETY: the request has completed, and the operation is the caller's.
+    let result = unsafe { request.result() };
+    // SAFETY: the payload is the caller's.
+    let payload = unsafe { &mut *request.payload.get() };
+    let mut attachment = payload.attachment.take_all();
+    // SAFETY: the request's reference still keeps its target; if the request was orphaned the target waits for it,
+    // and if it is the owner that cleans up, the owner has a reference of its own.
+    unsafe { payload.clear() };
+    // SAFETY: the attachment is that of this kind of request, as `start` requires, and these are the request's result
+    // and output.
+    unsafe { attachment.abandon(result, &payload.control) };
+}

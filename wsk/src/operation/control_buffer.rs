@@ -1,0 +1,92 @@
+//! Room in a request for control data, and for the values of options and ioctls.
+//!
+//! # Safety
+//!
+//! The room is read and written as bytes, all of which are initialised.
+
+use wsk_sys::{CMSGHDR, PCMSGHDR, PULONG, PVOID, ULONG};
+
+/// The control data of a datagram, or the value that an option or an ioctl takes or returns. It is part of the
+/// request, since WSK uses it until the request completes (INV-26, INV-27).
+pub(crate) struct ControlBuffer {
+    /// Numbers, for the alignment of a header.
+    bytes: [u64; Self::SIZE / 8],
+    /// How many bytes are used: what WSK is given, and then what WSK returns.
+    pub(crate) length: ULONG,
+    /// The flags that WSK returns for a received datagram.
+    pub(crate) flags: ULONG,
+}
+
+const _: () = assert!(align_of::<CMSGHDR>() <= align_of::<ControlBuffer>());
+
+impl ControlBuffer {
+    /// The size in bytes: several times the control messages that this crate knows.
+    pub(crate) const SIZE: usize = 256;
+
+    /// The size in bytes of the input half and of the output half, which do not overlap.
+    pub(crate) const HALF: usize = Self::SIZE / 2;
+
+    pub(crate) const EMPTY: Self = Self { bytes: [0; Self::SIZE / 8], length: 0, flags: 0 };
+
+    /// All bytes.
+    pub(crate) const fn bytes(&self) -> &[u8; Self::SIZE] {
+        // SAFETY: the numbers are `SIZE` bytes long, and each byte is initialised.
+        unsafe { &*self.bytes.as_ptr().cast() }
+    }
+
+    /// All bytes.
+    pub(crate) const fn bytes_mut(&mut self) -> &mut [u8; Self::SIZE] {
+        // SAFETY: the numbers are `SIZE` bytes long, and any byte is part of a number.
+        unsafe { &mut *self.bytes.as_mut_ptr().cast() }
+    }
+
+    /// The input half and the output half.
+    pub(crate) fn halves_mut(&mut self) -> (&mut [u8], &mut [u8]) {
+        self.bytes_mut().split_at_mut(Self::HALF)
+    }
+
+    /// The output half.
+    pub(crate) fn output(&self) -> &[u8] {
+        self.bytes().split_at(Self::HALF).1
+    }
+
+    /// The first byte, as WSK takes it.
+    ///
+    /// # Safety
+    ///
+    /// `this` points to a control buffer.
+    pub(crate) const unsafe fn start(this: *mut Self) -> PVOID {
+        // SAFETY: `this` points to a control buffer, by this function's contract.
+        unsafe { &raw mut (*this).bytes }.cast()
+    }
+
+    /// The first header of control data.
+    ///
+    /// # Safety
+    ///
+    /// `this` points to a control buffer.
+    pub(crate) const unsafe fn header(this: *mut Self) -> PCMSGHDR {
+        // SAFETY: `this` points to a control buffer, by this function's contract.
+        unsafe { Self::start(this) }.cast()
+    }
+
+    /// Where WSK writes the length.
+    ///
+    /// # Safety
+    ///
+    /// `this` points to a control buffer.
+    pub(crate) const unsafe fn length(this: *mut Self) -> PULONG {
+        // SAFETY: `this` points to a control buffer, by this function's contract.
+        unsafe { &raw mut (*this).length }
+    }
+
+    /// Where WSK writes the flags of a datagram.
+    ///
+    /// # Safety
+    ///
+    /// `this` points to a control buffer.
+    pub(crate) const unsafe fn flags(this: *mut Self) -> PULONG {
+        // SAFETY: `this` points to a control buffer, by this function's contract.
+        unsafe { &raw mut (*this).flags }
+    }
+}

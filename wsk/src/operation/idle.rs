@@ -1,0 +1,109 @@
+//! An operation that is not in flight.
+//!
+//! # Safety
+//!
+//! An [`Idle`] owns its operation, and nothing else refers to it but a completion routine that is about to return
+//! (see [`OperationState`](super::state::OperationState)). [`Idle::start`] is the one place from which IRPs go to WSK,
+//! but for a socket's [close](super::once).
+
+use core::ptr::NonNull;
+
+use wsk_sys::{NTSTATUS, PIRP};
+
+use super::completion::completed;
+use super::{Issued, Operation, Payload, Target};
+use crate::pool::PoolBox;
+use crate::status::Result;
+
+/// An operation that is not in flight. Dropping it frees its memory.
+///
+/// # Invariants
+///
+/// The pointer came from [`PoolBox::into_raw`], the operation is initialised and not in flight, and this value owns
+/// it.
+pub(crate) struct Idle(NonNull<Operation>);
+
+// SAFETY: it owns the operation, which is `Send`.
+unsafe impl Send for Idle {}
+// SAFETY: a shared `Idle` gives access to the operation's shared parts only; the payload takes `&mut`.
+unsafe impl Sync for Idle {}
+
+impl Idle {
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    pub(crate) fn allocate() -> Result<Self> {
+        // SAFETY: `new_in_place` calls this with memory for an operation.
+        let write = |place| unsafe { Operation::write(place) };
+        // SAFETY: `Operation::write` initialises all of it.
+        let operation = unsafe { PoolBox::new_in_place(write) }?;
+        // SAFETY: the operation stays in this allocation, which is nonpaged.
+        unsafe { operation.initialise() };
+        // INVARIANT: the operation is initialised and not in flight.
+        Ok(Self(operation.into_raw()))
+    }
+
+    pub(crate) fn into_raw(self) -> NonNull<Operation> {
+        let operation = self.0;
+        core::mem::forget(self);
+        operation
+    }
+
+    /// # Safety
+    ///
+    /// `operation` came from [`Idle::into_raw`], its request, if one was started, has ended, and the caller gives up
+    /// the ownership of it.
+    pub(crate) const unsafe fn from_raw(operation: NonNull<Operation>) -> Self {
+        // INVARIANT: by this function's contract.
+        Self(operation)
+    }
+
+    pub(super) const fn operation(&self) -> &Operation {
+        // SAFETY: this value owns the operation.
+        unsafe { self.0.as_ref() }
+    }
+
+    pub(crate) fn payload(&mut self) -> &mut Payload {
+        // SAFETY: the request is not in flight, so the payload is the owner's, which is borrowed for writing.
+        unsafe { &mut *self.operation().payload.get() }
+    }
+
+    /// Issues the request. `call` is given the IRP and the place of the payload, which the system may use until the
+    /// request completes.
+    ///
+    /// # Safety
+    ///
+    /// - The caller holds a reference to `target`, whose pointer may be used to release one.
+    /// - `call` hands the IRP to one function of WSK, on this target, and gives it no other memory for the duration of
+    ///   the request than the payload's and what outlives the target.
+    /// - An attachment of the payload is that of this kind of request.
+    #[inline]
+    pub(crate) unsafe fn start<T: Target>(
+        self,
+        target: NonNull<T>,
+        call: impl FnOnce(PIRP, *mut Payload) -> NTSTATUS,
+    ) -> Issued {
+        let operation = self.into_raw();
+        // SAFETY: the operation was owned, and stays until its completion routine or its owner frees it.
+        let request = unsafe { operation.as_ref() };
+        // SAFETY: the caller holds a reference to the target.
+        unsafe { target.as_ref() }.retain();
+        // INVARIANT: the request holds the reference that was just taken.
+        // SAFETY: the request is not in flight, so the field is the owner's.
+        unsafe { *request.target.get() = target.cast() };
+        // SAFETY: the operation is initialised and idle, and the routine takes a pointer to an operation in flight on
+        // a `T`.
+        unsafe { request.ready(completed::<T>, operation.as_ptr().cast()) };
+        request.state.start();
+        let status = call(request.irp(), request.payload.get());
+        // Whatever the call returned, the owner keeps the operation until it leaves it (INV-12).
+        Issued::new(operation, status)
+    }
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        // SAFETY: this value owns the operation, whose pointer came from a `PoolBox`.
+        drop(unsafe { PoolBox::from_raw(self.0) });
+    }
+}

@@ -1,0 +1,55 @@
+//! An operation that is embedded in another object and issued once, with a completion routine of its own: a
+//! socket's close.
+//!
+//! # Safety
+//!
+//! The object around the operation keeps the memory until the routine has returned; every function that relies on
+//! this says so.
+
+use core::task::{Context, Poll, Waker};
+
+use wsk_sys::{PIRP, PVOID};
+
+use super::state::{Handover, Leave};
+use super::{CompletionRoutine, Operation};
+
+impl Operation {
+    /// Declares that a future will wait for the completion. Before the request is issued.
+    pub(crate) fn expect_waiter(&self) {
+        self.state.start();
+    }
+
+    /// Readies the IRP. Unless [`expect_waiter`](Self::expect_waiter) was called, no future waits for the completion.
+    ///
+    /// # Safety
+    ///
+    /// - The operation was never in flight, its IRP is initialised, and its memory stays until `routine` has
+    ///   returned, which may be called with `context`.
+    /// - The caller hands the IRP to WSK next.
+    pub(crate) unsafe fn ready_once(&self, routine: CompletionRoutine, context: PVOID) -> PIRP {
+        // SAFETY: the operation is initialised and was never in flight, and `routine` takes `context`, by this
+        // function's contract.
+        unsafe { self.ready(routine, context) };
+        self.state.start_abandoned_unless_started();
+        self.irp()
+    }
+
+    /// For the completion routine: the waker to wake, if a future waits.
+    pub(crate) fn complete_once(&self) -> Option<Waker> {
+        match self.state.complete() {
+            Handover::Owner(waker) => waker,
+            Handover::Abandoned | Handover::Orphaned => None,
+        }
+    }
+
+    /// For the future that waits.
+    pub(crate) fn poll_once(&self, context: &Context<'_>) -> Poll<()> {
+        self.state.poll(context.waker())
+    }
+
+    /// For the future that waited, when it is dropped.
+    pub(crate) fn detach_waiter(&self) {
+        // Either answer is fine: the completion routine has a reference of its own to the memory.
+        let (Leave::Left | Leave::Completed) = self.state.abandon();
+    }
+}

@@ -1,0 +1,228 @@
+//! WSK's provider, captured.
+//!
+//! # Safety
+//!
+//! The provider's table and client pointer are valid while the provider is captured (INV-4), which a
+//! [`CapturedProvider`] sees to until it is dropped.
+
+mod request;
+mod transports;
+
+use core::fmt;
+use core::ptr::{self, NonNull};
+
+use wsk_sys::fields::size_t;
+use wsk_sys::{
+    NTSTATUS, PIRP, PSIZE_T, PVOID, PWSK_CLIENT, ULONG, WSK_PROVIDER_DISPATCH, WSK_PROVIDER_NPI,
+    WskCaptureProviderNPI, WskReleaseProviderNPI,
+};
+
+pub use self::transports::{Transport, Transports};
+use crate::capabilities::Capabilities;
+use crate::client::Client;
+use crate::dispatch::ProviderDispatch;
+use crate::irql::Passive;
+use crate::pool::PoolArc;
+use crate::status::{Result, check};
+
+/// WSK's provider, captured: what sockets are created with.
+///
+/// Cheap to clone. When the last clone is dropped, the provider is released; sockets stay usable
+/// (INV-4).
+#[derive(Clone)]
+pub struct Provider(PoolArc<CapturedProvider>);
+
+/// # Invariants
+///
+/// The provider is captured with `client`'s registration, and this value has a reference to `client`.
+struct CapturedProvider {
+    client: NonNull<Client>,
+    raw_client: PWSK_CLIENT,
+    dispatch: *const WSK_PROVIDER_DISPATCH,
+}
+
+// SAFETY: WSK's client and table may be used from any thread, and `Client` is `Sync`.
+unsafe impl Send for CapturedProvider {}
+// SAFETY: WSK's client and table may be used from any thread, and `Client` is `Sync`.
+unsafe impl Sync for CapturedProvider {}
+
+impl Provider {
+    /// The version of WSK that the provider gives: 1.0, or with a higher minor number.
+    ///
+    /// IRQL: any.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        // SAFETY: the table is valid while it is captured.
+        let version = unsafe { &raw const (*self.0.dispatch).Version };
+        // SAFETY: as above, and every table begins with the version.
+        Version::from_raw(unsafe { version.read() })
+    }
+
+    /// Captures the provider.
+    ///
+    /// # Errors
+    ///
+    /// - What `WskCaptureProviderNPI` reports.
+    /// - As for [`ClientSetup::ensure_applied`](crate::client::ClientSetup::ensure_applied).
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    ///
+    /// # Safety
+    ///
+    /// The client is registered. If `milliseconds` is not `WSK_NO_WAIT`, the IRQL is `PASSIVE_LEVEL`.
+    pub(crate) unsafe fn capture(
+        client: NonNull<Client>,
+        milliseconds: ULONG,
+        passive: Option<Passive>,
+    ) -> Result<Self> {
+        // SAFETY: the client is registered, and so in place, by this function's contract.
+        let this = unsafe { client.as_ref() };
+        let mut npi = WSK_PROVIDER_NPI { Client: ptr::null_mut(), Dispatch: ptr::null() };
+        // SAFETY: the client is registered, and the level is passive if this may wait, by this function's contract.
+        check(unsafe { WskCaptureProviderNPI(this.registration(), milliseconds, &raw mut npi) })?;
+        this.retain_reference();
+        // INVARIANT: the provider was captured, and the reference taken, just now. If something fails below, both are
+        // released by the drop.
+        let captured = CapturedProvider { client, raw_client: npi.Client, dispatch: npi.Dispatch };
+        let control = |code, input, size| {
+            // SAFETY: `ensure_applied` calls this with a code that takes no IRP and such an input; nothing comes out.
+            unsafe { captured.control(code, (input, size), (ptr::null_mut(), 0), ptr::null_mut()) }
+        };
+        // SAFETY: the provider is captured, and shared with no other thread yet.
+        unsafe { this.setup.ensure_applied(control, passive) }?;
+        PoolArc::new(captured).map(Self)
+    }
+
+    /// The client whose registration has captured the provider.
+    pub(crate) fn client_ref(&self) -> &Client {
+        // SAFETY: the captured provider has a reference to the client.
+        unsafe { self.0.client.as_ref() }
+    }
+
+    /// As [`client_ref`](Self::client_ref), for a reference that lasts longer than the provider's.
+    pub(crate) fn client_ptr(&self) -> NonNull<Client> {
+        self.0.client
+    }
+
+    /// `WskControlClient` without an IRP. IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Safety
+    ///
+    /// The code takes no IRP, and such an input, output and size.
+    pub(crate) unsafe fn control(
+        &self,
+        code: ULONG,
+        input: (PVOID, usize),
+        output: (PVOID, usize),
+        returned: PSIZE_T,
+    ) -> NTSTATUS {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.control(code, input, output, returned) }
+    }
+
+    /// What the running Windows has.
+    ///
+    /// IRQL: any.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        self.client_ref().capabilities()
+    }
+
+    /// The client that the functions of [`dispatch`](Self::dispatch) are called with. It is valid while the
+    /// provider is captured (INV-4).
+    ///
+    /// IRQL: any.
+    #[must_use]
+    pub fn client(&self) -> PWSK_CLIENT {
+        self.0.raw_client
+    }
+
+    /// WSK's functions as they are. They may be called while the provider is captured (INV-4).
+    ///
+    /// IRQL: any.
+    #[must_use]
+    pub fn dispatch(&self) -> ProviderDispatch {
+        self.0.dispatch()
+    }
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider").field("version", &self.version()).finish_non_exhaustive()
+    }
+}
+
+impl CapturedProvider {
+    /// `WskControlClient` without an IRP. IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Safety
+    ///
+    /// The code takes no IRP, and such an input, output and size.
+    unsafe fn control(
+        &self,
+        code: ULONG,
+        (input, input_size): (PVOID, usize),
+        (output, output_size): (PVOID, usize),
+        returned: PSIZE_T,
+    ) -> NTSTATUS {
+        let (client, none) = (self.raw_client, ptr::null_mut());
+        // SAFETY: the provider is captured (INV-4); the rest is the caller's promise (INV-27).
+        unsafe {
+            self.dispatch().control_client(
+                client,
+                code,
+                size_t(input_size),
+                input,
+                size_t(output_size),
+                output,
+                returned,
+                none,
+            )
+        }
+    }
+
+    /// `WskControlClient` with an IRP, and nothing else.
+    ///
+    /// # Safety
+    ///
+    /// The code takes an IRP and nothing else; the IRP is ready.
+    unsafe fn control_with(&self, code: ULONG, irp: PIRP) -> NTSTATUS {
+        let (client, none) = (self.raw_client, ptr::null_mut());
+        let nowhere = ptr::null_mut();
+        // SAFETY: the provider is captured (INV-4); the rest is the caller's promise (INV-27).
+        unsafe { self.dispatch().control_client(client, code, 0, none, 0, none, nowhere, irp) }
+    }
+
+    fn dispatch(&self) -> ProviderDispatch {
+        // SAFETY: the table is valid while it is captured, which it is as long as `self`.
+        unsafe { ProviderDispatch::from_raw(self.dispatch) }
+    }
+}
+
+impl Drop for CapturedProvider {
+    fn drop(&mut self) {
+        // SAFETY: this value's reference keeps the client.
+        let registration = unsafe { self.client.as_ref() }.registration();
+        // SAFETY: one release for one capture, on the same block (INV-4).
+        unsafe { WskReleaseProviderNPI(registration) };
+        // SAFETY: the reference that the capture took is released once.
+        unsafe { Client::release_reference(self.client) };
+    }
+}
+
+/// A version of the WSK interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version {
+    /// Incompatible if it differs.
+    pub major: u8,
+    /// A superset if it is higher.
+    pub minor: u8,
+}
+
+impl Version {
+    pub(crate) const fn from_raw(version: u16) -> Self {
+        Self {
+            major: wsk_sys::WSK_MAJOR_VERSION(version),
+            minor: wsk_sys::WSK_MINOR_VERSION(version),
+        }
+    }
+}

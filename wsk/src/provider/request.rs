@@ -1,0 +1,38 @@
+//! Requests on the client itself, and on none of its sockets.
+//!
+//! # Safety
+//!
+//! A provider holds a reference to its client.
+
+use wsk_sys::{NTSTATUS, PIRP};
+
+use super::Provider;
+use crate::operation::{Idle, InFlight, Payload, Target};
+use crate::status::Result;
+
+impl Provider {
+    /// Issues a request on the client.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Idle::start`], where the target is the client.
+    pub(crate) unsafe fn request(
+        &self,
+        prepare: impl FnOnce(&mut Payload),
+        call: impl FnOnce(PIRP, *mut Payload) -> NTSTATUS,
+    ) -> Result<InFlight> {
+        let mut idle = self.client_ref().requests().take()?;
+        prepare(idle.payload());
+        // SAFETY: the provider holds a reference to the client; the rest is this function's contract.
+        Ok(unsafe { idle.start(self.client_ptr(), call) }.in_flight())
+    }
+
+    /// Keeps an operation of the client's for its next request.
+    pub(crate) fn put(&self, idle: Idle) {
+        self.client_ref().requests().put(idle);
+    }
+}

@@ -1,0 +1,119 @@
+//! Giving an open connection a handler for its events.
+//!
+//! # Safety
+//!
+//! A connection is given a handler once, and is of its handler's type from then on.
+
+use core::any::TypeId;
+use core::ptr;
+
+use wsk_sys::WSK_BUF;
+
+use super::state::Connected;
+use super::{ConnectionSocket, Handle, Socket};
+use crate::category::{Connection, sealed::Connects as _};
+use crate::events::{Callbacks, ConnectionEvents, Level, NewHandler};
+use crate::flags::ReceiveFlags;
+use crate::operation::Payload;
+use crate::status::Result;
+
+impl ConnectionSocket {
+    /// Gives a connection without a handler one for its events, and enables them: for instance one that depends on
+    /// who has connected.
+    ///
+    /// What has come before is told: data that was not received, and the end of the connection.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use wsk::events::{ConnectionEvents, Data, Receipt};
+    /// use wsk::socket::{ConnectionSocket, Family, ListenSocket};
+    ///
+    /// /// Counts bytes as they come.
+    /// #[derive(Default)]
+    /// struct Counter(AtomicUsize);
+    ///
+    /// #[wsk::events]
+    /// impl ConnectionEvents for Counter {
+    ///     fn receive(&self, data: Data<'_>) -> Receipt {
+    ///         self.0.fetch_add(data.len(), Ordering::Relaxed);
+    ///         Receipt::All
+    ///     }
+    /// }
+    ///
+    /// # extern crate wsk_host;
+    /// # let passive = unsafe { wsk::irql::Passive::assume() };
+    /// # let registration = wsk::Registration::register(passive)?;
+    /// # let wsk = registration.try_capture()?;
+    /// # wsk::rt::block_on(passive, async move {
+    /// let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(([127, 0, 0, 1], 0)).await?;
+    /// # let _client = ConnectionSocket::builder(&wsk, Family::INET).connect(listener.local_addr().await?).await?;
+    /// let (socket, peer) = listener.accept().await?;
+    /// println!("counting the bytes of {peer:?}");
+    /// let socket = socket.events(Counter::default())?;
+    /// println!("{} bytes so far", socket.handler().0.load(Ordering::Relaxed));
+    /// # Ok::<(), wsk::Error>(())
+    /// # })??;
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-wsk-event-callback).
+    ///
+    /// # Errors
+    ///
+    /// The socket is closed.
+    ///
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory: the handler is dropped.
+    /// - What else `WskControlSocket` reports.
+    pub fn events<K>(self, handler: K) -> Result<ConnectionSocket<K>>
+    where
+        K: ConnectionEvents + Callbacks<Connection>,
+    {
+        self.attach(NewHandler::allocate(handler)?)
+    }
+
+    pub(super) fn attach<K>(self, handler: NewHandler<K>) -> Result<ConnectionSocket<K>>
+    where
+        K: ConnectionEvents + Callbacks<Connection>,
+    {
+        let handle = self.into_handle();
+        if TypeId::of::<K>() == TypeId::of::<()>() {
+            // That is none: another may follow, and what has come is for that.
+            // SAFETY: the socket is connected, and its memory was made for a handler of this type.
+            return Ok(unsafe { Socket::from_handle(handle, Connected::NEW) });
+        }
+        let slot = &handle.state().attached;
+        // SAFETY: a socket without a handler is given one once: it becomes one with a handler, of another type.
+        unsafe { slot.fill(handler.into_raw()) };
+        if let (Some(attached), Some(is_abortive)) = (slot.get(), slot.take_end()) {
+            attached.handler().disconnected(is_abortive, Level::Unknown);
+        }
+        let has_missed_data = slot.has_missed_data();
+        // SAFETY: an accepted socket is connected, as one without a handler is; its handler is of this type now.
+        let socket: ConnectionSocket<K> = unsafe { Socket::from_handle(handle, Connected::NEW) };
+        if has_missed_data {
+            // Nothing is indicated before a receive (INV-56).
+            socket.handle.resume()?;
+        }
+        socket.handle.enable(K::WHEN_CONNECTED)?;
+        Ok(socket)
+    }
+}
+
+impl Handle<Connection> {
+    /// Has data indicated again, after some was left, by a receive of no bytes (INV-56).
+    fn resume(&self) -> Result<()> {
+        let mut idle = self.state().idle()?;
+        idle.payload().descriptor = WSK_BUF { Mdl: ptr::null_mut(), Offset: 0, Length: 0 };
+        let call = |dispatch, irp, payload: *mut Payload| {
+            // SAFETY: the payload is the request's, and stays until it completes.
+            let descriptor = unsafe { &raw mut (*payload).descriptor };
+            // SAFETY: the socket is connected; there is nothing to be filled.
+            unsafe { Connection::receive(dispatch, descriptor, ReceiveFlags::empty(), irp) }
+        };
+        // SAFETY: the call is given the payload's descriptor.
+        drop(unsafe { self.start(idle, call) }.in_flight().never_cancelled());
+        Ok(())
+    }
+}
