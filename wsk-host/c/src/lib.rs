@@ -33,13 +33,13 @@
 //!
 //! # Building
 //!
-//! In a clone of the project, this makes `target/c/libwsk_host_c.a` and says which of the system's
+//! In a clone of the project, this makes `target/debug/libwsk_host_c.a` and says which of the system's
 //! libraries it needs (`native-static-libs`):
 //!
 //! ```sh
-//! cargo rustc --package wsk-host-c --profile c -- --print native-static-libs
+//! cargo rustc --package wsk-host-c -- --print native-static-libs
 //! cc -Iheaders/km -Iheaders/shared -Iwsk-host/c/include client.c main.c \
-//!     target/c/libwsk_host_c.a -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc -o client
+//!     target/debug/libwsk_host_c.a -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc -o client
 //! ```
 //!
 //! The profile `c` is `dev` with unwinding. Without that, as in this project's other profiles, a run that

@@ -31,7 +31,7 @@ pub(super) fn run() -> Result<()> {
     let shell = Shell::new()?;
     shell.change_dir(project::root());
     fs::create_dir_all(project::scratch()?)?;
-    let library = Library::build(&shell, "c")?;
+    let library = Library::build(&shell, "dev")?;
     println!("{}, {}", library.path.display(), library.needs.join(" "));
     compile_alone(&shell)?;
     for compiler in COMPILERS {

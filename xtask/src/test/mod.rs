@@ -6,11 +6,11 @@ mod headers;
 mod miri;
 mod release;
 mod steps;
+mod time;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-
 use cargo_wsk::setup::{self, Need};
 use cargo_wsk::wine::NEEDS as WINE;
 
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.list {
         for step in &STEPS {
             let when = if step.is_for_releases { " (for releases)" } else { "" };
-            println!("{:<13} {}{when}", step.name, step.about);
+            println!("{:<14} {}{when}", step.name, step.about);
         }
         return Ok(());
     }
@@ -65,24 +65,27 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let steps: Vec<&Step> = STEPS.iter().filter(is_wanted).collect();
     require(&steps, args.setup)?;
 
-    let started = Instant::now();
     let mut results = Vec::new();
+    let started = Clock::start();
     for step in steps {
         println!("\n=== {}: {}", step.name, step.about);
-        let started = Instant::now();
+        let started = Clock::start();
         let result = (step.run)();
         if let Err(error) = &result {
             eprintln!("error: {error:#}");
         }
-        results.push((step.name, result.is_ok(), started.elapsed()));
+        let taken = started.taken();
+        println!("{}: {}", step.name, taken.describe());
+        results.push((step.name, result.is_ok(), taken));
     }
+    let all = started.taken();
 
-    println!("\n{:<13} {:>7}", "step", "seconds");
-    for (name, passed, time) in &results {
+    println!("\n{:<14} {:>8} {:>10}", "step", "seconds", "processor");
+    for (name, passed, taken) in &results {
         let state = if *passed { "" } else { "   FAILED" };
-        println!("{name:<13} {:>7.1}{state}", time.as_secs_f32());
+        println!("{name:<14} {}{state}", taken.columns());
     }
-    println!("{:<13} {:>7.1}", "all", started.elapsed().as_secs_f32());
+    println!("{:<14} {}", "all", all.columns());
     let failed: Vec<&str> =
         results.iter().filter(|result| !result.1).map(|result| result.0).collect();
     if !failed.is_empty() {
@@ -93,6 +96,49 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// When something began: by the clock, and in processor time.
+struct Clock {
+    wall: Instant,
+    processor: Option<Duration>,
+}
+
+/// How long something took.
+struct Taken {
+    wall: Duration,
+    processor: Option<Duration>,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { wall: Instant::now(), processor: time::processor_time() }
+    }
+
+    fn taken(&self) -> Taken {
+        let now = time::processor_time();
+        let processor = now.zip(self.processor).map(|(now, then)| now.saturating_sub(then));
+        Taken { wall: self.wall.elapsed(), processor }
+    }
+}
+
+impl Taken {
+    /// Seconds, right-aligned below the head of the table.
+    fn columns(&self) -> String {
+        let processor = self.processor.map(|time| format!("{:.1}", time.as_secs_f32()));
+        format!(
+            "{:>8.1} {:>10}",
+            self.wall.as_secs_f32(),
+            processor.as_deref().unwrap_or("unknown")
+        )
+    }
+
+    fn describe(&self) -> String {
+        let processor = self.processor.map_or_else(String::new, |time| {
+            format!(", {:.1} s of processor time", time.as_secs_f32())
+        });
+        format!("{:.1} s{processor}", self.wall.as_secs_f32())
+    }
 }
 
 /// Before the first step, so that nothing is half done when something is missing.

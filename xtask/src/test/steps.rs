@@ -7,8 +7,8 @@ use cargo_wsk::build::{self, Arch};
 use cargo_wsk::setup;
 
 use super::{
-    Step, c, callback_cost, compilers, headers, libclang, miri, nothing, release, units,
-    wine as wine_needs,
+    Step, c, callback_cost, compilers, headers, libclang, miri, nothing, release,
+    units as unit_needs, wine as wine_needs,
 };
 use crate::{audit, bench, bindgen, driver, project, wine};
 
@@ -22,7 +22,7 @@ pub(super) const MIRI: &str = "miri";
 pub(super) const LICENCES: &str = "licences";
 pub(super) const SEMVER: &str = "semver";
 
-pub(super) static STEPS: [Step; 20] = [
+pub(super) static STEPS: [Step; 22] = [
     Step {
         name: "format",
         is_for_releases: false,
@@ -40,9 +40,17 @@ pub(super) static STEPS: [Step; 20] = [
     Step {
         name: "bindings",
         is_for_releases: false,
-        about: "the bindings are what headers/ gives with every libclang, and headers/ is what is recorded",
+        about: "the bindings are those of headers/, and headers/ is as recorded",
         needs: libclang,
         run: bindings,
+    },
+    Step {
+        // Its code does not change with this project's.
+        name: "libclangs",
+        is_for_releases: true,
+        about: "every installed libclang gives the same bindings and the same record",
+        needs: libclang,
+        run: libclangs,
     },
     Step {
         name: "lint",
@@ -55,8 +63,8 @@ pub(super) static STEPS: [Step; 20] = [
         name: "units",
         is_for_releases: false,
         about: "unit tests, tests on the host, and the examples in the documentation",
-        needs: units,
-        run: || cargo(&["test", "--workspace", "--quiet"]),
+        needs: unit_needs,
+        run: units,
     },
     Step {
         name: "wdk-sys",
@@ -89,9 +97,17 @@ pub(super) static STEPS: [Step; 20] = [
     Step {
         name: "docs",
         is_for_releases: false,
-        about: "the documentation builds for Windows, without warnings",
+        about: "the documentation builds, for Windows on x64 and with private items, without warnings",
         needs: nothing,
         run: docs,
+    },
+    Step {
+        // Little of the sources differs between the processors, and no link does.
+        name: "docs-arm64",
+        is_for_releases: true,
+        about: "the documentation builds for Windows on arm64, without warnings",
+        needs: nothing,
+        run: || docs_for(setup::TARGETS[1]),
     },
     Step {
         name: MINIMUM,
@@ -168,6 +184,9 @@ pub(super) static STEPS: [Step; 20] = [
 /// The examples that are drivers.
 const EXAMPLES: [&str; 2] = ["echo", "web"];
 
+/// The profile of drivers that are not optimised.
+const DRIVER_PROFILE: &str = "driver-dev";
+
 /// The crates that drivers depend on.
 const LIBRARIES: [&str; 3] = ["wsk", "wsk-macros", "wsk-sys"];
 
@@ -185,21 +204,30 @@ fn run(command: &Cmd<'_>) -> Result<()> {
     command.run().with_context(|| format!("`{text}` failed"))
 }
 
+/// As a maintainer runs them, and not as functions: a build that is out of date would pass.
+const GENERATED: [[&str; 3]; 2] = [["xtask", "regen", "--check"], ["xtask", "surface", "--check"]];
+
 fn bindings() -> Result<()> {
-    // As a maintainer runs it, and not as a function: a build that is out of date would pass.
-    let shell = Shell::new()?;
-    let commands = [["xtask", "regen", "--check"], ["xtask", "surface", "--check"]];
+    GENERATED.iter().try_for_each(|command| cargo(command))
+}
+
+fn libclangs() -> Result<()> {
     let folders = bindgen::libclangs()?;
-    for command in commands {
-        // Every libclang gives the same. Where Debian's are not, the one that is found has to do.
-        for folder in &folders {
-            run(&cargo_command(&shell, &command).env("LIBCLANG_PATH", folder))?;
-        }
-        if folders.is_empty() {
-            cargo(&command)?;
+    let shell = Shell::new()?;
+    for folder in &folders {
+        for command in &GENERATED {
+            run(&cargo_command(&shell, command).env("LIBCLANG_PATH", folder))?;
         }
     }
+    ensure!(!folders.is_empty(), "no libclang is installed where Debian's packages have it");
+    println!("{} libclangs give the same", folders.len());
     Ok(())
+}
+
+fn units() -> Result<()> {
+    cargo(&["test", "--workspace", "--quiet"])?;
+    // Those that need more than Rust: of the web example, which talks to other programs.
+    cargo(&["test", "--workspace", "--quiet", "--test", "real", "--", "--ignored"])
 }
 
 fn lint() -> Result<()> {
@@ -210,12 +238,12 @@ fn lint() -> Result<()> {
         .map(|name| ["--package", name])
         .concat();
     // What is otherwise for arm64 is compiled by other steps.
-    let command = ["clippy", "--quiet", "--target", setup::TARGETS[0]];
+    let command = ["clippy", "--quiet", "--profile", DRIVER_PROFILE, "--target", setup::TARGETS[0]];
     cargo(&[&command, &packages[..], &deny].concat())?;
     // The examples have all features of wsk on: each alone, and none.
     for feature in ["", "embedded-io-async", "embedded-nal-async"] {
         let command = ["clippy", "--quiet", "--package", "wsk", "--lib", "--features", feature];
-        let windows = ["--target", setup::TARGETS[0]];
+        let windows = ["--profile", DRIVER_PROFILE, "--target", setup::TARGETS[0]];
         cargo(&[&command[..], &windows, &deny].concat())?;
     }
     Ok(())
@@ -261,18 +289,20 @@ fn loom() -> Result<()> {
 }
 
 fn docs() -> Result<()> {
+    docs_for(setup::TARGETS[0])?;
     let shell = Shell::new()?;
-    let packages = LIBRARIES.map(|name| ["--package", name]).concat();
-    for target in setup::TARGETS {
-        // With all features, as docs.rs builds them; wsk-sys's is not for drivers.
-        let features = ["--features", "wsk/embedded-nal-async"];
-        let command = ["doc", "--quiet", "--no-deps", "--target", target];
-        let command = [&command[..], &features].concat();
-        let command = cargo_command(&shell, &[&command, &packages[..]].concat());
-        run(&command.env("RUSTDOCFLAGS", "--deny warnings"))?;
-    }
     let private = ["doc", "--quiet", "--no-deps", "--workspace", "--document-private-items"];
     run(&cargo_command(&shell, &private).env("RUSTDOCFLAGS", "--deny warnings"))
+}
+
+/// With all features, as docs.rs builds them; wsk-sys's is not for drivers.
+fn docs_for(target: &str) -> Result<()> {
+    let shell = Shell::new()?;
+    let packages = LIBRARIES.map(|name| ["--package", name]).concat();
+    let features = ["--features", "wsk/embedded-nal-async"];
+    let command = ["doc", "--quiet", "--no-deps", "--target", target];
+    let command = [&command[..], &features, &packages].concat();
+    run(&cargo_command(&shell, &command).env("RUSTDOCFLAGS", "--deny warnings"))
 }
 
 fn minimum() -> Result<()> {
@@ -307,8 +337,7 @@ fn no_driver_for_a_host() -> Result<()> {
     let target = setup::TARGETS[0];
     let arguments = ["build", "--quiet", "--release", "--package", "echo-driver", "--target"];
     let features = ["--package", "wsk-sys", "--features", "wsk-sys/host"];
-    let folder = ["--target-dir", "target/host-feature"];
-    let arguments = [&arguments[..], &[target], &features, &folder].concat();
+    let arguments = [&arguments[..], &[target], &features].concat();
     let output = cargo_command(&shell, &arguments)
         .env(build::linker_variable(target), build::LINKER)
         // It is to fail, and need not be optimised for that.
