@@ -75,11 +75,16 @@ pub use wsk::config::{Faults, Network, Readiness, Stripping};
 
 /// Makes a function, `async` or not, a test that runs on hosts.
 ///
-/// It runs once for each of 32 seeds, each time on a [`Host`] of its own, which it may take as its
-/// argument; the function's thread is that host's. It fails if it panics, if it returns an error, or if it
-/// leaves a registration, a timer that is set, or memory in the pool, and then says with which seed.
-/// `seeds = …` is another range of seeds, and `config = …` a [`Config`], which runs once if its [`Timing`]
-/// leaves nothing to a seed.
+/// The test runs once for each of 32 seeds, each time on a new [`Host`], which the function may take as its argument.
+/// The function's thread belongs to that host. The test fails if the function panics, returns an error, or leaves
+/// behind a registration, an armed timer or memory in the pool. The failure names the seed.
+///
+/// # Arguments
+///
+/// - `seeds = …` is another range of seeds.
+/// - `config = …` is a [`Config`]. The test runs once if its [`Timing`] leaves nothing to a seed.
+/// - `crate = path` is the path of this crate, for a crate that does not depend on it directly. By default it is the
+///   name in `Cargo.toml`.
 ///
 /// ```
 /// use wsk_host::{Config, Host, Network, Timing};

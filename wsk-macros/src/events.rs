@@ -187,14 +187,16 @@ fn check_impl(item: &ItemImpl, errors: &mut Errors) {
         errors.at(token, "the traits of events are safe: remove `unsafe`");
     }
     for parameter in &item.generics.params {
-        if let GenericParam::Lifetime(parameter) = parameter
-            && parameter.bounds.is_empty()
-            && item.generics.where_clause.is_none()
-        {
-            errors.at(
-                &parameter.lifetime,
-                "WSK may call back at any time, so a handler owns its data or borrows it for `'static`",
-            );
+        match parameter {
+            GenericParam::Lifetime(parameter)
+                if parameter.bounds.is_empty() && item.generics.where_clause.is_none() =>
+            {
+                errors.at(
+                    &parameter.lifetime,
+                    "WSK may call back at any time, so a handler owns its data or borrows it for `'static`",
+                );
+            }
+            _ => {}
         }
     }
     match &*item.self_ty {
@@ -345,9 +347,11 @@ fn check_parameters(function: &ImplItemFn, method: &Method, expected: &str, erro
         return;
     }
     for input in &signature.inputs {
-        if let FnArg::Typed(input) = input
-            && let Type::ImplTrait(ty) = &*input.ty
-        {
+        let ty = match input {
+            FnArg::Typed(input) => &*input.ty,
+            FnArg::Receiver(_) => continue,
+        };
+        if let Type::ImplTrait(ty) = ty {
             errors.at(ty, format!("a parameter has one type; {expected}"));
         }
     }
@@ -395,10 +399,11 @@ fn implementation(wsk: &TokenStream, mut item: ItemImpl, span: Span, found: &Tra
     let span = Span::mixed_site().located_at(span);
     let mut steps = TokenStream::new();
     for inner in &item.items {
-        if let ImplItem::Fn(function) = inner
-            && let Some(constant) =
-                found.method(&function.sig.ident).and_then(|method| method.constant)
-        {
+        let ImplItem::Fn(function) = inner else {
+            continue;
+        };
+        let method = found.method(&function.sig.ident);
+        if let Some(constant) = method.and_then(|method| method.constant) {
             let constant = format_ident!("{constant}", span = span);
             let conditions = conditions(&function.attrs);
             steps.extend(quote_spanned! { span =>

@@ -9,7 +9,7 @@ mod provider_table;
 
 use proc_macro::TokenStream;
 
-/// Makes a typed wrapper of a table of functions, from a list of its slots that reads like C's.
+/// Makes a typed wrapper of a table of functions, from a declaration of its slots.
 ///
 /// ```
 /// use wsk::dispatch::BasicDispatch;
@@ -34,35 +34,39 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// The result is a `Copy` type with an `unsafe` method for each slot, named after it. The compiler checks
-/// the list against the table: every field is there, in its place, with its type. So a slot that a new
-/// header adds is reported, by name, until it is declared.
+/// The result is a `Copy` type with an `unsafe` method for each slot, named after it. The compiler checks the
+/// declaration against the table: each field of the table is declared, at its place and with its type. A slot that a
+/// new header adds is reported by name until it is declared.
 ///
-/// A method reads its own slot only (INV-8), and so may be used with a shorter table, as older systems
-/// have; a slot that is null answers `STATUS_NOT_IMPLEMENTED`.
+/// A method reads its own slot only (INV-8), so the table of an older system may be shorter. A null slot returns
+/// `STATUS_NOT_IMPLEMENTED`.
 ///
 /// # Arguments
 ///
-/// With `of_socket` after the table, the wrapper is made of a socket by `of`, and its methods pass that
-/// socket as their first argument: a table is called for its own socket only. Without, it is made of a
-/// pointer to the table by `from_raw`. Both are `unsafe`: the caller promises that the table is of this
-/// type, and stays as long as the wrapper is used.
+/// - The first is the path of the table's type.
+/// - `of_socket`: the wrapper is made from a socket, by `of`, and its methods pass that socket as their first argument.
+///   So a table is called for its own socket only. Without `of_socket` it is made from a pointer to the table, by
+///   `from_raw`. Both functions are `unsafe`: the caller promises that the table is of this type and stays valid.
+/// - `crate = path` is the path of the crate `wsk`, for a crate that does not depend on it directly. By default it is
+///   the name in `Cargo.toml`.
 ///
 /// # Fields
 ///
-/// - `WskBind: fn(socket: PWSK_SOCKET, …)` is a function. It returns an `NTSTATUS`, unless it says otherwise.
-/// - `Basic: BasicDispatch` is a table that this one begins with, whose methods it has as well.
-/// - `Version: USHORT` is a value, which a method reads; with `#[reserved]`, none does.
+/// - `WskBind: fn(socket: PWSK_SOCKET, …)` is a function. It returns an `NTSTATUS`, unless it states another type.
+/// - `Basic: BasicDispatch` is the table that a socket's table begins with. The wrapper dereferences to it.
+/// - `Version: USHORT` is a value, which a method reads. With `#[reserved]` no method does.
+///
+/// `#[cfg]` on a field is the condition of its slot. Documentation and other attributes are the method's.
 ///
 /// # Attributes of functions
 ///
-/// - `#[since(Type)]`: the method takes a value of this type first, which shows that the running system's
-///   table is long enough, such as [those of `wsk`](https://docs.rs/wsk/latest/wsk/has).
-/// - `#[rules(10, 11)]`: rules of WSK's that the caller keeps, for the method's `# Safety`.
+/// - `#[since(Type)]`: the method first takes a value of this type, which shows that the running system's table has the
+///   slot, such as [those of `wsk`](https://docs.rs/wsk/latest/wsk/has).
+/// - `#[rules(10, 11)]`: rules of WSK that the caller keeps, for the method's `# Safety`.
 ///
 /// # Attributes of parameters
 ///
-/// - `#[reserved]`: always zero or null, and no parameter of the method.
+/// - `#[reserved]`: always zero or null (INV-30), and no parameter of the method. The type is a number or a pointer.
 /// - `#[flags]`: of a type with `bits()`, where the function takes a `ULONG`.
 ///
 /// # What it becomes

@@ -1,6 +1,7 @@
 //! `#[provider_table]`: what it makes, and what it says of mistakes.
 
 #![allow(non_camel_case_types, non_snake_case, reason = "tables are C's")]
+#![allow(clippy::used_underscore_binding, reason = "a parameter is named as the macro's own")]
 #![allow(clippy::multiple_unsafe_ops_per_block, reason = "raw calls, one after the other")]
 
 use std::mem::MaybeUninit;
@@ -154,6 +155,51 @@ fn nothing_beyond_a_slot_is_read() {
     let dispatch = unsafe { ListenDispatch::of(&raw mut socket) };
     // SAFETY: the table has this slot, whose function takes any arguments.
     assert_eq!(unsafe { dispatch.bind(address, irp) }, STATUS_SUCCESS);
+}
+
+/// A table whose names are those that the macro uses itself, with slots that have conditions.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct NAMES_DISPATCH {
+    table: Option<unsafe extern "C" fn(context: PVOID, slot: ULONG, function: PIRP) -> NTSTATUS>,
+    #[cfg(not(test))]
+    Missing: Option<unsafe extern "C" fn() -> NTSTATUS>,
+    WskType: Option<unsafe extern "C" fn(slot: PVOID) -> NTSTATUS>,
+    Own: USHORT,
+}
+
+#[provider_table(NAMES_DISPATCH)]
+struct Names {
+    table: fn(table: PVOID, slot: ULONG, function: PIRP),
+    #[cfg(not(test))]
+    Missing: fn(),
+    #[cfg(test)]
+    #[since(Stops)]
+    WskType: fn(_has: PVOID),
+    Own: wsk_sys::USHORT,
+}
+
+#[test]
+fn names_of_parameters_are_the_users() {
+    unsafe extern "C" fn ping(context: PVOID, slot: ULONG, function: PIRP) -> NTSTATUS {
+        assert_eq!((context.addr(), slot, function.addr()), (8, 9, 10));
+        STATUS_SUCCESS
+    }
+    unsafe extern "C" fn pong(slot: PVOID) -> NTSTATUS {
+        assert_eq!(slot.addr(), 11);
+        STATUS_SUCCESS
+    }
+    let table = NAMES_DISPATCH { table: Some(ping), WskType: Some(pong), Own: 3 };
+    // SAFETY: it is a table.
+    let names = unsafe { Names::from_raw(&raw const table) };
+    // SAFETY: the functions take any arguments.
+    unsafe {
+        let [first, third] = [8, 10].map(ptr::without_provenance_mut::<()>);
+        assert_eq!(names.table(first.cast(), 9, third.cast()), STATUS_SUCCESS);
+        let pointer: PVOID = ptr::without_provenance_mut(11);
+        assert_eq!(names.r#type(Stops(()), pointer), STATUS_SUCCESS);
+    }
+    assert_eq!(names.own(), 3);
 }
 
 #[test]

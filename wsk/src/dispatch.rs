@@ -66,6 +66,35 @@ use wsk_sys::{
 use crate::capabilities::has;
 use crate::flags::{DisconnectFlags, NameInfoFlags, ReceiveFlags, SendFlags, SocketFlags};
 
+/// A type of reserved parameters, which [`provider_table`] passes as zero (INV-30).
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the type of a reserved parameter",
+    note = "reserved parameters are numbers and pointers"
+)]
+pub trait ReservedArgument {
+    /// Zero, or a null pointer.
+    const ZERO: Self;
+}
+
+macro_rules! reserved_numbers {
+    ($($number:ty)*) => {
+        $(impl ReservedArgument for $number {
+            const ZERO: Self = 0;
+        })*
+    };
+}
+
+reserved_numbers!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize);
+
+impl<T> ReservedArgument for *mut T {
+    const ZERO: Self = core::ptr::null_mut();
+}
+
+impl<T> ReservedArgument for *const T {
+    const ZERO: Self = core::ptr::null();
+}
+
 /// The functions of a captured provider.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_provider_dispatch).

@@ -1,11 +1,13 @@
-//! The test attribute of wsk-host, where it is documented.
+//! The test attribute of `wsk-host`, which documents it.
 
-use proc_macro2::TokenStream;
+use proc_macro_crate::{Error as CrateError, FoundCrate, crate_name};
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
-use syn::parse::Parser;
-use syn::{Error, Expr, ItemFn, MetaNameValue, Token, punctuated::Punctuated};
+use syn::ext::IdentExt as _;
+use syn::parse::{Parse, ParseStream};
+use syn::{Error, Expr, FnArg, Ident, ItemFn, Path, Result, Safety, Signature, Token, Visibility};
 
-/// Makes a function a test that runs on hosts; see `wsk_host::test`.
+/// Makes a function a test that runs on hosts. `wsk_host::test` documents it.
 #[proc_macro_attribute]
 pub fn test(
     arguments: proc_macro::TokenStream,
@@ -14,53 +16,146 @@ pub fn test(
     expand(arguments.into(), item.into()).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
-fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
-    let arguments = Punctuated::<MetaNameValue, Token![,]>::parse_terminated.parse2(arguments)?;
-    let mut config: Option<Expr> = None;
-    let mut seeds: Option<Expr> = None;
-    for MetaNameValue { path, value, .. } in arguments {
-        let place = match path.get_ident().map(ToString::to_string).as_deref() {
-            Some("config") => &mut config,
-            Some("seeds") => &mut seeds,
-            _ => return Err(Error::new_spanned(path, "write `config = …` or `seeds = …`")),
-        };
-        if place.replace(value).is_some() {
-            return Err(Error::new_spanned(path, "this was given before"));
-        }
-    }
-    let config = config.map_or_else(|| quote!(::core::default::Default::default()), |c| quote!(#c));
-    let seeds = seeds.map_or_else(|| quote!(::wsk_host::testing::SEEDS), |s| quote!(#s));
+/// The attribute's arguments.
+#[derive(Default)]
+struct Arguments {
+    config: Option<Expr>,
+    seeds: Option<Expr>,
+    host: Option<Path>,
+}
 
-    let function: ItemFn = syn::parse2(item)?;
+impl Parse for Arguments {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        const EXPECTED: &str = "expected `config = …`, `seeds = …` or `crate = path`";
+        let mut arguments = Self::default();
+        while !input.is_empty() {
+            let span = input.span();
+            let name = input.call(Ident::parse_any).map_err(|_| Error::new(span, EXPECTED))?;
+            let is_known = ["config", "seeds", "crate"].iter().any(|known| name == known);
+            if !is_known || input.parse::<Token![=]>().is_err() {
+                return Err(Error::new(span, EXPECTED));
+            }
+            let is_repeated = if name == "config" {
+                arguments.config.replace(input.parse()?).is_some()
+            } else if name == "seeds" {
+                arguments.seeds.replace(input.parse()?).is_some()
+            } else {
+                let path = input.call(Path::parse_mod_style).map_err(|error| {
+                    let message =
+                        "expected a path without quotation marks, as in `crate = support::wsk_host`";
+                    Error::new(error.span(), message)
+                })?;
+                arguments.host.replace(path).is_some()
+            };
+            if is_repeated {
+                return Err(Error::new(span, "this argument was given before"));
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(arguments)
+    }
+}
+
+/// The crate `wsk-host`: at `given`, or by the name in the user's `Cargo.toml`.
+fn wsk_host(given: Option<&Path>) -> Result<TokenStream> {
+    if let Some(path) = given {
+        return Ok(quote!(#path));
+    }
+    match crate_name("wsk-host") {
+        Ok(FoundCrate::Name(name)) => {
+            let name = Ident::new(&name, Span::call_site());
+            Ok(quote!(::#name))
+        }
+        Err(CrateError::CrateNotFound { .. }) => Err(Error::new(
+            Span::call_site(),
+            "`wsk-host` is not a dependency of this crate: add it to `Cargo.toml`, or write where it is re-exported, \
+             as in `crate = support::wsk_host`",
+        )),
+        // In `wsk-host` itself, and where another tool than Cargo builds.
+        Ok(FoundCrate::Itself) | Err(_) => Ok(quote!(::wsk_host)),
+    }
+}
+
+/// What is wrong with a test's signature, as a whole.
+fn check(signature: &Signature) -> Result<()> {
+    let mut errors: Option<Error> = None;
+    let mut at = |tokens: &dyn quote::ToTokens, message: &str| {
+        let error = Error::new_spanned(tokens, message);
+        match &mut errors {
+            None => errors = Some(error),
+            Some(errors) => errors.combine(error),
+        }
+    };
+    if let Some(token) = &signature.constness {
+        at(token, "a test runs at run time: remove `const`");
+    }
+    match &signature.safety {
+        Safety::Unsafe(token) => at(token, "a test is safe to call: remove `unsafe`"),
+        Safety::Safe(token) => at(token, "remove `safe`"),
+        Safety::Default => {}
+    }
+    if let Some(abi) = &signature.abi {
+        at(abi, "a test is called by Rust: remove `extern`");
+    }
+    if !signature.generics.params.is_empty() {
+        at(&signature.generics.params, "a test cannot be generic");
+    }
+    if let Some(clause) = &signature.generics.where_clause {
+        at(clause, "a test cannot be generic: remove the `where` clause");
+    }
+    if let Some(dots) = &signature.variadic {
+        at(dots, "a test takes the host, `host: wsk_host::Host`, or nothing");
+    }
+    let has_receiver = matches!(signature.inputs.first(), Some(FnArg::Receiver(_)));
+    if has_receiver || signature.inputs.len() > 1 {
+        at(&signature.inputs, "a test takes the host, `host: wsk_host::Host`, or nothing");
+    }
+    errors.map_or(Ok(()), Err)
+}
+
+fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
+    let arguments = syn::parse2::<Arguments>(arguments);
+    let function: ItemFn = syn::parse2(item).map_err(|error| {
+        Error::new(
+            error.span(),
+            "a test is a function, such as `async fn echoes(host: Host) { … }`",
+        )
+    })?;
+    let Arguments { config, seeds, host } = match (arguments, check(&function.sig)) {
+        (Ok(arguments), Ok(())) => arguments,
+        (Err(mut error), Err(other)) => {
+            error.combine(other);
+            return Err(error);
+        }
+        (Err(error), _) | (_, Err(error)) => return Err(error),
+    };
+    let wsk_host = wsk_host(host.as_ref())?;
+    let config = config.map_or_else(|| quote!(::core::default::Default::default()), |c| quote!(#c));
+    let seeds = seeds.map_or_else(|| quote!(#wsk_host::testing::SEEDS), |s| quote!(#s));
     let signature = &function.sig;
-    if let Some(generics) = signature.generics.params.first() {
-        return Err(Error::new_spanned(generics, "a test cannot be generic"));
-    }
-    if signature.inputs.len() > 1 {
-        return Err(Error::new_spanned(
-            &signature.inputs,
-            "a test takes the host, `host: wsk_host::Host`, or nothing",
-        ));
-    }
     let name = &signature.ident;
     let (attributes, visibility) = (&function.attrs, &function.vis);
-    let call = if signature.inputs.is_empty() { quote!(#name()) } else { quote!(#name(host)) };
+    // No name of the user's, such as that of the test.
+    let host = Ident::new("host", Span::mixed_site());
+    let call = if signature.inputs.is_empty() { quote!(#name()) } else { quote!(#name(#host)) };
     let call = if signature.asyncness.is_some() {
-        quote!(::wsk_host::testing::block_on(#call))
+        quote!(#wsk_host::testing::block_on(#call))
     } else {
         call
     };
     let mut body = function.clone();
     body.attrs.clear();
-    body.vis = syn::Visibility::Inherited;
+    body.vis = Visibility::Inherited;
     Ok(quote! {
         #[::core::prelude::v1::test]
         #(#attributes)*
         #visibility fn #name() {
             #body
-            ::wsk_host::testing::run(#config, #seeds, |host| {
-                let _ = &host;
-                ::wsk_host::testing::Outcome::require(#call);
+            #wsk_host::testing::run(#config, #seeds, |#host| {
+                let _ = &#host;
+                #wsk_host::testing::Outcome::require(#call);
             });
         }
     })

@@ -2,6 +2,9 @@
 
 #![no_std]
 
+/// For a crate that depends on this one only.
+pub use sockets;
+
 use sockets::events::{DatagramEvents, Datagrams, Disposition};
 use sockets::sys::{NTSTATUS, PVOID, USHORT};
 
@@ -36,7 +39,7 @@ pub struct PingDispatch {
 
 #[cfg(test)]
 mod tests {
-    use wsk_host as _;
+    extern crate std;
 
     use sockets::events::DatagramTable;
     use sockets::sys::STATUS_NOT_IMPLEMENTED;
@@ -54,4 +57,24 @@ mod tests {
         let status = unsafe { ping.ping(core::ptr::null_mut()) };
         assert_eq!(status, STATUS_NOT_IMPLEMENTED);
     }
+
+    #[kernel::test(seeds = 0..2)]
+    async fn a_test_finds_its_host(host: kernel::Host) {
+        core::future::ready(()).await;
+        assert_eq!(host.outstanding_allocations(), 0);
+    }
+
+    /// Its name and the macro's own are not mixed up.
+    #[kernel::test(seeds = 0..2)]
+    fn host(host: kernel::Host) {
+        assert_eq!(host.outstanding_allocations(), 0);
+        drop(host);
+    }
+
+    mod support {
+        pub(super) use kernel as wsk_host;
+    }
+
+    #[support::wsk_host::test(crate = super::tests::support::wsk_host, seeds = 0..2)]
+    fn a_test_finds_a_host_that_is_re_exported() {}
 }

@@ -1,0 +1,316 @@
+//! The type that is made of a table's declaration.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::{Ident, ItemStruct, Path, Type, Visibility};
+
+use super::slots::{Function, Kind, Parameter, Role, Slot, method_name};
+
+/// The type that is made.
+pub(super) struct Wrapper<'a> {
+    pub(super) wsk: TokenStream,
+    pub(super) item: &'a ItemStruct,
+    pub(super) table: &'a Path,
+    pub(super) of_socket: bool,
+    pub(super) slots: Vec<Slot>,
+}
+
+/// A name of a variable that no name of the user's is.
+fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+/// A visibility whose tokens are the macro's: a function that begins with them is not the user's own `unsafe` code.
+fn respanned(visibility: &Visibility) -> TokenStream {
+    let tokens = quote!(#visibility).into_iter().map(|mut tree| {
+        tree.set_span(Span::call_site().located_at(tree.span()));
+        tree
+    });
+    tokens.collect()
+}
+
+impl Wrapper<'_> {
+    pub(super) fn expand(&self) -> TokenStream {
+        let Self { wsk, item, table, .. } = self;
+        let ItemStruct { attrs, vis, ident, .. } = item;
+        let mirror = self.mirror();
+        let visibility = respanned(vis);
+        let methods = self.slots.iter().map(|slot| self.method(&visibility, slot));
+        let base = self.base();
+        let held = match (self.of_socket, base) {
+            (true, Some(base)) => quote!(#base),
+            (true, None) => quote!(#wsk::sys::PWSK_SOCKET),
+            (false, _) => quote!(*const #table),
+        };
+        let constructor = self.constructor(&visibility, base);
+        let deref = base.map(|base| {
+            quote! {
+                impl ::core::ops::Deref for #ident {
+                    type Target = #base;
+
+                    fn deref(&self) -> &#base {
+                        &self.0
+                    }
+                }
+            }
+        });
+        quote! {
+            #(#attrs)*
+            #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
+            #vis struct #ident(#held);
+
+            const _: () = {
+                #mirror
+
+                #[allow(dead_code, reason = "a table is declared in whole")]
+                impl #ident {
+                    #constructor
+                    #(#methods)*
+                }
+
+                #deref
+            };
+        }
+    }
+
+    /// The table that this one begins with.
+    fn base(&self) -> Option<&Type> {
+        self.slots.iter().find_map(|slot| match &slot.kind {
+            Kind::Table(ty) => Some(ty),
+            _ => None,
+        })
+    }
+
+    fn constructor(&self, visibility: &TokenStream, base: Option<&Type>) -> TokenStream {
+        let Self { wsk, table, .. } = self;
+        let (make, socket) = match base {
+            // SAFETY: in the code that is written, the caller's promise is the one of the base.
+            Some(base) => (quote!(Self(unsafe { <#base>::of(socket) })), quote!(self.0.socket())),
+            None => (quote!(Self(socket)), quote!(self.0)),
+        };
+        if self.of_socket {
+            quote! {
+                /// Wraps the functions of a socket.
+                ///
+                /// # Safety
+                ///
+                /// The socket is of the category that the table belongs to (INV-38), and stays open as long as
+                /// the wrapper is used (INV-44).
+                #[must_use]
+                #visibility const unsafe fn of(socket: #wsk::sys::PWSK_SOCKET) -> Self {
+                    #make
+                }
+
+                /// The socket.
+                #[must_use]
+                #visibility const fn socket(self) -> #wsk::sys::PWSK_SOCKET {
+                    #socket
+                }
+            }
+        } else {
+            quote! {
+                /// Wraps the functions of the table at an address.
+                ///
+                /// # Safety
+                ///
+                /// The address is that of a table of this type, of the length that the running system's has, and
+                /// the table stays valid as long as the wrapper is used.
+                #[must_use]
+                #visibility const unsafe fn from_raw(table: *const #table) -> Self {
+                    Self(table)
+                }
+            }
+        }
+    }
+
+    /// The table once more, as it was declared: the type that slots are read through. The compiler checks that each
+    /// field of the table is declared, with its type and at its place.
+    fn mirror(&self) -> TokenStream {
+        let (table, mirror) = (self.table, self.mirror_name());
+        let names: Vec<&Ident> = self.slots.iter().map(|slot| &slot.name).collect();
+        let types: Vec<TokenStream> = self.slots.iter().map(|slot| self.raw_type(slot)).collect();
+        let conditions: Vec<TokenStream> =
+            self.slots.iter().map(|Slot { conditions, .. }| quote!(#(#conditions)*)).collect();
+        let places = self.slots.iter().map(|Slot { name, conditions, .. }| {
+            let message =
+                format!("`{name}` is at another place in the table: declare the slots in its order");
+            let span = Span::mixed_site().located_at(name.span());
+            quote_spanned! { span =>
+                #(#conditions)*
+                let () = ::core::assert!(
+                    ::core::mem::offset_of!(#mirror, #name) == ::core::mem::offset_of!(#table, #name),
+                    #message
+                );
+            }
+        });
+        let declared = local("declared");
+        let values = names.iter().map(|name| {
+            let span = Span::mixed_site().located_at(name.span());
+            // The compiler reports another type at the slot.
+            let (mut field, mut declared) = ((*name).clone(), declared.clone());
+            field.set_span(span);
+            declared.set_span(span);
+            quote_spanned! { span => #name: #declared.#field }
+        });
+        // Where the compiler reports fields that are missing.
+        let span = Span::mixed_site().located_at(self.item.ident.span());
+        let whole = quote_spanned! { span => #table { #(#conditions #values),* } };
+        quote! {
+            #[allow(non_snake_case, dead_code, reason = "the names are C's")]
+            #[repr(C)]
+            struct #mirror {
+                #(#conditions #names: #types),*
+            }
+
+            /// Initialises every field of the table, from values that can be copied: one that is missing in the
+            /// declaration is missing here.
+            #[allow(non_snake_case, dead_code, reason = "the names are C's")]
+            const fn whole(#declared: &#mirror) -> #table {
+                #whole
+            }
+
+            const _: () = {
+                #(#places)*
+            };
+        }
+    }
+
+    fn mirror_name(&self) -> Ident {
+        format_ident!("__{}Mirror", self.item.ident, span = Span::call_site())
+    }
+
+    /// A field's type as C has it.
+    fn raw_type(&self, slot: &Slot) -> TokenStream {
+        let wsk = &self.wsk;
+        match &slot.kind {
+            Kind::Table(_) => quote!(#wsk::sys::WSK_PROVIDER_BASIC_DISPATCH),
+            Kind::Value { ty, .. } => quote!(#ty),
+            Kind::Function(function) => {
+                let types = function.parameters.iter().map(|parameter| {
+                    let ty = &parameter.ty;
+                    match parameter.role {
+                        Role::Flags => quote!(#wsk::sys::ULONG),
+                        Role::Plain | Role::Reserved => quote!(#ty),
+                    }
+                });
+                let output = function.output(wsk);
+                quote!(::core::option::Option<unsafe extern "C" fn(#(#types),*) -> #output>)
+            }
+        }
+    }
+
+    fn method(&self, visibility: &TokenStream, slot: &Slot) -> TokenStream {
+        let Slot { name, attributes, conditions, kind } = slot;
+        match kind {
+            Kind::Table(_) | Kind::Value { is_reserved: true, .. } => TokenStream::new(),
+            Kind::Value { ty, .. } => {
+                let (method, value) = (method_name(name), local("value"));
+                let read = self.read(name, &value);
+                let summary = format!("Reads `{name}` from the table.");
+                quote! {
+                    #(#conditions)*
+                    #(#attributes)*
+                    #[doc = #summary]
+                    #[must_use]
+                    #visibility fn #method(self) -> #ty {
+                        #read
+                        #value
+                    }
+                }
+            }
+            Kind::Function(function) => self.call(visibility, slot, function),
+        }
+    }
+
+    /// Reads a slot into a variable, and nothing beyond the slot (INV-8).
+    fn read(&self, slot: &Ident, value: &Ident) -> TokenStream {
+        let (mirror, table) = (self.mirror_name(), local("table"));
+        let find_table = if self.of_socket {
+            quote! {
+                // SAFETY: the constructor's caller keeps the socket open (INV-44), and a socket begins with the
+                // address of its table.
+                let #table = unsafe { (*self.socket()).Dispatch };
+            }
+        } else {
+            quote! { let #table = self.0; }
+        };
+        quote! {
+            #find_table
+            // SAFETY: the table has this slot, and the mirror has it in the same place.
+            let #value = unsafe { &raw const (*#table.cast::<#mirror>()).#slot };
+            // SAFETY: the slot is within the table (INV-8), and has this type.
+            let #value = unsafe { #value.read() };
+        }
+    }
+
+    fn call(&self, visibility: &TokenStream, slot: &Slot, function: &Function) -> TokenStream {
+        let wsk = &self.wsk;
+        let Slot { name: slot_name, attributes, conditions, .. } = slot;
+        let mut parameters = Vec::new();
+        let mut arguments = Vec::new();
+        if let Some(capability) = &function.capability {
+            let has = local("_has");
+            parameters.push(quote! { #has: #capability });
+        }
+        for (position, Parameter { name, ty, role }) in function.parameters.iter().enumerate() {
+            if self.of_socket && position == 0 {
+                arguments.push(quote! { self.socket() });
+                continue;
+            }
+            match role {
+                Role::Reserved => arguments.push(quote! {
+                    <#ty as #wsk::dispatch::ReservedArgument>::ZERO
+                }),
+                Role::Flags => {
+                    parameters.push(quote! { #name: #ty });
+                    arguments.push(quote! { #name.bits() });
+                }
+                Role::Plain => {
+                    parameters.push(quote! { #name: #ty });
+                    arguments.push(quote! { #name });
+                }
+            }
+        }
+        let (method, value, called) = (method_name(slot_name), local("slot"), local("function"));
+        let read = self.read(slot_name, &value);
+        let summary = format!("Calls `{slot_name}`.");
+        let has_slot = match &function.capability {
+            Some(_) => " - The capability is that of the system that the table belongs to.",
+            None => " - The running system's table has this slot.",
+        };
+        let rules: Vec<String> =
+            function.rules.iter().map(|rule| format!("INV-{}", rule.base10_digits())).collect();
+        let rules = (!rules.is_empty()).then(|| {
+            let rules = format!(" - The caller keeps {}.", rules.join(", "));
+            quote!(#[doc = #rules])
+        });
+        let output = function.output(wsk);
+        // A function without a status has no way to report that it is missing.
+        let missing = if function.output.is_none() {
+            quote!(#wsk::sys::STATUS_NOT_IMPLEMENTED)
+        } else {
+            quote!(::core::default::Default::default())
+        };
+        quote! {
+            #(#conditions)*
+            #(#attributes)*
+            #[doc = #summary]
+            ///
+            /// # Safety
+            ///
+            #[doc = #has_slot]
+            #rules
+            /// - The arguments are what the function's documentation asks for, and the IRQL is one that it
+            ///   allows.
+            #[allow(clippy::too_many_arguments, reason = "the function has as many")]
+            #visibility unsafe fn #method(self, #(#parameters),*) -> #output {
+                #read
+                match #value {
+                    // SAFETY: the caller keeps the function's rules.
+                    ::core::option::Option::Some(#called) => unsafe { #called(#(#arguments),*) },
+                    ::core::option::Option::None => #missing,
+                }
+            }
+        }
+    }
+}
