@@ -1,5 +1,7 @@
 //! Macros of the `wsk` crate.
 
+#![forbid(unsafe_code)]
+
 mod diagnostics;
 mod events;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The test attribute of `wsk-host`, which documents it.
 
+#![forbid(unsafe_code)]
+
 use proc_macro_crate::{Error as CrateError, FoundCrate, crate_name};
 use proc_macro2::{Span, TokenStream};
 use quote::quote;

@@ -4,7 +4,10 @@
 use wsk::BufResult;
 use wsk::events::Incoming;
 use wsk::options::{AllSockets, BufferIoctl, Ioctl, SocketOption};
-use wsk::socket::{Accepted, ConnectionSocket, DatagramSocket, ListenSocket, StreamSocket};
+use wsk::rt::JoinHandle;
+use wsk::socket::{
+    Accepted, Builder, ConnectionSocket, Datagram, DatagramSocket, ListenSocket, StreamSocket,
+};
 
 type Sub = for<'a> fn(&'a u8);
 type Super = fn(&'static u8);
@@ -60,6 +63,16 @@ fn ioctl_out(ioctl: Ioctl<(), H<Sub>, AllSockets>) -> Ioctl<(), H<Super>, AllSoc
 
 fn ioctl_applies(ioctl: BufferIoctl<H<Sub>>) -> BufferIoctl<H<Super>> {
     ioctl
+}
+
+/// A task's output may: it is moved out, and nothing is taken from its type again.
+fn output(handle: JoinHandle<H<Sub>>) -> JoinHandle<H<Super>> {
+    handle
+}
+
+/// A builder may: nothing was taken from the handler's type.
+fn builder(builder: Builder<'_, Datagram, H<Sub>>) -> Builder<'_, Datagram, H<Super>> {
+    builder
 }
 
 /// A plain value may.

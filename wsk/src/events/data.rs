@@ -28,6 +28,7 @@ pub struct Chunks<'a> {
     /// Where the first piece begins in its MDL.
     offset: usize,
     left: usize,
+    /// Covariant: a shorter borrow of the bytes.
     of_the_data: PhantomData<&'a [u8]>,
 }
 
@@ -63,9 +64,10 @@ impl<'a> Iterator for Chunks<'a> {
                 self.left = 0;
                 return Some(Err(known::STATUS_INSUFFICIENT_RESOURCES));
             }
-            // SAFETY: the MDL describes so many bytes from there on.
+            // SAFETY: the MDL describes at least `offset` bytes from this address.
             let start = unsafe { address.cast::<u8>().add(offset) };
-            // SAFETY: as above; they stay as they are while the data is the client's.
+            // SAFETY: the MDL describes `here` bytes from `start`, and WSK does not write to them while the data is
+            // indicated or retained, which the lifetime stands for.
             return Some(Ok(unsafe { core::slice::from_raw_parts(start, here) }));
         }
     }
@@ -103,7 +105,7 @@ pub(super) fn chunks_of<'a>(list: PWSK_DATA_INDICATION) -> impl Iterator<Item = 
         // SAFETY: the list is WSK's, and stays as long as the data does.
         let indication = unsafe { next.as_ref() }?;
         next = indication.Next;
-        // SAFETY: as above.
+        // SAFETY: the buffer is part of the list, which stays as long as the data does.
         Some(unsafe { Chunks::new(&indication.Buffer) })
     })
     .flatten()
@@ -253,9 +255,9 @@ impl Drop for RetainedData {
             // SAFETY: the list was retained, and is released once, with its socket (INV-57).
             unsafe { dispatch.release(list) };
         } else {
-            // SAFETY: as above.
+            // SAFETY: the socket is open, and of this category: only streams and connections receive data.
             let dispatch = unsafe { ConnectionDispatch::of(socket) };
-            // SAFETY: as above.
+            // SAFETY: the list was retained, and is released once, with its socket (INV-57).
             unsafe { dispatch.release(list) };
         }
     }

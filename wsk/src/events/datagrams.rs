@@ -76,6 +76,7 @@ impl<'a> Datagram<'a> {
 #[derive(Clone, Debug)]
 pub struct DatagramIter<'a> {
     next: *const WSK_DATAGRAM_INDICATION,
+    /// Covariant: a shorter borrow of the list.
     of_the_list: PhantomData<&'a WSK_DATAGRAM_INDICATION>,
 }
 

@@ -1,8 +1,8 @@
-//! What stands in a connection's table for static events that its handler has no method for.
+//! Functions of a connection's table for static events that its handler has no method for.
 //!
-//! WSK calls back for a static event whether or not anybody wants it (INV-53), so that the table needs a
-//! function for it. These answer as if the event were not enabled: data stays with the transport, where
-//! requests find it, and nobody is told anything else.
+//! WSK calls back for a static event on every socket (INV-53), so each table needs a function for it. These functions
+//! answer as if the event were not enabled: data stays with the transport, where requests receive it, and the other
+//! events are ignored.
 
 use core::marker::PhantomData;
 
@@ -14,7 +14,7 @@ use wsk_sys::{
 use super::ConnectionTable;
 use crate::socket::SocketState;
 
-/// A handler's table, without gaps.
+/// The table of a handler `H`, with a function in each slot. It has no values, so its variance in `H` is irrelevant.
 pub(super) struct Filled<H>(PhantomData<H>);
 
 impl<H: ConnectionTable> Filled<H> {
@@ -40,7 +40,7 @@ const fn fill(table: &WSK_CLIENT_CONNECTION_DISPATCH) -> WSK_CLIENT_CONNECTION_D
 
 /// # Safety
 ///
-/// WSK calls it, for a socket whose context is its memory.
+/// Called by WSK, with the context of a socket: null, or the address of its memory.
 unsafe extern "C" fn receive(
     socket_context: PVOID,
     _flags: ULONG,
@@ -49,7 +49,7 @@ unsafe extern "C" fn receive(
     _bytes_accepted: *mut SIZE_T,
 ) -> NTSTATUS {
     if !indication.is_null() {
-        // There is no further event until a receive has completed (INV-56), which takes this data first.
+        // The next event follows a completed receive (INV-56), which takes this data first.
         return STATUS_DATA_NOT_ACCEPTED;
     }
     // SAFETY: the context is null or a socket's memory, which begins with this and stays until the close has

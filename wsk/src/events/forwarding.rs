@@ -10,22 +10,22 @@ use super::Level;
 use super::thunks::receive_by;
 use crate::socket::SocketState;
 
-/// The table of a connection without a handler. Its functions look for one that was attached. Without one they
-/// answer as if their event were not enabled, which it is not, unless it is static (INV-53): data stays with the
-/// transport.
+/// The table of a connection that was created without a handler. Its functions forward to the handler that was attached
+/// since. Without one they answer as if their event were not enabled, which only a static event is (INV-53): data stays
+/// with the transport.
 pub(super) static FORWARDING: WSK_CLIENT_CONNECTION_DISPATCH = WSK_CLIENT_CONNECTION_DISPATCH {
     WskReceiveEvent: Some(receive),
     WskDisconnectEvent: Some(disconnect),
     WskSendBacklogEvent: Some(send_backlog),
 };
 
-/// The context of a callback: a socket's memory.
+/// The memory of the socket that a callback is for.
 ///
 /// # Safety
 ///
-/// It is null, or the memory of a socket, which stays until the close has completed (INV-46).
+/// `context` is null, or the address of the memory of a socket, which stays allocated for `'a`.
 unsafe fn context<'a>(context: PVOID) -> Option<&'a SocketState> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller passes null or the address of a socket's memory, which nothing refers to mutably.
     unsafe { context.cast::<SocketState>().as_ref() }
 }
 
@@ -36,7 +36,7 @@ unsafe extern "C" fn receive(
     bytes_indicated: SIZE_T,
     bytes_accepted: *mut SIZE_T,
 ) -> NTSTATUS {
-    // SAFETY: the socket was made with this context.
+    // SAFETY: WSK passes the socket's context: null, or its memory until the close has completed (INV-46).
     let Some(state) = (unsafe { context(socket_context) }) else {
         return STATUS_DATA_NOT_ACCEPTED;
     };
@@ -46,16 +46,16 @@ unsafe extern "C" fn receive(
         return STATUS_SUCCESS;
     }
     let Some(attached) = attached.or_else(|| state.attached.miss_data()) else {
-        // There is no further event until something is received (INV-56).
+        // The next event follows a completed receive (INV-56).
         return STATUS_DATA_NOT_ACCEPTED;
     };
     let (handler, bytes) = (attached.handler(), (bytes_indicated, bytes_accepted));
-    // SAFETY: these are what WSK gives.
+    // SAFETY: these are the arguments of `WskReceiveEvent` for this socket.
     unsafe { receive_by(state, handler, flags, indication, bytes) }
 }
 
 unsafe extern "C" fn disconnect(socket_context: PVOID, flags: ULONG) -> NTSTATUS {
-    // SAFETY: the socket was made with this context.
+    // SAFETY: WSK passes the socket's context: null, or its memory until the close has completed (INV-46).
     let Some(state) = (unsafe { context(socket_context) }) else {
         return STATUS_SUCCESS;
     };
@@ -71,7 +71,7 @@ unsafe extern "C" fn disconnect(socket_context: PVOID, flags: ULONG) -> NTSTATUS
 }
 
 unsafe extern "C" fn send_backlog(socket_context: PVOID, ideal_backlog_size: SIZE_T) -> NTSTATUS {
-    // SAFETY: the socket was made with this context.
+    // SAFETY: WSK passes the socket's context: null, or its memory until the close has completed (INV-46).
     let state = unsafe { context(socket_context) };
     if let Some(attached) = state.and_then(|state| state.attached.get()) {
         attached.handler().send_backlog(length(ideal_backlog_size));

@@ -46,14 +46,17 @@ impl<K: Callbacks<Connection>> Incoming<'_, K> {
             self.listener.family(),
             handler,
         )?;
-        // Both, and before anything is done with the socket (INV-59).
+        // Both are set before the socket is used (INV-59).
         let (context, table) =
             super::callbacks::<Connection, K>(self.listener.client(), new.context());
-        // SAFETY: WSK passes room for it.
+        // SAFETY: WSK passes the address of a pointer to be written, valid until its callback returns; this value
+        // cannot outlive the callback.
         unsafe { self.context.write(context) };
-        // SAFETY: as above.
+        // SAFETY: WSK passes the address of a pointer to be written, valid until its callback returns; this value
+        // cannot outlive the callback.
         unsafe { self.table.write(table.cast()) };
-        // SAFETY: WSK delivers this connection to the callback, which accepts it.
+        // SAFETY: WSK delivers this connection to the callback, which accepts it, with a memory that was allocated for
+        // a handler of this type; this value is consumed, so it is accepted once.
         let (socket, state) = unsafe { ConnectionSocket::accepted(new, self.socket) };
         self.accepted.set(Some(state));
         Ok(socket)

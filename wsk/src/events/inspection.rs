@@ -277,9 +277,9 @@ impl PendingInspection {
 const unsafe fn id_in(payload: *mut Payload) -> PWSK_INSPECT_ID {
     const { assert!(size_of::<WSK_INSPECT_ID>() <= ControlBuffer::SIZE) };
     const { assert!(align_of::<WSK_INSPECT_ID>() <= align_of::<ControlBuffer>()) };
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller passes a pointer to a payload.
     let area = unsafe { &raw mut (*payload).control };
-    // SAFETY: as above.
+    // SAFETY: the pointer is to the control buffer of that payload.
     unsafe { ControlBuffer::start(area) }.cast()
 }
 

@@ -26,12 +26,12 @@
 //!
 //! # When and where they are called
 //!
-//! At any time while they are enabled, in any thread, several at once (but [`ConnectionEvents::receive`],
-//! which is serial for each socket), and at `DISPATCH_LEVEL` or below (INV-63). They must not wait, not even
-//! at `PASSIVE_LEVEL` (INV-16), and cannot: what waits in this crate takes a
-//! [`Passive`](crate::irql::Passive), which is not to be had there. What they are given is WSK's, for as long
-//! as the call (INV-58); received data can be [retained](Data::retain). A panic in one stops the system
-//! (INV-64).
+//! WSK calls enabled methods at any time, in any thread, several at once, at `DISPATCH_LEVEL` or below (INV-63);
+//! [`ConnectionEvents::receive`] alone is serial for each socket. They must not wait, not even at `PASSIVE_LEVEL`
+//! (INV-16). The functions of this crate that wait take a [`Passive`](crate::irql::Passive), which safe code cannot
+//! carry into a callback; do not drop the last [`Registration`](crate::Registration) or a
+//! [`Runtime`](crate::Runtime) in one. Indications are borrowed from WSK for the duration of the call (INV-58);
+//! received data can be [retained](Data::retain). A panic in a method stops the system (INV-64).
 //!
 //! # Sockets with events
 //!
@@ -68,7 +68,7 @@ pub use tables::{Callbacks, ConnectionTable, DatagramTable, ListenTable, StreamT
 
 use methods::MethodSet;
 
-/// What is known of the IRQL in a callback.
+/// The IRQL in a callback, as far as WSK reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// It is `DISPATCH_LEVEL`.
@@ -83,25 +83,25 @@ impl Level {
     }
 }
 
-/// What becomes of datagrams that were not retained.
+/// A callback's decision about datagrams that it has not retained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
-    /// They were taken.
+    /// The datagrams were processed.
     Accepted,
-    /// None was taken. If the event was enabled dynamically, it is disabled now, and WSK keeps what it can
-    /// until it is enabled again (INV-56); if statically, they are lost.
+    /// The datagrams were not processed. If the event was enabled dynamically, WSK disables it and buffers datagrams
+    /// until it is enabled again (INV-56). If the event is static, these datagrams are lost.
     Refused,
 }
 
-/// What becomes of received data that was not retained.
+/// A callback's decision about data that it has not retained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Receipt {
-    /// All of it was taken.
+    /// All of the data was processed.
     All,
-    /// The first so many bytes were taken; more than there are count as all. There is no further event
-    /// until a receive has completed, which may be one of zero bytes (INV-56).
+    /// The first `n` bytes were processed; a number above the length counts as all. The next event follows a completed
+    /// receive, which may be one of zero bytes (INV-56).
     Partial(usize),
-    /// None was taken. As above, there is no further event until a receive has completed.
+    /// No data was processed. The next event follows a completed receive, as after [`Partial`](Self::Partial).
     Refused,
 }
 
@@ -110,7 +110,7 @@ pub enum Receipt {
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_client_listen_dispatch).
 #[expect(unused_variables, reason = "the names are for those who implement them")]
 pub trait ListenEvents: Send + Sync + 'static {
-    /// What the connections that are accepted call back with.
+    /// The handler of accepted connections.
     type Connection: Callbacks<crate::category::Connection>;
 
     /// The methods that the implementation has, written by `#[wsk::events]`. See [`methods`].
@@ -119,21 +119,21 @@ pub trait ListenEvents: Send + Sync + 'static {
     where
         Self: Sized;
 
-    /// A connection has come: [`Incoming::accept`] takes it, and without that it is rejected.
+    /// A connection was established. [`Incoming::accept`] takes it; otherwise it is rejected.
     fn accept(&self, incoming: Incoming<'_, Self::Connection>) {}
 
-    /// The socket is no longer functional, and is to be closed soon (INV-42).
+    /// The socket is no longer functional. Close it soon (INV-42).
     fn dead(&self) {}
 }
 
-/// The events of a listening socket that inspects connections first. Its socket has
-/// `SO_CONDITIONAL_ACCEPT` set before it is bound.
+/// The events of a listening socket that inspects connections first. `SO_CONDITIONAL_ACCEPT` is set on the socket
+/// before it is bound.
 ///
-/// A stream socket cannot have them, since it could not complete what was pended (INV-41).
+/// A stream socket does not inspect, since it could not complete a pended inspection (INV-41).
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_inspect_event).
 #[expect(unused_variables, reason = "the names are for those who implement them")]
 pub trait ConditionalListenEvents: Send + Sync + 'static {
-    /// What the connections that are accepted call back with.
+    /// The handler of accepted connections.
     type Connection: Callbacks<crate::category::Connection>;
 
     /// The methods that the implementation has, written by `#[wsk::events]`. See [`methods`].
@@ -142,19 +142,18 @@ pub trait ConditionalListenEvents: Send + Sync + 'static {
     where
         Self: Sized;
 
-    /// Somebody asks for a connection: [`Inspection::accept`] lets it be established, [`Inspection::pend`] leaves
-    /// the decision for later, and without either it is rejected. This is called whether or not events are
-    /// enabled.
+    /// A peer requests a connection. [`Inspection::accept`] lets it be established, [`Inspection::pend`] postpones the
+    /// decision; otherwise the connection is rejected. WSK calls this whether or not events are enabled.
     fn inspect(&self, inspection: Inspection<'_>);
 
-    /// A connection that was not rejected has gone before it was established. If it is pended still, there is
-    /// nothing to decide any more; to decide nevertheless is harmless (INV-61).
+    /// A connection that was not rejected was aborted before it was established. A decision about it that is still
+    /// pended is no longer needed, and harmless (INV-61).
     fn aborted(&self, id: InspectId) {}
 
-    /// An inspected connection is there: [`Incoming::accept`] takes it, and without that it is rejected.
+    /// An inspected connection was established. [`Incoming::accept`] takes it; otherwise it is rejected.
     fn accept(&self, incoming: Incoming<'_, Self::Connection>) {}
 
-    /// The socket is no longer functional, and is to be closed soon (INV-42).
+    /// The socket is no longer functional. Close it soon (INV-42).
     fn dead(&self) {}
 }
 
@@ -169,12 +168,12 @@ pub trait DatagramEvents: Send + Sync + 'static {
     where
         Self: Sized;
 
-    /// Datagrams have come.
+    /// Datagrams were received.
     fn receive_from(&self, datagrams: Datagrams<'_>) -> Disposition {
         Disposition::Refused
     }
 
-    /// The socket is no longer functional, and is to be closed soon (INV-42).
+    /// The socket is no longer functional. Close it soon (INV-42).
     fn dead(&self) {}
 }
 
@@ -189,18 +188,17 @@ pub trait ConnectionEvents: Send + Sync + 'static {
     where
         Self: Sized;
 
-    /// Data has come. The calls for one socket are serial.
+    /// Data was received. WSK calls this serially for one socket.
     fn receive(&self, data: Data<'_>) -> Receipt {
         Receipt::Refused
     }
 
-    /// The peer has finished, or if it is `abortive`, the connection is lost: then nothing can be sent
-    /// any more either.
+    /// The peer has disconnected. If `abortive`, the connection is lost and cannot send any more either.
     fn disconnected(&self, abortive: bool, level: Level) {}
 
-    /// So many bytes are best on their way at once.
+    /// The ideal number of bytes in flight is now `ideal`.
     fn send_backlog(&self, ideal: usize) {}
 
-    /// The socket is no longer functional, and is to be closed soon (INV-42).
+    /// The socket is no longer functional. Close it soon (INV-42).
     fn dead(&self) {}
 }

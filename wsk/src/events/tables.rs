@@ -112,7 +112,7 @@ const fn event_if(is_in_table: bool, event: EventMask) -> EventMask {
     if is_in_table { event } else { EventMask::empty() }
 }
 
-/// The events that a listener's accepted connections inherit.
+/// The events that a listener's accepted connections inherit. It has no values, so its variance is irrelevant.
 struct Inherited<K>(PhantomData<K>);
 
 impl<K: Callbacks<Connection>> Inherited<K> {
@@ -171,7 +171,7 @@ impl<H: DatagramEvents> DatagramTable for H {
         event_if(has::<H::WskEventsAttribute>(methods::RECEIVE_FROM), EventMask::RECEIVE_FROM);
 }
 
-/// The table of a connection's handler that is in the socket's memory.
+/// The table of a connection's handler that is in the socket's memory. It has no values, so its variance is irrelevant.
 struct InMemory<H>(PhantomData<H>);
 
 impl<H: ConnectionEvents> InMemory<H> {

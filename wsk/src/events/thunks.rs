@@ -1,8 +1,13 @@
-//! What stands in the tables: functions of C that call a handler's methods.
+//! The functions of the tables: each calls one method of a handler.
 //!
-//! A context is null if its socket was made without one, and what a callback tells of may be null if the
-//! socket is no longer functional: both are answered as WSK asks for. What a method without an answer is called for
-//! succeeds, as WSK fixes it (INV-62).
+//! A thunk accepts a null context, of a socket that was created without one, and a null indication, which reports that
+//! the socket is no longer functional (INV-42). A thunk whose method returns nothing returns `STATUS_SUCCESS` (INV-62).
+//!
+//! # Safety
+//!
+//! Only the tables of a handler of type `T` have thunks of `T`, and WSK passes a thunk the context of the socket that
+//! it was created with: null, or the address of the socket's `SocketMemory<T>`. That memory stays allocated until the close
+//! has completed, and so until no callback runs (INV-46). Callbacks share it: a thunk makes shared references only.
 
 use core::cell::Cell;
 use core::ptr::NonNull;
@@ -22,19 +27,18 @@ use super::{
 };
 use crate::socket::{SocketMemory, SocketState};
 
-/// The context of a callback: the memory of its socket.
+/// The memory of the socket that a callback is for.
 ///
 /// # Safety
 ///
-/// It is null, or the memory of a socket with a handler of this type, which stays until the close has completed
-/// (INV-46).
+/// `context` is null, or the address of a socket's `SocketMemory<T>`, which stays allocated for `'a`.
 unsafe fn context<'a, T>(context: PVOID) -> Option<&'a SocketMemory<T>> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller passes null or the address of a `SocketMemory<T>`, which nothing refers to mutably.
     unsafe { context.cast::<SocketMemory<T>>().as_ref() }
 }
 
 impl<T> SocketMemory<T> {
-    /// The handler, which is about to be told that the socket no longer works.
+    /// The handler, after the socket was marked as no longer functional (INV-42).
     fn dead(&self) -> &T {
         self.state.mark_dead();
         &self.handler
@@ -47,7 +51,7 @@ macro_rules! accept_event {
         ///
         /// # Safety
         ///
-        /// WSK calls it, for a socket with a context of this type.
+        /// Called by WSK, with the context of a socket whose handler is a `T`.
         pub unsafe extern "C" fn $name<T: $events>(
             socket_context: PVOID,
             flags: ULONG,
@@ -57,7 +61,7 @@ macro_rules! accept_event {
             accept_socket_context: *mut PVOID,
             accept_socket_dispatch: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
         ) -> NTSTATUS {
-            // SAFETY: the socket was made with this context.
+            // SAFETY: WSK passes the socket's context: null, or its `SocketMemory<T>` until the close has completed (INV-46).
             let Some(context) = (unsafe { context::<T>(socket_context) }) else {
                 return STATUS_REQUEST_NOT_ACCEPTED;
             };
@@ -79,8 +83,8 @@ macro_rules! accept_event {
             let Some(accepted) = accepted.get() else {
                 return STATUS_REQUEST_NOT_ACCEPTED;
             };
-            // WSK learns only now that the socket is the client's, so it must not be closed before. If it was
-            // dropped already, the reaper closes it.
+            // Only this return makes the socket the client's, so it must not be closed before. A socket that the
+            // handler has dropped is closed by the deferred jobs.
             // SAFETY: `Incoming` left a use for this.
             unsafe { SocketState::release_open_deferred(accepted) };
             STATUS_SUCCESS
@@ -99,18 +103,18 @@ accept_event!(
 ///
 /// # Safety
 ///
-/// WSK calls it, for a socket with a context of this type.
+/// Called by WSK, with the context of a socket whose handler is a `T`.
 pub unsafe extern "C" fn inspect<T: ConditionalListenEvents>(
     socket_context: PVOID,
     local_address: PSOCKADDR,
     remote_address: PSOCKADDR,
     inspect_id: PWSK_INSPECT_ID,
 ) -> WSK_INSPECT_ACTION {
-    // SAFETY: the socket was made with this context.
+    // SAFETY: WSK passes the socket's context: null, or its `SocketMemory<T>` until the close has completed (INV-46).
     let Some(context) = (unsafe { context::<T>(socket_context) }) else {
         return WskInspectReject;
     };
-    // SAFETY: WSK's identification is valid during the call, or null.
+    // SAFETY: WSK passes null or an identification that is valid during the call.
     let Some(id) = (unsafe { inspect_id.as_ref() }).map(InspectId::from_raw) else {
         context.dead().dead();
         return WskInspectReject;
@@ -118,7 +122,7 @@ pub unsafe extern "C" fn inspect<T: ConditionalListenEvents>(
     let addresses = [local_address, remote_address];
     let verdict = Cell::new(Verdict::Reject);
     context.handler.inspect(Inspection::new(id, addresses, &context.state, &verdict));
-    // SAFETY: the inspection was this listener's, and has ended.
+    // SAFETY: the verdict is on an inspection by this listener, and its callback returns it.
     unsafe { verdict.get().end(&context.state) }
 }
 
@@ -126,14 +130,14 @@ pub unsafe extern "C" fn inspect<T: ConditionalListenEvents>(
 ///
 /// # Safety
 ///
-/// WSK calls it, for a socket with a context of this type.
+/// Called by WSK, with the context of a socket whose handler is a `T`.
 pub unsafe extern "C" fn abort<T: ConditionalListenEvents>(
     socket_context: PVOID,
     inspect_id: PWSK_INSPECT_ID,
 ) -> NTSTATUS {
-    // SAFETY: the socket was made with this context.
+    // SAFETY: WSK passes the socket's context: null, or its `SocketMemory<T>` until the close has completed (INV-46).
     let context = unsafe { context::<T>(socket_context) };
-    // SAFETY: WSK's identification is valid during the call.
+    // SAFETY: WSK passes null or an identification that is valid during the call.
     let id = unsafe { inspect_id.as_ref() };
     if let (Some(context), Some(id)) = (context, id) {
         context.handler.aborted(InspectId::from_raw(id));
@@ -145,13 +149,13 @@ pub unsafe extern "C" fn abort<T: ConditionalListenEvents>(
 ///
 /// # Safety
 ///
-/// WSK calls it, for a socket with a context of this type.
+/// Called by WSK, with the context of a socket whose handler is a `T`.
 pub unsafe extern "C" fn receive_from<T: DatagramEvents>(
     socket_context: PVOID,
     flags: ULONG,
     indication: PWSK_DATAGRAM_INDICATION,
 ) -> NTSTATUS {
-    // SAFETY: the socket was made with this context.
+    // SAFETY: WSK passes the socket's context: null, or its `SocketMemory<T>` until the close has completed (INV-46).
     let Some(context) = (unsafe { context::<T>(socket_context) }) else {
         return STATUS_DATA_NOT_ACCEPTED;
     };
@@ -173,7 +177,7 @@ pub unsafe extern "C" fn receive_from<T: DatagramEvents>(
 ///
 /// # Safety
 ///
-/// WSK calls it, for a socket with a context of this type.
+/// Called by WSK, with the context of a socket whose handler is a `T`.
 pub unsafe extern "C" fn receive<T: ConnectionEvents>(
     socket_context: PVOID,
     flags: ULONG,
@@ -181,21 +185,21 @@ pub unsafe extern "C" fn receive<T: ConnectionEvents>(
     bytes_indicated: SIZE_T,
     bytes_accepted: *mut SIZE_T,
 ) -> NTSTATUS {
-    // SAFETY: the socket was made with this context.
+    // SAFETY: WSK passes the socket's context: null, or its `SocketMemory<T>` until the close has completed (INV-46).
     let Some(context) = (unsafe { context::<T>(socket_context) }) else {
         return STATUS_DATA_NOT_ACCEPTED;
     };
     let bytes = (bytes_indicated, bytes_accepted);
-    // SAFETY: these are what WSK gives.
+    // SAFETY: these are the arguments of `WskReceiveEvent` for this socket.
     unsafe { receive_by(&context.state, &*context.handler, flags, indication, bytes) }
 }
 
-/// Lets a handler receive.
+/// Passes an indication to a handler's [`receive`](ConnectionEvents::receive).
 ///
 /// # Safety
 ///
-/// The rest are the arguments of `WskReceiveEvent`, for the socket whose memory this is: with the list, how many bytes
-/// it has, and where to say how many were accepted.
+/// `flags`, `indication` and the pair of `bytes_indicated` and `bytes_accepted` are the arguments of a call of
+/// `WskReceiveEvent` for the socket that the first argument belongs to. That call has not returned.
 #[inline]
 pub(super) unsafe fn receive_by<T: ConnectionEvents + ?Sized>(
     state: &SocketState,
@@ -217,8 +221,8 @@ pub(super) unsafe fn receive_by<T: ConnectionEvents + ?Sized>(
         Receipt::Refused => STATUS_DATA_NOT_ACCEPTED,
         Receipt::All => STATUS_SUCCESS,
         Receipt::Partial(count) => {
-            // No more than there is (INV-55).
-            // SAFETY: WSK passes room for the number.
+            // No more than was indicated (INV-55).
+            // SAFETY: WSK passes the address of a `SIZE_T` to be written.
             unsafe { bytes_accepted.write(size_t(count.min(indicated))) };
             STATUS_SUCCESS
         }
@@ -229,12 +233,12 @@ pub(super) unsafe fn receive_by<T: ConnectionEvents + ?Sized>(
 ///
 /// # Safety
 ///
-/// WSK calls it, for a socket with a context of this type.
+/// Called by WSK, with the context of a socket whose handler is a `T`.
 pub unsafe extern "C" fn disconnect<T: ConnectionEvents>(
     socket_context: PVOID,
     flags: ULONG,
 ) -> NTSTATUS {
-    // SAFETY: the socket was made with this context.
+    // SAFETY: WSK passes the socket's context: null, or its `SocketMemory<T>` until the close has completed (INV-46).
     if let Some(context) = unsafe { context::<T>(socket_context) } {
         context.handler.disconnected(flags & WSK_FLAG_ABORTIVE != 0, Level::from_flags(flags));
     }
@@ -245,12 +249,12 @@ pub unsafe extern "C" fn disconnect<T: ConnectionEvents>(
 ///
 /// # Safety
 ///
-/// WSK calls it, for a socket with a context of this type.
+/// Called by WSK, with the context of a socket whose handler is a `T`.
 pub unsafe extern "C" fn send_backlog<T: ConnectionEvents>(
     socket_context: PVOID,
     ideal_backlog_size: SIZE_T,
 ) -> NTSTATUS {
-    // SAFETY: the socket was made with this context.
+    // SAFETY: WSK passes the socket's context: null, or its `SocketMemory<T>` until the close has completed (INV-46).
     if let Some(context) = unsafe { context::<T>(socket_context) } {
         context.handler.send_backlog(length(ideal_backlog_size));
     }

@@ -116,6 +116,7 @@ impl fmt::Debug for AddressInfo<'_> {
 #[derive(Clone)]
 pub struct Addresses<'a> {
     next: PADDRINFOEXW,
+    /// Covariant: a shorter borrow of the list.
     list: PhantomData<&'a AddressList>,
 }
 

@@ -33,6 +33,7 @@ use crate::status::{Result, known};
 /// `STATUS_CANCELLED` (kind [`Cancelled`](crate::ErrorKind::Cancelled)) if the runtime ended before the task.
 pub struct JoinHandle<T> {
     task: Task,
+    /// Covariant: the output is moved out as a `T`, and nothing else is derived from the type.
     output: PhantomData<fn() -> T>,
 }
 

@@ -32,7 +32,9 @@ pub struct Builder<'a, C, H = ()> {
     pub(super) protocol: Protocol,
     sharing: Sharing,
     security: Option<&'a CachedSecurityDescriptor>,
+    /// Covariant: no table or mask is taken from `H` before the socket is created.
     handler: H,
+    /// A category has no subtypes.
     category: core::marker::PhantomData<C>,
 }
 

@@ -19,6 +19,8 @@ use crate::time::Timeout;
 ///
 /// No call on a socket may be executing when it is closed (INV-45): every call is made through a
 /// reference to a handle, or by who has another use, and the close begins when there is none.
+///
+/// The variance in `C` is irrelevant: categories are sealed and have no subtypes.
 pub(crate) struct Handle<C>(NonNull<SocketState>, PhantomData<fn() -> C>);
 
 // SAFETY: it is a use of what is itself shared.

@@ -62,6 +62,7 @@ pub(crate) struct Transfer<'a, D, C, B, F> {
     start: usize,
     end: usize,
     finish: F,
+    /// The buffers of this crate, which are sealed, have no subtypes.
     buffer: PhantomData<fn() -> B>,
 }
 

@@ -36,6 +36,7 @@ pub(crate) struct Guard<'a, T> {
     lock: &'a SpinLock<T>,
     irql: KIRQL,
     /// The IRQL is this processor's.
+    /// Neither `Send` nor `Sync`. Invariance in `T` comes from the lock.
     not_send: PhantomData<*mut ()>,
 }
 

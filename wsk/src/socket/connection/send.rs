@@ -155,6 +155,7 @@ pub(crate) struct SendAll<'a, D, C, B> {
     deadline: WithDeadline<D>,
     handle: &'a Handle<C>,
     progress: Progress,
+    /// The buffers of this crate, which are sealed, have no subtypes.
     buffer: PhantomData<fn() -> B>,
 }
 
