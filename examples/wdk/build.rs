@@ -1,4 +1,4 @@
-//! As wdk-build asks of every driver: the libraries and the linker's options.
+//! Passes the libraries and linker arguments of wdk-build.
 
 fn main() -> Result<(), wdk_build::ConfigError> {
     wdk_build::configure_wdk_binary_build()

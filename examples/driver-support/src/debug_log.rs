@@ -1,22 +1,32 @@
 //! Messages to the kernel debugger.
+//!
+//! # Safety
+//!
+//! `DbgPrint` is variadic: its format must match its arguments.
+
+#![expect(unsafe_code, reason = "calls DbgPrint")]
 
 use core::ffi::CStr;
 use core::fmt::{self, Write as _};
 
 use wsk_sys::DbgPrint;
 
-/// Writes one line of a driver's, cut at the size of its buffer, which is on the stack: this needs no memory.
+/// Sends a one-line message to the kernel debugger. Does not allocate; a message longer than the buffer on the stack is
+/// truncated.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`.
 pub fn log(driver: &CStr, message: fmt::Arguments<'_>) {
     let mut line = Line { text: [0; Line::SIZE], length: 0 };
-    // A message that is too long is cut; the error says no more.
+    // The only error is truncation.
     let _ = line.write_fmt(message);
-    // SAFETY: the format takes two strings, which these are: the last byte of the buffer is never written.
+    // SAFETY: the format takes two NUL-terminated strings: a CStr, and a buffer whose last byte stays zero (the
+    // invariant of Line). The IRQL is at most DISPATCH_LEVEL, and the format has no UTF-16 strings.
     unsafe { DbgPrint(c"%s: %s\n".as_ptr().cast(), driver.as_ptr(), line.text.as_ptr()) };
 }
 
-/// Writes what a driver has had of the pool, when nothing of it is running any more.
+/// Logs the driver's pool usage. Call it last, when none of the driver's code is running any more.
+///
+/// IRQL: <= `DISPATCH_LEVEL`.
 pub fn log_unloaded(driver: &CStr) {
     let usage = wsk::pool::usage();
     log(
@@ -31,19 +41,30 @@ pub fn log_unloaded(driver: &CStr) {
     );
 }
 
+/// A message under construction.
+///
+/// # Invariants
+///
+/// The last byte of `text` is zero.
+/// A message under construction.
+///
+/// # Invariants
+///
+/// The last byte of `text` is zero.
 struct Line {
     text: [u8; Self::SIZE],
     length: usize,
 }
 
 impl Line {
-    /// The debugger takes 512 bytes at once, with the driver's name.
+    /// The debugger accepts 512 bytes per message, including the driver's name.
     const SIZE: usize = 480;
 }
 
 impl fmt::Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        // Without an index: what could panic would write here.
+        // Without indexing, which can panic: the panic handler itself logs.
+        // INVARIANT: the slice ends before the last byte.
         let room = self.text.get_mut(self.length..Self::SIZE - 1).unwrap_or_default();
         let count = text.len().min(room.len());
         for (to, byte) in room.iter_mut().zip(text.bytes()) {

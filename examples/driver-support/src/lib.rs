@@ -1,16 +1,17 @@
-//! What the example drivers share: what a driver needs around its logic, and does not differ from one to the next.
+//! Code shared by the example drivers: everything around a driver's logic that does not depend on the driver.
 //!
-//! | file | what |
+//! | file | contents |
 //! |---|---|
 //! | `debug_log.rs` | messages to the kernel debugger |
 //! | `parameters.rs` | settings from the registry |
-//! | `slot.rs` | what the entry point leaves to the unload routine |
-//! | `runtime_support.rs` | panics, memory, and what the compiler asks of a C library |
+//! | `slot.rs` | storage for the driver's state, from `DriverEntry` to `DriverUnload` |
+//! | `runtime_support.rs` | the panic handler, the allocator, and the C functions that the compiler calls |
 //!
-//! To depend on this crate is enough for `runtime_support.rs`. For other systems than Windows it is empty.
+//! Depending on this crate is enough to link `runtime_support.rs`. On other systems than Windows the crate is empty.
 
 #![cfg(windows)]
 #![no_std]
+#![deny(unsafe_code)]
 
 mod debug_log;
 mod parameters;

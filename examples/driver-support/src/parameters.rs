@@ -1,4 +1,11 @@
-//! Settings from the registry, below the driver's key: `Parameters\NAME`, each a DWORD or a string.
+//! Settings from the registry: DWORDs and strings in the subkey `Parameters` of the driver's key.
+//!
+//! # Safety
+//!
+//! The registry functions take raw pointers and require `PASSIVE_LEVEL`. [`Parameters::open`] makes its caller vouch for the
+//! IRQL of every later use.
+
+#![expect(unsafe_code, reason = "calls registry functions")]
 
 use core::ptr;
 
@@ -28,7 +35,7 @@ unsafe extern "C" {
     ) -> NTSTATUS;
 }
 
-/// What `ZwQueryValueKey` writes before a value's data.
+/// The header that `ZwQueryValueKey` writes before the data of a value (`KEY_VALUE_PARTIAL_INFORMATION`).
 #[repr(C)]
 struct Header {
     title_index: ULONG,
@@ -36,24 +43,26 @@ struct Header {
     length: ULONG,
 }
 
-/// The most characters of a string, with a NUL.
+/// The maximum length of a string in UTF-16 code units, including the NUL.
 const MAX_UNITS: usize = 256;
 
-/// The key of a driver's settings.
+/// The registry key with a driver's settings.
 ///
-/// Opened, used and dropped at `PASSIVE_LEVEL`: whoever opens it says so.
+/// # Invariants
+///
+/// It is used and dropped at `PASSIVE_LEVEL` only: the contract of [`Parameters::open`].
 pub struct Parameters(Key);
 
-/// A string of the registry's, in UTF-8. Not on the stack, which is small in the kernel.
+/// A string from the registry, as UTF-8. In pool memory, since the kernel's stack is small.
 pub struct Text {
     bytes: Buffer,
     length: usize,
 }
 
 impl Text {
-    /// Up to a NUL. None if there is no memory.
+    /// Converts the code units before the first NUL. Returns `None` if allocation fails.
     fn from_utf16(units: impl Iterator<Item = u16>) -> Option<Self> {
-        // A unit becomes three bytes at most.
+        // A code unit takes at most three bytes in UTF-8.
         let mut text = Self { bytes: Buffer::new(3 * MAX_UNITS).ok()?, length: 0 };
         for character in char::decode_utf16(units.take_while(|unit| *unit != 0)) {
             let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
@@ -66,7 +75,7 @@ impl Text {
         Some(text)
     }
 
-    /// The string.
+    /// Returns the string.
     #[must_use]
     pub fn as_str(&self) -> &str {
         let bytes = self.bytes.get(..self.length).unwrap_or_default();
@@ -74,15 +83,21 @@ impl Text {
     }
 }
 
-/// A key, closed when it is dropped.
+/// An open registry key, closed on drop.
+///
+/// # Invariants
+///
+/// The handle is open and owned by this value. It is used and dropped at `PASSIVE_LEVEL` only: the contract of
+/// [`Key::open`].
 struct Key(HANDLE);
 
 impl Key {
-    /// Opens a key below another one, or by its whole path.
+    /// Opens a subkey of `parent`, or a key by its full path.
     ///
     /// # Safety
     ///
-    /// The name is a valid string, at `PASSIVE_LEVEL`.
+    /// - `name` points to a valid string.
+    /// - The IRQL is `PASSIVE_LEVEL`, here and wherever the returned key is used and dropped.
     unsafe fn open(parent: Option<&Self>, name: PUNICODE_STRING) -> Option<Self> {
         let mut attributes = OBJECT_ATTRIBUTES {
             Length: u32::try_from(size_of::<OBJECT_ATTRIBUTES>()).ok()?,
@@ -93,21 +108,25 @@ impl Key {
             SecurityQualityOfService: ptr::null_mut(),
         };
         let mut key = ptr::null_mut();
-        // SAFETY: the level is passive, and everything that is pointed to is valid during the call.
+        // SAFETY: the IRQL is PASSIVE_LEVEL (this function's contract); `key`, `attributes` and the string outlive the
+        // call.
         let status = unsafe { ZwOpenKey(&raw mut key, KEY_READ, &raw mut attributes) };
+        // INVARIANT: after success, the handle is open and has no other owner.
+        // INVARIANT: after success, the handle is open and has no other owner.
         NT_SUCCESS(status).then_some(Self(key))
     }
 
-    /// Reads the data of a value of this type and of at most so many bytes. None if there is no memory.
+    /// Reads the data of a value of this type and of at most `size` bytes. Returns `None` on any failure.
     ///
     /// # Safety
     ///
-    /// The name is a valid string, at `PASSIVE_LEVEL`.
+    /// `name` points to a valid string, and the IRQL is `PASSIVE_LEVEL`.
     unsafe fn query(&self, name: PUNICODE_STRING, value_type: ULONG, size: usize) -> Option<Data> {
         let size = size_of::<Header>() + size;
         let mut buffer = Buffer::new(size).ok()?;
         let mut length = 0;
-        // SAFETY: the level is passive, and everything that is pointed to is valid during the call.
+        // SAFETY: the IRQL is PASSIVE_LEVEL and `name` is valid (this function's contract); the handle is open (the
+        // invariant of Key); `buffer` has `size` bytes.
         let status = unsafe {
             ZwQueryValueKey(
                 self.0,
@@ -118,7 +137,7 @@ impl Key {
                 &raw mut length,
             )
         };
-        // SAFETY: the buffer is large enough, and any bytes are a header.
+        // SAFETY: the buffer is at least as large as a Header and initialised; every bit pattern is a valid Header.
         let header = unsafe { buffer.as_ptr().cast::<Header>().read_unaligned() };
         let is_wanted = NT_SUCCESS(status) && header.value_type == value_type;
         is_wanted.then_some(Data { buffer, length: usize::try_from(header.length).ok()? })
@@ -128,9 +147,9 @@ impl Key {
     ///
     /// # Safety
     ///
-    /// The name is a valid string, at `PASSIVE_LEVEL`.
+    /// `name` points to a valid string, and the IRQL is `PASSIVE_LEVEL`.
     unsafe fn dword(&self, name: PUNICODE_STRING) -> Option<ULONG> {
-        // SAFETY: the caller's promise.
+        // SAFETY: this function's contract is that of `query`.
         let data = unsafe { self.query(name, REG_DWORD, size_of::<ULONG>()) }?;
         data.bytes()?.try_into().ok().map(ULONG::from_ne_bytes)
     }
@@ -139,16 +158,16 @@ impl Key {
     ///
     /// # Safety
     ///
-    /// The name is a valid string, at `PASSIVE_LEVEL`.
+    /// `name` points to a valid string, and the IRQL is `PASSIVE_LEVEL`.
     unsafe fn text(&self, name: PUNICODE_STRING) -> Option<Text> {
-        // SAFETY: the caller's promise.
+        // SAFETY: this function's contract is that of `query`.
         let data = unsafe { self.query(name, REG_SZ, MAX_UNITS * size_of::<u16>()) }?;
         let units = data.bytes()?.chunks_exact(size_of::<u16>());
         Text::from_utf16(units.filter_map(|unit| unit.try_into().ok().map(u16::from_ne_bytes)))
     }
 }
 
-/// What a value has.
+/// The data of a value, after its header.
 struct Data {
     buffer: Buffer,
     length: usize,
@@ -162,18 +181,18 @@ impl Data {
 
 impl Drop for Key {
     fn drop(&mut self) {
-        // SAFETY: the handle is this value's; keys are only used at PASSIVE_LEVEL.
+        // SAFETY: by the invariants of Key, the handle is open and owned, and the IRQL is PASSIVE_LEVEL.
         unsafe { ZwClose(self.0) };
     }
 }
 
-/// A name of a setting in UTF-16.
+/// The name of a setting in UTF-16: a buffer, and the number of code units in use.
 struct Name([u16; Self::SIZE], usize);
 
 impl Name {
     const SIZE: usize = 32;
 
-    /// None if it is too long.
+    /// Returns `None` if the name is too long.
     fn new(name: &str) -> Option<Self> {
         let mut units = [0; Self::SIZE];
         let mut length = 0;
@@ -190,38 +209,45 @@ impl Name {
 }
 
 impl Parameters {
-    /// Opens the key, if there is one.
+    /// Opens the key. Returns `None` if it does not exist.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`.
     ///
     /// # Safety
     ///
-    /// `registry_path` is what the system passed to `DriverEntry`. The level is passive, also where this is used and
-    /// dropped.
+    /// - `registry_path` is the argument of `DriverEntry`.
+    /// - The IRQL is `PASSIVE_LEVEL`, here and wherever the returned value is used and dropped.
     #[must_use]
     pub unsafe fn open(registry_path: PUNICODE_STRING) -> Option<Self> {
-        // SAFETY: the system's string is valid, and the level passive.
+        // SAFETY: the argument of DriverEntry is a valid string. The IRQL is PASSIVE_LEVEL, here and wherever the key
+        // is used (this function's contract).
         let driver = unsafe { Key::open(None, registry_path) }?;
         let name = Name::new("Parameters")?;
         let mut name = name.string()?;
-        // SAFETY: the name is valid, and the level passive.
+        // SAFETY: `name` is a valid string. The IRQL is PASSIVE_LEVEL, here and wherever the key is used (contract).
         unsafe { Key::open(Some(&driver), &raw mut name) }.map(Self)
     }
 
-    /// A port. None if there is no such DWORD, or it is too large.
+    /// Returns a port number. `None` if the DWORD does not exist or is too large.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`.
     #[must_use]
     pub fn port(&self, name: &str) -> Option<u16> {
         let name = Name::new(name)?;
         let mut name = name.string()?;
-        // SAFETY: the name is valid, and the level passive, as whoever has opened this promised.
+        // SAFETY: `name` is a valid string, and the IRQL is PASSIVE_LEVEL (the invariant of Parameters).
         let port = unsafe { self.0.dword(&raw mut name) }?;
         u16::try_from(port).ok()
     }
 
-    /// A string. None if there is no such string, or no memory.
+    /// Returns a string. `None` if it does not exist, or if allocation fails.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<Text> {
         let name = Name::new(name)?;
         let mut name = name.string()?;
-        // SAFETY: as above.
+        // SAFETY: `name` is a valid string, and the IRQL is PASSIVE_LEVEL (the invariant of Parameters).
         unsafe { self.0.text(&raw mut name) }
     }
 }

@@ -1,6 +1,6 @@
-//! The echo server as a process: `cargo run --example echo [PORT]`, and talk to it with `nc`.
+//! The echo server as a process: `cargo run --example echo [PORT]`. Try it with `nc`.
 //!
-//! What a driver does in `DriverEntry` and `DriverUnload`, this does before and after Ctrl-C.
+//! It performs the steps of `DriverEntry` at its start, and those of `DriverUnload` on Ctrl-C.
 
 use std::error::Error;
 use std::fmt;
@@ -17,12 +17,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let port = std::env::args().nth(1).map_or(Ok(DEFAULT_PORT), |port| port.parse())?;
     let (interrupt, interrupted) = mpsc::channel();
     ctrlc::set_handler(move || {
-        // Once is enough: a second Ctrl-C may find nobody waiting.
+        // After the first Ctrl-C, the receiver may be gone.
         let _ = interrupt.send(());
     })?;
 
     let _kernel = Host::new(Config { network: Network::Real, ..Config::default() }).enter();
-    // SAFETY: the main thread of a process stands for one at PASSIVE_LEVEL.
+    // SAFETY: on a host, the main thread runs at PASSIVE_LEVEL.
     let passive = unsafe { Passive::assume() };
     let registration = Registration::register(passive)?;
     let wsk = registration.try_capture()?;
@@ -36,14 +36,18 @@ fn main() -> Result<(), Box<dyn Error>> {
             log(format_args!("no more connections can be accepted: {error}"));
         }
     })?;
-    println!("echo serves on {address}. Talk to it with: nc {} {}", address.ip(), address.port());
-    println!("Ctrl-C stops it.");
+    println!("echo: serving on {address}. Try: nc {} {}", address.ip(), address.port());
+    println!("Press Ctrl-C to stop.");
     interrupted.recv()?;
 
     runtime.shutdown(passive);
     drop((wsk, registration));
     let usage = wsk::pool::usage();
-    println!("\n{} allocations, {} outstanding", usage.allocations, usage.outstanding());
+    println!(
+        "\npool: pool: {} allocations, {} outstanding",
+        usage.allocations,
+        usage.outstanding()
+    );
     Ok(())
 }
 

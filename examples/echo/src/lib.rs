@@ -1,55 +1,56 @@
-//! A TCP echo server: sends back whatever it receives.
+//! A TCP echo server.
 //!
-//! The logic is here, and the same in a driver, under Wine and on a host; what a driver needs around it
-//! is in the crate `echo-driver`, in the folder `driver`.
+//! This crate has the logic, which is the same in a driver, in Wine and on a host. The crate `echo-driver`, in the folder
+//! `driver`, wraps it in a driver.
 
 #![no_std]
+#![forbid(unsafe_code)]
 
 use core::fmt;
 
 use wsk::{Buffer, ErrorKind, Result, Spawner, TcpListener, TcpStream};
 
-/// The program in the README.
+/// Runs the programs in the README as documentation tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
-/// Where messages go: the kernel debugger, or a terminal.
+/// Receives messages: sends them to the kernel debugger, or prints them.
 pub type Log = fn(fmt::Arguments<'_>);
 
-/// Bytes that one connection receives at once.
+/// The size of a connection's buffer in bytes.
 const BUFFER_SIZE: usize = 64 * 1024;
 
 /// Serves connections until the listener fails or the runtime shuts down.
 ///
 /// # Errors
 ///
-/// Why no more connections can be accepted.
+/// The error for which no more connections can be accepted.
 pub async fn serve(mut listener: TcpListener, spawner: Spawner, log: Log) -> Result<()> {
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
-            // The peer left before it was served.
-            Err(error) if is_the_peers_doing(error.kind()) => continue,
+            // The peer disconnected before it was served.
+            Err(error) if is_caused_by_peer(error.kind()) => continue,
             Err(error) => return Err(error),
         };
         let served = spawner.spawn(async move {
             match echo(&stream).await {
                 Ok(()) => stream.close().await,
-                Err(error) if is_the_peers_doing(error.kind()) => {}
+                Err(error) if is_caused_by_peer(error.kind()) => {}
                 Err(error) => log(format_args!("the connection of {peer} failed: {error}")),
             }
         });
         match served {
             Ok(_) => {}
-            // The runtime is shutting down, and drops this task next.
+            // The runtime is shutting down and will drop this task.
             Err(error) if error.kind() == ErrorKind::Cancelled => return Ok(()),
             Err(error) => log(format_args!("cannot serve {peer}: {error}")),
         }
     }
 }
 
-/// Serves one connection, until the peer has finished sending.
+/// Serves one connection until the peer finishes sending.
 async fn echo(stream: &TcpStream) -> Result<()> {
     let mut buffer = Buffer::new(BUFFER_SIZE)?;
     loop {
@@ -61,13 +62,13 @@ async fn echo(stream: &TcpStream) -> Result<()> {
         buffer = sent.into_inner();
     }
     match stream.shutdown().await {
-        // Wine cannot shut a connection down, and need not: there, closing it is graceful.
+        // Wine's WSK has no disconnect. There, closing a connection is graceful.
         Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
         result => result,
     }
 }
 
-fn is_the_peers_doing(kind: ErrorKind) -> bool {
+fn is_caused_by_peer(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::NotConnected

@@ -1,4 +1,4 @@
-//! The server on a host, with the orders of completion that a hundred seeds give.
+//! The server on a host, with the completion orders of 100 seeds.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,15 +8,15 @@ use wsk::irql::Passive;
 use wsk::{Buffer, Provider, Registration, Result, Runtime, TcpListener, TcpStream, rt};
 use wsk_host::{Config, Host, Timing};
 
-/// Seeds that each scenario runs with.
+/// The number of seeds of each scenario.
 const SEEDS: u64 = 100;
 
-/// Runs clients against a server, which is stopped before what they return is dropped; and checks that
-/// nothing is left of it.
+/// Runs clients against a server, stops the server before the clients' result is dropped, and checks that all memory was
+/// freed.
 fn serving<T>(clients: impl AsyncFn(Provider, SocketAddr) -> Result<T>) {
     let timings = [Timing::Inline, Timing::Deferred].into_iter();
     for timing in timings.chain((0..SEEDS).map(Timing::Mixed)) {
-        // Wine's network, without a disconnect, and Windows'.
+        // With a disconnect as on Windows, and without as in Wine.
         for refuse_disconnect in [false, true] {
             let config = Config { timing, refuse_disconnect, window: 1000, ..Config::default() };
             let host = Host::new(config);
@@ -32,7 +32,7 @@ fn serving<T>(clients: impl AsyncFn(Provider, SocketAddr) -> Result<T>) {
 }
 
 fn on_host<T>(clients: impl AsyncFn(Provider, SocketAddr) -> Result<T>) -> Result<()> {
-    // SAFETY: a test's thread is at PASSIVE_LEVEL, and is no callback.
+    // SAFETY: on a host, a test's thread runs at PASSIVE_LEVEL, outside any callback.
     let passive = unsafe { Passive::assume() };
     let registration = Registration::register(passive)?;
     let wsk = registration.try_capture()?;
@@ -50,7 +50,7 @@ fn on_host<T>(clients: impl AsyncFn(Provider, SocketAddr) -> Result<T>) -> Resul
     result.map(drop)
 }
 
-/// What the server has complained about. It must not: whatever clients do is no failure of its own.
+/// The messages of the server. There must be none: no client causes the server to report a failure.
 static COMPLAINTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn complain(message: fmt::Arguments<'_>) {
@@ -70,16 +70,16 @@ async fn receive(stream: &TcpStream, size: usize) -> Result<Vec<u8>> {
     while received.len() < size {
         let (count, buffer) =
             stream.recv(Buffer::new(size - received.len())?).await.into_result()?;
-        assert_ne!(count, 0, "the server ended after {} of {size} bytes", received.len());
+        assert_ne!(count, 0, "the server finished after {} of {size} bytes", received.len());
         received.extend_from_slice(&buffer[..count]);
     }
     Ok(received)
 }
 
-/// That the server answers a client that behaves.
+/// Checks that the server serves a well-behaved client.
 async fn is_served(wsk: &Provider, server: SocketAddr) -> Result<()> {
     let stream = TcpStream::connect(wsk, server).await?;
-    // In parts that fit the window: this client sends and receives in turn.
+    // Sizes that fit the window: this client sends and receives in turn.
     for size in [1, 2, 999, 1000] {
         send(&stream, &payload(size)).await?;
         assert_eq!(receive(&stream, size).await?, payload(size));
@@ -89,7 +89,7 @@ async fn is_served(wsk: &Provider, server: SocketAddr) -> Result<()> {
 }
 
 #[test]
-fn what_was_sent_comes_back() {
+fn echoes_everything() {
     serving(async |wsk, server| {
         is_served(&wsk, server).await?;
         is_served(&wsk, server).await
@@ -97,9 +97,9 @@ fn what_was_sent_comes_back() {
 }
 
 #[test]
-fn clients_that_leave_do_not_disturb_others() {
+fn disconnecting_clients_do_not_affect_others() {
     serving(async |wsk, server| {
-        // At once, in the middle of a conversation, and without reading what comes back.
+        // Immediately, in the middle of a conversation, and without reading the response.
         for size in [0, 10, 1500] {
             let stream = TcpStream::connect(&wsk, server).await?;
             if size > 0 {
@@ -113,7 +113,7 @@ fn clients_that_leave_do_not_disturb_others() {
 }
 
 #[test]
-fn it_stops_with_connections_open() {
+fn stops_with_open_connections() {
     serving(async |wsk, server| {
         let mut open = Vec::new();
         for number in 0..8 {

@@ -1,4 +1,4 @@
-//! The server on a host with the machine's network, and the clients that it has in Wine.
+//! The server on a host with the machine's network: the checks that also run in Wine.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,8 +7,8 @@ use wsk::irql::Passive;
 use wsk::{Registration, Result, Runtime, TcpListener, rt};
 use wsk_host::{Config, Host, Network, Timing};
 
-/// Runs clients of `std::net` against a server, which is then stopped; and checks that nothing is left
-/// of it. What the clients return is dropped after the server has stopped.
+/// Runs clients of `std::net` against a server, stops the server, and checks that all memory was freed. The clients' result
+/// is dropped after the server has stopped.
 fn serving<T>(clients: impl Fn(SocketAddr) -> anyhow::Result<T>) -> Vec<T> {
     [Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)]
         .map(|timing| {
@@ -28,7 +28,7 @@ fn serving<T>(clients: impl Fn(SocketAddr) -> anyhow::Result<T>) -> Vec<T> {
 fn on_host<T>(
     clients: impl FnOnce(SocketAddr) -> anyhow::Result<T>,
 ) -> anyhow::Result<anyhow::Result<T>> {
-    // SAFETY: a test's thread is at PASSIVE_LEVEL, and is no callback.
+    // SAFETY: on a host, a test's thread runs at PASSIVE_LEVEL, outside any callback.
     let passive = unsafe { Passive::assume() };
     let registration = Registration::register(passive)?;
     let wsk = registration.try_capture()?;
@@ -48,13 +48,13 @@ fn on_host<T>(
     Ok(result)
 }
 
-/// Whatever clients do is no failure of the server's.
+/// Fails the test: no client causes the server to report a failure.
 fn complain(message: fmt::Arguments<'_>) {
     panic!("{message}");
 }
 
 #[test]
-fn it_passes_the_checks_that_it_passes_in_wine() {
+fn passes_the_checks_that_also_run_in_wine() {
     serving(|server| {
         for (name, check) in echo_checks::CHECKS {
             check(server).map_err(|error| error.context(name))?;
@@ -64,7 +64,7 @@ fn it_passes_the_checks_that_it_passes_in_wine() {
 }
 
 #[test]
-fn it_stops_with_connections_open() {
+fn stops_with_open_connections() {
     for open in serving(|server| echo_checks::open(server, 32)) {
         for (number, client) in open.into_iter().enumerate() {
             echo_checks::has_ended(client)

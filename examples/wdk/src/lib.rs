@@ -1,11 +1,11 @@
 //! A driver that uses `wdk`, `wdk-sys` and `wsk`, with one set of types.
 //!
-//! | file | what |
+//! | file | contents |
 //! |---|---|
-//! | `lib.rs` | `DriverEntry` and `DriverUnload`, and a server with `wsk` |
-//! | `names.rs` | a look-up that `wsk` has no part in: WSK's function, with an IRP, an event and strings of `wdk-sys` |
+//! | `lib.rs` | `DriverEntry`, `DriverUnload`, and a server with `wsk` |
+//! | `names.rs` | a look-up without `wsk`: WSK's function, with an IRP, an event and a string of `wdk-sys` |
 //!
-//! The server is RFC 863's: it discards what it receives. Built on Windows, where a WDK is, by `cargo build`.
+//! The server implements the discard protocol (RFC 863). Built by `cargo build`, on Windows with a WDK.
 
 #![no_std]
 
@@ -24,20 +24,25 @@ use wsk::{Buffer, Provider, Registration, Result, Runtime, Spawner, TcpListener,
 /// The port of the discard service.
 const PORT: u16 = 9;
 
-/// How long WSK may take to be ready.
+/// The timeout for WSK to become ready.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Everything that the driver has running, in the order in which it must end.
+/// The driver's state, dropped in the order that shutdown requires.
 struct Service {
     _runtime: Runtime,
     _provider: Provider,
     _registration: Registration,
 }
 
-/// What `DriverEntry` leaves to `DriverUnload`.
+/// Storage for the state between `DriverEntry` and `DriverUnload`.
+///
+/// # Invariants
+///
+/// Only `DriverEntry` and `DriverUnload` access the value.
 struct Slot(UnsafeCell<Option<Service>>);
 
-// SAFETY: the system calls `DriverEntry` and `DriverUnload` once each, one after the other.
+// SAFETY: by the invariant, only `DriverEntry` and `DriverUnload` access the value. The system calls each of them once, one
+// after the other; `Service` is `Send`.
 unsafe impl Sync for Slot {}
 
 static SERVICE: Slot = Slot(UnsafeCell::new(None));
@@ -47,7 +52,7 @@ static SERVICE: Slot = Slot(UnsafeCell::new(None));
 /// # Safety
 ///
 /// Called by the system, once, at `PASSIVE_LEVEL`.
-// SAFETY: nothing else has this name.
+// SAFETY: no other symbol has this name.
 #[unsafe(export_name = "DriverEntry")]
 pub unsafe extern "system" fn driver_entry(
     driver: &mut DRIVER_OBJECT,
@@ -57,10 +62,10 @@ pub unsafe extern "system" fn driver_entry(
     let passive = unsafe { Passive::assume() };
     match start(passive) {
         Ok(service) => {
-            // SAFETY: nobody else uses the slot while this function runs.
+            // SAFETY: by the invariant of Slot, only DriverUnload also accesses it, after this function.
             unsafe { *SERVICE.0.get() = Some(service) };
             driver.DriverUnload = Some(unload);
-            wdk::println!("discarding what comes to port {PORT}");
+            wdk::println!("discarding data on port {PORT}");
             STATUS_SUCCESS
         }
         Err(error) => {
@@ -70,7 +75,7 @@ pub unsafe extern "system" fn driver_entry(
     }
 }
 
-/// On an error, what was started ends in the opposite order.
+/// Starts the server. On an error, everything started so far is dropped in the opposite order.
 fn start(passive: Passive) -> Result<Service> {
     let registration = Registration::register(passive)?;
     let provider = registration.capture(passive, PATIENCE)?;
@@ -78,7 +83,7 @@ fn start(passive: Passive) -> Result<Service> {
     if wdk::nt_success(addresses.status) {
         wdk::println!("localhost has {} addresses", addresses.count);
     } else {
-        wdk::println!("localhost has no address: {:#010X}", addresses.status);
+        wdk::println!("cannot resolve localhost: {:#010X}", addresses.status);
     }
     let listener = TcpListener::bind(&provider, (Ipv4Addr::UNSPECIFIED, PORT));
     let listener = rt::block_on(passive, listener)??;
@@ -92,8 +97,7 @@ fn start(passive: Passive) -> Result<Service> {
     Ok(Service { _runtime: runtime, _provider: provider, _registration: registration })
 }
 
-/// Serves connections until the listener fails, or a task cannot be spawned: the runtime is shutting down, or
-/// there is no memory.
+/// Serves connections until the listener fails or a task cannot be spawned (during shutdown, or if allocation fails).
 async fn serve(mut listener: TcpListener, spawner: &Spawner) -> Result<()> {
     loop {
         let (stream, peer) = listener.accept().await?;
@@ -105,7 +109,7 @@ async fn serve(mut listener: TcpListener, spawner: &Spawner) -> Result<()> {
     }
 }
 
-/// Receives until the peer has finished sending.
+/// Receives until the peer finishes sending.
 async fn discard(stream: &TcpStream) -> Result<()> {
     let mut buffer = Buffer::new(0x1000)?;
     loop {
@@ -117,23 +121,23 @@ async fn discard(stream: &TcpStream) -> Result<()> {
     }
 }
 
-/// The driver's unload routine. When it returns, nothing of the driver may run any more.
+/// The driver's unload routine. No code of the driver may run after it returns.
 unsafe extern "C" fn unload(_driver: *mut DRIVER_OBJECT) {
-    // SAFETY: nobody else uses the slot while this function runs.
+    // SAFETY: by the invariant of Slot, only DriverEntry also accesses it, before this function.
     drop(unsafe { (*SERVICE.0.get()).take() });
 }
 
-/// For crates that use `alloc`.
+/// For dependencies that use `alloc`.
 #[global_allocator]
 static ALLOCATOR: wsk::pool::NonPaged = wsk::pool::NonPaged;
 
-/// The bug check of a Rust panic: `Rust` as a number, in the range that is free for drivers.
+/// The bug check code of a Rust panic: `Rust` in ASCII with its top four bits set to 0xE, a range that Windows leaves to drivers.
 const BUG_CHECK_CODE: u32 = 0xE275_7374;
 
-/// A panic is a bug of the driver, and there is no way on.
+/// Brings the system down. A panic is a bug in the driver.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     let line = info.location().map_or(0, |location| location.line().into());
-    // SAFETY: the system may be stopped at any time, in any state.
+    // SAFETY: KeBugCheckEx may be called at any IRQL, in any state.
     unsafe { KeBugCheckEx(BUG_CHECK_CODE, 0, line, 0, 0) }
 }

@@ -1,4 +1,4 @@
-//! A request of WSK's that is made by hand: nothing of it is cast from one crate's types to the other's.
+//! A WSK request issued by hand, with types of both crates and no casts between them.
 
 use core::mem::MaybeUninit;
 use core::ptr;
@@ -15,30 +15,30 @@ use wsk_sys::{
     fields, unicode_string,
 };
 
-/// `localhost`, in the system's characters.
+/// `localhost` in UTF-16.
 const NAME: [u16; 9] = [0x6C, 0x6F, 0x63, 0x61, 0x6C, 0x68, 0x6F, 0x73, 0x74];
 
-/// What came of a look-up.
+/// The result of a look-up.
 pub(crate) struct Addresses {
     pub(crate) status: NTSTATUS,
-    /// How many there are.
+    /// The number of addresses.
     pub(crate) count: usize,
 }
 
-/// Looks `localhost` up, and waits for the answer.
+/// Resolves `localhost`, and waits for the result.
 pub(crate) fn count_addresses(wsk: &Provider, _passive: Passive) -> Addresses {
     let Some(names) = wsk.capabilities().names() else {
         return Addresses { status: STATUS_NOT_SUPPORTED, count: 0 };
     };
-    // A string of wdk-sys, made by wsk-sys.
+    // wsk-sys returns wdk-sys's type.
     let Some(mut name): Option<UNICODE_STRING> = unicode_string(&NAME) else {
         return Addresses { status: STATUS_NOT_SUPPORTED, count: 0 };
     };
     let mut list: PADDRINFOEXW = ptr::null_mut();
-    let (name, place) = (&raw mut name, &raw mut list);
+    let (name, result) = (&raw mut name, &raw mut list);
     let call = |irp: PIRP| {
-        // SAFETY: the provider is captured, and the level is passive, as the caller's token says; the name and the
-        // place of the list stay until the request has completed, which is waited for.
+        // SAFETY: `wsk` holds the provider captured; the caller's `Passive` token proves PASSIVE_LEVEL; `name` and `result`
+        // point to locals that outlive the request, which `wait_for` waits for.
         unsafe {
             wsk.dispatch().get_address_info(
                 names,
@@ -48,14 +48,14 @@ pub(crate) fn count_addresses(wsk: &Provider, _passive: Passive) -> Addresses {
                 NS_ALL,
                 ptr::null_mut(),
                 ptr::null_mut(),
-                place,
+                result,
                 ptr::null_mut(),
                 ptr::null_mut(),
                 irp,
             )
         }
     };
-    // SAFETY: the level is passive, and the call hands the IRP to WSK, which always completes it.
+    // SAFETY: the `Passive` token proves PASSIVE_LEVEL. `call` passes the IRP to WSK, which completes every IRP.
     let result = unsafe { wait_for(call) };
     let status = fields::status(&result);
     if !wdk::nt_success(status) {
@@ -63,51 +63,55 @@ pub(crate) fn count_addresses(wsk: &Provider, _passive: Passive) -> Addresses {
     }
     let mut count = 0;
     let mut next: PADDRINFOEXW = list;
-    // SAFETY: a list of WSK's, whose last element has no next one, until it is freed.
+    // SAFETY: after success, `list` is null or a list of WSK's, ended by a null pointer and valid until it is freed.
     while let Some(address) = unsafe { next.as_ref() } {
         count += 1;
         next = address.ai_next;
     }
     if !list.is_null() {
-        // SAFETY: the list is WSK's, and nobody uses it any more.
+        // SAFETY: WSK returned the list, it is freed once, and it is not used afterwards.
         unsafe { wsk.dispatch().free_address_info(names, wsk.client(), list) };
     }
     Addresses { status, count }
 }
 
-/// Makes a request with an IRP of wdk-sys, and waits until it has completed.
+/// Issues a request with an IRP of wdk-sys, and waits until it has completed.
 ///
 /// # Safety
 ///
-/// The level is passive, and `call` hands the IRP to somebody who always completes it.
+/// The IRQL is `PASSIVE_LEVEL`, and `call` passes the IRP to a driver that completes it.
 unsafe fn wait_for(call: impl FnOnce(PIRP) -> NTSTATUS) -> IO_STATUS_BLOCK {
     let mut event = MaybeUninit::<KEVENT>::uninit();
     let event = event.as_mut_ptr();
-    // SAFETY: memory of this function's, on a stack that the wait below keeps in place.
+    // SAFETY: the event is a local variable; the wait below is in kernel mode, which keeps the stack resident.
     unsafe { KeInitializeEvent(event, NotificationEvent, FALSE) };
-    // SAFETY: the level is passive.
+    // SAFETY: the IRQL is PASSIVE_LEVEL (this function's contract).
     let irp: PIRP = unsafe { IoAllocateIrp(1, FALSE) };
     if irp.is_null() {
         return fields::io_status_block(STATUS_INSUFFICIENT_RESOURCES, 0);
     }
-    // SAFETY: the IRP is fresh; the routine needs an event, which stays until it has been set.
+    // SAFETY: the IRP was just allocated with one stack location; the context is the event, which outlives the wait.
     unsafe { IoSetCompletionRoutine(irp, Some(completed), event.cast(), TRUE, TRUE, TRUE) };
-    // What it returns is not the result: that comes with the IRP.
+    // The result is the IRP's status, not the return value.
     let _ = call(irp);
-    // SAFETY: the event is initialised, and the wait without end is for a request that will complete.
+    // SAFETY: the event is initialised, the IRQL is PASSIVE_LEVEL, and the request will complete (contract).
     let _ = unsafe {
         KeWaitForSingleObject(event.cast(), Executive, KernelMode, FALSE, ptr::null_mut())
     };
-    // SAFETY: the request has completed, and the IRP was taken back from the I/O manager.
+    // SAFETY: the request has completed, and `completed` stopped the I/O manager from processing the IRP further.
     let result = unsafe { (*irp).IoStatus };
-    // SAFETY: as above; nobody uses the IRP any more.
+    // SAFETY: IoAllocateIrp allocated the IRP, the request has completed, and the IRP is not used afterwards.
     unsafe { IoFreeIrp(irp) };
     result
 }
 
-/// Tells who waits, and keeps the IRP.
+/// Signals the event, and keeps the IRP.
+///
+/// # Safety
+///
+/// `event` points to an initialised [`KEVENT`].
 unsafe extern "C" fn completed(_device: PDEVICE_OBJECT, _irp: PIRP, event: PVOID) -> NTSTATUS {
-    // SAFETY: the context is the event that is waited for.
+    // SAFETY: `event` points to an initialised event (this function's contract).
     unsafe { KeSetEvent(event.cast(), 0, FALSE) };
     STATUS_MORE_PROCESSING_REQUIRED
 }

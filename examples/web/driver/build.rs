@@ -1,4 +1,4 @@
-//! Links a driver: an image of the kernel, without a C library.
+//! Passes the linker arguments of a driver: a kernel image, without a C library.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -1,4 +1,4 @@
-//! The client as a process: `cargo run --example fetch URL` writes the page.
+//! The client as a process: `cargo run --example fetch URL` prints the page.
 
 use std::error::Error;
 use std::io::Write;
@@ -8,13 +8,13 @@ use wsk::irql::Passive;
 use wsk::{Buffer, Registration, rt, time};
 use wsk_host::{Config, Host, Network};
 
-/// Bytes that a page may have.
+/// The maximum size of the page in bytes.
 const PAGE: usize = 1 << 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let url = std::env::args().nth(1).ok_or("say which page: cargo run --example fetch URL")?;
+    let url = std::env::args().nth(1).ok_or("missing argument: cargo run --example fetch URL")?;
     let _kernel = Host::new(Config { network: Network::Real, ..Config::default() }).enter();
-    // SAFETY: the main thread of a process stands for one at PASSIVE_LEVEL.
+    // SAFETY: on a host, the main thread runs at PASSIVE_LEVEL.
     let passive = unsafe { Passive::assume() };
     let registration = Registration::register(passive)?;
     let wsk = registration.try_capture()?;

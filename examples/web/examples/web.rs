@@ -1,6 +1,6 @@
-//! The web server as a process: `cargo run --example web [PORT [URL]]`, and ask it with `curl`.
+//! The web server as a process: `cargo run --example web [PORT [URL]]`. Try it with `curl`.
 //!
-//! What a driver does in `DriverEntry` and `DriverUnload`, this does before and after Ctrl-C.
+//! It performs the steps of `DriverEntry` at its start, and those of `DriverUnload` on Ctrl-C.
 
 use std::error::Error;
 use std::fmt;
@@ -21,12 +21,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let page = page.map_err(|_| "the URL is too long")?;
     let (interrupt, interrupted) = mpsc::channel();
     ctrlc::set_handler(move || {
-        // Once is enough: a second Ctrl-C may find nobody waiting.
+        // After the first Ctrl-C, the receiver may be gone.
         let _ = interrupt.send(());
     })?;
 
     let _kernel = Host::new(Config { network: Network::Real, ..Config::default() }).enter();
-    // SAFETY: the main thread of a process stands for one at PASSIVE_LEVEL.
+    // SAFETY: on a host, the main thread runs at PASSIVE_LEVEL.
     let passive = unsafe { Passive::assume() };
     let registration = Registration::register(passive)?;
     let wsk = registration.try_capture()?;
@@ -40,14 +40,18 @@ fn main() -> Result<(), Box<dyn Error>> {
             log(format_args!("no more connections can be accepted: {error}"));
         }
     })?;
-    println!("web serves on {address}. Ask it with: curl http://{address}/square/12");
-    println!("Ctrl-C stops it.");
+    println!("web: serving on {address}. Try: curl http://{address}/square/12");
+    println!("Press Ctrl-C to stop.");
     interrupted.recv()?;
 
     runtime.shutdown(passive);
     drop((wsk, registration));
     let usage = wsk::pool::usage();
-    println!("\n{} allocations, {} outstanding", usage.allocations, usage.outstanding());
+    println!(
+        "\npool: pool: {} allocations, {} outstanding",
+        usage.allocations,
+        usage.outstanding()
+    );
     Ok(())
 }
 

@@ -1,33 +1,44 @@
-//! Tasks of futures that are not `Send`.
+//! Spawning futures that are not `Send`.
+//!
+//! # Safety
+//!
+//! [`AssertSend`] implements `Send` for a future whose type does not. Its only constructor, [`assert_send`], restricts
+//! where that future comes from.
+
+#![expect(unsafe_code, reason = "Send for a future whose type is not; see Safety")]
 
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-/// A future that may go from thread to thread although its type does not say so.
+/// A future that may move between threads although its type is not `Send`.
 ///
-/// `picoserve` is written for executors of one thread: its futures refer to cells in themselves. A runtime of `wsk` has
-/// several threads, and polls a task with one of them at a time.
+/// `picoserve` is written for single-threaded executors: its futures hold references to cells within themselves. A
+/// runtime of `wsk` has several threads, but polls a task on one of them at a time.
+///
+/// # Invariants
+///
+/// The future was created by calling a `Send` closure, which kept no reference into it.
 struct AssertSend<F>(F);
 
-// SAFETY: only `assert_send` makes one, of a future that comes from a `Send` function. Whatever is not `Send` in it is made
-// by that function or by its polls, and stays in it: there is nowhere else to keep it, since without `std` there are
-// no variables of threads, and what others can reach has to be `Send` or `Sync`. So no other thread refers to any of
-// it, and the runtime, which needs `Send` for no more than that, orders the polls and the drop.
+// SAFETY: by the invariant, every value in the future that is not `Send` was created by its `Send` constructor or by its
+// polls. Such values cannot be stored outside the future: `no_std` code has no thread-local variables, and a static must
+// be `Sync`. So no other thread can refer to them, and the runtime orders all polls and the drop.
 unsafe impl<F> Send for AssertSend<F> {}
 
 impl<F: Future> Future for AssertSend<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        // SAFETY: the field is pinned as the whole is: nothing moves it, and there is no `Drop`.
-        let future = unsafe { self.map_unchecked_mut(|this| &mut this.0) };
+        // SAFETY: the field is structurally pinned: it is never moved out, and `AssertSend` has no `Drop`.
+        let future = unsafe { self.map_unchecked_mut(|assert_send| &mut assert_send.0) };
         future.poll(context)
     }
 }
 
-/// Makes a future that is `Send` from one that is not.
+/// Calls `make`, and returns its future as one that is `Send`.
 pub(crate) fn assert_send<F: Future<Output: Send>>(
     make: impl FnOnce() -> F + Send,
 ) -> impl Future<Output = F::Output> + Send {
+    // INVARIANT: `make` is `Send`, and only its result is kept.
     AssertSend(make())
 }

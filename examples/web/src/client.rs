@@ -1,4 +1,4 @@
-//! The client.
+//! The HTTP client.
 
 use core::fmt;
 
@@ -10,9 +10,9 @@ use wsk::{Buffer, Provider};
 /// Why a page could not be fetched.
 #[derive(Debug)]
 pub enum FetchError {
-    /// There is no memory for the headers, or no time left.
+    /// The headers could not be allocated, or the time was up.
     System(wsk::Error),
-    /// What `reqwless` says of the request or of the connection.
+    /// `reqwless` reported an error of the request or the connection.
     Http(reqwless::Error),
 }
 
@@ -39,17 +39,17 @@ impl From<reqwless::Error> for FetchError {
     }
 }
 
-/// Bytes that the headers of a response may have.
+/// The maximum size of a response's headers in bytes.
 const HEADERS: usize = 4096;
 
-/// Fetches a page by its URL, such as `http://example.org/`, and copies its body to the beginning of a buffer.
-/// Returns the status code, and how many bytes the body has.
+/// Fetches the page of a URL, such as `http://example.org/`, into `body`. Returns the status code and the size of the
+/// page in bytes.
 ///
-/// It takes as long as it takes: a caller sets a time with [`wsk::time::timeout`].
+/// It has no timeout; callers add one with [`wsk::time::timeout`].
 ///
 /// # Errors
 ///
-/// Why it could not be fetched; a body that does not fit is an error.
+/// The error of the request; also if the page does not fit into `body`.
 pub async fn fetch(wsk: &Provider, url: &str, body: &mut [u8]) -> Result<(u16, usize), FetchError> {
     let mut headers = Buffer::new(HEADERS)?;
     let mut client = HttpClient::new(wsk, wsk);
@@ -61,7 +61,7 @@ pub async fn fetch(wsk: &Provider, url: &str, body: &mut [u8]) -> Result<(u16, u
     loop {
         let room = body.get_mut(length..).unwrap_or_default();
         if room.is_empty() {
-            // One byte more would not fit: there must be none.
+            // The buffer is full: the page must end here.
             return match read(&mut reader, &mut [0]).await? {
                 0 => Ok((status, length)),
                 _ => Err(FetchError::Http(reqwless::Error::BufferTooSmall)),

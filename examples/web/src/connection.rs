@@ -1,4 +1,4 @@
-//! A connection and a clock, as `picoserve` wants them.
+//! `picoserve`'s traits, implemented for a stream and for the kernel's timers.
 
 use picoserve::Timeouts;
 use picoserve::io::{Socket, Write};
@@ -6,7 +6,7 @@ use picoserve::time::{Duration, Timer};
 use wsk::net::{BufferedReader, BufferedStream, BufferedWriter};
 use wsk::{ErrorKind, Result};
 
-/// What tells `picoserve` whose timers and sockets belong together.
+/// Marks the timers and sockets that `picoserve` may combine.
 pub(crate) struct Wsk;
 
 /// The kernel's timers.
@@ -15,12 +15,12 @@ pub(crate) struct Clock;
 impl Timer<Wsk> for Clock {
     async fn delay(&self, duration: Duration) {
         let duration = core::time::Duration::from_millis(duration.as_millis());
-        // Without memory for a timer, the time is up at once: a connection that cannot be limited is none to keep.
+        // If the timer cannot be allocated, the delay ends immediately and the connection times out.
         let _ = wsk::time::sleep(duration).await;
     }
 }
 
-/// A connection.
+/// A TCP connection.
 pub(crate) struct Connection(pub(crate) BufferedStream);
 
 impl Socket<Wsk> for Connection {
@@ -58,11 +58,11 @@ impl Socket<Wsk> for Connection {
             .map_err(picoserve::Error::WriteTimeout)?;
         match ended {
             Ok(()) => {}
-            // Wine's WSK has no disconnect; there, closing is graceful.
+            // Wine's WSK has no disconnect. There, closing a connection is graceful.
             Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(()),
             Err(error) => return Err(picoserve::Error::Write(error)),
         }
-        // Until the peer has finished, too: closing earlier aborts the connection.
+        // Receive until the peer has finished too: closing earlier would abort the connection.
         let mut rest = [0; 128];
         loop {
             let read = timer
@@ -78,7 +78,7 @@ impl Socket<Wsk> for Connection {
     }
 }
 
-/// The writing half.
+/// The writing half of a connection.
 pub(crate) struct Writer<'a>(&'a mut BufferedWriter);
 
 impl picoserve::io::ErrorType for Writer<'_> {

@@ -1,23 +1,24 @@
-//! HTTP in a driver, by crates that know nothing of drivers: a client by `reqwless`, and a server by `picoserve`, whose
-//! pages are its own, or fetched by the client from another server.
+//! HTTP in a driver, with crates that were not written for drivers: a client (`reqwless`) and a server (`picoserve`).
 //!
-//! | path | answer |
+//! | path | response |
 //! |---|---|
 //! | `/` | a greeting |
-//! | `/square/N` | the square of a number |
-//! | `/page` | the page of another server, if there is one |
+//! | `/square/N` | the square of the number `N` |
+//! | `/page` | a page fetched from another server, if one is configured |
 //!
-//! The same code runs in a driver, under Wine and on a host. What a driver needs around it is in the crate
-//! `web-driver`, in the folder `driver`.
+//! The same code runs in a driver, in Wine and on a host. The crate `web-driver`, in the folder `driver`, wraps it in a
+//! driver.
 //!
-//! The crates are others': that they neither panic nor allocate is not checked as it is for `wsk`. A panic stops the
-//! system, as the driver has it.
+//! These crates are not held to `wsk`'s standards: they are not checked for panics and allocations. In the driver, a
+//! panic crashes the system.
 
 #![no_std]
+#![deny(unsafe_code)]
 
 mod assert_send;
 mod client;
 mod connection;
+
 mod server;
 
 use core::fmt;
@@ -25,5 +26,5 @@ use core::fmt;
 pub use client::{FetchError, fetch};
 pub use server::{Site, Url, serve};
 
-/// Where messages go: the kernel debugger, or a terminal.
+/// Receives messages: sends them to the kernel debugger, or prints them.
 pub type Log = fn(fmt::Arguments<'_>);

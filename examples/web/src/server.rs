@@ -1,4 +1,4 @@
-//! The server.
+//! The HTTP server.
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -18,56 +18,57 @@ use crate::assert_send::assert_send;
 use crate::connection::{Clock, Connection};
 use crate::{FetchError, Log, fetch};
 
-/// Where the page of another server is.
+/// The URL of the page to fetch.
 pub type Url = heapless::String<256>;
 
-/// What is served.
+/// The site to serve.
 #[derive(Clone)]
 pub struct Site {
-    /// What the other server is reached by.
+    /// The provider used for fetching.
     pub wsk: Provider,
-    /// Its page, if there is one.
+    /// The page to fetch for `/page`, if one is configured.
     pub page: Option<Url>,
-    /// What is said of failures.
+    /// Receives messages about failures.
     pub log: Log,
 }
 
-/// Bytes that the headers of a request may have.
+/// The maximum size of a request's headers in bytes.
 const HEADERS: usize = 2048;
 
-/// Bytes that the page of another server may have.
+/// The maximum size of a fetched page in bytes.
 const PAGE: usize = 256 << 10;
 
-/// How long another server may take.
+/// The timeout for fetching a page.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Serves connections until the listener fails or the runtime shuts down.
 ///
 /// # Errors
 ///
-/// Why no more connections can be accepted.
+/// The error for which no more connections can be accepted.
 pub async fn serve(mut listener: TcpListener, spawner: Spawner, site: Site) -> Result<()> {
     let log = site.log;
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
-            // The peer left before it was served.
-            Err(error) if is_the_peers_doing(error.kind()) => continue,
+            // The peer disconnected before it was served.
+            Err(error) if is_caused_by_peer(error.kind()) => continue,
             Err(error) => return Err(error),
         };
         let served = spawn(&spawner, stream, peer, site.clone());
         match served {
             Ok(()) => {}
-            // The runtime is shutting down, and drops this task next.
+            // The runtime is shutting down and will drop this task.
             Err(error) if error.kind() == ErrorKind::Cancelled => return Ok(()),
             Err(error) => log(format_args!("cannot serve {peer}: {error}")),
         }
     }
 }
 
-/// Starts to serve a connection.
+/// Spawns a task that serves a connection.
 ///
-/// The future is large, and on the stack before it is a task's: in a function of its own, it is there no longer.
+/// Not inlined: the future is large, and on the stack until it becomes a task. In a function of its own, it occupies no
+/// stack while the task runs.
 #[inline(never)]
 fn spawn(spawner: &Spawner, stream: TcpStream, peer: SocketAddr, site: Site) -> Result<()> {
     let (log, fetching) = (site.log, spawner.clone());
@@ -75,29 +76,29 @@ fn spawn(spawner: &Spawner, stream: TcpStream, peer: SocketAddr, site: Site) -> 
     let serving = async move {
         match answering.await {
             Ok(()) => {}
-            Err(error) if error.is_the_peers_doing() => {}
+            Err(error) if error.is_caused_by_peer() => {}
             Err(error) => log(format_args!("the connection of {peer} failed: {error}")),
         }
     };
     spawner.spawn(serving).map(drop)
 }
 
-fn is_the_peers_doing(kind: ErrorKind) -> bool {
+fn is_caused_by_peer(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::NotConnected
     )
 }
 
-/// Why a connection ended early.
+/// The reason why a connection ended early.
 enum Failure {
     Memory(wsk::Error),
     Http(picoserve::Error<wsk::Error>),
 }
 
 impl Failure {
-    /// Whether it is nothing of this server's: the peer has left, fallen silent, or sent what is no request.
-    fn is_the_peers_doing(&self) -> bool {
+    /// Whether the peer caused it: it disconnected, was silent for too long, or sent an invalid request.
+    fn is_caused_by_peer(&self) -> bool {
         use picoserve::Error;
         match self {
             Self::Memory(_) => false,
@@ -145,22 +146,22 @@ async fn answer(
 }
 
 impl Site {
-    /// Fetches the page of the other server, in a task of its own: neither client nor server takes so little of the
-    /// stack that one could run on top of the other.
+    /// Fetches the configured page in a separate task: client and server each use so much stack that one must not run on
+    /// top of the other.
     async fn page(
         &self,
         spawner: &Spawner,
     ) -> core::result::Result<Page, (StatusCode, &'static str)> {
         const FAILED: (StatusCode, &str) =
-            (StatusCode::BAD_GATEWAY, "The other server's page cannot be fetched.\n");
+            (StatusCode::BAD_GATEWAY, "The page could not be fetched.\n");
         if self.page.is_none() {
-            return Err((StatusCode::NOT_FOUND, "There is no other server.\n"));
+            return Err((StatusCode::NOT_FOUND, "No page is configured.\n"));
         }
         let fetching = start_fetching(spawner, self.clone()).map_err(|error| {
-            (self.log)(format_args!("nothing can be fetched: {error}"));
+            (self.log)(format_args!("cannot fetch a page: {error}"));
             FAILED
         })?;
-        // A task without an output was dropped by the end of the runtime.
+        // A task without an output was dropped when the runtime shut down.
         fetching.await.ok().flatten().ok_or(FAILED)
     }
 
@@ -171,7 +172,7 @@ impl Site {
     }
 }
 
-/// Starts to fetch the page of a site. See [`spawn`].
+/// Spawns a task that fetches the site's page. Not inlined, for the reason given at [`spawn`].
 #[inline(never)]
 fn start_fetching(spawner: &Spawner, site: Site) -> Result<JoinHandle<Option<Page>>> {
     spawner.spawn(async move {
@@ -179,14 +180,14 @@ fn start_fetching(spawner: &Spawner, site: Site) -> Result<JoinHandle<Option<Pag
         match site.fetch(url).await {
             Ok(page) => Some(page),
             Err(error) => {
-                (site.log)(format_args!("{url} cannot be fetched: {error}"));
+                (site.log)(format_args!("cannot fetch {url}: {error}"));
                 None
             }
         }
     })
 }
 
-/// A page that is made when it is asked for.
+/// A page that is generated for each request.
 struct Square(u32);
 
 impl IntoResponse for Square {
@@ -200,7 +201,7 @@ impl IntoResponse for Square {
     }
 }
 
-/// Another server's page, with its status.
+/// A fetched page and its status.
 struct Page {
     status: u16,
     body: Buffer,

@@ -1,4 +1,4 @@
-//! The server on a host with the machine's network, and what it is asked in Wine.
+//! The server on a host with the machine's network: the checks that also run in Wine.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,7 +10,7 @@ use wsk::irql::Passive;
 use wsk::{Registration, Result, Runtime, TcpListener, rt};
 use wsk_host::{Config, Host, Network, Timing};
 
-/// Runs clients against a server, which is then stopped; and checks that nothing is left of it.
+/// Runs clients against a server, stops the server, and checks that it freed all memory.
 fn serving(page: Option<&str>, log: web::Log, clients: impl Fn(SocketAddr) -> anyhow::Result<()>) {
     for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1)] {
         let host = Host::new(Config { network: Network::Real, timing, ..Config::default() });
@@ -29,7 +29,7 @@ fn on_host(
     log: web::Log,
     clients: impl FnOnce(SocketAddr) -> anyhow::Result<()>,
 ) -> anyhow::Result<anyhow::Result<()>> {
-    // SAFETY: a test's thread is at PASSIVE_LEVEL, and is no callback.
+    // SAFETY: on a host, a test's thread runs at PASSIVE_LEVEL, outside any callback.
     let passive = unsafe { Passive::assume() };
     let registration = Registration::register(passive)?;
     let wsk = registration.try_capture()?;
@@ -49,17 +49,17 @@ fn on_host(
     Ok(result)
 }
 
-/// Whatever clients do is no failure of the server's.
+/// Fails the test: no client causes the server to report a failure.
 fn complain(message: fmt::Arguments<'_>) {
     panic!("{message}");
 }
 
-/// The other server's failures are told.
+/// Ignores messages: failures of the other server are expected.
 fn ignore(_message: fmt::Arguments<'_>) {}
 
 #[test]
 #[ignore = "needs curl and Python 3: cargo test --package web --test real -- --ignored"]
-fn it_passes_the_checks_that_it_passes_in_wine() {
+fn passes_the_checks_that_also_run_in_wine() {
     let origin = Origin::start().unwrap();
     serving(Some(&origin.url()), complain, |server| {
         for (name, check) in CHECKS {
@@ -71,20 +71,20 @@ fn it_passes_the_checks_that_it_passes_in_wine() {
 
 #[test]
 #[ignore = "needs curl and Python 3: cargo test --package web --test real -- --ignored"]
-fn another_servers_failures_are_passed_on() {
+fn failures_of_the_other_server_are_reported_to_the_client() {
     let origin = Origin::start().unwrap();
-    let nothing = origin.url_of_nothing();
-    serving(Some(&nothing), complain, |server| web_checks::not_fetched(server, "404"));
+    let missing = origin.url_without_page();
+    serving(Some(&missing), complain, |server| web_checks::not_fetched(server, "404"));
     drop(origin);
-    serving(Some(&nothing), ignore, |server| web_checks::not_fetched(server, "502"));
+    serving(Some(&missing), ignore, |server| web_checks::not_fetched(server, "502"));
     serving(Some("no URL"), ignore, |server| web_checks::not_fetched(server, "502"));
     serving(None, complain, |server| web_checks::not_fetched(server, "404"));
 }
 
-/// The client as a program, as the README has it.
+/// Runs the example `fetch` as the README shows it.
 #[test]
 #[ignore = "needs curl and Python 3: cargo test --package web --test real -- --ignored"]
-fn the_client_writes_the_page() {
+fn the_client_prints_the_page() {
     let origin = Origin::start().unwrap();
     let fetch = |url: &str| {
         let examples = std::env::current_exe().unwrap();

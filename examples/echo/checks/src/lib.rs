@@ -1,7 +1,7 @@
-//! What a client sees of the echo server, wherever it runs: in Wine, on Windows, on a host.
+//! Client-side checks of the echo server, wherever the server runs: in Wine, on Windows, on a host.
 //!
-//! The clients are `std::net`'s and share no code with the server. Every wait ends: a server that hangs
-//! fails a check.
+//! The clients use `std::net` and share no code with the server. Every wait has a timeout: a server that hangs fails a
+//! check.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -11,26 +11,26 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
-/// How long a single read or write may take.
+/// The timeout of a single read or write.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A check by name.
+/// A check and its name.
 pub type Check = (&'static str, fn(SocketAddr) -> Result<()>);
 
-/// The checks that leave the server as they found it.
+/// The checks that leave the server unchanged.
 pub const CHECKS: [Check; 5] = [
-    ("payloads of 1 byte to 1 MiB come back byte for byte", payloads),
+    ("payloads of 1 byte to 1 MiB are echoed byte for byte", payloads),
     ("32 connections at once", many_at_once),
     ("a client that closes early", closes_early),
     ("a client that resets", resets),
     ("a client that sends and never reads", never_reads),
 ];
 
-/// Sends payloads of many sizes and compares what comes back.
+/// Sends payloads of many sizes and compares them with the echo.
 ///
 /// # Errors
 ///
-/// What was sent and what came back, if they differ; or what went wrong.
+/// The first difference between payload and echo, or the I/O error.
 pub fn payloads(server: SocketAddr) -> Result<()> {
     for size in [1, 2, 100, 1460, 4096, 65_535, 65_536, 65_537, 300_000, 1 << 20] {
         let stream = connect(server)?;
@@ -39,11 +39,11 @@ pub fn payloads(server: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// 32 connections, all open before any of them sends.
+/// Opens 32 connections before any of them sends.
 ///
 /// # Errors
 ///
-/// Which connection failed, and why.
+/// The number of the failed connection, and its error.
 pub fn many_at_once(server: SocketAddr) -> Result<()> {
     const CONNECTIONS: u64 = 32;
     let barrier = Barrier::new(32);
@@ -66,11 +66,11 @@ pub fn many_at_once(server: SocketAddr) -> Result<()> {
     })
 }
 
-/// Sends, and closes without reading what comes back.
+/// Sends, and closes without reading the echo.
 ///
 /// # Errors
 ///
-/// If the server does not survive it.
+/// If the next client is not served.
 pub fn closes_early(server: SocketAddr) -> Result<()> {
     for size in [0, 10, 100_000] {
         let mut stream = connect(server)?;
@@ -81,16 +81,16 @@ pub fn closes_early(server: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// Resets the connection, in the middle of a conversation and at once.
+/// Resets the connection, immediately and in the middle of a conversation.
 ///
 /// # Errors
 ///
-/// If the server does not survive it.
+/// If the next client is not served.
 pub fn resets(server: SocketAddr) -> Result<()> {
     for size in [0, 10, 100_000] {
         let mut stream = connect(server)?;
         stream.write_all(&payload(size, 3)).context("cannot send")?;
-        // Closing with a linger time of zero is a reset.
+        // Closing with a linger time of zero resets the connection.
         socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
         drop(stream);
         exchange(&connect(server)?, 1000, 3).context("the next client")?;
@@ -98,11 +98,11 @@ pub fn resets(server: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// Sends until the server, which cannot send any more, stops receiving; and serves others meanwhile.
+/// Sends without reading until the server, whose echo is stuck, stops receiving. Meanwhile it must serve other clients.
 ///
 /// # Errors
 ///
-/// If the server goes on receiving without bound, or does not serve others.
+/// If the server receives without bound, or does not serve other clients.
 pub fn never_reads(server: SocketAddr) -> Result<()> {
     const BOUND: usize = 64 << 20;
     let mut stream = connect(server)?;
@@ -117,18 +117,18 @@ pub fn never_reads(server: SocketAddr) -> Result<()> {
             }
             Err(error) => return Err(error).context("cannot send"),
         }
-        ensure!(sent < BOUND, "the server took {sent} bytes that nobody reads");
+        ensure!(sent < BOUND, "the server received {sent} bytes although its echo is not read");
     }
     exchange(&connect(server)?, 100_000, 4).context("another client meanwhile")?;
     drop(stream);
     exchange(&connect(server)?, 1000, 4).context("another client afterwards")
 }
 
-/// Opens connections one after another, each with a short conversation and an orderly end.
+/// Opens connections one after another, each with a short exchange and a graceful end.
 ///
 /// # Errors
 ///
-/// Which connection failed, and why.
+/// The number of the failed connection, and its error.
 pub fn one_after_another(server: SocketAddr, connections: u64) -> Result<()> {
     for number in 0..connections {
         let stream = connect(server).with_context(|| format!("connection {number}"))?;
@@ -137,11 +137,11 @@ pub fn one_after_another(server: SocketAddr, connections: u64) -> Result<()> {
     Ok(())
 }
 
-/// Connections that are open, each served once; a quarter of them have more under way that nobody reads.
+/// Opens connections and returns them after one exchange each. A quarter of them have unread data in flight.
 ///
 /// # Errors
 ///
-/// Which connection failed, and why.
+/// The number of the failed connection, and its error.
 pub fn open(server: SocketAddr, connections: u64) -> Result<Vec<TcpStream>> {
     (0..connections)
         .map(|number| {
@@ -163,11 +163,11 @@ pub fn open(server: SocketAddr, connections: u64) -> Result<Vec<TcpStream>> {
         .collect()
 }
 
-/// That the server has ended a connection: by an end, or by a reset.
+/// Checks that the server has ended a connection, gracefully or with a reset.
 ///
 /// # Errors
 ///
-/// If the connection is still open after the time that a read may take.
+/// If the connection is still open when the read times out.
 pub fn has_ended(mut stream: TcpStream) -> Result<()> {
     let mut rest = Vec::new();
     match stream.read_to_end(&mut rest) {
@@ -186,7 +186,7 @@ fn connect(server: SocketAddr) -> Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends a payload while it comes back, finishes sending, and waits for the server's end.
+/// Sends a payload while receiving its echo, finishes sending, and waits until the server finishes.
 fn exchange(stream: &TcpStream, size: usize, seed: u64) -> Result<()> {
     let sent = payload(size, seed);
     let received = thread::scope(|scope| -> Result<Vec<u8>> {
@@ -207,12 +207,12 @@ fn exchange(stream: &TcpStream, size: usize, seed: u64) -> Result<()> {
 
 fn compare(sent: &[u8], received: &[u8]) -> Result<()> {
     if sent.len() != received.len() {
-        bail!("sent {} bytes, and {} came back", sent.len(), received.len());
+        bail!("sent {} bytes, but received {}", sent.len(), received.len());
     }
     match sent.iter().zip(received).position(|(sent, received)| sent != received) {
         None => Ok(()),
         Some(place) => bail!(
-            "byte {place} of {}: sent {:02x}, and {:02x} came back",
+            "byte {place} of {}: sent {:02x}, but received {:02x}",
             sent.len(),
             sent[place],
             received[place]
@@ -220,7 +220,7 @@ fn compare(sent: &[u8], received: &[u8]) -> Result<()> {
     }
 }
 
-/// Bytes without a pattern, so that a block out of place is seen (a linear congruential generator).
+/// Pseudo-random bytes (a linear congruential generator), so that a misplaced block is detected.
 fn payload(size: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let next = || {
@@ -237,7 +237,7 @@ mod tests {
 
     use super::*;
 
-    /// A server on this machine that treats each connection with `serve`.
+    /// Starts a server on this machine that handles each connection with `serve`.
     fn server(serve: fn(TcpStream)) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -251,7 +251,7 @@ mod tests {
 
     fn echo(mut stream: TcpStream) {
         let mut copy = stream.try_clone().unwrap();
-        // A client that resets makes this fail, as it should.
+        // This fails if the client resets the connection, which is expected.
         let _ = std::io::copy(&mut stream, &mut copy);
     }
 
@@ -287,6 +287,6 @@ mod tests {
             let _ = stream.write_all(&data[..data.len() - 1]);
         });
         let error = payloads(server).unwrap_err();
-        assert!(format!("{error:#}").contains("sent 1 bytes, and 0 came back"), "{error:#}");
+        assert!(format!("{error:#}").contains("sent 1 bytes, but received 0"), "{error:#}");
     }
 }

@@ -1,8 +1,8 @@
-//! The echo server as a Windows kernel driver: what a driver needs around its logic.
+//! The echo server as a Windows kernel driver.
 //!
-//! What does not differ from driver to driver is in the crate `driver-support`: messages, settings, panics.
+//! The crate `driver-support` has the parts that all drivers share: messages, settings, the panic handler.
 //!
-//! Built by `cargo xtask driver echo`. For other systems than Windows the crate is empty.
+//! Built by `cargo xtask driver echo`. On other systems than Windows the crate is empty.
 
 #![cfg(windows)]
 #![no_std]
@@ -17,24 +17,24 @@ use wsk::irql::Passive;
 use wsk::{Provider, Registration, Runtime, TcpListener, net, rt, time};
 use wsk_sys::{NTSTATUS, PDRIVER_OBJECT, PUNICODE_STRING, STATUS_SUCCESS};
 
-/// What the driver's messages begin with.
+/// The prefix of the driver's messages.
 const NAME: &CStr = c"echo";
 
-/// What the driver's memory is counted under, by `poolmon` and the debugger.
+/// The pool tag of the driver's memory, as shown by `poolmon` and the debugger.
 const POOL_TAG: [u8; 4] = *b"Echo";
 
-/// The port of the echo service, unless the registry names another.
+/// The port of the echo service, unless the registry sets another.
 const DEFAULT_PORT: u16 = 7;
 
-/// Everything that the driver has running, in the order in which it must end: the tasks, then the
-/// provider, then the registration, which waits for what the tasks had in flight.
+/// The driver's state, dropped in the order that shutdown requires: first the tasks, then the provider, then the
+/// registration, which waits for the requests that the tasks left in flight.
 struct Service {
     _runtime: Runtime,
     _provider: Provider,
     _registration: Registration,
 }
 
-/// What `DriverEntry` leaves to `DriverUnload`.
+/// The state between `DriverEntry` and `DriverUnload`.
 static SERVICE: Slot<Service> = Slot::empty();
 
 /// The driver's entry point.
@@ -49,20 +49,21 @@ pub unsafe extern "C" fn DriverEntry(
 ) -> NTSTATUS {
     // SAFETY: the system calls this at PASSIVE_LEVEL.
     let passive = unsafe { Passive::assume() };
-    // Before anything is allocated, which reading the parameters does.
+    // Before the first allocation, which reads the parameters.
     if let Err(error) = wsk::pool::set_tag(POOL_TAG) {
         return error.status();
     }
-    // SAFETY: the system passes the path of the driver's key, and the level is passive.
+    // SAFETY: the system passes the path of the driver's key. The IRQL is PASSIVE_LEVEL, and the value is dropped in
+    // this function.
     let parameters = unsafe { Parameters::open(registry_path) };
     let parameters = parameters.as_ref();
     let port = parameters.and_then(|all| all.port("Port")).unwrap_or(DEFAULT_PORT);
     let host = parameters.and_then(|all| all.text("Host"));
     match start(passive, host.as_ref().map(Text::as_str), port) {
         Ok(service) => {
-            // SAFETY: nobody else uses the slot while this function runs, which the system calls once.
+            // SAFETY: the system calls DriverEntry once, before DriverUnload; no other code accesses the slot.
             unsafe { SERVICE.put(service) };
-            // SAFETY: the system passes its driver object.
+            // SAFETY: the system passes the driver's object, which is valid and not accessed elsewhere meanwhile.
             unsafe { (*driver).DriverUnload = Some(unload) };
             log(format_args!("serving on port {port}"));
             STATUS_SUCCESS
@@ -74,10 +75,10 @@ pub unsafe extern "C" fn DriverEntry(
     }
 }
 
-/// How long a host may take to be found.
+/// The timeout for WSK to become ready, and for resolving the host name.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// On an error, what was started ends in the opposite order.
+/// Starts the server. On an error, everything started so far is dropped in the opposite order.
 fn start(passive: Passive, host: Option<&str>, port: u16) -> wsk::Result<Service> {
     let registration = Registration::register(passive)?;
     let provider = registration.capture(passive, PATIENCE)?;
@@ -92,7 +93,7 @@ fn start(passive: Passive, host: Option<&str>, port: u16) -> wsk::Result<Service
     Ok(Service { _runtime: runtime, _provider: provider, _registration: registration })
 }
 
-/// Listens at the host, or at every address of this machine.
+/// Listens on the addresses of `host`, or on every local address.
 async fn listen(wsk: &Provider, host: Option<&str>, port: u16) -> wsk::Result<TcpListener> {
     match host {
         Some(host) => time::timeout(PATIENCE, net::listen_host(wsk, (host, port))).await?,
@@ -100,9 +101,13 @@ async fn listen(wsk: &Provider, host: Option<&str>, port: u16) -> wsk::Result<Tc
     }
 }
 
-/// The driver's unload routine. When it returns, nothing of the driver may run any more.
+/// The driver's unload routine. No code of the driver may run after it returns.
+///
+/// # Safety
+///
+/// Called by the system, once, at `PASSIVE_LEVEL`, after `DriverEntry` succeeded.
 unsafe extern "C" fn unload(_driver: PDRIVER_OBJECT) {
-    // SAFETY: nobody else uses the slot while this function runs, which the system calls once.
+    // SAFETY: the system calls DriverUnload once, after DriverEntry; no other code accesses the slot.
     drop(unsafe { SERVICE.take() });
     driver_support::log_unloaded(NAME);
 }

@@ -1,19 +1,19 @@
-//! curl.
+//! Running curl.
 
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-/// What curl got.
+/// The output of curl.
 pub(crate) struct Answer {
-    /// All bodies, one after the other.
+    /// All response bodies, concatenated.
     pub(crate) bodies: Vec<u8>,
-    /// What it was told to write of the requests: the status, if nothing else.
+    /// The output of `--write-out`: by default the status.
     pub(crate) written: String,
 }
 
-/// Asks a server for paths.
+/// Requests paths from a server.
 pub(crate) fn curl(server: SocketAddr, paths: &[&str], options: &[&str]) -> Result<Answer> {
     let mut command = Command::new("curl");
     command.args(["--disable", "--silent", "--noproxy", "*", "--max-time", "30", "--globoff"]);

@@ -1,7 +1,7 @@
-//! What curl sees of the web server, wherever it runs: in Wine, on Windows, on a host.
+//! Checks of the web server with curl, wherever the server runs: in Wine, on Windows, on a host.
 //!
-//! The page that the server fetches is Python's `http.server`'s. Neither program is ours. Every wait ends: a server
-//! that hangs fails a check.
+//! Python's `http.server` provides the page that the server fetches. Every wait has a timeout: a server that hangs fails
+//! a check.
 
 mod curl;
 mod origin;
@@ -14,26 +14,26 @@ use anyhow::{Context, Result, ensure};
 use self::curl::curl;
 pub use self::origin::Origin;
 
-/// A check by name, of a server whose `/page` is that of an [`Origin`].
+/// A check and its name. It expects a server whose `/page` is fetched from an [`Origin`].
 pub type Check = (&'static str, fn(SocketAddr) -> Result<()>);
 
-/// The checks that leave the server as they found it.
+/// The checks that leave the server unchanged.
 pub const CHECKS: [Check; 6] = [
     ("curl gets pages, with their status", pages),
     ("several requests on one connection", one_connection),
     ("64 requests, up to 32 at once", many_at_once),
-    ("the page of a server that is not ours comes byte for byte", fetched),
-    ("a client that leaves in the middle of a request", leaves_early),
-    ("a client that sends what is no request", no_request),
+    ("the page of another server arrives byte for byte", fetched),
+    ("a client that disconnects in the middle of a request", disconnects_early),
+    ("a client that sends an invalid request", invalid_request),
 ];
 
 const GREETING: &[u8] = b"Hello from Windows Kernel Sockets.\n";
 
-/// Pages that there are and that there are not.
+/// Requests existing and missing pages.
 ///
 /// # Errors
 ///
-/// What came instead.
+/// The unexpected response.
 pub fn pages(server: SocketAddr) -> Result<()> {
     for (path, status, body) in [
         ("/", "200", Some(GREETING)),
@@ -53,30 +53,26 @@ pub fn pages(server: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// Requests of one connection, which stays open between them.
+/// Sends several requests on one connection.
 ///
 /// # Errors
 ///
-/// If an answer is wrong, or each has a connection of its own.
+/// If a response is wrong, or more than one connection was opened.
 pub fn one_connection(server: SocketAddr) -> Result<()> {
     const REQUESTS: usize = 20;
     let answer = curl(server, &["/"; REQUESTS], &["--write-out", "%{stderr}%{num_connects} "])?;
     same(&GREETING.repeat(REQUESTS), &answer.bodies)?;
-    // One connection for the first, and none for the others.
+    // One new connection for the first request, none for the others.
     let expected = format!("1 {}", "0 ".repeat(REQUESTS - 1));
-    ensure!(
-        answer.written == expected.trim(),
-        "so many connections were made for each: {}",
-        answer.written
-    );
+    ensure!(answer.written == expected.trim(), "new connections per request: {}", answer.written);
     Ok(())
 }
 
-/// Many connections, each with requests.
+/// Sends requests on many connections at once.
 ///
 /// # Errors
 ///
-/// If an answer is wrong.
+/// If a response is wrong.
 pub fn many_at_once(server: SocketAddr) -> Result<()> {
     const REQUESTS: usize = 64;
     let together = ["--parallel", "--parallel-immediate", "--parallel-max", "32"];
@@ -84,11 +80,11 @@ pub fn many_at_once(server: SocketAddr) -> Result<()> {
     same(&GREETING.repeat(REQUESTS), &answer.bodies)
 }
 
-/// What the server has fetched from the other one.
+/// Requests the page that the server fetches from the origin.
 ///
 /// # Errors
 ///
-/// Where it differs, or what went wrong.
+/// The position of the first difference, or the error.
 pub fn fetched(server: SocketAddr) -> Result<()> {
     for _ in 0..10 {
         let answer = curl(server, &["/page"], &[])?;
@@ -98,29 +94,29 @@ pub fn fetched(server: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// What the server says when the other one is not there any more, or has no such page.
+/// Requests the page while the origin is unavailable or lacks it.
 ///
 /// # Errors
 ///
-/// If it says something else, or is not served afterwards.
+/// If the status is another one, or a later request fails.
 pub fn not_fetched(server: SocketAddr, status: &str) -> Result<()> {
     let answer = curl(server, &["/page"], &[])?;
     ensure!(answer.written == status, "the status is {}", answer.written);
     pages(server)
 }
 
-/// Leaves in the middle of a request, in order and not.
+/// Disconnects in the middle of a request, gracefully and abortively.
 ///
 /// # Errors
 ///
-/// If the server does not survive it.
-pub fn leaves_early(server: SocketAddr) -> Result<()> {
+/// If the next client is not served.
+pub fn disconnects_early(server: SocketAddr) -> Result<()> {
     for sent in [&b""[..], b"GET", b"GET / HTTP/1.1\r\nHost: x\r\n", b"GET /page HTTP/1.1\r\n\r\n"]
     {
-        for in_order in [false, true] {
+        for gracefully in [false, true] {
             let mut stream = TcpStream::connect(server).context("cannot connect")?;
             stream.write_all(sent).context("cannot send")?;
-            if in_order {
+            if gracefully {
                 stream.shutdown(Shutdown::Write)?;
             }
             drop(stream);
@@ -130,16 +126,16 @@ pub fn leaves_early(server: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// Sends what is no request, and more of a header than there is room for.
+/// Sends invalid requests, and headers that exceed the buffer.
 ///
 /// # Errors
 ///
-/// If the server does not survive it.
-pub fn no_request(server: SocketAddr) -> Result<()> {
+/// If the next client is not served.
+pub fn invalid_request(server: SocketAddr) -> Result<()> {
     for sent in [b"\0".repeat(1000), b"HTTP? No.\r\n\r\n".to_vec(), b"GET / HTTP/1.1\r\n".to_vec()]
     {
         let mut stream = TcpStream::connect(server).context("cannot connect")?;
-        // The server may close before it has read everything.
+        // The server may close the connection before it has read everything.
         let _ = stream.write_all(&sent).and_then(|()| stream.write_all(&[b'x'; 10_000]));
         pages(server).context("the next client")?;
     }

@@ -1,4 +1,4 @@
-//! The server that is not ours.
+//! The server from which pages are fetched.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -7,24 +7,24 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-/// Python's `http.server`, with one page. It ends with this value.
+/// Python's `http.server`, with one page. Terminated on drop.
 pub struct Origin {
     process: Child,
     port: u16,
     _folder: TempDir,
 }
 
-/// The page: more than any buffer on the way has room for, and every byte.
+/// The page: larger than every buffer on the way, and with every byte value.
 pub(crate) fn page() -> Vec<u8> {
     (0..100_000_u32).map(|n| (n.wrapping_mul(0x9E37_79B1) >> 24).to_le_bytes()[0]).collect()
 }
 
 impl Origin {
-    /// Starts the server. When this returns, it serves.
+    /// Starts the server, and returns once it accepts connections.
     ///
     /// # Errors
     ///
-    /// If Python cannot be started, or does not say where it serves.
+    /// If Python cannot be started, or does not print its port.
     pub fn start() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         fs::write(folder.path().join("page.bin"), page())?;
@@ -38,7 +38,7 @@ impl Origin {
             .spawn()
             .context("cannot run python3")?;
         let output = process.stdout.take();
-        // From here on, the process ends with this.
+        // From here on, dropping this value terminates the process.
         let mut origin = Self { process, port: 0, _folder: folder };
         let mut line = String::new();
         BufReader::new(output.context("no output")?).read_line(&mut line)?;
@@ -49,22 +49,22 @@ impl Origin {
         Ok(origin)
     }
 
-    /// Where a server finds the page.
+    /// Returns the URL of the page.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}/page.bin", self.port)
     }
 
-    /// Where there is no page.
+    /// Returns a URL without a page.
     #[must_use]
-    pub fn url_of_nothing(&self) -> String {
+    pub fn url_without_page(&self) -> String {
         format!("http://127.0.0.1:{}/nothing", self.port)
     }
 }
 
 impl Drop for Origin {
     fn drop(&mut self) {
-        // It has nothing to lose.
+        // Errors are ignored: the process has no state to lose.
         let _ = self.process.kill().and_then(|()| self.process.wait());
     }
 }

@@ -1,8 +1,8 @@
-//! The web server as a Windows kernel driver: what a driver needs around its logic.
+//! The web server as a Windows kernel driver.
 //!
-//! What does not differ from driver to driver is in the crate `driver-support`: messages, settings, panics.
+//! The crate `driver-support` has the parts that all drivers share: messages, settings, the panic handler.
 //!
-//! Built by `cargo xtask driver web`. For other systems than Windows the crate is empty.
+//! Built by `cargo xtask driver web`. On other systems than Windows the crate is empty.
 
 #![cfg(windows)]
 #![no_std]
@@ -20,24 +20,24 @@ use wsk_sys::{
     NTSTATUS, PDRIVER_OBJECT, PUNICODE_STRING, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
 };
 
-/// What the driver's messages begin with.
+/// The prefix of the driver's messages.
 const NAME: &CStr = c"web";
 
-/// What the driver's memory is counted under, by `poolmon` and the debugger.
+/// The pool tag of the driver's memory, as shown by `poolmon` and the debugger.
 const POOL_TAG: [u8; 4] = *b"WebS";
 
-/// The port of HTTP, unless the registry names another.
+/// The HTTP port, unless the registry sets another.
 const DEFAULT_PORT: u16 = 80;
 
-/// Everything that the driver has running, in the order in which it must end: the tasks, then the
-/// provider, then the registration, which waits for what the tasks had in flight.
+/// The driver's state, dropped in the order that shutdown requires: first the tasks, then the provider, then the
+/// registration, which waits for the requests that the tasks left in flight.
 struct Service {
     _runtime: Runtime,
     _provider: Provider,
     _registration: Registration,
 }
 
-/// What `DriverEntry` leaves to `DriverUnload`.
+/// The state between `DriverEntry` and `DriverUnload`.
 static SERVICE: Slot<Service> = Slot::empty();
 
 /// The driver's entry point.
@@ -52,15 +52,16 @@ pub unsafe extern "C" fn DriverEntry(
 ) -> NTSTATUS {
     // SAFETY: the system calls this at PASSIVE_LEVEL.
     let passive = unsafe { Passive::assume() };
-    // Before anything is allocated, which reading the parameters does.
+    // Before the first allocation, which reads the parameters.
     if let Err(error) = wsk::pool::set_tag(POOL_TAG) {
         return error.status();
     }
-    // SAFETY: the system passes the path of the driver's key, and the level is passive.
+    // SAFETY: the system passes the path of the driver's key. The IRQL is PASSIVE_LEVEL, and the value is dropped in
+    // this function.
     let parameters = unsafe { Parameters::open(registry_path) };
     let parameters = parameters.as_ref();
     let port = parameters.and_then(|all| all.port("Port")).unwrap_or(DEFAULT_PORT);
-    // The address of the page that `/page` has, such as `http://example.org/`.
+    // The URL of the page served as `/page`, such as `http://example.org/`.
     let page = parameters.and_then(|all| all.text("Url"));
     let page = match page.as_ref().map(|page| Url::try_from(page.as_str())) {
         None => None,
@@ -72,9 +73,9 @@ pub unsafe extern "C" fn DriverEntry(
     };
     match start(passive, port, page) {
         Ok(service) => {
-            // SAFETY: nobody else uses the slot while this function runs, which the system calls once.
+            // SAFETY: the system calls DriverEntry once, before DriverUnload; no other code accesses the slot.
             unsafe { SERVICE.put(service) };
-            // SAFETY: the system passes its driver object.
+            // SAFETY: the system passes the driver's object, which is valid and not accessed elsewhere meanwhile.
             unsafe { (*driver).DriverUnload = Some(unload) };
             log(format_args!("serving on port {port}"));
             STATUS_SUCCESS
@@ -86,10 +87,10 @@ pub unsafe extern "C" fn DriverEntry(
     }
 }
 
-/// How long the system may take to get ready.
+/// The timeout for WSK to become ready.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// On an error, what was started ends in the opposite order.
+/// Starts the server. On an error, everything started so far is dropped in the opposite order.
 fn start(passive: Passive, port: u16, page: Option<Url>) -> wsk::Result<Service> {
     let registration = Registration::register(passive)?;
     let provider = registration.capture(passive, PATIENCE)?;
@@ -106,9 +107,13 @@ fn start(passive: Passive, port: u16, page: Option<Url>) -> wsk::Result<Service>
     Ok(Service { _runtime: runtime, _provider: provider, _registration: registration })
 }
 
-/// The driver's unload routine. When it returns, nothing of the driver may run any more.
+/// The driver's unload routine. No code of the driver may run after it returns.
+///
+/// # Safety
+///
+/// Called by the system, once, at `PASSIVE_LEVEL`, after `DriverEntry` succeeded.
 unsafe extern "C" fn unload(_driver: PDRIVER_OBJECT) {
-    // SAFETY: nobody else uses the slot while this function runs, which the system calls once.
+    // SAFETY: the system calls DriverUnload once, after DriverEntry; no other code accesses the slot.
     drop(unsafe { SERVICE.take() });
     driver_support::log_unloaded(NAME);
 }
@@ -119,7 +124,7 @@ fn log(message: fmt::Arguments<'_>) {
 
 #[link(name = "ntoskrnl.exe", kind = "raw-dylib", modifiers = "+verbatim")]
 unsafe extern "C" {
-    // Called by functions with more than a page of variables, as those are that hold what `reqwless` and `picoserve`
-    // do. The kernel's stack has six pages: no more of them should call each other than do here.
+    // Called by functions with more than a page of local variables: here, those that hold the futures of `reqwless` and
+    // `picoserve`. The kernel's stack has six pages, so such calls must not nest more deeply than they do here.
     fn __chkstk();
 }
