@@ -1,14 +1,17 @@
-//! Three clients, complete: one as it is written in C, one with futures, and one with callbacks.
+//! The guide: three complete clients.
 //!
-//! Each runs once for each of some seeds, by [`run`](crate::run): a failure says which seed, and what the
-//! host saw before. In your own crate, [`#[wsk_host::test]`](macro@crate::test) does the same with less
-//! around it.
+//! 1. [Raw client](#raw-client): every call as in C
+//! 2. [Async client](#async-client): with the safe crate, `wsk`
+//! 3. [Datagrams with events](#datagrams-with-events): callbacks, on a lossy network
 //!
-//! # A raw client
+//! [`run`](crate::run) runs each client once per seed. A failure prints the seed and a trace of the preceding events. In
+//! your own crate, the attribute [`#[wsk_host::test]`](macro@crate::test) does the same for a test function.
 //!
-//! As in a driver in C, every call has an IRP, whose completion routine keeps it and sets an event. The
-//! memory that a request uses is of nonpaged pool, and stays until the request has completed; if it did
-//! not, the host would say so, and stop.
+//! # Raw client
+//!
+//! As in a C driver, every call has an IRP, whose completion routine keeps the IRP and sets an event. The memory of a
+//! request is nonpaged pool and stays allocated until the request has completed. Otherwise the host would stop the
+//! process with a report.
 //!
 //! ```
 //! use std::mem::MaybeUninit;
@@ -25,7 +28,7 @@
 //!     STATUS_MORE_PROCESSING_REQUIRED
 //! }
 //!
-//! /// Makes a call with an IRP, waits for its completion, and returns its result.
+//! /// Issues a request with an IRP, waits for its completion, and returns the result.
 //! unsafe fn wait_for(call: impl FnOnce(PIRP) -> NTSTATUS) -> IO_STATUS_BLOCK {
 //!     let mut event = MaybeUninit::<KEVENT>::uninit();
 //!     let event = event.as_mut_ptr();
@@ -33,7 +36,7 @@
 //!         KeInitializeEvent(event, NotificationEvent, FALSE);
 //!         let irp = IoAllocateIrp(1, FALSE);
 //!         IoSetCompletionRoutine(irp, Some(completed), event.cast(), TRUE, TRUE, TRUE);
-//!         // What it returns is not the result: that comes with the IRP, always.
+//!         // The result is the IRP's status, never the return value.
 //!         call(irp);
 //!         KeWaitForSingleObject(event.cast(), Executive, KernelMode, FALSE, ptr::null_mut());
 //!         let result = (*irp).IoStatus;
@@ -52,7 +55,7 @@
 //!     assert_eq!(status, STATUS_SUCCESS);
 //!     let provider = provider.assume_init();
 //!
-//!     // A listening socket, and the table that sockets of its category have.
+//!     // A listening socket, and the provider's table of its category.
 //!     let result = wait_for(|irp| {
 //!         (*provider.Dispatch).WskSocket.unwrap()(
 //!             provider.Client, AF_INET, SOCK_STREAM, IPPROTO_TCP, WSK_FLAG_LISTEN_SOCKET,
@@ -63,7 +66,7 @@
 //!     let listener: PWSK_SOCKET = ptr::with_exposed_provenance_mut(result.Information);
 //!     let table = (*listener).Dispatch.cast::<WSK_PROVIDER_LISTEN_DISPATCH>();
 //!
-//!     // Addresses that WSK writes to are of nonpaged pool.
+//!     // WSK writes addresses to nonpaged memory only.
 //!     let size = size_of::<SOCKADDR_IN>();
 //!     let address: *mut SOCKADDR_IN = ExAllocatePoolWithTag(NonPagedPoolNx, size, TAG).cast();
 //!     address.write(MaybeUninit::zeroed().assume_init());
@@ -83,17 +86,17 @@
 //! });
 //! ```
 //!
-//! # An async client
+//! # Async client
 //!
-//! With the safe crate, `wsk`, which knows nothing of the host it runs on. A connection and its peer are
-//! both here; a receive may get less than was sent, as on every network.
+//! With the safe crate, `wsk`, which does not depend on the host. Both ends of the connection are in this process. A
+//! receive may return fewer bytes than were sent, as on any network.
 //!
 //! ```
 //! use std::net::Ipv4Addr;
 //! use wsk::{Buffer, Registration, Result, TcpListener, TcpStream, irql::Passive, rt};
 //!
 //! fn echo_once() -> Result<Vec<u8>> {
-//!     // SAFETY: the thread of a scenario stands for one at PASSIVE_LEVEL.
+//!     // SAFETY: the thread of a scenario runs at PASSIVE_LEVEL.
 //!     let passive = unsafe { Passive::assume() };
 //!     let registration = Registration::register(passive)?;
 //!     let wsk = registration.try_capture()?;
@@ -123,8 +126,8 @@
 //!
 //! # Datagrams with events
 //!
-//! A table with a callback, and a context for it, make a socket that is called when datagrams come: at any
-//! time, in any thread, at `DISPATCH_LEVEL` or below. The network here loses every tenth.
+//! A socket created with a callback table and a context is notified when datagrams arrive: at any time, on any thread, at
+//! `DISPATCH_LEVEL` or below. The network in this example loses one datagram in ten.
 //!
 //! ```
 //! # use std::mem::MaybeUninit;
@@ -156,14 +159,14 @@
 //! #     }
 //! # }
 //!
-//! /// Counts the datagrams of an indication, whose memory is WSK's again when this returns.
+//! /// Counts the datagrams of an indication. Its memory returns to WSK when the callback returns.
 //! unsafe extern "C" fn received(
 //!     context: PVOID,
 //!     _flags: ULONG,
 //!     mut datagram: PWSK_DATAGRAM_INDICATION,
 //! ) -> NTSTATUS {
 //!     let count = unsafe { &*context.cast::<AtomicUsize>() };
-//!     // A null pointer would say that the socket is no longer functional: then only a close is left.
+//!     // A null list means that the socket no longer works and can only be closed.
 //!     while !datagram.is_null() {
 //!         assert_eq!(unsafe { (*datagram).Buffer.Length }, 100);
 //!         count.fetch_add(1, Ordering::Relaxed);
@@ -210,7 +213,7 @@
 //!     let to: PSOCKADDR = (&raw mut address).cast();
 //!     wait_for(|irp| (*table).WskBind.unwrap()(socket, to, 0, irp));
 //!
-//!     // Callbacks begin when they are enabled, which takes no IRP.
+//!     // Callbacks are disabled until this call, which takes no IRP.
 //!     static NPI: NPIID = NPI_WSK_INTERFACE_ID;
 //!     let mut enable = WSK_EVENT_CALLBACK_CONTROL {
 //!         NpiId: (&raw const NPI).cast_mut(),
@@ -232,12 +235,12 @@
 //!             (*table).WskSendTo.unwrap()(socket, buffer, 0, to, 0, ptr::null_mut(), irp)
 //!         });
 //!     }
-//!     // Everything that is on its way arrives, in the host's own time.
+//!     // Delivers everything in transit, in virtual time.
 //!     host.settle();
 //!     let arrived = (*count).load(Ordering::Relaxed);
 //!     assert!((50..100).contains(&arrived), "{arrived}");
 //!
-//!     // When the close has completed, no callback runs, and none will: what they use can go.
+//!     // After the close has completed, no callback runs any more: their context can be freed.
 //!     wait_for(|irp| (*table).Basic.WskCloseSocket.unwrap()(socket, irp));
 //!     ExFreePoolWithTag(count.cast(), TAG);
 //! #   IoFreeMdl(mdl);

@@ -1,15 +1,15 @@
 //! Safe, async Windows Kernel Sockets (WSK) for drivers.
 //!
-//! WSK is the way for a Windows driver to use the network: a C interface of function tables, IRPs and
-//! MDLs, with rules whose violation stops the system. This crate keeps the rules: a socket cannot be
-//! used after its close, a buffer cannot be freed while the system writes to it, and what was started is
-//! always accounted for.
+//! Windows Kernel Sockets (`wsk.h`) is how a Windows driver talks to the network: a C API of function tables, IRPs,
+//! MDLs and callbacks in which one mistake crashes the machine. This crate wraps it in sockets that safe code cannot
+//! misuse: a socket cannot be used after its close, a buffer cannot be freed while the system writes to it, and
+//! unloading waits for everything in flight. The [guide] is the place to start.
 //!
 //! ```
 //! use std::net::Ipv4Addr;
 //! use wsk::{Buffer, Provider, TcpListener};
 //!
-//! /// Serves one connection: sends back what it receives.
+//! /// Serves one connection: sends back everything it receives.
 //! async fn echo_once(wsk: &Provider, port: u16) -> wsk::Result<()> {
 //!     let mut listener = TcpListener::bind(wsk, (Ipv4Addr::UNSPECIFIED, port)).await?;
 //!     let (stream, _peer) = listener.accept().await?;
@@ -25,19 +25,20 @@
 //! }
 //! ```
 //!
-//! # How a driver uses it
+//! # Structure of a driver
 //!
-//! `DriverEntry` makes a [`Registration`], captures a [`Provider`] and starts a [`Runtime`]; tasks do the
-//! rest; `DriverUnload` drops them in the opposite order. The crate `echo-driver` of this project's
-//! examples is such a driver, complete.
+//! `DriverEntry` creates a [`Registration`], captures a [`Provider`] and starts a [`Runtime`], whose tasks do the work.
+//! `DriverUnload` drops them in the opposite order. The crate `echo-driver` in this project's examples is a complete
+//! driver; the [first chapter](guide::first_server) explains it.
 //!
-//! # What it needs
+//! # Requirements
 //!
-//! Windows 8 or later, x64 or arm64. No allocator: everything comes from nonpaged pool, and every
-//! allocation may fail with an error. Little stack, and no panic: this project looks for both in the driver
-//! that comes out. What stays is the compiler's, for a future that is polled after it was ready, which nothing
-//! here does, nor `.await`; and `core`'s own, where it parses and formats addresses and the like. Futures are polled at `PASSIVE_LEVEL`; wakers are woken at up to
-//! `DISPATCH_LEVEL`, by any thread, and must not poll in place.
+//! - Windows 8 or later, x64 or arm64.
+//! - No allocator: all memory comes from nonpaged pool, and every allocation can fail with an error.
+//! - Futures are polled at `PASSIVE_LEVEL`. Wakers are called at up to `DISPATCH_LEVEL`, on any thread, and must not
+//!   poll the task in place.
+//! - Little stack. The project checks the linked driver for the stack use of each function, and for panics. Two kinds
+//!   of panic remain: polling a finished future (nothing here does), and `core`'s parsing and formatting of addresses.
 
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -45,7 +46,7 @@
 #[cfg(test)]
 extern crate std;
 
-// What macros write calls this crate by its name, here as everywhere.
+// The output of the macros names this crate `wsk`, also inside it.
 extern crate self as wsk;
 
 mod address;

@@ -1,16 +1,14 @@
-//! The guide: from the first server to unloading, chapter by chapter.
+//! The guide: writing, testing and unloading a driver with this crate.
 //!
-//! | chapter | about |
-//! |---|---|
-//! | [`first_server`] | an echo server, from `DriverEntry` on |
-//! | [`first_client`] | names, connections, time-outs |
-//! | [`datagrams_with_events`] | callbacks instead of requests |
-//! | [`irql`] | what may be called where |
-//! | [`unloading`] | the order in which everything ends |
-//! | [`testing`] | the same code in a process, with faults |
-//! | [`from_c`] | where each function of WSK went |
+//! 1. [First server](first_server): an echo server, starting from `DriverEntry`
+//! 2. [First client](first_client): connections, host names, timeouts, errors
+//! 3. [Datagrams with events](datagrams_with_events): callbacks instead of requests
+//! 4. [IRQL](irql): the levels at which each operation is allowed
+//! 5. [Unloading](unloading): the order of shutdown, and its pitfalls
+//! 6. [Testing](testing): running driver code in a process, with faults
+//! 7. [From C](from_c): the counterpart of every name in `wsk.h`
 //!
-//! The programs in it are run by this crate's tests, on the host of [`wsk_host`](https://docs.rs/wsk-host).
+//! Every program in the guide is a documentation test, run on the emulated kernel of `wsk-host`.
 
 #[doc = include_str!("first_server.md")]
 pub mod first_server {}
