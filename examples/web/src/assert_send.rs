@@ -30,7 +30,7 @@ impl<F: Future> Future for AssertSend<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         // SAFETY: the field is structurally pinned: it is never moved out, and `AssertSend` has no `Drop`.
-        let future = unsafe { self.map_unchecked_mut(|assert_send| &mut assert_send.0) };
+        let future = unsafe { self.map_unchecked_mut(|this| &mut this.0) };
         future.poll(context)
     }
 }

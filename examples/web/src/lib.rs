@@ -18,7 +18,6 @@
 mod assert_send;
 mod client;
 mod connection;
-
 mod server;
 
 use core::fmt;

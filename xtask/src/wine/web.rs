@@ -27,8 +27,8 @@ pub(super) fn checks(image: &Path, log: &Log) -> Result<()> {
     }
     driver.unload()?;
 
-    let nothing = origin.url_of_nothing();
-    let driver = with(&nothing)?;
+    let missing = origin.url_without_page();
+    let driver = with(&missing)?;
     let server = driver.server;
     run.check("a page that the other server does not have", move || {
         web_checks::not_fetched(server, "404")
