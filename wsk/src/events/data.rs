@@ -99,13 +99,19 @@ pub(super) fn copy<'a>(
 }
 
 /// The pieces of all buffers of a list.
-pub(super) fn chunks_of<'a>(list: PWSK_DATA_INDICATION) -> impl Iterator<Item = Result<&'a [u8]>> {
+///
+/// # Safety
+///
+/// The list is null, or one of WSK's that stays, with its bytes, for `'a`.
+pub(super) unsafe fn chunks_of<'a>(
+    list: PWSK_DATA_INDICATION,
+) -> impl Iterator<Item = Result<&'a [u8]>> {
     let mut next: *const WSK_DATA_INDICATION = list;
     core::iter::from_fn(move || {
-        // SAFETY: the list is WSK's, and stays as long as the data does.
+        // SAFETY: the caller's list stays for `'a`, and so do its entries.
         let indication = unsafe { next.as_ref() }?;
         next = indication.Next;
-        // SAFETY: the buffer is part of the list, which stays as long as the data does.
+        // SAFETY: the buffer is part of the list, whose bytes stay for `'a`.
         Some(unsafe { Chunks::new(&indication.Buffer) })
     })
     .flatten()
@@ -151,7 +157,8 @@ impl<'a> Data<'a> {
     ///
     /// A piece that cannot be mapped is `STATUS_INSUFFICIENT_RESOURCES`, and the last one.
     pub fn chunks(&self) -> impl Iterator<Item = Result<&[u8]>> {
-        chunks_of(self.list.as_ptr())
+        // SAFETY: WSK keeps the list until the callback returns or retains it, and this value is borrowed meanwhile.
+        unsafe { chunks_of(self.list.as_ptr()) }
     }
 
     /// Copies the bytes from the beginning on, as far as there is room. Returns how many.
@@ -232,7 +239,8 @@ impl RetainedData {
     ///
     /// As there.
     pub fn chunks(&self) -> impl Iterator<Item = Result<&[u8]>> {
-        chunks_of(self.list.as_ptr())
+        // SAFETY: the list was retained, and is released when this value is dropped, which is borrowed meanwhile.
+        unsafe { chunks_of(self.list.as_ptr()) }
     }
 
     /// As [`Data::copy_to`].

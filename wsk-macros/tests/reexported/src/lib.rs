@@ -28,6 +28,12 @@ impl ConditionalListenEvents for Sink {
     }
 }
 
+/// As [`Sink`], by a macro of the crate that has `wsk`.
+#[derive(Clone, Copy, Debug)]
+pub struct MadeByMacro;
+
+renamed::sink!(MadeByMacro);
+
 /// A table of C's.
 #[allow(non_snake_case, non_camel_case_types, reason = "the names are C's")]
 #[repr(C)]
@@ -57,6 +63,7 @@ mod tests {
     #[test]
     fn tables_are_made() {
         assert!(<Sink as DatagramTable>::TABLE.WskReceiveFromEvent.is_some());
+        assert!(MadeByMacro::TABLE.WskReceiveFromEvent.is_some());
         assert!(<Sink as ListenTable>::TABLE.WskInspectEvent.is_some());
         assert_eq!(size_of::<PingDispatch>(), size_of::<usize>());
     }

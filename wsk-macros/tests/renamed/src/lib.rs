@@ -5,6 +5,22 @@
 /// For a crate that depends on this one only.
 pub use sockets;
 
+/// Implements the events of a datagram socket for a type, with a macro's own path to `wsk`.
+#[macro_export]
+macro_rules! sink {
+    ($name:ident) => {
+        #[$crate::sockets::events(crate = $crate::sockets)]
+        impl $crate::sockets::events::DatagramEvents for $name {
+            fn receive_from(
+                &self,
+                _datagrams: $crate::sockets::events::Datagrams<'_>,
+            ) -> $crate::sockets::events::Disposition {
+                $crate::sockets::events::Disposition::Accepted
+            }
+        }
+    };
+}
+
 use sockets::events::{DatagramEvents, Datagrams, Disposition};
 use sockets::sys::{NTSTATUS, PVOID, USHORT};
 
