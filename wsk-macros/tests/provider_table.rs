@@ -179,6 +179,32 @@ struct Names {
     Own: wsk_sys::USHORT,
 }
 
+/// Macros can make declarations, and parts of them.
+#[test]
+fn a_macro_can_declare_a_table() {
+    macro_rules! declare {
+        ($name:ident, $table:path, $slot:ident: $function:ty) => {
+            #[provider_table($table)]
+            struct $name {
+                $slot: $function,
+            }
+        };
+    }
+
+    #[repr(C)]
+    struct ONE_DISPATCH {
+        One: Option<unsafe extern "C" fn(PVOID) -> NTSTATUS>,
+    }
+
+    declare!(One, ONE_DISPATCH, One: fn(context: PVOID));
+
+    let table = ONE_DISPATCH { One: None };
+    // SAFETY: it is a table.
+    let one = unsafe { One::from_raw(&raw const table) };
+    // SAFETY: there is no function that would take the argument.
+    assert_eq!(unsafe { one.one(ptr::null_mut()) }, STATUS_NOT_IMPLEMENTED);
+}
+
 #[test]
 fn names_of_parameters_are_the_users() {
     unsafe extern "C" fn ping(context: PVOID, slot: ULONG, function: PIRP) -> NTSTATUS {

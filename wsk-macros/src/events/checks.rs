@@ -34,7 +34,12 @@ pub(super) fn check_impl(item: &ItemImpl, errors: &mut Errors) {
             _ => {}
         }
     }
-    match &*item.self_ty {
+    let mut handler = &*item.self_ty;
+    // A macro's own delimiters.
+    while let Type::Group(group) = handler {
+        handler = &group.elem;
+    }
+    match handler {
         Type::TraitObject(ty) => {
             errors.at(ty, "a socket's memory contains its handler: implement the events for a type with a size");
         }

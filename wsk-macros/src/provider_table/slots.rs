@@ -66,6 +66,15 @@ fn take(attributes: &mut Vec<Attribute>, name: &str, errors: &mut Errors) -> Opt
     Some(taken)
 }
 
+/// A type without the delimiters that a macro, or the user, has put around it.
+fn plain(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => plain(&group.elem),
+        Type::Paren(paren) => plain(&paren.elem),
+        ty => ty,
+    }
+}
+
 /// An error if an attribute that stands alone has an argument.
 fn require_no_argument(attribute: &Attribute, errors: &mut Errors) {
     if !matches!(attribute.meta, Meta::Path(_)) {
@@ -95,7 +104,7 @@ impl Slot {
                 errors.at(attribute, "only a function has this: remove it");
             }
         };
-        let kind = match &field.ty {
+        let kind = match plain(&field.ty) {
             Type::FnPtr(function) => {
                 if let Some(attribute) = &reserved {
                     errors.at(

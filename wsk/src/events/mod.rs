@@ -105,7 +105,7 @@ pub enum Receipt {
     Refused,
 }
 
-/// The events of a listening socket.
+/// The events of a listening socket. Write [`events`](macro@crate::events) on the `impl`.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_client_listen_dispatch).
 #[expect(unused_variables, reason = "the names are for those who implement them")]
@@ -127,7 +127,7 @@ pub trait ListenEvents: Send + Sync + 'static {
 }
 
 /// The events of a listening socket that inspects connections first. `SO_CONDITIONAL_ACCEPT` is set on the socket
-/// before it is bound.
+/// before it is bound. Write [`events`](macro@crate::events) on the `impl`.
 ///
 /// A stream socket does not inspect, since it could not complete a pended inspection (INV-41).
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_inspect_event).
@@ -157,7 +157,7 @@ pub trait ConditionalListenEvents: Send + Sync + 'static {
     fn dead(&self) {}
 }
 
-/// The events of a datagram socket.
+/// The events of a datagram socket. Write [`events`](macro@crate::events) on the `impl`.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_client_datagram_dispatch).
 #[expect(unused_variables, reason = "the names are for those who implement them")]
@@ -177,7 +177,7 @@ pub trait DatagramEvents: Send + Sync + 'static {
     fn dead(&self) {}
 }
 
-/// The events of a connection.
+/// The events of a connection. Write [`events`](macro@crate::events) on the `impl`.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_client_connection_dispatch).
 #[expect(unused_variables, reason = "the names are for those who implement them")]

@@ -58,6 +58,31 @@ impl ConnectionEvents for Modest {
     }
 }
 
+/// The traits can be used as `dyn`: a handler may call another one.
+#[test]
+fn handlers_can_be_trait_objects() {
+    struct Boxed(Box<dyn DatagramEvents>, Box<dyn ConnectionEvents>);
+
+    #[wsk::events]
+    impl DatagramEvents for Boxed {
+        fn receive_from(&self, datagrams: Datagrams<'_>) -> Disposition {
+            self.0.receive_from(datagrams)
+        }
+    }
+
+    #[wsk::events]
+    impl ConnectionEvents for Boxed {
+        fn receive(&self, data: Data<'_>) -> Receipt {
+            self.1.receive(data)
+        }
+    }
+
+    assert_eq!(<Boxed as DatagramTable>::EVENTS, EventMask::RECEIVE_FROM);
+    let boxed = Boxed(Box::new(Boastful), Box::new(Modest));
+    boxed.0.dead();
+    boxed.1.dead();
+}
+
 #[test]
 fn tables_follow_the_sets() {
     assert!(<Boastful as DatagramTable>::TABLE.WskReceiveFromEvent.is_some());
