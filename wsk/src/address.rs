@@ -1,4 +1,10 @@
 //! Socket addresses, between `core::net` and C.
+//!
+//! # Safety
+//!
+//! Addresses of C are read by the family that they begin with; every view of a [`Storage`] is initialised.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -48,7 +54,7 @@ impl Storage {
                 Some(SocketAddr::V4(v4_from_c(address)))
             }
             AF_INET6 => {
-                // SAFETY: as above.
+                // SAFETY: every byte is initialised, and the family says what it is.
                 let address = unsafe { &self.v6 };
                 Some(SocketAddr::V6(v6_from_c(address)))
             }
@@ -74,7 +80,7 @@ pub(crate) unsafe fn read(address: PSOCKADDR) -> Option<SocketAddr> {
             Some(SocketAddr::V4(v4_from_c(&address)))
         }
         AF_INET6 => {
-            // SAFETY: as above.
+            // SAFETY: the family says what it is.
             let address = unsafe { address.cast::<SOCKADDR_IN6>().read_unaligned() };
             Some(SocketAddr::V6(v6_from_c(&address)))
         }
@@ -100,7 +106,7 @@ pub(crate) unsafe fn read_sized(address: PSOCKADDR, size: usize) -> Option<Socke
     if size < needed {
         return None;
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: the pointer is to an address of the family that it begins with, of at least `needed` bytes.
     unsafe { read(address) }
 }
 

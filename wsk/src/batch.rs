@@ -1,4 +1,10 @@
 //! Several buffers that are sent at once, each as a datagram.
+//!
+//! # Safety
+//!
+//! A batch owns one allocation of nodes and slices, of which the first `length` slices are initialised.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::fmt;
 use core::ops::{Deref, DerefMut};
@@ -46,7 +52,7 @@ pub struct Batch {
 
 // SAFETY: it owns its slices, as `Vec` does, and nodes that only requests use.
 unsafe impl Send for Batch {}
-// SAFETY: as above; a shared batch can only be read.
+// SAFETY: it owns its slices, as `Vec` does, and nodes that only requests use; a shared batch can only be read.
 unsafe impl Sync for Batch {}
 
 impl Batch {
@@ -116,7 +122,7 @@ impl Batch {
         let (buffer, start, end) = buffer.into_parts();
         // SAFETY: there is room behind the last slice, as was checked.
         let place = unsafe { self.slices().add(self.length) };
-        // SAFETY: as above, and nothing is there.
+        // SAFETY: there is room behind the last slice, as was checked, and nothing is there.
         unsafe { place.write(Slice::from_parts(buffer, start, end)) };
         self.length += 1;
         Ok(())
@@ -127,7 +133,7 @@ impl Batch {
         self.length = self.length.checked_sub(1)?;
         // SAFETY: the slice was there, and is not any more.
         let place = unsafe { self.slices().add(self.length) };
-        // SAFETY: as above.
+        // SAFETY: the slice was there, and is not any more.
         Some(unsafe { place.read() })
     }
 
@@ -160,7 +166,8 @@ impl Batch {
         for (index, slice) in self.iter().enumerate() {
             // SAFETY: there are as many nodes as there is room for slices.
             let node = unsafe { nodes.add(index) };
-            // SAFETY: as above; at the last one, this is where the slices begin, and is not used.
+            // SAFETY: there are as many nodes as there is room for slices; at the last one, this is where the slices
+            // begin, and is not used.
             let next = unsafe { node.add(1) };
             let next = if index + 1 == self.length { ptr::null_mut() } else { next };
             // SAFETY: the nodes are this batch's alone, and no part of its slices.
@@ -187,7 +194,7 @@ impl Deref for Batch {
 
 impl DerefMut for Batch {
     fn deref_mut(&mut self) -> &mut [Slice] {
-        // SAFETY: as above, and the batch is borrowed for writing.
+        // SAFETY: so many slices are there, and no request has them, and the batch is borrowed for writing.
         unsafe { slice::from_raw_parts_mut(self.slices(), self.length) }
     }
 }
@@ -242,7 +249,7 @@ impl Iterator for Drain<'_> {
         // SAFETY: the batch had this slice, and has given it up.
         let place = unsafe { self.batch.slices().add(self.next) };
         self.next += 1;
-        // SAFETY: as above; it is read once.
+        // SAFETY: the batch had this slice, and has given it up; it is read once.
         Some(unsafe { place.read() })
     }
 

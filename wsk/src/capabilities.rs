@@ -1,5 +1,11 @@
 //! What the running Windows has of WSK: its tables are as long as it makes them, whichever header a driver
 //! was compiled with (INV-8).
+//!
+//! # Safety
+//!
+//! The kernel's version query is called at `PASSIVE_LEVEL`, which a token shows.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::fmt;
 

@@ -1,4 +1,10 @@
 //! The categories of sockets, and what each can do.
+//!
+//! # Safety
+//!
+//! Each function calls that of the category's own table, and has the contract of WSK's function.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use wsk_sys::{
     IPPROTO_TCP, IPPROTO_UDP, NTSTATUS, PIRP, PSOCKADDR, PVOID, PWSK_BUF, PWSK_SOCKET, SOCK_DGRAM,
@@ -162,7 +168,7 @@ macro_rules! category {
             const PROTOCOL: ULONG = $protocol;
 
             unsafe fn dispatch(socket: PWSK_SOCKET) -> $dispatch {
-                // SAFETY: the caller's promise.
+                // SAFETY: the socket is open and of this category, by this function's contract.
                 unsafe { $dispatch::of(socket) }
             }
         }
@@ -181,7 +187,7 @@ macro_rules! binds {
 
         impl sealed::Binds for $category {
             unsafe fn bind(dispatch: Self::Dispatch, local: PSOCKADDR, irp: PIRP) -> NTSTATUS {
-                // SAFETY: the caller's promise.
+                // SAFETY: this function's contract is that of the table's function.
                 unsafe { dispatch.bind(local, irp) }
             }
 
@@ -190,7 +196,7 @@ macro_rules! binds {
                 local: PSOCKADDR,
                 irp: PIRP,
             ) -> NTSTATUS {
-                // SAFETY: the caller's promise.
+                // SAFETY: this function's contract is that of the table's function.
                 unsafe { dispatch.get_local_address(local, irp) }
             }
         }
@@ -211,7 +217,7 @@ macro_rules! accepts {
                 [local, remote]: [PSOCKADDR; 2],
                 irp: PIRP,
             ) -> NTSTATUS {
-                // SAFETY: the caller's promise.
+                // SAFETY: this function's contract is that of the table's function.
                 unsafe { dispatch.accept(context, table, local, remote, irp) }
             }
         }
@@ -242,7 +248,7 @@ impl ConnectEx for ConnectionDispatch {
         buffer: PWSK_BUF,
         irp: PIRP,
     ) -> NTSTATUS {
-        // SAFETY: the caller's promise.
+        // SAFETY: this function's contract is that of the table's function.
         unsafe { self.connect_ex(has, remote, buffer, irp) }
     }
 }
@@ -255,7 +261,7 @@ impl ConnectEx for StreamDispatch {
         buffer: PWSK_BUF,
         irp: PIRP,
     ) -> NTSTATUS {
-        // SAFETY: the caller's promise.
+        // SAFETY: this function's contract is that of the table's function.
         unsafe { self.connect_ex(remote, buffer, irp) }
     }
 }
@@ -266,7 +272,7 @@ macro_rules! connects {
 
         impl sealed::Connects for $category {
             unsafe fn connect(dispatch: Self::Dispatch, remote: PSOCKADDR, irp: PIRP) -> NTSTATUS {
-                // SAFETY: the caller's promise.
+                // SAFETY: this function's contract is that of the table's function.
                 unsafe { dispatch.connect(remote, irp) }
             }
 
@@ -277,7 +283,7 @@ macro_rules! connects {
                 buffer: PWSK_BUF,
                 irp: PIRP,
             ) -> NTSTATUS {
-                // SAFETY: the caller's promise.
+                // SAFETY: this function's contract is that of the table's function.
                 unsafe { dispatch.connect_with(has, remote, buffer, irp) }
             }
 
@@ -286,7 +292,7 @@ macro_rules! connects {
                 remote: PSOCKADDR,
                 irp: PIRP,
             ) -> NTSTATUS {
-                // SAFETY: the caller's promise.
+                // SAFETY: this function's contract is that of the table's function.
                 unsafe { dispatch.get_remote_address(remote, irp) }
             }
 
@@ -296,7 +302,7 @@ macro_rules! connects {
                 flags: SendFlags,
                 irp: PIRP,
             ) -> NTSTATUS {
-                // SAFETY: the caller's promise.
+                // SAFETY: this function's contract is that of the table's function.
                 unsafe { dispatch.send(buffer, flags, irp) }
             }
 
@@ -306,7 +312,7 @@ macro_rules! connects {
                 flags: ReceiveFlags,
                 irp: PIRP,
             ) -> NTSTATUS {
-                // SAFETY: the caller's promise.
+                // SAFETY: this function's contract is that of the table's function.
                 unsafe { dispatch.receive(buffer, flags, irp) }
             }
 
@@ -316,7 +322,7 @@ macro_rules! connects {
                 flags: DisconnectFlags,
                 irp: PIRP,
             ) -> NTSTATUS {
-                // SAFETY: the caller's promise.
+                // SAFETY: this function's contract is that of the table's function.
                 unsafe { dispatch.disconnect(buffer, flags, irp) }
             }
         }

@@ -6,6 +6,13 @@
 //! user's code should not have to do at `DISPATCH_LEVEL`. And lists of addresses are freed at
 //! `PASSIVE_LEVEL` (INV-66), wherever they are dropped. So all of these are handed to this thread, which
 //! every registration has.
+//!
+//! # Safety
+//!
+//! A job is a part of the object that it is for. The queue owns the object from the push until the job is done, and the
+//! thread is joined before the queue is freed.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
@@ -71,7 +78,7 @@ impl DeferredQueue {
     ///
     /// # Safety
     ///
-    /// - The job's function may be called with it, once, by the reaper's thread. Until then it is there, and
+    /// - The job's function may be called with it, once, by the deferred queue's thread. Until then it is there, and
     ///   nobody else uses it.
     /// - This is there until the call has returned.
     pub(crate) unsafe fn push(&self, job: NonNull<Job>) {

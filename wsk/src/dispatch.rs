@@ -51,6 +51,10 @@
 //!     listener
 //! }
 //! ```
+//!
+//! # Safety
+//!
+//! The methods are `unsafe`, with the contracts of WSK's functions. Each reads only its own slot of a table.
 
 use wsk_macros::provider_table;
 use wsk_sys::{

@@ -42,6 +42,7 @@ pub(crate) fn query_with_growing_buffer(
 }
 
 #[cfg(all(test, not(loom)))]
+#[expect(unsafe_code, reason = "the tests stand in for the system")]
 mod tests {
     // What defines the pool.
     extern crate wsk_host as _;

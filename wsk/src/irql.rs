@@ -3,6 +3,12 @@
 //! What may block or touch pageable memory needs `PASSIVE_LEVEL`. In this crate such a function takes
 //! a [`Passive`], which a driver makes where the level is known, at its entry points, and which
 //! cannot be carried into a callback.
+//!
+//! # Safety
+//!
+//! A [`Passive`] is made by `unsafe` code only, which knows the level.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::marker::PhantomData;
 

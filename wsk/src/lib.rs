@@ -41,6 +41,7 @@
 //!   of panic remain: polling a finished future (nothing here does), and `core`'s parsing and formatting of addresses.
 
 #![no_std]
+#![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(test)]

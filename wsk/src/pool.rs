@@ -5,6 +5,12 @@
 //!
 //! Every allocation has a tag, by which the system counts: `poolmon` shows it, and so does `!poolused` of the
 //! debugger. A driver that [names its own](set_tag) is told from other drivers with this crate.
+//!
+//! # Safety
+//!
+//! The pool gives out memory that is aligned to 16 bytes and freed once, with the tag that it was allocated with.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::mem::MaybeUninit;
@@ -167,13 +173,13 @@ pub(crate) unsafe fn free(memory: NonNull<u8>) {
 /// The place is memory for such a structure, and nobody else's.
 macro_rules! write_fields {
     (@field $place:ident, $field:ident, : $value:expr) => {
-        // SAFETY: the caller's promise.
+        // SAFETY: the macro's caller gives a place that is valid for writes.
         let place = unsafe { &raw mut (*$place).$field };
-        // SAFETY: as above.
+        // SAFETY: the macro's caller gives a place that is valid for writes.
         unsafe { place.write($value) };
     };
     (@field $place:ident, $field:ident, => $write:expr) => {
-        // SAFETY: the caller's promise.
+        // SAFETY: the macro's caller gives a place that is valid for writes.
         $write(unsafe { &raw mut (*$place).$field });
     };
     ($place:expr, $structure:ident { $($field:ident $mark:tt $how:expr,)* }) => {{
@@ -195,7 +201,7 @@ pub(crate) struct PoolBox<T>(NonNull<T>);
 
 // SAFETY: it owns its value, as `Box` does.
 unsafe impl<T: Send> Send for PoolBox<T> {}
-// SAFETY: as above.
+// SAFETY: it owns its value, as `Box` does.
 unsafe impl<T: Sync> Sync for PoolBox<T> {}
 
 impl<T> PoolBox<T> {
@@ -312,7 +318,7 @@ struct Counted<T> {
 
 // SAFETY: owners share the value, and the last one drops it, on whichever thread that is.
 unsafe impl<T: Send + Sync> Send for PoolArc<T> {}
-// SAFETY: as above.
+// SAFETY: owners share the value, and the last one drops it, on whichever thread that is.
 unsafe impl<T: Send + Sync> Sync for PoolArc<T> {}
 
 impl<T> PoolArc<T> {

@@ -1,13 +1,19 @@
 //! Buffers that are kept for those who have none of their own.
+//!
+//! # Safety
+//!
+//! A buffer in a slot is owned by the pool: an exchange puts it there and another takes it out.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use super::{Buffer, Header, Slice, copy};
+use super::{Buffer, BufferHeader, Slice, copy};
 use crate::status::Result;
 
 /// A few buffers that wait to be used again, for those who have none of their own.
-pub(crate) struct BufferPool([AtomicPtr<Header>; 2]);
+pub(crate) struct BufferPool([AtomicPtr<BufferHeader>; 2]);
 
 impl BufferPool {
     /// The least size of a buffer that is kept, in bytes: more than most networks carry at once.

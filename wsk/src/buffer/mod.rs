@@ -3,6 +3,13 @@
 //! A request that was cancelled, or whose future was dropped, is still the system's until it
 //! completes. So nothing is borrowed: a [`Buffer`] moves into the request and comes back with the
 //! result ([`BufResult`]), and if the future is dropped, the request keeps it (INV-21, INV-24).
+//!
+//! # Safety
+//!
+//! A buffer owns its memory and the MDL that describes it. It moves into a request, so neither is shared while the
+//! system uses them.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 mod buffer_pool;
 
@@ -34,12 +41,12 @@ const ALIGNMENT: usize = 16;
 /// # extern crate wsk_host;
 /// # Ok::<(), wsk::Error>(())
 /// ```
-pub struct Buffer(NonNull<Header>);
+pub struct Buffer(NonNull<BufferHeader>);
 
 /// What the allocation begins with; the MDL follows, and then the data. A buffer is one pointer to it, since buffers
 /// are moved into requests and futures, and out again.
 #[repr(C, align(16))]
-struct Header {
+struct BufferHeader {
     /// Null for a buffer without memory, whose header is static.
     mdl: PMDL,
     data: NonNull<u8>,
@@ -47,14 +54,16 @@ struct Header {
 }
 
 // SAFETY: it is only read while buffers have it; what it points to is theirs.
-unsafe impl Sync for Header {}
+unsafe impl Sync for BufferHeader {}
 
 /// The header of every buffer without memory.
-static NOTHING: Header = Header { mdl: ptr::null_mut(), data: NonNull::dangling(), size: 0 };
+static NOTHING: BufferHeader =
+    BufferHeader { mdl: ptr::null_mut(), data: NonNull::dangling(), size: 0 };
 
 // SAFETY: it owns its bytes, as `Box<[u8]>` does; the MDL describes them wherever it is used.
 unsafe impl Send for Buffer {}
-// SAFETY: as above; a shared buffer can only be read.
+// SAFETY: it owns its bytes, as `Box<[u8]>` does; the MDL describes them wherever it is used; a shared buffer can only
+// be read.
 unsafe impl Sync for Buffer {}
 
 impl Buffer {
@@ -75,8 +84,8 @@ impl Buffer {
             return Err(known::STATUS_INVALID_BUFFER_SIZE);
         }
         let mdl_size = size_of_mdl(size).next_multiple_of(ALIGNMENT);
-        let header: NonNull<Header> =
-            pool::allocate_zeroed(size_of::<Header>() + mdl_size + size)?.cast();
+        let header: NonNull<BufferHeader> =
+            pool::allocate_zeroed(size_of::<BufferHeader>() + mdl_size + size)?.cast();
         // SAFETY: the allocation goes on with room for an MDL.
         let behind: NonNull<u8> = unsafe { header.add(1) }.cast();
         let mdl: PMDL = behind.as_ptr().cast();
@@ -89,7 +98,7 @@ impl Buffer {
             unsafe { MmBuildMdlForNonPagedPool(mdl) };
         }
         // SAFETY: the allocation begins with room for it.
-        unsafe { header.write(Header { mdl, data, size }) };
+        unsafe { header.write(BufferHeader { mdl, data, size }) };
         Ok(Self(header))
     }
 
@@ -102,7 +111,7 @@ impl Buffer {
 
     /// What the buffer is.
     #[inline]
-    const fn header(&self) -> &Header {
+    const fn header(&self) -> &BufferHeader {
         // SAFETY: the buffer owns it, or it is static.
         unsafe { self.0.as_ref() }
     }
@@ -144,7 +153,7 @@ impl Deref for Buffer {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        let Header { data, size, .. } = *self.header();
+        let BufferHeader { data, size, .. } = *self.header();
         // SAFETY: the buffer owns this many initialised bytes, and no request has them.
         unsafe { slice::from_raw_parts(data.as_ptr(), size) }
     }
@@ -152,8 +161,9 @@ impl Deref for Buffer {
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [u8] {
-        let Header { data, size, .. } = *self.header();
-        // SAFETY: as above, and the buffer is borrowed for writing.
+        let BufferHeader { data, size, .. } = *self.header();
+        // SAFETY: the buffer owns this many initialised bytes, and no request has them, and the buffer is borrowed for
+        // writing.
         unsafe { slice::from_raw_parts_mut(data.as_ptr(), size) }
     }
 }
@@ -325,7 +335,7 @@ impl Buffer {
     }
 
     /// Gives the buffer away as a pointer; [`Buffer::from_raw`] takes it back.
-    fn into_raw(self) -> NonNull<Header> {
+    fn into_raw(self) -> NonNull<BufferHeader> {
         let header = self.0;
         core::mem::forget(self);
         header
@@ -334,7 +344,7 @@ impl Buffer {
     /// # Safety
     ///
     /// The header came from [`Buffer::into_raw`], and nobody else takes it back.
-    const unsafe fn from_raw(header: NonNull<Header>) -> Self {
+    const unsafe fn from_raw(header: NonNull<BufferHeader>) -> Self {
         Self(header)
     }
 }

@@ -5,6 +5,8 @@
 //! The memory stays in place until the registration has waited for both counts. Whatever releases the last reference
 //! sets an event as its last access, and the registration frees the memory only after that event.
 
+#![expect(unsafe_code, reason = "see Safety")]
+
 mod setup;
 
 use core::cell::UnsafeCell;

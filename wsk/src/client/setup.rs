@@ -4,6 +4,8 @@
 //!
 //! The event is initialised where the setup stays; each use of it relies on that.
 
+#![expect(unsafe_code, reason = "see Safety")]
+
 use core::ptr;
 use core::sync::atomic::{AtomicU8, Ordering};
 

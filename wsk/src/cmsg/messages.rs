@@ -163,6 +163,7 @@ impl fmt::Debug for ControlMessages<'_> {
 }
 
 #[cfg(test)]
+#[expect(unsafe_code, reason = "the tests stand in for the system")]
 mod tests {
     use core::net::IpAddr;
     use std::vec::Vec;
@@ -222,7 +223,7 @@ mod tests {
             // SAFETY: the message is whole.
             let header = unsafe { next.read() };
             let length_of_data = header.cmsg_len - WSA_CMSG_LEN(0);
-            // SAFETY: as above.
+            // SAFETY: the message is whole.
             let data = unsafe {
                 core::slice::from_raw_parts(WSA_CMSG_DATA(next).cast_const(), length_of_data)
             };

@@ -1,4 +1,10 @@
 //! Writing control messages.
+//!
+//! # Safety
+//!
+//! Messages are written to a control buffer, which is aligned for headers and checked for room.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -309,7 +315,7 @@ mod tests {
         assert_eq!(messages.clone().count(), 5);
         let own = ControlMessage { level: 0xFFFF, kind: 99, data: &data };
         assert_eq!(messages.last(), Some(own));
-        // SAFETY: as above.
+        // SAFETY: it is sent nowhere.
         let full = unsafe { control.raw(0xFFFF, 100, &[]) };
         assert_eq!(full.unwrap_err(), known::STATUS_INVALID_BUFFER_SIZE);
     }
@@ -371,7 +377,7 @@ mod tests {
         }
         for size in [SendControl::RAW_ROOM - 15, 1 << 20] {
             let data = std::vec![0; size];
-            // SAFETY: as above.
+            // SAFETY: it is sent nowhere.
             let result = unsafe { SendControl::new().raw(1, 1, &data) };
             assert_eq!(result.unwrap_err(), known::STATUS_INVALID_BUFFER_SIZE);
         }

@@ -9,6 +9,8 @@
 //! The memory of a handler begins with an [`Attached`], which has the functions for its type. A handler stays from
 //! [`AttachedHandler::fill`] until the last reference to the socket's memory is released.
 
+#![expect(unsafe_code, reason = "see Safety")]
+
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
@@ -102,7 +104,7 @@ impl<K> Drop for NewHandler<K> {
 unsafe fn free_attached(attached: NonNull<Attached>) {
     // SAFETY: it is there.
     let free = unsafe { attached.as_ref() }.free;
-    // SAFETY: the caller's promise; the function is for this memory.
+    // SAFETY: the handler is not used any more, by this function's contract; the function is for this memory.
     unsafe { free(attached) };
 }
 
@@ -110,7 +112,7 @@ unsafe fn free_attached(attached: NonNull<Attached>) {
 ///
 /// It is the beginning of a `WithHandler<K>`, which came from a [`PoolBox`], and nobody uses it any more.
 unsafe fn free<K>(attached: NonNull<Attached>) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the memory came from a `PoolBox` of this type, and is not used any more, by this function's contract.
     drop(unsafe { PoolBox::from_raw(attached.cast::<WithHandler<K>>()) });
 }
 
@@ -187,7 +189,7 @@ impl AttachedHandler {
     /// Nobody uses it any more.
     pub(crate) unsafe fn drop_handler(&self) {
         if let Some(attached) = NonNull::new(self.handler.load(Ordering::Relaxed)) {
-            // SAFETY: the caller's promise.
+            // SAFETY: the handler is not used any more, by this function's contract.
             unsafe { free_attached(attached) };
         }
     }

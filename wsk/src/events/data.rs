@@ -1,4 +1,10 @@
 //! Received data, as it is indicated.
+//!
+//! # Safety
+//!
+//! What WSK indicates is valid during the call, and retained data until it is released, once.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::cell::Cell;
 use core::marker::PhantomData;

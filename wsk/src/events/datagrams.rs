@@ -1,4 +1,10 @@
 //! Received datagrams, as they are indicated.
+//!
+//! # Safety
+//!
+//! What WSK indicates is valid during the call, and retained datagrams until they are released, once.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::cell::Cell;
 use core::marker::PhantomData;

@@ -1,4 +1,11 @@
 //! The callbacks of connections that get a handler later, if at all.
+//!
+//! # Safety
+//!
+//! WSK calls these functions with a context that is null or a socket's memory, which stays until the close has completed
+//! (INV-46).
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use wsk_sys::fields::length;
 use wsk_sys::{

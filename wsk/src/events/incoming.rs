@@ -1,4 +1,10 @@
 //! Connections that come to a listener.
+//!
+//! # Safety
+//!
+//! What WSK passes to the accept event is valid during the call, and so is an [`Incoming`].
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::cell::Cell;
 use core::net::SocketAddr;
@@ -23,7 +29,7 @@ pub struct Incoming<'a, K> {
     /// Where WSK is told what the connection calls back, valid during the call.
     pub(super) context: *mut PVOID,
     pub(super) table: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
-    /// Who accepted, with a use of the accepted socket.
+    /// The accepted socket, with an open reference to it.
     pub(super) accepted: &'a Cell<Option<NonNull<SocketState>>>,
     /// Invariant in `K`: `accept` takes the table and the inherited events (INV-60) from it, as the listener did.
     pub(super) handler: core::marker::PhantomData<fn(K) -> K>,

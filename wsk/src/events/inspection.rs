@@ -1,4 +1,11 @@
 //! Connections that are inspected before they are established.
+//!
+//! # Safety
+//!
+//! What WSK passes to the inspect event is valid during the call. A pended connection is decided once (INV-61), with an
+//! operation that was allocated before.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::cell::Cell;
 use core::fmt;
@@ -262,7 +269,7 @@ impl PendingInspection {
             // SAFETY: the connection was pended, and is decided once (INV-61).
             unsafe { dispatch.inspect_complete(id, action, irp) }
         };
-        // SAFETY: a use is a hold; the call is given the payload's room.
+        // SAFETY: the guard keeps the socket's memory; the call is given the payload's room.
         let in_flight = unsafe { idle.start(socket.as_ptr(), call) }.in_flight();
         drop(socket);
         Ok(Some((listener, in_flight.never_cancelled())))

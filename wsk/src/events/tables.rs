@@ -3,6 +3,12 @@
 //! All of them are built here, from the generic [thunks](super::thunks) of the handler's own type. An implementation
 //! of an events trait states only [which methods](super::methods) it has. So no implementation, however it is
 //! written, can put a function of another type into its table.
+//!
+//! # Safety
+//!
+//! The functions of a table take the memory of a socket with a handler of the type that the table is made for, or null.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::marker::PhantomData;
 use core::ptr;

@@ -9,6 +9,8 @@
 //! it was created with: null, or the address of the socket's `SocketMemory<T>`. That memory stays allocated until the close
 //! has completed, and so until no callback runs (INV-46). Callbacks share it: a thunk makes shared references only.
 
+#![expect(unsafe_code, reason = "see Safety")]
+
 use core::cell::Cell;
 use core::ptr::NonNull;
 
@@ -84,8 +86,8 @@ macro_rules! accept_event {
                 return STATUS_REQUEST_NOT_ACCEPTED;
             };
             // Only this return makes the socket the client's, so it must not be closed before. A socket that the
-            // handler has dropped is closed by the deferred jobs.
-            // SAFETY: `Incoming` left a use for this.
+            // handler has dropped is closed by the deferred queue.
+            // SAFETY: `Incoming` left an open reference for this.
             unsafe { SocketState::release_open_deferred(accepted) };
             STATUS_SUCCESS
         }

@@ -5,6 +5,8 @@
 //! A slot stores a value without its type, next to the functions for that type; [`AttachmentSlot::take`] compares the
 //! type before it gives the value out.
 
+#![expect(unsafe_code, reason = "see Safety")]
+
 use core::any::TypeId;
 use core::mem::MaybeUninit;
 

@@ -5,6 +5,8 @@
 //! An operation in a slot is owned by the cache: an exchange puts it there and another takes it out, so that each is
 //! taken once.
 
+#![expect(unsafe_code, reason = "see Safety")]
+
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, Ordering};
 

@@ -6,6 +6,8 @@
 //! [`OperationState::complete`](super::state::OperationState::complete), which hands the operation to its owner, or
 //! leaves it to the routine if the owner has gone. After a hand-over to the owner it touches the operation no more.
 
+#![expect(unsafe_code, reason = "see Safety")]
+
 use core::ptr::NonNull;
 
 use wsk_sys::{NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, STATUS_MORE_PROCESSING_REQUIRED};

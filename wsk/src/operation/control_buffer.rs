@@ -4,6 +4,8 @@
 //!
 //! The room is read and written as bytes, all of which are initialised.
 
+#![expect(unsafe_code, reason = "see Safety")]
+
 use wsk_sys::{CMSGHDR, PCMSGHDR, PULONG, PVOID, ULONG};
 
 /// The control data of a datagram, or the value that an option or an ioctl takes or returns. It is part of the

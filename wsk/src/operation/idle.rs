@@ -6,6 +6,8 @@
 //! (see [`OperationState`](super::state::OperationState)). [`Idle::start`] is the one place from which IRPs go to WSK,
 //! but for a socket's [close](super::once).
 
+#![expect(unsafe_code, reason = "see Safety")]
+
 use core::ptr::NonNull;
 
 use wsk_sys::{NTSTATUS, PIRP};

@@ -5,6 +5,8 @@
 //! An [`InFlight`] is the owner's half of a request: the operation stays in place until the owner leaves it, which
 //! giving out the outcome and dropping do.
 
+#![expect(unsafe_code, reason = "see Safety")]
+
 use core::future::Future;
 use core::pin::Pin;
 use core::ptr::NonNull;

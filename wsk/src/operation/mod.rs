@@ -21,6 +21,8 @@
 //! field is a cell, since the completion routine may still hold a reference while the owner, to whom it has just
 //! handed the operation, frees the memory: only references to cells may dangle.
 
+#![expect(unsafe_code, reason = "see Safety")]
+
 mod attachment;
 mod cache;
 mod completion;

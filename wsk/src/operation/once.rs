@@ -6,6 +6,8 @@
 //! The object around the operation keeps the memory until the routine has returned; every function that relies on
 //! this says so.
 
+#![expect(unsafe_code, reason = "see Safety")]
+
 use core::task::{Context, Poll, Waker};
 
 use wsk_sys::{PIRP, PVOID};

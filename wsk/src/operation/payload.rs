@@ -4,6 +4,8 @@
 //!
 //! The payload is written in place, field by field, into memory that was just allocated.
 
+#![expect(unsafe_code, reason = "see Safety")]
+
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
 

@@ -12,6 +12,8 @@
 //! The operation stays in place until both halves have left it. The decision is written by the one half before it
 //! leaves, and read by the other after that.
 
+#![expect(unsafe_code, reason = "see Safety")]
+
 use core::ptr::NonNull;
 
 use super::state::{Handover, Leave};

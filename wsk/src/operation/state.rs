@@ -22,6 +22,12 @@
 //! phase *waiting*. The completion reads first and then steps to *completed*; the step fails if the
 //! owner took the waker back meanwhile. Since the owner could also have stored another one, every
 //! change to *waiting* counts up the rest of the word, and so a stale read never passes.
+//!
+//! # Safety
+//!
+//! The word decides which side may use the waker's parts, as described above.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::ptr;
 use core::task::{Poll, RawWakerVTable, Waker};
@@ -481,7 +487,7 @@ mod loom_tests {
             };
             if state.0.is_completed() {
                 // The owner may write as well: the request is its own again.
-                // SAFETY: as above.
+                // SAFETY: loom checks that nobody reads it meanwhile.
                 state.1.with_mut(|result| assert_eq!(unsafe { *result }, 7));
             }
             completion.join().unwrap();
@@ -503,7 +509,7 @@ mod loom_tests {
                 })
             };
             if state.0.poll(&waker).is_ready() {
-                // SAFETY: as above.
+                // SAFETY: loom checks that nobody reads it meanwhile.
                 assert_eq!(state.1.with(|result| unsafe { *result }), 7);
             }
             completion.join().unwrap();

@@ -5,6 +5,8 @@
 //! A request in flight keeps a pointer to its target without the type. The completion routine is generic, and so
 //! knows the type; the rare path of a refused request finds the function for the type in the target's header.
 
+#![expect(unsafe_code, reason = "see Safety")]
+
 use core::ptr::NonNull;
 
 use super::{Cache, Operation};

@@ -1,4 +1,10 @@
 //! Control codes of sockets.
+//!
+//! # Safety
+//!
+//! A control code is declared with the types that the system reads and writes for it.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -151,7 +157,7 @@ pub const REDIRECT_RECORDS: BufferIoctl<Connections> =
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-query-wfp-connection-redirect-context).
 #[doc(alias = "SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT")]
 pub const REDIRECT_CONTEXT: BufferIoctl<Connections> =
-    // SAFETY: as above.
+    // SAFETY: the code answers with bytes, as far as there is room, and changes nothing.
     unsafe { BufferIoctl::new(SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT) }.at_passive_level();
 
 /// Gives a proxy's own connection the records of the one that it is made for:

@@ -1,4 +1,10 @@
 //! What an option is.
+//!
+//! # Safety
+//!
+//! An option is declared with the type that the system reads and writes for it.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -139,6 +145,7 @@ macro_rules! options {
         #[doc = concat!("`", $alias, "`. Minimum Windows: ", $windows, ".")]
         #[doc = concat!("[Microsoft's page](https://learn.microsoft.com/", $page, ").")]
         #[doc(alias = $alias)]
+        #[expect(unsafe_code, reason = "each option is declared with the type that the system uses")]
         pub const $name: SocketOption<$value, $applies, $access> =
             // SAFETY: Microsoft's page describes the option, with a value that is a number, an address or a
             // plain structure of them. It changes what is sent or received, and no callbacks.

@@ -5,6 +5,8 @@
 //! The provider's table and client pointer are valid while the provider is captured (INV-4), which a
 //! [`CapturedProvider`] sees to until it is dropped.
 
+#![expect(unsafe_code, reason = "see Safety")]
+
 mod request;
 mod transports;
 
@@ -54,7 +56,7 @@ impl Provider {
     pub fn version(&self) -> Version {
         // SAFETY: the table is valid while it is captured.
         let version = unsafe { &raw const (*self.0.dispatch).Version };
-        // SAFETY: as above, and every table begins with the version.
+        // SAFETY: the table is valid while it is captured, and every table begins with the version.
         Version::from_raw(unsafe { version.read() })
     }
 
@@ -115,7 +117,7 @@ impl Provider {
         output: (PVOID, usize),
         returned: PSIZE_T,
     ) -> NTSTATUS {
-        // SAFETY: the caller's promise.
+        // SAFETY: the code takes no IRP, and the input, output and size are valid for it, by this function's contract.
         unsafe { self.0.control(code, input, output, returned) }
     }
 
@@ -165,7 +167,8 @@ impl CapturedProvider {
         returned: PSIZE_T,
     ) -> NTSTATUS {
         let (client, none) = (self.raw_client, ptr::null_mut());
-        // SAFETY: the provider is captured (INV-4); the rest is the caller's promise (INV-27).
+        // SAFETY: the provider is captured (INV-4); the code takes no IRP, and the input, output and size are valid for
+        // it, by this function's contract (INV-27).
         unsafe {
             self.dispatch().control_client(
                 client,
@@ -188,7 +191,8 @@ impl CapturedProvider {
     unsafe fn control_with(&self, code: ULONG, irp: PIRP) -> NTSTATUS {
         let (client, none) = (self.raw_client, ptr::null_mut());
         let nowhere = ptr::null_mut();
-        // SAFETY: the provider is captured (INV-4); the rest is the caller's promise (INV-27).
+        // SAFETY: the provider is captured (INV-4); the code takes an IRP and nothing else, by this function's contract
+        // (INV-27).
         unsafe { self.dispatch().control_client(client, code, 0, none, 0, none, nowhere, irp) }
     }
 

@@ -4,6 +4,8 @@
 //!
 //! A provider holds a reference to its client.
 
+#![expect(unsafe_code, reason = "see Safety")]
+
 use wsk_sys::{NTSTATUS, PIRP};
 
 use super::Provider;

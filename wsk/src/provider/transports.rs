@@ -1,4 +1,10 @@
 //! The transports that there are, and when they change.
+//!
+//! # Safety
+//!
+//! The list is read from a buffer that WSK has filled, in whole entries.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::future::Future;
 use core::ops::Deref;

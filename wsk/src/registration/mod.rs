@@ -4,6 +4,8 @@
 //!
 //! The registration owns its client's memory, and frees it after everything that refers to the client has ended.
 
+#![expect(unsafe_code, reason = "see Safety")]
+
 mod builder;
 
 use core::fmt;

@@ -1,4 +1,10 @@
 //! The calls of a provider's that are about names.
+//!
+//! # Safety
+//!
+//! The functions are called at `PASSIVE_LEVEL` with the provider captured (INV-66); what they use is owned by the request.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::net::{IpAddr, SocketAddr};
 use core::ptr;

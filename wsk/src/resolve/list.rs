@@ -1,4 +1,10 @@
 //! Lists of addresses.
+//!
+//! # Safety
+//!
+//! The system's list stays until the [`AddressList`] is dropped, and is only read.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -122,7 +128,7 @@ pub struct Addresses<'a> {
 
 // SAFETY: the list is only read, and stays as long as it is borrowed.
 unsafe impl Send for Addresses<'_> {}
-// SAFETY: as above.
+// SAFETY: the list is only read, and stays as long as it is borrowed.
 unsafe impl Sync for Addresses<'_> {}
 
 impl<'a> Iterator for Addresses<'a> {
@@ -133,7 +139,7 @@ impl<'a> Iterator for Addresses<'a> {
             // SAFETY: an entry of the list, which stays as long as it is borrowed, or null.
             let entry: &'a ADDRINFOEXW = unsafe { self.next.as_ref() }?;
             self.next = entry.ai_next;
-            // SAFETY: as above, with what it points to.
+            // SAFETY: an entry of the list, which stays as long as it is borrowed, or null, with what it points to.
             if let Some(info) = unsafe { info(entry) } {
                 return Some(info);
             }

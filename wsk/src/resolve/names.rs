@@ -1,4 +1,10 @@
 //! The names of an address.
+//!
+//! # Safety
+//!
+//! The strings point into the same allocation, which WSK writes to until the look-up completes.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::fmt;
 use core::mem::offset_of;
@@ -12,7 +18,7 @@ use crate::status::Result;
 
 /// What WSK writes names to, until the look-up completes, and what keeps them afterwards: in nonpaged memory.
 #[repr(C)]
-struct Memory {
+struct NamesMemory {
     host: UNICODE_STRING,
     service: UNICODE_STRING,
     /// As long as names can be, with their NULs. Zeroes before anything is written.
@@ -21,11 +27,12 @@ struct Memory {
 }
 
 /// The names of an address and of its port. They are this value's own memory, some 2 KiB of nonpaged pool.
-pub struct Names(PoolBox<Memory>);
+pub struct Names(PoolBox<NamesMemory>);
 
 // SAFETY: it owns its memory, in which the pointers stay; they are not used when the look-up has completed.
 unsafe impl Send for Names {}
-// SAFETY: as above; what is shared is only read.
+// SAFETY: it owns its memory, in which the pointers stay; they are not used when the look-up has completed; what is
+// shared is only read.
 unsafe impl Sync for Names {}
 
 impl Names {
@@ -35,13 +42,13 @@ impl Names {
     pub(super) fn allocate() -> Result<Self> {
         // Not by value: a kernel's stack is small.
         // SAFETY: zeroes are strings without anything, and characters.
-        let memory = unsafe { PoolBox::<Memory>::zeroed() }?;
+        let memory = unsafe { PoolBox::<NamesMemory>::zeroed() }?;
         Ok(Self(memory))
     }
 
     /// Where WSK writes the names of the host and, if it is wanted, of the service. Valid as long as this.
     pub(super) fn places(&mut self, wants_service: bool) -> (PUNICODE_STRING, PUNICODE_STRING) {
-        let memory: *mut Memory = self.0.as_mut_ptr();
+        let memory: *mut NamesMemory = self.0.as_mut_ptr();
         let place = |string: usize, units: usize, count: usize| {
             // SAFETY: the string lies at this offset.
             let string: PUNICODE_STRING = unsafe { memory.byte_add(string) }.cast();
@@ -55,11 +62,14 @@ impl Names {
             }
             string
         };
-        let host =
-            place(offset_of!(Memory, host), offset_of!(Memory, host_units), NI_MAXHOST as usize);
+        let host = place(
+            offset_of!(NamesMemory, host),
+            offset_of!(NamesMemory, host_units),
+            NI_MAXHOST as usize,
+        );
         let service = place(
-            offset_of!(Memory, service),
-            offset_of!(Memory, service_units),
+            offset_of!(NamesMemory, service),
+            offset_of!(NamesMemory, service_units),
             NI_MAXSERV as usize,
         );
         (host, if wants_service { service } else { ptr::null_mut() })

@@ -1,8 +1,15 @@
 //! The memory of a look-up of a name: what WSK reads and writes until it completes, and then the list.
 //!
 //! One allocation in nonpaged memory, as large as the strings are. It keeps the provider captured, with which the
-//! list is freed (INV-66), and is freed with the list by the reaper, which needs no memory for that: so a list may
+//! list is freed (INV-66), and is freed with the list by the deferred queue, which needs no memory for that: so a list may
 //! be dropped at any level, in any routine, and may arrive when nobody waits for it any more (INV-20).
+//!
+//! # Safety
+//!
+//! The strings and the list belong to one allocation, which a request owns until it completes, and then the list; the
+//! deferred queue frees it.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::mem::offset_of;
 use core::ptr::{self, NonNull};
@@ -18,7 +25,7 @@ use crate::provider::Provider;
 use crate::status::Result;
 
 /// What the memory begins with. The strings' characters follow.
-struct Memory {
+struct QueryMemory {
     job: Job,
     provider: Provider,
     hints: ADDRINFOEXW,
@@ -29,11 +36,11 @@ struct Memory {
 }
 
 /// A look-up, and the list that it brought.
-pub(crate) struct Query(NonNull<Memory>);
+pub(crate) struct Query(NonNull<QueryMemory>);
 
 // SAFETY: it owns its memory. The list may be read, and freed, in any thread.
 unsafe impl Send for Query {}
-// SAFETY: as above; what is shared is only read.
+// SAFETY: it owns its memory. The list may be read, and freed, in any thread; what is shared is only read.
 unsafe impl Sync for Query {}
 
 /// What WSK is called with. Null where there is no string.
@@ -60,8 +67,8 @@ impl Query {
         let texts = [host.map(Text::new).transpose()?, digits.text(service)?];
         // At most 511 units each.
         let units: usize = texts.iter().flatten().map(|text| text.room()).sum();
-        let size = size_of::<Memory>() + units * size_of::<u16>();
-        let memory: NonNull<Memory> = pool::allocate_zeroed(size)?.cast();
+        let size = size_of::<QueryMemory>() + units * size_of::<u16>();
+        let memory: NonNull<QueryMemory> = pool::allocate_zeroed(size)?.cast();
         // SAFETY: the characters follow the beginning, for which there is room.
         let mut place: *mut u16 = unsafe { memory.add(1) }.as_ptr().cast();
         let mut strings =
@@ -70,13 +77,13 @@ impl Query {
             if let Some(text) = text {
                 // SAFETY: there is room for both, and nobody else has the memory.
                 *string = unsafe { text.write(place) };
-                // SAFETY: as above.
+                // SAFETY: there is room for both, and nobody else has the memory.
                 place = unsafe { place.add(text.room()) };
             }
         }
         let [host, service] = strings;
         let (job, list) = (Job::new(reap), ptr::null_mut());
-        let header = Memory { job, provider: provider.clone(), hints, list, host, service };
+        let header = QueryMemory { job, provider: provider.clone(), hints, list, host, service };
         // SAFETY: the memory is large enough, and aligned to 16 bytes.
         unsafe { memory.write(header) };
         Ok(Self(memory))
@@ -93,11 +100,11 @@ impl Query {
         Places {
             // SAFETY: the memory is there.
             host: given(unsafe { &raw mut (*memory).host }),
-            // SAFETY: as above.
+            // SAFETY: the memory is there.
             service: given(unsafe { &raw mut (*memory).service }),
-            // SAFETY: as above.
+            // SAFETY: the memory is there.
             hints: unsafe { &raw mut (*memory).hints },
-            // SAFETY: as above.
+            // SAFETY: the memory is there.
             list: unsafe { &raw mut (*memory).list },
         }
     }
@@ -123,25 +130,25 @@ impl Drop for Query {
         let memory = self.0.as_ptr();
         // SAFETY: the memory is there.
         let client = unsafe { (*memory).provider.client_ptr() };
-        // SAFETY: as above.
+        // SAFETY: the memory is there.
         let job = unsafe { &raw mut (*memory).job };
         // SAFETY: derived from a pointer that is not null.
         let job = unsafe { NonNull::new_unchecked(job) };
-        // SAFETY: the memory is the reaper's from here on, and its provider keeps the registration.
+        // SAFETY: the memory is the queue's from here on, and its provider keeps the registration.
         unsafe { Client::defer(client, job) };
     }
 }
 
-/// For the reaper: frees the list, if there is one, and the memory, and lets go of the provider.
+/// For the deferred queue: frees the list, if there is one, and the memory, and lets go of the provider.
 ///
 /// # Safety
 ///
 /// The job is that of a [`Query`] that was dropped, and is done once, at `PASSIVE_LEVEL`.
 unsafe fn reap(job: NonNull<Job>) {
     // SAFETY: the job lies at this offset of its memory.
-    let memory: NonNull<Memory> = unsafe { job.byte_sub(offset_of!(Memory, job)) }.cast();
+    let memory: NonNull<QueryMemory> = unsafe { job.byte_sub(offset_of!(QueryMemory, job)) }.cast();
     // SAFETY: the memory is this function's, which takes what is in it.
-    let Memory { provider, list, .. } = unsafe { memory.read() };
+    let QueryMemory { provider, list, .. } = unsafe { memory.read() };
     // A list was given, so the function that frees it is there.
     if let (false, Some(names)) = (list.is_null(), provider.capabilities().names()) {
         // SAFETY: the list was given to this client, whose provider is captured, and is freed once, at

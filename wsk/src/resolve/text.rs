@@ -1,4 +1,10 @@
 //! Text on its way to the system: UTF-16 with a NUL after it, as WSK wants it (INV-66).
+//!
+//! # Safety
+//!
+//! Text is written to room that its length was asked for before.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use wsk_sys::{UNICODE_STRING, USHORT};
 
@@ -57,7 +63,7 @@ impl<'a> Text<'a> {
         for (index, unit) in self.text.encode_utf16().chain([0]).enumerate() {
             // SAFETY: there is room for every unit and the NUL, as the caller promises.
             let place = unsafe { place.add(index) };
-            // SAFETY: as above.
+            // SAFETY: there is room for every unit and the NUL, as the caller promises.
             unsafe { place.write(unit) };
         }
         let bytes = |units: usize| USHORT::try_from(units * 2).unwrap_or(0);

@@ -1,4 +1,10 @@
 //! Running one future on the current thread.
+//!
+//! # Safety
+//!
+//! The waker's data is a counted allocation, and its table is this module's own.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::future::Future;
 use core::pin::pin;

@@ -1,4 +1,10 @@
 //! How much a task may do before others have their turn.
+//!
+//! # Safety
+//!
+//! The data of a waker with one of this crate's tables begin with a [`Budget`].
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::future::Future;
 use core::pin::Pin;

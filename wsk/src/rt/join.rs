@@ -1,4 +1,10 @@
 //! Waiting for the output of a task.
+//!
+//! # Safety
+//!
+//! A handle has a reference to its task, and takes the output once.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::fmt;
 use core::future::Future;
@@ -39,7 +45,8 @@ pub struct JoinHandle<T> {
 
 // SAFETY: it is a count of the task, and gives out what may be given to another thread.
 unsafe impl<T: Send> Send for JoinHandle<T> {}
-// SAFETY: as above; what has a shared one can only ask whether the task is done.
+// SAFETY: it is a count of the task, and gives out what may be given to another thread; what has a shared one can only
+// ask whether the task is done.
 unsafe impl<T: Send> Sync for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {

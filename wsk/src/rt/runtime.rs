@@ -1,4 +1,10 @@
 //! System threads that run tasks.
+//!
+//! # Safety
+//!
+//! The scheduler stays in its allocation until the last reference is dropped; its threads are joined before.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::fmt;
 use core::future::Future;
@@ -65,7 +71,7 @@ impl Runtime {
         })?;
         // SAFETY: the scheduler stays in its allocation, which is nonpaged.
         unsafe { scheduler.work.initialise() };
-        // SAFETY: as above.
+        // SAFETY: the scheduler stays in its allocation, which is nonpaged.
         unsafe { scheduler.idle.initialise() };
         // From here on, an error drops the runtime, which ends the threads that there are.
         let mut runtime = Self { scheduler, threads: PoolBox::new_with(|| [const { None }; 64])? };
@@ -321,7 +327,7 @@ impl Scheduler {
             }
             // The last task has ended just now, and the event is about to be set.
         }
-        // SAFETY: as above.
+        // SAFETY: initialised by the runtime.
         unsafe { self.idle.wait(passive) };
         true
     }

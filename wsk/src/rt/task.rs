@@ -7,6 +7,13 @@
 //!
 //! The output takes the future's place. It is the handle's, if there still is one when the task is done; else it
 //! is dropped where it was made.
+//!
+//! # Safety
+//!
+//! A task is one allocation that begins with a header; its state decides which thread may access the future or the
+//! output.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::cell::UnsafeCell;
 use core::future::Future;
@@ -37,7 +44,7 @@ const REFERENCE: usize = 0b10_0000;
 
 /// What is known of a task without knowing its future.
 #[repr(C)]
-pub(super) struct Header {
+pub(super) struct TaskHeader {
     /// First, where wakers' data have it.
     budget: Budget,
     state: AtomicUsize,
@@ -58,17 +65,17 @@ pub(super) struct Links {
 
 struct Functions {
     /// Puts the output in the future's place when it is ready.
-    poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Poll<()>,
-    drop_future: unsafe fn(NonNull<Header>),
-    drop_output: unsafe fn(NonNull<Header>),
+    poll: unsafe fn(NonNull<TaskHeader>, &mut Context<'_>) -> Poll<()>,
+    drop_future: unsafe fn(NonNull<TaskHeader>),
+    drop_output: unsafe fn(NonNull<TaskHeader>),
     /// Where the output is.
-    output: unsafe fn(NonNull<Header>) -> NonNull<()>,
-    free: unsafe fn(NonNull<Header>),
+    output: unsafe fn(NonNull<TaskHeader>) -> NonNull<()>,
+    free: unsafe fn(NonNull<TaskHeader>),
 }
 
 #[repr(C)]
-struct Memory<F: Future> {
-    header: Header,
+struct TaskMemory<F: Future> {
+    header: TaskHeader,
     stage: UnsafeCell<Stage<F>>,
 }
 
@@ -81,7 +88,7 @@ union Stage<F: Future> {
 
 /// A pointer to a task. Counts nothing by itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Task(NonNull<Header>);
+pub(super) struct Task(NonNull<TaskHeader>);
 
 // SAFETY: the header is shared by its own rules, and the future is `Send`, see `allocate`.
 unsafe impl Send for Task {}
@@ -97,9 +104,9 @@ impl Task {
         F: Future<Output: Send> + Send + 'static,
     {
         // Piece by piece: the future may be too large to be on the stack once more.
-        let mut memory = PoolBox::new_with(MaybeUninit::<Memory<F>>::uninit)?;
-        let place: *mut Memory<F> = memory.as_mut_ptr().cast();
-        let header = Header {
+        let mut memory = PoolBox::new_with(MaybeUninit::<TaskMemory<F>>::uninit)?;
+        let place: *mut TaskMemory<F> = memory.as_mut_ptr().cast();
+        let header = TaskHeader {
             state: AtomicUsize::new(SCHEDULED | HANDLE | (3 * REFERENCE)),
             scheduler,
             functions: const {
@@ -117,17 +124,17 @@ impl Task {
         };
         // SAFETY: the memory is there.
         let place_of_header = unsafe { &raw mut (*place).header };
-        // SAFETY: as above, and nobody else's.
+        // SAFETY: the memory is there, and nobody else's.
         unsafe { place_of_header.write(header) };
         // The cell and what is in it are laid out as the future, which is where the stage begins.
-        // SAFETY: as above.
+        // SAFETY: the memory is there, and nobody else's.
         let place_of_future: *mut F = unsafe { &raw mut (*place).stage }.cast();
-        // SAFETY: as above.
+        // SAFETY: the memory is there, and nobody else's.
         unsafe { place_of_future.write(future) };
         Ok(Self(memory.into_raw().cast()))
     }
 
-    pub(super) fn header(&self) -> &Header {
+    pub(super) fn header(&self) -> &TaskHeader {
         // SAFETY: whoever has a task has, or stands under, a count of it.
         unsafe { self.0.as_ref() }
     }
@@ -249,7 +256,7 @@ impl Task {
 
     /// A waker with the count that the caller has.
     fn waker(self) -> Waker {
-        let data: *const Header = self.0.as_ptr();
+        let data: *const TaskHeader = self.0.as_ptr();
         // SAFETY: the table's functions treat the data as the task that it is, and count it.
         unsafe { Waker::new(data.cast(), VTABLE) }
     }
@@ -258,13 +265,13 @@ impl Task {
 /// # Safety
 ///
 /// The header is that of a task of this future.
-unsafe fn stage<F: Future>(header: NonNull<Header>) -> *mut Stage<F> {
+unsafe fn stage<F: Future>(header: NonNull<TaskHeader>) -> *mut Stage<F> {
     // SAFETY: the header is the first field of this memory.
-    let memory = unsafe { header.cast::<Memory<F>>().as_ref() };
+    let memory = unsafe { header.cast::<TaskMemory<F>>().as_ref() };
     memory.stage.get()
 }
 
-unsafe fn poll<F: Future>(header: NonNull<Header>, context: &mut Context<'_>) -> Poll<()> {
+unsafe fn poll<F: Future>(header: NonNull<TaskHeader>, context: &mut Context<'_>) -> Poll<()> {
     // SAFETY: the functions of a task are for its future.
     let stage = unsafe { stage::<F>(header) };
     let output = {
@@ -276,37 +283,37 @@ unsafe fn poll<F: Future>(header: NonNull<Header>, context: &mut Context<'_>) ->
             Poll::Pending => return Poll::Pending,
         }
     };
-    // SAFETY: the caller's promise; it is not polled any more.
+    // SAFETY: this function's contract is the other's, and the future is not polled any more.
     unsafe { drop_future::<F>(header) };
     // SAFETY: nothing is in this place.
     unsafe { stage.write(Stage { output: ManuallyDrop::new(output) }) };
     Poll::Ready(())
 }
 
-unsafe fn drop_future<F: Future>(header: NonNull<Header>) {
+unsafe fn drop_future<F: Future>(header: NonNull<TaskHeader>) {
     // SAFETY: the functions of a task are for its future.
     let stage = unsafe { stage::<F>(header) };
     // SAFETY: the caller promises that the future is there, and that nobody uses it any more.
     unsafe { stage.cast::<F>().drop_in_place() };
 }
 
-unsafe fn drop_output<F: Future>(header: NonNull<Header>) {
+unsafe fn drop_output<F: Future>(header: NonNull<TaskHeader>) {
     // SAFETY: the functions of a task are for its future.
     let stage = unsafe { stage::<F>(header) };
     // SAFETY: the caller promises that the output is there, and that nobody uses it.
     unsafe { stage.cast::<F::Output>().drop_in_place() };
 }
 
-unsafe fn output<F: Future>(header: NonNull<Header>) -> NonNull<()> {
+unsafe fn output<F: Future>(header: NonNull<TaskHeader>) -> NonNull<()> {
     // SAFETY: the functions of a task are for its future.
     let stage = unsafe { stage::<F>(header) };
     // SAFETY: a place in the task's memory is not null.
     unsafe { NonNull::new_unchecked(stage.cast()) }
 }
 
-unsafe fn free<F: Future>(header: NonNull<Header>) {
+unsafe fn free<F: Future>(header: NonNull<TaskHeader>) {
     // SAFETY: the memory came from a `PoolBox` of this type; what its stage was is dropped, or never was its.
-    drop(unsafe { PoolBox::from_raw(header.cast::<Memory<F>>()) });
+    drop(unsafe { PoolBox::from_raw(header.cast::<TaskMemory<F>>()) });
 }
 
 /// Its place is among the [`TABLES`].

@@ -1,4 +1,10 @@
 //! Descriptors that WSK has cached.
+//!
+//! # Safety
+//!
+//! The descriptor is released once, after the last owner was dropped (INV-65); each request that uses it is an owner.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::mem::offset_of;
 use core::ptr::{self, NonNull};
@@ -20,14 +26,14 @@ use crate::status::{Result, check, known};
 /// that is [forgotten](core::mem::forget) does so for ever. When the last clone is dropped, and no request uses it
 /// any more, WSK releases it (INV-65): by a thread of the registration's, so that it may be dropped at any IRQL
 /// up to `DISPATCH_LEVEL` and in any routine.
-pub struct CachedSecurityDescriptor(NonNull<Memory>);
+pub struct CachedSecurityDescriptor(NonNull<CachedMemory>);
 
 // SAFETY: it is an owner of what is itself shared; WSK takes a descriptor in any thread.
 unsafe impl Send for CachedSecurityDescriptor {}
-// SAFETY: as above.
+// SAFETY: it is an owner of what is itself shared; WSK takes a descriptor in any thread.
 unsafe impl Sync for CachedSecurityDescriptor {}
 
-struct Memory {
+struct CachedMemory {
     job: Job,
     owners: AtomicUsize,
     provider: Provider,
@@ -91,7 +97,7 @@ impl CachedSecurityDescriptor {
 
     /// Memory for a descriptor that WSK will give.
     pub(crate) fn unset(wsk: &Provider) -> Result<Self> {
-        let memory = Memory {
+        let memory = CachedMemory {
             job: Job::new(reap),
             owners: AtomicUsize::new(1),
             provider: wsk.clone(),
@@ -128,7 +134,7 @@ impl CachedSecurityDescriptor {
         self.memory().descriptor.load(Ordering::Relaxed)
     }
 
-    const fn memory(&self) -> &Memory {
+    const fn memory(&self) -> &CachedMemory {
         // SAFETY: this owner keeps the memory.
         unsafe { self.0.as_ref() }
     }
@@ -155,7 +161,7 @@ impl Drop for CachedSecurityDescriptor {
         let job = unsafe { &raw mut (*self.0.as_ptr()).job };
         // SAFETY: derived from a pointer that is not null.
         let job = unsafe { NonNull::new_unchecked(job) };
-        // SAFETY: this was the last owner. The memory is the reaper's from here on, and its provider keeps the
+        // SAFETY: this was the last owner. The memory is the queue's from here on, and its provider keeps the
         // registration.
         unsafe { Client::defer(client, job) };
     }
@@ -167,14 +173,15 @@ impl core::fmt::Debug for CachedSecurityDescriptor {
     }
 }
 
-/// For the reaper: has WSK release the descriptor, if there is one; frees the memory, and lets go of the provider.
+/// For the deferred queue: has WSK release the descriptor, if there is one; frees the memory, and lets go of the provider.
 ///
 /// # Safety
 ///
 /// The job is that of a descriptor whose last owner was dropped, and is done once.
 unsafe fn reap(job: NonNull<Job>) {
     // SAFETY: the job lies at this offset of its memory.
-    let memory: NonNull<Memory> = unsafe { job.byte_sub(offset_of!(Memory, job)) }.cast();
+    let memory: NonNull<CachedMemory> =
+        unsafe { job.byte_sub(offset_of!(CachedMemory, job)) }.cast();
     // SAFETY: the memory came from a `PoolBox`, and nobody else has it.
     let memory = unsafe { PoolBox::from_raw(memory) };
     let mut descriptor: PSECURITY_DESCRIPTOR = memory.descriptor.load(Ordering::Relaxed);

@@ -1,4 +1,10 @@
 //! Accepting connections.
+//!
+//! # Safety
+//!
+//! A request owns the addresses that WSK writes to, and the memory of the socket that it delivers.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -157,7 +163,7 @@ fn start<C: Accepts>(listener: &super::Handle<C>) -> Result<InFlight> {
     let call = |dispatch, irp: PIRP, payload: *mut Payload| {
         // SAFETY: the payload is the request's, and stays until it completes (INV-25).
         let local = unsafe { Payload::local(payload) };
-        // SAFETY: as above.
+        // SAFETY: the payload is the request's, and stays until it completes (INV-25).
         let remote = unsafe { Payload::remote(payload) };
         let addresses = [local, remote];
         // SAFETY: the socket listens; the addresses have room for any family. The table is a connection's, and

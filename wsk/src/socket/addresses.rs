@@ -1,4 +1,10 @@
 //! The local addresses of the machine, as a socket sees them, and when they change.
+//!
+//! # Safety
+//!
+//! The list is read from a buffer that WSK has filled, within its size.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::fmt;
 use core::future::Future;

@@ -4,6 +4,8 @@
 //!
 //! A connection is given a handler once, and is of its handler's type from then on.
 
+#![expect(unsafe_code, reason = "see Safety")]
+
 use core::any::TypeId;
 use core::ptr;
 

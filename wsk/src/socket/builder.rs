@@ -1,4 +1,10 @@
 //! How sockets are made: their transport, what precedes the bind, and their events.
+//!
+//! # Safety
+//!
+//! A socket's type names the state that the calls before have reached.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::net::SocketAddr;
 

@@ -1,4 +1,10 @@
 //! The close of a socket.
+//!
+//! # Safety
+//!
+//! A socket is closed once, when no open reference is left (INV-45); the close has a memory reference of its own.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::future::Future;
 use core::pin::Pin;
@@ -11,15 +17,15 @@ use super::memory::SocketState;
 use crate::dispatch::BasicDispatch;
 use crate::operation::{Operation, Target as _};
 
-/// Starts the close of a socket. The completion routine gives up one hold. IRQL: <= `DISPATCH_LEVEL`.
+/// Starts the close of a socket. The completion routine releases one memory reference. IRQL: <= `DISPATCH_LEVEL`.
 ///
 /// # Safety
 ///
 /// - The socket was delivered, and is closed once.
 /// - No call to it is executing, and none follows.
-/// - There is a hold for the completion routine to give up.
+/// - A memory reference is left for the completion routine to release.
 pub(super) unsafe fn begin_close(state: NonNull<SocketState>) {
-    // SAFETY: the hold keeps the memory until the completion routine has run.
+    // SAFETY: the memory reference for the completion routine keeps the memory until that has run.
     let memory = unsafe { state.as_ref() };
     let socket = memory.socket();
     // SAFETY: this is the one close, and nobody uses its request otherwise.
@@ -36,13 +42,13 @@ pub(super) unsafe fn begin_close(state: NonNull<SocketState>) {
 unsafe extern "C" fn closed(_device: PDEVICE_OBJECT, _irp: PIRP, context: PVOID) -> NTSTATUS {
     // SAFETY: `begin_close` set this context.
     let state = unsafe { NonNull::new_unchecked(context.cast::<SocketState>()) };
-    // SAFETY: this routine's hold keeps the memory.
+    // SAFETY: this routine's memory reference keeps the memory.
     let waker = unsafe { state.as_ref() }.close.complete_once();
     if let Some(waker) = waker {
         waker.wake();
     }
     // The last thing that this routine does: it may let the driver unload.
-    // SAFETY: `begin_close` left a hold for this.
+    // SAFETY: `begin_close` left a memory reference for this.
     unsafe { SocketState::release(state) };
     STATUS_MORE_PROCESSING_REQUIRED
 }
@@ -51,30 +57,30 @@ unsafe extern "C" fn closed(_device: PDEVICE_OBJECT, _irp: PIRP, context: PVOID)
 #[must_use = "the close has begun, but nobody waits for its end"]
 pub(crate) struct Close(NonNull<SocketState>);
 
-// SAFETY: it is a hold on what is itself shared.
+// SAFETY: it is a reference to a `SocketState`, which is `Sync`.
 unsafe impl Send for Close {}
-// SAFETY: as above.
+// SAFETY: it is a reference to a `SocketState`, which is `Sync`.
 unsafe impl Sync for Close {}
 
 impl Close {
-    /// Ends a use of the socket, and waits for the close, which begins when there is no other use.
+    /// Releases an open reference, and waits for the close, which begins when there is no other.
     ///
     /// # Safety
     ///
-    /// The caller gives up its use. Nobody else waits for the close.
+    /// The caller gives up its open reference. No other future waits for the close.
     pub(super) unsafe fn start(state: NonNull<SocketState>) -> Self {
-        // SAFETY: the use keeps the memory.
+        // SAFETY: the caller's open reference keeps the memory.
         let memory = unsafe { state.as_ref() };
         memory.retain();
-        // Before the use ends, after which the close may begin in any thread.
+        // Before the reference is released, after which the close may begin in any thread.
         memory.close.expect_waiter();
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller gives up its open reference.
         unsafe { SocketState::release_open(state) };
         Self(state)
     }
 
     fn close(&self) -> &Operation {
-        // SAFETY: it is a hold.
+        // SAFETY: this value has a memory reference.
         unsafe { &self.0.as_ref().close }
     }
 }
@@ -90,7 +96,7 @@ impl Future for Close {
 impl Drop for Close {
     fn drop(&mut self) {
         self.close().detach_waiter();
-        // SAFETY: it is a hold, and ends here.
+        // SAFETY: this value's memory reference is released once.
         unsafe { SocketState::release(self.0) };
     }
 }

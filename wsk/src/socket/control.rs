@@ -1,4 +1,10 @@
 //! Requests of `WskControlSocket`: options and ioctls.
+//!
+//! # Safety
+//!
+//! Each code is called with the values that it takes, which the request owns until it completes (INV-27).
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::future::Future;
 use core::ptr;
@@ -48,7 +54,8 @@ unsafe fn call(
     let dispatch = unsafe { BasicDispatch::of(state.socket()) };
     // The size is told by the IRP (INV-27).
     let nowhere: *mut SIZE_T = ptr::null_mut();
-    // SAFETY: the caller's promise.
+    // SAFETY: the socket is open, and the code, its values and the IRP are as `WskControlSocket` requires, by this
+    // function's contract.
     unsafe {
         dispatch.control_socket(
             control.kind,
@@ -85,7 +92,7 @@ impl<C: Category> Handle<C> {
         finish: F,
     ) -> impl Future<Output = Result<T>> + Send + use<'a, C, T, F> {
         let finish = |payload: &mut Payload, size| finish(written(payload, size));
-        // SAFETY: the caller's promise.
+        // SAFETY: this function's contract is the other's.
         unsafe { self.control_prepared(control, input, output_size, |_| (), finish) }
     }
 
@@ -119,14 +126,15 @@ impl<C: Category> Handle<C> {
                 let call = |irp, payload: *mut Payload| {
                     // SAFETY: the payload is the request's, and stays until it completes (INV-27).
                     let area = unsafe { &raw mut (*payload).control };
-                    // SAFETY: as above.
+                    // SAFETY: the payload is the request's, and stays until it completes (INV-27).
                     let input: PVOID = unsafe { ControlBuffer::start(area) };
                     // SAFETY: the area is twice as long.
                     let output = unsafe { input.byte_add(ControlBuffer::HALF) };
-                    // SAFETY: the caller's promise; the socket is open.
+                    // SAFETY: the socket is open; the code takes such values, by this function's contract, and the
+                    // payload keeps them.
                     unsafe { call(state, control, (input, input_size), (output, output_size), irp) }
                 };
-                // SAFETY: the call is given the payload's area and nothing else; the handle is a hold.
+                // SAFETY: the call is given the payload's area and nothing else; the handle keeps the socket's memory.
                 unsafe { idle.start(self.as_ptr(), call) }.in_flight()
             })
         };
@@ -169,7 +177,8 @@ impl<C: Category> Handle<C> {
             payload.output = Some(output);
             let control = Control { kind: WskIoctl, code, level: 0 };
             let call = |irp, _: *mut Payload| {
-                // SAFETY: the caller's promise; the socket is open.
+                // SAFETY: the socket is open; the ioctl takes an IRP and any bytes, by this function's contract, and
+                // the payload keeps the buffers.
                 unsafe { call(state, control, given, taken, irp) }
             };
             // SAFETY: the call is given the bytes of the payload's buffers and nothing else; the handle is a
@@ -208,7 +217,8 @@ impl<C: Category> Handle<C> {
         let (none, no_irp) = (ptr::null_mut(), ptr::null_mut());
         // SAFETY: the socket is open, and its table begins with the basic functions.
         let dispatch = unsafe { BasicDispatch::of(self.state().socket()) };
-        // SAFETY: the caller's promise (INV-27).
+        // SAFETY: the ioctl takes no IRP and no input, and this room and this size are valid for it, by this function's
+        // contract (INV-27).
         unsafe {
             dispatch.control_socket(
                 WskIoctl,

@@ -102,6 +102,7 @@ fn is_last(count: &AtomicUsize) -> bool {
 }
 
 #[cfg(all(test, loom))]
+#[expect(unsafe_code, reason = "loom's cells")]
 mod loom_tests {
     //! Every order of the steps of those who have a socket together. Run by `cargo xtask test loom`.
 
@@ -121,9 +122,9 @@ mod loom_tests {
     }
 
     #[derive(Clone)]
-    struct Shared(Arc<Socket>);
+    struct SharedSocket(Arc<Socket>);
 
-    impl Shared {
+    impl SharedSocket {
         fn new() -> Self {
             let [is_open, has_handler, has_memory] = [(); 3].map(|()| UnsafeCell::new(true));
             Self(Arc::new(Socket { counts: Counts::new(), is_open, has_handler, has_memory }))
@@ -190,7 +191,7 @@ mod loom_tests {
     #[test]
     fn a_close_waits_for_what_is_retained_or_nothing_is() {
         loom::model(|| {
-            let socket = Shared::new();
+            let socket = SharedSocket::new();
             // The callback has a hold for as long as it runs, as far as this matters: the close completes later.
             socket.0.counts.retain_memory();
             let callback = socket.spawn(|socket| {
@@ -212,7 +213,7 @@ mod loom_tests {
     #[test]
     fn an_accepted_socket_is_closed_once_and_not_in_the_callback() {
         loom::model(|| {
-            let socket = Shared::new();
+            let socket = SharedSocket::new();
             socket.0.counts.retain_open();
             let user = socket.spawn(|socket| {
                 socket.call();
@@ -221,7 +222,7 @@ mod loom_tests {
             socket.call();
             let last = socket.0.counts.release_open_unless_last();
             // It is the reaper's now.
-            let reaper = last.then(|| socket.spawn(Shared::release_open));
+            let reaper = last.then(|| socket.spawn(SharedSocket::release_open));
             user.join().unwrap();
             if let Some(reaper) = reaper {
                 reaper.join().unwrap();
@@ -235,10 +236,10 @@ mod loom_tests {
     #[test]
     fn a_token_makes_a_call_to_an_open_socket_or_none() {
         loom::model(|| {
-            let socket = Shared::new();
+            let socket = SharedSocket::new();
             socket.0.counts.retain_weak();
             let token = socket.spawn(|socket| {
-                Shared::require(&socket.0.has_memory);
+                SharedSocket::require(&socket.0.has_memory);
                 if socket.0.counts.try_retain_open() {
                     socket.0.counts.retain_memory();
                     socket.call();

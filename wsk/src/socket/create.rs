@@ -1,4 +1,10 @@
 //! The creation of sockets.
+//!
+//! # Safety
+//!
+//! A request owns the memory of the socket that it creates, and the descriptor that WSK uses meanwhile.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::ptr;
 

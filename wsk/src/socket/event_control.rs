@@ -1,4 +1,10 @@
 //! Enabling and disabling a socket's events.
+//!
+//! # Safety
+//!
+//! Only events of the socket's own table are enabled (INV-51).
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::ptr;
 

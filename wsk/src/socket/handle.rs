@@ -1,4 +1,10 @@
 //! Handles of open sockets, and how requests are made through them.
+//!
+//! # Safety
+//!
+//! A handle has one open reference, with a pointer to the whole memory of its socket.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::future::Future;
 use core::marker::PhantomData;
@@ -15,29 +21,30 @@ use crate::operation::{Idle, Issued, Outcome, Payload};
 use crate::status::{Result, known};
 use crate::time::Timeout;
 
-/// A use of an open socket. Dropping the last one starts the close and does not wait.
+/// An open reference to a socket of category `C`. Dropping the last one starts the close and does not wait.
 ///
 /// No call on a socket may be executing when it is closed (INV-45): every call is made through a
-/// reference to a handle, or by who has another use, and the close begins when there is none.
+/// reference to a handle or another open reference, and the close begins when there is none.
 ///
 /// The variance in `C` is irrelevant: categories are sealed and have no subtypes.
 pub(crate) struct Handle<C>(NonNull<SocketState>, PhantomData<fn() -> C>);
 
-// SAFETY: it is a use of what is itself shared.
+// SAFETY: it is a reference to a `SocketState`, which is `Sync`.
 unsafe impl<C> Send for Handle<C> {}
-// SAFETY: as above.
+// SAFETY: it is a reference to a `SocketState`, which is `Sync`.
 unsafe impl<C> Sync for Handle<C> {}
 
 impl<C> Handle<C> {
     /// # Safety
     ///
-    /// The socket was delivered, is of category `C`, and a use of it is the handle's from here on.
+    /// The socket was delivered, is of category `C`, and the caller gives an open reference to the handle. The pointer is
+    /// to the whole memory.
     pub(super) const unsafe fn from_raw(state: NonNull<SocketState>) -> Self {
         Self(state, PhantomData)
     }
 
     pub(crate) const fn state(&self) -> &SocketState {
-        // SAFETY: the handle is a use.
+        // SAFETY: the handle has an open reference.
         unsafe { self.0.as_ref() }
     }
 
@@ -45,11 +52,11 @@ impl<C> Handle<C> {
         self.0
     }
 
-    /// Closes the socket, as soon as there is no other use of it.
+    /// Closes the socket as soon as there is no other open reference.
     pub(crate) fn close(self) -> Close {
         let state = self.0;
         core::mem::forget(self);
-        // SAFETY: the handle was given up for this. Others are dropped, and not closed.
+        // SAFETY: the handle's open reference was given up for this. Other handles are dropped, and not closed.
         unsafe { Close::start(state) }
     }
 
@@ -72,7 +79,7 @@ impl<C> Clone for Handle<C> {
 
 impl<C> Drop for Handle<C> {
     fn drop(&mut self) {
-        // SAFETY: the use ends here.
+        // SAFETY: the handle's open reference is released once.
         unsafe { SocketState::release_open(self.0) };
     }
 }

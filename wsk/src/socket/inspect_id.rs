@@ -1,4 +1,10 @@
 //! What an accepted connection was inspected as.
+//!
+//! # Safety
+//!
+//! The code takes no IRP, and has written its answer when the call returns.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use wsk_sys::{SIO_WSK_QUERY_INSPECT_ID, WSK_INSPECT_ID};
 

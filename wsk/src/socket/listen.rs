@@ -1,4 +1,10 @@
 //! Stream sockets that listen.
+//!
+//! # Safety
+//!
+//! The call is made on a bound stream socket, through a handle that keeps it open.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use wsk_sys::PIRP;
 

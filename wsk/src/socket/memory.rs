@@ -12,6 +12,8 @@
 //! A [`SocketState`] is the beginning of a larger allocation. Code that may release the last reference starts from a
 //! pointer with provenance over all of it, never from `&SocketState`.
 
+#![expect(unsafe_code, reason = "see Safety")]
+
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};

@@ -56,6 +56,12 @@
 //! # })??;
 //! # Ok::<(), wsk::Error>(())
 //! ```
+//!
+//! # Safety
+//!
+//! A [`Socket`]'s types name its category, its state and its handler: `from_handle`, which asserts them, is `unsafe`.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 mod accept;
 mod addresses;
@@ -189,7 +195,7 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
 }
 
 impl<H> ConnectionSocket<H> {
-    /// A connection that WSK delivered to a callback, and one more use of it.
+    /// A connection that WSK delivered to a callback, and another open reference to it.
     ///
     /// # Safety
     ///
@@ -199,7 +205,8 @@ impl<H> ConnectionSocket<H> {
         new: NewSocket,
         socket: NonNull<WSK_SOCKET>,
     ) -> (Self, NonNull<SocketState>) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the socket is a connection that is being accepted with this memory, and no one else has it, by this
+        // function's contract.
         let handle = unsafe { new.open::<Connection>(socket) };
         handle.state().retain_open();
         let state = handle.as_ptr();

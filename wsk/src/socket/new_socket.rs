@@ -5,6 +5,8 @@
 //! The memory is written in place before anything refers to it. A request that delivers a socket reports the socket's
 //! address as its information (INV-19), which only the code beside such requests interprets.
 
+#![expect(unsafe_code, reason = "see Safety")]
+
 use core::mem::{ManuallyDrop, needs_drop};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};

@@ -1,4 +1,10 @@
 //! Options and ioctls by their constants.
+//!
+//! # Safety
+//!
+//! Options are constants with the types of their values; which sockets have them is checked by their types.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use wsk_sys::{WskGetOption, WskIoctl, WskSetOption};
 

@@ -5,6 +5,8 @@
 //! Each type here has one reference of a kind that [`Counts`](super::counts::Counts) counts, with a pointer to the
 //! whole memory, and releases it when it is dropped.
 
+#![expect(unsafe_code, reason = "see Safety")]
+
 use core::ptr::NonNull;
 
 use wsk_sys::{PWSK_SOCKET, WSK_SOCKET};

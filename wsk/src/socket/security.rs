@@ -1,4 +1,10 @@
 //! A socket's security descriptor.
+//!
+//! # Safety
+//!
+//! The request is an owner of the descriptor that it uses (INV-65).
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use wsk_sys::{
     PSECURITY_DESCRIPTOR, SO_WSK_SECURITY, SOL_SOCKET, WSK_CONTROL_SOCKET_TYPE, WskGetOption,

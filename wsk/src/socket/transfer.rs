@@ -2,6 +2,12 @@
 //!
 //! What a driver does most. So the end is looked for as soon as the request was made: if it is there already, no
 //! future has to be stored for it, polled and dropped.
+//!
+//! # Safety
+//!
+//! The request owns the buffer until it completes, and its descriptor with it.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::future::Future;
 use core::marker::PhantomData;
@@ -121,7 +127,8 @@ impl<C: Category> Handle<C> {
             let descriptor = unsafe { Payload::descriptor(payload) };
             call(dispatch, descriptor, irp, payload)
         };
-        // SAFETY: the caller's promise.
+        // SAFETY: the call is given the payload's descriptor, and what else `start` requires is this function's
+        // contract.
         Ok(unsafe { self.start(idle, call) })
     }
 
@@ -187,7 +194,7 @@ impl<C: Category> Handle<C> {
         finish: F,
     ) -> SubmittedTransfer<'_, T, D, C, B, F> {
         let (buffer, start, end) = buffer.into_parts();
-        // SAFETY: the caller's promise.
+        // SAFETY: this function's contract is that of `start_transfer`.
         let (result, buffer) =
             match unsafe { self.start_transfer((buffer, start, end), prepare, call) } {
                 Ok(issued) => match issued.try_complete(budgeted) {
@@ -226,7 +233,7 @@ impl<C: Category> Handle<C> {
     ) -> BufResult<T, B> {
         let budgeted = rt::budgeted().await;
         await_end!(
-            // SAFETY: the caller's promise.
+            // SAFETY: this function's contract is that of `start_transfer`.
             unsafe { self.begin_transfer(budgeted, deadline, buffer, prepare, call, finish) }
         )
     }

@@ -1,4 +1,10 @@
 //! An event that releases one waiting thread.
+//!
+//! # Safety
+//!
+//! The kernel's object is initialised in the place where it stays.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
@@ -19,7 +25,7 @@ pub(crate) struct Event(UnsafeCell<MaybeUninit<KEVENT>>);
 
 // SAFETY: the kernel synchronises every access.
 unsafe impl Send for Event {}
-// SAFETY: as above.
+// SAFETY: the kernel synchronises every access.
 unsafe impl Sync for Event {}
 
 impl Event {

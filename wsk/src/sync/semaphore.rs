@@ -1,4 +1,10 @@
 //! A semaphore.
+//!
+//! # Safety
+//!
+//! The kernel's object is initialised in the place where it stays.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
@@ -16,7 +22,7 @@ pub(crate) struct Semaphore(UnsafeCell<MaybeUninit<KSEMAPHORE>>);
 
 // SAFETY: the kernel synchronises every access.
 unsafe impl Send for Semaphore {}
-// SAFETY: as above.
+// SAFETY: the kernel synchronises every access.
 unsafe impl Sync for Semaphore {}
 
 impl Semaphore {

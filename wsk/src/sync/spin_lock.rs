@@ -1,4 +1,10 @@
 //! A spin lock that owns what it protects.
+//!
+//! # Safety
+//!
+//! The value is accessed only while the lock is held.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
@@ -14,7 +20,7 @@ pub(crate) struct SpinLock<T> {
 
 // SAFETY: the lock lets one thread at a time to the value.
 unsafe impl<T: Send> Send for SpinLock<T> {}
-// SAFETY: as above.
+// SAFETY: the lock lets one thread at a time to the value.
 unsafe impl<T: Send> Sync for SpinLock<T> {}
 
 impl<T> SpinLock<T> {

@@ -1,4 +1,10 @@
 //! A system thread.
+//!
+//! # Safety
+//!
+//! A thread's routine may use its context until the thread was joined.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::ptr;
 
@@ -16,7 +22,7 @@ pub(crate) struct Thread(HANDLE);
 
 // SAFETY: a kernel handle is valid in every thread.
 unsafe impl Send for Thread {}
-// SAFETY: as above; it has no methods on a shared reference.
+// SAFETY: a kernel handle is valid in every thread; it has no methods on a shared reference.
 unsafe impl Sync for Thread {}
 
 impl Thread {

@@ -1,16 +1,22 @@
 //! Ends of waiting, with timers that are used again.
+//!
+//! # Safety
+//!
+//! A timer in a slot is owned by the slots: an exchange puts it there and another takes it out.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use super::timer::{Shared, Timer};
+use super::timer::{Timer, TimerState};
 use crate::pool::PoolArc;
 use crate::status::Result;
 
 /// Timers that can be used again: so many waits at once have a time-out without allocating.
-pub(crate) struct Timers([AtomicPtr<Shared>; 2]);
+pub(crate) struct Timers([AtomicPtr<TimerState>; 2]);
 
 impl Timers {
     pub(crate) const fn new() -> Self {

@@ -1,4 +1,10 @@
 //! A timer of the kernel's, which can be set again.
+//!
+//! # Safety
+//!
+//! A timer that was set has a reference of its own to what its deferred procedure call uses.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::cell::UnsafeCell;
 use core::ptr;
@@ -20,7 +26,7 @@ use crate::sync::{SpinLock, ticks};
 static USED: AtomicBool = AtomicBool::new(false);
 
 /// What a timer and its deferred procedure call have together, in nonpaged memory (INV-17).
-pub(super) struct Shared {
+pub(super) struct TimerState {
     timer: UnsafeCell<KTIMER>,
     dpc: UnsafeCell<KDPC>,
     progress: SpinLock<Progress>,
@@ -34,20 +40,20 @@ enum Progress {
 }
 
 // SAFETY: the timer and the call are used by the kernel's functions, which synchronise; the rest is shared.
-unsafe impl Send for Shared {}
-// SAFETY: as above.
-unsafe impl Sync for Shared {}
+unsafe impl Send for TimerState {}
+// SAFETY: the timer and the call are used by the kernel's functions, which synchronise; the rest is shared.
+unsafe impl Sync for TimerState {}
 
 /// A timer, which tells when it has expired. Dropping it stops it.
 pub(crate) struct Timer {
-    shared: PoolArc<Shared>,
+    shared: PoolArc<TimerState>,
     /// The share of the deferred procedure call that is to come, or null.
-    call: *const Shared,
+    call: *const TimerState,
 }
 
 // SAFETY: the timer and what it shares may be used in any thread.
 unsafe impl Send for Timer {}
-// SAFETY: as above.
+// SAFETY: the timer and what it shares may be used in any thread.
 unsafe impl Sync for Timer {}
 
 impl Timer {
@@ -57,7 +63,7 @@ impl Timer {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     pub(crate) fn new() -> Result<Self> {
-        let shared = PoolArc::new_with(|| Shared {
+        let shared = PoolArc::new_with(|| TimerState {
             // SAFETY: a timer is numbers and pointers, for which zero is a value; it is initialised below.
             timer: UnsafeCell::new(unsafe { core::mem::zeroed() }),
             // SAFETY: the same holds for a deferred procedure call.
@@ -68,19 +74,19 @@ impl Timer {
         unsafe { KeInitializeTimer(shared.timer.get()) };
         let dpc = shared.dpc.get();
         let context = shared.into_raw();
-        // SAFETY: as above, and the routine is for this context.
+        // SAFETY: it is where it stays until the last share is given up, and the routine is for this context.
         unsafe { KeInitializeDpc(dpc, Some(expired), context.cast_mut().cast()) };
         // SAFETY: it was given away above.
         Ok(Self { shared: unsafe { PoolArc::from_raw(context) }, call: ptr::null() })
     }
 
     /// A timer that was given away by [`into_idle`](Self::into_idle).
-    pub(super) const fn from_idle(shared: PoolArc<Shared>) -> Self {
+    pub(super) const fn from_idle(shared: PoolArc<TimerState>) -> Self {
         Self { shared, call: ptr::null() }
     }
 
     /// Stops the timer. What is left of it can be set again, unless its last call is still to run.
-    pub(super) fn into_idle(mut self) -> Option<PoolArc<Shared>> {
+    pub(super) fn into_idle(mut self) -> Option<PoolArc<TimerState>> {
         self.stop();
         self.is_idle().then(|| self.shared.clone())
     }
@@ -147,7 +153,7 @@ impl Timer {
     }
 }
 
-impl Shared {
+impl TimerState {
     /// Goes on, and gives back how far it was: to be dropped without the lock.
     fn advance(&self, progress: Progress) -> Progress {
         core::mem::replace(&mut *self.progress.lock(), progress)
@@ -174,7 +180,7 @@ impl Drop for Timer {
 /// What runs when a timer has expired.
 unsafe extern "C" fn expired(_dpc: *mut KDPC, context: PVOID, _first: PVOID, _second: PVOID) {
     // SAFETY: `start` left a share for this, once for each time.
-    let shared = unsafe { PoolArc::from_raw(context.cast_const().cast::<Shared>()) };
+    let shared = unsafe { PoolArc::from_raw(context.cast_const().cast::<TimerState>()) };
     // From here on the timer may be set again.
     let before = shared.advance(Progress::Expired);
     // Not while the lock is held: a waker is anybody's code.

@@ -1,4 +1,10 @@
 //! Connecting: a bound socket, with first data or without, and a new socket in one call.
+//!
+//! # Safety
+//!
+//! A request owns the addresses that WSK uses, and the memory of the socket that it delivers.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::net::SocketAddr;
 use core::ptr;
@@ -100,7 +106,7 @@ impl<C: Connects, H: Callbacks<C>> Socket<C, Bound, H> {
     ///
     /// The socket is connected.
     unsafe fn into_connected(self) -> Result<Socket<C, Connected, H>> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the socket is connected, and keeps its handler.
         let socket: Socket<C, Connected, H> =
             unsafe { Socket::from_handle(self.into_handle(), Connected::NEW) };
         socket.handle.enable(H::WHEN_CONNECTED)?;
@@ -254,7 +260,7 @@ impl<H: Callbacks<Connection>> ConnectionSocket<H> {
             let call = |irp: PIRP, payload: *mut Payload| {
                 // SAFETY: the payload is the request's, and stays until it completes.
                 let local = unsafe { Payload::local(payload) };
-                // SAFETY: as above.
+                // SAFETY: the payload is the request's, and stays until it completes.
                 let remote = unsafe { Payload::remote(payload) };
                 // The current process as owner, and no sharing of addresses (SecurityDescriptor null).
                 // SAFETY: the provider is captured; the IRP is ready, and will be completed; the addresses are of
@@ -279,7 +285,7 @@ impl<H: Callbacks<Connection>> ConnectionSocket<H> {
             // Made to the client: a system without the call would never make the socket whose close is the end
             // of every request.
             let target = wsk.client_ptr();
-            // SAFETY: the provider is a hold on the client. The call is given the payload's addresses, and the
+            // SAFETY: the provider has a reference to the client. The call is given the payload's addresses, and the
             // new socket's context.
             (memory, unsafe { idle.start(target, call) }.in_flight())
         };

@@ -1,4 +1,10 @@
 //! Ends of a connection: gracefully, abortively, and in silence.
+//!
+//! # Safety
+//!
+//! The calls are made on a connected socket (INV-36), through a handle that keeps it open.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::ptr;
 

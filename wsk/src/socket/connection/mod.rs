@@ -1,4 +1,10 @@
 //! Connections: how they come about, what is sent and received, and how they end.
+//!
+//! # Safety
+//!
+//! The calls are made on a connected socket (INV-36), through a handle that keeps it open.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 mod connect;
 mod end;
@@ -49,7 +55,7 @@ impl<C: Connects> Handle<C> {
 }
 
 impl<C: Connects, H> Socket<C, Connected, H> {
-    /// One more use of the socket, which is closed when there is none. Only the last may be
+    /// Another open reference to the socket, which is closed when there is none. Only the last may be
     /// [closed](Socket::close), since one at most may wait for that.
     pub(crate) fn share(&self) -> Self {
         // SAFETY: it is the same socket.

@@ -1,4 +1,10 @@
 //! Receiving.
+//!
+//! # Safety
+//!
+//! The calls are made on a connected socket (INV-36); the request owns the buffer until it completes.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use wsk_sys::PIRP;
 

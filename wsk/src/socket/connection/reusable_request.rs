@@ -1,4 +1,10 @@
 //! A request that keeps its buffer, and outlives whoever waits for it.
+//!
+//! # Safety
+//!
+//! The calls are made on a connected socket (INV-36); the request owns the buffer until it completes.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::future::Future;
 use core::pin::Pin;
@@ -17,9 +23,9 @@ use crate::status::{Result, known};
 /// somebody stops waiting.
 ///
 /// To be dropped before the handle that it is used with, for then it cancels what is in flight.
-pub(crate) struct ReusableRequest(State);
+pub(crate) struct ReusableRequest(Progress);
 
-enum State {
+enum Progress {
     /// There is neither a request nor a buffer.
     Empty,
     /// The payload has the buffer.
@@ -29,30 +35,30 @@ enum State {
 }
 
 impl ReusableRequest {
-    pub(crate) const EMPTY: Self = Self(State::Empty);
+    pub(crate) const EMPTY: Self = Self(Progress::Empty);
 
     pub(crate) const fn is_in_flight(&self) -> bool {
-        matches!(self.0, State::InFlight(..))
+        matches!(self.0, Progress::InFlight(..))
     }
 
     /// Whether the result is there.
     pub(crate) fn is_completed(&self) -> bool {
-        matches!(&self.0, State::InFlight(in_flight, _) if in_flight.is_completed())
+        matches!(&self.0, Progress::InFlight(in_flight, _) if in_flight.is_completed())
     }
 
     /// How many bytes are being sent.
     pub(crate) const fn size(&self) -> usize {
         match self.0 {
-            State::InFlight(_, size) => size,
-            State::Empty | State::Idle(_) => 0,
+            Progress::InFlight(_, size) => size,
+            Progress::Empty | Progress::Idle(_) => 0,
         }
     }
 
     /// The buffer, unless it is in flight or was never there.
     pub(crate) fn buffer(&mut self) -> Option<&mut Buffer> {
         match &mut self.0 {
-            State::Idle(idle) => idle.payload().buffer.as_mut(),
-            State::Empty | State::InFlight(..) => None,
+            Progress::Idle(idle) => idle.payload().buffer.as_mut(),
+            Progress::Empty | Progress::InFlight(..) => None,
         }
     }
 
@@ -62,10 +68,10 @@ impl ReusableRequest {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` or `STATUS_INVALID_BUFFER_SIZE`, as for [`Buffer::new`].
     pub(crate) fn prepare(&mut self, capacity: usize) -> Result<&mut Buffer> {
-        if let State::Empty = self.0 {
+        if let Progress::Empty = self.0 {
             let mut idle = Idle::allocate()?;
             idle.payload().buffer = Some(Buffer::new(capacity)?);
-            self.0 = State::Idle(idle);
+            self.0 = Progress::Idle(idle);
         }
         self.buffer().ok_or(known::STATUS_INTERNAL_ERROR)
     }
@@ -116,8 +122,8 @@ impl ReusableRequest {
         call: impl FnOnce(C::Dispatch, PIRP, *mut Payload) -> wsk_sys::NTSTATUS,
     ) -> Result<()> {
         handle.state().check_alive()?;
-        self.0 = match core::mem::replace(&mut self.0, State::Empty) {
-            State::Idle(mut idle) => {
+        self.0 = match core::mem::replace(&mut self.0, Progress::Empty) {
+            Progress::Idle(mut idle) => {
                 let payload = idle.payload();
                 let size = payload.buffer.as_ref().map_or(0, |buffer| buffer.len().min(count));
                 if let Some(buffer) = &payload.buffer {
@@ -125,7 +131,7 @@ impl ReusableRequest {
                 }
                 prepare(payload);
                 // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-                State::InFlight(unsafe { handle.start(idle, call) }.in_flight(), size)
+                Progress::InFlight(unsafe { handle.start(idle, call) }.in_flight(), size)
             }
             other => other,
         };
@@ -138,7 +144,7 @@ impl ReusableRequest {
         handle: &Handle<C>,
         context: &mut Context<'_>,
     ) -> Poll<Result<usize>> {
-        let State::InFlight(in_flight, size) = &mut self.0 else {
+        let Progress::InFlight(in_flight, size) = &mut self.0 else {
             return Poll::Ready(Ok(0));
         };
         let size = *size;
@@ -152,12 +158,12 @@ impl ReusableRequest {
                     // SAFETY: the handle keeps the socket's memory, which has the count.
                     unsafe { counted.end() };
                 }
-                self.0 = State::Idle(idle);
+                self.0 = Progress::Idle(idle);
                 // No system should report more than it was given room for.
                 result.map(|count| count.min(size)).map_err(|error| state.note_error(error))
             }
             Outcome::Refused(error) => {
-                self.0 = State::Empty;
+                self.0 = Progress::Empty;
                 Err(error)
             }
         })

@@ -1,4 +1,10 @@
 //! Sending.
+//!
+//! # Safety
+//!
+//! The calls are made on a connected socket (INV-36); the request owns the buffer until it completes.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::future::Future;
 use core::marker::PhantomData;

@@ -1,4 +1,10 @@
 //! Sending several datagrams at once.
+//!
+//! # Safety
+//!
+//! The request owns the batch, and with it the list that WSK reads, until it completes (INV-28).
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::net::SocketAddr;
 

@@ -1,4 +1,11 @@
 //! Exchanging datagrams.
+//!
+//! # Safety
+//!
+//! The calls are made on a bound socket; the request owns the buffer, the address and the control data until it
+//! completes.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 mod batch;
 mod options;
@@ -59,21 +66,22 @@ impl Destination {
     /// prepared.
     unsafe fn arguments(self, payload: *mut Payload) -> (PSOCKADDR, ULONG, PCMSGHDR) {
         let address = match self {
-            // SAFETY: the caller's promise.
+            // SAFETY: `payload` is what `start` gives to its call, by this function's contract.
             Self::Address(_) => unsafe { Payload::remote(payload) },
             Self::Destination(_) => ptr::null_mut(),
         };
-        // SAFETY: as above.
+        // SAFETY: `payload` is what `start` gives to its call, by this function's contract.
         let control = unsafe { Payload::control(payload) };
-        // SAFETY: as above.
+        // SAFETY: `payload` is what `start` gives to its call, by this function's contract.
         let length = unsafe { ControlBuffer::length(control) };
-        // SAFETY: as above; the request has not begun.
+        // SAFETY: `payload` is what `start` gives to its call, by this function's contract; the request has not begun.
         let length = unsafe { length.read() };
         // Without a length there is no data either.
         let data = if length == 0 {
             ptr::null_mut()
         } else {
-            // SAFETY: as above.
+            // SAFETY: `payload` is what `start` gives to its call, by this function's contract; the request has not
+            // begun.
             unsafe { ControlBuffer::header(control) }
         };
         (address, length, data)
@@ -166,16 +174,17 @@ fn call_receive(
     move |dispatch, descriptor, irp, payload| {
         // SAFETY: the payload is the request's, and stays until it completes (INV-25).
         let from = unsafe { Payload::remote(payload) };
-        // SAFETY: as above (INV-26).
+        // SAFETY: the payload is the request's, and stays until it completes (INV-26).
         let control = unsafe { Payload::control(payload) };
-        // SAFETY: as above. Without a length, WSK would not tell of truncation.
+        // SAFETY: the payload is the request's, and stays until it completes (INV-26).
         let length = unsafe { ControlBuffer::length(control) };
-        // SAFETY: as above.
+        // SAFETY: the payload is the request's, and stays until it completes (INV-26).
         let flags = unsafe { ControlBuffer::flags(control) };
         let data = if room == 0 {
             ptr::null_mut()
         } else {
-            // SAFETY: as above.
+            // SAFETY: the payload is the request's, and stays until it completes (INV-26). Without a length,
+            // WSK would not tell of truncation.
             unsafe { ControlBuffer::header(control) }
         };
         // SAFETY: the socket is bound; everything stays until the request completes.

@@ -1,4 +1,10 @@
 //! What is told of received datagrams, as options for whichever families a socket has.
+//!
+//! # Safety
+//!
+//! The option is declared with the type that the system reads and writes for it.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::net::IpAddr;
 

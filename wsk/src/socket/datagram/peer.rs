@@ -10,6 +10,12 @@
 //!     socket.send(buffer).await;
 //! }
 //! ```
+//!
+//! # Safety
+//!
+//! The calls are made on a bound socket (INV-35); the request owns the address until it completes.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::net::SocketAddr;
 use core::ptr;
