@@ -28,6 +28,7 @@ use wsk_sys::{KIRQL, KeGetCurrentIrql, PASSIVE_LEVEL};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Passive {
+    /// Neither `Send` nor `Sync`. It has no parameter whose variance would matter.
     stays_on_its_thread: PhantomData<*mut ()>,
 }
 

@@ -1,7 +1,7 @@
 //! The tables that WSK is given.
 //!
-//! All of them are built here, from the generic [thunks](super::thunks) of the handler's own type. An implementation
-//! of an events trait states only [which methods](super::methods) it has. So no implementation, however it is
+//! All of them are built here, from the generic [thunks] of the handler's own type. An implementation
+//! of an events trait states only [which methods](methods) it has. So no implementation, however it is
 //! written, can put a function of another type into its table.
 //!
 //! # Safety
