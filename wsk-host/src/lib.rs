@@ -1,43 +1,42 @@
-//! The kernel, and Windows Kernel Sockets, in a process: link it instead of the kernel, and a client of
-//! WSK runs under `cargo test`, on any system.
+//! A user-mode NT kernel with Windows Kernel Sockets (WSK): link it instead of the kernel, and a WSK client runs
+//! under `cargo test`, on any system.
 //!
 //! A client reaches this crate through the C ABI alone: it defines the functions that `wsk-sys` declares
-//! (`WskRegister`, `IoInitializeIrp`, …) under their C names, and the provider's tables behind them. So
-//! it knows nothing of the client, which may be in any language. To link it, name it once:
+//! (`WskRegister`, `IoInitializeIrp`, …) under their C names, and the provider's tables behind them. So it
+//! depends on nothing of the client, which may be in any language. To link it, name it once:
 //!
 //! ```
 //! extern crate wsk_host;
 //! ```
 //!
-//! # What there is
+//! # Contents
 //!
-//! - **The kernel**: every call that `wsk-sys` declares, but `DbgPrint`, whose number of arguments varies:
-//!   IRPs, MDLs, pool, events and waits, threads, work items, timers, the IRQL of each thread.
+//! - **The kernel** ([`kernel`]): every call that `wsk-sys` declares, except `DbgPrint`, whose number of arguments
+//!   varies: IRPs, MDLs, pool, events and waits, threads, work items, timers, the IRQL of each thread. A driver
+//!   without sockets can be tested on it alone.
 //! - **WSK**: the five categories of sockets with every function and callback, the control codes, name
-//!   resolution, and tables as long as those of a chosen [`Windows`]. What documentation leaves open (stream
-//!   sockets' options, `WskReceiveEx`, …) is allowed rather than refused.
+//!   resolution, and tables as long as those of a chosen [`Windows`]. Where documentation is silent (options of
+//!   stream sockets, `WskReceiveEx`, …), calls are allowed rather than refused.
 //! - **Two networks** ([`Network`]). In memory, the seed of [`Timing::Mixed`] decides everything: when and
-//!   where requests complete, delays, partial receives, the order of threads, of which one runs at a time;
-//!   and time passes while all wait. So the same seed gives the same run, which [`Host::trace`] tells. Or the
-//!   machine's own network, so that any program can be the peer. For measurements there is a third, which
-//!   carries nothing.
-//! - **[`Faults`]**: losses, resets, forced closes, requests that hang; allocations that
-//!   fail, [one](Host::fail_allocation) or [all that follow](Host::fail_allocations_from); WSK
+//!   where requests complete, delays, partial receives, and the order of threads, of which one runs at a time.
+//!   Time advances only while all threads wait. So the same seed gives the same run, which [`Host::trace`]
+//!   shows. Or the machine's own network, so that any program can be the peer. A third one carries nothing, for
+//!   measurements.
+//! - **[`Faults`]**: losses, resets, forced closes, requests that hang; allocations that fail,
+//!   [one](Host::fail_allocation) or [all that follow](Host::fail_allocations_from); WSK
 //!   [withdrawn](Host::withdraw) or [not ready](Readiness).
-//! - **A verifier**, always on: it stops the process when a rule is broken that it can see, and says which,
-//!   in which call, what was found, where the object came from, and what happened before. [`rules`] lists
-//!   all of WSK's rules, what a host does when they are broken, and the tests that show it. The kernel's own
-//!   rules are reported, too: a call above the IRQL that it allows, memory freed twice or with another tag,
-//!   and the like.
+//! - **A verifier**, always on: when a client breaks a rule that it can see, it stops the process and reports the
+//!   rule, the call, the finding, the origin of the object, and the last events. [`rules`] lists all of WSK's
+//!   rules, the effect of breaking each on a host, and the tests that show it. The kernel's own rules are
+//!   verified, too: the IRQL of each call, and memory that is freed twice or with another tag.
 //!
-//! [`guide`] has three clients, complete: raw, async, and with callbacks.
+//! [`guide`] has three complete clients: raw, async, and with callbacks.
 //!
-//! # What it is not
+//! # Limits
 //!
-//! A process has one address space, no paging and no interrupts: memory is what it is everywhere, and a
-//! deferred procedure call runs where a thread makes a call of the kernel's or waits. What WSK does where its
-//! documentation says nothing was not compared with Windows. It runs on Linux; for Windows it was type-checked,
-//! and for macOS not even that.
+//! A process has one address space, no paging and no interrupts: all memory is resident, and a deferred procedure
+//! call runs where a thread calls the kernel or waits. Where WSK's documentation is silent, the behaviour was not
+//! compared with Windows. It runs on Linux; for Windows it was type-checked, and for macOS not even that.
 //!
 //! # Hosts
 //!

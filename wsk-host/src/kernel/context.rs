@@ -49,7 +49,7 @@ pub(crate) fn require_no_completion_routine(call: &str) {
     }
 }
 
-/// Stops a client that waits where nobody may.
+/// Stops a client that waits in a completion routine or a callback.
 pub(crate) fn require_no_callback(call: &str) {
     if COMPLETIONS.get() > 0 {
         rule_violation(

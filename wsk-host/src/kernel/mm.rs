@@ -31,7 +31,7 @@ use crate::verifier::{Origin, Rule, kernel_violation, rule_violation};
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn MmBuildMdlForNonPagedPool(mdl: PMDL) {
-    // SAFETY: the caller passes an initialised MDL that nobody else uses.
+    // SAFETY: the caller passes an initialised MDL of its own.
     let mdl = unsafe { &mut *mdl };
     let address = mdl.StartVa.wrapping_byte_add(mdl.ByteOffset as usize);
     let end = address.addr() + mdl.ByteCount as usize;
@@ -61,7 +61,7 @@ const RESIDENT: CSHORT = MDL_SOURCE_IS_NONPAGED_POOL | MDL_PAGES_LOCKED;
 /// The MDL is valid.
 pub(crate) unsafe fn system_address(mdl: PMDL, call: &str) -> *mut u8 {
     require_not_retired(mdl, call);
-    // SAFETY: the caller promises a valid MDL.
+    // SAFETY: the MDL is valid, by this function's contract.
     let mdl = unsafe { &*mdl };
     if mdl.MdlFlags & RESIDENT == 0 {
         rule_violation(
@@ -180,7 +180,7 @@ unsafe extern "C" fn IoBuildPartialMdl(source: PMDL, target: PMDL, address: PVOI
     let target = unsafe { &mut *target };
     let pages = ADDRESS_AND_SIZE_TO_SPAN_PAGES(address, length) * size_of::<usize>();
     if size_of::<MDL>() + pages > usize::try_from(target.Size).unwrap_or(0) {
-        kernel_violation("IoBuildPartialMdl: the target has no room for so many pages");
+        kernel_violation("IoBuildPartialMdl: the target has no room for the pages");
     }
     let (next, size) = (target.Next, target.Size);
     // SAFETY: it is the caller's, and has room for a header.

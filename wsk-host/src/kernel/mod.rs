@@ -63,12 +63,12 @@ use crate::verifier;
 
 /// A user-mode NT kernel: its threads, its clock and its pool. Clones are the same kernel.
 #[derive(Clone)]
-pub struct Kernel(Arc<State>);
+pub struct Kernel(Arc<KernelState>);
 
 /// A reference that does not keep its kernel.
-pub(crate) struct WeakKernel(Weak<State>);
+pub(crate) struct WeakKernel(Weak<KernelState>);
 
-struct State {
+struct KernelState {
     config: Config,
     /// How a report describes the kernel.
     description: String,
@@ -110,7 +110,7 @@ impl Kernel {
     /// As [`new`](Self::new), with another description in reports.
     pub(crate) fn described(config: Config, description: &dyn fmt::Debug) -> Self {
         verifier::set_context(report_context);
-        Self(Arc::new(State {
+        Self(Arc::new(KernelState {
             config,
             description: format!("{description:?}"),
             scheduler: Scheduler::new(&config),
@@ -365,7 +365,7 @@ impl Kernel {
     ///
     /// [`as_raw`](Self::as_raw) returned the pointer, and the kernel has another reference.
     pub(crate) unsafe fn from_raw(pointer: *const c_void) -> Self {
-        let state: *const State = pointer.cast();
+        let state: *const KernelState = pointer.cast();
         // SAFETY: the pointer is an `Arc`'s, which another reference keeps, by this function's contract.
         unsafe { Arc::increment_strong_count(state) };
         // SAFETY: the count was incremented for the new reference.

@@ -106,7 +106,7 @@ unsafe extern "C" fn PsCreateSystemThread(
         // SAFETY: the caller of this function promised a routine for this context.
         unsafe { routine(context.get()) };
         require_at_most(PASSIVE_LEVEL, "the end of a system thread");
-        // In its last turn: whoever waits for it is ready before another thread has one.
+        // In its last turn: a thread that waits for it is ready before another one has a turn.
         this.ended();
         CURRENT.set(None);
     });
@@ -131,7 +131,7 @@ extern "C" fn PsTerminateSystemThread(_status: NTSTATUS) -> NTSTATUS {
     let Some((thread, entered)) = CURRENT.take() else {
         kernel_violation("PsTerminateSystemThread: not a system thread")
     };
-    // Nobody can wait for its end any more, which never comes.
+    // The machine's thread never ends, so it must not be joined.
     drop(thread.join().take());
     thread.ended();
     drop(thread);
@@ -182,8 +182,8 @@ unsafe extern "C" fn ObReferenceObjectByHandle(
     STATUS_SUCCESS
 }
 
-/// The system process, which all threads belong to. Nobody looks into it, and it never ends: it only
-/// counts its references.
+/// The system process, which all threads belong to. It is opaque and never ends: it only counts its
+/// references.
 static PROCESS: AtomicUsize = AtomicUsize::new(1);
 
 fn is_process(object: PVOID) -> bool {

@@ -21,7 +21,7 @@ impl Random {
         usize::try_from(self.next() % bound.max(1) as u64).unwrap_or(0)
     }
 
-    /// True so many times in a thousand.
+    /// True with this probability, in thousandths.
     pub(crate) fn per_mille(&mut self, chance: u16) -> bool {
         chance > 0 && self.below(1000) < usize::from(chance)
     }

@@ -75,7 +75,7 @@ pub(super) unsafe fn read_family(address: PSOCKADDR) -> ADDRESS_FAMILY {
     unsafe { (&raw const (*address).sa_family).read_unaligned() }
 }
 
-/// Writes an address, if somebody wants it.
+/// Writes an address, unless the pointer is null.
 ///
 /// # Safety
 ///
@@ -93,7 +93,7 @@ pub(super) unsafe fn write(to: PSOCKADDR, address: SocketAddr) {
                 sin_addr: IN_ADDR { S_un: IN_ADDR_0 { S_addr: ip } },
                 sin_zero: [0; 8],
             };
-            // SAFETY: the caller promises room.
+            // SAFETY: there is room for the address, by this function's contract.
             unsafe { to.cast::<SOCKADDR_IN>().write_unaligned(address) };
         }
         SocketAddr::V6(address) => {
@@ -106,7 +106,7 @@ pub(super) unsafe fn write(to: PSOCKADDR, address: SocketAddr) {
                 sin6_addr: IN6_ADDR { u: ip },
                 Anonymous: scope,
             };
-            // SAFETY: the caller promises room.
+            // SAFETY: there is room for the address, by this function's contract.
             unsafe { to.cast::<SOCKADDR_IN6>().write_unaligned(address) };
         }
     }

@@ -69,7 +69,7 @@ pub(super) struct Offer {
     pub(super) dispatch: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
 }
 
-// SAFETY: it is read while the callback runs, or by whoever has called it.
+// SAFETY: it is read while the callback runs, or by its caller.
 unsafe impl Send for Offer {}
 
 /// A socket, as the owner of what its callbacks need.
@@ -88,7 +88,7 @@ pub(super) fn each(mask: ULONG) -> impl Iterator<Item = ULONG> {
 ///
 /// The tables are null, or valid (INV-39).
 unsafe fn has_function(callbacks: &Callbacks, event: ULONG) -> bool {
-    // SAFETY: the caller promises it, and the pointers are only read.
+    // SAFETY: this function's contract requires it, and the pointers are only read.
     let (listen, datagram, connection) = unsafe {
         (callbacks.listen.as_ref(), callbacks.datagram.as_ref(), callbacks.connection.as_ref())
     };

@@ -1,4 +1,4 @@
-//! Calling the client back: what it is given, and what its answers mean.
+//! The client's event callbacks: their arguments, and the meaning of their results.
 //!
 //! # Safety
 //!
@@ -22,11 +22,11 @@ use super::action::{Actions, Arrival, Call, Callback, InspectKey};
 use super::address;
 use super::callback_table::{Callbacks, Offer, require_functions};
 use super::control_data::flags as datagram_flags;
-use super::indication::{Data, Datagrams};
+use super::indication::{IndicatedData, IndicatedDatagrams};
 use super::network::{Datagram, Incoming};
 use super::object::origin;
 use super::options::Options;
-use super::socket::{Retained, State};
+use super::socket::{Retained, SocketState};
 use crate::kernel::Kernel;
 use crate::kernel::context::calling;
 use crate::kernel::ke::irql::current_irql;
@@ -39,7 +39,7 @@ pub(super) fn call_back(kernel: &Kernel, call: Call) -> Actions {
     let found = {
         let stack = kernel.stack();
         stack.sockets.get(&id).map(|socket| {
-            (socket.callbacks, socket.closing.is_some() || socket.state == State::Dead)
+            (socket.callbacks, socket.closing.is_some() || socket.state == SocketState::Dead)
         })
     };
     let Some((callbacks, is_over)) = found else {
@@ -47,7 +47,9 @@ pub(super) fn call_back(kernel: &Kernel, call: Call) -> Actions {
     };
     let mut actions = Vec::new();
     match callback {
-        Callback::Accept { arrival } if is_over => kernel.stack().network.close(arrival.id, true),
+        Callback::Accept { arrival } if is_over => {
+            kernel.stack().services.reset_arrival(arrival.id);
+        }
         Callback::Accept { arrival } => accept(kernel, id, &callbacks, &arrival, &mut actions),
         Callback::Inspect { key, incoming } => {
             inspect(kernel, id, &callbacks, key, incoming, &mut actions);
@@ -134,16 +136,11 @@ fn accept(
     let (context_room, table_room) = (&raw mut given, &raw mut table);
     let object = {
         let mut stack = kernel.stack();
-        stack.make_accepted(id, arrival, Callbacks::NONE, FUNCTION);
-        let Some(inherited) = stack.sockets.get(&id).map(|listener| listener.events.fixed) else {
+        let Some(socket) = stack.add_accepted(id, arrival, FUNCTION) else {
             return;
         };
-        let Some(socket) = stack.sockets.get_mut(&accepted) else {
-            return;
-        };
-        socket.events.fixed |= inherited & super::category::CONNECTION_EVENTS;
         socket.offer = Some(Offer { context: context_room, dispatch: table_room });
-        // Whoever closes it waits for this callback.
+        // Its close waits for this callback.
         socket.requests.undelivered += 1;
         socket.object
     };
@@ -241,7 +238,7 @@ fn receive(
 ) {
     let flags = flags | level_flag();
     let count = bytes.len();
-    let mut data = kernel.by_chance(|random| Data::new(&bytes, random));
+    let mut data = kernel.by_chance(|random| IndicatedData::new(&bytes, random));
     let first = data.first();
     offer(kernel, id, first.addr(), Retained::Data(data));
     let mut accepted = size_t(count);
@@ -307,7 +304,7 @@ fn receive_from(
     };
     let count = datagrams.len();
     let flags = level_flag() | datagrams.first().map_or(0, datagram_flags);
-    let mut list = kernel.by_chance(|random| Datagrams::new(&datagrams, options, random));
+    let mut list = kernel.by_chance(|random| IndicatedDatagrams::new(&datagrams, options, random));
     let first = list.first();
     offer(kernel, id, first.addr(), Retained::Datagrams(list));
     // SAFETY: the client's callback gets what WSK promises it.

@@ -333,7 +333,7 @@ unsafe fn find(
 /// The pointer is null, or valid.
 pub(super) unsafe fn is_wsk(npi: PNPIID) -> bool {
     let wsk = &wsk_sys::NPI_WSK_INTERFACE_ID;
-    // SAFETY: the caller promises it.
+    // SAFETY: the pointer is null or valid, by this function's contract.
     unsafe { npi.as_ref() }.is_some_and(|npi| {
         (npi.Data1, npi.Data2, npi.Data3, npi.Data4) == (wsk.Data1, wsk.Data2, wsk.Data3, wsk.Data4)
     })

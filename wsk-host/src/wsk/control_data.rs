@@ -41,7 +41,7 @@ impl SendControl {
     ///
     /// # Safety
     ///
-    /// The pointer is to so many bytes, or null without any.
+    /// The pointer is to that many bytes, or null without any.
     pub(super) unsafe fn read(control: PCMSGHDR, length: usize, call: &str) -> Option<Self> {
         if control.is_null() != (length == 0) {
             rule_violation(
@@ -64,7 +64,7 @@ impl SendControl {
             );
         }
         let mut end = 0;
-        // SAFETY: the caller promises so many bytes, and their alignment was checked.
+        // SAFETY: the bytes are readable, by this function's contract, and their alignment was checked.
         let mut next = unsafe { first_cmsg(control, length) };
         while !next.is_null() {
             // SAFETY: the message is whole.
@@ -215,7 +215,7 @@ pub(super) struct ControlRoom {
 }
 
 impl ControlRoom {
-    /// Writes a datagram's control data and flags, of whose bytes so many had room.
+    /// Writes a datagram's control data and flags; `written` bytes of the datagram had room.
     ///
     /// # Safety
     ///

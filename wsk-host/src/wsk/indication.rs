@@ -92,19 +92,19 @@ fn buffer(blocks: &[Block], length: usize) -> WSK_BUF {
     WSK_BUF { Mdl: blocks[0].mdl, Offset: offset, Length: size_t(length) }
 }
 
-// The lists and what they point to are vectors: a `Box` that moves says that nobody else points to it.
+// The lists and their targets are vectors: moving a `Box` would assert that it is the only pointer.
 
 /// Data of a connection, as it is indicated.
-pub(super) struct Data {
+pub(super) struct IndicatedData {
     nodes: Vec<WSK_DATA_INDICATION>,
     _blocks: Vec<Vec<Block>>,
     pub(super) origin: Arc<Origin>,
 }
 
 // SAFETY: the pointers are to what it owns.
-unsafe impl Send for Data {}
+unsafe impl Send for IndicatedData {}
 
-impl Data {
+impl IndicatedData {
     pub(super) fn new(bytes: &[u8], random: &mut Random) -> Self {
         let split = if bytes.len() > 1 { random.below(bytes.len()) } else { 0 };
         let origin = Arc::new(Origin::here("WskReceiveEvent"));
@@ -133,7 +133,7 @@ impl Data {
 }
 
 /// Datagrams, as they are indicated.
-pub(super) struct Datagrams {
+pub(super) struct IndicatedDatagrams {
     nodes: Vec<WSK_DATAGRAM_INDICATION>,
     _blocks: Vec<Vec<Block>>,
     _addresses: Vec<SOCKADDR_IN6>,
@@ -143,9 +143,9 @@ pub(super) struct Datagrams {
 }
 
 // SAFETY: the pointers are to what it owns.
-unsafe impl Send for Datagrams {}
+unsafe impl Send for IndicatedDatagrams {}
 
-impl Datagrams {
+impl IndicatedDatagrams {
     pub(super) fn new(all: &[Datagram], options: &Options, random: &mut Random) -> Self {
         let origin = Arc::new(Origin::here("WskReceiveFromEvent"));
         let chain = |datagram: &Datagram| chain(&datagram.bytes, random, &origin);

@@ -38,11 +38,11 @@ use wsk_sys::NTSTATUS;
 pub(crate) use client::require_ended;
 use config::{Config, Network};
 use execute::execute;
-use names::Fault;
+use names::LookupFault;
 use network::null::Null;
 use network::real::Real;
 use network::simulated::Simulated;
-use stack::{Services, Stack};
+use stack::{Hooks, Stack};
 use subsystem::Subsystem;
 
 use crate::kernel::{Kernel, Threads};
@@ -65,8 +65,8 @@ pub(crate) fn attach(kernel: &Kernel, config: &Config) -> io::Result<()> {
             Box::new(Real::new(new))
         }
     };
-    let services = Services { table_of: tables::of, cancel: execute::cancel };
-    let stack = Mutex::new(Stack::new(network, timing, config, services));
+    let hooks = Hooks { table_of: tables::of, cancel: execute::cancel };
+    let stack = Mutex::new(Stack::new(network, timing, config, hooks));
     let subsystem = Box::new(Subsystem { config: *config, stack });
     let is_new = kernel.extension().set(subsystem).is_ok();
     match poller {
@@ -99,19 +99,19 @@ pub(crate) fn config(kernel: &Kernel) -> Config {
 /// Gives a name an address.
 pub(crate) fn add_name(kernel: &Kernel, name: &str, address: IpAddr) {
     attach_default(kernel);
-    kernel.stack().names.add(name, address);
+    kernel.stack().services.names.add(name, address);
 }
 
 /// Makes the next look-up of a name fail.
 pub(crate) fn fail_name(kernel: &Kernel, name: &str, status: NTSTATUS) {
     attach_default(kernel);
-    kernel.stack().names.add_fault(name, Fault::Failure(status));
+    kernel.stack().services.names.add_fault(name, LookupFault::Failure(status));
 }
 
 /// Makes the next look-up of a name hang.
 pub(crate) fn stall_name(kernel: &Kernel, name: &str) {
     attach_default(kernel);
-    kernel.stack().names.add_fault(name, Fault::Silence);
+    kernel.stack().services.names.add_fault(name, LookupFault::Silence);
 }
 
 /// Withdraws the subsystem: no socket is functional any more.

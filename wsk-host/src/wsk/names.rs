@@ -9,12 +9,12 @@ use wsk_sys::NTSTATUS;
 #[derive(Default)]
 pub(crate) struct Names {
     addresses: BTreeMap<String, Vec<IpAddr>>,
-    faults: BTreeMap<String, VecDeque<Fault>>,
+    faults: BTreeMap<String, VecDeque<LookupFault>>,
 }
 
 /// What goes wrong with the look-up of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum LookupFault {
     /// It fails.
     Failure(NTSTATUS),
     /// It does not complete until it is cancelled.
@@ -39,12 +39,12 @@ impl Names {
     }
 
     /// Lets a look-up of a name go wrong: the next one, or the one after those that do.
-    pub(crate) fn add_fault(&mut self, name: &str, fault: Fault) {
+    pub(crate) fn add_fault(&mut self, name: &str, fault: LookupFault) {
         self.faults.entry(key(name)).or_default().push_back(fault);
     }
 
     /// What goes wrong with a look-up that is made now.
-    pub(crate) fn take_fault(&mut self, name: &str) -> Option<Fault> {
+    pub(crate) fn take_fault(&mut self, name: &str) -> Option<LookupFault> {
         self.faults.get_mut(&key(name))?.pop_front()
     }
 
@@ -101,10 +101,10 @@ mod tests {
         assert_eq!(names.name(address).as_deref(), Some("server.example"));
         assert_eq!(names.addresses("localhost").len(), 2);
         assert!(names.addresses("nowhere").is_empty());
-        names.add_fault("server.example.", Fault::Failure(-1));
-        names.add_fault("server.example", Fault::Silence);
-        assert_eq!(names.take_fault("SERVER.example"), Some(Fault::Failure(-1)));
-        assert_eq!(names.take_fault("server.example"), Some(Fault::Silence));
+        names.add_fault("server.example.", LookupFault::Failure(-1));
+        names.add_fault("server.example", LookupFault::Silence);
+        assert_eq!(names.take_fault("SERVER.example"), Some(LookupFault::Failure(-1)));
+        assert_eq!(names.take_fault("server.example"), Some(LookupFault::Silence));
         assert_eq!(names.take_fault("server.example"), None);
         assert_eq!(port("http"), Some(80));
         assert_eq!(port("8080"), Some(8080));

@@ -1,4 +1,4 @@
-//! `WskRegister` and its like.
+//! `WskRegister` and the other exported functions: registration, capture and release.
 //!
 //! # Safety
 //!
@@ -122,7 +122,7 @@ unsafe extern "C" fn WskRegister(
 
 /// How long until a host's WSK is ready. None if it never is.
 fn time_to_readiness(kernel: &Kernel) -> Option<Duration> {
-    if kernel.stack().is_withdrawn {
+    if kernel.stack().services.is_withdrawn {
         return None;
     }
     match kernel.wsk_config().readiness {

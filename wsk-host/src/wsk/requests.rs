@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! A waiting IRP is the provider's. Its cancel routine is set when it begins to wait, and whoever takes the routine
+//! A waiting IRP is the provider's. Its cancel routine is set when it begins to wait, and the side that takes the routine
 //! away completes the IRP: `claim` decides between completion and cancellation.
 
 #![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
@@ -65,10 +65,10 @@ pub(super) enum RequestKind {
     },
     /// A change of the machine's addresses, or of the transports.
     Change,
-    /// It could be answered, and only waits because of a fault.
-    Answer,
-    /// As `Answer`, of a socket's creator.
-    Create,
+    /// It could complete, and waits only because of a fault.
+    Stalled,
+    /// As `Stalled`, of a socket's creator.
+    StalledCreation,
 }
 
 /// The memory that an accept fills, and the accepted socket's context and table.
@@ -99,7 +99,7 @@ impl RequestKind {
 
     /// Whether its socket is not there without it.
     pub(super) fn creates(&self) -> bool {
-        matches!(self, Self::Connect { creates: true, .. } | Self::Create)
+        matches!(self, Self::Connect { creates: true, .. } | Self::StalledCreation)
     }
 
     pub(super) fn is_send_to(&self) -> bool {
@@ -140,7 +140,7 @@ impl Requests {
         Action::Complete(Completion::of_socket(socket, irp, status, result))
     }
 
-    /// Lets a request wait, cancellable. Cancelled already, it is answered so.
+    /// Lets a request wait, cancellable. One that is cancelled already completes at once.
     pub(super) fn wait(
         &mut self,
         socket: u64,

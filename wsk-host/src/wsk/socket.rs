@@ -15,7 +15,7 @@ use super::options::Options;
 use super::requests::Requests;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum SocketState {
     Created,
     Bound,
     Listening,
@@ -56,7 +56,7 @@ impl Events {
 /// Both directions of a connection.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Default)]
-pub(super) struct Streams {
+pub(super) struct StreamState {
     /// What was indicated, and not accepted: the next to be received.
     pub(super) rest: VecDeque<u8>,
     /// No data is indicated until something was received (INV-56).
@@ -73,7 +73,7 @@ pub(super) struct Streams {
 
 /// Where datagrams go and come from.
 #[derive(Default)]
-pub(super) struct Datagrams {
+pub(super) struct DatagramState {
     /// What was indicated, and not accepted.
     pub(super) rest: VecDeque<Datagram>,
     /// The only peer, see `SIO_WSK_SET_REMOTE_ADDRESS`.
@@ -83,6 +83,8 @@ pub(super) struct Datagrams {
 }
 
 pub(super) struct Socket {
+    /// Its number, which the stack assigns.
+    pub(super) id: u64,
     pub(super) client: Arc<Client>,
     /// The address of its `WSK_SOCKET`.
     pub(super) object: usize,
@@ -90,15 +92,15 @@ pub(super) struct Socket {
     pub(super) family: ADDRESS_FAMILY,
     pub(super) kind: USHORT,
     pub(super) callbacks: Callbacks,
-    pub(super) state: State,
+    pub(super) state: SocketState,
     pub(super) options: Options,
     /// The cached security descriptor, or zero.
     pub(super) security: usize,
     pub(super) requests: Requests,
     pub(super) closing: Option<ClosedSocket>,
     pub(super) events: Events,
-    pub(super) streams: Streams,
-    pub(super) datagrams: Datagrams,
+    pub(super) streams: StreamState,
+    pub(super) datagrams: DatagramState,
     /// The lists that the client has retained, by the address of their first element.
     pub(super) retained: BTreeMap<usize, Retained>,
     /// Those of them whose callback has not returned yet.
@@ -115,8 +117,8 @@ pub(super) struct Socket {
 
 /// What a client has retained: data, or datagrams.
 pub(super) enum Retained {
-    Data(super::indication::Data),
-    Datagrams(super::indication::Datagrams),
+    Data(super::indication::IndicatedData),
+    Datagrams(super::indication::IndicatedDatagrams),
 }
 
 impl Socket {
@@ -128,20 +130,21 @@ impl Socket {
         callbacks: Callbacks,
     ) -> Self {
         Self {
+            id: 0,
             client,
             object: 0,
             category,
             family,
             kind,
             callbacks,
-            state: State::Created,
+            state: SocketState::Created,
             options: Options::default(),
             security: 0,
             requests: Requests::default(),
             closing: None,
             events: Events::default(),
-            streams: Streams { ideal_backlog: 64 << 10, ..Streams::default() },
-            datagrams: Datagrams::default(),
+            streams: StreamState { ideal_backlog: 64 << 10, ..StreamState::default() },
+            datagrams: DatagramState::default(),
             retained: BTreeMap::new(),
             offered: BTreeSet::new(),
             arrivals: VecDeque::new(),
@@ -153,6 +156,6 @@ impl Socket {
     }
 
     pub(super) fn is_bound(&self) -> bool {
-        !matches!(self.state, State::Created)
+        !matches!(self.state, SocketState::Created)
     }
 }

@@ -25,7 +25,7 @@ use crate::kernel::ke::dispatcher::Signal;
 use crate::kernel::ke::irql::require_at_most;
 use crate::verifier::kernel_violation;
 
-/// The bit that says that nobody can acquire the protection any more. Above it is how often it is held.
+/// The bit of a protection that cannot be acquired any more. The bits above count how often it is held.
 const RUN_DOWN: ULONG_PTR = 1;
 const ONE: ULONG_PTR = 2;
 
@@ -64,7 +64,7 @@ unsafe extern "C" fn ExInitializeRundownProtection(protection: PEX_RUNDOWN_REF) 
     if guard.waiting().contains_key(&protection.addr()) {
         kernel_violation("ExInitializeRundownProtection: its owner waits for its release");
     }
-    // SAFETY: the caller passes memory for a protection that nobody uses.
+    // SAFETY: the caller passes memory for a protection that no thread uses.
     let count = unsafe { rundown_count(protection) };
     // SAFETY: the caller passes memory for a protection that no thread uses.
     unsafe { count.write(0) };

@@ -227,7 +227,7 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
                 None,
             )
         };
-        // SAFETY: whoever sent the IRP set this routine and this context for it.
+        // SAFETY: the sender of the IRP has set this routine for this context.
         if unsafe { routine(ptr::null_mut(), irp, context) } == STATUS_MORE_PROCESSING_REQUIRED {
             // The IRP may be gone already.
             return;

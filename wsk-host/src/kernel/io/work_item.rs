@@ -99,7 +99,7 @@ unsafe extern "C" fn IoUninitializeWorkItem(item: PIO_WORKITEM) {
 /// The memory is initialised.
 unsafe fn end(item: *mut WorkItem, kind: usize, function: &str) {
     Kernel::current().work_items().require_unused(&(item.addr()..item.addr() + 1), function);
-    // SAFETY: the caller promises memory; nobody else uses an item that is not queued.
+    // SAFETY: the memory is initialised, and an item that is not queued has no other user.
     let state = unsafe { &mut (*item).state };
     if std::mem::replace(state, 0) != kind {
         kernel_violation(&format!("{function}: not a work item, or one made otherwise"));
@@ -114,7 +114,7 @@ unsafe extern "C" fn IoQueueWorkItem(
     context: PVOID,
 ) {
     let Some(routine) = routine else { kernel_violation("IoQueueWorkItem: no routine") };
-    let call = move |call: &Call| {
+    let call = move |call: &RoutineCall| {
         // SAFETY: the caller promised a routine for this context.
         unsafe { routine(call.object.cast(), call.context) };
     };
@@ -130,7 +130,7 @@ unsafe extern "C" fn IoQueueWorkItemEx(
     context: PVOID,
 ) {
     let Some(routine) = routine else { kernel_violation("IoQueueWorkItemEx: no routine") };
-    let call = move |call: &Call| {
+    let call = move |call: &RoutineCall| {
         // SAFETY: the caller promised a routine for this context.
         unsafe { routine(call.object, call.context, call.item) };
     };
@@ -139,14 +139,14 @@ unsafe extern "C" fn IoQueueWorkItemEx(
 }
 
 /// What a routine is called with. The client promises that it may be in a system thread.
-struct Call {
+struct RoutineCall {
     object: PVOID,
     context: PVOID,
     item: PIO_WORKITEM,
 }
 
-// SAFETY: see above.
-unsafe impl Send for Call {}
+// SAFETY: the value only carries the pointers; the client promises with the call that any thread may use them.
+unsafe impl Send for RoutineCall {}
 
 /// Queues an item.
 ///
@@ -157,7 +157,7 @@ unsafe fn enqueue(
     item: PIO_WORKITEM,
     queue: WORK_QUEUE_TYPE,
     context: PVOID,
-    routine: impl FnOnce(&Call) + Send + 'static,
+    routine: impl FnOnce(&RoutineCall) + Send + 'static,
     function: &'static str,
 ) {
     /// The number of the system's own queues, and of priorities of threads.
@@ -173,12 +173,12 @@ unsafe fn enqueue(
     items.require_unused(&(item.addr()..item.addr() + 1), function);
     items.insert(item.addr(), Origin::here(function));
     drop(items);
-    // SAFETY: the caller promises an item, which nobody changes while it is queued.
+    // SAFETY: the caller passes an item, which has no other user while it is queued.
     let WorkItem { state, object, .. } = unsafe { item.cast::<WorkItem>().read() };
     if !matches!(state, ALLOCATED | INITIALISED) {
         kernel_violation(&format!("{function}: not an initialised work item"));
     }
-    let call = Call { object, context, item };
+    let call = RoutineCall { object, context, item };
     // Announced here, so that its number does not depend on when the machine's thread takes it up.
     let announced = kernel.announce();
     run(Box::new(move || {

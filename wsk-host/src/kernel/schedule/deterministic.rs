@@ -18,12 +18,12 @@ use crate::verifier::kernel_violation;
 const PATIENCE: Duration = Duration::from_secs(if cfg!(miri) { 3600 } else { 60 });
 
 pub(crate) struct Deterministic {
-    state: Mutex<State>,
+    state: Mutex<Schedule>,
     /// Whether chance decides who is next.
     mixed: bool,
 }
 
-struct State {
+struct Schedule {
     random: Random,
     now: Ticks,
     threads: BTreeMap<ThreadId, Thread>,
@@ -58,7 +58,7 @@ enum Next {
 /// The most due jobs that chance picks among, so that picking costs the same however many are due.
 const CHOICE: usize = 64;
 
-impl State {
+impl Schedule {
     fn thread(&mut self, id: ThreadId) -> &mut Thread {
         self.threads.entry(id).or_insert_with(|| {
             self.ready.insert(id);
@@ -163,7 +163,7 @@ impl State {
 
 impl Deterministic {
     pub(crate) fn new(config: &Config) -> Arc<Self> {
-        let state = State {
+        let state = Schedule {
             random: Random::new(config.timing.seed_or_zero() ^ 0x7475_726E),
             now: 0,
             threads: BTreeMap::new(),
@@ -180,7 +180,7 @@ impl Deterministic {
         Arc::new(Self { state: Mutex::new(state), mixed: config.timing.is_mixed() })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Schedule> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -296,10 +296,10 @@ impl Deterministic {
 
     fn run_next<'a>(
         &'a self,
-        mut state: MutexGuard<'a, State>,
+        mut state: MutexGuard<'a, Schedule>,
         me: ThreadId,
         next: Next,
-    ) -> MutexGuard<'a, State> {
+    ) -> MutexGuard<'a, Schedule> {
         match next {
             Next::Job(job) => {
                 drop(state);
@@ -343,7 +343,7 @@ impl Deterministic {
 }
 
 /// Waits until a thread has its turn.
-fn await_turn(mut state: MutexGuard<'_, State>, thread: ThreadId) -> MutexGuard<'_, State> {
+fn await_turn(mut state: MutexGuard<'_, Schedule>, thread: ThreadId) -> MutexGuard<'_, Schedule> {
     let turn = Arc::clone(&state.thread(thread).turn);
     while state.current != Some(thread) {
         let (woken, timeout) =
@@ -364,10 +364,10 @@ fn await_turn(mut state: MutexGuard<'_, State>, thread: ThreadId) -> MutexGuard<
 /// Nothing in the kernel can run before a time: only a thread that blocks elsewhere, or a foreign one, can
 /// change that. Meanwhile the kernel's clock is the machine's.
 fn idle(
-    mut state: MutexGuard<'_, State>,
+    mut state: MutexGuard<'_, Schedule>,
     me: ThreadId,
     until: Option<Ticks>,
-) -> MutexGuard<'_, State> {
+) -> MutexGuard<'_, Schedule> {
     state.idle = true;
     let patience = until
         .map_or(PATIENCE, |until| Duration::from_nanos((until - state.now).saturating_mul(100)));

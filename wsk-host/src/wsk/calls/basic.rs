@@ -19,7 +19,7 @@ use wsk_sys::{
 
 use super::control;
 use super::control_call::Control;
-use super::{answer, require_no_flags, take_over_for};
+use super::{require_no_flags, take_over_for, with_stack};
 use crate::kernel::trace;
 use crate::verifier::{Rule, rule_violation};
 use crate::wsk::action::ClosedSocket;
@@ -73,7 +73,7 @@ pub(in crate::wsk) unsafe extern "C" fn close_socket<const C: Category>(
     let (kernel, id) = (object.kernel().clone(), object.id);
     // The object goes with its close.
     drop(object);
-    answer(&kernel, |stack| stack.close(id, closed))
+    with_stack(&kernel, |stack| stack.close(id, closed))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn bind<const C: Category>(
@@ -89,7 +89,7 @@ pub(in crate::wsk) unsafe extern "C" fn bind<const C: Category>(
     unsafe { take_over_for(&object, irp, "WskBind", None) };
     // SAFETY: the caller passes an address of the socket's family.
     let local = unsafe { address::read(local, object.family, "WskBind") };
-    answer(object.kernel(), |stack| stack.bind(object.id, irp, local))
+    with_stack(object.kernel(), |stack| stack.bind(object.id, irp, local))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn get_local_address<const C: Category>(
@@ -149,7 +149,7 @@ pub(super) unsafe fn get_address(
     unsafe { take_over_for(object, irp, function, None) };
     let kernel = object.kernel();
     address::require_room(kernel, irp, to, object.family, function);
-    answer(kernel, |stack| {
+    with_stack(kernel, |stack| {
         if let Some(actions) = stack.refuse_dead(object.id, irp) {
             return actions;
         }
@@ -161,6 +161,6 @@ pub(super) unsafe fn get_address(
             }
             None => (STATUS_INVALID_DEVICE_STATE, trace::Result::Nothing),
         };
-        stack.answer(object.id, irp, result)
+        stack.complete(object.id, irp, result)
     })
 }

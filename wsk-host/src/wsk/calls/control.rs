@@ -28,7 +28,7 @@ use wsk_sys::{
 };
 
 use super::control_call::{Control, FUNCTION};
-use super::{answer, transport};
+use super::{transport, with_stack};
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::trace;
 use crate::verifier::{Rule, rule_violation};
@@ -39,7 +39,7 @@ use crate::wsk::client::is_wsk;
 use crate::wsk::execute::execute;
 use crate::wsk::options::{Phase, Specification};
 use crate::wsk::requests::RequestKind;
-use crate::wsk::socket::State;
+use crate::wsk::socket::SocketState;
 use crate::wsk::stack::Stack;
 
 pub(super) fn set_option(control: &Control<'_>) -> NTSTATUS {
@@ -51,7 +51,7 @@ pub(super) fn set_option(control: &Control<'_>) -> NTSTATUS {
     let object = control.object;
     let windows = object.kernel().config().windows;
     let option = Specification::find(control.level, control.code, control.category, windows);
-    control.answer(|stack| {
+    control.complete(|stack| {
         let socket = stack.sockets.get_mut(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
         let option = option.filter(|option| option.is_for(socket.family, socket.kind));
         let option = option.filter(|option| option.is_writable()).ok_or(STATUS_NOT_SUPPORTED)?;
@@ -60,7 +60,7 @@ pub(super) fn set_option(control: &Control<'_>) -> NTSTATUS {
             return Err(STATUS_INVALID_DEVICE_STATE);
         }
         if socket.is_bound() {
-            stack.network.set(object.id, &setting)?;
+            stack.services.network.set(object.id, &setting)?;
         } else if !option.is_readable() {
             // What has no value, such as a membership, is of an endpoint.
             return Err(STATUS_INVALID_DEVICE_STATE);
@@ -73,21 +73,21 @@ pub(super) fn set_option(control: &Control<'_>) -> NTSTATUS {
 pub(super) fn get_option(control: &Control<'_>) -> NTSTATUS {
     let object = control.object;
     if (control.level, control.code) == (SOL_SOCKET, SO_WSK_SECURITY) {
-        return control.answer(|stack| {
+        return control.complete(|stack| {
             let socket = stack.sockets.get(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
             let descriptor: PSECURITY_DESCRIPTOR = ptr::without_provenance_mut(socket.security);
             if descriptor.is_null() {
                 return Err(STATUS_NOT_FOUND);
             }
             let written = control.write(descriptor)?;
-            // Whoever gets it releases it.
+            // The client has to release it once more.
             socket.client.share(descriptor);
             Ok(written)
         });
     }
     let windows = object.kernel().config().windows;
     let option = Specification::find(control.level, control.code, control.category, windows);
-    control.answer(|stack| {
+    control.complete(|stack| {
         let socket = stack.sockets.get(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
         let option = option.filter(|option| option.is_for(socket.family, socket.kind));
         option.filter(|option| option.is_readable()).ok_or(STATUS_NOT_SUPPORTED)?;
@@ -134,10 +134,10 @@ fn set_events(control: &Control<'_>) -> NTSTATUS {
     }
     let id = object.id;
     let mut stack = kernel.stack();
-    if let Some(State::Dead) = stack.sockets.get(&id).map(|socket| socket.state) {
+    if let Some(SocketState::Dead) = stack.sockets.get(&id).map(|socket| socket.state) {
         let status = wsk_sys::STATUS_FILE_FORCED_CLOSED;
         let actions: Actions = if has_irp {
-            stack.answer(id, control.irp, (status, trace::Result::Nothing))
+            stack.complete(id, control.irp, (status, trace::Result::Nothing))
         } else {
             Vec::new()
         };
@@ -145,13 +145,15 @@ fn set_events(control: &Control<'_>) -> NTSTATUS {
         execute(kernel, actions);
         return status;
     }
-    let outcome = stack.set_events(id, value.EventMask, has_irp.then_some(control.irp));
+    let socket = stack.sockets.get_mut(&id).ok_or(STATUS_INVALID_DEVICE_STATE);
+    let irp = has_irp.then_some(control.irp);
+    let outcome = socket.and_then(|socket| socket.set_events(value.EventMask, irp));
     let (status, is_complete) = outcome.unwrap_or_else(|status| (status, true));
     let mut actions = Vec::new();
     if has_irp && is_complete {
-        actions.extend(stack.answer(id, control.irp, (status, trace::Result::Nothing)));
+        actions.extend(stack.complete(id, control.irp, (status, trace::Result::Nothing)));
     }
-    actions.extend(stack.progress(id));
+    let actions = stack.progress_with(id, actions);
     drop(stack);
     execute(kernel, actions);
     if has_irp && is_complete { STATUS_PENDING } else { status }
@@ -159,7 +161,7 @@ fn set_events(control: &Control<'_>) -> NTSTATUS {
 
 fn set_security(control: &Control<'_>) -> NTSTATUS {
     let object = control.object;
-    control.answer(|stack| {
+    control.complete(|stack| {
         let descriptor: PSECURITY_DESCRIPTOR = control.input()?;
         let socket = stack.sockets.get_mut(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
         if !matches!(socket.category, LISTEN | DATAGRAM | CONNECTION | STREAM) {
@@ -223,43 +225,46 @@ fn winsock_ioctl(control: &Control<'_>) -> NTSTATUS {
         }
         SIO_ADDRESS_LIST_CHANGE => {
             control.take_over();
-            answer(object.kernel(), |stack| {
+            with_stack(object.kernel(), |stack| {
                 stack.request(object.id, control.irp, RequestKind::Change)
             })
         }
-        SIO_ADDRESS_LIST_SORT => control.answer(|_| {
+        SIO_ADDRESS_LIST_SORT => control.complete(|_| {
             // All addresses of a host are as good as each other.
             let bytes = control.input_bytes();
             if control.output.1 < bytes.len() {
                 return Err(STATUS_BUFFER_TOO_SMALL);
             }
-            // SAFETY: the caller passes room for so many bytes, which may be those of the input.
+            // SAFETY: the caller passes room for this many bytes, which may be those of the input.
             unsafe { ptr::copy(bytes.as_ptr(), control.output.0, bytes.len()) };
             Ok(bytes.len())
         }),
-        SIO_LOOPBACK_FAST_PATH => control.answer(|stack| {
+        SIO_LOOPBACK_FAST_PATH => control.complete(|stack| {
             let socket = stack.sockets.get(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
             // It is of connections, and no longer possible when there is one.
             if socket.kind != SOCK_STREAM {
                 return Err(STATUS_NOT_SUPPORTED);
             }
-            if matches!(socket.state, State::Connecting | State::Connected | State::Silent) {
+            if matches!(
+                socket.state,
+                SocketState::Connecting | SocketState::Connected | SocketState::Silent
+            ) {
                 return Err(STATUS_INVALID_DEVICE_STATE);
             }
             control.input::<u8>().map(|_| 0)
         }),
-        SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS => control.answer(|_| {
+        SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS => control.complete(|_| {
             if control.input_bytes().is_empty() { Err(STATUS_INVALID_PARAMETER) } else { Ok(0) }
         }),
         // No connection of a host was redirected.
-        _ => control.answer(|_| Err(STATUS_NOT_FOUND)),
+        _ => control.complete(|_| Err(STATUS_NOT_FOUND)),
     }
 }
 
 /// The only peer of a datagram socket, or its default destination.
 fn set_peer(control: &Control<'_>) -> NTSTATUS {
     let id = control.object.id;
-    control.answer(|stack| {
+    control.complete(|stack| {
         let address = control.address()?;
         let socket = stack.sockets.get_mut(&id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
         if !socket.is_bound() {
@@ -276,15 +281,15 @@ fn set_peer(control: &Control<'_>) -> NTSTATUS {
 
 fn backlog(control: &Control<'_>) -> NTSTATUS {
     let id = control.object.id;
-    control.answer(|stack| {
+    control.complete(|stack| {
         let socket = stack.sockets.get(&id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
-        if socket.state != State::Connected {
+        if socket.state != SocketState::Connected {
             return Err(STATUS_INVALID_DEVICE_STATE);
         }
         let size = if control.code == SIO_WSK_QUERY_IDEAL_SEND_BACKLOG {
             socket.streams.ideal_backlog
         } else {
-            socket.streams.rest.len() + stack.network.backlog(id)
+            socket.streams.rest.len() + stack.services.network.backlog(id)
         };
         control.write(size_t(size))
     })
@@ -292,14 +297,14 @@ fn backlog(control: &Control<'_>) -> NTSTATUS {
 
 fn silence(control: &Control<'_>) -> NTSTATUS {
     let id = control.object.id;
-    control.answer(|stack| {
+    control.complete(|stack| {
         let remote = stack.remote(id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
         let socket = stack.sockets.get_mut(&id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
         let is_loopback = remote.ip().to_canonical().is_loopback();
         if is_loopback || socket.requests.has(RequestKind::is_output) {
             return Err(STATUS_INVALID_DEVICE_STATE);
         }
-        socket.state = State::Silent;
+        socket.state = SocketState::Silent;
         Ok(0)
     })
 }
@@ -333,7 +338,7 @@ fn set_receive_ex(control: &Control<'_>) -> NTSTATUS {
     };
     let set = |stack: &mut Stack| {
         let socket = stack.sockets.get_mut(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
-        if socket.state != State::Connected {
+        if socket.state != SocketState::Connected {
             return Err(STATUS_INVALID_DEVICE_STATE);
         }
         socket.streams.receive_ex = callback;
@@ -346,7 +351,7 @@ fn set_receive_ex(control: &Control<'_>) -> NTSTATUS {
         Ok(0)
     };
     if !control.irp.is_null() {
-        return control.answer(set);
+        return control.complete(set);
     }
     control.require_no_irp();
     let kernel = object.kernel();
@@ -361,7 +366,7 @@ fn set_receive_ex(control: &Control<'_>) -> NTSTATUS {
 /// The machine's addresses, with pointers into the caller's memory.
 fn address_list(control: &Control<'_>) -> NTSTATUS {
     let family = control.object.family;
-    let addresses = control.object.kernel().stack().network.addresses();
+    let addresses = control.object.kernel().stack().services.network.addresses();
     let of_family = |ip: &std::net::IpAddr| ip.is_ipv4() == (family == wsk_sys::AF_INET);
     let addresses: Vec<_> = addresses.into_iter().filter(of_family).collect();
     let entries = addresses.len().max(1);
@@ -385,7 +390,7 @@ fn address_list(control: &Control<'_>) -> NTSTATUS {
         // SAFETY: the words have room for the list.
         unsafe { first_entry.add(index).write(entry) };
     }
-    // SAFETY: the words are so many bytes.
+    // SAFETY: the words have this many bytes.
     let bytes = unsafe { std::slice::from_raw_parts(words.as_ptr().cast::<u8>(), size) };
     control.write_sized(bytes)
 }

@@ -1,4 +1,4 @@
-//! A call of `WskControlSocket`: its arguments, and how it is answered.
+//! A call of `WskControlSocket`: its arguments, and its completion.
 //!
 //! # Safety
 //!
@@ -16,7 +16,7 @@ use wsk_sys::{
     STATUS_INVALID_PARAMETER, STATUS_SUCCESS, ULONG,
 };
 
-use super::{answer, take_over_for};
+use super::{take_over_for, with_stack};
 use crate::kernel::trace::{self, Event};
 use crate::verifier::{Rule, rule_violation};
 use crate::wsk::address;
@@ -72,10 +72,10 @@ impl Control<'_> {
     }
 
     /// Answers with an IRP.
-    pub(super) fn answer(&self, decide: impl FnOnce(&mut Stack) -> Outcome) -> NTSTATUS {
+    pub(super) fn complete(&self, decide: impl FnOnce(&mut Stack) -> Outcome) -> NTSTATUS {
         self.take_over();
         let (id, irp) = (self.object.id, self.irp);
-        answer(self.object.kernel(), |stack| {
+        with_stack(self.object.kernel(), |stack| {
             if let Some(actions) = stack.refuse_dead(id, irp) {
                 return actions;
             }
@@ -84,16 +84,15 @@ impl Control<'_> {
                 Ok(written) => (STATUS_SUCCESS, trace::Result::Number(written)),
                 Err(status) => (status, trace::Result::Nothing),
             };
-            let mut actions = stack.answer(id, irp, result);
-            actions.extend(stack.progress(id));
-            actions
+            let actions = stack.complete(id, irp, result);
+            stack.progress_with(id, actions)
         })
     }
 
-    /// Refuses a call, with or without an IRP: whoever passes one waits for it.
+    /// Refuses a call, with or without an IRP: a caller that passes one waits for it.
     pub(super) fn refuse(&self, status: NTSTATUS) -> NTSTATUS {
         if !self.irp.is_null() {
-            return self.answer(|_| Err(status));
+            return self.complete(|_| Err(status));
         }
         self.require_no_irp();
         status
@@ -103,7 +102,7 @@ impl Control<'_> {
         if self.input.0.is_null() {
             return &[];
         }
-        // SAFETY: the caller passes so many bytes, until the call is answered.
+        // SAFETY: the caller passes this many bytes, until the request completes.
         unsafe { std::slice::from_raw_parts(self.input.0, self.input.1) }
     }
 
@@ -111,7 +110,7 @@ impl Control<'_> {
         if self.input.1 < size_of::<T>() || self.input.0.is_null() {
             return Err(STATUS_INVALID_PARAMETER);
         }
-        // SAFETY: the caller passes so many bytes, and `T` is one of C's structures.
+        // SAFETY: the caller passes this many bytes, and `T` is one of C's structures.
         Ok(unsafe { self.input.0.cast::<T>().read_unaligned() })
     }
 
@@ -119,7 +118,7 @@ impl Control<'_> {
         if self.output.1 < size_of::<T>() || self.output.0.is_null() {
             return Err(STATUS_BUFFER_TOO_SMALL);
         }
-        // SAFETY: the caller passes room for so many bytes.
+        // SAFETY: the caller passes room for this many bytes.
         unsafe { self.output.0.cast::<T>().write_unaligned(value) };
         Ok(size_of::<T>())
     }
@@ -134,7 +133,7 @@ impl Control<'_> {
         if self.output.1 < bytes.len() || self.output.0.is_null() {
             return STATUS_BUFFER_OVERFLOW;
         }
-        // SAFETY: the caller passes room for so many bytes.
+        // SAFETY: the caller passes room for this many bytes.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.output.0, bytes.len()) };
         STATUS_SUCCESS
     }

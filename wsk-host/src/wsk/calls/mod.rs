@@ -89,7 +89,7 @@ unsafe fn take_over_for(object: &Object, irp: PIRP, function: &'static str, amou
 }
 
 /// Answers a call: `decide` says what is to be done.
-fn answer(kernel: &Kernel, decide: impl FnOnce(&mut Stack) -> Actions) -> NTSTATUS {
+fn with_stack(kernel: &Kernel, decide: impl FnOnce(&mut Stack) -> Actions) -> NTSTATUS {
     let actions = decide(&mut kernel.stack());
     execute(kernel, actions);
     STATUS_PENDING

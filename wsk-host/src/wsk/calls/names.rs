@@ -21,7 +21,7 @@ use wsk_sys::{
     STATUS_NOT_IMPLEMENTED, STATUS_PENDING, STATUS_SUCCESS, ULONG, UNICODE_STRING, USHORT,
 };
 
-use super::{answer, take_over};
+use super::{take_over, with_stack};
 use crate::kernel::Kernel;
 use crate::kernel::context::require_no_completion_routine;
 use crate::kernel::interrupt;
@@ -33,7 +33,7 @@ use crate::wsk::address;
 use crate::wsk::client::{Client, captured};
 use crate::wsk::config::Network;
 use crate::wsk::execute::{execute, remember};
-use crate::wsk::names::{Fault, port, service};
+use crate::wsk::names::{LookupFault, port, service};
 use crate::wsk::requests::RequestKind;
 
 /// An IRP that a thread is to complete, and where its result goes.
@@ -74,13 +74,13 @@ unsafe fn read(
 ) -> Option<String> {
     // SAFETY: as the caller promises.
     unsafe { need(kernel, irp, string) };
-    // SAFETY: the caller promises it.
+    // SAFETY: the pointer is null or valid, by this function's contract.
     let string = unsafe { string.as_ref() }?;
     let length = usize::from(string.Length) / 2;
     if length == 0 || string.Buffer.is_null() {
         return None;
     }
-    // SAFETY: the string has so many units.
+    // SAFETY: the string has this many units.
     let units = unsafe { std::slice::from_raw_parts(string.Buffer, length) };
     let has_room = usize::from(string.MaximumLength) >= (length + 1) * 2;
     // SAFETY: there is room for one more.
@@ -97,7 +97,7 @@ unsafe fn read(
 /// The pointer is null, or to a valid string.
 unsafe fn need(kernel: &Kernel, irp: PIRP, string: PUNICODE_STRING) {
     let mut usage = kernel.usage();
-    // SAFETY: the caller promises it.
+    // SAFETY: the pointer is null or valid, by this function's contract.
     if let Some(UNICODE_STRING { Buffer, MaximumLength, .. }) = unsafe { string.as_ref() } {
         usage.pin(
             irp,
@@ -145,7 +145,7 @@ impl Query {
         if self.flags & AI_NUMERICHOST != 0 {
             return Vec::new();
         }
-        let known = kernel.stack().names.addresses(node);
+        let known = kernel.stack().services.names.addresses(node);
         if known.is_empty() && kernel.wsk_config().network == Network::Real {
             return dns_lookup::lookup_host(node).map(Iterator::collect).unwrap_or_default();
         }
@@ -232,11 +232,11 @@ pub(in crate::wsk) unsafe extern "C" fn get_address_info(
             None => return refuse(&client, irp, STATUS_NO_MATCH),
         },
     };
-    let fault = node.as_ref().and_then(|node| kernel.stack().names.take_fault(node));
+    let fault = node.as_ref().and_then(|node| kernel.stack().services.names.take_fault(node));
     match fault {
-        Some(Fault::Failure(status)) => return refuse(&client, irp, status),
+        Some(LookupFault::Failure(status)) => return refuse(&client, irp, status),
         // SAFETY: the IRP was taken over.
-        Some(Fault::Silence) => return unsafe { wait_to_be_cancelled(&client, irp) },
+        Some(LookupFault::Silence) => return unsafe { wait_to_be_cancelled(&client, irp) },
         None => {}
     }
     let query = Query { node, port, flags, family, types };
@@ -275,7 +275,7 @@ unsafe fn wait_to_be_cancelled(client: &Arc<Client>, irp: PIRP) -> NTSTATUS {
     unsafe { remember(&client.kernel, socket, irp) };
     // The registration waits for what stands for its requests.
     client.request_ended();
-    answer(&client.kernel, |stack| stack.request(socket, irp, RequestKind::Answer))
+    with_stack(&client.kernel, |stack| stack.request(socket, irp, RequestKind::Stalled))
 }
 
 fn complete(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) {
@@ -357,7 +357,7 @@ impl AddressList {
 
     /// # Safety
     ///
-    /// The list is one of `make`'s, and nobody uses it any more.
+    /// The list is one of `make`'s, and is not used afterwards.
     unsafe fn free(mut list: PADDRINFOEXW) {
         while !list.is_null() {
             // SAFETY: every entry is the beginning of a node.
@@ -397,7 +397,7 @@ impl Room {
     ///
     /// The string is null, or valid.
     unsafe fn write(&self, name: &str) -> bool {
-        // SAFETY: the caller promises it.
+        // SAFETY: the pointer is null or valid, by this function's contract.
         let Some(string) = (unsafe { self.0.as_mut() }) else {
             return true;
         };
@@ -406,7 +406,7 @@ impl Room {
         if usize::from(string.MaximumLength) < units.len() * 2 {
             return false;
         }
-        // SAFETY: there is room for so many units.
+        // SAFETY: there is room for the units.
         unsafe { string.Buffer.copy_from_nonoverlapping(units.as_ptr(), units.len()) };
         string.Length = USHORT::try_from((units.len() - 1) * 2).unwrap_or(0);
         true
@@ -450,13 +450,13 @@ pub(in crate::wsk) unsafe extern "C" fn get_name_info(
     if !is_valid {
         return refuse(&client, irp, STATUS_INVALID_PARAMETER);
     }
-    // SAFETY: the caller passes an address of so many bytes.
+    // SAFETY: the caller passes an address of this length.
     let address = unsafe { address::read(address, family, FUNCTION) };
     let later = Later(irp, (Room(node), Room(service_name)));
     in_background(&client, irp, move |kernel| {
         let later = later;
         let Later(_, (node, service_name)) = later;
-        // What nobody asks for is not looked up.
+        // Only what is asked for is looked up.
         let name = if node.0.is_null() {
             Some(String::new())
         } else {
@@ -479,7 +479,7 @@ fn name_of(kernel: &Kernel, address: IpAddr, flags: ULONG) -> Option<String> {
     if flags & NI_NUMERICHOST != 0 {
         return Some(address.to_string());
     }
-    let known = kernel.stack().names.name(address);
+    let known = kernel.stack().services.names.name(address);
     let known = known.or_else(|| match kernel.wsk_config().network {
         Network::Real => dns_lookup::lookup_addr(&address).ok(),
         Network::Simulated | Network::Null => None,

@@ -24,7 +24,7 @@ use wsk_sys::{
     WSK_TRANSPORT_LIST_QUERY,
 };
 
-use super::{answer, require_no_flags, take_over};
+use super::{require_no_flags, take_over, with_stack};
 use crate::kernel::Kernel;
 use crate::kernel::context::require_no_completion_routine;
 use crate::kernel::interrupt;
@@ -77,7 +77,7 @@ fn refuse(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) -> NTSTATUS {
 fn add(stack: &mut Stack, new: Socket, function: &'static str) -> (u64, usize) {
     let (client, category, family) = (Arc::clone(&new.client), new.category, new.family);
     let id = stack.add(new);
-    let dispatch = stack.table_of(category, &client);
+    let dispatch = stack.services.table_of(category, &client);
     let object = Object::create(id, category, family, dispatch, &client, function);
     if let Some(socket) = stack.sockets.get_mut(&id) {
         socket.object = object;
@@ -141,16 +141,16 @@ pub(in crate::wsk) unsafe extern "C" fn socket(
     client.use_cached(irp, security, FUNCTION);
     let mut new = Socket::new(Arc::clone(&client), category, family, socket_type, callbacks);
     new.security = security.addr();
-    Stack::begin_static(&mut new);
+    new.begin_static();
     let mut stack = kernel.stack();
-    if stack.is_withdrawn {
+    if stack.services.is_withdrawn {
         drop(stack);
         return refuse(STATUS_DEVICE_NOT_READY);
     }
     let (id, object) = add(&mut stack, new, FUNCTION);
     // SAFETY: the IRP is the provider's, and the socket keeps its host.
     unsafe { crate::wsk::execute::remember(&kernel, id, irp) };
-    let actions = stack.give(id, irp);
+    let actions = stack.deliver_socket(id, irp);
     drop(stack);
     callbacks.pin(&kernel, id, origin(object).as_ref());
     execute(&kernel, actions);
@@ -197,14 +197,14 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
     client.use_cached(irp, security, FUNCTION);
     let mut new = Socket::new(Arc::clone(&client), CONNECTION, family, SOCK_STREAM, callbacks);
     new.security = security.addr();
-    Stack::begin_static(&mut new);
+    new.begin_static();
     let mut stack = kernel.stack();
-    if stack.is_withdrawn {
+    if stack.services.is_withdrawn {
         drop(stack);
         return refuse(STATUS_DEVICE_NOT_READY);
     }
     let (id, object) = add(&mut stack, new, FUNCTION);
-    let begun = stack.bind_now(id, local).and_then(|()| stack.begin_connect(id, remote));
+    let begun = stack.begin_connection(id, local, remote);
     let actions = match begun {
         Ok(()) => {
             // SAFETY: the IRP is the provider's, and the socket keeps its host.
@@ -225,14 +225,14 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
     STATUS_PENDING
 }
 
-/// A control call's input: so many bytes, which must be a type's.
+/// A control call's input: its bytes, as a type.
 ///
 /// # Safety
 ///
-/// The pointer is to so many bytes.
+/// The pointer is to that many bytes.
 unsafe fn input<T: Copy>(size: usize, input: PVOID) -> Option<T> {
     let is_one = size >= size_of::<T>() && !input.is_null();
-    // SAFETY: the caller promises the bytes.
+    // SAFETY: the bytes are readable, by this function's contract.
     is_one.then(|| unsafe { input.cast::<T>().read_unaligned() })
 }
 
@@ -255,7 +255,7 @@ pub(in crate::wsk) unsafe extern "C" fn control_client(
         let socket = kernel.stack().changes_of(&client);
         // SAFETY: the caller passes an IRP.
         unsafe { take_over(&kernel, socket, irp, FUNCTION, None) };
-        return answer(&kernel, |stack| stack.request(socket, irp, RequestKind::Change));
+        return with_stack(&kernel, |stack| stack.request(socket, irp, RequestKind::Change));
     }
     kernel.record(Event::Call { function: FUNCTION, socket: 0, irp: 0, amount: None });
     if !irp.is_null() {
@@ -268,11 +268,11 @@ pub(in crate::wsk) unsafe extern "C" fn control_client(
     }
     match code {
         WSK_TRANSPORT_LIST_QUERY => {
-            // SAFETY: the caller passes room for so many bytes, and for their number.
+            // SAFETY: the caller passes room for this many bytes, and for their number.
             unsafe { transports(output_size, output, returned) }
         }
         WSK_SET_STATIC_EVENT_CALLBACKS => {
-            // SAFETY: the caller passes so many bytes.
+            // SAFETY: the caller passes this many bytes.
             let control: Option<WSK_EVENT_CALLBACK_CONTROL> =
                 unsafe { input(input_size, input_buffer) };
             let Some(control) = control else {
@@ -360,7 +360,7 @@ unsafe fn transports(size: usize, output: PVOID, returned: PSIZE_T) -> NTSTATUS 
     if size < size_of_val(&all) || output.is_null() {
         return STATUS_BUFFER_OVERFLOW;
     }
-    // SAFETY: the caller passes room for so many bytes, and it was compared.
+    // SAFETY: the caller passes room for this many bytes, and it was compared.
     unsafe { output.copy_from_nonoverlapping(all.as_ptr().cast(), size_of_val(&all)) };
     STATUS_SUCCESS
 }

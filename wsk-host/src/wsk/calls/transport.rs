@@ -9,22 +9,22 @@ use wsk_sys::{
 use super::control_call::{Control, FUNCTION};
 use crate::kernel::ke::irql::require_at_most;
 use crate::wsk::options::{Setting, Value};
-use crate::wsk::socket::State;
+use crate::wsk::socket::SocketState;
 
 /// `SIO_QUERY_RSS_SCALABILITY_INFO`: a host has no adapters that would scale.
 pub(super) fn receive_side_scaling(control: &Control<'_>) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, FUNCTION);
-    control.answer(|_| control.write(RSS_SCALABILITY_INFO { RssEnabled: FALSE }))
+    control.complete(|_| control.write(RSS_SCALABILITY_INFO { RssEnabled: FALSE }))
 }
 
 /// `SIO_KEEPALIVE_VALS`: three options at once, whose times are seconds here.
 pub(super) fn keep_alive(control: &Control<'_>) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, FUNCTION);
     let id = control.object.id;
-    control.answer(|stack| {
+    control.complete(|stack| {
         let values: tcp_keepalive = control.input()?;
         let socket = stack.sockets.get_mut(&id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
-        if socket.state != State::Connected {
+        if socket.state != SocketState::Connected {
             return Err(STATUS_INVALID_DEVICE_STATE);
         }
         let number =
@@ -36,7 +36,7 @@ pub(super) fn keep_alive(control: &Control<'_>) -> NTSTATUS {
             settings.push(number(IPPROTO_TCP, TCP_KEEPINTVL, interval.div_ceil(1000)));
         }
         for setting in &settings {
-            stack.network.set(id, setting)?;
+            stack.services.network.set(id, setting)?;
             socket.options.set(setting);
         }
         Ok(0)

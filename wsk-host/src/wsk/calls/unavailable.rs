@@ -16,7 +16,7 @@ use wsk_sys::{
 use crate::kernel::Kernel;
 use crate::verifier::{Rule, rule_violation};
 
-fn missing(function: &str) -> ! {
+fn unavailable(function: &str) -> ! {
     let windows = Kernel::current().config().windows;
     let found = format!(
         "Windows {}.{}.{} does not have it: its table ends before",
@@ -37,14 +37,14 @@ pub(in crate::wsk) unsafe extern "C" fn get_address_info(
     _thread: PETHREAD,
     _irp: PIRP,
 ) -> NTSTATUS {
-    missing("WskGetAddressInfo")
+    unavailable("WskGetAddressInfo")
 }
 
 pub(in crate::wsk) unsafe extern "C" fn free_address_info(
     _client: PWSK_CLIENT,
     _info: PADDRINFOEXW,
 ) {
-    missing("WskFreeAddressInfo")
+    unavailable("WskFreeAddressInfo")
 }
 
 pub(in crate::wsk) unsafe extern "C" fn get_name_info(
@@ -58,7 +58,7 @@ pub(in crate::wsk) unsafe extern "C" fn get_name_info(
     _thread: PETHREAD,
     _irp: PIRP,
 ) -> NTSTATUS {
-    missing("WskGetNameInfo")
+    unavailable("WskGetNameInfo")
 }
 
 pub(in crate::wsk) unsafe extern "C" fn send_messages(
@@ -70,7 +70,7 @@ pub(in crate::wsk) unsafe extern "C" fn send_messages(
     _control: PCMSGHDR,
     _irp: PIRP,
 ) -> NTSTATUS {
-    missing("WskSendMessages")
+    unavailable("WskSendMessages")
 }
 
 pub(in crate::wsk) unsafe extern "C" fn connect_ex(
@@ -80,7 +80,7 @@ pub(in crate::wsk) unsafe extern "C" fn connect_ex(
     _flags: ULONG,
     _irp: PIRP,
 ) -> NTSTATUS {
-    missing("WskConnectEx")
+    unavailable("WskConnectEx")
 }
 
 pub(in crate::wsk) unsafe extern "C" fn send_ex(
@@ -91,7 +91,7 @@ pub(in crate::wsk) unsafe extern "C" fn send_ex(
     _control: PCMSGHDR,
     _irp: PIRP,
 ) -> NTSTATUS {
-    missing("WskSendEx")
+    unavailable("WskSendEx")
 }
 
 pub(in crate::wsk) unsafe extern "C" fn receive_ex(
@@ -103,5 +103,5 @@ pub(in crate::wsk) unsafe extern "C" fn receive_ex(
     _control_flags: PULONG,
     _irp: PIRP,
 ) -> NTSTATUS {
-    missing("WskReceiveEx")
+    unavailable("WskReceiveEx")
 }

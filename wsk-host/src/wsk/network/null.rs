@@ -1,4 +1,4 @@
-//! No network: each connection has a peer that gives back what it gets, as so many zeroes, at once.
+//! No network: each connection has a peer that returns as many zero bytes as it gets, at once.
 //!
 //! Nothing is carried, so that what remains is the cost of the client and of the calls that it makes.
 
@@ -41,7 +41,7 @@ impl Network for Null {
     fn bind(&mut self, id: u64, binding: &Binding) -> Result<(), NTSTATUS> {
         let mut local = binding.local;
         if local.port() == 0 {
-            // Nobody can be reached, so ports need not differ.
+            // No endpoint can be reached, so ports need not differ.
             self.last_port = self.last_port.checked_add(1).unwrap_or(1);
             local.set_port(self.last_port);
         }

@@ -16,7 +16,7 @@ use wsk_sys::{
     UDP_SEND_MSG_SIZE, WSK_EVENT_RECEIVE_FROM,
 };
 
-use super::Stack;
+use super::{Services, Stack};
 use crate::kernel::trace;
 use crate::wsk::action::{Actions, Callback};
 use crate::wsk::address;
@@ -24,7 +24,7 @@ use crate::wsk::control_data::{SendControl, flags};
 use crate::wsk::network::{Datagram, Outgoing};
 use crate::wsk::options::Options;
 use crate::wsk::requests::{RequestKind, Waiting};
-use crate::wsk::socket::State;
+use crate::wsk::socket::{Socket, SocketState};
 
 /// Datagrams in one indication, at most.
 const INDICATED: usize = 4;
@@ -64,27 +64,45 @@ fn outgoing<'a>(
 }
 
 impl Stack {
-    pub(super) fn send_datagrams(&mut self, id: u64, actions: &mut Actions) {
-        loop {
-            let Some(socket) = self.sockets.get_mut(&id) else {
-                return;
-            };
-            if socket.state != State::Bound {
-                return;
+    /// Acts on the return of a receive callback, which has refused its datagrams or not.
+    pub(in crate::wsk) fn indicated_datagrams(
+        &mut self,
+        id: u64,
+        refused: Vec<Datagram>,
+        actions: &mut Actions,
+    ) {
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            socket.is_indicating = false;
+            let is_static = socket.events.fixed & WSK_EVENT_RECEIVE_FROM != 0;
+            // A static callback cannot be disabled: it would be offered refused datagrams without end.
+            if !refused.is_empty() && !is_static {
+                socket.events.enabled &= !WSK_EVENT_RECEIVE_FROM;
+                for datagram in refused.into_iter().rev() {
+                    socket.datagrams.rest.push_front(datagram);
+                }
             }
+            socket.tell_postponed_death(actions);
+        }
+        actions.extend(self.progress(id));
+    }
+}
+
+impl Socket {
+    pub(super) fn send_datagrams(&mut self, services: &mut Services, actions: &mut Actions) {
+        while self.state == SocketState::Bound {
             let Some(RequestKind::SendTo { messages, to, control, sent }) =
-                socket.requests.first(RequestKind::is_send_to)
+                self.requests.first(RequestKind::is_send_to)
             else {
                 return;
             };
             let is_forbidden = matches!(canonical(*to), SocketAddr::V4(to) if to.ip().is_broadcast())
-                && !socket.options.wants(SOL_SOCKET, SO_BROADCAST);
+                && !self.options.wants(SOL_SOCKET, SO_BROADCAST);
             let result = if is_forbidden {
                 (STATUS_ACCESS_DENIED, trace::Result::Nothing)
             } else if let Some(message) = messages.front() {
                 let bytes = message.gather();
-                let datagram = outgoing(&bytes, *to, control, &socket.options);
-                match self.network.send_to(id, &datagram) {
+                let datagram = outgoing(&bytes, *to, control, &self.options);
+                match services.network.send_to(self.id, &datagram) {
                     Poll::Ready(Ok(())) => {
                         *sent += bytes.len();
                         messages.pop_front();
@@ -96,46 +114,42 @@ impl Stack {
             } else {
                 (STATUS_SUCCESS, trace::Result::Number(*sent))
             };
-            if !socket.requests.end_first(id, RequestKind::is_send_to, result, actions) {
+            if !self.requests.end_first(self.id, RequestKind::is_send_to, result, actions) {
                 return;
             }
         }
     }
 
-    /// The next datagram for a socket: what it has refused comes first.
-    fn next_datagram(&mut self, id: u64) -> Option<Datagram> {
-        let socket = self.sockets.get_mut(&id)?;
-        if let Some(datagram) = socket.datagrams.rest.pop_front() {
+    /// The next datagram: those that were refused come first.
+    fn next_datagram(&mut self, services: &mut Services) -> Option<Datagram> {
+        if let Some(datagram) = self.datagrams.rest.pop_front() {
             return Some(datagram);
         }
-        let peer = socket.datagrams.peer.map(canonical);
+        let peer = self.datagrams.peer.map(canonical);
         loop {
-            match self.network.receive_from(id) {
+            match services.network.receive_from(self.id) {
                 Poll::Ready(Ok(datagram)) => {
                     if peer.is_none_or(|peer| peer == canonical(datagram.from)) {
                         return Some(datagram);
                     }
                 }
-                // Errors tell of datagrams that were sent, and are not a receiver's.
+                // Errors report datagrams that were sent, and are not a receiver's.
                 Poll::Ready(Err(_)) => {}
                 Poll::Pending => return None,
             }
         }
     }
 
-    pub(super) fn receive_datagrams(&mut self, id: u64, actions: &mut Actions) {
+    pub(super) fn receive_datagrams(&mut self, services: &mut Services, actions: &mut Actions) {
         loop {
-            let races = self.sometimes(8);
-            let Some(socket) = self.sockets.get_mut(&id) else {
-                return;
-            };
-            if socket.state != State::Bound || socket.is_indicating {
+            let races = services.sometimes(8);
+            if self.state != SocketState::Bound || self.is_indicating {
                 return;
             }
-            let waits = socket.requests.first(RequestKind::is_receive_from).is_some();
-            let indicates = socket.events.has(WSK_EVENT_RECEIVE_FROM) && socket.closing.is_none();
+            let waits = self.requests.first(RequestKind::is_receive_from).is_some();
+            let indicates = self.events.has(WSK_EVENT_RECEIVE_FROM) && self.closing.is_none();
             if indicates && (!waits || races) {
-                if !self.indicate_datagrams(id, actions) {
+                if !self.indicate_datagrams(services, actions) {
                     return;
                 }
                 continue;
@@ -143,90 +157,62 @@ impl Stack {
             if !waits {
                 return;
             }
-            let Some(datagram) = self.next_datagram(id) else {
+            let Some(datagram) = self.next_datagram(services) else {
                 return;
             };
-            if !self.give_datagram(id, datagram, actions) {
+            if !self.deliver_datagram(datagram, actions) {
                 return;
             }
         }
     }
 
-    /// Gives a datagram to the first request that is not being cancelled. False if there is none: whoever
-    /// cancels it waits for this lock, and looks again.
-    fn give_datagram(&mut self, id: u64, datagram: Datagram, actions: &mut Actions) -> bool {
-        let Some(socket) = self.sockets.get_mut(&id) else {
-            return false;
-        };
+    /// Delivers a datagram to the first request that is not being cancelled. False if there is none: its cancel
+    /// routine waits for this lock, and progresses the socket afterwards.
+    fn deliver_datagram(&mut self, datagram: Datagram, actions: &mut Actions) -> bool {
         let Some(Waiting {
             irp, kind: RequestKind::ReceiveFrom { mut bytes, from, control }, ..
-        }) = socket.requests.take(RequestKind::is_receive_from)
+        }) = self.requests.take(RequestKind::is_receive_from)
         else {
-            socket.datagrams.rest.push_front(datagram);
+            self.datagrams.rest.push_front(datagram);
             return false;
         };
         let written = bytes.scatter(0, &datagram.bytes);
         // SAFETY: the client's memory has room for an address until the IRP is completed.
         unsafe { address::write(from, datagram.from) };
         if let Some(control) = control {
-            // SAFETY: the request has not completed.
-            unsafe { control.write(&datagram, &socket.options, written) };
+            // SAFETY: the request has not completed, so the client's memory has room for control data.
+            unsafe { control.write(&datagram, &self.options, written) };
         }
         let result = trace::Result::Number(written);
-        actions.push(socket.requests.completion(id, irp, STATUS_SUCCESS, result));
+        actions.push(self.requests.completion(self.id, irp, STATUS_SUCCESS, result));
         true
     }
 
-    /// Gives the client what has come, by a callback. False if nothing has.
-    fn indicate_datagrams(&mut self, id: u64, actions: &mut Actions) -> bool {
+    /// Indicates the datagrams that have arrived. False if there are none.
+    fn indicate_datagrams(&mut self, services: &mut Services, actions: &mut Actions) -> bool {
         let mut datagrams = Vec::new();
         while datagrams.len() < INDICATED {
-            let Some(datagram) = self.next_datagram(id) else {
+            let Some(datagram) = self.next_datagram(services) else {
                 break;
             };
             // The flags are one for all of an indication.
             let differs = |first: &Datagram| flags(first) != flags(&datagram);
             if datagrams.first().is_some_and(differs) {
-                if let Some(socket) = self.sockets.get_mut(&id) {
-                    socket.datagrams.rest.push_front(datagram);
-                }
+                self.datagrams.rest.push_front(datagram);
                 break;
             }
             datagrams.push(datagram);
-            if self.sometimes(2) {
+            if services.sometimes(2) {
                 break;
             }
         }
-        let Some(socket) = self.sockets.get_mut(&id).filter(|_| !datagrams.is_empty()) else {
+        if datagrams.is_empty() {
             return false;
-        };
-        // Their order is kept, as far as one socket can.
-        socket.is_indicating = true;
-        let options = socket.options.clone();
-        let callback = Callback::ReceiveFrom { datagrams, options };
-        self.call(id, WSK_EVENT_RECEIVE_FROM, callback, actions);
-        true
-    }
-
-    /// A callback has returned, and has refused what it was given, or not.
-    pub(in crate::wsk) fn indicated_datagrams(
-        &mut self,
-        id: u64,
-        refused: Vec<Datagram>,
-        actions: &mut Actions,
-    ) {
-        if let Some(socket) = self.sockets.get_mut(&id) {
-            socket.is_indicating = false;
-            let is_static = socket.events.fixed & WSK_EVENT_RECEIVE_FROM != 0;
-            // A static callback cannot be disabled, so that it would be asked again for ever.
-            if !refused.is_empty() && !is_static {
-                socket.events.enabled &= !WSK_EVENT_RECEIVE_FROM;
-                for datagram in refused.into_iter().rev() {
-                    socket.datagrams.rest.push_front(datagram);
-                }
-            }
         }
-        self.tell_postponed_death(id, actions);
-        actions.extend(self.progress(id));
+        // One indication at a time keeps the order.
+        self.is_indicating = true;
+        let options = self.options.clone();
+        self.call(WSK_EVENT_RECEIVE_FROM, Callback::ReceiveFrom { datagrams, options }, actions);
+        true
     }
 }

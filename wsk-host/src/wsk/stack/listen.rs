@@ -16,7 +16,7 @@ use wsk_sys::{
     WskInspectAccept, WskInspectPend, WskInspectReject,
 };
 
-use super::Stack;
+use super::{Services, Stack};
 use crate::kernel::trace;
 use crate::verifier::{Rule, rule_violation};
 use crate::wsk::action::{Actions, Arrival, Callback, InspectKey, Stage};
@@ -26,10 +26,10 @@ use crate::wsk::category::{CONNECTION, CONNECTION_EVENTS, LISTEN, STREAM};
 use crate::wsk::network::Readable;
 use crate::wsk::object::{Object, origin};
 use crate::wsk::requests::{RequestKind, SUCCESS, Waiting};
-use crate::wsk::socket::{Socket, State};
+use crate::wsk::socket::{Socket, SocketState};
 
 impl Stack {
-    /// Lets a stream socket listen, for ever (INV-40).
+    /// Makes a stream socket listen, which it does until it is closed (INV-40).
     pub(in crate::wsk) fn listen(&mut self, id: u64, irp: PIRP) -> Actions {
         if let Some(actions) = self.refuse_dead(id, irp) {
             return actions;
@@ -38,204 +38,43 @@ impl Stack {
             return Vec::new();
         };
         let result = match socket.state {
-            State::Bound => self.network.listen(id),
+            SocketState::Bound => self.services.network.listen(id),
             _ => Err(STATUS_INVALID_DEVICE_STATE),
         };
         if result.is_ok() {
-            socket.state = State::Listening;
+            socket.state = SocketState::Listening;
             let events = socket.events.fixed & WSK_EVENT_ACCEPT;
             require_functions(&socket.callbacks, events, "WskListen");
             socket.events.enabled |= events;
         }
-        let status = result.err().unwrap_or(STATUS_SUCCESS);
-        let mut actions = self.answer(id, irp, (status, trace::Result::Nothing));
-        actions.extend(self.progress(id));
-        actions
+        let result = (result.err().unwrap_or(STATUS_SUCCESS), trace::Result::Nothing);
+        let mut actions = Vec::new();
+        socket.complete(&mut self.services, irp, result, &mut actions);
+        self.progress_with(id, actions)
     }
 
-    pub(super) fn take_connections_in(&mut self, id: u64, actions: &mut Actions) {
-        let Some(socket) = self.sockets.get(&id) else {
-            // A connection that its listener still has.
-            let of = |s: &Socket| s.arrivals.iter().any(|arrival| arrival.id == id);
-            let listener = self.sockets.iter().find_map(|(id, s)| of(s).then_some(*id));
-            if let Some(listener) = listener {
-                actions.extend(self.progress(listener));
-            }
-            return;
-        };
-        if socket.state != State::Listening || socket.closing.is_some() {
-            return;
-        }
-        self.forget_lost(id, actions);
-        loop {
-            self.give_connections(id, actions);
-            if !self.next_connection(id, actions) {
-                return;
-            }
-        }
-    }
-
-    /// Tells the client of pended connections that have gone.
-    fn forget_lost(&mut self, id: u64, actions: &mut Actions) {
-        let Some(socket) = self.sockets.get_mut(&id) else {
-            return;
-        };
-        let pended = socket.arrivals.iter().filter(|a| a.stage == Stage::Pended);
-        let pended: Vec<u64> = pended.map(|arrival| arrival.id).collect();
-        for arrival in pended {
-            if matches!(self.network.readable(arrival), Poll::Ready(Err(_) | Ok(Readable::End))) {
-                self.abort_arrival(id, arrival, actions);
-            } else {
-                self.network.watch(arrival, true, false);
-            }
-        }
-    }
-
-    /// Ends a connection that its client has not got, and tells it so.
-    fn abort_arrival(&mut self, id: u64, arrival: u64, actions: &mut Actions) {
-        self.network.close(arrival, true);
-        let Some(socket) = self.sockets.get_mut(&id) else {
-            return;
-        };
-        let Some(place) = socket.arrivals.iter().position(|a| a.id == arrival) else {
-            return;
-        };
-        let key = socket.arrivals.remove(place).and_then(|arrival| arrival.key);
-        if let Some(key) = key {
-            socket.aborted.push(key);
-            self.call(id, 0, Callback::Abort { key }, actions);
-        }
-    }
-
-    /// Gives the client the connections that are established: requests first, but for a race that nobody
-    /// can exclude (INV-54).
-    fn give_connections(&mut self, id: u64, actions: &mut Actions) {
-        loop {
-            let races = self.sometimes(8);
-            let Some(socket) = self.sockets.get_mut(&id) else {
-                return;
-            };
-            let is_ready = |arrival: &Arrival| arrival.stage == Stage::Established;
-            let Some(place) = socket.arrivals.iter().position(is_ready) else {
-                return;
-            };
-            let waits = socket.requests.first(RequestKind::is_accept).is_some();
-            let has_event = socket.events.has(WSK_EVENT_ACCEPT);
-            if has_event && (!waits || races) {
-                let Some(arrival) = socket.arrivals.remove(place) else {
-                    return;
-                };
-                self.call(id, WSK_EVENT_ACCEPT, Callback::Accept { arrival }, actions);
-                continue;
-            }
-            let Some(Waiting { irp, kind: RequestKind::Accept(room), .. }) =
-                socket.requests.take(RequestKind::is_accept)
-            else {
-                return;
-            };
-            let Some(arrival) = socket.arrivals.remove(place) else {
-                return;
-            };
-            let (local, remote) = (arrival.incoming.local, arrival.incoming.remote);
-            // SAFETY: the caller's memory has room for the addresses until the IRP is completed.
-            unsafe { address::write(room.local, local) };
-            // SAFETY: the caller's memory has room for the addresses until the IRP is completed.
-            unsafe { address::write(room.remote, remote) };
-            let callbacks =
-                Callbacks { context: room.context, connection: room.dispatch, ..Callbacks::NONE };
-            let accepted = arrival.id;
-            let fixed = socket.client.static_events() & CONNECTION_EVENTS;
-            require_functions(&callbacks, fixed, "WskAccept");
-            self.make_accepted(id, &arrival, callbacks, "WskAccept");
-            if let Some(socket) = self.sockets.get_mut(&id) {
-                let result = (STATUS_SUCCESS, trace::Result::Socket(accepted));
-                actions.push(socket.requests.completion(id, irp, result.0, result.1));
-            }
-            self.enable_fixed(accepted, actions);
-            actions.extend(self.progress(accepted));
-        }
-    }
-
-    /// Makes the socket of a connection that was accepted.
-    pub(in crate::wsk) fn make_accepted(
+    /// Adds the socket of a connection that a listener's client is offered.
+    pub(in crate::wsk) fn add_accepted(
         &mut self,
         listener: u64,
         arrival: &Arrival,
-        callbacks: Callbacks,
         call: &'static str,
-    ) {
-        let Some(listener) = self.sockets.get(&listener) else {
-            return;
-        };
-        let client = Arc::clone(&listener.client);
-        let family = listener.family;
-        let dispatch = self.table_of(CONNECTION, &client);
-        let mut socket =
-            Socket::new(Arc::clone(&client), CONNECTION, family, SOCK_STREAM, callbacks);
-        socket.state = State::Connected;
-        socket.options = listener.options.inherited();
-        socket.inspected_as = arrival.key;
-        socket.object = Object::create(arrival.id, CONNECTION, family, dispatch, &client, call);
-        socket.callbacks.pin(&client.kernel, arrival.id, origin(socket.object).as_ref());
-        socket.events.fixed = client.static_events() & CONNECTION_EVENTS;
+    ) -> Option<&mut Socket> {
+        let listener = self.sockets.get(&listener)?;
+        let mut socket = listener.accepted(&mut self.services, arrival, Callbacks::NONE, call);
+        socket.events.fixed |= listener.events.fixed & CONNECTION_EVENTS;
         self.sockets.insert(arrival.id, socket);
+        self.sockets.get_mut(&arrival.id)
     }
 
-    /// Enables what is enabled from the beginning.
+    /// Enables the events of an accepted socket that its client has taken.
     pub(in crate::wsk) fn enable_fixed(&mut self, id: u64, actions: &mut Actions) {
-        let Some(socket) = self.sockets.get_mut(&id) else {
-            return;
-        };
-        let new = socket.events.fixed & !socket.events.enabled;
-        socket.events.enabled |= new;
-        if socket.state == State::Dead {
-            // It ended while its client was being offered it.
-            self.tell(id, new & WSK_EVENT_RECEIVE, actions);
-        }
-    }
-
-    /// Takes the next connection from the network. False if there is none, or nobody would get it.
-    fn next_connection(&mut self, id: u64, actions: &mut Actions) -> bool {
-        let Some(socket) = self.sockets.get_mut(&id) else {
-            return false;
-        };
-        let inspects = socket.options.wants(SOL_SOCKET, SO_CONDITIONAL_ACCEPT);
-        let is_wanted = inspects
-            || socket.requests.first(RequestKind::is_accept).is_some()
-            || socket.events.has(WSK_EVENT_ACCEPT);
-        if !is_wanted {
-            return false;
-        }
-        let number = self.number();
-        let incoming = match self.network.accept(id, number) {
-            Poll::Ready(Ok(incoming)) => incoming,
-            Poll::Pending => return false,
-            Poll::Ready(Err(status)) => {
-                let result = (status, trace::Result::Nothing);
-                let socket = self.sockets.get_mut(&id);
-                return socket.is_some_and(|socket| {
-                    socket.requests.end_first(id, RequestKind::is_accept, result, actions)
-                });
-            }
-        };
-        let mut arrival = Arrival { id: number, incoming, stage: Stage::Established, key: None };
-        if inspects {
-            self.last_inspection += 1;
-            let key = InspectKey { key: 0x1000, serial: self.last_inspection };
-            arrival.stage = Stage::Inspected;
-            arrival.key = Some(key);
-        }
-        let key = arrival.key;
         if let Some(socket) = self.sockets.get_mut(&id) {
-            socket.arrivals.push_back(arrival);
+            socket.enable_fixed(actions);
         }
-        if let Some(key) = key {
-            self.call(id, 0, Callback::Inspect { key, incoming }, actions);
-        }
-        true
     }
 
-    /// The client has said what becomes of a connection that it inspects.
+    /// Acts on what a client has decided about a connection that it inspects.
     pub(in crate::wsk) fn inspected(
         &mut self,
         id: u64,
@@ -243,47 +82,8 @@ impl Stack {
         action: WSK_INSPECT_ACTION,
         actions: &mut Actions,
     ) {
-        let Some(socket) = self.sockets.get_mut(&id) else {
-            return;
-        };
-        let Some(arrival) = socket.arrivals.iter_mut().find(|a| a.key == Some(key)) else {
-            return;
-        };
-        let arrival_id = arrival.id;
-        match action {
-            WskInspectAccept => {
-                arrival.stage = Stage::Established;
-                // Connections to a stream socket are there when they are inspected.
-                let waits = socket.category == LISTEN;
-                if waits && !self.network.establish(arrival_id) {
-                    self.abort_arrival(id, arrival_id, actions);
-                }
-            }
-            WskInspectPend if socket.category == STREAM => {
-                let found = "a stream socket has no WskInspectComplete to end it with";
-                rule_violation(
-                    Rule::STREAM_PENDS_INSPECTION,
-                    "WskInspectEvent",
-                    found,
-                    origin(socket.object).as_deref(),
-                );
-            }
-            // Unless WskInspectComplete was faster.
-            WskInspectPend if arrival.stage == Stage::Inspected => arrival.stage = Stage::Pended,
-            WskInspectPend => {}
-            WskInspectReject => {
-                socket.arrivals.retain(|arrival| arrival.id != arrival_id);
-                self.network.close(arrival_id, true);
-            }
-            other => {
-                let found = format!("the action is {other}");
-                rule_violation(
-                    Rule::INSPECTION_DECIDED_ONCE,
-                    "WskInspectEvent",
-                    &found,
-                    origin(socket.object).as_deref(),
-                );
-            }
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            socket.decide(&mut self.services, key, action, actions);
         }
         actions.extend(self.progress(id));
     }
@@ -301,8 +101,11 @@ impl Stack {
         let Some(socket) = self.sockets.get_mut(&id) else {
             return Vec::new();
         };
+        let mut actions = Vec::new();
         if !socket.options.wants(SOL_SOCKET, SO_CONDITIONAL_ACCEPT) {
-            return self.answer(id, irp, (STATUS_NOT_SUPPORTED, trace::Result::Nothing));
+            let result = (STATUS_NOT_SUPPORTED, trace::Result::Nothing);
+            socket.complete(&mut self.services, irp, result, &mut actions);
+            return actions;
         }
         if !matches!(action, WskInspectAccept | WskInspectReject) {
             let found = format!("the action is {action}");
@@ -313,10 +116,7 @@ impl Stack {
                 origin(socket.object).as_deref(),
             );
         }
-        let mut actions = self.answer(id, irp, SUCCESS);
-        let Some(socket) = self.sockets.get_mut(&id) else {
-            return actions;
-        };
+        socket.complete(&mut self.services, irp, SUCCESS, &mut actions);
         if let Some(place) = socket.aborted.iter().position(|aborted| *aborted == key) {
             socket.aborted.remove(place);
             return actions;
@@ -325,25 +125,224 @@ impl Stack {
             arrival.key == Some(key) && matches!(arrival.stage, Stage::Pended | Stage::Inspected)
         };
         if !socket.arrivals.iter().any(is_pended) {
-            let found = "no connection with this WSK_INSPECT_ID waits for a decision";
             rule_violation(
                 Rule::INSPECTION_DECIDED_ONCE,
                 "WskInspectComplete",
-                found,
+                "no connection with this WSK_INSPECT_ID waits for a decision",
                 origin(socket.object).as_deref(),
             );
         }
-        self.inspected(id, key, action, &mut actions);
-        actions
+        socket.decide(&mut self.services, key, action, &mut actions);
+        self.progress_with(id, actions)
     }
 
     pub(in crate::wsk) fn local(&self, id: u64) -> Option<SocketAddr> {
         let socket = self.sockets.get(&id)?;
-        socket.is_bound().then(|| self.network.local(id)).flatten()
+        socket.is_bound().then(|| self.services.network.local(id)).flatten()
     }
 
     pub(in crate::wsk) fn remote(&self, id: u64) -> Option<SocketAddr> {
         let socket = self.sockets.get(&id)?;
-        matches!(socket.state, State::Connected).then(|| self.network.remote(id)).flatten()
+        matches!(socket.state, SocketState::Connected)
+            .then(|| self.services.network.remote(id))
+            .flatten()
+    }
+}
+
+impl Socket {
+    /// Accepts the connections that a listener's network has, and delivers those that are established.
+    pub(super) fn accept_connections(&mut self, services: &mut Services, actions: &mut Actions) {
+        if self.state != SocketState::Listening || self.closing.is_some() {
+            return;
+        }
+        self.abort_lost(services, actions);
+        loop {
+            self.deliver_connections(services, actions);
+            if !self.next_connection(services, actions) {
+                return;
+            }
+        }
+    }
+
+    /// Aborts the pended connections that are lost.
+    fn abort_lost(&mut self, services: &mut Services, actions: &mut Actions) {
+        let pended = self.arrivals.iter().filter(|arrival| arrival.stage == Stage::Pended);
+        let pended: Vec<u64> = pended.map(|arrival| arrival.id).collect();
+        for arrival in pended {
+            let readable = services.network.readable(arrival);
+            if matches!(readable, Poll::Ready(Err(_) | Ok(Readable::End))) {
+                self.abort_arrival(services, arrival, actions);
+            } else {
+                services.network.watch(arrival, true, false);
+            }
+        }
+    }
+
+    /// Ends a connection that was not delivered, and calls `WskAbortEvent` if it was inspected.
+    fn abort_arrival(&mut self, services: &mut Services, arrival: u64, actions: &mut Actions) {
+        services.reset_arrival(arrival);
+        let Some(place) = self.arrivals.iter().position(|other| other.id == arrival) else {
+            return;
+        };
+        let key = self.arrivals.remove(place).and_then(|arrival| arrival.key);
+        if let Some(key) = key {
+            self.aborted.push(key);
+            self.call(0, Callback::Abort { key }, actions);
+        }
+    }
+
+    /// Delivers the connections that are established: to requests first, but for a race that cannot be excluded
+    /// (INV-54).
+    fn deliver_connections(&mut self, services: &mut Services, actions: &mut Actions) {
+        loop {
+            let races = services.sometimes(8);
+            let is_ready = |arrival: &Arrival| arrival.stage == Stage::Established;
+            let Some(place) = self.arrivals.iter().position(is_ready) else {
+                return;
+            };
+            let waits = self.requests.first(RequestKind::is_accept).is_some();
+            if self.events.has(WSK_EVENT_ACCEPT) && (!waits || races) {
+                if let Some(arrival) = self.arrivals.remove(place) {
+                    self.call(WSK_EVENT_ACCEPT, Callback::Accept { arrival }, actions);
+                }
+                continue;
+            }
+            let Some(Waiting { irp, kind: RequestKind::Accept(room), .. }) =
+                self.requests.take(RequestKind::is_accept)
+            else {
+                return;
+            };
+            let Some(arrival) = self.arrivals.remove(place) else {
+                return;
+            };
+            let (local, remote) = (arrival.incoming.local, arrival.incoming.remote);
+            // SAFETY: the caller's memory has room for the address until the IRP is completed.
+            unsafe { address::write(room.local, local) };
+            // SAFETY: the caller's memory has room for the address until the IRP is completed.
+            unsafe { address::write(room.remote, remote) };
+            let callbacks =
+                Callbacks { context: room.context, connection: room.dispatch, ..Callbacks::NONE };
+            let fixed = self.client.static_events() & CONNECTION_EVENTS;
+            require_functions(&callbacks, fixed, "WskAccept");
+            let mut accepted = self.accepted(services, &arrival, callbacks, "WskAccept");
+            let result = trace::Result::Socket(arrival.id);
+            actions.push(self.requests.completion(self.id, irp, STATUS_SUCCESS, result));
+            accepted.enable_fixed(actions);
+            services.accepted.push(accepted);
+        }
+    }
+
+    /// The socket of a connection that this listener has accepted.
+    fn accepted(
+        &self,
+        services: &mut Services,
+        arrival: &Arrival,
+        callbacks: Callbacks,
+        call: &'static str,
+    ) -> Self {
+        services.listeners.remove(&arrival.id);
+        let client = Arc::clone(&self.client);
+        let dispatch = services.table_of(CONNECTION, &client);
+        let mut socket =
+            Self::new(Arc::clone(&client), CONNECTION, self.family, SOCK_STREAM, callbacks);
+        socket.id = arrival.id;
+        socket.state = SocketState::Connected;
+        socket.options = self.options.inherited();
+        socket.inspected_as = arrival.key;
+        socket.object =
+            Object::create(arrival.id, CONNECTION, self.family, dispatch, &client, call);
+        socket.callbacks.pin(&client.kernel, arrival.id, origin(socket.object).as_ref());
+        socket.events.fixed = client.static_events() & CONNECTION_EVENTS;
+        socket
+    }
+
+    /// Enables the events that are enabled from the beginning.
+    fn enable_fixed(&mut self, actions: &mut Actions) {
+        let new = self.events.fixed & !self.events.enabled;
+        self.events.enabled |= new;
+        if self.state == SocketState::Dead {
+            // It died while it was offered to its client.
+            self.tell(new & WSK_EVENT_RECEIVE, actions);
+        }
+    }
+
+    /// Takes the next connection from the network. False if there is none, or nothing would take it.
+    fn next_connection(&mut self, services: &mut Services, actions: &mut Actions) -> bool {
+        let inspects = self.options.wants(SOL_SOCKET, SO_CONDITIONAL_ACCEPT);
+        let is_wanted = inspects
+            || self.requests.first(RequestKind::is_accept).is_some()
+            || self.events.has(WSK_EVENT_ACCEPT);
+        if !is_wanted {
+            return false;
+        }
+        let number = services.number();
+        let incoming = match services.network.accept(self.id, number) {
+            Poll::Ready(Ok(incoming)) => incoming,
+            Poll::Pending => return false,
+            Poll::Ready(Err(status)) => {
+                let result = (status, trace::Result::Nothing);
+                return self.requests.end_first(self.id, RequestKind::is_accept, result, actions);
+            }
+        };
+        let key = inspects.then(|| {
+            services.last_inspection += 1;
+            InspectKey { key: 0x1000, serial: services.last_inspection }
+        });
+        let stage = if inspects { Stage::Inspected } else { Stage::Established };
+        services.listeners.insert(number, self.id);
+        self.arrivals.push_back(Arrival { id: number, incoming, stage, key });
+        if let Some(key) = key {
+            self.call(0, Callback::Inspect { key, incoming }, actions);
+        }
+        true
+    }
+
+    /// Acts on what the client has decided about a connection.
+    fn decide(
+        &mut self,
+        services: &mut Services,
+        key: InspectKey,
+        action: WSK_INSPECT_ACTION,
+        actions: &mut Actions,
+    ) {
+        let Some(arrival) = self.arrivals.iter_mut().find(|arrival| arrival.key == Some(key))
+        else {
+            return;
+        };
+        let id = arrival.id;
+        match action {
+            WskInspectAccept => {
+                arrival.stage = Stage::Established;
+                // A stream socket's connections are established before they are inspected.
+                let waits = self.category == LISTEN;
+                if waits && !services.network.establish(id) {
+                    self.abort_arrival(services, id, actions);
+                }
+            }
+            WskInspectPend if self.category == STREAM => {
+                rule_violation(
+                    Rule::STREAM_PENDS_INSPECTION,
+                    "WskInspectEvent",
+                    "a stream socket has no WskInspectComplete to end it with",
+                    origin(self.object).as_deref(),
+                );
+            }
+            // Unless WskInspectComplete was called first.
+            WskInspectPend if arrival.stage == Stage::Inspected => arrival.stage = Stage::Pended,
+            WskInspectPend => {}
+            WskInspectReject => {
+                self.arrivals.retain(|arrival| arrival.id != id);
+                services.reset_arrival(id);
+            }
+            other => {
+                let found = format!("the action is {other}");
+                rule_violation(
+                    Rule::INSPECTION_DECIDED_ONCE,
+                    "WskInspectEvent",
+                    &found,
+                    origin(self.object).as_deref(),
+                );
+            }
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! What sockets do: their requests and their callbacks, and the network that serves them.
 //!
-//! Everything happens under one lock and yields [`Action`]s (completions, callbacks),
-//! which are done when the lock is released. A socket's close waits for all of them.
+//! Everything happens under one lock and returns [`Action`]s (completions, callbacks), which are executed when the
+//! lock is released. A socket's close waits for all of them.
+//!
+//! A step for one socket is a method of [`Socket`] that gets the [`Services`] it shares with the others. A step
+//! that changes another socket puts it on the list of dirty ones, which [`Stack::progress`] works through.
 
 mod changes;
 mod datagrams;
@@ -9,7 +12,7 @@ mod events;
 mod listen;
 mod streams;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::task::Poll;
 
@@ -28,7 +31,7 @@ use super::names::Names;
 use super::network::{Binding, Kind, Network, Readable};
 use super::object::Object;
 use super::requests::{RequestKind, SUCCESS};
-use super::socket::{Retained, Socket, State};
+use super::socket::{Retained, Socket, SocketState};
 use crate::kernel::config::{Timing, Windows};
 use crate::kernel::io::irp::CancelRoutine;
 use crate::kernel::random::Random;
@@ -36,9 +39,9 @@ use crate::kernel::schedule::Ticks;
 use crate::kernel::trace;
 use crate::verifier::{Rule, rule_violation};
 
-/// The services of the layers above that the stack needs.
+/// What the layers above provide.
 #[derive(Clone, Copy)]
-pub(super) struct Services {
+pub(super) struct Hooks {
     /// The table of a category's sockets on a Windows.
     pub(super) table_of: fn(Category, Windows) -> *const c_void,
     /// The routine that cancels a waiting IRP.
@@ -48,60 +51,38 @@ pub(super) struct Services {
 /// The network stack of one kernel.
 pub(super) struct Stack {
     pub(super) sockets: BTreeMap<u64, Socket>,
-    last: u64,
-    pub(super) network: Box<dyn Network>,
-    pub(super) names: Names,
-    random: Random,
-    now: Ticks,
-    config: Config,
-    timing: Timing,
-    services: Services,
-    pub(super) is_withdrawn: bool,
-    last_inspection: u32,
+    pub(super) services: Services,
 }
 
-impl Stack {
-    pub(super) fn new(
-        network: Box<dyn Network>,
-        timing: Timing,
-        config: &Config,
-        services: Services,
-    ) -> Self {
-        Self {
-            sockets: BTreeMap::new(),
-            last: 0,
-            network,
-            names: Names::default(),
-            random: Random::new(timing.seed_or_zero() ^ 0x7374_6163),
-            now: 0,
-            config: *config,
-            timing,
-            services,
-            is_withdrawn: false,
-            last_inspection: 0,
-        }
-    }
+/// What all sockets of a stack share.
+pub(super) struct Services {
+    pub(super) network: Box<dyn Network>,
+    pub(super) names: Names,
+    pub(super) is_withdrawn: bool,
+    hooks: Hooks,
+    config: Config,
+    timing: Timing,
+    random: Random,
+    last: u64,
+    last_inspection: u32,
+    /// The sockets for which something has changed, to be progressed.
+    dirty: VecDeque<u64>,
+    /// The connections that were accepted, and become sockets of the stack.
+    accepted: Vec<Socket>,
+    /// The listener of each connection that was not delivered yet.
+    listeners: HashMap<u64, u64>,
+}
 
-    pub(super) fn set_time(&mut self, now: Ticks) {
-        self.now = now;
-        self.network.set_time(now);
-    }
-
+impl Services {
     /// The table of a category's sockets.
     pub(super) fn table_of(&self, category: Category, client: &Client) -> *const c_void {
-        (self.services.table_of)(category, client.windows())
+        (self.hooks.table_of)(category, client.windows())
     }
 
     /// The number of a new socket.
-    pub(super) fn number(&mut self) -> u64 {
+    fn number(&mut self) -> u64 {
         self.last += 1;
         self.last
-    }
-
-    pub(super) fn add(&mut self, socket: Socket) -> u64 {
-        let id = self.number();
-        self.sockets.insert(id, socket);
-        id
     }
 
     /// True by chance, if the seed decides.
@@ -109,104 +90,85 @@ impl Stack {
         self.timing.is_mixed() && self.random.below(one_in) == 0
     }
 
-    /// Completes a call's IRP at once, unless a fault holds it back.
-    pub(super) fn answer(
+    /// Whether a fault holds the next request.
+    fn holds(&mut self) -> bool {
+        self.random.per_mille(self.config.faults.hold)
+    }
+
+    /// Rechecks the sockets for which the network has news, each at its time.
+    fn recheck_others(&mut self, actions: &mut Actions) {
+        for (due, socket) in self.network.wakeups() {
+            actions.push(Action::Recheck { due, socket });
+        }
+    }
+
+    /// Resets a connection that its listener does not deliver.
+    pub(super) fn reset_arrival(&mut self, arrival: u64) {
+        self.listeners.remove(&arrival);
+        self.network.close(arrival, true);
+    }
+}
+
+impl Socket {
+    /// Completes a call's IRP at once, unless a fault holds it.
+    fn complete(
         &mut self,
-        id: u64,
+        services: &mut Services,
         irp: PIRP,
         (status, result): (NTSTATUS, trace::Result),
-    ) -> Actions {
-        let is_held = self.random.per_mille(self.config.faults.hold);
-        let Some(socket) = self.sockets.get_mut(&id) else {
-            return vec![Action::Complete(Completion::of_no_socket(irp, status, result))];
-        };
-        if is_held {
-            return socket.requests.wait(id, irp, RequestKind::Answer, true, self.services.cancel);
+        actions: &mut Actions,
+    ) {
+        if services.holds() {
+            let cancel = services.hooks.cancel;
+            actions.extend(self.requests.wait(self.id, irp, RequestKind::Stalled, true, cancel));
+        } else {
+            actions.push(self.requests.completion(self.id, irp, status, result));
         }
-        vec![socket.requests.completion(id, irp, status, result)]
     }
 
-    /// Gives a new socket to its creator.
-    pub(super) fn give(&mut self, id: u64, irp: PIRP) -> Actions {
-        let is_held = self.random.per_mille(self.config.faults.hold);
-        let Some(socket) = self.sockets.get_mut(&id) else {
-            return Vec::new();
-        };
-        if is_held {
-            return socket.requests.wait(id, irp, RequestKind::Create, true, self.services.cancel);
+    /// Completes the IRP of a request on a socket that is no longer functional. False if it is functional.
+    fn refuse_if_dead(&mut self, irp: PIRP, actions: &mut Actions) -> bool {
+        let is_dead = self.state == SocketState::Dead;
+        if is_dead {
+            let nothing = trace::Result::Nothing;
+            let status = STATUS_FILE_FORCED_CLOSED;
+            actions.push(self.requests.completion(self.id, irp, status, nothing));
         }
-        vec![socket.requests.completion(id, irp, SUCCESS.0, trace::Result::Socket(id))]
+        is_dead
     }
 
-    /// What a socket that is no longer functional answers with. It may become so by a fault.
-    pub(super) fn refuse_dead(&mut self, id: u64, irp: PIRP) -> Option<Actions> {
-        let mut actions = Vec::new();
-        if self.random.per_mille(self.config.faults.forced_close) {
-            self.kill(id, &mut actions);
-        }
-        let socket = self.sockets.get_mut(&id)?;
-        if socket.state != State::Dead {
-            return None;
-        }
-        let dead = (STATUS_FILE_FORCED_CLOSED, trace::Result::Nothing);
-        actions.push(socket.requests.completion(id, irp, dead.0, dead.1));
-        Some(actions)
-    }
-
-    /// Lets a request wait, and does what can be done.
-    pub(super) fn request(&mut self, id: u64, irp: PIRP, kind: RequestKind) -> Actions {
-        if let Some(mut actions) = self.refuse_dead(id, irp) {
-            if kind.creates() {
-                self.discard(id, &mut actions);
-            }
-            return actions;
-        }
-        let is_held = self.random.per_mille(self.config.faults.hold);
-        let Some(socket) = self.sockets.get_mut(&id) else {
-            return Vec::new();
-        };
-        let connected = socket.state == State::Connected;
-        let takes = match &kind {
-            RequestKind::Accept(_) => socket.state == State::Listening,
+    /// Whether a request is allowed in the socket's state.
+    fn takes(&self, kind: &RequestKind) -> bool {
+        let connected = self.state == SocketState::Connected;
+        match kind {
+            RequestKind::Accept(_) => self.state == SocketState::Listening,
             RequestKind::Receive { .. } | RequestKind::Drain => connected,
             RequestKind::Send { .. } | RequestKind::Disconnect { .. } => {
-                connected && !socket.streams.sent_end
+                connected && !self.streams.sent_end
             }
             RequestKind::SendTo { .. } | RequestKind::ReceiveFrom { .. } => {
-                socket.state == State::Bound
+                self.state == SocketState::Bound
             }
             RequestKind::Connect { .. }
             | RequestKind::Change
-            | RequestKind::Answer
-            | RequestKind::Create => true,
-        };
-        if !takes {
-            return self.answer(id, irp, (STATUS_INVALID_DEVICE_STATE, trace::Result::Nothing));
+            | RequestKind::Stalled
+            | RequestKind::StalledCreation => true,
         }
-        let actions = socket.requests.wait(id, irp, kind, is_held, self.services.cancel);
-        if actions.is_empty() { self.progress(id) } else { actions }
     }
 
-    pub(super) fn bind(&mut self, id: u64, irp: PIRP, local: SocketAddr) -> Actions {
-        if let Some(actions) = self.refuse_dead(id, irp) {
-            return actions;
-        }
-        let result = self.bind_now(id, local);
-        let status = result.err().unwrap_or(SUCCESS.0);
-        let mut actions = self.answer(id, irp, (status, trace::Result::Nothing));
-        actions.extend(self.progress(id));
-        actions
-    }
-
-    pub(super) fn bind_now(&mut self, id: u64, local: SocketAddr) -> Result<(), NTSTATUS> {
-        let socket = self.sockets.get_mut(&id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
-        if socket.is_bound() {
+    /// Binds the socket to an address.
+    pub(super) fn bind(
+        &mut self,
+        services: &mut Services,
+        local: SocketAddr,
+    ) -> Result<(), NTSTATUS> {
+        if self.is_bound() {
             return Err(STATUS_INVALID_DEVICE_STATE);
         }
-        let kind = if socket.category == LISTEN {
-            let conditional = socket.options.wants(SOL_SOCKET, SO_CONDITIONAL_ACCEPT);
+        let kind = if self.category == LISTEN {
+            let conditional = self.options.wants(SOL_SOCKET, SO_CONDITIONAL_ACCEPT);
             Kind::Listener { conditional }
-        } else if socket.category == DATAGRAM || socket.kind == SOCK_DGRAM {
+        } else if self.category == DATAGRAM || self.kind == SOCK_DGRAM {
             Kind::Datagram
         } else {
             Kind::Stream
@@ -214,77 +176,232 @@ impl Stack {
         let binding = Binding {
             local,
             kind,
-            sharing: socket.options.sharing(),
-            has_security: socket.security != 0,
-            only_v6: socket.options.wants(IPPROTO_IPV6, IPV6_V6ONLY),
-            settings: socket.options.settings(),
+            sharing: self.options.sharing(),
+            has_security: self.security != 0,
+            only_v6: self.options.wants(IPPROTO_IPV6, IPV6_V6ONLY),
+            settings: self.options.settings(),
         };
-        self.network.bind(id, &binding)?;
+        services.network.bind(self.id, &binding)?;
         let is_listener = matches!(kind, Kind::Listener { .. });
-        socket.state = if is_listener { State::Listening } else { State::Bound };
+        self.state = if is_listener { SocketState::Listening } else { SocketState::Bound };
         Ok(())
     }
 
-    /// Does for a socket's requests and callbacks what can be done now.
-    pub(super) fn progress(&mut self, id: u64) -> Actions {
-        let mut actions = Vec::new();
-        self.take_connections_in(id, &mut actions);
-        self.finish_connect(id, &mut actions);
-        self.send_waiting(id, &mut actions);
-        self.receive_waiting(id, &mut actions);
-        self.send_datagrams(id, &mut actions);
-        self.receive_datagrams(id, &mut actions);
-        self.watch(id);
-        self.wake_others(&mut actions);
-        actions
-    }
-
-    /// Lets those look again to whom something has happened.
-    pub(super) fn wake_others(&mut self, actions: &mut Actions) {
-        for (due, socket) in self.network.wakeups() {
-            actions.push(Action::Recheck { due, socket });
+    /// Serves the requests and callbacks that can be served now. False if the socket is to be discarded.
+    fn progress(&mut self, services: &mut Services, actions: &mut Actions) -> bool {
+        self.accept_connections(services, actions);
+        if !self.finish_connect(services, actions) {
+            return false;
         }
+        self.send_waiting(services, actions);
+        self.receive_waiting(services, actions);
+        self.send_datagrams(services, actions);
+        self.receive_datagrams(services, actions);
+        self.watch(services);
+        true
     }
 
-    /// Tells the network what the socket waits for: nothing that is there and that nobody would take, or
-    /// it would be told for ever.
-    fn watch(&mut self, id: u64) {
-        let Some(socket) = self.sockets.get(&id) else {
-            return;
-        };
-        let Socket { state, requests, events, streams, .. } = socket;
-        let (read, write) = match state {
-            State::Listening => {
-                let inspects = socket.options.wants(SOL_SOCKET, SO_CONDITIONAL_ACCEPT);
-                let has_event = events.has(WSK_EVENT_ACCEPT);
-                (inspects || has_event || requests.serves(RequestKind::is_accept), false)
+    /// Tells the network what the socket waits for. Data that no request or callback will take is left out: a
+    /// level-triggered poller would report it without end.
+    fn watch(&mut self, services: &mut Services) {
+        let (read, write) = match self.state {
+            SocketState::Listening => {
+                let inspects = self.options.wants(SOL_SOCKET, SO_CONDITIONAL_ACCEPT);
+                let has_event = self.events.has(WSK_EVENT_ACCEPT);
+                (inspects || has_event || self.requests.serves(RequestKind::is_accept), false)
             }
-            State::Connecting => (false, true),
-            State::Connected => {
-                let takes = events.has(WSK_EVENT_RECEIVE) && !streams.is_paused;
-                let ends = events.has(WSK_EVENT_DISCONNECT)
-                    && streams.rest.is_empty()
-                    && self.network.readable(id).is_pending();
-                let has_event = (takes || ends) && !streams.told_end && !socket.is_indicating;
-                let sends = requests.serves(RequestKind::is_output)
-                    || requests.serves(RequestKind::is_connect);
-                (requests.serves(RequestKind::is_input) || has_event, sends)
+            SocketState::Connecting => (false, true),
+            SocketState::Connected => {
+                let takes = self.events.has(WSK_EVENT_RECEIVE) && !self.streams.is_paused;
+                let ends = self.events.has(WSK_EVENT_DISCONNECT)
+                    && self.streams.rest.is_empty()
+                    && services.network.readable(self.id).is_pending();
+                let has_event = (takes || ends) && !self.streams.told_end && !self.is_indicating;
+                let sends = self.requests.serves(RequestKind::is_output)
+                    || self.requests.serves(RequestKind::is_connect);
+                (self.requests.serves(RequestKind::is_input) || has_event, sends)
             }
-            State::Bound => {
-                let read = requests.has(RequestKind::is_receive_from) || events.enabled != 0;
-                (read, requests.has(RequestKind::is_send_to))
+            SocketState::Bound => {
+                let read =
+                    self.requests.has(RequestKind::is_receive_from) || self.events.enabled != 0;
+                (read, self.requests.has(RequestKind::is_send_to))
             }
             _ => (false, false),
         };
-        self.network.watch(id, read, write);
+        services.network.watch(self.id, read, write);
     }
 
-    /// An IRP's cancel routine has run.
+    /// The socket is no longer functional (INV-42). False if it is to be discarded.
+    fn kill(&mut self, services: &mut Services, actions: &mut Actions) -> bool {
+        if self.state == SocketState::Dead || self.closing.is_some() {
+            return true;
+        }
+        let was_listening = self.state == SocketState::Listening;
+        let created = self.requests.has(RequestKind::creates);
+        self.state = SocketState::Dead;
+        self.requests.end_all(self.id, |_| true, STATUS_FILE_FORCED_CLOSED, actions);
+        if created && !self.requests.has(RequestKind::creates) {
+            return false;
+        }
+        self.close_endpoints(services, true);
+        self.tell_death(was_listening, actions);
+        services.recheck_others(actions);
+        true
+    }
+
+    /// Closes the socket's endpoint, and those of connections that it has not delivered.
+    fn close_endpoints(&mut self, services: &mut Services, abort: bool) {
+        services.network.close(self.id, abort);
+        for arrival in std::mem::take(&mut self.arrivals) {
+            services.reset_arrival(arrival.id);
+        }
+    }
+}
+
+impl Stack {
+    pub(super) fn new(
+        network: Box<dyn Network>,
+        timing: Timing,
+        config: &Config,
+        hooks: Hooks,
+    ) -> Self {
+        let services = Services {
+            network,
+            names: Names::default(),
+            is_withdrawn: false,
+            hooks,
+            config: *config,
+            timing,
+            random: Random::new(timing.seed_or_zero() ^ 0x7374_6163),
+            last: 0,
+            last_inspection: 0,
+            dirty: VecDeque::new(),
+            accepted: Vec::new(),
+            listeners: HashMap::new(),
+        };
+        Self { sockets: BTreeMap::new(), services }
+    }
+
+    pub(super) fn set_time(&mut self, now: Ticks) {
+        self.services.network.set_time(now);
+    }
+
+    /// Adds a socket, and returns its number.
+    pub(super) fn add(&mut self, mut socket: Socket) -> u64 {
+        let id = self.services.number();
+        socket.id = id;
+        self.sockets.insert(id, socket);
+        id
+    }
+
+    /// Completes a call's IRP at once, unless a fault holds it.
+    pub(super) fn complete(
+        &mut self,
+        id: u64,
+        irp: PIRP,
+        (status, result): (NTSTATUS, trace::Result),
+    ) -> Actions {
+        let Some(socket) = self.sockets.get_mut(&id) else {
+            return vec![Action::Complete(Completion::of_no_socket(irp, status, result))];
+        };
+        let mut actions = Vec::new();
+        socket.complete(&mut self.services, irp, (status, result), &mut actions);
+        actions
+    }
+
+    /// Delivers a new socket to its creator.
+    pub(super) fn deliver_socket(&mut self, id: u64, irp: PIRP) -> Actions {
+        let is_held = self.services.holds();
+        let Some(socket) = self.sockets.get_mut(&id) else {
+            return Vec::new();
+        };
+        if is_held {
+            let cancel = self.services.hooks.cancel;
+            return socket.requests.wait(id, irp, RequestKind::StalledCreation, true, cancel);
+        }
+        vec![socket.requests.completion(id, irp, SUCCESS.0, trace::Result::Socket(id))]
+    }
+
+    /// Completes a request on a socket that is no longer functional, which it may become by a fault. None if
+    /// the socket is functional.
+    pub(super) fn refuse_dead(&mut self, id: u64, irp: PIRP) -> Option<Actions> {
+        let mut actions = Vec::new();
+        if self.services.random.per_mille(self.services.config.faults.forced_close) {
+            self.kill(id, &mut actions);
+        }
+        let socket = self.sockets.get_mut(&id)?;
+        socket.refuse_if_dead(irp, &mut actions).then_some(actions)
+    }
+
+    /// Lets a request wait, and serves what can be served.
+    pub(super) fn request(&mut self, id: u64, irp: PIRP, kind: RequestKind) -> Actions {
+        if let Some(mut actions) = self.refuse_dead(id, irp) {
+            if kind.creates() {
+                self.discard(id, &mut actions);
+            }
+            return actions;
+        }
+        let is_held = self.services.holds();
+        let Some(socket) = self.sockets.get_mut(&id) else {
+            return Vec::new();
+        };
+        if !socket.takes(&kind) {
+            let mut actions = Vec::new();
+            let result = (STATUS_INVALID_DEVICE_STATE, trace::Result::Nothing);
+            socket.complete(&mut self.services, irp, result, &mut actions);
+            return actions;
+        }
+        let actions = socket.requests.wait(id, irp, kind, is_held, self.services.hooks.cancel);
+        if actions.is_empty() { self.progress(id) } else { actions }
+    }
+
+    /// Binds a socket.
+    pub(super) fn bind(&mut self, id: u64, irp: PIRP, local: SocketAddr) -> Actions {
+        if let Some(actions) = self.refuse_dead(id, irp) {
+            return actions;
+        }
+        let Some(socket) = self.sockets.get_mut(&id) else {
+            return Vec::new();
+        };
+        let status = socket.bind(&mut self.services, local).err().unwrap_or(SUCCESS.0);
+        let mut actions = Vec::new();
+        let result = (status, trace::Result::Nothing);
+        socket.complete(&mut self.services, irp, result, &mut actions);
+        self.progress_with(id, actions)
+    }
+
+    /// Serves the requests and callbacks of a socket that can be served now.
+    pub(super) fn progress(&mut self, id: u64) -> Actions {
+        self.progress_with(id, Vec::new())
+    }
+
+    /// As [`progress`](Self::progress), after other actions.
+    pub(super) fn progress_with(&mut self, id: u64, mut actions: Actions) -> Actions {
+        self.services.dirty.push_back(id);
+        while let Some(id) = self.services.dirty.pop_front() {
+            let Some(socket) = self.sockets.get_mut(&id) else {
+                // A connection that its listener has not delivered.
+                self.services.dirty.extend(self.services.listeners.get(&id));
+                continue;
+            };
+            if !socket.progress(&mut self.services, &mut actions) {
+                self.discard(id, &mut actions);
+            }
+            for socket in self.services.accepted.drain(..) {
+                self.services.dirty.push_back(socket.id);
+                self.sockets.insert(socket.id, socket);
+            }
+        }
+        self.services.recheck_others(&mut actions);
+        actions
+    }
+
+    /// Completes an IRP whose cancel routine has run.
     pub(super) fn cancelled(&mut self, id: u64, irp: PIRP) -> Actions {
         let Some(socket) = self.sockets.get_mut(&id) else {
             return Vec::new();
         };
-        // What it has received is the next one's.
+        // The bytes that it has received are the next request's.
         for byte in socket.requests.received_by(irp).into_iter().rev() {
             socket.streams.rest.push_front(byte);
         }
@@ -294,24 +411,23 @@ impl Stack {
             self.discard(id, &mut actions);
             return actions;
         }
-        if socket.state == State::Connecting {
-            socket.state = State::Dead;
-            self.network.close(id, true);
+        if socket.state == SocketState::Connecting {
+            socket.state = SocketState::Dead;
+            self.services.network.close(id, true);
         }
-        // Whoever waits behind it may go on.
-        actions.extend(self.progress(id));
-        actions
+        // The requests behind it may go on.
+        self.progress_with(id, actions)
     }
 
-    /// Ends a socket that its creator will never see. What is to be done for it is done without it.
+    /// Ends a socket that its creator will never see. Its actions are independent of it from here on.
     pub(super) fn discard(&mut self, id: u64, actions: &mut Actions) {
-        self.network.close(id, true);
+        self.services.network.close(id, true);
         if let Some(socket) = self.sockets.remove(&id) {
             Object::discard(socket.object);
         }
         let all = std::mem::take(actions);
         actions.extend(all.into_iter().map(|action| action.without_socket(id)));
-        self.wake_others(actions);
+        self.services.recheck_others(actions);
     }
 
     /// A socket is no longer functional (INV-42).
@@ -319,33 +435,67 @@ impl Stack {
         let Some(socket) = self.sockets.get_mut(&id) else {
             return;
         };
-        if matches!(socket.state, State::Dead) || socket.closing.is_some() {
-            return;
+        if !socket.kill(&mut self.services, actions) {
+            self.discard(id, actions);
         }
-        let was_listening = socket.state == State::Listening;
-        let created = socket.requests.has(RequestKind::creates);
-        socket.state = State::Dead;
-        socket.requests.end_all(id, |_| true, STATUS_FILE_FORCED_CLOSED, actions);
-        if created && !socket.requests.has(RequestKind::creates) {
-            return self.discard(id, actions);
-        }
-        let arrivals = std::mem::take(&mut socket.arrivals);
-        self.network.close(id, true);
-        for arrival in arrivals {
-            self.network.close(arrival.id, true);
-        }
-        self.tell_death(id, was_listening, actions);
-        self.wake_others(actions);
     }
 
-    /// Begins a close: whatever waits is cancelled.
+    /// Begins a close, which cancels the waiting requests.
     pub(super) fn close(&mut self, id: u64, closed: ClosedSocket) -> Actions {
         let mut actions = Vec::new();
         let Some(socket) = self.sockets.get_mut(&id) else {
             return actions;
         };
-        let mut retained =
-            socket.retained.iter().filter(|(list, _)| !socket.offered.contains(list));
+        socket.require_released();
+        // The peer's end counts when it has arrived, received or not. A silent socket sends nothing.
+        let ended = socket.streams.sent_end
+            && socket.streams.rest.is_empty()
+            && (socket.streams.received_end
+                || self.services.network.readable(id) == Poll::Ready(Ok(Readable::End)));
+        let abort = !ended && socket.state != SocketState::Silent;
+        socket.requests.end_all(id, |_| true, STATUS_CANCELLED, &mut actions);
+        socket.closing = Some(closed);
+        socket.close_endpoints(&mut self.services, abort);
+        self.services.recheck_others(&mut actions);
+        self.finish_close(id, &mut actions);
+        actions
+    }
+
+    /// A completion routine has returned.
+    pub(super) fn delivered(&mut self, id: u64) -> Actions {
+        let mut actions = Vec::new();
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            socket.requests.undelivered -= 1;
+            self.finish_close(id, &mut actions);
+        }
+        actions
+    }
+
+    /// Completes a socket's close, if nothing of it is left to run.
+    pub(super) fn finish_close(&mut self, id: u64, actions: &mut Actions) {
+        let is_over = |socket: &Socket| socket.closing.is_some() && socket.requests.is_empty();
+        if self.sockets.get(&id).is_some_and(is_over) {
+            let closed = self.sockets.remove(&id).and_then(|socket| socket.closing);
+            actions.extend(closed.map(Action::Closed));
+        }
+    }
+
+    /// Kills all sockets.
+    pub(super) fn withdraw(&mut self) -> Actions {
+        self.services.is_withdrawn = true;
+        let mut actions = Vec::new();
+        let all: Vec<u64> = self.sockets.keys().copied().collect();
+        for id in all {
+            self.kill(id, &mut actions);
+        }
+        actions
+    }
+}
+
+impl Socket {
+    /// Stops a client that closes a socket before it has released what it has retained (INV-47).
+    fn require_released(&self) {
+        let mut retained = self.retained.iter().filter(|(list, _)| !self.offered.contains(list));
         if let Some((_, retained)) = retained.next() {
             let (noun, origin) = match retained {
                 Retained::Data(data) => ("data", &*data.origin),
@@ -353,54 +503,9 @@ impl Stack {
             };
             let found = format!(
                 "{} lists of indicated {noun} were retained, and not released",
-                socket.retained.len()
+                self.retained.len()
             );
             rule_violation(Rule::RELEASED_BEFORE_CLOSE, "WskCloseSocket", &found, Some(origin));
         }
-        // The peer's end counts when it has arrived, received or not. A silent socket sends nothing.
-        let ended = socket.streams.sent_end
-            && socket.streams.rest.is_empty()
-            && (socket.streams.received_end
-                || self.network.readable(id) == Poll::Ready(Ok(Readable::End)));
-        let abort = !ended && socket.state != State::Silent;
-        socket.requests.end_all(id, |_| true, STATUS_CANCELLED, &mut actions);
-        socket.closing = Some(closed);
-        let arrivals = std::mem::take(&mut socket.arrivals);
-        self.network.close(id, abort);
-        for arrival in arrivals {
-            self.network.close(arrival.id, true);
-        }
-        self.wake_others(&mut actions);
-        actions.extend(self.finish_close(id));
-        actions
-    }
-
-    /// A completion routine has returned.
-    pub(super) fn delivered(&mut self, id: u64) -> Actions {
-        if let Some(socket) = self.sockets.get_mut(&id) {
-            socket.requests.undelivered -= 1;
-        }
-        self.finish_close(id)
-    }
-
-    /// Completes a socket's close, if nothing of it is left to run.
-    pub(super) fn finish_close(&mut self, id: u64) -> Actions {
-        match self.sockets.get(&id) {
-            Some(socket) if socket.closing.is_some() && socket.requests.is_empty() => {}
-            _ => return Vec::new(),
-        }
-        let closed = self.sockets.remove(&id).and_then(|socket| socket.closing);
-        closed.into_iter().map(Action::Closed).collect()
-    }
-
-    /// Kills all sockets.
-    pub(super) fn withdraw(&mut self) -> Actions {
-        self.is_withdrawn = true;
-        let mut actions = Vec::new();
-        let all: Vec<u64> = self.sockets.keys().copied().collect();
-        for id in all {
-            self.kill(id, &mut actions);
-        }
-        actions
     }
 }

@@ -32,7 +32,7 @@ impl HopLimits {
     }
 }
 
-pub(super) struct Datagrams {
+pub(super) struct UdpState {
     state: UdpSocketState,
     /// What came as one, and was not given away yet.
     queue: VecDeque<Datagram>,
@@ -42,7 +42,7 @@ pub(super) struct Datagrams {
     hop_limits: HopLimits,
 }
 
-impl Datagrams {
+impl UdpState {
     pub(super) fn new(inner: &socket2::Socket, settings: &[Setting]) -> io::Result<Self> {
         let state = UdpSocketState::new(UdpSockRef::from(inner))?;
         let (queue, hop_limits) = (VecDeque::new(), HopLimits::default());

@@ -43,7 +43,7 @@ struct Endpoint {
     lost: Option<NTSTATUS>,
     /// What is asked of the machine at the moment.
     watched: (bool, bool),
-    datagrams: Option<datagrams::Datagrams>,
+    datagrams: Option<datagrams::UdpState>,
 }
 
 /// The sockets that are bound.
@@ -104,7 +104,7 @@ impl Real {
         }
         let mut datagrams = None;
         if binding.kind.is_datagram() {
-            datagrams = Some(datagrams::Datagrams::new(&inner, &binding.settings)?);
+            datagrams = Some(datagrams::UdpState::new(&inner, &binding.settings)?);
             settings::fragment(&inner, true)?;
         }
         for setting in &binding.settings {
@@ -329,7 +329,7 @@ impl Network for Real {
 
 impl Drop for Real {
     fn drop(&mut self) {
-        // The thread that waits finds the host gone. An error would leave it waiting, which harms nobody.
+        // The thread that waits finds the host gone. An error would leave it waiting, which is harmless.
         let _ = self.poller.notify();
     }
 }

@@ -28,7 +28,7 @@ pub(super) enum Segment {
 }
 
 /// A connection that its listener was asked for.
-pub(super) struct Request {
+pub(super) struct ConnectionRequest {
     pub(super) from: u64,
     pub(super) local: SocketAddr,
     pub(super) remote: SocketAddr,

@@ -20,7 +20,7 @@ use crate::kernel::schedule::{Ticks, ticks};
 use crate::wsk::config::{Config, Faults};
 use crate::wsk::options::Setting;
 use endpoints::Endpoints;
-use link::{Link, Request};
+use link::{ConnectionRequest, Link};
 
 pub(in crate::wsk) struct Simulated {
     endpoints: Endpoints,
@@ -50,7 +50,7 @@ struct Endpoint {
 enum Role {
     Bound,
     /// With the connections that wait to be accepted, since when they do.
-    Listening(VecDeque<(Ticks, Request)>),
+    Listening(VecDeque<(Ticks, ConnectionRequest)>),
     /// With the result, when it is there.
     Connecting(Option<(Ticks, Result<Link, NTSTATUS>)>),
     Connected(Link),
@@ -162,7 +162,7 @@ impl Network for Simulated {
         self.receive_datagram(id)
     }
 
-    /// Whoever should look again is woken when something arrives.
+    /// A socket is rechecked when something arrives for it.
     fn watch(&mut self, _id: u64, _read: bool, _write: bool) {}
 
     fn close(&mut self, id: u64, abort: bool) {

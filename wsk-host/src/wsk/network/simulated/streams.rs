@@ -9,7 +9,7 @@ use wsk_sys::{
 };
 
 use super::super::{Binding, Incoming, Kind, Readable};
-use super::link::{Link, Request, Segment};
+use super::link::{ConnectionRequest, Link, Segment};
 use super::{Endpoint, Role, Simulated, loopback, seen_by};
 use crate::kernel::schedule::Ticks;
 
@@ -52,7 +52,7 @@ impl Simulated {
         client.role = Role::Connecting(None);
         client.server = None;
         let from = SocketAddr::new(client.local.ip().to_canonical(), client.local.port());
-        let request = Request { from: id, local: to, remote: from };
+        let request = ConnectionRequest { from: id, local: to, remote: from };
         let is_conditional = match self.endpoints.get_mut(listener) {
             Some(Endpoint { role: Role::Listening(backlog), binding, .. }) => {
                 backlog.push_back((due, request));
@@ -66,7 +66,7 @@ impl Simulated {
         self.wake(due, listener);
     }
 
-    /// The side that has asked has its connection when the answer arrives, though nobody has accepted it.
+    /// The side that has asked has its connection when the answer arrives, though it is not accepted yet.
     fn make_link_later(&mut self, id: u64, remote: SocketAddr, since: Ticks) {
         let due = since.max(self.arrival());
         if let Some(endpoint) = self.endpoints.get_mut(id) {
@@ -119,7 +119,7 @@ impl Simulated {
         let Some(place) = backlog.iter().position(|(due, _)| *due <= now) else {
             return Poll::Pending;
         };
-        let Some((_, Request { from, local, remote })) = backlog.remove(place) else {
+        let Some((_, ConnectionRequest { from, local, remote })) = backlog.remove(place) else {
             return Poll::Pending;
         };
         let mut link = Link::new(from, remote);
