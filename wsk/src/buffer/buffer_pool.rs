@@ -27,7 +27,7 @@ impl BufferPool {
     ///
     /// # Errors
     ///
-    /// As for [`Buffer::new`].
+    /// Those of [`Buffer::new`].
     pub(crate) fn take(&self, size: usize) -> Result<Buffer> {
         for slot in &self.0 {
             if let Some(header) = NonNull::new(slot.swap(ptr::null_mut(), Ordering::Acquire)) {
@@ -49,7 +49,7 @@ impl BufferPool {
     ///
     /// # Errors
     ///
-    /// As for [`Buffer::new`].
+    /// Those of [`Buffer::new`].
     pub(crate) fn take_copy(&self, bytes: &[u8]) -> Result<Slice> {
         let mut buffer = self.take(bytes.len())?;
         copy(bytes, &mut buffer);

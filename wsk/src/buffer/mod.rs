@@ -1,8 +1,8 @@
-//! Buffers that WSK can read and write while nobody else does.
+//! Buffers that requests own.
 //!
-//! A request that was cancelled, or whose future was dropped, is still the system's until it
-//! completes. So nothing is borrowed: a [`Buffer`] moves into the request and comes back with the
-//! result ([`BufResult`]), and if the future is dropped, the request keeps it (INV-21, INV-24).
+//! The kernel accesses a request's memory until the request completes, even after it was cancelled or its future was
+//! dropped. A request therefore borrows nothing: a [`Buffer`] moves into it and returns with the result ([`BufResult`]). If
+//! the future is dropped, the request keeps the buffer (INV-21, INV-24).
 //!
 //! # Safety
 //!
@@ -28,9 +28,9 @@ use crate::status::{Error, Result, known};
 /// What the data are aligned to, in bytes.
 const ALIGNMENT: usize = 16;
 
-/// Bytes in nonpaged memory, together with the MDL that describes them.
+/// Bytes in nonpaged memory, with the MDL that describes them.
 ///
-/// One allocation; its size does not change. New buffers are zeroed.
+/// A buffer is one zeroed allocation of fixed size.
 ///
 /// ```
 /// use wsk::Buffer;
@@ -67,8 +67,7 @@ unsafe impl Send for Buffer {}
 unsafe impl Sync for Buffer {}
 
 impl Buffer {
-    /// The size of the largest buffer, in bytes: just below 16 MiB, since an MDL counts its own size in
-    /// 15 bits.
+    /// The maximum size of a buffer in bytes: just below 16 MiB, since an MDL stores its own size in 15 bits.
     pub const MAX_SIZE: usize = 4088 * wsk_sys::PAGE_SIZE;
 
     /// Allocates a buffer of `size` bytes.
@@ -77,8 +76,8 @@ impl Buffer {
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_BUFFER_SIZE` if `size` is more than [`Buffer::MAX_SIZE`].
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - `STATUS_INVALID_BUFFER_SIZE` if `size` exceeds [`Buffer::MAX_SIZE`].
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     pub fn new(size: usize) -> Result<Self> {
         if size > Self::MAX_SIZE {
             return Err(known::STATUS_INVALID_BUFFER_SIZE);
@@ -102,7 +101,7 @@ impl Buffer {
         Ok(Self(header))
     }
 
-    /// A buffer without bytes, and without memory.
+    /// Returns an empty buffer, without allocating.
     #[must_use]
     pub const fn empty() -> Self {
         // SAFETY: a static is somewhere.
@@ -116,11 +115,11 @@ impl Buffer {
         unsafe { self.0.as_ref() }
     }
 
-    /// A part of the buffer, to send it or to receive into it.
+    /// Returns a part of the buffer, for sending or receiving.
     ///
     /// # Errors
     ///
-    /// `STATUS_INVALID_BUFFER_SIZE` if the range is not within the buffer, which is then dropped.
+    /// `STATUS_INVALID_BUFFER_SIZE` if the range exceeds the buffer, which is then dropped.
     ///
     /// ```
     /// use wsk::Buffer;
@@ -184,7 +183,7 @@ impl fmt::Debug for Buffer {
     }
 }
 
-/// A part of a [`Buffer`], which it owns. From [`Buffer::slice`].
+/// An owned part of a [`Buffer`]. From [`Buffer::slice`].
 ///
 /// ```
 /// use wsk::Buffer;
@@ -206,17 +205,17 @@ pub struct Slice {
 }
 
 impl Slice {
-    /// A part of the slice; the range counts from the slice's beginning.
+    /// Returns a part of the slice; the range is relative to the slice.
     ///
     /// # Errors
     ///
-    /// `STATUS_INVALID_BUFFER_SIZE` if the range is not within the slice, which is then dropped.
+    /// `STATUS_INVALID_BUFFER_SIZE` if the range exceeds the slice, which is then dropped.
     pub fn slice(self, range: impl RangeBounds<usize>) -> Result<Self> {
         let (start, end) = resolve(range, self.end - self.start)?;
         Ok(Self { start: self.start + start, end: self.start + end, buffer: self.buffer })
     }
 
-    /// The whole buffer.
+    /// Returns the whole buffer.
     #[must_use]
     pub fn into_inner(self) -> Buffer {
         self.buffer
@@ -257,9 +256,9 @@ fn resolve(range: impl RangeBounds<usize>, size: usize) -> Result<(usize, usize)
     }
 }
 
-/// What a request can own while it is in flight: a [`Buffer`] or a [`Slice`] of one.
+/// Memory that a request can own while it is in flight: a [`Buffer`] or a [`Slice`].
 ///
-/// Sealed: the request relies on where the bytes are.
+/// Sealed: requests rely on the location of the bytes.
 pub trait IoBuf: sealed::Sealed + Send + 'static {}
 
 impl IoBuf for Buffer {}
@@ -356,13 +355,13 @@ impl Slice {
     }
 }
 
-/// The result of an operation that had a buffer, and the buffer, which comes back in every case.
+/// The result of an operation with a buffer, and the buffer, which is returned in every case.
 ///
 /// ```
 /// use wsk::{Buffer, BufResult};
 ///
 /// # fn example(result: BufResult<usize, Buffer>) -> wsk::Result<()> {
-/// // When an error ends it all, the buffer may go with it:
+/// // If the buffer is not needed after an error:
 /// let (received, buffer) = result.into_result()?;
 /// assert!(received <= buffer.len());
 /// # Ok(())
@@ -376,11 +375,11 @@ impl Slice {
 pub struct BufResult<T, B>(pub Result<T>, pub B);
 
 impl<T, B> BufResult<T, B> {
-    /// The result and the buffer, or the error alone.
+    /// Returns the result and the buffer, or the error alone.
     ///
     /// # Errors
     ///
-    /// That of the operation; the buffer is dropped.
+    /// The error of the operation; the buffer is dropped.
     pub fn into_result(self) -> core::result::Result<(T, B), Error> {
         let Self(result, buffer) = self;
         result.map(|value| (value, buffer))

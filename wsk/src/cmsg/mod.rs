@@ -1,6 +1,6 @@
-//! Control messages: what a datagram's receiver is told beside its bytes, and what its sender says.
+//! Control messages: metadata that a receiver gets with a datagram, or that a sender attaches.
 //!
-//! | message | asked for by a receiver | said by a sender |
+//! | message | enabled by a receiver | attached by a sender |
 //! |---|---|---|
 //! | [`PacketInfo`]: the address of this side, and its interface | by [`set_receive_packet_info`] | [`SendControl::packet_info`] |
 //! | [`Ecn`]: the notification of congestion | by [`set_receive_ecn`] | [`SendControl::ecn`] |
@@ -9,8 +9,8 @@
 //! | how long each datagram is, of several in one buffer | by the option [`RECEIVE_MAXIMUM_COALESCED_SIZE`] | [`SendControl::segment_size`] |
 //! | any other | by its option | [`SendControl::raw`] |
 //!
-//! Those who receive find them in [`Received`] and in [`events::Datagram`]. The system may leave out what was asked
-//! for when it is short of memory, so that none of them is certain to be there.
+//! Received messages are in [`Received`] and [`events::Datagram`]. When short of memory, the system may omit enabled
+//! messages, so none is guaranteed to be present.
 //!
 //! ```
 //! use std::net::{IpAddr, Ipv4Addr};
@@ -36,8 +36,8 @@
 //! let control = received.control_messages();
 //! assert_eq!(control.ecn(), Some(Ecn::Ect0));
 //!
-//! // The answer comes from where the question went, however many addresses this side has.
-//! let asked = control.packet_info().expect("it was asked for");
+//! // Send the response from the address to which the request was sent.
+//! let asked = control.packet_info().expect("packet info is enabled");
 //! assert_eq!(asked.address, IpAddr::V4(Ipv4Addr::LOCALHOST));
 //! let answer = SendControl::new().packet_info(asked);
 //! server.send_to_with(buffer, received.peer(), &answer).await.into_result()?;
@@ -48,9 +48,9 @@
 //!
 //! # What strips them
 //!
-//! Two things are known to take control data away on its way down, unless they are dealt with:
+//! Two causes are known to remove control messages from sent datagrams:
 //!
-//! - Filters of the old Transport Driver Interface, where there are some. A client that needs control data
+//! - Filters of the legacy Transport Driver Interface. A client that needs control messages
 //!   [bypasses](crate::RegistrationBuilder::bypass_tdi) them.
 //! - Some systems drop [`PacketInfo`] if it is the **only** message, before filters of the Windows Filtering Platform
 //!   see it; a filter that takes the datagram and sends it again later then sends it from another address.

@@ -19,14 +19,15 @@ use super::{ControlMessages, Ecn, PacketInfo};
 use crate::operation::ControlBuffer;
 use crate::status::{Result, known};
 
-/// What is said of a datagram, or of a batch of them, in sending.
+/// Control messages to send with a datagram or a batch.
 ///
-/// It can be made once and used for many datagrams. It is copied into the request, which needs no memory for it.
+/// A value can be created once, even as a constant, and used for many datagrams. It is copied into the request without
+/// allocating.
 ///
 /// ```
 /// use wsk::cmsg::{Ecn, SendControl};
 ///
-/// // Of one buffer, datagrams of 1,200 bytes each, which may be marked when a router is congested.
+/// // Splits a buffer into datagrams of 1,200 bytes, marked as ECN-capable.
 /// const PACED: SendControl = SendControl::new().segment_size(1200).ecn(Ecn::Ect0);
 /// # _ = PACED;
 /// ```
@@ -51,7 +52,7 @@ impl SendControl {
     /// multiple of 8.
     pub const RAW_ROOM: usize = 128;
 
-    /// Nothing.
+    /// Creates an empty set of control messages.
     pub const fn new() -> Self {
         Self {
             packet_info: None,
@@ -64,7 +65,7 @@ impl SendControl {
         }
     }
 
-    /// Sends from an address of this side's, and through an interface.
+    /// Selects the source address and the interface.
     ///
     /// The address is one of the destination's family, or [unspecified](core::net::IpAddr::is_unspecified).
     /// What [`ControlMessages::packet_info`] has said of a question can be said of the answer. See
@@ -88,7 +89,7 @@ impl SendControl {
         self
     }
 
-    /// Says whether the sender reacts to congestion.
+    /// Sets the ECN bits.
     ///
     /// Minimum Windows: Windows Server 2022, Windows 11. There, sending [`Ecn::CongestionExperienced`] fails.
     /// [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/winsock-ecn).
@@ -107,8 +108,7 @@ impl SendControl {
         self
     }
 
-    /// Cuts what is sent into datagrams of so many bytes each; the last one may have fewer. Zero is as if this
-    /// was not said.
+    /// Splits the send into datagrams of `size` bytes; the last one may be shorter. Zero disables splitting.
     ///
     /// They must fit the path to the destination, or the request fails.
     ///
@@ -119,7 +119,7 @@ impl SendControl {
         self
     }
 
-    /// Adds a message of one's own: one that this crate does not know.
+    /// Adds a raw control message, of a type that this crate does not know.
     ///
     /// # Errors
     ///

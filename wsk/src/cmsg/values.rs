@@ -1,18 +1,18 @@
-//! What control messages say.
+//! The values of control messages.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use wsk_sys::{IN_PKTINFO, IN6_PKTINFO};
 
-/// The address of this side that a datagram was sent to, or is to be sent from, and its interface.
+/// The local address and the interface of a datagram: its destination when received, its source when sent.
 ///
 /// `IP_PKTINFO` and `IPV6_PKTINFO`.
 /// [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2ipdef/ns-ws2ipdef-in_pktinfo).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PacketInfo {
-    /// The address. To send, unspecified is whichever the system chooses.
+    /// The local address. On a send, unspecified leaves the choice to the system.
     pub address: IpAddr,
-    /// The index of the interface. To send, zero is whichever the system chooses.
+    /// The index of the interface. On a send, zero leaves the choice to the system.
     pub interface: u32,
 }
 
@@ -87,12 +87,12 @@ pub enum Ecn {
     Ect1 = 1,
     /// The sender reacts to congestion: `ECT(0)`.
     Ect0 = 2,
-    /// A router was about to be congested. Only routers say that: Windows refuses to send it.
+    /// A router reported congestion. Only routers set this value: Windows refuses to send it.
     CongestionExperienced = 3,
 }
 
 impl Ecn {
-    /// What the two lowest bits of a number say, such as of a type of service.
+    /// Returns the value of the two lowest bits of a number, such as a type of service.
     #[must_use]
     pub const fn from_bits(bits: u8) -> Self {
         match bits & 3 {
@@ -103,7 +103,7 @@ impl Ecn {
         }
     }
 
-    /// The two bits.
+    /// Returns the two bits.
     #[must_use]
     pub const fn to_bits(self) -> u8 {
         self as u8

@@ -1,5 +1,4 @@
-//! The traits of embedded Rust: what crates for HTTP, TLS, MQTT and the like are written against, if they need no
-//! `std`.
+//! Traits of embedded Rust, on which `no_std` crates for HTTP, TLS or MQTT are built.
 //!
 //! | feature | traits | for |
 //! |---|---|---|
@@ -13,7 +12,7 @@
 //! use embedded_io_async::{Read, Write};
 //! use wsk::{TcpListener, TcpStream};
 //!
-//! /// Knows nothing of drivers.
+//! /// Does not depend on drivers.
 //! async fn ask<S: Read + Write>(mut server: S) -> Result<[u8; 4], S::Error> {
 //!     server.write_all(b"ping").await?;
 //!     server.flush().await?;
@@ -46,14 +45,14 @@
 //! # Ok::<(), wsk::Error>(())
 //! ```
 //!
-//! These traits read and write slices, which the system cannot use itself (INV-21, INV-24): bytes are copied through
-//! buffers that the stream or the socket owns. So a [`TcpStream`](crate::TcpStream) itself, whose buffers are the
-//! caller's, does not have them, and [`buffered`](crate::TcpStream::buffered) makes one that does. A future that
-//! reads or receives loses nothing when it is dropped: what is in flight goes on, and the next call takes up what it
-//! brings.
+//! These traits read and write slices, which WSK cannot access directly (INV-21, INV-24): data is copied through buffers
+//! owned by the stream or socket. A [`TcpStream`](crate::TcpStream) has no such buffers and does not implement the traits;
+//! [`buffered`](crate::TcpStream::buffered) returns a stream that does. Dropping a future that reads or receives loses
+//! nothing: the request stays in flight, and the next call continues with it.
 //!
-//! No error is `Interrupted`, which callers may take as a request to try again: what is
-//! [cancelled](crate::ErrorKind::Cancelled) will be cancelled again. What those crates have no kind for is `Other`.
+//! No error maps to `Interrupted`, which callers may take as a request to retry: a
+//! [cancelled](crate::ErrorKind::Cancelled) request would be cancelled again. Errors without a corresponding kind map to
+//! `Other`.
 
 mod io;
 #[cfg(feature = "embedded-nal-async")]

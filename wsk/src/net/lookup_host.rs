@@ -11,9 +11,9 @@ use crate::provider::Provider;
 use crate::resolve::{AddressList, Hints, Service};
 use crate::status::{Result, known};
 
-/// What names a host and a port: `("example.org", 80)`, `"example.org:80"`, or an address.
+/// A host and a port: `("example.org", 80)`, `"example.org:80"`, or an address.
 ///
-/// An IPv6 address in a string with a port is in brackets, as in `"[::1]:80"`.
+/// In a string with a port, an IPv6 address is in brackets: `"[::1]:80"`.
 pub trait ToHost: sealed::ToHost {}
 
 mod sealed {
@@ -87,10 +87,10 @@ impl sealed::ToHost for &str {
     }
 }
 
-/// Finds the addresses of a host, as `std::net::ToSocketAddrs` does, each once and with the port.
+/// Resolves a host to its addresses, like `std::net::ToSocketAddrs`: each address once, with the port.
 ///
-/// An address as text is one, too, and nobody is asked for it. If the look-up fails with `STATUS_INTERNAL_ERROR`, as it is known
-/// to now and then, it is tried **once more**; nothing else is tried again. [`Provider::resolve`] has more to ask.
+/// A numeric address is returned without a look-up. A look-up that fails with `STATUS_INTERNAL_ERROR`, which is known to
+/// happen occasionally, is repeated **once**; no other failure is. [`Provider::resolve`] has more options.
 ///
 /// IRQL, minimum Windows and cancellation: as for [`Provider::resolve`].
 ///
@@ -114,8 +114,8 @@ impl sealed::ToHost for &str {
 ///
 /// # Errors
 ///
-/// - `STATUS_INVALID_PARAMETER` for a string that is no host and port.
-/// - Else as for [`Provider::resolve`].
+/// - `STATUS_INVALID_PARAMETER` if the string is not a host and a port.
+/// - Those of [`Provider::resolve`].
 pub async fn lookup_host(wsk: &Provider, host: impl ToHost) -> Result<LookupHost> {
     let numeric = Hints::stream().flags(AddressInfoFlags::NUMERIC_HOST);
     let (name, port, hints) = match host.host()? {
@@ -134,9 +134,9 @@ pub async fn lookup_host(wsk: &Provider, host: impl ToHost) -> Result<LookupHost
     Ok(LookupHost { found: Found::List(list, port), given: 0 })
 }
 
-/// Connects to a host: to the first of its addresses with which that works, in the order in which the system has
-/// them. Each is tried to its end before the next one; with [`time::timeout`](crate::time::timeout) around it, the
-/// time is for all of them.
+/// Connects to a host: tries its addresses in the system's order, one after the other, until a connection succeeds.
+///
+/// A [`time::timeout`](crate::time::timeout) around it applies to all attempts together.
 ///
 /// IRQL and minimum Windows: as for [`Provider::resolve`]. Cancellation: dropping the future ends the look-up or the
 /// attempt, and closes the socket.
@@ -161,8 +161,8 @@ pub async fn lookup_host(wsk: &Provider, host: impl ToHost) -> Result<LookupHost
 ///
 /// # Errors
 ///
-/// - As for [`lookup_host`].
-/// - As for [`TcpStream::connect`], of the last address, if none of them works.
+/// - Those of [`lookup_host`].
+/// - Those of [`TcpStream::connect`], of the last address, if none of them works.
 pub async fn connect_host(wsk: &Provider, host: impl ToHost) -> Result<TcpStream> {
     let addresses = lookup_host(wsk, host).await?;
     first(addresses, |address| TcpStream::connect(wsk, address)).await
@@ -192,8 +192,8 @@ pub async fn connect_host(wsk: &Provider, host: impl ToHost) -> Result<TcpStream
 ///
 /// # Errors
 ///
-/// - As for [`lookup_host`].
-/// - As for [`TcpListener::bind`], of the last address, if none of them works.
+/// - Those of [`lookup_host`].
+/// - Those of [`TcpListener::bind`], of the last address, if none of them works.
 pub async fn listen_host(wsk: &Provider, host: impl ToHost) -> Result<TcpListener> {
     let addresses = lookup_host(wsk, host).await?;
     first(addresses, |address| TcpListener::bind(wsk, address)).await

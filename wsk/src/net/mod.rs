@@ -1,27 +1,26 @@
-//! TCP and UDP with the names and habits of `std::net`, and hosts by their names.
+//! TCP and UDP sockets with the names and conventions of `std::net`, and host names.
 //!
 //! # IRQL
 //!
-//! Futures are polled, and addresses looked up, at `PASSIVE_LEVEL`. Whatever is here may be dropped at
-//! `DISPATCH_LEVEL` and below, futures included: dropping never waits.
+//! Futures are polled at `PASSIVE_LEVEL`. All types here, including futures, may be dropped at up to `DISPATCH_LEVEL`:
+//! dropping never waits.
 //!
-//! # Time-outs
+//! # Timeouts
 //!
-//! No call of WSK's has a time-out (INV-50). Here there are two ways to give it one:
+//! WSK's functions have no timeouts (INV-50). This crate adds two kinds:
 //!
-//! - a stream's own, as in `std`: [`TcpStream::set_read_timeout`] and [`TcpStream::set_write_timeout`] hold for
-//!   every call from then on, and so do those of a [`UdpSocket`]. When the time is up, the request is cancelled
-//!   **and still waited for**, so that its buffer comes back, and with it what was received until then: such a
-//!   receive loses nothing. Of a send that has timed out it is unknown how much was sent, so that the stream can only
-//!   be [aborted](TcpStream::abort), or dropped. A [`BufferedStream`] cancels nothing: what is in flight goes on,
-//!   and the next call takes up what it brings.
-//! - for any future of this crate, [`time::timeout`](crate::time::timeout): when the time is up, the future is
-//!   dropped, with what its documentation says of that. [`TcpListener::accept`] loses nothing by it, nor does a
-//!   [`BufferedStream`], nor the [receiver](UdpSocket::receiver) of a UDP socket; a [`recv`](TcpStream::recv) loses
-//!   its buffer, and what comes meanwhile.
+//! - **Timeouts of a stream or socket**, as in `std`: [`TcpStream::set_read_timeout`], [`TcpStream::set_write_timeout`]
+//!   and those of [`UdpSocket`] apply to every later call. When the time is up, the request is cancelled **and still
+//!   awaited**, so a receive returns its buffer with the data received so far: nothing is lost. After a send has
+//!   timed out, the number of bytes sent is unknown; [abort](TcpStream::abort) or drop the stream. A
+//!   [`BufferedStream`] does not cancel its requests: they stay in flight, and the next call continues with them.
+//! - **[`time::timeout`](crate::time::timeout)**, for any future of this crate: when the time is up, the future is
+//!   dropped, with the effect documented under its "Cancellation". [`TcpListener::accept`], a [`BufferedStream`] and the
+//!   [receiver](UdpSocket::receiver) of a UDP socket lose nothing. A dropped [`recv`](TcpStream::recv) loses its buffer
+//!   and the data received in the meantime.
 //!
-//! A [shutdown](TcpStream::shutdown) that WSK never completes is ended by either, and the stream can be aborted
-//! then. A close is not: dropping its future leaves it to itself, and it goes on.
+//! Either kind also ends a [shutdown](TcpStream::shutdown) that WSK never completes; the stream can then be aborted. A
+//! close cannot be cancelled: it continues after its future is dropped.
 
 mod buffered;
 mod lookup_host;

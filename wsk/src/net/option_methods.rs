@@ -6,25 +6,25 @@ macro_rules! option_methods {
         $(#[$doc:meta])*
         $get:ident, $set:ident($parameter:ident: $value:ty): $option:expr;
     )*) => {
-        /// Options, by the names of std.
+        /// Options, under the names of `std`.
         impl $type {$(
             $(#[$doc])*
             ///
-            /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future leaves it open
-            /// whether the option is set.
+            /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: if the future is dropped, the
+            /// option may or may not be set.
             ///
             /// # Errors
             ///
-            /// As for [`Socket::set`](crate::socket::Socket::set).
+            /// Those of [`Socket::set`](crate::socket::Socket::set).
             pub async fn $set(&self, $parameter: $value) -> $crate::status::Result<()> {
                 self.as_socket().set($option, $parameter).await
             }
 
-            #[doc = concat!("What [`", stringify!($set), "`](Self::", stringify!($set), ") sets.")]
+            #[doc = concat!("Returns the value that [`", stringify!($set), "`](Self::", stringify!($set), ") sets.")]
             ///
             /// # Errors
             ///
-            /// As for [`Socket::get`](crate::socket::Socket::get).
+            /// Those of [`Socket::get`](crate::socket::Socket::get).
             pub async fn $get(&self) -> $crate::status::Result<$value> {
                 self.as_socket().get($option).await
             }
@@ -37,26 +37,26 @@ pub(super) use option_methods;
 /// How many routers packets pass at most, by the names of std, for a socket of either family.
 macro_rules! ttl_methods {
     ($type:ident) => {
-        /// How far packets go.
+        /// The hop limit.
         impl $type {
-            /// How many routers packets pass at most: [`ip::TTL`](crate::options::ip::TTL), or
-            /// [`ipv6::UNICAST_HOPS`](crate::options::ipv6::UNICAST_HOPS) if the socket is of IPv6.
+            /// Sets the hop limit of packets: [`ip::TTL`](crate::options::ip::TTL), or
+            /// [`ipv6::UNICAST_HOPS`](crate::options::ipv6::UNICAST_HOPS) for an IPv6 socket.
             ///
-            /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future leaves it open
-            /// whether the option is set.
+            /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: if the future is dropped, the
+            /// option may or may not be set.
             ///
             /// # Errors
             ///
-            /// As for [`Socket::set`](crate::socket::Socket::set).
+            /// Those of [`Socket::set`](crate::socket::Socket::set).
             pub async fn set_ttl(&self, ttl: u32) -> $crate::status::Result<()> {
                 self.as_socket().set($crate::net::option_methods::hops(self.as_socket()), ttl).await
             }
 
-            /// What [`set_ttl`](Self::set_ttl) sets.
+            /// Returns the hop limit.
             ///
             /// # Errors
             ///
-            /// As for [`Socket::get`](crate::socket::Socket::get).
+            /// Those of [`Socket::get`](crate::socket::Socket::get).
             pub async fn ttl(&self) -> $crate::status::Result<u32> {
                 self.as_socket().get($crate::net::option_methods::hops(self.as_socket())).await
             }

@@ -31,7 +31,7 @@ use crate::status::Result;
 pub struct TcpListener(ListenSocket);
 
 impl TcpListener {
-    /// Listens on a local address. Port 0 lets the system choose one.
+    /// Listens on a local address. With port 0, the system chooses a port.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future closes the
     /// socket.
@@ -39,19 +39,18 @@ impl TcpListener {
     /// # Errors
     ///
     /// - `STATUS_ADDRESS_ALREADY_EXISTS` or `STATUS_ACCESS_DENIED` if the address is in use.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskSocket` and `WskBind` report.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskSocket` or `WskBind`.
     pub async fn bind(wsk: &Provider, local: impl Into<SocketAddr>) -> Result<Self> {
         let local = local.into();
         ListenSocket::builder(wsk, Family::of(local)).bind(local).await.map(Self)
     }
 
-    /// Waits for a connection; the address is the peer's.
+    /// Waits for a connection, and returns its stream and the peer's address.
     ///
-    /// Takes the listener exclusively: only one accept is in flight at a time, since a second one is
-    /// known to hang.
+    /// Borrows the listener mutably: only one accept may be in flight, since a second one is known to hang.
     ///
-    /// It has no time-out of its own, since any will do, and loses nothing:
+    /// [`time::timeout`](crate::time::timeout) adds a timeout without losing a connection:
     ///
     /// ```
     /// use std::net::Ipv4Addr;
@@ -68,7 +67,7 @@ impl TcpListener {
     /// let result = time::timeout(Duration::from_secs(5), listener.accept()).await;
     /// assert_eq!(result.unwrap_err().kind(), ErrorKind::TimedOut);
     ///
-    /// // A connection that comes between two accepts is the second one's.
+    /// // The next accept returns a connection that arrived after the timeout.
     /// let client = TcpStream::connect(&wsk, listener.local_addr().await?).await?;
     /// let (_stream, peer) = time::timeout(Duration::from_secs(5), listener.accept()).await??;
     /// assert_eq!(peer, client.local_addr().await?);
@@ -77,14 +76,14 @@ impl TcpListener {
     /// # Ok::<(), wsk::Error>(())
     /// ```
     ///
-    /// Cancellation: dropping the future loses nothing. The accept stays in flight, and the next call
-    /// takes up what it brings.
+    /// Cancellation: dropping the future loses nothing. The accept stays in flight, and the next call returns its
+    /// connection.
     ///
     /// # Errors
     ///
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - `STATUS_FILE_FORCED_CLOSED` if the listener no longer works.
-    /// - What else `WskAccept` reports.
+    /// - Any other status of `WskAccept`.
     pub async fn accept(&mut self) -> Result<(TcpStream, SocketAddr)> {
         let (socket, remote) = self.0.accept().await?;
         // A provider that writes no address leaves it unspecified.
@@ -92,39 +91,39 @@ impl TcpListener {
         Ok((TcpStream::from_socket(socket), remote.unwrap_or(unspecified)))
     }
 
-    /// The address that it listens on.
+    /// Returns the local address.
     ///
-    /// Cancellation: dropping the future changes nothing.
+    /// Cancellation: dropping the future has no effect.
     ///
     /// # Errors
     ///
-    /// What `WskGetLocalAddress` reports. Wine does not implement it.
+    /// The status of `WskGetLocalAddress`. Wine does not implement it.
     pub async fn local_addr(&self) -> Result<SocketAddr> {
         self.0.local_addr().await
     }
 
-    /// The listener's socket, for what the listener does not have.
+    /// Returns the socket, for operations that the listener does not offer.
     #[must_use]
     pub const fn as_socket(&self) -> &ListenSocket {
         &self.0
     }
 
-    /// The socket, which can also accept with a handler for a connection's events.
+    /// Returns the socket, which can also accept connections with an event handler.
     #[must_use]
     pub fn into_socket(self) -> ListenSocket {
         self.0
     }
 
-    /// Closes the listener, and waits until that is done. An accept in flight ends with it.
+    /// Closes the listener, and waits until it is closed. This cancels an accept in flight.
     ///
-    /// Cancellation: the close goes on.
+    /// Cancellation: the close continues.
     pub async fn close(self) {
         self.0.close().await;
     }
 }
 
-/// A socket that was made with [`ListenSocket::builder`](crate::socket::Socket::builder), with options that precede
-/// the bind.
+/// For a socket created with [`ListenSocket::builder`](crate::socket::Socket::builder), with options that must be set
+/// before binding.
 impl From<ListenSocket> for TcpListener {
     fn from(socket: ListenSocket) -> Self {
         Self(socket)

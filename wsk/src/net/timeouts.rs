@@ -99,7 +99,7 @@ impl Timeouts {
     ///
     /// # Errors
     ///
-    /// As for [`reading`](Self::reading).
+    /// Those of [`reading`](Self::reading).
     pub(super) fn writing(&self) -> Result<Deadline<'_>> {
         self.write_limit().map_or(Ok(Deadline::never()), Deadline::begin)
     }

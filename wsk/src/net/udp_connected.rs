@@ -49,11 +49,11 @@ impl<'a> Connected<'a> {
 
     /// Sends a datagram to the peer, and returns how many bytes it has.
     ///
-    /// Cancellation: as for [`UdpSocket::send_to`].
+    /// Cancellation: see [`UdpSocket::send_to`].
     ///
     /// # Errors
     ///
-    /// As for [`UdpSocket::send_to`].
+    /// Those of [`UdpSocket::send_to`].
     pub async fn send<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
         self.socket.send(buffer, Destination::Destination(self.peer)).await
     }
@@ -62,7 +62,7 @@ impl<'a> Connected<'a> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of that method.
     pub async fn send_copy(&self, bytes: &[u8]) -> Result<usize> {
         self.socket.send_copy(bytes, Destination::Destination(self.peer)).await
     }
@@ -71,18 +71,18 @@ impl<'a> Connected<'a> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of that method.
     pub async fn send_batch(&self, batch: Batch) -> BufResult<usize, Batch> {
         self.socket.send_batch(batch, Destination::Destination(self.peer)).await
     }
 
     /// Receives a datagram of the peer's, and returns how many bytes it has.
     ///
-    /// Cancellation: as for [`UdpSocket::recv_from`].
+    /// Cancellation: see [`UdpSocket::recv_from`].
     ///
     /// # Errors
     ///
-    /// As for [`UdpSocket::recv_from`].
+    /// Those of [`UdpSocket::recv_from`].
     pub async fn recv<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
         let BufResult(result, buffer) = self.socket.recv_from(buffer).await;
         BufResult(result.map(|(received, _)| received), buffer)

@@ -10,42 +10,42 @@ use crate::options::{self, MembershipV4, MembershipV6, ip, ipv6};
 use crate::status::Result;
 
 option_methods! { UdpSocket:
-    /// Whether datagrams can be sent to all hosts of a network: [`options::BROADCAST`]. They cannot by default.
+    /// Sets whether datagrams may be sent to broadcast addresses: [`options::BROADCAST`]. The default is `false`.
     broadcast, set_broadcast(is_allowed: bool): options::BROADCAST;
 
-    /// Whether this socket, as a member of a group, receives what this system itself sends to it:
-    /// [`ip::MULTICAST_LOOP`]. It does by default.
+    /// Sets whether this socket also receives multicast datagrams sent by this system: [`ip::MULTICAST_LOOP`]. The default
+    /// is `true`.
     ///
-    /// On other systems than Windows, the option of this name is the **sender's**.
+    /// On other operating systems, the option of this name applies to the **sender**.
     multicast_loop_v4, set_multicast_loop_v4(receives: bool): ip::MULTICAST_LOOP;
 
-    /// As [`set_multicast_loop_v4`](Self::set_multicast_loop_v4), for groups of IPv6: [`ipv6::MULTICAST_LOOP`].
+    /// Like [`set_multicast_loop_v4`](Self::set_multicast_loop_v4), for IPv6: [`ipv6::MULTICAST_LOOP`].
     multicast_loop_v6, set_multicast_loop_v6(receives: bool): ipv6::MULTICAST_LOOP;
 
-    /// How many routers datagrams to groups pass at most: [`ip::MULTICAST_TTL`]. With 1, the default, they do not leave
-    /// the network.
+    /// Sets the hop limit of multicast datagrams: [`ip::MULTICAST_TTL`]. With 1, the default, they stay in the local
+    /// network.
     multicast_ttl_v4, set_multicast_ttl_v4(ttl: u32): ip::MULTICAST_TTL;
 }
 
-/// Groups, and how far datagrams go.
+/// Multicast groups and hop limits.
 impl UdpSocket {
-    /// How many routers datagrams pass at most: [`ip::TTL`], or [`ipv6::UNICAST_HOPS`], or both. For groups, see
+    /// Sets the hop limit of unicast datagrams: [`ip::TTL`], [`ipv6::UNICAST_HOPS`], or both. For multicast, see
     /// [`set_multicast_ttl_v4`](Self::set_multicast_ttl_v4).
     ///
-    /// Cancellation: dropping the future leaves it open whether the option is set.
+    /// Cancellation: if the future is dropped, the option may or may not be set.
     ///
     /// # Errors
     ///
-    /// As for [`Socket::set`](crate::socket::Socket::set).
+    /// Those of [`Socket::set`](crate::socket::Socket::set).
     pub async fn set_ttl(&self, ttl: u32) -> Result<()> {
         self.as_socket().set_for_families(ip::TTL, ipv6::UNICAST_HOPS, ttl).await
     }
 
-    /// What [`set_ttl`](Self::set_ttl) sets.
+    /// Returns the hop limit of unicast datagrams.
     ///
     /// # Errors
     ///
-    /// As for [`Socket::get`](crate::socket::Socket::get).
+    /// Those of [`Socket::get`](crate::socket::Socket::get).
     pub async fn ttl(&self) -> Result<u32> {
         if self.as_socket().handle().state().family() == AF_INET {
             self.as_socket().get(ip::TTL).await
@@ -54,16 +54,16 @@ impl UdpSocket {
         }
     }
 
-    /// Joins a group: receives what is sent to its address, through an interface with the second address, or any if that
-    /// is [unspecified](Ipv4Addr::UNSPECIFIED). [`ip::ADD_MEMBERSHIP`].
+    /// Joins a multicast group, on the interface with the address `interface`, or on the default interface if that is
+    /// [unspecified](Ipv4Addr::UNSPECIFIED): [`ip::ADD_MEMBERSHIP`].
     ///
-    /// Cancellation: dropping the future leaves it open whether the socket is a member.
+    /// Cancellation: if the future is dropped, the socket may or may not be a member.
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_PARAMETER` or the like if the address is no group's, the socket has joined it already, or the
-    ///   interface is not there.
-    /// - As for [`Socket::set`](crate::socket::Socket::set).
+    /// - `STATUS_INVALID_PARAMETER` or a similar status if `group` is not a multicast address, if the socket is already a
+    ///   member, or if the interface does not exist.
+    /// - Those of [`Socket::set`](crate::socket::Socket::set).
     ///
     /// ```
     /// use std::net::Ipv4Addr;
@@ -92,37 +92,37 @@ impl UdpSocket {
         self.as_socket().set(ip::ADD_MEMBERSHIP, MembershipV4 { group, interface }).await
     }
 
-    /// Leaves a group that it has joined: [`ip::DROP_MEMBERSHIP`].
+    /// Leaves a multicast group: [`ip::DROP_MEMBERSHIP`].
     ///
-    /// Cancellation: as for [`join_multicast_v4`](Self::join_multicast_v4).
+    /// Cancellation: see [`join_multicast_v4`](Self::join_multicast_v4).
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_PARAMETER` or the like if it is no member.
-    /// - As for [`Socket::set`](crate::socket::Socket::set).
+    /// - `STATUS_INVALID_PARAMETER` or a similar status if the socket is not a member.
+    /// - Those of [`Socket::set`](crate::socket::Socket::set).
     pub async fn leave_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> Result<()> {
         self.as_socket().set(ip::DROP_MEMBERSHIP, MembershipV4 { group, interface }).await
     }
 
-    /// Joins a group: receives what is sent to its address, through the interface with this index, or any if that is
-    /// zero. [`ipv6::ADD_MEMBERSHIP`].
+    /// Joins a multicast group, on the interface with the index `interface`, or on the default interface if that is zero:
+    /// [`ipv6::ADD_MEMBERSHIP`].
     ///
-    /// Cancellation: as for [`join_multicast_v4`](Self::join_multicast_v4).
+    /// Cancellation: see [`join_multicast_v4`](Self::join_multicast_v4).
     ///
     /// # Errors
     ///
-    /// As for [`join_multicast_v4`](Self::join_multicast_v4).
+    /// Those of [`join_multicast_v4`](Self::join_multicast_v4).
     pub async fn join_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> Result<()> {
         self.as_socket().set(ipv6::ADD_MEMBERSHIP, MembershipV6 { group, interface }).await
     }
 
-    /// Leaves a group that it has joined: [`ipv6::DROP_MEMBERSHIP`].
+    /// Leaves a multicast group: [`ipv6::DROP_MEMBERSHIP`].
     ///
-    /// Cancellation: as for [`join_multicast_v4`](Self::join_multicast_v4).
+    /// Cancellation: see [`join_multicast_v4`](Self::join_multicast_v4).
     ///
     /// # Errors
     ///
-    /// As for [`leave_multicast_v4`](Self::leave_multicast_v4).
+    /// Those of [`leave_multicast_v4`](Self::leave_multicast_v4).
     pub async fn leave_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> Result<()> {
         self.as_socket().set(ipv6::DROP_MEMBERSHIP, MembershipV6 { group, interface }).await
     }

@@ -54,43 +54,42 @@ pub struct UdpSocket {
 const TOO_MANY: usize = 1 << 16;
 
 impl UdpSocket {
-    /// Creates a socket at a local address. Port zero is any that is free.
+    /// Creates a socket bound to a local address. With port 0, the system chooses a port.
     ///
     /// Cancellation: dropping the future closes the socket.
     ///
     /// # Errors
     ///
     /// - `STATUS_ADDRESS_ALREADY_EXISTS` if the address is in use.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskSocket` and `WskBind` report. Wine has no datagram sockets.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskSocket` or `WskBind`. Wine has no datagram sockets.
     pub async fn bind(wsk: &Provider, local: impl Into<SocketAddr>) -> Result<Self> {
         let local = local.into();
         DatagramSocket::builder(wsk, Family::of(local)).bind(local).await.map(Self::from)
     }
 
-    /// Makes a remote address the only peer: [`Connected::send`] sends to it, and datagrams from others are
-    /// dropped. Nothing is sent.
+    /// Sets a fixed peer: [`Connected::send`] sends to it, and datagrams from other addresses are dropped. Sends nothing.
     ///
-    /// The peer stays the only one after the view is dropped, until there is another, or [none](Self::disconnect).
-    /// For a socket that has a peer and can be kept, see [`Socket::connect`](crate::socket::Socket::connect).
+    /// The peer stays fixed after the returned view is dropped, until another is set or it is
+    /// [removed](Self::disconnect). For an owned socket with a fixed peer, see [`Socket::connect`](crate::socket::Socket::connect).
     ///
-    /// Cancellation: dropping the future leaves it open which peer the socket has, even after a later call if that was
-    /// made at once: the one that was dropped may take effect after it.
+    /// Cancellation: if the future is dropped, the peer is unknown, even after an immediate second call: the dropped request
+    /// may take effect after it.
     ///
     /// # Errors
     ///
     /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskControlSocket` reports.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskControlSocket`.
     pub async fn connect(&mut self, remote: impl Into<SocketAddr>) -> Result<Connected<'_>> {
         let peer = remote.into();
         self.socket.handle().set_peer(Some(peer)).await?;
         Ok(Connected::new(self, peer))
     }
 
-    /// Has no peer any more: datagrams are received from everybody.
+    /// Removes the fixed peer: datagrams are received from every address.
     ///
-    /// Nobody sends to a peer then, since that borrows the socket:
+    /// The view that sends to the peer borrows the socket, so it cannot be used afterwards:
     ///
     /// ```compile_fail,E0502
     /// async fn confuse(mut socket: wsk::UdpSocket, peer: std::net::SocketAddr) -> wsk::Result<()> {
@@ -101,28 +100,27 @@ impl UdpSocket {
     /// }
     /// ```
     ///
-    /// Cancellation: dropping the future leaves it open whether the socket has a peer.
+    /// Cancellation: if the future is dropped, the peer may or may not be removed.
     ///
     /// # Errors
     ///
-    /// As for [`connect`](Self::connect).
+    /// Those of [`connect`](Self::connect).
     pub async fn disconnect(&mut self) -> Result<()> {
         self.socket.handle().set_peer(None).await
     }
 
-    /// Sends a datagram, and returns how many bytes it has.
+    /// Sends a datagram, and returns its size in bytes.
     ///
-    /// Cancellation: dropping the future cancels the request and drops the buffer; whether it was sent is
-    /// unknown then.
+    /// Cancellation: dropping the future cancels the request and drops the buffer. The datagram may or may not be sent.
     ///
     /// # Errors
     ///
     /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
-    /// - `STATUS_INVALID_BUFFER_SIZE` or the like if there are more bytes than a datagram can have.
-    /// - `STATUS_IO_TIMEOUT` if it was not sent [in time](Self::set_write_timeout).
+    /// - `STATUS_INVALID_BUFFER_SIZE` or a similar status if the buffer exceeds the maximum size of a datagram.
+    /// - `STATUS_IO_TIMEOUT` if the [timeout](Self::set_write_timeout) expired.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskSendTo` reports.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskSendTo`.
     pub async fn send_to<B: IoBuf>(
         &self,
         buffer: B,
@@ -138,15 +136,15 @@ impl UdpSocket {
         })
     }
 
-    /// Copies bytes into a buffer that the socket keeps, and sends them as a datagram. Returns how many they are.
+    /// Copies bytes into a buffer of the socket, and sends them as a datagram. Returns the number of bytes.
     ///
-    /// Once such a buffer is there and large enough, this allocates nothing.
+    /// The buffer is reused: later calls with at most the same size do not allocate.
     ///
-    /// Cancellation: as for [`send_to`](Self::send_to); the next call allocates another buffer.
+    /// Cancellation: see [`send_to`](Self::send_to); the next call allocates another buffer.
     ///
     /// # Errors
     ///
-    /// As for [`send_to`](Self::send_to).
+    /// Those of [`send_to`](Self::send_to).
     pub async fn send_copy_to(&self, bytes: &[u8], remote: impl Into<SocketAddr>) -> Result<usize> {
         self.send_copy(bytes, Destination::Address(remote.into())).await
     }
@@ -161,18 +159,19 @@ impl UdpSocket {
         result
     }
 
-    /// Sends every buffer of a batch as a datagram, in one request, and returns how many bytes they have in all.
+    /// Sends every buffer of a batch as a datagram, in one request, and returns the total number of bytes.
     ///
-    /// If it fails, some of them may have been sent.
+    /// If it fails, some of the datagrams may have been sent.
     ///
-    /// Cancellation: dropping the future cancels the request and drops the batch; which of them were sent is unknown
-    /// then. Minimum Windows: Windows 8.
+    /// Cancellation: dropping the future cancels the request and drops the batch. Some of the datagrams may have been sent.
+    ///
+    /// Minimum Windows: Windows 8.
     ///
     /// # Errors
     ///
-    /// - `STATUS_NOT_SUPPORTED` by an older Windows, as
-    ///   [`Capabilities::send_messages`](crate::Capabilities::send_messages) says beforehand. Nothing was sent then.
-    /// - As for [`send_to`](Self::send_to), of `WskSendMessages`.
+    /// - `STATUS_NOT_SUPPORTED` on older Windows versions, where
+    ///   [`Capabilities::send_messages`](crate::Capabilities::send_messages) returns `None`. Nothing was sent.
+    /// - Those of [`send_to`](Self::send_to), of `WskSendMessages`.
     pub async fn send_batch_to(
         &self,
         batch: Batch,
@@ -192,63 +191,61 @@ impl UdpSocket {
         })
     }
 
-    /// Receives a datagram: how many bytes it has, and where it came from.
+    /// Receives a datagram, and returns its size in bytes and its sender.
     ///
-    /// Cancellation: dropping the future cancels the request and drops the buffer; a datagram that arrives
-    /// meanwhile is lost. A [time-out](Self::set_read_timeout) loses none, and neither does a
+    /// Cancellation: dropping the future cancels the request and drops the buffer; a datagram received in the meantime is
+    /// lost. A [timeout of the socket](Self::set_read_timeout) loses nothing, and neither does a
     /// [`receiver`](Self::receiver).
     ///
     /// # Errors
     ///
-    /// - `STATUS_BUFFER_OVERFLOW` if it has more bytes than there is room for; the buffer is filled, and the
-    ///   rest is lost.
-    /// - `STATUS_IO_TIMEOUT` if nothing has come in time.
+    /// - `STATUS_BUFFER_OVERFLOW` if the datagram is larger than the buffer. The buffer is filled, and the excess is lost.
+    /// - `STATUS_IO_TIMEOUT` if the timeout expired.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskReceiveFrom` reports.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskReceiveFrom`.
     pub async fn recv_from<B: IoBuf>(&self, buffer: B) -> BufResult<(usize, SocketAddr), B> {
         let handle = self.socket.handle();
         with_buffer!(self.timeouts.reading(), buffer, |deadline| handle
             .receive_from(buffer, deadline))
     }
 
-    /// Somebody who receives datagrams of up to so many bytes, into a buffer of its own, and loses none when a future
-    /// is dropped.
+    /// Creates a receiver with a `size`-byte buffer. Dropping its future loses no datagram.
     ///
     /// # Errors
     ///
-    /// As for [`Buffer::new`](crate::Buffer::new).
+    /// Those of [`Buffer::new`](crate::Buffer::new).
     pub fn receiver(&self, size: usize) -> Result<Receiver> {
         self.socket.receiver(size)
     }
 
-    /// The address of this side.
+    /// Returns the local address.
     ///
-    /// Cancellation: dropping the future changes nothing.
+    /// Cancellation: dropping the future has no effect.
     ///
     /// # Errors
     ///
-    /// What `WskGetLocalAddress` reports.
+    /// The status of `WskGetLocalAddress`.
     pub async fn local_addr(&self) -> Result<SocketAddr> {
         self.socket.local_addr().await
     }
 
-    /// How long each receive may take from now on, or none for as long as it takes, which is so at first. Not those
-    /// of a [`receiver`](Self::receiver), for which there is [`timeout`](crate::time::timeout).
+    /// Sets the timeout of later receives. `None`, the default, waits indefinitely. For a [`receiver`](Self::receiver), use
+    /// [`timeout`](crate::time::timeout).
     ///
-    /// When the time is up the request is cancelled, and still waited for: a datagram that has come by then is
-    /// received, and the buffer comes back.
+    /// When the time is up, the request is cancelled and still awaited: the buffer returns, with a datagram if one has
+    /// arrived by then.
     ///
     /// IRQL: any.
     ///
     /// # Errors
     ///
-    /// `STATUS_INVALID_PARAMETER` if it is zero, as in `std`.
+    /// `STATUS_INVALID_PARAMETER` if `timeout` is zero, as in `std`.
     pub fn set_read_timeout(&self, timeout: Option<Duration>) -> Result<()> {
         self.timeouts.set_read(timeout)
     }
 
-    /// How long each receive may take.
+    /// Returns the timeout of receives.
     ///
     /// IRQL: any.
     #[must_use]
@@ -256,18 +253,18 @@ impl UdpSocket {
         self.timeouts.read()
     }
 
-    /// How long each send may take from now on, or none for as long as it takes, which is so at first.
+    /// Sets the timeout of later sends. `None`, the default, waits indefinitely.
     ///
     /// IRQL: any.
     ///
     /// # Errors
     ///
-    /// `STATUS_INVALID_PARAMETER` if it is zero, as in `std`.
+    /// `STATUS_INVALID_PARAMETER` if `timeout` is zero, as in `std`.
     pub fn set_write_timeout(&self, timeout: Option<Duration>) -> Result<()> {
         self.timeouts.set_write(timeout)
     }
 
-    /// How long each send may take.
+    /// Returns the timeout of sends.
     ///
     /// IRQL: any.
     #[must_use]
@@ -275,19 +272,19 @@ impl UdpSocket {
         self.timeouts.write()
     }
 
-    /// The socket, for what is not here: control messages and the options that ask for them.
+    /// Returns the socket, for other operations, such as control messages and their options.
     #[must_use]
     pub const fn as_socket(&self) -> &DatagramSocket {
         &self.socket
     }
 
-    /// The socket alone, without its time-outs, such as for a peer that stays, or a default destination.
+    /// Returns the socket, for example to set a fixed peer or a default destination. The timeouts are lost.
     #[must_use]
     pub fn into_socket(self) -> DatagramSocket {
         self.socket
     }
 
-    /// Closes the socket, and waits until that is done: until its [receivers](Self::receiver) are dropped, too.
+    /// Closes the socket, and waits until it is closed and its [receivers](Self::receiver) are dropped.
     ///
     /// Cancellation: the close goes on.
     pub async fn close(self) {

@@ -74,7 +74,7 @@ impl<A> BufferIoctl<A> {
     ///
     /// # Safety
     ///
-    /// As for [`Ioctl::new`], with any bytes and any number of them as what it takes.
+    /// Those of [`Ioctl::new`], with any bytes and any number of them as what it takes.
     #[must_use]
     pub const unsafe fn new(code: u32) -> Self {
         Self { code: Code { number: code, is_for_passive_level: false }, types: PhantomData }

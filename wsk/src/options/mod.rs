@@ -1,7 +1,6 @@
 //! Options and control codes of sockets, as constants with types.
 //!
-//! A [`SocketOption`] knows its level and its name, what its values are, and which sockets have it, in which
-//! state; [`Socket::set`](crate::socket::Socket::set) and [`Socket::get`](crate::socket::Socket::get) take one. A
+//! A [`SocketOption`] has a level, a name, a type of values, and the sockets and states that have the option; [`Socket::set`](crate::socket::Socket::set) and [`Socket::get`](crate::socket::Socket::get) take one. A
 //! control code is an [`Ioctl`], for [`Socket::ioctl`](crate::socket::Socket::ioctl), or a [`BufferIoctl`] if its
 //! values are long.
 //!
@@ -29,7 +28,7 @@
 //! # Ok::<(), wsk::Error>(())
 //! ```
 //!
-//! What a socket does not have, or not any more, does not compile. This connection sends no broadcasts:
+//! Using an option that a socket does not have is a compile error. Connections have no broadcasts:
 //!
 //! ```compile_fail,E0277
 //! use wsk::options;
@@ -40,7 +39,7 @@
 //! }
 //! ```
 //!
-//! This socket is bound, and shares its address or does not (INV-34), which it can only be asked for:
+//! Address sharing must be set before the socket is bound (INV-34); afterwards it can only be read:
 //!
 //! ```compile_fail,E0277
 //! use wsk::options;
@@ -53,39 +52,38 @@
 //!
 //! # What is promised
 //!
-//! WSK's documentation names the options at the root of this module. All others belong to the transports:
-//! WSK hands them on, and which there are depends on the running Windows; there is
-//! `STATUS_NOT_SUPPORTED` (kind [`Unsupported`](crate::ErrorKind::Unsupported)) or the like for those that
-//! there are not. Each constant names the Windows that its documentation names.
+//! WSK's documentation covers the options at the root of this module. WSK passes all others to the transport. Their
+//! availability depends on the running Windows; unavailable ones return `STATUS_NOT_SUPPORTED` (kind
+//! [`Unsupported`](crate::ErrorKind::Unsupported)) or a similar status. Each constant names the first Windows version
+//! that has it, according to Microsoft.
 //!
 //! # Options of your own
 //!
-//! An option that is not here can be defined, with a promise about it:
+//! A driver can define further options, vouching for their properties:
 //!
 //! ```
 //! use wsk::options::{BeforeBind, SocketOption};
 //! use wsk::sys;
 //!
-//! /// A port that the transport picks is a random one.
-//! // SAFETY: the option is a number that is 0 or 1, before the bind, and changes nothing but the port.
+//! /// Assigns a random ephemeral port.
+//! // SAFETY: the option is a number, 0 or 1, set before binding, and affects only the choice of the port.
 //! const RANDOMIZE_PORT: SocketOption<bool, BeforeBind> =
 //!     unsafe { SocketOption::new(sys::SOL_SOCKET, sys::SO_RANDOMIZE_PORT) };
 //! ```
 //!
 //! # What is raw on purpose
 //!
-//! These have no safe form. [`Socket::as_raw`](crate::socket::Socket::as_raw) and
-//! [`dispatch`](crate::dispatch) reach them, and so does a definition as above, where an IRP and plain data are
-//! all that they need.
+//! These have no safe API. They are accessible through [`Socket::as_raw`](crate::socket::Socket::as_raw) and
+//! [`dispatch`](crate::dispatch), or as an option of your own if they only need an IRP and plain data.
 //!
-//! | code | why |
+//! | code | reason |
 //! |---|---|
-//! | `SO_CONDITIONAL_ACCEPT`, `SO_WSK_EVENT_CALLBACK` | the [type of the handler](crate::socket::Builder::events) decides: to enable what has no callback is a call of a null pointer (INV-51) |
+//! | `SO_CONDITIONAL_ACCEPT`, `SO_WSK_EVENT_CALLBACK` | the [type of the handler](crate::socket::Builder::events) decides: enabling an event without a callback makes WSK call a null pointer (INV-51) |
 //! | `SIO_LOOPBACK_FAST_PATH` | deprecated by Microsoft |
 //! | `SIO_ADDRESS_LIST_SORT` | not documented for WSK; its input has pointers |
 //! | `SIO_WSK_REGISTER_EXTENSION` | no extension has been defined |
-//! | `SIO_WSK_SET_RECEIVE_EX_CALLBACK` | reserved for the system, as are `WskReceiveEx` and `WskSendEx` |
-//! | `WSK_TDI_DEVICENAME_MAPPING` | TDI has gone; the map is of device names of its transports |
+//! | `SIO_WSK_SET_RECEIVE_EX_CALLBACK` | reserved for system use, like `WskReceiveEx` and `WskSendEx` |
+//! | `WSK_TDI_DEVICENAME_MAPPING` | maps TDI transports, which Windows no longer has |
 
 mod applies;
 mod ioctl;

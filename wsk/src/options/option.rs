@@ -1,4 +1,4 @@
-//! What an option is.
+//! Socket options as a type.
 //!
 //! # Safety
 //!
@@ -15,8 +15,8 @@ use super::{MAX_SIZE, OptionValue};
 /// from them again after the constructor has checked them.
 pub(super) type Types<T, U, V> = PhantomData<fn((T, U, V)) -> (T, U, V)>;
 
-/// A socket's option: its level, its name, the type of its values ([`OptionValue`]), the sockets that it
-/// applies to ([`AppliesTo`](super::AppliesTo)), and whether it can be set and asked for.
+/// A socket option: its level, its name, the type of its values ([`OptionValue`]), the sockets that it applies to
+/// ([`AppliesTo`](super::AppliesTo)), and whether it can be set and read.
 pub struct SocketOption<T, A, M = ReadWrite> {
     level: u32,
     name: u32,
@@ -24,7 +24,7 @@ pub struct SocketOption<T, A, M = ReadWrite> {
 }
 
 impl<T: OptionValue, A, M> SocketOption<T, A, M> {
-    /// An option that this crate does not have. Its values have up to [`MAX_SIZE`] bytes.
+    /// Defines an option that this crate does not have, with values of up to [`MAX_SIZE`] bytes.
     ///
     /// ```compile_fail,E0080
     /// use wsk::options::{AllSockets, SocketOption};
@@ -50,13 +50,13 @@ impl<T: OptionValue, A, M> SocketOption<T, A, M> {
 }
 
 impl<T, A, M> SocketOption<T, A, M> {
-    /// The level, such as `SOL_SOCKET` or `IPPROTO_TCP`.
+    /// Returns the level, such as `SOL_SOCKET` or `IPPROTO_TCP`.
     #[must_use]
     pub const fn level(self) -> u32 {
         self.level
     }
 
-    /// The number that names it at its level.
+    /// Returns the number of the option at its level.
     #[must_use]
     pub const fn name(self) -> u32 {
         self.name
@@ -81,19 +81,19 @@ impl<T, A, M> fmt::Debug for SocketOption<T, A, M> {
     }
 }
 
-/// Says that an option can be set.
+/// Options that can be set.
 #[diagnostic::on_unimplemented(message = "the option can only be asked for")]
 pub trait Writable: sealed::Sealed {}
 
-/// Says that an option's value can be asked for.
+/// Options that can be read.
 #[diagnostic::on_unimplemented(message = "the option can only be set")]
 pub trait Readable: sealed::Sealed {}
 
-/// Options that can be set and asked for.
+/// Options that can be set and read.
 #[derive(Clone, Copy, Debug)]
 pub enum ReadWrite {}
 
-/// Options that can only be asked for.
+/// Options that can only be read.
 ///
 /// ```compile_fail,E0277
 /// use wsk::options::ip;

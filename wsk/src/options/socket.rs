@@ -7,7 +7,7 @@ use super::{BeforeBind, Datagrams, OfBytes, ReadWrite, SocketOption, Transports}
 options! {
     SOL_SOCKET, "windows-hardware/drivers/network/so-reuseaddr";
 
-    /// Other sockets may have the same address. [`Builder::reuse_address`](crate::socket::Builder::reuse_address)
+    /// Whether other sockets may share the local address. [`Builder::reuse_address`](crate::socket::Builder::reuse_address)
     /// sets it, too.
     REUSE_ADDRESS = SO_REUSEADDR "SO_REUSEADDR": bool, BeforeBind, ReadWrite, "Windows Vista";
 }
@@ -15,7 +15,7 @@ options! {
 options! {
     SOL_SOCKET, "windows-hardware/drivers/network/so-exclusiveaddruse";
 
-    /// No other socket may have the same address.
+    /// Whether no other socket may share the local address.
     /// [`Builder::exclusive_address`](crate::socket::Builder::exclusive_address) sets it, too.
     EXCLUSIVE_ADDRESS = SO_EXCLUSIVEADDRUSE "SO_EXCLUSIVEADDRUSE":
         bool, BeforeBind, ReadWrite, "Windows Vista";
@@ -24,30 +24,29 @@ options! {
 options! {
     SOL_SOCKET, "windows-hardware/drivers/network/so-keepalive";
 
-    /// Keep-alive packets are sent while a connection is idle; a listening socket's connections have it from
-    /// the listener. [`tcp`](super::tcp) has the times.
+    /// Whether keep-alive packets are sent on idle connections. Accepted connections inherit it. [`tcp`](super::tcp) has the
+    /// times.
     KEEP_ALIVE = SO_KEEPALIVE "SO_KEEPALIVE": bool, OfBytes, ReadWrite, "Windows Vista";
 }
 
 options! {
     SOL_SOCKET, "windows-hardware/drivers/network/so-rcvbuf";
 
-    /// How many bytes the transport buffers for receiving; a listening socket's connections have it from the
-    /// listener.
+    /// The size of the transport's receive buffer in bytes. Accepted connections inherit it.
     RECEIVE_BUFFER = SO_RCVBUF "SO_RCVBUF": u32, Transports, ReadWrite, "Windows Vista";
 }
 
 options! {
     SOL_SOCKET, "windows-hardware/drivers/network/so-broadcast";
 
-    /// Datagrams may be sent to broadcast addresses.
+    /// Whether datagrams may be sent to broadcast addresses.
     BROADCAST = SO_BROADCAST "SO_BROADCAST": bool, Datagrams, ReadWrite, "Windows Vista";
 }
 
 options! {
     SOL_SOCKET, "windows/win32/winsock/sol-socket-socket-options";
 
-    /// How many bytes the transport buffers for sending. WSK's documentation does not name it: what is sent is
-    /// not buffered, but for the transport's own needs.
+    /// The size of the transport's send buffer in bytes. WSK's documentation does not mention it: WSK itself does not buffer
+    /// sends.
     SEND_BUFFER = SO_SNDBUF "SO_SNDBUF": u32, Transports, ReadWrite, "Windows Vista";
 }

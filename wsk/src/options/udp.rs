@@ -1,14 +1,14 @@
 //! Options of UDP.
 //!
-//! Whether the running Windows cuts and joins datagrams can be asked of a basic socket, before there is any
-//! other:
+//! A basic socket shows whether the running Windows supports segmentation and coalescing, before any other socket is
+//! created:
 //!
 //! ```
 //! use wsk::options::udp;
 //! use wsk::socket::{BasicSocket, Family, Protocol};
 //! use wsk::{Provider, sys};
 //!
-//! /// Whether one send can be many datagrams.
+//! /// Returns whether one send can be split into many datagrams.
 //! async fn has_segmentation(wsk: &Provider) -> wsk::Result<bool> {
 //!     let probe = BasicSocket::builder(wsk, Family::INET)
 //!         .socket_type(sys::SOCK_DGRAM)
@@ -31,19 +31,19 @@ use super::{ReadWrite, SocketOption, Udp};
 options! {
     IPPROTO_UDP, "windows/win32/winsock/ipproto-udp-socket-options";
 
-    /// Datagrams are sent without a checksum, over IPv4 only.
+    /// Whether datagrams are sent without a checksum, over IPv4 only.
     NO_CHECKSUM = UDP_NOCHECKSUM "UDP_NOCHECKSUM": bool, Udp, ReadWrite, "Windows Vista";
 
-    /// Datagrams are sent with a checksum.
+    /// Whether datagrams are sent with a checksum.
     CHECKSUM_COVERAGE = UDP_CHECKSUM_COVERAGE "UDP_CHECKSUM_COVERAGE":
         bool, Udp, ReadWrite, "Windows Vista";
 
-    /// What is sent is cut into datagrams of so many bytes. Zero, the default, does not cut.
+    /// Splits each send into datagrams of this size in bytes. Zero, the default, disables splitting.
     SEND_MESSAGE_SIZE = UDP_SEND_MSG_SIZE "UDP_SEND_MSG_SIZE":
         u32, Udp, ReadWrite, "Windows 10, version 2004";
 
-    /// Datagrams of one sender and one size are received together, up to so many bytes. Zero, the default, does
-    /// not join any.
+    /// Coalesces received datagrams of equal size from one sender, up to this size in bytes. Zero, the default, disables
+    /// coalescing.
     RECEIVE_MAXIMUM_COALESCED_SIZE = UDP_RECV_MAX_COALESCED_SIZE "UDP_RECV_MAX_COALESCED_SIZE":
         u32, Udp, ReadWrite, "Windows 10, version 2004";
 }

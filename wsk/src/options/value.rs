@@ -9,16 +9,15 @@ use wsk_sys::{
 
 use crate::status::{Result, known};
 
-/// The longest value, in bytes, that has its place in a request. For longer ones there is
-/// [`BufferIoctl`](super::BufferIoctl).
+/// The maximum size of a value in bytes. For larger ones, use [`BufferIoctl`](super::BufferIoctl).
 pub const MAX_SIZE: usize = 128;
 
-/// A type of values of options and control codes, and how they are bytes.
+/// The type of an option's or control code's values, and their encoding as bytes.
 ///
 /// ```
 /// use wsk::options::{AllSockets, OptionValue, SocketOption};
 ///
-/// /// A number that the system wants in tenths.
+/// /// A number that the system stores in tenths.
 /// enum Tenths {}
 ///
 /// impl OptionValue for Tenths {
@@ -35,21 +34,20 @@ pub const MAX_SIZE: usize = 128;
 /// }
 /// ```
 pub trait OptionValue: 'static {
-    /// What a value is in Rust.
+    /// The Rust type of a value.
     type Value: Send;
 
-    /// How many bytes a value has, at most [`MAX_SIZE`], which the compiler checks where an option is defined.
+    /// The size of a value in bytes, at most [`MAX_SIZE`]. Checked by the compiler where an option is defined.
     const SIZE: usize;
 
-    /// Writes a value to `bytes`, of which there are [`SIZE`](Self::SIZE), all zero.
+    /// Encodes a value into `bytes`: [`SIZE`](Self::SIZE) bytes, initially zero.
     ///
     /// # Errors
     ///
-    /// `STATUS_INVALID_PARAMETER` if the option has no such value.
+    /// `STATUS_INVALID_PARAMETER` if the value is not valid for the option.
     fn encode(value: &Self::Value, bytes: &mut [u8]) -> Result<()>;
 
-    /// The value that the system has written: up to [`SIZE`](Self::SIZE) bytes. None if these are no such
-    /// value.
+    /// Decodes the bytes written by the system, at most [`SIZE`](Self::SIZE). Returns `None` if they are not a valid value.
     fn decode(bytes: &[u8]) -> Option<Self::Value>;
 }
 
@@ -118,7 +116,7 @@ impl OptionValue for Boolean {
     }
 }
 
-/// Bytes as they are: a structure of C, for options of your own.
+/// Raw bytes: a C structure, for options of your own.
 impl<const N: usize> OptionValue for [u8; N] {
     type Value = Self;
     const SIZE: usize = N;
@@ -186,9 +184,9 @@ impl OptionValue for Ipv4Addr {
 /// An IPv4 multicast group, and the interface to join or leave it on: an `IP_MREQ`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MembershipV4 {
-    /// The group's address.
+    /// The address of the group.
     pub group: Ipv4Addr,
-    /// An address of the interface; unspecified for the one that the system chooses.
+    /// An address of the interface, or unspecified for the default interface.
     pub interface: Ipv4Addr,
 }
 
@@ -211,9 +209,9 @@ impl OptionValue for MembershipV4 {
 /// An IPv6 multicast group, and the interface to join or leave it on: an `IPV6_MREQ`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MembershipV6 {
-    /// The group's address.
+    /// The address of the group.
     pub group: Ipv6Addr,
-    /// The index of the interface; zero for the one that the system chooses.
+    /// The index of the interface, or zero for the default interface.
     pub interface: u32,
 }
 
@@ -234,18 +232,18 @@ impl OptionValue for MembershipV6 {
     }
 }
 
-/// How the longest packet of a path is found out: an `IP_PMTUDISC_…` value.
+/// The mode of path MTU discovery: an `IP_PMTUDISC_…` value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PathMtuDiscovery(ULONG);
 
 impl PathMtuDiscovery {
-    /// As the system is set up, `IP_PMTUDISC_NOT_SET`.
+    /// The system's setting: `IP_PMTUDISC_NOT_SET`.
     pub const DEFAULT: Self = Self(IP_PMTUDISC_NOT_SET);
-    /// It is found out, and a datagram that is longer is an error: `IP_PMTUDISC_DO`.
+    /// Discovery is performed; sending a longer datagram fails: `IP_PMTUDISC_DO`.
     pub const ALWAYS: Self = Self(IP_PMTUDISC_DO);
-    /// It is not; a datagram that is longer than the interface allows is split: `IP_PMTUDISC_DONT`.
+    /// Discovery is not performed; a datagram longer than the interface's MTU is fragmented: `IP_PMTUDISC_DONT`.
     pub const NEVER: Self = Self(IP_PMTUDISC_DONT);
-    /// It is left to the sender; a datagram is never split: `IP_PMTUDISC_PROBE`.
+    /// Discovery is left to the sender; datagrams are never fragmented: `IP_PMTUDISC_PROBE`.
     pub const PROBE: Self = Self(IP_PMTUDISC_PROBE);
 
     /// Its number.
@@ -268,12 +266,12 @@ impl OptionValue for PathMtuDiscovery {
     }
 }
 
-/// How a connection is kept alive: a `tcp_keepalive`, in milliseconds.
+/// Keep-alive parameters: a `tcp_keepalive`, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeepAlive {
-    /// How long the connection is idle before the first packet.
+    /// The idle time before the first packet.
     pub idle: Duration,
-    /// How long until the next, if nobody answers.
+    /// The time between unanswered packets.
     pub interval: Duration,
 }
 
@@ -312,7 +310,7 @@ fn put<const N: usize>(bytes: &mut [u8], value: [u8; N]) -> Result<()> {
     Ok(())
 }
 
-/// As [`put`].
+/// See [`put`].
 fn split(bytes: &mut [u8], at: usize) -> Result<(&mut [u8], &mut [u8])> {
     bytes.split_at_mut_checked(at).ok_or(known::STATUS_INVALID_BUFFER_SIZE)
 }

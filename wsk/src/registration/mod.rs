@@ -54,7 +54,7 @@ static CLIENT_DISPATCH: WSK_CLIENT_DISPATCH =
 ///
 /// # Invariants
 ///
-/// `client` points to a registered client in a [`PoolBox`] allocation, which is freed when this value is dropped.
+/// `client` points to a registered client in a `PoolBox` allocation, which is freed when this value is dropped.
 pub struct Registration {
     client: NonNull<Client>,
     /// The thread of the client's deferred queue.

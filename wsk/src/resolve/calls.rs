@@ -22,28 +22,28 @@ use crate::status::{Result, known};
 use crate::transport::Family;
 
 impl Provider {
-    /// Finds the addresses of a host, with the port of a service.
+    /// Resolves a host to its addresses, with the port of a service.
     ///
-    /// `host` is a name, or an address as text. Without one the addresses are this machine's: with
-    /// [`AddressInfoFlags::PASSIVE`](crate::flags::AddressInfoFlags::PASSIVE) those to listen at, else its loopback
+    /// `host` is a name or a numeric address. Without one, the result is this machine's addresses: with
+    /// [`AddressInfoFlags::PASSIVE`](crate::flags::AddressInfoFlags::PASSIVE) those to listen on, otherwise the loopback
     /// addresses.
     ///
-    /// Allocates once, besides what the system does: room for the strings.
+    /// Makes one allocation, for the strings, besides those of the system.
     ///
     /// IRQL: `PASSIVE_LEVEL` at the first poll; see [the module](crate::resolve#levels). Minimum Windows: Windows 7, which has
-    /// no Punycode before Windows 8. Cancellation: dropping the future cancels the look-up; a list that comes
-    /// nevertheless is freed.
+    /// no Punycode before Windows 8. Cancellation: dropping the future cancels the look-up; a list that still
+    /// arrives is freed.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_address_info).
     ///
     /// # Errors
     ///
-    /// - `STATUS_NO_MATCH` (kind [`NotFound`](crate::ErrorKind::NotFound)) if there are no such addresses.
+    /// - `STATUS_NO_MATCH` (kind [`NotFound`](crate::ErrorKind::NotFound)) if there are no matching addresses.
     /// - `STATUS_INVALID_PARAMETER` if a name is empty or has a NUL in it, if there is neither host nor service, or
     ///   for hints that exclude each other.
     /// - `STATUS_NAME_TOO_LONG` if a name has more than 255 characters.
-    /// - `STATUS_INVALID_DEVICE_REQUEST` if the level is not passive.
+    /// - `STATUS_INVALID_DEVICE_REQUEST` if the IRQL is not `PASSIVE_LEVEL`.
     /// - `STATUS_NOT_SUPPORTED` before Windows 7.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - What else `WskGetAddressInfo` reports, see [the module](crate::resolve#failures-that-pass).
     pub async fn resolve<'a>(
         &self,
@@ -93,11 +93,11 @@ impl Provider {
         }
     }
 
-    /// Finds the names of an address and of its port. What has no name comes as a number.
+    /// Resolves an address and port to a host name and a service name. Those without a name are returned as numbers.
     ///
-    /// What the domain name system says of an address is nothing to rely on: whoever owns the address says it.
+    /// Do not trust names from reverse look-up: the owner of the address chooses them.
     ///
-    /// Allocates once, besides what the system does: the names.
+    /// Makes one allocation, for the names, besides those of the system.
     ///
     /// IRQL: `PASSIVE_LEVEL` at the first poll; see [the module](crate::resolve#levels). Minimum Windows: Windows 7.
     /// Cancellation: dropping the future cancels the look-up.
@@ -108,10 +108,10 @@ impl Provider {
     /// - `STATUS_NO_MATCH` (kind [`NotFound`](crate::ErrorKind::NotFound)) if the host has no name and
     ///   [`NameInfoFlags::NAME_REQUIRED`] is set.
     /// - `STATUS_INVALID_PARAMETER` for flags that WSK does not have.
-    /// - `STATUS_INVALID_DEVICE_REQUEST` if the level is not passive.
+    /// - `STATUS_INVALID_DEVICE_REQUEST` if the IRQL is not `PASSIVE_LEVEL`.
     /// - `STATUS_NOT_SUPPORTED` before Windows 7.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskGetNameInfo` reports. Wine does not implement it.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskGetNameInfo`. Wine does not implement it.
     pub async fn name_of(
         &self,
         address: impl Into<SocketAddr>,
@@ -160,9 +160,9 @@ impl Provider {
         }
     }
 
-    /// The first address of a host, of a family or, with [`Family::UNSPECIFIED`], of any.
+    /// Returns the first address of a host, of the given family, or of any with [`Family::UNSPECIFIED`].
     ///
-    /// As `Dns::get_host_by_name` of embedded-nal-async wants it.
+    /// Implements `Dns::get_host_by_name` of embedded-nal-async.
     ///
     /// IRQL, cancellation and errors: as for [`Provider::resolve`].
     ///
@@ -184,16 +184,15 @@ impl Provider {
     ///
     /// # Errors
     ///
-    /// As for [`Provider::resolve`].
+    /// Those of [`Provider::resolve`].
     pub async fn host_by_name(&self, name: &str, family: Family) -> Result<IpAddr> {
         let list = self.resolve(name, Service::None, Hints::stream().family(family)).await?;
         list.addresses().next().map(|address| address.ip()).ok_or(known::STATUS_NO_MATCH)
     }
 
-    /// The name of a host by its address, written as UTF-8 to the beginning of a buffer; and how many bytes it has.
+    /// Writes the name of a host, as UTF-8, to the start of a buffer, and returns its length in bytes.
     ///
-    /// As `Dns::get_host_by_address` of embedded-nal-async wants it. 255 bytes are enough for a name of the domain
-    /// name system's.
+    /// Implements `Dns::get_host_by_address` of embedded-nal-async. 255 bytes are enough for any DNS name.
     ///
     /// IRQL and cancellation: as for [`Provider::name_of`].
     ///
@@ -216,9 +215,9 @@ impl Provider {
     ///
     /// # Errors
     ///
-    /// - `STATUS_NO_MATCH` (kind [`NotFound`](crate::ErrorKind::NotFound)) if it has no name.
+    /// - `STATUS_NO_MATCH` (kind [`NotFound`](crate::ErrorKind::NotFound)) if the host has no name.
     /// - `STATUS_BUFFER_TOO_SMALL` if the name does not fit.
-    /// - Else as for [`Provider::name_of`].
+    /// - Those of [`Provider::name_of`].
     pub async fn host_by_address(
         &self,
         address: impl Into<IpAddr>,

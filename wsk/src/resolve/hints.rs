@@ -1,4 +1,4 @@
-//! What is asked for: the host and the service, and what of their addresses is wanted.
+//! The parameters of a look-up.
 
 use core::fmt;
 
@@ -9,12 +9,12 @@ use crate::flags::AddressInfoFlags;
 use crate::status::{Result, known};
 use crate::transport::{Family, Protocol};
 
-/// A type of sockets.
+/// A socket type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SocketType(USHORT);
 
 impl SocketType {
-    /// Any, or none in particular.
+    /// Any type.
     pub const UNSPECIFIED: Self = Self(0);
     /// Streams of bytes, `SOCK_STREAM`.
     pub const STREAM: Self = Self(SOCK_STREAM);
@@ -23,27 +23,27 @@ impl SocketType {
     /// Packets, `SOCK_RAW`.
     pub const RAW: Self = Self(SOCK_RAW);
 
-    /// A type by its number.
+    /// Returns the type with this number.
     #[must_use]
     pub const fn from_raw(socket_type: USHORT) -> Self {
         Self(socket_type)
     }
 
-    /// Its number.
+    /// Returns the number of the type.
     #[must_use]
     pub const fn to_raw(self) -> USHORT {
         self.0
     }
 }
 
-/// A service: what the port of the addresses is.
+/// A service, which determines the port of the addresses.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Service<'a> {
-    /// None: the port is zero.
+    /// No service: the port is zero.
     None,
-    /// The port itself.
+    /// A port number.
     Port(u16),
-    /// A name of the system's list of services, such as `"https"`, or a port in digits.
+    /// A name from the system's list of services, such as `"https"`, or a port in digits.
     Name(&'a str),
 }
 
@@ -73,14 +73,14 @@ impl fmt::Debug for Service<'_> {
     }
 }
 
-/// Which addresses are wanted. Those of [`Hints::new`] are all.
+/// Filters the addresses of a look-up. [`Hints::new`] selects all.
 ///
 /// ```
 /// use wsk::flags::AddressInfoFlags;
 /// use wsk::resolve::Hints;
 /// use wsk::socket::Family;
 ///
-/// // What a TCP client connects to over IPv4, and the host's canonical name.
+/// // Addresses for a TCP client over IPv4, and the canonical name of the host.
 /// let hints =
 ///     Hints::stream().family(Family::INET).flags(AddressInfoFlags::CANONICAL_NAME);
 /// # let _ = hints;
@@ -94,8 +94,7 @@ pub struct Hints {
 }
 
 impl Hints {
-    /// Addresses of any family, for sockets of any type: the same address may come several times, once for each
-    /// type.
+    /// Selects addresses of any family, for any socket type. The same address may be returned once per type.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -106,37 +105,37 @@ impl Hints {
         }
     }
 
-    /// Addresses of any family, for TCP.
+    /// Selects addresses of any family, for TCP.
     #[must_use]
     pub const fn stream() -> Self {
         Self { socket_type: SocketType::STREAM, protocol: Protocol::TCP, ..Self::new() }
     }
 
-    /// Addresses of any family, for UDP.
+    /// Selects addresses of any family, for UDP.
     #[must_use]
     pub const fn datagram() -> Self {
         Self { socket_type: SocketType::DATAGRAM, protocol: Protocol::UDP, ..Self::new() }
     }
 
-    /// Only addresses of this family.
+    /// Selects only addresses of this family.
     #[must_use]
     pub const fn family(self, family: Family) -> Self {
         Self { family, ..self }
     }
 
-    /// Only for sockets of this type.
+    /// Selects only addresses for this socket type.
     #[must_use]
     pub const fn socket_type(self, socket_type: SocketType) -> Self {
         Self { socket_type, ..self }
     }
 
-    /// Only for this protocol.
+    /// Selects only addresses for this protocol.
     #[must_use]
     pub const fn protocol(self, protocol: Protocol) -> Self {
         Self { protocol, ..self }
     }
 
-    /// With these flags.
+    /// Sets the flags.
     #[must_use]
     pub const fn flags(self, flags: AddressInfoFlags) -> Self {
         Self { flags, ..self }

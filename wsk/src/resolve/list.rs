@@ -20,13 +20,13 @@ use crate::address::{self, DisplayAddress};
 use crate::flags::AddressInfoFlags;
 use crate::transport::{Family, Protocol};
 
-/// The addresses of a name, in the order in which the system would try them.
+/// The addresses of a name, in the system's order of preference.
 ///
-/// The list is the system's memory. It keeps the [provider](crate::Provider) captured, and so the registration
-/// from ending; one that is [forgotten](core::mem::forget) does so for ever. It may be dropped at any IRQL up to
-/// `DISPATCH_LEVEL` and in any routine: a thread of the registration's frees it, at `PASSIVE_LEVEL` (INV-66).
+/// The list is memory of the system. It keeps the [provider](crate::Provider) captured, so the registration cannot end
+/// before it is dropped; a [forgotten](core::mem::forget) list blocks that indefinitely. It may be dropped at up to
+/// `DISPATCH_LEVEL`, in any routine: a thread of the registration frees it at `PASSIVE_LEVEL` (INV-66).
 ///
-/// What is in it goes with it:
+/// Its entries borrow it:
 ///
 /// ```compile_fail,E0505
 /// fn name_of(list: wsk::resolve::AddressList) {
@@ -43,7 +43,7 @@ impl AddressList {
         (!query.list().is_null()).then_some(Self(query))
     }
 
-    /// The entries. Those of other families than IPv4 and IPv6 are left out.
+    /// Returns the entries, except those of families other than IPv4 and IPv6.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     #[must_use]
@@ -51,14 +51,14 @@ impl AddressList {
         Addresses { next: self.0.list(), list: PhantomData }
     }
 
-    /// The addresses alone.
+    /// Returns the addresses.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> + Clone + '_ {
         self.iter().map(|entry| entry.address)
     }
 
-    /// The canonical name of the host, if it was asked for and is known.
+    /// Returns the canonical name of the host, if it was requested and is known.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     #[must_use]
@@ -82,17 +82,17 @@ impl fmt::Debug for AddressList {
     }
 }
 
-/// One of a name's addresses.
+/// An entry of an [`AddressList`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AddressInfo<'a> {
     /// The address, with the port of the service.
     pub address: SocketAddr,
-    /// The type of the sockets that it is for.
+    /// The socket type that the address is for.
     pub socket_type: SocketType,
-    /// The protocol that it is for.
+    /// The protocol that the address is for.
     pub protocol: Protocol,
-    /// The canonical name of the host, if it was asked for and is known: only in the first entry.
+    /// The canonical name of the host, if it was requested and is known. Only in the first entry.
     pub canonical_name: Option<Name<'a>>,
     /// What the system says of it.
     pub flags: AddressInfoFlags,

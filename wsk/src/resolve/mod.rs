@@ -1,9 +1,8 @@
-//! Names and addresses: `WskGetAddressInfo` and `WskGetNameInfo`.
+//! Name resolution: `WskGetAddressInfo` and `WskGetNameInfo`.
 //!
-//! [`Provider::resolve`](crate::Provider::resolve) finds the addresses of a name,
-//! [`Provider::name_of`](crate::Provider::name_of) the name of an address.
-//! [`net::lookup_host`](crate::net::lookup_host) and [`net::connect_host`](crate::net::connect_host) are shorter,
-//! for those who want to connect.
+//! [`Provider::resolve`](crate::Provider::resolve) returns the addresses of a name,
+//! [`Provider::name_of`](crate::Provider::name_of) the name of an address. To connect by host name,
+//! [`net::connect_host`](crate::net::connect_host) and [`net::lookup_host`](crate::net::lookup_host) are shorter.
 //!
 //! ```
 //! use wsk::flags::{AddressInfoFlags, NameInfoFlags};
@@ -33,36 +32,34 @@
 //!
 //! # Levels
 //!
-//! WSK's functions are called at `PASSIVE_LEVEL` (INV-66), where futures are polled anyway. A future that is first
-//! polled at another level fails with `STATUS_INVALID_DEVICE_REQUEST`. What it gives may be used and dropped at any
-//! level up to `DISPATCH_LEVEL`.
+//! WSK's functions require `PASSIVE_LEVEL` (INV-66), where futures are polled anyway. A future that is first polled at
+//! another IRQL fails with `STATUS_INVALID_DEVICE_REQUEST`. Its result may be used and dropped at up to `DISPATCH_LEVEL`.
 //!
 //! # Whose names
 //!
-//! The functions are called for no process and no thread in particular, so an impersonation of the calling
-//! thread's plays no part. Microsoft's page says that names are resolved for a local account with minimal
-//! privileges then; the header says, for the current process.
+//! The functions are called without a process or thread, so impersonation by the calling thread has no effect. In this
+//! case, according to Microsoft's page, names are resolved for a local account with minimal privileges; according to the
+//! header, for the current process.
 //!
 //! # Other characters than ASCII's
 //!
-//! Names are passed on as they are, in UTF-16. Since Windows 8 the system encodes internationalised ones as
-//! Punycode before it asks the domain name system, and leaves ASCII as it is: `"bücher.example"` and
+//! Names are passed to the system in UTF-16. Since Windows 8, it converts internationalised names to Punycode for DNS
+//! queries, and leaves ASCII unchanged: `"bücher.example"` and
 //! `"xn--bcher-kva.example"` are the same name. With
 //! [`AddressInfoFlags::DISABLE_IDN_ENCODING`](crate::flags::AddressInfoFlags::DISABLE_IDN_ENCODING) it does not. That
 //! is what [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2tcpip/nf-ws2tcpip-getaddrinfoexw) says
 //! of the functions for programs, which those of the kernel are said to resemble; a driver that must not depend on
 //! it passes Punycode.
 //!
-//! A name has at most 255 characters and no NUL. On the way back, a [`Name`] gives UTF-16 as it came, and text in
-//! which what is no character is replaced.
+//! A name has at most 255 characters and no NUL. A returned [`Name`] gives access to its UTF-16 code units, and to text in
+//! which invalid ones are replaced.
 //!
 //! # Failures that pass
 //!
-//! Others have seen `WskGetAddressInfo` fail with `STATUS_INTERNAL_ERROR` now and then, and succeed when it was asked
-//! again. [`net::lookup_host`](crate::net::lookup_host) asks once more by itself; for everything else, how often and
-//! how long to try is the caller's decision.
+//! `WskGetAddressInfo` is reported to fail occasionally with `STATUS_INTERNAL_ERROR`, and to succeed when repeated.
+//! [`net::lookup_host`](crate::net::lookup_host) repeats it once; otherwise, retries are up to the caller.
 //!
-//! No look-up has a time-out of its own: use [`time::timeout`](crate::time::timeout).
+//! Look-ups have no timeout: use [`time::timeout`](crate::time::timeout).
 
 mod calls;
 mod hints;

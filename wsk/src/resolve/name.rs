@@ -1,10 +1,10 @@
-//! Names that the system gives.
+//! Names returned by the system.
 
 use core::fmt::{self, Write as _};
 
 use crate::status::{Result, known};
 
-/// A name that the system gave: UTF-16, which need not be valid.
+/// A name returned by the system: UTF-16, possibly invalid.
 ///
 /// [`units`](Self::units) are the name as it is. Everything else shows U+FFFD in place of what is no character.
 /// Names that stand for internationalised ones come as the system has them, which may be as Punycode
@@ -17,7 +17,7 @@ impl<'a> Name<'a> {
         Self(units)
     }
 
-    /// The name as it is.
+    /// Returns the UTF-16 code units of the name.
     #[must_use]
     pub const fn units(self) -> &'a [u16] {
         self.0
@@ -29,11 +29,11 @@ impl<'a> Name<'a> {
             .map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER))
     }
 
-    /// Writes it as UTF-8 to the beginning of a buffer, and returns what was written.
+    /// Writes the name as UTF-8 to the start of a buffer, and returns the written text.
     ///
     /// # Errors
     ///
-    /// `STATUS_BUFFER_TOO_SMALL` if it does not fit. What the buffer has then is not said.
+    /// `STATUS_BUFFER_TOO_SMALL` if it does not fit. The contents of the buffer are then unspecified.
     pub fn to_utf8(self, buffer: &mut [u8]) -> Result<&mut str> {
         let mut length = 0;
         for character in self.chars() {

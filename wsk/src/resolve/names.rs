@@ -26,7 +26,7 @@ struct NamesMemory {
     service_units: [u16; NI_MAXSERV as usize],
 }
 
-/// The names of an address and of its port. They are this value's own memory, some 2 KiB of nonpaged pool.
+/// The names of an address and its port, in about 2 KiB of nonpaged pool.
 pub struct Names(PoolBox<NamesMemory>);
 
 // SAFETY: it owns its memory, in which the pointers stay; they are not used when the look-up has completed.
@@ -38,7 +38,7 @@ unsafe impl Sync for Names {}
 impl Names {
     /// # Errors
     ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     pub(super) fn allocate() -> Result<Self> {
         // Not by value: a kernel's stack is small.
         // SAFETY: zeroes are strings without anything, and characters.
@@ -75,7 +75,7 @@ impl Names {
         (host, if wants_service { service } else { ptr::null_mut() })
     }
 
-    /// The name of the host, or its address if it has none and a name was not required.
+    /// Returns the name of the host, or its numeric address if it has none and a name was not required.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     #[must_use]
@@ -83,7 +83,7 @@ impl Names {
         up_to_nul(&self.0.host_units)
     }
 
-    /// The name of the service, or the port if it has none. None if the address has no port, that is zero.
+    /// Returns the name of the service, or the port number if it has none. `None` if the port is zero.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     #[must_use]

@@ -55,7 +55,7 @@ impl Query {
     /// # Errors
     ///
     /// - `STATUS_INVALID_PARAMETER` or `STATUS_NAME_TOO_LONG` for what cannot be asked.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     pub(super) fn new(
         provider: &Provider,
         host: Option<&str>,

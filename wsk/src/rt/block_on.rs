@@ -29,7 +29,7 @@ use crate::sync::Event;
 /// ```
 /// use wsk::{irql::Passive, rt};
 ///
-/// // SAFETY: an example runs at PASSIVE_LEVEL.
+/// // SAFETY: on a host, an example runs at PASSIVE_LEVEL.
 /// let passive = unsafe { Passive::assume() };
 /// assert_eq!(rt::block_on(passive, async { 6 * 7 })?, 42);
 /// # extern crate wsk_host;

@@ -15,17 +15,16 @@ use core::task::{Context, Poll};
 use super::task::Task;
 use crate::status::{Result, known};
 
-/// A future of what a spawned task gives, from [`Spawner::spawn`](super::Spawner::spawn).
+/// The handle of a spawned task: a future of its output. From [`Spawner::spawn`](super::Spawner::spawn).
 ///
-/// Dropping it lets the task run by itself; its output is dropped then by the runtime, or here if it is there
-/// already. It has no allocation of its own.
+/// Dropping it detaches the task, whose output is then dropped. It needs no allocation of its own.
 ///
 /// IRQL: <= `DISPATCH_LEVEL` to drop it; futures are polled at `PASSIVE_LEVEL`.
 ///
 /// ```
 /// use wsk::{Runtime, irql::Passive, rt};
 ///
-/// // SAFETY: an example runs at PASSIVE_LEVEL.
+/// // SAFETY: on a host, an example runs at PASSIVE_LEVEL.
 /// let passive = unsafe { Passive::assume() };
 /// let runtime = Runtime::new(passive, 1)?;
 /// let task = runtime.spawner().spawn(async { 6 * 7 })?;
@@ -57,7 +56,7 @@ impl<T> JoinHandle<T> {
         Self { task, output: PhantomData }
     }
 
-    /// Whether the task has ended, and its output can be had at once.
+    /// Returns whether the task has finished, so that awaiting the handle does not wait.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     #[must_use]

@@ -1,17 +1,14 @@
-//! A small executor: [`block_on()`] for a thread that has nothing else to do, and a [`Runtime`] of system
-//! threads for many tasks.
+//! A small executor: [`block_on()`] for a single future, and a [`Runtime`] of system threads for many tasks.
 //!
-//! A task that always finds its requests done lets others have their turn now and then, so that a busy
-//! connection starves nobody.
+//! A task whose requests always complete immediately yields regularly, so a busy connection does not starve other tasks.
 //!
-//! This crate's futures run on any executor. One that polls on a thread which may end takes that
-//! thread's requests with it on Wine, though not on Windows; the threads of a [`Runtime`] live as long as
-//! it does.
+//! This crate's futures run on any executor. In Wine, unlike Windows, a thread that ends takes its requests with it; the
+//! threads of a [`Runtime`] live as long as the runtime.
 //!
 //! ```
 //! use wsk::{Runtime, irql::Passive, rt};
 //!
-//! // SAFETY: an example runs at PASSIVE_LEVEL.
+//! // SAFETY: on a host, an example runs at PASSIVE_LEVEL.
 //! let passive = unsafe { Passive::assume() };
 //! let runtime = Runtime::new(passive, 2)?;
 //! let hello = runtime.spawner().spawn(async { "hello from a task" })?;
@@ -23,13 +20,13 @@
 //!
 //! # Ends
 //!
-//! | | tasks that are left |
+//! | method | effect on unfinished tasks |
 //! |---|---|
-//! | [`Runtime::shutdown`], or dropping it | are dropped: their requests are cancelled, their sockets closed |
-//! | [`Runtime::finish`] | are waited for, however long that takes |
-//! | [`Runtime::wait_timeout`], and then `shutdown` | are waited for so long, and then dropped |
+//! | [`Runtime::shutdown`], or dropping the runtime | drops them: their requests are cancelled, their sockets closed |
+//! | [`Runtime::finish`] | waits for them, without a timeout |
+//! | [`Runtime::wait_timeout`], then `shutdown` | waits for them until the timeout expires, then drops them |
 //!
-//! None of these tells a task to come to its end: a server needs a way to be told.
+//! None of these asks a task to finish: a server needs its own signal for that.
 
 mod block_on;
 mod budget;

@@ -19,15 +19,15 @@ use crate::pool::{PoolArc, PoolBox};
 use crate::status::{Result, known};
 use crate::sync::{Event, Semaphore, SpinLock, Thread};
 
-/// System threads that run tasks. Dropping it ends the tasks, see [`Runtime::shutdown`].
+/// System threads that run tasks. Dropping it drops the tasks; see [`Runtime::shutdown`].
 ///
-/// It is to be dropped or shut down, at `PASSIVE_LEVEL`, before the driver is unloaded: its threads run the driver's
-/// code, and nobody else waits for them.
+/// It must be dropped or shut down, at `PASSIVE_LEVEL`, before the driver is unloaded: its threads run the driver's code,
+/// and nothing else waits for them.
 ///
 /// ```
 /// use wsk::{Runtime, irql::Passive};
 ///
-/// // SAFETY: an example runs at PASSIVE_LEVEL.
+/// // SAFETY: on a host, an example runs at PASSIVE_LEVEL.
 /// let passive = unsafe { Passive::assume() };
 /// let runtime = Runtime::new(passive, 1)?;
 /// runtime.spawner().spawn(async { /* serve a connection */ })?;
@@ -41,18 +41,18 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// The most threads that a runtime can have.
+    /// The maximum number of threads of a runtime.
     pub const MAX_THREADS: usize = 64;
 
-    /// Starts a runtime with this number of threads. One is enough for tasks that only wait for the
-    /// network; more use more processors.
+    /// Starts a runtime with this number of threads. One is enough for tasks that mostly wait for the network; more threads
+    /// use more processors.
     ///
     /// IRQL: `PASSIVE_LEVEL`.
     ///
     /// # Errors
     ///
     /// - `STATUS_INVALID_PARAMETER` if the number is zero or more than [`Runtime::MAX_THREADS`].
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory, or not so many threads.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory, or a thread cannot be created.
     pub fn new(passive: Passive, threads: usize) -> Result<Self> {
         if threads == 0 || threads > Self::MAX_THREADS {
             return Err(known::STATUS_INVALID_PARAMETER);
@@ -83,7 +83,7 @@ impl Runtime {
         Ok(runtime)
     }
 
-    /// What tasks are spawned with.
+    /// Returns a handle for spawning tasks.
     ///
     /// IRQL: any.
     #[must_use]
@@ -91,18 +91,17 @@ impl Runtime {
         Spawner(self.scheduler.clone())
     }
 
-    /// Waits until no task is left: all have ended, and those that they have spawned. Other threads may spawn
-    /// more at any time.
+    /// Waits until all tasks have finished, including those that they spawn. Other threads may spawn more at any time.
     ///
-    /// As a task that waits for ever is waited for, too, tell the tasks to come to their end, or use
-    /// [`Runtime::wait_timeout`]. Must not be called from one of the runtime's own tasks.
+    /// A task that never finishes makes it hang: signal the tasks to finish, or use [`Runtime::wait_timeout`]. Must not be
+    /// called from one of the runtime's own tasks.
     ///
     /// IRQL: `PASSIVE_LEVEL`.
     pub fn wait(&mut self, passive: Passive) {
         let _ = self.scheduler.wait_until_idle(passive, None);
     }
 
-    /// As [`Runtime::wait`], at most so long. After that, [`Runtime::shutdown`] drops what is left.
+    /// Waits like [`Runtime::wait`], with a timeout. Afterwards, [`Runtime::shutdown`] drops the remaining tasks.
     ///
     /// IRQL: `PASSIVE_LEVEL`.
     ///
@@ -112,7 +111,7 @@ impl Runtime {
     ///
     /// # let host = wsk_host::Host::new(wsk_host::Config::default());
     /// # let _entered = host.enter();
-    /// // SAFETY: an example runs at PASSIVE_LEVEL.
+    /// // SAFETY: on a host, an example runs at PASSIVE_LEVEL.
     /// let passive = unsafe { Passive::assume() };
     /// let mut runtime = Runtime::new(passive, 1)?;
     /// runtime.spawner().spawn(std::future::pending::<()>())?;
@@ -124,7 +123,7 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// `STATUS_IO_TIMEOUT` (kind [`TimedOut`](crate::ErrorKind::TimedOut)) if tasks are left.
+    /// `STATUS_IO_TIMEOUT` (kind [`TimedOut`](crate::ErrorKind::TimedOut)) if unfinished tasks are left.
     pub fn wait_timeout(&mut self, passive: Passive, timeout: Duration) -> Result<()> {
         if self.scheduler.wait_until_idle(passive, Some(timeout)) {
             Ok(())
@@ -133,15 +132,15 @@ impl Runtime {
         }
     }
 
-    /// Waits as [`Runtime::wait`] does, and ends the runtime at a moment when no task is left: none is dropped
-    /// before its end. What is spawned afterwards is refused.
+    /// Waits like [`Runtime::wait`], and ends the runtime when no task is left, so none is dropped before it finishes. Tasks
+    /// spawned afterwards are refused.
     ///
     /// IRQL: `PASSIVE_LEVEL`.
     ///
     /// ```
     /// use wsk::{Runtime, irql::Passive};
     ///
-    /// // SAFETY: an example runs at PASSIVE_LEVEL.
+    /// // SAFETY: on a host, an example runs at PASSIVE_LEVEL.
     /// let passive = unsafe { Passive::assume() };
     /// let runtime = Runtime::new(passive, 2)?;
     /// let (sender, receiver) = std::sync::mpsc::channel();
@@ -161,9 +160,9 @@ impl Runtime {
         self.stop(passive);
     }
 
-    /// Ends the runtime: waits until its threads have left the tasks that they are polling, ends the
-    /// threads, and drops all tasks, finished or not. What these had in flight is cancelled, and their
-    /// sockets are closed, as by dropping them anywhere; the registration waits for the rest.
+    /// Ends the runtime: waits until its threads return from polling, ends the threads, and drops all tasks. As with any
+    /// dropped future, requests in flight are cancelled and sockets are closed; the registration waits for their
+    /// completion.
     ///
     /// Must not be called from one of the runtime's own tasks, which would wait for itself.
     ///
@@ -201,24 +200,24 @@ impl fmt::Debug for Runtime {
     }
 }
 
-/// Spawns tasks on a [`Runtime`]. Cheap to clone, and to be moved into tasks that spawn others.
+/// Spawns tasks on a [`Runtime`]. Cheap to clone, for example into tasks that spawn others.
 #[derive(Clone)]
 pub struct Spawner(PoolArc<Scheduler>);
 
 impl Spawner {
-    /// Spawns a task: a future that runs by itself until it ends or the runtime does. The handle is a future of
-    /// its output; who does not want that drops it.
+    /// Spawns a task: a future that runs until it finishes or the runtime ends. The returned handle is a future of its
+    /// output; dropping the handle detaches the task.
     ///
-    /// One allocation. The future is polled, and dropped, at `PASSIVE_LEVEL`; one that is refused is
-    /// dropped here, at the caller's level.
+    /// Makes one allocation. The future is polled and dropped at `PASSIVE_LEVEL`; a refused future is dropped here, at the
+    /// caller's IRQL.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     ///
     /// # Errors
     ///
-    /// The future is dropped without having run.
+    /// In each case, the future is dropped without being polled.
     ///
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - `STATUS_CANCELLED` if the runtime is shutting down.
     pub fn spawn<F>(&self, future: F) -> Result<JoinHandle<F::Output>>
     where

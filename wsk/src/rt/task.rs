@@ -98,7 +98,7 @@ impl Task {
     ///
     /// # Errors
     ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; the future is dropped.
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails; the future is dropped.
     pub(super) fn allocate<F>(scheduler: PoolArc<Scheduler>, future: F) -> Result<Self>
     where
         F: Future<Output: Send> + Send + 'static,

@@ -1,11 +1,11 @@
-//! Giving way.
+//! Yielding.
 
 use core::future::poll_fn;
 use core::task::Poll;
 
-/// Lets other tasks have their turn before this one goes on.
+/// Yields to other tasks once.
 ///
-/// A task that waits for requests does so by itself, now and then; one that computes for long does not.
+/// Tasks that wait for requests yield automatically; a task that computes for a long time does not.
 ///
 /// IRQL: that at which the future is polled. Cancellation: dropping the future changes nothing.
 ///

@@ -1,4 +1,4 @@
-//! Descriptors that WSK has cached.
+//! Security descriptors cached by WSK.
 //!
 //! # Safety
 //!
@@ -20,12 +20,12 @@ use crate::pool::PoolBox;
 use crate::provider::Provider;
 use crate::status::{Result, check, known};
 
-/// A security descriptor that WSK has cached: what sockets take.
+/// A security descriptor cached by WSK, for use by sockets.
 ///
-/// Clones are the same one. It keeps the [provider](Provider) captured, and so the registration from ending; one
-/// that is [forgotten](core::mem::forget) does so for ever. When the last clone is dropped, and no request uses it
-/// any more, WSK releases it (INV-65): by a thread of the registration's, so that it may be dropped at any IRQL
-/// up to `DISPATCH_LEVEL` and in any routine.
+/// Clones share one descriptor. It keeps the [provider](Provider) captured, so the registration cannot end before it is
+/// dropped; a [forgotten](core::mem::forget) one blocks that indefinitely. When the last clone is dropped and no request
+/// uses it, a thread of the registration has WSK release it (INV-65), so it may be dropped at up to `DISPATCH_LEVEL`, in
+/// any routine.
 pub struct CachedSecurityDescriptor(NonNull<CachedMemory>);
 
 // SAFETY: it is an owner of what is itself shared; WSK takes a descriptor in any thread.
@@ -42,17 +42,17 @@ struct CachedMemory {
 }
 
 impl CachedSecurityDescriptor {
-    /// Caches a descriptor that is given as bytes: a self-relative one, with an owner and a group. Its lists may have
-    /// entries that allow, deny, audit, or label with an integrity; for others there is [`cache`](Self::cache).
+    /// Caches a self-relative descriptor with an owner and a group, given as bytes. Its lists may contain entries that allow,
+    /// deny, audit, or set an integrity label; for others, use [`cache`](Self::cache).
     ///
     /// IRQL: <= `DISPATCH_LEVEL`. Minimum Windows: Windows Vista.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-cache-sd).
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_PARAMETER` if the bytes are no such descriptor.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskControlClient` reports. Wine does not implement it.
+    /// - `STATUS_INVALID_PARAMETER` if the bytes are not such a descriptor.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskControlClient`. Wine does not implement it.
     pub fn from_bytes(wsk: &Provider, descriptor: &[u8]) -> Result<Self> {
         if !self_relative::is_valid(descriptor) {
             return Err(known::STATUS_INVALID_PARAMETER);
@@ -63,7 +63,7 @@ impl CachedSecurityDescriptor {
         unsafe { Self::cache(wsk, copy.at(0).cast()) }
     }
 
-    /// Caches a descriptor of the kernel's, such as one of `SeExports`, or one that was built.
+    /// Caches a kernel security descriptor, for example from `SeExports`.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`. Minimum Windows: Windows Vista.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-cache-sd).
@@ -75,8 +75,8 @@ impl CachedSecurityDescriptor {
     ///
     /// # Errors
     ///
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskControlClient` reports. Wine does not implement it.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskControlClient`. Wine does not implement it.
     pub unsafe fn cache(wsk: &Provider, descriptor: PSECURITY_DESCRIPTOR) -> Result<Self> {
         // The memory first: what is cached must be released, which needs no more.
         let cached = Self::unset(wsk)?;
@@ -128,7 +128,7 @@ impl CachedSecurityDescriptor {
         ptr::eq(self.memory().provider.client_ref(), client)
     }
 
-    /// As WSK takes it, for [`dispatch`](crate::dispatch). It is valid as long as this value, or a clone.
+    /// Returns the pointer for [`dispatch`](crate::dispatch), valid as long as this value or a clone of it.
     #[must_use]
     pub fn as_ptr(&self) -> PSECURITY_DESCRIPTOR {
         self.memory().descriptor.load(Ordering::Relaxed)

@@ -160,7 +160,7 @@ impl<'a> Deadline<'a> {
     ///
     /// # Errors
     ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory for a timer.
+    /// `STATUS_INSUFFICIENT_RESOURCES` if the timer cannot be allocated.
     pub(crate) fn begin(limit: Limit<'a>) -> Result<Self> {
         let mut timer = limit.timers.take()?;
         timer.start(limit.duration)?;

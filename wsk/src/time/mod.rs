@@ -1,8 +1,7 @@
-//! Time: waiting for a while, and for something at most so long.
+//! Sleeping, and timeouts for any future.
 //!
-//! No call of WSK's has a time-out (INV-50). [`timeout`] gives one to any future of this crate: when the time is
-//! up, the future is dropped, which cancels its request; the request keeps its memory until the system has
-//! given it back.
+//! WSK's functions have no timeouts (INV-50). [`timeout`] adds one to any future of this crate: when the time is up, the
+//! future is dropped, which cancels its request. The request keeps its memory until WSK has returned it.
 //!
 //! ```
 //! use std::time::Duration;
@@ -25,7 +24,7 @@
 //! # Ok::<(), wsk::Error>(())
 //! ```
 //!
-//! (On a host with a network in memory, the thirty seconds are the host's own, and take none of yours.)
+//! On the host's simulated network, time is virtual: these thirty seconds take no real time.
 
 mod deadline;
 mod timer;
@@ -41,9 +40,9 @@ use self::timer::Timer;
 pub(crate) use self::timer::flush;
 use crate::status::{Result, known};
 
-/// A future that is ready after a while. Dropping it stops the timer.
+/// A future that is ready after a duration. Dropping it stops the timer.
 ///
-/// The system counts in ticks of its clock, up to about 16 ms: it may be ready that much later, and not before.
+/// The resolution is a tick of the system's clock, up to about 16 ms: it may be ready that much later, but never earlier.
 /// Every one is to be dropped before the driver's registration is, whose end waits for the last calls of
 /// those that have expired. One that is forgotten ([`core::mem::forget`], or in a static) expires all the same: the
 /// driver must not be unloaded before.
@@ -51,14 +50,14 @@ use crate::status::{Result, known};
 pub struct Sleep(Timer);
 
 impl Sleep {
-    /// Begins to wait.
+    /// Starts the timer.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kesettimer).
     ///
     /// # Errors
     ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     pub fn new(duration: Duration) -> Result<Self> {
         let mut timer = Timer::new()?;
         timer.start(duration)?;
@@ -80,28 +79,28 @@ impl fmt::Debug for Sleep {
     }
 }
 
-/// Waits for a while.
+/// Waits for a duration.
 ///
 /// Cancellation: dropping the future stops the timer.
 ///
 /// # Errors
 ///
-/// As for [`Sleep::new`].
+/// Those of [`Sleep::new`].
 pub async fn sleep(duration: Duration) -> Result<()> {
     Sleep::new(duration)?.await;
     Ok(())
 }
 
-/// Waits for a future, at most so long.
+/// Waits for a future, with a timeout.
 ///
-/// Cancellation: dropping this drops the future, and so does the end of the time: a request in flight is
-/// cancelled, and its buffer is dropped when the system has given it back. To get a buffer back instead, wait
-/// for both with [`Sleep`].
+/// Cancellation: the future is dropped when this one is, or when the time is up: its request is cancelled, and its buffer
+/// is dropped when WSK has returned it. To keep the buffer, use the timeouts of a
+/// [stream or socket](crate::net#timeouts).
 ///
 /// # Errors
 ///
 /// - `STATUS_IO_TIMEOUT` (kind [`TimedOut`](crate::ErrorKind::TimedOut)) if the time is up.
-/// - As for [`Sleep::new`].
+/// - Those of [`Sleep::new`].
 pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Output> {
     let mut sleep = pin!(Sleep::new(duration)?);
     let mut future = pin!(future);

@@ -61,7 +61,7 @@ impl Timer {
     ///
     /// # Errors
     ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     pub(crate) fn new() -> Result<Self> {
         let shared = PoolArc::new_with(|| TimerState {
             // SAFETY: a timer is numbers and pointers, for which zero is a value; it is initialised below.
@@ -96,7 +96,7 @@ impl Timer {
     ///
     /// # Errors
     ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     pub(crate) fn start(&mut self, duration: Duration) -> Result<()> {
         self.stop();
         if !self.is_idle() {

@@ -12,20 +12,18 @@ use super::TcpStream;
 use super::tcp_stream::ReuniteError;
 use crate::status::Result;
 
-/// A [`TcpStream`] that reads into slices and writes from them, through buffers of its own.
+/// A [`TcpStream`] that reads into byte slices and writes from them, through its own buffers.
 ///
-/// WSK needs memory that it can have to itself until a request has completed, which no slice is. So there is a
-/// buffer for what is received, and some for what is being sent; they are allocated when they are first needed,
-/// and then used again and again.
+/// WSK needs exclusive memory until a request completes, so it cannot use borrowed slices. The stream has one receive
+/// buffer and several send buffers, which it allocates when they are first needed and then reuses.
 ///
-/// **Nothing is lost when a future is dropped**, or when its time is up: a request that is in flight goes on,
-/// and the next call takes up what it brings. So these may be used with `select`s and time-outs.
+/// **Dropping a future loses no data**, nor does a timeout: the request stays in flight, and the next call continues with
+/// it. All methods can therefore be used in `select` and with timeouts.
 ///
-/// **What is written is sent when a buffer is full, or by [`flush`](Self::flush)**, as with
-/// `std::io::BufWriter`. An error of what is sent in the background is told by the next call, and by all that
-/// follow: from there on the peer would miss a part.
+/// **Data is sent when a buffer is full, or by [`flush`](Self::flush)**, as with `std::io::BufWriter`. The next call, and
+/// every later one, reports an error of a send in the background: data is missing from there on.
 ///
-/// Dropping it closes the socket, as dropping the [`TcpStream`] does: what was not flushed is lost.
+/// Dropping it closes the socket, as dropping the [`TcpStream`] does. Data that was not flushed is lost.
 ///
 /// ```
 /// use wsk::net::BufferedStream;
@@ -43,7 +41,7 @@ use crate::status::Result;
 /// let mut client = BufferedStream::new(client);
 /// client.write_all(b"two ").await?;
 /// client.write_all(b"words").await?;
-/// client.shutdown().await?; // Flushes, too.
+/// client.shutdown().await?; // Also flushes.
 ///
 /// let mut server = server.buffered();
 /// let mut words = [0; 9];
@@ -61,17 +59,17 @@ pub struct BufferedStream {
 }
 
 impl BufferedStream {
-    /// The size of each buffer, in bytes, unless it is chosen.
+    /// The default size of each buffer in bytes.
     pub const CAPACITY: usize = 16 << 10;
 
-    /// A stream with buffers of the usual size. Nothing is allocated yet.
+    /// Creates a stream with buffers of the default size. Does not allocate.
     #[must_use]
     pub fn new(stream: TcpStream) -> Self {
         Self::with_capacity(stream, Self::CAPACITY, Self::CAPACITY)
     }
 
-    /// A stream with buffers of these sizes, in bytes; of at least one. There is one buffer that receives, and up to
-    /// [`BufferedWriter::SENDS`] that send.
+    /// Creates a stream with one receive buffer and up to [`BufferedWriter::SENDS`] send buffers of the given sizes in
+    /// bytes, at least one. Does not allocate.
     #[must_use]
     pub fn with_capacity(stream: TcpStream, to_read: usize, to_write: usize) -> Self {
         let (reader, writer) = stream.into_split();
@@ -81,171 +79,170 @@ impl BufferedStream {
         }
     }
 
-    /// As [`BufferedReader::read`].
+    /// See [`BufferedReader::read`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of that method.
     pub async fn read(&mut self, to: &mut [u8]) -> Result<usize> {
         self.reader.read(to).await
     }
 
-    /// As [`BufferedReader::read_exact`].
+    /// See [`BufferedReader::read_exact`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of that method.
     pub async fn read_exact(&mut self, to: &mut [u8]) -> Result<()> {
         self.reader.read_exact(to).await
     }
 
-    /// As [`BufferedReader::fill_buf`].
+    /// See [`BufferedReader::fill_buf`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of that method.
     pub async fn fill_buf(&mut self) -> Result<&[u8]> {
         self.reader.fill_buf().await
     }
 
-    /// As [`BufferedReader::consume`].
+    /// See [`BufferedReader::consume`].
     pub fn consume(&mut self, count: usize) {
         self.reader.consume(count);
     }
 
-    /// As [`BufferedReader::read_ready`].
+    /// See [`BufferedReader::read_ready`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of that method.
     pub fn read_ready(&mut self) -> Result<bool> {
         self.reader.read_ready()
     }
 
-    /// As [`BufferedWriter::write`].
+    /// See [`BufferedWriter::write`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of that method.
     pub async fn write(&mut self, from: &[u8]) -> Result<usize> {
         self.writer.write(from).await
     }
 
-    /// As [`BufferedWriter::write_all`].
+    /// See [`BufferedWriter::write_all`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of that method.
     pub async fn write_all(&mut self, from: &[u8]) -> Result<()> {
         self.writer.write_all(from).await
     }
 
-    /// As [`BufferedWriter::write_ready`].
+    /// See [`BufferedWriter::write_ready`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of that method.
     pub fn write_ready(&mut self) -> Result<bool> {
         self.writer.write_ready()
     }
 
-    /// As [`BufferedWriter::push`].
+    /// See [`BufferedWriter::push`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of that method.
     pub fn push(&mut self) -> Result<()> {
         self.writer.push()
     }
 
-    /// As [`BufferedWriter::flush`].
+    /// See [`BufferedWriter::flush`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of that method.
     pub async fn flush(&mut self) -> Result<()> {
         self.writer.flush().await
     }
 
-    /// As [`BufferedWriter::shutdown`].
+    /// See [`BufferedWriter::shutdown`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of that method.
     pub async fn shutdown(&mut self) -> Result<()> {
         self.writer.shutdown().await
     }
 
-    /// As [`TcpStream::abort`].
+    /// See [`TcpStream::abort`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of that method.
     pub async fn abort(&self) -> Result<()> {
         self.stream().abort().await
     }
 
-    /// As [`TcpStream::local_addr`].
+    /// See [`TcpStream::local_addr`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of that method.
     pub async fn local_addr(&self) -> Result<SocketAddr> {
         self.stream().local_addr().await
     }
 
-    /// As [`TcpStream::peer_addr`].
+    /// See [`TcpStream::peer_addr`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of that method.
     pub async fn peer_addr(&self) -> Result<SocketAddr> {
         self.stream().peer_addr().await
     }
 
-    /// As [`BufferedReader::set_read_timeout`].
+    /// See [`BufferedReader::set_read_timeout`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of that method.
     pub fn set_read_timeout(&self, timeout: Option<Duration>) -> Result<()> {
         self.reader.set_read_timeout(timeout)
     }
 
-    /// As [`BufferedWriter::set_write_timeout`].
+    /// See [`BufferedWriter::set_write_timeout`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of that method.
     pub fn set_write_timeout(&self, timeout: Option<Duration>) -> Result<()> {
         self.writer.set_write_timeout(timeout)
     }
 
-    /// The stream, for what this does not have. What is sent or received with it goes past the buffers, and its
-    /// time-outs are its own: set those of the buffers [here](Self::set_read_timeout).
+    /// Returns the underlying stream. Its sends and receives bypass the buffers, and its timeouts are separate from
+    /// [those of this stream](Self::set_read_timeout).
     #[must_use]
     pub fn stream(&self) -> &TcpStream {
         self.reader.half().as_ref()
     }
 
-    /// The parts, to read and to write at once.
+    /// Borrows the two halves, to read and write concurrently.
     #[must_use]
     pub fn split(&mut self) -> (&mut BufferedReader, &mut BufferedWriter) {
         (&mut self.reader, &mut self.writer)
     }
 
-    /// The parts, for different tasks.
+    /// Splits the stream into two halves, for different tasks.
     #[must_use]
     pub fn into_split(self) -> (BufferedReader, BufferedWriter) {
         (self.reader, self.writer)
     }
 
-    /// Makes the two parts of a stream a stream again.
+    /// Reunites the two halves of a stream.
     ///
     /// # Errors
     ///
-    /// If they are of different streams, their halves come back, as from
-    /// [`into_inner`](BufferedReader::into_inner).
+    /// The inner halves, as from [`into_inner`](BufferedReader::into_inner), if they belong to different streams.
     pub fn reunite(
         reader: BufferedReader,
         writer: BufferedWriter,
@@ -257,7 +254,7 @@ impl BufferedStream {
         }
     }
 
-    /// The stream. What was received and not read is lost, and so is what was written and not flushed.
+    /// Returns the underlying stream. Received data that was not read is lost, and so is written data that was not flushed.
     ///
     /// # Errors
     ///
@@ -272,10 +269,10 @@ impl BufferedStream {
         }
     }
 
-    /// Closes the connection, and waits until that is done. As dropping it does, this aborts a connection that was
-    /// not shut down.
+    /// Closes the socket, and waits until it is closed. Like dropping, this aborts the connection unless both sides have
+    /// finished sending.
     ///
-    /// Cancellation: the close goes on.
+    /// Cancellation: the close continues.
     pub async fn close(self) {
         self.into_inner().close().await;
     }

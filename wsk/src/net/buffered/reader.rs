@@ -12,7 +12,7 @@ use crate::socket::ReusableRequest;
 use crate::status::{Result, known};
 use crate::time::{Timeout, in_time};
 
-/// The half of a [`BufferedStream`](super::BufferedStream) that reads.
+/// The reading half of a [`BufferedStream`](super::BufferedStream).
 pub struct BufferedReader {
     // First, so that what it has in flight is cancelled before the socket is closed.
     slot: ReusableRequest,
@@ -29,18 +29,20 @@ impl BufferedReader {
         Self { slot: ReusableRequest::EMPTY, unread: 0..0, capacity: capacity.max(1), half }
     }
 
-    /// Reads into the slice: at least one byte, or none if the peer has finished sending or the slice is empty.
+    /// Reads into the slice, waiting for at least one byte. Returns the number of bytes.
+    ///
+    /// Zero means that the peer finished sending, or that the slice is empty.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future loses nothing. The
-    /// receive stays in flight, and the next call takes up what it brings.
+    /// receive stays in flight, and the next call continues with it.
     ///
     /// # Errors
     ///
     /// - `STATUS_CONNECTION_RESET` if the peer aborted the connection.
-    /// - `STATUS_IO_TIMEOUT` if nothing has come [in time](Self::set_read_timeout). Nothing is lost.
+    /// - `STATUS_IO_TIMEOUT` if the [timeout](Self::set_read_timeout) expired. Nothing is lost.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory for the buffer.
-    /// - What else `WskReceive` reports.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if the buffer cannot be allocated.
+    /// - Any other status of `WskReceive`.
     pub async fn read(&mut self, to: &mut [u8]) -> Result<usize> {
         if to.is_empty() {
             return Ok(0);
@@ -51,17 +53,17 @@ impl BufferedReader {
         Ok(count)
     }
 
-    /// Fills the slice, as `std::io::Read::read_exact` does.
+    /// Fills the slice, like `std::io::Read::read_exact`.
     ///
-    /// Cancellation: what was read into the slice is read; nothing else is lost.
+    /// Cancellation: data already copied into the slice is consumed; nothing else is lost.
     ///
     /// # Errors
     ///
-    /// How many bytes were read before is unknown.
+    /// The number of bytes read before the error is unknown.
     ///
-    /// - `STATUS_GRACEFUL_DISCONNECT` (kind [`UnexpectedEof`](crate::ErrorKind::UnexpectedEof)) if the peer has
+    /// - `STATUS_GRACEFUL_DISCONNECT` (kind [`UnexpectedEof`](crate::ErrorKind::UnexpectedEof)) if the peer
     ///   finished sending before.
-    /// - As for [`read`](Self::read).
+    /// - Those of [`read`](Self::read).
     pub async fn read_exact(&mut self, mut to: &mut [u8]) -> Result<()> {
         while !to.is_empty() {
             match self.read(to).await? {
@@ -72,13 +74,14 @@ impl BufferedReader {
         Ok(())
     }
 
-    /// What was received and not read: waits for something, if there is nothing. Nothing at all is the end.
+    /// Returns the received data that was not read, waiting for some if there is none. An empty slice means that the peer
+    /// finished sending.
     ///
-    /// Cancellation: as for [`read`](Self::read).
+    /// Cancellation: see [`read`](Self::read).
     ///
     /// # Errors
     ///
-    /// As for [`read`](Self::read).
+    /// Those of [`read`](Self::read).
     pub async fn fill_buf(&mut self) -> Result<&[u8]> {
         if self.unread.is_empty() {
             self.begin()?;
@@ -98,7 +101,7 @@ impl BufferedReader {
         Ok(self.buffered())
     }
 
-    /// What was received and not read, without waiting.
+    /// Returns the received data that was not read, without waiting.
     ///
     /// IRQL: any.
     #[must_use]
@@ -109,21 +112,21 @@ impl BufferedReader {
         }
     }
 
-    /// So many bytes of what is [buffered](Self::fill_buf) were read. More than there are count as all.
+    /// Marks `count` bytes of the [buffered data](Self::fill_buf) as read, or all of it if there are fewer.
     ///
     /// IRQL: any.
     pub fn consume(&mut self, count: usize) {
         self.unread.start += count.min(self.unread.len());
     }
 
-    /// Whether a read would not have to wait. To find out may begin to receive.
+    /// Returns whether a read would complete without waiting. May start a receive.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     ///
     /// # Errors
     ///
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory for the buffer.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if the buffer cannot be allocated.
     pub fn read_ready(&mut self) -> Result<bool> {
         if self.unread.is_empty() {
             self.begin()?;
@@ -140,24 +143,24 @@ impl BufferedReader {
         Ok(())
     }
 
-    /// How long each read may wait from now on, or none for as long as it takes.
+    /// Sets the timeout of later reads. `None`, the default, waits indefinitely.
     ///
     /// IRQL: any.
     ///
     /// # Errors
     ///
-    /// `STATUS_INVALID_PARAMETER` if it is zero, as in `std`.
+    /// `STATUS_INVALID_PARAMETER` if `timeout` is zero, as in `std`.
     pub fn set_read_timeout(&self, timeout: Option<Duration>) -> Result<()> {
         self.half.set_read_timeout(timeout)
     }
 
-    /// The half, for what this does not have. What is received with it goes past the buffer.
+    /// Returns the underlying half. Its receives bypass the buffer.
     #[must_use]
     pub const fn half(&self) -> &OwnedReadHalf {
         &self.half
     }
 
-    /// The half. What was received and not read is lost.
+    /// Returns the underlying half. Received data that was not read is lost.
     #[must_use]
     pub fn into_inner(self) -> OwnedReadHalf {
         self.half

@@ -15,9 +15,9 @@ use crate::time::{Timeout, in_time};
 /// How many sends can be in flight at once.
 const SENDS: usize = 4;
 
-/// The half of a [`BufferedStream`](super::BufferedStream) that writes.
+/// The writing half of a [`BufferedStream`](super::BufferedStream).
 ///
-/// Dropping it loses what was not flushed, and does not finish sending: see
+/// Dropping it loses data that was not flushed, and does not finish sending: see
 /// [`shutdown`](BufferedWriter::shutdown).
 pub struct BufferedWriter {
     // First, so that what it has in flight is cancelled before the socket is closed.
@@ -29,11 +29,11 @@ pub struct BufferedWriter {
 }
 
 impl BufferedWriter {
-    /// How many buffers can be in flight at once.
+    /// The maximum number of buffers in flight.
     ///
-    /// WSK's sends are done when the peer's system has the bytes. So small messages wait for it when there are so
-    /// many of them under way; larger ones should be written in buffers that hold what is under way at once, as
-    /// [`ideal_send_backlog`](crate::socket::Socket::ideal_send_backlog) tells.
+    /// A WSK send completes when the peer's system has received the data, so a write of a small message waits once this
+    /// number of messages is in flight. For large transfers, choose a buffer size such that all buffers together hold the
+    /// [`ideal_send_backlog`](crate::socket::Socket::ideal_send_backlog).
     pub const SENDS: usize = SENDS;
 
     /// A writer with buffers of so many bytes; of at least one. Nothing is allocated yet.
@@ -44,23 +44,23 @@ impl BufferedWriter {
         Self { ring, filled: 0, capacity: capacity.max(1), half }
     }
 
-    /// Takes bytes from the slice, to be sent: at least one, unless the slice is empty. They are sent when the buffer
+    /// Copies at least one byte of the slice into a buffer, and returns the number of bytes. They are sent when the buffer
     /// is full, or by [`flush`](Self::flush).
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: if the future is dropped before it is ready,
-    /// nothing was taken. What is in flight goes on.
+    /// no byte was copied. Sends in flight continue.
     ///
     /// # Errors
     ///
-    /// Nothing was taken, or it will not be sent: but for a time-out, and for no memory for a buffer, the same
-    /// error follows from here on.
+    /// No byte was copied, or the copied bytes will not be sent. Except for timeouts and failed allocations, every later
+    /// call returns the same error.
     ///
     /// - `STATUS_CONNECTION_RESET` if the peer aborted the connection.
-    /// - `STATUS_IO_TIMEOUT` if no buffer was free [in time](Self::set_write_timeout).
-    /// - `STATUS_CONNECTION_ABORTED` if WSK has sent less than it was given.
+    /// - `STATUS_IO_TIMEOUT` if the [timeout](Self::set_write_timeout) expired before a buffer was free.
+    /// - `STATUS_CONNECTION_ABORTED` if WSK sent fewer bytes than requested.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory for a buffer.
-    /// - What else `WskSend` reports.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if a buffer cannot be allocated.
+    /// - Any other status of `WskSend`.
     pub async fn write(&mut self, from: &[u8]) -> Result<usize> {
         if from.is_empty() {
             return Ok(0);
@@ -75,13 +75,13 @@ impl BufferedWriter {
         Ok(count)
     }
 
-    /// Takes all bytes of the slice, to be sent.
+    /// Copies all bytes of the slice into buffers.
     ///
-    /// Cancellation: how many were taken is unknown; those are sent.
+    /// Cancellation: an unknown number of bytes was copied, and will be sent.
     ///
     /// # Errors
     ///
-    /// As for [`write`](Self::write). How many were taken before is unknown.
+    /// Those of [`write`](Self::write). The number of bytes copied before the error is unknown.
     pub async fn write_all(&mut self, mut from: &[u8]) -> Result<()> {
         while !from.is_empty() {
             let count = self.write(from).await?;
@@ -90,25 +90,25 @@ impl BufferedWriter {
         Ok(())
     }
 
-    /// Whether a write would not have to wait.
+    /// Returns whether a write would complete without waiting.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     ///
     /// # Errors
     ///
-    /// As for [`write`](Self::write), of what is in flight.
+    /// Those of [`write`](Self::write), for sends in flight.
     pub fn write_ready(&mut self) -> Result<bool> {
         self.ring.take_results(self.half.0.as_socket().handle())?;
         Ok(self.ring.in_flight < SENDS)
     }
 
-    /// Begins to send what was written, at once, and waits for nothing.
+    /// Starts sending buffered data, without waiting.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     ///
     /// # Errors
     ///
-    /// As for [`write`](Self::write), of what is in flight.
+    /// Those of [`write`](Self::write), for sends in flight.
     pub fn push(&mut self) -> Result<()> {
         if self.filled > 0 {
             return self.send_open(SendFlags::NO_DELAY);
@@ -116,52 +116,50 @@ impl BufferedWriter {
         self.ring.take_results(self.half.0.as_socket().handle())
     }
 
-    /// Sends what was written, and waits until the peer's system has it.
+    /// Sends buffered data, and waits until the peer's system has received it.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: what is in flight goes on.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: sends in flight continue.
     ///
     /// # Errors
     ///
-    /// - `STATUS_IO_TIMEOUT` if it was not all sent [in time](Self::set_write_timeout). It is still in flight, and can
-    ///   be waited for by another flush.
-    /// - As for [`write`](Self::write).
+    /// - `STATUS_IO_TIMEOUT` if the [timeout](Self::set_write_timeout) expired. The data is still in flight;
+    ///   another flush waits for it.
+    /// - Those of [`write`](Self::write).
     pub async fn flush(&mut self) -> Result<()> {
         self.push()?;
         self.wait_for(0).await
     }
 
-    /// Sends what was written, and then finishes sending, as [`TcpStream::shutdown`](crate::TcpStream::shutdown)
-    /// does.
+    /// Sends buffered data, and then finishes sending, as [`TcpStream::shutdown`](crate::TcpStream::shutdown) does.
     ///
-    /// Cancellation: what is in flight goes on, but for the end itself, whose request is cancelled and may have
-    /// taken effect.
+    /// Cancellation: sends in flight continue. The shutdown request is cancelled, and may already have taken effect.
     ///
     /// # Errors
     ///
-    /// As for [`flush`](Self::flush) and [`TcpStream::shutdown`](crate::TcpStream::shutdown).
+    /// Those of [`flush`](Self::flush) and [`TcpStream::shutdown`](crate::TcpStream::shutdown).
     pub async fn shutdown(&mut self) -> Result<()> {
         self.flush().await?;
         self.half.shutdown().await
     }
 
-    /// How long each write and each flush may wait from now on, or none for as long as it takes.
+    /// Sets the timeout of later writes and flushes. `None`, the default, waits indefinitely.
     ///
     /// IRQL: any.
     ///
     /// # Errors
     ///
-    /// `STATUS_INVALID_PARAMETER` if it is zero, as in `std`.
+    /// `STATUS_INVALID_PARAMETER` if `timeout` is zero, as in `std`.
     pub fn set_write_timeout(&self, timeout: Option<Duration>) -> Result<()> {
         self.half.set_write_timeout(timeout)
     }
 
-    /// The half, for what this does not have. What is sent with it may overtake what was written.
+    /// Returns the underlying half. Its sends may overtake buffered data.
     #[must_use]
     pub const fn half(&self) -> &OwnedWriteHalf {
         &self.half
     }
 
-    /// The half. What was not flushed is lost.
+    /// Returns the underlying half. Data that was not flushed is lost.
     #[must_use]
     pub fn into_inner(self) -> OwnedWriteHalf {
         self.half

@@ -9,26 +9,26 @@ use crate::flags::SendFlags;
 use crate::net::timeouts::Timeouts;
 use crate::status::Result;
 
-/// The half of a [`TcpStream`] that receives. From [`TcpStream::split`].
+/// The borrowed receiving half of a [`TcpStream`]. From [`TcpStream::split`].
 #[derive(Clone, Copy)]
 pub struct ReadHalf<'a>(pub(super) &'a TcpStream);
 
-/// The half of a [`TcpStream`] that sends. From [`TcpStream::split`].
+/// The borrowed sending half of a [`TcpStream`]. From [`TcpStream::split`].
 #[derive(Clone, Copy)]
 pub struct WriteHalf<'a>(pub(super) &'a TcpStream);
 
-/// The half of a [`TcpStream`] that receives, as a value of its own. From [`TcpStream::into_split`].
+/// The owned receiving half of a [`TcpStream`]. From [`TcpStream::into_split`].
 ///
-/// Dropping it does nothing, as long as there is the other half; dropping both closes the socket, as dropping
-/// the stream does.
+/// Dropping it has no effect while the other half exists. Dropping both halves closes the socket, as dropping the stream
+/// does.
 pub struct OwnedReadHalf(pub(crate) TcpStream);
 
-/// The half of a [`TcpStream`] that sends, as a value of its own. From [`TcpStream::into_split`].
+/// The owned sending half of a [`TcpStream`]. From [`TcpStream::into_split`].
 ///
-/// Dropping it does nothing, as long as there is the other half, and **does not finish sending**: that is a
-/// request, which takes its time and can fail, and a message that was broken off would look complete. So
-/// [`shutdown`](Self::shutdown) first, if the peer waits for the end. Dropping both halves closes the socket, as
-/// dropping the stream does.
+/// Dropping it has no effect while the other half exists. In particular, it **does not finish sending**: that is a request
+/// that takes time and can fail, and it would make a truncated message look complete. Call
+/// [`shutdown`](Self::shutdown) first if the peer waits for the end. Dropping both halves closes the socket, as dropping
+/// the stream does.
 ///
 /// ```
 /// use wsk::{Buffer, TcpListener, TcpStream};
@@ -63,47 +63,47 @@ pub struct OwnedWriteHalf(pub(crate) TcpStream);
 macro_rules! read_half {
     ($($half:ident $(<$life:lifetime>)?)*) => {$(
         impl $half $(<$life>)? {
-            /// As [`TcpStream::recv`].
+            /// See [`TcpStream::recv`].
             ///
             /// # Errors
             ///
-            /// As there.
+            /// Those of that method.
             pub async fn recv<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
                 self.0.recv(buffer).await
             }
 
-            /// As [`TcpStream::recv_full`].
+            /// See [`TcpStream::recv_full`].
             ///
             /// # Errors
             ///
-            /// As there.
+            /// Those of that method.
             pub async fn recv_full<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
                 self.0.recv_full(buffer).await
             }
 
-            /// As [`TcpStream::recv_exact`].
+            /// See [`TcpStream::recv_exact`].
             ///
             /// # Errors
             ///
-            /// As there.
+            /// Those of that method.
             pub async fn recv_exact<B: IoBuf>(&self, buffer: B) -> BufResult<(), B> {
                 self.0.recv_exact(buffer).await
             }
 
-            /// As [`TcpStream::drain`].
+            /// See [`TcpStream::drain`].
             ///
             /// # Errors
             ///
-            /// As there.
+            /// Those of that method.
             pub async fn drain(&self) -> Result<()> {
                 self.0.drain().await
             }
 
-            /// As [`TcpStream::set_read_timeout`].
+            /// See [`TcpStream::set_read_timeout`].
             ///
             /// # Errors
             ///
-            /// As there.
+            /// Those of that method.
             pub fn set_read_timeout(&self, timeout: Option<Duration>) -> Result<()> {
                 self.0.set_read_timeout(timeout)
             }
@@ -116,20 +116,20 @@ read_half!(ReadHalf<'_> OwnedReadHalf);
 macro_rules! write_half {
     ($($half:ident $(<$life:lifetime>)?)*) => {$(
         impl $half $(<$life>)? {
-            /// As [`TcpStream::send`].
+            /// See [`TcpStream::send`].
             ///
             /// # Errors
             ///
-            /// As there.
+            /// Those of that method.
             pub async fn send<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
                 self.0.send(buffer).await
             }
 
-            /// As [`TcpStream::send_with`].
+            /// See [`TcpStream::send_with`].
             ///
             /// # Errors
             ///
-            /// As there.
+            /// Those of that method.
             pub async fn send_with<B: IoBuf>(
                 &self,
                 buffer: B,
@@ -138,47 +138,47 @@ macro_rules! write_half {
                 self.0.send_with(buffer, flags).await
             }
 
-            /// As [`TcpStream::send_all`].
+            /// See [`TcpStream::send_all`].
             ///
             /// # Errors
             ///
-            /// As there.
+            /// Those of that method.
             pub async fn send_all<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
                 self.0.send_all(buffer).await
             }
 
-            /// As [`TcpStream::shutdown`].
+            /// See [`TcpStream::shutdown`].
             ///
             /// # Errors
             ///
-            /// As there.
+            /// Those of that method.
             pub async fn shutdown(&self) -> Result<()> {
                 self.0.shutdown().await
             }
 
-            /// As [`TcpStream::shutdown_with`].
+            /// See [`TcpStream::shutdown_with`].
             ///
             /// # Errors
             ///
-            /// As there.
+            /// Those of that method.
             pub async fn shutdown_with<B: IoBuf>(&self, buffer: B) -> BufResult<(), B> {
                 self.0.shutdown_with(buffer).await
             }
 
-            /// As [`TcpStream::abort`], for both halves.
+            /// Aborts the connection of both halves: see [`TcpStream::abort`].
             ///
             /// # Errors
             ///
-            /// As there.
+            /// Those of that method.
             pub async fn abort(&self) -> Result<()> {
                 self.0.abort().await
             }
 
-            /// As [`TcpStream::set_write_timeout`].
+            /// See [`TcpStream::set_write_timeout`].
             ///
             /// # Errors
             ///
-            /// As there.
+            /// Those of that method.
             pub fn set_write_timeout(&self, timeout: Option<Duration>) -> Result<()> {
                 self.0.set_write_timeout(timeout)
             }
@@ -219,11 +219,11 @@ impl AsRef<TcpStream> for OwnedWriteHalf {
 }
 
 impl OwnedReadHalf {
-    /// Makes the two halves of a stream a stream again, with the time-out of each.
+    /// Reunites the two halves of a stream, with the timeout of each.
     ///
     /// # Errors
     ///
-    /// Both, if they are halves of different streams.
+    /// Both halves, if they belong to different streams.
     pub fn reunite(self, other: OwnedWriteHalf) -> core::result::Result<TcpStream, ReuniteError> {
         if !self.is_pair_of(&other) {
             return Err(ReuniteError(self, other));
@@ -232,7 +232,7 @@ impl OwnedReadHalf {
         Ok(TcpStream { timeouts, ..self.0 })
     }
 
-    /// Whether the other half is of the same stream.
+    /// Returns whether the other half belongs to the same stream.
     ///
     /// IRQL: any.
     #[must_use]
@@ -242,16 +242,16 @@ impl OwnedReadHalf {
 }
 
 impl OwnedWriteHalf {
-    /// As [`OwnedReadHalf::reunite`].
+    /// See [`OwnedReadHalf::reunite`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of that method.
     pub fn reunite(self, other: OwnedReadHalf) -> core::result::Result<TcpStream, ReuniteError> {
         other.reunite(self)
     }
 
-    /// As [`OwnedReadHalf::is_pair_of`].
+    /// See [`OwnedReadHalf::is_pair_of`].
     ///
     /// IRQL: any.
     #[must_use]
@@ -260,7 +260,7 @@ impl OwnedWriteHalf {
     }
 }
 
-/// Two halves that are not of one stream, and come back.
+/// The error of reuniting halves of different streams. Contains both.
 pub struct ReuniteError(pub OwnedReadHalf, pub OwnedWriteHalf);
 
 impl fmt::Display for ReuniteError {

@@ -18,16 +18,15 @@ use crate::time;
 
 /// A TCP connection.
 ///
-/// Dropping it closes the socket without waiting. If the connection was not shut down on both sides,
-/// that **aborts** it: the peer sees a reset, and data under way may be lost (INV-49). So end a
-/// conversation with [`TcpStream::shutdown`], and receive until zero bytes arrive, or
-/// [`drain`](TcpStream::drain).
+/// Dropping it closes the socket without waiting. Unless both sides have finished sending, this **aborts** the
+/// connection: the peer sees a reset, and data in transit may be lost (INV-49). To end it gracefully, call
+/// [`TcpStream::shutdown`], then receive until zero bytes arrive, or [`drain`](TcpStream::drain).
 ///
-/// Buffers are owned here, and come back with the results. Slices are read and written with a
-/// [`BufferedStream`]. Time-outs are told of [here](super#time-outs).
+/// Buffers move into the request and return with the result. For byte slices, use a [`BufferedStream`]. See also
+/// [Timeouts](super#timeouts).
 ///
-/// There is no `peek`: WSK has no receive that leaves the data where it is. A [`BufferedStream`] shows what
-/// it [has received](BufferedStream::fill_buf) before it is consumed.
+/// There is no `peek`: WSK cannot receive without consuming. A [`BufferedStream`] gives access to
+/// [received data](BufferedStream::fill_buf) before it is consumed.
 ///
 /// ```
 /// use std::net::Ipv4Addr;
@@ -62,7 +61,7 @@ pub struct TcpStream {
 }
 
 impl TcpStream {
-    /// Connects to a remote address, from any local one.
+    /// Connects to a remote address, from a local address chosen by the system.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future ends the attempt and
     /// closes the socket.
@@ -72,23 +71,23 @@ impl TcpStream {
     /// - `STATUS_CONNECTION_REFUSED` if nothing listens there.
     /// - `STATUS_HOST_UNREACHABLE`, `STATUS_NETWORK_UNREACHABLE` or `STATUS_IO_TIMEOUT` if the peer
     ///   cannot be reached.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskSocket`, `WskBind` and `WskConnect` report.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskSocket`, `WskBind` or `WskConnect`.
     pub async fn connect(wsk: &Provider, remote: impl Into<SocketAddr>) -> Result<Self> {
         let remote = remote.into();
         let socket = ConnectionSocket::builder(wsk, Family::of(remote)).connect(remote).await?;
         Ok(Self::from_socket(socket))
     }
 
-    /// Connects to a remote address, from a local one.
+    /// Connects to a remote address, from the given local address.
     ///
-    /// Cancellation: as for [`connect`](Self::connect).
+    /// Cancellation: see [`connect`](Self::connect).
     ///
     /// # Errors
     ///
     /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the addresses are not of the same family.
     /// - `STATUS_ADDRESS_ALREADY_EXISTS` or `STATUS_ACCESS_DENIED` if the local address is in use.
-    /// - As for [`connect`](Self::connect).
+    /// - Those of [`connect`](Self::connect).
     pub async fn connect_from(
         wsk: &Provider,
         local: impl Into<SocketAddr>,
@@ -99,12 +98,12 @@ impl TcpStream {
         builder.connect_from(local, remote).await.map(Self::from_socket)
     }
 
-    /// As [`connect`](Self::connect), for at most so long. The system's own time-out for a peer that does not
-    /// answer remains.
+    /// Connects like [`connect`](Self::connect), with a timeout. The system's own timeout for unresponsive peers still
+    /// applies.
     ///
     /// # Errors
     ///
-    /// As for [`connect`](Self::connect), of which `STATUS_IO_TIMEOUT` also says that the time is up.
+    /// Those of [`connect`](Self::connect), and `STATUS_IO_TIMEOUT` when the time is up.
     pub async fn connect_timeout(
         wsk: &Provider,
         remote: impl Into<SocketAddr>,
@@ -113,19 +112,20 @@ impl TcpStream {
         time::timeout(timeout, Self::connect(wsk, remote)).await?
     }
 
-    /// Receives into the buffer: at least one byte, or none if the peer has finished sending or the
-    /// buffer has no room.
+    /// Receives into `buffer`, waiting for at least one byte. Returns the number of bytes.
     ///
-    /// Cancellation: dropping the future cancels the request and drops the buffer; bytes that arrive
-    /// meanwhile are lost. A [time-out](Self::set_read_timeout) loses none.
+    /// Zero means that the peer finished sending, or that the buffer is empty.
+    ///
+    /// Cancellation: dropping the future cancels the request and drops the buffer; data received in the meantime is
+    /// lost. A [timeout of the stream](Self::set_read_timeout) loses nothing.
     ///
     /// # Errors
     ///
     /// - `STATUS_CONNECTION_RESET` if the peer aborted the connection.
-    /// - `STATUS_IO_TIMEOUT` if nothing has come in time.
+    /// - `STATUS_IO_TIMEOUT` if the timeout expired before any data arrived.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskReceive` reports.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskReceive`.
     pub async fn recv<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
         let handle = self.socket.handle();
         transfer!(self.timeouts.read_limit(), buffer, |budgeted, deadline| {
@@ -133,68 +133,66 @@ impl TcpStream {
         })
     }
 
-    /// Fills the whole buffer. Returns how many bytes were received: fewer than there is room for if the peer has
-    /// finished sending.
+    /// Fills `buffer`, and returns the number of bytes: fewer than the buffer's size if the peer finished sending.
     ///
-    /// Cancellation: as for [`recv`](Self::recv), and what was received before is lost, too.
+    /// Cancellation: see [`recv`](Self::recv). The data received so far is lost, too.
     ///
     /// # Errors
     ///
-    /// As for [`recv`](Self::recv). How many bytes were received before is unknown.
+    /// Those of [`recv`](Self::recv). The number of bytes received before the error is unknown.
     pub async fn recv_full<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
         let handle = self.socket.handle();
         with_buffer!(self.timeouts.reading(), buffer, |deadline| handle
             .receive_full(buffer, deadline))
     }
 
-    /// Fills the whole buffer, as `std::io::Read::read_exact` does.
+    /// Fills `buffer`, like `std::io::Read::read_exact`.
     ///
-    /// Cancellation: as for [`recv_full`](Self::recv_full).
+    /// Cancellation: see [`recv_full`](Self::recv_full).
     ///
     /// # Errors
     ///
-    /// - `STATUS_GRACEFUL_DISCONNECT` (kind [`UnexpectedEof`](crate::ErrorKind::UnexpectedEof)) if the peer has
-    ///   finished sending before. What it has sent is in the buffer.
-    /// - As for [`recv_full`](Self::recv_full).
+    /// - `STATUS_GRACEFUL_DISCONNECT` (kind [`UnexpectedEof`](crate::ErrorKind::UnexpectedEof)) if the peer
+    ///   finished sending before. The buffer contains the data it sent.
+    /// - Those of [`recv_full`](Self::recv_full).
     pub async fn recv_exact<B: IoBuf>(&self, buffer: B) -> BufResult<(), B> {
         let handle = self.socket.handle();
         with_buffer!(self.timeouts.reading(), buffer, |deadline| handle
             .receive_exact(buffer, deadline))
     }
 
-    /// Discards what the peer still sends, until it has finished. Before a close, so that nobody is reset.
+    /// Discards incoming data until the peer finishes sending. Call it before a close, to avoid a reset.
     ///
-    /// Cancellation: dropping the future cancels the request; what has come is lost, and what comes later can
-    /// be received.
+    /// Cancellation: dropping the future cancels the request. Later data can be received.
     ///
     /// # Errors
     ///
-    /// As for [`recv`](Self::recv).
+    /// Those of [`recv`](Self::recv).
     pub async fn drain(&self) -> Result<()> {
         self.socket.handle().drain(&mut self.timeouts.reading()?).await
     }
 
-    /// Sends from the buffer, and returns how many bytes were sent: all of them, as WSK is documented.
+    /// Sends from `buffer`, and returns the number of bytes: all of them, according to WSK's documentation.
     ///
-    /// Cancellation: dropping the future cancels the request and drops the buffer; how much was sent is
-    /// unknown then.
+    /// Cancellation: dropping the future cancels the request and drops the buffer. The number of bytes sent is
+    /// unknown.
     ///
     /// # Errors
     ///
     /// - `STATUS_CONNECTION_RESET` if the peer aborted the connection.
-    /// - `STATUS_IO_TIMEOUT` if it was not all sent [in time](Self::set_write_timeout). How much was is unknown.
+    /// - `STATUS_IO_TIMEOUT` if the [timeout](Self::set_write_timeout) expired. The number of bytes sent is unknown.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskSend` reports.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskSend`.
     pub async fn send<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
         self.send_with(buffer, SendFlags::empty()).await
     }
 
-    /// As [`send`](Self::send), with flags such as [`SendFlags::NO_DELAY`].
+    /// Sends like [`send`](Self::send), with flags such as [`SendFlags::NO_DELAY`].
     ///
     /// # Errors
     ///
-    /// As for [`send`](Self::send).
+    /// Those of [`send`](Self::send).
     pub async fn send_with<B: IoBuf>(&self, buffer: B, flags: SendFlags) -> BufResult<usize, B> {
         let handle = self.socket.handle();
         transfer!(self.timeouts.write_limit(), buffer, |budgeted, deadline| {
@@ -202,13 +200,13 @@ impl TcpStream {
         })
     }
 
-    /// Sends the whole buffer, in several requests if need be, and returns its size.
+    /// Sends the whole buffer, in several requests if necessary, and returns its size.
     ///
-    /// Cancellation: as for [`TcpStream::send`].
+    /// Cancellation: see [`TcpStream::send`].
     ///
     /// # Errors
     ///
-    /// As for [`TcpStream::send`], and `STATUS_CONNECTION_ABORTED` if a request sends nothing.
+    /// Those of [`TcpStream::send`], and `STATUS_CONNECTION_ABORTED` if a request sends no bytes.
     pub async fn send_all<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
         let handle = self.socket.handle();
         transfer!(self.timeouts.write_limit(), buffer, |budgeted, deadline| {
@@ -216,81 +214,82 @@ impl TcpStream {
         })
     }
 
-    /// Finishes sending: the peer receives what was sent and then an end. Receiving goes on.
+    /// Finishes sending: the peer receives all data sent so far, and then the end of the stream. Receiving is still
+    /// possible.
     ///
-    /// Cancellation: dropping the future cancels the request, which may have taken effect. WSK does not
-    /// promise that the request completes (INV-50): a peer that never acknowledges may hold it up until
-    /// the stream is [aborted](Self::abort) or dropped.
+    /// Cancellation: dropping the future cancels the request, which may already have taken effect. WSK does not
+    /// guarantee that the request completes (INV-50): an unresponsive peer can delay it until the stream is
+    /// [aborted](Self::abort) or dropped.
     ///
     /// # Errors
     ///
-    /// - `STATUS_IO_TIMEOUT` if it has not completed [in time](Self::set_write_timeout). It may have taken
-    ///   effect; what is left is to abort.
+    /// - `STATUS_IO_TIMEOUT` if the [timeout](Self::set_write_timeout) expired. The request may have taken
+    ///   effect; abort or drop the stream.
     /// - What `WskDisconnect` reports. Wine does not implement it (kind
-    ///   [`Unsupported`](crate::ErrorKind::Unsupported)); there, closing is graceful.
+    ///   [`Unsupported`](crate::ErrorKind::Unsupported)); closing is graceful there.
     pub async fn shutdown(&self) -> Result<()> {
         self.socket.handle().disconnect(&mut self.timeouts.writing()?).await
     }
 
-    /// Sends a last buffer, and finishes sending, in one request.
+    /// Sends a final buffer and finishes sending, in one request.
     ///
-    /// Cancellation: as for [`shutdown`](Self::shutdown); the buffer is dropped.
+    /// Cancellation: see [`shutdown`](Self::shutdown); the buffer is dropped.
     ///
     /// # Errors
     ///
-    /// As for [`shutdown`](Self::shutdown). How much of the buffer was sent is unknown.
+    /// Those of [`shutdown`](Self::shutdown). The number of bytes sent is unknown.
     pub async fn shutdown_with<B: IoBuf>(&self, buffer: B) -> BufResult<(), B> {
         let handle = self.socket.handle();
         with_buffer!(self.timeouts.writing(), buffer, |deadline| handle
             .disconnect_with(buffer, deadline))
     }
 
-    /// Ends the connection at once: requests in flight fail, what was not sent is lost, and the peer sees a
-    /// reset. Dropping the stream does the same, unless others still use it.
+    /// Aborts the connection: requests in flight fail, unsent data is lost, and the peer sees a reset. Dropping the
+    /// stream does the same, unless another half of it still exists.
     ///
-    /// Cancellation: dropping the future cancels the request, which may have taken effect.
+    /// Cancellation: dropping the future cancels the request, which may already have taken effect.
     ///
     /// # Errors
     ///
-    /// What `WskDisconnect` reports. Wine does not implement it.
+    /// The status of `WskDisconnect`. Wine does not implement it.
     pub async fn abort(&self) -> Result<()> {
         self.socket.handle().abort().await
     }
 
-    /// The address of this side.
+    /// Returns the local address.
     ///
-    /// Cancellation: dropping the future changes nothing.
+    /// Cancellation: dropping the future has no effect.
     ///
     /// # Errors
     ///
-    /// What `WskGetLocalAddress` reports. Wine does not implement it.
+    /// The status of `WskGetLocalAddress`. Wine does not implement it.
     pub async fn local_addr(&self) -> Result<SocketAddr> {
         self.socket.local_addr().await
     }
 
-    /// The address of the peer.
+    /// Returns the address of the peer.
     ///
-    /// Cancellation: dropping the future changes nothing.
+    /// Cancellation: dropping the future has no effect.
     ///
     /// # Errors
     ///
-    /// What `WskGetRemoteAddress` reports. Wine does not implement it.
+    /// The status of `WskGetRemoteAddress`. Wine does not implement it.
     pub async fn peer_addr(&self) -> Result<SocketAddr> {
         self.socket.peer_addr().await
     }
 
-    /// How long each receive may take from now on, or none for as long as it takes, which is so at first.
+    /// Sets the timeout of later receives. `None`, the default, waits indefinitely.
     ///
     /// IRQL: any.
     ///
     /// # Errors
     ///
-    /// `STATUS_INVALID_PARAMETER` if it is zero, as in `std`.
+    /// `STATUS_INVALID_PARAMETER` if `timeout` is zero, as in `std`.
     pub fn set_read_timeout(&self, timeout: Option<Duration>) -> Result<()> {
         self.timeouts.set_read(timeout)
     }
 
-    /// How long each receive may take.
+    /// Returns the timeout of receives.
     ///
     /// IRQL: any.
     #[must_use]
@@ -298,19 +297,18 @@ impl TcpStream {
         self.timeouts.read()
     }
 
-    /// How long each send and each graceful end may take from now on, or none for as long as it takes, which is
-    /// so at first.
+    /// Sets the timeout of later sends and shutdowns. `None`, the default, waits indefinitely.
     ///
     /// IRQL: any.
     ///
     /// # Errors
     ///
-    /// `STATUS_INVALID_PARAMETER` if it is zero, as in `std`.
+    /// `STATUS_INVALID_PARAMETER` if `timeout` is zero, as in `std`.
     pub fn set_write_timeout(&self, timeout: Option<Duration>) -> Result<()> {
         self.timeouts.set_write(timeout)
     }
 
-    /// How long each send may take.
+    /// Returns the timeout of sends and shutdowns.
     ///
     /// IRQL: any.
     #[must_use]
@@ -318,14 +316,14 @@ impl TcpStream {
         self.timeouts.write()
     }
 
-    /// A half that receives and one that sends. Without cost: they borrow the stream.
+    /// Borrows the stream as a receiving and a sending half, at no cost.
     #[must_use]
     pub const fn split(&self) -> (ReadHalf<'_>, WriteHalf<'_>) {
         (ReadHalf(self), WriteHalf(self))
     }
 
-    /// A half that receives and one that sends, for different tasks. Without an allocation: each is a use of the
-    /// socket, which is closed when both have gone.
+    /// Splits the stream into a receiving and a sending half, for different tasks, without an allocation. The socket is
+    /// closed when both are dropped.
     #[must_use]
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
         let other = Self {
@@ -335,34 +333,34 @@ impl TcpStream {
         (OwnedReadHalf(self), OwnedWriteHalf(other))
     }
 
-    /// For slices: see [`BufferedStream`].
+    /// Returns a stream for byte slices; see [`BufferedStream`].
     #[must_use]
     pub fn buffered(self) -> BufferedStream {
         BufferedStream::new(self)
     }
 
-    /// The stream of a connected socket, which must be one of TCP to be what it says.
+    /// Creates a stream from a connected TCP socket.
     #[must_use]
     pub const fn from_socket(socket: ConnectionSocket) -> Self {
         Self { socket, timeouts: Timeouts::new() }
     }
 
-    /// The stream's socket, without the time-outs.
+    /// Returns the socket. The stream's timeouts are lost.
     #[must_use]
     pub fn into_socket(self) -> ConnectionSocket {
         self.socket
     }
 
-    /// The stream's socket, for what the stream does not have.
+    /// Returns the socket, for operations that the stream does not offer.
     #[must_use]
     pub const fn as_socket(&self) -> &ConnectionSocket {
         &self.socket
     }
 
-    /// Closes the connection, and waits until that is done. As dropping it does, this aborts a
-    /// connection that was not shut down.
+    /// Closes the socket, and waits until it is closed. Like dropping, this aborts the connection unless both sides have
+    /// finished sending.
     ///
-    /// Cancellation: the close goes on.
+    /// Cancellation: the close continues.
     pub async fn close(self) {
         self.socket.close().await;
     }
