@@ -28,6 +28,31 @@ typedef struct _RSS_SCALABILITY_INFO {
     BOOLEAN RssEnabled;
 } RSS_SCALABILITY_INFO, *PRSS_SCALABILITY_INFO;
 
+/* Addresses as text, and the reverse. Strings of bytes are ASCII; a terminator is where the text was not read on. */
+
+struct in_addr;
+struct in6_addr;
+PSTR RtlIpv4AddressToStringA(CONST struct in_addr *Addr, PSTR S);
+PWSTR RtlIpv4AddressToStringW(CONST struct in_addr *Addr, PWSTR S);
+NTSTATUS RtlIpv4AddressToStringExA(CONST struct in_addr *Address, USHORT Port, PSTR AddressString,
+                                   PULONG AddressStringLength);
+NTSTATUS RtlIpv4AddressToStringExW(CONST struct in_addr *Address, USHORT Port, PWSTR AddressString,
+                                   PULONG AddressStringLength);
+NTSTATUS RtlIpv4StringToAddressA(PCSTR S, BOOLEAN Strict, PCSTR *Terminator, struct in_addr *Addr);
+NTSTATUS RtlIpv4StringToAddressW(PCWSTR S, BOOLEAN Strict, PCWSTR *Terminator, struct in_addr *Addr);
+NTSTATUS RtlIpv4StringToAddressExA(PCSTR AddressString, BOOLEAN Strict, struct in_addr *Address, PUSHORT Port);
+NTSTATUS RtlIpv4StringToAddressExW(PCWSTR AddressString, BOOLEAN Strict, struct in_addr *Address, PUSHORT Port);
+PSTR RtlIpv6AddressToStringA(CONST struct in6_addr *Addr, PSTR S);
+PWSTR RtlIpv6AddressToStringW(CONST struct in6_addr *Addr, PWSTR S);
+NTSTATUS RtlIpv6AddressToStringExA(CONST struct in6_addr *Address, ULONG ScopeId, USHORT Port, PSTR AddressString,
+                                   PULONG AddressStringLength);
+NTSTATUS RtlIpv6AddressToStringExW(CONST struct in6_addr *Address, ULONG ScopeId, USHORT Port, PWSTR AddressString,
+                                   PULONG AddressStringLength);
+NTSTATUS RtlIpv6StringToAddressA(PCSTR S, PCSTR *Terminator, struct in6_addr *Addr);
+NTSTATUS RtlIpv6StringToAddressW(PCWSTR S, PCWSTR *Terminator, struct in6_addr *Addr);
+NTSTATUS RtlIpv6StringToAddressExA(PCSTR AddressString, struct in6_addr *Address, PULONG ScopeId, PUSHORT Port);
+NTSTATUS RtlIpv6StringToAddressExW(PCWSTR AddressString, struct in6_addr *Address, PULONG ScopeId, PUSHORT Port);
+
 EXTERN_C_END
 
 #endif

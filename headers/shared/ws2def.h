@@ -6,6 +6,7 @@
 #ifndef WSK_HEADERS_WS2DEF_H
 #define WSK_HEADERS_WS2DEF_H
 
+#include <inaddr.h>
 #include <ntdef.h>
 
 EXTERN_C_BEGIN
@@ -13,8 +14,13 @@ EXTERN_C_BEGIN
 typedef USHORT ADDRESS_FAMILY;
 
 #define AF_UNSPEC 0
+#define AF_UNIX   1
 #define AF_INET   2
 #define AF_INET6  23
+
+#define PF_UNSPEC AF_UNSPEC
+#define PF_INET   AF_INET
+#define PF_INET6  AF_INET6
 
 #define SOCK_STREAM 1
 #define SOCK_DGRAM  2
@@ -22,9 +28,12 @@ typedef USHORT ADDRESS_FAMILY;
 
 typedef enum {
     IPPROTO_IP = 0,
+    IPPROTO_ICMP = 1,
     IPPROTO_TCP = 6,
     IPPROTO_UDP = 17,
-    IPPROTO_IPV6 = 41
+    IPPROTO_IPV6 = 41,
+    IPPROTO_ICMPV6 = 58,
+    IPPROTO_RAW = 255
 } IPPROTO;
 
 #define SOL_SOCKET 0xffff
@@ -34,8 +43,13 @@ typedef enum {
 #define SO_REUSEADDR           0x0004
 #define SO_KEEPALIVE           0x0008
 #define SO_BROADCAST           0x0020
+#define SO_LINGER              0x0080
 #define SO_SNDBUF              0x1001
 #define SO_RCVBUF              0x1002
+#define SO_SNDTIMEO            0x1005
+#define SO_RCVTIMEO            0x1006
+#define SO_ERROR               0x1007
+#define SO_TYPE                0x1008
 #define SO_CONDITIONAL_ACCEPT  0x3002
 #define SO_COMPARTMENT_ID      0x3004
 #define SO_RANDOMIZE_PORT      0x3005
@@ -71,17 +85,10 @@ typedef enum {
 
 /* Addresses */
 
-typedef struct in_addr {
-    union {
-        struct {
-            UCHAR s_b1, s_b2, s_b3, s_b4;
-        } S_un_b;
-        struct {
-            USHORT s_w1, s_w2;
-        } S_un_w;
-        ULONG S_addr;
-    } S_un;
-} IN_ADDR, *PIN_ADDR;
+#define INADDR_ANY       (ULONG)0x00000000
+#define INADDR_LOOPBACK  0x7f000001
+#define INADDR_BROADCAST (ULONG)0xffffffff
+#define INADDR_NONE      0xffffffff
 
 typedef struct sockaddr {
     ADDRESS_FAMILY sa_family;
@@ -108,6 +115,8 @@ typedef struct {
     ULONG Value;
 } SCOPE_ID, *PSCOPE_ID;
 
+#define SCOPEID_UNSPECIFIED_INIT {0}
+
 typedef struct _SOCKET_ADDRESS {
     LPSOCKADDR lpSockaddr;
     INT iSockaddrLength;
@@ -131,10 +140,38 @@ typedef struct cmsghdr {
 #define WSA_CMSGHDR_ALIGN(Bytes)  WSK_HEADERS_ROUND_UP(Bytes, TYPE_ALIGNMENT(CMSGHDR))
 #define WSA_CMSGDATA_ALIGN(Bytes) WSK_HEADERS_ROUND_UP(Bytes, MAX_NATURAL_ALIGNMENT)
 
-/* For so many bytes of data: the value of cmsg_len, and the room that the message takes in all. */
+/* For `Bytes` bytes of data: the value of cmsg_len, and the room that the message takes in all. */
 #define WSA_CMSG_LEN(Bytes)   (WSA_CMSGDATA_ALIGN(sizeof(CMSGHDR)) + (Bytes))
 #define WSA_CMSG_SPACE(Bytes) WSA_CMSGDATA_ALIGN(sizeof(CMSGHDR) + WSA_CMSGHDR_ALIGN(Bytes))
 #define WSA_CMSG_DATA(Header) ((PUCHAR)(Header) + WSA_CMSGDATA_ALIGN(sizeof(CMSGHDR)))
+
+typedef CMSGHDR WSACMSGHDR, *PWSACMSGHDR, *LPWSACMSGHDR;
+
+/* A buffer, and a message with its address and control messages, as Winsock has them. */
+
+typedef struct _WSABUF {
+    ULONG len;
+    CHAR *buf;
+} WSABUF, *LPWSABUF;
+
+typedef struct _WSAMSG {
+    LPSOCKADDR name;
+    INT namelen;
+    LPWSABUF lpBuffers;
+    ULONG dwBufferCount;
+    WSABUF Control;
+    ULONG dwFlags;
+} WSAMSG, *PWSAMSG, *LPWSAMSG;
+
+/* The first control message of a WSAMSG, and the one behind another; NULL if there is none. */
+#define WSA_CMSG_FIRSTHDR(Message) \
+    ((Message)->Control.len >= sizeof(WSACMSGHDR) ? (LPWSACMSGHDR)(Message)->Control.buf : (LPWSACMSGHDR)NULL)
+#define WSA_CMSG_NXTHDR(Message, Header)                                                                        \
+    ((Header) == NULL ? WSA_CMSG_FIRSTHDR(Message)                                                              \
+     : (PUCHAR)(Header) + WSA_CMSGHDR_ALIGN((Header)->cmsg_len) + sizeof(WSACMSGHDR) >                          \
+             (PUCHAR)(Message)->Control.buf + (Message)->Control.len                                            \
+         ? (LPWSACMSGHDR)NULL                                                                                   \
+         : (LPWSACMSGHDR)((PUCHAR)(Header) + WSA_CMSGHDR_ALIGN((Header)->cmsg_len)))
 
 /* What is known of a received datagram. */
 #define MSG_TRUNC  0x0100
@@ -156,6 +193,7 @@ typedef struct cmsghdr {
 #define AI_FQDN                   0x00020000
 #define AI_FILESERVER             0x00040000
 #define AI_DISABLE_IDN_ENCODING   0x00080000
+#define AI_EXTENDED               0x80000000
 
 /* Where it looks. */
 #define NS_ALL 0
@@ -170,7 +208,29 @@ typedef struct cmsghdr {
 #define NI_MAXHOST     1025
 #define NI_MAXSERV     32
 
-/* One result of a name look-up. */
+/* One result of a name look-up, as Winsock has it, and as WSK. */
+typedef struct addrinfo {
+    INT ai_flags;
+    INT ai_family;
+    INT ai_socktype;
+    INT ai_protocol;
+    size_t ai_addrlen;
+    CHAR *ai_canonname;
+    struct sockaddr *ai_addr;
+    struct addrinfo *ai_next;
+} ADDRINFOA, *PADDRINFOA;
+
+typedef struct addrinfoW {
+    INT ai_flags;
+    INT ai_family;
+    INT ai_socktype;
+    INT ai_protocol;
+    size_t ai_addrlen;
+    PWSTR ai_canonname;
+    struct sockaddr *ai_addr;
+    struct addrinfoW *ai_next;
+} ADDRINFOW, *PADDRINFOW;
+
 typedef struct addrinfoexW {
     int ai_flags;
     int ai_family;

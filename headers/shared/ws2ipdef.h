@@ -6,16 +6,10 @@
 #ifndef WSK_HEADERS_WS2IPDEF_H
 #define WSK_HEADERS_WS2IPDEF_H
 
+#include <in6addr.h>
 #include <ws2def.h>
 
 EXTERN_C_BEGIN
-
-typedef struct in6_addr {
-    union {
-        UCHAR Byte[16];
-        USHORT Word[8];
-    } u;
-} IN6_ADDR, *PIN6_ADDR;
 
 typedef struct sockaddr_in6 {
     ADDRESS_FAMILY sin6_family;
@@ -27,6 +21,83 @@ typedef struct sockaddr_in6 {
         SCOPE_ID sin6_scope_struct;
     };
 } SOCKADDR_IN6, *PSOCKADDR_IN6;
+
+#define INET_ADDRSTRLEN  22
+#define INET6_ADDRSTRLEN 65
+#define SCOPE_LEVEL_GLOBAL 14
+
+#define IN6ADDR_ANY_INIT      {{{0}}}
+#define IN6ADDR_LOOPBACK_INIT {{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}}
+
+FORCEINLINE BOOLEAN IN6_ADDR_EQUAL(CONST IN6_ADDR *Left, CONST IN6_ADDR *Right)
+{
+    return (BOOLEAN)!__builtin_memcmp(Left, Right, sizeof(IN6_ADDR));
+}
+
+FORCEINLINE BOOLEAN IN6_IS_ADDR_UNSPECIFIED(CONST IN6_ADDR *Address)
+{
+    CONST IN6_ADDR Unspecified = IN6ADDR_ANY_INIT;
+
+    return IN6_ADDR_EQUAL(Address, &Unspecified);
+}
+
+FORCEINLINE BOOLEAN IN6_IS_ADDR_LOOPBACK(CONST IN6_ADDR *Address)
+{
+    CONST IN6_ADDR Loopback = IN6ADDR_LOOPBACK_INIT;
+
+    return IN6_ADDR_EQUAL(Address, &Loopback);
+}
+
+FORCEINLINE BOOLEAN IN6_IS_ADDR_LINKLOCAL(CONST IN6_ADDR *Address)
+{
+    return Address->u.Byte[0] == 0xfe && (Address->u.Byte[1] & 0xc0) == 0x80;
+}
+
+FORCEINLINE BOOLEAN IN6_IS_ADDR_MULTICAST(CONST IN6_ADDR *Address)
+{
+    return Address->u.Byte[0] == 0xff;
+}
+
+FORCEINLINE BOOLEAN IN6_IS_ADDR_V4MAPPED(CONST IN6_ADDR *Address)
+{
+    CONST IN6_ADDR Mapped = {{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}}};
+
+    return (BOOLEAN)!__builtin_memcmp(Address, &Mapped, 12);
+}
+
+/* The address in a v4-mapped one. */
+FORCEINLINE CONST UCHAR *IN6_GET_ADDR_V4MAPPED(CONST IN6_ADDR *Address)
+{
+    return Address->u.Byte + 12;
+}
+
+FORCEINLINE BOOLEAN IN4_IS_ADDR_LOOPBACK(CONST IN_ADDR *Address)
+{
+    return Address->S_un.S_un_b.s_b1 == 127;
+}
+
+FORCEINLINE BOOLEAN IN4_IS_ADDR_UNSPECIFIED(CONST IN_ADDR *Address)
+{
+    return Address->S_un.S_addr == INADDR_ANY;
+}
+
+FORCEINLINE BOOLEAN IN4_ADDR_EQUAL(CONST IN_ADDR *Left, CONST IN_ADDR *Right)
+{
+    return Left->S_un.S_addr == Right->S_un.S_addr;
+}
+
+/* Whether an address of either family is that of any interface, or of this machine. */
+FORCEINLINE BOOLEAN INETADDR_ISANY(CONST SOCKADDR *Address)
+{
+    return Address->sa_family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&((CONST SOCKADDR_IN6 *)(CONST VOID *)Address)->sin6_addr)
+                                          : IN4_IS_ADDR_UNSPECIFIED(&((CONST SOCKADDR_IN *)(CONST VOID *)Address)->sin_addr);
+}
+
+FORCEINLINE BOOLEAN INETADDR_ISLOOPBACK(CONST SOCKADDR *Address)
+{
+    return Address->sa_family == AF_INET6 ? IN6_IS_ADDR_LOOPBACK(&((CONST SOCKADDR_IN6 *)(CONST VOID *)Address)->sin6_addr)
+                                          : IN4_IS_ADDR_LOOPBACK(&((CONST SOCKADDR_IN *)(CONST VOID *)Address)->sin_addr);
+}
 
 /* An address of either family; si_family says which. */
 typedef union _SOCKADDR_INET {
@@ -46,6 +117,14 @@ typedef struct in6_pktinfo {
     IN6_ADDR ipi6_addr;
     ULONG ipi6_ifindex;
 } IN6_PKTINFO, *PIN6_PKTINFO;
+
+/* An error that a datagram has met, as control data of IP_RECVERR and IPV6_RECVERR. */
+typedef struct in_recverr {
+    IPPROTO protocol;
+    ULONG info;
+    UCHAR type;
+    UCHAR code;
+} IN_RECVERR, *PIN_RECVERR;
 
 /* A multicast group to join or to leave, and on which interface. */
 

@@ -1,0 +1,166 @@
+/*
+ * IRQL, locks, dispatcher objects, timers and times.
+ *
+ * Part of the wsk project's own headers: wdm.h includes it.
+ */
+#ifndef WSK_HEADERS_NT_KE_H
+#define WSK_HEADERS_NT_KE_H
+
+#include <nt_types.h>
+
+EXTERN_C_BEGIN
+
+/* IRQL and spin locks */
+
+KIRQL KeGetCurrentIrql(VOID);
+KIRQL KfRaiseIrql(KIRQL NewIrql);
+VOID KeLowerIrql(KIRQL NewIrql);
+KIRQL KeAcquireSpinLockRaiseToDpc(PKSPIN_LOCK SpinLock);
+VOID KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql);
+VOID KeAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock);
+VOID KeReleaseSpinLockFromDpcLevel(PKSPIN_LOCK SpinLock);
+BOOLEAN KeTryToAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock);
+BOOLEAN KeTestSpinLock(PKSPIN_LOCK SpinLock);
+
+#define KeRaiseIrql(NewIrql, OldIrql)     (*(OldIrql) = KfRaiseIrql(NewIrql))
+#define KeRaiseIrqlToDpcLevel()           KfRaiseIrql(DISPATCH_LEVEL)
+#define KeInitializeSpinLock(SpinLock)    ((void)(*(SpinLock) = 0))
+#define KeAcquireSpinLock(SpinLock, Irql) (*(Irql) = KeAcquireSpinLockRaiseToDpc(SpinLock))
+
+/* Queued spin locks, whose handle is the caller's. */
+
+typedef struct _KSPIN_LOCK_QUEUE {
+    struct _KSPIN_LOCK_QUEUE *volatile Next;
+    PKSPIN_LOCK volatile Lock;
+} KSPIN_LOCK_QUEUE, *PKSPIN_LOCK_QUEUE;
+
+typedef struct _KLOCK_QUEUE_HANDLE {
+    KSPIN_LOCK_QUEUE LockQueue;
+    KIRQL OldIrql;
+} KLOCK_QUEUE_HANDLE, *PKLOCK_QUEUE_HANDLE;
+
+VOID KeAcquireInStackQueuedSpinLock(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE LockHandle);
+VOID KeReleaseInStackQueuedSpinLock(PKLOCK_QUEUE_HANDLE LockHandle);
+VOID KeAcquireInStackQueuedSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE LockHandle);
+VOID KeReleaseInStackQueuedSpinLockFromDpcLevel(PKLOCK_QUEUE_HANDLE LockHandle);
+
+/* Regions of a thread without kernel APCs, which push locks need. */
+
+VOID KeEnterCriticalRegion(VOID);
+VOID KeLeaveCriticalRegion(VOID);
+BOOLEAN KeAreApcsDisabled(VOID);
+#define FsRtlEnterFileSystem() KeEnterCriticalRegion()
+#define FsRtlExitFileSystem()  KeLeaveCriticalRegion()
+
+/* Processors: the host has one. */
+
+#define ALL_PROCESSOR_GROUPS 0xffff
+typedef struct _PROCESSOR_NUMBER {
+    USHORT Group;
+    UCHAR Number;
+    UCHAR Reserved;
+} PROCESSOR_NUMBER, *PPROCESSOR_NUMBER;
+
+ULONG KeGetCurrentProcessorNumberEx(PPROCESSOR_NUMBER ProcNumber);
+ULONG KeQueryActiveProcessorCountEx(USHORT GroupNumber);
+ULONG KeQueryMaximumProcessorCountEx(USHORT GroupNumber);
+#define KeGetCurrentProcessorNumber()     KeGetCurrentProcessorNumberEx(NULL)
+#define KeQueryActiveProcessorCount(Mask) KeQueryActiveProcessorCountEx(ALL_PROCESSOR_GROUPS)
+
+/* The end of the system. */
+
+DECLSPEC_NORETURN
+VOID KeBugCheckEx(ULONG BugCheckCode, ULONG_PTR BugCheckParameter1, ULONG_PTR BugCheckParameter2,
+                  ULONG_PTR BugCheckParameter3, ULONG_PTR BugCheckParameter4);
+#define KeBugCheck(Code) KeBugCheckEx((Code), 0, 0, 0, 0)
+
+/* Dispatcher objects and waits */
+
+typedef struct _DISPATCHER_HEADER {
+    LONG Lock;
+    LONG SignalState;
+    LIST_ENTRY WaitListHead;
+} DISPATCHER_HEADER;
+
+typedef struct _KEVENT {
+    DISPATCHER_HEADER Header;
+} KEVENT, *PKEVENT, *PRKEVENT;
+
+typedef struct _KSEMAPHORE {
+    DISPATCHER_HEADER Header;
+    LONG Limit;
+} KSEMAPHORE, *PKSEMAPHORE, *PRKSEMAPHORE;
+
+typedef enum _KWAIT_REASON {
+    Executive = 0,
+    UserRequest = 6
+} KWAIT_REASON;
+
+#define MAXIMUM_WAIT_OBJECTS 64
+#define THREAD_WAIT_OBJECTS  3
+
+VOID KeInitializeEvent(PRKEVENT Event, EVENT_TYPE Type, BOOLEAN State);
+VOID KeClearEvent(PRKEVENT Event);
+LONG KeResetEvent(PRKEVENT Event);
+LONG KeSetEvent(PRKEVENT Event, KPRIORITY Increment, BOOLEAN Wait);
+LONG KeReadStateEvent(PRKEVENT Event);
+VOID KeInitializeSemaphore(PRKSEMAPHORE Semaphore, LONG Count, LONG Limit);
+LONG KeReleaseSemaphore(PRKSEMAPHORE Semaphore, KPRIORITY Increment, LONG Adjustment, BOOLEAN Wait);
+NTSTATUS KeWaitForSingleObject(PVOID Object, KWAIT_REASON WaitReason, KPROCESSOR_MODE WaitMode, BOOLEAN Alertable,
+                               PLARGE_INTEGER Timeout);
+NTSTATUS KeWaitForMultipleObjects(ULONG Count, PVOID Object[], WAIT_TYPE WaitType, KWAIT_REASON WaitReason,
+                                  KPROCESSOR_MODE WaitMode, BOOLEAN Alertable, PLARGE_INTEGER Timeout,
+                                  PKWAIT_BLOCK WaitBlockArray);
+NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertable, PLARGE_INTEGER Interval);
+
+/* Timers and deferred procedure calls: what the kernel calls at DISPATCH_LEVEL, now or later. */
+
+typedef struct _KDPC {
+    ULONG TargetInfoAsUlong;
+    SINGLE_LIST_ENTRY DpcListEntry;
+    KAFFINITY ProcessorHistory;
+    PKDEFERRED_ROUTINE DeferredRoutine;
+    PVOID DeferredContext;
+    PVOID SystemArgument1;
+    PVOID SystemArgument2;
+    PVOID DpcData;
+} KDPC, *PKDPC, *PRKDPC;
+
+typedef struct _KTIMER {
+    DISPATCHER_HEADER Header;
+    ULARGE_INTEGER DueTime;
+    LIST_ENTRY TimerListEntry;
+    struct _KDPC *Dpc;
+    USHORT Processor;
+    USHORT TimerType;
+    ULONG Period;
+} KTIMER, *PKTIMER, *PRKTIMER;
+
+VOID KeInitializeDpc(PRKDPC Dpc, PKDEFERRED_ROUTINE DeferredRoutine, PVOID DeferredContext);
+BOOLEAN KeInsertQueueDpc(PRKDPC Dpc, PVOID SystemArgument1, PVOID SystemArgument2);
+BOOLEAN KeRemoveQueueDpc(PRKDPC Dpc);
+VOID KeFlushQueuedDpcs(VOID);
+VOID KeInitializeTimer(PKTIMER Timer);
+VOID KeInitializeTimerEx(PKTIMER Timer, TIMER_TYPE Type);
+BOOLEAN KeSetTimer(PKTIMER Timer, LARGE_INTEGER DueTime, PKDPC Dpc);
+BOOLEAN KeCancelTimer(PKTIMER);
+BOOLEAN KeReadStateTimer(PKTIMER Timer);
+
+/*
+ * Times, in units of 100 ns. Three of them are no functions on either processor, where they read a page that the kernel
+ * shares; the host has functions for them.
+ */
+
+VOID KeQuerySystemTimePrecise(PLARGE_INTEGER CurrentTime);
+ULONGLONG KeQueryUnbiasedInterruptTime(VOID);
+VOID KeQuerySystemTime(PLARGE_INTEGER CurrentTime);
+ULONGLONG KeQueryInterruptTime(VOID);
+ULONGLONG KeQueryInterruptTimePrecise(PULONG64 QpcTimeStamp);
+VOID KeQueryTickCount(PLARGE_INTEGER CurrentCount);
+ULONG KeQueryTimeIncrement(VOID);
+LARGE_INTEGER KeQueryPerformanceCounter(PLARGE_INTEGER PerformanceFrequency);
+VOID KeStallExecutionProcessor(ULONG MicroSeconds);
+
+EXTERN_C_END
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * The kernel as a WDM driver sees it: what a client of WSK uses around its sockets.
+ *
+ * Part of the wsk project's own headers: what wsk.h needs, what wsk-sys binds, and what clients in C were seen to use.
+ * Where the layout of a structure matters but its members do not, the members are left out. The nt_*.h files are
+ * this project's own; include this header, <ntddk.h> or <ntifs.h>.
+ */
+#ifndef WSK_HEADERS_WDM_H
+#define WSK_HEADERS_WDM_H
+
+#include <nt_debug.h>
+#include <nt_device.h>
+#include <nt_ex.h>
+#include <nt_interlocked.h>
+#include <nt_irp.h>
+#include <nt_ke.h>
+#include <nt_lists.h>
+#include <nt_mm.h>
+#include <nt_ps.h>
+#include <nt_rtl.h>
+#include <nt_types.h>
+
+#include <nt_exceptions.h>
+
+#endif
