@@ -54,6 +54,7 @@
 #![allow(clippy::multiple_unsafe_ops_per_block, reason = "a field behind a pointer is one access")]
 
 mod config;
+mod driver;
 pub mod guide;
 mod host;
 pub mod kernel;
@@ -67,6 +68,7 @@ mod verifier;
 mod wsk;
 
 pub use config::Config;
+pub use driver::{Driver, File};
 pub use host::Host;
 pub use kernel::{Entered, Timing, Windows, current_irql};
 pub use testing::{block_on, run};

@@ -40,6 +40,8 @@ pub fn run(config: Config, seeds: Range<u64>, scenario: impl Fn(Host)) {
             scenario(host.clone());
             host.settle();
             require_ended(host.kernel());
+            let left = host.kernel().devices().all_left();
+            assert!(left.is_none(), "{}", left.unwrap_or_default());
             require_empty_pool(&host);
             let set = host.kernel().set_timers();
             assert!(set == 0, "timers are still set: {set}");

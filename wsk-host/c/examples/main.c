@@ -14,11 +14,12 @@
 ULONG DbgPrint(PCSTR Format, ...)
 {
     va_list arguments;
+    ULONG status;
 
     va_start(arguments, Format);
-    vfprintf(stderr, Format, arguments);
+    status = vDbgPrintEx(DPFLTR_DEFAULT_ID, DPFLTR_INFO_LEVEL, Format, arguments);
     va_end(arguments);
-    return STATUS_SUCCESS;
+    return status;
 }
 
 static int echo(void *context)

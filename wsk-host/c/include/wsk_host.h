@@ -14,6 +14,7 @@
 #ifndef WSK_HOST_H
 #define WSK_HOST_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -43,6 +44,26 @@ enum {
     WSK_HOST_TIMING_DEFERRED = 2
 };
 
+/* When WSK becomes ready to be captured: wsk_host_options.readiness. */
+enum {
+    WSK_HOST_READINESS_READY = 0,
+    /* wsk_host_options.ready_after microseconds after the host was made. */
+    WSK_HOST_READINESS_AFTER = 1,
+    WSK_HOST_READINESS_NEVER = 2
+};
+
+/* What takes control data away from datagrams that are sent: wsk_host_options.stripping. */
+enum {
+    WSK_HOST_STRIPPING_NOTHING = 0,
+    /* Packet info is taken away if it is the only control message. */
+    WSK_HOST_STRIPPING_PACKET_INFO_ALONE = 1,
+    /* All of it is, by a filter of the Transport Driver Interface, unless the client bypasses that. */
+    WSK_HOST_STRIPPING_TDI_FILTER = 2
+};
+
+/* A time that is none at all, where zero is the default. */
+#define WSK_HOST_NONE UINT64_MAX
+
 /* How many seeds there are unless wsk_host_options.seeds says another number. */
 #define WSK_HOST_DEFAULT_SEEDS 32
 
@@ -59,6 +80,37 @@ typedef struct wsk_host_options {
     uint64_t first_seed;
     /* How many seeds, one after the other, or 0 for WSK_HOST_DEFAULT_SEEDS. */
     uint64_t seeds;
+    /* The Windows that the host stands for, such as 6, 1, 7601; zeroes for the newest. */
+    uint32_t windows_major;
+    uint32_t windows_minor;
+    uint32_t windows_build;
+    /* WSK_HOST_READINESS_... */
+    uint32_t readiness;
+    /* Microseconds, with WSK_HOST_READINESS_AFTER. */
+    uint64_t ready_after;
+    /* Microseconds that something takes at most through the simulated network, or WSK_HOST_NONE. */
+    uint64_t delay;
+    /* Bytes that a connection of the simulated network takes from its sender before the receiver has room. */
+    uint64_t window;
+    /* What goes wrong, in a thousand: datagrams that are lost or arrive twice, and segments after which their connection
+     * is reset, all on the simulated network; */
+    uint16_t loss;
+    uint16_t duplication;
+    uint16_t reset;
+    /* requests after which their socket is no longer functional, and requests that do not complete until they are
+     * cancelled or their socket is closed. */
+    uint16_t forced_close;
+    uint16_t hold;
+    /* Not zero: receives get all that there is, and never less by chance. */
+    uint8_t whole_receives;
+    /* Not zero: these do what they do in Wine 8, which refuses them. */
+    uint8_t refuse_disconnect;
+    uint8_t refuse_socket_connect;
+    uint8_t refuse_cancel;
+    uint8_t refuse_name_info;
+    uint8_t reserved;
+    /* WSK_HOST_STRIPPING_... */
+    uint32_t stripping;
 } wsk_host_options;
 
 /*
@@ -90,6 +142,47 @@ int wsk_host_run(const wsk_host_options *options, wsk_host_scenario *scenario, v
  * IRPs and MDLs included. To be compared before and after what should need none.
  */
 uint64_t wsk_host_allocations(void);
+
+/*
+ * A driver with a control device, as the system and its programs see it. All of these are called at PASSIVE_LEVEL, in a
+ * scenario. Texts are in UTF-8, and a status is an NTSTATUS.
+ */
+
+#ifdef _WIN32
+typedef long wsk_host_status;
+#else
+typedef int wsk_host_status;
+#endif
+
+struct _DRIVER_OBJECT;
+struct _UNICODE_STRING;
+
+/* A DriverEntry. */
+typedef wsk_host_status wsk_host_driver_entry(struct _DRIVER_OBJECT *driver, struct _UNICODE_STRING *registry_path);
+
+/* Loads a driver: calls its entry point, with an object that refuses every request. Returns what that returns. */
+wsk_host_status wsk_host_load(const char *name, wsk_host_driver_entry *entry, void **driver);
+
+/*
+ * Unloads a driver. Stops the process, with a report, if it has no DriverUnload, if one of its devices is open, or if it
+ * leaves a device or a symbolic link behind.
+ */
+void wsk_host_unload(void *driver);
+
+/* Opens a device by its name, such as "\\\\.\\Sample", which is "\\??\\Sample", or "\\Device\\Sample". */
+wsk_host_status wsk_host_open(const char *path, void **file);
+
+/*
+ * Requests, each of which waits for its end. `returned` is NULL, or gets how many bytes the driver has written, or
+ * taken.
+ */
+wsk_host_status wsk_host_control(void *file, uint32_t code, const void *input, size_t input_size, void *output,
+                                 size_t output_size, size_t *returned);
+wsk_host_status wsk_host_read(void *file, void *buffer, size_t size, size_t *returned);
+wsk_host_status wsk_host_write(void *file, const void *buffer, size_t size, size_t *returned);
+
+/* Closes a file: the driver gets IRP_MJ_CLEANUP and IRP_MJ_CLOSE. */
+void wsk_host_close(void *file);
 
 #ifdef __cplusplus
 }

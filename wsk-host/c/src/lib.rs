@@ -38,8 +38,8 @@
 //!
 //! ```sh
 //! cargo rustc --package wsk-host-c -- --print native-static-libs
-//! cc -Iheaders/km -Iheaders/shared -Iwsk-host/c/include client.c main.c \
-//!     target/debug/libwsk_host_c.a -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc -o client
+//! cc -fshort-wchar -Iheaders/km -Iheaders/shared -Iwsk-host/c/include client.c main.c \
+//!     "${CARGO_TARGET_DIR:-target}"/debug/libwsk_host_c.a -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc -o client
 //! ```
 //!
 //! The profile `c` is `dev` with unwinding. Without that, as in this project's other profiles, a run that
@@ -50,17 +50,23 @@
 //! # What C has to bring
 //!
 //! `DbgPrint`, if the client calls it: Rust cannot define a function whose number of arguments varies.
-//! `examples/main.c` has it in six lines.
+//! `examples/main.c` has it in six lines, which end in the host's `vDbgPrintEx`.
+//!
+//! `-fshort-wchar`, which gives a wide literal the 16 bits that a `WCHAR` has; and LONG where a client has a `long`
+//! that it shares with Windows, since a `long` has 64 bits on Linux.
 //!
 //! Everything else is as in Rust: see `wsk-host` for what there is, and which rules it verifies.
 
 use std::ffi::{c_int, c_void};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
-use wsk_host::{Config, Host, Network, Timing};
+use wsk_host::{Config, Faults, Host, Network, Readiness, Stripping, Timing, Windows};
 
-/// `wsk_host_options` of the header, which documents it.
+pub mod driver;
+
+/// `wsk_host_options` of the header, which documents it. Zeroes are the defaults.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(non_camel_case_types, reason = "the name is that of C")]
@@ -73,7 +79,48 @@ pub struct wsk_host_options {
     pub first_seed: u64,
     /// How many seeds, or zero for 32.
     pub seeds: u64,
+    /// The Windows that the host stands for, or zeroes for the newest: the major version.
+    pub windows_major: u32,
+    /// Its minor version.
+    pub windows_minor: u32,
+    /// Its build.
+    pub windows_build: u32,
+    /// `WSK_HOST_READINESS_…`.
+    pub readiness: u32,
+    /// Microseconds after which WSK is ready, with `WSK_HOST_READINESS_AFTER`.
+    pub ready_after: u64,
+    /// Microseconds that something takes at most through the simulated network; `WSK_HOST_NONE` for none.
+    pub delay: u64,
+    /// Bytes that a connection of the simulated network takes before the receiver has room.
+    pub window: u64,
+    /// Faults in a thousand: datagrams that are lost.
+    pub loss: u16,
+    /// Datagrams that arrive twice.
+    pub duplication: u16,
+    /// Segments after which their connection is reset.
+    pub reset: u16,
+    /// Requests after which their socket is no longer functional.
+    pub forced_close: u16,
+    /// Requests that do not complete until they are cancelled.
+    pub hold: u16,
+    /// Not zero: receives get all that there is.
+    pub whole_receives: u8,
+    /// Not zero: `WskDisconnect` is refused, as by Wine.
+    pub refuse_disconnect: u8,
+    /// Not zero: `WskSocketConnect` is refused, as by Wine.
+    pub refuse_socket_connect: u8,
+    /// Not zero: `IoCancelIrp` does nothing, as in Wine.
+    pub refuse_cancel: u8,
+    /// Not zero: `WskGetNameInfo` is refused, as by Wine.
+    pub refuse_name_info: u8,
+    /// Zero.
+    pub reserved: u8,
+    /// `WSK_HOST_STRIPPING_…`.
+    pub stripping: u32,
 }
+
+/// `WSK_HOST_NONE`.
+const NONE: u64 = u64::MAX;
 
 /// `WSK_HOST_DEFAULT_SEEDS`.
 const DEFAULT_SEEDS: u64 = 32;
@@ -81,6 +128,7 @@ const DEFAULT_SEEDS: u64 = 32;
 impl wsk_host_options {
     /// What the numbers mean.
     fn parse(&self) -> Result<(Config, Range<u64>), String> {
+        let defaults = Config::default();
         let network = match self.network {
             0 => Network::Simulated,
             1 => Network::Real,
@@ -93,12 +141,71 @@ impl wsk_host_options {
             2 => Timing::Deferred,
             other => return Err(format!("{other} is not one of WSK_HOST_TIMING_…")),
         };
+        let readiness = match self.readiness {
+            0 => Readiness::Ready,
+            1 => Readiness::After(Duration::from_micros(self.ready_after)),
+            2 => Readiness::Never,
+            other => return Err(format!("{other} is not one of WSK_HOST_READINESS_…")),
+        };
+        let stripping = match self.stripping {
+            0 => Stripping::Nothing,
+            1 => Stripping::PacketInfoAlone,
+            2 => Stripping::TdiFilter,
+            other => return Err(format!("{other} is not one of WSK_HOST_STRIPPING_…")),
+        };
+        let windows = match (self.windows_major, self.windows_minor, self.windows_build) {
+            (0, 0, 0) => defaults.windows,
+            (major @ (6 | 10), minor, build) => Windows { major, minor, build },
+            (major, minor, build) => {
+                return Err(format!("{major}.{minor}.{build} is no Windows that has WSK"));
+            }
+        };
+        let faults = Faults {
+            loss: self.loss,
+            duplication: self.duplication,
+            reset: self.reset,
+            forced_close: self.forced_close,
+            hold: self.hold,
+        };
+        let delay = match self.delay {
+            0 => defaults.delay,
+            NONE => Duration::ZERO,
+            delay => Duration::from_micros(delay),
+        };
+        let window = match self.window {
+            0 => defaults.window,
+            window => usize::try_from(window).map_err(|_| format!("{window} is no window"))?,
+        };
+        if self.reserved != 0 {
+            return Err(format!("the member `reserved` is {}, and must be 0", self.reserved));
+        }
         let count = if self.seeds == 0 { DEFAULT_SEEDS } else { self.seeds };
         let end = self.first_seed.checked_add(count);
         let end = end.ok_or_else(|| format!("there are no {count} seeds from here on"))?;
-        Ok((Config { network, timing, ..Config::default() }, self.first_seed..end))
+        // Each member by name: what `Config` gets is an option here, too.
+        let config = Config {
+            network,
+            timing,
+            windows,
+            faults,
+            readiness,
+            delay,
+            window,
+            partial_receives: self.whole_receives == 0,
+            stripping,
+            refuse_disconnect: self.refuse_disconnect != 0,
+            refuse_socket_connect: self.refuse_socket_connect != 0,
+            refuse_cancel: self.refuse_cancel != 0,
+            refuse_name_info: self.refuse_name_info != 0,
+        };
+        Ok((config, self.first_seed..end))
     }
 }
+
+/// WSK's identity as a network programming interface, which `wsk.h` declares and C's import library has.
+#[unsafe(no_mangle)]
+#[allow(non_upper_case_globals, reason = "the name is that of C")]
+pub static NPI_WSK_INTERFACE_ID: wsk_sys::NPIID = wsk_sys::NPI_WSK_INTERFACE_ID;
 
 /// Runs a function of C's on hosts; the header documents it.
 ///
@@ -236,11 +343,62 @@ mod tests {
     }
 
     #[test]
+    fn zeroes_are_the_defaults_and_every_option_counts() {
+        let (config, seeds) = wsk_host_options::default().parse().unwrap();
+        assert_eq!((config, seeds), (Config::default(), 0..DEFAULT_SEEDS));
+        let all = wsk_host_options {
+            network: 2,
+            timing: 1,
+            first_seed: 0,
+            seeds: 1,
+            windows_major: 6,
+            windows_minor: 1,
+            windows_build: 7601,
+            readiness: 1,
+            ready_after: 5,
+            delay: NONE,
+            window: 100,
+            loss: 1,
+            duplication: 2,
+            reset: 3,
+            forced_close: 4,
+            hold: 5,
+            whole_receives: 1,
+            refuse_disconnect: 1,
+            refuse_socket_connect: 1,
+            refuse_cancel: 1,
+            refuse_name_info: 1,
+            reserved: 0,
+            stripping: 2,
+        };
+        let expected = Config {
+            network: Network::Null,
+            timing: Timing::Inline,
+            windows: Windows::SEVEN,
+            faults: Faults { loss: 1, duplication: 2, reset: 3, forced_close: 4, hold: 5 },
+            readiness: Readiness::After(Duration::from_micros(5)),
+            delay: Duration::ZERO,
+            window: 100,
+            partial_receives: false,
+            stripping: Stripping::TdiFilter,
+            refuse_disconnect: true,
+            refuse_socket_connect: true,
+            refuse_cancel: true,
+            refuse_name_info: true,
+        };
+        assert_eq!(all.parse().unwrap().0, expected);
+    }
+
+    #[test]
     fn what_is_no_option_is_a_failure() {
         let wrong = [
             wsk_host_options { network: 3, ..Default::default() },
             wsk_host_options { timing: 3, ..Default::default() },
             wsk_host_options { first_seed: u64::MAX, ..Default::default() },
+            wsk_host_options { readiness: 3, ..Default::default() },
+            wsk_host_options { stripping: 3, ..Default::default() },
+            wsk_host_options { windows_major: 5, ..Default::default() },
+            wsk_host_options { reserved: 1, ..Default::default() },
         ];
         for options in wrong {
             let mut runs = Runs::default();

@@ -125,7 +125,7 @@ fn virtual_address(mdl: &MDL) -> PVOID {
 const TAG: ULONG = u32::from_le_bytes(*b"Mdl ");
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn IoAllocateMdl(
+pub(crate) unsafe extern "C" fn IoAllocateMdl(
     address: PVOID,
     length: ULONG,
     secondary: BOOLEAN,
@@ -161,7 +161,7 @@ unsafe extern "C" fn IoAllocateMdl(
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn IoFreeMdl(mdl: PMDL) {
+pub(crate) extern "C" fn IoFreeMdl(mdl: PMDL) {
     require_at_most(DISPATCH_LEVEL, "IoFreeMdl");
     ExFreePoolWithTag(mdl.cast(), TAG);
 }
@@ -192,7 +192,7 @@ unsafe extern "C" fn IoBuildPartialMdl(source: PMDL, target: PMDL, address: PVOI
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn MmProbeAndLockPages(
+pub(crate) unsafe extern "C" fn MmProbeAndLockPages(
     mdl: PMDL,
     _mode: KPROCESSOR_MODE,
     _operation: LOCK_OPERATION,
@@ -207,7 +207,7 @@ unsafe extern "C" fn MmProbeAndLockPages(
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn MmUnlockPages(mdl: PMDL) {
+pub(crate) unsafe extern "C" fn MmUnlockPages(mdl: PMDL) {
     require_at_most(DISPATCH_LEVEL, "MmUnlockPages");
     // SAFETY: the caller passes an MDL of its own.
     let mdl = unsafe { &mut *mdl };

@@ -31,6 +31,7 @@ pub(crate) mod ex;
 pub(crate) mod io;
 pub(crate) mod ke;
 pub(crate) mod mm;
+mod ob;
 mod ps;
 pub(crate) mod quarantine;
 pub(crate) mod random;
@@ -51,6 +52,7 @@ use wsk_sys::ctypes::c_void;
 
 use blocks::Blocks;
 pub use config::{Config, Threads, Timing, Windows};
+use io::device_table::Devices;
 use io::work_queue::WorkQueue;
 pub use ke::irql::current_irql;
 use ke::timer_queue::TimerQueue;
@@ -77,6 +79,7 @@ struct KernelState {
     usage: Mutex<Usage>,
     timers: Mutex<TimerQueue>,
     work_items: Mutex<WorkQueue>,
+    devices: Mutex<Devices>,
     random: Mutex<Random>,
     trace: Mutex<Trace>,
     /// The state of a driver stack above, as a device extension is.
@@ -118,6 +121,7 @@ impl Kernel {
             usage: Mutex::default(),
             timers: Mutex::default(),
             work_items: Mutex::default(),
+            devices: Mutex::default(),
             random: Mutex::new(Random::new(config.timing.seed_or_zero())),
             trace: Mutex::default(),
             extension: OnceLock::new(),
@@ -291,6 +295,10 @@ impl Kernel {
         lock(&self.0.work_items)
     }
 
+    pub(crate) fn devices(&self) -> MutexGuard<'_, Devices> {
+        lock(&self.0.devices)
+    }
+
     pub(crate) fn scheduler(&self) -> &Scheduler {
         &self.0.scheduler
     }
@@ -445,4 +453,14 @@ impl Drop for Entered {
             kernel.0.scheduler.begin(thread);
         }
     }
+}
+
+/// A status that `wsk-sys` does not name, by its number.
+pub(crate) const fn status(code: u32) -> wsk_sys::NTSTATUS {
+    wsk_sys::NTSTATUS::from_ne_bytes(code.to_ne_bytes())
+}
+
+/// Whether a status is an error. A warning is none, and its request has data.
+pub(crate) const fn is_error(status: wsk_sys::NTSTATUS) -> bool {
+    u32::from_ne_bytes(status.to_ne_bytes()) >> 30 == 3
 }

@@ -22,11 +22,13 @@ use wsk_sys::{
     ACCESS_MASK, BOOLEAN, DISPATCH_LEVEL, DISPATCHER_HEADER, HANDLE, KPROCESSOR_MODE, LONG_PTR,
     NTSTATUS, PASSIVE_LEVEL, PCLIENT_ID, PEPROCESS, PHANDLE, PKSTART_ROUTINE, PLARGE_INTEGER,
     POBJECT_ATTRIBUTES, POBJECT_HANDLE_INFORMATION, POBJECT_TYPE, PVOID,
-    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_HANDLE, STATUS_SUCCESS, ULONG, WaitAny,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH,
+    STATUS_SUCCESS, ULONG, WaitAny,
 };
 
 use crate::kernel::ke::dispatcher::{THREAD, change, header};
 use crate::kernel::ke::irql::require_at_most;
+use crate::kernel::ke::region;
 use crate::kernel::ke::wait::wait;
 use crate::kernel::schedule::ClientPointer;
 use crate::kernel::{Entered, Kernel};
@@ -106,6 +108,7 @@ unsafe extern "C" fn PsCreateSystemThread(
         // SAFETY: the caller of this function promised a routine for this context.
         unsafe { routine(context.get()) };
         require_at_most(PASSIVE_LEVEL, "the end of a system thread");
+        region::require_none("the end of a system thread");
         // In its last turn: a thread that waits for it is ready before another one has a turn.
         this.ended();
         CURRENT.set(None);
@@ -165,15 +168,18 @@ unsafe extern "C" fn ZwWaitForSingleObject(
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn ObReferenceObjectByHandle(
+pub(crate) unsafe extern "C" fn ObReferenceObjectByHandle(
     handle: HANDLE,
     _access: ACCESS_MASK,
-    _object_type: POBJECT_TYPE,
+    object_type: POBJECT_TYPE,
     _mode: KPROCESSOR_MODE,
     object: *mut PVOID,
     _information: POBJECT_HANDLE_INFORMATION,
 ) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, "ObReferenceObjectByHandle");
+    if !is_thread_type(object_type) {
+        return STATUS_OBJECT_TYPE_MISMATCH;
+    }
     let Some(thread) = thread_of(handle) else {
         return STATUS_INVALID_HANDLE;
     };
@@ -196,7 +202,7 @@ extern "C" fn IoGetCurrentProcess() -> PEPROCESS {
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn ObfReferenceObject(object: PVOID) -> LONG_PTR {
+pub(crate) unsafe extern "C" fn ObfReferenceObject(object: PVOID) -> LONG_PTR {
     require_at_most(DISPATCH_LEVEL, "ObfReferenceObject");
     if is_process(object) {
         return count(PROCESS.fetch_add(1, Ordering::Relaxed) + 1);
@@ -208,7 +214,7 @@ unsafe extern "C" fn ObfReferenceObject(object: PVOID) -> LONG_PTR {
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn ObfDereferenceObject(object: PVOID) -> LONG_PTR {
+pub(crate) unsafe extern "C" fn ObfDereferenceObject(object: PVOID) -> LONG_PTR {
     require_at_most(DISPATCH_LEVEL, "ObfDereferenceObject");
     if is_process(object) {
         let left = PROCESS.fetch_sub(1, Ordering::Relaxed) - 1;
@@ -240,4 +246,51 @@ extern "C" fn ZwClose(handle: HANDLE) -> NTSTATUS {
         Some(_) => STATUS_SUCCESS,
         None => kernel_violation("ZwClose: not an open handle"),
     }
+}
+
+/// A type of objects, which clients compare and do not look into.
+#[repr(transparent)]
+pub(crate) struct TypePointer(*const u8);
+
+// SAFETY: what it points to is never written.
+unsafe impl Sync for TypePointer {}
+
+static THREAD_TYPE: u8 = 0;
+static THREAD_TYPE_POINTER: TypePointer = TypePointer(&raw const THREAD_TYPE);
+
+/// The type of threads: the address of a pointer to it, as the kernel exports it.
+#[unsafe(no_mangle)]
+pub(crate) static PsThreadType: TypePointer = TypePointer((&raw const THREAD_TYPE_POINTER).cast());
+
+/// Whether a type is that of threads, or none in particular.
+pub(crate) fn is_thread_type(object_type: POBJECT_TYPE) -> bool {
+    object_type.is_null() || object_type.addr() == (&raw const THREAD_TYPE).addr()
+}
+
+thread_local! {
+    /// What stands for a thread that is no system thread.
+    static FOREIGN: Arc<Thread> = Arc::new(Thread {
+        header: UnsafeCell::new(header(THREAD, 0)),
+        join: Mutex::new(None),
+    });
+}
+
+/// The current thread's object. It has no reference for the caller.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn KeGetCurrentThread() -> PVOID {
+    let system =
+        CURRENT.with(|current| current.borrow().as_ref().map(|(thread, _)| Arc::as_ptr(thread)));
+    system.unwrap_or_else(|| FOREIGN.with(Arc::as_ptr)).cast_mut().cast()
+}
+
+/// A multiple of four, as handles are, and never zero.
+#[unsafe(no_mangle)]
+extern "C" fn PsGetCurrentThreadId() -> HANDLE {
+    KeGetCurrentThread()
+}
+
+/// Of the system process, which all threads belong to.
+#[unsafe(no_mangle)]
+extern "C" fn PsGetCurrentProcessId() -> HANDLE {
+    ptr::without_provenance_mut(4)
 }

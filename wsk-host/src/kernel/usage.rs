@@ -136,6 +136,11 @@ impl Usage {
         }
     }
 
+    /// Whether an IRP is in flight.
+    pub(crate) fn contains(&self, irp: PIRP) -> bool {
+        self.requests.contains_key(&irp.addr())
+    }
+
     /// Stops a client that initialises an IRP in flight.
     pub(crate) fn require_not_in_flight(&self, irp: PIRP, call: &str) {
         if let Some(request) = self.requests.get(&irp.addr()) {

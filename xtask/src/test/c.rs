@@ -15,7 +15,8 @@ use crate::project;
 const COMPILERS: [&str; 2] = ["gcc", "clang"];
 
 /// Warnings are for the example what they are for the headers.
-const STRICT: [&str; 5] = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+const STRICT: [&str; 6] =
+    ["-std=c11", "-fshort-wchar", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
 /// Where the kernel's headers are, and the library's.
 const HEADERS: [&str; 2] = ["-Iheaders/km", "-Iheaders/shared"];
@@ -34,6 +35,7 @@ pub(super) fn run() -> Result<()> {
     let library = Library::build(&shell, "dev")?;
     println!("{}, {}", library.path.display(), library.needs.join(" "));
     compile_alone(&shell)?;
+    kernel(&shell, &library)?;
     for compiler in COMPILERS {
         let program = project::scratch()?.join(format!("echo-{compiler}"));
         cmd!(shell, "{compiler}")
@@ -50,6 +52,64 @@ pub(super) fn run() -> Result<()> {
         check(&program).with_context(|| program.display().to_string())?;
         println!("{compiler}: runs on both networks, and is stopped where it breaks a rule");
     }
+    Ok(())
+}
+
+/// What drivers use around their sockets, and in which languages it is compiled and run.
+const KERNEL: &str = "wsk-host/c/tests/kernel.c";
+const LANGUAGES: [(&str, &str, &str); 6] = [
+    ("gcc", "c", "c11"),
+    ("gcc", "c", "c17"),
+    ("g++", "c++", "c++14"),
+    ("clang", "c", "c17"),
+    ("clang++", "c++", "c++14"),
+    ("clang++", "c++", "c++20"),
+];
+
+/// What the host says of the scenarios that break a rule.
+const STOPPED: [(&str, &str); 7] = [
+    ("leaves-a-link", r"the symbolic link \DosDevices\WskTest is not deleted"),
+    ("asserts", "an assertion does not hold: Context != "),
+    ("paged-code-at-dispatch-level", "PAGED_CODE: the IRQL is at most APC_LEVEL"),
+    ("push-lock-outside-of-a-region", "call KeEnterCriticalRegion first"),
+    ("mutex-twice", "the current thread holds the lock already"),
+    ("spin-lock-at-passive-level", "the IRQL is 0, and must be at least 2"),
+    ("prints-a-float", "the kernel prints no floating-point numbers"),
+];
+
+fn kernel(shell: &Shell, library: &Library) -> Result<()> {
+    for (compiler, language, standard) in LANGUAGES {
+        let program = project::scratch()?.join(format!("kernel-{compiler}-{standard}"));
+        cmd!(shell, "{compiler} -std={standard} -fshort-wchar -Wall -Wextra -Wpedantic -Werror")
+            // The tags of pool.
+            .arg("-Wno-multichar")
+            .args(HEADERS)
+            .args([LIBRARY_HEADER, "-x", language, KERNEL, "-x", "none"])
+            .arg(&library.path)
+            .args(&library.needs)
+            .arg("-o")
+            .arg(&program)
+            .quiet()
+            .run()
+            .with_context(|| format!("{compiler} -std={standard} does not build {KERNEL}"))?;
+        let Ended { status, out, err } = execute(&mut Command::new(&program), &program, PATIENCE)?;
+        ensure!(
+            status.success() && out.ends_with("device\n") && err.is_empty(),
+            "{} should end with 0, but it ended with {status}:\n{out}{err}",
+            program.display()
+        );
+        let Ended { status, err, .. } = run_with(&program, "prints")?;
+        let printed = "plain 1\nwith a level\nin a debug build\n";
+        ensure!(status.success() && err.starts_with(printed), "it printed:\n{err}");
+        for (scenario, report) in STOPPED {
+            let Ended { status, err, .. } = run_with(&program, scenario)?;
+            ensure!(
+                status.code().is_none() && err.contains(report),
+                "`{scenario}` should be aborted with `{report}`, but it ended with {status}:\n{err}"
+            );
+        }
+    }
+    println!("{} languages: what drivers use around their sockets", LANGUAGES.len());
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use xshell::{Shell, cmd};
 
 use crate::project;
@@ -12,11 +12,17 @@ const RELEASES: [&str; 6] =
     ["0x06000000", "0x06010000", "0x06020000", "0x0A000000", "0x0A000003", "0x0A000010"];
 
 /// Compilers, with what makes them compile C or C++.
-const COMPILERS: [(&str, &[&str]); 6] = [
+const COMPILERS: [(&str, &[&str]); 12] = [
     ("gcc", &["-x", "c", "-std=c11"]),
+    ("gcc", &["-x", "c", "-std=c17", "-fshort-wchar"]),
+    ("gcc", &["-x", "c++", "-std=c++14", "-fshort-wchar"]),
     ("gcc", &["-x", "c++", "-std=c++17"]),
+    ("gcc", &["-x", "c++", "-std=c++20", "-fshort-wchar"]),
     ("clang", &["-x", "c", "-std=c11"]),
+    ("clang", &["-x", "c", "-std=c17", "-fshort-wchar"]),
+    ("clang", &["-x", "c++", "-std=c++14", "-fshort-wchar"]),
     ("clang", &["-x", "c++", "-std=c++17"]),
+    ("clang", &["-x", "c++", "-std=c++20", "-fshort-wchar"]),
     ("clang", &["-x", "c", "-std=c11", "--target=x86_64-pc-windows-msvc", "-nostdinc"]),
     ("clang", &["-x", "c++", "-std=c++17", "--target=aarch64-pc-windows-msvc", "-nostdinc"]),
 ];
@@ -71,6 +77,69 @@ NTSTATUS close_socket(PWSK_SOCKET Socket, PIRP Irp)
 }
 "#;
 
+/// The layouts and values of Microsoft's headers.
+const LAYOUT: &str = "../wsk-host/c/tests/layout.c";
+
+/// What is refused, as a program, and what the compiler says of it.
+const REFUSED: [(&str, &str); 4] = [
+    ("#include <wdf.h>\n", "KMDF (wdf.h) is not among wsk's headers"),
+    ("#include <netioapi.h>\n", "IP Helper (netioapi.h) is not among wsk's headers"),
+    (
+        "#include <wdm.h>\nvoid f(void);\nvoid f(void) { __try { } __except (1) { } }\n",
+        "define WSK_HEADERS_NO_EXCEPTIONS",
+    ),
+    (
+        "#include <wdm.h>\nvoid f(void);\nvoid f(void) { UNICODE_STRING s = RTL_CONSTANT_STRING(L\"x\"); (void)s; }\n",
+        "WSK_HEADERS_LITERAL",
+    ),
+];
+
+/// Code with structured exceptions, as it compiles where they are said never to be raised.
+const EXCEPTIONS: &str = r"
+#include <wdm.h>
+int guarded(void);
+int guarded(void)
+{
+    int Result;
+
+    __try {
+        Result = 0;
+    } __except (EXCEPTION_EXECUTE_HANDLER) {
+        Result = GetExceptionCode();
+    }
+    return Result;
+}
+";
+
+/// What does not belong is refused with a sentence.
+fn refuses(shell: &Shell) -> Result<()> {
+    let program = project::scratch()?.join("refused.c");
+    for (text, sentence) in REFUSED {
+        fs::write(&program, text)?;
+        for compiler in ["gcc", "clang"] {
+            let output = cmd!(shell, "{compiler} -std=c11 -fsyntax-only -Ikm -Ishared {program}")
+                .quiet()
+                .ignore_status()
+                .output()?;
+            let said = String::from_utf8_lossy(&output.stderr);
+            ensure!(
+                !output.status.success() && said.contains(sentence),
+                "{compiler} should refuse this, and say `{sentence}`:\n{text}\nIt said:\n{said}"
+            );
+        }
+    }
+    fs::write(&program, EXCEPTIONS)?;
+    for compiler in ["gcc", "clang"] {
+        cmd!(shell, "{compiler} -std=c11 -Wall -Wextra -Werror -fsyntax-only -Ikm -Ishared")
+            .arg("-DWSK_HEADERS_NO_EXCEPTIONS")
+            .arg(&program)
+            .quiet()
+            .run()
+            .with_context(|| format!("{compiler} with WSK_HEADERS_NO_EXCEPTIONS"))?;
+    }
+    Ok(())
+}
+
 pub(super) fn compile() -> Result<()> {
     let shell = Shell::new()?;
     shell.change_dir(project::root().join("headers"));
@@ -90,6 +159,16 @@ pub(super) fn compile() -> Result<()> {
                 .with_context(|| format!("{compiler} {} as of {release}", language.join(" ")))?;
         }
     }
+    for (compiler, language) in COMPILERS {
+        cmd!(shell, "{compiler}")
+            .args(language)
+            .args(strict)
+            .arg(LAYOUT)
+            .quiet()
+            .run()
+            .with_context(|| format!("{compiler} {} of {LAYOUT}", language.join(" ")))?;
+    }
+    refuses(&shell)?;
     println!("{} compilers, {} releases", COMPILERS.len(), RELEASES.len());
     Ok(())
 }

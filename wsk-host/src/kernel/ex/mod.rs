@@ -1,4 +1,10 @@
-//! `Ex…`: the executive's pool and rundown protection.
+//! `Ex…`: the executive's pool, lists and locks.
 
+mod fast_mutex;
+mod lists;
+mod lookaside;
 pub(crate) mod pool;
+mod push_lock;
+mod queued_lock;
 mod rundown;
+mod spin_lock;

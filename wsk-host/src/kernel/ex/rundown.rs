@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wsk_sys::fields::rundown_count;
-use wsk_sys::{APC_LEVEL, BOOLEAN, DISPATCH_LEVEL, FALSE, PEX_RUNDOWN_REF, TRUE, ULONG_PTR};
+use wsk_sys::{APC_LEVEL, BOOLEAN, DISPATCH_LEVEL, FALSE, PEX_RUNDOWN_REF, TRUE, ULONG, ULONG_PTR};
 
 use crate::kernel::context::require_no_callback;
 use crate::kernel::interrupt;
@@ -128,4 +128,55 @@ unsafe extern "C" fn ExWaitForRundownProtectionRelease(protection: PEX_RUNDOWN_R
     guard.waiting().insert(protection.addr(), Arc::clone(&released));
     drop(guard);
     released.wait(NAME, None);
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExAcquireRundownProtectionEx(
+    protection: PEX_RUNDOWN_REF,
+    count: ULONG,
+) -> BOOLEAN {
+    require_at_most(DISPATCH_LEVEL, "ExAcquireRundownProtectionEx");
+    interrupt();
+    let mut guard = lock();
+    // SAFETY: the caller passes a protection.
+    let held = unsafe { guard.count(protection) };
+    if *held & RUN_DOWN != 0 {
+        return FALSE;
+    }
+    *held += ONE * wsk_sys::fields::size_t(count as usize);
+    TRUE
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExReleaseRundownProtectionEx(protection: PEX_RUNDOWN_REF, count: ULONG) {
+    for _ in 0..count {
+        // SAFETY: the caller passes a protection that it holds as often.
+        unsafe { ExReleaseRundownProtection(protection) };
+    }
+}
+
+/// Makes a protection that was run down one that can be acquired again.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExReInitializeRundownProtection(protection: PEX_RUNDOWN_REF) {
+    require_at_most(APC_LEVEL, "ExReInitializeRundownProtection");
+    let mut guard = lock();
+    // SAFETY: the caller passes a protection.
+    let count = unsafe { guard.count(protection) };
+    if *count != RUN_DOWN {
+        kernel_violation("ExReInitializeRundownProtection: it was not run down");
+    }
+    *count = 0;
+}
+
+/// Marks a protection that its owner has waited for: it cannot be acquired.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExRundownCompleted(protection: PEX_RUNDOWN_REF) {
+    require_at_most(DISPATCH_LEVEL, "ExRundownCompleted");
+    let mut guard = lock();
+    // SAFETY: the caller passes a protection.
+    let count = unsafe { guard.count(protection) };
+    if *count >= ONE {
+        kernel_violation("ExRundownCompleted: it is held");
+    }
+    *count = RUN_DOWN;
 }

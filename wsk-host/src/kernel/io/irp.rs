@@ -24,6 +24,7 @@ use wsk_sys::{
 
 use crate::kernel::Kernel;
 use crate::kernel::ex::pool::{ExAllocatePoolWithTag, ExFreePoolWithTag};
+use crate::kernel::io::cancel::IoAcquireCancelSpinLock;
 use crate::kernel::ke::irql::require_at_most;
 use crate::verifier::{Rule, kernel_violation, rule_violation};
 
@@ -57,7 +58,7 @@ unsafe extern "C" fn IoInitializeIrp(irp: PIRP, size: USHORT, locations: CCHAR) 
 const TAG: ULONG = u32::from_le_bytes(*b"Irp ");
 
 #[unsafe(no_mangle)]
-extern "C" fn IoAllocateIrp(locations: CCHAR, _charge_quota: BOOLEAN) -> PIRP {
+pub(crate) extern "C" fn IoAllocateIrp(locations: CCHAR, _charge_quota: BOOLEAN) -> PIRP {
     require_at_most(DISPATCH_LEVEL, "IoAllocateIrp");
     let size = IoSizeOfIrp(locations);
     let irp: PIRP = ExAllocatePoolWithTag(NonPagedPoolNx, size.into(), TAG).cast();
@@ -69,7 +70,7 @@ extern "C" fn IoAllocateIrp(locations: CCHAR, _charge_quota: BOOLEAN) -> PIRP {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn IoFreeIrp(irp: PIRP) {
+pub(crate) extern "C" fn IoFreeIrp(irp: PIRP) {
     require_at_most(DISPATCH_LEVEL, "IoFreeIrp");
     ExFreePoolWithTag(irp.cast(), TAG);
 }
@@ -156,6 +157,29 @@ pub(crate) unsafe fn claim(irp: PIRP) -> bool {
     !unsafe { cancel_routine(irp) }.swap(ptr::null_mut(), Ordering::AcqRel).is_null()
 }
 
+/// Calls the cancel routine that a driver has set, which releases the cancel spin lock.
+///
+/// # Safety
+///
+/// The routine is the driver's for this IRP, and was taken from it once.
+unsafe fn cancel_by_driver(irp: PIRP, routine: *mut ()) {
+    // SAFETY: a driver's cancel routine has this type, and the caller promises one.
+    let routine = unsafe {
+        std::mem::transmute::<*mut (), unsafe extern "C" fn(PDEVICE_OBJECT, PIRP)>(routine)
+    };
+    let mut irql = 0;
+    // SAFETY: there is room for a level.
+    unsafe { IoAcquireCancelSpinLock(&raw mut irql) };
+    // SAFETY: the IRP is at a location of its driver, which does not complete it without the lock.
+    let device = unsafe {
+        (*irp).CancelIrql = irql;
+        (*fields::current_stack_location(irp).read()).DeviceObject
+    };
+    // SAFETY: the caller promises a routine for this IRP.
+    unsafe { routine(device, irp) };
+    require_at_most(irql, "the end of a cancel routine");
+}
+
 #[unsafe(no_mangle)]
 unsafe extern "C" fn IoCancelIrp(irp: PIRP) -> BOOLEAN {
     require_at_most(DISPATCH_LEVEL, "IoCancelIrp");
@@ -168,6 +192,11 @@ unsafe extern "C" fn IoCancelIrp(irp: PIRP) -> BOOLEAN {
     let routine = unsafe { cancel_routine(irp) }.swap(ptr::null_mut(), Ordering::SeqCst);
     if routine.is_null() {
         return FALSE;
+    }
+    if !Kernel::current().usage().contains(irp) {
+        // SAFETY: the IRP is a driver's, which has set a routine of its own.
+        unsafe { cancel_by_driver(irp, routine) };
+        return TRUE;
     }
     // SAFETY: `set_cancel_routine` stored it.
     let routine = unsafe { std::mem::transmute::<*mut (), CancelRoutine>(routine) };

@@ -1,5 +1,10 @@
-//! `Io…`: IRPs and work items.
+//! `Io…`: IRPs, work items, devices and drivers.
 
+mod cancel;
+mod device;
+pub(crate) mod device_table;
+pub(crate) mod driver;
 pub(crate) mod irp;
+pub(crate) mod request;
 mod work_item;
 pub(crate) mod work_queue;

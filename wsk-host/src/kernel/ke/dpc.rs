@@ -10,7 +10,9 @@
     reason = "the functions are C's, and so are the objects behind their pointers"
 )]
 
-use wsk_sys::{KDPC, PASSIVE_LEVEL, PKDEFERRED_ROUTINE, PKDPC, PRKDPC, PVOID};
+use wsk_sys::{
+    BOOLEAN, FALSE, KDPC, PASSIVE_LEVEL, PKDEFERRED_ROUTINE, PKDPC, PRKDPC, PVOID, TRUE,
+};
 
 use super::irql::require_at_most;
 use super::timer_queue::TimerQueue;
@@ -34,18 +36,47 @@ unsafe extern "C" fn KeInitializeDpc(dpc: PRKDPC, routine: PKDEFERRED_ROUTINE, c
     unsafe { (&raw mut (*dpc).DeferredContext).write(context) };
 }
 
-/// Queues a call, unless it is queued already: then it runs once.
+/// Queues the call of a timer, unless it is queued already: then it runs once.
 pub(super) fn queue(kernel: &Kernel, timers: &mut TimerQueue, dpc: PKDPC) {
-    let Some(number) = timers.queue_dpc(dpc.addr(), "a timer that has expired") else {
-        return;
-    };
+    if let Some(number) = timers.queue_dpc(dpc.addr(), "a timer that has expired") {
+        let dpc = ClientPointer(dpc);
+        kernel.soon(move |kernel| call(kernel, dpc.get(), number));
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeInsertQueueDpc(dpc: PRKDPC, first: PVOID, second: PVOID) -> BOOLEAN {
+    let kernel = Kernel::current();
+    let mut timers = kernel.timers();
+    let Some(number) = timers.queue_dpc(dpc.addr(), "KeInsertQueueDpc") else { return FALSE };
+    // SAFETY: the caller passes an initialised call, which runs once the lock over all of them is free.
+    unsafe { (&raw mut (*dpc).SystemArgument1).write(first) };
+    // SAFETY: the caller passes an initialised call, which runs once the lock over all of them is free.
+    unsafe { (&raw mut (*dpc).SystemArgument2).write(second) };
+    drop(timers);
     let dpc = ClientPointer(dpc);
     kernel.soon(move |kernel| call(kernel, dpc.get(), number));
+    interrupt();
+    TRUE
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn KeRemoveQueueDpc(dpc: PRKDPC) -> BOOLEAN {
+    let kernel = Kernel::current();
+    let removed = kernel.timers().remove_dpc(dpc.addr());
+    let Some(number) = removed else { return FALSE };
+    let finished = kernel.timers().end_dpc(number);
+    for flush in finished {
+        flush.set();
+    }
+    TRUE
 }
 
 /// Runs a queued call.
 fn call(kernel: &Kernel, dpc: PKDPC, number: u64) {
-    kernel.timers().begin_dpc(dpc.addr());
+    if !kernel.timers().begin_dpc(dpc.addr(), number) {
+        return;
+    }
     // SAFETY: the client keeps a queued call valid until its routine was called.
     let routine = unsafe { (&raw const (*dpc).DeferredRoutine).read() };
     // SAFETY: the client keeps a queued call valid until its routine was called.

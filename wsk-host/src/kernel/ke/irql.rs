@@ -50,7 +50,7 @@ extern "C" fn KeGetCurrentIrql() -> KIRQL {
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn KfRaiseIrql(new: KIRQL) -> KIRQL {
+pub(crate) extern "C" fn KfRaiseIrql(new: KIRQL) -> KIRQL {
     let old = IRQL.replace(new);
     if old > new {
         kernel_violation("KfRaiseIrql: the new IRQL is below the current one");
@@ -59,7 +59,7 @@ pub(super) extern "C" fn KfRaiseIrql(new: KIRQL) -> KIRQL {
 }
 
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn KeLowerIrql(new: KIRQL) {
+pub(crate) extern "C" fn KeLowerIrql(new: KIRQL) {
     if IRQL.replace(new) < new {
         kernel_violation("KeLowerIrql: the new IRQL is above the current one");
     }

@@ -1,10 +1,13 @@
 //! `Ke…`: the IRQL, spin locks, dispatcher objects, waits, timers, deferred procedure calls, the time.
 
 mod bug_check;
+mod clock;
 pub(crate) mod dispatcher;
 mod dpc;
+pub(crate) mod dpc_spin_lock;
 mod event;
 pub(crate) mod irql;
+pub(crate) mod region;
 mod semaphore;
 mod spin_lock;
 pub(crate) mod time;

@@ -123,3 +123,13 @@ unsafe extern "C" fn KeCancelTimer(timer: PKTIMER) -> BOOLEAN {
     drop(kernel.cancel_timer(former.job));
     TRUE
 }
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeReadStateTimer(timer: PKTIMER) -> BOOLEAN {
+    require_at_most(DISPATCH_LEVEL, "KeReadStateTimer");
+    // SAFETY: the caller passes an initialised timer.
+    unsafe { require_timer(timer, "KeReadStateTimer") };
+    // SAFETY: the timer is initialised, as was just checked.
+    let state = unsafe { change(&raw mut (*timer).Header, |state| state) };
+    if state > 0 { TRUE } else { FALSE }
+}

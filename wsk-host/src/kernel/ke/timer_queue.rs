@@ -41,6 +41,7 @@ pub(crate) struct SetTimer {
 
 /// A deferred procedure call that is queued.
 struct QueuedDpc {
+    number: u64,
     origin: Origin,
 }
 
@@ -105,14 +106,24 @@ impl TimerQueue {
             return None;
         }
         let number = self.next_number();
-        self.dpcs.insert(dpc, QueuedDpc { origin: Origin::here(origin) });
+        self.dpcs.insert(dpc, QueuedDpc { number, origin: Origin::here(origin) });
         self.pending.insert(number);
         Some(number)
     }
 
-    /// A queued call is about to run. From here on it may be queued again.
-    pub(crate) fn begin_dpc(&mut self, dpc: usize) {
-        self.dpcs.remove(&dpc);
+    /// A queued call is about to run: returns false if it was taken out of the queue. From here on it may be queued
+    /// again.
+    pub(crate) fn begin_dpc(&mut self, dpc: usize, number: u64) -> bool {
+        let is_queued = self.dpcs.get(&dpc).is_some_and(|queued| queued.number == number);
+        if is_queued {
+            self.dpcs.remove(&dpc);
+        }
+        is_queued
+    }
+
+    /// Takes a call out of the queue and returns its number.
+    pub(crate) fn remove_dpc(&mut self, dpc: usize) -> Option<u64> {
+        self.dpcs.remove(&dpc).map(|queued| queued.number)
     }
 
     /// A call has run. Returns the flushes that have waited for it and wait for no other.

@@ -1,0 +1,180 @@
+//! Drivers and their devices, for programs in C; the header documents these functions.
+
+use std::ffi::{CStr, c_char, c_void};
+
+use wsk_host::{Driver, File};
+use wsk_sys::{NTSTATUS, PDRIVER_INITIALIZE, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
+
+/// A text of C's, if it is UTF-8.
+///
+/// # Safety
+///
+/// The pointer is null or to a string that ends with a NUL, which stays as it is while the result is used.
+unsafe fn text<'a>(text: *const c_char) -> Option<&'a str> {
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: the caller promises a string.
+    unsafe { CStr::from_ptr(text) }.to_str().ok()
+}
+
+/// The bytes of a buffer of C's, which may be null if it is empty.
+///
+/// # Safety
+///
+/// The buffer has this size, and nothing else uses it while the result is used.
+unsafe fn bytes<'a>(buffer: *mut c_void, size: usize) -> &'a mut [u8] {
+    if size == 0 {
+        return &mut [];
+    }
+    // SAFETY: the caller promises a buffer of this size.
+    unsafe { std::slice::from_raw_parts_mut(buffer.cast(), size) }
+}
+
+/// Loads a driver.
+///
+/// # Safety
+///
+/// `name` ends with a NUL, `entry` is the entry point of a driver, and `driver` has room for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsk_host_load(
+    name: *const c_char,
+    entry: PDRIVER_INITIALIZE,
+    driver: *mut *mut c_void,
+) -> NTSTATUS {
+    // SAFETY: the caller promises a string.
+    let Some(name) = (unsafe { text(name) }) else { return STATUS_INVALID_PARAMETER };
+    // SAFETY: the caller promises a driver's entry point.
+    match unsafe { Driver::load(name, entry) } {
+        Ok(loaded) => {
+            // SAFETY: the caller promises room for a pointer.
+            unsafe { driver.write(loaded.into_raw()) };
+            STATUS_SUCCESS
+        }
+        Err(status) => status,
+    }
+}
+
+/// Unloads a driver.
+///
+/// # Safety
+///
+/// The driver was loaded by [`wsk_host_load`], and is unloaded once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsk_host_unload(driver: *mut c_void) {
+    // SAFETY: the caller's promise is the same.
+    unsafe { Driver::from_raw(driver) }.unload();
+}
+
+/// Opens a device.
+///
+/// # Safety
+///
+/// `path` ends with a NUL, and `file` has room for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsk_host_open(path: *const c_char, file: *mut *mut c_void) -> NTSTATUS {
+    // SAFETY: the caller promises a string.
+    let Some(path) = (unsafe { text(path) }) else { return STATUS_INVALID_PARAMETER };
+    match File::open(path) {
+        Ok(open) => {
+            // SAFETY: the caller promises room for a pointer.
+            unsafe { file.write(Box::into_raw(Box::new(open)).cast()) };
+            STATUS_SUCCESS
+        }
+        Err(status) => status,
+    }
+}
+
+/// Gives a result to C: how many bytes there are, if it wants to know, and the status.
+///
+/// # Safety
+///
+/// `returned` is null or has room for a number.
+unsafe fn give(result: Result<(NTSTATUS, usize), NTSTATUS>, returned: *mut usize) -> NTSTATUS {
+    let (status, information) = match result {
+        Ok((status, information)) => (status, information),
+        Err(status) => (status, 0),
+    };
+    if !returned.is_null() {
+        // SAFETY: the caller promises room for a number.
+        unsafe { returned.write(information) };
+    }
+    status
+}
+
+/// Sends a control code.
+///
+/// # Safety
+///
+/// The file is open and used by this thread alone, the buffers have these sizes, and `returned` is null or has room for
+/// a number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsk_host_control(
+    file: *mut c_void,
+    code: u32,
+    input: *const c_void,
+    input_size: usize,
+    output: *mut c_void,
+    output_size: usize,
+    returned: *mut usize,
+) -> NTSTATUS {
+    // SAFETY: the caller promises a file of `wsk_host_open`.
+    let file = unsafe { &mut *file.cast::<File>() };
+    // SAFETY: the caller promises a buffer of this size, which is only read.
+    let input = unsafe { bytes(input.cast_mut(), input_size) };
+    // SAFETY: the caller promises a buffer of this size.
+    let output = unsafe { bytes(output, output_size) };
+    // SAFETY: the caller promises room for a number, or null.
+    unsafe { give(file.control(code, input, output), returned) }
+}
+
+/// Reads.
+///
+/// # Safety
+///
+/// As for [`wsk_host_control`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsk_host_read(
+    file: *mut c_void,
+    buffer: *mut c_void,
+    size: usize,
+    returned: *mut usize,
+) -> NTSTATUS {
+    // SAFETY: the caller promises a file of `wsk_host_open`.
+    let file = unsafe { &mut *file.cast::<File>() };
+    // SAFETY: the caller promises a buffer of this size.
+    let buffer = unsafe { bytes(buffer, size) };
+    // SAFETY: the caller promises room for a number, or null.
+    unsafe { give(file.read(buffer), returned) }
+}
+
+/// Writes.
+///
+/// # Safety
+///
+/// As for [`wsk_host_control`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsk_host_write(
+    file: *mut c_void,
+    buffer: *const c_void,
+    size: usize,
+    returned: *mut usize,
+) -> NTSTATUS {
+    // SAFETY: the caller promises a file of `wsk_host_open`.
+    let file = unsafe { &mut *file.cast::<File>() };
+    // SAFETY: the caller promises a buffer of this size, which is only read.
+    let buffer = unsafe { bytes(buffer.cast_mut(), size) };
+    // SAFETY: the caller promises room for a number, or null.
+    unsafe { give(file.write(buffer), returned) }
+}
+
+/// Closes a file.
+///
+/// # Safety
+///
+/// The file is open, and closed once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsk_host_close(file: *mut c_void) {
+    // SAFETY: the caller promises a file of `wsk_host_open`, which `Box::into_raw` gave.
+    unsafe { Box::from_raw(file.cast::<File>()) }.close();
+}

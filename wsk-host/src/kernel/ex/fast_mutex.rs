@@ -1,0 +1,145 @@
+//! `Ex…FastMutex`: mutexes whose owner is at `APC_LEVEL`.
+//!
+//! # Safety
+//!
+//! The exported functions require of their callers what Microsoft documents. They use the client's pointers during
+//! the call only, unless a comment says otherwise.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
+
+use std::ptr;
+
+use wsk_sys::{APC_LEVEL, BOOLEAN, FALSE, KEVENT, LONG, PVOID, TRUE, ULONG};
+
+use crate::kernel::ex::queued_lock::{Mode, acquire, release, try_acquire};
+use crate::kernel::ke::irql::{KeLowerIrql, KfRaiseIrql, current_irql, require_at_most};
+use crate::kernel::ke::region::are_apcs_disabled;
+use crate::verifier::kernel_violation;
+
+/// `FAST_MUTEX`. `ExInitializeFastMutex` is inline code of the header; its event is not used here.
+#[repr(C)]
+pub(crate) struct FastMutex {
+    /// 1 if it is free.
+    count: LONG,
+    owner: PVOID,
+    contention: ULONG,
+    event: KEVENT,
+    /// The owner's IRQL before.
+    old_irql: ULONG,
+}
+
+const _: () = assert!(size_of::<FastMutex>() == 0x38);
+
+/// What shows that a mutex was initialised: its event's header has the kind of a synchronisation event, and no other
+/// function changes it.
+unsafe fn require_initialised(mutex: *mut FastMutex, function: &str) {
+    // SAFETY: the caller's caller passes a mutex.
+    let header = unsafe { &raw mut (*mutex).event.Header };
+    // SAFETY: the header is within the mutex.
+    let kind = unsafe { wsk_sys::fields::dispatcher_lock(header).read() };
+    if kind != 1 {
+        kernel_violation(&format!("{function}: not an initialised fast mutex"));
+    }
+}
+
+/// The current thread owns a mutex from now on.
+///
+/// # Safety
+///
+/// The mutex was just acquired.
+unsafe fn own(mutex: *mut FastMutex, irql: u8) {
+    // SAFETY: the owner alone uses these members.
+    unsafe {
+        (&raw mut (*mutex).count).write(0);
+        (&raw mut (*mutex).owner).write(ptr::without_provenance_mut(1));
+        (&raw mut (*mutex).old_irql).write(irql.into());
+    }
+}
+
+/// Gives a mutex back, and returns the IRQL from before it was acquired.
+///
+/// # Safety
+///
+/// The pointer is to a mutex.
+unsafe fn give_back(mutex: *mut FastMutex, function: &str) -> u8 {
+    // SAFETY: the caller promises a mutex, which the current thread owns, or else is stopped below.
+    let irql = unsafe { (*mutex).old_irql };
+    // SAFETY: as for the line above.
+    unsafe {
+        (&raw mut (*mutex).owner).write(ptr::null_mut());
+        (&raw mut (*mutex).count).write(1);
+    }
+    release(mutex.addr(), Mode::Exclusive, function);
+    u8::try_from(irql).unwrap_or(APC_LEVEL)
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExAcquireFastMutex(mutex: *mut FastMutex) {
+    const NAME: &str = "ExAcquireFastMutex";
+    require_at_most(APC_LEVEL, NAME);
+    // SAFETY: the caller passes a mutex.
+    unsafe { require_initialised(mutex, NAME) };
+    let old = KfRaiseIrql(APC_LEVEL);
+    acquire(mutex.addr(), Mode::Exclusive, NAME);
+    // SAFETY: it was just acquired.
+    unsafe { own(mutex, old) };
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExTryToAcquireFastMutex(mutex: *mut FastMutex) -> BOOLEAN {
+    const NAME: &str = "ExTryToAcquireFastMutex";
+    require_at_most(APC_LEVEL, NAME);
+    // SAFETY: the caller passes a mutex.
+    unsafe { require_initialised(mutex, NAME) };
+    if !try_acquire(mutex.addr(), Mode::Exclusive) {
+        return FALSE;
+    }
+    let old = KfRaiseIrql(APC_LEVEL);
+    // SAFETY: it was just acquired.
+    unsafe { own(mutex, old) };
+    TRUE
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExReleaseFastMutex(mutex: *mut FastMutex) {
+    const NAME: &str = "ExReleaseFastMutex";
+    if current_irql() != APC_LEVEL {
+        kernel_violation(&format!(
+            "{NAME}: the IRQL is {}, and must be {APC_LEVEL}",
+            current_irql()
+        ));
+    }
+    // SAFETY: the caller passes a mutex.
+    KeLowerIrql(unsafe { give_back(mutex, NAME) });
+}
+
+fn require_no_apcs(function: &str) {
+    require_at_most(APC_LEVEL, function);
+    if !are_apcs_disabled() {
+        kernel_violation(&format!(
+            "{function}: APCs are not disabled: enter a critical region first"
+        ));
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExAcquireFastMutexUnsafe(mutex: *mut FastMutex) {
+    const NAME: &str = "ExAcquireFastMutexUnsafe";
+    require_no_apcs(NAME);
+    // SAFETY: the caller passes a mutex.
+    unsafe { require_initialised(mutex, NAME) };
+    acquire(mutex.addr(), Mode::Exclusive, NAME);
+    // SAFETY: it was just acquired.
+    unsafe { own(mutex, current_irql()) };
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExReleaseFastMutexUnsafe(mutex: *mut FastMutex) {
+    const NAME: &str = "ExReleaseFastMutexUnsafe";
+    require_no_apcs(NAME);
+    // SAFETY: the caller passes a mutex.
+    unsafe { give_back(mutex, NAME) };
+}

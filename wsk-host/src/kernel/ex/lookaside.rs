@@ -1,0 +1,328 @@
+//! `Ex…Lookaside…`: blocks of one size, of which a few are kept for the next allocation.
+//!
+//! # Safety
+//!
+//! The exported functions require of their callers what Microsoft documents. They use the client's pointers during
+//! the call only, unless a comment says otherwise.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
+
+use std::ptr;
+
+use wsk_sys::{
+    DISPATCH_LEVEL, LIST_ENTRY, NTSTATUS, NonPagedPoolNx, POOL_TYPE, PVOID, SIZE_T,
+    STATUS_INVALID_PARAMETER, STATUS_SUCCESS, ULONG, USHORT,
+};
+
+use crate::kernel::ex::lists::{
+    ExQueryDepthSList, ExpInterlockedFlushSList, ExpInterlockedPopEntrySList,
+    ExpInterlockedPushEntrySList, InitializeSListHead, SListHeader,
+};
+use crate::kernel::ex::pool::{ExAllocatePoolWithTag, ExFreePoolWithTag};
+use crate::kernel::ke::irql::require_at_most;
+use crate::verifier::kernel_violation;
+
+/// How many blocks a list keeps, and how many one may keep that grows. On a host it does not grow.
+const DEPTH: USHORT = 4;
+const MAXIMUM_DEPTH: USHORT = 256;
+
+/// The smallest block: what a list keeps has a link at its beginning.
+const SMALLEST: usize = 16;
+
+type AllocateEx = unsafe extern "C" fn(POOL_TYPE, SIZE_T, ULONG, *mut Lookaside) -> PVOID;
+type FreeEx = unsafe extern "C" fn(PVOID, *mut Lookaside);
+type Allocate = unsafe extern "C" fn(POOL_TYPE, SIZE_T, ULONG) -> PVOID;
+type Free = unsafe extern "C" fn(PVOID);
+
+/// `GENERAL_LOOKASIDE_POOL`, which `LOOKASIDE_LIST_EX` is, and the beginning of `NPAGED_LOOKASIDE_LIST`.
+#[repr(C)]
+pub(crate) struct Lookaside {
+    head: SListHeader,
+    depth: USHORT,
+    maximum_depth: USHORT,
+    total_allocates: ULONG,
+    allocate_misses: ULONG,
+    total_frees: ULONG,
+    free_misses: ULONG,
+    pool: POOL_TYPE,
+    tag: ULONG,
+    size: ULONG,
+    /// An [`AllocateEx`] or an [`Allocate`] of the client's, or null.
+    allocate: *const (),
+    /// A [`FreeEx`] or a [`Free`] of the client's, or null.
+    free: *const (),
+    list: LIST_ENTRY,
+    last_total_allocates: ULONG,
+    last_allocate_misses: ULONG,
+    /// What shows that the list was initialised: its own address.
+    initialised: [ULONG; 2],
+}
+
+const _: () = assert!(size_of::<Lookaside>() == 0x60);
+
+/// What a list is asked by: the functions with `Ex` at their end, or those without.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Ex,
+    Nonpaged,
+}
+
+/// What shows that memory is an initialised list: where it is, and which functions are its own.
+fn mark(lookaside: *mut Lookaside, kind: Kind) -> [ULONG; 2] {
+    let low = lookaside.addr() & ULONG::MAX as usize;
+    let kind = if kind == Kind::Ex { 0x7845_784C } else { 0x5045_784C };
+    [ULONG::try_from(low).unwrap_or(0), kind]
+}
+
+/// Stops a client whose list is none of this kind.
+///
+/// # Safety
+///
+/// The pointer is to memory of a list.
+unsafe fn require(lookaside: *mut Lookaside, kind: Kind, function: &str) {
+    require_at_most(DISPATCH_LEVEL, function);
+    // SAFETY: the caller promises memory of a list.
+    if unsafe { (*lookaside).initialised } != mark(lookaside, kind) {
+        kernel_violation(&format!("{function}: not an initialised look-aside list of this kind"));
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "those of the kernel's function")]
+unsafe fn initialise(
+    lookaside: *mut Lookaside,
+    kind: Kind,
+    allocate: *const (),
+    free: *const (),
+    pool: POOL_TYPE,
+    size: SIZE_T,
+    tag: ULONG,
+    function: &str,
+) {
+    require_at_most(DISPATCH_LEVEL, function);
+    if tag == 0 {
+        kernel_violation(&format!("{function}: the tag is zero"));
+    }
+    let size = wsk_sys::fields::length(size).max(SMALLEST);
+    // SAFETY: the caller passes memory for a list, aligned to 16 bytes.
+    unsafe { InitializeSListHead(lookaside.cast()) };
+    // SAFETY: the caller passes memory for a list, of which zeroes are a valid one.
+    unsafe { lookaside.write_bytes(0, 1) };
+    // SAFETY: the memory was just initialised, and nothing else uses it.
+    let list = unsafe { &mut *lookaside };
+    list.depth = DEPTH;
+    list.maximum_depth = MAXIMUM_DEPTH;
+    list.pool = pool;
+    list.tag = tag;
+    list.size = ULONG::try_from(size).unwrap_or(ULONG::MAX);
+    list.allocate = allocate;
+    list.free = free;
+    let own = &raw mut list.list;
+    list.list = LIST_ENTRY { Flink: own, Blink: own };
+    list.initialised = mark(lookaside, kind);
+}
+
+/// A block: one that the list keeps, or a new one.
+unsafe fn allocate(lookaside: *mut Lookaside, kind: Kind) -> PVOID {
+    // SAFETY: the caller has checked the list.
+    let kept = unsafe { ExpInterlockedPopEntrySList(lookaside.cast()) };
+    // SAFETY: counters of a valid list, which threads may change at once, so that some are lost, as in Windows.
+    unsafe { count(&raw mut (*lookaside).total_allocates) };
+    if !kept.is_null() {
+        return kept.cast();
+    }
+    // SAFETY: as for the counter above.
+    unsafe { count(&raw mut (*lookaside).allocate_misses) };
+    // SAFETY: these members do not change.
+    let (pool, size, tag, routine) =
+        unsafe { ((*lookaside).pool, (*lookaside).size, (*lookaside).tag, (*lookaside).allocate) };
+    let size = wsk_sys::fields::size_t(size as usize);
+    match kind {
+        _ if routine.is_null() => ExAllocatePoolWithTag(pool, size, tag),
+        // SAFETY: a list of this kind was initialised with a routine of this type.
+        Kind::Ex => unsafe {
+            std::mem::transmute::<*const (), AllocateEx>(routine)(pool, size, tag, lookaside)
+        },
+        // SAFETY: a list of this kind was initialised with a routine of this type.
+        Kind::Nonpaged => unsafe {
+            std::mem::transmute::<*const (), Allocate>(routine)(pool, size, tag)
+        },
+    }
+}
+
+/// Adds one to a counter.
+unsafe fn count(counter: *mut ULONG) {
+    // SAFETY: the caller passes an aligned counter, which is only used atomically.
+    let counter = unsafe { std::sync::atomic::AtomicU32::from_ptr(counter) };
+    counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+}
+
+/// Gives a block back to where it came from.
+unsafe fn release(lookaside: *mut Lookaside, kind: Kind, block: PVOID) {
+    // SAFETY: these members do not change.
+    let (tag, routine) = unsafe { ((*lookaside).tag, (*lookaside).free) };
+    match kind {
+        _ if routine.is_null() => ExFreePoolWithTag(block, tag),
+        // SAFETY: a list of this kind was initialised with a routine of this type.
+        Kind::Ex => unsafe {
+            std::mem::transmute::<*const (), FreeEx>(routine)(block, lookaside);
+        },
+        // SAFETY: a list of this kind was initialised with a routine of this type.
+        Kind::Nonpaged => unsafe { std::mem::transmute::<*const (), Free>(routine)(block) },
+    }
+}
+
+/// Keeps a block, or gives it back if enough are kept.
+unsafe fn free(lookaside: *mut Lookaside, kind: Kind, block: PVOID, function: &str) {
+    if block.is_null() {
+        kernel_violation(&format!("{function}: the block is null"));
+    }
+    // SAFETY: the caller has checked the list.
+    unsafe { count(&raw mut (*lookaside).total_frees) };
+    // SAFETY: the depth does not change, and the head is used under its guard.
+    if unsafe { ExQueryDepthSList(lookaside.cast()) < (*lookaside).depth } {
+        // SAFETY: the caller gives the block up, which has room for a link.
+        unsafe { ExpInterlockedPushEntrySList(lookaside.cast(), block.cast()) };
+        return;
+    }
+    // SAFETY: the caller has checked the list.
+    unsafe {
+        count(&raw mut (*lookaside).free_misses);
+        release(lookaside, kind, block);
+    }
+}
+
+/// Gives all blocks back that are kept.
+unsafe fn flush(lookaside: *mut Lookaside, kind: Kind) {
+    // SAFETY: the caller has checked the list.
+    let mut entry = unsafe { ExpInterlockedFlushSList(lookaside.cast()) };
+    while !entry.is_null() {
+        // SAFETY: the entry was in the list, and is this function's now; its first word is the link.
+        let next = unsafe { entry.cast::<*mut crate::kernel::ex::lists::SListEntry>().read() };
+        // SAFETY: the block is one of the list's.
+        unsafe { release(lookaside, kind, entry.cast()) };
+        entry = next;
+    }
+}
+
+unsafe fn delete(lookaside: *mut Lookaside, kind: Kind) {
+    // SAFETY: the caller has checked the list, and gives it up.
+    unsafe {
+        flush(lookaside, kind);
+        (*lookaside).initialised = [0; 2];
+    }
+}
+
+const RAISE_ON_FAIL: ULONG = 1;
+const FAIL_NO_RAISE: ULONG = 2;
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExInitializeLookasideListEx(
+    lookaside: *mut Lookaside,
+    allocate: Option<AllocateEx>,
+    free: Option<FreeEx>,
+    pool: POOL_TYPE,
+    flags: ULONG,
+    size: SIZE_T,
+    tag: ULONG,
+    _depth: USHORT,
+) -> NTSTATUS {
+    const NAME: &str = "ExInitializeLookasideListEx";
+    if flags & !(RAISE_ON_FAIL | FAIL_NO_RAISE) != 0 || flags == RAISE_ON_FAIL | FAIL_NO_RAISE {
+        return STATUS_INVALID_PARAMETER;
+    }
+    if flags & RAISE_ON_FAIL != 0 {
+        kernel_violation(&format!(
+            "{NAME}: a host raises no exception: EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL"
+        ));
+    }
+    let allocate = allocate.map_or(ptr::null(), |routine| routine as *const ());
+    let free = free.map_or(ptr::null(), |routine| routine as *const ());
+    // SAFETY: the caller passes memory for a list, and its routines.
+    unsafe { initialise(lookaside, Kind::Ex, allocate, free, pool, size, tag, NAME) };
+    STATUS_SUCCESS
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExDeleteLookasideListEx(lookaside: *mut Lookaside) {
+    // SAFETY: the caller passes a list that nothing uses any more.
+    unsafe {
+        require(lookaside, Kind::Ex, "ExDeleteLookasideListEx");
+        delete(lookaside, Kind::Ex);
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExFlushLookasideListEx(lookaside: *mut Lookaside) {
+    // SAFETY: the caller passes a list.
+    unsafe {
+        require(lookaside, Kind::Ex, "ExFlushLookasideListEx");
+        flush(lookaside, Kind::Ex);
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExAllocateFromLookasideListEx(lookaside: *mut Lookaside) -> PVOID {
+    // SAFETY: the caller passes a list.
+    unsafe {
+        require(lookaside, Kind::Ex, "ExAllocateFromLookasideListEx");
+        allocate(lookaside, Kind::Ex)
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExFreeToLookasideListEx(lookaside: *mut Lookaside, block: PVOID) {
+    // SAFETY: the caller passes a list, and a block of it.
+    unsafe {
+        require(lookaside, Kind::Ex, "ExFreeToLookasideListEx");
+        free(lookaside, Kind::Ex, block, "ExFreeToLookasideListEx");
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExInitializeNPagedLookasideList(
+    lookaside: *mut Lookaside,
+    allocate: Option<Allocate>,
+    free: Option<Free>,
+    _flags: ULONG,
+    size: SIZE_T,
+    tag: ULONG,
+    _depth: USHORT,
+) {
+    const NAME: &str = "ExInitializeNPagedLookasideList";
+    let allocate = allocate.map_or(ptr::null(), |routine| routine as *const ());
+    let free = free.map_or(ptr::null(), |routine| routine as *const ());
+    // SAFETY: the caller passes memory for a list, and its routines.
+    unsafe {
+        initialise(lookaside, Kind::Nonpaged, allocate, free, NonPagedPoolNx, size, tag, NAME);
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExDeleteNPagedLookasideList(lookaside: *mut Lookaside) {
+    // SAFETY: the caller passes a list that nothing uses any more.
+    unsafe {
+        require(lookaside, Kind::Nonpaged, "ExDeleteNPagedLookasideList");
+        delete(lookaside, Kind::Nonpaged);
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExAllocateFromNPagedLookasideList(lookaside: *mut Lookaside) -> PVOID {
+    // SAFETY: the caller passes a list.
+    unsafe {
+        require(lookaside, Kind::Nonpaged, "ExAllocateFromNPagedLookasideList");
+        allocate(lookaside, Kind::Nonpaged)
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExFreeToNPagedLookasideList(lookaside: *mut Lookaside, block: PVOID) {
+    // SAFETY: the caller passes a list, and a block of it.
+    unsafe {
+        require(lookaside, Kind::Nonpaged, "ExFreeToNPagedLookasideList");
+        free(lookaside, Kind::Nonpaged, block, "ExFreeToNPagedLookasideList");
+    }
+}

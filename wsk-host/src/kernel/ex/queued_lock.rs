@@ -1,0 +1,142 @@
+//! What fast mutexes and push locks have in common: an owner or readers, and a queue of threads that wait.
+//!
+//! A lock is the client's memory, which it may free as soon as nothing holds it. So who holds which, and who waits, is
+//! kept here by address, under one lock, and a thread that gives a lock back hands it to the next.
+
+use std::collections::hash_map::Entry as MapEntry;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+
+use crate::kernel::context::require_no_callback;
+use crate::kernel::interrupt;
+use crate::kernel::ke::dispatcher::Signal;
+use crate::verifier::kernel_violation;
+
+/// The locks that are held, by their address.
+static HELD: Mutex<Option<HashMap<usize, State>>> = Mutex::new(None);
+
+/// How a thread holds a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Exclusive,
+    Shared,
+}
+
+/// A lock that is held. Exclusive means that there is one holder.
+struct State {
+    mode: Mode,
+    holders: Vec<ThreadId>,
+    waiting: VecDeque<(Mode, ThreadId, Arc<Signal>)>,
+}
+
+impl State {
+    /// Whether a thread need not wait: it shares the lock, and passes nobody by.
+    fn admits(&self, mode: Mode) -> bool {
+        mode == Mode::Shared && self.mode == Mode::Shared && self.waiting.is_empty()
+    }
+
+    /// Hands the lock, which nothing holds any more, to those who are next. Returns whether there are any.
+    fn hand_over(&mut self) -> bool {
+        while let Some((mode, _, _)) = self.waiting.front() {
+            if !self.holders.is_empty()
+                && (self.mode == Mode::Exclusive || *mode == Mode::Exclusive)
+            {
+                break;
+            }
+            self.mode = *mode;
+            let Some((_, thread, signal)) = self.waiting.pop_front() else { break };
+            self.holders.push(thread);
+            signal.set();
+        }
+        !self.holders.is_empty()
+    }
+}
+
+fn held() -> MutexGuard<'static, Option<HashMap<usize, State>>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Stops a client that makes a lock anew, or frees it, while it is held.
+pub(super) fn require_free(lock: usize, function: &str) {
+    if held().as_ref().is_some_and(|held| held.contains_key(&lock)) {
+        kernel_violation(&format!("{function}: the lock is held"));
+    }
+}
+
+/// Takes a lock if that needs no wait; or else, unless the current thread holds it, runs `wait` on its state.
+fn enter(lock: usize, mode: Mode, me: ThreadId, wait: impl FnOnce(&mut State)) -> Entry {
+    let mut held = held();
+    match held.get_or_insert_default().entry(lock) {
+        MapEntry::Vacant(vacant) => {
+            vacant.insert(State { mode, holders: vec![me], waiting: VecDeque::new() });
+            Entry::Taken
+        }
+        MapEntry::Occupied(mut occupied) => {
+            let state = occupied.get_mut();
+            if state.admits(mode) {
+                state.holders.push(me);
+                Entry::Taken
+            } else if state.holders.contains(&me) {
+                Entry::HeldAlready
+            } else {
+                wait(state);
+                Entry::Busy
+            }
+        }
+    }
+}
+
+/// What became of an attempt to take a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entry {
+    Taken,
+    HeldAlready,
+    Busy,
+}
+
+/// Takes a lock if that needs no wait.
+pub(super) fn try_acquire(lock: usize, mode: Mode) -> bool {
+    enter(lock, mode, thread::current().id(), |_| {}) == Entry::Taken
+}
+
+/// Takes a lock, and waits for it if need be.
+pub(super) fn acquire(lock: usize, mode: Mode, function: &str) {
+    require_no_callback(function);
+    interrupt();
+    let me = thread::current().id();
+    let taken = Arc::new(Signal::new());
+    let waits = |state: &mut State| state.waiting.push_back((mode, me, Arc::clone(&taken)));
+    match enter(lock, mode, me, waits) {
+        Entry::Taken => {}
+        Entry::Busy => _ = taken.wait(function, None),
+        Entry::HeldAlready => {
+            kernel_violation(&format!("{function}: the current thread holds the lock already"));
+        }
+    }
+}
+
+/// Gives a lock back.
+pub(super) fn release(lock: usize, mode: Mode, function: &str) {
+    let me = thread::current().id();
+    let mut held = held();
+    let found = match held.as_mut().and_then(|held| held.get_mut(&lock)) {
+        None => Some("the lock is not held"),
+        Some(state) if state.mode != mode => Some("the lock is held in the other mode"),
+        Some(state) => match state.holders.iter().position(|holder| *holder == me) {
+            None => Some("the current thread does not hold the lock"),
+            Some(index) => {
+                state.holders.swap_remove(index);
+                if state.holders.is_empty() && !state.hand_over() {
+                    held.get_or_insert_default().remove(&lock);
+                }
+                None
+            }
+        },
+    };
+    drop(held);
+    if let Some(found) = found {
+        kernel_violation(&format!("{function}: {found}"));
+    }
+    interrupt();
+}

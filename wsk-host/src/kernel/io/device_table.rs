@@ -1,0 +1,188 @@
+//! What a kernel knows of devices: their objects, their names, the links to these, and the drivers.
+//!
+//! # Safety
+//!
+//! A device's address is valid until the device is removed from here.
+
+#![expect(unsafe_code, reason = "devices are the client's objects, reached by their address")]
+
+use std::collections::BTreeMap;
+use std::ptr;
+
+use wsk_sys::{CCHAR, CSHORT, DRIVER_OBJECT, LONG, PDRIVER_OBJECT, PVOID, ULONG, USHORT};
+
+use crate::verifier::Origin;
+
+pub(super) const DO_EXCLUSIVE: ULONG = 0x8;
+pub(super) const DO_DEVICE_INITIALIZING: ULONG = 0x80;
+
+/// `DEVICE_OBJECT`, of which a host uses these members.
+#[repr(C, align(16))]
+pub(super) struct DeviceObject {
+    pub(super) kind: CSHORT,
+    pub(super) size: USHORT,
+    pub(super) reference_count: LONG,
+    pub(super) driver: PDRIVER_OBJECT,
+    pub(super) next: *mut DeviceObject,
+    attached: PVOID,
+    current_irp: PVOID,
+    timer: PVOID,
+    pub(super) flags: ULONG,
+    pub(super) characteristics: ULONG,
+    vpb: PVOID,
+    pub(super) extension: PVOID,
+    pub(super) kind_of_device: ULONG,
+    pub(super) stack_size: CCHAR,
+    /// Queues, a deferred procedure call and an event of drivers for hardware.
+    rest: [u64; 31],
+}
+
+const _: () = assert!(size_of::<DeviceObject>() == 0x150);
+const _: () = assert!(std::mem::offset_of!(DeviceObject, extension) == 0x40);
+const _: () = assert!(std::mem::offset_of!(DeviceObject, stack_size) == 0x4C);
+
+/// The devices, links and drivers of a host.
+#[derive(Default)]
+pub(crate) struct Devices {
+    /// By their paths in upper case.
+    pub(super) names: BTreeMap<String, Named>,
+    /// By their address.
+    pub(super) by_address: BTreeMap<usize, Device>,
+    /// The drivers that were loaded: their names, by their object's address.
+    pub(super) drivers: BTreeMap<usize, String>,
+}
+
+/// What a path leads to.
+pub(super) enum Named {
+    Device(usize),
+    Link { path: String, target: String, origin: Origin },
+}
+
+pub(super) struct Device {
+    pub(super) name: Option<String>,
+    pub(super) driver: usize,
+    /// How many files are open.
+    pub(super) open: usize,
+    /// Deleted, but still open.
+    pub(super) is_deleted: bool,
+    pub(super) origin: Origin,
+}
+
+impl Device {
+    fn describe(&self) -> String {
+        self.name.as_ref().map_or_else(
+            || "a device without a name".to_owned(),
+            |name| format!("the device {name}"),
+        )
+    }
+}
+
+/// A path as it is compared. `\DosDevices` and `\GLOBAL??` are other names of `\??`.
+pub(super) fn key(path: &str) -> String {
+    let path = path.to_uppercase();
+    for other in ["\\DOSDEVICES\\", "\\GLOBAL??\\"] {
+        if let Some(rest) = path.strip_prefix(other) {
+            return format!("\\??\\{rest}");
+        }
+    }
+    path
+}
+
+impl Devices {
+    /// The device that a path leads to, through links.
+    pub(super) fn resolve(&self, path: &str) -> Option<*mut DeviceObject> {
+        let mut key = key(path);
+        // As many links as may follow each other.
+        for _ in 0..32 {
+            match self.names.get(&key)? {
+                Named::Device(address) => return Some(ptr::with_exposed_provenance_mut(*address)),
+                Named::Link { target, .. } => key = self::key(target),
+            }
+        }
+        None
+    }
+
+    /// A file of a device was opened.
+    pub(super) fn open(&mut self, device: *mut DeviceObject) {
+        if let Some(device) = self.by_address.get_mut(&device.addr()) {
+            device.open += 1;
+        }
+    }
+
+    /// A file of a device was closed. Returns whether its memory is to be freed.
+    pub(super) fn close(&mut self, device: *mut DeviceObject) -> bool {
+        let Some(found) = self.by_address.get_mut(&device.addr()) else { return false };
+        found.open -= 1;
+        let is_last = found.open == 0 && found.is_deleted;
+        if is_last {
+            self.by_address.remove(&device.addr());
+        }
+        is_last
+    }
+
+    /// Whether any file of a driver's devices is open.
+    pub(super) fn is_open(&self, driver: usize) -> bool {
+        self.by_address.values().any(|device| device.driver == driver && device.open > 0)
+    }
+
+    /// What a driver has left: its devices, and the links to their names.
+    pub(super) fn left(&self, driver: usize, names: &[String]) -> Option<String> {
+        let devices = self.by_address.values().filter(|device| device.driver == driver);
+        let mut left: Vec<String> = devices
+            .map(|device| {
+                format!("{} is not deleted\n  created: {}", device.describe(), device.origin)
+            })
+            .collect();
+        left.extend(self.names.values().filter_map(|named| match named {
+            Named::Link { path, target, origin } if names.contains(&key(target)) => {
+                Some(format!("the symbolic link {path} is not deleted\n  created: {origin}"))
+            }
+            _ => None,
+        }));
+        (!left.is_empty()).then(|| left.join("\n  and "))
+    }
+
+    /// The names of a driver's devices.
+    pub(super) fn names_of(&self, driver: usize) -> Vec<String> {
+        let devices = self.by_address.values().filter(|device| device.driver == driver);
+        devices.filter_map(|device| device.name.as_deref().map(key)).collect()
+    }
+
+    /// A driver has initialised itself: its devices can be opened.
+    pub(super) fn initialised(&self, driver: usize) {
+        for (address, device) in &self.by_address {
+            if device.driver == driver {
+                let object: *mut DeviceObject = ptr::with_exposed_provenance_mut(*address);
+                // SAFETY: a device is valid until it is deleted, and its driver is in no function of its own.
+                unsafe { (*object).flags &= !DO_DEVICE_INITIALIZING };
+            }
+        }
+    }
+
+    /// What is left of all drivers.
+    pub(crate) fn all_left(&self) -> Option<String> {
+        if let Some(driver) = self.drivers.values().next() {
+            return Some(format!("the driver {driver} is still loaded"));
+        }
+        let mut left = self.by_address.values().map(|device| {
+            format!("{} is not deleted, created {}", device.describe(), device.origin)
+        });
+        left.next().or_else(|| {
+            self.names.values().find_map(|named| match named {
+                Named::Link { path, origin, .. } => {
+                    Some(format!("the symbolic link {path} is not deleted, created {origin}"))
+                }
+                Named::Device(_) => None,
+            })
+        })
+    }
+}
+
+/// What a host allocates for a driver: its object, with what that points to.
+pub(super) struct DriverMemory {
+    pub(super) object: DRIVER_OBJECT,
+    /// `DRIVER_EXTENSION`.
+    pub(super) extension: [u64; 5],
+    pub(super) name: Vec<u16>,
+    pub(super) registry_path: Vec<u16>,
+}

@@ -1,0 +1,83 @@
+//! `KeQuery…Time`: the clocks that drivers read, all of them the host's.
+//!
+//! # Safety
+//!
+//! The exported functions require of their callers what Microsoft documents. They use the client's pointers during
+//! the call only, unless a comment says otherwise.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
+
+use std::time::{Duration, Instant};
+
+use wsk_sys::{LARGE_INTEGER, LONGLONG, PLARGE_INTEGER, ULONG, ULONGLONG};
+
+use crate::kernel::Kernel;
+use crate::kernel::ke::time::KeQuerySystemTimePrecise;
+
+/// How often the clock interrupts, in units of 100 ns.
+const INCREMENT: u64 = 156_250;
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeQuerySystemTime(time: PLARGE_INTEGER) {
+    // SAFETY: the caller passes room for a time.
+    unsafe { KeQuerySystemTimePrecise(time) };
+}
+
+fn ticks() -> u64 {
+    Kernel::current().now()
+}
+
+fn number(value: u64) -> LARGE_INTEGER {
+    // SAFETY: zeroes are a number, whichever names its parts have.
+    let mut number: LARGE_INTEGER = unsafe { std::mem::zeroed() };
+    let place: *mut LONGLONG = (&raw mut number).cast();
+    // SAFETY: the number has the size and the alignment of its whole.
+    unsafe { place.write(LONGLONG::try_from(value).unwrap_or(LONGLONG::MAX)) };
+    number
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn KeQueryInterruptTime() -> ULONGLONG {
+    ticks()
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeQueryInterruptTimePrecise(stamp: *mut u64) -> ULONGLONG {
+    let now = ticks();
+    // SAFETY: the caller passes room for the performance counter's value, which counts the same.
+    unsafe { stamp.write(now) };
+    now
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn KeQueryTimeIncrement() -> ULONG {
+    ULONG::try_from(INCREMENT).unwrap_or(ULONG::MAX)
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeQueryTickCount(count: PLARGE_INTEGER) {
+    // SAFETY: the caller passes room for a count.
+    unsafe { count.write(number(ticks() / INCREMENT)) };
+}
+
+/// Counts in units of 100 ns, as Windows does on most machines.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeQueryPerformanceCounter(frequency: PLARGE_INTEGER) -> LARGE_INTEGER {
+    if !frequency.is_null() {
+        // SAFETY: the caller passes room for a frequency, or null.
+        unsafe { frequency.write(number(10_000_000)) };
+    }
+    number(ticks())
+}
+
+/// Keeps the processor busy, so that no other thread of the host runs.
+#[unsafe(no_mangle)]
+extern "C" fn KeStallExecutionProcessor(microseconds: ULONG) {
+    let end = Instant::now() + Duration::from_micros(microseconds.into());
+    while Instant::now() < end {
+        std::hint::spin_loop();
+    }
+}

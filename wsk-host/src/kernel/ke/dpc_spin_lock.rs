@@ -1,0 +1,167 @@
+//! `Ke…SpinLock…`: spin locks taken at `DISPATCH_LEVEL`, and queued ones.
+//!
+//! # Safety
+//!
+//! The exported functions require of their callers what Microsoft documents. They use the client's pointers during
+//! the call only, unless a comment says otherwise.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
+
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use wsk_sys::{BOOLEAN, DISPATCH_LEVEL, FALSE, KIRQL, PKSPIN_LOCK, TRUE};
+
+use crate::kernel::interrupt;
+use crate::kernel::ke::irql::{KeLowerIrql, KfRaiseIrql, current_irql};
+use crate::verifier::kernel_violation;
+
+/// Stops a client that calls a function below `DISPATCH_LEVEL`, where a holder could lose the processor.
+pub(crate) fn require_dispatch(function: &str) {
+    if current_irql() < DISPATCH_LEVEL {
+        kernel_violation(&format!(
+            "{function}: the IRQL is {}, and must be at least {DISPATCH_LEVEL}",
+            current_irql()
+        ));
+    }
+}
+
+/// The word of a spin lock.
+///
+/// # Safety
+///
+/// The pointer is to a spin lock.
+unsafe fn word<'a>(lock: PKSPIN_LOCK) -> &'a AtomicUsize {
+    // SAFETY: the caller promises a spin lock: an aligned word that is only used atomically.
+    unsafe { AtomicUsize::from_ptr(lock.cast()) }
+}
+
+/// Takes a lock, once it is free.
+///
+/// # Safety
+///
+/// The pointer is to a spin lock.
+unsafe fn acquire(lock: PKSPIN_LOCK) {
+    // SAFETY: the caller promises a spin lock.
+    let word = unsafe { word(lock) };
+    while word.compare_exchange_weak(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        thread::yield_now();
+    }
+}
+
+/// Gives a lock back.
+///
+/// # Safety
+///
+/// The pointer is to a spin lock.
+unsafe fn release(lock: PKSPIN_LOCK, function: &str) {
+    // SAFETY: the caller promises a spin lock.
+    if unsafe { word(lock) }.swap(0, Ordering::Release) == 0 {
+        kernel_violation(&format!("{function}: the lock is not held"));
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeAcquireSpinLockAtDpcLevel(lock: PKSPIN_LOCK) {
+    require_dispatch("KeAcquireSpinLockAtDpcLevel");
+    // SAFETY: the caller passes a spin lock.
+    unsafe { acquire(lock) };
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeReleaseSpinLockFromDpcLevel(lock: PKSPIN_LOCK) {
+    require_dispatch("KeReleaseSpinLockFromDpcLevel");
+    // SAFETY: the caller passes a spin lock.
+    unsafe { release(lock, "KeReleaseSpinLockFromDpcLevel") };
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeTryToAcquireSpinLockAtDpcLevel(lock: PKSPIN_LOCK) -> BOOLEAN {
+    require_dispatch("KeTryToAcquireSpinLockAtDpcLevel");
+    // SAFETY: the caller passes a spin lock.
+    let is_taken = unsafe { word(lock) }.swap(1, Ordering::Acquire) == 0;
+    if is_taken { TRUE } else { FALSE }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeTestSpinLock(lock: PKSPIN_LOCK) -> BOOLEAN {
+    // SAFETY: the caller passes a spin lock.
+    let is_free = unsafe { word(lock) }.load(Ordering::Relaxed) == 0;
+    if is_free { TRUE } else { FALSE }
+}
+
+/// `KLOCK_QUEUE_HANDLE`: a holder's place in the queue of a lock.
+#[repr(C)]
+pub(crate) struct QueueHandle {
+    next: *mut QueueHandle,
+    /// The lock that is held with this handle; null while it holds none.
+    lock: PKSPIN_LOCK,
+    old_irql: KIRQL,
+}
+
+const _: () = assert!(size_of::<QueueHandle>() == 24);
+
+/// Takes a lock with a handle.
+///
+/// # Safety
+///
+/// The pointers are to a spin lock, and to memory for a handle.
+unsafe fn acquire_queued(lock: PKSPIN_LOCK, handle: *mut QueueHandle, old_irql: KIRQL) {
+    // SAFETY: the caller promises a spin lock.
+    unsafe { acquire(lock) };
+    // SAFETY: the caller promises memory for a handle, which is its own.
+    unsafe { handle.write(QueueHandle { next: ptr::null_mut(), lock, old_irql }) };
+}
+
+/// Gives the lock of a handle back, and returns the IRQL from before.
+///
+/// # Safety
+///
+/// The pointer is to a handle that a lock was taken with.
+unsafe fn release_queued(handle: *mut QueueHandle, function: &str) -> KIRQL {
+    // SAFETY: the caller promises an initialised handle, which is its own.
+    let handle = unsafe { &mut *handle };
+    let lock = std::mem::replace(&mut handle.lock, ptr::null_mut());
+    if lock.is_null() {
+        kernel_violation(&format!("{function}: no lock is held with this handle"));
+    }
+    // SAFETY: the handle has the lock that it was taken with.
+    unsafe { release(lock, function) };
+    handle.old_irql
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeAcquireInStackQueuedSpinLock(lock: PKSPIN_LOCK, handle: *mut QueueHandle) {
+    interrupt();
+    let old = KfRaiseIrql(DISPATCH_LEVEL);
+    // SAFETY: the caller passes a spin lock and memory for a handle.
+    unsafe { acquire_queued(lock, handle, old) };
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeReleaseInStackQueuedSpinLock(handle: *mut QueueHandle) {
+    // SAFETY: the caller passes the handle that it has taken a lock with.
+    KeLowerIrql(unsafe { release_queued(handle, "KeReleaseInStackQueuedSpinLock") });
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeAcquireInStackQueuedSpinLockAtDpcLevel(
+    lock: PKSPIN_LOCK,
+    handle: *mut QueueHandle,
+) {
+    require_dispatch("KeAcquireInStackQueuedSpinLockAtDpcLevel");
+    // SAFETY: the caller passes a spin lock and memory for a handle.
+    unsafe { acquire_queued(lock, handle, current_irql()) };
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn KeReleaseInStackQueuedSpinLockFromDpcLevel(handle: *mut QueueHandle) {
+    const NAME: &str = "KeReleaseInStackQueuedSpinLockFromDpcLevel";
+    require_dispatch(NAME);
+    // SAFETY: the caller passes the handle that it has taken a lock with.
+    unsafe { release_queued(handle, NAME) };
+}

@@ -1,0 +1,74 @@
+//! `DbgPrint…`, and assertions.
+//!
+//! # Safety
+//!
+//! The exported functions require of their callers what Microsoft documents. They use the client's pointers during
+//! the call only, unless a comment says otherwise.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
+
+use std::ffi::{CStr, c_char};
+
+use wsk_sys::{NTSTATUS, PVOID, STATUS_SUCCESS, ULONG};
+
+use crate::kernel::rtl::format::{Narrow, format};
+use crate::kernel::rtl::va_list::{RawList, VaList};
+use crate::verifier::kernel_violation;
+
+/// Prints what a driver prints: to the standard error, whatever the component and the level.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn vDbgPrintEx(
+    component: ULONG,
+    level: ULONG,
+    text: *const c_char,
+    arguments: RawList,
+) -> NTSTATUS {
+    // SAFETY: the caller's promises are the same.
+    unsafe { vDbgPrintExWithPrefix(c"".as_ptr(), component, level, text, arguments) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn vDbgPrintExWithPrefix(
+    prefix: *const c_char,
+    _component: ULONG,
+    _level: ULONG,
+    text: *const c_char,
+    arguments: RawList,
+) -> NTSTATUS {
+    // SAFETY: the caller passes a string that ends with a NUL.
+    let prefix = unsafe { CStr::from_ptr(prefix) };
+    // SAFETY: the caller passes a format, and arguments for it.
+    let text = unsafe { format::<Narrow>(text.cast(), &mut VaList::new(arguments)) };
+    eprint!("{}{}", prefix.to_string_lossy(), String::from_utf8_lossy(&text));
+    STATUS_SUCCESS
+}
+
+fn text(string: *const c_char) -> String {
+    if string.is_null() {
+        return String::new();
+    }
+    // SAFETY: the callers pass strings that end with a NUL.
+    unsafe { CStr::from_ptr(string) }.to_string_lossy().into_owned()
+}
+
+/// Stops a client whose assertion does not hold.
+#[unsafe(no_mangle)]
+extern "C" fn RtlAssert(assertion: PVOID, file: PVOID, line: ULONG, message: *const c_char) {
+    let message = match text(message) {
+        message if message.is_empty() => message,
+        message => format!(": {message}"),
+    };
+    let (assertion, file) = (text(assertion.cast()), text(file.cast()));
+    kernel_violation(&format!(
+        "an assertion does not hold: {assertion}{message}\n  at:      {file}:{line}"
+    ));
+}
+
+/// A host has no debugger.
+#[unsafe(no_mangle)]
+extern "C" fn DbgBreakPoint() {
+    kernel_violation("DbgBreakPoint: a breakpoint, and no debugger that would go on");
+}
