@@ -4,9 +4,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use object::pe::IMAGE_SUBSYSTEM_NATIVE;
+use object::pe::{self, IMAGE_SUBSYSTEM_NATIVE};
 use object::read::pe::{ImageNtHeaders, ImageOptionalHeader, PeFile64};
 
+use super::checksum::checksum;
 use crate::image;
 
 /// What an image is and imports.
@@ -37,6 +38,22 @@ impl Summary {
         );
         ensure!(header.address_of_entry_point() != 0, "{} has no entry point", driver.display());
         let (sections, imports) = (image::sections(&file)?, image::imports(&file)?);
+        let directories = file.data_directories();
+        let facts = Facts {
+            checksum: header.check_sum(),
+            expected_checksum: checksum(&data).context("the headers are cut off")?,
+            subsystem: (header.major_subsystem_version(), header.minor_subsystem_version()),
+            characteristics: header.dll_characteristics(),
+            alignment: header.section_alignment(),
+            has_unwind_data: directories.get(pe::IMAGE_DIRECTORY_ENTRY_EXCEPTION).is_some(),
+            writable_code: sections
+                .iter()
+                .filter(|section| is_writable_code(section))
+                .map(|section| section.name.clone())
+                .collect(),
+        };
+        let problems = facts.problems();
+        ensure!(problems.is_empty(), "{}: {}", driver.display(), problems.join("; "));
         let pageable = super::pageable(&sections, &imports);
         ensure!(
             pageable.is_empty(),
@@ -56,6 +73,74 @@ impl Summary {
     }
 }
 
+/// What the headers say that decides whether, and how safely, Windows loads the image.
+struct Facts {
+    checksum: u32,
+    expected_checksum: u32,
+    /// The least version of Windows.
+    subsystem: (u16, u16),
+    characteristics: pe::DllFlags,
+    /// Of sections, in bytes.
+    alignment: u32,
+    has_unwind_data: bool,
+    /// The names of sections that are both writable and executable.
+    writable_code: Vec<String>,
+}
+
+/// The size of a page, with which the kernel protects the sections of a driver.
+const PAGE: u32 = 0x1000;
+
+/// Windows 8, the least version that wsk runs on.
+const WINDOWS_8: (u16, u16) = (6, 2);
+
+impl Facts {
+    /// What is wrong, each with what to do about it.
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.checksum != self.expected_checksum {
+            problems.push(format!(
+                "the checksum is {:#x}, and that of the file {:#x}: Windows refuses boot drivers for that. Link with \
+                 /RELEASE",
+                self.checksum, self.expected_checksum
+            ));
+        }
+        let (major, minor) = self.subsystem;
+        if self.subsystem < WINDOWS_8 {
+            problems.push(format!(
+                "the subsystem's version is {major}.{minor}: link with /SUBSYSTEM:NATIVE,6.02"
+            ));
+        }
+        for (flag, name, argument) in [
+            (pe::IMAGE_DLLCHARACTERISTICS_NX_COMPAT, "NX_COMPAT", "/NXCOMPAT"),
+            (pe::IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE, "DYNAMIC_BASE", "/DYNAMICBASE"),
+        ] {
+            if !self.characteristics.contains(flag) {
+                problems.push(format!("the image lacks {name}: link with {argument}"));
+            }
+        }
+        if self.alignment < PAGE {
+            problems.push(format!(
+                "sections are aligned to {} bytes, less than a page: link without /ALIGN",
+                self.alignment
+            ));
+        }
+        if !self.has_unwind_data {
+            problems.push(
+                "the image has no unwind data: compile with -Cforce-unwind-tables".to_owned(),
+            );
+        }
+        for section in &self.writable_code {
+            problems.push(format!("the section `{section}` is both writable and executable"));
+        }
+        problems
+    }
+}
+
+fn is_writable_code(section: &image::Section) -> bool {
+    section.characteristics.contains(pe::IMAGE_SCN_MEM_WRITE)
+        && section.characteristics.contains(pe::IMAGE_SCN_MEM_EXECUTE)
+}
+
 /// The kernel exports to drivers, and drivers to each other.
 fn is_of_the_kernel(image: &str) -> bool {
     let is_driver = Path::new(image).extension().is_some_and(|end| end.eq_ignore_ascii_case("sys"));
@@ -69,5 +154,60 @@ impl fmt::Display for Summary {
             writeln!(f, "  {image}: {}", names.join(", "))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Facts {
+        Facts {
+            checksum: 7,
+            expected_checksum: 7,
+            subsystem: (6, 2),
+            characteristics: pe::DllFlags(
+                pe::IMAGE_DLLCHARACTERISTICS_NX_COMPAT.0
+                    | pe::IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE.0,
+            ),
+            alignment: PAGE,
+            has_unwind_data: true,
+            writable_code: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn each_fault_is_found_and_named() {
+        assert_eq!(good().problems(), [""; 0]);
+        assert_eq!(Facts { subsystem: (10, 0), ..good() }.problems(), [""; 0]);
+        let faults = [
+            (Facts { checksum: 0, ..good() }, "/RELEASE"),
+            (Facts { subsystem: (6, 0), ..good() }, "/SUBSYSTEM:NATIVE,6.02"),
+            (
+                Facts { characteristics: pe::IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE, ..good() },
+                "NX_COMPAT",
+            ),
+            (
+                Facts { characteristics: pe::IMAGE_DLLCHARACTERISTICS_NX_COMPAT, ..good() },
+                "DYNAMIC_BASE",
+            ),
+            (Facts { alignment: 32, ..good() }, "32 bytes"),
+            (Facts { has_unwind_data: false, ..good() }, "no unwind data"),
+            (Facts { writable_code: vec![".both".to_owned()], ..good() }, "`.both`"),
+        ];
+        for (facts, text) in faults {
+            let problems = facts.problems();
+            assert!(problems.len() == 1 && problems[0].contains(text), "{text}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn only_images_of_the_kernel_export_to_drivers() {
+        for image in ["ntoskrnl.exe", "HAL.dll", "netio.sys", "FLTMGR.SYS"] {
+            assert!(is_of_the_kernel(image), "{image}");
+        }
+        for image in ["kernel32.dll", "ntdll.dll", "other.exe"] {
+            assert!(!is_of_the_kernel(image), "{image}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Audits a driver's image: that the kernel loads it, that nothing of it panics, can be paged out, or calls itself.
 
+mod checksum;
 mod loadable;
 mod pageable;
 pub mod panics;

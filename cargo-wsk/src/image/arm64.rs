@@ -1,10 +1,13 @@
 //! Code and unwind information of arm64.
 //!
-//! [Microsoft's page](https://learn.microsoft.com/cpp/build/arm64-exception-handling) describes the latter.
+//! [Microsoft's page](https://learn.microsoft.com/cpp/build/arm64-exception-handling) describes the latter. It is read
+//! here, since no kept library does: `pe-unwind-info` has x64 only, `object` and `goblin` have no arm64.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
+use yaxpeax_arch::{Decoder as _, U8Reader};
+use yaxpeax_arm::armv8::a64::{InstDecoder, Instruction, Opcode, Operand, SizeCode};
 
 use super::{Flow, Frame, Memory, Processor};
 
@@ -20,110 +23,101 @@ enum Value {
 }
 
 fn flows(code: &[u8], start: u32) -> Vec<Flow> {
+    let decoder = InstDecoder::default();
     let mut flows = Vec::new();
     let mut registers = BTreeMap::new();
     let mut address = start;
-    for instruction in code.chunks_exact(4) {
-        let [a, b, c, d] = [instruction[0], instruction[1], instruction[2], instruction[3]];
-        let word = u32::from_le_bytes([a, b, c, d]);
-        flows.extend(flow(word, address, &mut registers));
+    for word in code.chunks_exact(4) {
+        // What is no instruction is data between functions, or is never run.
+        if let Ok(instruction) = decoder.decode(&mut U8Reader::new(word)) {
+            flows.extend(flow(&instruction, address, &mut registers));
+        }
         address += 4;
     }
     flows
 }
 
-/// A field of an instruction.
+/// The number of the stack pointer, where it may be an operand.
+const SP: u16 = 31;
+
+fn flow(
+    instruction: &Instruction,
+    address: u32,
+    registers: &mut BTreeMap<u16, Value>,
+) -> Option<Flow> {
+    use Operand::{PCOffset, RegPreIndex, Register, RegisterOrSP};
+
+    match (instruction.opcode, instruction.operands) {
+        (Opcode::BL, [PCOffset(offset), ..]) => Some(Flow::Call(displaced(address, offset))),
+        // With a condition, it may be the second or third operand.
+        (
+            Opcode::B | Opcode::Bcc(_) | Opcode::CBZ | Opcode::CBNZ | Opcode::TBZ | Opcode::TBNZ,
+            operands,
+        ) => operands.into_iter().find_map(|operand| match operand {
+            PCOffset(offset) => Some(Flow::Jump(displaced(address, offset))),
+            _ => None,
+        }),
+        (Opcode::BLR, [Register(_, to), ..]) => Some(match registers.get(&to) {
+            Some(Value::Memory(slot)) => Flow::CallThrough(*slot),
+            _ => Flow::CallPointer,
+        }),
+        (Opcode::BR, [Register(_, to), ..]) => Some(match registers.get(&to) {
+            Some(Value::Memory(slot)) => Flow::JumpThrough(*slot),
+            _ => Flow::JumpPointer,
+        }),
+        (Opcode::ADRP, [Register(_, to), PCOffset(offset), ..]) => {
+            registers.insert(to, Value::Address(displaced(address & !0xFFF, offset)));
+            None
+        }
+        (Opcode::ADR, [Register(_, to), PCOffset(offset), ..]) => {
+            let value = displaced(address, offset);
+            registers.insert(to, Value::Address(value));
+            Some(Flow::Address(value))
+        }
+        (
+            Opcode::ADD,
+            [RegisterOrSP(SizeCode::X, to), RegisterOrSP(SizeCode::X, from), number, _],
+        ) => {
+            let Some(Value::Address(page)) = registers.get(&from).copied() else { return None };
+            let value = page.wrapping_add(immediate(number)?);
+            registers.insert(to, Value::Address(value));
+            Some(Flow::Address(value))
+        }
+        (Opcode::LDR, [Register(SizeCode::X, to), RegPreIndex(from, offset, false), ..]) => {
+            let Some(Value::Address(page)) = registers.get(&from).copied() else { return None };
+            registers.insert(to, Value::Memory(page.wrapping_add_signed(offset)));
+            None
+        }
+        (
+            Opcode::SUB,
+            [RegisterOrSP(SizeCode::X, SP), RegisterOrSP(SizeCode::X, SP), number, _],
+        ) => Some(immediate(number).map_or(Flow::PushUnknown, Flow::Push)),
+        // What moves the stack pointer down before it accesses memory.
+        (_, operands) => operands.into_iter().find_map(|operand| match operand {
+            RegPreIndex(SP, offset, true) if offset < 0 => Some(Flow::Push(offset.unsigned_abs())),
+            _ => None,
+        }),
+    }
+}
+
+/// A number, as far as an operand is one.
+fn immediate(operand: Operand) -> Option<u32> {
+    match operand {
+        Operand::Immediate(number) => Some(number),
+        Operand::ImmShift(number, shift) => Some(u32::from(number) << shift),
+        _ => None,
+    }
+}
+
+/// An address at a signed distance.
+fn displaced(address: u32, offset: i64) -> u32 {
+    // Both are within an image, which has less than 2 GiB.
+    address.wrapping_add_signed(i32::try_from(offset).unwrap_or_default())
+}
+
+/// A field of a word.
 const fn bits(word: u32, from: u32, count: u32) -> u32 {
     (word >> from) & ((1 << count) - 1)
-}
-
-/// An address so many units of four bytes away, in a signed field.
-const fn displaced(address: u32, word: u32, from: u32, count: u32) -> u32 {
-    let field = bits(word, from, count) << (32 - count);
-    let units = field.cast_signed() >> (32 - count);
-    address.wrapping_add_signed(units * 4)
-}
-
-fn flow(word: u32, address: u32, registers: &mut BTreeMap<u32, Value>) -> Option<Flow> {
-    const SP: u32 = 31;
-    let (destination, source) = (bits(word, 0, 5), bits(word, 5, 5));
-    // B, BL
-    if word & 0x7C00_0000 == 0x1400_0000 {
-        let target = displaced(address, word, 0, 26);
-        return Some(if word >> 31 == 1 { Flow::Call(target) } else { Flow::Jump(target) });
-    }
-    // B.cond, CBZ and CBNZ
-    if word & 0xFF00_0000 == 0x5400_0000 || word & 0x7E00_0000 == 0x3400_0000 {
-        return Some(Flow::Jump(displaced(address, word, 5, 19)));
-    }
-    // TBZ and TBNZ
-    if word & 0x7E00_0000 == 0x3600_0000 {
-        return Some(Flow::Jump(displaced(address, word, 5, 14)));
-    }
-    // BR, BLR
-    if word & 0xFFDF_FC1F == 0xD61F_0000 {
-        let known = registers.get(&source);
-        return Some(match (word & 0x0020_0000 != 0, known) {
-            (true, Some(Value::Memory(slot))) => Flow::CallThrough(*slot),
-            (true, _) => Flow::CallPointer,
-            (false, Some(Value::Memory(slot))) => Flow::JumpThrough(*slot),
-            (false, _) => Flow::JumpPointer,
-        });
-    }
-    // ADRP, ADR
-    if word & 0x1F00_0000 == 0x1000_0000 {
-        let field = (bits(word, 5, 19) << 2 | bits(word, 29, 2)) << 11;
-        let offset = field.cast_signed() >> 11;
-        let is_page = word >> 31 == 1;
-        let value = if is_page {
-            (address & !0xFFF).wrapping_add_signed(offset << 12)
-        } else {
-            address.wrapping_add_signed(offset)
-        };
-        registers.insert(destination, Value::Address(value));
-        return (!is_page).then_some(Flow::Address(value));
-    }
-    // ADD of a number
-    if word & 0xFF80_0000 == 0x9100_0000
-        && let Some(Value::Address(page)) = registers.get(&source).copied()
-    {
-        let number = bits(word, 10, 12) << (12 * bits(word, 22, 1));
-        let value = page.wrapping_add(number);
-        registers.insert(destination, Value::Address(value));
-        return Some(Flow::Address(value));
-    }
-    // LDR of eight bytes, with an offset
-    if word & 0xFFC0_0000 == 0xF940_0000
-        && let Some(Value::Address(page)) = registers.get(&source).copied()
-    {
-        let slot = page.wrapping_add(bits(word, 10, 12) * 8);
-        registers.insert(destination, Value::Memory(slot));
-        return None;
-    }
-    if destination == SP && source == SP {
-        // SUB of a number from the stack pointer, and of a register
-        if word & 0xFF80_0000 == 0xD100_0000 {
-            return Some(Flow::Push(bits(word, 10, 12) << (12 * bits(word, 22, 1))));
-        }
-        if word & 0xFFE0_0000 == 0xCB20_0000 {
-            return Some(Flow::PushUnknown);
-        }
-    }
-    // Stores that move the stack pointer first: of a pair of registers of four, eight or sixteen bytes, and of one.
-    if source == SP && word & 0x3BC0_0000 == 0x2980_0000 {
-        let scale = if word & 0x0400_0000 == 0 { 2 + (word >> 31) } else { 2 + (word >> 30) };
-        return down(bits(word, 15, 7) << 25, 25 - scale);
-    }
-    if source == SP && word & 0x3B20_0C00 == 0x3800_0C00 {
-        return down(bits(word, 12, 9) << 23, 23);
-    }
-    None
-}
-
-/// What a signed offset in the highest bits takes, if it goes down.
-fn down(offset: u32, shift: u32) -> Option<Flow> {
-    let offset = offset.cast_signed() >> shift;
-    (offset < 0).then(|| Flow::Push(offset.unsigned_abs()))
 }
 
 /// Reads the table: where a function begins, and how much its prologue takes, there or elsewhere.

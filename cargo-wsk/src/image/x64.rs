@@ -4,6 +4,9 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind, Register};
+use pe_unwind_info::x86_64::{
+    FunctionTableEntries, RuntimeFunction, UnwindInfo, UnwindInfoFlags, UnwindOperation,
+};
 
 use super::{Flow, Frame, Memory, Processor};
 
@@ -56,48 +59,37 @@ fn flow(instruction: &Instruction) -> Option<Flow> {
 
 /// Reads `RUNTIME_FUNCTION`s: where a function begins and ends, and where its unwind information is.
 fn frames(table: &[u8], memory: &Memory<'_>) -> Result<Vec<Frame>> {
-    let mut frames = Vec::new();
-    for entry in table.chunks_exact(12) {
-        let number = |place: usize| {
-            let bytes = entry.get(place..).and_then(|bytes| bytes.first_chunk());
-            bytes.copied().map(u32::from_le_bytes).context("an entry is cut off")
-        };
-        let (start, end, unwind) = (number(0)?, number(4)?, number(8)?);
-        let size = frame_size(memory.at(unwind)?)
+    let entries = FunctionTableEntries::parse(table).functions();
+    let frame = |entry: &RuntimeFunction| {
+        let (start, end) = (entry.begin_address.get(), entry.end_address.get());
+        let size = frame_size(memory.at(entry.unwind_info_address.get())?)
             .with_context(|| format!("the unwind information of the function at {start:#x}"))?;
-        frames.push(Frame { start, end, size });
-    }
-    Ok(frames)
+        Ok(Frame { start, end, size })
+    };
+    entries.context("the table of functions is cut off")?.iter().map(frame).collect()
 }
 
-/// How much the prologue takes of the stack.
+/// How much the prologue takes of the stack, in bytes.
 fn frame_size(unwind: &[u8]) -> Result<u32> {
-    const CHAINED: u8 = 0x4;
-    let [version_and_flags, _prologue, count, _register] =
-        *unwind.first_chunk().context("it is cut off")?;
-    let (version, flags) = (version_and_flags & 0x7, version_and_flags >> 3);
-    ensure!(version == 1, "its version is {version}");
-    ensure!(flags & CHAINED == 0, "it is chained, which is not understood here");
-    let codes = unwind.get(4..4 + 2 * usize::from(count)).context("it is cut off")?;
-    let mut codes = codes.chunks_exact(2).map(|code| [code[0], code[1]]);
+    let info =
+        UnwindInfo::parse(unwind).context("it is cut off, or of a version that is not known")?;
+    ensure!(info.version() == 1, "its version is {}", info.version());
+    ensure!(
+        !info.flags().contains(UnwindInfoFlags::CHAININFO),
+        "it is chained, which is not understood here"
+    );
+    let mut operations = info.unwind_operations();
     let mut size = 0;
-    while let Some([_, code]) = codes.next() {
-        let (operation, information) = (code & 0xF, code >> 4);
-        let mut slot = || codes.next().map(u16::from_le_bytes).map(u32::from).context("it ends");
-        size += match (operation, information) {
-            // A register is pushed.
-            (0, _) => 8,
-            // A large allocation.
-            (1, 0) => slot()? * 8,
-            (1, 1) => slot()? | slot()? << 16,
-            // A small one.
-            (2, information) => u32::from(information) * 8 + 8,
-            // The frame register is set.
-            (3, _) => 0,
-            // A register is saved where there is room for it: with a near offset, and a far one.
-            (4 | 8, _) => slot().map(|_| 0)?,
-            (5 | 9, _) => slot().and_then(|_| slot()).map(|_| 0)?,
-            other => bail!("the code {other:?} is not understood"),
+    while operations.unwind_code().is_some() {
+        let (_, operation) = operations.next().context("a code is not understood, or cut off")?;
+        size += match operation {
+            UnwindOperation::PopNonVolatile(_) => 8,
+            UnwindOperation::UnStackAlloc(bytes) => bytes,
+            // Registers are saved in what was allocated.
+            UnwindOperation::RestoreSPFromFP
+            | UnwindOperation::ReadNonVolatile(..)
+            | UnwindOperation::ReadXMM(..) => 0,
+            other => bail!("the operation {other:?} is not understood"),
         };
     }
     Ok(size)

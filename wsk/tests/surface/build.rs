@@ -5,7 +5,8 @@ fn main() {
     if std::env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|env| env == "msvc") {
         for argument in [
             "/DRIVER",
-            "/SUBSYSTEM:NATIVE",
+            "/SUBSYSTEM:NATIVE,6.02",
+            "/RELEASE",
             "/ENTRY:DriverEntry",
             "/NODEFAULTLIB",
             // Functions that are the same stay apart: each has its own name.

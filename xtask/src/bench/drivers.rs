@@ -16,9 +16,10 @@ const SOURCES: [&str; 3] = ["driver", "server", "worker"];
 const TARGET: &str = "x86_64-pc-windows-msvc";
 
 /// As the drivers in Rust are linked; see `build.rs` there.
-const LINK: [&str; 6] = [
+const LINK: [&str; 7] = [
     "/DRIVER",
-    "/SUBSYSTEM:NATIVE",
+    "/SUBSYSTEM:NATIVE,6.02",
+    "/RELEASE",
     "/ENTRY:DriverEntry",
     "/NODEFAULTLIB",
     "/OPT:REF,ICF",
