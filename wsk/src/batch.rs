@@ -62,7 +62,7 @@ impl Batch {
         Self { nodes: NonNull::dangling(), length: 0, capacity: 0 }
     }
 
-    /// A batch with room for so many buffers.
+    /// A batch with room for `capacity` buffers.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     ///
@@ -89,7 +89,7 @@ impl Batch {
         self.capacity
     }
 
-    /// Makes room for so many more buffers.
+    /// Makes room for `additional` more buffers.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     ///
@@ -103,7 +103,7 @@ impl Batch {
             return Ok(());
         }
         let mut larger = Self::with_capacity(needed)?;
-        // SAFETY: so many slices are here, there is room for them there, and they are forgotten here.
+        // SAFETY: `length` slices are initialised here, there is room for them there, and they are forgotten here.
         unsafe { ptr::copy_nonoverlapping(self.slices(), larger.slices(), self.length) };
         larger.length = core::mem::take(&mut self.length);
         *self = larger;
@@ -187,14 +187,14 @@ impl Deref for Batch {
     type Target = [Slice];
 
     fn deref(&self) -> &[Slice] {
-        // SAFETY: so many slices are there, and no request has them.
+        // SAFETY: the first `length` slices are initialised, and no request has them.
         unsafe { slice::from_raw_parts(self.slices(), self.length) }
     }
 }
 
 impl DerefMut for Batch {
     fn deref_mut(&mut self) -> &mut [Slice] {
-        // SAFETY: so many slices are there, and no request has them, and the batch is borrowed for writing.
+        // SAFETY: the first `length` slices are initialised, and no request has them, and the batch is borrowed for writing.
         unsafe { slice::from_raw_parts_mut(self.slices(), self.length) }
     }
 }
@@ -221,7 +221,7 @@ impl Drop for Batch {
     fn drop(&mut self) {
         self.clear();
         if self.capacity > 0 {
-            // SAFETY: it is the allocation of `with_capacity`, and nobody uses it: a request would own it.
+            // SAFETY: it is the allocation of `with_capacity`, and no request owns it.
             unsafe { pool::free(self.nodes.cast()) };
         }
     }

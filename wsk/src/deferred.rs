@@ -79,7 +79,7 @@ impl DeferredQueue {
     /// # Safety
     ///
     /// - The job's function may be called with it, once, by the deferred queue's thread. Until then it is there, and
-    ///   nobody else uses it.
+    ///   no other code uses it.
     /// - This is there until the call has returned.
     pub(crate) unsafe fn push(&self, job: NonNull<Job>) {
         let mut head = self.jobs.load(Ordering::Relaxed);

@@ -23,7 +23,7 @@ impl BufferPool {
         Self([const { AtomicPtr::new(ptr::null_mut()) }; 2])
     }
 
-    /// A buffer of at least so many bytes: one that was kept, if it is large enough.
+    /// A buffer of at least `size` bytes: one that was kept, if it is large enough.
     ///
     /// # Errors
     ///

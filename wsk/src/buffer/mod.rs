@@ -171,7 +171,7 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         if !self.header().mdl.is_null() {
             // An MDL of nonpaged pool maps and locks nothing that would have to be undone.
-            // SAFETY: the allocation begins with the header, and nobody uses it: a request would own it.
+            // SAFETY: the allocation begins with the header, and no request owns it.
             unsafe { pool::free(self.0.cast()) };
         }
     }
@@ -342,7 +342,7 @@ impl Buffer {
 
     /// # Safety
     ///
-    /// The header came from [`Buffer::into_raw`], and nobody else takes it back.
+    /// The header came from [`Buffer::into_raw`], and no other code takes it back.
     const unsafe fn from_raw(header: NonNull<BufferHeader>) -> Self {
         Self(header)
     }

@@ -9,8 +9,8 @@
 //! | in flight | no waker is stored | the owner stores a waker; the completion |
 //! | waiting | a waker is stored | the owner takes it back; the completion takes it |
 //! | completed | the owner's alone, with a result | the owner starts it again |
-//! | abandoned | the completion routine's alone | nobody: the completion disposes of it |
-//! | orphaned | the call returned `STATUS_NOT_IMPLEMENTED` without completing | nobody: its socket frees it |
+//! | abandoned | the completion routine's alone | no step: the completion disposes of it |
+//! | orphaned | the call returned `STATUS_NOT_IMPLEMENTED` without completing | no step: its target frees it |
 //!
 //! The completion's **last access to the request** is the step to *completed*: the owner may free or
 //! reuse the memory from that instant, so the waker is taken out before the step and called after it.
@@ -96,7 +96,7 @@ impl OperationState {
         self.word.store(IN_FLIGHT, Ordering::Relaxed);
     }
 
-    /// Before the call: if the request was not put in flight, puts it there with nobody to wait for it.
+    /// Before the call: if the request was not put in flight, puts it there as abandoned.
     pub(crate) fn start_abandoned_unless_started(&self) {
         if self.word.load(Ordering::Relaxed) == IDLE {
             self.word.store(ABANDONED, Ordering::Relaxed);
@@ -251,7 +251,7 @@ impl OperationState {
 
     /// # Safety
     ///
-    /// A waker is stored, and nobody else takes it.
+    /// A waker is stored, and no other code takes it.
     unsafe fn take_waker(&self) -> Waker {
         // SAFETY: the caller promises a stored waker, whose parts these are.
         unsafe { from_parts(self.waker_parts()) }
@@ -463,7 +463,7 @@ mod loom_tests {
             };
             assert!(first.join().unwrap());
             assert!(state.poll(&waker).is_ready() && state.is_completed());
-            // Whoever was told to wait is woken, and nobody else.
+            // The waker of the poll that was pending is woken, and no other.
             let pending = second.is_none_or(|ready| !ready);
             assert_eq!(counter.0.load(Ordering::SeqCst), usize::from(pending));
             drop(waker);
@@ -480,14 +480,14 @@ mod loom_tests {
             let completion = {
                 let state = Arc::clone(&state);
                 thread::spawn(move || {
-                    // SAFETY: loom checks that nobody reads it meanwhile.
+                    // SAFETY: loom checks that no other thread reads it meanwhile.
                     state.1.with_mut(|result| unsafe { *result = 7 });
                     drop(state.0.complete());
                 })
             };
             if state.0.is_completed() {
                 // The owner may write as well: the request is its own again.
-                // SAFETY: loom checks that nobody reads it meanwhile.
+                // SAFETY: loom checks that no other thread reads it meanwhile.
                 state.1.with_mut(|result| assert_eq!(unsafe { *result }, 7));
             }
             completion.join().unwrap();
@@ -503,13 +503,13 @@ mod loom_tests {
             let completion = {
                 let state = Arc::clone(&state);
                 thread::spawn(move || {
-                    // SAFETY: loom checks that nobody reads it meanwhile.
+                    // SAFETY: loom checks that no other thread reads it meanwhile.
                     state.1.with_mut(|result| unsafe { *result = 7 });
                     drop(state.0.complete());
                 })
             };
             if state.0.poll(&waker).is_ready() {
-                // SAFETY: loom checks that nobody reads it meanwhile.
+                // SAFETY: loom checks that no other thread reads it meanwhile.
                 assert_eq!(state.1.with(|result| unsafe { *result }), 7);
             }
             completion.join().unwrap();

@@ -116,7 +116,7 @@ impl Deref for Transports {
         }
         #[expect(clippy::cast_ptr_alignment, reason = "a buffer with bytes is aligned to 16")]
         let start = self.buffer.as_ptr().cast::<Transport>();
-        // SAFETY: the buffer begins with so many transports, which any bytes are, and is aligned to 16 bytes.
+        // SAFETY: the buffer begins with `count` transports, which any bytes are, and is aligned to 16 bytes.
         unsafe { slice::from_raw_parts(start, self.count) }
     }
 }

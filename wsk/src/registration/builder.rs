@@ -47,10 +47,10 @@ impl RegistrationBuilder {
     ///
     /// | event | of | without a method |
     /// |---|---|---|
-    /// | `ACCEPT` | listening and stream sockets | the socket is not created: connections that come while nobody waits would be rejected |
-    /// | `RECEIVE_FROM` | datagram sockets | the socket is not created: datagrams that come while nobody waits would be lost |
+    /// | `ACCEPT` | listening and stream sockets | the socket is not created: a connection that arrives while no accept waits would be rejected |
+    /// | `RECEIVE_FROM` | datagram sockets | the socket is not created: a datagram that arrives while no receive waits would be lost |
     /// | `RECEIVE` | connections | data stays with the transport until it is received, as without the event |
-    /// | `DISCONNECT`, `SEND_BACKLOG` | connections | nobody is told |
+    /// | `DISCONNECT`, `SEND_BACKLOG` | connections | the event is ignored |
     ///
     /// So [`TcpStream`](crate::TcpStream) goes together with any of them, [`TcpListener`](crate::TcpListener) not
     /// with `ACCEPT`, and [`UdpSocket`](crate::UdpSocket) not with `RECEIVE_FROM`.

@@ -2,7 +2,7 @@
 //!
 //! One allocation in nonpaged memory, as large as the strings are. It keeps the provider captured, with which the
 //! list is freed (INV-66), and is freed with the list by the deferred queue, which needs no memory for that: so a list may
-//! be dropped at any level, in any routine, and may arrive when nobody waits for it any more (INV-20).
+//! be dropped at any level, in any routine, and may arrive after its future was dropped (INV-20).
 //!
 //! # Safety
 //!
@@ -75,9 +75,9 @@ impl Query {
             [UNICODE_STRING { Length: 0, MaximumLength: 0, Buffer: ptr::null_mut() }; 2];
         for (string, text) in strings.iter_mut().zip(texts) {
             if let Some(text) = text {
-                // SAFETY: there is room for both, and nobody else has the memory.
+                // SAFETY: there is room for both, and no other code has the memory.
                 *string = unsafe { text.write(place) };
-                // SAFETY: there is room for both, and nobody else has the memory.
+                // SAFETY: there is room for both, and no other code has the memory.
                 place = unsafe { place.add(text.room()) };
             }
         }

@@ -1,4 +1,4 @@
-//! How much a task may do before others have their turn.
+//! How much a task may do before it yields.
 //!
 //! # Safety
 //!
@@ -14,13 +14,13 @@ use core::task::{Context, Poll, RawWakerVTable, Waker};
 
 use super::{block_on, task};
 
-/// Of so many requests that a task finds completed, or begins in its [`turn`], one makes it give way. Without that, a task whose requests
-/// always complete at once, as those of a busy connection may, would never let its thread go.
+/// A task yields after this many requests that completed without waiting, or were issued after [`budgeted`]; otherwise
+/// a task whose requests always complete at once would monopolise its thread.
 ///
-/// One only: what else the task waits for at the same time has its turn at the same poll.
+/// It yields once: what else the task waits for at the same time is polled in the same turn.
 const REQUESTS: u32 = 128;
 
-/// How many requests are left before a task gives way.
+/// How many requests are left before a task yields.
 pub(super) struct Budget(AtomicU32);
 
 impl Budget {
@@ -28,7 +28,8 @@ impl Budget {
         Self(AtomicU32::new(REQUESTS))
     }
 
-    /// Whether something was left. What threads do that poll for one task at once need not add up.
+    /// Spends one request; false if none was left. Threads that poll for one task at once may spend less than they
+    /// should.
     #[inline]
     fn spend(&self) -> bool {
         match self.0.load(Ordering::Relaxed).checked_sub(1) {
@@ -62,34 +63,34 @@ fn budget(waker: &Waker) -> Option<&Budget> {
     Some(unsafe { &*waker.data().cast::<Budget>() })
 }
 
-/// For who has found a request completed: whether to go on, or to be polled again after others were. Executors
-/// of others have their own ways.
+/// For a task that has found a request completed: ready to go on, or pending until other tasks were polled. Foreign
+/// executors have budgets of their own.
 #[inline]
 pub(crate) fn poll_budget(context: &Context<'_>) -> Poll<()> {
     let waker = context.waker();
     match budget(waker) {
-        Some(budget) if !budget.spend() => give_way(waker),
+        Some(budget) if !budget.spend() => yield_now(waker),
         Some(_) | None => Poll::Ready(()),
     }
 }
 
 #[cold]
-fn give_way(waker: &Waker) -> Poll<()> {
+fn yield_now(waker: &Waker) -> Poll<()> {
     waker.wake_by_ref();
     Poll::Pending
 }
 
-/// What a task has that may look for the end of one request as soon as it was made, without being polled for that.
+/// Proof that a task has spent budget for one request, whose completion it may look for as soon as it was issued.
 #[must_use]
 pub(crate) struct Budgeted(());
 
-/// Waits for the task's turn to make a request: mostly it has it.
+/// Spends budget for one request; waits for a turn if there is none left.
 #[inline]
 pub(crate) const fn budgeted() -> AwaitBudget {
     AwaitBudget(())
 }
 
-/// A future of the task's turn.
+/// A future of the task's budget.
 #[must_use = "it is to be awaited"]
 pub(crate) struct AwaitBudget(());
 

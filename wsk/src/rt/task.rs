@@ -124,12 +124,12 @@ impl Task {
         };
         // SAFETY: the memory is there.
         let place_of_header = unsafe { &raw mut (*place).header };
-        // SAFETY: the memory is there, and nobody else's.
+        // SAFETY: the memory is there, and no other code uses it.
         unsafe { place_of_header.write(header) };
         // The cell and what is in it are laid out as the future, which is where the stage begins.
-        // SAFETY: the memory is there, and nobody else's.
+        // SAFETY: the memory is there, and no other code uses it.
         let place_of_future: *mut F = unsafe { &raw mut (*place).stage }.cast();
-        // SAFETY: the memory is there, and nobody else's.
+        // SAFETY: the memory is there, and no other code uses it.
         unsafe { place_of_future.write(future) };
         Ok(Self(memory.into_raw().cast()))
     }
@@ -173,9 +173,9 @@ impl Task {
         }
     }
 
-    /// Drops the future of a task that nobody polls any more.
+    /// Drops the future of a task that is not polled any more.
     pub(super) fn finish(self) {
-        // SAFETY: the future was not dropped yet, and nobody polls it.
+        // SAFETY: the future was not dropped yet, and is not being polled.
         unsafe { (self.header().functions.drop_future)(self.0) };
         self.header().state.fetch_or(DONE, Ordering::AcqRel);
         self.wake_joiner();
@@ -217,11 +217,11 @@ impl Task {
         }
         // SAFETY: the output is there, as the state said.
         let output = unsafe { (self.header().functions.output)(self.0) };
-        // SAFETY: it is of this type, as the caller promises, and nobody else takes it.
+        // SAFETY: it is of this type, as the caller promises, and no other code takes it.
         Some(unsafe { output.cast::<T>().read() })
     }
 
-    /// For the handle, which gives up its count: nobody waits for the output any more.
+    /// For the handle, which gives up its count: the output is not wanted any more.
     pub(super) fn detach(self) {
         let before = self.header().state.fetch_and(!HANDLE, Ordering::AcqRel);
         let joiner = self.header().joiner.lock().take();
@@ -275,7 +275,7 @@ unsafe fn poll<F: Future>(header: NonNull<TaskHeader>, context: &mut Context<'_>
     // SAFETY: the functions of a task are for its future.
     let stage = unsafe { stage::<F>(header) };
     let output = {
-        // SAFETY: the caller promises that the future is there, and that nobody else uses it.
+        // SAFETY: the caller promises that the future is there, and that no other code uses it.
         let future = unsafe { &mut *stage.cast::<F>() };
         // SAFETY: the future stays in its memory until it is dropped.
         match unsafe { Pin::new_unchecked(future) }.poll(context) {
@@ -293,14 +293,14 @@ unsafe fn poll<F: Future>(header: NonNull<TaskHeader>, context: &mut Context<'_>
 unsafe fn drop_future<F: Future>(header: NonNull<TaskHeader>) {
     // SAFETY: the functions of a task are for its future.
     let stage = unsafe { stage::<F>(header) };
-    // SAFETY: the caller promises that the future is there, and that nobody uses it any more.
+    // SAFETY: the caller promises that the future is there, and that it is not used any more.
     unsafe { stage.cast::<F>().drop_in_place() };
 }
 
 unsafe fn drop_output<F: Future>(header: NonNull<TaskHeader>) {
     // SAFETY: the functions of a task are for its future.
     let stage = unsafe { stage::<F>(header) };
-    // SAFETY: the caller promises that the output is there, and that nobody uses it.
+    // SAFETY: the caller promises that the output is there, and that it is not in use.
     unsafe { stage.cast::<F::Output>().drop_in_place() };
 }
 

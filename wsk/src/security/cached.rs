@@ -57,7 +57,7 @@ impl CachedSecurityDescriptor {
         if !self_relative::is_valid(descriptor) {
             return Err(known::STATUS_INVALID_PARAMETER);
         }
-        // Nonpaged, aligned, and nobody else's while WSK reads it.
+        // Nonpaged, aligned, and no other code's while WSK reads it.
         let copy = Buffer::try_from(descriptor)?;
         // SAFETY: the bytes are a descriptor, as was just seen, and stay as they are until the call has returned.
         unsafe { Self::cache(wsk, copy.at(0).cast()) }
@@ -182,7 +182,7 @@ unsafe fn reap(job: NonNull<Job>) {
     // SAFETY: the job lies at this offset of its memory.
     let memory: NonNull<CachedMemory> =
         unsafe { job.byte_sub(offset_of!(CachedMemory, job)) }.cast();
-    // SAFETY: the memory came from a `PoolBox`, and nobody else has it.
+    // SAFETY: the memory came from a `PoolBox`, and no other code has it.
     let memory = unsafe { PoolBox::from_raw(memory) };
     let mut descriptor: PSECURITY_DESCRIPTOR = memory.descriptor.load(Ordering::Relaxed);
     if !descriptor.is_null() {

@@ -28,7 +28,7 @@ pub(super) unsafe fn begin_close(state: NonNull<SocketState>) {
     // SAFETY: the memory reference for the completion routine keeps the memory until that has run.
     let memory = unsafe { state.as_ref() };
     let socket = memory.socket();
-    // SAFETY: this is the one close, and nobody uses its request otherwise.
+    // SAFETY: this is the one close, and its operation is used for nothing else.
     let irp = unsafe { memory.close.ready_once(closed, state.as_ptr().cast()) };
     // SAFETY: the socket is open, and its table begins with the basic functions.
     let dispatch = unsafe { BasicDispatch::of(socket) };
@@ -54,7 +54,7 @@ unsafe extern "C" fn closed(_device: PDEVICE_OBJECT, _irp: PIRP, context: PVOID)
 }
 
 /// A close in progress. Ready when the socket is gone; dropping it does not stop the close.
-#[must_use = "the close has begun, but nobody waits for its end"]
+#[must_use = "the close has begun, but no future waits for its end"]
 pub(crate) struct Close(NonNull<SocketState>);
 
 // SAFETY: it is a reference to a `SocketState`, which is `Sync`.

@@ -71,7 +71,7 @@ unsafe fn call(
     }
 }
 
-/// The value that a request has written, of so many bytes.
+/// The value of `size` bytes that a request has written.
 pub(super) fn written(payload: &Payload, size: usize) -> &[u8] {
     payload.control.output().get(..size).unwrap_or_default()
 }

@@ -131,7 +131,7 @@ mod loom_tests {
         }
 
         fn require(part: &UnsafeCell<bool>) {
-            // SAFETY: loom checks that nobody writes to it meanwhile.
+            // SAFETY: loom checks that no other thread writes to it meanwhile.
             part.with(|there| assert!(unsafe { *there }));
         }
 
@@ -143,7 +143,7 @@ mod loom_tests {
         }
 
         fn end(part: &UnsafeCell<bool>) {
-            // SAFETY: loom checks that nobody uses it meanwhile.
+            // SAFETY: loom checks that no other thread uses it meanwhile.
             part.with_mut(|there| assert!(unsafe { std::mem::replace(&mut *there, false) }));
         }
 

@@ -42,7 +42,7 @@ impl<C: Category, H: Callbacks<C>> Socket<C, Unbound, H> {
                 NewSocket::allocate(provider.client_ref(), C::FLAGS, transport.family, handler)?;
             // Without callbacks, both are null (INV-39).
             let (context, table) = callbacks::<C, H>(provider.client_ref(), new.context());
-            // Without one, nobody shares the socket's address.
+            // Without one, no other socket shares the address.
             let descriptor = security.map_or(ptr::null_mut(), CachedSecurityDescriptor::as_ptr);
             let call = move |irp: PIRP, _: *mut Payload| {
                 // The current process as owner (INV-67).

@@ -200,7 +200,7 @@ impl<H> ConnectionSocket<H> {
     /// # Safety
     ///
     /// The memory has a handler of this type. The socket is a connection that is being accepted with it, and
-    /// nobody else has it.
+    /// no other code has it.
     pub(crate) unsafe fn accepted(
         new: NewSocket,
         socket: NonNull<WSK_SOCKET>,

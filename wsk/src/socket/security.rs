@@ -115,7 +115,7 @@ where
     /// - What else `WskControlSocket` reports. Wine does not implement it.
     pub async fn security_descriptor(&self, wsk: &Provider) -> Result<CachedSecurityDescriptor> {
         let request = {
-            // The memory first: what WSK gives must be released, also if nobody waits for it any more (INV-20).
+            // The memory first: what WSK gives must be released, also if the future was dropped (INV-20).
             let unset = CachedSecurityDescriptor::unset(wsk)?;
             unset.check_client(self.handle.state().client())?;
             let prepare = |payload: &mut Payload| payload.attachment.put(unset);

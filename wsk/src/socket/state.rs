@@ -44,7 +44,7 @@ pub struct DefaultDestination {
 /// Sealed.
 pub trait Exchanges: State {}
 
-/// States in which a datagram socket has somebody to send to without an address (INV-37).
+/// States in which a datagram socket has a destination to send to without an address (INV-37).
 ///
 /// Sealed.
 pub trait Destined: Exchanges + sealed::Destined {}

@@ -15,7 +15,7 @@ use super::timer::{Timer, TimerState};
 use crate::pool::PoolArc;
 use crate::status::Result;
 
-/// Timers that can be used again: so many waits at once have a time-out without allocating.
+/// Timers that can be reused: two waits at once have a time-out without allocating.
 pub(crate) struct Timers([AtomicPtr<TimerState>; 2]);
 
 impl Timers {
@@ -78,7 +78,7 @@ pub(crate) struct Deadline<'a> {
     is_extended: bool,
 }
 
-/// Who says when something is given up: a [`Deadline`], one of somebody else's, or [`Never`].
+/// The end of a wait: a [`Deadline`], a borrowed one, or [`Never`].
 pub(crate) trait Timeout {
     /// Whether nothing is given up.
     fn is_never(&self) -> bool;

@@ -115,7 +115,7 @@ impl Timer {
         Ok(())
     }
 
-    /// Whether no call is to come: nobody sets or reads the progress but this timer.
+    /// Whether no call is to come: only this timer sets or reads the progress.
     fn is_idle(&mut self) -> bool {
         if let Progress::Expired = *self.shared.progress.lock() {
             self.call = ptr::null();
@@ -132,7 +132,7 @@ impl Timer {
         let was_set = unsafe { KeCancelTimer(self.shared.timer.get()) } != FALSE;
         if was_set {
             // The call will not run.
-            // SAFETY: its share came from `into_raw`, and nobody else takes it back.
+            // SAFETY: its share came from `into_raw`, and no other code takes it back.
             drop(unsafe { PoolArc::from_raw(self.call) });
             self.call = ptr::null();
         }
@@ -140,7 +140,7 @@ impl Timer {
 
     /// Whether a timer that was set has expired.
     pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
-        // Made, and dropped, without the lock: a waker is anybody's code.
+        // Made, and dropped, without the lock: a waker is foreign code.
         let waker = context.waker().clone();
         let mut progress = self.shared.progress.lock();
         if let Progress::Expired = *progress {
@@ -159,7 +159,7 @@ impl TimerState {
         core::mem::replace(&mut *self.progress.lock(), progress)
     }
 
-    /// A timer that nobody waits for does not keep the memory of a task.
+    /// A timer without a waiter does not keep the memory of a task.
     fn forget_waker(&self) {
         let mut progress = self.progress.lock();
         let waker = match &mut *progress {
@@ -183,7 +183,7 @@ unsafe extern "C" fn expired(_dpc: *mut KDPC, context: PVOID, _first: PVOID, _se
     let shared = unsafe { PoolArc::from_raw(context.cast_const().cast::<TimerState>()) };
     // From here on the timer may be set again.
     let before = shared.advance(Progress::Expired);
-    // Not while the lock is held: a waker is anybody's code.
+    // Not while the lock is held: a waker is foreign code.
     if let Progress::Waiting(Some(waker)) = before {
         waker.wake();
     }

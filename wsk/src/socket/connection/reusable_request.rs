@@ -1,4 +1,4 @@
-//! A request that keeps its buffer, and outlives whoever waits for it.
+//! A request that keeps its buffer, and outlives the future that waits for it.
 //!
 //! # Safety
 //!
@@ -20,7 +20,7 @@ use crate::operation::{Idle, InFlight, Outcome, Payload};
 use crate::status::{Result, known};
 
 /// A request with its buffer: idle, or in flight. It is waited for by polling, so that nothing is lost when
-/// somebody stops waiting.
+/// a future is dropped.
 ///
 /// To be dropped before the handle that it is used with, for then it cancels what is in flight.
 pub(crate) struct ReusableRequest(Progress);
@@ -62,7 +62,7 @@ impl ReusableRequest {
         }
     }
 
-    /// The buffer of a slot that is not in flight, allocated if it is not there: of so many bytes.
+    /// The buffer of a request that is not in flight. If there is none, one of `capacity` bytes is allocated.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl ReusableRequest {
         self.buffer().ok_or(known::STATUS_INTERNAL_ERROR)
     }
 
-    /// Sends the first so many bytes of the buffer of a slot that was prepared.
+    /// Sends the first `count` bytes of a prepared request's buffer.
     ///
     /// # Errors
     ///
@@ -98,7 +98,7 @@ impl ReusableRequest {
         self.start(handle, count, prepare, call)
     }
 
-    /// Receives into the buffer of a slot that was prepared.
+    /// Receives into a prepared request's buffer.
     ///
     /// # Errors
     ///
@@ -113,7 +113,7 @@ impl ReusableRequest {
         self.start(handle, usize::MAX, |_| (), call)
     }
 
-    /// Starts a request with the first so many bytes of the buffer.
+    /// Issues a request with the first `count` bytes of the buffer.
     fn start<C: Connects>(
         &mut self,
         handle: &Handle<C>,

@@ -117,7 +117,7 @@ impl Handle<Datagram> {
         unsafe { self.transfer(deadline, buffer, prepare, call, |_, count| count) }.await
     }
 
-    /// Starts to receive a datagram, with room for so many bytes of control data.
+    /// Starts to receive a datagram, with room for `room` bytes of control data.
     fn start_receive(
         &self,
         parts: BufferRange,
@@ -129,7 +129,7 @@ impl Handle<Datagram> {
         issued.map(Issued::in_flight)
     }
 
-    /// Receives a datagram, with room for so many bytes of control data. `finish` takes it out of the payload.
+    /// Receives a datagram, with room for `room` bytes of control data. `finish` takes it out of the payload.
     async fn receive<T, B: IoBuf>(
         &self,
         buffer: B,
@@ -158,7 +158,7 @@ impl Handle<Datagram> {
     }
 }
 
-/// Readies a payload to receive a datagram, with room for so many bytes of control data.
+/// Readies a payload to receive a datagram, with room for `room` bytes of control data.
 fn prepare_receive(room: ULONG) -> impl FnOnce(&mut Payload) {
     move |payload| {
         payload.remote = Storage::EMPTY;
@@ -265,7 +265,7 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
         self.handle.receive(buffer, received::CONTROL_ROOM, never, finish).await
     }
 
-    /// Somebody who receives datagrams of up to so many bytes, and loses none when a future is dropped.
+    /// Creates a receiver with a `size`-byte buffer. Dropping its future loses no datagram.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     ///

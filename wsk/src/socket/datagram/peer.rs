@@ -1,6 +1,6 @@
-//! Whom a datagram socket exchanges datagrams with when nobody is named.
+//! The peer or default destination of a datagram socket.
 //!
-//! Sending without an address is legal only for a socket that has somebody to send to (INV-37). So that is a state of
+//! Sending without an address is legal only for a socket that has a destination (INV-37). So that is a state of
 //! the socket, and the method is not there in others:
 //!
 //! ```compile_fail,E0599
