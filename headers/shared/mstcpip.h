@@ -53,6 +53,27 @@ NTSTATUS RtlIpv6StringToAddressW(PCWSTR S, PCWSTR *Terminator, struct in6_addr *
 NTSTATUS RtlIpv6StringToAddressExA(PCSTR AddressString, struct in6_addr *Address, PULONG ScopeId, PUSHORT Port);
 NTSTATUS RtlIpv6StringToAddressExW(PCWSTR AddressString, struct in6_addr *Address, PULONG ScopeId, PUSHORT Port);
 
+/* Without their last letter, as the driver is compiled. */
+#ifdef UNICODE
+#define RtlIpv4AddressToString   RtlIpv4AddressToStringW
+#define RtlIpv4AddressToStringEx RtlIpv4AddressToStringExW
+#define RtlIpv4StringToAddress   RtlIpv4StringToAddressW
+#define RtlIpv4StringToAddressEx RtlIpv4StringToAddressExW
+#define RtlIpv6AddressToString   RtlIpv6AddressToStringW
+#define RtlIpv6AddressToStringEx RtlIpv6AddressToStringExW
+#define RtlIpv6StringToAddress   RtlIpv6StringToAddressW
+#define RtlIpv6StringToAddressEx RtlIpv6StringToAddressExW
+#else
+#define RtlIpv4AddressToString   RtlIpv4AddressToStringA
+#define RtlIpv4AddressToStringEx RtlIpv4AddressToStringExA
+#define RtlIpv4StringToAddress   RtlIpv4StringToAddressA
+#define RtlIpv4StringToAddressEx RtlIpv4StringToAddressExA
+#define RtlIpv6AddressToString   RtlIpv6AddressToStringA
+#define RtlIpv6AddressToStringEx RtlIpv6AddressToStringExA
+#define RtlIpv6StringToAddress   RtlIpv6StringToAddressA
+#define RtlIpv6StringToAddressEx RtlIpv6StringToAddressExA
+#endif
+
 EXTERN_C_END
 
 #endif
