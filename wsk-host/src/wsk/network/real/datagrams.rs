@@ -12,7 +12,7 @@ use wsk_sys::{
 };
 
 use super::super::{Datagram, Outgoing};
-use super::{Endpoint, poll, status};
+use super::endpoint::{Endpoint, poll, status};
 use crate::wsk::options::{Setting, Value};
 
 /// Room for the largest datagram, and for the largest sequence of them that comes as one.

@@ -7,6 +7,8 @@
 #![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 mod datagrams;
+mod endpoint;
+mod ports;
 mod settings;
 
 use std::collections::HashMap;
@@ -18,49 +20,21 @@ use std::task::Poll;
 use std::time::Duration;
 
 use polling::{Event, Poller};
-use socket2::{Domain, Protocol, Type};
-use wsk_sys::{
-    NTSTATUS, STATUS_ACCESS_DENIED, STATUS_ADDRESS_ALREADY_EXISTS, STATUS_CONNECTION_ABORTED,
-    STATUS_CONNECTION_REFUSED, STATUS_CONNECTION_RESET, STATUS_HOST_UNREACHABLE,
-    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_ADDRESS_COMPONENT, STATUS_INVALID_BUFFER_SIZE,
-    STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_IO_TIMEOUT,
-    STATUS_NETWORK_UNREACHABLE, STATUS_UNSUCCESSFUL,
-};
+use wsk_sys::{NTSTATUS, STATUS_CONNECTION_RESET, STATUS_INVALID_DEVICE_STATE};
 
-use super::{Binding, Datagram, Incoming, Kind, Network, Outgoing, Readable};
+use super::{Binding, Datagram, Incoming, Network, Outgoing, Readable};
 use crate::kernel::schedule::Ticks;
 use crate::verifier::kernel_violation;
-use crate::wsk::options::{Setting, Sharing};
+use crate::wsk::options::Setting;
+use endpoint::{Endpoint, poll, status};
 
 /// Connections that the machine keeps for a listener that does not accept them.
 const BACKLOG: i32 = 128;
-
-struct Endpoint {
-    inner: socket2::Socket,
-    /// The address that a connection was begun to.
-    remote: Option<SocketAddr>,
-    /// Why the connection is lost. The machine says so only once.
-    lost: Option<NTSTATUS>,
-    /// What is asked of the machine at the moment.
-    watched: (bool, bool),
-    datagrams: Option<datagrams::UdpState>,
-}
 
 /// The sockets that are bound.
 pub(in crate::wsk) struct Real {
     endpoints: HashMap<u64, Endpoint>,
     poller: Arc<Poller>,
-}
-
-/// What a system call gives that does not wait.
-fn poll<T>(mut call: impl FnMut() -> io::Result<T>) -> Poll<io::Result<T>> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Poll::Pending,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            result => return Poll::Ready(result),
-        }
-    }
 }
 
 impl Real {
@@ -83,68 +57,8 @@ impl Real {
         Ok(())
     }
 
-    fn make(&mut self, id: u64, binding: &Binding) -> io::Result<()> {
-        let local = binding.local;
-        let (kind, protocol) = if binding.kind.is_datagram() {
-            (Type::DGRAM, Protocol::UDP)
-        } else {
-            (Type::STREAM, Protocol::TCP)
-        };
-        let inner = socket2::Socket::new(Domain::for_address(local), kind, Some(protocol))?;
-        if local.is_ipv6() {
-            inner.set_only_v6(binding.only_v6)?;
-        }
-        let is_listener = matches!(binding.kind, Kind::Listener { .. });
-        // Elsewhere than on Windows: a port is free although old connections of it linger.
-        let reuses = binding.sharing == Sharing::Reuse || (is_listener && cfg!(not(windows)));
-        inner.set_reuse_address(reuses)?;
-        inner.bind(&local.into())?;
-        if is_listener {
-            inner.listen(BACKLOG)?;
-        }
-        let mut datagrams = None;
-        if binding.kind.is_datagram() {
-            datagrams = Some(datagrams::UdpState::new(&inner, &binding.settings)?);
-            settings::fragment(&inner, true)?;
-        }
-        for setting in &binding.settings {
-            settings::apply(&inner, setting)?;
-        }
-        self.add(id, inner, None)?;
-        if let Some(endpoint) = self.endpoints.get_mut(&id) {
-            endpoint.datagrams = datagrams;
-        }
-        Ok(())
-    }
-
     fn endpoint(&mut self, id: u64) -> Result<&mut Endpoint, NTSTATUS> {
         self.endpoints.get_mut(&id).ok_or(STATUS_CONNECTION_RESET)
-    }
-}
-
-impl Endpoint {
-    /// Does something with a connection, unless it is lost.
-    fn unless_lost<T>(
-        &mut self,
-        call: impl FnMut(&socket2::Socket) -> io::Result<T>,
-    ) -> Poll<Result<T, NTSTATUS>> {
-        if let Some(status) = self.lost {
-            return Poll::Ready(Err(status));
-        }
-        let mut call = call;
-        let inner = &self.inner;
-        poll(|| call(inner)).map_err(|error| {
-            let status = status(&error);
-            self.lost = Some(status);
-            status
-        })
-    }
-
-    /// Remembers a setting that this crate sees to itself.
-    fn note(&mut self, setting: &Setting) {
-        if let Some(datagrams) = &mut self.datagrams {
-            datagrams.note(setting);
-        }
     }
 }
 
@@ -355,34 +269,4 @@ fn is_in_progress(error: &io::Error) -> bool {
     #[cfg(not(unix))]
     let is_named_so = false;
     is_named_so || error.kind() == ErrorKind::WouldBlock
-}
-
-/// Whether a datagram is larger than there can be.
-fn is_too_large(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    let number = libc::EMSGSIZE;
-    #[cfg(not(unix))]
-    let number = 10_040;
-    error.raw_os_error() == Some(number)
-}
-
-fn status(error: &io::Error) -> NTSTATUS {
-    match error.kind() {
-        _ if is_too_large(error) => STATUS_INVALID_BUFFER_SIZE,
-        ErrorKind::AddrInUse => STATUS_ADDRESS_ALREADY_EXISTS,
-        ErrorKind::AddrNotAvailable => STATUS_INVALID_ADDRESS_COMPONENT,
-        ErrorKind::ConnectionAborted => STATUS_CONNECTION_ABORTED,
-        ErrorKind::ConnectionRefused => STATUS_CONNECTION_REFUSED,
-        // What was connected, and is no longer.
-        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::NotConnected => {
-            STATUS_CONNECTION_RESET
-        }
-        ErrorKind::InvalidInput => STATUS_INVALID_PARAMETER,
-        ErrorKind::HostUnreachable => STATUS_HOST_UNREACHABLE,
-        ErrorKind::NetworkUnreachable => STATUS_NETWORK_UNREACHABLE,
-        ErrorKind::OutOfMemory => STATUS_INSUFFICIENT_RESOURCES,
-        ErrorKind::PermissionDenied => STATUS_ACCESS_DENIED,
-        ErrorKind::TimedOut => STATUS_IO_TIMEOUT,
-        _ => STATUS_UNSUCCESSFUL,
-    }
 }

@@ -3,15 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::task::Poll;
 
-use wsk_sys::{
-    IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP,
-    IPV6_ADD_MEMBERSHIP, IPV6_DROP_MEMBERSHIP, NTSTATUS, STATUS_INVALID_ADDRESS_COMPONENT,
-    STATUS_INVALID_BUFFER_SIZE, STATUS_INVALID_PARAMETER, UDP_RECV_MAX_COALESCED_SIZE,
-};
+use wsk_sys::{NTSTATUS, STATUS_INVALID_ADDRESS_COMPONENT, STATUS_INVALID_BUFFER_SIZE};
 
 use super::super::{Datagram, Outgoing};
-use super::{Endpoint, Simulated, loopback, seen_by};
-use crate::wsk::options::{Setting, Value};
+use super::Simulated;
+use super::endpoint::{Endpoint, loopback, seen_by};
 
 /// The largest datagram of UDP over IPv4, without its headers.
 const LARGEST: usize = 65_507;
@@ -157,47 +153,4 @@ impl Endpoint {
             }
         }
     }
-
-    pub(super) fn set(&mut self, setting: &Setting) -> Result<(), NTSTATUS> {
-        match (setting.level, setting.name, &setting.value) {
-            (IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE, Value::Number(size)) => {
-                self.coalesces = *size as usize;
-            }
-            (IPPROTO_IP, IP_ADD_MEMBERSHIP, Value::Structure(bytes)) => {
-                return self.join(group::<4>(bytes)?);
-            }
-            (IPPROTO_IP, IP_DROP_MEMBERSHIP, Value::Structure(bytes)) => {
-                return self.leave(group::<4>(bytes)?);
-            }
-            (IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, Value::Structure(bytes)) => {
-                return self.join(group::<16>(bytes)?);
-            }
-            (IPPROTO_IPV6, IPV6_DROP_MEMBERSHIP, Value::Structure(bytes)) => {
-                return self.leave(group::<16>(bytes)?);
-            }
-            // What changes nothing in memory.
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn join(&mut self, group: IpAddr) -> Result<(), NTSTATUS> {
-        if !group.is_multicast() || !self.groups.insert(group) {
-            return Err(STATUS_INVALID_PARAMETER);
-        }
-        Ok(())
-    }
-
-    fn leave(&mut self, group: IpAddr) -> Result<(), NTSTATUS> {
-        if self.groups.remove(&group) { Ok(()) } else { Err(STATUS_INVALID_PARAMETER) }
-    }
-}
-
-/// The group in an `IP_MREQ` or an `IPV6_MREQ`, which begin with it.
-fn group<const N: usize>(bytes: &[u8]) -> Result<IpAddr, NTSTATUS>
-where
-    IpAddr: From<[u8; N]>,
-{
-    let octets: Option<[u8; N]> = bytes.get(..N).and_then(|octets| octets.try_into().ok());
-    octets.map(IpAddr::from).ok_or(STATUS_INVALID_PARAMETER)
 }

@@ -1,26 +1,26 @@
 //! A network in memory: what sockets of one host do to one another, as a seed decides.
 
 mod datagrams;
-mod endpoints;
+mod endpoint;
 mod link;
 mod ports;
+mod settings;
 mod streams;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::Poll;
 
 use wsk_sys::{NTSTATUS, STATUS_INVALID_DEVICE_STATE};
 
-use super::{Binding, Datagram, Incoming, Kind, Network, Outgoing, Readable};
+use super::{Binding, Datagram, Incoming, Network, Outgoing, Readable};
 use crate::kernel::config::Timing;
 use crate::kernel::random::Random;
 use crate::kernel::schedule::{Ticks, ticks};
 use crate::wsk::config::{Config, Faults};
 use crate::wsk::options::Setting;
-use endpoints::Endpoints;
-use link::{ConnectionRequest, Link};
+use endpoint::{Endpoints, Role, seen_by};
 
 pub(in crate::wsk) struct Simulated {
     endpoints: Endpoints,
@@ -33,27 +33,6 @@ pub(in crate::wsk) struct Simulated {
     window: usize,
     last_port: u16,
     wakeups: Vec<(Ticks, u64)>,
-}
-
-struct Endpoint {
-    local: SocketAddr,
-    binding: Binding,
-    role: Role,
-    datagrams: VecDeque<(Ticks, Datagram)>,
-    groups: BTreeSet<IpAddr>,
-    /// The other side of a connection that this one has asked for, when its listener has accepted it.
-    server: Option<u64>,
-    /// The largest datagram that several are made one of; zero if none are.
-    coalesces: usize,
-}
-
-enum Role {
-    Bound,
-    /// With the connections that wait to be accepted, since when they do.
-    Listening(VecDeque<(Ticks, ConnectionRequest)>),
-    /// With the result, when it is there.
-    Connecting(Option<(Ticks, Result<Link, NTSTATUS>)>),
-    Connected(Link),
 }
 
 impl Simulated {
@@ -82,19 +61,6 @@ impl Simulated {
 
     fn wake(&mut self, due: Ticks, id: u64) {
         self.wakeups.push((due, id));
-    }
-}
-
-/// The loopback address of a family.
-fn loopback(is_v4: bool) -> IpAddr {
-    if is_v4 { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() }
-}
-
-/// An address as a socket of a family sees it.
-fn seen_by(address: SocketAddr, is_v4: bool) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) if !is_v4 => SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()),
-        _ => address,
     }
 }
 
@@ -195,47 +161,5 @@ impl Network for Simulated {
 
     fn wakeups(&mut self) -> Vec<(Ticks, u64)> {
         std::mem::take(&mut self.wakeups)
-    }
-}
-
-impl Endpoint {
-    fn new(local: SocketAddr, binding: Binding) -> Self {
-        let role = match binding.kind {
-            Kind::Listener { .. } => Role::Listening(VecDeque::new()),
-            Kind::Stream | Kind::Datagram => Role::Bound,
-        };
-        Self {
-            local,
-            role,
-            datagrams: VecDeque::new(),
-            groups: BTreeSet::new(),
-            server: None,
-            coalesces: 0,
-            binding,
-        }
-    }
-
-    /// A connection that a listener has accepted.
-    fn accepted(local: SocketAddr, binding: Binding, link: Link) -> Self {
-        Self { role: Role::Connected(link), ..Self::new(local, binding) }
-    }
-
-    fn is_accepted(&self) -> bool {
-        matches!(self.role, Role::Connected(_))
-    }
-
-    /// The family that its socket was made with.
-    fn is_v4(&self) -> bool {
-        self.binding.local.is_ipv4()
-    }
-
-    /// Whether what is sent to an address arrives here.
-    fn receives(&self, to: SocketAddr) -> bool {
-        let to_v4 = to.ip().to_canonical().is_ipv4();
-        let family = if to_v4 { self.is_v4() || !self.binding.only_v6 } else { !self.is_v4() };
-        let ip = self.local.ip().to_canonical();
-        family
-            && self.local.port() == to.port()
-            && (ip.is_unspecified() || ip == to.ip().to_canonical())
     }
 }

@@ -7,7 +7,8 @@ use wsk_sys::{
 };
 
 use super::super::Binding;
-use super::{Endpoint, Role, Simulated};
+use super::Simulated;
+use super::endpoint::{Endpoint, Role};
 use crate::wsk::options::Sharing;
 
 impl Simulated {

@@ -9,8 +9,9 @@ use wsk_sys::{
 };
 
 use super::super::{Binding, Incoming, Kind, Readable};
+use super::Simulated;
+use super::endpoint::{Endpoint, Role, loopback, seen_by};
 use super::link::{ConnectionRequest, Link, Segment};
-use super::{Endpoint, Role, Simulated, loopback, seen_by};
 use crate::kernel::schedule::Ticks;
 
 impl Simulated {

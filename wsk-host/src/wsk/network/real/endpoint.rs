@@ -1,0 +1,94 @@
+//! The endpoints of the machine's network, and its errors as statuses.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::task::Poll;
+
+use wsk_sys::{
+    NTSTATUS, STATUS_ACCESS_DENIED, STATUS_ADDRESS_ALREADY_EXISTS, STATUS_CONNECTION_ABORTED,
+    STATUS_CONNECTION_REFUSED, STATUS_CONNECTION_RESET, STATUS_HOST_UNREACHABLE,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_ADDRESS_COMPONENT, STATUS_INVALID_BUFFER_SIZE,
+    STATUS_INVALID_PARAMETER, STATUS_IO_TIMEOUT, STATUS_NETWORK_UNREACHABLE, STATUS_UNSUCCESSFUL,
+};
+
+use super::datagrams::UdpState;
+use crate::wsk::options::Setting;
+
+/// A socket of the machine's.
+pub(super) struct Endpoint {
+    pub(super) inner: socket2::Socket,
+    /// The address that a connection was begun to.
+    pub(super) remote: Option<SocketAddr>,
+    /// Why the connection is lost. The machine says so only once.
+    pub(super) lost: Option<NTSTATUS>,
+    /// What is asked of the machine at the moment.
+    pub(super) watched: (bool, bool),
+    pub(super) datagrams: Option<UdpState>,
+}
+
+/// The result of a system call that does not block.
+pub(super) fn poll<T>(mut call: impl FnMut() -> io::Result<T>) -> Poll<io::Result<T>> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Poll::Pending,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return Poll::Ready(result),
+        }
+    }
+}
+
+impl Endpoint {
+    /// Does something with a connection, unless it is lost.
+    pub(super) fn unless_lost<T>(
+        &mut self,
+        call: impl FnMut(&socket2::Socket) -> io::Result<T>,
+    ) -> Poll<Result<T, NTSTATUS>> {
+        if let Some(status) = self.lost {
+            return Poll::Ready(Err(status));
+        }
+        let mut call = call;
+        let inner = &self.inner;
+        poll(|| call(inner)).map_err(|error| {
+            let status = status(&error);
+            self.lost = Some(status);
+            status
+        })
+    }
+
+    /// Remembers a setting that this crate sees to itself.
+    pub(super) fn note(&mut self, setting: &Setting) {
+        if let Some(datagrams) = &mut self.datagrams {
+            datagrams.note(setting);
+        }
+    }
+}
+
+/// Whether a datagram is larger than there can be.
+fn is_too_large(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let number = libc::EMSGSIZE;
+    #[cfg(not(unix))]
+    let number = 10_040;
+    error.raw_os_error() == Some(number)
+}
+
+pub(super) fn status(error: &io::Error) -> NTSTATUS {
+    match error.kind() {
+        _ if is_too_large(error) => STATUS_INVALID_BUFFER_SIZE,
+        ErrorKind::AddrInUse => STATUS_ADDRESS_ALREADY_EXISTS,
+        ErrorKind::AddrNotAvailable => STATUS_INVALID_ADDRESS_COMPONENT,
+        ErrorKind::ConnectionAborted => STATUS_CONNECTION_ABORTED,
+        ErrorKind::ConnectionRefused => STATUS_CONNECTION_REFUSED,
+        // What was connected, and is no longer.
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::NotConnected => {
+            STATUS_CONNECTION_RESET
+        }
+        ErrorKind::InvalidInput => STATUS_INVALID_PARAMETER,
+        ErrorKind::HostUnreachable => STATUS_HOST_UNREACHABLE,
+        ErrorKind::NetworkUnreachable => STATUS_NETWORK_UNREACHABLE,
+        ErrorKind::OutOfMemory => STATUS_INSUFFICIENT_RESOURCES,
+        ErrorKind::PermissionDenied => STATUS_ACCESS_DENIED,
+        ErrorKind::TimedOut => STATUS_IO_TIMEOUT,
+        _ => STATUS_UNSUCCESSFUL,
+    }
+}

@@ -1,0 +1,139 @@
+//! The endpoints of the simulated network, by number and by port.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use wsk_sys::NTSTATUS;
+
+use super::super::{Binding, Datagram, Kind};
+use super::link::{ConnectionRequest, Link};
+use crate::kernel::schedule::Ticks;
+
+/// A socket of the network.
+pub(super) struct Endpoint {
+    pub(super) local: SocketAddr,
+    pub(super) binding: Binding,
+    pub(super) role: Role,
+    pub(super) datagrams: VecDeque<(Ticks, Datagram)>,
+    pub(super) groups: BTreeSet<IpAddr>,
+    /// The other side of a connection that this one has asked for, when its listener has accepted it.
+    pub(super) server: Option<u64>,
+    /// The largest datagram that several are made one of; zero if none are.
+    pub(super) coalesces: usize,
+}
+
+/// The state of an endpoint.
+pub(super) enum Role {
+    Bound,
+    /// With the connections that wait to be accepted, since when they do.
+    Listening(VecDeque<(Ticks, ConnectionRequest)>),
+    /// With the result, when it is there.
+    Connecting(Option<(Ticks, Result<Link, NTSTATUS>)>),
+    Connected(Link),
+}
+
+impl Endpoint {
+    pub(super) fn new(local: SocketAddr, binding: Binding) -> Self {
+        let role = match binding.kind {
+            Kind::Listener { .. } => Role::Listening(VecDeque::new()),
+            Kind::Stream | Kind::Datagram => Role::Bound,
+        };
+        Self {
+            local,
+            role,
+            datagrams: VecDeque::new(),
+            groups: BTreeSet::new(),
+            server: None,
+            coalesces: 0,
+            binding,
+        }
+    }
+
+    /// A connection that a listener has accepted.
+    pub(super) fn accepted(local: SocketAddr, binding: Binding, link: Link) -> Self {
+        Self { role: Role::Connected(link), ..Self::new(local, binding) }
+    }
+
+    pub(super) fn is_accepted(&self) -> bool {
+        matches!(self.role, Role::Connected(_))
+    }
+
+    /// The family that its socket was made with.
+    pub(super) fn is_v4(&self) -> bool {
+        self.binding.local.is_ipv4()
+    }
+
+    /// Whether what is sent to an address arrives here.
+    pub(super) fn receives(&self, to: SocketAddr) -> bool {
+        let to_v4 = to.ip().to_canonical().is_ipv4();
+        let family = if to_v4 { self.is_v4() || !self.binding.only_v6 } else { !self.is_v4() };
+        let ip = self.local.ip().to_canonical();
+        family
+            && self.local.port() == to.port()
+            && (ip.is_unspecified() || ip == to.ip().to_canonical())
+    }
+}
+
+/// The loopback address of a family.
+pub(super) fn loopback(is_v4: bool) -> IpAddr {
+    if is_v4 { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() }
+}
+
+/// An address as a socket of a family sees it.
+pub(super) fn seen_by(address: SocketAddr, is_v4: bool) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if !is_v4 => SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()),
+        _ => address,
+    }
+}
+
+/// The endpoints.
+///
+/// The index makes the cost of choosing a port, and of finding the receiver of a datagram or the listener of a
+/// connection, independent of the number of endpoints at other ports. An endpoint's port does not change.
+#[derive(Default)]
+pub(super) struct Endpoints {
+    by_id: BTreeMap<u64, Endpoint>,
+    by_port: BTreeMap<u16, BTreeSet<u64>>,
+}
+
+impl Endpoints {
+    pub(super) fn get(&self, id: u64) -> Option<&Endpoint> {
+        self.by_id.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut Endpoint> {
+        self.by_id.get_mut(&id)
+    }
+
+    pub(super) fn insert(&mut self, id: u64, endpoint: Endpoint) {
+        // A connection that a listener has accepted is never looked for by its port.
+        if !endpoint.is_accepted() {
+            self.by_port.entry(endpoint.local.port()).or_default().insert(id);
+        }
+        self.by_id.insert(id, endpoint);
+    }
+
+    pub(super) fn remove(&mut self, id: u64) -> Option<Endpoint> {
+        let endpoint = self.by_id.remove(&id)?;
+        let port = endpoint.local.port();
+        if let Some(ids) = self.by_port.get_mut(&port) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.by_port.remove(&port);
+            }
+        }
+        Some(endpoint)
+    }
+
+    /// Whether no endpoint was bound to a port.
+    pub(super) fn is_free(&self, port: u16) -> bool {
+        !self.by_port.contains_key(&port)
+    }
+
+    /// The endpoints that were bound to a port, in the order of their creation.
+    pub(super) fn at_port(&self, port: u16) -> impl Iterator<Item = (u64, &Endpoint)> {
+        let ids = self.by_port.get(&port).into_iter().flatten();
+        ids.filter_map(|id| Some((*id, self.by_id.get(id)?)))
+    }
+}

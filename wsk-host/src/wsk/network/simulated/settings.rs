@@ -1,0 +1,57 @@
+//! Options as the network in memory knows them: groups, and coalescing.
+
+use std::net::IpAddr;
+
+use wsk_sys::{
+    IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP,
+    IPV6_ADD_MEMBERSHIP, IPV6_DROP_MEMBERSHIP, NTSTATUS, STATUS_INVALID_PARAMETER,
+    UDP_RECV_MAX_COALESCED_SIZE,
+};
+
+use super::endpoint::Endpoint;
+use crate::wsk::options::{Setting, Value};
+
+impl Endpoint {
+    pub(super) fn set(&mut self, setting: &Setting) -> Result<(), NTSTATUS> {
+        match (setting.level, setting.name, &setting.value) {
+            (IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE, Value::Number(size)) => {
+                self.coalesces = *size as usize;
+            }
+            (IPPROTO_IP, IP_ADD_MEMBERSHIP, Value::Structure(bytes)) => {
+                return self.join(group::<4>(bytes)?);
+            }
+            (IPPROTO_IP, IP_DROP_MEMBERSHIP, Value::Structure(bytes)) => {
+                return self.leave(group::<4>(bytes)?);
+            }
+            (IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, Value::Structure(bytes)) => {
+                return self.join(group::<16>(bytes)?);
+            }
+            (IPPROTO_IPV6, IPV6_DROP_MEMBERSHIP, Value::Structure(bytes)) => {
+                return self.leave(group::<16>(bytes)?);
+            }
+            // What changes nothing in memory.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, group: IpAddr) -> Result<(), NTSTATUS> {
+        if !group.is_multicast() || !self.groups.insert(group) {
+            return Err(STATUS_INVALID_PARAMETER);
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, group: IpAddr) -> Result<(), NTSTATUS> {
+        if self.groups.remove(&group) { Ok(()) } else { Err(STATUS_INVALID_PARAMETER) }
+    }
+}
+
+/// The group in an `IP_MREQ` or an `IPV6_MREQ`, which begin with it.
+fn group<const N: usize>(bytes: &[u8]) -> Result<IpAddr, NTSTATUS>
+where
+    IpAddr: From<[u8; N]>,
+{
+    let octets: Option<[u8; N]> = bytes.get(..N).and_then(|octets| octets.try_into().ok());
+    octets.map(IpAddr::from).ok_or(STATUS_INVALID_PARAMETER)
+}
