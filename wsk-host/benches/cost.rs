@@ -4,18 +4,14 @@
 //! `cargo bench -p wsk-host --bench cost`. Each figure is the best of several rounds, and the two that are
 //! compared take turns in one run.
 
-#[path = "../tests/raw/mod.rs"]
-mod raw;
-
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use polling::{Event, Events, Poller};
+use test_support::raw::{Client, PoolBuffer, Request, close, receive, send};
 use wsk_host::{Config, Timing};
 use wsk_sys::PWSK_SOCKET;
-
-use raw::{Client, PoolBuffer, Request, close, receive, send};
 
 const SIZE: usize = 64;
 const ROUNDS: usize = 20;

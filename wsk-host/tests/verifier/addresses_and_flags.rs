@@ -3,11 +3,11 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ptr;
 
-use wsk_sys::*;
-
-use crate::raw::{
+use test_support::raw::{
     Client, PoolAddress, PoolBuffer, bind, call, connection, datagram, disconnect, listen, receive,
 };
+use wsk_sys::*;
+
 use crate::stops::{Says, breaks};
 
 fn leaked(size: usize) -> &'static PoolBuffer {
@@ -188,7 +188,7 @@ fn urgent_data_is_not_supported() {
     sent.fail(STATUS_NOT_SUPPORTED);
     drop(buffer);
     disconnect(socket).succeed();
-    sockets.into_iter().for_each(crate::raw::close);
+    sockets.into_iter().for_each(test_support::raw::close);
     client.end();
 }
 
@@ -207,7 +207,7 @@ fn a_remote_address_of_another_family() {
     breaks(32, ["WskConnect", ANOTHER, ""], |client| {
         let socket = client.socket(WSK_FLAG_CONNECTION_SOCKET);
         bind(socket, (Ipv4Addr::LOCALHOST, 0)).succeed();
-        crate::raw::connect(socket, (Ipv6Addr::LOCALHOST, 1).into());
+        test_support::raw::connect(socket, (Ipv6Addr::LOCALHOST, 1).into());
     });
 }
 

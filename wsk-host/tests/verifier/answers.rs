@@ -2,12 +2,12 @@
 
 use std::ptr;
 
-use wsk_sys::*;
-
-use crate::raw::{
+use test_support::raw::{
     Client, PoolAddress, PoolBuffer, bind, call, close, connect, connection, control, datagram,
     disconnect, receive, send, set_events, set_option, socket_of, stream,
 };
+use wsk_sys::*;
+
 use crate::stops::inline;
 
 const LOOPBACK: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
@@ -20,7 +20,8 @@ fn a_socket_that_is_not_bound() {
     let socket = client.socket(WSK_FLAG_CONNECTION_SOCKET);
     connect(socket, address).fail(STATUS_INVALID_DEVICE_STATE);
     let unbound = client.socket(WSK_FLAG_LISTEN_SOCKET);
-    crate::raw::accept(unbound, ptr::null_mut(), ptr::null()).fail(STATUS_INVALID_DEVICE_STATE);
+    test_support::raw::accept(unbound, ptr::null_mut(), ptr::null())
+        .fail(STATUS_INVALID_DEVICE_STATE);
     let datagrams = client.socket(WSK_FLAG_DATAGRAM_SOCKET);
     let (buffer, to, none) = (PoolBuffer::new(4), PoolAddress::new(address), ptr::null_mut());
     // SAFETY: the socket is open.

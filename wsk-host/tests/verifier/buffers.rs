@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::ptr;
 
-use wsk_sys::*;
-
-use crate::raw::{
+use test_support::raw::{
     Client, PoolAddress, PoolBuffer, Request, TAG, bind, call, connection, datagram, listen,
     receive, send,
 };
+use wsk_sys::*;
+
 use crate::stops::{breaks, breaks_on, deferred, inline};
 
 /// A buffer that is never freed, but by the test.
@@ -296,7 +296,7 @@ fn controls(
     let (size, bytes) = (buffer.size, buffer.bytes.cast());
     // SAFETY: the socket is open.
     call(|irp| unsafe {
-        let control = crate::raw::basic(socket).WskControlSocket.unwrap();
+        let control = test_support::raw::basic(socket).WskControlSocket.unwrap();
         control(socket, kind, code, level, 0, ptr::null_mut(), size, bytes, returned, irp)
     });
 }
@@ -379,6 +379,6 @@ fn too_many_first_bytes() {
         request.fail(status);
     }
     drop(to);
-    [socket, listener].into_iter().for_each(crate::raw::close);
+    [socket, listener].into_iter().for_each(test_support::raw::close);
     client.end();
 }

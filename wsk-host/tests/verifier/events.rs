@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
+use test_support::raw::{
+    Client, PoolAddress, PoolBuffer, Request, accept, bind, call, datagram, disconnect, npi, send,
+    set_events, socket_of,
+};
 use wsk_sys::*;
 
 use crate::buffers::datagram_address;
 use crate::inspections::{connecting, inspecting, pends};
-use crate::raw::{
-    Client, PoolAddress, PoolBuffer, Request, accept, bind, call, datagram, disconnect, npi, send,
-    set_events, socket_of,
-};
 use crate::stops::{breaks, inline};
 
 pub(crate) const CONNECTION: WSK_CLIENT_CONNECTION_DISPATCH = WSK_CLIENT_CONNECTION_DISPATCH {
@@ -121,7 +121,7 @@ fn set_events_with_irp(socket: PWSK_SOCKET, mask: ULONG) -> Request {
     // SAFETY: there is room for it.
     unsafe { input.bytes.cast::<WSK_EVENT_CALLBACK_CONTROL>().write(control) };
     let option = (WskSetOption, SO_WSK_EVENT_CALLBACK, SOL_SOCKET);
-    crate::raw::control(socket, option, Some(&input), None)
+    test_support::raw::control(socket, option, Some(&input), None)
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn data_is_overwritten_after_its_callback() {
     // SAFETY: the memory is still the host's; a client must not do this.
     let byte = unsafe { BYTES_SEEN.load(Ordering::SeqCst).read_volatile() };
     assert_eq!(byte, 0xDD);
-    sockets.into_iter().for_each(crate::raw::close);
+    sockets.into_iter().for_each(test_support::raw::close);
     client.end();
 }
 
@@ -305,7 +305,7 @@ fn a_refused_socket_that_is_closed() {
         let table = WSK_CLIENT_LISTEN_DISPATCH { WskAcceptEvent: Some(offered), ..LISTEN };
         let (_, address) = listening(&client, table, WSK_EVENT_ACCEPT);
         connecting(&client, address);
-        crate::raw::close(OFFERED.load(Ordering::SeqCst));
+        test_support::raw::close(OFFERED.load(Ordering::SeqCst));
     });
 }
 
@@ -338,7 +338,7 @@ fn a_backlog_callback_with_another_status() {
         let [_, socket, peer] = connected(&client, table, WSK_EVENT_SEND_BACKLOG);
         let sent = PoolBuffer::new(200_000);
         let request = send(socket, &sent);
-        crate::raw::receive_exactly(peer, 200_000);
+        test_support::raw::receive_exactly(peer, 200_000);
         request.succeed();
     });
 }
@@ -354,7 +354,7 @@ fn an_abort_callback_with_another_status() {
             WSK_CLIENT_LISTEN_DISPATCH { WskAbortEvent: Some(is_aborted_wrongly), ..pends() };
         let (_, address) = inspecting(&client, table);
         let (socket, _) = connecting(&client, address);
-        crate::raw::close(socket);
+        test_support::raw::close(socket);
     });
 }
 
@@ -398,7 +398,7 @@ fn an_event_disabled_while_its_callback_runs() {
     let disable = WSK_EVENT_RECEIVE | WSK_EVENT_DISABLE;
     assert_eq!(set_events(socket, disable), STATUS_SUCCESS);
     set_events_with_irp(socket, disable).succeed();
-    [socket, peer, listener].into_iter().for_each(crate::raw::close);
+    [socket, peer, listener].into_iter().for_each(test_support::raw::close);
     client.end();
 }
 
@@ -412,7 +412,7 @@ fn a_static_event_is_not_disabled() {
     let (listener, _) = client.listener(ptr::null_mut(), table);
     let status = set_events(listener, WSK_EVENT_ACCEPT | WSK_EVENT_DISABLE);
     assert_eq!(status, STATUS_INVALID_PARAMETER);
-    crate::raw::close(listener);
+    test_support::raw::close(listener);
     client.end();
 }
 
@@ -450,6 +450,6 @@ fn an_inherited_event_is_not_disabled() {
     let accepted = place.get();
     let status = set_events(accepted, WSK_EVENT_RECEIVE | WSK_EVENT_DISABLE);
     assert_eq!(status, STATUS_INVALID_PARAMETER);
-    [accepted, socket, listener].into_iter().for_each(crate::raw::close);
+    [accepted, socket, listener].into_iter().for_each(test_support::raw::close);
     client.end();
 }

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
+use test_support::raw::*;
 use wsk_sys::*;
 
 use crate::events::{CONNECTION, LISTEN, keep};
-use crate::raw::*;
 use crate::stops::breaks;
 
 /// A listener that inspects its connections, and where it listens.
@@ -87,7 +87,7 @@ fn a_pended_connection_gone_without_a_callback() {
         let table = WSK_CLIENT_LISTEN_DISPATCH { WskAbortEvent: None, ..pends() };
         let (_, address) = inspecting(&client, table);
         let (socket, _) = connecting(&client, address);
-        crate::raw::close(socket);
+        test_support::raw::close(socket);
     });
 }
 

@@ -4,14 +4,13 @@
 #![allow(clippy::multiple_unsafe_ops_per_block, reason = "raw calls, one after the other")]
 #![allow(clippy::cast_ptr_alignment, reason = "structures are in pool, which is aligned for all")]
 
-#[path = "../raw/mod.rs"]
-mod raw;
-
 mod addresses_and_flags;
 mod answers;
 mod buffers;
 mod events;
 mod inspections;
+#[cfg(not(miri))] // Miri starts no processes.
+mod kernel;
 mod names_and_security;
 mod registration;
 mod requests;

@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 use std::ptr;
 
+use test_support::raw::{Client, PoolAddress, PoolBuffer, Request, TAG, call, control};
 use wsk_sys::*;
 
-use crate::raw::{Client, PoolAddress, PoolBuffer, Request, TAG, call, control};
 use crate::stops::{Says, breaks, breaks_on, deferred, inline};
 
 /// Caches a descriptor, which nobody looks into.
@@ -111,10 +111,10 @@ fn get(socket: PWSK_SOCKET) -> usize {
 fn a_descriptor_that_a_socket_has_given_is_not_released() {
     breaks(65, NOT_RELEASED, |client| {
         let cached = cache(&client);
-        let socket = crate::raw::socket_of(create(&client, cached).succeed());
+        let socket = test_support::raw::socket_of(create(&client, cached).succeed());
         release(&client, cached);
         get(socket);
-        crate::raw::close(socket);
+        test_support::raw::close(socket);
         client.end();
     });
 }
@@ -124,11 +124,11 @@ fn a_descriptor_that_a_socket_has_given_is_not_released() {
 fn a_socket_keeps_its_descriptor_when_the_client_releases_it() {
     let client = Client::new(inline());
     let cached = cache(&client);
-    let socket = crate::raw::socket_of(create(&client, cached).succeed());
+    let socket = test_support::raw::socket_of(create(&client, cached).succeed());
     release(&client, cached);
     assert_eq!(get(socket), cached);
     release(&client, cached);
-    crate::raw::close(socket);
+    test_support::raw::close(socket);
     client.end();
 }
 

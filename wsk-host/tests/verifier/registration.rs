@@ -3,10 +3,10 @@
 use std::mem::MaybeUninit;
 use std::ptr;
 
+use test_support::raw::{Client, PoolBuffer, TAG, call, connection, datagram};
 use wsk_host::{Config, Host, Readiness, Windows, testing};
 use wsk_sys::*;
 
-use crate::raw::{Client, PoolBuffer, TAG, call, connection, datagram};
 use crate::stops::{breaks, breaks_on, breaks_without_client, inline};
 
 fn table() -> WSK_CLIENT_DISPATCH {
@@ -213,8 +213,8 @@ fn a_socket_left_over_by_an_accept_that_nobody_waited_for() {
         "it waits for 0 captures, 0 requests and 1 sockets (3 by WskAccept), and would for ever";
     breaks(5, ["WskDeregister", found, "WskAccept"], |client| {
         let [listener, socket, _accepted] = client.connections();
-        crate::raw::close(listener);
-        crate::raw::close(socket);
+        test_support::raw::close(listener);
+        test_support::raw::close(socket);
         client.end();
     });
 }
@@ -337,10 +337,10 @@ fn a_client_that_keeps_the_rules_is_not_stopped() {
     let client = Client::new(inline());
     let sockets = client.connections();
     let buffer = PoolBuffer::new(10);
-    let request = crate::raw::receive(sockets[1], &buffer, 0);
+    let request = test_support::raw::receive(sockets[1], &buffer, 0);
     request.cancel();
     request.fail(STATUS_CANCELLED);
     drop(buffer);
-    sockets.into_iter().for_each(crate::raw::close);
+    sockets.into_iter().for_each(test_support::raw::close);
     client.end();
 }

@@ -2,12 +2,12 @@
 
 use std::ptr;
 
-use wsk_sys::*;
-
-use crate::raw::{
+use test_support::raw::{
     Client, PoolBuffer, Request, TAG, basic, close, completed, connection, irp, receive, send,
     set_events, socket_of,
 };
+use wsk_sys::*;
+
 use crate::stops::{Says, breaks, breaks_on, deferred, inline, stops};
 
 /// `WskSocket` with an IRP of any kind.
@@ -265,7 +265,7 @@ fn be_called(client: &Client, callback: PFN_WSK_RECEIVE_EVENT, context: PVOID) {
         // SAFETY: the test's context is a socket's place.
         unsafe { context.cast::<PWSK_SOCKET>().write(socket) };
     }
-    let peer = crate::raw::accept(listener, ptr::null_mut(), ptr::null()).succeed();
+    let peer = test_support::raw::accept(listener, ptr::null_mut(), ptr::null()).succeed();
     assert_eq!(set_events(socket, WSK_EVENT_RECEIVE), STATUS_SUCCESS);
     send(socket_of(peer), &PoolBuffer::with(b"hello")).succeed();
 }
@@ -355,7 +355,7 @@ fn a_context_of_an_accepted_socket_on_the_stack() {
     breaks(17, ["WskAccept", "context is on the stack", ""], |client| {
         let (listener, _) = client.listener(ptr::null_mut(), ptr::null());
         let mut context = 0_u64;
-        crate::raw::accept(listener, (&raw mut context).cast(), ptr::null());
+        test_support::raw::accept(listener, (&raw mut context).cast(), ptr::null());
     });
 }
 
@@ -365,7 +365,7 @@ fn an_irp_freed_before_its_completion_routine_has_run() {
     let says = ["ExFreePoolWithTag", "the memory is an IRP in flight", "WskBind"];
     breaks_on(deferred(), 14, says, |client| {
         let socket = client.socket(WSK_FLAG_LISTEN_SOCKET);
-        let request = crate::raw::bind(socket, ([127, 0, 0, 1], 0));
+        let request = test_support::raw::bind(socket, ([127, 0, 0, 1], 0));
         // The call has returned, which says nothing.
         assert_eq!(request.returned, STATUS_PENDING);
         // SAFETY: breaks INV-12.

@@ -3,14 +3,14 @@
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
+use test_support::raw::{
+    Client, PoolAddress, PoolBuffer, Request, TAG, accept, basic, bind, call, close, completed,
+    connection, datagram, irp, listen, send, set_events, socket_of,
+};
 use wsk_host::Config;
 use wsk_sys::*;
 
 use crate::buffers::datagram_address;
-use crate::raw::{
-    Client, PoolAddress, PoolBuffer, Request, TAG, accept, basic, bind, call, close, completed,
-    connection, datagram, irp, listen, send, set_events, socket_of,
-};
 use crate::stops::{breaks, breaks_without_client};
 
 #[test]
@@ -48,7 +48,7 @@ fn a_socket_used_after_its_close() {
     breaks(44, ["WskReceive", "the socket is closed", "WskSocket"], |client| {
         let socket = client.connections()[1];
         close(socket);
-        crate::raw::receive(socket, &PoolBuffer::new(1), 0);
+        test_support::raw::receive(socket, &PoolBuffer::new(1), 0);
     });
 }
 
@@ -57,7 +57,7 @@ fn an_accepted_socket_used_after_its_close() {
     breaks(44, ["WskReceive", "the socket is closed", "WskAccept"], |client| {
         let socket = client.connections()[2];
         close(socket);
-        crate::raw::receive(socket, &PoolBuffer::new(1), 0);
+        test_support::raw::receive(socket, &PoolBuffer::new(1), 0);
     });
 }
 
@@ -119,7 +119,7 @@ fn a_socket_closed_during_a_call() {
             assert_eq!(status, STATUS_SUCCESS);
             while caller.progress.load(Ordering::SeqCst) == BEFORE {
                 // A call, in which the other thread may get its turn.
-                crate::raw::local_address(socket);
+                test_support::raw::local_address(socket);
             }
             if caller.progress.load(Ordering::SeqCst) == AFTER {
                 // SAFETY: the handle is open.

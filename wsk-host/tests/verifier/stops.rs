@@ -1,15 +1,9 @@
 //! Running what stops its process.
 
-use std::any::type_name;
-use std::env;
-use std::process::Command;
-
+use test_support::process::{run_failing, test_of};
+use test_support::raw::Client;
 use wsk_host::rules::{Outcome, Rule};
 use wsk_host::{Config, Timing};
-
-use crate::raw::Client;
-
-const SCENARIO: &str = "WSK_HOST_SCENARIO";
 
 /// A host without chance: requests complete before their calls return, where they can.
 pub(crate) fn inline() -> Config {
@@ -33,19 +27,19 @@ pub(crate) fn breaks<F: FnOnce(Client)>(rule: u8, says: Says<'_>, scenario: F) {
 /// As [`breaks`], on a host of any kind.
 #[track_caller]
 pub(crate) fn breaks_on<F: FnOnce(Client)>(config: Config, rule: u8, says: Says<'_>, scenario: F) {
-    breaks_alone(rule, says, || scenario(Client::new(config)), &name_of::<F>());
+    breaks_alone(rule, says, || scenario(Client::new(config)), &test_of::<F>());
 }
 
 /// As [`breaks`], without a client.
 #[track_caller]
 pub(crate) fn breaks_without_client<F: FnOnce()>(rule: u8, says: Says<'_>, scenario: F) {
-    breaks_alone(rule, says, scenario, &name_of::<F>());
+    breaks_alone(rule, says, scenario, &test_of::<F>());
 }
 
 /// A scenario must end with a report that is no rule of WSK's, but of the kernel's.
 #[track_caller]
 pub(crate) fn stops<F: FnOnce(Client)>(headline: &str, scenario: F) {
-    let Some(said) = run(&name_of::<F>(), || scenario(Client::new(inline()))) else {
+    let Some(said) = run_failing(&test_of::<F>(), "", |_| scenario(Client::new(inline()))) else {
         return;
     };
     let first = said.lines().find(|line| line.starts_with("wsk-host: "));
@@ -54,7 +48,7 @@ pub(crate) fn stops<F: FnOnce(Client)>(headline: &str, scenario: F) {
 
 #[track_caller]
 fn breaks_alone(rule: u8, [call, found, created]: Says<'_>, scenario: impl FnOnce(), test: &str) {
-    let Some(said) = run(test, scenario) else {
+    let Some(said) = run_failing(test, "", |_| scenario()) else {
         return;
     };
     let rule = Rule::ALL[usize::from(rule) - 1];
@@ -78,29 +72,4 @@ fn breaks_alone(rule: u8, [call, found, created]: Says<'_>, scenario: impl FnOnc
     }
     assert!(said.contains("\n  before:"), "the last calls are not there:\n{said}");
     assert_eq!(said.matches("wsk-host: ").count(), 1, "{said}");
-}
-
-/// The test that a scenario is written in, by the name of its closure.
-fn name_of<F>() -> String {
-    let name = type_name::<F>().trim_end_matches("::{{closure}}");
-    name.split_once("::").map_or(name, |(_, path)| path).to_owned()
-}
-
-/// Runs a scenario in a process of its own, which must end with a report: what that is, or none in that process.
-#[track_caller]
-fn run(test: &str, scenario: impl FnOnce()) -> Option<String> {
-    if env::var_os(SCENARIO).is_some() {
-        scenario();
-        eprintln!("nothing was found");
-        return None;
-    }
-    let output = Command::new(env::current_exe().unwrap())
-        .args([test, "--exact", "--nocapture", "--test-threads=1"])
-        .env(SCENARIO, "1")
-        .env_remove("RUST_BACKTRACE")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success(), "`{test}` passed:\n{said}");
-    Some(said)
 }

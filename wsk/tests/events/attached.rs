@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use test_support::connection::{LOCAL, buffer};
+use test_support::events::{Signal, connect, on_both_networks, with_both_enablings};
+use test_support::futures::{join, poll_times};
 use wsk::events::{ConnectionEvents, Data, EventMask, Receipt};
 use wsk::socket::{Accepted, ConnectionSocket, Family, ListenSocket};
 use wsk::time::timeout;
 use wsk::{Buffer, ErrorKind, Provider, Result};
 
 use crate::connection::{ALL, Record, Recorder};
-use crate::host::{buffer, join, poll_times};
-use crate::support::{LOCAL, Signal, both_ways, connect, everywhere};
 
 async fn listen(wsk: &Provider) -> Result<ListenSocket> {
     ListenSocket::builder(wsk, Family::INET).bind(LOCAL).await
@@ -24,7 +25,7 @@ fn recorder() -> (Recorder, Arc<Record>) {
 /// What comes before the handler is there is told, and what comes after.
 #[test]
 fn a_connection_is_accepted_with_a_handler() {
-    both_ways(ALL, async |host, wsk, _| {
+    with_both_enablings(ALL, async |host, wsk, _| {
         let mut listener = listen(&wsk).await?;
         let address = listener.local_addr().await?;
         let client = connect(&wsk, address, ()).await?;
@@ -52,7 +53,7 @@ fn a_connection_is_accepted_with_a_handler() {
 #[test]
 fn an_end_that_came_before_the_handler_is_told() {
     for is_abortive in [false, true] {
-        both_ways(ALL, async |host, wsk, _| {
+        with_both_enablings(ALL, async |host, wsk, _| {
             let mut listener = listen(&wsk).await?;
             let client = connect(&wsk, listener.local_addr().await?, ()).await?;
             let (socket, _) = listener.accept().await?;
@@ -75,7 +76,7 @@ fn an_end_that_came_before_the_handler_is_told() {
 /// No handler is none, however often it is given: the first real one hears of everything, and nothing is left.
 #[test]
 fn a_handler_comes_after_none() {
-    both_ways(ALL, async |host, wsk, _| {
+    with_both_enablings(ALL, async |host, wsk, _| {
         let mut listener = listen(&wsk).await?;
         let client = connect(&wsk, listener.local_addr().await?, ()).await?;
         let socket = listener.accept_with(()).await?.socket.events(())?;
@@ -93,7 +94,7 @@ fn a_handler_comes_after_none() {
 /// As it is with a handler from the beginning.
 #[test]
 fn a_connection_that_was_made_gets_a_handler() {
-    everywhere(async |host, wsk| {
+    on_both_networks(async |host, wsk| {
         let mut listener = listen(&wsk).await?;
         let socket = connect(&wsk, listener.local_addr().await?, ()).await?;
         let (peer, _) = listener.accept().await?;
@@ -118,7 +119,7 @@ fn a_connection_that_was_made_gets_a_handler() {
 /// Data is retained from an attached handler, too, and holds up the close.
 #[test]
 fn an_attached_handler_retains_data() {
-    both_ways(ALL, async |host, wsk, _| {
+    with_both_enablings(ALL, async |host, wsk, _| {
         let mut listener = listen(&wsk).await?;
         let client = connect(&wsk, listener.local_addr().await?, ()).await?;
         let (recorder, record) = recorder();
@@ -141,7 +142,7 @@ fn an_attached_handler_retains_data() {
 /// Neither dropping the future nor a time-out loses a connection, whatever the next accept is.
 #[test]
 fn an_accept_with_a_handler_can_be_dropped_at_any_point() {
-    both_ways(ALL, async |_, wsk, _| {
+    with_both_enablings(ALL, async |_, wsk, _| {
         let mut listener = listen(&wsk).await?;
         let address = listener.local_addr().await?;
         let mut sockets = Vec::new();
@@ -163,7 +164,7 @@ fn an_accept_with_a_handler_can_be_dropped_at_any_point() {
 
 #[test]
 fn an_accept_with_a_handler_is_given_up_in_time() {
-    both_ways(ALL, async |_, wsk, _| {
+    with_both_enablings(ALL, async |_, wsk, _| {
         let mut listener = listen(&wsk).await?;
         let address = listener.local_addr().await?;
         let soon = std::time::Duration::from_millis(20);
@@ -200,7 +201,7 @@ impl ConnectionEvents for Sink {
 
 #[test]
 fn a_handler_may_have_nothing() {
-    both_ways(ALL, async |_, wsk, _| {
+    with_both_enablings(ALL, async |_, wsk, _| {
         let mut listener = listen(&wsk).await?;
         let address = listener.local_addr().await?;
         let clients: [ConnectionSocket; 3] = [

@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use test_support::connection::{LOCAL, buffer};
+use test_support::events::{Signal, connect, with_both_enablings};
+use test_support::futures::{join, poll_times};
 use wsk::events::{ConnectionEvents, Data, EventMask, Level, Receipt, RetainedData};
 use wsk::socket::{ConnectionSocket, Family, ListenSocket};
 use wsk::{Buffer, Provider, Result};
-
-use crate::host::{buffer, join, poll_times};
-use crate::support::{LOCAL, Signal, both_ways, connect};
 
 /// What a handler does with data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Pair {
 
 #[test]
 fn data_is_taken_and_ends() {
-    both_ways(ALL, async |_, wsk, _| {
+    with_both_enablings(ALL, async |_, wsk, _| {
         let pair = Pair::new(&wsk, Way::Take).await?;
         pair.send(b"hello, ").await?;
         pair.send(b"events").await?;
@@ -127,7 +127,7 @@ fn data_is_taken_and_ends() {
 /// A connection that is closed without having been shut down is lost to its peer (INV-49).
 #[test]
 fn a_lost_connection_is_told() {
-    both_ways(ALL, async |_, wsk, _| {
+    with_both_enablings(ALL, async |_, wsk, _| {
         let Pair { socket: _socket, peer, record } = Pair::new(&wsk, Way::Take).await?;
         drop(peer);
         record.signal.wait_until(|| !record.ends.lock().unwrap().is_empty()).await;
@@ -140,7 +140,7 @@ fn a_lost_connection_is_told() {
 #[test]
 fn data_that_is_left_is_received_and_events_go_on() {
     for way in [Way::Sip, Way::Refuse] {
-        both_ways(ALL, async |_, wsk, _| {
+        with_both_enablings(ALL, async |_, wsk, _| {
             let pair = Pair::new(&wsk, way).await?;
             let record = &pair.record;
             pair.send(b"abc").await?;
@@ -162,7 +162,7 @@ fn data_that_is_left_is_received_and_events_go_on() {
 #[test]
 fn an_empty_receive_resumes_events() {
     for way in [Way::Sip, Way::Refuse] {
-        both_ways(ALL, async |host, wsk, _| {
+        with_both_enablings(ALL, async |host, wsk, _| {
             let pair = Pair::new(&wsk, way).await?;
             let record = &pair.record;
             pair.send(b"abc").await?;
@@ -182,7 +182,7 @@ fn an_empty_receive_resumes_events() {
 /// What is retained stays readable, and holds up the close (INV-47).
 #[test]
 fn data_is_retained_and_released_later() {
-    both_ways(ALL, async |host, wsk, _| {
+    with_both_enablings(ALL, async |host, wsk, _| {
         let pair = Pair::new(&wsk, Way::Keep).await?;
         pair.send(b"kept").await?;
         pair.send(b", too").await?;
@@ -211,7 +211,7 @@ fn data_is_retained_and_released_later() {
 /// Callbacks race with requests in flight: every byte goes to the one or the other, in order.
 #[test]
 fn events_race_with_requests() {
-    both_ways(ALL, async |_, wsk, _| {
+    with_both_enablings(ALL, async |_, wsk, _| {
         let pair = Pair::new(&wsk, Way::Take).await?;
         let record = &pair.record;
         let requests = async {
@@ -239,7 +239,7 @@ fn events_race_with_requests() {
 #[cfg(not(miri))] // Miri takes too long for so many bytes.
 #[test]
 fn a_sender_is_told_how_much_is_ideal() {
-    both_ways(ALL, async |_, wsk, _| {
+    with_both_enablings(ALL, async |_, wsk, _| {
         let pair = Pair::new(&wsk, Way::Take).await?;
         let chunk = vec![7; 16 << 10];
         let sends = async {
@@ -270,7 +270,7 @@ fn a_sender_is_told_how_much_is_ideal() {
 
 #[test]
 fn a_socket_that_is_withdrawn_is_told_once() {
-    both_ways(ALL, async |host, wsk, _| {
+    with_both_enablings(ALL, async |host, wsk, _| {
         let pair = Pair::new(&wsk, Way::Take).await?;
         host.withdraw();
         let record = &pair.record;

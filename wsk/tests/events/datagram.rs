@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use test_support::connection::{LOCAL, buffer};
+use test_support::events::{Enabling, Signal, with_both_enablings};
+use test_support::futures::poll_times;
 use wsk::events::{DatagramEvents, Datagrams, Disposition, EventMask, RetainedDatagrams};
 use wsk::options::ip;
 use wsk::socket::{DatagramSocket, Family};
 use wsk::sys::{IP_PKTINFO, IPPROTO_IP};
 use wsk::{Provider, Result};
-
-use crate::host::{buffer, poll_times};
-use crate::support::{Enabling, LOCAL, Signal, both_ways};
 
 #[derive(Default)]
 struct Record {
@@ -97,7 +97,7 @@ impl Own {
 
 #[test]
 fn datagrams_are_taken_with_their_sender_and_their_destination() {
-    both_ways(ALL, async |_, wsk, _| {
+    with_both_enablings(ALL, async |_, wsk, _| {
         let own = Own::new(&wsk).await?;
         own.socket.set(ip::PACKET_INFO, true).await?;
         for number in 0..5_u8 {
@@ -117,7 +117,7 @@ fn datagrams_are_taken_with_their_sender_and_their_destination() {
 /// What is retained stays readable, and holds up the close (INV-47).
 #[test]
 fn datagrams_are_retained_and_released_later() {
-    both_ways(ALL, async |host, wsk, _| {
+    with_both_enablings(ALL, async |host, wsk, _| {
         let own = Own::new(&wsk).await?;
         let record = own.record.clone();
         record.keeps.store(true, Ordering::SeqCst);
@@ -141,7 +141,7 @@ fn datagrams_are_retained_and_released_later() {
 /// Refused datagrams come again when the event is enabled again, or are lost if it is static (INV-56).
 #[test]
 fn refused_datagrams_wait_or_are_lost() {
-    both_ways(ALL, async |host, wsk, enabling| {
+    with_both_enablings(ALL, async |host, wsk, enabling| {
         let own = Own::new(&wsk).await?;
         let record = &own.record;
         record.refuses.store(true, Ordering::SeqCst);
@@ -161,7 +161,7 @@ fn refused_datagrams_wait_or_are_lost() {
 
 #[test]
 fn a_socket_that_is_withdrawn_is_told_once() {
-    both_ways(ALL, async |host, wsk, _| {
+    with_both_enablings(ALL, async |host, wsk, _| {
         let own = Own::new(&wsk).await?;
         host.withdraw();
         own.record.signal.wait_until(|| own.record.deaths.load(Ordering::SeqCst) > 0).await;

@@ -4,19 +4,21 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Waker};
 
+use test_support::connection::{LOCAL, buffer};
+use test_support::events::{connect, on_both_networks};
+use test_support::futures::poll_times;
+use test_support::scenario::on_host;
 use wsk::events::EventMask;
 use wsk::socket::{DatagramSocket, Family, ListenSocket};
 use wsk::{Provider, Result};
 use wsk_host::{Config, Host, Timing};
 
-use crate::host::{buffer, on_host, poll_times};
 use crate::memory::Keeper;
-use crate::support::{LOCAL, connect, everywhere};
 
 /// The socket is as good as before.
 #[test]
 fn events_can_be_dropped_while_they_are_disabled() {
-    everywhere(async |_, wsk| {
+    on_both_networks(async |_, wsk| {
         let keeper = Keeper::default();
         let builder = DatagramSocket::builder(&wsk, Family::INET).events(keeper.clone());
         let socket = builder.bind(LOCAL).await?;
@@ -34,7 +36,7 @@ fn events_can_be_dropped_while_they_are_disabled() {
 /// A listener closes with an accept in flight, whatever becomes of both futures.
 #[test]
 fn a_listener_closes_with_an_accept_in_flight() {
-    everywhere(async |_, wsk| {
+    on_both_networks(async |_, wsk| {
         for polls in 0..4 {
             let listen = async || ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await;
             let mut listener = listen().await?;

@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use test_support::connection::{LOCAL, buffer};
+use test_support::events::Signal;
+use test_support::futures::{join, poll_times, until};
+use test_support::scenario::{on_host_with_events, timings};
 use wsk::events::{ConnectionEvents, Data, EventMask, Receipt, RetainedData};
 use wsk::socket::{ConnectionSocket, Family, ListenSocket};
 use wsk::time::timeout;
 use wsk::{Provider, Result};
 use wsk_host::{Config, Host};
-
-use crate::host::{buffer, join, poll_times, timings};
-use crate::support::{LOCAL, Signal, host_with, until};
 
 /// Keeps what it can, and takes the rest at once.
 #[derive(Clone, Default)]
@@ -92,7 +93,8 @@ fn everywhere(polls: Option<usize>) -> usize {
     let mut unknown = 0;
     for timing in timings() {
         let host = Host::new(Config::default().timing(timing));
-        let result = host_with(&host, EventMask::RECEIVE, async |wsk| scenario(&wsk, polls).await);
+        let result =
+            on_host_with_events(&host, EventMask::RECEIVE, async |wsk| scenario(&wsk, polls).await);
         unknown += result.unwrap();
         assert_eq!(host.outstanding_allocations(), 0, "{timing:?}");
     }

@@ -4,6 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use test_support::connection::{LOCAL, buffer};
+use test_support::events::{Signal, on_both_networks};
+use test_support::futures::{join, poll_times};
+use test_support::scenario::{each_allocation, last_under_miri, on_host, timings};
 use wsk::events::{
     ConditionalListenEvents, ConnectionEvents, DatagramEvents, EventMask, Incoming, Inspection,
     ListenEvents,
@@ -15,9 +19,6 @@ use wsk::sys::{KeGetCurrentIrql, PASSIVE_LEVEL};
 use wsk::time::timeout;
 use wsk::{Buffer, Provider, Result};
 use wsk_host::{Config, Faults, Host, Timing};
-
-use crate::host::{buffer, each_allocation, join, on_host, poll_times, seen, timings};
-use crate::support::{LOCAL, Signal, everywhere};
 
 /// How many handlers were made, and dropped.
 #[derive(Default)]
@@ -195,7 +196,7 @@ fn everywhere_counted(scenario: impl AsyncFn(Provider, Arc<Count>) -> Result<()>
 
 #[test]
 fn each_handler_is_dropped_once_if_an_allocation_fails() {
-    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(3)]) {
+    for timing in last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(3)]) {
         for number in each_allocation() {
             assert!(number < 1000, "the scenario never gets through");
             let count = Arc::new(Count::default());
@@ -226,7 +227,7 @@ fn each_handler_is_dropped_once_if_sockets_die_and_requests_hang() {
 /// Creation, bind, connect and listen are dropped after each number of polls.
 #[test]
 fn each_handler_is_dropped_once_if_its_future_is() {
-    everywhere(async |host, wsk| {
+    on_both_networks(async |host, wsk| {
         let count = Arc::new(Count::default());
         let listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
         let address = listener.local_addr().await?;

@@ -3,6 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use test_support::connection::LOCAL;
+use test_support::events::{connect, on_both_networks, with_both_enablings};
+use test_support::futures::{join, poll_times, until};
+use test_support::scenario::{on_host, passive, timings};
 use wsk::events::{
     ConditionalListenEvents, EventMask, Incoming, InspectId, Inspection, PendingInspection,
 };
@@ -11,9 +15,7 @@ use wsk::sys::{STATUS_CONNECTION_REFUSED, STATUS_CONNECTION_RESET};
 use wsk::{Buffer, ErrorKind, Provider, Result, rt};
 use wsk_host::{Config, Host, Timing};
 
-use crate::host::{join, on_host, passive, poll_times, timings};
 use crate::listen::{Peer, Record as Accepting};
-use crate::support::{LOCAL, both_ways, connect, everywhere, until};
 
 /// What becomes of connections that ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +129,7 @@ async fn require_refusal(wsk: &Provider, address: SocketAddr) -> Result<()> {
 #[test]
 fn an_inspected_connection_is_accepted() {
     for way in [Way::Accept, Way::PendAndAccept] {
-        both_ways(EventMask::ACCEPT, async |_, wsk, _| {
+        with_both_enablings(EventMask::ACCEPT, async |_, wsk, _| {
             let (_listener, address, record) = listen(&wsk, way).await?;
             let _socket = connect(&wsk, address, ()).await?;
             let accepting = &record.accepting;
@@ -140,7 +142,7 @@ fn an_inspected_connection_is_accepted() {
 #[test]
 fn an_inspected_connection_is_rejected() {
     for way in [Way::Reject, Way::Forget, Way::PendAndReject, Way::PendAndForget] {
-        both_ways(EventMask::ACCEPT, async |_, wsk, _| {
+        with_both_enablings(EventMask::ACCEPT, async |_, wsk, _| {
             let (_listener, address, record) = listen(&wsk, way).await?;
             require_refusal(&wsk, address).await?;
             assert_eq!(record.accepting.count(), 0);
@@ -152,7 +154,7 @@ fn an_inspected_connection_is_rejected() {
 #[test]
 fn a_pended_connection_is_accepted_later() {
     for waits in [false, true] {
-        both_ways(EventMask::ACCEPT, async |_, wsk, _| {
+        with_both_enablings(EventMask::ACCEPT, async |_, wsk, _| {
             let (_listener, address, record) = listen(&wsk, Way::Pend).await?;
             let decides = async {
                 let accepted = record.next().await.accept();
@@ -177,7 +179,7 @@ fn a_pended_connection_is_accepted_later() {
 #[test]
 fn a_pended_connection_is_rejected_later() {
     for waits in [false, true] {
-        both_ways(EventMask::ACCEPT, async |_, wsk, _| {
+        with_both_enablings(EventMask::ACCEPT, async |_, wsk, _| {
             let (_listener, address, record) = listen(&wsk, Way::Pend).await?;
             let decides = async {
                 let pending = record.next().await;
@@ -199,7 +201,7 @@ fn a_pended_connection_is_rejected_later() {
 /// What is accepted by a request need not have an event.
 #[test]
 fn a_pended_connection_is_taken_by_a_request() {
-    everywhere(async |_, wsk| {
+    on_both_networks(async |_, wsk| {
         let (mut listener, address, record) = listen(&wsk, Way::Pend).await?;
         listener.disable_events(EventMask::ACCEPT).await?;
         let decides = async { record.next().await.accept().await };
@@ -215,7 +217,7 @@ fn a_pended_connection_is_taken_by_a_request() {
 #[test]
 fn a_pended_connection_is_aborted() {
     for accepts in [None, Some(false), Some(true)] {
-        both_ways(EventMask::ACCEPT, async |_, wsk, _| {
+        with_both_enablings(EventMask::ACCEPT, async |_, wsk, _| {
             let (_listener, address, record) = listen(&wsk, Way::Pend).await?;
             let mut asking = Box::pin(ask(&wsk, address));
             let pending = until(record.next(), &mut asking).await;
@@ -237,7 +239,7 @@ fn a_pended_connection_is_aborted() {
 /// As above, with a decision that races.
 #[test]
 fn a_decision_races_with_an_abort() {
-    everywhere(async |_, wsk| {
+    on_both_networks(async |_, wsk| {
         let (_listener, address, record) = listen(&wsk, Way::Pend).await?;
         for accepts in [false, true, false, true] {
             let mut asking = Box::pin(ask(&wsk, address));
@@ -253,7 +255,7 @@ fn a_decision_races_with_an_abort() {
 #[test]
 fn what_a_handler_keeps_undecided_does_not_keep_the_listener() {
     for waits in [false, true] {
-        everywhere(async |_, wsk| {
+        on_both_networks(async |_, wsk| {
             let (listener, address, record) = listen(&wsk, Way::Pend).await?;
             let Record { accepting, pended, .. } = &*record;
             let mut asking = Box::pin(ask(&wsk, address));
@@ -272,7 +274,7 @@ fn what_a_handler_keeps_undecided_does_not_keep_the_listener() {
 /// A decision that comes after the listener has closed finds nothing to decide.
 #[test]
 fn what_is_undecided_outlives_the_listener() {
-    everywhere(async |_, wsk| {
+    on_both_networks(async |_, wsk| {
         for accepts in [None, Some(false), Some(true)] {
             let (listener, address, record) = listen(&wsk, Way::Pend).await?;
             let mut asking = Box::pin(ask(&wsk, address));
@@ -295,7 +297,7 @@ fn what_is_undecided_outlives_the_listener() {
 /// Nor do those that come after it: what one of them does not find, the next one does not.
 #[test]
 fn several_that_are_undecided_outlive_the_listener() {
-    everywhere(async |_, wsk| {
+    on_both_networks(async |_, wsk| {
         let (listener, address, record) = listen(&wsk, Way::Pend).await?;
         let mut first_asking = Box::pin(ask(&wsk, address));
         let first = until(record.next(), &mut first_asking).await;
@@ -345,7 +347,7 @@ fn what_is_undecided_can_be_forgotten() {
 /// The future of a decision is dropped at each number of polls, or forgotten: the decision stands.
 #[test]
 fn the_future_of_a_decision_can_be_dropped_at_any_point() {
-    everywhere(async |_, wsk| {
+    on_both_networks(async |_, wsk| {
         let (mut listener, address, record) = listen(&wsk, Way::Pend).await?;
         listener.disable_events(EventMask::ACCEPT).await?;
         for polls in 0..3 {

@@ -4,6 +4,9 @@ use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use test_support::connection::{LOCAL, buffer};
+use test_support::events::{Signal, connect, with_both_enablings};
+use test_support::futures::{poll_times, until};
 use wsk::events::{
     ConnectionEvents, ConnectionTable, Data, EventMask, Incoming, ListenEvents, ListenTable,
     Receipt, StreamTable,
@@ -12,10 +15,8 @@ use wsk::socket::{ConnectionSocket, Family, ListenSocket};
 use wsk::sys::STATUS_CONNECTION_RESET;
 use wsk::{Buffer, Provider, Result};
 
-use crate::host::{buffer, poll_times};
 use crate::inspect::Inspector;
 use crate::stream::Both;
-use crate::support::{LOCAL, Signal, both_ways, connect, until};
 
 /// What an accepted connection has received.
 #[derive(Clone, Default)]
@@ -91,7 +92,7 @@ async fn listen(wsk: &Provider) -> Result<(ListenSocket<Listener>, Arc<Record>)>
 /// What is accepted in the event inherits the events of its handler (INV-60).
 #[test]
 fn connections_are_accepted_and_rejected() {
-    both_ways(ACCEPT, async |_, wsk, _| {
+    with_both_enablings(ACCEPT, async |_, wsk, _| {
         let (listener, record) = listen(&wsk).await?;
         let address = listener.local_addr().await?;
         record.rejects.store(1, Ordering::SeqCst);
@@ -117,7 +118,7 @@ fn connections_are_accepted_and_rejected() {
 /// Requests go before events, but for a race: every connection goes to the one or the other (INV-54).
 #[test]
 fn accept_events_race_with_requests() {
-    both_ways(ACCEPT, async |_, wsk, _| {
+    with_both_enablings(ACCEPT, async |_, wsk, _| {
         let (mut listener, record) = listen(&wsk).await?;
         let address = listener.local_addr().await?;
         let requested = Mutex::new(Vec::new());
@@ -144,7 +145,7 @@ fn accept_events_race_with_requests() {
 /// A listener that dies is told so once, and its accepts fail (INV-42).
 #[test]
 fn a_listener_that_is_withdrawn_is_told_once() {
-    both_ways(ACCEPT, async |host, wsk, _| {
+    with_both_enablings(ACCEPT, async |host, wsk, _| {
         let (mut listener, record) = listen(&wsk).await?;
         assert!(poll_times(listener.accept(), 1).await.is_none());
         host.withdraw();

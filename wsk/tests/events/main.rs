@@ -1,9 +1,5 @@
 //! Events by `#[wsk::events]`: every callback of every category, on both networks and with many timings.
 
-#[path = "../host/support.rs"]
-#[allow(dead_code, reason = "these tests use a part of it")]
-mod host;
-
 mod attached;
 mod connection;
 mod datagram;
@@ -16,4 +12,3 @@ mod memory;
 mod method_sets;
 mod races;
 mod stream;
-mod support;

@@ -5,6 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use test_support::connection::{LOCAL, buffer};
+use test_support::events::{Signal, connect};
+use test_support::futures::{join, until};
+use test_support::scenario::{each_allocation, last_under_miri, on_host};
 use wsk::events::{
     ConditionalListenEvents, ConnectionEvents, Data, DatagramEvents, Datagrams, Disposition,
     EventMask, Incoming, Inspection, ListenEvents, PendingInspection, Receipt, RetainedData,
@@ -13,9 +17,6 @@ use wsk::socket::{Accepted, ConnectionSocket, DatagramSocket, Family, ListenSock
 use wsk::time::timeout;
 use wsk::{Buffer, ErrorKind, Provider, Result};
 use wsk_host::{Config, Host, Timing};
-
-use crate::host::{buffer, each_allocation, join, on_host, seen};
-use crate::support::{LOCAL, Signal, connect, until};
 
 const TIMINGS: [Timing; 3] = [Timing::Inline, Timing::Deferred, Timing::Mixed(1)];
 
@@ -63,7 +64,7 @@ impl DatagramEvents for Keeper {
 /// Runs a scenario with some timings. It returns how many allocations were made that it counts.
 #[allow(clippy::needless_pass_by_value, reason = "a closure is best written in place")]
 fn counted(expected: usize, scenario: impl AsyncFn(&Host, Provider) -> Result<usize>) {
-    for timing in seen(TIMINGS) {
+    for timing in last_under_miri(TIMINGS) {
         let host = Host::new(Config::default().timing(timing).partial_receives(false));
         let counted = on_host(&host, async |wsk| scenario(&host, wsk).await).unwrap();
         assert_eq!(counted, expected, "{timing:?}");
@@ -290,7 +291,7 @@ fn a_connection_is_rejected_if_there_is_no_memory_to_accept_it() {
 /// Everything at once, with every single allocation failing in turn: an error comes back, and nothing is leaked.
 #[test]
 fn every_allocation_may_fail() {
-    for timing in seen(TIMINGS) {
+    for timing in last_under_miri(TIMINGS) {
         let mut failures = 0;
         for number in each_allocation() {
             assert!(number < 1000, "the scenario never gets through");

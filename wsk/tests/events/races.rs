@@ -6,15 +6,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
+use test_support::connection::{LOCAL, buffer};
+use test_support::events::{Signal, connect, on_both_networks};
+use test_support::futures::{join, until};
+use test_support::scenario::passive;
 use wsk::events::{
     ConditionalListenEvents, ConnectionEvents, Data, EventMask, Incoming, Inspection, ListenEvents,
     PendingInspection, Receipt, RetainedData,
 };
 use wsk::socket::{ConnectionSocket, Family, ListenSocket};
 use wsk::{Buffer, Provider, Result, Runtime};
-
-use crate::host::{buffer, join, passive};
-use crate::support::{LOCAL, Signal, connect, everywhere, until};
 
 /// What callbacks give to a task in another thread.
 struct Queue<T>(Mutex<Vec<T>>, Signal);
@@ -94,7 +95,7 @@ async fn listen(wsk: &Provider, giver: &Giver) -> Result<ListenSocket<Giver>> {
 #[test]
 fn an_accepted_socket_is_used_elsewhere() {
     for closes in [false, true] {
-        everywhere(async |_, wsk| {
+        on_both_networks(async |_, wsk| {
             let giver = Giver::default();
             let listener = listen(&wsk, &giver).await?;
             let address = listener.local_addr().await?;
@@ -141,7 +142,7 @@ fn an_accepted_socket_is_used_elsewhere() {
 /// Requests may be made in the callback, and none is waited for there.
 #[test]
 fn an_accepted_socket_is_used_in_the_callback() {
-    everywhere(async |_, wsk| {
+    on_both_networks(async |_, wsk| {
         let giver = Giver::default();
         giver.1.store(true, Ordering::SeqCst);
         let listener = listen(&wsk, &giver).await?;
@@ -166,7 +167,7 @@ fn an_accepted_socket_is_used_in_the_callback() {
 /// Connections come while the listener is closed by another thread: each is accepted, or none, and nothing is left.
 #[test]
 fn connections_come_while_the_listener_closes() {
-    everywhere(async |_, wsk| {
+    on_both_networks(async |_, wsk| {
         for waits in [false, true, false, true] {
             let giver = Giver::default();
             let listener = listen(&wsk, &giver).await?;
@@ -226,7 +227,7 @@ impl ConnectionEvents for Keeper {
 #[test]
 fn data_is_retained_while_the_socket_closes() {
     let kept = AtomicUsize::new(0);
-    everywhere(async |_, wsk| {
+    on_both_networks(async |_, wsk| {
         let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
         let address = listener.local_addr().await?;
         let runtime = Runtime::new(passive(), 2)?;
@@ -293,7 +294,7 @@ impl ConnectionEvents for Owner {
 /// A socket is closed in its own callback: nothing is retained any more, and the data is there until the end of it.
 #[test]
 fn a_socket_is_closed_in_its_callback() {
-    everywhere(async |host, wsk| {
+    on_both_networks(async |host, wsk| {
         let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
         let address = listener.local_addr().await?;
         let owner = Owner::default();
@@ -314,7 +315,7 @@ fn a_socket_is_closed_in_its_callback() {
 /// When an event is disabled, no callback of it runs, and none begins (INV-52).
 #[test]
 fn an_event_is_disabled_while_it_runs() {
-    everywhere(async |host, wsk| {
+    on_both_networks(async |host, wsk| {
         let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
         let address = listener.local_addr().await?;
         let keeper = Keeper::default();
@@ -366,7 +367,7 @@ impl ConditionalListenEvents for Door {
 
 #[test]
 fn a_connection_is_decided_elsewhere() {
-    everywhere(async |_, wsk| {
+    on_both_networks(async |_, wsk| {
         let door = Door::default();
         let builder = ListenSocket::builder(&wsk, Family::INET).events(door.clone());
         let mut listener = builder.bind(LOCAL).await?;

@@ -2,14 +2,16 @@
 
 use std::sync::{Arc, Mutex};
 
+use test_support::connection::{LOCAL, buffer};
+use test_support::events::{on_both_networks, with_both_enablings};
+use test_support::futures::poll_times;
+use test_support::scenario::on_host;
 use wsk::ErrorKind;
 use wsk::events::{ConnectionEvents, Data, EventMask, Incoming, ListenEvents, Receipt};
 use wsk::socket::{Family, StreamSocket};
 use wsk_host::{Config, Host, Windows};
 
-use crate::host::{buffer, on_host, poll_times};
 use crate::listen::{Peer, Record};
-use crate::support::{LOCAL, both_ways, everywhere};
 
 /// Both roles of a stream socket have one type.
 #[derive(Clone, Default)]
@@ -40,7 +42,7 @@ impl ConnectionEvents for Both {
 
 #[test]
 fn a_stream_socket_has_events_in_both_roles() {
-    both_ways(EventMask::ACCEPT | EventMask::RECEIVE, async |_, wsk, _| {
+    with_both_enablings(EventMask::ACCEPT | EventMask::RECEIVE, async |_, wsk, _| {
         let stream = || StreamSocket::builder(&wsk, Family::INET);
         let (server, client) = (Both::default(), Both::default());
         let listener = stream().events(server.clone()).bind(LOCAL).await?.listen().await?;
@@ -61,7 +63,7 @@ fn a_stream_socket_has_events_in_both_roles() {
 /// A stream socket that listens accepts by requests as others do.
 #[test]
 fn a_stream_socket_accepts_with_and_without_a_handler() {
-    everywhere(async |_, wsk| {
+    on_both_networks(async |_, wsk| {
         let stream = || StreamSocket::builder(&wsk, Family::INET);
         let mut listener = stream().bind(LOCAL).await?.listen().await?;
         let address = listener.local_addr().await?;

@@ -3,16 +3,16 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use test_support::futures::{join, poll_times};
+use test_support::scenario::with_all_timings;
 use wsk::socket::{Family, ListenSocket};
 use wsk::time::timeout;
 use wsk::{ErrorKind, TcpListener, TcpStream};
 
-use crate::support::{everywhere, join, poll_times};
-
 /// A listener's accept survives the future that waits for it.
 #[test]
 fn dropping_an_accept_loses_no_connection() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
         let address = listener.local_addr().await?;
         assert!(poll_times(listener.accept(), 1).await.is_none());
@@ -25,7 +25,7 @@ fn dropping_an_accept_loses_no_connection() {
 
 #[test]
 fn connections_wait_to_be_accepted() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let mut listener = TcpListener::bind(&wsk, ([0, 0, 0, 0], 0)).await?;
         let port = listener.local_addr().await?.port();
         let mut clients = Vec::new();
@@ -42,7 +42,7 @@ fn connections_wait_to_be_accepted() {
 
 #[test]
 fn a_listener_that_closes_takes_its_accept_and_its_backlog_along() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
         let address = listener.local_addr().await?;
         let (accepted, client) = join(poll_times(listener.accept(), 1), async {
@@ -62,7 +62,7 @@ fn a_listener_that_closes_takes_its_accept_and_its_backlog_along() {
 /// Time-outs of an accept lose no connection, whenever it comes.
 #[test]
 fn an_accept_that_is_given_up_loses_no_connection() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
         let address = listener.local_addr().await?;
         for wait in (0..2000).step_by(250).map(Duration::from_micros) {
@@ -85,7 +85,7 @@ fn an_accept_that_is_given_up_loses_no_connection() {
 /// What the names of `std` do not have is the socket's.
 #[test]
 fn a_listener_is_a_socket_with_options() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let address: SocketAddr = address.parse().unwrap();
             let builder = ListenSocket::builder(&wsk, Family::of(address)).exclusive_address();

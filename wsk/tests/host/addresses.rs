@@ -5,18 +5,20 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use test_support::connection::sockets;
+use test_support::futures::poll_times;
+use test_support::scenario::{last_under_miri, on, on_host, timings, with_all_timings};
 use wsk::socket::{BasicSocket, DatagramSocket, Family, ListenSocket, StreamSocket};
 use wsk::{ErrorKind, Provider, sys};
 use wsk_host::{Config, Host, Network, Timing};
 
-use crate::support::{connections, everywhere, on, on_host, poll_times, seen, timings};
 use crate::sweep::sweep;
 
 const V4: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 
 #[test]
 fn every_socket_lists_the_addresses_of_its_family() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         for (family, loopback) in [
             (Family::INET, IpAddr::from(Ipv4Addr::LOCALHOST)),
             (Family::INET6, Ipv6Addr::LOCALHOST.into()),
@@ -37,7 +39,7 @@ fn every_socket_lists_the_addresses_of_its_family() {
                 }
             }
         }
-        let (socket, _peer) = connections(&wsk).await?;
+        let (socket, _peer) = sockets(&wsk).await?;
         assert!(socket.local_addresses()?.iter().count() > 0);
         Ok(())
     });
@@ -117,7 +119,7 @@ fn waiting_for_a_change_can_be_dropped_at_any_point() {
 /// At another level nothing is asked; the host would stop the process.
 #[test]
 fn they_are_for_passive_level() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let socket = BasicSocket::builder(&wsk, Family::INET).create().await?;
         // SAFETY: the level is raised, and lowered again below.
         let before = unsafe { sys::KfRaiseIrql(sys::DISPATCH_LEVEL) };
@@ -153,7 +155,7 @@ fn a_socket_that_is_dead_has_none() {
 
 #[test]
 fn only_the_list_is_allocated_once_warm() {
-    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
+    for timing in last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
         let host = Host::new(Config::default().timing(timing));
         let changing = host.clone();
         let run = async move |wsk: Provider| {
@@ -188,7 +190,7 @@ fn every_allocation_may_fail() {
 fn futures_can_be_sent() {
     fn require<T: Send>(_: &T) {}
 
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let socket = BasicSocket::builder(&wsk, Family::INET).create().await?;
         require(&socket.local_addresses_changed());
         require(&socket.local_addresses()?);

@@ -1,15 +1,17 @@
 //! Memory: none per request once a socket is warm, and an error when there is none.
 
+use test_support::connection::{buffer, streams};
+use test_support::futures::join;
+use test_support::scenario::{last_under_miri, on_host};
 use wsk::{Buffer, ErrorKind, Provider, TcpListener, TcpStream};
 use wsk_host::{Config, Host, Timing, Windows};
 
-use crate::support::{buffer, join, on_host, pair, seen};
 use crate::sweep::conversation;
 
 /// The requests of a warm connection allocate nothing.
 #[test]
 fn a_warm_connection_allocates_nothing() {
-    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
+    for timing in last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
         let config = Config::default().timing(timing).partial_receives(false);
         let host = Host::new(config);
         let counted = host.clone();
@@ -54,7 +56,7 @@ fn everything_has_the_tag() {
     let host = Host::new(Config::default());
     let counted = host.clone();
     let run = async move |wsk: Provider| {
-        let _pair = pair(&wsk).await?;
+        let _pair = streams(&wsk).await?;
         Ok(counted.outstanding_by_tag())
     };
     let tags = on_host(&host, run).unwrap();
@@ -68,7 +70,7 @@ fn a_buffer_comes_back_when_there_is_no_memory_for_the_request() {
     let failing = host.clone();
     let run = async move |wsk: Provider| {
         // An accepted socket has made no request yet.
-        let (_client, server) = pair(&wsk).await?;
+        let (_client, server) = streams(&wsk).await?;
         let kept = buffer(b"kept")?;
         failing.fail_allocation(1);
         let result = server.send(kept).await;

@@ -1,13 +1,13 @@
 //! Buffers and slices.
 
+use test_support::connection::streams;
+use test_support::scenario::{with_all_timings, with_whole_receives};
 use wsk::{Buffer, ErrorKind, IoBuf, Slice};
-
-use crate::support::{everywhere, everywhere_whole, pair};
 
 #[test]
 fn a_slice_receives_into_its_part_only() {
-    everywhere_whole(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_whole_receives(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         let mut hello = Buffer::new(16)?;
         hello[3..8].copy_from_slice(b"hello");
         client.send_all(hello.slice(3..8)?).await.into_result()?;
@@ -35,8 +35,8 @@ fn a_slice_is_within_its_buffer_however_it_is_made() {
 
 #[test]
 fn an_empty_buffer_sends_and_receives_nothing() {
-    everywhere(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         assert_eq!(client.send_all(Buffer::empty()).await.into_result()?.0, 0);
         assert_eq!(client.send(Buffer::new(0)?).await.into_result()?.0, 0);
         assert_eq!(client.send(Buffer::new(4)?.slice(4..)?).await.into_result()?.0, 0);

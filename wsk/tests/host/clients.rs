@@ -6,6 +6,11 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
+use test_support::connection::{buffer, receive_all, streams};
+use test_support::futures::poll_times;
+use test_support::scenario::{
+    each_allocation, last_under_miri, on_host, on_host_as, passive, timings, with_all_timings,
+};
 use wsk::events::{
     ConnectionEvents, Data, DatagramEvents, Datagrams, Disposition, EventMask, Incoming,
     ListenEvents, Receipt,
@@ -18,11 +23,6 @@ use wsk::{
     UdpSocket, Version, sys,
 };
 use wsk_host::{Config, Host, Timing, Windows};
-
-use crate::support::{
-    buffer, each_allocation, everywhere, on_host, on_host_as, pair, passive, poll_times,
-    receive_all, seen, timings,
-};
 
 const V4: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
@@ -53,7 +53,7 @@ fn with_static(events: EventMask, scenario: impl AsyncFn(Provider) -> Result<()>
 fn connections_need_no_methods_for_static_events() {
     for events in [EventMask::RECEIVE, EventMask::DISCONNECT, OF_CONNECTIONS] {
         with_static(events, async |wsk| {
-            let (client, server) = pair(&wsk).await?;
+            let (client, server) = streams(&wsk).await?;
             client.send_all(buffer(b"hello")?).await.into_result()?;
             client.shutdown().await?;
             assert_eq!(receive_all(&server).await?, b"hello");
@@ -73,7 +73,7 @@ fn the_default_callbacks_note_a_death() {
         let withdrawn = host.clone();
         let builder = Registration::builder().static_events(OF_CONNECTIONS);
         let run = async move |wsk: Provider| {
-            let (client, server) = pair(&wsk).await?;
+            let (client, server) = streams(&wsk).await?;
             withdrawn.withdraw();
             withdrawn.settle();
             for stream in [&client, &server] {
@@ -175,7 +175,7 @@ fn sockets_without_methods_that_they_need_are_refused() {
         DatagramSocket::builder(&wsk, Family::INET).events(counter).create().await?;
         BasicSocket::builder(&wsk, Family::INET).create().await?;
         StreamSocket::builder(&wsk, Family::INET).create().await?;
-        pair(&wsk).await?;
+        streams(&wsk).await?;
         Ok(())
     });
     with_static(EventMask::ACCEPT, async |wsk| {
@@ -300,7 +300,7 @@ fn a_capture_fails_whose_static_events_are_not_taken() {
 
 #[test]
 fn the_transports_are_listed() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let transports = wsk.transports()?;
         assert_eq!(transports.len(), 4);
         for family in [Family::INET, Family::INET6] {
@@ -386,7 +386,7 @@ fn a_registration_ends_with_a_change_that_was_forgotten() {
 
 #[test]
 fn waiting_for_changes_allocates_nothing_once_warm() {
-    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
+    for timing in last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
         let host = Host::new(Config::default().timing(timing));
         let changing = host.clone();
         let run = async move |wsk: Provider| {
@@ -407,7 +407,7 @@ fn waiting_for_changes_allocates_nothing_once_warm() {
 
 #[test]
 fn every_allocation_may_fail() {
-    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(2)]) {
+    for timing in last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(2)]) {
         let mut failures = 0;
         for number in each_allocation() {
             assert!(number < 1000, "the scenario never gets through");
@@ -444,7 +444,7 @@ fn older_windows_have_it_too() {
         wsk.transports()?;
         changing.change_network();
         change.await?;
-        pair(&wsk).await.map(|_| ())
+        streams(&wsk).await.map(|_| ())
     };
     on_host_as(&host, builder, run).unwrap();
 }
@@ -454,7 +454,7 @@ fn older_windows_have_it_too() {
 fn futures_can_be_sent() {
     fn require<T: Send>(_: &T) {}
 
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         require(&wsk.transports_changed());
         Ok(())
     });

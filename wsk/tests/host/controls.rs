@@ -4,12 +4,14 @@ use std::future::Future;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use test_support::connection::{buffer, sockets};
+use test_support::futures::{join, poll_times};
+use test_support::scenario::{last_under_miri, on_host, timings, with_all_timings};
 use wsk::options::{self, BufferIoctl, Tcp, ip, tcp};
 use wsk::socket::{BasicSocket, Family};
 use wsk::{Buffer, ErrorKind, Provider, sys};
 use wsk_host::{Config, Host, Timing};
 
-use crate::support::{buffer, connections, everywhere, join, on_host, poll_times, seen, timings};
 use crate::sweep::sweep;
 
 #[test]
@@ -18,7 +20,7 @@ fn a_socket_that_is_dead_has_no_options() {
         let host = Host::new(Config { timing, ..Config::default() });
         let withdrawn = host.clone();
         let run = async move |wsk: Provider| {
-            let (socket, _peer) = connections(&wsk).await?;
+            let (socket, _peer) = sockets(&wsk).await?;
             withdrawn.withdraw();
             for error in [
                 socket.set(ip::TTL, 3).await.unwrap_err(),
@@ -43,8 +45,8 @@ fn a_socket_that_is_dead_has_no_options() {
 
 #[test]
 fn everything_can_be_dropped_at_any_point() {
-    everywhere(async |wsk| {
-        let (socket, _peer) = connections(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (socket, _peer) = sockets(&wsk).await?;
         for polls in [0, 1, 1, 2, 0] {
             let _ = poll_times(socket.set(ip::TTL, 3), polls).await;
             let _ = poll_times(socket.get(ip::TTL), polls).await;
@@ -61,11 +63,11 @@ fn everything_can_be_dropped_at_any_point() {
 
 #[test]
 fn a_warm_socket_allocates_nothing() {
-    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
+    for timing in last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
         let host = Host::new(Config::default().timing(timing));
         let counted = host.clone();
         let run = async move |wsk: Provider| {
-            let (socket, _peer) = connections(&wsk).await?;
+            let (socket, _peer) = sockets(&wsk).await?;
             let (mut input, mut room) = (Buffer::empty(), Buffer::new(400)?);
             let mut before = 0;
             for round in 0..20 {
@@ -88,7 +90,7 @@ fn a_warm_socket_allocates_nothing() {
 #[test]
 fn every_allocation_may_fail() {
     sweep(10, async |wsk| {
-        let (socket, accepted) = connections(&wsk).await?;
+        let (socket, accepted) = sockets(&wsk).await?;
         accepted.set(ip::TTL, 3).await?;
         assert_eq!(accepted.get(ip::TTL).await?, 3);
         let (input, room) = (buffer(&[1; 300])?, Buffer::new(300)?);
@@ -103,7 +105,7 @@ fn every_allocation_may_fail() {
 /// Several requests of one socket are in flight at once.
 #[test]
 fn requests_may_overlap() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let socket = BasicSocket::builder(&wsk, Family::INET).create().await?;
         let (ttl, idle) = join(
             join(socket.set(ip::TTL, 5), socket.get(tcp::NODELAY)),
@@ -123,8 +125,8 @@ fn requests_may_overlap() {
 fn futures_can_be_sent() {
     fn require<T: Send>(_: &T) {}
 
-    everywhere(async |wsk| {
-        let (socket, _peer) = connections(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (socket, _peer) = sockets(&wsk).await?;
         require(&socket.set(ip::TTL, 5));
         require(&socket.get(ip::TTL));
         require(&socket.ioctl(options::KEEP_ALIVE_VALUES, None));

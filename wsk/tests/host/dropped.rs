@@ -4,16 +4,17 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
+use test_support::connection::{buffer, receive_all, streams};
+use test_support::futures::poll_times;
+use test_support::scenario::{on_host, timings, with_all_timings};
 use wsk::{Buffer, Provider, TcpListener, TcpStream};
 use wsk_host::{Config, Host, Timing};
-
-use crate::support::{buffer, everywhere, on_host, pair, poll_times, receive_all, timings};
 
 /// Creation, bind and connect are dropped after every number of polls: a socket that arrives too late is
 /// closed (INV-20), or the registration would wait for it for ever.
 #[test]
 fn connecting_can_be_dropped_at_any_point() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
         let address = listener.local_addr().await?;
         for polls in 0..8 {
@@ -29,8 +30,8 @@ fn connecting_can_be_dropped_at_any_point() {
 /// A receive that is dropped keeps its buffer until it completes (INV-21), and the connection goes on.
 #[test]
 fn a_receive_can_be_dropped() {
-    everywhere(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         for polls in [0, 1, 1, 0] {
             assert!(poll_times(server.recv(Buffer::new(100)?), polls).await.is_none());
         }
@@ -44,8 +45,8 @@ fn a_receive_can_be_dropped() {
 /// As above, with a completion that races with the cancellation.
 #[test]
 fn a_receive_can_be_dropped_while_it_completes() {
-    everywhere(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         for byte in 0..if cfg!(miri) { 5 } else { 50 } {
             let mut receive = Box::pin(server.recv(Buffer::new(1)?));
             let mut context = Context::from_waker(Waker::noop());
@@ -62,7 +63,7 @@ fn a_send_can_be_dropped() {
     for timing in timings() {
         let host = Host::new(Config { timing, window: 10, ..Config::default() });
         let run = async |wsk: Provider| {
-            let (client, _server) = pair(&wsk).await?;
+            let (client, _server) = streams(&wsk).await?;
             for polls in [0, 1, 1, 0] {
                 assert!(poll_times(client.send(buffer(&[1; 1000])?), polls).await.is_none());
             }
@@ -76,8 +77,8 @@ fn a_send_can_be_dropped() {
 /// The streams are dropped before the futures' requests have ended.
 #[test]
 fn a_stream_can_be_dropped_with_requests_in_flight() {
-    everywhere(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         let mut context = Context::from_waker(Waker::noop());
         for stream in [&client, &server] {
             for _ in 0..3 {
@@ -93,9 +94,9 @@ fn a_stream_can_be_dropped_with_requests_in_flight() {
 /// A close goes on when nobody waits for it, and can be waited for by several wakers in turn.
 #[test]
 fn a_close_can_be_dropped() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         for polls in 0..3 {
-            let (client, server) = pair(&wsk).await?;
+            let (client, server) = streams(&wsk).await?;
             poll_times(client.close(), polls).await;
             poll_times(server.close(), polls).await;
         }
@@ -108,7 +109,7 @@ fn a_close_can_be_dropped() {
 fn a_receive_can_be_forgotten() {
     let host = Host::new(Config { timing: Timing::Deferred, ..Config::default() });
     let run = async |wsk: Provider| {
-        let (client, server) = pair(&wsk).await?;
+        let (client, server) = streams(&wsk).await?;
         let mut receive = Box::pin(server.recv(Buffer::new(10)?));
         let mut context = Context::from_waker(Waker::noop());
         assert!(receive.as_mut().poll(&mut context).is_pending());
@@ -124,8 +125,8 @@ fn a_receive_can_be_forgotten() {
 /// What a future is woken by may change between polls, as when it moves between tasks.
 #[test]
 fn the_waker_may_change() {
-    everywhere(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         let mut receive = Box::pin(server.recv(Buffer::new(5)?));
         let mut nobody = Context::from_waker(Waker::noop());
         assert!(receive.as_mut().poll(&mut nobody).is_pending());

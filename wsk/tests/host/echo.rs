@@ -1,17 +1,18 @@
 //! Talking.
 
+use test_support::connection::{buffer, receive_all, streams};
+use test_support::futures::join;
+use test_support::scenario::{on, timings, with_all_timings, with_whole_receives};
 use wsk::{Buffer, ErrorKind, TcpListener, TcpStream};
 use wsk_host::{Config, Timing};
-
-use crate::support::{buffer, everywhere, everywhere_whole, join, on, pair, receive_all, timings};
 
 /// Bytes that are more than a window. Miri takes long for each.
 const MANY: usize = if cfg!(miri) { 300 } else { 100_000 };
 
 #[test]
 fn bytes_arrive_in_order_and_then_an_end() {
-    everywhere(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         let data: Vec<u8> = (0..MANY).map(|n| n.to_le_bytes()[0]).collect();
         let send = async {
             client.send_all(buffer(&data)?).await.into_result()?;
@@ -26,8 +27,8 @@ fn bytes_arrive_in_order_and_then_an_end() {
 
 #[test]
 fn both_directions_at_once() {
-    everywhere(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         let exchange = async |stream: &TcpStream, byte: u8| {
             let send = async {
                 stream.send_all(buffer(&vec![byte; MANY])?).await.into_result()?;
@@ -45,8 +46,8 @@ fn both_directions_at_once() {
 
 #[test]
 fn several_receives_in_flight_are_filled_in_order() {
-    everywhere_whole(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_whole_receives(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         let receive = async || server.recv(Buffer::new(3)?).await.into_result();
         let (received, sent) = join(join(receive(), receive()), async {
             client.send_all(buffer(b"abcdef")?).await.into_result()
@@ -61,7 +62,7 @@ fn several_receives_in_flight_are_filled_in_order() {
 
 #[test]
 fn ipv6_works_the_same() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let mut listener =
             TcpListener::bind(&wsk, ("::1".parse::<std::net::Ipv6Addr>().unwrap(), 0)).await?;
         let address = listener.local_addr().await?;
@@ -78,7 +79,7 @@ fn ipv6_works_the_same() {
 
 #[test]
 fn nobody_listens() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let error = TcpStream::connect(&wsk, ([127, 0, 0, 1], 9)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
         Ok(())
@@ -87,7 +88,7 @@ fn nobody_listens() {
 
 #[test]
 fn an_address_that_is_in_use() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
         let address = listener.local_addr().await?;
         let error = TcpListener::bind(&wsk, address).await.unwrap_err();
@@ -99,8 +100,8 @@ fn an_address_that_is_in_use() {
 
 #[test]
 fn a_peer_that_closes_resets_and_the_buffer_comes_back() {
-    everywhere(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         client.close().await;
         let result = server.recv(buffer(b"kept")?).await;
         assert_eq!(result.0.unwrap_err().kind(), ErrorKind::ConnectionReset);
@@ -111,8 +112,8 @@ fn a_peer_that_closes_resets_and_the_buffer_comes_back() {
 
 #[test]
 fn closing_after_both_ends_resets_nobody() {
-    everywhere(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         client.shutdown().await?;
         server.shutdown().await?;
         assert!(receive_all(&client).await?.is_empty());
@@ -128,7 +129,7 @@ fn a_call_that_is_not_there_fails_at_once_and_is_freed_with_its_socket() {
     for timing in timings() {
         let config = Config { timing, refuse_disconnect: true, ..Config::default() };
         let run = async |wsk: wsk::Provider| {
-            let (client, server) = pair(&wsk).await?;
+            let (client, server) = streams(&wsk).await?;
             for _ in 0..3 {
                 let error = client.shutdown().await.unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::Unsupported);
@@ -149,7 +150,7 @@ fn a_call_that_is_not_there_fails_at_once_and_is_freed_with_its_socket() {
 fn a_sender_waits_for_room() {
     let config = Config { timing: Timing::Deferred, window: 10, ..Config::default() };
     let run = async |wsk: wsk::Provider| {
-        let (client, server) = pair(&wsk).await?;
+        let (client, server) = streams(&wsk).await?;
         let many = if cfg!(miri) { 100 } else { 1000 };
         let send = async {
             let (sent, _) = client.send(buffer(&vec![7; many])?).await.into_result()?;

@@ -7,11 +7,11 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use test_support::connection::{buffer, receive_all};
+use test_support::scenario::{passive, timings};
 use wsk::flags::NameInfoFlags;
 use wsk::{Buffer, Provider, Registration, Result, TcpListener, TcpStream, net, time};
 use wsk_host::{Config, Host};
-
-use crate::support::{buffer, passive, receive_all, timings};
 
 /// Clients that talk at once, each with its own side of the server.
 const CLIENTS: u8 = if cfg!(miri) { 2 } else { 16 };

@@ -5,17 +5,18 @@ use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use test_support::connection::{buffer, sockets};
+use test_support::futures::join;
+use test_support::scenario::with_all_timings;
 use wsk::events::{ConditionalListenEvents, InspectId, Inspection};
 use wsk::options::{self, BufferIoctl, KeepAlive, Tcp, tcp};
 use wsk::socket::{BasicSocket, ConnectionSocket, Family, ListenSocket};
 use wsk::{BufResult, Buffer, ErrorKind, sys};
 
-use crate::support::{buffer, connections, everywhere, join};
-
 #[test]
 fn a_connection_is_kept_alive_by_one_code() {
-    everywhere(async |wsk| {
-        let (socket, _peer) = connections(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (socket, _peer) = sockets(&wsk).await?;
         let idle = Duration::from_secs(2);
         let values = KeepAlive { idle, interval: Duration::from_secs(3) };
         socket.ioctl(options::KEEP_ALIVE_VALUES, Some(values)).await?;
@@ -29,8 +30,8 @@ fn a_connection_is_kept_alive_by_one_code() {
 
 #[test]
 fn long_values_go_in_buffers_that_come_back() {
-    everywhere(async |wsk| {
-        let (redirected, _peer) = connections(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (redirected, _peer) = sockets(&wsk).await?;
         let own = ConnectionSocket::builder(&wsk, Family::INET).create().await?;
         let records = Buffer::new(3000)?.slice(1000..2000)?;
         let BufResult(result, (records, nothing)) =
@@ -54,7 +55,7 @@ fn what_comes_out_is_in_the_buffer() {
     // SAFETY: the code answers with a structure of one byte, and takes nothing.
     const SCALES: BufferIoctl<Tcp> =
         unsafe { BufferIoctl::new(sys::SIO_QUERY_RSS_SCALABILITY_INFO) }.at_passive_level();
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let socket = BasicSocket::builder(&wsk, Family::INET).create().await?;
         let room = buffer(&[7; 10])?.slice(3..6)?;
         let result = socket.ioctl_with_buffers(SCALES, Buffer::empty(), room).await;
@@ -74,9 +75,9 @@ fn what_comes_out_is_in_the_buffer() {
 /// At another level than theirs, requests are not made; the host would stop the process.
 #[test]
 fn codes_for_passive_level_are_for_passive_level() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let socket = BasicSocket::builder(&wsk, Family::INET).create().await?;
-        let (connection, _peer) = connections(&wsk).await?;
+        let (connection, _peer) = sockets(&wsk).await?;
         {
             let mut typed = pin!(socket.ioctl(options::RSS_SCALABILITY, ()));
             let room = Buffer::new(10)?;
@@ -118,7 +119,7 @@ impl ConditionalListenEvents for Inspector {
 
 #[test]
 fn a_connection_tells_what_it_was_inspected_as() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let mut listener = ListenSocket::builder(&wsk, Family::INET)
             .events(Inspector::default())
             .bind(([127, 0, 0, 1], 0))
@@ -137,7 +138,7 @@ fn a_connection_tells_what_it_was_inspected_as() {
         }
         let ids = listener.handler().0.lock().unwrap().clone();
         assert!(matches!(ids[..], [first, second] if first != second), "{ids:?}");
-        let (_, uninspected) = connections(&wsk).await?;
+        let (_, uninspected) = sockets(&wsk).await?;
         assert_eq!(uninspected.inspect_id().unwrap_err().kind(), ErrorKind::InvalidInput);
         Ok(())
     });

@@ -28,7 +28,6 @@ mod real;
 mod registration;
 mod runtime;
 mod security;
-mod support;
 mod sweep;
 mod tasks;
 mod tcp_buffered;

@@ -4,6 +4,8 @@ use std::fmt::Debug;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use test_support::connection::buffer;
+use test_support::scenario::{last_under_miri, on, timings, with_all_timings};
 use wsk::options::{
     self, AppliesTo, Ioctl, MembershipV4, MembershipV6, OptionValue, PathMtuDiscovery,
     SocketOption, ip, ipv6, tcp, udp,
@@ -14,8 +16,6 @@ use wsk::socket::{
 };
 use wsk::{Buffer, Error, ErrorKind, Provider, Result, TcpListener, TcpStream, sys};
 use wsk_host::{Config, Timing, Windows};
-
-use crate::support::{buffer, everywhere, on, seen, timings};
 
 const V4: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 const V6: (Ipv6Addr, u16) = (Ipv6Addr::LOCALHOST, 0);
@@ -214,7 +214,7 @@ fn sockets_that_are_bound_have_their_options() {
 
 #[test]
 fn connections_have_their_options_and_begin_with_those_of_their_listener() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(V4).await?;
         let address = listener.local_addr().await?;
         listener.set(ip::TTL, 44).await?;
@@ -239,7 +239,7 @@ fn connections_have_their_options_and_begin_with_those_of_their_listener() {
 /// What precedes the bind can be asked for afterwards.
 #[test]
 fn what_was_set_before_the_bind_is_known_after_it() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let socket = DatagramSocket::builder(&wsk, Family::INET6).create().await?;
         socket.set(ipv6::ONLY_V6, false).await?;
         let socket = socket.bind((Ipv6Addr::UNSPECIFIED, 0)).await?;
@@ -261,7 +261,7 @@ fn what_was_set_before_the_bind_is_known_after_it() {
 /// `net` has some of them by the names of std.
 #[test]
 fn the_sockets_of_net_have_options_by_the_names_of_std() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         for (local, is_v4) in
             [(SocketAddr::from(V4), true), (SocketAddr::from((Ipv6Addr::LOCALHOST, 0)), false)]
         {
@@ -293,7 +293,7 @@ fn the_sockets_of_net_have_options_by_the_names_of_std() {
 /// What precedes the bind takes effect there.
 #[test]
 fn an_address_is_shared_as_options_say() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let reusing = async || {
             let socket = DatagramSocket::builder(&wsk, Family::INET).create().await?;
             socket.set(options::REUSE_ADDRESS, true).await?;
@@ -312,7 +312,7 @@ fn an_address_is_shared_as_options_say() {
 /// A socket of both families has the options of both, and hears both.
 #[test]
 fn a_socket_may_be_of_both_families() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let socket = DatagramSocket::builder(&wsk, Family::INET6).create().await?;
         socket.set(ipv6::ONLY_V6, false).await?;
         socket.set(ip::TTL, 9).await?;
@@ -329,7 +329,7 @@ fn a_socket_may_be_of_both_families() {
 
 #[test]
 fn a_group_is_joined_and_left() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let group = Ipv4Addr::new(239, 1, 2, 3);
         let receiver =
             DatagramSocket::builder(&wsk, Family::INET).bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
@@ -468,7 +468,7 @@ mod machine {
 
     #[test]
     fn options_are_those_of_the_machines_sockets() {
-        for timing in seen([Timing::Inline, Timing::Deferred]) {
+        for timing in last_under_miri([Timing::Inline, Timing::Deferred]) {
             let config = Config { network: Network::Real, timing, ..Config::default() };
             on(config, async |wsk| {
                 let peer = std::net::TcpListener::bind(V4).unwrap();

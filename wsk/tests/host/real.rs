@@ -6,10 +6,11 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
+use test_support::connection::{buffer, receive_all};
+use test_support::futures::poll_times;
+use test_support::scenario::{on, on_host};
 use wsk::{Buffer, ErrorKind, Provider, Result, TcpListener, TcpStream, net};
 use wsk_host::{Config, Network, Timing};
-
-use crate::support::{buffer, on, on_host, poll_times, receive_all};
 
 const SIZE: usize = 1 << 20;
 
@@ -150,7 +151,7 @@ fn connections_wait_for_an_accept_and_an_accept_for_connections() {
                 barrier.wait();
                 StdStream::connect(address).unwrap()
             });
-            let accepted = wsk::rt::block_on(crate::support::passive(), async {
+            let accepted = wsk::rt::block_on(test_support::scenario::passive(), async {
                 // Started and dropped: the connection waits for the next.
                 assert!(poll_times(listener.accept(), 1).await.is_none());
                 barrier.wait();

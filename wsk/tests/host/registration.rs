@@ -4,10 +4,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use test_support::scenario::passive;
 use wsk::{ErrorKind, Registration, TcpListener, Version, rt};
 use wsk_host::{Config, Host, Timing};
-
-use crate::support::passive;
 
 #[test]
 fn a_subsystem_that_is_not_ready_says_so() {

@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::Poll;
 
+use test_support::connection::{buffer, receive_all};
+use test_support::scenario::{on_host, passive, timings};
 use wsk::{Buffer, ErrorKind, Provider, Result, Runtime, Spawner, TcpListener, TcpStream};
 use wsk_host::{Config, Host};
-
-use crate::support::{buffer, on_host, passive, receive_all, timings};
 
 /// Connections that are served at once, on several threads.
 const CONNECTIONS: u8 = if cfg!(miri) { 3 } else { 32 };

@@ -4,6 +4,9 @@ use std::future::Future;
 use std::net::Ipv4Addr;
 use std::task::{Context, Waker};
 
+use test_support::connection::sockets;
+use test_support::futures::poll_times;
+use test_support::scenario::{last_under_miri, on, on_host, passive, with_all_timings};
 use wsk::security::CachedSecurityDescriptor;
 use wsk::socket::{
     ConnectionSocket, Datagram, DatagramSocket, Family, ListenSocket, Socket, StreamSocket, Unbound,
@@ -11,7 +14,6 @@ use wsk::socket::{
 use wsk::{ErrorKind, Provider, Registration, Result, sys};
 use wsk_host::{Config, Host, Timing, Windows};
 
-use crate::support::{connections, everywhere, on, on_host, passive, poll_times, seen};
 use crate::sweep::sweep;
 
 /// `O:SYG:SYD:(A;;GA;;;WD)`: everybody may do everything.
@@ -37,7 +39,7 @@ async fn unbound(wsk: &Provider) -> Result<Socket<Datagram, Unbound>> {
 /// twice, or while a request uses it.
 #[test]
 fn a_descriptor_is_cached_and_released_once() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let first = cached(&wsk)?;
         let second = first.clone();
         // SAFETY: these bytes are a descriptor, and stay.
@@ -60,7 +62,7 @@ fn a_descriptor_is_cached_and_released_once() {
 
 #[test]
 fn it_decides_who_may_share_an_address() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let everybody = cached(&wsk)?;
         for shares in [true, false] {
             let builder = DatagramSocket::builder(&wsk, Family::INET);
@@ -84,7 +86,7 @@ fn it_decides_who_may_share_an_address() {
 
 #[test]
 fn it_is_set_before_the_bind_and_asked_for_at_any_time() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (first, second) = (cached(&wsk)?, cached(&wsk)?);
         let socket = unbound(&wsk).await?;
         let none = socket.security_descriptor(&wsk).await.unwrap_err();
@@ -114,7 +116,7 @@ fn it_is_set_before_the_bind_and_asked_for_at_any_time() {
             assert_eq!(descriptor.as_ptr(), pointer);
         }
         // What was accepted has none of its own.
-        let (_, accepted) = connections(&wsk).await?;
+        let (_, accepted) = sockets(&wsk).await?;
         let none = accepted.security_descriptor(&wsk).await.unwrap_err();
         assert_eq!(none.kind(), ErrorKind::NotFound);
         Ok(())
@@ -139,7 +141,7 @@ fn bytes_that_are_no_descriptor_are_refused() {
 /// Another registration's is refused before WSK sees it, which would be the end.
 #[test]
 fn it_is_for_sockets_of_its_registration() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let registration = Registration::register(passive())?;
         let other = registration.try_capture()?;
         let foreign = cached(&other)?;
@@ -160,7 +162,7 @@ fn it_is_for_sockets_of_its_registration() {
 /// A request keeps what it uses: the future and all other owners go before it has completed.
 #[test]
 fn everything_can_be_dropped_at_any_point() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         for polls in 0..6 {
             let descriptor = cached(&wsk)?;
             let builder =
@@ -188,7 +190,7 @@ fn everything_can_be_dropped_at_any_point() {
 /// With the socket closed before the request has completed, and the provider released by everybody else.
 #[test]
 fn a_request_may_outlive_its_socket() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let socket = unbound(&wsk).await?;
         let descriptor = cached(&wsk)?;
         socket.set_security_descriptor(&descriptor).await?;
@@ -207,7 +209,7 @@ fn a_request_may_outlive_its_socket() {
 
 #[test]
 fn a_warm_socket_allocates_for_what_it_gives_only() {
-    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
+    for timing in last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
         let host = Host::new(Config::default().timing(timing));
         let counted = host.clone();
         let run = async move |wsk: Provider| {
@@ -280,7 +282,7 @@ fn older_windows_have_it_too() {
 fn it_may_be_dropped_anywhere() {
     fn require<T: Send + Sync>(_: &T) {}
 
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let descriptor = cached(&wsk)?;
         require(&descriptor);
         let socket = unbound(&wsk).await?;

@@ -5,6 +5,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use test_support::connection::{buffer, receive_all, streams};
+use test_support::futures::{join, poll_times};
+use test_support::scenario::{each_allocation, on_host, passive, seedless_timings};
 use wsk::events::{DatagramEvents, Datagrams, Disposition};
 use wsk::socket::{DatagramSocket, Family};
 use wsk::time::{Sleep, sleep, timeout};
@@ -12,10 +15,6 @@ use wsk::{
     Buffer, ErrorKind, Provider, Result, Runtime, Spawner, TcpListener, TcpStream, UdpSocket,
 };
 use wsk_host::{Config, Host, Timing};
-
-use crate::support::{
-    buffer, each_allocation, join, on_host, pair, passive, poll_times, pure_timings, receive_all,
-};
 
 const LOCAL: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
@@ -37,7 +36,7 @@ enum Shortage {
 #[track_caller]
 pub(crate) fn sweep(at_least: usize, scenario: impl AsyncFn(Provider) -> Result<()>) {
     let seeds = if cfg!(miri) { 1 } else { 3 };
-    for timing in pure_timings().chain((0..seeds).map(Timing::Mixed)) {
+    for timing in seedless_timings().chain((0..seeds).map(Timing::Mixed)) {
         for shortage in [Shortage::Once, Shortage::Lasting] {
             let failed = each_allocation()
                 .take_while(|number| *number < TOO_MANY)
@@ -118,7 +117,7 @@ fn every_allocation_of_a_listener_may_fail() {
 #[test]
 fn every_allocation_of_many_requests_at_once_may_fail() {
     sweep(12, async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+        let (client, server) = streams(&wsk).await?;
         for polls in 0..2 {
             if let Some(received) = poll_times(server.recv(Buffer::new(10)?), polls).await {
                 received.into_result()?;

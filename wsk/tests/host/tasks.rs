@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use test_support::connection::{receive_all, streams};
+use test_support::futures::poll_times;
+use test_support::scenario::{on_host, passive, timings};
 use wsk::rt::{self, JoinHandle, yield_now};
 use wsk::{ErrorKind, Provider, Result, Runtime, sys, time};
 use wsk_host::{Config, Host};
-
-use crate::support::{on_host, pair, passive, poll_times, receive_all, timings};
 
 /// Runs a scenario with some timings, on a host where it leaves nothing.
 fn everywhere(scenario: impl Fn(&Host)) {
@@ -293,14 +294,20 @@ fn connections_are_finished_before_the_end() {
         let host = Host::new(Config::default().timing(timing));
         let run = async |wsk: Provider| {
             let runtime = Runtime::new(passive(), 2)?;
-            let (client, server) = pair(&wsk).await?;
+            let (client, server) = streams(&wsk).await?;
             let served = runtime.spawner().spawn(async move {
                 let received = receive_all(&server).await?;
-                server.send_all(crate::support::buffer(&received)?).await.into_result()?;
+                server
+                    .send_all(test_support::connection::buffer(&received)?)
+                    .await
+                    .into_result()?;
                 server.shutdown().await
             })?;
             let asked = runtime.spawner().spawn(async move {
-                client.send_all(crate::support::buffer(b"the end")?).await.into_result()?;
+                client
+                    .send_all(test_support::connection::buffer(b"the end")?)
+                    .await
+                    .into_result()?;
                 client.shutdown().await?;
                 receive_all(&client).await
             })?;

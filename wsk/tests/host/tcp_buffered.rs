@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use test_support::connection::{buffer, receive_all, streams};
+use test_support::futures::{join, poll_times};
+use test_support::scenario::{last_under_miri, on, on_host, passive, timings, with_all_timings};
 use wsk::net::{BufferedReader, BufferedStream, BufferedWriter};
 use wsk::time::{sleep, timeout};
 use wsk::{Buffer, ErrorKind, Provider, Result, Runtime, TcpStream};
 use wsk_host::{Config, Faults, Host, Timing};
 
-use crate::support::{
-    buffer, everywhere, join, on, on_host, pair, passive, poll_times, receive_all, seen, timings,
-};
 use crate::sweep::sweep;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -24,7 +24,7 @@ fn pattern(count: usize) -> Vec<u8> {
 
 /// A connection with small buffers on both sides.
 async fn buffered(wsk: &Provider) -> Result<(BufferedStream, BufferedStream)> {
-    let (client, server) = pair(wsk).await?;
+    let (client, server) = streams(wsk).await?;
     Ok((BufferedStream::with_capacity(client, 7, 5), BufferedStream::with_capacity(server, 11, 3)))
 }
 
@@ -62,7 +62,7 @@ async fn write_all(writer: &mut BufferedWriter, bytes: &[u8]) -> Result<()> {
 
 #[test]
 fn bytes_go_both_ways_through_small_buffers() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (mut client, mut server) = buffered(&wsk).await?;
         let bytes = pattern(MANY);
         let exchange = async |stream: &mut BufferedStream| {
@@ -139,7 +139,7 @@ fn no_byte_is_lost_or_sent_twice_when_futures_are_dropped() {
 /// As above, with time-outs that race with what arrives.
 #[test]
 fn no_byte_is_lost_when_the_time_is_up() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (mut client, mut server) = buffered(&wsk).await?;
         server.set_read_timeout(Some(MILLISECOND))?;
         let bytes = pattern(if cfg!(miri) { 10 } else { 100 });
@@ -171,7 +171,7 @@ fn no_byte_is_lost_when_the_time_is_up() {
 /// A future that is forgotten is as one that is dropped: its request is the stream's.
 #[test]
 fn nothing_is_lost_when_futures_are_forgotten() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (mut client, mut server) = buffered(&wsk).await?;
         let mut slice = [0; 5];
         for _ in 0..3 {
@@ -192,8 +192,8 @@ fn nothing_is_lost_when_futures_are_forgotten() {
 
 #[test]
 fn what_is_not_flushed_is_not_sent() {
-    everywhere(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         let mut client = client.buffered();
         client.write_all(b"one").await?;
         let quiet = timeout(HOUR, server.recv(Buffer::new(10)?)).await;
@@ -217,8 +217,8 @@ fn what_is_not_flushed_is_not_sent() {
 
 #[test]
 fn the_buffer_shows_what_is_to_be_read() {
-    everywhere(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         let mut server = BufferedStream::from(server);
         assert!(!server.read_ready()?, "nothing has come");
         assert!(!server.read_ready()?, "still nothing");
@@ -253,7 +253,7 @@ fn the_buffer_shows_what_is_to_be_read() {
 fn writes_wait_and_time_out() {
     for timing in timings() {
         let run = async |wsk: Provider| {
-            let (client, server) = pair(&wsk).await?;
+            let (client, server) = streams(&wsk).await?;
             let (_reader, writer) = client.into_split();
             let mut client = BufferedWriter::new(writer, 10);
             client.set_write_timeout(Some(HOUR))?;
@@ -286,8 +286,8 @@ fn writes_wait_and_time_out() {
 /// What follows a send that has failed is not sent, and whoever writes is told so, again and again.
 #[test]
 fn an_error_in_the_background_is_told_and_stays() {
-    everywhere(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         let mut client = BufferedStream::with_capacity(client, 10, 10);
         client.write_all(b"unread").await?;
         client.flush().await?;
@@ -360,7 +360,9 @@ fn what_arrives_has_no_gaps() {
 /// Each buffer is allocated once, and so is each request and each timer.
 #[test]
 fn a_warm_stream_allocates_nothing() {
-    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)]) {
+    for timing in
+        last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)])
+    {
         let host = Host::new(Config::default().timing(timing));
         let counted = host.clone();
         let run = async move |wsk: Provider| {
@@ -414,7 +416,7 @@ fn streams_of_slices_may_find_no_memory() {
 /// No memory is an error that goes by.
 #[test]
 fn a_stream_goes_on_when_there_is_memory_again() {
-    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(9)]) {
+    for timing in last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(9)]) {
         let host = Host::new(Config::default().timing(timing));
         let failing = host.clone();
         let run = async move |wsk: Provider| {
@@ -471,7 +473,7 @@ fn a_stream_can_be_dropped_with_everything_in_flight() {
 
 #[test]
 fn parts_are_reunited_with_their_buffers() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (client, server) = buffered(&wsk).await?;
         let (mut reader, mut writer) = client.into_split();
         let (other_reader, other_writer) = server.into_split();
@@ -534,7 +536,7 @@ fn parts_go_to_different_tasks() {
 /// Beside what goes past the buffers: the stream's own requests, and its addresses.
 #[test]
 fn the_stream_is_still_there() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (client, server) = buffered(&wsk).await?;
         assert_eq!(client.local_addr().await?, server.peer_addr().await?);
         client.stream().send_all(buffer(b"hello")?).await.into_result()?;

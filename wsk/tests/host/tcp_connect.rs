@@ -4,12 +4,14 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use test_support::connection::{buffer, receive_all};
+use test_support::futures::{join, poll_times};
+use test_support::scenario::{on, timings, with_all_timings};
 use wsk::events::{ConnectionEvents, Data, ListenEvents, Receipt};
 use wsk::socket::{ConnectionSocket, Family, StreamSocket};
 use wsk::{Buffer, ErrorKind, Provider, Result, TcpListener};
 use wsk_host::{Config, Windows};
 
-use crate::support::{buffer, everywhere, join, on, poll_times, receive_all, timings};
 use crate::sweep::sweep;
 
 const ANY: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
@@ -45,7 +47,7 @@ async fn listener(wsk: &Provider) -> Result<(TcpListener, SocketAddr)> {
 
 #[test]
 fn one_call_makes_a_connection() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (mut listener, address) = listener(&wsk).await?;
         let socket = ConnectionSocket::connect_new(&wsk, ANY, address, ()).await?;
         let (server, peer) = listener.accept().await?;
@@ -60,7 +62,7 @@ fn one_call_makes_a_connection() {
 
 #[test]
 fn one_call_takes_the_family_of_both_addresses() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let any: SocketAddr = (Ipv6Addr::LOCALHOST, 0).into();
         let listener = TcpListener::bind(&wsk, any).await?;
         let address = listener.local_addr().await?;
@@ -77,7 +79,7 @@ fn one_call_takes_the_family_of_both_addresses() {
 /// A handler that is never called is dropped with what failed, and one that is called counts.
 #[test]
 fn one_call_has_a_handler() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (mut listener, address) = listener(&wsk).await?;
         let alive = Arc::new(());
         let handler = || Counter { _alive: Some(Arc::clone(&alive)), ..Counter::default() };
@@ -100,7 +102,7 @@ fn one_call_has_a_handler() {
 /// INV-20: a socket that arrives when nobody waits for it is closed, or the registration would wait for ever.
 #[test]
 fn connecting_can_be_dropped_at_any_point() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (_listener, address) = listener(&wsk).await?;
         for polls in 0..8 {
             let one = ConnectionSocket::connect_new(&wsk, ANY, address, Counter::default());
@@ -202,7 +204,7 @@ fn a_connection_begins_with_bytes() {
 /// INV-29, INV-32: what is not possible is refused before the call, and the buffer comes back from every failure.
 #[test]
 fn a_buffer_comes_back_from_a_connection_that_fails() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (_listener, address) = listener(&wsk).await?;
         let v6: SocketAddr = (Ipv6Addr::LOCALHOST, 7).into();
         let nobody: SocketAddr = ([127, 0, 0, 1], 9).into();
@@ -267,7 +269,7 @@ fn older_systems_have_less() {
 /// A stream socket that connects is a connection in all.
 #[test]
 fn a_stream_socket_talks() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (mut listener, address) = listener(&wsk).await?;
         let socket = StreamSocket::builder(&wsk, Family::INET)
             .events(Counter::default())
@@ -294,7 +296,7 @@ fn a_stream_socket_talks() {
 
 #[test]
 fn a_connection_comes_from_an_address() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (_listener, address) = listener(&wsk).await?;
         let local: SocketAddr = ([127, 0, 0, 1], 4000).into();
         let builder = || ConnectionSocket::builder(&wsk, Family::INET);

@@ -4,18 +4,19 @@ use std::future::Future;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use test_support::connection::{buffer, sockets};
+use test_support::futures::{join, poll_times};
+use test_support::scenario::{on, timings, with_all_timings};
 use wsk::socket::{ConnectionSocket, Family, ListenSocket};
 use wsk::time::timeout;
 use wsk::{Buffer, ErrorKind, Provider, Result};
 use wsk_host::{Config, Windows};
 
-use crate::support::{buffer, everywhere, join, on, poll_times, sockets, timings};
-
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[test]
 fn the_last_bytes_go_with_the_end() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (client, server) = sockets(&wsk).await?;
         client.send_all(buffer(b"good")?).await.into_result()?;
         let last = buffer(b"-bye-")?.slice(1..4)?;
@@ -97,7 +98,7 @@ fn an_end_that_hangs_is_given_up() {
 
 #[test]
 fn every_end_can_be_dropped_at_any_point() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         for polls in 0..4 {
             let (client, server) = sockets(&wsk).await?;
             drop(poll_times(client.shutdown_with(buffer(b"bye")?), polls).await);
@@ -150,7 +151,8 @@ fn a_connection_falls_silent() {
             Ok(())
         };
         let host = wsk_host::Host::new(Config::default().timing(timing).window(10));
-        crate::support::on_host(&host, run).unwrap_or_else(|error| panic!("{timing:?}: {error}"));
+        test_support::scenario::on_host(&host, run)
+            .unwrap_or_else(|error| panic!("{timing:?}: {error}"));
         assert_eq!(host.outstanding_allocations(), 2, "the forgotten request and its buffer");
     }
 }
@@ -158,7 +160,7 @@ fn a_connection_falls_silent() {
 /// A send whose future was dropped is being cancelled: until that is done, no silence.
 #[test]
 fn a_dropped_send_is_waited_for_before_silence() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (client, _server) = remote(&wsk, 0).await?;
         drop(poll_times(client.send(Buffer::new(100_000)?), 1).await);
         let client = match client.into_silent().await {
@@ -198,7 +200,7 @@ fn silence_is_for_other_machines_and_since_windows_8() {
 
 #[test]
 fn backlogs_are_told() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (client, server) = sockets(&wsk).await?;
         assert!(client.ideal_send_backlog().await? >= 1000);
         assert_eq!(server.receive_backlog().await?, 0);

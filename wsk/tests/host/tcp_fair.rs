@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
+use test_support::connection::{buffer, streams};
+use test_support::futures::join;
+use test_support::scenario::{last_under_miri, on_host, passive};
 use wsk::{Buffer, Provider, Result, Runtime, TcpStream};
 use wsk_host::{Config, Host, Timing};
-
-use crate::support::{buffer, join, on_host, pair, passive, seen};
 
 /// Tasks beside the busy one, and how often each talks to its peer.
 const TASKS: usize = if cfg!(miri) { 2 } else { 8 };
@@ -52,7 +53,9 @@ async fn talk(stream: TcpStream) -> Result<()> {
 /// one waits, too; so everything is prepared before, and the last task to be done says so to the busy one.
 #[test]
 fn a_busy_task_does_not_starve_others() {
-    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)]) {
+    for timing in
+        last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)])
+    {
         let host = Host::new(Config::default().timing(timing));
         let outside = host.clone();
         let run = async |wsk: Provider| {
@@ -60,10 +63,10 @@ fn a_busy_task_does_not_starve_others() {
             let (stop, left) =
                 (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(TASKS)));
             let (done, finished) = mpsc::channel();
-            let (client, server) = pair(&wsk).await?;
+            let (client, server) = streams(&wsk).await?;
             let mut talking = Vec::new();
             for _ in 0..TASKS {
-                talking.push(pair(&wsk).await?);
+                talking.push(streams(&wsk).await?);
             }
             let stopped = Arc::clone(&stop);
             runtime.spawner().spawn(async move {
@@ -92,12 +95,12 @@ fn a_busy_task_does_not_starve_others() {
 /// The same within one task, and on a thread that runs one future.
 #[test]
 fn a_busy_future_does_not_starve_its_neighbours() {
-    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
+    for timing in last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
         let host = Host::new(Config::default().timing(timing));
         let run = async |wsk: Provider| {
             let stop = AtomicBool::new(false);
-            let (client, server) = pair(&wsk).await?;
-            let (one, other) = pair(&wsk).await?;
+            let (client, server) = streams(&wsk).await?;
+            let (one, other) = streams(&wsk).await?;
             let talks = async {
                 let result = join(talk(one), echo(other)).await;
                 stop.store(true, Ordering::SeqCst);
@@ -117,7 +120,7 @@ fn a_busy_future_does_not_starve_its_neighbours() {
 fn a_task_that_has_given_way_goes_on() {
     let host = Host::new(Config::default().timing(Timing::Inline));
     let run = async |wsk: Provider| {
-        let (client, _server) = pair(&wsk).await?;
+        let (client, _server) = streams(&wsk).await?;
         let mut many = Box::pin(async {
             for _ in 0..if cfg!(miri) { 300 } else { 1000 } {
                 client.local_addr().await?;

@@ -7,12 +7,13 @@ use std::net::{
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use test_support::connection::{buffer, receive_all};
+use test_support::futures::join;
+use test_support::scenario::on;
 use wsk::net::BufferedStream;
 use wsk::socket::{ConnectionSocket, Family, StreamSocket};
 use wsk::{Buffer, ErrorKind, Provider, Result, TcpStream};
 use wsk_host::{Config, Network, Timing};
-
-use crate::support::{buffer, join, on, receive_all};
 
 const ANY: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 const SHORT: Duration = Duration::from_millis(50);

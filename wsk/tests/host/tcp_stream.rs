@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use test_support::connection::{buffer, receive_all, streams};
+use test_support::futures::{join, poll_times};
+use test_support::scenario::{last_under_miri, on, on_host, passive, timings, with_all_timings};
 use wsk::flags::SendFlags;
 use wsk::net::ReuniteError;
 use wsk::socket::ConnectionSocket;
@@ -9,9 +12,6 @@ use wsk::time::{sleep, timeout};
 use wsk::{Buffer, ErrorKind, Provider, Runtime, TcpListener, TcpStream};
 use wsk_host::{Config, Faults, Host, Timing};
 
-use crate::support::{
-    buffer, everywhere, join, on, on_host, pair, passive, poll_times, receive_all, seen, timings,
-};
 use crate::sweep::sweep;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -19,8 +19,8 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 
 #[test]
 fn borrowed_halves_work_at_once() {
-    everywhere(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         let exchange = async |stream: &TcpStream, byte: u8| {
             let (reader, writer) = stream.split();
             let write = async {
@@ -50,7 +50,7 @@ fn owned_halves_go_to_different_tasks() {
         let outside = host.clone();
         let run = async |wsk: Provider| {
             let runtime = Runtime::new(passive(), 3)?;
-            let (client, server) = pair(&wsk).await?;
+            let (client, server) = streams(&wsk).await?;
             let (reader, writer) = server.into_split();
             let (to_writer, chunks) = std::sync::mpsc::channel::<Option<Buffer>>();
             let (done, finished) = std::sync::mpsc::channel();
@@ -98,9 +98,9 @@ fn owned_halves_go_to_different_tasks() {
 /// Dropping a half says nothing to the peer; dropping both closes, and aborts what has not ended.
 #[test]
 fn the_last_half_closes() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         for reader_first in [false, true] {
-            let (client, server) = pair(&wsk).await?;
+            let (client, server) = streams(&wsk).await?;
             let (reader, writer) = client.into_split();
             let quiet = async {
                 let result = timeout(HOUR, server.recv(Buffer::new(1)?)).await;
@@ -128,8 +128,8 @@ fn the_last_half_closes() {
 
 #[test]
 fn halves_of_one_stream_are_reunited() {
-    everywhere(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         client.set_read_timeout(Some(HOUR))?;
         client.set_write_timeout(Some(HOUR))?;
         let address = client.local_addr().await?;
@@ -158,8 +158,8 @@ fn halves_of_one_stream_are_reunited() {
 
 #[test]
 fn a_stream_is_a_socket_and_back() {
-    everywhere(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         let socket: ConnectionSocket = client.into();
         socket.send_all(buffer(b"hello")?).await.into_result()?;
         let client = TcpStream::from(socket);
@@ -175,7 +175,7 @@ fn a_stream_is_a_socket_and_back() {
 
 #[test]
 fn a_stream_comes_from_an_address() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
         let remote = listener.local_addr().await?;
         let stream = TcpStream::connect_from(&wsk, ([127, 0, 0, 1], 4000), remote).await?;
@@ -206,8 +206,8 @@ fn a_connect_that_hangs_is_given_up() {
 /// A receive that has timed out gives its buffer back, and loses nothing.
 #[test]
 fn receives_time_out() {
-    everywhere(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         client.set_read_timeout(Some(HOUR))?;
         let kept = buffer(b"kept")?;
         let result = client.recv(kept).await;
@@ -234,8 +234,8 @@ fn receives_time_out() {
 /// Time-outs race with what arrives: whatever is received was, and nothing is received twice.
 #[test]
 fn a_time_out_loses_no_byte() {
-    everywhere(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         let count = if cfg!(miri) { 10 } else { 100 };
         let send = async {
             for byte in 0..count {
@@ -270,7 +270,7 @@ fn a_time_out_loses_no_byte() {
 fn sends_and_ends_time_out() {
     for timing in timings() {
         let run = async |wsk: Provider| {
-            let (client, server) = pair(&wsk).await?;
+            let (client, server) = streams(&wsk).await?;
             client.set_write_timeout(Some(HOUR))?;
             let result = client.send(buffer(&[7; 1000])?).await;
             assert_eq!(result.0.unwrap_err().kind(), ErrorKind::TimedOut);
@@ -293,7 +293,7 @@ fn sends_and_ends_time_out() {
 fn time_outs_are_as_in_std() {
     let host = Host::new(Config::default());
     on_host(&host, async |wsk| {
-        let (client, _server) = pair(&wsk).await?;
+        let (client, _server) = streams(&wsk).await?;
         assert_eq!((client.read_timeout(), client.write_timeout()), (None, None));
         for result in [
             client.set_read_timeout(Some(Duration::ZERO)),
@@ -318,7 +318,7 @@ fn a_system_that_does_not_cancel_keeps_the_buffer() {
         let host = Host::new(config);
         let clock = host.clone();
         let run = async |wsk: Provider| {
-            let (client, server) = pair(&wsk).await?;
+            let (client, server) = streams(&wsk).await?;
             client.set_read_timeout(Some(HOUR))?;
             let before = clock.elapsed();
             let result = client.recv(Buffer::new(10)?).await;
@@ -339,11 +339,13 @@ fn a_system_that_does_not_cancel_keeps_the_buffer() {
 /// Timers are used again, like requests.
 #[test]
 fn a_warm_stream_allocates_nothing_for_its_time_outs() {
-    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)]) {
+    for timing in
+        last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)])
+    {
         let host = Host::new(Config::default().timing(timing).partial_receives(false));
         let counted = host.clone();
         let run = async move |wsk: Provider| {
-            let (client, server) = pair(&wsk).await?;
+            let (client, server) = streams(&wsk).await?;
             for stream in [&client, &server] {
                 stream.set_read_timeout(Some(HOUR))?;
                 stream.set_write_timeout(Some(HOUR))?;
@@ -371,8 +373,8 @@ fn a_warm_stream_allocates_nothing_for_its_time_outs() {
 
 #[test]
 fn everything_can_be_dropped_at_any_point_with_time_outs() {
-    everywhere(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         for stream in [&client, &server] {
             stream.set_read_timeout(Some(MILLISECOND))?;
             stream.set_write_timeout(Some(MILLISECOND))?;
@@ -415,7 +417,7 @@ fn futures_can_be_sent() {
     fn is_send<T: Send>(_: T) {}
     let host = Host::new(Config::default());
     on_host(&host, async |wsk| {
-        let (stream, _peer) = pair(&wsk).await?;
+        let (stream, _peer) = streams(&wsk).await?;
         is_send(TcpStream::connect_timeout(&wsk, ([127, 0, 0, 1], 1), HOUR));
         is_send(stream.recv_exact(Buffer::empty()));
         is_send(stream.drain());

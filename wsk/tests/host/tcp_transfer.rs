@@ -3,13 +3,15 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use test_support::connection::{buffer, sockets};
+use test_support::futures::{join, poll_times};
+use test_support::scenario::{last_under_miri, on_host, timings, with_all_timings};
 use wsk::events::{ConnectionEvents, Data, Receipt};
 use wsk::flags::SendFlags;
 use wsk::socket::{ConnectionSocket, Family};
 use wsk::{Buffer, ErrorKind, Provider, TcpListener};
 use wsk_host::{Config, Host, Timing};
 
-use crate::support::{buffer, everywhere, join, on_host, poll_times, seen, sockets, timings};
 use crate::sweep::sweep;
 
 /// Bytes that are more than a window. Miri takes long for each.
@@ -17,7 +19,7 @@ const MANY: usize = if cfg!(miri) { 300 } else { 100_000 };
 
 #[test]
 fn a_receive_fills_its_buffer_however_the_bytes_come() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (client, server) = sockets(&wsk).await?;
         let data: Vec<u8> = (0..MANY).map(|n| n.to_le_bytes()[0]).collect();
         let send = async {
@@ -43,7 +45,7 @@ fn a_receive_fills_its_buffer_however_the_bytes_come() {
 /// As with `std::io::Read::read_exact`; what has come is in the buffer.
 #[test]
 fn an_end_that_comes_early_is_an_error() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (client, server) = sockets(&wsk).await?;
         client.send_all(buffer(b"hello")?).await.into_result()?;
         client.shutdown().await?;
@@ -61,7 +63,7 @@ fn an_end_that_comes_early_is_an_error() {
 
 #[test]
 fn what_is_drained_is_gone() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (client, server) = sockets(&wsk).await?;
         let send = async {
             client.send_all(buffer(&vec![1; MANY])?).await.into_result()?;
@@ -81,7 +83,7 @@ fn what_is_drained_is_gone() {
 
 #[test]
 fn flags_are_those_that_are_documented() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (client, server) = sockets(&wsk).await?;
         client.send_no_delay(buffer(b"he")?).await.into_result()?;
         client.send_with(buffer(b"ll")?, SendFlags::all()).await.into_result()?;
@@ -123,7 +125,7 @@ impl ConnectionEvents for Gate {
 /// INV-56: after data was refused, or taken in part, the next event needs a receive, which may be of no bytes.
 #[test]
 fn events_go_on_when_they_are_resumed() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
         let address = listener.local_addr().await?;
         let socket = ConnectionSocket::builder(&wsk, Family::INET)
@@ -175,7 +177,7 @@ fn many_requests_are_in_flight_from_many_threads() {
                                 }
                                 Ok::<_, wsk::Error>(())
                             };
-                            wsk::rt::block_on(crate::support::passive(), async {
+                            wsk::rt::block_on(test_support::scenario::passive(), async {
                                 let (one, other) = join(exchange(client), exchange(server)).await;
                                 one.and(other)
                             })
@@ -199,7 +201,7 @@ fn many_requests_are_in_flight_from_many_threads() {
 /// A receive that waits for all and is dropped has taken nothing along.
 #[test]
 fn whatever_sends_or_receives_can_be_dropped_at_any_point() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (client, server) = sockets(&wsk).await?;
         client.send_all(buffer(b"hello")?).await.into_result()?;
         for polls in [0, 1, 1, 0] {
@@ -235,7 +237,7 @@ fn exchanging_may_find_no_memory() {
 /// Each of a warm connection's requests, with the memory that it has.
 #[test]
 fn a_warm_connection_allocates_nothing() {
-    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(6)]) {
+    for timing in last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(6)]) {
         let host = Host::new(Config::default().timing(timing));
         let counted = host.clone();
         let run = async move |wsk: Provider| {

@@ -5,17 +5,18 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
+use test_support::connection::{buffer, streams};
+use test_support::futures::{join, poll_times};
+use test_support::scenario::{last_under_miri, on, on_host, with_all_timings};
 use wsk::time::{Sleep, sleep, timeout};
 use wsk::{Buffer, ErrorKind, Provider, TcpListener, TcpStream, UdpSocket};
 use wsk_host::{Config, Host, Timing};
-
-use crate::support::{buffer, everywhere, join, on, on_host, pair, poll_times, seen};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[test]
 fn an_hour_passes_for_the_host_only() {
-    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
+    for timing in last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
         let host = Host::new(Config::default().timing(timing));
         let clock = host.clone();
         let start = Instant::now();
@@ -32,8 +33,8 @@ fn an_hour_passes_for_the_host_only() {
 
 #[test]
 fn what_hangs_is_given_up_and_what_does_not_is_not() {
-    everywhere(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         let result = timeout(HOUR, client.recv(Buffer::new(10)?)).await;
         assert_eq!(result.unwrap_err().kind(), ErrorKind::TimedOut);
         // The socket is as good as before, and the request that was given up takes nothing along.
@@ -60,7 +61,7 @@ fn what_hangs_is_given_up_and_what_does_not_is_not() {
 #[test]
 fn what_has_completed_is_not_given_up_when_its_task_gives_way() {
     on(Config::default().timing(Timing::Inline), async |wsk| {
-        let (client, _server) = pair(&wsk).await?;
+        let (client, _server) = streams(&wsk).await?;
         for round in 0..300 {
             let late = async {
                 // The time is up before the request is made.
@@ -81,7 +82,7 @@ fn what_has_completed_is_not_given_up_when_its_task_gives_way() {
 fn a_send_that_finds_no_room_is_given_up() {
     let config = Config::default().window(10);
     let run = async |wsk: Provider| {
-        let (client, server) = pair(&wsk).await?;
+        let (client, server) = streams(&wsk).await?;
         let result = timeout(HOUR, client.send(buffer(&[7; 1000])?)).await;
         assert_eq!(result.unwrap_err().kind(), ErrorKind::TimedOut);
         drop(server);
@@ -92,7 +93,7 @@ fn a_send_that_finds_no_room_is_given_up() {
 
 #[test]
 fn sleeps_end_in_the_order_of_their_times() {
-    everywhere(async |_| {
+    with_all_timings(async |_| {
         let (long, short) = (sleep(HOUR * 2), sleep(HOUR));
         let order = std::cell::RefCell::new(Vec::new());
         let (first, second) = join(

@@ -4,6 +4,8 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use test_support::connection::buffer;
+use test_support::scenario::{on_host, timings};
 use wsk::events::{
     ConnectionEvents, ConnectionTable, Data, DatagramEvents, DatagramTable, Datagrams, Disposition,
     Receipt,
@@ -12,8 +14,6 @@ use wsk::socket::{DatagramSocket, Family};
 use wsk::sys::{STATUS_DATA_NOT_ACCEPTED, STATUS_SUCCESS};
 use wsk::{ErrorKind, UdpSocket};
 use wsk_host::{Config, Host};
-
-use crate::support::{buffer, on_host, timings};
 
 /// Counts what it is told, and how often it is dropped.
 #[derive(Default)]

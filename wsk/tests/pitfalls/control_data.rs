@@ -4,11 +4,11 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Waker};
 
+use test_support::connection::buffer;
+use test_support::scenario::{on_host, passive};
 use wsk::cmsg::{Ecn, PacketInfo, SendControl};
 use wsk::{Buffer, Provider, Registration, RegistrationBuilder, UdpSocket, rt};
 use wsk_host::{Config, Host, Stripping, Timing};
-
-use crate::support::{buffer, on_host, passive};
 
 /// A host that strips control data in this way, on which a socket sends from another address than its system would
 /// choose. Whether it did.

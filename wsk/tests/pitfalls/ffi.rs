@@ -3,11 +3,10 @@
 use std::mem::{MaybeUninit, offset_of};
 use std::ptr;
 
+use test_support::scenario::on_host;
 use wsk::sys::*;
 use wsk::{Buffer, ErrorKind};
 use wsk_host::{Config, Host, Windows};
-
-use crate::support::on_host;
 
 /// Every table begins with what C has there, the version and its padding included.
 #[test]

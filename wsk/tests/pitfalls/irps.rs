@@ -4,13 +4,14 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
+use test_support::connection::{buffer, receive_all, streams};
+use test_support::futures::join;
+use test_support::scenario::{on, on_host, passive, with_all_timings};
 use wsk::sys::{
     IO_STACK_LOCATION, IRP, IoSizeOfIrp, MDL, MDL_SOURCE_IS_NONPAGED_POOL, PAGE_SIZE, size_of_mdl,
 };
 use wsk::{Buffer, ErrorKind, Provider, Result, TcpListener, TcpStream, rt};
 use wsk_host::{Config, Host, Timing};
-
-use crate::support::{buffer, everywhere, join, on, on_host, pair, passive, receive_all};
 
 /// The completion routine runs before the call returns, and it runs when the call fails: the result is the
 /// same, and the request is there for the next call.
@@ -21,7 +22,7 @@ fn pitfall_01_a_completion_before_the_call_returns() {
             let refused = TcpStream::connect(&wsk, ([127, 0, 0, 1], 9)).await;
             assert_eq!(refused.unwrap_err().kind(), ErrorKind::ConnectionRefused);
         }
-        let (client, server) = pair(&wsk).await?;
+        let (client, server) = streams(&wsk).await?;
         client.shutdown().await?;
         // After a shutdown every send fails, in the call itself.
         for _ in 0..3 {
@@ -36,8 +37,8 @@ fn pitfall_01_a_completion_before_the_call_returns() {
 /// A wake that nobody waited for, left over from a completion inside a call, does not end the next wait.
 #[test]
 fn pitfall_02_an_event_that_is_left_over() {
-    everywhere(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         for _ in 0..3 {
             // Wakes its own task, and completes without a wait: the executor's event is set.
             std::future::poll_fn(|context| {
@@ -80,7 +81,7 @@ fn pitfall_03_a_buffer_outlives_its_future() {
     let host = Host::new(Config::default().timing(Timing::Deferred));
     let counted = host.clone();
     on_host(&host, async move |wsk: Provider| {
-        let (_client, server) = pair(&wsk).await?;
+        let (_client, server) = streams(&wsk).await?;
         // What the creation has left goes first.
         counted.settle();
         let before = counted.outstanding_allocations();
@@ -103,7 +104,7 @@ fn pitfall_03_a_buffer_outlives_its_future() {
 #[test]
 fn pitfall_04_a_second_poll_reads_no_result() {
     on(Config::default().timing(Timing::Deferred).partial_receives(false), async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+        let (client, server) = streams(&wsk).await?;
         let mut receive = pin!(server.recv(Buffer::new(5)?));
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..10 {
@@ -120,8 +121,8 @@ fn pitfall_04_a_second_poll_reads_no_result() {
 /// The socket goes before its requests have completed, which still use its memory.
 #[test]
 fn pitfall_05_a_completion_after_its_socket() {
-    everywhere(async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
         let mut context = Context::from_waker(Waker::noop());
         let mut receives = [client, server].map(|stream| {
             Box::pin(async move { stream.recv(Buffer::new(10)?).await.into_result() })
@@ -144,7 +145,7 @@ fn pitfall_06_sizes_of_irps_and_mdls() {
         assert!(size_of_mdl(size) >= size_of::<MDL>() + pages * size_of::<usize>());
     }
     on(Config::default(), async |wsk| {
-        let (client, server) = pair(&wsk).await?;
+        let (client, server) = streams(&wsk).await?;
         for size in [1, PAGE_SIZE - 1, PAGE_SIZE, PAGE_SIZE + 1, 16 * PAGE_SIZE + 1] {
             let mut bytes = Buffer::new(size)?;
             for (at, byte) in bytes.iter_mut().enumerate() {
@@ -175,7 +176,7 @@ async fn receive_exactly(stream: &TcpStream, size: usize) -> Result<Vec<u8>> {
 /// A close with requests in flight ends them all, each once, and only then frees what they share.
 #[test]
 fn pitfall_07_a_close_with_requests_in_flight() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
         let client = TcpStream::connect(&wsk, listener.local_addr().await?).await?;
         let (server, _) = listener.accept().await?;
@@ -202,7 +203,7 @@ fn pitfall_07_a_close_with_requests_in_flight() {
 fn pitfall_08_no_pages_are_locked() {
     let host = Host::new(Config::default());
     on_host(&host, async |wsk: Provider| {
-        let (client, server) = pair(&wsk).await?;
+        let (client, server) = streams(&wsk).await?;
         client.send_all(buffer(b"hello")?).await.into_result()?;
         client.shutdown().await?;
         assert_eq!(receive_all(&server).await?, b"hello");

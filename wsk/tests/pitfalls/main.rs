@@ -8,9 +8,6 @@ mod ffi;
 mod irps;
 mod registration;
 mod semantics;
-#[allow(dead_code, reason = "what is shared is for all suites, and each uses some of it")]
-#[path = "../host/support.rs"]
-mod support;
 
 /// The files of a folder and of those in it.
 fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {

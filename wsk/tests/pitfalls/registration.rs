@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use test_support::scenario::passive;
 use wsk::{ErrorKind, Registration};
 use wsk_host::{Config, Host, Readiness};
-
-use crate::support::passive;
 
 /// What WSK keeps of a registration stays where it is, wherever the value goes.
 #[test]

@@ -2,12 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use test_support::scenario::{on, on_host};
 use wsk::socket::{DatagramSocket, Family, Protocol};
 use wsk::sys::STATUS_INTERNAL_ERROR;
 use wsk::{Buffer, ErrorKind, Provider, TcpListener, TcpStream, net};
 use wsk_host::{Config, Host};
-
-use crate::support::{on, on_host};
 
 /// `SOCK_RAW`.
 const RAW: u16 = 3;
@@ -36,7 +35,7 @@ fn pitfall_21_one_accept_at_a_time() {
     on_host(&host, async |wsk: Provider| {
         let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
         for _ in 0..5 {
-            assert!(crate::support::poll_times(listener.accept(), 1).await.is_none());
+            assert!(test_support::futures::poll_times(listener.accept(), 1).await.is_none());
         }
         Ok(())
     })

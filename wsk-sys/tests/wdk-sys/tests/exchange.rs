@@ -8,8 +8,5 @@ mod echo;
 mod ioctls;
 #[path = "../../../../wsk/tests/host/options.rs"]
 mod options;
-#[allow(dead_code, reason = "what is shared is for all suites, and each uses some of it")]
-#[path = "../../../../wsk/tests/host/support.rs"]
-mod support;
 #[path = "../../../../wsk/tests/host/time.rs"]
 mod time;

@@ -1,16 +1,18 @@
 //! Streams of `embedded-io-async`.
 
 use embedded_io_async::{BufRead, ErrorKind, Read, ReadExactError, ReadReady, Write, WriteReady};
+use test_support::connection::streams;
+use test_support::futures::{join, poll_times};
+use test_support::scenario::with_all_timings;
 use wsk::net::BufferedStream;
 use wsk::time::sleep;
 use wsk::{Error, Provider, Result, sys};
 
-use crate::support::{everywhere, join, pair, poll_times};
 use crate::sweep::sweep;
 
 /// Both sides of a connection, with small buffers.
-async fn streams(wsk: &Provider) -> Result<(BufferedStream, BufferedStream)> {
-    let (client, server) = pair(wsk).await?;
+async fn buffered_streams(wsk: &Provider) -> Result<(BufferedStream, BufferedStream)> {
+    let (client, server) = streams(wsk).await?;
     Ok((BufferedStream::with_capacity(client, 3, 5), BufferedStream::with_capacity(server, 4, 7)))
 }
 
@@ -53,8 +55,8 @@ async fn rest<R: BufRead>(mut reader: R) -> core::result::Result<Vec<u8>, R::Err
 
 #[test]
 fn messages_go_both_ways_and_end() {
-    everywhere(async |wsk| {
-        let (mut client, mut server) = streams(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (mut client, mut server) = buffered_streams(&wsk).await?;
         for size in [0, 1, 5, 100] {
             let message = vec![size; size.into()];
             let echo = async {
@@ -81,8 +83,8 @@ fn messages_go_both_ways_and_end() {
 
 #[test]
 fn halves_have_the_traits_too_and_readers_lend_what_they_have() {
-    everywhere(async |wsk| {
-        let (client, server) = streams(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, server) = buffered_streams(&wsk).await?;
         let (_reader, mut writer) = client.into_split();
         let (reader, _writer) = server.into_split();
         let sending = async {
@@ -100,8 +102,8 @@ fn halves_have_the_traits_too_and_readers_lend_what_they_have() {
 
 #[test]
 fn they_say_when_they_would_not_wait() {
-    everywhere(async |wsk| {
-        let (mut client, mut server) = streams(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (mut client, mut server) = buffered_streams(&wsk).await?;
         assert!(WriteReady::write_ready(&mut client)?);
         assert!(!ReadReady::read_ready(&mut server)?);
         send(&mut client, b"now").await?;
@@ -117,8 +119,8 @@ fn they_say_when_they_would_not_wait() {
 
 #[test]
 fn what_is_dropped_loses_nothing() {
-    everywhere(async |wsk| {
-        let (mut client, mut server) = streams(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (mut client, mut server) = buffered_streams(&wsk).await?;
         let (mut received, mut slice) = (Vec::new(), [0; 4]);
         for round in 0..20 {
             if round % 2 == 0 {
@@ -159,8 +161,8 @@ fn errors_have_the_traits_kinds_and_none_asks_to_try_again() {
 
 #[test]
 fn errors_come_as_they_are() {
-    everywhere(async |wsk| {
-        let (client, mut server) = streams(&wsk).await?;
+    with_all_timings(async |wsk| {
+        let (client, mut server) = buffered_streams(&wsk).await?;
         client.abort().await?;
         let error = rest(&mut server).await.unwrap_err();
         assert_eq!(embedded_io_async::Error::kind(&error), ErrorKind::ConnectionReset);
@@ -171,7 +173,7 @@ fn errors_come_as_they_are() {
 #[test]
 fn a_stream_survives_every_failing_allocation() {
     sweep(8, async |wsk| {
-        let (mut client, mut server) = streams(&wsk).await?;
+        let (mut client, mut server) = buffered_streams(&wsk).await?;
         send(&mut client, b"hello").await?;
         match receive(&mut server).await {
             Ok(message) => assert_eq!(message.as_deref(), Some(&b"hello"[..])),

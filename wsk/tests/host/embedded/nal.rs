@@ -7,10 +7,11 @@ use std::task::Poll;
 
 use embedded_io_async::{ErrorKind as Kind, Read, Write};
 use embedded_nal_async::{AddrType, Dns, TcpConnect};
+use test_support::futures::{join, poll_times};
+use test_support::scenario::{on_host, timings, with_all_timings};
 use wsk::{Error, ErrorKind, TcpListener};
 use wsk_host::{Config, Host};
 
-use crate::support::{everywhere, join, on_host, poll_times, timings};
 use crate::sweep::sweep;
 
 const ANY: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
@@ -49,7 +50,7 @@ async fn twice(mut listener: TcpListener, size: usize) -> wsk::Result<()> {
 
 #[test]
 fn a_host_is_asked_by_its_name() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let listener = TcpListener::bind(&wsk, ANY).await?;
         let server = ("localhost", listener.local_addr().await?.port());
         let (answer, served) = join(ask(&wsk, server, b"word"), twice(listener, 4)).await;
@@ -104,7 +105,7 @@ fn names_are_of_the_family_that_is_asked_for() {
 
 #[test]
 fn who_stops_connecting_leaves_nothing() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let mut listener = TcpListener::bind(&wsk, ANY).await?;
         let server = listener.local_addr().await?;
         for polls in 0..4 {

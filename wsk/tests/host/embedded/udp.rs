@@ -4,12 +4,13 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use embedded_io_async::ErrorKind;
 use embedded_nal_async::{ConnectedUdp, UdpStack, UnconnectedUdp};
+use test_support::futures::poll_times;
+use test_support::scenario::{on, on_host, timings, with_all_timings};
 use wsk::embedded::{ConnectedUdpSocket, UnconnectedUdpSocket};
 use wsk::socket::{DatagramSocket, Family};
 use wsk::{Error, Provider, Result};
 use wsk_host::{Config, Host, Network};
 
-use crate::support::{everywhere, on, on_host, poll_times, timings};
 use crate::sweep::sweep;
 
 const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -33,7 +34,7 @@ async fn connected<N: UdpStack>(
 
 #[test]
 fn questions_are_answered() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let ((server_address, mut server), (_, mut client)) = connected(&wsk).await?;
         let mut slice = [0; 100];
         for question in [&b"who?"[..], b"", &[7; 100]] {
@@ -54,7 +55,7 @@ fn questions_are_answered() {
 #[cfg(not(miri))] // Miri takes too long for so many bytes.
 #[test]
 fn the_size_of_what_has_no_room_is_told() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let ((_, mut server), (_, mut client)) = connected(&wsk).await?;
         for (size, byte) in [(6, 1), (1400, 2), (60_000, 3), (0, 4), (5, 5)] {
             client.send(&vec![byte; size]).await?;
@@ -72,7 +73,7 @@ fn the_size_of_what_has_no_room_is_told() {
 
 #[test]
 fn who_stops_waiting_loses_no_datagram() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let ((_, mut server), (_, mut client)) = connected(&wsk).await?;
         let (mut received, mut slice) = (Vec::new(), [0; 1]);
         for round in 0..10 {
@@ -102,7 +103,7 @@ fn who_stops_waiting_loses_no_datagram() {
 
 #[test]
 fn a_peer_is_the_only_one() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let ((_, mut server), (client_address, mut client)) = connected(&wsk).await?;
         let (_, mut other) = wsk.bind_single(LOCAL).await?;
         // What a client is bound to is the system's business; datagrams to its port come to it.
@@ -120,7 +121,7 @@ fn a_peer_is_the_only_one() {
 
 #[test]
 fn a_socket_with_many_addresses_tells_which_was_meant_and_answers_from_it() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         for (any, own) in [
             (any_v4(0), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             ((Ipv6Addr::UNSPECIFIED, 0).into(), (Ipv6Addr::LOCALHOST, 0).into()),
@@ -143,7 +144,7 @@ fn a_socket_with_many_addresses_tells_which_was_meant_and_answers_from_it() {
 
 #[test]
 fn nothing_is_sent_from_what_is_not_ones_own() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (address, mut one) = wsk.bind_single(LOCAL).await?;
         let mut many = wsk.bind_multiple(any_v4(0)).await?;
         let other_port = SocketAddr::new(address.ip(), address.port() ^ 1);
@@ -165,7 +166,7 @@ fn nothing_is_sent_from_what_is_not_ones_own() {
 
 #[test]
 fn one_address_is_chosen_where_none_is_said() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         for any in [any_v4(0), (Ipv6Addr::UNSPECIFIED, 0).into()] {
             let (address, mut server) = wsk.bind_single(any).await?;
             assert!(!address.ip().is_unspecified() && address.port() != 0, "{address}");
@@ -181,7 +182,7 @@ fn one_address_is_chosen_where_none_is_said() {
 /// A socket of one's own, with options that the traits do not know.
 #[test]
 fn a_socket_with_a_peer_can_be_ones_own() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (address, mut server) = wsk.bind_single(LOCAL).await?;
         let socket = DatagramSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
         let mut client = ConnectedUdpSocket::from(socket.connect(address).await?);

@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use test_support::futures::poll_times;
+use test_support::scenario::timings;
 use wsk::ErrorKind;
 use wsk::flags::{AddressInfoFlags, NameInfoFlags};
 use wsk::resolve::{Hints, Service, SocketType};
@@ -9,7 +11,6 @@ use wsk::socket::{Family, Protocol};
 use wsk_host::{Config, Windows};
 
 use super::{V4, V6, calls, everywhere, with};
-use crate::support::{poll_times, timings};
 
 #[test]
 fn a_name_has_addresses() {

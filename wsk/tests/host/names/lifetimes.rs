@@ -5,6 +5,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use test_support::futures::{join, poll_times};
+use test_support::scenario::{last_under_miri, on_host, passive, timings};
 use wsk::flags::NameInfoFlags;
 use wsk::resolve::Hints;
 use wsk::socket::Family;
@@ -12,7 +14,6 @@ use wsk::{ErrorKind, Provider, Registration, net, rt, sys, time};
 use wsk_host::{Config, Host, Timing};
 
 use super::{V4, calls, everywhere, host, with};
-use crate::support::{join, on_host, passive, poll_times, seen, timings};
 
 /// Look-ups are dropped after every number of polls: a list that comes too late is freed (INV-20, INV-66), or the
 /// verifier would say so at the end.
@@ -71,7 +72,7 @@ fn a_look_up_that_nobody_answers_times_out() {
 /// freed with a provider that is captured.
 #[test]
 fn a_look_up_that_is_kept_keeps_the_registration() {
-    for timing in seen([Timing::Inline, Timing::Deferred]) {
+    for timing in last_under_miri([Timing::Inline, Timing::Deferred]) {
         let host = host(Config { timing, ..Config::default() });
         let _entered = host.enter();
         let registration = Registration::register(passive()).unwrap();
@@ -116,7 +117,7 @@ fn ends_with(host: &Host, registration: Registration, let_go: impl FnOnce()) {
 /// A list keeps the provider, and so the registration, when there is no other provider any more (INV-5, INV-66).
 #[test]
 fn a_list_outlives_the_provider() {
-    for timing in seen([Timing::Inline, Timing::Deferred]) {
+    for timing in last_under_miri([Timing::Inline, Timing::Deferred]) {
         let host = host(Config { timing, ..Config::default() });
         let _entered = host.enter();
         let registration = Registration::register(passive()).unwrap();
@@ -151,7 +152,7 @@ fn names_outlive_everything() {
 /// well, as a forgotten socket does.
 #[test]
 fn look_ups_can_be_forgotten() {
-    for timing in seen([Timing::Inline, Timing::Deferred]) {
+    for timing in last_under_miri([Timing::Inline, Timing::Deferred]) {
         let host = host(Config { timing, ..Config::default() });
         let forget = async |wsk: Provider| {
             let mut look_up = Box::pin(wsk.name_of((V4, 80), NameInfoFlags::empty()));

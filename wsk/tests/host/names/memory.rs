@@ -1,17 +1,17 @@
 //! What look-ups allocate.
 
+use test_support::scenario::{each_allocation, last_under_miri, on_host};
 use wsk::flags::NameInfoFlags;
 use wsk::resolve::Hints;
 use wsk::{ErrorKind, net};
 use wsk_host::{Config, Timing};
 
 use super::{V4, host, with};
-use crate::support::{each_allocation, on_host, seen};
 
 /// A warm client allocates what the look-up itself needs, once, and nothing else.
 #[test]
 fn a_look_up_allocates_once() {
-    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
+    for timing in last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
         with(Config::default().timing(timing), async |wsk, host| {
             for round in 0..5 {
                 let before = host.allocations();
@@ -30,7 +30,7 @@ fn a_look_up_allocates_once() {
 /// Every single allocation fails in turn: an error comes back, and nothing is leaked.
 #[test]
 fn every_allocation_may_fail() {
-    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(2)]) {
+    for timing in last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(2)]) {
         let mut failures = 0;
         for number in each_allocation() {
             assert!(number < 100, "the scenario never gets through");

@@ -7,10 +7,9 @@ mod memory;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use test_support::scenario::{on_host, timings};
 use wsk::{Provider, Result};
 use wsk_host::{Config, Host};
-
-use crate::support::{on_host, timings};
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xDB8, 0, 0, 0, 0, 0, 1));

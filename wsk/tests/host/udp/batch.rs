@@ -3,13 +3,15 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::{Context, Waker};
 
+use test_support::connection::buffer;
+use test_support::futures::poll_times;
+use test_support::scenario::{on, on_host, with_all_timings};
 use wsk::cmsg::{Ecn, SendControl};
 use wsk::socket::DatagramSocket;
 use wsk::{Batch, Buffer, ErrorKind, Provider, Result};
 use wsk_host::{Config, Host, Timing, Windows};
 
 use super::control::at;
-use crate::support::{buffer, everywhere, on, on_host, poll_times};
 
 const LOCAL: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 
@@ -36,7 +38,7 @@ async fn receive(socket: &DatagramSocket, count: usize) -> Result<Vec<Vec<u8>>> 
 
 #[test]
 fn every_buffer_is_a_datagram() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         for local in [SocketAddr::from(LOCAL), (Ipv6Addr::LOCALHOST, 0).into()] {
             let ((sender, from), (receiver, address)) =
                 (at(&wsk, local).await?, at(&wsk, local).await?);
@@ -67,7 +69,7 @@ fn every_buffer_is_a_datagram() {
 
 #[test]
 fn what_is_said_is_said_of_all() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (socket, address) = at(&wsk, LOCAL).await?;
         socket.set_receive_ecn(true).await?;
         let control = SendControl::new().ecn(Ecn::Ect1);
@@ -97,7 +99,7 @@ fn none_are_sent_without_a_request() {
 
 #[test]
 fn what_is_refused_comes_back() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (socket, _) = at(&wsk, LOCAL).await?;
         let wrong = (Ipv6Addr::LOCALHOST, 9);
         let result = socket.send_batch_to(batch(&[b"kept"])?, wrong).await;
@@ -137,7 +139,7 @@ fn windows_7_has_no_batches() {
 /// The list and its buffers stay until the request completes (INV-28), whatever becomes of the future.
 #[test]
 fn sending_can_be_dropped_at_any_point() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (socket, address) = at(&wsk, LOCAL).await?;
         for polls in [0, 1, 2, 1, 0] {
             let to_send = batch(&[b"1", b"22", b"333"])?;

@@ -3,14 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Mutex;
 
+use test_support::connection::buffer;
+use test_support::scenario::{on, with_all_timings};
 use wsk::cmsg::{ControlMessages, Ecn, PacketInfo, SendControl};
 use wsk::events::{DatagramEvents, Datagrams, Disposition};
 use wsk::options::{ip, ipv6, udp};
 use wsk::socket::{DatagramSocket, Family, Received};
 use wsk::{Buffer, ErrorKind, Provider, Result, sys};
 use wsk_host::{Config, Windows};
-
-use crate::support::{buffer, everywhere, on};
 
 /// A socket at an address, and the one that it got.
 pub(super) async fn at(
@@ -67,7 +67,7 @@ const LOOPBACKS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6
 
 #[test]
 fn what_is_asked_for_is_told() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         for own in LOOPBACKS {
             let (socket, address) = at(&wsk, (own, 0)).await?;
             let itself = (&socket, address);
@@ -89,7 +89,7 @@ fn what_is_asked_for_is_told() {
 
 #[test]
 fn what_is_said_is_told() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         for own in LOOPBACKS {
             let (socket, address) = at(&wsk, (own, 0)).await?;
             ask(&socket, true).await?;
@@ -111,7 +111,7 @@ fn what_is_said_is_told() {
 /// A driver answers from the address that was asked, which is not the one that the system would choose.
 #[test]
 fn an_answer_comes_from_where_the_question_went() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (server, at_any) = at(&wsk, (Ipv4Addr::UNSPECIFIED, 0)).await?;
         let (client, _) = at(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
         server.set_receive_packet_info(true).await?;
@@ -141,7 +141,7 @@ fn an_answer_comes_from_where_the_question_went() {
 
 #[test]
 fn ipv6_keeps_its_packet_info_too() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (server, at_any) = at(&wsk, (Ipv6Addr::UNSPECIFIED, 0)).await?;
         let (client, address) = at(&wsk, (Ipv6Addr::LOCALHOST, 0)).await?;
         let info = PacketInfo { address: Ipv6Addr::LOCALHOST.into(), interface: 0 };
@@ -154,7 +154,7 @@ fn ipv6_keeps_its_packet_info_too() {
 
 #[test]
 fn an_address_of_the_other_family_is_refused_before_anything_is_sent() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (socket, address) = at(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
         let info = PacketInfo { address: Ipv6Addr::LOCALHOST.into(), interface: 0 };
         let control = SendControl::new().packet_info(info);
@@ -167,7 +167,7 @@ fn an_address_of_the_other_family_is_refused_before_anything_is_sent() {
 
 #[test]
 fn a_dual_socket_says_and_is_told_in_the_family_of_each_datagram() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (socket, port) = dual(&wsk).await?;
         ask(&socket, true).await?;
         let socket = wsk::UdpSocket::from(socket);
@@ -197,7 +197,7 @@ fn a_dual_socket_says_and_is_told_in_the_family_of_each_datagram() {
 
 #[test]
 fn a_buffer_is_cut_into_datagrams_and_they_come_together() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let ((sender, _), (inbox, address)) =
             (at(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?, at(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?);
         let bytes: Vec<u8> = (0..25).collect();
@@ -233,7 +233,7 @@ fn a_buffer_is_cut_into_datagrams_and_they_come_together() {
 
 #[test]
 fn what_is_too_long_is_told_and_no_error() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (socket, address) = at(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
         ask(&socket, true).await?;
         socket.send_to(buffer(b"too long")?, address).await.into_result()?;
@@ -257,7 +257,7 @@ fn what_is_too_long_is_told_and_no_error() {
 
 #[test]
 fn messages_of_ones_own_are_sent() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (socket, address) = at(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
         ask(&socket, true).await?;
         let class = |number: u32| {
@@ -308,10 +308,10 @@ impl DatagramEvents for Listener {
 
 #[test]
 fn events_are_told_the_same() {
-    for timing in crate::support::timings() {
+    for timing in test_support::scenario::timings() {
         let host = wsk_host::Host::new(Config::default().timing(timing));
         let settling = host.clone();
-        crate::support::on_host(&host, async move |wsk: Provider| {
+        test_support::scenario::on_host(&host, async move |wsk: Provider| {
             let socket = DatagramSocket::builder(&wsk, Family::INET)
                 .events(Listener::default())
                 .bind((Ipv4Addr::LOCALHOST, 0))

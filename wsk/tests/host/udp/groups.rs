@@ -2,13 +2,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use test_support::connection::buffer;
+use test_support::futures::poll_times;
+use test_support::scenario::with_all_timings;
 use wsk::options::{self, ip, ipv6};
 use wsk::socket::{DatagramSocket, Family};
 use wsk::{Buffer, ErrorKind, Result, UdpSocket};
 
 use super::bound;
 use super::control::at;
-use crate::support::{buffer, everywhere, poll_times};
 
 const V4: Ipv4Addr = Ipv4Addr::new(239, 1, 2, 3);
 const V6: Ipv6Addr = Ipv6Addr::new(0xFF05, 0, 0, 0, 0, 0, 1, 3);
@@ -29,7 +31,7 @@ async fn leave(socket: &UdpSocket, group: IpAddr) -> Result<()> {
 
 #[test]
 fn members_receive_while_they_are() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         for (group, any, local) in [
             (IpAddr::V4(V4), IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::LOCALHOST)),
             (IpAddr::V6(V6), IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::LOCALHOST)),
@@ -68,7 +70,7 @@ fn members_receive_while_they_are() {
 
 #[test]
 fn a_broadcast_needs_permission_and_reaches_everyone() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (sender, from) = bound(&wsk).await?;
         let mut receivers = Vec::new();
         let mut port = 0;
@@ -99,7 +101,7 @@ fn a_broadcast_needs_permission_and_reaches_everyone() {
 
 #[test]
 fn options_are_what_they_were_set_to() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (v4, _) = bound(&wsk).await?;
         assert_eq!((v4.ttl().await?, v4.multicast_ttl_v4().await?), (128, 1));
         v4.set_ttl(7).await?;
@@ -139,7 +141,7 @@ fn options_are_what_they_were_set_to() {
 
 #[test]
 fn setting_an_option_can_be_dropped() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let socket = UdpSocket::bind(&wsk, (Ipv6Addr::UNSPECIFIED, 0)).await?;
         for polls in 0..6 {
             poll_times(socket.as_socket().set_receive_packet_info(true), polls).await;

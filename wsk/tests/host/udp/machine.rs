@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use quinn_udp::{EcnCodepoint, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use test_support::connection::buffer;
+use test_support::scenario::on;
 use wsk::cmsg::{Ecn, PacketInfo, SendControl};
 use wsk::options::udp;
 use wsk::{Batch, Buffer, Provider, UdpSocket};
@@ -13,7 +15,6 @@ use wsk_host::{Config, Timing};
 
 use super::bound;
 use super::control::at;
-use crate::support::{buffer, on};
 
 fn hosts() -> [Config; 3] {
     let real = Config::real();

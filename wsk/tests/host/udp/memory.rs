@@ -1,13 +1,15 @@
 //! Memory: none for each datagram once a socket is warm, and an error when there is none. And threads: every future
 //! can be polled by another.
 
+use test_support::connection::buffer;
+use test_support::futures::join;
+use test_support::scenario::{last_under_miri, on_host};
 use wsk::cmsg::{Ecn, SendControl};
 use wsk::{Batch, Buffer, ErrorKind, Provider, Result, UdpSocket};
 use wsk_host::{Config, Host, Timing};
 
 use super::bound;
 use super::control::at;
-use crate::support::{buffer, join, on_host, seen};
 use crate::sweep::sweep;
 
 /// Everything that is done again and again, with what it needs.
@@ -74,7 +76,9 @@ impl Traffic {
 
 #[test]
 fn a_warm_socket_allocates_nothing() {
-    for timing in seen([Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)]) {
+    for timing in
+        last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)])
+    {
         let host = Host::new(Config::default().timing(timing));
         let counted = host.clone();
         let run = async move |wsk: Provider| {
@@ -173,7 +177,7 @@ fn what_could_not_be_sent_comes_back() {
         let (socket, address) = bound(&wsk).await?;
         // A socket's first request is that of its creation, which is used again: two at once need another.
         let mut receiver = socket.receiver(1)?;
-        assert!(crate::support::poll_times(receiver.recv_from(), 1).await.is_none());
+        assert!(test_support::futures::poll_times(receiver.recv_from(), 1).await.is_none());
         let mut batch = Batch::with_capacity(1)?;
         batch.push(buffer(b"kept")?).unwrap();
         let kept = buffer(b"kept")?;

@@ -15,11 +15,12 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use test_support::connection::buffer;
+use test_support::futures::{join, poll_times};
+use test_support::scenario::{on_host, with_all_timings};
 use wsk::cmsg::{PacketInfo, SendControl};
 use wsk::{Buffer, ErrorKind, Provider, Result, UdpSocket};
 use wsk_host::{Config, Faults, Host, Timing};
-
-use crate::support::{buffer, everywhere, join, on_host, poll_times};
 
 /// Any port of the loopback interface.
 const LOCAL: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
@@ -33,7 +34,7 @@ async fn bound(wsk: &Provider) -> Result<(UdpSocket, SocketAddr)> {
 
 #[test]
 fn datagrams_go_both_ways_and_say_where_they_come_from() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let ((server, server_address), (client, client_address)) =
             (bound(&wsk).await?, bound(&wsk).await?);
         let (sent, _) = client.send_to(buffer(b"ping")?, server_address).await.into_result()?;
@@ -49,7 +50,7 @@ fn datagrams_go_both_ways_and_say_where_they_come_from() {
 
 #[test]
 fn ipv6_works_the_same_and_families_do_not_mix() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let socket = UdpSocket::bind(&wsk, (Ipv6Addr::LOCALHOST, 0)).await?;
         let address = socket.local_addr().await?;
         socket.send_to(buffer(b"six")?, address).await.into_result()?;
@@ -67,7 +68,7 @@ fn ipv6_works_the_same_and_families_do_not_mix() {
 
 #[test]
 fn a_datagram_that_does_not_fit_is_an_error_with_what_fitted() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (socket, address) = bound(&wsk).await?;
         socket.send_to(buffer(b"too long")?, address).await.into_result()?;
         let result = socket.recv_from(Buffer::new(3)?).await;
@@ -83,7 +84,7 @@ fn a_datagram_that_does_not_fit_is_an_error_with_what_fitted() {
 
 #[test]
 fn a_socket_with_a_peer_hears_nobody_else() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let ((server, address), (other, _)) = (bound(&wsk).await?, bound(&wsk).await?);
         let (mut client, client_address) = bound(&wsk).await?;
         let client = client.connect(address).await?;
@@ -99,7 +100,7 @@ fn a_socket_with_a_peer_hears_nobody_else() {
 
 #[test]
 fn receiving_can_be_dropped_and_several_can_wait() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (socket, address) = bound(&wsk).await?;
         // Not even polled, and in flight.
         for polls in 0..2 {
@@ -126,7 +127,7 @@ fn receiving_can_be_dropped_and_several_can_wait() {
 /// follows finds the socket as it should be.
 #[test]
 fn every_request_can_be_dropped_at_any_point() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (socket, address) = bound(&wsk).await?;
         let inner = socket.as_socket();
         inner.set_receive_packet_info(true).await?;

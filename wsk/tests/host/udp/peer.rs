@@ -2,6 +2,9 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use test_support::connection::buffer;
+use test_support::futures::poll_times;
+use test_support::scenario::{on_host, timings, with_all_timings};
 use wsk::cmsg::{Ecn, SendControl};
 use wsk::socket::{DatagramSocket, Exchanges, Socket};
 use wsk::{Buffer, ErrorKind, Provider, Result, socket::Datagram};
@@ -9,7 +12,6 @@ use wsk_host::Host;
 
 use super::bound;
 use super::control::at;
-use crate::support::{buffer, everywhere, on_host, poll_times, timings};
 
 const LOCAL: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 
@@ -29,7 +31,7 @@ async fn say<S: Exchanges>(
 
 #[test]
 fn a_fixed_peer_is_the_only_one_until_there_is_none() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         for local in [SocketAddr::from(LOCAL), (Ipv6Addr::LOCALHOST, 0).into()] {
             let ((one, first), (other, second)) = (at(&wsk, local).await?, at(&wsk, local).await?);
             let (stranger, _) = at(&wsk, local).await?;
@@ -73,7 +75,7 @@ fn a_fixed_peer_is_the_only_one_until_there_is_none() {
 
 #[test]
 fn a_default_destination_does_not_filter() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let ((one, first), (other, second)) = (at(&wsk, LOCAL).await?, at(&wsk, LOCAL).await?);
         let (socket, own) = at(&wsk, LOCAL).await?;
         let mut socket = socket.with_default_destination(first).await?;
@@ -95,7 +97,7 @@ fn a_default_destination_does_not_filter() {
 
 #[test]
 fn a_peer_of_the_other_family_is_refused() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let wrong = SocketAddr::from((Ipv6Addr::LOCALHOST, 9));
         let (socket, _) = at(&wsk, LOCAL).await?;
         let error = socket.connect(wrong).await.unwrap_err();
@@ -115,7 +117,7 @@ fn a_peer_of_the_other_family_is_refused() {
 /// The socket is the future's, and is closed with it, whenever that is.
 #[test]
 fn getting_a_peer_can_be_dropped_at_any_point() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         for polls in 0..4 {
             let (socket, address) = at(&wsk, LOCAL).await?;
             if let Some(socket) = poll_times(socket.connect(address), polls).await {
@@ -140,7 +142,7 @@ fn getting_a_peer_can_be_dropped_at_any_point() {
 
 #[test]
 fn a_view_sends_and_receives_and_ends() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let ((one, first), (other, second)) = (at(&wsk, LOCAL).await?, at(&wsk, LOCAL).await?);
         let (stranger, _) = at(&wsk, LOCAL).await?;
         let (mut socket, own) = bound(&wsk).await?;

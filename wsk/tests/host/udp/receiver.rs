@@ -6,17 +6,19 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use test_support::connection::buffer;
+use test_support::futures::{join, poll_times};
+use test_support::scenario::{on_host, timings, with_all_timings};
 use wsk::cmsg::{Ecn, SendControl};
 use wsk::time::timeout;
 use wsk::{Buffer, ErrorKind, Provider, UdpSocket};
 use wsk_host::{Config, Host};
 
 use super::bound;
-use crate::support::{buffer, everywhere, join, on_host, poll_times, timings};
 
 #[test]
 fn datagrams_are_lent_or_copied() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (socket, address) = bound(&wsk).await?;
         socket.as_socket().set_receive_ecn(true).await?;
         let mut inbox = socket.receiver(5)?;
@@ -42,7 +44,7 @@ fn datagrams_are_lent_or_copied() {
 
 #[test]
 fn what_has_no_room_is_an_error_and_the_next_is_whole() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (socket, address) = bound(&wsk).await?;
         let mut inbox = socket.receiver(5)?;
         let mut room = [0; 3];
@@ -66,7 +68,7 @@ fn what_has_no_room_is_an_error_and_the_next_is_whole() {
 /// Futures are dropped after every number of polls, before, while and after a datagram arrives.
 #[test]
 fn a_dropped_future_loses_nothing() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (socket, address) = bound(&wsk).await?;
         let mut inbox = socket.receiver(1)?;
         let mut received = Vec::new();
@@ -133,7 +135,7 @@ fn a_time_out_loses_nothing() {
 /// A future that is forgotten leaves the request where it is, as one that is dropped.
 #[test]
 fn a_future_can_be_forgotten() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (socket, address) = bound(&wsk).await?;
         let mut inbox = socket.receiver(10)?;
         let mut context = Context::from_waker(Waker::noop());
@@ -151,7 +153,7 @@ fn a_future_can_be_forgotten() {
 
 #[test]
 fn a_receiver_keeps_the_socket_open() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (socket, address) = bound(&wsk).await?;
         let (sender, _) = bound(&wsk).await?;
         let (mut inbox, other) = (socket.receiver(10)?, socket.receiver(10)?);
@@ -174,7 +176,7 @@ fn a_receiver_keeps_the_socket_open() {
 
 #[test]
 fn several_receivers_share_what_comes() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (socket, address) = bound(&wsk).await?;
         let (mut one, mut other) = (socket.receiver(1)?, socket.receiver(1)?);
         let receive = async { join(one.recv_from(), other.recv_from()).await };
@@ -217,7 +219,7 @@ fn a_dead_socket_says_so_every_time() {
 /// A request to receive goes before the event, also when it waits for nobody in particular.
 #[test]
 fn the_largest_datagram_has_room() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let socket = UdpSocket::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
         let address = socket.local_addr().await?;
         let mut inbox = socket.receiver(65_507)?;

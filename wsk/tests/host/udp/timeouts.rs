@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
+use test_support::connection::buffer;
+use test_support::futures::join;
+use test_support::scenario::{on_host, timings, with_all_timings};
 use wsk::{BufResult, Buffer, ErrorKind, Provider};
 use wsk_host::{Config, Host};
 
 use super::bound;
-use crate::support::{buffer, everywhere, join, on_host, timings};
 
 const WHILE: Duration = Duration::from_millis(10);
 
 #[test]
 fn a_receive_that_has_timed_out_gives_its_buffer_back() {
-    everywhere(async |wsk| {
+    with_all_timings(async |wsk| {
         let (mut socket, address) = bound(&wsk).await?;
         assert_eq!((socket.read_timeout(), socket.write_timeout()), (None, None));
         socket.set_read_timeout(Some(WHILE))?;

@@ -1,0 +1,34 @@
+//! Shared by the tests of this workspace.
+//!
+//! - [`process`]: scenarios that end their process, run in one of their own;
+//! - `raw`, `hosts` and `kernel` (feature `raw`): a WSK client that makes the raw calls as a driver in C does, the
+//!   hosts it runs on, and kernel objects in pool;
+//! - `scenario`, `connection`, `futures` and `events` (feature `wsk`): the same for tests of the crate `wsk`.
+//!
+//! The raw client checks no argument: tests make mistakes with it on purpose. So its functions are safe to call
+//! only as tests call them, and this crate is never published.
+
+#![allow(
+    clippy::missing_errors_doc,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    reason = "tests are the only callers"
+)]
+
+pub mod process;
+
+#[cfg(feature = "raw")]
+pub mod hosts;
+#[cfg(feature = "raw")]
+pub mod kernel;
+#[cfg(feature = "raw")]
+pub mod raw;
+
+#[cfg(feature = "wsk")]
+pub mod connection;
+#[cfg(feature = "wsk")]
+pub mod events;
+#[cfg(feature = "wsk")]
+pub mod futures;
+#[cfg(feature = "wsk")]
+pub mod scenario;

@@ -1,0 +1,4 @@
+//! The executive: pool and rundown protection.
+
+mod pool;
+mod rundown;

@@ -1,0 +1,4 @@
+//! The kernel core: timers, DPCs and waits.
+
+mod timer;
+mod wait;

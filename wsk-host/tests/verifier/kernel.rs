@@ -1,0 +1,246 @@
+//! Rules of the kernel's broken by a client in raw calls, each in a process of its own, and what is said
+//! then.
+
+use std::ptr;
+
+use test_support::kernel::TAG;
+use test_support::process::run_failing;
+use wsk_host::{Host, testing};
+use wsk_sys::*;
+
+use crate::stops::inline;
+
+const HOUR: LARGE_INTEGER = LARGE_INTEGER { QuadPart: -36_000_000_000 };
+
+/// Tests whose scenario must end its process with a report that begins with the first of these texts, and
+/// has the others. On a host where nothing happens but what the client does.
+macro_rules! stops {
+    ($($name:ident says [$($says:expr),+]: $scenario:expr;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                let scenario: fn(&Host) = $scenario;
+                stops(concat!("kernel::rules::", stringify!($name)), &[$($says),+], scenario);
+            }
+        )*
+    };
+}
+
+fn stops(test: &str, says: &[&str], scenario: fn(&Host)) {
+    let run = |_: &str| testing::run(inline(), 0..1, |host| scenario(&host));
+    let Some(said) = run_failing(test, "", run) else {
+        return;
+    };
+    let headline = format!("wsk-host: {}", says[0]);
+    for text in [headline.as_str()].iter().chain(&says[1..]) {
+        assert!(said.contains(text), "`{text}` is not said in:\n{said}");
+    }
+    assert_eq!(said.matches("wsk-host: ").count(), 1, "{said}");
+}
+
+/// Pool of this size, which is not freed.
+fn pool<T>() -> *mut T {
+    // SAFETY: the IRQL is PASSIVE_LEVEL.
+    unsafe { ExAllocatePoolWithTag(NonPagedPoolNx, size_of::<T>(), TAG).cast() }
+}
+
+fn free<T>(memory: *mut T) {
+    // SAFETY: it came from `pool`; whether anybody uses it is what the scenario is about.
+    unsafe { ExFreePoolWithTag(memory.cast(), TAG) };
+}
+
+fn timer() -> PKTIMER {
+    let timer = pool();
+    // SAFETY: there is room for a timer.
+    unsafe { KeInitializeTimer(timer) };
+    timer
+}
+
+unsafe extern "C" fn nothing(_: *mut KDPC, _: PVOID, _: PVOID, _: PVOID) {}
+
+unsafe extern "C" fn waits(_: *mut KDPC, _: PVOID, _: PVOID, _: PVOID) {
+    // SAFETY: breaks the kernel's rule: no waits at this level.
+    unsafe { KeDelayExecutionThread(KernelMode, FALSE, &raw mut *Box::new(HOUR)) };
+}
+
+fn dpc(routine: PKDEFERRED_ROUTINE) -> PKDPC {
+    let dpc = pool();
+    // SAFETY: there is room for a call.
+    unsafe { KeInitializeDpc(dpc, routine, ptr::null_mut()) };
+    dpc
+}
+
+/// A timer that is set, with a call.
+fn set() -> (PKTIMER, PKDPC) {
+    let (timer, dpc) = (timer(), dpc(Some(nothing)));
+    // SAFETY: both are initialised.
+    unsafe { KeSetTimer(timer, HOUR, dpc) };
+    (timer, dpc)
+}
+
+/// Stands for a device object, which nobody looks into.
+static DEVICE: u64 = 0;
+
+fn device() -> PVOID {
+    (&raw const DEVICE).cast_mut().cast()
+}
+
+unsafe extern "C" fn works(_: PDEVICE_OBJECT, _: PVOID) {}
+
+unsafe extern "C" fn raises(_: PDEVICE_OBJECT, _: PVOID) {
+    // SAFETY: breaks the kernel's rule: a routine returns at the level that it was called at.
+    unsafe { KfRaiseIrql(DISPATCH_LEVEL) };
+}
+
+/// An item that is queued.
+fn queued() -> PIO_WORKITEM {
+    // SAFETY: the item is new.
+    unsafe {
+        let item = IoAllocateWorkItem(device().cast());
+        IoQueueWorkItem(item, Some(works), DelayedWorkQueue, ptr::null_mut());
+        item
+    }
+}
+
+/// Memory of the caller's as a work item that is queued.
+fn queued_in_pool() -> *mut [usize; 64] {
+    let memory = pool::<[usize; 64]>();
+    // SAFETY: there is room for an item.
+    unsafe {
+        assert!(IoSizeofWorkItem() as usize <= size_of::<[usize; 64]>());
+        IoInitializeWorkItem(device(), memory.cast());
+        IoQueueWorkItem(memory.cast(), Some(works), DelayedWorkQueue, ptr::null_mut());
+    }
+    memory
+}
+
+fn protection() -> PEX_RUNDOWN_REF {
+    let protection = pool();
+    // SAFETY: there is room for a protection.
+    unsafe { ExInitializeRundownProtection(protection) };
+    protection
+}
+
+// SAFETY, of the unsafe blocks below: each breaks the rule that its test is named after.
+#[allow(clippy::undocumented_unsafe_blocks, reason = "see above")]
+mod rules {
+    use super::*;
+
+    stops! {
+        a_timer_freed_while_it_is_set
+            says ["ExFreePoolWithTag: the memory is a timer that is set", "since:   by KeSetTimer"]:
+            |_| free(set().0);
+        a_call_freed_while_its_timer_is_set
+            says ["ExFreePoolWithTag: the memory is the deferred procedure call of a timer"]:
+            |_| free(set().1);
+        a_call_freed_while_it_is_queued
+            says ["ExFreePoolWithTag: the memory is a deferred procedure call that is queued"]:
+            |_| {
+                let (timer, dpc) = (timer(), dpc(Some(nothing)));
+                unsafe {
+                    KeSetTimer(timer, LARGE_INTEGER { QuadPart: 0 }, dpc);
+                    KeWaitForSingleObject(timer.cast(), Executive, KernelMode, FALSE, ptr::null_mut());
+                    KeCancelTimer(timer);
+                }
+                free(dpc);
+            };
+        a_timer_initialised_while_it_is_set
+            says ["KeInitializeTimerEx: the memory is a timer that is set"]:
+            |_| unsafe { KeInitializeTimer(set().0) };
+        a_call_initialised_while_its_timer_is_set
+            says ["KeInitializeDpc: the memory is the deferred procedure call of a timer"]:
+            |_| unsafe { KeInitializeDpc(set().1, Some(nothing), ptr::null_mut()) };
+        a_timer_that_is_not_initialised
+            says ["KeSetTimer: not an initialised timer"]:
+            |_| unsafe { _ = KeSetTimer(pool(), HOUR, ptr::null_mut()) };
+        a_wait_in_a_deferred_procedure_call
+            says ["KeDelayExecutionThread: the IRQL is 2, and must not be above 1"]:
+            |_| unsafe {
+                KeSetTimer(timer(), LARGE_INTEGER { QuadPart: 0 }, dpc(Some(waits)));
+                KeFlushQueuedDpcs();
+                KeDelayExecutionThread(KernelMode, FALSE, &raw mut *Box::new(HOUR));
+            };
+        a_flush_at_dispatch_level
+            says ["KeFlushQueuedDpcs: the IRQL is 2, and must not be above 0"]:
+            |_| unsafe {
+                KfRaiseIrql(DISPATCH_LEVEL);
+                KeFlushQueuedDpcs();
+            };
+        an_item_freed_while_it_is_queued
+            says ["IoFreeWorkItem: the memory is a work item that is queued", "by IoQueueWorkItem"]:
+            |_| unsafe { IoFreeWorkItem(queued()) };
+        an_items_memory_freed_while_it_is_queued
+            says ["ExFreePoolWithTag: the memory is a work item that is queued"]:
+            |_| free(queued_in_pool());
+        an_item_uninitialised_while_it_is_queued
+            says ["IoUninitializeWorkItem: the memory is a work item that is queued"]:
+            |_| unsafe { IoUninitializeWorkItem(queued_in_pool().cast()) };
+        an_item_initialised_while_it_is_queued
+            says ["IoInitializeWorkItem: the memory is a work item that is queued"]:
+            |_| unsafe { IoInitializeWorkItem(device(), queued_in_pool().cast()) };
+        an_item_queued_twice
+            says ["IoQueueWorkItem: the memory is a work item that is queued", "by IoQueueWorkItem"]:
+            |_| unsafe {
+                IoQueueWorkItem(queued(), Some(works), DelayedWorkQueue, ptr::null_mut());
+            };
+        an_item_freed_that_was_not_allocated
+            says ["IoFreeWorkItem: not a work item, or one made otherwise"]:
+            |host| unsafe {
+                let item = queued_in_pool();
+                host.settle();
+                IoFreeWorkItem(item.cast());
+            };
+        an_item_queued_after_its_end
+            says ["IoQueueWorkItemEx: not an initialised work item"]:
+            |_| unsafe {
+                unsafe extern "C" fn works(_: PVOID, _: PVOID, _: PIO_WORKITEM) {}
+                let item = pool::<[usize; 64]>().cast();
+                IoInitializeWorkItem(device(), item);
+                IoUninitializeWorkItem(item);
+                IoQueueWorkItemEx(item, Some(works), DelayedWorkQueue, ptr::null_mut());
+            };
+        an_item_in_too_little_memory
+            says ["IoInitializeWorkItem: the memory is smaller than IoSizeofWorkItem says"]:
+            |_| unsafe { IoInitializeWorkItem(device(), pool::<usize>().cast()) };
+        an_item_without_a_device
+            says ["IoAllocateWorkItem: no device or driver object"]:
+            |_| unsafe { _ = IoAllocateWorkItem(ptr::null_mut()) };
+        a_routine_that_returns_at_another_level
+            says ["the end of a work item's routine: the IRQL is 2, and must not be above 0"]:
+            |host| unsafe {
+                let item = IoAllocateWorkItem(device().cast());
+                IoQueueWorkItem(item, Some(raises), DelayedWorkQueue, ptr::null_mut());
+                host.settle();
+            };
+        a_protection_released_that_is_not_held
+            says ["ExReleaseRundownProtection: it is not held"]:
+            |_| unsafe { ExReleaseRundownProtection(protection()) };
+        a_protection_waited_for_at_dispatch_level
+            says ["ExWaitForRundownProtectionRelease: the IRQL is 2, and must not be above 1"]:
+            |_| unsafe {
+                let protection = protection();
+                KfRaiseIrql(DISPATCH_LEVEL);
+                ExWaitForRundownProtectionRelease(protection);
+            };
+        pool_that_is_not_there
+            says ["ExAllocatePool2: the flags are 0x100; there is only nonpaged pool"]:
+            |_| unsafe {
+                unsafe extern "C" {
+                    fn ExAllocatePool2(flags: POOL_FLAGS, size: SIZE_T, tag: ULONG) -> PVOID;
+                }
+                ExAllocatePool2(0x100, 10, TAG);
+            };
+        a_process_dereferenced_too_often
+            says ["ObfDereferenceObject: the process has no more references"]:
+            |_| unsafe { _ = ObDereferenceObject(IoGetCurrentProcess().cast()) };
+        a_timer_that_is_left_set
+            says ["this happened with", "timers are still set: 1"]:
+            |_| {
+                static mut TIMER: KTIMER = unsafe { std::mem::zeroed() };
+                unsafe {
+                    KeInitializeTimer(&raw mut TIMER);
+                    KeSetTimer(&raw mut TIMER, HOUR, ptr::null_mut());
+                }
+            };
+    }
+}
