@@ -1,5 +1,6 @@
 //! Hosts, and scenarios that run on them with a captured provider.
 
+use futures_util::future::LocalBoxFuture;
 use wsk::events::EventMask;
 use wsk::irql::Passive;
 use wsk::{Provider, Registration, RegistrationBuilder, Result, rt};
@@ -79,6 +80,26 @@ pub fn on_host_as<T>(
     builder: RegistrationBuilder,
     scenario: impl AsyncFnOnce(Provider) -> Result<T>,
 ) -> Result<T> {
+    let mut output = None;
+    let run = |wsk| {
+        let output = &mut output;
+        Box::pin(async move {
+            *output = Some(scenario(wsk).await?);
+            Ok(())
+        }) as LocalBoxFuture<'_, Result<()>>
+    };
+    run_on_host(host, builder, Box::new(run))?;
+    Ok(output.expect("a scenario without an error has an output"))
+}
+
+/// A boxed scenario: what runs it is compiled once, not once for each test.
+type BoxedScenario<'a> = Box<dyn FnOnce(Provider) -> LocalBoxFuture<'a, Result<()>> + 'a>;
+
+fn run_on_host(
+    host: &Host,
+    builder: RegistrationBuilder,
+    scenario: BoxedScenario<'_>,
+) -> Result<()> {
     let _entered = host.enter();
     let result = (|| {
         let registration = builder.register(passive())?;

@@ -27,13 +27,13 @@ fn a_test_may_return_a_result() -> Result<(), std::num::ParseIntError> {
 
 #[wsk_host::test(seeds = 0..1)]
 #[should_panic(expected = "the test failed: \"reason\"")]
-fn an_error_fails_it() -> Result<(), &'static str> {
+fn an_error_fails_the_test() -> Result<(), &'static str> {
     Err("reason")
 }
 
 #[wsk_host::test(config = Config { timing: Timing::Inline, ..Config::default() })]
 #[should_panic(expected = "memory was not freed, by tag:\n  leak: 2 of 30 bytes")]
-fn a_leak_fails_it_and_is_named_by_tag() {
+fn a_leak_fails_the_test_and_is_named_by_tag() {
     for size in [10, 20] {
         // SAFETY: it leaks, which is what is tested.
         unsafe { ExAllocatePoolWithTag(NonPagedPoolNx, size, TAG) };
@@ -42,10 +42,10 @@ fn a_leak_fails_it_and_is_named_by_tag() {
 
 #[wsk_host::test(seeds = 0..0)]
 #[should_panic(expected = "a test without seeds")]
-fn no_seeds_fail_it() {}
+fn a_test_without_seeds_fails() {}
 
 #[test]
-fn each_seed_has_a_run_and_a_run_without_chance_is_the_only_one() {
+fn each_seed_runs_once_and_seedless_timings_run_once() {
     let hosts = Mutex::new(Vec::new());
     let scenario = |host: Host| hosts.lock().unwrap().push(format!("{host:?}"));
     testing::run(Config::default(), 3..6, scenario);
@@ -77,7 +77,7 @@ fn a_failure_ends_the_seeds() {
 /// A failing test says with which seed it failed, and what the host saw before.
 #[cfg(not(miri))]
 #[test]
-fn a_failure_tells_the_seed_and_what_happened() {
+fn a_failure_prints_the_seed_and_the_trace() {
     const FAILS: &str = "WSK_HOST_FAILS";
     if std::env::var_os(FAILS).is_some() {
         testing::run(Config::default(), 0..10, |host| {
@@ -91,7 +91,7 @@ fn a_failure_tells_the_seed_and_what_happened() {
         return;
     }
     let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["a_failure_tells_the_seed_and_what_happened", "--exact", "--nocapture"])
+        .args(["a_failure_prints_the_seed_and_the_trace", "--exact", "--nocapture"])
         .env(FAILS, "1")
         .output()
         .unwrap();

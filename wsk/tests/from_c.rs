@@ -40,7 +40,7 @@ fn function(pointer: &str) -> String {
 }
 
 #[test]
-fn everything_in_the_header_is_in_the_table() {
+fn every_item_of_the_header_is_in_the_table() {
     let names = declared();
     assert!(names.len() > 140, "only {} names were found", names.len());
     let mut missing = Vec::new();

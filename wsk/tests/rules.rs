@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 const TABLE: &str = include_str!("../RULES.md");
 
-/// A rule's line: who keeps it, where the sources name it, and what shows it.
+/// A rule's row: what enforces it, where the sources name it, and its tests.
 struct Rule {
     number: u8,
     kept_by: &'static str,
@@ -103,7 +103,7 @@ fn require_test(test: &str) {
 }
 
 #[test]
-fn every_rule_has_a_keeper_and_a_test() {
+fn every_rule_has_an_enforcement_and_a_test() {
     let rules = rules();
     let numbers: Vec<u8> = rules.iter().map(|rule| rule.number).collect();
     assert_eq!(numbers, (1..=70).collect::<Vec<u8>>());
@@ -120,7 +120,7 @@ fn every_rule_has_a_keeper_and_a_test() {
 
 /// The sources name each rule at the places of the table, and nowhere else.
 #[test]
-fn places_are_those_that_name_the_rule() {
+fn each_rule_is_named_at_its_places_only() {
     let sources = folder("src");
     let named: Vec<(String, BTreeSet<u8>)> = files(&sources)
         .iter()
@@ -128,7 +128,7 @@ fn places_are_those_that_name_the_rule() {
             let place = file.strip_prefix(&sources).unwrap().to_str().unwrap().replace('\\', "/");
             (place, named_in(&read(file)))
         })
-        // The guide tells of rules, and keeps none.
+        // The guide explains rules and enforces none.
         .filter(|(place, _)| !place.starts_with("guide/"))
         .collect();
     for rule in rules() {
@@ -149,7 +149,7 @@ fn the_tests_of_rules_exist() {
 }
 
 #[test]
-fn every_pitfall_has_all_tests_that_are_named_after_it() {
+fn every_pitfall_lists_the_tests_named_after_it() {
     let pitfalls: Vec<_> = rows("| pitfall ").collect();
     let numbers: Vec<u8> = pitfalls.iter().map(|(number, _)| *number).collect();
     assert_eq!(numbers, (1..=27).collect::<Vec<u8>>());

@@ -22,7 +22,7 @@ fn a_driver_names_its_tag_before_it_allocates() {
     pool::set_tag(*b"Mine").unwrap();
     assert_eq!(pool::set_tag(*b"Late").unwrap_err().kind(), ErrorKind::InvalidInput);
     assert_eq!(pool::tag(), *b"Mine");
-    // A host stops whoever frees memory with another tag.
+    // The host stops a client that frees memory with another tag.
     drop(buffer);
     assert_eq!(host.outstanding_allocations(), 0);
 }

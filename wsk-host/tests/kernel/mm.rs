@@ -53,7 +53,7 @@ pub(crate) fn routine(name: &str) -> PVOID {
 }
 
 #[test]
-fn a_routine_is_found_where_the_system_has_it() {
+fn a_system_routine_is_found_since_its_windows() {
     for (windows, is_there) in [
         (Windows::VISTA, false),
         (Windows::TEN_1803, false),

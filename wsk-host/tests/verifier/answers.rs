@@ -74,7 +74,7 @@ fn options_that_are_set_too_late() {
 
 /// INV-35: some options and requests are for later.
 #[test]
-fn what_is_asked_too_early() {
+fn a_query_before_the_bind_or_connect() {
     let client = Client::new(inline());
     let socket = client.socket(WSK_FLAG_CONNECTION_SOCKET);
     assert_eq!(set_events(socket, WSK_EVENT_RECEIVE), STATUS_INVALID_DEVICE_STATE);
@@ -120,7 +120,7 @@ fn a_socket_that_is_not_connected() {
 
 /// INV-40: a stream socket is one or the other.
 #[test]
-fn a_stream_socket_that_has_decided() {
+fn a_stream_socket_with_a_role() {
     let client = Client::new(inline());
     let new = || {
         let kind = (AF_INET, SOCK_STREAM, IPPROTO_TCP);
@@ -199,7 +199,7 @@ fn a_connection_that_falls_silent() {
     let socket = client.socket(WSK_FLAG_CONNECTION_SOCKET);
     bind(socket, ([192, 0, 2, 1], 0)).succeed();
     connect(socket, ([192, 0, 2, 1], 7).into()).succeed();
-    // It is not sent before somebody receives.
+    // It is not sent before the peer receives.
     let buffer = PoolBuffer::new(100);
     let sent = send(socket, &buffer);
     control(socket, SILENCE, None, None).fail(STATUS_INVALID_DEVICE_STATE);

@@ -16,7 +16,7 @@ fn leaked(size: usize) -> &'static PoolBuffer {
     Box::leak(Box::new(PoolBuffer::new(size)))
 }
 
-/// A connection on which nobody sends, and a receive that waits on it.
+/// A connection without traffic, and a receive that waits on it.
 fn waits(client: &Client) -> &'static PoolBuffer {
     let buffer = leaked(10);
     receive(client.connections()[1], buffer, 0);
@@ -24,7 +24,7 @@ fn waits(client: &Client) -> &'static PoolBuffer {
 }
 
 #[test]
-fn a_descriptor_that_changes() {
+fn a_buffer_description_changed_in_flight() {
     let found = "the buffer changed before the request had completed";
     breaks(21, ["WskReceive", found, ""], |client| {
         let [_, socket, peer] = client.connections();
@@ -82,7 +82,7 @@ fn memory_that_is_not_resident() {
 /// Receives with a buffer that breaks INV-22.
 fn receives(client: &Client, change: impl FnOnce(&mut WSK_BUF)) {
     let buffer = leaked(10);
-    // SAFETY: nobody else uses it yet.
+    // SAFETY: no request uses the buffer yet.
     change(unsafe { &mut *buffer.buffer });
     receive(client.connections()[1], buffer, 0);
 }
@@ -208,7 +208,7 @@ fn control_data_with_a_length_only() {
 }
 
 #[test]
-fn a_control_message_that_is_longer_than_what_is_left() {
+fn a_control_message_longer_than_its_buffer() {
     let found = "a control message in the last 24 bytes is not whole";
     breaks(26, ["WskSendTo", found, ""], |client| {
         let control = leaked(24).bytes.cast::<CMSGHDR>();
@@ -359,7 +359,7 @@ fn a_list_of_buffers_freed_in_flight() {
     });
 }
 
-/// INV-29: a connection begins with so many bytes at most, and without flags.
+/// INV-29: the first bytes of a connection are limited, and take no flags.
 #[test]
 fn too_many_first_bytes() {
     let client = Client::new(inline());

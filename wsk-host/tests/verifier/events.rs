@@ -153,7 +153,7 @@ unsafe extern "C" fn receives<const STATUS: NTSTATUS, const TOO_MANY: usize>(
     indicated: SIZE_T,
     accepted: *mut SIZE_T,
 ) -> NTSTATUS {
-    // SAFETY: the data is there during this call.
+    // SAFETY: indicated data is valid until the callback returns.
     unsafe {
         MDL_SEEN.store((*data).Buffer.Mdl, Ordering::SeqCst);
         *accepted = indicated + TOO_MANY;
@@ -178,7 +178,7 @@ fn a_receive_callback_with_another_status() {
 }
 
 #[test]
-fn a_receive_callback_that_accepts_more_than_there_is() {
+fn a_receive_callback_that_accepts_too_much() {
     let says = ["WskReceiveEvent", "it accepted 6 bytes of 5", "WskSocket"];
     breaks(55, says, |client| {
         receives_with(&client, Some(receives::<STATUS_SUCCESS, 1>));
@@ -245,7 +245,7 @@ unsafe extern "C" fn remembers(
     _indicated: SIZE_T,
     _accepted: *mut SIZE_T,
 ) -> NTSTATUS {
-    // SAFETY: the data is there during this call, and in nonpaged memory.
+    // SAFETY: indicated data is valid until the callback returns, and nonpaged.
     unsafe {
         let WSK_BUF { Mdl, Offset, .. } = (*data).Buffer;
         let bytes = MmGetSystemAddressForMdlSafe(Mdl, 16).cast::<u8>().add(Offset as usize);

@@ -47,7 +47,7 @@ unsafe extern "C" fn inspects<const ACTION: WSK_INSPECT_ACTION>(
     _remote: PSOCKADDR,
     id: PWSK_INSPECT_ID,
 ) -> WSK_INSPECT_ACTION {
-    // SAFETY: the identification is there during this call.
+    // SAFETY: the identifier is valid until the callback returns.
     unsafe {
         KEY.store(ptr::without_provenance_mut((*id).Key), Ordering::SeqCst);
         SERIAL.store((*id).SerialNumber, Ordering::SeqCst);
@@ -115,7 +115,7 @@ fn a_connection_pended_by_a_stream_socket() {
 }
 
 #[test]
-fn an_action_that_is_none() {
+fn an_unknown_inspect_action() {
     breaks(61, ["WskInspectEvent", "the action is 9", "WskSocket"], |client| {
         let (_, address) = inspecting(&client, inspects_with(Some(inspects::<9>)));
         connecting(&client, address);

@@ -45,7 +45,7 @@ fn pool<T>() -> *mut T {
 }
 
 fn free<T>(memory: *mut T) {
-    // SAFETY: it came from `pool`; whether anybody uses it is what the scenario is about.
+    // SAFETY: it came from `pool`; the scenario is about a free while it is in use.
     unsafe { ExFreePoolWithTag(memory.cast(), TAG) };
 }
 
@@ -78,7 +78,7 @@ fn set() -> (PKTIMER, PKDPC) {
     (timer, dpc)
 }
 
-/// Stands for a device object, which nobody looks into.
+/// Stands for a device object, whose contents are never read.
 static DEVICE: u64 = 0;
 
 fn device() -> PVOID {
@@ -190,7 +190,7 @@ mod rules {
                 host.settle();
                 IoFreeWorkItem(item.cast());
             };
-        an_item_queued_after_its_end
+        an_item_queued_after_its_uninitialisation
             says ["IoQueueWorkItemEx: not an initialised work item"]:
             |_| unsafe {
                 unsafe extern "C" fn works(_: PVOID, _: PVOID, _: PIO_WORKITEM) {}
@@ -222,7 +222,7 @@ mod rules {
                 KfRaiseIrql(DISPATCH_LEVEL);
                 ExWaitForRundownProtectionRelease(protection);
             };
-        pool_that_is_not_there
+        pool_of_a_missing_type
             says ["ExAllocatePool2: the flags are 0x100; there is only nonpaged pool"]:
             |_| unsafe {
                 unsafe extern "C" {
@@ -233,7 +233,7 @@ mod rules {
         a_process_dereferenced_too_often
             says ["ObfDereferenceObject: the process has no more references"]:
             |_| unsafe { _ = ObDereferenceObject(IoGetCurrentProcess().cast()) };
-        a_timer_that_is_left_set
+        a_timer_left_set
             says ["this happened with", "timers are still set: 1"]:
             |_| {
                 static mut TIMER: KTIMER = unsafe { std::mem::zeroed() };

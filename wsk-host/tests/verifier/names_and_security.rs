@@ -8,7 +8,7 @@ use wsk_sys::*;
 
 use crate::stops::{Says, breaks, breaks_on, deferred, inline};
 
-/// Caches a descriptor, which nobody looks into.
+/// Caches a descriptor, whose contents are never read.
 fn cache(client: &Client) -> usize {
     let mut cached = [0; size_of::<usize>()];
     let descriptor = 0x1000_usize;
@@ -108,7 +108,7 @@ fn get(socket: PWSK_SOCKET) -> usize {
 }
 
 #[test]
-fn a_descriptor_that_a_socket_has_given_is_not_released() {
+fn a_descriptor_from_a_socket_that_is_not_released() {
     breaks(65, NOT_RELEASED, |client| {
         let cached = cache(&client);
         let socket = test_support::raw::socket_of(create(&client, cached).succeed());
@@ -138,7 +138,7 @@ fn pool(size: usize) -> PVOID {
     unsafe { ExAllocatePoolWithTag(NonPagedPoolNx, size, TAG) }
 }
 
-/// A string of pool, with room for so many units.
+/// A string in pool, with room for `room` units.
 fn string(text: &str, room: usize) -> PUNICODE_STRING {
     let units: Vec<u16> = text.encode_utf16().collect();
     let [string, buffer] = [size_of::<UNICODE_STRING>(), room.max(1) * 2].map(pool);
@@ -309,7 +309,7 @@ fn a_look_up_at_dispatch_level() {
     });
 }
 
-/// INV-66: who asks for a thread says for which process.
+/// INV-66: a thread is passed with its process only.
 #[test]
 fn a_thread_without_its_process() {
     let client = Client::new(inline());

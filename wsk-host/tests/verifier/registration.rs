@@ -15,7 +15,7 @@ fn table() -> WSK_CLIENT_DISPATCH {
 
 fn register(table: *const WSK_CLIENT_DISPATCH, block: PWSK_REGISTRATION) {
     let mut npi = WSK_CLIENT_NPI { ClientContext: ptr::null_mut(), Dispatch: table };
-    // SAFETY: both are there.
+    // SAFETY: the block and the table outlive the registration.
     assert_eq!(unsafe { WskRegister(&raw mut npi, block) }, STATUS_SUCCESS);
 }
 
@@ -208,7 +208,7 @@ fn a_socket_left_over() {
 
 /// How an accept that was abandoned is seen (INV-20).
 #[test]
-fn a_socket_left_over_by_an_accept_that_nobody_waited_for() {
+fn a_socket_left_over_by_an_abandoned_accept() {
     let found =
         "it waits for 0 captures, 0 requests and 1 sockets (3 by WskAccept), and would for ever";
     breaks(5, ["WskDeregister", found, "WskAccept"], |client| {
@@ -314,7 +314,7 @@ fn tdi_after_a_socket() {
 
 /// INV-7: what will be there later is another answer than what will never be.
 #[test]
-fn no_provider_yet_and_none_of_this_version() {
+fn captures_without_a_ready_provider_or_a_known_version() {
     let _entered = Host::new(inline().readiness(Readiness::Never)).enter();
     let block = block();
     register(leaked_table(), block);
@@ -324,7 +324,7 @@ fn no_provider_yet_and_none_of_this_version() {
 
     let _entered = Host::new(inline()).enter();
     let table = leaked_table();
-    // SAFETY: nobody else knows it yet.
+    // SAFETY: no other code has a pointer to the table yet.
     unsafe { (*table).Version = MAKE_WSK_VERSION(9, 0) };
     register(table, block);
     assert_eq!(capture(block, WSK_NO_WAIT), STATUS_NOINTERFACE);

@@ -30,7 +30,7 @@ fn create(client: &Client, irp: PIRP) -> NTSTATUS {
     }
 }
 
-/// A receive that waits: nobody sends.
+/// A receive that waits, since the peer sends nothing.
 fn waits(client: &Client) -> Request {
     let buffer = Box::leak(Box::new(PoolBuffer::new(10)));
     receive(client.connections()[1], buffer, 0)
@@ -84,7 +84,7 @@ fn a_routine_for_success_only() {
     });
 }
 
-/// Gives an IRP back that is nobody's.
+/// Returns from a completion routine with an IRP that has no owner.
 unsafe extern "C" fn goes_on(_device: PDEVICE_OBJECT, _irp: PIRP, _event: PVOID) -> NTSTATUS {
     STATUS_SUCCESS
 }
@@ -132,7 +132,7 @@ unsafe extern "C" fn marks(_device: PDEVICE_OBJECT, irp: PIRP, _event: PVOID) ->
 #[test]
 fn irps_of_a_driver_above_that_are_marked_pending_go_on() {
     let client = Client::new(inline());
-    // Where nobody looks, the kernel marks it.
+    // Without a completion routine, the kernel marks the IRP.
     for routine in [Some(marks as unsafe extern "C" fn(_, _, _) -> _), None] {
         let irp = borrowed(routine);
         if routine.is_none() {
@@ -214,7 +214,7 @@ fn a_call_in_a_completion_routine() {
 
 /// Waits for the event that it is given.
 unsafe extern "C" fn waits_there(_device: PDEVICE_OBJECT, _irp: PIRP, event: PVOID) -> NTSTATUS {
-    // SAFETY: the event is there; breaks INV-16.
+    // SAFETY: the event is initialised; the wait breaks INV-16.
     unsafe { KeWaitForSingleObject(event, Executive, KernelMode, FALSE, ptr::null_mut()) };
     STATUS_MORE_PROCESSING_REQUIRED
 }
@@ -277,7 +277,7 @@ unsafe extern "C" fn waits_in_callback(
     _indicated: SIZE_T,
     _accepted: *mut SIZE_T,
 ) -> NTSTATUS {
-    // SAFETY: the event is there; breaks INV-16.
+    // SAFETY: the event is initialised; the wait breaks INV-16.
     unsafe { KeWaitForSingleObject(event(), Executive, KernelMode, FALSE, ptr::null_mut()) };
     STATUS_SUCCESS
 }

@@ -62,7 +62,7 @@ fn an_accepted_socket_used_after_its_close() {
 }
 
 #[test]
-fn what_never_was_a_socket() {
+fn memory_that_never_was_a_socket() {
     breaks(44, ["WskCloseSocket", "this is no socket, and never was one", ""], |client| {
         let table = basic(client.socket(WSK_FLAG_LISTEN_SOCKET));
         let mut socket = WSK_SOCKET { Dispatch: ptr::from_ref(table).cast() };

@@ -1,4 +1,4 @@
-//! Handlers that connections get when they are there already.
+//! Handlers attached to sockets that are already connected.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,7 +22,7 @@ fn recorder() -> (Recorder, Arc<Record>) {
     (Recorder(Arc::clone(&record)), record)
 }
 
-/// What comes before the handler is there is told, and what comes after.
+/// The handler gets events from before it was attached, and from after.
 #[test]
 fn a_connection_is_accepted_with_a_handler() {
     with_both_enablings(ALL, async |host, wsk, _| {
@@ -49,9 +49,9 @@ fn a_connection_is_accepted_with_a_handler() {
     });
 }
 
-/// The end of a connection is told even if it came before the handler.
+/// The disconnect callback runs even if the peer disconnected before the handler was attached.
 #[test]
-fn an_end_that_came_before_the_handler_is_told() {
+fn a_disconnect_before_the_handler_is_delivered_to_it() {
     for is_abortive in [false, true] {
         with_both_enablings(ALL, async |host, wsk, _| {
             let mut listener = listen(&wsk).await?;
@@ -75,7 +75,7 @@ fn an_end_that_came_before_the_handler_is_told() {
 
 /// No handler is none, however often it is given: the first real one hears of everything, and nothing is left.
 #[test]
-fn a_handler_comes_after_none() {
+fn a_handler_is_attached_to_a_socket_without_one() {
     with_both_enablings(ALL, async |host, wsk, _| {
         let mut listener = listen(&wsk).await?;
         let client = connect(&wsk, listener.local_addr().await?, ()).await?;
@@ -93,7 +93,7 @@ fn a_handler_comes_after_none() {
 
 /// As it is with a handler from the beginning.
 #[test]
-fn a_connection_that_was_made_gets_a_handler() {
+fn a_handler_is_attached_to_a_connected_socket() {
     on_both_networks(async |host, wsk| {
         let mut listener = listen(&wsk).await?;
         let socket = connect(&wsk, listener.local_addr().await?, ()).await?;
@@ -163,7 +163,7 @@ fn an_accept_with_a_handler_can_be_dropped_at_any_point() {
 }
 
 #[test]
-fn an_accept_with_a_handler_is_given_up_in_time() {
+fn an_accept_with_a_handler_times_out() {
     with_both_enablings(ALL, async |_, wsk, _| {
         let mut listener = listen(&wsk).await?;
         let address = listener.local_addr().await?;
@@ -200,7 +200,7 @@ impl ConnectionEvents for Sink {
 }
 
 #[test]
-fn a_handler_may_have_nothing() {
+fn a_handler_without_callbacks_is_attached() {
     with_both_enablings(ALL, async |_, wsk, _| {
         let mut listener = listen(&wsk).await?;
         let address = listener.local_addr().await?;

@@ -126,7 +126,7 @@ fn data_is_taken_and_ends() {
 
 /// A connection that is closed without having been shut down is lost to its peer (INV-49).
 #[test]
-fn a_lost_connection_is_told() {
+fn a_lost_connection_calls_the_disconnect_callback() {
     with_both_enablings(ALL, async |_, wsk, _| {
         let Pair { socket: _socket, peer, record } = Pair::new(&wsk, Way::Take).await?;
         drop(peer);
@@ -138,7 +138,7 @@ fn a_lost_connection_is_told() {
 
 /// What a callback leaves is received by the next request, after which callbacks go on (INV-56).
 #[test]
-fn data_that_is_left_is_received_and_events_go_on() {
+fn refused_data_is_received_and_events_resume() {
     for way in [Way::Sip, Way::Refuse] {
         with_both_enablings(ALL, async |_, wsk, _| {
             let pair = Pair::new(&wsk, way).await?;
@@ -208,7 +208,7 @@ fn data_is_retained_and_released_later() {
     });
 }
 
-/// Callbacks race with requests in flight: every byte goes to the one or the other, in order.
+/// Callbacks race with requests in flight: every byte reaches exactly one of them, in order.
 #[test]
 fn events_race_with_requests() {
     with_both_enablings(ALL, async |_, wsk, _| {
@@ -236,9 +236,9 @@ fn events_race_with_requests() {
     });
 }
 
-#[cfg(not(miri))] // Miri takes too long for so many bytes.
+#[cfg(not(miri))] // Miri takes too long for this many bytes.
 #[test]
-fn a_sender_is_told_how_much_is_ideal() {
+fn the_backlog_callback_reports_the_ideal_size() {
     with_both_enablings(ALL, async |_, wsk, _| {
         let pair = Pair::new(&wsk, Way::Take).await?;
         let chunk = vec![7; 16 << 10];
@@ -269,7 +269,7 @@ fn a_sender_is_told_how_much_is_ideal() {
 }
 
 #[test]
-fn a_socket_that_is_withdrawn_is_told_once() {
+fn a_withdrawn_socket_calls_its_callback_once() {
     with_both_enablings(ALL, async |host, wsk, _| {
         let pair = Pair::new(&wsk, Way::Take).await?;
         host.withdraw();

@@ -18,7 +18,7 @@ struct Record {
     refuses: AtomicBool,
     keeps: AtomicBool,
     received: Mutex<Vec<(Vec<u8>, SocketAddr)>>,
-    /// The destination addresses that were told.
+    /// The destination addresses in the control data.
     told: AtomicUsize,
     kept: Mutex<Vec<RetainedDatagrams>>,
     refusals: AtomicUsize,
@@ -140,7 +140,7 @@ fn datagrams_are_retained_and_released_later() {
 
 /// Refused datagrams come again when the event is enabled again, or are lost if it is static (INV-56).
 #[test]
-fn refused_datagrams_wait_or_are_lost() {
+fn refused_datagrams_wait_if_events_are_dynamic_and_are_lost_if_static() {
     with_both_enablings(ALL, async |host, wsk, enabling| {
         let own = Own::new(&wsk).await?;
         let record = &own.record;
@@ -160,7 +160,7 @@ fn refused_datagrams_wait_or_are_lost() {
 }
 
 #[test]
-fn a_socket_that_is_withdrawn_is_told_once() {
+fn a_withdrawn_socket_calls_its_callback_once() {
     with_both_enablings(ALL, async |host, wsk, _| {
         let own = Own::new(&wsk).await?;
         host.withdraw();

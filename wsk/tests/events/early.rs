@@ -102,14 +102,14 @@ fn everywhere(polls: Option<usize>) -> usize {
 }
 
 #[test]
-fn data_comes_before_the_socket_is_known() {
+fn data_arrives_before_the_accept_returns_the_socket() {
     let unknown = everywhere(None);
     assert!(cfg!(miri) || unknown > 0, "the socket was always known");
 }
 
 /// A future that is dropped leaves a socket that may be called back until it is closed.
 #[test]
-fn data_comes_to_a_socket_that_nobody_waits_for() {
+fn data_arrives_on_a_socket_whose_future_was_dropped() {
     for polls in 0..4 {
         everywhere(Some(polls));
     }

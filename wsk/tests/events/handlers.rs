@@ -74,7 +74,7 @@ impl ListenEvents for Handler {
             Way::Drop => drop(incoming.accept(Own(Some(self.0.handler(Way::Reject))))),
             Way::Close => {
                 if let Ok(socket) = incoming.accept(Own(Some(self.0.handler(Way::Reject)))) {
-                    // A close that nobody waits for.
+                    // A close that is not awaited.
                     drop(Box::pin(socket.close()));
                 }
             }
@@ -174,7 +174,7 @@ async fn scenario(wsk: &Provider, count: &Arc<Count>) -> Result<()> {
     Ok(())
 }
 
-/// As [`scenario`], where something fails: who waits for a connection that never comes waits in vain.
+/// As [`scenario`], bounded in time: after a failure the accept may wait for a connection that never arrives.
 async fn in_time(wsk: &Provider, count: &Arc<Count>) -> Result<()> {
     timeout(Duration::from_secs(60), scenario(wsk, count)).await?
 }
@@ -226,7 +226,7 @@ fn each_handler_is_dropped_once_if_sockets_die_and_requests_hang() {
 
 /// Creation, bind, connect and listen are dropped after each number of polls.
 #[test]
-fn each_handler_is_dropped_once_if_its_future_is() {
+fn each_handler_is_dropped_once_if_its_future_is_dropped() {
     on_both_networks(async |host, wsk| {
         let count = Arc::new(Count::default());
         let listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;

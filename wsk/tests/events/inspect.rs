@@ -116,7 +116,7 @@ async fn ask(wsk: &Provider, address: SocketAddr) {
 /// Connects, and finds that it is refused.
 async fn require_refusal(wsk: &Provider, address: SocketAddr) -> Result<()> {
     match connect(wsk, address, ()).await {
-        // The machine had let it in before anybody was asked.
+        // The machine accepted it before the callback ran.
         Ok(socket) => {
             let result = socket.receive(Buffer::new(1)?).await.into_result();
             assert_eq!(result.unwrap_err().status(), STATUS_CONNECTION_RESET);
@@ -158,7 +158,7 @@ fn a_pended_connection_is_accepted_later() {
             let (_listener, address, record) = listen(&wsk, Way::Pend).await?;
             let decides = async {
                 let accepted = record.next().await.accept();
-                // A decision needs nobody to wait for it.
+                // A decision takes effect without being awaited.
                 if waits {
                     accepted.await
                 } else {
@@ -213,7 +213,7 @@ fn a_pended_connection_is_taken_by_a_request() {
     });
 }
 
-/// Who asked has gone before there was a decision: that is told, and the decision harms nobody (INV-61).
+/// The peer aborts before the decision: the abort callback runs, and the decision has no effect (INV-61).
 #[test]
 fn a_pended_connection_is_aborted() {
     for accepts in [None, Some(false), Some(true)] {
@@ -253,7 +253,7 @@ fn a_decision_races_with_an_abort() {
 
 /// A listener's own handler may keep what is undecided: the listener closes nevertheless, and nothing is left.
 #[test]
-fn what_a_handler_keeps_undecided_does_not_keep_the_listener() {
+fn pended_connections_in_a_handler_do_not_keep_the_listener_open() {
     for waits in [false, true] {
         on_both_networks(async |_, wsk| {
             let (listener, address, record) = listen(&wsk, Way::Pend).await?;
@@ -273,7 +273,7 @@ fn what_a_handler_keeps_undecided_does_not_keep_the_listener() {
 
 /// A decision that comes after the listener has closed finds nothing to decide.
 #[test]
-fn what_is_undecided_outlives_the_listener() {
+fn a_pended_connection_outlives_the_listener() {
     on_both_networks(async |_, wsk| {
         for accepts in [None, Some(false), Some(true)] {
             let (listener, address, record) = listen(&wsk, Way::Pend).await?;
@@ -296,7 +296,7 @@ fn what_is_undecided_outlives_the_listener() {
 
 /// Nor do those that come after it: what one of them does not find, the next one does not.
 #[test]
-fn several_that_are_undecided_outlive_the_listener() {
+fn several_pended_connections_outlive_the_listener() {
     on_both_networks(async |_, wsk| {
         let (listener, address, record) = listen(&wsk, Way::Pend).await?;
         let mut first_asking = Box::pin(ask(&wsk, address));
@@ -313,7 +313,7 @@ fn several_that_are_undecided_outlive_the_listener() {
 
 /// It even outlives the registration, for which it is memory and nothing else.
 #[test]
-fn what_is_undecided_outlives_the_registration() {
+fn a_pended_connection_outlives_the_registration() {
     for timing in timings() {
         let host = Host::new(Config::default().timing(timing));
         let pending = on_host(&host, async |wsk| {
@@ -332,7 +332,7 @@ fn what_is_undecided_outlives_the_registration() {
 
 /// Forgetting it is safe: its request and the socket's memory are leaked, and nothing waits for them.
 #[test]
-fn what_is_undecided_can_be_forgotten() {
+fn a_pended_connection_can_be_forgotten() {
     let host = Host::new(Config::default().timing(Timing::Deferred));
     on_host(&host, async |wsk| {
         let (_listener, address, record) = listen(&wsk, Way::Pend).await?;
@@ -346,7 +346,7 @@ fn what_is_undecided_can_be_forgotten() {
 
 /// The future of a decision is dropped at each number of polls, or forgotten: the decision stands.
 #[test]
-fn the_future_of_a_decision_can_be_dropped_at_any_point() {
+fn a_decisions_future_can_be_dropped_at_any_point() {
     on_both_networks(async |_, wsk| {
         let (mut listener, address, record) = listen(&wsk, Way::Pend).await?;
         listener.disable_events(EventMask::ACCEPT).await?;

@@ -115,7 +115,7 @@ fn connections_are_accepted_and_rejected() {
     });
 }
 
-/// Requests go before events, but for a race: every connection goes to the one or the other (INV-54).
+/// Requests take precedence over events except for a race: each connection reaches exactly one of them (INV-54).
 #[test]
 fn accept_events_race_with_requests() {
     with_both_enablings(ACCEPT, async |_, wsk, _| {
@@ -142,9 +142,9 @@ fn accept_events_race_with_requests() {
     });
 }
 
-/// A listener that dies is told so once, and its accepts fail (INV-42).
+/// A withdrawn listener calls its callback once, and its accepts fail (INV-42).
 #[test]
-fn a_listener_that_is_withdrawn_is_told_once() {
+fn a_withdrawn_listener_calls_its_callback_once() {
     with_both_enablings(ACCEPT, async |host, wsk, _| {
         let (mut listener, record) = listen(&wsk).await?;
         assert!(poll_times(listener.accept(), 1).await.is_none());
@@ -171,7 +171,7 @@ impl ConnectionEvents for Silent {
 }
 
 #[test]
-fn tables_have_what_is_implemented() {
+fn tables_contain_the_implemented_callbacks_only() {
     let listener = <Listener as ListenTable>::TABLE;
     assert!(listener.WskAcceptEvent.is_some());
     assert!(listener.WskInspectEvent.is_none() && listener.WskAbortEvent.is_none());

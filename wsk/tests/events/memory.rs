@@ -109,7 +109,7 @@ fn events_allocate_nothing() {
 
 /// One allocation for each: what the connection lives in.
 #[test]
-fn an_accept_allocates_the_connections_memory_only() {
+fn an_accept_allocates_only_the_memory_of_the_connection() {
     counted(ROUNDS, async |host, wsk| {
         let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
         let address = listener.local_addr().await?;
@@ -169,7 +169,7 @@ impl ListenEvents for Acceptor {
 }
 
 #[test]
-fn an_accept_in_a_callback_allocates_the_connections_memory_only() {
+fn an_accept_in_a_callback_allocates_only_the_memory_of_the_connection() {
     counted(ROUNDS, async |host, wsk| {
         let acceptor = Acceptor::new(host);
         let builder = ListenSocket::builder(&wsk, Family::INET).events(acceptor.clone());
@@ -251,7 +251,7 @@ fn decisions_allocate_nothing() {
 
 /// Without memory for a decision, a connection is rejected.
 #[test]
-fn a_connection_is_rejected_if_there_is_no_memory_to_pend_it() {
+fn a_connection_is_rejected_if_pending_it_cannot_allocate() {
     counted(0, async |host, wsk| {
         let door = Door::new(host, true);
         let builder = ListenSocket::builder(&wsk, Family::INET).events(door.clone());
@@ -269,7 +269,7 @@ fn a_connection_is_rejected_if_there_is_no_memory_to_pend_it() {
 
 /// Without memory for a connection, it is rejected in the callback, and the next one is accepted.
 #[test]
-fn a_connection_is_rejected_if_there_is_no_memory_to_accept_it() {
+fn a_connection_is_rejected_if_its_accept_cannot_allocate() {
     counted(0, async |host, wsk| {
         let acceptor = Acceptor::new(host);
         let builder = ListenSocket::builder(&wsk, Family::INET).events(acceptor.clone());

@@ -93,7 +93,7 @@ async fn listen(wsk: &Provider, giver: &Giver) -> Result<ListenSocket<Giver>> {
 
 /// An accepted socket is used and closed by another thread, perhaps before the callback has returned.
 #[test]
-fn an_accepted_socket_is_used_elsewhere() {
+fn an_accepted_socket_is_used_on_another_thread() {
     for closes in [false, true] {
         on_both_networks(async |_, wsk| {
             let giver = Giver::default();
@@ -305,7 +305,7 @@ fn a_socket_is_closed_in_its_callback() {
         client.send_all(buffer(b"data")?).await.into_result()?;
         assert!((1..=4).contains(&owner.1.next().await));
         host.settle();
-        // The connection is reset, since nobody has finished it.
+        // Closing without disconnecting resets the connection.
         let result = client.receive(Buffer::new(1)?).await.into_result();
         result.unwrap_err();
         Ok(())
@@ -366,7 +366,7 @@ impl ConditionalListenEvents for Door {
 }
 
 #[test]
-fn a_connection_is_decided_elsewhere() {
+fn a_pended_connection_is_decided_on_another_thread() {
     on_both_networks(async |_, wsk| {
         let door = Door::default();
         let builder = ListenSocket::builder(&wsk, Family::INET).events(door.clone());

@@ -41,7 +41,7 @@ fn connections_wait_to_be_accepted() {
 }
 
 #[test]
-fn a_listener_that_closes_takes_its_accept_and_its_backlog_along() {
+fn a_listener_closes_with_an_abandoned_accept_and_a_backlog() {
     with_all_timings(async |wsk| {
         let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
         let address = listener.local_addr().await?;
@@ -61,7 +61,7 @@ fn a_listener_that_closes_takes_its_accept_and_its_backlog_along() {
 
 /// Time-outs of an accept lose no connection, whenever it comes.
 #[test]
-fn an_accept_that_is_given_up_loses_no_connection() {
+fn an_accept_that_times_out_loses_no_connection() {
     with_all_timings(async |wsk| {
         let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
         let address = listener.local_addr().await?;

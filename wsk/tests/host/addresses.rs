@@ -66,7 +66,7 @@ fn the_machines_own_are_listed() {
 }
 
 #[test]
-fn a_change_is_told_to_who_has_asked() {
+fn a_change_completes_the_request_that_waits_for_it() {
     for timing in timings() {
         let host = Host::new(Config::default().timing(timing));
         let changing = host.clone();
@@ -118,7 +118,7 @@ fn waiting_for_a_change_can_be_dropped_at_any_point() {
 
 /// At another level nothing is asked; the host would stop the process.
 #[test]
-fn they_are_for_passive_level() {
+fn addresses_require_passive_level() {
     with_all_timings(async |wsk| {
         let socket = BasicSocket::builder(&wsk, Family::INET).create().await?;
         // SAFETY: the level is raised, and lowered again below.
@@ -136,7 +136,7 @@ fn they_are_for_passive_level() {
 }
 
 #[test]
-fn a_socket_that_is_dead_has_none() {
+fn a_dead_socket_has_no_addresses() {
     let host = Host::new(Config::default());
     let withdrawn = host.clone();
     let run = async move |wsk: Provider| {

@@ -65,7 +65,7 @@ fn everything_has_the_tag() {
 
 /// A request that could not be made gives its buffer back, too, and the next one is made.
 #[test]
-fn a_buffer_comes_back_when_there_is_no_memory_for_the_request() {
+fn a_buffer_comes_back_if_its_request_cannot_allocate() {
     let host = Host::new(Config::default());
     let failing = host.clone();
     let run = async move |wsk: Provider| {

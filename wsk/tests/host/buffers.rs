@@ -20,9 +20,9 @@ fn a_slice_receives_into_its_part_only() {
     });
 }
 
-/// What a bound on `IoBuf` lets anybody call, whoever seals it.
+/// The methods that a bound on the sealed `IoBuf` makes callable.
 #[test]
-fn a_slice_is_within_its_buffer_however_it_is_made() {
+fn a_slice_cannot_exceed_its_buffer() {
     fn forged<B: IoBuf>(buffer: Buffer, start: usize, end: usize) -> B {
         B::from_parts(buffer, start, end)
     }

@@ -32,8 +32,8 @@ const OF_CONNECTIONS: EventMask =
 /// Bytes that take several receives. Miri takes long for each.
 const MANY: usize = if cfg!(miri) { 50 } else { 5000 };
 
-/// How often WSK was told something of the client.
-fn told(host: &Host) -> usize {
+/// The number of `WskControlClient` calls.
+fn control_calls(host: &Host) -> usize {
     host.trace().iter().filter(|line| line.contains("WskControlClient")).count()
 }
 
@@ -50,7 +50,7 @@ fn with_static(events: EventMask, scenario: impl AsyncFn(Provider) -> Result<()>
 
 /// Sockets without events work as without static ones.
 #[test]
-fn connections_need_no_methods_for_static_events() {
+fn connections_need_no_callbacks_for_static_events() {
     for events in [EventMask::RECEIVE, EventMask::DISCONNECT, OF_CONNECTIONS] {
         with_static(events, async |wsk| {
             let (client, server) = streams(&wsk).await?;
@@ -65,9 +65,9 @@ fn connections_need_no_methods_for_static_events() {
     }
 }
 
-/// A connection that is lost says so in the next request, whether or not the default callback was told before.
+/// The next request on a lost connection fails, whether or not the default callback ran before.
 #[test]
-fn the_default_callbacks_note_a_death() {
+fn the_default_callbacks_mark_the_socket_dead() {
     for timing in timings() {
         let host = Host::new(Config::default().timing(timing));
         let withdrawn = host.clone();
@@ -87,7 +87,7 @@ fn the_default_callbacks_note_a_death() {
     }
 }
 
-/// Counts what it is told.
+/// Counts its callbacks.
 #[derive(Default)]
 struct Counter {
     bytes: AtomicUsize,
@@ -164,7 +164,7 @@ fn a_handlers_own_methods_are_called_for_static_events() {
 /// What would lose connections or datagrams is refused before WSK is asked, and what has nothing to do with it is
 /// not.
 #[test]
-fn sockets_without_methods_that_they_need_are_refused() {
+fn sockets_without_callbacks_for_static_events_are_refused() {
     let refused = |result: Result<()>| {
         assert_eq!(result.unwrap_err().status(), sys::STATUS_INVALID_PARAMETER);
     };
@@ -214,9 +214,9 @@ fn stream_sockets_go_together_with_static_events_of_connections() {
     });
 }
 
-/// WSK is told once, however often the provider is captured.
+/// The client is set up once, however often the provider is captured.
 #[test]
-fn a_client_is_prepared_once() {
+fn a_client_is_set_up_once() {
     for (builder, calls) in [
         (Registration::builder(), 0),
         (Registration::builder().bypass_tdi(), 1),
@@ -226,13 +226,13 @@ fn a_client_is_prepared_once() {
         let host = Host::new(Config::default());
         let _entered = host.enter();
         let registration = builder.register(passive()).unwrap();
-        assert_eq!(told(&host), 0);
+        assert_eq!(control_calls(&host), 0);
         let first = registration.try_capture().unwrap();
         drop(registration.capture(passive(), Duration::from_secs(1)).unwrap());
         drop(first);
         drop(registration.try_capture().unwrap());
         drop(registration);
-        assert_eq!(told(&host), calls, "{builder:?}");
+        assert_eq!(control_calls(&host), calls, "{builder:?}");
         assert_eq!(host.outstanding_allocations(), 0);
     }
 }
@@ -240,7 +240,7 @@ fn a_client_is_prepared_once() {
 /// Two threads capture at once: WSK is told once, who may wait gets the provider, and who may not gets it or is
 /// told to come again.
 #[test]
-fn a_client_is_prepared_once_by_threads_that_race() {
+fn a_client_is_set_up_once_by_racing_threads() {
     let mut came_too_early = 0;
     for timing in timings() {
         let host = Host::new(Config::default().timing(timing));
@@ -273,15 +273,15 @@ fn a_client_is_prepared_once_by_threads_that_race() {
             came_too_early += 1;
         }
         drop(registration);
-        assert_eq!(told(&host), 2, "{timing:?}");
+        assert_eq!(control_calls(&host), 2, "{timing:?}");
         assert_eq!(host.outstanding_allocations(), 0);
     }
     assert!(cfg!(miri) || came_too_early > 0, "the threads never met");
 }
 
-/// If WSK does not take the events, nobody gets the provider.
+/// If WSK refuses the events, no capture succeeds.
 #[test]
-fn a_capture_fails_whose_static_events_are_not_taken() {
+fn a_capture_fails_if_static_events_are_refused() {
     let host = Host::new(Config::default());
     let _entered = host.enter();
     let builder =
@@ -294,7 +294,7 @@ fn a_capture_fails_whose_static_events_are_not_taken() {
         assert_eq!(error.status(), sys::STATUS_INVALID_PARAMETER);
     }
     drop(registration);
-    assert_eq!(told(&host), 8, "each tries anew");
+    assert_eq!(control_calls(&host), 8, "each tries anew");
     assert_eq!(host.outstanding_allocations(), 0);
 }
 
@@ -323,7 +323,7 @@ fn the_transports_are_listed() {
 }
 
 #[test]
-fn a_change_of_the_transports_is_told() {
+fn a_change_of_the_transports_completes_its_request() {
     for timing in timings() {
         let host = Host::new(Config::default().timing(timing));
         let changing = host.clone();
@@ -368,7 +368,7 @@ fn waiting_for_a_change_can_be_dropped_at_any_point() {
 /// The end of the registration ends a request that was forgotten, and frees nothing of it before it has
 /// completed: its memory alone is leaked.
 #[test]
-fn a_registration_ends_with_a_change_that_was_forgotten() {
+fn a_registration_ends_although_a_wait_for_changes_was_forgotten() {
     for timing in timings() {
         let host = Host::new(Config::default().timing(timing));
         let run = async |wsk: Provider| {
@@ -434,7 +434,7 @@ fn every_allocation_may_fail() {
 
 /// All of it is as old as WSK.
 #[test]
-fn older_windows_have_it_too() {
+fn older_windows_supports_it() {
     let host = Host::new(Config::default().windows(Windows::VISTA));
     let changing = host.clone();
     let builder: RegistrationBuilder =

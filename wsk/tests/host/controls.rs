@@ -15,7 +15,7 @@ use wsk_host::{Config, Host, Timing};
 use crate::sweep::sweep;
 
 #[test]
-fn a_socket_that_is_dead_has_no_options() {
+fn a_dead_socket_has_no_options() {
     for timing in timings().take(6) {
         let host = Host::new(Config { timing, ..Config::default() });
         let withdrawn = host.clone();

@@ -27,7 +27,7 @@ fn connecting_can_be_dropped_at_any_point() {
     });
 }
 
-/// A receive that is dropped keeps its buffer until it completes (INV-21), and the connection goes on.
+/// A dropped receive keeps its buffer until it completes (INV-21), and the connection continues.
 #[test]
 fn a_receive_can_be_dropped() {
     with_all_timings(async |wsk| {
@@ -91,7 +91,7 @@ fn a_stream_can_be_dropped_with_requests_in_flight() {
     });
 }
 
-/// A close goes on when nobody waits for it, and can be waited for by several wakers in turn.
+/// A close continues when its future is dropped, and several wakers can wait for it in turn.
 #[test]
 fn a_close_can_be_dropped() {
     with_all_timings(async |wsk| {

@@ -10,7 +10,7 @@ use wsk_host::{Config, Timing};
 const MANY: usize = if cfg!(miri) { 300 } else { 100_000 };
 
 #[test]
-fn bytes_arrive_in_order_and_then_an_end() {
+fn bytes_arrive_in_order_and_then_the_end_of_the_stream() {
     with_all_timings(async |wsk| {
         let (client, server) = streams(&wsk).await?;
         let data: Vec<u8> = (0..MANY).map(|n| n.to_le_bytes()[0]).collect();
@@ -26,7 +26,7 @@ fn bytes_arrive_in_order_and_then_an_end() {
 }
 
 #[test]
-fn both_directions_at_once() {
+fn bytes_travel_in_both_directions_at_once() {
     with_all_timings(async |wsk| {
         let (client, server) = streams(&wsk).await?;
         let exchange = async |stream: &TcpStream, byte: u8| {
@@ -78,7 +78,7 @@ fn ipv6_works_the_same() {
 }
 
 #[test]
-fn nobody_listens() {
+fn connecting_to_a_closed_port_is_refused() {
     with_all_timings(async |wsk| {
         let error = TcpStream::connect(&wsk, ([127, 0, 0, 1], 9)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
@@ -99,7 +99,7 @@ fn an_address_that_is_in_use() {
 }
 
 #[test]
-fn a_peer_that_closes_resets_and_the_buffer_comes_back() {
+fn a_reset_by_the_peer_returns_the_buffer() {
     with_all_timings(async |wsk| {
         let (client, server) = streams(&wsk).await?;
         client.close().await;
@@ -111,7 +111,7 @@ fn a_peer_that_closes_resets_and_the_buffer_comes_back() {
 }
 
 #[test]
-fn closing_after_both_ends_resets_nobody() {
+fn closing_after_both_sides_disconnected_sends_no_reset() {
     with_all_timings(async |wsk| {
         let (client, server) = streams(&wsk).await?;
         client.shutdown().await?;
@@ -125,7 +125,7 @@ fn closing_after_both_ends_resets_nobody() {
 
 /// Wine: `WskDisconnect` returns `STATUS_NOT_IMPLEMENTED`, and its IRP never completes (wine.md).
 #[test]
-fn a_call_that_is_not_there_fails_at_once_and_is_freed_with_its_socket() {
+fn an_unimplemented_call_fails_at_once_and_is_freed_with_its_socket() {
     for timing in timings() {
         let config = Config { timing, refuse_disconnect: true, ..Config::default() };
         let run = async |wsk: wsk::Provider| {

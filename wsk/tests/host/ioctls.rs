@@ -14,7 +14,7 @@ use wsk::socket::{BasicSocket, ConnectionSocket, Family, ListenSocket};
 use wsk::{BufResult, Buffer, ErrorKind, sys};
 
 #[test]
-fn a_connection_is_kept_alive_by_one_code() {
+fn keep_alive_is_set_by_one_ioctl() {
     with_all_timings(async |wsk| {
         let (socket, _peer) = sockets(&wsk).await?;
         let idle = Duration::from_secs(2);
@@ -29,7 +29,7 @@ fn a_connection_is_kept_alive_by_one_code() {
 }
 
 #[test]
-fn long_values_go_in_buffers_that_come_back() {
+fn long_values_travel_in_buffers_that_come_back() {
     with_all_timings(async |wsk| {
         let (redirected, _peer) = sockets(&wsk).await?;
         let own = ConnectionSocket::builder(&wsk, Family::INET).create().await?;
@@ -49,9 +49,9 @@ fn long_values_go_in_buffers_that_come_back() {
     });
 }
 
-/// What a code writes to a buffer is there, and the rest of it is as it was.
+/// The output is at the buffer's beginning; the rest of the buffer is unchanged.
 #[test]
-fn what_comes_out_is_in_the_buffer() {
+fn the_output_is_in_the_returned_buffer() {
     // SAFETY: the code answers with a structure of one byte, and takes nothing.
     const SCALES: BufferIoctl<Tcp> =
         unsafe { BufferIoctl::new(sys::SIO_QUERY_RSS_SCALABILITY_INFO) }.at_passive_level();
@@ -74,7 +74,7 @@ fn what_comes_out_is_in_the_buffer() {
 
 /// At another level than theirs, requests are not made; the host would stop the process.
 #[test]
-fn codes_for_passive_level_are_for_passive_level() {
+fn ioctls_for_passive_level_require_it() {
     with_all_timings(async |wsk| {
         let socket = BasicSocket::builder(&wsk, Family::INET).create().await?;
         let (connection, _peer) = sockets(&wsk).await?;
@@ -103,7 +103,7 @@ fn codes_for_passive_level_are_for_passive_level() {
     });
 }
 
-/// Lets everybody in, and remembers who it was.
+/// Accepts every connection, and records its inspect identifier.
 #[derive(Default)]
 struct Inspector(Mutex<Vec<InspectId>>);
 
@@ -118,7 +118,7 @@ impl ConditionalListenEvents for Inspector {
 }
 
 #[test]
-fn a_connection_tells_what_it_was_inspected_as() {
+fn an_accepted_connection_reports_its_inspect_id() {
     with_all_timings(async |wsk| {
         let mut listener = ListenSocket::builder(&wsk, Family::INET)
             .events(Inspector::default())
@@ -126,7 +126,7 @@ fn a_connection_tells_what_it_was_inspected_as() {
             .await?;
         let address = listener.local_addr().await?;
         for _ in 0..2 {
-            // A connection is there when it is let in, whoever is waited for first.
+            // A connection exists once it is accepted, in whichever order the two sides are awaited.
             let connect = ConnectionSocket::builder(&wsk, Family::INET).connect(address);
             let (connected, accepted) = join(connect, listener.accept()).await;
             let (connected, (accepted, _)) = (connected?, accepted?);

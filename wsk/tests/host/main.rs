@@ -31,6 +31,7 @@ mod security;
 mod sweep;
 mod tasks;
 mod tcp_buffered;
+mod tcp_concurrency;
 mod tcp_connect;
 mod tcp_end;
 mod tcp_fair;

@@ -137,7 +137,7 @@ macro_rules! of_datagrams_over_ipv6 {
 }
 
 #[test]
-fn sockets_that_are_not_bound_have_their_options() {
+fn unbound_sockets_have_their_options() {
     few(async |wsk| {
         for family in [Family::INET, Family::INET6] {
             let is_v4 = family == Family::INET;
@@ -185,7 +185,7 @@ fn sockets_that_are_not_bound_have_their_options() {
 }
 
 #[test]
-fn sockets_that_are_bound_have_their_options() {
+fn bound_sockets_have_their_options() {
     few(async |wsk| {
         let listen = ListenSocket::builder(&wsk, Family::INET).bind(V4).await?;
         let stream = StreamSocket::builder(&wsk, Family::INET).bind(V4).await?;
@@ -213,7 +213,7 @@ fn sockets_that_are_bound_have_their_options() {
 }
 
 #[test]
-fn connections_have_their_options_and_begin_with_those_of_their_listener() {
+fn accepted_connections_inherit_the_listeners_options() {
     with_all_timings(async |wsk| {
         let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(V4).await?;
         let address = listener.local_addr().await?;
@@ -238,7 +238,7 @@ fn connections_have_their_options_and_begin_with_those_of_their_listener() {
 
 /// What precedes the bind can be asked for afterwards.
 #[test]
-fn what_was_set_before_the_bind_is_known_after_it() {
+fn an_option_set_before_the_bind_keeps_its_value() {
     with_all_timings(async |wsk| {
         let socket = DatagramSocket::builder(&wsk, Family::INET6).create().await?;
         socket.set(ipv6::ONLY_V6, false).await?;
@@ -260,7 +260,7 @@ fn what_was_set_before_the_bind_is_known_after_it() {
 
 /// `net` has some of them by the names of std.
 #[test]
-fn the_sockets_of_net_have_options_by_the_names_of_std() {
+fn the_types_of_net_name_options_as_std_does() {
     with_all_timings(async |wsk| {
         for (local, is_v4) in
             [(SocketAddr::from(V4), true), (SocketAddr::from((Ipv6Addr::LOCALHOST, 0)), false)]
@@ -292,7 +292,7 @@ fn the_sockets_of_net_have_options_by_the_names_of_std() {
 
 /// What precedes the bind takes effect there.
 #[test]
-fn an_address_is_shared_as_options_say() {
+fn options_decide_over_shared_addresses() {
     with_all_timings(async |wsk| {
         let reusing = async || {
             let socket = DatagramSocket::builder(&wsk, Family::INET).create().await?;
@@ -359,7 +359,7 @@ fn a_group_is_joined_and_left() {
 }
 
 #[test]
-fn what_a_transport_or_a_windows_does_not_have_is_an_error() {
+fn an_option_that_the_transport_or_windows_lacks_is_an_error() {
     few(async |wsk| {
         let of_udp = BasicSocket::builder(&wsk, Family::INET)
             .socket_type(sys::SOCK_DGRAM)
@@ -400,7 +400,7 @@ fn what_a_transport_or_a_windows_does_not_have_is_an_error() {
 }
 
 #[test]
-fn a_value_that_there_is_not_is_no_request() {
+fn an_unrepresentable_value_makes_no_request() {
     few(async |wsk| {
         let socket = BasicSocket::builder(&wsk, Family::INET).create().await?;
         let error = socket.set(tcp::KEEP_IDLE, Duration::MAX).await.unwrap_err();
@@ -412,7 +412,7 @@ fn a_value_that_there_is_not_is_no_request() {
 
 /// A user's own: as bytes, as another type, and for sockets that the user names.
 #[test]
-fn options_and_codes_can_be_a_users_own() {
+fn users_can_define_options_and_ioctls() {
     enum Probes {}
     impl AppliesTo<wsk::socket::Basic, Unbound> for Probes {}
 

@@ -36,7 +36,7 @@ async fn connected(wsk: &Provider) -> Result<(TcpStream, StdStream)> {
 }
 
 #[test]
-fn a_client_talks_to_a_server_of_std() {
+fn a_client_talks_to_a_std_server() {
     real(async |wsk| {
         let data: Vec<u8> = (0..SIZE).map(|n| (n % 251).to_le_bytes()[0]).collect();
         let (stream, mut peer) = connected(&wsk).await?;
@@ -56,7 +56,7 @@ fn a_client_talks_to_a_server_of_std() {
 }
 
 #[test]
-fn nobody_listens() {
+fn connecting_to_a_closed_port_is_refused() {
     real(async |wsk| {
         let address = std_listener().local_addr().unwrap();
         let error = TcpStream::connect(&wsk, address).await.unwrap_err();
@@ -76,7 +76,7 @@ fn a_port_of_another_program_is_in_use() {
 }
 
 #[test]
-fn a_dropped_receive_takes_no_bytes_along() {
+fn a_dropped_receive_loses_no_bytes() {
     real(async |wsk| {
         let (stream, mut peer) = connected(&wsk).await?;
         assert!(poll_times(stream.recv(Buffer::new(100)?), 1).await.is_none());
@@ -88,7 +88,7 @@ fn a_dropped_receive_takes_no_bytes_along() {
 }
 
 #[test]
-fn a_receive_of_nothing_waits_for_something() {
+fn an_empty_receive_waits_for_data() {
     real(async |wsk| {
         let (stream, mut peer) = connected(&wsk).await?;
         peer.write_all(b"hello").unwrap();
@@ -101,7 +101,7 @@ fn a_receive_of_nothing_waits_for_something() {
 }
 
 #[test]
-fn a_connection_that_is_dropped_is_reset_and_one_that_has_ended_is_not() {
+fn a_dropped_connection_is_reset_unless_it_was_disconnected() {
     real(async |wsk| {
         let (stream, mut peer) = connected(&wsk).await?;
         drop(stream);
@@ -137,7 +137,7 @@ fn a_peer_that_resets_is_noticed_by_every_request() {
 }
 
 #[test]
-fn connections_wait_for_an_accept_and_an_accept_for_connections() {
+fn connections_and_accepts_wait_for_each_other() {
     real(async |wsk| {
         let mut listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr().await?;
@@ -166,7 +166,7 @@ fn connections_wait_for_an_accept_and_an_accept_for_connections() {
 
 /// The machine's own names, as `std` sees them.
 #[test]
-fn names_are_the_machines() {
+fn names_are_resolved_by_the_machine() {
     use std::net::{SocketAddr, ToSocketAddrs};
 
     use wsk::flags::NameInfoFlags;
@@ -197,7 +197,7 @@ fn names_are_the_machines() {
 }
 
 #[test]
-fn a_server_of_std_is_found_by_its_name() {
+fn a_std_server_is_found_by_its_name() {
     real(async |wsk| {
         let listener = std_listener();
         let port = listener.local_addr().unwrap().port();
@@ -212,7 +212,7 @@ fn a_server_of_std_is_found_by_its_name() {
 }
 
 #[test]
-fn a_name_of_another_machine_is_not_listened_at() {
+fn binding_to_another_machines_name_fails() {
     use wsk_host::Host;
 
     for timing in [Timing::Inline, Timing::Deferred] {

@@ -9,7 +9,7 @@ use wsk::{ErrorKind, Registration, TcpListener, Version, rt};
 use wsk_host::{Config, Host, Timing};
 
 #[test]
-fn a_subsystem_that_is_not_ready_says_so() {
+fn capturing_an_unready_subsystem_fails_with_its_own_error() {
     let host = Host::new(Config { readiness: wsk_host::Readiness::Never, ..Config::default() });
     let _entered = host.enter();
     let registration = Registration::register(passive()).unwrap();
@@ -25,7 +25,7 @@ fn a_subsystem_that_is_not_ready_says_so() {
 }
 
 #[test]
-fn the_provider_says_its_version() {
+fn the_provider_reports_its_version() {
     let host = Host::new(Config::default());
     let _entered = host.enter();
     let registration = Registration::register(passive()).unwrap();
@@ -79,7 +79,7 @@ fn a_driver_may_register_more_than_once() {
 
 /// What a provider's table has is what its Windows has, and calls of it are not made otherwise (INV-8).
 #[test]
-fn capabilities_are_those_of_the_running_windows() {
+fn capabilities_match_the_running_windows() {
     use wsk_host::Windows;
 
     let facts = |windows| {

@@ -85,7 +85,7 @@ impl Drop for Dropped {
 }
 
 #[test]
-fn a_task_that_finds_no_memory_is_dropped() {
+fn a_task_that_cannot_be_allocated_is_dropped() {
     let host = Host::new(Config::default());
     let _entered = host.enter();
     let runtime = Runtime::new(passive(), 1).unwrap();
@@ -100,7 +100,7 @@ fn a_task_that_finds_no_memory_is_dropped() {
 }
 
 #[test]
-fn a_shutdown_drops_tasks_that_wait_for_ever() {
+fn shutdown_drops_tasks_that_never_finish() {
     let host = Host::new(Config::default());
     let _entered = host.enter();
     let dropped = Arc::new(AtomicUsize::new(0));

@@ -61,7 +61,7 @@ fn a_descriptor_is_cached_and_released_once() {
 }
 
 #[test]
-fn it_decides_who_may_share_an_address() {
+fn a_descriptor_decides_over_shared_addresses() {
     with_all_timings(async |wsk| {
         let everybody = cached(&wsk)?;
         for shares in [true, false] {
@@ -85,7 +85,7 @@ fn it_decides_who_may_share_an_address() {
 }
 
 #[test]
-fn it_is_set_before_the_bind_and_asked_for_at_any_time() {
+fn a_descriptor_is_set_before_the_bind_and_queried_at_any_time() {
     with_all_timings(async |wsk| {
         let (first, second) = (cached(&wsk)?, cached(&wsk)?);
         let socket = unbound(&wsk).await?;
@@ -124,7 +124,7 @@ fn it_is_set_before_the_bind_and_asked_for_at_any_time() {
 }
 
 #[test]
-fn bytes_that_are_no_descriptor_are_refused() {
+fn invalid_descriptor_bytes_are_refused() {
     let host = Host::new(Config::default());
     let told = host.clone();
     let run = async move |wsk: Provider| {
@@ -140,7 +140,7 @@ fn bytes_that_are_no_descriptor_are_refused() {
 
 /// Another registration's is refused before WSK sees it, which would be the end.
 #[test]
-fn it_is_for_sockets_of_its_registration() {
+fn a_descriptor_belongs_to_its_registration() {
     with_all_timings(async |wsk| {
         let registration = Registration::register(passive())?;
         let other = registration.try_capture()?;
@@ -208,7 +208,7 @@ fn a_request_may_outlive_its_socket() {
 }
 
 #[test]
-fn a_warm_socket_allocates_for_what_it_gives_only() {
+fn a_warm_socket_allocates_only_for_its_results() {
     for timing in last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
         let host = Host::new(Config::default().timing(timing));
         let counted = host.clone();
@@ -247,7 +247,7 @@ fn every_allocation_may_fail() {
 }
 
 #[test]
-fn a_socket_that_is_dead_takes_none() {
+fn a_dead_socket_refuses_a_descriptor() {
     let host = Host::new(Config::default());
     let withdrawn = host.clone();
     let run = async move |wsk: Provider| {
@@ -268,7 +268,7 @@ fn a_socket_that_is_dead_takes_none() {
 
 /// All of it is as old as WSK.
 #[test]
-fn older_windows_have_it_too() {
+fn older_windows_supports_it() {
     on(Config::default().windows(Windows::VISTA), async |wsk: Provider| {
         let (socket, descriptor) = (unbound(&wsk).await?, cached(&wsk)?);
         socket.set_security_descriptor(&descriptor).await?;
@@ -279,7 +279,7 @@ fn older_windows_have_it_too() {
 
 /// The last owner may be dropped at a level where WSK's call would not be made, and in another thread.
 #[test]
-fn it_may_be_dropped_anywhere() {
+fn a_descriptor_may_be_dropped_at_any_irql() {
     fn require<T: Send + Sync>(_: &T) {}
 
     with_all_timings(async |wsk| {

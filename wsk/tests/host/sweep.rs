@@ -26,13 +26,13 @@ const TOO_MANY: usize = 1000;
 enum Shortage {
     /// One allocation fails, and then there is memory again.
     Once,
-    /// From one allocation on there is no memory any more, not even for whoever clears up.
+    /// Every allocation from one on fails, those of the clean-up included.
     Lasting,
 }
 
 /// Runs a scenario as often as it allocates, with each allocation failing in turn: by itself, and with all that
 /// follow. Every run must end, with an error that says so, and leave nothing behind. When nothing fails, the
-/// scenario must succeed, and have made so many allocations at least.
+/// scenario must succeed, and have made at least this many allocations.
 #[track_caller]
 pub(crate) fn sweep(at_least: usize, scenario: impl AsyncFn(Provider) -> Result<()>) {
     let seeds = if cfg!(miri) { 1 } else { 3 };
@@ -235,7 +235,7 @@ impl DatagramEvents for Holder {
 
 /// What is handed over for callbacks is dropped when there is no memory for it.
 #[test]
-fn a_handler_that_finds_no_memory_is_dropped() {
+fn a_handler_whose_socket_cannot_be_allocated_is_dropped() {
     let host = Host::new(Config::default());
     let failing = host.clone();
     let run = async move |wsk: Provider| {

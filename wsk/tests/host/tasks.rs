@@ -48,7 +48,7 @@ impl Drop for Guard {
 }
 
 #[test]
-fn the_output_of_a_task_is_its_handles() {
+fn a_join_handle_returns_the_tasks_output() {
     everywhere(|_| {
         let runtime = Runtime::new(passive(), 2).unwrap();
         let spawner = runtime.spawner();
@@ -78,9 +78,9 @@ fn the_output_of_a_task_is_its_handles() {
     });
 }
 
-/// An output is dropped once, whether it was taken or not, and whether the handle goes before it or after.
+/// An output is dropped once, whether it was taken or not, and whether the handle is dropped before or after it.
 #[test]
-fn an_output_that_nobody_takes_is_dropped() {
+fn an_unclaimed_output_is_dropped() {
     everywhere(|_| {
         let drops = Drops::default();
         let runtime = Runtime::new(passive(), 1).unwrap();
@@ -111,7 +111,7 @@ fn an_output_that_nobody_takes_is_dropped() {
 
 /// A task that the runtime has dropped has no output, and its handle says so; also when it is polled again.
 #[test]
-fn a_task_that_was_dropped_has_no_output() {
+fn a_dropped_task_has_no_output() {
     everywhere(|_| {
         let drops = Drops::default();
         let runtime = Runtime::new(passive(), 1).unwrap();
@@ -190,9 +190,9 @@ fn a_task_allocates_once() {
     assert_eq!(host.outstanding_allocations(), 0);
 }
 
-/// With one thread, tasks that give way have their turns one after the other.
+/// On one thread, yielding tasks run in turn.
 #[test]
-fn who_gives_way_comes_last() {
+fn a_yielding_task_runs_last() {
     const TASKS: usize = 5;
     const ROUNDS: usize = 10;
     everywhere(|_| {
@@ -202,7 +202,7 @@ fn who_gives_way_comes_last() {
         for task in 0..TASKS {
             let (turns, gate) = (Arc::clone(&turns), Arc::clone(&gate));
             let run = async move {
-                // All are there before the first begins.
+                // All tasks are spawned before the first one runs.
                 while !gate.load(Ordering::SeqCst) {
                     yield_now().await;
                 }
@@ -260,7 +260,7 @@ fn no_task_starves() {
 
 /// The end of a runtime waits for its tasks, those included that they spawn meanwhile.
 #[test]
-fn a_runtime_finishes_what_was_begun() {
+fn a_runtime_finishes_its_tasks() {
     everywhere(|_| {
         let ended = Drops::default();
         let runtime = Runtime::new(passive(), 2).unwrap();
@@ -289,7 +289,7 @@ fn a_runtime_finishes_what_was_begun() {
 
 /// Connections that are served at the end are served to theirs.
 #[test]
-fn connections_are_finished_before_the_end() {
+fn shutdown_waits_for_open_connections() {
     for timing in timings().take(20) {
         let host = Host::new(Config::default().timing(timing));
         let run = async |wsk: Provider| {
@@ -322,9 +322,9 @@ fn connections_are_finished_before_the_end() {
     }
 }
 
-/// A wait has an end, after which the runtime goes on, and can be waited for again.
+/// A wait that times out leaves the runtime running, and can be repeated.
 #[test]
-fn a_wait_for_tasks_has_an_end() {
+fn waiting_for_tasks_can_time_out() {
     everywhere(|host| {
         let mut runtime = Runtime::new(passive(), 2).unwrap();
         // There is nothing to wait for.
@@ -354,7 +354,7 @@ fn a_wait_for_tasks_has_an_end() {
 
 /// The end of the time and the end of the last task at the same moment: either will do, and neither is forgotten.
 #[test]
-fn a_wait_may_end_with_its_time() {
+fn a_wait_ends_at_its_deadline() {
     for timing in timings() {
         let host = Host::new(Config::default().timing(timing));
         let _entered = host.enter();
@@ -379,7 +379,7 @@ fn handles_and_their_futures_are_send() {
 }
 
 #[test]
-fn giving_way_takes_two_polls() {
+fn yield_now_takes_two_polls() {
     let host = Host::new(Config::default());
     let _entered = host.enter();
     assert!(matches!(rt::block_on(passive(), poll_times(yield_now(), 1)), Ok(None)));

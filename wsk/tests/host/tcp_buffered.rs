@@ -61,7 +61,7 @@ async fn write_all(writer: &mut BufferedWriter, bytes: &[u8]) -> Result<()> {
 }
 
 #[test]
-fn bytes_go_both_ways_through_small_buffers() {
+fn bytes_travel_both_ways_through_small_buffers() {
     with_all_timings(async |wsk| {
         let (mut client, mut server) = buffered(&wsk).await?;
         let bytes = pattern(MANY);
@@ -79,7 +79,7 @@ fn bytes_go_both_ways_through_small_buffers() {
 
 /// What borrows a stream can be in a task, which threads take turns with.
 #[test]
-fn futures_can_go_from_thread_to_thread() {
+fn futures_move_between_threads() {
     fn is_send<T: Send>(_: impl FnOnce(&'static mut BufferedStream, &'static mut [u8]) -> T) {}
     fn is_shared<T: Sync>() {}
     is_send(BufferedStream::read);
@@ -90,7 +90,7 @@ fn futures_can_go_from_thread_to_thread() {
     is_shared::<BufferedStream>();
 }
 
-/// The core of it: who stops waiting loses nothing, however often.
+/// Dropping futures loses nothing, however often it happens.
 #[test]
 fn no_byte_is_lost_or_sent_twice_when_futures_are_dropped() {
     for timing in timings() {
@@ -138,7 +138,7 @@ fn no_byte_is_lost_or_sent_twice_when_futures_are_dropped() {
 
 /// As above, with time-outs that race with what arrives.
 #[test]
-fn no_byte_is_lost_when_the_time_is_up() {
+fn a_time_out_of_a_buffered_stream_loses_no_byte() {
     with_all_timings(async |wsk| {
         let (mut client, mut server) = buffered(&wsk).await?;
         server.set_read_timeout(Some(MILLISECOND))?;
@@ -191,7 +191,7 @@ fn nothing_is_lost_when_futures_are_forgotten() {
 }
 
 #[test]
-fn what_is_not_flushed_is_not_sent() {
+fn unflushed_bytes_are_not_sent() {
     with_all_timings(async |wsk| {
         let (client, server) = streams(&wsk).await?;
         let mut client = client.buffered();
@@ -216,7 +216,7 @@ fn what_is_not_flushed_is_not_sent() {
 }
 
 #[test]
-fn the_buffer_shows_what_is_to_be_read() {
+fn fill_buf_returns_the_unread_bytes() {
     with_all_timings(async |wsk| {
         let (client, server) = streams(&wsk).await?;
         let mut server = BufferedStream::from(server);
@@ -283,9 +283,9 @@ fn writes_wait_and_time_out() {
     }
 }
 
-/// What follows a send that has failed is not sent, and whoever writes is told so, again and again.
+/// Bytes after a failed send are not sent, and every further write returns the error.
 #[test]
-fn an_error_in_the_background_is_told_and_stays() {
+fn a_background_error_is_reported_and_stays() {
     with_all_timings(async |wsk| {
         let (client, server) = streams(&wsk).await?;
         let mut client = BufferedStream::with_capacity(client, 10, 10);
@@ -314,7 +314,7 @@ fn an_error_in_the_background_is_told_and_stays() {
 
 /// Whatever fails: what arrives is a beginning of what was written, without a gap.
 #[test]
-fn what_arrives_has_no_gaps() {
+fn received_bytes_have_no_gaps() {
     let mut failures = 0;
     for timing in timings() {
         for faults in [
@@ -339,7 +339,7 @@ fn what_arrives_has_no_gaps() {
                 let write = async {
                     let result = write_all(client.split().1, &bytes).await;
                     if result.is_err() {
-                        // The peer is to be told, if the connection is still there.
+                        // The peer receives the end of the stream, if the connection still exists.
                         drop(client);
                     }
                     result
@@ -397,7 +397,7 @@ fn a_warm_stream_allocates_nothing() {
 }
 
 #[test]
-fn streams_of_slices_may_find_no_memory() {
+fn reads_and_writes_of_slices_survive_failed_allocations() {
     sweep(15, async |wsk| {
         let (mut client, mut server) = buffered(&wsk).await?;
         server.set_read_timeout(Some(HOUR))?;
@@ -413,9 +413,9 @@ fn streams_of_slices_may_find_no_memory() {
     });
 }
 
-/// No memory is an error that goes by.
+/// A failed allocation is an error that the stream recovers from.
 #[test]
-fn a_stream_goes_on_when_there_is_memory_again() {
+fn a_stream_recovers_from_a_failed_allocation() {
     for timing in last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(9)]) {
         let host = Host::new(Config::default().timing(timing));
         let failing = host.clone();
@@ -505,7 +505,7 @@ fn parts_are_reunited_with_their_buffers() {
 }
 
 #[test]
-fn parts_go_to_different_tasks() {
+fn halves_of_a_buffered_stream_move_to_different_tasks() {
     for timing in timings().take(20) {
         let host = Host::new(Config::default().timing(timing).window(100));
         let outside = host.clone();
@@ -533,9 +533,9 @@ fn parts_go_to_different_tasks() {
     }
 }
 
-/// Beside what goes past the buffers: the stream's own requests, and its addresses.
+/// The methods that bypass the buffers: the stream's own requests, and its addresses.
 #[test]
-fn the_stream_is_still_there() {
+fn the_inner_stream_can_be_taken_back() {
     with_all_timings(async |wsk| {
         let (client, server) = buffered(&wsk).await?;
         assert_eq!(client.local_addr().await?, server.peer_addr().await?);

@@ -46,7 +46,7 @@ async fn listener(wsk: &Provider) -> Result<(TcpListener, SocketAddr)> {
 }
 
 #[test]
-fn one_call_makes_a_connection() {
+fn one_call_creates_and_connects_a_socket() {
     with_all_timings(async |wsk| {
         let (mut listener, address) = listener(&wsk).await?;
         let socket = ConnectionSocket::connect_new(&wsk, ANY, address, ()).await?;
@@ -78,7 +78,7 @@ fn one_call_takes_the_family_of_both_addresses() {
 
 /// A handler that is never called is dropped with what failed, and one that is called counts.
 #[test]
-fn one_call_has_a_handler() {
+fn one_call_connects_a_socket_with_a_handler() {
     with_all_timings(async |wsk| {
         let (mut listener, address) = listener(&wsk).await?;
         let alive = Arc::new(());
@@ -99,7 +99,7 @@ fn one_call_has_a_handler() {
     });
 }
 
-/// INV-20: a socket that arrives when nobody waits for it is closed, or the registration would wait for ever.
+/// INV-20: a socket delivered to a dropped future is closed; otherwise the registration would wait for ever.
 #[test]
 fn connecting_can_be_dropped_at_any_point() {
     with_all_timings(async |wsk| {
@@ -120,7 +120,7 @@ fn connecting_can_be_dropped_at_any_point() {
 /// Wine: the call returns `STATUS_NOT_IMPLEMENTED`, and its IRP never completes. There is no socket whose close
 /// would be its end, and still nothing is left.
 #[test]
-fn a_system_without_the_call_is_noticed() {
+fn a_refused_wsk_socket_connect_is_unsupported() {
     for timing in timings() {
         let config = Config { refuse_socket_connect: true, ..Config::default().timing(timing) };
         let run = async |wsk: Provider| {
@@ -138,7 +138,7 @@ fn a_system_without_the_call_is_noticed() {
 }
 
 #[test]
-fn one_call_may_find_no_memory() {
+fn one_call_survives_failed_allocations() {
     sweep(10, async |wsk| {
         let (mut listener, address) = listener(&wsk).await?;
         let counter = Counter::default();
@@ -157,9 +157,9 @@ async fn received(listener: &mut TcpListener) -> Result<Vec<u8>> {
 }
 
 /// With as many bytes as may be, through a window that is smaller, and the buffer comes back.
-#[cfg(not(miri))] // Miri takes too long for so many bytes.
+#[cfg(not(miri))] // Miri takes too long for this many bytes.
 #[test]
-fn a_connection_begins_with_bytes() {
+fn a_connect_sends_first_bytes() {
     let first: Vec<u8> = (0..MOST).map(|n| n.to_le_bytes()[0]).collect();
     for timing in timings() {
         let config = Config::default().timing(timing).window(20_000);
@@ -203,7 +203,7 @@ fn a_connection_begins_with_bytes() {
 
 /// INV-29, INV-32: what is not possible is refused before the call, and the buffer comes back from every failure.
 #[test]
-fn a_buffer_comes_back_from_a_connection_that_fails() {
+fn a_failed_connect_returns_its_buffer() {
     with_all_timings(async |wsk| {
         let (_listener, address) = listener(&wsk).await?;
         let v6: SocketAddr = (Ipv6Addr::LOCALHOST, 7).into();
@@ -227,7 +227,7 @@ fn a_buffer_comes_back_from_a_connection_that_fails() {
 }
 
 #[test]
-fn beginning_with_bytes_may_find_no_memory() {
+fn connecting_with_data_survives_failed_allocations() {
     sweep(10, async |wsk| {
         let (mut listener, address) = listener(&wsk).await?;
         let socket = StreamSocket::builder(&wsk, Family::INET).bind(ANY).await?;
@@ -239,9 +239,9 @@ fn beginning_with_bytes_may_find_no_memory() {
     });
 }
 
-/// INV-8: the function is not in the tables of older systems, nor is there a stream socket.
+/// INV-8: older systems have neither the function in their tables nor stream sockets.
 #[test]
-fn older_systems_have_less() {
+fn older_windows_has_fewer_ways_to_connect() {
     let all = [
         (Windows::EIGHT, false),
         (Windows::TEN, false),
@@ -268,7 +268,7 @@ fn older_systems_have_less() {
 
 /// A stream socket that connects is a connection in all.
 #[test]
-fn a_stream_socket_talks() {
+fn a_stream_socket_exchanges_bytes() {
     with_all_timings(async |wsk| {
         let (mut listener, address) = listener(&wsk).await?;
         let socket = StreamSocket::builder(&wsk, Family::INET)
@@ -295,7 +295,7 @@ fn a_stream_socket_talks() {
 }
 
 #[test]
-fn a_connection_comes_from_an_address() {
+fn a_connection_is_made_from_a_local_address() {
     with_all_timings(async |wsk| {
         let (_listener, address) = listener(&wsk).await?;
         let local: SocketAddr = ([127, 0, 0, 1], 4000).into();

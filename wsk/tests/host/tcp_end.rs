@@ -15,7 +15,7 @@ use wsk_host::{Config, Windows};
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[test]
-fn the_last_bytes_go_with_the_end() {
+fn a_disconnect_sends_the_last_bytes() {
     with_all_timings(async |wsk| {
         let (client, server) = sockets(&wsk).await?;
         client.send_all(buffer(b"good")?).await.into_result()?;
@@ -36,7 +36,7 @@ fn the_last_bytes_go_with_the_end() {
 
 /// Requests in flight fail, and the peer is reset.
 #[test]
-fn an_abort_ends_everything_at_once() {
+fn an_abort_fails_every_request_at_once() {
     for timing in timings() {
         let run = async |wsk: Provider| {
             let (client, server) = sockets(&wsk).await?;
@@ -55,7 +55,7 @@ fn an_abort_ends_everything_at_once() {
             }
             let error = client.send(buffer(b"more")?).await.0.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::NotConnected);
-            // What is there may still be received.
+            // Bytes that have arrived may still be received.
             let error = loop {
                 match server.receive(Buffer::new(100)?).await.0 {
                     Ok(count) => assert_ne!(count, 0, "an abort is no end"),
@@ -72,7 +72,7 @@ fn an_abort_ends_everything_at_once() {
 
 /// INV-50: a graceful end that does not come is given up, and the connection is aborted.
 #[test]
-fn an_end_that_hangs_is_given_up() {
+fn a_disconnect_that_hangs_times_out() {
     for timing in timings() {
         let run = async |wsk: Provider| {
             let (client, server) = sockets(&wsk).await?;
@@ -97,7 +97,7 @@ fn an_end_that_hangs_is_given_up() {
 }
 
 #[test]
-fn every_end_can_be_dropped_at_any_point() {
+fn every_disconnect_can_be_dropped_at_any_point() {
     with_all_timings(async |wsk| {
         for polls in 0..4 {
             let (client, server) = sockets(&wsk).await?;
@@ -126,14 +126,14 @@ async fn remote(wsk: &Provider, port: usize) -> Result<(ConnectionSocket, Connec
 /// INV-43: silence needs that nothing is being sent, and afterwards there is the close, of which the peer hears
 /// nothing.
 #[test]
-fn a_connection_falls_silent() {
+fn a_connection_enters_silent_mode() {
     for timing in timings() {
         let run = async |wsk: Provider| {
             let (client, server) = remote(&wsk, 0).await?;
             let mut sending = Box::pin(client.send(Buffer::new(100)?));
             let polled = sending.as_mut().poll(&mut Context::from_waker(Waker::noop()));
             assert!(polled.is_pending());
-            // Its request is in flight, and nobody will ever take it up.
+            // Its request is in flight, and the host never completes it.
             std::mem::forget(sending);
             let (error, client) = client.into_silent().await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::NotConnected);
@@ -159,7 +159,7 @@ fn a_connection_falls_silent() {
 
 /// A send whose future was dropped is being cancelled: until that is done, no silence.
 #[test]
-fn a_dropped_send_is_waited_for_before_silence() {
+fn silent_mode_waits_for_a_dropped_send() {
     with_all_timings(async |wsk| {
         let (client, _server) = remote(&wsk, 0).await?;
         drop(poll_times(client.send(Buffer::new(100_000)?), 1).await);
@@ -179,7 +179,7 @@ fn a_dropped_send_is_waited_for_before_silence() {
 }
 
 #[test]
-fn silence_is_for_other_machines_and_since_windows_8() {
+fn silent_mode_is_for_other_machines_since_windows_8() {
     for windows in [Windows::SEVEN, Windows::EIGHT] {
         let run = async |wsk: Provider| {
             let (client, _server) = sockets(&wsk).await?;
@@ -199,7 +199,7 @@ fn silence_is_for_other_machines_and_since_windows_8() {
 }
 
 #[test]
-fn backlogs_are_told() {
+fn send_backlogs_are_reported() {
     with_all_timings(async |wsk| {
         let (client, server) = sockets(&wsk).await?;
         assert!(client.ideal_send_backlog().await? >= 1000);

@@ -15,7 +15,7 @@ use wsk_host::{Config, Host, Timing};
 const TASKS: usize = if cfg!(miri) { 2 } else { 8 };
 const ROUNDS: usize = if cfg!(miri) { 3 } else { 20 };
 
-/// Talks to itself until it is told to stop. With requests that complete at once, it never waits.
+/// Exchanges bytes with itself until a flag is set. With requests that complete inline, it never waits.
 async fn busy(client: TcpStream, server: TcpStream, stop: &AtomicBool) -> Result<usize> {
     let (mut to_send, mut to_fill) = (buffer(b"busy")?, Buffer::new(4)?);
     let mut rounds = 0;
@@ -115,9 +115,9 @@ fn a_busy_future_does_not_starve_its_neighbours() {
     }
 }
 
-/// What gave way goes on by itself: nothing else wakes it.
+/// A task that yielded continues by itself: nothing else wakes it.
 #[test]
-fn a_task_that_has_given_way_goes_on() {
+fn a_task_that_yielded_continues() {
     let host = Host::new(Config::default().timing(Timing::Inline));
     let run = async |wsk: Provider| {
         let (client, _server) = streams(&wsk).await?;

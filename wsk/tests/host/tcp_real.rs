@@ -123,7 +123,7 @@ fn lines_are_exchanged_with_a_server() {
 }
 
 #[test]
-fn much_goes_both_ways_through_buffers() {
+fn many_bytes_travel_both_ways_through_buffers() {
     const SIZE: usize = 1 << 20;
     real(async |wsk| {
         let (address, server) = serve(|stream| {
@@ -176,7 +176,7 @@ fn an_abort_resets_a_program_of_this_machine() {
 }
 
 #[test]
-fn what_is_drained_lets_a_program_end() {
+fn draining_lets_a_program_finish() {
     real(async |wsk| {
         let (address, server) = serve(|mut stream| {
             stream.write_all(&vec![1; 1 << 20]).unwrap();
@@ -194,7 +194,7 @@ fn what_is_drained_lets_a_program_end() {
 
 /// In the machine's time.
 #[test]
-fn a_silent_program_is_waited_for_so_long() {
+fn a_silent_program_causes_a_time_out() {
     real(async |wsk| {
         let (done, wait) = std::sync::mpsc::channel::<()>();
         let (address, server) = serve(move |mut stream| {

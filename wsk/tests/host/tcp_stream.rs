@@ -18,7 +18,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 #[test]
-fn borrowed_halves_work_at_once() {
+fn borrowed_halves_work_concurrently() {
     with_all_timings(async |wsk| {
         let (client, server) = streams(&wsk).await?;
         let exchange = async |stream: &TcpStream, byte: u8| {
@@ -44,7 +44,7 @@ fn borrowed_halves_work_at_once() {
 
 /// In tasks of a runtime with several threads; the socket is closed with the last of them.
 #[test]
-fn owned_halves_go_to_different_tasks() {
+fn owned_halves_move_to_different_tasks() {
     for timing in timings().take(20) {
         let host = Host::new(Config::default().timing(timing));
         let outside = host.clone();
@@ -97,7 +97,7 @@ fn owned_halves_go_to_different_tasks() {
 
 /// Dropping a half says nothing to the peer; dropping both closes, and aborts what has not ended.
 #[test]
-fn the_last_half_closes() {
+fn dropping_the_last_half_closes_the_stream() {
     with_all_timings(async |wsk| {
         for reader_first in [false, true] {
             let (client, server) = streams(&wsk).await?;
@@ -174,7 +174,7 @@ fn a_stream_is_a_socket_and_back() {
 }
 
 #[test]
-fn a_stream_comes_from_an_address() {
+fn a_stream_is_connected_from_a_local_address() {
     with_all_timings(async |wsk| {
         let listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
         let remote = listener.local_addr().await?;
@@ -190,7 +190,7 @@ fn a_stream_comes_from_an_address() {
 }
 
 #[test]
-fn a_connect_that_hangs_is_given_up() {
+fn a_connect_that_hangs_times_out() {
     for timing in timings() {
         let faults = Faults { hold: 1000, ..Faults::default() };
         let run = async |wsk: Provider| {
@@ -205,7 +205,7 @@ fn a_connect_that_hangs_is_given_up() {
 
 /// A receive that has timed out gives its buffer back, and loses nothing.
 #[test]
-fn receives_time_out() {
+fn receives_can_time_out() {
     with_all_timings(async |wsk| {
         let (client, server) = streams(&wsk).await?;
         client.set_read_timeout(Some(HOUR))?;
@@ -267,7 +267,7 @@ fn a_time_out_loses_no_byte() {
 
 /// What is sent into a window that is full hangs, and so does the end (INV-50). Then there is the abort.
 #[test]
-fn sends_and_ends_time_out() {
+fn sends_and_disconnects_can_time_out() {
     for timing in timings() {
         let run = async |wsk: Provider| {
             let (client, server) = streams(&wsk).await?;
@@ -290,7 +290,7 @@ fn sends_and_ends_time_out() {
 }
 
 #[test]
-fn time_outs_are_as_in_std() {
+fn time_outs_behave_as_in_std() {
     let host = Host::new(Config::default());
     on_host(&host, async |wsk| {
         let (client, _server) = streams(&wsk).await?;
@@ -312,7 +312,7 @@ fn time_outs_are_as_in_std() {
 
 /// Wine cancels nothing: the system keeps the buffer, and the call returns all the same.
 #[test]
-fn a_system_that_does_not_cancel_keeps_the_buffer() {
+fn a_request_that_cannot_be_cancelled_keeps_the_buffer() {
     for timing in timings() {
         let config = Config { refuse_cancel: true, ..Config::default().timing(timing) };
         let host = Host::new(config);
@@ -391,7 +391,7 @@ fn everything_can_be_dropped_at_any_point_with_time_outs() {
 }
 
 #[test]
-fn streams_may_find_no_memory() {
+fn streams_survive_failed_allocations() {
     sweep(10, async |wsk| {
         let listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
         let remote = listener.local_addr().await?;

@@ -18,7 +18,7 @@ use crate::sweep::sweep;
 const MANY: usize = if cfg!(miri) { 300 } else { 100_000 };
 
 #[test]
-fn a_receive_fills_its_buffer_however_the_bytes_come() {
+fn recv_exact_fills_its_buffer_from_any_parts() {
     with_all_timings(async |wsk| {
         let (client, server) = sockets(&wsk).await?;
         let data: Vec<u8> = (0..MANY).map(|n| n.to_le_bytes()[0]).collect();
@@ -44,7 +44,7 @@ fn a_receive_fills_its_buffer_however_the_bytes_come() {
 
 /// As with `std::io::Read::read_exact`; what has come is in the buffer.
 #[test]
-fn an_end_that_comes_early_is_an_error() {
+fn an_early_end_of_the_stream_is_an_error() {
     with_all_timings(async |wsk| {
         let (client, server) = sockets(&wsk).await?;
         client.send_all(buffer(b"hello")?).await.into_result()?;
@@ -62,7 +62,7 @@ fn an_end_that_comes_early_is_an_error() {
 }
 
 #[test]
-fn what_is_drained_is_gone() {
+fn drained_bytes_are_discarded() {
     with_all_timings(async |wsk| {
         let (client, server) = sockets(&wsk).await?;
         let send = async {
@@ -73,7 +73,7 @@ fn what_is_drained_is_gone() {
         sent?;
         drained?;
         assert_eq!(server.receive(Buffer::new(10)?).await.into_result()?.0, 0);
-        // Both sides have ended: nobody is reset.
+        // Both sides have disconnected: closing sends no reset.
         server.shutdown().await?;
         server.close().await;
         assert_eq!(client.receive(Buffer::new(10)?).await.into_result()?.0, 0);
@@ -82,7 +82,7 @@ fn what_is_drained_is_gone() {
 }
 
 #[test]
-fn flags_are_those_that_are_documented() {
+fn flags_match_the_documentation() {
     with_all_timings(async |wsk| {
         let (client, server) = sockets(&wsk).await?;
         client.send_no_delay(buffer(b"he")?).await.into_result()?;
@@ -98,7 +98,7 @@ fn flags_are_those_that_are_documented() {
     });
 }
 
-/// Refuses data as long as it is told to, and keeps what it accepts.
+/// Refuses data while its flag is set, and records the data it accepts.
 #[derive(Default)]
 struct Gate {
     is_open: AtomicBool,
@@ -124,7 +124,7 @@ impl ConnectionEvents for Gate {
 
 /// INV-56: after data was refused, or taken in part, the next event needs a receive, which may be of no bytes.
 #[test]
-fn events_go_on_when_they_are_resumed() {
+fn resumed_events_continue() {
     with_all_timings(async |wsk| {
         let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
         let address = listener.local_addr().await?;
@@ -140,7 +140,7 @@ fn events_go_on_when_they_are_resumed() {
         }
         gate.is_open.store(true, Ordering::SeqCst);
         while gate.bytes.lock().unwrap().len() < 5 {
-            // What an event is being told of meanwhile, it has for itself (INV-54).
+            // The bytes of a running callback belong to the callback (INV-54).
             socket.resume_events().await?;
             wsk::time::sleep(std::time::Duration::from_millis(1)).await?;
         }
@@ -200,7 +200,7 @@ fn many_requests_are_in_flight_from_many_threads() {
 
 /// A receive that waits for all and is dropped has taken nothing along.
 #[test]
-fn whatever_sends_or_receives_can_be_dropped_at_any_point() {
+fn every_send_and_receive_can_be_dropped_at_any_point() {
     with_all_timings(async |wsk| {
         let (client, server) = sockets(&wsk).await?;
         client.send_all(buffer(b"hello")?).await.into_result()?;
@@ -222,7 +222,7 @@ fn whatever_sends_or_receives_can_be_dropped_at_any_point() {
 }
 
 #[test]
-fn exchanging_may_find_no_memory() {
+fn exchanging_bytes_survives_failed_allocations() {
     sweep(10, async |wsk| {
         let (client, server) = sockets(&wsk).await?;
         client.send_no_delay(buffer(b"hello")?).await.into_result()?;
@@ -270,7 +270,7 @@ fn a_warm_connection_allocates_nothing() {
 
 /// INV-42: from the first request that finds out on, no other is made.
 #[test]
-fn a_dead_socket_says_so() {
+fn a_dead_socket_reports_its_death() {
     for timing in timings() {
         let host = Host::new(Config::default().timing(timing));
         let killer = host.clone();

@@ -15,7 +15,7 @@ use wsk_host::{Config, Host, Timing};
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[test]
-fn an_hour_passes_for_the_host_only() {
+fn an_hour_passes_on_the_host_only() {
     for timing in last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
         let host = Host::new(Config::default().timing(timing));
         let clock = host.clone();
@@ -32,7 +32,7 @@ fn an_hour_passes_for_the_host_only() {
 }
 
 #[test]
-fn what_hangs_is_given_up_and_what_does_not_is_not() {
+fn a_timeout_fires_only_if_its_future_hangs() {
     with_all_timings(async |wsk| {
         let (client, server) = streams(&wsk).await?;
         let result = timeout(HOUR, client.recv(Buffer::new(10)?)).await;
@@ -57,9 +57,9 @@ fn what_hangs_is_given_up_and_what_does_not_is_not() {
 }
 
 /// A peer that never acknowledges may hold up a shutdown (INV-50): here one that never reads.
-/// Of many requests that complete, one makes its task give way: it has completed nevertheless, even if the time is up.
+/// One of many completed requests makes its task yield: it is reported as completed, even past the deadline.
 #[test]
-fn what_has_completed_is_not_given_up_when_its_task_gives_way() {
+fn a_completed_request_beats_the_deadline_of_a_yielding_task() {
     on(Config::default().timing(Timing::Inline), async |wsk| {
         let (client, _server) = streams(&wsk).await?;
         for round in 0..300 {
@@ -79,7 +79,7 @@ fn what_has_completed_is_not_given_up_when_its_task_gives_way() {
 }
 
 #[test]
-fn a_send_that_finds_no_room_is_given_up() {
+fn a_blocked_send_times_out() {
     let config = Config::default().window(10);
     let run = async |wsk: Provider| {
         let (client, server) = streams(&wsk).await?;
@@ -134,7 +134,7 @@ fn a_sleep_can_be_dropped_at_any_time() {
 }
 
 #[test]
-fn without_memory_there_is_no_time() {
+fn timers_need_memory() {
     let host = Host::new(Config::default());
     let failing = host.clone();
     let run = async move |_| {

@@ -15,7 +15,7 @@ use wsk::sys::{STATUS_DATA_NOT_ACCEPTED, STATUS_SUCCESS};
 use wsk::{ErrorKind, UdpSocket};
 use wsk_host::{Config, Host};
 
-/// Counts what it is told, and how often it is dropped.
+/// Counts its callbacks, and how often it is dropped.
 #[derive(Default)]
 struct Counter {
     datagrams: AtomicUsize,

@@ -40,7 +40,7 @@ fn sends_from_elsewhere(
     result.unwrap()
 }
 
-/// Filters of the Transport Driver Interface take control data away from those who do not bypass them.
+/// Filters of the Transport Driver Interface strip control data, unless the client bypasses them.
 #[test]
 fn pitfall_16_filters_can_be_bypassed() {
     let plain = Registration::builder;

@@ -34,7 +34,7 @@ fn pitfall_01_a_completion_before_the_call_returns() {
     .unwrap();
 }
 
-/// A wake that nobody waited for, left over from a completion inside a call, does not end the next wait.
+/// A wake left over from a completion inside a call does not end the next wait.
 #[test]
 fn pitfall_02_an_event_that_is_left_over() {
     with_all_timings(async |wsk| {
@@ -58,7 +58,7 @@ fn pitfall_02_an_event_that_is_left_over() {
 
 /// The same across two runs of the executor.
 #[test]
-fn pitfall_02_an_event_is_one_run_of_the_executors() {
+fn pitfall_02_each_wake_causes_one_poll() {
     let host = Host::new(Config::default());
     let _entered = host.enter();
     for round in 0..3 {
@@ -82,7 +82,7 @@ fn pitfall_03_a_buffer_outlives_its_future() {
     let counted = host.clone();
     on_host(&host, async move |wsk: Provider| {
         let (_client, server) = streams(&wsk).await?;
-        // What the creation has left goes first.
+        // Memory left by the creation is freed first.
         counted.settle();
         let before = counted.outstanding_allocations();
         let mut receive = Box::pin(server.recv(Buffer::new(PAGE_SIZE)?));
@@ -118,7 +118,7 @@ fn pitfall_04_a_second_poll_reads_no_result() {
     .unwrap();
 }
 
-/// The socket goes before its requests have completed, which still use its memory.
+/// The socket is dropped before its requests have completed, which still use its memory.
 #[test]
 fn pitfall_05_a_completion_after_its_socket() {
     with_all_timings(async |wsk| {

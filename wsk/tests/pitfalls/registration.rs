@@ -6,7 +6,7 @@ use test_support::scenario::passive;
 use wsk::{ErrorKind, Registration};
 use wsk_host::{Config, Host, Readiness};
 
-/// What WSK keeps of a registration stays where it is, wherever the value goes.
+/// The registration block keeps its address when the value moves.
 #[test]
 fn pitfall_09_a_registration_can_be_moved() {
     let host = Host::new(Config::default());
@@ -31,7 +31,7 @@ fn pitfall_09_a_registration_can_be_moved() {
 
 /// While WSK is not ready, asking costs nothing, and no wait is for ever.
 #[test]
-fn pitfall_10_a_capture_early_in_the_start_of_the_system() {
+fn pitfall_10_a_capture_early_during_boot() {
     let host = Host::new(Config::default().readiness(Readiness::Never));
     let _entered = host.enter();
     let registration = Registration::register(passive()).unwrap();

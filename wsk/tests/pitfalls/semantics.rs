@@ -44,7 +44,7 @@ fn pitfall_21_one_accept_at_a_time() {
     assert_eq!(accepts, 1);
 }
 
-/// No part of a buffer goes beyond it.
+/// No slice extends beyond its buffer.
 #[test]
 fn pitfall_21_a_length_beyond_the_buffer() {
     on(Config::default(), async |_| {
@@ -58,7 +58,7 @@ fn pitfall_21_a_length_beyond_the_buffer() {
 
 /// A look-up that fails inside the system is made once more, and not for ever.
 #[test]
-fn pitfall_22_a_look_up_that_fails_now_and_then() {
+fn pitfall_22_a_look_up_that_fails_intermittently() {
     for (failures, is_found) in [(0, true), (1, true), (2, false)] {
         let host = Host::new(Config::default());
         host.add_name("server.example", IpAddr::from([192, 0, 2, 1]));

@@ -6,9 +6,9 @@ use wsk_sys::*;
 use crate::host;
 use crate::mm::routine;
 
-/// One allocation fails, or one and all that follow; what was not freed is told by tag.
+/// One allocation fails, or every one from a number on; unfreed memory is counted by tag.
 #[test]
-fn memory_is_short_once_or_for_good() {
+fn allocations_fail_once_or_from_one_on() {
     const TAG: ULONG = u32::from_le_bytes(*b"tags");
     let (host, _entered) = host();
     // SAFETY: memory may be asked for anywhere.
@@ -36,7 +36,7 @@ unsafe extern "C" {
 }
 
 #[test]
-fn pool_of_the_newer_function_is_zeroed_and_counted() {
+fn ex_allocate_pool_2_zeroes_and_is_accounted() {
     const ZEROED: POOL_FLAGS = POOL_FLAG_NON_PAGED;
     const AS_IT_IS: POOL_FLAGS = POOL_FLAG_NON_PAGED | POOL_FLAG_UNINITIALIZED;
     const PAGED: POOL_FLAGS = 0x100;
@@ -52,13 +52,13 @@ fn pool_of_the_newer_function_is_zeroed_and_counted() {
         assert_eq!(host.outstanding_allocations(), 2);
         host.fail_allocation(1);
         assert!(allocate(ZEROED, 100, TAG).is_null());
-        // No pool, two pools, flags that nobody knows, no size, no tag.
+        // No pool, two pools, unknown required flags, no size, no tag.
         for flags in [0, POOL_FLAG_UNINITIALIZED, ZEROED | PAGED, ZEROED | 0x200] {
             assert!(allocate(flags, 100, TAG).is_null(), "{flags:#x}");
         }
         assert!(allocate(ZEROED, 0, TAG).is_null());
         assert!(allocate(ZEROED, 100, 0).is_null());
-        // Flags of the upper half are ignored by who does not know them.
+        // Unknown flags of the upper half are optional, and ignored.
         let optional = allocate(ZEROED | 1 << 40, 100, TAG);
         ExFreePoolWithTag(optional, 0);
         ExFreePoolWithTag(memory, TAG);

@@ -23,7 +23,7 @@ unsafe extern "C" fn releases(_: PVOID, context: PVOID, item: PIO_WORKITEM) {
 }
 
 #[test]
-fn rundown_protection_is_waited_for() {
+fn a_rundown_wait_ends_with_the_last_release() {
     on_hosts(|host| {
         let log = Pool::new(Log::default());
         // SAFETY: there is room for a protection.
@@ -48,9 +48,9 @@ fn rundown_protection_is_waited_for() {
         unsafe { ExWaitForRundownProtectionRelease(protection.0) };
         assert_eq!(log.take(), [1, 1, 1]);
         assert!(!acquire());
-        // SAFETY: as above: there is nothing to wait for.
+        // SAFETY: the protection is initialised and run down; the wait returns at once.
         unsafe { ExWaitForRundownProtectionRelease(protection.0) };
-        // SAFETY: nobody uses it.
+        // SAFETY: the protection is run down, so that no thread uses it.
         unsafe { ExInitializeRundownProtection(protection.0) };
         assert!(acquire());
         // SAFETY: it is held.

@@ -50,7 +50,7 @@ fn an_irp_is_allocated_completed_and_freed() {
 }
 
 #[test]
-fn irps_mdls_and_mappings_may_not_be_had() {
+fn irps_and_mdls_survive_failed_allocations() {
     let (host, _entered) = host();
     host.fail_allocation(1);
     // SAFETY: no pointers are passed that would have to be valid.

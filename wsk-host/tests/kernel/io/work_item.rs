@@ -18,7 +18,7 @@ pub(crate) struct Work {
     times: AtomicUsize,
 }
 
-/// Stands for a device object, which nobody looks into.
+/// Stands for a device object, whose contents are never read.
 static DEVICE: u64 = 0;
 
 pub(crate) fn device() -> PDEVICE_OBJECT {
@@ -72,7 +72,7 @@ impl Work {
 }
 
 #[test]
-fn items_that_wait_for_later_ones_do_not_block_them() {
+fn waiting_work_items_do_not_block_later_ones() {
     on_hosts(|_| {
         let log = Pool::new(Log::default());
         let events = [(); 4].map(|()| event());
@@ -93,7 +93,7 @@ fn items_that_wait_for_later_ones_do_not_block_them() {
 }
 
 #[test]
-fn an_item_queues_and_frees_itself() {
+fn a_work_item_queues_and_frees_itself() {
     on_hosts(|_| {
         let log = Pool::new(Log::default());
         let done = event();
@@ -110,7 +110,7 @@ fn an_item_queues_and_frees_itself() {
 }
 
 #[test]
-fn an_item_in_memory_of_the_callers_is_queued_at_dispatch_level() {
+fn a_work_item_in_the_callers_memory_is_queued_at_dispatch_level() {
     on_hosts(|_| {
         let log = Pool::new(Log::default());
         let done = event();
@@ -134,7 +134,7 @@ fn an_item_in_memory_of_the_callers_is_queued_at_dispatch_level() {
 }
 
 #[test]
-fn a_seed_decides_which_item_is_first() {
+fn the_seed_decides_the_order_of_work_items() {
     let order = |seed| {
         let orders = Mutex::new(Vec::new());
         testing::run(Config::default(), seed..seed + 1, |host| {
@@ -165,7 +165,7 @@ fn a_seed_decides_which_item_is_first() {
 }
 
 #[test]
-fn an_item_may_not_be_had() {
+fn a_work_item_survives_a_failed_allocation() {
     on_hosts(|host| {
         host.fail_allocation(1);
         // SAFETY: the IRQL is PASSIVE_LEVEL.

@@ -82,7 +82,7 @@ fn a_timer_stays_signalled_or_resets_itself() {
 }
 
 #[test]
-fn a_timer_that_is_cancelled_or_set_anew_expires_once_or_never() {
+fn a_cancelled_timer_never_expires_and_a_reset_one_once() {
     on_hosts(|host| {
         let log = Pool::new(Log::default());
         let [first, second] = [1, 2].map(|number| Entry::new(&log, number));
@@ -109,7 +109,7 @@ fn a_timer_that_is_cancelled_or_set_anew_expires_once_or_never() {
 
 /// What a driver does before it frees a timer and its call.
 #[test]
-fn a_call_has_run_after_a_cancellation_that_comes_too_late_and_a_flush() {
+fn a_flush_after_a_late_cancel_waits_for_the_dpc() {
     static CANCELLED: AtomicUsize = AtomicUsize::new(0);
     static LATE: AtomicUsize = AtomicUsize::new(0);
     on_hosts(|host| {
@@ -133,7 +133,7 @@ fn a_call_has_run_after_a_cancellation_that_comes_too_late_and_a_flush() {
 }
 
 #[test]
-fn a_call_that_is_queued_already_runs_once() {
+fn a_dpc_queued_twice_runs_once() {
     on_simulated_hosts(|host| {
         let log = Pool::new(Log::default());
         let entry = Entry::new(&log, 0);
@@ -183,7 +183,7 @@ unsafe extern "C" fn repeats(dpc: *mut KDPC, context: PVOID, _: PVOID, _: PVOID)
 }
 
 #[test]
-fn a_call_sets_its_timer_anew() {
+fn a_dpc_sets_its_timer_again() {
     on_hosts(|host| {
         let timer = timer(SynchronizationTimer);
         let period = Pool::new(Period { timer: timer.0, times: AtomicUsize::new(0) });

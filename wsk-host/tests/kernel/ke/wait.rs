@@ -10,7 +10,7 @@ use crate::io::work_item::Work;
 use crate::{host, milliseconds};
 
 #[test]
-fn a_wait_for_several_takes_one_or_all() {
+fn a_wait_for_several_objects_takes_one_or_all() {
     let (_host, _entered) = host();
     let mut events = [const { MaybeUninit::<KEVENT>::uninit() }; 2];
     let [first, second] = events.each_mut().map(MaybeUninit::as_mut_ptr);
@@ -48,7 +48,7 @@ fn a_wait_for_several_takes_one_or_all() {
 }
 
 #[test]
-fn who_waits_is_released_by_a_signal_that_is_taken_back_at_once() {
+fn an_event_set_and_reset_at_once_releases_its_waiter() {
     on_simulated_hosts(|host| {
         let log = Pool::new(Log::default());
         let (gate, done) = (event(), event());

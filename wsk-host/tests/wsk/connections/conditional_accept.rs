@@ -47,7 +47,7 @@ fn is_refused(socket: PWSK_SOCKET, request: Request) {
 }
 
 #[test]
-fn the_option_is_for_listeners_that_are_not_bound() {
+fn conditional_accept_is_set_before_the_bind() {
     on(both_networks(), |client| {
         let (listener, _) = client.listener(ptr::null_mut(), ptr::null());
         let status = set_option(listener, SOL_SOCKET, SO_CONDITIONAL_ACCEPT, 1);
@@ -63,12 +63,12 @@ fn the_option_is_for_listeners_that_are_not_bound() {
 }
 
 #[test]
-fn a_connection_that_is_let_in_has_its_identification() {
+fn an_inspected_connection_has_its_inspect_id() {
     on(both_networks(), |client| {
         let watcher = Watcher::new();
         let (listener, address) = inspecting(client, &watcher);
         let (socket, request) = asking(client, address);
-        // It is inspected although nobody accepts yet.
+        // It is inspected before any accept.
         let id = inspected(&watcher);
         request.succeed();
         let accepted = socket_of(accept(listener, ptr::null_mut(), ptr::null()).succeed());
@@ -83,7 +83,7 @@ fn a_connection_that_is_let_in_has_its_identification() {
 }
 
 #[test]
-fn a_connection_that_is_rejected_is_never_heard_of_again() {
+fn a_rejected_connection_causes_no_further_callback() {
     on(both_networks(), |client| {
         let watcher = Watcher::new().on_inspect(|_| WskInspectReject);
         let (listener, address) = inspecting(client, &watcher);
@@ -99,7 +99,7 @@ fn a_connection_that_is_rejected_is_never_heard_of_again() {
 }
 
 #[test]
-fn a_connection_can_be_let_in_later() {
+fn a_pended_connection_can_be_accepted_later() {
     on(both_networks(), |client| {
         let watcher = Watcher::new().on_inspect(|_| WskInspectPend);
         let (listener, address) = inspecting(client, &watcher);
@@ -118,7 +118,7 @@ fn a_connection_can_be_let_in_later() {
 }
 
 #[test]
-fn a_connection_can_be_rejected_later() {
+fn a_pended_connection_can_be_rejected_by_the_client() {
     on(both_networks(), |client| {
         let watcher = Watcher::new().on_inspect(|_| WskInspectPend);
         let (listener, address) = inspecting(client, &watcher);
@@ -132,7 +132,7 @@ fn a_connection_can_be_rejected_later() {
 }
 
 #[test]
-fn a_connection_that_is_aborted_meanwhile_needs_no_answer_and_bears_one() {
+fn an_aborted_pended_connection_needs_no_decision_and_ignores_one() {
     on(both_networks(), |client| {
         let watcher = Watcher::new().on_inspect(|_| WskInspectPend);
         let (listener, address) = inspecting(client, &watcher);

@@ -1,4 +1,4 @@
-//! Enabling and disabling events, and what the others tell.
+//! Enabling and disabling events, and the disconnect and backlog events.
 
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use wsk_sys::*;
 use super::{close_all, watched};
 
 #[test]
-fn an_abort_of_the_peer_is_told_once() {
+fn an_abort_by_the_peer_is_indicated_once() {
     on(both_networks(), |client| {
         let watcher = Watcher::new();
         let sockets = watched(client, &watcher, WSK_EVENT_DISCONNECT);
@@ -29,7 +29,7 @@ fn an_abort_of_the_peer_is_told_once() {
 }
 
 #[test]
-fn an_end_is_told_once_its_data_was_received() {
+fn a_disconnect_is_indicated_after_all_data_was_received() {
     on(both_networks(), |client| {
         let watcher = Watcher::new();
         let sockets = watched(client, &watcher, WSK_EVENT_DISCONNECT);
@@ -45,7 +45,7 @@ fn an_end_is_told_once_its_data_was_received() {
 }
 
 #[test]
-fn a_sender_is_told_when_more_would_be_ideal() {
+fn the_backlog_event_reports_a_larger_ideal_size() {
     on(both_networks(), |client| {
         let watcher = Watcher::new();
         let sockets = watched(client, &watcher, WSK_EVENT_SEND_BACKLOG);
@@ -67,14 +67,14 @@ fn a_sender_is_told_when_more_would_be_ideal() {
 }
 
 #[test]
-fn a_disabled_event_is_not_called_and_the_others_are() {
+fn only_the_disabled_event_stops() {
     on(both_networks(), |client| {
         let watcher = Watcher::new();
         let all = WSK_EVENT_RECEIVE | WSK_EVENT_DISCONNECT | WSK_EVENT_SEND_BACKLOG;
         let sockets = watched(client, &watcher, all);
         send_all(sockets[1], b"hello");
         watcher.wait_for_bytes(5);
-        // Both may be pending: the callback has told its watcher, and has not returned.
+        // Both may be pending: the callback has recorded its call, and has not returned.
         let (disabled, _input) =
             set_events_with_irp(sockets[2], WSK_EVENT_RECEIVE | WSK_EVENT_DISABLE);
         disabled.succeed();
@@ -129,7 +129,7 @@ fn from_within(act: fn(PWSK_SOCKET) -> Vec<(Request, Option<PoolBuffer>)>, close
 }
 
 #[test]
-fn a_close_waits_for_the_callback_that_makes_it() {
+fn a_close_in_a_callback_completes_after_its_return() {
     from_within(
         |socket| {
             // SAFETY: the socket is open.
@@ -140,7 +140,7 @@ fn a_close_waits_for_the_callback_that_makes_it() {
 }
 
 #[test]
-fn disables_wait_for_the_callback_that_makes_them() {
+fn a_disable_in_a_callback_completes_after_its_return() {
     from_within(
         |socket| {
             let mask = WSK_EVENT_RECEIVE | WSK_EVENT_DISABLE;
@@ -153,7 +153,7 @@ fn disables_wait_for_the_callback_that_makes_them() {
 }
 
 #[test]
-fn static_events_are_there_from_the_beginning_and_stay() {
+fn static_events_are_enabled_from_creation_to_close() {
     on(both_networks(), |client| {
         let all = WSK_EVENT_ACCEPT | WSK_EVENT_RECEIVE | WSK_EVENT_DISCONNECT;
         assert_eq!(client.set_static_events(all), STATUS_SUCCESS);
@@ -185,7 +185,7 @@ fn static_events_are_there_from_the_beginning_and_stay() {
 }
 
 #[test]
-fn events_are_for_sockets_that_are_ready() {
+fn events_need_a_bound_or_connected_socket() {
     on(both_networks(), |client| {
         let watcher = Watcher::new();
         let dispatch = (&raw const watcher::CONNECTION).cast();

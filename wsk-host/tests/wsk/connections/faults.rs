@@ -1,4 +1,4 @@
-//! What goes wrong: WSK that is not there, or no longer, and faults that a seed decides.
+//! Faults: WSK that is not ready, or withdrawn, and failures that a seed decides.
 
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -16,7 +16,7 @@ fn with(faults: Faults) -> Vec<Config> {
 }
 
 #[test]
-fn a_withdrawal_fails_what_waits_and_what_comes_after() {
+fn a_withdrawal_fails_waiting_and_later_requests() {
     let small = both_networks().into_iter().map(|config| config.window(1000));
     on(small, |client| {
         let [listener, socket, accepted] = client.connections();
@@ -55,7 +55,7 @@ fn a_withdrawal_fails_what_waits_and_what_comes_after() {
 }
 
 #[test]
-fn a_withdrawal_leaves_no_socket_that_nobody_has() {
+fn a_withdrawal_leaks_no_socket() {
     on(simulated(), |client| {
         let (listener, address) = client.listener(ptr::null_mut(), ptr::null());
         let request = client.socket_connect(address);
@@ -69,7 +69,7 @@ fn a_withdrawal_leaves_no_socket_that_nobody_has() {
 }
 
 #[test]
-fn a_withdrawal_is_told_to_callbacks_once() {
+fn a_withdrawal_calls_each_callback_once() {
     on(both_networks(), |client| {
         let [listening, connected, idle, extended] = [
             Watcher::new(),
@@ -120,7 +120,7 @@ fn accepted_of(listening: &Watcher) -> PWSK_SOCKET {
 }
 
 #[test]
-fn a_withdrawal_is_told_to_a_listener_in_its_role() {
+fn a_withdrawal_calls_the_callback_of_the_listeners_role() {
     on(both_networks(), |client| {
         let [inspecting, streaming] = [Watcher::new(), Watcher::new()];
         let table = (&raw const watcher::LISTEN).cast();
@@ -153,7 +153,7 @@ fn registered(version: USHORT) -> (Box<WSK_REGISTRATION>, Box<WSK_CLIENT_DISPATC
     // SAFETY: zeroes are a block that is not registered.
     let mut block: Box<WSK_REGISTRATION> = Box::new(unsafe { MaybeUninit::zeroed().assume_init() });
     let mut npi = WSK_CLIENT_NPI { ClientContext: ptr::null_mut(), Dispatch: &raw const *dispatch };
-    // SAFETY: everything is there.
+    // SAFETY: the block and the table outlive the registration, and there is memory for the provider.
     assert_eq!(unsafe { WskRegister(&raw mut npi, &raw mut *block) }, STATUS_SUCCESS);
     (block, dispatch)
 }
@@ -206,7 +206,7 @@ fn wsk_may_never_be_ready() {
 }
 
 #[test]
-fn another_version_can_ask_for_the_right_one() {
+fn a_refused_version_can_query_the_supported_range() {
     let host = Host::new(Config::default());
     let _entered = host.enter();
     let (mut block, _dispatch) = registered(MAKE_WSK_VERSION(2, 0));
@@ -232,7 +232,7 @@ fn another_version_can_ask_for_the_right_one() {
 }
 
 #[test]
-fn what_is_held_completes_when_it_is_cancelled() {
+fn held_requests_complete_when_cancelled() {
     on(with(Faults { hold: 1000, ..Faults::default() }), |client| {
         // Even a socket, which is not there then.
         let tcp = (AF_INET, SOCK_STREAM, IPPROTO_TCP);

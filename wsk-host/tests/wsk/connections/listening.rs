@@ -17,7 +17,7 @@ fn accepted_of(events: &[Event]) -> Vec<PWSK_SOCKET> {
 }
 
 #[test]
-fn a_callback_gets_connections_with_its_own_callbacks() {
+fn an_accept_callback_gives_connections_their_callbacks() {
     on(both_networks(), |client| {
         let theirs = Watcher::new();
         let context = theirs.context().expose_provenance();
@@ -93,7 +93,7 @@ unsafe extern "C" fn offered(
 }
 
 #[test]
-fn events_can_be_enabled_while_the_socket_is_offered() {
+fn events_can_be_enabled_in_the_accept_callback() {
     on(both_networks(), |client| {
         let theirs = Watcher::new();
         let context = theirs.context().expose_provenance();
@@ -115,7 +115,7 @@ fn events_can_be_enabled_while_the_socket_is_offered() {
 }
 
 #[test]
-fn only_sockets_of_the_callback_inherit_events() {
+fn only_sockets_accepted_by_callback_inherit_events() {
     on(both_networks(), |client| {
         let theirs = Watcher::new().on_receive(|_| Take::All);
         let context = theirs.context().expose_provenance();
@@ -186,7 +186,7 @@ fn requests_and_callbacks_share_the_connections() {
 }
 
 #[test]
-fn a_listener_that_closes_resets_who_waits_for_it() {
+fn a_closing_listener_resets_waiting_connections() {
     on(both_networks(), |client| {
         let (listener, address) = client.listener(ptr::null_mut(), ptr::null());
         let sockets = [0, 1].map(|_| client.connected_to(address, ptr::null_mut(), ptr::null()));

@@ -27,7 +27,7 @@ fn connection(client: &Client) -> PWSK_SOCKET {
 }
 
 #[test]
-fn as_much_comes_back_as_was_sent_and_nothing_of_it() {
+fn the_null_network_returns_as_many_bytes_as_were_sent() {
     on(nulls(), |client| {
         let socket = connection(client);
         let (out, back) = (PoolBuffer::with(&[7; 100]), PoolBuffer::with(&[7; 60]));
@@ -44,7 +44,7 @@ fn as_much_comes_back_as_was_sent_and_nothing_of_it() {
 }
 
 #[test]
-fn a_receive_waits_until_something_is_sent() {
+fn a_receive_waits_for_a_send() {
     on(nulls(), |client| {
         let socket = connection(client);
         let back = PoolBuffer::new(10);
@@ -69,7 +69,7 @@ fn a_receive_waits_until_something_is_sent() {
 }
 
 #[test]
-fn what_comes_back_is_indicated() {
+fn returned_bytes_are_indicated() {
     on(nulls(), |client| {
         let watcher = Watcher::new();
         let address = ([192, 0, 2, 1], 7).into();
@@ -83,7 +83,7 @@ fn what_comes_back_is_indicated() {
 }
 
 #[test]
-fn nobody_connects_to_a_listener() {
+fn a_listener_on_the_null_network_gets_no_connections() {
     on(nulls(), |client| {
         let (listener, address) = client.listener(ptr::null_mut(), ptr::null());
         let accepted = accept(listener, ptr::null_mut(), ptr::null());

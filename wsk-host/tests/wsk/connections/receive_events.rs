@@ -1,4 +1,4 @@
-//! Data that callbacks are told of.
+//! Data indicated to callbacks.
 
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use wsk_sys::*;
 use super::{close_all, watched};
 
 #[test]
-fn data_that_is_accepted_is_indicated_in_order() {
+fn accepted_data_is_indicated_in_order() {
     on(both_networks(), |client| {
         let watcher = Watcher::new();
         let sockets = watched(client, &watcher, WSK_EVENT_RECEIVE);
@@ -26,7 +26,7 @@ fn data_that_is_accepted_is_indicated_in_order() {
 }
 
 #[test]
-fn data_that_was_there_before_the_event_is_indicated() {
+fn data_that_arrived_before_the_enable_is_indicated() {
     on(both_networks(), |client| {
         let watcher = Watcher::new();
         let sockets = watched(client, &watcher, 0);
@@ -65,17 +65,17 @@ fn pauses(first: Take, kept: usize) {
 }
 
 #[test]
-fn after_data_was_refused_an_empty_receive_asks_for_more() {
+fn after_a_refusal_an_empty_receive_enables_the_next_indication() {
     pauses(Take::Refuse, 0);
 }
 
 #[test]
-fn after_data_was_accepted_in_part_an_empty_receive_asks_for_more() {
+fn after_a_partial_accept_an_empty_receive_enables_the_next_indication() {
     pauses(Take::Some(0), 0);
 }
 
 #[test]
-fn what_a_callback_leaves_is_received_next() {
+fn a_request_receives_the_rest_of_an_indication() {
     on(both_networks(), |client| {
         let mut calls = 0;
         let watcher = Watcher::new().on_receive(move |bytes| {
@@ -93,7 +93,7 @@ fn what_a_callback_leaves_is_received_next() {
             let seen = watcher.wait_for(events + 1);
             all.extend(bytes_of(&seen[events..]));
             events = seen.len();
-            // It is paused: this is the only one who takes bytes, until it completes.
+            // Indications pause: this request is the only receiver until it completes.
             let (status, some) = receive_some(to, 5);
             assert_eq!(status, STATUS_SUCCESS);
             all.extend(some);
@@ -107,7 +107,7 @@ fn what_a_callback_leaves_is_received_next() {
 }
 
 #[test]
-fn data_that_is_retained_stays_until_it_is_released() {
+fn retained_data_stays_until_its_release() {
     on(both_networks(), |client| {
         let watcher = Watcher::new().on_receive(|_| Take::Retain);
         let sockets = watched(client, &watcher, WSK_EVENT_RECEIVE);
@@ -198,7 +198,7 @@ fn a_callback_may_send() {
 }
 
 #[test]
-fn the_extended_callback_takes_the_place_of_the_other() {
+fn the_extended_callback_replaces_the_plain_one() {
     on(both_networks(), |client| {
         let watcher = Watcher::new();
         let (listener, address) = client.listener(ptr::null_mut(), ptr::null());
@@ -223,7 +223,7 @@ fn the_extended_callback_takes_the_place_of_the_other() {
 }
 
 #[test]
-fn the_last_data_of_all_comes_before_the_end() {
+fn the_last_data_is_indicated_before_the_disconnect() {
     on(both_networks(), |client| {
         let watcher = Watcher::new();
         let sockets = watched(client, &watcher, WSK_EVENT_RECEIVE | WSK_EVENT_DISCONNECT);
@@ -244,9 +244,9 @@ fn the_last_data_of_all_comes_before_the_end() {
     });
 }
 
-/// What a callback might have got, and does not, since nothing is there but the end, is the request's.
+/// The end of the stream, which is not indicated as data, completes the request.
 #[test]
-fn the_end_is_received_again_and_again_although_data_would_be_indicated() {
+fn the_end_is_received_repeatedly_with_events_enabled() {
     on(both_networks(), |client| {
         let watcher = Watcher::new();
         let sockets = watched(client, &watcher, WSK_EVENT_RECEIVE);

@@ -9,11 +9,11 @@ use wsk_sys::*;
 
 use super::close_all;
 
-/// More than the machine takes before somebody receives.
+/// More bytes than the machine buffers without a receive.
 const LARGE: &[usize] = if cfg!(miri) { &[10_000] } else { &[8 << 20; 4] };
 
 #[test]
-fn bytes_go_both_ways_and_then_an_end() {
+fn bytes_travel_both_ways_and_then_the_end() {
     on(both_networks(), |client| {
         let [listener, socket, accepted] = client.connections();
         for (from, to) in [(socket, accepted), (accepted, socket)] {
@@ -30,7 +30,7 @@ fn bytes_go_both_ways_and_then_an_end() {
 }
 
 #[test]
-fn a_connection_begins_with_bytes() {
+fn a_connect_sends_first_bytes() {
     on(both_networks(), |client| {
         let (listener, address) = client.listener(ptr::null_mut(), ptr::null());
         let socket = client.socket(WSK_FLAG_CONNECTION_SOCKET);
@@ -58,7 +58,7 @@ fn a_connection_begins_with_bytes() {
 }
 
 #[test]
-fn a_connection_that_begins_with_more_than_the_window_goes_on() {
+fn connecting_with_more_bytes_than_the_window_continues() {
     let configs = simulated().into_iter().map(|config| config.window(100));
     on(configs, |client| {
         let (listener, address) = client.listener(ptr::null_mut(), ptr::null());
@@ -123,7 +123,7 @@ fn a_refused_socket_can_connect_elsewhere() {
 }
 
 #[test]
-fn addresses_are_there_when_the_socket_has_them() {
+fn addresses_are_known_after_bind_and_connect() {
     const NONE: Result<std::net::SocketAddr, NTSTATUS> = Err(STATUS_INVALID_DEVICE_STATE);
     on(both_networks(), |client| {
         let (listener, address) = client.listener(ptr::null_mut(), ptr::null());
@@ -174,7 +174,7 @@ fn a_drain_takes_everything_to_the_end() {
 }
 
 #[test]
-fn an_empty_receive_waits_for_data_and_takes_none() {
+fn an_empty_receive_waits_for_data_and_leaves_it() {
     on(both_networks(), |client| {
         let [listener, socket, accepted] = client.connections();
         let empty = PoolBuffer::new(0);
@@ -271,7 +271,7 @@ fn every_request_that_waits_can_be_cancelled() {
             request.fail(STATUS_CANCELLED);
         }
 
-        // More than any network takes before somebody receives.
+        // More bytes than any network buffers without a receive.
         let large = PoolChain::new(0, LARGE);
         let sends = [send_buf(socket, large.buffer, 0), send_buf(socket, large.buffer, 0)];
         let end = disconnect(socket);
@@ -309,7 +309,7 @@ fn a_disconnect_sends_its_last_bytes_after_all_others() {
 }
 
 #[test]
-fn an_abort_ends_what_waits_and_resets_the_peer() {
+fn an_abort_fails_waiting_requests_and_resets_the_peer() {
     let small = both_networks().into_iter().map(|config| config.window(1000));
     on(small, |client| {
         let [listener, socket, accepted] = client.connections();
@@ -339,7 +339,7 @@ fn an_abort_ends_what_waits_and_resets_the_peer() {
 }
 
 #[test]
-fn a_close_cancels_what_waits_and_completes_last() {
+fn a_close_cancels_waiting_requests_and_completes_last() {
     let small = both_networks().into_iter().map(|config| config.window(1000));
     on(small, |client| {
         let [listener, socket, accepted] = client.connections();
@@ -406,7 +406,7 @@ fn chains_with_offsets_carry_bytes_both_ways() {
 }
 
 #[test]
-fn the_extended_functions_are_as_the_others() {
+fn the_extended_functions_behave_as_the_plain_ones() {
     on(both_networks(), |client| {
         let [listener, socket, accepted] = client.connections();
         let [hello, room, length] =
@@ -421,7 +421,7 @@ fn the_extended_functions_are_as_the_others() {
 }
 
 #[test]
-fn backlogs_can_be_asked_for() {
+fn the_ideal_backlog_can_be_queried() {
     on(both_networks(), |client| {
         let [listener, socket, accepted] = client.connections();
         let ask = |socket, code| {
@@ -448,7 +448,7 @@ fn backlogs_can_be_asked_for() {
 }
 
 #[test]
-fn silence_is_for_connections_to_other_machines() {
+fn silent_mode_is_for_connections_to_other_machines() {
     const SILENCE: (WSK_CONTROL_SOCKET_TYPE, ULONG, ULONG) =
         (WskIoctl, SIO_WSK_SET_TCP_SILENT_MODE, 0);
     on(both_networks(), |client| {
@@ -483,7 +483,7 @@ fn silence_is_for_connections_to_other_machines() {
 }
 
 #[test]
-fn a_call_that_is_refused_completes_its_irp() {
+fn a_refused_call_completes_its_irp() {
     on(both_networks(), |client| {
         let [listener, socket, accepted] = client.connections();
         control(socket, (WskControlMax, 0, 0), None, None).fail(STATUS_INVALID_PARAMETER);

@@ -69,7 +69,7 @@ fn a_stream_listener_accepts_by_request() {
 }
 
 #[test]
-fn a_stream_socket_has_one_role_for_ever() {
+fn a_stream_socket_never_changes_its_role() {
     on(both_networks(), |client| {
         let watcher = Watcher::new();
         let unbound = client.socket(WSK_FLAG_STREAM_SOCKET);
@@ -97,7 +97,7 @@ fn a_stream_socket_has_one_role_for_ever() {
 }
 
 #[test]
-fn static_events_begin_with_the_role() {
+fn static_events_start_with_the_role() {
     on(both_networks(), |client| {
         assert_eq!(client.set_static_events(WSK_EVENT_ACCEPT | WSK_EVENT_RECEIVE), STATUS_SUCCESS);
         let [listening, connecting, theirs] = [Watcher::new(), Watcher::new(), Watcher::new()];

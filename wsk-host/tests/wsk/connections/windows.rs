@@ -26,7 +26,7 @@ fn configs() -> Vec<Config> {
 }
 
 #[test]
-fn the_version_is_the_one_that_was_chosen() {
+fn rtl_get_version_returns_the_configured_windows() {
     for windows in ALL {
         on(vec![Config::default().windows(windows)], |_| {
             // SAFETY: zeroes are a version with its size to be set.
@@ -41,7 +41,7 @@ fn the_version_is_the_one_that_was_chosen() {
 }
 
 #[test]
-fn connections_are_the_same_on_all() {
+fn connections_behave_alike_on_every_windows() {
     on(configs(), |client| {
         let [listener, socket, accepted] = client.connections();
         send_all(socket, b"hello");
@@ -65,7 +65,7 @@ fn stream_sockets_came_with_1703() {
 }
 
 #[test]
-fn silence_came_with_8_and_the_extended_callback_with_1803() {
+fn silent_mode_came_with_8_and_the_extended_callback_with_1803() {
     on(configs(), |client| {
         let windows = client.host.config().windows;
         let [listener, socket, accepted] = client.connections();
@@ -140,7 +140,7 @@ fn receive_ex_came_with_1803() {
 }
 
 #[test]
-fn names_came_with_7() {
+fn names_came_with_windows_7() {
     is_missing("WskFreeAddressInfo", &ALL[..1], |client| {
         // SAFETY: as above.
         unsafe {

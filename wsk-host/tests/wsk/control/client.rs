@@ -40,7 +40,7 @@ pub(crate) fn release(client: &Client, cached: PSECURITY_DESCRIPTOR) {
 }
 
 #[test]
-fn the_transports_are_listed_when_there_is_room() {
+fn the_transports_are_listed_if_they_fit() {
     everywhere(|client| {
         let query = |room: &mut [u8]| client.control(WSK_TRANSPORT_LIST_QUERY, &(), room);
         let (status, size) = query(&mut []);
@@ -69,7 +69,7 @@ fn the_transports_are_listed_when_there_is_room() {
 }
 
 #[test]
-fn a_change_of_the_transports_is_told() {
+fn a_change_of_the_transports_completes_its_request() {
     everywhere(|client| {
         let changes = [(); 3].map(|()| list_change(client));
         client.host.settle();
@@ -91,7 +91,7 @@ fn a_change_of_the_transports_is_told() {
 }
 
 #[test]
-fn a_deregistration_cancels_who_waits_for_a_change() {
+fn a_deregistration_cancels_waits_for_changes() {
     for config in simulated().into_iter().chain(test_support::hosts::real()) {
         let mut client = Client::new(config);
         let changes = [(); 2].map(|()| list_change(&client));
@@ -108,7 +108,7 @@ fn a_deregistration_cancels_who_waits_for_a_change() {
 }
 
 #[test]
-fn security_descriptors_are_cached_given_and_released() {
+fn security_descriptors_are_cached_set_and_released() {
     on(simulated().into_iter().take(8), |client| {
         let cached = cache(client);
         let another = cache(client);
@@ -142,7 +142,7 @@ fn security_descriptors_are_cached_given_and_released() {
 }
 
 #[test]
-fn nothing_is_cached_without_a_descriptor_and_room() {
+fn caching_needs_a_descriptor_and_an_output() {
     on(simulated().into_iter().take(2), |client| {
         let none: PSECURITY_DESCRIPTOR = ptr::null_mut();
         let mut room = [0; size_of::<PSECURITY_DESCRIPTOR>()];
@@ -157,7 +157,7 @@ fn nothing_is_cached_without_a_descriptor_and_room() {
 }
 
 #[test]
-fn static_events_are_those_that_there_are() {
+fn unknown_static_events_are_refused() {
     on(simulated().into_iter().take(2), |client| {
         assert_eq!(client.set_static_events(0), STATUS_INVALID_PARAMETER);
         assert_eq!(client.set_static_events(WSK_EVENT_DISABLE), STATUS_INVALID_PARAMETER);
@@ -178,7 +178,7 @@ fn static_events_are_those_that_there_are() {
 }
 
 #[test]
-fn what_there_is_of_tdi_is_set_before_sockets() {
+fn tdi_behaviour_is_set_before_the_first_socket() {
     on(simulated().into_iter().take(2), |client| {
         let set = |value: ULONG| client.control(WSK_TDI_BEHAVIOR, &value, &mut []).0;
         assert_eq!(set(WSK_TDI_BEHAVIOR_BYPASS_TDI), STATUS_SUCCESS);

@@ -115,7 +115,7 @@ fn a_list_of_addresses_is_sorted() {
 }
 
 #[test]
-fn a_change_of_addresses_is_told_once() {
+fn a_change_of_addresses_completes_its_request_once() {
     everywhere(|client| {
         let sockets = [
             tcp(client, WSK_FLAG_BASIC_SOCKET, AF_INET),
@@ -142,7 +142,7 @@ fn a_change_of_addresses_is_told_once() {
 }
 
 #[test]
-fn the_fast_path_is_for_connections_before_they_are() {
+fn the_loopback_fast_path_is_set_before_connecting() {
     everywhere(|client| {
         let yes = PoolBuffer::with(&[1]);
         let set = |socket, value| with_irp(socket, SIO_LOOPBACK_FAST_PATH, value);
@@ -164,7 +164,7 @@ fn the_fast_path_is_for_connections_before_they_are() {
 }
 
 #[test]
-fn no_connection_was_redirected() {
+fn connections_have_no_redirect_records() {
     on(few(), |client| {
         let socket = tcp(client, WSK_FLAG_CONNECTION_SOCKET, AF_INET);
         for code in
@@ -181,7 +181,7 @@ fn no_connection_was_redirected() {
 }
 
 #[test]
-fn no_adapter_of_a_host_scales() {
+fn receive_side_scaling_is_reported_as_off() {
     on(few(), |client| {
         for socket in [tcp(client, WSK_FLAG_BASIC_SOCKET, AF_INET), unbound(client, AF_INET6)] {
             let room = PoolBuffer::with(&[7; 4]);
@@ -195,7 +195,7 @@ fn no_adapter_of_a_host_scales() {
 }
 
 #[test]
-fn keeping_a_connection_alive_is_three_options() {
+fn keep_alive_values_set_three_options() {
     everywhere(|client| {
         let values = |onoff, keepalivetime, keepaliveinterval| {
             let numbers: [ULONG; 3] = [onoff, keepalivetime, keepaliveinterval];
@@ -223,7 +223,7 @@ fn keeping_a_connection_alive_is_three_options() {
 }
 
 #[test]
-fn there_are_no_extensions() {
+fn extensions_cannot_be_registered() {
     on(few(), |client| {
         for socket in [tcp(client, WSK_FLAG_BASIC_SOCKET, AF_INET), unbound(client, AF_INET)] {
             assert_eq!(inline(socket, SIO_WSK_REGISTER_EXTENSION, None).0, STATUS_NOT_SUPPORTED);
@@ -272,7 +272,7 @@ fn ioctls_of_other_categories_are_refused() {
 }
 
 #[test]
-fn an_address_in_an_ioctl_has_its_size() {
+fn an_ioctls_address_must_have_its_exact_size() {
     on(few(), |client| {
         let (socket, _) = bound(client, any_port(AF_INET6));
         let short = PoolBuffer::with(&AF_INET6.to_ne_bytes());

@@ -37,7 +37,7 @@ impl Text {
     /// What was written, with a NUL after it.
     fn get(&self) -> String {
         let length = usize::from(self.string.Length) / 2;
-        // SAFETY: the units are there, and were written through this pointer.
+        // SAFETY: the units are initialised, and were written through this pointer.
         let units = unsafe { std::slice::from_raw_parts(self.string.Buffer, length + 1) };
         assert_eq!(units[length], 0);
         String::from_utf16(&units[..length]).unwrap()
@@ -187,7 +187,7 @@ fn names_and_numbers_become_addresses() {
 }
 
 #[test]
-fn hints_say_what_is_wanted() {
+fn hints_select_the_results() {
     everywhere(|client| {
         client.host.add_name("server", SERVER);
         client.host.add_name("server", SERVER6);
@@ -221,13 +221,13 @@ fn hints_say_what_is_wanted() {
         let passive = Hints { flags: AI_PASSIVE, kind: SOCK_STREAM, ..none };
         let all = addresses(&resolve(client, None, Some("80"), passive).unwrap());
         assert!(all.len() == 2 && all.iter().all(|address| address.ip().is_unspecified()));
-        // It is for whoever has no name.
+        // `NI_NAMEREQD` fails for an address without a name.
         assert_eq!(addresses(&ask(passive).unwrap()), [v4, v6]);
     });
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
+fn meaningless_queries_are_refused() {
     everywhere(|client| {
         let none = Hints::default();
         let invalid = Err(STATUS_INVALID_PARAMETER);
@@ -248,7 +248,7 @@ fn what_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn only_known_names_are_known_on_the_simulated_network() {
+fn the_simulated_network_resolves_added_names_only() {
     test_support::hosts::on(simulated(), |client| {
         assert_eq!(resolve(client, Some("nowhere.example"), None, None), Err(STATUS_NO_MATCH));
     });
@@ -256,7 +256,7 @@ fn only_known_names_are_known_on_the_simulated_network() {
 
 /// [`Windows::SEVEN`] is a later edition.
 #[test]
-fn the_first_edition_of_7_has_names() {
+fn the_first_build_of_windows_7_has_names() {
     let windows = Windows { major: 6, minor: 1, build: 7600 };
     let configs: Vec<_> = simulated().into_iter().map(|config| config.windows(windows)).collect();
     test_support::hosts::on(configs, |client| {
@@ -283,7 +283,7 @@ fn a_deregistration_waits_for_names() {
     }
 }
 
-/// The name of an address, and of its port, with room for so many units each.
+/// The name of an address and of its port, with room for `length` units each.
 fn name_of(
     client: &Client,
     address: impl Into<SocketAddr>,
@@ -380,7 +380,7 @@ fn a_name_needs_room_for_its_nul() {
 }
 
 #[test]
-fn look_ups_go_wrong_as_often_as_is_said() {
+fn look_ups_fail_as_often_as_configured() {
     everywhere(|client| {
         client.host.add_name("flaky.example", SERVER);
         client.host.fail_name("Flaky.example.", STATUS_INTERNAL_ERROR);
@@ -393,7 +393,7 @@ fn look_ups_go_wrong_as_often_as_is_said() {
 }
 
 #[test]
-fn a_look_up_that_nobody_answers_can_be_cancelled() {
+fn an_unanswered_look_up_can_be_cancelled() {
     everywhere(|client| {
         client.host.add_name("silent.example", SERVER);
         client.host.stall_name("silent.example");
@@ -409,7 +409,7 @@ fn a_look_up_that_nobody_answers_can_be_cancelled() {
 }
 
 #[test]
-fn a_deregistration_ends_a_look_up_that_nobody_answers() {
+fn a_deregistration_cancels_an_unanswered_look_up() {
     for config in simulated().into_iter().chain(real()) {
         let mut client = Client::new(config);
         client.host.stall_name("silent.example");

@@ -104,7 +104,7 @@ fn few() -> impl Iterator<Item = Config> {
 }
 
 #[test]
-fn options_are_read_as_they_were_set_by_those_that_have_them() {
+fn options_read_back_on_the_categories_that_have_them() {
     on(few(), |client| {
         for (category, flags) in CATEGORIES {
             for (level, name, initial, other, categories) in OPTIONS {
@@ -126,7 +126,7 @@ fn options_are_read_as_they_were_set_by_those_that_have_them() {
 }
 
 #[test]
-fn options_survive_a_bind_and_some_are_too_late_then() {
+fn options_survive_a_bind_and_some_must_precede_it() {
     on(few(), |client| {
         for (category, flags) in &CATEGORIES[1..] {
             for (level, name, initial, other, categories) in OPTIONS {
@@ -185,7 +185,7 @@ fn options_of_another_family_or_protocol_are_refused() {
 }
 
 #[test]
-fn what_is_known_of_a_path_is_not_set() {
+fn read_only_path_options_cannot_be_set() {
     on(few(), |client| {
         let [listener, socket, accepted] = connected(client, &[]);
         for socket in [socket, accepted] {
@@ -231,7 +231,7 @@ fn an_unknown_kind_of_control_completes_its_irp() {
 }
 
 #[test]
-fn a_windows_has_the_options_of_its_time() {
+fn each_windows_has_the_options_of_its_time() {
     for (before, since, udp, level, name) in [
         (Windows::TEN_1803, Windows::TEN_2004, true, IPPROTO_UDP, UDP_SEND_MSG_SIZE),
         (Windows::TEN_1803, Windows::TEN_2004, true, IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE),
@@ -265,7 +265,7 @@ fn connected(client: &Client, options: &[(ULONG, ULONG, ULONG)]) -> [PWSK_SOCKET
 }
 
 #[test]
-fn a_connection_begins_with_its_listeners_options() {
+fn an_accepted_socket_inherits_its_listeners_options() {
     everywhere(|client| {
         let inherited = [
             (SOL_SOCKET, SO_KEEPALIVE, 1),

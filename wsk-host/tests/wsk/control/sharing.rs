@@ -58,7 +58,7 @@ fn second(
 }
 
 #[test]
-fn an_address_is_shared_as_its_sockets_say() {
+fn an_address_is_shared_if_its_sockets_agree() {
     on(simulated(), |client| {
         let none = ptr::null_mut();
         let cached = cache(client);
@@ -87,7 +87,7 @@ fn an_address_is_shared_as_its_sockets_say() {
 }
 
 #[test]
-fn an_address_is_nobody_elses_and_a_port_is_for_each_protocol() {
+fn an_address_is_exclusive_per_protocol() {
     everywhere(|client| {
         for flags in [WSK_FLAG_DATAGRAM_SOCKET, WSK_FLAG_LISTEN_SOCKET] {
             let at = (SPECIFIC, NEITHER);
@@ -106,7 +106,7 @@ fn an_address_is_nobody_elses_and_a_port_is_for_each_protocol() {
 }
 
 #[test]
-fn datagram_sockets_of_the_machine_share_an_address_if_both_want_to() {
+fn datagram_sockets_on_the_machine_share_an_address_if_both_agree() {
     on(real(), |client| {
         let first = (SPECIFIC, SO_REUSEADDR, ptr::null_mut());
         let status = second(client, WSK_FLAG_DATAGRAM_SOCKET, first, (SPECIFIC, SO_REUSEADDR));

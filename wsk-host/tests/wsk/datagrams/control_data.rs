@@ -72,7 +72,7 @@ fn a_dual_socket_learns_each_destination_in_its_own_family() {
 
 /// Other systems than Linux have one loopback address of IPv4.
 #[test]
-fn a_sender_says_where_a_datagram_comes_from() {
+fn a_sender_chooses_the_source_address() {
     let hosts = simulated();
     let real = cfg!(all(target_os = "linux", not(miri))).then(Config::real);
     on(hosts.into_iter().chain(real), |client| {
@@ -130,7 +130,7 @@ fn congestion_is_notified() {
 
 /// The machine's network carries no more of the class than the congestion notification.
 #[test]
-fn the_traffic_class_is_the_options_unless_a_message_says_otherwise() {
+fn a_message_overrides_the_traffic_class_option() {
     everywhere(|client| {
         for (family, level, ecn, class, wants) in [
             (AF_INET, IPPROTO_IP, IP_ECN, IP_TOS, IP_RECVTOS),
@@ -184,7 +184,7 @@ fn a_hop_limit_arrives_on_the_simulated_network_only() {
 }
 
 #[test]
-fn a_message_or_an_option_cuts_what_is_sent_into_datagrams() {
+fn a_message_or_an_option_segments_a_send() {
     everywhere(|client| {
         for family in [AF_INET, AF_INET6] {
             let (socket, address) = bound(client, any_port(family));
@@ -205,7 +205,7 @@ fn a_message_or_an_option_cuts_what_is_sent_into_datagrams() {
 
 /// More than the machine takes at once, of which every part is as long as the machine's limits allow.
 #[test]
-fn many_datagrams_are_cut_from_one_buffer() {
+fn one_buffer_is_segmented_into_many_datagrams() {
     everywhere(|client| {
         let (socket, address) = bound(client, any_port(AF_INET));
         for (size, count) in [(1024, 70_u8), (16_384, 4), (100, 150)] {
@@ -221,7 +221,7 @@ fn many_datagrams_are_cut_from_one_buffer() {
 }
 
 #[test]
-fn datagrams_are_coalesced_for_whoever_wants_it() {
+fn datagrams_are_coalesced_if_enabled() {
     let (one, several) = (AtomicUsize::new(0), AtomicUsize::new(0));
     everywhere(|client| {
         for most in [8, 65_535] {
@@ -251,7 +251,7 @@ fn datagrams_are_coalesced_for_whoever_wants_it() {
 }
 
 #[test]
-fn control_data_without_room_is_cut_off_by_messages() {
+fn control_data_is_truncated_at_whole_messages() {
     everywhere(|client| {
         let (socket, address) = bound(client, any_port(AF_INET));
         set(socket, IPPROTO_IP, IP_PKTINFO, 1);
@@ -277,7 +277,7 @@ fn control_data_without_room_is_cut_off_by_messages() {
 }
 
 #[test]
-fn control_data_that_no_network_knows_is_refused() {
+fn unknown_control_data_is_refused() {
     everywhere(|client| {
         let (socket, address) = bound(client, any_port(AF_INET));
         for said in [
@@ -296,9 +296,9 @@ fn control_data_that_no_network_knows_is_refused() {
     });
 }
 
-/// As a client says who wants the address not to be the only message.
+/// The empty message by which a client keeps packet info from being the only one.
 #[test]
-fn no_options_and_no_routing_header_change_nothing() {
+fn empty_options_and_routing_headers_change_nothing() {
     everywhere(|client| {
         for (family, ip, nothing) in [
             (AF_INET, IpAddr::from(V4), message(IPPROTO_IP, IP_OPTIONS, &[])),
@@ -315,7 +315,7 @@ fn no_options_and_no_routing_header_change_nothing() {
 
 /// What some systems do, and what filters on others do, on the network in memory.
 #[test]
-fn control_data_is_stripped_where_that_is_asked_for() {
+fn control_data_is_stripped_if_configured() {
     let here = source([127, 0, 0, 2]);
     let nothing = message(IPPROTO_IP, IP_OPTIONS, &[]);
     for (stripping, bypasses_tdi, alone, beside) in [

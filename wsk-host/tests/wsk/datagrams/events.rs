@@ -45,7 +45,7 @@ static DISPATCH: WSK_CLIENT_DATAGRAM_DISPATCH =
     WSK_CLIENT_DATAGRAM_DISPATCH { WskReceiveFromEvent: Some(received_from) };
 
 impl Listener {
-    /// One that answers as it is told, and then always in one way.
+    /// A listener that returns the statuses of a list in order, and then always the same one.
     #[expect(clippy::unnecessary_box_returns, reason = "its address is a socket's context")]
     fn new(answers: impl IntoIterator<Item = NTSTATUS>, otherwise: NTSTATUS) -> Box<Self> {
         let called = Box::into_raw(Box::<KSEMAPHORE>::new_uninit()).cast();
@@ -77,7 +77,7 @@ impl Listener {
         }
     }
 
-    /// Whether it is called within so many milliseconds.
+    /// Whether the callback runs within `milliseconds` ms.
     fn is_called_within(&self, milliseconds: i64) -> bool {
         let mut timeout = LARGE_INTEGER { QuadPart: -10_000 * milliseconds };
         // SAFETY: the semaphore is initialised.
@@ -88,7 +88,7 @@ impl Listener {
         status == STATUS_SUCCESS
     }
 
-    /// Waits until it was given so many datagrams, and returns their bytes in order.
+    /// Waits until `count` datagrams were indicated, and returns their bytes in order.
     fn takes(&self, count: usize) -> Vec<Vec<u8>> {
         while self.all().len() < count {
             self.is_called();
@@ -105,7 +105,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        // SAFETY: `new` made it, and nobody uses it any more.
+        // SAFETY: `new` made it, and no callback runs any more.
         drop(unsafe { Box::from_raw(self.called.cast::<std::mem::MaybeUninit<KSEMAPHORE>>()) });
     }
 }
@@ -200,7 +200,7 @@ fn disable(socket: PWSK_SOCKET) -> Request {
 }
 
 #[test]
-fn a_callback_gets_what_arrives_while_it_is_enabled() {
+fn an_enabled_callback_gets_arriving_datagrams() {
     everywhere(|client| {
         let listener = Listener::new([], STATUS_SUCCESS);
         let (socket, address) = listener.bound(client);
@@ -233,7 +233,7 @@ fn a_callback_gets_what_arrives_while_it_is_enabled() {
 }
 
 #[test]
-fn a_callback_gets_several_datagrams_at_once_now_and_then() {
+fn a_callback_sometimes_gets_several_datagrams_at_once() {
     let most = Mutex::new(0);
     everywhere(|client| {
         let listener = Listener::new([], STATUS_SUCCESS);
@@ -280,7 +280,7 @@ fn a_retained_list_stays_until_it_is_released() {
 }
 
 #[test]
-fn what_a_dynamic_callback_refuses_waits_until_it_is_enabled_again() {
+fn datagrams_refused_by_a_dynamic_callback_wait_for_the_next_enable() {
     everywhere(|client| {
         let listener = Listener::new([STATUS_DATA_NOT_ACCEPTED], STATUS_SUCCESS);
         let (socket, address) = listener.bound(client);
@@ -299,7 +299,7 @@ fn what_a_dynamic_callback_refuses_waits_until_it_is_enabled_again() {
 }
 
 #[test]
-fn what_a_dynamic_callback_refuses_can_be_received() {
+fn datagrams_refused_by_a_dynamic_callback_can_be_received() {
     everywhere(|client| {
         let listener = Listener::new([STATUS_DATA_NOT_ACCEPTED], STATUS_SUCCESS);
         let (socket, address) = listener.bound(client);
@@ -314,7 +314,7 @@ fn what_a_dynamic_callback_refuses_can_be_received() {
 }
 
 #[test]
-fn what_a_static_callback_refuses_is_dropped() {
+fn datagrams_refused_by_a_static_callback_are_dropped() {
     everywhere(|client| {
         assert_eq!(client.set_static_events(WSK_EVENT_RECEIVE_FROM), STATUS_SUCCESS);
         let listener = Listener::new([STATUS_DATA_NOT_ACCEPTED], STATUS_SUCCESS);
@@ -333,7 +333,7 @@ fn what_a_static_callback_refuses_is_dropped() {
 }
 
 #[test]
-fn requests_come_before_the_callback_and_it_may_race() {
+fn requests_and_the_callback_share_the_datagrams() {
     let taken = Mutex::new((0, 0));
     everywhere(|client| {
         let listener = Listener::new([], STATUS_SUCCESS);
@@ -389,7 +389,7 @@ fn after_a_disable_no_callback_runs() {
             let before = listener.all().len();
             send_to(socket, b"unseen", address);
             assert!(!listener.is_called_within(0) || listener.all().len() == before);
-            // What was not indicated is there for requests.
+            // Requests receive the datagrams that were not indicated.
             while receive(socket).bytes != b"unseen" {}
             assert_eq!(listener.all().len(), before);
         }
@@ -398,7 +398,7 @@ fn after_a_disable_no_callback_runs() {
 }
 
 #[test]
-fn events_are_enabled_after_a_bind_and_with_sense_only() {
+fn events_are_enabled_after_a_bind_with_valid_input() {
     everywhere(|client| {
         let listener = Listener::new([], STATUS_SUCCESS);
         let context = ptr::from_ref(&*listener).cast_mut().cast();

@@ -13,7 +13,7 @@ const fn seeds() -> u64 {
     if cfg!(miri) { 4 } else { 60 }
 }
 
-/// Sends so many datagrams. What arrives, in its order, and the trace.
+/// Sends `COUNT` datagrams. Returns those that arrive, in their order, and the trace.
 fn run(config: Config) -> (Vec<u8>, Vec<String>) {
     let client = Client::new(config);
     let (sender, _) = bound(&client, any_port(AF_INET));
@@ -92,7 +92,7 @@ fn one_of_five_arrives_twice() {
 }
 
 #[test]
-fn a_fault_of_every_time_happens_every_time() {
+fn a_certain_fault_always_happens() {
     let lost = run(Config::default().faults(Faults { loss: 1000, ..Faults::default() })).0;
     assert_eq!(lost, []);
     let doubled =

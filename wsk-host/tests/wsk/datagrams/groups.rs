@@ -104,7 +104,7 @@ fn joins_and_leaves(client: &test_support::raw::Client, wild: SocketAddr, group:
 }
 
 #[test]
-fn a_group_reaches_its_members_while_they_are() {
+fn a_group_reaches_its_current_members() {
     on(hosts(), |client| {
         joins_and_leaves(client, ([0, 0, 0, 0], 0).into(), [239, 1, 2, 3].into());
     });
@@ -119,7 +119,7 @@ fn a_group_of_ipv6_reaches_its_members_on_the_simulated_network() {
 }
 
 #[test]
-fn only_an_endpoint_is_a_member_and_only_of_a_group() {
+fn memberships_need_a_bound_socket_and_a_group_address() {
     everywhere(|client| {
         let socket = unbound(client, AF_INET);
         let group = [239, 1, 2, 3].into();

@@ -16,7 +16,7 @@ fn peer(address: impl Into<SocketAddr>) -> (UdpSocket, SocketAddr) {
     (peer, address)
 }
 
-/// What it receives, and from whom.
+/// The next datagram it receives, and its source.
 #[track_caller]
 fn taken(peer: &UdpSocket) -> (Vec<u8>, SocketAddr) {
     let mut bytes = vec![0; 64 << 10];
@@ -61,7 +61,7 @@ fn other_programs_of_both_families_are_peers_of_a_dual_socket() {
 }
 
 #[test]
-fn a_cancelled_receive_leaves_what_arrives_to_the_next() {
+fn a_cancelled_receive_leaves_datagrams_to_the_next() {
     on(real(), |client| {
         let (socket, address) = bound(client, any_port(AF_INET));
         let (peer, _) = peer(any_port(AF_INET));
@@ -108,7 +108,7 @@ fn own(address: SocketAddr) -> socket2::Socket {
 /// Linux lets a process find its sockets.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_hop_limit_is_the_machines_for_one_datagram() {
+fn a_hop_limit_applies_to_one_datagram_on_the_machine() {
     use test_support::raw::datagrams::{number, send_with_control};
     use test_support::raw::set_option;
 
@@ -131,7 +131,7 @@ fn a_hop_limit_is_the_machines_for_one_datagram() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn options_are_the_machines() {
+fn options_are_those_of_the_machine() {
     use test_support::raw::datagrams::{local_address, unbound};
     use test_support::raw::{bind, set_option};
 

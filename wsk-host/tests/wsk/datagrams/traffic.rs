@@ -11,7 +11,7 @@ use test_support::raw::{PoolAddress, PoolBuffer, basic, bind, call, close, datag
 use wsk_sys::*;
 
 #[test]
-fn a_datagram_says_where_it_came_from() {
+fn a_datagram_carries_its_source() {
     everywhere(|client| {
         for family in [AF_INET, AF_INET6] {
             let [(one, first), (other, second)] = [(); 2].map(|()| bound(client, any_port(family)));
@@ -30,7 +30,7 @@ fn a_datagram_says_where_it_came_from() {
 }
 
 #[test]
-fn an_empty_datagram_is_one() {
+fn an_empty_datagram_is_received() {
     everywhere(|client| {
         let (socket, address) = bound(client, any_port(AF_INET));
         send_to(socket, b"", address);
@@ -41,7 +41,7 @@ fn an_empty_datagram_is_one() {
 }
 
 #[test]
-fn what_has_no_room_is_cut_off() {
+fn a_datagram_larger_than_its_buffer_is_truncated() {
     everywhere(|client| {
         let (socket, address) = bound(client, any_port(AF_INET));
         send_to(socket, b"first", address);
@@ -97,7 +97,7 @@ fn several_messages_go_to_one_address() {
 }
 
 #[test]
-fn a_default_destination_is_used_until_it_is_cleared() {
+fn a_default_destination_applies_until_it_is_cleared() {
     everywhere(|client| {
         let (sender, from) = bound(client, any_port(AF_INET));
         let [(one, first), (other, second)] = [(); 2].map(|()| bound(client, any_port(AF_INET)));
@@ -107,7 +107,7 @@ fn a_default_destination_is_used_until_it_is_cleared() {
         assert_eq!(receive(one).bytes, b"default");
         assert_eq!(send_messages(sender, &[b"list"], None), (STATUS_SUCCESS, 4));
         assert_eq!(receive(one).bytes, b"list");
-        // An address goes before it.
+        // An explicit address takes precedence.
         send_to(sender, b"address", second);
         assert_eq!(receive(other).bytes, b"address");
         // It does not filter.
@@ -124,7 +124,7 @@ fn a_default_destination_is_used_until_it_is_cleared() {
 }
 
 #[test]
-fn a_fixed_peer_is_the_only_one_until_it_is_cleared() {
+fn a_fixed_peer_filters_datagrams_until_it_is_cleared() {
     everywhere(|client| {
         let (socket, address) = bound(client, any_port(AF_INET6));
         let [(peer, its), (stranger, _)] = [(); 2].map(|()| bound(client, any_port(AF_INET6)));
@@ -244,7 +244,7 @@ fn a_close_cancels_receives() {
 }
 
 #[test]
-fn an_unbound_socket_does_nothing() {
+fn an_unbound_socket_refuses_every_call() {
     everywhere(|client| {
         let socket = unbound(client, AF_INET);
         let somewhere = Some((V4, 7).into());

@@ -54,7 +54,7 @@ async fn rest<R: BufRead>(mut reader: R) -> core::result::Result<Vec<u8>, R::Err
 }
 
 #[test]
-fn messages_go_both_ways_and_end() {
+fn messages_travel_both_ways_until_the_end() {
     with_all_timings(async |wsk| {
         let (mut client, mut server) = buffered_streams(&wsk).await?;
         for size in [0, 1, 5, 100] {
@@ -82,7 +82,7 @@ fn messages_go_both_ways_and_end() {
 }
 
 #[test]
-fn halves_have_the_traits_too_and_readers_lend_what_they_have() {
+fn halves_implement_the_traits_and_readers_lend_their_buffer() {
     with_all_timings(async |wsk| {
         let (client, server) = buffered_streams(&wsk).await?;
         let (_reader, mut writer) = client.into_split();
@@ -101,7 +101,7 @@ fn halves_have_the_traits_too_and_readers_lend_what_they_have() {
 }
 
 #[test]
-fn they_say_when_they_would_not_wait() {
+fn readiness_is_reported() {
     with_all_timings(async |wsk| {
         let (mut client, mut server) = buffered_streams(&wsk).await?;
         assert!(WriteReady::write_ready(&mut client)?);
@@ -118,7 +118,7 @@ fn they_say_when_they_would_not_wait() {
 }
 
 #[test]
-fn what_is_dropped_loses_nothing() {
+fn dropped_futures_lose_no_byte() {
     with_all_timings(async |wsk| {
         let (mut client, mut server) = buffered_streams(&wsk).await?;
         let (mut received, mut slice) = (Vec::new(), [0; 4]);
@@ -141,7 +141,7 @@ fn what_is_dropped_loses_nothing() {
 }
 
 #[test]
-fn errors_have_the_traits_kinds_and_none_asks_to_try_again() {
+fn errors_map_to_the_traits_kinds_and_never_to_interrupted() {
     let kind =
         |status| Error::from_status(status).map(|error| embedded_io_async::Error::kind(&error));
     for (status, expected) in [
@@ -160,7 +160,7 @@ fn errors_have_the_traits_kinds_and_none_asks_to_try_again() {
 }
 
 #[test]
-fn errors_come_as_they_are() {
+fn errors_pass_through_unchanged() {
     with_all_timings(async |wsk| {
         let (client, mut server) = buffered_streams(&wsk).await?;
         client.abort().await?;

@@ -1,4 +1,4 @@
-//! The traits of embedded Rust, used by code that knows nothing else.
+//! The traits of embedded Rust, used by code that depends on the traits only.
 
 mod io;
 mod nal;

@@ -35,7 +35,7 @@ async fn ask<N: TcpConnect + Dns<Error = <N as TcpConnect>::Error>>(
     }
 }
 
-/// Serves one connection: says a word of so many bytes twice.
+/// Serves one connection: receives a word of `size` bytes and sends it twice.
 async fn twice(mut listener: TcpListener, size: usize) -> wsk::Result<()> {
     let mut stream = listener.accept().await?.0.buffered();
     let mut word = vec![0; size];
@@ -49,7 +49,7 @@ async fn twice(mut listener: TcpListener, size: usize) -> wsk::Result<()> {
 }
 
 #[test]
-fn a_host_is_asked_by_its_name() {
+fn a_host_is_reached_by_its_name() {
     with_all_timings(async |wsk| {
         let listener = TcpListener::bind(&wsk, ANY).await?;
         let server = ("localhost", listener.local_addr().await?.port());
@@ -65,7 +65,7 @@ fn a_host_is_asked_by_its_name() {
 }
 
 #[test]
-fn names_are_of_the_family_that_is_asked_for() {
+fn a_look_up_returns_the_requested_family() {
     for timing in timings() {
         let host = Host::new(Config::default().timing(timing));
         let (v4, v6) =
@@ -104,7 +104,7 @@ fn names_are_of_the_family_that_is_asked_for() {
 }
 
 #[test]
-fn who_stops_connecting_leaves_nothing() {
+fn a_dropped_connect_leaves_nothing() {
     with_all_timings(async |wsk| {
         let mut listener = TcpListener::bind(&wsk, ANY).await?;
         let server = listener.local_addr().await?;
@@ -125,7 +125,7 @@ fn a_client_survives_every_failing_allocation() {
         let server = ("localhost", listener.local_addr().await?.port());
         let mut client = pin!(ask(&wsk, server, b"word"));
         let mut serving = pin!(twice(listener, 4));
-        // The side that fails ends the other one, whose error is not the one to tell.
+        // The failing side ends the other one, whose error is only a consequence.
         let answer = poll_fn(|context| match client.as_mut().poll(context) {
             Poll::Pending => match serving.as_mut().poll(context) {
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),

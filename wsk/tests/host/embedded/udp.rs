@@ -23,7 +23,7 @@ fn kind(error: Error) -> ErrorKind {
     embedded_io_async::Error::kind(&error)
 }
 
-/// A server with one address, and a client with that peer. Neither knows of WSK.
+/// A server with one address, and a client connected to it. Neither uses WSK's own types.
 async fn connected<N: UdpStack>(
     network: &N,
 ) -> core::result::Result<((SocketAddr, N::UniquelyBound), (SocketAddr, N::Connected)), N::Error> {
@@ -52,9 +52,9 @@ fn questions_are_answered() {
     });
 }
 
-#[cfg(not(miri))] // Miri takes too long for so many bytes.
+#[cfg(not(miri))] // Miri takes too long for this many bytes.
 #[test]
-fn the_size_of_what_has_no_room_is_told() {
+fn the_size_of_a_truncated_datagram_is_reported() {
     with_all_timings(async |wsk| {
         let ((_, mut server), (_, mut client)) = connected(&wsk).await?;
         for (size, byte) in [(6, 1), (1400, 2), (60_000, 3), (0, 4), (5, 5)] {
@@ -72,7 +72,7 @@ fn the_size_of_what_has_no_room_is_told() {
 }
 
 #[test]
-fn who_stops_waiting_loses_no_datagram() {
+fn a_dropped_receive_loses_no_datagram() {
     with_all_timings(async |wsk| {
         let ((_, mut server), (_, mut client)) = connected(&wsk).await?;
         let (mut received, mut slice) = (Vec::new(), [0; 1]);
@@ -102,7 +102,7 @@ fn who_stops_waiting_loses_no_datagram() {
 }
 
 #[test]
-fn a_peer_is_the_only_one() {
+fn a_connected_socket_receives_from_its_peer_only() {
     with_all_timings(async |wsk| {
         let ((_, mut server), (client_address, mut client)) = connected(&wsk).await?;
         let (_, mut other) = wsk.bind_single(LOCAL).await?;
@@ -120,7 +120,7 @@ fn a_peer_is_the_only_one() {
 }
 
 #[test]
-fn a_socket_with_many_addresses_tells_which_was_meant_and_answers_from_it() {
+fn a_multi_homed_socket_reports_the_destination_and_answers_from_it() {
     with_all_timings(async |wsk| {
         for (any, own) in [
             (any_v4(0), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
@@ -143,7 +143,7 @@ fn a_socket_with_many_addresses_tells_which_was_meant_and_answers_from_it() {
 }
 
 #[test]
-fn nothing_is_sent_from_what_is_not_ones_own() {
+fn a_foreign_source_address_is_refused() {
     with_all_timings(async |wsk| {
         let (address, mut one) = wsk.bind_single(LOCAL).await?;
         let mut many = wsk.bind_multiple(any_v4(0)).await?;
@@ -165,7 +165,7 @@ fn nothing_is_sent_from_what_is_not_ones_own() {
 }
 
 #[test]
-fn one_address_is_chosen_where_none_is_said() {
+fn a_source_address_is_chosen_if_none_is_given() {
     with_all_timings(async |wsk| {
         for any in [any_v4(0), (Ipv6Addr::UNSPECIFIED, 0).into()] {
             let (address, mut server) = wsk.bind_single(any).await?;
@@ -181,7 +181,7 @@ fn one_address_is_chosen_where_none_is_said() {
 
 /// A socket of one's own, with options that the traits do not know.
 #[test]
-fn a_socket_with_a_peer_can_be_ones_own() {
+fn a_connected_socket_can_wrap_the_users_socket() {
     with_all_timings(async |wsk| {
         let (address, mut server) = wsk.bind_single(LOCAL).await?;
         let socket = DatagramSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;

@@ -41,7 +41,7 @@ fn a_name_has_addresses() {
 }
 
 #[test]
-fn hints_say_what_is_wanted() {
+fn hints_select_the_results() {
     everywhere(async |wsk, _| {
         let ask = async |hints| {
             let list = wsk.resolve("server.example", 53, hints).await?;
@@ -72,7 +72,7 @@ fn hints_say_what_is_wanted() {
 }
 
 #[test]
-fn without_a_name_it_is_this_machine() {
+fn a_look_up_without_a_name_is_the_local_machine() {
     everywhere(async |wsk, _| {
         let own = wsk.resolve(None, 80, Hints::stream()).await?;
         assert!(own.addresses().all(|address| address.ip().is_loopback() && address.port() == 80));
@@ -133,7 +133,7 @@ fn an_address_has_names() {
 
 /// Names with other characters than ASCII's arrive as they are, and come back so.
 #[test]
-fn internationalised_names_go_both_ways() {
+fn internationalised_names_resolve_both_ways() {
     // The longest has 253 characters, and twice as many units.
     let longest = format!("{}.x", "🦀".repeat(251));
     let names = ["bücher.example", "例え.テスト", "🦀.example", &longest];
@@ -159,7 +159,7 @@ fn internationalised_names_go_both_ways() {
 
 /// What cannot be asked is refused before WSK is called.
 #[test]
-fn what_makes_no_sense_is_not_asked() {
+fn meaningless_queries_fail_before_the_call() {
     with(Config::default(), async |wsk, host| {
         let (any, none) = (Hints::new(), Service::None);
         let long = "a".repeat(256);
@@ -196,7 +196,7 @@ fn what_makes_no_sense_is_not_asked() {
 }
 
 #[test]
-fn vista_has_no_names() {
+fn windows_vista_has_no_name_resolution() {
     for windows in [Windows::VISTA, Windows::SEVEN, Windows::EIGHT, Windows::TEN] {
         with(Config::default().windows(windows), async |wsk, host| {
             let resolved = wsk.resolve("server.example", 80, Hints::stream()).await;
@@ -218,7 +218,7 @@ fn vista_has_no_names() {
 /// Wine has no `WskGetNameInfo`: its call returns an error, and never completes the request, which is kept until
 /// the registration ends.
 #[test]
-fn what_is_not_implemented_is_an_error_at_once() {
+fn unimplemented_calls_fail_at_once() {
     for timing in timings() {
         let config = Config { timing, refuse_name_info: true, ..Config::default() };
         with(config, async |wsk, _| {

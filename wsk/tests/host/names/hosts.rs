@@ -8,7 +8,7 @@ use wsk::{ErrorKind, TcpListener, net, sys};
 use super::{V4, V6, calls, everywhere};
 
 #[test]
-fn a_host_is_looked_up_and_tried_once_more() {
+fn a_failed_look_up_is_tried_once_more() {
     everywhere(async |wsk, host| {
         let ask = async |host| {
             Ok::<_, wsk::Error>(net::lookup_host(&wsk, host).await?.collect::<Vec<_>>())
@@ -48,7 +48,7 @@ fn a_host_is_looked_up_and_tried_once_more() {
 }
 
 #[test]
-fn a_host_is_connected_to_at_the_first_address_that_works() {
+fn connecting_to_a_host_uses_the_first_address_that_works() {
     everywhere(async |wsk, host| {
         let mut listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr().await?.port();
@@ -70,7 +70,7 @@ fn a_host_is_connected_to_at_the_first_address_that_works() {
 }
 
 #[test]
-fn a_host_is_listened_at() {
+fn a_listener_binds_to_a_host_name() {
     everywhere(async |wsk, _| {
         let taken = TcpListener::bind(&wsk, (Ipv6Addr::LOCALHOST, 80)).await?;
         let mut listener = net::listen_host(&wsk, "localhost:80").await?;

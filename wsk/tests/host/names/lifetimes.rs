@@ -26,7 +26,7 @@ fn look_ups_can_be_dropped_at_any_point() {
             drop(poll_times(wsk.name_of((V4, 80), NameInfoFlags::empty()), polls).await);
             drop(poll_times(net::lookup_host(&wsk, "server.example:80"), polls).await);
             drop(poll_times(net::connect_host(&wsk, "localhost:80"), polls).await);
-            // One that has no answer wakes nobody.
+            // An unanswered look-up wakes no task.
             host.stall_name("server.example");
             drop(poll_times(wsk.resolve("server.example", 80, Hints::new()), 1).await);
         }
@@ -36,7 +36,7 @@ fn look_ups_can_be_dropped_at_any_point() {
 
 /// As above, where nothing but the list keeps the provider, and the provider is all that keeps the registration.
 #[test]
-fn a_list_may_come_when_everything_is_dropped() {
+fn a_list_may_arrive_after_everything_is_dropped() {
     for timing in timings() {
         let host = host(Config { timing, ..Config::default() });
         let _entered = host.enter();
@@ -55,7 +55,7 @@ fn a_list_may_come_when_everything_is_dropped() {
 
 /// What has no answer ends by a time-out, which cancels it.
 #[test]
-fn a_look_up_that_nobody_answers_times_out() {
+fn an_unanswered_look_up_times_out() {
     everywhere(async |wsk, host| {
         host.stall_name("server.example");
         let look_up = wsk.resolve("server.example", 80, Hints::stream());
@@ -71,13 +71,13 @@ fn a_look_up_that_nobody_answers_times_out() {
 /// A look-up that is neither polled nor dropped is complete, and keeps the registration: what it brings has to be
 /// freed with a provider that is captured.
 #[test]
-fn a_look_up_that_is_kept_keeps_the_registration() {
+fn an_unfinished_look_up_keeps_the_registration() {
     for timing in last_under_miri([Timing::Inline, Timing::Deferred]) {
         let host = host(Config { timing, ..Config::default() });
         let _entered = host.enter();
         let registration = Registration::register(passive()).unwrap();
         let provider = Box::into_raw(Box::new(registration.try_capture().unwrap()));
-        // SAFETY: it is there until the look-up, which borrows it, is dropped below.
+        // SAFETY: it outlives the look-up, which borrows it and is dropped below.
         let wsk: &Provider = unsafe { &*provider };
         let kept = {
             let mut look_up = Box::pin(wsk.resolve("server.example", 80, Hints::new()));
@@ -185,7 +185,7 @@ fn look_ups_can_be_forgotten() {
 
 /// Lists may be read and dropped at `DISPATCH_LEVEL`, and asking there fails (INV-66).
 #[test]
-fn levels_are_kept() {
+fn look_ups_respect_their_irql() {
     everywhere(async |wsk, _| {
         let list = wsk.resolve("server.example", 80, Hints::stream()).await?;
         let names = wsk.name_of((V4, 80), NameInfoFlags::empty()).await?;
@@ -276,7 +276,7 @@ fn many_look_ups_are_in_flight_at_once() {
 
 /// Everything can be moved between threads.
 #[test]
-fn futures_and_what_they_give_are_send() {
+fn futures_and_their_outputs_are_send() {
     fn is_send<T: Send>(_: &T) {}
     fn is_send_and_sync<T: Send + Sync>() {}
 

@@ -28,7 +28,7 @@ fn with(config: Config, scenario: impl AsyncFnOnce(Provider, Host) -> Result<()>
     assert_eq!(host.outstanding_allocations(), 0, "{config:?}: not all memory was freed");
 }
 
-/// A host that knows some names.
+/// A host with two addresses for one name.
 fn host(config: Config) -> Host {
     let host = Host::new(config);
     host.add_name("server.example", V4);

@@ -55,7 +55,7 @@ fn every_buffer_is_a_datagram() {
                 assert_eq!(receive(&receiver, 5).await?, expected);
             }
             assert_eq!(&to_send[3][..], b"part");
-            // Also a socket with somebody to send to.
+            // Also a socket with a peer.
             let sender = sender.connect(address).await?;
             let (sent, _) = sender.send_batch(to_send).await.into_result()?;
             assert_eq!(sent, 8);
@@ -68,7 +68,7 @@ fn every_buffer_is_a_datagram() {
 }
 
 #[test]
-fn what_is_said_is_said_of_all() {
+fn control_data_applies_to_the_whole_batch() {
     with_all_timings(async |wsk| {
         let (socket, address) = at(&wsk, LOCAL).await?;
         socket.set_receive_ecn(true).await?;
@@ -84,7 +84,7 @@ fn what_is_said_is_said_of_all() {
 }
 
 #[test]
-fn none_are_sent_without_a_request() {
+fn an_empty_batch_makes_no_request() {
     let host = Host::new(Config::default());
     let counted = host.clone();
     on_host(&host, async move |wsk: Provider| {
@@ -98,7 +98,7 @@ fn none_are_sent_without_a_request() {
 }
 
 #[test]
-fn what_is_refused_comes_back() {
+fn a_refused_batch_comes_back() {
     with_all_timings(async |wsk| {
         let (socket, _) = at(&wsk, LOCAL).await?;
         let wrong = (Ipv6Addr::LOCALHOST, 9);

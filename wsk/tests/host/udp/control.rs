@@ -66,7 +66,7 @@ fn everything(messages: &ControlMessages<'_>) -> Option<(IpAddr, Ecn, u8, u8)> {
 const LOOPBACKS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 #[test]
-fn what_is_asked_for_is_told() {
+fn enabled_control_data_is_received() {
     with_all_timings(async |wsk| {
         for own in LOOPBACKS {
             let (socket, address) = at(&wsk, (own, 0)).await?;
@@ -88,7 +88,7 @@ fn what_is_asked_for_is_told() {
 }
 
 #[test]
-fn what_is_said_is_told() {
+fn sent_control_data_is_received() {
     with_all_timings(async |wsk| {
         for own in LOOPBACKS {
             let (socket, address) = at(&wsk, (own, 0)).await?;
@@ -140,7 +140,7 @@ fn an_answer_comes_from_where_the_question_went() {
 }
 
 #[test]
-fn ipv6_keeps_its_packet_info_too() {
+fn ipv6_keeps_its_packet_info() {
     with_all_timings(async |wsk| {
         let (server, at_any) = at(&wsk, (Ipv6Addr::UNSPECIFIED, 0)).await?;
         let (client, address) = at(&wsk, (Ipv6Addr::LOCALHOST, 0)).await?;
@@ -166,7 +166,7 @@ fn an_address_of_the_other_family_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn a_dual_socket_says_and_is_told_in_the_family_of_each_datagram() {
+fn a_dual_socket_uses_control_data_of_each_datagrams_family() {
     with_all_timings(async |wsk| {
         let (socket, port) = dual(&wsk).await?;
         ask(&socket, true).await?;
@@ -196,7 +196,7 @@ fn a_dual_socket_says_and_is_told_in_the_family_of_each_datagram() {
 }
 
 #[test]
-fn a_buffer_is_cut_into_datagrams_and_they_come_together() {
+fn a_segmented_buffer_arrives_coalesced() {
     with_all_timings(async |wsk| {
         let ((sender, _), (inbox, address)) =
             (at(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?, at(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?);
@@ -232,7 +232,7 @@ fn a_buffer_is_cut_into_datagrams_and_they_come_together() {
 }
 
 #[test]
-fn what_is_too_long_is_told_and_no_error() {
+fn truncated_control_data_is_reported_without_an_error() {
     with_all_timings(async |wsk| {
         let (socket, address) = at(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
         ask(&socket, true).await?;
@@ -247,7 +247,7 @@ fn what_is_too_long_is_told_and_no_error() {
         let (received, _) = socket.receive_message(slice).await.into_result()?;
         assert!(received.is_empty() && !received.is_truncated());
         assert_eq!(received.segments(&[1, 2]).collect::<Vec<_>>(), [&[0_u8; 0]]);
-        // Control data without room is no error of those who want none.
+        // Truncated control data is no error for a receive that asks for none.
         socket.send_to(buffer(b"bytes")?, address).await.into_result()?;
         let ((count, _), _) = socket.receive_from(Buffer::new(10)?).await.into_result()?;
         assert_eq!(count, 5);
@@ -256,7 +256,7 @@ fn what_is_too_long_is_told_and_no_error() {
 }
 
 #[test]
-fn messages_of_ones_own_are_sent() {
+fn raw_control_messages_are_sent() {
     with_all_timings(async |wsk| {
         let (socket, address) = at(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
         ask(&socket, true).await?;
@@ -275,7 +275,7 @@ fn messages_of_ones_own_are_sent() {
 }
 
 #[test]
-fn an_older_windows_says_what_it_does_not_have() {
+fn older_windows_refuses_unsupported_control_data() {
     let run = async |wsk: Provider| {
         let (socket, _) = at(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
         for option in [udp::SEND_MESSAGE_SIZE, udp::RECEIVE_MAXIMUM_COALESCED_SIZE] {
@@ -307,7 +307,7 @@ impl DatagramEvents for Listener {
 }
 
 #[test]
-fn events_are_told_the_same() {
+fn callbacks_receive_the_same_control_data() {
     for timing in test_support::scenario::timings() {
         let host = wsk_host::Host::new(Config::default().timing(timing));
         let settling = host.clone();

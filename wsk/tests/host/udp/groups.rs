@@ -30,7 +30,7 @@ async fn leave(socket: &UdpSocket, group: IpAddr) -> Result<()> {
 }
 
 #[test]
-fn members_receive_while_they_are() {
+fn group_members_receive_until_they_leave() {
     with_all_timings(async |wsk| {
         for (group, any, local) in [
             (IpAddr::V4(V4), IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::LOCALHOST)),
@@ -100,7 +100,7 @@ fn a_broadcast_needs_permission_and_reaches_everyone() {
 }
 
 #[test]
-fn options_are_what_they_were_set_to() {
+fn multicast_options_keep_their_values() {
     with_all_timings(async |wsk| {
         let (v4, _) = bound(&wsk).await?;
         assert_eq!((v4.ttl().await?, v4.multicast_ttl_v4().await?), (128, 1));

@@ -66,7 +66,7 @@ impl Peer {
 const LOOPBACKS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 #[test]
-fn a_program_of_this_machine_is_the_peer() {
+fn a_local_program_is_the_peer() {
     let peer = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     peer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let address = peer.local_addr().unwrap();
@@ -105,7 +105,7 @@ fn a_program_of_this_machine_is_the_peer() {
 }
 
 #[test]
-fn the_machine_sees_what_is_said() {
+fn sent_control_data_reaches_the_machine() {
     for config in hosts() {
         let run = async |wsk: Provider| {
             for ip in LOOPBACKS {
@@ -136,7 +136,7 @@ fn the_machine_sees_what_is_said() {
 /// Other systems than Linux have one loopback address of IPv4.
 #[cfg(target_os = "linux")]
 #[test]
-fn the_machine_sees_another_source() {
+fn a_chosen_source_address_reaches_the_machine() {
     for config in hosts() {
         let run = async |wsk: Provider| {
             let peer = Peer::new(Ipv4Addr::LOCALHOST);
@@ -156,7 +156,7 @@ fn the_machine_sees_another_source() {
 }
 
 #[test]
-fn what_the_machine_says_is_told() {
+fn the_machines_control_data_is_received() {
     for config in hosts() {
         let run = async |wsk: Provider| {
             for ip in LOOPBACKS {
@@ -189,7 +189,7 @@ fn what_the_machine_says_is_told() {
 }
 
 #[test]
-fn many_datagrams_of_one_buffer_reach_the_machine_and_come_from_it() {
+fn segmented_and_coalesced_datagrams_cross_the_machine() {
     let bytes: Vec<u8> = (0..250).collect();
     for config in hosts() {
         let run = async |wsk: Provider| {

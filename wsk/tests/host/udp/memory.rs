@@ -170,7 +170,7 @@ fn every_allocation_may_fail() {
 
 /// What could not be sent for want of a request comes back.
 #[test]
-fn what_could_not_be_sent_comes_back() {
+fn a_failed_send_returns_its_buffer() {
     let host = Host::new(Config::default());
     let failing = host.clone();
     let run = async move |wsk: Provider| {

@@ -33,7 +33,7 @@ async fn bound(wsk: &Provider) -> Result<(UdpSocket, SocketAddr)> {
 }
 
 #[test]
-fn datagrams_go_both_ways_and_say_where_they_come_from() {
+fn datagrams_travel_both_ways_with_their_source() {
     with_all_timings(async |wsk| {
         let ((server, server_address), (client, client_address)) =
             (bound(&wsk).await?, bound(&wsk).await?);
@@ -49,7 +49,7 @@ fn datagrams_go_both_ways_and_say_where_they_come_from() {
 }
 
 #[test]
-fn ipv6_works_the_same_and_families_do_not_mix() {
+fn ipv6_behaves_alike_and_families_do_not_mix() {
     with_all_timings(async |wsk| {
         let socket = UdpSocket::bind(&wsk, (Ipv6Addr::LOCALHOST, 0)).await?;
         let address = socket.local_addr().await?;
@@ -67,7 +67,7 @@ fn ipv6_works_the_same_and_families_do_not_mix() {
 }
 
 #[test]
-fn a_datagram_that_does_not_fit_is_an_error_with_what_fitted() {
+fn a_truncated_datagram_is_an_error_with_its_first_bytes() {
     with_all_timings(async |wsk| {
         let (socket, address) = bound(&wsk).await?;
         socket.send_to(buffer(b"too long")?, address).await.into_result()?;
@@ -83,7 +83,7 @@ fn a_datagram_that_does_not_fit_is_an_error_with_what_fitted() {
 }
 
 #[test]
-fn a_socket_with_a_peer_hears_nobody_else() {
+fn a_connected_udp_socket_receives_from_its_peer_only() {
     with_all_timings(async |wsk| {
         let ((server, address), (other, _)) = (bound(&wsk).await?, bound(&wsk).await?);
         let (mut client, client_address) = bound(&wsk).await?;
@@ -184,7 +184,7 @@ fn requests_can_be_forgotten() {
 
 /// The host's clock decides when nothing comes any more.
 #[test]
-fn what_is_lost_is_not_received() {
+fn lost_datagrams_are_not_received() {
     let config = Config::default()
         .faults(Faults { loss: 300, ..Faults::default() })
         .delay(Duration::from_millis(5));

@@ -30,7 +30,7 @@ async fn say<S: Exchanges>(
 }
 
 #[test]
-fn a_fixed_peer_is_the_only_one_until_there_is_none() {
+fn a_fixed_peer_filters_until_it_is_cleared() {
     with_all_timings(async |wsk| {
         for local in [SocketAddr::from(LOCAL), (Ipv6Addr::LOCALHOST, 0).into()] {
             let ((one, first), (other, second)) = (at(&wsk, local).await?, at(&wsk, local).await?);
@@ -130,7 +130,7 @@ fn getting_a_peer_can_be_dropped_at_any_point() {
             }
             let (mut socket, address) = bound(&wsk).await?;
             let _ = poll_times(socket.connect(address), polls).await;
-            // It may have a peer or not, and can be told again.
+            // The socket may have a peer or not; the peer can be set again.
             poll_times(socket.disconnect(), polls).await;
             let view = socket.connect(address).await?;
             view.send(buffer(b"self")?).await.into_result()?;
@@ -141,7 +141,7 @@ fn getting_a_peer_can_be_dropped_at_any_point() {
 }
 
 #[test]
-fn a_view_sends_and_receives_and_ends() {
+fn a_connected_view_sends_receives_and_disconnects() {
     with_all_timings(async |wsk| {
         let ((one, first), (other, second)) = (at(&wsk, LOCAL).await?, at(&wsk, LOCAL).await?);
         let (stranger, _) = at(&wsk, LOCAL).await?;
@@ -175,7 +175,7 @@ fn a_view_sends_and_receives_and_ends() {
 
 /// A socket that no longer works says so, and is not asked again.
 #[test]
-fn a_dead_socket_has_no_peer_to_send_to() {
+fn a_dead_socket_reports_no_peer() {
     for timing in timings() {
         let host = Host::new(wsk_host::Config::default().timing(timing));
         let withdrawing = host.clone();

@@ -29,7 +29,7 @@ fn datagrams_are_lent_or_copied() {
         let mut room = [0; 4];
         assert_eq!(inbox.recv_from_into(&mut room).await?, (4, address));
         assert_eq!(&room, b"copy");
-        // With all that is told of it.
+        // With its control data.
         let control = SendControl::new().ecn(Ecn::Ect0);
         socket.as_socket().send_to_with(buffer(b"12")?, address, &control).await.into_result()?;
         let (bytes, received) = inbox.receive_message().await?;
@@ -43,7 +43,7 @@ fn datagrams_are_lent_or_copied() {
 }
 
 #[test]
-fn what_has_no_room_is_an_error_and_the_next_is_whole() {
+fn a_truncated_datagram_is_an_error_and_the_next_is_whole() {
     with_all_timings(async |wsk| {
         let (socket, address) = bound(&wsk).await?;
         let mut inbox = socket.receiver(5)?;
@@ -93,7 +93,7 @@ fn a_dropped_future_loses_nothing() {
     });
 }
 
-/// Datagrams that come just when the time is up are there the next time.
+/// A datagram that arrives at the deadline is received by the next call.
 #[test]
 fn a_time_out_loses_nothing() {
     for timing in timings() {
@@ -175,7 +175,7 @@ fn a_receiver_keeps_the_socket_open() {
 }
 
 #[test]
-fn several_receivers_share_what_comes() {
+fn several_receivers_share_the_datagrams() {
     with_all_timings(async |wsk| {
         let (socket, address) = bound(&wsk).await?;
         let (mut one, mut other) = (socket.receiver(1)?, socket.receiver(1)?);
@@ -194,7 +194,7 @@ fn several_receivers_share_what_comes() {
 }
 
 #[test]
-fn a_dead_socket_says_so_every_time() {
+fn a_dead_socket_fails_every_receive() {
     for timing in timings() {
         let host = Host::new(Config::default().timing(timing));
         let withdrawing = host.clone();
@@ -216,7 +216,7 @@ fn a_dead_socket_says_so_every_time() {
     }
 }
 
-/// A request to receive goes before the event, also when it waits for nobody in particular.
+/// A receive request takes precedence over the event, also when no task waits for it.
 #[test]
 fn the_largest_datagram_has_room() {
     with_all_timings(async |wsk| {

@@ -13,7 +13,7 @@ use super::bound;
 const WHILE: Duration = Duration::from_millis(10);
 
 #[test]
-fn a_receive_that_has_timed_out_gives_its_buffer_back() {
+fn a_timed_out_receive_returns_its_buffer() {
     with_all_timings(async |wsk| {
         let (mut socket, address) = bound(&wsk).await?;
         assert_eq!((socket.read_timeout(), socket.write_timeout()), (None, None));
