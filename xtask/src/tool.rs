@@ -18,6 +18,9 @@ pub(crate) struct Tool {
 /// Licences and sources of the dependencies.
 pub(crate) static DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2" };
 
+/// Coverage-guided inputs for the targets of `fuzz/`.
+pub(crate) static FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2" };
+
 /// What a change means for who depends on a crate.
 pub(crate) static SEMVER_CHECKS: Tool = Tool { name: "cargo-semver-checks", version: "0.51.0" };
 

@@ -89,7 +89,16 @@ impl ControlMessage<'_> {
 pub struct ControlMessages<'a>(&'a [u8]);
 
 impl<'a> ControlMessages<'a> {
-    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+    /// Reads control data, such as bytes that `WskReceiveFrom` wrote.
+    ///
+    /// ```
+    /// use wsk::cmsg::ControlMessages;
+    ///
+    /// // A length that exceeds the bytes: no message is whole.
+    /// assert!(ControlMessages::new(&[0xFF; 40]).next().is_none());
+    /// ```
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 

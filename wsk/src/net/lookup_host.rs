@@ -233,10 +233,7 @@ impl Iterator for LookupHost {
         let next = match &self.found {
             Found::Address(address) => (self.given == 0).then_some(*address),
             // From the beginning each time: there are never many.
-            Found::List(list, port) => list.addresses().nth(self.given).map(|mut address| {
-                address.set_port(*port);
-                address
-            }),
+            Found::List(list, port) => with_port(list, *port).nth(self.given),
         };
         self.given += usize::from(next.is_some());
         next
@@ -245,12 +242,20 @@ impl Iterator for LookupHost {
 
 impl core::iter::FusedIterator for LookupHost {}
 
+/// The addresses of a list, with the port that was not looked up.
+fn with_port(list: &AddressList, port: u16) -> impl Iterator<Item = SocketAddr> + '_ {
+    list.addresses().map(move |mut address| {
+        address.set_port(port);
+        address
+    })
+}
+
 impl fmt::Debug for LookupHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.found {
             Found::Address(address) => f.debug_list().entry(&DisplayAddress(*address)).finish(),
-            Found::List(list, _) => {
-                f.debug_list().entries(list.addresses().map(DisplayAddress)).finish()
+            Found::List(list, port) => {
+                f.debug_list().entries(with_port(list, *port).map(DisplayAddress)).finish()
             }
         }
     }

@@ -6,6 +6,8 @@
 
 /// The bit of the control word for a descriptor in one piece.
 const SELF_RELATIVE: u16 = 0x8000;
+/// The size of the header, which the parts follow.
+const HEADER: usize = 20;
 const HAS_DISCRETIONARY_LIST: u16 = 0x0004;
 const HAS_SYSTEM_LIST: u16 = 0x0010;
 
@@ -39,10 +41,10 @@ fn offset(descriptor: &[u8], at: usize) -> Option<usize> {
     usize::try_from(u32::from_le_bytes(*chunk(descriptor, at)?)).ok()
 }
 
-/// The part at an offset, and all that follows.
+/// The bytes from the part at `offset` on. None if the offset is not aligned, or inside the header.
 fn part(descriptor: &[u8], offset: usize) -> Option<&[u8]> {
-    let is_one = offset != 0 && offset % 4 == 0;
-    is_one.then(|| descriptor.get(offset..)).flatten()
+    let is_part = offset >= HEADER && offset % 4 == 0;
+    is_part.then(|| descriptor.get(offset..)).flatten()
 }
 
 /// Whether the bytes begin with a security identifier; and how many bytes that has.
@@ -159,6 +161,33 @@ mod tests {
         ] {
             assert!(!is_valid(&with(changes)), "{why}: {changes:?}");
         }
+    }
+
+    /// The kernel would read the owner's bytes as offsets, and the other way round.
+    #[test]
+    fn a_part_inside_the_header_is_refused() {
+        let owner_and_group_at_12 =
+            [1, 0, 0, 0x80, 12, 0, 0, 0, 12, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0];
+        assert!(!is_valid(&owner_and_group_at_12));
+        for at in [4, 8, 16] {
+            for offset in [4, 8, 12, 16] {
+                assert!(!is_valid(&with(&[(at, offset)])), "the part of offset {at} at {offset}");
+            }
+        }
+    }
+
+    /// The group is the last part, and loses bytes at its end.
+    #[test]
+    fn a_sid_cut_off_at_the_end_is_refused() {
+        let without_lists = &with(&[(2, 0), (16, 0)])[..44];
+        assert!(is_valid(without_lists));
+        for length in 32..44 {
+            assert!(!is_valid(&without_lists[..length]), "{length} bytes");
+        }
+        // Another subauthority than there are bytes for.
+        let mut longer = without_lists.to_vec();
+        longer[33] = 2;
+        assert!(!is_valid(&longer));
     }
 
     /// Any bytes at all: nothing is read that is not there.

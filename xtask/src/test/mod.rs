@@ -2,6 +2,7 @@
 
 mod c;
 mod callback_cost;
+mod fuzz;
 mod headers;
 mod miri;
 mod release;
@@ -158,6 +159,9 @@ fn require(steps: &[&Step], setup: bool) -> Result<()> {
     }
     if steps.iter().any(|step| step.name == steps::MIRI) {
         miri::require(setup, FLAG)?;
+    }
+    if steps.iter().any(|step| step.name == steps::FUZZ) {
+        fuzz::require(setup, FLAG)?;
     }
     if steps.iter().any(|step| step.name == steps::LICENCES) {
         tool::DENY.require(setup, FLAG)?;

@@ -7,13 +7,16 @@ use cargo_wsk::build::{self, Arch};
 use cargo_wsk::setup;
 
 use super::{
-    Step, c, callback_cost, compilers, headers, libclang, miri, nothing, release,
+    Step, c, callback_cost, compilers, fuzz, headers, libclang, miri, nothing, release,
     units as unit_needs, wine as wine_needs,
 };
 use crate::{audit, bench, bindgen, driver, project, wine};
 
 /// The step that needs an older toolchain.
 pub(super) const MINIMUM: &str = "minimum";
+
+/// The step that needs cargo-fuzz.
+pub(super) const FUZZ: &str = "fuzz";
 
 /// The step that needs Miri.
 pub(super) const MIRI: &str = "miri";
@@ -22,7 +25,7 @@ pub(super) const MIRI: &str = "miri";
 pub(super) const LICENCES: &str = "licences";
 pub(super) const SEMVER: &str = "semver";
 
-pub(super) static STEPS: [Step; 22] = [
+pub(super) static STEPS: [Step; 23] = [
     Step {
         name: "format",
         is_for_releases: false,
@@ -143,6 +146,13 @@ pub(super) static STEPS: [Step; 22] = [
         about: "the tests of wsk do nothing undefined, as far as Miri sees",
         needs: nothing,
         run: miri::run,
+    },
+    Step {
+        name: FUZZ,
+        is_for_releases: true,
+        about: "the fuzz targets find nothing in a bounded number of runs",
+        needs: nothing,
+        run: fuzz::run,
     },
     Step {
         name: "cost",

@@ -186,6 +186,7 @@ calls! {
     "ControlMessage::segment_size": |message: &'static ControlMessage<'static>| {
         message.segment_size()
     };
+    "ControlMessages::new": |bytes: &'static [u8]| ControlMessages::new(bytes);
     "ControlMessages::packet_info": |all: &'static ControlMessages<'static>| all.packet_info();
     "ControlMessages::ecn": |all: &'static ControlMessages<'static>| all.ecn();
     "ControlMessages::traffic_class": |all: &'static ControlMessages<'static>| all.traffic_class();
