@@ -1,5 +1,7 @@
 //! Handlers that state another set of methods than they have. A wrong set may cost events, and nothing else.
 
+use test_support::connection::LOCAL;
+use test_support::events::{connect, on_both_networks};
 use wsk::events::methods::{self, Methods};
 use wsk::events::{
     Callbacks, ConditionalListenEvents, ConnectionEvents, ConnectionTable, Data, DatagramEvents,
@@ -8,8 +10,6 @@ use wsk::events::{
 };
 use wsk::socket::{DatagramSocket, Family, Listen, ListenSocket, Stream};
 use wsk::{Buffer, TcpListener};
-
-use crate::support::{LOCAL, connect, everywhere};
 
 /// States every method, and has none.
 struct Boastful;
@@ -96,7 +96,7 @@ fn tables_follow_the_sets() {
 /// The functions are those of the handler's type, whose methods are the trait's.
 #[test]
 fn a_set_with_too_much_is_harmless() {
-    everywhere(async |_, wsk| {
+    on_both_networks(async |_, wsk| {
         let socket =
             DatagramSocket::builder(&wsk, Family::INET).events(Boastful).bind(LOCAL).await?;
         let address = socket.local_addr().await?;

@@ -1,9 +1,9 @@
 //! What a network does to datagrams, as a seed decides: on the simulated one only.
 
-use test_support::raw::datagrams::{Receive, any_port, bound, send_to};
-use test_support::raw::{Client, close};
 use wsk_host::{Config, Faults, Timing};
 
+use test_support::raw::datagrams::{Receive, any_port, bound, send_to};
+use test_support::raw::{Client, close};
 use wsk_sys::AF_INET;
 
 /// Datagrams of one run.
