@@ -40,8 +40,8 @@ use proc_macro::TokenStream;
 /// declaration against the table: each field of the table is declared, at its place and with its type. A slot that a
 /// new header adds is reported by name until it is declared.
 ///
-/// A method reads its own slot only (INV-8), so the table of an older system may be shorter. A null slot returns
-/// `STATUS_NOT_IMPLEMENTED`.
+/// A method reads its own slot only ([INV-8](https://docs.rs/wsk/latest/wsk/rules/index.html#inv-8)), so the table of
+/// an older system may be shorter. A null slot returns `STATUS_NOT_IMPLEMENTED`.
 ///
 /// # Arguments
 ///
@@ -68,7 +68,8 @@ use proc_macro::TokenStream;
 ///
 /// # Attributes of parameters
 ///
-/// - `#[reserved]`: always zero or null (INV-30), and no parameter of the method. The type is a number or a pointer.
+/// - `#[reserved]`: always zero or null ([INV-30](https://docs.rs/wsk/latest/wsk/rules/index.html#inv-30)), and no
+///   parameter of the method. The type is a number or a pointer.
 /// - `#[flags]`: of a type with `bits()`, where the function takes a `ULONG`.
 ///
 /// # What it becomes
@@ -123,10 +124,15 @@ pub fn provider_table(arguments: TokenStream, item: TokenStream) -> TokenStream 
 /// # Soundness
 ///
 /// What the attribute writes is safe code: the set of the methods, and for listeners the trait by which the type
-/// listens. `wsk` builds the table from the type itself, with functions that accept a null context, or the memory of a
-/// socket with a handler of this type (INV-39, INV-46). They lend the indication for the duration of the call
-/// (INV-58), report a null pointer as `dead` (INV-42) and return only statuses that WSK allows (INV-55, INV-59,
-/// INV-62). A panic does not leave them (INV-64).
+/// listens. `wsk` builds the table from the type itself, with functions that accept a null context, or the memory of
+/// a socket with a handler of this type ([INV-39](https://docs.rs/wsk/latest/wsk/rules/index.html#inv-39),
+/// [INV-46](https://docs.rs/wsk/latest/wsk/rules/index.html#inv-46)). They lend the indication for the duration of
+/// the call ([INV-58](https://docs.rs/wsk/latest/wsk/rules/index.html#inv-58)), report a null pointer as `dead`
+/// ([INV-42](https://docs.rs/wsk/latest/wsk/rules/index.html#inv-42)) and return only statuses that WSK allows
+/// ([INV-55](https://docs.rs/wsk/latest/wsk/rules/index.html#inv-55),
+/// [INV-59](https://docs.rs/wsk/latest/wsk/rules/index.html#inv-59),
+/// [INV-62](https://docs.rs/wsk/latest/wsk/rules/index.html#inv-62)). A panic does not leave them
+/// ([INV-64](https://docs.rs/wsk/latest/wsk/rules/index.html#inv-64)).
 ///
 /// # What it becomes
 ///

@@ -14,7 +14,7 @@ use wsk_sys::{
     SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_IN6_0, SOCKADDR_STORAGE, ULONG,
 };
 
-/// Room for an address of any family: what WSK writes addresses to (INV-25).
+/// Room for an address of any family: what WSK writes addresses to ([INV-25](crate::rules#inv-25)).
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) union Storage {
@@ -119,7 +119,7 @@ pub(crate) const fn size(address: SocketAddr) -> ULONG {
     }
 }
 
-/// The address family of a socket for this address (INV-32).
+/// The address family of a socket for this address ([INV-32](crate::rules#inv-32)).
 pub(crate) const fn family(address: SocketAddr) -> ADDRESS_FAMILY {
     match address {
         SocketAddr::V4(_) => AF_INET,

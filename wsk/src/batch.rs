@@ -20,8 +20,9 @@ use crate::status::{Result, known};
 
 /// Buffers for [`send_batch_to`](crate::UdpSocket::send_batch_to): one datagram for each, in one request.
 ///
-/// It owns its buffers and the list of them that WSK reads, in one allocation, which moves into the request and comes
-/// back with the result (INV-28). Filling a batch again allocates nothing, up to its capacity.
+/// It owns its buffers and the list of them that WSK reads, in one allocation, which moves into the request and
+/// comes back with the result ([INV-28](crate::rules#inv-28)). Filling a batch again allocates nothing, up to
+/// its capacity.
 ///
 /// A batch is a slice of [`Slice`]s:
 ///

@@ -1,5 +1,5 @@
 //! What the running Windows has of WSK: its tables are as long as it makes them, whichever header a driver
-//! was compiled with (INV-8).
+//! was compiled with ([INV-8](crate::rules#inv-8)).
 //!
 //! # Safety
 //!

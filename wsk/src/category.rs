@@ -17,7 +17,7 @@ use crate::dispatch::{
 };
 use crate::flags::{DisconnectFlags, ReceiveFlags, SendFlags, SocketFlags};
 
-/// A category of sockets, which decides what functions they have (INV-38).
+/// A category of sockets, which decides what functions they have ([INV-38](crate::rules#inv-38)).
 ///
 /// Sealed: WSK has these and no others.
 pub trait Category: sealed::Category {}

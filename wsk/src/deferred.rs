@@ -1,10 +1,10 @@
 //! The thread that does what a completion routine must not.
 //!
 //! A request that delivers a socket may complete after its future was dropped. The socket must be
-//! closed, or the registration would wait for it for ever (INV-20); but a completion routine must not
-//! call WSK (INV-15). The handler of a socket's events is dropped when the socket is closed, which the
+//! closed, or the registration would wait for it for ever ([INV-20](crate::rules#inv-20)); but a completion routine must not
+//! call WSK ([INV-15](crate::rules#inv-15)). The handler of a socket's events is dropped when the socket is closed, which the
 //! user's code should not have to do at `DISPATCH_LEVEL`. And lists of addresses are freed at
-//! `PASSIVE_LEVEL` (INV-66), wherever they are dropped. So all of these are handed to this thread, which
+//! `PASSIVE_LEVEL` ([INV-66](crate::rules#inv-66)), wherever they are dropped. So all of these are handed to this thread, which
 //! every registration has.
 //!
 //! # Safety

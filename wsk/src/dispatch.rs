@@ -1,13 +1,14 @@
 //! The provider's tables, with types: one `unsafe` method for each slot.
 //!
 //! For what the safe sockets do not do. Each type here stands for one of WSK's tables, and is made of a
-//! captured provider ([`Provider::dispatch`](crate::Provider::dispatch)) or of a socket (`of`). A method
-//! reads its own slot and nothing else, since the running Windows' table may end right after it (INV-8);
-//! slots that older releases lack want a proof from [`Capabilities`](crate::Capabilities). Flags have a type
-//! for each call, and parameters that are reserved are none here: the methods pass zero (INV-30).
+//! captured provider ([`Provider::dispatch`](crate::Provider::dispatch)) or of a socket (`of`). A method reads
+//! its own slot and nothing else, since the running Windows' table may end right after it
+//! ([INV-8](crate::rules#inv-8)); slots that older releases lack want a proof from
+//! [`Capabilities`](crate::Capabilities). Flags have a type for each call, and parameters that are reserved are
+//! none here: the methods pass zero ([INV-30](crate::rules#inv-30)).
 //!
-//! Every call with an IRP completes it, whatever it returns (INV-12). The numbers are those of this
-//! project's list of WSK's rules, `wsk_host::rules` has them all.
+//! Every call with an IRP completes it, whatever it returns ([INV-12](crate::rules#inv-12)).
+//! [`rules`](crate::rules) lists the rules by their numbers.
 //!
 //! ```
 //! # fn main() -> Result<(), wsk::Error> {
@@ -70,7 +71,7 @@ use wsk_sys::{
 use crate::capabilities::has;
 use crate::flags::{DisconnectFlags, NameInfoFlags, ReceiveFlags, SendFlags, SocketFlags};
 
-/// A type of reserved parameters, which [`provider_table`] passes as zero (INV-30).
+/// A type of reserved parameters, which [`provider_table`] passes as zero ([INV-30](crate::rules#inv-30)).
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the type of a reserved parameter",
@@ -212,7 +213,8 @@ pub struct ConnectionDispatch {
 
 /// The functions of a stream socket, which Windows has since version 1703 of Windows 10.
 ///
-/// There is no `WskInspectComplete` here, so that a connection cannot be pended (INV-41).
+/// There is no `WskInspectComplete` here, so that a connection cannot be pended
+/// ([INV-41](crate::rules#inv-41)).
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_provider_stream_dispatch).
 #[rustfmt::skip]
 #[provider_table(WSK_PROVIDER_STREAM_DISPATCH, of_socket)]

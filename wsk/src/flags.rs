@@ -36,7 +36,7 @@ bitflags! {
 }
 
 bitflags! {
-    /// How `WskReceive` receives. The two exclude each other (INV-31).
+    /// How `WskReceive` receives. The two exclude each other ([INV-31](crate::rules#inv-31)).
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct ReceiveFlags: ULONG {
         /// Until the buffer is full, or the peer has finished.

@@ -13,9 +13,9 @@ const ATTEMPTS: usize = 8;
 
 /// Asks for the whole of a list, with as much room as it needs; and says how many bytes it has.
 ///
-/// `ask` is given the room, how many bytes that is, and where to say how many there are: a `SIZE_T`, although some
-/// pages say otherwise (INV-27). That is there even if the list does not fit, with a status that is no success
-/// (INV-68).
+/// `ask` is given the room, how many bytes that is, and where to say how many there are: a `SIZE_T`, although
+/// some pages say otherwise ([INV-27](crate::rules#inv-27)). That is there even if the list does not fit, with
+/// a status that is no success ([INV-68](crate::rules#inv-68)).
 ///
 /// # Errors
 ///

@@ -16,9 +16,9 @@ use wsk_sys::{KIRQL, KeGetCurrentIrql, PASSIVE_LEVEL};
 
 /// A proof that the current thread runs at `PASSIVE_LEVEL` and may wait.
 ///
-/// It is neither `Send` nor `Sync`, so it stays on the stack of its thread: a completion routine or an
-/// event callback, which must not wait even if its level happens to be passive (INV-16), cannot get
-/// hold of one.
+/// It is neither `Send` nor `Sync`, so it stays on the stack of its thread: a completion routine or an event
+/// callback, which must not wait even if its level happens to be passive ([INV-16](crate::rules#inv-16)),
+/// cannot get hold of one.
 ///
 /// ```compile_fail,E0277
 /// fn shared<T: Sync>(_: T) {}

@@ -76,6 +76,8 @@ mod provider;
 mod registration;
 pub mod resolve;
 pub mod rt;
+#[doc = include_str!("../RULES.md")]
+pub mod rules {}
 pub mod security;
 pub mod socket;
 mod status;

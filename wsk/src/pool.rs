@@ -1,7 +1,7 @@
 //! Nonpaged memory: what requests, buffers, sockets and tasks are made of.
 //!
-//! Everything that WSK or a completion routine may touch must be nonpaged (INV-17), so this crate
-//! allocates from nothing else. Every allocation can fail, and says so.
+//! Everything that WSK or a completion routine may touch must be nonpaged ([INV-17](crate::rules#inv-17)), so
+//! this crate allocates from nothing else. Every allocation can fail, and says so.
 //!
 //! Every allocation has a tag, by which the system counts: `poolmon` shows it, and so does `!poolused` of the
 //! debugger. A driver that [names its own](set_tag) is told from other drivers with this crate.

@@ -191,8 +191,8 @@ impl Error {
 
 /// The result of a request that has completed, or of a call that does not pend.
 ///
-/// `STATUS_PENDING` and `STATUS_EVENT_PENDING` (INV-68) are no result of either, so a system that
-/// reports one is reported as broken.
+/// `STATUS_PENDING` and `STATUS_EVENT_PENDING` ([INV-68](crate::rules#inv-68)) are no result of either, so a
+/// system that reports one is reported as broken.
 pub(crate) const fn check(status: NTSTATUS) -> Result<()> {
     match status {
         wsk_sys::STATUS_PENDING | wsk_sys::STATUS_EVENT_PENDING => {

@@ -286,7 +286,7 @@ impl Rule {
         &ROWS[usize::from(self.0) - 1]
     }
 
-    /// The number `n` of `INV-n`.
+    /// The number in `INV-…`.
     #[must_use]
     pub const fn number(self) -> u8 {
         self.0
@@ -317,14 +317,14 @@ impl Rule {
     }
 }
 
-/// `INV-n`.
+/// `INV-`, and the number.
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "INV-{}", self.0)
     }
 }
 
-/// `INV-n (NAME)`.
+/// `INV-`, the number, and the constant's name.
 impl fmt::Debug for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self} ({})", self.name())

@@ -45,7 +45,7 @@ impl Callbacks {
         ]
     }
 
-    /// A socket needs them until its close has completed (INV-46).
+    /// A socket needs them until its close has completed ([INV-46](crate::rules#inv-46)).
     pub(super) fn pin(&self, kernel: &Kernel, socket: u64, origin: Option<&Arc<Origin>>) {
         let Some(origin) = origin else {
             return;
@@ -86,7 +86,7 @@ pub(super) fn each(mask: ULONG) -> impl Iterator<Item = ULONG> {
 ///
 /// # Safety
 ///
-/// The tables are null, or valid (INV-39).
+/// The tables are null, or valid ([INV-39](crate::rules#inv-39)).
 unsafe fn has_function(callbacks: &Callbacks, event: ULONG) -> bool {
     // SAFETY: this function's contract requires it, and the pointers are only read.
     let (listen, datagram, connection) = unsafe {
@@ -104,7 +104,7 @@ unsafe fn has_function(callbacks: &Callbacks, event: ULONG) -> bool {
     }
 }
 
-/// Stops a client that enables an event without a function for it (INV-51).
+/// Stops a client that enables an event without a function for it ([INV-51](crate::rules#inv-51)).
 pub(super) fn require_functions(callbacks: &Callbacks, events: ULONG, call: &str) {
     for event in each(events) {
         // SAFETY: the client promises its tables.

@@ -26,7 +26,7 @@ use crate::verifier::{Origin, Rule, rule_violation};
 pub(super) struct Client {
     pub(super) kernel: Kernel,
     pub(super) version: USHORT,
-    /// The client's table, which must stay as it is (INV-1).
+    /// The client's table, which must stay as it is ([INV-1](crate::rules#inv-1)).
     pub(super) dispatch: *const WSK_CLIENT_DISPATCH,
     pub(super) outstanding: Mutex<Outstanding>,
     /// Set when something of it has ended.
@@ -133,7 +133,7 @@ impl Client {
         self.change(|outstanding| outstanding.lists.remove(&list)).is_some()
     }
 
-    /// Stops a client that sets what must be set before there are sockets (INV-9).
+    /// Stops a client that sets what must be set before there are sockets ([INV-9](crate::rules#inv-9)).
     pub(super) fn require_no_sockets(&self, function: &str) {
         if self.sockets_ever.load(Ordering::SeqCst) > 0 {
             rule_violation(
@@ -261,7 +261,7 @@ pub(super) fn all() -> Vec<Arc<Client>> {
     registered().iter().map(of).collect()
 }
 
-/// Stops a test that leaves a registration behind (INV-3).
+/// Stops a test that leaves a registration behind ([INV-3](crate::rules#inv-3)).
 pub(crate) fn require_ended(kernel: &Kernel) {
     if let Some(client) = all().into_iter().find(|client| client.is_of(kernel)) {
         rule_violation(

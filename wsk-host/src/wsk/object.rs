@@ -192,7 +192,8 @@ pub(super) unsafe fn begin<'a>(
 }
 
 impl ClosedSocket {
-    /// From here on, no function may be called with the socket (INV-44), and none may be running (INV-45).
+    /// From here on, no function may be called with the socket ([INV-44](crate::rules#inv-44)), and none may be
+    /// running ([INV-45](crate::rules#inv-45)).
     pub(super) fn new(socket: PWSK_SOCKET, irp: PIRP) -> Self {
         let mut all = known();
         if let Some(known) = all.as_mut().and_then(|all| all.get_mut(&socket.addr())) {

@@ -25,7 +25,7 @@ pub(super) enum SocketState {
     Silent,
     /// The client has aborted its connection.
     Aborted,
-    /// No longer functional (INV-42).
+    /// No longer functional ([INV-42](crate::rules#inv-42)).
     Dead,
 }
 
@@ -59,7 +59,7 @@ impl Events {
 pub(super) struct StreamState {
     /// What was indicated, and not accepted: the next to be received.
     pub(super) rest: VecDeque<u8>,
-    /// No data is indicated until something was received (INV-56).
+    /// No data is indicated until something was received ([INV-56](crate::rules#inv-56)).
     pub(super) is_paused: bool,
     pub(super) sent_end: bool,
     pub(super) received_end: bool,

@@ -94,8 +94,9 @@ impl Wrapper<'_> {
                 ///
                 /// # Safety
                 ///
-                /// The socket is of the category that the table belongs to (INV-38), and stays open as long as
-                /// the wrapper is used (INV-44).
+                /// The socket is of the category that the table belongs to
+                /// ([INV-38](https://docs.rs/wsk/latest/wsk/rules/index.html#inv-38)), and stays open as long as the
+                /// wrapper is used ([INV-44](https://docs.rs/wsk/latest/wsk/rules/index.html#inv-44)).
                 #[must_use]
                 #visibility const unsafe fn of(socket: #wsk::sys::PWSK_SOCKET) -> Self {
                     #make
@@ -222,7 +223,8 @@ impl Wrapper<'_> {
         }
     }
 
-    /// Reads a slot into a variable, and nothing beyond the slot (INV-8).
+    /// Reads a slot into a variable, and nothing beyond the slot
+    /// ([INV-8](https://docs.rs/wsk/latest/wsk/rules/index.html#inv-8)).
     fn read(&self, slot: &Ident, value: &Ident) -> TokenStream {
         let (mirror, table) = (self.mirror_name(), local("table"));
         let find_table = if self.of_socket {
@@ -278,8 +280,11 @@ impl Wrapper<'_> {
             Some(_) => " - The capability is that of the system that the table belongs to.",
             None => " - The running system's table has this slot.",
         };
+        // The path of the crate, without the spaces between its tokens.
+        let page = format!("{}::rules", self.wsk).replace(' ', "");
+        let link = |number: &str| format!("[INV-{number}]({page}#inv-{number})");
         let rules: Vec<String> =
-            function.rules.iter().map(|rule| format!("INV-{}", rule.base10_digits())).collect();
+            function.rules.iter().map(|rule| link(rule.base10_digits())).collect();
         let rules = (!rules.is_empty()).then(|| {
             let rules = format!(" - The caller keeps {}.", rules.join(", "));
             quote!(#[doc = #rules])

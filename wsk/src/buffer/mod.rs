@@ -2,7 +2,7 @@
 //!
 //! The kernel accesses a request's memory until the request completes, even after it was cancelled or its future was
 //! dropped. A request therefore borrows nothing: a [`Buffer`] moves into it and returns with the result ([`BufResult`]). If
-//! the future is dropped, the request keeps the buffer (INV-21, INV-24).
+//! the future is dropped, the request keeps the buffer ([INV-21](crate::rules#inv-21), [INV-24](crate::rules#inv-24)).
 //!
 //! # Safety
 //!
@@ -312,7 +312,7 @@ pub(crate) mod sealed {
 }
 
 impl Buffer {
-    /// The range as WSK takes it (INV-22).
+    /// The range as WSK takes it ([INV-22](crate::rules#inv-22)).
     ///
     /// The range is within the buffer.
     pub(crate) fn describe(&self, start: usize, end: usize) -> WSK_BUF {
@@ -349,7 +349,7 @@ impl Buffer {
 }
 
 impl Slice {
-    /// The slice as WSK takes it (INV-22).
+    /// The slice as WSK takes it ([INV-22](crate::rules#inv-22)).
     pub(crate) fn describe(&self) -> WSK_BUF {
         self.buffer.describe(self.start, self.end)
     }

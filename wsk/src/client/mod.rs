@@ -119,7 +119,7 @@ impl Client {
         unsafe { self.deferred.start(passive) }
     }
 
-    /// WSK's block, which neither moves nor is freed before it is deregistered (INV-2).
+    /// WSK's block, which neither moves nor is freed before it is deregistered ([INV-2](crate::rules#inv-2)).
     pub(crate) const fn registration(&self) -> PWSK_REGISTRATION {
         self.registration.get()
     }
@@ -161,8 +161,9 @@ impl Client {
         }
     }
 
-    /// Waits until no request on the client is in flight. `WskDeregister` has ended them all (INV-5), and their
-    /// completion routines are about to return (INV-18).
+    /// Waits until no request on the client is in flight. `WskDeregister` has ended them all
+    /// ([INV-5](crate::rules#inv-5)), and their completion routines are about to return
+    /// ([INV-18](crate::rules#inv-18)).
     pub(crate) fn wait_for_requests(&self, passive: Passive) {
         if self.requests_in_flight.fetch_sub(1, Ordering::AcqRel) != 1 {
             // SAFETY: the event is initialised.

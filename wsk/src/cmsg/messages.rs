@@ -84,7 +84,7 @@ impl ControlMessage<'_> {
 
 /// Control messages, one after the other.
 ///
-/// Whatever the bytes are, only messages are found that are whole (INV-26).
+/// Whatever the bytes are, only messages are found that are whole ([INV-26](crate::rules#inv-26)).
 #[derive(Clone)]
 pub struct ControlMessages<'a>(&'a [u8]);
 

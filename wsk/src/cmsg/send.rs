@@ -140,7 +140,7 @@ impl SendControl {
         Ok(self)
     }
 
-    /// Fails if the packet info is of another family than the destination (INV-32).
+    /// Fails if the packet info is of another family than the destination ([INV-32](crate::rules#inv-32)).
     pub(crate) fn check_family(&self, to: SocketAddr) -> Result<()> {
         match self.packet_info {
             Some(info) if info.to_bytes(is_v4(to)).is_none() => {

@@ -45,7 +45,7 @@
 //! # Ok::<(), wsk::Error>(())
 //! ```
 //!
-//! These traits read and write slices, which WSK cannot access directly (INV-21, INV-24): data is copied through buffers
+//! These traits read and write slices, which WSK cannot access directly ([INV-21](crate::rules#inv-21), [INV-24](crate::rules#inv-24)): data is copied through buffers
 //! owned by the stream or socket. A [`TcpStream`](crate::TcpStream) has no such buffers and does not implement the traits;
 //! [`buffered`](crate::TcpStream::buffered) returns a stream that does. Dropping a future that reads or receives loses
 //! nothing: the request stays in flight, and the next call continues with it.

@@ -116,7 +116,7 @@ unsafe fn free<K>(attached: NonNull<Attached>) {
     drop(unsafe { PoolBox::from_raw(attached.cast::<WithHandler<K>>()) });
 }
 
-/// What was told when no handler was attached, as static events may be (INV-53).
+/// What was told when no handler was attached, as static events may be ([INV-53](crate::rules#inv-53)).
 const END: u8 = 1;
 const ABORTIVE_END: u8 = 2;
 /// Data that was refused.

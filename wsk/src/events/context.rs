@@ -1,4 +1,4 @@
-//! Which table and context WSK gets for a socket, as static events require (INV-53).
+//! Which table and context WSK gets for a socket, as static events require ([INV-53](crate::rules#inv-53)).
 
 use core::ptr;
 
@@ -26,7 +26,7 @@ const fn mandatory_events(category: SocketFlags) -> (EventMask, EventMask) {
 }
 
 /// Fails if an event is static that the handler has to have, and does not: its slot of the table is null, and
-/// would be called (INV-51).
+/// would be called ([INV-51](crate::rules#inv-51)).
 pub(crate) fn check_static_events<C: Category, H: Callbacks<C>>(client: &Client) -> Result<()> {
     let (required, _) = mandatory_events(C::FLAGS);
     if H::WHEN_BOUND.contains(required.intersection(client.static_events())) {
@@ -37,7 +37,7 @@ pub(crate) fn check_static_events<C: Category, H: Callbacks<C>>(client: &Client)
 }
 
 /// The context and the table for the creation of a socket: both null if there is nothing to be called
-/// (INV-39).
+/// ([INV-39](crate::rules#inv-39)).
 pub(crate) fn callbacks<C: Category, H: Callbacks<C>>(
     client: &Client,
     context: PVOID,

@@ -196,14 +196,14 @@ impl<'a> Data<'a> {
 
     /// Keeps the data beyond the call, whatever the callback returns.
     ///
-    /// Do not keep much for long: it is the network adapter's memory (INV-57). The socket is not closed before
-    /// it is released (INV-47); so what its own handler keeps must be taken out by somebody else, or the
-    /// registration waits for ever.
+    /// Do not keep much for long: it is the network adapter's memory ([INV-57](crate::rules#inv-57)). The
+    /// socket is not closed before it is released ([INV-47](crate::rules#inv-47)); so what its own handler
+    /// keeps must be taken out by somebody else, or the registration waits for ever.
     ///
     /// # Errors
     ///
-    /// The data itself if its socket is not known yet, as may be with static events (INV-53), or is being
-    /// closed.
+    /// The data itself if its socket is not known yet, as may be with static events
+    /// ([INV-53](crate::rules#inv-53)), or is being closed.
     pub fn retain(self) -> core::result::Result<RetainedData, Self> {
         let Some(socket) = OpenGuard::try_new(self.state) else {
             return Err(self);

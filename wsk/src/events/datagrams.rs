@@ -143,14 +143,14 @@ impl<'a> Datagrams<'a> {
 
     /// Keeps the datagrams beyond the call, whatever the callback returns.
     ///
-    /// Do not keep many for long: they are the network adapter's memory (INV-57). The socket is not closed
-    /// before they are released (INV-47); so what its own handler keeps must be taken out by somebody else, or
-    /// the registration waits for ever.
+    /// Do not keep many for long: they are the network adapter's memory ([INV-57](crate::rules#inv-57)). The
+    /// socket is not closed before they are released ([INV-47](crate::rules#inv-47)); so what its own handler
+    /// keeps must be taken out by somebody else, or the registration waits for ever.
     ///
     /// # Errors
     ///
-    /// The datagrams themselves if their socket is not known yet, as may be with static events (INV-53), or is
-    /// being closed.
+    /// The datagrams themselves if their socket is not known yet, as may be with static events
+    /// ([INV-53](crate::rules#inv-53)), or is being closed.
     pub fn retain(self) -> core::result::Result<RetainedDatagrams, Self> {
         let Some(socket) = OpenGuard::try_new(self.state) else {
             return Err(self);

@@ -1,13 +1,13 @@
 //! Functions of a connection's table for static events that its handler has no method for.
 //!
-//! WSK calls back for a static event on every socket (INV-53), so each table needs a function for it. These functions
+//! WSK calls back for a static event on every socket ([INV-53](crate::rules#inv-53)), so each table needs a function for it. These functions
 //! answer as if the event were not enabled: data stays with the transport, where requests receive it, and the other
 //! events are ignored.
 //!
 //! # Safety
 //!
 //! WSK calls these functions with a context that is null or a socket's memory, which stays until the close has completed
-//! (INV-46).
+//! ([INV-46](crate::rules#inv-46)).
 
 #![expect(unsafe_code, reason = "see Safety")]
 

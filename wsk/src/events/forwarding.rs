@@ -3,7 +3,7 @@
 //! # Safety
 //!
 //! WSK calls these functions with a context that is null or a socket's memory, which stays until the close has completed
-//! (INV-46).
+//! ([INV-46](crate::rules#inv-46)).
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -18,7 +18,7 @@ use super::thunks::receive_by;
 use crate::socket::SocketState;
 
 /// The table of a connection that was created without a handler. Its functions forward to the handler that was attached
-/// since. Without one they answer as if their event were not enabled, which only a static event is (INV-53): data stays
+/// since. Without one they answer as if their event were not enabled, which only a static event is ([INV-53](crate::rules#inv-53)): data stays
 /// with the transport.
 pub(super) static FORWARDING: WSK_CLIENT_CONNECTION_DISPATCH = WSK_CLIENT_CONNECTION_DISPATCH {
     WskReceiveEvent: Some(receive),

@@ -31,13 +31,14 @@ pub struct Incoming<'a, K> {
     pub(super) table: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
     /// The accepted socket, with an open reference to it.
     pub(super) accepted: &'a Cell<Option<NonNull<SocketState>>>,
-    /// Invariant in `K`: `accept` takes the table and the inherited events (INV-60) from it, as the listener did.
+    /// Invariant in `K`: `accept` takes the table and the inherited events ([INV-60](crate::rules#inv-60)) from
+    /// it, as the listener did.
     pub(super) handler: core::marker::PhantomData<fn(K) -> K>,
 }
 
 impl<K: Callbacks<Connection>> Incoming<'_, K> {
     /// Takes the connection. If the listener's events are enabled dynamically, those of the handler's type are
-    /// enabled for the connection, too, from the end of the callback on (INV-60).
+    /// enabled for the connection, too, from the end of the callback on ([INV-60](crate::rules#inv-60)).
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     ///

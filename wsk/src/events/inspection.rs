@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! What WSK passes to the inspect event is valid during the call. A pended connection is decided once (INV-61), with an
+//! What WSK passes to the inspect event is valid during the call. A pended connection is decided once ([INV-61](crate::rules#inv-61)), with an
 //! operation that was allocated before.
 
 #![expect(unsafe_code, reason = "see Safety")]
@@ -109,7 +109,7 @@ impl<'a> Inspection<'a> {
         self.verdict.set(Verdict::Reject);
     }
 
-    /// Lets it wait for a decision: whoever has the result decides, once (INV-61).
+    /// Lets it wait for a decision: whoever has the result decides, once ([INV-61](crate::rules#inv-61)).
     ///
     /// The result may be kept anywhere, also in the listener's own handler.
     ///
@@ -165,7 +165,7 @@ impl fmt::Debug for Inspection<'_> {
 }
 
 /// What identifies an inspected connection: a copy of WSK's `WSK_INSPECT_ID`, compared by its contents
-/// (INV-61).
+/// ([INV-61](crate::rules#inv-61)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct InspectId {
     key: usize,
@@ -186,7 +186,7 @@ impl InspectId {
 
 /// A connection that waits for a decision, from [`Inspection::pend`]. Dropping this rejects it.
 ///
-/// There is one decision for each (INV-61):
+/// There is one decision for each ([INV-61](crate::rules#inv-61)):
 ///
 /// ```compile_fail,E0382
 /// async fn decide_twice(pending: wsk::events::PendingInspection) -> wsk::Result<()> {

@@ -26,18 +26,18 @@
 //!
 //! # When and where they are called
 //!
-//! WSK calls enabled methods at any time, in any thread, several at once, at `DISPATCH_LEVEL` or below (INV-63);
+//! WSK calls enabled methods at any time, in any thread, several at once, at `DISPATCH_LEVEL` or below ([INV-63](crate::rules#inv-63));
 //! [`ConnectionEvents::receive`] alone is serial for each socket. They must not wait, not even at `PASSIVE_LEVEL`
-//! (INV-16). The functions of this crate that wait take a [`Passive`](crate::irql::Passive), which safe code cannot
+//! ([INV-16](crate::rules#inv-16)). The functions of this crate that wait take a [`Passive`](crate::irql::Passive), which safe code cannot
 //! carry into a callback; do not drop the last [`Registration`](crate::Registration) or a
-//! [`Runtime`](crate::Runtime) in one. Indications are borrowed from WSK for the duration of the call (INV-58);
-//! received data can be [retained](Data::retain). A panic in a method stops the system (INV-64).
+//! [`Runtime`](crate::Runtime) in one. Indications are borrowed from WSK for the duration of the call ([INV-58](crate::rules#inv-58));
+//! received data can be [retained](Data::retain). A panic in a method stops the system ([INV-64](crate::rules#inv-64)).
 //!
 //! # Sockets with events
 //!
 //! A [socket's builder](crate::socket::Builder::events) takes the value that handles them, and enables what its
 //! type implements. The value lives in the socket's memory, where callbacks find it, and is dropped after the
-//! socket's close has completed (INV-46), at `PASSIVE_LEVEL`.
+//! socket's close has completed ([INV-46](crate::rules#inv-46)), at `PASSIVE_LEVEL`.
 
 mod attached;
 mod context;
@@ -89,7 +89,7 @@ pub enum Disposition {
     /// The datagrams were processed.
     Accepted,
     /// The datagrams were not processed. If the event was enabled dynamically, WSK disables it and buffers datagrams
-    /// until it is enabled again (INV-56). If the event is static, these datagrams are lost.
+    /// until it is enabled again ([INV-56](crate::rules#inv-56)). If the event is static, these datagrams are lost.
     Refused,
 }
 
@@ -99,7 +99,7 @@ pub enum Receipt {
     /// All of the data was processed.
     All,
     /// The first `n` bytes were processed; a number above the length counts as all. The next event follows a completed
-    /// receive, which may be one of zero bytes (INV-56).
+    /// receive, which may be one of zero bytes ([INV-56](crate::rules#inv-56)).
     Partial(usize),
     /// No data was processed. The next event follows a completed receive, as after [`Partial`](Self::Partial).
     Refused,
@@ -122,14 +122,14 @@ pub trait ListenEvents: Send + Sync + 'static {
     /// A connection was established. [`Incoming::accept`] takes it; otherwise it is rejected.
     fn accept(&self, incoming: Incoming<'_, Self::Connection>) {}
 
-    /// The socket is no longer functional. Close it soon (INV-42).
+    /// The socket is no longer functional. Close it soon ([INV-42](crate::rules#inv-42)).
     fn dead(&self) {}
 }
 
 /// The events of a listening socket that inspects connections first. `SO_CONDITIONAL_ACCEPT` is set on the socket
 /// before it is bound. Write [`events`](macro@crate::events) on the `impl`.
 ///
-/// A stream socket does not inspect, since it could not complete a pended inspection (INV-41).
+/// A stream socket does not inspect, since it could not complete a pended inspection ([INV-41](crate::rules#inv-41)).
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_inspect_event).
 #[expect(unused_variables, reason = "the names are for those who implement them")]
 pub trait ConditionalListenEvents: Send + Sync + 'static {
@@ -147,13 +147,13 @@ pub trait ConditionalListenEvents: Send + Sync + 'static {
     fn inspect(&self, inspection: Inspection<'_>);
 
     /// A connection that was not rejected was aborted before it was established. A decision about it that is still
-    /// pended is no longer needed, and harmless (INV-61).
+    /// pended is no longer needed, and harmless ([INV-61](crate::rules#inv-61)).
     fn aborted(&self, id: InspectId) {}
 
     /// An inspected connection was established. [`Incoming::accept`] takes it; otherwise it is rejected.
     fn accept(&self, incoming: Incoming<'_, Self::Connection>) {}
 
-    /// The socket is no longer functional. Close it soon (INV-42).
+    /// The socket is no longer functional. Close it soon ([INV-42](crate::rules#inv-42)).
     fn dead(&self) {}
 }
 
@@ -173,7 +173,7 @@ pub trait DatagramEvents: Send + Sync + 'static {
         Disposition::Refused
     }
 
-    /// The socket is no longer functional. Close it soon (INV-42).
+    /// The socket is no longer functional. Close it soon ([INV-42](crate::rules#inv-42)).
     fn dead(&self) {}
 }
 
@@ -199,6 +199,6 @@ pub trait ConnectionEvents: Send + Sync + 'static {
     /// The ideal number of bytes in flight is now `ideal`.
     fn send_backlog(&self, ideal: usize) {}
 
-    /// The socket is no longer functional. Close it soon (INV-42).
+    /// The socket is no longer functional. Close it soon ([INV-42](crate::rules#inv-42)).
     fn dead(&self) {}
 }

@@ -34,7 +34,7 @@ pub trait ListenTable: sealed::Listener {
     /// The events in the table that can be enabled.
     const EVENTS: EventMask;
 
-    /// The events that connections accepted in a callback inherit (INV-60).
+    /// The events that connections accepted in a callback inherit ([INV-60](crate::rules#inv-60)).
     const INHERITED: EventMask;
 
     /// Whether connections are inspected, which requires `SO_CONDITIONAL_ACCEPT`.
@@ -64,7 +64,7 @@ pub trait ConnectionTable: ConnectionEvents + Sized {
 /// The table of a stream socket's handler, for both of its roles: of each type with [`ListenEvents`] and
 /// [`ConnectionEvents`].
 ///
-/// A stream socket cannot complete an inspection that was pended (INV-41), so its table never has
+/// A stream socket cannot complete an inspection that was pended ([INV-41](crate::rules#inv-41)), so its table never has
 /// `WskInspectEvent`, even if the type implements [`ConditionalListenEvents`] as well.
 // The supertraits leave no room for another implementation than the one below.
 pub trait StreamTable: ListenEvents + ConnectionEvents + Sized {
@@ -234,7 +234,7 @@ impl<H: ListenEvents + ConnectionEvents> StreamTable for H {
 /// - Each table is null, or static and of the category's type in C. Its functions accept a null context, and the
 ///   memory of a socket whose handler is of this type.
 /// - Each event in a mask has a function in the tables.
-/// - A table for [`Stream`] has no `WskInspectEvent` (INV-41).
+/// - A table for [`Stream`] has no `WskInspectEvent` ([INV-41](crate::rules#inv-41)).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not handle the events of `{C}` sockets",
     note = "write `#[wsk::events]` on an `impl` of the events of that category; those of a stream socket are \

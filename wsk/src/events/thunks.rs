@@ -1,13 +1,13 @@
 //! The functions of the tables: each calls one method of a handler.
 //!
 //! A thunk accepts a null context, of a socket that was created without one, and a null indication, which reports that
-//! the socket is no longer functional (INV-42). A thunk whose method returns nothing returns `STATUS_SUCCESS` (INV-62).
+//! the socket is no longer functional ([INV-42](crate::rules#inv-42)). A thunk whose method returns nothing returns `STATUS_SUCCESS` ([INV-62](crate::rules#inv-62)).
 //!
 //! # Safety
 //!
 //! Only the tables of a handler of type `T` have thunks of `T`, and WSK passes a thunk the context of the socket that
 //! it was created with: null, or the address of the socket's `SocketMemory<T>`. That memory stays allocated until the close
-//! has completed, and so until no callback runs (INV-46). Callbacks share it: a thunk makes shared references only.
+//! has completed, and so until no callback runs ([INV-46](crate::rules#inv-46)). Callbacks share it: a thunk makes shared references only.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -40,7 +40,7 @@ unsafe fn context<'a, T>(context: PVOID) -> Option<&'a SocketMemory<T>> {
 }
 
 impl<T> SocketMemory<T> {
-    /// The handler, after the socket was marked as no longer functional (INV-42).
+    /// The handler, after the socket was marked as no longer functional ([INV-42](crate::rules#inv-42)).
     fn dead(&self) -> &T {
         self.state.mark_dead();
         &self.handler

@@ -7,7 +7,7 @@
 //!
 //! # Timeouts
 //!
-//! WSK's functions have no timeouts (INV-50). This crate adds two kinds:
+//! WSK's functions have no timeouts ([INV-50](crate::rules#inv-50)). This crate adds two kinds:
 //!
 //! - **Timeouts of a stream or socket**, as in `std`: [`TcpStream::set_read_timeout`], [`TcpStream::set_write_timeout`]
 //!   and those of [`UdpSocket`] apply to every later call. When the time is up, the request is cancelled **and still

@@ -11,7 +11,8 @@ use crate::status::Result;
 
 /// A UDP socket with a peer, see [`UdpSocket::connect`].
 ///
-/// To send without an address is legal only for a socket that has a peer (INV-37), which this shows.
+/// To send without an address is legal only for a socket that has a peer ([INV-37](crate::rules#inv-37)), which
+/// this shows.
 ///
 /// ```
 /// use std::net::Ipv4Addr;

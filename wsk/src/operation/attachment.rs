@@ -22,7 +22,8 @@ pub(crate) trait Attachment: Send + Sized + 'static {
 
     /// Cleans up after the request has completed with this result; `output` is what it wrote to its control buffer.
     ///
-    /// IRQL: <= `DISPATCH_LEVEL`. May run in a completion routine, and so makes no call to WSK (INV-15).
+    /// IRQL: <= `DISPATCH_LEVEL`. May run in a completion routine, and so makes no call to WSK
+    /// ([INV-15](crate::rules#inv-15)).
     ///
     /// # Safety
     ///

@@ -88,7 +88,8 @@ pub(super) unsafe fn dispose(operation: NonNull<Operation>) {
     drop(unsafe { Idle::from_raw(operation) });
 }
 
-/// Drops what a completed request owned and delivered: its [attachment](super::Attachment) says how (INV-20).
+/// Drops what a completed request owned and delivered: its [attachment](super::Attachment) says how
+/// ([INV-20](crate::rules#inv-20)).
 ///
 /// # Safety
 ///

@@ -9,7 +9,8 @@
 use wsk_sys::{CMSGHDR, PCMSGHDR, PULONG, PVOID, ULONG};
 
 /// The control data of a datagram, or the value that an option or an ioctl takes or returns. It is part of the
-/// request, since WSK uses it until the request completes (INV-26, INV-27).
+/// request, since WSK uses it until the request completes ([INV-26](crate::rules#inv-26),
+/// [INV-27](crate::rules#inv-27)).
 pub(crate) struct ControlBuffer {
     /// Numbers, for the alignment of a header.
     bytes: [u64; Self::SIZE / 8],

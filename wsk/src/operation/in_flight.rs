@@ -72,10 +72,11 @@ impl Issued {
 ///
 /// Dropping it asks the system to end the request, and leaves the operation to its completion routine.
 ///
-/// WSK completes the IRP of every call, whatever the call returns (INV-12). Wine does not: for a function that it
-/// lacks, the call returns `STATUS_NOT_IMPLEMENTED` and the IRP never completes. So if a call returns that status and
-/// no completion has come, the request is *refused*: its owner gets the error at once, and the operation, which might
-/// still complete, is left to its target, whose end is the end of every request.
+/// WSK completes the IRP of every call, whatever the call returns ([INV-12](crate::rules#inv-12)). Wine does
+/// not: for a function that it lacks, the call returns `STATUS_NOT_IMPLEMENTED` and the IRP never completes. So
+/// if a call returns that status and no completion has come, the request is *refused*: its owner gets the error
+/// at once, and the operation, which might still complete, is left to its target, whose end is the end of every
+/// request.
 ///
 /// # Invariants
 ///

@@ -6,14 +6,16 @@
 //!
 //! The rules kept here:
 //!
-//! - the IRP stays in place, has one stack location, and is set up anew for every request (INV-10);
-//! - one completion routine runs for every outcome, and keeps the IRP (INV-11);
-//! - the result comes from the IRP alone, never from the call's return value (INV-12), with one exception: see
-//!   [`InFlight`];
-//! - an IRP in flight is not touched but to cancel it (INV-14);
-//! - the completion routine makes no call to WSK (INV-15): an abandoned socket or list is deferred to a thread
-//!   (INV-20);
-//! - a request in flight holds a reference to its target, and through that to the registration (INV-18).
+//! - the IRP stays in place, has one stack location, and is set up anew for every request
+//!   ([INV-10](crate::rules#inv-10));
+//! - one completion routine runs for every outcome, and keeps the IRP ([INV-11](crate::rules#inv-11));
+//! - the result comes from the IRP alone, never from the call's return value ([INV-12](crate::rules#inv-12)),
+//!   with one exception: see [`InFlight`];
+//! - an IRP in flight is not touched but to cancel it ([INV-14](crate::rules#inv-14));
+//! - the completion routine makes no call to WSK ([INV-15](crate::rules#inv-15)): an abandoned socket or list
+//!   is deferred to a thread ([INV-20](crate::rules#inv-20));
+//! - a request in flight holds a reference to its target, and through that to the registration
+//!   ([INV-18](crate::rules#inv-18)).
 //!
 //! # Safety
 //!
@@ -146,8 +148,9 @@ impl Operation {
         unsafe { IoSetCompletionRoutine(irp, Some(routine), context, TRUE, TRUE, TRUE) };
     }
 
-    /// The result of a completed request: the IRP's information, or its status as an error. What the information
-    /// means depends on the kind of request, and it means nothing unless the request succeeded (INV-19).
+    /// The result of a completed request: the IRP's information, or its status as an error. What the
+    /// information means depends on the kind of request, and it means nothing unless the request succeeded
+    /// ([INV-19](crate::rules#inv-19)).
     ///
     /// # Safety
     ///

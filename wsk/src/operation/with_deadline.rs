@@ -15,8 +15,8 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// A request in flight, and its deadline: a future of its outcome.
 ///
-/// When the time is up the request is cancelled, and still waited for: what it has done by then counts, and what it
-/// owns comes back (INV-50).
+/// When the time is up the request is cancelled, and still waited for: what it has done by then counts, and
+/// what it owns comes back ([INV-50](crate::rules#inv-50)).
 #[must_use = "the request is cancelled when this is dropped"]
 pub(crate) struct WithDeadline<D> {
     in_flight: InFlight,

@@ -9,7 +9,8 @@ use crate::socket::{
 /// `S`.
 ///
 /// Types of this module are it for sockets of WSK's; for options of your own, a type of your own can be. A
-/// [silent](crate::socket::Silent) connection has none, since it can only be closed (INV-43):
+/// [silent](crate::socket::Silent) connection has none, since it can only be closed
+/// ([INV-43](crate::rules#inv-43)):
 ///
 /// ```compile_fail,E0277
 /// use wsk::options::tcp;
@@ -89,7 +90,7 @@ applicability! {
         Connection in Unbound, Connection in Bound, Connection in Connected,
         Stream in Unbound, Stream in Bound, Stream in Listening, Stream in Connected;
 
-    /// Sockets that have no address yet (INV-34).
+    /// Sockets that have no address yet ([INV-34](crate::rules#inv-34)).
     BeforeBind:
         Listen in Unbound, Datagram in Unbound, Connection in Unbound, Stream in Unbound;
 

@@ -39,7 +39,7 @@
 //! }
 //! ```
 //!
-//! Address sharing must be set before the socket is bound (INV-34); afterwards it can only be read:
+//! Address sharing must be set before the socket is bound ([INV-34](crate::rules#inv-34)); afterwards it can only be read:
 //!
 //! ```compile_fail,E0277
 //! use wsk::options;
@@ -78,7 +78,7 @@
 //!
 //! | code | reason |
 //! |---|---|
-//! | `SO_CONDITIONAL_ACCEPT`, `SO_WSK_EVENT_CALLBACK` | the [type of the handler](crate::socket::Builder::events) decides: enabling an event without a callback makes WSK call a null pointer (INV-51) |
+//! | `SO_CONDITIONAL_ACCEPT`, `SO_WSK_EVENT_CALLBACK` | the [type of the handler](crate::socket::Builder::events) decides: enabling an event without a callback makes WSK call a null pointer ([INV-51](crate::rules#inv-51)) |
 //! | `SIO_LOOPBACK_FAST_PATH` | deprecated by Microsoft |
 //! | `SIO_ADDRESS_LIST_SORT` | not documented for WSK; its input has pointers |
 //! | `SIO_WSK_REGISTER_EXTENSION` | no extension has been defined |

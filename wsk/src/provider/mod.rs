@@ -2,8 +2,8 @@
 //!
 //! # Safety
 //!
-//! The provider's table and client pointer are valid while the provider is captured (INV-4), which a
-//! [`CapturedProvider`] sees to until it is dropped.
+//! The provider's table and client pointer are valid while the provider is captured
+//! ([INV-4](crate::rules#inv-4)), which a [`CapturedProvider`] sees to until it is dropped.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -30,7 +30,7 @@ use crate::status::{Result, check};
 /// WSK's provider, captured: what sockets are created with.
 ///
 /// Cheap to clone. When the last clone is dropped, the provider is released; sockets stay usable
-/// (INV-4).
+/// ([INV-4](crate::rules#inv-4)).
 #[derive(Clone)]
 pub struct Provider(PoolArc<CapturedProvider>);
 
@@ -130,7 +130,7 @@ impl Provider {
     }
 
     /// The client that the functions of [`dispatch`](Self::dispatch) are called with. It is valid while the
-    /// provider is captured (INV-4).
+    /// provider is captured ([INV-4](crate::rules#inv-4)).
     ///
     /// IRQL: any.
     #[must_use]
@@ -138,7 +138,8 @@ impl Provider {
         self.0.raw_client
     }
 
-    /// WSK's functions as they are. They may be called while the provider is captured (INV-4).
+    /// WSK's functions as they are. They may be called while the provider is captured
+    /// ([INV-4](crate::rules#inv-4)).
     ///
     /// IRQL: any.
     #[must_use]

@@ -58,7 +58,7 @@ impl Provider {
     /// polled: what changes after the call is not missed.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`. Minimum Windows: Windows Vista. Cancellation: dropping the future cancels the
-    /// request. A future that is forgotten is ended with its registration (INV-5).
+    /// request. A future that is forgotten is ended with its registration ([INV-5](crate::rules#inv-5)).
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-transport-list-change).
     ///
     /// ```

@@ -9,8 +9,8 @@ use crate::status::Result;
 /// A registration that is to be made. From [`Registration::builder`].
 ///
 /// What it says is told to WSK when the provider is captured for the first time, before any socket can be there
-/// (INV-9). That is done once: a capture by another thread at that very moment waits for it, if it may wait, and
-/// otherwise fails with `STATUS_DEVICE_NOT_READY`, as if WSK itself were not ready.
+/// ([INV-9](crate::rules#inv-9)). That is done once: a capture by another thread at that very moment waits for
+/// it, if it may wait, and otherwise fails with `STATUS_DEVICE_NOT_READY`, as if WSK itself were not ready.
 ///
 /// There is nothing to choose a version of WSK with: there is only 1.0, which every registration asks for.
 /// [`Registration::provider_versions`] tells what the provider supports.
@@ -41,7 +41,7 @@ impl RegistrationBuilder {
     pub(super) const NEW: Self = Self { static_events: EventMask::empty(), bypasses_tdi: false };
 
     /// Enables events of all sockets of their category from their beginning, and for ever: static events, which
-    /// cost WSK less than those that can be disabled (INV-53).
+    /// cost WSK less than those that can be disabled ([INV-53](crate::rules#inv-53)).
     ///
     /// A socket's handler needs a method for each static event of its category:
     ///

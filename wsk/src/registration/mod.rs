@@ -26,18 +26,18 @@ use crate::provider::{Provider, Version};
 use crate::status::{Result, check};
 use crate::sync::Thread;
 
-/// The table of every client of this crate: version 1.0, the only one there is, and no event callback, since no event
-/// has been defined. Static, as it must outlive the registration (INV-1).
+/// The table of every client of this crate: version 1.0, the only one there is, and no event callback, since no
+/// event has been defined. Static, as it must outlive the registration ([INV-1](crate::rules#inv-1)).
 static CLIENT_DISPATCH: WSK_CLIENT_DISPATCH =
     WSK_CLIENT_DISPATCH { Version: MAKE_WSK_VERSION(1, 0), Reserved: 0, WskClientEvent: None };
 
 /// A registration as a client of WSK: what a driver does first and undoes last.
 ///
-/// Dropping it waits until every provider and every socket that came of it is gone, and then
-/// deregisters. So it must be dropped at `PASSIVE_LEVEL`, in `DriverUnload` or where `DriverEntry` fails,
-/// by a thread that holds none of these (INV-5): a thread that does waits for itself. Dropped at another
-/// level, or forgotten, it stays registered, and a driver that unloads nevertheless stops the system
-/// (INV-3).
+/// Dropping it waits until every provider and every socket that came of it is gone, and then deregisters. So it
+/// must be dropped at `PASSIVE_LEVEL`, in `DriverUnload` or where `DriverEntry` fails, by a thread that holds
+/// none of these ([INV-5](crate::rules#inv-5)): a thread that does waits for itself. Dropped at another level,
+/// or forgotten, it stays registered, and a driver that unloads nevertheless stops the system
+/// ([INV-3](crate::rules#inv-3)).
 ///
 /// ```
 /// use std::time::Duration;
@@ -108,7 +108,7 @@ impl Registration {
     /// milliseconds, up to 49 days.
     ///
     /// Do not wait for long in `DriverEntry`: early in the start of the system WSK may become ready only
-    /// after the entry points have returned (INV-6).
+    /// after the entry points have returned ([INV-6](crate::rules#inv-6)).
     ///
     /// IRQL: `PASSIVE_LEVEL`.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nf-wsk-wskcaptureprovidernpi).
@@ -147,7 +147,7 @@ impl Registration {
     }
 
     /// The lowest and the highest version of WSK that the provider supports, as (major, minor). To be
-    /// asked when a capture has failed with `STATUS_NOINTERFACE` (INV-7).
+    /// asked when a capture has failed with `STATUS_NOINTERFACE` ([INV-7](crate::rules#inv-7)).
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nf-wsk-wskqueryprovidercharacteristics).

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The functions are called at `PASSIVE_LEVEL` with the provider captured (INV-66); what they use is owned by the request.
+//! The functions are called at `PASSIVE_LEVEL` with the provider captured ([INV-66](crate::rules#inv-66)); what they use is owned by the request.
 
 #![expect(unsafe_code, reason = "see Safety")]
 

@@ -24,7 +24,7 @@ use crate::transport::{Family, Protocol};
 ///
 /// The list is memory of the system. It keeps the [provider](crate::Provider) captured, so the registration cannot end
 /// before it is dropped; a [forgotten](core::mem::forget) list blocks that indefinitely. It may be dropped at up to
-/// `DISPATCH_LEVEL`, in any routine: a thread of the registration frees it at `PASSIVE_LEVEL` (INV-66).
+/// `DISPATCH_LEVEL`, in any routine: a thread of the registration frees it at `PASSIVE_LEVEL` ([INV-66](crate::rules#inv-66)).
 ///
 /// Its entries borrow it:
 ///

@@ -32,7 +32,7 @@
 //!
 //! # Levels
 //!
-//! WSK's functions require `PASSIVE_LEVEL` (INV-66), where futures are polled anyway. A future that is first polled at
+//! WSK's functions require `PASSIVE_LEVEL` ([INV-66](crate::rules#inv-66)), where futures are polled anyway. A future that is first polled at
 //! another IRQL fails with `STATUS_INVALID_DEVICE_REQUEST`. Its result may be used and dropped at up to `DISPATCH_LEVEL`.
 //!
 //! # Whose names

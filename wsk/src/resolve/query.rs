@@ -1,8 +1,8 @@
 //! The memory of a look-up of a name: what WSK reads and writes until it completes, and then the list.
 //!
 //! One allocation in nonpaged memory, as large as the strings are. It keeps the provider captured, with which the
-//! list is freed (INV-66), and is freed with the list by the deferred queue, which needs no memory for that: so a list may
-//! be dropped at any level, in any routine, and may arrive after its future was dropped (INV-20).
+//! list is freed ([INV-66](crate::rules#inv-66)), and is freed with the list by the deferred queue, which needs no memory for that: so a list may
+//! be dropped at any level, in any routine, and may arrive after its future was dropped ([INV-20](crate::rules#inv-20)).
 //!
 //! # Safety
 //!
@@ -109,7 +109,7 @@ impl Query {
         }
     }
 
-    /// The look-up has completed. A list is there only if it succeeded (INV-19).
+    /// The look-up has completed. A list is there only if it succeeded ([INV-19](crate::rules#inv-19)).
     pub(crate) fn complete(&mut self, succeeded: bool) {
         if !succeeded {
             // SAFETY: it owns the memory, which WSK does not use any more.
@@ -125,7 +125,7 @@ impl Query {
 }
 
 impl Drop for Query {
-    /// IRQL: <= `DISPATCH_LEVEL`. Makes no call to WSK, so that it may run in a completion routine (INV-15).
+    /// IRQL: <= `DISPATCH_LEVEL`. Makes no call to WSK, so that it may run in a completion routine ([INV-15](crate::rules#inv-15)).
     fn drop(&mut self) {
         let memory = self.0.as_ptr();
         // SAFETY: the memory is there.

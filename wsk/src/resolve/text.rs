@@ -1,4 +1,4 @@
-//! Text on its way to the system: UTF-16 with a NUL after it, as WSK wants it (INV-66).
+//! Text on its way to the system: UTF-16 with a NUL after it, as WSK wants it ([INV-66](crate::rules#inv-66)).
 //!
 //! # Safety
 //!

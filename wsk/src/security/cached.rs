@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The descriptor is released once, after the last owner was dropped (INV-65); each request that uses it is an owner.
+//! The descriptor is released once, after the last owner was dropped ([INV-65](crate::rules#inv-65)); each request that uses it is an owner.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -24,7 +24,7 @@ use crate::status::{Result, check, known};
 ///
 /// Clones share one descriptor. It keeps the [provider](Provider) captured, so the registration cannot end before it is
 /// dropped; a [forgotten](core::mem::forget) one blocks that indefinitely. When the last clone is dropped and no request
-/// uses it, a thread of the registration has WSK release it (INV-65), so it may be dropped at up to `DISPATCH_LEVEL`, in
+/// uses it, a thread of the registration has WSK release it ([INV-65](crate::rules#inv-65)), so it may be dropped at up to `DISPATCH_LEVEL`, in
 /// any routine.
 pub struct CachedSecurityDescriptor(NonNull<CachedMemory>);
 
@@ -149,7 +149,7 @@ impl Clone for CachedSecurityDescriptor {
 }
 
 impl Drop for CachedSecurityDescriptor {
-    /// IRQL: <= `DISPATCH_LEVEL`. Makes no call to WSK, so that it may run in a completion routine (INV-15).
+    /// IRQL: <= `DISPATCH_LEVEL`. Makes no call to WSK, so that it may run in a completion routine ([INV-15](crate::rules#inv-15)).
     fn drop(&mut self) {
         if self.memory().owners.fetch_sub(1, Ordering::Release) != 1 {
             return;

@@ -3,7 +3,7 @@
 //! A second socket can be bound to an address in use if the security descriptor of the first one allows it. Without a
 //! descriptor, no socket can. WSK only accepts descriptors that it has [cached](CachedSecurityDescriptor): given when a
 //! socket is [created](crate::socket::Builder::security_descriptor), or
-//! [set](crate::socket::Socket::set_security_descriptor) before binding (INV-34, INV-65).
+//! [set](crate::socket::Socket::set_security_descriptor) before binding ([INV-34](crate::rules#inv-34), [INV-65](crate::rules#inv-65)).
 //!
 //! ```
 //! use wsk::security::CachedSecurityDescriptor;
@@ -37,7 +37,7 @@
 //!
 //! Access also depends on the security context of the second socket: an owning process and thread. This crate always passes
 //! null, the current process without impersonation, since a process or thread must be a referenced object for the duration
-//! of the call (INV-67). [`dispatch`](crate::dispatch::ProviderDispatch::socket) accepts both.
+//! of the call ([INV-67](crate::rules#inv-67)). [`dispatch`](crate::dispatch::ProviderDispatch::socket) accepts both.
 
 mod cached;
 mod self_relative;

@@ -48,7 +48,7 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
     ///
     /// One accept at a time: WSK is known to hang at a second one, so this takes the listener for itself. If
     /// [`ListenEvents::accept`](crate::events::ListenEvents::accept) is enabled as well, a connection goes to
-    /// one of them: to the accept, if there is one, but for races (INV-54).
+    /// one of them: to the accept, if there is one, but for races ([INV-54](crate::rules#inv-54)).
     ///
     /// The connection has no handler; [`events`](ConnectionSocket::events) gives it one.
     ///

@@ -104,7 +104,7 @@ impl ConnectionSocket {
 }
 
 impl Handle<Connection> {
-    /// Has data indicated again, after some was left, by a receive of no bytes (INV-56).
+    /// Has data indicated again, after some was left, by a receive of no bytes ([INV-56](crate::rules#inv-56)).
     fn resume(&self) -> Result<()> {
         let mut idle = self.state().idle()?;
         idle.payload().descriptor = WSK_BUF { Mdl: ptr::null_mut(), Offset: 0, Length: 0 };

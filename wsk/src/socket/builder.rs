@@ -111,8 +111,9 @@ impl<C: Category, H> Builder<'_, C, H> {
 }
 
 impl<'a, C: Binds, H> Builder<'a, C, H> {
-    /// Creates the socket with a [security descriptor](crate::security), which decides who may share its address.
-    /// [`Socket::set_security_descriptor`] sets it later, but before the bind (INV-34).
+    /// Creates the socket with a [security descriptor](crate::security), which decides who may share its
+    /// address. [`Socket::set_security_descriptor`] sets it later, but before the bind
+    /// ([INV-34](crate::rules#inv-34)).
     pub const fn security_descriptor(mut self, descriptor: &'a CachedSecurityDescriptor) -> Self {
         self.security = Some(descriptor);
         self

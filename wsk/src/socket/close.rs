@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! A socket is closed once, when no open reference is left (INV-45); the close has a memory reference of its own.
+//! A socket is closed once, when no open reference is left ([INV-45](crate::rules#inv-45)); the close has a memory reference of its own.
 
 #![expect(unsafe_code, reason = "see Safety")]
 

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! Each code is called with the values that it takes, which the request owns until it completes (INV-27).
+//! Each code is called with the values that it takes, which the request owns until it completes ([INV-27](crate::rules#inv-27)).
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -78,7 +78,7 @@ pub(super) fn written(payload: &Payload, size: usize) -> &[u8] {
 
 impl<C: Category> Handle<C> {
     /// Makes a request of `WskControlSocket` with a value of up to [`MAX_SIZE`] bytes in, and room for as
-    /// many out (INV-27). `finish` takes the value that came out.
+    /// many out ([INV-27](crate::rules#inv-27)). `finish` takes the value that came out.
     ///
     /// # Safety
     ///
@@ -152,7 +152,7 @@ impl<C: Category> Handle<C> {
     }
 
     /// Makes a request of `WskControlSocket` for an ioctl, with the bytes of buffers, which come back
-    /// (INV-27). Says how many bytes came out.
+    /// ([INV-27](crate::rules#inv-27)). Says how many bytes came out.
     ///
     /// # Safety
     ///

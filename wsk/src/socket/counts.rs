@@ -2,8 +2,8 @@
 //!
 //! | references | who has them | after the last one |
 //! |---|---|---|
-//! | **open** | what may call the socket: its handles, and guards of what was retained | the close begins (INV-45, INV-47) |
-//! | **memory** | what may access the handler: all open references together have one, which the close takes over; each request in flight has one (INV-18, INV-46) | the handler is dropped |
+//! | **open** | what may call the socket: its handles, and guards of what was retained | the close begins ([INV-45](crate::rules#inv-45), [INV-47](crate::rules#inv-47)) |
+//! | **memory** | what may access the handler: all open references together have one, which the close takes over; each request in flight has one ([INV-18](crate::rules#inv-18), [INV-46](crate::rules#inv-46)) | the handler is dropped |
 //! | **weak** | what may access these counts: all memory references together have one; each value that a handler may keep has one | the memory is freed |
 //!
 //! Weak references are for what a handler keeps of its own socket: that is dropped with the handler, so the handler's

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! Only events of the socket's own table are enabled (INV-51).
+//! Only events of the socket's own table are enabled ([INV-51](crate::rules#inv-51)).
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -27,21 +27,23 @@ use crate::status::{Result, check, known};
 /// What says that the events are WSK's own.
 static NPI: NPIID = NPI_WSK_INTERFACE_ID;
 
-/// The functions of sockets that have events in their state (INV-35): the handler's events, and those of them
-/// that are the socket's own.
+/// The functions of sockets that have events in their state ([INV-35](crate::rules#inv-35)): the handler's
+/// events, and those of them that are the socket's own.
 macro_rules! events_of {
     ([$($generics:tt)*] $socket:ty, $events:ident, $own:expr) => {
         impl<$($generics)*> $socket {
             /// Enables events of the handler's that were disabled, by [`disable_events`](Self::disable_events)
-            /// or by WSK, after datagrams were [refused](crate::events::Disposition::Refused) (INV-56). It is
-            /// no mistake if they are enabled. Those that are static always are.
+            /// or by WSK, after datagrams were [refused](crate::events::Disposition::Refused)
+            /// ([INV-56](crate::rules#inv-56)). It is no mistake if they are enabled. Those that are static
+            /// always are.
             ///
             /// IRQL: <= `DISPATCH_LEVEL`.
             /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-wsk-event-callback).
             ///
             /// # Errors
             ///
-            /// - `STATUS_INVALID_PARAMETER` for events that the handler does not have (INV-51).
+            /// - `STATUS_INVALID_PARAMETER` for events that the handler does not have
+            ///   ([INV-51](crate::rules#inv-51)).
             /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
             /// - What else `WskControlSocket` reports.
             pub fn enable_events(&self, events: EventMask) -> Result<()> {
@@ -52,8 +54,8 @@ macro_rules! events_of {
             }
 
             /// Disables events of the handler's, one after the other, and waits until no callback of theirs
-            /// runs: none begins after that (INV-52). To be awaited in no such callback, which would wait for
-            /// itself.
+            /// runs: none begins after that ([INV-52](crate::rules#inv-52)). To be awaited in no such callback,
+            /// which would wait for itself.
             ///
             /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future leaves it open
             /// which of them are disabled, and whether callbacks run.
@@ -63,9 +65,10 @@ macro_rules! events_of {
             ///
             /// Those that come first may be disabled.
             ///
-            /// - `STATUS_INVALID_PARAMETER` for events that the handler does not have (INV-51), or that the
-            ///   socket has for the connections that it accepts (INV-60).
-            /// - `STATUS_NOT_SUPPORTED` for events that are static (INV-53).
+            /// - `STATUS_INVALID_PARAMETER` for events that the handler does not have
+            ///   ([INV-51](crate::rules#inv-51)), or that the socket has for the connections that it accepts
+            ///   ([INV-60](crate::rules#inv-60)).
+            /// - `STATUS_NOT_SUPPORTED` for events that are static ([INV-53](crate::rules#inv-53)).
             /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
             /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
             /// - What else `WskControlSocket` reports.
@@ -96,7 +99,8 @@ events_of!([C: Connects, H: Callbacks<C>] Socket<C, Connected, H>, WHEN_CONNECTE
 impl<C: Category> Handle<C> {
     /// Enables events, without a request. Those that are static are enabled from the beginning.
     ///
-    /// The events must be those of the socket's table (INV-51), and the socket bound, or connected (INV-35).
+    /// The events must be those of the socket's table ([INV-51](crate::rules#inv-51)), and the socket bound, or
+    /// connected ([INV-35](crate::rules#inv-35)).
     pub(crate) fn enable(&self, events: EventMask) -> Result<()> {
         let state = self.state();
         let events = events.difference(state.client().static_events());
@@ -126,7 +130,7 @@ impl<C: Category> Handle<C> {
         check(status).map_err(|error| state.note_error(error))
     }
 
-    /// Disables one event, and waits until no callback of it runs (INV-52).
+    /// Disables one event, and waits until no callback of it runs ([INV-52](crate::rules#inv-52)).
     async fn disable(&self, event: EventMask) -> Result<()> {
         let control =
             Control { kind: WskSetOption, code: SO_WSK_EVENT_CALLBACK, level: SOL_SOCKET };

@@ -23,7 +23,7 @@ use crate::time::Timeout;
 
 /// An open reference to a socket of category `C`. Dropping the last one starts the close and does not wait.
 ///
-/// No call on a socket may be executing when it is closed (INV-45): every call is made through a
+/// No call on a socket may be executing when it is closed ([INV-45](crate::rules#inv-45)): every call is made through a
 /// reference to a handle or another open reference, and the close begins when there is none.
 ///
 /// The variance in `C` is irrelevant: categories are sealed and have no subtypes.
@@ -60,7 +60,7 @@ impl<C> Handle<C> {
         unsafe { Close::start(state) }
     }
 
-    /// Fails for an address of another family than the socket's, which WSK would misread (INV-32).
+    /// Fails for an address of another family than the socket's, which WSK would misread ([INV-32](crate::rules#inv-32)).
     pub(crate) fn check_family(&self, address: SocketAddr) -> Result<()> {
         if address::family(address) == self.state().family() {
             Ok(())
@@ -110,7 +110,7 @@ impl<C: Category> Handle<C> {
     }
 
     /// Makes a request that has no buffer and delivers no socket, until a deadline. `finish` takes the result out of
-    /// the payload, and gets the information of the result (INV-19).
+    /// the payload, and gets the information of the result ([INV-19](crate::rules#inv-19)).
     ///
     /// # Safety
     ///

@@ -18,8 +18,8 @@ use crate::status::Result;
 use crate::time::Never;
 
 impl<H: Callbacks<Stream>> Socket<Stream, Bound, H> {
-    /// Lets the socket listen, for as long as it is there: it cannot connect any more (INV-40). Then the
-    /// events of a listener are enabled.
+    /// Lets the socket listen, for as long as it is there: it cannot connect any more
+    /// ([INV-40](crate::rules#inv-40)). Then the events of a listener are enabled.
     ///
     /// ```
     /// use wsk::socket::{Family, StreamSocket};

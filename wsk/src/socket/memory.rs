@@ -1,11 +1,12 @@
 //! A socket's memory: what its handles, its close, its requests and its callbacks share.
 //!
-//! One allocation, made before the socket exists, with the IRP of its close in it: a close needs no memory and cannot
-//! fail (INV-44). It also contains the handler of the socket's events, since callbacks may begin before the creation
-//! has returned (INV-53).
+//! One allocation, made before the socket exists, with the IRP of its close in it: a close needs no memory and
+//! cannot fail ([INV-44](crate::rules#inv-44)). It also contains the handler of the socket's events, since
+//! callbacks may begin before the creation has returned ([INV-53](crate::rules#inv-53)).
 //!
-//! [`Counts`] decides how long each part exists. When the last memory reference is released, the handler is dropped,
-//! and only then does the registration stop waiting for the socket (INV-5, INV-18, INV-46).
+//! [`Counts`] decides how long each part exists. When the last memory reference is released, the handler is
+//! dropped, and only then does the registration stop waiting for the socket ([INV-5](crate::rules#inv-5),
+//! [INV-18](crate::rules#inv-18), [INV-46](crate::rules#inv-46)).
 //!
 //! # Safety
 //!
@@ -55,15 +56,15 @@ pub(crate) struct SocketState {
     pub(super) counts: Counts,
     /// Null until the socket was delivered.
     pub(super) socket: AtomicPtr<WSK_SOCKET>,
-    /// Requests that send or disconnect, and may not have completed yet (INV-43).
+    /// Requests that send or disconnect, and may not have completed yet ([INV-43](crate::rules#inv-43)).
     pub(super) sends: AtomicUsize,
     pub(crate) requests: Cache,
     /// The client that the socket belongs to, whose registration waits for the last reference.
     pub(super) client: NonNull<Client>,
     /// The handler that a connection got later.
     pub(crate) attached: AttachedHandler,
-    /// Drops the handler, if it has something to drop. That is user code, which must not run in a completion routine
-    /// (INV-15).
+    /// Drops the handler, if it has something to drop. That is user code, which must not run in a completion
+    /// routine ([INV-15](crate::rules#inv-15)).
     pub(super) drop_handler: Option<unsafe fn(NonNull<SocketState>)>,
     /// Frees the whole memory, but does not drop the handler.
     pub(super) free: unsafe fn(NonNull<SocketState>),
@@ -71,7 +72,7 @@ pub(crate) struct SocketState {
     pub(super) job: Job,
     pub(super) category: SocketFlags,
     pub(super) family: ADDRESS_FAMILY,
-    /// The socket no longer works, and only a close is legal (INV-42).
+    /// The socket no longer works, and only a close is legal ([INV-42](crate::rules#inv-42)).
     pub(super) is_dead: AtomicBool,
     pub(super) is_closed: AtomicBool,
 }
@@ -265,7 +266,7 @@ impl SocketState {
         self.category
     }
 
-    /// The family of each of the socket's addresses (INV-32).
+    /// The family of each of the socket's addresses ([INV-32](crate::rules#inv-32)).
     pub(crate) const fn family(&self) -> ADDRESS_FAMILY {
         self.family
     }
@@ -275,7 +276,7 @@ impl SocketState {
         unsafe { self.client.as_ref() }
     }
 
-    /// Marks the socket dead if the error says so (INV-42).
+    /// Marks the socket dead if the error says so ([INV-42](crate::rules#inv-42)).
     pub(crate) fn note_error(&self, error: Error) -> Error {
         if error.status() == STATUS_FILE_FORCED_CLOSED {
             self.mark_dead();
@@ -283,13 +284,13 @@ impl SocketState {
         error
     }
 
-    /// Marks the socket dead: it no longer works (INV-42).
+    /// Marks the socket dead: it no longer works ([INV-42](crate::rules#inv-42)).
     #[inline]
     pub(crate) fn mark_dead(&self) {
         self.is_dead.store(true, Ordering::Relaxed);
     }
 
-    /// Fails if the socket no longer works (INV-42).
+    /// Fails if the socket no longer works ([INV-42](crate::rules#inv-42)).
     #[inline]
     pub(crate) fn check_alive(&self) -> Result<()> {
         if self.is_dead.load(Ordering::Relaxed) {

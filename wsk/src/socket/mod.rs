@@ -135,8 +135,8 @@ pub type StreamSocket<H = ()> = Socket<Stream, Bound, H>;
 /// An open socket of category `C`, in the state `S`, whose events `H` handles.
 ///
 /// Dropping it closes the socket without waiting; [`close`](Socket::close) waits. Close a connection that is
-/// not shut down on both sides **aborts** it (INV-49). The handler is dropped after the close, at
-/// `PASSIVE_LEVEL` by a thread of the [registration's](crate::Registration).
+/// not shut down on both sides **aborts** it ([INV-49](crate::rules#inv-49)). The handler is dropped after the
+/// close, at `PASSIVE_LEVEL` by a thread of the [registration's](crate::Registration).
 pub struct Socket<C: Category, S: State, H = ()> {
     // First, so that what it has in flight is cancelled before the socket is closed.
     state: S,
@@ -182,8 +182,8 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
     }
 
     /// Closes the socket, and waits until that is done: until nothing that was
-    /// [retained](crate::events::Data::retain) is left, and no callback runs. To be awaited in no callback of the
-    /// socket's, which would wait for itself (INV-48).
+    /// [retained](crate::events::Data::retain) is left, and no callback runs. To be awaited in no callback of
+    /// the socket's, which would wait for itself ([INV-48](crate::rules#inv-48)).
     ///
     /// IRQL: <= `DISPATCH_LEVEL`, but futures are polled at `PASSIVE_LEVEL`. Cancellation: the close goes on.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_close_socket).

@@ -2,8 +2,9 @@
 //!
 //! # Safety
 //!
-//! The memory is written in place before anything refers to it. A request that delivers a socket reports the socket's
-//! address as its information (INV-19), which only the code beside such requests interprets.
+//! The memory is written in place before anything refers to it. A request that delivers a socket reports the
+//! socket's address as its information ([INV-19](crate::rules#inv-19)), which only the code beside such
+//! requests interprets.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -147,8 +148,8 @@ impl NewSocket {
         unsafe { Handle::from_raw(state) }
     }
 
-    /// Defers the close of a socket that was delivered after its request was abandoned. For completion routines, which
-    /// must not call WSK (INV-15).
+    /// Defers the close of a socket that was delivered after its request was abandoned. For completion
+    /// routines, which must not call WSK ([INV-15](crate::rules#inv-15)).
     ///
     /// # Safety
     ///
@@ -190,7 +191,7 @@ impl Attachment for Delivery {
     }
 }
 
-/// The socket in the information of a request that delivers one (INV-19).
+/// The socket in the information of a request that delivers one ([INV-19](crate::rules#inv-19)).
 fn socket_of(information: usize) -> Option<NonNull<WSK_SOCKET>> {
     // CAST: the information is the socket's address.
     NonNull::new(ptr::with_exposed_provenance_mut::<WSK_SOCKET>(information))

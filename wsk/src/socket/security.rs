@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The request is an owner of the descriptor that it uses (INV-65).
+//! The request is an owner of the descriptor that it uses ([INV-65](crate::rules#inv-65)).
 
 #![expect(unsafe_code, reason = "see Safety")]
 

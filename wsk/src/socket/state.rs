@@ -1,4 +1,4 @@
-//! How far a socket has come: what WSK's order of calls allows with it (INV-33 to INV-36, INV-40).
+//! How far a socket has come: what WSK's order of calls allows with it ([INV-33](crate::rules#inv-33) to [INV-36](crate::rules#inv-36), [INV-40](crate::rules#inv-40)).
 
 use core::net::SocketAddr;
 
@@ -39,17 +39,17 @@ pub struct DefaultDestination {
     pub(super) destination: SocketAddr,
 }
 
-/// States in which a datagram socket exchanges datagrams: every one with an address (INV-33).
+/// States in which a datagram socket exchanges datagrams: every one with an address ([INV-33](crate::rules#inv-33)).
 ///
 /// Sealed.
 pub trait Exchanges: State {}
 
-/// States in which a datagram socket has a destination to send to without an address (INV-37).
+/// States in which a datagram socket has a destination to send to without an address ([INV-37](crate::rules#inv-37)).
 ///
 /// Sealed.
 pub trait Destined: Exchanges + sealed::Destined {}
 
-/// A connection that sends nothing any more, not even acknowledgements: only its close is left (INV-43).
+/// A connection that sends nothing any more, not even acknowledgements: only its close is left ([INV-43](crate::rules#inv-43)).
 #[derive(Debug)]
 pub struct Silent(());
 

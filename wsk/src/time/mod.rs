@@ -1,6 +1,6 @@
 //! Sleeping, and timeouts for any future.
 //!
-//! WSK's functions have no timeouts (INV-50). [`timeout`] adds one to any future of this crate: when the time is up, the
+//! WSK's functions have no timeouts ([INV-50](crate::rules#inv-50)). [`timeout`] adds one to any future of this crate: when the time is up, the
 //! future is dropped, which cancels its request. The request keeps its memory until WSK has returned it.
 //!
 //! ```

@@ -25,7 +25,7 @@ use crate::sync::{SpinLock, ticks};
 /// Whether a timer was ever set, and its deferred procedure call may still run.
 static USED: AtomicBool = AtomicBool::new(false);
 
-/// What a timer and its deferred procedure call have together, in nonpaged memory (INV-17).
+/// What a timer and its deferred procedure call have together, in nonpaged memory ([INV-17](crate::rules#inv-17)).
 pub(super) struct TimerState {
     timer: UnsafeCell<KTIMER>,
     dpc: UnsafeCell<KDPC>,
@@ -189,7 +189,7 @@ unsafe extern "C" fn expired(_dpc: *mut KDPC, context: PVOID, _first: PVOID, _se
     }
 }
 
-/// Waits until no deferred procedure call of a timer's runs any more (INV-18). No timer is set.
+/// Waits until no deferred procedure call of a timer's runs any more ([INV-18](crate::rules#inv-18)). No timer is set.
 pub(crate) fn flush(_passive: Passive) {
     if USED.load(Ordering::Relaxed) {
         // SAFETY: the token says PASSIVE_LEVEL.

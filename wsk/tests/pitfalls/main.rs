@@ -1,4 +1,4 @@
-//! What other projects stumbled over, each as a test with the number of the list that `RULES.md` has.
+//! Faults found in other WSK clients, each as a test with its number in `PITFALLS.md`.
 //!
 //! A host stops the process when a rule is broken that it can see, and each run ends with an empty pool.
 

@@ -103,7 +103,7 @@ pub(in crate::wsk) unsafe extern "C" fn get_local_address<const C: Category>(
     unsafe { get_address(&object, to, irp, Stack::local, "WskGetLocalAddress") }
 }
 
-/// Ends a list that the client has retained (INV-57).
+/// Ends a list that the client has retained ([INV-57](crate::rules#inv-57)).
 pub(super) fn end_retained(object: &InCall<'_>, list: usize) -> NTSTATUS {
     const FUNCTION: &str = "WskRelease";
     let mut stack = object.kernel().stack();

@@ -26,7 +26,7 @@ use crate::wsk::object::{InCall, begin};
 use crate::wsk::requests::RequestKind;
 use crate::wsk::stack::Stack;
 
-/// The most bytes that a connection can begin with (INV-29).
+/// The most bytes that a connection can begin with ([INV-29](crate::rules#inv-29)).
 const FIRST_BYTES: usize = 65_535;
 
 /// What a buffer's length is, for the trace.

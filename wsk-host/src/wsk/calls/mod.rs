@@ -95,7 +95,7 @@ fn with_stack(kernel: &Kernel, decide: impl FnOnce(&mut Stack) -> Actions) -> NT
     STATUS_PENDING
 }
 
-/// Stops a client that uses flags which are reserved (INV-30).
+/// Stops a client that uses flags which are reserved ([INV-30](crate::rules#inv-30)).
 fn require_no_flags(flags: ULONG, function: &str) {
     if flags != 0 {
         rule_violation(Rule::RESERVED_FLAGS, function, &format!("the flags are {flags:#x}"), None);

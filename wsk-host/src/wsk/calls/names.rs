@@ -43,7 +43,7 @@ struct Later<T>(PIRP, T);
 // SAFETY: both are the provider's until the IRP is completed.
 unsafe impl<T> Send for Later<T> {}
 
-/// The client of a captured provider, at the level that name functions are for (INV-66).
+/// The client of a captured provider, at the level that name functions are for ([INV-66](crate::rules#inv-66)).
 unsafe fn client(client: PWSK_CLIENT, function: &'static str) -> Arc<Client> {
     let level = current_irql();
     if level > PASSIVE_LEVEL {

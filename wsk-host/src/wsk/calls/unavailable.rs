@@ -1,4 +1,4 @@
-//! Functions that the host's Windows does not have (INV-8).
+//! Functions that the host's Windows does not have ([INV-8](crate::rules#inv-8)).
 //!
 //! # Safety
 //!

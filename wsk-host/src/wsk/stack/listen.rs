@@ -29,7 +29,7 @@ use crate::wsk::requests::{RequestKind, SUCCESS, Waiting};
 use crate::wsk::socket::{Socket, SocketState};
 
 impl Stack {
-    /// Makes a stream socket listen, which it does until it is closed (INV-40).
+    /// Makes a stream socket listen, which it does until it is closed ([INV-40](crate::rules#inv-40)).
     pub(in crate::wsk) fn listen(&mut self, id: u64, irp: PIRP) -> Actions {
         if let Some(actions) = self.refuse_dead(id, irp) {
             return actions;
@@ -192,7 +192,7 @@ impl Socket {
     }
 
     /// Delivers the connections that are established: to requests first, but for a race that cannot be excluded
-    /// (INV-54).
+    /// ([INV-54](crate::rules#inv-54)).
     fn deliver_connections(&mut self, services: &mut Services, actions: &mut Actions) {
         loop {
             let races = services.sometimes(8);

@@ -231,7 +231,7 @@ impl Socket {
         services.network.watch(self.id, read, write);
     }
 
-    /// The socket is no longer functional (INV-42). False if it is to be discarded.
+    /// The socket is no longer functional ([INV-42](crate::rules#inv-42)). False if it is to be discarded.
     fn kill(&mut self, services: &mut Services, actions: &mut Actions) -> bool {
         if self.state == SocketState::Dead || self.closing.is_some() {
             return true;
@@ -430,7 +430,7 @@ impl Stack {
         self.services.recheck_others(actions);
     }
 
-    /// A socket is no longer functional (INV-42).
+    /// A socket is no longer functional ([INV-42](crate::rules#inv-42)).
     pub(super) fn kill(&mut self, id: u64, actions: &mut Actions) {
         let Some(socket) = self.sockets.get_mut(&id) else {
             return;
@@ -493,7 +493,7 @@ impl Stack {
 }
 
 impl Socket {
-    /// Stops a client that closes a socket before it has released what it has retained (INV-47).
+    /// Stops a client that closes a socket before it has released what it has retained ([INV-47](crate::rules#inv-47)).
     fn require_released(&self) {
         let mut retained = self.retained.iter().filter(|(list, _)| !self.offered.contains(list));
         if let Some((_, retained)) = retained.next() {

@@ -19,7 +19,7 @@ use crate::time;
 /// A TCP connection.
 ///
 /// Dropping it closes the socket without waiting. Unless both sides have finished sending, this **aborts** the
-/// connection: the peer sees a reset, and data in transit may be lost (INV-49). To end it gracefully, call
+/// connection: the peer sees a reset, and data in transit may be lost ([INV-49](crate::rules#inv-49)). To end it gracefully, call
 /// [`TcpStream::shutdown`], then receive until zero bytes arrive, or [`drain`](TcpStream::drain).
 ///
 /// Buffers move into the request and return with the result. For byte slices, use a [`BufferedStream`]. See also
@@ -218,7 +218,7 @@ impl TcpStream {
     /// possible.
     ///
     /// Cancellation: dropping the future cancels the request, which may already have taken effect. WSK does not
-    /// guarantee that the request completes (INV-50): an unresponsive peer can delay it until the stream is
+    /// guarantee that the request completes ([INV-50](crate::rules#inv-50)): an unresponsive peer can delay it until the stream is
     /// [aborted](Self::abort) or dropped.
     ///
     /// # Errors

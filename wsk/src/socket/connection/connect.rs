@@ -26,7 +26,7 @@ use crate::provider::Provider;
 use crate::status::{Result, known};
 use crate::time::Never;
 
-/// The most bytes that a connection can begin with (INV-29).
+/// The most bytes that a connection can begin with ([INV-29](crate::rules#inv-29)).
 const MAX_FIRST: usize = 65_535;
 
 impl<C: Connects, H: Callbacks<C>> Socket<C, Bound, H> {
@@ -115,8 +115,8 @@ impl<C: Connects, H: Callbacks<C>> Socket<C, Bound, H> {
 }
 
 impl<C: Connects, H: Callbacks<C>> Builder<'_, C, H> {
-    /// Creates the socket, binds it to any local address, which a connection needs (INV-33), and connects it.
-    /// Then events are enabled.
+    /// Creates the socket, binds it to any local address, which a connection needs
+    /// ([INV-33](crate::rules#inv-33)), and connects it. Then events are enabled.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future closes the socket.
     ///
@@ -200,11 +200,11 @@ impl<H: Callbacks<Connection>> ConnectionSocket<H> {
     /// Creates a socket, binds it and connects it, in one call. Then the handler's events are enabled; `()` has
     /// none.
     ///
-    /// It is TCP over the family of both addresses. Options that precede the bind cannot be set (INV-34): for
-    /// those there is the [builder](Socket::builder).
+    /// It is TCP over the family of both addresses. Options that precede the bind cannot be set
+    /// ([INV-34](crate::rules#inv-34)): for those there is the [builder](Socket::builder).
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future ends the attempt; a
-    /// socket that arrives all the same is closed (INV-20).
+    /// socket that arrives all the same is closed ([INV-20](crate::rules#inv-20)).
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_socket_connect).
     ///
     /// ```

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The calls are made on a connected socket (INV-36), through a handle that keeps it open.
+//! The calls are made on a connected socket ([INV-36](crate::rules#inv-36)), through a handle that keeps it open.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -67,9 +67,9 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// Finishes sending: the peer receives what was sent and then an end. Receiving goes on.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request,
-    /// which may have taken effect. WSK does not promise that the request completes (INV-50): what it has not
-    /// done in time is given up with [`time::timeout`](crate::time::timeout), and then
-    /// [aborted](Self::abort) or closed.
+    /// which may have taken effect. WSK does not promise that the request completes
+    /// ([INV-50](crate::rules#inv-50)): what it has not done in time is given up with
+    /// [`time::timeout`](crate::time::timeout), and then [aborted](Self::abort) or closed.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_disconnect).
     ///
     /// # Errors
@@ -97,8 +97,8 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// Ends the connection at once: requests in flight fail, what was not sent is lost, and the peer is told
     /// that the connection was reset. What is left is to close the socket.
     ///
-    /// A close of a connection that has not ended on both sides does the same (INV-49). This does it while others
-    /// still use the socket, who find out by their requests.
+    /// A close of a connection that has not ended on both sides does the same ([INV-49](crate::rules#inv-49)).
+    /// This does it while others still use the socket, who find out by their requests.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request,
     /// which may have taken effect.
@@ -113,7 +113,7 @@ impl<C: Connects, H> Socket<C, Connected, H> {
 
     /// Sends nothing from here on, not even the acknowledgement of what is received nor a last word at the
     /// close: the peer sees a connection that has died. `SIO_WSK_SET_TCP_SILENT_MODE`; only the close is left
-    /// (INV-43).
+    /// ([INV-43](crate::rules#inv-43)).
     ///
     /// For TCP, between two machines. Minimum Windows: Windows 8.
     ///

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The calls are made on a connected socket (INV-36), through a handle that keeps it open.
+//! The calls are made on a connected socket ([INV-36](crate::rules#inv-36)), through a handle that keeps it open.
 
 #![expect(unsafe_code, reason = "see Safety")]
 

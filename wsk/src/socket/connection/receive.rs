@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The calls are made on a connected socket (INV-36); the request owns the buffer until it completes.
+//! The calls are made on a connected socket ([INV-36](crate::rules#inv-36)); the request owns the buffer until it completes.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -124,12 +124,13 @@ impl<C: Connects> Handle<C> {
 }
 
 impl<C: Connects, H> Socket<C, Connected, H> {
-    /// Receives into the buffer: at least one byte, or none if the peer has finished sending (INV-69) or the
-    /// buffer has no room.
+    /// Receives into the buffer: at least one byte, or none if the peer has finished sending
+    /// ([INV-69](crate::rules#inv-69)) or the buffer has no room.
     ///
     /// Several may be in flight; they are filled in the order in which they were begun, and complete in any
-    /// (INV-70). If [`ConnectionEvents::receive`](crate::events::ConnectionEvents::receive) is enabled as well, data goes to
-    /// one of them: to the receive, if there is one, but for races (INV-54).
+    /// ([INV-70](crate::rules#inv-70)). If
+    /// [`ConnectionEvents::receive`](crate::events::ConnectionEvents::receive) is enabled as well, data goes to
+    /// one of them: to the receive, if there is one, but for races ([INV-54](crate::rules#inv-54)).
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request
     /// and drops the buffer; bytes that arrive meanwhile are lost.
@@ -189,7 +190,7 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     }
 
     /// Lets [`ConnectionEvents::receive`](crate::events::ConnectionEvents::receive) be called again, which has
-    /// refused data, or taken a part only (INV-56): a receive of no bytes.
+    /// refused data, or taken a part only ([INV-56](crate::rules#inv-56)): a receive of no bytes.
     ///
     /// It is ready when there is something to receive, at the latest; so it may wait if there is nothing.
     ///

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The request owns the batch, and with it the list that WSK reads, until it completes (INV-28).
+//! The request owns the batch, and with it the list that WSK reads, until it completes ([INV-28](crate::rules#inv-28)).
 
 #![expect(unsafe_code, reason = "see Safety")]
 

@@ -38,7 +38,7 @@ pub use self::receiver::Receiver;
 pub(crate) enum Destination {
     /// An address.
     Address(SocketAddr),
-    /// The socket's peer or default destination, which it has (INV-37), at this address.
+    /// The socket's peer or default destination, which it has ([INV-37](crate::rules#inv-37)), at this address.
     Destination(SocketAddr),
 }
 
@@ -89,7 +89,7 @@ impl Destination {
 }
 
 impl Handle<Datagram> {
-    /// Fails for what WSK would misread (INV-32).
+    /// Fails for what WSK would misread ([INV-32](crate::rules#inv-32)).
     fn check_destination(&self, to: Destination, control: &SendControl) -> Result<()> {
         self.check_family(to.address())?;
         control.check_family(to.address())

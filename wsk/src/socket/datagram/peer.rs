@@ -1,6 +1,6 @@
 //! The peer or default destination of a datagram socket.
 //!
-//! Sending without an address is legal only for a socket that has a destination (INV-37). So that is a state of
+//! Sending without an address is legal only for a socket that has a destination ([INV-37](crate::rules#inv-37)). So that is a state of
 //! the socket, and the method is not there in others:
 //!
 //! ```compile_fail,E0599
@@ -13,7 +13,7 @@
 //!
 //! # Safety
 //!
-//! The calls are made on a bound socket (INV-35); the request owns the address until it completes.
+//! The calls are made on a bound socket ([INV-35](crate::rules#inv-35)); the request owns the address until it completes.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
