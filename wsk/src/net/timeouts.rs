@@ -123,8 +123,8 @@ pub(super) use with_buffer;
 /// As [`with_buffer`], for a request that is budgeted before it is made, and may have completed by then. Without a
 /// time-out nothing is stored for one.
 macro_rules! transfer {
-    ($limit:expr, $buffer:ident, |$budgeted:ident, $deadline:ident| $submitted:expr) => {{
-        let $budgeted = $crate::rt::budgeted().await;
+    ($handle:ident, $limit:expr, $buffer:ident, |$budgeted:ident, $deadline:ident| $submitted:expr) => {{
+        let $budgeted = $handle.state().budget().budgeted().await;
         'made: {
             let Some(limit) = $limit else {
                 let $deadline = $crate::time::Never;

@@ -16,8 +16,7 @@ use wsk_sys::{IoCancelIrp, NTSTATUS, STATUS_NOT_IMPLEMENTED, STATUS_PENDING};
 
 use super::completion::dispose;
 use super::state::Leave;
-use super::{Idle, Operation, TargetHeader};
-use crate::rt::{self, Budgeted};
+use super::{Budgeted, Idle, Operation, TargetHeader};
 use crate::status::{Error, Result, known};
 
 /// A request that was just issued, and may have completed.
@@ -186,10 +185,16 @@ impl Future for InFlight {
                 self.operation = None;
                 return Poll::Ready(Outcome::Refused(known::STATUS_NOT_IMPLEMENTED));
             }
-        } else if request.state.poll(context.waker()).is_pending()
-            || !self.is_budgeted && rt::poll_budget(context).is_pending()
-        {
+        } else if request.state.poll(context.waker()).is_pending() {
             return Poll::Pending;
+        } else if !self.is_budgeted {
+            // SAFETY: written before the request was issued, and only read since.
+            let target: NonNull<TargetHeader> = unsafe { *request.target.get() };
+            // SAFETY: the target's memory stays as long as this value, as `Idle::start` requires.
+            let budget = unsafe { &(*target.as_ptr()).budget };
+            if budget.poll(context).is_pending() {
+                return Poll::Pending;
+            }
         }
         self.operation = None;
         // SAFETY: the request has completed, and this value has given the operation up.

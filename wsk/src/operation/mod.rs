@@ -26,6 +26,7 @@
 #![expect(unsafe_code, reason = "see Safety")]
 
 mod attachment;
+mod budget;
 mod cache;
 mod completion;
 mod control_buffer;
@@ -48,6 +49,7 @@ use wsk_sys::{
 };
 
 pub(crate) use self::attachment::Attachment;
+pub(crate) use self::budget::{Budget, Budgeted};
 pub(crate) use self::cache::Cache;
 pub(crate) use self::control_buffer::ControlBuffer;
 pub(crate) use self::idle::Idle;

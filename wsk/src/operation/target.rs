@@ -9,6 +9,7 @@
 
 use core::ptr::NonNull;
 
+use super::budget::Budget;
 use super::{Cache, Operation};
 
 /// An object that requests are issued on: it stays while a request is in flight.
@@ -34,12 +35,14 @@ pub(crate) unsafe trait Target: Sized {
 
 /// The beginning of every [`Target`]: what is needed where its type is not known.
 pub(crate) struct TargetHeader {
+    /// How many requests were made on it.
+    pub(crate) budget: Budget,
     keep_refused: unsafe fn(NonNull<TargetHeader>, NonNull<Operation>),
 }
 
 impl TargetHeader {
     pub(crate) const fn of<T: Target>() -> Self {
-        Self { keep_refused: keep_refused::<T> }
+        Self { budget: Budget::new(), keep_refused: keep_refused::<T> }
     }
 
     /// Leaves a refused request to its target until that ends, and releases the request's reference.

@@ -11,7 +11,6 @@ use core::pin::pin;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
-use super::budget::{Budget, TABLES};
 use crate::irql::Passive;
 use crate::pool::PoolArc;
 use crate::status::Result;
@@ -36,11 +35,7 @@ use crate::sync::Event;
 /// # Ok::<(), wsk::Error>(())
 /// ```
 pub fn block_on<F: Future>(passive: Passive, future: F) -> Result<F::Output> {
-    let parker = PoolArc::new(Parker {
-        woken: AtomicBool::new(false),
-        event: Event::new(),
-        budget: Budget::new(),
-    })?;
+    let parker = PoolArc::new(Parker { woken: AtomicBool::new(false), event: Event::new() })?;
     // SAFETY: the parker stays in its allocation, which is nonpaged.
     unsafe { parker.event.initialise() };
     let waker = waker(parker.clone());
@@ -59,10 +54,7 @@ pub fn block_on<F: Future>(passive: Passive, future: F) -> Result<F::Output> {
     }
 }
 
-#[repr(C)]
 struct Parker {
-    /// First, where wakers' data have it.
-    budget: Budget,
     woken: AtomicBool,
     event: Event,
 }
@@ -82,10 +74,7 @@ fn waker(parker: PoolArc<Parker>) -> Waker {
     unsafe { Waker::new(data, VTABLE) }
 }
 
-/// Its place is among the [`TABLES`].
-pub(super) const TABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
-
-const VTABLE: &RawWakerVTable = &TABLES[1];
+static VTABLE: &RawWakerVTable = &RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
 unsafe fn clone(data: *const ()) -> RawWaker {
     // SAFETY: the data is a counted parker, which stays counted for the waker that is cloned.

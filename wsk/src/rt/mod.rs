@@ -1,6 +1,7 @@
 //! A small executor: [`block_on()`] for a single future, and a [`Runtime`] of system threads for many tasks.
 //!
-//! A task whose requests always complete immediately yields regularly, so a busy connection does not starve other tasks.
+//! A task whose requests always complete immediately yields regularly, on every executor: each socket counts its
+//! requests, and the task that makes the 128th yields. So a busy connection does not starve other tasks.
 //!
 //! This crate's futures run on any executor. In Wine, unlike Windows, a thread that ends takes its requests with it; the
 //! threads of a [`Runtime`] live as long as the runtime.
@@ -29,14 +30,12 @@
 //! None of these asks a task to finish: a server needs its own signal for that.
 
 mod block_on;
-mod budget;
 mod join;
 mod runtime;
 mod task;
 mod yield_now;
 
 pub use block_on::block_on;
-pub(crate) use budget::{Budgeted, budgeted, poll_budget};
 pub use join::JoinHandle;
 pub use runtime::{Runtime, Spawner};
 pub use yield_now::yield_now;

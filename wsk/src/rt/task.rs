@@ -23,7 +23,6 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering, fence};
 use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
-use super::budget::{Budget, TABLES};
 use super::runtime::Scheduler;
 use crate::pool::{PoolArc, PoolBox};
 use crate::status::Result;
@@ -45,8 +44,6 @@ const REFERENCE: usize = 0b10_0000;
 /// What is known of a task without knowing its future.
 #[repr(C)]
 pub(super) struct TaskHeader {
-    /// First, where wakers' data have it.
-    budget: Budget,
     state: AtomicUsize,
     scheduler: PoolArc<Scheduler>,
     functions: &'static Functions,
@@ -118,7 +115,6 @@ impl Task {
                     free: free::<F>,
                 }
             },
-            budget: Budget::new(),
             joiner: SpinLock::new(None),
             links: UnsafeCell::new(Links { next_queued: None, previous: None, next: None }),
         };
@@ -316,10 +312,7 @@ unsafe fn free<F: Future>(header: NonNull<TaskHeader>) {
     drop(unsafe { PoolBox::from_raw(header.cast::<TaskMemory<F>>()) });
 }
 
-/// Its place is among the [`TABLES`].
-pub(super) const TABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
-
-const VTABLE: &RawWakerVTable = &TABLES[0];
+static VTABLE: &RawWakerVTable = &RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
 /// The task of a waker's data.
 ///

@@ -27,7 +27,7 @@ use crate::client::Client;
 use crate::deferred::Job;
 use crate::events::AttachedHandler;
 use crate::flags::SocketFlags;
-use crate::operation::{Cache, Counted, Idle, Operation, Target, TargetHeader};
+use crate::operation::{Budget, Cache, Counted, Idle, Operation, Target, TargetHeader};
 use crate::status::{Error, Result, known};
 
 /// The memory of a socket, with the handler of its events. What WSK is given as the socket's context.
@@ -260,6 +260,12 @@ impl SocketState {
 
     pub(crate) fn socket(&self) -> PWSK_SOCKET {
         self.socket.load(Ordering::Acquire)
+    }
+
+    /// Counts the socket's requests.
+    #[inline]
+    pub(crate) const fn budget(&self) -> &Budget {
+        &self.header.budget
     }
 
     pub(crate) const fn category(&self) -> SocketFlags {

@@ -19,8 +19,7 @@ use wsk_sys::{NTSTATUS, PIRP, PWSK_BUF};
 use super::handle::Handle;
 use crate::buffer::{BufResult, Buffer, IoBuf};
 use crate::category::Category;
-use crate::operation::{Idle, Issued, Outcome, Payload, WithDeadline};
-use crate::rt::{self, Budgeted};
+use crate::operation::{Budgeted, Idle, Issued, Outcome, Payload, WithDeadline};
 use crate::status::{Error, Result, known};
 use crate::time::Timeout;
 
@@ -231,7 +230,7 @@ impl<C: Category> Handle<C> {
         call: impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
         finish: impl FnMut(&mut Payload, usize) -> T,
     ) -> BufResult<T, B> {
-        let budgeted = rt::budgeted().await;
+        let budgeted = self.state().budget().budgeted().await;
         await_end!(
             // SAFETY: this function's contract is that of `start_transfer`.
             unsafe { self.begin_transfer(budgeted, deadline, buffer, prepare, call, finish) }

@@ -1,14 +1,18 @@
 //! A busy connection lets others have their turn.
 
-use std::future::Future;
-use std::sync::Arc;
+use std::future::{Future, poll_fn};
+use std::net::Ipv4Addr;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
 
+use futures_util::future::{FutureExt as _, join_all};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use test_support::connection::{buffer, streams};
 use test_support::futures::join;
 use test_support::scenario::{last_under_miri, on_host, passive};
-use wsk::{Buffer, Provider, Result, Runtime, TcpStream};
+use wsk::{Buffer, Provider, Result, Runtime, TcpStream, UdpSocket, rt};
 use wsk_host::{Config, Host, Timing};
 
 /// Tasks beside the busy one, and how often each talks to its peer.
@@ -128,7 +132,7 @@ fn a_task_that_yielded_continues() {
             Ok::<_, wsk::Error>(())
         });
         let mut polls = 0;
-        std::future::poll_fn(|context| {
+        poll_fn(|context| {
             polls += 1;
             many.as_mut().poll(context)
         })
@@ -137,4 +141,83 @@ fn a_task_that_yielded_continues() {
         Ok(())
     };
     on_host(&host, run).unwrap();
+}
+
+/// A way in which a task runs a future.
+type Combinator = fn(Pin<Box<dyn Future<Output = ()> + Send>>) -> Task;
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Polls a future with a waker of its own, as combinators do that poll only what was woken.
+async fn with_own_waker(mut future: Task) {
+    struct Own {
+        is_woken: AtomicBool,
+        task: Mutex<Waker>,
+    }
+    impl Wake for Own {
+        fn wake(self: Arc<Self>) {
+            self.is_woken.store(true, Ordering::SeqCst);
+            self.task.lock().unwrap().wake_by_ref();
+        }
+    }
+    let own = Arc::new(Own { is_woken: true.into(), task: Waker::noop().clone().into() });
+    let waker = Waker::from(Arc::clone(&own));
+    poll_fn(|context| {
+        own.task.lock().unwrap().clone_from(context.waker());
+        if !own.is_woken.swap(false, Ordering::SeqCst) {
+            return Poll::Pending;
+        }
+        future.as_mut().poll(&mut Context::from_waker(&waker))
+    })
+    .await;
+}
+
+/// Fairness needs no waker of this crate's: combinators have wakers of their own.
+#[test]
+fn a_busy_future_in_a_combinator_does_not_starve_other_tasks() {
+    let rounds = if cfg!(miri) { 600 } else { 20_000 };
+    let combinators: [(&str, Combinator); 5] = [
+        ("none", |busy| busy),
+        ("own waker", |busy| Box::pin(with_own_waker(busy))),
+        ("FuturesUnordered", |busy| {
+            let mut all: FuturesUnordered<_> = [busy].into_iter().collect();
+            Box::pin(async move { while all.next().await.is_some() {} })
+        }),
+        ("join_all of 41", |busy| {
+            let others = (0..40).map(|_| Box::pin(async {}) as Task);
+            Box::pin(join_all(std::iter::once(busy).chain(others)).map(|_| ()))
+        }),
+        ("Shared", |busy| Box::pin(busy.shared())),
+    ];
+    for (name, combinator) in combinators {
+        let host = Host::new(Config::default().timing(Timing::Inline));
+        let run = async |wsk: Provider| {
+            let socket = UdpSocket::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
+            let is_done = Arc::new(AtomicBool::new(false));
+            let done = Arc::clone(&is_done);
+            let busy = async move {
+                for _ in 0..rounds {
+                    socket.send_copy_to(b"x", (Ipv4Addr::LOCALHOST, 9)).await.unwrap();
+                }
+                done.store(true, Ordering::SeqCst);
+            };
+            let runtime = Runtime::new(passive(), 1)?;
+            let turns = Arc::new(AtomicUsize::new(0));
+            let counted = Arc::clone(&turns);
+            let busy = runtime.spawner().spawn(combinator(Box::pin(busy)))?;
+            let other = runtime.spawner().spawn(async move {
+                while !is_done.load(Ordering::SeqCst) {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    rt::yield_now().await;
+                }
+            })?;
+            busy.await?;
+            other.await?;
+            let turns = turns.load(Ordering::SeqCst);
+            assert!(turns >= rounds / 200, "{name}: {turns} turns in {rounds} requests");
+            runtime.shutdown(passive());
+            Ok(())
+        };
+        on_host(&host, run).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
 }

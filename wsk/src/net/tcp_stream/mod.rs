@@ -128,7 +128,7 @@ impl TcpStream {
     /// - Any other status of `WskReceive`.
     pub async fn recv<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
         let handle = self.socket.handle();
-        transfer!(self.timeouts.read_limit(), buffer, |budgeted, deadline| {
+        transfer!(handle, self.timeouts.read_limit(), buffer, |budgeted, deadline| {
             handle.receive(budgeted, buffer, deadline)
         })
     }
@@ -195,7 +195,7 @@ impl TcpStream {
     /// Those of [`send`](Self::send).
     pub async fn send_with<B: IoBuf>(&self, buffer: B, flags: SendFlags) -> BufResult<usize, B> {
         let handle = self.socket.handle();
-        transfer!(self.timeouts.write_limit(), buffer, |budgeted, deadline| {
+        transfer!(handle, self.timeouts.write_limit(), buffer, |budgeted, deadline| {
             handle.send(budgeted, buffer, flags, deadline)
         })
     }
@@ -209,7 +209,7 @@ impl TcpStream {
     /// Those of [`TcpStream::send`], and `STATUS_CONNECTION_ABORTED` if a request sends no bytes.
     pub async fn send_all<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
         let handle = self.socket.handle();
-        transfer!(self.timeouts.write_limit(), buffer, |budgeted, deadline| {
+        transfer!(handle, self.timeouts.write_limit(), buffer, |budgeted, deadline| {
             handle.send_all(budgeted, buffer, deadline)
         })
     }

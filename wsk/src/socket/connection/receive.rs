@@ -15,8 +15,7 @@ use crate::buffer::sealed::Sealed;
 use crate::buffer::{BufResult, Buffer, IoBuf, Slice};
 use crate::category::Connects;
 use crate::flags::ReceiveFlags;
-use crate::operation::Payload;
-use crate::rt::{self, Budgeted};
+use crate::operation::{Budgeted, Payload};
 use crate::status::{Result, known};
 use crate::time::{Deadline, Never, Timeout};
 
@@ -143,7 +142,7 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     /// - What else `WskReceive` reports.
     pub async fn receive<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
-        let budgeted = rt::budgeted().await;
+        let budgeted = self.handle.state().budget().budgeted().await;
         await_end!(self.handle.receive(budgeted, buffer, Never))
     }
 

@@ -19,8 +19,7 @@ use super::super::{Handle, Socket};
 use crate::buffer::{BufResult, IoBuf};
 use crate::category::Connects;
 use crate::flags::SendFlags;
-use crate::operation::{InFlight, Payload, WithDeadline};
-use crate::rt::{self, Budgeted};
+use crate::operation::{Budgeted, InFlight, Payload, WithDeadline};
 use crate::status::known;
 use crate::time::{Never, Timeout};
 
@@ -225,7 +224,7 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// As for [`send`](Self::send), and `STATUS_NOT_SUPPORTED` if the transport does not have the flag: TCP
     /// has all that are here.
     pub async fn send_with<B: IoBuf>(&self, buffer: B, flags: SendFlags) -> BufResult<usize, B> {
-        let budgeted = rt::budgeted().await;
+        let budgeted = self.handle.state().budget().budgeted().await;
         await_end!(self.handle.send(budgeted, buffer, flags, Never))
     }
 
@@ -247,7 +246,7 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     ///
     /// As for [`send`](Self::send), and `STATUS_CONNECTION_ABORTED` if a request sends nothing.
     pub async fn send_all<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
-        let budgeted = rt::budgeted().await;
+        let budgeted = self.handle.state().budget().budgeted().await;
         await_end!(self.handle.send_all(budgeted, buffer, Never))
     }
 }
