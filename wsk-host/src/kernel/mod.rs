@@ -12,7 +12,7 @@
 //! assert_eq!(kernel.outstanding_allocations(), 0);
 //! ```
 //!
-//! State and exports are apart: what a kernel consists of ([`TimerQueue`], [`WorkQueue`], `Blocks`, …) does not
+//! State and exports are apart: what a kernel consists of (`TimerQueue`, `WorkQueue`, `Blocks`, …) does not
 //! name [`Kernel`], and the exported functions, which do, are named by nothing below them.
 //!
 //! # Safety

@@ -1,7 +1,7 @@
 //! The WSK provider: registration, the tables behind it, and the networks under them.
 //!
 //! From the bottom to the top: [`network`]s carry bytes; the [`stack`] decides, under one lock, what becomes of
-//! requests and events, and returns [`action`]s; [`execute`] completes IRPs and calls the client back; [`calls`]
+//! requests and events, and returns [`action`]s; [`mod@execute`] completes IRPs and calls the client back; [`calls`]
 //! are the functions in the [`tables`]; [`registration`] hands these out.
 
 mod action;
