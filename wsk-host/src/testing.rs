@@ -32,7 +32,7 @@ pub fn run(config: Config, seeds: Range<u64>, scenario: impl Fn(Host)) {
         }
         Timing::Inline | Timing::Deferred => vec![config],
     };
-    assert!(!configs.is_empty(), "a test without seeds tests nothing");
+    assert!(!configs.is_empty(), "a test needs at least one seed");
     for config in configs {
         let host = Host::new(config);
         let result = catch_unwind(AssertUnwindSafe(|| {
@@ -48,7 +48,7 @@ pub fn run(config: Config, seeds: Range<u64>, scenario: impl Fn(Host)) {
         }));
         if let Err(panic) = result {
             eprintln!(
-                "wsk-host: this happened with {config:?}\nafter this:{}",
+                "wsk-host: failed with {config:?}\nlast calls:{}",
                 host.kernel().trace_tail(100)
             );
             resume_unwind(panic);

@@ -41,7 +41,7 @@ fn a_leak_fails_the_test_and_is_named_by_tag() {
 }
 
 #[wsk_host::test(seeds = 0..0)]
-#[should_panic(expected = "a test without seeds")]
+#[should_panic(expected = "a test needs at least one seed")]
 fn a_test_without_seeds_fails() {}
 
 #[test]
@@ -97,7 +97,7 @@ fn a_failure_prints_the_seed_and_the_trace() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "{said}");
-    for text in ["the seventh", "this happened with Config", "Mixed(7)", "allocation 1 fails"] {
+    for text in ["the seventh", "failed with Config", "Mixed(7)", "allocation 1 fails"] {
         assert!(said.contains(text), "`{text}` is not said in:\n{said}");
     }
 }

@@ -157,7 +157,7 @@ impl wsk_host_options {
             (0, 0, 0) => defaults.windows,
             (major @ (6 | 10), minor, build) => Windows { major, minor, build },
             (major, minor, build) => {
-                return Err(format!("{major}.{minor}.{build} is no Windows that has WSK"));
+                return Err(format!("Windows {major}.{minor}.{build} has no WSK"));
             }
         };
         let faults = Faults {
@@ -174,14 +174,15 @@ impl wsk_host_options {
         };
         let window = match self.window {
             0 => defaults.window,
-            window => usize::try_from(window).map_err(|_| format!("{window} is no window"))?,
+            window => usize::try_from(window)
+                .map_err(|_| format!("the window of {window} bytes is too large"))?,
         };
         if self.reserved != 0 {
             return Err(format!("the member `reserved` is {}, and must be 0", self.reserved));
         }
         let count = if self.seeds == 0 { DEFAULT_SEEDS } else { self.seeds };
         let end = self.first_seed.checked_add(count);
-        let end = end.ok_or_else(|| format!("there are no {count} seeds from here on"))?;
+        let end = end.ok_or_else(|| format!("the range of {count} seeds exceeds 64 bits"))?;
         // Each member by name: what `Config` gets is an option here, too.
         let config = Config {
             network,
@@ -222,7 +223,7 @@ pub unsafe extern "C" fn wsk_host_run(
 ) -> c_int {
     // SAFETY: the caller passes valid options, or null.
     let options = unsafe { options.as_ref() }.copied().unwrap_or_default();
-    let scenario = scenario.ok_or_else(|| "there is no scenario".to_owned());
+    let scenario = scenario.ok_or_else(|| "the scenario is null".to_owned());
     let parsed = scenario.and_then(|scenario| Ok((scenario, options.parse()?)));
     let (scenario, (config, seeds)) = match parsed {
         Ok(parsed) => parsed,
@@ -236,7 +237,7 @@ pub unsafe extern "C" fn wsk_host_run(
         wsk_host::testing::run(config, seeds, |_host| {
             // SAFETY: the caller says that it may be called.
             let result = unsafe { scenario(context) };
-            assert!(result == 0, "the scenario has returned {result}");
+            assert!(result == 0, "the scenario returned {result}");
         });
     });
     c_int::from(catch_unwind(run).is_err())

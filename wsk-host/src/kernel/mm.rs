@@ -201,7 +201,7 @@ pub(crate) unsafe extern "C" fn MmProbeAndLockPages(
     // SAFETY: the caller passes an MDL of its own.
     let mdl = unsafe { &mut *mdl };
     if mdl.MdlFlags & RESIDENT != 0 {
-        kernel_violation("MmProbeAndLockPages: the pages are locked already, or nonpaged pool");
+        kernel_violation("MmProbeAndLockPages: the pages are already locked, or are nonpaged pool");
     }
     mdl.MdlFlags |= MDL_PAGES_LOCKED;
 }

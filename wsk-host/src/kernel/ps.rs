@@ -90,7 +90,9 @@ unsafe extern "C" fn PsCreateSystemThread(
     context: PVOID,
 ) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, "PsCreateSystemThread");
-    let Some(routine) = routine else { kernel_violation("PsCreateSystemThread: no routine") };
+    let Some(routine) = routine else {
+        kernel_violation("PsCreateSystemThread: StartRoutine is null")
+    };
     let kernel = Kernel::current();
     // A thread needs memory, too.
     if !kernel.may_allocate() {
@@ -132,7 +134,7 @@ unsafe extern "C" fn PsCreateSystemThread(
 extern "C" fn PsTerminateSystemThread(_status: NTSTATUS) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, "PsTerminateSystemThread");
     let Some((thread, entered)) = CURRENT.take() else {
-        kernel_violation("PsTerminateSystemThread: not a system thread")
+        kernel_violation("PsTerminateSystemThread: the current thread is not a system thread")
     };
     // The machine's thread never ends, so it must not be joined.
     drop(thread.join().take());
@@ -161,7 +163,7 @@ unsafe extern "C" fn ZwWaitForSingleObject(
         // It has ended; this waits until the machine's thread has, too.
         let join = thread.join().take();
         if join.is_some_and(|join| join.join().is_err()) {
-            kernel_violation("a system thread has panicked");
+            kernel_violation("a system thread panicked");
         }
     }
     status
@@ -219,9 +221,7 @@ pub(crate) unsafe extern "C" fn ObfDereferenceObject(object: PVOID) -> LONG_PTR 
     if is_process(object) {
         let left = PROCESS.fetch_sub(1, Ordering::Relaxed) - 1;
         if left < 1 {
-            kernel_violation(
-                "ObfDereferenceObject: the process has no more references of clients'",
-            );
+            kernel_violation("ObfDereferenceObject: the driver holds no reference to the process");
         }
         return count(left);
     }
@@ -244,7 +244,7 @@ extern "C" fn ZwClose(handle: HANDLE) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, "ZwClose");
     match handles().as_mut().and_then(|handles| handles.threads.remove(&handle.addr())) {
         Some(_) => STATUS_SUCCESS,
-        None => kernel_violation("ZwClose: not an open handle"),
+        None => kernel_violation("ZwClose: the handle is not open"),
     }
 }
 

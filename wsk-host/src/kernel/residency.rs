@@ -23,7 +23,7 @@ pub(crate) fn require_nonpaged(
 ) {
     match kernel.pool().end_of_block(address) {
         Some(end) if address + size > end => {
-            let found = format!("{what} has {} bytes, and needs {size}", end - address);
+            let found = format!("{what} has {} bytes, {size} are required", end - address);
             rule_violation(rule, call, &found, None);
         }
         None if is_on_stack(address) => {

@@ -59,7 +59,7 @@ impl Usage {
             rule_violation(
                 Rule::IRP_PER_REQUEST,
                 call,
-                "the IRP is in flight already",
+                "the IRP is already in flight",
                 Some(&request.origin),
             );
         }

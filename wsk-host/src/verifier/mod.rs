@@ -51,7 +51,7 @@ impl fmt::Debug for Origin {
 /// Reports a violation of one of WSK's rules, and ends the process.
 pub(crate) fn rule_violation(rule: Rule, call: &str, found: &str, created: Option<&Origin>) -> ! {
     let sentence = rule.sentence();
-    let mut report = format!("{rule} is broken: {sentence}\n  call:    {call}\n  found:   {found}");
+    let mut report = format!("{rule} violated: {sentence}\n  call:    {call}\n  found:   {found}");
     if let Some(created) = created {
         let _ = write!(report, "\n  created: {created}");
     }

@@ -26,9 +26,7 @@ fn serve(poller: &Poller, kernel: &WeakKernel) {
         match poller.wait(&mut events, None) {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => {
-                kernel_violation(&format!("this machine's sockets cannot be polled: {error}"))
-            }
+            Err(error) => kernel_violation(&format!("cannot poll the machine's sockets: {error}")),
         }
         let Some(kernel) = kernel.upgrade() else {
             return;

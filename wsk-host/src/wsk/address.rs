@@ -34,12 +34,12 @@ pub(super) fn family_of(address: SocketAddr) -> ADDRESS_FAMILY {
 /// The pointer is null, or to an address of the family that it begins with.
 pub(super) unsafe fn read(address: PSOCKADDR, family: ADDRESS_FAMILY, call: &str) -> SocketAddr {
     if address.is_null() {
-        rule_violation(Rule::ADDRESS_FAMILY, call, "there is no address", None);
+        rule_violation(Rule::ADDRESS_FAMILY, call, "the address is null", None);
     }
     // SAFETY: every address begins with its family.
     let found = unsafe { (&raw const (*address).sa_family).read_unaligned() };
     if found != family {
-        let found = format!("the address is of family {found}, and the socket of {family}");
+        let found = format!("the address family is {found}, the socket's is {family}");
         rule_violation(Rule::ADDRESS_FAMILY, call, &found, None);
     }
     match family {
@@ -61,7 +61,7 @@ pub(super) unsafe fn read(address: PSOCKADDR, family: ADDRESS_FAMILY, call: &str
             let port = u16::from_be(address.sin6_port);
             SocketAddrV6::new(ip, port, address.sin6_flowinfo, scope).into()
         }
-        _ => kernel_violation("a socket of a family that wsk-host does not have"),
+        _ => kernel_violation("the socket's address family is neither AF_INET nor AF_INET6"),
     }
 }
 

@@ -48,7 +48,7 @@ impl Bytes {
         function: &'static str,
     ) -> Self {
         if buffer.is_null() {
-            rule_violation(Rule::BUFFER_WITHIN_MDLS, function, "there is no buffer", None);
+            rule_violation(Rule::BUFFER_WITHIN_MDLS, function, "the buffer is null", None);
         }
         // SAFETY: the caller passes a buffer.
         let descriptor = unsafe { buffer.read() };
@@ -64,7 +64,7 @@ impl Bytes {
                 rule_violation(
                     Rule::BUFFER_WITHIN_MDLS,
                     function,
-                    "a buffer without an MDL has a length",
+                    "the buffer has a length, but no MDL",
                     None,
                 );
             }
@@ -83,7 +83,7 @@ impl Bytes {
             rule_violation(
                 Rule::BUFFER_WITHIN_MDLS,
                 function,
-                "the buffer begins beyond its first MDL",
+                "the buffer starts past the end of its first MDL",
                 None,
             );
         }
@@ -92,7 +92,7 @@ impl Bytes {
                 rule_violation(
                     Rule::BUFFER_WITHIN_MDLS,
                     function,
-                    "the buffer goes beyond its MDLs",
+                    "the buffer extends past its last MDL",
                     None,
                 );
             }
@@ -128,7 +128,7 @@ impl Bytes {
         let now = unsafe { self.buffer.read_volatile() };
         let facts = |buffer: &WSK_BUF| (buffer.Mdl, buffer.Offset, buffer.Length);
         if facts(&now) != facts(&self.descriptor) {
-            let found = "the buffer changed before the request had completed";
+            let found = "the WSK_BUF changed while its request was in flight";
             rule_violation(Rule::BUFFER_RESIDENT, self.function, found, None);
         }
     }

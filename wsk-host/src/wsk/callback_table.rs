@@ -74,7 +74,7 @@ unsafe impl Send for Offer {}
 
 /// A socket, as the owner of what its callbacks need.
 pub(super) fn socket_owner(socket: u64) -> Owner {
-    Owner { description: "socket #, which is not closed", number: socket }
+    Owner { description: "socket #, which is still open", number: socket }
 }
 
 /// The single events in a mask.
@@ -109,7 +109,7 @@ pub(super) fn require_functions(callbacks: &Callbacks, events: ULONG, call: &str
     for event in each(events) {
         // SAFETY: the client promises its tables.
         if !unsafe { has_function(callbacks, event) } {
-            let found = format!("the event {event:#x} is enabled, and has no callback");
+            let found = format!("the event {event:#x} is enabled, but has no callback");
             rule_violation(Rule::EVENT_CALLBACKS, call, &found, None);
         }
     }

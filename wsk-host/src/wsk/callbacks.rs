@@ -92,7 +92,7 @@ fn require(
     status: NTSTATUS,
 ) {
     if !is_allowed {
-        let found = format!("it returned {}", Status(status));
+        let found = format!("the callback returned {}", Status(status));
         rule_violation(rule, function, &found, created(kernel, id).as_deref());
     }
 }
@@ -152,7 +152,7 @@ fn accept(
         function(context(callbacks), level_flag(), local, remote, socket, context_room, table_room)
     });
     let verdict = Status(status);
-    record(kernel, FUNCTION, id, format!("socket {accepted} is offered, and it returns {verdict}"));
+    record(kernel, FUNCTION, id, format!("socket {accepted} is offered: {verdict}"));
     let is_allowed = matches!(status, STATUS_SUCCESS | STATUS_REQUEST_NOT_ACCEPTED);
     require(kernel, id, is_allowed, Rule::ACCEPT_CALLBACK_RESULT, FUNCTION, status);
     let mut stack = kernel.stack();
@@ -173,7 +173,8 @@ fn accept(
     actions.extend(stack.progress(accepted));
 }
 
-const UNINSPECTED: &str = "connections are inspected, and there is no callback";
+const UNINSPECTED: &str =
+    "the socket inspects connections, but has no WskInspectEvent and WskAbortEvent callbacks";
 
 fn inspect(
     kernel: &Kernel,
@@ -199,7 +200,7 @@ fn inspect(
     // SAFETY: the client's callback gets what WSK promises it.
     let action =
         calling(|| unsafe { function(context(callbacks), local, remote, &raw mut inspect_id) });
-    record(kernel, FUNCTION, id, format!("connection {} is answered {action}", key.serial));
+    record(kernel, FUNCTION, id, format!("connection {}: action {action}", key.serial));
     kernel.stack().inspected(id, key, action, actions);
 }
 
@@ -217,7 +218,7 @@ fn abort(kernel: &Kernel, id: u64, callbacks: &Callbacks, key: InspectKey) {
     let mut inspect_id = WSK_INSPECT_ID { Key: size_t(key.key), SerialNumber: key.serial };
     // SAFETY: the client's callback gets what WSK promises it.
     let status = calling(|| unsafe { function(context(callbacks), &raw mut inspect_id) });
-    record(kernel, FUNCTION, id, format!("connection {} has gone", key.serial));
+    record(kernel, FUNCTION, id, format!("connection {} was aborted", key.serial));
     require(
         kernel,
         id,
@@ -266,14 +267,14 @@ fn receive(
         ("WskReceiveEvent", status)
     };
     let (accepted, verdict) = (length(accepted), Status(status));
-    record(kernel, name, id, format!("{count} bytes, of which it takes {accepted}: {verdict}"));
+    record(kernel, name, id, format!("{accepted} of {count} bytes accepted: {verdict}"));
     let is_allowed = matches!(status, STATUS_SUCCESS | STATUS_PENDING | STATUS_DATA_NOT_ACCEPTED);
     require(kernel, id, is_allowed, Rule::RECEIVE_CALLBACK_RESULT, name, status);
     let rest = match status {
         STATUS_PENDING => Vec::new(),
         STATUS_SUCCESS => {
             if accepted > count {
-                let found = format!("it accepted {accepted} bytes of {count}");
+                let found = format!("the callback accepted {accepted} of {count} bytes");
                 rule_violation(
                     Rule::RECEIVE_CALLBACK_RESULT,
                     name,
@@ -347,7 +348,7 @@ fn take_back(kernel: &Kernel, id: u64, first: usize, is_retained: bool, function
         rule_violation(
             Rule::RETAINED_LIST_RELEASED_ONCE,
             function,
-            "the list was released, and not retained",
+            "the callback released the list, but did not retain it",
             None,
         );
     }

@@ -79,7 +79,7 @@ impl Outstanding {
 /// The version that this provider gives, and the only one.
 pub(super) const VERSION: USHORT = wsk_sys::MAKE_WSK_VERSION(1, 0);
 
-const NOT_CACHED: &str = "the security descriptor is not a cached one";
+const NOT_CACHED: &str = "the security descriptor is not cached";
 
 /// The clients that are registered, by address.
 static REGISTERED: Mutex<Vec<usize>> = Mutex::new(Vec::new());
@@ -139,7 +139,7 @@ impl Client {
             rule_violation(
                 Rule::CLIENT_SET_UP_BEFORE_SOCKETS,
                 function,
-                "the client has created a socket",
+                "the client has already created a socket",
                 None,
             );
         }
@@ -198,7 +198,7 @@ impl Client {
             rule_violation(
                 Rule::SECURITY_DESCRIPTOR,
                 FUNCTION,
-                "the security descriptor was released before",
+                "the security descriptor is already released",
                 Some(origin),
             );
         }
@@ -267,7 +267,7 @@ pub(crate) fn require_ended(kernel: &Kernel) {
         rule_violation(
             Rule::REGISTRATION_ENDED_ONCE,
             "the end of the test",
-            "a registration has not ended",
+            "a client is still registered",
             Some(&client.origin),
         );
     }
@@ -286,7 +286,7 @@ pub(super) unsafe fn client(
     // SAFETY: the caller passes a registration block.
     let context = unsafe { (*registration).ReservedRegistrationContext };
     // SAFETY: the caller passes a registration block.
-    unsafe { find(context.cast(), rule, "the block is not registered", function) }
+    unsafe { find(context.cast(), rule, "the registration block is not registered", function) }
 }
 
 /// The client that a captured provider is called with.

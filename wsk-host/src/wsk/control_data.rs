@@ -47,7 +47,7 @@ impl SendControl {
             rule_violation(
                 Rule::CONTROL_DATA,
                 call,
-                "control data has a length without data, or data without one",
+                "control data has a length but no pointer, or a pointer but no length",
                 None,
             );
         }
@@ -59,7 +59,7 @@ impl SendControl {
             rule_violation(
                 Rule::CONTROL_DATA,
                 call,
-                "control data is not aligned as headers are",
+                "control data is not aligned for a CMSGHDR",
                 None,
             );
         }
@@ -82,7 +82,7 @@ impl SendControl {
         // Whatever follows the last message is too short for another.
         if length.saturating_sub(end) >= size_of::<CMSGHDR>() {
             let found =
-                format!("a control message in the last {} bytes is not whole", length - end);
+                format!("the control message in the last {} bytes is truncated", length - end);
             rule_violation(Rule::CONTROL_DATA, call, &found, None);
         }
         Some(found)

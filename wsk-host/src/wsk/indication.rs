@@ -58,7 +58,7 @@ impl Drop for Block {
     fn drop(&mut self) {
         // SAFETY: `new` allocated both, and the client has given them back.
         let (mdl, bytes) = unsafe { (Box::from_raw(self.mdl), Box::from_raw(self.bytes)) };
-        let found = "the MDL is of indicated data that was given back";
+        let found = "the MDL describes indicated data that is already released";
         retire(RetiredMdl {
             mdl,
             bytes,

@@ -86,7 +86,7 @@ fn attach_default(kernel: &Kernel) {
         Threads::Deterministic => Network::Simulated,
     };
     if let Err(error) = attach(kernel, &Config { network, ..Config::default() }) {
-        kernel_violation(&format!("the machine's network cannot be used: {error}"));
+        kernel_violation(&format!("cannot use the machine's network: {error}"));
     }
 }
 

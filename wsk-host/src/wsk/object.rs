@@ -167,7 +167,7 @@ pub(super) unsafe fn begin<'a>(
             None => rule_violation(
                 Rule::SOCKET_CLOSED_ONCE,
                 function,
-                "this is no socket, and never was one",
+                "the pointer is not, and never was, a socket",
                 None,
             ),
         }
@@ -176,7 +176,7 @@ pub(super) unsafe fn begin<'a>(
     let object = unsafe { &*ptr::with_exposed_provenance::<Object>(socket.addr()) };
     if object.category != category {
         let found = format!(
-            "the function is of a {} socket's table, and the socket is a {} socket",
+            "the function is from the table of a {} socket, but the socket is a {} socket",
             name(category),
             name(object.category)
         );
@@ -201,7 +201,7 @@ impl ClosedSocket {
             let thread = std::thread::current().id();
             let other = known.calls.iter().find(|(_, of)| *of != thread);
             if let Some((function, _)) = other {
-                let found = format!("another thread is in {function} with the socket");
+                let found = format!("another thread is still in {function} with the socket");
                 let origin = Arc::clone(&known.origin);
                 drop(all);
                 rule_violation(Rule::CLOSE_DURING_CALL, "WskCloseSocket", &found, Some(&origin));

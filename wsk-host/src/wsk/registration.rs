@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A registration, as the owner of its block and its table.
 fn registration_owner(client: usize) -> Owner {
-    Owner { description: "a registration, which has not ended", number: client as u64 }
+    Owner { description: "a client that is still registered", number: client as u64 }
 }
 
 /// Records a call without an IRP.
@@ -86,7 +86,7 @@ unsafe extern "C" fn WskRegister(
     let origin = Arc::new(Origin::here("WskRegister"));
     let is_same = |client: &Arc<Client>| client.block == block && client.is_of(&kernel);
     if let Some(other) = all().into_iter().find(is_same) {
-        let found = "the block is registered already";
+        let found = "the registration block is already registered";
         rule_violation(Rule::REGISTRATION_BLOCK, "WskRegister", found, Some(&other.origin));
     }
     let client = Arc::new(Client {
@@ -173,7 +173,7 @@ unsafe extern "C" fn WskCaptureProviderNPI(
             false
         }
         (None, None) => {
-            let found = "it waits for ever, and WSK is never ready";
+            let found = "the wait has no timeout, and WSK never becomes ready";
             rule_violation(Rule::UNBOUNDED_CAPTURE, FUNCTION, found, Some(&client.origin));
         }
     };
@@ -276,7 +276,7 @@ fn end_changes(client: &Arc<Client>) {
 fn report_outstanding(client: &Client) -> ! {
     let left = client.outstanding();
     if let Some(origin) = left.lists.values().next() {
-        let found = format!("{} lists of addresses were not freed", left.lists.len());
+        let found = format!("lists of addresses not freed: {}", left.lists.len());
         let origin = Arc::clone(origin);
         drop(left);
         rule_violation(Rule::NAME_RESOLUTION, "WskDeregister", &found, Some(&origin));
@@ -284,7 +284,7 @@ fn report_outstanding(client: &Client) -> ! {
     let socket = |(id, origin): (&u64, &Arc<Origin>)| format!("{id} by {}", origin.call());
     let sockets: Vec<String> = left.sockets.iter().map(socket).collect();
     let found = format!(
-        "it waits for {} captures, {} requests and {} sockets ({}), and would for ever",
+        "waits forever: captures: {}, requests: {}, sockets: {} ({})",
         left.captures.len(),
         left.requests,
         sockets.len(),

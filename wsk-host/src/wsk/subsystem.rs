@@ -22,9 +22,9 @@ impl Kernel {
     fn require_wsk(&self) -> &Subsystem {
         match self.wsk() {
             Some(subsystem) => subsystem,
-            None => {
-                kernel_violation("WSK is called on a kernel that has none: create a Host instead")
-            }
+            None => kernel_violation(
+                "WSK was called on a kernel without WSK; create a Host instead of a Kernel",
+            ),
         }
     }
 

@@ -127,7 +127,7 @@ fn control_flags_of_a_connection() {
 
 #[test]
 fn flags_that_are_not_those_of_a_send() {
-    breaks(31, ["WskSend", "the flags 0x8 are not those of a send", ""], |client| {
+    breaks(31, ["WskSend", "the flags 0x8 are not valid for a send", ""], |client| {
         let (socket, buffer) = (client.connections()[1], leaked(4));
         // SAFETY: breaks INV-31.
         call(|irp| unsafe { connection(socket).WskSend.unwrap()(socket, buffer.buffer, 8, irp) });
@@ -192,7 +192,7 @@ fn urgent_data_is_not_supported() {
     client.end();
 }
 
-const ANOTHER: &str = "the address is of family 23, and the socket of 2";
+const ANOTHER: &str = "the address family is 23, the socket's is 2";
 
 #[test]
 fn a_local_address_of_another_family() {
@@ -228,7 +228,7 @@ fn a_destination_of_another_family() {
 
 #[test]
 fn no_address() {
-    breaks(32, ["WskBind", "there is no address", ""], |client| {
+    breaks(32, ["WskBind", "the address is null", ""], |client| {
         let (socket, none) = (client.socket(WSK_FLAG_LISTEN_SOCKET), ptr::null_mut());
         // SAFETY: breaks INV-32.
         call(|irp| unsafe { listen(socket).WskBind.unwrap()(socket, none, 0, irp) });
@@ -236,7 +236,7 @@ fn no_address() {
 }
 
 const NOWHERE: Says<'_> =
-    ["WskSendTo", "there is no address, and the socket has none either", "WskSocket"];
+    ["WskSendTo", "neither the call nor the socket has a remote address", "WskSocket"];
 
 #[test]
 fn a_datagram_to_nowhere() {

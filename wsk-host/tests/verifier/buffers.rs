@@ -25,7 +25,7 @@ fn waits(client: &Client) -> &'static PoolBuffer {
 
 #[test]
 fn a_buffer_description_changed_in_flight() {
-    let found = "the buffer changed before the request had completed";
+    let found = "the WSK_BUF changed while its request was in flight";
     breaks(21, ["WskReceive", found, ""], |client| {
         let [_, socket, peer] = client.connections();
         let buffer = leaked(10);
@@ -89,7 +89,7 @@ fn receives(client: &Client, change: impl FnOnce(&mut WSK_BUF)) {
 
 #[test]
 fn a_buffer_that_begins_beyond_its_mdl() {
-    breaks(22, ["WskReceive", "the buffer begins beyond its first MDL", ""], |client| {
+    breaks(22, ["WskReceive", "the buffer starts past the end of its first MDL", ""], |client| {
         receives(&client, |buffer| {
             buffer.Offset = 10;
             buffer.Length = 0;
@@ -99,21 +99,21 @@ fn a_buffer_that_begins_beyond_its_mdl() {
 
 #[test]
 fn a_buffer_that_ends_beyond_its_mdls() {
-    breaks(22, ["WskReceive", "the buffer goes beyond its MDLs", ""], |client| {
+    breaks(22, ["WskReceive", "the buffer extends past its last MDL", ""], |client| {
         receives(&client, |buffer| buffer.Offset = 1);
     });
 }
 
 #[test]
 fn a_length_without_an_mdl() {
-    breaks(22, ["WskReceive", "a buffer without an MDL has a length", ""], |client| {
+    breaks(22, ["WskReceive", "the buffer has a length, but no MDL", ""], |client| {
         receives(&client, |buffer| buffer.Mdl = ptr::null_mut());
     });
 }
 
 #[test]
 fn no_buffer() {
-    breaks(22, ["WskReceive", "there is no buffer", ""], |client| {
+    breaks(22, ["WskReceive", "the buffer is null", ""], |client| {
         let socket = client.connections()[1];
         let none = ptr::null_mut();
         // SAFETY: breaks INV-22.
@@ -156,7 +156,7 @@ fn memory_for_an_address_on_the_stack() {
 
 #[test]
 fn memory_for_an_address_that_is_too_small() {
-    let says = ["WskAccept", "the memory for an address has 8 bytes, and needs 16", ""];
+    let says = ["WskAccept", "the memory for an address has 8 bytes, 16 are required", ""];
     breaks(25, says, |client| {
         // SAFETY: nothing is asked of the arguments.
         let memory = unsafe { ExAllocatePoolWithTag(NonPagedPoolNx, 8, TAG) };
@@ -203,13 +203,13 @@ fn sends_to(client: &Client, control: PCMSGHDR, length: ULONG) {
 
 #[test]
 fn control_data_with_a_length_only() {
-    let found = "control data has a length without data, or data without one";
+    let found = "control data has a length but no pointer, or a pointer but no length";
     breaks(26, ["WskSendTo", found, ""], |client| sends_to(&client, ptr::null_mut(), 24));
 }
 
 #[test]
 fn a_control_message_longer_than_its_buffer() {
-    let found = "a control message in the last 24 bytes is not whole";
+    let found = "the control message in the last 24 bytes is truncated";
     breaks(26, ["WskSendTo", found, ""], |client| {
         let control = leaked(24).bytes.cast::<CMSGHDR>();
         // SAFETY: there is room for a header; breaks INV-26.
@@ -222,7 +222,7 @@ fn a_control_message_longer_than_its_buffer() {
 
 #[test]
 fn a_control_message_that_is_shorter_than_its_header() {
-    let found = "a control message in the last 24 bytes is not whole";
+    let found = "the control message in the last 24 bytes is truncated";
     breaks(26, ["WskSendTo", found, ""], |client| {
         let control = leaked(24).bytes.cast::<CMSGHDR>();
         // SAFETY: as above.
@@ -274,7 +274,8 @@ fn control_flags_freed_in_flight() {
 
 #[test]
 fn a_control_of_the_client_with_an_irp() {
-    let found = format!("the code {WSK_SET_STATIC_EVENT_CALLBACKS} takes no IRP, and got one");
+    let found =
+        format!("the code {WSK_SET_STATIC_EVENT_CALLBACKS} takes no IRP, but one is passed");
     breaks(27, ["WskControlClient", &found, ""], |client| {
         let (input, output, returned) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
         let (provider, code) = (client.provider, WSK_SET_STATIC_EVENT_CALLBACKS);
@@ -303,7 +304,7 @@ fn controls(
 
 #[test]
 fn a_control_of_a_socket_with_an_irp() {
-    let found = format!("the code {SIO_ADDRESS_LIST_QUERY:#x} takes no IRP, and got one");
+    let found = format!("the code {SIO_ADDRESS_LIST_QUERY:#x} takes no IRP, but one is passed");
     breaks(27, ["WskControlSocket", &found, ""], |client| {
         let socket = client.socket(WSK_FLAG_DATAGRAM_SOCKET);
         let code = (WskIoctl, SIO_ADDRESS_LIST_QUERY, 0);
@@ -313,7 +314,7 @@ fn a_control_of_a_socket_with_an_irp() {
 
 #[test]
 fn a_returned_size_beside_an_irp() {
-    let found = "OutputSizeReturned is not null, beside an IRP";
+    let found = "both an IRP and OutputSizeReturned are passed";
     breaks(27, ["WskControlSocket", found, ""], |client| {
         let socket = client.socket(WSK_FLAG_DATAGRAM_SOCKET);
         let mut returned = 0;

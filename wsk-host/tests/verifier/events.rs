@@ -57,7 +57,7 @@ fn listening(
 #[test]
 fn an_event_of_another_category() {
     let events = WSK_EVENT_RECEIVE_FROM;
-    let found = format!("the events {events:#x} are not those of a listen socket");
+    let found = format!("a listen socket has no events {events:#x}");
     breaks(51, ["WskControlSocket", &found, "WskSocket"], |client| {
         listening(&client, LISTEN, WSK_EVENT_RECEIVE_FROM);
     });
@@ -65,7 +65,7 @@ fn an_event_of_another_category() {
 
 #[test]
 fn an_event_without_a_callback() {
-    let found = format!("the event {WSK_EVENT_ACCEPT:#x} is enabled, and has no callback");
+    let found = format!("the event {WSK_EVENT_ACCEPT:#x} is enabled, but has no callback");
     breaks(51, ["WskControlSocket", &found, ""], |client| {
         listening(&client, LISTEN, WSK_EVENT_ACCEPT);
     });
@@ -73,7 +73,7 @@ fn an_event_without_a_callback() {
 
 #[test]
 fn a_static_event_without_a_callback() {
-    let found = format!("the event {WSK_EVENT_RECEIVE_FROM:#x} is enabled, and has no callback");
+    let found = format!("the event {WSK_EVENT_RECEIVE_FROM:#x} is enabled, but has no callback");
     breaks(51, ["WskSocket", &found, ""], |client| {
         client.set_static_events(WSK_EVENT_RECEIVE_FROM);
         client.socket(WSK_FLAG_DATAGRAM_SOCKET);
@@ -94,7 +94,7 @@ unsafe extern "C" fn accepts_without_callbacks(
 
 #[test]
 fn an_inherited_event_without_a_callback() {
-    let found = format!("the event {WSK_EVENT_RECEIVE:#x} is enabled, and has no callback");
+    let found = format!("the event {WSK_EVENT_RECEIVE:#x} is enabled, but has no callback");
     breaks(51, ["WskAcceptEvent", &found, ""], |client| {
         let table = WSK_CLIENT_LISTEN_DISPATCH {
             WskAcceptEvent: Some(accepts_without_callbacks),
@@ -171,7 +171,7 @@ fn receives_with(client: &Client, callback: PFN_WSK_RECEIVE_EVENT) -> [PWSK_SOCK
 
 #[test]
 fn a_receive_callback_with_another_status() {
-    let says = ["WskReceiveEvent", "it returned STATUS_CANCELLED", "WskSocket"];
+    let says = ["WskReceiveEvent", "the callback returned STATUS_CANCELLED", "WskSocket"];
     breaks(55, says, |client| {
         receives_with(&client, Some(receives::<STATUS_CANCELLED, 0>));
     });
@@ -179,7 +179,7 @@ fn a_receive_callback_with_another_status() {
 
 #[test]
 fn a_receive_callback_that_accepts_too_much() {
-    let says = ["WskReceiveEvent", "it accepted 6 bytes of 5", "WskSocket"];
+    let says = ["WskReceiveEvent", "the callback accepted 6 of 5 bytes", "WskSocket"];
     breaks(55, says, |client| {
         receives_with(&client, Some(receives::<STATUS_SUCCESS, 1>));
     });
@@ -195,7 +195,7 @@ unsafe extern "C" fn receives_datagrams(
 
 #[test]
 fn a_datagram_callback_with_another_status() {
-    let says = ["WskReceiveFromEvent", "it returned STATUS_CANCELLED", "WskSocket"];
+    let says = ["WskReceiveFromEvent", "the callback returned STATUS_CANCELLED", "WskSocket"];
     breaks(55, says, |client| {
         let table: *const _ =
             keep(WSK_CLIENT_DATAGRAM_DISPATCH { WskReceiveFromEvent: Some(receives_datagrams) });
@@ -213,7 +213,7 @@ fn a_datagram_callback_with_another_status() {
     });
 }
 
-const GIVEN_BACK: &str = "the MDL is of indicated data that was given back";
+const GIVEN_BACK: &str = "the MDL describes indicated data that is already released";
 
 #[test]
 fn data_mapped_after_its_callback() {
@@ -287,7 +287,7 @@ unsafe extern "C" fn is_offered<const STATUS: NTSTATUS>(
 
 #[test]
 fn an_accept_callback_with_another_status() {
-    let says = ["WskAcceptEvent", "it returned STATUS_PENDING", "WskSocket"];
+    let says = ["WskAcceptEvent", "the callback returned STATUS_PENDING", "WskSocket"];
     breaks(59, says, |client| {
         let offered = is_offered::<STATUS_PENDING>;
         let table = WSK_CLIENT_LISTEN_DISPATCH { WskAcceptEvent: Some(offered), ..LISTEN };
@@ -311,7 +311,7 @@ fn a_refused_socket_that_is_closed() {
 
 // INV-62: what is only told
 
-const NOT_SUCCESS: &str = "it returned STATUS_CANCELLED";
+const NOT_SUCCESS: &str = "the callback returned STATUS_CANCELLED";
 
 unsafe extern "C" fn ends(_context: PVOID, _flags: ULONG) -> NTSTATUS {
     STATUS_CANCELLED

@@ -73,7 +73,8 @@ pub(crate) fn pends() -> WSK_CLIENT_LISTEN_DISPATCH {
 
 #[test]
 fn connections_inspected_without_a_callback() {
-    let found = "connections are inspected, and there is no callback";
+    let found =
+        "the socket inspects connections, but has no WskInspectEvent and WskAbortEvent callbacks";
     breaks(51, ["WskInspectEvent", found, "WskSocket"], |client| {
         let (_, address) = inspecting(&client, LISTEN);
         connecting(&client, address);
@@ -82,7 +83,8 @@ fn connections_inspected_without_a_callback() {
 
 #[test]
 fn a_pended_connection_gone_without_a_callback() {
-    let found = "connections are inspected, and there is no callback";
+    let found =
+        "the socket inspects connections, but has no WskInspectEvent and WskAbortEvent callbacks";
     breaks(51, ["WskAbortEvent", found, "WskSocket"], |client| {
         let table = WSK_CLIENT_LISTEN_DISPATCH { WskAbortEvent: None, ..pends() };
         let (_, address) = inspecting(&client, table);
@@ -93,7 +95,7 @@ fn a_pended_connection_gone_without_a_callback() {
 
 #[test]
 fn a_connection_pended_by_a_stream_socket() {
-    let found = "a stream socket has no WskInspectComplete to end it with";
+    let found = "a stream socket has no WskInspectComplete to complete the inspection";
     breaks(41, ["WskInspectEvent", found, "WskSocket"], |client| {
         let table =
             keep(WSK_CLIENT_STREAM_DISPATCH { Listen: keep(pends()), Connect: keep(CONNECTION) });
@@ -155,7 +157,7 @@ fn a_pended_connection_that_is_accepted_twice() {
 
 #[test]
 fn no_connection_to_accept() {
-    let says = ["WskInspectComplete", "there is no WSK_INSPECT_ID", "WskSocket"];
+    let says = ["WskInspectComplete", "the WSK_INSPECT_ID is null", "WskSocket"];
     breaks(61, says, |client| {
         let (listener, _) = pending(&client);
         complete(listener, ptr::null_mut(), WskInspectAccept);

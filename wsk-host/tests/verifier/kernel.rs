@@ -102,7 +102,7 @@ fn queued() -> PIO_WORKITEM {
     }
 }
 
-/// Memory of the caller's as a work item that is queued.
+/// Memory of the caller's as a queued work item.
 fn queued_in_pool() -> *mut [usize; 64] {
     let memory = pool::<[usize; 64]>();
     // SAFETY: there is room for an item.
@@ -128,13 +128,13 @@ mod rules {
 
     stops! {
         a_timer_freed_while_it_is_set
-            says ["ExFreePoolWithTag: the memory is a timer that is set", "since:   by KeSetTimer"]:
+            says ["ExFreePoolWithTag: the memory is a set timer", "since:   by KeSetTimer"]:
             |_| free(set().0);
         a_call_freed_while_its_timer_is_set
-            says ["ExFreePoolWithTag: the memory is the deferred procedure call of a timer"]:
+            says ["ExFreePoolWithTag: the memory is the DPC of a set timer"]:
             |_| free(set().1);
         a_call_freed_while_it_is_queued
-            says ["ExFreePoolWithTag: the memory is a deferred procedure call that is queued"]:
+            says ["ExFreePoolWithTag: the memory is a queued DPC"]:
             |_| {
                 let (timer, dpc) = (timer(), dpc(Some(nothing)));
                 unsafe {
@@ -145,53 +145,53 @@ mod rules {
                 free(dpc);
             };
         a_timer_initialised_while_it_is_set
-            says ["KeInitializeTimerEx: the memory is a timer that is set"]:
+            says ["KeInitializeTimerEx: the memory is a set timer"]:
             |_| unsafe { KeInitializeTimer(set().0) };
         a_call_initialised_while_its_timer_is_set
-            says ["KeInitializeDpc: the memory is the deferred procedure call of a timer"]:
+            says ["KeInitializeDpc: the memory is the DPC of a set timer"]:
             |_| unsafe { KeInitializeDpc(set().1, Some(nothing), ptr::null_mut()) };
         a_timer_that_is_not_initialised
-            says ["KeSetTimer: not an initialised timer"]:
+            says ["KeSetTimer: the timer is not initialized"]:
             |_| unsafe { _ = KeSetTimer(pool(), HOUR, ptr::null_mut()) };
         a_wait_in_a_deferred_procedure_call
-            says ["KeDelayExecutionThread: the IRQL is 2, and must not be above 1"]:
+            says ["KeDelayExecutionThread: called at IRQL 2, the maximum is 1"]:
             |_| unsafe {
                 KeSetTimer(timer(), LARGE_INTEGER { QuadPart: 0 }, dpc(Some(waits)));
                 KeFlushQueuedDpcs();
                 KeDelayExecutionThread(KernelMode, FALSE, &raw mut *Box::new(HOUR));
             };
         a_flush_at_dispatch_level
-            says ["KeFlushQueuedDpcs: the IRQL is 2, and must not be above 0"]:
+            says ["KeFlushQueuedDpcs: called at IRQL 2, the maximum is 0"]:
             |_| unsafe {
                 KfRaiseIrql(DISPATCH_LEVEL);
                 KeFlushQueuedDpcs();
             };
         an_item_freed_while_it_is_queued
-            says ["IoFreeWorkItem: the memory is a work item that is queued", "by IoQueueWorkItem"]:
+            says ["IoFreeWorkItem: the memory is a queued work item", "by IoQueueWorkItem"]:
             |_| unsafe { IoFreeWorkItem(queued()) };
         an_items_memory_freed_while_it_is_queued
-            says ["ExFreePoolWithTag: the memory is a work item that is queued"]:
+            says ["ExFreePoolWithTag: the memory is a queued work item"]:
             |_| free(queued_in_pool());
         an_item_uninitialised_while_it_is_queued
-            says ["IoUninitializeWorkItem: the memory is a work item that is queued"]:
+            says ["IoUninitializeWorkItem: the memory is a queued work item"]:
             |_| unsafe { IoUninitializeWorkItem(queued_in_pool().cast()) };
         an_item_initialised_while_it_is_queued
-            says ["IoInitializeWorkItem: the memory is a work item that is queued"]:
+            says ["IoInitializeWorkItem: the memory is a queued work item"]:
             |_| unsafe { IoInitializeWorkItem(device(), queued_in_pool().cast()) };
         an_item_queued_twice
-            says ["IoQueueWorkItem: the memory is a work item that is queued", "by IoQueueWorkItem"]:
+            says ["IoQueueWorkItem: the memory is a queued work item", "by IoQueueWorkItem"]:
             |_| unsafe {
                 IoQueueWorkItem(queued(), Some(works), DelayedWorkQueue, ptr::null_mut());
             };
         an_item_freed_that_was_not_allocated
-            says ["IoFreeWorkItem: not a work item, or one made otherwise"]:
+            says ["IoFreeWorkItem: not a work item of the matching kind (allocated or initialized)"]:
             |host| unsafe {
                 let item = queued_in_pool();
                 host.settle();
                 IoFreeWorkItem(item.cast());
             };
         an_item_queued_after_its_uninitialisation
-            says ["IoQueueWorkItemEx: not an initialised work item"]:
+            says ["IoQueueWorkItemEx: the work item is not initialized"]:
             |_| unsafe {
                 unsafe extern "C" fn works(_: PVOID, _: PVOID, _: PIO_WORKITEM) {}
                 let item = pool::<[usize; 64]>().cast();
@@ -200,30 +200,30 @@ mod rules {
                 IoQueueWorkItemEx(item, Some(works), DelayedWorkQueue, ptr::null_mut());
             };
         an_item_in_too_little_memory
-            says ["IoInitializeWorkItem: the memory is smaller than IoSizeofWorkItem says"]:
+            says ["IoInitializeWorkItem: the memory is smaller than IoSizeofWorkItem()"]:
             |_| unsafe { IoInitializeWorkItem(device(), pool::<usize>().cast()) };
         an_item_without_a_device
-            says ["IoAllocateWorkItem: no device or driver object"]:
+            says ["IoAllocateWorkItem: the device or driver object is null"]:
             |_| unsafe { _ = IoAllocateWorkItem(ptr::null_mut()) };
         a_routine_that_returns_at_another_level
-            says ["the end of a work item's routine: the IRQL is 2, and must not be above 0"]:
+            says ["the end of a work item's routine: called at IRQL 2, the maximum is 0"]:
             |host| unsafe {
                 let item = IoAllocateWorkItem(device().cast());
                 IoQueueWorkItem(item, Some(raises), DelayedWorkQueue, ptr::null_mut());
                 host.settle();
             };
         a_protection_released_that_is_not_held
-            says ["ExReleaseRundownProtection: it is not held"]:
+            says ["ExReleaseRundownProtection: the rundown protection is not held"]:
             |_| unsafe { ExReleaseRundownProtection(protection()) };
         a_protection_waited_for_at_dispatch_level
-            says ["ExWaitForRundownProtectionRelease: the IRQL is 2, and must not be above 1"]:
+            says ["ExWaitForRundownProtectionRelease: called at IRQL 2, the maximum is 1"]:
             |_| unsafe {
                 let protection = protection();
                 KfRaiseIrql(DISPATCH_LEVEL);
                 ExWaitForRundownProtectionRelease(protection);
             };
         pool_of_a_missing_type
-            says ["ExAllocatePool2: the flags are 0x100; there is only nonpaged pool"]:
+            says ["ExAllocatePool2: the flags are 0x100; the host has only nonpaged pool"]:
             |_| unsafe {
                 unsafe extern "C" {
                     fn ExAllocatePool2(flags: POOL_FLAGS, size: SIZE_T, tag: ULONG) -> PVOID;
@@ -231,10 +231,10 @@ mod rules {
                 ExAllocatePool2(0x100, 10, TAG);
             };
         a_process_dereferenced_too_often
-            says ["ObfDereferenceObject: the process has no more references"]:
+            says ["ObfDereferenceObject: the driver holds no reference to the process"]:
             |_| unsafe { _ = ObDereferenceObject(IoGetCurrentProcess().cast()) };
         a_timer_left_set
-            says ["this happened with", "timers are still set: 1"]:
+            says ["failed with", "timers are still set: 1"]:
             |_| {
                 static mut TIMER: KTIMER = unsafe { std::mem::zeroed() };
                 unsafe {

@@ -45,7 +45,7 @@ fn create(client: &Client, descriptor: usize) -> Request {
 
 #[test]
 fn a_descriptor_that_is_not_cached() {
-    let says = ["WskSocket", "the security descriptor is not a cached one", ""];
+    let says = ["WskSocket", "the security descriptor is not cached", ""];
     breaks(65, says, |client| {
         create(&client, 0x1000);
     });
@@ -63,7 +63,7 @@ fn a_descriptor_used_after_its_release() {
 
 #[test]
 fn a_descriptor_released_twice() {
-    let found = "the security descriptor was released before";
+    let found = "the security descriptor is already released";
     breaks(65, ["WskControlClient", found, "WskControlClient"], |client| {
         let cached = cache(&client);
         release(&client, cached);
@@ -73,7 +73,7 @@ fn a_descriptor_released_twice() {
 
 #[test]
 fn a_descriptor_released_that_was_never_cached() {
-    let says = ["WskControlClient", "the security descriptor is not a cached one", ""];
+    let says = ["WskControlClient", "the security descriptor is not cached", ""];
     breaks(65, says, |client| release(&client, 0x1000));
 }
 
@@ -270,7 +270,7 @@ fn room_for_a_name_freed_in_flight() {
 
 #[test]
 fn a_list_of_addresses_freed_twice() {
-    let found = "this is no list of addresses, or it was freed before";
+    let found = "the list is not from WskGetAddressInfo, or is already freed";
     breaks(66, ["WskFreeAddressInfo", found, ""], |client| {
         let list = list(&client);
         free(&client, list);
@@ -281,7 +281,7 @@ fn a_list_of_addresses_freed_twice() {
 /// Also how a look-up that was abandoned is seen (INV-20).
 #[test]
 fn a_list_of_addresses_that_is_not_freed() {
-    let found = "1 lists of addresses were not freed";
+    let found = "lists of addresses not freed: 1";
     breaks(66, ["WskDeregister", found, "WskGetAddressInfo"], |client| {
         list(&client);
         client.end();
@@ -301,7 +301,7 @@ fn a_list_of_addresses_freed_after_the_providers_release() {
 
 #[test]
 fn a_look_up_at_dispatch_level() {
-    let says = ["WskGetAddressInfo", "the IRQL is 2, and must be PASSIVE_LEVEL", ""];
+    let says = ["WskGetAddressInfo", "called at IRQL 2, requires PASSIVE_LEVEL", ""];
     breaks(66, says, |client| {
         // SAFETY: breaks INV-66.
         unsafe { KfRaiseIrql(DISPATCH_LEVEL) };

@@ -65,7 +65,7 @@ fn a_table_that_changes() {
 
 #[test]
 fn a_table_freed_before_the_registration_ends() {
-    let found = "the memory is the client's table of a registration, which has not ended";
+    let found = "the memory is the client's table of a client that is still registered";
     breaks(1, ["ExFreePoolWithTag", found, "WskRegister"], |_| {
         let memory = pool(size_of::<WSK_CLIENT_DISPATCH>());
         // SAFETY: the memory has room for it; breaks INV-1.
@@ -89,13 +89,13 @@ fn a_block_on_the_stack() {
 
 #[test]
 fn a_block_that_is_too_small() {
-    let found = "the registration block has 8 bytes, and needs 24";
+    let found = "the registration block has 8 bytes, 24 are required";
     breaks(2, ["WskRegister", found, ""], |_| register(leaked_table(), pool(8).cast()));
 }
 
 #[test]
 fn a_block_freed_before_the_registration_ends() {
-    let found = "the memory is the block of a registration, which has not ended";
+    let found = "the memory is the block of a client that is still registered";
     breaks(2, ["ExFreePoolWithTag", found, "WskRegister"], |_| {
         let block = pool(size_of::<WSK_REGISTRATION>());
         register(leaked_table(), block.cast());
@@ -106,7 +106,7 @@ fn a_block_freed_before_the_registration_ends() {
 
 #[test]
 fn a_block_registered_twice() {
-    let says = ["WskRegister", "the block is registered already", "WskRegister"];
+    let says = ["WskRegister", "the registration block is already registered", "WskRegister"];
     breaks(2, says, |_| {
         let block = block();
         register(leaked_table(), block);
@@ -116,7 +116,7 @@ fn a_block_registered_twice() {
 
 #[test]
 fn a_block_that_is_not_registered() {
-    let says = ["WskReleaseProviderNPI", "the block is not registered", ""];
+    let says = ["WskReleaseProviderNPI", "the registration block is not registered", ""];
     breaks(2, says, |mut client| {
         // SAFETY: breaks INV-2.
         unsafe {
@@ -129,7 +129,7 @@ fn a_block_that_is_not_registered() {
 
 #[test]
 fn a_capture_after_the_end() {
-    let says = ["WskCaptureProviderNPI", "the block is not registered", ""];
+    let says = ["WskCaptureProviderNPI", "the registration block is not registered", ""];
     breaks(2, says, |_| {
         let block = block();
         register(leaked_table(), block);
@@ -141,7 +141,7 @@ fn a_capture_after_the_end() {
 
 #[test]
 fn a_registration_that_is_never_ended() {
-    let says = ["the end of the test", "a registration has not ended", "WskRegister"];
+    let says = ["the end of the test", "a client is still registered", "WskRegister"];
     breaks_without_client(3, says, || {
         testing::run(inline(), 0..1, |host| {
             let entered = host.enter();
@@ -153,7 +153,7 @@ fn a_registration_that_is_never_ended() {
 
 #[test]
 fn a_registration_ended_twice() {
-    let says = ["WskDeregister", "the block is not registered", ""];
+    let says = ["WskDeregister", "the registration block is not registered", ""];
     breaks(3, says, |_| {
         let block = block();
         register(leaked_table(), block);
@@ -198,8 +198,7 @@ fn a_provider_that_was_never_captured() {
 
 #[test]
 fn a_socket_left_over() {
-    let found =
-        "it waits for 0 captures, 0 requests and 1 sockets (1 by WskSocket), and would for ever";
+    let found = "waits forever: captures: 0, requests: 0, sockets: 1 (1 by WskSocket)";
     breaks(5, ["WskDeregister", found, "WskSocket"], |client| {
         client.socket(WSK_FLAG_LISTEN_SOCKET);
         client.end();
@@ -209,8 +208,7 @@ fn a_socket_left_over() {
 /// How an accept that was abandoned is seen (INV-20).
 #[test]
 fn a_socket_left_over_by_an_abandoned_accept() {
-    let found =
-        "it waits for 0 captures, 0 requests and 1 sockets (3 by WskAccept), and would for ever";
+    let found = "waits forever: captures: 0, requests: 0, sockets: 1 (3 by WskAccept)";
     breaks(5, ["WskDeregister", found, "WskAccept"], |client| {
         let [listener, socket, _accepted] = client.connections();
         test_support::raw::close(listener);
@@ -221,7 +219,7 @@ fn a_socket_left_over_by_an_abandoned_accept() {
 
 #[test]
 fn a_capture_left_over() {
-    let found = "it waits for 1 captures, 0 requests and 0 sockets (none), and would for ever";
+    let found = "waits forever: captures: 1, requests: 0, sockets: 0 (none)";
     breaks(5, ["WskDeregister", found, "WskCaptureProviderNPI"], |mut client| {
         // SAFETY: breaks INV-5.
         unsafe { WskDeregister(&raw mut *client.registration) };
@@ -230,8 +228,11 @@ fn a_capture_left_over() {
 
 #[test]
 fn a_capture_that_waits_for_ever() {
-    let says =
-        ["WskCaptureProviderNPI", "it waits for ever, and WSK is never ready", "WskRegister"];
+    let says = [
+        "WskCaptureProviderNPI",
+        "the wait has no timeout, and WSK never becomes ready",
+        "WskRegister",
+    ];
     breaks_without_client(6, says, || {
         let _entered = Host::new(inline().readiness(Readiness::Never)).enter();
         let block = block();
@@ -246,7 +247,7 @@ fn on(windows: Windows) -> Config {
 
 #[test]
 fn name_resolution_before_windows_7() {
-    let found = "Windows 6.0.6002 does not have it: its table ends before";
+    let found = "Windows 6.0.6002 lacks this function: the dispatch table ends before it";
     breaks_on(on(Windows::VISTA), 8, ["WskFreeAddressInfo", found, ""], |client| {
         let provider = client.provider;
         // SAFETY: breaks INV-8.
@@ -258,7 +259,7 @@ fn name_resolution_before_windows_7() {
 
 #[test]
 fn lists_of_datagrams_before_windows_8() {
-    let found = "Windows 6.1.7601 does not have it: its table ends before";
+    let found = "Windows 6.1.7601 lacks this function: the dispatch table ends before it";
     breaks_on(on(Windows::SEVEN), 8, ["WskSendMessages", found, ""], |client| {
         let socket = client.socket(WSK_FLAG_DATAGRAM_SOCKET);
         let none = ptr::null_mut();
@@ -272,7 +273,7 @@ fn lists_of_datagrams_before_windows_8() {
 
 #[test]
 fn connecting_with_data_before_windows_10_1703() {
-    let found = "Windows 10.0.10240 does not have it: its table ends before";
+    let found = "Windows 10.0.10240 lacks this function: the dispatch table ends before it";
     breaks_on(on(Windows::TEN), 8, ["WskConnectEx", found, ""], |client| {
         let socket = client.socket(WSK_FLAG_CONNECTION_SOCKET);
         let (to, buffer) = (ptr::null_mut(), ptr::null_mut());
@@ -283,7 +284,7 @@ fn connecting_with_data_before_windows_10_1703() {
 
 #[test]
 fn sending_with_control_data_before_windows_10_1803() {
-    let found = "Windows 10.0.15063 does not have it: its table ends before";
+    let found = "Windows 10.0.15063 lacks this function: the dispatch table ends before it";
     breaks_on(on(Windows::TEN_1703), 8, ["WskSendEx", found, ""], |client| {
         let socket = client.connections()[1];
         let (buffer, control) = (PoolBuffer::new(1), ptr::null_mut());
@@ -296,7 +297,7 @@ fn sending_with_control_data_before_windows_10_1803() {
 
 #[test]
 fn static_events_after_a_socket() {
-    let says = ["WskControlClient", "the client has created a socket", ""];
+    let says = ["WskControlClient", "the client has already created a socket", ""];
     breaks(9, says, |client| {
         client.socket(WSK_FLAG_LISTEN_SOCKET);
         client.set_static_events(WSK_EVENT_ACCEPT);
@@ -305,7 +306,7 @@ fn static_events_after_a_socket() {
 
 #[test]
 fn tdi_after_a_socket() {
-    let says = ["WskControlClient", "the client has created a socket", ""];
+    let says = ["WskControlClient", "the client has already created a socket", ""];
     breaks(9, says, |client| {
         client.socket(WSK_FLAG_LISTEN_SOCKET);
         client.control(WSK_TDI_BEHAVIOR, &0_u32, &mut []);

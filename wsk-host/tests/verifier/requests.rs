@@ -38,7 +38,7 @@ fn waits(client: &Client) -> Request {
 
 #[test]
 fn no_irp() {
-    breaks(10, ["WskSocket", "there is no IRP", ""], |client| {
+    breaks(10, ["WskSocket", "the IRP is null", ""], |client| {
         create(&client, ptr::null_mut());
     });
 }
@@ -55,14 +55,17 @@ fn an_irp_without_a_stack_location() {
 
 #[test]
 fn an_irp_used_twice() {
-    breaks(10, ["WskSocket", "the IRP is in flight already", "WskReceive"], |client| {
+    breaks(10, ["WskSocket", "the IRP is already in flight", "WskReceive"], |client| {
         let request = waits(&client);
         create(&client, request.irp);
     });
 }
 
-const NO_ROUTINE: Says<'_> =
-    ["WskSocket", "the IRP has no completion routine for every outcome", ""];
+const NO_ROUTINE: Says<'_> = [
+    "WskSocket",
+    "the IRP's completion routine is not set for success, error and cancellation",
+    "",
+];
 
 #[test]
 fn no_completion_routine() {
@@ -91,7 +94,7 @@ unsafe extern "C" fn goes_on(_device: PDEVICE_OBJECT, _irp: PIRP, _event: PVOID)
 
 #[test]
 fn a_routine_that_gives_its_irp_back() {
-    let found = "it was completed twice, or its completion routine did not keep it";
+    let found = "the IRP was completed twice, or its completion routine did not keep it";
     breaks(11, ["IofCompleteRequest", found, ""], |client| {
         create(&client, irp(Some(goes_on), ptr::null_mut()));
     });
@@ -111,7 +114,7 @@ fn borrowed(routine: PIO_COMPLETION_ROUTINE) -> PIRP {
 
 #[test]
 fn an_irp_of_a_driver_above_that_is_not_marked_pending() {
-    let found = "its completion routine let it go on, and did not mark it pending";
+    let found = "the completion routine passed the IRP on without marking it pending";
     breaks(13, ["IofCompleteRequest", found, ""], |client| {
         create(&client, borrowed(Some(goes_on)));
     });
@@ -375,7 +378,7 @@ fn an_irp_freed_before_its_completion_routine_has_run() {
 
 #[test]
 fn a_wait_at_dispatch_level() {
-    stops("KeWaitForSingleObject: the IRQL is 2, and must not be above 1", |_| {
+    stops("KeWaitForSingleObject: called at IRQL 2, the maximum is 1", |_| {
         // SAFETY: breaks the kernel's rule: no wait without a time-out at this level.
         unsafe {
             KfRaiseIrql(DISPATCH_LEVEL);
@@ -386,12 +389,15 @@ fn a_wait_at_dispatch_level() {
 
 #[test]
 fn memory_freed_twice() {
-    stops("ExFreePoolWithTag: not memory of this host's pool, or freed before", |_| {
-        // SAFETY: breaks the kernel's rule.
-        unsafe {
-            let memory = ExAllocatePoolWithTag(NonPagedPoolNx, 1, TAG);
-            ExFreePoolWithTag(memory, TAG);
-            ExFreePoolWithTag(memory, TAG);
-        }
-    });
+    stops(
+        "ExFreePoolWithTag: the memory is not from this host's pool, or is already freed",
+        |_| {
+            // SAFETY: breaks the kernel's rule.
+            unsafe {
+                let memory = ExAllocatePoolWithTag(NonPagedPoolNx, 1, TAG);
+                ExFreePoolWithTag(memory, TAG);
+                ExFreePoolWithTag(memory, TAG);
+            }
+        },
+    );
 }

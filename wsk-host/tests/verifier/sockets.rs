@@ -15,7 +15,8 @@ use crate::stops::{breaks, breaks_without_client};
 
 #[test]
 fn a_table_of_another_category() {
-    let found = "the function is of a connection socket's table, and the socket is a listen socket";
+    let found =
+        "the function is from the table of a connection socket, but the socket is a listen socket";
     breaks(38, ["WskReceive", found, "WskSocket"], |client| {
         let table = connection(client.socket(WSK_FLAG_CONNECTION_SOCKET));
         let socket = client.socket(WSK_FLAG_LISTEN_SOCKET);
@@ -27,7 +28,7 @@ fn a_table_of_another_category() {
 
 #[test]
 fn a_basic_socket_with_a_context() {
-    let found = "a basic socket has a context, or a dispatch table";
+    let found = "a basic socket takes no context and no dispatch table";
     breaks(39, ["WskSocket", found, ""], |client| {
         let context = ptr::without_provenance_mut(8);
         client.socket_with(WSK_FLAG_BASIC_SOCKET, context, ptr::null());
@@ -63,7 +64,7 @@ fn an_accepted_socket_used_after_its_close() {
 
 #[test]
 fn memory_that_never_was_a_socket() {
-    breaks(44, ["WskCloseSocket", "this is no socket, and never was one", ""], |client| {
+    breaks(44, ["WskCloseSocket", "the pointer is not, and never was, a socket", ""], |client| {
         let table = basic(client.socket(WSK_FLAG_LISTEN_SOCKET));
         let mut socket = WSK_SOCKET { Dispatch: ptr::from_ref(table).cast() };
         // SAFETY: breaks INV-44.
@@ -100,7 +101,7 @@ unsafe extern "C" fn makes_a_call(context: PVOID) {
 /// thread inside a call knows that it stays there.
 #[test]
 fn a_socket_closed_during_a_call() {
-    let found = "another thread is in WskGetLocalAddress with the socket";
+    let found = "another thread is still in WskGetLocalAddress with the socket";
     breaks_without_client(45, ["WskCloseSocket", found, "WskSocket"], || {
         for seed in 0..1000 {
             let client = Client::new(Config::default().seed(seed));
@@ -148,7 +149,7 @@ const FREE: &str = "ExFreePoolWithTag";
 
 #[test]
 fn a_context_freed_before_the_close() {
-    let found = "the memory is the context of socket 1, which is not closed";
+    let found = "the memory is the context of socket 1, which is still open";
     breaks(46, [FREE, found, "WskSocket"], |client| {
         let context = pool(7).cast();
         client.socket_with(WSK_FLAG_LISTEN_SOCKET, context, ptr::null());
@@ -165,7 +166,7 @@ const NO_CALLBACKS: WSK_CLIENT_CONNECTION_DISPATCH = WSK_CLIENT_CONNECTION_DISPA
 
 #[test]
 fn a_table_freed_before_the_close() {
-    let found = "the memory is the dispatch table of socket 1, which is not closed";
+    let found = "the memory is the dispatch table of socket 1, which is still open";
     breaks(46, [FREE, found, "WskSocket"], |client| {
         let table = pool(NO_CALLBACKS).cast();
         client.socket_with(WSK_FLAG_CONNECTION_SOCKET, ptr::null_mut(), table);
@@ -176,7 +177,7 @@ fn a_table_freed_before_the_close() {
 
 #[test]
 fn a_context_of_an_accepted_socket_freed_before_its_close() {
-    let found = "the memory is the context of socket 3, which is not closed";
+    let found = "the memory is the context of socket 3, which is still open";
     breaks(46, [FREE, found, "WskAccept"], |client| {
         let (listener, address) = client.listener(ptr::null_mut(), ptr::null());
         client.connected_to(address, ptr::null_mut(), ptr::null());
@@ -192,7 +193,7 @@ static CLOSES: WSK_CLIENT_CONNECTION_DISPATCH =
 
 #[test]
 fn a_context_freed_while_the_close_waits_for_its_callback() {
-    let found = "the memory is the context of socket 2, which is not closed";
+    let found = "the memory is the context of socket 2, which is still open";
     breaks(46, [FREE, found, "WskSocket"], |client| {
         let context = pool(ptr::null_mut::<WSK_SOCKET>());
         let (listener, address) = client.listener(ptr::null_mut(), ptr::null());
@@ -250,7 +251,7 @@ fn retaining(client: &Client) -> [PWSK_SOCKET; 3] {
 
 #[test]
 fn a_socket_closed_with_a_retained_list() {
-    let found = "1 lists of indicated data were retained, and not released";
+    let found = "retained lists of indicated data not released: 1";
     breaks(47, ["WskCloseSocket", found, "WskReceiveEvent"], |client| {
         close(retaining(&client)[1]);
     });
@@ -275,7 +276,7 @@ fn a_list_released_twice() {
 
 #[test]
 fn a_list_released_with_another_socket() {
-    let found = "it is called with socket 3, and socket 2 has the list";
+    let found = "called with socket 3, but the list belongs to socket 2";
     breaks(57, ["WskRelease", found, "WskSocket"], |client| release(retaining(&client)[2]));
 }
 
@@ -312,7 +313,7 @@ fn retaining_datagrams(client: &Client) -> PWSK_SOCKET {
 
 #[test]
 fn a_socket_closed_with_retained_datagrams() {
-    let found = "1 lists of indicated datagrams were retained, and not released";
+    let found = "retained lists of indicated datagrams not released: 1";
     breaks(47, ["WskCloseSocket", found, "WskReceiveFromEvent"], |client| {
         close(retaining_datagrams(&client));
     });
@@ -333,7 +334,7 @@ fn datagrams_released_twice() {
 
 #[test]
 fn data_used_after_its_release() {
-    let found = "the MDL is of indicated data that was given back";
+    let found = "the MDL describes indicated data that is already released";
     breaks(58, ["MmMapLockedPagesSpecifyCache", found, "WskReceiveEvent"], |client| {
         let socket = retaining(&client)[1];
         // SAFETY: the list is retained.

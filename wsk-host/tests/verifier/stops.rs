@@ -60,7 +60,7 @@ fn breaks_alone(rule: u8, [call, found, created]: Says<'_>, scenario: impl FnOnc
     let sentence = rule.sentence();
     let mut lines = said.lines().skip_while(|line| !line.starts_with("wsk-host: "));
     let mut next = || lines.next().unwrap_or_default();
-    assert_eq!(next(), format!("wsk-host: {rule} is broken: {sentence}"), "{said}");
+    assert_eq!(next(), format!("wsk-host: {rule} violated: {sentence}"), "{said}");
     assert_eq!(next(), format!("  call:    {call}"), "{said}");
     assert_eq!(next(), format!("  found:   {found}"), "{said}");
     let origin = next();

@@ -69,7 +69,7 @@ const LANGUAGES: [(&str, &str, &str); 6] = [
 /// What the host says of the scenarios that break a rule.
 const STOPPED: [(&str, &str); 7] = [
     ("leaves-a-link", r"the symbolic link \DosDevices\WskTest is not deleted"),
-    ("asserts", "an assertion does not hold: Context != "),
+    ("asserts", "assertion failed: Context != "),
     ("paged-code-at-dispatch-level", "PAGED_CODE: the IRQL is at most APC_LEVEL"),
     ("push-lock-outside-of-a-region", "call KeEnterCriticalRegion first"),
     ("mutex-twice", "the current thread holds the lock already"),
@@ -148,7 +148,7 @@ fn check(program: &Path) -> Result<()> {
         );
     }
     let Ended { status, err, .. } = run_with(program, "--close-twice")?;
-    let report = "wsk-host: INV-44 is broken: ";
+    let report = "wsk-host: INV-44 violated: ";
     // A program that has aborted has no code.
     ensure!(
         status.code().is_none() && err.starts_with(report),

@@ -41,7 +41,7 @@ unsafe fn require_initialised(mutex: *mut FastMutex, function: &str) {
     // SAFETY: the header is within the mutex.
     let kind = unsafe { wsk_sys::fields::dispatcher_lock(header).read() };
     if kind != 1 {
-        kernel_violation(&format!("{function}: not an initialised fast mutex"));
+        kernel_violation(&format!("{function}: the fast mutex is not initialized"));
     }
 }
 
@@ -108,7 +108,7 @@ unsafe extern "C" fn ExReleaseFastMutex(mutex: *mut FastMutex) {
     const NAME: &str = "ExReleaseFastMutex";
     if current_irql() != APC_LEVEL {
         kernel_violation(&format!(
-            "{NAME}: the IRQL is {}, and must be {APC_LEVEL}",
+            "{NAME}: called at IRQL {}, requires {APC_LEVEL}",
             current_irql()
         ));
     }
@@ -120,7 +120,7 @@ fn require_no_apcs(function: &str) {
     require_at_most(APC_LEVEL, function);
     if !are_apcs_disabled() {
         kernel_violation(&format!(
-            "{function}: APCs are not disabled: enter a critical region first"
+            "{function}: normal kernel APCs are enabled; call KeEnterCriticalRegion first"
         ));
     }
 }

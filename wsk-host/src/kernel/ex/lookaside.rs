@@ -86,7 +86,9 @@ unsafe fn require(lookaside: *mut Lookaside, kind: Kind, function: &str) {
     require_at_most(DISPATCH_LEVEL, function);
     // SAFETY: the caller promises memory of a list.
     if unsafe { (*lookaside).initialised } != mark(lookaside, kind) {
-        kernel_violation(&format!("{function}: not an initialised look-aside list of this kind"));
+        kernel_violation(&format!(
+            "{function}: the lookaside list is not initialized, or is of another kind"
+        ));
     }
 }
 
@@ -235,7 +237,7 @@ unsafe extern "C" fn ExInitializeLookasideListEx(
     }
     if flags & RAISE_ON_FAIL != 0 {
         kernel_violation(&format!(
-            "{NAME}: a host raises no exception: EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL"
+            "{NAME}: EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL is not supported: the host raises no exceptions"
         ));
     }
     let allocate = allocate.map_or(ptr::null(), |routine| routine as *const ());

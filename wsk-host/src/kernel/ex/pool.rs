@@ -70,7 +70,7 @@ pub(crate) extern "C" fn ExAllocatePool2(flags: POOL_FLAGS, size: SIZE_T, tag: U
     }
     if required & (POOL_FLAG_PAGED | POOL_FLAG_RAISE_ON_FAILURE) != 0 {
         kernel_violation(&format!(
-            "ExAllocatePool2: the flags are {flags:#x}; there is only nonpaged pool, and no exception"
+            "ExAllocatePool2: the flags are {flags:#x}; the host has only nonpaged pool, and raises no exceptions"
         ));
     }
     allocate(size, tag, if flags & POOL_FLAG_UNINITIALIZED == 0 { 0 } else { FRESH })
@@ -114,12 +114,12 @@ fn free(memory: PVOID, tag: ULONG, function: &str) {
     require_at_most(DISPATCH_LEVEL, function);
     let kernel = Kernel::current();
     let Some(block) = kernel.pool().remove(memory.addr()) else {
-        kernel_violation(&format!("{function}: not memory of this host's pool, or freed before"));
+        kernel_violation(&format!(
+            "{function}: the memory is not from this host's pool, or is already freed"
+        ));
     };
     if tag != 0 && block.tag != tag {
-        kernel_violation(&format!(
-            "{function}: the tag is not the one that the memory was allocated with"
-        ));
+        kernel_violation(&format!("{function}: the tag differs from the tag of the allocation"));
     }
     let size = block.layout.size();
     let range = memory.addr()..memory.addr() + size;

@@ -31,7 +31,7 @@ fn require_region(function: &str) {
     require_at_most(APC_LEVEL, function);
     if !are_apcs_disabled() {
         kernel_violation(&format!(
-            "{function}: normal kernel APCs are not disabled: call KeEnterCriticalRegion first"
+            "{function}: normal kernel APCs are enabled; call KeEnterCriticalRegion first"
         ));
     }
 }

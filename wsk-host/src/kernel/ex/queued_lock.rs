@@ -60,7 +60,7 @@ fn held() -> MutexGuard<'static, Option<HashMap<usize, State>>> {
 /// Stops a client that makes a lock anew, or frees it, while it is held.
 pub(super) fn require_free(lock: usize, function: &str) {
     if held().as_ref().is_some_and(|held| held.contains_key(&lock)) {
-        kernel_violation(&format!("{function}: the lock is held"));
+        kernel_violation(&format!("{function}: the lock is still held"));
     }
 }
 
@@ -111,7 +111,7 @@ pub(super) fn acquire(lock: usize, mode: Mode, function: &str) {
         Entry::Taken => {}
         Entry::Busy => _ = taken.wait(function, None),
         Entry::HeldAlready => {
-            kernel_violation(&format!("{function}: the current thread holds the lock already"));
+            kernel_violation(&format!("{function}: the current thread already holds the lock"));
         }
     }
 }

@@ -62,7 +62,7 @@ unsafe extern "C" fn ExInitializeRundownProtection(protection: PEX_RUNDOWN_REF) 
     require_at_most(APC_LEVEL, "ExInitializeRundownProtection");
     let mut guard = lock();
     if guard.waiting().contains_key(&protection.addr()) {
-        kernel_violation("ExInitializeRundownProtection: its owner waits for its release");
+        kernel_violation("ExInitializeRundownProtection: a thread is waiting for this rundown");
     }
     // SAFETY: the caller passes memory for a protection that no thread uses.
     let count = unsafe { rundown_count(protection) };
@@ -91,7 +91,7 @@ unsafe extern "C" fn ExReleaseRundownProtection(protection: PEX_RUNDOWN_REF) {
     // SAFETY: the caller passes a protection.
     let count = unsafe { guard.count(protection) };
     if *count < ONE {
-        kernel_violation("ExReleaseRundownProtection: it is not held");
+        kernel_violation("ExReleaseRundownProtection: the rundown protection is not held");
     }
     *count -= ONE;
     if *count == RUN_DOWN {
@@ -115,7 +115,9 @@ unsafe extern "C" fn ExWaitForRundownProtectionRelease(protection: PEX_RUNDOWN_R
     interrupt();
     let mut guard = lock();
     if guard.waiting().contains_key(&protection.addr()) {
-        kernel_violation("ExWaitForRundownProtectionRelease: another thread waits for its release");
+        kernel_violation(
+            "ExWaitForRundownProtectionRelease: another thread is already waiting for this rundown",
+        );
     }
     // SAFETY: the caller passes a protection.
     let count = unsafe { guard.count(protection) };
@@ -163,7 +165,7 @@ unsafe extern "C" fn ExReInitializeRundownProtection(protection: PEX_RUNDOWN_REF
     // SAFETY: the caller passes a protection.
     let count = unsafe { guard.count(protection) };
     if *count != RUN_DOWN {
-        kernel_violation("ExReInitializeRundownProtection: it was not run down");
+        kernel_violation("ExReInitializeRundownProtection: the rundown has not completed");
     }
     *count = 0;
 }
@@ -176,7 +178,7 @@ unsafe extern "C" fn ExRundownCompleted(protection: PEX_RUNDOWN_REF) {
     // SAFETY: the caller passes a protection.
     let count = unsafe { guard.count(protection) };
     if *count >= ONE {
-        kernel_violation("ExRundownCompleted: it is held");
+        kernel_violation("ExRundownCompleted: the rundown protection is still held");
     }
     *count = RUN_DOWN;
 }

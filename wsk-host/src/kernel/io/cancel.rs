@@ -32,7 +32,7 @@ thread_local! {
 pub(super) unsafe extern "C" fn IoAcquireCancelSpinLock(irql: *mut KIRQL) {
     require_at_most(DISPATCH_LEVEL, "IoAcquireCancelSpinLock");
     if IS_HELD.get() {
-        kernel_violation("IoAcquireCancelSpinLock: the current thread holds the lock already");
+        kernel_violation("IoAcquireCancelSpinLock: the current thread already holds the lock");
     }
     interrupt();
     let old = KfRaiseIrql(DISPATCH_LEVEL);

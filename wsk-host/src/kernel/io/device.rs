@@ -60,7 +60,7 @@ unsafe extern "C" fn IoCreateDevice(
 ) -> NTSTATUS {
     require_at_most(APC_LEVEL, "IoCreateDevice");
     if driver.is_null() {
-        kernel_violation("IoCreateDevice: no driver object");
+        kernel_violation("IoCreateDevice: DriverObject is null");
     }
     // SAFETY: the caller passes a name, or null.
     let name = unsafe { path(name) };
@@ -145,7 +145,7 @@ unsafe extern "C" fn IoDeleteDevice(device: *mut DeviceObject) {
     let found = devices.by_address.get_mut(&device.addr()).filter(|found| !found.is_deleted);
     let Some(found) = found else {
         drop(devices);
-        kernel_violation("IoDeleteDevice: not a device of this host, or deleted before");
+        kernel_violation("IoDeleteDevice: the device is not of this host, or is already deleted");
     };
     found.is_deleted = true;
     let (is_open, name) = (found.open > 0, found.name.clone());

@@ -70,10 +70,9 @@ pub(super) struct Device {
 
 impl Device {
     fn describe(&self) -> String {
-        self.name.as_ref().map_or_else(
-            || "a device without a name".to_owned(),
-            |name| format!("the device {name}"),
-        )
+        self.name
+            .as_ref()
+            .map_or_else(|| "an unnamed device".to_owned(), |name| format!("the device {name}"))
     }
 }
 
@@ -130,12 +129,12 @@ impl Devices {
         let devices = self.by_address.values().filter(|device| device.driver == driver);
         let mut left: Vec<String> = devices
             .map(|device| {
-                format!("{} is not deleted\n  created: {}", device.describe(), device.origin)
+                format!("{} was not deleted\n  created: {}", device.describe(), device.origin)
             })
             .collect();
         left.extend(self.names.values().filter_map(|named| match named {
             Named::Link { path, target, origin } if names.contains(&key(target)) => {
-                Some(format!("the symbolic link {path} is not deleted\n  created: {origin}"))
+                Some(format!("the symbolic link {path} was not deleted\n  created: {origin}"))
             }
             _ => None,
         }));
@@ -165,12 +164,12 @@ impl Devices {
             return Some(format!("the driver {driver} is still loaded"));
         }
         let mut left = self.by_address.values().map(|device| {
-            format!("{} is not deleted, created {}", device.describe(), device.origin)
+            format!("{} was not deleted\n  created: {}", device.describe(), device.origin)
         });
         left.next().or_else(|| {
             self.names.values().find_map(|named| match named {
                 Named::Link { path, origin, .. } => {
-                    Some(format!("the symbolic link {path} is not deleted, created {origin}"))
+                    Some(format!("the symbolic link {path} was not deleted\n  created: {origin}"))
                 }
                 Named::Device(_) => None,
             })

@@ -41,7 +41,7 @@ impl Loaded {
     pub(crate) unsafe fn load(name: &str, entry: PDRIVER_INITIALIZE) -> Result<Self, NTSTATUS> {
         require_at_most(PASSIVE_LEVEL, "loading a driver");
         let Some(entry) = entry else {
-            kernel_violation("loading a driver: it has no entry point")
+            kernel_violation("loading a driver: the entry point is null")
         };
         let path = format!("\\Registry\\Machine\\System\\CurrentControlSet\\Services\\{name}");
         // SAFETY: zeroes are a driver object that has nothing.
@@ -70,7 +70,7 @@ impl Loaded {
         require_at_most(PASSIVE_LEVEL, "the end of DriverEntry");
         if status < 0 {
             let names = kernel.devices().names_of(loaded.object().addr());
-            loaded.end(name, "DriverEntry has failed", &names);
+            loaded.end(name, "DriverEntry failed", &names);
             return Err(status);
         }
         kernel.devices().initialised(loaded.object().addr());
@@ -90,19 +90,19 @@ impl Loaded {
         // SAFETY: the object is the driver's, which runs none of its functions that would change this.
         let Some(unload) = (unsafe { (*object).DriverUnload }) else {
             kernel_violation(&format!(
-                "the driver {name} has no DriverUnload, so that it cannot be unloaded"
+                "the driver {name} cannot be unloaded: it has no DriverUnload routine"
             ));
         };
         if kernel.devices().is_open(object.addr()) {
             kernel_violation(&format!(
-                "the driver {name} is unloaded while a device of it is open"
+                "the driver {name} is being unloaded while one of its devices is open"
             ));
         }
         let names = kernel.devices().names_of(object.addr());
         // SAFETY: the driver gave this routine, for its own object.
         unsafe { unload(object) };
         require_at_most(PASSIVE_LEVEL, "the end of DriverUnload");
-        self.end(&name, "it is unloaded", &names);
+        self.end(&name, "DriverUnload returned", &names);
     }
 
     /// The driver is gone.
@@ -114,7 +114,7 @@ impl Loaded {
             devices.left(self.object().addr(), names)
         };
         if let Some(left) = left {
-            kernel_violation(&format!("of the driver {name}, {why}, and {left}"));
+            kernel_violation(&format!("driver {name}: {why}, but {left}"));
         }
         // SAFETY: the memory was allocated in `load`, and nothing of the driver's points to it any more.
         drop(unsafe { Box::from_raw(self.0) });

@@ -35,7 +35,7 @@ const IO_TYPE_IRP: i16 = 6;
 unsafe extern "C" fn IoInitializeIrp(irp: PIRP, size: USHORT, locations: CCHAR) {
     Kernel::current().usage().require_not_in_flight(irp, "IoInitializeIrp");
     if size < IoSizeOfIrp(locations) {
-        kernel_violation("IoInitializeIrp: the size has no room for the stack locations");
+        kernel_violation("IoInitializeIrp: PacketSize is too small for StackSize stack locations");
     }
     // SAFETY: the caller passes memory of this size.
     unsafe { irp.cast::<u8>().write_bytes(0, usize::from(size)) };
@@ -104,7 +104,7 @@ unsafe extern "C" fn IoReuseIrp(irp: PIRP, status: NTSTATUS) {
     let (size, locations) = unsafe { ((*irp).Size, (*irp).StackCount) };
     // SAFETY: the caller passes an IRP of its own.
     if unsafe { (*irp).Type } != IO_TYPE_IRP {
-        kernel_violation("IoReuseIrp: not an initialised IRP");
+        kernel_violation("IoReuseIrp: the IRP is not initialized");
     }
     // SAFETY: the caller passes an IRP of its own, whose memory has the size that it was initialised with.
     unsafe { IoInitializeIrp(irp, size, locations) };
@@ -215,7 +215,7 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
         // SAFETY: the caller owns the IRP, and gives it up.
         let (current, count) = unsafe { ((*irp).CurrentLocation, (*irp).StackCount) };
         if current > count {
-            let found = "it was completed twice, or its completion routine did not keep it";
+            let found = "the IRP was completed twice, or its completion routine did not keep it";
             rule_violation(Rule::COMPLETION_ROUTINE, "IofCompleteRequest", found, None);
         }
         // SAFETY: the caller owns the IRP until a completion routine keeps it.
@@ -252,7 +252,7 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
             rule_violation(
                 Rule::COMPLETION_ROUTINE,
                 "IofCompleteRequest",
-                "it has no completion routine",
+                "the IRP has no completion routine",
                 None,
             )
         };
@@ -263,7 +263,7 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
         }
         // SAFETY: the routine has left the IRP to this call, and `is_pending` has checked the location.
         if above.is_some_and(|above| unsafe { (*above).Control } & SL_PENDING_RETURNED == 0) {
-            let found = "its completion routine let it go on, and did not mark it pending";
+            let found = "the completion routine passed the IRP on without marking it pending";
             rule_violation(Rule::BORROWED_IRP_PENDING, "IofCompleteRequest", found, None);
         }
     }

@@ -294,7 +294,7 @@ fn copy_back((status, information): Ended, system: &[u8], target: &mut [u8], req
     }
     if information > target.len() {
         kernel_violation(&format!(
-            "{request} has ended with an Information of {information}, and the output has {} bytes",
+            "{request} completed with Information {information}, but the output buffer has {} bytes",
             target.len()
         ));
     }

@@ -61,7 +61,7 @@ extern "C" fn IoAllocateWorkItem(device: PDEVICE_OBJECT) -> PIO_WORKITEM {
 /// Stops a client whose item has no object, on which the kernel takes a reference.
 fn require_object(object: PVOID, function: &str) {
     if object.is_null() {
-        kernel_violation(&format!("{function}: no device or driver object"));
+        kernel_violation(&format!("{function}: the device or driver object is null"));
     }
 }
 
@@ -79,7 +79,7 @@ unsafe extern "C" fn IoInitializeWorkItem(object: PVOID, item: PIO_WORKITEM) {
     let (kernel, start) = (Kernel::current(), item.addr());
     kernel.work_items().require_unused(&(start..start + 1), "IoInitializeWorkItem");
     if kernel.pool().end_of_block(start).is_some_and(|end| start + size_of::<WorkItem>() > end) {
-        kernel_violation("IoInitializeWorkItem: the memory is smaller than IoSizeofWorkItem says");
+        kernel_violation("IoInitializeWorkItem: the memory is smaller than IoSizeofWorkItem()");
     }
     let value = WorkItem { state: INITIALISED, object, reserved: [0; 6] };
     // SAFETY: the caller passes memory of this size.
@@ -102,7 +102,9 @@ unsafe fn end(item: *mut WorkItem, kind: usize, function: &str) {
     // SAFETY: the memory is initialised, and an item that is not queued has no other user.
     let state = unsafe { &mut (*item).state };
     if std::mem::replace(state, 0) != kind {
-        kernel_violation(&format!("{function}: not a work item, or one made otherwise"));
+        kernel_violation(&format!(
+            "{function}: not a work item of the matching kind (allocated or initialized)"
+        ));
     }
 }
 
@@ -113,7 +115,7 @@ unsafe extern "C" fn IoQueueWorkItem(
     queue: WORK_QUEUE_TYPE,
     context: PVOID,
 ) {
-    let Some(routine) = routine else { kernel_violation("IoQueueWorkItem: no routine") };
+    let Some(routine) = routine else { kernel_violation("IoQueueWorkItem: WorkerRoutine is null") };
     let call = move |call: &RoutineCall| {
         // SAFETY: the caller promised a routine for this context.
         unsafe { routine(call.object.cast(), call.context) };
@@ -129,7 +131,9 @@ unsafe extern "C" fn IoQueueWorkItemEx(
     queue: WORK_QUEUE_TYPE,
     context: PVOID,
 ) {
-    let Some(routine) = routine else { kernel_violation("IoQueueWorkItemEx: no routine") };
+    let Some(routine) = routine else {
+        kernel_violation("IoQueueWorkItemEx: WorkerRoutine is null")
+    };
     let call = move |call: &RoutineCall| {
         // SAFETY: the caller promised a routine for this context.
         unsafe { routine(call.object, call.context, call.item) };
@@ -166,7 +170,7 @@ unsafe fn enqueue(
     require_at_most(DISPATCH_LEVEL, function);
     let custom = CustomPriorityWorkQueue..CustomPriorityWorkQueue + PRIORITIES;
     if !(0..QUEUES).contains(&queue) && !custom.contains(&queue) {
-        kernel_violation(&format!("{function}: {queue} is not a queue"));
+        kernel_violation(&format!("{function}: {queue} is not a WORK_QUEUE_TYPE"));
     }
     let kernel = Kernel::current();
     let mut items = kernel.work_items();
@@ -176,7 +180,7 @@ unsafe fn enqueue(
     // SAFETY: the caller passes an item, which has no other user while it is queued.
     let WorkItem { state, object, .. } = unsafe { item.cast::<WorkItem>().read() };
     if !matches!(state, ALLOCATED | INITIALISED) {
-        kernel_violation(&format!("{function}: not an initialised work item"));
+        kernel_violation(&format!("{function}: the work item is not initialized"));
     }
     let call = RoutineCall { object, context, item };
     // Announced here, so that its number does not depend on when the machine's thread takes it up.
@@ -223,6 +227,6 @@ fn run(work: Work) {
         }
     });
     if let Err(error) = spawned {
-        kernel_violation(&format!("a thread for work items cannot be had: {error}"));
+        kernel_violation(&format!("cannot start a thread for work items: {error}"));
     }
 }

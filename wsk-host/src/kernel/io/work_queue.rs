@@ -26,7 +26,7 @@ impl WorkQueue {
     pub(crate) fn require_unused(&self, freed: &Range<usize>, call: &str) {
         let items = self.0.range(addresses_of::<WorkItem>(freed));
         if let Some((_, origin)) = items.into_iter().next() {
-            require_not_in_use(call, "a work item that is queued", origin);
+            require_not_in_use(call, "a queued work item", origin);
         }
     }
 

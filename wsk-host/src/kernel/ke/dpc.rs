@@ -24,7 +24,7 @@ use crate::verifier::kernel_violation;
 #[unsafe(no_mangle)]
 unsafe extern "C" fn KeInitializeDpc(dpc: PRKDPC, routine: PKDEFERRED_ROUTINE, context: PVOID) {
     if routine.is_none() {
-        kernel_violation("KeInitializeDpc: no routine");
+        kernel_violation("KeInitializeDpc: DeferredRoutine is null");
     }
     let memory = dpc.addr()..dpc.addr() + size_of::<KDPC>();
     Kernel::current().timers().require_unused(&memory, "KeInitializeDpc");
@@ -38,7 +38,7 @@ unsafe extern "C" fn KeInitializeDpc(dpc: PRKDPC, routine: PKDEFERRED_ROUTINE, c
 
 /// Queues the call of a timer, unless it is queued already: then it runs once.
 pub(super) fn queue(kernel: &Kernel, timers: &mut TimerQueue, dpc: PKDPC) {
-    if let Some(number) = timers.queue_dpc(dpc.addr(), "a timer that has expired") {
+    if let Some(number) = timers.queue_dpc(dpc.addr(), "an expired timer") {
         let dpc = ClientPointer(dpc);
         kernel.soon(move |kernel| call(kernel, dpc.get(), number));
     }
@@ -86,7 +86,7 @@ fn call(kernel: &Kernel, dpc: PKDPC, number: u64) {
     // SAFETY: the client keeps a queued call valid until its routine was called.
     let second = unsafe { (&raw const (*dpc).SystemArgument2).read() };
     let Some(routine) = routine else {
-        kernel_violation("a deferred procedure call that is queued was not initialised");
+        kernel_violation("a queued DPC is not initialized");
     };
     // SAFETY: the client initialised the call with this routine for this context.
     deferred(|| unsafe { routine(dpc, context, first, second) });

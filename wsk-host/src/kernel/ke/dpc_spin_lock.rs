@@ -24,7 +24,7 @@ use crate::verifier::kernel_violation;
 pub(crate) fn require_dispatch(function: &str) {
     if current_irql() < DISPATCH_LEVEL {
         kernel_violation(&format!(
-            "{function}: the IRQL is {}, and must be at least {DISPATCH_LEVEL}",
+            "{function}: called at IRQL {}, the minimum is {DISPATCH_LEVEL}",
             current_irql()
         ));
     }

@@ -23,7 +23,7 @@ use crate::verifier::kernel_violation;
 #[unsafe(no_mangle)]
 unsafe extern "C" fn KeInitializeEvent(event: PRKEVENT, kind: EVENT_TYPE, state: BOOLEAN) {
     if kind != NotificationEvent && kind != SynchronizationEvent {
-        kernel_violation("KeInitializeEvent: not a kind of event");
+        kernel_violation("KeInitializeEvent: Type is not an EVENT_TYPE");
     }
     // SAFETY: the caller passes memory for an event that no thread uses.
     unsafe { initialise(&raw mut (*event).Header, kind, LONG::from(state != FALSE)) };

@@ -30,9 +30,7 @@ pub fn current_irql() -> u8 {
 pub(crate) fn require_at_most(level: KIRQL, function: &str) {
     let current = IRQL.get();
     if current > level {
-        kernel_violation(&format!(
-            "{function}: the IRQL is {current}, and must not be above {level}"
-        ));
+        kernel_violation(&format!("{function}: called at IRQL {current}, the maximum is {level}"));
     }
 }
 

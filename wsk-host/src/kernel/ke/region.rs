@@ -32,7 +32,7 @@ extern "C" fn KeEnterCriticalRegion() {
 extern "C" fn KeLeaveCriticalRegion() {
     require_at_most(APC_LEVEL, "KeLeaveCriticalRegion");
     let Some(left) = REGIONS.get().checked_sub(1) else {
-        kernel_violation("KeLeaveCriticalRegion: the thread is in no critical region");
+        kernel_violation("KeLeaveCriticalRegion: the thread is not in a critical region");
     };
     REGIONS.set(left);
 }
@@ -51,7 +51,7 @@ pub(crate) fn are_apcs_disabled() -> bool {
 pub(crate) fn require_none(function: &str) {
     let left = REGIONS.get();
     if left > 0 {
-        kernel_violation(&format!("{function}: the thread is still in a critical region ({left})"));
+        kernel_violation(&format!("{function}: the thread has not left {left} critical regions"));
     }
 }
 

@@ -38,7 +38,7 @@ unsafe extern "C" fn KeReleaseSemaphore(
     unsafe {
         change(&raw mut (*semaphore).Header, |count| match count.checked_add(adjustment) {
             Some(count) if adjustment > 0 && count <= limit => count,
-            _ => kernel_violation("KeReleaseSemaphore: beyond the semaphore's limit"),
+            _ => kernel_violation("KeReleaseSemaphore: the count would exceed the limit"),
         })
     }
 }

@@ -37,7 +37,7 @@ unsafe extern "C" fn KeInitializeTimerEx(timer: PKTIMER, kind: TIMER_TYPE) {
     let kind = match kind {
         NotificationTimer => NOTIFICATION_TIMER,
         SynchronizationTimer => SYNCHRONIZATION_TIMER,
-        _ => kernel_violation("KeInitializeTimerEx: not a kind of timer"),
+        _ => kernel_violation("KeInitializeTimerEx: Type is not a TIMER_TYPE"),
     };
     let memory = timer.addr()..timer.addr() + size_of::<KTIMER>();
     Kernel::current().timers().require_unused(&memory, "KeInitializeTimerEx");
@@ -58,7 +58,7 @@ unsafe fn require_timer(timer: PKTIMER, function: &str) {
     // SAFETY: the memory is initialised, and the kind of a timer does not change.
     let kind = unsafe { lock.read() };
     if !matches!(kind, NOTIFICATION_TIMER | SYNCHRONIZATION_TIMER) {
-        kernel_violation(&format!("{function}: not an initialised timer"));
+        kernel_violation(&format!("{function}: the timer is not initialized"));
     }
 }
 

@@ -50,17 +50,17 @@ impl TimerQueue {
     pub(crate) fn require_unused(&self, freed: &Range<usize>, call: &str) {
         let timers = self.timers.range(addresses_of::<KTIMER>(freed));
         if let Some((_, timer)) = timers.into_iter().next() {
-            require_not_in_use(call, "a timer that is set", &timer.origin);
+            require_not_in_use(call, "a set timer", &timer.origin);
         }
         let dpcs = self.timers_by_dpc.range(addresses_of::<KDPC>(freed));
         let timer = dpcs.flat_map(|(_, timers)| timers).next();
         if let Some(timer) = timer.and_then(|timer| self.timers.get(timer)) {
-            let object = "the deferred procedure call of a timer that is set";
+            let object = "the DPC of a set timer";
             require_not_in_use(call, object, &timer.origin);
         }
         let queued = self.dpcs.range(addresses_of::<KDPC>(freed));
         if let Some((_, dpc)) = queued.into_iter().next() {
-            require_not_in_use(call, "a deferred procedure call that is queued", &dpc.origin);
+            require_not_in_use(call, "a queued DPC", &dpc.origin);
         }
     }
 
@@ -83,7 +83,7 @@ impl TimerQueue {
         self.timers.insert(timer, set);
     }
 
-    /// Removes a timer that has expired or is cancelled.
+    /// Removes an expired timer or is cancelled.
     pub(crate) fn remove_timer(&mut self, timer: usize) -> Option<SetTimer> {
         let set = self.timers.remove(&timer)?;
         if let Some(timers) = self.timers_by_dpc.get_mut(&set.dpc) {

@@ -57,7 +57,7 @@ unsafe extern "C" fn KeWaitForMultipleObjects(
     let needs_blocks = count > THREAD_WAIT_OBJECTS;
     if count == 0 || count > MAXIMUM_WAIT_OBJECTS || (needs_blocks && blocks.is_null()) {
         kernel_violation(&format!(
-            "KeWaitForMultipleObjects: {count} objects, or no room for their waits"
+            "KeWaitForMultipleObjects: Count is {count}; it must be 1 to 64, and more than 3 need a WaitBlockArray"
         ));
     }
     // SAFETY: the caller passes an array of `count` pointers.

@@ -96,7 +96,7 @@ impl Tree {
     unsafe fn new(table: *mut Table, function: &str) -> Self {
         // SAFETY: the caller promises a table.
         if unsafe { (*table).compare }.is_none() {
-            kernel_violation(&format!("{function}: not an initialised table"));
+            kernel_violation(&format!("{function}: the table is not initialized"));
         }
         Self(table)
     }
@@ -125,7 +125,7 @@ impl Tree {
                 Some(GREATER) => (RIGHT, INSERT_AS_RIGHT),
                 Some(EQUAL) => return (node, FOUND_NODE),
                 _ => kernel_violation(
-                    "the comparison of an AVL table has returned none of its three results",
+                    "the compare routine of an AVL table did not return an RTL_GENERIC_COMPARE_RESULTS",
                 ),
             };
             let next = child(node, side);
@@ -341,7 +341,7 @@ unsafe extern "C" fn RtlInitializeGenericTableAvl(
     context: PVOID,
 ) {
     if compare.is_none() || allocate.is_none() || free.is_none() {
-        kernel_violation("RtlInitializeGenericTableAvl: a routine is missing");
+        kernel_violation("RtlInitializeGenericTableAvl: a routine is null");
     }
     // SAFETY: the caller passes memory for a table, of which zeroes are an empty one.
     unsafe { table.write_bytes(0, 1) };

@@ -62,13 +62,11 @@ extern "C" fn RtlAssert(assertion: PVOID, file: PVOID, line: ULONG, message: *co
         message => format!(": {message}"),
     };
     let (assertion, file) = (text(assertion.cast()), text(file.cast()));
-    kernel_violation(&format!(
-        "an assertion does not hold: {assertion}{message}\n  at:      {file}:{line}"
-    ));
+    kernel_violation(&format!("assertion failed: {assertion}{message}\n  at:      {file}:{line}"));
 }
 
 /// A host has no debugger.
 #[unsafe(no_mangle)]
 extern "C" fn DbgBreakPoint() {
-    kernel_violation("DbgBreakPoint: a breakpoint, and no debugger that would go on");
+    kernel_violation("DbgBreakPoint: no debugger is attached");
 }

@@ -362,10 +362,12 @@ pub(super) unsafe fn format<K: Kind>(
                 }
             }
             'e' | 'E' | 'f' | 'F' | 'g' | 'G' | 'a' | 'A' => kernel_violation(&format!(
-                "a format has %{letter}: the kernel prints no floating-point numbers"
+                "the format has %{letter}, but the kernel does not format floating-point numbers"
             )),
-            'n' => kernel_violation("a format has %n, which the kernel does not support"),
-            other => kernel_violation(&format!("a format has %{other}, which is no conversion")),
+            'n' => kernel_violation("the format has %n, which the kernel does not support"),
+            other => {
+                kernel_violation(&format!("the format has %{other}, which is not a conversion"))
+            }
         }
         spec.pad::<K>(&mut out, &text);
     }

@@ -139,7 +139,7 @@ unsafe extern "C" fn RtlRunOnceExecuteOnce(
     parameter: PVOID,
     context: *mut PVOID,
 ) -> NTSTATUS {
-    let Some(routine) = routine else { kernel_violation("RtlRunOnceExecuteOnce: no routine") };
+    let Some(routine) = routine else { kernel_violation("RtlRunOnceExecuteOnce: InitFn is null") };
     // SAFETY: the caller's promises are the same.
     let begun = unsafe { RtlRunOnceBeginInitialize(once, 0, context) };
     if begun != STATUS_PENDING {

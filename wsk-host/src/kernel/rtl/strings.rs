@@ -360,7 +360,7 @@ unsafe extern "C" fn RtlEqualString(
 pub(super) fn require_counted(string: &UNICODE_STRING, function: &str) {
     if string.Length % 2 != 0 || string.Length > string.MaximumLength {
         kernel_violation(&format!(
-            "{function}: the string has a Length of {} and a MaximumLength of {}",
+            "{function}: the string is invalid: Length is {}, MaximumLength is {}",
             string.Length, string.MaximumLength
         ));
     }

@@ -381,7 +381,7 @@ fn idle(
             let waiting = state.threads.len();
             drop(state);
             kernel_violation(&format!(
-                "all threads of this kernel ({waiting}) wait, for something that never comes"
+                "deadlock: all {waiting} threads of this kernel are waiting, and nothing can wake them"
             ));
         }
         _ => {}

@@ -42,7 +42,7 @@ impl Native {
         let (shared, start) = (Arc::clone(&jobs), Instant::now());
         let thread = std::thread::Builder::new().name("deferred procedure calls".to_owned());
         if let Err(error) = thread.spawn(move || serve(&shared, start)) {
-            kernel_violation(&format!("the thread for deferred jobs cannot be started: {error}"));
+            kernel_violation(&format!("cannot start the thread for deferred jobs: {error}"));
         }
         Self { start, last_thread: AtomicU64::new(0), jobs }
     }

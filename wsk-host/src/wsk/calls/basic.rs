@@ -120,7 +120,8 @@ pub(super) fn end_retained(object: &InCall<'_>, list: usize) -> NTSTATUS {
                 object.origin().as_deref(),
             );
         };
-        let found = format!("it is called with socket {}, and socket {id} has the list", object.id);
+        let found =
+            format!("called with socket {}, but the list belongs to socket {id}", object.id);
         rule_violation(
             Rule::RETAINED_LIST_RELEASED_ONCE,
             FUNCTION,

@@ -149,7 +149,7 @@ unsafe fn send_on(
     // SAFETY: the caller passes a buffer.
     let bytes = unsafe { Bytes::new(object.kernel(), irp, buffer, function) };
     if flags & !(WSK_FLAG_NODELAY | WSK_FLAG_OOB) != 0 {
-        let found = format!("the flags {flags:#x} are not those of a send");
+        let found = format!("the flags {flags:#x} are not valid for a send");
         rule_violation(Rule::FLAGS_OF_CALL, function, &found, None);
     }
     if flags & WSK_FLAG_OOB != 0 {

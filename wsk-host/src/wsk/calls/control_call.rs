@@ -48,7 +48,7 @@ impl Control<'_> {
         // SAFETY: the caller passes an IRP.
         unsafe { take_over_for(self.object, self.irp, FUNCTION, None) };
         if !self.returned.is_null() {
-            let found = "OutputSizeReturned is not null, beside an IRP";
+            let found = "both an IRP and OutputSizeReturned are passed";
             rule_violation(Rule::CONTROL_OUTPUT, FUNCTION, found, None);
         }
         let mut usage = self.object.kernel().usage();
@@ -66,7 +66,7 @@ impl Control<'_> {
         let (function, socket) = (FUNCTION, self.object.id);
         self.object.kernel().record(Event::Call { function, socket, irp: 0, amount: None });
         if !self.irp.is_null() {
-            let found = format!("the code {:#x} takes no IRP, and got one", self.code);
+            let found = format!("the code {:#x} takes no IRP, but one is passed", self.code);
             rule_violation(Rule::CONTROL_OUTPUT, FUNCTION, &found, None);
         }
     }

@@ -104,7 +104,7 @@ unsafe fn send_messages_to(
             .and_then(|socket| socket.datagrams.destination.or(socket.datagrams.peer));
         drop(stack);
         let Some(default) = default else {
-            let found = "there is no address, and the socket has none either";
+            let found = "neither the call nor the socket has a remote address";
             rule_violation(Rule::DATAGRAM_DESTINATION, function, found, object.origin().as_deref());
         };
         default

@@ -60,7 +60,7 @@ pub(in crate::wsk) unsafe extern "C" fn inspect_complete<const C: Category>(
     unsafe { take_over_for(&object, irp, "WskInspectComplete", None) };
     // SAFETY: the caller passes its copy of an identification.
     let Some(inspect_id) = (unsafe { inspect_id.as_ref() }) else {
-        let found = "there is no WSK_INSPECT_ID";
+        let found = "the WSK_INSPECT_ID is null";
         rule_violation(
             Rule::INSPECTION_DECIDED_ONCE,
             "WskInspectComplete",

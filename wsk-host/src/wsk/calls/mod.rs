@@ -47,7 +47,7 @@ unsafe fn take_over(
     /// What a completion routine has to be set for.
     const EVERY_OUTCOME: UCHAR = SL_INVOKE_ON_SUCCESS | SL_INVOKE_ON_ERROR | SL_INVOKE_ON_CANCEL;
     if irp.is_null() {
-        rule_violation(Rule::IRP_PER_REQUEST, function, "there is no IRP", None);
+        rule_violation(Rule::IRP_PER_REQUEST, function, "the IRP is null", None);
     }
     let number = kernel.usage().begin(irp, function);
     kernel.record(Event::Call { function, socket, irp: number, amount });
@@ -68,7 +68,7 @@ unsafe fn take_over(
         rule_violation(
             Rule::COMPLETION_ROUTINE,
             function,
-            "the IRP has no completion routine for every outcome",
+            "the IRP's completion routine is not set for success, error and cancellation",
             None,
         );
     }

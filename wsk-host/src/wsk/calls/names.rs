@@ -50,7 +50,7 @@ unsafe fn client(client: PWSK_CLIENT, function: &'static str) -> Arc<Client> {
         rule_violation(
             Rule::NAME_RESOLUTION,
             function,
-            &format!("the IRQL is {level}, and must be PASSIVE_LEVEL"),
+            &format!("called at IRQL {level}, requires PASSIVE_LEVEL"),
             None,
         );
     }
@@ -379,7 +379,7 @@ pub(in crate::wsk) unsafe extern "C" fn free_address_info(
         rule_violation(
             Rule::NAME_RESOLUTION,
             FUNCTION,
-            "this is no list of addresses, or it was freed before",
+            "the list is not from WskGetAddressInfo, or is already freed",
             None,
         );
     }

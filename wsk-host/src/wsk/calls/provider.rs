@@ -118,7 +118,7 @@ pub(in crate::wsk) unsafe extern "C" fn socket(
         rule_violation(
             Rule::CLIENT_TABLE_OF_CATEGORY,
             FUNCTION,
-            "a basic socket has a context, or a dispatch table",
+            "a basic socket takes no context and no dispatch table",
             None,
         );
     }
@@ -262,7 +262,7 @@ pub(in crate::wsk) unsafe extern "C" fn control_client(
         rule_violation(
             Rule::CONTROL_OUTPUT,
             FUNCTION,
-            &format!("the code {code} takes no IRP, and got one"),
+            &format!("the code {code} takes no IRP, but one is passed"),
             None,
         );
     }

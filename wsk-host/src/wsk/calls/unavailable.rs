@@ -19,7 +19,7 @@ use crate::verifier::{Rule, rule_violation};
 fn unavailable(function: &str) -> ! {
     let windows = Kernel::current().config().windows;
     let found = format!(
-        "Windows {}.{}.{} does not have it: its table ends before",
+        "Windows {}.{}.{} lacks this function: the dispatch table ends before it",
         windows.major, windows.minor, windows.build
     );
     rule_violation(Rule::PROVIDER_TABLE_LENGTH, function, &found, None)

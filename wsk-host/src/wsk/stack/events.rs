@@ -64,10 +64,8 @@ impl Socket {
             (category, _) => category,
         };
         if events == 0 || events & !category::events(role) != 0 {
-            let found = format!(
-                "the events {events:#x} are not those of a {} socket",
-                category::name(self.category)
-            );
+            let found =
+                format!("a {} socket has no events {events:#x}", category::name(self.category));
             rule_violation(
                 Rule::EVENT_CALLBACKS,
                 "WskControlSocket",

@@ -323,7 +323,7 @@ impl Socket {
                 rule_violation(
                     Rule::STREAM_PENDS_INSPECTION,
                     "WskInspectEvent",
-                    "a stream socket has no WskInspectComplete to end it with",
+                    "a stream socket has no WskInspectComplete to complete the inspection",
                     origin(self.object).as_deref(),
                 );
             }

@@ -501,10 +501,8 @@ impl Socket {
                 Retained::Data(data) => ("data", &*data.origin),
                 Retained::Datagrams(datagrams) => ("datagrams", &*datagrams.origin),
             };
-            let found = format!(
-                "{} lists of indicated {noun} were retained, and not released",
-                self.retained.len()
-            );
+            let found =
+                format!("retained lists of indicated {noun} not released: {}", self.retained.len());
             rule_violation(Rule::RELEASED_BEFORE_CLOSE, "WskCloseSocket", &found, Some(origin));
         }
     }

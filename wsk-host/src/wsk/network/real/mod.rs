@@ -201,7 +201,9 @@ impl Network for Real {
         }
         let event = Event::new(key(id), read, write);
         if let Err(error) = self.poller.modify(&endpoint.inner, event) {
-            kernel_violation(&format!("a socket of this machine cannot be waited for: {error}"));
+            kernel_violation(&format!(
+                "cannot register a socket with the machine's poller: {error}"
+            ));
         }
     }
 
@@ -212,7 +214,7 @@ impl Network for Real {
         let resets = abort && remote.is_some();
         let reset = if resets { inner.set_linger(Some(Duration::ZERO)) } else { Ok(()) };
         if let Err(error) = reset.and_then(|()| self.poller.delete(&inner)) {
-            kernel_violation(&format!("a socket of this machine cannot be closed: {error}"));
+            kernel_violation(&format!("cannot remove a socket from the machine's poller: {error}"));
         }
     }
 
