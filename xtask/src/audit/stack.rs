@@ -1,6 +1,6 @@
 //! How much of the stack everything takes: the kernel's stack has 24 KiB, and much of it is others'.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_wsk::audit::{circles, panics};
 use cargo_wsk::build::Arch;
@@ -12,48 +12,55 @@ pub(super) const BOUND: u32 = 4096;
 /// How deep formatters can be nested in what wsk formats: a value in a field of a field of a structure.
 pub(super) const NESTING: u32 = 3;
 
-/// Who calls what can be called through a pointer.
+/// What calls the functions that are called through pointers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Caller {
     /// The system, when a request completes or a timer expires: maybe within a call, on its stack.
     Completion,
-    /// Whoever wakes a task: a completion, or another task.
+    /// The end of a request, for what the request owns or could not give back.
+    Attachment,
+    /// The wake-up of a task: by a completion, or by another task.
     Waker,
-    /// The threads of a runtime, each task by its functions, and whoever is the last to know of a task or of a socket,
-    /// whose memory goes.
+    /// The threads of a runtime, each task by its functions; and the release of the last reference to a task, a socket or
+    /// a handler, which frees its memory.
     End,
     /// The system, at the beginning of a thread.
     Thread,
     /// The thread of a registration, for what must not be done elsewhere.
-    Reaper,
+    Deferred,
     /// The system, when something has happened to a socket.
     Event,
-    /// What formats, for each level of nesting.
+    /// The formatting machinery, once for each level of nesting.
     Formatter,
 }
 
-/// The functions that can be called through pointers, by how their names begin or what is in them.
+/// The functions that are called through pointers, by a part of their names; the first match counts.
+///
+/// The parts are as short as the caller is certain: a module all of whose pointers have one caller, where there is one.
+/// A part that matches nothing is a fault of its own, so that a renamed function is noticed by both of its names.
 const CALLERS: [(&str, Caller); 20] = [
-    ("wsk::operation::completed", Caller::Completion),
-    ("wsk::socket::closing::closed", Caller::Completion),
-    ("wsk::time::timer::expired", Caller::Completion),
+    ("core::fmt::", Caller::Formatter),
+    ("wsk::operation::completion::", Caller::Completion),
+    ("wsk::socket::close::", Caller::Completion),
+    ("wsk::time::timer::", Caller::Completion),
+    ("wsk::operation::", Caller::Attachment),
+    // The type of an attachment is compared before it is given out.
+    ("<core::any::TypeId>::of", Caller::Attachment),
     ("wsk::rt::block_on::", Caller::Waker),
     ("wsk::rt::task::clone", Caller::Waker),
     ("wsk::rt::task::wake", Caller::Waker),
     ("wsk::rt::task::drop_waker", Caller::Waker),
     ("<core::task::wake::RawWaker>::NOOP", Caller::Waker),
     ("wsk::rt::task::", Caller::End),
-    ("wsk::socket::memory::free", Caller::End),
-    ("wsk::socket::attached::free", Caller::End),
-    ("wsk::socket::memory::drop_handler", Caller::Reaper),
-    ("::reap", Caller::Reaper),
-    ("wsk::rt::runtime::run", Caller::Thread),
-    ("wsk::reaper::run", Caller::Thread),
-    ("wsk::events::thunks::", Caller::Event),
-    ("wsk::events::defaults::", Caller::Event),
-    ("wsk::events::forwarding::", Caller::Event),
-    (" as wsk::events::", Caller::Event),
-    ("core::fmt::", Caller::Formatter),
+    ("wsk::rt::runtime::", Caller::Thread),
+    ("wsk::deferred::", Caller::Thread),
+    ("::run_deferred", Caller::Deferred),
+    ("::reap", Caller::Deferred),
+    ("wsk::socket::", Caller::End),
+    ("wsk::events::attached::", Caller::End),
+    ("wsk::events::", Caller::Event),
+    // Of attachments, since wsk has no trait objects; under the names of their exports where they have one.
+    ("::drop", Caller::Attachment),
 ];
 
 impl Caller {
@@ -61,18 +68,58 @@ impl Caller {
     pub(super) const fn describe(self) -> &'static str {
         match self {
             Self::Completion => "completion routines and expired timers",
+            Self::Attachment => "the clean-up of what a request owns",
             Self::Waker => "wakers",
             Self::End => "the end of a task or of a socket's memory",
             Self::Thread => "threads, without the tasks that they run",
-            Self::Reaper => "what is done in the registration's thread",
+            Self::Deferred => "jobs of the registration's thread",
             Self::Event => "callbacks, without the handler's methods",
             Self::Formatter => "one level of formatting",
         }
     }
 }
 
-fn caller(name: &str) -> Option<Caller> {
-    CALLERS.iter().find(|(part, _)| name.contains(part)).map(|(_, caller)| *caller)
+/// Sorts functions by their callers, and reports those without a caller and the parts of [`CALLERS`] without a function.
+fn callers<'a>(
+    functions: impl Iterator<Item = (&'a str, u32)>,
+) -> (BTreeMap<Caller, u32>, Vec<String>) {
+    let mut deepest = BTreeMap::new();
+    let (mut unused, mut unknown) =
+        (BTreeSet::from(CALLERS.map(|(part, _)| part)), BTreeSet::new());
+    for (name, bytes) in functions {
+        // The types may be anything, such as the futures of other modules.
+        let name = without_types(name);
+        let Some((part, caller)) = CALLERS.iter().find(|(part, _)| name.contains(part)) else {
+            unknown.insert(name);
+            continue;
+        };
+        unused.remove(part);
+        let most = deepest.entry(*caller).or_insert(0);
+        *most = bytes.max(*most);
+    }
+    let unknown = unknown.into_iter().map(|name| {
+        format!(
+            "`{name}` can be called through a pointer. Add `(\"{name}\", Caller::…)` to CALLERS in {}, with the caller, so \
+             that its stack is counted",
+            file!()
+        )
+    });
+    let unused = unused.into_iter().map(|part| {
+        format!(
+            "CALLERS in {} lists `{part}`, and no function that can be called through a pointer has this in its name. \
+             Remove it, or write its new name",
+            file!()
+        )
+    });
+    (deepest, unknown.chain(unused).collect())
+}
+
+/// A function's name without the types that it was made for.
+fn without_types(name: &str) -> &str {
+    match name.find("::<") {
+        Some(end) if !name.starts_with('<') => &name[..end],
+        _ => name,
+    }
 }
 
 /// What was measured of an image.
@@ -88,21 +135,10 @@ pub(super) struct Measures {
 impl Measures {
     pub(super) fn of(arch: Arch, image: &Image) -> Self {
         let depths = Depths::new(image, panics::is_panic);
-        let mut problems = circles(&depths);
-        let mut callers = BTreeMap::new();
         let pointed = image.functions.iter().enumerate().filter(|(_, one)| one.is_address_taken);
-        for (place, function) in pointed {
-            let Some(caller) = caller(&function.name) else {
-                problems.push(format!(
-                    "`{}` can be called through a pointer, and {} does not say by whom",
-                    function.name,
-                    file!()
-                ));
-                continue;
-            };
-            let deepest = callers.entry(caller).or_insert(0);
-            *deepest = depths.bytes(place).max(*deepest);
-        }
+        let (callers, mut problems) =
+            callers(pointed.map(|(place, one)| (one.name.as_str(), depths.bytes(place))));
+        problems.extend(circles(&depths));
         // What belongs to no type and no module is no function of wsk.
         let exports = image.exports.iter().filter(|(name, _)| name.contains("::"));
         let calls =
@@ -130,10 +166,11 @@ impl Measures {
         let called_back = if name.contains("::fmt<") {
             NESTING * self.deepest(Caller::Formatter)
         } else {
-            // A request completes within the call. It wakes a task, which has gone but for this waker; or it is the
-            // last of a listener, whose memory holds that of a socket that was never accepted, which holds no
-            // other.
-            let callers = [Caller::Completion, Caller::Waker, Caller::End, Caller::End];
+            // A request completes within the call, and cleans up what it owns. It wakes a task, which has ended but for
+            // this waker; or it is the last of a listener, whose memory holds that of a socket that was never
+            // accepted, which holds no other.
+            let callers =
+                [Caller::Completion, Caller::Attachment, Caller::Waker, Caller::End, Caller::End];
             callers.into_iter().map(|caller| self.deepest(caller)).sum()
         };
         self.calls.get(name).copied().unwrap_or(0) + called_back
@@ -179,12 +216,31 @@ pub(super) mod tests {
     fn what_is_called_back_comes_on_top() {
         let callers = [
             (Caller::Completion, 1000),
+            (Caller::Attachment, 10_000),
             (Caller::Waker, 100),
             (Caller::End, 10),
             (Caller::Formatter, 2),
         ];
         let measures = measures(Arch::X64, &[("A::new", 1), ("A::fmt<Debug>", 1)], &callers);
-        assert_eq!(measures.total("A::new"), 1121);
+        assert_eq!(measures.total("A::new"), 11_121);
         assert_eq!(measures.total("A::fmt<Debug>"), 7);
+    }
+
+    #[test]
+    fn renamed_functions_are_reported_by_both_names() {
+        // One function for each part.
+        let known = CALLERS.map(|(part, _)| format!("a{part}b"));
+        let (deepest, problems) = callers(known.iter().map(|name| (name.as_str(), 8)));
+        assert_eq!(problems, [""; 0]);
+        assert_eq!(deepest.len(), 8);
+
+        let renamed = known.iter().map(|name| match name.as_str() {
+            "awsk::deferred::b" => "wsk::later::run::<u32>",
+            name => name,
+        });
+        let (_, problems) = callers(renamed.map(|name| (name, 8)));
+        let [unknown, unused] = &problems[..] else { panic!("{problems:?}") };
+        assert!(unknown.starts_with("`wsk::later::run` can be called through a pointer. Add"));
+        assert!(unused.contains("lists `wsk::deferred::`"), "{unused}");
     }
 }

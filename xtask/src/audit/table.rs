@@ -165,11 +165,11 @@ Not counted is what is not wsk's:
 - a driver's own code, in tasks and in the handlers of events;
 - the end of the machine, if a future is polled after it was ready.
 
-What a call is called back by comes on top. A request may complete within the call that makes it; its completion
-routine may wake a task, and be the last to know of it, or of its socket. What formats, as `Debug` does, calls one
-function for each level of the value, of which wsk's have NESTING at most. Nothing else is called through pointers,
-and nothing calls itself, but for the memory of a listener, which may hold that of a socket that was never
-accepted.
+Functions that call back come on top. A request may complete within the call that makes it; its completion routine may
+wake a task, clean up what the request owns, and release the last reference to the task or its socket. Formatting,
+as `Debug` does it, calls one function for each level of the value, of which wsk's values have NESTING at most.
+Nothing else is called through pointers, and nothing calls itself, but for the memory of a listener, which may hold
+that of a socket that was never accepted.
 ";
 
 /// Writes the tables.
