@@ -51,8 +51,10 @@ pub struct Build<'a> {
     pub package: &'a str,
     /// Features of the package.
     pub features: &'a [&'a str],
-    /// The profile of cargo's.
+    /// The profile of cargo's. Whatever it says of panics, a driver's abort: a kernel cannot unwind them.
     pub profile: &'a str,
+    /// More of cargo's settings, as for its option `--config`.
+    pub config: &'a [&'a str],
     /// The processor that the driver is for.
     pub arch: Arch,
 }
@@ -61,7 +63,7 @@ impl<'a> Build<'a> {
     /// A driver with its default features, optimised.
     #[must_use]
     pub fn release(package: &'a str, arch: Arch) -> Self {
-        Self { package, features: &[], profile: "release", arch }
+        Self { package, features: &[], profile: "release", config: &[], arch }
     }
 
     /// Builds the driver, and returns its path below the target folder: `driver/ARCH/NAME.sys`. NAME is that of the
@@ -89,18 +91,20 @@ impl<'a> Build<'a> {
     ///
     /// If it does not compile or link: the error has the messages of cargo.
     pub fn compile(&self, workspace: &Workspace) -> Result<PathBuf> {
-        let Self { package, features, profile, arch } = *self;
+        let Self { package, features, profile, config, arch } = *self;
         let target = arch.target();
         let shell = Shell::new()?;
         shell.change_dir(workspace.root());
         let features = features.join(",");
         // The name of a function then contains the types that it was made for.
         let names = format!("target.{target}.rustflags=['-Csymbol-mangling-version=v0']");
+        let panic = panic_aborts(profile);
+        let config = [&names, &panic].into_iter().map(String::as_str).chain(config.iter().copied());
         let output = cmd!(
             shell,
             "cargo build --quiet --profile {profile} --package {package} --target {target}"
         )
-        .args(["--config", &names])
+        .args(config.flat_map(|setting| ["--config", setting]))
         .args(["--features", &features])
         .arg("--message-format=json-render-diagnostics")
         .env(linker_variable(target), LINKER)
@@ -137,14 +141,22 @@ fn image(messages: &[u8], package: &str) -> Result<PathBuf> {
 
 /// Advice for messages of the linker that do not name the mistake.
 fn hint(messages: &str) -> &'static str {
-    if messages.contains("__CxxFrameHandler3") {
-        "hint: something divides numbers of 128 bits, as in `Duration::as_nanos() / n`: that is a function of the \
-         compiler's which needs more than a kernel has on arm64. Divide 64 bits."
-    } else if messages.contains("__chkstk") {
-        "hint: a function has more than a page of variables, which the kernel's stack is too small for."
+    if ["__chkstk", "__CxxFrameHandler3", "strlen"].iter().any(|name| messages.contains(name)) {
+        "hint: compiled code refers to functions of a C library, more of them without link-time optimisation. A driver \
+         imports `strlen` and `__chkstk` from ntoskrnl.exe, and defines `__CxxFrameHandler3`, as wsk's \
+         examples/driver-support/src/runtime_support.rs does."
+    } else if messages.contains("no global memory allocator found") {
+        "hint: the driver, or a crate that it depends on, uses `alloc`. `wsk::pool::NonPaged` is an allocator: \
+         #[global_allocator] static ALLOCATOR: wsk::pool::NonPaged = wsk::pool::NonPaged;"
     } else {
         ""
     }
+}
+
+/// The setting of cargo's by which the panics of a profile abort: the compiler asks for it where there is no `std`.
+#[must_use]
+pub fn panic_aborts(profile: &str) -> String {
+    format!("profile.{profile}.panic='abort'")
 }
 
 /// The variable in which cargo takes the linker of a target.

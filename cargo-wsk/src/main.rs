@@ -59,7 +59,8 @@ impl Driver {
     fn build(&self, workspace: &Workspace, arch: Arch) -> Result<PathBuf> {
         let features: Vec<&str> = self.features.iter().map(String::as_str).collect();
         let package = workspace.driver(self.package.as_deref())?;
-        Build { package, features: &features, profile: &self.profile, arch }.run(workspace)
+        Build { package, features: &features, profile: &self.profile, config: &[], arch }
+            .run(workspace)
     }
 }
 

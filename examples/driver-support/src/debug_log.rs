@@ -16,12 +16,10 @@ use wsk_sys::DbgPrint;
 ///
 /// IRQL: <= `DISPATCH_LEVEL`.
 pub fn log(driver: &CStr, message: fmt::Arguments<'_>) {
-    let mut line = Line { text: [0; Line::SIZE], length: 0 };
-    // The only error is truncation.
-    let _ = line.write_fmt(message);
+    let line = Line::new(message);
     // SAFETY: the format takes two NUL-terminated strings: a CStr, and a buffer whose last byte stays zero (the
     // invariant of Line). The IRQL is at most DISPATCH_LEVEL, and the format has no UTF-16 strings.
-    unsafe { DbgPrint(c"%s: %s\n".as_ptr().cast(), driver.as_ptr(), line.text.as_ptr()) };
+    unsafe { DbgPrint(c"%s: %s\n".as_ptr().cast(), driver.as_ptr(), line.text().as_ptr()) };
 }
 
 /// Logs the driver's pool usage. Call it last, when none of the driver's code is running any more.
@@ -41,17 +39,12 @@ pub fn log_unloaded(driver: &CStr) {
     );
 }
 
-/// A message under construction.
+/// A message, truncated to the buffer and terminated by a NUL.
 ///
 /// # Invariants
 ///
 /// The last byte of `text` is zero.
-/// A message under construction.
-///
-/// # Invariants
-///
-/// The last byte of `text` is zero.
-struct Line {
+pub(crate) struct Line {
     text: [u8; Self::SIZE],
     length: usize,
 }
@@ -59,6 +52,19 @@ struct Line {
 impl Line {
     /// The debugger accepts 512 bytes per message, including the driver's name.
     const SIZE: usize = 480;
+
+    pub(crate) fn new(message: fmt::Arguments<'_>) -> Self {
+        // INVARIANT: every byte is zero.
+        let mut line = Self { text: [0; Self::SIZE], length: 0 };
+        // The only error is truncation.
+        let _ = line.write_fmt(message);
+        line
+    }
+
+    /// The message, and at least one NUL after it.
+    pub(crate) const fn text(&self) -> &[u8] {
+        &self.text
+    }
 }
 
 impl fmt::Write for Line {

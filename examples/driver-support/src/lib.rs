@@ -5,7 +5,7 @@
 //! | `debug_log.rs` | messages to the kernel debugger |
 //! | `parameters.rs` | settings from the registry |
 //! | `slot.rs` | storage for the driver's state, from `DriverEntry` to `DriverUnload` |
-//! | `runtime_support.rs` | the panic handler, the allocator, and the C functions that the compiler calls |
+//! | `runtime_support.rs` | the panic handler, the allocator (feature `alloc`), and the C functions that the compiler calls |
 //!
 //! Depending on this crate is enough to link `runtime_support.rs`. On other systems than Windows the crate is empty.
 

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use xshell::{Cmd, Shell, cmd};
 
-use cargo_wsk::build::{self, Arch};
+use cargo_wsk::build::{self, Arch, Build};
 use cargo_wsk::setup;
 
 use super::{
@@ -25,7 +25,7 @@ pub(super) const MIRI: &str = "miri";
 pub(super) const LICENCES: &str = "licences";
 pub(super) const SEMVER: &str = "semver";
 
-pub(super) static STEPS: [Step; 23] = [
+pub(super) static STEPS: [Step; 24] = [
     Step {
         name: "format",
         is_for_releases: false,
@@ -134,6 +134,14 @@ pub(super) static STEPS: [Step; 23] = [
         run: audit::test,
     },
     Step {
+        // The checks are the same for both processors.
+        name: "audit-arm64",
+        is_for_releases: true,
+        about: "the audit finds deliberate faults in a driver for arm64",
+        needs: nothing,
+        run: audit::test_faults_for_arm64,
+    },
+    Step {
         name: "callback-cost",
         is_for_releases: true,
         about: "callbacks that do nothing have hardly more instructions than in C",
@@ -194,8 +202,8 @@ pub(super) static STEPS: [Step; 23] = [
 /// The examples that are drivers.
 const EXAMPLES: [&str; 2] = ["echo", "web"];
 
-/// The profile of drivers that are not optimised.
-const DRIVER_PROFILE: &str = "driver-dev";
+/// The profile of drivers that are not optimised. It shares what runs on the host, such as macros, with all other builds.
+const DEV: &str = "dev";
 
 /// The crates that drivers depend on.
 const LIBRARIES: [&str; 3] = ["wsk", "wsk-macros", "wsk-sys"];
@@ -244,16 +252,18 @@ fn lint() -> Result<()> {
     let deny = ["--", "--deny", "warnings"];
     cargo(&[&["clippy", "--quiet", "--workspace", "--all-targets"], &deny[..]].concat())?;
     // Without the web example, which is mostly others' code, and the same here.
-    let packages = ["wsk", "wsk-sys", "driver-support", "echo", "echo-driver", "surface"]
-        .map(|name| ["--package", name])
-        .concat();
+    let packages =
+        ["wsk", "wsk-sys", "driver-support", "echo", "echo-driver", "alloc-check", "surface"]
+            .map(|name| ["--package", name])
+            .concat();
     // What is otherwise for arm64 is compiled by other steps.
-    let command = ["clippy", "--quiet", "--profile", DRIVER_PROFILE, "--target", setup::TARGETS[0]];
+    let abort = build::panic_aborts(DEV);
+    let command = ["clippy", "--quiet", "--config", &abort, "--target", setup::TARGETS[0]];
     cargo(&[&command, &packages[..], &deny].concat())?;
     // The examples have all features of wsk on: each alone, and none.
     for feature in ["", "embedded-io-async", "embedded-nal-async"] {
         let command = ["clippy", "--quiet", "--package", "wsk", "--lib", "--features", feature];
-        let windows = ["--profile", DRIVER_PROFILE, "--target", setup::TARGETS[0]];
+        let windows = ["--config", &abort, "--target", setup::TARGETS[0]];
         cargo(&[&command[..], &windows, &deny].concat())?;
     }
     Ok(())
@@ -287,14 +297,15 @@ fn in_place_of_wdk_sys(arguments: &[&str]) -> Result<()> {
 
 fn loom() -> Result<()> {
     let shell = Shell::new()?;
-    // Another configuration of everything: in a folder of its own, it does not undo other builds.
-    let arguments = ["test", "--quiet", "--release", "--package", "wsk", "--lib", "loom_tests"];
-    let folder = ["--target-dir", "target/loom"];
-    let command = cargo_command(&shell, &[&arguments[..], &folder].concat());
-    // Drivers are optimised as a whole, which takes longer here than it saves.
-    run(&command
-        .env("CARGO_PROFILE_RELEASE_LTO", "off")
-        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+    let arguments = ["test", "--quiet", "--package", "wsk", "--lib", "loom_tests"];
+    // Another configuration, but not of macros and build scripts: cargo keeps them apart if the target has a name.
+    let target = ["--target", "host-tuple"];
+    // Not optimised as a whole, and the rest of the workspace not at all.
+    let optimised = ["wsk", "loom", "generator", "scoped-tls"]
+        .map(|name| ["--config".to_owned(), format!("profile.dev.package.{name}.opt-level=2")])
+        .concat();
+    run(&cargo_command(&shell, &[&arguments[..], &target].concat())
+        .args(optimised)
         .env("RUSTFLAGS", "--cfg loom"))
 }
 
@@ -337,7 +348,24 @@ fn drivers() -> Result<()> {
     }
     // Mostly others' code, which takes long: for the processor that it is run on.
     print!("{}", driver::describe(&driver::build("web", Arch::ALL[0])?)?);
+    unoptimised_drivers()?;
     no_driver_for_a_host()
+}
+
+/// Without link-time optimisation, everything that the precompiled `core` and `alloc` refer to must exist: the linker
+/// misses what `driver-support` lacks. The driver uses `alloc`. One build for each processor: what is missing differs
+/// more between the builds.
+fn unoptimised_drivers() -> Result<()> {
+    let debug = Build { profile: DEV, ..Build::release("alloc-check", Arch::X64) };
+    let no_lto = ["lto='off'", "opt-level=1", "codegen-units=16"];
+    let no_lto = no_lto.map(|setting| format!("profile.release.{setting}"));
+    let no_lto = no_lto.each_ref().map(String::as_str);
+    let optimised = Build { config: &no_lto, ..Build::release("alloc-check", Arch::Arm64) };
+    for (build, about) in [(debug, "not optimised"), (optimised, "optimised crate by crate")] {
+        driver::describe(&build.compile(project::workspace()?)?)?;
+        println!("{}: a driver with `alloc` links, {about}", build.arch.name());
+    }
+    Ok(())
 }
 
 /// A driver that has picked up the feature of wsk-sys that is for hosts has nothing to be linked with: it
@@ -345,19 +373,16 @@ fn drivers() -> Result<()> {
 fn no_driver_for_a_host() -> Result<()> {
     let shell = Shell::new()?;
     let target = setup::TARGETS[0];
-    let arguments = ["build", "--quiet", "--release", "--package", "echo-driver", "--target"];
-    let features = ["--package", "wsk-sys", "--features", "wsk-sys/host"];
-    let arguments = [&arguments[..], &[target], &features].concat();
-    let output = cargo_command(&shell, &arguments)
+    let abort = build::panic_aborts(DEV);
+    let arguments = ["build", "--quiet", "--config", &abort, "--package", "echo-driver"];
+    let features = ["--target", target, "--package", "wsk-sys", "--features", "wsk-sys/host"];
+    let output = cargo_command(&shell, &[&arguments[..], &features].concat())
         .env(build::linker_variable(target), build::LINKER)
-        // It is to fail, and need not be optimised for that.
-        .env("CARGO_PROFILE_RELEASE_LTO", "off")
-        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
         .ignore_status()
         .output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(
-        !output.status.success() && said.contains("undefined symbol: "),
+        !output.status.success() && said.contains("undefined symbol: KeBugCheckEx"),
         "a driver with the feature `host` should lack the kernel's functions, but cargo said:\n{said}"
     );
     println!("a driver with wsk-sys's feature `host` does not link, as it should not");

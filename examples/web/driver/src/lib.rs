@@ -121,10 +121,3 @@ unsafe extern "C" fn unload(_driver: PDRIVER_OBJECT) {
 fn log(message: fmt::Arguments<'_>) {
     driver_support::log(NAME, message);
 }
-
-#[link(name = "ntoskrnl.exe", kind = "raw-dylib", modifiers = "+verbatim")]
-unsafe extern "C" {
-    // Called by functions with more than a page of local variables: here, those that hold the futures of `reqwless` and
-    // `picoserve`. The kernel's stack has six pages, so such calls must not nest more deeply than they do here.
-    fn __chkstk();
-}
