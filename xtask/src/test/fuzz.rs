@@ -51,8 +51,9 @@ pub(super) fn run() -> Result<()> {
     ensure!(!targets.is_empty(), "{} has no targets", seeds.display());
     let shell = Shell::new()?;
     shell.change_dir(&root);
-    // The workspace's release profile links for minutes, for code that runs for seconds.
+    // The workspace's release profile compiles and links for minutes, for code that runs for seconds.
     shell.set_var("CARGO_PROFILE_RELEASE_LTO", "off");
+    shell.set_var("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
     shell.set_var("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
     shell.set_var("RUSTUP_TOOLCHAIN", TOOLCHAIN);
     let folder = project::target()?.join("fuzz");
