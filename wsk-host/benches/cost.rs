@@ -56,7 +56,7 @@ fn best(rounds: usize, parts: u32, mut round: impl FnMut()) -> Duration {
     (0..rounds).map(|_| time(&mut round)).min().unwrap_or_default() / parts
 }
 
-/// A server that gives back what it gets, one connection after the other.
+/// An echo server that serves one connection after the other.
 fn echo_server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -86,7 +86,7 @@ impl Plain {
         stream.set_nodelay(true).unwrap();
         stream.set_nonblocking(true).unwrap();
         let poller = Poller::new().unwrap();
-        // SAFETY: the poller goes before the stream, whose field comes first.
+        // SAFETY: the poller is dropped before the stream.
         unsafe { poller.add(&stream, Event::none(1)) }.unwrap();
         Self { stream, poller, events: Events::new() }
     }

@@ -65,7 +65,7 @@ impl Driver {
     #[doc(hidden)]
     #[must_use]
     pub unsafe fn from_raw(driver: *mut std::ffi::c_void) -> Self {
-        // SAFETY: the caller's promise is the same.
+        // SAFETY: the pointer is from `into_raw`, and is passed once (this function's contract).
         Self(unsafe { Loaded::from_raw(driver) })
     }
 }

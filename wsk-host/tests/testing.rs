@@ -35,7 +35,7 @@ fn an_error_fails_the_test() -> Result<(), &'static str> {
 #[should_panic(expected = "memory was not freed, by tag:\n  leak: 2 of 30 bytes")]
 fn a_leak_fails_the_test_and_is_named_by_tag() {
     for size in [10, 20] {
-        // SAFETY: it leaks, which is what is tested.
+        // SAFETY: the allocation leaks, as the test intends.
         unsafe { ExAllocatePoolWithTag(NonPagedPoolNx, size, TAG) };
     }
 }

@@ -31,7 +31,7 @@ use proc_macro::TokenStream;
 /// }
 ///
 /// unsafe fn ping(example: ExampleDispatch, context: PVOID, buffer: PWSK_BUF, irp: PIRP) -> NTSTATUS {
-///     // SAFETY: the caller's promise.
+///     // SAFETY: `context`, `buffer` and `irp` are as the function requires (this function's contract).
 ///     unsafe { example.example_ping(context, buffer, SendFlags::NO_DELAY, irp) }
 /// }
 /// ```

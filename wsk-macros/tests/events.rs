@@ -1,4 +1,4 @@
-//! `#[events]`: that it works anywhere, and what it says of mistakes.
+//! `#[events]`: where it works, and its error messages.
 
 // The tables' functions call the kernel.
 use wsk_host as _;

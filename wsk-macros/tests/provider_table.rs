@@ -1,4 +1,4 @@
-//! `#[provider_table]`: what it makes, and what it says of mistakes.
+//! `#[provider_table]`: its expansion, and its error messages.
 
 #![allow(non_camel_case_types, non_snake_case, reason = "tables are C's")]
 #![allow(clippy::used_underscore_binding, reason = "a parameter is named as the macro's own")]
@@ -72,7 +72,7 @@ unsafe extern "C" fn start(context: PVOID, flags: ULONG, irp: PIRP) -> NTSTATUS 
 }
 
 unsafe extern "C" fn stop(context: PVOID) {
-    // SAFETY: as above.
+    // SAFETY: the test passes a number.
     unsafe { context.cast::<ULONG>().write(7) };
 }
 

@@ -367,7 +367,7 @@ static VOID EchoStop(PECHO Echo)
     EchoFreeRequest(&Echo->Request);
 }
 
-/* The message there, and what has come there back; then both ends say that they are done. */
+/* Sends the message and echoes it; then both ends disconnect. */
 static NTSTATUS EchoTalk(PECHO Echo)
 {
     NTSTATUS Status;

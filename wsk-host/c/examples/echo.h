@@ -7,7 +7,7 @@
 #include <ntddk.h>
 
 /*
- * Sends a message through a connection and back, and compares what has come.
+ * Sends a message through a connection and back, and compares the received bytes.
  *
  * Registers with WSK first, and has given everything back when it returns, whatever the status is.
  * IRQL: PASSIVE_LEVEL.

@@ -10,7 +10,7 @@
 
 #include "echo.h"
 
-/* What the client prints goes to a debugger in a kernel, and here to the standard error. */
+/* The client prints to a debugger in a kernel, and to stderr here. */
 ULONG DbgPrint(PCSTR Format, ...)
 {
     va_list arguments;

@@ -29,7 +29,7 @@ enum {
     WSK_HOST_NETWORK_REAL = 1,
     /*
      * None, to measure what a client costs: each connection is made at once, and has a peer that gives back
-     * as many zeroes as are sent to it. Nobody connects to a listener, and datagrams are lost.
+     * as many zeroes as are sent to it. No connection arrives at a listener, and datagrams are lost.
      */
     WSK_HOST_NETWORK_NULL = 2
 };
@@ -64,12 +64,12 @@ enum {
 /* A time that is none at all, where zero is the default. */
 #define WSK_HOST_NONE UINT64_MAX
 
-/* How many seeds there are unless wsk_host_options.seeds says another number. */
+/* The number of seeds if wsk_host_options.seeds is 0. */
 #define WSK_HOST_DEFAULT_SEEDS 32
 
 /*
- * How to run a scenario. Zeroes are the defaults, also of the members that later versions add: initialise
- * it with `= {0}`, then set what is to be different.
+ * How to run a scenario. Zero is the default of every member, including those that later versions add: initialize the
+ * structure with `= {0}`, then set the members that differ.
  */
 typedef struct wsk_host_options {
     /* WSK_HOST_NETWORK_... */
@@ -78,9 +78,9 @@ typedef struct wsk_host_options {
     uint32_t timing;
     /* The first seed. With `seeds` being 1, this repeats the run that failed with that seed. */
     uint64_t first_seed;
-    /* How many seeds, one after the other, or 0 for WSK_HOST_DEFAULT_SEEDS. */
+    /* The number of consecutive seeds; 0 for WSK_HOST_DEFAULT_SEEDS. */
     uint64_t seeds;
-    /* The Windows that the host stands for, such as 6, 1, 7601; zeroes for the newest. */
+    /* The emulated version of Windows, such as 6, 1, 7601; zeroes for the newest. */
     uint32_t windows_major;
     uint32_t windows_minor;
     uint32_t windows_build;
@@ -88,22 +88,22 @@ typedef struct wsk_host_options {
     uint32_t readiness;
     /* Microseconds, with WSK_HOST_READINESS_AFTER. */
     uint64_t ready_after;
-    /* Microseconds that something takes at most through the simulated network, or WSK_HOST_NONE. */
+    /* The longest delay of the simulated network in microseconds, or WSK_HOST_NONE. */
     uint64_t delay;
-    /* Bytes that a connection of the simulated network takes from its sender before the receiver has room. */
+    /* The bytes that a connection of the simulated network buffers between its two sides. */
     uint64_t window;
-    /* What goes wrong, in a thousand: datagrams that are lost or arrive twice, and segments after which their connection
-     * is reset, all on the simulated network; */
+    /* Probabilities in thousandths, on the simulated network: a datagram is lost, a datagram arrives twice, a connection is
+     * reset after a segment. */
     uint16_t loss;
     uint16_t duplication;
     uint16_t reset;
-    /* requests after which their socket is no longer functional, and requests that do not complete until they are
-     * cancelled or their socket is closed. */
+    /* Probabilities in thousandths: a socket is no longer functional after a request; a request does not complete until it
+     * is cancelled or its socket is closed. */
     uint16_t forced_close;
     uint16_t hold;
-    /* Not zero: receives get all that there is, and never less by chance. */
+    /* Nonzero: a receive returns all available bytes, never fewer at random. */
     uint8_t whole_receives;
-    /* Not zero: these do what they do in Wine 8, which refuses them. */
+    /* Nonzero: these functions fail as in Wine 8. */
     uint8_t refuse_disconnect;
     uint8_t refuse_socket_connect;
     uint8_t refuse_cancel;
@@ -114,22 +114,22 @@ typedef struct wsk_host_options {
 } wsk_host_options;
 
 /*
- * A scenario: registers with WSK, does something, and undoes everything. Returns 0 if all was well.
+ * A scenario: registers with WSK, uses it, and releases everything. Returns 0 on success.
  *
  * It returns, or ends the process. To leave it with longjmp or an exception is undefined.
  */
 typedef int wsk_host_scenario(void *context);
 
 /*
- * Runs a scenario on a new host for every seed; only once if the timing leaves nothing to a seed.
+ * Runs a scenario on a new host for every seed; only once if the timing does not use seeds.
  *
  * A host is a kernel with a network and a pool of its own. The calling thread is the host's, at
  * PASSIVE_LEVEL, while the scenario runs, and so are the system threads that it creates with
  * PsCreateSystemThread. Other threads are not. When the scenario has returned, nothing may be left in the
  * pool.
  *
- * Returns 0 if every run was well. Otherwise it says on the standard error what has happened and with
- * which seed, makes no further runs, and returns 1. A rule that is broken ends the process (SIGABRT).
+ * Returns 0 if every run succeeded. After a run that failed, it prints the failure and the seed to stderr, makes no
+ * further runs, and returns 1. Breaking a WSK rule ends the process (SIGABRT).
  *
  * `options` may be NULL, for the defaults. `context` is passed on to the scenario.
  *
@@ -138,8 +138,8 @@ typedef int wsk_host_scenario(void *context);
 int wsk_host_run(const wsk_host_options *options, wsk_host_scenario *scenario, void *context);
 
 /*
- * How often the current thread's host was asked for memory: by clients and by its own kernel for them, pool,
- * IRPs and MDLs included. To be compared before and after what should need none.
+ * The number of allocations of the current thread's host so far: pool, IRPs and MDLs, by clients and by the kernel for
+ * them. Compare it before and after code that should allocate nothing.
  */
 uint64_t wsk_host_allocations(void);
 

@@ -62,7 +62,7 @@ pub unsafe extern "C" fn wsk_host_load(
 /// The driver was loaded by [`wsk_host_load`], and is unloaded once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsk_host_unload(driver: *mut c_void) {
-    // SAFETY: the caller's promise is the same.
+    // SAFETY: `wsk_host_load` returned the driver, and it is unloaded once (this function's contract).
     unsafe { Driver::from_raw(driver) }.unload();
 }
 

@@ -126,7 +126,7 @@ const NONE: u64 = u64::MAX;
 const DEFAULT_SEEDS: u64 = 32;
 
 impl wsk_host_options {
-    /// What the numbers mean.
+    /// The configuration and the seeds that the options describe.
     fn parse(&self) -> Result<(Config, Range<u64>), String> {
         let defaults = Config::default();
         let network = match self.network {
@@ -232,10 +232,10 @@ pub unsafe extern "C" fn wsk_host_run(
             return 1;
         }
     };
-    // What has happened was said when it happened.
+    // `testing::run` has reported the failure.
     let run = AssertUnwindSafe(|| {
         wsk_host::testing::run(config, seeds, |_host| {
-            // SAFETY: the caller says that it may be called.
+            // SAFETY: `scenario` may be called with `context` on this thread (this function's contract).
             let result = unsafe { scenario(context) };
             assert!(result == 0, "the scenario returned {result}");
         });
@@ -284,7 +284,7 @@ mod tests {
     unsafe extern "C" fn allocates(_context: *mut c_void) -> c_int {
         let before = wsk_host_allocations();
         for _ in 0..3 {
-            // SAFETY: as above.
+            // SAFETY: an IRP may be allocated at any time.
             let irp = unsafe { IoAllocateIrp(1, 0) };
             // SAFETY: it was just allocated.
             unsafe { IoFreeIrp(irp) };

@@ -422,7 +422,7 @@ static int Memory(void *Context)
     return 0;
 }
 
-/* A control device: which adds, pends, writes to locked memory, and keeps what was written to it. */
+/* A control device that adds, pends, writes to locked memory, and keeps the bytes written to it. */
 
 #define IOCTL_ADD   CTL_CODE(FILE_DEVICE_NETWORK, 0x800, METHOD_BUFFERED, FILE_ANY_ACCESS)
 #define IOCTL_LATER CTL_CODE(FILE_DEVICE_NETWORK, 0x801, METHOD_BUFFERED, FILE_ANY_ACCESS)
@@ -691,7 +691,7 @@ static const SCENARIO Scenarios[] = {
     {"times", Times},
     {"memory", Memory},
     {"device", Device},
-    /* By their name only: what prints, and what is stopped. */
+    /* Run by name only: the tests that print, and those that the host stops. */
     {"prints", PrintsAll},
     {"leaves-a-link", LeavesALink},
     {"asserts", Asserts},

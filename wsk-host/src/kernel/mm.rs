@@ -74,17 +74,21 @@ pub(crate) unsafe fn system_address(mdl: PMDL, call: &str) -> *mut u8 {
     virtual_address(mdl).cast()
 }
 
-/// An MDL and its memory that a client has given back to the driver below.
+/// An MDL and its memory that a client has returned to the driver below.
+///
+/// # Invariants
+///
+/// `mdl` describes all of `bytes`.
 pub(crate) struct RetiredMdl {
     pub(crate) mdl: Box<MDL>,
     pub(crate) bytes: Box<[u8]>,
-    /// The rule that a client breaks which uses it, and what it was.
+    /// The rule that a use of the memory breaks, and a description of the memory for the report.
     pub(crate) rule: Rule,
     pub(crate) found: &'static str,
     pub(crate) origin: Arc<Origin>,
 }
 
-// SAFETY: the MDL describes the memory that it is kept with, which the value owns.
+// SAFETY: the MDL describes `bytes`, which the value owns (Invariants).
 unsafe impl Send for RetiredMdl {}
 
 /// The byte that fills memory which was given back.

@@ -31,7 +31,7 @@ unsafe extern "C" fn ObReferenceObjectByHandleWithTag(
     object: *mut PVOID,
     information: POBJECT_HANDLE_INFORMATION,
 ) -> NTSTATUS {
-    // SAFETY: the caller's promises are the same.
+    // SAFETY: the arguments satisfy the untagged function's contract, which is the same.
     unsafe { ObReferenceObjectByHandle(handle, access, object_type, mode, object, information) }
 }
 
@@ -53,13 +53,13 @@ unsafe extern "C" fn ObReferenceObjectByPointer(
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ObfReferenceObjectWithTag(object: PVOID, _tag: ULONG) -> LONG_PTR {
-    // SAFETY: the caller's promises are the same.
+    // SAFETY: the caller has a reference to the object.
     unsafe { ObfReferenceObject(object) }
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ObfDereferenceObjectWithTag(object: PVOID, _tag: ULONG) -> LONG_PTR {
-    // SAFETY: the caller's promises are the same.
+    // SAFETY: the caller gives up a reference to the object.
     unsafe { ObfDereferenceObject(object) }
 }
 

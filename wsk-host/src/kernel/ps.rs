@@ -34,16 +34,20 @@ use crate::kernel::schedule::ClientPointer;
 use crate::kernel::{Entered, Kernel};
 use crate::verifier::kernel_violation;
 
-/// What a handle of a thread, and a pointer to it, stand for. Signalled when the thread has ended.
+/// A thread object, to which handles and pointers refer. Signalled when the thread has ended.
+///
+/// # Invariants
+///
+/// The header is initialized, and accessed only under the dispatcher lock.
 #[repr(C)]
 struct Thread {
     header: UnsafeCell<DISPATCHER_HEADER>,
     join: Mutex<Option<JoinHandle<()>>>,
 }
 
-// SAFETY: the header is used under the lock over all dispatcher objects.
+// SAFETY: the header is accessed only under the dispatcher lock (Invariants).
 unsafe impl Send for Thread {}
-// SAFETY: the header is accessed only under the dispatcher lock.
+// SAFETY: the header is accessed only under the dispatcher lock (Invariants).
 unsafe impl Sync for Thread {}
 
 impl Thread {
@@ -252,7 +256,7 @@ extern "C" fn ZwClose(handle: HANDLE) -> NTSTATUS {
 #[repr(transparent)]
 pub(crate) struct TypePointer(*const u8);
 
-// SAFETY: what it points to is never written.
+// SAFETY: the pointer is to a constant, which is never written.
 unsafe impl Sync for TypePointer {}
 
 static THREAD_TYPE: u8 = 0;

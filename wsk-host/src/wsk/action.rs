@@ -44,10 +44,14 @@ impl Action {
 }
 
 /// An IRP of the provider's.
+///
+/// # Invariants
+///
+/// The provider owns the IRP until it completes it, once.
 #[derive(Clone, Copy)]
 pub(super) struct Irp(pub(super) PIRP);
 
-// SAFETY: the provider owns the IRP until it is completed, and may use it in any thread.
+// SAFETY: the provider owns the IRP (Invariants), and may use it in any thread.
 unsafe impl Send for Irp {}
 
 /// An IRP with its result, to be completed.

@@ -44,7 +44,7 @@ pub(super) unsafe fn read(address: PSOCKADDR, family: ADDRESS_FAMILY, call: &str
     }
     match family {
         AF_INET => {
-            // SAFETY: the family says what it is.
+            // SAFETY: the family determines the type of the address.
             let address = unsafe { address.cast::<SOCKADDR_IN>().read_unaligned() };
             // SAFETY: all views of the union are of the same four bytes.
             let ip = unsafe { address.sin_addr.S_un.S_addr };
@@ -52,7 +52,7 @@ pub(super) unsafe fn read(address: PSOCKADDR, family: ADDRESS_FAMILY, call: &str
             SocketAddrV4::new(ip, u16::from_be(address.sin_port)).into()
         }
         AF_INET6 => {
-            // SAFETY: the family says what it is.
+            // SAFETY: the family determines the type of the address.
             let address = unsafe { address.cast::<SOCKADDR_IN6>().read_unaligned() };
             // SAFETY: all views of the union are of the same sixteen bytes.
             let ip = Ipv6Addr::from(unsafe { address.sin6_addr.u.Byte });

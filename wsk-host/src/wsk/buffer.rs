@@ -17,11 +17,16 @@ use crate::kernel::mm::system_address;
 use crate::verifier::{Rule, rule_violation};
 
 /// The memory of a buffer, and the buffer that describes it.
+///
+/// # Invariants
+///
+/// - The parts are within the buffer's MDLs, do not overlap, and are `length` bytes together.
+/// - The buffer and the parts are the provider's until the request's IRP is completed.
 pub(super) struct Bytes {
     parts: Vec<Part>,
     length: usize,
     buffer: PWSK_BUF,
-    /// What the buffer said when the call was made.
+    /// A copy of the `WSK_BUF` from the time of the call.
     descriptor: WSK_BUF,
     function: &'static str,
 }
@@ -32,7 +37,7 @@ struct Part {
     length: usize,
 }
 
-// SAFETY: the memory is the provider's until the IRP is completed.
+// SAFETY: the memory is the provider's until the IRP is completed (Invariants), in any thread.
 unsafe impl Send for Bytes {}
 
 impl Bytes {
@@ -119,7 +124,7 @@ impl Bytes {
         self.length
     }
 
-    /// The client must still have the buffer as it was: nothing says that WSK copies it.
+    /// Stops a client that changed the `WSK_BUF`: the documentation does not say that WSK copies it.
     fn require_unchanged(&self) {
         if self.parts.is_empty() {
             return;

@@ -19,7 +19,11 @@ use crate::kernel::Kernel;
 use crate::kernel::usage::Owner;
 use crate::verifier::{Origin, Rule, rule_violation};
 
-/// What the client gave to be called back with.
+/// The context and the dispatch tables of a socket's callbacks.
+///
+/// # Invariants
+///
+/// The context and each table that is not null are the client's, valid until the socket's close has completed (INV-46).
 #[derive(Clone, Copy)]
 pub(super) struct Callbacks {
     pub(super) context: usize,
@@ -35,7 +39,7 @@ impl Callbacks {
     pub(super) const NONE: Self =
         Self { context: 0, listen: ptr::null(), datagram: ptr::null(), connection: ptr::null() };
 
-    /// The context and the tables, each with what it is.
+    /// The addresses of the context and the tables, each with its name.
     pub(super) fn parts(&self) -> [(&'static str, usize); 4] {
         [
             ("context", self.context),
@@ -62,14 +66,18 @@ impl Callbacks {
     }
 }
 
-/// What a client writes to in `WskAcceptEvent`.
+/// The output parameters of `WskAcceptEvent`.
+///
+/// # Invariants
+///
+/// Both pointers are valid until the callback has returned and its results were read.
 #[derive(Clone, Copy)]
 pub(super) struct Offer {
     pub(super) context: *mut PVOID,
     pub(super) dispatch: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
 }
 
-// SAFETY: it is read while the callback runs, or by its caller.
+// SAFETY: the pointers are valid while they are used (Invariants), and one thread uses them at a time.
 unsafe impl Send for Offer {}
 
 /// A socket, as the owner of what its callbacks need.

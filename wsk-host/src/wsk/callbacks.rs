@@ -82,7 +82,7 @@ fn record(kernel: &Kernel, function: &'static str, socket: u64, detail: String) 
     kernel.record(Event::Callback { function, socket, detail });
 }
 
-/// Stops a client whose callback has returned what it may not.
+/// Stops a client whose callback returned a status that is not allowed.
 fn require(
     kernel: &Kernel,
     id: u64,

@@ -22,23 +22,28 @@ use crate::kernel::config::Windows;
 use crate::kernel::ke::dispatcher::Signal;
 use crate::verifier::{Origin, Rule, rule_violation};
 
-/// What a registration block stands for.
+/// A registered client.
+///
+/// # Invariants
+///
+/// `dispatch` points to the client's table, valid until the registration ends. It is read only while the client is
+/// registered, and otherwise only compared.
 pub(super) struct Client {
     pub(super) kernel: Kernel,
     pub(super) version: USHORT,
     /// The client's table, which must stay as it is ([INV-1](crate::rules#inv-1)).
     pub(super) dispatch: *const WSK_CLIENT_DISPATCH,
     pub(super) outstanding: Mutex<Outstanding>,
-    /// Set when something of it has ended.
+    /// Set when one of the outstanding objects ends.
     pub(super) changed: Signal,
     pub(super) static_events: AtomicU32,
     pub(super) bypasses_tdi: AtomicBool,
     pub(super) sockets_ever: AtomicU64,
-    /// The socket that stands for the client's own requests; zero if it has made none.
+    /// The pseudo-socket of the client's own requests; zero before the first one.
     pub(super) changes: AtomicU64,
     /// The security descriptors that were cached, by address.
     pub(super) cached: Mutex<HashMap<usize, Cached>>,
-    /// The address of its block, and where that was registered.
+    /// The address of the registration block.
     pub(super) block: usize,
     pub(super) origin: Arc<Origin>,
 }
@@ -46,17 +51,17 @@ pub(super) struct Client {
 /// A cached security descriptor. It stays until the client has gone, so that its uses are known.
 pub(super) struct Cached {
     copy: Box<u64>,
-    /// How often it was given to the client, and not released.
+    /// How many times the client has it without having released it.
     pub(super) given: usize,
     pub(super) origin: Arc<Origin>,
 }
 
-// SAFETY: the table is only compared, and read while the client is registered.
+// SAFETY: `dispatch` is read only while the client is registered (Invariants), and never written.
 unsafe impl Send for Client {}
-// SAFETY: the table is only compared, and read while the client is registered.
+// SAFETY: `dispatch` is read only while the client is registered (Invariants), and never written.
 unsafe impl Sync for Client {}
 
-/// What a registration waits for before it ends.
+/// The objects that a registration waits for before it ends.
 #[derive(Default)]
 pub(super) struct Outstanding {
     pub(super) captures: Vec<Origin>,
@@ -249,7 +254,7 @@ impl Client {
     }
 }
 
-/// Everybody who is registered, at all hosts.
+/// The registered clients of all hosts.
 pub(super) fn all() -> Vec<Arc<Client>> {
     let of = |address: &usize| {
         let pointer: *const Client = ptr::with_exposed_provenance(*address);

@@ -25,16 +25,20 @@ use crate::kernel::mm::{RetiredMdl, retire};
 use crate::kernel::random::Random;
 use crate::verifier::{Origin, Rule};
 
-/// Memory behind an MDL, with what stands before the data.
+/// An MDL of indicated data, and the memory that it describes: room for headers, then the data.
+///
+/// # Invariants
+///
+/// `mdl` and `bytes` are allocations of their own (`Box::into_raw`), and the MDL describes all of `bytes`.
 struct Block {
     mdl: *mut MDL,
-    /// How much the bytes begin after the MDL's start: headers, in a real system.
+    /// The offset of the data from the MDL's start: the length of the headers, in a real system.
     offset: usize,
     bytes: *mut [u8],
     origin: Arc<Origin>,
 }
 
-// SAFETY: the memory is the block's own.
+// SAFETY: the block owns both allocations (Invariants).
 unsafe impl Send for Block {}
 
 impl Block {
@@ -56,7 +60,7 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // SAFETY: `new` allocated both, and the client has given them back.
+        // SAFETY: both are from `Box::into_raw` (Invariants), and the client has released the indication.
         let (mdl, bytes) = unsafe { (Box::from_raw(self.mdl), Box::from_raw(self.bytes)) };
         let found = "the MDL describes indicated data that is already released";
         retire(RetiredMdl {
@@ -94,14 +98,18 @@ fn buffer(blocks: &[Block], length: usize) -> WSK_BUF {
 
 // The lists and their targets are vectors: moving a `Box` would assert that it is the only pointer.
 
-/// Data of a connection, as it is indicated.
+/// An indication of a connection's data: a list of `WSK_DATA_INDICATION`.
+///
+/// # Invariants
+///
+/// Every pointer in `nodes` is null or into `nodes` and the blocks, which are not moved or freed before the value.
 pub(super) struct IndicatedData {
     nodes: Vec<WSK_DATA_INDICATION>,
     _blocks: Vec<Vec<Block>>,
     pub(super) origin: Arc<Origin>,
 }
 
-// SAFETY: the pointers are to what it owns.
+// SAFETY: its pointers are into the vectors that it owns (Invariants).
 unsafe impl Send for IndicatedData {}
 
 impl IndicatedData {
@@ -132,7 +140,12 @@ impl IndicatedData {
     }
 }
 
-/// Datagrams, as they are indicated.
+/// An indication of datagrams: a list of `WSK_DATAGRAM_INDICATION`.
+///
+/// # Invariants
+///
+/// Every pointer in `nodes` is null, or into `nodes`, the blocks, the addresses and the control data, which are not moved
+/// or freed before the value.
 pub(super) struct IndicatedDatagrams {
     nodes: Vec<WSK_DATAGRAM_INDICATION>,
     _blocks: Vec<Vec<Block>>,
@@ -142,7 +155,7 @@ pub(super) struct IndicatedDatagrams {
     pub(super) origin: Arc<Origin>,
 }
 
-// SAFETY: the pointers are to what it owns.
+// SAFETY: its pointers are into the vectors that it owns (Invariants).
 unsafe impl Send for IndicatedDatagrams {}
 
 impl IndicatedDatagrams {

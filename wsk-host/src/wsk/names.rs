@@ -5,14 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use wsk_sys::NTSTATUS;
 
-/// What a host's names stand for.
+/// A host's names, with their addresses and the faults of their next look-ups.
 #[derive(Default)]
 pub(crate) struct Names {
     addresses: BTreeMap<String, Vec<IpAddr>>,
     faults: BTreeMap<String, VecDeque<LookupFault>>,
 }
 
-/// What goes wrong with the look-up of a name.
+/// A fault of a name's look-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LookupFault {
     /// It fails.
@@ -38,17 +38,17 @@ impl Names {
         self.addresses.entry(key(name)).or_default().push(address);
     }
 
-    /// Lets a look-up of a name go wrong: the next one, or the one after those that do.
+    /// Adds a fault for the next look-up of a name that has none yet.
     pub(crate) fn add_fault(&mut self, name: &str, fault: LookupFault) {
         self.faults.entry(key(name)).or_default().push_back(fault);
     }
 
-    /// What goes wrong with a look-up that is made now.
+    /// Takes the fault of the look-up that starts now.
     pub(crate) fn take_fault(&mut self, name: &str) -> Option<LookupFault> {
         self.faults.get_mut(&key(name))?.pop_front()
     }
 
-    /// The addresses of a name; none if it is not known here.
+    /// The addresses of a name; empty if the name is unknown.
     pub(crate) fn addresses(&self, name: &str) -> Vec<IpAddr> {
         let name = key(name);
         match self.addresses.get(&name) {

@@ -26,6 +26,14 @@ use crate::kernel::quarantine::Quarantine;
 use crate::kernel::trace;
 use crate::verifier::{Origin, Rule, kernel_violation, rule_violation};
 
+/// A socket as its client sees it: `WSK_SOCKET`, followed by the host's own fields.
+///
+/// # Invariants
+///
+/// - `socket` is the first field (`repr(C)`), so a `PWSK_SOCKET` is the address of an `Object`.
+/// - The address is in [`KNOWN`] from the creation on, with `open` set until the client closes the socket. The memory is
+///   freed later, by the quarantine.
+/// - `client` is `Some` while the socket is open.
 #[repr(C)]
 pub(super) struct Object {
     socket: WSK_SOCKET,
@@ -36,7 +44,7 @@ pub(super) struct Object {
     client: Option<Arc<Client>>,
 }
 
-/// The sockets that there were, by address: to tell an open one from what once was one.
+/// Every socket so far, by address: distinguishes open sockets, closed ones, and other pointers.
 static KNOWN: Mutex<Option<HashMap<usize, Known>>> = Mutex::new(None);
 
 struct Known {
@@ -172,7 +180,7 @@ pub(super) unsafe fn begin<'a>(
             ),
         }
     }
-    // SAFETY: the object is open, and so is there.
+    // SAFETY: the object is open, so it is not freed.
     let object = unsafe { &*ptr::with_exposed_provenance::<Object>(socket.addr()) };
     if object.category != category {
         let found = format!(
@@ -210,7 +218,7 @@ impl ClosedSocket {
         Self::Socket { irp: Irp(irp), object: socket.addr() }
     }
 
-    /// Gives up what has closed, and gives its IRP to be completed.
+    /// Retires the closed object, and returns the completion of its IRP.
     pub(super) fn finish(self) -> Option<Completion> {
         match self {
             Self::Socket { irp: Irp(irp), object } => {

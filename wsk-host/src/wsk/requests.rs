@@ -20,7 +20,11 @@ use super::control_data::{ControlRoom, SendControl};
 use crate::kernel::io::irp::{CancelRoutine, claim, set_cancel_routine};
 use crate::kernel::trace;
 
-/// A request that waits.
+/// A waiting request.
+///
+/// # Invariants
+///
+/// The provider owns the IRP, and the memory that `kind` points to is valid, until the IRP is completed.
 pub(super) struct Waiting {
     pub(super) irp: PIRP,
     pub(super) kind: RequestKind,
@@ -28,7 +32,7 @@ pub(super) struct Waiting {
     held: bool,
 }
 
-// SAFETY: the IRP and the memory are the provider's until the IRP is completed.
+// SAFETY: the IRP and the memory are the provider's (Invariants), which may use them in any thread.
 unsafe impl Send for Waiting {}
 
 pub(super) enum RequestKind {
@@ -175,7 +179,7 @@ impl Requests {
         self.waiting.iter().any(|waiting| !waiting.held && wanted(&waiting.kind))
     }
 
-    /// The first request that goes out, unless it is held, and with it all that follow.
+    /// The first output request, unless it is held: a held one also holds those after it.
     pub(super) fn first_output(&mut self) -> Option<&mut RequestKind> {
         let first = self.waiting.iter_mut().find(|waiting| waiting.kind.is_output())?;
         (!first.held).then_some(&mut first.kind)

@@ -35,11 +35,11 @@ pub(super) struct Events {
     pub(super) enabled: ULONG,
     /// Those that cannot be disabled: static ones, and those inherited from a listener.
     pub(super) fixed: ULONG,
-    /// How many calls of each have begun, or are about to.
+    /// The number of calls of each event that run or are about to.
     pub(super) running: BTreeMap<ULONG, usize>,
-    /// Those that will be told of the socket's end when another has returned.
+    /// Events whose end-of-socket call waits until another call has returned.
     pub(super) postponed: ULONG,
-    /// Who waits until none of an event runs.
+    /// The requests to disable an event, which complete when none of its calls runs.
     pub(super) disabling: Vec<(ULONG, Irp)>,
 }
 
@@ -53,17 +53,17 @@ impl Events {
     }
 }
 
-/// Both directions of a connection.
+/// The state of both directions of a connection.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Default)]
 pub(super) struct StreamState {
-    /// What was indicated, and not accepted: the next to be received.
+    /// Data that was indicated and not accepted: received next.
     pub(super) rest: VecDeque<u8>,
     /// No data is indicated until something was received ([INV-56](crate::rules#inv-56)).
     pub(super) is_paused: bool,
     pub(super) sent_end: bool,
     pub(super) received_end: bool,
-    /// The client was told of the end.
+    /// The end was indicated to the client.
     pub(super) told_end: bool,
     /// Bytes that were sent since the ideal backlog changed.
     pub(super) sent: usize,

@@ -1,8 +1,8 @@
 //! The provider's tables, as long as a Windows has them.
 //!
-//! A table is never shorter in memory than the type that a client may have been compiled with. What the chosen
-//! Windows lacks is there as a function that stops the process: a client that calls it would have read beyond
-//! the end of the real table ([INV-8](crate::rules#inv-8)). How long a table is when, `wsk_sys::since` says.
+//! A table is never shorter in memory than the type that a client may have been compiled with. The slots that
+//! the chosen Windows lacks hold functions that stop the process: a client that calls one would have read beyond the
+//! end of the real table ([INV-8](crate::rules#inv-8)). The lengths are in `wsk_sys::since`.
 
 use std::mem::offset_of;
 

@@ -225,7 +225,7 @@ fn expand(tree: &str) -> Vec<(Segments, String)> {
     vec![(segments, name)]
 }
 
-/// The place of the brace that closes what was opened before the text.
+/// The position of the brace that closes the block before the text.
 fn closing(text: &str) -> usize {
     let mut depth = 0_usize;
     for (at, c) in text.char_indices() {

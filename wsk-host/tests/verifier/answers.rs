@@ -30,13 +30,13 @@ fn a_socket_that_is_not_bound() {
     });
     sent.fail(STATUS_INVALID_DEVICE_STATE);
     let (nowhere, length, flags) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-    // SAFETY: as above.
+    // SAFETY: the socket is open.
     let received = call(|irp| unsafe {
         let receive_from = datagram(datagrams).WskReceiveFrom.unwrap();
         receive_from(datagrams, buffer.buffer, 0, nowhere, length, none, flags, irp)
     });
     received.fail(STATUS_INVALID_DEVICE_STATE);
-    // SAFETY: as above.
+    // SAFETY: the socket is open.
     let address =
         call(|irp| unsafe { connection(socket).WskGetLocalAddress.unwrap()(socket, to.0, irp) });
     address.fail(STATUS_INVALID_DEVICE_STATE);
@@ -133,7 +133,7 @@ fn a_stream_socket_with_a_role() {
     let listen = |socket| call(|irp| unsafe { stream(socket).WskListen.unwrap()(socket, irp) });
     let connect = |socket, address| {
         let address = PoolAddress::new(address);
-        // SAFETY: as above.
+        // SAFETY: the socket is bound.
         call(|irp| unsafe { stream(socket).WskConnect.unwrap()(socket, address.0, 0, irp) })
     };
     let (listener, address) = client.listener(ptr::null_mut(), ptr::null());
@@ -143,7 +143,7 @@ fn a_stream_socket_with_a_role() {
     connect(other, address).succeed();
     listen(other).fail(STATUS_INVALID_DEVICE_STATE);
     let (none, nowhere) = (ptr::null_mut(), ptr::null_mut());
-    // SAFETY: as above.
+    // SAFETY: the socket is bound.
     let accepted = call(|irp| unsafe {
         let accept = stream(other).WskAccept.unwrap();
         accept(other, 0, none, ptr::null(), nowhere, nowhere, irp)

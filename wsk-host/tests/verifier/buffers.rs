@@ -225,7 +225,7 @@ fn a_control_message_that_is_shorter_than_its_header() {
     let found = "the control message in the last 24 bytes is truncated";
     breaks(26, ["WskSendTo", found, ""], |client| {
         let control = leaked(24).bytes.cast::<CMSGHDR>();
-        // SAFETY: as above.
+        // SAFETY: the memory has room for a header, and is leaked.
         unsafe {
             control.write(CMSGHDR { cmsg_len: 3, cmsg_level: 0, cmsg_type: 0 });
         }

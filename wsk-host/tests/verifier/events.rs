@@ -1,4 +1,4 @@
-//! Callbacks: INV-51, INV-55, INV-58, INV-59 and INV-62, and what is answered.
+//! Callbacks: INV-51, INV-55, INV-58, INV-59 and INV-62, and the calls that return a status.
 
 use std::net::SocketAddr;
 use std::ptr;
@@ -309,7 +309,7 @@ fn a_refused_socket_that_is_closed() {
     });
 }
 
-// INV-62: what is only told
+// INV-62: notifications
 
 const NOT_SUCCESS: &str = "the callback returned STATUS_CANCELLED";
 
@@ -358,7 +358,7 @@ fn an_abort_callback_with_another_status() {
     });
 }
 
-// What is answered: INV-52, INV-53, INV-60
+// Calls that return a status: INV-52, INV-53, INV-60
 
 static STATUS_THERE: AtomicI32 = AtomicI32::new(0);
 
@@ -402,7 +402,7 @@ fn an_event_disabled_while_its_callback_runs() {
     client.end();
 }
 
-/// INV-53: what is enabled for all sockets cannot be disabled for one.
+/// INV-53: an event that is enabled for all sockets cannot be disabled for one.
 #[test]
 fn a_static_event_is_not_disabled() {
     let client = Client::new(inline());

@@ -110,7 +110,7 @@ fn a_connection_pended_by_a_stream_socket() {
         // SAFETY: the socket is bound.
         call(|irp| unsafe { stream(socket).WskGetLocalAddress.unwrap()(socket, address.0, irp) })
             .succeed();
-        // SAFETY: as above.
+        // SAFETY: the socket is bound.
         call(|irp| unsafe { stream(socket).WskListen.unwrap()(socket, irp) }).succeed();
         connecting(&client, address.get());
     });

@@ -1,4 +1,4 @@
-//! Rules of the kernel's broken by a client in raw calls, each in a process of its own, and what is said
+//! The kernel's rules, each broken by raw calls in a process of its own, and the message that is printed
 //! then.
 
 use std::ptr;

@@ -1,4 +1,4 @@
-//! Rules of WSK's broken by a client in raw calls, each in a process of its own, and what is said then. Where
+//! WSK's rules, each broken by raw calls in a process of its own, and the report that follows. Where
 //! a rule has a status for an answer instead, that is tested here, too.
 
 #![allow(clippy::multiple_unsafe_ops_per_block, reason = "raw calls, one after the other")]

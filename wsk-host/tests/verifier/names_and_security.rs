@@ -313,7 +313,7 @@ fn a_look_up_at_dispatch_level() {
 #[test]
 fn a_thread_without_its_process() {
     let client = Client::new(inline());
-    // Nobody looks into it.
+    // The host does not read it.
     let thread = ptr::without_provenance_mut(8);
     let name = string("localhost", 10);
     let place = PoolBuffer::new(size_of::<PADDRINFOEXW>());

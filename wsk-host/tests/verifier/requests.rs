@@ -147,7 +147,7 @@ fn irps_of_a_driver_above_that_are_marked_pending_go_on() {
         let (socket, pending) = unsafe { ((*irp).IoStatus.Information, (*irp).PendingReturned) };
         assert_ne!(pending, FALSE);
         close(socket_of(socket));
-        // SAFETY: as above.
+        // SAFETY: the driver above has kept the IRP, and frees it once.
         unsafe { IoFreeIrp(irp) };
     }
     client.end();
@@ -362,7 +362,7 @@ fn a_context_of_an_accepted_socket_on_the_stack() {
     });
 }
 
-/// INV-12: what a call returns does not say that its IRP is the client's again.
+/// INV-12: a returned call does not give its IRP back to the client.
 #[test]
 fn an_irp_freed_before_its_completion_routine_has_run() {
     let says = ["ExFreePoolWithTag", "the memory is an IRP in flight", "WskBind"];

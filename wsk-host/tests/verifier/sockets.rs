@@ -97,8 +97,8 @@ unsafe extern "C" fn makes_a_call(context: PVOID) {
     request.succeed();
 }
 
-/// One thread of a host runs at a time, and it gives its turn away within calls only: so whoever sees another
-/// thread inside a call knows that it stays there.
+/// One thread of a host runs at a time, and switches occur within calls only: a thread that is seen inside a call stays
+/// there.
 #[test]
 fn a_socket_closed_during_a_call() {
     let found = "another thread is still in WskGetLocalAddress with the socket";

@@ -15,7 +15,7 @@ pub(crate) fn deferred() -> Config {
     Config::default().timing(Timing::Deferred)
 }
 
-/// What a report says: the call, what was found, and which call created the object, if there is one.
+/// The contents of a report: the call, the finding, and the call that created the object, or `""`.
 pub(crate) type Says<'a> = [&'a str; 3];
 
 /// A scenario must end with exactly this report, on a host without chance.

@@ -122,7 +122,7 @@ fn sentences_and_names_are_complete_and_different() {
         assert!(sentence.starts_with(|first: char| !first.is_lowercase()), "{rule:?}: {sentence}");
         assert!(sentence.ends_with('.'), "{rule:?}: {sentence}");
         assert!(!detail.is_empty() && !detail.ends_with('.'), "{rule:?}: {detail}");
-        assert!(seen.insert(sentence) && seen.insert(rule.name()), "{rule:?} is there twice");
+        assert!(seen.insert(sentence) && seen.insert(rule.name()), "{rule:?} occurs twice");
         if rule.outcome() == Outcome::Answered {
             assert!(
                 detail.starts_with("`STATUS_"),

@@ -58,7 +58,7 @@ pub(super) fn check_impl(item: &ItemImpl, errors: &mut Errors) {
     }
 }
 
-/// Checks what is between the braces.
+/// Checks the items between the braces.
 pub(super) fn check_items(item: &ItemImpl, found: &Trait, errors: &mut Errors) {
     for inner in &item.items {
         match inner {

@@ -84,7 +84,7 @@ impl Wrapper<'_> {
     fn constructor(&self, visibility: &TokenStream, base: Option<&Type>) -> TokenStream {
         let Self { wsk, table, .. } = self;
         let (make, socket) = match base {
-            // SAFETY: in the code that is written, the caller's promise is the one of the base.
+            // SAFETY: the generated function has the same contract as the function of the base.
             Some(base) => (quote!(Self(unsafe { <#base>::of(socket) })), quote!(self.0.socket())),
             None => (quote!(Self(socket)), quote!(self.0)),
         };

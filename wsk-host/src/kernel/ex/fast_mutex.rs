@@ -65,9 +65,9 @@ unsafe fn own(mutex: *mut FastMutex, irql: u8) {
 ///
 /// The pointer is to a mutex.
 unsafe fn give_back(mutex: *mut FastMutex, function: &str) -> u8 {
-    // SAFETY: the caller promises a mutex, which the current thread owns, or else is stopped below.
+    // SAFETY: the pointer is to a mutex (this function's contract), which the current thread owns, or else is stopped below.
     let irql = unsafe { (*mutex).old_irql };
-    // SAFETY: as for the line above.
+    // SAFETY: the pointer is to a mutex, which the current thread owns, or else is stopped below.
     unsafe {
         (&raw mut (*mutex).owner).write(ptr::null_mut());
         (&raw mut (*mutex).count).write(1);

@@ -77,14 +77,14 @@ fn mark(lookaside: *mut Lookaside, kind: Kind) -> [ULONG; 2] {
     [ULONG::try_from(low).unwrap_or(0), kind]
 }
 
-/// Stops a client whose list is none of this kind.
+/// Stops a client whose list is not initialized as this kind.
 ///
 /// # Safety
 ///
 /// The pointer is to memory of a list.
 unsafe fn require(lookaside: *mut Lookaside, kind: Kind, function: &str) {
     require_at_most(DISPATCH_LEVEL, function);
-    // SAFETY: the caller promises memory of a list.
+    // SAFETY: the pointer is to memory of a list (this function's contract).
     if unsafe { (*lookaside).initialised } != mark(lookaside, kind) {
         kernel_violation(&format!(
             "{function}: the lookaside list is not initialized, or is of another kind"
@@ -130,12 +130,12 @@ unsafe fn initialise(
 unsafe fn allocate(lookaside: *mut Lookaside, kind: Kind) -> PVOID {
     // SAFETY: the caller has checked the list.
     let kept = unsafe { ExpInterlockedPopEntrySList(lookaside.cast()) };
-    // SAFETY: counters of a valid list, which threads may change at once, so that some are lost, as in Windows.
+    // SAFETY: a counter of a valid list; concurrent updates may be lost, as in Windows.
     unsafe { count(&raw mut (*lookaside).total_allocates) };
     if !kept.is_null() {
         return kept.cast();
     }
-    // SAFETY: as for the counter above.
+    // SAFETY: a counter of a valid list; concurrent updates may be lost, as in Windows.
     unsafe { count(&raw mut (*lookaside).allocate_misses) };
     // SAFETY: these members do not change.
     let (pool, size, tag, routine) =

@@ -53,8 +53,8 @@ const POOL_FLAG_PAGED: POOL_FLAGS = 0x100;
 /// The flags that a system which does not know them ignores.
 const OPTIONAL: POOL_FLAGS = !0 << 32;
 
-/// Returns null where the kernel does. Stops a client that asks for what is valid in the kernel and not here:
-/// pageable memory, which would pass for nonpaged, and exceptions.
+/// Returns null where the kernel does. Stops a client that requests a feature of the kernel that
+/// the host lacks: pageable memory, which would pass for nonpaged, and exceptions.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn ExAllocatePool2(flags: POOL_FLAGS, size: SIZE_T, tag: ULONG) -> PVOID {
     const POOLS: POOL_FLAGS = POOL_FLAG_NON_PAGED | POOL_FLAG_NON_PAGED_EXECUTE | POOL_FLAG_PAGED;

@@ -1,7 +1,7 @@
-//! What fast mutexes and push locks have in common: an owner or readers, and a queue of threads that wait.
+//! The common part of fast mutexes and push locks: an owner or readers, and a queue of waiting threads.
 //!
-//! A lock is the client's memory, which it may free as soon as nothing holds it. So who holds which, and who waits, is
-//! kept here by address, under one lock, and a thread that gives a lock back hands it to the next.
+//! A lock is the client's memory, which it may free as soon as nothing holds it. So its holders and
+//! waiting threads are stored here by address, under one lock, and a thread that releases it passes it to the next.
 
 use std::collections::hash_map::Entry as MapEntry;
 use std::collections::{HashMap, VecDeque};
@@ -31,12 +31,12 @@ struct State {
 }
 
 impl State {
-    /// Whether a thread need not wait: it shares the lock, and passes nobody by.
+    /// Whether a thread can share the lock without overtaking a waiting thread.
     fn admits(&self, mode: Mode) -> bool {
         mode == Mode::Shared && self.mode == Mode::Shared && self.waiting.is_empty()
     }
 
-    /// Hands the lock, which nothing holds any more, to those who are next. Returns whether there are any.
+    /// Passes a released lock to the next waiting threads. Returns whether the lock has a holder.
     fn hand_over(&mut self) -> bool {
         while let Some((mode, _, _)) = self.waiting.front() {
             if !self.holders.is_empty()
@@ -57,7 +57,7 @@ fn held() -> MutexGuard<'static, Option<HashMap<usize, State>>> {
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Stops a client that makes a lock anew, or frees it, while it is held.
+/// Stops a client that initializes or frees a lock that is held.
 pub(super) fn require_free(lock: usize, function: &str) {
     if held().as_ref().is_some_and(|held| held.contains_key(&lock)) {
         kernel_violation(&format!("{function}: the lock is still held"));

@@ -43,7 +43,7 @@ const TAG: ULONG = u32::from_le_bytes(*b"Devi");
 unsafe fn path(name: PUNICODE_STRING) -> Option<String> {
     // SAFETY: the caller promises a string or null, whose buffer has its length.
     let name = unsafe { name.as_ref() }?;
-    // SAFETY: as for the line above.
+    // SAFETY: the string's buffer has its length (this function's contract).
     let units = unsafe { counted_units(name) };
     (!units.is_empty()).then(|| String::from_utf16_lossy(units))
 }
@@ -124,7 +124,7 @@ unsafe extern "C" fn IoCreateDevice(
 unsafe fn unlink(device: *mut DeviceObject) {
     // SAFETY: the caller promises a device, whose driver is valid as long as it has devices.
     let (driver, next) = unsafe { ((*device).driver, (*device).next) };
-    // SAFETY: as for the line above.
+    // SAFETY: the driver is valid as long as it has a device.
     let mut place: *mut *mut DeviceObject = unsafe { (&raw mut (*driver).DeviceObject).cast() };
     // SAFETY: the list is of valid devices, and ends with null.
     unsafe {

@@ -117,7 +117,7 @@ unsafe extern "C" fn IoQueueWorkItem(
 ) {
     let Some(routine) = routine else { kernel_violation("IoQueueWorkItem: WorkerRoutine is null") };
     let call = move |call: &RoutineCall| {
-        // SAFETY: the caller promised a routine for this context.
+        // SAFETY: the client queued the item with this routine for this context.
         unsafe { routine(call.object.cast(), call.context) };
     };
     // SAFETY: the caller passes an item that stays until its routine is called, and a routine for the context.
@@ -135,21 +135,25 @@ unsafe extern "C" fn IoQueueWorkItemEx(
         kernel_violation("IoQueueWorkItemEx: WorkerRoutine is null")
     };
     let call = move |call: &RoutineCall| {
-        // SAFETY: the caller promised a routine for this context.
+        // SAFETY: the client queued the item with this routine for this context.
         unsafe { routine(call.object, call.context, call.item) };
     };
     // SAFETY: the caller passes an item that stays until its routine is called, and a routine for the context.
     unsafe { enqueue(item, queue, context, call, "IoQueueWorkItemEx") };
 }
 
-/// What a routine is called with. The client promises that it may be in a system thread.
+/// The arguments of a routine's call.
+///
+/// # Invariants
+///
+/// The client queued the item: any thread may call its routine with these pointers.
 struct RoutineCall {
     object: PVOID,
     context: PVOID,
     item: PIO_WORKITEM,
 }
 
-// SAFETY: the value only carries the pointers; the client promises with the call that any thread may use them.
+// SAFETY: any thread may use the pointers (Invariants).
 unsafe impl Send for RoutineCall {}
 
 /// Queues an item.

@@ -54,10 +54,14 @@ struct Waiter {
 }
 
 /// An object that a thread waits for.
+///
+/// # Invariants
+///
+/// The header is valid until the wait ends, and is accessed only under the dispatcher lock.
 #[derive(Clone, Copy)]
 struct Object(*mut DISPATCHER_HEADER);
 
-// SAFETY: the header is accessed only under the dispatcher lock, and the waiting thread keeps it valid.
+// SAFETY: the header is valid, and accessed only under the dispatcher lock (Invariants).
 unsafe impl Send for Object {}
 
 impl Object {

@@ -94,8 +94,8 @@ fn number(text: &str) -> Option<u64> {
     u64::from_str_radix(digits, base).ok().filter(|_| !digits.starts_with('+'))
 }
 
-/// An IPv4 address at the beginning of a text, and how long it is there. Strict means four decimal parts; otherwise
-/// there may be fewer, of which the last fills what is left, and each in C's three bases.
+/// Parses an IPv4 address at the beginning of a text, and returns it with its length in bytes. If `strict`, it has four
+/// decimal parts. Otherwise it may have fewer, in C's three bases, and the last part fills the remaining bytes.
 fn parse_v4(text: &str, strict: bool) -> Option<(Ipv4Addr, usize)> {
     let is_part = |byte: &u8| {
         byte.is_ascii_digit()
@@ -123,7 +123,7 @@ fn parse_v4(text: &str, strict: bool) -> Option<(Ipv4Addr, usize)> {
     Some((whole.into(), length))
 }
 
-/// An IPv6 address at the beginning of a text, and how long it is there: the longest beginning that is one.
+/// Parses the longest IPv6 address at the beginning of a text, and returns it with its length in bytes.
 fn parse_v6(text: &str) -> Option<(Ipv6Addr, usize)> {
     let is_part = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
     let most = text.bytes().take_while(is_part).count();

@@ -402,7 +402,7 @@ unsafe extern "C" fn RtlInsertElementGenericTableAvl(
     // SAFETY: the caller passes an initialised table, and has it for itself.
     let tree = unsafe { Tree::new(table, "RtlInsertElementGenericTableAvl") };
     let (place, result) = tree.find(buffer);
-    // SAFETY: the caller's promises are the same.
+    // SAFETY: the caller passes a table that it owns, and the place was just found in it.
     unsafe {
         RtlInsertElementGenericTableFullAvl(table, buffer, size, is_new, place.cast(), result)
     }
@@ -429,7 +429,7 @@ unsafe extern "C" fn RtlDeleteElementGenericTableAvl(table: *mut Table, buffer: 
     if result != FOUND_NODE {
         return FALSE;
     }
-    // SAFETY: the caller's promises are the same, and the node is one of the table's.
+    // SAFETY: the caller passes a table that it owns, and the node was just found in it.
     unsafe { RtlDeleteElementGenericTableAvlEx(table, node.cast()) };
     TRUE
 }
@@ -455,7 +455,7 @@ unsafe extern "C" fn RtlLookupElementGenericTableFullAvl(
 #[unsafe(no_mangle)]
 unsafe extern "C" fn RtlLookupElementGenericTableAvl(table: *mut Table, buffer: PVOID) -> PVOID {
     let (mut place, mut result) = (ptr::null_mut(), 0);
-    // SAFETY: the caller's promises are the same.
+    // SAFETY: the caller passes an initialized table that it owns, and both results are local variables.
     unsafe { RtlLookupElementGenericTableFullAvl(table, buffer, &raw mut place, &raw mut result) }
 }
 

@@ -237,11 +237,11 @@ unsafe extern "C" fn RtlIntegerToUnicodeString(
     base: ULONG,
     target: PUNICODE_STRING,
 ) -> NTSTATUS {
-    // SAFETY: the caller's promises are the same.
+    // SAFETY: the caller passes a counted string to write to.
     unsafe { RtlInt64ToUnicodeString(value.into(), base, target) }
 }
 
-/// A number, behind blanks, a sign and the prefix of its base, up to what is no digit.
+/// Parses a number after blanks, a sign and the prefix of its base, up to the first other character.
 fn parse(text: &str, base: ULONG) -> Option<ULONG> {
     let text = text.trim_start_matches(|character: char| character <= ' ');
     let (is_negative, text) = match text.strip_prefix('-') {

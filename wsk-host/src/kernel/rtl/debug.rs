@@ -26,7 +26,7 @@ unsafe extern "C" fn vDbgPrintEx(
     text: *const c_char,
     arguments: RawList,
 ) -> NTSTATUS {
-    // SAFETY: the caller's promises are the same.
+    // SAFETY: the caller passes a format that ends with a NUL, and the arguments that it names.
     unsafe { vDbgPrintExWithPrefix(c"".as_ptr(), component, level, text, arguments) }
 }
 

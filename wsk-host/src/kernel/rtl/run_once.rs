@@ -39,8 +39,8 @@ const DONE: usize = 3;
 type RunOnce = usize;
 type Routine = unsafe extern "C" fn(*mut RunOnce, PVOID, *mut PVOID) -> ULONG;
 
-/// The threads that wait for the end of an initialisation, by the address of what is initialised. The lock is over
-/// all such words.
+/// The threads that wait for an initialization to end, by the address of its `RTL_RUN_ONCE`. The lock protects every
+/// such word.
 static WAITING: Mutex<Option<HashMap<usize, Vec<Arc<Signal>>>>> = Mutex::new(None);
 
 #[unsafe(no_mangle)]
@@ -49,7 +49,7 @@ unsafe extern "C" fn RtlRunOnceInitialize(once: *mut RunOnce) {
     unsafe { once.write(IDLE) };
 }
 
-/// Writes the context of what is done.
+/// Writes the context of a completed initialization.
 unsafe fn give(context: *mut PVOID, word: usize) {
     if !context.is_null() {
         // SAFETY: the caller passes room for a context, or null.
@@ -140,7 +140,7 @@ unsafe extern "C" fn RtlRunOnceExecuteOnce(
     context: *mut PVOID,
 ) -> NTSTATUS {
     let Some(routine) = routine else { kernel_violation("RtlRunOnceExecuteOnce: InitFn is null") };
-    // SAFETY: the caller's promises are the same.
+    // SAFETY: the caller passes an initialized `RTL_RUN_ONCE`, and room for a context or null.
     let begun = unsafe { RtlRunOnceBeginInitialize(once, 0, context) };
     if begun != STATUS_PENDING {
         return begun;

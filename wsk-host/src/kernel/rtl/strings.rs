@@ -116,7 +116,7 @@ unsafe extern "C" fn RtlInitUnicodeStringEx(string: PUNICODE_STRING, source: PCW
     if !source.is_null() && unsafe { zero_terminated(source, LONGEST / 2) }.len() >= LONGEST / 2 {
         return STATUS_NAME_TOO_LONG;
     }
-    // SAFETY: the caller's promises are the same.
+    // SAFETY: the caller passes room for a counted string, and a source that ends with a NUL, or null.
     unsafe { RtlInitUnicodeString(string, source) };
     STATUS_SUCCESS
 }
@@ -138,7 +138,7 @@ unsafe extern "C" fn RtlInitAnsiString(string: *mut AnsiString, source: *const u
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn RtlInitString(string: *mut AnsiString, source: *const u8) {
-    // SAFETY: the caller's promises are the same.
+    // SAFETY: the caller passes room for a counted string, and a source that ends with a NUL, or null.
     unsafe { RtlInitAnsiString(string, source) };
 }
 
@@ -148,7 +148,7 @@ unsafe extern "C" fn RtlInitAnsiStringEx(string: *mut AnsiString, source: *const
     if !source.is_null() && unsafe { zero_terminated(source, LONGEST) }.len() >= LONGEST {
         return STATUS_NAME_TOO_LONG;
     }
-    // SAFETY: the caller's promises are the same.
+    // SAFETY: the caller passes room for a counted string, and a source that ends with a NUL, or null.
     unsafe { RtlInitAnsiString(string, source) };
     STATUS_SUCCESS
 }
@@ -356,7 +356,7 @@ unsafe extern "C" fn RtlEqualString(
     if unsafe { compare_bytes(left, right, ignores_case) } == 0 { TRUE } else { FALSE }
 }
 
-/// Stops a client whose string says more than it has.
+/// Stops a client whose string has an odd length, or more bytes than its buffer.
 pub(super) fn require_counted(string: &UNICODE_STRING, function: &str) {
     if string.Length % 2 != 0 || string.Length > string.MaximumLength {
         kernel_violation(&format!(

@@ -58,7 +58,7 @@ mod layout {
         pub(super) fn next(&mut self) -> *mut u64 {
             /// How many bytes of integers are saved.
             const SAVED: u32 = 48;
-            // SAFETY: whoever made this promised a list, which is not used otherwise meanwhile.
+            // SAFETY: `VaList` has a valid list (Invariants), which has no other user meanwhile.
             let list = unsafe { &mut *self.0 };
             if list.integers < SAVED {
                 let argument = list.saved.wrapping_add(list.integers as usize);
@@ -96,7 +96,7 @@ mod layout {
         }
 
         pub(super) fn next(&mut self) -> *mut u64 {
-            // SAFETY: whoever made this promised a list, which is not used otherwise meanwhile.
+            // SAFETY: `VaList` has a valid list (Invariants), which has no other user meanwhile.
             let list = unsafe { &mut *self.0 };
             if list.integers < 0 {
                 let argument = list.integers_end.wrapping_offset(list.integers as isize);

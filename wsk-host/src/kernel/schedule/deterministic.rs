@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(if cfg!(miri) { 3600 } else { 60 
 
 pub(crate) struct Deterministic {
     state: Mutex<Schedule>,
-    /// Whether chance decides who is next.
+    /// Whether the seed picks the next thread.
     mixed: bool,
 }
 
@@ -32,7 +32,7 @@ struct Schedule {
     /// The threads that wait until a time at most.
     deadlines: BTreeSet<(Ticks, ThreadId)>,
     last_thread: ThreadId,
-    /// Whose turn it is.
+    /// The thread that runs.
     current: Option<ThreadId>,
     /// That thread, and with it the whole kernel, waits for an event from outside.
     idle: bool,

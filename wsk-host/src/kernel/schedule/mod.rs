@@ -42,11 +42,14 @@ pub(crate) type JobId = (Ticks, u64);
 /// A thread of a kernel, by number.
 pub(crate) type ThreadId = u64;
 
-/// A pointer of the client's that a job or another thread carries. The client promises with the call that
-/// passed it that any thread may use it.
+/// A client's pointer that a job or another thread carries.
+///
+/// # Invariants
+///
+/// The call that passed the pointer allows any thread to use it.
 pub(crate) struct ClientPointer<T>(pub(crate) *mut T);
 
-// SAFETY: this type only carries the pointer; each use has its own proof.
+// SAFETY: any thread may use the pointer (Invariants); each access proves that it is valid.
 unsafe impl<T> Send for ClientPointer<T> {}
 
 impl<T> ClientPointer<T> {

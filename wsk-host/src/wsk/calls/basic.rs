@@ -71,7 +71,7 @@ pub(in crate::wsk) unsafe extern "C" fn close_socket<const C: Category>(
     unsafe { take_over_for(&object, irp, "WskCloseSocket", None) };
     let closed = ClosedSocket::new(socket, irp);
     let (kernel, id) = (object.kernel().clone(), object.id);
-    // The object goes with its close.
+    // The close frees the object.
     drop(object);
     with_stack(&kernel, |stack| stack.close(id, closed))
 }

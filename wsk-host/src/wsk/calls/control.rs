@@ -1,4 +1,4 @@
-//! `WskControlSocket`: options, and what is neither option nor function.
+//! `WskControlSocket`: options and I/O control codes.
 //!
 //! # Safety
 //!

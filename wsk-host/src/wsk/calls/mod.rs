@@ -44,7 +44,7 @@ unsafe fn take_over(
     function: &'static str,
     amount: Option<usize>,
 ) {
-    /// What a completion routine has to be set for.
+    /// The outcomes that a completion routine must be set for.
     const EVERY_OUTCOME: UCHAR = SL_INVOKE_ON_SUCCESS | SL_INVOKE_ON_ERROR | SL_INVOKE_ON_CANCEL;
     if irp.is_null() {
         rule_violation(Rule::IRP_PER_REQUEST, function, "the IRP is null", None);
@@ -58,7 +58,7 @@ unsafe fn take_over(
     }
     // SAFETY: the IRP is valid, and has a location left, as was checked.
     unsafe { IoSetNextIrpStackLocation(irp) };
-    // One that was handed down by a driver above goes back to that (INV-13).
+    // An IRP from a higher driver returns to that driver (INV-13).
     let is_own = location > count;
     // SAFETY: the IRP is valid, and at this provider's location now.
     let location = unsafe { &*IoGetCurrentIrpStackLocation(irp) };
@@ -88,7 +88,7 @@ unsafe fn take_over_for(object: &Object, irp: PIRP, function: &'static str, amou
     unsafe { take_over(object.kernel(), object.id, irp, function, amount) };
 }
 
-/// Answers a call: `decide` says what is to be done.
+/// Executes the actions that `decide` returns, and returns `STATUS_PENDING`.
 fn with_stack(kernel: &Kernel, decide: impl FnOnce(&mut Stack) -> Actions) -> NTSTATUS {
     let actions = decide(&mut kernel.stack());
     execute(kernel, actions);

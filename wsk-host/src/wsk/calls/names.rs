@@ -36,11 +36,15 @@ use crate::wsk::execute::{execute, remember};
 use crate::wsk::names::{LookupFault, port, service};
 use crate::wsk::requests::RequestKind;
 
-/// An IRP that a thread is to complete, and where its result goes.
+/// An IRP that another thread completes, and the address of its result.
+///
+/// # Invariants
+///
+/// The provider owns the IRP, and the address is valid, until the IRP is completed.
 #[derive(Clone, Copy)]
 struct Later<T>(PIRP, T);
 
-// SAFETY: both are the provider's until the IRP is completed.
+// SAFETY: the IRP and the address are the provider's (Invariants), which may use them in any thread.
 unsafe impl<T> Send for Later<T> {}
 
 /// The client of a captured provider, at the level that name functions are for ([INV-66](crate::rules#inv-66)).
@@ -314,7 +318,7 @@ fn in_background(
     STATUS_PENDING
 }
 
-/// An entry with what it points to.
+/// An entry and the memory that it points to.
 #[repr(C)]
 struct AddressList {
     entry: ADDRINFOEXW,
@@ -456,7 +460,7 @@ pub(in crate::wsk) unsafe extern "C" fn get_name_info(
     in_background(&client, irp, move |kernel| {
         let later = later;
         let Later(_, (node, service_name)) = later;
-        // Only what is asked for is looked up.
+        // A name that the client does not request is not looked up.
         let name = if node.0.is_null() {
             Some(String::new())
         } else {

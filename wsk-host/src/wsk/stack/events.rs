@@ -134,7 +134,7 @@ impl Socket {
         actions.push(Action::Call(Call { socket: self.id, event, callback }));
     }
 
-    /// Records that a callback has returned, and completes what has waited for it.
+    /// Records that a callback has returned, and completes the requests that wait for it.
     fn called(&mut self, event: ULONG, actions: &mut Actions) {
         if let Some(running) = self.events.running.get_mut(&event) {
             *running -= 1;

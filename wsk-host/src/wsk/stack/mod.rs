@@ -493,7 +493,7 @@ impl Stack {
 }
 
 impl Socket {
-    /// Stops a client that closes a socket before it has released what it has retained ([INV-47](crate::rules#inv-47)).
+    /// Stops a client that closes a socket before it has released every retained indication ([INV-47](crate::rules#inv-47)).
     fn require_released(&self) {
         let mut retained = self.retained.iter().filter(|(list, _)| !self.offered.contains(list));
         if let Some((_, retained)) = retained.next() {

@@ -292,7 +292,7 @@ impl Socket {
             Err(status) => (status, trace::Result::Nothing),
         };
         if !requests.end_first(*id, RequestKind::is_input, result, actions) {
-            // It is being cancelled, which gives back what it has received.
+            // The request is being cancelled; the cancellation returns the bytes that it received.
             return false;
         }
         streams.is_paused = false;

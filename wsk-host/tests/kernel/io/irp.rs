@@ -56,7 +56,7 @@ fn irps_and_mdls_survive_failed_allocations() {
     // SAFETY: no pointers are passed that would have to be valid.
     assert!(unsafe { IoAllocateIrp(1, FALSE) }.is_null());
     host.fail_allocation(1);
-    // SAFETY: as above.
+    // SAFETY: no pointers are passed that would have to be valid.
     let mdl = unsafe { IoAllocateMdl(0x1000 as _, 10, FALSE, FALSE, ptr::null_mut()) };
     assert!(mdl.is_null());
     assert_eq!(host.outstanding_allocations(), 0);

@@ -42,7 +42,7 @@ unsafe extern "C" fn works(object: PDEVICE_OBJECT, context: PVOID) {
 
 /// Queues itself again, and in the end frees itself.
 unsafe extern "C" fn repeats(object: PVOID, context: PVOID, item: PIO_WORKITEM) {
-    // SAFETY: as above.
+    // SAFETY: the context is a `Work`, which outlives the item.
     unsafe {
         let work = context.cast::<Work>();
         assert_eq!(item, (*work).item);

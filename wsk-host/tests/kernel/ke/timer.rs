@@ -9,7 +9,7 @@ use wsk_sys::*;
 
 unsafe extern "C" fn writes(dpc: *mut KDPC, context: PVOID, _: PVOID, _: PVOID) {
     assert_eq!(wsk_host::current_irql(), DISPATCH_LEVEL);
-    // SAFETY: the test passes an entry, and what is called is valid.
+    // SAFETY: the test passes a valid entry.
     unsafe {
         assert_eq!((*dpc).DeferredContext, context);
         Entry::write(context);

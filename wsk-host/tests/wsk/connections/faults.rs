@@ -220,7 +220,7 @@ fn a_refused_version_can_query_the_supported_range() {
     };
     assert_eq!(range.HighestVersion, MAKE_WSK_VERSION(1, 0));
     assert_eq!(range.LowestVersion, MAKE_WSK_VERSION(1, 0));
-    // SAFETY: as above.
+    // SAFETY: the block is registered.
     unsafe { WskDeregister(&raw mut *block) };
     let (mut block, _dispatch) = registered(range.HighestVersion);
     assert_eq!(capture(&mut block, WSK_NO_WAIT), STATUS_SUCCESS);

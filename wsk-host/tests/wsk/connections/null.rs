@@ -1,4 +1,4 @@
-//! Connections of no network: what is sent comes back as zeroes.
+//! Connections of the null network: sent bytes come back as zeroes.
 
 use std::ptr;
 

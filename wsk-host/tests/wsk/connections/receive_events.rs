@@ -164,7 +164,7 @@ fn requests_and_events_share_the_bytes_in_order() {
     });
 }
 
-/// The socket that sends what it receives.
+/// The socket that echoes.
 static ECHO: AtomicUsize = AtomicUsize::new(0);
 
 #[test]

@@ -324,7 +324,7 @@ fn an_abort_fails_waiting_requests_and_resets_the_peer() {
         }
         receive(socket, &one, 0).fail(STATUS_INVALID_DEVICE_STATE);
         send(socket, &one).fail(STATUS_INVALID_DEVICE_STATE);
-        // The peer may still get what has arrived.
+        // The peer may still receive the bytes that have arrived.
         let status = loop {
             match receive_some(accepted, 1 << 20) {
                 (STATUS_SUCCESS, bytes) => assert!(!bytes.is_empty(), "the end is graceful"),

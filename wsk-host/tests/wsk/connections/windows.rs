@@ -142,7 +142,7 @@ fn receive_ex_came_with_1803() {
 #[test]
 fn names_came_with_windows_7() {
     is_missing("WskFreeAddressInfo", &ALL[..1], |client| {
-        // SAFETY: as above.
+        // SAFETY: the table is as long as its type on every host.
         unsafe {
             (*client.provider.Dispatch).WskFreeAddressInfo.unwrap()(
                 client.provider.Client,

@@ -1,4 +1,4 @@
-//! Control data, of what is sent and of what is received.
+//! Control data of sent and of received datagrams.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -26,7 +26,7 @@ struct Indicated {
     flags: ULONG,
 }
 
-/// A callback's context: what it is to return, and what it was given.
+/// A callback's context: the status to return, and the arguments received.
 struct Listener {
     state: Mutex<State>,
     /// A semaphore that counts the calls.
@@ -130,7 +130,7 @@ unsafe fn read_list(mut list: PWSK_DATAGRAM_INDICATION, flags: ULONG) -> Vec<Ind
     while !list.is_null() {
         // SAFETY: the list is the callback's, or was retained.
         let one = unsafe { &*list };
-        // SAFETY: as above.
+        // SAFETY: the list's buffer and control data are valid as long as the list.
         all.push(unsafe {
             Indicated {
                 bytes: bytes_of(&one.Buffer),

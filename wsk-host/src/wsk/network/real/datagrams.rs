@@ -71,12 +71,12 @@ impl UdpState {
         *self.hop_limits.of(is_v4, is_group) = u8::try_from(number).ok();
     }
 
-    /// Sets how far the next datagram goes, which the machine knows of a socket only.
+    /// Sets the hop limit of the next datagram. The machine has it per socket only.
     fn limit(&mut self, inner: &socket2::Socket, to: SocketAddr, limit: u8) -> io::Result<()> {
         let ip = to.ip().to_canonical();
         let is_group = ip.is_multicast();
         let known = self.hop_limits.of(ip.is_ipv4(), is_group);
-        // Windows' default; whatever the machine's is will do for that.
+        // Windows' default; the machine's own default stands for it.
         let default = if is_group { 1 } else { 128 };
         if *known == Some(limit) || (known.is_none() && limit == default) {
             return Ok(());
@@ -92,7 +92,7 @@ impl UdpState {
         Ok(())
     }
 
-    /// Takes what has arrived into the queue.
+    /// Receives the datagrams that have arrived into the queue.
     fn receive(&mut self, inner: &socket2::Socket) -> io::Result<()> {
         let mut meta = [RecvMeta::default()];
         let mut rooms = [IoSliceMut::new(&mut self.room)];

@@ -10,11 +10,12 @@ mod datagrams;
 mod endpoint;
 mod ports;
 mod settings;
+mod streams;
 
 use std::collections::HashMap;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::mem::MaybeUninit;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -26,7 +27,7 @@ use super::{Binding, Datagram, Incoming, Network, Outgoing, Readable};
 use crate::kernel::schedule::Ticks;
 use crate::verifier::kernel_violation;
 use crate::wsk::options::Setting;
-use endpoint::{Endpoint, poll, status};
+use endpoint::{Endpoint, status};
 
 /// Connections that the machine keeps for a listener that does not accept them.
 const BACKLOG: i32 = 128;
@@ -60,6 +61,17 @@ impl Real {
     fn endpoint(&mut self, id: u64) -> Result<&mut Endpoint, NTSTATUS> {
         self.endpoints.get_mut(&id).ok_or(STATUS_CONNECTION_RESET)
     }
+
+    fn poll_endpoint<T>(
+        &mut self,
+        id: u64,
+        poll: impl FnOnce(&mut Endpoint) -> Poll<Result<T, NTSTATUS>>,
+    ) -> Poll<Result<T, NTSTATUS>> {
+        match self.endpoint(id) {
+            Ok(endpoint) => poll(endpoint),
+            Err(status) => Poll::Ready(Err(status)),
+        }
+    }
 }
 
 impl Network for Real {
@@ -75,105 +87,47 @@ impl Network for Real {
     }
 
     fn accept(&mut self, id: u64, number: u64) -> Poll<Result<Incoming, NTSTATUS>> {
-        loop {
-            let endpoint = match self.endpoint(id) {
-                Ok(endpoint) => endpoint,
-                Err(status) => return Poll::Ready(Err(status)),
-            };
-            let (inner, remote) = match poll(|| accept(&endpoint.inner)) {
-                Poll::Pending => return Poll::Pending,
-                // It was gone before it was accepted.
-                Poll::Ready(Err(error)) if error.kind() == ErrorKind::ConnectionAborted => continue,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(status(&error))),
-                Poll::Ready(Ok(accepted)) => accepted,
-            };
-            let local = local_address(&inner).unwrap_or(remote);
-            let added = self.add(number, inner, Some(remote));
-            let added = added.map(|()| Incoming { local, remote });
-            return Poll::Ready(added.map_err(|error| status(&error)));
-        }
+        let (inner, remote) = match self.endpoint(id).map(|endpoint| endpoint.accept()) {
+            Ok(Poll::Ready(Ok(accepted))) => accepted,
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Err(status))) | Err(status) => return Poll::Ready(Err(status)),
+        };
+        let local = local_address(&inner).unwrap_or(remote);
+        let added = self.add(number, inner, Some(remote)).map(|()| Incoming { local, remote });
+        Poll::Ready(added.map_err(|error| status(&error)))
     }
 
-    /// The machine has let it in already: a client that says no resets it.
+    /// The machine has accepted the connection already: a client that refuses it resets it.
     fn establish(&mut self, id: u64) -> bool {
         self.endpoints.get(&id).is_some_and(|endpoint| endpoint.lost.is_none())
     }
 
     fn connect(&mut self, id: u64, remote: SocketAddr) -> Result<(), NTSTATUS> {
-        let endpoint = self.endpoint(id)?;
-        let mut result = endpoint.inner.connect(&remote.into());
-        // Linux says once more that the connection before was not made.
-        if matches!(&result, Err(error) if error.kind() == ErrorKind::ConnectionAborted) {
-            result = endpoint.inner.connect(&remote.into());
-        }
-        match result {
-            Err(error) if !is_in_progress(&error) => Err(status(&error)),
-            Ok(()) | Err(_) => {
-                endpoint.remote = Some(remote);
-                Ok(())
-            }
-        }
+        self.endpoint(id)?.connect(remote)
     }
 
     fn connected(&mut self, id: u64) -> Poll<Result<(), NTSTATUS>> {
-        let endpoint = match self.endpoint(id) {
-            Ok(endpoint) => endpoint,
-            Err(status) => return Poll::Ready(Err(status)),
-        };
-        let result = match endpoint.inner.take_error() {
-            Ok(Some(error)) | Err(error) => Err(error),
-            Ok(None) => match endpoint.inner.peer_addr() {
-                // It is still on its way.
-                Err(error) if error.kind() == ErrorKind::NotConnected => return Poll::Pending,
-                result => result.map(drop),
-            },
-        };
-        if result.is_err() {
-            endpoint.remote = None;
-        }
-        Poll::Ready(result.map_err(|error| status(&error)))
+        self.poll_endpoint(id, Endpoint::connected)
     }
 
     fn send(&mut self, id: u64, bytes: &[u8]) -> Poll<Result<usize, NTSTATUS>> {
-        match self.endpoint(id) {
-            Ok(endpoint) => endpoint.unless_lost(|inner| inner.send(bytes)),
-            Err(status) => Poll::Ready(Err(status)),
-        }
+        self.poll_endpoint(id, |endpoint| endpoint.send(bytes))
     }
 
     fn finish(&mut self, id: u64) -> Result<(), NTSTATUS> {
-        let endpoint = self.endpoint(id)?;
-        match endpoint.unless_lost(|inner| inner.shutdown(Shutdown::Write)) {
-            Poll::Ready(result) => result,
-            Poll::Pending => Ok(()),
-        }
+        self.endpoint(id)?.finish()
     }
 
     fn readable(&mut self, id: u64) -> Poll<Result<Readable, NTSTATUS>> {
-        let endpoint = match self.endpoint(id) {
-            Ok(endpoint) => endpoint,
-            Err(status) => return Poll::Ready(Err(status)),
-        };
-        let peek = |inner: &socket2::Socket| inner.peek(&mut [MaybeUninit::uninit()]);
-        endpoint
-            .unless_lost(peek)
-            .map_ok(|count| if count == 0 { Readable::End } else { Readable::Bytes })
+        self.poll_endpoint(id, Endpoint::readable)
     }
 
     fn backlog(&mut self, id: u64) -> usize {
-        let mut room = Box::new_uninit_slice(64 << 10);
-        let endpoint = self.endpoints.get_mut(&id);
-        match endpoint.map(|endpoint| poll(|| endpoint.inner.peek(&mut room))) {
-            Some(Poll::Ready(Ok(count))) => count,
-            _ => 0,
-        }
+        self.endpoints.get(&id).map_or(0, Endpoint::backlog)
     }
 
     fn receive(&mut self, id: u64, room: &mut [MaybeUninit<u8>]) -> Poll<Result<usize, NTSTATUS>> {
-        match self.endpoint(id) {
-            Ok(endpoint) => endpoint.unless_lost(|inner| inner.recv(room)),
-            Err(status) => Poll::Ready(Err(status)),
-        }
+        self.poll_endpoint(id, |endpoint| endpoint.receive(room))
     }
 
     fn send_to(&mut self, id: u64, datagram: &Outgoing<'_>) -> Poll<Result<(), NTSTATUS>> {
@@ -194,7 +148,7 @@ impl Network for Real {
         let Some(endpoint) = self.endpoints.get_mut(&id) else {
             return;
         };
-        // The machine says so once, and must then be asked again.
+        // The poller reports an event once, and must then be asked again.
         endpoint.watched = (read, write);
         if !read && !write {
             return;
@@ -233,7 +187,7 @@ impl Network for Real {
         Ok(())
     }
 
-    /// Those that every machine has. Others come and go, and asking for them differs by system.
+    /// The loopback addresses. Others change over time, and each system has its own call to list them.
     fn addresses(&self) -> Vec<IpAddr> {
         vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
     }
@@ -245,7 +199,7 @@ impl Network for Real {
 
 impl Drop for Real {
     fn drop(&mut self) {
-        // The thread that waits finds the host gone. An error would leave it waiting, which is harmless.
+        // The polling thread wakes and ends with the host. After an error it keeps waiting, which is harmless.
         let _ = self.poller.notify();
     }
 }
@@ -255,20 +209,6 @@ fn key(id: u64) -> usize {
     usize::try_from(id).unwrap_or(usize::MAX - 1)
 }
 
-fn accept(listener: &socket2::Socket) -> io::Result<(socket2::Socket, SocketAddr)> {
-    let (socket, peer) = listener.accept()?;
-    let peer = peer.as_socket().ok_or(ErrorKind::InvalidData)?;
-    Ok((socket, peer))
-}
-
 fn local_address(socket: &socket2::Socket) -> Option<SocketAddr> {
     socket.local_addr().ok()?.as_socket()
-}
-
-fn is_in_progress(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    let is_named_so = error.raw_os_error() == Some(libc::EINPROGRESS);
-    #[cfg(not(unix))]
-    let is_named_so = false;
-    is_named_so || error.kind() == ErrorKind::WouldBlock
 }

@@ -23,8 +23,8 @@ use wsk_sys::{
 
 use crate::wsk::options::{Setting, Value};
 
-/// Sets an option of a socket. What the machine does not have, or has otherwise, is not set: the client
-/// reads back what it has set, and sees no difference in a process.
+/// Sets an option of a socket. An option that the machine lacks, or defines differently, is not set: the client still
+/// reads back its own value, and a process shows no other difference.
 pub(super) fn apply(socket: &Socket, setting: &Setting) -> io::Result<()> {
     let number = match &setting.value {
         Value::Number(number) => *number,

@@ -25,9 +25,9 @@ pub(super) struct Endpoint {
 /// The state of an endpoint.
 pub(super) enum Role {
     Bound,
-    /// With the connections that wait to be accepted, since when they do.
+    /// The connections that wait to be accepted, with the time since when.
     Listening(VecDeque<(Ticks, ConnectionRequest)>),
-    /// With the result, when it is there.
+    /// The result and the time when it arrives, once it is decided.
     Connecting(Option<(Ticks, Result<Link, NTSTATUS>)>),
     Connected(Link),
 }
@@ -63,7 +63,7 @@ impl Endpoint {
         self.binding.local.is_ipv4()
     }
 
-    /// Whether what is sent to an address arrives here.
+    /// Whether a datagram or connection request to an address arrives at this endpoint.
     pub(super) fn receives(&self, to: SocketAddr) -> bool {
         let to_v4 = to.ip().to_canonical().is_ipv4();
         let family = if to_v4 { self.is_v4() || !self.binding.only_v6 } else { !self.is_v4() };

@@ -52,7 +52,7 @@ impl Simulated {
     /// When something arrives that is sent now.
     fn arrival(&mut self) -> Ticks {
         let delay = usize::try_from(self.delay).unwrap_or(usize::MAX - 1);
-        // Half of everything is there at once.
+        // Half of all data arrives at once.
         if delay == 0 || self.random.below(2) == 0 {
             return self.now;
         }

@@ -15,8 +15,7 @@ use super::link::{ConnectionRequest, Link, Segment};
 use crate::kernel::schedule::Ticks;
 
 impl Simulated {
-    /// One side of a connection. The side that has asked for it may not know yet that it is made: what is sent
-    /// to it arrives.
+    /// One side of a connection. Data arrives at the connecting side even before that side sees the connection.
     fn link(&mut self, id: u64) -> Option<&mut Link> {
         match &mut self.endpoints.get_mut(id)?.role {
             Role::Connected(link) | Role::Connecting(Some((_, Ok(link)))) => Some(link),
@@ -24,7 +23,7 @@ impl Simulated {
         }
     }
 
-    /// Asks the listener of an address for a connection.
+    /// Requests a connection from the listener of an address.
     pub(super) fn request_link(&mut self, id: u64, remote: SocketAddr) {
         let to = SocketAddr::new(remote.ip().to_canonical(), remote.port());
         let to = if to.ip().is_unspecified() {
@@ -67,11 +66,11 @@ impl Simulated {
         self.wake(due, listener);
     }
 
-    /// The side that has asked has its connection when the answer arrives, though it is not accepted yet.
+    /// Connects the requesting side when the answer arrives, before the listener accepts.
     fn make_link_later(&mut self, id: u64, remote: SocketAddr, since: Ticks) {
         let due = since.max(self.arrival());
         if let Some(endpoint) = self.endpoints.get_mut(id) {
-            // The peer is known when the connection is accepted; until then what is sent is kept.
+            // The peer is known when the connection is accepted; until then sent data is kept.
             let link = Link::new(0, remote);
             endpoint.role = Role::Connecting(Some((due, Ok(link))));
             self.wake(due, id);

@@ -1,0 +1,106 @@
+//! Connections of the machine's network: accepting, connecting, sending, receiving and finishing.
+
+use std::io::{self, ErrorKind};
+use std::mem::MaybeUninit;
+use std::net::{Shutdown, SocketAddr};
+use std::task::Poll;
+
+use wsk_sys::NTSTATUS;
+
+use super::super::Readable;
+use super::endpoint::{Endpoint, poll, status};
+
+impl Endpoint {
+    /// Accepts the next connection of a listener: its socket, and the peer's address.
+    pub(super) fn accept(&self) -> Poll<Result<(socket2::Socket, SocketAddr), NTSTATUS>> {
+        loop {
+            return match poll(|| accept(&self.inner)) {
+                // The peer reset the connection before it was accepted.
+                Poll::Ready(Err(error)) if error.kind() == ErrorKind::ConnectionAborted => continue,
+                accepted => accepted.map_err(|error| status(&error)),
+            };
+        }
+    }
+
+    /// Starts to connect.
+    pub(super) fn connect(&mut self, remote: SocketAddr) -> Result<(), NTSTATUS> {
+        let mut result = self.inner.connect(&remote.into());
+        // Linux reports the failure of the previous connection again.
+        if matches!(&result, Err(error) if error.kind() == ErrorKind::ConnectionAborted) {
+            result = self.inner.connect(&remote.into());
+        }
+        match result {
+            Err(error) if !is_in_progress(&error) => Err(status(&error)),
+            Ok(()) | Err(_) => {
+                self.remote = Some(remote);
+                Ok(())
+            }
+        }
+    }
+
+    /// The result of connecting.
+    pub(super) fn connected(&mut self) -> Poll<Result<(), NTSTATUS>> {
+        let result = match self.inner.take_error() {
+            Ok(Some(error)) | Err(error) => Err(error),
+            Ok(None) => match self.inner.peer_addr() {
+                // The handshake is not over.
+                Err(error) if error.kind() == ErrorKind::NotConnected => return Poll::Pending,
+                result => result.map(drop),
+            },
+        };
+        if result.is_err() {
+            self.remote = None;
+        }
+        Poll::Ready(result.map_err(|error| status(&error)))
+    }
+
+    /// Sends some of the bytes, and returns their number.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Poll<Result<usize, NTSTATUS>> {
+        self.unless_lost(|inner| inner.send(bytes))
+    }
+
+    /// Ends the stream towards the peer.
+    pub(super) fn finish(&mut self) -> Result<(), NTSTATUS> {
+        match self.unless_lost(|inner| inner.shutdown(Shutdown::Write)) {
+            Poll::Ready(result) => result,
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Whether bytes, or the end of the stream, can be received.
+    pub(super) fn readable(&mut self) -> Poll<Result<Readable, NTSTATUS>> {
+        self.unless_lost(|inner| inner.peek(&mut [MaybeUninit::uninit()]))
+            .map_ok(|count| if count == 0 { Readable::End } else { Readable::Bytes })
+    }
+
+    /// The number of bytes that can be received at once, up to 64 KiB.
+    pub(super) fn backlog(&self) -> usize {
+        let mut room = Box::new_uninit_slice(64 << 10);
+        match poll(|| self.inner.peek(&mut room)) {
+            Poll::Ready(Ok(count)) => count,
+            _ => 0,
+        }
+    }
+
+    /// Receives at least one byte, and returns their number: zero at the end of the stream.
+    pub(super) fn receive(
+        &mut self,
+        room: &mut [MaybeUninit<u8>],
+    ) -> Poll<Result<usize, NTSTATUS>> {
+        self.unless_lost(|inner| inner.recv(room))
+    }
+}
+
+fn accept(listener: &socket2::Socket) -> io::Result<(socket2::Socket, SocketAddr)> {
+    let (socket, peer) = listener.accept()?;
+    let peer = peer.as_socket().ok_or(ErrorKind::InvalidData)?;
+    Ok((socket, peer))
+}
+
+fn is_in_progress(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let is_named_so = error.raw_os_error() == Some(libc::EINPROGRESS);
+    #[cfg(not(unix))]
+    let is_named_so = false;
+    is_named_so || error.kind() == ErrorKind::WouldBlock
+}
