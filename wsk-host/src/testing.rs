@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::host::Host;
 use crate::kernel::Timing;
 use crate::kernel::ke::dispatcher::Signal;
+use crate::verifier::kernel_violation;
 use crate::wsk::require_ended;
 
 /// The seeds that a test runs with unless it names others. Miri takes long for each.
@@ -42,6 +43,7 @@ pub fn run(config: Config, seeds: Range<u64>, scenario: impl Fn(Host)) {
             require_ended(host.kernel());
             let left = host.kernel().devices().all_left();
             assert!(left.is_none(), "{}", left.unwrap_or_default());
+            require_no_locked_pages(&host);
             require_empty_pool(&host);
             let set = host.kernel().set_timers();
             assert!(set == 0, "timers are still set: {set}");
@@ -56,12 +58,26 @@ pub fn run(config: Config, seeds: Range<u64>, scenario: impl Fn(Host)) {
     }
 }
 
+fn require_no_locked_pages(host: &Host) {
+    let usage = host.kernel().usage();
+    let locked = usage.locked_pages().map(|(count, first)| {
+        format!("the pages of {count} MDLs are still locked, the first of them {first}")
+    });
+    drop(usage);
+    assert!(locked.is_none(), "{}", locked.unwrap_or_default());
+}
+
 fn require_empty_pool(host: &Host) {
+    let damage = host.kernel().pool().damage();
+    if let Some(damage) = damage {
+        kernel_violation(&format!("the end of a test: {damage}"));
+    }
     let leaks = host.outstanding_by_tag();
     let mut report = String::new();
     for (tag, (count, bytes)) in &leaks {
         let _ = write!(report, "\n  {}: {count} of {bytes} bytes", tag.escape_ascii());
     }
+    let report = report + &host.kernel().pool().describe_outstanding();
     assert!(leaks.is_empty(), "memory was not freed, by tag:{report}");
 }
 

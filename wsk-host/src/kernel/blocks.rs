@@ -1,12 +1,43 @@
-//! The blocks of the pool that are allocated, and the faults of allocation.
+//! The blocks of the pool: those that are allocated, the last freed ones, and the faults of allocation.
+//!
+//! Guard bytes surround each block, and a freed block stays filled with [`FREED`] in a quarantine. Both are checked when
+//! the block is freed, when it leaves the quarantine, and when the kernel ends, so that a write outside of a block or
+//! after its free is reported with the calls that have allocated and freed it. Under Miri blocks have neither guards nor a
+//! quarantine: Miri itself finds such accesses at once.
+//!
+//! # Safety
+//!
+//! The memory of an entry, guards included, is readable until the entry is removed.
 
-use std::alloc::Layout;
-use std::collections::BTreeMap;
+#![expect(unsafe_code, reason = "the guards around a client's memory are read through pointers")]
+
+use std::alloc::{Layout, dealloc};
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
+use std::ptr;
+
+use crate::verifier::{Origin, kernel_violation};
+
+/// The size of the guard in front of a block; a larger alignment enlarges it.
+const FRONT: usize = if cfg!(miri) { 0 } else { 64 };
+/// The size of the guard behind a block.
+const BACK: usize = if cfg!(miri) { 0 } else { 128 };
+/// The byte that fills guards. Its lowest bit is zero: `IoMarkIrpPending` on an IRP without a current stack location
+/// sets that bit behind the IRP.
+pub(crate) const GUARD: u8 = 0xBC;
+/// The byte that fills memory that was freed.
+pub(crate) const FREED: u8 = 0xDD;
+/// The most bytes, and the most blocks, in a kernel's quarantine.
+const QUARANTINE: (usize, usize) = if cfg!(miri) { (0, 0) } else { (4 << 20, 1024) };
 
 /// The pool of one kernel.
 #[derive(Default)]
 pub(crate) struct Blocks {
     by_address: BTreeMap<usize, Block>,
+    /// The last freed blocks by address, their addresses from the oldest on, and their size in bytes.
+    freed: BTreeMap<usize, Freed>,
+    order: VecDeque<usize>,
+    freed_bytes: usize,
     /// The number of allocations that were requested.
     requested: usize,
     /// The numbers of the first and the last allocation that fail; zeros if none does.
@@ -15,8 +46,104 @@ pub(crate) struct Blocks {
 
 /// An allocated block.
 pub(crate) struct Block {
-    pub(crate) layout: Layout,
+    pub(crate) size: usize,
     pub(crate) tag: u32,
+    pub(crate) layout: BlockLayout,
+    pub(crate) origin: Origin,
+}
+
+/// A freed block, which stays allocated for a while.
+pub(crate) struct Freed {
+    address: usize,
+    block: Block,
+    free: Origin,
+}
+
+/// The memory of a block with its guards.
+#[derive(Clone, Copy)]
+pub(crate) struct BlockLayout {
+    pub(crate) whole: Layout,
+    /// The offset of the block in it.
+    pub(crate) offset: usize,
+}
+
+impl BlockLayout {
+    /// The layout for a block of this size and alignment, or none if it is too large.
+    pub(crate) fn new(size: usize, alignment: usize) -> Option<Self> {
+        let offset = FRONT.next_multiple_of(alignment);
+        let whole = size.max(1).checked_add(offset + BACK)?;
+        let whole = Layout::from_size_align(whole, alignment).ok()?;
+        Some(Self { whole, offset })
+    }
+}
+
+impl Block {
+    fn describe(&self) -> String {
+        let tag = self.tag.to_le_bytes();
+        format!("the block of {} bytes with the tag `{}`", self.size, tag.escape_ascii())
+    }
+
+    /// A write outside of the block, if its guards show one.
+    fn overrun(&self, address: usize) -> Option<String> {
+        let (start, end) = (address - FRONT.min(self.layout.offset), address + self.size);
+        let whole_end = address - self.layout.offset + self.layout.whole.size();
+        let damage = if let Some((first, last)) = differing(end..whole_end, GUARD) {
+            let (first, last) = (first - end, last - end);
+            format!("was written beyond its end, {} bytes behind it", range(first, last))
+        } else {
+            let (first, last) = differing(start..address, GUARD)?;
+            format!(
+                "was written before its begin, {} bytes in front of it",
+                range(address - last, address - first)
+            )
+        };
+        Some(format!("{} {damage}\n  created: {}", self.describe(), self.origin))
+    }
+}
+
+fn range(first: usize, last: usize) -> String {
+    if first == last { first.to_string() } else { format!("{first} to {last}") }
+}
+
+impl Freed {
+    /// A write after the free, if the memory shows one.
+    fn written(&self) -> Option<String> {
+        let Self { address, block, free } = self;
+        let (first, last) = differing(*address..address + block.size, FREED)?;
+        let which = range(first - address, last - address);
+        Some(format!(
+            "{} was written after it was freed, at its bytes {which}\n  created: {}\n  freed:   {free}",
+            block.describe(),
+            block.origin
+        ))
+    }
+
+    fn damage(&self) -> Option<String> {
+        self.written().or_else(|| self.block.overrun(self.address))
+    }
+
+    /// Frees the memory, whose guards and contents have been checked.
+    fn release(self) {
+        let whole = self.address - self.block.layout.offset;
+        // SAFETY: the memory was allocated with this layout, and this was its only entry.
+        unsafe { dealloc(ptr::with_exposed_provenance_mut(whole), self.block.layout.whole) };
+    }
+}
+
+/// The first and the last address of a range at which memory differs from a byte.
+fn differing(memory: std::ops::Range<usize>, byte: u8) -> Option<(usize, usize)> {
+    let start: *const u8 = ptr::with_exposed_provenance(memory.start);
+    // SAFETY: the ranges are of an entry's memory, which was written when the entry was made.
+    let bytes = unsafe { std::slice::from_raw_parts(start, memory.len()) };
+    // Comparing slices is fast in a build without optimisation, too.
+    let same = if byte == GUARD { &[GUARD; 256] } else { &[FREED; 256] };
+    if bytes.chunks(same.len()).all(|chunk| chunk == &same[..chunk.len()]) {
+        return None;
+    }
+    let differs = |found: &u8| *found != byte;
+    let first = bytes.iter().position(differs)?;
+    let last = bytes.iter().rposition(differs)?;
+    Some((memory.start + first, memory.start + last))
 }
 
 impl Blocks {
@@ -28,10 +155,78 @@ impl Blocks {
         self.by_address.remove(&address)
     }
 
+    /// Quarantines a freed block, which is filled with [`FREED`]. Returns a report if it, or the block that leaves the
+    /// quarantine for it, was damaged.
+    #[must_use = "damage must be reported"]
+    pub(crate) fn quarantine(
+        &mut self,
+        address: usize,
+        block: Block,
+        free: Origin,
+    ) -> Option<String> {
+        self.freed_bytes += block.size;
+        self.order.push_back(address);
+        self.freed.insert(address, Freed { address, block, free });
+        while self.freed_bytes > QUARANTINE.0 || self.order.len() > QUARANTINE.1 {
+            let oldest = self.freed.remove(&self.order.pop_front()?)?;
+            self.freed_bytes -= oldest.block.size;
+            if let Some(damage) = oldest.damage() {
+                return Some(damage);
+            }
+            oldest.release();
+        }
+        None
+    }
+
+    /// A write outside of an allocated block, if its guards show one.
+    pub(crate) fn overrun(&self, address: usize) -> Option<String> {
+        self.by_address.get(&address)?.overrun(address)
+    }
+
+    /// The first damage of any block, allocated or freed.
+    pub(crate) fn damage(&self) -> Option<String> {
+        let allocated = self.by_address.iter().find_map(|(address, block)| block.overrun(*address));
+        allocated.or_else(|| self.freed.values().find_map(Freed::damage))
+    }
+
+    /// The freed block that contains an address, for a report.
+    pub(crate) fn freed_at(&self, address: usize) -> Option<String> {
+        let (start, found) = self.freed.range(..=address).next_back()?;
+        if address >= start + found.block.size.max(1) {
+            return None;
+        }
+        let block = &found.block;
+        Some(format!(
+            "{} was freed\n  created: {}\n  freed:   {}",
+            block.describe(),
+            block.origin,
+            found.free
+        ))
+    }
+
+    /// The size of the allocated block that begins at an address.
+    pub(crate) fn size_of_block(&self, address: usize) -> Option<usize> {
+        self.by_address.get(&address).map(|block| block.size)
+    }
+
+    /// Where the allocated block that begins at an address was made, for a report.
+    pub(crate) fn origin_of_block(&self, address: usize) -> String {
+        self.by_address.get(&address).map_or_else(String::new, |block| block.origin.to_string())
+    }
+
+    /// The byte at an offset in the guard behind the block that begins at an address.
+    pub(crate) fn guard_at(&self, address: usize, offset: usize) -> Option<u8> {
+        let block = self.by_address.get(&address)?;
+        let is_guard = (block.size..block.size + BACK).contains(&offset);
+        let byte: *const u8 = ptr::with_exposed_provenance(address + offset);
+        // SAFETY: the guard is a part of the block's memory.
+        is_guard.then(|| unsafe { byte.read() })
+    }
+
     /// The end of the block that contains an address.
     pub(crate) fn end_of_block(&self, address: usize) -> Option<usize> {
         let (start, block) = self.by_address.range(..=address).next_back()?;
-        let end = start + block.layout.size();
+        let end = start + block.size.max(1);
         (address < end).then_some(end)
     }
 
@@ -63,8 +258,37 @@ impl Blocks {
         for block in self.by_address.values() {
             let (count, bytes) = tags.entry(block.tag.to_le_bytes()).or_default();
             *count += 1;
-            *bytes += block.layout.size();
+            *bytes += block.size;
         }
         tags
+    }
+
+    /// The allocated blocks, for a report: of each call and thread that made some, one line.
+    pub(crate) fn describe_outstanding(&self) -> String {
+        let mut lines = BTreeMap::<String, usize>::new();
+        for block in self.by_address.values() {
+            let line = format!("{}, made {}", block.describe(), block.origin);
+            *lines.entry(line).or_default() += 1;
+        }
+        let mut report = String::new();
+        for (line, count) in lines {
+            let _ = match count {
+                1 => write!(report, "\n  {line}"),
+                _ => write!(report, "\n  {count} times {line}"),
+            };
+        }
+        report
+    }
+}
+
+impl Drop for Blocks {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        if let Some(damage) = self.damage() {
+            kernel_violation(&format!("the end of a kernel: {damage}"));
+        }
+        std::mem::take(&mut self.freed).into_values().for_each(Freed::release);
     }
 }

@@ -18,12 +18,11 @@ use wsk_sys::since::{self, Version};
 use wsk_sys::{
     ADDRESS_AND_SIZE_TO_SPAN_PAGES, BOOLEAN, CSHORT, DISPATCH_LEVEL, FALSE, KPROCESSOR_MODE,
     LOCK_OPERATION, MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED, MDL_SOURCE_IS_NONPAGED_POOL,
-    MEMORY_CACHING_TYPE, MmInitializeMdl, NonPagedPoolNx, PASSIVE_LEVEL, PIRP, PMDL,
-    PUNICODE_STRING, PVOID, ULONG,
+    MEMORY_CACHING_TYPE, MmInitializeMdl, PASSIVE_LEVEL, PIRP, PMDL, PUNICODE_STRING, PVOID, ULONG,
 };
 
 use crate::kernel::Kernel;
-use crate::kernel::ex::pool::{ExAllocatePool2, ExAllocatePoolWithTag, ExFreePoolWithTag};
+use crate::kernel::ex::pool::{ExAllocatePool2, FRESH, allocate, free};
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::ke::time::{KeQuerySystemTimePrecise, KeQueryUnbiasedInterruptTime};
 use crate::kernel::quarantine::Quarantine;
@@ -143,7 +142,7 @@ pub(crate) unsafe extern "C" fn IoAllocateMdl(
     if CSHORT::try_from(size).is_err() {
         return ptr::null_mut();
     }
-    let mdl: PMDL = ExAllocatePoolWithTag(NonPagedPoolNx, size_t(size), TAG).cast();
+    let mdl: PMDL = allocate(size_t(size), TAG, FRESH, "IoAllocateMdl").cast();
     if mdl.is_null() {
         return mdl;
     }
@@ -166,8 +165,7 @@ pub(crate) unsafe extern "C" fn IoAllocateMdl(
 
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn IoFreeMdl(mdl: PMDL) {
-    require_at_most(DISPATCH_LEVEL, "IoFreeMdl");
-    ExFreePoolWithTag(mdl.cast(), TAG);
+    free(mdl.cast(), TAG, "IoFreeMdl");
 }
 
 #[unsafe(no_mangle)]
@@ -208,6 +206,8 @@ pub(crate) unsafe extern "C" fn MmProbeAndLockPages(
         kernel_violation("MmProbeAndLockPages: the pages are already locked, or are nonpaged pool");
     }
     mdl.MdlFlags |= MDL_PAGES_LOCKED;
+    let origin = Origin::here("MmProbeAndLockPages");
+    Kernel::current().usage().lock_pages(ptr::from_mut(mdl).addr(), origin);
 }
 
 #[unsafe(no_mangle)]
@@ -218,6 +218,7 @@ pub(crate) unsafe extern "C" fn MmUnlockPages(mdl: PMDL) {
     if mdl.MdlFlags & MDL_PAGES_LOCKED == 0 {
         kernel_violation("MmUnlockPages: the pages are not locked");
     }
+    Kernel::current().usage().unlock_pages(ptr::from_mut(mdl).addr());
     mdl.MdlFlags &= !(MDL_PAGES_LOCKED | MDL_MAPPED_TO_SYSTEM_VA);
 }
 

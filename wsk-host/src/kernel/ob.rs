@@ -1,4 +1,4 @@
-//! `Ob…`: references with tags, and by pointer. A host counts them as those without.
+//! `Ob…`: references to threads, devices, files and the system process. Tags do not count.
 //!
 //! # Safety
 //!
@@ -10,16 +10,81 @@
     reason = "the functions are C's, and so are the objects behind their pointers"
 )]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use wsk_sys::{
-    ACCESS_MASK, DISPATCH_LEVEL, HANDLE, KPROCESSOR_MODE, LONG_PTR, NTSTATUS,
+    ACCESS_MASK, DISPATCH_LEVEL, HANDLE, KPROCESSOR_MODE, LONG_PTR, NTSTATUS, PEPROCESS,
     POBJECT_HANDLE_INFORMATION, POBJECT_TYPE, PVOID, STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS,
     ULONG,
 };
 
+use crate::kernel::Kernel;
+use crate::kernel::io::request::close_unreferenced;
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::ps::{
-    ObReferenceObjectByHandle, ObfDereferenceObject, ObfReferenceObject, is_thread_type,
+    ObReferenceObjectByHandle, dereference_thread, is_thread_type, reference_thread,
 };
+use crate::verifier::kernel_violation;
+
+/// The system process, which all threads belong to. It is opaque and never ends: it only counts its
+/// references.
+static PROCESS: AtomicUsize = AtomicUsize::new(1);
+
+fn is_process(object: PVOID) -> bool {
+    object.addr() == (&raw const PROCESS).addr()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn IoGetCurrentProcess() -> PEPROCESS {
+    (&raw const PROCESS).cast_mut().cast()
+}
+
+fn count(references: usize) -> LONG_PTR {
+    LONG_PTR::try_from(references).unwrap_or(LONG_PTR::MAX)
+}
+
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn ObfReferenceObject(object: PVOID) -> LONG_PTR {
+    require_at_most(DISPATCH_LEVEL, "ObfReferenceObject");
+    if is_process(object) {
+        return count(PROCESS.fetch_add(1, Ordering::Relaxed) + 1);
+    }
+    // SAFETY: the caller has a reference to the object.
+    if let Some(references) = unsafe { reference_thread(object) } {
+        return count(references);
+    }
+    match Kernel::current().devices().reference(object.addr()) {
+        Some(references) => count(references),
+        None => kernel_violation(
+            "ObfReferenceObject: the pointer is to no object of this host, or to a freed one",
+        ),
+    }
+}
+
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn ObfDereferenceObject(object: PVOID) -> LONG_PTR {
+    require_at_most(DISPATCH_LEVEL, "ObfDereferenceObject");
+    if is_process(object) {
+        let left = PROCESS.fetch_sub(1, Ordering::Relaxed) - 1;
+        if left < 1 {
+            kernel_violation("ObfDereferenceObject: the driver holds no reference to the process");
+        }
+        return count(left);
+    }
+    // SAFETY: the caller gives up a reference to the object.
+    if let Some(left) = unsafe { dereference_thread(object) } {
+        return count(left);
+    }
+    let kernel = Kernel::current();
+    let released = kernel.devices().dereference(object.addr());
+    match released {
+        Ok((left, unused)) => {
+            close_unreferenced(&kernel, unused);
+            count(left)
+        }
+        Err(found) => kernel_violation(&format!("ObfDereferenceObject: {found}")),
+    }
+}
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ObReferenceObjectByHandleWithTag(
@@ -63,7 +128,7 @@ unsafe extern "C" fn ObfDereferenceObjectWithTag(object: PVOID, _tag: ULONG) -> 
     unsafe { ObfDereferenceObject(object) }
 }
 
-/// A host's objects need nothing that would have to wait for another thread.
+/// An object whose end needs `PASSIVE_LEVEL` ends in a system thread, here as in `ObfDereferenceObject`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ObDereferenceObjectDeferDelete(object: PVOID) {
     // SAFETY: the caller gives a reference of its own up.

@@ -11,19 +11,17 @@
 )]
 
 use std::cell::{RefCell, UnsafeCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::mem::ManuallyDrop;
 use std::ptr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use wsk_sys::{
-    ACCESS_MASK, BOOLEAN, DISPATCH_LEVEL, DISPATCHER_HEADER, HANDLE, KPROCESSOR_MODE, LONG_PTR,
-    NTSTATUS, PASSIVE_LEVEL, PCLIENT_ID, PEPROCESS, PHANDLE, PKSTART_ROUTINE, PLARGE_INTEGER,
-    POBJECT_ATTRIBUTES, POBJECT_HANDLE_INFORMATION, POBJECT_TYPE, PVOID,
-    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH,
-    STATUS_SUCCESS, ULONG, WaitAny,
+    ACCESS_MASK, BOOLEAN, DISPATCHER_HEADER, HANDLE, KPROCESSOR_MODE, NTSTATUS, PASSIVE_LEVEL,
+    PCLIENT_ID, PHANDLE, PKSTART_ROUTINE, PLARGE_INTEGER, POBJECT_ATTRIBUTES,
+    POBJECT_HANDLE_INFORMATION, POBJECT_TYPE, PVOID, STATUS_INSUFFICIENT_RESOURCES,
+    STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS, ULONG, WaitAny,
 };
 
 use crate::kernel::ke::dispatcher::{THREAD, change, header};
@@ -45,12 +43,32 @@ struct Thread {
     join: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// The addresses of all threads' objects, to tell one from another pointer.
+static THREADS: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
+
+fn threads() -> MutexGuard<'static, BTreeSet<usize>> {
+    THREADS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        threads().remove(&ptr::from_ref(self).addr());
+    }
+}
+
 // SAFETY: the header is accessed only under the dispatcher lock (Invariants).
 unsafe impl Send for Thread {}
 // SAFETY: the header is accessed only under the dispatcher lock (Invariants).
 unsafe impl Sync for Thread {}
 
 impl Thread {
+    fn new() -> Arc<Self> {
+        let thread =
+            Arc::new(Self { header: UnsafeCell::new(header(THREAD, 0)), join: Mutex::new(None) });
+        threads().insert(Arc::as_ptr(&thread).addr());
+        thread
+    }
+
     fn join(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
         self.join.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -102,8 +120,7 @@ unsafe extern "C" fn PsCreateSystemThread(
     if !kernel.may_allocate() {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    let thread =
-        Arc::new(Thread { header: UnsafeCell::new(header(THREAD, 0)), join: Mutex::new(None) });
+    let thread = Thread::new();
     let (context, this) = (ClientPointer(context), Arc::clone(&thread));
     // Announced here, so that its number does not depend on when the machine starts it.
     let announced = kernel.announce();
@@ -194,53 +211,40 @@ pub(crate) unsafe extern "C" fn ObReferenceObjectByHandle(
     STATUS_SUCCESS
 }
 
-/// The system process, which all threads belong to. It is opaque and never ends: it only counts its
-/// references.
-static PROCESS: AtomicUsize = AtomicUsize::new(1);
-
-fn is_process(object: PVOID) -> bool {
-    object.addr() == (&raw const PROCESS).addr()
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn IoGetCurrentProcess() -> PEPROCESS {
-    (&raw const PROCESS).cast_mut().cast()
-}
-
-#[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn ObfReferenceObject(object: PVOID) -> LONG_PTR {
-    require_at_most(DISPATCH_LEVEL, "ObfReferenceObject");
-    if is_process(object) {
-        return count(PROCESS.fetch_add(1, Ordering::Relaxed) + 1);
+/// The thread of an object, unless it is another object's.
+///
+/// # Safety
+///
+/// The caller has a reference to the object if it is a thread.
+unsafe fn thread_at(object: PVOID) -> Option<ManuallyDrop<Arc<Thread>>> {
+    if !threads().contains(&object.addr()) {
+        return None;
     }
-    // SAFETY: the caller passes an object of ObReferenceObjectByHandle, and keeps its reference.
-    let thread = ManuallyDrop::new(unsafe { Arc::from_raw(object.cast::<Thread>()) });
+    // SAFETY: the address is a thread's, and the caller's reference keeps it.
+    Some(ManuallyDrop::new(unsafe { Arc::from_raw(object.cast::<Thread>()) }))
+}
+
+/// Adds a reference to a thread, and returns how many there are. None if the object is no thread.
+///
+/// # Safety
+///
+/// The caller has a reference to the object if it is a thread.
+pub(crate) unsafe fn reference_thread(object: PVOID) -> Option<usize> {
+    // SAFETY: the caller promises the same.
+    let thread = unsafe { thread_at(object) }?;
     let another = ManuallyDrop::new(Arc::clone(&thread));
-    references(&another)
+    Some(Arc::strong_count(&another))
 }
 
-#[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn ObfDereferenceObject(object: PVOID) -> LONG_PTR {
-    require_at_most(DISPATCH_LEVEL, "ObfDereferenceObject");
-    if is_process(object) {
-        let left = PROCESS.fetch_sub(1, Ordering::Relaxed) - 1;
-        if left < 1 {
-            kernel_violation("ObfDereferenceObject: the driver holds no reference to the process");
-        }
-        return count(left);
-    }
-    // SAFETY: the caller passes an object of ObReferenceObjectByHandle, and gives its reference up.
-    let thread = unsafe { Arc::from_raw(object.cast::<Thread>()) };
-    references(&thread) - 1
-}
-
-/// The references on a thread at this moment, the handle's and the thread's own among them.
-fn references(thread: &Arc<Thread>) -> LONG_PTR {
-    count(Arc::strong_count(thread))
-}
-
-fn count(references: usize) -> LONG_PTR {
-    LONG_PTR::try_from(references).unwrap_or(LONG_PTR::MAX)
+/// Releases a reference to a thread, and returns how many are left. None if the object is no thread.
+///
+/// # Safety
+///
+/// The caller gives up a reference of its own if the object is a thread.
+pub(crate) unsafe fn dereference_thread(object: PVOID) -> Option<usize> {
+    // SAFETY: the caller promises a reference.
+    let thread = ManuallyDrop::into_inner(unsafe { thread_at(object) }?);
+    Some(Arc::strong_count(&thread) - 1)
 }
 
 #[unsafe(no_mangle)]
@@ -273,10 +277,7 @@ pub(crate) fn is_thread_type(object_type: POBJECT_TYPE) -> bool {
 
 thread_local! {
     /// What stands for a thread that is no system thread.
-    static FOREIGN: Arc<Thread> = Arc::new(Thread {
-        header: UnsafeCell::new(header(THREAD, 0)),
-        join: Mutex::new(None),
-    });
+    static FOREIGN: Arc<Thread> = Thread::new();
 }
 
 /// The current thread's object. It has no reference for the caller.

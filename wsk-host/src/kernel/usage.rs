@@ -4,7 +4,7 @@
 //! All of it is indexed by address, so that freeing memory costs the same however many requests are in
 //! flight.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -16,6 +16,10 @@ use crate::verifier::{Origin, Rule, kernel_violation, rule_violation};
 #[derive(Default)]
 pub(crate) struct Usage {
     requests: BTreeMap<usize, Request>,
+    /// The IRPs that have completed, and were not initialised since, by their address.
+    completed: BTreeSet<usize>,
+    /// The MDLs whose pages are locked, by their address.
+    locked: BTreeMap<usize, Origin>,
     objects: HashMap<Owner, Vec<PinKey>>,
     pins: BTreeMap<PinKey, Pinned>,
     /// The size of the largest pinned range: how far before freed memory a range that reaches it may begin.
@@ -30,6 +34,7 @@ type PinKey = (usize, u64);
 
 struct Request {
     number: u64,
+    is_own: bool,
     origin: Arc<Origin>,
     pins: Vec<PinKey>,
 }
@@ -53,8 +58,9 @@ pub(crate) struct Owner {
 }
 
 impl Usage {
-    /// Takes an IRP over, and returns the number of its request.
-    pub(crate) fn begin(&mut self, irp: PIRP, call: &'static str) -> u64 {
+    /// Takes an IRP over, and returns the number of its request. `is_own`: the caller has allocated the IRP, and no driver
+    /// above has sent it.
+    pub(crate) fn begin(&mut self, irp: PIRP, is_own: bool, call: &'static str) -> u64 {
         if let Some(request) = self.requests.get(&irp.addr()) {
             rule_violation(
                 Rule::IRP_PER_REQUEST,
@@ -63,9 +69,13 @@ impl Usage {
                 Some(&request.origin),
             );
         }
+        if is_own && self.completed.contains(&irp.addr()) {
+            let found = "the IRP has completed a request, and neither IoReuseIrp nor IoInitializeIrp was called since";
+            rule_violation(Rule::IRP_PER_REQUEST, call, found, None);
+        }
         self.last += 1;
         let origin = Arc::new(Origin::here(call));
-        let request = Request { number: self.last, origin, pins: Vec::new() };
+        let request = Request { number: self.last, is_own, origin, pins: Vec::new() };
         self.requests.insert(irp.addr(), request);
         self.last
     }
@@ -94,7 +104,31 @@ impl Usage {
             return 0;
         };
         self.unpin(request.pins);
+        if request.is_own {
+            self.completed.insert(irp.addr());
+        }
         request.number
+    }
+
+    /// Initialises an IRP, which must not be in flight: it may be used for a request again.
+    pub(crate) fn initialise(&mut self, irp: PIRP, call: &str) {
+        self.require_not_in_flight(irp, call);
+        self.completed.remove(&irp.addr());
+    }
+
+    /// The pages of an MDL are locked.
+    pub(crate) fn lock_pages(&mut self, mdl: usize, origin: Origin) {
+        self.locked.insert(mdl, origin);
+    }
+
+    /// The pages of an MDL are unlocked.
+    pub(crate) fn unlock_pages(&mut self, mdl: usize) {
+        self.locked.remove(&mdl);
+    }
+
+    /// The MDLs whose pages are locked, for a report: how many, and where the first was locked.
+    pub(crate) fn locked_pages(&self) -> Option<(usize, &Origin)> {
+        Some((self.locked.len(), self.locked.values().next()?))
     }
 
     /// Pins an object of the client's until the owner has ended, as a rule says.
@@ -153,8 +187,18 @@ impl Usage {
         }
     }
 
-    /// Stops a client that frees memory which is an IRP in flight, or is pinned.
-    pub(crate) fn require_unused(&self, freed: &Range<usize>, call: &str) {
+    /// Stops a client that frees memory which is an IRP in flight, an MDL whose pages are locked, or pinned.
+    pub(crate) fn require_unused(&mut self, freed: &Range<usize>, call: &str) {
+        if let Some((_, origin)) = self.locked.range(freed.clone()).next() {
+            require_not_in_use(
+                call,
+                "an MDL whose pages are locked, and were not unlocked",
+                origin,
+            );
+        }
+        while let Some(irp) = self.completed.range(freed.clone()).next().copied() {
+            self.completed.remove(&irp);
+        }
         if let Some((_, request)) = self.requests.range(freed.clone()).next() {
             rule_violation(
                 Rule::IRP_IN_FLIGHT,

@@ -6,6 +6,7 @@
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::{self, Write as _};
 use std::sync::OnceLock;
+use std::thread::Thread;
 
 mod rules;
 
@@ -14,7 +15,7 @@ pub use rules::{Outcome, Rule};
 /// Where an object came from.
 pub(crate) struct Origin {
     call: &'static str,
-    thread: Option<String>,
+    thread: Thread,
     backtrace: Backtrace,
 }
 
@@ -25,14 +26,13 @@ impl Origin {
 
     /// The current call.
     pub(crate) fn here(call: &'static str) -> Self {
-        let thread = std::thread::current().name().map(str::to_owned);
-        Self { call, thread, backtrace: Backtrace::capture() }
+        Self { call, thread: std::thread::current(), backtrace: Backtrace::capture() }
     }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let thread = self.thread.as_deref().unwrap_or("unnamed");
+        let thread = self.thread.name().unwrap_or("unnamed");
         write!(f, "by {} in the thread `{thread}`", self.call)?;
         if self.backtrace.status() == BacktraceStatus::Captured {
             write!(f, "\n{}", self.backtrace)

@@ -59,7 +59,7 @@ fn bytes_freed_in_flight() {
 #[test]
 fn an_mdl_freed_in_flight() {
     let found = "the memory is the MDL of a request in flight";
-    breaks(21, [FREE, found, "WskReceive"], |client| {
+    breaks(21, ["IoFreeMdl", found, "WskReceive"], |client| {
         // SAFETY: breaks INV-21.
         unsafe { IoFreeMdl((*waits(&client).buffer).Mdl) };
     });

@@ -4,39 +4,11 @@
 use std::ptr;
 
 use test_support::kernel::TAG;
-use test_support::process::run_failing;
-use wsk_host::{Host, testing};
 use wsk_sys::*;
 
-use crate::stops::inline;
+use crate::stops::reports;
 
 const HOUR: LARGE_INTEGER = LARGE_INTEGER { QuadPart: -36_000_000_000 };
-
-/// Tests whose scenario must end its process with a report that begins with the first of these texts, and
-/// has the others. On a host where nothing happens but what the client does.
-macro_rules! stops {
-    ($($name:ident says [$($says:expr),+]: $scenario:expr;)*) => {
-        $(
-            #[test]
-            fn $name() {
-                let scenario: fn(&Host) = $scenario;
-                stops(concat!("kernel::rules::", stringify!($name)), &[$($says),+], scenario);
-            }
-        )*
-    };
-}
-
-fn stops(test: &str, says: &[&str], scenario: fn(&Host)) {
-    let run = |_: &str| testing::run(inline(), 0..1, |host| scenario(&host));
-    let Some(said) = run_failing(test, "", run) else {
-        return;
-    };
-    let headline = format!("wsk-host: {}", says[0]);
-    for text in [headline.as_str()].iter().chain(&says[1..]) {
-        assert!(said.contains(text), "`{text}` is not said in:\n{said}");
-    }
-    assert_eq!(said.matches("wsk-host: ").count(), 1, "{said}");
-}
 
 /// Pool of this size, which is not freed.
 fn pool<T>() -> *mut T {
@@ -126,7 +98,7 @@ fn protection() -> PEX_RUNDOWN_REF {
 mod rules {
     use super::*;
 
-    stops! {
+    reports! {
         a_timer_freed_while_it_is_set
             says ["ExFreePoolWithTag: the memory is a set timer", "since:   by KeSetTimer"]:
             |_| free(set().0);
@@ -230,6 +202,12 @@ mod rules {
                 }
                 ExAllocatePool2(0x100, 10, TAG);
             };
+        a_reference_to_no_object
+            says ["ObfReferenceObject: the pointer is to no object of this host, or to a freed one"]:
+            |_| unsafe { _ = ObReferenceObject(pool::<usize>().cast()) };
+        a_dereference_of_no_object
+            says ["ObfDereferenceObject: the pointer is to no object of this host, or to a freed one"]:
+            |_| unsafe { _ = ObDereferenceObject(pool::<usize>().cast()) };
         a_process_dereferenced_too_often
             says ["ObfDereferenceObject: the driver holds no reference to the process"]:
             |_| unsafe { _ = ObDereferenceObject(IoGetCurrentProcess().cast()) };

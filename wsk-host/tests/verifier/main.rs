@@ -11,6 +11,8 @@ mod events;
 mod inspections;
 #[cfg(not(miri))] // Miri starts no processes.
 mod kernel;
+#[cfg(not(miri))] // Miri finds these accesses itself.
+mod memory;
 mod names_and_security;
 mod registration;
 mod requests;

@@ -173,7 +173,7 @@ fn an_irp_initialised_in_flight() {
 
 #[test]
 fn an_irp_freed_in_flight() {
-    let says = ["ExFreePoolWithTag", "the memory is an IRP in flight", "WskReceive"];
+    let says = ["IoFreeIrp", "the memory is an IRP in flight", "WskReceive"];
     breaks(14, says, |client| {
         // SAFETY: breaks INV-14.
         unsafe { IoFreeIrp(waits(&client).irp) };
@@ -365,7 +365,7 @@ fn a_context_of_an_accepted_socket_on_the_stack() {
 /// INV-12: a returned call does not give its IRP back to the client.
 #[test]
 fn an_irp_freed_before_its_completion_routine_has_run() {
-    let says = ["ExFreePoolWithTag", "the memory is an IRP in flight", "WskBind"];
+    let says = ["IoFreeIrp", "the memory is an IRP in flight", "WskBind"];
     breaks_on(deferred(), 14, says, |client| {
         let socket = client.socket(WSK_FLAG_LISTEN_SOCKET);
         let request = test_support::raw::bind(socket, ([127, 0, 0, 1], 0));
@@ -389,15 +389,85 @@ fn a_wait_at_dispatch_level() {
 
 #[test]
 fn memory_freed_twice() {
-    stops(
-        "ExFreePoolWithTag: the memory is not from this host's pool, or is already freed",
-        |_| {
-            // SAFETY: breaks the kernel's rule.
-            unsafe {
-                let memory = ExAllocatePoolWithTag(NonPagedPoolNx, 1, TAG);
-                ExFreePoolWithTag(memory, TAG);
-                ExFreePoolWithTag(memory, TAG);
-            }
-        },
-    );
+    stops("ExFreePoolWithTag: the block of 1 bytes with the tag `test` was freed", |_| {
+        // SAFETY: breaks the kernel's rule.
+        unsafe {
+            let memory = ExAllocatePoolWithTag(NonPagedPoolNx, 1, TAG);
+            ExFreePoolWithTag(memory, TAG);
+            ExFreePoolWithTag(memory, TAG);
+        }
+    });
+}
+
+/// The same IRP for two requests, without `IoReuseIrp` between them.
+#[test]
+fn an_irp_used_again_as_it_is() {
+    let found = "the IRP has completed a request, and neither IoReuseIrp nor IoInitializeIrp was called since";
+    breaks(10, ["WskSocket", found, ""], |client| {
+        let irp = irp(Some(keeps), ptr::null_mut());
+        create(&client, irp);
+        // SAFETY: the request has completed, and its routine has kept the IRP.
+        unsafe { IoSetCompletionRoutine(irp, Some(keeps), ptr::null_mut(), TRUE, TRUE, TRUE) };
+        create(&client, irp);
+    });
+}
+
+/// The completion routine of a request is not that of the next one.
+#[test]
+fn an_irp_reused_without_a_routine() {
+    breaks(11, NO_ROUTINE, |client| {
+        let irp = irp(Some(keeps), ptr::null_mut());
+        create(&client, irp);
+        // SAFETY: the request has completed, and its routine has kept the IRP.
+        unsafe { IoReuseIrp(irp, STATUS_SUCCESS) };
+        create(&client, irp);
+    });
+}
+
+/// Keeps the IRP, and does nothing else.
+unsafe extern "C" fn keeps(_device: PDEVICE_OBJECT, _irp: PIRP, _context: PVOID) -> NTSTATUS {
+    STATUS_MORE_PROCESSING_REQUIRED
+}
+
+/// Marks the client's own IRP pending, as routines of drivers in the middle of a stack do.
+unsafe extern "C" fn marks_its_own(
+    _device: PDEVICE_OBJECT,
+    irp: PIRP,
+    _context: PVOID,
+) -> NTSTATUS {
+    // SAFETY: breaks the kernel's rule: the IRP has no current stack location.
+    unsafe { IoMarkIrpPending(irp) };
+    STATUS_MORE_PROCESSING_REQUIRED
+}
+
+#[test]
+fn an_own_irp_marked_pending() {
+    let headline = "IofCompleteRequest, after the completion routine, has found an IRP that was marked pending without a \
+                    stack location of its own: IoMarkIrpPending is for an IRP that a driver above has sent, not for one \
+                    that the caller has allocated";
+    stops(headline, |client| {
+        create(&client, irp(Some(marks_its_own), ptr::null_mut()));
+    });
+}
+
+#[test]
+fn an_own_irp_marked_pending_before_its_request() {
+    let headline = "WskSocket has found an IRP that was marked pending without a stack location of its own: \
+                    IoMarkIrpPending is for an IRP that a driver above has sent, not for one that the caller has allocated";
+    stops(headline, |client| {
+        let irp = irp(Some(keeps), ptr::null_mut());
+        // SAFETY: breaks the kernel's rule: the IRP has no current stack location.
+        unsafe { IoMarkIrpPending(irp) };
+        create(&client, irp);
+    });
+}
+
+#[test]
+fn an_irp_used_after_its_free() {
+    stops("WskSocket: the block of 280 bytes with the tag `Irp ` was freed", |client| {
+        let irp = irp(Some(keeps), ptr::null_mut());
+        // SAFETY: breaks the kernel's rule: the IRP is used below.
+        unsafe { IoFreeIrp(irp) };
+        create(&client, irp);
+    });
 }

@@ -3,7 +3,7 @@
 use test_support::process::{run_failing, test_of};
 use test_support::raw::Client;
 use wsk_host::rules::{Outcome, Rule};
-use wsk_host::{Config, Timing};
+use wsk_host::{Config, Host, Timing, testing};
 
 /// A host without chance: requests complete before their calls return, where they can.
 pub(crate) fn inline() -> Config {
@@ -71,5 +71,37 @@ fn breaks_alone(rule: u8, [call, found, created]: Says<'_>, scenario: impl FnOnc
         assert!(origin.starts_with(&begins), "`{begins}` is not what follows in:\n{said}");
     }
     assert!(said.contains("\n  before:"), "the last calls are not there:\n{said}");
+    assert_eq!(said.matches("wsk-host: ").count(), 1, "{said}");
+}
+
+/// Tests whose scenario must end its process with a report that begins with the first of these texts, and
+/// has the others. On a host where nothing happens but what the client does.
+macro_rules! reports {
+    ($($name:ident says [$($says:expr),+]: $scenario:expr;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                let scenario: fn(&wsk_host::Host) = $scenario;
+                let test = concat!(module_path!(), "::", stringify!($name));
+                $crate::stops::stops_in_test(test, &[$($says),+], scenario);
+            }
+        )*
+    };
+}
+
+pub(crate) use reports;
+
+/// Runs the scenario of one of the tests that [`reports!`] makes, as a test on a host.
+#[track_caller]
+pub(crate) fn stops_in_test(test: &str, says: &[&str], scenario: fn(&Host)) {
+    let test = test.split_once("::").map_or(test, |(_, path)| path);
+    let run = |_: &str| testing::run(inline(), 0..1, |host| scenario(&host));
+    let Some(said) = run_failing(test, "", run) else {
+        return;
+    };
+    let headline = format!("wsk-host: {}", says[0]);
+    for text in [headline.as_str()].iter().chain(&says[1..]) {
+        assert!(said.contains(text), "`{text}` is not said in:\n{said}");
+    }
     assert_eq!(said.matches("wsk-host: ").count(), 1, "{said}");
 }

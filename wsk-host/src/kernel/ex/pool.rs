@@ -10,7 +10,7 @@
     reason = "the functions are C's, and so are the objects behind their pointers"
 )]
 
-use std::alloc::{Layout, alloc, dealloc};
+use std::alloc::alloc;
 use std::ptr;
 
 use wsk_sys::{
@@ -19,16 +19,15 @@ use wsk_sys::{
 };
 
 use crate::kernel::Kernel;
-use crate::kernel::blocks::Block;
+use crate::kernel::blocks::{Block, BlockLayout, FREED, GUARD};
 use crate::kernel::ke::irql::require_at_most;
-use crate::verifier::kernel_violation;
+use crate::verifier::{Origin, kernel_violation};
 
 /// The alignment of blocks smaller than a page; larger ones are aligned to a page.
 const ALIGNMENT: usize = 16;
 
-/// The bytes that fill memory that is not zeroed, and memory that was freed.
-const FRESH: u8 = 0xCD;
-const FREED: u8 = 0xDD;
+/// The byte that fills memory that is not zeroed.
+pub(crate) const FRESH: u8 = 0xCD;
 
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn ExAllocatePoolWithTag(
@@ -40,7 +39,7 @@ pub(crate) extern "C" fn ExAllocatePoolWithTag(
         kernel_violation("ExAllocatePoolWithTag: the tag is zero");
     }
     require_at_most(DISPATCH_LEVEL, "ExAllocatePoolWithTag");
-    allocate(size, tag, FRESH)
+    allocate(size, tag, FRESH, "ExAllocatePoolWithTag")
 }
 
 /// Flags beside those of `wsk-sys`, which a caller may set.
@@ -73,28 +72,36 @@ pub(crate) extern "C" fn ExAllocatePool2(flags: POOL_FLAGS, size: SIZE_T, tag: U
             "ExAllocatePool2: the flags are {flags:#x}; the host has only nonpaged pool, and raises no exceptions"
         ));
     }
-    allocate(size, tag, if flags & POOL_FLAG_UNINITIALIZED == 0 { 0 } else { FRESH })
+    let fill = if flags & POOL_FLAG_UNINITIALIZED == 0 { 0 } else { FRESH };
+    allocate(size, tag, fill, "ExAllocatePool2")
 }
 
 /// Allocates memory, or returns null, and fills it.
-fn allocate(size: SIZE_T, tag: ULONG, fill: u8) -> PVOID {
+pub(crate) fn allocate(size: SIZE_T, tag: ULONG, fill: u8, function: &'static str) -> PVOID {
     let size = wsk_sys::fields::length(size);
     let kernel = Kernel::current();
     if !kernel.may_allocate() {
         return ptr::null_mut();
     }
     let alignment = if size < wsk_sys::PAGE_SIZE { ALIGNMENT } else { wsk_sys::PAGE_SIZE };
-    let Ok(layout) = Layout::from_size_align(size.max(1), alignment) else {
+    let Some(layout) = BlockLayout::new(size, alignment) else {
         return ptr::null_mut();
     };
     // SAFETY: the size is not zero.
-    let memory = unsafe { alloc(layout) };
-    if memory.is_null() {
+    let whole = unsafe { alloc(layout.whole) };
+    if whole.is_null() {
         return ptr::null_mut();
     }
-    // SAFETY: the memory has this size.
-    unsafe { memory.write_bytes(fill, layout.size()) };
-    kernel.pool().insert(memory.expose_provenance(), Block { layout, tag });
+    // SAFETY: the memory has this size, and the block is in it.
+    let memory = unsafe {
+        whole.write_bytes(GUARD, layout.whole.size());
+        whole.add(layout.offset)
+    };
+    // SAFETY: the memory has room for the block.
+    unsafe { memory.write_bytes(fill, size) };
+    whole.expose_provenance();
+    let block = Block { size, tag, layout, origin: Origin::here(function) };
+    kernel.pool().insert(memory.expose_provenance(), block);
     memory.cast()
 }
 
@@ -110,24 +117,40 @@ pub(crate) extern "C" fn ExFreePoolWithTag(memory: PVOID, tag: ULONG) {
 }
 
 /// Frees memory. As in the kernel, a tag of zero is any.
-fn free(memory: PVOID, tag: ULONG, function: &str) {
+pub(crate) fn free(memory: PVOID, tag: ULONG, function: &'static str) {
     require_at_most(DISPATCH_LEVEL, function);
     let kernel = Kernel::current();
-    let Some(block) = kernel.pool().remove(memory.addr()) else {
-        kernel_violation(&format!(
-            "{function}: the memory is not from this host's pool, or is already freed"
-        ));
+    let address = memory.addr();
+    require_no_overrun(&kernel, address, function);
+    let mut pool = kernel.pool();
+    let Some(block) = pool.remove(address) else {
+        let found = pool.freed_at(address);
+        let found = found
+            .as_deref()
+            .unwrap_or("the memory is not from this host's pool, or is already freed");
+        kernel_violation(&format!("{function}: {found}"));
     };
+    drop(pool);
     if tag != 0 && block.tag != tag {
         kernel_violation(&format!("{function}: the tag differs from the tag of the allocation"));
     }
-    let size = block.layout.size();
-    let range = memory.addr()..memory.addr() + size;
+    let size = block.size;
+    let range = address..address + size.max(1);
     kernel.usage().require_unused(&range, function);
     kernel.timers().require_unused(&range, function);
     kernel.work_items().require_unused(&range, function);
     // SAFETY: the memory is an allocation of this size, which was live until here.
     unsafe { memory.cast::<u8>().write_bytes(FREED, size) };
-    // SAFETY: the memory was allocated with this layout, and its entry was removed, so it is freed once.
-    unsafe { dealloc(memory.cast(), block.layout) };
+    let damage = kernel.pool().quarantine(address, block, Origin::here(function));
+    if let Some(damage) = damage {
+        kernel_violation(&format!("{function} has checked the pool: {damage}"));
+    }
+}
+
+/// Stops a client that has written outside of a block of its pool.
+pub(crate) fn require_no_overrun(kernel: &Kernel, address: usize, function: &str) {
+    let overrun = kernel.pool().overrun(address);
+    if let Some(overrun) = overrun {
+        kernel_violation(&format!("{function}: {overrun}"));
+    }
 }

@@ -108,7 +108,8 @@ unsafe extern "C" fn IoCreateDevice(
     if let Some(name) = &name {
         devices.names.insert(key(name), Named::Device(device.expose_provenance()));
     }
-    let entry = Device { name, driver: driver.addr(), open: 0, is_deleted: false, origin };
+    let entry =
+        Device { name, driver: driver.addr(), open: 0, references: 0, is_deleted: false, origin };
     devices.by_address.insert(device.expose_provenance(), entry);
     drop(devices);
     // SAFETY: the caller passes room for a pointer.
@@ -148,17 +149,17 @@ unsafe extern "C" fn IoDeleteDevice(device: *mut DeviceObject) {
         kernel_violation("IoDeleteDevice: the device is not of this host, or is already deleted");
     };
     found.is_deleted = true;
-    let (is_open, name) = (found.open > 0, found.name.clone());
+    let (is_used, name) = (!found.is_unused(), found.name.clone());
     if let Some(name) = name {
         devices.names.remove(&key(&name));
     }
-    if !is_open {
+    if !is_used {
         devices.by_address.remove(&device.addr());
     }
     drop(devices);
     // SAFETY: the device is valid, as was just checked.
     unsafe { unlink(device) };
-    if !is_open {
+    if !is_used {
         free(device);
     }
 }

@@ -48,6 +48,10 @@ pub(crate) struct Devices {
     pub(super) names: BTreeMap<String, Named>,
     /// By their address.
     pub(super) by_address: BTreeMap<usize, Device>,
+    /// The references by pointer to open files, by their address.
+    pub(super) files: BTreeMap<usize, usize>,
+    /// Closed files that a driver still references, by their address.
+    pub(super) closed: BTreeMap<usize, ClosedFile>,
     /// The drivers that were loaded: their names, by their object's address.
     pub(super) drivers: BTreeMap<usize, String>,
 }
@@ -63,13 +67,36 @@ pub(super) struct Device {
     pub(super) driver: usize,
     /// How many files are open.
     pub(super) open: usize,
-    /// Deleted, but still open.
+    /// References by pointer, of drivers.
+    pub(super) references: usize,
+    /// Deleted, but still open or referenced.
     pub(super) is_deleted: bool,
     pub(super) origin: Origin,
 }
 
+/// What the last reference has kept.
+pub(crate) enum Unused {
+    /// A deleted device: its address.
+    Device(usize),
+    /// A closed file.
+    File(ClosedFile),
+}
+
+/// A closed file that a driver references.
+pub(crate) struct ClosedFile {
+    /// Its device, for a report.
+    pub(super) device: String,
+    /// Sends the driver `IRP_MJ_CLOSE`, at `PASSIVE_LEVEL`, and frees the file.
+    pub(super) end: Box<dyn FnOnce() + Send>,
+}
+
 impl Device {
-    fn describe(&self) -> String {
+    /// Whether a deleted device's memory is to be freed.
+    pub(super) fn is_unused(&self) -> bool {
+        self.is_deleted && self.open == 0 && self.references == 0
+    }
+
+    pub(super) fn describe(&self) -> String {
         self.name
             .as_ref()
             .map_or_else(|| "an unnamed device".to_owned(), |name| format!("the device {name}"))
@@ -112,11 +139,48 @@ impl Devices {
     pub(super) fn close(&mut self, device: *mut DeviceObject) -> bool {
         let Some(found) = self.by_address.get_mut(&device.addr()) else { return false };
         found.open -= 1;
-        let is_last = found.open == 0 && found.is_deleted;
+        let is_last = found.is_unused();
         if is_last {
             self.by_address.remove(&device.addr());
         }
         is_last
+    }
+
+    /// Adds a reference by pointer to a device or file, and returns how many there are, the object's own among them.
+    pub(crate) fn reference(&mut self, object: usize) -> Option<usize> {
+        let references = match self.by_address.get_mut(&object) {
+            Some(device) => &mut device.references,
+            None => self.files.get_mut(&object)?,
+        };
+        *references += 1;
+        Some(*references + 1)
+    }
+
+    /// Releases a reference by pointer. Returns how many are left, and what nothing uses any more.
+    pub(crate) fn dereference(
+        &mut self,
+        object: usize,
+    ) -> Result<(usize, Option<Unused>), &'static str> {
+        let references = match self.by_address.get_mut(&object) {
+            Some(device) => &mut device.references,
+            None => self
+                .files
+                .get_mut(&object)
+                .ok_or("the pointer is to no object of this host, or to a freed one")?,
+        };
+        *references = references
+            .checked_sub(1)
+            .ok_or("the driver holds no reference to the device or file")?;
+        let left = *references;
+        let is_closed = self.closed.contains_key(&object);
+        if left == 0 && is_closed {
+            return Ok((0, self.closed.remove(&object).map(Unused::File)));
+        }
+        if self.by_address.get(&object).is_some_and(Device::is_unused) {
+            self.by_address.remove(&object);
+            return Ok((0, Some(Unused::Device(object))));
+        }
+        Ok((left + usize::from(!is_closed), None))
     }
 
     /// Whether any file of a driver's devices is open.
@@ -166,7 +230,11 @@ impl Devices {
         let mut left = self.by_address.values().map(|device| {
             format!("{} was not deleted\n  created: {}", device.describe(), device.origin)
         });
-        left.next().or_else(|| {
+        let files = || {
+            let first = self.closed.values().next()?;
+            Some(format!("a closed file of {} is still referenced", first.device))
+        };
+        left.next().or_else(files).or_else(|| {
             self.names.values().find_map(|named| match named {
                 Named::Link { path, origin, .. } => {
                     Some(format!("the symbolic link {path} was not deleted\n  created: {origin}"))

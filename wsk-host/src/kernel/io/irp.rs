@@ -17,13 +17,14 @@ use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 use wsk_sys::fields;
 use wsk_sys::{
     BOOLEAN, CCHAR, DISPATCH_LEVEL, FALSE, IoSetCompletionRoutine, IoSizeOfIrp, NTSTATUS,
-    NonPagedPoolNx, PDEVICE_OBJECT, PIO_COMPLETION_ROUTINE, PIRP, PVOID, SL_INVOKE_ON_CANCEL,
-    SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS, SL_PENDING_RETURNED, STATUS_INSUFFICIENT_RESOURCES,
+    PDEVICE_OBJECT, PIO_COMPLETION_ROUTINE, PIRP, PVOID, SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR,
+    SL_INVOKE_ON_SUCCESS, SL_PENDING_RETURNED, STATUS_INSUFFICIENT_RESOURCES,
     STATUS_MORE_PROCESSING_REQUIRED, STATUS_SUCCESS, TRUE, ULONG, USHORT,
 };
 
 use crate::kernel::Kernel;
-use crate::kernel::ex::pool::{ExAllocatePoolWithTag, ExFreePoolWithTag};
+use crate::kernel::blocks::GUARD;
+use crate::kernel::ex::pool::{FRESH, allocate, free, require_no_overrun};
 use crate::kernel::io::cancel::IoAcquireCancelSpinLock;
 use crate::kernel::ke::irql::require_at_most;
 use crate::verifier::{Rule, kernel_violation, rule_violation};
@@ -33,7 +34,7 @@ const IO_TYPE_IRP: i16 = 6;
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn IoInitializeIrp(irp: PIRP, size: USHORT, locations: CCHAR) {
-    Kernel::current().usage().require_not_in_flight(irp, "IoInitializeIrp");
+    Kernel::current().usage().initialise(irp, "IoInitializeIrp");
     if size < IoSizeOfIrp(locations) {
         kernel_violation("IoInitializeIrp: PacketSize is too small for StackSize stack locations");
     }
@@ -61,7 +62,7 @@ const TAG: ULONG = u32::from_le_bytes(*b"Irp ");
 pub(crate) extern "C" fn IoAllocateIrp(locations: CCHAR, _charge_quota: BOOLEAN) -> PIRP {
     require_at_most(DISPATCH_LEVEL, "IoAllocateIrp");
     let size = IoSizeOfIrp(locations);
-    let irp: PIRP = ExAllocatePoolWithTag(NonPagedPoolNx, size.into(), TAG).cast();
+    let irp: PIRP = allocate(size.into(), TAG, FRESH, "IoAllocateIrp").cast();
     if !irp.is_null() {
         // SAFETY: the memory was allocated with this size.
         unsafe { IoInitializeIrp(irp, size, locations) };
@@ -71,8 +72,8 @@ pub(crate) extern "C" fn IoAllocateIrp(locations: CCHAR, _charge_quota: BOOLEAN)
 
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn IoFreeIrp(irp: PIRP) {
-    require_at_most(DISPATCH_LEVEL, "IoFreeIrp");
-    ExFreePoolWithTag(irp.cast(), TAG);
+    require_not_marked(irp, "IoFreeIrp");
+    free(irp.cast(), TAG, "IoFreeIrp");
 }
 
 /// A host has no drivers that could be unloaded, so the routine needs no guard. It may fail as the real
@@ -100,6 +101,8 @@ unsafe extern "C" fn IoSetCompletionRoutineEx(
 #[unsafe(no_mangle)]
 unsafe extern "C" fn IoReuseIrp(irp: PIRP, status: NTSTATUS) {
     Kernel::current().usage().require_not_in_flight(irp, "IoReuseIrp");
+    require_live(irp, "IoReuseIrp");
+    require_not_marked(irp, "IoReuseIrp");
     // SAFETY: the caller passes an IRP of its own.
     let (size, locations) = unsafe { ((*irp).Size, (*irp).StackCount) };
     // SAFETY: the caller passes an IRP of its own.
@@ -110,6 +113,32 @@ unsafe extern "C" fn IoReuseIrp(irp: PIRP, status: NTSTATUS) {
     unsafe { IoInitializeIrp(irp, size, locations) };
     // SAFETY: the caller passes an IRP of its own, which was just initialised.
     unsafe { (*irp).IoStatus = fields::io_status_block(status, 0) };
+}
+
+/// Stops a client that uses an IRP which it has freed.
+pub(crate) fn require_live(irp: PIRP, function: &str) {
+    if let Some(freed) = Kernel::current().pool().freed_at(irp.addr()) {
+        kernel_violation(&format!("{function}: {freed}"));
+    }
+}
+
+/// Stops a client that has marked an IRP pending which has no current stack location, one of its own: that writes behind
+/// the IRP. Does nothing if the IRP is freed.
+pub(crate) fn require_not_marked(irp: PIRP, function: &str) {
+    let kernel = Kernel::current();
+    let pool = kernel.pool();
+    let Some(size) = pool.size_of_block(irp.addr()) else { return };
+    let marked = size + std::mem::offset_of!(wsk_sys::IO_STACK_LOCATION, Control);
+    if pool.guard_at(irp.addr(), marked) == Some(GUARD | SL_PENDING_RETURNED) {
+        let origin = pool.origin_of_block(irp.addr());
+        kernel_violation(&format!(
+            "{function} has found an IRP that was marked pending without a stack location of its own: \
+             IoMarkIrpPending is for an IRP that a driver above has sent, not for one that the caller has allocated\n  \
+             created: {origin}"
+        ));
+    }
+    drop(pool);
+    require_no_overrun(&kernel, irp.addr(), function);
 }
 
 /// A routine that cancels an IRP of the provider's.
@@ -183,6 +212,7 @@ unsafe fn cancel_by_driver(irp: PIRP, routine: *mut ()) {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn IoCancelIrp(irp: PIRP) -> BOOLEAN {
     require_at_most(DISPATCH_LEVEL, "IoCancelIrp");
+    require_live(irp, "IoCancelIrp");
     if Kernel::current().config().refuse_cancel {
         return FALSE;
     }
@@ -229,6 +259,9 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
         // SAFETY: the location is one of the IRP's, as was checked.
         let (control, routine, context) =
             unsafe { ((*location).Control, (*location).CompletionRoutine, (*location).Context) };
+        // A location is of one request: its routine is not called again.
+        // SAFETY: the location is one of the IRP's, as was checked.
+        unsafe { (*location).Control = 0 };
         // SAFETY: the caller owns the IRP until a completion routine keeps it.
         unsafe { (*irp).PendingReturned = control & SL_PENDING_RETURNED };
         // SAFETY: the caller owns the IRP until a completion routine keeps it.
@@ -258,7 +291,8 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
         };
         // SAFETY: the sender of the IRP has set this routine for this context.
         if unsafe { routine(ptr::null_mut(), irp, context) } == STATUS_MORE_PROCESSING_REQUIRED {
-            // The IRP may be gone already.
+            // The IRP may be freed already.
+            require_not_marked(irp, "IofCompleteRequest, after the completion routine,");
             return;
         }
         // SAFETY: the routine has left the IRP to this call, and `is_pending` has checked the location.

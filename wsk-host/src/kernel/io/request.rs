@@ -22,10 +22,13 @@ use wsk_sys::{
 
 use crate::kernel::Kernel;
 use crate::kernel::io::device::{STATUS_OBJECT_NAME_NOT_FOUND, free};
-use crate::kernel::io::device_table::{DO_DEVICE_INITIALIZING, DO_EXCLUSIVE, DeviceObject};
+use crate::kernel::io::device_table::{
+    ClosedFile, DO_DEVICE_INITIALIZING, DO_EXCLUSIVE, Device, DeviceObject, Unused,
+};
 use crate::kernel::io::irp::{IoAllocateIrp, IoFreeIrp};
+use crate::kernel::io::work_item::in_worker_thread;
 use crate::kernel::ke::dispatcher::Signal;
-use crate::kernel::ke::irql::require_at_most;
+use crate::kernel::ke::irql::{current_irql, require_at_most};
 use crate::kernel::mm::{IoAllocateMdl, IoFreeMdl, MmProbeAndLockPages, MmUnlockPages};
 use crate::verifier::kernel_violation;
 
@@ -123,8 +126,12 @@ unsafe extern "C" fn completed(_: PDEVICE_OBJECT, irp: PIRP, context: PVOID) -> 
 /// An open file of a device.
 pub(crate) struct OpenFile {
     device: *mut DeviceObject,
-    file: Box<FileObject>,
+    /// Allocated in `open`, and freed in `leave`: drivers have pointers to it.
+    file: *mut FileObject,
 }
+
+// SAFETY: the device stays while the file is open, and the file's object is the value's own.
+unsafe impl Send for OpenFile {}
 
 /// A result of a request: its status, and its information.
 pub(crate) type Ended = (NTSTATUS, usize);
@@ -151,7 +158,9 @@ impl OpenFile {
         drop(devices);
         let size = i16::try_from(size_of::<FileObject>()).unwrap_or(i16::MAX);
         let file = FileObject { kind: IO_TYPE_FILE, size, device, rest: [0; 25] };
-        let mut open = Self { device, file: Box::new(file) };
+        let file = Box::into_raw(Box::new(file));
+        kernel.devices().files.insert(file.expose_provenance(), 0);
+        let mut open = Self { device, file };
         let (status, _) = open.send(IRP_MJ_CREATE, [0; 4], |_| {});
         if status < 0 {
             open.leave();
@@ -160,14 +169,33 @@ impl OpenFile {
         Ok(open)
     }
 
-    /// Closes the file: the driver is asked to clean up, and to close.
+    /// Closes the file: the driver is asked to clean up, and to close as soon as it has no reference to the file.
     pub(crate) fn close(mut self) {
         self.send(IRP_MJ_CLEANUP, [0; 4], |_| {});
+        let kernel = Kernel::current();
+        let mut devices = kernel.devices();
+        let address = self.file.addr();
+        if devices.files.get(&address).is_some_and(|references| *references > 0) {
+            let device = devices.by_address.get(&self.device.addr()).map(Device::describe);
+            let device = device.unwrap_or_else(|| "a device".to_owned());
+            let end = Box::new(move || self.end());
+            devices.closed.insert(address, ClosedFile { device, end });
+            return;
+        }
+        drop(devices);
+        self.end();
+    }
+
+    /// Ends a file that was closed, and that nothing references.
+    fn end(mut self) {
         self.send(IRP_MJ_CLOSE, [0; 4], |_| {});
         self.leave();
     }
 
     fn leave(&mut self) {
+        Kernel::current().devices().files.remove(&self.file.addr());
+        // SAFETY: `open` allocated it, and the driver has no reference to it.
+        drop(unsafe { Box::from_raw(self.file) });
         // SAFETY: the device stays while it is open.
         unsafe { (*self.device).reference_count -= 1 };
         let is_last = Kernel::current().devices().close(self.device);
@@ -196,7 +224,7 @@ impl OpenFile {
             (*irp).RequestorMode = 1;
             let location = wsk_sys::IoGetNextIrpStackLocation(irp);
             (*location).MajorFunction = major;
-            (*location).FileObject = (&raw mut *self.file).cast();
+            (*location).FileObject = self.file.cast();
             (&raw mut (*location).Parameters).cast::<[u64; 4]>().write(parameters);
             IoSetCompletionRoutine(irp, Some(completed), context, TRUE, TRUE, TRUE);
         }
@@ -284,6 +312,16 @@ impl OpenFile {
             let target: PVOID = buffer.as_mut_ptr().cast();
             self.send(major, parameters, |irp| irp.UserBuffer = target)
         }
+    }
+}
+
+/// Ends what the last reference has kept: here, or in a system thread if the level is too high for it.
+pub(crate) fn close_unreferenced(kernel: &Kernel, unused: Option<Unused>) {
+    match unused {
+        None => {}
+        Some(Unused::Device(device)) => free(ptr::with_exposed_provenance_mut(device)),
+        Some(Unused::File(file)) if current_irql() == PASSIVE_LEVEL => (file.end)(),
+        Some(Unused::File(file)) => in_worker_thread(kernel, file.end),
     }
 }
 

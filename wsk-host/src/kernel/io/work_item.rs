@@ -200,6 +200,15 @@ unsafe fn enqueue(
     interrupt();
 }
 
+/// Runs something at `PASSIVE_LEVEL` in a system thread of the kernel's.
+pub(super) fn in_worker_thread(kernel: &Kernel, work: impl FnOnce() + Send + 'static) {
+    let (kernel, announced) = (kernel.clone(), kernel.announce());
+    run(Box::new(move || {
+        let _entered = kernel.enter_announced(announced);
+        work();
+    }));
+}
+
 type Work = Box<dyn FnOnce() + Send>;
 
 /// The machine's threads that have nothing to do.

@@ -29,6 +29,7 @@ use super::execute::{execute, remember};
 use super::object::Object;
 use super::stack::Stack;
 use crate::kernel::Kernel;
+use crate::kernel::io::irp::{require_live, require_not_marked};
 use crate::kernel::trace::Event;
 use crate::verifier::{Rule, rule_violation};
 
@@ -49,17 +50,19 @@ unsafe fn take_over(
     if irp.is_null() {
         rule_violation(Rule::IRP_PER_REQUEST, function, "the IRP is null", None);
     }
-    let number = kernel.usage().begin(irp, function);
-    kernel.record(Event::Call { function, socket, irp: number, amount });
+    require_live(irp, function);
+    require_not_marked(irp, function);
     // SAFETY: the caller passes an IRP.
     let (location, count) = unsafe { ((*irp).CurrentLocation, (*irp).StackCount) };
+    // An IRP from a higher driver returns to that driver (INV-13).
+    let is_own = location > count;
+    let number = kernel.usage().begin(irp, is_own, function);
+    kernel.record(Event::Call { function, socket, irp: number, amount });
     if location <= 1 {
         rule_violation(Rule::IRP_PER_REQUEST, function, "the IRP has no stack location left", None);
     }
     // SAFETY: the IRP is valid, and has a location left, as was checked.
     unsafe { IoSetNextIrpStackLocation(irp) };
-    // An IRP from a higher driver returns to that driver (INV-13).
-    let is_own = location > count;
     // SAFETY: the IRP is valid, and at this provider's location now.
     let location = unsafe { &*IoGetCurrentIrpStackLocation(irp) };
     let has_routine =

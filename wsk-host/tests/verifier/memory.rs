@@ -1,0 +1,135 @@
+//! Accesses outside of a block of the pool, and after its free, each in a process of its own.
+
+use test_support::kernel::TAG;
+use wsk_sys::*;
+
+use crate::stops::reports;
+
+const SIZE: usize = 24;
+
+/// A block of [`SIZE`] bytes.
+fn block() -> *mut u8 {
+    // SAFETY: the IRQL is PASSIVE_LEVEL.
+    unsafe { ExAllocatePoolWithTag(NonPagedPoolNx, SIZE, TAG).cast() }
+}
+
+fn free(memory: *mut u8) {
+    // SAFETY: it came from `block`; a scenario may do it twice.
+    unsafe { ExFreePoolWithTag(memory.cast(), TAG) };
+}
+
+/// An MDL of locked pages, which are the process's.
+fn locked() -> PMDL {
+    static PAGES: [u8; 64] = [0; 64];
+    // SAFETY: the memory stays.
+    unsafe {
+        let memory = (&raw const PAGES).cast_mut().cast();
+        let mdl = IoAllocateMdl(memory, 64, FALSE, FALSE, std::ptr::null_mut());
+        MmProbeAndLockPages(mdl, 0, IoReadAccess);
+        mdl
+    }
+}
+
+// SAFETY, of the unsafe blocks below: each breaks the rule that its test is named after. The memory around a block, and a
+// freed block, are the host's: guards and quarantine.
+#[allow(clippy::undocumented_unsafe_blocks, reason = "see above")]
+mod rules {
+    use super::*;
+
+    reports! {
+        an_overrun_by_eight_bytes
+            says ["ExFreePoolWithTag: the block of 24 bytes with the tag `test` was written beyond its end, 0 to 7 bytes",
+                "created: by ExAllocatePoolWithTag in the thread `"]:
+            |_| {
+                let memory = block();
+                unsafe { memory.add(SIZE).write_bytes(7, 8) };
+                free(memory);
+            };
+        an_overrun_by_sixty_four_bytes
+            says ["ExFreePoolWithTag: the block of 24 bytes with the tag `test` was written beyond its end, 0 to 63 bytes"]:
+            |_| {
+                let memory = block();
+                unsafe { memory.add(SIZE).write_bytes(7, 64) };
+                free(memory);
+            };
+        an_overrun_by_one_byte_behind_a_gap
+            says ["ExFreePoolWithTag: the block of 24 bytes with the tag `test` was written beyond its end, 5 bytes"]:
+            |_| {
+                let memory = block();
+                unsafe { memory.add(SIZE + 5).write(0) };
+                free(memory);
+            };
+        a_write_before_a_block
+            says ["ExFreePoolWithTag: the block of 24 bytes with the tag `test` was written before its begin, 1 to 4 bytes"]:
+            |_| {
+                let memory = block();
+                unsafe { memory.sub(4).write_bytes(7, 4) };
+                free(memory);
+            };
+        an_overrun_of_a_block_of_pages
+            says ["ExFreePoolWithTag: the block of 8192 bytes with the tag `test` was written beyond its end, 0 to 7 bytes"]:
+            |_| unsafe {
+                let memory: *mut u8 = ExAllocatePoolWithTag(NonPagedPoolNx, 8192, TAG).cast();
+                assert_eq!(memory.addr() % PAGE_SIZE, 0);
+                memory.add(8192).write_bytes(7, 8);
+                free(memory);
+            };
+        an_overrun_of_a_block_that_stays
+            says ["the end of a test: the block of 24 bytes with the tag `test` was written beyond its end"]:
+            |_| unsafe { block().add(SIZE).write(7) };
+        a_write_after_free
+            says ["the end of a test: the block of 24 bytes with the tag `test` was written after it was freed, at its bytes 3",
+                "created: by ExAllocatePoolWithTag", "freed:   by ExFreePoolWithTag"]:
+            |_| {
+                let memory = block();
+                free(memory);
+                unsafe { memory.add(3).write(0) };
+            };
+        a_write_after_free_before_many_others
+            says ["ExFreePoolWithTag has checked the pool: the block of 24 bytes with the tag `test` was written after"]:
+            |_| {
+                let memory = block();
+                free(memory);
+                unsafe { memory.write(0) };
+                loop {
+                    free(block());
+                }
+            };
+        a_block_freed_twice
+            says ["ExFreePoolWithTag: the block of 24 bytes with the tag `test` was freed", "freed:   by ExFreePoolWithTag"]:
+            |_| {
+                let memory = block();
+                free(memory);
+                free(memory);
+            };
+        pages_that_are_never_unlocked
+            says ["failed with", "the pages of 1 MDLs are still locked, the first of them by MmProbeAndLockPages"]:
+            |_| _ = locked();
+        an_mdl_freed_while_its_pages_are_locked
+            says ["IoFreeMdl: the memory is an MDL whose pages are locked, and were not unlocked",
+                "since:   by MmProbeAndLockPages"]:
+            |_| unsafe { IoFreeMdl(locked()) };
+        memory_that_is_left
+            says ["failed with", "memory was not freed, by tag:\n  test: 2 of 48 bytes\n  2 times the block of 24 bytes",
+                "made by ExAllocatePoolWithTag in the thread"]:
+            |_| {
+                block();
+                block();
+            };
+    }
+}
+
+/// What a driver reads in memory that it has freed is not what it had written.
+#[test]
+fn freed_memory_is_poisoned() {
+    let host = wsk_host::Host::new(crate::stops::inline());
+    let _entered = host.enter();
+    let memory = block();
+    // SAFETY: the block is the test's; freed, it is in the host's quarantine.
+    let found = unsafe {
+        memory.write_bytes(1, SIZE);
+        free(memory);
+        std::slice::from_raw_parts(memory, SIZE).to_vec()
+    };
+    assert_eq!(found, [0xDD; SIZE]);
+}
