@@ -43,33 +43,38 @@ use crate::status::{Result, known};
 /// # extern crate wsk_host;
 /// # Ok::<(), wsk::Error>(())
 /// ```
+///
+/// # Invariants
+///
+/// - `nodes` is one allocation: `capacity` nodes, then room for `capacity` slices. It is dangling if `capacity` is zero.
+/// - The first `length` slices are initialized.
+/// - No request uses the nodes while this value is accessible.
 pub struct Batch {
-    /// So many nodes, and behind them room for as many slices, of which the first `length` are there. Dangling if
-    /// the capacity is zero.
+    /// The nodes. The slices follow them.
     nodes: NonNull<WSK_BUF_LIST>,
     length: usize,
     capacity: usize,
 }
 
-// SAFETY: it owns its slices, as `Vec` does, and nodes that only requests use.
+// SAFETY: it owns its slices, as `Vec` does, and its nodes, which no request uses meanwhile (Invariants).
 unsafe impl Send for Batch {}
-// SAFETY: it owns its slices, as `Vec` does, and nodes that only requests use; a shared batch can only be read.
+// SAFETY: a shared batch only reads its slices, and no request uses its nodes (Invariants).
 unsafe impl Sync for Batch {}
 
 impl Batch {
-    /// A batch without room, and without memory.
+    /// Creates an empty batch of capacity zero, without allocating.
     #[must_use]
     pub const fn empty() -> Self {
         Self { nodes: NonNull::dangling(), length: 0, capacity: 0 }
     }
 
-    /// A batch with room for `capacity` buffers.
+    /// Creates an empty batch with room for `capacity` buffers.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_BUFFER_SIZE` if no memory is so large.
+    /// - `STATUS_INVALID_BUFFER_SIZE` if the size exceeds the address space.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     pub fn with_capacity(capacity: usize) -> Result<Self> {
         const { assert!(align_of::<Slice>() <= align_of::<WSK_BUF_LIST>()) };
@@ -84,19 +89,19 @@ impl Batch {
         Ok(Self { nodes, length: 0, capacity })
     }
 
-    /// How many buffers there is room for.
+    /// Returns the number of buffers that there is room for.
     #[must_use]
     pub const fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Makes room for `additional` more buffers.
+    /// Reserves room for `additional` more buffers.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     ///
     /// # Errors
     ///
-    /// As for [`Batch::with_capacity`]. The batch stays as it is.
+    /// As for [`Batch::with_capacity`]. The batch is unchanged.
     pub fn reserve(&mut self, additional: usize) -> Result<()> {
         let needed =
             self.length.checked_add(additional).ok_or(known::STATUS_INVALID_BUFFER_SIZE)?;
@@ -111,7 +116,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Adds a buffer behind the others.
+    /// Appends a buffer.
     ///
     /// # Errors
     ///
@@ -123,24 +128,24 @@ impl Batch {
         let (buffer, start, end) = buffer.into_parts();
         // SAFETY: there is room behind the last slice, as was checked.
         let place = unsafe { self.slices().add(self.length) };
-        // SAFETY: there is room behind the last slice, as was checked, and nothing is there.
+        // SAFETY: there is room behind the last slice, as was checked, and that room is uninitialized.
         unsafe { place.write(Slice::from_parts(buffer, start, end)) };
         self.length += 1;
         Ok(())
     }
 
-    /// Takes out the last buffer.
+    /// Removes the last buffer and returns it.
     pub fn pop(&mut self) -> Option<Slice> {
         self.length = self.length.checked_sub(1)?;
-        // SAFETY: the slice was there, and is not any more.
+        // SAFETY: the slice was initialized, and `length` no longer covers it.
         let place = unsafe { self.slices().add(self.length) };
-        // SAFETY: the slice was there, and is not any more.
+        // SAFETY: the slice was initialized, and `length` no longer covers it.
         Some(unsafe { place.read() })
     }
 
-    /// Takes out all buffers, the first one first. Those that are not taken are dropped with the result.
+    /// Removes the buffers in order. The rest is dropped with the iterator.
     pub fn drain(&mut self) -> Drain<'_> {
-        // If the result is forgotten, so are they.
+        // If the iterator is forgotten, the buffers leak.
         let left = core::mem::take(&mut self.length);
         Drain { batch: self, next: 0, left }
     }
@@ -150,18 +155,18 @@ impl Batch {
         drop(self.drain());
     }
 
-    /// Where the slices are.
+    /// The address of the first slice.
     const fn slices(&self) -> *mut Slice {
         // SAFETY: the slices are behind the nodes; without capacity, this moves by nothing.
         unsafe { self.nodes.as_ptr().add(self.capacity) }.cast()
     }
 
-    /// How many bytes there are in all.
+    /// The total number of bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.iter().map(|slice| slice.len()).sum()
     }
 
-    /// Writes the list that WSK reads. The batch is not empty, and is not touched until the request has completed.
+    /// Writes the list that WSK reads. The batch is not empty, and is not accessed until the request has completed.
     pub(crate) fn link(&mut self) -> PWSK_BUF_LIST {
         let nodes = self.nodes.as_ptr();
         for (index, slice) in self.iter().enumerate() {
@@ -234,11 +239,11 @@ impl fmt::Debug for Batch {
     }
 }
 
-/// The buffers of a [`Batch`], which are taken out of it. From [`Batch::drain`].
+/// An iterator that removes the buffers of a [`Batch`]. From [`Batch::drain`].
 pub struct Drain<'a> {
     batch: &'a mut Batch,
     next: usize,
-    /// How many are left.
+    /// The number of remaining buffers.
     left: usize,
 }
 
@@ -247,10 +252,10 @@ impl Iterator for Drain<'_> {
 
     fn next(&mut self) -> Option<Slice> {
         self.left = self.left.checked_sub(1)?;
-        // SAFETY: the batch had this slice, and has given it up.
+        // SAFETY: the slice was initialized, and the batch's `length` no longer covers it.
         let place = unsafe { self.batch.slices().add(self.next) };
         self.next += 1;
-        // SAFETY: the batch had this slice, and has given it up; it is read once.
+        // SAFETY: the slice was initialized, the batch's `length` no longer covers it, and it is read once.
         Some(unsafe { place.read() })
     }
 

@@ -1,4 +1,4 @@
-//! What the running Windows has of WSK: its tables are as long as it makes them, whichever header a driver
+//! The parts of WSK that the running Windows has: it determines the length of its tables, whichever header a driver
 //! was compiled with ([INV-8](crate::rules#inv-8)).
 //!
 //! # Safety
@@ -14,7 +14,7 @@ use wsk_sys::{RTL_OSVERSIONINFOW, RtlGetVersion};
 
 use crate::irql::Passive;
 
-/// A release of Windows, as `RtlGetVersion` tells it.
+/// A release of Windows, as `RtlGetVersion` returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WindowsVersion {
     /// The major version.
@@ -41,7 +41,7 @@ impl fmt::Display for WindowsVersion {
     }
 }
 
-/// What the running Windows has. See [`Provider::capabilities`](crate::Provider::capabilities).
+/// The capabilities of the running Windows. See [`Provider::capabilities`](crate::Provider::capabilities).
 ///
 /// ```
 /// use wsk::{Registration, irql::Passive};
@@ -62,7 +62,7 @@ impl fmt::Display for WindowsVersion {
 pub struct Capabilities(WindowsVersion);
 
 impl Capabilities {
-    /// Asks the system.
+    /// Queries the system.
     ///
     /// IRQL: `PASSIVE_LEVEL`.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-rtlgetversion).
@@ -76,8 +76,8 @@ impl Capabilities {
             dwPlatformId: 0,
             szCSDVersion: [0; 128],
         };
-        // SAFETY: the structure says its size. The documentation knows no failure; what was there before
-        // would be an old system.
+        // SAFETY: the structure holds its size. No failure is documented; the values from before the call would mean an
+        // old system.
         unsafe { RtlGetVersion(&raw mut information) };
         Self(WindowsVersion::new(
             information.dwMajorVersion,
@@ -133,8 +133,8 @@ impl Capabilities {
     }
 }
 
-/// Proofs that the running Windows has something: values of these types come from [`Capabilities`] only,
-/// and calls that need what they prove take one.
+/// Proofs of the running Windows' capabilities: values of these types come from [`Capabilities`] only, and calls that
+/// need a capability take its proof.
 pub mod has {
     /// Name resolution.
     #[derive(Clone, Copy, Debug)]
@@ -148,7 +148,7 @@ pub mod has {
     #[derive(Clone, Copy, Debug)]
     pub struct Streams(pub(super) ());
 
-    /// What is reserved for the system.
+    /// The functions that are reserved for the system.
     #[derive(Clone, Copy, Debug)]
     pub struct ExtendedTransfers(pub(super) ());
 }

@@ -1,11 +1,11 @@
 //! The provider's tables, with types: one `unsafe` method for each slot.
 //!
-//! For what the safe sockets do not do. Each type here stands for one of WSK's tables, and is made of a
-//! captured provider ([`Provider::dispatch`](crate::Provider::dispatch)) or of a socket (`of`). A method reads
+//! For calls that the safe sockets do not cover. Each type wraps one of WSK's tables, and comes from a captured
+//! provider ([`Provider::dispatch`](crate::Provider::dispatch)) or of a socket (`of`). A method reads
 //! its own slot and nothing else, since the running Windows' table may end right after it
-//! ([INV-8](crate::rules#inv-8)); slots that older releases lack want a proof from
-//! [`Capabilities`](crate::Capabilities). Flags have a type for each call, and parameters that are reserved are
-//! none here: the methods pass zero ([INV-30](crate::rules#inv-30)).
+//! ([INV-8](crate::rules#inv-8)); slots that older releases lack require a proof from
+//! [`Capabilities`](crate::Capabilities). Each call has a type for its flags. Reserved parameters are
+//! omitted: the methods pass zero ([INV-30](crate::rules#inv-30)).
 //!
 //! Every call with an IRP completes it, whatever it returns ([INV-12](crate::rules#inv-12)).
 //! [`rules`](crate::rules) lists the rules by their numbers.
@@ -21,7 +21,7 @@
 //! let registration = Registration::register(passive)?;
 //! let wsk = registration.try_capture()?;
 //! let mut size = 0;
-//! // SAFETY: the provider is captured. Without room for the list, its size is asked for.
+//! // SAFETY: the provider is captured. Without room for the list, the call returns its size.
 //! let status = unsafe {
 //!     wsk.dispatch().control_client(
 //!         wsk.client(),
@@ -43,7 +43,7 @@
 //! A table of another interface of WSK's can be declared in the same way, with
 //! [`provider_table`](macro@crate::provider_table).
 //!
-//! No table can be taken for another's:
+//! Tables of different categories are different types:
 //!
 //! ```compile_fail,E0308
 //! use wsk::dispatch::{ConnectionDispatch, ListenDispatch};

@@ -1,4 +1,4 @@
-//! Flags, with a type for each call that takes some: the same number means different things elsewhere.
+//! Flags, one type per call: the same bit has different meanings in different calls.
 
 use bitflags::bitflags;
 use wsk_sys::{
@@ -15,22 +15,22 @@ bitflags! {
     pub struct SocketFlags: ULONG {
         /// A socket for options and controls only.
         const BASIC = WSK_FLAG_BASIC_SOCKET;
-        /// A socket that listens.
+        /// A listening socket.
         const LISTEN = WSK_FLAG_LISTEN_SOCKET;
-        /// A socket that connects.
+        /// A connection socket.
         const CONNECTION = WSK_FLAG_CONNECTION_SOCKET;
-        /// A socket for datagrams.
+        /// A datagram socket.
         const DATAGRAM = WSK_FLAG_DATAGRAM_SOCKET;
-        /// A socket that listens or connects, as is decided later.
+        /// A stream socket, which listens or connects as decided later.
         const STREAM = WSK_FLAG_STREAM_SOCKET;
     }
 }
 
 bitflags! {
-    /// How `WskSend` sends. The header has another, `WSK_FLAG_OOB`, which is not documented.
+    /// How `WskSend` sends. The undocumented `WSK_FLAG_OOB` of the header is omitted.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct SendFlags: ULONG {
-        /// At once, without waiting for more to send.
+        /// Sends at once, without waiting for more data.
         const NO_DELAY = WSK_FLAG_NODELAY;
     }
 }
@@ -39,9 +39,9 @@ bitflags! {
     /// How `WskReceive` receives. The two exclude each other ([INV-31](crate::rules#inv-31)).
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct ReceiveFlags: ULONG {
-        /// Until the buffer is full, or the peer has finished.
+        /// Completes when the buffer is full, or the peer has finished.
         const WAIT_ALL = WSK_FLAG_WAITALL;
-        /// Everything that the peer still sends, into nowhere. The buffer's length is zero.
+        /// Receives and discards everything that the peer still sends. The buffer's length is zero.
         const DRAIN = WSK_FLAG_DRAIN;
     }
 }
@@ -50,34 +50,34 @@ bitflags! {
     /// How `WskDisconnect` ends a connection.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct DisconnectFlags: ULONG {
-        /// At once, without a last buffer: what was not sent is lost, and the peer is told so.
+        /// Aborts the connection, without a last buffer: unsent data is lost, and the peer receives a reset.
         const ABORTIVE = WSK_FLAG_ABORTIVE;
     }
 }
 
 bitflags! {
-    /// How `WskGetAddressInfo` resolves a name, and what it says of an address.
+    /// How `WskGetAddressInfo` resolves a name, and which details of an address it returns.
     ///
-    /// The header has more: what concerns e-mail only, and what changes the layout of the results.
+    /// Flags of the header that concern e-mail only, or that change the layout of the results, are omitted.
     /// [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-addrinfoexw).
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct AddressInfoFlags: INT {
-        /// `AI_PASSIVE`: without a host's name, the addresses that stand for all of this machine's, to listen at.
+        /// `AI_PASSIVE`: without a host name, the unspecified addresses, to listen on all of this machine's.
         const PASSIVE = AI_PASSIVE;
-        /// `AI_CANONNAME`: the name that the domain name system has as the host's own, too.
+        /// `AI_CANONNAME`: also returns the canonical name of the host.
         const CANONICAL_NAME = AI_CANONNAME;
-        /// `AI_NUMERICHOST`: the host is an address as text, and nothing is looked up.
+        /// `AI_NUMERICHOST`: the host is a numeric address; no name is looked up.
         const NUMERIC_HOST = AI_NUMERICHOST;
-        /// `AI_NUMERICSERV`: the service is a port. Microsoft's own name spaces do not look at it.
+        /// `AI_NUMERICSERV`: the service is a port number. Microsoft's own name spaces ignore this flag.
         const NUMERIC_SERVICE = AI_NUMERICSERV;
-        /// `AI_ALL`: with [`V4_MAPPED`](Self::V4_MAPPED), IPv4 addresses even if there are IPv6 ones.
+        /// `AI_ALL`: with [`V4_MAPPED`](Self::V4_MAPPED), IPv4 addresses even if IPv6 ones exist.
         const ALL = AI_ALL;
-        /// `AI_ADDRCONFIG`: only addresses of families of which this machine has an address itself, besides the
-        /// loopback one.
+        /// `AI_ADDRCONFIG`: only addresses of a family in which this machine has an address other than
+        /// loopback.
         const ADDRESS_CONFIGURED = AI_ADDRCONFIG;
-        /// `AI_V4MAPPED`: IPv4 addresses as IPv6 addresses, if there are none of these.
+        /// `AI_V4MAPPED`: IPv4-mapped IPv6 addresses, if the name has no IPv6 address.
         const V4_MAPPED = AI_V4MAPPED;
-        /// `AI_FQDN`: the qualified name that a name without dots was found as, in place of the canonical name.
+        /// `AI_FQDN`: the fully qualified name of a single-label host, instead of the canonical name.
         /// Not with [`CANONICAL_NAME`](Self::CANONICAL_NAME).
         const QUALIFIED_NAME = AI_FQDN;
         /// `AI_FILESERVER`: a hint that the host is a file server.
@@ -93,9 +93,9 @@ bitflags! {
     pub struct NameInfoFlags: ULONG {
         /// `NI_NOFQDN`: only the first part of the name, if the host is a local one.
         const NO_QUALIFIED_NAME = NI_NOFQDN;
-        /// `NI_NUMERICHOST`: the address, and nothing is looked up.
+        /// `NI_NUMERICHOST`: the numeric address; no name is looked up.
         const NUMERIC_HOST = NI_NUMERICHOST;
-        /// `NI_NAMEREQD`: it is an error if the host has no name.
+        /// `NI_NAMEREQD`: fails if the host has no name.
         const NAME_REQUIRED = NI_NAMEREQD;
         /// `NI_NUMERICSERV`: the port.
         const NUMERIC_SERVICE = NI_NUMERICSERV;

@@ -1,4 +1,4 @@
-//! Lists whose size only WSK knows.
+//! Queries for lists of unknown size.
 
 use core::ptr;
 
@@ -8,18 +8,18 @@ use wsk_sys::{NTSTATUS, PSIZE_T, PVOID, SIZE_T, STATUS_BUFFER_OVERFLOW};
 use crate::buffer::Buffer;
 use crate::status::{Result, check, known};
 
-/// How often a list may have grown since its size was told.
+/// The number of retries for a list that has grown since its size was queried.
 const ATTEMPTS: usize = 8;
 
-/// Asks for the whole of a list, with as much room as it needs; and says how many bytes it has.
+/// Queries a whole list into a buffer that grows as needed. Returns the buffer and the list's size in bytes.
 ///
-/// `ask` is given the room, how many bytes that is, and where to say how many there are: a `SIZE_T`, although
-/// some pages say otherwise ([INV-27](crate::rules#inv-27)). That is there even if the list does not fit, with
-/// a status that is no success ([INV-68](crate::rules#inv-68)).
+/// `ask` is called with the buffer, its size in bytes, and the address of the list's size: a `SIZE_T`, although some pages
+/// say otherwise ([INV-27](crate::rules#inv-27)). WSK writes the size even if the list does not fit, with a status that is
+/// not a success ([INV-68](crate::rules#inv-68)).
 ///
 /// # Errors
 ///
-/// - `STATUS_BUFFER_OVERFLOW` if the list grows whenever it is asked for.
+/// - `STATUS_BUFFER_OVERFLOW` if the list has grown at every retry.
 /// - As for [`Buffer::new`], and what `ask` returns.
 pub(crate) fn query_with_growing_buffer(
     mut ask: impl FnMut(PVOID, usize, PSIZE_T) -> NTSTATUS,
@@ -32,7 +32,7 @@ pub(crate) fn query_with_growing_buffer(
         let status = ask(room, size, &raw mut returned);
         let returned = length(returned);
         match status {
-            // There may be less by now.
+            // The list may have shrunk since.
             STATUS_BUFFER_OVERFLOW if returned > size => buffer = Buffer::new(returned)?,
             STATUS_BUFFER_OVERFLOW => break,
             status => return check(status).map(|()| (buffer, returned.min(size))),
@@ -51,7 +51,7 @@ mod tests {
 
     use super::*;
 
-    /// Asks for a list that has another size each time.
+    /// Queries a list whose size changes each time.
     fn sizes(of: impl IntoIterator<Item = usize>) -> (Vec<usize>, Result<(Vec<u8>, usize)>) {
         let mut of = of.into_iter();
         let mut rooms = Vec::new();
@@ -64,7 +64,7 @@ mod tests {
             if size > room {
                 return STATUS_BUFFER_OVERFLOW;
             }
-            // SAFETY: there is so much room.
+            // SAFETY: the buffer has room for the list.
             unsafe { ptr::write_bytes(output.cast::<u8>(), 7, size) };
             wsk_sys::STATUS_SUCCESS
         });
@@ -103,7 +103,7 @@ mod tests {
             });
             assert_eq!((result.map(|_| ()), asked), (Err(error), 1));
         }
-        // More than there is room for cannot have been written.
+        // WSK cannot have written more than the buffer's size.
         let result = query_with_growing_buffer(|_, _, returned| {
             // SAFETY: there is room for a size.
             unsafe { returned.write(100) };

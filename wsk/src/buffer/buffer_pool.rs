@@ -1,4 +1,4 @@
-//! Buffers that are kept for those who have none of their own.
+//! A pool of buffers for calls that have no buffer of the driver's.
 //!
 //! # Safety
 //!
@@ -12,18 +12,22 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use super::{Buffer, BufferHeader, Slice, copy};
 use crate::status::Result;
 
-/// A few buffers that wait to be used again, for those who have none of their own.
+/// Up to two unused buffers, for calls that have no buffer of the driver's.
+///
+/// # Invariants
+///
+/// Each slot is null, or a pointer from [`Buffer::into_raw`] that the pool owns.
 pub(crate) struct BufferPool([AtomicPtr<BufferHeader>; 2]);
 
 impl BufferPool {
-    /// The least size of a buffer that is kept, in bytes: more than most networks carry at once.
+    /// The least size of a pooled buffer in bytes: more than one packet of most networks.
     const LEAST: usize = 2048;
 
     pub(crate) const fn new() -> Self {
         Self([const { AtomicPtr::new(ptr::null_mut()) }; 2])
     }
 
-    /// A buffer of at least `size` bytes: one that was kept, if it is large enough.
+    /// Returns a buffer of at least `size` bytes: a pooled one, if it is large enough.
     ///
     /// # Errors
     ///
@@ -31,21 +35,21 @@ impl BufferPool {
     pub(crate) fn take(&self, size: usize) -> Result<Buffer> {
         for slot in &self.0 {
             if let Some(header) = NonNull::new(slot.swap(ptr::null_mut(), Ordering::Acquire)) {
-                // SAFETY: `put` gave it away, and the exchange took it out.
+                // SAFETY: the pointer is from `into_raw` (Invariants), and the exchange removed it.
                 let buffer = unsafe { Buffer::from_raw(header) };
                 if buffer.len() >= size {
                     return Ok(buffer);
                 }
-                // One that is too small now would be so again.
+                // A buffer that is too small now would be too small again.
                 drop(buffer);
             }
         }
-        // Twice as large each time, so that soon no more are needed.
+        // Each is twice as large as the last, so that allocations soon end.
         let rounded = size.checked_next_power_of_two().filter(|size| *size <= Buffer::MAX_SIZE);
         Buffer::new(rounded.unwrap_or(size).max(Self::LEAST))
     }
 
-    /// A buffer of these bytes, for as many as there are.
+    /// Returns a buffer with a copy of these bytes.
     ///
     /// # Errors
     ///
@@ -56,7 +60,7 @@ impl BufferPool {
         buffer.slice(..bytes.len())
     }
 
-    /// Keeps a buffer, or frees it.
+    /// Returns a buffer to the pool, or frees it if the pool is full.
     pub(crate) fn put(&self, buffer: Buffer) {
         if buffer.is_empty() {
             return;
@@ -70,7 +74,7 @@ impl BufferPool {
                 return;
             }
         }
-        // SAFETY: it was given away above, and no slot took it.
+        // SAFETY: the pointer is from `into_raw` above, and no slot took it.
         drop(unsafe { Buffer::from_raw(header) });
     }
 }
@@ -79,7 +83,7 @@ impl Drop for BufferPool {
     fn drop(&mut self) {
         for slot in &mut self.0 {
             if let Some(header) = NonNull::new(*slot.get_mut()) {
-                // SAFETY: `put` gave it away.
+                // SAFETY: the pointer is from `into_raw` (Invariants), and the pool is being dropped.
                 drop(unsafe { Buffer::from_raw(header) });
             }
         }

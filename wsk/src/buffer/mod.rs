@@ -25,7 +25,7 @@ pub(crate) use self::buffer_pool::BufferPool;
 use crate::pool;
 use crate::status::{Error, Result, known};
 
-/// What the data are aligned to, in bytes.
+/// The alignment of the data in bytes.
 const ALIGNMENT: usize = 16;
 
 /// Bytes in nonpaged memory, with the MDL that describes them.
@@ -41,10 +41,15 @@ const ALIGNMENT: usize = 16;
 /// # extern crate wsk_host;
 /// # Ok::<(), wsk::Error>(())
 /// ```
+///
+/// # Invariants
+///
+/// The pointer is to [`NOTHING`], or to an allocation that this value owns: a header, an MDL, and `size` bytes of data. The
+/// MDL describes exactly these bytes. No request uses them while this value is accessible.
 pub struct Buffer(NonNull<BufferHeader>);
 
-/// What the allocation begins with; the MDL follows, and then the data. A buffer is one pointer to it, since buffers
-/// are moved into requests and futures, and out again.
+/// The header of the allocation; the MDL follows, and then the data. A buffer is a single pointer to it, since buffers
+/// often move into requests and futures and out again.
 #[repr(C, align(16))]
 struct BufferHeader {
     /// Null for a buffer without memory, whose header is static.
@@ -53,17 +58,16 @@ struct BufferHeader {
     size: usize,
 }
 
-// SAFETY: it is only read while buffers have it; what it points to is theirs.
+// SAFETY: a header is not written after its creation, and its pointers are used by the buffer's owner only.
 unsafe impl Sync for BufferHeader {}
 
 /// The header of every buffer without memory.
 static NOTHING: BufferHeader =
     BufferHeader { mdl: ptr::null_mut(), data: NonNull::dangling(), size: 0 };
 
-// SAFETY: it owns its bytes, as `Box<[u8]>` does; the MDL describes them wherever it is used.
+// SAFETY: it owns its bytes, as `Box<[u8]>` does, and its MDL, which no thread uses meanwhile (Invariants).
 unsafe impl Send for Buffer {}
-// SAFETY: it owns its bytes, as `Box<[u8]>` does; the MDL describes them wherever it is used; a shared buffer can only
-// be read.
+// SAFETY: a shared buffer only reads its bytes, as `Box<[u8]>` does, and no request uses its MDL (Invariants).
 unsafe impl Sync for Buffer {}
 
 impl Buffer {
@@ -85,10 +89,10 @@ impl Buffer {
         let mdl_size = size_of_mdl(size).next_multiple_of(ALIGNMENT);
         let header: NonNull<BufferHeader> =
             pool::allocate_zeroed(size_of::<BufferHeader>() + mdl_size + size)?.cast();
-        // SAFETY: the allocation goes on with room for an MDL.
+        // SAFETY: the allocation continues with room for an MDL.
         let behind: NonNull<u8> = unsafe { header.add(1) }.cast();
         let mdl: PMDL = behind.as_ptr().cast();
-        // SAFETY: the allocation goes beyond this offset, or to it if the buffer has no bytes.
+        // SAFETY: the offset is within the allocation, or at its end if the buffer has no bytes.
         let data = unsafe { behind.add(mdl_size) };
         // SAFETY: there is room for such an MDL, whose size MAX_SIZE bounds.
         unsafe { MmInitializeMdl(mdl, data.as_ptr().cast(), size_t(size)) };
@@ -96,7 +100,8 @@ impl Buffer {
             // SAFETY: the MDL was initialised, and describes memory of the nonpaged pool (INV-23).
             unsafe { MmBuildMdlForNonPagedPool(mdl) };
         }
-        // SAFETY: the allocation begins with room for it.
+        // INVARIANT: the allocation has a header, an MDL of the data, and the data.
+        // SAFETY: the allocation begins with room for a header.
         unsafe { header.write(BufferHeader { mdl, data, size }) };
         Ok(Self(header))
     }
@@ -104,7 +109,7 @@ impl Buffer {
     /// Returns an empty buffer, without allocating.
     #[must_use]
     pub const fn empty() -> Self {
-        // SAFETY: a static is somewhere.
+        // SAFETY: the address of a static is not null.
         Self(unsafe { NonNull::new_unchecked((&raw const NOTHING).cast_mut()) })
     }
 
@@ -267,13 +272,13 @@ impl IoBuf for Slice {}
 pub(crate) mod sealed {
     use super::{Buffer, Slice};
 
-    /// The buffer and the range of it that is meant.
+    /// The buffer and the range in it.
     pub trait Sealed: Sized {
         #[doc(hidden)]
         fn into_parts(self) -> (Buffer, usize, usize);
         #[doc(hidden)]
         fn from_parts(buffer: Buffer, start: usize, end: usize) -> Self;
-        /// How many bytes the range has.
+        /// The length of the range in bytes.
         #[doc(hidden)]
         fn size(&self) -> usize;
     }
@@ -299,8 +304,7 @@ pub(crate) mod sealed {
         }
 
         fn from_parts(buffer: Buffer, start: usize, end: usize) -> Self {
-            // An empty buffer comes back when the system kept the real one. And anybody may call this, by a bound on
-            // the trait.
+            // An empty buffer comes back when the system kept the real one. Callers may also use this trait by a bound.
             let end = end.min(buffer.header().size);
             Slice { buffer, start: start.min(end), end }
         }
@@ -317,7 +321,7 @@ impl Buffer {
     /// The range is within the buffer.
     pub(crate) fn describe(&self, start: usize, end: usize) -> WSK_BUF {
         let length = end - start;
-        // What is empty may begin where the buffer ends, and no byte of the MDL is there.
+        // An empty range may start at the end of the buffer, where the MDL describes no byte.
         let start = if length == 0 { 0 } else { start };
         // NO-OVERFLOW: a buffer is smaller than 4 GiB.
         #[expect(clippy::cast_possible_truncation, reason = "a buffer is smaller than 4 GiB")]
@@ -325,15 +329,14 @@ impl Buffer {
         WSK_BUF { Mdl: self.header().mdl, Offset: offset, Length: size_t(length) }
     }
 
-    /// Where the bytes from `start` on are, for calls that take no `WSK_BUF`. They stay there when the buffer
-    /// moves.
+    /// The address of the byte at `start`, for calls that take no `WSK_BUF`. It stays the same when the buffer moves.
     ///
     /// `start` is within the buffer.
     pub(crate) const fn at(&self, start: usize) -> *mut u8 {
         self.header().data.as_ptr().wrapping_add(start)
     }
 
-    /// Gives the buffer away as a pointer; [`Buffer::from_raw`] takes it back.
+    /// Converts the buffer into a pointer for [`Buffer::from_raw`].
     fn into_raw(self) -> NonNull<BufferHeader> {
         let header = self.0;
         core::mem::forget(self);
@@ -386,10 +389,10 @@ impl<T, B> BufResult<T, B> {
     }
 }
 
-/// Copies as many bytes as there are and there is room for. Returns how many.
+/// Copies bytes as far as there is room. Returns their number.
 pub(crate) fn copy(from: &[u8], to: &mut [u8]) -> usize {
     let count = from.len().min(to.len());
-    // Both are there, and written so that no panic has to be.
+    // Both ranges are in bounds; written so that the compiler emits no panic.
     if let (Some(from), Some(to)) = (from.get(..count), to.get_mut(..count)) {
         to.copy_from_slice(from);
     }

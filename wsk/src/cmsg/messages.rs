@@ -14,16 +14,16 @@ use super::{Ecn, PacketInfo};
 /// A control message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ControlMessage<'a> {
-    /// The protocol that it is of, such as `IPPROTO_IP`.
+    /// The level: the protocol that defines it, such as `IPPROTO_IP`.
     pub level: ULONG,
-    /// What it says, such as `IP_PKTINFO`.
+    /// The type, such as `IP_PKTINFO`.
     pub kind: ULONG,
-    /// The bytes of a structure, or of a number.
+    /// The data: the bytes of a structure, or of a number.
     pub data: &'a [u8],
 }
 
 impl ControlMessage<'_> {
-    /// The address of this side, and the interface, if that is what it says.
+    /// Returns the local address and the interface, if the message is packet info.
     #[must_use]
     pub fn packet_info(&self) -> Option<PacketInfo> {
         match (self.level, self.kind) {
@@ -33,7 +33,7 @@ impl ControlMessage<'_> {
         }
     }
 
-    /// The notification of congestion, if that is what it says.
+    /// Returns the ECN bits, if the message has them.
     #[must_use]
     pub fn ecn(&self) -> Option<Ecn> {
         match (self.level, self.kind) {
@@ -42,7 +42,7 @@ impl ControlMessage<'_> {
         }
     }
 
-    /// The type of service, or the traffic class, if that is what it says.
+    /// Returns the type of service or traffic class, if the message is one.
     #[must_use]
     pub fn traffic_class(&self) -> Option<u8> {
         match (self.level, self.kind) {
@@ -51,18 +51,18 @@ impl ControlMessage<'_> {
         }
     }
 
-    /// The hop limit, or time to live, if that is what it says.
+    /// Returns the hop limit (time to live), if the message is one.
     #[must_use]
     pub fn hop_limit(&self) -> Option<u8> {
         match (self.level, self.kind) {
-            // Windows asks for it by one name, and has been seen to answer with the other.
+            // The option and the message have different names, and Windows has been seen to use either.
             (IPPROTO_IP, IP_HOPLIMIT | IP_TTL) | (IPPROTO_IPV6, IPV6_HOPLIMIT) => self.byte(),
             _ => None,
         }
     }
 
-    /// How many bytes each datagram has, of several that came as one, if that is what it says. The last one may
-    /// have fewer.
+    /// Returns the size in bytes of each coalesced datagram, if the message is one of coalescing. The last datagram may be
+    /// shorter.
     #[must_use]
     pub fn segment_size(&self) -> Option<usize> {
         match (self.level, self.kind) {
@@ -82,9 +82,9 @@ impl ControlMessage<'_> {
     }
 }
 
-/// Control messages, one after the other.
+/// An iterator over control messages.
 ///
-/// Whatever the bytes are, only messages are found that are whole ([INV-26](crate::rules#inv-26)).
+/// Whatever the bytes are, it yields only complete messages ([INV-26](crate::rules#inv-26)).
 #[derive(Clone)]
 pub struct ControlMessages<'a>(&'a [u8]);
 
@@ -94,7 +94,7 @@ impl<'a> ControlMessages<'a> {
     /// ```
     /// use wsk::cmsg::ControlMessages;
     ///
-    /// // A length that exceeds the bytes: no message is whole.
+    /// // The length exceeds the bytes: no message is complete.
     /// assert!(ControlMessages::new(&[0xFF; 40]).next().is_none());
     /// ```
     #[must_use]
@@ -106,46 +106,46 @@ impl<'a> ControlMessages<'a> {
         self.clone().find_map(|message| what(&message))
     }
 
-    /// The address of this side, and the interface, of the first message with them.
+    /// Returns the local address and the interface of the first packet info.
     #[must_use]
     pub fn packet_info(&self) -> Option<PacketInfo> {
         self.find(ControlMessage::packet_info)
     }
 
-    /// The notification of congestion: that of the first message with one, or else a part of the traffic class.
+    /// Returns the ECN bits of the first message with them, or else those of the traffic class.
     #[must_use]
     pub fn ecn(&self) -> Option<Ecn> {
         self.find(ControlMessage::ecn).or_else(|| self.traffic_class().map(Ecn::from_bits))
     }
 
-    /// The type of service, or the traffic class, of the first message with one.
+    /// Returns the type of service or traffic class of the first message with one.
     #[must_use]
     pub fn traffic_class(&self) -> Option<u8> {
         self.find(ControlMessage::traffic_class)
     }
 
-    /// The hop limit, or time to live, of the first message with one.
+    /// Returns the hop limit (time to live) of the first message with one.
     #[must_use]
     pub fn hop_limit(&self) -> Option<u8> {
         self.find(ControlMessage::hop_limit)
     }
 
-    /// How many bytes each datagram has, if several came as one. The last one may have fewer.
+    /// Returns the size in bytes of each coalesced datagram. The last one may be shorter.
     #[must_use]
     pub fn segment_size(&self) -> Option<usize> {
         self.find(ControlMessage::segment_size)
     }
 }
 
-/// Where the fields of a header are.
+/// The offsets of a header's fields.
 const LEVEL: usize = core::mem::offset_of!(CMSGHDR, cmsg_level);
 const KIND: usize = core::mem::offset_of!(CMSGHDR, cmsg_type);
 const _: () = assert!(core::mem::offset_of!(CMSGHDR, cmsg_len) == 0);
 
-/// A field of a header, which the bytes begin with if it is there.
+/// Reads a field of the header at the start of the bytes. `None` if the bytes end before it.
 fn number(header: &[u8], at: usize) -> Option<ULONG> {
     let number = INT::from_ne_bytes(*header.get(at..)?.first_chunk()?);
-    // No protocol and no kind is negative.
+    // No level and no type is negative.
     Some(ULONG::try_from(number).unwrap_or(ULONG::MAX))
 }
 
@@ -156,7 +156,7 @@ impl<'a> Iterator for ControlMessages<'a> {
         let bytes = core::mem::take(&mut self.0);
         let length = length(SIZE_T::from_ne_bytes(*bytes.first_chunk()?));
         let (level, kind) = (number(bytes, LEVEL)?, number(bytes, KIND)?);
-        // A length that cannot be ends the search: there is no telling where the next message begins.
+        // An invalid length ends the iteration: the start of the next message is unknown.
         let data = bytes.get(WSA_CMSG_LEN(0)..length)?;
         self.0 = bytes.get(WSA_CMSGHDR_ALIGN(length)..).unwrap_or_default();
         Some(ControlMessage { level, kind, data })
@@ -226,13 +226,13 @@ mod tests {
     fn as_in_c(words: &mut [u64], length: usize) -> Vec<(ULONG, Vec<u8>)> {
         let start: PCMSGHDR = words.as_mut_ptr().cast();
         let mut found = Vec::new();
-        // SAFETY: the words are aligned, initialised, and at least so many bytes.
+        // SAFETY: the words are aligned, initialized, and have at least `length` bytes.
         let mut next = unsafe { first_cmsg(start, length) };
         while !next.is_null() {
-            // SAFETY: the message is whole.
+            // SAFETY: the message is complete.
             let header = unsafe { next.read() };
             let length_of_data = header.cmsg_len - WSA_CMSG_LEN(0);
-            // SAFETY: the message is whole.
+            // SAFETY: the message is complete.
             let data = unsafe {
                 core::slice::from_raw_parts(WSA_CMSG_DATA(next).cast_const(), length_of_data)
             };
@@ -243,7 +243,7 @@ mod tests {
         found
     }
 
-    /// Bytes that somebody might send: headers with lengths that are right, nearly right, or nonsense.
+    /// Bytes of a hostile peer: headers with lengths that are right, nearly right, or random.
     #[test]
     fn any_bytes_are_read_as_c_reads_them() {
         let mut state = 1_u64;

@@ -2,11 +2,11 @@
 //!
 //! | message | enabled by a receiver | attached by a sender |
 //! |---|---|---|
-//! | [`PacketInfo`]: the address of this side, and its interface | by [`set_receive_packet_info`] | [`SendControl::packet_info`] |
-//! | [`Ecn`]: the notification of congestion | by [`set_receive_ecn`] | [`SendControl::ecn`] |
+//! | [`PacketInfo`]: the local address and the interface | by [`set_receive_packet_info`] | [`SendControl::packet_info`] |
+//! | [`Ecn`]: explicit congestion notification | by [`set_receive_ecn`] | [`SendControl::ecn`] |
 //! | the type of service, or traffic class | by [`set_receive_traffic_class`] | [`SendControl::traffic_class`] |
-//! | the hop limit, as it arrived | by [`set_receive_hop_limit`] | by the option [`ip::TTL`], or [`ipv6::UNICAST_HOPS`] |
-//! | how long each datagram is, of several in one buffer | by the option [`RECEIVE_MAXIMUM_COALESCED_SIZE`] | [`SendControl::segment_size`] |
+//! | the remaining hop limit | by [`set_receive_hop_limit`] | by the option [`ip::TTL`], or [`ipv6::UNICAST_HOPS`] |
+//! | the size of coalesced or segmented datagrams | by the option [`RECEIVE_MAXIMUM_COALESCED_SIZE`] | [`SendControl::segment_size`] |
 //! | any other | by its option | [`SendControl::raw`] |
 //!
 //! Received messages are in [`Received`] and [`events::Datagram`]. When short of memory, the system may omit enabled
@@ -46,7 +46,7 @@
 //! # Ok::<(), wsk::Error>(())
 //! ```
 //!
-//! # What strips them
+//! # Stripping
 //!
 //! Two causes are known to remove control messages from sent datagrams:
 //!

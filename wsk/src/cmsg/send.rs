@@ -39,7 +39,7 @@ pub struct SendControl {
     ecn: Option<Ecn>,
     traffic_class: Option<u8>,
     segment_size: Option<u16>,
-    /// Whole messages, so many bytes of them.
+    /// Complete messages of `length` bytes in all.
     raw: [u8; Self::RAW_ROOM],
     raw_length: usize,
 }
@@ -48,8 +48,7 @@ pub struct SendControl {
 const NUMBER: usize = size_of::<ULONG>();
 
 impl SendControl {
-    /// How many bytes there is room for in messages of one's own, each with its header of 16 bytes and padded to a
-    /// multiple of 8.
+    /// The room for raw messages in bytes. Each takes a header of 16 bytes, and is padded to a multiple of 8.
     pub const RAW_ROOM: usize = 128;
 
     /// Creates an empty set of control messages.
@@ -67,9 +66,9 @@ impl SendControl {
 
     /// Selects the source address and the interface.
     ///
-    /// The address is one of the destination's family, or [unspecified](core::net::IpAddr::is_unspecified).
-    /// What [`ControlMessages::packet_info`] has said of a question can be said of the answer. See
-    /// [`keep_packet_info`](Self::keep_packet_info), too.
+    /// The address is of the destination's family, or [unspecified](core::net::IpAddr::is_unspecified). To answer from the
+    /// address that a request was sent to, pass the request's [`ControlMessages::packet_info`]. See also
+    /// [`keep_packet_info`](Self::keep_packet_info).
     pub const fn packet_info(mut self, info: PacketInfo) -> Self {
         self.packet_info = Some(info);
         self
@@ -79,9 +78,9 @@ impl SendControl {
     ///
     /// Some systems drop that message if it is the only one, before filters of the Windows Filtering Platform see
     /// it. Where a filter takes datagrams and sends them again later, as those that inspect traffic do, they then
-    /// leave by another address or interface. The empty message says that there are no options (IPv4), or no
-    /// routing header (IPv6), which there would not be anyway. That is `WireGuard`'s remedy; Microsoft documents
-    /// neither the defect nor this.
+    /// leave by another address or interface. The added message sets empty IP options (IPv4), or no routing header
+    /// (IPv6), which is the default anyway. `WireGuard` does the same; Microsoft documents neither the defect nor the
+    /// remedy.
     ///
     /// Nothing is added if there are other messages.
     pub const fn keep_packet_info(mut self) -> Self {
@@ -98,11 +97,10 @@ impl SendControl {
         self
     }
 
-    /// Sets the whole byte of type of service, or of traffic class: a code point of differentiated services in its
-    /// upper six bits, and [`Ecn`] in the lower two.
+    /// Sets the type of service or traffic class: a differentiated services code point in the upper six bits, and [`Ecn`] in
+    /// the lower two.
     ///
-    /// Windows reserves it to its own quality of service, except newer releases, whose sockets have the option
-    /// `IPV6_TCLASS`.
+    /// Windows reserves it for its own quality of service, except in newer releases, which have the option `IPV6_TCLASS`.
     pub const fn traffic_class(mut self, class: u8) -> Self {
         self.traffic_class = Some(class);
         self
@@ -110,7 +108,7 @@ impl SendControl {
 
     /// Splits the send into datagrams of `size` bytes; the last one may be shorter. Zero disables splitting.
     ///
-    /// They must fit the path to the destination, or the request fails.
+    /// Datagrams must not exceed the path MTU to the destination, or the request fails.
     ///
     /// Minimum Windows: Windows 10, version 2004.
     /// [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-udp-socket-options).
@@ -119,7 +117,7 @@ impl SendControl {
         self
     }
 
-    /// Adds a raw control message, of a type that this crate does not know.
+    /// Adds a raw control message, of a type that this crate has no method for.
     ///
     /// # Errors
     ///
@@ -128,8 +126,8 @@ impl SendControl {
     ///
     /// # Safety
     ///
-    /// The transport of each socket that it is used with takes such a message, with such data, from a driver. The
-    /// data has no pointers to what goes before the request completes.
+    /// The transport of each socket that sends the message accepts it, with this data, from a driver. A pointer in the data
+    /// is valid until the request completes.
     pub unsafe fn raw(mut self, level: ULONG, kind: ULONG, data: &[u8]) -> Result<Self> {
         if INT::try_from(level).is_err() || INT::try_from(kind).is_err() {
             return Err(known::STATUS_INVALID_PARAMETER);
@@ -150,11 +148,10 @@ impl SendControl {
         }
     }
 
-    /// Writes the messages for a datagram to an address, whose family is right: see
-    /// [`SendControl::check_family`].
+    /// Writes the messages for a datagram to an address of a family that [`SendControl::check_family`] has checked.
     pub(crate) fn write(&self, to: SocketAddr, area: &mut ControlBuffer) {
         let mut writer = Writer { area: area.bytes_mut(), length: 0 };
-        // There is room: the assertion below says so.
+        // There is room: see the assertion below.
         let _: Option<()> = self.write_to(is_v4(to), &mut writer);
         // CAST: an area is far shorter than 4 GiB.
         area.length = ULONG::try_from(writer.length).unwrap_or(0);
@@ -188,7 +185,7 @@ impl SendControl {
         self.raw.get(..self.raw_length).unwrap_or_default()
     }
 
-    /// Whether there is nothing but the packet info.
+    /// Whether packet info is the only message.
     const fn says_nothing_else(&self) -> bool {
         self.ecn.is_none()
             && self.traffic_class.is_none()
@@ -197,13 +194,12 @@ impl SendControl {
     }
 }
 
-/// Whether datagrams to an address are of IPv4. A socket for both families sends them by that protocol, and takes
-/// its control messages for them.
+/// Whether datagrams to an address are sent by IPv4, also from a dual-stack socket, and so need IPv4's control messages.
 fn is_v4(to: SocketAddr) -> bool {
     to.ip().to_canonical().is_ipv4()
 }
 
-// Everything that can be said at once has room in a request.
+// A request has room for all messages at once.
 const _: () = {
     use wsk_sys::IN6_PKTINFO;
     let typed = WSA_CMSG_SPACE(size_of::<IN6_PKTINFO>()) + 3 * WSA_CMSG_SPACE(NUMBER);
@@ -227,19 +223,19 @@ impl fmt::Debug for SendControl {
     }
 }
 
-/// Messages that are written one after the other.
+/// Writes control messages one after the other.
 struct Writer<'a> {
     area: &'a mut [u8],
-    /// How much of it is written: whole messages.
+    /// The number of bytes written, all of them complete messages.
     length: usize,
 }
 
 impl Writer<'_> {
-    /// None if there is no room.
+    /// Writes a message. `None` if there is no room.
     fn push(&mut self, level: ULONG, kind: ULONG, data: &[u8]) -> Option<()> {
         let end = self.length.checked_add(WSA_CMSG_SPACE(data.len()))?;
         let message = self.area.get_mut(self.length..end)?;
-        // The padding, too.
+        // Zeroes the padding, too.
         message.fill(0);
         let (header, rest) = message.split_at_mut_checked(WSA_CMSG_LEN(0))?;
         let (length, numbers) = header.split_first_chunk_mut()?;
@@ -252,7 +248,7 @@ impl Writer<'_> {
         Some(())
     }
 
-    /// As [`Writer::push`], with messages that are written already.
+    /// As [`Writer::push`], for encoded messages.
     fn append(&mut self, messages: &[u8]) -> Option<()> {
         let end = self.length.checked_add(messages.len())?;
         self.area.get_mut(self.length..end)?.copy_from_slice(messages);
@@ -274,7 +270,7 @@ mod tests {
 
     fn written(control: &SendControl, to: SocketAddr) -> (ControlBuffer, usize) {
         let mut area = ControlBuffer::EMPTY;
-        // What another request left.
+        // Bytes that another request left.
         area.bytes_mut().fill(0xFF);
         control.check_family(to).unwrap();
         control.write(to, &mut area);
@@ -305,7 +301,7 @@ mod tests {
             .traffic_class(0xB8)
             .segment_size(1200);
         let data = [7; SendControl::RAW_ROOM - 16];
-        // SAFETY: it is sent nowhere.
+        // SAFETY: the message is not sent.
         control = unsafe { control.raw(0xFFFF, 99, &data) }.unwrap();
         let (area, length) = written(&control, V6);
         let messages = ControlMessages::new(&area.bytes()[..length]);
@@ -315,7 +311,7 @@ mod tests {
         assert_eq!(messages.clone().count(), 5);
         let own = ControlMessage { level: 0xFFFF, kind: 99, data: &data };
         assert_eq!(messages.last(), Some(own));
-        // SAFETY: it is sent nowhere.
+        // SAFETY: the message is not sent.
         let full = unsafe { control.raw(0xFFFF, 100, &[]) };
         assert_eq!(full.unwrap_err(), known::STATUS_INVALID_BUFFER_SIZE);
     }
@@ -371,13 +367,13 @@ mod tests {
     #[test]
     fn a_message_of_ones_own_is_checked() {
         for (level, kind) in [(1 << 31, 1), (1, ULONG::MAX)] {
-            // SAFETY: it is sent nowhere.
+            // SAFETY: the message is not sent.
             let result = unsafe { SendControl::new().raw(level, kind, &[]) };
             assert_eq!(result.unwrap_err(), known::STATUS_INVALID_PARAMETER);
         }
         for size in [SendControl::RAW_ROOM - 15, 1 << 20] {
             let data = std::vec![0; size];
-            // SAFETY: it is sent nowhere.
+            // SAFETY: the message is not sent.
             let result = unsafe { SendControl::new().raw(1, 1, &data) };
             assert_eq!(result.unwrap_err(), known::STATUS_INVALID_BUFFER_SIZE);
         }

@@ -16,7 +16,7 @@ pub struct PacketInfo {
     pub interface: u32,
 }
 
-// What the bytes below are taken from and put into, which have no padding.
+// The structures that are read from and written as bytes below. They have no padding.
 const _: () = {
     assert!(core::mem::offset_of!(IN_PKTINFO, ipi_addr) == 0);
     assert!(core::mem::offset_of!(IN_PKTINFO, ipi_ifindex) == 4);
@@ -45,7 +45,7 @@ impl PacketInfo {
         })
     }
 
-    /// As an `IN_PKTINFO` or as an `IN6_PKTINFO`, with its size. None if the address is of the other family.
+    /// Encodes an `IN_PKTINFO` or `IN6_PKTINFO`, and returns it with its size. `None` if the address is of the other family.
     pub(super) fn to_bytes(self, is_v4: bool) -> Option<([u8; LARGEST], usize)> {
         let mut bytes = [0; LARGEST];
         let address_size = match (is_v4, self.address.to_canonical()) {
@@ -57,7 +57,7 @@ impl PacketInfo {
                 *bytes.first_chunk_mut()? = address.octets();
                 16
             }
-            // None is none in either family.
+            // Unspecified is zero in either family.
             (_, address) if address.is_unspecified() => {
                 if is_v4 {
                     4

@@ -23,7 +23,7 @@ impl IoError for Error {
             ErrorKind::TimedOut => IoErrorKind::TimedOut,
             ErrorKind::Unsupported => IoErrorKind::Unsupported,
             ErrorKind::OutOfMemory => IoErrorKind::OutOfMemory,
-            // Nor is `Cancelled` what callers mean by `Interrupted`: to try again.
+            // `Cancelled` is not `Interrupted`, which asks the caller to retry.
             _ => IoErrorKind::Other,
         }
     }
@@ -36,7 +36,7 @@ macro_rules! reads {
                 Self::read(self, to).await
             }
 
-            // The trait's own could panic, as far as the compiler can see.
+            // The trait's default method has a panic path.
             async fn read_exact(&mut self, to: &mut [u8]) -> Result<(), ReadExactError<Error>> {
                 Self::read_exact(self, to).await.map_err(|error| match error {
                     known::STATUS_GRACEFUL_DISCONNECT => ReadExactError::UnexpectedEof,
@@ -70,7 +70,7 @@ macro_rules! writes {
                 Self::write(self, from).await
             }
 
-            // As above.
+            // The trait's default method has a panic path.
             async fn write_all(&mut self, from: &[u8]) -> Result<(), Error> {
                 Self::write_all(self, from).await
             }

@@ -9,7 +9,7 @@ use crate::provider::Provider;
 use crate::socket::Family;
 use crate::status::Error;
 
-/// Connections are from any local address. See [`TcpStream::connect`].
+/// Connects from any local address. See [`TcpStream::connect`].
 impl TcpConnect for Provider {
     type Error = Error;
     type Connection<'a> = BufferedStream;

@@ -15,41 +15,40 @@ use crate::socket::{
 };
 use crate::status::{Error, Result, known};
 
-/// As many bytes as any datagram has: 65,535, less the header of UDP. IPv4 has 20 less.
+/// The largest datagram in bytes: 65,535, less the UDP header. With IPv4 it is 20 bytes smaller.
 const MOST: usize = 65_527;
 
-/// A UDP socket with a peer that sends from slices and receives into them, as
-/// [`ConnectedUdp`] wants it. From [`Provider`]'s [`UdpStack::connect`], or from a socket of one's own.
+/// A connected UDP socket that sends from slices and receives into them, for [`ConnectedUdp`]. From [`Provider`]'s
+/// [`UdpStack::connect`], or from a socket.
 ///
-/// With the first call that receives, it has a buffer for the largest datagram that there can be, 64 KiB of nonpaged
-/// memory: the trait tells the size of a datagram that is larger than the slice. After that, and after the first
-/// send, it allocates nothing.
+/// The first receive allocates a buffer for the largest possible datagram, 64 KiB of nonpaged memory: the trait reports
+/// the size even of a datagram that exceeds the slice. After that, and after the first send, it allocates nothing.
 ///
-/// Dropping a future that receives loses nothing: the request stays in flight, and the next call takes up what it
-/// brings. Of one that sends, it is unknown whether the datagram was sent. Dropping the socket closes it without
-/// waiting.
+/// Dropping a future that receives loses nothing: the request stays in flight, and the next call returns its
+/// result. After dropping a future that sends, it is unknown whether the datagram was sent. Dropping the socket closes it
+/// without waiting.
 pub struct ConnectedUdpSocket {
     slices: Slices,
     socket: Socket<Datagram, FixedPeer>,
 }
 
-/// A UDP socket with an address that sends from slices and receives into them, as [`UnconnectedUdp`] wants it. From
+/// An unconnected UDP socket that sends from slices and receives into them, for [`UnconnectedUdp`]. From
 /// [`Provider`]'s [`UdpStack::bind_single`] or [`UdpStack::bind_multiple`].
 ///
 /// Buffers and dropped futures: as for [`ConnectedUdpSocket`].
 ///
-/// A datagram can be sent from any of the addresses that the socket is bound to, and from none in particular, which
-/// is an unspecified address or port. From any other it is an error, `STATUS_INVALID_ADDRESS_COMPONENT`.
+/// A datagram can be sent from any address that the socket is bound to; an unspecified address or port leaves the choice
+/// to the system. Any other source fails with `STATUS_INVALID_ADDRESS_COMPONENT`.
 pub struct UnconnectedUdpSocket {
     slices: Slices,
-    /// Without an address if it is bound to all of them.
+    /// `None` if the socket is bound to all addresses.
     local: SocketAddr,
     socket: DatagramSocket,
 }
 
-/// What a socket has for those who have no buffers.
+/// The buffers of a socket for callers that pass slices.
 struct Slices {
-    // Beside the socket and before it, so that what it has in flight is cancelled before the socket is closed.
+    // Dropped before the socket, so that its request is cancelled before the socket is closed.
     receiver: Option<Receiver>,
     kept: BufferPool,
 }
@@ -66,13 +65,13 @@ impl Slices {
         self.kept.take_copy(bytes)
     }
 
-    /// Takes back what was sent, or was not.
+    /// Returns a buffer of a finished send to the pool.
     fn put(&self, BufResult(result, slice): BufResult<usize, Slice>) -> Result<()> {
         self.kept.put(slice.into_inner());
         result.map(drop)
     }
 
-    /// Receives a datagram, and copies as much of it as there is room for.
+    /// Receives a datagram, and copies its bytes as far as there is room.
     async fn receive<S: Exchanges>(
         &mut self,
         socket: &Socket<Datagram, S>,
@@ -84,7 +83,7 @@ impl Slices {
         };
         let (bytes, received) = receiver.receive_message().await?;
         if received.is_truncated() {
-            // Its size, which is to be told, is not known.
+            // Its size, which the trait reports, is unknown.
             return Err(known::STATUS_BUFFER_OVERFLOW);
         }
         copy(bytes, room);
@@ -93,7 +92,7 @@ impl Slices {
 }
 
 impl ConnectedUdpSocket {
-    /// The socket, for its options. What is received with it goes past this.
+    /// The socket, for its options. A datagram received with it directly is not returned here.
     #[must_use]
     pub const fn as_socket(&self) -> &Socket<Datagram, FixedPeer> {
         &self.socket
@@ -101,13 +100,13 @@ impl ConnectedUdpSocket {
 }
 
 impl UnconnectedUdpSocket {
-    /// The socket, for its options. What is received with it goes past this.
+    /// The socket, for its options. A datagram received with it directly is not returned here.
     #[must_use]
     pub const fn as_socket(&self) -> &DatagramSocket {
         &self.socket
     }
 
-    /// How to send from an address of this side's.
+    /// The control messages that select a local source address.
     fn control(&self, from: SocketAddr) -> Result<SendControl> {
         let is_ours = |ip: IpAddr| self.local.ip().is_unspecified() || self.local.ip() == ip;
         let is_port_ours = from.port() == 0 || from.port() == self.local.port();
@@ -123,14 +122,14 @@ impl UnconnectedUdpSocket {
             let info = PacketInfo { address: from, interface };
             Ok(SendControl::new().packet_info(info).keep_packet_info())
         } else {
-            // It is bound to this one, and sends from no other.
+            // The socket is bound to this address, and sends from no other.
             Ok(SendControl::new())
         }
     }
 
-    /// Which address of this side a datagram was sent to.
+    /// The local address that a datagram was sent to.
     fn destination(&self, received: &Received) -> SocketAddr {
-        // A socket with one address was not told to ask, and need not.
+        // A socket with one address does not request packet info.
         let Some(info) = received.control_messages().packet_info() else {
             return self.local;
         };
@@ -144,7 +143,7 @@ impl UnconnectedUdpSocket {
     }
 }
 
-/// The interface of an address that is one's only together with it.
+/// The interface of an address that is unique only within its interface.
 fn scope(address: SocketAddr) -> u32 {
     match address {
         SocketAddr::V4(_) => 0,
@@ -152,7 +151,7 @@ fn scope(address: SocketAddr) -> u32 {
     }
 }
 
-/// A socket that has a peer, with its options as they are.
+/// Wraps a connected socket, with its options unchanged.
 impl From<Socket<Datagram, FixedPeer>> for ConnectedUdpSocket {
     fn from(socket: Socket<Datagram, FixedPeer>) -> Self {
         Self { slices: Slices::new(), socket }
@@ -187,14 +186,14 @@ impl UnconnectedUdp for UnconnectedUdpSocket {
     }
 }
 
-/// Sockets are of the family of the address that they are made with.
+/// Sockets are of the family of the address that creates them.
 ///
-/// A connected socket's own address is what the system says of it, which may be unspecified while it is bound to
-/// none. Where one address is asked for and not said, it is the first of this machine's that is neither loopback nor
-/// link-local, if there is such a one.
+/// The local address of a connected socket is the one that the system reports, which may be unspecified. If the trait
+/// requires a single address and the caller gives none, it is this machine's first address that is neither loopback nor
+/// link-local, if any.
 ///
-/// A socket with several addresses asks for control messages, to tell which of them a datagram was sent to. On the
-/// few systems that strip those of some, it tells the address that it is bound to.
+/// A socket with several addresses enables packet info, to report the address that a datagram was sent to. On systems that
+/// strip it, the socket reports the address that it is bound to.
 ///
 /// Cancellation: dropping the future closes the socket. Errors are those of
 /// [`UdpSocket::bind`](crate::UdpSocket::bind) and [`Socket::connect`]; also `STATUS_INVALID_ADDRESS` if this machine
@@ -224,7 +223,7 @@ impl UdpStack for Provider {
 
     async fn bind_multiple(&self, local: SocketAddr) -> Result<UnconnectedUdpSocket> {
         let socket = create(self, local).await?;
-        // Before the bind, so that it is told of every datagram.
+        // Before the bind, so that every datagram has packet info.
         match local {
             SocketAddr::V4(_) => socket.set(ip::PACKET_INFO, true).await?,
             SocketAddr::V6(_) => socket.set(ipv6::PACKET_INFO, true).await?,
@@ -244,7 +243,7 @@ impl UnconnectedUdpSocket {
     }
 }
 
-/// An address of this machine's of the socket's family, with a port.
+/// One of this machine's addresses of the socket's family, with a port.
 fn one_address(socket: &Socket<Datagram, Unbound>, any: SocketAddr) -> Result<SocketAddr> {
     let addresses = socket.local_addresses()?;
     let of_family = || addresses.iter().filter(|found| found.is_ipv4() == any.is_ipv4());
@@ -254,7 +253,7 @@ fn one_address(socket: &Socket<Datagram, Unbound>, any: SocketAddr) -> Result<So
         IpAddr::V6(ip) if ip.is_unicast_link_local() => 1,
         _ => 2,
     };
-    // The first of those that reach farthest.
+    // The first of those with the widest scope.
     let mut best: Option<(SocketAddr, u8)> = None;
     for found in of_family() {
         let reach = reach(&found);

@@ -1,8 +1,8 @@
-//! The calls of a provider's that are about names.
+//! The provider's calls for name resolution.
 //!
 //! # Safety
 //!
-//! The functions are called at `PASSIVE_LEVEL` with the provider captured ([INV-66](crate::rules#inv-66)); what they use is owned by the request.
+//! The functions are called at `PASSIVE_LEVEL` with the provider captured ([INV-66](crate::rules#inv-66)); the request owns their memory.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -44,7 +44,7 @@ impl Provider {
     /// - `STATUS_INVALID_DEVICE_REQUEST` if the IRQL is not `PASSIVE_LEVEL`.
     /// - `STATUS_NOT_SUPPORTED` before Windows 7.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
-    /// - What else `WskGetAddressInfo` reports, see [the module](crate::resolve#failures-that-pass).
+    /// - Any other status of `WskGetAddressInfo`; see [the module](crate::resolve#transient-failures).
     pub async fn resolve<'a>(
         &self,
         host: impl Into<Option<&'a str>>,
@@ -57,7 +57,7 @@ impl Provider {
             let query = Query::new(self, host, service, hints)?;
             let places = query.places();
             let call = |irp, _: *mut Payload| {
-                // All name spaces, and no provider, process or thread in particular.
+                // All name spaces; no name space provider, process or thread.
                 // SAFETY: the provider is captured, and the level passive (INV-66); the IRP is ready, and will be
                 // completed; the places are the query's, which the request keeps until then.
                 unsafe {
@@ -77,11 +77,11 @@ impl Provider {
                 }
             };
             let prepare = |payload: &mut Payload| payload.attachment.put(query);
-            // SAFETY: the call is given the payload's query and nothing else.
+            // SAFETY: the call's memory is the payload's query.
             unsafe { self.request(prepare, call) }?
         };
-        // Every system that has names at all implements this (INV-12). So no query is left behind, whose provider
-        // would keep the registration.
+        // Every system with name resolution implements this call (INV-12), so no query is abandoned, whose provider would
+        // keep the registration.
         match self.outcome(in_flight.never_refused()).await {
             (Some(query), result) => {
                 let mut query: Query = query;
@@ -124,7 +124,7 @@ impl Provider {
                 return Err(known::STATUS_INVALID_PARAMETER);
             }
             let mut names = Names::allocate()?;
-            // There is no service at port zero, and to ask for it nevertheless is an error for some systems.
+            // No service has port zero, and some systems fail a query for it.
             let (host, service) = names.places(address.port() != 0);
             let size = address::size(address);
             let call = |irp, payload| {
@@ -151,7 +151,7 @@ impl Provider {
                 payload.remote = Storage::new(address);
                 payload.attachment.put(names);
             };
-            // SAFETY: the call is given the payload's address and names, and nothing else.
+            // SAFETY: the call's memory is the payload's address and names.
             unsafe { self.request(prepare, call) }?
         };
         match self.outcome(in_flight).await {
@@ -228,7 +228,7 @@ impl Provider {
         names.host().to_utf8(buffer).map(|name| name.len())
     }
 
-    /// Fails where names cannot be looked up: at another level, and on another system.
+    /// Fails above `PASSIVE_LEVEL`, and on systems without name resolution.
     fn check_names(&self) -> Result<has::Names> {
         if !irql::is_passive() {
             return Err(known::STATUS_INVALID_DEVICE_REQUEST);
@@ -236,13 +236,13 @@ impl Provider {
         self.capabilities().names().ok_or(known::STATUS_NOT_SUPPORTED)
     }
 
-    /// Waits for a look-up, and takes out what the request owned.
+    /// Waits for a look-up, and returns the request's payload.
     async fn outcome<A: Attachment>(&self, in_flight: InFlight) -> (Option<A>, Result<()>) {
         match in_flight.await {
             Outcome::Completed(mut idle, result) => {
                 let attachment = idle.payload().attachment.take();
                 self.put(idle);
-                // The information is the status once more (INV-19).
+                // The information repeats the status (INV-19).
                 (attachment, result.map(|_| ()))
             }
             // The system does not implement the call, and may still use the memory.

@@ -141,15 +141,14 @@ impl Hints {
         Self { flags, ..self }
     }
 
-    /// As WSK takes them.
+    /// Converts the hints for WSK.
     ///
     /// # Errors
     ///
-    /// `STATUS_INVALID_PARAMETER` for a flag that changes what the results are laid out like, or a number that
-    /// is none of a protocol's.
+    /// `STATUS_INVALID_PARAMETER` for a flag that changes the layout of the results, or an invalid protocol number.
     pub(super) fn to_c(self) -> Result<ADDRINFOEXW> {
         use AddressInfoFlags as Flags;
-        // With an unknown one the structure could have to be a longer one, and with both names the results are.
+        // An unknown flag could require a longer structure, and both names together require longer results.
         let is_known = Flags::all().contains(self.flags);
         if !is_known || self.flags.contains(Flags::CANONICAL_NAME | Flags::QUALIFIED_NAME) {
             return Err(known::STATUS_INVALID_PARAMETER);

@@ -38,7 +38,7 @@ use crate::transport::{Family, Protocol};
 pub struct AddressList(Query);
 
 impl AddressList {
-    /// None if the system has given none.
+    /// `None` if the system returned no list.
     pub(super) fn new(query: Query) -> Option<Self> {
         (!query.list().is_null()).then_some(Self(query))
     }
@@ -94,7 +94,7 @@ pub struct AddressInfo<'a> {
     pub protocol: Protocol,
     /// The canonical name of the host, if it was requested and is known. Only in the first entry.
     pub canonical_name: Option<Name<'a>>,
-    /// What the system says of it.
+    /// The flags of the entry.
     pub flags: AddressInfoFlags,
 }
 
@@ -126,9 +126,9 @@ pub struct Addresses<'a> {
     list: PhantomData<&'a AddressList>,
 }
 
-// SAFETY: the list is only read, and stays as long as it is borrowed.
+// SAFETY: the list is only read, and is valid while it is borrowed.
 unsafe impl Send for Addresses<'_> {}
-// SAFETY: the list is only read, and stays as long as it is borrowed.
+// SAFETY: the list is only read, and is valid while it is borrowed.
 unsafe impl Sync for Addresses<'_> {}
 
 impl<'a> Iterator for Addresses<'a> {
@@ -136,10 +136,10 @@ impl<'a> Iterator for Addresses<'a> {
 
     fn next(&mut self) -> Option<AddressInfo<'a>> {
         loop {
-            // SAFETY: an entry of the list, which stays as long as it is borrowed, or null.
+            // SAFETY: the pointer is null, or to an entry of the list, which is valid while it is borrowed.
             let entry: &'a ADDRINFOEXW = unsafe { self.next.as_ref() }?;
             self.next = entry.ai_next;
-            // SAFETY: an entry of the list, which stays as long as it is borrowed, or null, with what it points to.
+            // SAFETY: the entry and the memory that it points to are valid while the list is borrowed.
             if let Some(info) = unsafe { info(entry) } {
                 return Some(info);
             }
@@ -155,13 +155,13 @@ impl fmt::Debug for Addresses<'_> {
     }
 }
 
-/// What an entry says, if it has an address that this crate knows.
+/// Reads an entry. `None` if its address is of an unknown family.
 ///
 /// # Safety
 ///
-/// The entry is one of the system's, which stays as long as it is borrowed.
+/// The entry is from the system's list, which is valid while it is borrowed.
 unsafe fn info(entry: &ADDRINFOEXW) -> Option<AddressInfo<'_>> {
-    // SAFETY: the entry's address is there, with so many bytes.
+    // SAFETY: the entry's address has `ai_addrlen` bytes, valid while the entry is.
     let address = unsafe { address::read_sized(entry.ai_addr, entry.ai_addrlen) }?;
     Some(AddressInfo {
         address,
@@ -173,23 +173,23 @@ unsafe fn info(entry: &ADDRINFOEXW) -> Option<AddressInfo<'_>> {
     })
 }
 
-/// A name of the system's.
+/// Reads a name of the system's.
 ///
 /// # Safety
 ///
-/// The pointer is null, or to characters that stay, with a NUL after them.
+/// The pointer is null, or to code units that end with a NUL and are valid for `'a`.
 unsafe fn name<'a>(start: PWSTR) -> Option<Name<'a>> {
     if start.is_null() {
         return None;
     }
     let (mut end, mut length) = (start, 0);
-    // SAFETY: there is a NUL, and this goes no further.
+    // SAFETY: the units end with a NUL, where this loop ends.
     while unsafe { end.read() } != 0 {
         // SAFETY: there is at least one more.
         end = unsafe { end.add(1) };
         length += 1;
     }
     let units = ptr::slice_from_raw_parts(start.cast_const(), length);
-    // SAFETY: so many units are there, and stay.
+    // SAFETY: `length` units precede the NUL, valid for `'a` (this function's contract).
     Some(Name::new(unsafe { &*units }))
 }

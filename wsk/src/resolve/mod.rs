@@ -35,26 +35,26 @@
 //! WSK's functions require `PASSIVE_LEVEL` ([INV-66](crate::rules#inv-66)), where futures are polled anyway. A future that is first polled at
 //! another IRQL fails with `STATUS_INVALID_DEVICE_REQUEST`. Its result may be used and dropped at up to `DISPATCH_LEVEL`.
 //!
-//! # Whose names
+//! # Security context
 //!
 //! The functions are called without a process or thread, so impersonation by the calling thread has no effect. In this
 //! case, according to Microsoft's page, names are resolved for a local account with minimal privileges; according to the
 //! header, for the current process.
 //!
-//! # Other characters than ASCII's
+//! # Non-ASCII names
 //!
 //! Names are passed to the system in UTF-16. Since Windows 8, it converts internationalised names to Punycode for DNS
 //! queries, and leaves ASCII unchanged: `"bücher.example"` and
 //! `"xn--bcher-kva.example"` are the same name. With
-//! [`AddressInfoFlags::DISABLE_IDN_ENCODING`](crate::flags::AddressInfoFlags::DISABLE_IDN_ENCODING) it does not. That
-//! is what [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2tcpip/nf-ws2tcpip-getaddrinfoexw) says
-//! of the functions for programs, which those of the kernel are said to resemble; a driver that must not depend on
-//! it passes Punycode.
+//! [`AddressInfoFlags::DISABLE_IDN_ENCODING`](crate::flags::AddressInfoFlags::DISABLE_IDN_ENCODING) it does not. [Microsoft's
+//! page](https://learn.microsoft.com/windows/win32/api/ws2tcpip/nf-ws2tcpip-getaddrinfoexw) documents this for the
+//! user-mode functions, which the kernel's are documented to resemble; a driver that must not depend on it passes
+//! Punycode.
 //!
 //! A name has at most 255 characters and no NUL. A returned [`Name`] gives access to its UTF-16 code units, and to text in
 //! which invalid ones are replaced.
 //!
-//! # Failures that pass
+//! # Transient failures
 //!
 //! `WskGetAddressInfo` is reported to fail occasionally with `STATUS_INTERNAL_ERROR`, and to succeed when repeated.
 //! [`net::lookup_host`](crate::net::lookup_host) repeats it once; otherwise, retries are up to the caller.

@@ -6,9 +6,8 @@ use crate::status::{Result, known};
 
 /// A name returned by the system: UTF-16, possibly invalid.
 ///
-/// [`units`](Self::units) are the name as it is. Everything else shows U+FFFD in place of what is no character.
-/// Names that stand for internationalised ones come as the system has them, which may be as Punycode
-/// (`xn--…`).
+/// [`units`](Self::units) returns the unchanged name. Everything else replaces invalid units with U+FFFD. An
+/// internationalized name may be returned as Punycode (`xn--…`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Name<'a>(&'a [u16]);
 
@@ -23,7 +22,7 @@ impl<'a> Name<'a> {
         self.0
     }
 
-    /// Its characters.
+    /// Returns the characters of the name.
     pub fn chars(self) -> impl Iterator<Item = char> + Clone + 'a {
         char::decode_utf16(self.0.iter().copied())
             .map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER))
@@ -44,13 +43,13 @@ impl<'a> Name<'a> {
             length += character.encode_utf8(rest).len();
         }
         let written = buffer.get_mut(..length).unwrap_or_default();
-        // So much was written, and each piece is valid.
+        // The first `length` bytes are written, and each piece is valid UTF-8.
         core::str::from_utf8_mut(written).map_err(|_| known::STATUS_INTERNAL_ERROR)
     }
 }
 
 impl PartialEq<str> for Name<'_> {
-    /// Whether it is this name, to the letter.
+    /// Whether the name equals `other`, with regard to case.
     fn eq(&self, other: &str) -> bool {
         self.0.iter().copied().eq(other.encode_utf16())
     }
@@ -74,7 +73,7 @@ impl fmt::Debug for Name<'_> {
     }
 }
 
-/// Shows text in quotes, without what of `core` could panic as far as the compiler can see.
+/// Shows the text in quotes, without the parts of `core` that have a panic path.
 pub(super) fn show_text(
     text: impl Iterator<Item = char>,
     f: &mut fmt::Formatter<'_>,

@@ -16,23 +16,26 @@ use super::name::Name;
 use crate::pool::PoolBox;
 use crate::status::Result;
 
-/// What WSK writes names to, until the look-up completes, and what keeps them afterwards: in nonpaged memory.
+/// The nonpaged memory that WSK writes names to until the look-up completes, and that holds them afterwards.
 #[repr(C)]
 struct NamesMemory {
     host: UNICODE_STRING,
     service: UNICODE_STRING,
-    /// As long as names can be, with their NULs. Zeroes before anything is written.
+    /// Room for the longest names and their NULs; zeroed before the call.
     host_units: [u16; NI_MAXHOST as usize],
     service_units: [u16; NI_MAXSERV as usize],
 }
 
 /// The names of an address and its port, in about 2 KiB of nonpaged pool.
+///
+/// # Invariants
+///
+/// The strings' pointers are into the same allocation. WSK writes to it only while a request owns this value.
 pub struct Names(PoolBox<NamesMemory>);
 
-// SAFETY: it owns its memory, in which the pointers stay; they are not used when the look-up has completed.
+// SAFETY: it owns its memory, and its pointers are into that memory (Invariants).
 unsafe impl Send for Names {}
-// SAFETY: it owns its memory, in which the pointers stay; they are not used when the look-up has completed; what is
-// shared is only read.
+// SAFETY: shared names are only read, after the look-up has completed (Invariants).
 unsafe impl Sync for Names {}
 
 impl Names {
@@ -40,19 +43,19 @@ impl Names {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     pub(super) fn allocate() -> Result<Self> {
-        // Not by value: a kernel's stack is small.
-        // SAFETY: zeroes are strings without anything, and characters.
+        // In place, not by value: a kernel stack is small.
+        // SAFETY: zeroes are null strings and code units.
         let memory = unsafe { PoolBox::<NamesMemory>::zeroed() }?;
         Ok(Self(memory))
     }
 
-    /// Where WSK writes the names of the host and, if it is wanted, of the service. Valid as long as this.
+    /// The strings that WSK writes the names of the host and, if requested, of the service to. Valid as long as this value.
     pub(super) fn places(&mut self, wants_service: bool) -> (PUNICODE_STRING, PUNICODE_STRING) {
         let memory: *mut NamesMemory = self.0.as_mut_ptr();
         let place = |string: usize, units: usize, count: usize| {
-            // SAFETY: the string lies at this offset.
+            // SAFETY: the field is within the allocation.
             let string: PUNICODE_STRING = unsafe { memory.byte_add(string) }.cast();
-            // SAFETY: the units lie at this offset.
+            // SAFETY: the field is within the allocation.
             let units: *mut u16 = unsafe { memory.byte_add(units) }.cast();
             // Neither is more than 2050.
             let room = USHORT::try_from(count * size_of::<u16>()).unwrap_or(0);
@@ -102,7 +105,7 @@ impl fmt::Debug for Names {
     }
 }
 
-/// What was written, by its NUL: whether `Length` counts that one, no page says.
+/// The name up to its NUL: whether `Length` counts the NUL is not documented.
 fn up_to_nul(units: &[u16]) -> Name<'_> {
     let length = units.iter().position(|unit| *unit == 0).unwrap_or(units.len());
     Name::new(units.get(..length).unwrap_or_default())

@@ -1,6 +1,6 @@
-//! The memory of a look-up of a name: what WSK reads and writes until it completes, and then the list.
+//! The memory of a name look-up: WSK's input and output until it completes, and then the list.
 //!
-//! One allocation in nonpaged memory, as large as the strings are. It keeps the provider captured, with which the
+//! It is one allocation of nonpaged memory with the strings at its end. It keeps the provider captured, with which the
 //! list is freed ([INV-66](crate::rules#inv-66)), and is freed with the list by the deferred queue, which needs no memory for that: so a list may
 //! be dropped at any level, in any routine, and may arrive after its future was dropped ([INV-20](crate::rules#inv-20)).
 //!
@@ -24,26 +24,32 @@ use crate::pool;
 use crate::provider::Provider;
 use crate::status::Result;
 
-/// What the memory begins with. The strings' characters follow.
+/// The start of the memory. The strings' code units follow.
 struct QueryMemory {
     job: Job,
     provider: Provider,
     hints: ADDRINFOEXW,
-    /// What WSK gives; null until it has.
+    /// The list from WSK; null before.
     list: PADDRINFOEXW,
     host: UNICODE_STRING,
     service: UNICODE_STRING,
 }
 
-/// A look-up, and the list that it brought.
+/// A look-up, and its resulting list.
+///
+/// # Invariants
+///
+/// - The value owns the allocation until it is dropped; then the deferred queue does.
+/// - The strings' pointers are null or into the allocation.
+/// - After the look-up, `list` is null or a list of this provider that was not freed.
 pub(crate) struct Query(NonNull<QueryMemory>);
 
-// SAFETY: it owns its memory. The list may be read, and freed, in any thread.
+// SAFETY: it owns its memory and its list (Invariants), which may be read and freed in any thread.
 unsafe impl Send for Query {}
-// SAFETY: it owns its memory. The list may be read, and freed, in any thread; what is shared is only read.
+// SAFETY: a shared query only reads its memory and its list (Invariants).
 unsafe impl Sync for Query {}
 
-/// What WSK is called with. Null where there is no string.
+/// The arguments of WSK's call. A string that is not given is null.
 pub(super) struct Places {
     pub(super) host: PUNICODE_STRING,
     pub(super) service: PUNICODE_STRING,
@@ -54,7 +60,7 @@ pub(super) struct Places {
 impl Query {
     /// # Errors
     ///
-    /// - `STATUS_INVALID_PARAMETER` or `STATUS_NAME_TOO_LONG` for what cannot be asked.
+    /// - `STATUS_INVALID_PARAMETER` or `STATUS_NAME_TOO_LONG` for a name that cannot be looked up.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     pub(super) fn new(
         provider: &Provider,
@@ -89,37 +95,37 @@ impl Query {
         Ok(Self(memory))
     }
 
-    /// Where WSK finds what it needs, and writes what it has found. Valid as long as this.
+    /// The addresses that WSK reads from and writes to. Valid as long as this value.
     pub(super) fn places(&self) -> Places {
         let memory = self.0.as_ptr();
         let given = |string: PUNICODE_STRING| {
-            // SAFETY: the string is there.
+            // SAFETY: the string is a field of the memory, which this value owns.
             let is_given = unsafe { !(*string).Buffer.is_null() };
             if is_given { string } else { ptr::null_mut() }
         };
         Places {
-            // SAFETY: the memory is there.
+            // SAFETY: the value owns its memory (Invariants).
             host: given(unsafe { &raw mut (*memory).host }),
-            // SAFETY: the memory is there.
+            // SAFETY: the value owns its memory (Invariants).
             service: given(unsafe { &raw mut (*memory).service }),
-            // SAFETY: the memory is there.
+            // SAFETY: the value owns its memory (Invariants).
             hints: unsafe { &raw mut (*memory).hints },
-            // SAFETY: the memory is there.
+            // SAFETY: the value owns its memory (Invariants).
             list: unsafe { &raw mut (*memory).list },
         }
     }
 
-    /// The look-up has completed. A list is there only if it succeeded ([INV-19](crate::rules#inv-19)).
+    /// Records the end of the look-up. The list is valid only after success ([INV-19](crate::rules#inv-19)).
     pub(crate) fn complete(&mut self, succeeded: bool) {
         if !succeeded {
-            // SAFETY: it owns the memory, which WSK does not use any more.
+            // SAFETY: the value owns its memory, which WSK no longer uses.
             unsafe { (*self.0.as_ptr()).list = ptr::null_mut() };
         }
     }
 
     /// The first entry of the list, or null.
     pub(super) const fn list(&self) -> PADDRINFOEXW {
-        // SAFETY: it owns the memory, and the look-up has completed.
+        // SAFETY: the value owns its memory, and the look-up has completed.
         unsafe { (*self.0.as_ptr()).list }
     }
 }
@@ -128,9 +134,9 @@ impl Drop for Query {
     /// IRQL: <= `DISPATCH_LEVEL`. Makes no call to WSK, so that it may run in a completion routine ([INV-15](crate::rules#inv-15)).
     fn drop(&mut self) {
         let memory = self.0.as_ptr();
-        // SAFETY: the memory is there.
+        // SAFETY: the value owns its memory (Invariants).
         let client = unsafe { (*memory).provider.client_ptr() };
-        // SAFETY: the memory is there.
+        // SAFETY: the value owns its memory (Invariants).
         let job = unsafe { &raw mut (*memory).job };
         // SAFETY: derived from a pointer that is not null.
         let job = unsafe { NonNull::new_unchecked(job) };
@@ -139,7 +145,7 @@ impl Drop for Query {
     }
 }
 
-/// For the deferred queue: frees the list, if there is one, and the memory, and lets go of the provider.
+/// Called by the deferred queue: frees the list, if any, and the memory, and releases the provider.
 ///
 /// # Safety
 ///
@@ -147,16 +153,16 @@ impl Drop for Query {
 unsafe fn reap(job: NonNull<Job>) {
     // SAFETY: the job lies at this offset of its memory.
     let memory: NonNull<QueryMemory> = unsafe { job.byte_sub(offset_of!(QueryMemory, job)) }.cast();
-    // SAFETY: the memory is this function's, which takes what is in it.
+    // SAFETY: this function owns the memory, and reads its contents once.
     let QueryMemory { provider, list, .. } = unsafe { memory.read() };
-    // A list was given, so the function that frees it is there.
+    // WSK returned a list, so its table has the function that frees it.
     if let (false, Some(names)) = (list.is_null(), provider.capabilities().names()) {
         // SAFETY: the list was given to this client, whose provider is captured, and is freed once, at
         // PASSIVE_LEVEL (INV-66).
         unsafe { provider.dispatch().free_address_info(names, provider.client(), list) };
     }
-    // SAFETY: the memory is of the pool, and not used any more.
+    // SAFETY: the memory is from the pool, and no longer used.
     unsafe { pool::free(memory.cast()) };
-    // Last, since this may be what the registration waits for.
+    // Last, since the registration may wait for this release.
     drop(provider);
 }

@@ -1,8 +1,8 @@
-//! Text on its way to the system: UTF-16 with a NUL after it, as WSK wants it ([INV-66](crate::rules#inv-66)).
+//! Text for the system: UTF-16 with a NUL after it, as WSK requires ([INV-66](crate::rules#inv-66)).
 //!
 //! # Safety
 //!
-//! Text is written to room that its length was asked for before.
+//! Text is written to room of the length that was measured before.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -11,11 +11,11 @@ use wsk_sys::{UNICODE_STRING, USHORT};
 use super::hints::Service;
 use crate::status::{Result, known};
 
-/// A name has at most so many characters. The domain name system allows 255 bytes, and each character takes one
-/// there at least; other name spaces have shorter names.
+/// The maximum number of characters in a name. DNS allows 255 bytes, and a character takes at least one; other name
+/// spaces have shorter names.
 pub(super) const MAX_CHARACTERS: usize = 255;
 
-/// A string that can be a name, measured.
+/// A valid name and its length.
 #[derive(Clone, Copy)]
 pub(super) struct Text<'a> {
     text: &'a str,
@@ -26,10 +26,10 @@ pub(super) struct Text<'a> {
 impl<'a> Text<'a> {
     /// # Errors
     ///
-    /// - `STATUS_INVALID_PARAMETER` if it is empty or has a NUL in it: the system would see another name.
+    /// - `STATUS_INVALID_PARAMETER` if it is empty or contains a NUL, at which the system would cut it.
     /// - `STATUS_NAME_TOO_LONG` if it is too long for any name.
     pub(super) fn new(text: &'a str) -> Result<Self> {
-        // A character has at most four bytes: what is longer than that needs no count.
+        // A character has at most four bytes, so a longer text needs no counting.
         if text.len() > 4 * MAX_CHARACTERS {
             return Err(known::STATUS_NAME_TOO_LONG);
         }
@@ -48,22 +48,21 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// How much room it takes, with a NUL.
+    /// The room it takes in code units, with the NUL.
     pub(super) const fn room(self) -> usize {
         self.units + 1
     }
 
-    /// Writes it, and a NUL after it.
+    /// Writes the text and a NUL.
     ///
     /// # Safety
     ///
-    /// There is [`room`](Self::room) for so many units, which may be written, and read as long as the string is
-    /// used.
+    /// `place` has room for [`room`](Self::room) units, valid as long as the string is used.
     pub(super) unsafe fn write(self, place: *mut u16) -> UNICODE_STRING {
         for (index, unit) in self.text.encode_utf16().chain([0]).enumerate() {
-            // SAFETY: there is room for every unit and the NUL, as the caller promises.
+            // SAFETY: there is room for every unit and the NUL (this function's contract).
             let place = unsafe { place.add(index) };
-            // SAFETY: there is room for every unit and the NUL, as the caller promises.
+            // SAFETY: there is room for every unit and the NUL (this function's contract).
             unsafe { place.write(unit) };
         }
         let bytes = |units: usize| USHORT::try_from(units * 2).unwrap_or(0);
@@ -76,7 +75,7 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Room for a port in digits.
+/// The decimal digits of a port.
 pub(super) struct Digits([u8; 5]);
 
 impl Digits {
@@ -84,7 +83,7 @@ impl Digits {
         Self([b'0'; 5])
     }
 
-    /// What is asked for as a service, if anything is.
+    /// The service's name, if any.
     pub(super) fn text<'a>(&'a mut self, service: Service<'a>) -> Result<Option<Text<'a>>> {
         match service {
             Service::None => Ok(None),
@@ -96,7 +95,7 @@ impl Digits {
     fn write(&mut self, port: u16) -> &str {
         let mut left = port;
         let mut start = self.0.len();
-        // The last digit first, and one if the port is zero.
+        // From the last digit; a port of zero has one digit.
         for (index, digit) in self.0.iter_mut().enumerate().rev() {
             // NO-OVERFLOW: a digit is at most 9.
             *digit = b'0' + (left % 10).to_le_bytes()[0];
@@ -120,7 +119,7 @@ mod tests {
     fn written(text: &str) -> Result<String> {
         let text = Text::new(text)?;
         let mut place = vec![0xFFFF; text.room()];
-        // SAFETY: there is so much room.
+        // SAFETY: the array has room for the text.
         let string = unsafe { text.write(place.as_mut_ptr()) };
         assert_eq!(place.pop(), Some(0));
         assert_eq!(usize::from(string.Length), place.len() * 2);

@@ -26,18 +26,23 @@ use crate::status::{Result, check, known};
 /// dropped; a [forgotten](core::mem::forget) one blocks that indefinitely. When the last clone is dropped and no request
 /// uses it, a thread of the registration has WSK release it ([INV-65](crate::rules#inv-65)), so it may be dropped at up to `DISPATCH_LEVEL`, in
 /// any routine.
+///
+/// # Invariants
+///
+/// - The memory is valid while `owners` is not zero; each value, and each request that uses it, is one owner.
+/// - `descriptor` is null, or cached by WSK for `provider` and not yet released.
 pub struct CachedSecurityDescriptor(NonNull<CachedMemory>);
 
-// SAFETY: it is an owner of what is itself shared; WSK takes a descriptor in any thread.
+// SAFETY: clones share memory of atomics and a `Provider`, and WSK accepts a descriptor in any thread.
 unsafe impl Send for CachedSecurityDescriptor {}
-// SAFETY: it is an owner of what is itself shared; WSK takes a descriptor in any thread.
+// SAFETY: shared access is to atomics and a `Provider`, and WSK accepts a descriptor in any thread.
 unsafe impl Sync for CachedSecurityDescriptor {}
 
 struct CachedMemory {
     job: Job,
     owners: AtomicUsize,
     provider: Provider,
-    /// Null until WSK has given one, and if it never does.
+    /// The cached descriptor; null before WSK returns it, and after a failure.
     descriptor: AtomicPtr<c_void>,
 }
 
@@ -57,9 +62,9 @@ impl CachedSecurityDescriptor {
         if !self_relative::is_valid(descriptor) {
             return Err(known::STATUS_INVALID_PARAMETER);
         }
-        // Nonpaged, aligned, and no other code's while WSK reads it.
+        // A copy that is nonpaged and aligned, and does not change while WSK reads it.
         let copy = Buffer::try_from(descriptor)?;
-        // SAFETY: the bytes are a descriptor, as was just seen, and stay as they are until the call has returned.
+        // SAFETY: the bytes are a valid descriptor, as was just checked, and do not change during the call.
         unsafe { Self::cache(wsk, copy.at(0).cast()) }
     }
 
@@ -78,15 +83,15 @@ impl CachedSecurityDescriptor {
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskControlClient`. Wine does not implement it.
     pub unsafe fn cache(wsk: &Provider, descriptor: PSECURITY_DESCRIPTOR) -> Result<Self> {
-        // The memory first: what is cached must be released, which needs no more.
+        // The memory first: releasing a cached descriptor must need no further allocation.
         let cached = Self::unset(wsk)?;
         let mut given = descriptor;
         let mut taken: PSECURITY_DESCRIPTOR = ptr::null_mut();
         let size = size_of::<PSECURITY_DESCRIPTOR>();
         let input = ((&raw mut given).cast(), size);
         let output = ((&raw mut taken).cast(), size);
-        // SAFETY: the code takes no IRP, and a pointer to a pointer to a descriptor each way; the descriptor is
-        // valid, as the caller promises.
+        // SAFETY: the code takes no IRP, and a pointer to a descriptor pointer each way; the descriptor is valid (this
+        // function's contract).
         check(unsafe { wsk.control(WSK_CACHE_SD, input, output, ptr::null_mut()) })?;
         if taken.is_null() {
             return Err(known::STATUS_INTERNAL_ERROR);
@@ -95,7 +100,7 @@ impl CachedSecurityDescriptor {
         Ok(cached)
     }
 
-    /// Memory for a descriptor that WSK will give.
+    /// Creates the memory for a descriptor that WSK has not returned yet.
     pub(crate) fn unset(wsk: &Provider) -> Result<Self> {
         let memory = CachedMemory {
             job: Job::new(reap),
@@ -106,11 +111,11 @@ impl CachedSecurityDescriptor {
         PoolBox::new(memory).map(|memory| Self(memory.into_raw()))
     }
 
-    /// WSK has written what it gives, if it gives anything: a pointer that is this owner's to release.
+    /// Stores the descriptor that WSK returned, if any. This value must release it.
     ///
     /// # Safety
     ///
-    /// The descriptor is [`unset`](Self::unset), and the bytes are what a request of its own for one has written.
+    /// The descriptor is [`unset`](Self::unset), and the bytes are the output of its own request.
     pub(crate) unsafe fn receive(&self, written: &[u8]) {
         if let Some(bytes) = written.first_chunk() {
             let descriptor = ptr::with_exposed_provenance_mut(usize::from_ne_bytes(*bytes));
@@ -118,12 +123,12 @@ impl CachedSecurityDescriptor {
         }
     }
 
-    /// Whether WSK still has to give it.
+    /// Whether WSK has not returned a descriptor yet.
     pub(crate) fn is_unset(&self) -> bool {
         self.as_ptr().is_null()
     }
 
-    /// Whether it is of this registration: another's sockets do not take it.
+    /// Whether it belongs to this registration. Sockets of another one do not accept it.
     pub(crate) fn is_of(&self, client: &Client) -> bool {
         ptr::eq(self.memory().provider.client_ref(), client)
     }
@@ -142,7 +147,7 @@ impl CachedSecurityDescriptor {
 
 impl Clone for CachedSecurityDescriptor {
     fn clone(&self) -> Self {
-        // With 64 bits the count cannot overflow in the life of a machine.
+        // A 64-bit count does not overflow in practice.
         self.memory().owners.fetch_add(1, Ordering::Relaxed);
         Self(self.0)
     }
@@ -154,10 +159,10 @@ impl Drop for CachedSecurityDescriptor {
         if self.memory().owners.fetch_sub(1, Ordering::Release) != 1 {
             return;
         }
-        // What other owners did happens before it is released.
+        // The other owners' accesses happen before the release.
         fence(Ordering::Acquire);
         let client = self.memory().provider.client_ptr();
-        // SAFETY: the memory is there.
+        // SAFETY: this was the last owner, so the memory is valid and has no other user.
         let job = unsafe { &raw mut (*self.0.as_ptr()).job };
         // SAFETY: derived from a pointer that is not null.
         let job = unsafe { NonNull::new_unchecked(job) };
@@ -173,7 +178,7 @@ impl core::fmt::Debug for CachedSecurityDescriptor {
     }
 }
 
-/// For the deferred queue: has WSK release the descriptor, if there is one; frees the memory, and lets go of the provider.
+/// Called by the deferred queue: has WSK release the descriptor, if any, frees the memory, and releases the provider.
 ///
 /// # Safety
 ///
@@ -188,11 +193,11 @@ unsafe fn reap(job: NonNull<Job>) {
     if !descriptor.is_null() {
         let input = ((&raw mut descriptor).cast(), size_of::<PSECURITY_DESCRIPTOR>());
         let output = (ptr::null_mut(), 0);
-        // There is nothing to be done if it fails, and no failure is documented.
+        // A failure is ignored: none is documented.
         // SAFETY: the code takes no IRP, and a pointer to a pointer to a descriptor that was cached; it is released
         // once, and every request that used it has completed, since each was an owner (INV-65).
         let _ = unsafe { memory.provider.control(WSK_RELEASE_SD, input, output, ptr::null_mut()) };
     }
-    // The provider goes with the memory, which is the last thing here: the registration may wait for it.
+    // Dropping the memory releases the provider. This is last, since the registration may wait for it.
     drop(memory);
 }

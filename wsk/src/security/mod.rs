@@ -33,7 +33,7 @@
 //! # Ok::<(), wsk::Error>(())
 //! ```
 //!
-//! # On whose behalf
+//! # Security context
 //!
 //! Access also depends on the security context of the second socket: an owning process and thread. This crate always passes
 //! null, the current process without impersonation, since a process or thread must be a referenced object for the duration

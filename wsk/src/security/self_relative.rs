@@ -1,34 +1,34 @@
-//! Whether bytes are a security descriptor that the kernel can read: whole, and in one piece.
+//! Validates self-relative security descriptors.
 //!
-//! The layout is that of `SECURITY_DESCRIPTOR_RELATIVE` and what it leads to. A descriptor of a program's, or of a
-//! file, may be anything; the kernel relies on its being well-formed once it is handed over.
+//! The layout is `SECURITY_DESCRIPTOR_RELATIVE` and its parts. A descriptor from a program or a file may have any contents,
+//! and the kernel relies on a well-formed one.
 //! [Microsoft's page](https://learn.microsoft.com/openspecs/windows_protocols/ms-dtyp/7d4dac05-9cef-4563-a058-f108abecce1d).
 
-/// The bit of the control word for a descriptor in one piece.
+/// `SE_SELF_RELATIVE` in the control word.
 const SELF_RELATIVE: u16 = 0x8000;
 /// The size of the header, which the parts follow.
 const HEADER: usize = 20;
 const HAS_DISCRETIONARY_LIST: u16 = 0x0004;
 const HAS_SYSTEM_LIST: u16 = 0x0010;
 
-/// Whether the bytes are a self-relative security descriptor with an owner and a group, whose lists, if it has any,
-/// have entries of the four plain kinds only.
+/// Whether the bytes are a self-relative security descriptor with an owner and a group, and lists, if any, with entries of
+/// the four basic kinds only.
 pub(super) fn is_valid(descriptor: &[u8]) -> bool {
     check(descriptor).is_some()
 }
 
-/// None if something is wrong.
+/// `None` if the descriptor is invalid.
 fn check(descriptor: &[u8]) -> Option<()> {
     let [revision, _] = *chunk(descriptor, 0)?;
     let control = u16::from_le_bytes(*chunk(descriptor, 2)?);
     (revision == 1 && control & SELF_RELATIVE != 0).then_some(())?;
-    // An access check needs both.
+    // An access check needs an owner and a group.
     for at in [4, 8] {
         sid(part(descriptor, offset(descriptor, at)?)?)?;
     }
     for (at, bit) in [(12, HAS_SYSTEM_LIST), (16, HAS_DISCRETIONARY_LIST)] {
         let offset = offset(descriptor, at)?;
-        // There may be none, though the bit says so: then everybody may do everything.
+        // A present list may be null, which grants all access.
         if offset != 0 && control & bit != 0 {
             entries(part(descriptor, offset)?)?;
         }
@@ -36,7 +36,7 @@ fn check(descriptor: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// The offset that is written at a place; zero if there is no such part.
+/// Reads the offset of a part; zero if the part is missing.
 fn offset(descriptor: &[u8], at: usize) -> Option<usize> {
     usize::try_from(u32::from_le_bytes(*chunk(descriptor, at)?)).ok()
 }
@@ -47,14 +47,14 @@ fn part(descriptor: &[u8], offset: usize) -> Option<&[u8]> {
     is_part.then(|| descriptor.get(offset..)).flatten()
 }
 
-/// Whether the bytes begin with a security identifier; and how many bytes that has.
+/// Checks the security identifier at the start of the bytes, and returns its length.
 fn sid(bytes: &[u8]) -> Option<usize> {
     let [revision, count] = *chunk(bytes, 0)?;
     let size = 8 + 4 * usize::from(count);
     (revision == 1 && count <= 15 && size <= bytes.len()).then_some(size)
 }
 
-/// Whether the bytes begin with a list of entries, each whole.
+/// Checks the list at the start of the bytes, and its entries.
 fn entries(list: &[u8]) -> Option<()> {
     let [revision, _] = *chunk(list, 0)?;
     let size = usize::from(u16::from_le_bytes(*chunk(list, 2)?));
@@ -67,9 +67,9 @@ fn entries(list: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// Checks an entry, and gives what follows it.
+/// Checks an entry, and returns the bytes after it.
 fn entry(bytes: &[u8]) -> Option<&[u8]> {
-    /// Allows, denies, audits, and labels with an integrity: each a mask and whom it is about.
+    /// Access-allowed, access-denied, audit and mandatory-label entries: each an access mask and a security identifier.
     const PLAIN: [u8; 4] = [0, 1, 2, 0x11];
     let [kind, _] = *chunk(bytes, 0)?;
     let size = usize::from(u16::from_le_bytes(*chunk(bytes, 2)?));
@@ -89,7 +89,7 @@ mod tests {
 
     use super::*;
 
-    /// The owner and the group are the system, and everybody may do everything.
+    /// The owner and the group are the system, and everyone has full access.
     const EVERYBODY: [u8; 72] = [
         1, 0, 0x04, 0x80, 20, 0, 0, 0, 32, 0, 0, 0, 0, 0, 0, 0, 44, 0, 0, 0, //
         1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0, //
@@ -109,9 +109,9 @@ mod tests {
     #[test]
     fn a_descriptor_is_what_it_says() {
         assert!(is_valid(&EVERYBODY));
-        // More may follow.
+        // Further bytes may follow.
         assert!(is_valid(&[&EVERYBODY[..], &[7; 9]].concat()));
-        // Without a list, with an empty one, and with one that is not counted.
+        // No list, an empty list, and a list whose control bit is clear.
         assert!(is_valid(&with(&[(16, 0)])));
         assert!(is_valid(&with(&[(46, 8), (48, 0)])));
         assert!(is_valid(&with(&[(2, 0), (44, 9)])));
@@ -184,13 +184,13 @@ mod tests {
         for length in 32..44 {
             assert!(!is_valid(&without_lists[..length]), "{length} bytes");
         }
-        // Another subauthority than there are bytes for.
+        // One subauthority more than there are bytes for.
         let mut longer = without_lists.to_vec();
         longer[33] = 2;
         assert!(!is_valid(&longer));
     }
 
-    /// Any bytes at all: nothing is read that is not there.
+    /// No read is out of bounds, whatever the bytes are.
     #[test]
     fn no_byte_is_trusted() {
         let mut state = 1_u32;
