@@ -101,11 +101,20 @@ fn run_on_host(
     scenario: BoxedScenario<'_>,
 ) -> Result<()> {
     let _entered = host.enter();
-    let result = (|| {
-        let registration = builder.register(passive())?;
-        let wsk = registration.try_capture()?;
-        rt::block_on(passive(), scenario(wsk))?
-    })();
-    host.settle();
+    host.load();
+    let result = builder.register(passive()).and_then(|registration| {
+        let run = |wsk| rt::block_on(passive(), scenario(wsk))?;
+        let result = registration.try_capture().and_then(run);
+        registration.deregister(passive());
+        result
+    });
+    unload(host);
     result
+}
+
+/// Unloads the driver: none of its code may run from here on.
+pub fn unload(host: &Host) {
+    wsk::unload(passive());
+    host.unload();
+    host.settle();
 }

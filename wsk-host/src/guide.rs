@@ -95,9 +95,7 @@
 //! use std::net::Ipv4Addr;
 //! use wsk::{Buffer, Registration, Result, TcpListener, TcpStream, irql::Passive, rt};
 //!
-//! fn echo_once() -> Result<Vec<u8>> {
-//!     // SAFETY: the thread of a scenario runs at PASSIVE_LEVEL.
-//!     let passive = unsafe { Passive::assume() };
+//! fn echo_once(passive: Passive) -> Result<Vec<u8>> {
 //!     let registration = Registration::register(passive)?;
 //!     let wsk = registration.try_capture()?;
 //!     rt::block_on(passive, async {
@@ -120,7 +118,11 @@
 //! }
 //!
 //! wsk_host::run(wsk_host::Config::default(), 0..8, |_host| {
-//!     assert_eq!(echo_once().unwrap(), b"hello");
+//!     // SAFETY: the thread of a scenario runs at PASSIVE_LEVEL.
+//!     let passive = unsafe { Passive::assume() };
+//!     assert_eq!(echo_once(passive).unwrap(), b"hello");
+//!     // The registration was dropped, and ends by itself. As DriverUnload does, this waits for it.
+//!     wsk::unload(passive);
 //! });
 //! ```
 //!

@@ -102,6 +102,16 @@ impl Host {
         self.0.outstanding_by_tag()
     }
 
+    /// Unloads the client's image, as the system does when `DriverUnload` has returned: see [`Kernel::unload`].
+    pub fn unload(&self) {
+        self.0.unload();
+    }
+
+    /// Loads the client's image again: see [`Kernel::load`].
+    pub fn load(&self) {
+        self.0.load();
+    }
+
     /// Runs all deferred work, and all threads until they wait.
     pub fn settle(&self) {
         self.0.settle();

@@ -20,8 +20,8 @@ pub const SEEDS: Range<u64> = if cfg!(miri) { 0..2 } else { 0..32 };
 
 /// Runs a scenario on a new host for every seed, and once if the configuration leaves nothing to a seed.
 ///
-/// The calling thread is the host's while the scenario runs. Afterwards nothing may be registered, or left in
-/// the pool, and no timer may be set.
+/// The calling thread is the host's while the scenario runs. Then the client is [unloaded](Host::unload): nothing may be
+/// registered, or left in the pool, no timer may be set, and none of the client's code may run.
 ///
 /// # Panics
 ///
@@ -39,8 +39,10 @@ pub fn run(config: Config, seeds: Range<u64>, scenario: impl Fn(Host)) {
         let result = catch_unwind(AssertUnwindSafe(|| {
             let _entered = host.enter();
             scenario(host.clone());
-            host.settle();
             require_ended(host.kernel());
+            // As after DriverUnload: whatever runs from here on must not be the client's.
+            host.unload();
+            host.settle();
             let left = host.kernel().devices().all_left();
             assert!(left.is_none(), "{}", left.unwrap_or_default());
             require_no_locked_pages(&host);

@@ -67,6 +67,7 @@ compile_error!("WSK's bindings are for 64-bit Windows: x64 and arm64");
 pub mod fields;
 
 pub mod ctypes;
+pub mod image;
 mod irp;
 mod irql;
 mod mdl;

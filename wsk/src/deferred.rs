@@ -9,82 +9,100 @@
 //!
 //! # Safety
 //!
-//! A job is a part of the object that it is for. The queue owns the object from the push until the job is done, and the
-//! thread is joined before the queue is freed.
+//! A job is a part of the object that it is for. The queue owns the object from the push until the job is done.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
+use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
-
-use wsk_sys::PVOID;
+use core::time::Duration;
 
 use crate::irql::Passive;
-use crate::status::Result;
-use crate::sync::{Event, Thread};
+use crate::pool::PoolBox;
+use crate::sync::{Event, delay};
 
 /// What the thread is to do with something: a field of it, so that to hand it over needs no memory.
 pub(crate) struct Job {
     next: AtomicPtr<Job>,
     run: unsafe fn(NonNull<Job>),
+    /// A callback that may not have returned yet has queued it.
+    awaits_callback: AtomicBool,
 }
 
 impl Job {
     /// A job that is done by calling `run` with it, at `PASSIVE_LEVEL`.
     pub(crate) const fn new(run: unsafe fn(NonNull<Self>)) -> Self {
-        Self { next: AtomicPtr::new(ptr::null_mut()), run }
+        let awaits_callback = AtomicBool::new(false);
+        Self { next: AtomicPtr::new(ptr::null_mut()), run, awaits_callback }
     }
 }
 
-/// Jobs to be done, and the thread that does them.
+/// A call that is deferred with its argument, in memory of its own.
+#[repr(C)]
+struct Call<T> {
+    job: Job,
+    function: fn(T),
+    argument: T,
+}
+
+/// Makes a job of a call, in new memory, which the job frees. Returns the argument if allocation fails.
+pub(crate) fn job_of_call<T: Send>(function: fn(T), argument: T) -> Result<NonNull<Job>, T> {
+    let Ok(mut memory) = PoolBox::new_with(MaybeUninit::<Call<T>>::uninit) else {
+        return Err(argument);
+    };
+    memory.write(Call { job: Job::new(run_call::<T>), function, argument });
+    Ok(memory.into_raw().cast())
+}
+
+/// # Safety
+///
+/// The job is from [`job_of_call`] for this type, and is done once.
+unsafe fn run_call<T>(job: NonNull<Job>) {
+    // SAFETY: the job is the beginning of a call that was written to memory of a `PoolBox` (this function's contract).
+    let memory = unsafe { PoolBox::from_raw(job.cast::<MaybeUninit<Call<T>>>()) };
+    // SAFETY: the call was written, and is read once.
+    let Call { function, argument, .. } = unsafe { memory.assume_init_read() };
+    drop(memory);
+    function(argument);
+}
+
+/// Jobs to be done, for a thread that does them.
+///
+/// # Invariants
+///
+/// Once [initialised](Self::initialise), it does not move.
 pub(crate) struct DeferredQueue {
     /// A list, linked by the jobs.
     jobs: AtomicPtr<Job>,
-    stopping: AtomicBool,
     work: Event,
 }
 
 impl DeferredQueue {
     pub(crate) const fn new() -> Self {
-        Self {
-            jobs: AtomicPtr::new(ptr::null_mut()),
-            stopping: AtomicBool::new(false),
-            work: Event::new(),
-        }
+        Self { jobs: AtomicPtr::new(ptr::null_mut()), work: Event::new() }
     }
 
-    /// Starts the thread, which [`DeferredQueue::stop`] ends.
-    ///
     /// # Safety
     ///
-    /// The reaper is where it stays, in nonpaged memory, until the thread was joined. It was not started
-    /// before.
-    pub(crate) unsafe fn start(&self, passive: Passive) -> Result<Thread> {
-        // SAFETY: the caller promises the place.
+    /// As for [`Event::initialise`].
+    pub(crate) unsafe fn initialise(&self) {
+        // INVARIANT: the queue stays where it is, by the event's contract.
+        // SAFETY: this function's contract is the event's.
         unsafe { self.work.initialise() };
-        let context: PVOID = ptr::from_ref(self).cast_mut().cast();
-        // SAFETY: the caller promises that the reaper stays until the thread was joined.
-        unsafe { Thread::start(passive, run, context) }
-    }
-
-    /// Ends the thread, which is to be joined. No job may follow.
-    pub(crate) fn stop(&self) {
-        self.stopping.store(true, Ordering::Release);
-        // SAFETY: the event was initialised by `start`.
-        unsafe { self.work.set() };
     }
 
     /// Has a job done. IRQL: <= `DISPATCH_LEVEL`.
     ///
     /// # Safety
     ///
-    /// - The job's function may be called with it, once, by the deferred queue's thread. Until then it is there, and
-    ///   no other code uses it.
-    /// - This is there until the call has returned.
+    /// - The job's function may be called with it, once, by the thread that does the jobs. Until then the job stays in
+    ///   place and is not used otherwise.
+    /// - The queue stays until the call has returned.
     pub(crate) unsafe fn push(&self, job: NonNull<Job>) {
         let mut head = self.jobs.load(Ordering::Relaxed);
         loop {
-            // SAFETY: the job is there, and its link is only used here.
+            // SAFETY: the job stays in place until it is done, and its link is only used here.
             unsafe { job.as_ref() }.next.store(head, Ordering::Relaxed);
             match self.jobs.compare_exchange_weak(
                 head,
@@ -97,31 +115,46 @@ impl DeferredQueue {
             }
         }
         if head.is_null() {
-            // SAFETY: the event was initialised by `start`.
-            unsafe { self.work.set() };
+            self.wake();
         }
     }
 
-    fn do_all(&self) {
+    /// As [`push`](Self::push), for the last step of an event callback: the job is not done before the callback has
+    /// returned, as far as that can be known. The thread waits for a tick of the system's clock first, in which a
+    /// callback that it has interrupted runs on, whatever its priority.
+    ///
+    /// # Safety
+    ///
+    /// As for [`push`](Self::push).
+    pub(crate) unsafe fn push_after_callback(&self, job: NonNull<Job>) {
+        // SAFETY: the job stays in place until it is done, and is published by the next step.
+        unsafe { job.as_ref() }.awaits_callback.store(true, Ordering::Relaxed);
+        // SAFETY: this function's contract is that of `push`.
+        unsafe { self.push(job) };
+    }
+
+    /// Wakes the thread. IRQL: <= `DISPATCH_LEVEL`.
+    pub(crate) fn wake(&self) {
+        // SAFETY: the queue is initialised before it is used.
+        unsafe { self.work.set() };
+    }
+
+    /// Waits until [woken](Self::wake), and does every job that was queued by then.
+    pub(crate) fn wait_and_do(&self, passive: Passive) {
+        // SAFETY: the queue is initialised before it is used.
+        unsafe { self.work.wait(passive) };
         let mut next = self.jobs.swap(ptr::null_mut(), Ordering::Acquire);
+        let mut has_delayed = false;
         while let Some(job) = NonNull::new(next) {
-            // SAFETY: the job is there until it is done.
-            let Job { next: following, run } = unsafe { job.as_ref() };
+            // SAFETY: the job stays in place until it is done.
+            let Job { next: following, run, awaits_callback } = unsafe { job.as_ref() };
             next = following.load(Ordering::Relaxed);
+            if awaits_callback.swap(false, Ordering::Relaxed) && !has_delayed {
+                delay(passive, Duration::from_millis(1));
+                has_delayed = true;
+            }
             // SAFETY: `push` was promised it, and the list was taken by this thread alone.
             unsafe { run(job) };
         }
-    }
-}
-
-unsafe extern "C" fn run(context: PVOID) {
-    // SAFETY: `start` gave the reaper, which stays until the thread was joined.
-    let reaper = unsafe { &*context.cast::<DeferredQueue>().cast_const() };
-    // SAFETY: a system thread starts at PASSIVE_LEVEL, and is no callback.
-    let passive = unsafe { Passive::assume() };
-    while !reaper.stopping.load(Ordering::Acquire) {
-        // SAFETY: the event was initialised by `start`.
-        unsafe { reaper.work.wait(passive) };
-        reaper.do_all();
     }
 }

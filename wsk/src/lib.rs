@@ -28,7 +28,7 @@
 //! # Structure of a driver
 //!
 //! `DriverEntry` creates a [`Registration`], captures a [`Provider`] and starts a [`Runtime`], whose tasks do the work.
-//! `DriverUnload` drops them in the opposite order. The crate `echo-driver` in this project's examples is a complete
+//! `DriverUnload` ends them in the opposite order, and calls [`unload()`] last. The crate `echo-driver` in this project's examples is a complete
 //! driver; the [first chapter](guide::first_server) explains it.
 //!
 //! # Requirements
@@ -78,12 +78,14 @@ pub mod resolve;
 pub mod rt;
 #[doc = include_str!("../RULES.md")]
 pub mod rules {}
+mod rundown;
 pub mod security;
 pub mod socket;
 mod status;
 mod sync;
 pub mod time;
 mod transport;
+mod unload;
 
 pub use wsk_macros::{events, provider_table};
 pub use wsk_sys as sys;
@@ -96,3 +98,4 @@ pub use provider::{Provider, Transport, Transports, Version};
 pub use registration::{Registration, RegistrationBuilder};
 pub use rt::{Runtime, Spawner};
 pub use status::{Error, ErrorKind, Result};
+pub use unload::unload;

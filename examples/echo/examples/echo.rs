@@ -41,7 +41,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     interrupted.recv()?;
 
     runtime.shutdown(passive);
-    drop((wsk, registration));
+    drop(wsk);
+    registration.deregister(passive);
+    wsk::unload(passive);
     let usage = wsk::pool::usage();
     println!(
         "\npool: pool: {} allocations, {} outstanding",

@@ -47,6 +47,8 @@ fn on_host<T>(clients: impl AsyncFn(Provider, SocketAddr) -> Result<T>) -> Resul
     })?;
     let result = rt::block_on(passive, clients(wsk, local))?;
     runtime.shutdown(passive);
+    registration.deregister(passive);
+    wsk::unload(passive);
     result.map(drop)
 }
 

@@ -45,6 +45,9 @@ fn on_host<T>(
         .spawn(async move { echo::serve(listener, spawner, complain).await.unwrap() })?;
     let result = clients(address);
     runtime.shutdown(passive);
+    drop(wsk);
+    registration.deregister(passive);
+    wsk::unload(passive);
     Ok(result)
 }
 

@@ -27,11 +27,22 @@ const PORT: u16 = 9;
 /// The timeout for WSK to become ready.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The driver's state, dropped in the order that shutdown requires.
+/// The driver's state.
 struct Service {
-    _runtime: Runtime,
-    _provider: Provider,
-    _registration: Registration,
+    runtime: Runtime,
+    provider: Provider,
+    registration: Registration,
+}
+
+impl Service {
+    /// Ends everything, in the order that shutdown requires: first the tasks, then the provider, then the registration,
+    /// which waits for the requests that the tasks left in flight.
+    fn end(self, passive: Passive) {
+        let Self { runtime, provider, registration } = self;
+        runtime.shutdown(passive);
+        drop(provider);
+        registration.deregister(passive);
+    }
 }
 
 /// Storage for the state between `DriverEntry` and `DriverUnload`.
@@ -69,13 +80,15 @@ pub unsafe extern "system" fn driver_entry(
             STATUS_SUCCESS
         }
         Err(error) => {
+            // After an error, the system unloads the driver without calling DriverUnload.
+            wsk::unload(passive);
             wdk::println!("cannot start: {error}");
             error.status()
         }
     }
 }
 
-/// Starts the server. On an error, everything started so far is dropped in the opposite order.
+/// Starts the server. On an error, everything started so far is dropped, and ends by itself.
 fn start(passive: Passive) -> Result<Service> {
     let registration = Registration::register(passive)?;
     let provider = registration.capture(passive, PATIENCE)?;
@@ -94,7 +107,7 @@ fn start(passive: Passive) -> Result<Service> {
             wdk::println!("no more connections can be accepted: {error}");
         }
     })?;
-    Ok(Service { _runtime: runtime, _provider: provider, _registration: registration })
+    Ok(Service { runtime, provider, registration })
 }
 
 /// Serves connections until the listener fails or a task cannot be spawned (during shutdown, or if allocation fails).
@@ -123,8 +136,14 @@ async fn discard(stream: &TcpStream) -> Result<()> {
 
 /// The driver's unload routine. No code of the driver may run after it returns.
 unsafe extern "C" fn unload(_driver: *mut DRIVER_OBJECT) {
+    // SAFETY: the system calls this at PASSIVE_LEVEL.
+    let passive = unsafe { Passive::assume() };
     // SAFETY: by the invariant of Slot, only DriverEntry also accesses it, before this function.
-    drop(unsafe { (*SERVICE.0.get()).take() });
+    if let Some(service) = unsafe { (*SERVICE.0.get()).take() } {
+        service.end(passive);
+    }
+    // Waits until no code of the driver runs but this.
+    wsk::unload(passive);
 }
 
 /// For dependencies that use `alloc`.

@@ -24,5 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         rt::block_on(passive, time::timeout(Duration::from_secs(30), fetching))???;
     eprintln!("{status}, {length} bytes");
     std::io::stdout().write_all(&page[..length])?;
+    drop(wsk);
+    registration.deregister(passive);
     Ok(())
 }

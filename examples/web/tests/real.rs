@@ -46,6 +46,9 @@ fn on_host(
     runtime.spawner().spawn(async move { web::serve(listener, spawner, site).await.unwrap() })?;
     let result = clients(address);
     runtime.shutdown(passive);
+    drop(wsk);
+    registration.deregister(passive);
+    wsk::unload(passive);
     Ok(result)
 }
 

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use crate::kernel::Kernel;
 use crate::verifier::{Rule, rule_violation};
 
 thread_local! {
@@ -21,7 +22,7 @@ pub(crate) fn completing<T>(complete: impl FnOnce() -> T) -> T {
 pub(crate) fn calling<T>(call: impl FnOnce() -> T) -> T {
     let completions = COMPLETIONS.replace(0);
     CALLBACKS.set(CALLBACKS.get() + 1);
-    let result = call();
+    let result = Kernel::current().run_client("an event callback", call);
     CALLBACKS.set(CALLBACKS.get() - 1);
     COMPLETIONS.set(completions);
     result

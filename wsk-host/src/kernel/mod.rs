@@ -28,6 +28,7 @@ pub(crate) mod blocks;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod ex;
+pub(crate) mod image;
 pub(crate) mod io;
 pub(crate) mod ke;
 pub(crate) mod mm;
@@ -52,6 +53,7 @@ use wsk_sys::ctypes::c_void;
 
 use blocks::Blocks;
 pub use config::{Config, Threads, Timing, Windows};
+use image::Image;
 use io::device_table::Devices;
 use io::work_queue::WorkQueue;
 pub use ke::irql::current_irql;
@@ -80,6 +82,7 @@ struct KernelState {
     timers: Mutex<TimerQueue>,
     work_items: Mutex<WorkQueue>,
     devices: Mutex<Devices>,
+    image: Mutex<Image>,
     random: Mutex<Random>,
     trace: Mutex<Trace>,
     /// The state of a driver stack above, as a device extension is.
@@ -122,6 +125,7 @@ impl Kernel {
             timers: Mutex::default(),
             work_items: Mutex::default(),
             devices: Mutex::default(),
+            image: Mutex::default(),
             random: Mutex::new(Random::new(config.timing.seed_or_zero())),
             trace: Mutex::default(),
             extension: OnceLock::new(),
@@ -297,6 +301,10 @@ impl Kernel {
 
     pub(crate) fn devices(&self) -> MutexGuard<'_, Devices> {
         lock(&self.0.devices)
+    }
+
+    fn image(&self) -> MutexGuard<'_, Image> {
+        lock(&self.0.image)
     }
 
     pub(crate) fn scheduler(&self) -> &Scheduler {

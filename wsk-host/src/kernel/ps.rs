@@ -24,13 +24,14 @@ use wsk_sys::{
     STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS, ULONG, WaitAny,
 };
 
+use crate::kernel::image::Call;
 use crate::kernel::ke::dispatcher::{THREAD, change, header};
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::ke::region;
 use crate::kernel::ke::wait::wait;
 use crate::kernel::schedule::ClientPointer;
 use crate::kernel::{Entered, Kernel};
-use crate::verifier::kernel_violation;
+use crate::verifier::{Origin, kernel_violation};
 
 /// A thread object, to which handles and pointers refer. Signalled when the thread has ended.
 ///
@@ -98,7 +99,7 @@ fn thread_of(handle: HANDLE) -> Option<Arc<Thread>> {
 
 thread_local! {
     /// What the current thread is, if it is a system thread.
-    static CURRENT: RefCell<Option<(Arc<Thread>, Entered)>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<(Arc<Thread>, Call, Entered)>> = const { RefCell::new(None) };
 }
 
 #[unsafe(no_mangle)]
@@ -125,19 +126,27 @@ unsafe extern "C" fn PsCreateSystemThread(
     // Announced here, so that its number does not depend on when the machine starts it.
     let announced = kernel.announce();
     let of = kernel.clone();
+    // From here on, since it may run at any time.
+    let origin = Arc::new(Origin::here("PsCreateSystemThread"));
+    let running = kernel.begin_client("a system thread", Some(origin));
     let spawned = thread::Builder::new().name("system thread".to_owned()).spawn(move || {
         let entered = of.enter_announced(announced);
-        CURRENT.set(Some((Arc::clone(&this), entered)));
+        CURRENT.set(Some((Arc::clone(&this), running, entered)));
         // SAFETY: the caller of this function promised a routine for this context.
         unsafe { routine(context.get()) };
         require_at_most(PASSIVE_LEVEL, "the end of a system thread");
         region::require_none("the end of a system thread");
-        // In its last turn: a thread that waits for it is ready before another one has a turn.
-        this.ended();
-        CURRENT.set(None);
+        let current = CURRENT.take();
+        if let Some((_, running, entered)) = current {
+            of.end_client(running);
+            // In its last turn: a thread that waits for it is ready before another one has a turn.
+            this.ended();
+            drop(entered);
+        }
     });
     let Ok(join) = spawned else {
         kernel.withdraw_announced(announced);
+        kernel.end_client(running);
         return STATUS_INSUFFICIENT_RESOURCES;
     };
     *thread.join() = Some(join);
@@ -154,11 +163,12 @@ unsafe extern "C" fn PsCreateSystemThread(
 #[unsafe(no_mangle)]
 extern "C" fn PsTerminateSystemThread(_status: NTSTATUS) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, "PsTerminateSystemThread");
-    let Some((thread, entered)) = CURRENT.take() else {
+    let Some((thread, running, entered)) = CURRENT.take() else {
         kernel_violation("PsTerminateSystemThread: the current thread is not a system thread")
     };
     // The machine's thread never ends, so it must not be joined.
     drop(thread.join().take());
+    Kernel::current().end_client(running);
     thread.ended();
     drop(thread);
     drop(entered);
@@ -284,7 +294,7 @@ thread_local! {
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn KeGetCurrentThread() -> PVOID {
     let system =
-        CURRENT.with(|current| current.borrow().as_ref().map(|(thread, _)| Arc::as_ptr(thread)));
+        CURRENT.with(|current| current.borrow().as_ref().map(|(thread, ..)| Arc::as_ptr(thread)));
     system.unwrap_or_else(|| FOREIGN.with(Arc::as_ptr)).cast_mut().cast()
 }
 

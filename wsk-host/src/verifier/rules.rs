@@ -108,9 +108,9 @@ rules! {
     CONTEXT_NONPAGED = 17, Stopped:
         "Contexts, dispatch tables and the code of callbacks must be in memory that is resident at `DISPATCH_LEVEL`, not on a stack.",
         "a socket's context or dispatch table is on a stack; the host cannot see pageable code";
-    UNLOAD_AFTER_ROUTINES = 18, NotVisible:
+    UNLOAD_AFTER_ROUTINES = 18, Stopped:
         "A driver must not unload before its completion routines have returned.",
-        "a process does not unload its code";
+        "a routine, callback, DPC, work item or thread of the client runs when `Host::unload` is called, which a `#[wsk_host::test]` does at its end, or is called afterwards";
     INFORMATION_PER_CALL = 19, NotVisible:
         "The meaning of `IoStatus.Information` depends on the call, and the field is valid only after success.",
         "reading the field makes no call";

@@ -19,3 +19,4 @@ mod requests;
 mod sockets;
 mod stops;
 mod table;
+mod unload;

@@ -83,6 +83,10 @@ impl Buffer {
     /// - `STATUS_INVALID_BUFFER_SIZE` if `size` exceeds [`Buffer::MAX_SIZE`].
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     pub fn new(size: usize) -> Result<Self> {
+        if size == 0 {
+            // WSK takes no bytes as a null MDL; an MDL of none could not be built.
+            return Ok(Self::empty());
+        }
         if size > Self::MAX_SIZE {
             return Err(known::STATUS_INVALID_BUFFER_SIZE);
         }
@@ -92,14 +96,12 @@ impl Buffer {
         // SAFETY: the allocation continues with room for an MDL.
         let behind: NonNull<u8> = unsafe { header.add(1) }.cast();
         let mdl: PMDL = behind.as_ptr().cast();
-        // SAFETY: the offset is within the allocation, or at its end if the buffer has no bytes.
+        // SAFETY: the offset is within the allocation.
         let data = unsafe { behind.add(mdl_size) };
         // SAFETY: there is room for such an MDL, whose size MAX_SIZE bounds.
         unsafe { MmInitializeMdl(mdl, data.as_ptr().cast(), size_t(size)) };
-        if size > 0 {
-            // SAFETY: the MDL was initialised, and describes memory of the nonpaged pool (INV-23).
-            unsafe { MmBuildMdlForNonPagedPool(mdl) };
-        }
+        // SAFETY: the MDL was initialised, and describes memory of the nonpaged pool (INV-23).
+        unsafe { MmBuildMdlForNonPagedPool(mdl) };
         // INVARIANT: the allocation has a header, an MDL of the data, and the data.
         // SAFETY: the allocation begins with room for a header.
         unsafe { header.write(BufferHeader { mdl, data, size }) };

@@ -124,3 +124,39 @@ impl ClientSetup {
         check(control(WSK_SET_STATIC_EVENT_CALLBACKS, (&raw mut events).cast(), size))
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use core::cell::Cell;
+
+    use wsk_sys::{STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
+
+    use super::*;
+    use crate::pool::PoolBox;
+
+    /// If WSK refuses the events, each call tries again, and none succeeds before WSK accepts them.
+    #[test]
+    fn a_setup_that_is_refused_is_tried_again() {
+        let new = || ClientSetup::new(EventMask::RECEIVE, true);
+        let setup = PoolBox::new_with(new).unwrap();
+        // SAFETY: the setup stays in this allocation, which is nonpaged.
+        unsafe { setup.initialise() };
+        let (calls, is_refused) = (Cell::new(0), Cell::new(true));
+        let control = |code, _input, _size| {
+            calls.set(calls.get() + 1);
+            let is_refused = is_refused.get() && code == WSK_SET_STATIC_EVENT_CALLBACKS;
+            if is_refused { STATUS_INVALID_PARAMETER } else { STATUS_SUCCESS }
+        };
+        for expected in [2, 4, 6, 8] {
+            // SAFETY: the closure calls no function of WSK.
+            let error = unsafe { setup.ensure_applied(control, None) }.unwrap_err();
+            assert_eq!((error.status(), calls.get()), (STATUS_INVALID_PARAMETER, expected));
+        }
+        is_refused.set(false);
+        for _ in 0..2 {
+            // SAFETY: the closure calls no function of WSK.
+            assert!(unsafe { setup.ensure_applied(control, None) }.is_ok());
+            assert_eq!(calls.get(), 10);
+        }
+    }
+}

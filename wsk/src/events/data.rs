@@ -8,6 +8,7 @@
 
 use core::cell::Cell;
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
 use wsk_sys::fields::length;
@@ -209,6 +210,7 @@ impl<'a> Data<'a> {
             return Err(self);
         };
         self.is_retained.set(true);
+        let socket = ManuallyDrop::new(socket);
         Ok(RetainedData { list: self.list, length: self.length, socket })
     }
 }
@@ -219,7 +221,7 @@ pub struct RetainedData {
     list: NonNull<WSK_DATA_INDICATION>,
     length: usize,
     /// Ends after the release.
-    socket: OpenGuard,
+    socket: ManuallyDrop<OpenGuard>,
 }
 
 // SAFETY: the list is this value's, and may be used in any thread. Not in several at once: reading it may map
@@ -261,18 +263,30 @@ impl RetainedData {
 
 impl Drop for RetainedData {
     fn drop(&mut self) {
-        let (socket, list) = (self.socket.socket(), self.list.as_ptr());
-        // There is nothing to be done about a failure.
-        if self.socket.category() == SocketFlags::STREAM {
-            // SAFETY: the socket is open, and of this category.
-            let dispatch = unsafe { StreamDispatch::of(socket) };
-            // SAFETY: the list was retained, and is released once, with its socket (INV-57).
-            unsafe { dispatch.release(list) };
-        } else {
-            // SAFETY: the socket is open, and of this category: only streams and connections receive data.
-            let dispatch = unsafe { ConnectionDispatch::of(socket) };
-            // SAFETY: the list was retained, and is released once, with its socket (INV-57).
-            unsafe { dispatch.release(list) };
-        }
+        // SAFETY: the guard is not used any more.
+        let socket = unsafe { ManuallyDrop::take(&mut self.socket) };
+        socket.call_outside_routines(List(self.list), |(socket, list)| release(&socket, &list));
+    }
+}
+
+/// A list that was retained, on its way to WSK.
+struct List(NonNull<WSK_DATA_INDICATION>);
+
+// SAFETY: the list is this value's, and WSK takes it in any thread.
+unsafe impl Send for List {}
+
+/// Returns a list to WSK, before the guard of its socket is dropped.
+fn release(socket: &OpenGuard, &List(list): &List) {
+    // There is nothing to be done about a failure.
+    if socket.category() == SocketFlags::STREAM {
+        // SAFETY: the socket is open, and of this category.
+        let dispatch = unsafe { StreamDispatch::of(socket.socket()) };
+        // SAFETY: the list was retained, and is released once, with its socket (INV-57).
+        unsafe { dispatch.release(list.as_ptr()) };
+    } else {
+        // SAFETY: the socket is open, and of this category: only streams and connections receive data.
+        let dispatch = unsafe { ConnectionDispatch::of(socket.socket()) };
+        // SAFETY: the list was retained, and is released once, with its socket (INV-57).
+        unsafe { dispatch.release(list.as_ptr()) };
     }
 }

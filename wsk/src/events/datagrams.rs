@@ -8,6 +8,7 @@
 
 use core::cell::Cell;
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::net::SocketAddr;
 use core::ptr::NonNull;
 
@@ -156,7 +157,7 @@ impl<'a> Datagrams<'a> {
             return Err(self);
         };
         self.is_retained.set(true);
-        Ok(RetainedDatagrams { list: self.list, socket })
+        Ok(RetainedDatagrams { list: self.list, socket: ManuallyDrop::new(socket) })
     }
 }
 
@@ -174,7 +175,7 @@ impl<'a> IntoIterator for &'a Datagrams<'_> {
 pub struct RetainedDatagrams {
     list: NonNull<WSK_DATAGRAM_INDICATION>,
     /// Ends after the release.
-    socket: OpenGuard,
+    socket: ManuallyDrop<OpenGuard>,
 }
 
 // SAFETY: the list is this value's, and may be used in any thread. Not in several at once: reading it may map
@@ -200,10 +201,23 @@ impl<'a> IntoIterator for &'a RetainedDatagrams {
 
 impl Drop for RetainedDatagrams {
     fn drop(&mut self) {
-        // SAFETY: the socket is a datagram socket, and this is a use of it.
-        let dispatch = unsafe { DatagramDispatch::of(self.socket.socket()) };
-        // SAFETY: the list was retained, and is released once, with its socket (INV-57). There is nothing to
-        // be done about a failure.
-        unsafe { dispatch.release(self.list.as_ptr()) };
+        // SAFETY: the guard is not used any more.
+        let socket = unsafe { ManuallyDrop::take(&mut self.socket) };
+        socket.call_outside_routines(List(self.list), |(socket, list)| release(&socket, &list));
     }
+}
+
+/// A list that was retained, on its way to WSK.
+struct List(NonNull<WSK_DATAGRAM_INDICATION>);
+
+// SAFETY: the list is this value's, and WSK takes it in any thread.
+unsafe impl Send for List {}
+
+/// Returns a list to WSK, before the guard of its socket is dropped.
+fn release(socket: &OpenGuard, &List(list): &List) {
+    // SAFETY: the socket is open, and a datagram socket: only those receive datagrams.
+    let dispatch = unsafe { DatagramDispatch::of(socket.socket()) };
+    // SAFETY: the list was retained, and is released once, with its socket (INV-57). There is nothing to be done about a
+    // failure.
+    unsafe { dispatch.release(list.as_ptr()) };
 }

@@ -22,9 +22,9 @@ use wsk_sys::{
 use crate::address;
 use crate::dispatch::ListenDispatch;
 use crate::operation::{
-    ControlBuffer, InFlight, Operation, Outcome, Payload, PendedIrp, finish_callback,
+    ControlBuffer, Idle, InFlight, Operation, Outcome, Payload, PendedIrp, finish_callback,
 };
-use crate::socket::{SocketState, Weak};
+use crate::socket::{OpenGuard, SocketState, Weak};
 use crate::status::{Result, known};
 
 /// A connection that is asked for, before its handshake. Dropping this rejects it.
@@ -248,18 +248,41 @@ impl PendingInspection {
 
     /// Tells WSK, unless that was done, or is left to the callback.
     fn decide(&mut self, accepts: bool) -> Result<Option<Told>> {
+        match self.decision(accepts)? {
+            Some((socket, decision)) => Ok(Some(decision.tell(socket))),
+            None => Ok(None),
+        }
+    }
+
+    /// A decision, to be told to WSK with the listener's socket, unless it was told, or is left to the callback.
+    fn decision(&mut self, accepts: bool) -> Result<Option<(OpenGuard, Decision)>> {
         let Some((listener, request)) = self.undecided.take() else {
             return Ok(None);
         };
-        let Some(mut idle) = request.take(accepts) else {
+        let Some(idle) = request.take(accepts) else {
             return Ok(None);
         };
         let socket = listener.try_open().ok_or(known::STATUS_ADDRESS_CLOSED)?;
         socket.check_alive()?;
+        Ok(Some((socket, Decision { id: self.id, accepts, listener, idle })))
+    }
+}
+
+/// A decision that is to be told to WSK.
+struct Decision {
+    id: InspectId,
+    accepts: bool,
+    listener: Weak,
+    idle: Idle,
+}
+
+impl Decision {
+    fn tell(self, socket: OpenGuard) -> Told {
+        let Self { id, accepts, listener, mut idle } = self;
         // SAFETY: it is the request's payload.
-        let id = unsafe { id_in(idle.payload()) };
+        let place = unsafe { id_in(idle.payload()) };
         // SAFETY: there is room for it, and it is aligned so.
-        unsafe { id.write(self.id.to_raw()) };
+        unsafe { place.write(id.to_raw()) };
         let call = |irp: PIRP, payload: *mut Payload| {
             // SAFETY: the payload is the request's, and stays until it completes.
             let id = unsafe { id_in(payload) };
@@ -272,7 +295,7 @@ impl PendingInspection {
         // SAFETY: the guard keeps the socket's memory; the call is given the payload's room.
         let in_flight = unsafe { idle.start(socket.as_ptr(), call) }.in_flight();
         drop(socket);
-        Ok(Some((listener, in_flight.never_cancelled())))
+        (listener, in_flight.never_cancelled())
     }
 }
 
@@ -303,8 +326,11 @@ async fn end(told: Option<Told>) -> Result<()> {
 
 impl Drop for PendingInspection {
     fn drop(&mut self) {
-        // Nobody hears of a failure: the listener no longer works, and the connection has gone with it.
-        drop(self.decide(false));
+        // After a failure there is nothing to do: the listener no longer works, and the connection has gone with it.
+        if let Ok(Some((socket, decision))) = self.decision(false) {
+            socket
+                .call_outside_routines(decision, |(socket, decision)| drop(decision.tell(socket)));
+        }
     }
 }
 

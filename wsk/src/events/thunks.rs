@@ -86,9 +86,10 @@ macro_rules! accept_event {
                 return STATUS_REQUEST_NOT_ACCEPTED;
             };
             // Only this return makes the socket the client's, so it must not be closed before. A socket that the
-            // handler has dropped is closed by the deferred queue.
+            // handler has dropped is closed by the client's thread, which lets this callback return first, as far as a
+            // delay ensures that.
             // SAFETY: `Incoming` left an open reference for this.
-            unsafe { SocketState::release_open_deferred(accepted) };
+            unsafe { SocketState::release_open_after_callback(accepted) };
             STATUS_SUCCESS
         }
     };

@@ -14,6 +14,7 @@ use wsk_sys::{NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, STATUS_MORE_PROCESSING_REQU
 
 use super::state::{Handover, Seen};
 use super::{Idle, Operation, Target};
+use crate::rt;
 
 /// The completion routine of every request on a `T`.
 ///
@@ -56,7 +57,7 @@ unsafe fn complete_seen<T: Target>(operation: NonNull<Operation>, seen: Seen, ta
     match request.state.complete_seen(seen) {
         Handover::Owner(waker) => {
             if let Some(waker) = waker {
-                waker.wake();
+                rt::wake_in_completion_routine(waker);
             }
         }
         // SAFETY: the owner has left the operation to this routine.

@@ -16,7 +16,7 @@ use core::ptr::{self, NonNull};
 use wsk_sys::fields::size_t;
 use wsk_sys::{
     NTSTATUS, PIRP, PSIZE_T, PVOID, PWSK_CLIENT, ULONG, WSK_PROVIDER_DISPATCH, WSK_PROVIDER_NPI,
-    WskCaptureProviderNPI, WskReleaseProviderNPI,
+    WskCaptureProviderNPI,
 };
 
 pub use self::transports::{Transport, Transports};
@@ -25,6 +25,7 @@ use crate::client::Client;
 use crate::dispatch::ProviderDispatch;
 use crate::irql::Passive;
 use crate::pool::PoolArc;
+use crate::rundown::Kind;
 use crate::status::{Result, check};
 
 /// WSK's provider, captured: what sockets are created with.
@@ -82,6 +83,7 @@ impl Provider {
         // SAFETY: the client is registered, and the level is passive if this may wait, by this function's contract.
         check(unsafe { WskCaptureProviderNPI(this.registration(), milliseconds, &raw mut npi) })?;
         this.retain_reference();
+        this.rundown().begin(Kind::Provider);
         // INVARIANT: the provider was captured, and the reference taken, just now. If something fails below, both are
         // released by the drop.
         let captured = CapturedProvider { client, raw_client: npi.Client, dispatch: npi.Dispatch };
@@ -205,12 +207,8 @@ impl CapturedProvider {
 
 impl Drop for CapturedProvider {
     fn drop(&mut self) {
-        // SAFETY: this value's reference keeps the client.
-        let registration = unsafe { self.client.as_ref() }.registration();
-        // SAFETY: one release for one capture, on the same block (INV-4).
-        unsafe { WskReleaseProviderNPI(registration) };
-        // SAFETY: the reference that the capture took is released once.
-        unsafe { Client::release_reference(self.client) };
+        // SAFETY: this value was captured with a reference, and ends with both.
+        unsafe { Client::release_capture(self.client) };
     }
 }
 

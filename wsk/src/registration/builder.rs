@@ -4,7 +4,7 @@ use super::Registration;
 use crate::client::ClientSetup;
 use crate::event_mask::EventMask;
 use crate::irql::Passive;
-use crate::status::Result;
+use crate::status::{Result, known};
 
 /// A registration that is to be made. From [`Registration::builder`].
 ///
@@ -80,8 +80,12 @@ impl RegistrationBuilder {
     ///
     /// # Errors
     ///
-    /// As for [`Registration::register`].
+    /// - `STATUS_INVALID_PARAMETER` if the [static events](Self::static_events) have bits that are not those of an event.
+    /// - As for [`Registration::register`].
     pub fn register(self, passive: Passive) -> Result<Registration> {
+        if !EventMask::all().contains(self.static_events) {
+            return Err(known::STATUS_INVALID_PARAMETER);
+        }
         Registration::register_with(
             ClientSetup::new(self.static_events, self.bypasses_tdi),
             passive,

@@ -2,42 +2,42 @@
 //!
 //! # Safety
 //!
-//! The registration owns its client's memory, and frees it after everything that refers to the client has ended.
+//! A registration has a reference to its client, which stays until the last reference is released.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
 mod builder;
 
 use core::fmt;
+use core::mem::ManuallyDrop;
 use core::ptr::{self, NonNull};
 use core::time::Duration;
 
 use wsk_sys::{
     MAKE_WSK_VERSION, ULONG, WSK_CLIENT_DISPATCH, WSK_CLIENT_NPI, WSK_INFINITE_WAIT, WSK_NO_WAIT,
-    WSK_PROVIDER_CHARACTERISTICS, WskDeregister, WskQueryProviderCharacteristics, WskRegister,
-    find_pool_routines,
+    WSK_PROVIDER_CHARACTERISTICS, WskQueryProviderCharacteristics, WskRegister, find_pool_routines,
 };
 
 pub use self::builder::RegistrationBuilder;
 use crate::client::{Client, ClientSetup};
-use crate::irql::{self, Passive};
-use crate::pool::PoolBox;
+use crate::irql::Passive;
 use crate::provider::{Provider, Version};
 use crate::status::{Result, check};
 use crate::sync::Thread;
 
-/// The table of every client of this crate: version 1.0, the only one there is, and no event callback, since no
-/// event has been defined. Static, as it must outlive the registration ([INV-1](crate::rules#inv-1)).
+/// The table of every client of this crate: version 1.0, the only one there is, and no event callback, since no event
+/// has been defined. Static, as it must outlive the registration ([INV-1](crate::rules#inv-1)).
 static CLIENT_DISPATCH: WSK_CLIENT_DISPATCH =
     WSK_CLIENT_DISPATCH { Version: MAKE_WSK_VERSION(1, 0), Reserved: 0, WskClientEvent: None };
 
 /// A registration as a client of WSK: what a driver does first and undoes last.
 ///
-/// Dropping it waits until every provider and every socket that came of it is gone, and then deregisters. So it
-/// must be dropped at `PASSIVE_LEVEL`, in `DriverUnload` or where `DriverEntry` fails, by a thread that holds
-/// none of these ([INV-5](crate::rules#inv-5)): a thread that does waits for itself. Dropped at another level,
-/// or forgotten, it stays registered, and a driver that unloads nevertheless stops the system
-/// ([INV-3](crate::rules#inv-3)).
+/// [`deregister`](Self::deregister) ends it, and waits until every provider and every socket that came of it is gone.
+/// Dropping it ends it, too, and does not wait: when they are gone, the registration's own thread deregisters. So it may
+/// be dropped anywhere, at up to `DISPATCH_LEVEL`, also in a callback, a completion routine or a task.
+///
+/// A driver must not be unloaded before ([INV-3](crate::rules#inv-3)): [`wsk::unload`](crate::unload()) waits for it, however it was ended, and
+/// for ever if it was forgotten.
 ///
 /// ```
 /// use std::time::Duration;
@@ -47,18 +47,19 @@ static CLIENT_DISPATCH: WSK_CLIENT_DISPATCH =
 /// let passive = unsafe { Passive::assume() };
 /// let registration = Registration::register(passive)?;
 /// let wsk = registration.capture(passive, Duration::from_secs(5))?;
-/// # drop(wsk);
+/// drop(wsk);
+/// registration.deregister(passive);
 /// # extern crate wsk_host;
 /// # Ok::<(), wsk::Error>(())
 /// ```
 ///
 /// # Invariants
 ///
-/// `client` points to a registered client in a `PoolBox` allocation, which is freed when this value is dropped.
+/// It has a reference to a registered client.
 pub struct Registration {
     client: NonNull<Client>,
-    /// The thread of the client's deferred queue.
-    deferred: Option<Thread>,
+    /// The client's thread.
+    thread: ManuallyDrop<Thread>,
 }
 
 // SAFETY: the client that it points to is `Sync`, and its memory may be freed by any thread.
@@ -88,20 +89,42 @@ impl Registration {
     fn register_with(setup: ClientSetup, passive: Passive) -> Result<Self> {
         // SAFETY: the token says PASSIVE_LEVEL.
         unsafe { find_pool_routines() };
-        let client = Client::allocate(setup, passive)?;
-        // SAFETY: the thread is joined below or in `drop`, before the client is freed, and is started once.
-        let deferred = unsafe { client.start_deferred(passive) }?;
+        let (client, thread) = Client::start(setup, passive)?;
+        // SAFETY: the client stays until its first reference, which is this call's, was released.
+        let memory = unsafe { client.as_ref() };
         let mut npi =
             WSK_CLIENT_NPI { ClientContext: ptr::null_mut(), Dispatch: &raw const CLIENT_DISPATCH };
         // SAFETY: the token says PASSIVE_LEVEL; the table is static, and the block neither moves nor is
         // freed before it is deregistered (INV-2).
-        if let Err(error) = check(unsafe { WskRegister(&raw mut npi, client.registration()) }) {
-            client.deferred.stop();
-            deferred.join(passive);
-            return Err(error);
+        let registered = check(unsafe { WskRegister(&raw mut npi, memory.registration()) });
+        if registered.is_ok() {
+            memory.set_registered();
         }
-        // INVARIANT: the client is registered.
-        Ok(Self { client: client.into_raw(), deferred: Some(deferred) })
+        // INVARIANT: the client's first reference is this value's.
+        let registration = Self { client, thread: ManuallyDrop::new(thread) };
+        match registered {
+            Ok(()) => Ok(registration),
+            Err(error) => {
+                // The thread ends the client, and does not deregister it.
+                registration.deregister(passive);
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the registration: waits until every provider and every socket that came of it is gone, and deregisters.
+    ///
+    /// The thread that calls this must hold none of them, or it waits for itself ([INV-5](crate::rules#inv-5)).
+    ///
+    /// IRQL: `PASSIVE_LEVEL`.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nf-wsk-wskderegister).
+    pub fn deregister(self, passive: Passive) {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: the value is not used any more, and its drop does not run.
+        let thread = unsafe { ManuallyDrop::take(&mut this.thread) };
+        // SAFETY: this is the registration's reference, which is released once.
+        unsafe { Client::release_reference(this.client) };
+        thread.join(passive);
     }
 
     /// Captures the provider, waiting up to `timeout` for WSK to become ready. It is counted in whole
@@ -165,32 +188,19 @@ impl Registration {
     }
 
     const fn client(&self) -> &Client {
-        // SAFETY: the client's memory is freed when this value is dropped.
+        // SAFETY: this value has a reference to the client.
         unsafe { self.client.as_ref() }
     }
 }
 
 impl Drop for Registration {
+    /// IRQL: <= `DISPATCH_LEVEL`. Does not wait.
     fn drop(&mut self) {
-        if !irql::is_passive() {
-            // Neither waiting nor deregistering is possible here: it stays registered.
-            return;
-        }
-        // SAFETY: the level was just read, and a callback has no registration to drop: it would wait for
-        // itself at any level, as the type's documentation says.
-        let passive = unsafe { Passive::assume() };
-        let client = self.client();
-        client.wait_for_references(passive);
-        // SAFETY: the level is passive; nothing of the registration is left but requests that this ends (INV-5).
-        unsafe { WskDeregister(client.registration()) };
-        client.wait_for_requests(passive);
-        client.deferred.stop();
-        if let Some(deferred) = self.deferred.take() {
-            deferred.join(passive);
-        }
-        crate::time::flush(passive);
-        // SAFETY: the client came from a `PoolBox`, and nothing refers to it any more.
-        drop(unsafe { PoolBox::from_raw(self.client) });
+        // SAFETY: this is the registration's reference, which is released once.
+        unsafe { Client::release_reference(self.client) };
+        // The thread ends by itself, and is waited for at unload.
+        // SAFETY: the value is not used any more.
+        unsafe { ManuallyDrop::drop(&mut self.thread) };
     }
 }
 

@@ -76,6 +76,11 @@ fn waker(parker: PoolArc<Parker>) -> Waker {
 
 static VTABLE: &RawWakerVTable = &RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
+/// Whether a waker is one of this module's. Wakers of this crate only queue a task or wake a thread.
+pub(super) fn is_own(waker: &Waker) -> bool {
+    core::ptr::eq(waker.vtable(), VTABLE)
+}
+
 unsafe fn clone(data: *const ()) -> RawWaker {
     // SAFETY: the data is a counted parker, which stays counted for the waker that is cloned.
     let parker = core::mem::ManuallyDrop::new(unsafe { PoolArc::<Parker>::from_raw(data.cast()) });

@@ -23,19 +23,21 @@
 //!
 //! | method | effect on unfinished tasks |
 //! |---|---|
-//! | [`Runtime::shutdown`], or dropping the runtime | drops them: their requests are cancelled, their sockets closed |
+//! | [`Runtime::shutdown`], or dropping the runtime, which does not wait | drops them: their requests are cancelled, their sockets closed |
 //! | [`Runtime::finish`] | waits for them, without a timeout |
 //! | [`Runtime::wait_timeout`], then `shutdown` | waits for them until the timeout expires, then drops them |
 //!
 //! None of these asks a task to finish: a server needs its own signal for that.
 
 mod block_on;
+mod foreign;
 mod join;
 mod runtime;
 mod task;
 mod yield_now;
 
 pub use block_on::block_on;
+pub(crate) use foreign::wake_in_completion_routine;
 pub use join::JoinHandle;
 pub use runtime::{Runtime, Spawner};
 pub use yield_now::yield_now;

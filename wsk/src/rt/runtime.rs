@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The scheduler stays in its allocation until the last reference is dropped; its threads are joined before.
+//! The scheduler stays in its allocation until the last reference is dropped, and each of its threads has one.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -14,15 +14,17 @@ use wsk_sys::{LONG, PVOID};
 
 use super::join::JoinHandle;
 use super::task::{Links, Task};
-use crate::irql::{self, Passive};
+use crate::irql::Passive;
 use crate::pool::{PoolArc, PoolBox};
 use crate::status::{Result, known};
 use crate::sync::{Event, Semaphore, SpinLock, Thread};
 
-/// System threads that run tasks. Dropping it drops the tasks; see [`Runtime::shutdown`].
+/// System threads that run tasks.
 ///
-/// It must be dropped or shut down, at `PASSIVE_LEVEL`, before the driver is unloaded: its threads run the driver's code,
-/// and nothing else waits for them.
+/// [`shutdown`](Self::shutdown) ends it, and waits for its threads. Dropping it ends it, too, and does not wait: each
+/// thread ends when it has left the task that it polls, and the last one drops the tasks. So it may be dropped anywhere,
+/// at up to `DISPATCH_LEVEL`, also in a callback, a completion routine or one of its own tasks.
+/// [`wsk::unload`](crate::unload()) waits for its threads, and for ever if it was forgotten.
 ///
 /// ```
 /// use wsk::{Runtime, irql::Passive};
@@ -62,6 +64,7 @@ impl Runtime {
                 first_queued: None,
                 last_queued: None,
                 first: None,
+                threads: 0,
                 idle_threads: 0,
                 stopping: false,
                 is_awaited: false,
@@ -73,14 +76,33 @@ impl Runtime {
         unsafe { scheduler.work.initialise() };
         // SAFETY: the scheduler stays in its allocation, which is nonpaged.
         unsafe { scheduler.idle.initialise() };
-        // From here on, an error drops the runtime, which ends the threads that there are.
         let mut runtime = Self { scheduler, threads: PoolBox::new_with(|| [const { None }; 64])? };
-        for slot in runtime.threads.iter_mut().take(threads) {
-            let context: PVOID = core::ptr::from_ref(&*runtime.scheduler).cast_mut().cast();
-            // SAFETY: the runtime keeps the scheduler until the thread was joined.
-            *slot = Some(unsafe { Thread::start(passive, run, context) }?);
+        match runtime.start_threads(threads, passive) {
+            Ok(()) => Ok(runtime),
+            Err(error) => {
+                // Ends the threads that were started.
+                runtime.shutdown(passive);
+                Err(error)
+            }
         }
-        Ok(runtime)
+    }
+
+    fn start_threads(&mut self, count: usize, passive: Passive) -> Result<()> {
+        for slot in self.threads.iter_mut().take(count) {
+            self.scheduler.queues.lock().threads += 1;
+            let context = self.scheduler.clone().into_raw();
+            // SAFETY: the routine takes a reference to a scheduler, which is the thread's from here on.
+            match unsafe { Thread::start(passive, run, context.cast_mut().cast()) } {
+                Ok(thread) => *slot = Some(thread),
+                Err(error) => {
+                    // SAFETY: the reference was given away above, and no thread has taken it.
+                    drop(unsafe { PoolArc::from_raw(context) });
+                    self.scheduler.queues.lock().threads -= 1;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Returns a handle for spawning tasks.
@@ -176,21 +198,14 @@ impl Runtime {
         for thread in self.threads.iter_mut().filter_map(Option::take) {
             thread.join(passive);
         }
-        self.scheduler.drop_tasks();
     }
 }
 
 impl Drop for Runtime {
+    /// IRQL: <= `DISPATCH_LEVEL`. Does not wait.
     fn drop(&mut self) {
-        if !irql::is_passive() {
-            // The threads cannot be waited for here. They go on, with the memory that they use, for as long as the
-            // driver is loaded: the type's documentation says so.
-            core::mem::forget(self.scheduler.clone());
-            return;
-        }
-        // SAFETY: the level was just read, and a callback has no runtime to drop: it would wait for
-        // itself at any level, as the type's documentation says.
-        self.stop(unsafe { Passive::assume() });
+        // The threads end by themselves, and are waited for at unload.
+        self.scheduler.stop();
     }
 }
 
@@ -257,6 +272,8 @@ struct Queues {
     last_queued: Option<Task>,
     /// All tasks whose futures are there.
     first: Option<Task>,
+    /// Threads that have not ended.
+    threads: usize,
     /// Threads that wait for work, or are about to.
     idle_threads: LONG,
     stopping: bool,
@@ -421,15 +438,21 @@ impl Queues {
     }
 }
 
-/// What each thread runs.
+/// The routine of each thread.
 unsafe extern "C" fn run(context: PVOID) {
-    // SAFETY: the runtime gave its scheduler, and keeps it until the thread was joined.
-    let scheduler = unsafe { &*context.cast::<Scheduler>().cast_const() };
+    // SAFETY: `Runtime::start_threads` passes a reference to the scheduler for this thread.
+    let scheduler = unsafe { PoolArc::<Scheduler>::from_raw(context.cast_const().cast()) };
     // SAFETY: a system thread starts at PASSIVE_LEVEL, and is no callback.
     let passive = unsafe { Passive::assume() };
     loop {
         let mut queues = scheduler.queues.lock();
         if queues.stopping {
+            queues.threads -= 1;
+            let is_last = queues.threads == 0;
+            drop(queues);
+            if is_last {
+                scheduler.drop_tasks();
+            }
             return;
         }
         let task = queues.pop();

@@ -314,6 +314,11 @@ unsafe fn free<F: Future>(header: NonNull<TaskHeader>) {
 
 static VTABLE: &RawWakerVTable = &RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
+/// Whether a waker is one of this module's. Wakers of this crate only queue a task or wake a thread.
+pub(super) fn is_own(waker: &Waker) -> bool {
+    core::ptr::eq(waker.vtable(), VTABLE)
+}
+
 /// The task of a waker's data.
 ///
 /// # Safety

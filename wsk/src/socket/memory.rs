@@ -28,6 +28,7 @@ use crate::deferred::Job;
 use crate::events::AttachedHandler;
 use crate::flags::SocketFlags;
 use crate::operation::{Budget, Cache, Counted, Idle, Operation, Target, TargetHeader};
+use crate::rundown::Kind;
 use crate::status::{Error, Result, known};
 
 /// The memory of a socket, with the handler of its events. What WSK is given as the socket's context.
@@ -155,6 +156,8 @@ impl SocketState {
         unsafe { state.attached.drop_handler() };
         // SAFETY: the weak reference of the memory references is released here, once.
         unsafe { Self::release_weak(this) };
+        // SAFETY: the socket's reference keeps the client until the next step.
+        unsafe { client.as_ref() }.rundown().end(Kind::Socket);
         // SAFETY: this is the socket's reference to the client, which is released here, once.
         unsafe { Client::release_reference(client) };
     }
@@ -182,6 +185,14 @@ impl SocketState {
     /// The socket was delivered, and its last open reference is given up for this; or its last memory reference was
     /// released for this.
     pub(super) unsafe fn defer(this: NonNull<Self>) {
+        // SAFETY: this function's contract is the other's.
+        unsafe { Self::defer_by(this, Client::defer) };
+    }
+
+    /// # Safety
+    ///
+    /// As for [`defer`](Self::defer), and `defer` is one of [`Client`]'s functions for that.
+    unsafe fn defer_by(this: NonNull<Self>, defer: unsafe fn(NonNull<Client>, NonNull<Job>)) {
         // SAFETY: what is given up for this keeps the memory.
         let client = unsafe { this.as_ref() }.client;
         // SAFETY: the memory exists, and the pointer stays within it.
@@ -190,7 +201,7 @@ impl SocketState {
         let job = unsafe { NonNull::new_unchecked(job) };
         // SAFETY: the job is used once at a time, since what is given up for this is the last of its kind; the
         // socket's memory keeps a reference to the client until the job is done.
-        unsafe { Client::defer(client, job) };
+        unsafe { defer(client, job) };
     }
 
     /// For the deferred queue: closes a delivered socket, or ends a closed one.
@@ -206,8 +217,8 @@ impl SocketState {
             // SAFETY: the last memory reference was released for this, and the level is passive.
             unsafe { Self::end(this) };
         } else {
-            // SAFETY: the open reference was given up for this.
-            unsafe { Self::release_open(this) };
+            // SAFETY: the open reference was given up for this, and this is the client's thread.
+            unsafe { Self::release_open_here(this) };
         }
     }
 
@@ -216,13 +227,31 @@ impl SocketState {
         self.counts.retain_open();
     }
 
-    /// Releases an open reference; the last one begins the close. IRQL: <= `DISPATCH_LEVEL`.
+    /// Releases an open reference; the last one begins the close, here or where it is allowed. IRQL: <=
+    /// `DISPATCH_LEVEL`.
     ///
     /// # Safety
     ///
     /// The caller has an open reference, with a pointer to the whole memory, to a socket that was delivered, and makes
     /// no call to it any more.
     pub(crate) unsafe fn release_open(this: NonNull<Self>) {
+        // SAFETY: the caller's open reference keeps the memory until the next step, and with it the client.
+        let memory = unsafe { this.as_ref() };
+        if memory.client().rundown().may_be_in_foreign_waker() {
+            // SAFETY: this function's contract is the other's.
+            unsafe { Self::release_open_by(this, Client::defer) };
+        } else {
+            // SAFETY: this function's contract is the other's, and this is no completion routine's waker.
+            unsafe { Self::release_open_here(this) };
+        }
+    }
+
+    /// As [`release_open`](Self::release_open), where WSK may be called.
+    ///
+    /// # Safety
+    ///
+    /// As for [`release_open`](Self::release_open), and the caller runs in no completion routine ([INV-15](crate::rules#inv-15)).
+    unsafe fn release_open_here(this: NonNull<Self>) {
         // SAFETY: the caller's open reference keeps the memory until the next step.
         let counts = unsafe { &(*this.as_ptr()).counts };
         if counts.release_open() {
@@ -232,17 +261,31 @@ impl SocketState {
         }
     }
 
-    /// Releases an open reference where the close must not begin in this thread: it is deferred.
+    /// Releases the open reference of a callback, as its last step: the close is deferred until the callback has
+    /// returned, as far as that can be known.
     ///
     /// # Safety
     ///
     /// As for [`release_open`](Self::release_open).
-    pub(crate) unsafe fn release_open_deferred(this: NonNull<Self>) {
+    pub(crate) unsafe fn release_open_after_callback(this: NonNull<Self>) {
+        // SAFETY: this function's contract is the other's.
+        unsafe { Self::release_open_by(this, Client::defer_after_callback) };
+    }
+
+    /// Releases an open reference where the close must not begin in this thread: `defer` defers it.
+    ///
+    /// # Safety
+    ///
+    /// As for [`release_open`](Self::release_open). `defer` is one of [`Client`]'s functions for that.
+    unsafe fn release_open_by(
+        this: NonNull<Self>,
+        defer: unsafe fn(NonNull<Client>, NonNull<Job>),
+    ) {
         // SAFETY: the caller's open reference keeps the memory until the next step.
         let counts = unsafe { &(*this.as_ptr()).counts };
         if counts.release_open_unless_last() {
             // SAFETY: the last open reference is given up for this.
-            unsafe { Self::defer(this) };
+            unsafe { Self::defer_by(this, defer) };
         }
     }
 

@@ -26,6 +26,7 @@ use crate::operation::{
     Attachment, Cache, ControlBuffer, Idle, Operation, Target as _, TargetHeader,
 };
 use crate::pool::{PoolBox, write_fields};
+use crate::rundown::Kind;
 use crate::security::CachedSecurityDescriptor;
 use crate::status::{Result, known};
 
@@ -115,6 +116,7 @@ impl NewSocket {
         // SAFETY: `write` initialises all of it.
         let memory = unsafe { PoolBox::new_in_place(write) }?;
         client.retain_reference();
+        client.rundown().begin(Kind::Socket);
         // SAFETY: the operation stays in this allocation, which is nonpaged, and is idle.
         unsafe { memory.state.close.initialise() };
         // INVARIANT: the counts begin with one of each, and the pointer is the allocation's.

@@ -12,6 +12,7 @@ use core::ptr::NonNull;
 use wsk_sys::{PWSK_SOCKET, WSK_SOCKET};
 
 use super::memory::SocketState;
+use crate::client::Client;
 use crate::operation::{Idle, Target as _};
 use crate::status::Result;
 
@@ -135,6 +136,13 @@ impl OpenGuard {
 
     pub(crate) const fn as_ptr(&self) -> NonNull<SocketState> {
         self.state
+    }
+
+    /// Calls `function` with this guard and `value` where WSK may be called: see [`Client::call_outside_routines`].
+    pub(crate) fn call_outside_routines<T: Send>(self, value: T, function: fn((Self, T))) {
+        let client = self.client;
+        // SAFETY: the guard's open reference keeps the socket's memory, and with it the client.
+        unsafe { Client::call_outside_routines(client, function, (self, value)) };
     }
 }
 

@@ -1,11 +1,13 @@
 //! The kernel's means of synchronisation, as far as this crate needs them.
 
+mod delay;
 mod event;
 mod semaphore;
 mod spin_lock;
 mod thread;
 mod ticks;
 
+pub(crate) use delay::delay;
 pub(crate) use event::Event;
 pub(crate) use semaphore::Semaphore;
 pub(crate) use spin_lock::SpinLock;

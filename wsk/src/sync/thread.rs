@@ -2,23 +2,30 @@
 //!
 //! # Safety
 //!
-//! A thread's routine may use its context until the thread was joined.
+//! A thread's routine may use its context until the thread has ended. A [`Thread`] owns its record, from a [`PoolBox`].
 
 #![expect(unsafe_code, reason = "see Safety")]
 
-use core::ptr;
+use core::ptr::{self, NonNull};
 
 use wsk_sys::{
-    FALSE, HANDLE, OBJ_KERNEL_HANDLE, OBJECT_ATTRIBUTES, PVOID, PsCreateSystemThread,
-    THREAD_ALL_ACCESS, ULONG, ZwClose, ZwWaitForSingleObject,
+    FALSE, LARGE_INTEGER, OBJ_KERNEL_HANDLE, OBJECT_ATTRIBUTES, PLARGE_INTEGER, PVOID,
+    PsCreateSystemThread, STATUS_TIMEOUT, THREAD_ALL_ACCESS, ULONG, ZwClose, ZwWaitForSingleObject,
 };
 
 use crate::irql::Passive;
+use crate::pool::PoolBox;
+use crate::rundown::{Kind, Rundown, Running, ThreadRecord};
 use crate::status::{Result, check};
 
-/// A thread of the system process, whose end must be waited for with [`Thread::join`].
+/// A thread of the system process. [`Thread::join`] waits for its end; dropping it leaves that to
+/// [`join_ended`](Self::join_ended). Forgotten, it keeps the driver loaded.
+///
+/// # Invariants
+///
+/// It owns the record, which came from a [`PoolBox`], and whose handle is open.
 #[must_use]
-pub(crate) struct Thread(HANDLE);
+pub(crate) struct Thread(NonNull<ThreadRecord>);
 
 // SAFETY: a kernel handle is valid in every thread.
 unsafe impl Send for Thread {}
@@ -26,20 +33,24 @@ unsafe impl Send for Thread {}
 unsafe impl Sync for Thread {}
 
 impl Thread {
-    /// Starts a thread.
+    /// Starts a thread, and cleans up after those that have ended by now.
     ///
     /// # Errors
     ///
-    /// What `PsCreateSystemThread` reports, such as `STATUS_INSUFFICIENT_RESOURCES`.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any status of `PsCreateSystemThread`.
     ///
     /// # Safety
     ///
-    /// `routine` may be called with `context` in another thread until [`Thread::join`] has returned.
+    /// `routine` may be called with `context` in another thread.
     pub(crate) unsafe fn start(
-        _passive: Passive,
+        passive: Passive,
         routine: unsafe extern "C" fn(PVOID),
         context: PVOID,
     ) -> Result<Self> {
+        Self::join_ended(passive);
+        let running = Running::new(Kind::Thread);
+        let mut record = PoolBox::new(ThreadRecord::new(ptr::null_mut(), running))?;
         #[expect(clippy::cast_possible_truncation, reason = "48 bytes")]
         let mut attributes = OBJECT_ATTRIBUTES {
             Length: size_of::<OBJECT_ATTRIBUTES>() as ULONG,
@@ -50,12 +61,11 @@ impl Thread {
             SecurityDescriptor: ptr::null_mut(),
             SecurityQualityOfService: ptr::null_mut(),
         };
-        let mut handle = ptr::null_mut();
-        // SAFETY: the token says PASSIVE_LEVEL; the two structures are valid during the call, and the
-        // caller promises routine and context.
+        // SAFETY: the token proves PASSIVE_LEVEL; the handle and the attributes are valid during the call, and `routine`
+        // takes `context` (this function's contract).
         let status = unsafe {
             PsCreateSystemThread(
-                &raw mut handle,
+                &raw mut record.handle,
                 THREAD_ALL_ACCESS,
                 &raw mut attributes,
                 ptr::null_mut(),
@@ -64,15 +74,73 @@ impl Thread {
                 context,
             )
         };
-        check(status).map(|()| Self(handle))
+        check(status)?;
+        // INVARIANT: the record is from a `PoolBox`, and its handle was opened just now.
+        Ok(Self(record.into_raw()))
     }
 
     /// Waits until the thread has ended: none of its instructions will run any more.
-    pub(crate) fn join(self, _passive: Passive) {
-        // The status says nothing: the wait has no time-out and is not alertable.
-        // SAFETY: the handle is open, and the token says that this thread may wait.
-        unsafe { ZwWaitForSingleObject(self.0, FALSE, ptr::null_mut()) };
-        // SAFETY: the handle is this value's, which ends here.
-        unsafe { ZwClose(self.0) };
+    pub(crate) fn join(self, passive: Passive) {
+        let record = self.0;
+        core::mem::forget(self);
+        // SAFETY: the record was this value's.
+        let has_ended = unsafe { wait(record, None, passive) };
+        debug_assert!(has_ended, "the wait has no timeout");
+        // SAFETY: the record was this value's, and its thread has ended.
+        unsafe { free(record, passive) };
     }
+
+    /// Cleans up after dropped threads that have ended by now. Does not wait for others.
+    pub(crate) fn join_ended(passive: Passive) {
+        let ended = &Rundown::current().ended_threads;
+        ended.take_all(|record| {
+            let mut now = LARGE_INTEGER { QuadPart: 0 };
+            // SAFETY: the record was given up for this.
+            if unsafe { wait(record, Some(&mut now), passive) } {
+                // SAFETY: the record was given up for this, and its thread has ended.
+                unsafe { free(record, passive) };
+            } else {
+                // SAFETY: the record was given up for this.
+                unsafe { ended.push(record) };
+            }
+        });
+    }
+}
+
+impl Drop for Thread {
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    fn drop(&mut self) {
+        // SAFETY: this value owns the record.
+        let rundown = unsafe { self.0.as_ref() }.running.rundown();
+        // SAFETY: this value gives the record up.
+        unsafe { rundown.ended_threads.push(self.0) };
+    }
+}
+
+/// Waits for a thread's end. Returns false if the timeout has passed first.
+///
+/// # Safety
+///
+/// The caller owns the record, and its handle is open.
+unsafe fn wait(
+    record: NonNull<ThreadRecord>,
+    timeout: Option<&mut LARGE_INTEGER>,
+    _passive: Passive,
+) -> bool {
+    // SAFETY: the caller owns the record.
+    let handle = unsafe { record.as_ref() }.handle;
+    let timeout: PLARGE_INTEGER = timeout.map_or(ptr::null_mut(), ptr::from_mut);
+    // A wait that is not alertable ends in one of two ways.
+    // SAFETY: the handle is open, the timeout is valid or null, and the token proves that this thread may wait.
+    unsafe { ZwWaitForSingleObject(handle, FALSE, timeout) != STATUS_TIMEOUT }
+}
+
+/// # Safety
+///
+/// The caller owns the record, gives it up, and its thread has ended.
+unsafe fn free(record: NonNull<ThreadRecord>, _passive: Passive) {
+    // SAFETY: the record came from a `PoolBox`, and is the caller's.
+    let record = unsafe { PoolBox::from_raw(record) };
+    // SAFETY: the handle is the record's, which ends here; the token proves PASSIVE_LEVEL.
+    unsafe { ZwClose(record.handle) };
 }

@@ -37,15 +37,12 @@ use core::time::Duration;
 
 pub(crate) use self::deadline::{Deadline, Limit, Never, Timeout, Timers};
 use self::timer::Timer;
-pub(crate) use self::timer::flush;
 use crate::status::{Result, known};
 
 /// A future that is ready after a duration. Dropping it stops the timer.
 ///
 /// The resolution is a tick of the system's clock, up to about 16 ms: it may be ready that much later, but never earlier.
-/// Every one is to be dropped before the driver's registration is, whose end waits for the last calls of
-/// those that have expired. One that is forgotten ([`core::mem::forget`], or in a static) expires all the same: the
-/// driver must not be unloaded before.
+/// [`wsk::unload`](crate::unload()) waits until every timer was stopped or has expired, also one that was forgotten.
 #[must_use = "nothing waits unless this is polled"]
 pub struct Sleep(Timer);
 

@@ -8,28 +8,26 @@
 
 use core::cell::UnsafeCell;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
 use wsk_sys::{
-    FALSE, KDPC, KTIMER, KeCancelTimer, KeFlushQueuedDpcs, KeInitializeDpc, KeInitializeTimer,
-    KeSetTimer, LARGE_INTEGER, PVOID,
+    FALSE, KDPC, KTIMER, KeCancelTimer, KeInitializeDpc, KeInitializeTimer, KeSetTimer,
+    LARGE_INTEGER, PVOID,
 };
 
-use crate::irql::Passive;
 use crate::pool::PoolArc;
+use crate::rundown::{Kind, Rundown};
 use crate::status::Result;
 use crate::sync::{SpinLock, ticks};
-
-/// Whether a timer was ever set, and its deferred procedure call may still run.
-static USED: AtomicBool = AtomicBool::new(false);
 
 /// What a timer and its deferred procedure call have together, in nonpaged memory ([INV-17](crate::rules#inv-17)).
 pub(super) struct TimerState {
     timer: UnsafeCell<KTIMER>,
     dpc: UnsafeCell<KDPC>,
     progress: SpinLock<Progress>,
+    /// Counts the timer while its deferred procedure call is to come.
+    rundown: &'static Rundown,
 }
 
 /// How far a timer is.
@@ -69,6 +67,7 @@ impl Timer {
             // SAFETY: the same holds for a deferred procedure call.
             dpc: UnsafeCell::new(unsafe { core::mem::zeroed() }),
             progress: SpinLock::new(Progress::Waiting(None)),
+            rundown: Rundown::current(),
         })?;
         // SAFETY: it is where it stays until the last share is given up.
         unsafe { KeInitializeTimer(shared.timer.get()) };
@@ -103,10 +102,10 @@ impl Timer {
             // The call is on its way, with a share of that memory.
             *self = Self::new()?;
         }
-        USED.store(true, Ordering::Relaxed);
         drop(self.shared.advance(Progress::Waiting(None)));
         // The call's own share: given up when it runs, or when it never will.
         self.call = self.shared.clone().into_raw();
+        self.shared.rundown.begin(Kind::Timer);
         // Negative is relative.
         let due = LARGE_INTEGER { QuadPart: -ticks(duration) };
         let (timer, dpc) = (self.shared.timer.get(), self.shared.dpc.get());
@@ -115,7 +114,7 @@ impl Timer {
         Ok(())
     }
 
-    /// Whether no call is to come: only this timer sets or reads the progress.
+    /// Whether no call is to come: nobody sets or reads the progress but this timer.
     fn is_idle(&mut self) -> bool {
         if let Progress::Expired = *self.shared.progress.lock() {
             self.call = ptr::null();
@@ -132,15 +131,16 @@ impl Timer {
         let was_set = unsafe { KeCancelTimer(self.shared.timer.get()) } != FALSE;
         if was_set {
             // The call will not run.
-            // SAFETY: its share came from `into_raw`, and no other code takes it back.
+            // SAFETY: its share came from `into_raw`, and nobody else takes it back.
             drop(unsafe { PoolArc::from_raw(self.call) });
             self.call = ptr::null();
+            self.shared.rundown.end(Kind::Timer);
         }
     }
 
     /// Whether a timer that was set has expired.
     pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
-        // Made, and dropped, without the lock: a waker is foreign code.
+        // Made, and dropped, without the lock: a waker is anybody's code.
         let waker = context.waker().clone();
         let mut progress = self.shared.progress.lock();
         if let Progress::Expired = *progress {
@@ -159,7 +159,7 @@ impl TimerState {
         core::mem::replace(&mut *self.progress.lock(), progress)
     }
 
-    /// A timer without a waiter does not keep the memory of a task.
+    /// A timer that nobody waits for does not keep the memory of a task.
     fn forget_waker(&self) {
         let mut progress = self.progress.lock();
         let waker = match &mut *progress {
@@ -181,18 +181,14 @@ impl Drop for Timer {
 unsafe extern "C" fn expired(_dpc: *mut KDPC, context: PVOID, _first: PVOID, _second: PVOID) {
     // SAFETY: `start` left a share for this, once for each time.
     let shared = unsafe { PoolArc::from_raw(context.cast_const().cast::<TimerState>()) };
+    let rundown = shared.rundown;
     // From here on the timer may be set again.
     let before = shared.advance(Progress::Expired);
     // Not while the lock is held: a waker is foreign code.
     if let Progress::Waiting(Some(waker)) = before {
         waker.wake();
     }
-}
-
-/// Waits until no deferred procedure call of a timer's runs any more ([INV-18](crate::rules#inv-18)). No timer is set.
-pub(crate) fn flush(_passive: Passive) {
-    if USED.load(Ordering::Relaxed) {
-        // SAFETY: the token says PASSIVE_LEVEL.
-        unsafe { KeFlushQueuedDpcs() };
-    }
+    drop(shared);
+    // The last step: the driver may be unloaded when this procedure has returned, which a flush ensures.
+    rundown.end(Kind::Timer);
 }

@@ -16,5 +16,9 @@ fn a_listener_has_a_port() -> wsk::Result<()> {
         let listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
         assert_ne!(listener.local_addr().await?.port(), 0);
         Ok(())
-    })?
+    })??;
+    drop(wsk);
+    registration.deregister(passive);
+    wsk::unload(passive);
+    Ok(())
 }

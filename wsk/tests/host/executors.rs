@@ -100,7 +100,7 @@ fn on(config: Config, run: impl FnOnce(&Host, Provider, Ended)) {
     let ended = Ended::default();
     run(&host, wsk, ended.clone());
     assert!(ended.are_all());
-    drop(registration);
+    registration.deregister(passive());
     drop(entered);
     host.settle();
     assert_eq!(host.outstanding_allocations(), 0, "{config:?}");

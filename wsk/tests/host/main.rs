@@ -41,3 +41,4 @@ mod tcp_stream;
 mod tcp_transfer;
 mod time;
 mod udp;
+mod unload;

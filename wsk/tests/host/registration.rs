@@ -20,7 +20,7 @@ fn capturing_an_unready_subsystem_fails_with_its_own_error() {
     ] {
         assert_eq!(error.kind(), ErrorKind::NotReady);
     }
-    drop(registration);
+    registration.deregister(passive());
     assert_eq!(host.outstanding_allocations(), 0);
 }
 
@@ -32,9 +32,10 @@ fn the_provider_reports_its_version() {
     let one = Version { major: 1, minor: 0 };
     assert_eq!(registration.provider_versions(), Ok((one, one)));
     assert_eq!(registration.try_capture().unwrap().version(), one);
+    registration.deregister(passive());
 }
 
-/// Dropping a registration waits for what other threads still have (INV-5), and sockets outlive the
+/// Ending a registration waits for what other threads still have (INV-5), and sockets outlive the
 /// provider (INV-4).
 #[test]
 fn a_registration_waits_for_its_sockets() {
@@ -51,7 +52,7 @@ fn a_registration_waits_for_its_sockets() {
         let host = host.clone();
         thread::spawn(move || {
             let _entered = host.enter();
-            drop(registration);
+            registration.deregister(passive());
             ended.send(()).unwrap();
         })
     };
@@ -72,9 +73,11 @@ fn a_driver_may_register_more_than_once() {
     let first = Registration::register(passive()).unwrap();
     let second = Registration::register(passive()).unwrap();
     let wsk = second.try_capture().unwrap();
-    drop(first);
+    first.deregister(passive());
     let bind = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0));
     rt::block_on(passive(), bind).unwrap().unwrap();
+    drop(wsk);
+    second.deregister(passive());
 }
 
 /// What a provider's table has is what its Windows has, and calls of it are not made otherwise (INV-8).
@@ -87,6 +90,7 @@ fn capabilities_match_the_running_windows() {
         let _entered = host.enter();
         let registration = Registration::register(passive()).unwrap();
         let capabilities = registration.try_capture().unwrap().capabilities();
+        registration.deregister(passive());
         [
             capabilities.names().is_some(),
             capabilities.send_messages().is_some(),

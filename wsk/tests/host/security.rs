@@ -154,7 +154,7 @@ fn a_descriptor_belongs_to_its_registration() {
         refused(socket.set_security_descriptor(&foreign).await);
         refused(socket.security_descriptor(&other).await.map(|_| ()));
         drop((foreign, other));
-        drop(registration);
+        registration.deregister(passive());
         Ok(())
     });
 }

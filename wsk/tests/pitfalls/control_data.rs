@@ -5,9 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Waker};
 
 use test_support::connection::buffer;
-use test_support::scenario::{on_host, passive};
+use test_support::scenario::{on_host, on_host_as};
 use wsk::cmsg::{Ecn, PacketInfo, SendControl};
-use wsk::{Buffer, Provider, Registration, RegistrationBuilder, UdpSocket, rt};
+use wsk::{Buffer, Provider, Registration, RegistrationBuilder, UdpSocket};
 use wsk_host::{Config, Host, Stripping, Timing};
 
 /// A host that strips control data in this way, on which a socket sends from another address than its system would
@@ -18,24 +18,17 @@ fn sends_from_elsewhere(
     said: impl Fn(SendControl) -> SendControl,
 ) -> bool {
     let host = Host::new(Config::default().stripping(stripping));
-    let entered = host.enter();
-    let result = (|| {
-        let registration = builder.register(passive())?;
-        let wsk = registration.try_capture()?;
-        rt::block_on(passive(), async {
-            let receiver = UdpSocket::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
-            let sender = UdpSocket::bind(&wsk, ([0, 0, 0, 0], 0)).await?.into_socket();
-            let elsewhere = IpAddr::from([127, 0, 0, 2]);
-            let info = PacketInfo { address: elsewhere, interface: 0 };
-            let control = said(SendControl::new().packet_info(info));
-            let to = receiver.local_addr().await?;
-            sender.send_to_with(buffer(b"datagram")?, to, &control).await.into_result()?;
-            let ((_, from), _) = receiver.recv_from(Buffer::new(64)?).await.into_result()?;
-            Ok::<_, wsk::Error>(from.ip() == elsewhere)
-        })?
-    })();
-    host.settle();
-    drop(entered);
+    let result = on_host_as(&host, builder, async |wsk| {
+        let receiver = UdpSocket::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+        let sender = UdpSocket::bind(&wsk, ([0, 0, 0, 0], 0)).await?.into_socket();
+        let elsewhere = IpAddr::from([127, 0, 0, 2]);
+        let info = PacketInfo { address: elsewhere, interface: 0 };
+        let control = said(SendControl::new().packet_info(info));
+        let to = receiver.local_addr().await?;
+        sender.send_to_with(buffer(b"datagram")?, to, &control).await.into_result()?;
+        let ((_, from), _) = receiver.recv_from(Buffer::new(64)?).await.into_result()?;
+        Ok::<_, wsk::Error>(from.ip() == elsewhere)
+    });
     assert_eq!(host.outstanding_allocations(), 0);
     result.unwrap()
 }

@@ -22,7 +22,7 @@ fn pitfall_09_a_registration_can_be_moved() {
         let _entered = inside.enter();
         let wsk = moved.as_ref().unwrap().try_capture().unwrap();
         drop(wsk);
-        drop(moved);
+        moved.unwrap().deregister(passive());
     });
     host.blocking(|| ended.join().unwrap());
     host.settle();
@@ -42,6 +42,7 @@ fn pitfall_10_a_capture_early_during_boot() {
     assert!(host.elapsed().checked_sub(begun).unwrap() >= Duration::from_secs(2));
     // The longest time-out that can be written is not WSK's endless one, at which the host would stop.
     assert!(registration.capture(passive(), Duration::MAX).is_err());
+    registration.deregister(passive());
 }
 
 /// A capture that fails half way, for want of memory, is released: the registration ends.
@@ -54,7 +55,8 @@ fn pitfall_11_a_capture_is_released_on_every_path() {
         host.fail_allocation(number);
         let captured = registration.try_capture();
         let is_done = captured.is_ok();
-        drop((captured, registration));
+        drop(captured);
+        registration.deregister(passive());
         drop(entered);
         host.settle();
         assert_eq!(host.outstanding_allocations(), 0);
@@ -74,7 +76,9 @@ fn pitfall_12_registering_and_deregistering_are_balanced() {
         let entered = host.enter();
         let registered = Registration::register(passive());
         let is_done = registered.is_ok();
-        drop(registered);
+        if let Ok(registration) = registered {
+            registration.deregister(passive());
+        }
         drop(entered);
         host.settle();
         let ends = host.trace().iter().filter(|line| line.contains("WskDeregister")).count();

@@ -51,9 +51,13 @@ pub(crate) const KEPT: &[Kept] = &[
     ),
     kept(
         Rule::REGISTRATION_ENDED_ONCE,
-        Type,
-        "`Registration` deregisters when it is dropped, and is neither `Clone` nor `Copy`",
-        &["pitfalls::registration::pitfall_12_registering_and_deregistering_are_balanced"],
+        Branch,
+        "`deregister`, and the drop of a `Registration`, end it once; `wsk::unload` waits until it is deregistered",
+        &[
+            "pitfalls::registration::pitfall_12_registering_and_deregistering_are_balanced",
+            "host::unload::a_registration_may_be_dropped_in_its_own_callback",
+            "host::unload::a_forgotten_registration_is_named",
+        ],
     ),
     kept(
         Rule::PROVIDER_RELEASED_ONCE,
@@ -149,17 +153,24 @@ pub(crate) const KEPT: &[Kept] = &[
     kept(
         Rule::COMPLETION_ROUTINE_CALLS_WSK,
         Branch,
-        "completion routines store results, wake tasks, and defer calls of WSK",
+        "completion routines store, wake, and defer what calls WSK; while one calls a foreign waker, values that call WSK when they are dropped defer that, unless there is no memory to return retained data or a decision later. A waker that calls WSK itself, such as one that polls in place, is the driver's mistake",
         &[
             "host::dropped::connecting_can_be_dropped_at_any_point",
             "host::names::lifetimes::a_list_may_be_dropped_in_a_completion_routine",
+            "host::unload::a_waker_may_own_the_future",
+            "host::unload::a_foreign_waker_may_drop_anything",
         ],
     ),
     kept(
         Rule::CALLBACK_WAITS,
         Type,
-        "functions that wait take a `Passive` token, which safe code cannot carry into a callback. Dropping the last `Registration`, or a `Runtime`, waits without one; to do so in a callback is a mistake of the driver",
-        &["src/irql.rs", "src/guide/irql.md"],
+        "a function that waits takes a `Passive`, which safe code cannot carry into a callback; no drop waits",
+        &[
+            "src/irql.rs",
+            "src/guide/irql.md",
+            "host::unload::a_registration_may_be_dropped_in_a_callback",
+            "host::unload::a_runtime_may_be_dropped_anywhere",
+        ],
     ),
     kept(
         Rule::CONTEXT_NONPAGED,
@@ -173,10 +184,13 @@ pub(crate) const KEPT: &[Kept] = &[
     kept(
         Rule::UNLOAD_AFTER_ROUTINES,
         Branch,
-        "a request in flight references its socket or client, and through it the registration; timers are flushed. The last instructions of a routine, after it has released its reference, are not waited for",
+        "a request in flight refers to its socket or client, and through it to the registration; `wsk::unload` waits for registrations, sockets, timers and threads, then for a tick of the clock and for DPCs. It cannot wait for the last instructions of a routine in a thread that gets no processor for longer than that",
         &[
             "host::registration::a_registration_waits_for_its_sockets",
             "pitfalls::irps::pitfall_05_a_completion_after_its_socket",
+            "host::unload::timers_need_no_registration",
+            "host::unload::a_runtime_may_end_after_its_registration",
+            "host::unload::a_forgotten_runtime_is_named",
         ],
     ),
     kept(

@@ -26,12 +26,22 @@ const POOL_TAG: [u8; 4] = *b"Echo";
 /// The port of the echo service, unless the registry sets another.
 const DEFAULT_PORT: u16 = 7;
 
-/// The driver's state, dropped in the order that shutdown requires: first the tasks, then the provider, then the
-/// registration, which waits for the requests that the tasks left in flight.
+/// The driver's state.
 struct Service {
-    _runtime: Runtime,
-    _provider: Provider,
-    _registration: Registration,
+    runtime: Runtime,
+    provider: Provider,
+    registration: Registration,
+}
+
+impl Service {
+    /// Ends everything, in the order that shutdown requires: first the tasks, then the provider, then the registration,
+    /// which waits for the requests that the tasks left in flight.
+    fn end(self, passive: Passive) {
+        let Self { runtime, provider, registration } = self;
+        runtime.shutdown(passive);
+        drop(provider);
+        registration.deregister(passive);
+    }
 }
 
 /// The state between `DriverEntry` and `DriverUnload`.
@@ -69,6 +79,8 @@ pub unsafe extern "C" fn DriverEntry(
             STATUS_SUCCESS
         }
         Err(error) => {
+            // After an error, the system unloads the driver without calling DriverUnload.
+            wsk::unload(passive);
             log(format_args!("cannot serve on port {port}: {error}"));
             error.status()
         }
@@ -78,7 +90,7 @@ pub unsafe extern "C" fn DriverEntry(
 /// The timeout for WSK to become ready, and for resolving the host name.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Starts the server. On an error, everything started so far is dropped in the opposite order.
+/// Starts the server. On an error, everything started so far is dropped, and ends by itself.
 fn start(passive: Passive, host: Option<&str>, port: u16) -> wsk::Result<Service> {
     let registration = Registration::register(passive)?;
     let provider = registration.capture(passive, PATIENCE)?;
@@ -90,7 +102,7 @@ fn start(passive: Passive, host: Option<&str>, port: u16) -> wsk::Result<Service
             log(format_args!("no more connections can be accepted: {error}"));
         }
     })?;
-    Ok(Service { _runtime: runtime, _provider: provider, _registration: registration })
+    Ok(Service { runtime, provider, registration })
 }
 
 /// Listens on the addresses of `host`, or on every local address.
@@ -107,8 +119,14 @@ async fn listen(wsk: &Provider, host: Option<&str>, port: u16) -> wsk::Result<Tc
 ///
 /// Called by the system, once, at `PASSIVE_LEVEL`, after `DriverEntry` succeeded.
 unsafe extern "C" fn unload(_driver: PDRIVER_OBJECT) {
+    // SAFETY: the system calls this at PASSIVE_LEVEL.
+    let passive = unsafe { Passive::assume() };
     // SAFETY: the system calls DriverUnload once, after DriverEntry; no other code accesses the slot.
-    drop(unsafe { SERVICE.take() });
+    if let Some(service) = unsafe { SERVICE.take() } {
+        service.end(passive);
+    }
+    // Waits until no code of the driver runs but this.
+    wsk::unload(passive);
     driver_support::log_unloaded(NAME);
 }
 

@@ -290,7 +290,9 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
             )
         };
         // SAFETY: the sender of the IRP has set this routine for this context.
-        if unsafe { routine(ptr::null_mut(), irp, context) } == STATUS_MORE_PROCESSING_REQUIRED {
+        let routine = || unsafe { routine(ptr::null_mut(), irp, context) };
+        let status = Kernel::current().run_client("a completion routine", routine);
+        if status == STATUS_MORE_PROCESSING_REQUIRED {
             // The IRP may be freed already.
             require_not_marked(irp, "IofCompleteRequest, after the completion routine,");
             return;

@@ -89,7 +89,8 @@ fn call(kernel: &Kernel, dpc: PKDPC, number: u64) {
         kernel_violation("a queued DPC is not initialized");
     };
     // SAFETY: the client initialised the call with this routine for this context.
-    deferred(|| unsafe { routine(dpc, context, first, second) });
+    let routine = || unsafe { routine(dpc, context, first, second) };
+    deferred(|| kernel.run_client("a deferred procedure call", routine));
     let finished = kernel.timers().end_dpc(number);
     for flush in finished {
         flush.set();

@@ -34,7 +34,10 @@ unsafe extern "C" fn KeSetEvent(event: PRKEVENT, _increment: KPRIORITY, wait: BO
     require_at_most(if wait == FALSE { DISPATCH_LEVEL } else { APC_LEVEL }, "KeSetEvent");
     interrupt();
     // SAFETY: the caller passes an initialised event.
-    unsafe { change(&raw mut (*event).Header, |_| 1) }
+    let former = unsafe { change(&raw mut (*event).Header, |_| 1) };
+    // A thread that has waited for it may run before this call returns, and free the event.
+    interrupt();
+    former
 }
 
 #[unsafe(no_mangle)]

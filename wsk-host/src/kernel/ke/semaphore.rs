@@ -14,6 +14,7 @@ use wsk_sys::{APC_LEVEL, BOOLEAN, DISPATCH_LEVEL, FALSE, KPRIORITY, LONG, PRKSEM
 
 use super::dispatcher::{SEMAPHORE, change, initialise};
 use super::irql::require_at_most;
+use crate::kernel::interrupt;
 use crate::verifier::kernel_violation;
 
 #[unsafe(no_mangle)]
@@ -35,10 +36,13 @@ unsafe extern "C" fn KeReleaseSemaphore(
     // SAFETY: the caller passes an initialised semaphore, whose limit does not change.
     let limit = unsafe { (*semaphore).Limit };
     // SAFETY: the caller passes an initialised semaphore.
-    unsafe {
+    let former = unsafe {
         change(&raw mut (*semaphore).Header, |count| match count.checked_add(adjustment) {
             Some(count) if adjustment > 0 && count <= limit => count,
             _ => kernel_violation("KeReleaseSemaphore: the count would exceed the limit"),
         })
-    }
+    };
+    // A thread that has waited for it may run before this call returns.
+    interrupt();
+    former
 }

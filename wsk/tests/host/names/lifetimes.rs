@@ -45,7 +45,7 @@ fn a_list_may_arrive_after_everything_is_dropped() {
         let look_up = wsk.resolve("server.example", 80, Hints::new());
         rt::block_on(passive(), poll_times(look_up, 1)).unwrap();
         drop(wsk);
-        drop(registration);
+        registration.deregister(passive());
         host.settle();
         let asked = calls(&host, "WskGetAddressInfo");
         assert_eq!((asked, calls(&host, "WskFreeAddressInfo")), (1, 1), "{timing:?}");
@@ -101,7 +101,7 @@ fn ends_with(host: &Host, registration: Registration, let_go: impl FnOnce()) {
         let host = host.clone();
         thread::spawn(move || {
             let _entered = host.enter();
-            drop(registration);
+            registration.deregister(passive());
             ended.send(()).unwrap();
         })
     };
@@ -180,7 +180,8 @@ fn look_ups_can_be_forgotten() {
     assert_eq!(calls(&host, "WskFreeAddressInfo"), 0);
     // What is forgotten keeps a thread of the registration's, which a host does not let wait for ever.
     drop(ManuallyDrop::into_inner(forgotten));
-    drop((wsk, registration));
+    drop(wsk);
+    registration.deregister(passive());
 }
 
 /// Lists may be read and dropped at `DISPATCH_LEVEL`, and asking there fails (INV-66).

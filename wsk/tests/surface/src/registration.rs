@@ -19,6 +19,10 @@ calls! {
         builder.register(passive)
     };
     "Registration::register": |passive: Passive| Registration::register(passive);
+    "Registration::deregister": |(registration, passive): (Registration, Passive)| {
+        registration.deregister(passive);
+    };
+    "unload": |passive: Passive| wsk::unload(passive);
     "Registration::capture":
         |(registration, passive, timeout): (&'static Registration, Passive, Duration)| {
             registration.capture(passive, timeout)

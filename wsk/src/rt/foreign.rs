@@ -1,0 +1,42 @@
+//! Wakers of foreign executors, in completion routines.
+//!
+//! A completion routine must not call WSK ([INV-15](crate::rules#inv-15)). The wakers of this crate's tasks only queue their task, and free bare
+//! memory: the future and the output of a task are dropped by its runtime or by its handle, never by a waker. A foreign
+//! waker may be anything, and the last one of a task may drop the task's future, with its sockets. While one is called in
+//! a completion routine, values that call WSK when they are dropped defer that to their client's thread:
+//!
+//! | dropped by a foreign waker | what happens |
+//! |---|---|
+//! | a socket, or what keeps one open | the client's thread closes it |
+//! | a future in flight | its IRP is cancelled, by the kernel and not by WSK |
+//! | retained data and datagrams, a pending inspection | the client's thread returns them to WSK |
+//! | a provider | the client's thread releases it |
+//! | a list of addresses, a security descriptor | the client's thread frees it, as always |
+//! | a registration, a runtime | it ends by itself, as always |
+//! | a handler of events | the client's thread drops it, as always |
+//! | a timer | it is cancelled, by the kernel and not by WSK |
+//! | a join handle | the task's output is dropped, by the rows above |
+//! | a buffer, a spawner | memory is freed |
+//!
+//! Calls that a foreign waker makes itself, such as one that polls its task in place, are not deferred: the documentation
+//! of the crate forbids such wakers.
+
+use core::task::Waker;
+
+use super::{block_on, task};
+use crate::rundown::Rundown;
+
+/// Wakes the waker of a completed request, in its completion routine.
+#[inline]
+pub(crate) fn wake_in_completion_routine(waker: Waker) {
+    if task::is_own(&waker) || block_on::is_own(&waker) {
+        waker.wake();
+    } else {
+        wake_foreign(waker);
+    }
+}
+
+#[inline(never)]
+fn wake_foreign(waker: Waker) {
+    Rundown::current().in_foreign_waker(|| waker.wake());
+}

@@ -1,0 +1,18 @@
+//! Waiting for a while.
+
+#![expect(unsafe_code, reason = "calls KeDelayExecutionThread")]
+
+use core::time::Duration;
+
+use wsk_sys::{FALSE, KeDelayExecutionThread, KernelMode, LARGE_INTEGER};
+
+use super::ticks;
+use crate::irql::Passive;
+
+/// Waits for a while, and at least until the next tick of the system's clock. Meanwhile threads of any priority run.
+pub(crate) fn delay(_passive: Passive, duration: Duration) {
+    // Negative is relative.
+    let mut interval = LARGE_INTEGER { QuadPart: -ticks(duration) };
+    // SAFETY: the token proves that this thread may wait; the interval is valid during the call.
+    unsafe { KeDelayExecutionThread(KernelMode, FALSE, &raw mut interval) };
+}

@@ -1,0 +1,111 @@
+//! The end of the driver: nothing of it runs any more ([INV-18](crate::rules#inv-18)).
+//!
+//! # Safety
+//!
+//! `KeFlushQueuedDpcs` needs `PASSIVE_LEVEL`.
+
+#![expect(unsafe_code, reason = "see Safety")]
+
+use core::ffi::CStr;
+use core::fmt::{self, Write as _};
+use core::time::Duration;
+
+use wsk_sys::KeFlushQueuedDpcs;
+use wsk_sys::image::report_unload_waits;
+
+use crate::irql::Passive;
+use crate::rundown::Rundown;
+use crate::sync::{Thread, delay};
+
+/// The first time between two looks at the counts, and the longest: each is twice as long as the one before.
+const STEPS: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(64)];
+
+/// The time between two messages about a wait.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits until none of the code of this crate, and no code that it calls, can run any more: `DriverUnload` calls this
+/// last, and so does `DriverEntry` before it returns an error.
+///
+/// It waits for every registration, provider, socket, timer and thread of the driver, however it was ended: by
+/// [`Registration::deregister`](crate::Registration::deregister) or
+/// [`Runtime::shutdown`](crate::Runtime::shutdown), which wait themselves, or by dropping it, which does not. Then it
+/// flushes deferred procedure calls. See [the guide](crate::guide::unloading) for what it cannot wait for.
+///
+/// A driver that still has one of them, or has passed one to [`core::mem::forget`], is not unloaded: this waits for ever,
+/// and sends a message to the kernel debugger every 10 seconds that names what is left. On a host, the first message
+/// ends the process.
+///
+/// IRQL: `PASSIVE_LEVEL`. Takes a tick of the system's clock or two, up to 32 ms.
+///
+/// ```
+/// use wsk::{Registration, irql::Passive};
+///
+/// /// Called by the system to unload the driver.
+/// fn driver_unload(passive: Passive, registration: Registration) {
+///     registration.deregister(passive);
+///     wsk::unload(passive);
+/// }
+/// # let host = wsk_host::Host::new(wsk_host::Config::default());
+/// # let _entered = host.enter();
+/// # let passive = unsafe { Passive::assume() };
+/// # driver_unload(passive, Registration::register(passive)?);
+/// # Ok::<(), wsk::Error>(())
+/// ```
+pub fn unload(passive: Passive) {
+    let rundown = Rundown::current();
+    let [mut step, longest] = STEPS;
+    let mut waited = Duration::ZERO;
+    loop {
+        Thread::join_ended(passive);
+        if rundown.is_empty() {
+            break;
+        }
+        // No event: its signal would be one of the last steps of a completion routine, and would let this thread go on
+        // while the routine is still in the driver's code.
+        delay(passive, step);
+        waited += step;
+        step = longest.min(2 * step);
+        if waited >= PATIENCE {
+            waited = Duration::ZERO;
+            report(rundown);
+        }
+    }
+    // The last step of a completion routine is to release its reference. A delay lets threads that were interrupted
+    // after that step leave the routine, also those of a lower priority.
+    delay(passive, STEPS[0]);
+    // SAFETY: the token proves PASSIVE_LEVEL.
+    unsafe { KeFlushQueuedDpcs() };
+}
+
+fn report(rundown: &Rundown) {
+    let mut message = Message { text: [0; Message::SIZE], length: 0 };
+    // The only error is that the message is cut off.
+    let _ = write!(message, "wsk: unload waits, since these are left: {rundown}");
+    if let Ok(message) = CStr::from_bytes_until_nul(&message.text) {
+        report_unload_waits(message);
+    }
+}
+
+/// A message under construction. The last byte of `text` stays zero.
+struct Message {
+    text: [u8; Self::SIZE],
+    length: usize,
+}
+
+impl Message {
+    const SIZE: usize = 200;
+}
+
+impl fmt::Write for Message {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.text.get_mut(self.length..Self::SIZE - 1).unwrap_or_default();
+        if text.len() > room.len() {
+            return Err(fmt::Error);
+        }
+        for (to, byte) in room.iter_mut().zip(text.bytes()) {
+            *to = byte;
+        }
+        self.length += text.len();
+        Ok(())
+    }
+}
