@@ -28,13 +28,36 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let targets: Vec<&str> = archs.iter().map(|arch| arch.target()).collect();
     setup::require_targets(&project::root(), &targets, args.setup, FLAG)?;
     for arch in archs {
-        print!("{}", describe(&build(&args.name, arch)?)?);
+        print!("{}", describe(&build(&args.name, arch, Optimisation::Full)?)?);
     }
     Ok(())
 }
 
+/// How a driver is optimised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Optimisation {
+    /// As a whole, as drivers are released.
+    Full,
+    /// Each crate by itself, and little: in a fraction of the time.
+    Little,
+}
+
+impl Optimisation {
+    /// The build of a package's driver.
+    pub(crate) fn build(self, package: &str, arch: Arch) -> Build<'_> {
+        let release = Build::release(package, arch);
+        match self {
+            Self::Full => release,
+            // In the profile `dev`, since it shares macros and build scripts with all other builds.
+            Self::Little => {
+                Build { profile: "dev", config: &["profile.dev.opt-level=1"], ..release }
+            }
+        }
+    }
+}
+
 /// Builds a driver of an example, and returns its path: `target/driver/ARCH/NAME.sys`.
-pub(crate) fn build(name: &str, arch: Arch) -> Result<PathBuf> {
+pub(crate) fn build(name: &str, arch: Arch, optimisation: Optimisation) -> Result<PathBuf> {
     let workspace = project::workspace()?;
     let package = format!("{name}-driver");
     let known: Vec<&str> =
@@ -44,7 +67,7 @@ pub(crate) fn build(name: &str, arch: Arch) -> Result<PathBuf> {
         "no driver is called `{name}`; the drivers are {}",
         known.join(", ")
     );
-    Build::release(&package, arch).run(workspace)
+    optimisation.build(&package, arch).run(workspace)
 }
 
 /// The images that a driver of this project may import from.

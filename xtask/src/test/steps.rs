@@ -10,7 +10,8 @@ use super::{
     Step, c, callback_cost, compilers, fuzz, headers, libclang, miri, nothing, release,
     units as unit_needs, wine as wine_needs,
 };
-use crate::{audit, bench, bindgen, driver, project, wine};
+use crate::driver::{self, Optimisation};
+use crate::{audit, bench, bindgen, project, wine};
 
 /// The step that needs an older toolchain.
 pub(super) const MINIMUM: &str = "minimum";
@@ -25,7 +26,7 @@ pub(super) const MIRI: &str = "miri";
 pub(super) const LICENCES: &str = "licences";
 pub(super) const SEMVER: &str = "semver";
 
-pub(super) static STEPS: [Step; 24] = [
+pub(super) static STEPS: [Step; 26] = [
     Step {
         name: "format",
         is_for_releases: false,
@@ -113,8 +114,9 @@ pub(super) static STEPS: [Step; 24] = [
         run: || docs_for(setup::TARGETS[1]),
     },
     Step {
+        // The usual reason is a newer function of `std`, which clippy reports in `lint`: it knows the minimum version.
         name: MINIMUM,
-        is_for_releases: false,
+        is_for_releases: true,
         about: "the libraries build with the minimum Rust version",
         needs: nothing,
         run: minimum,
@@ -122,9 +124,18 @@ pub(super) static STEPS: [Step; 24] = [
     Step {
         name: "drivers",
         is_for_releases: false,
-        about: "the example drivers build, for x64 and for arm64, and never for a host",
+        about: "the example drivers build, optimised or not, with `alloc`, and never for a host",
         needs: nothing,
         run: drivers,
+    },
+    Step {
+        // An optimised build takes a minute for the web example, which is mostly others' code; and what is particular to
+        // arm64 is in `drivers` and `audit`.
+        name: "drivers-all",
+        is_for_releases: true,
+        about: "every example driver builds for x64 and arm64, optimised",
+        needs: nothing,
+        run: drivers_all,
     },
     Step {
         name: "audit",
@@ -195,15 +206,27 @@ pub(super) static STEPS: [Step; 24] = [
         is_for_releases: false,
         about: "the example drivers in Wine",
         needs: wine_needs,
-        run: || EXAMPLES.into_iter().try_for_each(wine::test),
+        run: || EXAMPLES.into_iter().try_for_each(|(name, how)| wine::test(name, how)),
+    },
+    Step {
+        // The optimised image takes a minute to build.
+        name: "wine-web",
+        is_for_releases: true,
+        about: "the web driver in Wine, optimised",
+        needs: wine_needs,
+        run: || wine::test("web", Optimisation::Full),
     },
 ];
 
-/// The examples that are drivers.
-const EXAMPLES: [&str; 2] = ["echo", "web"];
+/// The examples that are drivers, and how they are optimised for a change's checks: the web example is mostly others' code.
+const EXAMPLES: [(&str, Optimisation); 2] =
+    [("echo", Optimisation::Full), ("web", Optimisation::Little)];
 
 /// The profile of drivers that are not optimised. It shares what runs on the host, such as macros, with all other builds.
 const DEV: &str = "dev";
+
+/// A driver that uses `alloc`.
+const ALLOC_CHECK: &str = "alloc-check";
 
 /// The crates that drivers depend on.
 const LIBRARIES: [&str; 3] = ["wsk", "wsk-macros", "wsk-sys"];
@@ -260,8 +283,8 @@ fn lint() -> Result<()> {
     let abort = build::panic_aborts(DEV);
     let command = ["clippy", "--quiet", "--config", &abort, "--target", setup::TARGETS[0]];
     cargo(&[&command, &packages[..], &deny].concat())?;
-    // The examples have all features of wsk on: each alone, and none.
-    for feature in ["", "embedded-io-async", "embedded-nal-async"] {
+    // These have all features of wsk on; without each of them:
+    for feature in ["", "embedded-io-async"] {
         let command = ["clippy", "--quiet", "--package", "wsk", "--lib", "--features", feature];
         let windows = ["--config", &abort, "--target", setup::TARGETS[0]];
         cargo(&[&command[..], &windows, &deny].concat())?;
@@ -304,8 +327,11 @@ fn loom() -> Result<()> {
     let optimised = ["wsk", "loom", "generator", "scoped-tls"]
         .map(|name| ["--config".to_owned(), format!("profile.dev.package.{name}.opt-level=2")])
         .concat();
+    // loom's tracing depends on it, and does not use it here.
+    let unused = ["--config", "profile.dev.package.regex-automata.opt-level=0"];
     run(&cargo_command(&shell, &[&arguments[..], &target].concat())
         .args(optimised)
+        .args(unused)
         .env("RUSTFLAGS", "--cfg loom"))
 }
 
@@ -342,28 +368,32 @@ fn minimum() -> Result<()> {
     Ok(())
 }
 
+/// The images that run in Wine; and a driver that uses `alloc`, for which the linker must find everything that the precompiled
+/// `core` and `alloc` refer to: more without optimisation, and other functions for each processor.
 fn drivers() -> Result<()> {
-    for arch in Arch::ALL {
-        print!("{}", driver::describe(&driver::build("echo", arch)?)?);
+    for (name, optimisation) in EXAMPLES {
+        print!("{}", driver::describe(&driver::build(name, Arch::X64, optimisation)?)?);
     }
-    // Mostly others' code, which takes long: for the processor that it is run on.
-    print!("{}", driver::describe(&driver::build("web", Arch::ALL[0])?)?);
-    unoptimised_drivers()?;
+    let debug = Build { profile: DEV, ..Build::release(ALLOC_CHECK, Arch::X64) };
+    let little = Optimisation::Little.build(ALLOC_CHECK, Arch::Arm64);
+    for (build, about) in [(debug, "not optimised"), (little, "optimised crate by crate")] {
+        driver::describe(&build.compile(project::workspace()?)?)?;
+        println!("{}: a driver with `alloc` links, {about}", build.arch.name());
+    }
     no_driver_for_a_host()
 }
 
-/// Without link-time optimisation, everything that the precompiled `core` and `alloc` refer to must exist: the linker
-/// misses what `driver-support` lacks. The driver uses `alloc`. One build for each processor: what is missing differs
-/// more between the builds.
-fn unoptimised_drivers() -> Result<()> {
-    let debug = Build { profile: DEV, ..Build::release("alloc-check", Arch::X64) };
-    let no_lto = ["lto='off'", "opt-level=1", "codegen-units=16"];
-    let no_lto = no_lto.map(|setting| format!("profile.release.{setting}"));
-    let no_lto = no_lto.each_ref().map(String::as_str);
-    let optimised = Build { config: &no_lto, ..Build::release("alloc-check", Arch::Arm64) };
-    for (build, about) in [(debug, "not optimised"), (optimised, "optimised crate by crate")] {
-        driver::describe(&build.compile(project::workspace()?)?)?;
-        println!("{}: a driver with `alloc` links, {about}", build.arch.name());
+fn drivers_all() -> Result<()> {
+    for arch in Arch::ALL {
+        for (name, _) in EXAMPLES {
+            print!("{}", driver::describe(&driver::build(name, arch, Optimisation::Full)?)?);
+        }
+        driver::describe(&Build::release(ALLOC_CHECK, arch).compile(project::workspace()?)?)?;
+        let debug = Build { profile: DEV, ..Build::release(ALLOC_CHECK, arch) };
+        driver::describe(&debug.compile(project::workspace()?)?)?;
+        let little = Optimisation::Little.build(ALLOC_CHECK, arch);
+        driver::describe(&little.compile(project::workspace()?)?)?;
+        println!("{}: a driver with `alloc` links, however it is optimised", arch.name());
     }
     Ok(())
 }
