@@ -50,7 +50,7 @@ struct Driver {
     /// Features of the package
     #[arg(short = 'F', long, value_delimiter = ',')]
     features: Vec<String>,
-    /// Install what is missing first: the Rust target, and Wine where it is needed (Debian)
+    /// Install missing tools first: the Rust target, and Wine where it is needed (Debian)
     #[arg(long)]
     setup: bool,
 }

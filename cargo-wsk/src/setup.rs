@@ -1,4 +1,4 @@
-//! Installing what the commands need: Debian's packages, and parts of the Rust toolchain.
+//! Installs the tools that the commands need: Debian packages, and parts of the Rust toolchain.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use xshell::{Shell, cmd};
 /// The rustup targets that drivers are built for.
 pub const TARGETS: [&str; 2] = ["x86_64-pc-windows-msvc", "aarch64-pc-windows-msvc"];
 
-/// A program or library, and the Debian package that brings it.
+/// A program or library, and its Debian package.
 pub struct Need {
     /// Its name in messages.
     pub name: &'static str,
@@ -18,7 +18,7 @@ pub struct Need {
     pub is_there: fn() -> bool,
 }
 
-/// Makes sure that everything is there: installs it if `setup` is set. `flag` is the command that installs it.
+/// Checks that every tool is installed, and installs the missing ones if `setup` is set. `flag` is the command that installs it.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
 /*
- * What a driver prints, and what it asserts.
+ * Debug output and assertions.
  *
  * Part of the wsk project's own headers: wdm.h includes it.
  */

@@ -203,7 +203,7 @@ typedef enum _PMTUD_STATE {
 #define TCP_KEEPIDLE   TCP_KEEPALIVE
 #define TCP_KEEPINTVL  17
 
-/* Options of UDP, and its control messages: what is an option for sending is a control message, too. */
+/* Options of UDP, and its control messages: an option for sending is also a control message. */
 
 #define UDP_SEND_MSG_SIZE           2
 #define UDP_RECV_MAX_COALESCED_SIZE 3

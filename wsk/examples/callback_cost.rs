@@ -52,7 +52,7 @@ pub unsafe extern "C" fn nothing_receive_from(
     flags: ULONG,
     indication: PWSK_DATAGRAM_INDICATION,
 ) -> NTSTATUS {
-    // SAFETY: the caller's promises are the same.
+    // SAFETY: the arguments are those of the callback (this function's contract).
     unsafe { thunks::receive_from::<Nothing>(context, flags, indication) }
 }
 
@@ -67,7 +67,7 @@ pub unsafe extern "C" fn nothing_receive(
     indicated: SIZE_T,
     accepted: *mut SIZE_T,
 ) -> NTSTATUS {
-    // SAFETY: as above.
+    // SAFETY: the arguments are those of the callback (this function's contract).
     unsafe { thunks::receive::<Nothing>(context, flags, indication, indicated, accepted) }
 }
 
@@ -76,7 +76,7 @@ pub unsafe extern "C" fn nothing_receive(
 /// As for the callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nothing_disconnect(context: PVOID, flags: ULONG) -> NTSTATUS {
-    // SAFETY: as above.
+    // SAFETY: the arguments are those of the callback (this function's contract).
     unsafe { thunks::disconnect::<Nothing>(context, flags) }
 }
 
@@ -85,7 +85,7 @@ pub unsafe extern "C" fn nothing_disconnect(context: PVOID, flags: ULONG) -> NTS
 /// As for the callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nothing_send_backlog(context: PVOID, ideal: SIZE_T) -> NTSTATUS {
-    // SAFETY: as above.
+    // SAFETY: the arguments are those of the callback (this function's contract).
     unsafe { thunks::send_backlog::<Nothing>(context, ideal) }
 }
 
@@ -94,7 +94,7 @@ pub unsafe extern "C" fn nothing_send_backlog(context: PVOID, ideal: SIZE_T) -> 
 /// As for the callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nothing_abort(context: PVOID, id: PWSK_INSPECT_ID) -> NTSTATUS {
-    // SAFETY: as above.
+    // SAFETY: the arguments are those of the callback (this function's contract).
     unsafe { thunks::abort::<Nothing>(context, id) }
 }
 
@@ -108,6 +108,6 @@ pub unsafe extern "C" fn nothing_inspect(
     remote: PSOCKADDR,
     id: PWSK_INSPECT_ID,
 ) -> WSK_INSPECT_ACTION {
-    // SAFETY: as above.
+    // SAFETY: the arguments are those of the callback (this function's contract).
     unsafe { thunks::inspect::<Nothing>(context, local, remote, id) }
 }

@@ -1,4 +1,4 @@
-//! Socket addresses, between `core::net` and C.
+//! Conversions of socket addresses between `core::net` and C.
 //!
 //! # Safety
 //!
@@ -14,7 +14,7 @@ use wsk_sys::{
     SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_IN6_0, SOCKADDR_STORAGE, ULONG,
 };
 
-/// Room for an address of any family: what WSK writes addresses to ([INV-25](crate::rules#inv-25)).
+/// Room for an address of any family, to which WSK writes ([INV-25](crate::rules#inv-25)).
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) union Storage {
@@ -44,17 +44,17 @@ impl Storage {
         storage
     }
 
-    /// The address, if its family is one of those that this crate knows.
+    /// The address, if it is of IPv4 or IPv6.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         // SAFETY: every byte is initialised, and all views begin with the family.
         match unsafe { self.family } {
             AF_INET => {
-                // SAFETY: every byte is initialised, and the family says what it is.
+                // SAFETY: every byte is initialized, and the family determines the type of the address.
                 let address = unsafe { &self.v4 };
                 Some(SocketAddr::V4(v4_from_c(address)))
             }
             AF_INET6 => {
-                // SAFETY: every byte is initialised, and the family says what it is.
+                // SAFETY: every byte is initialized, and the family determines the type of the address.
                 let address = unsafe { &self.v6 };
                 Some(SocketAddr::V6(v6_from_c(address)))
             }
@@ -63,7 +63,7 @@ impl Storage {
     }
 }
 
-/// An address of WSK's, if its family is one of those that this crate knows.
+/// Reads an address of WSK's, if it is of IPv4 or IPv6.
 ///
 /// # Safety
 ///
@@ -75,12 +75,12 @@ pub(crate) unsafe fn read(address: PSOCKADDR) -> Option<SocketAddr> {
     // SAFETY: every address begins with its family.
     match unsafe { address.cast::<ADDRESS_FAMILY>().read_unaligned() } {
         AF_INET => {
-            // SAFETY: the family says what it is.
+            // SAFETY: the family determines the type of the address.
             let address = unsafe { address.cast::<SOCKADDR_IN>().read_unaligned() };
             Some(SocketAddr::V4(v4_from_c(&address)))
         }
         AF_INET6 => {
-            // SAFETY: the family says what it is.
+            // SAFETY: the family determines the type of the address.
             let address = unsafe { address.cast::<SOCKADDR_IN6>().read_unaligned() };
             Some(SocketAddr::V6(v6_from_c(&address)))
         }
@@ -88,11 +88,11 @@ pub(crate) unsafe fn read(address: PSOCKADDR) -> Option<SocketAddr> {
     }
 }
 
-/// As [`read`], if there are enough bytes.
+/// As [`read`], but returns `None` if there are too few bytes.
 ///
 /// # Safety
 ///
-/// The pointer is null, or to so many bytes of an address of the family that it begins with.
+/// The pointer is null, or to `size` bytes of an address of the family that it begins with.
 pub(crate) unsafe fn read_sized(address: PSOCKADDR, size: usize) -> Option<SocketAddr> {
     if address.is_null() || size < size_of::<ADDRESS_FAMILY>() {
         return None;
@@ -110,7 +110,7 @@ pub(crate) unsafe fn read_sized(address: PSOCKADDR, size: usize) -> Option<Socke
     unsafe { read(address) }
 }
 
-/// How many bytes an address takes as C has it.
+/// The size of an address in C, in bytes.
 pub(crate) const fn size(address: SocketAddr) -> ULONG {
     #[expect(clippy::cast_possible_truncation, reason = "16 and 28 bytes")]
     match address {
@@ -173,7 +173,7 @@ fn v6_from_c(address: &SOCKADDR_IN6) -> SocketAddrV6 {
     )
 }
 
-/// Shows an address for debugging, without what of `core::net` could panic as far as the compiler can see.
+/// Shows an address for debugging, without the parts of `core::net` that have a panic path.
 pub(crate) struct DisplayAddress(pub(crate) SocketAddr);
 
 impl fmt::Debug for DisplayAddress {

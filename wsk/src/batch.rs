@@ -75,7 +75,7 @@ impl Batch {
     /// # Errors
     ///
     /// - `STATUS_INVALID_BUFFER_SIZE` if the size exceeds the address space.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     pub fn with_capacity(capacity: usize) -> Result<Self> {
         const { assert!(align_of::<Slice>() <= align_of::<WSK_BUF_LIST>()) };
         if capacity == 0 {

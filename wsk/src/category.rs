@@ -1,4 +1,4 @@
-//! The categories of sockets, and what each can do.
+//! The categories of sockets, and their functions.
 //!
 //! # Safety
 //!
@@ -17,7 +17,7 @@ use crate::dispatch::{
 };
 use crate::flags::{DisconnectFlags, ReceiveFlags, SendFlags, SocketFlags};
 
-/// A category of sockets, which decides what functions they have ([INV-38](crate::rules#inv-38)).
+/// A category of sockets, which determines their functions ([INV-38](crate::rules#inv-38)).
 ///
 /// Sealed: WSK has these and no others.
 pub trait Category: sealed::Category {}
@@ -47,12 +47,11 @@ pub enum Datagram {}
 #[derive(Clone, Copy, Debug)]
 pub enum Connection {}
 
-/// Sockets that listen or connect, as is decided after they are bound. Windows has them since version 1703
-/// of Windows 10.
+/// Sockets that listen or connect, as decided after the bind. Minimum Windows: Windows 10, version 1703.
 #[derive(Clone, Copy, Debug)]
 pub enum Stream {}
 
-/// What this crate needs of a category. The types in it are its own.
+/// The internal part of a category: its types and functions.
 pub(crate) mod sealed {
     use super::{
         DisconnectFlags, NTSTATUS, PIRP, PSOCKADDR, PVOID, PWSK_BUF, PWSK_SOCKET, ReceiveFlags,
@@ -62,9 +61,9 @@ pub(crate) mod sealed {
     pub trait Category: 'static {
         /// The socket's functions.
         type Dispatch: Copy;
-        /// What `WskSocket` is told to create.
+        /// The flag that makes `WskSocket` create this category.
         const FLAGS: SocketFlags;
-        /// What sockets of the category usually are.
+        /// The default type and protocol of the category.
         const SOCKET_TYPE: USHORT;
         const PROTOCOL: ULONG;
 

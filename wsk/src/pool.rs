@@ -4,7 +4,7 @@
 //! this crate allocates from nothing else. Every allocation can fail, and says so.
 //!
 //! Every allocation has a tag, by which the system counts: `poolmon` shows it, and so does `!poolused` of the
-//! debugger. A driver that [names its own](set_tag) is told from other drivers with this crate.
+//! debugger. A driver that [sets its own](set_tag) can be distinguished from other drivers with this crate.
 //!
 //! # Safety
 //!
@@ -83,7 +83,7 @@ pub fn tag() -> [u8; 4] {
 
 /// The tag, which is this one unless it was decided before.
 fn decide_tag(tag: [u8; 4]) -> u32 {
-    // Only the tag itself is shared. Who frees memory has it from who allocated it, and so sees the same.
+    // Only the tag itself is shared. Memory passes from its allocation to its free, so both see the same tag.
     let decided = TAG.load(Ordering::Relaxed);
     if decided != 0 {
         return decided;
@@ -160,8 +160,8 @@ fn allocate(size: usize, flags: POOL_FLAGS) -> Result<NonNull<u8>> {
 /// `memory` came from [`allocate_zeroed`] or [`PoolBox`], and is not used any more.
 pub(crate) unsafe fn free(memory: NonNull<u8>) {
     FREES.fetch_add(1, Ordering::AcqRel);
-    // SAFETY: the caller promises memory of this module, which is nonpaged pool with this tag, and
-    // may be freed up to DISPATCH_LEVEL.
+    // SAFETY: the memory is of this module (this function's contract): nonpaged pool with this tag, which may be freed up
+    // to DISPATCH_LEVEL.
     unsafe { ExFreePoolWithTag(memory.as_ptr().cast(), decide_tag(DEFAULT_TAG)) };
 }
 
@@ -210,16 +210,16 @@ impl<T> PoolBox<T> {
     ///
     /// # Errors
     ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; `value` is dropped.
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails; `value` is dropped.
     pub(crate) fn new(value: T) -> Result<Self> {
         Self::new_with(|| value)
     }
 
-    /// Makes a value once there is memory for it. What is large goes to [`new_in_place`](Self::new_in_place).
+    /// Allocates memory, then creates the value. For a large value, use [`new_in_place`](Self::new_in_place).
     ///
     /// # Errors
     ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; the value is not made.
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails; the value is not made.
     #[inline]
     pub(crate) fn new_with(make: impl FnOnce() -> T) -> Result<Self> {
         const { assert!(align_of::<T>() <= ALIGNMENT, "the pool aligns to 16 bytes") };
@@ -236,11 +236,11 @@ impl<T> PoolBox<T> {
     ///
     /// # Errors
     ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; nothing is written.
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails; nothing is written.
     ///
     /// # Safety
     ///
-    /// `write` makes what it is given the place of a value, as [`write_fields`] does.
+    /// `write` initializes a value in its place, as [`write_fields`] does.
     #[inline]
     pub(crate) unsafe fn new_in_place(write: impl FnOnce(*mut T)) -> Result<Self> {
         let memory = PoolBox::new_with(MaybeUninit::<T>::uninit)?.into_raw().cast();
@@ -252,7 +252,7 @@ impl<T> PoolBox<T> {
     ///
     /// # Errors
     ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     ///
     /// # Safety
     ///
@@ -267,7 +267,7 @@ impl<T> PoolBox<T> {
         self.0.as_ptr()
     }
 
-    /// Gives the value away as a pointer; [`PoolBox::from_raw`] takes it back.
+    /// Converts the box into a pointer for [`PoolBox::from_raw`].
     pub(crate) fn into_raw(self) -> NonNull<T> {
         let pointer = self.0;
         core::mem::forget(self);
@@ -327,7 +327,7 @@ impl<T> PoolArc<T> {
     ///
     /// # Errors
     ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; `value` is dropped.
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails; `value` is dropped.
     pub(crate) fn new(value: T) -> Result<Self> {
         Self::new_with(|| value)
     }
@@ -348,9 +348,9 @@ impl<T> PoolArc<T> {
         unsafe { self.0.as_ref() }
     }
 
-    /// Gives this owner away as a pointer to the value; [`PoolArc::from_raw`] takes it back.
+    /// Converts this owner into a pointer to the value for [`PoolArc::from_raw`].
     pub(crate) fn into_raw(self) -> *const T {
-        // Without a reference: `from_raw` goes back beyond the value.
+        // Not through a reference: `from_raw` accesses memory in front of the value.
         // SAFETY: this owner keeps the memory.
         let value = unsafe { &raw const (*self.0.as_ptr()).value };
         core::mem::forget(self);
@@ -371,7 +371,7 @@ impl<T> PoolArc<T> {
 
 impl<T> Clone for PoolArc<T> {
     fn clone(&self) -> Self {
-        // With 64 bits the count cannot overflow in the life of a machine.
+        // A 64-bit count does not overflow in practice.
         self.counted().owners.fetch_add(1, Ordering::Relaxed);
         Self(self.0)
     }
@@ -390,7 +390,7 @@ impl<T> Drop for PoolArc<T> {
         if self.counted().owners.fetch_sub(1, Ordering::Release) != 1 {
             return;
         }
-        // What other owners did happens before the value is dropped.
+        // The other owners' accesses happen before the value is dropped.
         core::sync::atomic::fence(Ordering::Acquire);
         // SAFETY: this was the last owner.
         drop(unsafe { PoolBox::from_raw(self.0) });
@@ -425,7 +425,7 @@ unsafe impl GlobalAlloc for NonPaged {
 
     unsafe fn dealloc(&self, memory: *mut u8, _layout: Layout) {
         if let Some(memory) = NonNull::new(memory) {
-            // SAFETY: the caller promises memory of this allocator that is not used any more.
+            // SAFETY: the memory is of this allocator, and no longer used (`GlobalAlloc`'s contract).
             unsafe { free(memory) };
         }
     }

@@ -15,22 +15,22 @@ impl Family {
     pub const INET: Self = Self(AF_INET);
     /// IPv6, `AF_INET6`.
     pub const INET6: Self = Self(AF_INET6);
-    /// Any, `AF_UNSPEC`: what a transport says that takes addresses of every family.
+    /// Any family, `AF_UNSPEC`: a transport with addresses of every family.
     pub const UNSPECIFIED: Self = Self(AF_UNSPEC);
 
-    /// A family by its number.
+    /// Returns the family with this number.
     #[must_use]
     pub const fn from_raw(family: ADDRESS_FAMILY) -> Self {
         Self(family)
     }
 
-    /// Its number.
+    /// Returns its number.
     #[must_use]
     pub const fn to_raw(self) -> ADDRESS_FAMILY {
         self.0
     }
 
-    /// The family of an address.
+    /// Returns the family of an address.
     #[must_use]
     pub const fn of(address: SocketAddr) -> Self {
         Self(address::family(address))
@@ -47,13 +47,13 @@ impl Protocol {
     /// UDP, `IPPROTO_UDP`.
     pub const UDP: Self = Self(IPPROTO_UDP);
 
-    /// A protocol by its number.
+    /// Returns the protocol with this number.
     #[must_use]
     pub const fn from_raw(protocol: ULONG) -> Self {
         Self(protocol)
     }
 
-    /// Its number.
+    /// Returns its number.
     #[must_use]
     pub const fn to_raw(self) -> ULONG {
         self.0

@@ -12,7 +12,7 @@ pub(crate) struct Library {
 }
 
 impl Library {
-    /// Builds it in one of cargo's profiles, and lets cargo and rustc say where it is and what it needs.
+    /// Builds it in one of cargo's profiles, and reads its path and its dependencies from cargo's and rustc's output.
     pub(crate) fn build(shell: &Shell, profile: &str) -> Result<Self> {
         const NEEDS: &str = "native-static-libs: ";
         let arguments = ["--print", "native-static-libs"];

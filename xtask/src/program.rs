@@ -15,7 +15,7 @@ pub(crate) struct Ended {
     pub(crate) err: String,
 }
 
-/// Runs a program to its end. What it prints goes to files beside `output`: they cannot fill up.
+/// Runs a program to its end. Its output is written to files beside `output`, which unlike pipes cannot fill up.
 pub(crate) fn execute(command: &mut Command, output: &Path, patience: Duration) -> Result<Ended> {
     let [out, err] = ["out", "err"].map(|name| output.with_extension(name));
     let mut child = command

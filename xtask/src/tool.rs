@@ -34,7 +34,7 @@ impl Tool {
         setup::on_path(self.name).then(|| self.name.into())
     }
 
-    /// Makes sure that it is there: installs it into the project's `target` if `setup` says so, and otherwise says
+    /// Checks that it is installed: installs it into the project's `target` if `setup` is set, and otherwise says
     /// how.
     pub(crate) fn require(&self, setup: bool, flag: &str) -> Result<()> {
         let Self { name, version } = self;

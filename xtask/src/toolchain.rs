@@ -37,7 +37,7 @@ pub(crate) fn require_components(components: &[&str], setup: bool, flag: &str) -
         .with_context(|| format!("cannot install {}", missing.join(" and ")))
 }
 
-/// Makes sure that another toolchain is there, with the target of x64.
+/// Checks that another toolchain is installed with the target of x64, or installs it.
 pub(crate) fn require_toolchain(version: &str, setup: bool, flag: &str) -> Result<()> {
     let shell = Shell::new()?;
     let target = TARGETS[0];

@@ -1,4 +1,4 @@
-//! Whether the kernel loads an image, and what the image imports.
+//! Checks that the kernel loads an image, and lists its imports.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use object::read::pe::{ImageNtHeaders, ImageOptionalHeader, PeFile64};
 use super::checksum::checksum;
 use crate::image;
 
-/// What an image is and imports.
+/// The properties and the imports of an image.
 #[derive(Debug)]
 pub struct Summary {
     driver: PathBuf,
@@ -73,7 +73,7 @@ impl Summary {
     }
 }
 
-/// What the headers say that decides whether, and how safely, Windows loads the image.
+/// The fields of the headers that decide whether, and how safely, Windows loads the image.
 struct Facts {
     checksum: u32,
     expected_checksum: u32,
@@ -94,7 +94,7 @@ const PAGE: u32 = 0x1000;
 const WINDOWS_8: (u16, u16) = (6, 2);
 
 impl Facts {
-    /// What is wrong, each with what to do about it.
+    /// The defects, each with a remedy.
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if self.checksum != self.expected_checksum {

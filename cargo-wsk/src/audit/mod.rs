@@ -1,4 +1,4 @@
-//! Audits a driver's image: that the kernel loads it, that nothing of it panics, can be paged out, or calls itself.
+//! Audits a driver's image: it can be loaded, and contains no panics, no pageable parts and no recursion.
 
 mod checksum;
 mod loadable;
@@ -14,13 +14,13 @@ pub use self::loadable::Summary;
 pub use self::pageable::problems as pageable;
 use crate::image::{Depths, Image};
 
-/// What an audit has found in an image.
+/// The result of an audit.
 pub struct Report {
-    /// What the image is and imports.
+    /// The properties and the imports of the image.
     pub summary: Summary,
     /// The deepest stack of a function that can be called from outside, in bytes, and the calls that lead there.
     pub deepest: Option<(u32, String)>,
-    /// What no driver may do, each with what to do about it.
+    /// The defects, each with a remedy.
     pub problems: Vec<String>,
 }
 

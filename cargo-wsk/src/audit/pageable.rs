@@ -1,4 +1,4 @@
-//! That nothing of an image can be paged out, or is thrown away after the driver has begun.
+//! Checks that no part of an image can be paged out, or is discarded after the driver's start.
 //!
 //! A driver's sections are resident unless their name says otherwise, which the system reads, or the driver asks
 //! for it.
@@ -10,10 +10,10 @@ use crate::image::{Import, Section};
 /// How the names of pageable sections begin.
 const PAGEABLE: [&str; 2] = ["PAGE", ".eda"];
 
-/// What is needed only while the image is loaded.
+/// The sections that are needed only while the image is loaded.
 const DISCARDABLE: [&str; 1] = [".reloc"];
 
-/// What pages a driver, or relies on its being paged.
+/// The functions that page a driver, or rely on its being paged.
 const PAGING: [&str; 5] = [
     "MmLockPagableDataSection",
     "MmLockPagableSectionByHandle",

@@ -1,4 +1,4 @@
-//! That no panic is left in an image.
+//! Checks that an image contains no panic.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,15 +9,15 @@ use crate::image::{Callee, Function, Image};
 /// Functions of `core` that may have panics in them, which wsk calls and no argument of wsk's leads to. Everything else
 /// of `core` is judged by the path that the compiler left to a panic.
 ///
-/// - Every `async fn` has a panic for whoever polls it after it was ready. `.await` does not, nor does anything in
-///   wsk; an executor that does breaks the contract of `Future`.
+/// - Every `async fn` panics if it is polled after it was ready. Neither `.await` nor wsk does that; an executor that does
+///   breaks the contract of `Future`.
 /// - The parser of addresses, which only `address::parse` calls, indexes arrays of its own, of constant sizes, with numbers that it has counted up
 ///   to these; and asserts a radix, which is 10 or 16.
 /// - Whether a character is printable is looked up in constant tables by constant numbers.
 const ALLOWED: [&str; 1] = ["core::panicking::panic_const::panic_const_async_fn_resumed"];
 
-/// Whether a function is one of those. Also what formats the types of `core`, such as addresses, durations and
-/// strings: it cuts buffers of its own to what it has written into them.
+/// Whether a function is one of these exceptions. They include the formatting of `core`'s types, such as addresses,
+/// durations and strings: it cuts its own buffers to the length that it has written.
 fn is_allowed(function: &Function) -> bool {
     let name = function.name.trim_start_matches(['<', '&']);
     let is_of_core = name.starts_with("core::") || name.starts_with("str as ");
@@ -25,7 +25,7 @@ fn is_allowed(function: &Function) -> bool {
     formats || ALLOWED.iter().any(|allowed| function.name.starts_with(allowed))
 }
 
-/// What `core` calls to panic, and does not return from.
+/// The functions that `core` calls to panic, which do not return.
 const PANICS: [&str; 6] = [
     "core::cell::panic_",
     "core::option::",
@@ -35,10 +35,10 @@ const PANICS: [&str; 6] = [
     "core::str::slice_error_fail",
 ];
 
-/// Where all panics end: the handler of the driver.
+/// The driver's panic handler, where every panic ends.
 const HANDLER: &str = "rust_begin_unwind";
 
-/// What the handler of the driver calls, and nobody else.
+/// The function that only the driver's panic handler calls.
 const END: &str = "KeBugCheckEx";
 
 /// Whether a function of `core` panics, and never returns.

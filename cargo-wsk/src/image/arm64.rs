@@ -14,11 +14,11 @@ use super::{Flow, Frame, Memory, Processor};
 // A call keeps its return address in a register.
 pub(super) const PROCESSOR: Processor = Processor { flows, frames, return_address: 0 };
 
-/// What is known of a register.
+/// The known contents of a register.
 #[derive(Clone, Copy)]
 enum Value {
     Address(u32),
-    /// What is in memory at an address.
+    /// The value in memory at an address.
     Memory(u32),
 }
 
@@ -28,7 +28,7 @@ fn flows(code: &[u8], start: u32) -> Vec<Flow> {
     let mut registers = BTreeMap::new();
     let mut address = start;
     for word in code.chunks_exact(4) {
-        // What is no instruction is data between functions, or is never run.
+        // An invalid instruction is data between functions, or never runs.
         if let Ok(instruction) = decoder.decode(&mut U8Reader::new(word)) {
             flows.extend(flow(&instruction, address, &mut registers));
         }
@@ -92,7 +92,7 @@ fn flow(
             Opcode::SUB,
             [RegisterOrSP(SizeCode::X, SP), RegisterOrSP(SizeCode::X, SP), number, _],
         ) => Some(immediate(number).map_or(Flow::PushUnknown, Flow::Push)),
-        // What moves the stack pointer down before it accesses memory.
+        // An instruction that moves the stack pointer down before it accesses memory.
         (_, operands) => operands.into_iter().find_map(|operand| match operand {
             RegPreIndex(SP, offset, true) if offset < 0 => Some(Flow::Push(offset.unsigned_abs())),
             _ => None,
@@ -162,13 +162,13 @@ fn codes(unwind: u32, memory: &Memory<'_>) -> Result<(u32, Vec<u8>)> {
     Ok((length, codes.to_vec()))
 }
 
-/// How much the prologue takes of the stack, which its codes describe up to their end.
+/// The stack of the prologue in bytes, according to its unwind codes.
 fn frame_size(codes: &[u8]) -> Result<u32> {
     let mut size = 0;
     let mut rest = codes.iter().copied().map(u32::from);
     while let Some(code) = rest.next() {
         let mut next = || rest.next().context("the codes are cut off");
-        // Registers that are saved before the stack pointer moves count as what it moves.
+        // A register that is saved before the stack pointer moves counts as part of that move.
         let pair = |code: u32| (bits(code, 0, 6) + 1) * 8;
         let single = |code: u32| (bits(code, 0, 5) + 1) * 8;
         size += match code {

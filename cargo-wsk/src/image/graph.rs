@@ -1,4 +1,4 @@
-//! Walks over what calls what.
+//! The call graph of an image, and walks over it.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -15,10 +15,10 @@ impl Function {
     }
 }
 
-/// How deep the stack gets. What the kernel takes is not counted, nor what is called through pointers.
+/// The depth of the stack in bytes, without the kernel's functions and calls through pointers.
 pub struct Depths<'a> {
     image: &'a Image,
-    /// What does not count, as it never returns.
+    /// Functions that do not count, since they never return.
     ignored: fn(&Function) -> bool,
     /// By function.
     known: BTreeMap<usize, Depth>,
@@ -27,7 +27,7 @@ pub struct Depths<'a> {
 
 struct Depth {
     bytes: u32,
-    /// Where the deepest path goes on.
+    /// The next function of the deepest path.
     next: Option<usize>,
 }
 
@@ -42,12 +42,12 @@ impl<'a> Depths<'a> {
         this
     }
 
-    /// Functions that can come back to themselves, which no depth is right for.
+    /// Recursive functions, which have no bounded depth.
     pub fn circles(&self) -> impl Iterator<Item = &str> {
         self.circles.iter().map(String::as_str)
     }
 
-    /// The depth of a function that is called, or none if it does not count.
+    /// The depth of a called function, or `None` if it does not count.
     fn find(&mut self, place: usize, path: &mut Vec<usize>) -> Option<u32> {
         let function = &self.image.functions[place];
         if (self.ignored)(function) {
@@ -85,7 +85,7 @@ impl<'a> Depths<'a> {
         self.known.get(&function).map_or(0, |depth| depth.bytes)
     }
 
-    /// The deepest path from a function, with what each takes.
+    /// The deepest path from a function, with each function's stack in bytes.
     #[must_use]
     pub fn path(&self, function: usize) -> String {
         let steps = std::iter::successors(Some(function), |here| self.known.get(here)?.next);
@@ -175,7 +175,7 @@ mod tests {
             ("e", 140, &[]),
         ]);
         let depths = Depths::new(&image, NOTHING);
-        // What `c` takes is given back before `e` begins.
+        // The stack of `c` is freed before `e` starts.
         assert_eq!([0, 1, 2, 3].map(|place| depths.bytes(place)), [150, 101, 140, 1]);
         assert_eq!(depths.path(0), "a (10) → c (50) → e (140)");
         assert_eq!(depths.circles().count(), 0);

@@ -1,9 +1,8 @@
-//! A driver's image, looked into: its sections, what it imports, its functions, what each calls, and how much of
-//! the stack each takes.
+//! Reads a driver's image: its sections, its imports, and its functions with their calls and their stack.
 //!
-//! What a function takes is in its unwind information, which the system itself relies on, and in its instructions,
-//! of which some take what need not be unwound: the larger number counts. What it calls is in its instructions. The
-//! names are those of the symbol table that `/DEBUG:SYMTAB` leaves in the image.
+//! The stack of a function follows from its unwind information, which the system itself relies on, and from its
+//! instructions, some of which use stack that needs no unwinding: the larger number counts. The calls follow from the
+//! instructions. The names are those of the symbol table that `/DEBUG:SYMTAB` leaves in the image.
 
 mod arm64;
 mod graph;
@@ -36,7 +35,7 @@ pub struct Image {
 pub struct Section {
     /// Such as `.text`.
     pub name: String,
-    /// What it is for, and whether it can be read, written, executed or discarded.
+    /// The characteristics: its purpose, and whether it can be read, written, executed or discarded.
     pub characteristics: pe::SectionFlags,
 }
 
@@ -46,13 +45,13 @@ pub struct Import {
     pub image: String,
     /// The name of the function, or `#` and its ordinal.
     pub name: String,
-    /// Where its address is written when the image is loaded.
+    /// The place that the loader writes its address to.
     slot: u32,
 }
 
 /// A function of the image.
 pub struct Function {
-    /// As it is in the source, without what makes it unique.
+    /// The name in the source, without the hash.
     pub name: String,
     start: u32,
     end: u32,
@@ -69,7 +68,7 @@ pub struct Function {
 pub struct Call {
     /// The called function.
     pub callee: Callee,
-    /// Whether it is the last thing that the function does, after it has given its stack back.
+    /// Whether it is a tail call, after the function has freed its stack.
     pub is_tail: bool,
 }
 
@@ -80,11 +79,11 @@ pub enum Callee {
     Function(usize),
     /// A place in [`Image::imports`].
     Import(usize),
-    /// A pointer that is known when it runs.
+    /// A pointer that is known only at run time.
     Pointer,
 }
 
-/// What an instruction does that matters here. Addresses are relative to the image.
+/// The relevant effect of an instruction. Addresses are relative to the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
     Call(u32),
@@ -96,13 +95,13 @@ enum Flow {
     JumpPointer,
     /// An address is taken.
     Address(u32),
-    /// The stack grows by so many bytes.
+    /// The stack grows by this number of bytes.
     Push(u32),
-    /// The stack grows by what is known when it runs.
+    /// The stack grows by a number that is known only at run time.
     PushUnknown,
 }
 
-/// What the unwind information says of a function.
+/// The unwind information of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Frame {
     start: u32,
@@ -110,12 +109,12 @@ struct Frame {
     size: u32,
 }
 
-/// What differs from processor to processor.
+/// The parts that depend on the processor.
 struct Processor {
     /// The flow of a function's code, which begins at an address.
     flows: fn(&[u8], u32) -> Vec<Flow>,
     frames: fn(&[u8], &Memory<'_>) -> Result<Vec<Frame>>,
-    /// What a call takes of the stack by itself.
+    /// The stack that a call itself uses, in bytes.
     return_address: u32,
 }
 
@@ -123,7 +122,7 @@ struct Processor {
 struct Memory<'a>(Vec<(u32, &'a [u8])>);
 
 impl<'a> Memory<'a> {
-    /// What is at an address, to the end of its section.
+    /// The bytes from an address to the end of its section.
     fn at(&self, address: u32) -> Result<&'a [u8]> {
         let found = self.0.iter().find_map(|(start, data)| {
             let offset = usize::try_from(address.checked_sub(*start)?).ok()?;
@@ -312,7 +311,7 @@ fn pointers(file: &PeFile64<'_>, memory: &Memory<'_>, base: u64) -> Result<Vec<u
     Ok(pointers)
 }
 
-/// Finds out what each function calls, and which ones can be called through pointers.
+/// Finds the calls of each function, and the functions that can be called through pointers.
 fn connect(
     functions: &mut [Function],
     imports: &[Import],
@@ -349,7 +348,7 @@ fn connect(
                 Flow::Jump(target) if own.contains(&target) => continue,
                 Flow::Call(target) | Flow::Jump(target) => {
                     let callee = starts.get(&target).with_context(|| {
-                        format!("`{}` goes to {target:#x}, which is no function", function.name)
+                        format!("`{}` jumps to {target:#x}, which is not a function", function.name)
                     })?;
                     (Callee::Function(*callee), matches!(flow, Flow::Jump(_)))
                 }

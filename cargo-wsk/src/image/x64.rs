@@ -69,7 +69,7 @@ fn frames(table: &[u8], memory: &Memory<'_>) -> Result<Vec<Frame>> {
     entries.context("the table of functions is cut off")?.iter().map(frame).collect()
 }
 
-/// How much the prologue takes of the stack, in bytes.
+/// The stack of the prologue, in bytes.
 fn frame_size(unwind: &[u8]) -> Result<u32> {
     let info =
         UnwindInfo::parse(unwind).context("it is cut off, or of a version that is not known")?;
@@ -85,7 +85,7 @@ fn frame_size(unwind: &[u8]) -> Result<u32> {
         size += match operation {
             UnwindOperation::PopNonVolatile(_) => 8,
             UnwindOperation::UnStackAlloc(bytes) => bytes,
-            // Registers are saved in what was allocated.
+            // Registers are saved in allocated stack.
             UnwindOperation::RestoreSPFromFP
             | UnwindOperation::ReadNonVolatile(..)
             | UnwindOperation::ReadXMM(..) => 0,

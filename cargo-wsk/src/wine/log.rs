@@ -1,4 +1,4 @@
-//! What Wine writes: the driver's messages, and signs that something went wrong.
+//! Wine's output: the driver's messages, and signs of a crash.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, PipeReader};
@@ -15,17 +15,17 @@ pub struct Log {
     streaming: bool,
 }
 
-/// What Wine writes when the driver, or Wine itself, has crashed.
+/// Wine's output after a crash of the driver or of Wine itself.
 const CRASHES: [&str; 3] = ["wine: Unhandled", "unimplemented function", "wine: Call from"];
 
 impl Log {
-    /// A log that is only kept.
+    /// A log that is only collected.
     #[must_use]
     pub fn kept() -> Self {
         Self { shared: Arc::default(), streaming: false }
     }
 
-    /// A log that is also printed as it comes.
+    /// A log that is also printed line by line.
     #[must_use]
     pub fn streaming() -> Self {
         Self { shared: Arc::default(), streaming: true }
@@ -50,7 +50,7 @@ impl Log {
         });
     }
 
-    /// The lines so far, which stay as they are while the result is there.
+    /// The lines so far; none is added while the result exists.
     pub fn lines(&self) -> MutexGuard<'_, Vec<String>> {
         self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

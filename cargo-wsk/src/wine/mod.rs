@@ -23,7 +23,7 @@ pub use self::service::{Parameter, Service, Value};
 pub struct Run<'a> {
     /// The name of its service.
     pub name: &'a str,
-    /// What it finds below its key `Parameters` in the registry.
+    /// The values below its key `Parameters` in the registry.
     pub parameters: &'a [Parameter],
 }
 
@@ -40,7 +40,7 @@ impl Run<'_> {
         build: impl FnOnce() -> Result<PathBuf>,
         loaded: impl FnOnce(),
     ) -> Result<()> {
-        // Before anything is started that would have to be stopped.
+        // Before the first process starts, which would have to be stopped.
         let (interrupt, interrupted) = mpsc::channel();
         ctrlc::set_handler(move || {
             // Once is enough; a second Ctrl-C finds the receiver dropped, or the first still unread.

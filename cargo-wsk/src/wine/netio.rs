@@ -1,7 +1,7 @@
 //! A crash of Wine's that is not the driver's doing.
 //!
-//! When a socket is closed, Wine 8's netio.sys cancels what is pending, disarms the waits of its thread
-//! pool, waits for their callbacks, and completes what is left. The thread that waits for the pool may by
+//! When a socket is closed, Wine 8's netio.sys cancels the pending requests, disarms the waits of its thread
+//! pool, waits for their callbacks, and completes the rest. The thread that waits for the pool may by
 //! then have been woken, and submit its callback after all. It finds no IRP any more, and writes to the
 //! field at 0x38 of a null pointer, in `dispatch_pending_io`. The driver has done nothing but close a
 //! socket with a request in flight, which is allowed (INV-45).

@@ -27,7 +27,7 @@ pub static NEEDS: [Need; 1] = [Need {
     is_there: || Path::new(WINE).is_file() && Path::new(SERVER).is_file(),
 }];
 
-/// What Wine writes to the log.
+/// The contents of Wine's log.
 #[derive(Clone, Copy)]
 pub enum Channels {
     /// The driver's messages.
@@ -46,7 +46,7 @@ pub struct Prefix {
 pub struct Ended {
     /// Whether its exit code was 0.
     pub success: bool,
-    /// What it has written.
+    /// Its output.
     pub output: String,
 }
 
@@ -102,8 +102,8 @@ impl Prefix {
 
     /// Runs a program of Wine's to its end.
     ///
-    /// What it writes goes to a file: the services that it may start go on writing when it has ended, and
-    /// would wait for ever for a pipe that is never emptied.
+    /// Its output is written to a file: the services that it starts continue writing after its end, and would block forever
+    /// on a full pipe.
     ///
     /// # Errors
     ///
@@ -159,7 +159,7 @@ impl Prefix {
     fn stop(&self) -> Result<()> {
         for act in ["--kill", "--wait"] {
             let server = self.command(SERVER).arg(act).spawn();
-            // That it fails if no server runs is what it is to achieve.
+            // It fails if no server runs, which is the goal.
             let ended =
                 server.map_err(anyhow::Error::from).and_then(|mut s| wait(&mut s, PATIENCE));
             ended.with_context(|| format!("cannot end Wine with `wineserver {act}`"))?;

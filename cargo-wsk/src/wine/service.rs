@@ -11,7 +11,7 @@ use super::prefix::Prefix;
 /// How long the service manager may take for anything, `DriverUnload` included.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A value below the key `Parameters` of a driver: its name, and what it is.
+/// A value below the key `Parameters` of a driver, with its name.
 pub type Parameter = (String, Value);
 
 /// A value of the registry.

@@ -9,7 +9,7 @@
 /* The bytes of a message. */
 #define COST_LENGTH 64
 
-/* What a client is told, and what it tells. */
+/* The parameters and the results of a client. */
 typedef struct cost_run {
     /* Rounds before those that count. */
     uint32_t warm_up;

@@ -1,7 +1,7 @@
 //! A client that sends and receives, again and again: [client.c](../c/client.c) does the same.
 //!
 //! `cargo xtask bench` runs both in a program of its own, with the same kernel and the same provider, and counts
-//! the instructions of each. What both are told, and tell, is in [cost.h](../c/cost.h). For other systems
+//! the instructions of each. Their parameters and results are in [cost.h](../c/cost.h). For other systems
 //! than Linux the crate is empty: an image with functions that are yet to be found is not made alike
 //! everywhere.
 
@@ -35,10 +35,10 @@ unsafe extern "C" {
 ///
 /// # Safety
 ///
-/// `context` is a [`CostRun`] that nobody else uses.
+/// `context` points to a [`CostRun`] that no other code uses.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cost_client(context: *mut c_void) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: `context` points to a `CostRun` that no other code uses (this function's contract).
     let run = unsafe { &mut *context.cast::<CostRun>() };
     match measure(run) {
         Ok(()) => 0,

@@ -24,7 +24,11 @@ use super::ConnectionEvents;
 use crate::pool::PoolBox;
 use crate::status::Result;
 
-/// What every attached handler's memory begins with.
+/// The start of every attached handler's memory.
+///
+/// # Invariants
+///
+/// `handler` points to the handler in the same allocation, a `WithHandler<K>`, and `free` is `free::<K>`.
 pub(crate) struct Attached {
     /// The handler, in this same memory.
     handler: NonNull<dyn ConnectionEvents>,
@@ -39,7 +43,7 @@ struct WithHandler<K> {
 
 impl Attached {
     pub(crate) const fn handler(&self) -> &dyn ConnectionEvents {
-        // SAFETY: the handler is there as long as this.
+        // SAFETY: the handler is in the same allocation, so it is valid as long as `self` (Invariants).
         unsafe { self.handler.as_ref() }
     }
 
@@ -47,12 +51,12 @@ impl Attached {
     ///
     /// The handler is of this type.
     pub(crate) const unsafe fn handler_of_type<K>(&self) -> &K {
-        // SAFETY: the handler is there as long as this; the caller promises the type.
+        // SAFETY: the handler is in the same allocation (Invariants), and is a `K` (this function's contract).
         unsafe { self.handler.cast::<K>().as_ref() }
     }
 }
 
-/// A handler that is still to be attached.
+/// A handler that is not attached yet.
 ///
 /// Invariant in `K`: the type of the socket that gets it is taken from here.
 pub(crate) struct NewHandler<K>(NonNull<Attached>, PhantomData<fn(K) -> K>);
@@ -65,7 +69,7 @@ unsafe impl<K> Sync for NewHandler<K> {}
 impl<K: ConnectionEvents> NewHandler<K> {
     /// # Errors
     ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; the handler is dropped.
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails; the handler is dropped.
     pub(crate) fn allocate(handler: K) -> Result<Self> {
         let nothing: NonNull<dyn ConnectionEvents> = NonNull::<()>::dangling();
         let memory = PoolBox::new_with(|| WithHandler {
@@ -73,11 +77,11 @@ impl<K: ConnectionEvents> NewHandler<K> {
             handler,
         })?;
         let memory = memory.into_raw();
-        // SAFETY: the memory was just made.
+        // SAFETY: the memory was just allocated, and has no other user.
         let handler = unsafe { &raw mut (*memory.as_ptr()).handler };
         // SAFETY: derived from a pointer that is not null.
         let handler: NonNull<dyn ConnectionEvents> = unsafe { NonNull::new_unchecked(handler) };
-        // SAFETY: as for the memory.
+        // SAFETY: the memory was just allocated, and has no other user.
         unsafe { (*memory.as_ptr()).attached.handler = handler };
         Ok(Self(memory.cast(), PhantomData))
     }
@@ -100,9 +104,9 @@ impl<K> Drop for NewHandler<K> {
 ///
 /// # Safety
 ///
-/// Nobody uses it any more.
+/// The handler has no other user, now or later.
 unsafe fn free_attached(attached: NonNull<Attached>) {
-    // SAFETY: it is there.
+    // SAFETY: the caller passes a handler's memory.
     let free = unsafe { attached.as_ref() }.free;
     // SAFETY: the handler is not used any more, by this function's contract; the function is for this memory.
     unsafe { free(attached) };
@@ -110,23 +114,27 @@ unsafe fn free_attached(attached: NonNull<Attached>) {
 
 /// # Safety
 ///
-/// It is the beginning of a `WithHandler<K>`, which came from a [`PoolBox`], and nobody uses it any more.
+/// The pointer is to the start of a `WithHandler<K>` from a [`PoolBox`], which has no other user, now or later.
 unsafe fn free<K>(attached: NonNull<Attached>) {
     // SAFETY: the memory came from a `PoolBox` of this type, and is not used any more, by this function's contract.
     drop(unsafe { PoolBox::from_raw(attached.cast::<WithHandler<K>>()) });
 }
 
-/// What was told when no handler was attached, as static events may be ([INV-53](crate::rules#inv-53)).
+/// The indications that came without a handler, as those of static events may ([INV-53](crate::rules#inv-53)).
 const END: u8 = 1;
 const ABORTIVE_END: u8 = 2;
-/// Data that was refused.
+/// Refused data.
 const DATA: u8 = 4;
 
-/// Where a connection's memory has the handler that was attached.
+/// The place of an attached handler in a connection's memory.
+///
+/// # Invariants
+///
+/// `handler` is null, or a handler's memory that stays valid until the last memory reference is released.
 pub(crate) struct AttachedHandler {
-    /// Null until one was attached.
+    /// Null until a handler is attached.
     handler: AtomicPtr<Attached>,
-    /// What it has not heard of.
+    /// The indications that the handler has not received.
     missed: AtomicU8,
 }
 
@@ -135,14 +143,14 @@ impl AttachedHandler {
         Self { handler: AtomicPtr::new(ptr::null_mut()), missed: AtomicU8::new(0) }
     }
 
-    /// The handler, which stays as long as the socket's own would.
+    /// The attached handler, valid as long as the socket's memory.
     pub(crate) fn get(&self) -> Option<&Attached> {
-        // SAFETY: it is null, or a handler's memory, which stays until the last hold is given up.
+        // SAFETY: the pointer is null, or to a handler's memory that outlives this borrow (Invariants).
         unsafe { self.handler.load(Ordering::Acquire).as_ref() }
     }
 
-    /// For a callback that has found no handler: remembers the end, for the handler that will be attached.
-    /// Returns the handler if one was attached meanwhile, and has not heard of it.
+    /// Called by a callback without a handler: stores the end of the connection for a handler that is attached later.
+    /// Returns the handler if one was attached meanwhile, and has not received the end.
     pub(crate) fn miss_end(&self, is_abortive: bool) -> Option<(&Attached, bool)> {
         let attached = self.miss(if is_abortive { ABORTIVE_END } else { END })?;
         self.take_end().map(|is_abortive| (attached, is_abortive))
@@ -154,13 +162,13 @@ impl AttachedHandler {
     }
 
     fn miss(&self, what: u8) -> Option<&Attached> {
-        // Either this sees the handler, or `fill` sees what was missed, or both.
+        // Either this sees the handler, or `fill` sees the missed indication, or both.
         self.missed.fetch_or(what, Ordering::SeqCst);
-        // SAFETY: as in `get`.
+        // SAFETY: the pointer is null, or to a handler's memory that outlives this borrow (Invariants).
         unsafe { self.handler.load(Ordering::SeqCst).as_ref() }
     }
 
-    /// The end, for one who tells the handler: whether it is abortive.
+    /// Takes the stored end, to pass it to the handler: whether it is abortive.
     pub(crate) fn take_end(&self) -> Option<bool> {
         match self.missed.fetch_and(!(END | ABORTIVE_END), Ordering::SeqCst) {
             missed if missed & ABORTIVE_END != 0 => Some(true),
@@ -173,7 +181,7 @@ impl AttachedHandler {
     ///
     /// # Safety
     ///
-    /// None was attached before. It stays until [`drop_handler`](Self::drop_handler).
+    /// No handler was attached before. The handler stays valid until [`drop_handler`](Self::drop_handler).
     pub(crate) unsafe fn fill(&self, handler: NonNull<Attached>) {
         self.handler.store(handler.as_ptr(), Ordering::SeqCst);
     }
@@ -186,7 +194,7 @@ impl AttachedHandler {
     ///
     /// # Safety
     ///
-    /// Nobody uses it any more.
+    /// The handler has no other user, now or later.
     pub(crate) unsafe fn drop_handler(&self) {
         if let Some(attached) = NonNull::new(self.handler.load(Ordering::Relaxed)) {
             // SAFETY: the handler is not used any more, by this function's contract.
@@ -202,7 +210,7 @@ mod loom_tests {
 
     use super::*;
 
-    /// An end that comes while a handler is attached is told once, by who finds the other.
+    /// An end that races with attaching a handler is passed on once, by the thread that sees both.
     #[test]
     fn no_end_is_lost_or_told_twice() {
         unsafe fn never(_: NonNull<Attached>) {}

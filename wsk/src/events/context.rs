@@ -11,8 +11,8 @@ use crate::event_mask::EventMask;
 use crate::flags::SocketFlags;
 use crate::status::{Result, known};
 
-/// The static events that a category's sockets would lose connections or datagrams by, if nobody handled
-/// them; and those that may have nobody.
+/// The static events of a category that require a handler, since connections or datagrams are lost otherwise; and those
+/// that do not.
 const fn mandatory_events(category: SocketFlags) -> (EventMask, EventMask) {
     let of_connections =
         EventMask::RECEIVE.union(EventMask::DISCONNECT).union(EventMask::SEND_BACKLOG);
@@ -25,8 +25,7 @@ const fn mandatory_events(category: SocketFlags) -> (EventMask, EventMask) {
     }
 }
 
-/// Fails if an event is static that the handler has to have, and does not: its slot of the table is null, and
-/// would be called ([INV-51](crate::rules#inv-51)).
+/// Fails if a static event requires a handler that the table lacks: WSK would call its null slot ([INV-51](crate::rules#inv-51)).
 pub(crate) fn check_static_events<C: Category, H: Callbacks<C>>(client: &Client) -> Result<()> {
     let (required, _) = mandatory_events(C::FLAGS);
     if H::WHEN_BOUND.contains(required.intersection(client.static_events())) {

@@ -24,15 +24,14 @@ use crate::flags::SocketFlags;
 use crate::socket::{OpenGuard, SocketState};
 use crate::status::{Result, known};
 
-/// Nobody executes what has come from the network, and the code integrity checks of Driver Verifier stop who asks for
-/// that.
+/// Received data is never executed, and Driver Verifier's code integrity checks stop a driver that maps it executable.
 const PRIORITY: ULONG = NormalPagePriority | MdlMappingNoExecute;
 
 /// The bytes of a buffer of WSK's, piece by piece.
 #[derive(Debug)]
 pub struct Chunks<'a> {
     mdl: PMDL,
-    /// Where the first piece begins in its MDL.
+    /// The offset of the first piece in its MDL.
     offset: usize,
     left: usize,
     /// Covariant: a shorter borrow of the bytes.
@@ -80,7 +79,7 @@ impl<'a> Iterator for Chunks<'a> {
     }
 }
 
-/// Copies pieces to where there is room. Returns how many bytes.
+/// Copies the pieces as far as there is room. Returns the number of bytes.
 pub(super) fn copy<'a>(
     chunks: impl Iterator<Item = Result<&'a [u8]>>,
     to: &mut [u8],
@@ -90,7 +89,7 @@ pub(super) fn copy<'a>(
     for chunk in chunks {
         let chunk = chunk?;
         let count = chunk.len().min(room.len());
-        // Both are there, and written so that no panic has to be.
+        // Both ranges are in bounds; written so that the compiler emits no panic.
         let (Some(bytes), Some((filled, rest))) =
             (chunk.get(..count), core::mem::take(&mut room).split_at_mut_checked(count))
         else {
@@ -124,7 +123,7 @@ pub(super) unsafe fn chunks_of<'a>(
     .flatten()
 }
 
-/// Data that has come, for as long as the call unless it is [retained](Self::retain).
+/// Received data, valid during the call unless it is [retained](Self::retain).
 #[derive(Debug)]
 pub struct Data<'a> {
     list: NonNull<WSK_DATA_INDICATION>,
@@ -146,29 +145,29 @@ impl<'a> Data<'a> {
         Self { list, length, flags, state, is_retained }
     }
 
-    /// How many bytes there are.
+    /// Returns the number of bytes.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.length
     }
 
-    /// Whether there are none.
+    /// Returns whether the data is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.length == 0
     }
 
-    /// The bytes, piece by piece.
+    /// Iterates over the bytes in contiguous pieces.
     ///
     /// # Errors
     ///
-    /// A piece that cannot be mapped is `STATUS_INSUFFICIENT_RESOURCES`, and the last one.
+    /// A piece that cannot be mapped yields `STATUS_INSUFFICIENT_RESOURCES` and ends the iteration.
     pub fn chunks(&self) -> impl Iterator<Item = Result<&[u8]>> {
         // SAFETY: WSK keeps the list until the callback returns or retains it, and this value is borrowed meanwhile.
         unsafe { chunks_of(self.list.as_ptr()) }
     }
 
-    /// Copies the bytes from the beginning on, as far as there is room. Returns how many.
+    /// Copies bytes from the start, as far as there is room. Returns their number.
     ///
     /// # Errors
     ///
@@ -177,7 +176,7 @@ impl<'a> Data<'a> {
         copy(self.chunks(), buffer)
     }
 
-    /// Whether this is a whole message, or the end of one; with TCP, whether the sender has pushed it.
+    /// Returns whether a message ends here; with TCP, whether the sender set the push flag.
     #[must_use]
     pub const fn is_entire_message(&self) -> bool {
         self.flags & WSK_FLAG_ENTIRE_MESSAGE != 0
@@ -189,21 +188,21 @@ impl<'a> Data<'a> {
         self.flags & WSK_FLAG_RELEASE_ASAP != 0
     }
 
-    /// What is known of the IRQL.
+    /// Returns what WSK reports about the IRQL.
     #[must_use]
     pub const fn level(&self) -> Level {
         Level::from_flags(self.flags)
     }
 
-    /// Keeps the data beyond the call, whatever the callback returns.
+    /// Retains the data beyond the call, whatever the callback returns.
     ///
     /// Do not keep much for long: it is the network adapter's memory ([INV-57](crate::rules#inv-57)). The
-    /// socket is not closed before it is released ([INV-47](crate::rules#inv-47)); so what its own handler
-    /// keeps must be taken out by somebody else, or the registration waits for ever.
+    /// socket is not closed before it is released ([INV-47](crate::rules#inv-47)); so data that its own
+    /// handler stores must be removed by other code, or the registration waits forever.
     ///
     /// # Errors
     ///
-    /// The data itself if its socket is not known yet, as may be with static events
+    /// The data itself if its socket is not known yet, which static events allow
     /// ([INV-53](crate::rules#inv-53)), or is being closed.
     pub fn retain(self) -> core::result::Result<RetainedData, Self> {
         let Some(socket) = OpenGuard::try_new(self.state) else {
@@ -215,27 +214,26 @@ impl<'a> Data<'a> {
     }
 }
 
-/// Data that was retained. It is released when this is dropped.
+/// Retained data. Dropping it releases the data.
 #[derive(Debug)]
 pub struct RetainedData {
     list: NonNull<WSK_DATA_INDICATION>,
     length: usize,
-    /// Ends after the release.
+    /// Dropped after the release.
     socket: ManuallyDrop<OpenGuard>,
 }
 
-// SAFETY: the list is this value's, and may be used in any thread. Not in several at once: reading it may map
-// its memory.
+// SAFETY: the value owns the retained list, which any thread may use. It is not `Sync`: reading may map its memory.
 unsafe impl Send for RetainedData {}
 
 impl RetainedData {
-    /// How many bytes there are.
+    /// Returns the number of bytes.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.length
     }
 
-    /// Whether there are none.
+    /// Returns whether the data is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.length == 0
@@ -277,7 +275,7 @@ unsafe impl Send for List {}
 
 /// Returns a list to WSK, before the guard of its socket is dropped.
 fn release(socket: &OpenGuard, &List(list): &List) {
-    // There is nothing to be done about a failure.
+    // A failure is ignored: none is documented.
     if socket.category() == SocketFlags::STREAM {
         // SAFETY: the socket is open, and of this category.
         let dispatch = unsafe { StreamDispatch::of(socket.socket()) };

@@ -28,37 +28,37 @@ use crate::status::Result;
 pub struct Datagram<'a>(&'a WSK_DATAGRAM_INDICATION);
 
 impl<'a> Datagram<'a> {
-    /// How many bytes there are.
+    /// Returns the number of bytes.
     #[must_use]
     pub const fn len(self) -> usize {
         length(self.0.Buffer.Length)
     }
 
-    /// Whether there are none.
+    /// Returns whether the datagram is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.len() == 0
     }
 
-    /// Where it came from, if the family of that address is known here.
+    /// Returns the sender's address, if it is of IPv4 or IPv6.
     #[must_use]
     pub fn peer_addr(self) -> Option<SocketAddr> {
         // SAFETY: WSK's address is of the family that it begins with, or null.
         unsafe { address::read(self.0.RemoteAddress) }
     }
 
-    /// The bytes, piece by piece.
+    /// Iterates over the bytes in contiguous pieces.
     ///
     /// # Errors
     ///
-    /// A piece that cannot be mapped is `STATUS_INSUFFICIENT_RESOURCES`, and the last one.
+    /// A piece that cannot be mapped yields `STATUS_INSUFFICIENT_RESOURCES` and ends the iteration.
     #[must_use]
     pub fn chunks(self) -> Chunks<'a> {
         // SAFETY: the buffer stays while the datagram does.
         unsafe { Chunks::new(&self.0.Buffer) }
     }
 
-    /// Copies the bytes from the beginning on, as far as there is room. Returns how many.
+    /// Copies bytes from the start, as far as there is room. Returns their number.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ impl<'a> Datagram<'a> {
         copy(self.chunks(), buffer)
     }
 
-    /// What the socket's options asked to be told about it.
+    /// Returns the control messages that the socket's options enabled.
     #[must_use]
     pub fn control_messages(self) -> ControlMessages<'a> {
         let (control, length) = (self.0.ControlInfo, self.0.ControlInfoLength as usize);
@@ -98,7 +98,7 @@ impl<'a> Iterator for DatagramIter<'a> {
     }
 }
 
-/// Datagrams that have come, for as long as the call unless they are [retained](Self::retain).
+/// Received datagrams, valid during the call unless they are [retained](Self::retain).
 #[derive(Debug)]
 pub struct Datagrams<'a> {
     list: NonNull<WSK_DATAGRAM_INDICATION>,
@@ -118,39 +118,39 @@ impl<'a> Datagrams<'a> {
         Self { list, flags, state, is_retained }
     }
 
-    /// The datagrams, the first one first.
+    /// Iterates over the datagrams in order.
     #[must_use]
     pub const fn iter(&self) -> DatagramIter<'_> {
         DatagramIter { next: self.list.as_ptr(), of_the_list: PhantomData }
     }
 
-    /// Whether they were sent to all hosts of a network.
+    /// Returns whether they were broadcast.
     #[must_use]
     pub const fn is_broadcast(&self) -> bool {
         self.flags & MSG_BCAST != 0
     }
 
-    /// Whether they were sent to a group.
+    /// Returns whether they were sent to a multicast group.
     #[must_use]
     pub const fn is_multicast(&self) -> bool {
         self.flags & MSG_MCAST != 0
     }
 
-    /// What is known of the IRQL.
+    /// Returns what WSK reports about the IRQL.
     #[must_use]
     pub const fn level(&self) -> Level {
         Level::from_flags(self.flags)
     }
 
-    /// Keeps the datagrams beyond the call, whatever the callback returns.
+    /// Retains the datagrams beyond the call, whatever the callback returns.
     ///
     /// Do not keep many for long: they are the network adapter's memory ([INV-57](crate::rules#inv-57)). The
-    /// socket is not closed before they are released ([INV-47](crate::rules#inv-47)); so what its own handler
-    /// keeps must be taken out by somebody else, or the registration waits for ever.
+    /// socket is not closed before they are released ([INV-47](crate::rules#inv-47)); so datagrams that its own
+    /// handler stores must be removed by other code, or the registration waits forever.
     ///
     /// # Errors
     ///
-    /// The datagrams themselves if their socket is not known yet, as may be with static events
+    /// The datagrams themselves if their socket is not known yet, which static events allow
     /// ([INV-53](crate::rules#inv-53)), or is being closed.
     pub fn retain(self) -> core::result::Result<RetainedDatagrams, Self> {
         let Some(socket) = OpenGuard::try_new(self.state) else {
@@ -170,20 +170,19 @@ impl<'a> IntoIterator for &'a Datagrams<'_> {
     }
 }
 
-/// Datagrams that were retained. They are released when this is dropped.
+/// Retained datagrams. Dropping them releases the datagrams.
 #[derive(Debug)]
 pub struct RetainedDatagrams {
     list: NonNull<WSK_DATAGRAM_INDICATION>,
-    /// Ends after the release.
+    /// Dropped after the release.
     socket: ManuallyDrop<OpenGuard>,
 }
 
-// SAFETY: the list is this value's, and may be used in any thread. Not in several at once: reading it may map
-// its memory.
+// SAFETY: the value owns the retained list, which any thread may use. It is not `Sync`: reading may map its memory.
 unsafe impl Send for RetainedDatagrams {}
 
 impl RetainedDatagrams {
-    /// The datagrams, the first one first.
+    /// Iterates over the datagrams in order.
     #[must_use]
     pub const fn iter(&self) -> DatagramIter<'_> {
         DatagramIter { next: self.list.as_ptr(), of_the_list: PhantomData }
@@ -217,7 +216,7 @@ unsafe impl Send for List {}
 fn release(socket: &OpenGuard, &List(list): &List) {
     // SAFETY: the socket is open, and a datagram socket: only those receive datagrams.
     let dispatch = unsafe { DatagramDispatch::of(socket.socket()) };
-    // SAFETY: the list was retained, and is released once, with its socket (INV-57). There is nothing to be done about a
-    // failure.
+    // SAFETY: the list was retained, and is released once, with its socket (INV-57). A failure is ignored: none is
+    // documented.
     unsafe { dispatch.release(list.as_ptr()) };
 }

@@ -1,4 +1,4 @@
-//! Connections that come to a listener.
+//! Connections that arrive at a listener.
 //!
 //! # Safety
 //!
@@ -18,7 +18,7 @@ use crate::flags::SocketFlags;
 use crate::socket::{Connection, ConnectionSocket, NewSocket, SocketState};
 use crate::status::Result;
 
-/// A connection that a listener is offered. Its handshake is done. Dropping this rejects it.
+/// An established connection that WSK offers to a listener. Dropping this rejects it.
 #[derive(Debug)]
 pub struct Incoming<'a, K> {
     pub(super) socket: NonNull<WSK_SOCKET>,
@@ -26,7 +26,7 @@ pub struct Incoming<'a, K> {
     pub(super) addresses: [PSOCKADDR; 2],
     pub(super) level: Level,
     pub(super) listener: &'a SocketState,
-    /// Where WSK is told what the connection calls back, valid during the call.
+    /// The output parameters for the connection's context and table, valid during the call.
     pub(super) context: *mut PVOID,
     pub(super) table: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
     /// The accepted socket, with an open reference to it.
@@ -37,14 +37,14 @@ pub struct Incoming<'a, K> {
 }
 
 impl<K: Callbacks<Connection>> Incoming<'_, K> {
-    /// Takes the connection. If the listener's events are enabled dynamically, those of the handler's type are
+    /// Accepts the connection. If the listener's events are enabled dynamically, those of the handler's type are
     /// enabled for the connection, too, from the end of the callback on ([INV-60](crate::rules#inv-60)).
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     ///
     /// # Errors
     ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory: the handler is dropped, and the connection
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails: the handler is dropped, and the connection
     /// rejected.
     pub fn accept(self, handler: K) -> Result<ConnectionSocket<K>> {
         let new = NewSocket::allocate(
@@ -71,21 +71,21 @@ impl<K: Callbacks<Connection>> Incoming<'_, K> {
 }
 
 impl<K> Incoming<'_, K> {
-    /// The local address, if its family is known here.
+    /// Returns the local address, if it is of IPv4 or IPv6.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         // SAFETY: WSK's address is valid during the call, as this value is.
         unsafe { address::read(self.addresses[0]) }
     }
 
-    /// The peer's address, if its family is known here.
+    /// Returns the peer's address, if it is of IPv4 or IPv6.
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         // SAFETY: WSK's address is valid during the call, as this value is.
         unsafe { address::read(self.addresses[1]) }
     }
 
-    /// What is known of the IRQL.
+    /// Returns what WSK reports about the IRQL.
     #[must_use]
     pub const fn level(&self) -> Level {
         self.level

@@ -27,31 +27,31 @@ use crate::operation::{
 use crate::socket::{OpenGuard, SocketState, Weak};
 use crate::status::{Result, known};
 
-/// A connection that is asked for, before its handshake. Dropping this rejects it.
+/// A requested connection, before its handshake. Dropping this rejects it.
 pub struct Inspection<'a> {
     id: InspectId,
     /// Both are null, or valid during the call.
     addresses: [PSOCKADDR; 2],
     listener: &'a SocketState,
-    /// What the callback returns.
+    /// The callback's result.
     verdict: &'a Cell<Verdict>,
 }
 
-/// What becomes of an inspected connection at the end of the callback.
+/// The callback's decision about an inspected connection.
 #[derive(Clone, Copy)]
 pub(super) enum Verdict {
     Reject,
     Accept,
-    /// It is to be decided later, with this request, unless it is decided by then.
+    /// The decision is postponed: this request delivers it, unless it was made before the callback returns.
     Pend(NonNull<Operation>),
 }
 
 impl Verdict {
-    /// What the callback returns.
+    /// Converts the decision into the callback's result.
     ///
     /// # Safety
     ///
-    /// It is what an inspection by this listener has left, and is used once.
+    /// The verdict is of an inspection by this listener, and is used once.
     pub(super) unsafe fn end(self, listener: &SocketState) -> WSK_INSPECT_ACTION {
         let request = match self {
             Self::Reject => return WskInspectReject,
@@ -79,45 +79,45 @@ impl<'a> Inspection<'a> {
         Self { id, addresses, listener, verdict }
     }
 
-    /// What identifies it.
+    /// Returns the connection's identifier.
     #[must_use]
     pub const fn id(&self) -> InspectId {
         self.id
     }
 
-    /// The local address, if its family is known here.
+    /// Returns the local address, if it is of IPv4 or IPv6.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         // SAFETY: WSK's address is valid during the call, as this value is.
         unsafe { address::read(self.addresses[0]) }
     }
 
-    /// The address of who asks, if its family is known here.
+    /// Returns the peer's address, if it is of IPv4 or IPv6.
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         // SAFETY: WSK's address is valid during the call, as this value is.
         unsafe { address::read(self.addresses[1]) }
     }
 
-    /// Lets it be established. It is accepted afterwards, if it still is there.
+    /// Lets the connection be established. WSK offers it to the listener afterwards, unless it is aborted before.
     pub fn accept(self) {
         self.verdict.set(Verdict::Accept);
     }
 
-    /// Refuses it.
+    /// Rejects the connection.
     pub fn reject(self) {
         self.verdict.set(Verdict::Reject);
     }
 
-    /// Lets it wait for a decision: whoever has the result decides, once ([INV-61](crate::rules#inv-61)).
+    /// Postpones the decision, which the returned value makes, once ([INV-61](crate::rules#inv-61)).
     ///
-    /// The result may be kept anywhere, also in the listener's own handler.
+    /// The value may be stored anywhere, also in the listener's own handler.
     ///
     /// ```
     /// use std::sync::Mutex;
     /// use wsk::events::{ConditionalListenEvents, InspectId, Inspection, PendingInspection};
     ///
-    /// /// Lets somebody else decide who may connect.
+    /// /// Leaves the decision to another thread.
     /// #[derive(Default)]
     /// struct Door(Mutex<Vec<PendingInspection>>);
     ///
@@ -126,7 +126,7 @@ impl<'a> Inspection<'a> {
     ///     type Connection = ();
     ///
     ///     fn inspect(&self, inspection: Inspection<'_>) {
-    ///         // Without memory for it, the connection is rejected.
+    ///         // If allocation fails, the connection is rejected.
     ///         if let Ok(pending) = inspection.pend() {
     ///             self.0.lock().unwrap().push(pending);
     ///         }
@@ -148,9 +148,9 @@ impl<'a> Inspection<'a> {
     ///
     /// # Errors
     ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory: the connection is rejected.
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails: the connection is rejected.
     pub fn pend(self) -> Result<PendingInspection> {
-        // What a decision needs is there beforehand, so that it cannot fail for want of memory.
+        // The request is allocated in advance, so a decision cannot fail for lack of memory.
         let (request, callback) = self.listener.requests.take()?.split();
         self.verdict.set(Verdict::Pend(callback));
         let listener = Weak::new(self.listener);
@@ -164,7 +164,7 @@ impl fmt::Debug for Inspection<'_> {
     }
 }
 
-/// What identifies an inspected connection: a copy of WSK's `WSK_INSPECT_ID`, compared by its contents
+/// The identifier of an inspected connection: a copy of WSK's `WSK_INSPECT_ID`, compared by its contents
 /// ([INV-61](crate::rules#inv-61)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct InspectId {
@@ -173,7 +173,7 @@ pub struct InspectId {
 }
 
 impl InspectId {
-    /// As `WskInspectComplete` takes it.
+    /// Converts it for `WskInspectComplete`.
     #[must_use]
     pub const fn to_raw(self) -> WSK_INSPECT_ID {
         WSK_INSPECT_ID { Key: size_t(self.key), SerialNumber: self.serial_number }
@@ -186,7 +186,7 @@ impl InspectId {
 
 /// A connection that waits for a decision, from [`Inspection::pend`]. Dropping this rejects it.
 ///
-/// There is one decision for each ([INV-61](crate::rules#inv-61)):
+/// Each is decided once ([INV-61](crate::rules#inv-61)):
 ///
 /// ```compile_fail,E0382
 /// async fn decide_twice(pending: wsk::events::PendingInspection) -> wsk::Result<()> {
@@ -195,29 +195,29 @@ impl InspectId {
 /// }
 /// ```
 ///
-/// It may be used in any thread, also in callbacks, and before the callback that has pended the connection has
-/// returned. It does not keep the listener open, and needs no memory: everything was allocated when it was made.
+/// It may be used in any thread and in callbacks, even before the callback that pended the connection has returned. It
+/// does not keep the listener open, and allocates nothing.
 pub struct PendingInspection {
     id: InspectId,
-    /// None while it is dropped. The hold is weak, since the listener's handler may have this value, and is
-    /// dropped after the listener was closed.
+    /// `None` after the decision. The reference is weak, since the listener's handler may store this value, and is dropped
+    /// after the listener was closed.
     undecided: Option<(Weak, PendedIrp)>,
 }
 
-/// A decision that WSK has been told by a request.
-type Told = (Weak, InFlight);
+/// A decision that a request delivers to WSK.
+type Delivery = (Weak, InFlight);
 
 impl PendingInspection {
-    /// What identifies the connection, for [`aborted`](super::ConditionalListenEvents::aborted).
+    /// Returns the connection's identifier, for [`aborted`](super::ConditionalListenEvents::aborted).
     #[must_use]
     pub const fn id(&self) -> InspectId {
         self.id
     }
 
-    /// Lets the connection be established. It is accepted afterwards, if it still is there.
+    /// Lets the connection be established. WSK offers it to the listener afterwards, unless it is aborted before.
     ///
-    /// WSK is told at once, and not only when the future is polled; if the callback that has pended the connection
-    /// has not returned, it tells WSK when it does.
+    /// The call itself delivers the decision to WSK, before the future is polled. If the callback that pended the connection
+    /// has not returned yet, its return delivers it.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`, but futures are polled at `PASSIVE_LEVEL`. Cancellation: dropping the future
     /// changes nothing, since the decision was made.
@@ -225,36 +225,36 @@ impl PendingInspection {
     ///
     /// # Errors
     ///
-    /// It is no error if the connection has gone meanwhile, see
+    /// A connection that was aborted meanwhile is no error; see
     /// [`aborted`](super::ConditionalListenEvents::aborted).
     ///
-    /// - `STATUS_ADDRESS_CLOSED` if the listener was closed, which has ended the connection.
+    /// - `STATUS_ADDRESS_CLOSED` if the listener was closed, which ended the connection.
     /// - `STATUS_FILE_FORCED_CLOSED` if the listener no longer works.
-    /// - What else `WskInspectComplete` reports.
+    /// - Any other status of `WskInspectComplete`.
     pub fn accept(mut self) -> impl Future<Output = Result<()>> + Send + 'static {
-        let told = self.decide(true);
-        async move { end(told?).await }
+        let delivery = self.decide(true);
+        async move { end(delivery?).await }
     }
 
-    /// Refuses the connection. As [`accept`](Self::accept) otherwise.
+    /// Rejects the connection. Otherwise as [`accept`](Self::accept).
     ///
     /// # Errors
     ///
     /// As for [`accept`](Self::accept).
     pub fn reject(mut self) -> impl Future<Output = Result<()>> + Send + 'static {
-        let told = self.decide(false);
-        async move { end(told?).await }
+        let delivery = self.decide(false);
+        async move { end(delivery?).await }
     }
 
-    /// Tells WSK, unless that was done, or is left to the callback.
-    fn decide(&mut self, accepts: bool) -> Result<Option<Told>> {
+    /// Delivers the decision to WSK, unless that is done, or is left to the callback.
+    fn decide(&mut self, accepts: bool) -> Result<Option<Delivery>> {
         match self.decision(accepts)? {
-            Some((socket, decision)) => Ok(Some(decision.tell(socket))),
+            Some((socket, decision)) => Ok(Some(decision.deliver(socket))),
             None => Ok(None),
         }
     }
 
-    /// A decision, to be told to WSK with the listener's socket, unless it was told, or is left to the callback.
+    /// Takes the decision to deliver, with the listener's socket, unless it was taken, or is left to the callback.
     fn decision(&mut self, accepts: bool) -> Result<Option<(OpenGuard, Decision)>> {
         let Some((listener, request)) = self.undecided.take() else {
             return Ok(None);
@@ -268,7 +268,7 @@ impl PendingInspection {
     }
 }
 
-/// A decision that is to be told to WSK.
+/// A decision that WSK has not received yet.
 struct Decision {
     id: InspectId,
     accepts: bool,
@@ -277,11 +277,11 @@ struct Decision {
 }
 
 impl Decision {
-    fn tell(self, socket: OpenGuard) -> Told {
+    fn deliver(self, socket: OpenGuard) -> Delivery {
         let Self { id, accepts, listener, mut idle } = self;
-        // SAFETY: it is the request's payload.
+        // SAFETY: the pointer is to the request's payload.
         let place = unsafe { id_in(idle.payload()) };
-        // SAFETY: there is room for it, and it is aligned so.
+        // SAFETY: the control buffer has room for an identifier, and its alignment.
         unsafe { place.write(id.to_raw()) };
         let call = |irp: PIRP, payload: *mut Payload| {
             // SAFETY: the payload is the request's, and stays until it completes.
@@ -292,14 +292,14 @@ impl Decision {
             // SAFETY: the connection was pended, and is decided once (INV-61).
             unsafe { dispatch.inspect_complete(id, action, irp) }
         };
-        // SAFETY: the guard keeps the socket's memory; the call is given the payload's room.
+        // SAFETY: the guard keeps the socket's memory; the call's memory is the payload's control buffer.
         let in_flight = unsafe { idle.start(socket.as_ptr(), call) }.in_flight();
         drop(socket);
         (listener, in_flight.never_cancelled())
     }
 }
 
-/// Where a payload has the identification that WSK reads.
+/// The address of the identifier in a payload, which WSK reads.
 ///
 /// # Safety
 ///
@@ -313,9 +313,9 @@ const unsafe fn id_in(payload: *mut Payload) -> PWSK_INSPECT_ID {
     unsafe { ControlBuffer::start(area) }.cast()
 }
 
-/// Waits until WSK has taken a decision.
-async fn end(told: Option<Told>) -> Result<()> {
-    let Some((listener, in_flight)) = told else {
+/// Waits until WSK has received a decision.
+async fn end(delivery: Option<Delivery>) -> Result<()> {
+    let Some((listener, in_flight)) = delivery else {
         return Ok(());
     };
     match in_flight.await {
@@ -328,8 +328,9 @@ impl Drop for PendingInspection {
     fn drop(&mut self) {
         // After a failure there is nothing to do: the listener no longer works, and the connection has gone with it.
         if let Ok(Some((socket, decision))) = self.decision(false) {
-            socket
-                .call_outside_routines(decision, |(socket, decision)| drop(decision.tell(socket)));
+            socket.call_outside_routines(decision, |(socket, decision)| {
+                drop(decision.deliver(socket));
+            });
         }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) trait Attachment: Send + Sized + 'static {
     /// Whether the system may use the value after it has refused the call. If not, the value is dropped then.
     const OUTLIVES_REFUSAL: bool;
 
-    /// Cleans up after the request has completed with this result; `output` is what it wrote to its control buffer.
+    /// Cleans up after the request has completed with this result; `output` is its control buffer.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`. May run in a completion routine, and so makes no call to WSK
     /// ([INV-15](crate::rules#inv-15)).

@@ -39,7 +39,7 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory for a new one.
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails for a new one.
     #[inline]
     pub(crate) fn take(&self) -> Result<Idle> {
         let [first, others @ ..] = &self.idle;

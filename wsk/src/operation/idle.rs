@@ -33,7 +33,7 @@ unsafe impl Sync for Idle {}
 impl Idle {
     /// # Errors
     ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     pub(crate) fn allocate() -> Result<Self> {
         // SAFETY: `new_in_place` calls this with memory for an operation.
         let write = |place| unsafe { Operation::write(place) };

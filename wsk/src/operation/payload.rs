@@ -28,7 +28,7 @@ pub(crate) struct Payload {
     pub(crate) descriptor: WSK_BUF,
     /// Control data of a datagram, or the value of an option or of an ioctl.
     pub(crate) control: ControlBuffer,
-    /// What else this kind of request owns.
+    /// Other state that this kind of request owns.
     pub(crate) attachment: AttachmentSlot,
     /// The count that the request is part of until it completes.
     pub(crate) counted: Option<Counted>,

@@ -1,4 +1,4 @@
-//! Who owns a request, and who is told when it completes.
+//! The ownership of a request, and the wake-up when it completes.
 //!
 //! A request has an owner (a future) and, while it is in flight, WSK, which runs the completion
 //! routine once, at any time, on any processor. The two meet in one word:

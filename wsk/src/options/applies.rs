@@ -1,15 +1,14 @@
-//! Which sockets have an option, and in which state.
+//! The sockets that have an option, and their states.
 
 use crate::socket::{
     Basic, Bound, Category, Connected, Connection, Datagram, DefaultDestination, Exchanges,
     FixedPeer, Listen, Listening, State, Stream, Unbound,
 };
 
-/// Says that options or control codes of this applicability are those of sockets of category `C` in the state
-/// `S`.
+/// Options or control codes of this applicability exist for sockets of category `C` in the state `S`.
 ///
-/// Types of this module are it for sockets of WSK's; for options of your own, a type of your own can be. A
-/// [silent](crate::socket::Silent) connection has none, since it can only be closed
+/// The types of this module implement it for WSK's options; a driver can implement it for a type of its own. A
+/// [silent](crate::socket::Silent) connection has no options, since it can only be closed
 /// ([INV-43](crate::rules#inv-43)):
 ///
 /// ```compile_fail,E0277
@@ -25,12 +24,12 @@ use crate::socket::{
 /// use wsk::options::{AppliesTo, Ioctl};
 /// use wsk::socket::{Basic, Unbound};
 ///
-/// /// What only basic sockets are asked for.
+/// /// Control codes of basic sockets only.
 /// enum Probes {}
 ///
 /// impl AppliesTo<Basic, Unbound> for Probes {}
 ///
-/// // SAFETY: the code takes an IRP, and answers with a byte that is zero or not.
+/// // SAFETY: the code takes an IRP, and returns a byte that is zero or not.
 /// const RECEIVE_SIDE_SCALING: Ioctl<(), bool, Probes> =
 ///     unsafe { Ioctl::new(wsk::sys::SIO_QUERY_RSS_SCALABILITY_INFO) };
 /// ```
@@ -41,8 +40,8 @@ use crate::socket::{
 )]
 pub trait AppliesTo<C: Category, S: State> {}
 
-/// Says that sockets of category `C` in the state `S` can be asked for the value of an option of this
-/// applicability: all that have the option, and those that had it before the bind.
+/// The value of an option of this applicability can be read from sockets of category `C` in the state `S`: from all that
+/// have the option, and from those that had it before the bind.
 #[diagnostic::on_unimplemented(
     message = "this is nothing that a `{C}` socket can be asked for in the state `{S}`",
     label = "of sockets that `{Self}` applies to"
@@ -90,7 +89,7 @@ applicability! {
         Connection in Unbound, Connection in Bound, Connection in Connected,
         Stream in Unbound, Stream in Bound, Stream in Listening, Stream in Connected;
 
-    /// Sockets that have no address yet ([INV-34](crate::rules#inv-34)).
+    /// Sockets that are not bound yet ([INV-34](crate::rules#inv-34)).
     BeforeBind:
         Listen in Unbound, Datagram in Unbound, Connection in Unbound, Stream in Unbound;
 
@@ -98,13 +97,13 @@ applicability! {
     BeforeConnect:
         Connection in Unbound, Connection in Bound, Stream in Unbound, Stream in Bound;
 
-    /// Connections, and sockets that will have them: what a listening socket accepts has its options.
+    /// Connections, and sockets that accept them: an accepted connection inherits the listener's options.
     OfBytes:
         Listen in Unbound, Listen in Listening,
         Connection in Unbound, Connection in Bound, Connection in Connected,
         Stream in Unbound, Stream in Bound, Stream in Listening, Stream in Connected;
 
-    /// As [`OfBytes`], and basic sockets, which must be of TCP.
+    /// As [`OfBytes`], and basic sockets, whose protocol must be TCP.
     Tcp:
         Basic in Unbound,
         Listen in Unbound, Listen in Listening,
@@ -119,11 +118,11 @@ applicability! {
     Datagrams:
         Datagram in Unbound;
 
-    /// Datagram sockets, and basic ones, which must be of UDP.
+    /// Datagram sockets, and basic ones, whose protocol must be UDP.
     Udp:
         Basic in Unbound, Datagram in Unbound;
 
-    /// Datagram sockets that are bound, and so can be members of groups.
+    /// Bound datagram sockets, which can join multicast groups.
     Members:;
 }
 

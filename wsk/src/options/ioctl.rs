@@ -19,20 +19,20 @@ use super::{AllSockets, BeforeConnect, Boolean, Connections, KeepAlive, MAX_SIZE
 use crate::irql;
 use crate::status::{Result, known};
 
-/// A control code: what it takes and gives ([`OptionValue`]), and the sockets that it applies to
+/// A control code with the types of its input and output ([`OptionValue`]), and the sockets that it applies to
 /// ([`AppliesTo`](super::AppliesTo)).
 pub struct Ioctl<In, Out, A> {
     code: Code,
     types: Types<In, Out, A>,
 }
 
-/// A control code that takes and gives any bytes, in buffers.
+/// A control code with input and output of any bytes, in buffers.
 pub struct BufferIoctl<A> {
     code: Code,
     types: Types<A, (), ()>,
 }
 
-/// A control code, and where it may be used.
+/// A control code, and its highest IRQL.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Code {
     pub(crate) number: u32,
@@ -50,7 +50,7 @@ impl Code {
 }
 
 impl<In: OptionValue, Out: OptionValue, A> Ioctl<In, Out, A> {
-    /// A control code that this crate does not have.
+    /// Declares a control code that this crate does not have.
     ///
     /// # Safety
     ///
@@ -58,23 +58,23 @@ impl<In: OptionValue, Out: OptionValue, A> Ioctl<In, Out, A> {
     ///
     /// - `WskControlSocket` takes the code, with an IRP and with every value that `In` encodes, at up to
     ///   `DISPATCH_LEVEL`, or if [`at_passive_level`](Self::at_passive_level) is called, at `PASSIVE_LEVEL`.
-    /// - What it takes and gives is plain data, as for [`SocketOption::new`](super::SocketOption::new).
-    /// - It makes nothing wrong that this crate relies on: it enables no callbacks, and the socket's type still
-    ///   says what the socket is.
+    /// - Its input and output are plain data, as for [`SocketOption::new`](super::SocketOption::new).
+    /// - It changes nothing that this crate relies on: it enables no callbacks, and the socket's type still matches its
+    ///   state.
     #[must_use]
     pub const unsafe fn new(code: u32) -> Self {
-        const { assert!(In::SIZE <= MAX_SIZE, "what it takes is too long: use a BufferIoctl") };
-        const { assert!(Out::SIZE <= MAX_SIZE, "what it gives is too long: use a BufferIoctl") };
+        const { assert!(In::SIZE <= MAX_SIZE, "the input is too long: use a BufferIoctl") };
+        const { assert!(Out::SIZE <= MAX_SIZE, "the output is too long: use a BufferIoctl") };
         Self { code: Code { number: code, is_for_passive_level: false }, types: PhantomData }
     }
 }
 
 impl<A> BufferIoctl<A> {
-    /// A control code that this crate does not have.
+    /// Declares a control code that this crate does not have.
     ///
     /// # Safety
     ///
-    /// Those of [`Ioctl::new`], with any bytes and any number of them as what it takes.
+    /// Those of [`Ioctl::new`], with input of any bytes and any length.
     #[must_use]
     pub const unsafe fn new(code: u32) -> Self {
         Self { code: Code { number: code, is_for_passive_level: false }, types: PhantomData }
@@ -84,14 +84,14 @@ impl<A> BufferIoctl<A> {
 macro_rules! code {
     ($($ioctl:ident<$($parameter:ident),*>),*) => {$(
         impl<$($parameter),*> $ioctl<$($parameter),*> {
-            /// The code, which may be used at `PASSIVE_LEVEL` only: elsewhere the request fails, and is not made.
+            /// Restricts the code to `PASSIVE_LEVEL`: at any other IRQL the request fails before it is issued.
             #[must_use]
             pub const fn at_passive_level(mut self) -> Self {
                 self.code.is_for_passive_level = true;
                 self
             }
 
-            /// The number.
+            /// Returns the number of the code.
             #[must_use]
             pub const fn code(self) -> u32 {
                 self.code.number
@@ -102,7 +102,7 @@ macro_rules! code {
             }
         }
 
-        // Not derived, which would ask the same of the types.
+        // Not derived: a derive would require the trait of the type parameters.
         impl<$($parameter),*> Clone for $ioctl<$($parameter),*> {
             fn clone(&self) -> Self {
                 *self
@@ -123,21 +123,21 @@ code!(Ioctl<In, Out, A>, BufferIoctl<A>);
 
 /// Whether receive-side scaling is on: `SIO_QUERY_RSS_SCALABILITY_INFO`. Microsoft describes it for Winsock only.
 ///
-/// IRQL: `PASSIVE_LEVEL`, since nothing says otherwise. Minimum Windows: Windows Vista.
+/// IRQL: `PASSIVE_LEVEL`, since no other level is documented. Minimum Windows: Windows Vista.
 /// [Microsoft's page](https://learn.microsoft.com/windows/win32/api/mstcpip/ns-mstcpip-rss_scalability_info).
 #[doc(alias = "SIO_QUERY_RSS_SCALABILITY_INFO")]
 pub const RSS_SCALABILITY: Ioctl<(), Boolean, AllSockets> =
-    // SAFETY: the code answers with a structure of one byte, and changes nothing.
+    // SAFETY: the code returns a structure of one byte, and changes nothing.
     unsafe { Ioctl::new(SIO_QUERY_RSS_SCALABILITY_INFO) }.at_passive_level();
 
-/// Keeps a connection alive, and says how, or does not: `SIO_KEEPALIVE_VALS`. Microsoft describes it for Winsock
+/// Sets whether and how a connection is kept alive: `SIO_KEEPALIVE_VALS`. Microsoft describes it for Winsock
 /// only. [`KEEP_ALIVE`](super::KEEP_ALIVE) and the options of [`tcp`](super::tcp) do the same in seconds.
 ///
-/// IRQL: `PASSIVE_LEVEL`, since nothing says otherwise. Minimum Windows: Windows Vista.
+/// IRQL: `PASSIVE_LEVEL`, since no other level is documented. Minimum Windows: Windows Vista.
 /// [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/sio-keepalive-vals).
 #[doc(alias = "SIO_KEEPALIVE_VALS")]
 pub const KEEP_ALIVE_VALUES: Ioctl<KeepAlive, (), Connections> =
-    // SAFETY: the code takes the structure, which is numbers, and changes nothing but what it says.
+    // SAFETY: the code takes a structure of numbers, and changes only the keep-alive settings.
     unsafe { Ioctl::new(SIO_KEEPALIVE_VALS) }.at_passive_level();
 
 /// The redirection records of an accepted connection that a filter has redirected:
@@ -147,26 +147,26 @@ pub const KEEP_ALIVE_VALUES: Ioctl<KeepAlive, (), Connections> =
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-query-wfp-connection-redirect-records).
 #[doc(alias = "SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS")]
 pub const REDIRECT_RECORDS: BufferIoctl<Connections> =
-    // SAFETY: the code answers with bytes, as far as there is room, and changes nothing.
+    // SAFETY: the code returns bytes, as far as there is room, and changes nothing.
     unsafe { BufferIoctl::new(SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS) }.at_passive_level();
 
-/// What a filter says of an accepted connection that it has redirected:
+/// The redirection context that a filter attached to an accepted connection:
 /// `SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT`. It is opaque.
 ///
 /// IRQL: `PASSIVE_LEVEL`. Minimum Windows: Windows 8.
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-query-wfp-connection-redirect-context).
 #[doc(alias = "SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT")]
 pub const REDIRECT_CONTEXT: BufferIoctl<Connections> =
-    // SAFETY: the code answers with bytes, as far as there is room, and changes nothing.
+    // SAFETY: the code returns bytes, as far as there is room, and changes nothing.
     unsafe { BufferIoctl::new(SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT) }.at_passive_level();
 
-/// Gives a proxy's own connection the records of the one that it is made for:
+/// Sets the redirection records of the original connection on a proxy's own connection:
 /// `SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS`.
 ///
 /// IRQL: `PASSIVE_LEVEL`. Minimum Windows: Windows 8.
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-set-wfp-connection-redirect-records).
 #[doc(alias = "SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS")]
 pub const SET_REDIRECT_RECORDS: BufferIoctl<BeforeConnect> =
-    // SAFETY: the code takes bytes, which programs give it, too, and so checks them; it changes nothing that
+    // SAFETY: the code takes bytes, and validates them, since user-mode programs pass them as well; it changes nothing that
     // this crate relies on.
     unsafe { BufferIoctl::new(SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS) }.at_passive_level();

@@ -148,7 +148,7 @@ macro_rules! options {
         #[expect(unsafe_code, reason = "each option is declared with the type that the system uses")]
         pub const $name: SocketOption<$value, $applies, $access> =
             // SAFETY: Microsoft's page describes the option, with a value that is a number, an address or a
-            // plain structure of them. It changes what is sent or received, and no callbacks.
+            // plain structure of them. It affects the transferred data, and enables no callbacks.
             unsafe { SocketOption::new(wsk_sys::$level, wsk_sys::$c) };
 
         const _: () = assert!($crate::options::option::are_equal(stringify!($c), $alias));

@@ -26,9 +26,9 @@ use crate::status::Result;
 pub struct Accepted<H = ()> {
     /// The connection.
     pub socket: ConnectionSocket<H>,
-    /// The address of this side, if its family is known here. The listener may be bound to many.
+    /// The local address, if it is of IPv4 or IPv6. The listener may be bound to several.
     pub local_addr: Option<SocketAddr>,
-    /// The address of the peer, if its family is known here.
+    /// The peer's address, if it is of IPv4 or IPv6.
     pub peer_addr: Option<SocketAddr>,
 }
 
@@ -44,33 +44,33 @@ impl<H> fmt::Debug for Accepted<H> {
 }
 
 impl<C: Accepts, H> Socket<C, Listening, H> {
-    /// Waits for a connection; the address is the peer's, if its family is known here.
+    /// Accepts a connection, and returns it with the peer's address, if that is of IPv4 or IPv6.
     ///
     /// One accept at a time: WSK is known to hang at a second one, so this takes the listener for itself. If
-    /// [`ListenEvents::accept`](crate::events::ListenEvents::accept) is enabled as well, a connection goes to
-    /// one of them: to the accept, if there is one, but for races ([INV-54](crate::rules#inv-54)).
+    /// [`ListenEvents::accept`](crate::events::ListenEvents::accept) is enabled as well, the accept
+    /// receives connections while it is pending, except for races ([INV-54](crate::rules#inv-54)).
     ///
     /// The connection has no handler; [`events`](ConnectionSocket::events) gives it one.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future loses nothing, and so
-    /// does a [time-out](crate::time::timeout). The accept stays in flight, and the next call takes up what it
-    /// brings.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future, also by a
+    /// [time-out](crate::time::timeout), loses no connection. The accept stays in flight, and the next call returns its
+    /// result.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_accept).
     ///
     /// # Errors
     ///
     /// The listener can be used again.
     ///
-    /// - `STATUS_FILE_FORCED_CLOSED` if the listener no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskAccept` reports.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the listener is no longer functional.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskAccept`.
     pub async fn accept(&mut self) -> Result<(ConnectionSocket, Option<SocketAddr>)> {
         let Accepted { socket, peer_addr, .. } = self.accept_any().await?;
         Ok((socket, peer_addr))
     }
 
-    /// As [`accept`](Self::accept), with a handler for the connection's events, which are enabled when it is
-    /// there. What has come by then is told.
+    /// As [`accept`](Self::accept), with a handler for the connection's events, which are enabled after the accept.
+    /// Earlier data, and the end of the connection, are indicated then.
     ///
     /// ```
     /// use wsk::events::{ConnectionEvents, Data, Receipt};
@@ -112,7 +112,7 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
     where
         K: ConnectionEvents + Callbacks<Connection>,
     {
-        // The memory for it must be there when the connection is.
+        // The handler's memory must be allocated before the connection arrives.
         let handler = NewHandler::allocate(handler)?;
         let Accepted { socket, local_addr, peer_addr } = self.accept_any().await?;
         Ok(Accepted { socket: socket.attach(handler)?, local_addr, peer_addr })
@@ -131,7 +131,7 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
                 let (mut idle, information) = state.completed(idle, result)?;
                 let payload = idle.payload();
                 let (local_addr, peer_addr) = (payload.local.address(), payload.remote.address());
-                // SAFETY: what is accepted is a connection.
+                // SAFETY: an accepted socket is a connection.
                 let handle = unsafe { delivered::<Connection>(&mut idle, information) };
                 state.requests.put(idle);
                 // SAFETY: an accepted socket is connected, and this one was given no handler.
@@ -146,7 +146,7 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
 fn start<C: Accepts>(listener: &super::Handle<C>) -> Result<InFlight> {
     let state = listener.state();
     let mut idle = state.idle()?;
-    // The memory of the connection must be there when the connection arrives (INV-20).
+    // The connection's memory must be allocated before it arrives (INV-20).
     let new = NewSocket::allocate(state.client(), SocketFlags::CONNECTION, state.family(), ());
     let new = match new {
         Ok(new) => new,

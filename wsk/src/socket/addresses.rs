@@ -34,7 +34,7 @@ where
     /// The addresses of this machine that sockets of this family can be bound to. A
     /// [basic socket](super::BasicSocket) is enough to ask.
     ///
-    /// IRQL: `PASSIVE_LEVEL`; at another, nothing is asked. It does not wait. Minimum Windows: Windows Vista.
+    /// IRQL: `PASSIVE_LEVEL`; at another, the call fails. It does not wait. Minimum Windows: Windows Vista.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-address-list-query).
     ///
     /// ```
@@ -57,9 +57,9 @@ where
     /// # Errors
     ///
     /// - `STATUS_INVALID_DEVICE_REQUEST` if the level is not passive.
-    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskControlSocket` reports. Wine does not implement it.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket is no longer functional.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskControlSocket`. Wine does not implement it.
     pub fn local_addresses(&self) -> Result<LocalAddresses> {
         require_passive()?;
         let state = self.handle.state();
@@ -72,16 +72,16 @@ where
         Ok(LocalAddresses { buffer, size })
     }
 
-    /// Waits until the addresses change that [`local_addresses`](Self::local_addresses) lists. The request is made
-    /// when this is called, and not when the future is polled: what changes after the call is not missed.
+    /// Waits until the addresses change that [`local_addresses`](Self::local_addresses) lists. The call itself
+    /// issues the request, before the future is polled, so no later change is missed.
     ///
-    /// IRQL: `PASSIVE_LEVEL`; at another, the request is not made. Minimum Windows: Windows Vista. Cancellation:
+    /// IRQL: `PASSIVE_LEVEL`; at another, no request is issued. Minimum Windows: Windows Vista. Cancellation:
     /// dropping the future cancels the request.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-address-list-change).
     ///
     /// ```
     /// # use wsk::socket::BasicSocket;
-    /// /// Tells the addresses, now and whenever they change.
+    /// /// Prints the addresses, now and after each change.
     /// async fn watch(socket: &BasicSocket) -> wsk::Result<()> {
     ///     loop {
     ///         let change = socket.local_addresses_changed();
@@ -96,9 +96,9 @@ where
     /// # Errors
     ///
     /// - `STATUS_INVALID_DEVICE_REQUEST` if the level was not passive.
-    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskControlSocket` reports. Wine does not implement it.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket is no longer functional.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskControlSocket`. Wine does not implement it.
     pub fn local_addresses_changed(
         &self,
     ) -> impl Future<Output = Result<()>> + Send + use<'_, C, S, H> {
@@ -127,7 +127,7 @@ impl LocalAddresses {
     #[must_use]
     pub fn iter(&self) -> LocalAddressIter<'_> {
         let count = self.number(offset_of!(SOCKET_ADDRESS_LIST, iAddressCount)).unwrap_or(0);
-        // No more than there can be, whatever the system says.
+        // No more than the buffer has room for.
         let end = count.min(self.size / size_of::<SOCKET_ADDRESS>());
         LocalAddressIter { list: self, next: 0, end }
     }
@@ -145,7 +145,7 @@ impl LocalAddresses {
         let pointer = at + offset_of!(SOCKET_ADDRESS, lpSockaddr);
         let pointer = usize::from_ne_bytes(*self.bytes().get(pointer..)?.first_chunk()?);
         let length = self.number(at + offset_of!(SOCKET_ADDRESS, iSockaddrLength))?;
-        // Not by the pointer itself: where it points to is checked, and the memory is the buffer's.
+        // Not through the entry's pointer: its offset is checked, and the buffer is accessed.
         let offset = pointer.checked_sub(self.bytes().as_ptr().addr())?;
         let bytes = self.bytes().get(offset..)?.get(..length)?;
         let address: PSOCKADDR = bytes.as_ptr().cast_mut().cast();
@@ -212,14 +212,14 @@ mod tests {
 
     use super::*;
 
-    // What defines the pool.
+    // Defines the pool.
     extern crate wsk_host as _;
 
     /// An entry: the address's bytes, where they are beyond the beginning of the list, and how many there are said
     /// to be.
     type Entry<'a> = (&'a [u8], usize, i32);
 
-    /// A list with room for so many bytes, whatever it says.
+    /// A list in a buffer of `size` bytes, with these contents.
     fn list(count: i32, entries: &[Entry<'_>], size: usize) -> LocalAddresses {
         let mut buffer = Buffer::new(size).expect("memory");
         let start = buffer.as_ptr().addr();

@@ -20,10 +20,10 @@ use crate::operation::Payload;
 use crate::status::Result;
 
 impl ConnectionSocket {
-    /// Gives a connection without a handler one for its events, and enables them: for instance one that depends on
-    /// who has connected.
+    /// Gives a connection without a handler one for its events, and enables them: for example, a handler that
+    /// depends on the peer.
     ///
-    /// What has come before is told: data that was not received, and the end of the connection.
+    /// Earlier data that was not received, and the end of the connection, are indicated.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicUsize, Ordering};
@@ -65,9 +65,9 @@ impl ConnectionSocket {
     ///
     /// The socket is closed.
     ///
-    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory: the handler is dropped.
-    /// - What else `WskControlSocket` reports.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket is no longer functional.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails: the handler is dropped.
+    /// - Any other status of `WskControlSocket`.
     pub fn events<K>(self, handler: K) -> Result<ConnectionSocket<K>>
     where
         K: ConnectionEvents + Callbacks<Connection>,
@@ -81,7 +81,7 @@ impl ConnectionSocket {
     {
         let handle = self.into_handle();
         if TypeId::of::<K>() == TypeId::of::<()>() {
-            // That is none: another may follow, and what has come is for that.
+            // `()` is no handler: a later one receives the stored indications.
             // SAFETY: the socket is connected, and its memory was made for a handler of this type.
             return Ok(unsafe { Socket::from_handle(handle, Connected::NEW) });
         }
@@ -114,7 +114,7 @@ impl Handle<Connection> {
             // SAFETY: the socket is connected; there is nothing to be filled.
             unsafe { Connection::receive(dispatch, descriptor, ReceiveFlags::empty(), irp) }
         };
-        // SAFETY: the call is given the payload's descriptor.
+        // SAFETY: the call's memory is the payload's descriptor.
         drop(unsafe { self.start(idle, call) }.in_flight().never_cancelled());
         Ok(())
     }

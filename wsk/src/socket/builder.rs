@@ -1,4 +1,4 @@
-//! How sockets are made: their transport, what precedes the bind, and their events.
+//! Builders of sockets: their transport, their options before the bind, and their events.
 //!
 //! # Safety
 //!
@@ -19,16 +19,16 @@ use crate::security::CachedSecurityDescriptor;
 use crate::status::{Result, known};
 use crate::transport::{Family, Protocol};
 
-/// What precedes the bind, besides what is set on an [`Unbound`] socket.
+/// The sharing of the address, which is set before the bind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sharing {
-    /// WSK's own way: other sockets may share the address if they are allowed to.
+    /// WSK's default: other sockets may share the address if its security descriptor allows it.
     Default,
     Exclusive,
     Reuse,
 }
 
-/// A socket that is to be made. From [`Socket`]'s `builder` functions.
+/// A builder of a socket. From [`Socket`]'s `builder` functions.
 #[derive(Debug)]
 #[must_use = "nothing is created before `create`, `bind` or `connect`"]
 pub struct Builder<'a, C, H = ()> {
@@ -58,8 +58,8 @@ impl<'a, C: Category> Builder<'a, C> {
         }
     }
 
-    /// Says who handles the socket's events. They are enabled as soon as the socket is bound, or connected if
-    /// it is a connection.
+    /// Sets the handler of the socket's events. They are enabled when the socket is bound, or connected if it is a
+    /// connection.
     pub fn events<H: Callbacks<C>>(self, handler: H) -> Builder<'a, C, H> {
         let Self {
             provider,
@@ -89,21 +89,25 @@ macro_rules! builder {
 builder!(
     Basic,
     Unbound,
-    "A socket for options and ioctls, of TCP unless the builder is told otherwise."
+    "A socket for options and ioctls, of TCP unless the builder sets another protocol."
 );
 builder!(Listen, Listening, "A socket that will listen.");
-builder!(Datagram, Bound, "A socket for datagrams, of UDP unless the builder is told otherwise.");
+builder!(
+    Datagram,
+    Bound,
+    "A socket for datagrams, of UDP unless the builder sets another protocol."
+);
 builder!(Connection, Connected, "A socket that will connect.");
 builder!(Stream, Bound, "A socket that will listen or connect. Since Windows 10, version 1703.");
 
 impl<C: Category, H> Builder<'_, C, H> {
-    /// Another protocol than the category's usual one.
+    /// Sets another protocol than the category's default.
     pub const fn protocol(mut self, protocol: Protocol) -> Self {
         self.protocol = protocol;
         self
     }
 
-    /// Another type of socket than the category's usual one, such as `SOCK_RAW`.
+    /// Sets another socket type than the category's default, such as `SOCK_RAW`.
     pub const fn socket_type(mut self, socket_type: USHORT) -> Self {
         self.socket_type = socket_type;
         self
@@ -111,7 +115,7 @@ impl<C: Category, H> Builder<'_, C, H> {
 }
 
 impl<'a, C: Binds, H> Builder<'a, C, H> {
-    /// Creates the socket with a [security descriptor](crate::security), which decides who may share its
+    /// Creates the socket with a [security descriptor](crate::security), which controls the sharing of its
     /// address. [`Socket::set_security_descriptor`] sets it later, but before the bind
     /// ([INV-34](crate::rules#inv-34)).
     pub const fn security_descriptor(mut self, descriptor: &'a CachedSecurityDescriptor) -> Self {
@@ -119,14 +123,14 @@ impl<'a, C: Binds, H> Builder<'a, C, H> {
         self
     }
 
-    /// Lets no other socket have the same address: `SO_EXCLUSIVEADDRUSE`.
+    /// Prevents other sockets from binding to the same address: `SO_EXCLUSIVEADDRUSE`.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-exclusiveaddruse).
     pub fn exclusive_address(mut self) -> Self {
         self.sharing = Sharing::Exclusive;
         self
     }
 
-    /// Lets other sockets have the same address: `SO_REUSEADDR`.
+    /// Allows other sockets to bind to the same address: `SO_REUSEADDR`.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-reuseaddr).
     pub fn reuse_address(mut self) -> Self {
         self.sharing = Sharing::Reuse;
@@ -146,8 +150,8 @@ impl<C: Category, H: Callbacks<C>> Builder<'_, C, H> {
     ///   [static event](crate::RegistrationBuilder::static_events), or its security descriptor is another
     ///   registration's.
     /// - `STATUS_NOT_SUPPORTED` for a stream socket before version 1703 of Windows 10.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskSocket`, and `WskControlSocket` for the options, report.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskSocket`, or of `WskControlSocket` for the options.
     pub async fn create(self) -> Result<Socket<C, Unbound, H>> {
         let needs_streams = C::FLAGS.contains(crate::flags::SocketFlags::STREAM);
         if needs_streams && self.provider.capabilities().streams().is_none() {
@@ -188,7 +192,7 @@ macro_rules! bind {
             ///
             /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
             /// - `STATUS_ADDRESS_ALREADY_EXISTS` or `STATUS_ACCESS_DENIED` if the address is in use.
-            /// - What [`Builder::create`] and `WskBind` report.
+            /// - Any status of [`Builder::create`] and `WskBind`.
             pub async fn bind(
                 self,
                 address: impl Into<SocketAddr>,
@@ -220,7 +224,7 @@ macro_rules! bind_unbound {
             ///
             /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
             /// - `STATUS_ADDRESS_ALREADY_EXISTS` or `STATUS_ACCESS_DENIED` if the address is in use.
-            /// - What else `WskBind` reports.
+            /// - Any other status of `WskBind`.
             pub async fn bind(
                 self,
                 address: impl Into<SocketAddr>,

@@ -33,9 +33,8 @@ pub(super) unsafe fn begin_close(state: NonNull<SocketState>) {
     let irp = unsafe { memory.close.ready_once(closed, state.as_ptr().cast()) };
     // SAFETY: the socket is open, and its table begins with the basic functions.
     let dispatch = unsafe { BasicDispatch::of(socket) };
-    // From here on the memory may be gone. The status says nothing that the completion routine will not
-    // (INV-12).
-    // SAFETY: no call to the socket is executing, as promised; the IRP is ready.
+    // From here on the memory may be freed. The status adds nothing to the completion routine's (INV-12).
+    // SAFETY: no call to the socket is executing (this function's contract); the IRP is ready.
     unsafe { dispatch.close_socket(irp) };
 }
 
@@ -54,7 +53,7 @@ unsafe extern "C" fn closed(_device: PDEVICE_OBJECT, _irp: PIRP, context: PVOID)
     STATUS_MORE_PROCESSING_REQUIRED
 }
 
-/// A close in progress. Ready when the socket is gone; dropping it does not stop the close.
+/// A close in progress. Ready when the socket is closed; dropping it does not stop the close.
 #[must_use = "the close has begun, but no future waits for its end"]
 pub(crate) struct Close(NonNull<SocketState>);
 

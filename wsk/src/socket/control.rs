@@ -23,7 +23,7 @@ use crate::operation::{ControlBuffer, Outcome, Payload};
 use crate::options::MAX_SIZE;
 use crate::status::{Result, known};
 
-/// What is asked of a socket.
+/// The target of a control request: an option or an ioctl.
 #[derive(Clone, Copy)]
 pub(super) struct Control {
     pub(super) kind: WSK_CONTROL_SOCKET_TYPE,
@@ -33,7 +33,7 @@ pub(super) struct Control {
 
 const _: () = assert!(MAX_SIZE <= ControlBuffer::HALF);
 
-/// Memory that WSK reads or writes: where, and how many bytes.
+/// Memory that WSK reads or writes: its address and its size in bytes.
 type Room = (PVOID, usize);
 
 /// # Safety
@@ -46,13 +46,13 @@ unsafe fn call(
     output: Room,
     irp: PIRP,
 ) -> NTSTATUS {
-    // Nothing is null rather than a pointer to nothing.
+    // An empty range is passed as null, not as a dangling pointer.
     let (input_size, output_size) = (input.1, output.1);
     let input = if input_size == 0 { ptr::null_mut() } else { input.0 };
     let output = if output_size == 0 { ptr::null_mut() } else { output.0 };
     // SAFETY: the caller's socket is open, and its table begins with the basic functions.
     let dispatch = unsafe { BasicDispatch::of(state.socket()) };
-    // The size is told by the IRP (INV-27).
+    // The IRP returns the size (INV-27).
     let nowhere: *mut SIZE_T = ptr::null_mut();
     // SAFETY: the socket is open, and the code, its values and the IRP are as `WskControlSocket` requires, by this
     // function's contract.
@@ -82,8 +82,7 @@ impl<C: Category> Handle<C> {
     ///
     /// # Safety
     ///
-    /// The code is one that takes an IRP and such values, which have no pointers to what may go before the
-    /// request completes; and is legal for the socket as it is.
+    /// The code is one that takes an IRP and such values, whose pointers are valid until the request completes; it is legal for the socket as it is.
     pub(super) unsafe fn control<'a, T, F: FnOnce(&[u8]) -> T + Send>(
         &'a self,
         control: Control,
@@ -92,15 +91,15 @@ impl<C: Category> Handle<C> {
         finish: F,
     ) -> impl Future<Output = Result<T>> + Send + use<'a, C, T, F> {
         let finish = |payload: &mut Payload, size| finish(written(payload, size));
-        // SAFETY: this function's contract is the other's.
+        // SAFETY: this function has the same contract.
         unsafe { self.control_prepared(control, input, output_size, |_| (), finish) }
     }
 
-    /// As [`control`](Self::control), where the payload has to be made ready, or has more than the value.
+    /// As [`control`](Self::control), for a payload that needs preparation, or contains more than the value.
     ///
     /// # Safety
     ///
-    /// As for [`control`](Self::control); values may also have pointers to what the payload keeps.
+    /// As for [`control`](Self::control); values may also point to memory that the payload owns.
     pub(super) unsafe fn control_prepared<'a, T, P, F>(
         &'a self,
         control: Control,
@@ -152,7 +151,7 @@ impl<C: Category> Handle<C> {
     }
 
     /// Makes a request of `WskControlSocket` for an ioctl, with the bytes of buffers, which come back
-    /// ([INV-27](crate::rules#inv-27)). Says how many bytes came out.
+    /// ([INV-27](crate::rules#inv-27)). Returns the number of output bytes.
     ///
     /// # Safety
     ///

@@ -1,13 +1,13 @@
 //! Reference counts of a socket, and what follows the release of the last one of each kind.
 //!
-//! | references | who has them | after the last one |
+//! | references | owners | after the last one |
 //! |---|---|---|
-//! | **open** | what may call the socket: its handles, and guards of what was retained | the close begins ([INV-45](crate::rules#inv-45), [INV-47](crate::rules#inv-47)) |
-//! | **memory** | what may access the handler: all open references together have one, which the close takes over; each request in flight has one ([INV-18](crate::rules#inv-18), [INV-46](crate::rules#inv-46)) | the handler is dropped |
-//! | **weak** | what may access these counts: all memory references together have one; each value that a handler may keep has one | the memory is freed |
+//! | **open** | everything that may call the socket: its handles, and guards of retained data | the close begins ([INV-45](crate::rules#inv-45), [INV-47](crate::rules#inv-47)) |
+//! | **memory** | everything that may access the handler: all open references together have one, which the close takes over; each request in flight has one ([INV-18](crate::rules#inv-18), [INV-46](crate::rules#inv-46)) | the handler is dropped |
+//! | **weak** | everything that may access these counts: all memory references together have one; each value that a handler may keep has one | the memory is freed |
 //!
-//! Weak references are for what a handler keeps of its own socket: that is dropped with the handler, so the handler's
-//! drop must not wait for it. A value with a weak reference takes an open one for each call.
+//! Weak references are for values of its own socket that a handler stores: they are dropped with the handler, so the
+//! handler's drop must not wait for them. A value with a weak reference takes an open one for each call.
 //!
 //! Every field is an atomic: a count may be freed before the method that has released a reference returns.
 
@@ -96,7 +96,7 @@ fn is_last(count: &AtomicUsize) -> bool {
     if count.fetch_sub(1, Ordering::Release) != 1 {
         return false;
     }
-    // What other threads did before they released theirs happens before what follows.
+    // The other threads' accesses before their releases happen before the following.
     fence(Ordering::Acquire);
     true
 }
@@ -104,7 +104,7 @@ fn is_last(count: &AtomicUsize) -> bool {
 #[cfg(all(test, loom))]
 #[expect(unsafe_code, reason = "loom's cells")]
 mod loom_tests {
-    //! Every order of the steps of those who have a socket together. Run by `cargo xtask test loom`.
+    //! All interleavings of the owners of one socket. Run by `cargo xtask test loom`.
 
     use loom::cell::UnsafeCell;
     use loom::sync::Arc;
@@ -112,8 +112,8 @@ mod loom_tests {
 
     use super::*;
 
-    /// A socket, whose parts are written to by who ends them, and read by who uses them: loom stops at two that
-    /// could do so at once.
+    /// A socket whose parts are written when they end, and read when they are used: loom fails if both can happen at
+    /// once.
     struct Socket {
         counts: Counts,
         is_open: UnsafeCell<bool>,
@@ -135,7 +135,7 @@ mod loom_tests {
             part.with(|there| assert!(unsafe { *there }));
         }
 
-        /// A call that needs the socket, which a use is good for.
+        /// A call that needs an open socket.
         fn call(&self) {
             Self::require(&self.0.is_open);
             Self::require(&self.0.has_handler);
@@ -147,7 +147,7 @@ mod loom_tests {
             part.with_mut(|there| assert!(unsafe { std::mem::replace(&mut *there, false) }));
         }
 
-        /// The close, whose completion gives up the hold of the uses.
+        /// The close, whose completion releases the memory reference of the open references.
         fn close(&self) {
             Self::end(&self.0.is_open);
             self.release();
@@ -186,13 +186,13 @@ mod loom_tests {
         }
     }
 
-    /// A handle is dropped, while what was indicated is retained (a callback has no use, but the close waits for
-    /// it), and then released by another thread.
+    /// A handle is dropped while data is retained, which another thread then releases. (A callback has no open reference,
+    /// but the close waits for it.)
     #[test]
     fn a_close_waits_for_what_is_retained_or_nothing_is() {
         loom::model(|| {
             let socket = SharedSocket::new();
-            // The callback has a hold for as long as it runs, as far as this matters: the close completes later.
+            // The callback has a memory reference while it runs: in effect, since the close completes later.
             socket.0.counts.retain_memory();
             let callback = socket.spawn(|socket| {
                 if socket.0.counts.try_retain_open() {
@@ -221,7 +221,7 @@ mod loom_tests {
             });
             socket.call();
             let last = socket.0.counts.release_open_unless_last();
-            // It is the reaper's now.
+            // The deferred queue owns it now.
             let reaper = last.then(|| socket.spawn(SharedSocket::release_open));
             user.join().unwrap();
             if let Some(reaper) = reaper {
@@ -231,8 +231,8 @@ mod loom_tests {
         });
     }
 
-    /// A token makes a call, if the socket is open, while the socket is closed by another thread; its request
-    /// in flight has a hold, which its completion gives up.
+    /// A weak reference makes a call, if the socket is open, while another thread closes it; its request in flight has a
+    /// memory reference, which the completion releases.
     #[test]
     fn a_token_makes_a_call_to_an_open_socket_or_none() {
         loom::model(|| {

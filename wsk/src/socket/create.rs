@@ -66,7 +66,7 @@ impl<C: Category, H: Callbacks<C>> Socket<C, Unbound, H> {
                 }
             };
             let delivery = Delivery { new, security: security.cloned() };
-            // SAFETY: the call is given no memory but the IRP's, the context and the delivery's descriptor, and
+            // SAFETY: the call's memory is the IRP's, the context and the delivery's descriptor; it
             // creates a socket of category `C`.
             unsafe { deliver(delivery, call) }
         };

@@ -24,7 +24,7 @@ use crate::event_mask::EventMask;
 use crate::events::Callbacks;
 use crate::status::{Result, check, known};
 
-/// What says that the events are WSK's own.
+/// The identifier of WSK's own events.
 static NPI: NPIID = NPI_WSK_INTERFACE_ID;
 
 /// The functions of sockets that have events in their state ([INV-35](crate::rules#inv-35)): the handler's
@@ -34,8 +34,8 @@ macro_rules! events_of {
         impl<$($generics)*> $socket {
             /// Enables events of the handler's that were disabled, by [`disable_events`](Self::disable_events)
             /// or by WSK, after datagrams were [refused](crate::events::Disposition::Refused)
-            /// ([INV-56](crate::rules#inv-56)). It is no mistake if they are enabled. Those that are static
-            /// always are.
+            /// ([INV-56](crate::rules#inv-56)). Enabling an enabled event has no effect. Static
+            /// events are always enabled.
             ///
             /// IRQL: <= `DISPATCH_LEVEL`.
             /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-wsk-event-callback).
@@ -44,8 +44,8 @@ macro_rules! events_of {
             ///
             /// - `STATUS_INVALID_PARAMETER` for events that the handler does not have
             ///   ([INV-51](crate::rules#inv-51)).
-            /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-            /// - What else `WskControlSocket` reports.
+            /// - `STATUS_FILE_FORCED_CLOSED` if the socket is no longer functional.
+            /// - Any other status of `WskControlSocket`.
             pub fn enable_events(&self, events: EventMask) -> Result<()> {
                 if !H::$events.contains(events) {
                     return Err(known::STATUS_INVALID_PARAMETER);
@@ -54,24 +54,24 @@ macro_rules! events_of {
             }
 
             /// Disables events of the handler's, one after the other, and waits until no callback of theirs
-            /// runs: none begins after that ([INV-52](crate::rules#inv-52)). To be awaited in no such callback,
-            /// which would wait for itself.
+            /// runs: none starts after that ([INV-52](crate::rules#inv-52)). Do not await it in such a callback, which
+            /// would wait for itself.
             ///
-            /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future leaves it open
-            /// which of them are disabled, and whether callbacks run.
+            /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: after dropping the future, it is
+            /// unspecified which events are disabled, and whether callbacks run.
             /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-wsk-event-callback).
             ///
             /// # Errors
             ///
-            /// Those that come first may be disabled.
+            /// Some of the events may be disabled nevertheless.
             ///
             /// - `STATUS_INVALID_PARAMETER` for events that the handler does not have
             ///   ([INV-51](crate::rules#inv-51)), or that the socket has for the connections that it accepts
             ///   ([INV-60](crate::rules#inv-60)).
             /// - `STATUS_NOT_SUPPORTED` for events that are static ([INV-53](crate::rules#inv-53)).
-            /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-            /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-            /// - What else `WskControlSocket` reports.
+            /// - `STATUS_FILE_FORCED_CLOSED` if the socket is no longer functional.
+            /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+            /// - Any other status of `WskControlSocket`.
             pub async fn disable_events(&self, events: EventMask) -> Result<()> {
                 if !H::$events.intersection($own).contains(events) {
                     return Err(known::STATUS_INVALID_PARAMETER);
@@ -134,7 +134,7 @@ impl<C: Category> Handle<C> {
     async fn disable(&self, event: EventMask) -> Result<()> {
         let control =
             Control { kind: WskSetOption, code: SO_WSK_EVENT_CALLBACK, level: SOL_SOCKET };
-        // The structure, byte by byte: its end is padding, which has no value.
+        // The structure byte by byte: the padding at its end is uninitialized.
         const {
             assert!(core::mem::offset_of!(WSK_EVENT_CALLBACK_CONTROL, EventMask) == 8);
             assert!(size_of::<WSK_EVENT_CALLBACK_CONTROL>() == 16);
@@ -143,7 +143,7 @@ impl<C: Category> Handle<C> {
         let (npi, rest) = input.split_at_mut(8);
         npi.copy_from_slice(&(&raw const NPI).expose_provenance().to_ne_bytes());
         rest[..4].copy_from_slice(&(event.bits() | WSK_EVENT_DISABLE).to_ne_bytes());
-        // SAFETY: the option takes an IRP when it disables; what it points to is static.
+        // SAFETY: the option takes an IRP when it disables an event; the identifier that it points to is static.
         unsafe { self.control(control, &input, 0, |_| ()) }.await
     }
 }

@@ -85,9 +85,9 @@ impl<C> Drop for Handle<C> {
 }
 
 impl<C: Category> Handle<C> {
-    /// The socket's functions, while the handle is there.
+    /// The socket's functions, valid as long as the handle.
     pub(crate) fn dispatch(&self) -> C::Dispatch {
-        // SAFETY: the socket is open, and of this category, as the type says.
+        // SAFETY: the handle keeps the socket open, which is of category `C` (the type's invariant).
         unsafe { C::dispatch(self.state().socket()) }
     }
 

@@ -1,8 +1,8 @@
-//! What an accepted connection was inspected as.
+//! The inspection identifier of an accepted connection.
 //!
 //! # Safety
 //!
-//! The code takes no IRP, and has written its answer when the call returns.
+//! The code takes no IRP, and has written its output when the call returns.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -13,7 +13,7 @@ use crate::events::InspectId;
 use crate::status::{Result, check};
 
 impl<H> ConnectionSocket<H> {
-    /// What identified the connection when it was [inspected](crate::events::ConditionalListenEvents::inspect).
+    /// Returns the identifier that the connection had when it was [inspected](crate::events::ConditionalListenEvents::inspect).
     ///
     /// IRQL: <= `DISPATCH_LEVEL`. Minimum Windows: Windows Vista.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-query-inspect-id).
@@ -21,8 +21,8 @@ impl<H> ConnectionSocket<H> {
     /// # Errors
     ///
     /// - `STATUS_INVALID_DEVICE_REQUEST` if the connection was not accepted, or its listener does not inspect.
-    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - What else `WskControlSocket` reports.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket is no longer functional.
+    /// - Any other status of `WskControlSocket`.
     pub fn inspect_id(&self) -> Result<InspectId> {
         let state = self.handle.state();
         state.check_alive()?;

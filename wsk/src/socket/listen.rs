@@ -18,8 +18,8 @@ use crate::status::Result;
 use crate::time::Never;
 
 impl<H: Callbacks<Stream>> Socket<Stream, Bound, H> {
-    /// Lets the socket listen, for as long as it is there: it cannot connect any more
-    /// ([INV-40](crate::rules#inv-40)). Then the events of a listener are enabled.
+    /// Makes the socket listen until it is closed: it cannot connect any more ([INV-40](crate::rules#inv-40)). The
+    /// listener's events are enabled.
     ///
     /// ```
     /// use wsk::socket::{Family, StreamSocket};
@@ -40,7 +40,7 @@ impl<H: Callbacks<Stream>> Socket<Stream, Bound, H> {
     /// # Ok::<(), wsk::Error>(())
     /// ```
     ///
-    /// A socket that listens does not connect:
+    /// A listening socket cannot connect:
     ///
     /// ```compile_fail,E0599
     /// async fn confuse(socket: wsk::socket::StreamSocket) -> wsk::Result<()> {
@@ -49,7 +49,7 @@ impl<H: Callbacks<Stream>> Socket<Stream, Bound, H> {
     /// }
     /// ```
     ///
-    /// And one that is connected does not listen:
+    /// A connected socket cannot listen:
     ///
     /// ```compile_fail,E0599
     /// async fn confuse(socket: wsk::socket::StreamSocket) -> wsk::Result<()> {
@@ -66,15 +66,15 @@ impl<H: Callbacks<Stream>> Socket<Stream, Bound, H> {
     ///
     /// The socket is closed.
     ///
-    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskListen` reports.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket is no longer functional.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskListen`.
     pub async fn listen(self) -> Result<Socket<Stream, Listening, H>> {
         let call = |dispatch: StreamDispatch, irp: PIRP, _: *mut Payload| {
             // SAFETY: the socket is bound (INV-33).
             unsafe { dispatch.listen(irp) }
         };
-        // SAFETY: the call is given no memory.
+        // SAFETY: the call uses no memory.
         unsafe { self.handle.request(Never, |_| (), call, |_, _| ()) }.await?;
         // SAFETY: the socket listens now.
         let socket: Socket<Stream, Listening, H> =

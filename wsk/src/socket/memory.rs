@@ -1,4 +1,4 @@
-//! A socket's memory: what its handles, its close, its requests and its callbacks share.
+//! A socket's memory, which its handles, its close, its requests and its callbacks share.
 //!
 //! One allocation, made before the socket exists, with the IRP of its close in it: a close needs no memory and
 //! cannot fail ([INV-44](crate::rules#inv-44)). It also contains the handler of the socket's events, since
@@ -121,7 +121,7 @@ impl SocketState {
     ///
     /// # Safety
     ///
-    /// The last memory reference was released for this, and the weak reference that goes with it was not.
+    /// The last memory reference was released for this, and its weak reference was not.
     #[cold]
     unsafe fn released(this: NonNull<Self>) {
         // SAFETY: the weak reference of the memory references keeps the memory.
@@ -140,7 +140,7 @@ impl SocketState {
     ///
     /// # Safety
     ///
-    /// The last memory reference was released for this, and the weak reference that goes with it was not. If there is
+    /// The last memory reference was released for this, and its weak reference was not. If there is
     /// something to drop, the IRQL is `PASSIVE_LEVEL`.
     unsafe fn end(this: NonNull<Self>) {
         // SAFETY: the weak reference of the memory references keeps the memory.
@@ -193,13 +193,13 @@ impl SocketState {
     ///
     /// As for [`defer`](Self::defer), and `defer` is one of [`Client`]'s functions for that.
     unsafe fn defer_by(this: NonNull<Self>, defer: unsafe fn(NonNull<Client>, NonNull<Job>)) {
-        // SAFETY: what is given up for this keeps the memory.
+        // SAFETY: the weak reference that the caller gives up keeps the memory.
         let client = unsafe { this.as_ref() }.client;
         // SAFETY: the memory exists, and the pointer stays within it.
         let job = unsafe { &raw mut (*this.as_ptr()).job };
         // SAFETY: derived from a pointer that is not null.
         let job = unsafe { NonNull::new_unchecked(job) };
-        // SAFETY: the job is used once at a time, since what is given up for this is the last of its kind; the
+        // SAFETY: the job has one user at a time, since the caller gives up the last reference of its kind; the
         // socket's memory keeps a reference to the client until the job is done.
         unsafe { defer(client, job) };
     }
@@ -212,7 +212,7 @@ impl SocketState {
     pub(super) unsafe fn run_deferred(job: NonNull<Job>) {
         // SAFETY: the job lies at this offset of its socket's memory, and its pointer came from that memory's.
         let this: NonNull<Self> = unsafe { job.byte_sub(core::mem::offset_of!(Self, job)) }.cast();
-        // SAFETY: what was given up when the job was deferred keeps the memory.
+        // SAFETY: the weak reference that was given up with the job keeps the memory.
         if unsafe { this.as_ref() }.is_closed.load(Ordering::Relaxed) {
             // SAFETY: the last memory reference was released for this, and the level is passive.
             unsafe { Self::end(this) };
@@ -325,7 +325,7 @@ impl SocketState {
         unsafe { self.client.as_ref() }
     }
 
-    /// Marks the socket dead if the error says so ([INV-42](crate::rules#inv-42)).
+    /// Marks the socket dead if the error is `STATUS_FILE_FORCED_CLOSED` ([INV-42](crate::rules#inv-42)).
     pub(crate) fn note_error(&self, error: Error) -> Error {
         if error.status() == STATUS_FILE_FORCED_CLOSED {
             self.mark_dead();

@@ -138,7 +138,7 @@ pub type StreamSocket<H = ()> = Socket<Stream, Bound, H>;
 /// not shut down on both sides **aborts** it ([INV-49](crate::rules#inv-49)). The handler is dropped after the
 /// close, at `PASSIVE_LEVEL` by a thread of the [registration's](crate::Registration).
 pub struct Socket<C: Category, S: State, H = ()> {
-    // First, so that what it has in flight is cancelled before the socket is closed.
+    // First, so that its request is cancelled before the socket is closed.
     state: S,
     handle: Handle<C>,
     /// Invariant in `H`: the masks of events are taken from it again after the table was. Without ownership, since
@@ -175,7 +175,7 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
         unsafe { &memory.as_ref().handler }
     }
 
-    /// The socket, for [`dispatch`](crate::dispatch). It is open as long as this value is there.
+    /// The socket, for [`dispatch`](crate::dispatch). It is open as long as this value exists.
     #[must_use]
     pub fn as_raw(&self) -> PWSK_SOCKET {
         self.handle.state().socket()
@@ -185,7 +185,7 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
     /// [retained](crate::events::Data::retain) is left, and no callback runs. To be awaited in no callback of
     /// the socket's, which would wait for itself ([INV-48](crate::rules#inv-48)).
     ///
-    /// IRQL: <= `DISPATCH_LEVEL`, but futures are polled at `PASSIVE_LEVEL`. Cancellation: the close goes on.
+    /// IRQL: <= `DISPATCH_LEVEL`, but futures are polled at `PASSIVE_LEVEL`. Cancellation: the close continues.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_close_socket).
     pub async fn close(self) {
         let Self { state, handle, handler: _ } = self;
@@ -216,7 +216,7 @@ impl<H> ConnectionSocket<H> {
 }
 
 impl<C: Binds, S: State, H> Socket<C, S, H> {
-    /// Binds the socket. The caller says by the state that it returns what is possible then.
+    /// Binds the socket. The caller chooses the resulting state.
     async fn bind_to(&self, address: SocketAddr) -> Result<()> {
         self.handle.check_family(address)?;
         let prepare = |payload: &mut Payload| payload.local = Storage::new(address);
@@ -256,9 +256,9 @@ macro_rules! local_addr {
             ///
             /// # Errors
             ///
-            /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-            /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-            /// - What else `WskGetLocalAddress` reports. Wine does not implement it.
+            /// - `STATUS_FILE_FORCED_CLOSED` if the socket is no longer functional.
+            /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+            /// - Any other status of `WskGetLocalAddress`. Wine does not implement it.
             pub async fn local_addr(&self) -> Result<SocketAddr> {
                 self.local_address().await
             }

@@ -66,7 +66,7 @@ unsafe impl Send for NewSocket {}
 impl NewSocket {
     /// # Errors
     ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory; the handler is dropped.
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails; the handler is dropped.
     pub(crate) fn allocate<H: Send + Sync + 'static>(
         client: &Client,
         category: SocketFlags,

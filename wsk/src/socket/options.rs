@@ -35,11 +35,11 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
     /// # Errors
     ///
     /// - `STATUS_INVALID_PARAMETER` if the option has no such value.
-    /// - `STATUS_NOT_SUPPORTED` or the like if the socket's transport does not have the option, or the running
+    /// - `STATUS_NOT_SUPPORTED` or a similar status if the socket's transport does not have the option, or the running
     ///   Windows does not.
-    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskControlSocket` reports. Of options Wine implements none.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket is no longer functional.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskControlSocket`. Of options Wine implements none.
     pub async fn set<T: OptionValue, A: AppliesTo<C, S>, M: Writable>(
         &self,
         option: SocketOption<T, A, M>,

@@ -72,9 +72,9 @@ where
     /// # Errors
     ///
     /// - `STATUS_INVALID_PARAMETER` if the descriptor is another registration's.
-    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskControlSocket` reports. Wine does not implement it.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket is no longer functional.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskControlSocket`. Wine does not implement it.
     pub async fn set_security_descriptor(
         &self,
         descriptor: &CachedSecurityDescriptor,
@@ -82,7 +82,7 @@ where
         let request = {
             descriptor.check_client(self.handle.state().client())?;
             let input = descriptor.as_ptr().expose_provenance().to_ne_bytes();
-            // The request is an owner of what it uses, however long it takes (INV-65).
+            // The request owns a clone of the descriptor until it completes (INV-65).
             let prepare = |payload: &mut Payload| payload.attachment.put(descriptor.clone());
             let control = control(WskSetOption);
             // SAFETY: the option takes an IRP and a pointer to a cached descriptor, which the request keeps; the
@@ -110,9 +110,9 @@ where
     ///
     /// - `STATUS_NOT_FOUND` if it has none.
     /// - `STATUS_INVALID_PARAMETER` if `wsk` is of another registration.
-    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskControlSocket` reports. Wine does not implement it.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket is no longer functional.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskControlSocket`. Wine does not implement it.
     pub async fn security_descriptor(&self, wsk: &Provider) -> Result<CachedSecurityDescriptor> {
         let request = {
             // The memory first: what WSK gives must be released, also if the future was dropped (INV-20).

@@ -1,6 +1,6 @@
 //! Requests with a buffer, which comes back: sending and receiving.
 //!
-//! What a driver does most. So the end is looked for as soon as the request was made: if it is there already, no
+//! A driver's most frequent requests. So the result is checked right after the call: if it is available, no
 //! future has to be stored for it, polled and dropped.
 //!
 //! # Safety
@@ -41,7 +41,7 @@ pub(crate) enum Submitted<T, W> {
 pub(crate) type SubmittedTransfer<'a, T, D, C, B, F> =
     Submitted<BufResult<T, B>, Transfer<'a, D, C, B, F>>;
 
-/// Awaits the end of what has [`Submitted`], unless it has ended.
+/// Awaits a [`Submitted`] request, unless it has completed.
 ///
 /// A macro, since a function that does this would be a future of its own. It does not wait in the `match`: the
 /// future around it would keep all that is matched.
@@ -131,7 +131,7 @@ impl<C: Category> Handle<C> {
         Ok(unsafe { self.start(idle, call) })
     }
 
-    /// Ends a request with `room` bytes of a buffer. `finish` takes the result out of the payload, and is told how
+    /// Ends a request with `room` bytes of a buffer. `finish` takes the result out of the payload, and receives how
     /// many bytes were transferred. An empty buffer comes back if the system has kept the one that it was given.
     #[inline]
     pub(super) fn end_transfer<T>(
@@ -172,7 +172,7 @@ impl<C: Category> Handle<C> {
     }
 
     /// Makes a request with a buffer, in the task's turn, until a deadline. `finish` takes the result out of the
-    /// payload, and is told how many bytes were transferred.
+    /// payload, and receives how many bytes were transferred.
     ///
     /// # Safety
     ///

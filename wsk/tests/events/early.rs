@@ -16,7 +16,7 @@ use wsk::time::timeout;
 use wsk::{Provider, Result};
 use wsk_host::{Config, Host};
 
-/// Keeps what it can, and takes the rest at once.
+/// Retains as much as it can, and accepts the rest at once.
 #[derive(Clone, Default)]
 struct Keeper(Arc<Record>);
 

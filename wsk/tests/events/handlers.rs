@@ -161,7 +161,7 @@ async fn scenario(wsk: &Provider, count: &Arc<Count>) -> Result<()> {
     // There is no such family.
     let builder = DatagramSocket::builder(wsk, Family::from_raw(99));
     assert!(builder.events(count.handler(Way::Reject)).create().await.is_err());
-    // Nobody listens there.
+    // No socket listens there.
     let builder = ConnectionSocket::builder(wsk, Family::INET);
     assert!(builder.events(count.handler(Way::Reject)).connect(taken).await.is_err());
     let builder = StreamSocket::builder(wsk, Family::INET).events(count.handler(Way::Reject));

@@ -29,7 +29,7 @@ impl<T> Default for Queue<T> {
 impl<T> Queue<T> {
     fn push(&self, value: T) {
         self.0.lock().unwrap().push(value);
-        // Whoever waits may go on before this returns.
+        // The waiting thread may continue before this returns.
         self.1.set();
     }
 
@@ -195,7 +195,7 @@ fn connections_come_while_the_listener_closes() {
     });
 }
 
-/// Keeps what it can.
+/// Retains as much as it can.
 #[derive(Clone, Default)]
 struct Keeper {
     kept: Arc<Mutex<Vec<RetainedData>>>,
@@ -207,7 +207,7 @@ struct Keeper {
 impl ConnectionEvents for Keeper {
     fn receive(&self, data: Data<'_>) -> Receipt {
         self.running.run(|| {
-            // Whoever closes the socket, or disables the event, may do so now.
+            // The socket may be closed, or the event disabled, from now on.
             self.signal.set();
             match data.retain() {
                 Ok(kept) => {

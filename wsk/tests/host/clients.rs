@@ -237,7 +237,7 @@ fn a_client_is_set_up_once() {
     }
 }
 
-/// Two threads capture at once: WSK is told once, who may wait gets the provider, and who may not gets it or is
+/// Two threads capture at once: WSK is called once, a thread that may wait gets the provider, and one that may not gets it or is
 /// told to come again.
 #[test]
 fn a_client_is_set_up_once_by_racing_threads() {

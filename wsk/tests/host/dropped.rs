@@ -128,8 +128,8 @@ fn the_waker_may_change() {
     with_all_timings(async |wsk| {
         let (client, server) = streams(&wsk).await?;
         let mut receive = Box::pin(server.recv(Buffer::new(5)?));
-        let mut nobody = Context::from_waker(Waker::noop());
-        assert!(receive.as_mut().poll(&mut nobody).is_pending());
+        let mut no_waker = Context::from_waker(Waker::noop());
+        assert!(receive.as_mut().poll(&mut no_waker).is_pending());
         client.send_all(buffer(b"hello")?).await.into_result()?;
         assert!((1..=5).contains(&receive.await.into_result()?.0));
         Ok(())

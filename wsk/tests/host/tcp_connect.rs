@@ -83,8 +83,9 @@ fn one_call_connects_a_socket_with_a_handler() {
         let (mut listener, address) = listener(&wsk).await?;
         let alive = Arc::new(());
         let handler = || Counter { _alive: Some(Arc::clone(&alive)), ..Counter::default() };
-        let nobody = ([127, 0, 0, 1], 9);
-        let error = ConnectionSocket::connect_new(&wsk, ANY, nobody, handler()).await.unwrap_err();
+        let closed_port = ([127, 0, 0, 1], 9);
+        let error =
+            ConnectionSocket::connect_new(&wsk, ANY, closed_port, handler()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
 
         let socket = ConnectionSocket::connect_new(&wsk, ANY, address, handler()).await?;
@@ -207,11 +208,11 @@ fn a_failed_connect_returns_its_buffer() {
     with_all_timings(async |wsk| {
         let (_listener, address) = listener(&wsk).await?;
         let v6: SocketAddr = (Ipv6Addr::LOCALHOST, 7).into();
-        let nobody: SocketAddr = ([127, 0, 0, 1], 9).into();
+        let closed_port: SocketAddr = ([127, 0, 0, 1], 9).into();
         let cases = [
             (address, MOST + 1, ErrorKind::InvalidSize),
             (v6, 4, ErrorKind::AddrNotAvailable),
-            (nobody, 4, ErrorKind::ConnectionRefused),
+            (closed_port, 4, ErrorKind::ConnectionRefused),
         ];
         for (to, size, kind) in cases {
             let socket = ConnectionSocket::builder(&wsk, Family::INET).bind(ANY).await?;

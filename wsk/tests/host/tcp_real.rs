@@ -74,11 +74,12 @@ fn every_way_to_connect_reaches_a_server() {
         stream.shutdown().await?;
         assert!(server.join().unwrap().unwrap().is_empty());
 
-        let nobody = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-        let error = ConnectionSocket::connect_new(&wsk, ANY, nobody, ()).await.unwrap_err();
+        let closed_port =
+            StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let error = ConnectionSocket::connect_new(&wsk, ANY, closed_port, ()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
         let socket = ConnectionSocket::builder(&wsk, Family::INET).bind(ANY).await?;
-        let result = socket.connect_with_data(nobody, buffer(b"kept")?).await;
+        let result = socket.connect_with_data(closed_port, buffer(b"kept")?).await;
         assert_eq!(result.0.unwrap_err().kind(), ErrorKind::ConnectionRefused);
         assert_eq!(&result.1[..], b"kept");
         Ok(())

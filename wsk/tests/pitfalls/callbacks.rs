@@ -54,13 +54,13 @@ fn pitfall_13_a_callback_without_a_context() {
     assert_eq!(status, STATUS_DATA_NOT_ACCEPTED);
     let data = <Counter as ConnectionTable>::TABLE.WskReceiveEvent.unwrap();
     let mut taken = 7;
-    // SAFETY: as above.
+    // SAFETY: the callback accepts a null context and a null indication.
     let status = unsafe { data(ptr::null_mut(), 0, ptr::null_mut(), 0, &raw mut taken) };
     assert_eq!((status, taken), (STATUS_DATA_NOT_ACCEPTED, 7));
     const { assert!(STATUS_SUCCESS != STATUS_DATA_NOT_ACCEPTED) };
 }
 
-/// The handler of a socket that could not be made usable stays until the close has completed, and goes then,
+/// The handler of a socket that could not be made usable stays until the close has completed, and is dropped then,
 /// once.
 #[test]
 fn pitfall_14_a_handler_outlives_the_call_that_failed() {
@@ -91,7 +91,7 @@ fn pitfall_14_a_handler_outlives_the_call_that_failed() {
     }
 }
 
-/// What is retained goes back to WSK when it is dropped, and a handler that takes what it is shown retains
+/// Retained data returns to WSK when it is dropped, and a handler that accepts its data retains
 /// nothing.
 #[test]
 fn pitfall_15_nothing_is_retained_unless_asked_for() {

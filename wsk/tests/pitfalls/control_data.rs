@@ -50,7 +50,7 @@ fn pitfall_17_packet_info_need_not_be_alone() {
     assert!(sends_from_elsewhere(alone, plain(), |said| said.ecn(Ecn::NotCapable)));
 }
 
-/// Nobody asks for datagrams without a checksum, which a device on the way may drop.
+/// Datagrams are never sent without a checksum: a device on the path may drop such a one.
 #[test]
 fn pitfall_18_checksums_are_not_turned_off() {
     for folder in ["/src/net", "/src/socket"] {

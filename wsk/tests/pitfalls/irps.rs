@@ -90,7 +90,7 @@ fn pitfall_03_a_buffer_outlives_its_future() {
         assert!(receive.as_mut().poll(&mut context).is_pending());
         assert_eq!(counted.outstanding_allocations(), before + 2, "a request and its buffer");
         drop(receive);
-        // The cancellation is asked for; the memory is the completion routine's, and goes with it. The host
+        // The cancellation is requested; the completion routine owns the memory, and frees it. The host
         // would have stopped if it had been freed before.
         counted.settle();
         assert_eq!(counted.outstanding_allocations(), before);

@@ -80,7 +80,7 @@ impl Functions {
                 }
                 Item::Struct(item) if is_public(&item.vis) => {
                     let name = item.ident.to_string();
-                    // What borrows has nothing to give back but the borrow, or says so with `Drop`.
+                    // A type that borrows has nothing to release but the borrow, unless it implements `Drop`.
                     let borrows = item.generics.lifetimes().next().is_some();
                     if is_copy(&item.attrs) || is_table(&item.attrs) {
                         self.copied.insert(name.clone());
@@ -144,7 +144,7 @@ impl Functions {
         let problem = |name: &String| {
             let name = name.trim_start_matches("::");
             format!(
-                "`{name}` has no line in wsk/tests/surface/src: what it does in a driver is unknown"
+                "`{name}` has no line in wsk/tests/surface/src: its behavior in a driver is not audited"
             )
         };
         missing.map(problem).collect()

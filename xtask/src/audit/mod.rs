@@ -90,7 +90,7 @@ fn faults(arch: Arch, image: &Image, measures: &Measures) -> Result<Vec<String>>
     Ok(found.concat().into_iter().map(|problem| format!("{}: {problem}", arch.name())).collect())
 }
 
-/// What is wrong with the driver that has all of wsk, and what it should have and has not.
+/// The defects of the driver that contains all of wsk, and its missing parts.
 fn problems(images: &[(Arch, Image)]) -> Result<Vec<String>> {
     let (mut problems, mut all) = (Vec::new(), Vec::new());
     for (arch, image) in images {
@@ -108,7 +108,7 @@ fn problems(images: &[(Arch, Image)]) -> Result<Vec<String>> {
 
 /// The checks can fail: every fault is found in a driver that breaks every promise.
 fn deliberate_faults_are_found(arch: Arch) -> Result<()> {
-    /// What is broken in `wsk/tests/surface/src/deliberate.rs`, and what is to be said about it.
+    /// The deliberate defects of `wsk/tests/surface/src/deliberate.rs`, and the expected reports.
     const FAULTS: [&str; 6] = [
         "`deliberate::panic` can panic",
         "the section `PAGE` is pageable",

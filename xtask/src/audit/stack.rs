@@ -6,7 +6,7 @@ use cargo_wsk::audit::{circles, panics};
 use cargo_wsk::build::Arch;
 use cargo_wsk::image::{Depths, Image};
 
-/// What a call may take at most, with what is called back on the same stack.
+/// The stack that a call may use at most, including callbacks on the same stack, in bytes.
 pub(super) const BOUND: u32 = 4096;
 
 /// How deep formatters can be nested in what wsk formats: a value in a field of a field of a structure.
@@ -125,7 +125,7 @@ fn without_types(name: &str) -> &str {
 /// What was measured of an image.
 pub(super) struct Measures {
     pub(super) arch: Arch,
-    /// Bytes, by what is exported.
+    /// Bytes by export.
     pub(super) calls: BTreeMap<String, u32>,
     /// Bytes of the deepest, by who calls it.
     pub(super) callers: BTreeMap<Caller, u32>,
@@ -148,7 +148,7 @@ impl Measures {
             let total = this.total(name);
             if total > BOUND {
                 this.problems.push(format!(
-                    "`{name}` takes {total} bytes of the stack with what is called back, and may take {BOUND}: \
+                    "`{name}` uses {total} bytes of stack including callbacks, and may use {BOUND}: \
                      {}",
                     depths.path(*place)
                 ));
@@ -180,13 +180,13 @@ impl Measures {
         let totals = self.calls.keys().map(|name| (self.total(name), name.as_str()));
         let (bytes, name) = totals.max().unwrap_or((0, "nothing"));
         format!(
-            "{}: at most {bytes} bytes of the stack, of {BOUND}, with what is called back: {name}",
+            "{}: at most {bytes} of {BOUND} bytes of stack, including callbacks: {name}",
             self.arch.name()
         )
     }
 }
 
-/// Prints the deepest paths from what has this in its name.
+/// Prints the deepest paths from functions with this text in their names.
 pub(super) fn print_paths(arch: Arch, image: &Image, name: &str) {
     let depths = Depths::new(image, panics::is_panic);
     for (export, place) in image.exports.iter().filter(|(export, _)| export.contains(name)) {

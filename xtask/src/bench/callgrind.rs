@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 /// What was counted in one run, or in the difference of two.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Counts {
-    /// Instructions of the client, and of what it calls outside the kernel: the C library's `memcpy`.
+    /// Instructions of the client, and of its calls outside the kernel: the C library's `memcpy`.
     pub(crate) own: f64,
     /// The same by function.
     pub(crate) functions: BTreeMap<String, f64>,
@@ -73,7 +73,7 @@ impl Counts {
         counts
     }
 
-    /// What so many more rounds have cost, for each of them.
+    /// The instructions of one round: the difference of the runs divided by the difference in rounds.
     pub(crate) fn of_each(&self, fewer: &Self, more_rounds: u32) -> Self {
         let rounds = f64::from(more_rounds);
         let each = |of_self: f64, of_fewer: f64| (of_self - of_fewer) / rounds;

@@ -25,7 +25,7 @@ use crate::{project, wine};
 /// Options of `cargo xtask bench`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Install what is missing first: clang, valgrind and the Rust target
+    /// Install missing tools first: clang, valgrind and the Rust target
     #[arg(long)]
     setup: bool,
     /// Run the checks of the echo example against the driver in C first, in Wine: that it does the same
@@ -39,7 +39,7 @@ static VALGRIND: Need =
 /// Enough for everything that the host keeps to have its final size.
 const WARM_UP: u32 = 1500;
 
-/// Two runs differ by so many rounds, and by nothing else.
+/// The number of rounds by which two runs differ; they differ in nothing else.
 const ROUNDS: [u32; 2] = [1000, 2000];
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -96,7 +96,7 @@ fn count(programs: &Programs, client: Client, timing: Timing) -> Result<Cost> {
     Ok(Cost { allocations, each: more.of_each(&fewer, ROUNDS[1] - ROUNDS[0]) })
 }
 
-/// That what is measured can be built and run, and allocates nothing; without valgrind, and not optimised.
+/// Checks that the measured programs build, run, and allocate nothing; without valgrind, and not optimized.
 pub(crate) fn check() -> Result<()> {
     let shell = Shell::new()?;
     shell.change_dir(project::root());

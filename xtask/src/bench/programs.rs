@@ -42,7 +42,7 @@ impl Client {
     }
 }
 
-/// When requests complete: as the programs are told.
+/// When requests complete, passed to the programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timing {
     Inline,

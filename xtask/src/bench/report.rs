@@ -14,7 +14,7 @@ use super::programs::{Client, Timing};
 /// How many instructions there may be in Rust for each of C, with the kernel and the provider.
 const WHOLE: f64 = 1.10;
 
-/// The same without them, when requests complete inline and later. No goal: it keeps what was reached.
+/// The same without them, when requests complete inline and later. No goal, but a bound against regressions.
 const OWN: [f64; 2] = [3.4, 5.7];
 
 /// Everything that was measured.

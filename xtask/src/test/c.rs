@@ -136,7 +136,7 @@ fn compile_alone(shell: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// The program does what it says, on both networks; and is stopped where it breaks a rule.
+/// The program runs on both networks, and is stopped where it breaks a rule.
 fn check(program: &Path) -> Result<()> {
     for network in ["--simulated", "--real"] {
         let Ended { status, out, err } = run_with(program, network)?;

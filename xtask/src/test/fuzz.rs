@@ -16,7 +16,7 @@ const RUNS: u32 = 20_000;
 /// Seconds of one target, if its inputs are slow.
 const SECONDS: u32 = 60;
 
-/// Checks for a nightly toolchain and for cargo-fuzz, and installs what is missing if `setup` is set.
+/// Checks for a nightly toolchain and for cargo-fuzz, and installs missing ones if `setup` is set.
 pub(super) fn require(setup: bool, flag: &str) -> Result<()> {
     let shell = Shell::new()?;
     let version = cmd!(shell, "rustup run {TOOLCHAIN} rustc --version");

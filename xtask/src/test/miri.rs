@@ -36,7 +36,7 @@ struct Job {
     names: Vec<String>,
 }
 
-/// Makes sure that Miri is there.
+/// Checks that Miri is installed, or installs it.
 pub(super) fn require(setup: bool, flag: &str) -> Result<()> {
     let shell = Shell::new()?;
     let version = cmd!(shell, "rustup run {TOOLCHAIN} cargo miri --version");

@@ -25,7 +25,7 @@ pub(crate) struct Args {
     /// The steps to run [default: all but those for releases]
     #[arg(value_name = "STEP", value_parser = step_names())]
     steps: Vec<String>,
-    /// Install what is missing first: Debian packages, and parts of the Rust toolchain
+    /// Install missing tools first: Debian packages, and parts of the Rust toolchain
     #[arg(long)]
     setup: bool,
     /// Also run the steps for releases
@@ -40,7 +40,7 @@ pub(crate) struct Args {
 pub(crate) struct Step {
     name: &'static str,
     about: &'static str,
-    /// It takes long, and what it looks for seldom comes about: it is run by its name, and before a release.
+    /// A long step that seldom finds a defect: it runs by name, and before a release.
     is_for_releases: bool,
     /// What has to be installed, besides the toolchain.
     needs: fn() -> Vec<&'static Need>,

@@ -23,17 +23,17 @@ const CRATES: [(&str, &str); 6] = [
 /// What each package has besides its sources. The licences are copies of the project's.
 const LICENCES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 
-/// No dependency has a licence, or comes from a place, that nobody has agreed to.
+/// Every dependency has an accepted licence and source.
 pub(super) fn licences() -> Result<()> {
     let shell = shell()?;
     let deny = program(&tool::DENY)?;
     // Without the network, as the other steps. Its advisories are a matter of the day, not of a change.
     cmd!(shell, "{deny} --offline check licenses bans sources")
         .run()
-        .context("see deny.toml for what is allowed")
+        .context("deny.toml lists the accepted licences and sources")
 }
 
-/// Each crate can be packaged without the network, builds from its package, and has in it what it needs.
+/// Each crate can be packaged without the network, and builds from its package, which is complete.
 pub(super) fn packages() -> Result<()> {
     let shell = shell()?;
     let names = CRATES.map(|(name, _)| ["--package", name]).concat();
@@ -43,7 +43,7 @@ pub(super) fn packages() -> Result<()> {
     cmd!(shell, "cargo package --quiet --offline --allow-dirty")
         .args(names)
         .run()
-        .context("a package does not build from what is in it")
+        .context("a package does not build from its own contents")
 }
 
 fn require_contents(shell: &Shell, name: &str, folder: &Path) -> Result<()> {
@@ -84,7 +84,7 @@ pub(super) fn has_version() -> Result<bool> {
     Ok(last_tag(&shell()?)?.is_some())
 }
 
-/// The version says what has changed since the last one.
+/// The version matches the changes since the last release.
 pub(super) fn semver() -> Result<()> {
     let shell = shell()?;
     let Some(tag) = last_tag(&shell)? else {
@@ -100,7 +100,7 @@ pub(super) fn semver() -> Result<()> {
     cmd!(shell, "{checks} semver-checks --only-explicit-features --baseline-rev {tag}")
         .args(names)
         .run()
-        .with_context(|| format!("the version does not say what has changed since {tag}"))
+        .with_context(|| format!("the version does not match the changes since {tag}"))
 }
 
 fn shell() -> Result<Shell> {

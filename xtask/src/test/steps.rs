@@ -190,14 +190,14 @@ pub(super) static STEPS: [Step; 26] = [
     Step {
         name: "packages",
         is_for_releases: true,
-        about: "each crate builds from its package, which has what it needs",
+        about: "each crate builds from its package, which is complete",
         needs: nothing,
         run: release::packages,
     },
     Step {
         name: SEMVER,
         is_for_releases: false,
-        about: "the version says what has changed since the last one",
+        about: "the version matches the changes since the last release",
         needs: nothing,
         run: release::semver,
     },

@@ -92,7 +92,7 @@ fn count_by_wine(image: &Path, log: &Log) -> Result<()> {
     prefix.remove()
 }
 
-/// How often `NonPagedPoolNx`, which nobody else here allocates from, was allocated and freed, by Wine's
+/// The allocations and frees of `NonPagedPoolNx`, which only this driver uses, by Wine's
 /// trace: `ExAllocatePoolWithTag 784 pool 512 -> 00000000014A0370`, `ExFreePoolWithTag 00000000014A0370`.
 fn pool_calls(lines: &[String]) -> (usize, usize) {
     let mut live = BTreeSet::new();

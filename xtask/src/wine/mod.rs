@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     serve(&args.name, args.port, args.url.as_deref())
 }
 
-/// Whoever talks to the driver may use anything else, so it is only ever installed, not required.
+/// The driver's peer may be another program, so this one is installed, but not required.
 static NC: Need = Need { name: "nc", package: "netcat-openbsd", is_there: || setup::on_path("nc") };
 
 /// What the checks of `web` ask, and what they ask with.
@@ -106,7 +106,7 @@ fn address(port: Option<u16>) -> Result<SocketAddr> {
     Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }
 
-/// A port that nobody uses at this moment.
+/// A port that is currently unused.
 fn free_port() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).context("no port is free")?;
     Ok(listener.local_addr()?.port())

@@ -14,7 +14,7 @@ use crate::time::{Timeout, in_time};
 
 /// The reading half of a [`BufferedStream`](super::BufferedStream).
 pub struct BufferedReader {
-    // First, so that what it has in flight is cancelled before the socket is closed.
+    // First, so that its requests are cancelled before the socket is closed.
     slot: ReusableRequest,
     /// What of the slot's buffer was received and not read.
     unread: Range<usize>,
@@ -23,7 +23,7 @@ pub struct BufferedReader {
 }
 
 impl BufferedReader {
-    /// A reader with a buffer of so many bytes; of at least one. Nothing is allocated yet.
+    /// A reader with a buffer of `capacity` bytes, at least one. Nothing is allocated yet.
     #[must_use]
     pub fn new(half: OwnedReadHalf, capacity: usize) -> Self {
         Self { slot: ReusableRequest::EMPTY, unread: 0..0, capacity: capacity.max(1), half }

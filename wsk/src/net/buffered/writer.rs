@@ -20,7 +20,7 @@ const SENDS: usize = 4;
 /// Dropping it loses data that was not flushed, and does not finish sending: see
 /// [`shutdown`](BufferedWriter::shutdown).
 pub struct BufferedWriter {
-    // First, so that what it has in flight is cancelled before the socket is closed.
+    // First, so that its requests are cancelled before the socket is closed.
     ring: Ring,
     /// How many bytes the open slot has.
     filled: usize,
@@ -36,7 +36,7 @@ impl BufferedWriter {
     /// [`ideal_send_backlog`](crate::socket::Socket::ideal_send_backlog).
     pub const SENDS: usize = SENDS;
 
-    /// A writer with buffers of so many bytes; of at least one. Nothing is allocated yet.
+    /// A writer with buffers of `capacity` bytes, at least one. Nothing is allocated yet.
     #[must_use]
     pub fn new(half: OwnedWriteHalf, capacity: usize) -> Self {
         let slots = [const { ReusableRequest::EMPTY }; SENDS];
@@ -173,7 +173,7 @@ impl BufferedWriter {
         Ok(())
     }
 
-    /// Waits until at most so many sends are in flight.
+    /// Waits until at most `most` sends are in flight.
     async fn wait_for(&mut self, most: usize) -> Result<()> {
         let handle = self.half.0.as_socket().handle();
         self.ring.take_results(handle)?;
@@ -209,7 +209,7 @@ impl Ring {
         self.slot(self.in_flight)
     }
 
-    /// The slot so many places after the first. Written so that the compiler sees that there is one.
+    /// The slot at a distance from the first. Written so that the compiler emits no bounds check.
     const fn slot(&mut self, number: usize) -> &mut ReusableRequest {
         &mut self.slots[(self.first + number) % SENDS]
     }
@@ -239,7 +239,7 @@ impl Ring {
         self.failed.map_or(Ok(()), Err)
     }
 
-    /// Waits until at most so many are in flight.
+    /// Waits until at most `most` are in flight.
     fn poll(
         &mut self,
         handle: &Handle<Connection>,
@@ -261,7 +261,7 @@ impl Ring {
     }
 }
 
-/// Remembers what was not sent.
+/// Stores the unsent bytes.
 fn note(failed: &mut Option<Error>, result: Result<usize>, size: usize) {
     let error = match result {
         Ok(sent) if sent >= size => return,

@@ -1,4 +1,4 @@
-//! Connections: how they come about, what is sent and received, and how they end.
+//! Connections: connecting, sending, receiving and ending.
 //!
 //! # Safety
 //!

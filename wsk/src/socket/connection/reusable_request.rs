@@ -41,7 +41,7 @@ impl ReusableRequest {
         matches!(self.0, Progress::InFlight(..))
     }
 
-    /// Whether the result is there.
+    /// Whether the result is available.
     pub(crate) fn is_completed(&self) -> bool {
         matches!(&self.0, Progress::InFlight(in_flight, _) if in_flight.is_completed())
     }
@@ -169,7 +169,7 @@ impl ReusableRequest {
         })
     }
 
-    /// The result, if it is there.
+    /// The result, if it is available.
     pub(crate) fn result<C: Connects>(&mut self, handle: &Handle<C>) -> Option<Result<usize>> {
         if !self.is_completed() {
             return None;

@@ -202,7 +202,7 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     /// # Errors
     ///
     /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
-    /// - `STATUS_INVALID_BUFFER_SIZE` or the like if there are more bytes than a datagram can have.
+    /// - `STATUS_INVALID_BUFFER_SIZE` or a similar status if there are more bytes than a datagram can have.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     /// - What else `WskSendTo` reports.
@@ -223,7 +223,7 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     ///
     /// - As for [`send_to`](Self::send_to).
     /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address to send from is not of the destination's family.
-    /// - `STATUS_INVALID_PARAMETER` or the like if the running Windows does not know what is said.
+    /// - `STATUS_INVALID_PARAMETER` or a similar status if the running Windows does not know a control message.
     pub async fn send_to_with<B: IoBuf>(
         &self,
         buffer: B,

@@ -1,4 +1,4 @@
-//! What is told of received datagrams, as options for whichever families a socket has.
+//! Options for the control messages of received datagrams, for both address families.
 //!
 //! # Safety
 //!
@@ -14,8 +14,8 @@ use super::{Datagram, Exchanges, Socket};
 use crate::options::{AppliesTo, OptionValue, ReadOnly, ReadWrite, SocketOption, Udp, ip, ipv6};
 use crate::status::Result;
 
-/// What is set before the bind, and can be asked for after it.
-// SAFETY: as for `ipv6::ONLY_V6`, which is the same; nothing forbids to ask for it.
+/// `ipv6::ONLY_V6`, which is set before the bind, and read after it.
+// SAFETY: the option is a number, 0 or 1, and reading it changes nothing.
 const ONLY_V6: SocketOption<bool, Udp, ReadOnly> =
     unsafe { SocketOption::new(IPPROTO_IPV6, IPV6_V6ONLY) };
 
@@ -73,7 +73,7 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
         self.set_for_families(v4, v6, is_told).await
     }
 
-    /// Whether it is told which address of this side a datagram was sent to, and through which interface it came:
+    /// Whether received datagrams carry their local address and interface:
     /// [`ip::PACKET_INFO`] and [`ipv6::PACKET_INFO`]. See [`cmsg`](crate::cmsg).
     ///
     /// This and the next three set the option for each family that the socket has datagrams of: for both if it is of
@@ -90,7 +90,7 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
         self.tell(ip::PACKET_INFO, ipv6::PACKET_INFO, is_told).await
     }
 
-    /// Whether it is told the notification of congestion of a datagram: [`ip::ECN`] and [`ipv6::ECN`]. See
+    /// Whether received datagrams carry their ECN bits: [`ip::ECN`] and [`ipv6::ECN`]. See
     /// [`cmsg`](crate::cmsg).
     ///
     /// IRQL and cancellation: as for [`set_receive_packet_info`](Self::set_receive_packet_info).
@@ -103,7 +103,7 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
         self.tell(ip::ECN, ipv6::ECN, is_told).await
     }
 
-    /// Whether it is told the type of service of a datagram, or its traffic class:
+    /// Whether received datagrams carry their type of service or traffic class:
     /// [`ip::RECEIVE_TYPE_OF_SERVICE`] and [`ipv6::RECEIVE_TRAFFIC_CLASS`]. See [`cmsg`](crate::cmsg).
     ///
     /// IRQL and cancellation: as for [`set_receive_packet_info`](Self::set_receive_packet_info).
@@ -116,7 +116,7 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
         self.tell(ip::RECEIVE_TYPE_OF_SERVICE, ipv6::RECEIVE_TRAFFIC_CLASS, is_told).await
     }
 
-    /// Whether it is told how many routers a datagram could still have passed: [`ip::HOP_LIMIT`] and
+    /// Whether received datagrams carry their remaining hop limit: [`ip::HOP_LIMIT`] and
     /// [`ipv6::HOP_LIMIT`]. See [`cmsg`](crate::cmsg).
     ///
     /// IRQL and cancellation: as for [`set_receive_packet_info`](Self::set_receive_packet_info).

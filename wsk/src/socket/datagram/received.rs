@@ -1,4 +1,4 @@
-//! What is told of a datagram that was received.
+//! The metadata of a received datagram.
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -23,13 +23,13 @@ pub(super) fn peer(payload: &Payload) -> Result<SocketAddr> {
     payload.remote.address().ok_or(known::STATUS_INTERNAL_ERROR)
 }
 
-/// What is told of a datagram that was received. From [`receive_message`](super::Socket::receive_message).
+/// The metadata of a received datagram. From [`receive_message`](super::Socket::receive_message).
 #[derive(Clone)]
 pub struct Received {
     count: usize,
     peer: SocketAddr,
     flags: ULONG,
-    /// Control data, so many bytes of it.
+    /// The control data, of `control_length` bytes.
     control: [u8; ControlBuffer::SIZE],
     control_length: usize,
 }

@@ -155,7 +155,7 @@ fn a_connected_view_sends_receives_and_disconnects() {
             say(peer, b"from the peer", own).await?;
             let (count, filled) = view.recv(Buffer::new(100)?).await.into_result()?;
             assert_eq!(&filled[..count], b"from the peer");
-            // Whoever is not the peer can be sent to.
+            // A datagram can be sent to another address than the peer's.
             view.as_socket().send_copy_to(b"to one", first).await?;
             assert_eq!(next(&one).await?.0, b"to one");
         }

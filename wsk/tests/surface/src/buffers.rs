@@ -29,7 +29,7 @@ calls! {
         unsafe { core::alloc::GlobalAlloc::alloc(&NonPaged, layout) }
     };
     "NonPaged::alloc_zeroed": |layout| {
-        // SAFETY: as above.
+        // SAFETY: the layout is the caller's.
         unsafe { core::alloc::GlobalAlloc::alloc_zeroed(&NonPaged, layout) }
     };
     "NonPaged::dealloc": |(memory, layout): (*mut u8, core::alloc::Layout)| {

@@ -1,4 +1,4 @@
-//! UDP, and what goes with datagrams.
+//! UDP, and the types of datagrams.
 
 use core::fmt::Debug;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};

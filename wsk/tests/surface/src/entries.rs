@@ -1,7 +1,7 @@
 //! From a line to a function that the image exports.
 //!
-//! Arguments and results are behind pointers that nothing is known of, so that nothing can be left out. What is
-//! borrowed is `'static` here, which a caller of the exported function would have to see to.
+//! Arguments and results are behind opaque pointers, so the compiler can remove nothing. Borrowed arguments are `'static`
+//! here, which a caller of the exported function would have to ensure.
 
 use core::ffi::c_void;
 use core::future::Future;
@@ -19,7 +19,7 @@ macro_rules! calls {
                     result: *mut core::ffi::c_void,
                 ) {
                     let call = $call;
-                    // SAFETY: whoever calls it passes the arguments, and room for the result.
+                    // SAFETY: the caller of the export passes the arguments, and room for the result.
                     unsafe { $crate::entries::call(call, arguments, result) }
                 }
             };
@@ -40,14 +40,14 @@ macro_rules! futures {
                     result: *mut core::ffi::c_void,
                 ) {
                     let call = $call;
-                    // SAFETY: whoever calls it passes the future and a context, and room for the result.
+                    // SAFETY: the caller of the export passes the future, a context, and room for the result.
                     unsafe { $crate::entries::poll(call, future, context, result) }
                 }
 
                 #[unsafe(export_name = concat!($name, ".drop"))]
                 unsafe extern "C" fn drop(future: *mut core::ffi::c_void) {
                     let call = $call;
-                    // SAFETY: whoever calls it passes the future, which is not used any more.
+                    // SAFETY: the caller of the export passes the future, and does not use it again.
                     unsafe { $crate::entries::drop_result(call, future) }
                 }
             };
@@ -62,7 +62,7 @@ macro_rules! drops {
             const _: () = {
                 #[unsafe(export_name = $name)]
                 unsafe extern "C" fn drop(value: *mut core::ffi::c_void) {
-                    // SAFETY: whoever calls it passes the value, which is not used any more.
+                    // SAFETY: the caller of the export passes the value, and does not use it again.
                     unsafe { value.cast::<$type>().drop_in_place() }
                 }
             };
@@ -91,9 +91,9 @@ pub(crate) unsafe fn call<A, R>(
     arguments: *const c_void,
     result: *mut c_void,
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `arguments` points to an `A` that is passed by value (this function's contract).
     let arguments = unsafe { arguments.cast::<A>().read() };
-    // SAFETY: as above.
+    // SAFETY: `result` has room for an `R` (this function's contract).
     unsafe { result.cast::<R>().write(function(arguments)) };
 }
 
@@ -108,13 +108,13 @@ pub(crate) unsafe fn poll<A, F: Future>(
     context: *mut c_void,
     result: *mut c_void,
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `future` points to an `F` (this function's contract).
     let future = unsafe { &mut *future.cast::<F>() };
-    // SAFETY: as above.
+    // SAFETY: the future is pinned (this function's contract).
     let future = unsafe { Pin::new_unchecked(future) };
-    // SAFETY: as above.
+    // SAFETY: `context` points to a context (this function's contract).
     let context = unsafe { &mut *context.cast::<Context<'_>>() };
-    // SAFETY: as above.
+    // SAFETY: `result` has room for the result (this function's contract).
     unsafe { result.cast::<Poll<F::Output>>().write(future.poll(context)) };
 }
 
@@ -124,11 +124,11 @@ pub(crate) unsafe fn poll<A, F: Future>(
 ///
 /// The pointer is to such a result, which is not used any more.
 pub(crate) unsafe fn drop_result<A, R>(_function: impl FnOnce(A) -> R, result: *mut c_void) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `result` points to an `R` that is not used again (this function's contract).
     unsafe { result.cast::<R>().drop_in_place() };
 }
 
-/// A future of so many bytes that is somebody else's: what it does is not known here.
+/// A future of `SIZE` bytes with unknown code.
 pub(crate) struct Foreign<const SIZE: usize> {
     poll: fn(&mut Context<'_>) -> Poll<()>,
     _bytes: [u8; SIZE],

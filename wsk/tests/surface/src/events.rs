@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 #[expect(clippy::wildcard_imports, reason = "everything that there is")]
 use wsk::events::*;
 
-/// Counts what happens: handlers that do next to nothing, so that what is left is wsk's.
+/// Counts events: the handlers do almost nothing, so that the rest of the code is wsk's.
 #[derive(Debug)]
 pub(crate) struct Counter(AtomicUsize);
 

@@ -17,19 +17,19 @@ type Datagrams = &'static DatagramSocket;
 
 calls! {
     "SocketOption::new": |(level, name): (u32, u32)| {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller of the export passes a valid option.
         unsafe { Number::new(level, name) }
     };
     "SocketOption::level": |option: Number| option.level();
     "SocketOption::name": |option: Number| option.name();
     "Ioctl::new": |code: u32| {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller of the export passes a valid code.
         unsafe { Ioctl::<u32, u32, AllSockets>::new(code) }
     };
     "Ioctl::at_passive_level": |ioctl: Ioctl<u32, u32, AllSockets>| ioctl.at_passive_level();
     "Ioctl::code": |ioctl: Ioctl<u32, u32, AllSockets>| ioctl.code();
     "BufferIoctl::new": |code: u32| {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller of the export passes a valid code.
         unsafe { BufferIoctl::<AllSockets>::new(code) }
     };
     "PathMtuDiscovery::to_raw": |value: PathMtuDiscovery| value.to_raw();

@@ -27,7 +27,7 @@ calls! {
     "Runtime::finish": |(runtime, passive): (Runtime, Passive)| runtime.finish(passive);
     "Runtime::shutdown": |(runtime, passive): (Runtime, Passive)| runtime.shutdown(passive);
     "Spawner::spawn": |(spawner, future): (&'static Spawner, Foreign<8>)| spawner.spawn(future);
-    // What is spawned goes to the pool, and not by way of the stack.
+    // A spawned future is created in the pool, not on the stack.
     "Spawner::spawn<1024>": |(spawner, future): (&'static Spawner, Foreign<1024>)| {
         spawner.spawn(future)
     };

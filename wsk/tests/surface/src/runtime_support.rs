@@ -5,7 +5,7 @@ use core::panic::PanicInfo;
 
 use wsk::sys::KeBugCheckEx;
 
-/// A function of its own, whose callers are looked for. It uses what it is given, since otherwise all panics would
+/// A function of its own, whose callers are looked for. It uses its argument, since otherwise all panics would
 /// be the same to the compiler, and one function.
 #[inline(never)]
 #[panic_handler]

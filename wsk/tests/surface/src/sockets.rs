@@ -167,7 +167,7 @@ calls! {
         CachedSecurityDescriptor::from_bytes(wsk, bytes)
     };
     "CachedSecurityDescriptor::cache": |(wsk, descriptor): (Wsk, PSECURITY_DESCRIPTOR)| {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller of the export passes a valid descriptor.
         unsafe { CachedSecurityDescriptor::cache(wsk, descriptor) }
     };
     "CachedSecurityDescriptor::as_ptr": |descriptor: Descriptor| descriptor.as_ptr();

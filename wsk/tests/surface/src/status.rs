@@ -20,7 +20,7 @@ calls! {
         capabilities.extended_transfers()
     };
     "Passive::assume": |()| {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller of the export is at PASSIVE_LEVEL.
         unsafe { Passive::assume() }
     };
 }

@@ -23,7 +23,7 @@ const _: () = {
         context: *mut core::ffi::c_void,
         result: *mut core::ffi::c_void,
     ) {
-        // SAFETY: whoever calls it passes a sleep and a context, and room for the result.
+        // SAFETY: the caller of the export passes a sleep, a context, and room for the result.
         unsafe { crate::entries::poll(|sleep: Sleep| sleep, future, context, result) }
     }
 };
