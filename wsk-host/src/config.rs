@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::kernel::{self, Threads, Timing, Windows};
+use crate::verifier::Levels;
 use crate::wsk::config::{self as wsk, Faults, Network, Readiness, Stripping};
 
 /// How a host behaves.
@@ -47,6 +48,9 @@ pub struct Config {
     pub refuse_cancel: bool,
     /// As `refuse_disconnect`, for `WskGetNameInfo`.
     pub refuse_name_info: bool,
+    /// What the host does about violations of each rule. The environment variable `WSK_HOST_RULES` overrides it, as
+    /// [`Levels::parse`] reads it.
+    pub rules: Levels,
 }
 
 impl Default for Config {
@@ -135,6 +139,7 @@ impl Config {
             timing: self.timing,
             windows: self.windows,
             refuse_cancel: self.refuse_cancel,
+            rules: self.rules,
         }
     }
 
@@ -170,6 +175,7 @@ impl Config {
             refuse_socket_connect: wsk.refuse_socket_connect,
             refuse_cancel: kernel.refuse_cancel,
             refuse_name_info: wsk.refuse_name_info,
+            rules: kernel.rules,
         }
     }
 }

@@ -60,7 +60,7 @@ mod host;
 pub mod kernel;
 #[doc = include_str!("../RULES.md")]
 pub mod rules {
-    pub use crate::verifier::{Outcome, Rule};
+    pub use crate::verifier::{Level, Levels, Outcome, Rule};
 }
 #[doc(hidden)]
 pub mod testing;

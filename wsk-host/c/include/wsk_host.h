@@ -111,6 +111,11 @@ typedef struct wsk_host_options {
     uint8_t reserved;
     /* WSK_HOST_STRIPPING_... */
     uint32_t stripping;
+    /* The level of each of WSK's rules, or NULL: a list such as "INV-16=warn,INV-26=off" (stop, warn or off), "all=warn",
+     * "strict" or "tolerant", separated by commas. The default is "tolerant": the host warns of what WSK's documentation
+     * forbids and shipped drivers do, and stops at every other violation; "strict" stops there, too. The environment
+     * variable WSK_HOST_RULES overrides this. */
+    const char *rules;
 } wsk_host_options;
 
 /*

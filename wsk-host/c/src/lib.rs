@@ -57,11 +57,13 @@
 //!
 //! Everything else is as in Rust: see `wsk-host` for what there is, and which rules it verifies.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
 use std::time::Duration;
 
+use wsk_host::rules::Levels;
 use wsk_host::{Config, Faults, Host, Network, Readiness, Stripping, Timing, Windows};
 
 pub mod driver;
@@ -117,6 +119,8 @@ pub struct wsk_host_options {
     pub reserved: u8,
     /// `WSK_HOST_STRIPPING_…`.
     pub stripping: u32,
+    /// The levels of rules as `Levels::parse` reads them, a text that ends with NUL; or null for none.
+    pub rules: Option<NonNull<c_char>>,
 }
 
 /// `WSK_HOST_NONE`.
@@ -198,6 +202,8 @@ impl wsk_host_options {
             refuse_socket_connect: self.refuse_socket_connect != 0,
             refuse_cancel: self.refuse_cancel != 0,
             refuse_name_info: self.refuse_name_info != 0,
+            // Its text is the caller's: see `wsk_host_run`.
+            rules: Levels::TOLERANT,
         };
         Ok((config, self.first_seed..end))
     }
@@ -224,7 +230,15 @@ pub unsafe extern "C" fn wsk_host_run(
     // SAFETY: the caller passes valid options, or null.
     let options = unsafe { options.as_ref() }.copied().unwrap_or_default();
     let scenario = scenario.ok_or_else(|| "the scenario is null".to_owned());
-    let parsed = scenario.and_then(|scenario| Ok((scenario, options.parse()?)));
+    let parsed = scenario.and_then(|scenario| {
+        let (mut config, seeds) = options.parse()?;
+        if let Some(rules) = options.rules {
+            // SAFETY: the caller passes valid options, whose text ends with NUL.
+            let rules = unsafe { CStr::from_ptr(rules.as_ptr()) };
+            config.rules = config.rules.parse(&rules.to_string_lossy())?;
+        }
+        Ok((scenario, (config, seeds)))
+    });
     let (scenario, (config, seeds)) = match parsed {
         Ok(parsed) => parsed,
         Err(reason) => {
@@ -346,7 +360,8 @@ mod tests {
     #[test]
     fn zeroes_are_the_defaults_and_every_option_counts() {
         let (config, seeds) = wsk_host_options::default().parse().unwrap();
-        assert_eq!((config, seeds), (Config::default(), 0..DEFAULT_SEEDS));
+        let default = Config { rules: Levels::TOLERANT, ..Config::default() };
+        assert_eq!((config, seeds), (default, 0..DEFAULT_SEEDS));
         let all = wsk_host_options {
             network: 2,
             timing: 1,
@@ -371,6 +386,7 @@ mod tests {
             refuse_name_info: 1,
             reserved: 0,
             stripping: 2,
+            rules: None,
         };
         let expected = Config {
             network: Network::Null,
@@ -386,6 +402,7 @@ mod tests {
             refuse_socket_connect: true,
             refuse_cancel: true,
             refuse_name_info: true,
+            rules: Levels::TOLERANT,
         };
         assert_eq!(all.parse().unwrap().0, expected);
     }
@@ -400,6 +417,10 @@ mod tests {
             wsk_host_options { stripping: 3, ..Default::default() },
             wsk_host_options { windows_major: 5, ..Default::default() },
             wsk_host_options { reserved: 1, ..Default::default() },
+            wsk_host_options {
+                rules: NonNull::new(c"INV-0=off".as_ptr().cast_mut()),
+                ..Default::default()
+            },
         ];
         for options in wrong {
             let mut runs = Runs::default();

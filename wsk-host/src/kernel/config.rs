@@ -2,6 +2,8 @@
 
 use wsk_sys::since::Version;
 
+use crate::verifier::Levels;
+
 /// When deferred work runs: completions, callbacks, deferred procedure calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timing {
@@ -76,6 +78,8 @@ pub struct Config {
     pub windows: Windows,
     /// Do nothing in `IoCancelIrp`, as Wine does.
     pub refuse_cancel: bool,
+    /// What the host does about violations of each rule.
+    pub rules: Levels,
 }
 
 impl Default for Config {
@@ -85,6 +89,7 @@ impl Default for Config {
             timing: Timing::Mixed(0),
             windows: Windows::ELEVEN,
             refuse_cancel: false,
+            rules: Levels::STRICT,
         }
     }
 }

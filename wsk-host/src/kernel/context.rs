@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use crate::kernel::Kernel;
-use crate::verifier::{Rule, rule_violation};
+use crate::verifier::{Rule, check_violation};
 
 thread_local! {
     static COMPLETIONS: Cell<usize> = const { Cell::new(0) };
@@ -38,10 +38,15 @@ pub(crate) fn deferred<T>(call: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Whether the current thread is in a completion routine.
+pub(crate) fn is_completing() -> bool {
+    COMPLETIONS.get() > 0
+}
+
 /// Stops a client whose completion routine calls WSK.
 pub(crate) fn require_no_completion_routine(call: &str) {
     if COMPLETIONS.get() > 0 {
-        rule_violation(
+        check_violation(
             Rule::COMPLETION_ROUTINE_CALLS_WSK,
             call,
             "the current thread is in a completion routine",
@@ -53,7 +58,7 @@ pub(crate) fn require_no_completion_routine(call: &str) {
 /// Stops a client that waits in a completion routine or a callback.
 pub(crate) fn require_no_callback(call: &str) {
     if COMPLETIONS.get() > 0 {
-        rule_violation(
+        check_violation(
             Rule::CALLBACK_WAITS,
             call,
             "the current thread is in a completion routine",
@@ -61,7 +66,7 @@ pub(crate) fn require_no_callback(call: &str) {
         );
     }
     if CALLBACKS.get() > 0 {
-        rule_violation(
+        check_violation(
             Rule::CALLBACK_WAITS,
             call,
             "the current thread is in an event callback",

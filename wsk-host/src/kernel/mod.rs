@@ -63,7 +63,7 @@ use schedule::{Job, JobId, Scheduler, ThreadId, Ticks};
 use trace::{Entry, Event, Trace};
 use usage::Usage;
 
-use crate::verifier;
+use crate::verifier::{self, Levels};
 
 /// A user-mode NT kernel: its threads, its clock and its pool. Clones are the same kernel.
 #[derive(Clone)]
@@ -74,6 +74,8 @@ pub(crate) struct WeakKernel(Weak<KernelState>);
 
 struct KernelState {
     config: Config,
+    /// The configuration's levels, with those of the environment.
+    rules: Levels,
     /// How a report describes the kernel.
     description: String,
     scheduler: Scheduler,
@@ -106,6 +108,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The levels of rules, with those of the environment.
+fn levels(configured: Levels) -> Levels {
+    let Some(variable) = std::env::var_os(verifier::VARIABLE) else { return configured };
+    match configured.parse(&variable.to_string_lossy()) {
+        Ok(levels) => levels,
+        Err(error) => {
+            verifier::kernel_violation(&format!("the variable {}: {error}", verifier::VARIABLE))
+        }
+    }
+}
+
 impl Kernel {
     /// Creates a kernel.
     #[must_use]
@@ -116,8 +129,10 @@ impl Kernel {
     /// As [`new`](Self::new), with another description in reports.
     pub(crate) fn described(config: Config, description: &dyn fmt::Debug) -> Self {
         verifier::set_context(report_context);
+        verifier::set_levels(|| Some(Self::entered().or_else(|| DEFAULT.get().cloned())?.0.rules));
         Self(Arc::new(KernelState {
             config,
+            rules: levels(config.rules),
             description: format!("{description:?}"),
             scheduler: Scheduler::new(&config),
             blocks: Mutex::default(),

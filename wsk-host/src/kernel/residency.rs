@@ -10,7 +10,7 @@
 )]
 
 use crate::kernel::Kernel;
-use crate::verifier::{Rule, rule_violation};
+use crate::verifier::{Rule, check_violation, rule_violation, tolerated_violation};
 
 /// Stops a client that hands over memory that is on its stack, or that is smaller than it must be.
 pub(crate) fn require_nonpaged(
@@ -27,10 +27,20 @@ pub(crate) fn require_nonpaged(
             rule_violation(rule, call, &found, None);
         }
         None if is_on_stack(address) => {
-            rule_violation(rule, call, &format!("{what} is on the stack"), None);
+            let found = format!("{what} is on the stack");
+            if is_tolerated(rule) {
+                tolerated_violation(rule, call, &found, None);
+            } else {
+                check_violation(rule, call, &found, None);
+            }
         }
         _ => {}
     }
+}
+
+/// Whether shipped drivers break a rule by memory on the stack of a function that waits.
+fn is_tolerated(rule: Rule) -> bool {
+    matches!(rule, Rule::CONTEXT_NONPAGED | Rule::ADDRESS_MEMORY)
 }
 
 /// Whether an address is on the current thread's stack. Where that cannot be known, it is not.

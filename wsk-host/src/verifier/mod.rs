@@ -4,12 +4,16 @@
 //! report names the rule, the call, the finding and the origin of the object, and the process ends.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
+use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
 
+mod levels;
 mod rules;
 
+pub(crate) use levels::VARIABLE;
+pub use levels::{Level, Levels};
 pub use rules::{Outcome, Rule};
 
 /// Where an object came from.
@@ -48,14 +52,54 @@ impl fmt::Debug for Origin {
     }
 }
 
-/// Reports a violation of one of WSK's rules, and ends the process.
+/// Reports a violation of one of WSK's rules, and ends the process: the host cannot continue after it.
 pub(crate) fn rule_violation(rule: Rule, call: &str, found: &str, created: Option<&Origin>) -> ! {
+    stop(&describe(rule, call, found, created))
+}
+
+/// Reports a violation of one of WSK's rules, as its level says. Returns if that is not [`Level::Stop`].
+pub(crate) fn check_violation(rule: Rule, call: &str, found: &str, created: Option<&Origin>) {
+    report(rule, false, call, found, created);
+}
+
+/// As [`check_violation`], for a practice of shipped drivers that Windows tolerates.
+pub(crate) fn tolerated_violation(rule: Rule, call: &str, found: &str, created: Option<&Origin>) {
+    report(rule, true, call, found, created);
+}
+
+fn report(rule: Rule, is_tolerated: bool, call: &str, found: &str, created: Option<&Origin>) {
+    let levels = LEVELS.get().and_then(|levels| levels()).unwrap_or_default();
+    match levels.level(rule, is_tolerated) {
+        Level::Off => {}
+        Level::Warn => {
+            // A client that breaks a rule breaks it in each request.
+            static WARNED: Mutex<BTreeSet<(Rule, String, String)>> = Mutex::new(BTreeSet::new());
+            let warning = (rule, call.to_owned(), found.to_owned());
+            if WARNED.lock().unwrap_or_else(PoisonError::into_inner).insert(warning) {
+                eprintln!("wsk-host: warning: {}", describe(rule, call, found, created));
+            }
+        }
+        Level::Stop => stop(&describe(rule, call, found, created)),
+    }
+}
+
+/// The levels of the current thread's kernel.
+type CurrentLevels = fn() -> Option<Levels>;
+
+static LEVELS: OnceLock<CurrentLevels> = OnceLock::new();
+
+/// Installs the source of the rules' levels, unless one is installed.
+pub(crate) fn set_levels(levels: CurrentLevels) {
+    LEVELS.get_or_init(|| levels);
+}
+
+fn describe(rule: Rule, call: &str, found: &str, created: Option<&Origin>) -> String {
     let sentence = rule.sentence();
     let mut report = format!("{rule} violated: {sentence}\n  call:    {call}\n  found:   {found}");
     if let Some(created) = created {
         let _ = write!(report, "\n  created: {created}");
     }
-    stop(&report)
+    report
 }
 
 /// Ends the process: a call of the kernel's was misused.

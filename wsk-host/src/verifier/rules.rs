@@ -118,8 +118,8 @@ rules! {
         "A socket or list that an abandoned request delivers must still be closed or freed.",
         "the host sees the leak when the registration ends (INV-5, INV-65, INV-66)";
     BUFFER_RESIDENT = 21, Stopped:
-        "A buffer, its MDLs and the structures that describe it must stay resident and unchanged until the request completes.",
-        "the memory is not resident, is freed in flight, or is described differently when bytes are copied";
+        "A buffer and its MDLs must stay resident and unchanged until the request completes.",
+        "the memory is not resident, or is freed in flight; WSK copies the `WSK_BUF`, which may be a local variable";
     BUFFER_WITHIN_MDLS = 22, Stopped:
         "A buffer must start within its first MDL and end within its chain of MDLs.",
         "a call finds a buffer outside of its MDLs, or none";

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The client keeps a buffer, its MDLs and their memory until the request's IRP is completed, and the provider
+//! The client keeps the MDLs of a buffer and their memory until the request's IRP is completed, and the provider
 //! drops `Bytes` before it completes the IRP.
 
 #![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
@@ -10,25 +10,21 @@
 use std::mem::MaybeUninit;
 
 use wsk_sys::fields;
-use wsk_sys::{MDL, PIRP, PWSK_BUF, WSK_BUF};
+use wsk_sys::{MDL, PIRP, PWSK_BUF};
 
 use crate::kernel::Kernel;
 use crate::kernel::mm::system_address;
 use crate::verifier::{Rule, rule_violation};
 
-/// The memory of a buffer, and the buffer that describes it.
+/// The memory of a buffer. The call has read the `WSK_BUF` that describes it, which may be a local variable, as WSK does.
 ///
 /// # Invariants
 ///
 /// - The parts are within the buffer's MDLs, do not overlap, and are `length` bytes together.
-/// - The buffer and the parts are the provider's until the request's IRP is completed.
+/// - The parts are the provider's until the request's IRP is completed.
 pub(super) struct Bytes {
     parts: Vec<Part>,
     length: usize,
-    buffer: PWSK_BUF,
-    /// A copy of the `WSK_BUF` from the time of the call.
-    descriptor: WSK_BUF,
-    function: &'static str,
 }
 
 #[derive(Clone, Copy)]
@@ -45,7 +41,7 @@ impl Bytes {
     ///
     /// # Safety
     ///
-    /// The buffer and its MDLs are valid until the IRP is completed.
+    /// The buffer is valid during the call, and its MDLs are valid until the IRP is completed.
     pub(super) unsafe fn new(
         kernel: &Kernel,
         irp: PIRP,
@@ -57,13 +53,7 @@ impl Bytes {
         }
         // SAFETY: the caller passes a buffer.
         let descriptor = unsafe { buffer.read() };
-        let mut bytes = Self {
-            parts: Vec::new(),
-            length: fields::length(descriptor.Length),
-            buffer,
-            descriptor,
-            function,
-        };
+        let mut bytes = Self { parts: Vec::new(), length: fields::length(descriptor.Length) };
         if descriptor.Mdl.is_null() {
             if descriptor.Length != 0 {
                 rule_violation(
@@ -75,12 +65,6 @@ impl Bytes {
             }
             return bytes;
         }
-        kernel.usage().pin(
-            irp,
-            ("descriptor", Rule::BUFFER_RESIDENT),
-            buffer.addr(),
-            size_of::<WSK_BUF>(),
-        );
         let (mut mdl, mut offset, mut left) =
             (descriptor.Mdl, descriptor.Offset as usize, fields::length(descriptor.Length));
         // SAFETY: the caller passes a chain of valid MDLs.
@@ -124,20 +108,6 @@ impl Bytes {
         self.length
     }
 
-    /// Stops a client that changed the `WSK_BUF`: the documentation does not say that WSK copies it.
-    fn require_unchanged(&self) {
-        if self.parts.is_empty() {
-            return;
-        }
-        // SAFETY: a client that keeps the rules has not freed it; this is to find the others.
-        let now = unsafe { self.buffer.read_volatile() };
-        let facts = |buffer: &WSK_BUF| (buffer.Mdl, buffer.Offset, buffer.Length);
-        if facts(&now) != facts(&self.descriptor) {
-            let found = "the WSK_BUF changed while its request was in flight";
-            rule_violation(Rule::BUFFER_RESIDENT, self.function, found, None);
-        }
-    }
-
     /// The part in which the byte with a number is, from there on.
     fn part_at(&self, mut offset: usize) -> Option<Part> {
         for part in &self.parts {
@@ -153,7 +123,6 @@ impl Bytes {
 
     /// Bytes from a number on, as many as lie together; none at the end.
     pub(super) fn from(&self, offset: usize) -> &[u8] {
-        self.require_unchanged();
         match self.part_at(offset) {
             // SAFETY: the memory is the provider's until the IRP is completed, which this request waits for.
             Some(part) => unsafe { std::slice::from_raw_parts(part.memory, part.length) },
@@ -163,7 +132,6 @@ impl Bytes {
 
     /// Room from a number on, as much as lies together; none at the end.
     pub(super) fn room_from(&mut self, offset: usize) -> &mut [MaybeUninit<u8>] {
-        self.require_unchanged();
         match self.part_at(offset) {
             // SAFETY: as in `from`.
             Some(part) => unsafe {

@@ -21,7 +21,7 @@ use wsk_sys::{
 
 use super::network::Datagram;
 use super::options::Options;
-use crate::verifier::{Rule, rule_violation};
+use crate::verifier::{Rule, rule_violation, tolerated_violation};
 use crate::wsk::config::Stripping;
 
 /// What a sender says about its datagrams.
@@ -43,13 +43,12 @@ impl SendControl {
     ///
     /// The pointer is to that many bytes, or null without any.
     pub(super) unsafe fn read(control: PCMSGHDR, length: usize, call: &str) -> Option<Self> {
-        if control.is_null() != (length == 0) {
-            rule_violation(
-                Rule::CONTROL_DATA,
-                call,
-                "control data has a length but no pointer, or a pointer but no length",
-                None,
-            );
+        const FOUND: &str = "control data has a length but no pointer, or a pointer but no length";
+        if control.is_null() && length > 0 {
+            rule_violation(Rule::CONTROL_DATA, call, FOUND, None);
+        }
+        if !control.is_null() && length == 0 {
+            tolerated_violation(Rule::CONTROL_DATA, call, FOUND, None);
         }
         let mut found = Self::default();
         if length == 0 {

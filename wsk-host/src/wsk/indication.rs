@@ -138,6 +138,19 @@ impl IndicatedData {
     pub(super) fn first(&mut self) -> PWSK_DATA_INDICATION {
         self.nodes.as_mut_ptr()
     }
+
+    /// The addresses of its elements.
+    pub(super) fn elements(&self) -> Vec<usize> {
+        (0..self.nodes.len()).map(|index| self.nodes.as_ptr().wrapping_add(index).addr()).collect()
+    }
+
+    /// The element behind another one, as the client has left them; zero at the end.
+    pub(super) fn next(&self, element: usize) -> usize {
+        let start = self.nodes.as_ptr();
+        let index = (element - start.addr()) / size_of::<WSK_DATA_INDICATION>();
+        // SAFETY: the address is one of `elements`, and the client does not write while it releases.
+        unsafe { (&raw const (*start.add(index)).Next).read_volatile() }.addr()
+    }
 }
 
 /// An indication of datagrams: a list of `WSK_DATAGRAM_INDICATION`.
@@ -200,5 +213,18 @@ impl IndicatedDatagrams {
 
     pub(super) fn first(&mut self) -> PWSK_DATAGRAM_INDICATION {
         self.nodes.as_mut_ptr()
+    }
+
+    /// The addresses of its elements.
+    pub(super) fn elements(&self) -> Vec<usize> {
+        (0..self.nodes.len()).map(|index| self.nodes.as_ptr().wrapping_add(index).addr()).collect()
+    }
+
+    /// The element behind another one, as the client has left them; zero at the end.
+    pub(super) fn next(&self, element: usize) -> usize {
+        let start = self.nodes.as_ptr();
+        let index = (element - start.addr()) / size_of::<WSK_DATAGRAM_INDICATION>();
+        // SAFETY: the address is one of `elements`, and the client does not write while it releases.
+        unsafe { (&raw const (*start.add(index)).Next).read_volatile() }.addr()
     }
 }

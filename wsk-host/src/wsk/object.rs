@@ -153,8 +153,22 @@ pub(super) unsafe fn begin<'a>(
     category: Category,
     function: &'static str,
 ) -> InCall<'a> {
-    require_at_most(DISPATCH_LEVEL, function);
     require_no_completion_routine(function);
+    // SAFETY: the caller promises the same.
+    unsafe { begin_anywhere(socket, category, function) }
+}
+
+/// As [`begin`], in a completion routine, too.
+///
+/// # Safety
+///
+/// The pointer is one that this provider has delivered.
+pub(super) unsafe fn begin_anywhere<'a>(
+    socket: PWSK_SOCKET,
+    category: Category,
+    function: &'static str,
+) -> InCall<'a> {
+    require_at_most(DISPATCH_LEVEL, function);
     {
         let mut all = known();
         let found = all.as_mut().and_then(|all| all.get_mut(&socket.addr()));

@@ -103,6 +103,8 @@ pub(super) struct Socket {
     pub(super) datagrams: DatagramState,
     /// The lists that the client has retained, by the address of their first element.
     pub(super) retained: BTreeMap<usize, Retained>,
+    /// The elements of them that the client has released already, by their address.
+    pub(super) released: BTreeSet<usize>,
     /// Those of them whose callback has not returned yet.
     pub(super) offered: BTreeSet<usize>,
     pub(super) arrivals: VecDeque<Arrival>,
@@ -121,7 +123,63 @@ pub(super) enum Retained {
     Datagrams(super::indication::IndicatedDatagrams),
 }
 
+/// A retained list, or elements of one, that the client has released.
+pub(super) struct Released {
+    /// The list, if nothing of it is retained any more.
+    _list: Option<Retained>,
+    /// Whether the client has divided the list.
+    pub(super) is_part: bool,
+}
+
+impl Retained {
+    /// The addresses of its elements.
+    pub(super) fn elements(&self) -> Vec<usize> {
+        match self {
+            Self::Data(data) => data.elements(),
+            Self::Datagrams(datagrams) => datagrams.elements(),
+        }
+    }
+
+    /// The element behind another one, as the client has left them.
+    fn next(&self, element: usize) -> usize {
+        match self {
+            Self::Data(data) => data.next(element),
+            Self::Datagrams(datagrams) => datagrams.next(element),
+        }
+    }
+}
+
 impl Socket {
+    /// The retained list that an element belongs to which is not released, by the list's first element.
+    pub(super) fn retainer_of(&self, element: usize) -> Option<usize> {
+        if self.released.contains(&element) {
+            return None;
+        }
+        let (first, list) = self.retained.range(..=element).next_back()?;
+        list.elements().contains(&element).then_some(*first)
+    }
+
+    /// Releases a retained element and those behind it. None if it is not retained.
+    pub(super) fn release(&mut self, element: usize) -> Option<Released> {
+        let first = self.retainer_of(element)?;
+        let list = self.retained.get(&first)?;
+        let elements = list.elements();
+        let mut next = element;
+        while elements.contains(&next) && self.released.insert(next) {
+            next = list.next(next);
+        }
+        let is_over = elements.iter().all(|element| self.released.contains(element));
+        let is_part = !is_over || element != first;
+        let mut list = None;
+        if is_over {
+            list = self.retained.remove(&first);
+            for element in &elements {
+                self.released.remove(element);
+            }
+        }
+        Some(Released { _list: list, is_part })
+    }
+
     pub(super) fn new(
         client: Arc<Client>,
         category: Category,
@@ -146,6 +204,7 @@ impl Socket {
             streams: StreamState { ideal_backlog: 64 << 10, ..StreamState::default() },
             datagrams: DatagramState::default(),
             retained: BTreeMap::new(),
+            released: BTreeSet::new(),
             offered: BTreeSet::new(),
             arrivals: VecDeque::new(),
             inspected_as: None,

@@ -11,6 +11,7 @@ mod events;
 mod inspections;
 #[cfg(not(miri))] // Miri starts no processes.
 mod kernel;
+mod levels;
 #[cfg(not(miri))] // Miri finds these accesses itself.
 mod memory;
 mod names_and_security;

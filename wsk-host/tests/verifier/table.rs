@@ -174,7 +174,8 @@ fn the_verifier_reports_the_rules_that_are_stopped() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 constants(&path, found);
-            } else if !path.ends_with("verifier/rules.rs") {
+            } else if !path.ends_with("verifier/rules.rs") && !path.ends_with("verifier/levels.rs")
+            {
                 let source = fs::read_to_string(&path).unwrap();
                 let names = source.split("Rule::").skip(1).filter_map(|rest| {
                     rest.split(|next: char| {

@@ -12,20 +12,21 @@ use std::net::SocketAddr;
 
 use wsk_sys::fields::length;
 use wsk_sys::{
-    NTSTATUS, PIRP, PSIZE_T, PSOCKADDR, PVOID, PWSK_SOCKET, SIZE_T, STATUS_INVALID_DEVICE_STATE,
-    STATUS_INVALID_PARAMETER, STATUS_SUCCESS, ULONG, WSK_CONTROL_SOCKET_TYPE, WskGetOption,
-    WskIoctl, WskSetOption,
+    NTSTATUS, PIRP, PSIZE_T, PSOCKADDR, PVOID, PWSK_SOCKET, SIZE_T, SO_WSK_EVENT_CALLBACK,
+    SOL_SOCKET, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, ULONG,
+    WSK_CONTROL_SOCKET_TYPE, WskGetOption, WskIoctl, WskSetOption,
 };
 
 use super::control;
 use super::control_call::Control;
 use super::{require_no_flags, take_over_for, with_stack};
+use crate::kernel::context::{is_completing, require_no_completion_routine};
 use crate::kernel::trace;
-use crate::verifier::{Rule, rule_violation};
+use crate::verifier::{Rule, rule_violation, tolerated_violation};
 use crate::wsk::action::ClosedSocket;
 use crate::wsk::address;
 use crate::wsk::category::Category;
-use crate::wsk::object::{InCall, begin, origin};
+use crate::wsk::object::{InCall, begin, begin_anywhere, origin};
 use crate::wsk::requests::SUCCESS;
 use crate::wsk::stack::Stack;
 
@@ -41,8 +42,17 @@ pub(in crate::wsk) unsafe extern "C" fn control_socket<const C: Category>(
     returned: PSIZE_T,
     irp: PIRP,
 ) -> NTSTATUS {
+    // Shipped drivers enable callbacks in the completion routine of a connect or an accept, without an IRP.
+    let enables_events =
+        (request, level, code) == (WskSetOption, SOL_SOCKET, SO_WSK_EVENT_CALLBACK);
+    if enables_events && irp.is_null() && is_completing() {
+        let found = "the current thread is in a completion routine";
+        tolerated_violation(Rule::COMPLETION_ROUTINE_CALLS_WSK, "WskControlSocket", found, None);
+    } else {
+        require_no_completion_routine("WskControlSocket");
+    }
     // SAFETY: the caller passes a socket of this provider.
-    let object = unsafe { begin(socket, C, "WskControlSocket") };
+    let object = unsafe { begin_anywhere(socket, C, "WskControlSocket") };
     let control = Control {
         object: &object,
         category: C,
@@ -103,15 +113,16 @@ pub(in crate::wsk) unsafe extern "C" fn get_local_address<const C: Category>(
     unsafe { get_address(&object, to, irp, Stack::local, "WskGetLocalAddress") }
 }
 
-/// Ends a list that the client has retained ([INV-57](crate::rules#inv-57)).
+/// Ends a list that the client has retained ([INV-57](crate::rules#inv-57)), or by exception some of its elements: a client may have divided the
+/// list.
 pub(super) fn end_retained(object: &InCall<'_>, list: usize) -> NTSTATUS {
     const FUNCTION: &str = "WskRelease";
     let mut stack = object.kernel().stack();
     let own = stack.sockets.get_mut(&object.id);
-    let released = own.and_then(|socket| socket.retained.remove(&list));
-    if released.is_none() {
+    let released = own.and_then(|socket| socket.release(list));
+    let Some(released) = released else {
         let mut all = stack.sockets.iter();
-        let Some((id, socket)) = all.find(|(_, socket)| socket.retained.contains_key(&list)) else {
+        let Some((id, socket)) = all.find(|(_, socket)| socket.retainer_of(list).is_some()) else {
             let found = "the list is not retained, or was released before";
             rule_violation(
                 Rule::RETAINED_LIST_RELEASED_ONCE,
@@ -128,8 +139,16 @@ pub(super) fn end_retained(object: &InCall<'_>, list: usize) -> NTSTATUS {
             &found,
             origin(socket.object).as_deref(),
         );
-    }
+    };
     drop(stack);
+    if released.is_part {
+        tolerated_violation(
+            Rule::RETAINED_LIST_RELEASED_ONCE,
+            FUNCTION,
+            "the list is released in parts",
+            object.origin().as_deref(),
+        );
+    }
     drop(released);
     STATUS_SUCCESS
 }

@@ -31,7 +31,7 @@ use super::control_call::{Control, FUNCTION};
 use super::{transport, with_stack};
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::trace;
-use crate::verifier::{Rule, rule_violation};
+use crate::verifier::{Rule, rule_violation, tolerated_violation};
 use crate::wsk::action::Actions;
 use crate::wsk::address;
 use crate::wsk::category::{BASIC, CONNECTION, DATAGRAM, LISTEN, STREAM};
@@ -119,7 +119,7 @@ fn set_events(control: &Control<'_>) -> NTSTATUS {
     }
     let disables = value.EventMask & wsk_sys::WSK_EVENT_DISABLE != 0;
     if !disables && !control.irp.is_null() {
-        rule_violation(
+        tolerated_violation(
             Rule::EVENT_CALLBACKS,
             FUNCTION,
             "events are enabled with an IRP",

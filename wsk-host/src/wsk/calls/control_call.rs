@@ -18,7 +18,7 @@ use wsk_sys::{
 
 use super::{take_over_for, with_stack};
 use crate::kernel::trace::{self, Event};
-use crate::verifier::{Rule, rule_violation};
+use crate::verifier::{Rule, check_violation, tolerated_violation};
 use crate::wsk::address;
 use crate::wsk::category::Category;
 use crate::wsk::object::InCall;
@@ -49,7 +49,7 @@ impl Control<'_> {
         unsafe { take_over_for(self.object, self.irp, FUNCTION, None) };
         if !self.returned.is_null() {
             let found = "both an IRP and OutputSizeReturned are passed";
-            rule_violation(Rule::CONTROL_OUTPUT, FUNCTION, found, None);
+            tolerated_violation(Rule::CONTROL_OUTPUT, FUNCTION, found, None);
         }
         let mut usage = self.object.kernel().usage();
         for (address, size) in
@@ -67,7 +67,7 @@ impl Control<'_> {
         self.object.kernel().record(Event::Call { function, socket, irp: 0, amount: None });
         if !self.irp.is_null() {
             let found = format!("the code {:#x} takes no IRP, but one is passed", self.code);
-            rule_violation(Rule::CONTROL_OUTPUT, FUNCTION, &found, None);
+            check_violation(Rule::CONTROL_OUTPUT, FUNCTION, &found, None);
         }
     }
 

@@ -31,7 +31,7 @@ use super::stack::Stack;
 use crate::kernel::Kernel;
 use crate::kernel::io::irp::{require_live, require_not_marked};
 use crate::kernel::trace::Event;
-use crate::verifier::{Rule, rule_violation};
+use crate::verifier::{Rule, check_violation, rule_violation};
 
 /// Takes an IRP over, as a driver does that is called with one.
 ///
@@ -101,6 +101,6 @@ fn with_stack(kernel: &Kernel, decide: impl FnOnce(&mut Stack) -> Actions) -> NT
 /// Stops a client that uses flags which are reserved ([INV-30](crate::rules#inv-30)).
 fn require_no_flags(flags: ULONG, function: &str) {
     if flags != 0 {
-        rule_violation(Rule::RESERVED_FLAGS, function, &format!("the flags are {flags:#x}"), None);
+        check_violation(Rule::RESERVED_FLAGS, function, &format!("the flags are {flags:#x}"), None);
     }
 }

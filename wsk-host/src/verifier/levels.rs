@@ -1,0 +1,146 @@
+//! How severe a violation is: the level of each rule, which a test, a C client and the environment can set.
+
+use std::fmt;
+
+use super::Rule;
+
+/// The environment variable that sets levels, as [`Levels::parse`] reads them. It comes after the configuration.
+pub(crate) const VARIABLE: &str = "WSK_HOST_RULES";
+
+/// What the host does about a violation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Nothing.
+    Off,
+    /// It reports the violation and continues.
+    Warn,
+    /// It reports the violation and ends the process.
+    Stop,
+}
+
+/// The level of each rule.
+///
+/// The documentation of WSK forbids some practices of shipped drivers that Windows tolerates: addresses and contexts on the
+/// stack of a function that waits, `OutputSizeReturned` beside an IRP, control data of length 0, an event callback that is
+/// enabled with an IRP or in a completion routine, and a retained list that is released element by element.
+/// [`STRICT`](Self::STRICT) stops there, too; [`TOLERANT`](Self::TOLERANT) warns. Every other violation stops the process,
+/// unless its rule has another level. A violation after which the host cannot continue, such as a request without an
+/// IRP, stops the process at every level.
+///
+/// ```
+/// use wsk_host::rules::{Level, Levels, Rule};
+/// use wsk_host::Config;
+///
+/// let levels = Levels::TOLERANT.with(Rule::CALLBACK_WAITS, Level::Off);
+/// assert_eq!(Levels::TOLERANT.parse("INV-16=off"), Ok(levels));
+/// let config = Config { rules: levels, ..Config::default() };
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Levels {
+    tolerated: Level,
+    /// By the rule's number.
+    set: [Option<Level>; Rule::ALL.len() + 1],
+}
+
+impl Default for Levels {
+    fn default() -> Self {
+        Self::STRICT
+    }
+}
+
+impl Levels {
+    /// Stops the process at every violation.
+    pub const STRICT: Self = Self { tolerated: Level::Stop, set: [None; Rule::ALL.len() + 1] };
+
+    /// Warns about practices of shipped drivers, and stops the process at every other violation.
+    pub const TOLERANT: Self = Self { tolerated: Level::Warn, ..Self::STRICT };
+
+    /// With this level for a rule.
+    #[must_use]
+    pub fn with(mut self, rule: Rule, level: Level) -> Self {
+        self.set[usize::from(rule.number())] = Some(level);
+        self
+    }
+
+    /// With the levels in a text: a list, separated by commas, of `INV-n=level`, `all=level`, `strict` and `tolerant`. A
+    /// level is `off`, `warn` or `stop`. Later elements override earlier ones.
+    ///
+    /// # Errors
+    ///
+    /// The element that is none of these, in a sentence.
+    pub fn parse(mut self, text: &str) -> Result<Self, String> {
+        for element in text.split(',').map(str::trim).filter(|element| !element.is_empty()) {
+            let unknown = || {
+                format!(
+                    "`{element}` is no level of a rule: write `INV-n=level` or `all=level`, where the level is off, warn \
+                     or stop, or `strict` or `tolerant`"
+                )
+            };
+            let (name, level) = match element {
+                "strict" => {
+                    self = Self::STRICT;
+                    continue;
+                }
+                "tolerant" => {
+                    self = Self::TOLERANT;
+                    continue;
+                }
+                _ => element.split_once('=').ok_or_else(unknown)?,
+            };
+            let level = match level.trim() {
+                "off" => Level::Off,
+                "warn" => Level::Warn,
+                "stop" => Level::Stop,
+                _ => return Err(unknown()),
+            };
+            if name.trim() == "all" {
+                self.set.fill(Some(level));
+                continue;
+            }
+            let number = name.trim().strip_prefix("INV-").and_then(|number| number.parse().ok());
+            let rule = Rule::ALL.iter().find(|rule| Some(rule.number()) == number);
+            self = self.with(*rule.ok_or_else(unknown)?, level);
+        }
+        Ok(self)
+    }
+
+    /// The level of a violation of a rule, which is a practice of shipped drivers or not.
+    pub(crate) fn level(&self, rule: Rule, is_tolerated: bool) -> Level {
+        let initial = if is_tolerated { self.tolerated } else { Level::Stop };
+        self.set[usize::from(rule.number())].unwrap_or(initial)
+    }
+}
+
+/// As [`Levels::parse`] reads it.
+impl fmt::Debug for Levels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.tolerated == Level::Stop { "strict" } else { "tolerant" })?;
+        for rule in Rule::ALL {
+            if let Some(level) = self.set[usize::from(rule.number())] {
+                write!(f, ", {rule}={}", format!("{level:?}").to_lowercase())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_read_as_they_are_shown() {
+        let levels = Levels::STRICT.parse("tolerant, INV-16=off,INV-70=stop").unwrap();
+        assert_eq!(format!("{levels:?}"), "tolerant, INV-16=off, INV-70=stop");
+        assert_eq!(Levels::STRICT.parse(&format!("{levels:?}")), Ok(levels));
+        assert_eq!(levels.level(Rule::CALLBACK_WAITS, false), Level::Off);
+        assert_eq!(levels.level(Rule::CONTROL_DATA, true), Level::Warn);
+        assert_eq!(levels.level(Rule::CONTROL_DATA, false), Level::Stop);
+        let all = levels.parse("all=warn").unwrap();
+        assert_eq!(all.level(Rule::COMPLETION_ORDER, false), Level::Warn);
+        for wrong in ["0=warn", "71=warn", "1", "1=never", "loose"] {
+            let wrong = format!("INV-{wrong}");
+            assert!(Levels::STRICT.parse(&wrong).unwrap_err().contains(&wrong), "{wrong}");
+        }
+    }
+}
