@@ -24,11 +24,11 @@ use wsk_sys::{
     STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS, ULONG, WaitAny,
 };
 
-use crate::kernel::image::Call;
 use crate::kernel::ke::dispatcher::{THREAD, change, header};
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::ke::region;
 use crate::kernel::ke::wait::wait;
+use crate::kernel::loaded_image::Call;
 use crate::kernel::schedule::ClientPointer;
 use crate::kernel::{Entered, Kernel};
 use crate::verifier::{Origin, kernel_violation};

@@ -110,7 +110,7 @@ rules! {
         "a socket's context or dispatch table is on a stack; the host cannot see pageable code";
     UNLOAD_AFTER_ROUTINES = 18, Stopped:
         "A driver must not unload before its completion routines have returned.",
-        "a routine, callback, DPC, work item or thread of the client runs when `Host::unload` is called, which a `#[wsk_host::test]` does at its end, or is called afterwards";
+        "a routine, callback, DPC or thread of the client runs when `Host::unload` is called, which a `#[wsk_host::test]` does at its end, or is called afterwards";
     INFORMATION_PER_CALL = 19, NotVisible:
         "The meaning of `IoStatus.Information` depends on the call, and the field is valid only after success.",
         "reading the field makes no call";

@@ -15,7 +15,7 @@
 )]
 
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use wsk_sys::fields::size_t;
@@ -189,15 +189,12 @@ unsafe fn enqueue(
     let call = RoutineCall { object, context, item };
     // Announced here, so that its number does not depend on when the machine's thread takes it up.
     let announced = kernel.announce();
-    let running =
-        kernel.begin_client("a work item's routine", Some(Arc::new(Origin::here(function))));
     run(Box::new(move || {
         let call = call;
         let _entered = kernel.enter_announced(announced);
         // From here on the item may be freed, or queued again.
         kernel.work_items().remove(call.item.addr());
         routine(&call);
-        kernel.end_client(running);
         require_at_most(PASSIVE_LEVEL, "the end of a work item's routine");
     }));
     interrupt();
