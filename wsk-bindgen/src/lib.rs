@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api_record;
+pub mod deep_stack;
 pub mod diff;
 pub mod headers;
 mod output;

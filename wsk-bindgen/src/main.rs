@@ -2,9 +2,14 @@
 //! no other command has to build bindgen.
 #![forbid(unsafe_code)]
 
+use std::env;
+use std::process::{Command as Process, ExitCode};
+use std::thread::Builder;
+
+use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use wsk_bindgen::headers::libclang;
-use wsk_bindgen::{api_record, diff, regen, wdk_sys};
+use wsk_bindgen::{api_record, deep_stack, diff, regen, wdk_sys};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about, version)]
@@ -27,24 +32,52 @@ enum Command {
     Libclang,
 }
 
-fn main() -> std::process::ExitCode {
-    let result = match Cli::parse().command {
+/// Set for the process that does the work.
+const WORKER: &str = "WSK_BINDGEN_WORKER";
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = if env::var_os(WORKER).is_some() {
+        work(cli).map(|()| ExitCode::SUCCESS)
+    } else {
+        supervise()
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Runs this program again, and reports a crash: libclang crashes on some headers without a message.
+fn supervise() -> Result<ExitCode> {
+    let program = env::current_exe().context("cannot find this program's file")?;
+    let mut worker = Process::new(program);
+    let status = worker.args(env::args_os().skip(1)).env(WORKER, "1").status();
+    let status = status.context("cannot start this program again")?;
+    match status.code().map(u8::try_from) {
+        Some(Ok(code)) => Ok(ExitCode::from(code)),
+        // A signal; on Windows, an NTSTATUS.
+        _ => bail!(
+            "libclang or bindgen crashed while it read the headers ({status}).\nThe usual reason is nesting that \
+             exceeds its stack: pointers to pointers, structures without a name, parentheses."
+        ),
+    }
+}
+
+fn work(cli: Cli) -> Result<()> {
+    let run = move || match cli.command {
         Command::Regen(args) => regen::run(&args),
         Command::Surface(args) => api_record::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::WdkSys(args) => wdk_sys::run(&args),
         Command::Libclang => list_libclang(),
     };
-    match result {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            std::process::ExitCode::FAILURE
-        }
-    }
+    let thread = Builder::new().stack_size(deep_stack::SIZE).spawn(run);
+    let thread = thread.context("cannot start a thread")?;
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-fn list_libclang() -> anyhow::Result<()> {
+fn list_libclang() -> Result<()> {
     libclang::load()?;
     for folder in libclang::installed()? {
         println!("{}", folder.display());

@@ -58,14 +58,14 @@ fn a_lost_macro_of_versions_is_named() {
 #[test]
 fn a_lost_kernel_function_is_named() {
     let headers = Headers::copy();
-    headers.replace("km/ntddk.h", "VOID IoReuseIrp(", "VOID IoUseIrpAgain(");
+    headers.replace("km/nt_irp.h", "VOID IoReuseIrp(", "VOID IoUseIrpAgain(");
     regen(&[headers.path()]).fails_with(&["IoReuseIrp"]);
 }
 
 #[test]
 fn a_lost_kernel_field_is_named() {
     let headers = Headers::copy();
-    headers.replace("km/ntddk.h", "PVOID MappedSystemVa;", "PVOID Mapped;");
+    headers.replace("km/nt_mm.h", "PVOID MappedSystemVa;", "PVOID Mapped;");
     regen(&[headers.path()]).fails_with(&["MappedSystemVa"]);
 }
 
@@ -119,6 +119,88 @@ fn a_new_item_that_nobody_described_is_named() {
     ]);
 }
 
+/// Whatever they point to, and whatever their names.
+#[test]
+fn a_new_typedef_is_named() {
+    let headers = Headers::copy();
+    let new = "typedef int *WSK_PTR;\ntypedef PWSK_BUF *WSK_PTR_PTR;\ntypedef int (*WSK_PTR_ARRAY)[4];\n\
+               typedef ULONG (*WSK_PTR_FN)(ULONG);\ntypedef PIRP NEW_IRP;\ntypedef ULONG NEW_NUMBER;\n";
+    headers.replace("km/wsk.h", "/* Registration */", &format!("{new}/* Registration */"));
+    regen(&[headers.path()]).fails_with(&[
+        "does not describe NEW_IRP, NEW_NUMBER, WSK_PTR, WSK_PTR_ARRAY, WSK_PTR_FN, WSK_PTR_PTR",
+        "needs headers/bindings.toml: [wsk.WSK_PTR] (is to be done)",
+        "needs headers/bindings.toml: [wsk.WSK_PTR_ARRAY] (is to be done)",
+        "needs headers/bindings.toml: [wsk.WSK_PTR_PTR] (is to be done)",
+    ]);
+    // Those that point to an item with an entry need none.
+    let headers = Headers::copy();
+    let new = "typedef CONST WSK_BUF *PCWSK_BUF;\n";
+    headers.replace("km/wsk.h", "/* Registration */", &format!("{new}/* Registration */"));
+    let run = regen(&[headers.path()]);
+    run.fails_with(&["+pub type PCWSK_BUF = *const WSK_BUF;"]);
+    assert!(!run.output().contains("needs"), "{}", run.output());
+}
+
+#[test]
+fn a_structure_that_becomes_packed_is_shown() {
+    let headers = Headers::copy();
+    headers
+        .replace(
+            "km/wsk.h",
+            "typedef struct _WSK_INSPECT_ID {",
+            "#pragma pack(push, 4)\ntypedef struct _WSK_INSPECT_ID {",
+        )
+        .replace(
+            "km/wsk.h",
+            "} WSK_INSPECT_ID, *PWSK_INSPECT_ID;",
+            "} WSK_INSPECT_ID, *PWSK_INSPECT_ID;\n#pragma pack(pop)",
+        );
+    regen(&[headers.path()]).fails_with(&[
+        "+#[repr(C, packed(4))]",
+        "size_of::<WSK_INSPECT_ID>() == 12",
+        "aligned to 8 → 4 bytes",
+    ]);
+}
+
+/// The advice for newer headers would remove what older ones lack.
+#[test]
+fn older_headers_leave_nothing_to_do() {
+    // A kit that is not recorded, of Windows 8: its sdkddkver.h ends with that.
+    let headers = Headers::copy();
+    let path = headers.path().join("shared/sdkddkver.h");
+    let text = fs::read_to_string(&path).unwrap();
+    let old = text.lines().filter(|line| {
+        let newer = ["NTDDI_WINBLUE", "NTDDI_WIN10", "NTDDI_WIN11", "NTDDI_WINTHRESHOLD"];
+        !newer.iter().any(|name| line.contains(name))
+    });
+    fs::write(&path, old.collect::<Vec<_>>().join("\n")).unwrap();
+    let flag = "#define WSK_FLAG_OOB     0x00000001\n";
+    headers.replace("km/wsk.h", flag, "");
+    let run = regen(&[headers.path()]);
+    let advice =
+        "These headers are older than the bindings, which are of WDK 10.0.26100. Change nothing";
+    run.fails_with(&["WSK_FLAG_OOB", advice]);
+    let wrong = ["to do", "Remove the", "remove their", "Add an entry", "Run `cargo xtask regen`"];
+    for text in wrong {
+        assert!(!run.output().contains(text), "`{text}` is said in:\n{}", run.output());
+    }
+    // An item that a later release dropped.
+    headers.replace(
+        "km/wsk.h",
+        "/* Registration */",
+        &format!("{flag}#define WSK_FLAG_PAST 8\n/* Registration */"),
+    );
+    let run = regen(&[headers.path()]);
+    run.fails_with(&["does not describe WSK_FLAG_PAST", advice]);
+    for text in wrong {
+        assert!(!run.output().contains(text), "`{text}` is said in:\n{}", run.output());
+    }
+    // A newer release that has dropped one is another matter.
+    let headers = Headers::copy();
+    headers.replace("km/wsk.h", flag, "");
+    regen(&[headers.path()]).fails_with(&["WSK_FLAG_OOB", "Remove the entries", "to do"]);
+}
+
 #[test]
 fn a_structure_that_has_grown_is_shown() {
     let headers = Headers::copy();
@@ -160,7 +242,7 @@ fn a_changed_value_is_shown() {
 #[test]
 fn a_changed_kernel_layout_is_shown() {
     let headers = Headers::copy();
-    headers.replace("km/ntddk.h", "    ULONG ByteCount;\n", "    ULONG64 ByteCount;\n");
+    headers.replace("km/nt_mm.h", "    ULONG ByteCount;\n", "    ULONG64 ByteCount;\n");
     regen(&[headers.path()]).fails_with(&["layout.rs", "size_of::<MDL>() == 56"]);
 }
 

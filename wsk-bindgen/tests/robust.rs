@@ -124,7 +124,7 @@ fn a_macro_that_no_longer_evaluates_is_named_with_its_reason() {
     let drain = "#define WSK_FLAG_DRAIN   0x00000004";
     for (value, reason) in [
         ("WSK_FLAG_OF(4)", "WSK_FLAG_DRAIN: use of undeclared identifier 'WSK_FLAG_OF'"),
-        ("\"four\"", "WSK_FLAG_DRAIN: it is no number"),
+        ("\"four\"", "WSK_FLAG_DRAIN: it is no integer"),
         ("", "WSK_FLAG_DRAIN: expected expression"),
     ] {
         let headers = Headers::copy();
@@ -151,7 +151,7 @@ fn an_inline_function_that_nobody_described_is_named() {
 #[test]
 fn a_kernel_member_that_is_gone_is_named_with_its_structure() {
     let headers = Headers::copy();
-    headers.replace("km/ntddk.h", "    PVOID StartVa;\n", "    PVOID Start;\n");
+    headers.replace("km/nt_mm.h", "    PVOID StartVa;\n", "    PVOID Start;\n");
     regen(&[headers.path()]).fails_with(&["MDL.StartVa: no member named 'StartVa' in '_MDL'"]);
 }
 
@@ -225,6 +225,84 @@ fn parts_of_different_versions_are_no_kit() {
         "Found shared of 10.0.26100.0 at",
         "of the same version",
     ]);
+}
+
+/// Folders that are given together are those of one release.
+#[test]
+fn folders_of_different_releases_are_refused() {
+    // Each is whole: the second would be ignored.
+    let one = Headers::copy_to("Include/10.0.22621.0");
+    let other = Headers::copy_to("Include/10.0.26100.0");
+    let folders = [one.path(), other.path()];
+    let both = |more: &[&str]| {
+        let arguments = ["surface", "--check", "--wdk"].map(OsStr::new).into_iter();
+        let arguments =
+            arguments.chain([folders[0].as_os_str(), OsStr::new("--wdk"), folders[1].as_os_str()]);
+        xtask(arguments.chain(more.iter().map(OsStr::new)))
+    };
+    both(&[]).fails_with(&[
+        "are of different releases",
+        "has no part of WDK 10.0.26100.0",
+        "Found: 10.0.26100.0, 10.0.22621.0",
+    ]);
+    both(&["--release", "26100"]).passes();
+    regen(&folders).fails_with(&["are of different releases"]);
+    // The same folder twice is one.
+    regen(&[folders[1], folders[1]]).passes();
+
+    // wsk.h of one and sdkddkver.h of the other: the record would have the facts of the wrong release.
+    for below in ["", "Include"] {
+        let km = Headers::copy_to(below);
+        fs::remove_dir_all(km.path().join(below).join("shared")).unwrap();
+        for other in ["", "Include/10.0.26100.0"] {
+            let shared = Headers::copy_to(other);
+            fs::remove_dir_all(shared.path().join(other).join("km")).unwrap();
+            for folders in [[km.path(), shared.path()], [shared.path(), km.path()]] {
+                regen(&folders)
+                    .fails_with(&["may be of different releases", "does not name its version"]);
+            }
+        }
+    }
+    // Two whole ones without a version.
+    let (one, other) = (Headers::copy(), Headers::copy());
+    regen(&[one.path(), other.path()]).fails_with(&["may be of different releases"]);
+}
+
+/// The stack holds them, or the message says that it does not.
+#[test]
+fn deep_nesting_is_read_or_refused_with_a_message() {
+    let shallow = format!("{}1{}", "(".repeat(200), ")".repeat(200));
+    let structures =
+        |depth: usize| format!("{}ULONG Deep;{}", "struct { ".repeat(depth), " };".repeat(depth));
+    let new = format!(
+        "typedef int {}WSK_T_STARS;\ntypedef struct _WSK_T_DEEP {{ {} }} WSK_T_DEEP;\n\
+         #if {}1{}\n#define WSK_T_PARENTHESES {shallow}\n#endif\n",
+        "*".repeat(500),
+        structures(200),
+        "(".repeat(1140),
+        ")".repeat(1140),
+    );
+    let headers = Headers::copy();
+    headers.replace("km/wsk.h", "/* Registration */", &format!("{new}/* Registration */"));
+    let run = on(&["surface", "--check"], headers.path(), &[]);
+    run.fails_with(&[
+        "+WSK_T_STARS = { type = \"int****",
+        "name = \"Deep\"",
+        "+WSK_T_PARENTHESES = { value = 1,",
+    ]);
+    regen(&[headers.path()]).fails_with(&["does not describe WSK_T_DEEP, "]);
+
+    for new in [
+        format!("typedef int {}WSK_T_STARS;\n", "*".repeat(1_000_000)),
+        format!("typedef struct _WSK_T_DEEP {{ {} }} WSK_T_DEEP;\n", structures(20_000)),
+        format!("#if {}1{}\n#endif\n", "(".repeat(1_000_000), ")".repeat(1_000_000)),
+    ] {
+        let headers = Headers::copy();
+        headers.replace("km/wsk.h", "/* Registration */", &format!("{new}/* Registration */"));
+        for command in ["surface", "regen"] {
+            on(&[command, "--check"], headers.path(), &[]).fails_with(&["error: "]);
+        }
+    }
 }
 
 #[test]

@@ -141,6 +141,138 @@ NTSTATUS WskTest(CONST WSK_TEST *CONST, WSK_TEST_KIND Kind);
 }
 
 #[test]
+fn macros_that_are_no_integers_have_no_value() {
+    let headers = Headers::copy();
+    let new = r#"
+#define WSK_T_FLOAT 1.5
+#define WSK_T_INFINITE (1.0/0.0)
+#define WSK_T_LARGE 18446744073709551616
+#define WSK_T_SHIFT (1<<100)
+#define WSK_T_OVERFLOW (2147483647 + 1)
+#define WSK_T_DIVISION (1 / 0)
+#define WSK_T_TWO 1, 2
+#define WSK_T_STRING "four"
+#define WSK_T_POINTER ((PVOID)1)
+#define WSK_T_WIDE ((unsigned __int128)1 << 64)
+#define WSK_T_TYPE ULONG
+#define WSK_T_OPEN extern "C" {
+#define WSK_T_GONE 1
+#undef WSK_T_GONE
+#define WSK_T_AGAIN(A) (A)
+#undef WSK_T_AGAIN
+#define WSK_T_AGAIN 2
+#define WSK_T_CHARACTER 'a'
+#define WSK_T_NEGATIVE (-1)
+#define WSK_T_CAST ((LONG)0xC0000001L)
+#define WSK_T_GREATEST 0xFFFFFFFFFFFFFFFF
+#define WSK_T_SIZE sizeof(WSK_BUF)
+#define WSK_T_ENUMERATOR WskInspectPend
+#define WSK_T_HALF(A) ((A) / 2.0)
+#define WSK_T_ANY(A, ...) (A)
+#define WSK_T_NONE() 7
+/* Registration */"#;
+    headers.replace("km/wsk.h", "/* Registration */", new);
+    differs(
+        &headers,
+        &expect![[r"
+            -# The surface of wsk.h in the WDK 10.0.26100: the same as in 10.0.22621.
+            +# The surface of wsk.h in the WDK 10.0.26100: what it has beyond, or otherwise than, 10.0.22621.
+            +
+            +[constants]
+            +WSK_T_AGAIN = { value = 2 }
+            +WSK_T_CAST = { value = -1073741823 }
+            +WSK_T_CHARACTER = { value = 0x61 }
+            +WSK_T_ENUMERATOR = { value = 2 }
+            +WSK_T_GREATEST = { value = -1 }
+            +WSK_T_NEGATIVE = { value = -1 }
+            +WSK_T_SIZE = { value = 0x18 }
+            +
+            +[macros]
+            +WSK_T_ANY = { parameters = 2, sample = 0x1234 }
+            +WSK_T_DIVISION = {}
+            +WSK_T_FLOAT = {}
+            +WSK_T_HALF = { parameters = 1 }
+            +WSK_T_INFINITE = {}
+            +WSK_T_LARGE = {}
+            +WSK_T_NONE = { parameters = 0, sample = 7 }
+            +WSK_T_OPEN = {}
+            +WSK_T_OVERFLOW = {}
+            +WSK_T_POINTER = {}
+            +WSK_T_SHIFT = {}
+            +WSK_T_STRING = {}
+            +WSK_T_TWO = {}
+            +WSK_T_TYPE = {}
+            +WSK_T_WIDE = {}
+        "]],
+    );
+}
+
+#[test]
+fn every_enumerator_and_nested_type_is_recorded() {
+    let headers = Headers::copy();
+    let new = r"
+enum { WSK_T_FIRST = -1, WSK_T_SECOND };
+#if (NTDDI_VERSION >= NTDDI_WIN8)
+enum : USHORT { WSK_T_SHORT = 0xFFFF };
+#endif
+typedef enum { WskTOne = 1 } WSK_T_NAMED;
+typedef struct _WSK_T {
+    enum { WskTInner = 7 } Inner;
+    enum _WSK_T_KIND { WskTKind = 8 } Kind;
+    struct _WSK_T_PART { ULONG Part; } Part;
+    UCHAR Data[];
+} WSK_T;
+typedef VOID *__ptr32 WSK_T_SHORT_POINTER;
+typedef WSK_T *__ptr32 WSK_T_SHORT_T;
+typedef __declspec(align(16)) ULONG WSK_T_ALIGNED;
+typedef WSK_T *(*WSK_T_POINTERS)[4];
+/* Registration */";
+    headers.replace("km/wsk.h", "/* Registration */", new);
+    differs(
+        &headers,
+        &expect![[r#"
+            -# The surface of wsk.h in the WDK 10.0.26100: the same as in 10.0.22621.
+            +# The surface of wsk.h in the WDK 10.0.26100: what it has beyond, or otherwise than, 10.0.22621.
+            +
+            +[constants]
+            +WSK_T_FIRST = { value = -1 }
+            +WSK_T_SECOND = { value = 0 }
+            +WSK_T_SHORT = { value = 0xFFFF, gate = "NTDDI_VERSION >= NTDDI_WIN8" }
+            +WskTInner = { value = 7 }
+            +
+            +[enumerations.WSK_T_KIND]
+            +values = { WskTKind = 8 }
+            +
+            +[enumerations.WSK_T_NAMED]
+            +values = { WskTOne = 1 }
+            +
+            +[aliases]
+            +WSK_T_ALIGNED = { type = "ULONG aligned to 16" }
+            +WSK_T_POINTERS = { type = "WSK_T*[4]*" }
+            +WSK_T_SHORT_POINTER = { type = "void* __ptr32" }
+            +WSK_T_SHORT_T = { type = "WSK_T* __ptr32" }
+            +
+            +[structures.WSK_T]
+            +size = 12
+            +align = 4
+            +fields = [
+            +    { at = 0, name = "Inner", type = "enum { WskTInner }" },
+            +    { at = 4, name = "Kind", type = "WSK_T_KIND" },
+            +    { at = 8, name = "Part", type = "WSK_T_PART" },
+            +    { at = 12, name = "Data", type = "UCHAR[]" },
+            +]
+            +
+            +[structures.WSK_T_PART]
+            +size = 4
+            +align = 4
+            +fields = [
+            +    { at = 0, name = "Part", type = "ULONG" },
+            +]
+        "#]],
+    );
+}
+
+#[test]
 fn a_changed_gate_is_shown() {
     let headers = Headers::copy();
     let slot = "    PFN_WSK_SEND_MESSAGES WskSendMessages;\n";

@@ -1,4 +1,4 @@
-//! Under which conditions each line of a header stands.
+//! The preprocessor's directives of a header: the conditions of each line, and the definitions of macros.
 
 /// The conditions of every line, without those of the include guard and of C++.
 #[derive(Debug)]
@@ -77,17 +77,52 @@ fn plain(condition: &str) -> String {
     }
 }
 
-/// Whether no parenthesis is closed that was not opened.
-fn is_balanced(text: &str) -> bool {
-    let mut depth = 0_i32;
-    text.chars().all(|character| {
-        depth += match character {
-            '(' => 1,
-            ')' => -1,
-            _ => 0,
+/// Whether every parenthesis, bracket and brace that is opened is closed, and in the right order. Those in
+/// strings and characters do not count.
+pub(super) fn is_balanced(text: &str) -> bool {
+    let mut open = Vec::new();
+    let mut quote = None;
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match (quote, character) {
+            (Some(_), '\\') => drop(characters.next()),
+            (Some(end), _) => quote = quote.filter(|_| character != end),
+            (None, '"' | '\'') => quote = Some(character),
+            (None, '(') => open.push(')'),
+            (None, '[') => open.push(']'),
+            (None, '{') => open.push('}'),
+            (None, ')' | ']' | '}') if open.pop() != Some(character) => return false,
+            _ => {}
+        }
+    }
+    open.is_empty() && quote.is_none()
+}
+
+/// A `#define`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Definition {
+    pub(super) name: String,
+    /// How many it has, if it is a macro with parameters.
+    pub(super) parameters: Option<usize>,
+    pub(super) body: String,
+}
+
+/// All definitions of macros, whatever their conditions.
+pub(super) fn macros(text: &str) -> impl Iterator<Item = Definition> {
+    let directives = directives(text).into_iter().flatten();
+    directives.filter(|directive| directive.name == "define").map(|Directive { rest, .. }| {
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+        let (name, rest) = rest.split_at(end);
+        let (parameters, body) = match rest.strip_prefix('(').and_then(|rest| rest.split_once(')'))
+        {
+            Some((list, body)) => {
+                let names = list.split(',').filter(|name| !name.trim().is_empty());
+                (Some(names.count()), body)
+            }
+            None => (None, rest),
         };
-        depth >= 0
-    }) && depth == 0
+        Definition { name: name.to_owned(), parameters, body: body.trim().to_owned() }
+    })
 }
 
 struct Directive {
@@ -146,7 +181,35 @@ fn without_comments(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Gates;
+    use super::{Gates, is_balanced, macros};
+
+    #[test]
+    fn a_body_is_balanced_without_its_strings() {
+        for balanced in ["", "(1)", "a[(1)] { b }", "\"(\" ')' '\\''", "\"\\\"(\""] {
+            assert!(is_balanced(balanced), "{balanced}");
+        }
+        for unbalanced in ["(", "1) + (2", "(]", "extern \"C\" {", "\"", "}"] {
+            assert!(!is_balanced(unbalanced), "{unbalanced}");
+        }
+    }
+
+    #[test]
+    fn a_definition_is_found_in_any_form() {
+        let text = "#define A\n # /* b */ define B( x,\\\n y ) (x) // c\n#define C ( 1 )\n\
+                    /* #define D */\n#define E() 2\n#if 0\n#define C(...) 3\n#endif\n";
+        let found: Vec<(String, Option<usize>, String)> =
+            macros(text).map(|it| (it.name, it.parameters, it.body)).collect();
+        let expected = [
+            ("A", None, ""),
+            ("B", Some(2), "(x)"),
+            ("C", None, "( 1 )"),
+            ("E", Some(0), "2"),
+            ("C", Some(1), "3"),
+        ];
+        let expected =
+            expected.map(|(name, count, body)| (name.to_owned(), count, body.to_owned()));
+        assert_eq!(found, expected);
+    }
 
     /// The gates of the lines that are marked, by their marks.
     fn gates(text: &str) -> Vec<(String, Option<String>)> {

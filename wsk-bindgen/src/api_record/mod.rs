@@ -21,7 +21,9 @@ use anyhow::{Context, Result, bail};
 
 pub(crate) use self::history::History;
 pub(crate) use self::read::{HEADER, Header, is_named, read};
+pub(crate) use self::reader::{alignment_of_its_own, integer};
 pub(crate) use self::records::{Record, Records};
+pub(crate) use self::spelling::is_ptr32;
 pub(crate) use self::windows::{Releases, Windows};
 use crate::headers::{IncludeTree, libclang, wdk};
 use crate::output;

@@ -9,9 +9,10 @@ use anyhow::{Context, Result, bail};
 use clang::diagnostic::Severity;
 use clang::{Clang, Index, TranslationUnit, Unsaved};
 
-use super::gates::Gates;
+use super::gates::{Gates, is_balanced, macros};
 use super::items::{Items, SAMPLES};
 use super::reader::Reader;
+use crate::deep_stack;
 use crate::headers::{Arguments, IncludeTree, Processor, libclang};
 
 /// What is read.
@@ -20,8 +21,10 @@ pub(crate) const HEADER: &str = "wsk.h";
 pub(super) const RELEASES: &str = "sdkddkver.h";
 /// The input of clang.
 const WRAPPER: &str = "wrapper.hpp";
-/// Constants that the wrapper adds, for the values of macros.
+/// Constants that the wrapper adds, for the values of macros: see [`value_of`].
 pub(super) const VALUE: &str = "WSK_SURFACE_VALUE_";
+/// Variables that the wrapper declares for the macros that are defined at its end.
+pub(super) const DEFINED: &str = "WSK_SURFACE_DEFINED_";
 
 /// What the headers say.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,7 +38,7 @@ pub(crate) struct Header {
 pub(crate) fn read(tree: &IncludeTree) -> Result<Header> {
     // A thread of its own, since libclang is loaded for a thread and unloaded afterwards.
     thread::scope(|scope| {
-        let reading = scope.spawn(|| read_all(tree));
+        let reading = deep_stack::spawn(scope, || read_all(tree))?;
         reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
@@ -82,50 +85,65 @@ fn read_one(clang: &Clang, tree: &IncludeTree, processor: Processor) -> Result<H
         .skip_function_bodies(true)
         .parse()
         .with_context(|| format!("clang cannot read {}", tree.name))?;
-    check(&unit, tree)?;
-    let mut reader = Reader::new(Gates::read(&text));
+    let rejected = check(&unit, tree)?;
+    let mut reader = Reader::new(Gates::read(&text), rejected);
     reader.entities(&unit.get_entity().get_children())?;
     reader.finish()
 }
 
-/// The input of clang: the headers, and a constant for each macro, which has its value if it is a number.
+/// The name of the constant for a macro with this number of parameters.
+pub(super) fn value_of(name: &str, parameters: Option<usize>) -> String {
+    let form = parameters.map_or_else(|| "n".to_owned(), |count| count.to_string());
+    format!("{form}_{name}")
+}
+
+/// The input of clang: the headers, and a constant for each macro. `constexpr` refuses what is no constant
+/// expression, such as `1 << 100`, and `auto` keeps the type: a number that is no integer is not made one.
 fn wrapper(text: &str) -> String {
     let mut wrapper = format!("#include <ntddk.h>\n#include <{HEADER}>\n");
     let mut names = BTreeSet::new();
-    for line in text.replace('\r', "").replace("\\\n", " ").lines() {
-        let Some(rest) = line.trim_start().strip_prefix('#') else { continue };
-        let Some(rest) = rest.trim_start().strip_prefix("define") else { continue };
-        let rest = rest.trim_start();
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-        let (name, rest) = rest.split_at(end);
-        if !names.insert(name.to_owned()) {
+    for definition in macros(text) {
+        let (name, count) = (&definition.name, definition.parameters);
+        let is_new_name = names.insert(name.clone());
+        let form = value_of(name, count);
+        if !names.insert(form.clone()) {
             continue;
         }
-        let mut value = name.to_owned();
-        if let Some((parameters, _)) = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'))
-        {
-            let count = parameters.split(',').filter(|name| !name.trim().is_empty()).count();
-            let arguments: Vec<&str> = SAMPLES.into_iter().cycle().take(count).collect();
-            let _ = write!(value, "({})", arguments.join(", "));
+        let _ = writeln!(wrapper, "#ifdef {name}");
+        if is_new_name {
+            let _ = writeln!(wrapper, "extern int {DEFINED}{name};");
         }
-        let _ = writeln!(
-            wrapper,
-            "static const unsigned long long {VALUE}{name} = (unsigned long long)({value});"
-        );
+        // The lines below would be read as a part of what is not balanced.
+        if is_balanced(&definition.body) {
+            let value = match count {
+                None => name.clone(),
+                Some(count) => {
+                    let arguments: Vec<&str> = SAMPLES.into_iter().cycle().take(count).collect();
+                    format!("{name}({})", arguments.join(", "))
+                }
+            };
+            let _ = writeln!(wrapper, "static constexpr auto {VALUE}{form}{{{value}}};");
+        }
+        wrapper.push_str("#endif\n");
     }
     wrapper
 }
 
-/// Fails if clang has found an error in the headers. In the wrapper there are some: not every macro is a
-/// number.
-fn check(unit: &TranslationUnit<'_>, tree: &IncludeTree) -> Result<()> {
+/// Fails if clang has found an error in the headers. Returns the lines of the wrapper with errors: their macros
+/// are no integers.
+fn check(unit: &TranslationUnit<'_>, tree: &IncludeTree) -> Result<BTreeSet<u32>> {
     let mut errors = Vec::new();
+    let mut rejected = BTreeSet::new();
     for diagnostic in unit.get_diagnostics() {
-        let is_error = matches!(diagnostic.get_severity(), Severity::Error | Severity::Fatal);
-        let place = diagnostic.get_location().get_file_location();
+        if !matches!(diagnostic.get_severity(), Severity::Error | Severity::Fatal) {
+            continue;
+        }
+        let place = diagnostic.get_location().get_expansion_location();
         let is_ours = place.file.is_some_and(|file| is_named(&file.get_path(), WRAPPER))
             && diagnostic.get_severity() != Severity::Fatal;
-        if is_error && !is_ours {
+        if is_ours {
+            rejected.insert(place.line);
+        } else {
             errors.push(diagnostic.to_string());
         }
     }
@@ -133,7 +151,7 @@ fn check(unit: &TranslationUnit<'_>, tree: &IncludeTree) -> Result<()> {
         errors.extend(libclang::hint());
         bail!("{} cannot be read\nclang said:\n{}", tree.name, errors.join("\n"));
     }
-    Ok(())
+    Ok(rejected)
 }
 
 pub(crate) fn is_named(path: &Path, name: &str) -> bool {

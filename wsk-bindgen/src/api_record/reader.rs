@@ -1,15 +1,15 @@
 //! The entities that libclang finds in wsk.h, as items.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result, ensure};
 use clang::token::Token;
-use clang::{Entity, EntityKind, EvaluationResult, Type};
+use clang::{Entity, EntityKind, EvaluationResult, Type, TypeKind};
 
 use super::gates::Gates;
 use super::items::{Field, Item, Items, Kind, Macro, Number, Parameter, Signature, Structure};
-use super::read::{HEADER, Header, RELEASES, VALUE, is_named};
+use super::read::{DEFINED, HEADER, Header, RELEASES, VALUE, is_named, value_of};
 use super::spelling::Spelling;
 
 /// What has been read so far.
@@ -18,21 +18,30 @@ pub(super) struct Reader<'tu> {
     spelling: Spelling<'tu>,
     items: Items,
     targets: BTreeMap<String, u64>,
-    /// The values of the wrapper's constants.
+    /// The lines of the wrapper that clang refused.
+    rejected: BTreeSet<u32>,
+    /// The values of the wrapper's constants, by what [`value_of`] calls them.
     values: BTreeMap<String, Number>,
+    /// The macros that are defined at the end.
+    defined: BTreeSet<String>,
     /// The macros of the header, each with its gate.
     macros: BTreeMap<String, (Entity<'tu>, Option<String>)>,
+    /// The enumerations without a tag. A typedef may name them later.
+    untagged: Vec<Entity<'tu>>,
 }
 
 impl<'tu> Reader<'tu> {
-    pub(super) fn new(gates: Gates) -> Self {
+    pub(super) fn new(gates: Gates, rejected: BTreeSet<u32>) -> Self {
         Self {
             gates,
             spelling: Spelling::default(),
             items: Items::new(),
             targets: BTreeMap::new(),
+            rejected,
             values: BTreeMap::new(),
+            defined: BTreeSet::new(),
             macros: BTreeMap::new(),
+            untagged: Vec::new(),
         }
     }
 
@@ -55,8 +64,12 @@ impl<'tu> Reader<'tu> {
             } else if is_named(&file, RELEASES) && entity.get_kind() == EntityKind::MacroDefinition
             {
                 self.target(entity, name);
-            } else if let Some(name) = name.strip_prefix(VALUE) {
-                self.values.extend(value(entity).map(|value| (name.to_owned(), value)));
+            } else if let Some(name) = name.strip_prefix(DEFINED) {
+                self.defined.insert(name.to_owned());
+            } else if let Some(name) = name.strip_prefix(VALUE)
+                && !self.rejected.contains(&place.line)
+            {
+                self.values.extend(integer(entity).map(|value| (name.to_owned(), value)));
             }
         }
         Ok(())
@@ -72,8 +85,14 @@ impl<'tu> Reader<'tu> {
                 return Ok(());
             }
             EntityKind::StructDecl | EntityKind::UnionDecl | EntityKind::EnumDecl => {
-                let Some(name) = self.spelling.name(&entity).filter(|_| entity.is_definition())
-                else {
+                if !entity.is_definition() {
+                    return Ok(());
+                }
+                self.nested(entity)?;
+                let Some(name) = self.spelling.name(&entity) else {
+                    if entity.get_kind() == EntityKind::EnumDecl {
+                        self.untagged.push(entity);
+                    }
                     return Ok(());
                 };
                 (name, self.definition(entity)?)
@@ -94,6 +113,18 @@ impl<'tu> Reader<'tu> {
             _ => return Ok(()),
         };
         self.items.entry(name).or_insert(Item { gate, kind });
+        Ok(())
+    }
+
+    /// The types that are declared inside a structure.
+    fn nested(&mut self, structure: Entity<'tu>) -> Result<()> {
+        for child in structure.get_children() {
+            if let EntityKind::StructDecl | EntityKind::UnionDecl | EntityKind::EnumDecl =
+                child.get_kind()
+            {
+                self.entity(child, "", line(&child))?;
+            }
+        }
         Ok(())
     }
 
@@ -125,14 +156,17 @@ impl<'tu> Reader<'tu> {
                 Some(_) => {}
             }
         }
-        Ok(Some(Kind::Alias { of: self.spelling.of(&ty) }))
+        let mut of = self.spelling.of(&ty);
+        if let Some(align) = alignment_of_its_own(&entity) {
+            let _ = write!(of, " aligned to {align}");
+        }
+        Ok(Some(Kind::Alias { of }))
     }
 
     fn definition(&self, entity: Entity<'tu>) -> Result<Kind> {
         if entity.get_kind() == EntityKind::EnumDecl {
-            let values = entity.get_children().into_iter().filter_map(|child| {
-                let (signed, _) = child.get_enum_constant_value()?;
-                Some((child.get_name()?, signed))
+            let values = entity.get_children().into_iter().filter_map(|enumerator| {
+                Some((enumerator.get_name()?, enumerator_value(&entity, &enumerator)?))
             });
             return Ok(Kind::Enumeration { values: values.collect() });
         }
@@ -162,8 +196,7 @@ impl<'tu> Reader<'tu> {
             if let Some(width) = field.get_bit_field_width() {
                 let _ = write!(ty, " bits {}+{width}", bits % 8);
             }
-            let line = field.get_location().map(|place| place.get_expansion_location().line);
-            let gate = line.and_then(|line| self.gates.of_line(line));
+            let gate = self.gates.of_line(line(&field));
             fields.push(Field { at, name, ty, gate });
         }
         Ok(())
@@ -205,18 +238,31 @@ impl<'tu> Reader<'tu> {
                 }
             }
         }
+        let named = |entity: &&Entity<'tu>| self.spelling.name(entity).is_none();
+        for entity in self.untagged.iter().filter(named) {
+            for enumerator in entity.get_children() {
+                let value = enumerator_value(entity, &enumerator);
+                let (Some(name), Some(value)) = (enumerator.get_name(), value) else { continue };
+                let gate = self.gates.of_line(line(&enumerator));
+                self.items.entry(name).or_insert(Item { gate, kind: Kind::Constant { value } });
+            }
+        }
         for (name, (entity, gate)) in &self.macros {
-            let tokens = entity.get_range().map(|range| range.tokenize()).unwrap_or_default();
-            let value = self.values.get(name).copied();
-            let kind = if entity.is_function_like_macro() {
-                Kind::Macro(Macro { parameters: Some(parameters(&tokens)), sample: value })
-            } else if let Some(value) = value {
-                Kind::Constant { value }
-            } else if tokens.len() > 1 {
-                Kind::Macro(Macro { parameters: None, sample: None })
-            } else {
-                // An include guard.
+            if !self.defined.contains(name) {
+                // It is undefined again.
                 continue;
+            }
+            let tokens = || entity.get_range().map(|range| range.tokenize()).unwrap_or_default();
+            let parameters = entity.is_function_like_macro().then(|| parameters(&tokens()));
+            let value = self.values.get(&value_of(name, parameters)).copied();
+            let kind = match (parameters, value) {
+                (Some(_), sample) => Kind::Macro(Macro { parameters, sample }),
+                (None, Some(value)) => Kind::Constant { value },
+                (None, None) if tokens().len() > 1 => {
+                    Kind::Macro(Macro { parameters: None, sample: None })
+                }
+                // An include guard.
+                (None, None) => continue,
             };
             self.items.insert(name.clone(), Item { gate: gate.clone(), kind });
         }
@@ -225,13 +271,36 @@ impl<'tu> Reader<'tu> {
     }
 }
 
-/// The value of one of the wrapper's constants, unless its macro is no number.
-fn value(entity: &Entity<'_>) -> Option<Number> {
-    match entity.evaluate()? {
+/// The value of a constant, if it is an integer of at most 64 bits. Pointers and floating-point numbers are none.
+pub(crate) fn integer(constant: &Entity<'_>) -> Option<Number> {
+    let ty = constant.get_type()?.get_canonical_type();
+    let is_integer = ty.is_integer() || ty.get_kind() == TypeKind::Enum;
+    if !is_integer || ty.get_sizeof().ok()? > size_of::<Number>() {
+        return None;
+    }
+    match constant.evaluate()? {
         EvaluationResult::SignedInteger(value) => Some(value),
         EvaluationResult::UnsignedInteger(value) => Some(value.cast_signed()),
         _ => None,
     }
+}
+
+/// The value of an enumerator, by the sign of its enumeration's type.
+fn enumerator_value(enumeration: &Entity<'_>, enumerator: &Entity<'_>) -> Option<Number> {
+    let (signed, unsigned) = enumerator.get_enum_constant_value()?;
+    let ty = enumeration.get_enum_underlying_type()?.get_canonical_type();
+    Some(if ty.is_unsigned_integer() { unsigned.cast_signed() } else { signed })
+}
+
+/// The alignment that a typedef has and its type has not.
+pub(crate) fn alignment_of_its_own(typedef: &Entity<'_>) -> Option<usize> {
+    let own = typedef.get_type()?.get_alignof().ok()?;
+    let ty = typedef.get_typedef_underlying_type()?.get_canonical_type();
+    ty.get_alignof().is_ok_and(|align| align != own).then_some(own)
+}
+
+fn line(entity: &Entity<'_>) -> u32 {
+    entity.get_location().map_or(0, |place| place.get_expansion_location().line)
 }
 
 fn bytes<E: std::fmt::Debug>(size: Result<usize, E>) -> Result<u64> {

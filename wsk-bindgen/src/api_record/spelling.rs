@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use clang::{Entity, Type, TypeKind};
+use clang::{Entity, EntityKind, Type, TypeKind};
 
 /// The names of types.
 #[derive(Default)]
@@ -44,7 +44,10 @@ impl<'tu> Spelling<'tu> {
             };
         }
         if let Some(pointee) = ty.get_pointee_type() {
-            let constant = if is_const { " const" } else { "" };
+            let mut constant = if is_const { " const" } else { "" }.to_owned();
+            if is_ptr32(ty) {
+                constant.insert_str(0, " __ptr32");
+            }
             let Some(returns) = pointee.get_result_type() else {
                 return format!("{}*{constant}", self.of(&pointee));
             };
@@ -57,15 +60,24 @@ impl<'tu> Spelling<'tu> {
             return format!("{}[{size}]", self.of(&element));
         }
         let Some(declaration) = ty.get_declaration() else {
-            // One of the language's own, which displays its qualifiers.
-            return ty.get_display_name();
+            // One of the language's own, which displays its qualifiers: among them that of the pointer to it.
+            let name = ty.get_display_name();
+            return ["__sptr ", "__uptr ", "__ptr32 "]
+                .iter()
+                .fold(name, |name, qualifier| name.replace(qualifier, ""));
         };
         let name = self.name(&declaration).unwrap_or_else(|| self.members(ty));
         if is_const { format!("const {name}") } else { name }
     }
 
-    /// A structure without a name is its members.
+    /// A structure without a name is its members, an enumeration without one its enumerators.
     fn members(&self, ty: &Type<'tu>) -> String {
+        if let Some(declaration) = ty.get_declaration()
+            && declaration.get_kind() == EntityKind::EnumDecl
+        {
+            let names = declaration.get_children().into_iter().filter_map(|it| it.get_name());
+            return format!("enum {{ {} }}", names.collect::<Vec<_>>().join(", "));
+        }
         let fields = ty.get_fields().unwrap_or_default();
         let fields = fields.iter().map(|field| {
             let ty = field.get_type().map(|ty| self.of(&ty)).unwrap_or_default();
@@ -73,4 +85,20 @@ impl<'tu> Spelling<'tu> {
         });
         format!("{{ {} }}", fields.collect::<Vec<_>>().join(" "))
     }
+}
+
+/// Whether a type is a pointer of 32 bits on a 64-bit processor. For arm64, some libclangs keep only the qualifier
+/// of what it points to, and not the size.
+pub(crate) fn is_ptr32(ty: &Type<'_>) -> bool {
+    let ty = ty.get_canonical_type();
+    let Some(pointee) = ty.get_pointee_type().filter(|_| ty.get_kind() == TypeKind::Pointer) else {
+        return false;
+    };
+    let name = pointee.get_display_name();
+    // The qualifier of a pointer stands behind its star, and that of another type before its name.
+    let is_qualified = match pointee.get_kind() {
+        TypeKind::Pointer => name.ends_with("__ptr32"),
+        _ => name.contains("__ptr32"),
+    };
+    is_qualified || ty.get_sizeof() == Ok(4)
 }

@@ -108,30 +108,45 @@ impl Releases {
             .filter(|(_, number)| Some(**number) == newest)
             .map(|(name, _)| name.as_str())
             .collect();
-        let known = names.iter().find_map(|name| self.of_target(name));
-        let said = known.and_then(|windows| windows.kit.as_deref());
-        match (given, said) {
-            (Some(given), Some(said)) if given != said => {
-                let windows = self.of_kit(given).map(|windows| windows.name.as_str());
-                let names = names.join(", ");
-                match windows {
-                    Some(windows) => bail!(
-                        "these headers are not of {given}, which is the kit of {windows}: the newest \
-                         release in their sdkddkver.h is {names}, so they are of {said}"
-                    ),
-                    None => bail!("{}", unknown_kit(given, &names)),
-                }
-            }
-            (Some(given), None) if self.of_kit(given).is_none() => {
-                bail!("{}", unknown_kit(given, &names.join(", ")))
-            }
-            (Some(kit), _) | (None, Some(kit)) => Ok(kit.to_owned()),
-            (None, None) => bail!(
-                "no kit in {FILE} is known by {}, the newest release in the sdkddkver.h of these \
-                 headers.\nAdd the release of Windows there, with its kit.",
-                if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
-            ),
+        let windows = names.iter().find_map(|name| self.of_target(name));
+        let names = names.join(", ");
+        let Some(given) = given else {
+            return match windows {
+                Some(Windows { kit: Some(kit), .. }) => Ok(kit.clone()),
+                Some(windows) => bail!(
+                    "{FILE} has {}, the newest release in the sdkddkver.h of these headers ({names}), but not its \
+                     kit.\nAdd `kit` to that entry: the build in the name of the kit's folder.",
+                    windows.name
+                ),
+                None => bail!(
+                    "no kit in {FILE} is known by {}, the newest release in the sdkddkver.h of these \
+                     headers.\nAdd the release of Windows there, with its kit.",
+                    if names.is_empty() { "nothing" } else { &names }
+                ),
+            };
+        };
+        let Some(of_given) = self.of_kit(given) else { bail!("{}", unknown_kit(given, &names)) };
+        let is_right = names.is_empty() || windows == Some(of_given);
+        if !is_right {
+            let kit = windows.and_then(|windows| windows.kit.as_deref());
+            let actual = match (kit, windows) {
+                (Some(kit), _) => format!(", so they are of {kit}"),
+                (None, Some(windows)) => format!(", of {}", windows.name),
+                (None, None) => format!(", which {FILE} does not have"),
+            };
+            bail!(
+                "these headers are not of {given}, which is the kit of {}: the newest release in their \
+                 sdkddkver.h is {names}{actual}",
+                of_given.name
+            );
         }
+        Ok(given.to_owned())
+    }
+
+    /// Whether headers are older than a kit: they have none of the names of its Windows.
+    pub(crate) fn predate(&self, targets: &BTreeMap<String, u64>, kit: &str) -> bool {
+        let windows = self.of_kit(kit).filter(|_| !targets.is_empty());
+        windows.is_some_and(|it| !it.targets.iter().any(|name| targets.contains_key(name)))
     }
 }
 
@@ -190,8 +205,34 @@ mod tests {
         assert!(error.contains("NTDDI_WIN7, so they are of 7600"), "{error}");
     }
 
+    /// `--as` and the name of a folder do not make headers those of another release.
     #[test]
-    fn a_kit_that_nobody_described_is_named() {
+    fn a_given_name_does_not_override_the_headers() {
+        let releases = releases();
+        let eight = targets(&[("NTDDI_WIN7", 0x0601_0000), ("NTDDI_WIN8", 0x0602_0000)]);
+        let error = releases.identify(&eight, Some("10.0.26100")).unwrap_err().to_string();
+        assert!(error.contains("is NTDDI_WIN8, of Windows 8"), "{error}");
+        let twelve = targets(&[("NTDDI_WIN12", 0x0C00_0000)]);
+        let error = releases.identify(&twelve, Some("10.0.26100")).unwrap_err().to_string();
+        assert!(error.contains("NTDDI_WIN12, which headers/windows.toml does not have"), "{error}");
+        assert_eq!(releases.identify(&targets(&[]), Some("10.0.26100")).unwrap(), "10.0.26100");
+    }
+
+    /// An older Windows has its entry already: what is missing is the kit.
+    #[test]
+    fn a_kit_of_a_known_windows_is_asked_for_alone() {
+        let releases = releases();
+        let eight = targets(&[("NTDDI_WIN7", 0x0601_0000), ("NTDDI_WIN8", 0x0602_0000)]);
+        let error = releases.identify(&eight, None).unwrap_err().to_string();
+        assert!(error.contains("has Windows 8") && error.contains("Add `kit`"), "{error}");
+        assert!(!error.contains("Add the release"), "{error}");
+        assert!(releases.predate(&eight, "10.0.26100"));
+        assert!(!releases.predate(&eight, "7600"));
+        assert!(!releases.predate(&targets(&[]), "10.0.26100"));
+    }
+
+    #[test]
+    fn a_kit_without_an_entry_is_named() {
         let releases = releases();
         let new = targets(&[("NTDDI_WIN10_VB", 0x0A00_0008), ("NTDDI_WIN12", 0x0C00_0000)]);
         for given in [None, Some("10.0.30000")] {

@@ -13,7 +13,7 @@ const TYPED: &str = "wsk/src/dispatch.rs";
 /// The tables that the host gives to clients.
 const HOST: &str = "wsk-host/src/wsk/tables.rs";
 /// The tables that clients give to WSK.
-const EVENTS: &str = "wsk-macros/src/events.rs";
+const EVENTS: &str = "wsk/src/events/tables.rs";
 
 /// The sources that have a table's slots.
 pub(crate) struct Project {
@@ -100,7 +100,8 @@ impl Project {
             vec![typed, host]
         } else if table.starts_with("WSK_CLIENT_") && ty.starts_with("PFN_") {
             let is_there = contains_word(&self.events, slot);
-            let plain = format!("{EVENTS} and wsk/src/events: the callback {slot} of {table}");
+            let plain =
+                format!("{EVENTS} and wsk-macros/src/events: the callback {slot} of {table}");
             vec![Slot { plain, with: "", is_there }]
         } else {
             Vec::new()

@@ -131,7 +131,7 @@ impl Writer<'_> {
 
     fn removed(&self, name: &str, item: &Item) -> Entry {
         let mut needs = Vec::new();
-        if is_documented(name, item) {
+        if self.is_documented(name, item) {
             needs.extend(self.stale(&format!("[wsk.{name}]"), self.config.wsk.contains_key(name)));
         }
         let because = "uses of it do not compile".to_owned();
@@ -222,10 +222,28 @@ impl Writer<'_> {
         self.bindings.items.get(name).is_some_and(|it| it.kind == item.kind)
     }
 
+    /// Whether an item has an entry of its own in `bindings.toml`: a pointer to an item that has one needs none.
+    fn is_documented(&self, name: &str, item: &Item) -> bool {
+        match &item.kind {
+            Kind::Alias { of } => !of.strip_suffix('*').is_some_and(|target| {
+                let target = target.strip_prefix("const ").unwrap_or(target);
+                let is_new = |item: &Item| match &item.kind {
+                    Kind::Alias { of } => !of.ends_with('*'),
+                    Kind::Structure(_) | Kind::Enumeration { .. } => true,
+                    _ => false,
+                };
+                self.config.wsk.contains_key(target)
+                    || self.new.items.get(target).is_some_and(is_new)
+            }),
+            Kind::Macro(_) => name != "WSKAPI",
+            _ => true,
+        }
+    }
+
     /// The entry in `bindings.toml`, and those of enumerators.
     fn documentation(&self, name: &str, item: &Item) -> Vec<Need> {
         let mut names: Vec<&str> = Vec::new();
-        if is_documented(name, item) {
+        if self.is_documented(name, item) {
             names.push(name);
         }
         if let Kind::Enumeration { values } = &item.kind {
@@ -282,15 +300,6 @@ impl Writer<'_> {
         let documented = documented.and_then(|item| item.windows().ok());
         let windows = documented.or_else(|| self.windows(name, None, item.gate.as_deref()));
         windows.map(|windows| windows.name.clone())
-    }
-}
-
-/// Whether an item has an entry of its own in `bindings.toml`: pointers go with what they point to.
-fn is_documented(name: &str, item: &Item) -> bool {
-    match &item.kind {
-        Kind::Alias { of } => !of.ends_with('*'),
-        Kind::Macro(_) => name != "WSKAPI",
-        _ => true,
     }
 }
 

@@ -1,5 +1,6 @@
 //! One side of a comparison: a recorded release, the bindings, or the headers of a WDK.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,8 @@ pub(crate) struct Read {
     pub(crate) origin: Origin,
     /// Why the release is not known.
     pub(crate) unknown: Option<String>,
+    /// The names of Windows releases in its sdkddkver.h, with their numbers.
+    targets: BTreeMap<String, u64>,
 }
 
 impl Side {
@@ -90,19 +93,23 @@ impl Side {
             Some(release) => format!("the headers of WDK {release}"),
             None => tree.name.clone(),
         };
-        let read = Read { origin: tree.origin.clone(), unknown };
+        let read = Read { origin: tree.origin.clone(), unknown, targets: header.targets };
         Ok(Self { name, release, items: header.items, read: Some(read) })
     }
 
     /// Whether it may have what the bindings do not have yet: not if it is of a release before theirs.
     pub(crate) fn is_ahead(&self, bindings: &Record, config: &BindingsConfig) -> bool {
+        let targets = self.read.as_ref().map(|read| &read.targets);
+        if targets.is_some_and(|it| config.releases.predate(it, &bindings.release)) {
+            return false;
+        }
         let kits: Vec<&str> = config.releases.kits().collect();
         let place = |release: &str| kits.iter().position(|kit| *kit == release);
         let (release, bindings) =
             (self.release.as_deref().and_then(place), place(&bindings.release));
         match release {
             Some(_) if release != bindings => release > bindings,
-            // The bindings' own release, read again, or one that nobody knows.
+            // The bindings' own release, read again, or one without an entry in headers/windows.toml.
             _ => self.read.is_some(),
         }
     }

@@ -1,5 +1,7 @@
 //! What a comparison leaves to be done in this project.
 
+use std::collections::BTreeSet;
+
 use super::report::Report;
 use super::side::Side;
 use crate::api_record::items::{Item, Items};
@@ -33,11 +35,8 @@ pub(super) fn list(
     let mut needs: Vec<&String> = needs.map(|need| &need.what).collect();
     // The headers first: without them nothing else compiles.
     needs.sort_by_key(|what| !what.starts_with("headers/"));
-    for what in needs {
-        if !steps.contains(what) {
-            steps.push(what.clone());
-        }
-    }
+    let mut known: BTreeSet<String> = steps.iter().cloned().collect();
+    steps.extend(needs.into_iter().filter(|what| known.insert((*what).clone())).cloned());
     if !lacking.is_empty() || release != bindings.release {
         steps.push("`cargo xtask regen`, with --wdk and without: both give the same".to_owned());
     }

@@ -1,7 +1,7 @@
 //! Where kits are looked for: in what `--wdk` was given, or where a machine has them.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
@@ -52,8 +52,14 @@ impl Place {
                 bail!("{path} is not a folder");
             }
         }
-        let folders =
-            folders.iter().map(std::path::absolute).collect::<std::io::Result<Vec<_>>>()?;
+        let mut given: Vec<PathBuf> = Vec::new();
+        for folder in folders {
+            let same = |other: &PathBuf| same_folder(other, folder);
+            if !given.iter().any(same) {
+                given.push(std::path::absolute(folder)?);
+            }
+        }
+        let folders = given;
         let names: Vec<String> = folders.iter().map(|path| path.display().to_string()).collect();
         let name = names.join(" and ");
         let kits = kits::find(&folders)?;
@@ -127,10 +133,11 @@ fn without_repetition(places: &mut [Place]) {
         let place = &mut rest[0];
         let same = |other: &&Place| {
             !place.folders.is_empty()
-                && place.folders.iter().zip(&other.folders).all(|(one, other)| {
-                    one.canonicalize()
-                        .is_ok_and(|one| other.canonicalize().is_ok_and(|it| it == one))
-                })
+                && place
+                    .folders
+                    .iter()
+                    .zip(&other.folders)
+                    .all(|(one, other)| same_folder(one, other))
         };
         let other = before.iter().filter(|other| !other.folders.is_empty()).find(same);
         if let Some(other) = other {
@@ -139,4 +146,8 @@ fn without_repetition(places: &mut [Place]) {
             place.kits.clear();
         }
     }
+}
+
+fn same_folder(one: &Path, other: &Path) -> bool {
+    one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| other == one))
 }

@@ -1,6 +1,6 @@
 //! The kits below folders: which versions there are, and what each of them lacks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -47,6 +47,10 @@ struct Found {
     is_marked: bool,
     /// The NuGet package that it is of.
     package: Option<String>,
+    /// Whether its path names its version.
+    is_versioned: bool,
+    /// The folder that it is below, by its place among those that were given.
+    root: usize,
 }
 
 impl Kit {
@@ -85,6 +89,17 @@ impl Kit {
         Ok(search)
     }
 
+    /// The folders that it was found below, by their places among those that were given.
+    pub(super) fn roots(&self) -> BTreeSet<usize> {
+        self.folders.iter().flatten().map(|found| found.root).collect()
+    }
+
+    /// The first of its folders whose path does not name its version.
+    pub(super) fn unversioned(&self) -> Option<&Path> {
+        let found = self.folders.iter().flatten().find(|found| !found.is_versioned);
+        found.map(|found| found.path.as_path())
+    }
+
     fn add(&mut self, part: usize, found: Found) {
         let folders = &mut self.folders[part];
         // Of a package that is there in several versions, the newest comes first.
@@ -106,9 +121,10 @@ fn is_there(found: &[Found]) -> bool {
 pub(super) fn find(given: &[PathBuf]) -> Result<Vec<Kit>> {
     let mut direct = Kit::default();
     let mut versions: BTreeMap<Version, Kit> = BTreeMap::new();
-    for root in given {
-        for candidate in candidates(root)? {
+    for (root, folder) in given.iter().enumerate() {
+        for candidate in candidates(folder)? {
             let version = candidate.version;
+            let is_versioned = version.is_some();
             let kit = match &version {
                 None => &mut direct,
                 Some(version) => versions.entry(version.clone()).or_default(),
@@ -122,7 +138,8 @@ pub(super) fn find(given: &[PathBuf]) -> Result<Vec<Kit>> {
                     };
                     let is_marked = child(&path, part.marker)?.is_some();
                     let package = candidate.package.clone();
-                    kit.add(index, Found { path, is_old, is_marked, package });
+                    let found = Found { path, is_old, is_marked, package, is_versioned, root };
+                    kit.add(index, found);
                 }
             }
         }

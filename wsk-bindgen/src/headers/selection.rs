@@ -46,7 +46,36 @@ pub(super) fn select<'a>(places: &'a [Place], release: Option<&str>) -> Result<S
         (None, None) => "the only one there",
     };
     let kit = said.unwrap_or(newest);
+    one_release(place, kit, release)?;
     Ok(Selection { kit, place, has_others: versions > 1, is_asked_for: release.is_some(), why })
+}
+
+/// Refuses folders that were given together, unless all of them are known to be of one release.
+fn one_release(place: &Place, kit: &Kit, release: Option<&str>) -> Result<()> {
+    let roots = kit.roots();
+    if roots.len() > 1
+        && let Some(folder) = kit.unversioned()
+    {
+        bail!(
+            "{} may be of different releases: the path of {} does not name its version.\nGive folders with \
+             `Include/<version>`, such as the NuGet packages of one version, or one folder with all headers.",
+            place.path(),
+            folder.display()
+        );
+    }
+    let unused = place.folders.iter().enumerate().find(|(index, _)| !roots.contains(index));
+    if let Some((_, unused)) = unused.filter(|_| release.is_none()) {
+        let found: Vec<String> = place.kits.iter().map(version).collect();
+        bail!(
+            "{} are of different releases: {} has no part of {}.\nFound: {}. Give folders of one release, or choose \
+             with --release.",
+            place.path(),
+            unused.display(),
+            describe(kit),
+            found.join(", ")
+        );
+    }
+    Ok(())
 }
 
 impl Selection<'_> {

@@ -11,8 +11,9 @@ use syn::{Fields, Ident, Type};
 use xshell::{Shell, cmd};
 
 use super::GeneratedFile;
+use super::advice::Age;
 use super::bindings_config::{BindingsConfig, Item};
-use super::catalogue::{Catalogue, Layout, last_segment};
+use super::catalogue::{Catalogue, Layout, attributes, last_segment, stands_for};
 use super::check;
 use super::clang::{self, Headers};
 use super::since;
@@ -22,13 +23,18 @@ use crate::project;
 const NETIO: &str = "netio.sys";
 const NTOSKRNL: &str = "ntoskrnl.exe";
 
-pub(crate) fn files(headers: Headers, config: &BindingsConfig) -> Result<Vec<GeneratedFile>> {
-    let catalogue = Catalogue::new(headers.items, config)?;
-    check::nothing_is_missing(&catalogue, &headers.macros, config)?;
-    check::tables_are_whole(&catalogue)?;
-    check::everything_is_documented(&catalogue, &headers.macros, config)?;
-
+pub(crate) fn files(
+    headers: Headers,
+    config: &BindingsConfig,
+    age: Age<'_>,
+) -> Result<Vec<GeneratedFile>> {
+    let Headers { items, macros, typedefs } = headers;
+    let catalogue = Catalogue::new(items, config)?;
     let writer = Writer::new(&catalogue, config);
+    check::nothing_is_missing(&catalogue, &macros, config, age)?;
+    check::tables_are_whole(&catalogue)?;
+    check::everything_is_documented(&catalogue, &macros, &typedefs, &writer.kept, config, age)?;
+
     Ok(vec![
         writer.module("wsk.rs", "wsk.h", &config.wsk, NETIO)?,
         writer.module(
@@ -122,20 +128,23 @@ impl<'a> Writer<'a> {
             return Ok(quote! { #docs pub const #ident: #ty = #value; });
         }
         if let Some(constant) = self.catalogue.constants.get(name) {
-            let (ty, value) = (&constant.ty, &constant.expr);
+            // That of an enumeration without a name is not in the bindings.
+            let (ty, value) = (self.resolved(&constant.ty), &constant.expr);
             return Ok(quote! { #docs pub const #ident: #ty = #value; });
         }
         if let Some(definition) = self.catalogue.structs.get(name) {
             let fields = self.fields(name, &definition.fields, item)?;
             let derives = self.derives(name);
             let layout = self.layout(name)?;
-            return Ok(quote! { #docs #[repr(C)] #derives pub struct #ident { #fields } #layout });
+            let attributes = attributes(&definition.attrs)?;
+            return Ok(quote! { #docs #attributes #derives pub struct #ident { #fields } #layout });
         }
         if let Some(definition) = self.catalogue.unions.get(name) {
             let fields = self.fields(name, &Fields::Named(definition.fields.clone()), item)?;
             let layout = self.layout(name)?;
+            let attributes = attributes(&definition.attrs)?;
             return Ok(quote! {
-                #docs #[repr(C)] #[derive(Clone, Copy)] pub union #ident { #fields } #layout
+                #docs #attributes #[derive(Clone, Copy)] pub union #ident { #fields } #layout
             });
         }
         if let Some(alias) = self.catalogue.aliases.get(name) {
@@ -189,6 +198,11 @@ impl<'a> Writer<'a> {
 
     /// From `bindings.toml`; a slot of a table is what its type is.
     fn field_doc(&self, structure: &str, field: &str, ty: &Type, item: &Item) -> Result<String> {
+        if let Some(what) = stands_for(field) {
+            bail!(
+                "it has {what}, which the bindings cannot express: write it by hand in wsk-sys, and set `by_hand`"
+            );
+        }
         if let Some(text) = item.fields.get(field) {
             return Ok(text.clone());
         }
@@ -225,7 +239,7 @@ impl<'a> Writer<'a> {
             || self.catalogue.structs.get(name).is_some_and(|item| {
                 item.fields
                     .iter()
-                    .filter_map(|field| last_segment(&self.resolved(&field.ty)))
+                    .filter_map(|field| last_segment(&element(self.resolved(&field.ty))))
                     .any(|ty| self.contains_union(&ty))
             })
     }
@@ -280,6 +294,14 @@ impl<'a> Writer<'a> {
         let number = self.catalogue.numbers.get(&format!("{kind}{name}")).copied();
         number.with_context(|| format!("clang did not evaluate {kind}{name}"))
     }
+}
+
+/// The type of an array's elements, or else the type itself.
+fn element(mut ty: Type) -> Type {
+    while let Type::Array(array) = ty {
+        ty = *array.elem;
+    }
+    ty
 }
 
 fn assertions(name: &str, layout: &Layout, offset_of: &TokenStream) -> TokenStream {

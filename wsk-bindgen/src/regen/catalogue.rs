@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use indexmap::IndexMap;
+use proc_macro2::TokenStream;
+use quote::{ToTokens as _, quote};
+use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Expr, ForeignItem, Item, Lit, Stmt, Type};
+use syn::{Attribute, Expr, ForeignItem, Item, Lit, Meta, Stmt, Token, Type};
 
 use super::bindings_config::BindingsConfig;
 
@@ -52,10 +55,12 @@ impl Catalogue {
 
     fn insert(&mut self, item: Item) -> Result<()> {
         match item {
+            Item::Struct(item) if is_bindgens(&item.ident) => {}
             Item::Struct(item) => drop(self.structs.insert(item.ident.to_string(), item)),
             Item::Union(item) => drop(self.unions.insert(item.ident.to_string(), item)),
             Item::Type(item) => {
                 let name = item.ident.to_string();
+                no_attributes(&name, &item.attrs)?;
                 // `typedef struct _X { … } X` became `type X = X`.
                 if last_segment(&item.ty).as_deref() != Some(&name) {
                     self.aliases.insert(name, item);
@@ -70,9 +75,17 @@ impl Catalogue {
                 }
             }
             Item::ForeignMod(block) => {
+                let abi = block.abi.name.as_ref().map(syn::LitStr::value);
                 for item in block.items {
                     match item {
                         ForeignItem::Fn(item) => {
+                            let name = item.sig.ident.to_string();
+                            let abi = abi.as_deref().unwrap_or("C");
+                            ensure!(
+                                abi == "C",
+                                "{name} has another calling convention than C: {abi}"
+                            );
+                            no_attributes(&name, &item.attrs)?;
                             self.functions.insert(item.sig.ident.to_string(), item);
                         }
                         ForeignItem::Static(item) => {
@@ -139,6 +152,67 @@ impl Catalogue {
         }
         Resolve(self, kept).visit_type_mut(ty);
     }
+}
+
+/// Types that bindgen's output brings along, such as that of bit-fields.
+fn is_bindgens(name: &syn::Ident) -> bool {
+    let name = name.to_string();
+    name.starts_with("__Bindgen") || name.starts_with("__IncompleteArray")
+}
+
+/// Attributes change an item's meaning: `link_name` is that of a function outside `extern "C"`.
+fn no_attributes(name: &str, attributes: &[Attribute]) -> Result<()> {
+    let unknown = attributes.iter().find(|it| !it.path().is_ident("doc"));
+    match unknown {
+        None => Ok(()),
+        Some(unknown) => bail!(
+            "bindgen gives {name} `{}`, which the bindings do not carry",
+            unknown.to_token_stream().to_string().replace(' ', "")
+        ),
+    }
+}
+
+/// The attributes of a structure or union that determine its layout, as one `repr`, and those of its use.
+pub(crate) fn attributes(attributes: &[Attribute]) -> Result<TokenStream> {
+    let mut representations: Vec<Meta> = Vec::new();
+    let mut others = TokenStream::new();
+    for attribute in attributes {
+        if attribute.path().is_ident("repr") {
+            let list =
+                attribute.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)?;
+            representations.extend(list);
+        } else if attribute.path().is_ident("must_use") {
+            attribute.to_tokens(&mut others);
+        } else if !attribute.path().is_ident("derive") && !attribute.path().is_ident("doc") {
+            bail!("bindgen gives it `{}`, which regen does not know", attribute.to_token_stream());
+        }
+    }
+    let has = |name| representations.iter().any(|it| it.path().is_ident(name));
+    ensure!(has("C"), "bindgen gives it no `repr(C)`");
+    ensure!(
+        !has("packed") || !has("align"),
+        "it is both packed and aligned, which Rust cannot express: write it by hand in wsk-sys, and set `by_hand`"
+    );
+    let unknown = representations
+        .iter()
+        .find(|it| !["C", "packed", "align"].iter().any(|name| it.path().is_ident(name)));
+    if let Some(unknown) = unknown {
+        bail!("bindgen gives it `repr({})`, which regen does not know", unknown.to_token_stream());
+    }
+    Ok(quote! { #[repr(#(#representations),*)] #others })
+}
+
+/// What one of bindgen's own fields stands for, in the place of what Rust cannot express.
+pub(crate) fn stands_for(field: &str) -> Option<&'static str> {
+    [
+        ("__bindgen_padding_", "padding, of a member with an alignment of its own"),
+        ("_bindgen_opaque_blob", "a layout that no fields of Rust have"),
+        ("_bindgen_align", "an alignment of bit-fields"),
+        ("_bitfield_", "bit-fields"),
+        ("_address", "a structure without members, of one byte in C++"),
+    ]
+    .into_iter()
+    .find_map(|(prefix, what)| field.starts_with(prefix).then_some(what))
 }
 
 /// The number that a literal stands for.

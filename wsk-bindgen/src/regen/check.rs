@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 
+use super::advice::Age;
 use super::bindings_config::{BindingsConfig, Item};
 use super::catalogue::{Catalogue, last_segment};
 
@@ -15,6 +16,7 @@ pub(crate) fn nothing_is_missing(
     catalogue: &Catalogue,
     macros: &BTreeSet<String>,
     config: &BindingsConfig,
+    age: Age<'_>,
 ) -> Result<()> {
     let missing: Vec<&str> = config
         .items()
@@ -27,10 +29,11 @@ pub(crate) fn nothing_is_missing(
     let controls = missing.iter().filter(|name| name.starts_with("SIO_WSK_")).count();
     let note = if controls == 0 { "" } else { "\nAll eight SIO_WSK_… codes are needed." };
     bail!(
-        "the headers lack {} of the {} items in headers/bindings.toml: {}.{note}",
+        "the headers lack {} of the {} items in headers/bindings.toml: {}.{note}\n{}",
         missing.len(),
         config.items().count(),
-        missing.join(", ")
+        missing.join(", "),
+        age.advice("If a later Windows no longer has them, remove their entries.")
     )
 }
 
@@ -91,13 +94,16 @@ pub(crate) fn tables_are_whole(catalogue: &Catalogue) -> Result<()> {
     Ok(())
 }
 
-/// Everything in wsk.h is in `bindings.toml`, which describes no field that is not there.
+/// Everything in wsk.h is in `bindings.toml`, which describes no field that is not there. `kept` are the names that
+/// the bindings have, with the pointers that need no entry.
 pub(crate) fn everything_is_documented(
     catalogue: &Catalogue,
     macros: &BTreeSet<String>,
+    typedefs: &BTreeSet<String>,
+    kept: &BTreeSet<&str>,
     config: &BindingsConfig,
+    age: Age<'_>,
 ) -> Result<()> {
-    let listed = |name: &str| config.items().any(|(item, _)| item == name);
     let is_wsk = |name: &str| {
         let prefixes = ["WSK_", "SIO_WSK_", "SO_WSK_", "MAKE_WSK_", "Wsk"];
         prefixes.iter().any(|prefix| name.starts_with(prefix))
@@ -105,23 +111,20 @@ pub(crate) fn everything_is_documented(
     let macros = macros.iter().filter(|name| {
         is_wsk(name) && !name.starts_with("WSK_HEADERS_") && !NOT_SURFACE.contains(&name.as_str())
     });
-    let pointers_aside = catalogue.aliases.iter().filter(|(name, alias)| {
-        name.to_uppercase().contains("WSK") && !matches!(&*alias.ty, syn::Type::Ptr(_))
-    });
-    let unknown: Vec<&String> = macros
-        .chain(pointers_aside.map(|(name, _)| name))
+    let unknown: BTreeSet<&String> = macros
+        .chain(typedefs)
         .chain(catalogue.structs.keys())
         .chain(catalogue.unions.keys())
         .chain(catalogue.constants.keys())
         .chain(catalogue.functions.keys())
         .chain(catalogue.statics.keys())
-        .filter(|name| !listed(name))
+        .filter(|name| !kept.contains(name.as_str()))
         .collect();
     if !unknown.is_empty() {
-        let names = unknown.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+        let names = unknown.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
         bail!(
-            "headers/bindings.toml does not describe {names}.\n\
-             Add an entry for each: what it is, since when, at which IRQL, and Microsoft's page."
+            "headers/bindings.toml does not describe {names}.\n{}",
+            age.advice("Add an entry for each: what it is, since when, at which IRQL, and Microsoft's page.")
         );
     }
     for (name, item) in config.items() {

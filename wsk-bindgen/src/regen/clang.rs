@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use bindgen::callbacks::{MacroParsingBehavior, ParseCallbacks};
 
 use super::bindings_config::BindingsConfig;
+use super::evaluate::Declared;
 use crate::headers::{Arguments, IncludeTree, Processor};
 
 /// What the headers say.
@@ -17,6 +18,8 @@ pub(crate) struct Headers {
     pub(crate) items: Vec<syn::Item>,
     /// Of what bindgen makes no items: every macro, and the inline functions of wsk.h.
     pub(crate) macros: BTreeSet<String>,
+    /// The typedefs of wsk.h.
+    pub(crate) typedefs: BTreeSet<String>,
 }
 
 /// The input of clang.
@@ -34,7 +37,7 @@ pub(crate) fn read(
     tree: &IncludeTree,
     config: &BindingsConfig,
     processor: Processor,
-    inline: &BTreeSet<String>,
+    declared: &Declared,
 ) -> Result<Headers> {
     let arguments = Arguments::new(tree, processor)?;
     let macros = Rc::new(RefCell::new(BTreeSet::new()));
@@ -71,8 +74,8 @@ pub(crate) fn read(
     };
     let items = syn::parse_file(&bindings).context("bindgen's output is not Rust")?.items;
     let mut macros = macros.take();
-    macros.extend(inline.iter().cloned());
-    Ok(Headers { items, macros })
+    macros.extend(declared.inline_functions.iter().cloned());
+    Ok(Headers { items, macros, typedefs: declared.typedefs.clone() })
 }
 
 /// The input of clang. bindgen evaluates constants, not macros with casts in them, and neither sizes

@@ -1,31 +1,46 @@
-//! Whether the headers are C, and have a value for all that is to have one: asked before bindgen, which
-//! would not say which item it is about, and would say it once for each processor. It also passes over
-//! inline functions.
+//! What libclang is asked before bindgen runs: whether the headers are C, whether every constant has a value, and
+//! whether the bindings can express every declaration. bindgen would not name the item, and would report it once for
+//! each processor. It also passes over inline functions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::thread;
 
 use anyhow::{Context, Result, bail};
 use clang::diagnostic::{Diagnostic, Severity};
-use clang::{Clang, Entity, EntityKind, EvaluationResult, Index, TranslationUnit, Unsaved};
+use clang::{Clang, Entity, EntityKind, Index, TranslationUnit, Unsaved};
 
+use super::advice::Age;
 use super::bindings_config::BindingsConfig;
 use super::clang::{ALIGN, CONSTANT, OFFSET, SIGN, SIZE, WRAPPER, wrapper};
-use crate::api_record::{HEADER, is_named};
+use super::expressible::inexpressible;
+use crate::api_record::{HEADER, integer, is_named};
+use crate::deep_stack;
 use crate::headers::{Arguments, IncludeTree, Processor, libclang};
 
-/// Fails with one message if they are not, or have not. Returns the inline functions of wsk.h.
-pub(super) fn check(tree: &IncludeTree, config: &BindingsConfig) -> Result<BTreeSet<String>> {
+/// Constants without a cast, which show whether an item of `bindings.toml` is an integer.
+const INTEGER: &str = "WSK_SYS_INTEGER_";
+
+/// What wsk.h declares and bindgen does not report.
+#[derive(Default)]
+pub(crate) struct Declared {
+    pub(crate) inline_functions: BTreeSet<String>,
+    /// All typedefs: bindgen's output does not say which of them are of wsk.h.
+    pub(crate) typedefs: BTreeSet<String>,
+}
+
+/// Fails with one message for all that is wrong with the headers.
+pub(super) fn check(tree: &IncludeTree, config: &BindingsConfig, age: Age<'_>) -> Result<Declared> {
     // A thread of its own, since libclang is loaded for a thread and unloaded afterwards.
     thread::scope(|scope| {
-        let checking = scope.spawn(|| {
+        let checking = deep_stack::spawn(scope, || {
             let clang = Clang::new().map_err(anyhow::Error::msg)?;
-            let mut inline = BTreeSet::new();
+            let mut declared = Declared::default();
             for processor in Processor::ALL {
-                inline.extend(check_for(&clang, tree, config, processor)?);
+                check_for(&clang, tree, config, processor, age, &mut declared)?;
             }
-            Ok(inline)
-        });
+            Ok(declared)
+        })?;
         checking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
@@ -35,10 +50,16 @@ fn check_for(
     tree: &IncludeTree,
     config: &BindingsConfig,
     processor: Processor,
-) -> Result<BTreeSet<String>> {
+    age: Age<'_>,
+    declared: &mut Declared,
+) -> Result<()> {
     let arguments = Arguments::new(tree, processor)?;
     let index = Index::new(clang, false, false);
-    let text = wrapper(config);
+    let mut text = wrapper(config);
+    for (name, _) in config.items().filter(|(_, item)| item.constant_type.is_some()) {
+        let _ = writeln!(text, "static constexpr auto {INTEGER}{name}{{{name}}};");
+    }
+    let lines: Vec<&str> = text.lines().collect();
     let unit = index
         .parser(WRAPPER)
         .arguments(arguments.list())
@@ -52,7 +73,7 @@ fn check_for(
         if !matches!(diagnostic.get_severity(), Severity::Error | Severity::Fatal) {
             continue;
         }
-        match constant_of(&diagnostic, &text, config) {
+        match constant_of(&diagnostic, &lines, config) {
             Some(name) => {
                 let reason = || format!("{} ({})", diagnostic.get_text(), place(&diagnostic));
                 without_value.entry(name).or_insert_with(reason);
@@ -65,37 +86,53 @@ fn check_for(
         in_headers.extend(libclang::hint());
         bail!("{of} cannot be read\nclang said:\n{}", in_headers.join("\n"));
     }
-    for name in no_numbers(&unit, config) {
-        without_value.entry(name).or_insert_with(|| "it is no number".to_owned());
+    for name in no_integers(&unit, config) {
+        without_value.entry(name).or_insert_with(|| "it is no integer".to_owned());
     }
     if !without_value.is_empty() {
         let lines: Vec<String> =
             without_value.iter().map(|(name, reason)| format!("  {name}: {reason}")).collect();
         bail!(
-            "{of} have no value for what headers/bindings.toml lists:\n{}\nRemove from there \
-             what is gone, and describe as `by_hand` what is no constant any more.",
-            lines.join("\n")
+            "{of} have no value for what headers/bindings.toml lists:\n{}\n{}",
+            lines.join("\n"),
+            age.advice(
+                "Remove the entries of items that are gone, and set `by_hand` for those that are no constants any \
+                 more."
+            )
         );
     }
-    Ok(inline_functions(&unit))
+    let inexpressible = inexpressible(&unit.get_entity(), config);
+    if !inexpressible.is_empty() {
+        bail!(
+            "{of} declare what the bindings cannot express:\n  {}\n{}",
+            inexpressible.join("\n  "),
+            age.advice("Write these items by hand in wsk-sys, and set `by_hand` for them in headers/bindings.toml.")
+        );
+    }
+    declarations(&unit, declared);
+    Ok(())
 }
 
 /// What the wrapper asks for in the line that an error is about: nothing, if it is about the headers.
-fn constant_of(diagnostic: &Diagnostic<'_>, text: &str, config: &BindingsConfig) -> Option<String> {
+fn constant_of(
+    diagnostic: &Diagnostic<'_>,
+    lines: &[&str],
+    config: &BindingsConfig,
+) -> Option<String> {
     let place = diagnostic.get_location().get_expansion_location();
     let is_ours = place.file.is_some_and(|file| file.get_path().ends_with(WRAPPER));
     if !is_ours {
         return None;
     }
-    let line = text.lines().nth(usize::try_from(place.line).ok()?.checked_sub(1)?)?;
-    let constant = line.split_whitespace().find(|word| word.starts_with("WSK_SYS_"))?;
+    let line = lines.get(usize::try_from(place.line).ok()?.checked_sub(1)?)?;
+    let constant = line.split([' ', '{']).find(|word| word.starts_with("WSK_SYS_"))?;
     asked_for(constant, config)
 }
 
 /// What one of the wrapper's constants is about: `MDL.Size` if it is the offset of a member.
 fn asked_for(constant: &str, config: &BindingsConfig) -> Option<String> {
     let of_item = |prefix: &&str| constant.strip_prefix(*prefix);
-    if let Some(name) = [CONSTANT, SIZE, ALIGN, SIGN].iter().find_map(of_item) {
+    if let Some(name) = [CONSTANT, INTEGER, SIZE, ALIGN, SIGN].iter().find_map(of_item) {
         return Some(name.to_owned());
     }
     let (name, index) = constant.strip_prefix(OFFSET)?.rsplit_once('_')?;
@@ -109,29 +146,24 @@ fn place(diagnostic: &Diagnostic<'_>) -> String {
     format!("{}:{}:{}", file.unwrap_or_default(), place.line, place.column)
 }
 
-/// The constants of which clang makes no number.
-fn no_numbers(unit: &TranslationUnit<'_>, config: &BindingsConfig) -> BTreeSet<String> {
+/// The constants that are no integers.
+fn no_integers(unit: &TranslationUnit<'_>, config: &BindingsConfig) -> BTreeSet<String> {
     let entities = unit.get_entity().get_children().into_iter();
     let constants = entities.filter(|entity| entity.get_kind() == EntityKind::VarDecl);
     constants
         .filter_map(|constant| {
             let name = asked_for(&constant.get_name()?, config)?;
-            let is_number = matches!(
-                constant.evaluate(),
-                Some(EvaluationResult::SignedInteger(_) | EvaluationResult::UnsignedInteger(_))
-            );
-            (!is_number).then_some(name)
+            integer(&constant).is_none().then_some(name)
         })
         .collect()
 }
 
-fn inline_functions(unit: &TranslationUnit<'_>) -> BTreeSet<String> {
+fn declarations(unit: &TranslationUnit<'_>, declared: &mut Declared) {
     let is_ours = |entity: &Entity<'_>| {
         let place = entity.get_location().map(|place| place.get_expansion_location());
         let file = place.and_then(|place| place.file);
         file.is_some_and(|file| is_named(&file.get_path(), HEADER))
     };
-    let mut names = BTreeSet::new();
     let mut entities = unit.get_entity().get_children();
     while let Some(entity) = entities.pop() {
         match entity.get_kind() {
@@ -140,10 +172,12 @@ fn inline_functions(unit: &TranslationUnit<'_>) -> BTreeSet<String> {
                 entities.extend(entity.get_children());
             }
             EntityKind::FunctionDecl if is_ours(&entity) && entity.is_inline_function() => {
-                names.extend(entity.get_name());
+                declared.inline_functions.extend(entity.get_name());
+            }
+            EntityKind::TypedefDecl if is_ours(&entity) => {
+                declared.typedefs.extend(entity.get_name());
             }
             _ => {}
         }
     }
-    names
 }

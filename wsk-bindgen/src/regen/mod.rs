@@ -1,13 +1,18 @@
 //! `cargo xtask regen`: from the headers to `wsk-sys/src/generated`.
 
+mod advice;
 mod bindings;
 mod bindings_config;
 mod catalogue;
 mod check;
 mod clang;
+mod compile;
 mod evaluate;
+mod expressible;
 pub(crate) mod report;
 mod since;
+#[cfg(test)]
+mod tests;
 
 use std::env;
 use std::fs;
@@ -16,7 +21,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use self::advice::Age;
 pub(crate) use self::bindings_config::BindingsConfig;
+use crate::deep_stack;
 use crate::diff::{Report, Side};
 use crate::headers::{IncludeTree, Processor, libclang, wdk};
 use crate::{output, project};
@@ -61,32 +68,44 @@ pub fn run(args: &Args) -> Result<()> {
     let config = BindingsConfig::load(&headers)?;
     let Some(tree) = args.wdk.tree()? else {
         let tree = IncludeTree::own(&headers)?;
-        return write(&tree, &config, args.check, &libclang);
+        return write(&tree, &config, args.check, Age::Current, &libclang);
     };
     // Compared with the bindings as they were.
     let changes = changes(&tree, &config);
-    let written = write(&tree, &config, args.check, &libclang);
-    match changes {
-        Ok(changes) => print!("\n{changes}"),
+    let bindings = Side::bindings(&config)?.release.unwrap_or_default();
+    let age = match &changes {
+        Ok(report) if !report.is_ahead => Age::Older(&bindings),
+        _ => Age::Current,
+    };
+    let written = write(&tree, &config, args.check, age, &libclang);
+    match &changes {
+        Ok(report) => print!("\n{}", report.text()),
         // Headers that cannot be read were refused already.
         Err(_) if written.is_err() => {}
-        Err(error) => return Err(error),
+        Err(_) => return changes.map(drop),
     }
     written
 }
 
 /// What a WDK's wsk.h has otherwise than the bindings, and what that leaves to be done.
-fn changes(tree: &IncludeTree, config: &BindingsConfig) -> Result<String> {
+fn changes(tree: &IncludeTree, config: &BindingsConfig) -> Result<Report> {
     let new = Side::wdk(tree, config)?;
-    Ok(Report::new(&Side::bindings(config)?, &new, config)?.text())
+    Report::new(&Side::bindings(config)?, &new, config)
 }
 
-/// Writes the files, or compares them with those that are there.
-fn write(tree: &IncludeTree, config: &BindingsConfig, check: bool, libclang: &str) -> Result<()> {
+/// Writes the files, or compares them with those that are there. Those of older headers are not written.
+fn write(
+    tree: &IncludeTree,
+    config: &BindingsConfig,
+    check: bool,
+    age: Age<'_>,
+    libclang: &str,
+) -> Result<()> {
     let started = Instant::now();
-    let files = generate(tree, config)?;
+    let files = generate(tree, config, age)?;
     let folder = project::root().join("wsk-sys").join("src").join("generated");
     let mut changes = report::Changes::default();
+    let mut changed = Vec::new();
     for file in &files {
         let path = folder.join(file.name);
         let old = match fs::read_to_string(&path) {
@@ -97,18 +116,24 @@ fn write(tree: &IncludeTree, config: &BindingsConfig, check: bool, libclang: &st
             }
         };
         changes.add(file.name, &old, &file.text)?;
-        if !check && old != file.text {
-            fs::create_dir_all(&folder)?;
-            fs::write(&path, &file.text)
-                .with_context(|| format!("cannot write {}", path.display()))?;
+        if old != file.text {
+            changed.push((path, &file.text));
         }
     }
-    if check && changes.any() {
+    if changes.any() && (check || matches!(age, Age::Older(_))) {
         print!("{}", changes.diff());
         bail!(
-            "the bindings are not what {} gives.\nRun `cargo xtask regen` and commit the result.",
-            tree.name
+            "the bindings are not what {} gives.\n{}",
+            tree.name,
+            age.advice("Run `cargo xtask regen` and commit the result.")
         );
+    }
+    if changes.any() {
+        compile::check(&files)?;
+    }
+    for (path, text) in changed {
+        fs::create_dir_all(&folder)?;
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     print!("{}", changes.summary());
     println!(
@@ -120,16 +145,23 @@ fn write(tree: &IncludeTree, config: &BindingsConfig, check: bool, libclang: &st
 }
 
 /// The files, which are the same for every processor.
-fn generate(tree: &IncludeTree, config: &BindingsConfig) -> Result<Vec<GeneratedFile>> {
-    let inline = &evaluate::check(tree, config)?;
+fn generate(
+    tree: &IncludeTree,
+    config: &BindingsConfig,
+    age: Age<'_>,
+) -> Result<Vec<GeneratedFile>> {
+    let declared = &evaluate::check(tree, config, age)?;
     let results = thread::scope(|scope| {
         let runs = Processor::ALL.map(|processor| {
-            scope.spawn(move || {
-                bindings::files(clang::read(tree, config, processor, inline)?, config)
+            deep_stack::spawn(scope, move || {
+                bindings::files(clang::read(tree, config, processor, declared)?, config, age)
                     .with_context(|| format!("{} for {}", tree.name, processor.name()))
             })
         });
-        runs.map(|run| run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        runs.map(|run| {
+            let run = run.context("cannot start a thread")?;
+            run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     });
     let [x64, arm64] = results;
     let (x64, arm64) = (x64?, arm64?);
