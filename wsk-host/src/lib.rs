@@ -19,8 +19,8 @@
 //!   stream sockets, `WskReceiveEx`, …), calls are allowed rather than refused.
 //! - **Two networks** ([`Network`]). In memory, the seed of [`Timing::Mixed`] decides everything: when and
 //!   where requests complete, delays, partial receives, and the order of threads, of which one runs at a time.
-//!   Time advances only while all threads wait. So the same seed gives the same run, which [`Host::trace`]
-//!   shows. Or the machine's own network, so that any program can be the peer. A third one carries nothing, for
+//!   Time advances while all threads wait, and by a millisecond for every thousand steps that they take without a wait.
+//!   So the same seed gives the same run, which [`Host::trace`] shows. Or the machine's own network, so that any program can be the peer. A third one carries nothing, for
 //!   measurements.
 //! - **[`Faults`]**: losses, resets, forced closes, requests that hang; allocations that fail,
 //!   [one](Host::fail_allocation) or [all that follow](Host::fail_allocations_from); WSK
@@ -29,6 +29,12 @@
 //!   rule, the call, the finding, the origin of the object, and the last events. [`rules`] lists all of WSK's
 //!   rules, the effect of breaking each on a host, and the tests that show it. The kernel's own rules are
 //!   verified, too: the IRQL of each call, and memory that is freed twice or with another tag.
+//!
+//! - **Reports of hangs**: if all threads of a host wait for something that never comes, the process ends within
+//!   seconds. The report has the call in which each thread waits, the open sockets, the requests in flight and the likely
+//!   mistake. If something outside of the process could end a wait (a peer on the machine's network, a thread in
+//!   [`Host::blocking`]), a test reports the same, once, and goes on. The environment variable `WSK_HOST_PATIENCE`
+//!   is the number of seconds, by default 5; 0 means never.
 //!
 //! [`guide`] has three complete clients: raw, async, and with callbacks.
 //!
@@ -71,14 +77,15 @@ pub use config::Config;
 pub use driver::{Driver, File};
 pub use host::Host;
 pub use kernel::{Entered, Timing, Windows, current_irql};
-pub use testing::{block_on, run};
+pub use testing::{TestError, block_on, run};
 pub use wsk::config::{Faults, Network, Readiness, Stripping};
 
 /// Makes a function, `async` or not, a test that runs on hosts.
 ///
 /// The test runs once for each of 32 seeds, each time on a new [`Host`], which the function may take as its argument.
 /// The function's thread belongs to that host. The test fails if the function panics, returns an error, or leaves
-/// behind a registration, an armed timer or memory in the pool. The failure names the seed.
+/// behind a registration, an armed timer or memory in the pool. The failure ends with the command that repeats it: the
+/// environment variable `WSK_HOST_SEED` runs one seed.
 ///
 /// # Arguments
 ///

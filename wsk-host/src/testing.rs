@@ -1,9 +1,9 @@
 //! Running tests on hosts: what [`wsk_host::test`](crate::test) expands to.
 
-use std::fmt::{Debug, Write as _};
+use std::fmt::{self, Debug, Display, Write as _};
 use std::future::Future;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::host::Host;
 use crate::kernel::Timing;
 use crate::kernel::ke::dispatcher::Signal;
+use crate::kernel::panics::caught;
 use crate::verifier::kernel_violation;
 use crate::wsk::require_ended;
 
@@ -23,12 +24,15 @@ pub const SEEDS: Range<u64> = if cfg!(miri) { 0..2 } else { 0..32 };
 /// The calling thread is the host's while the scenario runs. Then the client is [unloaded](Host::unload): nothing may be
 /// registered, or left in the pool, no timer may be set, and none of the client's code may run.
 ///
+/// The environment variable `WSK_HOST_SEED` replaces the seeds by one.
+///
 /// # Panics
 ///
-/// If the scenario does, after it was said with which seed; and if it leaves memory behind.
+/// If the scenario does, after the seed was written; if it leaves memory behind; and if `WSK_HOST_SEED` is not a number.
 pub fn run(config: Config, seeds: Range<u64>, scenario: impl Fn(Host)) {
     let configs: Vec<Config> = match config.timing {
         Timing::Mixed(_) => {
+            let seeds = given_seed().map_or(seeds, |seed| seed..seed.saturating_add(1));
             seeds.map(|seed| Config { timing: Timing::Mixed(seed), ..config }).collect()
         }
         Timing::Inline | Timing::Deferred => vec![config],
@@ -36,25 +40,18 @@ pub fn run(config: Config, seeds: Range<u64>, scenario: impl Fn(Host)) {
     assert!(!configs.is_empty(), "a test needs at least one seed");
     for config in configs {
         let host = Host::new(config);
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            let _entered = host.enter();
-            scenario(host.clone());
-            require_ended(host.kernel());
-            // As after DriverUnload: whatever runs from here on must not be the client's.
-            host.unload();
-            host.settle();
-            let left = host.kernel().devices().all_left();
-            assert!(left.is_none(), "{}", left.unwrap_or_default());
-            require_no_locked_pages(&host);
-            require_empty_pool(&host);
-            let set = host.kernel().set_timers();
-            assert!(set == 0, "timers are still set: {set}");
-        }));
+        if let Timing::Mixed(seed) = config.timing {
+            host.kernel().set_again(command_of(seed));
+        }
+        let result = catch_unwind(AssertUnwindSafe(|| caught(|| run_on(&host, &scenario))));
         if let Err(panic) = result {
             eprintln!(
                 "wsk-host: failed with {config:?}\nlast calls:{}",
                 host.kernel().trace_tail(100)
             );
+            if let Timing::Mixed(seed) = config.timing {
+                eprintln!("wsk-host: to repeat it:\n{}", command_of(seed));
+            }
             resume_unwind(panic);
         }
     }
@@ -67,6 +64,49 @@ fn require_no_locked_pages(host: &Host) {
     });
     drop(usage);
     assert!(locked.is_none(), "{}", locked.unwrap_or_default());
+}
+
+/// Runs a scenario on a host, which must be empty afterwards.
+fn run_on(host: &Host, scenario: &impl Fn(Host)) {
+    let _entered = host.enter();
+    scenario(host.clone());
+    require_ended(host.kernel());
+    // As after DriverUnload: whatever runs from here on must not be the client's.
+    host.unload();
+    host.settle();
+    let left = host.kernel().devices().all_left();
+    assert!(left.is_none(), "{}", left.unwrap_or_default());
+    require_no_locked_pages(host);
+    require_empty_pool(host);
+    let set = host.kernel().set_timers();
+    assert!(set == 0, "timers are still set: {set}");
+}
+
+/// The name of the environment variable that selects a seed.
+const SEED: &str = "WSK_HOST_SEED";
+
+fn given_seed() -> Option<u64> {
+    let given = std::env::var(SEED).ok()?;
+    match given.parse() {
+        Ok(seed) => Some(seed),
+        Err(error) => panic!("{SEED} is `{given}`, and must be the number of a seed: {error}"),
+    }
+}
+
+/// The command that runs the current thread's test with a seed.
+fn command_of(seed: u64) -> String {
+    match std::thread::current().name() {
+        // The harness names the thread of a test after it.
+        Some(test) if test != "main" => {
+            let package = std::env::var("CARGO_PKG_NAME");
+            let package = package.map_or_else(|_| String::new(), |name| format!(" -p {name}"));
+            format!("{SEED}={seed} cargo test{package} {test} -- --exact")
+        }
+        _ => {
+            let arguments: Vec<String> = std::env::args().collect();
+            format!("{SEED}={seed} {}", arguments.join(" "))
+        }
+    }
 }
 
 fn require_empty_pool(host: &Host) {
@@ -105,22 +145,84 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// What a test may return.
-pub trait Outcome {
+/// An error that a test returns with `?`, and the place of that `?`.
+///
+/// Any other error may be returned, too. Its place is then unknown.
+///
+/// ```
+/// # use wsk_host::TestError;
+/// #[wsk_host::test]
+/// fn seven_is_a_number() -> Result<(), TestError> {
+///     assert_eq!("7".parse::<u8>()?, 7);
+///     Ok(())
+/// }
+/// ```
+pub struct TestError {
+    error: Box<dyn std::error::Error + Send + Sync>,
+    place: &'static Location<'static>,
+}
+
+impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> From<E> for TestError {
+    #[track_caller]
+    fn from(error: E) -> Self {
+        Self { error: error.into(), place: Location::caller() }
+    }
+}
+
+impl Display for TestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n  returned at {}", self.error, self.place)?;
+        let mut source = self.error.source();
+        while let Some(error) = source {
+            write!(f, "\n  caused by: {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl Debug for TestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(self, f)
+    }
+}
+
+/// What a test has returned. The attribute calls [`ByDisplay::require`] where the error can be displayed, and
+/// [`ByDebug::require`] where not: the method of the value is found before that of a reference to it.
+pub struct Returned<T>(pub T);
+
+/// What a test may return, if its error can be displayed.
+pub trait ByDisplay {
     /// # Panics
     ///
     /// If the test has failed.
     fn require(self);
 }
 
-impl Outcome for () {
+/// What a test may return.
+pub trait ByDebug {
+    /// # Panics
+    ///
+    /// If the test has failed.
+    fn require(self);
+}
+
+impl<E: Display> ByDisplay for Returned<Result<(), E>> {
+    fn require(self) {
+        if let Err(error) = self.0 {
+            panic!("the test has returned an error: {error}");
+        }
+    }
+}
+
+impl ByDisplay for Returned<()> {
     fn require(self) {}
 }
 
-impl<E: Debug> Outcome for Result<(), E> {
+impl<E: Debug> ByDebug for &mut Returned<Result<(), E>> {
     fn require(self) {
-        if let Err(error) = self {
-            panic!("the test failed: {error:?}");
+        if let Err(error) = &self.0 {
+            panic!("the test has returned an error: {error:?}");
         }
     }
 }

@@ -26,7 +26,7 @@ fn a_test_may_return_a_result() -> Result<(), std::num::ParseIntError> {
 }
 
 #[wsk_host::test(seeds = 0..1)]
-#[should_panic(expected = "the test failed: \"reason\"")]
+#[should_panic(expected = "the test has returned an error: reason")]
 fn an_error_fails_the_test() -> Result<(), &'static str> {
     Err("reason")
 }

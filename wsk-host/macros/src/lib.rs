@@ -157,7 +157,8 @@ fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
             #body
             #wsk_host::testing::run(#config, #seeds, |#host| {
                 let _ = &#host;
-                #wsk_host::testing::Outcome::require(#call);
+                use #wsk_host::testing::{ByDebug as _, ByDisplay as _};
+                #wsk_host::testing::Returned(#call).require();
             });
         }
     })

@@ -19,7 +19,8 @@ pub enum Timing {
 /// How the threads of a kernel run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
-    /// One at a time, as the seed of [`Timing::Mixed`] decides. Time advances only while all of them wait.
+    /// One at a time, as the seed of [`Timing::Mixed`] decides. Time advances while all of them wait, and by a millisecond
+    /// for every thousand steps that they take without a wait.
     Deterministic,
     /// As the machine schedules them, in the machine's time.
     Native,

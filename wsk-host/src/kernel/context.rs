@@ -43,6 +43,11 @@ pub(crate) fn is_completing() -> bool {
     COMPLETIONS.get() > 0
 }
 
+/// Whether the current thread is in a completion routine or a callback.
+pub(crate) fn is_in_client_routine() -> bool {
+    COMPLETIONS.get() > 0 || CALLBACKS.get() > 0
+}
+
 /// Stops a client whose completion routine calls WSK.
 pub(crate) fn require_no_completion_routine(call: &str) {
     if COMPLETIONS.get() > 0 {

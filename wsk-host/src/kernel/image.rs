@@ -10,12 +10,13 @@
 
 #![expect(unsafe_code, reason = "functions that clients call")]
 
+use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::Arc;
 
 use super::Kernel;
 use super::loaded_image::{Call, Running};
-use crate::verifier::{Origin, Rule, rule_violation};
+use crate::verifier::{Origin, Rule, place_of_client, rule_violation, waits};
 
 impl Kernel {
     /// Begins a call of the client's code. `what` names it, and `origin` is where it comes from, if that is known.
@@ -76,5 +77,7 @@ extern "C" fn wsk_host_image_static(key: *const c_void, size: usize) -> *const c
 unsafe extern "C" fn wsk_host_unload_waits(message: *const c_char) {
     // SAFETY: the message is a C string (this function's contract).
     let message = unsafe { CStr::from_ptr(message) }.to_string_lossy();
-    rule_violation(Rule::UNLOAD_AFTER_ROUTINES, "the driver's unload routine", &message, None);
+    let place = BTreeMap::from([(Kernel::current_thread(), place_of_client())]);
+    let found = format!("{message}{}", waits(&place));
+    rule_violation(Rule::UNLOAD_AFTER_ROUTINES, "the driver's unload routine", &found, None);
 }

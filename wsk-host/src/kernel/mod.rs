@@ -28,12 +28,14 @@ pub(crate) mod blocks;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod ex;
+pub(crate) mod hang;
 mod image;
 pub(crate) mod io;
 pub(crate) mod ke;
 pub(crate) mod loaded_image;
 pub(crate) mod mm;
 mod ob;
+pub(crate) mod panics;
 mod ps;
 pub(crate) mod quarantine;
 pub(crate) mod random;
@@ -47,6 +49,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -54,8 +57,10 @@ use wsk_sys::ctypes::c_void;
 
 use blocks::Blocks;
 pub use config::{Config, Threads, Timing, Windows};
+use hang::{Awaited, Outstanding, Waits};
 use io::device_table::Devices;
 use io::work_queue::WorkQueue;
+use ke::dispatcher::Waiting;
 pub use ke::irql::current_irql;
 use ke::timer_queue::TimerQueue;
 use loaded_image::Image;
@@ -64,7 +69,7 @@ use schedule::{Job, JobId, Scheduler, ThreadId, Ticks};
 use trace::{Entry, Event, Trace};
 use usage::Usage;
 
-use crate::verifier::{self, Levels};
+use crate::verifier::{self, Levels, Sources};
 
 /// A user-mode NT kernel: its threads, its clock and its pool. Clones are the same kernel.
 #[derive(Clone)]
@@ -90,6 +95,12 @@ struct KernelState {
     trace: Mutex<Trace>,
     /// The state of a driver stack above, as a device extension is.
     extension: OnceLock<Box<dyn Any + Send + Sync>>,
+    /// What that has open, for a report.
+    survey: OnceLock<fn(&Kernel) -> Outstanding>,
+    /// The command that repeats the test.
+    again: OnceLock<String>,
+    /// A report about native threads that hang was written.
+    is_hang_reported: AtomicBool,
 }
 
 thread_local! {
@@ -129,8 +140,9 @@ impl Kernel {
 
     /// As [`new`](Self::new), with another description in reports.
     pub(crate) fn described(config: Config, description: &dyn fmt::Debug) -> Self {
-        verifier::set_context(report_context);
-        verifier::set_levels(|| Some(Self::entered().or_else(|| DEFAULT.get().cloned())?.0.rules));
+        verifier::set_sources(Sources { context: report_context, waits: report_waits });
+        verifier::set_levels(|| Some(reported()?.0.rules));
+        panics::install(|| Self::entered().is_some());
         Self(Arc::new(KernelState {
             config,
             rules: levels(config.rules),
@@ -145,6 +157,9 @@ impl Kernel {
             random: Mutex::new(Random::new(config.timing.seed_or_zero())),
             trace: Mutex::default(),
             extension: OnceLock::new(),
+            survey: OnceLock::new(),
+            again: OnceLock::new(),
+            is_hang_reported: AtomicBool::new(false),
         }))
     }
 
@@ -170,7 +185,7 @@ impl Kernel {
 
     /// Withdraws an announced thread that could not be started.
     pub(crate) fn withdraw_announced(&self, thread: ThreadId) {
-        self.0.scheduler.end(thread);
+        self.0.scheduler.withdraw(thread);
     }
 
     /// Runs a closure that blocks elsewhere than in this kernel, for instance until another thread of the
@@ -332,6 +347,75 @@ impl Kernel {
         &self.0.extension
     }
 
+    /// Sets what describes the driver stack above this kernel in a report.
+    pub(crate) fn set_survey(&self, survey: fn(&Self) -> Outstanding) {
+        self.0.survey.get_or_init(|| survey);
+    }
+
+    /// Sets the command that repeats the test on this kernel.
+    pub(crate) fn set_again(&self, command: String) {
+        self.0.again.get_or_init(|| command);
+    }
+
+    fn outstanding(&self) -> Outstanding {
+        self.0.survey.get().map(|survey| survey(self)).unwrap_or_default()
+    }
+
+    /// What the threads of this kernel wait for.
+    fn waits(&self) -> Waits {
+        let of_kernel = ke::dispatcher::waiting(self.as_raw().addr());
+        let awaited = |(kind, object)| Awaited::new(kind, || ps::number_of(object));
+        let describe =
+            |(waiting, objects): (_, Vec<_>)| (waiting, objects.into_iter().map(awaited).collect());
+        of_kernel.into_iter().map(describe).collect()
+    }
+
+    /// Reports a hang, if all native threads of this kernel have waited for long, and nothing has happened meanwhile.
+    /// It ends the process if nothing from outside can end a wait.
+    pub(crate) fn require_progress(&self) {
+        let Scheduler::Native(scheduler) = &self.0.scheduler else { return };
+        let Some(patience) = schedule::patience() else { return };
+        let me = Self::current_thread();
+        // A thread that has entered no kernel is not counted.
+        if me == 0 {
+            return;
+        }
+        let long = schedule::ticks(patience) / 10 * 9;
+        let now = self.now();
+        let waits = self.waits();
+        let has_waited = |(waiting, _): &&(Waiting, Vec<Awaited>)| {
+            !waiting.has_timeout && waiting.since.saturating_add(long) <= now
+        };
+        let all_wait = waits.iter().filter(has_waited).count() >= scheduler.threads();
+        let last = lock(&self.0.trace).last_time().unwrap_or(0);
+        let is_quiet = last.saturating_add(long) <= now && scheduler.has_no_jobs();
+        if !all_wait || !is_quiet {
+            return;
+        }
+        let may_be_served = scheduler.blocking() > 0
+            || self.outstanding().from_outside
+            || !self.usage().in_flight().is_empty();
+        let is_certain = !may_be_served;
+        // A server may wait for its clients for as long as it likes. A test's thread has its name.
+        let is_own = |name: Option<&str>| matches!(name, None | Some("main" | "system thread"));
+        let is_test = waits.iter().any(|(waiting, _)| !is_own(waiting.machine_thread.name()));
+        if !is_certain && !is_test || self.0.is_hang_reported.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let time = schedule::TIME_FOR_PLACES;
+        let places = ke::dispatcher::native_places(self.as_raw().addr(), me, time);
+        if is_certain {
+            verifier::hang(
+                "deadlock: all threads of this kernel are waiting, and nothing can wake them",
+                &places,
+            );
+        }
+        verifier::report_hang(
+            "all threads of this kernel wait, and nothing arrives from outside of it",
+            &places,
+        );
+    }
+
     /// The time in ticks since the kernel was created.
     pub(crate) fn now(&self) -> Ticks {
         self.0.scheduler.now()
@@ -431,10 +515,27 @@ pub(crate) fn interrupt() {
     }
 }
 
+/// The kernel that a report of the current thread is about.
+fn reported() -> Option<Kernel> {
+    Kernel::entered().or_else(|| DEFAULT.get().cloned())
+}
+
 /// The configuration and the last events of the current thread's kernel, for a report.
-fn report_context(lines: usize) -> Option<(String, String)> {
-    let kernel = Kernel::entered().or_else(|| DEFAULT.get().cloned())?;
-    Some((kernel.0.description.clone(), kernel.trace_tail(lines)))
+fn report_context(lines: usize) -> Option<verifier::Context> {
+    let kernel = reported()?;
+    Some(verifier::Context {
+        config: kernel.0.description.clone(),
+        trace: kernel.trace_tail(lines),
+        again: kernel.0.again.get().cloned(),
+    })
+}
+
+/// What the threads of the current thread's kernel wait for, for a report.
+fn report_waits(places: &BTreeMap<ThreadId, String>) -> String {
+    let Some(kernel) = reported() else { return String::new() };
+    // A thread that waits holds no lock of the host's. A report is not lost if one does.
+    let requests = kernel.0.usage.try_lock().map(|usage| usage.in_flight()).unwrap_or_default();
+    hang::describe(kernel.now(), &kernel.waits(), places, &requests, &kernel.outstanding())
 }
 
 /// A thread's stay at a kernel, see [`Kernel::enter`].

@@ -29,7 +29,7 @@ use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::ke::region;
 use crate::kernel::ke::wait::wait;
 use crate::kernel::loaded_image::Call;
-use crate::kernel::schedule::ClientPointer;
+use crate::kernel::schedule::{ClientPointer, ThreadId};
 use crate::kernel::{Entered, Kernel};
 use crate::verifier::{Origin, kernel_violation};
 
@@ -41,6 +41,7 @@ use crate::verifier::{Origin, kernel_violation};
 #[repr(C)]
 struct Thread {
     header: UnsafeCell<DISPATCHER_HEADER>,
+    number: ThreadId,
     join: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -63,9 +64,12 @@ unsafe impl Send for Thread {}
 unsafe impl Sync for Thread {}
 
 impl Thread {
-    fn new() -> Arc<Self> {
-        let thread =
-            Arc::new(Self { header: UnsafeCell::new(header(THREAD, 0)), join: Mutex::new(None) });
+    fn new(number: ThreadId) -> Arc<Self> {
+        let thread = Arc::new(Self {
+            header: UnsafeCell::new(header(THREAD, 0)),
+            number,
+            join: Mutex::new(None),
+        });
         threads().insert(Arc::as_ptr(&thread).addr());
         thread
     }
@@ -97,6 +101,13 @@ fn thread_of(handle: HANDLE) -> Option<Arc<Thread>> {
     handles().as_ref()?.threads.get(&handle.addr()).cloned()
 }
 
+/// The number of a thread that has a handle, by the address of its object.
+pub(crate) fn number_of(object: usize) -> Option<ThreadId> {
+    let handles = handles();
+    let mut threads = handles.as_ref()?.threads.values();
+    threads.find(|thread| thread.header.get().addr() == object).map(|thread| thread.number)
+}
+
 thread_local! {
     /// What the current thread is, if it is a system thread.
     static CURRENT: RefCell<Option<(Arc<Thread>, Call, Entered)>> = const { RefCell::new(None) };
@@ -121,10 +132,10 @@ unsafe extern "C" fn PsCreateSystemThread(
     if !kernel.may_allocate() {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    let thread = Thread::new();
-    let (context, this) = (ClientPointer(context), Arc::clone(&thread));
     // Announced here, so that its number does not depend on when the machine starts it.
     let announced = kernel.announce();
+    let thread = Thread::new(announced);
+    let (context, this) = (ClientPointer(context), Arc::clone(&thread));
     let of = kernel.clone();
     // From here on, since it may run at any time.
     let origin = Arc::new(Origin::here("PsCreateSystemThread"));
@@ -287,7 +298,7 @@ pub(crate) fn is_thread_type(object_type: POBJECT_TYPE) -> bool {
 
 thread_local! {
     /// What stands for a thread that is no system thread.
-    static FOREIGN: Arc<Thread> = Thread::new();
+    static FOREIGN: Arc<Thread> = Thread::new(0);
 }
 
 /// The current thread's object. It has no reference for the caller.

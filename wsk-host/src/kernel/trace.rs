@@ -47,6 +47,11 @@ impl Trace {
         self.0.iter().map(Entry::to_string).collect()
     }
 
+    /// The time of the last event.
+    pub(crate) fn last_time(&self) -> Option<Ticks> {
+        self.0.back().map(|entry| entry.time)
+    }
+
     /// The last `count` lines, each after a line break.
     pub(crate) fn tail(&self, count: usize) -> String {
         let first = self.0.len().saturating_sub(count);
@@ -89,6 +94,15 @@ impl fmt::Display for Entry {
             }
             Event::Note(text) => f.write_str(text),
         }
+    }
+}
+
+/// Displays a time in milliseconds.
+pub(crate) struct Milliseconds(pub(crate) Ticks);
+
+impl fmt::Display for Milliseconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:04} ms", self.0 / 10_000, self.0 % 10_000)
     }
 }
 

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use wsk_sys::PIRP;
 
+use crate::kernel::hang::InFlight;
+use crate::kernel::schedule::Ticks;
 use crate::verifier::{Origin, Rule, kernel_violation, rule_violation};
 
 /// The requests in flight, by the address of their IRP, and the memory that is pinned.
@@ -35,6 +37,8 @@ type PinKey = (usize, u64);
 struct Request {
     number: u64,
     is_own: bool,
+    socket: u64,
+    since: Ticks,
     origin: Arc<Origin>,
     pins: Vec<PinKey>,
 }
@@ -58,9 +62,15 @@ pub(crate) struct Owner {
 }
 
 impl Usage {
-    /// Takes an IRP over, and returns the number of its request. `is_own`: the caller has allocated the IRP, and no driver
-    /// above has sent it.
-    pub(crate) fn begin(&mut self, irp: PIRP, is_own: bool, call: &'static str) -> u64 {
+    /// Takes an IRP over for a socket, or for none (zero), and returns the number of its request. `is_own`: the caller has
+    /// allocated the IRP, and no driver above has sent it.
+    pub(crate) fn begin(
+        &mut self,
+        irp: PIRP,
+        is_own: bool,
+        call: &'static str,
+        (socket, since): (u64, Ticks),
+    ) -> u64 {
         if let Some(request) = self.requests.get(&irp.addr()) {
             rule_violation(
                 Rule::IRP_PER_REQUEST,
@@ -75,7 +85,8 @@ impl Usage {
         }
         self.last += 1;
         let origin = Arc::new(Origin::here(call));
-        let request = Request { number: self.last, is_own, origin, pins: Vec::new() };
+        let request =
+            Request { number: self.last, is_own, socket, since, origin, pins: Vec::new() };
         self.requests.insert(irp.addr(), request);
         self.last
     }
@@ -129,6 +140,19 @@ impl Usage {
     /// The MDLs whose pages are locked, for a report: how many, and where the first was locked.
     pub(crate) fn locked_pages(&self) -> Option<(usize, &Origin)> {
         Some((self.locked.len(), self.locked.values().next()?))
+    }
+
+    /// The requests in flight, the oldest first.
+    pub(crate) fn in_flight(&self) -> Vec<InFlight> {
+        let describe = |request: &Request| InFlight {
+            number: request.number,
+            socket: request.socket,
+            since: request.since,
+            origin: request.origin.to_string(),
+        };
+        let mut all: Vec<InFlight> = self.requests.values().map(describe).collect();
+        all.sort_by_key(|request| request.number);
+        all
     }
 
     /// Pins an object of the client's until the owner has ended, as a rule says.

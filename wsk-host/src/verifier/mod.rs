@@ -2,18 +2,24 @@
 //!
 //! A violation is found in the client's own call or later. Either way it cannot be undone, as in a kernel. The
 //! report names the rule, the call, the finding and the origin of the object, and the process ends.
+//!
+//! Reports are written to standard error itself. What `eprintln!` writes is kept by a test harness until the test has
+//! ended, and would be lost with the process.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
+use std::io::Write as _;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
 
 mod levels;
+mod place;
 mod rules;
 
 pub(crate) use levels::VARIABLE;
 pub use levels::{Level, Levels};
+pub(crate) use place::place_of_client;
 pub use rules::{Outcome, Rule};
 
 /// Where an object came from.
@@ -39,7 +45,7 @@ impl fmt::Display for Origin {
         let thread = self.thread.name().unwrap_or("unnamed");
         write!(f, "by {} in the thread `{thread}`", self.call)?;
         if self.backtrace.status() == BacktraceStatus::Captured {
-            write!(f, "\n{}", self.backtrace)
+            f.write_str(&place::shown(&self.backtrace))
         } else {
             f.write_str(" (RUST_BACKTRACE=1 shows where)")
         }
@@ -107,27 +113,82 @@ pub(crate) fn kernel_violation(message: &str) -> ! {
     stop(message)
 }
 
-/// The configuration and the last lines of the trace of the current thread's kernel.
-type Context = fn(lines: usize) -> Option<(String, String)>;
+/// What a report says of the current thread's kernel.
+pub(crate) struct Context {
+    /// The configuration.
+    pub(crate) config: String,
+    /// The last lines of the trace, each after a line break.
+    pub(crate) trace: String,
+    /// How the run is repeated, if a seed decides.
+    pub(crate) again: Option<String>,
+}
 
-static CONTEXT: OnceLock<Context> = OnceLock::new();
+/// The sources of a report's context.
+pub(crate) struct Sources {
+    /// The context, with this number of lines of the trace.
+    pub(crate) context: fn(lines: usize) -> Option<Context>,
+    /// What the threads of the current thread's kernel wait for, by the places of the threads.
+    pub(crate) waits: fn(places: &BTreeMap<u64, String>) -> String,
+}
 
-/// Installs the source of a report's context, unless one is installed.
-pub(crate) fn set_context(context: Context) {
-    CONTEXT.get_or_init(|| context);
+static SOURCES: OnceLock<Sources> = OnceLock::new();
+
+/// Installs the sources of a report's context, unless some are installed.
+pub(crate) fn set_sources(sources: Sources) {
+    SOURCES.get_or_init(|| sources);
+}
+
+/// The number of lines of the trace in a report.
+const LINES: usize = 30;
+
+/// Writes a report that does not end the process, with the context of the current thread's kernel.
+pub(crate) fn write_report(report: &str) {
+    write(&with_context(report));
+}
+
+/// Writes a report past the harness of a test.
+fn write(report: &str) {
+    let mut stderr = std::io::stderr().lock();
+    // Without standard error nothing can be reported, and the process ends all the same.
+    let _ = stderr.write_all(report.as_bytes()).and_then(|()| stderr.flush());
+}
+
+/// A report with the context of the current thread's kernel.
+fn with_context(report: &str) -> String {
+    let mut all = format!("wsk-host: {report}\n");
+    let context = SOURCES.get().and_then(|sources| (sources.context)(LINES));
+    let Some(Context { config, trace, again }) = context else { return all };
+    let _ = writeln!(all, "  with:    {config}");
+    if !trace.is_empty() {
+        let _ = writeln!(all, "  before:{}", trace.replace('\n', "\n  "));
+    }
+    if let Some(again) = again {
+        let _ = writeln!(all, "  again:\n{again}");
+    }
+    all
 }
 
 fn stop(report: &str) -> ! {
-    /// The number of lines of the trace in a report.
-    const LINES: usize = 30;
-    eprintln!("wsk-host: {report}");
-    let context = CONTEXT.get().and_then(|context| context(LINES));
-    if let Some((config, trace)) = context.filter(|(_, trace)| !trace.is_empty()) {
-        eprintln!("  with:    {config}\n  before:{}", trace.replace('\n', "\n  "));
-    }
+    let mut all = with_context(report);
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
-        eprintln!("{backtrace}");
+        let _ = writeln!(all, "  here:{}", place::shown(&backtrace));
     }
+    write(&all);
     std::process::abort()
+}
+
+/// Reports that the current thread's kernel hangs, and ends the process. `places` are those of its threads.
+pub(crate) fn hang(message: &str, places: &BTreeMap<u64, String>) -> ! {
+    stop(&format!("{message}{}", waits(places)))
+}
+
+/// As [`hang`], where something could still end the waits: the process goes on.
+pub(crate) fn report_hang(message: &str, places: &BTreeMap<u64, String>) {
+    write_report(&format!("{message}{}", waits(places)));
+}
+
+/// What the threads of the current thread's kernel wait for, and what is open, for a report.
+pub(crate) fn waits(places: &BTreeMap<u64, String>) -> String {
+    SOURCES.get().map_or_else(String::new, |sources| (sources.waits)(places))
 }

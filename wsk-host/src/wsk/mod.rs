@@ -21,6 +21,7 @@ mod names;
 mod network;
 mod object;
 mod options;
+mod outstanding;
 mod registration;
 mod requests;
 mod socket;
@@ -69,6 +70,7 @@ pub(crate) fn attach(kernel: &Kernel, config: &Config) -> io::Result<()> {
     let stack = Mutex::new(Stack::new(network, timing, config, hooks));
     let subsystem = Box::new(Subsystem { config: *config, stack });
     let is_new = kernel.extension().set(subsystem).is_ok();
+    kernel.set_survey(outstanding::survey);
     match poller {
         Some(poller) if is_new => adapters::start(poller, kernel.downgrade()),
         _ => Ok(()),

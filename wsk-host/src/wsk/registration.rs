@@ -35,7 +35,7 @@ use crate::verifier::{Origin, Rule, rule_violation};
 use crate::wsk::config::Readiness;
 
 /// How long a registration may take to end. The real one would wait for ever.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A registration, as the owner of its block and its table.
 fn registration_owner(client: usize) -> Owner {

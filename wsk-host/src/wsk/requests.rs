@@ -163,6 +163,11 @@ impl Requests {
         Vec::new()
     }
 
+    /// The first waiting request, and whether a fault holds it.
+    pub(super) fn first_waiting(&self) -> Option<(&RequestKind, bool)> {
+        self.waiting.front().map(|waiting| (&waiting.kind, waiting.held))
+    }
+
     /// The first waiting request of a kind that is served.
     pub(super) fn first(&mut self, wanted: fn(&RequestKind) -> bool) -> Option<&mut RequestKind> {
         let mut served = self.waiting.iter_mut().filter(|waiting| !waiting.held);

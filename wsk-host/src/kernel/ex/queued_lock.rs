@@ -101,7 +101,7 @@ pub(super) fn try_acquire(lock: usize, mode: Mode) -> bool {
 }
 
 /// Takes a lock, and waits for it if need be.
-pub(super) fn acquire(lock: usize, mode: Mode, function: &str) {
+pub(super) fn acquire(lock: usize, mode: Mode, function: &'static str) {
     require_no_callback(function);
     interrupt();
     let me = thread::current().id();

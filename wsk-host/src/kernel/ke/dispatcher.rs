@@ -17,12 +17,13 @@ use std::cell::UnsafeCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ptr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wsk_sys::fields;
 use wsk_sys::{DISPATCHER_HEADER, LIST_ENTRY, LONG, NTSTATUS, STATUS_SUCCESS, WAIT_TYPE, WaitAll};
 
-use crate::kernel::schedule::{Deterministic, ThreadId};
+use crate::kernel::schedule::{Deterministic, ThreadId, Ticks};
+use crate::verifier::place_of_client;
 
 /// The kinds of dispatcher objects, as in the lowest byte of a header.
 pub(crate) const SYNCHRONIZATION_EVENT: LONG = 1;
@@ -48,9 +49,31 @@ struct Waiter {
     wait_type: WAIT_TYPE,
     /// The thread, if the deterministic scheduler runs it.
     thread: Option<(Arc<Deterministic>, ThreadId)>,
+    waiting: Waiting,
+    /// Whether a report asks for the thread's place, and the place.
+    place: Place,
     /// The status of the wait, set when the wait is satisfied. The object is consumed then, and not when the
     /// thread next runs: by that time the object may not be signalled any more.
     result: Option<NTSTATUS>,
+}
+
+/// A thread that waits, for a report.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    /// The address of the thread's kernel.
+    pub(crate) kernel: usize,
+    pub(crate) thread: ThreadId,
+    pub(crate) machine_thread: std::thread::Thread,
+    pub(crate) function: &'static str,
+    pub(crate) since: Ticks,
+    pub(crate) has_timeout: bool,
+}
+
+/// Where a native thread waits, if a report asks.
+enum Place {
+    Unasked,
+    Asked,
+    Known(String),
 }
 
 /// An object that a thread waits for.
@@ -175,6 +198,7 @@ impl Wait {
         wait_type: WAIT_TYPE,
         may_wait: bool,
         thread: impl FnOnce() -> Option<(Arc<Deterministic>, ThreadId)>,
+        waiting: impl FnOnce() -> Waiting,
     ) -> Result<Option<NTSTATUS>, Self> {
         let objects: Vec<Object> = objects.iter().copied().map(Object).collect();
         let mut guard = lock();
@@ -188,7 +212,9 @@ impl Wait {
         for object in &objects {
             waiters.by_object.entry(object.0.addr()).or_default().insert(number);
         }
-        let waiter = Waiter { objects, wait_type, thread: thread(), result: None };
+        let (thread, waiting) = (thread(), waiting());
+        let place = Place::Unasked;
+        let waiter = Waiter { objects, wait_type, thread, waiting, place, result: None };
         waiters.by_number.insert(number, waiter);
         Err(Self { guard, number })
     }
@@ -219,7 +245,23 @@ impl Wait {
                     .map_or_else(|error| error.into_inner().0, |(guard, _)| guard)
             }
         };
-        Self { guard: Guard(guard), number }
+        let mut wait = Self { guard: Guard(guard), number };
+        if wait.is_asked() {
+            let number = wait.number;
+            let mut place = String::new();
+            wait = wait.unlocked(|| place = place_of_client());
+            if let Some(waiter) = wait.guard.waiters().by_number.get_mut(&number) {
+                waiter.place = Place::Known(place);
+            }
+            SIGNALLED.notify_all();
+        }
+        wait
+    }
+
+    /// Whether a report asks where this thread is.
+    fn is_asked(&mut self) -> bool {
+        let waiter = self.guard.waiters().by_number.get(&self.number);
+        waiter.is_some_and(|waiter| matches!(waiter.place, Place::Asked))
     }
 
     /// Ends the wait and returns its status, if it was satisfied.
@@ -237,6 +279,52 @@ impl Wait {
         }
         waiter.result
     }
+}
+
+/// The threads of a kernel that wait, and what for: the kind of each object, and its address.
+pub(crate) fn waiting(kernel: usize) -> Vec<(Waiting, Vec<(LONG, usize)>)> {
+    let mut guard = lock();
+    let of_kernel = |waiter: &&Waiter| waiter.waiting.kernel == kernel && waiter.result.is_none();
+    let kinds = |object: &Object| {
+        // SAFETY: `Wait::begin` requires objects that stay valid during the wait, and the lock is held.
+        (unsafe { fields::dispatcher_lock(object.0).read() }, object.0.addr())
+    };
+    let describe =
+        |waiter: &Waiter| (waiter.waiting.clone(), waiter.objects.iter().map(kinds).collect());
+    guard.waiters().by_number.values().filter(of_kernel).map(describe).collect()
+}
+
+/// Lets each native thread of a kernel that waits say where it is, and returns this by the thread's number.
+pub(crate) fn native_places(
+    kernel: usize,
+    me: ThreadId,
+    patience: Duration,
+) -> BTreeMap<ThreadId, String> {
+    let mut guard = lock();
+    for waiter in guard.waiters().by_number.values_mut() {
+        let waiting = &waiter.waiting;
+        if waiting.kernel == kernel && waiting.thread != me && waiter.thread.is_none() {
+            waiter.place = Place::Asked;
+        }
+    }
+    SIGNALLED.notify_all();
+    let is_asked = |waiters: &mut Option<Waiters>| {
+        let mut all = waiters.iter().flat_map(|waiters| waiters.by_number.values());
+        all.any(|w| w.waiting.kernel == kernel && matches!(w.place, Place::Asked))
+    };
+    let waited = SIGNALLED.wait_timeout_while(guard.0, patience, is_asked);
+    let mut guard = waited.map_or_else(|error| error.into_inner().0, |(guard, _)| guard);
+    let of_kernel = guard.iter_mut().flat_map(|waiters| waiters.by_number.values_mut());
+    let known = of_kernel.filter(|waiter| waiter.waiting.kernel == kernel).filter_map(|waiter| {
+        match std::mem::replace(&mut waiter.place, Place::Unasked) {
+            Place::Known(place) => Some((waiter.waiting.thread, place)),
+            Place::Unasked | Place::Asked => None,
+        }
+    });
+    let mut places: BTreeMap<ThreadId, String> = known.collect();
+    drop(guard);
+    places.insert(me, place_of_client());
+    places
 }
 
 /// An event of this crate's own: it stays signalled until it is cleared.

@@ -19,12 +19,12 @@ use wsk_sys::{
     PLARGE_INTEGER, PVOID, STATUS_SUCCESS, STATUS_TIMEOUT, ULONG, WAIT_TYPE, WaitAny,
 };
 
-use super::dispatcher::{Signal, Wait};
+use super::dispatcher::{Signal, Wait, Waiting};
 use super::irql::require_at_most;
 use super::time::relative;
 use crate::kernel::Kernel;
 use crate::kernel::context::require_no_callback;
-use crate::kernel::schedule::{Deterministic, Scheduler, ThreadId, Ticks, ticks};
+use crate::kernel::schedule::{Deterministic, Scheduler, ThreadId, Ticks, patience, ticks};
 use crate::verifier::kernel_violation;
 
 #[unsafe(no_mangle)]
@@ -86,7 +86,7 @@ unsafe extern "C" fn KeDelayExecutionThread(
 ///
 /// The objects are initialised, and stay so; the time-out is valid or null.
 pub(crate) unsafe fn wait(
-    function: &str,
+    function: &'static str,
     objects: &[*mut DISPATCHER_HEADER],
     wait_type: WAIT_TYPE,
     timeout: PLARGE_INTEGER,
@@ -103,7 +103,7 @@ pub(crate) unsafe fn wait(
 ///
 /// The objects are initialised, and stay so.
 unsafe fn wait_for(
-    function: &str,
+    function: &'static str,
     objects: &[*mut DISPATCHER_HEADER],
     wait_type: WAIT_TYPE,
     timeout: Option<Duration>,
@@ -120,14 +120,22 @@ unsafe fn wait_for(
         }
         Scheduler::Native(_) => None,
     };
+    let waiting = || Waiting {
+        kernel: kernel.as_raw().addr(),
+        thread: Kernel::current_thread(),
+        machine_thread: std::thread::current(),
+        function,
+        since: kernel.now(),
+        has_timeout: timeout.is_some(),
+    };
     // SAFETY: the objects are initialised and stay so, by this function's contract.
-    let wait = match unsafe { Wait::begin(objects, wait_type, may_wait, thread) } {
+    let wait = match unsafe { Wait::begin(objects, wait_type, may_wait, thread, waiting) } {
         Ok(result) => return result.unwrap_or(STATUS_TIMEOUT),
         Err(wait) => wait,
     };
     let wait = match thread() {
         Some((scheduler, me)) => wait_deterministically(&scheduler, me, wait, timeout),
-        None => wait_natively(wait, timeout),
+        None => wait_natively(&kernel, wait, timeout),
     };
     wait.finish().unwrap_or(STATUS_TIMEOUT)
 }
@@ -152,17 +160,23 @@ fn wait_deterministically(
 }
 
 /// Blocks the machine's thread until the wait is satisfied, or its time-out has passed.
-fn wait_natively(mut wait: Wait, timeout: Option<Duration>) -> Wait {
+fn wait_natively(kernel: &Kernel, mut wait: Wait, timeout: Option<Duration>) -> Wait {
     let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    let patience = patience().filter(|_| deadline.is_none());
+    let mut check = patience.map(|patience| Instant::now() + patience);
     while !wait.is_satisfied() && deadline.is_none_or(|deadline| deadline > Instant::now()) {
-        wait = wait.block(deadline);
+        wait = wait.block(deadline.or(check));
+        if check.is_some_and(|check| check <= Instant::now()) && !wait.is_satisfied() {
+            wait = wait.unlocked(|| kernel.require_progress());
+            check = patience.map(|patience| Instant::now() + patience);
+        }
     }
     wait
 }
 
 impl Signal {
     /// Waits until it is set. False if the time-out has passed first.
-    pub(crate) fn wait(&self, function: &str, timeout: Option<Duration>) -> bool {
+    pub(crate) fn wait(&self, function: &'static str, timeout: Option<Duration>) -> bool {
         // SAFETY: a signal's header is initialised, by its invariant, and `self` keeps it valid.
         unsafe { wait_for(function, &[self.0.get()], WaitAny, timeout) == STATUS_SUCCESS }
     }

@@ -1,26 +1,35 @@
 //! One thread at a time, and a clock that advances while all of them wait.
 //!
-//! A thread keeps its turn until it waits, ends, or is interrupted. A deferred job runs as a deferred procedure
+//! A thread keeps its turn until it waits, ends, or is interrupted. Time passes by work, too: a driver whose threads
+//! always have something to do would otherwise wait for ever for a timer. A deferred job runs as a deferred procedure
 //! call does, in the thread that has the turn. So a seed decides everything that happens, and waiting for a
 //! time-out takes no time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{Job, JobId, ThreadId, Ticks, run};
+use super::{Job, JobId, TIME_FOR_PLACES, ThreadId, Ticks, patience, run};
 use crate::kernel::config::Config;
 use crate::kernel::random::Random;
-use crate::verifier::kernel_violation;
+use crate::verifier::{hang, place_of_client, report_hang};
 
-/// The real time that all threads of a kernel may wait for an event that does not come, and that a thread may
-/// keep its turn. It ends tests that would hang.
-const PATIENCE: Duration = Duration::from_secs(if cfg!(miri) { 3600 } else { 60 });
+/// The number of steps (calls, jobs and turns) in one instant after which time passes, and the time that passes then.
+const STEPS: u64 = 1000;
+const TIME_OF_STEPS: Ticks = 10_000;
+
+/// The real time that a thread may keep its turn while others are ready.
+const LONGEST_TURN: Duration = Duration::from_secs(if cfg!(miri) { 3600 } else { 60 });
 
 pub(crate) struct Deterministic {
     state: Mutex<Schedule>,
     /// Whether the seed picks the next thread.
     mixed: bool,
+    /// The number of steps since time last advanced.
+    steps: AtomicU64,
+    /// Notified when a thread has said where it is.
+    answered: Condvar,
 }
 
 struct Schedule {
@@ -42,6 +51,13 @@ struct Schedule {
     last_job: u64,
     /// The threads of the kernel that block elsewhere, and may return at any time.
     blocking: usize,
+    /// The number of turns, jobs and wake-ups so far.
+    progress: u64,
+    /// The threads that a report asks for their places, and the places.
+    asked: BTreeSet<ThreadId>,
+    places: BTreeMap<ThreadId, String>,
+    /// A report that did not end the process was written.
+    is_reported: bool,
 }
 
 struct Thread {
@@ -67,6 +83,7 @@ impl Schedule {
     }
 
     fn give_turn(&mut self, id: ThreadId) {
+        self.progress += 1;
         self.current = Some(id);
         self.thread(id).turn.notify_all();
     }
@@ -90,6 +107,11 @@ impl Schedule {
             self.deadlines.remove(&(deadline, id));
         }
         self.ready.remove(&id);
+    }
+
+    /// The number of jobs that are due and of threads that are ready.
+    fn due(&self) -> usize {
+        self.jobs.range(..=(self.now, u64::MAX)).count() + self.ready.len()
     }
 
     /// The next event at this time, beside the thread that asks.
@@ -176,8 +198,17 @@ impl Deterministic {
             timers: BTreeMap::new(),
             last_job: 0,
             blocking: 0,
+            progress: 0,
+            asked: BTreeSet::new(),
+            places: BTreeMap::new(),
+            is_reported: false,
         };
-        Arc::new(Self { state: Mutex::new(state), mixed: config.timing.is_mixed() })
+        Arc::new(Self {
+            state: Mutex::new(state),
+            mixed: config.timing.is_mixed(),
+            steps: AtomicU64::new(0),
+            answered: Condvar::new(),
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, Schedule> {
@@ -202,7 +233,16 @@ impl Deterministic {
             state.current = Some(thread);
         }
         state.notify_idle();
-        drop(await_turn(state, thread));
+        drop(self.await_turn(state, thread));
+    }
+
+    /// Counts a step, and returns whether enough were taken for time to pass.
+    fn step(&self) -> bool {
+        let is_enough = self.steps.fetch_add(1, Ordering::Relaxed) >= STEPS;
+        if is_enough {
+            self.steps.store(0, Ordering::Relaxed);
+        }
+        is_enough
     }
 
     pub(crate) fn end(&self, thread: ThreadId) {
@@ -262,6 +302,7 @@ impl Deterministic {
     pub(crate) fn wake(&self, thread: ThreadId) {
         let mut state = self.state();
         if state.threads.contains_key(&thread) {
+            state.progress += 1;
             let deadline = state.thread(thread).deadline;
             state.set_ready(thread, true, deadline);
         }
@@ -288,8 +329,11 @@ impl Deterministic {
                 continue;
             }
             match (state.next_time(true), state.blocking) {
-                (Some(until), 0) => state.pass_time(until),
-                (until, _) => state = idle(state, me, until),
+                (Some(until), 0) => {
+                    self.steps.store(0, Ordering::Relaxed);
+                    state.pass_time(until);
+                }
+                (until, _) => state = self.idle(state, me, until),
             }
         }
     }
@@ -300,30 +344,45 @@ impl Deterministic {
         me: ThreadId,
         next: Next,
     ) -> MutexGuard<'a, Schedule> {
+        if self.step() {
+            let now = state.now;
+            state.pass_time(now + TIME_OF_STEPS);
+        }
         match next {
             Next::Job(job) => {
+                state.progress += 1;
                 drop(state);
                 run(job);
                 self.state()
             }
             Next::Thread(thread) => {
                 state.give_turn(thread);
-                await_turn(state, me)
+                self.await_turn(state, me)
             }
         }
     }
 
-    /// Sometimes lets something else happen first.
+    /// Sometimes lets something else happen first, and always when the thread has not waited for long.
     pub(crate) fn interrupt(&self, me: ThreadId) {
-        if !self.mixed {
+        let is_long = self.step();
+        if !self.mixed && !is_long {
             return;
         }
         let mut state = self.state();
-        if state.current != Some(me) || state.random.below(4) != 0 {
+        if state.current != Some(me) {
             return;
         }
-        if let Some(next) = state.next(me, true) {
-            drop(self.run_next(state, me, next));
+        if is_long {
+            let now = state.now;
+            state.pass_time(now + TIME_OF_STEPS);
+        }
+        if !is_long && state.random.below(4) != 0 {
+            return;
+        }
+        let due = if is_long { state.due() } else { 1 };
+        for _ in 0..due {
+            let Some(next) = state.next(me, self.mixed) else { return };
+            state = self.run_next(state, me, next);
         }
     }
 
@@ -342,51 +401,138 @@ impl Deterministic {
     }
 }
 
-/// Waits until a thread has its turn.
-fn await_turn(mut state: MutexGuard<'_, Schedule>, thread: ThreadId) -> MutexGuard<'_, Schedule> {
-    let turn = Arc::clone(&state.thread(thread).turn);
-    while state.current != Some(thread) {
-        let (woken, timeout) =
-            turn.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner);
-        state = woken;
-        if timeout.timed_out() && state.is_kept_waiting(thread) {
-            let keeper = state.current.unwrap_or(0);
-            drop(state);
-            kernel_violation(&format!(
-                "thread {keeper} of this kernel has kept its turn for {PATIENCE:?} while others are \
-                 ready: what blocks elsewhere than in the kernel belongs into Host::blocking"
-            ));
+impl Deterministic {
+    /// Waits until a thread has its turn.
+    fn await_turn<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, Schedule>,
+        thread: ThreadId,
+    ) -> MutexGuard<'a, Schedule> {
+        let turn = Arc::clone(&state.thread(thread).turn);
+        let patience = patience().unwrap_or(LONGEST_TURN).min(LONGEST_TURN);
+        let (mut progress, mut since) = (state.progress, Instant::now());
+        while state.current != Some(thread) {
+            let (woken, timeout) =
+                turn.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            if state.asked.contains(&thread) {
+                state = self.answer(state, thread);
+            } else if state.progress != progress {
+                (progress, since) = (state.progress, Instant::now());
+            } else if timeout.timed_out() && !state.idle {
+                state = self.complain(state, thread, since);
+            }
         }
+        state
     }
-    state
-}
 
-/// Nothing in the kernel can run before a time: only a thread that blocks elsewhere, or a foreign one, can
-/// change that. Meanwhile the kernel's clock is the machine's.
-fn idle(
-    mut state: MutexGuard<'_, Schedule>,
-    me: ThreadId,
-    until: Option<Ticks>,
-) -> MutexGuard<'_, Schedule> {
-    state.idle = true;
-    let patience = until
-        .map_or(PATIENCE, |until| Duration::from_nanos((until - state.now).saturating_mul(100)));
-    let turn = Arc::clone(&state.thread(me).turn);
-    let (mut state, timeout) =
-        turn.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
-    state.idle = false;
-    match until {
-        Some(until) if timeout.timed_out() => state.pass_time(until),
-        None if timeout.timed_out() && state.blocking == 0 => {
-            let waiting = state.threads.len();
-            drop(state);
-            kernel_violation(&format!(
-                "deadlock: all {waiting} threads of this kernel are waiting, and nothing can wake them"
-            ));
+    /// Says where the current thread is, for a report.
+    fn answer<'a>(
+        &'a self,
+        state: MutexGuard<'a, Schedule>,
+        me: ThreadId,
+    ) -> MutexGuard<'a, Schedule> {
+        drop(state);
+        let place = place_of_client();
+        let mut state = self.state();
+        if state.asked.remove(&me) {
+            state.places.insert(me, place);
         }
-        _ => {}
+        self.answered.notify_all();
+        state
     }
-    state
+
+    /// Lets every other thread that waits say where it is, and returns this by the thread's number.
+    fn places(
+        &self,
+        mut state: MutexGuard<'_, Schedule>,
+        me: ThreadId,
+    ) -> BTreeMap<ThreadId, String> {
+        let running = state.current.filter(|_| !state.idle);
+        let others = state.threads.keys().copied();
+        state.asked = others.filter(|id| *id != me && Some(*id) != running).collect();
+        for thread in state.threads.values() {
+            thread.turn.notify_all();
+        }
+        let is_asking = |state: &mut Schedule| !state.asked.is_empty();
+        let waited = self.answered.wait_timeout_while(state, TIME_FOR_PLACES, is_asking);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.asked.clear();
+        let mut places = std::mem::take(&mut state.places);
+        drop(state);
+        places.insert(me, place_of_client());
+        places
+    }
+
+    /// Another thread has kept its turn since a time, and nothing else has happened.
+    fn complain<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, Schedule>,
+        me: ThreadId,
+        since: Instant,
+    ) -> MutexGuard<'a, Schedule> {
+        let keeper = state.current.unwrap_or(0);
+        let time = since.elapsed();
+        let is_too_long = state.is_kept_waiting(me) && time >= LONGEST_TURN;
+        if state.is_reported && !is_too_long {
+            return state;
+        }
+        state.is_reported = true;
+        let message = format!(
+            "thread {keeper} of this kernel has kept its turn for {time:.0?}: it computes, spins until another \
+             thread does something, or blocks elsewhere than in the kernel, which belongs into Host::blocking"
+        );
+        let places = self.places(state, me);
+        if is_too_long {
+            hang(&message, &places);
+        }
+        report_hang(&message, &places);
+        self.state()
+    }
+
+    /// Nothing in the kernel can run before a time: only a thread that blocks elsewhere, or a foreign one, can
+    /// change that. Meanwhile the kernel's clock is the machine's.
+    fn idle<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, Schedule>,
+        me: ThreadId,
+        until: Option<Ticks>,
+    ) -> MutexGuard<'a, Schedule> {
+        /// The longest that a wait without an end may block before it is waited for anew.
+        const LONG: Duration = Duration::from_secs(3600);
+        state.idle = true;
+        let left = until.map(|until| Duration::from_nanos((until - state.now).saturating_mul(100)));
+        let turn = Arc::clone(&state.thread(me).turn);
+        let timeout = left.or(patience()).unwrap_or(LONG);
+        let (mut state, timeout) =
+            turn.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner);
+        if state.asked.contains(&me) {
+            state = self.answer(state, me);
+        }
+        let is_hanging = timeout.timed_out() && patience().is_some();
+        match until {
+            Some(until) if timeout.timed_out() => state.pass_time(until),
+            None if is_hanging && state.blocking == 0 => {
+                let message = format!(
+                    "deadlock: all {} threads of this kernel are waiting, and nothing can wake them",
+                    state.threads.len()
+                );
+                hang(&message, &self.places(state, me));
+            }
+            None if is_hanging && !state.is_reported => {
+                state.is_reported = true;
+                let places = self.places(state, me);
+                report_hang(
+                    "all threads of this kernel wait, and only those that block elsewhere can go on",
+                    &places,
+                );
+                state = self.state();
+            }
+            _ => {}
+        }
+        state.idle = false;
+        state
+    }
 }
 
 #[cfg(test)]

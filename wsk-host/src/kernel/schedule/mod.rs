@@ -15,7 +15,8 @@
 mod deterministic;
 mod native;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use wsk_sys::DISPATCH_LEVEL;
 
@@ -32,6 +33,21 @@ pub(crate) type Ticks = u64;
 pub(crate) fn ticks(duration: std::time::Duration) -> Ticks {
     Ticks::try_from(duration.as_nanos().div_ceil(100)).unwrap_or(Ticks::MAX)
 }
+
+/// How long all threads of a kernel may wait, in the machine's time, before a report says so: 5 seconds, or the
+/// number of seconds in the environment variable `WSK_HOST_PATIENCE`. None if that is zero.
+pub(crate) fn patience() -> Option<Duration> {
+    static PATIENCE: OnceLock<Option<Duration>> = OnceLock::new();
+    *PATIENCE.get_or_init(|| {
+        let default = if cfg!(miri) { 3600 } else { 5 };
+        let given = std::env::var("WSK_HOST_PATIENCE").ok();
+        let seconds = given.and_then(|seconds| seconds.parse().ok()).unwrap_or(default);
+        (seconds > 0).then(|| Duration::from_secs(seconds))
+    })
+}
+
+/// How long a report waits for the other threads' places.
+pub(crate) const TIME_FOR_PLACES: Duration = Duration::from_secs(3);
 
 /// A deferred job: it runs at `DISPATCH_LEVEL`, in a thread of the kernel.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
@@ -90,13 +106,22 @@ impl Scheduler {
 
     /// The announced thread, which is the current one, begins.
     pub(crate) fn begin(&self, thread: ThreadId) {
-        if let Self::Deterministic(scheduler) = self {
-            scheduler.begin(thread);
+        match self {
+            Self::Deterministic(scheduler) => scheduler.begin(thread),
+            Self::Native(scheduler) => scheduler.begin(),
         }
     }
 
     /// The current thread leaves the kernel.
     pub(crate) fn end(&self, thread: ThreadId) {
+        match self {
+            Self::Deterministic(scheduler) => scheduler.end(thread),
+            Self::Native(scheduler) => scheduler.end(),
+        }
+    }
+
+    /// Withdraws an announced thread that has not begun.
+    pub(crate) fn withdraw(&self, thread: ThreadId) {
         if let Self::Deterministic(scheduler) = self {
             scheduler.end(thread);
         }
@@ -104,8 +129,9 @@ impl Scheduler {
 
     /// The current thread begins to block elsewhere than in the kernel, or has returned.
     pub(crate) fn set_blocking(&self, thread: ThreadId, is_blocking: bool) {
-        if let Self::Deterministic(scheduler) = self {
-            scheduler.set_blocking(thread, is_blocking);
+        match self {
+            Self::Deterministic(scheduler) => scheduler.set_blocking(thread, is_blocking),
+            Self::Native(scheduler) => scheduler.set_blocking(is_blocking),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Threads as the machine schedules them, and one more that runs deferred jobs.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,9 @@ use crate::verifier::kernel_violation;
 pub(crate) struct Native {
     start: Instant,
     last_thread: AtomicU64,
+    /// The threads that have entered the kernel, and those of them that block elsewhere.
+    threads: AtomicUsize,
+    blocking: AtomicUsize,
     jobs: Arc<Jobs>,
 }
 
@@ -44,7 +47,13 @@ impl Native {
         if let Err(error) = thread.spawn(move || serve(&shared, start)) {
             kernel_violation(&format!("cannot start the thread for deferred jobs: {error}"));
         }
-        Self { start, last_thread: AtomicU64::new(0), jobs }
+        Self {
+            start,
+            last_thread: AtomicU64::new(0),
+            threads: AtomicUsize::new(0),
+            blocking: AtomicUsize::new(0),
+            jobs,
+        }
     }
 
     pub(crate) fn now(&self) -> Ticks {
@@ -53,6 +62,38 @@ impl Native {
 
     pub(crate) fn announce(&self) -> ThreadId {
         self.last_thread.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn begin(&self) {
+        self.threads.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn end(&self) {
+        self.threads.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// The current thread begins to block elsewhere than in the kernel, or has returned.
+    pub(crate) fn set_blocking(&self, is_blocking: bool) {
+        if is_blocking {
+            self.blocking.fetch_add(1, Ordering::SeqCst);
+        } else {
+            self.blocking.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    pub(crate) fn blocking(&self) -> usize {
+        self.blocking.load(Ordering::SeqCst)
+    }
+
+    /// The number of threads that have entered the kernel, and do not block elsewhere.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads.load(Ordering::SeqCst).saturating_sub(self.blocking())
+    }
+
+    /// Whether no job runs or is to run.
+    pub(crate) fn has_no_jobs(&self) -> bool {
+        let queue = self.jobs.queue();
+        queue.jobs.is_empty() && !queue.busy
     }
 
     pub(crate) fn at(&self, due: Ticks, job: Job) -> JobId {

@@ -56,7 +56,7 @@ unsafe fn take_over(
     let (location, count) = unsafe { ((*irp).CurrentLocation, (*irp).StackCount) };
     // An IRP from a higher driver returns to that driver (INV-13).
     let is_own = location > count;
-    let number = kernel.usage().begin(irp, is_own, function);
+    let number = kernel.usage().begin(irp, is_own, function, (socket, kernel.now()));
     kernel.record(Event::Call { function, socket, irp: number, amount });
     if location <= 1 {
         rule_violation(Rule::IRP_PER_REQUEST, function, "the IRP has no stack location left", None);

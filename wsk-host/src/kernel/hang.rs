@@ -1,0 +1,221 @@
+//! The report about a kernel whose threads all wait: who waits where, and what would have to happen.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use wsk_sys::LONG;
+
+use crate::kernel::ke::dispatcher::{
+    NOTIFICATION_TIMER, SEMAPHORE, SYNCHRONIZATION_TIMER, THREAD, Waiting,
+};
+use crate::kernel::schedule::{ThreadId, Ticks};
+use crate::kernel::trace::Milliseconds;
+
+/// What the driver stack above a kernel has open.
+#[derive(Default)]
+pub(crate) struct Outstanding {
+    /// One line for each open object.
+    pub(crate) objects: Vec<String>,
+    /// The likely mistakes, each in a sentence.
+    pub(crate) advice: Vec<String>,
+    /// Whether something from outside of the process could end a wait.
+    pub(crate) from_outside: bool,
+}
+
+/// A request in flight, for a report.
+pub(crate) struct InFlight {
+    pub(crate) number: u64,
+    pub(crate) socket: u64,
+    pub(crate) since: Ticks,
+    pub(crate) origin: String,
+}
+
+/// What a thread waits for.
+pub(crate) enum Awaited {
+    Event,
+    Semaphore,
+    Timer,
+    /// The end of a thread, by its number if it is known.
+    Thread(Option<ThreadId>),
+}
+
+impl Awaited {
+    /// The object of a kind of dispatcher object's.
+    pub(crate) fn new(kind: LONG, thread: impl FnOnce() -> Option<ThreadId>) -> Self {
+        match kind {
+            SEMAPHORE => Self::Semaphore,
+            NOTIFICATION_TIMER | SYNCHRONIZATION_TIMER => Self::Timer,
+            THREAD => Self::Thread(thread()),
+            _ => Self::Event,
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::Event => "an event".to_owned(),
+            Self::Semaphore => "a semaphore".to_owned(),
+            Self::Timer => "a timer".to_owned(),
+            Self::Thread(None) => "the end of a thread".to_owned(),
+            Self::Thread(Some(thread)) => format!("the end of thread {thread}"),
+        }
+    }
+}
+
+/// The threads that wait, and what each of them waits for.
+pub(crate) type Waits = Vec<(Waiting, Vec<Awaited>)>;
+
+/// Describes a hang: each thread, each open object, each request, and the likely mistakes.
+pub(crate) fn describe(
+    now: Ticks,
+    waits: &Waits,
+    places: &BTreeMap<ThreadId, String>,
+    requests: &[InFlight],
+    outstanding: &Outstanding,
+) -> String {
+    let mut report = String::new();
+    for (waiting, objects) in waits {
+        let name = waiting.machine_thread.name().unwrap_or("unnamed");
+        let (thread, function) = (waiting.thread, waiting.function);
+        let awaited = match &objects[..] {
+            [] => "a time".to_owned(),
+            objects => objects.iter().map(Awaited::describe).collect::<Vec<_>>().join(", "),
+        };
+        let (since, ago) =
+            (Milliseconds(waiting.since), Milliseconds(now - waiting.since.min(now)));
+        let timeout = if waiting.has_timeout { ", with a time-out" } else { "" };
+        let _ = write!(
+            report,
+            "\n  waits:   thread {thread} `{name}` in {function} for {awaited}, since {since}, for {ago}{timeout}"
+        );
+        if let Some(place) = places.get(&thread) {
+            report.push_str(place);
+        }
+    }
+    let is_waiting = |thread: ThreadId| waits.iter().any(|(waiting, _)| waiting.thread == thread);
+    for (thread, place) in places.iter().filter(|(thread, _)| !is_waiting(**thread)) {
+        let _ = write!(report, "\n  runs:    thread {thread}{place}");
+    }
+    for object in &outstanding.objects {
+        let _ = write!(report, "\n  open:    {object}");
+    }
+    for InFlight { number, socket, since, origin } in requests {
+        let socket = if *socket == 0 { String::new() } else { format!(" on socket {socket}") };
+        let since = Milliseconds(*since);
+        let _ = write!(
+            report,
+            "\n  request: IRP {number}{socket}, in flight since {since}, made {origin}"
+        );
+    }
+    let mut likely = advice_of_threads(waits);
+    likely.extend(outstanding.advice.iter().cloned());
+    if likely.is_empty() && requests.is_empty() {
+        likely.extend(advice_of_events(waits));
+    }
+    for advice in likely {
+        let _ = write!(report, "\n  likely:  {advice}");
+    }
+    report
+}
+
+/// The likely mistakes that the waits show.
+fn advice_of_threads(waits: &Waits) -> Vec<String> {
+    let mut advice = Vec::new();
+    let waits_for = |from: ThreadId| {
+        let (_, objects) = waits.iter().find(|(waiting, _)| waiting.thread == from)?;
+        objects.iter().find_map(|object| match object {
+            Awaited::Thread(thread) => *thread,
+            _ => None,
+        })
+    };
+    for (waiting, _) in waits {
+        let Some(awaited) = waits_for(waiting.thread) else { continue };
+        if awaited == waiting.thread {
+            advice.push(format!(
+                "thread {awaited} waits for its own end. A runtime is shut down outside of its own tasks, and its \
+                 last owner is not one of them"
+            ));
+        } else if waits_for(awaited) == Some(waiting.thread) && awaited < waiting.thread {
+            advice.push(format!(
+                "threads {awaited} and {} wait for each other's end",
+                waiting.thread
+            ));
+        }
+    }
+    advice
+}
+
+/// The likely mistake, if system threads wait for events that only the driver sets.
+fn advice_of_events(waits: &Waits) -> Option<String> {
+    let is_event = |(waiting, objects): &&(Waiting, Vec<Awaited>)| {
+        let is_system_thread = waiting.machine_thread.name() == Some("system thread");
+        is_system_thread && objects.iter().any(|object| matches!(object, Awaited::Event))
+    };
+    let threads: Vec<String> =
+        waits.iter().filter(is_event).map(|(waiting, _)| waiting.thread.to_string()).collect();
+    (!threads.is_empty()).then(|| {
+        format!(
+            "the events of the system threads ({}) are set by the driver's own code, and all of that waits. A worker \
+             of a runtime that is blocked (`block_on` within a task) runs no other task: `await` there instead",
+            threads.join(", ")
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(thread: ThreadId, awaited: Awaited) -> (Waiting, Vec<Awaited>) {
+        let waiting = Waiting {
+            kernel: 0,
+            thread,
+            machine_thread: std::thread::current(),
+            function: "KeWaitForSingleObject",
+            since: 10_000,
+            has_timeout: false,
+        };
+        (waiting, vec![awaited])
+    }
+
+    #[test]
+    fn a_thread_that_waits_for_itself_is_named() {
+        let waits = vec![waiting(2, Awaited::Thread(Some(2)))];
+        let report = describe(20_000, &waits, &BTreeMap::new(), &[], &Outstanding::default());
+        assert!(report.contains("thread 2 `"), "{report}");
+        assert!(
+            report.contains("for the end of thread 2, since 1.0000 ms, for 1.0000 ms"),
+            "{report}"
+        );
+        assert!(report.contains("likely:  thread 2 waits for its own end"), "{report}");
+    }
+
+    #[test]
+    fn threads_that_wait_for_each_other_are_named_once() {
+        let waits =
+            vec![waiting(1, Awaited::Thread(Some(2))), waiting(2, Awaited::Thread(Some(1)))];
+        let advice = advice_of_threads(&waits);
+        assert_eq!(advice, ["threads 1 and 2 wait for each other's end"]);
+    }
+
+    #[test]
+    fn every_object_and_request_has_its_line() {
+        let outstanding = Outstanding {
+            objects: vec!["socket 3, a listen socket".to_owned()],
+            advice: vec!["close it".to_owned()],
+            from_outside: false,
+        };
+        let origin = "by WskAccept in the thread `main`".to_owned();
+        let requests = [InFlight { number: 7, socket: 3, since: 0, origin }];
+        let waits = vec![waiting(1, Awaited::Event)];
+        let places = BTreeMap::from([(1, "\n      main at ./main.rs:3:1".to_owned())]);
+        let report = describe(10_000, &waits, &places, &requests, &outstanding);
+        for line in [
+            "in KeWaitForSingleObject for an event, since 1.0000 ms, for 0.0000 ms\n      main at ./main.rs:3:1\n",
+            "\n  open:    socket 3, a listen socket\n",
+            "\n  request: IRP 7 on socket 3, in flight since 0.0000 ms, made by WskAccept in the thread `main`\n",
+            "\n  likely:  close it",
+        ] {
+            assert!(report.contains(line), "`{line}` is missing in:{report}");
+        }
+    }
+}

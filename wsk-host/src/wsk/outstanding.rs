@@ -1,0 +1,121 @@
+//! What WSK has open on a kernel, and the likely mistakes that this shows: for the report about a hang.
+
+use std::sync::PoisonError;
+use std::sync::TryLockError;
+
+use super::category::name;
+use super::client::{Client, all};
+use super::object::origin;
+use super::requests::RequestKind;
+use super::socket::{Socket, SocketState};
+use crate::kernel::Kernel;
+use crate::kernel::hang::Outstanding;
+
+/// Describes the sockets, captures and lists that are open on a kernel.
+pub(super) fn survey(kernel: &Kernel) -> Outstanding {
+    let mut found = Outstanding::default();
+    let Some(subsystem) = kernel.wsk() else { return found };
+    let stack = match subsystem.stack.try_lock() {
+        Ok(stack) => stack,
+        Err(TryLockError::Poisoned(error)) => PoisonError::into_inner(error),
+        // A thread that waits does not hold it. If one does, the rest of the report is worth having.
+        Err(TryLockError::WouldBlock) => return found,
+    };
+    let mut idle = Vec::new();
+    for socket in stack.sockets.values().filter(|socket| socket.object != 0) {
+        found.objects.push(describe(socket));
+        found.from_outside |= socket.events.enabled != 0;
+        match advice(socket) {
+            Some(advice) => found.advice.push(advice),
+            None => idle.push(socket.id.to_string()),
+        }
+    }
+    drop(stack);
+    let mut captures = 0;
+    for client in all().into_iter().filter(|client| client.is_of(kernel)) {
+        captures += describe_client(&client, &mut found);
+    }
+    if found.advice.is_empty() && !idle.is_empty() {
+        found.advice.push(format!(
+            "WskDeregister, and with it the unloading of a driver, waits until every socket is closed. Open, without a \
+             request: {}. Close it, in Rust by dropping its last owner; `core::mem::forget`, a static or a circle of \
+             references keeps one open",
+            idle.join(", ")
+        ));
+    } else if found.advice.is_empty() && captures > 0 {
+        found.advice.push(format!(
+            "WskDeregister, and with it the unloading of a driver, waits until every capture of the provider is \
+             released ({captures} are not). Call WskReleaseProviderNPI for each, in Rust by dropping the last provider"
+        ));
+    }
+    found
+}
+
+fn describe(socket: &Socket) -> String {
+    let state = match socket.state {
+        _ if socket.closing.is_some() => "being closed",
+        SocketState::Created => "not bound",
+        SocketState::Bound => "bound",
+        SocketState::Listening => "listening",
+        SocketState::Connecting => "connecting",
+        SocketState::Connected => "connected",
+        SocketState::Silent => "in silent mode",
+        SocketState::Aborted => "aborted",
+        SocketState::Dead => "no longer functional",
+    };
+    let created =
+        origin(socket.object).map_or_else(String::new, |origin| format!(", created {origin}"));
+    format!("socket {}, a {} socket, {state}{created}", socket.id, name(socket.category))
+}
+
+/// Describes a client's registration and captures, and returns the number of captures.
+fn describe_client(client: &Client, found: &mut Outstanding) -> usize {
+    found.objects.push(format!("a registration, made {}", client.origin));
+    let outstanding = match client.outstanding.try_lock() {
+        Ok(outstanding) => outstanding,
+        Err(TryLockError::Poisoned(error)) => PoisonError::into_inner(error),
+        Err(TryLockError::WouldBlock) => return 0,
+    };
+    for capture in &outstanding.captures {
+        found.objects.push(format!("a captured provider, captured {capture}"));
+    }
+    for list in outstanding.lists.values() {
+        found.objects.push(format!("a list of addresses, resolved {list}"));
+    }
+    outstanding.captures.len()
+}
+
+/// The likely mistake that a socket's first waiting request shows.
+fn advice(socket: &Socket) -> Option<String> {
+    let id = socket.id;
+    if !socket.retained.is_empty() {
+        return Some(format!(
+            "socket {id} is not closed before what its client has retained is released"
+        ));
+    }
+    let (kind, is_held) = socket.requests.first_waiting()?;
+    let waits = match kind {
+        _ if is_held => {
+            "has a request that a fault holds until it is cancelled: cancel what takes too long"
+        }
+        RequestKind::Accept(_) => {
+            "waits for a connection, and no client connects: cancel the accept, or close the socket"
+        }
+        RequestKind::Connect { .. } => "waits for its connection, which its peer does not take",
+        RequestKind::Receive { .. } | RequestKind::Drain => {
+            "waits for bytes, and its peer neither sends some nor shuts down: give the receive a time-out, or cancel it"
+        }
+        RequestKind::Send { .. } | RequestKind::Disconnect { .. } => {
+            "waits until its peer receives: the buffers between them are full"
+        }
+        RequestKind::ReceiveFrom { .. } => {
+            "waits for a datagram, which may be lost: give the receive a time-out, or cancel it"
+        }
+        RequestKind::SendTo { .. } => "waits until a datagram can be sent",
+        RequestKind::Change => "waits for a change of the network: cancel it",
+        RequestKind::Stalled | RequestKind::StalledCreation => {
+            "has a request that a fault holds until it is cancelled: cancel what takes too long"
+        }
+    };
+    Some(format!("socket {id} {waits}"))
+}

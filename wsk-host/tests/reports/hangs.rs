@@ -1,0 +1,242 @@
+//! Hangs: the process ends within seconds, and says who waits where, and for what.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use wsk::irql::Passive;
+use wsk::{Buffer, Registration, Runtime, TcpListener, TcpStream, rt, time};
+use wsk_host::{Config, Host};
+
+use super::{is_scenario, require, run_failing};
+
+/// The longest that a report may take, on a machine that is busy with other tests.
+const FEW_SECONDS: Duration = Duration::from_secs(30);
+
+fn passive() -> Passive {
+    // SAFETY: a test's thread is at PASSIVE_LEVEL.
+    unsafe { Passive::assume() }
+}
+
+/// Runs a scenario that hangs, and returns what it said.
+#[track_caller]
+fn hangs(config: Config, scenario: impl FnOnce(Passive)) -> Option<String> {
+    if is_scenario() {
+        let host = Host::new(config);
+        let _entered = host.enter();
+        scenario(passive());
+        return None;
+    }
+    let said = run_failing();
+    assert!(said.time < FEW_SECONDS, "it took {:?}:\n{}", said.time, said.error);
+    require(
+        &said.error,
+        &[
+            "wsk-host: ",
+            "\n  with:    Config",
+            "\n  likely:  ",
+            // Where the thread waits.
+            " at ./tests/reports/hangs.rs:",
+        ],
+    );
+    let waits = said.error.contains("threads of this kernel are waiting");
+    let goes_on = said.error.contains("all threads of this kernel wait");
+    assert!(waits || goes_on || said.error.contains("unload waits"), "{}", said.error);
+    Some(said.error)
+}
+
+fn forgets_a_socket(passive: Passive) {
+    let registration = Registration::register(passive).unwrap();
+    let wsk = registration.try_capture().unwrap();
+    let listener =
+        rt::block_on(passive, TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0))).unwrap().unwrap();
+    std::mem::forget(listener);
+    drop(wsk);
+    registration.deregister(passive);
+}
+
+#[test]
+fn a_forgotten_socket_is_named() {
+    if let Some(said) = hangs(Config::default(), forgets_a_socket) {
+        require(
+            &said,
+            &[
+                "\n  open:    socket 1, a listen socket, listening, created by WskSocket in the thread `hangs::",
+                "Open, without a request: 1. Close it",
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_forgotten_socket_is_named_on_the_machines_network() {
+    if let Some(said) = hangs(Config::real(), forgets_a_socket) {
+        require(&said, &["\n  open:    socket 1, a listen socket", "Open, without a request: 1."]);
+    }
+}
+
+/// Without a wait for the registration, the driver's unload routine waits.
+#[test]
+fn a_forgotten_socket_is_named_at_unload() {
+    let said = hangs(Config::default(), |passive| {
+        let registration = Registration::register(passive).unwrap();
+        let wsk = registration.try_capture().unwrap();
+        std::mem::forget(
+            rt::block_on(passive, TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0))).unwrap(),
+        );
+        drop((wsk, registration));
+        wsk::unload(passive);
+    });
+    if let Some(said) = said {
+        require(&said, &["\n  open:    socket 1, a listen socket", "Open, without a request: 1."]);
+    }
+}
+
+#[test]
+fn a_registration_that_is_dropped_before_its_provider_is_named() {
+    let said = hangs(Config::default(), |passive| {
+        let registration = Registration::register(passive).unwrap();
+        let wsk = registration.try_capture().unwrap();
+        std::mem::forget(wsk);
+        registration.deregister(passive);
+    });
+    if let Some(said) = said {
+        require(&said, &["\n  open:    a captured provider, captured by WskCaptureProviderNPI"]);
+    }
+}
+
+fn receives_what_is_never_sent(passive: Passive) {
+    let registration = Registration::register(passive).unwrap();
+    let wsk = registration.try_capture().unwrap();
+    rt::block_on(passive, async {
+        let mut listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().await.unwrap();
+        let client = TcpStream::connect(&wsk, address).await.unwrap();
+        let (_server, _) = listener.accept().await.unwrap();
+        let _ = client.recv(Buffer::new(10).unwrap()).await;
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_receive_without_an_answer_is_named() {
+    if let Some(said) = hangs(Config::default(), receives_what_is_never_sent) {
+        require(
+            &said,
+            &[
+                "\n  request: IRP ",
+                ", in flight since ",
+                "made by WskReceive",
+                " waits for bytes, and its peer neither sends some nor shuts down",
+            ],
+        );
+    }
+}
+
+/// Another process could still answer, so it is said, and the wait goes on.
+#[test]
+fn a_receive_without_an_answer_is_reported_on_the_machines_network() {
+    let said = hangs(Config::real(), |passive| {
+        std::thread::spawn(|| {
+            std::thread::sleep(Duration::from_secs(8));
+            // The report was written meanwhile.
+            std::process::exit(3);
+        });
+        receives_what_is_never_sent(passive);
+    });
+    if let Some(said) = said {
+        require(&said, &["and nothing arrives from outside of it", "made by WskReceive"]);
+    }
+}
+
+/// The only worker waits for a task that it would have to run itself.
+#[test]
+fn a_task_that_blocks_its_only_worker_is_named() {
+    let said = hangs(Config::default(), |passive| {
+        let runtime = Runtime::new(passive, 1).unwrap();
+        let spawner = runtime.spawner();
+        let outer = runtime.spawner().spawn(async move {
+            let inner = spawner.spawn(async {}).unwrap();
+            // SAFETY: a worker is at PASSIVE_LEVEL.
+            let passive = unsafe { Passive::assume() };
+            rt::block_on(passive, inner).unwrap()
+        });
+        let _ = rt::block_on(passive, outer.unwrap());
+        runtime.shutdown(passive);
+    });
+    if let Some(said) = said {
+        require(
+            &said,
+            &["`system thread` in KeWaitForSingleObject for an event", "`block_on` within a task"],
+        );
+    }
+}
+
+/// A thread that waits for its own end, as a runtime does that is shut down in one of its tasks.
+#[test]
+fn a_thread_that_waits_for_its_own_end_is_named() {
+    let said = hangs(Config::default(), |passive| {
+        let runtime = Runtime::new(passive, 1).unwrap();
+        let spawner = runtime.spawner();
+        let task = spawner.spawn(async move {
+            // SAFETY: a worker is at PASSIVE_LEVEL.
+            runtime.shutdown(unsafe { Passive::assume() });
+        });
+        let _ = rt::block_on(passive, task.unwrap());
+    });
+    if let Some(said) = said {
+        require(&said, &["waits for its own end"]);
+    }
+}
+
+/// A task that spins lets time pass: the timer that ends it expires.
+#[test]
+fn time_passes_while_a_task_spins() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    for timing in [wsk_host::Timing::Inline, wsk_host::Timing::Deferred, wsk_host::Timing::Mixed(0)]
+    {
+        let host = Host::new(Config::default().timing(timing));
+        let _entered = host.enter();
+        let passive = passive();
+        let runtime = Runtime::new(passive, 1).unwrap();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&is_over);
+        let task = runtime.spawner().spawn(async move {
+            while !over.load(Ordering::SeqCst) {
+                rt::yield_now().await;
+            }
+        });
+        rt::block_on(passive, time::sleep(Duration::from_millis(1))).unwrap().unwrap();
+        is_over.store(true, Ordering::SeqCst);
+        rt::block_on(passive, task.unwrap()).unwrap().unwrap();
+        runtime.shutdown(passive);
+    }
+}
+
+/// A task that spins for ever is reported.
+#[test]
+fn a_task_that_spins_for_ever_is_named() {
+    if is_scenario() {
+        let host = Host::new(Config::default());
+        let _entered = host.enter();
+        std::thread::spawn(|| {
+            std::thread::sleep(Duration::from_secs(12));
+            std::process::exit(3);
+        });
+        let passive = passive();
+        let runtime = Runtime::new(passive, 1).unwrap();
+        let task = runtime.spawner().spawn(async {
+            loop {
+                rt::yield_now().await;
+            }
+        });
+        let _: Result<Result<(), _>, _> = rt::block_on(passive, task.unwrap());
+        return;
+    }
+    let said = run_failing();
+    require(
+        &said.error,
+        &["wsk-host: thread 2 of this kernel has kept its turn", "thread 1 `hangs::"],
+    );
+}
