@@ -36,7 +36,7 @@ pub(super) fn checks(image: &Path, log: &Log) -> Result<()> {
     drop(origin);
     let from = log.end();
     run.check("another server that is not there", move || web_checks::not_fetched(server, "502"))?;
-    let message = log.wait_for(from, "cannot be fetched", Duration::from_secs(10))?;
+    let message = log.wait_for(from, "cannot fetch", Duration::from_secs(10))?;
     println!("   {message}");
     driver.unload()?;
     run.load_and("no other server", |server| web_checks::not_fetched(server, "404"))?;
