@@ -93,7 +93,7 @@ pub use wsk_sys as sys;
 pub use batch::{Batch, Drain};
 pub use buffer::{BufResult, Buffer, IoBuf, Slice};
 pub use capabilities::{Capabilities, WindowsVersion, has};
-pub use net::{TcpListener, TcpStream, UdpSocket};
+pub use net::{BufferedStream, TcpListener, TcpStream, UdpSocket};
 pub use provider::{Provider, Transport, Transports, Version};
 pub use registration::{Registration, RegistrationBuilder};
 pub use rt::{Runtime, Spawner};

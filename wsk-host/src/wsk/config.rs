@@ -8,6 +8,9 @@ pub enum Network {
     /// A network in memory, between the sockets of the host. The seed of
     /// [`Timing::Mixed`](crate::Timing::Mixed) decides everything, and time passes only while all threads of
     /// the host wait.
+    ///
+    /// A receive that is cancelled may complete with data all the same: the cancellation of every fourth takes up to
+    /// the longest [delay](crate::Config::delay).
     Simulated,
     /// The network of the machine, so that any program can be the peer. Threads and time are the machine's.
     ///

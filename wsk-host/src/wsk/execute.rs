@@ -114,6 +114,15 @@ pub(super) unsafe fn cancel(irp: PIRP) {
     let room = unsafe { fields::driver_context(irp).read() };
     // SAFETY: the socket is not closed, and keeps its kernel.
     let kernel = unsafe { Kernel::from_raw(room[0]) };
-    let actions = kernel.stack().cancelled(room[1].addr() as u64, irp);
+    let socket = room[1].addr() as u64;
+    let postponed = kernel.stack().postpone_cancel(socket, irp);
+    if let Some((delay, serial)) = postponed {
+        kernel.at(kernel.now() + delay, move |kernel| {
+            let actions = kernel.stack().cancelled_late(socket, serial);
+            execute(kernel, actions);
+        });
+        return;
+    }
+    let actions = kernel.stack().cancelled(socket, irp);
     execute(&kernel, actions);
 }

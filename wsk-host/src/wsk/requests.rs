@@ -30,6 +30,8 @@ pub(super) struct Waiting {
     pub(super) kind: RequestKind,
     /// It is not served, only cancelled.
     held: bool,
+    /// Not zero once its cancellation was postponed.
+    serial: u64,
 }
 
 // SAFETY: the IRP and the memory are the provider's (Invariants), which may use them in any thread.
@@ -153,7 +155,7 @@ impl Requests {
         held: bool,
         cancel: CancelRoutine,
     ) -> Actions {
-        self.waiting.push_back(Waiting { irp, kind, held });
+        self.waiting.push_back(Waiting { irp, kind, held, serial: 0 });
         // SAFETY: the IRP is the provider's. Its routine takes the lock that is held here.
         let is_cancelled = unsafe { set_cancel_routine(irp, cancel) };
         // SAFETY: the IRP is the provider's, and was just made cancellable.
@@ -247,6 +249,34 @@ impl Requests {
     pub(super) fn cancelled(&mut self, socket: u64, irp: PIRP) -> Actions {
         self.waiting.retain(|waiting| waiting.irp != irp);
         vec![self.completion(socket, irp, STATUS_CANCELLED, trace::Result::Nothing)]
+    }
+
+    /// Lets a receive that is being cancelled wait on, served as before, if it is one.
+    pub(super) fn postpone_cancel(
+        &mut self,
+        irp: PIRP,
+        serial: u64,
+        cancel: CancelRoutine,
+    ) -> bool {
+        let receives = |kind: &RequestKind| {
+            matches!(kind, RequestKind::Receive { .. } | RequestKind::ReceiveFrom { .. })
+        };
+        let mut waiting = self.waiting.iter_mut();
+        let found = waiting.find(|waiting| waiting.irp == irp && receives(&waiting.kind));
+        let Some(waiting) = found.filter(|waiting| !waiting.held && waiting.serial == 0) else {
+            return false;
+        };
+        waiting.serial = serial;
+        // SAFETY: the IRP waits, and is the provider's. That it was cancelled is known.
+        unsafe { set_cancel_routine(irp, cancel) };
+        true
+    }
+
+    /// Takes the cancel routine of the receive with this number, if it still waits: then only its completion is left.
+    pub(super) fn claim_postponed(&self, serial: u64) -> Option<PIRP> {
+        let waiting = self.waiting.iter().find(|waiting| waiting.serial == serial)?;
+        // SAFETY: the IRP waits, and is the provider's.
+        unsafe { claim(waiting.irp) }.then_some(waiting.irp)
     }
 
     /// The bytes that a cancelled request has received already.

@@ -37,7 +37,7 @@ const ALIGNMENT: usize = 16;
 ///
 /// let mut buffer = Buffer::new(4)?;
 /// buffer.copy_from_slice(b"ping");
-/// assert_eq!(buffer[1..], Buffer::try_from(&b"ing"[..])?[..]);
+/// assert_eq!(buffer[1..], Buffer::try_from(b"ing")?[..]);
 /// # extern crate wsk_host;
 /// # Ok::<(), wsk::Error>(())
 /// ```
@@ -152,6 +152,15 @@ impl TryFrom<&[u8]> for Buffer {
         // There are as many, which the compiler does not see in the allocation.
         buffer.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
         Ok(buffer)
+    }
+}
+
+/// Copies the bytes, with the errors of [`Buffer::new`].
+impl<const N: usize> TryFrom<&[u8; N]> for Buffer {
+    type Error = Error;
+
+    fn try_from(bytes: &[u8; N]) -> Result<Self> {
+        Self::try_from(bytes.as_slice())
     }
 }
 

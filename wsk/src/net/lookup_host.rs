@@ -79,6 +79,7 @@ impl sealed::ToHost for &str {
         if let Some(address) = name.strip_prefix('[') {
             return address
                 .strip_suffix(']')
+                .filter(|address| address.bytes().any(|byte| byte == b':'))
                 .map(|address| Host::Numeric(address, port))
                 .ok_or(wrong);
         }
@@ -278,9 +279,17 @@ mod tests {
         assert_eq!(host("127.0.0.1:7"), Ok(Host::Name("127.0.0.1", 7)));
         assert_eq!(host("[::1]:7"), Ok(Host::Numeric("::1", 7)));
         assert_eq!(host("[fe80::1%2]:65535"), Ok(Host::Numeric("fe80::1%2", 65_535)));
-        for wrong in
-            ["example.org", "example.org:", "example.org:65536", "::1:7", "[::1]", "[::1:7"]
-        {
+        for wrong in [
+            "example.org",
+            "example.org:",
+            "example.org:65536",
+            "::1:7",
+            "[::1]",
+            "[::1:7",
+            "[1.2.3.4]:80",
+            "[example.org]:80",
+            "[]:80",
+        ] {
             assert_eq!(host(wrong), Err(known::STATUS_INVALID_PARAMETER), "{wrong}");
         }
     }

@@ -15,9 +15,9 @@
 //!   timed out, the number of bytes sent is unknown; [abort](TcpStream::abort) or drop the stream. A
 //!   [`BufferedStream`] does not cancel its requests: they stay in flight, and the next call continues with them.
 //! - **[`time::timeout`](crate::time::timeout)**, for any future of this crate: when the time is up, the future is
-//!   dropped, with the effect documented under its "Cancellation". [`TcpListener::accept`], a [`BufferedStream`] and the
-//!   [receiver](UdpSocket::receiver) of a UDP socket lose nothing. A dropped [`recv`](TcpStream::recv) loses its buffer
-//!   and the data received in the meantime.
+//!   dropped, with the effect documented under its "Cancellation" or "Cancel safety". [`TcpListener::accept`] and receives
+//!   lose nothing: the next one returns what the dropped one has received all the same. A dropped
+//!   [`recv`](TcpStream::recv) loses its buffer. After a dropped send, the number of bytes sent is unknown.
 //!
 //! Either kind also ends a [shutdown](TcpStream::shutdown) that WSK never completes; the stream can then be aborted. A
 //! close cannot be cancelled: it continues after its future is dropped.

@@ -193,9 +193,10 @@ impl UdpSocket {
 
     /// Receives a datagram, and returns its size in bytes and its sender.
     ///
-    /// Cancellation: dropping the future cancels the request and drops the buffer; a datagram received in the meantime is
-    /// lost. A [timeout of the socket](Self::set_read_timeout) loses nothing, and neither does a
-    /// [`receiver`](Self::receiver).
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future cancels the request. The next receive returns a datagram that
+    /// it receives all the same; if that has a smaller buffer, the datagram is truncated.
     ///
     /// # Errors
     ///

@@ -16,7 +16,7 @@ use wsk_sys::{IoCancelIrp, NTSTATUS, STATUS_NOT_IMPLEMENTED, STATUS_PENDING};
 
 use super::completion::dispose;
 use super::state::Leave;
-use super::{Budgeted, Idle, Operation, TargetHeader};
+use super::{Budgeted, Idle, Kept, Operation, TargetHeader, kept};
 use crate::status::{Error, Result, known};
 
 /// A request that was just issued, and may have completed.
@@ -46,7 +46,7 @@ impl Issued {
     pub(crate) const fn in_flight(self) -> InFlight {
         let Self { operation, status } = self;
         // INVARIANT: this value was the owner.
-        InFlight { operation: Some(operation), status, cancels: true, is_budgeted: false }
+        InFlight { operation: Some(operation), status, on_drop: OnDrop::Cancel, is_budgeted: false }
     }
 
     /// The operation with its result, if the request has completed already: then no future has to be stored, polled
@@ -87,8 +87,7 @@ pub(crate) struct InFlight {
     operation: Option<NonNull<Operation>>,
     /// What the call has returned.
     status: NTSTATUS,
-    /// Whether the system is asked to end the request when this is dropped.
-    cancels: bool,
+    on_drop: OnDrop,
     /// Whether the task has spent budget for the request already.
     is_budgeted: bool,
 }
@@ -97,6 +96,17 @@ pub(crate) struct InFlight {
 unsafe impl Send for InFlight {}
 // SAFETY: its methods on a shared reference read the state, or cancel, which any thread may do.
 unsafe impl Sync for InFlight {}
+
+/// What becomes of a request whose future is dropped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnDrop {
+    /// The system is asked to end it.
+    Cancel,
+    /// As `Cancel`; if it completes with data all the same, its target [keeps](super::Kept) them.
+    Keep,
+    /// It takes effect.
+    Continue,
+}
 
 /// How a request ended.
 pub(crate) enum Outcome {
@@ -116,7 +126,20 @@ impl InFlight {
 
     /// For a request that is to take effect even if the future is dropped.
     pub(crate) const fn never_cancelled(mut self) -> Self {
-        self.cancels = false;
+        self.on_drop = OnDrop::Continue;
+        self
+    }
+
+    /// For a receive, whose data must not be lost if the future is dropped. Right after it was issued, since this decides
+    /// its place among other receives.
+    pub(crate) fn kept(mut self) -> Self {
+        self.on_drop = OnDrop::Keep;
+        if let Some(operation) = self.operation {
+            // SAFETY: this value is the request's owner, and its target stays as `Idle::start` requires.
+            let number = unsafe { kept_by(operation) }.number();
+            // SAFETY: this value is the request's owner.
+            unsafe { kept::set_number(operation, number) };
+        }
         self
     }
 
@@ -155,8 +178,12 @@ impl InFlight {
             // SAFETY: this value is the operation's owner, and the call was refused.
             unsafe { orphan(operation) }
         } else {
-            if self.cancels {
+            if self.on_drop != OnDrop::Continue {
                 self.cancel();
+            }
+            // SAFETY: this value is the request's owner, and leaves it with this.
+            if self.on_drop == OnDrop::Keep && unsafe { keep(operation) } {
+                return;
             }
             // SAFETY: the operation stays in place until its owner, which this is, leaves it.
             unsafe { operation.as_ref() }.state.abandon()
@@ -212,13 +239,55 @@ impl Drop for InFlight {
     }
 }
 
+/// The receives that the target of a request keeps.
+///
+/// # Safety
+///
+/// The caller is the request's owner, and the target's memory stays as [`Idle::start`] requires.
+unsafe fn kept_by<'a>(operation: NonNull<Operation>) -> &'a Kept {
+    // SAFETY: the operation stays in place until its owner leaves it.
+    let request = unsafe { operation.as_ref() };
+    // SAFETY: written before the request was issued, and only read since.
+    let target: NonNull<TargetHeader> = unsafe { *request.target.get() };
+    // SAFETY: the target's memory stays, by this function's contract.
+    unsafe { &(*target.as_ptr()).kept }
+}
+
+/// Gives a receive, which was cancelled, to its target, unless no data can come of it.
+///
+/// # Safety
+///
+/// The caller is the request's owner, which leaves it if this returns true.
+unsafe fn keep(operation: NonNull<Operation>) -> bool {
+    // SAFETY: the operation stays in place until its owner leaves it.
+    let request = unsafe { operation.as_ref() };
+    let payload = request.payload.get();
+    // SAFETY: neither the system nor the completion routine uses this field.
+    let has_part = unsafe { (*payload).kept.before } != 0;
+    // SAFETY: the system only reads the descriptor.
+    let has_room = unsafe { (*payload).descriptor.Length } != 0;
+    if !has_part {
+        // SAFETY: if the request has completed, the operation is its owner's.
+        let brings_nothing = || unsafe { request.result() } == Err(known::STATUS_CANCELLED);
+        if !has_room || request.state.is_completed() && brings_nothing() {
+            return false;
+        }
+    }
+    request.state.forget_waker();
+    // SAFETY: the caller is the request's owner; its target's memory stays, as `Idle::start` requires.
+    let kept = unsafe { kept_by(operation) };
+    // SAFETY: the request was issued on the target that keeps it, and its owner gives it up.
+    unsafe { kept.keep(operation) };
+    true
+}
+
 /// The operation of a completed request, and its result.
 ///
 /// # Safety
 ///
 /// The request has completed, and its owner gives the operation up.
 #[inline]
-unsafe fn take_back(operation: NonNull<Operation>) -> (Idle, Result<usize>) {
+pub(super) unsafe fn take_back(operation: NonNull<Operation>) -> (Idle, Result<usize>) {
     // SAFETY: the request has completed, and its owner gives the operation up, by this function's contract.
     let idle = unsafe { Idle::from_raw(operation) };
     // SAFETY: the request has completed, and `idle` owns the operation.

@@ -32,6 +32,7 @@ mod completion;
 mod control_buffer;
 mod idle;
 mod in_flight;
+mod kept;
 mod once;
 mod payload;
 mod pended;
@@ -54,6 +55,7 @@ pub(crate) use self::cache::Cache;
 pub(crate) use self::control_buffer::ControlBuffer;
 pub(crate) use self::idle::Idle;
 pub(crate) use self::in_flight::{InFlight, Issued, Outcome};
+pub(crate) use self::kept::{Kept, KeptPart, Turn};
 pub(crate) use self::payload::{Counted, Payload};
 pub(crate) use self::pended::{PendedIrp, finish_callback};
 use self::state::OperationState;
@@ -85,7 +87,7 @@ pub(crate) struct Operation {
     payload: UnsafeCell<Payload>,
     /// The object that the request in flight was issued on.
     target: UnsafeCell<NonNull<TargetHeader>>,
-    /// The next operation in its target's list of orphans.
+    /// The next operation in its target's list of orphans, or of kept receives.
     next_orphan: AtomicPtr<Operation>,
 }
 

@@ -13,6 +13,7 @@ use wsk_sys::{PSOCKADDR, PWSK_BUF, WSK_BUF};
 
 use super::ControlBuffer;
 use super::attachment::AttachmentSlot;
+use super::kept::KeptPart;
 use crate::address::Storage;
 use crate::buffer::Buffer;
 use crate::pool::write_fields;
@@ -30,6 +31,8 @@ pub(crate) struct Payload {
     pub(crate) control: ControlBuffer,
     /// Other state that this kind of request owns.
     pub(crate) attachment: AttachmentSlot,
+    /// What a receive is kept with when its future was dropped.
+    pub(crate) kept: KeptPart,
     /// The count that the request is part of until it completes.
     pub(crate) counted: Option<Counted>,
 }
@@ -108,6 +111,7 @@ impl Payload {
                 descriptor: WSK_BUF { Mdl: core::ptr::null_mut(), Offset: 0, Length: 0 },
                 control: ControlBuffer::EMPTY,
                 attachment: AttachmentSlot::EMPTY,
+                kept: KeptPart::NONE,
                 counted: None,
             }
         );

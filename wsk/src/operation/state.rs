@@ -172,6 +172,22 @@ impl OperationState {
         self.leave(ABANDONED)
     }
 
+    /// Owner: takes the waker back, if the request has not completed.
+    pub(crate) fn forget_waker(&self) {
+        let mut word = self.word.load(Ordering::Acquire);
+        while word & PHASE == WAITING {
+            let next = word & !PHASE | IN_FLIGHT;
+            match self.word.compare_exchange(word, next, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => {
+                    // SAFETY: the word said that a waker is stored, and the step took it back.
+                    drop(unsafe { self.take_waker() });
+                    return;
+                }
+                Err(found) => word = found,
+            }
+        }
+    }
+
     /// Owner: leaves a request that was refused without being completed.
     pub(crate) fn orphan(&self) -> Leave {
         self.leave(ORPHANED)

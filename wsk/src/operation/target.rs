@@ -10,6 +10,7 @@
 use core::ptr::NonNull;
 
 use super::budget::Budget;
+use super::kept::Kept;
 use super::{Cache, Operation};
 
 /// An object that requests are issued on: it stays while a request is in flight.
@@ -37,12 +38,14 @@ pub(crate) unsafe trait Target: Sized {
 pub(crate) struct TargetHeader {
     /// How many requests were made on it.
     pub(crate) budget: Budget,
+    /// Its receives whose futures were dropped.
+    pub(crate) kept: Kept,
     keep_refused: unsafe fn(NonNull<TargetHeader>, NonNull<Operation>),
 }
 
 impl TargetHeader {
     pub(crate) const fn of<T: Target>() -> Self {
-        Self { budget: Budget::new(), keep_refused: keep_refused::<T> }
+        Self { budget: Budget::new(), kept: Kept::new(), keep_refused: keep_refused::<T> }
     }
 
     /// Leaves a refused request to its target until that ends, and releases the request's reference.

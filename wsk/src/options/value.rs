@@ -266,7 +266,7 @@ impl OptionValue for PathMtuDiscovery {
     }
 }
 
-/// Keep-alive parameters: a `tcp_keepalive`, in milliseconds.
+/// Keep-alive parameters: a `tcp_keepalive`, in milliseconds, rounded up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeepAlive {
     /// The idle time before the first packet.
@@ -284,8 +284,12 @@ impl OptionValue for KeepAlive {
         let Some(value) = value else {
             return Ok(());
         };
+        // Rounded up, as other times are. Not by way of a number of 128 bits: see `Seconds`.
         let milliseconds = |duration: Duration| {
-            u32::try_from(duration.as_millis()).map_err(|_| known::STATUS_INVALID_PARAMETER)
+            let part = duration.subsec_nanos().div_ceil(1_000_000);
+            let whole = u32::try_from(duration.as_secs()).ok();
+            let whole = whole.and_then(|seconds| seconds.checked_mul(1000));
+            whole.and_then(|whole| whole.checked_add(part)).ok_or(known::STATUS_INVALID_PARAMETER)
         };
         let (on, times) = split(bytes, 4)?;
         let (idle, interval) = split(times, 4)?;
@@ -399,10 +403,22 @@ mod tests {
         for (idle, fits) in [
             (Duration::from_millis(u64::from(u32::MAX)), true),
             (Duration::from_millis(u64::from(u32::MAX) + 1), false),
+            (Duration::from_millis(u64::from(u32::MAX)) + Duration::from_nanos(1), false),
             (Duration::MAX, false),
         ] {
             let value = KeepAlive { idle, interval: Duration::ZERO };
             assert_eq!(KeepAlive::encode(&Some(value), &mut bytes).is_ok(), fits, "{idle:?}");
         }
+    }
+
+    #[test]
+    fn parts_of_a_millisecond_are_rounded_up() {
+        let mut bytes = [0; 12];
+        let value =
+            KeepAlive { idle: Duration::from_micros(500), interval: Duration::from_micros(1001) };
+        KeepAlive::encode(&Some(value), &mut bytes).expect("it fits");
+        let rounded =
+            KeepAlive { idle: Duration::from_millis(1), interval: Duration::from_millis(2) };
+        assert_eq!(KeepAlive::decode(&bytes), Some(Some(rounded)));
     }
 }

@@ -27,7 +27,7 @@ use crate::client::Client;
 use crate::deferred::Job;
 use crate::events::AttachedHandler;
 use crate::flags::SocketFlags;
-use crate::operation::{Budget, Cache, Counted, Idle, Operation, Target, TargetHeader};
+use crate::operation::{Budget, Cache, Counted, Idle, Kept, Operation, Target, TargetHeader};
 use crate::rundown::Kind;
 use crate::status::{Error, Result, known};
 
@@ -126,6 +126,8 @@ impl SocketState {
     unsafe fn released(this: NonNull<Self>) {
         // SAFETY: the weak reference of the memory references keeps the memory.
         let state = unsafe { this.as_ref() };
+        // SAFETY: each request in flight has a memory reference, and so has every future that receives.
+        unsafe { state.header.kept.clear() };
         if state.drop_handler.is_some() || state.attached.get().is_some() {
             state.is_closed.store(true, Ordering::Relaxed);
             // SAFETY: the last memory reference was released for this.
@@ -309,6 +311,12 @@ impl SocketState {
     #[inline]
     pub(crate) const fn budget(&self) -> &Budget {
         &self.header.budget
+    }
+
+    /// The receives whose futures were dropped.
+    #[inline]
+    pub(crate) const fn kept(&self) -> &Kept {
+        &self.header.kept
     }
 
     pub(crate) const fn category(&self) -> SocketFlags {

@@ -76,6 +76,7 @@ mod datagram;
 mod event_control;
 mod handle;
 mod inspect_id;
+mod kept;
 mod listen;
 mod memory;
 mod new_socket;

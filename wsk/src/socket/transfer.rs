@@ -172,12 +172,14 @@ impl<C: Category> Handle<C> {
     }
 
     /// Makes a request with a buffer, in the task's turn, until a deadline. `finish` takes the result out of the
-    /// payload, and receives how many bytes were transferred.
+    /// payload, and receives how many bytes were transferred. `keeps`: it is a receive, which is kept if its future is
+    /// dropped.
     ///
     /// # Safety
     ///
     /// As for [`start_transfer`](Self::start_transfer).
     #[inline]
+    #[expect(clippy::too_many_arguments, reason = "they are what requests differ in")]
     pub(super) unsafe fn begin_transfer<
         T,
         D: Timeout,
@@ -191,6 +193,7 @@ impl<C: Category> Handle<C> {
         prepare: impl FnOnce(&mut Payload),
         call: impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
         finish: F,
+        keeps: bool,
     ) -> SubmittedTransfer<'_, T, D, C, B, F> {
         let (buffer, start, end) = buffer.into_parts();
         // SAFETY: this function's contract is that of `start_transfer`.
@@ -199,6 +202,7 @@ impl<C: Category> Handle<C> {
                 Ok(issued) => match issued.try_complete(budgeted) {
                     Ok((idle, result)) => self.end_completed(idle, result, end - start, finish),
                     Err(in_flight) => {
+                        let in_flight = if keeps { in_flight.kept() } else { in_flight };
                         let deadline = in_flight.with_deadline(deadline);
                         let handle = self;
                         let buffer = PhantomData;
@@ -229,11 +233,14 @@ impl<C: Category> Handle<C> {
         prepare: impl FnOnce(&mut Payload),
         call: impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
         finish: impl FnMut(&mut Payload, usize) -> T,
+        keeps: bool,
     ) -> BufResult<T, B> {
         let budgeted = self.state().budget().budgeted().await;
         await_end!(
             // SAFETY: this function's contract is that of `start_transfer`.
-            unsafe { self.begin_transfer(budgeted, deadline, buffer, prepare, call, finish) }
+            unsafe {
+                self.begin_transfer(budgeted, deadline, buffer, prepare, call, finish, keeps)
+            }
         )
     }
 }

@@ -91,7 +91,8 @@ pub async fn sleep(duration: Duration) -> Result<()> {
 /// Waits for a future, with a timeout.
 ///
 /// Cancellation: the future is dropped when this one is, or when the time is up: its request is cancelled, and its buffer
-/// is dropped when WSK has returned it. To keep the buffer, use the timeouts of a
+/// is dropped when WSK has returned it. What a receive has received all the same is returned by the next one: see its
+/// "Cancel safety". To keep the buffer, use the timeouts of a
 /// [stream or socket](crate::net#timeouts).
 ///
 /// # Errors

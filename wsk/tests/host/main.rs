@@ -9,6 +9,7 @@
 )]
 #![allow(clippy::unused_async, reason = "scenarios are async, also those that wait for nothing")]
 
+mod abandoned;
 mod accept;
 mod addresses;
 mod allocation;

@@ -26,7 +26,7 @@ use wsk_sys::{
 use super::action::{Action, Actions, ClosedSocket, Completion};
 use super::category::{Category, DATAGRAM, LISTEN};
 use super::client::Client;
-use super::config::Config;
+use super::config::{self, Config};
 use super::names::Names;
 use super::network::{Binding, Kind, Network, Readable};
 use super::object::Object;
@@ -35,7 +35,7 @@ use super::socket::{Retained, Socket, SocketState};
 use crate::kernel::config::{Timing, Windows};
 use crate::kernel::io::irp::CancelRoutine;
 use crate::kernel::random::Random;
-use crate::kernel::schedule::Ticks;
+use crate::kernel::schedule::{Ticks, ticks};
 use crate::kernel::trace;
 use crate::verifier::{Rule, rule_violation};
 
@@ -394,6 +394,33 @@ impl Stack {
         }
         self.services.recheck_others(&mut actions);
         actions
+    }
+
+    /// Whether the cancellation of a request takes effect later, as the seed decides: after how long, and the number of
+    /// the request. A transport that has begun to receive is not stopped at once: data that come meanwhile complete the
+    /// request, cancelled or not.
+    pub(super) fn postpone_cancel(&mut self, id: u64, irp: PIRP) -> Option<(Ticks, u64)> {
+        let services = &mut self.services;
+        let delay = usize::try_from(ticks(services.config.delay)).ok()?;
+        if services.config.network != config::Network::Simulated
+            || delay == 0
+            || !services.sometimes(4)
+        {
+            return None;
+        }
+        let serial = services.number();
+        let socket = self.sockets.get_mut(&id)?;
+        let is_postponed = socket.requests.postpone_cancel(irp, serial, services.hooks.cancel);
+        is_postponed.then(|| (1 + services.random.below(delay) as Ticks, serial))
+    }
+
+    /// Ends a request whose cancellation was postponed, if it has not completed.
+    pub(super) fn cancelled_late(&mut self, id: u64, serial: u64) -> Actions {
+        let socket = self.sockets.get(&id);
+        match socket.and_then(|socket| socket.requests.claim_postponed(serial)) {
+            Some(irp) => self.cancelled(id, irp),
+            None => Vec::new(),
+        }
     }
 
     /// Completes an IRP whose cancel routine has run.

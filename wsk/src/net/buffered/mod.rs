@@ -254,7 +254,8 @@ impl BufferedStream {
         }
     }
 
-    /// Returns the underlying stream. Received data that was not read is lost, and so is written data that was not flushed.
+    /// Returns the underlying stream, whose next receive returns the data that was not read. Written data that was not
+    /// flushed is lost.
     ///
     /// # Errors
     ///

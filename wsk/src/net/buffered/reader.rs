@@ -1,16 +1,18 @@
 //! Reading into slices.
 
 use core::fmt;
-use core::future::poll_fn;
+use core::future::{Future as _, poll_fn};
 use core::mem;
 use core::ops::Range;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
 use crate::buffer::copy;
 use crate::net::OwnedReadHalf;
 use crate::socket::ReusableRequest;
 use crate::status::{Result, known};
-use crate::time::{Timeout, in_time};
+use crate::time::{Never, Timeout, in_time};
 
 /// The reading half of a [`BufferedStream`](super::BufferedStream).
 pub struct BufferedReader {
@@ -84,21 +86,22 @@ impl BufferedReader {
     /// Those of [`read`](Self::read).
     pub async fn fill_buf(&mut self) -> Result<&[u8]> {
         if self.unread.is_empty() {
-            self.begin()?;
-            let timeouts = &self.half.0.timeouts;
-            let deadline = timeouts.reading()?;
-            let (slot, handle) = (&mut self.slot, self.half.0.as_socket().handle());
-            let count = poll_fn(|context| {
-                in_time(
-                    context,
-                    |context| slot.poll(handle, context),
-                    |context| deadline.poll(context),
-                )
-            })
-            .await??;
-            self.unread = 0..count;
+            self.unread = 0..self.fill().await?;
         }
         Ok(self.buffered())
+    }
+
+    /// Receives into the buffer, all of which was read: how many bytes.
+    async fn fill(&mut self) -> Result<usize> {
+        let (slot, handle) = (&mut self.slot, self.half.0.as_socket().handle());
+        let deadline = self.half.0.timeouts.reading()?;
+        if let Some(count) = slot.begin(handle, self.capacity, &deadline).await? {
+            return Ok(count);
+        }
+        poll_fn(|context| {
+            in_time(context, |context| slot.poll(handle, context), |context| deadline.poll(context))
+        })
+        .await?
     }
 
     /// Returns the received data that was not read, without waiting.
@@ -129,18 +132,21 @@ impl BufferedReader {
     /// - `STATUS_INSUFFICIENT_RESOURCES` if the buffer cannot be allocated.
     pub fn read_ready(&mut self) -> Result<bool> {
         if self.unread.is_empty() {
-            self.begin()?;
+            let handle = self.half.0.as_socket().handle();
+            let begin = pin!(self.slot.begin(handle, self.capacity, &Never));
+            match begin.poll(&mut Context::from_waker(Waker::noop())) {
+                // The end is there, and stays.
+                Poll::Ready(Ok(Some(count))) => {
+                    self.unread = 0..count;
+                    return Ok(true);
+                }
+                Poll::Ready(Ok(None)) => {}
+                Poll::Ready(Err(error)) => return Err(error),
+                // Earlier receives of the stream's have not completed.
+                Poll::Pending => return Ok(false),
+            }
         }
         Ok(!self.unread.is_empty() || self.slot.is_completed())
-    }
-
-    /// Begins to receive, if that was not begun before. Nothing must be unread.
-    fn begin(&mut self) -> Result<()> {
-        if !self.slot.is_in_flight() {
-            self.slot.prepare(self.capacity)?;
-            self.slot.receive(self.half.0.as_socket().handle())?;
-        }
-        Ok(())
     }
 
     /// Sets the timeout of later reads. `None`, the default, waits indefinitely.
@@ -160,10 +166,12 @@ impl BufferedReader {
         &self.half
     }
 
-    /// Returns the underlying half. Received data that was not read is lost.
+    /// Returns the underlying half, whose next receive returns the data that was not read.
     #[must_use]
     pub fn into_inner(self) -> OwnedReadHalf {
-        self.half
+        let Self { slot, unread, half, .. } = self;
+        slot.keep_unused(half.0.as_socket().handle(), unread);
+        half
     }
 }
 

@@ -116,8 +116,10 @@ impl TcpStream {
     ///
     /// Zero means that the peer finished sending, or that the buffer is empty.
     ///
-    /// Cancellation: dropping the future cancels the request and drops the buffer; data received in the meantime is
-    /// lost. A [timeout of the stream](Self::set_read_timeout) loses nothing.
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future cancels the request. Data that it receives all the same is
+    /// returned by the next receive, before any later data. Its buffer is freed then, or when the socket is closed.
     ///
     /// # Errors
     ///
@@ -128,6 +130,10 @@ impl TcpStream {
     /// - Any other status of `WskReceive`.
     pub async fn recv<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
         let handle = self.socket.handle();
+        if handle.has_kept() {
+            return with_buffer!(self.timeouts.reading(), buffer, |deadline| handle
+                .receive_in_turn(buffer, deadline));
+        }
         transfer!(handle, self.timeouts.read_limit(), buffer, |budgeted, deadline| {
             handle.receive(budgeted, buffer, deadline)
         })
@@ -135,7 +141,9 @@ impl TcpStream {
 
     /// Fills `buffer`, and returns the number of bytes: fewer than the buffer's size if the peer finished sending.
     ///
-    /// Cancellation: see [`recv`](Self::recv). The data received so far is lost, too.
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe: the next receive returns the data received so far. See [`recv`](Self::recv).
     ///
     /// # Errors
     ///
@@ -148,7 +156,9 @@ impl TcpStream {
 
     /// Fills `buffer`, like `std::io::Read::read_exact`.
     ///
-    /// Cancellation: see [`recv_full`](Self::recv_full).
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe, as [`recv_full`](Self::recv_full) is.
     ///
     /// # Errors
     ///

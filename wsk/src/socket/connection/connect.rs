@@ -192,7 +192,7 @@ impl<C: Connects> Handle<C> {
             unsafe { C::connect_ex(has, dispatch, remote, descriptor, irp) }
         };
         // SAFETY: the call is given the payload's descriptor and address.
-        unsafe { self.transfer(Never, buffer, prepare, call, |_, _| ()) }.await
+        unsafe { self.transfer(Never, buffer, prepare, call, |_, _| (), false) }.await
     }
 }
 

@@ -48,7 +48,7 @@ impl<C: Connects> Handle<C> {
         };
         let prepare = |payload: &mut Payload| payload.counted = Some(self.state().begin_send());
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-        unsafe { self.transfer(deadline, buffer, prepare, call, |_, _| ()) }.await
+        unsafe { self.transfer(deadline, buffer, prepare, call, |_, _| (), false) }.await
     }
 
     /// Ends both halves at once.

@@ -9,6 +9,7 @@
 mod connect;
 mod end;
 mod receive;
+mod receive_in_turn;
 mod reusable_request;
 mod send;
 

@@ -9,13 +9,12 @@
 use wsk_sys::PIRP;
 
 use super::super::state::Connected;
-use super::super::transfer::{BufferRange, Completion, SubmittedTransfer, await_end};
+use super::super::transfer::{SubmittedTransfer, await_end};
 use super::super::{Handle, Socket};
-use crate::buffer::sealed::Sealed;
-use crate::buffer::{BufResult, Buffer, IoBuf, Slice};
+use crate::buffer::{BufResult, Buffer, IoBuf};
 use crate::category::Connects;
 use crate::flags::ReceiveFlags;
-use crate::operation::{Budgeted, Payload};
+use crate::operation::{Budgeted, Payload, Turn};
 use crate::status::{Result, known};
 use crate::time::{Deadline, Never, Timeout};
 
@@ -40,39 +39,9 @@ impl<C: Connects> Handle<C> {
             unsafe { C::receive(dispatch, descriptor, ReceiveFlags::empty(), irp) }
         };
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-        unsafe { self.begin_transfer(budgeted, deadline, buffer, |_| (), call, |_, count| count) }
-    }
-
-    /// Fills `start..end` of the buffer, or what of it the peer still sends.
-    async fn fill(
-        &self,
-        (mut buffer, start, end): BufferRange,
-        deadline: &mut Deadline<'_>,
-    ) -> Completion<usize> {
-        let call = |dispatch, descriptor, irp: PIRP, _: *mut Payload| {
-            // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
-            unsafe { C::receive(dispatch, descriptor, ReceiveFlags::WAIT_ALL, irp) }
-        };
-        let mut filled = start;
-        while filled < end {
-            let rest = Slice::from_parts(buffer, filled, end);
-            // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-            let part =
-                unsafe { self.transfer(&mut *deadline, rest, |_| (), call, |_, count| count) };
-            let BufResult(part, rest) = part.await;
-            buffer = rest.into_inner();
-            match part {
-                Ok(0) => break,
-                // The time was up, and the request was cancelled when it had a part.
-                Ok(count) if filled + count < end && deadline.is_extended() => {
-                    return (Err(known::STATUS_IO_TIMEOUT), buffer);
-                }
-                // Less than all is the end, which the next one confirms (INV-69). Wine does not wait for all.
-                Ok(count) => filled += count,
-                Err(error) => return (Err(error), buffer),
-            }
+        unsafe {
+            self.begin_transfer(budgeted, deadline, buffer, |_| (), call, |_, count| count, true)
         }
-        (Ok(filled - start), buffer)
     }
 
     pub(crate) async fn receive_full<B: IoBuf>(
@@ -102,6 +71,7 @@ impl<C: Connects> Handle<C> {
     async fn receive_nothing(
         &self,
         flags: ReceiveFlags,
+        turn: Option<Turn<'_>>,
         deadline: &mut Deadline<'_>,
     ) -> Result<()> {
         // Present, and of length zero, which a drain needs (INV-31).
@@ -113,12 +83,32 @@ impl<C: Connects> Handle<C> {
             unsafe { C::receive(dispatch, descriptor, flags, irp) }
         };
         // SAFETY: the call is given the payload's descriptor and nothing else.
-        unsafe { self.request(deadline, prepare, call, |_, _| ()) }.await
+        let request = unsafe { self.request(deadline, prepare, call, |_, _| ()) };
+        drop(turn);
+        request.await
     }
 
     /// Discards what the peer still sends.
     pub(crate) async fn drain(&self, deadline: &mut Deadline<'_>) -> Result<()> {
-        self.receive_nothing(ReceiveFlags::DRAIN, deadline).await
+        let mut turn = None;
+        if self.has_kept() {
+            let turn = turn.insert(self.turn(&*deadline).await?);
+            while let Some((idle, result)) = self.first_kept(turn, &*deadline).await? {
+                match result {
+                    // The end, which every later receive finds as well.
+                    Ok(0) => {
+                        turn.put_back(idle, Ok(0));
+                        return Ok(());
+                    }
+                    Ok(_) | Err(known::STATUS_CANCELLED) => self.put_kept(idle),
+                    Err(error) => {
+                        self.put_kept(idle);
+                        return Err(self.state().note_error(error));
+                    }
+                }
+            }
+        }
+        self.receive_nothing(ReceiveFlags::DRAIN, turn, deadline).await
     }
 }
 
@@ -131,9 +121,14 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// [`ConnectionEvents::receive`](crate::events::ConnectionEvents::receive) is enabled as well, data goes to
     /// one of them: to the receive, if there is one, but for races ([INV-54](crate::rules#inv-54)).
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request
-    /// and drops the buffer; bytes that arrive meanwhile are lost.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future cancels the request. The next receive that is begun returns the
+    /// bytes that it receives all the same; receives that are in flight already do not wait for them. Its buffer is
+    /// freed then, or when the socket is closed: at most as many buffers are kept as receives were in flight at once.
     ///
     /// # Errors
     ///
@@ -142,6 +137,9 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
     /// - What else `WskReceive` reports.
     pub async fn receive<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
+        if self.handle.has_kept() {
+            return self.handle.receive_in_turn(buffer, &mut Never).await;
+        }
         let budgeted = self.handle.state().budget().budgeted().await;
         await_end!(self.handle.receive(budgeted, buffer, Never))
     }
@@ -149,7 +147,9 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// Fills the whole buffer: `WSK_FLAG_WAITALL`. Returns how many bytes were received: fewer than there is room
     /// for if the peer has finished sending.
     ///
-    /// Cancellation: as for [`receive`](Self::receive), and what was received before is lost, too.
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe: the next receive returns what was received before. See [`receive`](Self::receive).
     ///
     /// # Errors
     ///
@@ -163,7 +163,9 @@ impl<C: Connects, H> Socket<C, Connected, H> {
 
     /// Fills the whole buffer, as `std::io::Read::read_exact` does.
     ///
-    /// Cancellation: as for [`receive_full`](Self::receive_full).
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe, as [`receive_full`](Self::receive_full) is.
     ///
     /// # Errors
     ///
@@ -201,6 +203,6 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     ///
     /// As for [`receive`](Self::receive).
     pub async fn resume_events(&self) -> Result<()> {
-        self.handle.receive_nothing(ReceiveFlags::empty(), &mut Deadline::never()).await
+        self.handle.receive_nothing(ReceiveFlags::empty(), None, &mut Deadline::never()).await
     }
 }

@@ -7,17 +7,20 @@
 #![expect(unsafe_code, reason = "see Safety")]
 
 use core::future::Future;
+use core::ops::Range;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
 use wsk_sys::PIRP;
 
 use super::super::Handle;
+use super::receive_in_turn::InTurn;
 use crate::buffer::Buffer;
 use crate::category::Connects;
 use crate::flags::{ReceiveFlags, SendFlags};
-use crate::operation::{Idle, InFlight, Outcome, Payload};
+use crate::operation::{Idle, InFlight, KeptPart, Outcome, Payload};
 use crate::status::{Result, known};
+use crate::time::Timeout;
 
 /// A request with its buffer: idle, or in flight. It is waited for by polling, so that nothing is lost when
 /// a future is dropped.
@@ -95,7 +98,37 @@ impl ReusableRequest {
             unsafe { C::send(dispatch, descriptor, flags, irp) }
         };
         let prepare = |payload: &mut Payload| payload.counted = Some(state.begin_send());
-        self.start(handle, count, prepare, call)
+        self.start(handle, count, prepare, call, false)
+    }
+
+    /// Begins to receive into a buffer of `capacity` bytes, if that was not begun before. If an earlier receive of the
+    /// socket's was kept, its bytes are copied to the buffer instead: this many, or none if it was the end.
+    ///
+    /// # Errors
+    ///
+    /// - Those of [`prepare`](Self::prepare) and [`receive`](Self::receive).
+    /// - `STATUS_IO_TIMEOUT` if an earlier receive has not completed in time, and any error that it has found.
+    pub(crate) async fn begin<C: Connects>(
+        &mut self,
+        handle: &Handle<C>,
+        capacity: usize,
+        deadline: &impl Timeout,
+    ) -> Result<Option<usize>> {
+        if self.is_in_flight() {
+            return Ok(None);
+        }
+        let buffer = self.prepare(capacity)?;
+        let turn = if handle.has_kept() {
+            match handle.receive_kept(buffer, deadline).await? {
+                InTurn::Received(count) => return Ok(Some(count)),
+                InTurn::Issue(turn) => Some(turn),
+            }
+        } else {
+            None
+        };
+        self.receive(handle)?;
+        drop(turn);
+        Ok(None)
     }
 
     /// Receives into a prepared request's buffer.
@@ -103,23 +136,25 @@ impl ReusableRequest {
     /// # Errors
     ///
     /// `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    pub(crate) fn receive<C: Connects>(&mut self, handle: &Handle<C>) -> Result<()> {
+    fn receive<C: Connects>(&mut self, handle: &Handle<C>) -> Result<()> {
         let call = |dispatch, irp: PIRP, payload| {
             // SAFETY: the payload is the request's, and stays until it completes.
             let descriptor = unsafe { Payload::descriptor(payload) };
             // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
             unsafe { C::receive(dispatch, descriptor, ReceiveFlags::empty(), irp) }
         };
-        self.start(handle, usize::MAX, |_| (), call)
+        self.start(handle, usize::MAX, |_| (), call, true)
     }
 
-    /// Issues a request with the first `count` bytes of the buffer.
+    /// Issues a request with the first `count` bytes of the buffer. `keeps`: it is a receive, which is kept if this is
+    /// dropped.
     fn start<C: Connects>(
         &mut self,
         handle: &Handle<C>,
         count: usize,
         prepare: impl FnOnce(&mut Payload),
         call: impl FnOnce(C::Dispatch, PIRP, *mut Payload) -> wsk_sys::NTSTATUS,
+        keeps: bool,
     ) -> Result<()> {
         handle.state().check_alive()?;
         self.0 = match core::mem::replace(&mut self.0, Progress::Empty) {
@@ -131,7 +166,8 @@ impl ReusableRequest {
                 }
                 prepare(payload);
                 // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-                Progress::InFlight(unsafe { handle.start(idle, call) }.in_flight(), size)
+                let in_flight = unsafe { handle.start(idle, call) }.in_flight();
+                Progress::InFlight(if keeps { in_flight.kept() } else { in_flight }, size)
             }
             other => other,
         };
@@ -158,6 +194,7 @@ impl ReusableRequest {
                     // SAFETY: the handle keeps the socket's memory, which has the count.
                     unsafe { counted.end() };
                 }
+                idle.payload().kept = KeptPart::NONE;
                 self.0 = Progress::Idle(idle);
                 // No system should report more than it was given room for.
                 result.map(|count| count.min(size)).map_err(|error| state.note_error(error))
@@ -167,6 +204,23 @@ impl ReusableRequest {
                 Err(error)
             }
         })
+    }
+
+    /// Drops the request. What it receives, or a part of its buffer that was received and not used, is kept for the
+    /// socket's next receive.
+    pub(crate) fn keep_unused<C: Connects>(self, handle: &Handle<C>, unused: Range<usize>) {
+        if unused.is_empty() {
+            return;
+        }
+        if let Progress::Idle(mut idle) = self.0 {
+            let payload = idle.payload();
+            if let Some(buffer) = &payload.buffer {
+                payload.descriptor = buffer.describe(0, buffer.len());
+            }
+            payload.kept = KeptPart::NONE;
+            payload.kept.taken = unused.start;
+            handle.state().kept().keep_first(idle, Ok(unused.end));
+        }
     }
 
     /// The result, if it is available.

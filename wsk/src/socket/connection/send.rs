@@ -53,9 +53,15 @@ impl<C: Connects> Handle<C> {
         let prepare = |payload: &mut Payload| self.prepare_send(payload);
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
         unsafe {
-            self.begin_transfer(budgeted, deadline, buffer, prepare, call::<C>(flags), |_, sent| {
-                sent
-            })
+            self.begin_transfer(
+                budgeted,
+                deadline,
+                buffer,
+                prepare,
+                call::<C>(flags),
+                |_, sent| sent,
+                false,
+            )
         }
     }
 

@@ -16,18 +16,19 @@ mod receiver;
 use core::net::SocketAddr;
 use core::ptr;
 
-use wsk_sys::{NTSTATUS, PCMSGHDR, PIRP, PSOCKADDR, PWSK_BUF, ULONG};
+use wsk_sys::{MSG_TRUNC, NTSTATUS, PCMSGHDR, PIRP, PSOCKADDR, PWSK_BUF, ULONG};
 
+use super::kept::kept_bytes;
 use super::state::{Bound, DefaultDestination, Destined, Exchanges, FixedPeer};
-use super::transfer::BufferRange;
+use super::transfer::{BufferRange, Completion};
 use super::{Handle, Socket};
 use crate::address::Storage;
-use crate::buffer::{BufResult, Buffer, IoBuf};
+use crate::buffer::{BufResult, Buffer, IoBuf, copy};
 use crate::category::Datagram;
 use crate::cmsg::SendControl;
 use crate::dispatch::DatagramDispatch;
-use crate::operation::{ControlBuffer, InFlight, Issued, Payload};
-use crate::status::{Error, Result};
+use crate::operation::{ControlBuffer, InFlight, Payload};
+use crate::status::{Error, Result, known};
 use crate::time::Deadline;
 
 pub use self::received::{Received, Segments};
@@ -114,7 +115,7 @@ impl Handle<Datagram> {
             unsafe { dispatch.send_to(descriptor, remote, length, data, irp) }
         };
         // SAFETY: the call is given the payload's descriptor, address and control data.
-        unsafe { self.transfer(deadline, buffer, prepare, call, |_, count| count) }.await
+        unsafe { self.transfer(deadline, buffer, prepare, call, |_, count| count, false) }.await
     }
 
     /// Starts to receive a datagram, with room for `room` bytes of control data.
@@ -126,7 +127,7 @@ impl Handle<Datagram> {
         // SAFETY: the call is given the payload's descriptor, address and control area.
         let issued =
             unsafe { self.start_transfer(parts, prepare_receive(room), call_receive(room)) };
-        issued.map(Issued::in_flight)
+        issued.map(|issued| issued.in_flight().kept())
     }
 
     /// Receives a datagram, with room for `room` bytes of control data. `finish` takes it out of the payload.
@@ -137,11 +138,66 @@ impl Handle<Datagram> {
         deadline: &mut Deadline<'_>,
         finish: impl FnMut(&mut Payload, usize) -> Result<T>,
     ) -> BufResult<T, B> {
+        if self.has_kept() {
+            let (buffer, start, end) = buffer.into_parts();
+            let (result, buffer) =
+                self.receive_in_turn((buffer, start, end), room, deadline, finish).await;
+            return BufResult(result, B::from_parts(buffer, start, end));
+        }
         let (prepare, call) = (prepare_receive(room), call_receive(room));
         // SAFETY: the call is given the payload's descriptor, address and control area.
-        let received = unsafe { self.transfer(deadline, buffer, prepare, call, finish) };
+        let received = unsafe { self.transfer(deadline, buffer, prepare, call, finish, true) };
         let BufResult(result, buffer) = received.await;
         BufResult(result.and_then(|result| result), buffer)
+    }
+
+    /// As [`receive`](Self::receive), after the kept receives.
+    #[inline(never)]
+    async fn receive_in_turn<T>(
+        &self,
+        (mut buffer, start, end): BufferRange,
+        room: ULONG,
+        deadline: &mut Deadline<'_>,
+        mut finish: impl FnMut(&mut Payload, usize) -> Result<T>,
+    ) -> Completion<T> {
+        let mut turn = match self.turn(&*deadline).await {
+            Ok(turn) => turn,
+            Err(error) => return (Err(error), buffer),
+        };
+        loop {
+            let (mut idle, result) = match self.first_kept(&mut turn, &*deadline).await {
+                Ok(Some(kept)) => kept,
+                Ok(None) => break,
+                Err(error) => return (Err(error), buffer),
+            };
+            let payload = idle.payload();
+            let result = match result {
+                Err(known::STATUS_CANCELLED) => {
+                    self.put_kept(idle);
+                    continue;
+                }
+                Err(error) => Err(self.state().note_error(error)),
+                Ok(count) => {
+                    let bytes = kept_bytes(payload, count);
+                    let (copied, size) =
+                        (copy(bytes, buffer.get_mut(start..end).unwrap_or_default()), bytes.len());
+                    if copied < size {
+                        payload.control.flags |= MSG_TRUNC;
+                    }
+                    finish(payload, copied)
+                }
+            };
+            self.put_kept(idle);
+            return (result, buffer);
+        }
+        let receiving = match self.start_receive((buffer, start, end), room) {
+            Ok(receiving) => receiving,
+            Err((error, buffer)) => return (Err(error), buffer),
+        };
+        drop(turn);
+        let outcome = receiving.with_deadline(deadline).await;
+        let (result, buffer) = self.end_transfer(outcome, end - start, finish);
+        (result.and_then(|result| result), buffer)
     }
 
     /// Receives a datagram, and says where it came from.
@@ -154,7 +210,8 @@ impl Handle<Datagram> {
             received::check_whole(payload)?;
             Ok((count, received::peer(payload)?))
         };
-        self.receive(buffer, 0, deadline, finish).await
+        // With control data, too: if the future is dropped, the datagram is another receive's, which may want them.
+        self.receive(buffer, received::CONTROL_ROOM, deadline, finish).await
     }
 }
 
@@ -236,9 +293,13 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
 
     /// Receives a datagram: how many bytes it has, and where it came from.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request
-    /// and drops the buffer; a datagram that arrives meanwhile is lost. A [`Receiver`] loses none.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive_from).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future cancels the request. The next receive returns a datagram that
+    /// it receives all the same; if that has a smaller buffer, the datagram is truncated.
     ///
     /// # Errors
     ///

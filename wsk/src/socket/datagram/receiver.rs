@@ -7,6 +7,7 @@ use super::{Datagram, Handle, Received, received};
 use crate::buffer::{Buffer, copy};
 use crate::operation::InFlight;
 use crate::status::{Result, known};
+use crate::time::Deadline;
 
 /// Receives datagrams of a socket, one after the other, into a buffer of its own.
 ///
@@ -15,8 +16,8 @@ use crate::status::{Result, known};
 /// nothing: the request stays in flight, and the next call takes up what it brings. After the first datagram, it
 /// allocates nothing.
 ///
-/// It is a use of the socket, which is closed when it is dropped, too, and not before. A datagram that is on its way
-/// to it then is lost.
+/// It is a use of the socket, which is closed when it is dropped, too, and not before. The socket's next receive returns
+/// a datagram that is on its way to it then.
 ///
 /// ```
 /// use std::time::Duration;
@@ -101,6 +102,9 @@ impl Receiver {
     /// As for [`recv_from`](Self::recv_from), but for `STATUS_BUFFER_OVERFLOW`.
     pub async fn receive_message(&mut self) -> Result<(&[u8], Received)> {
         if self.receiving.is_none() {
+            if self.handle.has_kept() {
+                return self.receive_in_turn().await;
+            }
             self.start()?;
         }
         let Some(receiving) = &mut self.receiving else {
@@ -115,11 +119,27 @@ impl Receiver {
         Ok((self.buffer.get(..received.len()).unwrap_or_default(), received))
     }
 
+    /// As [`receive_message`](Self::receive_message), after the socket's receives whose futures were dropped.
+    async fn receive_in_turn(&mut self) -> Result<(&[u8], Received)> {
+        let buffer = self.take_buffer()?;
+        let range = (buffer, 0, self.size);
+        let finish = |payload: &mut _, count| Received::new(payload, count);
+        let never = &mut Deadline::never();
+        let received = self.handle.receive_in_turn(range, received::CONTROL_ROOM, never, finish);
+        let (result, buffer) = received.await;
+        self.buffer = buffer;
+        let received = result?;
+        Ok((self.buffer.get(..received.len()).unwrap_or_default(), received))
+    }
+
+    /// The buffer, or a new one if it was not returned.
+    fn take_buffer(&mut self) -> Result<Buffer> {
+        let buffer = core::mem::replace(&mut self.buffer, Buffer::empty());
+        if buffer.len() == self.size { Ok(buffer) } else { Buffer::new(self.size) }
+    }
+
     fn start(&mut self) -> Result<()> {
-        let mut buffer = core::mem::replace(&mut self.buffer, Buffer::empty());
-        if buffer.len() != self.size {
-            buffer = Buffer::new(self.size)?;
-        }
+        let buffer = self.take_buffer()?;
         match self.handle.start_receive((buffer, 0, self.size), received::CONTROL_ROOM) {
             Ok(receiving) => {
                 self.receiving = Some(receiving);

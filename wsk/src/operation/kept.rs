@@ -1,0 +1,434 @@
+//! Receives whose futures were dropped, kept for the receives that follow.
+//!
+//! A receive that is cancelled may complete with data all the same. So a receive whose future is dropped is cancelled and
+//! kept, with its buffer, by the object that it was issued on. The next receive waits for it: it takes what the kept one
+//! has brought, and is issued only when no earlier one is left. A receive that was cancelled without data is
+//! freed at once.
+//!
+//! While requests are kept, receives take turns in the order in which they were begun, so that data stays in order: one
+//! has the turn until it has its data, or was issued.
+//!
+//! The memory is bounded: a receive that waits for its turn, or for a kept one, is not issued itself and is not kept. So
+//! no more requests are kept than were in flight at once.
+//!
+//! # Safety
+//!
+//! A kept request is owned by the list: by its owner's half, as an [`InFlight`](super::InFlight) owns it. The list's lock
+//! protects the links. The object's end drops the list, when each of its requests has completed.
+
+#![expect(unsafe_code, reason = "see Safety")]
+
+use core::future::Future;
+use core::pin::Pin;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::task::{Context, Poll, Waker};
+
+use super::completion::dispose;
+use super::in_flight::take_back;
+use super::{Idle, Operation};
+use crate::pool::PoolBox;
+use crate::status::Result;
+use crate::sync::SpinLock;
+
+/// What a receive is kept with, in its payload. Not used while it is not kept.
+pub(crate) struct KeptPart {
+    /// Its place among the receives of its object.
+    number: u32,
+    /// How many bytes before the request's own, in the same buffer, were received for the same future.
+    pub(crate) before: usize,
+    /// How many of all of these bytes were taken.
+    pub(crate) taken: usize,
+    /// The result, if it is not to be read from the IRP.
+    pub(crate) result: Option<Result<usize>>,
+}
+
+impl KeptPart {
+    pub(crate) const NONE: Self = Self { number: 0, before: 0, taken: 0, result: None };
+}
+
+/// The kept receives of an object, and the order in which others follow.
+pub(crate) struct Kept {
+    /// Whether a request is kept or a turn is taken: if not, receives are issued at once.
+    is_active: AtomicBool,
+    next_number: AtomicU32,
+    line: SpinLock<Line>,
+}
+
+/// # Invariants
+///
+/// The requests in the list are its own. They are linked in the order of their numbers.
+struct Line {
+    first: Option<NonNull<Operation>>,
+    /// The ticket whose turn it is, or zero.
+    turn: u64,
+    last_ticket: u64,
+    waiting: Option<PoolBox<Waiter>>,
+}
+
+// SAFETY: the list owns its requests, which are `Send`, and wakers are.
+unsafe impl Send for Line {}
+
+/// A receive that waits for its turn.
+struct Waiter {
+    ticket: u64,
+    waker: Waker,
+    next: Option<PoolBox<Waiter>>,
+}
+
+impl Kept {
+    pub(super) const fn new() -> Self {
+        Self {
+            is_active: AtomicBool::new(false),
+            next_number: AtomicU32::new(0),
+            line: SpinLock::new(Line { first: None, turn: 0, last_ticket: 0, waiting: None }),
+        }
+    }
+
+    /// Whether a receive has to wait for its [turn](Self::turn).
+    #[inline]
+    pub(crate) fn is_active(&self) -> bool {
+        // What this thread has kept, or another before something that happened before this call, is seen. Receives that
+        // are really concurrent have no order.
+        self.is_active.load(Ordering::Relaxed)
+    }
+
+    /// The place of a receive that was just issued.
+    ///
+    /// Threads that receive from one socket at once may get the same place, and have no order.
+    pub(super) fn number(&self) -> u32 {
+        let number = self.next_number.load(Ordering::Relaxed).wrapping_add(1);
+        self.next_number.store(number, Ordering::Relaxed);
+        number
+    }
+
+    /// Keeps a request. IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Safety
+    ///
+    /// The operation is a receive that was issued on the object that this belongs to, or is to be received from later;
+    /// it is the caller's, who gives it up.
+    pub(super) unsafe fn keep(&self, operation: NonNull<Operation>) {
+        // SAFETY: the operation stays in place until its owner, now the list, leaves it.
+        let number = unsafe { number_of(operation) };
+        let mut line = self.line.lock();
+        let (mut previous, mut next) = (None, line.first);
+        while let Some(other) = next {
+            // SAFETY: the list owns the request, which stays in place.
+            let distance = unsafe { number_of(other) }.wrapping_sub(number);
+            // It was issued after the one that is put in; numbers wrap around.
+            if (1..u32::MAX / 2).contains(&distance) {
+                break;
+            }
+            previous = Some(other);
+            // SAFETY: the list owns the request, which stays in place.
+            next = unsafe { next_of(other) };
+        }
+        // SAFETY: the caller gives the operation up; the link is the list's.
+        unsafe { link(operation, next) };
+        match previous {
+            // SAFETY: the list owns the request; its lock is held.
+            Some(previous) => unsafe { link(previous, Some(operation)) },
+            None => line.first = Some(operation),
+        }
+        self.is_active.store(true, Ordering::Relaxed);
+    }
+
+    /// Keeps an operation whose buffer has data that come before those of every kept request.
+    pub(crate) fn keep_first(&self, mut idle: Idle, result: Result<usize>) {
+        idle.payload().kept.result = Some(result);
+        let operation = idle.into_raw();
+        let mut line = self.line.lock();
+        // SAFETY: `idle` owned the operation, which is the list's now.
+        unsafe { link(operation, line.first) };
+        line.first = Some(operation);
+        self.is_active.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits for the turn to receive.
+    pub(crate) const fn turn(&self) -> AwaitTurn<'_> {
+        AwaitTurn { kept: self, ticket: 0 }
+    }
+
+    /// Frees every request. IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Safety
+    ///
+    /// No request of the object is in flight, and none of its receives is waited for.
+    pub(crate) unsafe fn clear(&self) {
+        if !self.is_active() {
+            return;
+        }
+        loop {
+            let first = {
+                let mut line = self.line.lock();
+                let Some(first) = line.first else { break };
+                // SAFETY: the list owns the request, which stays in place.
+                line.first = unsafe { next_of(first) };
+                first
+            };
+            // SAFETY: no request is in flight, so this one has completed, and it was taken out of the list.
+            unsafe { dispose(first) };
+        }
+    }
+
+    /// Passes the turn on, to the receive that has waited longest.
+    fn pass_turn(&self) {
+        let next = {
+            let mut line = self.line.lock();
+            let next = line.waiting.take();
+            if let Some(mut waiter) = next {
+                line.waiting = waiter.next.take();
+                line.turn = waiter.ticket;
+                Some(waiter)
+            } else {
+                line.turn = 0;
+                self.is_active.store(line.first.is_some(), Ordering::Relaxed);
+                None
+            }
+        };
+        if let Some(waiter) = next {
+            waiter.waker.wake_by_ref();
+        }
+    }
+
+    /// Leaves the line.
+    fn leave(&self, ticket: u64) {
+        let left = {
+            let mut line = self.line.lock();
+            if line.turn == ticket { None } else { line.remove(ticket) }
+        };
+        match left {
+            // Outside of the lock, since a waker is another's code.
+            Some(waiter) => drop(waiter),
+            None => self.pass_turn(),
+        }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // SAFETY: the object ends, which it does when none of its requests is in flight.
+        unsafe { self.clear() };
+    }
+}
+
+impl Line {
+    /// Takes a waiter out.
+    fn remove(&mut self, ticket: u64) -> Option<PoolBox<Waiter>> {
+        let mut place = &mut self.waiting;
+        while place.as_ref().is_some_and(|waiter| waiter.ticket != ticket) {
+            place = &mut place.as_mut()?.next;
+        }
+        let mut removed = place.take()?;
+        *place = removed.next.take();
+        Some(removed)
+    }
+
+    /// Puts a waiter in the last place.
+    fn push(&mut self, waiter: PoolBox<Waiter>) {
+        let mut place = &mut self.waiting;
+        while let Some(waiter) = place {
+            place = &mut waiter.next;
+        }
+        *place = Some(waiter);
+    }
+
+    /// Gives a waiter another waker, and returns the former one.
+    fn replace_waker(&mut self, ticket: u64, waker: Waker) -> Waker {
+        let mut next = self.waiting.as_mut();
+        while let Some(waiter) = next {
+            if waiter.ticket == ticket {
+                return core::mem::replace(&mut waiter.waker, waker);
+            }
+            next = waiter.next.as_mut();
+        }
+        waker
+    }
+}
+
+/// # Safety
+///
+/// The operation is in place, and has been put in the list or is about to be.
+unsafe fn number_of(operation: NonNull<Operation>) -> u32 {
+    // SAFETY: the operation is in place, by this function's contract.
+    let payload: *mut super::Payload = unsafe { operation.as_ref() }.payload.get();
+    // SAFETY: neither the system nor the completion routine uses this field.
+    unsafe { (*payload).kept.number }
+}
+
+/// # Safety
+///
+/// The operation is in the list, whose lock is held.
+unsafe fn next_of(operation: NonNull<Operation>) -> Option<NonNull<Operation>> {
+    // SAFETY: the list owns the operation, which is in place.
+    NonNull::new(unsafe { operation.as_ref() }.next_orphan.load(Ordering::Relaxed))
+}
+
+/// # Safety
+///
+/// The operation is in the list or about to be, and the list's lock is held.
+unsafe fn link(operation: NonNull<Operation>, next: Option<NonNull<Operation>>) {
+    let next = next.map_or(core::ptr::null_mut(), NonNull::as_ptr);
+    // SAFETY: the operation is in place.
+    unsafe { operation.as_ref() }.next_orphan.store(next, Ordering::Relaxed);
+}
+
+/// Remembers the place of a receive that was just issued.
+///
+/// # Safety
+///
+/// The operation is the caller's half of a request.
+pub(super) unsafe fn set_number(operation: NonNull<Operation>, number: u32) {
+    // SAFETY: the operation is in place until its owner, the caller, leaves it.
+    let payload = unsafe { operation.as_ref() }.payload.get();
+    // SAFETY: neither the system nor the completion routine uses this field.
+    unsafe { (*payload).kept.number = number };
+}
+
+/// A future of the turn to receive.
+#[must_use = "it is to be awaited"]
+pub(crate) struct AwaitTurn<'a> {
+    kept: &'a Kept,
+    /// Zero before the first poll, and after the last.
+    ticket: u64,
+}
+
+impl<'a> Future for AwaitTurn<'a> {
+    /// An error if there is no memory for a place in the line.
+    type Output = Result<Turn<'a>>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Turn<'a>>> {
+        let kept = self.kept;
+        if self.ticket != 0 {
+            let waker = context.waker().clone();
+            let (has_turn, former) = {
+                let mut line = kept.line.lock();
+                let has_turn = line.turn == self.ticket;
+                (has_turn, if has_turn { waker } else { line.replace_waker(self.ticket, waker) })
+            };
+            // Outside of the lock, since a waker is another's code.
+            drop(former);
+            if !has_turn {
+                return Poll::Pending;
+            }
+            self.ticket = 0;
+            return Poll::Ready(Ok(Turn { kept, polled: None }));
+        }
+        // Before the lock is taken; mostly the turn is free, and this is not needed.
+        let mut waiter: Option<PoolBox<Waiter>> = None;
+        loop {
+            {
+                let mut line = kept.line.lock();
+                if line.turn == 0 {
+                    line.last_ticket += 1;
+                    line.turn = line.last_ticket;
+                    kept.is_active.store(true, Ordering::Relaxed);
+                    break;
+                }
+                if let Some(mut waiter) = waiter.take() {
+                    line.last_ticket += 1;
+                    let ticket = line.last_ticket;
+                    waiter.ticket = ticket;
+                    line.push(waiter);
+                    self.ticket = ticket;
+                    return Poll::Pending;
+                }
+            }
+            let waker = context.waker().clone();
+            waiter = match PoolBox::new(Waiter { ticket: 0, waker, next: None }) {
+                Ok(waiter) => Some(waiter),
+                Err(error) => return Poll::Ready(Err(error)),
+            };
+        }
+        drop(waiter);
+        Poll::Ready(Ok(Turn { kept, polled: None }))
+    }
+}
+
+impl Drop for AwaitTurn<'_> {
+    fn drop(&mut self) {
+        if self.ticket != 0 {
+            self.kept.leave(self.ticket);
+        }
+    }
+}
+
+/// The turn to receive. Dropping it passes it on.
+///
+/// # Invariants
+///
+/// The turn is this value's. Requests leave the list by this value only, so `polled` is in the list.
+pub(crate) struct Turn<'a> {
+    kept: &'a Kept,
+    /// The request that has this value's waker.
+    polled: Option<NonNull<Operation>>,
+}
+
+// SAFETY: the request is the list's, which any thread may use.
+unsafe impl Send for Turn<'_> {}
+// SAFETY: it has no methods on a shared reference.
+unsafe impl Sync for Turn<'_> {}
+
+impl Turn<'_> {
+    /// Waits for the first kept request, and takes it with its result; none if no request is left.
+    pub(crate) fn poll_first(
+        &mut self,
+        context: &Context<'_>,
+    ) -> Poll<Option<(Idle, Result<usize>)>> {
+        loop {
+            let first = self.kept.line.lock().first;
+            if self.polled.is_some() && self.polled != first {
+                self.forget_waker();
+            }
+            let Some(first) = first else {
+                return Poll::Ready(None);
+            };
+            // INVARIANT: it is the list's first.
+            self.polled = Some(first);
+            // SAFETY: the list owns the request, and only this value takes it out.
+            let request = unsafe { first.as_ref() };
+            if request.state.poll(context.waker()).is_pending() {
+                return Poll::Pending;
+            }
+            let is_first = {
+                let mut line = self.kept.line.lock();
+                let is_first = line.first == Some(first);
+                if is_first {
+                    // SAFETY: the list owns the request, and its lock is held.
+                    line.first = unsafe { next_of(first) };
+                }
+                is_first
+            };
+            self.polled = None;
+            // An earlier one was kept meanwhile.
+            if !is_first {
+                continue;
+            }
+            // SAFETY: the request has completed, and was taken out of the list.
+            let (mut idle, result) = unsafe { take_back(first) };
+            let result = idle.payload().kept.result.take().unwrap_or(result);
+            return Poll::Ready(Some((idle, result)));
+        }
+    }
+
+    /// Puts a request back in the first place, of which something is left.
+    pub(crate) fn put_back(&mut self, idle: Idle, result: Result<usize>) {
+        self.kept.keep_first(idle, result);
+    }
+
+    /// Takes the waker of this value's task back.
+    fn forget_waker(&mut self) {
+        if let Some(polled) = self.polled.take() {
+            // SAFETY: the request is in the list, and only this value takes it out.
+            unsafe { polled.as_ref() }.state.forget_waker();
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.forget_waker();
+        self.kept.pass_turn();
+    }
+}

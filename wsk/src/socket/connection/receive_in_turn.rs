@@ -1,0 +1,253 @@
+//! Receives of a connection that follow kept ones, and those that fill a buffer.
+//!
+//! # Safety
+//!
+//! The calls are made on a connected socket (INV-36); the request owns the buffer until it completes.
+
+#![expect(unsafe_code, reason = "see Safety")]
+
+use wsk_sys::PIRP;
+
+use super::super::Handle;
+use super::super::kept::kept_bytes;
+use super::super::transfer::{BufferRange, Completion};
+use crate::buffer::{BufResult, Buffer, IoBuf, copy};
+use crate::category::Connects;
+use crate::flags::ReceiveFlags;
+use crate::operation::{Idle, KeptPart, Outcome, Payload, Turn};
+use crate::status::{Result, known};
+use crate::time::{Deadline, Timeout};
+
+/// What a receive has found in its turn.
+pub(crate) enum InTurn<'a> {
+    /// Bytes of a kept one: this many, or none if it was the end.
+    Received(usize),
+    /// No kept one is left, so that the receive can be issued. It has the turn until then.
+    Issue(Turn<'a>),
+}
+
+impl<C: Connects> Handle<C> {
+    /// Waits for the turn to receive, and takes the bytes of the first kept receive that has some. The slice is not
+    /// empty. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those that a kept receive has found, and that of a time-out.
+    pub(crate) async fn receive_kept(
+        &self,
+        to: &mut [u8],
+        deadline: &impl Timeout,
+    ) -> Result<InTurn<'_>> {
+        let mut turn = self.turn(deadline).await?;
+        while let Some((mut idle, result)) = self.first_kept(&mut turn, deadline).await? {
+            let payload = idle.payload();
+            let bytes = kept_bytes(payload, result.unwrap_or(0));
+            let (copied, size) = (copy(bytes, to), bytes.len());
+            if size > 0 {
+                payload.kept.taken += copied;
+                // What follows the bytes is the end, or an error.
+                if copied < size || !matches!(result, Ok(1..)) {
+                    turn.put_back(idle, result);
+                } else {
+                    self.put_kept(idle);
+                }
+                return Ok(InTurn::Received(copied));
+            }
+            match result {
+                Ok(_) => {
+                    turn.put_back(idle, Ok(0));
+                    return Ok(InTurn::Received(0));
+                }
+                Err(known::STATUS_CANCELLED) => self.put_kept(idle),
+                Err(error) => {
+                    self.put_kept(idle);
+                    return Err(self.state().note_error(error));
+                }
+            }
+        }
+        Ok(InTurn::Issue(turn))
+    }
+
+    /// Receives into the buffer or a part of it, after the kept receives.
+    #[inline(never)]
+    pub(crate) async fn receive_in_turn<B: IoBuf>(
+        &self,
+        buffer: B,
+        deadline: &mut impl Timeout,
+    ) -> BufResult<usize, B> {
+        let (mut buffer, start, end) = buffer.into_parts();
+        let to = buffer.get_mut(start..end).unwrap_or_default();
+        let (result, buffer) = if to.is_empty() {
+            (Ok(0), buffer)
+        } else {
+            match self.receive_kept(to, &*deadline).await {
+                Ok(InTurn::Received(count)) => (Ok(count), buffer),
+                Ok(InTurn::Issue(turn)) => {
+                    let call = |dispatch, descriptor, irp: PIRP, _: *mut Payload| {
+                        // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
+                        unsafe { C::receive(dispatch, descriptor, ReceiveFlags::empty(), irp) }
+                    };
+                    // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
+                    let issued = unsafe { self.start_transfer((buffer, start, end), |_| (), call) };
+                    match issued.map(|issued| issued.in_flight().kept()) {
+                        Ok(in_flight) => {
+                            drop(turn);
+                            let outcome = in_flight.with_deadline(deadline).await;
+                            self.end_transfer(outcome, end - start, |_, count| count)
+                        }
+                        Err((error, buffer)) => (Err(error), buffer),
+                    }
+                }
+                Err(error) => (Err(error), buffer),
+            }
+        };
+        BufResult(result, B::from_parts(buffer, start, end))
+    }
+
+    /// Fills `start..end` of the buffer, or what of it the peer still sends.
+    pub(super) async fn fill(
+        &self,
+        range: BufferRange,
+        deadline: &mut Deadline<'_>,
+    ) -> Completion<usize> {
+        let mut filling = match Filling::new(self, range) {
+            Ok(filling) => filling,
+            Err(completion) => return completion,
+        };
+        let result = filling.run(deadline).await;
+        (result, filling.into_buffer())
+    }
+}
+
+/// A buffer that is being filled. If it is dropped, what was received is kept for the next receive.
+struct Filling<'a, C: Connects> {
+    handle: &'a Handle<C>,
+    /// The operation, with the buffer; none while it is in flight, and if the system has kept it.
+    idle: Option<Idle>,
+    start: usize,
+    filled: usize,
+    end: usize,
+}
+
+impl<'a, C: Connects> Filling<'a, C> {
+    fn new(
+        handle: &'a Handle<C>,
+        (buffer, start, end): BufferRange,
+    ) -> core::result::Result<Self, Completion<usize>> {
+        match handle.state().idle() {
+            Ok(mut idle) => {
+                idle.payload().buffer = Some(buffer);
+                Ok(Self { handle, idle: Some(idle), start, filled: start, end })
+            }
+            Err(error) => Err((Err(error), buffer)),
+        }
+    }
+
+    async fn run(&mut self, deadline: &mut Deadline<'_>) -> Result<usize> {
+        while self.filled < self.end {
+            let part = if self.handle.has_kept() {
+                match self.handle.receive_kept(self.rest(), &*deadline).await? {
+                    InTurn::Received(count) => count,
+                    InTurn::Issue(turn) => self.receive(Some(turn), deadline).await?,
+                }
+            } else {
+                self.receive(None, deadline).await?
+            };
+            if part == 0 {
+                break;
+            }
+            self.filled += part;
+            // The time was up, and the request was cancelled when it had a part.
+            if self.filled < self.end && deadline.is_extended() {
+                return Err(known::STATUS_IO_TIMEOUT);
+            }
+            // Less than all is the end, which the next one confirms (INV-69). Wine does not wait for all.
+        }
+        Ok(self.filled - self.start)
+    }
+
+    /// The part of the buffer that is not filled.
+    fn rest(&mut self) -> &mut [u8] {
+        let (filled, end) = (self.filled, self.end);
+        let buffer = self.idle.as_mut().and_then(|idle| idle.payload().buffer.as_mut());
+        buffer.and_then(|buffer| buffer.get_mut(filled..end)).unwrap_or_default()
+    }
+
+    /// Receives into the part that is not filled.
+    async fn receive(
+        &mut self,
+        turn: Option<Turn<'_>>,
+        deadline: &mut Deadline<'_>,
+    ) -> Result<usize> {
+        let state = self.handle.state();
+        let budgeted = state.budget().budgeted().await;
+        state.check_alive()?;
+        let Some(mut idle) = self.idle.take() else {
+            return Err(known::STATUS_INTERNAL_ERROR);
+        };
+        let payload = idle.payload();
+        if let Some(buffer) = &payload.buffer {
+            payload.descriptor = buffer.describe(self.filled, self.end);
+        }
+        // If the future is dropped, the parts before are kept with this one.
+        payload.kept.before = self.filled - self.start;
+        let call = |dispatch, irp: PIRP, payload: *mut Payload| {
+            // SAFETY: the payload is the request's, and stays until it completes.
+            let descriptor = unsafe { Payload::descriptor(payload) };
+            // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
+            unsafe { C::receive(dispatch, descriptor, ReceiveFlags::WAIT_ALL, irp) }
+        };
+        // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
+        let issued = unsafe { self.handle.start(idle, call) };
+        let outcome = match issued.try_complete(budgeted) {
+            Ok((idle, result)) => {
+                drop(turn);
+                Outcome::Completed(idle, result)
+            }
+            Err(in_flight) => {
+                let in_flight = in_flight.kept();
+                drop(turn);
+                in_flight.with_deadline(deadline).await
+            }
+        };
+        match outcome {
+            Outcome::Completed(idle, result) => {
+                self.idle = Some(idle);
+                let room = self.end - self.filled;
+                // No system should report more than it was given room for.
+                result.map(|count| count.min(room)).map_err(|error| state.note_error(error))
+            }
+            // The system may still use the buffer.
+            Outcome::Refused(error) => Err(error),
+        }
+    }
+
+    /// The buffer; an empty one if the system has kept it.
+    fn into_buffer(mut self) -> Buffer {
+        let Some(mut idle) = self.idle.take() else {
+            return Buffer::empty();
+        };
+        let payload = idle.payload();
+        payload.kept = KeptPart::NONE;
+        let buffer = payload.buffer.take();
+        self.handle.state().requests.put_transfer(idle);
+        buffer.unwrap_or(Buffer::empty())
+    }
+}
+
+impl<C: Connects> Drop for Filling<'_, C> {
+    fn drop(&mut self) {
+        let Some(mut idle) = self.idle.take() else {
+            return;
+        };
+        if self.filled == self.start {
+            return self.handle.put_kept(idle);
+        }
+        let payload = idle.payload();
+        if let Some(buffer) = &payload.buffer {
+            payload.descriptor = buffer.describe(self.start, self.end);
+        }
+        payload.kept = KeptPart::NONE;
+        self.handle.state().kept().keep_first(idle, Ok(self.filled - self.start));
+    }
+}
