@@ -76,6 +76,7 @@ impl Bytes {
                 None,
             );
         }
+        let mut walked = Vec::new();
         while left > 0 {
             if mdl.is_null() {
                 rule_violation(
@@ -85,6 +86,16 @@ impl Bytes {
                     None,
                 );
             }
+            // Walked in full, a circle would never end, or hand the same memory out twice.
+            if walked.contains(&mdl) {
+                rule_violation(
+                    Rule::BUFFER_WITHIN_MDLS,
+                    function,
+                    "the chain of MDLs returns to an MDL that it has left",
+                    None,
+                );
+            }
+            walked.push(mdl);
             // SAFETY: the caller passes a chain of valid MDLs.
             let (size, next) = unsafe { ((*mdl).ByteCount as usize, (*mdl).Next) };
             let length = left.min(size - offset);

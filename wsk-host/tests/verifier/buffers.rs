@@ -108,6 +108,32 @@ fn a_buffer_that_ends_beyond_its_mdls() {
 }
 
 #[test]
+fn a_chain_of_mdls_that_is_a_circle() {
+    let found = "the chain of MDLs returns to an MDL that it has left";
+    breaks(22, ["WskReceive", found, ""], |client| {
+        receives(&client, |buffer| {
+            buffer.Length = 40;
+            // SAFETY: the buffer has an MDL.
+            unsafe { (*buffer.Mdl).Next = buffer.Mdl };
+        });
+    });
+}
+
+/// An MDL of no bytes never shortens what is left to walk.
+#[test]
+fn an_empty_mdl_that_is_its_own_successor() {
+    let found = "the chain of MDLs returns to an MDL that it has left";
+    breaks(22, ["WskReceive", found, ""], |client| {
+        receives(&client, |buffer| {
+            // SAFETY: the buffer has an MDL.
+            let mdl = unsafe { &mut *buffer.Mdl };
+            mdl.ByteCount = 0;
+            mdl.Next = buffer.Mdl;
+        });
+    });
+}
+
+#[test]
 fn a_length_without_an_mdl() {
     breaks(22, ["WskReceive", "the buffer has a length, but no MDL", ""], |client| {
         receives(&client, |buffer| buffer.Mdl = ptr::null_mut());
