@@ -8,6 +8,8 @@ use crate::verifier::{Rule, check_violation};
 thread_local! {
     static COMPLETIONS: Cell<usize> = const { Cell::new(0) };
     static CALLBACKS: Cell<usize> = const { Cell::new(0) };
+    /// The innermost callback: its function, and the number of its socket.
+    static CALLBACK: Cell<Option<(&'static str, u64)>> = const { Cell::new(None) };
 }
 
 /// Runs what calls a completion routine.
@@ -19,20 +21,29 @@ pub(crate) fn completing<T>(complete: impl FnOnce() -> T) -> T {
 }
 
 /// Runs what calls an event callback. It may make calls of its own, even where its caller may not.
-pub(crate) fn calling<T>(call: impl FnOnce() -> T) -> T {
+pub(crate) fn calling<T>(callback: (&'static str, u64), call: impl FnOnce() -> T) -> T {
     let completions = COMPLETIONS.replace(0);
+    let outer = CALLBACK.replace(Some(callback));
     CALLBACKS.set(CALLBACKS.get() + 1);
     let result = Kernel::current().run_client("an event callback", call);
     CALLBACKS.set(CALLBACKS.get() - 1);
+    CALLBACK.set(outer);
     COMPLETIONS.set(completions);
     result
+}
+
+/// The callback that the current thread is in, for a report.
+pub(crate) fn current_callback() -> Option<String> {
+    CALLBACK.get().map(|(function, socket)| format!("{function} of socket {socket}"))
 }
 
 /// Runs a deferred procedure call: it interrupts the current thread, and has nothing to do with what that
 /// is in.
 pub(crate) fn deferred<T>(call: impl FnOnce() -> T) -> T {
     let (completions, callbacks) = (COMPLETIONS.replace(0), CALLBACKS.replace(0));
+    let callback = CALLBACK.take();
     let result = call();
+    CALLBACK.set(callback);
     COMPLETIONS.set(completions);
     CALLBACKS.set(callbacks);
     result
@@ -87,7 +98,7 @@ mod tests {
     #[test]
     fn a_deferred_call_is_in_nothing_that_it_interrupts() {
         let inside = completing(|| {
-            calling(|| {
+            calling(("WskReceiveEvent", 1), || {
                 let deferred = deferred(|| (COMPLETIONS.get(), CALLBACKS.get()));
                 (deferred, CALLBACKS.get())
             })

@@ -520,10 +520,11 @@ fn reported() -> Option<Kernel> {
     Kernel::entered().or_else(|| DEFAULT.get().cloned())
 }
 
-/// The configuration and the last events of the current thread's kernel, for a report.
+/// The callback, the configuration and the last events of the current thread's kernel, for a report.
 fn report_context(lines: usize) -> Option<verifier::Context> {
     let kernel = reported()?;
     Some(verifier::Context {
+        callback: context::current_callback(),
         config: kernel.0.description.clone(),
         trace: kernel.trace_tail(lines),
         again: kernel.0.again.get().cloned(),

@@ -115,6 +115,8 @@ pub(crate) fn kernel_violation(message: &str) -> ! {
 
 /// What a report says of the current thread's kernel.
 pub(crate) struct Context {
+    /// The callback that the thread is in.
+    pub(crate) callback: Option<String>,
     /// The configuration.
     pub(crate) config: String,
     /// The last lines of the trace, each after a line break.
@@ -157,7 +159,10 @@ fn write(report: &str) {
 fn with_context(report: &str) -> String {
     let mut all = format!("wsk-host: {report}\n");
     let context = SOURCES.get().and_then(|sources| (sources.context)(LINES));
-    let Some(Context { config, trace, again }) = context else { return all };
+    let Some(Context { callback, config, trace, again }) = context else { return all };
+    if let Some(callback) = callback {
+        let _ = writeln!(all, "  in:      {callback}");
+    }
     let _ = writeln!(all, "  with:    {config}");
     if !trace.is_empty() {
         let _ = writeln!(all, "  before:{}", trace.replace('\n', "\n  "));

@@ -28,7 +28,7 @@ use super::object::origin;
 use super::options::Options;
 use super::socket::{Retained, SocketState};
 use crate::kernel::Kernel;
-use crate::kernel::context::calling;
+use crate::kernel::context;
 use crate::kernel::ke::irql::current_irql;
 use crate::kernel::trace::{Event, Status};
 use crate::verifier::{Origin, Rule, rule_violation};
@@ -74,8 +74,14 @@ fn level_flag() -> ULONG {
     if current_irql() == DISPATCH_LEVEL { WSK_FLAG_AT_DISPATCH_LEVEL } else { 0 }
 }
 
-fn context(callbacks: &Callbacks) -> PVOID {
+fn context_of(callbacks: &Callbacks) -> PVOID {
     ptr::with_exposed_provenance_mut(callbacks.context)
+}
+
+/// Calls the client, and records it: a trace shows the calls that a callback makes between its two lines.
+fn calling<T>(kernel: &Kernel, function: &'static str, socket: u64, call: impl FnOnce() -> T) -> T {
+    record(kernel, function, socket, "entered".to_owned());
+    context::calling((function, socket), call)
 }
 
 fn record(kernel: &Kernel, function: &'static str, socket: u64, detail: String) {
@@ -148,8 +154,16 @@ fn accept(
     let [local, remote] = addresses.0.each_mut().map(|to| ptr::from_mut(to).cast());
     let socket: PWSK_SOCKET = ptr::with_exposed_provenance_mut(object);
     // SAFETY: the client's callback gets what WSK promises it.
-    let status = calling(|| unsafe {
-        function(context(callbacks), level_flag(), local, remote, socket, context_room, table_room)
+    let status = calling(kernel, FUNCTION, id, || unsafe {
+        function(
+            context_of(callbacks),
+            level_flag(),
+            local,
+            remote,
+            socket,
+            context_room,
+            table_room,
+        )
     });
     let verdict = Status(status);
     record(kernel, FUNCTION, id, format!("socket {accepted} is offered: {verdict}"));
@@ -198,8 +212,9 @@ fn inspect(
     let mut addresses = Addresses::new(incoming);
     let [local, remote] = addresses.0.each_mut().map(|to| ptr::from_mut(to).cast());
     // SAFETY: the client's callback gets what WSK promises it.
-    let action =
-        calling(|| unsafe { function(context(callbacks), local, remote, &raw mut inspect_id) });
+    let action = calling(kernel, FUNCTION, id, || unsafe {
+        function(context_of(callbacks), local, remote, &raw mut inspect_id)
+    });
     record(kernel, FUNCTION, id, format!("connection {}: action {action}", key.serial));
     kernel.stack().inspected(id, key, action, actions);
 }
@@ -217,7 +232,9 @@ fn abort(kernel: &Kernel, id: u64, callbacks: &Callbacks, key: InspectKey) {
     };
     let mut inspect_id = WSK_INSPECT_ID { Key: size_t(key.key), SerialNumber: key.serial };
     // SAFETY: the client's callback gets what WSK promises it.
-    let status = calling(|| unsafe { function(context(callbacks), &raw mut inspect_id) });
+    let status = calling(kernel, FUNCTION, id, || unsafe {
+        function(context_of(callbacks), &raw mut inspect_id)
+    });
     record(kernel, FUNCTION, id, format!("connection {} was aborted", key.serial));
     require(
         kernel,
@@ -246,9 +263,9 @@ fn receive(
     let extended = kernel.stack().sockets.get(&id).and_then(|socket| socket.streams.receive_ex);
     let (name, status) = if let Some(function) = extended {
         // SAFETY: the client's callback gets what WSK promises it, and no control data.
-        let status = calling(|| unsafe {
+        let status = calling(kernel, "WskReceiveExEvent", id, || unsafe {
             let none = ptr::null_mut();
-            function(context(callbacks), flags, first, none, 0, size_t(count), &raw mut accepted)
+            function(context_of(callbacks), flags, first, none, 0, size_t(count), &raw mut accepted)
         });
         ("WskReceiveExEvent", status)
     } else {
@@ -261,8 +278,8 @@ fn receive(
             return;
         };
         // SAFETY: the client's callback gets what WSK promises it.
-        let status = calling(|| unsafe {
-            function(context(callbacks), flags, first, size_t(count), &raw mut accepted)
+        let status = calling(kernel, "WskReceiveEvent", id, || unsafe {
+            function(context_of(callbacks), flags, first, size_t(count), &raw mut accepted)
         });
         ("WskReceiveEvent", status)
     };
@@ -309,7 +326,8 @@ fn receive_from(
     let first = list.first();
     offer(kernel, id, first.addr(), Retained::Datagrams(list));
     // SAFETY: the client's callback gets what WSK promises it.
-    let status = calling(|| unsafe { function(context(callbacks), flags, first) });
+    let status =
+        calling(kernel, FUNCTION, id, || unsafe { function(context_of(callbacks), flags, first) });
     record(kernel, FUNCTION, id, format!("{count} datagrams: {}", Status(status)));
     let refused = match status {
         STATUS_SUCCESS | STATUS_PENDING => Vec::new(),
@@ -362,7 +380,8 @@ fn disconnect(kernel: &Kernel, id: u64, callbacks: &Callbacks, flags: ULONG) {
     };
     let flags = flags | level_flag();
     // SAFETY: the client's callback gets what WSK promises it.
-    let status = calling(|| unsafe { function(context(callbacks), flags) });
+    let status =
+        calling(kernel, FUNCTION, id, || unsafe { function(context_of(callbacks), flags) });
     record(kernel, FUNCTION, id, format!("flags {flags:#x}"));
     require(
         kernel,
@@ -381,7 +400,8 @@ fn send_backlog(kernel: &Kernel, id: u64, callbacks: &Callbacks, size: usize) {
         return;
     };
     // SAFETY: the client's callback gets what WSK promises it.
-    let status = calling(|| unsafe { function(context(callbacks), size_t(size)) });
+    let status =
+        calling(kernel, FUNCTION, id, || unsafe { function(context_of(callbacks), size_t(size)) });
     record(kernel, FUNCTION, id, format!("{size} bytes"));
     require(
         kernel,
@@ -395,7 +415,7 @@ fn send_backlog(kernel: &Kernel, id: u64, callbacks: &Callbacks, size: usize) {
 
 /// Tells a callback by null pointers that its socket is no longer functional.
 fn dead(kernel: &Kernel, id: u64, callbacks: &Callbacks, event: ULONG) {
-    let context = context(callbacks);
+    let context = context_of(callbacks);
     let extended = kernel.stack().sockets.get(&id).and_then(|socket| socket.streams.receive_ex);
     let mut accepted = 0;
     let accepted = &raw mut accepted;
@@ -408,14 +428,22 @@ fn dead(kernel: &Kernel, id: u64, callbacks: &Callbacks, event: ULONG) {
             let call = |f: unsafe extern "C" fn(_, _, _) -> _| unsafe {
                 f(context, level_flag(), ptr::null_mut())
             };
-            ("WskReceiveFromEvent", function.map(|function| calling(|| call(function))))
+            (
+                "WskReceiveFromEvent",
+                function
+                    .map(|function| calling(kernel, "WskReceiveFromEvent", id, || call(function))),
+            )
         }
         WSK_EVENT_RECEIVE if extended.is_some() => {
             // SAFETY: WSK promises that a null list says so.
             let call = |f: unsafe extern "C" fn(_, _, _, _, _, _, _) -> _| unsafe {
                 f(context, level_flag(), ptr::null_mut(), ptr::null_mut(), 0, 0, accepted)
             };
-            ("WskReceiveExEvent", extended.map(|function| calling(|| call(function))))
+            (
+                "WskReceiveExEvent",
+                extended
+                    .map(|function| calling(kernel, "WskReceiveExEvent", id, || call(function))),
+            )
         }
         WSK_EVENT_RECEIVE => {
             // SAFETY: the client promises its table, if it has one, until its socket is closed.
@@ -425,7 +453,10 @@ fn dead(kernel: &Kernel, id: u64, callbacks: &Callbacks, event: ULONG) {
             let call = |f: unsafe extern "C" fn(_, _, _, _, _) -> _| unsafe {
                 f(context, level_flag(), ptr::null_mut(), 0, accepted)
             };
-            ("WskReceiveEvent", function.map(|function| calling(|| call(function))))
+            (
+                "WskReceiveEvent",
+                function.map(|function| calling(kernel, "WskReceiveEvent", id, || call(function))),
+            )
         }
         WSK_EVENT_ACCEPT => {
             let mut given: PVOID = ptr::null_mut();
@@ -439,7 +470,10 @@ fn dead(kernel: &Kernel, id: u64, callbacks: &Callbacks, event: ULONG) {
             let call = |f: unsafe extern "C" fn(_, _, _, _, _, _, _) -> _| unsafe {
                 f(context, level_flag(), nowhere, nowhere, ptr::null_mut(), given, to_table)
             };
-            ("WskAcceptEvent", function.map(|function| calling(|| call(function))))
+            (
+                "WskAcceptEvent",
+                function.map(|function| calling(kernel, "WskAcceptEvent", id, || call(function))),
+            )
         }
         _ => {
             // SAFETY: the client promises its table, if it has one, until its socket is closed.
@@ -449,7 +483,10 @@ fn dead(kernel: &Kernel, id: u64, callbacks: &Callbacks, event: ULONG) {
             let call = |f: unsafe extern "C" fn(_, _, _, _) -> _| unsafe {
                 f(context, ptr::null_mut(), ptr::null_mut(), ptr::null_mut())
             };
-            ("WskInspectEvent", function.map(|function| calling(|| call(function))))
+            (
+                "WskInspectEvent",
+                function.map(|function| calling(kernel, "WskInspectEvent", id, || call(function))),
+            )
         }
     };
     if told.is_some() {

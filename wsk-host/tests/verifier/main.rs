@@ -20,4 +20,5 @@ mod requests;
 mod sockets;
 mod stops;
 mod table;
+mod traces;
 mod unload;

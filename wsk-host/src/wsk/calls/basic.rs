@@ -83,6 +83,10 @@ pub(in crate::wsk) unsafe extern "C" fn close_socket<const C: Category>(
     let (kernel, id) = (object.kernel().clone(), object.id);
     // The close frees the object.
     drop(object);
+    let why = kernel.stack().why_close_aborts(id);
+    if let Some(why) = why {
+        kernel.note(format!("WskCloseSocket aborts the connection of socket {id} (INV-49): {why}"));
+    }
     with_stack(&kernel, |stack| stack.close(id, closed))
 }
 

@@ -474,18 +474,20 @@ impl Stack {
             return actions;
         };
         socket.require_released();
-        // The peer's end counts when it has arrived, received or not. A silent socket sends nothing.
-        let ended = socket.streams.sent_end
-            && socket.streams.rest.is_empty()
-            && (socket.streams.received_end
-                || self.services.network.readable(id) == Poll::Ready(Ok(Readable::End)));
-        let abort = !ended && socket.state != SocketState::Silent;
+        let abort = socket.why_close_aborts(&mut self.services).is_some();
         socket.requests.end_all(id, |_| true, STATUS_CANCELLED, &mut actions);
         socket.closing = Some(closed);
         socket.close_endpoints(&mut self.services, abort);
         self.services.recheck_others(&mut actions);
         self.finish_close(id, &mut actions);
         actions
+    }
+
+    /// The reason why closing a connection now aborts it, or none if it ends in order.
+    pub(super) fn why_close_aborts(&mut self, id: u64) -> Option<&'static str> {
+        let socket = self.sockets.get_mut(&id)?;
+        let is_connected = socket.state == SocketState::Connected;
+        socket.why_close_aborts(&mut self.services).filter(|_| is_connected)
     }
 
     /// A completion routine has returned.
@@ -520,6 +522,26 @@ impl Stack {
 }
 
 impl Socket {
+    /// The reason why closing the socket now sends no end in order.
+    fn why_close_aborts(&self, services: &mut Services) -> Option<&'static str> {
+        // A silent socket sends nothing.
+        if self.state == SocketState::Silent {
+            return None;
+        }
+        if !self.streams.sent_end {
+            return Some("no WskDisconnect has completed");
+        }
+        if !self.streams.rest.is_empty() {
+            return Some("data was indicated, and neither accepted nor received");
+        }
+        // The peer's end counts when it has arrived, received or not.
+        let has_end = self.streams.received_end
+            || services.network.readable(self.id) == Poll::Ready(Ok(Readable::End));
+        (!has_end).then_some(
+            "the end of the peer's data has not arrived, or data before it was not received",
+        )
+    }
+
     /// Stops a client that closes a socket before it has released every retained indication ([INV-47](crate::rules#inv-47)).
     fn require_released(&self) {
         let mut retained = self.retained.iter().filter(|(list, _)| !self.offered.contains(list));
