@@ -98,9 +98,12 @@ impl ClientSetup {
                     // The other thread does not wait for anything.
                     // SAFETY: the event is initialised.
                     unsafe { self.ended.wait(passive) };
-                    // The event has let one thread pass, and there may be more.
-                    // SAFETY: the event is initialised.
-                    unsafe { self.ended.set() };
+                    // The event has let one thread pass, and there may be more. Not while settings are applied: the
+                    // signal was of an earlier attempt, and this thread would spin on it. The end of this one sets it.
+                    if self.step.load(Ordering::Acquire) != IN_PROGRESS {
+                        // SAFETY: the event is initialised.
+                        unsafe { self.ended.set() };
+                    }
                 }
                 Err(_) => return Ok(()),
             }
@@ -158,5 +161,48 @@ mod tests {
             assert!(unsafe { setup.ensure_applied(control, None) }.is_ok());
             assert_eq!(calls.get(), 10);
         }
+    }
+
+    /// A refused setup leaves the event signalled. The next thread that waits must wait for the thread that applies the
+    /// settings again: if it spins, that thread gets no turn, and this test never ends.
+    #[test]
+    fn a_thread_waits_for_another_one_after_a_refusal() {
+        use std::sync::Arc;
+        use std::thread;
+
+        use wsk_host::kernel::{Config, Kernel, Threads, Timing};
+
+        let kernel = Kernel::new(Config {
+            threads: Threads::Deterministic,
+            timing: Timing::Deferred,
+            ..Config::default()
+        });
+        let _entered = kernel.enter();
+        let new = || ClientSetup::new(EventMask::RECEIVE, false);
+        let setup = Arc::new(PoolBox::new_with(new).unwrap());
+        // SAFETY: the setup stays in this allocation, which is nonpaged.
+        unsafe { setup.initialise() };
+        // SAFETY: the closure calls no function of WSK.
+        let refused = unsafe { setup.ensure_applied(|_, _, _| STATUS_INVALID_PARAMETER, None) };
+        assert!(refused.is_err());
+        let waiting = Cell::new(None);
+        let control = |_, _, _| {
+            let (owned, setup) = (kernel.clone(), Arc::clone(&setup));
+            let (entered, has_entered) = std::sync::mpsc::channel();
+            waiting.set(Some(thread::spawn(move || {
+                let _entered = owned.enter();
+                entered.send(()).unwrap();
+                // SAFETY: a test runs at PASSIVE_LEVEL.
+                let passive = unsafe { Passive::assume() };
+                // SAFETY: the closure calls no function of WSK.
+                unsafe { setup.ensure_applied(|_, _, _| STATUS_INVALID_PARAMETER, Some(passive)) }
+            })));
+            kernel.blocking(|| has_entered.recv()).unwrap();
+            STATUS_SUCCESS
+        };
+        // SAFETY: the closure calls no function of WSK.
+        assert!(unsafe { setup.ensure_applied(control, None) }.is_ok());
+        let waiting = waiting.take().unwrap();
+        assert!(kernel.blocking(|| waiting.join()).unwrap().is_ok());
     }
 }
