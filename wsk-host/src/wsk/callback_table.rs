@@ -23,7 +23,8 @@ use crate::verifier::{Origin, Rule, rule_violation};
 ///
 /// # Invariants
 ///
-/// The context and each table that is not null are the client's, valid until the socket's close has completed (INV-46).
+/// The context and each table that is not null are the client's, valid until the socket's close has completed
+/// ([INV-46](crate::rules#inv-46)).
 #[derive(Clone, Copy)]
 pub(super) struct Callbacks {
     pub(super) context: usize,
