@@ -63,8 +63,8 @@ pub fn unload(passive: Passive) {
         // No event: its signal would be one of the last steps of a completion routine, and would let this thread go on
         // while the routine is still in the driver's code.
         delay(passive, step);
-        waited += step;
-        step = longest.min(2 * step);
+        waited = waited.saturating_add(step);
+        step = longest.min(step.saturating_mul(2));
         if waited >= PATIENCE {
             waited = Duration::ZERO;
             report(rundown);

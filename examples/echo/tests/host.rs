@@ -47,9 +47,11 @@ fn on_host<T>(clients: impl AsyncFn(Provider, SocketAddr) -> Result<T>) -> Resul
     })?;
     let result = rt::block_on(passive, clients(wsk, local))?;
     runtime.shutdown(passive);
+    // The registration waits for the clients' sockets.
+    let result = result.map(drop);
     registration.deregister(passive);
     wsk::unload(passive);
-    result.map(drop)
+    result
 }
 
 /// The messages of the server. There must be none: no client causes the server to report a failure.

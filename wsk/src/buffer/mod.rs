@@ -44,7 +44,7 @@ const ALIGNMENT: usize = 16;
 ///
 /// # Invariants
 ///
-/// The pointer is to [`NOTHING`], or to an allocation that this value owns: a header, an MDL, and `size` bytes of data. The
+/// The pointer is to `NOTHING`, or to an allocation that this value owns: a header, an MDL, and `size` bytes of data. The
 /// MDL describes exactly these bytes. No request uses them while this value is accessible.
 pub struct Buffer(NonNull<BufferHeader>);
 
