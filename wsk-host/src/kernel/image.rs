@@ -12,11 +12,15 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char, c_void};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
-use super::Kernel;
 use super::loaded_image::{Call, Running};
+use super::{Kernel, Threads};
 use crate::verifier::{Origin, Rule, place_of_client, rule_violation, waits};
+
+/// The time that native threads have to return from the client's code when it is unloaded.
+const GRACE: Duration = Duration::from_secs(1);
 
 impl Kernel {
     /// Begins a call of the client's code. `what` names it, and `origin` is where it comes from, if that is known.
@@ -31,6 +35,7 @@ impl Kernel {
     /// The client's code has returned, or was not called after all.
     pub(crate) fn end_client(&self, call: Call) {
         self.image().end(call);
+        self.0.call_ended.notify_all();
     }
 
     /// Calls the client's code.
@@ -42,12 +47,23 @@ impl Kernel {
     }
 
     /// Unloads the client's image, as the system does when `DriverUnload` has returned. From here on, any call of the
-    /// client's code is a violation of INV-18, and ends the process; and so is code that is still running now, except
+    /// client's code is a violation of [INV-18](crate::rules#inv-18), and ends the process; and so is code that is still running now, except
     /// for the caller's and for work items, which keep the driver loaded.
     ///
     /// A test of [`wsk_host::test`](crate::test) does this at its end.
+    ///
+    /// Native threads run as the machine schedules them, so one may be interrupted in the last instructions of a routine
+    /// after the client has seen its result. They have a second to return; the seeds of deterministic threads find
+    /// clients that do not wait.
     pub fn unload(&self) {
-        let running = self.image().unload();
+        let mut image = self.image();
+        if self.config().threads == Threads::Native {
+            let wait =
+                self.0.call_ended.wait_timeout_while(image, GRACE, |image| image.is_running());
+            image = wait.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let running = image.unload();
+        drop(image);
         if let Some(Running { what, origin }) = running {
             let found = "it is still running when the driver is unloaded";
             rule_violation(Rule::UNLOAD_AFTER_ROUTINES, what, found, origin.as_deref());

@@ -47,6 +47,11 @@ impl Image {
         self.running.remove(&number);
     }
 
+    /// Whether any of the client's code is running.
+    pub(crate) fn is_running(&self) -> bool {
+        !self.running.is_empty()
+    }
+
     /// Unloads the image. Returns the code that still runs and was called first, if there is any.
     pub(crate) fn unload(&mut self) -> Option<Running> {
         self.is_unloaded = true;

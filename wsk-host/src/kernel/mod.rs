@@ -50,7 +50,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use wsk_sys::ctypes::c_void;
@@ -91,6 +91,8 @@ struct KernelState {
     work_items: Mutex<WorkQueue>,
     devices: Mutex<Devices>,
     image: Mutex<Image>,
+    /// A call of the client's code has ended.
+    call_ended: Condvar,
     random: Mutex<Random>,
     trace: Mutex<Trace>,
     /// The state of a driver stack above, as a device extension is.
@@ -154,6 +156,7 @@ impl Kernel {
             work_items: Mutex::default(),
             devices: Mutex::default(),
             image: Mutex::default(),
+            call_ended: Condvar::new(),
             random: Mutex::new(Random::new(config.timing.seed_or_zero())),
             trace: Mutex::default(),
             extension: OnceLock::new(),

@@ -19,6 +19,7 @@
 #![expect(unsafe_code, reason = "see Safety")]
 
 use core::future::Future;
+use core::mem::ManuallyDrop;
 use core::pin::Pin;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -73,7 +74,8 @@ unsafe impl Send for Line {}
 struct Waiter {
     ticket: u64,
     waker: Waker,
-    next: Option<PoolBox<Waiter>>,
+    /// The list drops it, one waiter after another: drop glue would recurse once for each.
+    next: ManuallyDrop<Option<PoolBox<Waiter>>>,
 }
 
 impl Kept {
@@ -213,12 +215,20 @@ impl Drop for Kept {
     }
 }
 
+impl Drop for Line {
+    fn drop(&mut self) {
+        while let Some(mut waiter) = self.waiting.take() {
+            self.waiting = waiter.next.take();
+        }
+    }
+}
+
 impl Line {
     /// Takes a waiter out.
     fn remove(&mut self, ticket: u64) -> Option<PoolBox<Waiter>> {
         let mut place = &mut self.waiting;
         while place.as_ref().is_some_and(|waiter| waiter.ticket != ticket) {
-            place = &mut place.as_mut()?.next;
+            place = &mut *place.as_mut()?.next;
         }
         let mut removed = place.take()?;
         *place = removed.next.take();
@@ -229,7 +239,7 @@ impl Line {
     fn push(&mut self, waiter: PoolBox<Waiter>) {
         let mut place = &mut self.waiting;
         while let Some(waiter) = place {
-            place = &mut waiter.next;
+            place = &mut *waiter.next;
         }
         *place = Some(waiter);
     }
@@ -336,7 +346,8 @@ impl<'a> Future for AwaitTurn<'a> {
                 }
             }
             let waker = context.waker().clone();
-            waiter = match PoolBox::new(Waiter { ticket: 0, waker, next: None }) {
+            waiter = match PoolBox::new(Waiter { ticket: 0, waker, next: ManuallyDrop::new(None) })
+            {
                 Ok(waiter) => Some(waiter),
                 Err(error) => return Poll::Ready(Err(error)),
             };

@@ -159,7 +159,11 @@ fn is_for(export: &str, function: &str) -> bool {
     };
     let export =
         if function.contains('<') { export } else { export.split('<').next().unwrap_or_default() };
-    if function.starts_with("::") { export.ends_with(function) } else { export == function }
+    match function.strip_prefix("::") {
+        // In the crate's root or in a module.
+        Some(name) => export == name || export.ends_with(function),
+        None => export == function,
+    }
 }
 
 /// The name of a function's export: of one that makes a future, its poll.

@@ -113,7 +113,7 @@ fn deliberate_faults_are_found(arch: Arch) -> Result<()> {
         "`deliberate::panic` can panic",
         "the section `PAGE` is pageable",
         "`MmPageEntireDriver` makes the driver pageable",
-        "`deliberate::frame` takes",
+        "`deliberate::frame` uses",
         "functions call each other in a circle: deliberate::circle",
         "`surface::deliberate::faults::pointer` can be called through a pointer",
     ];

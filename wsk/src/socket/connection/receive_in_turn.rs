@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The calls are made on a connected socket (INV-36); the request owns the buffer until it completes.
+//! The calls are made on a connected socket ([INV-36](crate::rules#inv-36)); the request owns the buffer until it completes.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
