@@ -34,10 +34,14 @@ fn with_provider(use_provider: impl FnOnce(&Host, &Provider)) {
     let host = Host::new(config());
     {
         let _entered = host.enter();
-        let registration = Registration::register(test_support::scenario::passive())
-            .expect("a new host accepts a registration");
+        let passive = test_support::scenario::passive();
+        let registration =
+            Registration::register(passive).expect("a new host accepts a registration");
         let wsk = registration.try_capture().expect("the provider of a new host is ready");
         use_provider(&host, &wsk);
+        drop(wsk);
+        registration.deregister(passive);
+        wsk::unload(passive);
     }
     host.settle();
     assert_eq!(host.outstanding_allocations(), 0, "memory was not freed");
