@@ -61,7 +61,7 @@ impl ClientSetup {
     }
 
     /// Applies the settings, unless that was done. `control` calls `WskControlClient` with a code and an input
-    /// of so many bytes, and nothing else. The caller has captured the provider, and shares it only after this
+    /// of the given size, and nothing else. The caller has captured the provider, and shares it only after this
     /// has succeeded: so there is no socket yet ([INV-9](crate::rules#inv-9)).
     ///
     /// IRQL: <= `DISPATCH_LEVEL`; with a token it may wait for another thread that applies them.
