@@ -32,7 +32,7 @@ pub enum Level {
 /// use wsk_host::Config;
 ///
 /// let levels = Levels::TOLERANT.with(Rule::CALLBACK_WAITS, Level::Off);
-/// assert_eq!(Levels::TOLERANT.parse("[INV-16](crate::rules#inv-16)=off"), Ok(levels));
+/// assert_eq!(Levels::TOLERANT.parse("INV-16=off"), Ok(levels));
 /// let config = Config { rules: levels, ..Config::default() };
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
