@@ -54,7 +54,7 @@ fn line_ends_and_byte_order_marks_do_not_matter() {
     are_read(headers.path());
 }
 
-/// As a comment may have it that somebody wrote in a code page.
+/// Bytes as in a comment that was written in a legacy code page.
 #[test]
 fn what_is_not_unicode_does_not_matter_in_a_comment() {
     let headers = Headers::copy();

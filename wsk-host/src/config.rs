@@ -1,4 +1,4 @@
-//! How a host behaves: its kernel's configuration and WSK's in one.
+//! The configuration of a host: its kernel's and WSK's in one.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::kernel::{self, Threads, Timing, Windows};
 use crate::verifier::Levels;
 use crate::wsk::config::{self as wsk, Faults, Network, Readiness, Stripping};
 
-/// How a host behaves.
+/// The configuration of a [`Host`](crate::Host).
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,19 +26,19 @@ pub struct Config {
     pub network: Network,
     /// When requests complete.
     pub timing: Timing,
-    /// The Windows that the host stands for.
+    /// The emulated version of Windows.
     pub windows: Windows,
-    /// The faults that occur.
+    /// The probabilities of faults.
     pub faults: Faults,
-    /// When captures succeed. Until then they fail with `STATUS_DEVICE_NOT_READY`.
+    /// When WSK is ready. Until then, captures fail with `STATUS_DEVICE_NOT_READY`.
     pub readiness: Readiness,
-    /// The longest delay of the simulated network, if the timing is [`Timing::Mixed`]. Otherwise there is none.
+    /// The longest delay of the simulated network with [`Timing::Mixed`]; other timings have no delay. The default is 2 ms.
     pub delay: Duration,
-    /// The number of bytes that a connection of the simulated network buffers between its two sides.
+    /// The number of bytes that a connection of the simulated network buffers per direction. The default is 64 KiB.
     pub window: usize,
-    /// Whether receives sometimes return less than has arrived, if the timing is [`Timing::Mixed`].
+    /// Whether receives sometimes return fewer bytes than have arrived, with [`Timing::Mixed`]. The default is `true`.
     pub partial_receives: bool,
-    /// What removes control data from datagrams that are sent.
+    /// The filter that removes control data from sent datagrams, if any.
     pub stripping: Stripping,
     /// Return `STATUS_NOT_IMPLEMENTED` from `WskDisconnect` and never complete the IRP, as Wine does.
     pub refuse_disconnect: bool,
@@ -60,68 +60,68 @@ impl Default for Config {
 }
 
 impl Config {
-    /// A host on the machine's network.
+    /// The default configuration on the machine's network.
     #[must_use]
     pub fn real() -> Self {
         Self { network: Network::Real, ..Self::default() }
     }
 
-    /// With this [timing](Self::timing).
+    /// Sets the [timing](Self::timing).
     #[must_use]
     pub const fn timing(mut self, timing: Timing) -> Self {
         self.timing = timing;
         self
     }
 
-    /// With the timing that this seed gives.
+    /// Sets the timing to [`Timing::Mixed`] with this seed.
     #[must_use]
     pub const fn seed(self, seed: u64) -> Self {
         self.timing(Timing::Mixed(seed))
     }
 
-    /// As this [Windows](Self::windows).
+    /// Sets the emulated version of [Windows](Self::windows).
     #[must_use]
     pub const fn windows(mut self, windows: Windows) -> Self {
         self.windows = windows;
         self
     }
 
-    /// With these [faults](Self::faults).
+    /// Sets the [faults](Self::faults).
     #[must_use]
     pub const fn faults(mut self, faults: Faults) -> Self {
         self.faults = faults;
         self
     }
 
-    /// With this [readiness](Self::readiness).
+    /// Sets the [readiness](Self::readiness).
     #[must_use]
     pub const fn readiness(mut self, readiness: Readiness) -> Self {
         self.readiness = readiness;
         self
     }
 
-    /// With this longest [delay](Self::delay).
+    /// Sets the longest [delay](Self::delay).
     #[must_use]
     pub const fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// With this [window](Self::window).
+    /// Sets the [window](Self::window), in bytes.
     #[must_use]
     pub const fn window(mut self, window: usize) -> Self {
         self.window = window;
         self
     }
 
-    /// With or without [partial receives](Self::partial_receives).
+    /// Enables or disables [partial receives](Self::partial_receives).
     #[must_use]
     pub const fn partial_receives(mut self, partial: bool) -> Self {
         self.partial_receives = partial;
         self
     }
 
-    /// With this [stripping](Self::stripping) of control data.
+    /// Sets the [stripping](Self::stripping) of control data.
     #[must_use]
     pub const fn stripping(mut self, stripping: Stripping) -> Self {
         self.stripping = stripping;

@@ -99,7 +99,7 @@ impl<'a> History<'a> {
         Ok(lengths)
     }
 
-    /// The first Windows of what has a gate, or none, where it is.
+    /// The first Windows of an item, with or without a gate.
     fn first(self, gate: impl Fn(&Items) -> Option<Gate<'_>>) -> Result<Option<&'a Windows>> {
         let Some(newest) = self.records.iter().rev().find_map(|record| gate(&record.items)) else {
             return Ok(None);
@@ -112,7 +112,7 @@ impl<'a> History<'a> {
     }
 }
 
-/// The gate of something that is there.
+/// The gate of an existing item.
 struct Gate<'i>(Option<&'i str>);
 
 fn gate_of_item<'i>(items: &'i Items, name: &str) -> Option<Gate<'i>> {

@@ -71,7 +71,7 @@ impl Records {
         &self.0
     }
 
-    /// The record of a release that somebody has named.
+    /// The record of a named release.
     pub(crate) fn find(&self, release: &str) -> Result<&Record> {
         self.get(release).with_context(|| {
             let known: Vec<&str> = self.0.iter().map(|record| record.release.as_str()).collect();
@@ -93,7 +93,7 @@ impl Records {
         self.0.iter().find(|record| record.release == release)
     }
 
-    /// Puts a record where its release stands, in the place of what was there.
+    /// Inserts a record in the order of releases, and replaces an existing one.
     pub(crate) fn insert(&mut self, record: Record, releases: &Releases) {
         self.0.retain(|other| other.release != record.release);
         self.0.push(record);

@@ -21,7 +21,7 @@ impl<'tu> Spelling<'tu> {
         if let Some(name) = self.typedefs.get(declaration) {
             return Some(name.clone());
         }
-        // A newer clang names what has no name after its place in a file.
+        // A newer clang names an unnamed type after its position in the file.
         let name = declaration.get_name().filter(|name| !name.contains([' ', '(']))?;
         let tag = name.strip_prefix('_');
         Some(tag.filter(|tag| tag.starts_with(char::is_uppercase)).unwrap_or(&name).to_owned())

@@ -17,7 +17,7 @@ pub(super) fn write(report: &Report) -> String {
             continue;
         }
         let _ = writeln!(text, "\n### {title}\n");
-        // A pointer goes with what it points to.
+        // A pointer is listed with its target type.
         let is_pointer = |entry: &&Entry| {
             let target = entry.name.strip_prefix('P');
             entries.iter().any(|other| Some(other.name.as_str()) == target)

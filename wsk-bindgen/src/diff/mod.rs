@@ -1,4 +1,4 @@
-//! `cargo xtask diff`: what one release of the WDK has in wsk.h that another has not, and what it means.
+//! `cargo xtask diff`: compares wsk.h between two releases of the WDK, and explains each difference.
 
 mod compare;
 mod markdown;

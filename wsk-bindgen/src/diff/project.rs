@@ -33,7 +33,7 @@ pub(crate) struct TypedTable {
 pub(crate) struct Slot {
     /// The file, and what in it.
     pub(crate) plain: String,
-    /// What goes with it.
+    /// The related items.
     with: &'static str,
     pub(crate) is_there: bool,
 }
@@ -237,7 +237,7 @@ mod tests {
             is_there("WSK_PROVIDER_STREAM_DISPATCH", "WskInspectComplete", false),
             [false, false]
         );
-        // It is there, but not for a Windows that came later.
+        // It exists, but not for a later Windows.
         assert!(!is_there("WSK_PROVIDER_CONNECTION_DISPATCH", "WskSend", true)[0]);
         assert_eq!(is_there("WSK_CLIENT_CONNECTION_DISPATCH", "WskReceiveEvent", false), [true]);
         assert_eq!(is_there("WSK_CLIENT_CONNECTION_DISPATCH", "WskSendEvent", false), [false]);

@@ -37,7 +37,7 @@ pub(crate) struct Entry {
     pub(crate) kind: &'static str,
     /// The item in a few words.
     pub(crate) description: String,
-    /// Of an item that is there, the first Windows that has it.
+    /// The first Windows that has an existing item.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) since: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -196,7 +196,7 @@ impl Writer<'_> {
         }
     }
 
-    /// An entry of `bindings.toml` for what is gone. The bindings keep what an older release lacks.
+    /// An entry of `bindings.toml` for a removed item. The bindings keep an item that an older release lacks.
     fn stale(&self, entry: &str, is_there: bool) -> Option<Need> {
         let what = format!("headers/bindings.toml: {entry} removed");
         (self.is_ahead && is_there).then_some(Need { what, done: false })

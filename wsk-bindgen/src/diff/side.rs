@@ -42,7 +42,7 @@ pub(crate) struct Read {
 }
 
 impl Side {
-    /// What somebody has named.
+    /// A named side.
     pub(crate) fn find(
         given: &str,
         config: &BindingsConfig,
@@ -72,7 +72,7 @@ impl Side {
         )
     }
 
-    /// The committed bindings: what is recorded of their release.
+    /// The committed bindings: the record of their release.
     pub(crate) fn bindings(config: &BindingsConfig) -> Result<Self> {
         let record = bindings(config)?;
         Ok(Self::record(record, format!("the bindings, of WDK {}", record.release)))

@@ -19,7 +19,7 @@ pub(crate) struct Place {
     pub(super) problem: Option<String>,
     /// The version that is meant if none is asked for.
     pub(super) version: Option<String>,
-    /// Whether somebody has said that the kit is here, so that no other will do.
+    /// Whether the user named this kit, so that no other is accepted.
     pub(super) is_said: bool,
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct IncludeTree {
     pub(crate) name: String,
     /// Of the folder that they are in, such as `10.0.26100.0`, if it has one.
     pub(crate) version: Option<String>,
-    /// How a command is told to read the same headers again.
+    /// The option that makes a command read the same headers again.
     pub(crate) origin: Origin,
     /// `km/crt` (where there is one), `km` and `shared`, in the order of their search.
     pub(super) folders: Vec<PathBuf>,

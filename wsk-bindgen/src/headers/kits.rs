@@ -63,7 +63,7 @@ impl Kit {
         PARTS.iter().zip(&self.folders).filter(|(_, found)| !is_there(found)).map(|(part, _)| part)
     }
 
-    /// The folder of each part that is there.
+    /// The folder of each existing part.
     pub(super) fn has(&self) -> impl Iterator<Item = (&'static Part, &Path)> {
         PARTS.iter().zip(&self.folders).filter_map(|(part, found)| {
             let found = found.iter().find(|found| found.is_marked)?;
@@ -102,7 +102,7 @@ impl Kit {
 
     fn add(&mut self, part: usize, found: Found) {
         let folders = &mut self.folders[part];
-        // Of a package that is there in several versions, the newest comes first.
+        // The newest version of a package comes first.
         let is_known = |other: &Found| {
             other.path == found.path || found.package.is_some() && other.package == found.package
         };
@@ -144,7 +144,7 @@ pub(super) fn find(given: &[PathBuf]) -> Result<Vec<Kit>> {
             }
         }
     }
-    // What has no version goes with all.
+    // A part without a version matches every version.
     for kit in versions.values_mut() {
         for (folders, more) in kit.folders.iter_mut().zip(&direct.folders) {
             if !is_there(folders) && is_there(more) {

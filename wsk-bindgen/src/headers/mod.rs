@@ -1,4 +1,4 @@
-//! The headers to read, and how clang is told to read them.
+//! The headers to read, and clang's options for them.
 
 mod discovery;
 mod folder;
@@ -47,7 +47,7 @@ impl Processor {
     }
 }
 
-/// What clang is told, and the files that it is told of: removed when they are no longer needed.
+/// Clang's options, and the temporary files that they name, which are removed with this value.
 pub(crate) struct Arguments {
     list: Vec<String>,
     overlay: PathBuf,

@@ -1,4 +1,4 @@
-//! Which kit is taken, of those that are found; and what is said if there is none.
+//! Selects one of the kits found, and reports where none was found.
 
 use std::fmt::Write as _;
 use std::ptr;
@@ -101,7 +101,7 @@ impl Selection<'_> {
     }
 }
 
-/// All places, with what is there, as lines.
+/// All places and their contents, as lines.
 pub(super) fn list(places: &[Place], release: Option<&str>) -> String {
     let selection = select(places, release);
     let mut text = String::new();
@@ -161,7 +161,7 @@ fn describe(kit: &Kit) -> String {
     kit.version.as_ref().map_or_else(|| "the WDK".to_owned(), |version| format!("WDK {version}"))
 }
 
-/// What was looked for in a place that should have a kit, and what is there.
+/// The expected and the actual contents of a place that should have a kit.
 fn nothing_in(place: &Place) -> String {
     if let Some(problem) = &place.problem {
         return format!("{}: {problem}. Correct or unset it, or give --wdk DIR.", place.name);
@@ -198,7 +198,7 @@ fn nothing_in(place: &Place) -> String {
     message
 }
 
-/// What was looked for where, and what is there.
+/// The expected and the actual contents of each place.
 fn nothing(places: &[Place], release: Option<&str>) -> String {
     let mut message = match release {
         Some(release) => format!("no WDK {release} is found."),

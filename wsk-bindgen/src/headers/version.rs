@@ -11,7 +11,7 @@ pub(crate) struct Version {
     numbers: Vec<u32>,
 }
 
-/// What is no greater is a version of Windows, and what is greater is a build of Windows Vista's or 7's.
+/// A number up to this is a version of Windows; a greater one is a build of Windows Vista or 7.
 const GREATEST_WINDOWS: u32 = 1000;
 
 impl Version {
@@ -32,7 +32,7 @@ impl Version {
         Self::of_folder(folder).filter(|version| version.numbers.len() > 2)
     }
 
-    /// Whether somebody who names a release means this one: `10.0.26100`, `26100` or `10.0.26100.0`, and
+    /// Whether a release name means this one: `10.0.26100`, `26100` or `10.0.26100.0`, and
     /// `7600`.
     pub(super) fn is(&self, release: &str) -> bool {
         let Some(wanted) = Self::parse(release) else { return false };

@@ -1,4 +1,4 @@
-//! `headers/bindings.toml`: what is generated, in which order, and what its documentation says.
+//! `headers/bindings.toml`: the generated items, their order, and their documentation.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ pub(crate) struct BindingsConfig {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Item {
     pub(crate) doc: String,
-    /// Of what is in wsk.h, only where the records are known not to say it.
+    /// For items of wsk.h, only where the records lack it.
     since: Option<String>,
     /// Why the records do not say it.
     since_reason: Option<String>,
@@ -111,7 +111,7 @@ impl Item {
                 "no record below headers/records has it, up to that of `release`: record the wsk.h that \
                  has it, with `cargo xtask surface --wdk DIR`, and set `release`",
             )?),
-            // That the records cannot say it, such as for a gate that nobody knows, is a reason as well.
+            // A gate that the records cannot express, such as an unknown one, is a reason as well.
             (Some(since), Some(_)) => {
                 let windows = history.releases.called(since)?;
                 ensure!(
@@ -128,7 +128,7 @@ impl Item {
         Ok(())
     }
 
-    /// Of what is not in wsk.h nothing is recorded.
+    /// Nothing is recorded of items outside wsk.h.
     fn date_by_hand(&mut self, releases: &Releases) -> Result<()> {
         ensure!(self.since_reason.is_none(), "`since_reason` is for wsk.h");
         let since = self.since.as_deref().context("it has no `since`")?;

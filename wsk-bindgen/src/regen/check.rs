@@ -1,4 +1,4 @@
-//! What makes a regeneration fail: items that are gone, holes in tables, items that nobody described.
+//! The errors of a regeneration: removed items, holes in tables, items without a description.
 
 use std::collections::BTreeSet;
 

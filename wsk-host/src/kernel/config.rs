@@ -1,35 +1,34 @@
-//! How a kernel behaves: its threads, its timing and its Windows.
+//! The configuration of a kernel: its threads, its timing and its version of Windows.
 
 use wsk_sys::since::Version;
 
 use crate::verifier::Levels;
 
-/// When deferred work runs: completions, callbacks, deferred procedure calls.
+/// When deferred work runs: completions, callbacks and DPCs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timing {
-    /// Requests complete before the call that made them returns, wherever that is possible.
+    /// Requests complete before their call returns, where possible.
     Inline,
-    /// Requests complete after that call has returned or meanwhile, at `DISPATCH_LEVEL`.
+    /// Requests complete during or after their call, at `DISPATCH_LEVEL`.
     Deferred,
-    /// One or the other, as numbers from this seed decide. So do the order of deferred work, the delays of the
-    /// simulated network, the size of a partial receive, and which thread runs.
+    /// The seed picks one or the other for each request. It also picks the order of deferred work, the delays of the
+    /// simulated network, the size of partial receives, and the thread that runs.
     Mixed(u64),
 }
 
 /// How the threads of a kernel run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
-    /// One at a time, as the seed of [`Timing::Mixed`] decides. Time advances while all of them wait, and by a millisecond
-    /// for every thousand steps that they take without a wait.
+    /// One thread runs at a time, picked by the seed of [`Timing::Mixed`]. Time advances while all threads wait, and by a
+    /// millisecond for every thousand steps that they take without a wait.
     Deterministic,
-    /// As the machine schedules them, in the machine's time.
+    /// The machine schedules the threads, in real time.
     Native,
 }
 
 /// A release of Windows, by the numbers that `RtlGetVersion` returns.
 ///
-/// It decides how long the provider's tables are: calling a function that this Windows lacks stops the
-/// process.
+/// It determines the length of the provider's tables: calling a function that this Windows lacks ends the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Windows {
     /// The major version.
@@ -68,14 +67,14 @@ impl Windows {
     }
 }
 
-/// How a [`Kernel`](super::Kernel) behaves.
+/// The configuration of a [`Kernel`](super::Kernel).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
     /// How threads run.
     pub threads: Threads,
     /// When deferred work runs.
     pub timing: Timing,
-    /// The Windows that the kernel stands for.
+    /// The emulated version of Windows.
     pub windows: Windows,
     /// Do nothing in `IoCancelIrp`, as Wine does.
     pub refuse_cancel: bool,

@@ -1,4 +1,4 @@
-//! How WSK behaves on a host: its network, its readiness and its faults.
+//! The configuration of WSK on a host: its network, its readiness and its faults.
 
 use std::time::Duration;
 
@@ -12,16 +12,15 @@ pub enum Network {
     /// A receive that is cancelled may complete with data all the same: the cancellation of every fourth takes up to
     /// the longest [delay](crate::Config::delay).
     Simulated,
-    /// The network of the machine, so that any program can be the peer. Threads and time are the machine's.
+    /// The machine's network, with any program as the peer. Threads and time are the machine's.
     ///
-    /// Of a datagram's header it does not carry everything. The hop limit does not arrive: there is no
-    /// `IP_HOPLIMIT` or `IPV6_HOPLIMIT` message, whatever the options are. Of the traffic class only the
-    /// congestion notification (ECN) is sent and arrives; the other six bits are zero. Only
-    /// 255.255.255.255 is known to be a broadcast (`MSG_BCAST`). On systems other than Linux and Android, a
-    /// datagram that the network would have to fragment is refused.
+    /// Some fields of a datagram's header are not supported. No `IP_HOPLIMIT` or `IPV6_HOPLIMIT` message is
+    /// received, whatever the options. Of the traffic class, only ECN is sent and received; the other six bits
+    /// are zero. `MSG_BCAST` is set for 255.255.255.255 only. On systems other than Linux and Android, sending a
+    /// datagram that needs fragmentation fails.
     Real,
-    /// None, to measure the cost of a client: each connection is made at once, and its peer returns as many
-    /// zero bytes as are sent to it. Listeners get no connections, and datagrams are lost. Threads and time are
+    /// No network, to measure the cost of a client: connecting succeeds at once, and the peer returns as many
+    /// zero bytes as it receives. Listeners receive no connections, and datagrams are lost. Threads and time are
     /// as on the simulated network.
     Null,
 }
@@ -29,7 +28,7 @@ pub enum Network {
 /// When the WSK subsystem becomes ready to be captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// It is ready.
+    /// At once.
     Ready,
     /// This long after the host was created.
     After(Duration),
@@ -37,35 +36,34 @@ pub enum Readiness {
     Never,
 }
 
-/// What removes control data from datagrams that are sent.
+/// The filter that removes control data from sent datagrams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stripping {
-    /// Nothing does.
+    /// None.
     #[default]
     Nothing,
-    /// Packet info is removed if it is the only control message, as on some systems.
+    /// Removes packet info if it is the only control message, as some systems do.
     PacketInfoAlone,
-    /// All of it is, by a filter of the Transport Driver Interface, unless the client bypasses that.
+    /// A filter of the Transport Driver Interface removes all control data, unless the client bypasses it.
     TdiFilter,
 }
 
-/// Faults, each as its probability in thousandths. None occurs by default.
+/// The probabilities of faults, in thousandths. The default is zero for all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// Datagrams that are lost. On the simulated network only, as the next two.
+    /// A datagram is lost (simulated network only).
     pub loss: u16,
-    /// Datagrams that arrive twice.
+    /// A datagram arrives twice (simulated network only).
     pub duplication: u16,
-    /// Segments of a connection after which it is reset.
+    /// A connection is reset after a segment (simulated network only).
     pub reset: u16,
-    /// Requests after which their socket is no longer functional: it fails them with
-    /// `STATUS_FILE_FORCED_CLOSED`.
+    /// A socket is no longer functional from a request on, which fails with `STATUS_FILE_FORCED_CLOSED`.
     pub forced_close: u16,
-    /// Requests that do not complete until they are cancelled, or their socket is closed.
+    /// A request does not complete until it is cancelled, or its socket is closed.
     pub hold: u16,
 }
 
-/// How WSK behaves on one kernel.
+/// The configuration of WSK on one kernel.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Config {

@@ -187,7 +187,7 @@ impl SocketState {
     /// The socket was delivered, and its last open reference is given up for this; or its last memory reference was
     /// released for this.
     pub(super) unsafe fn defer(this: NonNull<Self>) {
-        // SAFETY: this function's contract is the other's.
+        // SAFETY: this function has the contract of `defer_by`, which `Client::defer` satisfies.
         unsafe { Self::defer_by(this, Client::defer) };
     }
 
@@ -195,7 +195,7 @@ impl SocketState {
     ///
     /// As for [`defer`](Self::defer), and `defer` is one of [`Client`]'s functions for that.
     unsafe fn defer_by(this: NonNull<Self>, defer: unsafe fn(NonNull<Client>, NonNull<Job>)) {
-        // SAFETY: the weak reference that the caller gives up keeps the memory.
+        // SAFETY: the reference that the caller gives up keeps the memory.
         let client = unsafe { this.as_ref() }.client;
         // SAFETY: the memory exists, and the pointer stays within it.
         let job = unsafe { &raw mut (*this.as_ptr()).job };
@@ -214,7 +214,7 @@ impl SocketState {
     pub(super) unsafe fn run_deferred(job: NonNull<Job>) {
         // SAFETY: the job lies at this offset of its socket's memory, and its pointer came from that memory's.
         let this: NonNull<Self> = unsafe { job.byte_sub(core::mem::offset_of!(Self, job)) }.cast();
-        // SAFETY: the weak reference that was given up with the job keeps the memory.
+        // SAFETY: the reference that was given up with the job keeps the memory.
         if unsafe { this.as_ref() }.is_closed.load(Ordering::Relaxed) {
             // SAFETY: the last memory reference was released for this, and the level is passive.
             unsafe { Self::end(this) };
@@ -240,7 +240,7 @@ impl SocketState {
         // SAFETY: the caller's open reference keeps the memory until the next step, and with it the client.
         let memory = unsafe { this.as_ref() };
         if memory.client().rundown().may_be_in_foreign_waker() {
-            // SAFETY: this function's contract is the other's.
+            // SAFETY: this function has the contract of `defer_by`, which `Client::defer` satisfies.
             unsafe { Self::release_open_by(this, Client::defer) };
         } else {
             // SAFETY: this function's contract is the other's, and this is no completion routine's waker.
@@ -270,7 +270,7 @@ impl SocketState {
     ///
     /// As for [`release_open`](Self::release_open).
     pub(crate) unsafe fn release_open_after_callback(this: NonNull<Self>) {
-        // SAFETY: this function's contract is the other's.
+        // SAFETY: this function has the contract of `defer_by`, which `Client::defer` satisfies.
         unsafe { Self::release_open_by(this, Client::defer_after_callback) };
     }
 
