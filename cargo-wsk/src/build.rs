@@ -60,7 +60,7 @@ pub struct Build<'a> {
 }
 
 impl<'a> Build<'a> {
-    /// A driver with its default features, optimised.
+    /// A driver with its default features, optimized.
     #[must_use]
     pub fn release(package: &'a str, arch: Arch) -> Self {
         Self { package, features: &[], profile: "release", config: &[], arch }
@@ -142,7 +142,7 @@ fn image(messages: &[u8], package: &str) -> Result<PathBuf> {
 /// Advice for messages of the linker that do not name the mistake.
 fn hint(messages: &str) -> &'static str {
     if ["__chkstk", "__CxxFrameHandler3", "strlen"].iter().any(|name| messages.contains(name)) {
-        "hint: compiled code refers to functions of a C library, more of them without link-time optimisation. A driver \
+        "hint: compiled code refers to functions of a C library, more of them without link-time optimization. A driver \
          imports `strlen` and `__chkstk` from ntoskrnl.exe, and defines `__CxxFrameHandler3`, as wsk's \
          examples/driver-support/src/runtime_support.rs does."
     } else if messages.contains("no global memory allocator found") {

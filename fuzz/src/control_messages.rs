@@ -34,14 +34,14 @@ fn as_in_c(data: &[u8]) -> Vec<(ULONG, ULONG, Vec<u8>)> {
     }
     let start: PCMSGHDR = words.as_mut_ptr().cast();
     let mut found = Vec::new();
-    // SAFETY: the words are aligned for a header, initialised, and at least `data.len()` bytes.
+    // SAFETY: the words are aligned for a header, initialized, and at least `data.len()` bytes.
     let mut next = unsafe { first_cmsg(start, data.len()) };
     while !next.is_null() {
         // SAFETY: `first_cmsg` and `next_cmsg` return a whole message inside the words, or null.
         let header = unsafe { next.read() };
         let size = header.cmsg_len - WSA_CMSG_LEN(0);
         let data_of = WSA_CMSG_DATA(next);
-        // SAFETY: the message is whole: `size` initialised bytes follow its header.
+        // SAFETY: the message is whole: `size` initialized bytes follow its header.
         let bytes = unsafe { std::slice::from_raw_parts(data_of.cast_const(), size) };
         // No protocol and no type is negative.
         let [level, kind] = [header.cmsg_level, header.cmsg_type]

@@ -92,7 +92,7 @@ FORCEINLINE VOID RtlInitEmptyAnsiString(PANSI_STRING String, PCHAR Buffer, USHOR
     String->Buffer = Buffer;
 }
 
-/* Initialisation that happens once. */
+/* Initialization that happens once. */
 
 typedef union _RTL_RUN_ONCE {
     PVOID Ptr;

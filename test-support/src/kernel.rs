@@ -82,15 +82,15 @@ impl<T> Drop for Pool<T> {
     }
 }
 
-/// An object of the kernel's, initialised by `initialise` in zeroed memory.
-pub fn object<T>(initialise: impl FnOnce(*mut T)) -> Pool<T> {
+/// An object of the kernel's, initialized by `initialize` in zeroed memory.
+pub fn object<T>(initialize: impl FnOnce(*mut T)) -> Pool<T> {
     // SAFETY: the kernel's structures are integers and pointers, for which zeroes are valid.
     let object = Pool::new(unsafe { std::mem::zeroed() });
-    initialise(object.0);
+    initialize(object.0);
     object
 }
 
-/// A notification event, not signalled.
+/// A notification event, not signaled.
 pub fn event() -> Pool<KEVENT> {
     // SAFETY: there is room for an event.
     object(|event| unsafe { KeInitializeEvent(event, NotificationEvent, FALSE) })
@@ -115,13 +115,13 @@ pub fn time(value: i64) -> LARGE_INTEGER {
 
 /// Sets a timer. Returns whether it was set before.
 pub fn set(timer: &Pool<KTIMER>, due: i64, dpc: Option<&Pool<KDPC>>) -> bool {
-    // SAFETY: both are initialised, and stay until they are not used any more.
+    // SAFETY: both are initialized, and stay until they are not used any more.
     unsafe { KeSetTimer(timer.0, time(due), dpc.map_or(ptr::null_mut(), |dpc| dpc.0)) != FALSE }
 }
 
 /// Cancels a timer. Returns whether it was set.
 pub fn cancel(timer: &Pool<KTIMER>) -> bool {
-    // SAFETY: the timer is initialised.
+    // SAFETY: the timer is initialized.
     unsafe { KeCancelTimer(timer.0) != FALSE }
 }
 
@@ -131,11 +131,11 @@ pub fn flush() {
     unsafe { KeFlushQueuedDpcs() };
 }
 
-/// Waits for an object. Returns whether it was signalled; without a time-out, the wait does not end before.
+/// Waits for an object. Returns whether it was signaled; without a time-out, the wait does not end before.
 pub fn wait<T>(object: &Pool<T>, timeout: Option<i64>) -> bool {
     let mut timeout = timeout.map(time);
     let timeout = timeout.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
-    // SAFETY: the object is initialised.
+    // SAFETY: the object is initialized.
     let status =
         unsafe { KeWaitForSingleObject(object.raw(), Executive, KernelMode, FALSE, timeout) };
     assert!(matches!(status, STATUS_SUCCESS | STATUS_TIMEOUT));

@@ -78,7 +78,7 @@ impl File {
     ///
     /// # Errors
     ///
-    /// `STATUS_OBJECT_NAME_NOT_FOUND` if no device has the name, `STATUS_NO_SUCH_DEVICE` while its driver initialises
+    /// `STATUS_OBJECT_NAME_NOT_FOUND` if no device has the name, `STATUS_NO_SUCH_DEVICE` while its driver initializes
     /// itself, `STATUS_ACCESS_DENIED` if it is exclusive and open; or what the driver fails with.
     pub fn open(path: &str) -> Result<Self, NTSTATUS> {
         let path = match path.strip_prefix(r"\\.\") {

@@ -127,7 +127,7 @@ impl Host {
     /// `localhost`; on the machine's network these names come before the machine's own.
     ///
     /// Names are compared without regard to the case of ASCII letters, and else as they are: unlike Windows, a
-    /// host does not treat an internationalised name and its Punycode as the same.
+    /// host does not treat an internationalized name and its Punycode as the same.
     pub fn add_name(&self, name: &str, address: impl Into<IpAddr>) {
         wsk::add_name(&self.0, name, address.into());
     }

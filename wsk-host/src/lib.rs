@@ -41,7 +41,7 @@
 //! # Limits
 //!
 //! A process has one address space, no paging and no interrupts: all memory is resident, and a deferred procedure
-//! call runs where a thread calls the kernel or waits. Where WSK's documentation is silent, the behaviour was not
+//! call runs where a thread calls the kernel or waits. Where WSK's documentation is silent, the behavior was not
 //! compared with Windows. It runs on Linux; for Windows it was type-checked, and for macOS not even that.
 //!
 //! # Hosts

@@ -43,7 +43,7 @@ fn it_works_without_names_and_for_generic_types() {
 
 /// Raw identifiers are the same names.
 #[test]
-fn raw_identifiers_are_recognised() {
+fn raw_identifiers_are_recognized() {
     use wsk::events::{r#DatagramEvents, DatagramTable, Datagrams, Disposition};
 
     #[allow(non_camel_case_types, reason = "a keyword")]

@@ -142,7 +142,7 @@ pub fn status(block: &IO_STATUS_BLOCK) -> NTSTATUS {
     let block = core::ptr::from_ref(block).cast_mut();
     // SAFETY: `block` comes from a reference, so the field lies within a live structure.
     let field = unsafe { field!(block, IO_STATUS_BLOCK, Status) };
-    // SAFETY: the structure is borrowed for this call and `field` is only read. Its bytes are initialised, and
+    // SAFETY: the structure is borrowed for this call and `field` is only read. Its bytes are initialized, and
     // every bit pattern is a valid status.
     unsafe { field.read() }
 }

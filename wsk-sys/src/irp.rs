@@ -34,12 +34,12 @@ pub const fn IoSizeOfIrp(StackSize: CCHAR) -> USHORT {
 ///
 /// # Safety
 ///
-/// `Irp` points to an initialised IRP.
+/// `Irp` points to an initialized IRP.
 #[inline]
 pub unsafe fn IoGetCurrentIrpStackLocation(Irp: PIRP) -> PIO_STACK_LOCATION {
-    // SAFETY: `Irp` points to an initialised IRP (this function's contract).
+    // SAFETY: `Irp` points to an initialized IRP (this function's contract).
     let field = unsafe { current_stack_location(Irp) };
-    // SAFETY: `field` lies within the initialised IRP, whose `Tail` holds `Overlay` while a driver owns it.
+    // SAFETY: `field` lies within the initialized IRP, whose `Tail` holds `Overlay` while a driver owns it.
     unsafe { field.read() }
 }
 
@@ -50,10 +50,10 @@ pub unsafe fn IoGetCurrentIrpStackLocation(Irp: PIRP) -> PIO_STACK_LOCATION {
 ///
 /// # Safety
 ///
-/// `Irp` points to an initialised IRP with an unused stack location.
+/// `Irp` points to an initialized IRP with an unused stack location.
 #[inline]
 pub unsafe fn IoGetNextIrpStackLocation(Irp: PIRP) -> PIO_STACK_LOCATION {
-    // SAFETY: `Irp` points to an initialised IRP (this function's contract).
+    // SAFETY: `Irp` points to an initialized IRP (this function's contract).
     let current = unsafe { IoGetCurrentIrpStackLocation(Irp) };
     // SAFETY: stack locations form an array that is used from its end, and an unused one is left (contract): the
     // element before the current one exists.
@@ -67,12 +67,12 @@ pub unsafe fn IoGetNextIrpStackLocation(Irp: PIRP) -> PIO_STACK_LOCATION {
 ///
 /// # Safety
 ///
-/// `Irp` points to an initialised IRP that the caller owns, with an unused stack location.
+/// `Irp` points to an initialized IRP that the caller owns, with an unused stack location.
 #[inline]
 pub unsafe fn IoSetNextIrpStackLocation(Irp: PIRP) {
-    // SAFETY: `Irp` is initialised and has an unused stack location (this function's contract).
+    // SAFETY: `Irp` is initialized and has an unused stack location (this function's contract).
     let next = unsafe { IoGetNextIrpStackLocation(Irp) };
-    // SAFETY: `Irp` points to an initialised IRP (contract).
+    // SAFETY: `Irp` points to an initialized IRP (contract).
     let field = unsafe { current_stack_location(Irp) };
     // SAFETY: `field` lies within the IRP, which the caller owns and no other code accesses.
     unsafe { field.write(next) };
@@ -87,7 +87,7 @@ pub unsafe fn IoSetNextIrpStackLocation(Irp: PIRP) {
 ///
 /// # Safety
 ///
-/// - `Irp` points to an initialised IRP that the caller owns, with an unused stack location.
+/// - `Irp` points to an initialized IRP that the caller owns, with an unused stack location.
 /// - `CompletionRoutine` is not null if one of the three conditions is true. It and `Context` are valid until it
 ///   has returned, at any IRQL up to `DISPATCH_LEVEL`.
 #[inline]
@@ -109,7 +109,7 @@ pub unsafe fn IoSetCompletionRoutine(
     if InvokeOnCancel != FALSE {
         control |= SL_INVOKE_ON_CANCEL;
     }
-    // SAFETY: `Irp` is initialised and has an unused stack location (this function's contract).
+    // SAFETY: `Irp` is initialized and has an unused stack location (this function's contract).
     let next = unsafe { IoGetNextIrpStackLocation(Irp) };
     // SAFETY: the stack location belongs to the IRP, which the caller owns; no other code refers to it before the
     // IRP is passed on.
@@ -129,7 +129,7 @@ pub unsafe fn IoSetCompletionRoutine(
 /// `Irp` points to an IRP that the caller owns and that has a current stack location.
 #[inline]
 pub unsafe fn IoMarkIrpPending(Irp: PIRP) {
-    // SAFETY: `Irp` has a current stack location (this function's contract), so it is initialised.
+    // SAFETY: `Irp` has a current stack location (this function's contract), so it is initialized.
     let current = unsafe { IoGetCurrentIrpStackLocation(Irp) };
     // SAFETY: the caller owns the IRP and with it the current stack location, which exists (contract).
     unsafe { (*current).Control |= SL_PENDING_RETURNED };

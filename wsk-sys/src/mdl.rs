@@ -43,7 +43,7 @@ pub const fn size_of_mdl(Length: usize) -> usize {
     size_of::<MDL>() + pages * size_of::<usize>()
 }
 
-/// Initialises the header of an MDL that describes `Length` bytes at `BaseVa`. A macro in wdm.h.
+/// Initializes the header of an MDL that describes `Length` bytes at `BaseVa`. A macro in wdm.h.
 ///
 /// IRQL: any at which the memory of the MDL is accessible.
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-mminitializemdl).

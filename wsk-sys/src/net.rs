@@ -113,17 +113,17 @@ pub const fn WSA_CMSG_DATA(Cmsg: PCMSGHDR) -> *mut UCHAR {
 ///     value: 0x20,
 /// };
 /// let (start, length) = ((&raw mut control).cast(), size_of_val(&control));
-/// // SAFETY: `start` points to `length` initialised bytes, aligned for a CMSGHDR.
+/// // SAFETY: `start` points to `length` initialized bytes, aligned for a CMSGHDR.
 /// let first = unsafe { first_cmsg(start, length) };
 /// // SAFETY: the message is complete, and by its `cmsg_len` an INT follows the header.
 /// assert_eq!(unsafe { WSA_CMSG_DATA(first).cast::<INT>().read() }, 0x20);
-/// // SAFETY: `start` points to `length` initialised bytes; `first` was found in them.
+/// // SAFETY: `start` points to `length` initialized bytes; `first` was found in them.
 /// assert!(unsafe { next_cmsg(start, length, first) }.is_null());
 /// ```
 ///
 /// # Safety
 ///
-/// `Control` is null; or it is aligned for a [`CMSGHDR`] and valid for reads of `Length` initialised bytes.
+/// `Control` is null; or it is aligned for a [`CMSGHDR`] and valid for reads of `Length` initialized bytes.
 #[inline]
 #[must_use]
 pub unsafe fn first_cmsg(Control: PCMSGHDR, Length: usize) -> PCMSGHDR {
@@ -139,7 +139,7 @@ pub unsafe fn first_cmsg(Control: PCMSGHDR, Length: usize) -> PCMSGHDR {
 ///
 /// # Safety
 ///
-/// - `Control` is null; or it is aligned for a [`CMSGHDR`] and valid for reads of `Length` initialised bytes.
+/// - `Control` is null; or it is aligned for a [`CMSGHDR`] and valid for reads of `Length` initialized bytes.
 /// - `Cmsg` is null; or [`first_cmsg`] or this function returned it for the same control data, which has not been
 ///   modified since.
 #[inline]
@@ -162,7 +162,7 @@ pub unsafe fn next_cmsg(Control: PCMSGHDR, Length: usize, Cmsg: PCMSGHDR) -> PCM
 ///
 /// # Safety
 ///
-/// - `control` is null; or it is aligned for a [`CMSGHDR`] and valid for reads of `total` initialised bytes.
+/// - `control` is null; or it is aligned for a [`CMSGHDR`] and valid for reads of `total` initialized bytes.
 /// - `offset` is a multiple of that alignment.
 #[inline]
 unsafe fn complete_cmsg(control: PCMSGHDR, total: usize, offset: usize) -> PCMSGHDR {
@@ -174,7 +174,7 @@ unsafe fn complete_cmsg(control: PCMSGHDR, total: usize, offset: usize) -> PCMSG
     }
     // SAFETY: `offset` is at most `total`, the size of the memory at `control` (contract).
     let cmsg = unsafe { control.byte_add(offset) };
-    // SAFETY: `rest` bytes hold a header, the bytes are initialised, and `offset` preserves the alignment.
+    // SAFETY: `rest` bytes hold a header, the bytes are initialized, and `offset` preserves the alignment.
     let claimed = length(unsafe { (*cmsg).cmsg_len });
     if claimed < DATA || claimed > rest {
         return ptr::null_mut();
@@ -221,12 +221,12 @@ mod tests {
         fn types(&mut self) -> Vec<INT> {
             let (start, length) = (self.start(), self.length);
             let mut types = Vec::new();
-            // SAFETY: `start` points to `length` initialised bytes, aligned for a CMSGHDR.
+            // SAFETY: `start` points to `length` initialized bytes, aligned for a CMSGHDR.
             let mut cmsg = unsafe { first_cmsg(start, length) };
             while !cmsg.is_null() {
                 // SAFETY: the message is whole.
                 types.push(unsafe { (*cmsg).cmsg_type });
-                // SAFETY: `start` points to `length` initialised, aligned bytes, in which `cmsg` was found.
+                // SAFETY: `start` points to `length` initialized, aligned bytes, in which `cmsg` was found.
                 cmsg = unsafe { next_cmsg(start, length, cmsg) };
             }
             types
@@ -308,7 +308,7 @@ mod tests {
     fn the_message_after_null_is_the_first() {
         let mut control = Control::new(16);
         let start = control.put(0, 16, 1).start();
-        // SAFETY: `start` points to 16 initialised bytes, aligned for a CMSGHDR.
+        // SAFETY: `start` points to 16 initialized bytes, aligned for a CMSGHDR.
         assert_eq!(unsafe { next_cmsg(start, 16, ptr::null_mut()) }, start);
     }
 }

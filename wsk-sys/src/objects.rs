@@ -12,7 +12,7 @@ use crate::{
     PLARGE_INTEGER, PVOID,
 };
 
-/// Initialises a spin lock. An inline function in wdm.h.
+/// Initializes a spin lock. An inline function in wdm.h.
 ///
 /// IRQL: any.
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keinitializespinlock).
@@ -34,11 +34,11 @@ pub unsafe fn KeInitializeSpinLock(SpinLock: PKSPIN_LOCK) {
 ///
 /// # Safety
 ///
-/// - `SpinLock` is initialised, is in nonpaged memory, and is not held by the calling thread.
+/// - `SpinLock` is initialized, is in nonpaged memory, and is not held by the calling thread.
 /// - `OldIrql` is valid for a write.
 #[inline]
 pub unsafe fn KeAcquireSpinLock(SpinLock: PKSPIN_LOCK, OldIrql: PKIRQL) {
-    // SAFETY: the lock is initialised, nonpaged and not held by this thread (this function's contract).
+    // SAFETY: the lock is initialized, nonpaged and not held by this thread (this function's contract).
     let irql: KIRQL = unsafe { KeAcquireSpinLockRaiseToDpc(SpinLock) };
     // SAFETY: `OldIrql` is valid for a write (contract).
     unsafe { OldIrql.write(irql) };
@@ -93,7 +93,7 @@ pub unsafe fn PsGetCurrentProcess() -> PEPROCESS {
     link(name = "ntoskrnl.exe", kind = "raw-dylib", modifiers = "+verbatim")
 )]
 unsafe extern "C" {
-    /// Waits until the object behind a handle is signalled or the timeout expires.
+    /// Waits until the object behind a handle is signaled or the timeout expires.
     ///
     /// The timeout is in units of 100 ns: negative values are relative, null waits indefinitely.
     ///

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! Addresses of C are read by the family that they begin with; every view of a [`Storage`] is initialised.
+//! Addresses of C are read by the family that they begin with; every view of a [`Storage`] is initialized.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -35,7 +35,7 @@ impl Storage {
     };
 
     pub(crate) fn new(address: SocketAddr) -> Self {
-        // First all of it, so that every byte is initialised.
+        // First all of it, so that every byte is initialized.
         let mut storage = Self::EMPTY;
         match address {
             SocketAddr::V4(address) => storage.v4 = v4_to_c(address),
@@ -46,7 +46,7 @@ impl Storage {
 
     /// The address, if it is of IPv4 or IPv6.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
-        // SAFETY: every byte is initialised, and all views begin with the family.
+        // SAFETY: every byte is initialized, and all views begin with the family.
         match unsafe { self.family } {
             AF_INET => {
                 // SAFETY: every byte is initialized, and the family determines the type of the address.

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! A batch owns one allocation of nodes and slices, of which the first `length` slices are initialised.
+//! A batch owns one allocation of nodes and slices, of which the first `length` slices are initialized.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -109,7 +109,7 @@ impl Batch {
             return Ok(());
         }
         let mut larger = Self::with_capacity(needed)?;
-        // SAFETY: `length` slices are initialised here, there is room for them there, and they are forgotten here.
+        // SAFETY: `length` slices are initialized here, there is room for them there, and they are forgotten here.
         unsafe { ptr::copy_nonoverlapping(self.slices(), larger.slices(), self.length) };
         larger.length = core::mem::take(&mut self.length);
         *self = larger;
@@ -193,14 +193,14 @@ impl Deref for Batch {
     type Target = [Slice];
 
     fn deref(&self) -> &[Slice] {
-        // SAFETY: the first `length` slices are initialised, and no request has them.
+        // SAFETY: the first `length` slices are initialized, and no request has them.
         unsafe { slice::from_raw_parts(self.slices(), self.length) }
     }
 }
 
 impl DerefMut for Batch {
     fn deref_mut(&mut self) -> &mut [Slice] {
-        // SAFETY: the first `length` slices are initialised, and no request has them, and the batch is borrowed for writing.
+        // SAFETY: the first `length` slices are initialized, and no request has them, and the batch is borrowed for writing.
         unsafe { slice::from_raw_parts_mut(self.slices(), self.length) }
     }
 }

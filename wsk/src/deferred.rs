@@ -71,7 +71,7 @@ unsafe fn run_call<T>(job: NonNull<Job>) {
 ///
 /// # Invariants
 ///
-/// Once [initialised](Self::initialise), it does not move.
+/// Once [initialized](Self::initialize), it does not move.
 pub(crate) struct DeferredQueue {
     /// A list, linked by the jobs.
     jobs: AtomicPtr<Job>,
@@ -85,11 +85,11 @@ impl DeferredQueue {
 
     /// # Safety
     ///
-    /// As for [`Event::initialise`].
-    pub(crate) unsafe fn initialise(&self) {
+    /// As for [`Event::initialize`].
+    pub(crate) unsafe fn initialize(&self) {
         // INVARIANT: the queue stays where it is, by the event's contract.
         // SAFETY: this function's contract is the event's.
-        unsafe { self.work.initialise() };
+        unsafe { self.work.initialize() };
     }
 
     /// Has a job done. IRQL: <= `DISPATCH_LEVEL`.
@@ -135,13 +135,13 @@ impl DeferredQueue {
 
     /// Wakes the thread. IRQL: <= `DISPATCH_LEVEL`.
     pub(crate) fn wake(&self) {
-        // SAFETY: the queue is initialised before it is used.
+        // SAFETY: the queue is initialized before it is used.
         unsafe { self.work.set() };
     }
 
     /// Waits until [woken](Self::wake), and does every job that was queued by then.
     pub(crate) fn wait_and_do(&self, passive: Passive) {
-        // SAFETY: the queue is initialised before it is used.
+        // SAFETY: the queue is initialized before it is used.
         unsafe { self.work.wait(passive) };
         let mut next = self.jobs.swap(ptr::null_mut(), Ordering::Acquire);
         let mut has_delayed = false;

@@ -15,7 +15,7 @@ pub(crate) struct Tool {
     version: &'static str,
 }
 
-/// Licences and sources of the dependencies.
+/// Licenses and sources of the dependencies.
 pub(crate) static DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2" };
 
 /// Coverage-guided inputs for the targets of `fuzz/`.
@@ -49,7 +49,7 @@ impl Tool {
         }
         let shell = Shell::new()?;
         let folder = folder()?;
-        // Without optimisation: it runs for a second, and would be built for minutes.
+        // Without optimization: it runs for a second, and would be built for minutes.
         cmd!(
             shell,
             "cargo install {name} --version ={version} --locked --debug --quiet --root {folder}"

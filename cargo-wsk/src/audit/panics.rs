@@ -53,7 +53,7 @@ pub fn is_panic(function: &Function) -> bool {
 ///
 /// # Errors
 ///
-/// If the driver's panic handler cannot be recognised.
+/// If the driver's panic handler cannot be recognized.
 pub fn problems(image: &Image) -> Result<Vec<String>> {
     let handler = image.functions.iter().position(|function| function.name.contains(HANDLER));
     let ends: Vec<&Function> =

@@ -137,7 +137,7 @@ impl Key {
                 &raw mut length,
             )
         };
-        // SAFETY: the buffer is at least as large as a Header and initialised; every bit pattern is a valid Header.
+        // SAFETY: the buffer is at least as large as a Header and initialized; every bit pattern is a valid Header.
         let header = unsafe { buffer.as_ptr().cast::<Header>().read_unaligned() };
         let is_wanted = NT_SUCCESS(status) && header.value_type == value_type;
         is_wanted.then_some(Data { buffer, length: usize::try_from(header.length).ok()? })

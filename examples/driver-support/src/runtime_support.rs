@@ -48,7 +48,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     unsafe { KeBugCheckEx(BUG_CHECK_CODE, message, file, length, line) }
 }
 
-/// The handler of exceptions that the precompiled `core` and `alloc` name in their unwind information. Link-time optimisation
+/// The handler of exceptions that the precompiled `core` and `alloc` name in their unwind information. Link-time optimization
 /// removes the references; without it, the linker needs the symbol. It returns `ExceptionContinueSearch`: no Rust frame
 /// of a driver handles an exception, and the system stops as it does for one that is not handled.
 #[unsafe(no_mangle)]

@@ -94,7 +94,7 @@ unsafe fn wait_for(call: impl FnOnce(PIRP) -> NTSTATUS) -> IO_STATUS_BLOCK {
     unsafe { IoSetCompletionRoutine(irp, Some(completed), event.cast(), TRUE, TRUE, TRUE) };
     // The result is the IRP's status, not the return value.
     let _ = call(irp);
-    // SAFETY: the event is initialised, the IRQL is PASSIVE_LEVEL, and the request will complete (contract).
+    // SAFETY: the event is initialized, the IRQL is PASSIVE_LEVEL, and the request will complete (contract).
     let _ = unsafe {
         KeWaitForSingleObject(event.cast(), Executive, KernelMode, FALSE, ptr::null_mut())
     };
@@ -109,9 +109,9 @@ unsafe fn wait_for(call: impl FnOnce(PIRP) -> NTSTATUS) -> IO_STATUS_BLOCK {
 ///
 /// # Safety
 ///
-/// `event` points to an initialised [`KEVENT`].
+/// `event` points to an initialized [`KEVENT`].
 unsafe extern "C" fn completed(_device: PDEVICE_OBJECT, _irp: PIRP, event: PVOID) -> NTSTATUS {
-    // SAFETY: `event` points to an initialised event (this function's contract).
+    // SAFETY: `event` points to an initialized event (this function's contract).
     unsafe { KeSetEvent(event.cast(), 0, FALSE) };
     STATUS_MORE_PROCESSING_REQUIRED
 }

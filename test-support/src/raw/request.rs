@@ -21,10 +21,10 @@ unsafe impl Send for Request {}
 ///
 /// # Safety
 ///
-/// `event` is null or points to an initialised event.
+/// `event` is null or points to an initialized event.
 pub unsafe extern "C" fn completed(_device: PDEVICE_OBJECT, _irp: PIRP, event: PVOID) -> NTSTATUS {
     if !event.is_null() {
-        // SAFETY: it points to an initialised event: the caller's contract.
+        // SAFETY: it points to an initialized event: the caller's contract.
         unsafe { KeSetEvent(event.cast(), 0, FALSE) };
     }
     STATUS_MORE_PROCESSING_REQUIRED
@@ -59,14 +59,14 @@ impl Request {
 
     /// Whether the request has completed.
     pub fn is_complete(&self) -> bool {
-        // SAFETY: the event is initialised.
+        // SAFETY: the event is initialized.
         unsafe { KeReadStateEvent(self.event) != 0 }
     }
 
     /// Waits up to `milliseconds` ms. Returns whether the request has completed.
     pub fn completes_within(&self, milliseconds: i64) -> bool {
         let mut timeout = LARGE_INTEGER { QuadPart: -10_000 * milliseconds };
-        // SAFETY: the event is initialised.
+        // SAFETY: the event is initialized.
         let status = unsafe {
             let event = self.event.cast();
             KeWaitForSingleObject(event, Executive, KernelMode, FALSE, &raw mut timeout)

@@ -86,7 +86,7 @@ impl Drop for PoolChain {
     }
 }
 
-/// `count` bytes, each different from its neighbours.
+/// `count` bytes, each different from its neighbors.
 #[expect(clippy::cast_possible_truncation, reason = "below the modulus")]
 pub fn pattern(count: usize) -> Vec<u8> {
     (0..count).map(|index| (index % 251) as u8).collect()

@@ -174,7 +174,7 @@ impl Watcher {
             }
             let mut timeout = LARGE_INTEGER { QuadPart: -10_000_000 * 20 };
             let event = self.event.cast();
-            // SAFETY: the event is initialised, and this thread may wait.
+            // SAFETY: the event is initialized, and this thread may wait.
             let status = unsafe {
                 KeWaitForSingleObject(event, Executive, KernelMode, FALSE, &raw mut timeout)
             };
@@ -202,7 +202,7 @@ impl Watcher {
     fn record(&self, event: Event) {
         assert!(current_irql() <= DISPATCH_LEVEL);
         lock(&self.seen).push(event);
-        // SAFETY: the event is initialised, and no lock is held.
+        // SAFETY: the event is initialized, and no lock is held.
         unsafe { KeSetEvent(self.event, 0, FALSE) };
     }
 

@@ -184,7 +184,7 @@ typedef struct _COUNTER {
     KSPIN_LOCK SpinLock;
     EX_SPIN_LOCK ReadWrite;
     RTL_RUN_ONCE Once;
-    volatile LONG Initialised;
+    volatile LONG Initialized;
     volatile long Native;
     ULONG Counts[4];
 } COUNTER;
@@ -192,14 +192,14 @@ typedef struct _COUNTER {
 #define THREADS 3
 #define ROUNDS  5
 
-static ULONG Initialise(PRTL_RUN_ONCE Once, PVOID Parameter, PVOID *Context)
+static ULONG Initialize(PRTL_RUN_ONCE Once, PVOID Parameter, PVOID *Context)
 {
     LARGE_INTEGER Wait;
 
     UNREFERENCED_PARAMETER(Once);
     Wait.QuadPart = -10;
     KeDelayExecutionThread(KernelMode, FALSE, &Wait);
-    InterlockedIncrement(&((COUNTER *)Parameter)->Initialised);
+    InterlockedIncrement(&((COUNTER *)Parameter)->Initialized);
     *Context = Parameter;
     return TRUE;
 }
@@ -227,7 +227,7 @@ static VOID Counts(PVOID Context)
     ULONG Round;
     KIRQL Irql;
 
-    if (!NT_SUCCESS(RtlRunOnceExecuteOnce(&Counter->Once, Initialise, Counter, &Made)) || Made != Counter) {
+    if (!NT_SUCCESS(RtlRunOnceExecuteOnce(&Counter->Once, Initialize, Counter, &Made)) || Made != Counter) {
         return;
     }
     for (Round = 0; Round < ROUNDS; Round++) {
@@ -283,7 +283,7 @@ static int Locks(void *Context)
     for (Index = 0; Index < 4; Index++) {
         CHECK(Counter->Counts[Index] == THREADS * ROUNDS);
     }
-    CHECK(Counter->Initialised == 1 && Counter->Native == THREADS * ROUNDS);
+    CHECK(Counter->Initialized == 1 && Counter->Native == THREADS * ROUNDS);
     CHECK(!KeAreApcsDisabled() && KeTestSpinLock(&Counter->SpinLock));
     CHECK(ExTryToAcquireFastMutex(&Counter->Mutex) && KeAreApcsDisabled());
     ExReleaseFastMutex(&Counter->Mutex);

@@ -135,7 +135,7 @@ fn differing(memory: std::ops::Range<usize>, byte: u8) -> Option<(usize, usize)>
     let start: *const u8 = ptr::with_exposed_provenance(memory.start);
     // SAFETY: the ranges are of an entry's memory, which was written when the entry was made.
     let bytes = unsafe { std::slice::from_raw_parts(start, memory.len()) };
-    // Comparing slices is fast in a build without optimisation, too.
+    // Comparing slices is fast in a build without optimization, too.
     let same = if byte == GUARD { &[GUARD; 256] } else { &[FREED; 256] };
     if bytes.chunks(same.len()).all(|chunk| chunk == &same[..chunk.len()]) {
         return None;

@@ -30,7 +30,7 @@ use crate::verifier::{Origin, Rule, kernel_violation, rule_violation};
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn MmBuildMdlForNonPagedPool(mdl: PMDL) {
-    // SAFETY: the caller passes an initialised MDL of its own.
+    // SAFETY: the caller passes an initialized MDL of its own.
     let mdl = unsafe { &mut *mdl };
     let address = mdl.StartVa.wrapping_byte_add(mdl.ByteOffset as usize);
     let end = address.addr() + mdl.ByteCount as usize;

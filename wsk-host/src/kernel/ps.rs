@@ -33,7 +33,7 @@ use crate::kernel::schedule::{ClientPointer, ThreadId};
 use crate::kernel::{Entered, Kernel};
 use crate::verifier::{Origin, kernel_violation};
 
-/// A thread object, to which handles and pointers refer. Signalled when the thread has ended.
+/// A thread object, to which handles and pointers refer. Signaled when the thread has ended.
 ///
 /// # Invariants
 ///
@@ -79,7 +79,7 @@ impl Thread {
     }
 
     fn ended(&self) {
-        // SAFETY: the object is initialised, and is here.
+        // SAFETY: the object is initialized, and is here.
         unsafe { change(self.header.get(), |_| 1) };
     }
 }

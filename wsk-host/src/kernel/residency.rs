@@ -68,10 +68,10 @@ fn stack() -> std::ops::Range<usize> {
     if result != 0 {
         return 0..0;
     }
-    // SAFETY: the attributes were initialised.
+    // SAFETY: the attributes were initialized.
     let result =
         unsafe { libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut start, &raw mut size) };
-    // SAFETY: the attributes were initialised, and are not used afterwards.
+    // SAFETY: the attributes were initialized, and are not used afterwards.
     unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
     if result == 0 { start.addr()..start.addr() + size } else { 0..0 }
 }

@@ -18,7 +18,7 @@ use crate::verifier::{Origin, Rule, kernel_violation, rule_violation};
 #[derive(Default)]
 pub(crate) struct Usage {
     requests: BTreeMap<usize, Request>,
-    /// The IRPs that have completed, and were not initialised since, by their address.
+    /// The IRPs that have completed, and were not initialized since, by their address.
     completed: BTreeSet<usize>,
     /// The MDLs whose pages are locked, by their address.
     locked: BTreeMap<usize, Origin>,
@@ -121,8 +121,8 @@ impl Usage {
         request.number
     }
 
-    /// Initialises an IRP, which must not be in flight: it may be used for a request again.
-    pub(crate) fn initialise(&mut self, irp: PIRP, call: &str) {
+    /// Initializes an IRP, which must not be in flight: it may be used for a request again.
+    pub(crate) fn initialize(&mut self, irp: PIRP, call: &str) {
         self.require_not_in_flight(irp, call);
         self.completed.remove(&irp.addr());
     }
@@ -199,7 +199,7 @@ impl Usage {
         self.requests.contains_key(&irp.addr())
     }
 
-    /// Stops a client that initialises an IRP in flight.
+    /// Stops a client that initializes an IRP in flight.
     pub(crate) fn require_not_in_flight(&self, irp: PIRP, call: &str) {
         if let Some(request) = self.requests.get(&irp.addr()) {
             rule_violation(
@@ -260,7 +260,7 @@ pub(crate) fn addresses_of<T>(freed: &Range<usize>) -> Range<usize> {
     freed.start.saturating_sub(size_of::<T>() - 1)..freed.end
 }
 
-/// Stops a client that frees or initialises an object of the kernel's that is in use since a call.
+/// Stops a client that frees or initializes an object of the kernel's that is in use since a call.
 pub(crate) fn require_not_in_use(call: &str, object: &str, since: &Origin) -> ! {
     kernel_violation(&format!("{call}: the memory is {object}\n  since:   {since}"));
 }

@@ -46,11 +46,11 @@ impl Block {
         let mut memory = vec![0; offset];
         memory.extend_from_slice(data);
         let bytes = Box::into_raw(memory.into_boxed_slice());
-        // SAFETY: zeroes are an MDL, which is initialised next.
+        // SAFETY: zeroes are an MDL, which is initialized next.
         let mdl = Box::into_raw(Box::new(unsafe { std::mem::zeroed::<MDL>() }));
         // SAFETY: the MDL is new. Pages are not described: a host has none.
         unsafe { MmInitializeMdl(mdl, bytes.cast(), size_t(bytes.len())) };
-        // SAFETY: the MDL is new, and initialised.
+        // SAFETY: the MDL is new, and initialized.
         let header = unsafe { &mut *mdl };
         header.MdlFlags |= MDL_SOURCE_IS_NONPAGED_POOL;
         header.MappedSystemVa = bytes.cast();

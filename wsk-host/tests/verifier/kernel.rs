@@ -45,7 +45,7 @@ fn dpc(routine: PKDEFERRED_ROUTINE) -> PKDPC {
 /// A timer that is set, with a call.
 fn set() -> (PKTIMER, PKDPC) {
     let (timer, dpc) = (timer(), dpc(Some(nothing)));
-    // SAFETY: both are initialised.
+    // SAFETY: both are initialized.
     unsafe { KeSetTimer(timer, HOUR, dpc) };
     (timer, dpc)
 }
@@ -116,13 +116,13 @@ mod rules {
                 }
                 free(dpc);
             };
-        a_timer_initialised_while_it_is_set
+        a_timer_initialized_while_it_is_set
             says ["KeInitializeTimerEx: the memory is a set timer"]:
             |_| unsafe { KeInitializeTimer(set().0) };
-        a_call_initialised_while_its_timer_is_set
+        a_call_initialized_while_its_timer_is_set
             says ["KeInitializeDpc: the memory is the DPC of a set timer"]:
             |_| unsafe { KeInitializeDpc(set().1, Some(nothing), ptr::null_mut()) };
-        a_timer_that_is_not_initialised
+        a_timer_that_is_not_initialized
             says ["KeSetTimer: the timer is not initialized"]:
             |_| unsafe { _ = KeSetTimer(pool(), HOUR, ptr::null_mut()) };
         a_wait_in_a_deferred_procedure_call
@@ -144,10 +144,10 @@ mod rules {
         an_items_memory_freed_while_it_is_queued
             says ["ExFreePoolWithTag: the memory is a queued work item"]:
             |_| free(queued_in_pool());
-        an_item_uninitialised_while_it_is_queued
+        an_item_uninitialized_while_it_is_queued
             says ["IoUninitializeWorkItem: the memory is a queued work item"]:
             |_| unsafe { IoUninitializeWorkItem(queued_in_pool().cast()) };
-        an_item_initialised_while_it_is_queued
+        an_item_initialized_while_it_is_queued
             says ["IoInitializeWorkItem: the memory is a queued work item"]:
             |_| unsafe { IoInitializeWorkItem(device(), queued_in_pool().cast()) };
         an_item_queued_twice
@@ -162,7 +162,7 @@ mod rules {
                 host.settle();
                 IoFreeWorkItem(item.cast());
             };
-        an_item_queued_after_its_uninitialisation
+        an_item_queued_after_its_uninitialization
             says ["IoQueueWorkItemEx: the work item is not initialized"]:
             |_| unsafe {
                 unsafe extern "C" fn works(_: PVOID, _: PVOID, _: PIO_WORKITEM) {}

@@ -164,7 +164,7 @@ fn an_irp_reused_in_flight() {
 }
 
 #[test]
-fn an_irp_initialised_in_flight() {
+fn an_irp_initialized_in_flight() {
     breaks(14, ["IoInitializeIrp", IN_FLIGHT, "WskReceive"], |client| {
         // SAFETY: breaks INV-14.
         unsafe { IoInitializeIrp(waits(&client).irp, IoSizeOfIrp(1), 1) };
@@ -217,7 +217,7 @@ fn a_call_in_a_completion_routine() {
 
 /// Waits for the event that it is given.
 unsafe extern "C" fn waits_there(_device: PDEVICE_OBJECT, _irp: PIRP, event: PVOID) -> NTSTATUS {
-    // SAFETY: the event is initialised; the wait breaks INV-16.
+    // SAFETY: the event is initialized; the wait breaks INV-16.
     unsafe { KeWaitForSingleObject(event, Executive, KernelMode, FALSE, ptr::null_mut()) };
     STATUS_MORE_PROCESSING_REQUIRED
 }
@@ -280,7 +280,7 @@ unsafe extern "C" fn waits_in_callback(
     _indicated: SIZE_T,
     _accepted: *mut SIZE_T,
 ) -> NTSTATUS {
-    // SAFETY: the event is initialised; the wait breaks INV-16.
+    // SAFETY: the event is initialized; the wait breaks INV-16.
     unsafe { KeWaitForSingleObject(event(), Executive, KernelMode, FALSE, ptr::null_mut()) };
     STATUS_SUCCESS
 }

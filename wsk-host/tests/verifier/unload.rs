@@ -83,7 +83,7 @@ fn a_thread_that_has_not_ended() {
 
 /// A routine signals its event, and the thread that has waited for it runs before the routine has returned.
 #[test]
-fn a_completion_routine_that_has_signalled_its_event() {
+fn a_completion_routine_that_has_signaled_its_event() {
     breaks_without_client(18, ["a completion routine", STILL, ""], || {
         for seed in 0..1000 {
             let client = Client::new(Config::default().timing(Timing::Mixed(seed)));

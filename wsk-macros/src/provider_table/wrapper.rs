@@ -163,7 +163,7 @@ impl Wrapper<'_> {
                 #(#conditions #names: #types),*
             }
 
-            /// Initialises every field of the table, from values that can be copied: one that is missing in the
+            /// Initializes every field of the table, from values that can be copied: one that is missing in the
             /// declaration is missing here.
             #[allow(non_snake_case, dead_code, reason = "the names are C's")]
             const fn whole(#declared: &#mirror) -> #table {

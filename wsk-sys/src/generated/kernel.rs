@@ -30,7 +30,7 @@ pub const SL_INVOKE_ON_SUCCESS: UCHAR = 0x40;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iosetcompletionroutine).
 pub const SL_INVOKE_ON_ERROR: UCHAR = 0x80;
 
-/// Priority boost for completing an IRP or signalling an object: none.
+/// Priority boost for completing an IRP or signaling an object: none.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iocompleterequest).
 pub const IO_NO_INCREMENT: CCHAR = 0;
@@ -95,7 +95,7 @@ pub const POOL_FLAG_UNINITIALIZED: POOL_FLAGS = 2;
 /// Minimum Windows: Windows 10, version 2004. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exallocatepool2).
 pub const POOL_FLAG_NON_PAGED: POOL_FLAGS = 0x40;
 
-/// An event that stays signalled until it is reset.
+/// An event that stays signaled until it is reset.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keinitializeevent).
 pub const NotificationEvent: EVENT_TYPE = 0;
@@ -105,12 +105,12 @@ pub const NotificationEvent: EVENT_TYPE = 0;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keinitializeevent).
 pub const SynchronizationEvent: EVENT_TYPE = 1;
 
-/// [`KeWaitForMultipleObjects`]: wait until all objects are signalled.
+/// [`KeWaitForMultipleObjects`]: wait until all objects are signaled.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kewaitformultipleobjects).
 pub const WaitAll: WAIT_TYPE = 0;
 
-/// [`KeWaitForMultipleObjects`]: wait until one object is signalled.
+/// [`KeWaitForMultipleObjects`]: wait until one object is signaled.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kewaitformultipleobjects).
 pub const WaitAny: WAIT_TYPE = 1;
@@ -157,7 +157,7 @@ pub const CriticalWorkQueue: WORK_QUEUE_TYPE = 0;
 /// Minimum Windows: Windows 8.1. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/ne-wdm-_work_queue_type).
 pub const CustomPriorityWorkQueue: WORK_QUEUE_TYPE = 0x20;
 
-/// [`KeInitializeTimerEx`]: a timer that stays signalled until it is set again.
+/// [`KeInitializeTimerEx`]: a timer that stays signaled until it is set again.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keinitializetimerex).
 pub const NotificationTimer: TIMER_TYPE = 0;
@@ -541,11 +541,11 @@ unsafe extern "C" {
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-ioallocateirp).
     pub fn IoAllocateIrp(StackSize: CCHAR, ChargeQuota: BOOLEAN) -> PIRP;
-    /// Initialises caller-allocated memory as an IRP. `PacketSize` is [`IoSizeOfIrp`]`(StackSize)`. Not for IRPs allocated by [`IoAllocateIrp`].
+    /// Initializes caller-allocated memory as an IRP. `PacketSize` is [`IoSizeOfIrp`]`(StackSize)`. Not for IRPs allocated by [`IoAllocateIrp`].
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-ioinitializeirp).
     pub fn IoInitializeIrp(Irp: PIRP, PacketSize: USHORT, StackSize: CCHAR);
-    /// Reinitialises a completed IRP for reuse, and sets its status to `Iostatus`.
+    /// Reinitializes a completed IRP for reuse, and sets its status to `Iostatus`.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-ioreuseirp).
     pub fn IoReuseIrp(Irp: PIRP, Iostatus: NTSTATUS);
@@ -631,7 +631,7 @@ unsafe extern "C" {
     ///
     /// IRQL: <= DISPATCH_LEVEL for nonpaged pool. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exfreepoolwithtag).
     pub fn ExFreePoolWithTag(P: PVOID, Tag: ULONG);
-    /// Initialises an event in nonpaged memory.
+    /// Initializes an event in nonpaged memory.
     ///
     /// IRQL: any. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keinitializeevent).
     pub fn KeInitializeEvent(Event: PRKEVENT, Type: EVENT_TYPE, State: BOOLEAN);
@@ -647,11 +647,11 @@ unsafe extern "C" {
     ///
     /// IRQL: <= DISPATCH_LEVEL with `Wait` false. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kesetevent).
     pub fn KeSetEvent(Event: PRKEVENT, Increment: KPRIORITY, Wait: BOOLEAN) -> LONG;
-    /// Returns whether an event is signalled.
+    /// Returns whether an event is signaled.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kereadstateevent).
     pub fn KeReadStateEvent(Event: PRKEVENT) -> LONG;
-    /// Initialises a semaphore in nonpaged memory.
+    /// Initializes a semaphore in nonpaged memory.
     ///
     /// IRQL: any. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keinitializesemaphore).
     pub fn KeInitializeSemaphore(Semaphore: PRKSEMAPHORE, Count: LONG, Limit: LONG);
@@ -664,7 +664,7 @@ unsafe extern "C" {
         Adjustment: LONG,
         Wait: BOOLEAN,
     ) -> LONG;
-    /// Waits until an object is signalled or the timeout expires. The timeout is in units of 100 ns: negative values are relative, null waits indefinitely.
+    /// Waits until an object is signaled or the timeout expires. The timeout is in units of 100 ns: negative values are relative, null waits indefinitely.
     ///
     /// IRQL: <= APC_LEVEL; <= DISPATCH_LEVEL with a time-out of zero. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kewaitforsingleobject).
     pub fn KeWaitForSingleObject(
@@ -674,7 +674,7 @@ unsafe extern "C" {
         Alertable: BOOLEAN,
         Timeout: PLARGE_INTEGER,
     ) -> NTSTATUS;
-    /// Waits until one or all of several objects are signalled. More than three objects require a wait-block array.
+    /// Waits until one or all of several objects are signaled. More than three objects require a wait-block array.
     ///
     /// IRQL: <= APC_LEVEL; <= DISPATCH_LEVEL with a time-out of zero. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kewaitformultipleobjects).
     pub fn KeWaitForMultipleObjects(
@@ -707,11 +707,11 @@ unsafe extern "C" {
     ///
     /// IRQL: any. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iosizeofworkitem).
     pub fn IoSizeofWorkItem() -> ULONG;
-    /// Initialises [`IoSizeofWorkItem`] bytes of caller-allocated nonpaged memory as a work item. `IoObject` is a device object or, for [`IoQueueWorkItemEx`], a driver object.
+    /// Initializes [`IoSizeofWorkItem`] bytes of caller-allocated nonpaged memory as a work item. `IoObject` is a device object or, for [`IoQueueWorkItemEx`], a driver object.
     ///
     /// IRQL: any. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-ioinitializeworkitem).
     pub fn IoInitializeWorkItem(IoObject: PVOID, IoWorkItem: PIO_WORKITEM);
-    /// Uninitialises a work item of [`IoInitializeWorkItem`], before its memory is freed.
+    /// Uninitializes a work item of [`IoInitializeWorkItem`], before its memory is freed.
     ///
     /// IRQL: any. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iouninitializeworkitem).
     pub fn IoUninitializeWorkItem(IoWorkItem: PIO_WORKITEM);
@@ -733,15 +733,15 @@ unsafe extern "C" {
         QueueType: WORK_QUEUE_TYPE,
         Context: PVOID,
     );
-    /// Initialises a notification timer in nonpaged memory: it stays signalled after it expires.
+    /// Initializes a notification timer in nonpaged memory: it stays signaled after it expires.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keinitializetimer).
     pub fn KeInitializeTimer(Timer: PKTIMER);
-    /// Initialises a timer of either type in nonpaged memory.
+    /// Initializes a timer of either type in nonpaged memory.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keinitializetimerex).
     pub fn KeInitializeTimerEx(Timer: PKTIMER, Type: TIMER_TYPE);
-    /// Starts or restarts a timer, and returns whether it was running. `DueTime` is in units of 100 ns; negative values are relative. On expiry the timer is signalled and `Dpc`, if not null, is queued.
+    /// Starts or restarts a timer, and returns whether it was running. `DueTime` is in units of 100 ns; negative values are relative. On expiry the timer is signaled and `Dpc`, if not null, is queued.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kesettimer).
     pub fn KeSetTimer(Timer: PKTIMER, DueTime: LARGE_INTEGER, Dpc: PKDPC) -> BOOLEAN;
@@ -749,7 +749,7 @@ unsafe extern "C" {
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kecanceltimer).
     pub fn KeCancelTimer(arg1: PKTIMER) -> BOOLEAN;
-    /// Initialises a deferred procedure call (DPC) in nonpaged memory.
+    /// Initializes a deferred procedure call (DPC) in nonpaged memory.
     ///
     /// IRQL: any. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-keinitializedpc).
     pub fn KeInitializeDpc(
@@ -769,7 +769,7 @@ unsafe extern "C" {
     ///
     /// IRQL: any. Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kequeryunbiasedinterrupttime).
     pub fn KeQueryUnbiasedInterruptTime() -> ULONGLONG;
-    /// Initialises rundown protection, so that it can be acquired.
+    /// Initializes rundown protection, so that it can be acquired.
     ///
     /// IRQL: <= APC_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exinitializerundownprotection).
     pub fn ExInitializeRundownProtection(RunRef: PEX_RUNDOWN_REF);
@@ -836,7 +836,7 @@ unsafe extern "C" {
     ///
     /// IRQL: any. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iogetcurrentprocess).
     pub fn IoGetCurrentProcess() -> PEPROCESS;
-    /// Initialises a counted string from a NUL-terminated one, without copying it.
+    /// Initializes a counted string from a NUL-terminated one, without copying it.
     ///
     /// IRQL: <= DISPATCH_LEVEL. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-rtlinitunicodestring).
     pub fn RtlInitUnicodeString(DestinationString: PUNICODE_STRING, SourceString: PCWSTR);

@@ -100,7 +100,7 @@ impl Buffer {
         let data = unsafe { behind.add(mdl_size) };
         // SAFETY: there is room for such an MDL, whose size MAX_SIZE bounds.
         unsafe { MmInitializeMdl(mdl, data.as_ptr().cast(), size_t(size)) };
-        // SAFETY: the MDL was initialised, and describes memory of the nonpaged pool (INV-23).
+        // SAFETY: the MDL was initialized, and describes memory of the nonpaged pool (INV-23).
         unsafe { MmBuildMdlForNonPagedPool(mdl) };
         // INVARIANT: the allocation has a header, an MDL of the data, and the data.
         // SAFETY: the allocation begins with room for a header.
@@ -169,7 +169,7 @@ impl Deref for Buffer {
 
     fn deref(&self) -> &[u8] {
         let BufferHeader { data, size, .. } = *self.header();
-        // SAFETY: the buffer owns this many initialised bytes, and no request has them.
+        // SAFETY: the buffer owns this many initialized bytes, and no request has them.
         unsafe { slice::from_raw_parts(data.as_ptr(), size) }
     }
 }
@@ -177,7 +177,7 @@ impl Deref for Buffer {
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [u8] {
         let BufferHeader { data, size, .. } = *self.header();
-        // SAFETY: the buffer owns this many initialised bytes, and no request has them, and the buffer is borrowed for
+        // SAFETY: the buffer owns this many initialized bytes, and no request has them, and the buffer is borrowed for
         // writing.
         unsafe { slice::from_raw_parts_mut(data.as_ptr(), size) }
     }

@@ -30,7 +30,7 @@ use crate::sync::{Event, Thread};
 ///
 /// # Invariants
 ///
-/// - It stays in the nonpaged allocation that [`Client::start`] made, and its events are initialised.
+/// - It stays in the nonpaged allocation that [`Client::start`] made, and its events are initialized.
 /// - `references` includes one of the registration's until that ends, and `requests_in_flight` one of the client's thread
 ///   until `WskDeregister` has returned.
 #[repr(C)]
@@ -58,7 +58,7 @@ pub(crate) struct Client {
     running: Running,
 }
 
-// SAFETY: WSK synchronises its block, the setup is fixed or atomic, and everything else is atomics, kernel events or
+// SAFETY: WSK synchronizes its block, the setup is fixed or atomic, and everything else is atomics, kernel events or
 // types that are `Sync` themselves.
 unsafe impl Sync for Client {}
 
@@ -74,7 +74,7 @@ unsafe impl Target for Client {
         let client = unsafe { this.as_ref() };
         if client.requests_in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
             // The thread waits for this event, and frees the memory after it.
-            // SAFETY: the event is initialised.
+            // SAFETY: the event is initialized.
             unsafe { client.idle.set() };
         }
     }
@@ -113,15 +113,15 @@ impl Client {
             setup,
             running: Running::new(Kind::Registration),
         })?;
-        // INVARIANT: the events are initialised, in the allocation in which they stay.
+        // INVARIANT: the events are initialized, in the allocation in which they stay.
         // SAFETY: the client stays in this allocation, which is nonpaged.
-        unsafe { client.released.initialise() };
+        unsafe { client.released.initialize() };
         // SAFETY: the client stays in this allocation, which is nonpaged.
-        unsafe { client.idle.initialise() };
+        unsafe { client.idle.initialize() };
         // SAFETY: the client stays in this allocation, which is nonpaged.
-        unsafe { client.setup.initialise() };
+        unsafe { client.setup.initialize() };
         // SAFETY: the client stays in this allocation, which is nonpaged.
-        unsafe { client.deferred.initialise() };
+        unsafe { client.deferred.initialize() };
         let client = client.into_raw();
         // SAFETY: the routine is for a client, which is the thread's from here on.
         match unsafe { Thread::start(passive, run, client.as_ptr().cast()) } {
@@ -171,7 +171,7 @@ impl Client {
         if client.references.fetch_sub(1, Ordering::AcqRel) == 1 {
             // The thread frees the memory only after `released`, which comes last.
             client.deferred.wake();
-            // SAFETY: the event is initialised.
+            // SAFETY: the event is initialized.
             unsafe { client.released.set() };
         }
     }
@@ -294,7 +294,7 @@ unsafe extern "C" fn run(context: PVOID) {
         Client::release_captures(this);
     }
     // Whatever released the last reference sets this event as its last access.
-    // SAFETY: the event is initialised.
+    // SAFETY: the event is initialized.
     unsafe { client.released.wait(passive) };
     if client.is_registered.load(Ordering::Relaxed) {
         // SAFETY: the level is passive; nothing of the registration is left but requests that this ends (INV-5).
@@ -302,7 +302,7 @@ unsafe extern "C" fn run(context: PVOID) {
     }
     // `WskDeregister` has ended all requests on the client, whose completion routines are about to return (INV-18).
     if client.requests_in_flight.fetch_sub(1, Ordering::AcqRel) != 1 {
-        // SAFETY: the event is initialised.
+        // SAFETY: the event is initialized.
         unsafe { client.idle.wait(passive) };
     }
     // SAFETY: the client came from a `PoolBox`, belongs to this thread, and nothing refers to it any more.

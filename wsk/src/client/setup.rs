@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The event is initialised where the setup stays; each use of it relies on that.
+//! The event is initialized where the setup stays; each use of it relies on that.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -31,12 +31,12 @@ const DONE: u8 = 2;
 ///
 /// # Invariants
 ///
-/// `ended` is initialised before anything but [`ClientSetup::new`] is called.
+/// `ended` is initialized before anything but [`ClientSetup::new`] is called.
 pub(crate) struct ClientSetup {
     static_events: EventMask,
     bypasses_tdi: bool,
     step: AtomicU8,
-    /// Signalled when the step is no longer `IN_PROGRESS`.
+    /// Signaled when the step is no longer `IN_PROGRESS`.
     ended: Event,
 }
 
@@ -49,11 +49,11 @@ impl ClientSetup {
 
     /// # Safety
     ///
-    /// As for [`Event::initialise`].
-    pub(super) unsafe fn initialise(&self) {
-        // INVARIANT: the event is initialised.
+    /// As for [`Event::initialize`].
+    pub(super) unsafe fn initialize(&self) {
+        // INVARIANT: the event is initialized.
         // SAFETY: this function's contract is the event's.
-        unsafe { self.ended.initialise() };
+        unsafe { self.ended.initialize() };
     }
 
     pub(crate) const fn static_events(&self) -> EventMask {
@@ -88,7 +88,7 @@ impl ClientSetup {
                     let result = self.apply(&control);
                     let step = if result.is_ok() { DONE } else { NEW };
                     self.step.store(step, Ordering::Release);
-                    // SAFETY: the event is initialised.
+                    // SAFETY: the event is initialized.
                     unsafe { self.ended.set() };
                     return result;
                 }
@@ -96,12 +96,12 @@ impl ClientSetup {
                     // To spin could take for ever: this thread may have interrupted the other one.
                     let passive = passive.ok_or(known::STATUS_DEVICE_NOT_READY)?;
                     // The other thread does not wait for anything.
-                    // SAFETY: the event is initialised.
+                    // SAFETY: the event is initialized.
                     unsafe { self.ended.wait(passive) };
                     // The event has let one thread pass, and there may be more. Not while settings are applied: the
                     // signal was of an earlier attempt, and this thread would spin on it. The end of this one sets it.
                     if self.step.load(Ordering::Acquire) != IN_PROGRESS {
-                        // SAFETY: the event is initialised.
+                        // SAFETY: the event is initialized.
                         unsafe { self.ended.set() };
                     }
                 }
@@ -112,9 +112,9 @@ impl ClientSetup {
 
     fn apply(&self, control: &impl Fn(ULONG, PVOID, usize) -> NTSTATUS) -> Result<()> {
         if self.bypasses_tdi {
-            let mut behaviour: ULONG = WSK_TDI_BEHAVIOR_BYPASS_TDI;
+            let mut behavior: ULONG = WSK_TDI_BEHAVIOR_BYPASS_TDI;
             // The code takes a ULONG. Where there is no TDI, nothing has to be passed by, so the status is ignored.
-            let _ = control(WSK_TDI_BEHAVIOR, (&raw mut behaviour).cast(), size_of::<ULONG>());
+            let _ = control(WSK_TDI_BEHAVIOR, (&raw mut behavior).cast(), size_of::<ULONG>());
         }
         if self.static_events.is_empty() {
             return Ok(());
@@ -143,7 +143,7 @@ mod tests {
         let new = || ClientSetup::new(EventMask::RECEIVE, true);
         let setup = PoolBox::new_with(new).unwrap();
         // SAFETY: the setup stays in this allocation, which is nonpaged.
-        unsafe { setup.initialise() };
+        unsafe { setup.initialize() };
         let (calls, is_refused) = (Cell::new(0), Cell::new(true));
         let control = |code, _input, _size| {
             calls.set(calls.get() + 1);
@@ -163,7 +163,7 @@ mod tests {
         }
     }
 
-    /// A refused setup leaves the event signalled. The next thread that waits must wait for the thread that applies the
+    /// A refused setup leaves the event signaled. The next thread that waits must wait for the thread that applies the
     /// settings again: if it spins, that thread gets no turn, and this test never ends.
     #[test]
     fn a_thread_waits_for_another_one_after_a_refusal() {
@@ -181,7 +181,7 @@ mod tests {
         let new = || ClientSetup::new(EventMask::RECEIVE, false);
         let setup = Arc::new(PoolBox::new_with(new).unwrap());
         // SAFETY: the setup stays in this allocation, which is nonpaged.
-        unsafe { setup.initialise() };
+        unsafe { setup.initialize() };
         // SAFETY: the closure calls no function of WSK.
         let refused = unsafe { setup.ensure_applied(|_, _, _| STATUS_INVALID_PARAMETER, None) };
         assert!(refused.is_err());

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The room is read and written as bytes, all of which are initialised.
+//! The room is read and written as bytes, all of which are initialized.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -33,7 +33,7 @@ impl ControlBuffer {
 
     /// All bytes.
     pub(crate) const fn bytes(&self) -> &[u8; Self::SIZE] {
-        // SAFETY: the numbers are `SIZE` bytes long, and each byte is initialised.
+        // SAFETY: the numbers are `SIZE` bytes long, and each byte is initialized.
         unsafe { &*self.bytes.as_ptr().cast() }
     }
 

@@ -21,7 +21,7 @@ use crate::status::Result;
 ///
 /// # Invariants
 ///
-/// The pointer came from [`PoolBox::into_raw`], the operation is initialised and not in flight, and this value owns
+/// The pointer came from [`PoolBox::into_raw`], the operation is initialized and not in flight, and this value owns
 /// it.
 pub(crate) struct Idle(NonNull<Operation>);
 
@@ -37,11 +37,11 @@ impl Idle {
     pub(crate) fn allocate() -> Result<Self> {
         // SAFETY: `new_in_place` calls this with memory for an operation.
         let write = |place| unsafe { Operation::write(place) };
-        // SAFETY: `Operation::write` initialises all of it.
+        // SAFETY: `Operation::write` initializes all of it.
         let operation = unsafe { PoolBox::new_in_place(write) }?;
         // SAFETY: the operation stays in this allocation, which is nonpaged.
-        unsafe { operation.initialise() };
-        // INVARIANT: the operation is initialised and not in flight.
+        unsafe { operation.initialize() };
+        // INVARIANT: the operation is initialized and not in flight.
         Ok(Self(operation.into_raw()))
     }
 
@@ -95,7 +95,7 @@ impl Idle {
         // INVARIANT: the request holds the reference that was just taken.
         // SAFETY: the request is not in flight, so the field is the owner's.
         unsafe { *request.target.get() = target.cast() };
-        // SAFETY: the operation is initialised and idle, and the routine takes a pointer to an operation in flight on
+        // SAFETY: the operation is initialized and idle, and the routine takes a pointer to an operation in flight on
         // a `T`.
         unsafe { request.ready(completed::<T>, operation.as_ptr().cast()) };
         request.state.start();

@@ -77,7 +77,7 @@ const _: () = assert!(core::mem::offset_of!(Packet, location) == size_of::<IRP>(
 ///
 /// # Invariants
 ///
-/// - Once [initialised](Self::initialise), it does not move: an IRP has pointers into itself.
+/// - Once [initialized](Self::initialize), it does not move: an IRP has pointers into itself.
 /// - `packet`, `payload` and `target` belong to whichever side `state` names: while the request is in flight, the
 ///   system owns `packet` and uses what the call was given of `payload`; the rest of the time the owner does.
 /// - While the request is in flight, `target` points to an object that the request holds a reference to.
@@ -97,13 +97,13 @@ unsafe impl Send for Operation {}
 unsafe impl Sync for Operation {}
 
 impl Operation {
-    /// Writes an idle operation to the place where it stays; [`initialise`](Self::initialise) comes next.
+    /// Writes an idle operation to the place where it stays; [`initialize`](Self::initialize) comes next.
     ///
     /// # Safety
     ///
     /// `place` is valid for writes of an operation, and no one else uses it.
     pub(crate) unsafe fn write(place: *mut Self) {
-        // An IRP is numbers and pointers, for which zero is a value; the kernel initialises it.
+        // An IRP is numbers and pointers, for which zero is a value; the kernel initializes it.
         // SAFETY: `write_fields` calls this with the place of the field; a cell has the layout of its content.
         let packet = |place: *mut UnsafeCell<Packet>| unsafe { place.write_bytes(0, 1) };
         let payload = |place: *mut UnsafeCell<Payload>| {
@@ -128,7 +128,7 @@ impl Operation {
     /// # Safety
     ///
     /// The operation is idle, and in the nonpaged memory in which it stays.
-    pub(crate) unsafe fn initialise(&self) {
+    pub(crate) unsafe fn initialize(&self) {
         // INVARIANT: the operation stays where it is, by this function's contract.
         // SAFETY: the packet has room for an IRP with one stack location; an idle operation's IRP is not in use.
         unsafe { IoInitializeIrp(self.irp(), IoSizeOfIrp(1), 1) };
@@ -142,11 +142,11 @@ impl Operation {
     ///
     /// # Safety
     ///
-    /// The operation is initialised, the caller's, and not in flight. `routine` may be called with `context`.
+    /// The operation is initialized, the caller's, and not in flight. `routine` may be called with `context`.
     #[inline]
     unsafe fn ready(&self, routine: CompletionRoutine, context: PVOID) {
         let irp = self.irp();
-        // SAFETY: the IRP is initialised and not in flight, by this function's contract.
+        // SAFETY: the IRP is initialized and not in flight, by this function's contract.
         unsafe { IoReuseIrp(irp, STATUS_UNSUCCESSFUL) };
         // SAFETY: a fresh IRP has its stack location left; `routine` takes `context`, by this function's contract.
         unsafe { IoSetCompletionRoutine(irp, Some(routine), context, TRUE, TRUE, TRUE) };

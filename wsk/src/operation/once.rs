@@ -25,11 +25,11 @@ impl Operation {
     ///
     /// # Safety
     ///
-    /// - The operation was never in flight, its IRP is initialised, and its memory stays until `routine` has
+    /// - The operation was never in flight, its IRP is initialized, and its memory stays until `routine` has
     ///   returned, which may be called with `context`.
     /// - The caller hands the IRP to WSK next.
     pub(crate) unsafe fn ready_once(&self, routine: CompletionRoutine, context: PVOID) -> PIRP {
-        // SAFETY: the operation is initialised and was never in flight, and `routine` takes `context`, by this
+        // SAFETY: the operation is initialized and was never in flight, and `routine` takes `context`, by this
         // function's contract.
         unsafe { self.ready(routine, context) };
         self.state.start_abandoned_unless_started();

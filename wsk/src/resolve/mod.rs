@@ -43,7 +43,7 @@
 //!
 //! # Non-ASCII names
 //!
-//! Names are passed to the system in UTF-16. Since Windows 8, it converts internationalised names to Punycode for DNS
+//! Names are passed to the system in UTF-16. Since Windows 8, it converts internationalized names to Punycode for DNS
 //! queries, and leaves ASCII unchanged: `"bücher.example"` and
 //! `"xn--bcher-kva.example"` are the same name. With
 //! [`AddressInfoFlags::DISABLE_IDN_ENCODING`](crate::flags::AddressInfoFlags::DISABLE_IDN_ENCODING) it does not. [Microsoft's

@@ -37,7 +37,7 @@ use crate::sync::Event;
 pub fn block_on<F: Future>(passive: Passive, future: F) -> Result<F::Output> {
     let parker = PoolArc::new(Parker { woken: AtomicBool::new(false), event: Event::new() })?;
     // SAFETY: the parker stays in its allocation, which is nonpaged.
-    unsafe { parker.event.initialise() };
+    unsafe { parker.event.initialize() };
     let waker = waker(parker.clone());
     let mut context = Context::from_waker(&waker);
     let mut future = pin!(future);
@@ -48,7 +48,7 @@ pub fn block_on<F: Future>(passive: Passive, future: F) -> Result<F::Output> {
         // The flag first: a wait costs more. The event may also be left over from a wake that the flag
         // told of, so it proves nothing by itself.
         while !parker.woken.swap(false, Ordering::AcqRel) {
-            // SAFETY: the event was initialised.
+            // SAFETY: the event was initialized.
             unsafe { parker.event.wait(passive) };
         }
     }
@@ -62,7 +62,7 @@ struct Parker {
 impl Parker {
     fn unpark(&self) {
         if !self.woken.swap(true, Ordering::AcqRel) {
-            // SAFETY: the event was initialised before the first waker was made.
+            // SAFETY: the event was initialized before the first waker was made.
             unsafe { self.event.set() };
         }
     }

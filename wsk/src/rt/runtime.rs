@@ -73,9 +73,9 @@ impl Runtime {
             idle: Event::new(),
         })?;
         // SAFETY: the scheduler stays in its allocation, which is nonpaged.
-        unsafe { scheduler.work.initialise() };
+        unsafe { scheduler.work.initialize() };
         // SAFETY: the scheduler stays in its allocation, which is nonpaged.
-        unsafe { scheduler.idle.initialise() };
+        unsafe { scheduler.idle.initialize() };
         let mut runtime = Self { scheduler, threads: PoolBox::new_with(|| [const { None }; 64])? };
         match runtime.start_threads(threads, passive) {
             Ok(()) => Ok(runtime),
@@ -319,7 +319,7 @@ impl Scheduler {
         let is_awaited = queues.first.is_none() && core::mem::take(&mut queues.is_awaited);
         drop(queues);
         if is_awaited {
-            // SAFETY: initialised by the runtime.
+            // SAFETY: initialized by the runtime.
             unsafe { self.idle.set() };
         }
     }
@@ -334,7 +334,7 @@ impl Scheduler {
             queues.is_awaited = true;
         }
         if let Some(timeout) = timeout {
-            // SAFETY: initialised by the runtime.
+            // SAFETY: initialized by the runtime.
             if unsafe { self.idle.wait_for(passive, timeout) } {
                 return true;
             }
@@ -343,14 +343,14 @@ impl Scheduler {
             }
             // The last task has ended just now, and the event is about to be set.
         }
-        // SAFETY: initialised by the runtime.
+        // SAFETY: initialized by the runtime.
         unsafe { self.idle.wait(passive) };
         true
     }
 
     fn wake(&self, idle: bool) {
         if idle {
-            // SAFETY: initialised by the runtime; a thread waits, or is about to.
+            // SAFETY: initialized by the runtime; a thread waits, or is about to.
             unsafe { self.work.release(1) };
         }
     }
@@ -360,7 +360,7 @@ impl Scheduler {
         queues.stopping = true;
         let idle = core::mem::take(&mut queues.idle_threads);
         drop(queues);
-        // SAFETY: initialised by the runtime; so many threads wait, or are about to.
+        // SAFETY: initialized by the runtime; so many threads wait, or are about to.
         unsafe { self.work.release(idle) };
     }
 
@@ -462,7 +462,7 @@ unsafe extern "C" fn run(context: PVOID) {
         drop(queues);
         match task {
             Some(task) => task.run(),
-            // SAFETY: initialised by the runtime.
+            // SAFETY: initialized by the runtime.
             None => unsafe { scheduler.work.wait(passive) },
         }
     }

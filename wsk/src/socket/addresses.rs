@@ -149,7 +149,7 @@ impl LocalAddresses {
         let offset = pointer.checked_sub(self.bytes().as_ptr().addr())?;
         let bytes = self.bytes().get(offset..)?.get(..length)?;
         let address: PSOCKADDR = bytes.as_ptr().cast_mut().cast();
-        // SAFETY: that many bytes are initialised, and are read without regard to alignment.
+        // SAFETY: that many bytes are initialized, and are read without regard to alignment.
         unsafe { address::read_sized(address, length) }
     }
 

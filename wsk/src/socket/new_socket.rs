@@ -113,12 +113,12 @@ impl NewSocket {
                 }
             );
         };
-        // SAFETY: `write` initialises all of it.
+        // SAFETY: `write` initializes all of it.
         let memory = unsafe { PoolBox::new_in_place(write) }?;
         client.retain_reference();
         client.rundown().begin(Kind::Socket);
         // SAFETY: the operation stays in this allocation, which is nonpaged, and is idle.
-        unsafe { memory.state.close.initialise() };
+        unsafe { memory.state.close.initialize() };
         // INVARIANT: the counts begin with one of each, and the pointer is the allocation's.
         Ok(Self(memory.into_raw().cast()))
     }

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The kernel's object is initialised in the place where it stays.
+//! The kernel's object is initialized in the place where it stays.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -23,24 +23,24 @@ use crate::irql::Passive;
 /// A `KEVENT` of the kind that resets itself when it releases a thread.
 pub(crate) struct Event(UnsafeCell<MaybeUninit<KEVENT>>);
 
-// SAFETY: the kernel synchronises every access.
+// SAFETY: the kernel synchronizes every access.
 unsafe impl Send for Event {}
-// SAFETY: the kernel synchronises every access.
+// SAFETY: the kernel synchronizes every access.
 unsafe impl Sync for Event {}
 
 impl Event {
-    /// Room for an event; see [`Event::initialise`].
+    /// Room for an event; see [`Event::initialize`].
     pub(crate) const fn new() -> Self {
         Self(UnsafeCell::new(MaybeUninit::uninit()))
     }
 
-    /// Makes it an event that is not signalled. Before any other use; afterwards it must not move,
+    /// Makes it an event that is not signaled. Before any other use; afterwards it must not move,
     /// since an event has pointers into itself.
     ///
     /// # Safety
     ///
-    /// The event is where it stays, in nonpaged memory, and was not initialised before.
-    pub(crate) unsafe fn initialise(&self) {
+    /// The event is where it stays, in nonpaged memory, and was not initialized before.
+    pub(crate) unsafe fn initialize(&self) {
         // SAFETY: the memory is an event's, nonpaged, and nobody uses it yet.
         unsafe { KeInitializeEvent(self.as_ptr(), SynchronizationEvent, FALSE) };
     }
@@ -50,18 +50,18 @@ impl Event {
     ///
     /// # Safety
     ///
-    /// The event was initialised.
+    /// The event was initialized.
     pub(crate) unsafe fn set(&self) {
         const INCREMENT: KPRIORITY = IO_NO_INCREMENT as KPRIORITY;
         // SAFETY: the event is valid; with Wait false the IRQL may be DISPATCH_LEVEL.
         unsafe { KeSetEvent(self.as_ptr(), INCREMENT, FALSE) };
     }
 
-    /// Waits until the event is signalled, and resets it.
+    /// Waits until the event is signaled, and resets it.
     ///
     /// # Safety
     ///
-    /// The event was initialised.
+    /// The event was initialized.
     pub(crate) unsafe fn wait(&self, _passive: Passive) {
         // The status says nothing: the wait has no time-out and is not alertable.
         // SAFETY: the event is valid, and the token says that this thread may wait.
@@ -76,11 +76,11 @@ impl Event {
         };
     }
 
-    /// As [`Event::wait`], at most so long. Whether the event was signalled.
+    /// As [`Event::wait`], at most so long. Whether the event was signaled.
     ///
     /// # Safety
     ///
-    /// The event was initialised.
+    /// The event was initialized.
     pub(crate) unsafe fn wait_for(&self, _passive: Passive, timeout: Duration) -> bool {
         // Negative is relative.
         let mut timeout = LARGE_INTEGER { QuadPart: -ticks(timeout) };

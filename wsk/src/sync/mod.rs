@@ -1,4 +1,4 @@
-//! The kernel's means of synchronisation, as far as this crate needs them.
+//! The kernel's means of synchronization, as far as this crate needs them.
 
 mod delay;
 mod event;

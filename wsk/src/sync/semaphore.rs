@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The kernel's object is initialised in the place where it stays.
+//! The kernel's object is initialized in the place where it stays.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -20,13 +20,13 @@ use crate::irql::Passive;
 /// A `KSEMAPHORE`.
 pub(crate) struct Semaphore(UnsafeCell<MaybeUninit<KSEMAPHORE>>);
 
-// SAFETY: the kernel synchronises every access.
+// SAFETY: the kernel synchronizes every access.
 unsafe impl Send for Semaphore {}
-// SAFETY: the kernel synchronises every access.
+// SAFETY: the kernel synchronizes every access.
 unsafe impl Sync for Semaphore {}
 
 impl Semaphore {
-    /// Room for a semaphore; see [`Semaphore::initialise`].
+    /// Room for a semaphore; see [`Semaphore::initialize`].
     pub(crate) const fn new() -> Self {
         Self(UnsafeCell::new(MaybeUninit::uninit()))
     }
@@ -36,8 +36,8 @@ impl Semaphore {
     ///
     /// # Safety
     ///
-    /// The semaphore is where it stays, in nonpaged memory, and was not initialised before.
-    pub(crate) unsafe fn initialise(&self) {
+    /// The semaphore is where it stays, in nonpaged memory, and was not initialized before.
+    pub(crate) unsafe fn initialize(&self) {
         // SAFETY: the memory is a semaphore's, nonpaged, and nobody uses it yet.
         unsafe { KeInitializeSemaphore(self.as_ptr(), 0, LONG::MAX) };
     }
@@ -46,7 +46,7 @@ impl Semaphore {
     ///
     /// # Safety
     ///
-    /// The semaphore was initialised, and is released at most as often as it is waited for.
+    /// The semaphore was initialized, and is released at most as often as it is waited for.
     pub(crate) unsafe fn release(&self, count: LONG) {
         const INCREMENT: KPRIORITY = IO_NO_INCREMENT as KPRIORITY;
         if count > 0 {
@@ -60,7 +60,7 @@ impl Semaphore {
     ///
     /// # Safety
     ///
-    /// The semaphore was initialised.
+    /// The semaphore was initialized.
     pub(crate) unsafe fn wait(&self, _passive: Passive) {
         // The status says nothing: the wait has no time-out and is not alertable.
         // SAFETY: the semaphore is valid, and the token says that this thread may wait.

@@ -32,7 +32,7 @@ impl<T> SpinLock<T> {
     /// Waits for the lock, at `DISPATCH_LEVEL` until the guard is dropped. While it is held: no waits,
     /// no calls to code that is not this crate's, and no other lock.
     pub(crate) fn lock(&self) -> Guard<'_, T> {
-        // SAFETY: the lock was initialised, is nonpaged, and no thread takes two locks.
+        // SAFETY: the lock was initialized, is nonpaged, and no thread takes two locks.
         let irql = unsafe { KeAcquireSpinLockRaiseToDpc(self.lock.get()) };
         Guard { lock: self, irql, not_send: PhantomData }
     }

@@ -37,9 +37,9 @@ enum Progress {
     Expired,
 }
 
-// SAFETY: the timer and the call are used by the kernel's functions, which synchronise; the rest is shared.
+// SAFETY: the timer and the call are used by the kernel's functions, which synchronize; the rest is shared.
 unsafe impl Send for TimerState {}
-// SAFETY: the timer and the call are used by the kernel's functions, which synchronise; the rest is shared.
+// SAFETY: the timer and the call are used by the kernel's functions, which synchronize; the rest is shared.
 unsafe impl Sync for TimerState {}
 
 /// A timer, which tells when it has expired. Dropping it stops it.
@@ -62,7 +62,7 @@ impl Timer {
     /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     pub(crate) fn new() -> Result<Self> {
         let shared = PoolArc::new_with(|| TimerState {
-            // SAFETY: a timer is numbers and pointers, for which zero is a value; it is initialised below.
+            // SAFETY: a timer is numbers and pointers, for which zero is a value; it is initialized below.
             timer: UnsafeCell::new(unsafe { core::mem::zeroed() }),
             // SAFETY: the same holds for a deferred procedure call.
             dpc: UnsafeCell::new(unsafe { core::mem::zeroed() }),
@@ -109,7 +109,7 @@ impl Timer {
         // Negative is relative.
         let due = LARGE_INTEGER { QuadPart: -ticks(duration) };
         let (timer, dpc) = (self.shared.timer.get(), self.shared.dpc.get());
-        // SAFETY: both are initialised, are neither set nor queued, and stay.
+        // SAFETY: both are initialized, are neither set nor queued, and stay.
         unsafe { KeSetTimer(timer, due, dpc) };
         Ok(())
     }
@@ -127,7 +127,7 @@ impl Timer {
         if self.is_idle() {
             return;
         }
-        // SAFETY: the timer is initialised, and stays while this has its share.
+        // SAFETY: the timer is initialized, and stays while this has its share.
         let was_set = unsafe { KeCancelTimer(self.shared.timer.get()) } != FALSE;
         if was_set {
             // The call will not run.

@@ -98,7 +98,7 @@ fn a_busy_task_does_not_starve_others() {
 
 /// The same within one task, and on a thread that runs one future.
 #[test]
-fn a_busy_future_does_not_starve_its_neighbours() {
+fn a_busy_future_does_not_starve_its_neighbors() {
     for timing in last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
         let host = Host::new(Config::default().timing(timing));
         let run = async |wsk: Provider| {

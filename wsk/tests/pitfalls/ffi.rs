@@ -45,11 +45,11 @@ fn pitfall_25_outcomes_of_a_completion_routine() {
         // SAFETY: there is room for an IRP and one location.
         unsafe { IoInitializeIrp(irp, IoSizeOfIrp(1), 1) };
         let (success, error, cancel) = outcomes;
-        // SAFETY: the IRP was initialised, and is used no further.
+        // SAFETY: the IRP was initialized, and is used no further.
         unsafe {
             IoSetCompletionRoutine(irp, Some(never), ptr::null_mut(), success, error, cancel);
         };
-        // SAFETY: an IRP of zeroes, initialised, with its one location.
+        // SAFETY: an IRP of zeroes, initialized, with its one location.
         let packet = unsafe { packet.assume_init_ref() };
         assert_eq!(packet.locations[0].Control, bits);
     }

@@ -148,7 +148,7 @@ fn function(name: &str) -> String {
     };
     let path = path.split('<').next().unwrap_or(path).trim_end_matches(':');
     let snake = path.rsplit("::").next().unwrap_or(path);
-    let capitalised = |word: &str| {
+    let capitalized = |word: &str| {
         let mut characters = word.chars();
         characters
             .next()
@@ -157,7 +157,7 @@ fn function(name: &str) -> String {
             .chain(characters)
             .collect()
     };
-    let words: Vec<String> = snake.split('_').map(capitalised).collect();
+    let words: Vec<String> = snake.split('_').map(capitalized).collect();
     format!("Wsk{}", words.concat())
 }
 

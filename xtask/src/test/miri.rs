@@ -1,4 +1,4 @@
-//! The tests of `wsk` in Miri, which finds undefined behaviour. They run on the simulated network, with few seeds:
+//! The tests of `wsk` in Miri, which finds undefined behavior. They run on the simulated network, with few seeds:
 //! `cfg!(miri)` in the tests says how few.
 //!
 //! Miri runs all threads of a process in one, so that there is a process for each processor.

@@ -163,7 +163,7 @@ fn require(steps: &[&Step], setup: bool) -> Result<()> {
     if steps.iter().any(|step| step.name == steps::FUZZ) {
         fuzz::require(setup, FLAG)?;
     }
-    if steps.iter().any(|step| step.name == steps::LICENCES) {
+    if steps.iter().any(|step| step.name == steps::LICENSES) {
         tool::DENY.require(setup, FLAG)?;
     }
     if steps.iter().any(|step| step.name == steps::SEMVER) && release::has_version()? {

@@ -20,17 +20,17 @@ const CRATES: [(&str, &str); 6] = [
     ("wsk", "wsk"),
 ];
 
-/// What each package has besides its sources. The licences are copies of the project's.
-const LICENCES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
+/// What each package has besides its sources. The licenses are copies of the project's.
+const LICENSES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 
-/// Every dependency has an accepted licence and source.
-pub(super) fn licences() -> Result<()> {
+/// Every dependency has an accepted license and source.
+pub(super) fn licenses() -> Result<()> {
     let shell = shell()?;
     let deny = program(&tool::DENY)?;
     // Without the network, as the other steps. Its advisories are a matter of the day, not of a change.
     cmd!(shell, "{deny} --offline check licenses bans sources")
         .run()
-        .context("deny.toml lists the accepted licences and sources")
+        .context("deny.toml lists the accepted licenses and sources")
 }
 
 /// Each crate can be packaged without the network, and builds from its package, which is complete.
@@ -50,14 +50,14 @@ fn require_contents(shell: &Shell, name: &str, folder: &Path) -> Result<()> {
     let list = cmd!(shell, "cargo package --list --offline --allow-dirty --package {name}").quiet();
     let list = list.read()?.replace('\\', "/");
     let files: BTreeSet<&str> = list.lines().collect();
-    for wanted in [&LICENCES[..], &["README.md", "Cargo.toml", "src/lib.rs"]].concat() {
+    for wanted in [&LICENSES[..], &["README.md", "Cargo.toml", "src/lib.rs"]].concat() {
         ensure!(
             files.contains(wanted),
             "{name}'s package has no {wanted}: see `include` in its Cargo.toml"
         );
     }
-    for licence in LICENCES {
-        let [own, copy] = [project::root(), folder.into()].map(|folder| folder.join(licence));
+    for license in LICENSES {
+        let [own, copy] = [project::root(), folder.into()].map(|folder| folder.join(license));
         let read =
             |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
         ensure!(read(&own)? == read(&copy)?, "{} is not as {}", copy.display(), own.display());

@@ -10,7 +10,7 @@ use super::{
     Step, c, callback_cost, compilers, fuzz, headers, libclang, miri, nothing, release,
     units as unit_needs, wine as wine_needs,
 };
-use crate::driver::{self, Optimisation};
+use crate::driver::{self, Optimization};
 use crate::{audit, bench, bindgen, project, wine};
 
 /// The step that needs an older toolchain.
@@ -23,7 +23,7 @@ pub(super) const FUZZ: &str = "fuzz";
 pub(super) const MIRI: &str = "miri";
 
 /// The steps that need another's program.
-pub(super) const LICENCES: &str = "licences";
+pub(super) const LICENSES: &str = "licenses";
 pub(super) const SEMVER: &str = "semver";
 
 pub(super) static STEPS: [Step; 26] = [
@@ -124,16 +124,16 @@ pub(super) static STEPS: [Step; 26] = [
     Step {
         name: "drivers",
         is_for_releases: false,
-        about: "the example drivers build, optimised or not, with `alloc`, and never for a host",
+        about: "the example drivers build, optimized or not, with `alloc`, and never for a host",
         needs: nothing,
         run: drivers,
     },
     Step {
-        // An optimised build takes a minute for the web example, which is mostly others' code; and what is particular to
+        // An optimized build takes a minute for the web example, which is mostly others' code; and what is particular to
         // arm64 is in `drivers` and `audit`.
         name: "drivers-all",
         is_for_releases: true,
-        about: "every example driver builds for x64 and arm64, optimised",
+        about: "every example driver builds for x64 and arm64, optimized",
         needs: nothing,
         run: drivers_all,
     },
@@ -181,11 +181,11 @@ pub(super) static STEPS: [Step; 26] = [
         run: bench::check,
     },
     Step {
-        name: LICENCES,
+        name: LICENSES,
         is_for_releases: true,
-        about: "the dependencies come from where they may, with licences that they may have",
+        about: "the dependencies come from where they may, with licenses that they may have",
         needs: nothing,
-        run: release::licences,
+        run: release::licenses,
     },
     Step {
         name: "packages",
@@ -209,20 +209,20 @@ pub(super) static STEPS: [Step; 26] = [
         run: || EXAMPLES.into_iter().try_for_each(|(name, how)| wine::test(name, how)),
     },
     Step {
-        // The optimised image takes a minute to build.
+        // The optimized image takes a minute to build.
         name: "wine-web",
         is_for_releases: true,
-        about: "the web driver in Wine, optimised",
+        about: "the web driver in Wine, optimized",
         needs: wine_needs,
-        run: || wine::test("web", Optimisation::Full),
+        run: || wine::test("web", Optimization::Full),
     },
 ];
 
-/// The examples that are drivers, and how they are optimised for a change's checks: the web example is mostly others' code.
-const EXAMPLES: [(&str, Optimisation); 2] =
-    [("echo", Optimisation::Full), ("web", Optimisation::Little)];
+/// The examples that are drivers, and how they are optimized for a change's checks: the web example is mostly others' code.
+const EXAMPLES: [(&str, Optimization); 2] =
+    [("echo", Optimization::Full), ("web", Optimization::Little)];
 
-/// The profile of drivers that are not optimised. It shares what runs on the host, such as macros, with all other builds.
+/// The profile of drivers that are not optimized. It shares what runs on the host, such as macros, with all other builds.
 const DEV: &str = "dev";
 
 /// A driver that uses `alloc`.
@@ -323,14 +323,14 @@ fn loom() -> Result<()> {
     let arguments = ["test", "--quiet", "--package", "wsk", "--lib", "loom_tests"];
     // Another configuration, but not of macros and build scripts: cargo keeps them apart if the target has a name.
     let target = ["--target", "host-tuple"];
-    // Not optimised as a whole, and the rest of the workspace not at all.
-    let optimised = ["wsk", "loom", "generator", "scoped-tls"]
+    // Not optimized as a whole, and the rest of the workspace not at all.
+    let optimized = ["wsk", "loom", "generator", "scoped-tls"]
         .map(|name| ["--config".to_owned(), format!("profile.dev.package.{name}.opt-level=2")])
         .concat();
     // loom's tracing depends on it, and does not use it here.
     let unused = ["--config", "profile.dev.package.regex-automata.opt-level=0"];
     run(&cargo_command(&shell, &[&arguments[..], &target].concat())
-        .args(optimised)
+        .args(optimized)
         .args(unused)
         .env("RUSTFLAGS", "--cfg loom"))
 }
@@ -369,14 +369,14 @@ fn minimum() -> Result<()> {
 }
 
 /// The images that run in Wine; and a driver that uses `alloc`, for which the linker must find everything that the precompiled
-/// `core` and `alloc` refer to: more without optimisation, and other functions for each processor.
+/// `core` and `alloc` refer to: more without optimization, and other functions for each processor.
 fn drivers() -> Result<()> {
-    for (name, optimisation) in EXAMPLES {
-        print!("{}", driver::describe(&driver::build(name, Arch::X64, optimisation)?)?);
+    for (name, optimization) in EXAMPLES {
+        print!("{}", driver::describe(&driver::build(name, Arch::X64, optimization)?)?);
     }
     let debug = Build { profile: DEV, ..Build::release(ALLOC_CHECK, Arch::X64) };
-    let little = Optimisation::Little.build(ALLOC_CHECK, Arch::Arm64);
-    for (build, about) in [(debug, "not optimised"), (little, "optimised crate by crate")] {
+    let little = Optimization::Little.build(ALLOC_CHECK, Arch::Arm64);
+    for (build, about) in [(debug, "not optimized"), (little, "optimized crate by crate")] {
         driver::describe(&build.compile(project::workspace()?)?)?;
         println!("{}: a driver with `alloc` links, {about}", build.arch.name());
     }
@@ -386,14 +386,14 @@ fn drivers() -> Result<()> {
 fn drivers_all() -> Result<()> {
     for arch in Arch::ALL {
         for (name, _) in EXAMPLES {
-            print!("{}", driver::describe(&driver::build(name, arch, Optimisation::Full)?)?);
+            print!("{}", driver::describe(&driver::build(name, arch, Optimization::Full)?)?);
         }
         driver::describe(&Build::release(ALLOC_CHECK, arch).compile(project::workspace()?)?)?;
         let debug = Build { profile: DEV, ..Build::release(ALLOC_CHECK, arch) };
         driver::describe(&debug.compile(project::workspace()?)?)?;
-        let little = Optimisation::Little.build(ALLOC_CHECK, arch);
+        let little = Optimization::Little.build(ALLOC_CHECK, arch);
         driver::describe(&little.compile(project::workspace()?)?)?;
-        println!("{}: a driver with `alloc` links, however it is optimised", arch.name());
+        println!("{}: a driver with `alloc` links, however it is optimized", arch.name());
     }
     Ok(())
 }

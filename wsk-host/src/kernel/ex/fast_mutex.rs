@@ -33,9 +33,9 @@ pub(crate) struct FastMutex {
 
 const _: () = assert!(size_of::<FastMutex>() == 0x38);
 
-/// What shows that a mutex was initialised: its event's header has the kind of a synchronisation event, and no other
+/// What shows that a mutex was initialized: its event's header has the kind of a synchronization event, and no other
 /// function changes it.
-unsafe fn require_initialised(mutex: *mut FastMutex, function: &str) {
+unsafe fn require_initialized(mutex: *mut FastMutex, function: &str) {
     // SAFETY: the caller's caller passes a mutex.
     let header = unsafe { &raw mut (*mutex).event.Header };
     // SAFETY: the header is within the mutex.
@@ -81,7 +81,7 @@ unsafe extern "C" fn ExAcquireFastMutex(mutex: *mut FastMutex) {
     const NAME: &str = "ExAcquireFastMutex";
     require_at_most(APC_LEVEL, NAME);
     // SAFETY: the caller passes a mutex.
-    unsafe { require_initialised(mutex, NAME) };
+    unsafe { require_initialized(mutex, NAME) };
     let old = KfRaiseIrql(APC_LEVEL);
     acquire(mutex.addr(), Mode::Exclusive, NAME);
     // SAFETY: it was just acquired.
@@ -93,7 +93,7 @@ unsafe extern "C" fn ExTryToAcquireFastMutex(mutex: *mut FastMutex) -> BOOLEAN {
     const NAME: &str = "ExTryToAcquireFastMutex";
     require_at_most(APC_LEVEL, NAME);
     // SAFETY: the caller passes a mutex.
-    unsafe { require_initialised(mutex, NAME) };
+    unsafe { require_initialized(mutex, NAME) };
     if !try_acquire(mutex.addr(), Mode::Exclusive) {
         return FALSE;
     }
@@ -130,7 +130,7 @@ unsafe extern "C" fn ExAcquireFastMutexUnsafe(mutex: *mut FastMutex) {
     const NAME: &str = "ExAcquireFastMutexUnsafe";
     require_no_apcs(NAME);
     // SAFETY: the caller passes a mutex.
-    unsafe { require_initialised(mutex, NAME) };
+    unsafe { require_initialized(mutex, NAME) };
     acquire(mutex.addr(), Mode::Exclusive, NAME);
     // SAFETY: it was just acquired.
     unsafe { own(mutex, current_irql()) };

@@ -51,7 +51,7 @@ unsafe extern "C" fn ExInterlockedInsertHeadList(
     _lock: PKSPIN_LOCK,
 ) -> *mut LIST_ENTRY {
     let _guard = guard();
-    // SAFETY: the caller passes an initialised list.
+    // SAFETY: the caller passes an initialized list.
     let first = unsafe { (*head).Flink };
     // SAFETY: the caller passes an entry that is in no list, and the guard keeps others away.
     unsafe { link(head, entry, first) };
@@ -65,7 +65,7 @@ unsafe extern "C" fn ExInterlockedInsertTailList(
     _lock: PKSPIN_LOCK,
 ) -> *mut LIST_ENTRY {
     let _guard = guard();
-    // SAFETY: the caller passes an initialised list.
+    // SAFETY: the caller passes an initialized list.
     let last = unsafe { (*head).Blink };
     // SAFETY: the caller passes an entry that is in no list, and the guard keeps others away.
     unsafe { link(last, entry, head) };
@@ -78,7 +78,7 @@ unsafe extern "C" fn ExInterlockedRemoveHeadList(
     _lock: PKSPIN_LOCK,
 ) -> *mut LIST_ENTRY {
     let _guard = guard();
-    // SAFETY: the caller passes an initialised list, and the guard keeps others away.
+    // SAFETY: the caller passes an initialized list, and the guard keeps others away.
     unsafe {
         let first = (*head).Flink;
         if first.addr() == head.addr() {
@@ -101,7 +101,7 @@ unsafe extern "C" fn ExInterlockedPushEntryList(
     _lock: PKSPIN_LOCK,
 ) -> *mut SINGLE_LIST_ENTRY {
     let _guard = guard();
-    // SAFETY: the caller passes an initialised list and an entry, and the guard keeps others away.
+    // SAFETY: the caller passes an initialized list and an entry, and the guard keeps others away.
     unsafe {
         let first = (*head).Next;
         (*entry).Next = first;
@@ -116,7 +116,7 @@ unsafe extern "C" fn ExInterlockedPopEntryList(
     _lock: PKSPIN_LOCK,
 ) -> *mut SINGLE_LIST_ENTRY {
     let _guard = guard();
-    // SAFETY: the caller passes an initialised list, and the guard keeps others away.
+    // SAFETY: the caller passes an initialized list, and the guard keeps others away.
     unsafe {
         let first = (*head).Next;
         if !first.is_null() {
@@ -175,7 +175,7 @@ pub(crate) unsafe extern "C" fn ExpInterlockedPushEntrySList(
 ) -> *mut SListEntry {
     require_aligned(entry.addr(), "InterlockedPushEntrySList", "entry");
     let _guard = guard();
-    // SAFETY: the caller passes an initialised head, and the guard keeps others away.
+    // SAFETY: the caller passes an initialized head, and the guard keeps others away.
     let head = unsafe { &mut *head };
     let first = head.first;
     // SAFETY: the caller passes an entry that is in no list.
@@ -189,7 +189,7 @@ pub(crate) unsafe extern "C" fn ExpInterlockedPopEntrySList(
     head: *mut SListHeader,
 ) -> *mut SListEntry {
     let _guard = guard();
-    // SAFETY: the caller passes an initialised head, and the guard keeps others away.
+    // SAFETY: the caller passes an initialized head, and the guard keeps others away.
     let head = unsafe { &mut *head };
     let first = head.first;
     if !first.is_null() {
@@ -205,7 +205,7 @@ pub(crate) unsafe extern "C" fn ExpInterlockedFlushSList(
     head: *mut SListHeader,
 ) -> *mut SListEntry {
     let _guard = guard();
-    // SAFETY: the caller passes an initialised head, and the guard keeps others away.
+    // SAFETY: the caller passes an initialized head, and the guard keeps others away.
     let head = unsafe { &mut *head };
     let first = head.first;
     head.change(0, ptr::null_mut());
@@ -215,6 +215,6 @@ pub(crate) unsafe extern "C" fn ExpInterlockedFlushSList(
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn ExQueryDepthSList(head: *mut SListHeader) -> USHORT {
     let _guard = guard();
-    // SAFETY: the caller passes an initialised head, and the guard keeps others away.
+    // SAFETY: the caller passes an initialized head, and the guard keeps others away.
     unsafe { (*head).depth() }
 }

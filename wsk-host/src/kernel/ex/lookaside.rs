@@ -57,8 +57,8 @@ pub(crate) struct Lookaside {
     list: LIST_ENTRY,
     last_total_allocates: ULONG,
     last_allocate_misses: ULONG,
-    /// What shows that the list was initialised: its own address.
-    initialised: [ULONG; 2],
+    /// What shows that the list was initialized: its own address.
+    initialized: [ULONG; 2],
 }
 
 const _: () = assert!(size_of::<Lookaside>() == 0x60);
@@ -70,7 +70,7 @@ enum Kind {
     Nonpaged,
 }
 
-/// What shows that memory is an initialised list: where it is, and which functions are its own.
+/// What shows that memory is an initialized list: where it is, and which functions are its own.
 fn mark(lookaside: *mut Lookaside, kind: Kind) -> [ULONG; 2] {
     let low = lookaside.addr() & ULONG::MAX as usize;
     let kind = if kind == Kind::Ex { 0x7845_784C } else { 0x5045_784C };
@@ -85,7 +85,7 @@ fn mark(lookaside: *mut Lookaside, kind: Kind) -> [ULONG; 2] {
 unsafe fn require(lookaside: *mut Lookaside, kind: Kind, function: &str) {
     require_at_most(DISPATCH_LEVEL, function);
     // SAFETY: the pointer is to memory of a list (this function's contract).
-    if unsafe { (*lookaside).initialised } != mark(lookaside, kind) {
+    if unsafe { (*lookaside).initialized } != mark(lookaside, kind) {
         kernel_violation(&format!(
             "{function}: the lookaside list is not initialized, or is of another kind"
         ));
@@ -93,7 +93,7 @@ unsafe fn require(lookaside: *mut Lookaside, kind: Kind, function: &str) {
 }
 
 #[expect(clippy::too_many_arguments, reason = "those of the kernel's function")]
-unsafe fn initialise(
+unsafe fn initialize(
     lookaside: *mut Lookaside,
     kind: Kind,
     allocate: *const (),
@@ -112,7 +112,7 @@ unsafe fn initialise(
     unsafe { InitializeSListHead(lookaside.cast()) };
     // SAFETY: the caller passes memory for a list, of which zeroes are a valid one.
     unsafe { lookaside.write_bytes(0, 1) };
-    // SAFETY: the memory was just initialised, and nothing else uses it.
+    // SAFETY: the memory was just initialized, and nothing else uses it.
     let list = unsafe { &mut *lookaside };
     list.depth = DEPTH;
     list.maximum_depth = MAXIMUM_DEPTH;
@@ -123,7 +123,7 @@ unsafe fn initialise(
     list.free = free;
     let own = &raw mut list.list;
     list.list = LIST_ENTRY { Flink: own, Blink: own };
-    list.initialised = mark(lookaside, kind);
+    list.initialized = mark(lookaside, kind);
 }
 
 /// A block: one that the list keeps, or a new one.
@@ -143,11 +143,11 @@ unsafe fn allocate(lookaside: *mut Lookaside, kind: Kind) -> PVOID {
     let size = wsk_sys::fields::size_t(size as usize);
     match kind {
         _ if routine.is_null() => ExAllocatePoolWithTag(pool, size, tag),
-        // SAFETY: a list of this kind was initialised with a routine of this type.
+        // SAFETY: a list of this kind was initialized with a routine of this type.
         Kind::Ex => unsafe {
             std::mem::transmute::<*const (), AllocateEx>(routine)(pool, size, tag, lookaside)
         },
-        // SAFETY: a list of this kind was initialised with a routine of this type.
+        // SAFETY: a list of this kind was initialized with a routine of this type.
         Kind::Nonpaged => unsafe {
             std::mem::transmute::<*const (), Allocate>(routine)(pool, size, tag)
         },
@@ -167,11 +167,11 @@ unsafe fn release(lookaside: *mut Lookaside, kind: Kind, block: PVOID) {
     let (tag, routine) = unsafe { ((*lookaside).tag, (*lookaside).free) };
     match kind {
         _ if routine.is_null() => ExFreePoolWithTag(block, tag),
-        // SAFETY: a list of this kind was initialised with a routine of this type.
+        // SAFETY: a list of this kind was initialized with a routine of this type.
         Kind::Ex => unsafe {
             std::mem::transmute::<*const (), FreeEx>(routine)(block, lookaside);
         },
-        // SAFETY: a list of this kind was initialised with a routine of this type.
+        // SAFETY: a list of this kind was initialized with a routine of this type.
         Kind::Nonpaged => unsafe { std::mem::transmute::<*const (), Free>(routine)(block) },
     }
 }
@@ -213,7 +213,7 @@ unsafe fn delete(lookaside: *mut Lookaside, kind: Kind) {
     // SAFETY: the caller has checked the list, and gives it up.
     unsafe {
         flush(lookaside, kind);
-        (*lookaside).initialised = [0; 2];
+        (*lookaside).initialized = [0; 2];
     }
 }
 
@@ -243,7 +243,7 @@ unsafe extern "C" fn ExInitializeLookasideListEx(
     let allocate = allocate.map_or(ptr::null(), |routine| routine as *const ());
     let free = free.map_or(ptr::null(), |routine| routine as *const ());
     // SAFETY: the caller passes memory for a list, and its routines.
-    unsafe { initialise(lookaside, Kind::Ex, allocate, free, pool, size, tag, NAME) };
+    unsafe { initialize(lookaside, Kind::Ex, allocate, free, pool, size, tag, NAME) };
     STATUS_SUCCESS
 }
 
@@ -298,7 +298,7 @@ unsafe extern "C" fn ExInitializeNPagedLookasideList(
     let free = free.map_or(ptr::null(), |routine| routine as *const ());
     // SAFETY: the caller passes memory for a list, and its routines.
     unsafe {
-        initialise(lookaside, Kind::Nonpaged, allocate, free, NonPagedPoolNx, size, tag, NAME);
+        initialize(lookaside, Kind::Nonpaged, allocate, free, NonPagedPoolNx, size, tag, NAME);
     }
 }
 

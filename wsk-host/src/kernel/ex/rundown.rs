@@ -43,7 +43,7 @@ impl Guard {
     ///
     /// # Safety
     ///
-    /// The protection is valid and initialised.
+    /// The protection is valid and initialized.
     #[expect(clippy::unused_self, reason = "the lock makes the access the only one")]
     unsafe fn count(&mut self, protection: PEX_RUNDOWN_REF) -> &mut ULONG_PTR {
         // SAFETY: the caller promises one, and the guard, which this borrows, is of the only lock.

@@ -83,7 +83,7 @@ unsafe extern "C" fn IoCreateDevice(
     }
     // SAFETY: the memory has this size, and zeroes are a device.
     unsafe { device.cast::<u8>().write_bytes(0, size) };
-    // SAFETY: the memory was just initialised, and nothing else uses it.
+    // SAFETY: the memory was just initialized, and nothing else uses it.
     let object = unsafe { &mut *device };
     object.kind = IO_TYPE_DEVICE;
     object.size = counted;

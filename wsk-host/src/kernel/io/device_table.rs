@@ -211,8 +211,8 @@ impl Devices {
         devices.filter_map(|device| device.name.as_deref().map(key)).collect()
     }
 
-    /// A driver has initialised itself: its devices can be opened.
-    pub(super) fn initialised(&self, driver: usize) {
+    /// A driver has initialized itself: its devices can be opened.
+    pub(super) fn initialized(&self, driver: usize) {
         for (address, device) in &self.by_address {
             if device.driver == driver {
                 let object: *mut DeviceObject = ptr::with_exposed_provenance_mut(*address);

@@ -73,7 +73,7 @@ impl Loaded {
             loaded.end(name, "DriverEntry failed", &names);
             return Err(status);
         }
-        kernel.devices().initialised(loaded.object().addr());
+        kernel.devices().initialized(loaded.object().addr());
         Ok(loaded)
     }
 

@@ -34,7 +34,7 @@ const IO_TYPE_IRP: i16 = 6;
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn IoInitializeIrp(irp: PIRP, size: USHORT, locations: CCHAR) {
-    Kernel::current().usage().initialise(irp, "IoInitializeIrp");
+    Kernel::current().usage().initialize(irp, "IoInitializeIrp");
     if size < IoSizeOfIrp(locations) {
         kernel_violation("IoInitializeIrp: PacketSize is too small for StackSize stack locations");
     }
@@ -109,9 +109,9 @@ unsafe extern "C" fn IoReuseIrp(irp: PIRP, status: NTSTATUS) {
     if unsafe { (*irp).Type } != IO_TYPE_IRP {
         kernel_violation("IoReuseIrp: the IRP is not initialized");
     }
-    // SAFETY: the caller passes an IRP of its own, whose memory has the size that it was initialised with.
+    // SAFETY: the caller passes an IRP of its own, whose memory has the size that it was initialized with.
     unsafe { IoInitializeIrp(irp, size, locations) };
-    // SAFETY: the caller passes an IRP of its own, which was just initialised.
+    // SAFETY: the caller passes an IRP of its own, which was just initialized.
     unsafe { (*irp).IoStatus = fields::io_status_block(status, 0) };
 }
 

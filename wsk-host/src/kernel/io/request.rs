@@ -356,7 +356,7 @@ impl Aligned {
     }
 
     fn bytes(&mut self) -> &mut [u8] {
-        // SAFETY: the memory has at least this size, and every byte is initialised.
+        // SAFETY: the memory has at least this size, and every byte is initialized.
         unsafe { std::slice::from_raw_parts_mut(self.memory.as_mut_ptr().cast(), self.size) }
     }
 }

@@ -32,7 +32,7 @@ use crate::verifier::{Origin, kernel_violation};
 
 /// Of [`IoAllocateWorkItem`], or of [`IoInitializeWorkItem`]; anything else is none.
 const ALLOCATED: usize = 0x4957_6B41;
-const INITIALISED: usize = 0x4957_6B49;
+const INITIALIZED: usize = 0x4957_6B49;
 
 /// The tag of work items that the kernel allocates.
 const TAG: ULONG = u32::from_le_bytes(*b"IoWi");
@@ -81,7 +81,7 @@ unsafe extern "C" fn IoInitializeWorkItem(object: PVOID, item: PIO_WORKITEM) {
     if kernel.pool().end_of_block(start).is_some_and(|end| start + size_of::<WorkItem>() > end) {
         kernel_violation("IoInitializeWorkItem: the memory is smaller than IoSizeofWorkItem()");
     }
-    let value = WorkItem { state: INITIALISED, object, reserved: [0; 6] };
+    let value = WorkItem { state: INITIALIZED, object, reserved: [0; 6] };
     // SAFETY: the caller passes memory of this size.
     unsafe { item.cast::<WorkItem>().write(value) };
 }
@@ -89,17 +89,17 @@ unsafe extern "C" fn IoInitializeWorkItem(object: PVOID, item: PIO_WORKITEM) {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn IoUninitializeWorkItem(item: PIO_WORKITEM) {
     // SAFETY: the caller passes a work item.
-    unsafe { end(item.cast(), INITIALISED, "IoUninitializeWorkItem") };
+    unsafe { end(item.cast(), INITIALIZED, "IoUninitializeWorkItem") };
 }
 
 /// Makes a work item, which must be of this kind, none.
 ///
 /// # Safety
 ///
-/// The memory is initialised.
+/// The memory is initialized.
 unsafe fn end(item: *mut WorkItem, kind: usize, function: &str) {
     Kernel::current().work_items().require_unused(&(item.addr()..item.addr() + 1), function);
-    // SAFETY: the memory is initialised, and an item that is not queued has no other user.
+    // SAFETY: the memory is initialized, and an item that is not queued has no other user.
     let state = unsafe { &mut (*item).state };
     if std::mem::replace(state, 0) != kind {
         kernel_violation(&format!(
@@ -183,7 +183,7 @@ unsafe fn enqueue(
     drop(items);
     // SAFETY: the caller passes an item, which has no other user while it is queued.
     let WorkItem { state, object, .. } = unsafe { item.cast::<WorkItem>().read() };
-    if !matches!(state, ALLOCATED | INITIALISED) {
+    if !matches!(state, ALLOCATED | INITIALIZED) {
         kernel_violation(&format!("{function}: the work item is not initialized"));
     }
     let call = RoutineCall { object, context, item };

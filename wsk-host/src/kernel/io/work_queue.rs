@@ -22,7 +22,7 @@ pub(super) struct WorkItem {
 pub(crate) struct WorkQueue(BTreeMap<usize, Origin>);
 
 impl WorkQueue {
-    /// Stops a client that frees or initialises an item that is queued.
+    /// Stops a client that frees or initializes an item that is queued.
     pub(crate) fn require_unused(&self, freed: &Range<usize>, call: &str) {
         let items = self.0.range(addresses_of::<WorkItem>(freed));
         if let Some((_, origin)) = items.into_iter().next() {

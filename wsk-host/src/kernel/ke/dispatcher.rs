@@ -6,7 +6,7 @@
 //! # Safety
 //!
 //! Objects are raw pointers to the client's memory. The unsafe functions here require that the object is
-//! initialised and stays valid for as long as it is accessed or waited for; the lock excludes data races.
+//! initialized and stays valid for as long as it is accessed or waited for; the lock excludes data races.
 
 #![expect(
     unsafe_code,
@@ -34,7 +34,7 @@ pub(crate) const SYNCHRONIZATION_TIMER: LONG = 9;
 
 /// The threads that wait, and the signal for those that the machine schedules.
 static DISPATCHER: Mutex<Option<Waiters>> = Mutex::new(None);
-static SIGNALLED: Condvar = Condvar::new();
+static SIGNALED: Condvar = Condvar::new();
 
 /// The waiting threads by number, which is their order of arrival, and by the objects that they wait for.
 #[derive(Default)]
@@ -53,7 +53,7 @@ struct Waiter {
     /// Whether a report asks for the thread's place, and the place.
     place: Place,
     /// The status of the wait, set when the wait is satisfied. The object is consumed then, and not when the
-    /// thread next runs: by that time the object may not be signalled any more.
+    /// thread next runs: by that time the object may not be signaled any more.
     result: Option<NTSTATUS>,
 }
 
@@ -89,15 +89,15 @@ unsafe impl Send for Object {}
 
 impl Object {
     /// Requires the dispatcher lock.
-    fn is_signalled(&self) -> bool {
-        // SAFETY: `Wait::new` and `try_wait` require initialised objects that stay valid during the wait,
+    fn is_signaled(&self) -> bool {
+        // SAFETY: `Wait::new` and `try_wait` require initialized objects that stay valid during the wait,
         // and the dispatcher lock is held.
         unsafe { (*self.0).SignalState > 0 }
     }
 
     /// Consumes what a satisfied wait consumes. Requires the dispatcher lock.
     fn take(self) {
-        // SAFETY: the object is initialised and valid during the wait, and the dispatcher lock is held.
+        // SAFETY: the object is initialized and valid during the wait, and the dispatcher lock is held.
         let kind = unsafe { fields::dispatcher_lock(self.0).read() };
         // SAFETY: the object is valid, and the dispatcher lock excludes every other access.
         let object = unsafe { &mut *self.0 };
@@ -110,10 +110,10 @@ impl Object {
 /// Satisfies a wait if it can be, and returns its status. Requires the dispatcher lock.
 fn try_take(objects: &[Object], wait_type: WAIT_TYPE) -> Option<NTSTATUS> {
     if wait_type == WaitAll {
-        let all = !objects.is_empty() && objects.iter().all(Object::is_signalled);
+        let all = !objects.is_empty() && objects.iter().all(Object::is_signaled);
         all.then(|| objects.iter().copied().for_each(Object::take)).map(|()| STATUS_SUCCESS)
     } else {
-        let first = objects.iter().position(Object::is_signalled)?;
+        let first = objects.iter().position(Object::is_signaled)?;
         objects[first].take();
         // STATUS_WAIT_0 to STATUS_WAIT_63.
         Some(NTSTATUS::try_from(first).unwrap_or(STATUS_SUCCESS))
@@ -139,12 +139,12 @@ pub(crate) fn header(kind: LONG, signal_state: LONG) -> DISPATCHER_HEADER {
     fields::dispatcher_header(kind, signal_state, unused)
 }
 
-/// Initialises memory as an object.
+/// Initializes memory as an object.
 ///
 /// # Safety
 ///
 /// The pointer is to memory for an object that no thread uses.
-pub(crate) unsafe fn initialise(object: *mut DISPATCHER_HEADER, kind: LONG, state: LONG) {
+pub(crate) unsafe fn initialize(object: *mut DISPATCHER_HEADER, kind: LONG, state: LONG) {
     let _guard = lock();
     // SAFETY: the memory has room for a header and no other user, by this function's contract.
     unsafe { object.write(header(kind, state)) };
@@ -154,13 +154,13 @@ pub(crate) unsafe fn initialise(object: *mut DISPATCHER_HEADER, kind: LONG, stat
 ///
 /// # Safety
 ///
-/// The pointer is to an initialised object.
+/// The pointer is to an initialized object.
 pub(crate) unsafe fn change(
     object: *mut DISPATCHER_HEADER,
     state: impl FnOnce(LONG) -> LONG,
 ) -> LONG {
     let mut guard = lock();
-    // SAFETY: the object is initialised, by this function's contract, and the dispatcher lock is held.
+    // SAFETY: the object is initialized, by this function's contract, and the dispatcher lock is held.
     let place = unsafe { &mut (*object).SignalState };
     let old = std::mem::replace(place, state(*place));
     // Under the lock: a thread whose wait is satisfied may free the object.
@@ -174,7 +174,7 @@ pub(crate) unsafe fn change(
         waiter.result = try_take(&waiter.objects, waiter.wait_type);
         match (&waiter.result, &waiter.thread) {
             (Some(_), Some((scheduler, thread))) => scheduler.wake(*thread),
-            (Some(_), None) => SIGNALLED.notify_all(),
+            (Some(_), None) => SIGNALED.notify_all(),
             (None, _) => {}
         }
     }
@@ -192,7 +192,7 @@ impl Wait {
     ///
     /// # Safety
     ///
-    /// The objects are initialised, and stay so until the wait is finished.
+    /// The objects are initialized, and stay so until the wait is finished.
     pub(crate) unsafe fn begin(
         objects: &[*mut DISPATCHER_HEADER],
         wait_type: WAIT_TYPE,
@@ -233,14 +233,14 @@ impl Wait {
         Self { guard: lock(), number }
     }
 
-    /// Blocks a thread of the machine's until an object was signalled, or a time has come.
+    /// Blocks a thread of the machine's until an object was signaled, or a time has come.
     pub(crate) fn block(self, deadline: Option<Instant>) -> Self {
         let Self { guard, number } = self;
         let guard = match deadline {
-            None => SIGNALLED.wait(guard.0).unwrap_or_else(PoisonError::into_inner),
+            None => SIGNALED.wait(guard.0).unwrap_or_else(PoisonError::into_inner),
             Some(deadline) => {
                 let left = deadline.saturating_duration_since(Instant::now());
-                SIGNALLED
+                SIGNALED
                     .wait_timeout(guard.0, left)
                     .map_or_else(|error| error.into_inner().0, |(guard, _)| guard)
             }
@@ -253,7 +253,7 @@ impl Wait {
             if let Some(waiter) = wait.guard.waiters().by_number.get_mut(&number) {
                 waiter.place = Place::Known(place);
             }
-            SIGNALLED.notify_all();
+            SIGNALED.notify_all();
         }
         wait
     }
@@ -307,12 +307,12 @@ pub(crate) fn native_places(
             waiter.place = Place::Asked;
         }
     }
-    SIGNALLED.notify_all();
+    SIGNALED.notify_all();
     let is_asked = |waiters: &mut Option<Waiters>| {
         let mut all = waiters.iter().flat_map(|waiters| waiters.by_number.values());
         all.any(|w| w.waiting.kernel == kernel && matches!(w.place, Place::Asked))
     };
-    let waited = SIGNALLED.wait_timeout_while(guard.0, patience, is_asked);
+    let waited = SIGNALED.wait_timeout_while(guard.0, patience, is_asked);
     let mut guard = waited.map_or_else(|error| error.into_inner().0, |(guard, _)| guard);
     let of_kernel = guard.iter_mut().flat_map(|waiters| waiters.by_number.values_mut());
     let known = of_kernel.filter(|waiter| waiter.waiting.kernel == kernel).filter_map(|waiter| {
@@ -327,11 +327,11 @@ pub(crate) fn native_places(
     places
 }
 
-/// An event of this crate's own: it stays signalled until it is cleared.
+/// An event of this crate's own: it stays signaled until it is cleared.
 ///
 /// # Invariants
 ///
-/// The header is initialised, and is accessed only under the dispatcher lock.
+/// The header is initialized, and is accessed only under the dispatcher lock.
 pub(crate) struct Signal(pub(super) UnsafeCell<DISPATCHER_HEADER>);
 
 // SAFETY: the header is accessed only under the dispatcher lock, by the type's invariant.
@@ -341,17 +341,17 @@ unsafe impl Sync for Signal {}
 
 impl Signal {
     pub(crate) fn new() -> Self {
-        // INVARIANT: the header is initialised here.
+        // INVARIANT: the header is initialized here.
         Self(UnsafeCell::new(header(0, 0)))
     }
 
     pub(crate) fn set(&self) {
-        // SAFETY: the header is initialised, by the type's invariant, and `self` keeps it valid.
+        // SAFETY: the header is initialized, by the type's invariant, and `self` keeps it valid.
         unsafe { change(self.0.get(), |_| 1) };
     }
 
     pub(crate) fn clear(&self) {
-        // SAFETY: the header is initialised, by the type's invariant, and `self` keeps it valid.
+        // SAFETY: the header is initialized, by the type's invariant, and `self` keeps it valid.
         unsafe { change(self.0.get(), |_| 0) };
     }
 }

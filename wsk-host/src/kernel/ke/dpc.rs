@@ -49,9 +49,9 @@ unsafe extern "C" fn KeInsertQueueDpc(dpc: PRKDPC, first: PVOID, second: PVOID) 
     let kernel = Kernel::current();
     let mut timers = kernel.timers();
     let Some(number) = timers.queue_dpc(dpc.addr(), "KeInsertQueueDpc") else { return FALSE };
-    // SAFETY: the caller passes an initialised call, which runs once the lock over all of them is free.
+    // SAFETY: the caller passes an initialized call, which runs once the lock over all of them is free.
     unsafe { (&raw mut (*dpc).SystemArgument1).write(first) };
-    // SAFETY: the caller passes an initialised call, which runs once the lock over all of them is free.
+    // SAFETY: the caller passes an initialized call, which runs once the lock over all of them is free.
     unsafe { (&raw mut (*dpc).SystemArgument2).write(second) };
     drop(timers);
     let dpc = ClientPointer(dpc);
@@ -88,7 +88,7 @@ fn call(kernel: &Kernel, dpc: PKDPC, number: u64) {
     let Some(routine) = routine else {
         kernel_violation("a queued DPC is not initialized");
     };
-    // SAFETY: the client initialised the call with this routine for this context.
+    // SAFETY: the client initialized the call with this routine for this context.
     let routine = || unsafe { routine(dpc, context, first, second) };
     deferred(|| kernel.run_client("a deferred procedure call", routine));
     let finished = kernel.timers().end_dpc(number);

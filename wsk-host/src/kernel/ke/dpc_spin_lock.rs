@@ -123,7 +123,7 @@ unsafe fn acquire_queued(lock: PKSPIN_LOCK, handle: *mut QueueHandle, old_irql: 
 ///
 /// The pointer is to a handle that a lock was taken with.
 unsafe fn release_queued(handle: *mut QueueHandle, function: &str) -> KIRQL {
-    // SAFETY: the caller promises an initialised handle, which is its own.
+    // SAFETY: the caller promises an initialized handle, which is its own.
     let handle = unsafe { &mut *handle };
     let lock = std::mem::replace(&mut handle.lock, ptr::null_mut());
     if lock.is_null() {

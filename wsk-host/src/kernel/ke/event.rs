@@ -15,7 +15,7 @@ use wsk_sys::{
     PRKEVENT, SynchronizationEvent,
 };
 
-use super::dispatcher::{change, initialise};
+use super::dispatcher::{change, initialize};
 use super::irql::require_at_most;
 use crate::kernel::interrupt;
 use crate::verifier::kernel_violation;
@@ -26,14 +26,14 @@ unsafe extern "C" fn KeInitializeEvent(event: PRKEVENT, kind: EVENT_TYPE, state:
         kernel_violation("KeInitializeEvent: Type is not an EVENT_TYPE");
     }
     // SAFETY: the caller passes memory for an event that no thread uses.
-    unsafe { initialise(&raw mut (*event).Header, kind, LONG::from(state != FALSE)) };
+    unsafe { initialize(&raw mut (*event).Header, kind, LONG::from(state != FALSE)) };
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn KeSetEvent(event: PRKEVENT, _increment: KPRIORITY, wait: BOOLEAN) -> LONG {
     require_at_most(if wait == FALSE { DISPATCH_LEVEL } else { APC_LEVEL }, "KeSetEvent");
     interrupt();
-    // SAFETY: the caller passes an initialised event.
+    // SAFETY: the caller passes an initialized event.
     let former = unsafe { change(&raw mut (*event).Header, |_| 1) };
     // A thread that has waited for it may run before this call returns, and free the event.
     interrupt();
@@ -42,18 +42,18 @@ unsafe extern "C" fn KeSetEvent(event: PRKEVENT, _increment: KPRIORITY, wait: BO
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn KeResetEvent(event: PRKEVENT) -> LONG {
-    // SAFETY: the caller passes an initialised event.
+    // SAFETY: the caller passes an initialized event.
     unsafe { change(&raw mut (*event).Header, |_| 0) }
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn KeClearEvent(event: PRKEVENT) {
-    // SAFETY: the caller passes an initialised event.
+    // SAFETY: the caller passes an initialized event.
     unsafe { change(&raw mut (*event).Header, |_| 0) };
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn KeReadStateEvent(event: PRKEVENT) -> LONG {
-    // SAFETY: the caller passes an initialised event.
+    // SAFETY: the caller passes an initialized event.
     unsafe { change(&raw mut (*event).Header, |state| state) }
 }

@@ -12,7 +12,7 @@
 
 use wsk_sys::{APC_LEVEL, BOOLEAN, DISPATCH_LEVEL, FALSE, KPRIORITY, LONG, PRKSEMAPHORE};
 
-use super::dispatcher::{SEMAPHORE, change, initialise};
+use super::dispatcher::{SEMAPHORE, change, initialize};
 use super::irql::require_at_most;
 use crate::kernel::interrupt;
 use crate::verifier::kernel_violation;
@@ -20,7 +20,7 @@ use crate::verifier::kernel_violation;
 #[unsafe(no_mangle)]
 unsafe extern "C" fn KeInitializeSemaphore(semaphore: PRKSEMAPHORE, count: LONG, limit: LONG) {
     // SAFETY: the caller passes memory for a semaphore that no thread uses.
-    unsafe { initialise(&raw mut (*semaphore).Header, SEMAPHORE, count) };
+    unsafe { initialize(&raw mut (*semaphore).Header, SEMAPHORE, count) };
     // SAFETY: the caller passes memory for a semaphore that no thread uses.
     unsafe { (&raw mut (*semaphore).Limit).write(limit) };
 }
@@ -33,9 +33,9 @@ unsafe extern "C" fn KeReleaseSemaphore(
     wait: BOOLEAN,
 ) -> LONG {
     require_at_most(if wait == FALSE { DISPATCH_LEVEL } else { APC_LEVEL }, "KeReleaseSemaphore");
-    // SAFETY: the caller passes an initialised semaphore, whose limit does not change.
+    // SAFETY: the caller passes an initialized semaphore, whose limit does not change.
     let limit = unsafe { (*semaphore).Limit };
-    // SAFETY: the caller passes an initialised semaphore.
+    // SAFETY: the caller passes an initialized semaphore.
     let former = unsafe {
         change(&raw mut (*semaphore).Header, |count| match count.checked_add(adjustment) {
             Some(count) if adjustment > 0 && count <= limit => count,

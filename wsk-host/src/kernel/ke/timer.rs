@@ -16,7 +16,7 @@ use wsk_sys::{
     SynchronizationTimer, TIMER_TYPE, TRUE,
 };
 
-use super::dispatcher::{NOTIFICATION_TIMER, SYNCHRONIZATION_TIMER, change, initialise};
+use super::dispatcher::{NOTIFICATION_TIMER, SYNCHRONIZATION_TIMER, change, initialize};
 use super::dpc::queue;
 use super::irql::require_at_most;
 use super::time::relative;
@@ -44,18 +44,18 @@ unsafe extern "C" fn KeInitializeTimerEx(timer: PKTIMER, kind: TIMER_TYPE) {
     // SAFETY: the caller passes memory for a timer, of which zeroes are a valid one.
     unsafe { timer.write_bytes(0, 1) };
     // SAFETY: the caller passes memory for a timer that no thread uses.
-    unsafe { initialise(&raw mut (*timer).Header, kind, 0) };
+    unsafe { initialize(&raw mut (*timer).Header, kind, 0) };
 }
 
-/// Stops a client that passes something else than an initialised timer.
+/// Stops a client that passes something else than an initialized timer.
 ///
 /// # Safety
 ///
-/// The memory is initialised.
+/// The memory is initialized.
 unsafe fn require_timer(timer: PKTIMER, function: &str) {
-    // SAFETY: the memory is initialised, by this function's contract.
+    // SAFETY: the memory is initialized, by this function's contract.
     let lock = unsafe { fields::dispatcher_lock(&raw mut (*timer).Header) };
-    // SAFETY: the memory is initialised, and the kind of a timer does not change.
+    // SAFETY: the memory is initialized, and the kind of a timer does not change.
     let kind = unsafe { lock.read() };
     if !matches!(kind, NOTIFICATION_TIMER | SYNCHRONIZATION_TIMER) {
         kernel_violation(&format!("{function}: the timer is not initialized"));
@@ -65,7 +65,7 @@ unsafe fn require_timer(timer: PKTIMER, function: &str) {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn KeSetTimer(timer: PKTIMER, due: LARGE_INTEGER, dpc: PKDPC) -> BOOLEAN {
     require_at_most(DISPATCH_LEVEL, "KeSetTimer");
-    // SAFETY: the caller passes an initialised timer.
+    // SAFETY: the caller passes an initialized timer.
     unsafe { require_timer(timer, "KeSetTimer") };
     let kernel = Kernel::current();
     let left = ticks(relative(fields::quad_part(&due)));
@@ -74,7 +74,7 @@ unsafe extern "C" fn KeSetTimer(timer: PKTIMER, due: LARGE_INTEGER, dpc: PKDPC) 
     let former = timers.remove_timer(timer.addr());
     let was_set = former.is_some();
     let former = former.and_then(|former| kernel.cancel_timer(former.job));
-    // SAFETY: the timer is initialised, as was checked; `expire` takes the lock over all timers first.
+    // SAFETY: the timer is initialized, as was checked; `expire` takes the lock over all timers first.
     unsafe { change(&raw mut (*timer).Header, |_| 0) };
     // SAFETY: the caller's timer is valid, and the lock over all timers is held.
     unsafe { (&raw mut (*timer).DueTime.QuadPart).write(at) };
@@ -115,7 +115,7 @@ fn expire(kernel: &Kernel, number: u64, timer: PKTIMER, dpc: PKDPC) {
 unsafe extern "C" fn KeCancelTimer(timer: PKTIMER) -> BOOLEAN {
     require_at_most(DISPATCH_LEVEL, "KeCancelTimer");
     interrupt();
-    // SAFETY: the caller passes an initialised timer.
+    // SAFETY: the caller passes an initialized timer.
     unsafe { require_timer(timer, "KeCancelTimer") };
     let kernel = Kernel::current();
     let former = kernel.timers().remove_timer(timer.addr());
@@ -127,9 +127,9 @@ unsafe extern "C" fn KeCancelTimer(timer: PKTIMER) -> BOOLEAN {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn KeReadStateTimer(timer: PKTIMER) -> BOOLEAN {
     require_at_most(DISPATCH_LEVEL, "KeReadStateTimer");
-    // SAFETY: the caller passes an initialised timer.
+    // SAFETY: the caller passes an initialized timer.
     unsafe { require_timer(timer, "KeReadStateTimer") };
-    // SAFETY: the timer is initialised, as was just checked.
+    // SAFETY: the timer is initialized, as was just checked.
     let state = unsafe { change(&raw mut (*timer).Header, |state| state) };
     if state > 0 { TRUE } else { FALSE }
 }

@@ -2,7 +2,7 @@
 //!
 //! Timers and deferred procedure calls are the client's memory, which it may free as soon as they are neither
 //! set nor queued. So the state is kept here, by address; a timer's memory is not accessed after it was
-//! signalled, nor a deferred procedure call's after its routine was called.
+//! signaled, nor a deferred procedure call's after its routine was called.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;

@@ -35,7 +35,7 @@ unsafe extern "C" fn KeWaitForSingleObject(
     _alertable: BOOLEAN,
     timeout: PLARGE_INTEGER,
 ) -> NTSTATUS {
-    // SAFETY: the caller passes an initialised object, and a time-out or null.
+    // SAFETY: the caller passes an initialized object, and a time-out or null.
     unsafe { wait("KeWaitForSingleObject", &[object.cast()], WaitAny, timeout) }
 }
 
@@ -62,7 +62,7 @@ unsafe extern "C" fn KeWaitForMultipleObjects(
     }
     // SAFETY: the caller passes an array of `count` pointers.
     let objects = unsafe { std::slice::from_raw_parts(objects.cast(), count) };
-    // SAFETY: the caller passes initialised objects, and a time-out or null.
+    // SAFETY: the caller passes initialized objects, and a time-out or null.
     unsafe { wait("KeWaitForMultipleObjects", objects, wait_type, timeout) }
 }
 
@@ -84,7 +84,7 @@ unsafe extern "C" fn KeDelayExecutionThread(
 ///
 /// # Safety
 ///
-/// The objects are initialised, and stay so; the time-out is valid or null.
+/// The objects are initialized, and stay so; the time-out is valid or null.
 pub(crate) unsafe fn wait(
     function: &'static str,
     objects: &[*mut DISPATCHER_HEADER],
@@ -93,7 +93,7 @@ pub(crate) unsafe fn wait(
 ) -> NTSTATUS {
     // SAFETY: the time-out is valid or null, by this function's contract.
     let timeout = unsafe { timeout.as_ref() }.map(|timeout| relative(fields::quad_part(timeout)));
-    // SAFETY: the objects are initialised and stay so, by this function's contract.
+    // SAFETY: the objects are initialized and stay so, by this function's contract.
     unsafe { wait_for(function, objects, wait_type, timeout) }
 }
 
@@ -101,7 +101,7 @@ pub(crate) unsafe fn wait(
 ///
 /// # Safety
 ///
-/// The objects are initialised, and stay so.
+/// The objects are initialized, and stay so.
 unsafe fn wait_for(
     function: &'static str,
     objects: &[*mut DISPATCHER_HEADER],
@@ -128,7 +128,7 @@ unsafe fn wait_for(
         since: kernel.now(),
         has_timeout: timeout.is_some(),
     };
-    // SAFETY: the objects are initialised and stay so, by this function's contract.
+    // SAFETY: the objects are initialized and stay so, by this function's contract.
     let wait = match unsafe { Wait::begin(objects, wait_type, may_wait, thread, waiting) } {
         Ok(result) => return result.unwrap_or(STATUS_TIMEOUT),
         Err(wait) => wait,
@@ -177,7 +177,7 @@ fn wait_natively(kernel: &Kernel, mut wait: Wait, timeout: Option<Duration>) -> 
 impl Signal {
     /// Waits until it is set. False if the time-out has passed first.
     pub(crate) fn wait(&self, function: &'static str, timeout: Option<Duration>) -> bool {
-        // SAFETY: a signal's header is initialised, by its invariant, and `self` keeps it valid.
+        // SAFETY: a signal's header is initialized, by its invariant, and `self` keeps it valid.
         unsafe { wait_for(function, &[self.0.get()], WaitAny, timeout) == STATUS_SUCCESS }
     }
 }

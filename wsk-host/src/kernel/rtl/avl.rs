@@ -85,14 +85,14 @@ fn element(node: *mut Links) -> PVOID {
 ///
 /// # Invariants
 ///
-/// The pointer is to an initialised table.
+/// The pointer is to an initialized table.
 #[derive(Clone, Copy)]
 struct Tree(*mut Table);
 
 impl Tree {
     /// # Safety
     ///
-    /// The pointer is to an initialised table that nothing else uses while this does.
+    /// The pointer is to an initialized table that nothing else uses while this does.
     unsafe fn new(table: *mut Table, function: &str) -> Self {
         // SAFETY: the caller promises a table.
         if unsafe { (*table).compare }.is_none() {
@@ -171,7 +171,7 @@ impl Tree {
     fn remove(self, node: *mut Links) {
         // SAFETY: by this type's invariant.
         if unsafe { (*self.0).restart } == node {
-            let before = neighbour(self, node, LEFT);
+            let before = neighbor(self, node, LEFT);
             // SAFETY: by this type's invariant.
             unsafe { (*self.0).restart = before };
         }
@@ -279,7 +279,7 @@ fn outermost(mut node: *mut Links, side: usize) -> *mut Links {
 }
 
 /// The next node on one side, in order; null behind the last.
-fn neighbour(tree: Tree, mut node: *mut Links, side: usize) -> *mut Links {
+fn neighbor(tree: Tree, mut node: *mut Links, side: usize) -> *mut Links {
     let below = child(node, side);
     if !below.is_null() {
         return outermost(below, other(side));
@@ -345,13 +345,13 @@ unsafe extern "C" fn RtlInitializeGenericTableAvl(
     }
     // SAFETY: the caller passes memory for a table, of which zeroes are an empty one.
     unsafe { table.write_bytes(0, 1) };
-    // SAFETY: the memory was just initialised.
-    let initialised = unsafe { &mut *table };
-    initialised.root.parent = &raw mut initialised.root;
-    initialised.compare = compare;
-    initialised.allocate = allocate;
-    initialised.free = free;
-    initialised.context = context;
+    // SAFETY: the memory was just initialized.
+    let initialized = unsafe { &mut *table };
+    initialized.root.parent = &raw mut initialized.root;
+    initialized.compare = compare;
+    initialized.allocate = allocate;
+    initialized.free = free;
+    initialized.context = context;
 }
 
 #[unsafe(no_mangle)]
@@ -363,7 +363,7 @@ unsafe extern "C" fn RtlInsertElementGenericTableFullAvl(
     place: PVOID,
     result: u32,
 ) -> PVOID {
-    // SAFETY: the caller passes an initialised table, and has it for itself.
+    // SAFETY: the caller passes an initialized table, and has it for itself.
     let tree = unsafe { Tree::new(table, "RtlInsertElementGenericTableAvl") };
     let give = |element: PVOID, flag: BOOLEAN| {
         if !is_new.is_null() {
@@ -399,7 +399,7 @@ unsafe extern "C" fn RtlInsertElementGenericTableAvl(
     size: ULONG,
     is_new: *mut BOOLEAN,
 ) -> PVOID {
-    // SAFETY: the caller passes an initialised table, and has it for itself.
+    // SAFETY: the caller passes an initialized table, and has it for itself.
     let tree = unsafe { Tree::new(table, "RtlInsertElementGenericTableAvl") };
     let (place, result) = tree.find(buffer);
     // SAFETY: the caller passes a table that it owns, and the place was just found in it.
@@ -410,7 +410,7 @@ unsafe extern "C" fn RtlInsertElementGenericTableAvl(
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn RtlDeleteElementGenericTableAvlEx(table: *mut Table, node: PVOID) {
-    // SAFETY: the caller passes an initialised table, and has it for itself.
+    // SAFETY: the caller passes an initialized table, and has it for itself.
     let tree = unsafe { Tree::new(table, "RtlDeleteElementGenericTableAvl") };
     tree.remove(node.cast());
     // SAFETY: the client gave this routine for its nodes, of which this one is in no tree any more.
@@ -423,7 +423,7 @@ unsafe extern "C" fn RtlDeleteElementGenericTableAvlEx(table: *mut Table, node: 
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn RtlDeleteElementGenericTableAvl(table: *mut Table, buffer: PVOID) -> BOOLEAN {
-    // SAFETY: the caller passes an initialised table, and has it for itself.
+    // SAFETY: the caller passes an initialized table, and has it for itself.
     let (node, result) =
         unsafe { Tree::new(table, "RtlDeleteElementGenericTableAvl") }.find(buffer);
     if result != FOUND_NODE {
@@ -441,7 +441,7 @@ unsafe extern "C" fn RtlLookupElementGenericTableFullAvl(
     place: *mut PVOID,
     result: *mut u32,
 ) -> PVOID {
-    // SAFETY: the caller passes an initialised table, and has it for itself.
+    // SAFETY: the caller passes an initialized table, and has it for itself.
     let (found, search) =
         unsafe { Tree::new(table, "RtlLookupElementGenericTableAvl") }.find(buffer);
     // SAFETY: the caller passes room for both.
@@ -464,7 +464,7 @@ fn enumerate(tree: Tree, restart: &mut *mut Links) -> PVOID {
     let next = match (tree.first_node(), *restart) {
         (first, _) if first.is_null() => ptr::null_mut(),
         (first, last) if last.is_null() => outermost(first, LEFT),
-        (_, last) => neighbour(tree, last, RIGHT),
+        (_, last) => neighbor(tree, last, RIGHT),
     };
     if !next.is_null() {
         *restart = next;
@@ -474,7 +474,7 @@ fn enumerate(tree: Tree, restart: &mut *mut Links) -> PVOID {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn RtlEnumerateGenericTableAvl(table: *mut Table, restart: BOOLEAN) -> PVOID {
-    // SAFETY: the caller passes an initialised table, and has it for itself.
+    // SAFETY: the caller passes an initialized table, and has it for itself.
     let tree = unsafe { Tree::new(table, "RtlEnumerateGenericTableAvl") };
     // SAFETY: the tree's table is valid.
     let mut last = if restart == FALSE { unsafe { (*table).restart } } else { ptr::null_mut() };
@@ -489,7 +489,7 @@ unsafe extern "C" fn RtlEnumerateGenericTableWithoutSplayingAvl(
     table: *mut Table,
     restart: *mut *mut Links,
 ) -> PVOID {
-    // SAFETY: the caller passes an initialised table, and has it for itself.
+    // SAFETY: the caller passes an initialized table, and has it for itself.
     let tree = unsafe { Tree::new(table, "RtlEnumerateGenericTableWithoutSplayingAvl") };
     // SAFETY: the caller passes its own place for where the enumeration is.
     enumerate(tree, unsafe { &mut *restart })
@@ -498,7 +498,7 @@ unsafe extern "C" fn RtlEnumerateGenericTableWithoutSplayingAvl(
 /// The element with a number, in order.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn RtlGetElementGenericTableAvl(table: *mut Table, index: ULONG) -> PVOID {
-    // SAFETY: the caller passes an initialised table, and has it for itself.
+    // SAFETY: the caller passes an initialized table, and has it for itself.
     let tree = unsafe { Tree::new(table, "RtlGetElementGenericTableAvl") };
     let mut last = ptr::null_mut();
     // SAFETY: the tree's table is valid.
@@ -510,13 +510,13 @@ unsafe extern "C" fn RtlGetElementGenericTableAvl(table: *mut Table, index: ULON
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn RtlNumberGenericTableElementsAvl(table: *mut Table) -> ULONG {
-    // SAFETY: the caller passes an initialised table.
+    // SAFETY: the caller passes an initialized table.
     unsafe { (*table).count }
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn RtlIsGenericTableEmptyAvl(table: *mut Table) -> BOOLEAN {
-    // SAFETY: the caller passes an initialised table.
+    // SAFETY: the caller passes an initialized table.
     if unsafe { RtlNumberGenericTableElementsAvl(table) } == 0 { TRUE } else { FALSE }
 }
 
@@ -586,21 +586,21 @@ mod tests {
             // Grows first, and shrinks later.
             if (state >> 16) % 4 < if step < 2000 { 3 } else { 1 } {
                 let mut is_new = 9;
-                // SAFETY: the table is initialised, and the element is a number.
+                // SAFETY: the table is initialized, and the element is a number.
                 let inserted =
                     unsafe { RtlInsertElementGenericTableAvl(table, buffer, 4, &raw mut is_new) };
                 // SAFETY: it is an element.
                 assert_eq!(unsafe { *inserted.cast::<u32>() }, number);
                 assert_eq!(is_new != FALSE, expected.insert(number));
             } else {
-                // SAFETY: the table is initialised, and the element is a number.
+                // SAFETY: the table is initialized, and the element is a number.
                 let was = unsafe { RtlDeleteElementGenericTableAvl(table, buffer) };
                 assert_eq!(was != FALSE, expected.remove(&number));
             }
-            // SAFETY: the table is initialised.
+            // SAFETY: the table is initialized.
             let tree = unsafe { Tree::new(table, "a test") };
             let depth = height(tree.first_node(), tree.root());
-            // SAFETY: the table is initialised.
+            // SAFETY: the table is initialized.
             unsafe {
                 assert_eq!((*table).depth, u32::try_from(depth).unwrap());
                 assert_eq!((*table).count as usize, expected.len());
@@ -608,7 +608,7 @@ mod tests {
         }
         let (mut all, mut restart) = (Vec::new(), TRUE);
         loop {
-            // SAFETY: the table is initialised.
+            // SAFETY: the table is initialized.
             let next = unsafe { RtlEnumerateGenericTableAvl(table, restart) };
             if next.is_null() {
                 break;
@@ -621,15 +621,15 @@ mod tests {
         for (index, mut number) in all.into_iter().enumerate() {
             let index = u32::try_from(index).unwrap();
             // Each was the first just before.
-            // SAFETY: the table is initialised.
+            // SAFETY: the table is initialized.
             let found = unsafe { RtlGetElementGenericTableAvl(table, 0) };
             // SAFETY: it is an element.
             assert_eq!(unsafe { *found.cast::<u32>() }, number, "{index}");
-            // SAFETY: the table is initialised.
+            // SAFETY: the table is initialized.
             let was = unsafe { RtlDeleteElementGenericTableAvl(table, (&raw mut number).cast()) };
             assert_eq!(was, TRUE);
         }
-        // SAFETY: the table is initialised.
+        // SAFETY: the table is initialized.
         assert_eq!(unsafe { RtlIsGenericTableEmptyAvl(table) }, TRUE);
     }
 }

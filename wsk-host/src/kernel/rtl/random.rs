@@ -24,7 +24,7 @@ fn step(seed: ULONG) -> ULONG {
     ULONG::try_from(next).unwrap_or(0)
 }
 
-/// Mixes the bits of a seed, whose neighbours are otherwise close.
+/// Mixes the bits of a seed, whose neighbors are otherwise close.
 fn mixed(seed: ULONG) -> ULONG {
     let mut bits = u64::from(seed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     bits = (bits ^ bits >> 32).wrapping_mul(0xD6E8_FEB8_6659_FD93);

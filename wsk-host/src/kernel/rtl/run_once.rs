@@ -1,4 +1,4 @@
-//! `RtlRunOnce…`: initialisation that happens once.
+//! `RtlRunOnce…`: initialization that happens once.
 //!
 //! # Safety
 //!
@@ -70,7 +70,7 @@ unsafe extern "C" fn RtlRunOnceBeginInitialize(
     }
     loop {
         let mut waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
-        // SAFETY: the caller passes an initialised one, and the lock is over all of them.
+        // SAFETY: the caller passes an initialized one, and the lock is over all of them.
         let word = unsafe { &mut *once };
         match (*word & STATE, flags) {
             (DONE, _) => {

@@ -101,13 +101,13 @@ pub(super) unsafe extern "C" fn RtlInitUnicodeString(string: PUNICODE_STRING, so
         unsafe { zero_terminated(source, LONGEST / 2 - 1) }.len() * 2
     };
     let room = if source.is_null() { 0 } else { bytes + 2 };
-    let initialised = UNICODE_STRING {
+    let initialized = UNICODE_STRING {
         Length: size(bytes),
         MaximumLength: size(room),
         Buffer: source.cast_mut(),
     };
     // SAFETY: the caller passes room for a counted string.
-    unsafe { string.write(initialised) };
+    unsafe { string.write(initialized) };
 }
 
 #[unsafe(no_mangle)]
@@ -130,10 +130,10 @@ unsafe extern "C" fn RtlInitAnsiString(string: *mut AnsiString, source: *const u
         unsafe { zero_terminated(source, LONGEST - 1) }.len()
     };
     let room = if source.is_null() { 0 } else { length + 1 };
-    let initialised =
+    let initialized =
         AnsiString { length: size(length), maximum_length: size(room), buffer: source.cast_mut() };
     // SAFETY: the caller passes room for a counted string.
-    unsafe { string.write(initialised) };
+    unsafe { string.write(initialized) };
 }
 
 #[unsafe(no_mangle)]

@@ -29,7 +29,7 @@ fn a_rundown_wait_ends_with_the_last_release() {
         // SAFETY: there is room for a protection.
         let protection = object(|place| unsafe { ExInitializeRundownProtection(place) });
         let acquire = || {
-            // SAFETY: it is initialised.
+            // SAFETY: it is initialized.
             unsafe { ExAcquireRundownProtection(protection.0) != FALSE }
         };
         let holder = Pool::new(Holder { protection: protection.0, log: log.0 });
@@ -44,11 +44,11 @@ fn a_rundown_wait_ends_with_the_last_release() {
         assert!(acquire());
         // SAFETY: it is held.
         unsafe { ExReleaseRundownProtection(protection.0) };
-        // SAFETY: it is initialised, and the IRQL is PASSIVE_LEVEL.
+        // SAFETY: it is initialized, and the IRQL is PASSIVE_LEVEL.
         unsafe { ExWaitForRundownProtectionRelease(protection.0) };
         assert_eq!(log.take(), [1, 1, 1]);
         assert!(!acquire());
-        // SAFETY: the protection is initialised and run down; the wait returns at once.
+        // SAFETY: the protection is initialized and run down; the wait returns at once.
         unsafe { ExWaitForRundownProtectionRelease(protection.0) };
         // SAFETY: the protection is run down, so that no thread uses it.
         unsafe { ExInitializeRundownProtection(protection.0) };

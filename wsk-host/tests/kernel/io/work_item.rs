@@ -28,7 +28,7 @@ pub(crate) fn device() -> PDEVICE_OBJECT {
 unsafe extern "C" fn works(object: PDEVICE_OBJECT, context: PVOID) {
     assert_eq!(wsk_host::current_irql(), PASSIVE_LEVEL);
     assert_eq!(object, device());
-    // SAFETY: the test passes such a context; its events are initialised.
+    // SAFETY: the test passes such a context; its events are initialized.
     unsafe {
         let work = context.cast::<Work>();
         if !(*work).waits_for.is_null() {

@@ -58,7 +58,7 @@ fn an_hour_takes_no_time() {
 }
 
 #[test]
-fn a_timer_stays_signalled_or_resets_itself() {
+fn a_timer_stays_signaled_or_resets_itself() {
     on_hosts(|_| {
         for (kind, stays) in [(NotificationTimer, true), (SynchronizationTimer, false)] {
             let timer = timer(kind);
@@ -174,7 +174,7 @@ struct Period {
 }
 
 unsafe extern "C" fn repeats(dpc: *mut KDPC, context: PVOID, _: PVOID, _: PVOID) {
-    // SAFETY: the test passes such a context, whose timer and call are initialised.
+    // SAFETY: the test passes such a context, whose timer and call are initialized.
     unsafe {
         let period = context.cast::<Period>();
         (*period).times.fetch_add(1, Ordering::Relaxed);

@@ -17,7 +17,7 @@ fn a_wait_for_several_objects_takes_one_or_all() {
     let mut objects: [PVOID; 2] = [first.cast(), second.cast()];
     let mut timeout = milliseconds(1);
     let mut wait = |wait_type| {
-        // SAFETY: the events are initialised below, before the first wait.
+        // SAFETY: the events are initialized below, before the first wait.
         unsafe {
             KeWaitForMultipleObjects(
                 2,
@@ -57,7 +57,7 @@ fn an_event_set_and_reset_at_once_releases_its_waiter() {
         work.queue(DelayedWorkQueue);
         // It waits.
         host.settle();
-        // SAFETY: the event is initialised; the lock is here, and nothing comes between while it is held.
+        // SAFETY: the event is initialized; the lock is here, and nothing comes between while it is held.
         unsafe {
             let lock = Pool::new(0);
             let irql = KeAcquireSpinLockRaiseToDpc(lock.0);

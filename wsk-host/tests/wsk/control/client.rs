@@ -178,7 +178,7 @@ fn unknown_static_events_are_refused() {
 }
 
 #[test]
-fn tdi_behaviour_is_set_before_the_first_socket() {
+fn tdi_behavior_is_set_before_the_first_socket() {
     on(simulated().into_iter().take(2), |client| {
         let set = |value: ULONG| client.control(WSK_TDI_BEHAVIOR, &value, &mut []).0;
         assert_eq!(set(WSK_TDI_BEHAVIOR_BYPASS_TDI), STATUS_SUCCESS);

@@ -37,7 +37,7 @@ impl Text {
     /// What was written, with a NUL after it.
     fn get(&self) -> String {
         let length = usize::from(self.string.Length) / 2;
-        // SAFETY: the units are initialised, and were written through this pointer.
+        // SAFETY: the units are initialized, and were written through this pointer.
         let units = unsafe { std::slice::from_raw_parts(self.string.Buffer, length + 1) };
         assert_eq!(units[length], 0);
         String::from_utf16(&units[..length]).unwrap()

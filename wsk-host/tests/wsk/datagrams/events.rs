@@ -70,7 +70,7 @@ impl Listener {
 
     /// Waits for a call.
     fn is_called(&self) {
-        // SAFETY: the semaphore is initialised.
+        // SAFETY: the semaphore is initialized.
         unsafe {
             let called = self.called.cast();
             KeWaitForSingleObject(called, Executive, KernelMode, FALSE, ptr::null_mut());
@@ -80,7 +80,7 @@ impl Listener {
     /// Whether the callback runs within `milliseconds` ms.
     fn is_called_within(&self, milliseconds: i64) -> bool {
         let mut timeout = LARGE_INTEGER { QuadPart: -10_000 * milliseconds };
-        // SAFETY: the semaphore is initialised.
+        // SAFETY: the semaphore is initialized.
         let status = unsafe {
             let called = self.called.cast();
             KeWaitForSingleObject(called, Executive, KernelMode, FALSE, &raw mut timeout)
@@ -164,7 +164,7 @@ unsafe extern "C" fn received_from(
         state.retained.push(list);
     }
     drop(state);
-    // SAFETY: the semaphore is initialised.
+    // SAFETY: the semaphore is initialized.
     unsafe { KeReleaseSemaphore(listener.called, 0, 1, FALSE) };
     listener.state().running -= 1;
     answer

@@ -25,7 +25,7 @@ pub type PIO_STATUS_BLOCK = *mut IO_STATUS_BLOCK;
 
 /// An I/O request packet. Its stack locations follow the structure in memory.
 ///
-/// A client initialises it ([`IoInitializeIrp`](crate::IoInitializeIrp)), sets a completion routine
+/// A client initializes it ([`IoInitializeIrp`](crate::IoInitializeIrp)), sets a completion routine
 /// ([`IoSetCompletionRoutine`](crate::IoSetCompletionRoutine)) and reads `IoStatus` in that routine. C's unnamed unions
 /// are replaced by the field that a client may use.
 ///

@@ -11,13 +11,13 @@ use crate::{
 pub struct DISPATCHER_HEADER {
     /// The type and the lock of the object. C also names their parts.
     pub Lock: LONG,
-    /// Greater than zero while the object is signalled.
+    /// Greater than zero while the object is signaled.
     pub SignalState: LONG,
     /// The list of waiting threads.
     pub WaitListHead: LIST_ENTRY,
 }
 
-/// An event. Initialised by [`KeInitializeEvent`](crate::KeInitializeEvent). It must not be moved afterwards.
+/// An event. Initialized by [`KeInitializeEvent`](crate::KeInitializeEvent). It must not be moved afterwards.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/defining-and-using-an-event-object).
 #[repr(C)]
@@ -32,7 +32,7 @@ pub type PKEVENT = *mut KEVENT;
 /// Pointer to a [`KEVENT`].
 pub type PRKEVENT = *mut KEVENT;
 
-/// A semaphore. Initialised by [`KeInitializeSemaphore`](crate::KeInitializeSemaphore). It must not be moved
+/// A semaphore. Initialized by [`KeInitializeSemaphore`](crate::KeInitializeSemaphore). It must not be moved
 /// afterwards.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/introduction-to-semaphore-objects).
@@ -50,7 +50,7 @@ pub type PKSEMAPHORE = *mut KSEMAPHORE;
 /// Pointer to a [`KSEMAPHORE`].
 pub type PRKSEMAPHORE = *mut KSEMAPHORE;
 
-/// A deferred procedure call (DPC). Initialised by [`KeInitializeDpc`](crate::KeInitializeDpc). It must not be moved
+/// A deferred procedure call (DPC). Initialized by [`KeInitializeDpc`](crate::KeInitializeDpc). It must not be moved
 /// afterwards.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/introduction-to-dpc-objects).
@@ -80,7 +80,7 @@ pub type PKDPC = *mut KDPC;
 /// Pointer to a [`KDPC`].
 pub type PRKDPC = *mut KDPC;
 
-/// A timer. Initialised by [`KeInitializeTimer`](crate::KeInitializeTimer) or
+/// A timer. Initialized by [`KeInitializeTimer`](crate::KeInitializeTimer) or
 /// [`KeInitializeTimerEx`](crate::KeInitializeTimerEx). It must not be moved afterwards.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/timer-objects-and-dpcs).
@@ -108,7 +108,7 @@ pub type PKTIMER = *mut KTIMER;
 /// Pointer to a [`KTIMER`].
 pub type PRKTIMER = *mut KTIMER;
 
-/// Rundown protection. Initialised by
+/// Rundown protection. Initialized by
 /// [`ExInitializeRundownProtection`](crate::ExInitializeRundownProtection). It must not be moved afterwards.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/run-down-protection).

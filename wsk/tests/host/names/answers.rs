@@ -133,7 +133,7 @@ fn an_address_has_names() {
 
 /// Names with other characters than ASCII's arrive as they are, and come back so.
 #[test]
-fn internationalised_names_resolve_both_ways() {
+fn internationalized_names_resolve_both_ways() {
     // The longest has 253 characters, and twice as many units.
     let longest = format!("{}.x", "🦀".repeat(251));
     let names = ["bücher.example", "例え.テスト", "🦀.example", &longest];

@@ -1,5 +1,5 @@
 //! A driver that uses `alloc`, and everything that compiled code may ask of a C library. `cargo xtask test drivers` links
-//! it with and without optimisation: what the linker misses, `driver-support` lacks. It is never run.
+//! it with and without optimization: what the linker misses, `driver-support` lacks. It is never run.
 
 #![cfg(windows)]
 #![no_std]
