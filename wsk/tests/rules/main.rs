@@ -212,10 +212,17 @@ const DOCUMENTED: [(&str, &str); 3] =
 fn source_with_links(file: &Path, page: &str) -> (String, String) {
     let text = read(file);
     let is_chapter = file.extension().is_some_and(|extension| extension == "md");
+    let mut is_example = false;
     let link = |line: &str| {
         let start = line.trim_start();
-        let is_documentation = is_chapter || start.starts_with("///") || start.starts_with("//!");
-        if is_documentation { linked(line, page) } else { line.to_owned() }
+        let comment = start.strip_prefix("///").or_else(|| start.strip_prefix("//!"));
+        let Some(documentation) = comment.or(is_chapter.then_some(start)) else {
+            return line.to_owned();
+        };
+        let is_fence = documentation.trim_start().starts_with("```");
+        is_example ^= is_fence;
+        // An example is code: a link in it would change a string, or break it.
+        if is_example || is_fence { line.to_owned() } else { linked(line, page) }
     };
     let expected = text.split_inclusive('\n').map(link).collect();
     (text, expected)
