@@ -22,11 +22,11 @@ use crate::wsk::config::{self as wsk, Faults, Network, Readiness, Stripping};
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The network that connects sockets.
+    /// The network that connects sockets. The default is [`Network::Simulated`].
     pub network: Network,
-    /// When requests complete.
+    /// When requests complete. The default is [`Timing::Mixed`] with the seed 0.
     pub timing: Timing,
-    /// The emulated version of Windows.
+    /// The emulated version of Windows. The default is [`Windows::ELEVEN`].
     pub windows: Windows,
     /// The probabilities of faults.
     pub faults: Faults,
@@ -48,8 +48,8 @@ pub struct Config {
     pub refuse_cancel: bool,
     /// As `refuse_disconnect`, for `WskGetNameInfo`.
     pub refuse_name_info: bool,
-    /// What the host does about violations of each rule. The environment variable `WSK_HOST_RULES` overrides it, as
-    /// [`Levels::parse`] reads it.
+    /// The level of each rule: whether a violation ends the process, is reported, or is ignored. The environment variable
+    /// `WSK_HOST_RULES` overrides it, in the format of [`Levels::parse`].
     pub rules: Levels,
 }
 

@@ -1,17 +1,17 @@
-//! A driver with a control device, as the system and its programs see it.
+//! The I/O manager's view of a driver with a control device: loading, unloading, and files that programs open.
 //!
 //! # Safety
 //!
-//! `Driver::load` calls a client's entry point, which its caller promises to be one.
+//! `Driver::load` calls an entry point, for whose contract its caller is responsible.
 
-#![expect(unsafe_code, reason = "an entry point is C's")]
+#![expect(unsafe_code, reason = "an entry point has the C ABI")]
 
 use wsk_sys::{NTSTATUS, PDRIVER_INITIALIZE};
 
 use crate::kernel::io::driver::Loaded;
 use crate::kernel::io::request::OpenFile;
 
-/// A driver that the current thread's host has loaded.
+/// A driver, loaded by the host of the current thread.
 ///
 /// ```
 /// use wsk_host::Driver;
@@ -25,43 +25,45 @@ use crate::kernel::io::request::OpenFile;
 ///     STATUS_SUCCESS
 /// }
 ///
-/// // SAFETY: the entry point is a driver's.
+/// // SAFETY: `entry` keeps the contract of a driver's entry point.
 /// let driver = unsafe { Driver::load("sample", Some(entry)) }.unwrap();
 /// driver.unload();
 /// ```
 pub struct Driver(Loaded);
 
 impl Driver {
-    /// Loads a driver: calls its entry point, with an object that refuses every request, and a registry path.
+    /// Loads a driver: calls its entry point with a driver object that refuses every request, and a registry path.
     ///
     /// # Errors
     ///
-    /// What the entry point fails with.
+    /// The status of the entry point, if it fails.
     ///
     /// # Safety
     ///
     /// `entry` is the entry point of a driver that keeps the contracts of the functions that it calls.
     pub unsafe fn load(name: &str, entry: PDRIVER_INITIALIZE) -> Result<Self, NTSTATUS> {
-        // SAFETY: the caller promises a driver's entry point.
+        // SAFETY: `entry` is a driver's entry point (this function's contract).
         unsafe { Loaded::load(name, entry) }.map(Self)
     }
 
-    /// Unloads the driver. The process is stopped, with a report, if the driver has no `DriverUnload`, if one of its
-    /// devices is open, or if it leaves a device or a symbolic link behind.
+    /// Unloads the driver. The process ends with a report if the driver has no `DriverUnload`, if one of its devices is
+    /// open, or if it leaves a device or a symbolic link behind.
     pub fn unload(self) {
         self.0.unload();
     }
 
-    /// Hands the driver to a client in C.
+    /// Converts the driver into a handle for a client in C.
     #[doc(hidden)]
     #[must_use]
     pub fn into_raw(self) -> *mut std::ffi::c_void {
         self.0.into_raw()
     }
 
+    /// Converts a handle back into the driver.
+    ///
     /// # Safety
     ///
-    /// The pointer is of [`into_raw`](Self::into_raw), and is given back once.
+    /// [`into_raw`](Self::into_raw) returned the pointer, and it is passed once.
     #[doc(hidden)]
     #[must_use]
     pub unsafe fn from_raw(driver: *mut std::ffi::c_void) -> Self {
@@ -70,16 +72,17 @@ impl Driver {
     }
 }
 
-/// A device that a program has opened by name, through a symbolic link or not. Each call waits for its request.
+/// A file that a program has opened on a device. Each call waits for its request.
 pub struct File(OpenFile);
 
 impl File {
-    /// Opens a device: `\\.\Name` is `\??\Name`, every other path is the object manager's.
+    /// Opens a device by its name or by a symbolic link. `\\.\Name` means `\??\Name`; every other path is a path of the
+    /// object manager.
     ///
     /// # Errors
     ///
     /// `STATUS_OBJECT_NAME_NOT_FOUND` if no device has the name, `STATUS_NO_SUCH_DEVICE` while its driver initializes
-    /// itself, `STATUS_ACCESS_DENIED` if it is exclusive and open; or what the driver fails with.
+    /// itself, `STATUS_ACCESS_DENIED` if it is exclusive and open; or the status of the driver.
     pub fn open(path: &str) -> Result<Self, NTSTATUS> {
         let path = match path.strip_prefix(r"\\.\") {
             Some(name) => format!(r"\??\{name}"),
@@ -88,12 +91,12 @@ impl File {
         OpenFile::open(&path).map(Self)
     }
 
-    /// Sends a control code. Returns the driver's status, which may be a warning, and how many bytes of the output it
-    /// has written.
+    /// Sends a control code. Returns the driver's status, which is a success or a warning, and the number of bytes that
+    /// the driver has written to `output`.
     ///
     /// # Errors
     ///
-    /// What the driver fails with.
+    /// The status of the driver, if it is an error.
     pub fn control(
         &mut self,
         code: u32,
@@ -103,31 +106,31 @@ impl File {
         result(self.0.control(code, &mut input.to_vec(), output))
     }
 
-    /// Reads. Returns the driver's status and how many bytes there are.
+    /// Reads into `target`. Returns the driver's status, which is a success or a warning, and the number of bytes read.
     ///
     /// # Errors
     ///
-    /// What the driver fails with.
+    /// The status of the driver, if it is an error.
     pub fn read(&mut self, target: &mut [u8]) -> Result<(NTSTATUS, usize), NTSTATUS> {
         result(self.0.read(target))
     }
 
-    /// Writes. Returns the driver's status and how many bytes it has taken.
+    /// Writes `source`. Returns the driver's status, which is a success or a warning, and the number of bytes written.
     ///
     /// # Errors
     ///
-    /// What the driver fails with.
+    /// The status of the driver, if it is an error.
     pub fn write(&mut self, source: &[u8]) -> Result<(NTSTATUS, usize), NTSTATUS> {
         result(self.0.write(&mut source.to_vec()))
     }
 
-    /// Closes the file: the driver gets `IRP_MJ_CLEANUP` and `IRP_MJ_CLOSE`.
+    /// Closes the file: the driver receives `IRP_MJ_CLEANUP` and `IRP_MJ_CLOSE`.
     pub fn close(self) {
         self.0.close();
     }
 }
 
-/// Warnings have data, and errors have none.
+/// A success or a warning has data; an error has none.
 fn result((status, information): (NTSTATUS, usize)) -> Result<(NTSTATUS, usize), NTSTATUS> {
     if crate::kernel::is_error(status) { Err(status) } else { Ok((status, information)) }
 }

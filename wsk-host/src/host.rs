@@ -17,7 +17,7 @@ use crate::wsk;
 ///
 /// let host = Host::new(Config::default().timing(Timing::Deferred));
 /// let entered = host.enter();
-/// // Calls of this thread, and of the system threads that it creates, are this host's now.
+/// // This thread, and the system threads that it creates, now call this host's kernel.
 /// drop(entered);
 /// assert_eq!(host.outstanding_allocations(), 0);
 /// ```
@@ -29,8 +29,8 @@ impl Host {
     ///
     /// # Panics
     ///
-    /// If the network is the machine's, and the machine refuses it: too many files are open, or too many
-    /// threads run.
+    /// With [`Network::Real`](crate::Network::Real), if the machine refuses its network: the process has too many open
+    /// files or threads.
     #[must_use]
     pub fn new(config: Config) -> Self {
         let kernel = Kernel::described(config.kernel(), &config);
@@ -38,8 +38,8 @@ impl Host {
         Self(kernel)
     }
 
-    /// The host of the current thread: the one that it has [entered](Self::enter), or else the one that the
-    /// process has from the beginning, which uses the machine's network.
+    /// The host of the current thread: the host that the thread has [entered](Self::enter), or else the process's
+    /// default host, which uses the machine's network.
     #[must_use]
     pub fn current() -> Self {
         Self(Kernel::current())
@@ -51,18 +51,18 @@ impl Host {
         &self.0
     }
 
-    /// Makes the current thread this host's until the result is dropped: see [`Kernel::enter`].
+    /// Attaches the current thread to this host until the result is dropped: see [`Kernel::enter`].
     #[must_use = "the thread leaves the host when this is dropped"]
     pub fn enter(&self) -> Entered {
         self.0.enter()
     }
 
-    /// Runs a closure that blocks elsewhere than in the host's kernel: see [`Kernel::blocking`].
+    /// Runs a closure that blocks outside of the host's kernel: see [`Kernel::blocking`].
     pub fn blocking<T>(&self, blocks: impl FnOnce() -> T) -> T {
         self.0.blocking(blocks)
     }
 
-    /// The configuration that the host was created with.
+    /// The configuration with which the host was created.
     #[must_use]
     pub fn config(&self) -> Config {
         Config::from_parts(self.0.config(), wsk::config(&self.0))
@@ -74,29 +74,30 @@ impl Host {
         self.0.elapsed()
     }
 
-    /// Fails one allocation: the `number`th from now on, counted from 1.
+    /// Fails one allocation: the `number`th after this call, counted from 1. It replaces an earlier setting.
     pub fn fail_allocation(&self, number: usize) {
         self.0.fail_allocation(number);
     }
 
-    /// Fails the `number`th allocation from now on, counted from 1, and all that follow.
+    /// Fails the `number`th allocation after this call, counted from 1, and every later one. It replaces an earlier
+    /// setting.
     pub fn fail_allocations_from(&self, number: usize) {
         self.0.fail_allocations_from(number);
     }
 
-    /// The number of allocations that were requested.
+    /// The number of requested allocations, including failed ones, since the host was created.
     #[must_use]
     pub fn allocations(&self) -> usize {
         self.0.allocations()
     }
 
-    /// The number of allocations that were not freed.
+    /// The number of allocations that are not freed.
     #[must_use]
     pub fn outstanding_allocations(&self) -> usize {
         self.0.outstanding_allocations()
     }
 
-    /// The allocations that were not freed, by tag: their number, and their size in bytes.
+    /// The allocations that are not freed, by pool tag: their number, and their total size in bytes.
     #[must_use]
     pub fn outstanding_by_tag(&self) -> BTreeMap<[u8; 4], (usize, usize)> {
         self.0.outstanding_by_tag()
@@ -117,40 +118,40 @@ impl Host {
         self.0.settle();
     }
 
-    /// The last calls, completions and callbacks: see [`Kernel::trace`].
+    /// The last calls, completions and callbacks, one line for each: see [`Kernel::trace`].
     #[must_use]
     pub fn trace(&self) -> Vec<String> {
         self.0.trace()
     }
 
-    /// Gives a name an address, for name resolution. The simulated network knows no other names but
-    /// `localhost`; on the machine's network these names come before the machine's own.
+    /// Adds an address to a name, for name resolution. The simulated network resolves these names and `localhost` only.
+    /// On the machine's network, they take precedence over the machine's names.
     ///
-    /// Names are compared without regard to the case of ASCII letters, and else as they are: unlike Windows, a
-    /// host does not treat an internationalized name and its Punycode as the same.
+    /// The comparison of names ignores the case of ASCII letters. Unlike Windows, a host treats an internationalized name
+    /// and its Punycode as different names.
     pub fn add_name(&self, name: &str, address: impl Into<IpAddr>) {
         wsk::add_name(&self.0, name, address.into());
     }
 
-    /// Fails the next look-up of a name with this status. `n` calls fail `n` look-ups.
+    /// Fails the next look-up of a name with `status`. `n` calls fail the next `n` look-ups.
     pub fn fail_name(&self, name: &str, status: NTSTATUS) {
         wsk::fail_name(&self.0, name, status);
     }
 
     /// Stalls the next look-up of a name: it does not complete until it is cancelled, or the registration ends.
-    /// `n` calls stall `n` look-ups.
+    /// `n` calls stall the next `n` look-ups.
     pub fn stall_name(&self, name: &str) {
         wsk::stall_name(&self.0, name);
     }
 
-    /// Withdraws the WSK subsystem: captures fail from now on, and no socket is functional any more. Their
-    /// requests fail with `STATUS_FILE_FORCED_CLOSED`, and callbacks are called with null pointers.
+    /// Withdraws the WSK subsystem: later captures fail, and every open socket stops working. Its requests fail with
+    /// `STATUS_FILE_FORCED_CLOSED`, and its callbacks are called with null pointers.
     pub fn withdraw(&self) {
         wsk::withdraw(&self.0);
     }
 
-    /// Reports a change of the machine's addresses and of the transports: requests for
-    /// `SIO_ADDRESS_LIST_CHANGE` and `WSK_TRANSPORT_LIST_CHANGE` complete.
+    /// Reports a change of the machine's addresses and of the transports. It completes the pending requests for
+    /// `SIO_ADDRESS_LIST_CHANGE` and `WSK_TRANSPORT_LIST_CHANGE`.
     pub fn change_network(&self) {
         wsk::change_network(&self.0);
     }

@@ -1,4 +1,4 @@
-//! Running tests on hosts: what [`wsk_host::test`](crate::test) expands to.
+//! The runner of tests on hosts, which the expansion of [`wsk_host::test`](crate::test) calls.
 
 use std::fmt::{self, Debug, Display, Write as _};
 use std::future::Future;
@@ -16,19 +16,27 @@ use crate::kernel::panics::caught;
 use crate::verifier::kernel_violation;
 use crate::wsk::require_ended;
 
-/// The seeds that a test runs with unless it names others. Miri takes long for each.
+/// The default seeds of a test. Miri runs few, because it is slow.
 pub const SEEDS: Range<u64> = if cfg!(miri) { 0..2 } else { 0..32 };
 
-/// Runs a scenario on a new host for every seed, and once if the configuration leaves nothing to a seed.
+/// Runs a scenario on a new host for each seed; or once, if the configuration's [`Timing`] uses no seed.
 ///
-/// The calling thread is the host's while the scenario runs. Then the client is [unloaded](Host::unload): nothing may be
-/// registered, or left in the pool, no timer may be set, and none of the client's code may run.
+/// The calling thread belongs to the host while the scenario runs. Afterwards, the client is [unloaded](Host::unload).
 ///
-/// The environment variable `WSK_HOST_SEED` replaces the seeds by one.
+/// The environment variable `WSK_HOST_SEED` replaces `seeds` by one seed.
+///
+/// ```
+/// wsk_host::run(wsk_host::Config::default(), 0..8, |host| {
+///     assert_eq!(host.outstanding_allocations(), 0);
+/// });
+/// ```
 ///
 /// # Panics
 ///
-/// If the scenario does, after the seed was written; if it leaves memory behind; and if `WSK_HOST_SEED` is not a number.
+/// If the scenario panics, or leaves behind a device, locked pages, a set timer or memory in the pool. The seed, the
+/// configuration and the trace are written to standard error before. Also if `seeds` is empty, or `WSK_HOST_SEED` is not
+/// a number. A registration that is left behind, or code of the client that runs after the unload, ends the process with
+/// a report.
 pub fn run(config: Config, seeds: Range<u64>, scenario: impl Fn(Host)) {
     let configs: Vec<Config> = match config.timing {
         Timing::Mixed(_) => {
@@ -66,12 +74,12 @@ fn require_no_locked_pages(host: &Host) {
     assert!(locked.is_none(), "{}", locked.unwrap_or_default());
 }
 
-/// Runs a scenario on a host, which must be empty afterwards.
+/// Runs a scenario on a host, and requires that the host is empty afterwards.
 fn run_on(host: &Host, scenario: &impl Fn(Host)) {
     let _entered = host.enter();
     scenario(host.clone());
     require_ended(host.kernel());
-    // As after DriverUnload: whatever runs from here on must not be the client's.
+    // As after DriverUnload: no code of the client may run from here on.
     host.unload();
     host.settle();
     let left = host.kernel().devices().all_left();
@@ -123,7 +131,11 @@ fn require_empty_pool(host: &Host) {
     assert!(leaks.is_empty(), "memory was not freed, by tag:{report}");
 }
 
-/// Runs a future on the current thread.
+/// Runs a future on the current thread, which waits in the kernel of its host whenever the future is pending.
+///
+/// ```
+/// assert_eq!(wsk_host::block_on(async { 7 }), 7);
+/// ```
 pub fn block_on<F: Future>(future: F) -> F::Output {
     struct Wakes(Signal);
 
@@ -145,9 +157,9 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// An error that a test returns with `?`, and the place of that `?`.
+/// The error of a test, with the source location of the `?` that returned it.
 ///
-/// Any other error may be returned, too. Its place is then unknown.
+/// A test may return any other error as well; its report then has no location.
 ///
 /// ```
 /// # use wsk_host::TestError;
@@ -187,23 +199,27 @@ impl Debug for TestError {
     }
 }
 
-/// What a test has returned. The attribute calls [`ByDisplay::require`] where the error can be displayed, and
-/// [`ByDebug::require`] where not: the method of the value is found before that of a reference to it.
+/// The result of a test. The attribute calls `require`, which is [`ByDisplay::require`] if the error implements `Display`,
+/// and otherwise [`ByDebug::require`]: method resolution tries the value before a reference to it.
 pub struct Returned<T>(pub T);
 
-/// What a test may return, if its error can be displayed.
+/// A result whose error implements `Display`.
 pub trait ByDisplay {
+    /// Requires that the test has succeeded.
+    ///
     /// # Panics
     ///
-    /// If the test has failed.
+    /// If it has failed, with the error.
     fn require(self);
 }
 
-/// What a test may return.
+/// A result whose error implements `Debug`.
 pub trait ByDebug {
+    /// Requires that the test has succeeded.
+    ///
     /// # Panics
     ///
-    /// If the test has failed.
+    /// If it has failed, with the error.
     fn require(self);
 }
 

@@ -61,7 +61,7 @@ impl Windows {
         Self { major, minor, build }
     }
 
-    /// Whether this Windows has what another one introduced: see [`wsk_sys::since`].
+    /// Whether this Windows has a feature that version `since` introduced: see [`wsk_sys::since`].
     pub(crate) const fn has(self, since: Version) -> bool {
         Version::new(self.major, self.minor, self.build).is_at_least(since)
     }
@@ -78,7 +78,7 @@ pub struct Config {
     pub windows: Windows,
     /// Do nothing in `IoCancelIrp`, as Wine does.
     pub refuse_cancel: bool,
-    /// What the host does about violations of each rule.
+    /// The level of each rule.
     pub rules: Levels,
 }
 
@@ -95,7 +95,7 @@ impl Default for Config {
 }
 
 impl Timing {
-    /// The seed, or zero where the timing has none.
+    /// The seed, or zero if the timing uses none.
     pub(crate) fn seed_or_zero(self) -> u64 {
         match self {
             Self::Mixed(seed) => seed,
@@ -103,7 +103,7 @@ impl Timing {
         }
     }
 
-    /// Whether a seed decides.
+    /// Whether the timing uses a seed.
     pub(crate) fn is_mixed(self) -> bool {
         matches!(self, Self::Mixed(_))
     }

@@ -23,7 +23,7 @@ use crate::verifier::{Origin, Rule, place_of_client, rule_violation, waits};
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Kernel {
-    /// Begins a call of the client's code. `what` names it, and `origin` is where it comes from, if that is known.
+    /// Begins a call of the client's code. `what` names the code, and `origin` is its origin, if that is known.
     pub(crate) fn begin_client(&self, what: &'static str, origin: Option<Arc<Origin>>) -> Call {
         let begun = self.image().begin(Running { what, origin });
         begun.unwrap_or_else(|Running { what, origin }| {
@@ -32,7 +32,7 @@ impl Kernel {
         })
     }
 
-    /// The client's code has returned, or was not called after all.
+    /// Ends a call of the client's code, which has returned or was not made.
     pub(crate) fn end_client(&self, call: Call) {
         self.image().end(call);
         self.0.call_ended.notify_all();
@@ -46,15 +46,15 @@ impl Kernel {
         result
     }
 
-    /// Unloads the client's image, as the system does when `DriverUnload` has returned. From here on, any call of the
-    /// client's code is a violation of [INV-18](crate::rules#inv-18), and ends the process; and so is code that is still running now, except
-    /// for the caller's and for work items, which keep the driver loaded.
+    /// Unloads the client's image, as the system does when `DriverUnload` has returned.
     ///
-    /// A test of [`wsk_host::test`](crate::test) does this at its end.
+    /// From here on, a call of the client's code is a violation of [INV-18](crate::rules#inv-18), and ends the process.
+    /// So does code of the client that is still running, except the caller and work items, which keep the driver loaded.
     ///
-    /// Native threads run as the machine schedules them, so one may be interrupted in the last instructions of a routine
-    /// after the client has seen its result. They have a second to return; the seeds of deterministic threads find
-    /// clients that do not wait.
+    /// [`wsk_host::test`](crate::test) calls this at the end of each test.
+    ///
+    /// The machine may interrupt a native thread in the last instructions of a routine whose result the client has already
+    /// seen. Such a thread has one second to return; the seeds of deterministic threads find clients that do not wait.
     pub fn unload(&self) {
         let mut image = self.image();
         if self.config().threads == Threads::Native {
@@ -70,8 +70,8 @@ impl Kernel {
         }
     }
 
-    /// Loads the client's image again after it was unloaded, with its statics as they were at first. A new kernel has the
-    /// image loaded.
+    /// Loads the client's image again after an unload, with its statics in their initial state. A new kernel starts with
+    /// the image loaded.
     pub fn load(&self) {
         self.image().load();
     }
@@ -84,7 +84,7 @@ extern "C" fn wsk_host_image_static(key: *const c_void, size: usize) -> *const c
     Kernel::current().image().static_memory(key.addr(), size).as_ptr().cast()
 }
 
-/// The client's unload routine waits for something, and says for what.
+/// Reports the unload routine of a client that waits for too long. `message` names the objects that it waits for.
 ///
 /// # Safety
 ///

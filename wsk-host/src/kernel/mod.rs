@@ -7,17 +7,17 @@
 //!
 //! let kernel = Kernel::new(Config::default());
 //! let entered = kernel.enter();
-//! // Calls of this thread, and of the system threads that it creates, are this kernel's now.
+//! // This thread, and the system threads that it creates, now call this kernel.
 //! drop(entered);
 //! assert_eq!(kernel.outstanding_allocations(), 0);
 //! ```
 //!
-//! State and exports are apart: what a kernel consists of (`TimerQueue`, `WorkQueue`, `Blocks`, …) does not
-//! name [`Kernel`], and the exported functions, which do, are named by nothing below them.
+//! State and exports are separate layers. The parts of a kernel (`TimerQueue`, `WorkQueue`, `Blocks`, …) do not name
+//! [`Kernel`]. The exported functions do, and no part names them.
 //!
 //! # Safety
 //!
-//! A kernel's pointer is stored in IRPs; `Kernel::from_raw` requires that another reference keeps the kernel.
+//! IRPs contain a pointer to their kernel; `Kernel::from_raw` requires another reference, which keeps the kernel alive.
 
 #![expect(
     unsafe_code,
@@ -75,14 +75,14 @@ use crate::verifier::{self, Levels, Sources};
 #[derive(Clone)]
 pub struct Kernel(Arc<KernelState>);
 
-/// A reference that does not keep its kernel.
+/// A weak reference to a kernel.
 pub(crate) struct WeakKernel(Weak<KernelState>);
 
 struct KernelState {
     config: Config,
     /// The configuration's levels, with those of the environment.
     rules: Levels,
-    /// How a report describes the kernel.
+    /// The configuration, for a report.
     description: String,
     scheduler: Scheduler,
     blocks: Mutex<Blocks>,
@@ -91,17 +91,17 @@ struct KernelState {
     work_items: Mutex<WorkQueue>,
     devices: Mutex<Devices>,
     image: Mutex<Image>,
-    /// A call of the client's code has ended.
+    /// Notified when a call of the client's code has ended.
     call_ended: Condvar,
     random: Mutex<Random>,
     trace: Mutex<Trace>,
     /// The state of a driver stack above, as a device extension is.
     extension: OnceLock<Box<dyn Any + Send + Sync>>,
-    /// What that has open, for a report.
+    /// Lists the open objects of that driver stack, for a report.
     survey: OnceLock<fn(&Kernel) -> Outstanding>,
     /// The command that repeats the test.
     again: OnceLock<String>,
-    /// A report about native threads that hang was written.
+    /// Whether a hang of native threads was reported.
     is_hang_reported: AtomicBool,
 }
 
@@ -109,8 +109,8 @@ thread_local! {
     static CURRENT: RefCell<Option<(Kernel, ThreadId)>> = const { RefCell::new(None) };
 }
 
-/// The kernel of threads that have entered none. It cannot know when they begin and end, so their threads are
-/// native. Under Miri they are not, so that its runs are reproducible.
+/// The default kernel, of threads that have entered no other. It cannot observe their start and end, so they are native
+/// threads. Under Miri they are deterministic, so that its runs are reproducible.
 static DEFAULT: OnceLock<Kernel> = OnceLock::new();
 
 fn default() -> Kernel {
@@ -140,7 +140,7 @@ impl Kernel {
         Self::described(config, &config)
     }
 
-    /// As [`new`](Self::new), with another description in reports.
+    /// Creates a kernel that reports describe by `description`.
     pub(crate) fn described(config: Config, description: &dyn fmt::Debug) -> Self {
         verifier::set_sources(Sources { context: report_context, waits: report_waits });
         verifier::set_levels(|| Some(reported()?.0.rules));
@@ -166,16 +166,16 @@ impl Kernel {
         }))
     }
 
-    /// Makes the current thread this kernel's until the result is dropped.
+    /// Attaches the current thread to this kernel until the result is dropped.
     ///
-    /// With [`Threads::Deterministic`] one thread of a kernel runs at a time: this waits for the thread's turn,
-    /// which it keeps until it waits in the kernel or leaves. See [`blocking`](Self::blocking).
+    /// With [`Threads::Deterministic`], one thread of a kernel runs at a time. This function waits for the thread's turn.
+    /// The thread keeps its turn until it waits in the kernel or leaves; see [`blocking`](Self::blocking).
     #[must_use = "the thread leaves the kernel when this is dropped"]
     pub fn enter(&self) -> Entered {
         Entered::new(self.clone(), || self.announce())
     }
 
-    /// As [`enter`](Self::enter), for a thread that was announced before it was started.
+    /// Attaches the current thread, which [`announce`](Self::announce) has announced: see [`enter`](Self::enter).
     pub(crate) fn enter_announced(&self, thread: ThreadId) -> Entered {
         Entered::new(self.clone(), || thread)
     }
@@ -191,9 +191,10 @@ impl Kernel {
         self.0.scheduler.withdraw(thread);
     }
 
-    /// Runs a closure that blocks elsewhere than in this kernel, for instance until another thread of the
-    /// process has ended. Meanwhile the thread is not the kernel's, whose other threads run on, and whose clock
-    /// is the machine's.
+    /// Runs a closure that blocks outside of this kernel, for instance until another thread of the process has ended.
+    ///
+    /// Meanwhile the thread does not belong to the kernel, the kernel's other threads continue to run, and its clock is
+    /// the machine's.
     pub fn blocking<T>(&self, blocks: impl FnOnce() -> T) -> T {
         let inside = CURRENT.with(|current| match &*current.borrow() {
             Some((kernel, thread)) if kernel.is_same(self) => Some(*thread),
@@ -210,8 +211,8 @@ impl Kernel {
         result
     }
 
-    /// The kernel of the current thread: the one that it has [entered](Self::enter), or else the one that the
-    /// process has from the beginning.
+    /// The kernel of the current thread: the kernel that the thread has [entered](Self::enter), or else the process's
+    /// default kernel.
     #[must_use]
     pub fn current() -> Self {
         Self::entered().unwrap_or_else(|| DEFAULT.get_or_init(default).clone())
@@ -221,52 +222,53 @@ impl Kernel {
         CURRENT.with(|current| current.borrow().as_ref().map(|(kernel, _)| kernel.clone()))
     }
 
-    /// The current thread's number at its kernel; zero if it has not entered one.
+    /// The number of the current thread in its kernel; zero if it has entered none.
     pub(crate) fn current_thread() -> ThreadId {
         CURRENT.with(|current| current.borrow().as_ref().map_or(0, |(_, thread)| *thread))
     }
 
-    /// Whether two references are of the same kernel.
+    /// Whether two references refer to the same kernel.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// The configuration that the kernel was created with.
+    /// The configuration with which the kernel was created.
     #[must_use]
     pub fn config(&self) -> Config {
         self.0.config
     }
 
-    /// The time since the kernel was created: the machine's with [`Threads::Native`], else the kernel's own.
+    /// The time since the kernel was created: real time with [`Threads::Native`], otherwise the kernel's virtual time.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         Duration::from_nanos(self.now().saturating_mul(100))
     }
 
-    /// Fails one allocation: the `number`th from now on, counted from 1.
+    /// Fails one allocation: the `number`th after this call, counted from 1. It replaces an earlier setting.
     pub fn fail_allocation(&self, number: usize) {
         lock(&self.0.blocks).fail(number, number);
     }
 
-    /// Fails the `number`th allocation from now on, counted from 1, and all that follow.
+    /// Fails the `number`th allocation after this call, counted from 1, and every later one. It replaces an earlier
+    /// setting.
     pub fn fail_allocations_from(&self, number: usize) {
         lock(&self.0.blocks).fail(number, usize::MAX);
     }
 
-    /// The number of allocations that were requested.
+    /// The number of requested allocations, including failed ones, since the kernel was created.
     #[must_use]
     pub fn allocations(&self) -> usize {
         lock(&self.0.blocks).requested()
     }
 
-    /// The number of allocations that were not freed.
+    /// The number of allocations that are not freed.
     #[must_use]
     pub fn outstanding_allocations(&self) -> usize {
         lock(&self.0.blocks).outstanding()
     }
 
-    /// The allocations that were not freed, by tag: their number, and their size in bytes.
+    /// The allocations that are not freed, by pool tag: their number, and their total size in bytes.
     #[must_use]
     pub fn outstanding_by_tag(&self) -> BTreeMap<[u8; 4], (usize, usize)> {
         lock(&self.0.blocks).outstanding_by_tag()
@@ -303,12 +305,12 @@ impl Kernel {
         lock(&self.0.trace).record(Entry { time, thread, event });
     }
 
-    /// Records something that is neither a call nor its end.
+    /// Records an event that is neither a call nor a return.
     pub(crate) fn note(&self, text: String) {
         self.record(Event::Note(text));
     }
 
-    /// Counts an allocation, and says whether it may succeed.
+    /// Counts a requested allocation, and returns whether it may succeed.
     pub(crate) fn may_allocate(&self) -> bool {
         let failing = lock(&self.0.blocks).request();
         if let Some(number) = failing {
@@ -364,7 +366,7 @@ impl Kernel {
         self.0.survey.get().map(|survey| survey(self)).unwrap_or_default()
     }
 
-    /// What the threads of this kernel wait for.
+    /// The awaited objects of this kernel's threads.
     fn waits(&self) -> Waits {
         let of_kernel = ke::dispatcher::waiting(self.as_raw().addr());
         let awaited = |(kind, object)| Awaited::new(kind, || ps::number_of(object));
@@ -373,8 +375,8 @@ impl Kernel {
         of_kernel.into_iter().map(describe).collect()
     }
 
-    /// Reports a hang, if all native threads of this kernel have waited for long, and nothing has happened meanwhile.
-    /// It ends the process if nothing from outside can end a wait.
+    /// Reports a hang, if all native threads of this kernel have waited for the patience of a report without an event.
+    /// Ends the process unless something outside of it could end a wait.
     pub(crate) fn require_progress(&self) {
         let Scheduler::Native(scheduler) = &self.0.scheduler else { return };
         let Some(patience) = schedule::patience() else { return };
@@ -399,7 +401,7 @@ impl Kernel {
             || self.outstanding().from_outside
             || !self.usage().in_flight().is_empty();
         let is_certain = !may_be_served;
-        // A server may wait for its clients for as long as it likes. A test's thread has its name.
+        // A server may wait for its clients without limit. The thread of a test has the name of the test.
         let is_own = |name: Option<&str>| matches!(name, None | Some("main" | "system thread"));
         let is_test = waits.iter().any(|(waiting, _)| !is_own(waiting.machine_thread.name()));
         if !is_certain && !is_test || self.0.is_hang_reported.swap(true, Ordering::SeqCst) {
@@ -424,27 +426,27 @@ impl Kernel {
         self.0.scheduler.now()
     }
 
-    /// Decides by chance.
+    /// The source of random decisions.
     pub(crate) fn by_chance<T>(&self, decide: impl FnOnce(&mut Random) -> T) -> T {
         decide(&mut lock(&self.0.random))
     }
 
-    /// Runs a job at a time, as a deferred procedure call.
+    /// Runs a job at a point in time, as a DPC.
     pub(crate) fn at(&self, due: Ticks, run: impl FnOnce(&Self) + Send + 'static) {
         self.0.scheduler.at(due, self.job(run));
     }
 
-    /// Runs a job as soon as a thread of the kernel's takes it.
+    /// Runs a job on the next thread of the kernel that executes deferred work.
     pub(crate) fn soon(&self, run: impl FnOnce(&Self) + Send + 'static) {
         self.at(self.now(), run);
     }
 
-    /// As [`at`](Self::at), for a timer of the client's, which [`settle`](Self::settle) does not wait for.
+    /// Runs a job at a point in time, for a client's timer: [`settle`](Self::settle) does not wait for it.
     pub(crate) fn set_timer(&self, due: Ticks, run: impl FnOnce(&Self) + Send + 'static) -> JobId {
         self.0.scheduler.set_timer(due, self.job(run))
     }
 
-    /// Takes back a job of [`set_timer`](Self::set_timer), unless it has begun.
+    /// Cancels a job of [`set_timer`](Self::set_timer), unless it has begun.
     pub(crate) fn cancel_timer(&self, id: JobId) -> Option<Job> {
         self.0.scheduler.cancel_timer(id)
     }
@@ -464,7 +466,7 @@ impl Kernel {
         }
     }
 
-    /// Whether the next piece of work is to be deferred.
+    /// Whether to defer the next job.
     pub(crate) fn should_defer(&self) -> bool {
         match self.0.config.timing {
             Timing::Inline => false,
@@ -473,12 +475,12 @@ impl Kernel {
         }
     }
 
-    /// The kernel as a pointer, for the room that an IRP has for drivers.
+    /// The kernel as a pointer, for the driver context of an IRP.
     pub(crate) fn as_raw(&self) -> *const c_void {
         Arc::as_ptr(&self.0).cast()
     }
 
-    /// A reference to the kernel of a pointer.
+    /// A reference to the kernel behind a pointer.
     ///
     /// # Safety
     ///
@@ -509,8 +511,8 @@ impl fmt::Debug for Kernel {
     }
 }
 
-/// A point at which a processor could run another thread first, which a deterministic kernel sometimes does.
-/// The caller holds no lock that a completion routine or a callback takes.
+/// A preemption point: a deterministic kernel sometimes runs another thread first. The caller holds no lock that a
+/// completion routine or a callback takes.
 pub(crate) fn interrupt() {
     if current_irql() < wsk_sys::DISPATCH_LEVEL {
         let kernel = Kernel::current();
@@ -534,19 +536,19 @@ fn report_context(lines: usize) -> Option<verifier::Context> {
     })
 }
 
-/// What the threads of the current thread's kernel wait for, for a report.
+/// The awaited objects of the threads of the current thread's kernel, for a report.
 fn report_waits(places: &BTreeMap<ThreadId, String>) -> String {
     let Some(kernel) = reported() else { return String::new() };
-    // A thread that waits holds no lock of the host's. A report is not lost if one does.
+    // A waiting thread holds no lock of the host. If one does, the report is written without this part.
     let requests = kernel.0.usage.try_lock().map(|usage| usage.in_flight()).unwrap_or_default();
     hang::describe(kernel.now(), &kernel.waits(), places, &requests, &kernel.outstanding())
 }
 
-/// A thread's stay at a kernel, see [`Kernel::enter`].
+/// The attachment of a thread to a kernel: see [`Kernel::enter`].
 #[derive(Debug)]
 pub struct Entered {
     outer: Option<(Kernel, ThreadId)>,
-    /// False if the thread was the kernel's already.
+    /// False if the thread already belonged to the kernel.
     is_new: bool,
     not_send: std::marker::PhantomData<*mut ()>,
 }
@@ -556,7 +558,7 @@ impl Entered {
         let outer = CURRENT.with(|current| current.borrow().clone());
         let is_inside = outer.as_ref().is_some_and(|(current, _)| current.is_same(&kernel));
         if !is_inside {
-            // A thread has its turn at one kernel at a time.
+            // A thread has a turn in one kernel at a time.
             if let Some((outer, thread)) = &outer {
                 outer.0.scheduler.end(*thread);
             }
@@ -584,12 +586,12 @@ impl Drop for Entered {
     }
 }
 
-/// A status that `wsk-sys` does not name, by its number.
+/// Displays a status that `wsk-sys` does not name, as a number.
 pub(crate) const fn status(code: u32) -> wsk_sys::NTSTATUS {
     wsk_sys::NTSTATUS::from_ne_bytes(code.to_ne_bytes())
 }
 
-/// Whether a status is an error. A warning is none, and its request has data.
+/// Whether a status is an error. A warning is no error, and its request has data.
 pub(crate) const fn is_error(status: wsk_sys::NTSTATUS) -> bool {
     u32::from_ne_bytes(status.to_ne_bytes()) >> 30 == 3
 }

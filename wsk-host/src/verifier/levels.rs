@@ -1,16 +1,16 @@
-//! How severe a violation is: the level of each rule, which a test, a C client and the environment can set.
+//! The severity of violations: the level of each rule, set by a test, a client in C or the environment.
 
 use std::fmt;
 
 use super::Rule;
 
-/// The environment variable that sets levels, as [`Levels::parse`] reads them. It comes after the configuration.
+/// The environment variable that sets levels, in the format of [`Levels::parse`]. It overrides the configuration.
 pub(crate) const VARIABLE: &str = "WSK_HOST_RULES";
 
-/// What the host does about a violation.
+/// The host's reaction to a violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Nothing.
+    /// It ignores the violation.
     Off,
     /// It reports the violation and continues.
     Warn,
@@ -55,19 +55,19 @@ impl Levels {
     /// Warns about practices of shipped drivers, and stops the process at every other violation.
     pub const TOLERANT: Self = Self { tolerated: Level::Warn, ..Self::STRICT };
 
-    /// With this level for a rule.
+    /// Sets the level of a rule.
     #[must_use]
     pub fn with(mut self, rule: Rule, level: Level) -> Self {
         self.set[usize::from(rule.number())] = Some(level);
         self
     }
 
-    /// With the levels in a text: a list, separated by commas, of `INV-n=level`, `all=level`, `strict` and `tolerant`. A
+    /// Sets the levels in a text: a list, separated by commas, of `INV-n=level`, `all=level`, `strict` and `tolerant`. A
     /// level is `off`, `warn` or `stop`. Later elements override earlier ones.
     ///
     /// # Errors
     ///
-    /// The element that is none of these, in a sentence.
+    /// A message about the first element that has none of these forms.
     pub fn parse(mut self, text: &str) -> Result<Self, String> {
         for element in text.split(',').map(str::trim).filter(|element| !element.is_empty()) {
             let unknown = || {
@@ -104,14 +104,14 @@ impl Levels {
         Ok(self)
     }
 
-    /// The level of a violation of a rule, which is a practice of shipped drivers or not.
+    /// The level of a violation of a rule. `is_tolerated`: it is a practice of shipped drivers.
     pub(crate) fn level(&self, rule: Rule, is_tolerated: bool) -> Level {
         let initial = if is_tolerated { self.tolerated } else { Level::Stop };
         self.set[usize::from(rule.number())].unwrap_or(initial)
     }
 }
 
-/// As [`Levels::parse`] reads it.
+/// Writes the format of [`Levels::parse`].
 impl fmt::Debug for Levels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.tolerated == Level::Stop { "strict" } else { "tolerant" })?;

@@ -5,12 +5,12 @@ use std::time::Duration;
 /// The network that connects a host's sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Network {
-    /// A network in memory, between the sockets of the host. The seed of
-    /// [`Timing::Mixed`](crate::Timing::Mixed) decides everything, and time passes only while all threads of
-    /// the host wait.
+    /// A network in memory, between the sockets of the host. The seed of [`Timing::Mixed`](crate::Timing::Mixed) decides
+    /// everything. Time advances while all threads of the host wait, and by a millisecond for every thousand steps that
+    /// they take without a wait.
     ///
-    /// A receive that is cancelled may complete with data all the same: the cancellation of every fourth takes up to
-    /// the longest [delay](crate::Config::delay).
+    /// A cancelled receive may still complete with data: one cancellation in four takes up to the longest
+    /// [delay](crate::Config::delay).
     Simulated,
     /// The machine's network, with any program as the peer. Threads and time are the machine's.
     ///
