@@ -34,6 +34,8 @@ enum Command {
     WdkSys(bindgen::Args),
     /// Build an example driver, for x64 or arm64, on any system
     Driver(driver::Args),
+    /// Build the host as a library for clients in C, and print its path and the system's libraries that it needs
+    Library(library::Args),
     /// Write wsk/STACK.md: how much of the stack each function of wsk takes in a driver
     Stack(audit::Args),
     /// Count what wsk costs beside a client in C: instructions, allocations, and the size of a driver
@@ -51,6 +53,7 @@ fn main() -> std::process::ExitCode {
         Command::Diff(args) => bindgen::run("diff", &args),
         Command::WdkSys(args) => bindgen::run("wdk-sys", &args),
         Command::Driver(args) => driver::run(&args),
+        Command::Library(args) => library::run(&args),
         Command::Stack(args) => audit::write_stack(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Test(args) => test::run(&args),

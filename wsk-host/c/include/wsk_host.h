@@ -1,7 +1,7 @@
 /*
  * Runs clients of Windows Kernel Sockets in a process, without Windows.
  *
- * The library behind this header, libwsk_host_c.a, defines the kernel's functions and WSK's
+ * The library behind this header, libwsk_host.a, defines the kernel's functions and WSK's
  * (WskRegister, IoAllocateIrp, KeWaitForSingleObject, ...) under their own names: a client's sources
  * are compiled as they are, against <ntddk.h> and <wsk.h>, and linked with it. It does not define
  * DbgPrint, whose number of arguments varies: that is the program's.

@@ -33,16 +33,19 @@
 //!
 //! # Building
 //!
-//! In a clone of the project, this makes `target/debug/libwsk_host_c.a` and says which of the system's
-//! libraries it needs (`native-static-libs`):
+//! In a clone of the project, the first command makes `target/debug/libwsk_host.a` and prints the system libraries that it
+//! needs:
 //!
 //! ```sh
-//! cargo rustc --package wsk-host-c -- --print native-static-libs
+//! cargo xtask library
 //! cc -fshort-wchar -Iheaders/km -Iheaders/shared -Iwsk-host/c/include client.c main.c \
-//!     "${CARGO_TARGET_DIR:-target}"/debug/libwsk_host_c.a -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc -o client
+//!     "${CARGO_TARGET_DIR:-target}"/debug/libwsk_host.a -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc -o client
 //! ```
 //!
-//! The profile `c` is `dev` with unwinding. Without that, as in this project's other profiles, a run that
+//! On Linux, `cargo xtask library` renames what cargo's own `libwsk_host_c.a` takes from the C library, so that a client may
+//! define `connect`, `send` and all other names for itself.
+//!
+//! The profile `c` (`cargo xtask library --profile c`) is `dev` with unwinding. Without that, as in this project's other profiles, a run that
 //! fails ends the process after it has said why, and `wsk_host_run` does not return.
 //!
 //! `cargo xtask test c` does the same with the example. It was tried on Linux only.

@@ -1,7 +1,9 @@
 //! Peers of `std::net`, on the network of this machine.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpListener as StdListener, TcpStream as StdStream};
+use std::net::{
+    Ipv4Addr, Shutdown, SocketAddr, TcpListener as StdListener, TcpStream as StdStream,
+};
 use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
@@ -9,9 +11,11 @@ use std::time::Duration;
 use test_support::connection::{buffer, receive_all};
 use test_support::futures::poll_times;
 use test_support::scenario::{on, on_host};
+use wsk::socket::{ConnectionSocket, Family};
 use wsk::{Buffer, ErrorKind, Provider, Result, TcpListener, TcpStream, net};
 use wsk_host::{Config, Network, Timing};
 
+const LOCALHOST: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 const SIZE: usize = 1 << 20;
 
 /// Runs a scenario with a few timings.
@@ -71,6 +75,47 @@ fn a_port_of_another_program_is_in_use() {
         let other = std_listener();
         let error = TcpListener::bind(&wsk, other.local_addr().unwrap()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse);
+        Ok(())
+    });
+}
+
+/// Established connections wait for the listener's client, instead of being dropped and tried again after a second.
+#[test]
+fn hundreds_of_connections_wait_to_be_accepted() {
+    const COUNT: usize = 400;
+    real(async |wsk| {
+        let mut listener = TcpListener::bind(&wsk, LOCALHOST).await?;
+        let address = listener.local_addr().await?;
+        let connect = |_| StdStream::connect_timeout(&address, Duration::from_secs(30)).unwrap();
+        let clients: Vec<StdStream> = (0..COUNT).map(connect).collect();
+        for client in &clients {
+            let (_, peer) = listener.accept().await?;
+            assert_eq!(peer, client.local_addr().unwrap());
+        }
+        Ok(())
+    });
+}
+
+/// The address that a socket has before it connects is its address afterwards; without a question for it, the system
+/// chooses the port when the socket connects.
+#[test]
+fn a_connecting_socket_keeps_the_port_that_it_has_shown() {
+    real(async |wsk| {
+        let server = std_listener();
+        let address = server.local_addr().unwrap();
+        for local in [([0, 0, 0, 0], 0), ([127, 0, 0, 1], 0)] {
+            let socket = ConnectionSocket::builder(&wsk, Family::INET).bind(local).await?;
+            let bound = socket.local_addr().await?;
+            assert_ne!(bound.port(), 0);
+            assert_eq!(bound.ip(), Ipv4Addr::from(local.0));
+            let socket = socket.connect(address).await?;
+            assert_eq!(
+                socket.local_addr().await?,
+                SocketAddr::from(([127, 0, 0, 1], bound.port()))
+            );
+            assert_eq!(server.accept().unwrap().1.port(), bound.port());
+            socket.shutdown().await?;
+        }
         Ok(())
     });
 }

@@ -1,7 +1,7 @@
 //! That a client in C runs on hosts: compiled with two compilers, and linked with the library for C.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub(super) fn run() -> Result<()> {
     println!("{}, {}", library.path.display(), library.needs.join(" "));
     compile_alone(&shell)?;
     kernel(&shell, &library)?;
+    reset(&shell, &library)?;
+    own_names(&shell, &library)?;
     for compiler in COMPILERS {
         let program = project::scratch()?.join(format!("echo-{compiler}"));
         cmd!(shell, "{compiler}")
@@ -52,6 +54,64 @@ pub(super) fn run() -> Result<()> {
         check(&program).with_context(|| program.display().to_string())?;
         println!("{compiler}: runs on both networks, and is stopped where it breaks a rule");
     }
+    Ok(())
+}
+
+/// A program in C, compiled and linked with the library.
+fn build(shell: &Shell, library: &Library, name: &str, sources: &[&Path]) -> Result<PathBuf> {
+    let program = project::scratch()?.join(name);
+    cmd!(shell, "gcc")
+        .args(STRICT)
+        .arg("-Wno-multichar")
+        .args(HEADERS)
+        .arg(LIBRARY_HEADER)
+        .args(sources)
+        .arg(&library.path)
+        .args(&library.needs)
+        .arg("-o")
+        .arg(&program)
+        .quiet()
+        .run()
+        .with_context(|| format!("gcc does not build {name}"))?;
+    Ok(program)
+}
+
+/// A client that sends after a reset gets a status, not `SIGPIPE`.
+fn reset(shell: &Shell, library: &Library) -> Result<()> {
+    let program = build(shell, library, "reset", &[Path::new("wsk-host/c/tests/reset.c")])?;
+    let Ended { status, err, .. } = execute(&mut Command::new(&program), &program, PATIENCE)?;
+    ensure!(
+        status.success(),
+        "sending after a reset should fail, but it ended with {status}:\n{err}"
+    );
+    println!("a peer's reset is a status, and no signal");
+    Ok(())
+}
+
+/// Functions that the C library itself calls under names that programs may take from it, or that compilers call.
+const TAKEN: [&str; 9] =
+    ["calloc", "free", "malloc", "memcmp", "memcpy", "memmove", "memset", "realloc", "strlen"];
+
+/// A client that defines every name that the library uses of the C library, each as a trap, runs all the same.
+fn own_names(shell: &Shell, library: &Library) -> Result<()> {
+    let names = library.c_functions()?;
+    ensure!(names.iter().any(|name| name == "connect"), "`connect` is not among {names:?}");
+    let traps = project::scratch()?.join("traps.c");
+    let trap =
+        |name: &String| format!("int {name}(void);\nint {name}(void) {{ __builtin_trap(); }}\n");
+    let text: String =
+        names.iter().filter(|name| !TAKEN.contains(&name.as_str())).map(trap).collect();
+    fs::write(
+        &traps,
+        format!("#pragma GCC diagnostic ignored \"-Wbuiltin-declaration-mismatch\"\n{text}"),
+    )?;
+    let sources = [Path::new(CLIENT), Path::new(PROGRAM), &traps];
+    let program = build(shell, library, "own-names", &sources)?;
+    check(&program).with_context(|| program.display().to_string())?;
+    println!(
+        "{} functions of the client's with names of the C library: none is called",
+        names.len()
+    );
     Ok(())
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Endpoint {
     pub(super) inner: socket2::Socket,
     /// The address that a connection was begun to.
     pub(super) remote: Option<SocketAddr>,
+    /// The address that the socket was bound to, if it is to get its port late.
+    pub(super) late: Option<SocketAddr>,
     /// Why the connection is lost. The machine says so only once.
     pub(super) lost: Option<NTSTATUS>,
     /// What is asked of the machine at the moment.
@@ -38,6 +40,11 @@ pub(super) fn poll<T>(mut call: impl FnMut() -> io::Result<T>) -> Poll<io::Resul
 }
 
 impl Endpoint {
+    pub(super) fn new(inner: socket2::Socket, remote: Option<SocketAddr>) -> Self {
+        let watched = (false, false);
+        Self { inner, remote, late: None, lost: None, watched, datagrams: None }
+    }
+
     /// Does something with a connection, unless it is lost.
     pub(super) fn unless_lost<T>(
         &mut self,

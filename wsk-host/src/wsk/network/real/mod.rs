@@ -29,8 +29,9 @@ use crate::verifier::kernel_violation;
 use crate::wsk::options::Setting;
 use endpoint::{Endpoint, status};
 
-/// Connections that the machine keeps for a listener that does not accept them.
-const BACKLOG: i32 = 128;
+/// Connections that the machine keeps for a listener until its client accepts them: as many as the machine allows, since
+/// WSK's own limit is not documented.
+const BACKLOG: i32 = i32::MAX;
 
 /// The sockets that are bound.
 pub(in crate::wsk) struct Real {
@@ -53,8 +54,7 @@ impl Real {
         // SAFETY: every socket is deleted from the poller before it is dropped: in `close`, or with the
         // poller itself.
         unsafe { self.poller.add(&inner, Event::none(key(id))) }?;
-        let watched = (false, false);
-        self.endpoints.insert(id, Endpoint { inner, remote, lost: None, watched, datagrams: None });
+        self.endpoints.insert(id, Endpoint::new(inner, remote));
         Ok(())
     }
 
@@ -83,7 +83,7 @@ impl Network for Real {
 
     fn listen(&mut self, id: u64) -> Result<(), NTSTATUS> {
         let endpoint = self.endpoint(id)?;
-        endpoint.inner.listen(BACKLOG).map_err(|error| status(&error))
+        endpoint.listen().map_err(|error| status(&error))
     }
 
     fn accept(&mut self, id: u64, number: u64) -> Poll<Result<Incoming, NTSTATUS>> {
@@ -173,7 +173,7 @@ impl Network for Real {
     }
 
     fn local(&self, id: u64) -> Option<SocketAddr> {
-        local_address(&self.endpoints.get(&id)?.inner)
+        self.endpoints.get(&id)?.local()
     }
 
     fn remote(&self, id: u64) -> Option<SocketAddr> {

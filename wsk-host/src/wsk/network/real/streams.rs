@@ -56,7 +56,7 @@ impl Endpoint {
 
     /// Sends some of the bytes, and returns their number.
     pub(super) fn send(&mut self, bytes: &[u8]) -> Poll<Result<usize, NTSTATUS>> {
-        self.unless_lost(|inner| inner.send(bytes))
+        self.unless_lost(|inner| send(inner, bytes))
     }
 
     /// Ends the stream towards the peer.
@@ -89,6 +89,18 @@ impl Endpoint {
     ) -> Poll<Result<usize, NTSTATUS>> {
         self.unless_lost(|inner| inner.recv(room))
     }
+}
+
+/// Sends. A peer that has reset the connection is an error, not a signal that ends the process.
+#[cfg(not(any(windows, target_vendor = "apple")))]
+fn send(socket: &socket2::Socket, bytes: &[u8]) -> io::Result<usize> {
+    socket.send_with_flags(bytes, libc::MSG_NOSIGNAL)
+}
+
+/// Sends. Windows has no such signal, and `socket2` turns it off on Apple's systems, for each socket.
+#[cfg(any(windows, target_vendor = "apple"))]
+fn send(socket: &socket2::Socket, bytes: &[u8]) -> io::Result<usize> {
+    socket.send(bytes)
 }
 
 fn accept(listener: &socket2::Socket) -> io::Result<(socket2::Socket, SocketAddr)> {

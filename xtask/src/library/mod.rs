@@ -1,9 +1,30 @@
 //! What cargo builds for programs in C: the host as a static library, and images.
 
+mod names;
+
+use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use xshell::{Shell, cmd};
+
+use crate::project;
+
+/// Options of `cargo xtask library`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Cargo's profile; `c` is `dev`, but a failed run returns to its program
+    #[arg(long, default_value = "dev")]
+    profile: String,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let shell = Shell::new()?;
+    shell.change_dir(project::root());
+    let library = Library::build(&shell, &args.profile)?;
+    println!("{}\n{}", library.path.display(), library.needs.join(" "));
+    Ok(())
+}
 
 /// The host as a static library (`wsk-host/c`), and the system's libraries that it needs.
 pub(crate) struct Library {
@@ -12,14 +33,26 @@ pub(crate) struct Library {
 }
 
 impl Library {
-    /// Builds it in one of cargo's profiles, and reads its path and its dependencies from cargo's and rustc's output.
+    /// Builds it in one of cargo's profiles, and reads its path and its dependencies from cargo's and rustc's output. On
+    /// Linux, it depends on no name that a program may define.
     pub(crate) fn build(shell: &Shell, profile: &str) -> Result<Self> {
         const NEEDS: &str = "native-static-libs: ";
         let arguments = ["--print", "native-static-libs"];
-        let (path, said) = rustc(shell, "wsk-host-c", profile, &arguments)?;
+        let (built, said) = rustc(shell, "wsk-host-c", profile, &arguments)?;
         let needs = said.lines().find_map(|line| Some(line.split_once(NEEDS)?.1));
         let needs = needs.with_context(|| format!("rustc names no libraries in:\n{said}"))?;
+        let path = built.with_file_name("libwsk_host.a");
+        if cfg!(target_os = "linux") {
+            names::isolate(shell, &built, &path)?;
+        } else {
+            fs::copy(&built, &path)?;
+        }
         Ok(Self { path, needs: needs.split_whitespace().map(str::to_owned).collect() })
+    }
+
+    /// The C library's functions that the host calls, and that a program may define for itself.
+    pub(crate) fn c_functions(&self) -> Result<Vec<String>> {
+        names::redirected(&self.path)
     }
 }
 
