@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::kernel::{self, Threads, Timing, Windows};
 use crate::verifier::Levels;
-use crate::wsk::config::{self as wsk, Faults, Network, Readiness, Stripping};
+use crate::wsk::config::{self as wsk, CallStatus, Faults, Network, Readiness, Stripping};
 
 /// The configuration of a [`Host`](crate::Host).
 ///
@@ -26,6 +26,8 @@ pub struct Config {
     pub network: Network,
     /// When requests complete. The default is [`Timing::Mixed`] with the seed 0.
     pub timing: Timing,
+    /// The status that a call returns whose request completes before the call returns. The default is [`CallStatus::Mixed`].
+    pub call_status: CallStatus,
     /// The emulated version of Windows. The default is [`Windows::ELEVEN`].
     pub windows: Windows,
     /// The probabilities of faults.
@@ -77,6 +79,13 @@ impl Config {
     #[must_use]
     pub const fn seed(self, seed: u64) -> Self {
         self.timing(Timing::Mixed(seed))
+    }
+
+    /// Sets the [status](Self::call_status) of calls whose requests complete at once.
+    #[must_use]
+    pub const fn call_status(mut self, status: CallStatus) -> Self {
+        self.call_status = status;
+        self
     }
 
     /// Sets the emulated version of [Windows](Self::windows).
@@ -147,6 +156,7 @@ impl Config {
     pub(crate) fn wsk(&self) -> wsk::Config {
         wsk::Config {
             network: self.network,
+            call_status: self.call_status,
             faults: self.faults,
             readiness: self.readiness,
             delay: self.delay,
@@ -164,6 +174,7 @@ impl Config {
         Self {
             network: wsk.network,
             timing: kernel.timing,
+            call_status: wsk.call_status,
             windows: kernel.windows,
             faults: wsk.faults,
             readiness: wsk.readiness,

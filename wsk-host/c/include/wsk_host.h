@@ -44,6 +44,18 @@ enum {
     WSK_HOST_TIMING_DEFERRED = 2
 };
 
+/* What a call returns whose request completes before the call returns: wsk_host_options.call_status. */
+enum {
+    /* STATUS_PENDING or the final status, as the seed decides; without a seed the final status with
+     * WSK_HOST_TIMING_INLINE, and STATUS_PENDING with WSK_HOST_TIMING_DEFERRED. */
+    WSK_HOST_CALL_STATUS_MIXED = 0,
+    /* STATUS_PENDING, always. */
+    WSK_HOST_CALL_STATUS_PENDING = 1,
+    /* The final status, success or failure, wherever the request can complete at once: its IRP is completed, and was not
+     * marked pending. */
+    WSK_HOST_CALL_STATUS_FINAL = 2
+};
+
 /* When WSK becomes ready to be captured: wsk_host_options.readiness. */
 enum {
     WSK_HOST_READINESS_READY = 0,
@@ -116,6 +128,8 @@ typedef struct wsk_host_options {
      * forbids and shipped drivers do, and stops at every other violation; "strict" stops there, too. The environment
      * variable WSK_HOST_RULES overrides this. */
     const char *rules;
+    /* WSK_HOST_CALL_STATUS_... */
+    uint32_t call_status;
 } wsk_host_options;
 
 /*

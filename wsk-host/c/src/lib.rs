@@ -67,7 +67,7 @@ use std::ptr::NonNull;
 use std::time::Duration;
 
 use wsk_host::rules::Levels;
-use wsk_host::{Config, Faults, Host, Network, Readiness, Stripping, Timing, Windows};
+use wsk_host::{CallStatus, Config, Faults, Host, Network, Readiness, Stripping, Timing, Windows};
 
 pub mod driver;
 
@@ -124,6 +124,8 @@ pub struct wsk_host_options {
     pub stripping: u32,
     /// The levels of rules as `Levels::parse` reads them, a text that ends with NUL; or null for none.
     pub rules: Option<NonNull<c_char>>,
+    /// `WSK_HOST_CALL_STATUS_…`.
+    pub call_status: u32,
 }
 
 /// `WSK_HOST_NONE`.
@@ -160,6 +162,12 @@ impl wsk_host_options {
             2 => Stripping::TdiFilter,
             other => return Err(format!("{other} is not one of WSK_HOST_STRIPPING_…")),
         };
+        let call_status = match self.call_status {
+            0 => CallStatus::Mixed,
+            1 => CallStatus::Pending,
+            2 => CallStatus::Final,
+            other => return Err(format!("{other} is not one of WSK_HOST_CALL_STATUS_…")),
+        };
         let windows = match (self.windows_major, self.windows_minor, self.windows_build) {
             (0, 0, 0) => defaults.windows,
             (major @ (6 | 10), minor, build) => Windows { major, minor, build },
@@ -194,6 +202,7 @@ impl wsk_host_options {
         let config = Config {
             network,
             timing,
+            call_status,
             windows,
             faults,
             readiness,
@@ -390,10 +399,12 @@ mod tests {
             reserved: 0,
             stripping: 2,
             rules: None,
+            call_status: 2,
         };
         let expected = Config {
             network: Network::Null,
             timing: Timing::Inline,
+            call_status: CallStatus::Final,
             windows: Windows::SEVEN,
             faults: Faults { loss: 1, duplication: 2, reset: 3, forced_close: 4, hold: 5 },
             readiness: Readiness::After(Duration::from_micros(5)),
@@ -418,6 +429,7 @@ mod tests {
             wsk_host_options { first_seed: u64::MAX, ..Default::default() },
             wsk_host_options { readiness: 3, ..Default::default() },
             wsk_host_options { stripping: 3, ..Default::default() },
+            wsk_host_options { call_status: 3, ..Default::default() },
             wsk_host_options { windows_major: 5, ..Default::default() },
             wsk_host_options { reserved: 1, ..Default::default() },
             wsk_host_options {

@@ -22,9 +22,27 @@ pub(crate) struct Entry {
 /// Sockets and IRPs are numbered in the order of their creation and of their use: addresses would differ from
 /// run to run.
 pub(crate) enum Event {
-    Call { function: &'static str, socket: u64, irp: u64, amount: Option<usize> },
-    Completion { irp: u64, status: NTSTATUS, result: Result },
-    Callback { function: &'static str, socket: u64, detail: String },
+    Call {
+        function: &'static str,
+        socket: u64,
+        irp: u64,
+        amount: Option<usize>,
+    },
+    Completion {
+        irp: u64,
+        status: NTSTATUS,
+        result: Result,
+    },
+    /// A call returns the final status of its request, not `STATUS_PENDING`.
+    Return {
+        irp: u64,
+        status: NTSTATUS,
+    },
+    Callback {
+        function: &'static str,
+        socket: u64,
+        detail: String,
+    },
     Note(String),
 }
 
@@ -88,6 +106,13 @@ impl fmt::Display for Entry {
                     Result::Number(number) => write!(f, ", {number}"),
                     Result::Socket(socket) => write!(f, ", socket {socket}"),
                 }
+            }
+            Event::Return { irp, status } => {
+                write!(
+                    f,
+                    "the call with IRP {irp} returns {}: the IRP is not marked pending",
+                    Status(*status)
+                )
             }
             Event::Callback { function, socket, detail } => {
                 write!(f, "{function} of socket {socket}: {detail}")

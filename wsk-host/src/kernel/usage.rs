@@ -4,22 +4,25 @@
 //! All of it is indexed by address, so that freeing memory costs the same however many requests are in
 //! flight.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
-use wsk_sys::PIRP;
+use wsk_sys::{NTSTATUS, PIRP};
 
 use crate::kernel::hang::InFlight;
 use crate::kernel::schedule::Ticks;
+use crate::kernel::trace::Status;
 use crate::verifier::{Origin, Rule, kernel_violation, rule_violation};
 
 /// The requests in flight, by the address of their IRP, and the memory that is pinned.
 #[derive(Default)]
 pub(crate) struct Usage {
     requests: BTreeMap<usize, Request>,
-    /// The IRPs that have completed, and were not initialized since, by their address.
-    completed: BTreeSet<usize>,
+    /// The IRPs that have completed, and were neither initialized nor freed since, by their address.
+    completed: BTreeMap<usize, Completed>,
+    /// The IRPs that their completion routines have freed, by the address of the memory.
+    freed: BTreeMap<usize, Completed>,
     /// The MDLs whose pages are locked, by their address.
     locked: BTreeMap<usize, Origin>,
     objects: HashMap<Owner, Vec<PinKey>>,
@@ -39,8 +42,27 @@ struct Request {
     is_own: bool,
     socket: u64,
     since: Ticks,
+    /// The status that the call returns, if it is the final one.
+    returned: Option<NTSTATUS>,
     origin: Arc<Origin>,
     pins: Vec<PinKey>,
+}
+
+/// A request that has completed.
+struct Completed {
+    returned: Option<NTSTATUS>,
+    origin: Arc<Origin>,
+}
+
+impl Completed {
+    /// The call and the status that it returns, for a report.
+    fn describe(&self) -> String {
+        let call = self.origin.call();
+        match self.returned {
+            Some(status) => format!("{call} returns {}", Status(status)),
+            None => format!("{call} returns STATUS_PENDING"),
+        }
+    }
 }
 
 /// A range of memory that must stay.
@@ -79,14 +101,21 @@ impl Usage {
                 Some(&request.origin),
             );
         }
-        if is_own && self.completed.contains(&irp.addr()) {
+        if is_own && self.completed.contains_key(&irp.addr()) {
             let found = "the IRP has completed a request, and neither IoReuseIrp nor IoInitializeIrp was called since";
             rule_violation(Rule::IRP_PER_REQUEST, call, found, None);
         }
         self.last += 1;
         let origin = Arc::new(Origin::here(call));
-        let request =
-            Request { number: self.last, is_own, socket, since, origin, pins: Vec::new() };
+        let request = Request {
+            number: self.last,
+            is_own,
+            socket,
+            since,
+            returned: None,
+            origin,
+            pins: Vec::new(),
+        };
         self.requests.insert(irp.addr(), request);
         self.last
     }
@@ -109,6 +138,15 @@ impl Usage {
         }
     }
 
+    /// The call that has begun the request of an IRP returns its final status. Returns the number of the request.
+    pub(crate) fn set_returned(&mut self, irp: PIRP, status: NTSTATUS) -> u64 {
+        let request = self.requests.get_mut(&irp.addr());
+        request.map_or(0, |request| {
+            request.returned = Some(status);
+            request.number
+        })
+    }
+
     /// Gives an IRP back, and returns the number of its request.
     pub(crate) fn end(&mut self, irp: PIRP) -> u64 {
         let Some(request) = self.requests.remove(&irp.addr()) else {
@@ -116,7 +154,8 @@ impl Usage {
         };
         self.unpin(request.pins);
         if request.is_own {
-            self.completed.insert(irp.addr());
+            let Request { returned, origin, .. } = request;
+            self.completed.insert(irp.addr(), Completed { returned, origin });
         }
         request.number
     }
@@ -125,6 +164,32 @@ impl Usage {
     pub(crate) fn initialize(&mut self, irp: PIRP, call: &str) {
         self.require_not_in_flight(irp, call);
         self.completed.remove(&irp.addr());
+        self.freed.remove(&irp.addr());
+    }
+
+    /// Stops a client that completes an IRP which WSK has completed.
+    pub(crate) fn require_not_completed(&self, irp: PIRP, call: &str) {
+        if let Some(completed) = self.completed.get(&irp.addr()) {
+            let found = format!("the IRP is completed already: {}", completed.describe());
+            rule_violation(Rule::COMPLETES_ONCE, call, &found, Some(&completed.origin));
+        }
+    }
+
+    /// Stops a client that uses an IRP which its completion routine has freed.
+    pub(crate) fn require_not_freed_by_routine(&self, irp: PIRP, call: &str) {
+        if let Some(completed) = self.freed.get(&irp.addr()) {
+            let found =
+                format!("the completion routine has freed the IRP: {}", completed.describe());
+            rule_violation(Rule::COMPLETES_ONCE, call, &found, Some(&completed.origin));
+        }
+    }
+
+    /// A completion routine frees memory: the completed IRPs in it are no longer the client's.
+    pub(crate) fn free_in_routine(&mut self, freed: &Range<usize>) {
+        while let Some(irp) = self.completed.range(freed.clone()).next().map(|(irp, _)| *irp) {
+            let completed = self.completed.remove(&irp);
+            self.freed.extend(completed.map(|completed| (irp, completed)));
+        }
     }
 
     /// The pages of an MDL are locked.
@@ -220,7 +285,7 @@ impl Usage {
                 origin,
             );
         }
-        while let Some(irp) = self.completed.range(freed.clone()).next().copied() {
+        while let Some(irp) = self.completed.range(freed.clone()).next().map(|(irp, _)| *irp) {
             self.completed.remove(&irp);
         }
         if let Some((_, request)) = self.requests.range(freed.clone()).next() {

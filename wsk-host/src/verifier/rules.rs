@@ -90,9 +90,9 @@ rules! {
     COMPLETION_ROUTINE = 11, Stopped:
         "An IRP that the client allocates needs a completion routine for every outcome, which returns `STATUS_MORE_PROCESSING_REQUIRED`.",
         "a call finds no such routine, or the routine returns another status";
-    COMPLETES_ONCE = 12, NotVisible:
+    COMPLETES_ONCE = 12, Stopped:
         "An IRP completes exactly once, whatever the call returns, and possibly before the call returns.",
-        "the host cannot see a wrong conclusion, but it stops a client that then frees or uses an IRP in flight (INV-14)";
+        "a client uses an IRP that its completion routine has freed, or completes one itself; `Config::call_status` lets calls return the final status";
     BORROWED_IRP_PENDING = 13, Stopped:
         "An IRP from a higher driver must be marked pending before its completion routine passes it on, and must not be freed or reused.",
         "a completion routine passes on an IRP that it has not marked pending";

@@ -32,6 +32,15 @@ pub(super) enum Action {
 pub(super) type Actions = Vec<Action>;
 
 impl Action {
+    /// Whether it completes an IRP.
+    pub(super) fn completes(&self, irp: PIRP) -> bool {
+        match self {
+            Self::Complete(completion) => completion.irp.0 == irp,
+            Self::Closed(ClosedSocket::Socket { irp: closes, .. }) => closes.0 == irp,
+            _ => false,
+        }
+    }
+
     /// The action, independent of a socket that was discarded.
     pub(super) fn without_socket(self, id: u64) -> Self {
         match self {

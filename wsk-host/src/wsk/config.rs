@@ -25,6 +25,21 @@ pub enum Network {
     Null,
 }
 
+/// What a call returns whose request completes before the call returns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CallStatus {
+    /// `STATUS_PENDING` or the final status, as the seed of [`Timing::Mixed`](crate::Timing::Mixed) decides. The other
+    /// timings have no seed: with [`Timing::Inline`](crate::Timing::Inline) it is the final status, and with
+    /// [`Timing::Deferred`](crate::Timing::Deferred) `STATUS_PENDING`.
+    #[default]
+    Mixed,
+    /// `STATUS_PENDING`, always: each IRP is marked pending, even one that has completed when the call returns.
+    Pending,
+    /// The final status, success or failure, wherever the request can complete at once: its IRP is completed, and was not
+    /// marked pending.
+    Final,
+}
+
 /// When the WSK subsystem becomes ready to be captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
@@ -68,6 +83,7 @@ pub struct Faults {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Config {
     pub(crate) network: Network,
+    pub(crate) call_status: CallStatus,
     pub(crate) faults: Faults,
     pub(crate) readiness: Readiness,
     pub(crate) delay: Duration,
@@ -83,6 +99,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             network: Network::Simulated,
+            call_status: CallStatus::Mixed,
             faults: Faults::default(),
             readiness: Readiness::Ready,
             delay: Duration::from_millis(2),

@@ -23,12 +23,17 @@ use crate::kernel::trace::{self, Event};
 
 /// Executes all actions, each now or later. The caller holds no lock of the provider's.
 pub(crate) fn execute(kernel: &Kernel, actions: Actions) {
+    execute_call(kernel, actions, ptr::null_mut());
+}
+
+/// As [`execute`], for a call that returns the final status of an IRP: the IRP is completed now.
+pub(super) fn execute_call(kernel: &Kernel, actions: Actions, irp: PIRP) {
     // What follows from one comes before the next. Not by recursion: there is no end to a stream.
     let mut left = VecDeque::from(actions);
     while let Some(action) = left.pop_front() {
         let following = if let Action::Recheck { due, socket } = action {
             recheck(kernel, due, socket)
-        } else if kernel.should_defer() {
+        } else if !action.completes(irp) && kernel.should_defer() {
             kernel.soon(|kernel| {
                 let following = execute_now(kernel, action);
                 execute(kernel, following);

@@ -3,10 +3,12 @@
 use std::ptr;
 
 use test_support::raw::{
-    Client, PoolBuffer, Request, TAG, basic, close, completed, connection, irp, receive, send,
-    set_events, socket_of,
+    Client, PoolAddress, PoolBuffer, Request, TAG, basic, close, completed, connection, irp,
+    listen, receive, send, set_events, socket_of,
 };
 use wsk_sys::*;
+
+use wsk_host::{CallStatus, Config};
 
 use crate::stops::{Says, breaks, breaks_on, deferred, inline, stops};
 
@@ -115,9 +117,14 @@ fn borrowed(routine: PIO_COMPLETION_ROUTINE) -> PIRP {
 #[test]
 fn an_irp_of_a_driver_above_that_is_not_marked_pending() {
     let found = "the completion routine passed the IRP on without marking it pending";
-    breaks(13, ["IofCompleteRequest", found, ""], |client| {
+    breaks_on(pending(), 13, ["IofCompleteRequest", found, ""], |client| {
         create(&client, borrowed(Some(goes_on)));
     });
+}
+
+/// A host whose calls return `STATUS_PENDING` even for a request that has completed.
+fn pending() -> Config {
+    inline().call_status(CallStatus::Pending)
 }
 
 /// Marks an IRP pending for the driver above, if it is.
@@ -134,7 +141,7 @@ unsafe extern "C" fn marks(_device: PDEVICE_OBJECT, irp: PIRP, _event: PVOID) ->
 /// INV-13 is kept.
 #[test]
 fn irps_of_a_driver_above_that_are_marked_pending_go_on() {
-    let client = Client::new(inline());
+    let client = Client::new(pending());
     // Without a completion routine, the kernel marks the IRP.
     for routine in [Some(marks as unsafe extern "C" fn(_, _, _) -> _), None] {
         let irp = borrowed(routine);
@@ -146,6 +153,23 @@ fn irps_of_a_driver_above_that_are_marked_pending_go_on() {
         // SAFETY: the driver above has kept it.
         let (socket, pending) = unsafe { ((*irp).IoStatus.Information, (*irp).PendingReturned) };
         assert_ne!(pending, FALSE);
+        close(socket_of(socket));
+        // SAFETY: the driver above has kept the IRP, and frees it once.
+        unsafe { IoFreeIrp(irp) };
+    }
+    client.end();
+}
+
+/// INV-13: an IRP that completes before its call returns the final status goes on as it is.
+#[test]
+fn irps_of_a_driver_above_that_are_not_pending_go_on() {
+    let client = Client::new(inline());
+    for routine in [marks as unsafe extern "C" fn(_, _, _) -> _, goes_on] {
+        let irp = borrowed(Some(routine));
+        assert_eq!(create(&client, irp), STATUS_SUCCESS);
+        // SAFETY: the driver above has kept it.
+        let (socket, pending) = unsafe { ((*irp).IoStatus.Information, (*irp).PendingReturned) };
+        assert_eq!(pending, FALSE);
         close(socket_of(socket));
         // SAFETY: the driver above has kept the IRP, and frees it once.
         unsafe { IoFreeIrp(irp) };
@@ -373,6 +397,83 @@ fn an_irp_freed_before_its_completion_routine_has_run() {
         assert_eq!(request.returned, STATUS_PENDING);
         // SAFETY: breaks INV-12.
         unsafe { IoFreeIrp(request.irp) };
+    });
+}
+
+/// Frees the IRP.
+unsafe extern "C" fn frees(_device: PDEVICE_OBJECT, irp: PIRP, _context: PVOID) -> NTSTATUS {
+    // SAFETY: the routine is the last that uses the IRP, if the client is right.
+    unsafe { IoFreeIrp(irp) };
+    STATUS_MORE_PROCESSING_REQUIRED
+}
+
+/// INV-12: a client that takes a status other than `STATUS_PENDING` for an IRP that it still owns.
+#[test]
+fn an_irp_freed_by_its_routine_and_after_its_call() {
+    let found = "the completion routine has freed the IRP: WskSocket returns STATUS_SUCCESS";
+    breaks(12, ["IoFreeIrp", found, "WskSocket"], |client| {
+        let irp = irp(Some(frees), ptr::null_mut());
+        if create(&client, irp) != STATUS_PENDING {
+            // SAFETY: breaks INV-12.
+            unsafe { IoFreeIrp(irp) };
+        }
+    });
+}
+
+/// INV-12: the same after a failure.
+#[test]
+fn an_irp_freed_by_its_routine_and_after_a_refused_call() {
+    let found =
+        "the completion routine has freed the IRP: WskBind returns STATUS_INVALID_DEVICE_STATE";
+    breaks(12, ["IoReuseIrp", found, "WskBind"], |client| {
+        let (listener, _) = client.listener(ptr::null_mut(), ptr::null());
+        let irp = irp(Some(frees), ptr::null_mut());
+        let address = PoolAddress::new(([127, 0, 0, 1], 0));
+        // SAFETY: the socket is open, and the address is read during the call.
+        let status = unsafe { listen(listener).WskBind.unwrap()(listener, address.0, 0, irp) };
+        if !NT_SUCCESS(status) {
+            // SAFETY: breaks INV-12.
+            unsafe { IoReuseIrp(irp, status) };
+        }
+    });
+}
+
+/// INV-12: a client that takes a status other than `STATUS_PENDING` for an IRP that has not completed.
+#[test]
+fn an_irp_completed_by_its_client_after_its_call() {
+    let found = "the IRP is completed already: WskSocket returns STATUS_SUCCESS";
+    breaks(12, ["IofCompleteRequest", found, "WskSocket"], |client| {
+        let irp = irp(Some(keeps), ptr::null_mut());
+        if create(&client, irp) != STATUS_PENDING {
+            // SAFETY: breaks INV-12.
+            unsafe { IofCompleteRequest(irp, IO_NO_INCREMENT) };
+        }
+    });
+}
+
+/// INV-12: a client that waits only for `STATUS_PENDING`. The event of the first request is still set when it waits for
+/// the second.
+#[test]
+fn an_event_left_set_by_a_request_that_was_not_waited_for() {
+    breaks(14, ["IoReuseIrp", IN_FLIGHT, "WskReceive"], |client| {
+        let socket = client.connections()[1];
+        let event = event();
+        let irp = irp(Some(completed), event);
+        let buffer = PoolBuffer::new(1);
+        // SAFETY: the socket is open, and the IRP idle. The wait does not wait, which breaks INV-12.
+        unsafe {
+            let table = connection(socket);
+            let address = PoolAddress::empty();
+            let status = table.WskGetLocalAddress.unwrap()(socket, address.0, irp);
+            assert_eq!(status, STATUS_SUCCESS, "there is nothing to wait for");
+            for _ in 0..2 {
+                IoReuseIrp(irp, STATUS_SUCCESS);
+                IoSetCompletionRoutine(irp, Some(completed), event, TRUE, TRUE, TRUE);
+                let status = table.WskReceive.unwrap()(socket, buffer.buffer, 0, irp);
+                assert_eq!(status, STATUS_PENDING, "nothing was sent");
+                KeWaitForSingleObject(event, Executive, KernelMode, FALSE, ptr::null_mut());
+            }
+        }
     });
 }
 

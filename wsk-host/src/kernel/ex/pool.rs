@@ -20,6 +20,7 @@ use wsk_sys::{
 
 use crate::kernel::Kernel;
 use crate::kernel::blocks::{Block, BlockLayout, FREED, GUARD};
+use crate::kernel::context::is_completing;
 use crate::kernel::ke::irql::require_at_most;
 use crate::verifier::{Origin, kernel_violation};
 
@@ -136,6 +137,9 @@ pub(crate) fn free(memory: PVOID, tag: ULONG, function: &'static str) {
     }
     let size = block.size;
     let range = address..address + size.max(1);
+    if is_completing() {
+        kernel.usage().free_in_routine(&range);
+    }
     kernel.usage().require_unused(&range, function);
     kernel.timers().require_unused(&range, function);
     kernel.work_items().require_unused(&range, function);

@@ -72,6 +72,7 @@ pub(crate) extern "C" fn IoAllocateIrp(locations: CCHAR, _charge_quota: BOOLEAN)
 
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn IoFreeIrp(irp: PIRP) {
+    require_live(irp, "IoFreeIrp");
     require_not_marked(irp, "IoFreeIrp");
     free(irp.cast(), TAG, "IoFreeIrp");
 }
@@ -117,7 +118,10 @@ unsafe extern "C" fn IoReuseIrp(irp: PIRP, status: NTSTATUS) {
 
 /// Stops a client that uses an IRP which it has freed.
 pub(crate) fn require_live(irp: PIRP, function: &str) {
-    if let Some(freed) = Kernel::current().pool().freed_at(irp.addr()) {
+    let kernel = Kernel::current();
+    let freed = kernel.pool().freed_at(irp.addr());
+    if let Some(freed) = freed {
+        kernel.usage().require_not_freed_by_routine(irp, function);
         kernel_violation(&format!("{function}: {freed}"));
     }
 }
@@ -239,7 +243,12 @@ unsafe extern "C" fn IoCancelIrp(irp: PIRP) -> BOOLEAN {
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
     require_at_most(DISPATCH_LEVEL, "IofCompleteRequest");
+    require_live(irp, "IofCompleteRequest");
     Kernel::current().usage().require_not_in_flight(irp, "IofCompleteRequest");
+    // SAFETY: the caller passes an IRP, which is allocated.
+    if unsafe { (*irp).CurrentLocation > (*irp).StackCount } {
+        Kernel::current().usage().require_not_completed(irp, "IofCompleteRequest");
+    }
     loop {
         // No reference to the IRP: it may be cancelled meanwhile, which touches two of its fields.
         // SAFETY: the caller owns the IRP, and gives it up.

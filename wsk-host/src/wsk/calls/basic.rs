@@ -87,7 +87,7 @@ pub(in crate::wsk) unsafe extern "C" fn close_socket<const C: Category>(
     if let Some(why) = why {
         kernel.note(format!("WskCloseSocket aborts the connection of socket {id} (INV-49): {why}"));
     }
-    with_stack(&kernel, |stack| stack.close(id, closed))
+    with_stack(&kernel, irp, |stack| stack.close(id, closed))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn bind<const C: Category>(
@@ -103,7 +103,7 @@ pub(in crate::wsk) unsafe extern "C" fn bind<const C: Category>(
     unsafe { take_over_for(&object, irp, "WskBind", None) };
     // SAFETY: the caller passes an address of the socket's family.
     let local = unsafe { address::read(local, object.family, "WskBind") };
-    with_stack(object.kernel(), |stack| stack.bind(object.id, irp, local))
+    with_stack(object.kernel(), irp, |stack| stack.bind(object.id, irp, local))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn get_local_address<const C: Category>(
@@ -173,7 +173,7 @@ pub(super) unsafe fn get_address(
     unsafe { take_over_for(object, irp, function, None) };
     let kernel = object.kernel();
     address::require_room(kernel, irp, to, object.family, function);
-    with_stack(kernel, |stack| {
+    with_stack(kernel, irp, |stack| {
         if let Some(actions) = stack.refuse_dead(object.id, irp) {
             return actions;
         }

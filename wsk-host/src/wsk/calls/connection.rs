@@ -53,7 +53,7 @@ pub(in crate::wsk) unsafe extern "C" fn connect<const C: Category>(
     // SAFETY: the caller passes an address of the socket's family.
     let remote = unsafe { address::read(remote, object.family, "WskConnect") };
     let kind = RequestKind::Connect { bytes: None, sent: 0, creates: false };
-    with_stack(object.kernel(), |stack| stack.connect(object.id, irp, remote, kind))
+    with_stack(object.kernel(), irp, |stack| stack.connect(object.id, irp, remote, kind))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn connect_ex<const C: Category>(
@@ -87,13 +87,13 @@ pub(in crate::wsk) unsafe extern "C" fn connect_ex<const C: Category>(
         return refuse(&object, irp, status);
     }
     let kind = RequestKind::Connect { bytes, sent: 0, creates: false };
-    with_stack(object.kernel(), |stack| stack.connect(object.id, irp, remote, kind))
+    with_stack(object.kernel(), irp, |stack| stack.connect(object.id, irp, remote, kind))
 }
 
 /// Completes an IRP with a failure.
 fn refuse(object: &InCall<'_>, irp: PIRP, status: NTSTATUS) -> NTSTATUS {
     let result = (status, trace::Result::Nothing);
-    with_stack(object.kernel(), |stack| stack.complete(object.id, irp, result))
+    with_stack(object.kernel(), irp, |stack| stack.complete(object.id, irp, result))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn get_remote_address<const C: Category>(
@@ -156,7 +156,7 @@ unsafe fn send_on(
         return refuse(object, irp, STATUS_NOT_SUPPORTED);
     }
     let kind = RequestKind::Send { bytes, sent: 0 };
-    with_stack(object.kernel(), |stack| stack.request(object.id, irp, kind))
+    with_stack(object.kernel(), irp, |stack| stack.request(object.id, irp, kind))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn receive<const C: Category>(
@@ -215,7 +215,7 @@ unsafe fn receive_on(
             rule_violation(Rule::FLAGS_OF_CALL, function, &found, None);
         }
     };
-    with_stack(object.kernel(), |stack| stack.request(object.id, irp, kind))
+    with_stack(object.kernel(), irp, |stack| stack.request(object.id, irp, kind))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn disconnect<const C: Category>(
@@ -241,10 +241,10 @@ pub(in crate::wsk) unsafe extern "C" fn disconnect<const C: Category>(
                 Some(unsafe { Bytes::new(object.kernel(), irp, buffer, FUNCTION) })
             };
             let kind = RequestKind::Disconnect { bytes, sent: 0 };
-            with_stack(object.kernel(), |stack| stack.request(object.id, irp, kind))
+            with_stack(object.kernel(), irp, |stack| stack.request(object.id, irp, kind))
         }
         WSK_FLAG_ABORTIVE if buffer.is_null() => {
-            with_stack(object.kernel(), |stack| stack.abort(object.id, irp))
+            with_stack(object.kernel(), irp, |stack| stack.abort(object.id, irp))
         }
         _ => {
             let has = if buffer.is_null() { "no" } else { "a" };

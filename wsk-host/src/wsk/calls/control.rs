@@ -22,8 +22,8 @@ use wsk_sys::{
     SIO_WSK_SET_RECEIVE_EX_CALLBACK, SIO_WSK_SET_REMOTE_ADDRESS, SIO_WSK_SET_SENDTO_ADDRESS,
     SIO_WSK_SET_TCP_SILENT_MODE, SO_WSK_EVENT_CALLBACK, SO_WSK_SECURITY, SOCK_STREAM,
     SOCKADDR_STORAGE, SOCKET_ADDRESS, SOCKET_ADDRESS_LIST, SOL_SOCKET, STATUS_BUFFER_TOO_SMALL,
-    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER,
-    STATUS_NOT_FOUND, STATUS_NOT_SUPPORTED, STATUS_PENDING, STATUS_SUCCESS,
+    STATUS_FILE_FORCED_CLOSED, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE,
+    STATUS_INVALID_PARAMETER, STATUS_NOT_FOUND, STATUS_NOT_SUPPORTED, STATUS_SUCCESS,
     WSK_EVENT_CALLBACK_CONTROL, WSK_INSPECT_ID,
 };
 
@@ -32,7 +32,6 @@ use super::{transport, with_stack};
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::trace;
 use crate::verifier::{Rule, rule_violation, tolerated_violation};
-use crate::wsk::action::Actions;
 use crate::wsk::address;
 use crate::wsk::category::{BASIC, CONNECTION, DATAGRAM, LISTEN, STREAM};
 use crate::wsk::client::is_wsk;
@@ -133,30 +132,29 @@ fn set_events(control: &Control<'_>) -> NTSTATUS {
         control.require_no_irp();
     }
     let id = object.id;
+    let set = |stack: &mut Stack| {
+        let socket = stack.sockets.get_mut(&id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
+        if socket.state == SocketState::Dead {
+            return Err(STATUS_FILE_FORCED_CLOSED);
+        }
+        socket.set_events(value.EventMask, has_irp.then_some(control.irp))
+    };
+    if has_irp {
+        return with_stack(kernel, control.irp, |stack| {
+            let (status, is_complete) = set(stack).unwrap_or_else(|status| (status, true));
+            let mut actions = Vec::new();
+            if is_complete {
+                actions.extend(stack.complete(id, control.irp, (status, trace::Result::Nothing)));
+            }
+            stack.progress_with(id, actions)
+        });
+    }
     let mut stack = kernel.stack();
-    if let Some(SocketState::Dead) = stack.sockets.get(&id).map(|socket| socket.state) {
-        let status = wsk_sys::STATUS_FILE_FORCED_CLOSED;
-        let actions: Actions = if has_irp {
-            stack.complete(id, control.irp, (status, trace::Result::Nothing))
-        } else {
-            Vec::new()
-        };
-        drop(stack);
-        execute(kernel, actions);
-        return status;
-    }
-    let socket = stack.sockets.get_mut(&id).ok_or(STATUS_INVALID_DEVICE_STATE);
-    let irp = has_irp.then_some(control.irp);
-    let outcome = socket.and_then(|socket| socket.set_events(value.EventMask, irp));
-    let (status, is_complete) = outcome.unwrap_or_else(|status| (status, true));
-    let mut actions = Vec::new();
-    if has_irp && is_complete {
-        actions.extend(stack.complete(id, control.irp, (status, trace::Result::Nothing)));
-    }
-    let actions = stack.progress_with(id, actions);
+    let (status, _) = set(&mut stack).unwrap_or_else(|status| (status, true));
+    let actions = stack.progress(id);
     drop(stack);
     execute(kernel, actions);
-    if has_irp && is_complete { STATUS_PENDING } else { status }
+    status
 }
 
 fn set_security(control: &Control<'_>) -> NTSTATUS {
@@ -225,7 +223,7 @@ fn winsock_ioctl(control: &Control<'_>) -> NTSTATUS {
         }
         SIO_ADDRESS_LIST_CHANGE => {
             control.take_over();
-            with_stack(object.kernel(), |stack| {
+            with_stack(object.kernel(), control.irp, |stack| {
                 stack.request(object.id, control.irp, RequestKind::Change)
             })
         }

@@ -75,7 +75,7 @@ impl Control<'_> {
     pub(super) fn complete(&self, decide: impl FnOnce(&mut Stack) -> Outcome) -> NTSTATUS {
         self.take_over();
         let (id, irp) = (self.object.id, self.irp);
-        with_stack(self.object.kernel(), |stack| {
+        with_stack(self.object.kernel(), irp, |stack| {
             if let Some(actions) = stack.refuse_dead(id, irp) {
                 return actions;
             }

@@ -114,11 +114,11 @@ unsafe fn send_messages_to(
     };
     let Some(control) = read else {
         let result = (STATUS_INVALID_PARAMETER, trace::Result::Nothing);
-        return with_stack(kernel, |stack| stack.complete(object.id, irp, result));
+        return with_stack(kernel, irp, |stack| stack.complete(object.id, irp, result));
     };
     let control = control.stripped(kernel.wsk_config().stripping, object.client().bypasses_tdi());
     let kind = RequestKind::SendTo { messages, to, control, sent: 0 };
-    with_stack(kernel, |stack| stack.request(object.id, irp, kind))
+    with_stack(kernel, irp, |stack| stack.request(object.id, irp, kind))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn receive_from<const C: Category>(
@@ -171,7 +171,7 @@ pub(in crate::wsk) unsafe extern "C" fn receive_from<const C: Category>(
         Some(ControlRoom { length: control_length, data: control, room, flags: control_flags })
     };
     let kind = RequestKind::ReceiveFrom { bytes, from: remote, control };
-    with_stack(kernel, |stack| stack.request(object.id, irp, kind))
+    with_stack(kernel, irp, |stack| stack.request(object.id, irp, kind))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn release<const C: Category>(

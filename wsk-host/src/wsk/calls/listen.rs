@@ -45,7 +45,7 @@ pub(in crate::wsk) unsafe extern "C" fn accept<const C: Category>(
     let callbacks = Callbacks { context, connection: dispatch, ..Callbacks::NONE };
     require_resident(object.kernel(), &callbacks, "WskAccept");
     let kind = RequestKind::Accept(AcceptRoom { local, remote, context, dispatch });
-    with_stack(object.kernel(), |stack| stack.request(object.id, irp, kind))
+    with_stack(object.kernel(), irp, |stack| stack.request(object.id, irp, kind))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn inspect_complete<const C: Category>(
@@ -69,7 +69,7 @@ pub(in crate::wsk) unsafe extern "C" fn inspect_complete<const C: Category>(
         );
     };
     let key = InspectKey { key: length(inspect_id.Key), serial: inspect_id.SerialNumber };
-    with_stack(object.kernel(), |stack| stack.inspect_complete(object.id, irp, key, action))
+    with_stack(object.kernel(), irp, |stack| stack.inspect_complete(object.id, irp, key, action))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn listen<const C: Category>(
@@ -80,5 +80,5 @@ pub(in crate::wsk) unsafe extern "C" fn listen<const C: Category>(
     let object = unsafe { begin(socket, C, "WskListen") };
     // SAFETY: the caller passes an IRP.
     unsafe { take_over_for(&object, irp, "WskListen", None) };
-    with_stack(object.kernel(), |stack| stack.listen(object.id, irp))
+    with_stack(object.kernel(), irp, |stack| stack.listen(object.id, irp))
 }

@@ -16,22 +16,24 @@ pub(super) mod datagram;
 pub(super) mod listen;
 pub(super) mod names;
 pub(super) mod provider;
+mod returned;
 mod transport;
 pub(super) mod unavailable;
 
 use wsk_sys::{
-    IoGetCurrentIrpStackLocation, IoMarkIrpPending, IoSetNextIrpStackLocation, NTSTATUS, PIRP,
-    SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS, STATUS_PENDING, UCHAR, ULONG,
+    IoGetCurrentIrpStackLocation, IoSetNextIrpStackLocation, NTSTATUS, PIRP, SL_INVOKE_ON_CANCEL,
+    SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS, UCHAR, ULONG,
 };
 
 use super::action::Actions;
-use super::execute::{execute, remember};
+use super::execute::remember;
 use super::object::Object;
 use super::stack::Stack;
 use crate::kernel::Kernel;
 use crate::kernel::io::irp::{require_live, require_not_marked};
 use crate::kernel::trace::Event;
 use crate::verifier::{Rule, check_violation, rule_violation};
+use returned::Returned;
 
 /// Takes an IRP over, as a driver does that is called with one.
 ///
@@ -75,8 +77,6 @@ unsafe fn take_over(
             None,
         );
     }
-    // SAFETY: the IRP is valid, and at this provider's location.
-    unsafe { IoMarkIrpPending(irp) };
     // SAFETY: the IRP is the provider's, and a socket keeps its kernel.
     unsafe { remember(kernel, socket, irp) };
 }
@@ -91,11 +91,14 @@ unsafe fn take_over_for(object: &Object, irp: PIRP, function: &'static str, amou
     unsafe { take_over(object.kernel(), object.id, irp, function, amount) };
 }
 
-/// Executes the actions that `decide` returns, and returns `STATUS_PENDING`.
-fn with_stack(kernel: &Kernel, decide: impl FnOnce(&mut Stack) -> Actions) -> NTSTATUS {
-    let actions = decide(&mut kernel.stack());
-    execute(kernel, actions);
-    STATUS_PENDING
+/// Executes the actions that `decide` returns, and returns the status that the call returns for the IRP, which it has taken
+/// over.
+fn with_stack(kernel: &Kernel, irp: PIRP, decide: impl FnOnce(&mut Stack) -> Actions) -> NTSTATUS {
+    let mut stack = kernel.stack();
+    let actions = decide(&mut stack);
+    let returned = Returned::decide(kernel, irp, &actions);
+    drop(stack);
+    returned.execute(kernel, actions)
 }
 
 /// Stops a client that uses flags which are reserved ([INV-30](crate::rules#inv-30)).

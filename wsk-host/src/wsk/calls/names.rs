@@ -18,9 +18,10 @@ use wsk_sys::{
     NI_NUMERICSERV, NS_ALL, NS_DNS, NTSTATUS, PADDRINFOEXW, PASSIVE_LEVEL, PEPROCESS, PETHREAD,
     PIRP, PSOCKADDR, PUNICODE_STRING, PWSK_CLIENT, SOCK_DGRAM, SOCK_STREAM, SOCKADDR_IN6,
     SOCKADDR_STORAGE, STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_PARAMETER, STATUS_NO_MATCH,
-    STATUS_NOT_IMPLEMENTED, STATUS_PENDING, STATUS_SUCCESS, ULONG, UNICODE_STRING, USHORT,
+    STATUS_NOT_IMPLEMENTED, STATUS_SUCCESS, ULONG, UNICODE_STRING, USHORT,
 };
 
+use super::returned::{self, Returned};
 use super::{take_over, with_stack};
 use crate::kernel::Kernel;
 use crate::kernel::context::require_no_completion_routine;
@@ -28,7 +29,7 @@ use crate::kernel::interrupt;
 use crate::kernel::ke::irql::current_irql;
 use crate::kernel::trace::{self, Event};
 use crate::verifier::{Origin, Rule, rule_violation};
-use crate::wsk::action::{Action, Completion};
+use crate::wsk::action::{Action, Actions, Completion};
 use crate::wsk::address;
 use crate::wsk::client::{Client, captured};
 use crate::wsk::config::Network;
@@ -221,7 +222,7 @@ pub(in crate::wsk) unsafe extern "C" fn get_address_info(
         && may_act_for(process, thread)
         && !types.is_empty();
     if !is_valid {
-        return refuse(&client, irp, STATUS_INVALID_PARAMETER);
+        return complete(&client, irp, STATUS_INVALID_PARAMETER);
     }
     // Without hints one result for an address is enough.
     let types = if hints.is_none() { vec![(0, 0)] } else { types };
@@ -229,16 +230,16 @@ pub(in crate::wsk) unsafe extern "C" fn get_address_info(
         None => 0,
         Some(service) if flags & AI_NUMERICSERV != 0 => match service.parse() {
             Ok(port) => port,
-            Err(_) => return refuse(&client, irp, STATUS_NO_MATCH),
+            Err(_) => return complete(&client, irp, STATUS_NO_MATCH),
         },
         Some(service) => match port(service) {
             Some(port) => port,
-            None => return refuse(&client, irp, STATUS_NO_MATCH),
+            None => return complete(&client, irp, STATUS_NO_MATCH),
         },
     };
     let fault = node.as_ref().and_then(|node| kernel.stack().services.names.take_fault(node));
     match fault {
-        Some(LookupFault::Failure(status)) => return refuse(&client, irp, status),
+        Some(LookupFault::Failure(status)) => return complete(&client, irp, status),
         // SAFETY: the IRP was taken over.
         Some(LookupFault::Silence) => return unsafe { wait_to_be_cancelled(&client, irp) },
         None => {}
@@ -262,10 +263,9 @@ pub(in crate::wsk) unsafe extern "C" fn get_address_info(
     })
 }
 
-/// Completes an IRP with a failure.
-fn refuse(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) -> NTSTATUS {
-    complete(client, irp, status);
-    STATUS_PENDING
+/// Completes an IRP within its call, and returns what the call returns.
+fn complete(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) -> NTSTATUS {
+    returned::complete(&client.kernel, irp, completion(client, irp, status))
 }
 
 /// Lets a request wait, as one of the client's own.
@@ -279,15 +279,14 @@ unsafe fn wait_to_be_cancelled(client: &Arc<Client>, irp: PIRP) -> NTSTATUS {
     unsafe { remember(&client.kernel, socket, irp) };
     // The registration waits for what stands for its requests.
     client.request_ended();
-    with_stack(&client.kernel, |stack| stack.request(socket, irp, RequestKind::Stalled))
+    with_stack(&client.kernel, irp, |stack| stack.request(socket, irp, RequestKind::Stalled))
 }
 
-fn complete(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) {
+fn completion(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) -> Completion {
     // The result is the status once more (INV-19).
     let number = u32::from_ne_bytes(status.to_ne_bytes()) as usize;
     let result = trace::Result::Number(number);
-    let completed = Completion::of_client(Arc::clone(client), irp, status, result);
-    execute(&client.kernel, vec![Action::Complete(completed)]);
+    Completion::of_client(Arc::clone(client), irp, status, result)
 }
 
 /// Does what may block elsewhere than in the kernel, where that is allowed, and completes the IRP.
@@ -299,23 +298,28 @@ fn in_background(
     match client.kernel.wsk_config().network {
         Network::Simulated | Network::Null => {
             let status = work(&client.kernel);
-            complete(client, irp, status);
+            complete(client, irp, status)
         }
         Network::Real => {
+            // No action completes it in this call.
+            let pending = Returned::decide(&client.kernel, irp, &Actions::new());
             let (later, of) = (Later(irp, ()), Arc::clone(client));
             let thread = std::thread::Builder::new().name("name resolution".to_owned());
             let spawned = thread.spawn(move || {
                 let later = later;
                 let _entered = of.kernel.enter();
                 let status = work(&of.kernel);
-                complete(&of, later.0, status);
+                let completion = completion(&of, later.0, status);
+                execute(&of.kernel, vec![Action::Complete(completion)]);
             });
+            let mut actions = Actions::new();
             if spawned.is_err() {
-                complete(client, irp, wsk_sys::STATUS_INSUFFICIENT_RESOURCES);
+                let status = wsk_sys::STATUS_INSUFFICIENT_RESOURCES;
+                actions.push(Action::Complete(completion(client, irp, status)));
             }
+            pending.execute(&client.kernel, actions)
         }
     }
-    STATUS_PENDING
 }
 
 /// An entry and the memory that it points to.
@@ -443,7 +447,7 @@ pub(in crate::wsk) unsafe extern "C" fn get_name_info(
         unsafe { need(&kernel, irp, string) };
     }
     if address.is_null() || (node.is_null() && service_name.is_null()) {
-        return refuse(&client, irp, STATUS_INVALID_PARAMETER);
+        return complete(&client, irp, STATUS_INVALID_PARAMETER);
     }
     // SAFETY: the caller passes an address.
     let family = unsafe { address::read_family(address) };
@@ -452,7 +456,7 @@ pub(in crate::wsk) unsafe extern "C" fn get_name_info(
         && length as usize <= size_of::<SOCKADDR_STORAGE>()
         && may_act_for(process, thread);
     if !is_valid {
-        return refuse(&client, irp, STATUS_INVALID_PARAMETER);
+        return complete(&client, irp, STATUS_INVALID_PARAMETER);
     }
     // SAFETY: the caller passes an address of this length.
     let address = unsafe { address::read(address, family, FUNCTION) };

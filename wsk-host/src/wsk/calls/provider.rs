@@ -17,13 +17,14 @@ use wsk_sys::{
     ADDRESS_FAMILY, DISPATCH_LEVEL, NTSTATUS, PEPROCESS, PETHREAD, PIRP, PSECURITY_DESCRIPTOR,
     PSIZE_T, PSOCKADDR, PVOID, PWSK_CLIENT, SIZE_T, SOCK_STREAM, STATUS_BUFFER_OVERFLOW,
     STATUS_DEVICE_NOT_READY, STATUS_INVALID_PARAMETER, STATUS_NOT_IMPLEMENTED,
-    STATUS_NOT_SUPPORTED, STATUS_PENDING, STATUS_SUCCESS, ULONG, USHORT, WSK_CACHE_SD,
+    STATUS_NOT_SUPPORTED, STATUS_SUCCESS, ULONG, USHORT, WSK_CACHE_SD,
     WSK_CLIENT_CONNECTION_DISPATCH, WSK_CLIENT_STREAM_DISPATCH, WSK_EVENT_CALLBACK_CONTROL,
     WSK_RELEASE_SD, WSK_SET_STATIC_EVENT_CALLBACKS, WSK_TDI_BEHAVIOR, WSK_TDI_BEHAVIOR_BYPASS_TDI,
     WSK_TDI_DEVICENAME_MAPPING, WSK_TDI_MAP_INFO, WSK_TRANSPORT, WSK_TRANSPORT_LIST_CHANGE,
     WSK_TRANSPORT_LIST_QUERY,
 };
 
+use super::returned::{Returned, complete};
 use super::{require_no_flags, take_over, with_stack};
 use crate::kernel::Kernel;
 use crate::kernel::context::require_no_completion_routine;
@@ -37,7 +38,6 @@ use crate::wsk::address;
 use crate::wsk::callback_table::Callbacks;
 use crate::wsk::category::{self, BASIC, CONNECTION, DATAGRAM, LISTEN, STREAM};
 use crate::wsk::client::{Client, VERSION, captured, is_wsk};
-use crate::wsk::execute::execute;
 use crate::wsk::object::{Object, origin};
 use crate::wsk::requests::RequestKind;
 use crate::wsk::socket::Socket;
@@ -69,8 +69,7 @@ fn refuse(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) -> NTSTATUS {
     client.request_begun();
     let nothing = trace::Result::Nothing;
     let completed = Completion::of_client(Arc::clone(client), irp, status, nothing);
-    execute(&client.kernel, vec![Action::Complete(completed)]);
-    STATUS_PENDING
+    complete(&client.kernel, irp, completed)
 }
 
 /// Adds a socket, and makes its object. Returns its number and the object's address.
@@ -151,10 +150,10 @@ pub(in crate::wsk) unsafe extern "C" fn socket(
     // SAFETY: the IRP is the provider's, and the socket keeps its host.
     unsafe { crate::wsk::execute::remember(&kernel, id, irp) };
     let actions = stack.deliver_socket(id, irp);
+    let returned = Returned::decide(&kernel, irp, &actions);
     drop(stack);
     callbacks.pin(&kernel, id, origin(object).as_ref());
-    execute(&kernel, actions);
-    STATUS_PENDING
+    returned.execute(&kernel, actions)
 }
 
 pub(in crate::wsk) unsafe extern "C" fn socket_connect(
@@ -220,9 +219,9 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
             actions
         }
     };
+    let returned = Returned::decide(&kernel, irp, &actions);
     drop(stack);
-    execute(&kernel, actions);
-    STATUS_PENDING
+    returned.execute(&kernel, actions)
 }
 
 /// A control call's input: its bytes, as a type.
@@ -255,7 +254,7 @@ pub(in crate::wsk) unsafe extern "C" fn control_client(
         let socket = kernel.stack().changes_of(&client);
         // SAFETY: the caller passes an IRP.
         unsafe { take_over(&kernel, socket, irp, FUNCTION, None) };
-        return with_stack(&kernel, |stack| stack.request(socket, irp, RequestKind::Change));
+        return with_stack(&kernel, irp, |stack| stack.request(socket, irp, RequestKind::Change));
     }
     kernel.record(Event::Call { function: FUNCTION, socket: 0, irp: 0, amount: None });
     if !irp.is_null() {
