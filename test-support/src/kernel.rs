@@ -44,6 +44,10 @@ pub fn is_simulated(host: &Host) -> bool {
 }
 
 /// An object in nonpaged pool, freed when it is dropped.
+///
+/// # Invariants
+///
+/// The pointer is to memory of the pool for a `T`, which this value owns.
 pub struct Pool<T>(pub *mut T);
 
 impl<T> Pool<T> {
@@ -189,6 +193,10 @@ impl Log {
 }
 
 /// The context of a routine that appends a number to a log.
+///
+/// # Invariants
+///
+/// The log outlives every call of the routine.
 pub struct Entry {
     log: *const Log,
     number: usize,

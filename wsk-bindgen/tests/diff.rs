@@ -38,7 +38,7 @@ fn two_recorded_releases() {
         expected.assert_eq(&output);
     }
     let output = xtask(["diff", "10.0.17134", "10.0.26100"]).passes();
-    assert_eq!(output, "wsk.h: from WDK 10.0.17134 to WDK 10.0.26100\n  nothing has changed\n");
+    assert_eq!(output, "wsk.h: from WDK 10.0.17134 to WDK 10.0.26100\n  no change\n");
 }
 
 /// What a release before the bindings' lacks is nothing that they should lose.
@@ -203,9 +203,9 @@ fn a_table_and_a_callback_are_new() {
     expect_file!["diff/table_added.txt"].assert_eq(&said(&headers, "text"));
 }
 
-/// A regeneration that fails, as it has to while something is not described, ends with what is to be done.
+/// A regeneration that fails because of an undescribed item ends with the remaining steps.
 #[test]
-fn a_regeneration_ends_with_the_difference_and_what_is_to_be_done() {
+fn a_regeneration_ends_with_the_differences_and_the_remaining_steps() {
     let headers = Headers::copy();
     headers.replace(
         "km/wsk.h",
@@ -217,14 +217,14 @@ fn a_regeneration_ends_with_the_difference_and_what_is_to_be_done() {
     let output = run.output().replace(headers.path().to_str().unwrap(), "DIR");
     let report = said(&headers, "text");
     assert!(output.contains(&report), "{output}");
-    assert!(report.contains("to do\n   1. record it"), "{report}");
+    assert!(report.contains("to do\n   1. record the release"), "{report}");
 
     let output = regen(&[Headers::copy().path()]).passes();
-    assert!(output.ends_with("nothing has changed\n\nto do\n  nothing\n"), "{output}");
+    assert!(output.ends_with("no change\n\nto do\n  nothing\n"), "{output}");
 }
 
 #[test]
-fn what_cannot_be_compared_is_answered_with_what_can() {
+fn an_unknown_side_is_refused_with_the_known_ones() {
     let known = ["are 6001, 7600, 10.0.10240", "10.0.26100", "`bindings` stands for", "a folder"];
     xtask(["diff", "10.0.17134", "17763"]).fails_with(
         &[&["`17763` is neither a recorded release nor a folder"], &known[..]].concat(),

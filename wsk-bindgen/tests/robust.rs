@@ -1,5 +1,5 @@
-//! Headers as they may come one day, and kits as they may lie on a disk: each gives the right result, or one
-//! message that says what is the matter. Made from this project's own headers.
+//! Unusual headers and kits: each gives the right result, or one message that names the cause. Made from this project's
+//! own headers.
 
 mod support;
 
@@ -56,7 +56,7 @@ fn line_ends_and_byte_order_marks_do_not_matter() {
 
 /// Bytes as in a comment that was written in a legacy code page.
 #[test]
-fn what_is_not_unicode_does_not_matter_in_a_comment() {
+fn comments_may_contain_bytes_that_are_not_unicode() {
     let headers = Headers::copy();
     rewrite(&headers, |text| [text.as_bytes(), b"/* caf\xe9 \x92 */\n"].concat());
     are_read(headers.path());
@@ -130,7 +130,7 @@ fn a_macro_that_no_longer_evaluates_is_named_with_its_reason() {
         let headers = Headers::copy();
         headers.replace("km/wsk.h", drain, &format!("#define WSK_FLAG_DRAIN   {value}"));
         let run = regen(&[headers.path()]);
-        run.fails_with(&["have no value for what headers/bindings.toml lists", reason, "by_hand"]);
+        run.fails_with(&["have no value for items of headers/bindings.toml", reason, "by_hand"]);
         assert_eq!(run.output().matches(reason).count(), 1, "{}", run.output());
         // The record has it as what it is, and the comparison says what that means.
         let run = on(&["surface", "--check"], headers.path(), &[]);
@@ -141,7 +141,7 @@ fn a_macro_that_no_longer_evaluates_is_named_with_its_reason() {
 
 /// bindgen passes over what C has a body for.
 #[test]
-fn an_inline_function_that_nobody_described_is_named() {
+fn an_inline_function_without_a_description_is_named() {
     let headers = Headers::copy();
     let new = "static __inline ULONG WskTwice(ULONG Number) { return Number * 2; }\n";
     headers.replace("km/wsk.h", "VOID WskDeregister(", &format!("{new}VOID WskDeregister("));
@@ -167,7 +167,7 @@ fn a_renamed_member_is_named_in_both_ways() {
 }
 
 #[test]
-fn a_header_that_is_not_there_is_named_once() {
+fn a_missing_header_is_named_once() {
     let headers = Headers::copy();
     headers.replace("km/wsk.h", "/* Registration */", "#include <wsknew.h>\n/* Registration */");
     let run = regen(&[headers.path()]);
@@ -195,7 +195,7 @@ fn of_two_versions_the_newest_is_taken_unless_another_is_asked_for() {
         run.fails_with(&[
             "WDK 10.0.22621.0 of",
             "as --release says",
-            "are not what WDK 10.0.22621.0",
+            "differ from the output for WDK 10.0.22621.0",
         ]);
     }
     on(&["regen", "--check"], headers.path(), &["--release", "10.0.19041"]).fails_with(&[
@@ -353,7 +353,7 @@ fn the_wdk_of_the_machine_is_found_by_the_variable() {
 }
 
 #[test]
-fn a_libclang_that_cannot_be_loaded_is_answered_with_where_it_was_looked_for() {
+fn without_a_libclang_the_message_lists_the_searched_places() {
     let folder = TempDir::new().unwrap();
     let name = format!("{}clang{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     fs::write(folder.path().join(name), "no library").unwrap();

@@ -96,8 +96,8 @@ NTSTATUS WskTest(CONST WSK_TEST *CONST, WSK_TEST_KIND Kind);
     differs(
         &headers,
         &expect![[r#"
-            -# The surface of wsk.h in the WDK 10.0.26100: the same as in 10.0.22621.
-            +# The surface of wsk.h in the WDK 10.0.26100: what it has beyond, or otherwise than, 10.0.22621.
+            -# The API of wsk.h in WDK 10.0.26100: identical to 10.0.22621.
+            +# The API of wsk.h in WDK 10.0.26100: the changes since 10.0.22621.
             +
             +[constants]
             +WSK_TEST_NEGATIVE = { value = -2, gate = "NTDDI_VERSION >= NTDDI_WIN10_RS3" }
@@ -175,8 +175,8 @@ fn macros_that_are_no_integers_have_no_value() {
     differs(
         &headers,
         &expect![[r"
-            -# The surface of wsk.h in the WDK 10.0.26100: the same as in 10.0.22621.
-            +# The surface of wsk.h in the WDK 10.0.26100: what it has beyond, or otherwise than, 10.0.22621.
+            -# The API of wsk.h in WDK 10.0.26100: identical to 10.0.22621.
+            +# The API of wsk.h in WDK 10.0.26100: the changes since 10.0.22621.
             +
             +[constants]
             +WSK_T_AGAIN = { value = 2 }
@@ -231,8 +231,8 @@ typedef WSK_T *(*WSK_T_POINTERS)[4];
     differs(
         &headers,
         &expect![[r#"
-            -# The surface of wsk.h in the WDK 10.0.26100: the same as in 10.0.22621.
-            +# The surface of wsk.h in the WDK 10.0.26100: what it has beyond, or otherwise than, 10.0.22621.
+            -# The API of wsk.h in WDK 10.0.26100: identical to 10.0.22621.
+            +# The API of wsk.h in WDK 10.0.26100: the changes since 10.0.22621.
             +
             +[constants]
             +WSK_T_FIRST = { value = -1 }
@@ -286,8 +286,8 @@ fn a_changed_gate_is_shown() {
     differs(
         &headers,
         &expect![[r#"
-        -# The surface of wsk.h in the WDK 10.0.26100: the same as in 10.0.22621.
-        +# The surface of wsk.h in the WDK 10.0.26100: what it has beyond, or otherwise than, 10.0.22621.
+        -# The API of wsk.h in WDK 10.0.26100: identical to 10.0.22621.
+        +# The API of wsk.h in WDK 10.0.26100: the changes since 10.0.22621.
         +
         +[aliases]
         +PWSK_CLIENT_STREAM_DISPATCH = { type = "WSK_CLIENT_STREAM_DISPATCH*", gate = "NTDDI_VERSION >= NTDDI_WINBLUE" }
@@ -359,9 +359,9 @@ fn headers_that_differ_by_processor_are_refused() {
 fn headers_with_mistakes_are_refused_in_clangs_words() {
     let headers = Headers::copy();
     headers.replace("km/wsk.h", "typedef PVOID PWSK_CLIENT;", "typedef PVOIDS PWSK_CLIENT;");
-    check(&headers).fails_with(&["cannot be read", "clang said", "wsk.h:", "PVOIDS"]);
+    check(&headers).fails_with(&["cannot be read", "clang reported", "wsk.h:", "PVOIDS"]);
     fs::remove_file(headers.path().join("shared/netiodef.h")).unwrap();
-    check(&headers).fails_with(&["clang said", "'netiodef.h' file not found"]);
+    check(&headers).fails_with(&["clang reported", "'netiodef.h' file not found"]);
 }
 
 #[test]
@@ -398,7 +398,7 @@ fn a_kit_under_another_name_is_refused() {
 }
 
 #[test]
-fn a_kit_of_a_windows_that_nobody_described_is_refused() {
+fn a_kit_of_an_unknown_windows_is_refused() {
     let headers = Headers::copy();
     headers.replace(
         "shared/sdkddkver.h",
@@ -407,7 +407,7 @@ fn a_kit_of_a_windows_that_nobody_described_is_refused() {
     );
     check(&headers).fails_with(&["headers/windows.toml", "NTDDI_WIN11_BR", "Add the release"]);
     check_as(&headers, &["--as", "10.0.28000"]).fails_with(&[
-        "headers/windows.toml does not say which Windows the kit 10.0.28000 is of",
+        "headers/windows.toml does not name the Windows of the kit 10.0.28000",
         "NTDDI_WIN11_BR",
     ]);
 }

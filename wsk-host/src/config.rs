@@ -34,7 +34,8 @@ pub struct Config {
     pub faults: Faults,
     /// When WSK is ready. Until then, captures fail with `STATUS_DEVICE_NOT_READY`.
     pub readiness: Readiness,
-    /// The longest delay of the simulated network with [`Timing::Mixed`]; other timings have no delay. The default is 2 ms.
+    /// The longest delay of the simulated network with [`Timing::Mixed`]; other timings have no delay. The default is 2
+    /// ms.
     pub delay: Duration,
     /// The number of bytes that a connection of the simulated network buffers per direction. The default is 64 KiB.
     pub window: usize,
@@ -50,8 +51,8 @@ pub struct Config {
     pub refuse_cancel: bool,
     /// As `refuse_disconnect`, for `WskGetNameInfo`.
     pub refuse_name_info: bool,
-    /// The level of each rule: whether a violation ends the process, is reported, or is ignored. The environment variable
-    /// `WSK_HOST_RULES` overrides it, in the format of [`Levels::parse`].
+    /// The level of each rule: whether a violation ends the process, is reported, or is ignored. The environment
+    /// variable `WSK_HOST_RULES` overrides it, in the format of [`Levels::parse`].
     pub rules: Levels,
 }
 

@@ -88,13 +88,14 @@ pub use wsk::config::{CallStatus, Faults, Network, Readiness, Stripping};
 /// [unloaded](Host::unload).
 ///
 /// The test fails if the function panics, returns an error, or leaves behind a registration, a set timer, a device,
-/// locked pages or memory in the pool; or if code of the client runs after the unload. The failure ends with the command
-/// that repeats it: the environment variable `WSK_HOST_SEED` selects one seed.
+/// locked pages or memory in the pool; or if code of the client runs after the unload. The failure ends with the
+/// command that repeats it: the environment variable `WSK_HOST_SEED` selects one seed.
 ///
 /// # Arguments
 ///
 /// - `seeds = …` is another range of seeds.
-/// - `config = …` is a [`Config`]. With [`Timing::Inline`] or [`Timing::Deferred`], which use no seed, the test runs once.
+/// - `config = …` is a [`Config`]. With [`Timing::Inline`] or [`Timing::Deferred`], which use no seed, the test runs
+///   once.
 /// - `crate = path` is the path of this crate, for a crate that does not depend on it directly. The default is its name
 ///   in `Cargo.toml`.
 ///

@@ -48,7 +48,7 @@ use proc_macro::TokenStream;
 /// - The first is the path of the table's type.
 /// - `of_socket`: the wrapper is made from a socket, by `of`, and its methods pass that socket as their first argument.
 ///   So a table is called for its own socket only. Without `of_socket` it is made from a pointer to the table, by
-///   `from_raw`. Both functions are `unsafe`: the caller promises that the table is of this type and stays valid.
+///   `from_raw`. Both functions are `unsafe`: the caller ensures that the table is of this type and stays valid.
 /// - `crate = path` is the path of the crate `wsk`, for a crate that does not depend on it directly. By default it is
 ///   the name in `Cargo.toml`.
 ///

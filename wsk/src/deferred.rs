@@ -1,15 +1,14 @@
-//! The thread that does what a completion routine must not.
+//! The thread that does the work that a completion routine must not do.
 //!
 //! A request that delivers a socket may complete after its future was dropped. The socket must be
 //! closed, or the registration would wait for it for ever ([INV-20](crate::rules#inv-20)); but a completion routine must not
-//! call WSK ([INV-15](crate::rules#inv-15)). The handler of a socket's events is dropped when the socket is closed, which the
-//! user's code should not have to do at `DISPATCH_LEVEL`. And lists of addresses are freed at
-//! `PASSIVE_LEVEL` ([INV-66](crate::rules#inv-66)), wherever they are dropped. So all of these are handed to this thread, which
-//! every registration has.
+//! call WSK ([INV-15](crate::rules#inv-15)). An event handler is user code, which should be dropped at `PASSIVE_LEVEL`. And
+//! lists of addresses are freed at `PASSIVE_LEVEL` ([INV-66](crate::rules#inv-66)), wherever they are dropped. Each
+//! registration has a thread that does all of this.
 //!
 //! # Safety
 //!
-//! A job is a part of the object that it is for. The queue owns the object from the push until the job is done.
+//! A job is a field of its object. The queue owns the object from the push until the job is done.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -22,23 +21,28 @@ use crate::irql::Passive;
 use crate::pool::PoolBox;
 use crate::sync::{Event, delay};
 
-/// What the thread is to do with something: a field of it, so that to hand it over needs no memory.
+/// A job for the thread. It is a field of its object, so deferring it allocates nothing.
+///
+/// # Invariants
+///
+/// `next` is used by the queue only, between the push and the call of `run`. `run` may be called with a pointer to this
+/// job that has the provenance of the whole object.
 pub(crate) struct Job {
     next: AtomicPtr<Job>,
     run: unsafe fn(NonNull<Job>),
-    /// A callback that may not have returned yet has queued it.
+    /// Whether an event callback has queued it, and may not have returned yet.
     awaits_callback: AtomicBool,
 }
 
 impl Job {
-    /// A job that is done by calling `run` with it, at `PASSIVE_LEVEL`.
+    /// Creates a job. The thread calls `run` with it, at `PASSIVE_LEVEL`.
     pub(crate) const fn new(run: unsafe fn(NonNull<Self>)) -> Self {
         let awaits_callback = AtomicBool::new(false);
         Self { next: AtomicPtr::new(ptr::null_mut()), run, awaits_callback }
     }
 }
 
-/// A call that is deferred with its argument, in memory of its own.
+/// A deferred call with its argument, in an allocation of its own.
 #[repr(C)]
 struct Call<T> {
     job: Job,
@@ -46,7 +50,7 @@ struct Call<T> {
     argument: T,
 }
 
-/// Makes a job of a call, in new memory, which the job frees. Returns the argument if allocation fails.
+/// Allocates a job that makes a call, and then frees itself. Returns the argument if allocation fails.
 pub(crate) fn job_of_call<T: Send>(function: fn(T), argument: T) -> Result<NonNull<Job>, T> {
     let Ok(mut memory) = PoolBox::new_with(MaybeUninit::<Call<T>>::uninit) else {
         return Err(argument);
@@ -67,13 +71,14 @@ unsafe fn run_call<T>(job: NonNull<Job>) {
     function(argument);
 }
 
-/// Jobs to be done, for a thread that does them.
+/// The queue of jobs for one thread.
 ///
 /// # Invariants
 ///
-/// Once [initialized](Self::initialize), it does not move.
+/// - Once [initialized](Self::initialize), it does not move, and its event is initialized.
+/// - Every job in the list came from [`push`](Self::push), stays in place, and is owned by the queue until it is done.
 pub(crate) struct DeferredQueue {
-    /// A list, linked by the jobs.
+    /// The list of jobs, linked by their `next`.
     jobs: AtomicPtr<Job>,
     work: Event,
 }
@@ -83,27 +88,32 @@ impl DeferredQueue {
         Self { jobs: AtomicPtr::new(ptr::null_mut()), work: Event::new() }
     }
 
+    /// Initializes the queue, before any other use.
+    ///
     /// # Safety
     ///
-    /// As for [`Event::initialize`].
+    /// The queue is in nonpaged memory, does not move afterwards, and was not initialized before.
     pub(crate) unsafe fn initialize(&self) {
-        // INVARIANT: the queue stays where it is, by the event's contract.
-        // SAFETY: this function's contract is the event's.
+        // INVARIANT: the queue does not move (this function's contract), and its event is initialized here.
+        // SAFETY: the event is a field of the queue, which is nonpaged, does not move, and is initialized once (this
+        // function's contract).
         unsafe { self.work.initialize() };
     }
 
-    /// Has a job done. IRQL: <= `DISPATCH_LEVEL`.
+    /// Queues a job, and wakes the thread. IRQL: <= `DISPATCH_LEVEL`.
     ///
     /// # Safety
     ///
-    /// - The job's function may be called with it, once, by the thread that does the jobs. Until then the job stays in
-    ///   place and is not used otherwise.
-    /// - The queue stays until the call has returned.
+    /// - The thread may call the job's function with it, once. Until then, the job stays in place, and no other code
+    ///   uses
+    ///   it.
+    /// - The queue is valid until this function has returned.
     pub(crate) unsafe fn push(&self, job: NonNull<Job>) {
         let mut head = self.jobs.load(Ordering::Relaxed);
         loop {
-            // SAFETY: the job stays in place until it is done, and its link is only used here.
+            // SAFETY: the job stays in place until it is done, and no other code uses it (this function's contract).
             unsafe { job.as_ref() }.next.store(head, Ordering::Relaxed);
+            // INVARIANT: the queue owns the job if the exchange succeeds.
             match self.jobs.compare_exchange_weak(
                 head,
                 job.as_ptr(),
@@ -119,9 +129,9 @@ impl DeferredQueue {
         }
     }
 
-    /// As [`push`](Self::push), for the last step of an event callback: the job is not done before the callback has
-    /// returned, as far as that can be known. The thread waits for a tick of the system's clock first, in which a
-    /// callback that it has interrupted runs on, whatever its priority.
+    /// Queues a job in the last step of an event callback: the thread waits for a tick of the system's clock before it
+    /// does the job. Meanwhile a callback that the thread has interrupted continues, whatever its priority. This is
+    /// best effort: the return of a callback cannot be observed.
     ///
     /// # Safety
     ///
@@ -129,31 +139,33 @@ impl DeferredQueue {
     pub(crate) unsafe fn push_after_callback(&self, job: NonNull<Job>) {
         // SAFETY: the job stays in place until it is done, and is published by the next step.
         unsafe { job.as_ref() }.awaits_callback.store(true, Ordering::Relaxed);
-        // SAFETY: this function's contract is that of `push`.
+        // SAFETY: the job may be done once and stays in place until then, and the queue is valid until this function
+        // has returned (this function's contract, which is that of `push`).
         unsafe { self.push(job) };
     }
 
     /// Wakes the thread. IRQL: <= `DISPATCH_LEVEL`.
     pub(crate) fn wake(&self) {
-        // SAFETY: the queue is initialized before it is used.
+        // SAFETY: the event is initialized (Invariants).
         unsafe { self.work.set() };
     }
 
     /// Waits until [woken](Self::wake), and does every job that was queued by then.
     pub(crate) fn wait_and_do(&self, passive: Passive) {
-        // SAFETY: the queue is initialized before it is used.
+        // SAFETY: the event is initialized (Invariants).
         unsafe { self.work.wait(passive) };
         let mut next = self.jobs.swap(ptr::null_mut(), Ordering::Acquire);
         let mut has_delayed = false;
         while let Some(job) = NonNull::new(next) {
-            // SAFETY: the job stays in place until it is done.
+            // SAFETY: a queued job stays in place until it is done (Invariants).
             let Job { next: following, run, awaits_callback } = unsafe { job.as_ref() };
             next = following.load(Ordering::Relaxed);
             if awaits_callback.swap(false, Ordering::Relaxed) && !has_delayed {
                 delay(passive, Duration::from_millis(1));
                 has_delayed = true;
             }
-            // SAFETY: `push` was promised it, and the list was taken by this thread alone.
+            // SAFETY: the contract of `push` allows this thread one call, and the exchange above took the job out of
+            // the list, so that no other call follows.
             unsafe { run(job) };
         }
     }

@@ -160,8 +160,8 @@ fn allocate(size: usize, flags: POOL_FLAGS) -> Result<NonNull<u8>> {
 /// `memory` came from [`allocate_zeroed`] or [`PoolBox`], and is not used any more.
 pub(crate) unsafe fn free(memory: NonNull<u8>) {
     FREES.fetch_add(1, Ordering::AcqRel);
-    // SAFETY: the memory is of this module (this function's contract): nonpaged pool with this tag, which may be freed up
-    // to DISPATCH_LEVEL.
+    // SAFETY: the memory is of this module (this function's contract): nonpaged pool with this tag, which may be freed
+    // up to DISPATCH_LEVEL.
     unsafe { ExFreePoolWithTag(memory.as_ptr().cast(), decide_tag(DEFAULT_TAG)) };
 }
 
@@ -197,12 +197,16 @@ pub(crate) use write_fields;
 pub(crate) fn all_fields<T>(_place: *mut T, _fields: impl FnOnce(&T)) {}
 
 /// A value in nonpaged memory, freed when it is dropped.
+///
+/// # Invariants
+///
+/// The pointer is to a valid `T` in an allocation of this module, which this value owns.
 #[derive(Debug)]
 pub(crate) struct PoolBox<T>(NonNull<T>);
 
-// SAFETY: it owns its value, as `Box` does.
+// SAFETY: it owns its value (Invariants), as `Box` does.
 unsafe impl<T: Send> Send for PoolBox<T> {}
-// SAFETY: it owns its value, as `Box` does.
+// SAFETY: it owns its value (Invariants), and a shared box only gives a shared value, as `Box` does.
 unsafe impl<T: Sync> Sync for PoolBox<T> {}
 
 impl<T> PoolBox<T> {
@@ -228,11 +232,12 @@ impl<T> PoolBox<T> {
         let memory = allocate(size, POOL_FLAG_NON_PAGED | POOL_FLAG_UNINITIALIZED)?.cast::<T>();
         // SAFETY: the memory is as large and as aligned as a T, and no other code uses it.
         unsafe { memory.write(make()) };
+        // INVARIANT: the memory was allocated above, and holds a `T`.
         Ok(Self(memory))
     }
 
-    /// As [`new_with`](Self::new_with), for a structure that is too large for the stack: that makes most values
-    /// there, whatever it says, and moves them.
+    /// Allocates memory, and creates a value in its place. For a structure that is too large for the stack, where
+    /// [`new_with`](Self::new_with) creates most values before it moves them.
     ///
     /// # Errors
     ///
@@ -245,10 +250,12 @@ impl<T> PoolBox<T> {
     pub(crate) unsafe fn new_in_place(write: impl FnOnce(*mut T)) -> Result<Self> {
         let memory = PoolBox::new_with(MaybeUninit::<T>::uninit)?.into_raw().cast();
         write(memory.as_ptr());
+        // INVARIANT: the memory was allocated above, and `write` has initialized a `T` in it (this function's
+        // contract).
         Ok(Self(memory))
     }
 
-    /// A value of zeroes, made in its place.
+    /// Allocates a value whose bytes are all zero.
     ///
     /// # Errors
     ///
@@ -259,6 +266,7 @@ impl<T> PoolBox<T> {
     /// Zeroes are a `T`.
     pub(crate) unsafe fn zeroed() -> Result<Self> {
         const { assert!(align_of::<T>() <= ALIGNMENT, "the pool aligns to 16 bytes") };
+        // INVARIANT: the memory was just allocated, and its zeroes are a `T` (this function's contract).
         allocate_zeroed(size_of::<T>().max(1)).map(|memory| Self(memory.cast()))
     }
 
@@ -274,10 +282,13 @@ impl<T> PoolBox<T> {
         pointer
     }
 
+    /// Converts a pointer back into the box.
+    ///
     /// # Safety
     ///
-    /// `pointer` came from [`PoolBox::into_raw`], and no other code takes it back.
+    /// `pointer` came from [`PoolBox::into_raw`], points to a valid `T`, and no other code converts it back.
     pub(crate) const unsafe fn from_raw(pointer: NonNull<T>) -> Self {
+        // INVARIANT: the box that `into_raw` took owned the allocation, and this one owns it now.
         Self(pointer)
     }
 }
@@ -286,28 +297,33 @@ impl<T> Deref for PoolBox<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: the box owns a valid value.
+        // SAFETY: the box owns a valid value (Invariants).
         unsafe { self.0.as_ref() }
     }
 }
 
 impl<T> DerefMut for PoolBox<T> {
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: the box owns a valid value, and is borrowed for writing.
+        // SAFETY: the box owns a valid value (Invariants), and is borrowed mutably.
         unsafe { self.0.as_mut() }
     }
 }
 
 impl<T> Drop for PoolBox<T> {
     fn drop(&mut self) {
-        // SAFETY: the box owns a valid value, which is not used any more.
+        // SAFETY: the box owns a valid value (Invariants), which is not used any more.
         unsafe { self.0.drop_in_place() };
-        // SAFETY: the memory is of this module and is not used any more.
+        // SAFETY: the memory is an allocation of this module (Invariants), and is not used any more.
         unsafe { free(self.0.cast()) };
     }
 }
 
 /// A value in nonpaged memory with several owners.
+///
+/// # Invariants
+///
+/// The pointer is to a [`Counted`] in an allocation of this module, whose `owners` includes one for this value. It is
+/// freed when `owners` becomes zero.
 #[derive(Debug)]
 pub(crate) struct PoolArc<T>(NonNull<Counted<T>>);
 
@@ -317,9 +333,9 @@ struct Counted<T> {
     value: T,
 }
 
-// SAFETY: owners share the value, and the last one drops it, on whichever thread that is.
+// SAFETY: owners share the value (`T: Sync`), and the last one may drop it in another thread (`T: Send`), as for `Arc`.
 unsafe impl<T: Send + Sync> Send for PoolArc<T> {}
-// SAFETY: owners share the value, and the last one drops it, on whichever thread that is.
+// SAFETY: a shared owner can be cloned, which gives the value to another thread: the bounds are those of `Arc`.
 unsafe impl<T: Send + Sync> Sync for PoolArc<T> {}
 
 impl<T> PoolArc<T> {

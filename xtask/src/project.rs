@@ -33,12 +33,12 @@ pub(crate) fn scratch() -> Result<PathBuf> {
     Ok(target()?.join("xtask"))
 }
 
-/// The minimum Rust version, as the workspace's `Cargo.toml` promises it.
+/// The minimum Rust version, from the workspace's `Cargo.toml`.
 pub(crate) fn minimum_rust() -> Result<String> {
     let manifest = root().join("Cargo.toml");
     let text = fs::read_to_string(&manifest)
         .with_context(|| format!("cannot read {}", manifest.display()))?;
     let manifest: toml::Table = text.parse().context("Cargo.toml is not TOML")?;
     let version = manifest["workspace"]["package"]["rust-version"].as_str();
-    version.map(str::to_owned).context("Cargo.toml promises no minimum Rust version")
+    version.map(str::to_owned).context("Cargo.toml has no `rust-version`")
 }

@@ -8,6 +8,10 @@ use wsk_sys::*;
 use super::TAG;
 
 /// Bytes in nonpaged pool, with an MDL and a `WSK_BUF`. Dropping it frees all three.
+///
+/// # Invariants
+///
+/// The value owns the `size` bytes, and the `WSK_BUF`, whose MDL describes exactly these bytes.
 pub struct PoolBuffer {
     /// The memory.
     pub bytes: *mut u8,
@@ -17,7 +21,7 @@ pub struct PoolBuffer {
     pub buffer: PWSK_BUF,
 }
 
-// SAFETY: pool, MDLs and `WSK_BUF`s may be used and freed on any thread.
+// SAFETY: the value owns its memory (Invariants), and pool, MDLs and `WSK_BUF`s may be used and freed on any thread.
 unsafe impl Send for PoolBuffer {}
 
 impl PoolBuffer {
@@ -64,6 +68,10 @@ impl Drop for PoolBuffer {
 }
 
 /// An address in nonpaged pool, of either family.
+///
+/// # Invariants
+///
+/// The pointer is to memory of the pool with room for an address of either family, which this value owns.
 pub struct PoolAddress(pub PSOCKADDR);
 
 impl PoolAddress {

@@ -6,6 +6,10 @@ use std::ptr;
 use wsk_sys::*;
 
 /// A request in flight: its IRP, and the event that its completion routine sets.
+///
+/// # Invariants
+///
+/// The value owns the IRP and the event, and frees them after the completion routine has set the event.
 pub struct Request {
     /// The IRP.
     pub irp: PIRP,
@@ -14,7 +18,7 @@ pub struct Request {
     pub returned: NTSTATUS,
 }
 
-// SAFETY: IRPs and events may be used and freed on any thread.
+// SAFETY: the value owns the IRP and the event (Invariants), which may be used and freed on any thread.
 unsafe impl Send for Request {}
 
 /// The completion routine: sets the event in `event`, unless that is null, and keeps the IRP.

@@ -9,7 +9,11 @@ use super::{
     Client, PoolAddress, PoolBuffer, Request, TAG, basic, call, connection, listen, npi, stream,
 };
 
-/// A chain of MDLs, each of its own pool, and a `WSK_BUF` that begins inside the first.
+/// A chain of MDLs, each with its own pool memory, and a `WSK_BUF` that begins inside the first.
+///
+/// # Invariants
+///
+/// The value owns the memory of each part, its MDL, and the `WSK_BUF`, whose MDLs are those of the parts in order.
 pub struct PoolChain {
     parts: Vec<(*mut u8, usize, PMDL)>,
     offset: usize,

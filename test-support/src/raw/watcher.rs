@@ -70,6 +70,10 @@ type OnAccept = dyn FnMut(PWSK_SOCKET) -> Option<(PVOID, *const WSK_CLIENT_CONNE
 type OnInspect = dyn FnMut(&Event) -> WSK_INSPECT_ACTION + Send;
 
 /// The context of a socket's callbacks.
+///
+/// # Invariants
+///
+/// The event is initialized, in nonpaged pool, and valid as long as this value.
 pub struct Watcher {
     event: PRKEVENT,
     seen: Mutex<Vec<Event>>,
@@ -130,7 +134,8 @@ impl Watcher {
         self
     }
 
-    /// Returns the context and callbacks of accepted connections, or `None` to reject one. Call it before any can arrive.
+    /// Returns the context and callbacks of accepted connections, or `None` to reject one. Call it before any can
+    /// arrive.
     pub fn on_accept(
         self: Box<Self>,
         f: impl FnMut(PWSK_SOCKET) -> Option<(PVOID, *const WSK_CLIENT_CONNECTION_DISPATCH)> + 'static,

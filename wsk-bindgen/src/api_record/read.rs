@@ -149,7 +149,7 @@ fn check(unit: &TranslationUnit<'_>, tree: &IncludeTree) -> Result<BTreeSet<u32>
     }
     if !errors.is_empty() {
         errors.extend(libclang::hint());
-        bail!("{} cannot be read\nclang said:\n{}", tree.name, errors.join("\n"));
+        bail!("{} cannot be read\nclang reported:\n{}", tree.name, errors.join("\n"));
     }
     Ok(rejected)
 }

@@ -152,7 +152,7 @@ impl Releases {
 
 fn unknown_kit(kit: &str, targets: &str) -> String {
     format!(
-        "{FILE} does not say which Windows the kit {kit} is of. Add it: the newest release in the \
+        "{FILE} does not name the Windows of the kit {kit}. Add it: the newest release in the \
          kit's sdkddkver.h is {targets}."
     )
 }

@@ -28,7 +28,7 @@ impl Semver {
     }
 }
 
-/// What a difference is about.
+/// The aspect of an item that differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Aspect {
@@ -44,15 +44,15 @@ pub(crate) enum Aspect {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Difference {
     pub(crate) aspect: Aspect,
-    /// The member or enumerator that it is about, if it is about one.
+    /// The member or enumerator that differs, if the difference is in one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) member: Option<String>,
-    /// What that was called before, if it has another name now.
+    /// The old name of a renamed member.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) was: Option<String>,
     pub(crate) text: String,
     pub(crate) semver: Semver,
-    /// What it means for users.
+    /// The effect on users.
     pub(crate) because: &'static str,
 }
 
@@ -119,7 +119,7 @@ impl Comparison<'_> {
             | (Kind::Variable { of: old }, Kind::Variable { of: new }) => {
                 if old != new {
                     let text = format!("{old} → {new}");
-                    self.add(Aspect::Signature, None, text, Semver::Major, "it is another type");
+                    self.add(Aspect::Signature, None, text, Semver::Major, "its type changes");
                 }
             }
             (Kind::Macro(old), Kind::Macro(new)) => {
@@ -127,7 +127,13 @@ impl Comparison<'_> {
                     let [old, new] =
                         [old, new].map(|it| it.parameters.map_or(0, |parameters| parameters));
                     let text = format!("{old} → {new} parameters");
-                    self.add(Aspect::Signature, None, text, Semver::Major, "calls do not compile");
+                    self.add(
+                        Aspect::Signature,
+                        None,
+                        text,
+                        Semver::Major,
+                        "calls no longer compile",
+                    );
                 }
                 if old.sample != new.sample {
                     let [old, new] =
@@ -138,7 +144,13 @@ impl Comparison<'_> {
             }
             (old, new) => {
                 let text = format!("{} → {}", old.name(), new.name());
-                self.add(Aspect::Kind, None, text, Semver::Major, "it is used in another way");
+                self.add(
+                    Aspect::Kind,
+                    None,
+                    text,
+                    Semver::Major,
+                    "its kind changes, and uses no longer compile",
+                );
             }
         }
         self.differences
@@ -170,16 +182,16 @@ impl Comparison<'_> {
         }
         let name = member.map(|name| format!("{name}: ")).unwrap_or_default();
         let text = format!("{name}{} → {}", old.unwrap_or("no gate"), new.unwrap_or("no gate"));
-        let because_later = "it is there later: capabilities refuse it where they did not";
+        let because_later = "a later Windows introduces it: capabilities refuse it on earlier ones";
         let (semver, because) = match (self.since(member, old), self.since(member, new)) {
             (Some(old), Some(new)) if new > old => (Semver::Major, because_later),
-            (Some(_), Some(_)) => (Semver::Minor, "it is not there later than it was"),
-            _ => (Semver::Major, "headers/windows.toml does not say what the gate means"),
+            (Some(_), Some(_)) => (Semver::Minor, "the same or an earlier Windows introduces it"),
+            _ => (Semver::Major, "headers/windows.toml lacks the release of the gate"),
         };
         self.add(Aspect::Gate, member, text, semver, because);
     }
 
-    /// The Windows that a gate gives. Without one, it is that of the first kit.
+    /// The Windows of a gate. Without a gate, the Windows of the first kit.
     fn since(&self, member: Option<&str>, gate: Option<&str>) -> Option<[u32; 3]> {
         let Some(gate) = gate else {
             let first = self.history.first_kit(self.name, member);
@@ -191,17 +203,17 @@ impl Comparison<'_> {
     fn structures(&mut self, old: &Structure, new: &Structure) {
         if old.size != new.size {
             let text = format!("{} → {} bytes", old.size, new.size);
-            let because = "memory for it is of another size";
+            let because = "its size changes";
             self.add(Aspect::Layout, None, text, Semver::Major, because);
         }
         if old.align != new.align {
             let text = format!("aligned to {} → {} bytes", old.align, new.align);
-            let because = "memory for it is aligned otherwise";
+            let because = "its alignment changes";
             self.add(Aspect::Layout, None, text, Semver::Major, because);
         }
         let find = |fields: &[Field], name: &str| fields.iter().find(|it| it.name == name).cloned();
         let is_new = |field: &Field| find(&old.fields, &field.name).is_none();
-        // A field that is gone, in the place of which there is one of its type that is new.
+        // A removed field, with a new field of the same type in its place.
         let renamed = |gone: &Field| {
             let same = |it: &&Field| it.at == gone.at && it.ty == gone.ty && is_new(it);
             new.fields.iter().find(same)
@@ -213,7 +225,7 @@ impl Comparison<'_> {
                 self.fields(field, &after);
             } else if let Some(after) = renamed(field) {
                 let text = format!("{} → {}", field.name, after.name);
-                let because = "it has another name";
+                let because = "it is renamed";
                 self.add(Aspect::Member, Some(&after.name), text, Semver::Major, because);
                 if let Some(difference) = self.differences.last_mut() {
                     difference.was = Some(field.name.clone());
@@ -228,7 +240,7 @@ impl Comparison<'_> {
         for field in new.fields.iter().filter(|it| is_new(it) && !new_names.contains(&it.name)) {
             let gate = field.gate.as_ref().map(|gate| format!(", if {gate}")).unwrap_or_default();
             let text = format!("+ {}: {} at {}{gate}", field.name, field.ty, field.at);
-            let because = "who makes one has to name it; who is given one sees nothing";
+            let because = "code that constructs the structure must set the field";
             self.add(Aspect::Member, Some(&field.name), text, Semver::Major, because);
         }
     }
@@ -237,7 +249,7 @@ impl Comparison<'_> {
         let name = Some(new.name.as_str());
         if old.at != new.at {
             let text = format!("{} at {} → {}", new.name, old.at, new.at);
-            let because = "it is read in another place";
+            let because = "its offset changes";
             self.add(Aspect::Layout, name, text, Semver::Major, because);
         }
         if old.ty != new.ty {
@@ -255,20 +267,20 @@ impl Comparison<'_> {
         };
         if types(old) != types(new) {
             let text = format!("{} → {}", signature(old), signature(new));
-            let because = "calls and callbacks do not compile";
+            let because = "calls and callbacks no longer compile";
             self.add(Aspect::Signature, None, text, Semver::Major, because);
         } else if old != new {
             let text = format!("{} → {}", signature(old), signature(new));
-            let because = "other names of parameters: nothing for callers";
+            let because = "only names of parameters change";
             self.add(Aspect::Signature, None, text, Semver::Minor, because);
         }
     }
 }
 
-const GONE: &str = "uses of it do not compile";
-const OTHER_VALUE: &str = "what was compiled with the old value says something else";
+const GONE: &str = "uses of it no longer compile";
+const OTHER_VALUE: &str = "code compiled with the old value passes a wrong one";
 
-/// The bindings have no constness of a field or a parameter itself.
+/// The bindings omit the constness of a field or a parameter itself.
 fn plain(ty: &str) -> &str {
     if let Some(pointer) = ty.strip_suffix("* const") {
         return &ty[..=pointer.len()];
@@ -281,9 +293,9 @@ fn plain(ty: &str) -> &str {
 
 fn types(old: &str, new: &str) -> (Semver, &'static str) {
     if plain(old) == plain(new) {
-        (Semver::Minor, "constant or not: the bindings are the same")
+        (Semver::Minor, "only constness changes: the bindings are the same")
     } else {
-        (Semver::Major, "it is another type")
+        (Semver::Major, "its type changes")
     }
 }
 

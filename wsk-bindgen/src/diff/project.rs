@@ -1,4 +1,4 @@
-//! What this project has of wsk.h besides the bindings: typed tables, the host's tables, events.
+//! The parts of this project that follow wsk.h, besides the bindings: typed tables, the host's tables, events.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,9 +29,9 @@ pub(crate) struct TypedTable {
     pub(crate) slots: BTreeMap<String, Option<String>>,
 }
 
-/// Something of a table that this project needs.
+/// A part of this project that a table requires.
 pub(crate) struct Slot {
-    /// The file, and what in it.
+    /// The file, and the item in it.
     pub(crate) plain: String,
     /// The related items.
     with: &'static str,
@@ -57,7 +57,7 @@ impl Project {
         })
     }
 
-    /// What a table needs that is new.
+    /// The parts that a new table requires.
     pub(crate) fn table(&self, table: &str) -> Vec<Slot> {
         if !is_provider_table(table) {
             return Vec::new();
@@ -75,13 +75,13 @@ impl Project {
         vec![typed, host]
     }
 
-    /// The function of the host's that makes a table.
+    /// The host's function that constructs a table.
     fn host_table(&self, table: &str) -> &str {
         let mut functions = self.host.split("\nconst fn ").skip(1);
         functions.find(|function| contains_word(function, table)).unwrap_or_default()
     }
 
-    /// What a slot of a table needs that is new. Of a later Windows than its table, it needs a capability.
+    /// The parts that a new slot of a table requires. A slot of a later Windows than its table requires a capability.
     pub(crate) fn slot(&self, table: &str, slot: &str, ty: &str, is_later: bool) -> Vec<Slot> {
         if is_provider_table(table) {
             let typed = self.typed.get(table);
@@ -94,7 +94,7 @@ impl Project {
             };
             let host = Slot {
                 plain: format!("{HOST}: the slot {slot} of {table}"),
-                with: if is_later { ", and what stands there before" } else { "" },
+                with: if is_later { ", and its stub for earlier versions" } else { "" },
                 is_there: contains_word(self.host_table(table), slot),
             };
             vec![typed, host]
@@ -113,7 +113,7 @@ pub(crate) fn is_provider_table(name: &str) -> bool {
     name.starts_with("WSK_PROVIDER_") && name.ends_with("_DISPATCH")
 }
 
-/// Whether a name stands in a text by itself.
+/// Whether a text contains a name as a whole word.
 fn contains_word(text: &str, word: &str) -> bool {
     let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
     text.match_indices(word).any(|(at, _)| {
@@ -153,7 +153,7 @@ mod tests {
 
     /// A capability, as `wsk/src/capabilities.rs` grants it.
     struct Capability {
-        /// The constant of `wsk_sys::since` that it is granted by.
+        /// The constant of `wsk_sys::since` that grants it.
         since: String,
         documentation: String,
     }
@@ -187,7 +187,7 @@ mod tests {
         capabilities
     }
 
-    /// A slot that came later than its table is reached with a proof of just the Windows that brought it.
+    /// A slot that is newer than its table requires a proof of exactly the Windows that introduced it.
     #[test]
     fn typed_tables_ask_for_the_windows_of_each_slot() {
         let config = BindingsConfig::load(&project::root().join("headers")).unwrap();

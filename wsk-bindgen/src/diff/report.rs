@@ -1,4 +1,4 @@
-//! A comparison of two API records, with what each change means.
+//! A comparison of two API records, with the effect of each change.
 
 use anyhow::Result;
 use indexmap::IndexMap;
@@ -12,7 +12,7 @@ use crate::api_record::items::{Field, Item, Kind, Number};
 use crate::api_record::{History, Record, Windows};
 use crate::regen::BindingsConfig;
 
-/// The whole of it.
+/// The whole report.
 #[derive(Serialize)]
 pub(crate) struct Report {
     /// What is compared.
@@ -23,7 +23,7 @@ pub(crate) struct Report {
     pub(crate) added: Vec<Entry>,
     pub(crate) removed: Vec<Entry>,
     pub(crate) changed: Vec<Entry>,
-    /// What is left to do in this project, in the order to do it in.
+    /// The remaining steps in this project, in their order.
     pub(crate) to_do: Vec<String>,
     /// Whether the new side may have what the bindings do not have yet.
     #[serde(skip)]
@@ -43,20 +43,20 @@ pub(crate) struct Entry {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) gate: Option<String>,
     pub(crate) semver: Semver,
-    /// What it means for users.
+    /// The effect on users.
     pub(crate) because: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) differences: Vec<Difference>,
-    /// What the change asks of this project.
+    /// The edits that the change requires in this project.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) needs: Vec<Need>,
 }
 
-/// Something that a change asks for.
+/// An edit that a change requires.
 #[derive(Clone, Serialize)]
 pub(crate) struct Need {
     pub(crate) what: String,
-    /// Whether it is in the project already.
+    /// Whether the project already contains it.
     pub(crate) done: bool,
 }
 
@@ -115,7 +115,7 @@ impl Writer<'_> {
             needs.extend(self.table(name));
             for field in &structure.fields {
                 needs.extend(self.field_documentation(name, field));
-                // A table that is declared has all of its slots.
+                // The declaration of a table includes all of its slots.
                 if !is_provider_table(name) {
                     needs.extend(self.slot(name, field));
                 }
@@ -134,7 +134,7 @@ impl Writer<'_> {
         if self.is_documented(name, item) {
             needs.extend(self.stale(&format!("[wsk.{name}]"), self.config.wsk.contains_key(name)));
         }
-        let because = "uses of it do not compile".to_owned();
+        let because = "uses of it no longer compile".to_owned();
         Entry { because, needs, ..entry(name, item, Semver::Major) }
     }
 
@@ -166,7 +166,7 @@ impl Writer<'_> {
         Entry { since, because, differences, needs, ..entry(name, item, semver) }
     }
 
-    /// What a change of a field asks for.
+    /// The edits that a change of a field requires.
     fn member(&self, name: &str, fields: &[Field], difference: &Difference) -> Vec<Need> {
         let mut needs = Vec::new();
         if !matches!(difference.aspect, Aspect::Member | Aspect::Gate) {
@@ -202,7 +202,7 @@ impl Writer<'_> {
         (self.is_ahead && is_there).then_some(Need { what, done: false })
     }
 
-    /// Where a function of this type is declared once more.
+    /// The other declarations of a function of this type.
     fn signature(&self, name: &str, item: &Item) -> Vec<Need> {
         let done = self.is_in_bindings(name, item);
         let mut needs = Vec::new();
@@ -217,7 +217,7 @@ impl Writer<'_> {
         needs
     }
 
-    /// Whether the bindings have an item as the new side has it.
+    /// Whether the bindings have the item of the new side.
     fn is_in_bindings(&self, name: &str, item: &Item) -> bool {
         self.bindings.items.get(name).is_some_and(|it| it.kind == item.kind)
     }
@@ -295,7 +295,7 @@ impl Writer<'_> {
     }
 
     fn since(&self, name: &str, item: &Item) -> Option<String> {
-        // What bindings.toml says with a reason is better known.
+        // An entry of bindings.toml with a reason takes precedence.
         let documented = self.config.wsk.get(name).filter(|item| item.is_dated_otherwise());
         let documented = documented.and_then(|item| item.windows().ok());
         let windows = documented.or_else(|| self.windows(name, None, item.gate.as_deref()));

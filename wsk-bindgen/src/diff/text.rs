@@ -7,7 +7,7 @@ use super::report::{Entry, Report};
 pub(super) fn write(report: &Report) -> String {
     let mut text = format!("wsk.h: from {} to {}\n", report.old, report.new);
     if report.is_empty() {
-        text.push_str("  nothing has changed\n");
+        text.push_str("  no change\n");
     }
     for (title, entries) in
         [("added", &report.added), ("removed", &report.removed), ("changed", &report.changed)]
@@ -58,7 +58,7 @@ fn write_entry(text: &mut String, entry: &Entry) {
         let _ = writeln!(text, "      {}: {because}", semver.name());
     }
     for need in needs {
-        let state = if need.done { "is done" } else { "is to be done" };
+        let state = if need.done { "done" } else { "not done" };
         let _ = writeln!(text, "      needs {} ({state})", need.what);
     }
 }

@@ -1,4 +1,4 @@
-//! What a comparison leaves to be done in this project.
+//! The steps in this project that a comparison leaves.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::api_record::items::{Item, Items};
 use crate::api_record::{Record, Releases};
 use crate::regen::BindingsConfig;
 
-/// The steps, in the order to take them in.
+/// The steps, in their order.
 pub(super) fn list(
     new: &Side,
     config: &BindingsConfig,
@@ -21,7 +21,10 @@ pub(super) fn list(
     if let Some(read) = &new.read {
         let recorded = new.release.as_deref().and_then(|release| config.records.get(release));
         if recorded.is_none_or(|record| record.items != new.items) {
-            steps.push(format!("record it: `cargo xtask surface {}`", read.origin.arguments()));
+            steps.push(format!(
+                "record the release: `cargo xtask surface {}`",
+                read.origin.arguments()
+            ));
         }
     }
     if release != config.release {
@@ -33,7 +36,7 @@ pub(super) fn list(
     }
     let needs = report.entries().flat_map(|entry| &entry.needs).filter(|need| !need.done);
     let mut needs: Vec<&String> = needs.map(|need| &need.what).collect();
-    // The headers first: without them nothing else compiles.
+    // The headers come first: nothing else compiles without them.
     needs.sort_by_key(|what| !what.starts_with("headers/"));
     let mut known: BTreeSet<String> = steps.iter().cloned().collect();
     steps.extend(needs.into_iter().filter(|what| known.insert((*what).clone())).cloned());
@@ -45,12 +48,14 @@ pub(super) fn list(
             Some(read) if release == bindings.release => format!("bindings {}", read.origin.side()),
             _ => format!("{} {release}", bindings.release),
         };
-        steps.push(format!("CHANGELOG.md: what `cargo xtask diff {sides} --format markdown` says"));
+        steps.push(format!(
+            "CHANGELOG.md: the output of `cargo xtask diff {sides} --format markdown`"
+        ));
     }
     steps
 }
 
-/// What `headers/windows.toml` does not know.
+/// The gates that `headers/windows.toml` lacks.
 fn unknown_releases(new: &Side, releases: &Releases) -> Vec<String> {
     let mut steps = Vec::new();
     steps.extend(new.read.as_ref().and_then(|read| read.unknown.clone()));
@@ -61,13 +66,13 @@ fn unknown_releases(new: &Side, releases: &Releases) -> Vec<String> {
     for gate in unknown {
         steps.push(format!(
             "headers/windows.toml: the release of `{gate}`, or `since` and `since_reason` in \
-             headers/bindings.toml for what stands under it"
+             headers/bindings.toml for the items under it"
         ));
     }
     steps
 }
 
-/// What this project's own headers, of which the bindings are, have otherwise, by what is to be done.
+/// The differences of this project's headers, from which the bindings are generated, by the edit that removes them.
 fn lacking<'a>(new: &'a Items, own: &'a Items) -> Vec<(&'static str, Vec<&'a str>)> {
     let names = |names: Vec<&'a str>, verb| (!names.is_empty()).then_some((verb, names));
     let added = new.keys().filter(|name| !own.contains_key(*name)).map(String::as_str);

@@ -1,4 +1,4 @@
-//! Where kits are looked for: in what `--wdk` was given, or where a machine has them.
+//! The places that may have kits: the folders of `--wdk`, or the usual places of a machine.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,21 +15,21 @@ pub(crate) struct Place {
     pub(super) name: String,
     pub(super) folders: Vec<PathBuf>,
     pub(super) kits: Vec<Kit>,
-    /// Why there is nothing to look into.
+    /// The reason why the place cannot be searched.
     pub(super) problem: Option<String>,
-    /// The version that is meant if none is asked for.
+    /// The version that is selected if none is requested.
     pub(super) version: Option<String>,
     /// Whether the user named this kit, so that no other is accepted.
     pub(super) is_said: bool,
 }
 
-/// The variable that says where the kit is: a person sets it, or the prompt of an Enterprise WDK.
+/// The variable with the folder of the kit, set by a user or by the prompt of an Enterprise WDK.
 pub(super) const CONTENT_ROOT: &str = "WDKContentRoot";
 /// The version, in the prompt of an Enterprise WDK.
 const EWDK_VERSION: &str = "Version_Number";
 /// Set by the prompts of Visual Studio.
 const SDK_FOLDER: &str = "WindowsSdkDir";
-/// Where NuGet keeps its packages, if not in the folder of the user.
+/// The folder of NuGet's packages, if it is not in the home folder.
 const PACKAGES: &str = "NUGET_PACKAGES";
 
 /// The installers write to one of these, by their processor.
@@ -41,7 +41,7 @@ const KEYS: [&str; 2] = [
 const VALUES: [&str; 3] = ["KitsRoot10", "KitsRoot81", "KitsRoot"];
 
 impl Place {
-    /// What `--wdk` was given.
+    /// The folders of `--wdk`.
     pub(super) fn given(folders: &[PathBuf]) -> Result<Self> {
         for folder in folders {
             let path = folder.display();
@@ -66,8 +66,7 @@ impl Place {
         Ok(Self { name, folders, kits, problem: None, version: None, is_said: true })
     }
 
-    /// All places of a machine, in the order of their precedence: a kit of an earlier one is taken before that
-    /// of a later one.
+    /// All places of a machine, in the order of their precedence: the first place with a suitable kit is selected.
     pub(super) fn of(machine: &dyn Machine) -> Vec<Self> {
         let variable =
             |name: &str| Self::at(format!("the variable {name}"), machine.variable(name));
@@ -126,7 +125,7 @@ impl Place {
     }
 }
 
-/// Looks into each folder once, as the first place that names it.
+/// Searches each folder once, for the first place that names it.
 fn without_repetition(places: &mut [Place]) {
     for index in 1..places.len() {
         let (before, rest) = places.split_at_mut(index);

@@ -19,7 +19,7 @@ pub(super) fn child(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
     Ok(entries(folder)?.into_iter().find(matches))
 }
 
-/// The folder that these names lead to, from one to the next, in any letter case.
+/// The folder at the end of a path of names in any letter case.
 pub(super) fn descendant(folder: &Path, names: &str) -> Result<Option<PathBuf>> {
     let mut found = folder.to_path_buf();
     for name in names.split('/') {
@@ -31,7 +31,7 @@ pub(super) fn descendant(folder: &Path, names: &str) -> Result<Option<PathBuf>> 
     Ok(Some(found))
 }
 
-/// What is in a folder, in the order of the names.
+/// The entries of a folder, sorted by name.
 pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let read = || -> std::io::Result<Vec<PathBuf>> {
         fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect()

@@ -15,19 +15,19 @@ use super::selection::Selection;
 /// The folders that a kernel driver's compiler searches.
 #[derive(Debug)]
 pub(crate) struct IncludeTree {
-    /// What a report calls these headers.
+    /// The name of these headers in a report.
     pub(crate) name: String,
-    /// Of the folder that they are in, such as `10.0.26100.0`, if it has one.
+    /// The version of their folder, such as `10.0.26100.0`, if it has one.
     pub(crate) version: Option<String>,
     /// The option that makes a command read the same headers again.
     pub(crate) origin: Origin,
     /// `km/crt` (where there is one), `km` and `shared`, in the order of their search.
     pub(super) folders: Vec<PathBuf>,
-    /// Whether they are laid out as before Windows 8.
+    /// Whether they have the layout of a kit before Windows 8.
     is_old: bool,
 }
 
-/// Where headers were found.
+/// The location of headers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Origin {
     folders: Vec<PathBuf>,
@@ -42,7 +42,7 @@ impl Origin {
         folders.chain(release).collect::<Vec<_>>().join(" ")
     }
 
-    /// The arguments with which `cargo xtask diff` has it as a side.
+    /// The argument of `cargo xtask diff` for it.
     pub(crate) fn side(&self) -> String {
         let arguments = self.arguments();
         match &self.folders[..] {
@@ -52,7 +52,7 @@ impl Origin {
     }
 }
 
-/// As a shell takes it.
+/// Quotes a path for a shell.
 fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
     let is_plain = |c: char| c.is_alphanumeric() || r"/\:._-+~".contains(c);
@@ -60,14 +60,14 @@ fn quoted(path: &Path) -> String {
 }
 
 impl IncludeTree {
-    /// The headers in this project.
+    /// The headers of this project.
     pub(crate) fn own(headers: &Path) -> Result<Self> {
         let place = Place::given(&[headers.to_path_buf()])?;
-        let kit = place.whole().next().context("this project's headers are not there")?;
+        let kit = place.whole().next().context("this project's headers are missing")?;
         Self::new("headers/".to_owned(), kit, Origin::default())
     }
 
-    /// Those of a WDK, of a release if one was asked for.
+    /// The headers of a WDK, of a requested release or the selected one.
     pub(super) fn selected(selection: &Selection<'_>, release: Option<&str>) -> Result<Self> {
         let name = match &selection.kit.version {
             Some(version) => format!("WDK {version}"),
@@ -83,12 +83,12 @@ impl IncludeTree {
         Ok(Self { name, version, origin, folders: kit.search()?, is_old: kit.is_old() })
     }
 
-    /// The processors that the headers know: before Windows 8, of those that are supported, only x64.
+    /// The supported processors that the headers support: before Windows 8, only x64.
     pub(crate) fn processors(&self) -> &'static [Processor] {
         if self.is_old { &Processor::ALL[..1] } else { &Processor::ALL }
     }
 
-    /// The text of a header. What is not Unicode in it is in comments.
+    /// The text of a header. Bytes that are not UTF-8 occur in comments only.
     pub(crate) fn read(&self, header: &str) -> Result<String> {
         for folder in &self.folders {
             if let Some(path) = child(folder, header)? {

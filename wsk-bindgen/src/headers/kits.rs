@@ -1,4 +1,4 @@
-//! The kits below folders: which versions there are, and what each of them lacks.
+//! The kits below folders: their versions, and the missing parts of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,8 +9,7 @@ use super::folder::{child, descendant, entries};
 use super::packages;
 use super::version::Version;
 
-/// The two folders of every kit: by their names since Windows 8 and before, and with a file that shows what
-/// they are.
+/// The two folders of every kit: their names since Windows 8 and before, and a file that identifies each.
 pub(super) const PARTS: [Part; 2] = [
     Part { name: "km", old: "ddk", marker: "wsk.h", package: "Microsoft.Windows.WDK.x64" },
     Part { name: "shared", old: "api", marker: "ws2def.h", package: "Microsoft.Windows.SDK.CPP" },
@@ -20,7 +19,7 @@ pub(super) struct Part {
     pub(super) name: &'static str,
     pub(super) old: &'static str,
     pub(super) marker: &'static str,
-    /// The NuGet package that brings it.
+    /// The NuGet package that contains it.
     pub(super) package: &'static str,
 }
 
@@ -29,10 +28,10 @@ pub(super) struct Part {
 const INCLUDES: [&str; 4] =
     ["Include", "c/Include", "inc", "Program Files/Windows Kits/10/Include"];
 
-/// The headers of one version, as far as they are there.
+/// The headers of one version, complete or not.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Kit {
-    /// By the name of a folder.
+    /// The version, from the name of a folder.
     pub(super) version: Option<Version>,
     /// The folders of each part, in the order of their search. A package of the SDK and one of the WDK may
     /// both have a `shared`.
@@ -43,13 +42,13 @@ pub(crate) struct Kit {
 struct Found {
     path: PathBuf,
     is_old: bool,
-    /// Whether it has its part's marker.
+    /// Whether it contains the marker of its part.
     is_marked: bool,
-    /// The NuGet package that it is of.
+    /// The NuGet package that contains it.
     package: Option<String>,
     /// Whether its path names its version.
     is_versioned: bool,
-    /// The folder that it is below, by its place among those that were given.
+    /// The index of the given folder that contains it.
     root: usize,
 }
 
@@ -58,7 +57,7 @@ impl Kit {
         self.lacks().next().is_none()
     }
 
-    /// The parts that are not there.
+    /// The missing parts.
     pub(super) fn lacks(&self) -> impl Iterator<Item = &'static Part> {
         PARTS.iter().zip(&self.folders).filter(|(_, found)| !is_there(found)).map(|(part, _)| part)
     }
@@ -71,7 +70,7 @@ impl Kit {
         })
     }
 
-    /// Whether it is laid out as before Windows 8.
+    /// Whether it has the layout of a kit before Windows 8.
     pub(super) fn is_old(&self) -> bool {
         self.folders[0].iter().any(|found| found.is_marked && found.is_old)
     }
@@ -89,7 +88,7 @@ impl Kit {
         Ok(search)
     }
 
-    /// The folders that it was found below, by their places among those that were given.
+    /// The indices of the given folders that contain its parts.
     pub(super) fn roots(&self) -> BTreeSet<usize> {
         self.folders.iter().flatten().map(|found| found.root).collect()
     }
@@ -116,8 +115,8 @@ fn is_there(found: &[Found]) -> bool {
     found.iter().any(|found| found.is_marked)
 }
 
-/// The kits below folders, that without a version first and then the newest. A kit's parts may be in different
-/// folders, but are of one version.
+/// The kits below folders: the kit without a version first, then from the newest to the oldest. The parts of a kit may
+/// be in different folders, but have one version.
 pub(super) fn find(given: &[PathBuf]) -> Result<Vec<Kit>> {
     let mut direct = Kit::default();
     let mut versions: BTreeMap<Version, Kit> = BTreeMap::new();

@@ -31,8 +31,8 @@ pub fn load() -> Result<String> {
     Ok(version.full)
 }
 
-/// The folders of all that Debian's packages have installed and that read this project's headers: all give the
-/// same.
+/// The folders of every libclang of Debian's packages that reads this project's headers. All of them give the same
+/// bindings.
 ///
 /// # Errors
 ///
@@ -61,8 +61,8 @@ fn too_old(version: &str) -> String {
     )
 }
 
-/// What to do about errors in a WDK's headers that may come from libclang: those before 16 reject `__ptr32`
-/// where the newest wdm.h has it, and 18 has another idea of arm64's `__prefetch` than most kits.
+/// The advice for errors in a WDK's headers that may come from libclang: versions before 16 reject a use of `__ptr32`
+/// in the newest wdm.h, and version 18 declares arm64's `__prefetch` differently from most kits.
 pub(crate) fn hint() -> Option<String> {
     let version = bindgen::clang_version();
     let is_old = version.parsed.is_some_and(|(major, _)| major < SUFFICIENT);
@@ -76,7 +76,7 @@ pub(crate) fn hint() -> Option<String> {
     })
 }
 
-/// How another libclang is taken.
+/// The advice for selecting another libclang.
 fn remedy() -> String {
     format!(
         "Install the Debian package `{PACKAGE}`, and unset LIBCLANG_PATH or set it to the folder that holds the \

@@ -1,4 +1,4 @@
-//! What is asked of a machine about its kits: of this one, and in tests of others.
+//! The queries about a machine's kits: this machine's, and in tests a simulated one's.
 
 use std::ffi::OsString;
 
@@ -9,7 +9,7 @@ use anyhow::Result;
 pub(super) trait Machine {
     /// A variable of the environment.
     fn variable(&self, name: &str) -> Option<OsString>;
-    /// None where there is none: on every system but Windows.
+    /// The registry; none on systems other than Windows.
     fn registry(&self) -> Option<&dyn Registry>;
 }
 

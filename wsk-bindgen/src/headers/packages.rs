@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::folder::entries;
 use super::version::Version;
 
-/// How the packages with headers are called: that of the WDK for a processor, and that of the SDK.
+/// The names of the packages with headers: of the WDK, followed by a processor, and of the SDK.
 const IDS: [&str; 2] = ["microsoft.windows.wdk.", "microsoft.windows.sdk.cpp"];
 
 pub(super) struct Package {

@@ -8,20 +8,19 @@ use anyhow::{Result, bail};
 use super::discovery::Place;
 use super::kits::{Kit, PARTS};
 
-/// The kit that is taken.
+/// The selected kit.
 #[derive(Debug)]
 pub(crate) struct Selection<'a> {
     pub(super) kit: &'a Kit,
     pub(super) place: &'a Place,
-    /// Whether another could have been.
+    /// Whether other kits were available.
     has_others: bool,
-    /// Whether a release was asked for.
+    /// Whether a release was requested.
     is_asked_for: bool,
     why: &'static str,
 }
 
-/// The first place that has a kit of this release decides, and in it the version that the place says, or else
-/// the newest.
+/// Selects from the first place that has a kit of this release: the version that the place names, or else the newest.
 pub(super) fn select<'a>(places: &'a [Place], release: Option<&str>) -> Result<Selection<'a>> {
     for place in places.iter().filter(|place| place.is_said) {
         if place.whole().next().is_none() {
@@ -79,7 +78,7 @@ fn one_release(place: &Place, kit: &Kit, release: Option<&str>) -> Result<()> {
 }
 
 impl Selection<'_> {
-    /// What a person should know of it: nothing, if there was nothing to select from.
+    /// A note about the selection; empty if only one kit was available.
     pub(super) fn note(&self, places: &[Place]) -> Option<String> {
         if !self.has_others && places.len() == 1 {
             return None;

@@ -1,4 +1,4 @@
-//! What is found on machines that are made up, and which of it is taken.
+//! Discovery and selection of kits on simulated machines.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,7 +13,7 @@ use super::discovery::Place;
 use super::machine::{Machine, Registry};
 use super::selection::{list, select};
 
-/// A machine with what a test has put on it.
+/// A machine with the files, variables and registry keys of a test.
 struct Fake {
     disk: TempDir,
     variables: BTreeMap<&'static str, OsString>,
@@ -277,7 +277,7 @@ fn a_variable_that_leads_nowhere_is_no_reason_to_take_another_kit() {
 }
 
 #[test]
-fn a_machine_without_a_kit_is_told_where_it_was_looked_for() {
+fn without_a_kit_the_message_lists_the_searched_places() {
     let mut machine = Fake::windows();
     machine.set("WindowsSdkDir", "sdk");
     machine.shared("sdk/Include/10.0.26100.0");

@@ -1,6 +1,6 @@
 //! The advice at the end of a message, which depends on the age of the headers.
 
-/// How old headers are, compared with the bindings.
+/// The age of headers relative to the bindings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Age<'a> {
     /// They are of the same release, or a later one.

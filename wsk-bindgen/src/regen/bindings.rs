@@ -52,9 +52,9 @@ pub(crate) fn files(
 struct Writer<'a> {
     catalogue: &'a Catalogue,
     config: &'a BindingsConfig,
-    /// The pointer types that go with each type.
+    /// The pointer types of each type.
     pointers: BTreeMap<String, Vec<&'a str>>,
-    /// The names that the bindings will have.
+    /// The names of the bindings.
     kept: BTreeSet<&'a str>,
 }
 
@@ -73,7 +73,7 @@ impl<'a> Writer<'a> {
             else {
                 continue;
             };
-            // All that wsk.h has; of other headers, the one that is spelled by rule.
+            // Every one of wsk.h; of other headers, the one with the regular name.
             let by_rule = config.wsk.contains_key(&target) || *pointer == format!("P{target}");
             if by_rule && !kept.contains(pointer.as_str()) {
                 pointers.entry(target).or_default().push(pointer);
@@ -128,7 +128,7 @@ impl<'a> Writer<'a> {
             return Ok(quote! { #docs pub const #ident: #ty = #value; });
         }
         if let Some(constant) = self.catalogue.constants.get(name) {
-            // That of an enumeration without a name is not in the bindings.
+            // The bindings omit the type of an unnamed enumeration.
             let (ty, value) = (self.resolved(&constant.ty), &constant.expr);
             return Ok(quote! { #docs pub const #ident: #ty = #value; });
         }
@@ -151,7 +151,7 @@ impl<'a> Writer<'a> {
             let ty = self.resolved(&alias.ty);
             return Ok(quote! { #docs pub type #ident = #ty; });
         }
-        bail!("the headers have it as something that the bindings cannot express")
+        bail!("the headers declare it in a form that the bindings cannot express")
     }
 
     fn function(&self, function: &syn::ForeignItemFn, item: &Item) -> Result<TokenStream> {
@@ -165,7 +165,7 @@ impl<'a> Writer<'a> {
         Ok(quote! { #docs pub #signature; })
     }
 
-    /// `PNAME` and its like, which need no entry of their own in `bindings.toml`.
+    /// `PNAME` and other pointer types, which need no entry of their own in `bindings.toml`.
     fn pointers_to(&self, name: &str, item: &Item) -> Result<TokenStream> {
         let mut tokens = TokenStream::new();
         for pointer in self.pointers.get(name).into_iter().flatten() {
@@ -196,7 +196,7 @@ impl<'a> Writer<'a> {
         Ok(tokens)
     }
 
-    /// From `bindings.toml`; a slot of a table is what its type is.
+    /// The documentation of a field, from `bindings.toml`. A slot of a table has the documentation of its type.
     fn field_doc(&self, structure: &str, field: &str, ty: &Type, item: &Item) -> Result<String> {
         if let Some(what) = stands_for(field) {
             bail!(
@@ -208,7 +208,7 @@ impl<'a> Writer<'a> {
         }
         let function = last_segment(ty).filter(|ty| ty.starts_with("PFN_"));
         let Some(function) = function.filter(|ty| self.config.wsk.contains_key(ty)) else {
-            bail!("headers/bindings.toml says nothing about its field {field}")
+            bail!("headers/bindings.toml does not describe its field {field}")
         };
         let since = self.config.history()?.of_field(structure, field)?.with_context(|| {
             format!(
@@ -223,7 +223,7 @@ impl<'a> Writer<'a> {
         Ok(text)
     }
 
-    /// A union cannot be printed, and a registration block stays where it is.
+    /// The derives of a type. A union cannot be printed, and a registration block must not move.
     fn derives(&self, name: &str) -> TokenStream {
         if name == "WSK_REGISTRATION" {
             quote! { #[derive(Debug)] }
@@ -249,7 +249,7 @@ impl<'a> Writer<'a> {
         Ok(assertions(name, layout, &quote! { core::mem::offset_of! }))
     }
 
-    /// The types that wsk-sys writes by hand, held to the headers.
+    /// Assertions that the hand-written types of wsk-sys have the layout of the headers.
     fn layouts(&self, name: &'static str) -> Result<GeneratedFile> {
         let mut tokens = TokenStream::new();
         let mut scalars = TokenStream::new();
@@ -323,7 +323,7 @@ fn assertions(name: &str, layout: &Layout, offset_of: &TokenStream) -> TokenStre
 /// The least `int`, as 64 bits.
 const NEGATIVE_INT: u64 = 0xFFFF_FFFF_8000_0000;
 
-/// A constant as a reader of the headers would write it.
+/// A constant in the notation of the headers.
 fn constant(value: u64, ty: &str) -> Option<TokenStream> {
     if ty == "NTSTATUS" {
         // The conversion to 64 bits has extended the sign.
@@ -366,7 +366,7 @@ pub(crate) fn docs(lines: &[String]) -> TokenStream {
     quote! { #(#[doc = #lines])* }
 }
 
-/// A file of these items, which says where they come from.
+/// A file of these items, with a header that names their source.
 pub(crate) fn print(
     name: &'static str,
     source: &str,

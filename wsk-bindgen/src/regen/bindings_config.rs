@@ -12,7 +12,7 @@ use crate::api_record::{History, Records, Releases, Windows};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BindingsConfig {
-    /// The WDK that the bindings are of.
+    /// The release of the WDK that the bindings follow.
     pub(crate) release: String,
     pub(crate) wsk: IndexMap<String, Item>,
     pub(crate) net: IndexMap<String, Item>,
@@ -31,7 +31,7 @@ pub(crate) struct Item {
     pub(crate) doc: String,
     /// For items of wsk.h, only where the records lack it.
     since: Option<String>,
-    /// Why the records do not say it.
+    /// The reason why the records lack it.
     since_reason: Option<String>,
     /// The first Windows that has it.
     #[serde(skip)]
@@ -58,7 +58,7 @@ pub(crate) struct Layout {
 }
 
 impl BindingsConfig {
-    /// From the folder of this project's headers, with the records that are there.
+    /// Loads the file from the folder of this project's headers, with the records below it.
     pub(crate) fn load(headers: &Path) -> Result<Self> {
         let path = headers.join("bindings.toml");
         let text = std::fs::read_to_string(&path)
@@ -71,7 +71,7 @@ impl BindingsConfig {
         Ok(config)
     }
 
-    /// Finds out since when there is what.
+    /// Determines the first Windows of each item.
     fn date(&mut self) -> Result<()> {
         let history = History::until(&self.release, &self.records, &self.releases)?;
         for (name, item) in &mut self.wsk {
@@ -87,7 +87,7 @@ impl BindingsConfig {
         Ok(())
     }
 
-    /// Since when wsk.h has what.
+    /// Determines the first Windows of each item of wsk.h.
     pub(crate) fn history(&self) -> Result<History<'_>> {
         History::until(&self.release, &self.records, &self.releases)
     }
@@ -103,7 +103,7 @@ impl Item {
         self.url().map(drop)
     }
 
-    /// By the records, unless there is a reason not to.
+    /// Takes the first Windows from the records, unless the entry has a reason against it.
     fn date_by(&mut self, history: History<'_>, name: &str) -> Result<()> {
         let recorded = history.of_item(name);
         self.windows = match (&self.since, &self.since_reason) {
@@ -136,7 +136,7 @@ impl Item {
         Ok(())
     }
 
-    /// Whether it is dated by a reason, and not by the records.
+    /// Whether its first Windows comes from an entry with a reason, and not from the records.
     pub(crate) fn is_dated_otherwise(&self) -> bool {
         self.since_reason.is_some()
     }
@@ -163,7 +163,7 @@ impl Item {
         Ok(format!("https://learn.microsoft.com/{base}/{}", self.page))
     }
 
-    /// Where and when the item can be used, and Microsoft's page.
+    /// The IRQL, the first Windows, and Microsoft's page.
     pub(crate) fn facts(&self) -> Result<String> {
         let irql = self.irql.as_ref().map(|irql| format!("IRQL: {irql}. ")).unwrap_or_default();
         let (since, url) = (&self.windows()?.name, self.url()?);
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
     use crate::project;
 
-    /// What an entry of something in wsk.h is dated, with these lines in it.
+    /// The first Windows of an item of wsk.h whose entry has these lines.
     fn dated(name: &str, lines: &str, gate: Option<&str>) -> Result<String> {
         let headers = project::root().join("headers");
         let releases = Releases::load(&headers)?;

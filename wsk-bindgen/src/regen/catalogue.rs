@@ -13,7 +13,7 @@ use syn::{Attribute, Expr, ForeignItem, Item, Lit, Meta, Stmt, Token, Type};
 
 use super::bindings_config::BindingsConfig;
 
-/// What the headers define.
+/// The definitions of the headers.
 #[derive(Default)]
 pub(crate) struct Catalogue {
     pub(crate) structs: IndexMap<String, syn::ItemStruct>,
@@ -28,7 +28,7 @@ pub(crate) struct Catalogue {
     pub(crate) layouts: BTreeMap<String, Layout>,
 }
 
-/// Where the fields of a structure or union are, in bytes.
+/// The offsets of the fields of a structure or union, in bytes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Layout {
     pub(crate) size: u64,
@@ -133,7 +133,7 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Replaces typedefs that will not be in the bindings by what they stand for.
+    /// Replaces typedefs that the bindings omit by their types.
     pub(crate) fn resolve(&self, ty: &mut Type, kept: &BTreeSet<&str>) {
         struct Resolve<'a>(&'a Catalogue, &'a BTreeSet<&'a str>);
         impl VisitMut for Resolve<'_> {
@@ -154,7 +154,7 @@ impl Catalogue {
     }
 }
 
-/// Types that bindgen's output brings along, such as that of bit-fields.
+/// Helper types of bindgen's output, such as the type of bit-fields.
 fn is_bindgens(name: &syn::Ident) -> bool {
     let name = name.to_string();
     name.starts_with("__Bindgen") || name.starts_with("__IncompleteArray")
@@ -202,11 +202,11 @@ pub(crate) fn attributes(attributes: &[Attribute]) -> Result<TokenStream> {
     Ok(quote! { #[repr(#(#representations),*)] #others })
 }
 
-/// What one of bindgen's own fields stands for, in the place of what Rust cannot express.
+/// The C declaration that one of bindgen's own fields replaces, because Rust cannot express it.
 pub(crate) fn stands_for(field: &str) -> Option<&'static str> {
     [
         ("__bindgen_padding_", "padding, of a member with an alignment of its own"),
-        ("_bindgen_opaque_blob", "a layout that no fields of Rust have"),
+        ("_bindgen_opaque_blob", "a layout that Rust's fields cannot have"),
         ("_bindgen_align", "an alignment of bit-fields"),
         ("_bitfield_", "bit-fields"),
         ("_address", "a structure without members, of one byte in C++"),
@@ -215,7 +215,7 @@ pub(crate) fn stands_for(field: &str) -> Option<&'static str> {
     .find_map(|(prefix, what)| field.starts_with(prefix).then_some(what))
 }
 
-/// The number that a literal stands for.
+/// The value of a literal.
 fn number(expr: &Expr) -> Result<u64> {
     let Expr::Lit(syn::ExprLit { lit: Lit::Int(literal), .. }) = expr else {
         anyhow::bail!("bindgen wrote a constant that is not a number")

@@ -67,7 +67,7 @@ pub(crate) fn tables_are_whole(catalogue: &Catalogue) -> Result<()> {
                 "WSK_PROVIDER_BASIC_DISPATCH" => 2 * POINTER,
                 ty if ty.starts_with("PFN_WSK_") => POINTER,
                 "USHORT" if field == "Version" => 2,
-                // What follows it is aligned to a pointer.
+                // The next member is aligned to a pointer.
                 "USHORT" if field == "Reserved" => POINTER - 2,
                 _ => bail!(
                     "{name} has padding where a function pointer belongs: its member `{field}` is \
@@ -94,8 +94,8 @@ pub(crate) fn tables_are_whole(catalogue: &Catalogue) -> Result<()> {
     Ok(())
 }
 
-/// Everything in wsk.h is in `bindings.toml`, which describes no field that is not there. `kept` are the names that
-/// the bindings have, with the pointers that need no entry.
+/// `bindings.toml` describes everything in wsk.h, and no field that wsk.h lacks. `kept` are the names of the bindings,
+/// including pointers that need no entry.
 pub(crate) fn everything_is_documented(
     catalogue: &Catalogue,
     macros: &BTreeSet<String>,
@@ -130,7 +130,7 @@ pub(crate) fn everything_is_documented(
     for (name, item) in config.items() {
         let callable = catalogue.functions.contains_key(name) || name.starts_with("PFN_");
         if callable && item.irql.is_none() {
-            bail!("headers/bindings.toml says at which IRQL everything is called, except {name}");
+            bail!("headers/bindings.toml lacks the IRQL of {name}");
         }
         for field in item.fields.keys() {
             let fields =

@@ -12,11 +12,11 @@ use super::bindings_config::BindingsConfig;
 use super::evaluate::Declared;
 use crate::headers::{Arguments, IncludeTree, Processor};
 
-/// What the headers say.
+/// The declarations of the headers.
 pub(crate) struct Headers {
-    /// Items as bindgen makes them.
+    /// bindgen's items.
     pub(crate) items: Vec<syn::Item>,
-    /// Of what bindgen makes no items: every macro, and the inline functions of wsk.h.
+    /// Declarations without an item of bindgen: every macro, and the inline functions of wsk.h.
     pub(crate) macros: BTreeSet<String>,
     /// The typedefs of wsk.h.
     pub(crate) typedefs: BTreeSet<String>,
@@ -70,7 +70,7 @@ pub(crate) fn read(
     }
     let bindings = match builder.generate() {
         Ok(bindings) => bindings.to_string(),
-        Err(error) => bail!("bindgen said of {} for {}:\n{error}", tree.name, processor.name()),
+        Err(error) => bail!("bindgen failed on {} for {}:\n{error}", tree.name, processor.name()),
     };
     let items = syn::parse_file(&bindings).context("bindgen's output is not Rust")?.items;
     let mut macros = macros.take();

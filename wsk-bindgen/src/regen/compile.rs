@@ -1,4 +1,4 @@
-//! Whether wsk-sys compiles with new bindings. Their assertions hold each layout to that of C.
+//! Checks that wsk-sys compiles with new bindings. Their assertions compare each layout with C.
 
 use std::fs;
 use std::path::Path;

@@ -1,6 +1,6 @@
-//! What libclang is asked before bindgen runs: whether the headers are C, whether every constant has a value, and
-//! whether the bindings can express every declaration. bindgen would not name the item, and would report it once for
-//! each processor. It also passes over inline functions.
+//! The checks with libclang before bindgen runs: the headers are C, every constant has a value, and the bindings can
+//! express every declaration. bindgen's errors would not name the item, and would come once for each processor. It also
+//! skips inline functions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -21,7 +21,7 @@ use crate::headers::{Arguments, IncludeTree, Processor, libclang};
 /// Constants without a cast, which show whether an item of `bindings.toml` is an integer.
 const INTEGER: &str = "WSK_SYS_INTEGER_";
 
-/// What wsk.h declares and bindgen does not report.
+/// The declarations of wsk.h that bindgen does not report.
 #[derive(Default)]
 pub(crate) struct Declared {
     pub(crate) inline_functions: BTreeSet<String>,
@@ -29,7 +29,7 @@ pub(crate) struct Declared {
     pub(crate) typedefs: BTreeSet<String>,
 }
 
-/// Fails with one message for all that is wrong with the headers.
+/// Fails with one message for all errors of the headers.
 pub(super) fn check(tree: &IncludeTree, config: &BindingsConfig, age: Age<'_>) -> Result<Declared> {
     // A thread of its own, since libclang is loaded for a thread and unloaded afterwards.
     thread::scope(|scope| {
@@ -84,7 +84,7 @@ fn check_for(
     let of = format!("{} for {}", tree.name, processor.name());
     if !in_headers.is_empty() {
         in_headers.extend(libclang::hint());
-        bail!("{of} cannot be read\nclang said:\n{}", in_headers.join("\n"));
+        bail!("{of} cannot be read\nclang reported:\n{}", in_headers.join("\n"));
     }
     for name in no_integers(&unit, config) {
         without_value.entry(name).or_insert_with(|| "it is no integer".to_owned());
@@ -93,7 +93,7 @@ fn check_for(
         let lines: Vec<String> =
             without_value.iter().map(|(name, reason)| format!("  {name}: {reason}")).collect();
         bail!(
-            "{of} have no value for what headers/bindings.toml lists:\n{}\n{}",
+            "{of} have no value for items of headers/bindings.toml:\n{}\n{}",
             lines.join("\n"),
             age.advice(
                 "Remove the entries of items that are gone, and set `by_hand` for those that are no constants any \
@@ -104,7 +104,7 @@ fn check_for(
     let inexpressible = inexpressible(&unit.get_entity(), config);
     if !inexpressible.is_empty() {
         bail!(
-            "{of} declare what the bindings cannot express:\n  {}\n{}",
+            "{of} contain declarations that the bindings cannot express:\n  {}\n{}",
             inexpressible.join("\n  "),
             age.advice("Write these items by hand in wsk-sys, and set `by_hand` for them in headers/bindings.toml.")
         );
@@ -113,7 +113,7 @@ fn check_for(
     Ok(())
 }
 
-/// What the wrapper asks for in the line that an error is about: nothing, if it is about the headers.
+/// The constant in the line of the wrapper that an error refers to; none if the error is in the headers.
 fn constant_of(
     diagnostic: &Diagnostic<'_>,
     lines: &[&str],
@@ -129,7 +129,7 @@ fn constant_of(
     asked_for(constant, config)
 }
 
-/// What one of the wrapper's constants is about: `MDL.Size` if it is the offset of a member.
+/// The item of one of the wrapper's constants: `MDL.Size` if it is the offset of a member.
 fn asked_for(constant: &str, config: &BindingsConfig) -> Option<String> {
     let of_item = |prefix: &&str| constant.strip_prefix(*prefix);
     if let Some(name) = [CONSTANT, INTEGER, SIZE, ALIGN, SIGN].iter().find_map(of_item) {

@@ -123,7 +123,7 @@ fn write(
     if changes.any() && (check || matches!(age, Age::Older(_))) {
         print!("{}", changes.diff());
         bail!(
-            "the bindings are not what {} gives.\n{}",
+            "the bindings differ from the output for {}.\n{}",
             tree.name,
             age.advice("Run `cargo xtask regen` and commit the result.")
         );

@@ -64,7 +64,7 @@ fn is_refused(declarations: &str, items: &[(&str, &str)], texts: &[&str]) {
         Err(error) => format!("{error:#}"),
     };
     for text in texts {
-        assert!(error.contains(text), "`{text}` is not said in:\n{error}");
+        assert!(error.contains(text), "`{text}` is missing in:\n{error}");
     }
 }
 
@@ -156,7 +156,7 @@ fn what_the_bindings_cannot_express_is_named_as_what_it_is() {
          VOID WskT(VOID *__ptr32 One);",
         &[],
         &[
-            "declare what the bindings cannot express",
+            "contain declarations that the bindings cannot express",
             "_WSK_T_BITS.One is a bit-field of 3 bits",
             "_WSK_T_BITS.Two is a bit-field of 5 bits",
             "_WSK_T_BITS.Low is a bit-field of 1 bits",

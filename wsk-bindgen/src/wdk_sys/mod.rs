@@ -1,5 +1,5 @@
-//! `cargo xtask wdk-sys`: what wdk-sys makes of a real WDK, as far as wsk-sys uses it, as the crate that stands in
-//! for it where there is no WDK.
+//! `cargo xtask wdk-sys`: generates the crate that replaces wdk-sys where no WDK is installed, from the bindings that
+//! wdk-sys has generated from a real WDK. It contains the items that wsk-sys uses.
 
 mod reduce;
 mod source;
@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> Result<()> {
             reduction.whole(name)?;
         }
     }
-    // What wsk-sys has by hand is inline code, with a type of its own.
+    // The hand-written functions of wsk-sys are inline code, with types of their own.
     let functions = config.kernel.iter().filter(|(_, item)| !item.by_hand).map(|(name, _)| name);
     let functions: Vec<&String> =
         functions.filter(|name| source.functions.contains_key(*name)).collect();
@@ -75,7 +75,7 @@ pub fn run(args: &Args) -> Result<()> {
     }
     if args.check && changed {
         bail!(
-            "the stand-in for wdk-sys is not what {} has.\nRun `cargo xtask wdk-sys` and commit the result, \
+            "the stand-in for wdk-sys differs from {}.\nRun `cargo xtask wdk-sys` and commit the result, \
              and look what it means for wsk-sys/src/fields.rs.",
             args.generated.display()
         );
@@ -88,7 +88,7 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The names that wsk-sys takes from wdk-sys.
+/// The names that wsk-sys imports from wdk-sys.
 fn shared() -> Result<Vec<String>> {
     let path = project::root().join("wsk-sys/src/types/wdk_sys.rs");
     let text =

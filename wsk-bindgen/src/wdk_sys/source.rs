@@ -18,11 +18,11 @@ pub(super) enum Definition {
     Alias(ItemType),
 }
 
-/// What wdk-sys has.
+/// The contents of wdk-sys.
 pub(super) struct Source {
     pub(super) types: BTreeMap<String, Definition>,
     pub(super) functions: BTreeMap<String, ForeignItemFn>,
-    /// Sizes and alignments in bytes, of which bindgen asserts that they are those of C.
+    /// Sizes and alignments in bytes. bindgen asserts that C has the same.
     layouts: BTreeMap<String, (u64, u64)>,
 }
 
@@ -139,7 +139,7 @@ fn layout(block: &Expr, layouts: &mut BTreeMap<String, (u64, u64)>) {
     }
 }
 
-/// C's types as Windows has them, also where a `long` is longer.
+/// C's types on Windows, where a `long` has 32 bits.
 struct Primitives;
 
 impl VisitMut for Primitives {

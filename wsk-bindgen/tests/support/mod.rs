@@ -101,7 +101,7 @@ impl Run {
         let output = self.output();
         assert!(!self.0.status.success(), "it passed:\n{output}");
         for text in texts {
-            assert!(output.contains(text), "`{text}` is not said in:\n{output}");
+            assert!(output.contains(text), "`{text}` is missing in:\n{output}");
         }
         assert!(!output.contains("stack backtrace"), "{output}");
     }

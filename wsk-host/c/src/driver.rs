@@ -14,7 +14,7 @@ unsafe fn text<'a>(text: *const c_char) -> Option<&'a str> {
     if text.is_null() {
         return None;
     }
-    // SAFETY: the caller promises a string.
+    // SAFETY: the pointer is to a C string (this function's contract).
     unsafe { CStr::from_ptr(text) }.to_str().ok()
 }
 
@@ -27,7 +27,7 @@ unsafe fn bytes<'a>(buffer: *mut c_void, size: usize) -> &'a mut [u8] {
     if size == 0 {
         return &mut [];
     }
-    // SAFETY: the caller promises a buffer of this size.
+    // SAFETY: the buffer has this size (this function's contract).
     unsafe { std::slice::from_raw_parts_mut(buffer.cast(), size) }
 }
 
@@ -42,12 +42,12 @@ pub unsafe extern "C" fn wsk_host_load(
     entry: PDRIVER_INITIALIZE,
     driver: *mut *mut c_void,
 ) -> NTSTATUS {
-    // SAFETY: the caller promises a string.
+    // SAFETY: the pointer is to a C string (this function's contract).
     let Some(name) = (unsafe { text(name) }) else { return STATUS_INVALID_PARAMETER };
-    // SAFETY: the caller promises a driver's entry point.
+    // SAFETY: `entry` is a driver's entry point (this function's contract).
     match unsafe { Driver::load(name, entry) } {
         Ok(loaded) => {
-            // SAFETY: the caller promises room for a pointer.
+            // SAFETY: the pointer is valid for a write (this function's contract).
             unsafe { driver.write(loaded.into_raw()) };
             STATUS_SUCCESS
         }
@@ -73,11 +73,11 @@ pub unsafe extern "C" fn wsk_host_unload(driver: *mut c_void) {
 /// `path` ends with a NUL, and `file` has room for a pointer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsk_host_open(path: *const c_char, file: *mut *mut c_void) -> NTSTATUS {
-    // SAFETY: the caller promises a string.
+    // SAFETY: the pointer is to a C string (this function's contract).
     let Some(path) = (unsafe { text(path) }) else { return STATUS_INVALID_PARAMETER };
     match File::open(path) {
         Ok(open) => {
-            // SAFETY: the caller promises room for a pointer.
+            // SAFETY: the pointer is valid for a write (this function's contract).
             unsafe { file.write(Box::into_raw(Box::new(open)).cast()) };
             STATUS_SUCCESS
         }
@@ -96,7 +96,7 @@ unsafe fn give(result: Result<(NTSTATUS, usize), NTSTATUS>, returned: *mut usize
         Err(status) => (status, 0),
     };
     if !returned.is_null() {
-        // SAFETY: the caller promises room for a number.
+        // SAFETY: the pointer is valid for a write (this function's contract).
         unsafe { returned.write(information) };
     }
     status
@@ -118,13 +118,13 @@ pub unsafe extern "C" fn wsk_host_control(
     output_size: usize,
     returned: *mut usize,
 ) -> NTSTATUS {
-    // SAFETY: the caller promises a file of `wsk_host_open`.
+    // SAFETY: `wsk_host_open` returned the file (this function's contract).
     let file = unsafe { &mut *file.cast::<File>() };
-    // SAFETY: the caller promises a buffer of this size, which is only read.
+    // SAFETY: the buffer has this size (this function's contract), and is only read.
     let input = unsafe { bytes(input.cast_mut(), input_size) };
-    // SAFETY: the caller promises a buffer of this size.
+    // SAFETY: the buffer has this size (this function's contract).
     let output = unsafe { bytes(output, output_size) };
-    // SAFETY: the caller promises room for a number, or null.
+    // SAFETY: the pointer is null, or valid for a write (this function's contract).
     unsafe { give(file.control(code, input, output), returned) }
 }
 
@@ -140,11 +140,11 @@ pub unsafe extern "C" fn wsk_host_read(
     size: usize,
     returned: *mut usize,
 ) -> NTSTATUS {
-    // SAFETY: the caller promises a file of `wsk_host_open`.
+    // SAFETY: `wsk_host_open` returned the file (this function's contract).
     let file = unsafe { &mut *file.cast::<File>() };
-    // SAFETY: the caller promises a buffer of this size.
+    // SAFETY: the buffer has this size (this function's contract).
     let buffer = unsafe { bytes(buffer, size) };
-    // SAFETY: the caller promises room for a number, or null.
+    // SAFETY: the pointer is null, or valid for a write (this function's contract).
     unsafe { give(file.read(buffer), returned) }
 }
 
@@ -160,11 +160,11 @@ pub unsafe extern "C" fn wsk_host_write(
     size: usize,
     returned: *mut usize,
 ) -> NTSTATUS {
-    // SAFETY: the caller promises a file of `wsk_host_open`.
+    // SAFETY: `wsk_host_open` returned the file (this function's contract).
     let file = unsafe { &mut *file.cast::<File>() };
-    // SAFETY: the caller promises a buffer of this size, which is only read.
+    // SAFETY: the buffer has this size (this function's contract), and is only read.
     let buffer = unsafe { bytes(buffer.cast_mut(), size) };
-    // SAFETY: the caller promises room for a number, or null.
+    // SAFETY: the pointer is null, or valid for a write (this function's contract).
     unsafe { give(file.write(buffer), returned) }
 }
 
@@ -175,6 +175,6 @@ pub unsafe extern "C" fn wsk_host_write(
 /// The file is open, and closed once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsk_host_close(file: *mut c_void) {
-    // SAFETY: the caller promises a file of `wsk_host_open`, which `Box::into_raw` gave.
+    // SAFETY: `wsk_host_open` returned the file (this function's contract), from `Box::into_raw`.
     unsafe { Box::from_raw(file.cast::<File>()) }.close();
 }

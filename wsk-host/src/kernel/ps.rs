@@ -45,7 +45,7 @@ struct Thread {
     join: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// The addresses of all threads' objects, to tell one from another pointer.
+/// The addresses of all thread objects, to distinguish them from other pointers.
 static THREADS: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
 
 fn threads() -> MutexGuard<'static, BTreeSet<usize>> {
@@ -109,7 +109,7 @@ pub(crate) fn number_of(object: usize) -> Option<ThreadId> {
 }
 
 thread_local! {
-    /// What the current thread is, if it is a system thread.
+    /// The object of the current thread, if it is a system thread.
     static CURRENT: RefCell<Option<(Arc<Thread>, Call, Entered)>> = const { RefCell::new(None) };
 }
 
@@ -143,7 +143,8 @@ unsafe extern "C" fn PsCreateSystemThread(
     let spawned = thread::Builder::new().name("system thread".to_owned()).spawn(move || {
         let entered = of.enter_announced(announced);
         CURRENT.set(Some((Arc::clone(&this), running, entered)));
-        // SAFETY: the caller of this function promised a routine for this context.
+        // SAFETY: the routine may be called with this context, once, in a new thread (the contract of
+        // `PsCreateSystemThread`).
         unsafe { routine(context.get()) };
         require_at_most(PASSIVE_LEVEL, "the end of a system thread");
         region::require_none("the end of a system thread");
@@ -170,7 +171,8 @@ unsafe extern "C" fn PsCreateSystemThread(
     STATUS_SUCCESS
 }
 
-/// Ends the thread as far as anybody can see. Its stack stays, since nothing on it may be unwound.
+/// Ends the thread for the kernel: its object is signaled. The machine's thread stays, because its stack must not be
+/// unwound.
 #[unsafe(no_mangle)]
 extern "C" fn PsTerminateSystemThread(_status: NTSTATUS) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, "PsTerminateSystemThread");
@@ -251,7 +253,7 @@ unsafe fn thread_at(object: PVOID) -> Option<ManuallyDrop<Arc<Thread>>> {
 ///
 /// The caller has a reference to the object if it is a thread.
 pub(crate) unsafe fn reference_thread(object: PVOID) -> Option<usize> {
-    // SAFETY: the caller promises the same.
+    // SAFETY: the caller has a reference to the object if it is a thread (this function's contract).
     let thread = unsafe { thread_at(object) }?;
     let another = ManuallyDrop::new(Arc::clone(&thread));
     Some(Arc::strong_count(&another))
@@ -263,7 +265,7 @@ pub(crate) unsafe fn reference_thread(object: PVOID) -> Option<usize> {
 ///
 /// The caller gives up a reference of its own if the object is a thread.
 pub(crate) unsafe fn dereference_thread(object: PVOID) -> Option<usize> {
-    // SAFETY: the caller promises a reference.
+    // SAFETY: the caller owns a reference to the object if it is a thread (this function's contract).
     let thread = ManuallyDrop::into_inner(unsafe { thread_at(object) }?);
     Some(Arc::strong_count(&thread) - 1)
 }
@@ -277,11 +279,15 @@ extern "C" fn ZwClose(handle: HANDLE) -> NTSTATUS {
     }
 }
 
-/// A type of objects, which clients compare and do not look into.
+/// A type of objects. Clients compare its address, and do not read it.
+///
+/// # Invariants
+///
+/// The pointer is to a constant.
 #[repr(transparent)]
 pub(crate) struct TypePointer(*const u8);
 
-// SAFETY: the pointer is to a constant, which is never written.
+// SAFETY: the pointer is to a constant (Invariants), which no thread writes.
 unsafe impl Sync for TypePointer {}
 
 static THREAD_TYPE: u8 = 0;
@@ -291,13 +297,13 @@ static THREAD_TYPE_POINTER: TypePointer = TypePointer(&raw const THREAD_TYPE);
 #[unsafe(no_mangle)]
 pub(crate) static PsThreadType: TypePointer = TypePointer((&raw const THREAD_TYPE_POINTER).cast());
 
-/// Whether a type is that of threads, or none in particular.
+/// Whether a type is the type of threads, or null, which accepts every type.
 pub(crate) fn is_thread_type(object_type: POBJECT_TYPE) -> bool {
     object_type.is_null() || object_type.addr() == (&raw const THREAD_TYPE).addr()
 }
 
 thread_local! {
-    /// What stands for a thread that is no system thread.
+    /// The address that represents a thread that is not a system thread.
     static FOREIGN: Arc<Thread> = Thread::new(0);
 }
 

@@ -16,7 +16,8 @@ use crate::kernel::Kernel;
 use crate::kernel::mm::system_address;
 use crate::verifier::{Rule, rule_violation};
 
-/// The memory of a buffer. The call has read the `WSK_BUF` that describes it, which may be a local variable, as WSK does.
+/// The memory of a buffer. The call has read the `WSK_BUF` that describes it, which may be a local variable, as WSK
+/// does.
 ///
 /// # Invariants
 ///
@@ -27,6 +28,11 @@ pub(super) struct Bytes {
     length: usize,
 }
 
+/// A contiguous part of a buffer.
+///
+/// # Invariants
+///
+/// `memory` is valid for `length` bytes until the request of the buffer has completed.
 #[derive(Clone, Copy)]
 struct Part {
     memory: *mut u8,

@@ -116,7 +116,7 @@ unsafe fn has_function(callbacks: &Callbacks, event: ULONG) -> bool {
 /// Stops a client that enables an event without a function for it ([INV-51](crate::rules#inv-51)).
 pub(super) fn require_functions(callbacks: &Callbacks, events: ULONG, call: &str) {
     for event in each(events) {
-        // SAFETY: the client promises its tables.
+        // SAFETY: the tables are null or valid (Invariants).
         if !unsafe { has_function(callbacks, event) } {
             let found = format!("the event {event:#x} is enabled, but has no callback");
             rule_violation(Rule::EVENT_CALLBACKS, call, &found, None);

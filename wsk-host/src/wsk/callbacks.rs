@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The client's functions are called with what WSK's documentation promises them. The tables and contexts stay valid
+//! The client's functions are called with the arguments that WSK documents. The tables and contexts stay valid
 //! until the socket's close has completed, which waits for every callback.
 
 #![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
@@ -132,7 +132,7 @@ fn accept(
     actions: &mut Actions,
 ) {
     const FUNCTION: &str = "WskAcceptEvent";
-    // SAFETY: the client promises its table until its socket is closed.
+    // SAFETY: the client's table is valid until the socket is closed (Invariants of `Callbacks`).
     let Some(function) = (unsafe { (*callbacks.listen).WskAcceptEvent }) else {
         return;
     };
@@ -153,7 +153,7 @@ fn accept(
     let mut addresses = Addresses::new(arrival.incoming);
     let [local, remote] = addresses.0.each_mut().map(|to| ptr::from_mut(to).cast());
     let socket: PWSK_SOCKET = ptr::with_exposed_provenance_mut(object);
-    // SAFETY: the client's callback gets what WSK promises it.
+    // SAFETY: the arguments are valid during the call, as WSK documents for this callback.
     let status = calling(kernel, FUNCTION, id, || unsafe {
         function(
             context_of(callbacks),
@@ -199,7 +199,7 @@ fn inspect(
     actions: &mut Actions,
 ) {
     const FUNCTION: &str = "WskInspectEvent";
-    // SAFETY: the client promises its table until its socket is closed.
+    // SAFETY: the client's table is valid until the socket is closed (Invariants of `Callbacks`).
     let Some(function) = (unsafe { (*callbacks.listen).WskInspectEvent }) else {
         rule_violation(
             Rule::EVENT_CALLBACKS,
@@ -211,7 +211,7 @@ fn inspect(
     let mut inspect_id = WSK_INSPECT_ID { Key: size_t(key.key), SerialNumber: key.serial };
     let mut addresses = Addresses::new(incoming);
     let [local, remote] = addresses.0.each_mut().map(|to| ptr::from_mut(to).cast());
-    // SAFETY: the client's callback gets what WSK promises it.
+    // SAFETY: the arguments are valid during the call, as WSK documents for this callback.
     let action = calling(kernel, FUNCTION, id, || unsafe {
         function(context_of(callbacks), local, remote, &raw mut inspect_id)
     });
@@ -221,7 +221,7 @@ fn inspect(
 
 fn abort(kernel: &Kernel, id: u64, callbacks: &Callbacks, key: InspectKey) {
     const FUNCTION: &str = "WskAbortEvent";
-    // SAFETY: the client promises its table until its socket is closed.
+    // SAFETY: the client's table is valid until the socket is closed (Invariants of `Callbacks`).
     let Some(function) = (unsafe { (*callbacks.listen).WskAbortEvent }) else {
         rule_violation(
             Rule::EVENT_CALLBACKS,
@@ -231,7 +231,7 @@ fn abort(kernel: &Kernel, id: u64, callbacks: &Callbacks, key: InspectKey) {
         );
     };
     let mut inspect_id = WSK_INSPECT_ID { Key: size_t(key.key), SerialNumber: key.serial };
-    // SAFETY: the client's callback gets what WSK promises it.
+    // SAFETY: the arguments are valid during the call, as WSK documents for this callback.
     let status = calling(kernel, FUNCTION, id, || unsafe {
         function(context_of(callbacks), &raw mut inspect_id)
     });
@@ -262,14 +262,14 @@ fn receive(
     let mut accepted = size_t(count);
     let extended = kernel.stack().sockets.get(&id).and_then(|socket| socket.streams.receive_ex);
     let (name, status) = if let Some(function) = extended {
-        // SAFETY: the client's callback gets what WSK promises it, and no control data.
+        // SAFETY: the arguments are valid during the call, as WSK documents for this callback, without control data.
         let status = calling(kernel, "WskReceiveExEvent", id, || unsafe {
             let none = ptr::null_mut();
             function(context_of(callbacks), flags, first, none, 0, size_t(count), &raw mut accepted)
         });
         ("WskReceiveExEvent", status)
     } else {
-        // SAFETY: the client promises its table, if it has one, until its socket is closed.
+        // SAFETY: the table is null, or valid until the socket is closed (Invariants of `Callbacks`).
         let table = unsafe { callbacks.connection.as_ref() };
         let Some(function) = table.and_then(|table| table.WskReceiveEvent) else {
             // WskReceiveExEvent was there, and is no longer.
@@ -277,7 +277,7 @@ fn receive(
             kernel.stack().indicated(id, &bytes, false, actions);
             return;
         };
-        // SAFETY: the client's callback gets what WSK promises it.
+        // SAFETY: the arguments are valid during the call, as WSK documents for this callback.
         let status = calling(kernel, "WskReceiveEvent", id, || unsafe {
             function(context_of(callbacks), flags, first, size_t(count), &raw mut accepted)
         });
@@ -316,7 +316,7 @@ fn receive_from(
     actions: &mut Actions,
 ) {
     const FUNCTION: &str = "WskReceiveFromEvent";
-    // SAFETY: the client promises its table until its socket is closed.
+    // SAFETY: the client's table is valid until the socket is closed (Invariants of `Callbacks`).
     let Some(function) = (unsafe { (*callbacks.datagram).WskReceiveFromEvent }) else {
         return;
     };
@@ -325,7 +325,7 @@ fn receive_from(
     let mut list = kernel.by_chance(|random| IndicatedDatagrams::new(&datagrams, options, random));
     let first = list.first();
     offer(kernel, id, first.addr(), Retained::Datagrams(list));
-    // SAFETY: the client's callback gets what WSK promises it.
+    // SAFETY: the arguments are valid during the call, as WSK documents for this callback.
     let status =
         calling(kernel, FUNCTION, id, || unsafe { function(context_of(callbacks), flags, first) });
     record(kernel, FUNCTION, id, format!("{count} datagrams: {}", Status(status)));
@@ -374,12 +374,12 @@ fn take_back(kernel: &Kernel, id: u64, first: usize, is_retained: bool, function
 
 fn disconnect(kernel: &Kernel, id: u64, callbacks: &Callbacks, flags: ULONG) {
     const FUNCTION: &str = "WskDisconnectEvent";
-    // SAFETY: the client promises its table until its socket is closed.
+    // SAFETY: the client's table is valid until the socket is closed (Invariants of `Callbacks`).
     let Some(function) = (unsafe { (*callbacks.connection).WskDisconnectEvent }) else {
         return;
     };
     let flags = flags | level_flag();
-    // SAFETY: the client's callback gets what WSK promises it.
+    // SAFETY: the arguments are valid during the call, as WSK documents for this callback.
     let status =
         calling(kernel, FUNCTION, id, || unsafe { function(context_of(callbacks), flags) });
     record(kernel, FUNCTION, id, format!("flags {flags:#x}"));
@@ -395,11 +395,11 @@ fn disconnect(kernel: &Kernel, id: u64, callbacks: &Callbacks, flags: ULONG) {
 
 fn send_backlog(kernel: &Kernel, id: u64, callbacks: &Callbacks, size: usize) {
     const FUNCTION: &str = "WskSendBacklogEvent";
-    // SAFETY: the client promises its table until its socket is closed.
+    // SAFETY: the client's table is valid until the socket is closed (Invariants of `Callbacks`).
     let Some(function) = (unsafe { (*callbacks.connection).WskSendBacklogEvent }) else {
         return;
     };
-    // SAFETY: the client's callback gets what WSK promises it.
+    // SAFETY: the arguments are valid during the call, as WSK documents for this callback.
     let status =
         calling(kernel, FUNCTION, id, || unsafe { function(context_of(callbacks), size_t(size)) });
     record(kernel, FUNCTION, id, format!("{size} bytes"));
@@ -421,10 +421,10 @@ fn dead(kernel: &Kernel, id: u64, callbacks: &Callbacks, event: ULONG) {
     let accepted = &raw mut accepted;
     let (name, told) = match event {
         WSK_EVENT_RECEIVE_FROM => {
-            // SAFETY: the client promises its table, if it has one, until its socket is closed.
+            // SAFETY: the table is null, or valid until the socket is closed (Invariants of `Callbacks`).
             let table = unsafe { callbacks.datagram.as_ref() };
             let function = table.and_then(|table| table.WskReceiveFromEvent);
-            // SAFETY: WSK promises that a null list says so.
+            // SAFETY: WSK documents a null list, for a socket that no longer works.
             let call = |f: unsafe extern "C" fn(_, _, _) -> _| unsafe {
                 f(context, level_flag(), ptr::null_mut())
             };
@@ -435,7 +435,7 @@ fn dead(kernel: &Kernel, id: u64, callbacks: &Callbacks, event: ULONG) {
             )
         }
         WSK_EVENT_RECEIVE if extended.is_some() => {
-            // SAFETY: WSK promises that a null list says so.
+            // SAFETY: WSK documents a null list, for a socket that no longer works.
             let call = |f: unsafe extern "C" fn(_, _, _, _, _, _, _) -> _| unsafe {
                 f(context, level_flag(), ptr::null_mut(), ptr::null_mut(), 0, 0, accepted)
             };
@@ -446,10 +446,10 @@ fn dead(kernel: &Kernel, id: u64, callbacks: &Callbacks, event: ULONG) {
             )
         }
         WSK_EVENT_RECEIVE => {
-            // SAFETY: the client promises its table, if it has one, until its socket is closed.
+            // SAFETY: the table is null, or valid until the socket is closed (Invariants of `Callbacks`).
             let table = unsafe { callbacks.connection.as_ref() };
             let function = table.and_then(|table| table.WskReceiveEvent);
-            // SAFETY: WSK promises that a null list says so.
+            // SAFETY: WSK documents a null list, for a socket that no longer works.
             let call = |f: unsafe extern "C" fn(_, _, _, _, _) -> _| unsafe {
                 f(context, level_flag(), ptr::null_mut(), 0, accepted)
             };
@@ -462,11 +462,11 @@ fn dead(kernel: &Kernel, id: u64, callbacks: &Callbacks, event: ULONG) {
             let mut given: PVOID = ptr::null_mut();
             let mut table: *const WSK_CLIENT_CONNECTION_DISPATCH = ptr::null();
             let (given, to_table) = (&raw mut given, &raw mut table);
-            // SAFETY: the client promises its table, if it has one, until its socket is closed.
+            // SAFETY: the table is null, or valid until the socket is closed (Invariants of `Callbacks`).
             let table = unsafe { callbacks.listen.as_ref() };
             let function = table.and_then(|table| table.WskAcceptEvent);
             let nowhere = ptr::null_mut();
-            // SAFETY: WSK promises that a null socket says so.
+            // SAFETY: WSK documents a null socket, for a listener that no longer works.
             let call = |f: unsafe extern "C" fn(_, _, _, _, _, _, _) -> _| unsafe {
                 f(context, level_flag(), nowhere, nowhere, ptr::null_mut(), given, to_table)
             };
@@ -476,10 +476,10 @@ fn dead(kernel: &Kernel, id: u64, callbacks: &Callbacks, event: ULONG) {
             )
         }
         _ => {
-            // SAFETY: the client promises its table, if it has one, until its socket is closed.
+            // SAFETY: the table is null, or valid until the socket is closed (Invariants of `Callbacks`).
             let table = unsafe { callbacks.listen.as_ref() };
             let function = table.and_then(|table| table.WskInspectEvent);
-            // SAFETY: WSK promises that null addresses say so.
+            // SAFETY: WSK documents null addresses, for a listener that no longer works.
             let call = |f: unsafe extern "C" fn(_, _, _, _) -> _| unsafe {
                 f(context, ptr::null_mut(), ptr::null_mut(), ptr::null_mut())
             };

@@ -204,11 +204,15 @@ fn v6_info(ip: Ipv6Addr, interface: u32) -> [u8; size_of::<IN6_PKTINFO>()] {
     unsafe { std::mem::transmute(info) }
 }
 
-/// Where a receiver wants its control data.
+/// The client's memory that receives control data.
+///
+/// # Invariants
+///
+/// Each pointer is null or valid for writes, `data` for `room` bytes, until the request has completed.
 pub(super) struct ControlRoom {
     pub(super) length: PULONG,
     pub(super) data: PCMSGHDR,
-    /// How many bytes there are at `data`, when the call was made.
+    /// The size of the memory at `data` in bytes, from the call.
     pub(super) room: usize,
     pub(super) flags: PULONG,
 }

@@ -31,7 +31,8 @@ use crate::verifier::{Origin, Rule, kernel_violation, rule_violation};
 /// # Invariants
 ///
 /// - `socket` is the first field (`repr(C)`), so a `PWSK_SOCKET` is the address of an `Object`.
-/// - The address is in [`KNOWN`] from the creation on, with `open` set until the client closes the socket. The memory is
+/// - The address is in [`KNOWN`] from the creation on, with `open` set until the client closes the socket. The memory
+///   is
 ///   freed later, by the quarantine.
 /// - `client` is `Some` while the socket is open.
 #[repr(C)]
@@ -154,7 +155,7 @@ pub(super) unsafe fn begin<'a>(
     function: &'static str,
 ) -> InCall<'a> {
     require_no_completion_routine(function);
-    // SAFETY: the caller promises the same.
+    // SAFETY: the pointer is one that this provider has delivered (this function's contract).
     unsafe { begin_anywhere(socket, category, function) }
 }
 

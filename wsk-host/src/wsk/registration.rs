@@ -147,7 +147,7 @@ unsafe extern "C" fn WskCaptureProviderNPI(
     // SAFETY: the caller passes a registered block.
     let client = unsafe { client(registration, Rule::REGISTRATION_BLOCK, FUNCTION) };
     record(&client.kernel, FUNCTION);
-    // SAFETY: the client promises its table until the registration ends.
+    // SAFETY: the client's table is valid until the registration ends (INV-1).
     if unsafe { (*client.dispatch).Version } != client.version {
         let found = "the client's table has changed since WskRegister";
         rule_violation(Rule::CLIENT_TABLE_UNCHANGED, FUNCTION, found, Some(&client.origin));

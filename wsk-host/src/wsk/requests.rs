@@ -2,8 +2,8 @@
 //!
 //! # Safety
 //!
-//! A waiting IRP is the provider's. Its cancel routine is set when it begins to wait, and the side that takes the routine
-//! away completes the IRP: `claim` decides between completion and cancellation.
+//! A waiting IRP is the provider's. Its cancel routine is set when it begins to wait, and the side that takes the
+//! routine away completes the IRP: `claim` decides between completion and cancellation.
 
 #![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
@@ -77,7 +77,12 @@ pub(super) enum RequestKind {
     StalledCreation,
 }
 
-/// The memory that an accept fills, and the accepted socket's context and table.
+/// The memory that an accept fills, and the context and the table of the accepted socket.
+///
+/// # Invariants
+///
+/// The addresses are null, or valid for a write of the listener's address type until the request has completed.
+/// `dispatch` is null, or a table of the client that is valid until the accepted socket is closed.
 pub(super) struct AcceptRoom {
     pub(super) local: PSOCKADDR,
     pub(super) remote: PSOCKADDR,

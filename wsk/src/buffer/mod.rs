@@ -1,8 +1,9 @@
 //! Buffers that requests own.
 //!
 //! The kernel accesses a request's memory until the request completes, even after it was cancelled or its future was
-//! dropped. A request therefore borrows nothing: a [`Buffer`] moves into it and returns with the result ([`BufResult`]). If
-//! the future is dropped, the request keeps the buffer ([INV-21](crate::rules#inv-21), [INV-24](crate::rules#inv-24)).
+//! dropped. A request therefore borrows nothing: a [`Buffer`] moves into it and returns with the result
+//! ([`BufResult`]). If the future is dropped, the request keeps the buffer ([INV-21](crate::rules#inv-21),
+//! [INV-24](crate::rules#inv-24)).
 //!
 //! # Safety
 //!
@@ -44,12 +45,17 @@ const ALIGNMENT: usize = 16;
 ///
 /// # Invariants
 ///
-/// The pointer is to `NOTHING`, or to an allocation that this value owns: a header, an MDL, and `size` bytes of data. The
-/// MDL describes exactly these bytes. No request uses them while this value is accessible.
+/// The pointer is to `NOTHING`, or to an allocation that this value owns: a header, an MDL, and `size` bytes of data.
+/// The MDL describes exactly these bytes. No request uses them while this value is accessible.
 pub struct Buffer(NonNull<BufferHeader>);
 
 /// The header of the allocation; the MDL follows, and then the data. A buffer is a single pointer to it, since buffers
 /// often move into requests and futures and out again.
+///
+/// # Invariants
+///
+/// `mdl` and `data` point into the allocation that this header begins; in [`NOTHING`], `mdl` is null and `size` is 0.
+/// The fields do not change after their creation.
 #[repr(C, align(16))]
 struct BufferHeader {
     /// Null for a buffer without memory, whose header is static.
@@ -58,7 +64,8 @@ struct BufferHeader {
     size: usize,
 }
 
-// SAFETY: a header is not written after its creation, and its pointers are used by the buffer's owner only.
+// SAFETY: the fields do not change after their creation (Invariants), and only the owner of the buffer follows the
+// pointers.
 unsafe impl Sync for BufferHeader {}
 
 /// The header of every buffer without memory.

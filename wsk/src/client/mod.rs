@@ -1,4 +1,4 @@
-//! A client of WSK: the memory behind a registration, which everything that comes of it refers to.
+//! A client of WSK: the memory behind a registration, to which its providers, sockets and requests refer.
 //!
 //! # Safety
 //!
@@ -26,29 +26,32 @@ use crate::rundown::{Kind, Rundown, Running};
 use crate::status::Result;
 use crate::sync::{Event, Thread};
 
-/// A client's memory. Everything that comes of its registration refers to it.
+/// The memory of a client. Its registration, providers, sockets and requests refer to it.
 ///
 /// # Invariants
 ///
-/// - It stays in the nonpaged allocation that [`Client::start`] made, and its events are initialized.
-/// - `references` includes one of the registration's until that ends, and `requests_in_flight` one of the client's thread
+/// - It stays in the nonpaged allocation that [`Client::start`] made, and its events and its queue are initialized.
+/// - `references` includes one for the registration until that ends, and `requests_in_flight` one for the client's
+///   thread
 ///   until `WskDeregister` has returned.
+/// - The client's thread owns the memory, and frees it when `references` and `requests_in_flight` are zero.
 #[repr(C)]
 pub(crate) struct Client {
     header: TargetHeader,
     registration: UnsafeCell<WSK_REGISTRATION>,
-    /// The registration's own, one for each captured provider, and one for each socket's memory.
+    /// One for the registration, one for each captured provider, and one for each socket's memory.
     references: AtomicUsize,
     /// Set when the last reference was released.
     released: Event,
     /// Whether `WskRegister` has succeeded.
     is_registered: AtomicBool,
-    /// Captures that were given up where WSK must not be called, and are still to be released. Each has its reference.
+    /// The captures that were dropped where WSK must not be called, and that the thread must release. Each has a
+    /// reference.
     captures_to_release: AtomicUsize,
-    /// The thread's own, and one for each request in flight that was issued on the client itself. These are no
-    /// references: a notice of a change may be left in flight, and `WskDeregister` ends it.
+    /// One for the thread, and one for each request in flight that was issued on the client itself. These are no
+    /// references: a request for a change notification may stay in flight until `WskDeregister` ends it.
     requests_in_flight: AtomicUsize,
-    /// Set when the last of these has ended after the thread's.
+    /// Set when the last request has ended after the thread's own count.
     idle: Event,
     pub(crate) deferred: DeferredQueue,
     capabilities: Capabilities,
@@ -73,8 +76,8 @@ unsafe impl Target for Client {
         // SAFETY: the client's thread waits for the request, which ends with the next step.
         let client = unsafe { this.as_ref() };
         if client.requests_in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // The thread waits for this event, and frees the memory after it.
-            // SAFETY: the event is initialized.
+            // The thread waits for this event, and frees the memory afterwards.
+            // SAFETY: the event is initialized (Invariants).
             unsafe { client.idle.set() };
         }
     }
@@ -85,9 +88,9 @@ unsafe impl Target for Client {
 }
 
 impl Client {
-    /// Allocates a client that is to be registered, and starts its thread. The memory belongs to the thread.
+    /// Allocates a client for a registration, and starts its thread, which owns the memory.
     ///
-    /// The client has one reference, which is to be [released](Self::release_reference).
+    /// The client has one reference, which the caller must [release](Self::release_reference).
     ///
     /// # Errors
     ///
@@ -113,7 +116,7 @@ impl Client {
             setup,
             running: Running::new(Kind::Registration),
         })?;
-        // INVARIANT: the events are initialized, in the allocation in which they stay.
+        // INVARIANT: the events and the queue are initialized, in the allocation in which they stay.
         // SAFETY: the client stays in this allocation, which is nonpaged.
         unsafe { client.released.initialize() };
         // SAFETY: the client stays in this allocation, which is nonpaged.
@@ -123,11 +126,11 @@ impl Client {
         // SAFETY: the client stays in this allocation, which is nonpaged.
         unsafe { client.deferred.initialize() };
         let client = client.into_raw();
-        // SAFETY: the routine is for a client, which is the thread's from here on.
+        // SAFETY: `run` takes a client, which the thread owns from here on.
         match unsafe { Thread::start(passive, run, client.as_ptr().cast()) } {
             Ok(thread) => Ok((client, thread)),
             Err(error) => {
-                // SAFETY: the client was given away above, and no thread has taken it.
+                // SAFETY: the pointer is from `into_raw` above, and no thread was started that takes it.
                 drop(unsafe { PoolBox::from_raw(client) });
                 Err(error)
             }
@@ -139,7 +142,7 @@ impl Client {
         self.is_registered.store(true, Ordering::Relaxed);
     }
 
-    /// WSK's block, which neither moves nor is freed before it is deregistered ([INV-2](crate::rules#inv-2)).
+    /// WSK's registration block, which neither moves nor is freed before it is deregistered ([INV-2](crate::rules#inv-2)).
     pub(crate) const fn registration(&self) -> PWSK_REGISTRATION {
         self.registration.get()
     }
@@ -148,7 +151,7 @@ impl Client {
         self.capabilities
     }
 
-    /// The events that are enabled for all sockets, from the beginning.
+    /// The events that are enabled for every socket from its creation on.
     pub(crate) const fn static_events(&self) -> EventMask {
         self.setup.static_events()
     }
@@ -158,55 +161,56 @@ impl Client {
         self.references.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Releases a reference; the last one ends the client. The client may be gone when this returns.
+    /// Releases a reference; the last one ends the client. The client may be freed when this returns.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     ///
     /// # Safety
     ///
-    /// The caller has a reference, and does not use the client any more.
+    /// The caller owns a reference, and does not use the client any more.
     pub(crate) unsafe fn release_reference(this: NonNull<Self>) {
-        // SAFETY: the caller's reference keeps the memory until the next step.
+        // SAFETY: the caller's reference keeps the memory until the decrement below.
         let client = unsafe { this.as_ref() };
         if client.references.fetch_sub(1, Ordering::AcqRel) == 1 {
             // The thread frees the memory only after `released`, which comes last.
             client.deferred.wake();
-            // SAFETY: the event is initialized.
+            // SAFETY: the event is initialized (Invariants).
             unsafe { client.released.set() };
         }
     }
 
-    /// Releases a capture of the provider, and the reference that goes with it. IRQL: <= `DISPATCH_LEVEL`.
+    /// Releases a capture of the provider, and the reference of the capture. IRQL: <= `DISPATCH_LEVEL`.
     ///
     /// # Safety
     ///
-    /// The provider was captured for this, with a reference, and neither is used any more.
+    /// The caller owns a capture and its reference, and uses neither any more.
     pub(crate) unsafe fn release_capture(this: NonNull<Self>) {
         // SAFETY: the capture's reference keeps the client.
         let client = unsafe { this.as_ref() };
         if client.rundown().may_be_in_foreign_waker() {
-            // The capture may be released, and the client gone, before the thread is woken.
+            // The capture may be released, and the client freed, before the thread is woken.
             client.retain_reference();
             client.captures_to_release.fetch_add(1, Ordering::Release);
             client.deferred.wake();
         } else {
-            // SAFETY: one release for one capture, on the same block (INV-4).
+            // SAFETY: this is the one release of the caller's capture, on the same block (INV-4).
             unsafe { WskReleaseProviderNPI(client.registration()) };
             client.rundown().end(Kind::Provider);
         }
-        // SAFETY: this is the capture's reference, or the one that was taken above.
+        // SAFETY: this is the capture's reference, or the reference that was taken above.
         unsafe { Self::release_reference(this) };
     }
 
     /// For the client's thread: releases the captures that were left to it.
     fn release_captures(this: NonNull<Self>) {
-        // SAFETY: the client belongs to its thread, which calls this.
+        // SAFETY: the thread, which is the only caller, owns the client.
         let client = unsafe { this.as_ref() };
         for _ in 0..client.captures_to_release.swap(0, Ordering::Acquire) {
-            // SAFETY: one release for one capture, on the same block (INV-4); this thread is in no callback.
+            // SAFETY: this is the one release of a counted capture, on the same block (INV-4); this thread is in no
+            // callback.
             unsafe { WskReleaseProviderNPI(client.registration()) };
             client.rundown().end(Kind::Provider);
-            // SAFETY: the capture's reference was left to this thread.
+            // SAFETY: `release_capture` left the capture's reference to this thread.
             unsafe { Self::release_reference(this) };
         }
     }
@@ -219,17 +223,18 @@ impl Client {
     ///
     /// # Safety
     ///
-    /// - The job's function may be called with it, once, at `PASSIVE_LEVEL` by another thread. Until then the job stays
-    ///   in place and is not used otherwise.
-    /// - What the job belongs to keeps a reference to the client until then.
+    /// - The client's thread may call the job's function with it, once, at `PASSIVE_LEVEL`. Until then, the job stays
+    ///   in
+    ///   place, and no other code uses it.
+    /// - Until then, the job's object keeps a reference to the client.
     pub(crate) unsafe fn defer(this: NonNull<Self>, job: NonNull<Job>) {
-        // SAFETY: this function's contract is the other's.
+        // SAFETY: the job and its object are as `defer_by` requires (this function's contract), and `push` queues a
+        // job.
         unsafe { Self::defer_by(this, job, DeferredQueue::push) };
     }
 
     /// Calls `function` with `argument`: here, or in the client's thread if this may be a foreign waker in a completion
-    /// routine, where WSK must not be called. If there is no memory for that, the call is made here all the same, rather
-    /// than never.
+    /// routine, where WSK must not be called. If the allocation for that fails, it makes the call here nevertheless.
     ///
     /// # Safety
     ///
@@ -245,32 +250,36 @@ impl Client {
             return;
         }
         match job_of_call(function, argument) {
-            // SAFETY: the job is new, and is given up for this; its argument keeps the client.
+            // SAFETY: the job is new, has no other user, and frees itself; its argument keeps a reference to the client
+            // (this function's contract).
             Ok(job) => unsafe { Self::defer(this, job) },
             Err(argument) => function(argument),
         }
     }
 
-    /// As [`defer`](Self::defer), for the last step of an event callback: see [`DeferredQueue::push_after_callback`].
+    /// Defers a job in the last step of an event callback: see [`DeferredQueue::push_after_callback`].
     ///
     /// # Safety
     ///
     /// As for [`defer`](Self::defer).
     pub(crate) unsafe fn defer_after_callback(this: NonNull<Self>, job: NonNull<Job>) {
-        // SAFETY: this function's contract is the other's.
+        // SAFETY: the job and its object are as `defer_by` requires (this function's contract), and
+        // `push_after_callback` queues a job.
         unsafe { Self::defer_by(this, job, DeferredQueue::push_after_callback) };
     }
 
+    /// Queues a job with one of the queue's methods.
+    ///
     /// # Safety
     ///
-    /// As for [`defer`](Self::defer), and `push` is a method of the queue for that.
+    /// As for [`defer`](Self::defer), and `push` is a method of [`DeferredQueue`] that queues a job.
     unsafe fn defer_by(
         this: NonNull<Self>,
         job: NonNull<Job>,
         push: unsafe fn(&DeferredQueue, NonNull<Job>),
     ) {
-        // The job may be done, and the client gone, before the push returns.
-        // SAFETY: what the job belongs to keeps a reference to the client.
+        // The job may be done, and the client freed, before the push returns.
+        // SAFETY: the job's object keeps a reference to the client (this function's contract).
         let client = unsafe { this.as_ref() };
         client.retain_reference();
         // SAFETY: the reference that was just taken keeps the queue; the job is as the queue requires (this function's
@@ -281,30 +290,30 @@ impl Client {
     }
 }
 
-/// The client's thread: does what is deferred until the last reference is released, and ends the client.
+/// The client's thread: does the deferred jobs until the last reference is released, and then ends the client.
 unsafe extern "C" fn run(context: PVOID) {
-    // SAFETY: `Client::start` passes a client, which is not null.
+    // SAFETY: `Client::start` passes the pointer of a client, which is not null.
     let this = unsafe { NonNull::new_unchecked(context.cast::<Client>()) };
     // SAFETY: a system thread starts at PASSIVE_LEVEL, and is no callback.
     let passive = unsafe { Passive::assume() };
-    // SAFETY: the client belongs to this thread.
+    // SAFETY: this thread owns the client.
     let client = unsafe { this.as_ref() };
     while client.references.load(Ordering::Acquire) != 0 {
         client.deferred.wait_and_do(passive);
         Client::release_captures(this);
     }
-    // Whatever released the last reference sets this event as its last access.
-    // SAFETY: the event is initialized.
+    // The release of the last reference sets this event as its last access.
+    // SAFETY: the event is initialized (Invariants of `Client`).
     unsafe { client.released.wait(passive) };
     if client.is_registered.load(Ordering::Relaxed) {
-        // SAFETY: the level is passive; nothing of the registration is left but requests that this ends (INV-5).
+        // SAFETY: the level is passive, and only requests of the registration are left, which this call ends (INV-5).
         unsafe { WskDeregister(client.registration()) };
     }
     // `WskDeregister` has ended all requests on the client, whose completion routines are about to return (INV-18).
     if client.requests_in_flight.fetch_sub(1, Ordering::AcqRel) != 1 {
-        // SAFETY: the event is initialized.
+        // SAFETY: the event is initialized (Invariants of `Client`).
         unsafe { client.idle.wait(passive) };
     }
-    // SAFETY: the client came from a `PoolBox`, belongs to this thread, and nothing refers to it any more.
+    // SAFETY: the client came from a `PoolBox`, this thread owns it, and both counts are zero.
     drop(unsafe { PoolBox::from_raw(this) });
 }

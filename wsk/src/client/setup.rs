@@ -1,8 +1,8 @@
-//! What WSK is configured with once for a client, before the client has a socket.
+//! The settings of a client, which WSK receives once, before the client has a socket.
 //!
 //! # Safety
 //!
-//! The event is initialized where the setup stays; each use of it relies on that.
+//! The event is initialized in its final place before any other use.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -19,15 +19,15 @@ use crate::irql::Passive;
 use crate::status::{Result, check, known};
 use crate::sync::Event;
 
-/// The interface whose events are meant: WSK's own.
+/// The interface of the static events: WSK's own.
 static NPI: NPIID = NPI_WSK_INTERFACE_ID;
 
 const NEW: u8 = 0;
-/// A thread applies it.
+/// A thread is applying it.
 const IN_PROGRESS: u8 = 1;
 const DONE: u8 = 2;
 
-/// A client's settings, and whether WSK has them.
+/// The settings of a client, and whether WSK has received them.
 ///
 /// # Invariants
 ///
@@ -47,12 +47,15 @@ impl ClientSetup {
         Self { static_events, bypasses_tdi, step, ended: Event::new() }
     }
 
+    /// Initializes the setup, before any other use.
+    ///
     /// # Safety
     ///
-    /// As for [`Event::initialize`].
+    /// The setup is in nonpaged memory, does not move afterwards, and was not initialized before.
     pub(super) unsafe fn initialize(&self) {
         // INVARIANT: the event is initialized.
-        // SAFETY: this function's contract is the event's.
+        // SAFETY: the event is a field of the setup, which is nonpaged, does not move, and is initialized once (this
+        // function's contract).
         unsafe { self.ended.initialize() };
     }
 
@@ -60,21 +63,21 @@ impl ClientSetup {
         self.static_events
     }
 
-    /// Applies the settings, unless that was done. `control` calls `WskControlClient` with a code and an input
-    /// of the given size, and nothing else. The caller has captured the provider, and shares it only after this
-    /// has succeeded: so there is no socket yet ([INV-9](crate::rules#inv-9)).
+    /// Applies the settings, unless they were applied. `control` calls `WskControlClient` with a code and an input of
+    /// the given size, without an output. The caller has captured the provider, and shares it only after this has
+    /// succeeded, so the client has no socket yet ([INV-9](crate::rules#inv-9)).
     ///
-    /// IRQL: <= `DISPATCH_LEVEL`; with a token it may wait for another thread that applies them.
+    /// IRQL: <= `DISPATCH_LEVEL`. With a token, it waits for another thread that is applying them.
     ///
     /// # Errors
     ///
-    /// - `STATUS_DEVICE_NOT_READY` if another thread applies them at this moment, and this one may not wait.
-    /// - What `WskControlClient` reports of static events. The next call tries again.
+    /// - `STATUS_DEVICE_NOT_READY` if another thread is applying them, and there is no token.
+    /// - The status of `WskControlClient` for static events. The next call tries again.
     ///
     /// # Safety
     ///
-    /// `control` may be called while the provider is captured, with any code that takes no IRP and an input that is
-    /// valid for the code.
+    /// `control` may be called while the provider is captured, with any code that takes no IRP, and a valid input for
+    /// that code.
     pub(crate) unsafe fn ensure_applied(
         &self,
         control: impl Fn(ULONG, PVOID, usize) -> NTSTATUS,
@@ -88,20 +91,21 @@ impl ClientSetup {
                     let result = self.apply(&control);
                     let step = if result.is_ok() { DONE } else { NEW };
                     self.step.store(step, Ordering::Release);
-                    // SAFETY: the event is initialized.
+                    // SAFETY: the event is initialized (Invariants).
                     unsafe { self.ended.set() };
                     return result;
                 }
                 Err(IN_PROGRESS) => {
-                    // To spin could take for ever: this thread may have interrupted the other one.
+                    // Spinning could take forever: this thread may have interrupted the other one.
                     let passive = passive.ok_or(known::STATUS_DEVICE_NOT_READY)?;
-                    // The other thread does not wait for anything.
-                    // SAFETY: the event is initialized.
+                    // The other thread does not wait.
+                    // SAFETY: the event is initialized (Invariants).
                     unsafe { self.ended.wait(passive) };
-                    // The event has let one thread pass, and there may be more. Not while settings are applied: the
-                    // signal was of an earlier attempt, and this thread would spin on it. The end of this one sets it.
+                    // The event has released one thread; signal it for the next one. Not while settings are applied:
+                    // the signal was of an earlier attempt, and this thread would spin on it. The end of this attempt
+                    // sets it.
                     if self.step.load(Ordering::Acquire) != IN_PROGRESS {
-                        // SAFETY: the event is initialized.
+                        // SAFETY: the event is initialized (Invariants).
                         unsafe { self.ended.set() };
                     }
                 }
@@ -113,7 +117,7 @@ impl ClientSetup {
     fn apply(&self, control: &impl Fn(ULONG, PVOID, usize) -> NTSTATUS) -> Result<()> {
         if self.bypasses_tdi {
             let mut behavior: ULONG = WSK_TDI_BEHAVIOR_BYPASS_TDI;
-            // The code takes a ULONG. Where there is no TDI, nothing has to be passed by, so the status is ignored.
+            // The code takes a ULONG. The status is ignored: a system without TDI has no filter to bypass.
             let _ = control(WSK_TDI_BEHAVIOR, (&raw mut behavior).cast(), size_of::<ULONG>());
         }
         if self.static_events.is_empty() {
@@ -123,7 +127,7 @@ impl ClientSetup {
         let mut events =
             WSK_EVENT_CALLBACK_CONTROL { NpiId: npi, EventMask: self.static_events.bits() };
         let size = size_of::<WSK_EVENT_CALLBACK_CONTROL>();
-        // The code takes this structure, whose pointer is to a static.
+        // The code takes this structure, which points to a static.
         check(control(WSK_SET_STATIC_EVENT_CALLBACKS, (&raw mut events).cast(), size))
     }
 }

@@ -1,8 +1,8 @@
-//! A handler that a connection gets after it was made.
+//! A handler that is attached to an existing connection.
 //!
-//! WSK takes a connection's table and context when the connection is made; for one that a request accepts, that is
-//! before the driver has seen it. So a connection that is made without a handler has a table whose functions look for
-//! one here, each time that they are called.
+//! WSK takes the table and the context of a connection at its creation. For a connection that a request accepts, that
+//! is before the driver has seen it. So the table of a connection without a handler has functions that look for an
+//! attached handler in each call.
 //!
 //! # Safety
 //!
@@ -58,15 +58,21 @@ impl Attached {
 
 /// A handler that is not attached yet.
 ///
-/// Invariant in `K`: the type of the socket that gets it is taken from here.
+/// It is invariant in `K`, because it determines the type of its future socket.
+///
+/// # Invariants
+///
+/// The pointer is to the start of a `WithHandler<K>` from a [`PoolBox`], which this value owns.
 pub(crate) struct NewHandler<K>(NonNull<Attached>, PhantomData<fn(K) -> K>);
 
-// SAFETY: it owns a handler.
+// SAFETY: it owns a `K` (Invariants), as `Box` does.
 unsafe impl<K: Send> Send for NewHandler<K> {}
-// SAFETY: it has no methods on a shared reference.
+// SAFETY: no method takes a shared reference, so that a shared value gives no access to the `K`.
 unsafe impl<K> Sync for NewHandler<K> {}
 
 impl<K: ConnectionEvents> NewHandler<K> {
+    /// Moves a handler into memory of its own.
+    ///
     /// # Errors
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails; the handler is dropped.
@@ -83,6 +89,7 @@ impl<K: ConnectionEvents> NewHandler<K> {
         let handler: NonNull<dyn ConnectionEvents> = unsafe { NonNull::new_unchecked(handler) };
         // SAFETY: the memory was just allocated, and has no other user.
         unsafe { (*memory.as_ptr()).attached.handler = handler };
+        // INVARIANT: the memory is a `WithHandler<K>` from a `PoolBox`, and was given to this value.
         Ok(Self(memory.cast(), PhantomData))
     }
 
@@ -95,18 +102,18 @@ impl<K: ConnectionEvents> NewHandler<K> {
 
 impl<K> Drop for NewHandler<K> {
     fn drop(&mut self) {
-        // SAFETY: it owns the memory.
+        // SAFETY: this value owns the handler's memory (Invariants), and ends here.
         unsafe { free_attached(self.0) };
     }
 }
 
-/// Drops a handler, which is the user's code, and frees its memory.
+/// Drops a handler, which runs user code, and frees its memory.
 ///
 /// # Safety
 ///
 /// The handler has no other user, now or later.
 unsafe fn free_attached(attached: NonNull<Attached>) {
-    // SAFETY: the caller passes a handler's memory.
+    // SAFETY: the pointer is to the start of a handler's memory, which is valid (this function's contract).
     let free = unsafe { attached.as_ref() }.free;
     // SAFETY: the handler is not used any more, by this function's contract; the function is for this memory.
     unsafe { free(attached) };

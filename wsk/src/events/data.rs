@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! What WSK indicates is valid during the call, and retained data until it is released, once.
+//! Indicated data is valid during the call. Retained data is valid until it is released, once.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -27,7 +27,12 @@ use crate::status::{Result, known};
 /// Received data is never executed, and Driver Verifier's code integrity checks stop a driver that maps it executable.
 const PRIORITY: ULONG = NormalPagePriority | MdlMappingNoExecute;
 
-/// The bytes of a buffer of WSK's, piece by piece.
+/// The bytes of one of WSK's buffers, in contiguous pieces.
+///
+/// # Invariants
+///
+/// `mdl` is null, or starts a chain of WSK's MDLs that describes the remaining `left` bytes from `offset` on. The chain
+/// and its bytes are valid and unchanged for `'a`.
 #[derive(Debug)]
 pub struct Chunks<'a> {
     mdl: PMDL,
@@ -43,6 +48,8 @@ impl Chunks<'_> {
     ///
     /// The buffer is one of WSK's, and is not given back while the result is used.
     pub(super) const unsafe fn new(buffer: &WSK_BUF) -> Self {
+        // INVARIANT: WSK's buffer has a chain of MDLs of its length, valid while the result is used (this function's
+        // contract).
         let (mdl, offset) = (buffer.Mdl, buffer.Offset as usize);
         Self { mdl, offset, left: length(buffer.Length), of_the_data: PhantomData }
     }
@@ -54,7 +61,7 @@ impl<'a> Iterator for Chunks<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            // SAFETY: WSK's MDLs stay while its buffer does.
+            // SAFETY: `mdl` is null, or an MDL that is valid for `'a` (Invariants).
             let mdl = unsafe { self.mdl.as_ref() }.filter(|_| self.left > 0)?;
             let here = (mdl.ByteCount as usize).saturating_sub(self.offset).min(self.left);
             let offset = core::mem::take(&mut self.offset);
@@ -124,13 +131,17 @@ pub(super) unsafe fn chunks_of<'a>(
 }
 
 /// Received data, valid during the call unless it is [retained](Self::retain).
+///
+/// # Invariants
+///
+/// `list` is WSK's list with `length` bytes, valid for `'a`: the event callback does not return before this value ends.
 #[derive(Debug)]
 pub struct Data<'a> {
     list: NonNull<WSK_DATA_INDICATION>,
     length: usize,
     flags: ULONG,
     state: &'a SocketState,
-    /// Whether the list is the client's when the call returns.
+    /// Whether the client keeps the list after the call.
     is_retained: &'a Cell<bool>,
 }
 
@@ -163,7 +174,7 @@ impl<'a> Data<'a> {
     ///
     /// A piece that cannot be mapped yields `STATUS_INSUFFICIENT_RESOURCES` and ends the iteration.
     pub fn chunks(&self) -> impl Iterator<Item = Result<&[u8]>> {
-        // SAFETY: WSK keeps the list until the callback returns or retains it, and this value is borrowed meanwhile.
+        // SAFETY: the list is valid for `'a` (Invariants), and the result borrows this value.
         unsafe { chunks_of(self.list.as_ptr()) }
     }
 
@@ -210,11 +221,18 @@ impl<'a> Data<'a> {
         };
         self.is_retained.set(true);
         let socket = ManuallyDrop::new(socket);
+        // INVARIANT: the callback returns `STATUS_PENDING`, which gives the list to this value, and the guard keeps the
+        // socket open.
         Ok(RetainedData { list: self.list, length: self.length, socket })
     }
 }
 
 /// Retained data. Dropping it releases the data.
+///
+/// # Invariants
+///
+/// `list` is a list of WSK's that was retained and not released, with `length` bytes. Its socket is open until it is
+/// released.
 #[derive(Debug)]
 pub struct RetainedData {
     list: NonNull<WSK_DATA_INDICATION>,
@@ -223,7 +241,8 @@ pub struct RetainedData {
     socket: ManuallyDrop<OpenGuard>,
 }
 
-// SAFETY: the value owns the retained list, which any thread may use. It is not `Sync`: reading may map its memory.
+// SAFETY: the value owns the retained list (Invariants), which any thread may use. It is not `Sync`, because a read may
+// map the list's memory.
 unsafe impl Send for RetainedData {}
 
 impl RetainedData {
@@ -245,7 +264,7 @@ impl RetainedData {
     ///
     /// As there.
     pub fn chunks(&self) -> impl Iterator<Item = Result<&[u8]>> {
-        // SAFETY: the list was retained, and is released when this value is dropped, which is borrowed meanwhile.
+        // SAFETY: the list is valid until it is released (Invariants), and the result borrows this value.
         unsafe { chunks_of(self.list.as_ptr()) }
     }
 
@@ -267,10 +286,14 @@ impl Drop for RetainedData {
     }
 }
 
-/// A list that was retained, on its way to WSK.
+/// A retained list on its way to WSK.
+///
+/// # Invariants
+///
+/// It was retained and not released.
 struct List(NonNull<WSK_DATA_INDICATION>);
 
-// SAFETY: the list is this value's, and WSK takes it in any thread.
+// SAFETY: this value owns the list, and WSK accepts its release in any thread.
 unsafe impl Send for List {}
 
 /// Returns a list to WSK, before the guard of its socket is dropped.

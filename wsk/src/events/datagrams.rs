@@ -80,6 +80,10 @@ impl<'a> Datagram<'a> {
 }
 
 /// The datagrams of an indication.
+///
+/// # Invariants
+///
+/// `next` is null, or an entry of WSK's list, which is valid for `'a` with the entries behind it.
 #[derive(Clone, Debug)]
 pub struct DatagramIter<'a> {
     next: *const WSK_DATAGRAM_INDICATION,
@@ -91,7 +95,7 @@ impl<'a> Iterator for DatagramIter<'a> {
     type Item = Datagram<'a>;
 
     fn next(&mut self) -> Option<Datagram<'a>> {
-        // SAFETY: the list is WSK's, and stays as long as the indication does.
+        // SAFETY: `next` is null, or an entry that is valid for `'a` (Invariants).
         let datagram = unsafe { self.next.as_ref() }?;
         self.next = datagram.Next;
         Some(Datagram(datagram))
@@ -99,12 +103,16 @@ impl<'a> Iterator for DatagramIter<'a> {
 }
 
 /// Received datagrams, valid during the call unless they are [retained](Self::retain).
+///
+/// # Invariants
+///
+/// `list` is WSK's list, valid for `'a`: the event callback does not return before this value ends.
 #[derive(Debug)]
 pub struct Datagrams<'a> {
     list: NonNull<WSK_DATAGRAM_INDICATION>,
     flags: ULONG,
     state: &'a SocketState,
-    /// Whether the list is the client's when the call returns.
+    /// Whether the client keeps the list after the call.
     is_retained: &'a Cell<bool>,
 }
 
@@ -157,6 +165,8 @@ impl<'a> Datagrams<'a> {
             return Err(self);
         };
         self.is_retained.set(true);
+        // INVARIANT: the callback returns `STATUS_PENDING`, which gives the list to this value, and the guard keeps the
+        // socket open.
         Ok(RetainedDatagrams { list: self.list, socket: ManuallyDrop::new(socket) })
     }
 }
@@ -171,6 +181,10 @@ impl<'a> IntoIterator for &'a Datagrams<'_> {
 }
 
 /// Retained datagrams. Dropping them releases the datagrams.
+///
+/// # Invariants
+///
+/// `list` is a list of WSK's that was retained and not released. Its socket is open until it is released.
 #[derive(Debug)]
 pub struct RetainedDatagrams {
     list: NonNull<WSK_DATAGRAM_INDICATION>,
@@ -178,7 +192,8 @@ pub struct RetainedDatagrams {
     socket: ManuallyDrop<OpenGuard>,
 }
 
-// SAFETY: the value owns the retained list, which any thread may use. It is not `Sync`: reading may map its memory.
+// SAFETY: the value owns the retained list (Invariants), which any thread may use. It is not `Sync`, because a read may
+// map the list's memory.
 unsafe impl Send for RetainedDatagrams {}
 
 impl RetainedDatagrams {
@@ -206,10 +221,14 @@ impl Drop for RetainedDatagrams {
     }
 }
 
-/// A list that was retained, on its way to WSK.
+/// A retained list on its way to WSK.
+///
+/// # Invariants
+///
+/// It was retained and not released.
 struct List(NonNull<WSK_DATAGRAM_INDICATION>);
 
-// SAFETY: the list is this value's, and WSK takes it in any thread.
+// SAFETY: this value owns the list, and WSK accepts its release in any thread.
 unsafe impl Send for List {}
 
 /// Returns a list to WSK, before the guard of its socket is dropped.

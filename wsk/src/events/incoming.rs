@@ -19,6 +19,12 @@ use crate::socket::{Connection, ConnectionSocket, NewSocket, SocketState};
 use crate::status::Result;
 
 /// An established connection that WSK offers to a listener. Dropping this rejects it.
+///
+/// # Invariants
+///
+/// The pointers are those of WSK's call of the accept callback, which does not return before this value ends: `socket`
+/// is the offered socket, which only this value may accept; the addresses are null or valid; `context` and `table` are
+/// valid for writes.
 #[derive(Debug)]
 pub struct Incoming<'a, K> {
     pub(super) socket: NonNull<WSK_SOCKET>,

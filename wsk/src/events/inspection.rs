@@ -28,6 +28,11 @@ use crate::socket::{OpenGuard, SocketState, Weak};
 use crate::status::{Result, known};
 
 /// A requested connection, before its handshake. Dropping this rejects it.
+///
+/// # Invariants
+///
+/// The addresses are those of WSK's call of the inspect callback, null or valid, and the callback does not return
+/// before this value ends.
 pub struct Inspection<'a> {
     id: InspectId,
     /// Both are null, or valid during the call.
@@ -38,6 +43,10 @@ pub struct Inspection<'a> {
 }
 
 /// The callback's decision about an inspected connection.
+///
+/// # Invariants
+///
+/// The operation of `Pend` has two halves, of which the callback's is unfinished.
 #[derive(Clone, Copy)]
 pub(super) enum Verdict {
     Reject,
@@ -199,8 +208,8 @@ impl InspectId {
 /// does not keep the listener open, and allocates nothing.
 pub struct PendingInspection {
     id: InspectId,
-    /// `None` after the decision. The reference is weak, since the listener's handler may store this value, and is dropped
-    /// after the listener was closed.
+    /// `None` after the decision. The reference is weak, since the listener's handler may store this value, and is
+    /// dropped after the listener was closed.
     undecided: Option<(Weak, PendedIrp)>,
 }
 
@@ -216,8 +225,8 @@ impl PendingInspection {
 
     /// Lets the connection be established. WSK offers it to the listener afterwards, unless it is aborted before.
     ///
-    /// The call itself delivers the decision to WSK, before the future is polled. If the callback that pended the connection
-    /// has not returned yet, its return delivers it.
+    /// The call itself delivers the decision to WSK, before the future is polled. If the callback that pended the
+    /// connection has not returned yet, its return delivers it.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`, but futures are polled at `PASSIVE_LEVEL`. Cancellation: dropping the future
     /// changes nothing, since the decision was made.

@@ -1,4 +1,4 @@
-//! What a kind of request owns while it is in flight, besides its buffers.
+//! A value that a request owns while it is in flight, besides its buffers.
 //!
 //! # Safety
 //!
@@ -31,7 +31,7 @@ pub(crate) trait Attachment: Send + Sized + 'static {
     unsafe fn abandon(self, result: Result<usize>, output: &ControlBuffer);
 }
 
-/// How many words an attachment has at most.
+/// The maximum size of an attachment, in words.
 const WORDS: usize = 3;
 
 type Words = MaybeUninit<[usize; WORDS]>;
@@ -40,7 +40,7 @@ type Words = MaybeUninit<[usize; WORDS]>;
 ///
 /// # Invariants
 ///
-/// If there are `functions`, `words` holds a value of the type that they are for, which the slot owns.
+/// If `functions` is `Some`, `words` holds a value of their type, which the slot owns.
 pub(crate) struct AttachmentSlot {
     words: Words,
     functions: Option<&'static Functions>,
@@ -49,7 +49,11 @@ pub(crate) struct AttachmentSlot {
 // SAFETY: the value is an `Attachment`, which is `Send`.
 unsafe impl Send for AttachmentSlot {}
 
-/// What the type of a value is needed for.
+/// The functions of an attachment's type.
+///
+/// # Invariants
+///
+/// All of them are for the same type, whose values fit into [`Words`].
 struct Functions {
     type_id: fn() -> TypeId,
     outlives_refusal: bool,
@@ -80,7 +84,8 @@ impl Functions {
 unsafe fn abandon<A: Attachment>(words: *mut Words, result: Result<usize>, output: &ControlBuffer) {
     // SAFETY: `words` holds an `A`, which is read once.
     let value = unsafe { words.cast::<A>().read() };
-    // SAFETY: this function's contract is the method's.
+    // SAFETY: the value was attached to the request that has this result, which no other code uses (this function's
+    // contract).
     unsafe { value.abandon(result, output) };
 }
 
@@ -98,7 +103,7 @@ impl AttachmentSlot {
     /// Attaches a value, in place of the one before.
     pub(crate) fn put<A: Attachment>(&mut self, value: A) {
         *self = Self::EMPTY;
-        // SAFETY: the words are as large and as aligned as an `A`, as `Functions::of` asserts.
+        // SAFETY: `Functions::of` asserts that an `A` fits into the words, in size and alignment.
         unsafe { self.words.as_mut_ptr().cast::<A>().write(value) };
         // INVARIANT: the words hold an `A`.
         self.functions = Some(Functions::of::<A>());
@@ -117,7 +122,7 @@ impl AttachmentSlot {
         core::mem::replace(self, Self::EMPTY)
     }
 
-    /// As [`take_all`](Self::take_all), if there is a value that the system does not use after it has refused the call.
+    /// Moves the value to another slot, if the system does not use it after it has refused the call.
     pub(super) fn take_unused(&mut self) -> Option<Self> {
         let is_unused = self.functions.is_some_and(|functions| !functions.outlives_refusal);
         is_unused.then(|| self.take_all())

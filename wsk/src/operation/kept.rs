@@ -1,15 +1,14 @@
-//! Receives whose futures were dropped, kept for the receives that follow.
+//! Receives whose futures were dropped, kept for later receives.
 //!
-//! A receive that is cancelled may complete with data all the same. So a receive whose future is dropped is cancelled and
-//! kept, with its buffer, by the object that it was issued on. The next receive waits for it: it takes what the kept one
-//! has brought, and is issued only when no earlier one is left. A receive that was cancelled without data is
-//! freed at once.
+//! A cancelled receive may still complete with data. So a receive whose future is dropped is cancelled and kept, with
+//! its buffer, by the object on which it was issued. The next receive waits for it and takes its data; it is issued
+//! only when no earlier one is left. A receive that was cancelled without data is freed at once.
 //!
 //! While requests are kept, receives take turns in the order in which they were begun, so that data stays in order: one
 //! has the turn until it has its data, or was issued.
 //!
-//! The memory is bounded: a receive that waits for its turn, or for a kept one, is not issued itself and is not kept. So
-//! no more requests are kept than were in flight at once.
+//! The memory is bounded: a receive that waits for its turn, or for a kept one, is not issued itself and is not kept.
+//! So no more requests are kept than were in flight at once.
 //!
 //! # Safety
 //!
@@ -32,13 +31,13 @@ use crate::pool::PoolBox;
 use crate::status::Result;
 use crate::sync::SpinLock;
 
-/// What a receive is kept with, in its payload. Not used while it is not kept.
+/// The data of a kept receive, in its payload. Unused while it is not kept.
 pub(crate) struct KeptPart {
-    /// Its place among the receives of its object.
+    /// Its position among the receives of its object.
     number: u32,
-    /// How many bytes before the request's own, in the same buffer, were received for the same future.
+    /// The number of bytes in the same buffer that earlier requests have received for the same future.
     pub(crate) before: usize,
-    /// How many of all of these bytes were taken.
+    /// The number of these bytes, and of the request's own, that were taken.
     pub(crate) taken: usize,
     /// The result, if it is not to be read from the IRP.
     pub(crate) result: Option<Result<usize>>,

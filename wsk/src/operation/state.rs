@@ -25,7 +25,7 @@
 //!
 //! # Safety
 //!
-//! The word decides which side may use the waker's parts, as described above.
+//! The phase in the word decides which side may use the waker's parts: see "How the waker is shared without a lock".
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -50,6 +50,13 @@ const PHASE: usize = 0b111;
 const ONE_MORE_WAKER: usize = 0b1000;
 
 /// The state of one request.
+///
+/// # Invariants
+///
+/// - In the phase *waiting*, the waker's parts are those of a [`Waker`], which this value owns. Only the completion
+///   reads
+///   them then, or the owner after it has changed the phase.
+/// - In every other phase, this value owns no waker, and the parts belong to the owner of the request.
 pub(crate) struct OperationState {
     word: AtomicUsize,
     waker_data: AtomicPtr<()>,
@@ -59,17 +66,17 @@ pub(crate) struct OperationState {
 /// A word of a request that its owner waits for, or has left.
 pub(crate) struct Seen(usize);
 
-/// What a completion found.
+/// The owner of a request at its completion.
 pub(crate) enum Handover {
-    /// The owner is still there: the request is the owner's again. Wake it, if it waits.
+    /// The request's owner, which has the request back. Wake it, if it waits.
     Owner(Option<Waker>),
-    /// The owner has gone: the request is the completion routine's to dispose of.
+    /// None: the completion routine disposes of the request.
     Abandoned,
-    /// The owner has gone, and left the memory to the request's socket.
+    /// None: the request's socket owns the memory.
     Orphaned,
 }
 
-/// What an owner found that wants to leave.
+/// The result of an owner's attempt to leave its request.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Leave {
@@ -269,7 +276,7 @@ impl OperationState {
     ///
     /// A waker is stored, and no other code takes it.
     unsafe fn take_waker(&self) -> Waker {
-        // SAFETY: the caller promises a stored waker, whose parts these are.
+        // SAFETY: a waker is stored (this function's contract), and these are its parts.
         unsafe { from_parts(self.waker_parts()) }
     }
 }
@@ -280,7 +287,7 @@ impl OperationState {
 unsafe fn from_parts((data, vtable): (*mut (), *mut RawWakerVTable)) -> Waker {
     // SAFETY: a waker's table is valid for ever.
     let vtable: &'static RawWakerVTable = unsafe { &*vtable };
-    // SAFETY: the caller promises the parts of a waker.
+    // SAFETY: the parts are those of a waker (this function's contract).
     unsafe { Waker::new(data, vtable) }
 }
 

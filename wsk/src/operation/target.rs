@@ -1,9 +1,9 @@
-//! What requests are issued on.
+//! The objects that requests are issued on.
 //!
 //! # Safety
 //!
-//! A request in flight keeps a pointer to its target without the type. The completion routine is generic, and so
-//! knows the type; the rare path of a refused request finds the function for the type in the target's header.
+//! A request in flight keeps an untyped pointer to its target. The completion routine is generic over the type; the
+//! rare path of a refused request finds the function for the type in the target's header.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -34,9 +34,13 @@ pub(crate) unsafe trait Target: Sized {
     fn requests(&self) -> &Cache;
 }
 
-/// The beginning of every [`Target`]: what is needed where its type is not known.
+/// The beginning of every [`Target`], for code that does not know its type.
+///
+/// # Invariants
+///
+/// `keep_refused` is the function for the type of the target that this header begins.
 pub(crate) struct TargetHeader {
-    /// How many requests were made on it.
+    /// Counts the requests that were issued on it.
     pub(crate) budget: Budget,
     /// Its receives whose futures were dropped.
     pub(crate) kept: Kept,
@@ -45,6 +49,7 @@ pub(crate) struct TargetHeader {
 
 impl TargetHeader {
     pub(crate) const fn of<T: Target>() -> Self {
+        // INVARIANT: `Target` requires that only a `T` begins with this header.
         Self { budget: Budget::new(), kept: Kept::new(), keep_refused: keep_refused::<T> }
     }
 
@@ -56,7 +61,8 @@ impl TargetHeader {
     pub(super) unsafe fn keep_refused(target: NonNull<Self>, operation: NonNull<Operation>) {
         // SAFETY: the request's reference keeps the target, and with it the header.
         let keep_refused = unsafe { target.as_ref() }.keep_refused;
-        // SAFETY: the header names the function for its own type; the rest is this function's contract.
+        // SAFETY: the function is for the target's type (Invariants); the request is the target's, was orphaned, and is
+        // passed once (this function's contract).
         unsafe { keep_refused(target, operation) };
     }
 }

@@ -50,7 +50,7 @@
 //! }
 //! ```
 //!
-//! # What is promised
+//! # Availability
 //!
 //! WSK's documentation covers the options at the root of this module. WSK passes all others to the transport. Their
 //! availability depends on the running Windows; unavailable ones return `STATUS_NOT_SUPPORTED` (kind
@@ -71,7 +71,7 @@
 //!     unsafe { SocketOption::new(sys::SOL_SOCKET, sys::SO_RANDOMIZE_PORT) };
 //! ```
 //!
-//! # What is raw on purpose
+//! # Raw options
 //!
 //! These have no safe API. They are accessible through [`Socket::as_raw`](crate::socket::Socket::as_raw) and
 //! [`dispatch`](crate::dispatch), or as an option of your own if they only need an IRP and plain data.

@@ -366,7 +366,7 @@ mod tests {
         let expected: std::vec::Vec<u8> =
             [1_u32, 2000, 3].iter().flat_map(|number| number.to_ne_bytes()).collect();
         there_and_back::<KeepAlive>(&Some(keep), &expected);
-        // On zeroes, as `encode` is promised.
+        // On zeroes, as the contract of `encode` requires.
         there_and_back_none();
     }
 

@@ -48,6 +48,7 @@ impl AddressList {
     /// IRQL: <= `DISPATCH_LEVEL`.
     #[must_use]
     pub fn iter(&self) -> Addresses<'_> {
+        // INVARIANT: the query owns the list, and is borrowed for the lifetime of the result.
         Addresses { next: self.0.list(), list: PhantomData }
     }
 
@@ -119,6 +120,10 @@ impl fmt::Debug for AddressInfo<'_> {
 }
 
 /// The entries of an [`AddressList`].
+///
+/// # Invariants
+///
+/// `next` is null, or an entry of a list of the system that is valid and unchanged for `'a`.
 #[derive(Clone)]
 pub struct Addresses<'a> {
     next: PADDRINFOEXW,
@@ -126,9 +131,9 @@ pub struct Addresses<'a> {
     list: PhantomData<&'a AddressList>,
 }
 
-// SAFETY: the list is only read, and is valid while it is borrowed.
+// SAFETY: the entries are only read, and are valid and unchanged for the lifetime (Invariants).
 unsafe impl Send for Addresses<'_> {}
-// SAFETY: the list is only read, and is valid while it is borrowed.
+// SAFETY: the entries are only read, and are valid and unchanged for the lifetime (Invariants).
 unsafe impl Sync for Addresses<'_> {}
 
 impl<'a> Iterator for Addresses<'a> {
@@ -136,10 +141,10 @@ impl<'a> Iterator for Addresses<'a> {
 
     fn next(&mut self) -> Option<AddressInfo<'a>> {
         loop {
-            // SAFETY: the pointer is null, or to an entry of the list, which is valid while it is borrowed.
+            // SAFETY: `next` is null, or an entry that is valid for `'a` (Invariants).
             let entry: &'a ADDRINFOEXW = unsafe { self.next.as_ref() }?;
             self.next = entry.ai_next;
-            // SAFETY: the entry and the memory that it points to are valid while the list is borrowed.
+            // SAFETY: the entry and the memory that it points to are valid for `'a` (Invariants).
             if let Some(info) = unsafe { info(entry) } {
                 return Some(info);
             }
@@ -173,7 +178,7 @@ unsafe fn info(entry: &ADDRINFOEXW) -> Option<AddressInfo<'_>> {
     })
 }
 
-/// Reads a name of the system's.
+/// Reads a name in the system's list.
 ///
 /// # Safety
 ///

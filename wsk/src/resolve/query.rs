@@ -25,6 +25,10 @@ use crate::provider::Provider;
 use crate::status::Result;
 
 /// The start of the memory. The strings' code units follow.
+///
+/// # Invariants
+///
+/// Those of [`Query`], which owns it.
 struct QueryMemory {
     job: Job,
     provider: Provider,
@@ -49,7 +53,11 @@ unsafe impl Send for Query {}
 // SAFETY: a shared query only reads its memory and its list (Invariants).
 unsafe impl Sync for Query {}
 
-/// The arguments of WSK's call. A string that is not given is null.
+/// The arguments of WSK's call. An absent string is null.
+///
+/// # Invariants
+///
+/// The pointers are null or into the memory of a [`Query`], and valid as long as that.
 pub(super) struct Places {
     pub(super) host: PUNICODE_STRING,
     pub(super) service: PUNICODE_STRING,
@@ -92,6 +100,7 @@ impl Query {
         let header = QueryMemory { job, provider: provider.clone(), hints, list, host, service };
         // SAFETY: the memory is large enough, and aligned to 16 bytes.
         unsafe { memory.write(header) };
+        // INVARIANT: the allocation was made above, the strings' pointers are into it, and there is no list yet.
         Ok(Self(memory))
     }
 

@@ -1,8 +1,8 @@
-//! Running one future on the current thread.
+//! The executor of one future on the current thread.
 //!
 //! # Safety
 //!
-//! The waker's data is a counted allocation, and its table is this module's own.
+//! The data of a waker is a reference to a parker, from [`PoolArc::into_raw`], and its table is this module's own.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -16,14 +16,14 @@ use crate::pool::PoolArc;
 use crate::status::Result;
 use crate::sync::Event;
 
-/// Runs a future to its end on the current thread, which waits whenever the future does.
+/// Runs a future to its end on the current thread, which waits whenever the future is pending.
 ///
-/// IRQL: `PASSIVE_LEVEL`, and never in a callback, as the token says.
+/// IRQL: `PASSIVE_LEVEL`, and never in a callback, as the token proves.
 ///
 /// # Errors
 ///
-/// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory for the waker: it may outlive the call, and so
-/// cannot be on the stack. The future is dropped without having run.
+/// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory for the waker, which may outlive the call and so cannot be on
+/// the stack. The future is dropped without being polled.
 ///
 /// ```
 /// use wsk::{irql::Passive, rt};
@@ -36,6 +36,7 @@ use crate::sync::Event;
 /// ```
 pub fn block_on<F: Future>(passive: Passive, future: F) -> Result<F::Output> {
     let parker = PoolArc::new(Parker { woken: AtomicBool::new(false), event: Event::new() })?;
+    // INVARIANT: the event is initialized before the parker is shared.
     // SAFETY: the parker stays in its allocation, which is nonpaged.
     unsafe { parker.event.initialize() };
     let waker = waker(parker.clone());
@@ -45,15 +46,20 @@ pub fn block_on<F: Future>(passive: Passive, future: F) -> Result<F::Output> {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
             return Ok(output);
         }
-        // The flag first: a wait costs more. The event may also be left over from a wake that the flag
-        // told of, so it proves nothing by itself.
+        // The flag first: a wait costs more. Only the flag counts: the event may still be signaled from a wake whose
+        // flag was already taken.
         while !parker.woken.swap(false, Ordering::AcqRel) {
-            // SAFETY: the event was initialized.
+            // SAFETY: the event is initialized (Invariants).
             unsafe { parker.event.wait(passive) };
         }
     }
 }
 
+/// The thread of a [`block_on`].
+///
+/// # Invariants
+///
+/// Once it is shared, the event is initialized, and stays in its nonpaged allocation.
 struct Parker {
     woken: AtomicBool,
     event: Event,
@@ -62,7 +68,7 @@ struct Parker {
 impl Parker {
     fn unpark(&self) {
         if !self.woken.swap(true, Ordering::AcqRel) {
-            // SAFETY: the event was initialized before the first waker was made.
+            // SAFETY: the event is initialized (Invariants).
             unsafe { self.event.set() };
         }
     }
@@ -70,7 +76,7 @@ impl Parker {
 
 fn waker(parker: PoolArc<Parker>) -> Waker {
     let data = parker.into_raw().cast();
-    // SAFETY: the table's functions treat the data as the parker that it is, and count it.
+    // SAFETY: the data is a reference to a parker from `into_raw`, as each function of the table requires.
     unsafe { Waker::new(data, VTABLE) }
 }
 
@@ -82,22 +88,23 @@ pub(super) fn is_own(waker: &Waker) -> bool {
 }
 
 unsafe fn clone(data: *const ()) -> RawWaker {
-    // SAFETY: the data is a counted parker, which stays counted for the waker that is cloned.
+    // SAFETY: the data is a reference to a parker from `into_raw`. It stays with the cloned waker, since it is not
+    // dropped here.
     let parker = core::mem::ManuallyDrop::new(unsafe { PoolArc::<Parker>::from_raw(data.cast()) });
     RawWaker::new(PoolArc::clone(&parker).into_raw().cast(), VTABLE)
 }
 
 unsafe fn wake(data: *const ()) {
-    // SAFETY: the data is a counted parker, whose count ends with this waker.
+    // SAFETY: the data is a reference to a parker from `into_raw`, which ends with this waker.
     unsafe { PoolArc::<Parker>::from_raw(data.cast()) }.unpark();
 }
 
 unsafe fn wake_by_ref(data: *const ()) {
-    // SAFETY: the waker keeps the parker.
+    // SAFETY: the waker's reference keeps the parker.
     unsafe { &*data.cast::<Parker>() }.unpark();
 }
 
 unsafe fn drop_waker(data: *const ()) {
-    // SAFETY: the data is a counted parker, whose count ends with this waker.
+    // SAFETY: the data is a reference to a parker from `into_raw`, which ends with this waker.
     drop(unsafe { PoolArc::<Parker>::from_raw(data.cast()) });
 }

@@ -2,12 +2,12 @@
 //!
 //! A completion routine must not call WSK ([INV-15](crate::rules#inv-15)). The wakers of this crate's tasks only queue their task, and free bare
 //! memory: the future and the output of a task are dropped by its runtime or by its handle, never by a waker. A foreign
-//! waker may be anything, and the last one of a task may drop the task's future, with its sockets. While one is called in
-//! a completion routine, values that call WSK when they are dropped defer that to their client's thread:
+//! waker may run any code; the last one of a task may drop the task's future, with its sockets. While a completion
+//! routine calls a foreign waker, values whose drop calls WSK defer that call to their client's thread:
 //!
-//! | dropped by a foreign waker | what happens |
+//! | dropped by a foreign waker | effect |
 //! |---|---|
-//! | a socket, or what keeps one open | the client's thread closes it |
+//! | a socket, or a value that keeps one open | the client's thread closes it |
 //! | a future in flight | its IRP is cancelled, by the kernel and not by WSK |
 //! | retained data and datagrams, a pending inspection | the client's thread returns them to WSK |
 //! | a provider | the client's thread releases it |
@@ -18,8 +18,8 @@
 //! | a join handle | the task's output is dropped, by the rows above |
 //! | a buffer, a spawner | memory is freed |
 //!
-//! Calls that a foreign waker makes itself, such as one that polls its task in place, are not deferred: the documentation
-//! of the crate forbids such wakers.
+//! Calls that a foreign waker makes itself, such as one that polls its task in place, are not deferred: the
+//! documentation of the crate forbids such wakers.
 
 use core::task::Waker;
 

@@ -1,8 +1,8 @@
-//! Waiting for the output of a task.
+//! The handle of a task.
 //!
 //! # Safety
 //!
-//! A handle has a reference to its task, and takes the output once.
+//! A handle owns a reference to its task, and takes the output once.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -36,23 +36,30 @@ use crate::status::{Result, known};
 /// # Errors
 ///
 /// `STATUS_CANCELLED` (kind [`Cancelled`](crate::ErrorKind::Cancelled)) if the runtime ended before the task.
+///
+/// # Invariants
+///
+/// It is the only handle of its task, owns one of the task's references, and `T` is the output of the task's future.
 pub struct JoinHandle<T> {
     task: Task,
     /// Covariant: the output is moved out as a `T`, and nothing else is derived from the type.
     output: PhantomData<fn() -> T>,
 }
 
-// SAFETY: it is a count of the task, and gives out what may be given to another thread.
+// SAFETY: any thread may use and release its reference (see `Task`), and it moves the output to its thread (`T: Send`).
 unsafe impl<T: Send> Send for JoinHandle<T> {}
-// SAFETY: it is a count of the task, and gives out what may be given to another thread; what has a shared one can only
-// ask whether the task is done.
+// SAFETY: the only method on a shared reference returns whether the task is done, which is atomic.
 unsafe impl<T: Send> Sync for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
+    /// Creates the handle of a task.
+    ///
     /// # Safety
     ///
-    /// A count of the task, and its output, are the handle's. `T` is that output.
+    /// The caller gives one of the task's references to the handle, which is the task's only one. `T` is the output of
+    /// the task's future.
     pub(super) const unsafe fn new(task: Task) -> Self {
+        // INVARIANT: this function's contract.
         Self { task, output: PhantomData }
     }
 
@@ -72,7 +79,7 @@ impl<T> Future for JoinHandle<T> {
         if self.task.poll_done(context.waker()).is_pending() {
             return Poll::Pending;
         }
-        // SAFETY: the handle is of this output.
+        // SAFETY: `T` is the output of the task's future (Invariants).
         Poll::Ready(unsafe { self.task.take_output() }.ok_or(known::STATUS_CANCELLED))
     }
 }

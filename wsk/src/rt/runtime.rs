@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The scheduler stays in its allocation until the last reference is dropped, and each of its threads has one.
+//! The scheduler stays in its allocation until the last reference is dropped, and each of its threads owns one.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -21,10 +21,10 @@ use crate::sync::{Event, Semaphore, SpinLock, Thread};
 
 /// System threads that run tasks.
 ///
-/// [`shutdown`](Self::shutdown) ends it, and waits for its threads. Dropping it ends it, too, and does not wait: each
-/// thread ends when it has left the task that it polls, and the last one drops the tasks. So it may be dropped anywhere,
-/// at up to `DISPATCH_LEVEL`, also in a callback, a completion routine or one of its own tasks.
-/// [`wsk::unload`](crate::unload()) waits for its threads, and for ever if it was forgotten.
+/// [`shutdown`](Self::shutdown) ends it, and waits for its threads. Dropping it also ends it, but does not wait: each
+/// thread ends when it returns from the task that it polls, and the last one drops the tasks. So it may be dropped
+/// anywhere at up to `DISPATCH_LEVEL`, including in a callback, a completion routine and one of its own tasks.
+/// [`wsk::unload`](crate::unload()) waits for its threads; if the runtime was forgotten, indefinitely.
 ///
 /// ```
 /// use wsk::{Runtime, irql::Passive};
@@ -46,8 +46,8 @@ impl Runtime {
     /// The maximum number of threads of a runtime.
     pub const MAX_THREADS: usize = 64;
 
-    /// Starts a runtime with this number of threads. One is enough for tasks that mostly wait for the network; more threads
-    /// use more processors.
+    /// Starts a runtime with this number of threads. One is enough for tasks that mostly wait for the network; more
+    /// threads use more processors.
     ///
     /// IRQL: `PASSIVE_LEVEL`.
     ///
@@ -72,6 +72,7 @@ impl Runtime {
             work: Semaphore::new(),
             idle: Event::new(),
         })?;
+        // INVARIANT: the semaphore and the event are initialized before the scheduler is shared.
         // SAFETY: the scheduler stays in its allocation, which is nonpaged.
         unsafe { scheduler.work.initialize() };
         // SAFETY: the scheduler stays in its allocation, which is nonpaged.
@@ -91,11 +92,11 @@ impl Runtime {
         for slot in self.threads.iter_mut().take(count) {
             self.scheduler.queues.lock().threads += 1;
             let context = self.scheduler.clone().into_raw();
-            // SAFETY: the routine takes a reference to a scheduler, which is the thread's from here on.
+            // SAFETY: `run` takes a reference to a scheduler from `into_raw`, which belongs to the thread from here on.
             match unsafe { Thread::start(passive, run, context.cast_mut().cast()) } {
                 Ok(thread) => *slot = Some(thread),
                 Err(error) => {
-                    // SAFETY: the reference was given away above, and no thread has taken it.
+                    // SAFETY: the reference is from `into_raw` above, and no thread was started that takes it.
                     drop(unsafe { PoolArc::from_raw(context) });
                     self.scheduler.queues.lock().threads -= 1;
                     return Err(error);
@@ -115,8 +116,8 @@ impl Runtime {
 
     /// Waits until all tasks have finished, including those that they spawn. Other threads may spawn more at any time.
     ///
-    /// A task that never finishes makes it hang: signal the tasks to finish, or use [`Runtime::wait_timeout`]. Must not be
-    /// called from one of the runtime's own tasks.
+    /// A task that never finishes makes it hang: signal the tasks to finish, or use [`Runtime::wait_timeout`]. Must not
+    /// be called from one of the runtime's own tasks.
     ///
     /// IRQL: `PASSIVE_LEVEL`.
     pub fn wait(&mut self, passive: Passive) {
@@ -154,8 +155,8 @@ impl Runtime {
         }
     }
 
-    /// Waits like [`Runtime::wait`], and ends the runtime when no task is left, so none is dropped before it finishes. Tasks
-    /// spawned afterwards are refused.
+    /// Waits like [`Runtime::wait`], and ends the runtime when no task is left, so none is dropped before it finishes.
+    /// Tasks spawned afterwards are refused.
     ///
     /// IRQL: `PASSIVE_LEVEL`.
     ///
@@ -182,8 +183,8 @@ impl Runtime {
         self.stop(passive);
     }
 
-    /// Ends the runtime: waits until its threads return from polling, ends the threads, and drops all tasks. As with any
-    /// dropped future, requests in flight are cancelled and sockets are closed; the registration waits for their
+    /// Ends the runtime: waits until its threads return from polling, ends the threads, and drops all tasks. As with
+    /// any dropped future, requests in flight are cancelled and sockets are closed; the registration waits for their
     /// completion.
     ///
     /// Must not be called from one of the runtime's own tasks, which would wait for itself.
@@ -204,7 +205,7 @@ impl Runtime {
 impl Drop for Runtime {
     /// IRQL: <= `DISPATCH_LEVEL`. Does not wait.
     fn drop(&mut self) {
-        // The threads end by themselves, and are waited for at unload.
+        // The threads end by themselves; `unload` waits for them.
         self.scheduler.stop();
     }
 }
@@ -223,8 +224,8 @@ impl Spawner {
     /// Spawns a task: a future that runs until it finishes or the runtime ends. The returned handle is a future of its
     /// output; dropping the handle detaches the task.
     ///
-    /// Makes one allocation. The future is polled and dropped at `PASSIVE_LEVEL`; a refused future is dropped here, at the
-    /// caller's IRQL.
+    /// Makes one allocation. The future is polled and dropped at `PASSIVE_LEVEL`; a refused future is dropped here, at
+    /// the caller's IRQL.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     ///
@@ -239,13 +240,14 @@ impl Spawner {
         F: Future<Output: Send + 'static> + Send + 'static,
     {
         let task = Task::allocate(self.0.clone(), future)?;
-        // SAFETY: one of the task's counts is the handle's, and it is of this output.
+        // SAFETY: `allocate` has returned a reference for the handle, and the output of the task's future is that of
+        // `F`.
         let handle = unsafe { JoinHandle::new(task) };
         if self.0.admit(task) {
             return Ok(handle);
         }
         task.finish();
-        // The counts of the list and of the queue, which did not take it.
+        // The references of the list and of the queue, which did not take the task.
         task.release();
         task.release();
         Err(known::STATUS_CANCELLED)
@@ -259,30 +261,35 @@ impl fmt::Debug for Spawner {
 }
 
 /// The run queue and the list of all tasks.
+///
+/// # Invariants
+///
+/// - Once it is shared, `work` and `idle` are initialized, and stay in their nonpaged allocation.
+/// - The list and the queue own a reference to each of their tasks.
 pub(super) struct Scheduler {
     queues: SpinLock<Queues>,
     /// Released once for each idle thread that is needed.
     work: Semaphore,
-    /// Set when the last task has ended, if that is awaited.
+    /// Set when the last task has ended, if a thread waits for that.
     idle: Event,
 }
 
 struct Queues {
     first_queued: Option<Task>,
     last_queued: Option<Task>,
-    /// All tasks whose futures are there.
+    /// The list of all tasks whose futures were not dropped.
     first: Option<Task>,
     /// Threads that have not ended.
     threads: usize,
     /// Threads that wait for work, or are about to.
     idle_threads: LONG,
     stopping: bool,
-    /// Somebody waits for the end of the last task, and is to be told once.
+    /// Whether a thread waits for the end of the last task. Cleared by the thread that sets `idle`.
     is_awaited: bool,
 }
 
 impl Scheduler {
-    /// Takes a new task in, unless the runtime is shutting down.
+    /// Adds a new task, unless the runtime is shutting down. Returns whether it was added.
     fn admit(&self, task: Task) -> bool {
         let mut queues = self.queues.lock();
         if queues.stopping {
@@ -299,7 +306,7 @@ impl Scheduler {
         true
     }
 
-    /// Queues a task, with a count for the queue.
+    /// Queues a task, and takes over a reference for the queue.
     pub(super) fn queue(&self, task: Task) {
         let mut queues = self.queues.lock();
         if queues.stopping {
@@ -312,19 +319,20 @@ impl Scheduler {
         self.wake(idle);
     }
 
-    /// Takes a task out of the list of all.
+    /// Removes a task from the list of all tasks.
     pub(super) fn forget(&self, task: Task) {
         let mut queues = self.queues.lock();
         queues.unlink(task);
         let is_awaited = queues.first.is_none() && core::mem::take(&mut queues.is_awaited);
         drop(queues);
         if is_awaited {
-            // SAFETY: initialized by the runtime.
+            // SAFETY: the event is initialized (Invariants).
             unsafe { self.idle.set() };
         }
     }
 
-    /// Waits until there is no task, at most so long. Whether there was none at some moment. One thread at a time.
+    /// Waits until no task is left, or `timeout` has passed. Returns whether no task was left at some moment. Only one
+    /// thread may wait at a time.
     fn wait_until_idle(&self, passive: Passive, timeout: Option<Duration>) -> bool {
         {
             let mut queues = self.queues.lock();
@@ -334,7 +342,7 @@ impl Scheduler {
             queues.is_awaited = true;
         }
         if let Some(timeout) = timeout {
-            // SAFETY: initialized by the runtime.
+            // SAFETY: the event is initialized (Invariants).
             if unsafe { self.idle.wait_for(passive, timeout) } {
                 return true;
             }
@@ -343,14 +351,14 @@ impl Scheduler {
             }
             // The last task has ended just now, and the event is about to be set.
         }
-        // SAFETY: initialized by the runtime.
+        // SAFETY: the event is initialized (Invariants).
         unsafe { self.idle.wait(passive) };
         true
     }
 
     fn wake(&self, idle: bool) {
         if idle {
-            // SAFETY: initialized by the runtime; a thread waits, or is about to.
+            // SAFETY: the semaphore is initialized (Invariants), and an idle thread waits, or is about to.
             unsafe { self.work.release(1) };
         }
     }
@@ -360,18 +368,18 @@ impl Scheduler {
         queues.stopping = true;
         let idle = core::mem::take(&mut queues.idle_threads);
         drop(queues);
-        // SAFETY: initialized by the runtime; so many threads wait, or are about to.
+        // SAFETY: the semaphore is initialized (Invariants), and `idle` threads wait, or are about to.
         unsafe { self.work.release(idle) };
     }
 
-    /// Refuses new tasks from now on, if there is none.
+    /// Refuses new tasks from now on, if no task is left. Returns whether the runtime is stopping.
     fn stop_if_idle(&self) -> bool {
         let mut queues = self.queues.lock();
         queues.stopping |= queues.first.is_none();
         queues.stopping
     }
 
-    /// Drops what is left when all threads have ended.
+    /// Drops the remaining tasks, in the last thread.
     fn drop_tasks(&self) {
         loop {
             let mut queues = self.queues.lock();
@@ -395,12 +403,12 @@ impl Queues {
     #[expect(clippy::unused_self, reason = "the borrow stands for the lock")]
     fn links(&mut self, task: Task) -> &mut Links {
         let links = task.header().links.get();
-        // SAFETY: the lock protects every task's links, and a borrow of `self` stands for it; the task
-        // is in one of the lists, which count it.
+        // SAFETY: the scheduler's lock protects the links of every task (Invariants of `TaskHeader`), and `self` is
+        // borrowed from its guard; the list or the queue owns a reference to the task.
         unsafe { &mut *links }
     }
 
-    /// Appends a task to the run queue. Whether an idle thread is needed, which then no longer is idle.
+    /// Appends a task to the run queue. Returns whether an idle thread must be woken, which no longer counts as idle.
     fn push(&mut self, task: Task) -> bool {
         self.links(task).next_queued = None;
         match self.last_queued.replace(task) {
@@ -462,7 +470,7 @@ unsafe extern "C" fn run(context: PVOID) {
         drop(queues);
         match task {
             Some(task) => task.run(),
-            // SAFETY: initialized by the runtime.
+            // SAFETY: the semaphore is initialized (Invariants of `Scheduler`).
             None => unsafe { scheduler.work.wait(passive) },
         }
     }

@@ -1,16 +1,16 @@
 //! A spawned future: its state, its waker, and its memory.
 //!
-//! One nonpaged allocation, counted: by the scheduler's list of all tasks until the future is gone, by
-//! the run queue while it is queued, by each waker, and by its [`JoinHandle`](super::JoinHandle). So the future is
-//! always dropped by a thread of the runtime, at `PASSIVE_LEVEL`; what the last waker frees, at any level, is the
-//! bare memory.
+//! A task is one nonpaged allocation with a reference count. The scheduler's list of all tasks has a reference until
+//! the future is dropped; so have the run queue while the task is queued, each waker, and the
+//! [`JoinHandle`](super::JoinHandle). So the future is always dropped by a thread of the runtime, at `PASSIVE_LEVEL`,
+//! and the last waker, which may be dropped at any level, only frees the memory.
 //!
-//! The output takes the future's place. It is the handle's, if there still is one when the task is done; else it
-//! is dropped where it was made.
+//! The output replaces the future in its place. If the handle still exists when the task is done, it owns the output;
+//! otherwise the output is dropped at once.
 //!
 //! # Safety
 //!
-//! A task is one allocation that begins with a header; its state decides which thread may access the future or the
+//! A task is one allocation that begins with a header. Its state decides which thread may access the future or the
 //! output.
 
 #![expect(unsafe_code, reason = "see Safety")]
@@ -32,66 +32,94 @@ use crate::sync::SpinLock;
 const SCHEDULED: usize = 0b001;
 /// Being polled.
 const RUNNING: usize = 0b010;
-/// The future is gone.
+/// The future was dropped.
 const DONE: usize = 0b100;
-/// The output is there, in the future's place.
+/// The output is in the future's place.
 const OUTPUT: usize = 0b1000;
-/// There is a handle, whose the output is.
+/// The handle exists, and owns the output.
 const HANDLE: usize = 0b1_0000;
-/// One count of the memory.
+/// One reference.
 const REFERENCE: usize = 0b10_0000;
 
-/// What is known of a task without knowing its future.
+/// The beginning of a task, for code that does not know the type of its future.
+///
+/// # Invariants
+///
+/// - It begins a [`TaskMemory<F>`] in an allocation of a [`PoolBox`], and `functions` are those for `F`.
+/// - The allocation is freed when the reference count in `state` becomes zero.
+/// - The scheduler's lock protects `links`.
+/// - Without `DONE`, the stage is the future, which only the thread that has set `RUNNING` accesses, or the last thread
+///   of
+///   the runtime. With `OUTPUT`, the stage is the output, which belongs to the code that clears that bit, or to the
+///   runtime's thread if `HANDLE` is clear. Otherwise the stage is empty.
 #[repr(C)]
 pub(super) struct TaskHeader {
     state: AtomicUsize,
     scheduler: PoolArc<Scheduler>,
     functions: &'static Functions,
-    /// Who waits for the output.
+    /// The waker of the handle.
     joiner: SpinLock<Option<Waker>>,
-    /// The scheduler's lock protects both.
     pub(super) links: UnsafeCell<Links>,
 }
 
-/// A task's places in the scheduler's lists.
+/// The links of a task in the scheduler's lists.
 pub(super) struct Links {
     pub(super) next_queued: Option<Task>,
     pub(super) previous: Option<Task>,
     pub(super) next: Option<Task>,
 }
 
+/// The functions of a task that depend on the type of its future.
+///
+/// # Invariants
+///
+/// All of them are for the same type.
 struct Functions {
-    /// Puts the output in the future's place when it is ready.
+    /// Replaces the future by its output when it is ready.
     poll: unsafe fn(NonNull<TaskHeader>, &mut Context<'_>) -> Poll<()>,
     drop_future: unsafe fn(NonNull<TaskHeader>),
     drop_output: unsafe fn(NonNull<TaskHeader>),
-    /// Where the output is.
+    /// The address of the output.
     output: unsafe fn(NonNull<TaskHeader>) -> NonNull<()>,
     free: unsafe fn(NonNull<TaskHeader>),
 }
 
+/// The memory of a task.
+///
+/// # Invariants
+///
+/// Those of [`TaskHeader`].
 #[repr(C)]
 struct TaskMemory<F: Future> {
     header: TaskHeader,
     stage: UnsafeCell<Stage<F>>,
 }
 
-/// The state says which of them it is, or that it is neither any more. Both begin where this does.
+/// The future, then the output, then neither, as the state says. Both have the address of the union.
+///
+/// # Invariants
+///
+/// Those of [`TaskHeader`].
 #[repr(C)]
 union Stage<F: Future> {
     future: ManuallyDrop<F>,
     output: ManuallyDrop<F::Output>,
 }
 
-/// A pointer to a task. Counts nothing by itself.
+/// A pointer to a task, with the provenance of its whole memory. It is no reference by itself.
+///
+/// # Invariants
+///
+/// The holder of the value owns one of the task's references, or uses the value only while another holder does.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Task(NonNull<TaskHeader>);
 
-// SAFETY: the header is shared by its own rules, and the future is `Send`, see `allocate`.
+// SAFETY: the fields of the header are atomic or behind locks (Invariants of `TaskHeader`), and `allocate` requires
+// that the future and its output are `Send`.
 unsafe impl Send for Task {}
 
 impl Task {
-    /// A task that is scheduled, with three counts: for the list, for the queue, and for its handle.
+    /// Allocates a scheduled task with three references: for the list, for the queue, and for its handle.
     ///
     /// # Errors
     ///
@@ -100,7 +128,7 @@ impl Task {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        // Piece by piece: the future may be too large to be on the stack once more.
+        // Field by field: the future may be too large for a second copy on the stack.
         let mut memory = PoolBox::new_with(MaybeUninit::<TaskMemory<F>>::uninit)?;
         let place: *mut TaskMemory<F> = memory.as_mut_ptr().cast();
         let header = TaskHeader {
@@ -118,31 +146,34 @@ impl Task {
             joiner: SpinLock::new(None),
             links: UnsafeCell::new(Links { next_queued: None, previous: None, next: None }),
         };
-        // SAFETY: the memory is there.
+        // SAFETY: the allocation has the size of a `TaskMemory<F>`.
         let place_of_header = unsafe { &raw mut (*place).header };
-        // SAFETY: the memory is there, and no other code uses it.
+        // SAFETY: the place is in the new allocation, which no other code uses.
         unsafe { place_of_header.write(header) };
-        // The cell and what is in it are laid out as the future, which is where the stage begins.
-        // SAFETY: the memory is there, and no other code uses it.
+        // The cell and the union have the address of the future.
+        // SAFETY: the allocation has the size of a `TaskMemory<F>`.
         let place_of_future: *mut F = unsafe { &raw mut (*place).stage }.cast();
-        // SAFETY: the memory is there, and no other code uses it.
+        // SAFETY: the place is in the new allocation, which no other code uses.
         unsafe { place_of_future.write(future) };
+        // INVARIANT: the header and the future were written above, the functions are for `F`, and the caller receives
+        // the three references.
         Ok(Self(memory.into_raw().cast()))
     }
 
     pub(super) fn header(&self) -> &TaskHeader {
-        // SAFETY: whoever has a task has, or stands under, a count of it.
+        // SAFETY: a reference keeps the task's memory while this value is used (Invariants).
         unsafe { self.0.as_ref() }
     }
 
-    /// Polls a task that was queued, with the count that the queue had.
+    /// Polls a task from the queue, and takes over the queue's reference.
     pub(super) fn run(self) {
         let state = &self.header().state;
         // Queued tasks are scheduled and not running.
         state.fetch_xor(SCHEDULED | RUNNING, Ordering::AcqRel);
-        // A waker that counts nothing, for the duration of the call.
+        // A waker that borrows the queue's reference, for the duration of the call.
         let waker = ManuallyDrop::new(self.waker());
-        // SAFETY: only one thread runs a task, and its future is there until it is done.
+        // SAFETY: this thread has set `RUNNING`, and the task is not done, so the stage is the future, which only this
+        // thread accesses (Invariants of `TaskHeader`).
         let poll =
             unsafe { (self.header().functions.poll)(self.0, &mut Context::from_waker(&waker)) };
         if poll.is_ready() {
@@ -151,27 +182,29 @@ impl Task {
             self.release();
             self.release();
         } else if state.fetch_and(!RUNNING, Ordering::AcqRel) & SCHEDULED != 0 {
-            // Woken meanwhile. The count goes back to the queue.
+            // Woken meanwhile. The reference returns to the queue.
             self.header().scheduler.queue(self);
         } else {
             self.release();
         }
     }
 
-    /// The future was ready, and its output is in its place.
+    /// Ends a task whose future was ready, and was replaced by its output.
     fn complete(self) {
         let before = self.header().state.fetch_or(DONE | OUTPUT, Ordering::AcqRel);
         if before & HANDLE != 0 {
             self.wake_joiner();
         } else {
-            // SAFETY: the output is there, and no handle to take it.
+            // SAFETY: the stage is the output, which belongs to this thread because the handle is gone (Invariants of
+            // `TaskHeader`).
             unsafe { (self.header().functions.drop_output)(self.0) };
         }
     }
 
     /// Drops the future of a task that is not polled any more.
     pub(super) fn finish(self) {
-        // SAFETY: the future was not dropped yet, and is not being polled.
+        // SAFETY: the task is not done, so the stage is the future. No thread polls it: it was never queued, or all
+        // threads of the runtime but this one have ended.
         unsafe { (self.header().functions.drop_future)(self.0) };
         self.header().state.fetch_or(DONE, Ordering::AcqRel);
         self.wake_joiner();
@@ -184,25 +217,25 @@ impl Task {
         }
     }
 
-    /// Whether the future is gone.
+    /// Whether the future was dropped.
     pub(super) fn is_done(self) -> bool {
         self.header().state.load(Ordering::Acquire) & DONE != 0
     }
 
-    /// For the handle: whether the task is done; if not, `waker` will be woken when it is.
+    /// For the handle: returns whether the task is done. If not, `waker` is woken when it is.
     pub(super) fn poll_done(self, waker: &Waker) -> Poll<()> {
         if self.is_done() {
             return Poll::Ready(());
         }
-        // Cloned, and the former one dropped, without the lock: both are others' code.
+        // The waker is cloned, and the former one dropped, without the lock: both are foreign code.
         let waker = waker.clone();
         let former = self.header().joiner.lock().replace(waker);
         drop(former);
-        // A task that was done before that has found no waker, or the former one.
+        // Once more: a task that was done before the new waker was stored has not woken it.
         if self.is_done() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// For the handle of a task that is done: the output, unless there is none, or it was taken.
+    /// For the handle of a done task: takes the output, unless there is none.
     ///
     /// # Safety
     ///
@@ -211,33 +244,36 @@ impl Task {
         if self.header().state.fetch_and(!OUTPUT, Ordering::AcqRel) & OUTPUT == 0 {
             return None;
         }
-        // SAFETY: the output is there, as the state said.
+        // SAFETY: the functions are for the task's future (Invariants of `TaskHeader`).
         let output = unsafe { (self.header().functions.output)(self.0) };
-        // SAFETY: it is of this type, as the caller promises, and no other code takes it.
+        // SAFETY: this call has cleared `OUTPUT`, so the output belongs to it (Invariants of `TaskHeader`), and it is a
+        // `T` (this function's contract).
         Some(unsafe { output.cast::<T>().read() })
     }
 
-    /// For the handle, which gives up its count: the output is not wanted any more.
+    /// For the handle, which is dropped: drops the output, now or when the task is done, and releases the handle's
+    /// reference.
     pub(super) fn detach(self) {
         let before = self.header().state.fetch_and(!HANDLE, Ordering::AcqRel);
         let joiner = self.header().joiner.lock().take();
         drop(joiner);
         if before & OUTPUT != 0 {
-            // SAFETY: the output was made for the handle, which did not take it.
+            // SAFETY: the stage is the output, which belongs to the handle (Invariants of `TaskHeader`).
             unsafe { (self.header().functions.drop_output)(self.0) };
         }
         self.release();
     }
 
-    /// Gives up a count; the last one frees the memory.
+    /// Releases a reference; the last one frees the memory.
     pub(super) fn release(self) {
         if self.header().state.fetch_sub(REFERENCE, Ordering::Release) / REFERENCE != 1 {
             return;
         }
-        // What the other counts' holders did happens before the memory is freed.
+        // The accesses through the other references happen before the memory is freed.
         fence(Ordering::Acquire);
         let free = self.header().functions.free;
-        // SAFETY: this was the last count, and the list's was given up after the future was dropped.
+        // SAFETY: this was the last reference. The list's was released after the future was dropped, and the handle's
+        // after the output was.
         unsafe { free(self.0) };
     }
 
@@ -250,28 +286,34 @@ impl Task {
         }
     }
 
-    /// A waker with the count that the caller has.
+    /// A waker that takes over one of the caller's references.
     fn waker(self) -> Waker {
         let data: *const TaskHeader = self.0.as_ptr();
-        // SAFETY: the table's functions treat the data as the task that it is, and count it.
+        // SAFETY: the data is the pointer of a task with a reference, as each function of the table requires.
         unsafe { Waker::new(data.cast(), VTABLE) }
     }
 }
 
+/// The address of a task's stage.
+///
 /// # Safety
 ///
-/// The header is that of a task of this future.
+/// The header is that of a task of an `F`.
 unsafe fn stage<F: Future>(header: NonNull<TaskHeader>) -> *mut Stage<F> {
-    // SAFETY: the header is the first field of this memory.
+    // SAFETY: the header is the first field of a `TaskMemory<F>` (this function's contract), whose pointer has the
+    // provenance of the whole.
     let memory = unsafe { header.cast::<TaskMemory<F>>().as_ref() };
     memory.stage.get()
 }
 
+/// # Safety
+///
+/// The header is that of a task of an `F`, whose stage is the future, which only the caller accesses.
 unsafe fn poll<F: Future>(header: NonNull<TaskHeader>, context: &mut Context<'_>) -> Poll<()> {
-    // SAFETY: the functions of a task are for its future.
+    // SAFETY: the task is of an `F` (this function's contract).
     let stage = unsafe { stage::<F>(header) };
     let output = {
-        // SAFETY: the caller promises that the future is there, and that no other code uses it.
+        // SAFETY: the stage is the future, which only the caller accesses (this function's contract).
         let future = unsafe { &mut *stage.cast::<F>() };
         // SAFETY: the future stays in its memory until it is dropped.
         match unsafe { Pin::new_unchecked(future) }.poll(context) {
@@ -279,36 +321,50 @@ unsafe fn poll<F: Future>(header: NonNull<TaskHeader>, context: &mut Context<'_>
             Poll::Pending => return Poll::Pending,
         }
     };
-    // SAFETY: this function's contract is the other's, and the future is not polled any more.
+    // SAFETY: the stage is the future, which only the caller accesses (this function's contract), and is not polled any
+    // more.
     unsafe { drop_future::<F>(header) };
-    // SAFETY: nothing is in this place.
+    // SAFETY: the stage is empty now, and only the caller accesses it.
     unsafe { stage.write(Stage { output: ManuallyDrop::new(output) }) };
     Poll::Ready(())
 }
 
+/// # Safety
+///
+/// The header is that of a task of an `F`, whose stage is the future, which only the caller accesses.
 unsafe fn drop_future<F: Future>(header: NonNull<TaskHeader>) {
-    // SAFETY: the functions of a task are for its future.
+    // SAFETY: the task is of an `F` (this function's contract).
     let stage = unsafe { stage::<F>(header) };
-    // SAFETY: the caller promises that the future is there, and that it is not used any more.
+    // SAFETY: the stage is the future, which only the caller accesses (this function's contract).
     unsafe { stage.cast::<F>().drop_in_place() };
 }
 
+/// # Safety
+///
+/// The header is that of a task of an `F`, whose stage is the output, which belongs to the caller.
 unsafe fn drop_output<F: Future>(header: NonNull<TaskHeader>) {
-    // SAFETY: the functions of a task are for its future.
+    // SAFETY: the task is of an `F` (this function's contract).
     let stage = unsafe { stage::<F>(header) };
-    // SAFETY: the caller promises that the output is there, and that it is not in use.
+    // SAFETY: the stage is the output, which belongs to the caller (this function's contract).
     unsafe { stage.cast::<F::Output>().drop_in_place() };
 }
 
+/// # Safety
+///
+/// The header is that of a task of an `F`.
 unsafe fn output<F: Future>(header: NonNull<TaskHeader>) -> NonNull<()> {
-    // SAFETY: the functions of a task are for its future.
+    // SAFETY: the task is of an `F` (this function's contract).
     let stage = unsafe { stage::<F>(header) };
-    // SAFETY: a place in the task's memory is not null.
+    // SAFETY: an address in the task's memory is not null.
     unsafe { NonNull::new_unchecked(stage.cast()) }
 }
 
+/// # Safety
+///
+/// The header is that of a task of an `F`, whose last reference was released, and whose stage is empty.
 unsafe fn free<F: Future>(header: NonNull<TaskHeader>) {
-    // SAFETY: the memory came from a `PoolBox` of this type; what its stage was is dropped, or never was its.
+    // SAFETY: the memory came from a `PoolBox` of this type (Invariants of `TaskHeader`), and has no other user (this
+    // function's contract).
     drop(unsafe { PoolBox::from_raw(header.cast::<TaskMemory<F>>()) });
 }
 
@@ -323,7 +379,7 @@ pub(super) fn is_own(waker: &Waker) -> bool {
 ///
 /// # Safety
 ///
-/// The data is that of a task's waker.
+/// The data is that of a waker of a task, whose reference keeps the task while the result is used.
 unsafe fn task(data: *const ()) -> Task {
     // SAFETY: a waker's data is the pointer of a task, which is not null.
     Task(unsafe { NonNull::new_unchecked(data.cast_mut().cast()) })

@@ -1,11 +1,12 @@
 //! Threads that end by themselves.
 //!
-//! A thread is told to end at any IRQL, where its end cannot be waited for. But only a wait on the thread object proves
-//! that the thread has left the driver's code. So its record is listed here, for a thread that may wait.
+//! A thread may be asked to end at any IRQL, including one that forbids waiting. But only a wait on the thread object
+//! proves that the thread has left the driver's code. So the record of the thread is listed here, for code that may
+//! wait.
 //!
 //! # Safety
 //!
-//! A record in the list is owned by the list: an exchange puts it there, and another one takes all of them out.
+//! The list owns its records: an exchange inserts one, and another exchange removes all.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -16,7 +17,11 @@ use wsk_sys::HANDLE;
 
 use super::Running;
 
-/// A record of a thread.
+/// The record of a thread.
+///
+/// # Invariants
+///
+/// Only a list that owns the record uses `next`. `handle` is open, once the thread was created.
 pub(crate) struct ThreadRecord {
     next: AtomicPtr<ThreadRecord>,
     pub(crate) handle: HANDLE,
@@ -30,11 +35,11 @@ impl ThreadRecord {
     }
 }
 
-/// A list of records, linked by themselves.
+/// A list of records, linked by their `next`.
 ///
 /// # Invariants
 ///
-/// Every record in the list came from [`EndedThreads::push`], and is the list's.
+/// Every record in the list came from [`EndedThreads::push`], and is owned by the list.
 pub(crate) struct EndedThreads(AtomicPtr<ThreadRecord>);
 
 impl EndedThreads {
@@ -42,18 +47,19 @@ impl EndedThreads {
         Self(AtomicPtr::new(ptr::null_mut()))
     }
 
-    /// Puts a record into the list. IRQL: <= `DISPATCH_LEVEL`.
+    /// Inserts a record. IRQL: <= `DISPATCH_LEVEL`.
     ///
     /// # Safety
     ///
-    /// The record is valid, and given up for this.
+    /// The record is valid, and the caller gives it to the list.
     pub(crate) unsafe fn push(&self, record: NonNull<ThreadRecord>) {
         let mut head = self.0.load(Ordering::Relaxed);
         loop {
-            // SAFETY: the record is valid and this call's until the exchange succeeds.
+            // SAFETY: the record is valid, and no other code uses it before the exchange succeeds (this function's
+            // contract).
             unsafe { record.as_ref() }.next.store(head, Ordering::Relaxed);
             let record = record.as_ptr();
-            // INVARIANT: the record is the list's if the exchange succeeds.
+            // INVARIANT: the list owns the record if the exchange succeeds.
             match self.0.compare_exchange_weak(head, record, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(found) => head = found,
@@ -61,11 +67,11 @@ impl EndedThreads {
         }
     }
 
-    /// Takes all records out, and calls `each` with one after the other, which is given up to it.
+    /// Removes all records, and gives each of them to `each`.
     pub(crate) fn take_all(&self, mut each: impl FnMut(NonNull<ThreadRecord>)) {
         let mut next = self.0.swap(ptr::null_mut(), Ordering::Acquire);
         while let Some(record) = NonNull::new(next) {
-            // SAFETY: the record was the list's, and was taken out by this call alone.
+            // SAFETY: the list owned the record (Invariants), and this call has removed it.
             next = unsafe { record.as_ref() }.next.load(Ordering::Relaxed);
             each(record);
         }

@@ -1,8 +1,8 @@
-//! Counts everything of the driver's that the kernel may still run.
+//! The counts of the driver's code that the kernel may still run.
 //!
-//! Unloading a driver whose code can still run crashes the system ([INV-18](crate::rules#inv-18)). So each thing that can run is counted, in
-//! one static of the driver's image, from before it can run until it no longer can. [`unload`](crate::unload()) waits
-//! until every count is zero.
+//! Unloading a driver whose code can still run crashes the system ([INV-18](crate::rules#inv-18)). So each object whose code
+//! can run is counted in one static of the driver's image, from before its code can run until it no longer can.
+//! [`unload`](crate::unload()) waits until every count is zero.
 //!
 //! | counted | from | until |
 //! |---|---|---|
@@ -10,14 +10,13 @@
 //! | sockets | their memory is allocated | their memory is freed |
 //! | providers | their capture | their release |
 //! | timers | they are set | they are cancelled, or the last step of their DPC |
-//! | threads | before they are created | their thread object was waited for |
+//! | threads | before they are created | a wait on their thread object has ended |
 //!
-//! Completion routines and callbacks are not counted one by one, since that would cost every request an atomic
-//! operation on memory that all processors share: each belongs to a socket or a client, which is counted as long as a
-//! routine refers to it.
+//! Completion routines and callbacks are not counted individually, which would cost every request an atomic operation
+//! on memory that all processors share. Each belongs to a socket or a client, which is counted as long as a routine
+//! refers to it.
 //!
-//! The static has no lock and needs no memory. A value that is forgotten stays counted, so that the driver is not
-//! unloaded.
+//! The static has no lock and allocates nothing. A forgotten value stays counted, so that the driver stays loaded.
 //!
 //! # Safety
 //!
@@ -34,7 +33,7 @@ use wsk_sys::image::image_static;
 
 pub(crate) use self::ended_threads::{EndedThreads, ThreadRecord};
 
-/// A kind of thing that is counted.
+/// A kind of counted object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Registration,
@@ -52,12 +51,12 @@ const KINDS: [(Kind, &str); 5] = [
     (Kind::Thread, "threads"),
 ];
 
-/// What one load of the driver has running.
+/// The counts of one load of the driver.
 pub(crate) struct Rundown {
     counts: [AtomicUsize; KINDS.len()],
-    /// Completion routines that are calling a waker of a foreign executor.
+    /// The number of completion routines that are calling a waker of a foreign executor.
     foreign_wakers: AtomicUsize,
-    /// Threads that were told to end, and have not been waited for.
+    /// The threads that end by themselves, for which no thread has waited.
     pub(crate) ended_threads: EndedThreads,
 }
 
@@ -70,45 +69,45 @@ static RUNDOWN: Rundown = Rundown {
 };
 
 impl Rundown {
-    /// The driver's.
+    /// The counts of the driver.
     pub(crate) fn current() -> &'static Self {
         // SAFETY: the static consists of atomic integers that are zero and of an atomic pointer that is null.
         unsafe { image_static(&RUNDOWN) }
     }
 
-    /// Counts one thing, until [`end`](Self::end).
+    /// Counts one object, until [`end`](Self::end).
     pub(crate) fn begin(&self, kind: Kind) {
         self.counts[kind as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Ends what [`begin`](Self::begin) began.
+    /// Uncounts one object that [`begin`](Self::begin) has counted.
     pub(crate) fn end(&self, kind: Kind) {
-        // What the thing did happens before the driver is unloaded.
+        // The accesses of the object happen before the driver is unloaded.
         self.counts[kind as usize].fetch_sub(1, Ordering::Release);
     }
 
-    /// Whether nothing is counted.
+    /// Whether every count is zero.
     pub(crate) fn is_empty(&self) -> bool {
         self.counts.iter().all(|count| count.load(Ordering::Acquire) == 0)
     }
 
-    /// Runs what calls a waker of a foreign executor in a completion routine.
+    /// Runs a closure that calls a waker of a foreign executor in a completion routine.
     pub(crate) fn in_foreign_waker(&self, call: impl FnOnce()) {
         self.foreign_wakers.fetch_add(1, Ordering::Relaxed);
         call();
         self.foreign_wakers.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Whether the caller may be code that a foreign waker runs in a completion routine, which must not call WSK
-    /// ([INV-15](crate::rules#inv-15)). True for such code; also true, at times, for other threads.
+    /// Whether the caller may run in a foreign waker in a completion routine, where it must not call WSK
+    /// ([INV-15](crate::rules#inv-15)). True in each such waker; at times also true in other threads.
     pub(crate) fn may_be_in_foreign_waker(&self) -> bool {
-        // A thread sees what it has written itself.
+        // A thread reads its own writes.
         self.foreign_wakers.load(Ordering::Relaxed) != 0
     }
 }
 
 impl fmt::Display for Rundown {
-    /// Names everything that is counted, such as "sockets: 2, threads: 1".
+    /// Lists the counts that are not zero, such as "sockets: 2, threads: 1".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
         for ((_, noun), count) in KINDS.iter().zip(&self.counts) {
@@ -122,7 +121,7 @@ impl fmt::Display for Rundown {
     }
 }
 
-/// One thing of the driver's that is counted until this is dropped.
+/// A count of one object, until this is dropped.
 pub(crate) struct Running {
     rundown: &'static Rundown,
     kind: Kind,

@@ -38,6 +38,11 @@ unsafe impl Send for CachedSecurityDescriptor {}
 // SAFETY: shared access is to atomics and a `Provider`, and WSK accepts a descriptor in any thread.
 unsafe impl Sync for CachedSecurityDescriptor {}
 
+/// The memory that the clones of a descriptor share.
+///
+/// # Invariants
+///
+/// Those of [`CachedSecurityDescriptor`].
 struct CachedMemory {
     job: Job,
     owners: AtomicUsize,
@@ -47,8 +52,8 @@ struct CachedMemory {
 }
 
 impl CachedSecurityDescriptor {
-    /// Caches a self-relative descriptor with an owner and a group, given as bytes. Its lists may contain entries that allow,
-    /// deny, audit, or set an integrity label; for others, use [`cache`](Self::cache).
+    /// Caches a self-relative descriptor with an owner and a group, given as bytes. Its lists may contain entries that
+    /// allow, deny, audit, or set an integrity label; for others, use [`cache`](Self::cache).
     ///
     /// IRQL: <= `DISPATCH_LEVEL`. Minimum Windows: Windows Vista.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-cache-sd).
@@ -140,7 +145,7 @@ impl CachedSecurityDescriptor {
     }
 
     const fn memory(&self) -> &CachedMemory {
-        // SAFETY: this owner keeps the memory.
+        // SAFETY: this value is one of the owners, so the memory is valid (Invariants).
         unsafe { self.0.as_ref() }
     }
 }

@@ -54,10 +54,14 @@ unsafe extern "C" fn closed(_device: PDEVICE_OBJECT, _irp: PIRP, context: PVOID)
 }
 
 /// A close in progress. Ready when the socket is closed; dropping it does not stop the close.
+///
+/// # Invariants
+///
+/// It owns a memory reference, whose pointer is to the whole memory of the socket. No other future waits for the close.
 #[must_use = "the close has begun, but no future waits for its end"]
 pub(crate) struct Close(NonNull<SocketState>);
 
-// SAFETY: it is a reference to a `SocketState`, which is `Sync`.
+// SAFETY: it owns a reference (Invariants) to a `SocketState`, which is `Sync`, and any thread may release it.
 unsafe impl Send for Close {}
 // SAFETY: it is a reference to a `SocketState`, which is `Sync`.
 unsafe impl Sync for Close {}
@@ -76,11 +80,12 @@ impl Close {
         memory.close.expect_waiter();
         // SAFETY: the caller gives up its open reference.
         unsafe { SocketState::release_open(state) };
+        // INVARIANT: `retain` took a memory reference for this value.
         Self(state)
     }
 
     fn close(&self) -> &Operation {
-        // SAFETY: this value has a memory reference.
+        // SAFETY: this value owns a memory reference (Invariants).
         unsafe { &self.0.as_ref().close }
     }
 }
@@ -96,7 +101,7 @@ impl Future for Close {
 impl Drop for Close {
     fn drop(&mut self) {
         self.close().detach_waiter();
-        // SAFETY: this value's memory reference is released once.
+        // SAFETY: this value owns a memory reference (Invariants), and ends here.
         unsafe { SocketState::release(self.0) };
     }
 }

@@ -27,9 +27,13 @@ use crate::time::Timeout;
 /// reference to a handle or another open reference, and the close begins when there is none.
 ///
 /// The variance in `C` is irrelevant: categories are sealed and have no subtypes.
+///
+/// # Invariants
+///
+/// It owns an open reference to a delivered socket of category `C`. The pointer is to the whole memory of the socket.
 pub(crate) struct Handle<C>(NonNull<SocketState>, PhantomData<fn() -> C>);
 
-// SAFETY: it is a reference to a `SocketState`, which is `Sync`.
+// SAFETY: it owns a reference (Invariants) to a `SocketState`, which is `Sync`, and any thread may release it.
 unsafe impl<C> Send for Handle<C> {}
 // SAFETY: it is a reference to a `SocketState`, which is `Sync`.
 unsafe impl<C> Sync for Handle<C> {}
@@ -37,14 +41,15 @@ unsafe impl<C> Sync for Handle<C> {}
 impl<C> Handle<C> {
     /// # Safety
     ///
-    /// The socket was delivered, is of category `C`, and the caller gives an open reference to the handle. The pointer is
-    /// to the whole memory.
+    /// The socket was delivered, is of category `C`, and the caller gives an open reference to the handle. The pointer
+    /// is to the whole memory.
     pub(super) const unsafe fn from_raw(state: NonNull<SocketState>) -> Self {
+        // INVARIANT: the caller gives an open reference to a socket of this category (this function's contract).
         Self(state, PhantomData)
     }
 
     pub(crate) const fn state(&self) -> &SocketState {
-        // SAFETY: the handle has an open reference.
+        // SAFETY: the handle owns an open reference (Invariants).
         unsafe { self.0.as_ref() }
     }
 
@@ -73,13 +78,14 @@ impl<C> Handle<C> {
 impl<C> Clone for Handle<C> {
     fn clone(&self) -> Self {
         self.state().retain_open();
+        // INVARIANT: `retain_open` took an open reference for this value.
         Self(self.0, PhantomData)
     }
 }
 
 impl<C> Drop for Handle<C> {
     fn drop(&mut self) {
-        // SAFETY: the handle's open reference is released once.
+        // SAFETY: the handle owns an open reference (Invariants), and ends here.
         unsafe { SocketState::release_open(self.0) };
     }
 }

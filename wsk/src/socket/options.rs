@@ -49,29 +49,29 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
             let bytes = encode::<T>(&value)?;
             let control =
                 Control { kind: WskSetOption, code: option.name(), level: option.level() };
-            // SAFETY: the option takes an IRP and this value, which is plain data, and is one of this socket as
-            // it is: that is the promise of `SocketOption::new` (INV-34, INV-35).
+            // SAFETY: the option takes an IRP and this value, which is plain data, and is valid for this socket in its
+            // state (the contract of `SocketOption::new`; INV-34, INV-35).
             unsafe { self.handle.control(control, &bytes[..T::SIZE], 0, |_| ()) }
         };
         request.await
     }
 
-    /// The value of an option.
+    /// Returns the value of an option.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_control_socket).
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_BUFFER_SIZE` if what the system answers is no such value.
+    /// - `STATUS_INVALID_BUFFER_SIZE` if the system returns bytes that are no such value.
     /// - As for [`set`](Self::set).
     pub async fn get<T: OptionValue, A: AskedOf<C, S>, M: Readable>(
         &self,
         option: SocketOption<T, A, M>,
     ) -> Result<T::Value> {
         let control = Control { kind: WskGetOption, code: option.name(), level: option.level() };
-        // SAFETY: the option takes an IRP, gives plain data, and is one of this socket as it is: that is the
-        // promise of `SocketOption::new`.
+        // SAFETY: the option takes an IRP, returns plain data, and is valid for this socket in its state (the contract of
+        // `SocketOption::new`).
         let request = unsafe { self.handle.control(control, &[], T::SIZE, T::decode) };
         request.await?.ok_or(known::STATUS_INVALID_BUFFER_SIZE)
     }
@@ -115,8 +115,8 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
             let bytes = encode::<In>(&value)?;
             let control = Control { kind: WskIoctl, code: code.number, level: 0 };
             let input = &bytes[..In::SIZE];
-            // SAFETY: the code takes an IRP and this value at this level, takes and gives plain data, and is one
-            // of this socket as it is: that is the promise of `Ioctl::new`.
+            // SAFETY: the code takes an IRP and this value at this level, takes and returns plain data, and is valid for
+            // this socket in its state (the contract of `Ioctl::new`).
             unsafe { self.handle.control(control, input, Out::SIZE, Out::decode) }
         };
         request.await?.ok_or(known::STATUS_INVALID_BUFFER_SIZE)
@@ -162,8 +162,8 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
         }
         let (input, input_start, input_end) = input.into_parts();
         let (output, output_start, output_end) = output.into_parts();
-        // SAFETY: the code takes an IRP and any bytes at this level, and is one of this socket as it is: that is
-        // the promise of `BufferIoctl::new`.
+        // SAFETY: the code takes an IRP and any bytes at this level, and is valid for this socket in its state (the
+        // contract of `BufferIoctl::new`).
         let request = unsafe {
             self.handle.control_with_buffers(
                 code.number,

@@ -1,4 +1,4 @@
-//! Waiting for a while.
+//! A delay of the current thread.
 
 #![expect(unsafe_code, reason = "calls KeDelayExecutionThread")]
 
@@ -9,7 +9,7 @@ use wsk_sys::{FALSE, KeDelayExecutionThread, KernelMode, LARGE_INTEGER};
 use super::ticks;
 use crate::irql::Passive;
 
-/// Waits for a while, and at least until the next tick of the system's clock. Meanwhile threads of any priority run.
+/// Waits for a duration, and at least until the next tick of the system's clock. Meanwhile threads of any priority run.
 pub(crate) fn delay(_passive: Passive, duration: Duration) {
     // Negative is relative.
     let mut interval = LARGE_INTEGER { QuadPart: -ticks(duration) };

@@ -20,40 +20,47 @@ use wsk_sys::{
 use super::ticks;
 use crate::irql::Passive;
 
-/// A `KEVENT` of the kind that resets itself when it releases a thread.
+/// A `KEVENT` that resets itself when it releases a thread.
+///
+/// # Invariants
+///
+/// After [`initialize`](Self::initialize), it is a `KEVENT` in nonpaged memory that does not move, and only the kernel's
+/// functions access it.
 pub(crate) struct Event(UnsafeCell<MaybeUninit<KEVENT>>);
 
-// SAFETY: the kernel synchronizes every access.
+// SAFETY: only the kernel's functions access it (Invariants), in any thread; before its initialization it is plain
+// memory.
 unsafe impl Send for Event {}
-// SAFETY: the kernel synchronizes every access.
+// SAFETY: only the kernel's functions access it (Invariants), and they synchronize.
 unsafe impl Sync for Event {}
 
 impl Event {
-    /// Room for an event; see [`Event::initialize`].
+    /// Creates an uninitialized event; see [`Event::initialize`].
     pub(crate) const fn new() -> Self {
         Self(UnsafeCell::new(MaybeUninit::uninit()))
     }
 
-    /// Makes it an event that is not signaled. Before any other use; afterwards it must not move,
-    /// since an event has pointers into itself.
+    /// Initializes the event, not signaled, before any other use. Afterwards it must not move, because an event has
+    /// pointers into itself.
     ///
     /// # Safety
     ///
-    /// The event is where it stays, in nonpaged memory, and was not initialized before.
+    /// The event is in nonpaged memory, does not move afterwards, and was not initialized before.
     pub(crate) unsafe fn initialize(&self) {
-        // SAFETY: the memory is an event's, nonpaged, and nobody uses it yet.
+        // INVARIANT: the memory is nonpaged and does not move (this function's contract), and becomes a `KEVENT` here.
+        // SAFETY: the memory has the size of an event, is nonpaged, and has no other user before the initialization.
         unsafe { KeInitializeEvent(self.as_ptr(), SynchronizationEvent, FALSE) };
     }
 
-    /// Signals the event. IRQL: <= `DISPATCH_LEVEL`. The event may be gone when this returns, if the
-    /// thread that waited frees it.
+    /// Signals the event. IRQL: <= `DISPATCH_LEVEL`. The released thread may free the event before this function
+    /// returns.
     ///
     /// # Safety
     ///
     /// The event was initialized.
     pub(crate) unsafe fn set(&self) {
         const INCREMENT: KPRIORITY = IO_NO_INCREMENT as KPRIORITY;
-        // SAFETY: the event is valid; with Wait false the IRQL may be DISPATCH_LEVEL.
+        // SAFETY: the event was initialized (this function's contract); with Wait false the IRQL may be DISPATCH_LEVEL.
         unsafe { KeSetEvent(self.as_ptr(), INCREMENT, FALSE) };
     }
 
@@ -63,8 +70,8 @@ impl Event {
     ///
     /// The event was initialized.
     pub(crate) unsafe fn wait(&self, _passive: Passive) {
-        // The status says nothing: the wait has no time-out and is not alertable.
-        // SAFETY: the event is valid, and the token says that this thread may wait.
+        // The status is ignored: a wait without a timeout that is not alertable has one outcome.
+        // SAFETY: the event was initialized (this function's contract), and the token proves that this thread may wait.
         unsafe {
             KeWaitForSingleObject(
                 self.as_ptr().cast(),
@@ -76,7 +83,8 @@ impl Event {
         };
     }
 
-    /// As [`Event::wait`], at most so long. Whether the event was signaled.
+    /// Waits until the event is signaled, and resets it; or until `timeout` has passed. Returns whether it was
+    /// signaled.
     ///
     /// # Safety
     ///
@@ -84,7 +92,8 @@ impl Event {
     pub(crate) unsafe fn wait_for(&self, _passive: Passive, timeout: Duration) -> bool {
         // Negative is relative.
         let mut timeout = LARGE_INTEGER { QuadPart: -ticks(timeout) };
-        // SAFETY: the event is valid, and the token says that this thread may wait.
+        // SAFETY: the event was initialized (this function's contract), the timeout is valid during the call, and the
+        // token proves that this thread may wait.
         let status = unsafe {
             KeWaitForSingleObject(
                 self.as_ptr().cast(),

@@ -1,4 +1,4 @@
-//! The kernel's means of synchronization, as far as this crate needs them.
+//! The kernel's synchronization objects that this crate uses.
 
 mod delay;
 mod event;

@@ -18,27 +18,35 @@ use wsk_sys::{
 use crate::irql::Passive;
 
 /// A `KSEMAPHORE`.
+///
+/// # Invariants
+///
+/// After [`initialize`](Self::initialize), it is a `KSEMAPHORE` in nonpaged memory that does not move, and only the
+/// kernel's functions access it.
 pub(crate) struct Semaphore(UnsafeCell<MaybeUninit<KSEMAPHORE>>);
 
-// SAFETY: the kernel synchronizes every access.
+// SAFETY: only the kernel's functions access it (Invariants), in any thread; before its initialization it is plain
+// memory.
 unsafe impl Send for Semaphore {}
-// SAFETY: the kernel synchronizes every access.
+// SAFETY: only the kernel's functions access it (Invariants), and they synchronize.
 unsafe impl Sync for Semaphore {}
 
 impl Semaphore {
-    /// Room for a semaphore; see [`Semaphore::initialize`].
+    /// Creates an uninitialized semaphore; see [`Semaphore::initialize`].
     pub(crate) const fn new() -> Self {
         Self(UnsafeCell::new(MaybeUninit::uninit()))
     }
 
-    /// Makes it a semaphore with a count of zero. Before any other use; afterwards it must not move,
-    /// since a semaphore has pointers into itself.
+    /// Initializes the semaphore with a count of zero, before any other use. Afterwards it must not move, because a
+    /// semaphore has pointers into itself.
     ///
     /// # Safety
     ///
-    /// The semaphore is where it stays, in nonpaged memory, and was not initialized before.
+    /// The semaphore is in nonpaged memory, does not move afterwards, and was not initialized before.
     pub(crate) unsafe fn initialize(&self) {
-        // SAFETY: the memory is a semaphore's, nonpaged, and nobody uses it yet.
+        // INVARIANT: the memory is nonpaged and does not move (this function's contract), and becomes a `KSEMAPHORE`
+        // here.
+        // SAFETY: the memory has the size of a semaphore, is nonpaged, and has no other user before the initialization.
         unsafe { KeInitializeSemaphore(self.as_ptr(), 0, LONG::MAX) };
     }
 
@@ -46,12 +54,12 @@ impl Semaphore {
     ///
     /// # Safety
     ///
-    /// The semaphore was initialized, and is released at most as often as it is waited for.
+    /// The semaphore was initialized, and the number of releases does not exceed the number of waits.
     pub(crate) unsafe fn release(&self, count: LONG) {
         const INCREMENT: KPRIORITY = IO_NO_INCREMENT as KPRIORITY;
         if count > 0 {
-            // SAFETY: the semaphore is valid, and its limit out of reach; with Wait false the IRQL may be
-            // DISPATCH_LEVEL.
+            // SAFETY: the semaphore was initialized, and each release has its wait, so that the count stays below the
+            // limit (this function's contract); with Wait false the IRQL may be DISPATCH_LEVEL.
             unsafe { KeReleaseSemaphore(self.as_ptr(), INCREMENT, count, FALSE) };
         }
     }
@@ -62,8 +70,9 @@ impl Semaphore {
     ///
     /// The semaphore was initialized.
     pub(crate) unsafe fn wait(&self, _passive: Passive) {
-        // The status says nothing: the wait has no time-out and is not alertable.
-        // SAFETY: the semaphore is valid, and the token says that this thread may wait.
+        // The status is ignored: a wait without a timeout that is not alertable has one outcome.
+        // SAFETY: the semaphore was initialized (this function's contract), and the token proves that this thread may
+        // wait.
         unsafe {
             KeWaitForSingleObject(
                 self.as_ptr().cast(),

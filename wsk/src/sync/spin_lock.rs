@@ -1,4 +1,4 @@
-//! A spin lock that owns what it protects.
+//! A spin lock that owns its value.
 //!
 //! # Safety
 //!
@@ -12,37 +12,47 @@ use core::ops::{Deref, DerefMut};
 
 use wsk_sys::{KIRQL, KSPIN_LOCK, KeAcquireSpinLockRaiseToDpc, KeReleaseSpinLock};
 
-/// Protects a value that code at `DISPATCH_LEVEL` uses, too. Must be in nonpaged memory.
+/// A value that code at `DISPATCH_LEVEL` uses, too, with its lock. It must be in nonpaged memory.
+///
+/// # Invariants
+///
+/// - `lock` is an initialized lock, in nonpaged memory.
+/// - `value` is accessed only while `lock` is held, or through an exclusive reference.
 pub(crate) struct SpinLock<T> {
     lock: UnsafeCell<KSPIN_LOCK>,
     value: UnsafeCell<T>,
 }
 
-// SAFETY: the lock lets one thread at a time to the value.
+// SAFETY: it owns a `T`, and a lock that is a number.
 unsafe impl<T: Send> Send for SpinLock<T> {}
-// SAFETY: the lock lets one thread at a time to the value.
+// SAFETY: one thread at a time accesses the value (Invariants), which moves the access between threads (`T: Send`).
 unsafe impl<T: Send> Sync for SpinLock<T> {}
 
 impl<T> SpinLock<T> {
     pub(crate) const fn new(value: T) -> Self {
-        // Zero is an unlocked lock.
+        // INVARIANT: zero is an initialized lock that no thread holds.
         Self { lock: UnsafeCell::new(0), value: UnsafeCell::new(value) }
     }
 
-    /// Waits for the lock, at `DISPATCH_LEVEL` until the guard is dropped. While it is held: no waits,
-    /// no calls to code that is not this crate's, and no other lock.
+    /// Acquires the lock. The IRQL is `DISPATCH_LEVEL` until the guard is dropped. Meanwhile the thread must not wait,
+    /// call foreign code, or acquire another lock.
     pub(crate) fn lock(&self) -> Guard<'_, T> {
-        // SAFETY: the lock was initialized, is nonpaged, and no thread takes two locks.
+        // SAFETY: the lock is initialized and nonpaged (Invariants), and no thread acquires two locks.
         let irql = unsafe { KeAcquireSpinLockRaiseToDpc(self.lock.get()) };
+        // INVARIANT: this thread has acquired the lock, and `irql` is the previous IRQL.
         Guard { lock: self, irql, not_send: PhantomData }
     }
 }
 
+/// An acquired [`SpinLock`]. Dropping it releases the lock.
+///
+/// # Invariants
+///
+/// The current thread holds the lock, and `irql` is its IRQL from before.
 pub(crate) struct Guard<'a, T> {
     lock: &'a SpinLock<T>,
     irql: KIRQL,
-    /// The IRQL is this processor's.
-    /// Neither `Send` nor `Sync`. Invariance in `T` comes from the lock.
+    /// Neither `Send` nor `Sync`: the IRQL belongs to the processor. The lock makes the type invariant in `T`.
     not_send: PhantomData<*mut ()>,
 }
 
@@ -50,21 +60,21 @@ impl<T> Deref for Guard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: this thread holds the lock.
+        // SAFETY: this thread holds the lock (Invariants), and the value is borrowed as the guard is.
         unsafe { &*self.lock.value.get() }
     }
 }
 
 impl<T> DerefMut for Guard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: this thread holds the lock.
+        // SAFETY: this thread holds the lock (Invariants), and the value is borrowed as the guard is.
         unsafe { &mut *self.lock.value.get() }
     }
 }
 
 impl<T> Drop for Guard<'_, T> {
     fn drop(&mut self) {
-        // SAFETY: this thread holds the lock, and the IRQL is the one from before.
+        // SAFETY: this thread holds the lock, and `irql` is its IRQL from before (Invariants).
         unsafe { KeReleaseSpinLock(self.lock.lock.get(), self.irql) };
     }
 }

@@ -18,8 +18,8 @@ use crate::pool::PoolBox;
 use crate::rundown::{Kind, Rundown, Running, ThreadRecord};
 use crate::status::{Result, check};
 
-/// A thread of the system process. [`Thread::join`] waits for its end; dropping it leaves that to
-/// [`join_ended`](Self::join_ended). Forgotten, it keeps the driver loaded.
+/// A thread of the system process. [`Thread::join`] waits for its end; dropping it leaves the wait to
+/// [`join_ended`](Self::join_ended). A forgotten thread keeps the driver loaded.
 ///
 /// # Invariants
 ///
@@ -33,7 +33,7 @@ unsafe impl Send for Thread {}
 unsafe impl Sync for Thread {}
 
 impl Thread {
-    /// Starts a thread, and cleans up after those that have ended by now.
+    /// Starts a thread, and cleans up after dropped threads that have ended.
     ///
     /// # Errors
     ///
@@ -61,8 +61,8 @@ impl Thread {
             SecurityDescriptor: ptr::null_mut(),
             SecurityQualityOfService: ptr::null_mut(),
         };
-        // SAFETY: the token proves PASSIVE_LEVEL; the handle and the attributes are valid during the call, and `routine`
-        // takes `context` (this function's contract).
+        // SAFETY: the token proves PASSIVE_LEVEL; the handle and the attributes are valid during the call, and
+        // `routine` takes `context` (this function's contract).
         let status = unsafe {
             PsCreateSystemThread(
                 &raw mut record.handle,
@@ -79,28 +79,28 @@ impl Thread {
         Ok(Self(record.into_raw()))
     }
 
-    /// Waits until the thread has ended: none of its instructions will run any more.
+    /// Waits until the thread has ended: no instruction of it runs afterwards.
     pub(crate) fn join(self, passive: Passive) {
         let record = self.0;
         core::mem::forget(self);
-        // SAFETY: the record was this value's.
+        // SAFETY: the record was owned by this value, and its handle is open (Invariants).
         let has_ended = unsafe { wait(record, None, passive) };
         debug_assert!(has_ended, "the wait has no timeout");
-        // SAFETY: the record was this value's, and its thread has ended.
+        // SAFETY: the record was owned by this value (Invariants), and its thread has ended.
         unsafe { free(record, passive) };
     }
 
-    /// Cleans up after dropped threads that have ended by now. Does not wait for others.
+    /// Cleans up after dropped threads that have ended. Does not wait for the others.
     pub(crate) fn join_ended(passive: Passive) {
         let ended = &Rundown::current().ended_threads;
         ended.take_all(|record| {
             let mut now = LARGE_INTEGER { QuadPart: 0 };
-            // SAFETY: the record was given up for this.
+            // SAFETY: `take_all` gives the record to this closure, and the handle of a record is open.
             if unsafe { wait(record, Some(&mut now), passive) } {
-                // SAFETY: the record was given up for this, and its thread has ended.
+                // SAFETY: `take_all` gives the record to this closure, and its thread has ended.
                 unsafe { free(record, passive) };
             } else {
-                // SAFETY: the record was given up for this.
+                // SAFETY: the record is valid, and this closure gives it back to the list.
                 unsafe { ended.push(record) };
             }
         });
@@ -110,9 +110,9 @@ impl Thread {
 impl Drop for Thread {
     /// IRQL: <= `DISPATCH_LEVEL`.
     fn drop(&mut self) {
-        // SAFETY: this value owns the record.
+        // SAFETY: this value owns the record (Invariants).
         let rundown = unsafe { self.0.as_ref() }.running.rundown();
-        // SAFETY: this value gives the record up.
+        // SAFETY: this value owns the record (Invariants), and gives it to the list.
         unsafe { rundown.ended_threads.push(self.0) };
     }
 }
@@ -127,7 +127,7 @@ unsafe fn wait(
     timeout: Option<&mut LARGE_INTEGER>,
     _passive: Passive,
 ) -> bool {
-    // SAFETY: the caller owns the record.
+    // SAFETY: the caller owns the record (this function's contract), so it is valid.
     let handle = unsafe { record.as_ref() }.handle;
     let timeout: PLARGE_INTEGER = timeout.map_or(ptr::null_mut(), ptr::from_mut);
     // A wait that is not alertable ends in one of two ways.
@@ -135,12 +135,14 @@ unsafe fn wait(
     unsafe { ZwWaitForSingleObject(handle, FALSE, timeout) != STATUS_TIMEOUT }
 }
 
+/// Closes the handle of an ended thread, and frees its record.
+///
 /// # Safety
 ///
-/// The caller owns the record, gives it up, and its thread has ended.
+/// The caller owns the record and gives it up. Its thread has ended.
 unsafe fn free(record: NonNull<ThreadRecord>, _passive: Passive) {
-    // SAFETY: the record came from a `PoolBox`, and is the caller's.
+    // SAFETY: the record came from a `PoolBox`, and its owner gives it up (this function's contract).
     let record = unsafe { PoolBox::from_raw(record) };
-    // SAFETY: the handle is the record's, which ends here; the token proves PASSIVE_LEVEL.
+    // SAFETY: the handle belongs to the record, which ends here; the token proves PASSIVE_LEVEL.
     unsafe { ZwClose(record.handle) };
 }

@@ -2,10 +2,9 @@
 
 use core::time::Duration;
 
-/// The system's units of time, 100 ns each, rounded up. The most are some 29,000 years.
+/// Converts a duration into the system's units of 100 ns, rounded up. The maximum is about 29,000 years.
 ///
-/// Not by way of a number of 128 bits: its division is a function that a driver for arm64 cannot be linked
-/// with.
+/// It avoids 128-bit numbers: their division is a function that a driver for arm64 cannot link.
 pub(crate) fn ticks(duration: Duration) -> i64 {
     const PER_SECOND: i64 = 10_000_000;
     let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);

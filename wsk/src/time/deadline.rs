@@ -1,8 +1,8 @@
-//! Ends of waiting, with timers that are used again.
+//! Deadlines of waits, with timers that are reused.
 //!
 //! # Safety
 //!
-//! A timer in a slot is owned by the slots: an exchange puts it there and another takes it out.
+//! A timer's state in a slot is owned by the slot: one exchange puts it there, and another one takes it out.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -15,7 +15,11 @@ use super::timer::{Timer, TimerState};
 use crate::pool::PoolArc;
 use crate::status::Result;
 
-/// Timers that can be reused: two waits at once have a time-out without allocating.
+/// Timers for reuse: two concurrent waits have a timeout without an allocation.
+///
+/// # Invariants
+///
+/// Each slot is null, or owns a reference from [`PoolArc::into_raw`] to the state of a timer that is not set.
 pub(crate) struct Timers([AtomicPtr<TimerState>; 2]);
 
 impl Timers {
@@ -27,7 +31,7 @@ impl Timers {
         for slot in &self.0 {
             let shared = slot.swap(ptr::null_mut(), Ordering::Acquire);
             if !shared.is_null() {
-                // SAFETY: `put` gave it away, and the exchange took it out.
+                // SAFETY: the slot owned a reference from `into_raw` (Invariants), and the exchange took it out.
                 return Ok(Timer::from_idle(unsafe { PoolArc::from_raw(shared) }));
             }
         }
@@ -42,13 +46,14 @@ impl Timers {
         };
         let shared = shared.into_raw().cast_mut();
         for slot in &self.0 {
+            // INVARIANT: the slot owns the reference if the exchange succeeds; `into_idle` has stopped the timer.
             let empty = ptr::null_mut();
             let put = slot.compare_exchange(empty, shared, Ordering::Release, Ordering::Relaxed);
             if put.is_ok() {
                 return;
             }
         }
-        // SAFETY: it was given away above, and no slot took it.
+        // SAFETY: the reference is from `into_raw` above, and no slot took it.
         drop(unsafe { PoolArc::from_raw(shared) });
     }
 }
@@ -58,21 +63,21 @@ impl Drop for Timers {
         for slot in &mut self.0 {
             let shared = core::mem::replace(slot.get_mut(), ptr::null_mut());
             if !shared.is_null() {
-                // SAFETY: `put` gave it away.
+                // SAFETY: the slot owned a reference from `into_raw` (Invariants), and is null now.
                 drop(unsafe { PoolArc::from_raw(shared) });
             }
         }
     }
 }
 
-/// How long something may take.
+/// The maximum duration of a wait.
 #[derive(Clone, Copy)]
 pub(crate) struct Limit<'a> {
     pub(crate) duration: Duration,
     pub(crate) timers: &'a Timers,
 }
 
-/// When something is given up.
+/// The time at which a wait ends.
 pub(crate) struct Deadline<'a> {
     timer: Option<(Timer, &'a Timers)>,
     is_extended: bool,
@@ -80,17 +85,17 @@ pub(crate) struct Deadline<'a> {
 
 /// The end of a wait: a [`Deadline`], a borrowed one, or [`Never`].
 pub(crate) trait Timeout {
-    /// Whether nothing is given up.
+    /// Whether the wait has no end.
     fn is_never(&self) -> bool;
 
     /// Whether the time is up.
     fn poll(&self, context: &Context<'_>) -> Poll<()>;
 
-    /// Counts anew, when the time is up: which needs no memory.
+    /// Sets the time again, after it was up. Allocates nothing.
     fn extend(&mut self, duration: Duration) -> Result<()>;
 }
 
-/// Nothing is given up.
+/// A wait without an end.
 pub(crate) struct Never;
 
 impl Timeout for Never {
@@ -146,17 +151,17 @@ impl<D: Timeout> Timeout for &mut D {
 }
 
 impl<'a> Deadline<'a> {
-    /// Nothing is given up.
+    /// A wait without an end.
     pub(crate) const fn never() -> Self {
         Self { timer: None, is_extended: false }
     }
 
-    /// Whether the time was up once: what follows is late.
+    /// Whether the time was up once, and was [extended](Timeout::extend).
     pub(crate) const fn is_extended(&self) -> bool {
         self.is_extended
     }
 
-    /// Begins to count.
+    /// Starts the time.
     ///
     /// # Errors
     ///

@@ -41,8 +41,9 @@ use crate::status::{Result, known};
 
 /// A future that is ready after a duration. Dropping it stops the timer.
 ///
-/// The resolution is a tick of the system's clock, up to about 16 ms: it may be ready that much later, but never earlier.
-/// [`wsk::unload`](crate::unload()) waits until every timer was stopped or has expired, also one that was forgotten.
+/// The resolution is a tick of the system's clock, up to about 16 ms: it may be ready that much later, but never
+/// earlier. [`wsk::unload`](crate::unload()) waits until every timer is stopped or has expired, including forgotten
+/// ones.
 #[must_use = "nothing waits unless this is polled"]
 pub struct Sleep(Timer);
 
@@ -90,10 +91,10 @@ pub async fn sleep(duration: Duration) -> Result<()> {
 
 /// Waits for a future, with a timeout.
 ///
-/// Cancellation: the future is dropped when this one is, or when the time is up: its request is cancelled, and its buffer
-/// is dropped when WSK has returned it. What a receive has received all the same is returned by the next one: see its
-/// "Cancel safety". To keep the buffer, use the timeouts of a
-/// [stream or socket](crate::net#timeouts).
+/// Cancellation: the future is dropped when this one is dropped, or when the time is up. Its request is then cancelled,
+/// and its buffer is dropped when WSK has returned it. The next receive returns the data that a cancelled receive has
+/// received: see its "Cancel safety". To keep the buffer, use the timeouts of a [stream or
+/// socket](crate::net#timeouts).
 ///
 /// # Errors
 ///
@@ -112,18 +113,19 @@ pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Outp
     .await
 }
 
-/// What is looked at, unless the time is up. Who is ready in time is so, even if it is looked at late.
+/// Polls an operation, and fails with `STATUS_IO_TIMEOUT` if it is pending and the time is up. An operation that is
+/// ready succeeds, even if the time is up as well.
 pub(crate) fn in_time<T>(
     context: &mut Context<'_>,
-    mut look: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
     is_up: impl FnOnce(&mut Context<'_>) -> Poll<()>,
 ) -> Poll<Result<T>> {
-    if let Poll::Ready(output) = look(context) {
+    if let Poll::Ready(output) = poll(context) {
         return Poll::Ready(Ok(output));
     }
     ready!(is_up(context));
-    // A request that has completed may have given way to other tasks, which it does once.
-    Poll::Ready(match look(context) {
+    // Once more: a completed request yields to other tasks once, and was pending above because of that.
+    Poll::Ready(match poll(context) {
         Poll::Ready(output) => Ok(output),
         Poll::Pending => Err(known::STATUS_IO_TIMEOUT),
     })

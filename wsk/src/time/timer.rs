@@ -1,8 +1,8 @@
-//! A timer of the kernel's, which can be set again.
+//! A kernel timer that can be set again.
 //!
 //! # Safety
 //!
-//! A timer that was set has a reference of its own to what its deferred procedure call uses.
+//! While a timer is set, its deferred procedure call (DPC) owns a reference to the timer's state.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -21,77 +21,89 @@ use crate::rundown::{Kind, Rundown};
 use crate::status::Result;
 use crate::sync::{SpinLock, ticks};
 
-/// What a timer and its deferred procedure call have together, in nonpaged memory ([INV-17](crate::rules#inv-17)).
+/// The state that a timer shares with its DPC, in nonpaged memory ([INV-17](crate::rules#inv-17)).
+///
+/// # Invariants
+///
+/// `timer` and `dpc` are initialized by [`Timer::new`] before the state is shared, do not move, and are then accessed
+/// by the kernel's functions only. The DPC's routine is [`expired`], with the address of this state as its context.
 pub(super) struct TimerState {
     timer: UnsafeCell<KTIMER>,
     dpc: UnsafeCell<KDPC>,
     progress: SpinLock<Progress>,
-    /// Counts the timer while its deferred procedure call is to come.
+    /// Counts the timer while its DPC is pending.
     rundown: &'static Rundown,
 }
 
-/// How far a timer is.
+/// The progress of a timer.
 enum Progress {
-    /// Who waits is woken when it expires.
+    /// Not expired. The waker, if any, is woken on expiry.
     Waiting(Option<Waker>),
     Expired,
 }
 
-// SAFETY: the timer and the call are used by the kernel's functions, which synchronize; the rest is shared.
+// SAFETY: only the kernel's functions access `timer` and `dpc` (Invariants), in any thread; the other fields are
+// `Send`.
 unsafe impl Send for TimerState {}
-// SAFETY: the timer and the call are used by the kernel's functions, which synchronize; the rest is shared.
+// SAFETY: only the kernel's functions access `timer` and `dpc` (Invariants), and they synchronize; the other fields are
+// `Sync`.
 unsafe impl Sync for TimerState {}
 
-/// A timer, which tells when it has expired. Dropping it stops it.
+/// A timer. Dropping it stops it.
+///
+/// # Invariants
+///
+/// `call` is null, or a reference to the state from [`PoolArc::into_raw`] that belongs to a pending DPC. The DPC takes
+/// it when it runs; this value takes it if it has cancelled the timer before.
 pub(crate) struct Timer {
     shared: PoolArc<TimerState>,
-    /// The share of the deferred procedure call that is to come, or null.
     call: *const TimerState,
 }
 
-// SAFETY: the timer and what it shares may be used in any thread.
+// SAFETY: `call` is a reference to a `TimerState`, which is `Send` and `Sync`, and any thread may release it.
 unsafe impl Send for Timer {}
-// SAFETY: the timer and what it shares may be used in any thread.
+// SAFETY: methods on a shared reference access the `TimerState` only, which is `Sync`.
 unsafe impl Sync for Timer {}
 
 impl Timer {
-    /// A timer that is not set.
+    /// Creates a timer that is not set.
     ///
     /// # Errors
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     pub(crate) fn new() -> Result<Self> {
         let shared = PoolArc::new_with(|| TimerState {
-            // SAFETY: a timer is numbers and pointers, for which zero is a value; it is initialized below.
+            // SAFETY: a timer consists of numbers and pointers, for which zero is valid; it is initialized below.
             timer: UnsafeCell::new(unsafe { core::mem::zeroed() }),
-            // SAFETY: the same holds for a deferred procedure call.
+            // SAFETY: a DPC consists of numbers and pointers, for which zero is valid; it is initialized below.
             dpc: UnsafeCell::new(unsafe { core::mem::zeroed() }),
             progress: SpinLock::new(Progress::Waiting(None)),
             rundown: Rundown::current(),
         })?;
-        // SAFETY: it is where it stays until the last share is given up.
+        // INVARIANT: the timer and the DPC are initialized here, in the allocation in which they stay.
+        // SAFETY: the timer stays in this nonpaged allocation until the last reference is released.
         unsafe { KeInitializeTimer(shared.timer.get()) };
         let dpc = shared.dpc.get();
         let context = shared.into_raw();
-        // SAFETY: it is where it stays until the last share is given up, and the routine is for this context.
+        // SAFETY: the DPC stays in this nonpaged allocation until the last reference is released, and the routine is
+        // for this context.
         unsafe { KeInitializeDpc(dpc, Some(expired), context.cast_mut().cast()) };
-        // SAFETY: it was given away above.
+        // SAFETY: the pointer is from `into_raw` above, and is converted back once.
         Ok(Self { shared: unsafe { PoolArc::from_raw(context) }, call: ptr::null() })
     }
 
-    /// A timer that was given away by [`into_idle`](Self::into_idle).
+    /// A timer with a state from [`into_idle`](Self::into_idle), which is reused.
     pub(super) const fn from_idle(shared: PoolArc<TimerState>) -> Self {
         Self { shared, call: ptr::null() }
     }
 
-    /// Stops the timer. What is left of it can be set again, unless its last call is still to run.
+    /// Stops the timer. Returns its state for reuse, unless a DPC is still pending.
     pub(super) fn into_idle(mut self) -> Option<PoolArc<TimerState>> {
         self.stop();
         self.is_idle().then(|| self.shared.clone())
     }
 
-    /// Sets the timer, again if it was set before. Without memory for another if it has not expired by now, and
-    /// cannot be stopped any more.
+    /// Sets the timer; if it was set before, again. Allocates a new state if the DPC of the former setting is running.
     ///
     /// # Errors
     ///
@@ -99,22 +111,22 @@ impl Timer {
     pub(crate) fn start(&mut self, duration: Duration) -> Result<()> {
         self.stop();
         if !self.is_idle() {
-            // The call is on its way, with a share of that memory.
+            // The DPC is running, and owns a reference to that state.
             *self = Self::new()?;
         }
         drop(self.shared.advance(Progress::Waiting(None)));
-        // The call's own share: given up when it runs, or when it never will.
+        // INVARIANT: the DPC's own reference, which it releases when it runs, or `stop` does when it never will.
         self.call = self.shared.clone().into_raw();
         self.shared.rundown.begin(Kind::Timer);
         // Negative is relative.
         let due = LARGE_INTEGER { QuadPart: -ticks(duration) };
         let (timer, dpc) = (self.shared.timer.get(), self.shared.dpc.get());
-        // SAFETY: both are initialized, are neither set nor queued, and stay.
+        // SAFETY: both are initialized and do not move (Invariants); the timer is not set, and the DPC not queued.
         unsafe { KeSetTimer(timer, due, dpc) };
         Ok(())
     }
 
-    /// Whether no call is to come: nobody sets or reads the progress but this timer.
+    /// Whether no DPC is pending, so that only this timer accesses the progress.
     fn is_idle(&mut self) -> bool {
         if let Progress::Expired = *self.shared.progress.lock() {
             self.call = ptr::null();
@@ -127,11 +139,11 @@ impl Timer {
         if self.is_idle() {
             return;
         }
-        // SAFETY: the timer is initialized, and stays while this has its share.
+        // SAFETY: the timer is initialized (Invariants), and this value's reference keeps it.
         let was_set = unsafe { KeCancelTimer(self.shared.timer.get()) } != FALSE;
         if was_set {
-            // The call will not run.
-            // SAFETY: its share came from `into_raw`, and nobody else takes it back.
+            // The DPC will not run.
+            // SAFETY: `call` is a reference from `into_raw` (Invariants), and the cancelled DPC does not take it.
             drop(unsafe { PoolArc::from_raw(self.call) });
             self.call = ptr::null();
             self.shared.rundown.end(Kind::Timer);
@@ -140,7 +152,7 @@ impl Timer {
 
     /// Whether a timer that was set has expired.
     pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
-        // Made, and dropped, without the lock: a waker is anybody's code.
+        // Cloned and dropped without the lock: a waker is foreign code.
         let waker = context.waker().clone();
         let mut progress = self.shared.progress.lock();
         if let Progress::Expired = *progress {
@@ -154,12 +166,12 @@ impl Timer {
 }
 
 impl TimerState {
-    /// Goes on, and gives back how far it was: to be dropped without the lock.
+    /// Sets the progress, and returns the former one, which must be dropped without the lock.
     fn advance(&self, progress: Progress) -> Progress {
         core::mem::replace(&mut *self.progress.lock(), progress)
     }
 
-    /// A timer that nobody waits for does not keep the memory of a task.
+    /// Drops the waker, so that a timer that is not polled does not keep the memory of a task.
     fn forget_waker(&self) {
         let mut progress = self.progress.lock();
         let waker = match &mut *progress {
@@ -177,18 +189,18 @@ impl Drop for Timer {
     }
 }
 
-/// What runs when a timer has expired.
+/// The routine of the DPC, which runs when a timer has expired.
 unsafe extern "C" fn expired(_dpc: *mut KDPC, context: PVOID, _first: PVOID, _second: PVOID) {
-    // SAFETY: `start` left a share for this, once for each time.
+    // SAFETY: `start` has left one reference for each expiry.
     let shared = unsafe { PoolArc::from_raw(context.cast_const().cast::<TimerState>()) };
     let rundown = shared.rundown;
-    // From here on the timer may be set again.
+    // From here on, the timer may be set again.
     let before = shared.advance(Progress::Expired);
     // Not while the lock is held: a waker is foreign code.
     if let Progress::Waiting(Some(waker)) = before {
         waker.wake();
     }
     drop(shared);
-    // The last step: the driver may be unloaded when this procedure has returned, which a flush ensures.
+    // The last step: the driver may be unloaded when this routine has returned, for which `unload` flushes the DPCs.
     rundown.end(Kind::Timer);
 }

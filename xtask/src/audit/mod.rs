@@ -1,5 +1,5 @@
-//! The audit of wsk in a driver: that nothing of wsk panics in a driver, allocates infallibly, can be paged out, or takes much of
-//! the stack.
+//! The audit of wsk in a driver: that nothing of wsk panics in a driver, allocates infallibly, can be paged out, or
+//! takes much of the stack.
 //!
 //! All of it is seen in one driver, `wsk/tests/surface`, which has everything that wsk has, and nothing else. It is
 //! built as drivers are, for both processors, and looked into.
@@ -64,8 +64,8 @@ pub(crate) fn test() -> Result<()> {
     no_allocator_no_allocation()
 }
 
-/// `cargo xtask test audit-arm64`: the checks can fail for arm64, too. What they look for is the same for both processors,
-/// and the images differ only in how they are decoded, which the tests of `cargo-wsk` are for.
+/// `cargo xtask test audit-arm64`: the checks can fail for arm64, too. What they look for is the same for both
+/// processors, and the images differ only in how they are decoded, which the tests of `cargo-wsk` are for.
 pub(crate) fn test_faults_for_arm64() -> Result<()> {
     deliberate_faults_are_found(Arch::Arm64)
 }
@@ -106,7 +106,7 @@ fn problems(images: &[(Arch, Image)]) -> Result<Vec<String>> {
     Ok(problems)
 }
 
-/// The checks can fail: every fault is found in a driver that breaks every promise.
+/// The checks can fail: they find every fault in a driver that has each of them.
 fn deliberate_faults_are_found(arch: Arch) -> Result<()> {
     /// The deliberate defects of `wsk/tests/surface/src/deliberate.rs`, and the expected reports.
     const FAULTS: [&str; 6] = [

@@ -19,7 +19,12 @@ use crate::kernel::ke::irql::{KeLowerIrql, KfRaiseIrql, current_irql, require_at
 use crate::kernel::ke::region::are_apcs_disabled;
 use crate::verifier::kernel_violation;
 
-/// `FAST_MUTEX`. `ExInitializeFastMutex` is inline code of the header; its event is not used here.
+/// `FAST_MUTEX`. `ExInitializeFastMutex` is inline code of the header; the host does not use its event.
+///
+/// # Invariants
+///
+/// In an initialized mutex, `count` is 1 and `owner` is null while no thread owns it; otherwise `owner` is the owning
+/// thread, and `old_irql` its IRQL from before.
 #[repr(C)]
 pub(crate) struct FastMutex {
     /// 1 if it is free.
@@ -65,7 +70,8 @@ unsafe fn own(mutex: *mut FastMutex, irql: u8) {
 ///
 /// The pointer is to a mutex.
 unsafe fn give_back(mutex: *mut FastMutex, function: &str) -> u8 {
-    // SAFETY: the pointer is to a mutex (this function's contract), which the current thread owns, or else is stopped below.
+    // SAFETY: the pointer is to a mutex (this function's contract), which the current thread owns, or else is stopped
+    // below.
     let irql = unsafe { (*mutex).old_irql };
     // SAFETY: the pointer is to a mutex, which the current thread owns, or else is stopped below.
     unsafe {

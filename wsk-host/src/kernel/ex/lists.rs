@@ -36,7 +36,7 @@ fn unless_head(head: *mut LIST_ENTRY, entry: *mut LIST_ENTRY) -> *mut LIST_ENTRY
 ///
 /// All of them are valid, and nothing else uses the list.
 unsafe fn link(before: *mut LIST_ENTRY, entry: *mut LIST_ENTRY, after: *mut LIST_ENTRY) {
-    // SAFETY: the caller promises valid entries.
+    // SAFETY: the entries are valid (this function's contract).
     unsafe {
         entry.write(LIST_ENTRY { Flink: after, Blink: before });
         (*before).Flink = entry;
@@ -127,13 +127,21 @@ unsafe extern "C" fn ExInterlockedPopEntryList(
 }
 
 /// `SLIST_ENTRY`.
+///
+/// # Invariants
+///
+/// In a list, `next` is null or an entry of the same list. Other entries belong to the client.
 #[repr(C, align(16))]
 pub(crate) struct SListEntry {
     next: *mut SListEntry,
 }
 
-/// `SLIST_HEADER`: the depth in the lowest 16 bits of the first word, a number that changes with each change in the
-/// rest of it, and the first entry.
+/// `SLIST_HEADER`. The first word has the depth in its lowest 16 bits, and in the others a number that changes with
+/// each change of the list. The second word is the first entry.
+///
+/// # Invariants
+///
+/// `first` is null, or the first entry of a list of valid entries that the header owns. The module's lock protects it.
 #[repr(C, align(16))]
 pub(crate) struct SListHeader {
     depth_and_sequence: u64,

@@ -37,7 +37,12 @@ type FreeEx = unsafe extern "C" fn(PVOID, *mut Lookaside);
 type Allocate = unsafe extern "C" fn(POOL_TYPE, SIZE_T, ULONG) -> PVOID;
 type Free = unsafe extern "C" fn(PVOID);
 
-/// `GENERAL_LOOKASIDE_POOL`, which `LOOKASIDE_LIST_EX` is, and the beginning of `NPAGED_LOOKASIDE_LIST`.
+/// `GENERAL_LOOKASIDE_POOL`, which is `LOOKASIDE_LIST_EX`, and the beginning of `NPAGED_LOOKASIDE_LIST`.
+///
+/// # Invariants
+///
+/// In an initialized list, `allocate` and `free` are null or functions of the types that the initialization received,
+/// and each entry of `head` is a free block of `size` bytes that `free` accepts.
 #[repr(C)]
 pub(crate) struct Lookaside {
     head: SListHeader,
@@ -57,7 +62,7 @@ pub(crate) struct Lookaside {
     list: LIST_ENTRY,
     last_total_allocates: ULONG,
     last_allocate_misses: ULONG,
-    /// What shows that the list was initialized: its own address.
+    /// The address of the list itself, which shows that it was initialized.
     initialized: [ULONG; 2],
 }
 

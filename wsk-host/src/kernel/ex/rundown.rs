@@ -46,7 +46,8 @@ impl Guard {
     /// The protection is valid and initialized.
     #[expect(clippy::unused_self, reason = "the lock makes the access the only one")]
     unsafe fn count(&mut self, protection: PEX_RUNDOWN_REF) -> &mut ULONG_PTR {
-        // SAFETY: the caller promises one, and the guard, which this borrows, is of the only lock.
+        // SAFETY: the pointer is to a rundown reference (this function's contract), and this borrows the guard of its
+        // only lock.
         let count = unsafe { rundown_count(protection) };
         // SAFETY: the protection is valid, by this function's contract, and the guard holds the only lock.
         unsafe { &mut *count }

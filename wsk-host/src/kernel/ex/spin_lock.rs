@@ -32,7 +32,8 @@ type SpinLock = LONG;
 ///
 /// The pointer is to such a lock.
 unsafe fn word<'a>(lock: *mut SpinLock) -> &'a AtomicU32 {
-    // SAFETY: the caller promises a lock: an aligned word of 32 bits that is only used atomically.
+    // SAFETY: the pointer is to a lock, an aligned word of 32 bits that is only used atomically (this function's
+    // contract).
     unsafe { AtomicU32::from_ptr(lock.cast()) }
 }
 

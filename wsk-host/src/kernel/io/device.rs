@@ -41,7 +41,7 @@ const TAG: ULONG = u32::from_le_bytes(*b"Devi");
 ///
 /// The string is null or valid.
 unsafe fn path(name: PUNICODE_STRING) -> Option<String> {
-    // SAFETY: the caller promises a string or null, whose buffer has its length.
+    // SAFETY: the pointer is null, or to a string whose buffer has its length (this function's contract).
     let name = unsafe { name.as_ref() }?;
     // SAFETY: the string's buffer has its length (this function's contract).
     let units = unsafe { counted_units(name) };
@@ -123,7 +123,7 @@ unsafe extern "C" fn IoCreateDevice(
 ///
 /// The device is valid, and its driver's list is of valid devices.
 unsafe fn unlink(device: *mut DeviceObject) {
-    // SAFETY: the caller promises a device, whose driver is valid as long as it has devices.
+    // SAFETY: the pointer is to a device (this function's contract), and a driver is valid as long as it has devices.
     let (driver, next) = unsafe { ((*device).driver, (*device).next) };
     // SAFETY: the driver is valid as long as it has a device.
     let mut place: *mut *mut DeviceObject = unsafe { (&raw mut (*driver).DeviceObject).cast() };

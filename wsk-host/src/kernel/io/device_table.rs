@@ -16,7 +16,12 @@ use crate::verifier::Origin;
 pub(super) const DO_EXCLUSIVE: ULONG = 0x8;
 pub(super) const DO_DEVICE_INITIALIZING: ULONG = 0x80;
 
-/// `DEVICE_OBJECT`, of which a host uses these members.
+/// `DEVICE_OBJECT`. The host uses the named members.
+///
+/// # Invariants
+///
+/// `IoCreateDevice` has allocated it. Until it is deleted and unreferenced, `driver` is its loaded driver, `extension`
+/// points into the same allocation or is null, and `next` is null or another device of the driver.
 #[repr(C, align(16))]
 pub(super) struct DeviceObject {
     pub(super) kind: CSHORT,
@@ -33,7 +38,7 @@ pub(super) struct DeviceObject {
     pub(super) extension: PVOID,
     pub(super) kind_of_device: ULONG,
     pub(super) stack_size: CCHAR,
-    /// Queues, a deferred procedure call and an event of drivers for hardware.
+    /// Queues, a DPC and an event, for drivers of hardware.
     rest: [u64; 31],
 }
 

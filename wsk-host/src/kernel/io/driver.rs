@@ -29,7 +29,12 @@ fn counted(units: &mut [u16]) -> UNICODE_STRING {
     UNICODE_STRING { Length: bytes, MaximumLength: bytes, Buffer: units.as_mut_ptr() }
 }
 
-/// A driver that was loaded.
+/// A loaded driver.
+///
+/// # Invariants
+///
+/// The pointer is to an allocation that this value owns, with the driver object of a driver whose entry point has
+/// succeeded.
 pub(crate) struct Loaded(*mut DriverMemory);
 
 impl Loaded {
@@ -65,7 +70,7 @@ impl Loaded {
         let loaded = Self(memory);
         let kernel = Kernel::current();
         kernel.devices().drivers.insert(loaded.object().addr(), name.to_owned());
-        // SAFETY: the caller promises an entry point.
+        // SAFETY: `entry` is a driver's entry point (this function's contract).
         let status = unsafe { entry(loaded.object(), &raw mut path) };
         require_at_most(PASSIVE_LEVEL, "the end of DriverEntry");
         if status < 0 {

@@ -126,8 +126,8 @@ pub(crate) fn require_live(irp: PIRP, function: &str) {
     }
 }
 
-/// Stops a client that has marked an IRP pending which has no current stack location, one of its own: that writes behind
-/// the IRP. Does nothing if the IRP is freed.
+/// Stops a client that has marked an IRP pending which has no current stack location, one of its own: that writes
+/// behind the IRP. Does nothing if the IRP is freed.
 pub(crate) fn require_not_marked(irp: PIRP, function: &str) {
     let kernel = Kernel::current();
     let pool = kernel.pool();
@@ -196,7 +196,7 @@ pub(crate) unsafe fn claim(irp: PIRP) -> bool {
 ///
 /// The routine is the driver's for this IRP, and was taken from it once.
 unsafe fn cancel_by_driver(irp: PIRP, routine: *mut ()) {
-    // SAFETY: a driver's cancel routine has this type, and the caller promises one.
+    // SAFETY: the pointer is to a driver's cancel routine (this function's contract), which has this type.
     let routine = unsafe {
         std::mem::transmute::<*mut (), unsafe extern "C" fn(PDEVICE_OBJECT, PIRP)>(routine)
     };
@@ -208,7 +208,7 @@ unsafe fn cancel_by_driver(irp: PIRP, routine: *mut ()) {
         (*irp).CancelIrql = irql;
         (*fields::current_stack_location(irp).read()).DeviceObject
     };
-    // SAFETY: the caller promises a routine for this IRP.
+    // SAFETY: the routine is for this IRP (this function's contract).
     unsafe { routine(device, irp) };
     require_at_most(irql, "the end of a cancel routine");
 }

@@ -90,7 +90,11 @@ pub(super) unsafe extern "C" fn refuse(_device: PDEVICE_OBJECT, irp: PIRP) -> NT
     wsk_sys::STATUS_INVALID_DEVICE_REQUEST
 }
 
-/// `FILE_OBJECT`, of which a host uses these members.
+/// `FILE_OBJECT`. The host uses the named members.
+///
+/// # Invariants
+///
+/// `device` is the device on which the file was opened, and is valid until the file is freed.
 #[repr(C)]
 struct FileObject {
     kind: i16,
@@ -124,13 +128,19 @@ unsafe extern "C" fn completed(_: PDEVICE_OBJECT, irp: PIRP, context: PVOID) -> 
 }
 
 /// An open file of a device.
+///
+/// # Invariants
+///
+/// `device` is valid while the file is open. `file` is an allocation of [`OpenFile::open`] that this value owns until
+/// the file is closed.
 pub(crate) struct OpenFile {
     device: *mut DeviceObject,
     /// Allocated in `open`, and freed in `leave`: drivers have pointers to it.
     file: *mut FileObject,
 }
 
-// SAFETY: the device stays while the file is open, and the file's object is the value's own.
+// SAFETY: the device is valid while the file is open, and the value owns the file object (Invariants); any thread may
+// use both.
 unsafe impl Send for OpenFile {}
 
 /// A result of a request: its status, and its information.
@@ -361,7 +371,11 @@ impl Aligned {
     }
 }
 
-/// A locked buffer; null, if it is empty.
+/// The MDL of a locked buffer; null if the buffer is empty.
+///
+/// # Invariants
+///
+/// The MDL is null, or allocated, with locked pages, and owned by this value.
 struct Locked(wsk_sys::PMDL);
 
 impl Locked {

@@ -1,7 +1,7 @@
 //! Work items, and the threads that run them.
 //!
 //! Each item gets a thread of its own as soon as it is queued, so that none waits for another that waits: the
-//! kernel promises neither an order nor that two never run at once. The machine's threads are kept for the
+//! kernel guarantees neither an order nor that two items never run at once. The machine's threads are kept for the
 //! next items; between two items a thread is no kernel's.
 //!
 //! # Safety

@@ -9,6 +9,10 @@ use crate::kernel::usage::{addresses_of, require_not_in_use};
 use crate::verifier::Origin;
 
 /// The memory of a work item.
+///
+/// # Invariants
+///
+/// In an initialized item, `object` is a device or a driver object, which is valid while the item is queued.
 #[repr(C)]
 pub(super) struct WorkItem {
     pub(super) state: usize,

@@ -36,7 +36,7 @@ pub(crate) fn require_dispatch(function: &str) {
 ///
 /// The pointer is to a spin lock.
 unsafe fn word<'a>(lock: PKSPIN_LOCK) -> &'a AtomicUsize {
-    // SAFETY: the caller promises a spin lock: an aligned word that is only used atomically.
+    // SAFETY: the pointer is to a spin lock, an aligned word that is only used atomically (this function's contract).
     unsafe { AtomicUsize::from_ptr(lock.cast()) }
 }
 
@@ -46,7 +46,7 @@ unsafe fn word<'a>(lock: PKSPIN_LOCK) -> &'a AtomicUsize {
 ///
 /// The pointer is to a spin lock.
 unsafe fn acquire(lock: PKSPIN_LOCK) {
-    // SAFETY: the caller promises a spin lock.
+    // SAFETY: the pointer is to a spin lock (this function's contract).
     let word = unsafe { word(lock) };
     while word.compare_exchange_weak(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
         thread::yield_now();
@@ -59,7 +59,7 @@ unsafe fn acquire(lock: PKSPIN_LOCK) {
 ///
 /// The pointer is to a spin lock.
 unsafe fn release(lock: PKSPIN_LOCK, function: &str) {
-    // SAFETY: the caller promises a spin lock.
+    // SAFETY: the pointer is to a spin lock (this function's contract).
     if unsafe { word(lock) }.swap(0, Ordering::Release) == 0 {
         kernel_violation(&format!("{function}: the lock is not held"));
     }
@@ -94,7 +94,11 @@ unsafe extern "C" fn KeTestSpinLock(lock: PKSPIN_LOCK) -> BOOLEAN {
     if is_free { TRUE } else { FALSE }
 }
 
-/// `KLOCK_QUEUE_HANDLE`: a holder's place in the queue of a lock.
+/// `KLOCK_QUEUE_HANDLE`: the entry of a thread in the queue of a lock.
+///
+/// # Invariants
+///
+/// While `lock` is not null, the thread of this entry holds that lock, and `old_irql` is its IRQL from before.
 #[repr(C)]
 pub(crate) struct QueueHandle {
     next: *mut QueueHandle,
@@ -111,9 +115,9 @@ const _: () = assert!(size_of::<QueueHandle>() == 24);
 ///
 /// The pointers are to a spin lock, and to memory for a handle.
 unsafe fn acquire_queued(lock: PKSPIN_LOCK, handle: *mut QueueHandle, old_irql: KIRQL) {
-    // SAFETY: the caller promises a spin lock.
+    // SAFETY: the pointer is to a spin lock (this function's contract).
     unsafe { acquire(lock) };
-    // SAFETY: the caller promises memory for a handle, which is its own.
+    // SAFETY: the pointer is to memory for a handle, which only the caller uses (this function's contract).
     unsafe { handle.write(QueueHandle { next: ptr::null_mut(), lock, old_irql }) };
 }
 
@@ -123,7 +127,7 @@ unsafe fn acquire_queued(lock: PKSPIN_LOCK, handle: *mut QueueHandle, old_irql: 
 ///
 /// The pointer is to a handle that a lock was taken with.
 unsafe fn release_queued(handle: *mut QueueHandle, function: &str) -> KIRQL {
-    // SAFETY: the caller promises an initialized handle, which is its own.
+    // SAFETY: the handle is initialized, and only the caller uses it (this function's contract).
     let handle = unsafe { &mut *handle };
     let lock = std::mem::replace(&mut handle.lock, ptr::null_mut());
     if lock.is_null() {

@@ -17,6 +17,10 @@ use wsk_sys::{BOOLEAN, FALSE, PVOID, TRUE, ULONG};
 use crate::verifier::kernel_violation;
 
 /// `RTL_BALANCED_LINKS`: a node, whose element follows.
+///
+/// # Invariants
+///
+/// In a tree, `children` are null or nodes of the same tree whose `parent` is this node, and `balance` is -1, 0 or 1.
 #[repr(C)]
 pub(crate) struct Links {
     parent: *mut Links,
@@ -81,7 +85,7 @@ fn element(node: *mut Links) -> PVOID {
     if node.is_null() { ptr::null_mut() } else { node.wrapping_add(1).cast() }
 }
 
-/// The tree of a table, while no other thread uses it, as the client promises.
+/// The tree of a table, while no other thread uses it, for which the client is responsible.
 ///
 /// # Invariants
 ///
@@ -94,7 +98,7 @@ impl Tree {
     ///
     /// The pointer is to an initialized table that nothing else uses while this does.
     unsafe fn new(table: *mut Table, function: &str) -> Self {
-        // SAFETY: the caller promises a table.
+        // SAFETY: the pointer is to a table (this function's contract).
         if unsafe { (*table).compare }.is_none() {
             kernel_violation(&format!("{function}: the table is not initialized"));
         }

@@ -36,7 +36,7 @@ pub(super) unsafe fn give_units(
     allocates: BOOLEAN,
     ends: bool,
 ) -> NTSTATUS {
-    // SAFETY: the caller promises a string of its own.
+    // SAFETY: the pointer is to a string that only the caller uses (this function's contract).
     let target = unsafe { &mut *target };
     let end = usize::from(ends || allocates != FALSE);
     let bytes = units.len() * 2;

@@ -88,7 +88,11 @@ enum Size {
     Bits64,
 }
 
-/// A format that is read unit by unit.
+/// A format string, read unit by unit.
+///
+/// # Invariants
+///
+/// `next` points into the string, at or before its NUL.
 struct Format<U> {
     next: *const U,
 }
@@ -320,8 +324,8 @@ pub(super) unsafe fn format<K: Kind>(
                 }
             }
             's' | 'S' => {
-                // SAFETY: the caller promises the arguments of the format: a string that ends with a NUL, or that
-                // has as many characters as the precision says, or null.
+                // SAFETY: the arguments are those of the format (this function's contract): a string that ends with a
+                // NUL, or that has as many characters as the precision says, or null.
                 if spec.is_wide(K::IS_WIDE == (letter == 's')) {
                     let units = arguments.pointer::<u16>();
                     if units.is_null() {
@@ -343,7 +347,8 @@ pub(super) unsafe fn format<K: Kind>(
             'Z' => {
                 if spec.is_wide(K::IS_WIDE) {
                     let string = arguments.pointer::<UNICODE_STRING>();
-                    // SAFETY: the caller promises the arguments of the format: a counted string or null.
+                    // SAFETY: the arguments are those of the format (this function's contract): a counted string or
+                    // null.
                     let units =
                         unsafe { string.as_ref() }.map(|string| unsafe { counted_units(string) });
                     match units {
@@ -352,7 +357,8 @@ pub(super) unsafe fn format<K: Kind>(
                     }
                 } else {
                     let string = arguments.pointer::<AnsiString>();
-                    // SAFETY: the caller promises the arguments of the format: a counted string or null.
+                    // SAFETY: the arguments are those of the format (this function's contract): a counted string or
+                    // null.
                     let bytes =
                         unsafe { string.as_ref() }.map(|string| unsafe { counted_bytes(string) });
                     match bytes {

@@ -21,6 +21,10 @@ use crate::kernel::ke::irql::require_at_most;
 use crate::verifier::kernel_violation;
 
 /// `ANSI_STRING`.
+///
+/// # Invariants
+///
+/// `buffer` has `maximum_length` bytes, of which the first `length` are the string; it may be null if both are zero.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct AnsiString {
@@ -52,7 +56,7 @@ pub(super) unsafe fn zero_terminated<'a, U: Copy + PartialEq + Default>(
     longest: usize,
 ) -> &'a [U] {
     let mut length = 0;
-    // SAFETY: the caller promises a string, of which nothing is read behind the NUL.
+    // SAFETY: the string ends with a NUL (this function's contract), and nothing is read behind it.
     while length < longest && unsafe { string.add(length).read() } != U::default() {
         length += 1;
     }
@@ -70,7 +74,7 @@ pub(crate) unsafe fn counted_units(string: &UNICODE_STRING) -> &[WCHAR] {
     if length == 0 {
         return &[];
     }
-    // SAFETY: the caller promises a buffer of this length.
+    // SAFETY: the buffer has this length (this function's contract).
     unsafe { std::slice::from_raw_parts(string.Buffer, length) }
 }
 
@@ -83,7 +87,7 @@ pub(super) unsafe fn counted_bytes(string: &AnsiString) -> &[u8] {
     if string.length == 0 {
         return &[];
     }
-    // SAFETY: the caller promises a buffer of this length.
+    // SAFETY: the buffer has this length (this function's contract).
     unsafe { std::slice::from_raw_parts(string.buffer, string.length.into()) }
 }
 

@@ -28,6 +28,11 @@ use crate::wsk::stack::Stack;
 pub(super) const FUNCTION: &str = "WskControlSocket";
 
 /// A call of `WskControlSocket`.
+///
+/// # Invariants
+///
+/// `input` and `output` are null or valid for their sizes, `returned` is null or valid for a write, and `irp` is null
+/// or an IRP of the client: until the call returns, or with an IRP until it has completed.
 pub(super) struct Control<'a> {
     pub(super) object: &'a InCall<'a>,
     pub(super) category: Category,

@@ -77,7 +77,7 @@ unsafe fn read(
     string: PUNICODE_STRING,
     function: &str,
 ) -> Option<String> {
-    // SAFETY: as the caller promises.
+    // SAFETY: the pointer is null, or to a valid string (this function's contract).
     unsafe { need(kernel, irp, string) };
     // SAFETY: the pointer is null or valid, by this function's contract.
     let string = unsafe { string.as_ref() }?;
@@ -395,7 +395,12 @@ pub(in crate::wsk) unsafe extern "C" fn free_address_info(
     unsafe { AddressList::free(list) };
 }
 
-/// Where a name is written to.
+/// The client's string that receives a name.
+///
+/// # Invariants
+///
+/// The pointer is null, or to a counted string with a buffer of its maximum length, valid until the request has
+/// completed.
 struct Room(PUNICODE_STRING);
 
 impl Room {

@@ -39,7 +39,11 @@ use crate::kernel::schedule::{Ticks, ticks};
 use crate::kernel::trace;
 use crate::verifier::{Rule, rule_violation};
 
-/// What the layers above provide.
+/// The functions of the layers above.
+///
+/// # Invariants
+///
+/// `table_of` returns the static table of the given category.
 #[derive(Clone, Copy)]
 pub(super) struct Hooks {
     /// The table of a category's sockets on a Windows.

@@ -67,7 +67,7 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// Finishes sending: the peer receives what was sent and then an end. Receiving goes on.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request,
-    /// which may have taken effect. WSK does not promise that the request completes
+    /// which may have taken effect. WSK does not guarantee that the request completes
     /// ([INV-50](crate::rules#inv-50)): what it has not done in time is given up with
     /// [`time::timeout`](crate::time::timeout), and then [aborted](Self::abort) or closed.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_disconnect).
