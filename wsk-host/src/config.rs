@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::kernel::{self, Threads, Timing, Windows};
 use crate::verifier::Levels;
-use crate::wsk::config::{self as wsk, CallStatus, Faults, Network, Readiness, Stripping};
+use crate::wsk::config::{
+    self as wsk, CallStatus, Faults, Indications, Network, Readiness, Stripping,
+};
 
 /// The configuration of a [`Host`](crate::Host).
 ///
@@ -41,6 +43,8 @@ pub struct Config {
     pub window: usize,
     /// Whether receives sometimes return fewer bytes than have arrived, with [`Timing::Mixed`]. The default is `true`.
     pub partial_receives: bool,
+    /// The shapes in which received data is indicated. The default is [`Indications::Mixed`].
+    pub indications: Indications,
     /// The filter that removes control data from sent datagrams, if any.
     pub stripping: Stripping,
     /// Return `STATUS_NOT_IMPLEMENTED` from `WskDisconnect` and never complete the IRP, as Wine does.
@@ -131,6 +135,13 @@ impl Config {
         self
     }
 
+    /// Sets the shapes of [indications](Self::indications).
+    #[must_use]
+    pub const fn indications(mut self, indications: Indications) -> Self {
+        self.indications = indications;
+        self
+    }
+
     /// Sets the [stripping](Self::stripping) of control data.
     #[must_use]
     pub const fn stripping(mut self, stripping: Stripping) -> Self {
@@ -163,6 +174,7 @@ impl Config {
             delay: self.delay,
             window: self.window,
             partial_receives: self.partial_receives,
+            indications: self.indications,
             stripping: self.stripping,
             refuse_disconnect: self.refuse_disconnect,
             refuse_socket_connect: self.refuse_socket_connect,
@@ -182,6 +194,7 @@ impl Config {
             delay: wsk.delay,
             window: wsk.window,
             partial_receives: wsk.partial_receives,
+            indications: wsk.indications,
             stripping: wsk.stripping,
             refuse_disconnect: wsk.refuse_disconnect,
             refuse_socket_connect: wsk.refuse_socket_connect,

@@ -79,7 +79,7 @@ pub use driver::{Driver, File};
 pub use host::Host;
 pub use kernel::{Entered, Timing, Windows, current_irql};
 pub use testing::{TestError, block_on, run};
-pub use wsk::config::{CallStatus, Faults, Network, Readiness, Stripping};
+pub use wsk::config::{CallStatus, Faults, Indications, Network, Readiness, Stripping};
 
 /// Makes a function, `async` or not, a test that runs on hosts.
 ///

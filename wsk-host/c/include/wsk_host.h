@@ -56,6 +56,16 @@ enum {
     WSK_HOST_CALL_STATUS_FINAL = 2
 };
 
+/* The shapes in which received data is indicated to callbacks: wsk_host_options.indications. */
+enum {
+    /* All that WSK's documentation allows, as the seed decides: data in one structure or several, each with a chain of one
+     * MDL or several, with other bytes in front of the data and behind it, and with MDLs of no bytes; a datagram of no
+     * bytes with an MDL or without. */
+    WSK_HOST_INDICATIONS_MIXED = 0,
+    /* The data in one structure, a datagram in one each, with one MDL that describes the data and nothing else. */
+    WSK_HOST_INDICATIONS_PLAIN = 1
+};
+
 /* When WSK becomes ready to be captured: wsk_host_options.readiness. */
 enum {
     WSK_HOST_READINESS_READY = 0,
@@ -130,6 +140,8 @@ typedef struct wsk_host_options {
     const char *rules;
     /* WSK_HOST_CALL_STATUS_... */
     uint32_t call_status;
+    /* WSK_HOST_INDICATIONS_... */
+    uint32_t indications;
 } wsk_host_options;
 
 /*

@@ -67,7 +67,9 @@ use std::ptr::NonNull;
 use std::time::Duration;
 
 use wsk_host::rules::Levels;
-use wsk_host::{CallStatus, Config, Faults, Host, Network, Readiness, Stripping, Timing, Windows};
+use wsk_host::{
+    CallStatus, Config, Faults, Host, Indications, Network, Readiness, Stripping, Timing, Windows,
+};
 
 pub mod driver;
 
@@ -126,6 +128,8 @@ pub struct wsk_host_options {
     pub rules: Option<NonNull<c_char>>,
     /// `WSK_HOST_CALL_STATUS_…`.
     pub call_status: u32,
+    /// `WSK_HOST_INDICATIONS_…`.
+    pub indications: u32,
 }
 
 /// `WSK_HOST_NONE`.
@@ -168,6 +172,11 @@ impl wsk_host_options {
             2 => CallStatus::Final,
             other => return Err(format!("{other} is not one of WSK_HOST_CALL_STATUS_…")),
         };
+        let indications = match self.indications {
+            0 => Indications::Mixed,
+            1 => Indications::Plain,
+            other => return Err(format!("{other} is not one of WSK_HOST_INDICATIONS_…")),
+        };
         let windows = match (self.windows_major, self.windows_minor, self.windows_build) {
             (0, 0, 0) => defaults.windows,
             (major @ (6 | 10), minor, build) => Windows { major, minor, build },
@@ -209,6 +218,7 @@ impl wsk_host_options {
             delay,
             window,
             partial_receives: self.whole_receives == 0,
+            indications,
             stripping,
             refuse_disconnect: self.refuse_disconnect != 0,
             refuse_socket_connect: self.refuse_socket_connect != 0,
@@ -400,6 +410,7 @@ mod tests {
             stripping: 2,
             rules: None,
             call_status: 2,
+            indications: 1,
         };
         let expected = Config {
             network: Network::Null,
@@ -411,6 +422,7 @@ mod tests {
             delay: Duration::ZERO,
             window: 100,
             partial_receives: false,
+            indications: Indications::Plain,
             stripping: Stripping::TdiFilter,
             refuse_disconnect: true,
             refuse_socket_connect: true,
@@ -430,6 +442,7 @@ mod tests {
             wsk_host_options { readiness: 3, ..Default::default() },
             wsk_host_options { stripping: 3, ..Default::default() },
             wsk_host_options { call_status: 3, ..Default::default() },
+            wsk_host_options { indications: 2, ..Default::default() },
             wsk_host_options { windows_major: 5, ..Default::default() },
             wsk_host_options { reserved: 1, ..Default::default() },
             wsk_host_options {

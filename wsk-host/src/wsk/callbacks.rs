@@ -21,6 +21,7 @@ use wsk_sys::{
 use super::action::{Actions, Arrival, Call, Callback, InspectKey};
 use super::address;
 use super::callback_table::{Callbacks, Offer, require_functions};
+use super::chain::Shapes;
 use super::control_data::flags as datagram_flags;
 use super::indication::{IndicatedData, IndicatedDatagrams};
 use super::network::{Datagram, Incoming};
@@ -256,7 +257,10 @@ fn receive(
 ) {
     let flags = flags | level_flag();
     let count = bytes.len();
-    let mut data = kernel.by_chance(|random| IndicatedData::new(&bytes, random));
+    let mut data = {
+        let shapes = kernel.wsk_config().indications;
+        kernel.by_chance(|random| IndicatedData::new(&bytes, &mut Shapes::new(shapes, random)))
+    };
     let first = data.first();
     offer(kernel, id, first.addr(), Retained::Data(data));
     let mut accepted = size_t(count);
@@ -322,7 +326,10 @@ fn receive_from(
     };
     let count = datagrams.len();
     let flags = level_flag() | datagrams.first().map_or(0, datagram_flags);
-    let mut list = kernel.by_chance(|random| IndicatedDatagrams::new(&datagrams, options, random));
+    let shapes = kernel.wsk_config().indications;
+    let mut list = kernel.by_chance(|random| {
+        IndicatedDatagrams::new(&datagrams, options, &mut Shapes::new(shapes, random))
+    });
     let first = list.first();
     offer(kernel, id, first.addr(), Retained::Datagrams(list));
     // SAFETY: the arguments are valid during the call, as WSK documents for this callback.

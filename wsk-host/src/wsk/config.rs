@@ -40,6 +40,18 @@ pub enum CallStatus {
     Final,
 }
 
+/// The shapes in which received data is indicated to callbacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Indications {
+    /// All that WSK's documentation allows, as the seed decides: data in one structure or several, each with a chain of one
+    /// MDL or several, with other bytes in front of the data and behind it, and with MDLs of no bytes; a datagram of no
+    /// bytes with an MDL or without.
+    #[default]
+    Mixed,
+    /// The data in one structure, a datagram in one each, with one MDL that describes the data and nothing else.
+    Plain,
+}
+
 /// When the WSK subsystem becomes ready to be captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
@@ -89,6 +101,7 @@ pub(crate) struct Config {
     pub(crate) delay: Duration,
     pub(crate) window: usize,
     pub(crate) partial_receives: bool,
+    pub(crate) indications: Indications,
     pub(crate) stripping: Stripping,
     pub(crate) refuse_disconnect: bool,
     pub(crate) refuse_socket_connect: bool,
@@ -105,6 +118,7 @@ impl Default for Config {
             delay: Duration::from_millis(2),
             window: 64 << 10,
             partial_receives: true,
+            indications: Indications::Mixed,
             stripping: Stripping::Nothing,
             refuse_disconnect: false,
             refuse_socket_connect: false,

@@ -12,6 +12,7 @@ mod callback_table;
 mod callbacks;
 mod calls;
 mod category;
+mod chain;
 mod client;
 pub(crate) mod config;
 mod control_data;

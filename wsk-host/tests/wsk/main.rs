@@ -7,3 +7,4 @@ mod call_status;
 mod connections;
 mod control;
 mod datagrams;
+mod indications;

@@ -1,0 +1,158 @@
+//! The chains of MDLs that indicated data is in, in all shapes that WSK's documentation allows.
+//!
+//! # Safety
+//!
+//! MDLs and their memory are this file's own allocations. They are freed with their indication, when the client has returned
+//! or released it.
+
+#![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
+
+use std::ptr;
+use std::sync::Arc;
+
+use wsk_sys::fields::size_t;
+use wsk_sys::{MDL, MDL_SOURCE_IS_NONPAGED_POOL, MmInitializeMdl, PMDL, ULONG, WSK_BUF};
+
+use super::config::Indications;
+use crate::kernel::mm::{RetiredMdl, retire};
+use crate::kernel::random::Random;
+use crate::verifier::{Origin, Rule};
+
+/// The byte in front of indicated data and behind it: of headers, trailers and padding, in a real system.
+const OTHER: u8 = 0xEE;
+
+/// The most elements of a list, and the most MDLs with data of a chain.
+const PARTS: usize = 4;
+
+/// The shapes of indications, one chosen after the other.
+pub(super) struct Shapes<'a> {
+    indications: Indications,
+    random: &'a mut Random,
+}
+
+impl<'a> Shapes<'a> {
+    pub(super) fn new(indications: Indications, random: &'a mut Random) -> Self {
+        Self { indications, random }
+    }
+
+    /// One of these numbers. The first is that of the plain shape.
+    fn choose<const N: usize>(&mut self, numbers: [usize; N]) -> usize {
+        match self.indications {
+            Indications::Mixed => numbers[self.random.below(N)],
+            Indications::Plain => numbers[0],
+        }
+    }
+
+    /// Splits bytes into up to [`PARTS`] parts, none of which is empty unless all of them are.
+    pub(super) fn split<'b>(&mut self, bytes: &'b [u8]) -> Vec<&'b [u8]> {
+        let count = self.choose([1, 1, 2, PARTS]).min(bytes.len());
+        let mut parts = Vec::new();
+        let mut rest = bytes;
+        for after in (1..count).rev() {
+            // Each part after this one needs a byte.
+            let (part, others) = rest.split_at(1 + self.random.below(rest.len() - after));
+            parts.push(part);
+            rest = others;
+        }
+        parts.push(rest);
+        parts
+    }
+}
+
+/// An MDL of indicated data, and the memory that it describes.
+///
+/// # Invariants
+///
+/// `mdl` and `bytes` are allocations of their own (`Box::into_raw`), and the MDL describes all of `bytes`.
+struct Block {
+    mdl: PMDL,
+    bytes: *mut [u8],
+    origin: Arc<Origin>,
+}
+
+// SAFETY: the block owns both allocations (Invariants).
+unsafe impl Send for Block {}
+
+impl Block {
+    /// An MDL of some data, with other bytes in front of it and behind.
+    fn new(front: usize, data: &[u8], behind: usize, origin: &Arc<Origin>) -> Self {
+        let mut memory = vec![OTHER; front];
+        memory.extend_from_slice(data);
+        memory.resize(memory.len() + behind, OTHER);
+        let bytes = Box::into_raw(memory.into_boxed_slice());
+        // SAFETY: zeroes are an MDL, which is initialized next.
+        let mdl = Box::into_raw(Box::new(unsafe { std::mem::zeroed::<MDL>() }));
+        // SAFETY: the MDL is new. Pages are not described: a host has none.
+        unsafe { MmInitializeMdl(mdl, bytes.cast(), size_t(bytes.len())) };
+        // SAFETY: the MDL is new, and initialized.
+        let header = unsafe { &mut *mdl };
+        header.MdlFlags |= MDL_SOURCE_IS_NONPAGED_POOL;
+        header.MappedSystemVa = bytes.cast();
+        // INVARIANT: both are from `Box::into_raw`, and the MDL was initialized for all bytes.
+        Self { mdl, bytes, origin: Arc::clone(origin) }
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: both are from `Box::into_raw` (Invariants), and the client has released the indication.
+        let (mdl, bytes) = unsafe { (Box::from_raw(self.mdl), Box::from_raw(self.bytes)) };
+        let found = "the MDL describes indicated data that is already released";
+        retire(RetiredMdl {
+            mdl,
+            bytes,
+            rule: Rule::INDICATION_AFTER_CALLBACK,
+            found,
+            origin: Arc::clone(&self.origin),
+        });
+    }
+}
+
+/// A chain of MDLs with indicated data.
+pub(super) struct Chain {
+    blocks: Vec<Block>,
+    /// The offset of the data from the start of the first MDL.
+    offset: usize,
+    length: usize,
+}
+
+impl Chain {
+    pub(super) fn new(data: &[u8], shapes: &mut Shapes<'_>, origin: &Arc<Origin>) -> Self {
+        let length = data.len();
+        if data.is_empty() && shapes.choose([0, 0, 1]) == 1 {
+            return Self { blocks: Vec::new(), offset: 0, length };
+        }
+        let offset = shapes.choose([0, 0, 14, 54]);
+        let behind = shapes.choose([0, 0, 1, 46]);
+        // The offset is one of a byte in the first MDL, even if there is no data.
+        let behind = behind.max(usize::from(data.is_empty() && offset > 0));
+        let parts = shapes.split(data);
+        let last = parts.len() - 1;
+        let block = |(index, part): (usize, &&[u8])| {
+            let front = if index == 0 { offset } else { 0 };
+            Block::new(front, part, if index == last { behind } else { 0 }, origin)
+        };
+        let mut blocks: Vec<_> = parts.iter().enumerate().map(block).collect();
+        if shapes.choose([0, 0, 1]) == 1 {
+            // An MDL of no bytes. The first one has the data's offset within it.
+            let first = usize::from(offset > 0);
+            let place = first + shapes.random.below(blocks.len() + 1 - first);
+            blocks.insert(place, Block::new(0, &[], 0, origin));
+        }
+        if shapes.choose([0, 0, 0, 1]) == 1 {
+            blocks.push(Block::new(0, &[], 4, origin));
+        }
+        for pair in blocks.windows(2) {
+            // SAFETY: the MDLs are this chain's own.
+            unsafe { (*pair[0].mdl).Next = pair[1].mdl };
+        }
+        Self { blocks, offset, length }
+    }
+
+    /// The description of the data. Valid as long as the chain.
+    pub(super) fn buffer(&self) -> WSK_BUF {
+        let mdl = self.blocks.first().map_or(ptr::null_mut(), |block| block.mdl);
+        let offset = ULONG::try_from(self.offset).unwrap_or(0);
+        WSK_BUF { Mdl: mdl, Offset: offset, Length: size_t(self.length) }
+    }
+}
