@@ -1,6 +1,6 @@
 //! Memory of requests, in nonpaged pool.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::ptr;
 
 use wsk_sys::*;
@@ -103,6 +103,7 @@ impl PoolAddress {
                     (*to).sin6_family = AF_INET6;
                     (*to).sin6_port = address.port().to_be();
                     (*to).sin6_addr.u.Byte = address.ip().octets();
+                    (*to).Anonymous.sin6_scope_id = address.scope_id();
                 }
             }
         }
@@ -138,7 +139,8 @@ pub unsafe fn read_address(address: PSOCKADDR) -> SocketAddr {
         } else {
             let address = address.cast::<SOCKADDR_IN6>().read_unaligned();
             let ip = Ipv6Addr::from(address.sin6_addr.u.Byte);
-            (ip, u16::from_be(address.sin6_port)).into()
+            let scope = address.Anonymous.sin6_scope_id;
+            SocketAddrV6::new(ip, u16::from_be(address.sin6_port), 0, scope).into()
         }
     }
 }

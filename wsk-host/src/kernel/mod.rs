@@ -40,7 +40,7 @@ mod ps;
 pub(crate) mod quarantine;
 pub(crate) mod random;
 pub(crate) mod residency;
-mod rtl;
+pub(crate) mod rtl;
 pub(crate) mod schedule;
 pub(crate) mod trace;
 pub(crate) mod usage;

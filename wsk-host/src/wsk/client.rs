@@ -7,20 +7,21 @@
 
 #![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wsk_sys::{
-    NTSTATUS, PIRP, PNPIID, PSECURITY_DESCRIPTOR, PWSK_CLIENT, PWSK_REGISTRATION,
-    STATUS_INVALID_PARAMETER, STATUS_SUCCESS, ULONG, USHORT, WSK_CLIENT_DISPATCH,
+    NTSTATUS, PNPIID, PWSK_CLIENT, PWSK_REGISTRATION, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
+    ULONG, USHORT, WSK_CLIENT_DISPATCH,
 };
 
 use crate::kernel::Kernel;
 use crate::kernel::config::Windows;
 use crate::kernel::ke::dispatcher::Signal;
 use crate::verifier::{Origin, Rule, rule_violation};
+use crate::wsk::descriptors::Descriptors;
 
 /// A registered client.
 ///
@@ -41,18 +42,9 @@ pub(super) struct Client {
     pub(super) sockets_ever: AtomicU64,
     /// The pseudo-socket of the client's own requests; zero before the first one.
     pub(super) changes: AtomicU64,
-    /// The security descriptors that were cached, by address.
-    pub(super) cached: Mutex<HashMap<usize, Cached>>,
+    pub(super) descriptors: Arc<Descriptors>,
     /// The address of the registration block.
     pub(super) block: usize,
-    pub(super) origin: Arc<Origin>,
-}
-
-/// A cached security descriptor. It stays until the client has gone, so that its uses are known.
-pub(super) struct Cached {
-    copy: Box<u64>,
-    /// How many times the client has it without having released it.
-    pub(super) given: usize,
     pub(super) origin: Arc<Origin>,
 }
 
@@ -83,8 +75,6 @@ impl Outstanding {
 
 /// The version that this provider gives, and the only one.
 pub(super) const VERSION: USHORT = wsk_sys::MAKE_WSK_VERSION(1, 0);
-
-const NOT_CACHED: &str = "the security descriptor is not cached";
 
 /// The clients that are registered, by address.
 static REGISTERED: Mutex<Vec<usize>> = Mutex::new(Vec::new());
@@ -171,82 +161,6 @@ impl Client {
 
     pub(super) fn set_bypasses_tdi(&self, bypasses: bool) {
         self.bypasses_tdi.store(bypasses, Ordering::SeqCst);
-    }
-
-    pub(super) fn cached(&self) -> MutexGuard<'_, HashMap<usize, Cached>> {
-        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Caches a security descriptor. The copy is another object, as that of the system is.
-    pub(super) fn cache(&self, _descriptor: PSECURITY_DESCRIPTOR) -> PSECURITY_DESCRIPTOR {
-        let copy = Box::new(0_u64);
-        let address = ptr::from_ref(&*copy).addr();
-        let origin = Arc::new(Origin::here("WskControlClient"));
-        self.cached().insert(address, Cached { copy, given: 1, origin });
-        ptr::without_provenance_mut(address)
-    }
-
-    /// The client gets a cached security descriptor once more.
-    pub(super) fn share(&self, descriptor: PSECURITY_DESCRIPTOR) {
-        if let Some(cached) = self.cached().get_mut(&descriptor.addr()) {
-            cached.given += 1;
-        }
-    }
-
-    pub(super) fn release(&self, descriptor: PSECURITY_DESCRIPTOR) -> NTSTATUS {
-        const FUNCTION: &str = "WskControlClient";
-        let mut cached = self.cached();
-        let Some(Cached { copy, given, origin }) = cached.get_mut(&descriptor.addr()) else {
-            rule_violation(Rule::SECURITY_DESCRIPTOR, FUNCTION, NOT_CACHED, None);
-        };
-        if *given == 0 {
-            rule_violation(
-                Rule::SECURITY_DESCRIPTOR,
-                FUNCTION,
-                "the security descriptor is already released",
-                Some(origin),
-            );
-        }
-        *given -= 1;
-        if *given == 0 {
-            let range = descriptor.addr()..descriptor.addr() + size_of_val(&**copy);
-            self.kernel.usage().require_unused(&range, FUNCTION);
-        }
-        STATUS_SUCCESS
-    }
-
-    /// Stops a client that hands over a security descriptor which is not cached.
-    pub(super) fn require_cached(&self, descriptor: PSECURITY_DESCRIPTOR, function: &str) {
-        if descriptor.is_null() {
-            return;
-        }
-        match self.cached().get(&descriptor.addr()) {
-            None => rule_violation(Rule::SECURITY_DESCRIPTOR, function, NOT_CACHED, None),
-            Some(Cached { given: 0, origin, .. }) => {
-                rule_violation(
-                    Rule::SECURITY_DESCRIPTOR,
-                    function,
-                    "the security descriptor was released",
-                    Some(origin),
-                );
-            }
-            Some(_) => {}
-        }
-    }
-
-    /// Stops a client that hands over a security descriptor which is not cached, or that releases it before
-    /// the request has completed.
-    pub(super) fn use_cached(
-        &self,
-        irp: PIRP,
-        descriptor: PSECURITY_DESCRIPTOR,
-        function: &'static str,
-    ) {
-        self.require_cached(descriptor, function);
-        if !descriptor.is_null() {
-            let what = ("security descriptor", Rule::SECURITY_DESCRIPTOR);
-            self.kernel.usage().pin(irp, what, descriptor.addr(), 1);
-        }
     }
 
     pub(super) fn changes_closed(&self) {

@@ -16,6 +16,7 @@ mod chain;
 mod client;
 pub(crate) mod config;
 mod control_data;
+mod descriptors;
 mod execute;
 mod indication;
 mod names;

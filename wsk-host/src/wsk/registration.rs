@@ -98,7 +98,7 @@ unsafe extern "C" fn WskRegister(
         bypasses_tdi: AtomicBool::new(false),
         sockets_ever: AtomicU64::new(0),
         changes: AtomicU64::new(0),
-        cached: Mutex::default(),
+        descriptors: Arc::default(),
         block,
         origin: Arc::clone(&origin),
         kernel: kernel.clone(),
@@ -250,9 +250,9 @@ unsafe extern "C" fn WskDeregister(registration: PWSK_REGISTRATION) {
             report_outstanding(&client);
         }
     }
-    if let Some(left) = client.cached().values().find(|cached| cached.given > 0) {
+    if let Some(origin) = client.descriptors.left() {
         let found = "a cached security descriptor was not released";
-        rule_violation(Rule::SECURITY_DESCRIPTOR, FUNCTION, found, Some(&left.origin));
+        rule_violation(Rule::SECURITY_DESCRIPTOR, FUNCTION, found, Some(&origin));
     }
     // SAFETY: the caller passes a registered block.
     unsafe { (*registration).ReservedRegistrationContext = ptr::null_mut() };

@@ -10,6 +10,7 @@ use super::action::{Arrival, ClosedSocket, InspectKey, Irp};
 use super::callback_table::{Callbacks, Offer};
 use super::category::Category;
 use super::client::Client;
+use super::descriptors::SocketDescriptor;
 use super::network::Datagram;
 use super::options::Options;
 use super::requests::Requests;
@@ -94,8 +95,7 @@ pub(super) struct Socket {
     pub(super) callbacks: Callbacks,
     pub(super) state: SocketState,
     pub(super) options: Options,
-    /// The cached security descriptor, or zero.
-    pub(super) security: usize,
+    pub(super) security: Option<SocketDescriptor>,
     pub(super) requests: Requests,
     pub(super) closing: Option<ClosedSocket>,
     pub(super) events: Events,
@@ -197,7 +197,7 @@ impl Socket {
             callbacks,
             state: SocketState::Created,
             options: Options::default(),
-            security: 0,
+            security: None,
             requests: Requests::default(),
             closing: None,
             events: Events::default(),

@@ -99,6 +99,21 @@ fn a_descriptor_that_is_not_released() {
     });
 }
 
+/// The last released descriptors are kept, so that a use is recognised, and no more than those.
+#[test]
+fn a_descriptor_released_long_ago() {
+    let says = ["WskSocket", "the security descriptor is not cached", ""];
+    breaks(65, says, |client| {
+        let first = cache(&client);
+        release(&client, first);
+        for _ in 0..64 {
+            let other = cache(&client);
+            release(&client, other);
+        }
+        create(&client, first);
+    });
+}
+
 /// Gets a socket's descriptor, which must be released as if it were cached once more.
 fn get(socket: PWSK_SOCKET) -> usize {
     let output = PoolBuffer::new(size_of::<usize>());
@@ -126,6 +141,11 @@ fn a_socket_keeps_its_descriptor_when_the_client_releases_it() {
     let cached = cache(&client);
     let socket = test_support::raw::socket_of(create(&client, cached).succeed());
     release(&client, cached);
+    for _ in 0..200 {
+        let other = cache(&client);
+        assert_ne!(other, cached);
+        release(&client, other);
+    }
     assert_eq!(get(socket), cached);
     release(&client, cached);
     test_support::raw::close(socket);

@@ -144,6 +144,22 @@ fn with_port_v4(text: &str, strict: bool) -> Option<(Ipv4Addr, u16)> {
     Some((address, parse_port(&text[length..])?))
 }
 
+/// Parses the decimal number of a scope.
+fn parse_scope(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Parses an IPv6 address and its scope, `address%scope`, which are the whole text. Without a scope, it is zero.
+pub(crate) fn parse_scoped_v6(text: &str) -> Option<(Ipv6Addr, u32)> {
+    let (address, length) = parse_v6(text)?;
+    let scope = match text[length..].strip_prefix('%') {
+        Some(scope) => parse_scope(scope)?,
+        None if text.len() == length => 0,
+        None => return None,
+    };
+    Some((address, scope))
+}
+
 /// `address%scope`, or `[address%scope]:port`.
 fn with_port_v6(text: &str) -> Option<(Ipv6Addr, u32, u16)> {
     let (inner, port) = match text.strip_prefix('[') {
@@ -153,12 +169,7 @@ fn with_port_v6(text: &str) -> Option<(Ipv6Addr, u32, u16)> {
         }
         None => (text, 0),
     };
-    let (address, length) = parse_v6(inner)?;
-    let scope = match inner[length..].strip_prefix('%') {
-        Some(scope) => scope.parse().ok()?,
-        None if inner.len() == length => 0,
-        None => return None,
-    };
+    let (address, scope) = parse_scoped_v6(inner)?;
     Some((address, scope, port))
 }
 
@@ -178,13 +189,23 @@ fn text_v4(address: Ipv4Addr, port: USHORT) -> String {
     if port == 0 { address.to_string() } else { format!("{address}:{}", u16::from_be(port)) }
 }
 
+/// An address and its scope as text, without a scope of zero. The last 32 bits of an IPv4-compatible address are written
+/// as IPv4 writes them.
+pub(crate) fn scoped_text_v6(address: Ipv6Addr, scope: ULONG) -> String {
+    let text = match address.segments() {
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => {
+            let [a, b] = high.to_be_bytes();
+            let [c, d] = low.to_be_bytes();
+            format!("::{a}.{b}.{c}.{d}")
+        }
+        _ => address.to_string(),
+    };
+    if scope == 0 { text } else { format!("{text}%{scope}") }
+}
+
 fn text_v6(address: Ipv6Addr, scope: ULONG, port: USHORT) -> String {
-    let scope = if scope == 0 { String::new() } else { format!("%{scope}") };
-    if port == 0 {
-        format!("{address}{scope}")
-    } else {
-        format!("[{address}{scope}]:{}", u16::from_be(port))
-    }
+    let text = scoped_text_v6(address, scope);
+    if port == 0 { text } else { format!("[{text}]:{}", u16::from_be(port)) }
 }
 
 macro_rules! texts {
@@ -349,7 +370,11 @@ mod tests {
         let link_local = "fe80::1".parse().unwrap();
         assert_eq!(with_port_v6("fe80::1%4"), Some((link_local, 4, 0)));
         assert_eq!(with_port_v6("[fe80::1%4]:443"), Some((link_local, 4, 443)));
-        assert_eq!(with_port_v6("fe80::1%"), None);
+        for wrong in ["fe80::1%", "fe80::1%+4", "fe80::1%x", "fe80::1%4294967296", "fe80::1%4 "] {
+            assert_eq!(parse_scoped_v6(wrong), None, "{wrong}");
+        }
+        assert_eq!(parse_scoped_v6("::1"), Some((Ipv6Addr::LOCALHOST, 0)));
+        assert_eq!(parse_scoped_v6("fe80::1%4294967295"), Some((link_local, u32::MAX)));
         assert_eq!(with_port_v6("[::1]443"), None);
     }
 
@@ -359,6 +384,11 @@ mod tests {
         let text = text_v6(address, 9, 443_u16.to_be());
         assert_eq!(text, "[2001:db8::7%9]:443");
         assert_eq!(with_port_v6(&text), Some((address, 9, 443)));
+        for text in ["::1", "::7:8", "fe80::1%1", "::ffff:192.0.2.1", "1::2"] {
+            let (address, scope) = parse_scoped_v6(text).unwrap();
+            let text = if text == "::7:8" { "::0.7.0.8" } else { text };
+            assert_eq!(scoped_text_v6(address, scope), text);
+        }
         let text = text_v4(Ipv4Addr::LOCALHOST, 80_u16.to_be());
         assert_eq!(with_port_v4(&text, true), Some((Ipv4Addr::LOCALHOST, 80)));
     }

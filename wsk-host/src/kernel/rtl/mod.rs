@@ -10,7 +10,7 @@
     reason = "the functions are C's, and so are the objects behind their pointers"
 )]
 
-mod address;
+pub(crate) mod address;
 mod avl;
 mod convert;
 mod debug;

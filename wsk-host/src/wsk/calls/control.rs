@@ -35,6 +35,7 @@ use crate::verifier::{Rule, rule_violation, tolerated_violation};
 use crate::wsk::address;
 use crate::wsk::category::{BASIC, CONNECTION, DATAGRAM, LISTEN, STREAM};
 use crate::wsk::client::is_wsk;
+use crate::wsk::descriptors::SocketDescriptor;
 use crate::wsk::execute::execute;
 use crate::wsk::options::{Phase, Specification};
 use crate::wsk::requests::RequestKind;
@@ -74,13 +75,10 @@ pub(super) fn get_option(control: &Control<'_>) -> NTSTATUS {
     if (control.level, control.code) == (SOL_SOCKET, SO_WSK_SECURITY) {
         return control.complete(|stack| {
             let socket = stack.sockets.get(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
-            let descriptor: PSECURITY_DESCRIPTOR = ptr::without_provenance_mut(socket.security);
-            if descriptor.is_null() {
-                return Err(STATUS_NOT_FOUND);
-            }
+            let descriptor = socket.security.as_ref().ok_or(STATUS_NOT_FOUND)?.pointer();
             let written = control.write(descriptor)?;
             // The client has to release it once more.
-            socket.client.share(descriptor);
+            socket.client.descriptors.share(descriptor);
             Ok(written)
         });
     }
@@ -168,8 +166,9 @@ fn set_security(control: &Control<'_>) -> NTSTATUS {
         if socket.is_bound() {
             return Err(STATUS_INVALID_DEVICE_STATE);
         }
-        socket.client.use_cached(control.irp, descriptor, FUNCTION);
-        socket.security = descriptor.addr();
+        let descriptors = &socket.client.descriptors;
+        descriptors.use_cached(&socket.client.kernel, control.irp, descriptor, FUNCTION);
+        socket.security = SocketDescriptor::new(descriptors, descriptor);
         Ok(0)
     })
 }

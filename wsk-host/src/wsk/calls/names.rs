@@ -8,7 +8,7 @@
 
 #![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::ptr;
 use std::sync::Arc;
 
@@ -27,6 +27,7 @@ use crate::kernel::Kernel;
 use crate::kernel::context::require_no_completion_routine;
 use crate::kernel::interrupt;
 use crate::kernel::ke::irql::current_irql;
+use crate::kernel::rtl::address::{parse_scoped_v6, scoped_text_v6};
 use crate::kernel::trace::{self, Event};
 use crate::verifier::{Origin, Rule, rule_violation};
 use crate::wsk::action::{Action, Actions, Completion};
@@ -134,19 +135,26 @@ struct Query {
 }
 
 impl Query {
-    /// The addresses, as this process can know them.
-    fn addresses(&self, kernel: &Kernel) -> Vec<IpAddr> {
+    /// The addresses, as this process can know them, with the query's port.
+    fn addresses(&self, kernel: &Kernel) -> Vec<SocketAddr> {
+        let numeric = self.node.as_ref().and_then(|node| numeric(node, self.port));
+        if let Some(address) = numeric {
+            return vec![address];
+        }
+        let addresses = self.unscoped_addresses(kernel).into_iter();
+        addresses.map(|address| SocketAddr::new(address, self.port)).collect()
+    }
+
+    /// The addresses of what is no number.
+    fn unscoped_addresses(&self, kernel: &Kernel) -> Vec<IpAddr> {
         let Some(node) = &self.node else {
             let is_passive = self.flags & AI_PASSIVE != 0;
             return if is_passive {
-                vec![std::net::Ipv6Addr::UNSPECIFIED.into(), std::net::Ipv4Addr::UNSPECIFIED.into()]
+                vec![Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()]
             } else {
-                vec![std::net::Ipv6Addr::LOCALHOST.into(), std::net::Ipv4Addr::LOCALHOST.into()]
+                vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()]
             };
         };
-        if let Ok(address) = node.parse() {
-            return vec![address];
-        }
         if self.flags & AI_NUMERICHOST != 0 {
             return Vec::new();
         }
@@ -158,17 +166,33 @@ impl Query {
     }
 
     fn results(&self, kernel: &Kernel) -> Vec<(SocketAddr, USHORT, ULONG)> {
-        let is_wanted = |address: &IpAddr| {
+        let is_wanted = |address: &SocketAddr| {
             self.family == i32::from(AF_UNSPEC)
                 || self.family == i32::from(if address.is_ipv4() { AF_INET } else { AF_INET6 })
         };
         let addresses = self.addresses(kernel).into_iter().filter(is_wanted);
         addresses
             .flat_map(|address| {
-                let address = SocketAddr::new(address, self.port);
                 self.types.iter().map(move |&(kind, protocol)| (address, kind, protocol))
             })
             .collect()
+    }
+}
+
+/// The address that a text is, with the scope of an IPv6 address.
+fn numeric(text: &str, port: u16) -> Option<SocketAddr> {
+    if let Ok(address) = text.parse::<Ipv4Addr>() {
+        return Some((address, port).into());
+    }
+    let (address, scope) = parse_scoped_v6(text)?;
+    Some(SocketAddrV6::new(address, port, 0, scope).into())
+}
+
+/// The text of an address, with the scope of an IPv6 address.
+fn number(address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V4(address) => address.ip().to_string(),
+        SocketAddr::V6(address) => scoped_text_v6(*address.ip(), address.scope_id()),
     }
 }
 
@@ -451,7 +475,16 @@ pub(in crate::wsk) unsafe extern "C" fn get_name_info(
         // SAFETY: the caller passes strings, or null.
         unsafe { need(&kernel, irp, string) };
     }
-    if address.is_null() || (node.is_null() && service_name.is_null()) {
+    // SAFETY: the caller passes strings, or null.
+    let lacks_buffer = |string: PUNICODE_STRING| match unsafe { string.as_ref() } {
+        Some(string) => string.Buffer.is_null() && string.MaximumLength > 0,
+        None => false,
+    };
+    if address.is_null()
+        || (node.is_null() && service_name.is_null())
+        || lacks_buffer(node)
+        || lacks_buffer(service_name)
+    {
         return complete(&client, irp, STATUS_INVALID_PARAMETER);
     }
     // SAFETY: the caller passes an address.
@@ -470,11 +503,8 @@ pub(in crate::wsk) unsafe extern "C" fn get_name_info(
         let later = later;
         let Later(_, (node, service_name)) = later;
         // A name that the client does not request is not looked up.
-        let name = if node.0.is_null() {
-            Some(String::new())
-        } else {
-            name_of(kernel, address.ip(), flags)
-        };
+        let name =
+            if node.0.is_null() { Some(String::new()) } else { name_of(kernel, address, flags) };
         let Some(name) = name else {
             return STATUS_NO_MATCH;
         };
@@ -488,19 +518,19 @@ pub(in crate::wsk) unsafe extern "C" fn get_name_info(
 }
 
 /// The name of an address, or its number where that will do.
-fn name_of(kernel: &Kernel, address: IpAddr, flags: ULONG) -> Option<String> {
+fn name_of(kernel: &Kernel, address: SocketAddr, flags: ULONG) -> Option<String> {
     if flags & NI_NUMERICHOST != 0 {
-        return Some(address.to_string());
+        return Some(number(address));
     }
-    let known = kernel.stack().services.names.name(address);
+    let known = kernel.stack().services.names.name(address.ip());
     let known = known.or_else(|| match kernel.wsk_config().network {
-        Network::Real => dns_lookup::lookup_addr(&address).ok(),
+        Network::Real => dns_lookup::lookup_addr(&address.ip()).ok(),
         Network::Simulated | Network::Null => None,
     });
     match known {
         Some(name) => Some(name),
         None if flags & NI_NAMEREQD != 0 => None,
-        None => Some(address.to_string()),
+        None => Some(number(address)),
     }
 }
 

@@ -38,6 +38,7 @@ use crate::wsk::address;
 use crate::wsk::callback_table::Callbacks;
 use crate::wsk::category::{self, BASIC, CONNECTION, DATAGRAM, LISTEN, STREAM};
 use crate::wsk::client::{Client, VERSION, captured, is_wsk};
+use crate::wsk::descriptors::SocketDescriptor;
 use crate::wsk::object::{Object, origin};
 use crate::wsk::requests::RequestKind;
 use crate::wsk::socket::Socket;
@@ -137,9 +138,9 @@ pub(in crate::wsk) unsafe extern "C" fn socket(
         _ => {}
     }
     require_resident(&kernel, &callbacks, FUNCTION);
-    client.use_cached(irp, security, FUNCTION);
+    client.descriptors.use_cached(&kernel, irp, security, FUNCTION);
     let mut new = Socket::new(Arc::clone(&client), category, family, socket_type, callbacks);
-    new.security = security.addr();
+    new.security = SocketDescriptor::new(&client.descriptors, security);
     new.begin_static();
     let mut stack = kernel.stack();
     if stack.services.is_withdrawn {
@@ -193,9 +194,9 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
     let callbacks =
         Callbacks { context: context.expose_provenance(), connection: dispatch, ..Callbacks::NONE };
     require_resident(&kernel, &callbacks, FUNCTION);
-    client.use_cached(irp, security, FUNCTION);
+    client.descriptors.use_cached(&kernel, irp, security, FUNCTION);
     let mut new = Socket::new(Arc::clone(&client), CONNECTION, family, SOCK_STREAM, callbacks);
-    new.security = security.addr();
+    new.security = SocketDescriptor::new(&client.descriptors, security);
     new.begin_static();
     let mut stack = kernel.stack();
     if stack.services.is_withdrawn {
@@ -294,7 +295,7 @@ pub(in crate::wsk) unsafe extern "C" fn control_client(
             let Some(descriptor) = descriptor else {
                 return STATUS_INVALID_PARAMETER;
             };
-            let cached = client.cache(descriptor);
+            let cached = client.descriptors.cache(descriptor);
             // SAFETY: the output has room for a pointer, as was checked.
             unsafe { output.cast::<PSECURITY_DESCRIPTOR>().write_unaligned(cached) };
             STATUS_SUCCESS
@@ -304,7 +305,7 @@ pub(in crate::wsk) unsafe extern "C" fn control_client(
             let descriptor: Option<PSECURITY_DESCRIPTOR> =
                 unsafe { input(input_size, input_buffer) };
             match descriptor {
-                Some(descriptor) => client.release(descriptor),
+                Some(descriptor) => client.descriptors.release(&client.kernel, descriptor),
                 None => STATUS_INVALID_PARAMETER,
             }
         }

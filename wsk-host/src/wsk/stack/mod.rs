@@ -181,7 +181,7 @@ impl Socket {
             local,
             kind,
             sharing: self.options.sharing(),
-            has_security: self.security != 0,
+            has_security: self.security.is_some(),
             only_v6: self.options.wants(IPPROTO_IPV6, IPV6_V6ONLY),
             settings: self.options.settings(),
         };

@@ -1,6 +1,6 @@
 //! `WskGetAddressInfo`, `WskFreeAddressInfo` and `WskGetNameInfo`.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::ptr;
 
 use test_support::hosts::{everywhere, real, simulated};
@@ -291,11 +291,20 @@ fn name_of(
     rooms: [Option<usize>; 2],
     flags: ULONG,
 ) -> Result<[Option<String>; 2], NTSTATUS> {
-    let address = address.into();
+    name_into(client, address.into(), length, rooms.map(|room| room.map(Text::room)), flags)
+}
+
+/// As [`name_of`], into these texts.
+fn name_into(
+    client: &Client,
+    address: SocketAddr,
+    length: Option<usize>,
+    mut texts: [Option<Text>; 2],
+    flags: ULONG,
+) -> Result<[Option<String>; 2], NTSTATUS> {
     let size = if address.is_ipv4() { size_of::<SOCKADDR_IN>() } else { size_of::<SOCKADDR_IN6>() };
     let length = length.unwrap_or(size).try_into().unwrap();
     let address = PoolAddress::new(address);
-    let mut texts = rooms.map(|room| room.map(Text::room));
     let [node, service] = &mut texts;
     let (node, service) = (Text::pointer(node), Text::pointer(service));
     // SAFETY: the provider is captured, and everything stays.
@@ -344,6 +353,41 @@ fn addresses_become_names() {
         let unknown = (Ipv4Addr::new(192, 0, 2, 77), 80);
         let service = name_of(client, unknown, None, [None, Some(64)], NI_NAMEREQD);
         assert_eq!(service, Ok([None, Some("http".to_owned())]));
+    });
+}
+
+/// A link-local address is of an interface, whose number is its scope.
+#[test]
+fn texts_of_ipv6_addresses_have_their_scope() {
+    everywhere(|client| {
+        let scoped = SocketAddr::V6(SocketAddrV6::new("fe80::1".parse().unwrap(), 80, 0, 7));
+        let hints = Hints { family: AF_INET6, kind: SOCK_STREAM, ..Hints::default() };
+        let numeric = Hints { flags: AI_NUMERICHOST, ..hints };
+        for hints in [hints, numeric] {
+            let found = resolve(client, Some("fe80::1%7"), Some("80"), Some(hints)).unwrap();
+            assert_eq!(addresses(&found), [scoped]);
+        }
+        for wrong in ["fe80::1%", "fe80::1%x", "fe80::1%+7", "192.0.2.1%7"] {
+            let result = resolve(client, Some(wrong), None, Some(numeric));
+            assert!(result.is_err(), "{wrong}: {result:?}");
+        }
+        let flags = NI_NUMERICHOST | NI_NUMERICSERV;
+        let name = name_of(client, scoped, None, [Some(64), Some(64)], flags);
+        assert_eq!(name, Ok(["fe80::1%7", "80"].map(|text| Some(text.to_owned()))));
+    });
+}
+
+/// Room for a name that is nowhere.
+#[test]
+fn a_name_needs_a_buffer() {
+    everywhere(|client| {
+        for place in 0..2 {
+            let mut texts = [Some(Text::room(64)), Some(Text::room(64))];
+            let text = texts[place].as_mut().unwrap();
+            text.string.Buffer = ptr::null_mut();
+            let result = name_into(client, (SERVER, 80).into(), None, texts, 0).map(drop);
+            assert_eq!(result, Err(STATUS_INVALID_PARAMETER));
+        }
     });
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use wsk::flags::NameInfoFlags;
 use wsk::socket::Family;
 use wsk::{ErrorKind, TcpListener, net, sys};
 
@@ -44,6 +45,20 @@ fn a_failed_look_up_is_tried_once_more() {
         let error = ask("server.example:80").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::OutOfMemory);
         assert_eq!(calls(&host, "WskGetAddressInfo"), 10);
+        Ok(())
+    });
+}
+
+/// A link-local address has its interface as its scope, in texts and in addresses.
+#[test]
+fn scopes_of_ipv6_addresses_are_kept() {
+    everywhere(async |wsk, _host| {
+        let scoped: SocketAddr = "[fe80::1%7]:80".parse().unwrap();
+        assert!(net::lookup_host(&wsk, "[fe80::1%7]:80").await?.eq([scoped]));
+        assert!(net::lookup_host(&wsk, ("fe80::1%7", 80)).await?.eq([scoped]));
+        let numeric = NameInfoFlags::NUMERIC_HOST;
+        let names = wsk.name_of(scoped, numeric).await?;
+        assert_eq!(names.host(), "fe80::1%7");
         Ok(())
     });
 }
