@@ -55,6 +55,12 @@ pub struct Config {
     pub refuse_cancel: bool,
     /// As `refuse_disconnect`, for `WskGetNameInfo`.
     pub refuse_name_info: bool,
+    /// As `refuse_disconnect`, for `WskControlSocket` and `WskControlClient`, with an IRP or without.
+    pub refuse_control: bool,
+    /// As `refuse_disconnect`, for `WskGetLocalAddress` and `WskGetRemoteAddress`.
+    pub refuse_addresses: bool,
+    /// Fail requests that set or read `TCP_NODELAY` with `STATUS_NOT_SUPPORTED`, as one shipped driver reports of Windows.
+    pub refuse_nodelay: bool,
     /// The level of each rule: whether a violation ends the process, is reported, or is ignored. The environment
     /// variable `WSK_HOST_RULES` overrides it, in the format of [`Levels::parse`].
     pub rules: Levels,
@@ -179,6 +185,9 @@ impl Config {
             refuse_disconnect: self.refuse_disconnect,
             refuse_socket_connect: self.refuse_socket_connect,
             refuse_name_info: self.refuse_name_info,
+            refuse_control: self.refuse_control,
+            refuse_addresses: self.refuse_addresses,
+            refuse_nodelay: self.refuse_nodelay,
         }
     }
 
@@ -200,6 +209,9 @@ impl Config {
             refuse_socket_connect: wsk.refuse_socket_connect,
             refuse_cancel: kernel.refuse_cancel,
             refuse_name_info: wsk.refuse_name_info,
+            refuse_control: wsk.refuse_control,
+            refuse_addresses: wsk.refuse_addresses,
+            refuse_nodelay: wsk.refuse_nodelay,
             rules: kernel.rules,
         }
     }

@@ -277,14 +277,19 @@ impl Receive {
     pub fn wait(self) -> Result<Received, NTSTATUS> {
         let Self { request, bytes, from, control, numbers } = self;
         let (status, count) = request.wait();
-        if status != STATUS_SUCCESS {
+        if !matches!(status, STATUS_SUCCESS | STATUS_BUFFER_OVERFLOW) {
             return Err(status);
         }
         // SAFETY: the request has written the flags, the length, and that many bytes of control data.
-        let (flags, messages) = unsafe {
+        let (mut flags, messages) = unsafe {
             let length: PULONG = numbers.bytes.cast();
             (*length.add(1), messages(control.bytes.cast(), *length))
         };
+        // A flag says that the datagram was cut off, or the status does.
+        if status == STATUS_BUFFER_OVERFLOW {
+            assert_eq!(flags & MSG_TRUNC, 0, "both the status and a flag say that it was cut off");
+            flags |= MSG_TRUNC;
+        }
         Ok(Received { bytes: bytes.read(count), from: from.get(), messages, flags })
     }
 }

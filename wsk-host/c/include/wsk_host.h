@@ -130,7 +130,11 @@ typedef struct wsk_host_options {
     uint8_t refuse_socket_connect;
     uint8_t refuse_cancel;
     uint8_t refuse_name_info;
-    uint8_t reserved;
+    uint8_t refuse_control;
+    uint8_t refuse_addresses;
+    /* Nonzero: TCP_NODELAY fails with STATUS_NOT_SUPPORTED. */
+    uint8_t refuse_nodelay;
+    uint8_t reserved[2];
     /* WSK_HOST_STRIPPING_... */
     uint32_t stripping;
     /* The level of each of WSK's rules, or NULL: a list such as "INV-16=warn,INV-26=off" (stop, warn or off), "all=warn",

@@ -120,8 +120,14 @@ pub struct wsk_host_options {
     pub refuse_cancel: u8,
     /// Not zero: `WskGetNameInfo` is refused, as by Wine.
     pub refuse_name_info: u8,
+    /// Not zero: `WskControlSocket` and `WskControlClient` are refused, as by Wine.
+    pub refuse_control: u8,
+    /// Not zero: `WskGetLocalAddress` and `WskGetRemoteAddress` are refused, as by Wine.
+    pub refuse_addresses: u8,
+    /// Not zero: `TCP_NODELAY` is not supported.
+    pub refuse_nodelay: u8,
     /// Zero.
-    pub reserved: u8,
+    pub reserved: [u8; 2],
     /// `WSK_HOST_STRIPPING_…`.
     pub stripping: u32,
     /// The levels of rules as `Levels::parse` reads them, a text that ends with NUL; or null for none.
@@ -201,8 +207,8 @@ impl wsk_host_options {
             window => usize::try_from(window)
                 .map_err(|_| format!("the window of {window} bytes is too large"))?,
         };
-        if self.reserved != 0 {
-            return Err(format!("the member `reserved` is {}, and must be 0", self.reserved));
+        if let Some(reserved) = self.reserved.iter().find(|byte| **byte != 0) {
+            return Err(format!("the member `reserved` is {reserved}, and must be 0"));
         }
         let count = if self.seeds == 0 { DEFAULT_SEEDS } else { self.seeds };
         let end = self.first_seed.checked_add(count);
@@ -224,6 +230,9 @@ impl wsk_host_options {
             refuse_socket_connect: self.refuse_socket_connect != 0,
             refuse_cancel: self.refuse_cancel != 0,
             refuse_name_info: self.refuse_name_info != 0,
+            refuse_control: self.refuse_control != 0,
+            refuse_addresses: self.refuse_addresses != 0,
+            refuse_nodelay: self.refuse_nodelay != 0,
             // Its text is the caller's: see `wsk_host_run`.
             rules: Levels::TOLERANT,
         };
@@ -406,7 +415,10 @@ mod tests {
             refuse_socket_connect: 1,
             refuse_cancel: 1,
             refuse_name_info: 1,
-            reserved: 0,
+            refuse_control: 1,
+            refuse_addresses: 1,
+            refuse_nodelay: 1,
+            reserved: [0; 2],
             stripping: 2,
             rules: None,
             call_status: 2,
@@ -428,6 +440,9 @@ mod tests {
             refuse_socket_connect: true,
             refuse_cancel: true,
             refuse_name_info: true,
+            refuse_control: true,
+            refuse_addresses: true,
+            refuse_nodelay: true,
             rules: Levels::TOLERANT,
         };
         assert_eq!(all.parse().unwrap().0, expected);
@@ -444,7 +459,7 @@ mod tests {
             wsk_host_options { call_status: 3, ..Default::default() },
             wsk_host_options { indications: 2, ..Default::default() },
             wsk_host_options { windows_major: 5, ..Default::default() },
-            wsk_host_options { reserved: 1, ..Default::default() },
+            wsk_host_options { reserved: [0, 1], ..Default::default() },
             wsk_host_options {
                 rules: NonNull::new(c"INV-0=off".as_ptr().cast_mut()),
                 ..Default::default()

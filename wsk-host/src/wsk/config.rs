@@ -106,6 +106,9 @@ pub(crate) struct Config {
     pub(crate) refuse_disconnect: bool,
     pub(crate) refuse_socket_connect: bool,
     pub(crate) refuse_name_info: bool,
+    pub(crate) refuse_control: bool,
+    pub(crate) refuse_addresses: bool,
+    pub(crate) refuse_nodelay: bool,
 }
 
 impl Default for Config {
@@ -123,6 +126,9 @@ impl Default for Config {
             refuse_disconnect: false,
             refuse_socket_connect: false,
             refuse_name_info: false,
+            refuse_control: false,
+            refuse_addresses: false,
+            refuse_nodelay: false,
         }
     }
 }

@@ -13,13 +13,13 @@ use std::slice;
 use wsk_sys::fields;
 use wsk_sys::{
     CMSGHDR, IN_ADDR, IN_ADDR_0, IN_PKTINFO, IN6_ADDR, IN6_ADDR_0, IN6_PKTINFO, INT, IP_ECN,
-    IP_HOPLIMIT, IP_OPTIONS, IP_PKTINFO, IP_TOS, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, IPV6_ECN,
-    IPV6_HOPLIMIT, IPV6_PKTINFO, IPV6_RTHDR, IPV6_TCLASS, MSG_BCAST, MSG_CTRUNC, MSG_MCAST,
-    MSG_TRUNC, PCMSGHDR, PULONG, UDP_COALESCED_INFO, UDP_SEND_MSG_SIZE, ULONG, WSA_CMSG_DATA,
-    WSA_CMSG_LEN, WSA_CMSGHDR_ALIGN, first_cmsg, next_cmsg,
+    IP_HOPLIMIT, IP_OPTIONS, IP_PKTINFO, IP_RECVERR, IP_TOS, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP,
+    IPV6_ECN, IPV6_HOPLIMIT, IPV6_PKTINFO, IPV6_RECVERR, IPV6_RTHDR, IPV6_TCLASS, MSG_BCAST,
+    MSG_CTRUNC, MSG_MCAST, MSG_TRUNC, PCMSGHDR, PULONG, UDP_COALESCED_INFO, UDP_SEND_MSG_SIZE,
+    ULONG, WSA_CMSG_DATA, WSA_CMSG_LEN, WSA_CMSGHDR_ALIGN, first_cmsg, next_cmsg,
 };
 
-use super::network::Datagram;
+use super::network::{Datagram, IcmpError};
 use super::options::Options;
 use crate::verifier::{Rule, rule_violation, tolerated_violation};
 use crate::wsk::config::Stripping;
@@ -157,6 +157,14 @@ pub(super) fn describe(datagram: &Datagram, options: &Options) -> Vec<u8> {
     if options.wants(level, ecn) {
         push(&mut all, level, ecn, &u32::from(datagram.traffic_class & 3).to_ne_bytes());
     }
+    if let Some(error) = datagram.error {
+        push(
+            &mut all,
+            level,
+            if is_v4 { IP_RECVERR } else { IPV6_RECVERR },
+            &received(error, is_v4),
+        );
+    }
     if let Some(segment) = datagram.segment {
         let segment = ULONG::try_from(segment).unwrap_or(ULONG::MAX);
         push(&mut all, IPPROTO_UDP, UDP_COALESCED_INFO, &segment.to_ne_bytes());
@@ -174,6 +182,23 @@ fn push(all: &mut Vec<u8>, level: ULONG, kind: ULONG, data: &[u8]) {
     all.extend_from_slice(&header.cmsg_type.to_ne_bytes());
     all.extend_from_slice(data);
 }
+
+/// An `IN_RECVERR`: the protocol, what is known beside the error, its type and code, and padding.
+fn received(error: IcmpError, is_v4: bool) -> [u8; 12] {
+    let (protocol, kind, code) = match (error, is_v4) {
+        (IcmpError::PortUnreachable, true) => (IPPROTO_ICMP, 3, 3),
+        (IcmpError::PortUnreachable, false) => (IPPROTO_ICMPV6, 1, 4),
+    };
+    let mut bytes = [0; 12];
+    bytes[..4].copy_from_slice(&protocol.to_ne_bytes());
+    bytes[8..10].copy_from_slice(&[kind, code]);
+    bytes
+}
+
+/// ICMP's number, which bindings leave out.
+const IPPROTO_ICMP: ULONG = 1;
+/// That of ICMP for IPv6.
+const IPPROTO_ICMPV6: ULONG = 58;
 
 /// How many of the bytes are messages that have room as a whole.
 fn whole_messages(all: &[u8], room: usize) -> usize {
@@ -218,15 +243,15 @@ pub(super) struct ControlRoom {
 }
 
 impl ControlRoom {
-    /// Writes a datagram's control data and flags; `written` bytes of the datagram had room.
+    /// Writes a datagram's control data and flags; `is_truncated`: one of them says that it was cut off.
     ///
     /// # Safety
     ///
     /// The request has not completed.
-    pub(super) unsafe fn write(&self, datagram: &Datagram, options: &Options, written: usize) {
+    pub(super) unsafe fn write(&self, datagram: &Datagram, options: &Options, is_truncated: bool) {
         let data = describe(datagram, options);
         let mut flags = flags(datagram);
-        if written < datagram.bytes.len() {
+        if is_truncated {
             flags |= MSG_TRUNC;
         }
         let whole = whole_messages(&data, self.room);

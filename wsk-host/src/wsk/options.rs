@@ -42,6 +42,24 @@ pub(super) enum Phase {
     Any,
 }
 
+/// How the value of an option is passed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A number of four bytes.
+    Number,
+    /// A number that is given as one byte or four, and answered so.
+    ByteOrNumber,
+    /// A number that is given as one byte or four, and answered as four.
+    GivenAsByte,
+    /// Given in the order of the network, and answered in that of the processor.
+    Interface,
+    /// As `Interface`, and given also as an address of the interface, which has another first byte than zero.
+    InterfaceOrAddress,
+}
+
+/// The index of the only interface that a host has.
+const INTERFACE: ULONG = 1;
+
 /// An option.
 #[derive(Clone, Copy)]
 pub(super) struct Specification {
@@ -53,6 +71,7 @@ pub(super) struct Specification {
     structure: usize,
     /// Whether it has a value that can be asked for only.
     is_fixed: bool,
+    form: Form,
     pub(super) phase: Phase,
     /// The categories whose sockets have it.
     categories: u8,
@@ -72,6 +91,7 @@ const fn number(level: ULONG, name: ULONG, initial: ULONG, categories: u8) -> Sp
         initial,
         structure: 0,
         is_fixed: false,
+        form: Form::Number,
         phase: Phase::Any,
         categories,
         since: None,
@@ -90,6 +110,15 @@ const fn structure(level: ULONG, name: ULONG, size: usize) -> Specification {
     Specification { structure: size, ..number(level, name, 0, DATAGRAMS) }
 }
 
+/// A boolean, which Windows takes and answers as one byte or as four.
+const fn boolean(option: Specification) -> Specification {
+    Specification { form: Form::ByteOrNumber, ..option }
+}
+
+const fn of_form(form: Form, option: Specification) -> Specification {
+    Specification { form, ..option }
+}
+
 /// What is known of the path of a connection.
 const fn of_path(level: ULONG, name: ULONG, value: ULONG) -> Specification {
     Specification { is_fixed: true, ..number(level, name, value, CONNECTION | STREAM) }
@@ -102,20 +131,25 @@ const V4: ULONG = IPPROTO_IP;
 const V6: ULONG = IPPROTO_IPV6;
 
 static OPTIONS: [Specification; 53] = [
-    before_bind(number(SOL_SOCKET, SO_REUSEADDR, 0, LISTEN | DATAGRAM | CONNECTION | STREAM)),
-    before_bind(number(
+    boolean(before_bind(number(
+        SOL_SOCKET,
+        SO_REUSEADDR,
+        0,
+        LISTEN | DATAGRAM | CONNECTION | STREAM,
+    ))),
+    boolean(before_bind(number(
         SOL_SOCKET,
         SO_EXCLUSIVEADDRUSE,
         0,
         LISTEN | DATAGRAM | CONNECTION | STREAM,
-    )),
+    ))),
     // Said of listeners only, by documentation that leaves stream sockets out throughout.
-    before_bind(number(SOL_SOCKET, SO_CONDITIONAL_ACCEPT, 0, LISTEN | STREAM)),
-    number(SOL_SOCKET, SO_KEEPALIVE, 0, LISTEN | CONNECTION | STREAM),
+    boolean(before_bind(number(SOL_SOCKET, SO_CONDITIONAL_ACCEPT, 0, LISTEN | STREAM))),
+    boolean(number(SOL_SOCKET, SO_KEEPALIVE, 0, LISTEN | CONNECTION | STREAM)),
     number(SOL_SOCKET, SO_RCVBUF, 64 << 10, LISTEN | DATAGRAM | CONNECTION | STREAM),
     number(SOL_SOCKET, SO_SNDBUF, 64 << 10, LISTEN | DATAGRAM | CONNECTION | STREAM),
-    number(SOL_SOCKET, SO_BROADCAST, 0, DATAGRAM),
-    number(IPPROTO_TCP, TCP_NODELAY, 0, BYTES),
+    boolean(number(SOL_SOCKET, SO_BROADCAST, 0, DATAGRAM)),
+    boolean(number(IPPROTO_TCP, TCP_NODELAY, 0, BYTES)),
     number(IPPROTO_TCP, TCP_KEEPALIVE, 7200, BYTES),
     number(IPPROTO_TCP, TCP_KEEPCNT, 10, BYTES),
     number(IPPROTO_TCP, TCP_KEEPINTVL, 1, BYTES),
@@ -130,8 +164,8 @@ static OPTIONS: [Specification; 53] = [
         number(IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE, 0, DATAGRAMS),
     ),
     number(V4, IP_TOS, 0, ALL),
-    number(V4, IP_TTL, 128, ALL),
-    number(V4, IP_MULTICAST_IF, 0, DATAGRAMS),
+    of_form(Form::GivenAsByte, number(V4, IP_TTL, 128, ALL)),
+    of_form(Form::InterfaceOrAddress, number(V4, IP_MULTICAST_IF, 0, DATAGRAMS)),
     number(V4, IP_MULTICAST_TTL, 1, DATAGRAMS),
     number(V4, IP_MULTICAST_LOOP, 1, DATAGRAMS),
     structure(V4, IP_ADD_MEMBERSHIP, size_of::<IP_MREQ>()),
@@ -139,7 +173,7 @@ static OPTIONS: [Specification; 53] = [
     number(V4, IP_DONTFRAGMENT, 0, ALL),
     number(V4, IP_PKTINFO, 0, DATAGRAMS),
     number(V4, IP_HOPLIMIT, 0, DATAGRAMS),
-    number(V4, IP_UNICAST_IF, 0, ALL),
+    of_form(Form::Interface, number(V4, IP_UNICAST_IF, 0, ALL)),
     number(V4, IP_RECVTOS, 0, DATAGRAMS),
     number(V4, IP_ECN, 0, DATAGRAMS),
     // Those of version 1709 are here in the next that a host can be.
@@ -147,7 +181,7 @@ static OPTIONS: [Specification; 53] = [
     later(since::IP_MTU_DISCOVER, number(V4, IP_MTU_DISCOVER, 0, ALL)),
     later(since::IP_MTU, of_path(V4, IP_MTU, PACKET)),
     later(since::IP_USER_MTU, number(V4, IP_USER_MTU, ULONG::MAX, ALL)),
-    before_bind(number(V6, IPV6_V6ONLY, 1, ALL)),
+    boolean(before_bind(number(V6, IPV6_V6ONLY, 1, ALL))),
     number(V6, IPV6_UNICAST_HOPS, 128, ALL),
     number(V6, IPV6_MULTICAST_IF, 0, DATAGRAMS),
     number(V6, IPV6_MULTICAST_HOPS, 1, DATAGRAMS),
@@ -195,7 +229,10 @@ impl Specification {
 
     /// A value as a client gave it; none if it has the wrong size.
     pub(super) fn setting(&self, bytes: &[u8]) -> Option<Setting> {
-        let value = if self.structure == 0 {
+        let takes_byte = matches!(self.form, Form::ByteOrNumber | Form::GivenAsByte);
+        let value = if let ([byte], true) = (bytes, takes_byte) {
+            Value::Number((*byte).into())
+        } else if self.structure == 0 {
             Value::Number(ULONG::from_ne_bytes(bytes.try_into().ok()?))
         } else {
             Value::Structure(Some(bytes).filter(|bytes| bytes.len() == self.structure)?.to_vec())
@@ -203,9 +240,27 @@ impl Specification {
         Some(Setting { level: self.level, name: self.name, value })
     }
 
+    /// The answer to a client with room for `room` bytes: its bytes, and how many of them count. None if there is too
+    /// little room.
+    pub(super) fn answer(&self, number: ULONG, room: usize) -> Option<([u8; 4], usize)> {
+        let number = match self.form {
+            Form::ByteOrNumber if (1..4).contains(&room) => {
+                return Some(([u8::from(number != 0), 0, 0, 0], 1));
+            }
+            Form::InterfaceOrAddress if number.to_ne_bytes()[0] != 0 => INTERFACE,
+            Form::Interface | Form::InterfaceOrAddress => ULONG::from_be(number),
+            Form::Number | Form::ByteOrNumber | Form::GivenAsByte => number,
+        };
+        (room >= 4).then_some((number.to_ne_bytes(), 4))
+    }
+
     /// Whether it can be set.
     pub(super) fn is_writable(&self) -> bool {
         !self.is_fixed
+    }
+
+    pub(super) fn is_nodelay(&self) -> bool {
+        (self.level, self.name) == (IPPROTO_TCP, TCP_NODELAY)
     }
 
     /// Whether it has a value that can be asked for.

@@ -20,7 +20,7 @@ use crate::capabilities::Capabilities;
 use crate::deferred::{DeferredQueue, Job, job_of_call};
 use crate::event_mask::EventMask;
 use crate::irql::Passive;
-use crate::operation::{Cache, Target, TargetHeader};
+use crate::operation::{Cache, Refusals, Target, TargetHeader};
 use crate::pool::PoolBox;
 use crate::rundown::{Kind, Rundown, Running};
 use crate::status::Result;
@@ -56,6 +56,7 @@ pub(crate) struct Client {
     pub(crate) deferred: DeferredQueue,
     capabilities: Capabilities,
     requests: Cache,
+    pub(crate) refusals: Refusals,
     pub(crate) setup: ClientSetup,
     /// Dropped with the memory.
     running: Running,
@@ -113,6 +114,7 @@ impl Client {
             deferred: DeferredQueue::new(),
             capabilities: Capabilities::of_system(passive),
             requests: Cache::new(),
+            refusals: Refusals::new(),
             setup,
             running: Running::new(Kind::Registration),
         })?;

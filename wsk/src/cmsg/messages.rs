@@ -4,12 +4,12 @@ use core::fmt;
 
 use wsk_sys::fields::length;
 use wsk_sys::{
-    CMSGHDR, INT, IP_ECN, IP_HOPLIMIT, IP_PKTINFO, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6,
-    IPPROTO_UDP, IPV6_ECN, IPV6_HOPLIMIT, IPV6_PKTINFO, IPV6_TCLASS, SIZE_T, UDP_COALESCED_INFO,
-    ULONG, WSA_CMSG_LEN, WSA_CMSGHDR_ALIGN,
+    CMSGHDR, INT, IP_ECN, IP_HOPLIMIT, IP_PKTINFO, IP_RECVERR, IP_TOS, IP_TTL, IPPROTO_IP,
+    IPPROTO_IPV6, IPPROTO_UDP, IPV6_ECN, IPV6_HOPLIMIT, IPV6_PKTINFO, IPV6_RECVERR, IPV6_TCLASS,
+    SIZE_T, UDP_COALESCED_INFO, ULONG, WSA_CMSG_LEN, WSA_CMSGHDR_ALIGN,
 };
 
-use super::{Ecn, PacketInfo};
+use super::{Ecn, PacketInfo, ReceivedError};
 
 /// A control message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,17 @@ impl ControlMessage<'_> {
         match (self.level, self.kind) {
             (IPPROTO_UDP, UDP_COALESCED_INFO) => {
                 self.number().map(|size| size as usize).filter(|size| *size > 0)
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the error, if the message reports one: the datagram is none of the peer's.
+    #[must_use]
+    pub fn received_error(&self) -> Option<ReceivedError> {
+        match (self.level, self.kind) {
+            (IPPROTO_IP, IP_RECVERR) | (IPPROTO_IPV6, IPV6_RECVERR) => {
+                ReceivedError::from_bytes(self.data)
             }
             _ => None,
         }
@@ -135,6 +146,12 @@ impl<'a> ControlMessages<'a> {
     pub fn segment_size(&self) -> Option<usize> {
         self.find(ControlMessage::segment_size)
     }
+
+    /// Returns the error that the first such message reports: the datagram is none of the peer's.
+    #[must_use]
+    pub fn received_error(&self) -> Option<ReceivedError> {
+        self.find(ControlMessage::received_error)
+    }
 }
 
 /// The offsets of a header's fields.
@@ -180,6 +197,7 @@ mod tests {
     use wsk_sys::{PCMSGHDR, WSA_CMSG_DATA, WSA_CMSG_SPACE, first_cmsg, next_cmsg};
 
     use super::*;
+    use crate::status::known;
 
     fn push(all: &mut Vec<u8>, level: ULONG, kind: ULONG, data: &[u8]) {
         let start = all.len();
@@ -208,6 +226,55 @@ mod tests {
         assert_eq!(messages.segment_size(), Some(1200));
         let own = ControlMessage { level: 0xFFFF, kind: 99, data: b"own" };
         assert_eq!(messages.last(), Some(own));
+    }
+
+    #[test]
+    fn errors_are_read_and_named() {
+        let mut all = Vec::new();
+        let report = |protocol: u8, info: u8, kind: u8, code: u8| {
+            [protocol, 0, 0, 0, info, 0, 0, 0, kind, code, 0, 0]
+        };
+        push(&mut all, IPPROTO_IP, IP_TTL, &64_u32.to_ne_bytes());
+        push(&mut all, IPPROTO_IP, IP_RECVERR, &report(1, 0, 3, 3));
+        let error = ControlMessages::new(&all).received_error().expect("a report");
+        let expected = ReceivedError { is_v6: false, kind: 3, code: 3, info: 0 };
+        assert_eq!((error, error.mtu()), (expected, None));
+        assert_eq!(error.error(), known::STATUS_PORT_UNREACHABLE);
+        let of = |level, kind, bytes: &[u8]| {
+            ControlMessage { level, kind, data: bytes }.received_error()
+        };
+        for (level, kind, bytes, mtu, status) in [
+            (
+                IPPROTO_IP,
+                IP_RECVERR,
+                report(1, 99, 3, 4),
+                Some(99),
+                known::STATUS_INVALID_BUFFER_SIZE,
+            ),
+            (IPPROTO_IP, IP_RECVERR, report(1, 0, 3, 1), None, known::STATUS_HOST_UNREACHABLE),
+            (IPPROTO_IP, IP_RECVERR, report(1, 0, 11, 0), None, known::STATUS_HOPLIMIT_EXCEEDED),
+            (IPPROTO_IPV6, IPV6_RECVERR, report(58, 0, 1, 4), None, known::STATUS_PORT_UNREACHABLE),
+            (
+                IPPROTO_IPV6,
+                IPV6_RECVERR,
+                report(58, 9, 2, 0),
+                Some(9),
+                known::STATUS_INVALID_BUFFER_SIZE,
+            ),
+            // The same numbers have another meaning in IPv6's.
+            (
+                IPPROTO_IPV6,
+                IPV6_RECVERR,
+                report(58, 0, 3, 3),
+                None,
+                known::STATUS_HOPLIMIT_EXCEEDED,
+            ),
+        ] {
+            let error = of(level, kind, &bytes).expect("a report");
+            assert_eq!((error.mtu(), error.error()), (mtu, status), "{error:?}");
+        }
+        assert_eq!(of(IPPROTO_IP, IP_RECVERR, &report(1, 0, 3, 3)[..9]), None);
+        assert_eq!(of(IPPROTO_IP, IP_TTL, &report(1, 0, 3, 3)), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! | the type of service, or traffic class | by [`set_receive_traffic_class`] | [`SendControl::traffic_class`] |
 //! | the remaining hop limit | by [`set_receive_hop_limit`] | by the option [`ip::TTL`], or [`ipv6::UNICAST_HOPS`] |
 //! | the size of coalesced or segmented datagrams | by the option [`RECEIVE_MAXIMUM_COALESCED_SIZE`] | [`SendControl::segment_size`] |
+//! | [`ReceivedError`]: an ICMP error | by the option [`ip::RECEIVE_ERRORS`], or [`ipv6::RECEIVE_ERRORS`] | |
 //! | any other | by its option | [`SendControl::raw`] |
 //!
 //! Received messages are in [`Received`] and [`events::Datagram`]. When short of memory, the system may omit enabled
@@ -64,6 +65,8 @@
 //! [`set_receive_hop_limit`]: crate::socket::Socket::set_receive_hop_limit
 //! [`ip::TTL`]: crate::options::ip::TTL
 //! [`ipv6::UNICAST_HOPS`]: crate::options::ipv6::UNICAST_HOPS
+//! [`ip::RECEIVE_ERRORS`]: crate::options::ip::RECEIVE_ERRORS
+//! [`ipv6::RECEIVE_ERRORS`]: crate::options::ipv6::RECEIVE_ERRORS
 //! [`RECEIVE_MAXIMUM_COALESCED_SIZE`]: crate::options::udp::RECEIVE_MAXIMUM_COALESCED_SIZE
 
 mod messages;
@@ -72,4 +75,4 @@ mod values;
 
 pub use self::messages::{ControlMessage, ControlMessages};
 pub use self::send::SendControl;
-pub use self::values::{Ecn, PacketInfo};
+pub use self::values::{Ecn, PacketInfo, ReceivedError};

@@ -4,6 +4,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use wsk_sys::{IN_PKTINFO, IN6_PKTINFO};
 
+use crate::status::{Error, known};
+
 /// The local address and the interface of a datagram: its destination when received, its source when sent.
 ///
 /// `IP_PKTINFO` and `IPV6_PKTINFO`.
@@ -69,6 +71,62 @@ impl PacketInfo {
         };
         *bytes.get_mut(address_size..)?.first_chunk_mut()? = self.interface.to_ne_bytes();
         Some((bytes, address_size + 4))
+    }
+}
+
+/// An error that a datagram has met on its way, as an ICMP message reports it: an `IN_RECVERR`.
+///
+/// A socket for which [`ip::RECEIVE_ERRORS`] or [`ipv6::RECEIVE_ERRORS`] is set receives one with a datagram that is none
+/// of the peer's: its sender is the address that could not be reached, and its bytes are unspecified. ICMP messages are
+/// easily forged, so act on one with care.
+///
+/// [`ip::RECEIVE_ERRORS`]: crate::options::ip::RECEIVE_ERRORS
+/// [`ipv6::RECEIVE_ERRORS`]: crate::options::ipv6::RECEIVE_ERRORS
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ReceivedError {
+    /// Whether the message is of ICMP for IPv6, whose types and codes differ.
+    pub is_v6: bool,
+    /// The type of the ICMP message.
+    pub kind: u8,
+    /// The code of the ICMP message.
+    pub code: u8,
+    /// The MTU in bytes, if the datagram was too large for a link. Otherwise unspecified.
+    pub info: u32,
+}
+
+/// ICMP's number in IPv6's headers.
+const ICMP_V6: u32 = 58;
+
+impl ReceivedError {
+    /// `IN_RECVERR`: the protocol and the information, each a `ULONG`, then the type and the code, each a byte.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (protocol, rest) = bytes.split_first_chunk()?;
+        let (info, rest) = rest.split_first_chunk()?;
+        let [kind, code] = *rest.first_chunk()?;
+        let is_v6 = u32::from_ne_bytes(*protocol) == ICMP_V6;
+        Some(Self { is_v6, kind, code, info: u32::from_ne_bytes(*info) })
+    }
+
+    /// Returns the MTU in bytes, if the datagram was too large for a link.
+    #[must_use]
+    pub const fn mtu(&self) -> Option<u32> {
+        match (self.is_v6, self.kind, self.code) {
+            (false, 3, 4) | (true, 2, _) => Some(self.info),
+            _ => None,
+        }
+    }
+
+    /// Returns the status that names the error, such as `STATUS_PORT_UNREACHABLE`.
+    #[must_use]
+    pub const fn error(&self) -> Error {
+        match (self.is_v6, self.kind, self.code) {
+            (false, 3, 3) | (true, 1, 4) => known::STATUS_PORT_UNREACHABLE,
+            (false, 3, 2) => known::STATUS_PROTOCOL_UNREACHABLE,
+            (false, 3, 0 | 6 | 9 | 11) | (true, 1, 0) => known::STATUS_NETWORK_UNREACHABLE,
+            (false, 3, 4) | (true, 2, _) => known::STATUS_INVALID_BUFFER_SIZE,
+            (false, 11, _) | (true, 3, _) => known::STATUS_HOPLIMIT_EXCEEDED,
+            _ => known::STATUS_HOST_UNREACHABLE,
+        }
     }
 }
 

@@ -86,6 +86,7 @@ impl Slices {
             // Its size, which the trait reports, is unknown.
             return Err(known::STATUS_BUFFER_OVERFLOW);
         }
+        received.check_error()?;
         copy(bytes, room);
         Ok(received)
     }
@@ -195,7 +196,7 @@ impl UnconnectedUdp for UnconnectedUdpSocket {
 /// A socket with several addresses enables packet info, to report the address that a datagram was sent to. On systems that
 /// strip it, the socket reports the address that it is bound to.
 ///
-/// Cancellation: dropping the future closes the socket. Errors are those of
+/// Cancel safety: dropping the future closes the socket; nothing else is lost. Errors are those of
 /// [`UdpSocket::bind`](crate::UdpSocket::bind) and [`Socket::connect`]; also `STATUS_INVALID_ADDRESS` if this machine
 /// has no address of the family. Wine has no datagram sockets.
 impl UdpStack for Provider {

@@ -228,9 +228,12 @@ impl PendingInspection {
     /// The call itself delivers the decision to WSK, before the future is polled. If the callback that pended the
     /// connection has not returned yet, its return delivers it.
     ///
-    /// IRQL: <= `DISPATCH_LEVEL`, but futures are polled at `PASSIVE_LEVEL`. Cancellation: dropping the future
-    /// changes nothing, since the decision was made.
+    /// IRQL: <= `DISPATCH_LEVEL`, but futures are polled at `PASSIVE_LEVEL`.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_inspect_complete).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future changes nothing, since the decision was made.
     ///
     /// # Errors
     ///
@@ -246,6 +249,10 @@ impl PendingInspection {
     }
 
     /// Rejects the connection. Otherwise as [`accept`](Self::accept).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`accept`](Self::accept).
     ///
     /// # Errors
     ///

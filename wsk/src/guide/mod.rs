@@ -14,6 +14,10 @@
 pub mod first_server {}
 
 #[doc = include_str!("first_client.md")]
+#[doc = include_str!("../net/closing.md")]
+/// ---
+///
+/// Previous: [First server](crate::guide::first_server) · [Contents](crate::guide) · Next: [Datagrams with events](crate::guide::datagrams_with_events)
 pub mod first_client {}
 
 #[doc = include_str!("datagrams_with_events.md")]

@@ -93,7 +93,7 @@ impl sealed::ToHost for &str {
 /// A numeric address is returned without a look-up. A look-up that fails with `STATUS_INTERNAL_ERROR`, which is known to
 /// happen occasionally, is repeated **once**; no other failure is. [`Provider::resolve`] has more options.
 ///
-/// IRQL, minimum Windows and cancellation: as for [`Provider::resolve`].
+/// IRQL and minimum Windows: as for [`Provider::resolve`].
 ///
 /// ```
 /// use wsk::net;
@@ -112,6 +112,10 @@ impl sealed::ToHost for &str {
 /// # })??;
 /// # Ok::<(), wsk::Error>(())
 /// ```
+///
+/// # Cancel safety
+///
+/// As for [`Provider::resolve`].
 ///
 /// # Errors
 ///
@@ -139,8 +143,7 @@ pub async fn lookup_host(wsk: &Provider, host: impl ToHost) -> Result<LookupHost
 ///
 /// A [`time::timeout`](crate::time::timeout) around it applies to all attempts together.
 ///
-/// IRQL and minimum Windows: as for [`Provider::resolve`]. Cancellation: dropping the future ends the look-up or the
-/// attempt, and closes the socket.
+/// IRQL and minimum Windows: as for [`Provider::resolve`].
 ///
 /// ```
 /// use wsk::{TcpListener, net};
@@ -160,6 +163,10 @@ pub async fn lookup_host(wsk: &Provider, host: impl ToHost) -> Result<LookupHost
 /// # Ok::<(), wsk::Error>(())
 /// ```
 ///
+/// # Cancel safety
+///
+/// This method is cancel safe. Dropping the future ends the look-up or the attempt, and closes the socket.
+///
 /// # Errors
 ///
 /// - Those of [`lookup_host`].
@@ -172,8 +179,7 @@ pub async fn connect_host(wsk: &Provider, host: impl ToHost) -> Result<TcpStream
 /// Listens at a host of this machine's: at the first of its addresses with which that works, in the order in which
 /// the system has them.
 ///
-/// IRQL and minimum Windows: as for [`Provider::resolve`]. Cancellation: dropping the future ends the look-up, or
-/// closes the socket.
+/// IRQL and minimum Windows: as for [`Provider::resolve`].
 ///
 /// ```
 /// use wsk::net;
@@ -190,6 +196,10 @@ pub async fn connect_host(wsk: &Provider, host: impl ToHost) -> Result<TcpStream
 /// # })??;
 /// # Ok::<(), wsk::Error>(())
 /// ```
+///
+/// # Cancel safety
+///
+/// This method is cancel safe. Dropping the future ends the look-up, or closes the socket.
 ///
 /// # Errors
 ///

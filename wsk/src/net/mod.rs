@@ -15,12 +15,43 @@
 //!   timed out, the number of bytes sent is unknown; [abort](TcpStream::abort) or drop the stream. A
 //!   [`BufferedStream`] does not cancel its requests: they stay in flight, and the next call continues with them.
 //! - **[`time::timeout`](crate::time::timeout)**, for any future of this crate: when the time is up, the future is
-//!   dropped, with the effect documented under its "Cancellation" or "Cancel safety". [`TcpListener::accept`] and receives
+//!   dropped, with the effect documented under its "Cancel safety". [`TcpListener::accept`] and receives
 //!   lose nothing: the next one returns what the dropped one has received all the same. A dropped
 //!   [`recv`](TcpStream::recv) loses its buffer. After a dropped send, the number of bytes sent is unknown.
 //!
 //! Either kind also ends a [shutdown](TcpStream::shutdown) that WSK never completes; the stream can then be aborted. A
 //! close cannot be cancelled: it continues after its future is dropped.
+
+//!
+//! # Closing
+#![doc = include_str!("closing.md")]
+//!
+//! ```
+//! use std::time::Duration;
+//! use wsk::{TcpListener, TcpStream};
+//!
+//! # let host = wsk_host::Host::new(wsk_host::Config::default());
+//! # let _entered = host.enter();
+//! # let passive = unsafe { wsk::irql::Passive::assume() };
+//! # let registration = wsk::Registration::register(passive)?;
+//! # let wsk = registration.try_capture()?;
+//! # wsk::rt::block_on(passive, async move {
+//! let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+//! let mut client = TcpStream::connect(&wsk, listener.local_addr().await?).await?.buffered();
+//! let mut server = listener.accept().await?.0.buffered();
+//!
+//! client.write_all(b"goodbye\r\n").await?;
+//! client.shutdown().await?; // Also flushes.
+//!
+//! let mut line = [0; 80];
+//! assert_eq!(server.read_line(&mut line).await?.trim_end(), "goodbye");
+//! // The client has finished sending, so this does not wait for long.
+//! server.finish(Duration::from_secs(30)).await?;
+//! client.finish(Duration::from_secs(30)).await?;
+//! # Ok::<(), wsk::Error>(())
+//! # })??;
+//! # Ok::<(), wsk::Error>(())
+//! ```
 
 mod buffered;
 mod lookup_host;

@@ -10,8 +10,11 @@ macro_rules! option_methods {
         impl $type {$(
             $(#[$doc])*
             ///
-            /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: if the future is dropped, the
-            /// option may or may not be set.
+            /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+            ///
+            /// # Cancel safety
+            ///
+            /// This method is not cancel safe. If the future is dropped, the option may or may not be set.
             ///
             /// # Errors
             ///
@@ -21,6 +24,10 @@ macro_rules! option_methods {
             }
 
             #[doc = concat!("Returns the value that [`", stringify!($set), "`](Self::", stringify!($set), ") sets.")]
+            ///
+            /// # Cancel safety
+            ///
+            /// This method is cancel safe. Dropping the future has no effect.
             ///
             /// # Errors
             ///
@@ -42,8 +49,11 @@ macro_rules! ttl_methods {
             /// Sets the hop limit of packets: [`ip::TTL`](crate::options::ip::TTL), or
             /// [`ipv6::UNICAST_HOPS`](crate::options::ipv6::UNICAST_HOPS) for an IPv6 socket.
             ///
-            /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: if the future is dropped, the
-            /// option may or may not be set.
+            /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+            ///
+            /// # Cancel safety
+            ///
+            /// This method is not cancel safe. If the future is dropped, the option may or may not be set.
             ///
             /// # Errors
             ///
@@ -53,6 +63,10 @@ macro_rules! ttl_methods {
             }
 
             /// Returns the hop limit.
+            ///
+            /// # Cancel safety
+            ///
+            /// This method is cancel safe. Dropping the future has no effect.
             ///
             /// # Errors
             ///

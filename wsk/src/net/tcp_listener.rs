@@ -33,12 +33,15 @@ pub struct TcpListener(ListenSocket);
 impl TcpListener {
     /// Listens on a local address. With port 0, the system chooses a port.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future closes the
-    /// socket.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future closes the socket.
     ///
     /// # Errors
     ///
-    /// - `STATUS_ADDRESS_ALREADY_EXISTS` or `STATUS_ACCESS_DENIED` if the address is in use.
+    #[doc = include_str!("../socket/bind_errors.md")]
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskSocket` or `WskBind`.
     pub async fn bind(wsk: &Provider, local: impl Into<SocketAddr>) -> Result<Self> {
@@ -76,8 +79,10 @@ impl TcpListener {
     /// # Ok::<(), wsk::Error>(())
     /// ```
     ///
-    /// Cancellation: dropping the future loses nothing. The accept stays in flight, and the next call returns its
-    /// connection.
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future loses nothing. The accept stays in flight, and the next call
+    /// returns its connection.
     ///
     /// # Errors
     ///
@@ -93,7 +98,9 @@ impl TcpListener {
 
     /// Returns the local address.
     ///
-    /// Cancellation: dropping the future has no effect.
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future has no effect.
     ///
     /// # Errors
     ///
@@ -116,7 +123,9 @@ impl TcpListener {
 
     /// Closes the listener, and waits until it is closed. This cancels an accept in flight.
     ///
-    /// Cancellation: the close continues.
+    /// # Cancel safety
+    ///
+    /// The close continues after a dropped future.
     pub async fn close(self) {
         self.0.close().await;
     }

@@ -2,11 +2,29 @@
 
 use super::option_methods::{option_methods, ttl_methods};
 use super::{TcpListener, TcpStream};
+use crate::flags::SendFlags;
 use crate::options::{self, tcp};
+use crate::status::{Error, ErrorKind, Result};
 
 option_methods! { TcpStream:
-    /// Whether small segments are sent at once, instead of waiting for more data or an acknowledgement:
-    /// [`tcp::NODELAY`]. They wait by default.
+    /// Whether packets are sent while the connection is idle, so that a lost peer is noticed:
+    /// [`options::KEEP_ALIVE`]. They are not by default. [`tcp`] has how often.
+    keepalive, set_keepalive(is_kept: bool): options::KEEP_ALIVE;
+
+    /// How many bytes the transport buffers for receiving: [`options::RECEIVE_BUFFER`].
+    recv_buffer_size, set_recv_buffer_size(size: u32): options::RECEIVE_BUFFER;
+}
+
+/// Whether segments wait for more data.
+impl TcpStream {
+    /// Sets whether small segments are sent at once, instead of waiting for more data or an acknowledgement. They wait by
+    /// default.
+    ///
+    /// This is [`tcp::NODELAY`]. If the system refuses the option, each later send of the connection has the flag
+    /// [`SendFlags::NO_DELAY`] instead, which has the same effect on it. WSK's documentation names that flag, and not the
+    /// option; one shipped driver reports that Windows does not support the option. Wine refuses it and ignores the flag.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     ///
     /// ```
     /// use wsk::{TcpListener, TcpStream};
@@ -24,14 +42,46 @@ option_methods! { TcpStream:
     /// # })??;
     /// # Ok::<(), wsk::Error>(())
     /// ```
-    nodelay, set_nodelay(sends_at_once: bool): tcp::NODELAY;
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. If the future is dropped, the option may or may not be set.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Socket::set`](crate::socket::Socket::set), except for an option that the system lacks.
+    pub async fn set_nodelay(&self, sends_at_once: bool) -> Result<()> {
+        let flags = match self.as_socket().set(tcp::NODELAY, sends_at_once).await {
+            Err(error) if is_refused(error) && sends_at_once => SendFlags::NO_DELAY,
+            Err(error) if !is_refused(error) => return Err(error),
+            _ => SendFlags::empty(),
+        };
+        self.as_socket().handle().state().set_send_flags(flags);
+        Ok(())
+    }
 
-    /// Whether packets are sent while the connection is idle, so that a lost peer is noticed:
-    /// [`options::KEEP_ALIVE`]. They are not by default. [`tcp`] has how often.
-    keepalive, set_keepalive(is_kept: bool): options::KEEP_ALIVE;
+    /// Returns the value that [`set_nodelay`](Self::set_nodelay) sets.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future has no effect.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Socket::get`](crate::socket::Socket::get), except for an option that the system lacks.
+    pub async fn nodelay(&self) -> Result<bool> {
+        match self.as_socket().get(tcp::NODELAY).await {
+            Err(error) if is_refused(error) => {
+                Ok(self.as_socket().handle().state().send_flags().contains(SendFlags::NO_DELAY))
+            }
+            result => result,
+        }
+    }
+}
 
-    /// How many bytes the transport buffers for receiving: [`options::RECEIVE_BUFFER`].
-    recv_buffer_size, set_recv_buffer_size(size: u32): options::RECEIVE_BUFFER;
+/// Whether the system lacks an option: no documentation says by which status it says so.
+fn is_refused(error: Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput)
 }
 
 option_methods! { TcpListener:

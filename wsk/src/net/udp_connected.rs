@@ -50,7 +50,9 @@ impl<'a> Connected<'a> {
 
     /// Sends a datagram to the peer, and returns how many bytes it has.
     ///
-    /// Cancellation: see [`UdpSocket::send_to`].
+    /// # Cancel safety
+    ///
+    /// See [`UdpSocket::send_to`].
     ///
     /// # Errors
     ///
@@ -61,6 +63,10 @@ impl<'a> Connected<'a> {
 
     /// As [`UdpSocket::send_copy_to`], to the peer.
     ///
+    /// # Cancel safety
+    ///
+    /// As for [`UdpSocket::send_copy_to`].
+    ///
     /// # Errors
     ///
     /// Those of that method.
@@ -69,6 +75,10 @@ impl<'a> Connected<'a> {
     }
 
     /// As [`UdpSocket::send_batch_to`], to the peer.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`UdpSocket::send_batch_to`].
     ///
     /// # Errors
     ///
@@ -79,7 +89,9 @@ impl<'a> Connected<'a> {
 
     /// Receives a datagram of the peer's, and returns how many bytes it has.
     ///
-    /// Cancellation: see [`UdpSocket::recv_from`].
+    /// # Cancel safety
+    ///
+    /// See [`UdpSocket::recv_from`].
     ///
     /// # Errors
     ///

@@ -32,7 +32,9 @@ impl UdpSocket {
     /// Sets the hop limit of unicast datagrams: [`ip::TTL`], [`ipv6::UNICAST_HOPS`], or both. For multicast, see
     /// [`set_multicast_ttl_v4`](Self::set_multicast_ttl_v4).
     ///
-    /// Cancellation: if the future is dropped, the option may or may not be set.
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. If the future is dropped, the option may or may not be set.
     ///
     /// # Errors
     ///
@@ -42,6 +44,10 @@ impl UdpSocket {
     }
 
     /// Returns the hop limit of unicast datagrams.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future has no effect.
     ///
     /// # Errors
     ///
@@ -57,7 +63,9 @@ impl UdpSocket {
     /// Joins a multicast group, on the interface with the address `interface`, or on the default interface if that is
     /// [unspecified](Ipv4Addr::UNSPECIFIED): [`ip::ADD_MEMBERSHIP`].
     ///
-    /// Cancellation: if the future is dropped, the socket may or may not be a member.
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. If the future is dropped, the socket may or may not be a member.
     ///
     /// # Errors
     ///
@@ -94,7 +102,9 @@ impl UdpSocket {
 
     /// Leaves a multicast group: [`ip::DROP_MEMBERSHIP`].
     ///
-    /// Cancellation: see [`join_multicast_v4`](Self::join_multicast_v4).
+    /// # Cancel safety
+    ///
+    /// See [`join_multicast_v4`](Self::join_multicast_v4).
     ///
     /// # Errors
     ///
@@ -107,7 +117,9 @@ impl UdpSocket {
     /// Joins a multicast group, on the interface with the index `interface`, or on the default interface if that is zero:
     /// [`ipv6::ADD_MEMBERSHIP`].
     ///
-    /// Cancellation: see [`join_multicast_v4`](Self::join_multicast_v4).
+    /// # Cancel safety
+    ///
+    /// See [`join_multicast_v4`](Self::join_multicast_v4).
     ///
     /// # Errors
     ///
@@ -118,7 +130,9 @@ impl UdpSocket {
 
     /// Leaves a multicast group: [`ipv6::DROP_MEMBERSHIP`].
     ///
-    /// Cancellation: see [`join_multicast_v4`](Self::join_multicast_v4).
+    /// # Cancel safety
+    ///
+    /// See [`join_multicast_v4`](Self::join_multicast_v4).
     ///
     /// # Errors
     ///

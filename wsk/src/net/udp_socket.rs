@@ -56,11 +56,13 @@ const TOO_MANY: usize = 1 << 16;
 impl UdpSocket {
     /// Creates a socket bound to a local address. With port 0, the system chooses a port.
     ///
-    /// Cancellation: dropping the future closes the socket.
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future closes the socket.
     ///
     /// # Errors
     ///
-    /// - `STATUS_ADDRESS_ALREADY_EXISTS` if the address is in use.
+    #[doc = include_str!("../socket/bind_errors.md")]
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskSocket` or `WskBind`. Wine has no datagram sockets.
     pub async fn bind(wsk: &Provider, local: impl Into<SocketAddr>) -> Result<Self> {
@@ -73,8 +75,10 @@ impl UdpSocket {
     /// The peer stays fixed after the returned view is dropped, until another is set or it is
     /// [removed](Self::disconnect). For an owned socket with a fixed peer, see [`Socket::connect`](crate::socket::Socket::connect).
     ///
-    /// Cancellation: if the future is dropped, the peer is unknown, even after an immediate second call: the dropped request
-    /// may take effect after it.
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. If the future is dropped, the peer is unknown, even after an immediate second
+    /// call: the dropped request may take effect after it.
     ///
     /// # Errors
     ///
@@ -100,7 +104,9 @@ impl UdpSocket {
     /// }
     /// ```
     ///
-    /// Cancellation: if the future is dropped, the peer may or may not be removed.
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. If the future is dropped, the peer may or may not be removed.
     ///
     /// # Errors
     ///
@@ -111,7 +117,10 @@ impl UdpSocket {
 
     /// Sends a datagram, and returns its size in bytes.
     ///
-    /// Cancellation: dropping the future cancels the request and drops the buffer. The datagram may or may not be sent.
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future cancels the request and drops the buffer. The datagram may
+    /// or may not be sent.
     ///
     /// # Errors
     ///
@@ -140,7 +149,9 @@ impl UdpSocket {
     ///
     /// The buffer is reused: later calls with at most the same size do not allocate.
     ///
-    /// Cancellation: see [`send_to`](Self::send_to); the next call allocates another buffer.
+    /// # Cancel safety
+    ///
+    /// See [`send_to`](Self::send_to); the next call allocates another buffer.
     ///
     /// # Errors
     ///
@@ -163,9 +174,12 @@ impl UdpSocket {
     ///
     /// If it fails, some of the datagrams may have been sent.
     ///
-    /// Cancellation: dropping the future cancels the request and drops the batch. Some of the datagrams may have been sent.
-    ///
     /// Minimum Windows: Windows 8.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future cancels the request and drops the batch. Some of the
+    /// datagrams may have been sent.
     ///
     /// # Errors
     ///
@@ -222,7 +236,9 @@ impl UdpSocket {
 
     /// Returns the local address.
     ///
-    /// Cancellation: dropping the future has no effect.
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future has no effect.
     ///
     /// # Errors
     ///
@@ -287,7 +303,9 @@ impl UdpSocket {
 
     /// Closes the socket, and waits until it is closed and its [receivers](Self::receiver) are dropped.
     ///
-    /// Cancellation: the close goes on.
+    /// # Cancel safety
+    ///
+    /// The close continues after a dropped future.
     pub async fn close(self) {
         self.socket.close().await;
     }

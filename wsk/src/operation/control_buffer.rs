@@ -16,7 +16,7 @@ pub(crate) struct ControlBuffer {
     bytes: [u64; Self::SIZE / 8],
     /// How many bytes are used: what WSK is given, and then what WSK returns.
     pub(crate) length: ULONG,
-    /// The flags that WSK returns for a received datagram.
+    /// The flags that WSK returns for a received datagram; [`SENT`](Self::SENT) for one that is sent.
     pub(crate) flags: ULONG,
 }
 
@@ -28,6 +28,9 @@ impl ControlBuffer {
 
     /// The size in bytes of the input half and of the output half, which do not overlap.
     pub(crate) const HALF: usize = Self::SIZE / 2;
+
+    /// The flags of a datagram that is sent, which WSK does not use.
+    pub(crate) const SENT: ULONG = ULONG::MAX;
 
     pub(crate) const EMPTY: Self = Self { bytes: [0; Self::SIZE / 8], length: 0, flags: 0 };
 

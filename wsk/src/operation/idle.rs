@@ -10,7 +10,7 @@
 
 use core::ptr::NonNull;
 
-use wsk_sys::{NTSTATUS, PIRP};
+use wsk_sys::{NTSTATUS, PIRP, fields};
 
 use super::completion::completed;
 use super::{Issued, Operation, Payload, Target};
@@ -68,6 +68,12 @@ impl Idle {
     pub(crate) fn payload(&mut self) -> &mut Payload {
         // SAFETY: the request is not in flight, so the payload is the owner's, which is borrowed for writing.
         unsafe { &mut *self.operation().payload.get() }
+    }
+
+    /// The information of the request that has completed last, whatever its status.
+    pub(crate) fn information(&self) -> usize {
+        // SAFETY: the request is not in flight, so the IRP is the owner's; its block is numbers.
+        fields::information(&unsafe { (*self.operation().irp()).IoStatus })
     }
 
     /// Issues the request. `call` is given the IRP and the place of the payload, which the system may use until the

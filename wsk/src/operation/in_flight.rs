@@ -16,7 +16,7 @@ use wsk_sys::{IoCancelIrp, NTSTATUS, STATUS_NOT_IMPLEMENTED, STATUS_PENDING};
 
 use super::completion::dispose;
 use super::state::Leave;
-use super::{Budgeted, Idle, Kept, Operation, TargetHeader, kept};
+use super::{Budgeted, Function, Idle, Kept, Operation, Refusals, TargetHeader, kept};
 use crate::status::{Error, Result, known};
 
 /// A request that was just issued, and may have completed.
@@ -47,6 +47,17 @@ impl Issued {
         let Self { operation, status } = self;
         // INVARIANT: this value was the owner.
         InFlight { operation: Some(operation), status, on_drop: OnDrop::Cancel, is_budgeted: false }
+    }
+
+    /// The request, to be waited for. If the system refuses it, later calls of the function fail with
+    /// [`Refusals::check`].
+    pub(crate) fn in_flight_of(self, function: Function, refusals: &Refusals) -> InFlight {
+        let in_flight = self.in_flight();
+        let is_completed = in_flight.request().is_some_and(|request| request.state.is_completed());
+        if in_flight.is_refused() && !is_completed {
+            refusals.add(function);
+        }
+        in_flight
     }
 
     /// The operation with its result, if the request has completed already: then no future has to be stored, polled

@@ -28,6 +28,7 @@ use super::completion::dispose;
 use super::in_flight::take_back;
 use super::{Idle, Operation};
 use crate::pool::PoolBox;
+use crate::rt;
 use crate::status::Result;
 use crate::sync::SpinLock;
 
@@ -188,8 +189,10 @@ impl Kept {
                 None
             }
         };
-        if let Some(waiter) = next {
-            waiter.waker.wake_by_ref();
+        if let Some(mut waiter) = next {
+            // A completion routine's waker may have dropped the future that passes the turn on.
+            let waker = core::mem::replace(&mut waiter.waker, Waker::noop().clone());
+            rt::wake_in_completion_routine(waker);
         }
     }
 

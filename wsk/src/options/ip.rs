@@ -1,11 +1,9 @@
 //! Options of IPv4. An IPv6 socket that is not [restricted to IPv6](super::ipv6::ONLY_V6) has them, too.
 
-use core::net::Ipv4Addr;
-
 use super::option::options;
 use super::{
-    AllSockets, Connections, Members, MembershipV4, NetworkOrder, PathMtuDiscovery, ReadOnly,
-    ReadWrite, SocketOption, Udp, WriteOnly,
+    AllSockets, Connections, InterfaceIndex, Members, MembershipV4, MulticastInterface,
+    PathMtuDiscovery, ReadOnly, ReadWrite, SocketOption, Udp, WriteOnly,
 };
 
 options! {
@@ -17,10 +15,9 @@ options! {
     /// The hop limit of packets.
     TTL = IP_TTL "IP_TTL": u32, AllSockets, ReadWrite, "Windows Vista";
 
-    /// The outgoing interface of multicast datagrams: one of its addresses, or `0.0.0.n` for the interface with the index
-    /// `n`.
+    /// The outgoing interface of multicast datagrams. It is set by an address or by the index, and read as the index.
     MULTICAST_INTERFACE = IP_MULTICAST_IF "IP_MULTICAST_IF":
-        Ipv4Addr, Udp, ReadWrite, "Windows Vista";
+        MulticastInterface, Udp, ReadWrite, "Windows Vista";
 
     /// The hop limit of multicast datagrams.
     MULTICAST_TTL = IP_MULTICAST_TTL "IP_MULTICAST_TTL": u32, Udp, ReadWrite, "Windows Vista";
@@ -47,7 +44,7 @@ options! {
 
     /// The outgoing interface, by index. Zero, the default, leaves the choice to routing.
     UNICAST_INTERFACE = IP_UNICAST_IF "IP_UNICAST_IF":
-        NetworkOrder, AllSockets, ReadWrite, "Windows Vista";
+        InterfaceIndex, AllSockets, ReadWrite, "Windows Vista";
 
     /// Whether received datagrams have a control message with their type of service.
     RECEIVE_TYPE_OF_SERVICE = IP_RECVTOS "IP_RECVTOS":
@@ -56,7 +53,14 @@ options! {
     /// Whether received datagrams have a control message with their ECN bits.
     ECN = IP_ECN "IP_ECN": bool, Udp, ReadWrite, "Windows 10, version 1607";
 
-    /// Whether ICMP errors are reported. Declared in the header; Microsoft's page does not mention it.
+    /// Whether ICMP errors are reported, as datagrams with a [`ReceivedError`](crate::cmsg::ReceivedError). Declared in the
+    /// header; Microsoft's page does not mention it.
+    ///
+    /// **Warning**: such a datagram is none of the peer's. Its sender is the address that could not be reached, and its bytes
+    /// are unspecified. Receives that return data only, such as [`UdpSocket::recv_from`](crate::UdpSocket::recv_from),
+    /// return its error; [`receive_message`](crate::socket::Socket::receive_message) and
+    /// [`DatagramEvents::receive_from`](crate::events::DatagramEvents::receive_from) return the datagram: look at
+    /// [`received_error`](crate::cmsg::ControlMessages::received_error) before its bytes. Anyone can forge an ICMP message.
     RECEIVE_ERRORS = IP_RECVERR "IP_RECVERR": bool, Udp, ReadWrite, "Windows 10, version 1709";
 
     /// The mode of path MTU discovery.

@@ -60,7 +60,14 @@ options! {
     /// Whether received datagrams have a control message with their ECN bits.
     ECN = IPV6_ECN "IPV6_ECN": bool, Udp, ReadWrite, "Windows 10, version 1607";
 
-    /// Whether ICMP errors are reported. Declared in the header; Microsoft's page does not mention it.
+    /// Whether ICMP errors are reported, as datagrams with a [`ReceivedError`](crate::cmsg::ReceivedError). Declared in the
+    /// header; Microsoft's page does not mention it.
+    ///
+    /// **Warning**: such a datagram is none of the peer's. Its sender is the address that could not be reached, and its bytes
+    /// are unspecified. Receives that return data only, such as [`UdpSocket::recv_from`](crate::UdpSocket::recv_from),
+    /// return its error; [`receive_message`](crate::socket::Socket::receive_message) and
+    /// [`DatagramEvents::receive_from`](crate::events::DatagramEvents::receive_from) return the datagram: look at
+    /// [`received_error`](crate::cmsg::ControlMessages::received_error) before its bytes. Anyone can forge an ICMP message.
     RECEIVE_ERRORS = IPV6_RECVERR "IPV6_RECVERR": bool, Udp, ReadWrite, "Windows 10, version 1709";
 
     /// The mode of path MTU discovery.

@@ -108,6 +108,6 @@ pub use self::socket::{
     BROADCAST, EXCLUSIVE_ADDRESS, KEEP_ALIVE, RECEIVE_BUFFER, REUSE_ADDRESS, SEND_BUFFER,
 };
 pub use self::value::{
-    Boolean, KeepAlive, MAX_SIZE, MembershipV4, MembershipV6, NetworkOrder, OptionValue,
-    PathMtuDiscovery, Seconds,
+    Boolean, InterfaceIndex, KeepAlive, MAX_SIZE, MembershipV4, MembershipV6, MulticastInterface,
+    OptionValue, PathMtuDiscovery, Seconds,
 };

@@ -150,11 +150,12 @@ impl OptionValue for Seconds {
     }
 }
 
-/// A `ULONG` in the byte order of the network, as a `u32` in that of the processor.
+/// The index of an IPv4 interface, as a `u32`. It is set in the byte order of the network, and read in that of the
+/// processor.
 #[derive(Clone, Copy, Debug)]
-pub enum NetworkOrder {}
+pub enum InterfaceIndex {}
 
-impl OptionValue for NetworkOrder {
+impl OptionValue for InterfaceIndex {
     type Value = u32;
     const SIZE: usize = size_of::<ULONG>();
 
@@ -163,7 +164,46 @@ impl OptionValue for NetworkOrder {
     }
 
     fn decode(bytes: &[u8]) -> Option<u32> {
-        bytes.try_into().ok().map(u32::from_be_bytes)
+        u32::decode(bytes)
+    }
+}
+
+/// An IPv4 interface for multicast datagrams. It is set by an address or by the index, and read as the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MulticastInterface {
+    /// The index, less than 2²⁴. Zero leaves the choice to the system.
+    Index(u32),
+    /// One of its addresses. Unspecified leaves the choice to the system.
+    Address(Ipv4Addr),
+}
+
+impl From<Ipv4Addr> for MulticastInterface {
+    fn from(address: Ipv4Addr) -> Self {
+        Self::Address(address)
+    }
+}
+
+/// A `ULONG`. Set in the byte order of the network: the system takes an address whose first byte is zero for an index.
+/// Read in the byte order of the processor.
+impl OptionValue for MulticastInterface {
+    type Value = Self;
+    const SIZE: usize = size_of::<ULONG>();
+
+    fn encode(value: &Self, bytes: &mut [u8]) -> Result<()> {
+        let is_index = |octets: [u8; 4]| octets[0] == 0;
+        let octets = match value {
+            Self::Index(index) => index.to_be_bytes(),
+            Self::Address(address) => address.octets(),
+        };
+        let is_ambiguous = match value {
+            Self::Index(_) => !is_index(octets),
+            Self::Address(address) => is_index(octets) && !address.is_unspecified(),
+        };
+        if is_ambiguous { Err(known::STATUS_INVALID_PARAMETER) } else { put(bytes, octets) }
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        u32::decode(bytes).map(Self::Index)
     }
 }
 
@@ -186,7 +226,7 @@ impl OptionValue for Ipv4Addr {
 pub struct MembershipV4 {
     /// The address of the group.
     pub group: Ipv4Addr,
-    /// An address of the interface, or unspecified for the default interface.
+    /// An address of the interface, or `0.0.0.n` for the one with the index `n`; unspecified for the default interface.
     pub interface: Ipv4Addr,
 }
 
@@ -346,7 +386,6 @@ mod tests {
         there_and_back::<bool>(&true, &1_u32.to_ne_bytes());
         there_and_back::<bool>(&false, &[0; 4]);
         there_and_back::<Boolean>(&true, &[1]);
-        there_and_back::<NetworkOrder>(&0x0102_0304, &[1, 2, 3, 4]);
         there_and_back::<Ipv4Addr>(&interface, &[192, 0, 2, 7]);
         there_and_back::<[u8; 3]>(&[1, 2, 3], &[1, 2, 3]);
         there_and_back::<Seconds>(&Duration::from_secs(60), &60_u32.to_ne_bytes());
@@ -374,6 +413,27 @@ mod tests {
         let mut bytes = [0; 12];
         KeepAlive::encode(&None, &mut bytes).expect("a value");
         assert_eq!((bytes, KeepAlive::decode(&bytes)), ([0; 12], Some(None)));
+    }
+
+    #[test]
+    fn an_interface_is_set_in_another_form_than_it_is_read_in() {
+        let mut bytes = [0; 4];
+        InterfaceIndex::encode(&0x0102_0304, &mut bytes).expect("an index");
+        assert_eq!(bytes, [1, 2, 3, 4]);
+        assert_eq!(InterfaceIndex::decode(&7_u32.to_ne_bytes()), Some(7));
+        for (interface, expected) in [
+            (MulticastInterface::Index(0x0002_0304), Some([0, 2, 3, 4])),
+            (MulticastInterface::Index(0x0100_0000), None),
+            (Ipv4Addr::new(192, 0, 2, 7).into(), Some([192, 0, 2, 7])),
+            (Ipv4Addr::UNSPECIFIED.into(), Some([0; 4])),
+            (Ipv4Addr::new(0, 0, 0, 7).into(), None),
+        ] {
+            let mut bytes = [0; 4];
+            let encoded = MulticastInterface::encode(&interface, &mut bytes).map(|()| bytes);
+            assert_eq!(encoded.ok(), expected, "{interface:?}");
+        }
+        let read = MulticastInterface::decode(&7_u32.to_ne_bytes());
+        assert_eq!(read, Some(MulticastInterface::Index(7)));
     }
 
     #[test]

@@ -9,10 +9,34 @@
 use wsk_sys::{NTSTATUS, PIRP};
 
 use super::Provider;
-use crate::operation::{Idle, InFlight, Payload, Target};
+use crate::operation::{Function, Idle, InFlight, Payload, Target};
 use crate::status::Result;
 
 impl Provider {
+    /// As [`request`](Self::request), with a function that some system lacks.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`request`](Self::request), and `STATUS_NOT_IMPLEMENTED` if an earlier call was refused.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Idle::start`], where the target is the client.
+    pub(crate) unsafe fn request_of(
+        &self,
+        function: Function,
+        prepare: impl FnOnce(&mut Payload),
+        call: impl FnOnce(PIRP, *mut Payload) -> NTSTATUS,
+    ) -> Result<InFlight> {
+        let client = self.client_ref();
+        client.refusals.check(function)?;
+        let mut idle = client.requests().take()?;
+        prepare(idle.payload());
+        // SAFETY: the provider holds a reference to the client; the rest is this function's contract.
+        let issued = unsafe { idle.start(self.client_ptr(), call) };
+        Ok(issued.in_flight_of(function, &client.refusals))
+    }
+
     /// Issues a request on the client.
     ///
     /// # Errors

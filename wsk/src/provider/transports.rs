@@ -15,7 +15,7 @@ use wsk_sys::{PIRP, WSK_TRANSPORT, WSK_TRANSPORT_LIST_CHANGE, WSK_TRANSPORT_LIST
 use super::{Provider, Version};
 use crate::buffer::Buffer;
 use crate::growing_buffer::query_with_growing_buffer;
-use crate::operation::{Outcome, Payload};
+use crate::operation::{Function, Outcome, Payload};
 use crate::status::Result;
 use crate::transport::{Family, Protocol};
 
@@ -57,8 +57,7 @@ impl Provider {
     /// Waits until the transports change. The request is made when this is called, and not when the future is
     /// polled: what changes after the call is not missed.
     ///
-    /// IRQL: <= `DISPATCH_LEVEL`. Minimum Windows: Windows Vista. Cancellation: dropping the future cancels the
-    /// request. A future that is forgotten is ended with its registration ([INV-5](crate::rules#inv-5)).
+    /// IRQL: <= `DISPATCH_LEVEL`. Minimum Windows: Windows Vista.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-transport-list-change).
     ///
     /// ```
@@ -75,6 +74,11 @@ impl Provider {
     /// }
     /// ```
     ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future cancels the request. A future that is forgotten is ended with
+    /// its registration ([INV-5](crate::rules#inv-5)).
+    ///
     /// # Errors
     ///
     /// - `STATUS_CANCELLED` if the registration ends.
@@ -86,7 +90,7 @@ impl Provider {
             unsafe { self.0.control_with(WSK_TRANSPORT_LIST_CHANGE, irp) }
         };
         // SAFETY: the call is given no memory.
-        let in_flight = unsafe { self.request(|_| (), call) };
+        let in_flight = unsafe { self.request_of(Function::ControlClient, |_| (), call) };
         async move {
             match in_flight?.await {
                 Outcome::Completed(idle, result) => {

@@ -16,7 +16,7 @@ use crate::address::{self, Storage};
 use crate::capabilities::has;
 use crate::flags::NameInfoFlags;
 use crate::irql;
-use crate::operation::{Attachment, ControlBuffer, InFlight, Outcome, Payload};
+use crate::operation::{Attachment, ControlBuffer, Function, InFlight, Outcome, Payload};
 use crate::provider::Provider;
 use crate::status::{Result, known};
 use crate::transport::Family;
@@ -30,10 +30,13 @@ impl Provider {
     ///
     /// Makes one allocation, for the strings, besides those of the system.
     ///
-    /// IRQL: `PASSIVE_LEVEL` at the first poll; see [the module](crate::resolve#levels). Minimum Windows: Windows 7, which has
-    /// no Punycode before Windows 8. Cancellation: dropping the future cancels the look-up; a list that still
-    /// arrives is freed.
+    /// IRQL: `PASSIVE_LEVEL` at the first poll; see [the module](crate::resolve#levels). Minimum Windows: Windows 7,
+    /// which has no Punycode before Windows 8.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_address_info).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future cancels the look-up; a list that still arrives is freed.
     ///
     /// # Errors
     ///
@@ -100,8 +103,11 @@ impl Provider {
     /// Makes one allocation, for the names, besides those of the system.
     ///
     /// IRQL: `PASSIVE_LEVEL` at the first poll; see [the module](crate::resolve#levels). Minimum Windows: Windows 7.
-    /// Cancellation: dropping the future cancels the look-up.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_name_info).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future cancels the look-up.
     ///
     /// # Errors
     ///
@@ -123,6 +129,8 @@ impl Provider {
             if !NameInfoFlags::all().contains(flags) {
                 return Err(known::STATUS_INVALID_PARAMETER);
             }
+            // Before the names are allocated.
+            self.client_ref().refusals.check(Function::GetNameInfo)?;
             let mut names = Names::allocate()?;
             // No service has port zero, and some systems fail a query for it.
             let (host, service) = names.places(address.port() != 0);
@@ -152,7 +160,7 @@ impl Provider {
                 payload.attachment.put(names);
             };
             // SAFETY: the call's memory is the payload's address and names.
-            unsafe { self.request(prepare, call) }?
+            unsafe { self.request_of(Function::GetNameInfo, prepare, call) }?
         };
         match self.outcome(in_flight).await {
             (Some(names), Ok(())) => Ok(names),
@@ -164,7 +172,7 @@ impl Provider {
     ///
     /// Implements `Dns::get_host_by_name` of embedded-nal-async.
     ///
-    /// IRQL, cancellation and errors: as for [`Provider::resolve`].
+    /// IRQL: as for [`Provider::resolve`].
     ///
     /// ```
     /// use wsk::socket::Family;
@@ -182,6 +190,10 @@ impl Provider {
     /// # Ok::<(), wsk::Error>(())
     /// ```
     ///
+    /// # Cancel safety
+    ///
+    /// As for [`Provider::resolve`].
+    ///
     /// # Errors
     ///
     /// Those of [`Provider::resolve`].
@@ -194,7 +206,7 @@ impl Provider {
     ///
     /// Implements `Dns::get_host_by_address` of embedded-nal-async. 255 bytes are enough for any DNS name.
     ///
-    /// IRQL and cancellation: as for [`Provider::name_of`].
+    /// IRQL: as for [`Provider::name_of`].
     ///
     /// ```
     /// use std::net::Ipv4Addr;
@@ -212,6 +224,10 @@ impl Provider {
     /// # })??;
     /// # Ok::<(), wsk::Error>(())
     /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`Provider::name_of`].
     ///
     /// # Errors
     ///

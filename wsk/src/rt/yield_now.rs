@@ -7,7 +7,7 @@ use core::task::Poll;
 ///
 /// Tasks that wait for requests yield automatically; a task that computes for a long time does not.
 ///
-/// IRQL: that at which the future is polled. Cancellation: dropping the future changes nothing.
+/// IRQL: that at which the future is polled.
 ///
 /// ```
 /// use wsk::rt;
@@ -25,6 +25,10 @@ use core::task::Poll;
 /// # extern crate wsk_host;
 /// # Ok::<(), wsk::Error>(())
 /// ```
+///
+/// # Cancel safety
+///
+/// This method is cancel safe. Dropping the future changes nothing.
 pub async fn yield_now() {
     let mut has_given_way = false;
     poll_fn(|context| {

@@ -52,10 +52,13 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
     ///
     /// The connection has no handler; [`events`](ConnectionSocket::events) gives it one.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future, also by a
-    /// [time-out](crate::time::timeout), loses no connection. The accept stays in flight, and the next call returns its
-    /// result.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_accept).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future, also by a [time-out](crate::time::timeout), loses no
+    /// connection. The accept stays in flight, and the next call returns its result.
     ///
     /// # Errors
     ///
@@ -102,7 +105,11 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
     /// # Ok::<(), wsk::Error>(())
     /// ```
     ///
-    /// IRQL and Cancellation: as for [`accept`](Self::accept). The handler is dropped with the future.
+    /// IRQL: as for [`accept`](Self::accept).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`accept`](Self::accept). The handler is dropped with the future.
     ///
     /// # Errors
     ///

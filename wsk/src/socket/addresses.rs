@@ -75,8 +75,7 @@ where
     /// Waits until the addresses change that [`local_addresses`](Self::local_addresses) lists. The call itself
     /// issues the request, before the future is polled, so no later change is missed.
     ///
-    /// IRQL: `PASSIVE_LEVEL`; at another, no request is issued. Minimum Windows: Windows Vista. Cancellation:
-    /// dropping the future cancels the request.
+    /// IRQL: `PASSIVE_LEVEL`; at another, no request is issued. Minimum Windows: Windows Vista.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-address-list-change).
     ///
     /// ```
@@ -92,6 +91,10 @@ where
     ///     }
     /// }
     /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future cancels the request.
     ///
     /// # Errors
     ///

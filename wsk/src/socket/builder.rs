@@ -141,8 +141,12 @@ impl<'a, C: Binds, H> Builder<'a, C, H> {
 impl<C: Category, H: Callbacks<C>> Builder<'_, C, H> {
     /// Creates the socket, without an address.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future closes the socket.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_socket).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future closes the socket.
     ///
     /// # Errors
     ///
@@ -184,14 +188,16 @@ macro_rules! bind {
     ($category:ident, $state:ident, $what:literal) => {
         impl<H: Callbacks<$category>> Builder<'_, $category, H> {
             #[doc = $what]
+            /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
             ///
-            /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future closes the
-            /// socket.
+            /// # Cancel safety
+            ///
+            /// This method is not cancel safe. Dropping the future closes the socket.
             ///
             /// # Errors
             ///
             /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
-            /// - `STATUS_ADDRESS_ALREADY_EXISTS` or `STATUS_ACCESS_DENIED` if the address is in use.
+            #[doc = include_str!("bind_errors.md")]
             /// - Any status of [`Builder::create`] and `WskBind`.
             pub async fn bind(
                 self,
@@ -214,16 +220,19 @@ macro_rules! bind_unbound {
             /// Binds the socket. A listening socket listens from then on; events of a listening or datagram
             /// socket are enabled.
             ///
-            /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future closes the
-            /// socket.
+            /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
             /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_bind).
+            ///
+            /// # Cancel safety
+            ///
+            /// This method is not cancel safe. Dropping the future closes the socket.
             ///
             /// # Errors
             ///
             /// The socket is closed.
             ///
             /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
-            /// - `STATUS_ADDRESS_ALREADY_EXISTS` or `STATUS_ACCESS_DENIED` if the address is in use.
+            #[doc = include_str!("bind_errors.md")]
             /// - Any other status of `WskBind`.
             pub async fn bind(
                 self,

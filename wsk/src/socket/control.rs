@@ -19,7 +19,7 @@ use super::memory::SocketState;
 use crate::buffer::Buffer;
 use crate::category::Category;
 use crate::dispatch::BasicDispatch;
-use crate::operation::{ControlBuffer, Outcome, Payload};
+use crate::operation::{ControlBuffer, Function, Outcome, Payload};
 use crate::options::MAX_SIZE;
 use crate::status::{Result, known};
 
@@ -116,7 +116,9 @@ impl<C: Category> Handle<C> {
         let in_flight = if input.len() > MAX_SIZE || output_size > MAX_SIZE {
             Err(known::STATUS_INVALID_BUFFER_SIZE)
         } else {
-            state.idle().map(|mut idle| {
+            let refusals = &state.client().refusals;
+            let idle = refusals.check(Function::ControlSocket).and_then(|()| state.idle());
+            idle.map(|mut idle| {
                 let (given, taken) = idle.payload().control.halves_mut();
                 given.iter_mut().zip(input).for_each(|(to, from)| *to = *from);
                 taken.fill(0);
@@ -134,7 +136,8 @@ impl<C: Category> Handle<C> {
                     unsafe { call(state, control, (input, input_size), (output, output_size), irp) }
                 };
                 // SAFETY: the call is given the payload's area and nothing else; the handle keeps the socket's memory.
-                unsafe { idle.start(self.as_ptr(), call) }.in_flight()
+                let issued = unsafe { idle.start(self.as_ptr(), call) };
+                issued.in_flight_of(Function::ControlSocket, refusals)
             })
         };
         async move {
@@ -165,7 +168,9 @@ impl<C: Category> Handle<C> {
         let state = self.state();
         let output_size = output_end - output_start;
         let in_flight = {
-            let mut idle = match state.idle() {
+            let refusals = &state.client().refusals;
+            let idle = refusals.check(Function::ControlSocket).and_then(|()| state.idle());
+            let mut idle = match idle {
                 Ok(idle) => idle,
                 Err(error) => return (Err(error), input, output),
             };
@@ -182,7 +187,8 @@ impl<C: Category> Handle<C> {
             };
             // SAFETY: the call is given the bytes of the payload's buffers and nothing else; the handle is a
             // hold.
-            unsafe { idle.start(self.as_ptr(), call) }.in_flight()
+            let issued = unsafe { idle.start(self.as_ptr(), call) };
+            issued.in_flight_of(Function::ControlSocket, refusals)
         };
         match in_flight.await {
             Outcome::Completed(mut idle, result) => {

@@ -57,9 +57,13 @@ macro_rules! events_of {
             /// runs: none starts after that ([INV-52](crate::rules#inv-52)). Do not await it in such a callback, which
             /// would wait for itself.
             ///
-            /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: after dropping the future, it is
-            /// unspecified which events are disabled, and whether callbacks run.
+            /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
             /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-wsk-event-callback).
+            ///
+            /// # Cancel safety
+            ///
+            /// This method is not cancel safe. After dropping the future, it is unspecified which events are disabled,
+            /// and whether callbacks run.
             ///
             /// # Errors
             ///

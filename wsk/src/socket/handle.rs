@@ -17,7 +17,7 @@ use super::close::Close;
 use super::memory::SocketState;
 use crate::address;
 use crate::category::Category;
-use crate::operation::{Idle, Issued, Outcome, Payload};
+use crate::operation::{Function, Idle, InFlight, Issued, Outcome, Payload};
 use crate::status::{Result, known};
 use crate::time::Timeout;
 
@@ -115,6 +115,33 @@ impl<C: Category> Handle<C> {
         unsafe { idle.start(self.0, call) }
     }
 
+    /// As [`request`](Self::request), with a function that some system lacks.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Idle::start`].
+    pub(crate) unsafe fn request_of<
+        T,
+        D: Timeout + Send,
+        F: FnOnce(&mut Payload, usize) -> T + Send,
+    >(
+        &self,
+        function: Function,
+        deadline: D,
+        prepare: impl FnOnce(&mut Payload),
+        call: impl FnOnce(C::Dispatch, PIRP, *mut Payload) -> NTSTATUS,
+        finish: F,
+    ) -> impl Future<Output = Result<T>> + Send {
+        let refusals = &self.state().client().refusals;
+        let idle = refusals.check(function).and_then(|()| self.state().idle());
+        let in_flight = idle.map(|mut idle| {
+            prepare(idle.payload());
+            // SAFETY: this function's contract is that of `start`.
+            unsafe { self.start(idle, call) }.in_flight_of(function, refusals)
+        });
+        self.finish_request(in_flight, deadline, finish)
+    }
+
     /// Makes a request that has no buffer and delivers no socket, until a deadline. `finish` takes the result out of
     /// the payload, and gets the information of the result ([INV-19](crate::rules#inv-19)).
     ///
@@ -137,17 +164,24 @@ impl<C: Category> Handle<C> {
             // SAFETY: this function's contract is that of `start`.
             unsafe { self.start(idle, call) }.in_flight()
         });
-        async move {
-            let state = self.state();
-            match in_flight?.with_deadline(deadline).await {
-                Outcome::Completed(idle, result) => {
-                    let (mut idle, information) = state.completed(idle, result)?;
-                    let value = finish(idle.payload(), information);
-                    state.requests.put(idle);
-                    Ok(value)
-                }
-                Outcome::Refused(error) => Err(error),
+        self.finish_request(in_flight, deadline, finish)
+    }
+
+    async fn finish_request<T>(
+        &self,
+        in_flight: Result<InFlight>,
+        deadline: impl Timeout,
+        finish: impl FnOnce(&mut Payload, usize) -> T,
+    ) -> Result<T> {
+        let state = self.state();
+        match in_flight?.with_deadline(deadline).await {
+            Outcome::Completed(idle, result) => {
+                let (mut idle, information) = state.completed(idle, result)?;
+                let value = finish(idle.payload(), information);
+                state.requests.put(idle);
+                Ok(value)
             }
+            Outcome::Refused(error) => Err(error),
         }
     }
 }

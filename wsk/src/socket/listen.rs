@@ -58,9 +58,13 @@ impl<H: Callbacks<Stream>> Socket<Stream, Bound, H> {
     /// }
     /// ```
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Minimum Windows: Windows 10, version 1703, without which
-    /// there is no stream socket. Cancellation: dropping the future closes the socket.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Minimum Windows: Windows 10, version 1703, without which there
+    /// is no stream socket.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_listen).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future closes the socket.
     ///
     /// # Errors
     ///

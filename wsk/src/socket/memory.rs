@@ -17,7 +17,7 @@
 
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use wsk_sys::{ADDRESS_FAMILY, PWSK_SOCKET, STATUS_FILE_FORCED_CLOSED, WSK_SOCKET};
 
@@ -26,7 +26,7 @@ use super::counts::Counts;
 use crate::client::Client;
 use crate::deferred::Job;
 use crate::events::AttachedHandler;
-use crate::flags::SocketFlags;
+use crate::flags::{SendFlags, SocketFlags};
 use crate::operation::{Budget, Cache, Counted, Idle, Kept, Operation, Target, TargetHeader};
 use crate::rundown::Kind;
 use crate::status::{Error, Result, known};
@@ -75,6 +75,10 @@ pub(crate) struct SocketState {
     pub(super) family: ADDRESS_FAMILY,
     /// The socket no longer works, and only a close is legal ([INV-42](crate::rules#inv-42)).
     pub(super) is_dead: AtomicBool,
+    /// Flags of every send: those that stand for an option that the system lacks.
+    pub(super) send_flags: AtomicU32,
+    /// The connection was shut down: it sends no more.
+    pub(super) has_finished: AtomicBool,
     pub(super) is_closed: AtomicBool,
 }
 
@@ -345,6 +349,26 @@ impl SocketState {
     #[inline]
     pub(crate) fn mark_dead(&self) {
         self.is_dead.store(true, Ordering::Relaxed);
+    }
+
+    /// The flags of every send, beside its own.
+    #[inline]
+    pub(crate) fn send_flags(&self) -> SendFlags {
+        SendFlags::from_bits_retain(self.send_flags.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_send_flags(&self, flags: SendFlags) {
+        self.send_flags.store(flags.bits(), Ordering::Relaxed);
+    }
+
+    /// Notes that the connection was shut down.
+    pub(super) fn note_finished(&self) {
+        self.has_finished.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the connection was shut down.
+    pub(super) fn has_finished(&self) -> bool {
+        self.has_finished.load(Ordering::Relaxed)
     }
 
     /// Fails if the socket no longer works ([INV-42](crate::rules#inv-42)).

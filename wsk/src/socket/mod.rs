@@ -94,7 +94,7 @@ use core::ptr::NonNull;
 use wsk_sys::{PIRP, PWSK_SOCKET, WSK_SOCKET};
 
 use crate::address::Storage;
-use crate::operation::Payload;
+use crate::operation::{Function, Payload};
 use crate::status::{Result, known};
 use crate::time::Never;
 
@@ -186,8 +186,12 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
     /// [retained](crate::events::Data::retain) is left, and no callback runs. To be awaited in no callback of
     /// the socket's, which would wait for itself ([INV-48](crate::rules#inv-48)).
     ///
-    /// IRQL: <= `DISPATCH_LEVEL`, but futures are polled at `PASSIVE_LEVEL`. Cancellation: the close continues.
+    /// IRQL: <= `DISPATCH_LEVEL`, but futures are polled at `PASSIVE_LEVEL`.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_close_socket).
+    ///
+    /// # Cancel safety
+    ///
+    /// The close continues after a dropped future.
     pub async fn close(self) {
         let Self { state, handle, handler: _ } = self;
         drop(state);
@@ -241,7 +245,8 @@ impl<C: Binds, S: State, H> Socket<C, S, H> {
         };
         // SAFETY: the call is given the payload's address and nothing else.
         let request = unsafe {
-            self.handle.request(Never, prepare, call, |payload, _| payload.local.address())
+            let local = |payload: &mut Payload, _| payload.local.address();
+            self.handle.request_of(Function::GetLocalAddress, Never, prepare, call, local)
         };
         request.await?.ok_or(known::STATUS_INTERNAL_ERROR)
     }
@@ -252,8 +257,12 @@ macro_rules! local_addr {
         impl<C: Binds, H> Socket<C, $state, H> {
             /// The address of this side.
             ///
-            /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future changes nothing.
+            /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
             /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_local_address).
+            ///
+            /// # Cancel safety
+            ///
+            /// This method is cancel safe. Dropping the future changes nothing.
             ///
             /// # Errors
             ///

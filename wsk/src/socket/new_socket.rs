@@ -10,7 +10,7 @@
 
 use core::mem::{ManuallyDrop, needs_drop};
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use wsk_sys::{ADDRESS_FAMILY, PVOID, WSK_SOCKET};
 
@@ -98,6 +98,8 @@ impl NewSocket {
                     category: category,
                     family: family,
                     is_dead: AtomicBool::new(false),
+                    send_flags: AtomicU32::new(0),
+                    has_finished: AtomicBool::new(false),
                     is_closed: AtomicBool::new(false),
                 }
             );

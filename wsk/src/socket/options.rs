@@ -28,9 +28,12 @@ fn encode<T: OptionValue>(value: &T::Value) -> Result<[u8; MAX_SIZE]> {
 impl<C: Category, S: State, H> Socket<C, S, H> {
     /// Sets an option.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future leaves it open whether
-    /// the option is set.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_control_socket).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future leaves it open whether the option is set.
     ///
     /// # Errors
     ///
@@ -58,8 +61,12 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
 
     /// Returns the value of an option.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_control_socket).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future cancels the request.
     ///
     /// # Errors
     ///
@@ -78,8 +85,7 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
 
     /// Makes a request with a control code.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request,
-    /// which may have taken effect.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_control_socket).
     ///
     /// ```
@@ -98,6 +104,10 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
     /// # })??;
     /// # Ok::<(), wsk::Error>(())
     /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future cancels the request, which may have taken effect.
     ///
     /// # Errors
     ///
@@ -126,8 +136,7 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
     /// comes out. [`Buffer::empty`](crate::Buffer::empty) is none. Returns how many bytes came out, and both
     /// buffers.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request,
-    /// which may have taken effect, and drops the buffers.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_control_socket).
     ///
     /// ```
@@ -144,6 +153,11 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
     ///     result.into_result().map(|_| ())
     /// }
     /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future cancels the request, which may have taken effect, and drops
+    /// the buffers.
     ///
     /// # Errors
     ///

@@ -65,9 +65,12 @@ where
     /// }
     /// ```
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Minimum Windows: Windows Vista. Cancellation: dropping the
-    /// future leaves it open which one the socket has.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Minimum Windows: Windows Vista.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-wsk-security).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future leaves it open which one the socket has.
     ///
     /// # Errors
     ///
@@ -102,9 +105,13 @@ where
     ///
     /// Allocates once.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Minimum Windows: Windows Vista. Cancellation: dropping the
-    /// future cancels the request; a descriptor that comes nevertheless is released.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Minimum Windows: Windows Vista.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-wsk-security).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future cancels the request; a descriptor that comes nevertheless is
+    /// released.
     ///
     /// # Errors
     ///

@@ -16,9 +16,11 @@ use core::task::{Context, Poll};
 
 use wsk_sys::{NTSTATUS, PIRP, PWSK_BUF};
 
+use super::datagram::truncated;
 use super::handle::Handle;
 use crate::buffer::{BufResult, Buffer, IoBuf};
 use crate::category::Category;
+use crate::flags::SocketFlags;
 use crate::operation::{Budgeted, Idle, Issued, Outcome, Payload, WithDeadline};
 use crate::status::{Error, Result, known};
 use crate::time::Timeout;
@@ -164,6 +166,16 @@ impl<C: Category> Handle<C> {
                 let value = finish(payload, information.min(room));
                 state.requests.put_transfer(idle);
                 (Ok(value), buffer)
+            }
+            (Err(error), Some(buffer)) if C::FLAGS.bits() == SocketFlags::DATAGRAM.bits() => {
+                match truncated(&mut idle, Err(error)) {
+                    Ok(count) => {
+                        let value = finish(idle.payload(), count.min(room));
+                        state.requests.put_transfer(idle);
+                        (Ok(value), buffer)
+                    }
+                    Err(error) => (Err(state.failed(idle, error)), buffer),
+                }
             }
             (Err(error), Some(buffer)) => (Err(state.failed(idle, error)), buffer),
             // Every such request was made with one.

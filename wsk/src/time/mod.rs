@@ -79,7 +79,9 @@ impl fmt::Debug for Sleep {
 
 /// Waits for a duration.
 ///
-/// Cancellation: dropping the future stops the timer.
+/// # Cancel safety
+///
+/// This method is cancel safe. Dropping the future stops the timer.
 ///
 /// # Errors
 ///
@@ -91,10 +93,10 @@ pub async fn sleep(duration: Duration) -> Result<()> {
 
 /// Waits for a future, with a timeout.
 ///
-/// Cancellation: the future is dropped when this one is dropped, or when the time is up. Its request is then cancelled,
-/// and its buffer is dropped when WSK has returned it. The next receive returns the data that a cancelled receive has
-/// received: see its "Cancel safety". To keep the buffer, use the timeouts of a [stream or
-/// socket](crate::net#timeouts).
+/// # Cancel safety
+///
+/// That of `future`, which is dropped when this one is, or when the time is up: its request is cancelled, and its buffer is
+/// dropped when WSK has returned it. To keep the buffer, use the timeouts of a [stream or socket](crate::net#timeouts).
 ///
 /// # Errors
 ///

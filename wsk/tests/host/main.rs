@@ -16,6 +16,7 @@ mod allocation;
 mod attribute;
 mod buffers;
 mod clients;
+mod closing;
 mod controls;
 mod dropped;
 mod echo;
@@ -26,6 +27,7 @@ mod names;
 mod options;
 #[cfg(not(miri))] // Miri has no network.
 mod real;
+mod refused;
 mod registration;
 mod runtime;
 mod security;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use test_support::connection::buffer;
 use test_support::scenario::{last_under_miri, on, timings, with_all_timings};
 use wsk::options::{
-    self, AppliesTo, Ioctl, MembershipV4, MembershipV6, OptionValue, PathMtuDiscovery,
-    SocketOption, ip, ipv6, tcp, udp,
+    self, AppliesTo, Ioctl, MembershipV4, MembershipV6, MulticastInterface, OptionValue,
+    PathMtuDiscovery, SocketOption, ip, ipv6, tcp, udp,
 };
 use wsk::socket::{
     BasicSocket, Category, ConnectionSocket, DatagramSocket, Family, ListenSocket, Protocol,
@@ -112,7 +112,7 @@ macro_rules! of_datagrams {
 
 macro_rules! of_datagrams_over_ip {
     ($socket:expr) => {
-        change($socket, ip::MULTICAST_INTERFACE, Ipv4Addr::LOCALHOST).await?;
+        change($socket, ip::MULTICAST_INTERFACE, MulticastInterface::Index(1)).await?;
         change($socket, ip::MULTICAST_TTL, 3).await?;
         change($socket, ip::MULTICAST_LOOP, false).await?;
         change($socket, ip::PACKET_INFO, true).await?;
@@ -335,7 +335,9 @@ fn a_group_is_joined_and_left() {
             DatagramSocket::builder(&wsk, Family::INET).bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
         let port = receiver.local_addr().await?.port();
         let sender = DatagramSocket::builder(&wsk, Family::INET).bind(V4).await?;
-        sender.set(ip::MULTICAST_INTERFACE, Ipv4Addr::LOCALHOST).await?;
+        sender.set(ip::MULTICAST_INTERFACE, Ipv4Addr::LOCALHOST.into()).await?;
+        let interface = sender.get(ip::MULTICAST_INTERFACE).await?;
+        assert_eq!(interface, MulticastInterface::Index(1), "it is read as the index");
         let membership = MembershipV4 { group, interface: Ipv4Addr::LOCALHOST };
         let left = receiver.set(ip::DROP_MEMBERSHIP, membership).await;
         assert!(left.is_err(), "it was no member");

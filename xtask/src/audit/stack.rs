@@ -6,9 +6,8 @@ use cargo_wsk::audit::{circles, panics};
 use cargo_wsk::build::Arch;
 use cargo_wsk::image::{Depths, Image};
 
-/// The stack that a call may use at most, including callbacks on the same stack, in bytes. The most is a datagram's
-/// receive that waits for its turn after abandoned ones; everything else stays below 4,096.
-pub(super) const BOUND: u32 = 5120;
+/// The stack that a call may use at most, including callbacks on the same stack, in bytes.
+pub(super) const BOUND: u32 = 4096;
 
 /// How deep formatters can be nested in what wsk formats: a value in a field of a field of a structure.
 pub(super) const NESTING: u32 = 3;

@@ -13,8 +13,8 @@ use std::net::SocketAddr;
 use wsk_sys::fields::length;
 use wsk_sys::{
     NTSTATUS, PIRP, PSIZE_T, PSOCKADDR, PVOID, PWSK_SOCKET, SIZE_T, SO_WSK_EVENT_CALLBACK,
-    SOL_SOCKET, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, ULONG,
-    WSK_CONTROL_SOCKET_TYPE, WskGetOption, WskIoctl, WskSetOption,
+    SOL_SOCKET, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_NOT_IMPLEMENTED,
+    STATUS_SUCCESS, ULONG, WSK_CONTROL_SOCKET_TYPE, WskGetOption, WskIoctl, WskSetOption,
 };
 
 use super::control;
@@ -53,6 +53,9 @@ pub(in crate::wsk) unsafe extern "C" fn control_socket<const C: Category>(
     }
     // SAFETY: the caller passes a socket of this provider.
     let object = unsafe { begin_anywhere(socket, C, "WskControlSocket") };
+    if object.kernel().wsk_config().refuse_control {
+        return STATUS_NOT_IMPLEMENTED;
+    }
     let control = Control {
         object: &object,
         category: C,
@@ -113,6 +116,9 @@ pub(in crate::wsk) unsafe extern "C" fn get_local_address<const C: Category>(
 ) -> NTSTATUS {
     // SAFETY: the caller passes a socket of this provider.
     let object = unsafe { begin(socket, C, "WskGetLocalAddress") };
+    if object.kernel().wsk_config().refuse_addresses {
+        return STATUS_NOT_IMPLEMENTED;
+    }
     // SAFETY: the caller passes an IRP, and room for an address of the socket's family.
     unsafe { get_address(&object, to, irp, Stack::local, "WskGetLocalAddress") }
 }

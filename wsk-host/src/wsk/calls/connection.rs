@@ -103,6 +103,9 @@ pub(in crate::wsk) unsafe extern "C" fn get_remote_address<const C: Category>(
 ) -> NTSTATUS {
     // SAFETY: the caller passes a socket of this provider.
     let object = unsafe { begin(socket, C, "WskGetRemoteAddress") };
+    if object.kernel().wsk_config().refuse_addresses {
+        return STATUS_NOT_IMPLEMENTED;
+    }
     // SAFETY: the caller passes an IRP, and room for an address of the socket's family.
     unsafe { get_address(&object, to, irp, Stack::remote, "WskGetRemoteAddress") }
 }
@@ -151,6 +154,10 @@ unsafe fn send_on(
     if flags & !(WSK_FLAG_NODELAY | WSK_FLAG_OOB) != 0 {
         let found = format!("the flags {flags:#x} are not valid for a send");
         rule_violation(Rule::FLAGS_OF_CALL, function, &found, None);
+    }
+    // Where the option is missing, the flag stands for it: the trace shows which sends have it.
+    if flags & WSK_FLAG_NODELAY != 0 && object.kernel().wsk_config().refuse_nodelay {
+        object.kernel().note(format!("{function} on socket {} with WSK_FLAG_NODELAY", object.id));
     }
     if flags & WSK_FLAG_OOB != 0 {
         return refuse(object, irp, STATUS_NOT_SUPPORTED);

@@ -49,8 +49,12 @@ pub(super) fn set_option(control: &Control<'_>) -> NTSTATUS {
         _ => {}
     }
     let object = control.object;
-    let windows = object.kernel().config().windows;
+    let kernel = object.kernel();
+    let windows = kernel.config().windows;
+    let refuses =
+        |option: &&Specification| option.is_nodelay() && kernel.wsk_config().refuse_nodelay;
     let option = Specification::find(control.level, control.code, control.category, windows);
+    let option = option.filter(|option| !refuses(option));
     control.complete(|stack| {
         let socket = stack.sockets.get_mut(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
         let option = option.filter(|option| option.is_for(socket.family, socket.kind));
@@ -82,13 +86,20 @@ pub(super) fn get_option(control: &Control<'_>) -> NTSTATUS {
             Ok(written)
         });
     }
-    let windows = object.kernel().config().windows;
+    let kernel = object.kernel();
+    let windows = kernel.config().windows;
+    let refuses =
+        |option: &&Specification| option.is_nodelay() && kernel.wsk_config().refuse_nodelay;
     let option = Specification::find(control.level, control.code, control.category, windows);
+    let option = option.filter(|option| !refuses(option));
     control.complete(|stack| {
         let socket = stack.sockets.get(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
         let option = option.filter(|option| option.is_for(socket.family, socket.kind));
-        option.filter(|option| option.is_readable()).ok_or(STATUS_NOT_SUPPORTED)?;
-        control.write(socket.options.get(control.level, control.code))
+        let option = option.filter(|option| option.is_readable()).ok_or(STATUS_NOT_SUPPORTED)?;
+        let number = socket.options.get(control.level, control.code);
+        let answer = option.answer(number, control.room());
+        let (bytes, size) = answer.ok_or(STATUS_BUFFER_TOO_SMALL)?;
+        control.write_bytes(&bytes[..size])
     })
 }
 

@@ -128,6 +128,21 @@ impl Control<'_> {
         Ok(size_of::<T>())
     }
 
+    /// The bytes of room for what is written.
+    pub(super) fn room(&self) -> usize {
+        if self.output.0.is_null() { 0 } else { self.output.1 }
+    }
+
+    /// Writes bytes, for which there is [room](Self::room).
+    pub(super) fn write_bytes(&self, bytes: &[u8]) -> Outcome {
+        if self.room() < bytes.len() {
+            return Err(STATUS_BUFFER_TOO_SMALL);
+        }
+        // SAFETY: the caller passes room for this many bytes.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.output.0, bytes.len()) };
+        Ok(bytes.len())
+    }
+
     /// Writes bytes for a call without an IRP, or says how many there would be.
     pub(super) fn write_sized(&self, bytes: &[u8]) -> NTSTATUS {
         if self.returned.is_null() {

@@ -251,6 +251,9 @@ pub(in crate::wsk) unsafe extern "C" fn control_client(
     // SAFETY: the caller has captured the provider.
     let client = unsafe { client(client_pointer, DISPATCH_LEVEL, FUNCTION) };
     let kernel = client.kernel.clone();
+    if kernel.wsk_config().refuse_control {
+        return STATUS_NOT_IMPLEMENTED;
+    }
     if code == WSK_TRANSPORT_LIST_CHANGE {
         let socket = kernel.stack().changes_of(&client);
         // SAFETY: the caller passes an IRP.

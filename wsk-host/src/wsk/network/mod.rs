@@ -64,6 +64,14 @@ pub(super) struct Datagram {
     pub(super) hop_limit: Option<u8>,
     /// The size of each datagram, if several came as one.
     pub(super) segment: Option<usize>,
+    /// It is no datagram of a peer: it reports that one sent there has not arrived.
+    pub(super) error: Option<IcmpError>,
+}
+
+/// An error that a datagram has met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IcmpError {
+    PortUnreachable,
 }
 
 /// A datagram to be sent.

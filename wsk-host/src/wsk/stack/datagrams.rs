@@ -12,8 +12,8 @@ use std::task::Poll;
 
 use wsk_sys::{
     IP_MULTICAST_TTL, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, IPV6_MULTICAST_HOPS,
-    IPV6_TCLASS, IPV6_UNICAST_HOPS, SO_BROADCAST, SOL_SOCKET, STATUS_ACCESS_DENIED, STATUS_SUCCESS,
-    UDP_SEND_MSG_SIZE, WSK_EVENT_RECEIVE_FROM,
+    IPV6_TCLASS, IPV6_UNICAST_HOPS, SO_BROADCAST, SOL_SOCKET, STATUS_ACCESS_DENIED,
+    STATUS_BUFFER_OVERFLOW, STATUS_SUCCESS, UDP_SEND_MSG_SIZE, WSK_EVENT_RECEIVE_FROM,
 };
 
 use super::{Services, Stack};
@@ -160,15 +160,23 @@ impl Socket {
             let Some(datagram) = self.next_datagram(services) else {
                 return;
             };
-            if !self.deliver_datagram(datagram, actions) {
+            // WSK may say by the status or by a flag that a datagram was cut off.
+            let by_status = services.sometimes(2);
+            if !self.deliver_datagram(datagram, by_status, actions) {
                 return;
             }
         }
     }
 
     /// Delivers a datagram to the first request that is not being cancelled. False if there is none: its cancel
-    /// routine waits for this lock, and progresses the socket afterwards.
-    fn deliver_datagram(&mut self, datagram: Datagram, actions: &mut Actions) -> bool {
+    /// routine waits for this lock, and progresses the socket afterwards. `by_status`: if it is cut off, the status says
+    /// so, and no flag does.
+    fn deliver_datagram(
+        &mut self,
+        datagram: Datagram,
+        by_status: bool,
+        actions: &mut Actions,
+    ) -> bool {
         let Some(Waiting {
             irp, kind: RequestKind::ReceiveFrom { mut bytes, from, control }, ..
         }) = self.requests.take(RequestKind::is_receive_from)
@@ -179,12 +187,15 @@ impl Socket {
         let written = bytes.scatter(0, &datagram.bytes);
         // SAFETY: the client's memory has room for an address until the IRP is completed.
         unsafe { address::write(from, datagram.from) };
+        let is_truncated = written < datagram.bytes.len();
+        let by_status = by_status && is_truncated;
         if let Some(control) = control {
             // SAFETY: the request has not completed, so the client's memory has room for control data.
-            unsafe { control.write(&datagram, &self.options, written) };
+            unsafe { control.write(&datagram, &self.options, is_truncated && !by_status) };
         }
         let result = trace::Result::Number(written);
-        actions.push(self.requests.completion(self.id, irp, STATUS_SUCCESS, result));
+        let status = if by_status { STATUS_BUFFER_OVERFLOW } else { STATUS_SUCCESS };
+        actions.push(self.requests.completion(self.id, irp, status, result));
         true
     }
 

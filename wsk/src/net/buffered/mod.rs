@@ -11,6 +11,7 @@ pub use self::writer::BufferedWriter;
 use super::TcpStream;
 use super::tcp_stream::ReuniteError;
 use crate::status::Result;
+use crate::time;
 
 /// A [`TcpStream`] that reads into byte slices and writes from them, through its own buffers.
 ///
@@ -18,12 +19,15 @@ use crate::status::Result;
 /// buffer and several send buffers, which it allocates when they are first needed and then reuses.
 ///
 /// **Dropping a future loses no data**, nor does a timeout: the request stays in flight, and the next call continues with
-/// it. All methods can therefore be used in `select` and with timeouts.
+/// it. All methods can therefore be used in `select` and with timeouts, except for [`read_exact`](Self::read_exact),
+/// [`read_until`](Self::read_until), [`read_line`](Self::read_line), [`write_all`](Self::write_all) and
+/// [`finish`](Self::finish), which consist of several steps.
 ///
 /// **Data is sent when a buffer is full, or by [`flush`](Self::flush)**, as with `std::io::BufWriter`. The next call, and
 /// every later one, reports an error of a send in the background: data is missing from there on.
 ///
-/// Dropping it closes the socket, as dropping the [`TcpStream`] does. Data that was not flushed is lost.
+/// Dropping it closes the socket without waiting. Data that was not flushed is lost.
+#[doc = include_str!("../closing.md")]
 ///
 /// ```
 /// use wsk::net::BufferedStream;
@@ -81,6 +85,10 @@ impl BufferedStream {
 
     /// See [`BufferedReader::read`].
     ///
+    /// # Cancel safety
+    ///
+    /// That of that method.
+    ///
     /// # Errors
     ///
     /// Those of that method.
@@ -90,6 +98,10 @@ impl BufferedStream {
 
     /// See [`BufferedReader::read_exact`].
     ///
+    /// # Cancel safety
+    ///
+    /// That of that method.
+    ///
     /// # Errors
     ///
     /// Those of that method.
@@ -97,7 +109,37 @@ impl BufferedStream {
         self.reader.read_exact(to).await
     }
 
+    /// See [`BufferedReader::read_until`].
+    ///
+    /// # Cancel safety
+    ///
+    /// That of that method.
+    ///
+    /// # Errors
+    ///
+    /// Those of that method.
+    pub async fn read_until(&mut self, end: u8, to: &mut [u8]) -> Result<usize> {
+        self.reader.read_until(end, to).await
+    }
+
+    /// See [`BufferedReader::read_line`].
+    ///
+    /// # Cancel safety
+    ///
+    /// That of that method.
+    ///
+    /// # Errors
+    ///
+    /// Those of that method.
+    pub async fn read_line<'a>(&mut self, to: &'a mut [u8]) -> Result<&'a str> {
+        self.reader.read_line(to).await
+    }
+
     /// See [`BufferedReader::fill_buf`].
+    ///
+    /// # Cancel safety
+    ///
+    /// That of that method.
     ///
     /// # Errors
     ///
@@ -122,6 +164,10 @@ impl BufferedStream {
 
     /// See [`BufferedWriter::write`].
     ///
+    /// # Cancel safety
+    ///
+    /// That of that method.
+    ///
     /// # Errors
     ///
     /// Those of that method.
@@ -130,6 +176,10 @@ impl BufferedStream {
     }
 
     /// See [`BufferedWriter::write_all`].
+    ///
+    /// # Cancel safety
+    ///
+    /// That of that method.
     ///
     /// # Errors
     ///
@@ -158,6 +208,10 @@ impl BufferedStream {
 
     /// See [`BufferedWriter::flush`].
     ///
+    /// # Cancel safety
+    ///
+    /// That of that method.
+    ///
     /// # Errors
     ///
     /// Those of that method.
@@ -166,6 +220,10 @@ impl BufferedStream {
     }
 
     /// See [`BufferedWriter::shutdown`].
+    ///
+    /// # Cancel safety
+    ///
+    /// That of that method.
     ///
     /// # Errors
     ///
@@ -176,6 +234,10 @@ impl BufferedStream {
 
     /// See [`TcpStream::abort`].
     ///
+    /// # Cancel safety
+    ///
+    /// That of that method.
+    ///
     /// # Errors
     ///
     /// Those of that method.
@@ -185,6 +247,10 @@ impl BufferedStream {
 
     /// See [`TcpStream::local_addr`].
     ///
+    /// # Cancel safety
+    ///
+    /// That of that method.
+    ///
     /// # Errors
     ///
     /// Those of that method.
@@ -193,6 +259,10 @@ impl BufferedStream {
     }
 
     /// See [`TcpStream::peer_addr`].
+    ///
+    /// # Cancel safety
+    ///
+    /// That of that method.
     ///
     /// # Errors
     ///
@@ -270,10 +340,31 @@ impl BufferedStream {
         }
     }
 
-    /// Closes the socket, and waits until it is closed. Like dropping, this aborts the connection unless both sides have
-    /// finished sending.
+    /// Sends buffered data, and ends the connection gracefully: see [`TcpStream::finish`].
     ///
-    /// Cancellation: the close continues.
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe, as [`TcpStream::finish`] is not.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`flush`](Self::flush) and [`TcpStream::finish`]. The socket is closed nevertheless.
+    pub async fn finish(mut self, timeout: Duration) -> Result<()> {
+        let flush_and_finish = async {
+            self.flush().await?;
+            self.stream().finish_both_sides().await
+        };
+        let finished = time::timeout(timeout, flush_and_finish).await;
+        self.close().await;
+        finished?
+    }
+
+    /// Closes the socket, and waits until it is closed. Like dropping, this aborts the connection unless both sides have
+    /// [finished sending](super#closing).
+    ///
+    /// # Cancel safety
+    ///
+    /// The close continues after a dropped future.
     pub async fn close(self) {
         self.into_inner().close().await;
     }

@@ -15,6 +15,9 @@ use crate::status::{Result, known};
 use crate::time::{Never, Timeout, in_time};
 
 /// The reading half of a [`BufferedStream`](super::BufferedStream).
+///
+/// Dropping it discards received data that was not read. [`into_inner`](Self::into_inner) leaves the data to the next
+/// receive of the half that it returns.
 pub struct BufferedReader {
     // First, so that its requests are cancelled before the socket is closed.
     slot: ReusableRequest,
@@ -35,8 +38,12 @@ impl BufferedReader {
     ///
     /// Zero means that the peer finished sending, or that the slice is empty.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future loses nothing. The
-    /// receive stays in flight, and the next call continues with it.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future loses nothing. The receive stays in flight, and the next call
+    /// continues with it.
     ///
     /// # Errors
     ///
@@ -57,7 +64,9 @@ impl BufferedReader {
 
     /// Fills the slice, like `std::io::Read::read_exact`.
     ///
-    /// Cancellation: data already copied into the slice is consumed; nothing else is lost.
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Data already copied into the slice is consumed; nothing else is lost.
     ///
     /// # Errors
     ///
@@ -76,10 +85,63 @@ impl BufferedReader {
         Ok(())
     }
 
+    /// Reads up to and including the first byte `end`, and returns the number of bytes: without that byte at the end if
+    /// the peer finished sending before, and zero if nothing was left.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe: data already copied into the slice is consumed. In a `select`, use
+    /// [`fill_buf`](Self::fill_buf) and [`consume`](Self::consume).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_BUFFER_OVERFLOW` if the slice is full before. It has the beginning, and the rest can still be read.
+    /// - Those of [`read`](Self::read).
+    pub async fn read_until(&mut self, end: u8, to: &mut [u8]) -> Result<usize> {
+        let mut filled = 0;
+        loop {
+            let room = to.get_mut(filled..).unwrap_or_default();
+            let received = self.fill_buf().await?;
+            if received.is_empty() {
+                return Ok(filled);
+            }
+            let found = received.iter().position(|byte| *byte == end);
+            let part = found.map_or(received, |last| received.get(..=last).unwrap_or(received));
+            let (count, is_whole) = (copy(part, room), part.len() <= room.len());
+            self.consume(count);
+            filled += count;
+            if !is_whole {
+                return Err(known::STATUS_BUFFER_OVERFLOW);
+            }
+            if found.is_some() {
+                return Ok(filled);
+            }
+        }
+    }
+
+    /// Reads a line, and returns it with the line feed at its end: without one if the peer finished sending before, and
+    /// empty if nothing was left.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe, as [`read_until`](Self::read_until) is not.
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_DATA_NOT_ACCEPTED` if the line is not UTF-8. It was consumed, and is in the slice.
+    /// - Those of [`read_until`](Self::read_until).
+    pub async fn read_line<'a>(&mut self, to: &'a mut [u8]) -> Result<&'a str> {
+        let count = self.read_until(b'\n', to).await?;
+        let line = to.get(..count).unwrap_or_default();
+        core::str::from_utf8(line).map_err(|_| known::STATUS_DATA_NOT_ACCEPTED)
+    }
+
     /// Returns the received data that was not read, waiting for some if there is none. An empty slice means that the peer
     /// finished sending.
     ///
-    /// Cancellation: see [`read`](Self::read).
+    /// # Cancel safety
+    ///
+    /// See [`read`](Self::read).
     ///
     /// # Errors
     ///

@@ -47,8 +47,12 @@ impl BufferedWriter {
     /// Copies at least one byte of the slice into a buffer, and returns the number of bytes. They are sent when the buffer
     /// is full, or by [`flush`](Self::flush).
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: if the future is dropped before it is ready,
-    /// no byte was copied. Sends in flight continue.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. If the future is dropped before it is ready, no byte was copied. Sends in flight
+    /// continue.
     ///
     /// # Errors
     ///
@@ -77,7 +81,9 @@ impl BufferedWriter {
 
     /// Copies all bytes of the slice into buffers.
     ///
-    /// Cancellation: an unknown number of bytes was copied, and will be sent.
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. An unknown number of bytes was copied, and will be sent.
     ///
     /// # Errors
     ///
@@ -118,7 +124,11 @@ impl BufferedWriter {
 
     /// Sends buffered data, and waits until the peer's system has received it.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: sends in flight continue.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Sends in flight continue.
     ///
     /// # Errors
     ///
@@ -132,7 +142,10 @@ impl BufferedWriter {
 
     /// Sends buffered data, and then finishes sending, as [`TcpStream::shutdown`](crate::TcpStream::shutdown) does.
     ///
-    /// Cancellation: sends in flight continue. The shutdown request is cancelled, and may already have taken effect.
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Sends in flight continue. The shutdown request is cancelled, and may already have
+    /// taken effect.
     ///
     /// # Errors
     ///

@@ -65,6 +65,10 @@ macro_rules! read_half {
         impl $half $(<$life>)? {
             /// See [`TcpStream::recv`].
             ///
+            /// # Cancel safety
+            ///
+            /// That of that method.
+            ///
             /// # Errors
             ///
             /// Those of that method.
@@ -73,6 +77,10 @@ macro_rules! read_half {
             }
 
             /// See [`TcpStream::recv_full`].
+            ///
+            /// # Cancel safety
+            ///
+            /// That of that method.
             ///
             /// # Errors
             ///
@@ -83,6 +91,10 @@ macro_rules! read_half {
 
             /// See [`TcpStream::recv_exact`].
             ///
+            /// # Cancel safety
+            ///
+            /// That of that method.
+            ///
             /// # Errors
             ///
             /// Those of that method.
@@ -91,6 +103,10 @@ macro_rules! read_half {
             }
 
             /// See [`TcpStream::drain`].
+            ///
+            /// # Cancel safety
+            ///
+            /// That of that method.
             ///
             /// # Errors
             ///
@@ -118,6 +134,10 @@ macro_rules! write_half {
         impl $half $(<$life>)? {
             /// See [`TcpStream::send`].
             ///
+            /// # Cancel safety
+            ///
+            /// That of that method.
+            ///
             /// # Errors
             ///
             /// Those of that method.
@@ -126,6 +146,10 @@ macro_rules! write_half {
             }
 
             /// See [`TcpStream::send_with`].
+            ///
+            /// # Cancel safety
+            ///
+            /// That of that method.
             ///
             /// # Errors
             ///
@@ -140,6 +164,10 @@ macro_rules! write_half {
 
             /// See [`TcpStream::send_all`].
             ///
+            /// # Cancel safety
+            ///
+            /// That of that method.
+            ///
             /// # Errors
             ///
             /// Those of that method.
@@ -148,6 +176,10 @@ macro_rules! write_half {
             }
 
             /// See [`TcpStream::shutdown`].
+            ///
+            /// # Cancel safety
+            ///
+            /// That of that method.
             ///
             /// # Errors
             ///
@@ -158,6 +190,10 @@ macro_rules! write_half {
 
             /// See [`TcpStream::shutdown_with`].
             ///
+            /// # Cancel safety
+            ///
+            /// That of that method.
+            ///
             /// # Errors
             ///
             /// Those of that method.
@@ -166,6 +202,10 @@ macro_rules! write_half {
             }
 
             /// Aborts the connection of both halves: see [`TcpStream::abort`].
+            ///
+            /// # Cancel safety
+            ///
+            /// That of that method.
             ///
             /// # Errors
             ///

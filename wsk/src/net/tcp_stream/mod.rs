@@ -13,14 +13,13 @@ use crate::buffer::{BufResult, IoBuf};
 use crate::flags::SendFlags;
 use crate::provider::Provider;
 use crate::socket::{ConnectionSocket, Family};
-use crate::status::Result;
+use crate::status::{ErrorKind, Result};
 use crate::time;
 
 /// A TCP connection.
 ///
-/// Dropping it closes the socket without waiting. Unless both sides have finished sending, this **aborts** the
-/// connection: the peer sees a reset, and data in transit may be lost ([INV-49](crate::rules#inv-49)). To end it gracefully, call
-/// [`TcpStream::shutdown`], then receive until zero bytes arrive, or [`drain`](TcpStream::drain).
+/// Dropping it closes the socket without waiting.
+#[doc = include_str!("../closing.md")]
 ///
 /// Buffers move into the request and return with the result. For byte slices, use a [`BufferedStream`]. See also
 /// [Timeouts](super#timeouts).
@@ -63,8 +62,11 @@ pub struct TcpStream {
 impl TcpStream {
     /// Connects to a remote address, from a local address chosen by the system.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future ends the attempt and
-    /// closes the socket.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future ends the attempt and closes the socket.
     ///
     /// # Errors
     ///
@@ -81,12 +83,14 @@ impl TcpStream {
 
     /// Connects to a remote address, from the given local address.
     ///
-    /// Cancellation: see [`connect`](Self::connect).
+    /// # Cancel safety
+    ///
+    /// See [`connect`](Self::connect).
     ///
     /// # Errors
     ///
     /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the addresses are not of the same family.
-    /// - `STATUS_ADDRESS_ALREADY_EXISTS` or `STATUS_ACCESS_DENIED` if the local address is in use.
+    #[doc = include_str!("../../socket/bind_errors.md")]
     /// - Those of [`connect`](Self::connect).
     pub async fn connect_from(
         wsk: &Provider,
@@ -100,6 +104,10 @@ impl TcpStream {
 
     /// Connects like [`connect`](Self::connect), with a timeout. The system's own timeout for unresponsive peers still
     /// applies.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`connect`](Self::connect).
     ///
     /// # Errors
     ///
@@ -173,7 +181,9 @@ impl TcpStream {
 
     /// Discards incoming data until the peer finishes sending. Call it before a close, to avoid a reset.
     ///
-    /// Cancellation: dropping the future cancels the request. Later data can be received.
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future cancels the request. Later data can be received.
     ///
     /// # Errors
     ///
@@ -184,8 +194,10 @@ impl TcpStream {
 
     /// Sends from `buffer`, and returns the number of bytes: all of them, according to WSK's documentation.
     ///
-    /// Cancellation: dropping the future cancels the request and drops the buffer. The number of bytes sent is
-    /// unknown.
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future cancels the request and drops the buffer. The number of
+    /// bytes sent is unknown.
     ///
     /// # Errors
     ///
@@ -200,6 +212,10 @@ impl TcpStream {
 
     /// Sends like [`send`](Self::send), with flags such as [`SendFlags::NO_DELAY`].
     ///
+    /// # Cancel safety
+    ///
+    /// As for [`send`](Self::send).
+    ///
     /// # Errors
     ///
     /// Those of [`send`](Self::send).
@@ -212,7 +228,9 @@ impl TcpStream {
 
     /// Sends the whole buffer, in several requests if necessary, and returns its size.
     ///
-    /// Cancellation: see [`TcpStream::send`].
+    /// # Cancel safety
+    ///
+    /// See [`TcpStream::send`].
     ///
     /// # Errors
     ///
@@ -227,9 +245,11 @@ impl TcpStream {
     /// Finishes sending: the peer receives all data sent so far, and then the end of the stream. Receiving is still
     /// possible.
     ///
-    /// Cancellation: dropping the future cancels the request, which may already have taken effect. WSK does not
-    /// guarantee that the request completes ([INV-50](crate::rules#inv-50)): an unresponsive peer can delay it until the stream is
-    /// [aborted](Self::abort) or dropped.
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future cancels the request, which may already have taken effect.
+    /// WSK does not guarantee that the request completes ([INV-50](crate::rules#inv-50)): an unresponsive peer can
+    /// delay it until the stream is [aborted](Self::abort) or dropped.
     ///
     /// # Errors
     ///
@@ -243,7 +263,9 @@ impl TcpStream {
 
     /// Sends a final buffer and finishes sending, in one request.
     ///
-    /// Cancellation: see [`shutdown`](Self::shutdown); the buffer is dropped.
+    /// # Cancel safety
+    ///
+    /// See [`shutdown`](Self::shutdown); the buffer is dropped.
     ///
     /// # Errors
     ///
@@ -257,7 +279,9 @@ impl TcpStream {
     /// Aborts the connection: requests in flight fail, unsent data is lost, and the peer sees a reset. Dropping the
     /// stream does the same, unless another half of it still exists.
     ///
-    /// Cancellation: dropping the future cancels the request, which may already have taken effect.
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future cancels the request, which may already have taken effect.
     ///
     /// # Errors
     ///
@@ -268,7 +292,9 @@ impl TcpStream {
 
     /// Returns the local address.
     ///
-    /// Cancellation: dropping the future has no effect.
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future has no effect.
     ///
     /// # Errors
     ///
@@ -279,7 +305,9 @@ impl TcpStream {
 
     /// Returns the address of the peer.
     ///
-    /// Cancellation: dropping the future has no effect.
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future has no effect.
     ///
     /// # Errors
     ///
@@ -367,10 +395,47 @@ impl TcpStream {
         &self.socket
     }
 
-    /// Closes the socket, and waits until it is closed. Like dropping, this aborts the connection unless both sides have
-    /// finished sending.
+    /// Ends the connection gracefully: finishes sending, discards what the peer still sends until it finishes, too, and
+    /// closes the socket. Waits for that up to `timeout`, and then [aborts](super#closing) the connection.
     ///
-    /// Cancellation: the close continues.
+    /// Requires that no other part of the stream is in use. To process what the peer still sends, call
+    /// [`shutdown`](Self::shutdown), receive until the end, and then call this.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Wine does not implement `WskDisconnect`; its close is graceful.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe: dropping the future closes the socket, which aborts the connection unless both
+    /// sides have finished by then.
+    ///
+    /// # Errors
+    ///
+    /// The socket is closed nevertheless.
+    ///
+    /// - `STATUS_IO_TIMEOUT` if the peer has not finished in time.
+    /// - `STATUS_CONNECTION_RESET` if the peer aborted the connection.
+    /// - Those of [`shutdown`](Self::shutdown) and [`drain`](Self::drain).
+    pub async fn finish(self, timeout: Duration) -> Result<()> {
+        let finished = time::timeout(timeout, self.finish_both_sides()).await;
+        self.close().await;
+        finished?
+    }
+
+    pub(super) async fn finish_both_sides(&self) -> Result<()> {
+        match self.shutdown().await {
+            // A system that cannot shut a connection down closes it gracefully.
+            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => self.drain().await,
+        }
+    }
+
+    /// Closes the socket, and waits until it is closed. Like dropping, this aborts the connection unless both sides have
+    /// [finished sending](super#closing).
+    ///
+    /// # Cancel safety
+    ///
+    /// The close continues after a dropped future.
     pub async fn close(self) {
         self.socket.close().await;
     }

@@ -21,7 +21,7 @@ use crate::category::{Connection, Connects};
 use crate::events::Callbacks;
 use crate::events::{callbacks, check_static_events};
 use crate::flags::SocketFlags;
-use crate::operation::{Outcome, Payload};
+use crate::operation::{Function, Outcome, Payload};
 use crate::provider::Provider;
 use crate::status::{Result, known};
 use crate::time::Never;
@@ -32,9 +32,12 @@ const MAX_FIRST: usize = 65_535;
 impl<C: Connects, H: Callbacks<C>> Socket<C, Bound, H> {
     /// Connects the socket. Then events are enabled.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future ends the attempt and
-    /// closes the socket.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_connect).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future ends the attempt and closes the socket.
     ///
     /// # Errors
     ///
@@ -56,8 +59,7 @@ impl<C: Connects, H: Callbacks<C>> Socket<C, Bound, H> {
     ///
     /// The buffer comes back in every case. Minimum Windows: Windows 10, version 1703.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future ends the attempt and
-    /// closes the socket; the buffer is dropped.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_connect_ex).
     ///
     /// ```
@@ -82,6 +84,11 @@ impl<C: Connects, H: Callbacks<C>> Socket<C, Bound, H> {
     /// # })??;
     /// # Ok::<(), wsk::Error>(())
     /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future ends the attempt and closes the socket; the buffer is
+    /// dropped.
     ///
     /// # Errors
     ///
@@ -118,7 +125,11 @@ impl<C: Connects, H: Callbacks<C>> Builder<'_, C, H> {
     /// Creates the socket, binds it to any local address, which a connection needs
     /// ([INV-33](crate::rules#inv-33)), and connects it. Then events are enabled.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future closes the socket.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future closes the socket.
     ///
     /// # Errors
     ///
@@ -133,12 +144,16 @@ impl<C: Connects, H: Callbacks<C>> Builder<'_, C, H> {
 
     /// As [`connect`](Self::connect), from a local address.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future closes the socket.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future closes the socket.
     ///
     /// # Errors
     ///
-    /// As for [`connect`](Self::connect), and `STATUS_ADDRESS_ALREADY_EXISTS` or `STATUS_ACCESS_DENIED` if the
-    /// local address is in use.
+    #[doc = include_str!("../bind_errors.md")]
+    /// - Those of [`connect`](Self::connect).
     pub async fn connect_from(
         self,
         local: impl Into<SocketAddr>,
@@ -203,8 +218,7 @@ impl<H: Callbacks<Connection>> ConnectionSocket<H> {
     /// It is TCP over the family of both addresses. Options that precede the bind cannot be set
     /// ([INV-34](crate::rules#inv-34)): for those there is the [builder](Socket::builder).
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future ends the attempt; a
-    /// socket that arrives all the same is closed ([INV-20](crate::rules#inv-20)).
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_socket_connect).
     ///
     /// ```
@@ -225,10 +239,15 @@ impl<H: Callbacks<Connection>> ConnectionSocket<H> {
     /// # Ok::<(), wsk::Error>(())
     /// ```
     ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future ends the attempt; a socket that arrives all the same is closed
+    /// ([INV-20](crate::rules#inv-20)).
+    ///
     /// # Errors
     ///
     /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the addresses are not of the same family.
-    /// - `STATUS_ADDRESS_ALREADY_EXISTS` or `STATUS_ACCESS_DENIED` if the local address is in use.
+    #[doc = include_str!("../bind_errors.md")]
     /// - `STATUS_CONNECTION_REFUSED`, `STATUS_HOST_UNREACHABLE`, `STATUS_NETWORK_UNREACHABLE` or
     ///   `STATUS_IO_TIMEOUT` if the peer cannot be reached.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
@@ -247,6 +266,7 @@ impl<H: Callbacks<Connection>> ConnectionSocket<H> {
         }
         let (memory, in_flight) = {
             let client = wsk.client_ref();
+            client.refusals.check(Function::SocketConnect)?;
             check_static_events::<Connection, H>(client)?;
             let new = NewSocket::allocate(client, SocketFlags::CONNECTION, family, handler)?;
             let memory = new.memory_ref();
@@ -287,7 +307,8 @@ impl<H: Callbacks<Connection>> ConnectionSocket<H> {
             let target = wsk.client_ptr();
             // SAFETY: the provider has a reference to the client. The call is given the payload's addresses, and the
             // new socket's context.
-            (memory, unsafe { idle.start(target, call) }.in_flight())
+            let issued = unsafe { idle.start(target, call) };
+            (memory, issued.in_flight_of(Function::SocketConnect, &client.refusals))
         };
         let handle = match in_flight.await {
             Outcome::Completed(idle, result) => {

@@ -16,21 +16,27 @@ use super::super::{Handle, Socket};
 use crate::buffer::{BufResult, IoBuf};
 use crate::category::Connects;
 use crate::flags::DisconnectFlags;
-use crate::operation::Payload;
+use crate::operation::{Function, Payload};
 use crate::status::{Error, Result, known};
 use crate::time::Deadline;
 use crate::time::Never;
 
 impl<C: Connects> Handle<C> {
-    /// Ends the sending half, after everything that was sent.
+    /// Ends the sending half, after everything that was sent. Does nothing if it has ended so.
     pub(crate) async fn disconnect(&self, deadline: &mut Deadline<'_>) -> Result<()> {
+        if self.state().has_finished() {
+            return self.state().check_alive();
+        }
         let call = |dispatch, irp: PIRP, _: *mut Payload| {
             // SAFETY: the socket is connected. No last buffer, and no flags: graceful.
             unsafe { C::disconnect(dispatch, ptr::null_mut(), DisconnectFlags::empty(), irp) }
         };
         let prepare = |payload: &mut Payload| payload.counted = Some(self.state().begin_send());
+        let function = Function::Disconnect;
         // SAFETY: the call is given no memory.
-        unsafe { self.request(deadline, prepare, call, |_, _| ()) }.await
+        unsafe { self.request_of(function, deadline, prepare, call, |_, _| ()) }.await?;
+        self.state().note_finished();
+        Ok(())
     }
 
     /// As [`disconnect`](Self::disconnect), after a last buffer.
@@ -39,6 +45,10 @@ impl<C: Connects> Handle<C> {
         buffer: B,
         deadline: &mut Deadline<'_>,
     ) -> BufResult<(), B> {
+        let refusals = &self.state().client().refusals;
+        if let Err(error) = refusals.check(Function::Disconnect) {
+            return BufResult(Err(error), buffer);
+        }
         let call = |dispatch, descriptor: PWSK_BUF, irp: PIRP, _: *mut Payload| {
             // SAFETY: it is the request's, and was written before this.
             let is_empty = unsafe { (*descriptor).Length } == 0;
@@ -48,7 +58,15 @@ impl<C: Connects> Handle<C> {
         };
         let prepare = |payload: &mut Payload| payload.counted = Some(self.state().begin_send());
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-        unsafe { self.transfer(deadline, buffer, prepare, call, |_, _| (), false) }.await
+        let transfer = unsafe { self.transfer(deadline, buffer, prepare, call, |_, _| (), false) };
+        let BufResult(result, buffer) = transfer.await;
+        match result {
+            Ok(()) => self.state().note_finished(),
+            // The system has kept the buffer and the request.
+            Err(known::STATUS_NOT_IMPLEMENTED) => refusals.add(Function::Disconnect),
+            Err(_) => {}
+        }
+        BufResult(result, buffer)
     }
 
     /// Ends both halves at once.
@@ -59,18 +77,21 @@ impl<C: Connects> Handle<C> {
         };
         let prepare = |payload: &mut Payload| payload.counted = Some(self.state().begin_send());
         // SAFETY: the call is given no memory.
-        unsafe { self.request(Never, prepare, call, |_, _| ()) }.await
+        unsafe { self.request_of(Function::Disconnect, Never, prepare, call, |_, _| ()) }.await
     }
 }
 
 impl<C: Connects, H> Socket<C, Connected, H> {
     /// Finishes sending: the peer receives what was sent and then an end. Receiving goes on.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request,
-    /// which may have taken effect. WSK does not guarantee that the request completes
-    /// ([INV-50](crate::rules#inv-50)): what it has not done in time is given up with
-    /// [`time::timeout`](crate::time::timeout), and then [aborted](Self::abort) or closed.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_disconnect).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future cancels the request, which may have taken effect. WSK does
+    /// not guarantee that the request completes ([INV-50](crate::rules#inv-50)): what it has not done in time is given up
+    /// with [`time::timeout`](crate::time::timeout), and then [aborted](Self::abort) or closed.
     ///
     /// # Errors
     ///
@@ -85,7 +106,11 @@ impl<C: Connects, H> Socket<C, Connected, H> {
 
     /// Sends a last buffer, and finishes sending, in one request.
     ///
-    /// IRQL and cancellation: as for [`shutdown`](Self::shutdown); the buffer is dropped.
+    /// IRQL: as for [`shutdown`](Self::shutdown).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`shutdown`](Self::shutdown); the buffer is dropped.
     ///
     /// # Errors
     ///
@@ -100,9 +125,12 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// A close of a connection that has not ended on both sides does the same ([INV-49](crate::rules#inv-49)).
     /// This does it while others still use the socket, who find out by their requests.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request,
-    /// which may have taken effect.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_disconnect).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future cancels the request, which may have taken effect.
     ///
     /// # Errors
     ///
@@ -117,7 +145,7 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     ///
     /// For TCP, between two machines. Minimum Windows: Windows 8.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future closes the socket.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-set-tcp-silent-mode).
     ///
     /// ```compile_fail,E0599
@@ -129,6 +157,10 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     ///     }
     /// }
     /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future closes the socket.
     ///
     /// # Errors
     ///

@@ -24,7 +24,7 @@ use super::state::Connected;
 use super::{Handle, Socket};
 use crate::address::Storage;
 use crate::category::Connects;
-use crate::operation::Payload;
+use crate::operation::{Function, Payload};
 use crate::status::{Result, known};
 use crate::time::Never;
 
@@ -40,8 +40,10 @@ impl<C: Connects> Handle<C> {
             unsafe { C::remote_address(dispatch, remote, irp) }
         };
         // SAFETY: the call is given the payload's address and nothing else.
-        let request =
-            unsafe { self.request(Never, prepare, call, |payload, _| payload.remote.address()) };
+        let request = unsafe {
+            let remote = |payload: &mut Payload, _| payload.remote.address();
+            self.request_of(Function::GetRemoteAddress, Never, prepare, call, remote)
+        };
         request.await?.ok_or(known::STATUS_INTERNAL_ERROR)
     }
 
@@ -65,8 +67,12 @@ impl<C: Connects, H> Socket<C, Connected, H> {
 
     /// The address of the peer.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: nothing is changed.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_remote_address).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Nothing is changed.
     ///
     /// # Errors
     ///
@@ -79,8 +85,12 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// faster, and fewer may make it slower. The number changes;
     /// [`send_backlog`](crate::events::ConnectionEvents::send_backlog) tells of it.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: nothing is changed.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-query-ideal-send-backlog).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Nothing is changed.
     ///
     /// # Errors
     ///
@@ -93,8 +103,12 @@ impl<C: Connects, H> Socket<C, Connected, H> {
 
     /// How many bytes have come that were not received yet: `SIO_WSK_QUERY_RECEIVE_BACKLOG`.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: nothing is changed.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-query-receive-backlog).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Nothing is changed.
     ///
     /// # Errors
     ///

@@ -130,6 +130,9 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// bytes that it receives all the same; receives that are in flight already do not wait for them. Its buffer is
     /// freed then, or when the socket is closed: at most as many buffers are kept as receives were in flight at once.
     ///
+    /// If [`ConnectionEvents::receive`](crate::events::ConnectionEvents::receive) is enabled as well, these bytes are not
+    /// indicated: they wait for the next receive, while later data may be indicated.
+    ///
     /// # Errors
     ///
     /// - `STATUS_CONNECTION_RESET` if the peer aborted the connection.
@@ -180,8 +183,10 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// Discards what the peer still sends, until it has finished: `WSK_FLAG_DRAIN`. Then this side can
     /// [finish](Self::shutdown), too, and the close resets nobody.
     ///
-    /// Cancellation: dropping the future cancels the request; what has come is lost, and what comes later can
-    /// be received.
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future cancels the request; what has come is lost, and what comes later
+    /// can be received.
     ///
     /// # Errors
     ///
@@ -195,9 +200,12 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     ///
     /// It is ready when there is something to receive, at the latest; so it may wait if there is nothing.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request,
-    /// which may have taken effect.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive_event).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future cancels the request, which may have taken effect.
     ///
     /// # Errors
     ///

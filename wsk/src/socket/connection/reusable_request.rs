@@ -91,6 +91,7 @@ impl ReusableRequest {
         flags: SendFlags,
     ) -> Result<()> {
         let state = handle.state();
+        let flags = flags | state.send_flags();
         let call = |dispatch, irp: PIRP, payload| {
             // SAFETY: the payload is the request's, and stays until it completes.
             let descriptor = unsafe { Payload::descriptor(payload) };

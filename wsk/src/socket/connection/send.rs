@@ -58,7 +58,7 @@ impl<C: Connects> Handle<C> {
                 deadline,
                 buffer,
                 prepare,
-                call::<C>(flags),
+                call::<C>(flags | self.state().send_flags()),
                 |_, sent| sent,
                 false,
             )
@@ -79,7 +79,7 @@ impl<C: Connects> Handle<C> {
         }
         let progress = Progress { start, sent: start, end };
         let prepare = |payload: &mut Payload| self.prepare_send(payload);
-        let call = call::<C>(SendFlags::empty());
+        let call = call::<C>(self.state().send_flags());
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
         let ended = match unsafe { self.start_transfer((buffer, start, end), prepare, call) } {
             Ok(issued) => match issued.try_complete(budgeted) {
@@ -125,7 +125,7 @@ impl<C: Connects> Handle<C> {
             Ok(count) => {
                 let sent = sent + count;
                 let prepare = |payload: &mut Payload| self.prepare_send(payload);
-                let call = call::<C>(SendFlags::empty());
+                let call = call::<C>(self.state().send_flags());
                 // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
                 match unsafe { self.start_transfer((buffer, sent, end), prepare, call) } {
                     Ok(issued) => {
@@ -209,9 +209,13 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// WSK has no buffer of its own: this is ready when the peer's system has the bytes, so that who sends much
     /// has several of these in flight. They are sent in the order in which they were begun.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request
-    /// and drops the buffer; how much was sent is unknown then.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_send).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future cancels the request and drops the buffer; how much was sent
+    /// is unknown then.
     ///
     /// # Errors
     ///
@@ -225,6 +229,10 @@ impl<C: Connects, H> Socket<C, Connected, H> {
 
     /// As [`send`](Self::send), with flags.
     ///
+    /// # Cancel safety
+    ///
+    /// As for [`send`](Self::send).
+    ///
     /// # Errors
     ///
     /// As for [`send`](Self::send), and `STATUS_NOT_SUPPORTED` if the transport does not have the flag: TCP
@@ -237,6 +245,10 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// As [`send`](Self::send), without waiting for more to send: `WSK_FLAG_NODELAY`. What was sent before and
     /// still waits goes along.
     ///
+    /// # Cancel safety
+    ///
+    /// As for [`send`](Self::send).
+    ///
     /// # Errors
     ///
     /// As for [`send`](Self::send).
@@ -246,7 +258,9 @@ impl<C: Connects, H> Socket<C, Connected, H> {
 
     /// Sends the whole buffer, in several requests if need be, and returns its size.
     ///
-    /// Cancellation: as for [`send`](Self::send).
+    /// # Cancel safety
+    ///
+    /// As for [`send`](Self::send).
     ///
     /// # Errors
     ///

@@ -86,9 +86,13 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     ///
     /// If it fails, some of them may have been sent.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request and drops
-    /// the batch; which of them were sent is unknown then. Minimum Windows: Windows 8.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Minimum Windows: Windows 8.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_send_messages).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future cancels the request and drops the batch; which of them were
+    /// sent is unknown then.
     ///
     /// # Errors
     ///
@@ -130,6 +134,10 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
 
     /// As [`send_batch_to`](Self::send_batch_to), and says how all of them are sent.
     ///
+    /// # Cancel safety
+    ///
+    /// As for [`send_batch_to`](Self::send_batch_to).
+    ///
     /// # Errors
     ///
     /// As for [`send_batch_to`](Self::send_batch_to) and [`send_to_with`](Self::send_to_with).
@@ -147,6 +155,10 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
 impl<S: Destined, H> Socket<Datagram, S, H> {
     /// As [`send_batch_to`](Self::send_batch_to), to the socket's peer or default destination.
     ///
+    /// # Cancel safety
+    ///
+    /// As for [`send_batch_to`](Self::send_batch_to).
+    ///
     /// # Errors
     ///
     /// As for [`send_batch_to`](Self::send_batch_to).
@@ -155,6 +167,10 @@ impl<S: Destined, H> Socket<Datagram, S, H> {
     }
 
     /// As [`send_batch_to_with`](Self::send_batch_to_with), to the socket's peer or default destination.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`send_batch_to_with`](Self::send_batch_to_with).
     ///
     /// # Errors
     ///

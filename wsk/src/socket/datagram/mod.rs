@@ -27,7 +27,7 @@ use crate::buffer::{BufResult, Buffer, IoBuf, copy};
 use crate::category::Datagram;
 use crate::cmsg::SendControl;
 use crate::dispatch::DatagramDispatch;
-use crate::operation::{ControlBuffer, InFlight, Payload};
+use crate::operation::{ControlBuffer, Idle, InFlight, Outcome, Payload};
 use crate::status::{Error, Result, known};
 use crate::time::Deadline;
 
@@ -56,6 +56,7 @@ impl Destination {
             Self::Address(address) => Storage::new(address),
             Self::Destination(_) => Storage::EMPTY,
         };
+        payload.control.flags = ControlBuffer::SENT;
         control.write(self.address(), &mut payload.control);
     }
 
@@ -140,8 +141,9 @@ impl Handle<Datagram> {
     ) -> BufResult<T, B> {
         if self.has_kept() {
             let (buffer, start, end) = buffer.into_parts();
-            let (result, buffer) =
-                self.receive_in_turn((buffer, start, end), room, deadline, finish).await;
+            let range = (buffer, start, end);
+            let (result, buffer) = self.receive_in_turn(range, room, deadline).await;
+            let result = result.and_then(|received| self.finish_in_turn(received, finish));
             return BufResult(result, B::from_parts(buffer, start, end));
         }
         let (prepare, call) = (prepare_receive(room), call_receive(room));
@@ -151,15 +153,15 @@ impl Handle<Datagram> {
         BufResult(result.and_then(|result| result), buffer)
     }
 
-    /// As [`receive`](Self::receive), after the kept receives.
+    /// As [`receive`](Self::receive), after the kept receives. What was received is still in the operation, for
+    /// [`finish_in_turn`](Self::finish_in_turn): a value of hundreds of bytes is not moved through each future.
     #[inline(never)]
-    async fn receive_in_turn<T>(
+    async fn receive_in_turn(
         &self,
         (mut buffer, start, end): BufferRange,
         room: ULONG,
         deadline: &mut Deadline<'_>,
-        mut finish: impl FnMut(&mut Payload, usize) -> Result<T>,
-    ) -> Completion<T> {
+    ) -> Completion<(Idle, usize)> {
         let mut turn = match self.turn(&*deadline).await {
             Ok(turn) => turn,
             Err(error) => return (Err(error), buffer),
@@ -170,24 +172,26 @@ impl Handle<Datagram> {
                 Ok(None) => break,
                 Err(error) => return (Err(error), buffer),
             };
-            let payload = idle.payload();
-            let result = match result {
-                Err(known::STATUS_CANCELLED) => {
-                    self.put_kept(idle);
-                    continue;
-                }
-                Err(error) => Err(self.state().note_error(error)),
+            if result == Err(known::STATUS_CANCELLED) {
+                self.put_kept(idle);
+                continue;
+            }
+            let result = match truncated(&mut idle, result) {
                 Ok(count) => {
+                    let payload = idle.payload();
                     let bytes = kept_bytes(payload, count);
                     let (copied, size) =
                         (copy(bytes, buffer.get_mut(start..end).unwrap_or_default()), bytes.len());
                     if copied < size {
                         payload.control.flags |= MSG_TRUNC;
                     }
-                    finish(payload, copied)
+                    Ok((idle, copied))
+                }
+                Err(error) => {
+                    self.put_kept(idle);
+                    Err(self.state().note_error(error))
                 }
             };
-            self.put_kept(idle);
             return (result, buffer);
         }
         let receiving = match self.start_receive((buffer, start, end), room) {
@@ -195,9 +199,29 @@ impl Handle<Datagram> {
             Err((error, buffer)) => return (Err(error), buffer),
         };
         drop(turn);
-        let outcome = receiving.with_deadline(deadline).await;
-        let (result, buffer) = self.end_transfer(outcome, end - start, finish);
-        (result.and_then(|result| result), buffer)
+        match receiving.with_deadline(deadline).await {
+            Outcome::Completed(mut idle, result) => {
+                let buffer = idle.payload().buffer.take().unwrap_or(Buffer::empty());
+                match truncated(&mut idle, result) {
+                    // No system should report more than it was given room for.
+                    Ok(count) => (Ok((idle, count.min(end - start))), buffer),
+                    Err(error) => (Err(self.state().failed(idle, error)), buffer),
+                }
+            }
+            // The system may still use the buffer.
+            Outcome::Refused(error) => (Err(error), Buffer::empty()),
+        }
+    }
+
+    /// Takes a datagram out of the operation that has received it.
+    fn finish_in_turn<T>(
+        &self,
+        (mut idle, count): (Idle, usize),
+        mut finish: impl FnMut(&mut Payload, usize) -> Result<T>,
+    ) -> Result<T> {
+        let result = finish(idle.payload(), count);
+        self.put_kept(idle);
+        result
     }
 
     /// Receives a datagram, and says where it came from.
@@ -208,10 +232,26 @@ impl Handle<Datagram> {
     ) -> BufResult<(usize, SocketAddr), B> {
         let finish = |payload: &mut Payload, count| {
             received::check_whole(payload)?;
+            received::check_error(payload)?;
             Ok((count, received::peer(payload)?))
         };
         // With control data, too: if the future is dropped, the datagram is another receive's, which may want them.
         self.receive(buffer, received::CONTROL_ROOM, deadline, finish).await
+    }
+}
+
+/// The result of a receive. A datagram that was cut off is received, and has its flag, also if the request completed with
+/// `STATUS_BUFFER_OVERFLOW` and the number of bytes.
+pub(super) fn truncated(idle: &mut Idle, result: Result<usize>) -> Result<usize> {
+    match result {
+        Err(known::STATUS_BUFFER_OVERFLOW)
+            if idle.payload().control.flags != ControlBuffer::SENT =>
+        {
+            let count = idle.information();
+            idle.payload().control.flags |= MSG_TRUNC;
+            Ok(count)
+        }
+        result => result,
     }
 }
 
@@ -252,9 +292,13 @@ fn call_receive(
 impl<S: Exchanges, H> Socket<Datagram, S, H> {
     /// Sends a datagram, and returns how many bytes it has.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future cancels the request
-    /// and drops the buffer; whether it was sent is unknown then.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_send_to).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future cancels the request and drops the buffer; whether it was
+    /// sent is unknown then.
     ///
     /// # Errors
     ///
@@ -274,7 +318,11 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     /// Sends a datagram, and says how: from which address, with which notification of congestion, cut into how
     /// long segments.
     ///
-    /// IRQL and cancellation: as for [`send_to`](Self::send_to).
+    /// IRQL: as for [`send_to`](Self::send_to).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`send_to`](Self::send_to).
     ///
     /// # Errors
     ///
@@ -315,7 +363,11 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     /// Receives a datagram, and everything that is told of it: its control messages, and whether all of it had
     /// room, which is no error here.
     ///
-    /// IRQL and cancellation: as for [`receive_from`](Self::receive_from).
+    /// IRQL: as for [`receive_from`](Self::receive_from).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`receive_from`](Self::receive_from).
     ///
     /// # Errors
     ///
@@ -341,7 +393,11 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
 impl<S: Destined, H> Socket<Datagram, S, H> {
     /// Sends a datagram to the socket's peer or default destination, and returns how many bytes it has.
     ///
-    /// IRQL and cancellation: as for [`send_to`](Self::send_to).
+    /// IRQL: as for [`send_to`](Self::send_to).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`send_to`](Self::send_to).
     ///
     /// # Errors
     ///
@@ -352,7 +408,11 @@ impl<S: Destined, H> Socket<Datagram, S, H> {
 
     /// Sends a datagram to the socket's peer or default destination, and says how.
     ///
-    /// IRQL and cancellation: as for [`send_to`](Self::send_to).
+    /// IRQL: as for [`send_to`](Self::send_to).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`send_to`](Self::send_to).
     ///
     /// # Errors
     ///

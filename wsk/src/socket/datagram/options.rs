@@ -79,9 +79,12 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     /// This and the next three set the option for each family that the socket has datagrams of: for both if it is of
     /// IPv6, not for [IPv6 only](ipv6::ONLY_V6), and bound to no address.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future leaves it open whether
-    /// the options are set.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ip-pktinfo).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future leaves it open whether the options are set.
     ///
     /// # Errors
     ///
@@ -93,8 +96,12 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     /// Whether received datagrams carry their ECN bits: [`ip::ECN`] and [`ipv6::ECN`]. See
     /// [`cmsg`](crate::cmsg).
     ///
-    /// IRQL and cancellation: as for [`set_receive_packet_info`](Self::set_receive_packet_info).
+    /// IRQL: as for [`set_receive_packet_info`](Self::set_receive_packet_info).
     /// [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/winsock-ecn).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`set_receive_packet_info`](Self::set_receive_packet_info).
     ///
     /// # Errors
     ///
@@ -106,8 +113,12 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     /// Whether received datagrams carry their type of service or traffic class:
     /// [`ip::RECEIVE_TYPE_OF_SERVICE`] and [`ipv6::RECEIVE_TRAFFIC_CLASS`]. See [`cmsg`](crate::cmsg).
     ///
-    /// IRQL and cancellation: as for [`set_receive_packet_info`](Self::set_receive_packet_info).
+    /// IRQL: as for [`set_receive_packet_info`](Self::set_receive_packet_info).
     /// [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`set_receive_packet_info`](Self::set_receive_packet_info).
     ///
     /// # Errors
     ///
@@ -119,8 +130,12 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     /// Whether received datagrams carry their remaining hop limit: [`ip::HOP_LIMIT`] and
     /// [`ipv6::HOP_LIMIT`]. See [`cmsg`](crate::cmsg).
     ///
-    /// IRQL and cancellation: as for [`set_receive_packet_info`](Self::set_receive_packet_info).
+    /// IRQL: as for [`set_receive_packet_info`](Self::set_receive_packet_info).
     /// [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`set_receive_packet_info`](Self::set_receive_packet_info).
     ///
     /// # Errors
     ///

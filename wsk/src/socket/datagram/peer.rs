@@ -29,7 +29,7 @@ use wsk_sys::{
 use super::{Bound, Datagram, DefaultDestination, FixedPeer, Handle, Socket};
 use crate::address::Storage;
 use crate::dispatch::DatagramDispatch;
-use crate::operation::Payload;
+use crate::operation::{Function, Payload};
 use crate::status::Result;
 use crate::time::Never;
 
@@ -70,7 +70,7 @@ impl Handle<Datagram> {
             }
         };
         // SAFETY: the call is given the payload's address and nothing else.
-        unsafe { self.request(Never, prepare, call, |_, _| ()) }.await
+        unsafe { self.request_of(Function::ControlSocket, Never, prepare, call, |_, _| ()) }.await
     }
 
     /// Makes an address the only peer: the one that is sent to without an address, and received from. None
@@ -84,8 +84,12 @@ impl<H> Socket<Datagram, Bound, H> {
     /// Makes a remote address the only peer: it is sent to by [`send`](Socket::send), and datagrams from others are
     /// dropped. Nothing is sent.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future closes the socket.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-set-remote-address).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future closes the socket.
     ///
     /// # Errors
     ///
@@ -130,8 +134,12 @@ impl<H> Socket<Datagram, Bound, H> {
     /// Makes a remote address the default destination, which is sent to by [`send`](Socket::send). Datagrams are
     /// received from everybody, as before.
     ///
-    /// IRQL and cancellation: as for [`connect`](Self::connect).
+    /// IRQL: as for [`connect`](Self::connect).
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-set-sendto-address).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`connect`](Self::connect).
     ///
     /// # Errors
     ///
@@ -156,8 +164,11 @@ impl<H> Socket<Datagram, FixedPeer, H> {
 
     /// Makes another address the only peer.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future leaves it open which of the
-    /// two is the peer.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future leaves it open which of the two is the peer.
     ///
     /// # Errors
     ///
@@ -171,7 +182,11 @@ impl<H> Socket<Datagram, FixedPeer, H> {
 
     /// Has no peer any more: datagrams are received from everybody.
     ///
-    /// IRQL and cancellation: as for [`connect`](Socket::connect).
+    /// IRQL: as for [`connect`](Socket::connect).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`connect`](Socket::connect).
     ///
     /// # Errors
     ///
@@ -192,8 +207,11 @@ impl<H> Socket<Datagram, DefaultDestination, H> {
 
     /// Makes another address the default destination.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future leaves it open which of the
-    /// two it is.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future leaves it open which of the two it is.
     ///
     /// # Errors
     ///
@@ -210,7 +228,11 @@ impl<H> Socket<Datagram, DefaultDestination, H> {
 
     /// Has no default destination any more.
     ///
-    /// IRQL and cancellation: as for [`connect`](Socket::connect).
+    /// IRQL: as for [`connect`](Socket::connect).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`connect`](Socket::connect).
     ///
     /// # Errors
     ///

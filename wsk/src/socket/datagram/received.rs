@@ -18,6 +18,19 @@ pub(super) fn check_whole(payload: &Payload) -> Result<()> {
     if payload.control.flags & MSG_TRUNC == 0 { Ok(()) } else { Err(known::STATUS_BUFFER_OVERFLOW) }
 }
 
+/// Fails if a datagram reports an error of one that was sent.
+#[inline]
+pub(super) fn check_error(payload: &Payload) -> Result<()> {
+    let length = payload.control.length as usize;
+    if length == 0 { Ok(()) } else { check_messages(&payload.control.bytes()[..], length) }
+}
+
+#[inline(never)]
+fn check_messages(bytes: &[u8], length: usize) -> Result<()> {
+    let messages = ControlMessages::new(bytes.get(..length).unwrap_or_default());
+    messages.received_error().map_or(Ok(()), |error| Err(error.error()))
+}
+
 /// Where a datagram came from, which every provider says.
 pub(super) fn peer(payload: &Payload) -> Result<SocketAddr> {
     payload.remote.address().ok_or(known::STATUS_INTERNAL_ERROR)
@@ -87,6 +100,11 @@ impl Received {
     #[must_use]
     pub const fn is_multicast(&self) -> bool {
         self.flags & MSG_MCAST != 0
+    }
+
+    /// Fails if it reports an error.
+    pub(crate) fn check_error(&self) -> Result<()> {
+        check_messages(&self.control, self.control_length)
     }
 
     /// What the socket's options asked to be told about it.

@@ -58,8 +58,12 @@ impl Receiver {
 
     /// Receives a datagram: its bytes, and where it came from.
     ///
-    /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Cancellation: dropping the future loses nothing.
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive_from).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future loses nothing.
     ///
     /// # Errors
     ///
@@ -72,12 +76,17 @@ impl Receiver {
         if received.is_truncated() {
             return Err(known::STATUS_BUFFER_OVERFLOW);
         }
+        received.check_error()?;
         Ok((bytes, received.peer()))
     }
 
     /// Receives a datagram, and copies its bytes. Returns how many, and where it came from.
     ///
-    /// IRQL and cancellation: as for [`recv_from`](Self::recv_from).
+    /// IRQL: as for [`recv_from`](Self::recv_from).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`recv_from`](Self::recv_from).
     ///
     /// # Errors
     ///
@@ -86,6 +95,7 @@ impl Receiver {
     /// - What else [`recv_from`](Self::recv_from) reports.
     pub async fn recv_from_into(&mut self, room: &mut [u8]) -> Result<(usize, SocketAddr)> {
         let (bytes, received) = self.receive_message().await?;
+        received.check_error()?;
         let count = copy(bytes, room);
         if received.is_truncated() || count < bytes.len() {
             return Err(known::STATUS_BUFFER_OVERFLOW);
@@ -95,7 +105,11 @@ impl Receiver {
 
     /// Receives a datagram: its bytes, and everything that is told of it. That it was cut off is no error here.
     ///
-    /// IRQL and cancellation: as for [`recv_from`](Self::recv_from).
+    /// IRQL: as for [`recv_from`](Self::recv_from).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`recv_from`](Self::recv_from).
     ///
     /// # Errors
     ///
@@ -123,12 +137,12 @@ impl Receiver {
     async fn receive_in_turn(&mut self) -> Result<(&[u8], Received)> {
         let buffer = self.take_buffer()?;
         let range = (buffer, 0, self.size);
-        let finish = |payload: &mut _, count| Received::new(payload, count);
         let never = &mut Deadline::never();
-        let received = self.handle.receive_in_turn(range, received::CONTROL_ROOM, never, finish);
+        let received = self.handle.receive_in_turn(range, received::CONTROL_ROOM, never);
         let (result, buffer) = received.await;
         self.buffer = buffer;
-        let received = result?;
+        let finish = |payload: &mut _, count| Received::new(payload, count);
+        let received = self.handle.finish_in_turn(result?, finish)?;
         Ok((self.buffer.get(..received.len()).unwrap_or_default(), received))
     }
 

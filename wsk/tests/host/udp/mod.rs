@@ -2,6 +2,7 @@
 
 mod batch;
 mod control;
+mod errors;
 mod groups;
 #[cfg(not(miri))] // Miri has no network.
 mod machine;

@@ -5,7 +5,7 @@ use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::ops::{Deref, DerefMut};
 use core::time::Duration;
 
-use wsk::cmsg::{ControlMessage, ControlMessages, Ecn, PacketInfo, SendControl};
+use wsk::cmsg::{ControlMessage, ControlMessages, Ecn, PacketInfo, ReceivedError, SendControl};
 use wsk::net::Connected;
 use wsk::socket::{
     Bound, Datagram, DefaultDestination, FixedPeer, Received, Receiver, Segments, Socket,
@@ -182,6 +182,14 @@ calls! {
     "ControlMessage::traffic_class": |message: &'static ControlMessage<'static>| {
         message.traffic_class()
     };
+    "ControlMessage::received_error": |message: &'static ControlMessage<'static>| {
+        message.received_error()
+    };
+    "ControlMessages::received_error": |all: &'static ControlMessages<'static>| {
+        all.received_error()
+    };
+    "ReceivedError::mtu": |error: ReceivedError| error.mtu();
+    "ReceivedError::error": |error: ReceivedError| error.error();
     "ControlMessage::hop_limit": |message: &'static ControlMessage<'static>| message.hop_limit();
     "ControlMessage::segment_size": |message: &'static ControlMessage<'static>| {
         message.segment_size()

@@ -7,7 +7,7 @@ use core::time::Duration;
 use wsk::Buffer;
 use wsk::options::{
     self, AllSockets, BufferIoctl, Connections, Ioctl, KeepAlive, MembershipV4, MembershipV6,
-    PathMtuDiscovery, SocketOption, ip, ipv6, tcp, udp,
+    MulticastInterface, PathMtuDiscovery, SocketOption, ip, ipv6, tcp, udp,
 };
 use wsk::socket::{BasicSocket, ConnectionSocket, DatagramSocket};
 
@@ -32,6 +32,7 @@ calls! {
         // SAFETY: the caller of the export passes a valid code.
         unsafe { BufferIoctl::<AllSockets>::new(code) }
     };
+    "MulticastInterface::from": |address: Ipv4Addr| MulticastInterface::from(address);
     "PathMtuDiscovery::to_raw": |value: PathMtuDiscovery| value.to_raw();
 }
 
@@ -41,11 +42,11 @@ futures! {
     "Socket::set<Seconds>": |(socket, time): (Connected, Duration)| {
         socket.set(tcp::KEEP_IDLE, time)
     };
-    "Socket::set<NetworkOrder>": |(socket, interface): (Connected, u32)| {
+    "Socket::set<InterfaceIndex>": |(socket, interface): (Connected, u32)| {
         socket.set(ip::UNICAST_INTERFACE, interface)
     };
-    "Socket::set<Ipv4Addr>": |(socket, address): (Datagrams, Ipv4Addr)| {
-        socket.set(ip::MULTICAST_INTERFACE, address)
+    "Socket::set<MulticastInterface>": |(socket, interface): (Datagrams, MulticastInterface)| {
+        socket.set(ip::MULTICAST_INTERFACE, interface)
     };
     "Socket::set<MembershipV4>": |(socket, group): (Datagrams, MembershipV4)| {
         socket.set(ip::ADD_MEMBERSHIP, group)
@@ -59,8 +60,8 @@ futures! {
     "Socket::get<bool>": |socket: Connected| socket.get(tcp::NODELAY);
     "Socket::get<u32>": |socket: Datagrams| socket.get(udp::SEND_MESSAGE_SIZE);
     "Socket::get<Seconds>": |socket: Connected| socket.get(tcp::KEEP_IDLE);
-    "Socket::get<NetworkOrder>": |socket: Connected| socket.get(ip::UNICAST_INTERFACE);
-    "Socket::get<Ipv4Addr>": |socket: Datagrams| socket.get(ip::MULTICAST_INTERFACE);
+    "Socket::get<InterfaceIndex>": |socket: Connected| socket.get(ip::UNICAST_INTERFACE);
+    "Socket::get<MulticastInterface>": |socket: Datagrams| socket.get(ip::MULTICAST_INTERFACE);
     "Socket::get<PathMtuDiscovery>": |socket: Datagrams| socket.get(ip::MTU_DISCOVERY);
     "Socket::ioctl<Boolean>": |socket: &'static BasicSocket| {
         socket.ioctl(options::RSS_SCALABILITY, ())

@@ -27,6 +27,7 @@ futures! {
     "TcpStream::recv_full": |(stream, buffer): (Stream, Buffer)| stream.recv_full(buffer);
     "TcpStream::recv_exact": |(stream, buffer): (Stream, Buffer)| stream.recv_exact(buffer);
     "TcpStream::drain": |stream: Stream| stream.drain();
+    "TcpStream::finish": |(stream, timeout): (TcpStream, Duration)| stream.finish(timeout);
     "TcpStream::send_with": |(stream, buffer, flags): (Stream, Buffer, SendFlags)| {
         stream.send_with(buffer, flags)
     };
@@ -93,6 +94,11 @@ type Buffered = &'static mut BufferedStream;
 futures! {
     "BufferedStream::read": |(stream, to): (Buffered, Room)| stream.read(to);
     "BufferedStream::read_exact": |(stream, to): (Buffered, Room)| stream.read_exact(to);
+    "BufferedStream::read_until": |(stream, end, to): (Buffered, u8, Room)| {
+        stream.read_until(end, to)
+    };
+    "BufferedStream::read_line": |(stream, to): (Buffered, Room)| stream.read_line(to);
+    "BufferedStream::finish": |(stream, timeout): (BufferedStream, Duration)| stream.finish(timeout);
     "BufferedStream::fill_buf": |stream: Buffered| stream.fill_buf();
     "BufferedStream::write": |(stream, from): (Buffered, Bytes)| stream.write(from);
     "BufferedStream::write_all": |(stream, from): (Buffered, Bytes)| stream.write_all(from);
@@ -135,6 +141,10 @@ type InWriter = &'static mut BufferedWriter;
 futures! {
     "BufferedReader::read": |(reader, to): (InReader, Room)| reader.read(to);
     "BufferedReader::read_exact": |(reader, to): (InReader, Room)| reader.read_exact(to);
+    "BufferedReader::read_until": |(reader, end, to): (InReader, u8, Room)| {
+        reader.read_until(end, to)
+    };
+    "BufferedReader::read_line": |(reader, to): (InReader, Room)| reader.read_line(to);
     "BufferedReader::fill_buf": |reader: InReader| reader.fill_buf();
     "BufferedWriter::write": |(writer, from): (InWriter, Bytes)| writer.write(from);
     "BufferedWriter::write_all": |(writer, from): (InWriter, Bytes)| writer.write_all(from);

@@ -108,6 +108,7 @@ impl UdpState {
             traffic_class: meta.ecn.map_or(0, |ecn| ecn as u8),
             hop_limit: None,
             segment,
+            error: None,
         };
         // As many together as the client takes.
         let several = (self.coalesces / stride).max(1) * stride;

@@ -45,9 +45,8 @@ pub(super) fn apply(socket: &Socket, setting: &Setting) -> io::Result<()> {
         (IPPROTO_IP, IP_TOS) => socket.set_tos_v4(number),
         (IPPROTO_IP, IP_MULTICAST_TTL) => socket.set_multicast_ttl_v4(number),
         (IPPROTO_IP, IP_MULTICAST_LOOP) => socket.set_multicast_loop_v4(number != 0),
-        // An address, in the order of the network.
         (IPPROTO_IP, IP_MULTICAST_IF) => {
-            socket.set_multicast_if_v4(&Ipv4Addr::from(number.to_ne_bytes()))
+            socket.set_multicast_if_v4(&interface_address(number.to_ne_bytes())?)
         }
         (IPPROTO_IPV6, IPV6_MULTICAST_IF) => socket.set_multicast_if_v6(number),
         (IPPROTO_IP, IP_DONTFRAGMENT) | (IPPROTO_IPV6, IPV6_DONTFRAG) => {
@@ -57,6 +56,17 @@ pub(super) fn apply(socket: &Socket, setting: &Setting) -> io::Result<()> {
         (IPPROTO_IPV6, IPV6_MULTICAST_HOPS) => socket.set_multicast_hops_v6(number),
         (IPPROTO_IPV6, IPV6_MULTICAST_LOOP) => socket.set_multicast_loop_v6(number != 0),
         _ => Ok(()),
+    }
+}
+
+/// An address of an IPv4 interface that is given as an address, or in its form as an index. A host's only interface, with
+/// the index 1, is the loopback interface.
+fn interface_address(octets: [u8; 4]) -> io::Result<Ipv4Addr> {
+    match octets {
+        [0, 0, 0, 0] => Ok(Ipv4Addr::UNSPECIFIED),
+        [0, 0, 0, 1] => Ok(Ipv4Addr::LOCALHOST),
+        [0, ..] => Err(io::ErrorKind::AddrNotAvailable.into()),
+        octets => Ok(octets.into()),
     }
 }
 
@@ -109,7 +119,8 @@ fn member(socket: &Socket, setting: &Setting, bytes: &[u8]) -> io::Result<()> {
     match (setting.level, setting.name) {
         (IPPROTO_IP, IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP) => {
             let (group, interface) = bytes.split_at(4);
-            let (group, interface) = (v4(group).map_err(invalid)?, v4(interface).map_err(invalid)?);
+            let group = v4(group).map_err(invalid)?;
+            let interface = interface_address(interface.try_into().map_err(invalid)?)?;
             if setting.name == IP_ADD_MEMBERSHIP {
                 socket.join_multicast_v4(&group, &interface)
             } else {

@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use wsk_sys::{NTSTATUS, STATUS_INVALID_ADDRESS_COMPONENT, STATUS_INVALID_BUFFER_SIZE};
 
-use super::super::{Datagram, Outgoing};
+use super::super::{Datagram, IcmpError, Network, Outgoing};
 use super::Simulated;
 use super::endpoint::{Endpoint, loopback, seen_by};
 
@@ -58,12 +58,35 @@ impl Simulated {
                 traffic_class: outgoing.traffic_class.unwrap_or(0),
                 hop_limit: outgoing.hop_limit,
                 segment: None,
+                error: None,
             };
-            for receiver in self.receivers(to) {
+            let receivers = self.receivers(to);
+            for &receiver in &receivers {
                 self.carry(receiver, &datagram);
+            }
+            if receivers.is_empty() {
+                self.report_unreachable(id, to, datagram);
             }
         }
         Ok(())
+    }
+
+    /// Reports to a sender that wants errors that nothing is bound where a datagram was sent to. The report comes from
+    /// there, and quotes the datagram.
+    fn report_unreachable(&mut self, sender: u64, to: SocketAddr, datagram: Datagram) {
+        let wants = |endpoint: &Endpoint| endpoint.errors.contains(&to.is_ipv4());
+        let is_here = self.addresses().contains(&to.ip());
+        if is_here && self.endpoints.get(sender).is_some_and(wants) {
+            let error = Some(IcmpError::PortUnreachable);
+            let report = Datagram {
+                from: to,
+                to: Some(datagram.from.ip()),
+                error,
+                hop_limit: None,
+                ..datagram
+            };
+            self.carry(sender, &report);
+        }
     }
 
     /// Whom a datagram reaches: a group all of its members, one address the socket that is bound most
@@ -134,6 +157,7 @@ impl Endpoint {
         }
         while let Some((due, next)) = self.datagrams.front() {
             let fits = *due <= now
+                && next.error.or(datagram.error).is_none()
                 && next.from == datagram.from
                 && next.to == datagram.to
                 && next.traffic_class == datagram.traffic_class

@@ -20,6 +20,8 @@ pub(super) struct Endpoint {
     pub(super) server: Option<u64>,
     /// The largest datagram that several are made one of; zero if none are.
     pub(super) coalesces: usize,
+    /// The families, by whether they are IPv4, of which errors are reported.
+    pub(super) errors: BTreeSet<bool>,
 }
 
 /// The state of an endpoint.
@@ -45,6 +47,7 @@ impl Endpoint {
             groups: BTreeSet::new(),
             server: None,
             coalesces: 0,
+            errors: BTreeSet::new(),
             binding,
         }
     }

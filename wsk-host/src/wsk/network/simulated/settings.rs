@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use wsk_sys::{
-    IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP,
-    IPV6_ADD_MEMBERSHIP, IPV6_DROP_MEMBERSHIP, NTSTATUS, STATUS_INVALID_PARAMETER,
+    IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, IP_RECVERR, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP,
+    IPV6_ADD_MEMBERSHIP, IPV6_DROP_MEMBERSHIP, IPV6_RECVERR, NTSTATUS, STATUS_INVALID_PARAMETER,
     UDP_RECV_MAX_COALESCED_SIZE,
 };
 
@@ -29,10 +29,20 @@ impl Endpoint {
             (IPPROTO_IPV6, IPV6_DROP_MEMBERSHIP, Value::Structure(bytes)) => {
                 return self.leave(group::<16>(bytes)?);
             }
+            (IPPROTO_IP, IP_RECVERR, Value::Number(value)) => self.report(true, *value != 0),
+            (IPPROTO_IPV6, IPV6_RECVERR, Value::Number(value)) => self.report(false, *value != 0),
             // What changes nothing in memory.
             _ => {}
         }
         Ok(())
+    }
+
+    fn report(&mut self, is_v4: bool, wants: bool) {
+        if wants {
+            self.errors.insert(is_v4);
+        } else {
+            self.errors.remove(&is_v4);
+        }
     }
 
     fn join(&mut self, group: IpAddr) -> Result<(), NTSTATUS> {
