@@ -263,22 +263,42 @@ impl Blocks {
         tags
     }
 
-    /// The allocated blocks, for a report: of each call and thread that made some, one line.
+    /// The allocated blocks, for a report: of each call and thread that made some, one line, and the places of the client.
     pub(crate) fn describe_outstanding(&self) -> String {
-        let mut lines = BTreeMap::<String, usize>::new();
-        for block in self.by_address.values() {
-            let line = format!("{}, made {}", block.describe(), block.origin);
-            *lines.entry(line).or_default() += 1;
-        }
-        let mut report = String::new();
-        for (line, count) in lines {
-            let _ = match count {
-                1 => write!(report, "\n  {line}"),
-                _ => write!(report, "\n  {count} times {line}"),
-            };
-        }
-        report
+        let of = |block: &Block| format!("{}, made", block.describe());
+        describe_all(self.by_address.values().map(|block| (of(block), &block.origin)))
     }
+}
+
+/// Describes objects for a report: equal ones that were made by the same call in the same thread in one line, and behind
+/// it the places of the client that made them.
+pub(crate) fn describe_all<'a>(objects: impl Iterator<Item = (String, &'a Origin)>) -> String {
+    /// The most places that are shown of equal objects.
+    const PLACES: usize = 8;
+    let mut lines = BTreeMap::<String, BTreeMap<String, usize>>::new();
+    for (object, origin) in objects {
+        let places = lines.entry(format!("{object} {}", origin.headline())).or_default();
+        *places.entry(origin.place()).or_default() += 1;
+    }
+    let mut report = String::new();
+    for (line, places) in lines {
+        let count: usize = places.values().sum();
+        let _ = match count {
+            1 => write!(report, "\n  {line}"),
+            _ => write!(report, "\n  {count} times {line}"),
+        };
+        let has_several = places.len() > 1;
+        for (place, count) in places.iter().take(PLACES) {
+            if has_several && !place.is_empty() {
+                let _ = write!(report, "\n    {count} of them at");
+            }
+            report.push_str(place);
+        }
+        if let Some(more) = places.len().checked_sub(PLACES).filter(|more| *more > 0) {
+            let _ = write!(report, "\n    and at {more} other places");
+        }
+    }
+    report
 }
 
 impl Drop for Blocks {

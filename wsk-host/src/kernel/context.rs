@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use crate::kernel::Kernel;
-use crate::verifier::{Rule, check_violation};
+use crate::verifier::{Rule, rule_violation};
 
 thread_local! {
     static COMPLETIONS: Cell<usize> = const { Cell::new(0) };
@@ -62,7 +62,7 @@ pub(crate) fn is_in_client_routine() -> bool {
 /// Stops a client whose completion routine calls WSK.
 pub(crate) fn require_no_completion_routine(call: &str) {
     if COMPLETIONS.get() > 0 {
-        check_violation(
+        rule_violation(
             Rule::COMPLETION_ROUTINE_CALLS_WSK,
             call,
             "the current thread is in a completion routine",
@@ -74,7 +74,7 @@ pub(crate) fn require_no_completion_routine(call: &str) {
 /// Stops a client that waits in a completion routine or a callback.
 pub(crate) fn require_no_callback(call: &str) {
     if COMPLETIONS.get() > 0 {
-        check_violation(
+        rule_violation(
             Rule::CALLBACK_WAITS,
             call,
             "the current thread is in a completion routine",
@@ -82,7 +82,7 @@ pub(crate) fn require_no_callback(call: &str) {
         );
     }
     if CALLBACKS.get() > 0 {
-        check_violation(
+        rule_violation(
             Rule::CALLBACK_WAITS,
             call,
             "the current thread is in an event callback",

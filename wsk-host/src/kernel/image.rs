@@ -25,11 +25,14 @@ const GRACE: Duration = Duration::from_secs(1);
 impl Kernel {
     /// Begins a call of the client's code. `what` names the code, and `origin` is its origin, if that is known.
     pub(crate) fn begin_client(&self, what: &'static str, origin: Option<Arc<Origin>>) -> Call {
-        let begun = self.image().begin(Running { what, origin });
-        begun.unwrap_or_else(|Running { what, origin }| {
+        let running = Running { what, origin };
+        let begun = self.image().begin(running.clone());
+        if begun.is_after_unload {
             let found = "it is called after the driver was unloaded";
-            rule_violation(Rule::UNLOAD_AFTER_ROUTINES, what, found, origin.as_deref())
-        })
+            let origin = running.origin.as_deref();
+            rule_violation(Rule::UNLOAD_AFTER_ROUTINES, what, found, origin);
+        }
+        begun
     }
 
     /// Ends a call of the client's code, which has returned or was not made.

@@ -24,26 +24,27 @@ pub(crate) struct Running {
     pub(crate) origin: Option<Arc<Origin>>,
 }
 
-/// The number of a call of the client's code.
+/// A call of the client's code.
 #[derive(Clone, Copy)]
-pub(crate) struct Call(u64);
+pub(crate) struct Call {
+    number: u64,
+    /// The image was unloaded before.
+    pub(crate) is_after_unload: bool,
+}
 
 /// All memory of statics, which is never freed.
 static STATICS: Mutex<Vec<&'static [AtomicU64]>> = Mutex::new(Vec::new());
 
 impl Image {
-    /// Begins a call. Returns its description if the image is unloaded.
-    pub(crate) fn begin(&mut self, running: Running) -> Result<Call, Running> {
-        if self.is_unloaded {
-            return Err(running);
-        }
+    /// Begins a call.
+    pub(crate) fn begin(&mut self, running: Running) -> Call {
         self.last += 1;
         self.running.insert(self.last, running);
-        Ok(Call(self.last))
+        Call { number: self.last, is_after_unload: self.is_unloaded }
     }
 
     /// Ends a call.
-    pub(crate) fn end(&mut self, Call(number): Call) {
+    pub(crate) fn end(&mut self, Call { number, .. }: Call) {
         self.running.remove(&number);
     }
 

@@ -26,7 +26,7 @@ use crate::kernel::ex::pool::{ExAllocatePool2, FRESH, allocate, free};
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::ke::time::{KeQuerySystemTimePrecise, KeQueryUnbiasedInterruptTime};
 use crate::kernel::quarantine::Quarantine;
-use crate::verifier::{Origin, Rule, kernel_violation, rule_violation};
+use crate::verifier::{Origin, Rule, fatal_violation, kernel_violation, rule_violation};
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn MmBuildMdlForNonPagedPool(mdl: PMDL) {
@@ -115,7 +115,8 @@ pub(crate) fn retire(mut mdl: RetiredMdl) {
 /// Stops a client that uses an MDL which it has given back.
 fn require_not_retired(mdl: *const MDL, call: &str) {
     if let Some(retired) = retired().iter().find(|retired| ptr::eq(&raw const *retired.mdl, mdl)) {
-        rule_violation(retired.rule, call, retired.found, Some(&retired.origin));
+        let why = "the memory of the MDL is no longer the client's";
+        fatal_violation(retired.rule, call, retired.found, Some(&retired.origin), why);
     }
 }
 

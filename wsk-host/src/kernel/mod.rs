@@ -399,7 +399,7 @@ impl Kernel {
         }
         let may_be_served = scheduler.blocking() > 0
             || self.outstanding().from_outside
-            || !self.usage().in_flight().is_empty();
+            || self.usage().has_requests();
         let is_certain = !may_be_served;
         // A server may wait for its clients without limit. The thread of a test has the name of the test.
         let is_own = |name: Option<&str>| matches!(name, None | Some("main" | "system thread"));

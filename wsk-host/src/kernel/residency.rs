@@ -10,7 +10,7 @@
 )]
 
 use crate::kernel::Kernel;
-use crate::verifier::{Rule, check_violation, rule_violation, tolerated_violation};
+use crate::verifier::{Rule, fatal_violation, rule_violation, tolerated_violation};
 
 /// Stops a client that hands over memory that is on its stack, or that is smaller than it must be.
 pub(crate) fn require_nonpaged(
@@ -24,14 +24,15 @@ pub(crate) fn require_nonpaged(
     match kernel.pool().end_of_block(address) {
         Some(end) if address + size > end => {
             let found = format!("{what} has {} bytes, {size} are required", end - address);
-            rule_violation(rule, call, &found, None);
+            let why = "the host would access memory beyond it";
+            fatal_violation(rule, call, &found, None, why);
         }
         None if is_on_stack(address) => {
             let found = format!("{what} is on the stack");
             if is_tolerated(rule) {
                 tolerated_violation(rule, call, &found, None);
             } else {
-                check_violation(rule, call, &found, None);
+                rule_violation(rule, call, &found, None);
             }
         }
         _ => {}

@@ -13,7 +13,7 @@ use wsk_sys::{NTSTATUS, PIRP};
 use crate::kernel::hang::InFlight;
 use crate::kernel::schedule::Ticks;
 use crate::kernel::trace::Status;
-use crate::verifier::{Origin, Rule, kernel_violation, rule_violation};
+use crate::verifier::{Origin, Rule, fatal_violation, kernel_violation, rule_violation};
 
 /// The requests in flight, by the address of their IRP, and the memory that is pinned.
 #[derive(Default)]
@@ -94,11 +94,12 @@ impl Usage {
         (socket, since): (u64, Ticks),
     ) -> u64 {
         if let Some(request) = self.requests.get(&irp.addr()) {
-            rule_violation(
+            fatal_violation(
                 Rule::IRP_PER_REQUEST,
                 call,
                 "the IRP is already in flight",
                 Some(&request.origin),
+                "two requests cannot complete one IRP",
             );
         }
         if is_own && self.completed.contains_key(&irp.addr()) {
@@ -207,6 +208,11 @@ impl Usage {
         Some((self.locked.len(), self.locked.values().next()?))
     }
 
+    /// Whether any request is in flight.
+    pub(crate) fn has_requests(&self) -> bool {
+        !self.requests.is_empty()
+    }
+
     /// The requests in flight, the oldest first.
     pub(crate) fn in_flight(&self) -> Vec<InFlight> {
         let describe = |request: &Request| InFlight {
@@ -267,17 +273,20 @@ impl Usage {
     /// Stops a client that initializes an IRP in flight.
     pub(crate) fn require_not_in_flight(&self, irp: PIRP, call: &str) {
         if let Some(request) = self.requests.get(&irp.addr()) {
-            rule_violation(
+            fatal_violation(
                 Rule::IRP_IN_FLIGHT,
                 call,
                 "the IRP is in flight",
                 Some(&request.origin),
+                "the request that is in flight would find an overwritten IRP",
             );
         }
     }
 
-    /// Stops a client that frees memory which is an IRP in flight, an MDL whose pages are locked, or pinned.
-    pub(crate) fn require_unused(&mut self, freed: &Range<usize>, call: &str) {
+    /// Stops a client that frees memory which is an IRP in flight, an MDL whose pages are locked, or pinned. Returns
+    /// whether the memory may be freed: where the rule's level lets the client continue, the host still uses it.
+    #[must_use = "memory that is in use must stay allocated"]
+    pub(crate) fn require_unused(&mut self, freed: &Range<usize>, call: &str) -> bool {
         if let Some((_, origin)) = self.locked.range(freed.clone()).next() {
             require_not_in_use(
                 call,
@@ -295,6 +304,7 @@ impl Usage {
                 "the memory is an IRP in flight",
                 Some(&request.origin),
             );
+            return false;
         }
         let first = freed.start.saturating_sub(self.longest);
         let near = self.pins.range((first, 0)..(freed.end, 0));
@@ -310,7 +320,9 @@ impl Usage {
                 &format!("the memory is the {noun} of {owner}"),
                 Some(origin),
             );
+            return false;
         }
+        true
     }
 }
 

@@ -6,87 +6,90 @@
 //! Reports are written to standard error itself. What `eprintln!` writes is kept by a test harness until the test has
 //! ended, and would be lost with the process.
 
-use std::backtrace::{Backtrace, BacktraceStatus};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::thread::Thread;
 
 mod levels;
+mod origin;
 mod place;
 mod rules;
 
 pub(crate) use levels::VARIABLE;
 pub use levels::{Level, Levels};
+pub(crate) use origin::Origin;
+use place::Frames;
 pub(crate) use place::place_of_client;
 pub use rules::{Outcome, Rule};
 
-/// Where an object came from.
-pub(crate) struct Origin {
-    call: &'static str,
-    thread: Thread,
-    backtrace: Backtrace,
-}
-
-impl Origin {
-    pub(crate) fn call(&self) -> &'static str {
-        self.call
-    }
-
-    /// The current call.
-    pub(crate) fn here(call: &'static str) -> Self {
-        Self { call, thread: std::thread::current(), backtrace: Backtrace::capture() }
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let thread = self.thread.name().unwrap_or("unnamed");
-        write!(f, "by {} in the thread `{thread}`", self.call)?;
-        if self.backtrace.status() == BacktraceStatus::Captured {
-            f.write_str(&place::shown(&self.backtrace))
-        } else {
-            f.write_str(" (RUST_BACKTRACE=1 shows where)")
-        }
-    }
-}
-
-impl fmt::Debug for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.call)
-    }
-}
-
-/// Reports a violation of one of WSK's rules, and ends the process: the host cannot continue after it.
-pub(crate) fn rule_violation(rule: Rule, call: &str, found: &str, created: Option<&Origin>) -> ! {
-    stop(&describe(rule, call, found, created))
-}
-
-/// Reports a violation of one of WSK's rules, as its level says. Returns if that is not [`Level::Stop`].
-pub(crate) fn check_violation(rule: Rule, call: &str, found: &str, created: Option<&Origin>) {
+/// Reports a violation of one of WSK's rules, as its level says. Returns if that is not [`Level::Stop`]; then the caller
+/// continues as WSK could.
+pub(crate) fn rule_violation(rule: Rule, call: &str, found: &str, created: Option<&Origin>) {
     report(rule, false, call, found, created);
 }
 
-/// As [`check_violation`], for a practice of shipped drivers that Windows tolerates.
+/// As [`rule_violation`], for a practice of shipped drivers that Windows tolerates.
 pub(crate) fn tolerated_violation(rule: Rule, call: &str, found: &str, created: Option<&Origin>) {
     report(rule, true, call, found, created);
 }
 
-fn report(rule: Rule, is_tolerated: bool, call: &str, found: &str, created: Option<&Origin>) {
+/// As [`rule_violation`], for a violation after which the host cannot continue, and why: at another level than
+/// [`Level::Stop`] the report says so.
+pub(crate) fn fatal_violation(
+    rule: Rule,
+    call: &str,
+    found: &str,
+    created: Option<&Origin>,
+    why: &str,
+) -> ! {
+    let level = report(rule, false, call, found, created);
+    let level = format!("{level:?}").to_lowercase();
+    let report = describe(rule, call, found, created);
+    stop(&format!("{report}\n  stops:   {rule} is set to `{level}`, but {why}"));
+}
+
+/// Reports a violation, the only way to do so. Returns the rule's level, if that is not [`Level::Stop`].
+fn report(
+    rule: Rule,
+    is_tolerated: bool,
+    call: &str,
+    found: &str,
+    created: Option<&Origin>,
+) -> Level {
     let levels = LEVELS.get().and_then(|levels| levels()).unwrap_or_default();
-    match levels.level(rule, is_tolerated) {
+    let level = levels.level(rule, is_tolerated);
+    match level {
         Level::Off => {}
         Level::Warn => {
-            // A client that breaks a rule breaks it in each request.
-            static WARNED: Mutex<BTreeSet<(Rule, String, String)>> = Mutex::new(BTreeSet::new());
-            let warning = (rule, call.to_owned(), found.to_owned());
-            if WARNED.lock().unwrap_or_else(PoisonError::into_inner).insert(warning) {
-                eprintln!("wsk-host: warning: {}", describe(rule, call, found, created));
+            let frames = Frames::here();
+            if is_new(rule, call, found, &frames) {
+                let report = describe(rule, call, found, created);
+                eprintln!("wsk-host: warning: {report}\n  here:{}", frames.shown());
             }
         }
         Level::Stop => stop(&describe(rule, call, found, created)),
     }
+    level
+}
+
+/// Whether a warning is the first about a rule and a place of the client: a client that breaks a rule breaks it in each
+/// request.
+fn is_new(rule: Rule, call: &str, found: &str, frames: &Frames) -> bool {
+    #[derive(Default)]
+    struct Warned {
+        /// The paths to the places, which are compared before the places are looked up.
+        paths: BTreeSet<(Rule, Frames)>,
+        places: BTreeSet<(Rule, String, String)>,
+    }
+    static WARNED: Mutex<Option<Warned>> = Mutex::new(None);
+    let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
+    let warned = warned.get_or_insert_default();
+    if !frames.is_empty() && !warned.paths.insert((rule, frames.clone())) {
+        return false;
+    }
+    let place = frames.innermost().unwrap_or_else(|| found.to_owned());
+    warned.places.insert((rule, call.to_owned(), place))
 }
 
 /// The levels of the current thread's kernel.
@@ -175,9 +178,9 @@ fn with_context(report: &str) -> String {
 
 fn stop(report: &str) -> ! {
     let mut all = with_context(report);
-    let backtrace = Backtrace::capture();
-    if backtrace.status() == BacktraceStatus::Captured {
-        let _ = writeln!(all, "  here:{}", place::shown(&backtrace));
+    let here = Frames::here().shown();
+    if !here.is_empty() {
+        let _ = writeln!(all, "  here:{here}");
     }
     write(&all);
     std::process::abort()

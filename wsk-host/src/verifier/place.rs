@@ -1,37 +1,112 @@
 //! Where the client is: the part of a backtrace that is not the host's.
 
-use std::backtrace::Backtrace;
 use std::env;
+use std::fmt::Write as _;
 use std::path::Path;
+use std::ptr;
 
 /// The most frames that a report shows of a thread.
 const FRAMES: usize = 12;
 
+/// The most frames that are recorded: the host's, and those of the client that a report shows.
+const RECORDED: usize = 40;
+
 /// Sources that are not the client's, as they are shown in backtraces.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 10] = [
     "/rustc/",
     "/library/std/",
     "/library/core/",
     "wsk-host/src/",
     concat!(env!("CARGO_MANIFEST_DIR"), "/src/"),
+    "wsk-host/c/src/",
+    "/backtrace-0.3",
     // The C library's.
     "/nptl/",
     "/sysdeps/",
+    "/csu/",
 ];
 
 /// The functions of the client's that the current thread is in, the innermost first, each in a line of its own.
 /// Empty if the machine cannot say.
 pub(crate) fn place_of_client() -> String {
-    let folder = env::current_dir().unwrap_or_default();
-    frames(&Backtrace::force_capture().to_string(), &folder)
+    Frames::here().shown()
 }
 
-/// A backtrace as a report shows it: the client's frames, or with `RUST_BACKTRACE=full` all of them.
-pub(super) fn shown(backtrace: &Backtrace) -> String {
-    if env::var_os("RUST_BACKTRACE").is_some_and(|value| value == "full") {
-        return format!("\n{backtrace}");
+/// The addresses that the functions of a thread return to, the innermost first. Recording them takes microseconds; their
+/// names and lines are looked up when they are shown. Under Miri, which is slow at it, there are none.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Frames(Box<[usize]>);
+
+impl Frames {
+    /// Those of the current thread.
+    pub(super) fn here() -> Self {
+        let mut found = [0; RECORDED];
+        let mut count = 0;
+        if !cfg!(miri) {
+            backtrace::trace(|frame| {
+                found[count] = frame.ip().addr();
+                count += 1;
+                count < RECORDED
+            });
+        }
+        Self(found[..count].into())
     }
-    frames(&backtrace.to_string(), &env::current_dir().unwrap_or_default())
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// As a report shows them: the client's, with `RUST_BACKTRACE=full` all of them, and none with `RUST_BACKTRACE=0`.
+    pub(super) fn shown(&self) -> String {
+        let wanted = env::var_os("RUST_BACKTRACE");
+        if self.0.is_empty() || wanted.as_ref().is_some_and(|value| value == "0") {
+            return String::new();
+        }
+        if wanted.is_some_and(|value| value == "full") {
+            return format!("\n{}", self.listed(Path::new("")));
+        }
+        self.of_client()
+    }
+
+    fn of_client(&self) -> String {
+        let folder = env::current_dir().unwrap_or_default();
+        frames(&self.listed(&folder), &folder)
+    }
+
+    /// The client's innermost frame.
+    pub(super) fn innermost(&self) -> Option<String> {
+        self.of_client().lines().find(|line| !line.trim().is_empty()).map(str::to_owned)
+    }
+
+    /// All functions, inlined ones too, with the lines that are known, relative to a folder, in the format of
+    /// `std::backtrace`.
+    fn listed(&self, folder: &Path) -> String {
+        let mut list = String::new();
+        for (number, address) in self.0.iter().enumerate() {
+            backtrace::resolve(ptr::without_provenance_mut(*address), |symbol| {
+                let Some(name) = symbol.name() else { return };
+                let _ = writeln!(list, "{number:4}: {name:#}");
+                if let (Some(file), Some(line)) = (symbol.filename(), symbol.lineno()) {
+                    let file = file.strip_prefix(folder).map_or_else(
+                        |_| file.display().to_string(),
+                        |file| format!("./{}", file.display()),
+                    );
+                    let _ =
+                        writeln!(list, "      at {file}:{line}:{}", symbol.colno().unwrap_or(0));
+                }
+            });
+        }
+        list
+    }
+}
+
+/// Whether a function whose place is unknown can be the client's: one of C's that was compiled without debug information.
+fn is_of_c(function: &str) -> bool {
+    const OTHERS: [&str; 5] = ["_start", "start_thread", "clone", "clone3", "rust_"];
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    function.bytes().all(is_name)
+        && !function.starts_with("__")
+        && !OTHERS.iter().any(|other| function.starts_with(other))
 }
 
 /// The client's frames of a backtrace, whose paths may be relative to a folder.
@@ -44,7 +119,16 @@ fn frames(backtrace: &str, folder: &Path) -> String {
         if number.parse::<usize>().is_err() {
             continue;
         }
-        let Some(place) = lines.next_if(|next| next.starts_with("at ")) else { continue };
+        let Some(place) = lines.next_if(|next| next.starts_with("at ")) else {
+            if is_of_c(function) {
+                count += 1;
+                if count <= FRAMES {
+                    found.push_str("\n      ");
+                    found.push_str(function);
+                }
+            }
+            continue;
+        };
         let path = folder.join(place.trim_start_matches("at ").trim_start_matches("./"));
         if OTHERS.iter().any(|other| path.to_string_lossy().contains(other)) {
             continue;

@@ -4,8 +4,9 @@
 //! sentence, and a detail: the violation as the host sees it, the status that it returns, or the reason why it sees
 //! nothing. The verifier's reports and both pages `RULES.md` are generated from it.
 //!
-//! To add a rule, append its row, call `rule_violation` with its constant if the host can see a violation, write a test in
-//! `tests/verifier` that breaks it, and generate the page: `BLESS=1 cargo test -p wsk-host --test verifier table`.
+//! To add a rule, append its row, call `rule_violation` with its constant if the host can see a violation (or
+//! `fatal_violation` if it cannot continue after one), write a test in `tests/verifier` that breaks it, and generate the
+//! page: `BLESS=1 cargo test -p wsk-host --test verifier table`.
 
 use std::fmt;
 

@@ -27,22 +27,28 @@ pub(super) fn family_of(address: SocketAddr) -> ADDRESS_FAMILY {
     if address.is_ipv4() { AF_INET } else { AF_INET6 }
 }
 
-/// Reads an address, which must be of a family.
+/// Reads an address, which must be of a family. None, after a report, if it is not.
 ///
 /// # Safety
 ///
 /// The pointer is null, or to an address of the family that it begins with.
-pub(super) unsafe fn read(address: PSOCKADDR, family: ADDRESS_FAMILY, call: &str) -> SocketAddr {
+pub(super) unsafe fn read(
+    address: PSOCKADDR,
+    family: ADDRESS_FAMILY,
+    call: &str,
+) -> Option<SocketAddr> {
     if address.is_null() {
         rule_violation(Rule::ADDRESS_FAMILY, call, "the address is null", None);
+        return None;
     }
     // SAFETY: every address begins with its family.
     let found = unsafe { (&raw const (*address).sa_family).read_unaligned() };
     if found != family {
         let found = format!("the address family is {found}, the socket's is {family}");
         rule_violation(Rule::ADDRESS_FAMILY, call, &found, None);
+        return None;
     }
-    match family {
+    let address = match family {
         AF_INET => {
             // SAFETY: the family determines the type of the address.
             let address = unsafe { address.cast::<SOCKADDR_IN>().read_unaligned() };
@@ -62,17 +68,22 @@ pub(super) unsafe fn read(address: PSOCKADDR, family: ADDRESS_FAMILY, call: &str
             SocketAddrV6::new(ip, port, address.sin6_flowinfo, scope).into()
         }
         _ => kernel_violation("the socket's address family is neither AF_INET nor AF_INET6"),
-    }
+    };
+    Some(address)
 }
 
-/// The family that an address says it is of.
+/// The family that an address says it is of. None, after a report, if the pointer is null.
 ///
 /// # Safety
 ///
-/// The pointer is to an address.
-pub(super) unsafe fn read_family(address: PSOCKADDR) -> ADDRESS_FAMILY {
+/// The pointer is null, or to an address.
+pub(super) unsafe fn read_family(address: PSOCKADDR, call: &str) -> Option<ADDRESS_FAMILY> {
+    if address.is_null() {
+        rule_violation(Rule::ADDRESS_FAMILY, call, "the address is null", None);
+        return None;
+    }
     // SAFETY: every address begins with its family.
-    unsafe { (&raw const (*address).sa_family).read_unaligned() }
+    Some(unsafe { (&raw const (*address).sa_family).read_unaligned() })
 }
 
 /// Writes an address, unless the pointer is null.

@@ -14,7 +14,7 @@ use wsk_sys::{MDL, PIRP, PWSK_BUF};
 
 use crate::kernel::Kernel;
 use crate::kernel::mm::system_address;
-use crate::verifier::{Rule, rule_violation};
+use crate::verifier::{Rule, fatal_violation};
 
 /// The memory of a buffer. The call has read the `WSK_BUF` that describes it, which may be a local variable, as WSK
 /// does.
@@ -42,6 +42,12 @@ struct Part {
 // SAFETY: the memory is the provider's until the IRP is completed (Invariants), in any thread.
 unsafe impl Send for Bytes {}
 
+/// Stops a client whose buffer is not within its MDLs.
+fn outside(function: &str, found: &str) -> ! {
+    let why = "the host would access memory that is not the buffer's";
+    fatal_violation(Rule::BUFFER_WITHIN_MDLS, function, found, None, why)
+}
+
 impl Bytes {
     /// The bytes of a buffer, which the request in flight needs from now on.
     ///
@@ -55,19 +61,14 @@ impl Bytes {
         function: &'static str,
     ) -> Self {
         if buffer.is_null() {
-            rule_violation(Rule::BUFFER_WITHIN_MDLS, function, "the buffer is null", None);
+            outside(function, "the buffer is null");
         }
         // SAFETY: the caller passes a buffer.
         let descriptor = unsafe { buffer.read() };
         let mut bytes = Self { parts: Vec::new(), length: fields::length(descriptor.Length) };
         if descriptor.Mdl.is_null() {
             if descriptor.Length != 0 {
-                rule_violation(
-                    Rule::BUFFER_WITHIN_MDLS,
-                    function,
-                    "the buffer has a length, but no MDL",
-                    None,
-                );
+                outside(function, "the buffer has a length, but no MDL");
             }
             return bytes;
         }
@@ -75,31 +76,16 @@ impl Bytes {
             (descriptor.Mdl, descriptor.Offset as usize, fields::length(descriptor.Length));
         // SAFETY: the caller passes a chain of valid MDLs.
         if offset > 0 && offset >= unsafe { (*mdl).ByteCount } as usize {
-            rule_violation(
-                Rule::BUFFER_WITHIN_MDLS,
-                function,
-                "the buffer starts past the end of its first MDL",
-                None,
-            );
+            outside(function, "the buffer starts past the end of its first MDL");
         }
         let mut walked = Vec::new();
         while left > 0 {
             if mdl.is_null() {
-                rule_violation(
-                    Rule::BUFFER_WITHIN_MDLS,
-                    function,
-                    "the buffer extends past its last MDL",
-                    None,
-                );
+                outside(function, "the buffer extends past its last MDL");
             }
             // Walked in full, a circle would never end, or hand the same memory out twice.
             if walked.contains(&mdl) {
-                rule_violation(
-                    Rule::BUFFER_WITHIN_MDLS,
-                    function,
-                    "the chain of MDLs returns to an MDL that it has left",
-                    None,
-                );
+                outside(function, "the chain of MDLs returns to an MDL that it has left");
             }
             walked.push(mdl);
             // SAFETY: the caller passes a chain of valid MDLs.

@@ -15,7 +15,7 @@ use wsk_sys::{
     DISPATCH_LEVEL, NTSTATUS, PVOID, PWSK_SOCKET, STATUS_DATA_NOT_ACCEPTED, STATUS_PENDING,
     STATUS_REQUEST_NOT_ACCEPTED, STATUS_SUCCESS, ULONG, WSK_CLIENT_CONNECTION_DISPATCH,
     WSK_EVENT_ACCEPT, WSK_EVENT_RECEIVE, WSK_EVENT_RECEIVE_FROM, WSK_FLAG_AT_DISPATCH_LEVEL,
-    WSK_INSPECT_ID,
+    WSK_INSPECT_ID, WskInspectAccept,
 };
 
 use super::action::{Actions, Arrival, Call, Callback, InspectKey};
@@ -208,6 +208,9 @@ fn inspect(
             UNINSPECTED,
             created(kernel, id).as_deref(),
         );
+        // The connection is accepted as if the socket inspected none.
+        kernel.stack().inspected(id, key, WskInspectAccept, actions);
+        return;
     };
     let mut inspect_id = WSK_INSPECT_ID { Key: size_t(key.key), SerialNumber: key.serial };
     let mut addresses = Addresses::new(incoming);
@@ -230,6 +233,7 @@ fn abort(kernel: &Kernel, id: u64, callbacks: &Callbacks, key: InspectKey) {
             UNINSPECTED,
             created(kernel, id).as_deref(),
         );
+        return;
     };
     let mut inspect_id = WSK_INSPECT_ID { Key: size_t(key.key), SerialNumber: key.serial };
     // SAFETY: the arguments are valid during the call, as WSK documents for this callback.
@@ -303,7 +307,7 @@ fn receive(
                     created(kernel, id).as_deref(),
                 );
             }
-            bytes[accepted..].to_vec()
+            bytes[accepted.min(count)..].to_vec()
         }
         _ => bytes,
     };
@@ -341,7 +345,8 @@ fn receive_from(
         STATUS_DATA_NOT_ACCEPTED => datagrams,
         _ => {
             require(kernel, id, false, Rule::RECEIVE_CALLBACK_RESULT, FUNCTION, status);
-            return;
+            // As after any other failure.
+            datagrams
         }
     };
     take_back(kernel, id, first.addr(), status == STATUS_PENDING, FUNCTION);

@@ -20,7 +20,7 @@ use wsk_sys::{
 use crate::kernel::Kernel;
 use crate::kernel::config::Windows;
 use crate::kernel::ke::dispatcher::Signal;
-use crate::verifier::{Origin, Rule, rule_violation};
+use crate::verifier::{Origin, Rule, fatal_violation, rule_violation};
 use crate::wsk::descriptors::Descriptors;
 
 /// A registered client.
@@ -237,7 +237,8 @@ unsafe fn find(
 ) -> Arc<Client> {
     let registered = registered();
     if !registered.contains(&pointer.addr()) {
-        rule_violation(rule, function, found, None);
+        let why = "there is no registration to call the function for";
+        fatal_violation(rule, function, found, None, why);
     }
     // SAFETY: a registered client is an `Arc`'s.
     unsafe { Arc::increment_strong_count(pointer) };

@@ -46,13 +46,14 @@ impl SendControl {
         const FOUND: &str = "control data has a length but no pointer, or a pointer but no length";
         if control.is_null() && length > 0 {
             rule_violation(Rule::CONTROL_DATA, call, FOUND, None);
+            return None;
         }
         if !control.is_null() && length == 0 {
             tolerated_violation(Rule::CONTROL_DATA, call, FOUND, None);
         }
-        let mut found = Self::default();
+        let mut data = Self::default();
         if length == 0 {
-            return Some(found);
+            return Some(data);
         }
         if !control.is_aligned() {
             rule_violation(
@@ -61,6 +62,7 @@ impl SendControl {
                 "control data is not aligned for a CMSGHDR",
                 None,
             );
+            return None;
         }
         let mut end = 0;
         // SAFETY: the bytes are readable, by this function's contract, and their alignment was checked.
@@ -70,10 +72,10 @@ impl SendControl {
             let header = unsafe { next.read() };
             let whole = fields::length(header.cmsg_len);
             // SAFETY: `next_cmsg` and `first_cmsg` return only whole messages.
-            let data =
+            let bytes =
                 unsafe { slice::from_raw_parts(WSA_CMSG_DATA(next), whole - WSA_CMSG_LEN(0)) };
-            found.take(header.cmsg_level, header.cmsg_type, data)?;
-            found.count += 1;
+            data.take(header.cmsg_level, header.cmsg_type, bytes)?;
+            data.count += 1;
             end = next.addr() - control.addr() + WSA_CMSGHDR_ALIGN(whole);
             // SAFETY: the message is of this control data.
             next = unsafe { next_cmsg(control, length, next) };
@@ -83,8 +85,9 @@ impl SendControl {
             let found =
                 format!("the control message in the last {} bytes is truncated", length - end);
             rule_violation(Rule::CONTROL_DATA, call, &found, None);
+            return None;
         }
-        Some(found)
+        Some(data)
     }
 
     /// What arrives of it where the machine or its filters take some of it away.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wsk_sys::{NTSTATUS, PIRP, PSECURITY_DESCRIPTOR, STATUS_SUCCESS};
+use wsk_sys::{NTSTATUS, PIRP, PSECURITY_DESCRIPTOR, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
 
 use crate::kernel::Kernel;
 use crate::kernel::quarantine::Quarantine;
@@ -101,6 +101,7 @@ impl Descriptors {
         let Some(Cached { copy, given, origin, .. }) = table.cached.get_mut(&descriptor.addr())
         else {
             rule_violation(Rule::SECURITY_DESCRIPTOR, FUNCTION, NOT_CACHED, None);
+            return STATUS_INVALID_PARAMETER;
         };
         if *given == 0 {
             rule_violation(
@@ -109,12 +110,15 @@ impl Descriptors {
                 "the security descriptor is already released",
                 Some(origin),
             );
+            return STATUS_INVALID_PARAMETER;
         }
         *given -= 1;
         if *given == 0 {
             let range = descriptor.addr()..descriptor.addr() + size_of_val(&**copy);
-            kernel.usage().require_unused(&range, FUNCTION);
-            table.quarantine_unused(range.start);
+            // One that a request uses stays cached.
+            if kernel.usage().require_unused(&range, FUNCTION) {
+                table.quarantine_unused(range.start);
+            }
         }
         STATUS_SUCCESS
     }

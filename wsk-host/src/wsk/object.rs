@@ -24,7 +24,7 @@ use crate::kernel::interrupt;
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::quarantine::Quarantine;
 use crate::kernel::trace;
-use crate::verifier::{Origin, Rule, kernel_violation, rule_violation};
+use crate::verifier::{Origin, Rule, fatal_violation, kernel_violation};
 
 /// A socket as its client sees it: `WSK_SOCKET`, followed by the host's own fields.
 ///
@@ -180,18 +180,20 @@ pub(super) unsafe fn begin_anywhere<'a>(
             Some(Known { origin, .. }) => {
                 let origin = Arc::clone(origin);
                 drop(all);
-                rule_violation(
+                fatal_violation(
                     Rule::SOCKET_CLOSED_ONCE,
                     function,
                     "the socket is closed",
                     Some(&origin),
+                    "the socket no longer exists",
                 );
             }
-            None => rule_violation(
+            None => fatal_violation(
                 Rule::SOCKET_CLOSED_ONCE,
                 function,
                 "the pointer is not, and never was, a socket",
                 None,
+                "there is no socket to call the function with",
             ),
         }
     }
@@ -203,11 +205,12 @@ pub(super) unsafe fn begin_anywhere<'a>(
             name(category),
             name(object.category)
         );
-        rule_violation(
+        fatal_violation(
             Rule::PROVIDER_TABLE_OF_CATEGORY,
             function,
             &found,
             origin(socket.addr()).as_deref(),
+            "the function does not exist for the socket",
         );
     }
     interrupt();
@@ -227,7 +230,9 @@ impl ClosedSocket {
                 let found = format!("another thread is still in {function} with the socket");
                 let origin = Arc::clone(&known.origin);
                 drop(all);
-                rule_violation(Rule::CLOSE_DURING_CALL, "WskCloseSocket", &found, Some(&origin));
+                let (rule, function) = (Rule::CLOSE_DURING_CALL, "WskCloseSocket");
+                let why = "the other call would use a socket that no longer exists";
+                fatal_violation(rule, function, &found, Some(&origin), why);
             }
         }
         Self::Socket { irp: Irp(irp), object: socket.addr() }

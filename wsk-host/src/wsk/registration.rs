@@ -31,7 +31,7 @@ use crate::kernel::residency::require_nonpaged;
 use crate::kernel::schedule::ticks;
 use crate::kernel::trace::Event;
 use crate::kernel::usage::Owner;
-use crate::verifier::{Origin, Rule, rule_violation};
+use crate::verifier::{Origin, Rule, fatal_violation, rule_violation};
 use crate::wsk::config::Readiness;
 
 /// How long a registration may take to end. The real one would wait for ever.
@@ -174,7 +174,8 @@ unsafe extern "C" fn WskCaptureProviderNPI(
         }
         (None, None) => {
             let found = "the wait has no timeout, and WSK never becomes ready";
-            rule_violation(Rule::UNBOUNDED_CAPTURE, FUNCTION, found, Some(&client.origin));
+            let why = "the wait would never end";
+            fatal_violation(Rule::UNBOUNDED_CAPTURE, FUNCTION, found, Some(&client.origin), why);
         }
     };
     if !is_ready {
@@ -247,7 +248,7 @@ unsafe extern "C" fn WskDeregister(registration: PWSK_REGISTRATION) {
         let left = deadline.saturating_sub(client.kernel.now());
         let timeout = Duration::from_nanos(left.saturating_mul(100));
         if !client.changed.wait(FUNCTION, Some(timeout)) && !client.outstanding().is_nothing() {
-            report_outstanding(&client);
+            require_nothing_outstanding(&client);
         }
     }
     if let Some(origin) = client.descriptors.left() {
@@ -273,13 +274,16 @@ fn end_changes(client: &Arc<Client>) {
     }
 }
 
-fn report_outstanding(client: &Client) -> ! {
-    let left = client.outstanding();
-    if let Some(origin) = left.lists.values().next() {
-        let found = format!("lists of addresses not freed: {}", left.lists.len());
-        let origin = Arc::clone(origin);
+/// Stops a client that deregisters, and whose registration has not ended in time.
+fn require_nothing_outstanding(client: &Client) {
+    let mut left = client.outstanding();
+    let lists = std::mem::take(&mut left.lists);
+    if let Some(origin) = lists.values().next() {
+        let found = format!("lists of addresses not freed: {}", lists.len());
         drop(left);
-        rule_violation(Rule::NAME_RESOLUTION, "WskDeregister", &found, Some(&origin));
+        rule_violation(Rule::NAME_RESOLUTION, "WskDeregister", &found, Some(origin));
+        // They are lost, and the registration ends without them.
+        return;
     }
     let socket = |(id, origin): (&u64, &Arc<Origin>)| format!("{id} by {}", origin.call());
     let sockets: Vec<String> = left.sockets.iter().map(socket).collect();
@@ -292,5 +296,6 @@ fn report_outstanding(client: &Client) -> ! {
     );
     let socket = left.sockets.values().next().cloned();
     let created = socket.as_deref().or_else(|| left.captures.first());
-    rule_violation(Rule::DEREGISTRATION_WAITS, "WskDeregister", &found, created)
+    let why = "the registration does not end before them";
+    fatal_violation(Rule::DEREGISTRATION_WAITS, "WskDeregister", &found, created, why)
 }

@@ -5,6 +5,7 @@
 
 mod failures;
 mod hangs;
+mod places;
 
 use std::process::Command;
 use std::time::{Duration, Instant};

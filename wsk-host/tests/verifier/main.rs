@@ -7,6 +7,7 @@
 mod addresses_and_flags;
 mod answers;
 mod buffers;
+mod continuing;
 mod events;
 mod inspections;
 #[cfg(not(miri))] // Miri starts no processes.

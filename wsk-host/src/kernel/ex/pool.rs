@@ -140,7 +140,10 @@ pub(crate) fn free(memory: PVOID, tag: ULONG, function: &'static str) {
     if is_completing() {
         kernel.usage().free_in_routine(&range);
     }
-    kernel.usage().require_unused(&range, function);
+    if !kernel.usage().require_unused(&range, function) {
+        // It stays allocated, for the request or object that uses it.
+        return;
+    }
     kernel.timers().require_unused(&range, function);
     kernel.work_items().require_unused(&range, function);
     // SAFETY: the memory is an allocation of this size, which was live until here.

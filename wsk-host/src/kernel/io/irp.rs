@@ -27,7 +27,7 @@ use crate::kernel::blocks::GUARD;
 use crate::kernel::ex::pool::{FRESH, allocate, free, require_no_overrun};
 use crate::kernel::io::cancel::IoAcquireCancelSpinLock;
 use crate::kernel::ke::irql::require_at_most;
-use crate::verifier::{Rule, kernel_violation, rule_violation};
+use crate::verifier::{Rule, fatal_violation, kernel_violation, rule_violation};
 
 /// The type of an IRP among kernel objects.
 const IO_TYPE_IRP: i16 = 6;
@@ -255,7 +255,8 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
         let (current, count) = unsafe { ((*irp).CurrentLocation, (*irp).StackCount) };
         if current > count {
             let found = "the IRP was completed twice, or its completion routine did not keep it";
-            rule_violation(Rule::COMPLETION_ROUTINE, "IofCompleteRequest", found, None);
+            let why = "the IRP has no stack location left to complete";
+            fatal_violation(Rule::COMPLETION_ROUTINE, "IofCompleteRequest", found, None, why);
         }
         // SAFETY: the caller owns the IRP until a completion routine keeps it.
         let place = unsafe { fields::current_stack_location(irp) };
@@ -296,7 +297,8 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
                 "IofCompleteRequest",
                 "the IRP has no completion routine",
                 None,
-            )
+            );
+            continue;
         };
         // SAFETY: the sender of the IRP has set this routine for this context.
         let routine = || unsafe { routine(ptr::null_mut(), irp, context) };

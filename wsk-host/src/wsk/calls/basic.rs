@@ -42,10 +42,10 @@ pub(in crate::wsk) unsafe extern "C" fn control_socket<const C: Category>(
     returned: PSIZE_T,
     irp: PIRP,
 ) -> NTSTATUS {
-    // Shipped drivers enable callbacks in the completion routine of a connect or an accept, without an IRP.
+    // Shipped drivers enable callbacks in the completion routine of a connect or an accept.
     let enables_events =
         (request, level, code) == (WskSetOption, SOL_SOCKET, SO_WSK_EVENT_CALLBACK);
-    if enables_events && irp.is_null() && is_completing() {
+    if enables_events && is_completing() {
         let found = "the current thread is in a completion routine";
         tolerated_violation(Rule::COMPLETION_ROUTINE_CALLS_WSK, "WskControlSocket", found, None);
     } else {
@@ -105,7 +105,9 @@ pub(in crate::wsk) unsafe extern "C" fn bind<const C: Category>(
     // SAFETY: the caller passes an IRP.
     unsafe { take_over_for(&object, irp, "WskBind", None) };
     // SAFETY: the caller passes an address of the socket's family.
-    let local = unsafe { address::read(local, object.family, "WskBind") };
+    let Some(local) = (unsafe { address::read(local, object.family, "WskBind") }) else {
+        return refuse(&object, irp, STATUS_INVALID_PARAMETER);
+    };
     with_stack(object.kernel(), irp, |stack| stack.bind(object.id, irp, local))
 }
 
@@ -140,6 +142,7 @@ pub(super) fn end_retained(object: &InCall<'_>, list: usize) -> NTSTATUS {
                 found,
                 object.origin().as_deref(),
             );
+            return STATUS_INVALID_PARAMETER;
         };
         let found =
             format!("called with socket {}, but the list belongs to socket {id}", object.id);
@@ -149,6 +152,7 @@ pub(super) fn end_retained(object: &InCall<'_>, list: usize) -> NTSTATUS {
             &found,
             origin(socket.object).as_deref(),
         );
+        return STATUS_INVALID_PARAMETER;
     };
     drop(stack);
     if released.is_part {
@@ -161,6 +165,12 @@ pub(super) fn end_retained(object: &InCall<'_>, list: usize) -> NTSTATUS {
     }
     drop(released);
     STATUS_SUCCESS
+}
+
+/// Completes an IRP with a failure.
+pub(super) fn refuse(object: &InCall<'_>, irp: PIRP, status: NTSTATUS) -> NTSTATUS {
+    let result = (status, trace::Result::Nothing);
+    with_stack(object.kernel(), irp, |stack| stack.complete(object.id, irp, result))
 }
 
 /// Answers with an address of a socket's.

@@ -14,9 +14,8 @@ use wsk_sys::{
     ULONG, WSK_FLAG_ABORTIVE, WSK_FLAG_DRAIN, WSK_FLAG_NODELAY, WSK_FLAG_OOB, WSK_FLAG_WAITALL,
 };
 
-use super::basic::{end_retained, get_address};
+use super::basic::{end_retained, get_address, refuse};
 use super::{require_no_flags, take_over_for, with_stack};
-use crate::kernel::trace;
 use crate::verifier::{Rule, rule_violation};
 use crate::wsk::address;
 use crate::wsk::buffer::Bytes;
@@ -51,7 +50,9 @@ pub(in crate::wsk) unsafe extern "C" fn connect<const C: Category>(
     // SAFETY: the caller passes an IRP.
     unsafe { take_over_for(&object, irp, "WskConnect", None) };
     // SAFETY: the caller passes an address of the socket's family.
-    let remote = unsafe { address::read(remote, object.family, "WskConnect") };
+    let Some(remote) = (unsafe { address::read(remote, object.family, "WskConnect") }) else {
+        return refuse(&object, irp, STATUS_INVALID_PARAMETER);
+    };
     let kind = RequestKind::Connect { bytes: None, sent: 0, creates: false };
     with_stack(object.kernel(), irp, |stack| stack.connect(object.id, irp, remote, kind))
 }
@@ -69,7 +70,9 @@ pub(in crate::wsk) unsafe extern "C" fn connect_ex<const C: Category>(
     // SAFETY: the caller passes an IRP and a buffer, or none.
     unsafe { take_over_for(&object, irp, FUNCTION, length(buffer)) };
     // SAFETY: the caller passes an address of the socket's family.
-    let remote = unsafe { address::read(remote, object.family, FUNCTION) };
+    let Some(remote) = (unsafe { address::read(remote, object.family, FUNCTION) }) else {
+        return refuse(&object, irp, STATUS_INVALID_PARAMETER);
+    };
     let bytes = if buffer.is_null() {
         None
     } else {
@@ -88,12 +91,6 @@ pub(in crate::wsk) unsafe extern "C" fn connect_ex<const C: Category>(
     }
     let kind = RequestKind::Connect { bytes, sent: 0, creates: false };
     with_stack(object.kernel(), irp, |stack| stack.connect(object.id, irp, remote, kind))
-}
-
-/// Completes an IRP with a failure.
-fn refuse(object: &InCall<'_>, irp: PIRP, status: NTSTATUS) -> NTSTATUS {
-    let result = (status, trace::Result::Nothing);
-    with_stack(object.kernel(), irp, |stack| stack.complete(object.id, irp, result))
 }
 
 pub(in crate::wsk) unsafe extern "C" fn get_remote_address<const C: Category>(
@@ -220,6 +217,7 @@ unsafe fn receive_on(
         _ => {
             let found = format!("the flags are {flags:#x}, for {} bytes", bytes.length());
             rule_violation(Rule::FLAGS_OF_CALL, function, &found, None);
+            return refuse(object, irp, STATUS_INVALID_PARAMETER);
         }
     };
     with_stack(object.kernel(), irp, |stack| stack.request(object.id, irp, kind))
@@ -261,6 +259,7 @@ pub(in crate::wsk) unsafe extern "C" fn disconnect<const C: Category>(
                 &format!("the flags are {flags:#x}, with {has} buffer"),
                 None,
             );
+            refuse(&object, irp, STATUS_INVALID_PARAMETER)
         }
     }
 }

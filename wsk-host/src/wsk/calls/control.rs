@@ -124,6 +124,7 @@ fn set_events(control: &Control<'_>) -> NTSTATUS {
             "a basic socket has no events",
             object.origin().as_deref(),
         );
+        return control.refuse(STATUS_NOT_SUPPORTED);
     }
     let disables = value.EventMask & wsk_sys::WSK_EVENT_DISABLE != 0;
     if !disables && !control.irp.is_null() {

@@ -18,7 +18,7 @@ use wsk_sys::{
 
 use super::{take_over_for, with_stack};
 use crate::kernel::trace::{self, Event};
-use crate::verifier::{Rule, check_violation, tolerated_violation};
+use crate::verifier::{Rule, rule_violation, tolerated_violation};
 use crate::wsk::address;
 use crate::wsk::category::Category;
 use crate::wsk::object::InCall;
@@ -72,7 +72,7 @@ impl Control<'_> {
         self.object.kernel().record(Event::Call { function, socket, irp: 0, amount: None });
         if !self.irp.is_null() {
             let found = format!("the code {:#x} takes no IRP, but one is passed", self.code);
-            check_violation(Rule::CONTROL_OUTPUT, FUNCTION, &found, None);
+            rule_violation(Rule::CONTROL_OUTPUT, FUNCTION, &found, None);
         }
     }
 
@@ -168,6 +168,7 @@ impl Control<'_> {
         }
         let pointer: PSOCKADDR = self.input.0.cast_mut().cast();
         // SAFETY: the caller passes an address of the socket's family.
-        Ok(Some(unsafe { address::read(pointer, self.object.family, FUNCTION) }))
+        let address = unsafe { address::read(pointer, self.object.family, FUNCTION) };
+        address.ok_or(STATUS_INVALID_PARAMETER).map(Some)
     }
 }

@@ -91,6 +91,10 @@ unsafe fn send_messages_to(
     function: &'static str,
 ) -> NTSTATUS {
     let kernel = object.kernel();
+    let refuse = |status| {
+        let result = (status, trace::Result::Nothing);
+        with_stack(kernel, irp, |stack| stack.complete(object.id, irp, result))
+    };
     // SAFETY: the caller passes control data, or none.
     let read = unsafe { SendControl::read(control, length, function) };
     if length > 0 {
@@ -106,15 +110,15 @@ unsafe fn send_messages_to(
         let Some(default) = default else {
             let found = "neither the call nor the socket has a remote address";
             rule_violation(Rule::DATAGRAM_DESTINATION, function, found, object.origin().as_deref());
+            return refuse(STATUS_INVALID_PARAMETER);
         };
-        default
+        Some(default)
     } else {
         // SAFETY: the caller passes an address of the socket's family.
         unsafe { address::read(remote, object.family, function) }
     };
-    let Some(control) = read else {
-        let result = (STATUS_INVALID_PARAMETER, trace::Result::Nothing);
-        return with_stack(kernel, irp, |stack| stack.complete(object.id, irp, result));
+    let (Some(to), Some(control)) = (to, read) else {
+        return refuse(STATUS_INVALID_PARAMETER);
     };
     let control = control.stripped(kernel.wsk_config().stripping, object.client().bypasses_tdi());
     let kind = RequestKind::SendTo { messages, to, control, sent: 0 };

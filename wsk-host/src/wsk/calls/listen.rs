@@ -10,10 +10,11 @@
 
 use wsk_sys::fields::length;
 use wsk_sys::{
-    NTSTATUS, PIRP, PSOCKADDR, PVOID, PWSK_INSPECT_ID, PWSK_SOCKET, ULONG,
-    WSK_CLIENT_CONNECTION_DISPATCH, WSK_INSPECT_ACTION,
+    NTSTATUS, PIRP, PSOCKADDR, PVOID, PWSK_INSPECT_ID, PWSK_SOCKET, STATUS_INVALID_PARAMETER,
+    ULONG, WSK_CLIENT_CONNECTION_DISPATCH, WSK_INSPECT_ACTION,
 };
 
+use super::basic::refuse;
 use super::provider::require_resident;
 use super::{require_no_flags, take_over_for, with_stack};
 use crate::verifier::{Rule, rule_violation};
@@ -67,6 +68,7 @@ pub(in crate::wsk) unsafe extern "C" fn inspect_complete<const C: Category>(
             found,
             object.origin().as_deref(),
         );
+        return refuse(&object, irp, STATUS_INVALID_PARAMETER);
     };
     let key = InspectKey { key: length(inspect_id.Key), serial: inspect_id.SerialNumber };
     with_stack(object.kernel(), irp, |stack| stack.inspect_complete(object.id, irp, key, action))

@@ -32,7 +32,7 @@ use super::stack::Stack;
 use crate::kernel::Kernel;
 use crate::kernel::io::irp::{require_live, require_not_marked};
 use crate::kernel::trace::Event;
-use crate::verifier::{Rule, check_violation, rule_violation};
+use crate::verifier::{Rule, fatal_violation, rule_violation};
 use returned::Returned;
 
 /// Takes an IRP over, as a driver does that is called with one.
@@ -50,7 +50,8 @@ unsafe fn take_over(
     /// The outcomes that a completion routine must be set for.
     const EVERY_OUTCOME: UCHAR = SL_INVOKE_ON_SUCCESS | SL_INVOKE_ON_ERROR | SL_INVOKE_ON_CANCEL;
     if irp.is_null() {
-        rule_violation(Rule::IRP_PER_REQUEST, function, "the IRP is null", None);
+        let why = "the request has no IRP to complete";
+        fatal_violation(Rule::IRP_PER_REQUEST, function, "the IRP is null", None, why);
     }
     require_live(irp, function);
     require_not_marked(irp, function);
@@ -61,7 +62,9 @@ unsafe fn take_over(
     let number = kernel.usage().begin(irp, is_own, function, (socket, kernel.now()));
     kernel.record(Event::Call { function, socket, irp: number, amount });
     if location <= 1 {
-        rule_violation(Rule::IRP_PER_REQUEST, function, "the IRP has no stack location left", None);
+        let found = "the IRP has no stack location left";
+        let why = "the memory before its first location is not the IRP's";
+        fatal_violation(Rule::IRP_PER_REQUEST, function, found, None, why);
     }
     // SAFETY: the IRP is valid, and has a location left, as was checked.
     unsafe { IoSetNextIrpStackLocation(irp) };
@@ -104,6 +107,6 @@ fn with_stack(kernel: &Kernel, irp: PIRP, decide: impl FnOnce(&mut Stack) -> Act
 /// Stops a client that uses flags which are reserved ([INV-30](crate::rules#inv-30)).
 fn require_no_flags(flags: ULONG, function: &str) {
     if flags != 0 {
-        check_violation(Rule::RESERVED_FLAGS, function, &format!("the flags are {flags:#x}"), None);
+        rule_violation(Rule::RESERVED_FLAGS, function, &format!("the flags are {flags:#x}"), None);
     }
 }

@@ -13,12 +13,12 @@ use std::ptr;
 use std::sync::Arc;
 
 use wsk_sys::{
-    ADDRINFOEXW, AF_INET, AF_INET6, AF_UNSPEC, AI_CANONNAME, AI_FQDN, AI_NUMERICHOST,
-    AI_NUMERICSERV, AI_PASSIVE, GUID, IPPROTO_TCP, IPPROTO_UDP, NI_NAMEREQD, NI_NUMERICHOST,
-    NI_NUMERICSERV, NS_ALL, NS_DNS, NTSTATUS, PADDRINFOEXW, PASSIVE_LEVEL, PEPROCESS, PETHREAD,
-    PIRP, PSOCKADDR, PUNICODE_STRING, PWSK_CLIENT, SOCK_DGRAM, SOCK_STREAM, SOCKADDR_IN6,
-    SOCKADDR_STORAGE, STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_PARAMETER, STATUS_NO_MATCH,
-    STATUS_NOT_IMPLEMENTED, STATUS_SUCCESS, ULONG, UNICODE_STRING, USHORT,
+    ADDRESS_FAMILY, ADDRINFOEXW, AF_INET, AF_INET6, AF_UNSPEC, AI_CANONNAME, AI_FQDN,
+    AI_NUMERICHOST, AI_NUMERICSERV, AI_PASSIVE, GUID, IPPROTO_TCP, IPPROTO_UDP, NI_NAMEREQD,
+    NI_NUMERICHOST, NI_NUMERICSERV, NS_ALL, NS_DNS, NTSTATUS, PADDRINFOEXW, PASSIVE_LEVEL,
+    PEPROCESS, PETHREAD, PIRP, PSOCKADDR, PUNICODE_STRING, PWSK_CLIENT, SOCK_DGRAM, SOCK_STREAM,
+    SOCKADDR_IN6, SOCKADDR_STORAGE, STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_PARAMETER,
+    STATUS_NO_MATCH, STATUS_NOT_IMPLEMENTED, STATUS_SUCCESS, ULONG, UNICODE_STRING, USHORT,
 };
 
 use super::returned::{self, Returned};
@@ -414,6 +414,7 @@ pub(in crate::wsk) unsafe extern "C" fn free_address_info(
             "the list is not from WskGetAddressInfo, or is already freed",
             None,
         );
+        return;
     }
     // SAFETY: it was given to the client, which gives it back.
     unsafe { AddressList::free(list) };
@@ -488,16 +489,19 @@ pub(in crate::wsk) unsafe extern "C" fn get_name_info(
         return complete(&client, irp, STATUS_INVALID_PARAMETER);
     }
     // SAFETY: the caller passes an address.
-    let family = unsafe { address::read_family(address) };
-    let is_valid = matches!(family, AF_INET | AF_INET6)
-        && length as usize >= address::size_of_family(family)
-        && length as usize <= size_of::<SOCKADDR_STORAGE>()
-        && may_act_for(process, thread);
-    if !is_valid {
-        return complete(&client, irp, STATUS_INVALID_PARAMETER);
-    }
+    let family = unsafe { address::read_family(address, FUNCTION) };
+    let is_valid = |family: &ADDRESS_FAMILY| {
+        matches!(*family, AF_INET | AF_INET6)
+            && length as usize >= address::size_of_family(*family)
+            && length as usize <= size_of::<SOCKADDR_STORAGE>()
+            && may_act_for(process, thread)
+    };
+    let family = family.filter(is_valid);
     // SAFETY: the caller passes an address of this length.
-    let address = unsafe { address::read(address, family, FUNCTION) };
+    let address = family.and_then(|family| unsafe { address::read(address, family, FUNCTION) });
+    let Some(address) = address else {
+        return complete(&client, irp, STATUS_INVALID_PARAMETER);
+    };
     let later = Later(irp, (Room(node), Room(service_name)));
     in_background(&client, irp, move |kernel| {
         let later = later;

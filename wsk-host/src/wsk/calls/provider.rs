@@ -122,7 +122,9 @@ pub(in crate::wsk) unsafe extern "C" fn socket(
             None,
         );
     }
-    let mut callbacks = Callbacks { context: context.expose_provenance(), ..Callbacks::NONE };
+    // A basic socket has no use for a context.
+    let context = if category == BASIC { 0 } else { context.expose_provenance() };
+    let mut callbacks = Callbacks { context, ..Callbacks::NONE };
     match category {
         LISTEN => callbacks.listen = dispatch.cast(),
         DATAGRAM => callbacks.datagram = dispatch.cast(),
@@ -181,9 +183,11 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
     }
     // SAFETY: the caller passes an IRP.
     unsafe { take_over(&kernel, 0, irp, FUNCTION, None) };
-    // SAFETY: the caller passes two addresses of the same family.
-    let family = unsafe { address::read_family(local) };
     let refuse = |status| refuse(&client, irp, status);
+    // SAFETY: the caller passes two addresses of the same family, or null.
+    let Some(family) = (unsafe { address::read_family(local, FUNCTION) }) else {
+        return refuse(STATUS_INVALID_PARAMETER);
+    };
     if !category::exists(CONNECTION, family, socket_type, protocol) {
         return refuse(STATUS_NOT_SUPPORTED);
     }
@@ -191,6 +195,9 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
     let local = unsafe { address::read(local, family, FUNCTION) };
     // SAFETY: the caller passes two addresses, and `read` checks the family of the second.
     let remote = unsafe { address::read(remote, family, FUNCTION) };
+    let (Some(local), Some(remote)) = (local, remote) else {
+        return refuse(STATUS_INVALID_PARAMETER);
+    };
     let callbacks =
         Callbacks { context: context.expose_provenance(), connection: dispatch, ..Callbacks::NONE };
     require_resident(&kernel, &callbacks, FUNCTION);

@@ -14,7 +14,7 @@ use wsk_sys::{
 };
 
 use crate::kernel::Kernel;
-use crate::verifier::{Rule, rule_violation};
+use crate::verifier::{Rule, fatal_violation};
 
 fn unavailable(function: &str) -> ! {
     let windows = Kernel::current().config().windows;
@@ -22,7 +22,8 @@ fn unavailable(function: &str) -> ! {
         "Windows {}.{}.{} lacks this function: the dispatch table ends before it",
         windows.major, windows.minor, windows.build
     );
-    rule_violation(Rule::PROVIDER_TABLE_LENGTH, function, &found, None)
+    let why = "memory behind the table is not a function";
+    fatal_violation(Rule::PROVIDER_TABLE_LENGTH, function, &found, None, why)
 }
 
 pub(in crate::wsk) unsafe extern "C" fn get_address_info(

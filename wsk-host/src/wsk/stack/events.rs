@@ -72,6 +72,7 @@ impl Socket {
                 &found,
                 origin(self.object).as_deref(),
             );
+            return Err(STATUS_INVALID_PARAMETER);
         }
         if disables {
             return self.disable(events, irp);
@@ -109,6 +110,7 @@ impl Socket {
                 found,
                 origin(self.object).as_deref(),
             );
+            return Err(STATUS_INVALID_PARAMETER);
         }
         if self.events.fixed & events != 0 {
             // Static ones, and inherited ones.

@@ -12,8 +12,8 @@ use std::task::Poll;
 
 use wsk_sys::{
     PIRP, SO_CONDITIONAL_ACCEPT, SOCK_STREAM, SOL_SOCKET, STATUS_INVALID_DEVICE_STATE,
-    STATUS_NOT_SUPPORTED, STATUS_SUCCESS, WSK_EVENT_ACCEPT, WSK_EVENT_RECEIVE, WSK_INSPECT_ACTION,
-    WskInspectAccept, WskInspectPend, WskInspectReject,
+    STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_SUCCESS, WSK_EVENT_ACCEPT,
+    WSK_EVENT_RECEIVE, WSK_INSPECT_ACTION, WskInspectAccept, WskInspectPend, WskInspectReject,
 };
 
 use super::{Services, Stack};
@@ -115,6 +115,9 @@ impl Stack {
                 &found,
                 origin(socket.object).as_deref(),
             );
+            let result = (STATUS_INVALID_PARAMETER, trace::Result::Nothing);
+            socket.complete(&mut self.services, irp, result, &mut actions);
+            return actions;
         }
         socket.complete(&mut self.services, irp, SUCCESS, &mut actions);
         if let Some(place) = socket.aborted.iter().position(|aborted| *aborted == key) {
@@ -131,6 +134,7 @@ impl Stack {
                 "no connection with this WSK_INSPECT_ID waits for a decision",
                 origin(socket.object).as_deref(),
             );
+            return actions;
         }
         socket.decide(&mut self.services, key, action, &mut actions);
         self.progress_with(id, actions)
@@ -326,14 +330,12 @@ impl Socket {
                     "a stream socket has no WskInspectComplete to complete the inspection",
                     origin(self.object).as_deref(),
                 );
+                self.reject(services, id);
             }
             // Unless WskInspectComplete was called first.
             WskInspectPend if arrival.stage == Stage::Inspected => arrival.stage = Stage::Pended,
             WskInspectPend => {}
-            WskInspectReject => {
-                self.arrivals.retain(|arrival| arrival.id != id);
-                services.reset_arrival(id);
-            }
+            WskInspectReject => self.reject(services, id),
             other => {
                 let found = format!("the action is {other}");
                 rule_violation(
@@ -342,7 +344,14 @@ impl Socket {
                     &found,
                     origin(self.object).as_deref(),
                 );
+                self.reject(services, id);
             }
         }
+    }
+
+    /// Refuses a connection that was inspected.
+    fn reject(&mut self, services: &mut Services, id: u64) {
+        self.arrivals.retain(|arrival| arrival.id != id);
+        services.reset_arrival(id);
     }
 }

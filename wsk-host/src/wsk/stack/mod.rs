@@ -547,7 +547,7 @@ impl Socket {
     }
 
     /// Stops a client that closes a socket before it has released every retained indication ([INV-47](crate::rules#inv-47)).
-    fn require_released(&self) {
+    fn require_released(&mut self) {
         let mut retained = self.retained.iter().filter(|(list, _)| !self.offered.contains(list));
         if let Some((_, retained)) = retained.next() {
             let (noun, origin) = match retained {
@@ -557,6 +557,12 @@ impl Socket {
             let found =
                 format!("retained lists of indicated {noun} not released: {}", self.retained.len());
             rule_violation(Rule::RELEASED_BEFORE_CLOSE, "WskCloseSocket", &found, Some(origin));
+            // The client may still use them: they are lost with their socket, and not freed.
+            let is_offered = |(list, _): &(usize, Retained)| self.offered.contains(list);
+            let (offered, lost): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                std::mem::take(&mut self.retained).into_iter().partition(is_offered);
+            self.retained = offered;
+            std::mem::forget(lost);
         }
     }
 }
