@@ -64,7 +64,21 @@ impl Awaited {
 /// The threads that wait, and what each of them waits for.
 pub(crate) type Waits = Vec<(Waiting, Vec<Awaited>)>;
 
-/// Describes a hang: each thread, each open object, each request, and the likely mistakes.
+/// The number of objects, of requests and of likely mistakes that a report has.
+const MOST: usize = 20;
+
+/// Writes the first lines of one kind, and the number of the others.
+fn list(report: &mut String, kind: &str, lines: &[String]) {
+    let (first, rest) = lines.split_at(lines.len().min(MOST));
+    for line in first {
+        let _ = write!(report, "\n  {kind:<8} {line}");
+    }
+    if !rest.is_empty() {
+        let _ = write!(report, "\n  {kind:<8} {} more", rest.len());
+    }
+}
+
+/// Describes a hang: each thread, the first open objects and requests, and the likely mistakes.
 pub(crate) fn describe(
     now: Ticks,
     waits: &Waits,
@@ -95,25 +109,18 @@ pub(crate) fn describe(
     for (thread, place) in places.iter().filter(|(thread, _)| !is_waiting(**thread)) {
         let _ = write!(report, "\n  runs:    thread {thread}{place}");
     }
-    for object in &outstanding.objects {
-        let _ = write!(report, "\n  open:    {object}");
-    }
-    for InFlight { number, socket, since, origin } in requests {
+    list(&mut report, "open:", &outstanding.objects);
+    let in_flight = |InFlight { number, socket, since, origin }: &InFlight| {
         let socket = if *socket == 0 { String::new() } else { format!(" on socket {socket}") };
-        let since = Milliseconds(*since);
-        let _ = write!(
-            report,
-            "\n  request: IRP {number}{socket}, in flight since {since}, made {origin}"
-        );
-    }
+        format!("IRP {number}{socket}, in flight since {}, made {origin}", Milliseconds(*since))
+    };
+    list(&mut report, "request:", &requests.iter().map(in_flight).collect::<Vec<_>>());
     let mut likely = advice_of_threads(waits);
     likely.extend(outstanding.advice.iter().cloned());
     if likely.is_empty() && requests.is_empty() {
         likely.extend(advice_of_events(waits));
     }
-    for advice in likely {
-        let _ = write!(report, "\n  likely:  {advice}");
-    }
+    list(&mut report, "likely:", &likely);
     report
 }
 
@@ -195,6 +202,18 @@ mod tests {
             vec![waiting(1, Awaited::Thread(Some(2))), waiting(2, Awaited::Thread(Some(1)))];
         let advice = advice_of_threads(&waits);
         assert_eq!(advice, ["threads 1 and 2 wait for each other's end"]);
+    }
+
+    #[test]
+    fn a_report_about_thousands_of_sockets_can_be_read() {
+        let lines = |text: &str| (0..2000).map(|number| format!("{text} {number}")).collect();
+        let outstanding =
+            Outstanding { objects: lines("socket"), advice: lines("close"), from_outside: false };
+        let report = describe(0, &Vec::new(), &BTreeMap::new(), &[], &outstanding);
+        assert_eq!(report.lines().count(), 1 + 2 * (MOST + 1));
+        assert!(
+            report.contains("\n  open:    socket 19\n  open:    1980 more\n  likely:  close 0\n")
+        );
     }
 
     #[test]
