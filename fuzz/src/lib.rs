@@ -5,6 +5,7 @@
 
 pub mod control_data;
 pub mod control_messages;
+pub mod header_text;
 pub mod host_name;
 pub mod security_descriptor;
 pub mod socket_address;
@@ -16,9 +17,10 @@ use wsk_host::{Config, Host, Timing};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which its folder of seeds and its binary have, too.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("control_data", control_data::run),
     ("control_messages", control_messages::run),
+    ("header_text", header_text::run),
     ("host_name", host_name::run),
     ("security_descriptor", security_descriptor::run),
     ("socket_address", socket_address::run),

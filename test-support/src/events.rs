@@ -14,6 +14,7 @@ use wsk::{ErrorKind, Provider, Result};
 use wsk_host::{Config, Host, Timing};
 
 use crate::scenario::{on_host_with_events, seedless_timings};
+use crate::seeds::seeds;
 
 /// How events are enabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,9 +49,8 @@ fn with_events(
     static_events: EventMask,
     scenario: impl AsyncFn(&Host, Provider, Enabling) -> Result<()>,
 ) {
-    let seeds = if cfg!(miri) { 1 } else { 30 };
     let mut configs: Vec<Config> = seedless_timings()
-        .chain((0..seeds).map(Timing::Mixed))
+        .chain((0..seeds(30, 1)).map(Timing::Mixed))
         .map(|timing| Config::default().timing(timing))
         .collect();
     if !cfg!(miri) {

@@ -5,13 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use wsk_host::{Config, Host, Timing};
 
 use crate::raw::Client;
+use crate::seeds::seeds;
 
 /// The simulated network: both timings without chance, and seeds that decide the timing.
 pub fn simulated() -> Vec<Config> {
-    let seeds = if cfg!(miri) { 2 } else { 40 };
     let mut configs =
         vec![Config::default().timing(Timing::Inline), Config::default().timing(Timing::Deferred)];
-    configs.extend((0..seeds).map(|seed| Config::default().seed(seed)));
+    configs.extend((0..seeds(40, 2)).map(|seed| Config::default().seed(seed)));
     configs
 }
 

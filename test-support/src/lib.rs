@@ -1,6 +1,7 @@
 //! Shared by the tests of this workspace.
 //!
 //! - [`process`]: scenarios that end their process, run in one of their own;
+//! - [`seeds`]: the number of seeds that a test runs with;
 //! - `raw`, `hosts` and `kernel` (feature `raw`): a WSK client that makes the raw calls as a driver in C does, the
 //!   hosts it runs on, and kernel objects in pool;
 //! - `scenario`, `connection`, `futures` and `events` (feature `wsk`): the same for tests of the crate `wsk`.
@@ -16,6 +17,7 @@
 )]
 
 pub mod process;
+pub mod seeds;
 
 #[cfg(feature = "raw")]
 pub mod hosts;

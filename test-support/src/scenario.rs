@@ -6,8 +6,7 @@ use wsk::irql::Passive;
 use wsk::{Provider, Registration, RegistrationBuilder, Result, rt};
 use wsk_host::{Config, Host, Timing};
 
-/// Seeds that a scenario runs with. Miri takes long for each.
-const SEEDS: u64 = if cfg!(miri) { 1 } else { 100 };
+use crate::seeds::seeds;
 
 /// A token for the thread of a test.
 pub fn passive() -> Passive {
@@ -17,7 +16,7 @@ pub fn passive() -> Passive {
 
 /// Every timing of completions: inline, deferred, and mixed by each of the seeds.
 pub fn timings() -> impl Iterator<Item = Timing> {
-    seedless_timings().chain((0..SEEDS).map(Timing::Mixed))
+    seedless_timings().chain((0..seeds(100, 1)).map(Timing::Mixed))
 }
 
 /// The timings without chance. None under Miri, where each timing takes long: it runs the mixed ones only.

@@ -28,36 +28,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let targets: Vec<&str> = archs.iter().map(|arch| arch.target()).collect();
     setup::require_targets(&project::root(), &targets, args.setup, FLAG)?;
     for arch in archs {
-        print!("{}", describe(&build(&args.name, arch, Optimization::Full)?)?);
+        print!("{}", describe(&build(&args.name, arch)?)?);
     }
     Ok(())
 }
 
-/// How a driver is optimized.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Optimization {
-    /// As a whole, as drivers are released.
-    Full,
-    /// Each crate by itself, and little: in a fraction of the time.
-    Little,
-}
-
-impl Optimization {
-    /// The build of a package's driver.
-    pub(crate) fn build(self, package: &str, arch: Arch) -> Build<'_> {
-        let release = Build::release(package, arch);
-        match self {
-            Self::Full => release,
-            // In the profile `dev`, since it shares macros and build scripts with all other builds.
-            Self::Little => {
-                Build { profile: "dev", config: &["profile.dev.opt-level=1"], ..release }
-            }
-        }
-    }
-}
-
 /// Builds a driver of an example, and returns its path: `target/driver/ARCH/NAME.sys`.
-pub(crate) fn build(name: &str, arch: Arch, optimization: Optimization) -> Result<PathBuf> {
+pub(crate) fn build(name: &str, arch: Arch) -> Result<PathBuf> {
     let workspace = project::workspace()?;
     let package = format!("{name}-driver");
     let known: Vec<&str> =
@@ -67,7 +44,7 @@ pub(crate) fn build(name: &str, arch: Arch, optimization: Optimization) -> Resul
         "no driver is called `{name}`; the drivers are {}",
         known.join(", ")
     );
-    optimization.build(&package, arch).run(workspace)
+    Build::release(&package, arch).run(workspace)
 }
 
 /// The images that a driver of this project may import from.

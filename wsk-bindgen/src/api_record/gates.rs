@@ -69,12 +69,13 @@ impl Branch {
 }
 
 /// A condition without the parentheses around all of it.
-fn plain(condition: &str) -> String {
-    let inner = condition.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
-    match inner {
-        Some(inner) if is_balanced(inner) => plain(inner.trim()),
-        _ => condition.to_owned(),
+fn plain(mut condition: &str) -> String {
+    while let Some(inner) = condition.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'))
+        && is_balanced(inner)
+    {
+        condition = inner.trim();
     }
+    condition.to_owned()
 }
 
 /// Whether every parenthesis, bracket and brace that is opened is closed, and in the right order. Those in
@@ -110,19 +111,25 @@ pub(super) struct Definition {
 /// All definitions of macros, whatever their conditions.
 pub(super) fn macros(text: &str) -> impl Iterator<Item = Definition> {
     let directives = directives(text).into_iter().flatten();
-    directives.filter(|directive| directive.name == "define").map(|Directive { rest, .. }| {
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-        let (name, rest) = rest.split_at(end);
-        let (parameters, body) = match rest.strip_prefix('(').and_then(|rest| rest.split_once(')'))
-        {
-            Some((list, body)) => {
-                let names = list.split(',').filter(|name| !name.trim().is_empty());
-                (Some(names.count()), body)
-            }
-            None => (None, rest),
-        };
-        Definition { name: name.to_owned(), parameters, body: body.trim().to_owned() }
-    })
+    directives.filter(|directive| directive.name == "define").filter_map(
+        |Directive { rest, .. }| {
+            let end =
+                rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let (name, rest) = rest.split_at(end);
+            let (parameters, body) =
+                match rest.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
+                    Some((list, body)) => {
+                        let names = list.split(',').filter(|name| !name.trim().is_empty());
+                        (Some(names.count()), body)
+                    }
+                    None => (None, rest),
+                };
+            // clang refuses others: it must not find them in what is written for it.
+            let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+            let body = body.trim().to_owned();
+            is_name.then(|| Definition { name: name.to_owned(), parameters, body })
+        },
+    )
 }
 
 struct Directive {
@@ -158,25 +165,44 @@ fn directive(line: &str) -> Option<Directive> {
     Some(Directive { name: name.to_owned(), rest })
 }
 
-/// The text with spaces for comments, on the same lines.
+/// The text with spaces for comments, on the same lines. In strings and characters, nothing is a comment.
 fn without_comments(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(character) = rest.chars().next() {
         let length = if rest.starts_with("//") {
             rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") {
-            let length = rest.find("*/").map_or(rest.len(), |end| end + 2);
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            let length = comment.find("*/").map_or(rest.len(), |end| end + 4);
             plain.push(' ');
             plain.extend(rest[..length].chars().filter(|character| *character == '\n'));
             length
         } else {
-            plain.push(character);
-            character.len_utf8()
+            let length = match character {
+                '"' | '\'' => quoted(rest, character),
+                _ => character.len_utf8(),
+            };
+            plain.push_str(&rest[..length]);
+            length
         };
         rest = &rest[length..];
     }
     plain
+}
+
+/// The length of the string or character that a text begins with. An apostrophe that is none, such as that of an
+/// `#error`, ends with its line.
+fn quoted(text: &str, quote: char) -> usize {
+    let mut characters = text.char_indices().skip(1);
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '\\' => drop(characters.next()),
+            '\n' => return at,
+            _ if character == quote => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 #[cfg(test)]
@@ -196,7 +222,8 @@ mod tests {
     #[test]
     fn a_definition_is_found_in_any_form() {
         let text = "#define A\n # /* b */ define B( x,\\\n y ) (x) // c\n#define C ( 1 )\n\
-                    /* #define D */\n#define E() 2\n#if 0\n#define C(...) 3\n#endif\n";
+                    /* #define D */\n#define E() 2\n#if 0\n#define C(...) 3\n#endif\n\
+                    #error it isn't\n#define F \"/*\" /* g */\n#define G '\"' // */\n#define 1\n#define\n";
         let found: Vec<(String, Option<usize>, String)> =
             macros(text).map(|it| (it.name, it.parameters, it.body)).collect();
         let expected = [
@@ -205,6 +232,8 @@ mod tests {
             ("C", None, "( 1 )"),
             ("E", Some(0), "2"),
             ("C", Some(1), "3"),
+            ("F", None, "\"/*\""),
+            ("G", None, "'\"'"),
         ];
         let expected =
             expected.map(|(name, count, body)| (name.to_owned(), count, body.to_owned()));

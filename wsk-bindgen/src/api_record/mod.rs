@@ -47,6 +47,20 @@ pub struct Args {
     check: bool,
 }
 
+/// The condition of each line of a header's text, in the spelling of the records: no include guard, no C++.
+#[must_use]
+pub fn conditions(text: &str) -> Vec<Option<String>> {
+    let gates = gates::Gates::read(text);
+    text.lines().zip(1..).map(|(_, line)| gates.of_line(line)).collect()
+}
+
+/// The source that clang reads for a header's text: it includes the header, and has constants for the values of its
+/// macros.
+#[must_use]
+pub fn wrapper(text: &str) -> String {
+    read::wrapper(text)
+}
+
 /// Shows the records, or records the API of a WDK.
 ///
 /// # Errors

@@ -99,7 +99,7 @@ pub(super) fn value_of(name: &str, parameters: Option<usize>) -> String {
 
 /// The input of clang: the headers, and a constant for each macro. `constexpr` refuses what is no constant
 /// expression, such as `1 << 100`, and `auto` keeps the type: a number that is no integer is not made one.
-fn wrapper(text: &str) -> String {
+pub(super) fn wrapper(text: &str) -> String {
     let mut wrapper = format!("#include <ntddk.h>\n#include <{HEADER}>\n");
     let mut names = BTreeSet::new();
     for definition in macros(text) {

@@ -8,6 +8,7 @@ use test_support::connection::{LOCAL, buffer};
 use test_support::events::{Signal, on_both_networks};
 use test_support::futures::{join, poll_times};
 use test_support::scenario::{each_allocation, last_under_miri, on_host, timings};
+use test_support::seeds::seeds;
 use wsk::events::{
     ConditionalListenEvents, ConnectionEvents, DatagramEvents, EventMask, Incoming, Inspection,
     ListenEvents,
@@ -214,7 +215,7 @@ fn each_handler_is_dropped_once_if_an_allocation_fails() {
 
 #[test]
 fn each_handler_is_dropped_once_if_sockets_die_and_requests_hang() {
-    for seed in 0..if cfg!(miri) { 1 } else { 200 } {
+    for seed in 0..seeds(200, 1) {
         let count = Arc::new(Count::default());
         let faults = Faults { forced_close: 30, hold: 10, ..Faults::default() };
         let host = Host::new(Config::default().seed(seed).faults(faults));

@@ -7,10 +7,9 @@ use std::time::Duration;
 use test_support::connection::{buffer, streams};
 use test_support::futures::{join, poll_times};
 use test_support::scenario::{on, on_host, passive};
+use test_support::seeds::seeds;
 use wsk::{Buffer, ErrorKind, Provider, Result, Runtime, TcpStream, UdpSocket, time};
 use wsk_host::{Config, Host};
-
-const SEEDS: u64 = if cfg!(miri) { 2 } else { 64 };
 
 /// How long a receive is waited for: often too short.
 const PATIENCE: Duration = Duration::from_micros(500);
@@ -90,7 +89,7 @@ async fn impatient(mut stream: TcpStream, way: Way) -> Result<Vec<u8>> {
 
 fn receives_all(way: Way) {
     const SIZE: usize = if cfg!(miri) { 100 } else { 1000 };
-    for seed in 0..SEEDS {
+    for seed in 0..seeds(64, 2) {
         let host = Host::new(Config::default().seed(seed));
         let run = async |wsk: Provider| {
             let runtime = Runtime::new(passive(), 1)?;
@@ -139,7 +138,7 @@ fn a_buffered_stream_that_is_taken_apart_loses_nothing() {
 /// which these were begun.
 #[test]
 fn dropped_receives_keep_their_order() {
-    for seed in 0..SEEDS {
+    for seed in 0..seeds(64, 2) {
         let config = Config::default().seed(seed).partial_receives(false);
         let run = async |wsk: Provider| {
             let (client, server) = streams(&wsk).await?;
@@ -180,7 +179,7 @@ fn dropped_receives_keep_their_order() {
 /// The end of the stream comes after the bytes, and stays.
 #[test]
 fn the_end_keeps_its_place() {
-    for seed in 0..SEEDS {
+    for seed in 0..seeds(64, 2) {
         let run = async |wsk: Provider| {
             let (client, server) = streams(&wsk).await?;
             let abandoned = async |server: &TcpStream| {
@@ -214,7 +213,7 @@ fn the_end_keeps_its_place() {
 /// A drain discards what was kept, too.
 #[test]
 fn a_drain_discards_what_dropped_receives_have_received() {
-    for seed in 0..SEEDS {
+    for seed in 0..seeds(64, 2) {
         let run = async |wsk: Provider| {
             let (client, server) = streams(&wsk).await?;
             poll_times(server.recv(Buffer::new(10)?), 1).await;
@@ -256,7 +255,7 @@ fn a_timeout_applies_while_earlier_receives_are_waited_for() {
 #[test]
 fn a_datagram_of_a_dropped_receive_is_the_next_ones() {
     const COUNT: u8 = if cfg!(miri) { 10 } else { 100 };
-    for seed in 0..SEEDS {
+    for seed in 0..seeds(64, 2) {
         let run = async |wsk: Provider| {
             let from = UdpSocket::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
             let to = UdpSocket::bind(&wsk, ([127, 0, 0, 1], 0)).await?;

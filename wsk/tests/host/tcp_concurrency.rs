@@ -8,6 +8,7 @@ use futures_util::future::{Either, join_all, select};
 use test_support::connection::{LOCAL, buffer, echo, streams};
 use test_support::futures::join;
 use test_support::scenario::{on_host, passive};
+use test_support::seeds::seeds;
 use wsk::rt::yield_now;
 use wsk::time::sleep;
 use wsk::{Buffer, Provider, Result, Runtime, Spawner, TcpListener, TcpStream};
@@ -15,8 +16,8 @@ use wsk_host::{Config, Host};
 
 /// Runs a scenario on hosts with these seeds, each with a runtime of two threads.
 #[allow(clippy::needless_pass_by_value, reason = "a closure is best written in place")]
-fn with_runtimes(seeds: u64, scenario: impl AsyncFn(&Provider, &Spawner) -> Result<()>) {
-    for seed in 0..if cfg!(miri) { 1 } else { seeds } {
+fn with_runtimes(all_seeds: u64, scenario: impl AsyncFn(&Provider, &Spawner) -> Result<()>) {
+    for seed in 0..seeds(all_seeds, 1) {
         let host = Host::new(Config::default().seed(seed));
         on_host(&host, async |wsk| {
             let runtime = Runtime::new(passive(), 2)?;

@@ -9,7 +9,7 @@ use object::read::pe::PeFile64;
 use object::{Object as _, ObjectSection as _};
 use xshell::{Shell, cmd};
 
-use crate::driver::{self, Optimization};
+use crate::driver;
 use crate::project;
 
 const FOLDER: &str = "wsk/cost/c/echo";
@@ -48,7 +48,7 @@ impl Size {
 
 /// The echo driver in Rust, for x64.
 pub(crate) fn build_rust() -> Result<PathBuf> {
-    driver::build("echo", Arch::X64, Optimization::Full)
+    driver::build("echo", Arch::X64)
 }
 
 /// The echo driver in C, for x64. Fails if the kernel would not load it.

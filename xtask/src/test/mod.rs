@@ -8,6 +8,7 @@ mod miri;
 mod release;
 mod steps;
 mod time;
+mod units;
 
 use std::time::{Duration, Instant};
 
@@ -189,11 +190,15 @@ fn libclang() -> Vec<&'static Need> {
     vec![&bindgen::LIBCLANG]
 }
 
-/// What the unit tests of the workspace need: the bindings' own, and what the web server is tested with.
-fn units() -> Vec<&'static Need> {
-    libclang().into_iter().chain(&WEB_NEEDS).collect()
+/// What the web server is tested with.
+fn unit_needs() -> Vec<&'static Need> {
+    WEB_NEEDS.iter().collect()
 }
 
 fn wine() -> Vec<&'static Need> {
+    WINE.iter().collect()
+}
+
+fn wine_web() -> Vec<&'static Need> {
     WINE.iter().chain(&WEB_NEEDS).collect()
 }

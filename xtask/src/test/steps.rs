@@ -7,11 +7,10 @@ use cargo_wsk::build::{self, Arch, Build};
 use cargo_wsk::setup;
 
 use super::{
-    Step, c, callback_cost, compilers, fuzz, headers, libclang, miri, nothing, release,
-    units as unit_needs, wine as wine_needs,
+    Step, c, callback_cost, compilers, fuzz, headers, libclang, miri, nothing, release, unit_needs,
+    units, wine as wine_needs, wine_web,
 };
-use crate::driver::{self, Optimization};
-use crate::{audit, bench, bindgen, project, wine};
+use crate::{audit, bench, bindgen, driver, project, wine};
 
 /// The step that needs an older toolchain.
 pub(super) const MINIMUM: &str = "minimum";
@@ -26,7 +25,7 @@ pub(super) const MIRI: &str = "miri";
 pub(super) const LICENSES: &str = "licenses";
 pub(super) const SEMVER: &str = "semver";
 
-pub(super) static STEPS: [Step; 26] = [
+pub(super) static STEPS: [Step; 28] = [
     Step {
         name: "format",
         is_for_releases: false,
@@ -68,7 +67,23 @@ pub(super) static STEPS: [Step; 26] = [
         is_for_releases: false,
         about: "unit tests, tests on the host, and the examples in the documentation",
         needs: unit_needs,
-        run: units,
+        run: units::run,
+    },
+    Step {
+        // It generates bindings a hundred times, and only changes to it can break it: `bindings` uses it once.
+        name: "bindgen",
+        is_for_releases: true,
+        about: "tests of the generator of the bindings",
+        needs: libclang,
+        run: units::bindgen,
+    },
+    Step {
+        // Four times as long as in `units`, for defects that few seeds find.
+        name: "seeds",
+        is_for_releases: true,
+        about: "the tests on the simulated network, each with all of its seeds",
+        needs: nothing,
+        run: units::seeds,
     },
     Step {
         name: "wdk-sys",
@@ -124,16 +139,16 @@ pub(super) static STEPS: [Step; 26] = [
     Step {
         name: "drivers",
         is_for_releases: false,
-        about: "the example drivers build, optimized or not, with `alloc`, and never for a host",
+        about: "drivers build, optimized as a whole and not at all, and never for a host",
         needs: nothing,
         run: drivers,
     },
     Step {
-        // An optimized build takes a minute for the web example, which is mostly others' code; and what is particular to
-        // arm64 is in `drivers` and `audit`.
+        // The web example is mostly others' code, whose build takes a minute, and its own code is tested on the host. What
+        // is particular to arm64 is in `audit`.
         name: "drivers-all",
         is_for_releases: true,
-        about: "every example driver builds for x64 and arm64, optimized",
+        about: "every example driver builds for x64 and arm64, however it is optimized",
         needs: nothing,
         run: drivers_all,
     },
@@ -204,23 +219,22 @@ pub(super) static STEPS: [Step; 26] = [
     Step {
         name: "wine",
         is_for_releases: false,
-        about: "the example drivers in Wine",
+        about: "the echo driver in Wine",
         needs: wine_needs,
-        run: || EXAMPLES.into_iter().try_for_each(|(name, how)| wine::test(name, how)),
+        run: || wine::test("echo"),
     },
     Step {
-        // The optimized image takes a minute to build.
+        // Most of it is others' code, and takes a minute to build. Its own code is tested on the host.
         name: "wine-web",
         is_for_releases: true,
         about: "the web driver in Wine, optimized",
-        needs: wine_needs,
-        run: || wine::test("web", Optimization::Full),
+        needs: wine_web,
+        run: || wine::test("web"),
     },
 ];
 
-/// The examples that are drivers, and how they are optimized for a change's checks: the web example is mostly others' code.
-const EXAMPLES: [(&str, Optimization); 2] =
-    [("echo", Optimization::Full), ("web", Optimization::Little)];
+/// The examples that are drivers.
+const EXAMPLES: [&str; 2] = ["echo", "web"];
 
 /// The profile of drivers that are not optimized. It shares what runs on the host, such as macros, with all other builds.
 const DEV: &str = "dev";
@@ -263,12 +277,6 @@ fn libclangs() -> Result<()> {
     ensure!(!folders.is_empty(), "no libclang is installed where Debian's packages have it");
     println!("{} libclangs give the same", folders.len());
     Ok(())
-}
-
-fn units() -> Result<()> {
-    cargo(&["test", "--workspace", "--quiet"])?;
-    // Those that need more than Rust: of the web example, which talks to other programs.
-    cargo(&["test", "--workspace", "--quiet", "--test", "real", "--", "--ignored"])
 }
 
 fn lint() -> Result<()> {
@@ -368,30 +376,29 @@ fn minimum() -> Result<()> {
     Ok(())
 }
 
-/// The images that run in Wine; and a driver that uses `alloc`, for which the linker must find everything that the precompiled
-/// `core` and `alloc` refer to: more without optimization, and other functions for each processor.
+/// The image that runs in Wine; and a driver that uses `alloc`, for which the linker must find everything that the precompiled
+/// `core` and `alloc` refer to, and most without optimization.
 fn drivers() -> Result<()> {
-    for (name, optimization) in EXAMPLES {
-        print!("{}", driver::describe(&driver::build(name, Arch::X64, optimization)?)?);
-    }
-    let debug = Build { profile: DEV, ..Build::release(ALLOC_CHECK, Arch::X64) };
-    let little = Optimization::Little.build(ALLOC_CHECK, Arch::Arm64);
-    for (build, about) in [(debug, "not optimized"), (little, "optimized crate by crate")] {
-        driver::describe(&build.compile(project::workspace()?)?)?;
-        println!("{}: a driver with `alloc` links, {about}", build.arch.name());
-    }
+    print!("{}", driver::describe(&driver::build("echo", Arch::X64)?)?);
+    driver::describe(&unoptimized(Arch::X64).compile(project::workspace()?)?)?;
+    println!("{}: a driver with `alloc` links, not optimized", Arch::X64.name());
     no_driver_for_a_host()
+}
+
+fn unoptimized(arch: Arch) -> Build<'static> {
+    Build { profile: DEV, ..Build::release(ALLOC_CHECK, arch) }
 }
 
 fn drivers_all() -> Result<()> {
     for arch in Arch::ALL {
-        for (name, _) in EXAMPLES {
-            print!("{}", driver::describe(&driver::build(name, arch, Optimization::Full)?)?);
+        for name in EXAMPLES {
+            print!("{}", driver::describe(&driver::build(name, arch)?)?);
         }
         driver::describe(&Build::release(ALLOC_CHECK, arch).compile(project::workspace()?)?)?;
-        let debug = Build { profile: DEV, ..Build::release(ALLOC_CHECK, arch) };
-        driver::describe(&debug.compile(project::workspace()?)?)?;
-        let little = Optimization::Little.build(ALLOC_CHECK, arch);
+        driver::describe(&unoptimized(arch).compile(project::workspace()?)?)?;
+        // Each crate by itself, and little.
+        let config = &["profile.dev.opt-level=1"];
+        let little = Build { config, ..unoptimized(arch) };
         driver::describe(&little.compile(project::workspace()?)?)?;
         println!("{}: a driver with `alloc` links, however it is optimized", arch.name());
     }

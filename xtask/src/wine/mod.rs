@@ -12,7 +12,7 @@ use cargo_wsk::setup::{self, Need};
 use cargo_wsk::wine::{self, Parameter, Value};
 
 pub(crate) use self::test::{run as test, run_image as test_image};
-use crate::driver::{self, Optimization};
+use crate::driver;
 use crate::project;
 
 /// Options of `cargo xtask wine`.
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         if args.name == "web" {
             setup::require(&WEB_NEEDS.each_ref(), args.setup, FLAG)?;
         }
-        return test(&args.name, Optimization::Full);
+        return test(&args.name);
     }
     if args.setup {
         setup::require(&[&NC], true, FLAG)?;
@@ -74,7 +74,7 @@ fn serve(name: &str, port: Option<u16>, url: Option<&str>) -> Result<()> {
     };
     wine::Run { name, parameters: &parameters }.until_interrupted(
         &project::scratch()?,
-        || driver::build(name, Arch::X64, Optimization::Full),
+        || driver::build(name, Arch::X64),
         || println!("{name} serves on {address}. Talk to it with: {talk}\nCtrl-C stops it."),
     )
 }

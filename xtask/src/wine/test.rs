@@ -12,7 +12,7 @@ use cargo_wsk::build::Arch;
 use cargo_wsk::wine::{Log, Parameter, Prefix, Service, netio};
 
 use super::{echo, free_port, port, web};
-use crate::driver::{self, Optimization};
+use crate::driver;
 
 /// How long a check may take. The longest, 10,000 connections, takes about 20 s here.
 const PATIENCE: Duration = Duration::from_mins(4);
@@ -23,13 +23,13 @@ const ATTEMPTS: u32 = 3;
 /// The checks of a driver by its image.
 type Checks = fn(&Path, &Log) -> Result<()>;
 
-pub(crate) fn run(name: &str, optimization: Optimization) -> Result<()> {
+pub(crate) fn run(name: &str) -> Result<()> {
     let checks: Checks = match name {
         "echo" => echo::checks,
         "web" => web::checks,
         _ => bail!("the driver `{name}` has no checks"),
     };
-    repeat(&driver::build(name, Arch::X64, optimization)?, checks)
+    repeat(&driver::build(name, Arch::X64)?, checks)
 }
 
 /// Runs the checks against an image that is, or claims to be, the echo driver.

@@ -1,0 +1,161 @@
+//! Every test of the workspace, to the last one, and the names of those that failed at the end.
+
+use std::io::{BufRead as _, BufReader, Write as _, stdout};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::project;
+
+/// The crate whose tests are a step of their own.
+const BINDGEN: &str = "wsk-bindgen";
+
+/// All other crates.
+const REST: [&str; 3] = ["--workspace", "--exclude", BINDGEN];
+
+/// The tests of every crate and its documentation, then those that need more than Rust: of the web example, which talks
+/// to other programs.
+pub(super) fn run() -> Result<()> {
+    let ignored = ["--test", "real", "--", "--ignored"];
+    report(&[cargo_test(&REST, &[])?, cargo_test(&[&REST[..], &ignored].concat(), &[])?].concat())
+}
+
+/// The tests on the simulated network with all of their seeds. By default they run with a quarter: a defect that chance
+/// finds, it mostly finds with several.
+pub(super) fn seeds() -> Result<()> {
+    let tests = ["--test", "host", "--test", "events", "--test", "wsk"];
+    report(&cargo_test(&[&REST[..], &tests].concat(), &[("WSK_ALL_SEEDS", "1")])?)
+}
+
+/// The tests of the generator of the bindings.
+pub(super) fn bindgen() -> Result<()> {
+    report(&cargo_test(&["--package", BINDGEN], &[])?)
+}
+
+fn report(failed: &[String]) -> Result<()> {
+    match failed {
+        [] => Ok(()),
+        failed => bail!("{} failed:\n  {}", failed.len(), failed.join("\n  ")),
+    }
+}
+
+/// Runs `cargo test`, with its output in the terminal. Returns what failed.
+fn cargo_test(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Vec<String>> {
+    let mut command = Command::new("cargo");
+    command
+        .current_dir(project::root())
+        // A failure of one crate hides none of the others'.
+        .args(["test", "--quiet", "--no-fail-fast"])
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .stdout(Stdio::piped());
+    let mut child = command.spawn().context("cannot run cargo")?;
+    let output = child.stdout.take().context("the output of cargo is a pipe")?;
+    let mut failures = Failures::default();
+    let mut output = BufReader::new(output);
+    let mut line = Vec::new();
+    // What tests print is not always UTF-8.
+    while output.read_until(b'\n', &mut line).context("cannot read the output of cargo")? != 0 {
+        stdout().write_all(&line)?;
+        failures.read(&String::from_utf8_lossy(&line));
+        line.clear();
+    }
+    let status = child.wait()?;
+    if !status.success() && failures.names.is_empty() {
+        // It does not compile, or a process ended in the middle of its tests: cargo has named it.
+        failures.names.push(format!("`cargo test {}` ended with {status}", arguments.join(" ")));
+    }
+    Ok(failures.names)
+}
+
+/// The names that test programs list below their last `failures:`.
+#[derive(Default)]
+struct Failures {
+    names: Vec<String>,
+    is_list: bool,
+}
+
+impl Failures {
+    fn read(&mut self, line: &str) {
+        let line = line.trim_end();
+        match line.strip_prefix("    ") {
+            Some(name) if self.is_list => self.names.push(name.to_owned()),
+            _ => self.is_list = line == "failures:",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::Failures;
+    use crate::project;
+
+    /// A test in a library whose manifest has `test = false` would never run.
+    #[test]
+    fn libraries_that_are_not_tested_have_no_tests() {
+        let root = project::root();
+        let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+        let manifest: toml::Table = manifest.parse().unwrap();
+        let (mut untested, mut without_examples) = (0, 0);
+        for member in manifest["workspace"]["members"].as_array().unwrap() {
+            let folder = root.join(member.as_str().unwrap());
+            let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+            let manifest: toml::Table = manifest.parse().unwrap();
+            let is_off = |key: &str| {
+                let value = manifest.get("lib").and_then(|library| library.get(key));
+                value.and_then(toml::Value::as_bool) == Some(false)
+            };
+            let sources = sources(&folder.join("src"));
+            let lines = || sources.lines().map(str::trim_start);
+            if is_off("test") {
+                untested += 1;
+                let attributes = lines().filter(|line| line.starts_with("#["));
+                let tests = attributes.filter(|it| *it == "#[test]" || it.contains("::test"));
+                assert_eq!(tests.count(), 0, "{member} has `test = false`, and tests");
+            }
+            if is_off("doctest") {
+                without_examples += 1;
+                let examples = lines()
+                    .filter(|line| line.starts_with("/// ```") || line.starts_with("//! ```"));
+                assert_eq!(examples.count(), 0, "{member} has `doctest = false`, and examples");
+            }
+        }
+        assert!(untested > 0 && without_examples > 0, "no manifest was understood");
+    }
+
+    /// All Rust files below a folder.
+    fn sources(folder: &Path) -> String {
+        let mut text = String::new();
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                text += &sources(&path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                text += &fs::read_to_string(&path).unwrap();
+            }
+        }
+        text
+    }
+
+    fn names(output: &str) -> Vec<String> {
+        let mut failures = Failures::default();
+        output.lines().for_each(|line| failures.read(line));
+        failures.names
+    }
+
+    #[test]
+    fn failed_tests_of_several_programs_are_named() {
+        let output = "\nrunning 2 tests\n.F\nfailures:\n\n---- a::b stdout ----\n    indented\nassertion \
+                      failed\n\n\nfailures:\n    a::b\n    a::c\n\ntest result: FAILED. 1 passed\n\n\
+                      running 1 test\nF\nfailures:\n    src/lib.rs - d (line 3)\n\ntest result: FAILED.\n";
+        assert_eq!(names(output), ["a::b", "a::c", "src/lib.rs - d (line 3)"]);
+    }
+
+    #[test]
+    fn a_run_without_failures_names_none() {
+        assert!(names("\nrunning 1 test\n.\ntest result: ok. 1 passed\n    indented\n").is_empty());
+    }
+}
