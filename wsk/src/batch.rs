@@ -46,7 +46,8 @@ use crate::status::{Result, known};
 ///
 /// # Invariants
 ///
-/// - `nodes` is one allocation: `capacity` nodes, then room for `capacity` slices. It is dangling if `capacity` is zero.
+/// - `nodes` is one allocation: `capacity` nodes, then room for `capacity` slices. It is dangling if `capacity` is
+///   zero.
 /// - The first `length` slices are initialized.
 /// - No request uses the nodes while this value is accessible.
 pub struct Batch {

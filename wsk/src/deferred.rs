@@ -44,7 +44,7 @@ impl Job {
 
 /// A deferred call with its argument, in an allocation of its own.
 #[repr(C)]
-struct Call<T> {
+struct DeferredCall<T> {
     job: Job,
     function: fn(T),
     argument: T,
@@ -52,10 +52,10 @@ struct Call<T> {
 
 /// Allocates a job that makes a call, and then frees itself. Returns the argument if allocation fails.
 pub(crate) fn job_of_call<T: Send>(function: fn(T), argument: T) -> Result<NonNull<Job>, T> {
-    let Ok(mut memory) = PoolBox::new_with(MaybeUninit::<Call<T>>::uninit) else {
+    let Ok(mut memory) = PoolBox::new_with(MaybeUninit::<DeferredCall<T>>::uninit) else {
         return Err(argument);
     };
-    memory.write(Call { job: Job::new(run_call::<T>), function, argument });
+    memory.write(DeferredCall { job: Job::new(run_call::<T>), function, argument });
     Ok(memory.into_raw().cast())
 }
 
@@ -64,9 +64,9 @@ pub(crate) fn job_of_call<T: Send>(function: fn(T), argument: T) -> Result<NonNu
 /// The job is from [`job_of_call`] for this type, and is done once.
 unsafe fn run_call<T>(job: NonNull<Job>) {
     // SAFETY: the job is the beginning of a call that was written to memory of a `PoolBox` (this function's contract).
-    let memory = unsafe { PoolBox::from_raw(job.cast::<MaybeUninit<Call<T>>>()) };
+    let memory = unsafe { PoolBox::from_raw(job.cast::<MaybeUninit<DeferredCall<T>>>()) };
     // SAFETY: the call was written, and is read once.
-    let Call { function, argument, .. } = unsafe { memory.assume_init_read() };
+    let DeferredCall { function, argument, .. } = unsafe { memory.assume_init_read() };
     drop(memory);
     function(argument);
 }
@@ -105,8 +105,7 @@ impl DeferredQueue {
     /// # Safety
     ///
     /// - The thread may call the job's function with it, once. Until then, the job stays in place, and no other code
-    ///   uses
-    ///   it.
+    ///   uses it.
     /// - The queue is valid until this function has returned.
     pub(crate) unsafe fn push(&self, job: NonNull<Job>) {
         let mut head = self.jobs.load(Ordering::Relaxed);

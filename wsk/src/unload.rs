@@ -1,4 +1,4 @@
-//! The end of the driver: nothing of it runs any more ([INV-18](crate::rules#inv-18)).
+//! The wait for the end of all code of a driver, before it unloads ([INV-18](crate::rules#inv-18)).
 //!
 //! # Safety
 //!
@@ -17,25 +17,25 @@ use crate::irql::Passive;
 use crate::rundown::Rundown;
 use crate::sync::{Thread, delay};
 
-/// The first time between two looks at the counts, and the longest: each is twice as long as the one before.
+/// The first and the longest delay between two checks of the counts; each delay is twice the previous one.
 const STEPS: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(64)];
 
 /// The time between two messages about a wait.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Waits until none of the code of this crate, and no code that it calls, can run any more: `DriverUnload` calls this
-/// last, and so does `DriverEntry` before it returns an error.
+/// Waits until no code of this crate, and no code that it calls, can run any more. `DriverUnload` calls it last, and so does
+/// `DriverEntry` before it returns an error.
 ///
-/// It waits for every registration, provider, socket, timer and thread of the driver, however it was ended: by
-/// [`Registration::deregister`](crate::Registration::deregister) or
-/// [`Runtime::shutdown`](crate::Runtime::shutdown), which wait themselves, or by dropping it, which does not. Then it
-/// flushes deferred procedure calls. See [the guide](crate::guide::unloading) for what it cannot wait for.
+/// It waits for every registration, provider, socket, timer and thread of the driver, whether it was ended by
+/// [`Registration::deregister`](crate::Registration::deregister) or [`Runtime::shutdown`](crate::Runtime::shutdown), which
+/// wait themselves, or by a drop, which does not. Then it flushes deferred procedure calls.
+/// [The guide](crate::guide::unloading) describes the code for which it cannot wait.
 ///
-/// A driver that still has one of them, or has passed one to [`core::mem::forget`], is not unloaded: this waits for ever,
-/// and sends a message to the kernel debugger every 10 seconds that names what is left. On a host, the first message
+/// If the driver still owns one of these objects, or has passed one to [`core::mem::forget`], this waits indefinitely. It
+/// sends a message to the kernel debugger every 10 seconds, which names the remaining objects. On a host, the first message
 /// ends the process.
 ///
-/// IRQL: `PASSIVE_LEVEL`. Takes a tick of the system's clock or two, up to 32 ms.
+/// IRQL: `PASSIVE_LEVEL`. It takes one or two ticks of the system's clock, up to 32 ms.
 ///
 /// ```
 /// use wsk::{Registration, irql::Passive};
@@ -60,7 +60,7 @@ pub fn unload(passive: Passive) {
         if rundown.is_empty() {
             break;
         }
-        // No event: its signal would be one of the last steps of a completion routine, and would let this thread go on
+        // Not an event: its signal would be one of the last steps of a completion routine, and would release this thread
         // while the routine is still in the driver's code.
         delay(passive, step);
         waited = waited.saturating_add(step);
@@ -70,8 +70,8 @@ pub fn unload(passive: Passive) {
             report(rundown);
         }
     }
-    // The last step of a completion routine is to release its reference. A delay lets threads that were interrupted
-    // after that step leave the routine, also those of a lower priority.
+    // The last step of a completion routine releases its reference. During a delay, threads that were interrupted after
+    // that step leave the routine, including those of a lower priority.
     delay(passive, STEPS[0]);
     // SAFETY: the token proves PASSIVE_LEVEL.
     unsafe { KeFlushQueuedDpcs() };
@@ -79,7 +79,7 @@ pub fn unload(passive: Passive) {
 
 fn report(rundown: &Rundown) {
     let mut message = Message { text: [0; Message::SIZE], length: 0 };
-    // The only error is that the message is cut off.
+    // The only possible error is that the message is truncated.
     let _ = write!(message, "wsk: unload waits, since these are left: {rundown}");
     if let Ok(message) = CStr::from_bytes_until_nul(&message.text) {
         report_unload_waits(message);

@@ -9,10 +9,10 @@ use crate::image::{Callee, Function, Image};
 /// Functions of `core` that may have panics in them, which wsk calls and no argument of wsk's leads to. Everything else
 /// of `core` is judged by the path that the compiler left to a panic.
 ///
-/// - Every `async fn` panics if it is polled after it was ready. Neither `.await` nor wsk does that; an executor that does
-///   breaks the contract of `Future`.
-/// - The parser of addresses, which only `address::parse` calls, indexes arrays of its own, of constant sizes, with numbers that it has counted up
-///   to these; and asserts a radix, which is 10 or 16.
+/// - Every `async fn` panics if it is polled after it was ready. Neither `.await` nor wsk does that; an executor that
+///   does breaks the contract of `Future`.
+/// - The parser of addresses, which only `address::parse` calls, indexes arrays of its own, of constant sizes, with
+///   numbers that it has counted up to these; and asserts a radix, which is 10 or 16.
 /// - Whether a character is printable is looked up in constant tables by constant numbers.
 const ALLOWED: [&str; 1] = ["core::panicking::panic_const::panic_const_async_fn_resumed"];
 

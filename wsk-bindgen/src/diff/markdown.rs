@@ -35,8 +35,8 @@ fn line(entry: &Entry, report: &Report) -> String {
     let mut line = format!("{breaking}`{}`: ", entry.name);
     if entry.differences.is_empty() {
         line += entry.kind;
-        let is_there = report.added.iter().any(|added| added.name == entry.name);
-        if let Some(since) = entry.since.as_ref().filter(|_| is_there) {
+        let exists = report.added.iter().any(|added| added.name == entry.name);
+        if let Some(since) = entry.since.as_ref().filter(|_| exists) {
             let _ = write!(line, ", since {since}");
         }
     } else {

@@ -35,7 +35,7 @@ pub(crate) struct Slot {
     pub(crate) plain: String,
     /// The related items.
     with: &'static str,
-    pub(crate) is_there: bool,
+    pub(crate) exists: bool,
 }
 
 impl Slot {
@@ -65,12 +65,12 @@ impl Project {
         let typed = Slot {
             plain: format!("{TYPED}: a struct with `#[provider_table({table}, of_socket)]`"),
             with: "",
-            is_there: self.typed.contains_key(table),
+            exists: self.typed.contains_key(table),
         };
         let host = Slot {
             plain: format!("{HOST}: a table {table}"),
             with: "",
-            is_there: !self.host_table(table).is_empty(),
+            exists: !self.host_table(table).is_empty(),
         };
         vec![typed, host]
     }
@@ -90,19 +90,19 @@ impl Project {
             let typed = Slot {
                 plain: format!("{TYPED}: the slot {slot} of {name}"),
                 with: if is_later { ", with `#[since(…)]` of a capability" } else { "" },
-                is_there: capability.is_some_and(|capability| capability.is_some() == is_later),
+                exists: capability.is_some_and(|capability| capability.is_some() == is_later),
             };
             let host = Slot {
                 plain: format!("{HOST}: the slot {slot} of {table}"),
                 with: if is_later { ", and its stub for earlier versions" } else { "" },
-                is_there: contains_word(self.host_table(table), slot),
+                exists: contains_word(self.host_table(table), slot),
             };
             vec![typed, host]
         } else if table.starts_with("WSK_CLIENT_") && ty.starts_with("PFN_") {
-            let is_there = contains_word(&self.events, slot);
+            let exists = contains_word(&self.events, slot);
             let plain =
                 format!("{EVENTS} and wsk-macros/src/events: the callback {slot} of {table}");
-            vec![Slot { plain, with: "", is_there }]
+            vec![Slot { plain, with: "", exists }]
         } else {
             Vec::new()
         }
@@ -222,26 +222,23 @@ mod tests {
     #[test]
     fn a_slot_is_found_in_its_own_table() {
         let project = Project::load().unwrap();
-        let is_there = |table, slot, is_later| -> Vec<bool> {
+        let exists = |table, slot, is_later| -> Vec<bool> {
             let slots = project.slot(table, slot, "PFN_WSK_SEND", is_later);
-            slots.iter().map(|slot| slot.is_there).collect()
+            slots.iter().map(|slot| slot.exists).collect()
         };
-        assert_eq!(is_there("WSK_PROVIDER_CONNECTION_DISPATCH", "WskSend", false), [true, true]);
-        assert_eq!(
-            is_there("WSK_PROVIDER_CONNECTION_DISPATCH", "WskConnectEx", true),
-            [true, true]
-        );
+        assert_eq!(exists("WSK_PROVIDER_CONNECTION_DISPATCH", "WskSend", false), [true, true]);
+        assert_eq!(exists("WSK_PROVIDER_CONNECTION_DISPATCH", "WskConnectEx", true), [true, true]);
         // Other tables have them.
-        assert_eq!(is_there("WSK_PROVIDER_LISTEN_DISPATCH", "WskSend", false), [false, false]);
+        assert_eq!(exists("WSK_PROVIDER_LISTEN_DISPATCH", "WskSend", false), [false, false]);
         assert_eq!(
-            is_there("WSK_PROVIDER_STREAM_DISPATCH", "WskInspectComplete", false),
+            exists("WSK_PROVIDER_STREAM_DISPATCH", "WskInspectComplete", false),
             [false, false]
         );
         // It exists, but not for a later Windows.
-        assert!(!is_there("WSK_PROVIDER_CONNECTION_DISPATCH", "WskSend", true)[0]);
-        assert_eq!(is_there("WSK_CLIENT_CONNECTION_DISPATCH", "WskReceiveEvent", false), [true]);
-        assert_eq!(is_there("WSK_CLIENT_CONNECTION_DISPATCH", "WskSendEvent", false), [false]);
-        assert!(is_there("WSK_BUF", "Mdl", false).is_empty());
+        assert!(!exists("WSK_PROVIDER_CONNECTION_DISPATCH", "WskSend", true)[0]);
+        assert_eq!(exists("WSK_CLIENT_CONNECTION_DISPATCH", "WskReceiveEvent", false), [true]);
+        assert_eq!(exists("WSK_CLIENT_CONNECTION_DISPATCH", "WskSendEvent", false), [false]);
+        assert!(exists("WSK_BUF", "Mdl", false).is_empty());
     }
 
     #[test]

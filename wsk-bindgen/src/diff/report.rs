@@ -180,26 +180,26 @@ impl Writer<'_> {
         let gone = if field.is_none() { &difference.member } else { &difference.was };
         if let Some(gone) = gone {
             let item = self.config.wsk.get(name);
-            let is_there = item.is_some_and(|item| item.fields.contains_key(gone));
-            needs.extend(self.stale(&format!("fields.{gone} of [wsk.{name}]"), is_there));
+            let exists = item.is_some_and(|item| item.fields.contains_key(gone));
+            needs.extend(self.stale(&format!("fields.{gone} of [wsk.{name}]"), exists));
         }
         needs
     }
 
     fn enumerator(&self, values: &IndexMap<String, Number>, change: &Difference) -> Vec<Need> {
         let Some(name) = &change.member else { return Vec::new() };
-        let is_there = self.config.wsk.contains_key(name);
+        let exists = self.config.wsk.contains_key(name);
         if values.contains_key(name) {
-            vec![Need { what: format!("headers/bindings.toml: [wsk.{name}]"), done: is_there }]
+            vec![Need { what: format!("headers/bindings.toml: [wsk.{name}]"), done: exists }]
         } else {
-            self.stale(&format!("[wsk.{name}]"), is_there).into_iter().collect()
+            self.stale(&format!("[wsk.{name}]"), exists).into_iter().collect()
         }
     }
 
     /// An entry of `bindings.toml` for a removed item. The bindings keep an item that an older release lacks.
-    fn stale(&self, entry: &str, is_there: bool) -> Option<Need> {
+    fn stale(&self, entry: &str, exists: bool) -> Option<Need> {
         let what = format!("headers/bindings.toml: {entry} removed");
-        (self.is_ahead && is_there).then_some(Need { what, done: false })
+        (self.is_ahead && exists).then_some(Need { what, done: false })
     }
 
     /// The other declarations of a function of this type.
@@ -270,7 +270,7 @@ impl Writer<'_> {
 
     fn table(&self, name: &str) -> Vec<Need> {
         let slots = self.project.table(name);
-        slots.into_iter().map(|slot| Need { what: slot.whole(), done: slot.is_there }).collect()
+        slots.into_iter().map(|slot| Need { what: slot.whole(), done: slot.exists }).collect()
     }
 
     fn slot(&self, name: &str, field: &Field) -> Vec<Need> {
@@ -279,7 +279,7 @@ impl Writer<'_> {
         let slot = self.windows(name, Some(&field.name), field.gate.as_deref());
         let is_later = table.zip(slot).is_some_and(|(table, slot)| slot.version > table.version);
         let slots = self.project.slot(name, &field.name, &field.ty, is_later);
-        slots.into_iter().map(|slot| Need { what: slot.whole(), done: slot.is_there }).collect()
+        slots.into_iter().map(|slot| Need { what: slot.whole(), done: slot.exists }).collect()
     }
 
     /// The first Windows of an item or a field, with this gate.

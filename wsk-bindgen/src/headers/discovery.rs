@@ -20,7 +20,7 @@ pub(crate) struct Place {
     /// The version that is selected if none is requested.
     pub(super) version: Option<String>,
     /// Whether the user named this kit, so that no other is accepted.
-    pub(super) is_said: bool,
+    pub(super) is_named: bool,
 }
 
 /// The variable with the folder of the kit, set by a user or by the prompt of an Enterprise WDK.
@@ -63,7 +63,7 @@ impl Place {
         let names: Vec<String> = folders.iter().map(|path| path.display().to_string()).collect();
         let name = names.join(" and ");
         let kits = kits::find(&folders)?;
-        Ok(Self { name, folders, kits, problem: None, version: None, is_said: true })
+        Ok(Self { name, folders, kits, problem: None, version: None, is_named: true })
     }
 
     /// All places of a machine, in the order of their precedence: the first place with a suitable kit is selected.
@@ -71,7 +71,7 @@ impl Place {
         let variable =
             |name: &str| Self::at(format!("the variable {name}"), machine.variable(name));
         let mut content_root = variable(CONTENT_ROOT);
-        content_root.is_said = !content_root.folders.is_empty();
+        content_root.is_named = !content_root.folders.is_empty();
         content_root.version =
             machine.variable(EWDK_VERSION).and_then(|version| version.into_string().ok());
         let mut places = vec![content_root, variable(SDK_FOLDER)];
@@ -116,7 +116,7 @@ impl Place {
 
     fn nothing(name: String, problem: String) -> Self {
         let (folders, kits) = (Vec::new(), Vec::new());
-        Self { name, folders, kits, problem: Some(problem), version: None, is_said: false }
+        Self { name, folders, kits, problem: Some(problem), version: None, is_named: false }
     }
 
     /// The kits with all their parts.

@@ -59,7 +59,7 @@ impl Kit {
 
     /// The missing parts.
     pub(super) fn lacks(&self) -> impl Iterator<Item = &'static Part> {
-        PARTS.iter().zip(&self.folders).filter(|(_, found)| !is_there(found)).map(|(part, _)| part)
+        PARTS.iter().zip(&self.folders).filter(|(_, found)| !exists(found)).map(|(part, _)| part)
     }
 
     /// The folder of each existing part.
@@ -111,7 +111,7 @@ impl Kit {
     }
 }
 
-fn is_there(found: &[Found]) -> bool {
+fn exists(found: &[Found]) -> bool {
     found.iter().any(|found| found.is_marked)
 }
 
@@ -146,7 +146,7 @@ pub(super) fn find(given: &[PathBuf]) -> Result<Vec<Kit>> {
     // A part without a version matches every version.
     for kit in versions.values_mut() {
         for (folders, more) in kit.folders.iter_mut().zip(&direct.folders) {
-            if !is_there(folders) && is_there(more) {
+            if !exists(folders) && exists(more) {
                 folders.extend(more.iter().cloned());
             }
         }

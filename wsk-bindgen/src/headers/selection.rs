@@ -16,13 +16,13 @@ pub(crate) struct Selection<'a> {
     /// Whether other kits were available.
     has_others: bool,
     /// Whether a release was requested.
-    is_asked_for: bool,
+    is_requested: bool,
     why: &'static str,
 }
 
 /// Selects from the first place that has a kit of this release: the version that the place names, or else the newest.
 pub(super) fn select<'a>(places: &'a [Place], release: Option<&str>) -> Result<Selection<'a>> {
-    for place in places.iter().filter(|place| place.is_said) {
+    for place in places.iter().filter(|place| place.is_named) {
         if place.whole().next().is_none() {
             bail!("{}", nothing_in(place));
         }
@@ -46,7 +46,7 @@ pub(super) fn select<'a>(places: &'a [Place], release: Option<&str>) -> Result<S
     };
     let kit = said.unwrap_or(newest);
     one_release(place, kit, release)?;
-    Ok(Selection { kit, place, has_others: versions > 1, is_asked_for: release.is_some(), why })
+    Ok(Selection { kit, place, has_others: versions > 1, is_requested: release.is_some(), why })
 }
 
 /// Refuses folders that were given together, unless all of them are known to be of one release.
@@ -93,7 +93,7 @@ impl Selection<'_> {
             .collect();
         if !others.is_empty() {
             let which =
-                if self.is_asked_for { "there are also" } else { "--release chooses another" };
+                if self.is_requested { "there are also" } else { "--release chooses another" };
             let _ = write!(note, "; {which}: {}", others.join(", "));
         }
         Some(note)

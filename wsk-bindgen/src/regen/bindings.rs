@@ -13,7 +13,7 @@ use xshell::{Shell, cmd};
 use super::GeneratedFile;
 use super::advice::Age;
 use super::bindings_config::{BindingsConfig, Item};
-use super::catalogue::{Catalogue, Layout, attributes, last_segment, stands_for};
+use super::catalogue::{Catalogue, Layout, attributes, last_segment, replaced_declaration};
 use super::check;
 use super::clang::{self, Headers};
 use super::since;
@@ -198,7 +198,7 @@ impl<'a> Writer<'a> {
 
     /// The documentation of a field, from `bindings.toml`. A slot of a table has the documentation of its type.
     fn field_doc(&self, structure: &str, field: &str, ty: &Type, item: &Item) -> Result<String> {
-        if let Some(what) = stands_for(field) {
+        if let Some(what) = replaced_declaration(field) {
             bail!(
                 "it has {what}, which the bindings cannot express: write it by hand in wsk-sys, and set `by_hand`"
             );

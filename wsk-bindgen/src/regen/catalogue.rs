@@ -203,7 +203,7 @@ pub(crate) fn attributes(attributes: &[Attribute]) -> Result<TokenStream> {
 }
 
 /// The C declaration that one of bindgen's own fields replaces, because Rust cannot express it.
-pub(crate) fn stands_for(field: &str) -> Option<&'static str> {
+pub(crate) fn replaced_declaration(field: &str) -> Option<&'static str> {
     [
         ("__bindgen_padding_", "padding, of a member with an alignment of its own"),
         ("_bindgen_opaque_blob", "a layout that Rust's fields cannot have"),

@@ -20,7 +20,7 @@ pub(crate) fn nothing_is_missing(
 ) -> Result<()> {
     let missing: Vec<&str> = config
         .items()
-        .filter(|(name, item)| !is_there(catalogue, macros, name, item))
+        .filter(|(name, item)| !exists(catalogue, macros, name, item))
         .map(|(name, _)| name.as_str())
         .collect();
     if missing.is_empty() {
@@ -37,7 +37,7 @@ pub(crate) fn nothing_is_missing(
     )
 }
 
-fn is_there(catalogue: &Catalogue, macros: &BTreeSet<String>, name: &str, item: &Item) -> bool {
+fn exists(catalogue: &Catalogue, macros: &BTreeSet<String>, name: &str, item: &Item) -> bool {
     if item.constant_type.is_some() {
         return catalogue.numbers.contains_key(&format!("{}{name}", super::clang::CONSTANT));
     }

@@ -126,11 +126,11 @@ fn constant_of(
     }
     let line = lines.get(usize::try_from(place.line).ok()?.checked_sub(1)?)?;
     let constant = line.split([' ', '{']).find(|word| word.starts_with("WSK_SYS_"))?;
-    asked_for(constant, config)
+    item_of_constant(constant, config)
 }
 
 /// The item of one of the wrapper's constants: `MDL.Size` if it is the offset of a member.
-fn asked_for(constant: &str, config: &BindingsConfig) -> Option<String> {
+fn item_of_constant(constant: &str, config: &BindingsConfig) -> Option<String> {
     let of_item = |prefix: &&str| constant.strip_prefix(*prefix);
     if let Some(name) = [CONSTANT, INTEGER, SIZE, ALIGN, SIGN].iter().find_map(of_item) {
         return Some(name.to_owned());
@@ -152,7 +152,7 @@ fn no_integers(unit: &TranslationUnit<'_>, config: &BindingsConfig) -> BTreeSet<
     let constants = entities.filter(|entity| entity.get_kind() == EntityKind::VarDecl);
     constants
         .filter_map(|constant| {
-            let name = asked_for(&constant.get_name()?, config)?;
+            let name = item_of_constant(&constant.get_name()?, config)?;
             integer(&constant).is_none().then_some(name)
         })
         .collect()

@@ -13,7 +13,7 @@ use crate::kernel::trace::Milliseconds;
 
 /// What the driver stack above a kernel has open.
 #[derive(Default)]
-pub(crate) struct Outstanding {
+pub(crate) struct OpenObjects {
     /// One line for each open object.
     pub(crate) objects: Vec<String>,
     /// The likely mistakes, each in a sentence.
@@ -84,7 +84,7 @@ pub(crate) fn describe(
     waits: &Waits,
     places: &BTreeMap<ThreadId, String>,
     requests: &[InFlight],
-    outstanding: &Outstanding,
+    outstanding: &OpenObjects,
 ) -> String {
     let mut report = String::new();
     for (waiting, objects) in waits {
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn a_thread_that_waits_for_itself_is_named() {
         let waits = vec![waiting(2, Awaited::Thread(Some(2)))];
-        let report = describe(20_000, &waits, &BTreeMap::new(), &[], &Outstanding::default());
+        let report = describe(20_000, &waits, &BTreeMap::new(), &[], &OpenObjects::default());
         assert!(report.contains("thread 2 `"), "{report}");
         assert!(
             report.contains("for the end of thread 2, since 1.0000 ms, for 1.0000 ms"),
@@ -208,7 +208,7 @@ mod tests {
     fn a_report_about_thousands_of_sockets_can_be_read() {
         let lines = |text: &str| (0..2000).map(|number| format!("{text} {number}")).collect();
         let outstanding =
-            Outstanding { objects: lines("socket"), advice: lines("close"), from_outside: false };
+            OpenObjects { objects: lines("socket"), advice: lines("close"), from_outside: false };
         let report = describe(0, &Vec::new(), &BTreeMap::new(), &[], &outstanding);
         assert_eq!(report.lines().count(), 1 + 2 * (MOST + 1));
         assert!(
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn every_object_and_request_has_its_line() {
-        let outstanding = Outstanding {
+        let outstanding = OpenObjects {
             objects: vec!["socket 3, a listen socket".to_owned()],
             advice: vec!["close it".to_owned()],
             from_outside: false,

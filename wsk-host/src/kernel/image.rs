@@ -1,8 +1,9 @@
 //! Calls of the client's code, and the end of its image.
 //!
 //! Every call of the client's code but those of work items goes through [`Kernel::run_client`], or between
-//! [`Kernel::begin_client`] and [`Kernel::end_client`]. So unloading finds code that has not returned, and any later call
-//! is a violation ([INV-18](crate::rules#inv-18)). A work item keeps the driver loaded itself, by a reference to its device.
+//! [`Kernel::begin_client`] and [`Kernel::end_client`]. So unloading finds code that has not returned, and any later
+//! call is a violation ([INV-18](crate::rules#inv-18)). A work item keeps the driver loaded itself, by a reference to
+//! its device.
 //!
 //! # Safety
 //!
@@ -15,7 +16,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::loaded_image::{Call, Running};
+use super::loaded_image::{ClientCall, RunningCode};
 use super::{Kernel, Threads};
 use crate::verifier::{Origin, Rule, place_of_client, rule_violation, waits};
 
@@ -24,8 +25,12 @@ const GRACE: Duration = Duration::from_secs(1);
 
 impl Kernel {
     /// Begins a call of the client's code. `what` names the code, and `origin` is its origin, if that is known.
-    pub(crate) fn begin_client(&self, what: &'static str, origin: Option<Arc<Origin>>) -> Call {
-        let running = Running { what, origin };
+    pub(crate) fn begin_client(
+        &self,
+        what: &'static str,
+        origin: Option<Arc<Origin>>,
+    ) -> ClientCall {
+        let running = RunningCode { what, origin };
         let begun = self.image().begin(running.clone());
         if begun.is_after_unload {
             let found = "it is called after the driver was unloaded";
@@ -36,7 +41,7 @@ impl Kernel {
     }
 
     /// Ends a call of the client's code, which has returned or was not made.
-    pub(crate) fn end_client(&self, call: Call) {
+    pub(crate) fn end_client(&self, call: ClientCall) {
         self.image().end(call);
         self.0.call_ended.notify_all();
     }
@@ -52,12 +57,14 @@ impl Kernel {
     /// Unloads the client's image, as the system does when `DriverUnload` has returned.
     ///
     /// From here on, a call of the client's code is a violation of [INV-18](crate::rules#inv-18), and ends the process.
-    /// So does code of the client that is still running, except the caller and work items, which keep the driver loaded.
+    /// So does code of the client that is still running, except the caller and work items, which keep the driver
+    /// loaded.
     ///
     /// [`wsk_host::test`](crate::test) calls this at the end of each test.
     ///
-    /// The machine may interrupt a native thread in the last instructions of a routine whose result the client has already
-    /// seen. Such a thread has one second to return; the seeds of deterministic threads find clients that do not wait.
+    /// The machine may interrupt a native thread in the last instructions of a routine whose result the client has
+    /// already seen. Such a thread has one second to return; the seeds of deterministic threads find clients that do
+    /// not wait.
     pub fn unload(&self) {
         let mut image = self.image();
         if self.config().threads == Threads::Native {
@@ -67,14 +74,14 @@ impl Kernel {
         }
         let running = image.unload();
         drop(image);
-        if let Some(Running { what, origin }) = running {
+        if let Some(RunningCode { what, origin }) = running {
             let found = "it is still running when the driver is unloaded";
             rule_violation(Rule::UNLOAD_AFTER_ROUTINES, what, found, origin.as_deref());
         }
     }
 
-    /// Loads the client's image again after an unload, with its statics in their initial state. A new kernel starts with
-    /// the image loaded.
+    /// Loads the client's image again after an unload, with its statics in their initial state. A new kernel starts
+    /// with the image loaded.
     pub fn load(&self) {
         self.image().load();
     }

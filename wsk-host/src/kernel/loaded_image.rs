@@ -11,7 +11,7 @@ use crate::verifier::Origin;
 pub(crate) struct Image {
     is_unloaded: bool,
     /// The client's code that is running, in the order in which it was called.
-    running: BTreeMap<u64, Running>,
+    running: BTreeMap<u64, RunningCode>,
     last: u64,
     /// By the address of each static in the process.
     statics: BTreeMap<usize, &'static [AtomicU64]>,
@@ -19,14 +19,14 @@ pub(crate) struct Image {
 
 /// Code that is running: its name, and where it comes from, if that is known.
 #[derive(Clone)]
-pub(crate) struct Running {
+pub(crate) struct RunningCode {
     pub(crate) what: &'static str,
     pub(crate) origin: Option<Arc<Origin>>,
 }
 
 /// A call of the client's code.
 #[derive(Clone, Copy)]
-pub(crate) struct Call {
+pub(crate) struct ClientCall {
     number: u64,
     /// The image was unloaded before.
     pub(crate) is_after_unload: bool,
@@ -37,14 +37,14 @@ static STATICS: Mutex<Vec<&'static [AtomicU64]>> = Mutex::new(Vec::new());
 
 impl Image {
     /// Begins a call.
-    pub(crate) fn begin(&mut self, running: Running) -> Call {
+    pub(crate) fn begin(&mut self, running: RunningCode) -> ClientCall {
         self.last += 1;
         self.running.insert(self.last, running);
-        Call { number: self.last, is_after_unload: self.is_unloaded }
+        ClientCall { number: self.last, is_after_unload: self.is_unloaded }
     }
 
     /// Ends a call.
-    pub(crate) fn end(&mut self, Call { number, .. }: Call) {
+    pub(crate) fn end(&mut self, ClientCall { number, .. }: ClientCall) {
         self.running.remove(&number);
     }
 
@@ -54,7 +54,7 @@ impl Image {
     }
 
     /// Unloads the image. Returns the code that still runs and was called first, if there is any.
-    pub(crate) fn unload(&mut self) -> Option<Running> {
+    pub(crate) fn unload(&mut self) -> Option<RunningCode> {
         self.is_unloaded = true;
         self.running.values().next().cloned()
     }

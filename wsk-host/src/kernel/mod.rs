@@ -57,7 +57,7 @@ use wsk_sys::ctypes::c_void;
 
 use blocks::Blocks;
 pub use config::{Config, Threads, Timing, Windows};
-use hang::{Awaited, Outstanding, Waits};
+use hang::{Awaited, OpenObjects, Waits};
 use io::device_table::Devices;
 use io::work_queue::WorkQueue;
 use ke::dispatcher::Waiting;
@@ -98,7 +98,7 @@ struct KernelState {
     /// The state of a driver stack above, as a device extension is.
     extension: OnceLock<Box<dyn Any + Send + Sync>>,
     /// Lists the open objects of that driver stack, for a report.
-    survey: OnceLock<fn(&Kernel) -> Outstanding>,
+    survey: OnceLock<fn(&Kernel) -> OpenObjects>,
     /// The command that repeats the test.
     again: OnceLock<String>,
     /// Whether a hang of native threads was reported.
@@ -168,8 +168,8 @@ impl Kernel {
 
     /// Attaches the current thread to this kernel until the result is dropped.
     ///
-    /// With [`Threads::Deterministic`], one thread of a kernel runs at a time. This function waits for the thread's turn.
-    /// The thread keeps its turn until it waits in the kernel or leaves; see [`blocking`](Self::blocking).
+    /// With [`Threads::Deterministic`], one thread of a kernel runs at a time. This function waits for the thread's
+    /// turn. The thread keeps its turn until it waits in the kernel or leaves; see [`blocking`](Self::blocking).
     #[must_use = "the thread leaves the kernel when this is dropped"]
     pub fn enter(&self) -> Entered {
         Entered::new(self.clone(), || self.announce())
@@ -353,7 +353,7 @@ impl Kernel {
     }
 
     /// Sets what describes the driver stack above this kernel in a report.
-    pub(crate) fn set_survey(&self, survey: fn(&Self) -> Outstanding) {
+    pub(crate) fn set_survey(&self, survey: fn(&Self) -> OpenObjects) {
         self.0.survey.get_or_init(|| survey);
     }
 
@@ -362,7 +362,7 @@ impl Kernel {
         self.0.again.get_or_init(|| command);
     }
 
-    fn outstanding(&self) -> Outstanding {
+    fn outstanding(&self) -> OpenObjects {
         self.0.survey.get().map(|survey| survey(self)).unwrap_or_default()
     }
 

@@ -28,7 +28,7 @@ use crate::kernel::ke::dispatcher::{THREAD, change, header};
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::ke::region;
 use crate::kernel::ke::wait::wait;
-use crate::kernel::loaded_image::Call;
+use crate::kernel::loaded_image::ClientCall;
 use crate::kernel::schedule::{ClientPointer, ThreadId};
 use crate::kernel::{Entered, Kernel};
 use crate::verifier::{Origin, kernel_violation};
@@ -110,7 +110,7 @@ pub(crate) fn number_of(object: usize) -> Option<ThreadId> {
 
 thread_local! {
     /// The object of the current thread, if it is a system thread.
-    static CURRENT: RefCell<Option<(Arc<Thread>, Call, Entered)>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<(Arc<Thread>, ClientCall, Entered)>> = const { RefCell::new(None) };
 }
 
 #[unsafe(no_mangle)]

@@ -32,8 +32,7 @@ use crate::verifier::{Origin, Rule, fatal_violation, kernel_violation};
 ///
 /// - `socket` is the first field (`repr(C)`), so a `PWSK_SOCKET` is the address of an `Object`.
 /// - The address is in [`KNOWN`] from the creation on, with `open` set until the client closes the socket. The memory
-///   is
-///   freed later, by the quarantine.
+///   is freed later, by the quarantine.
 /// - `client` is `Some` while the socket is open.
 #[repr(C)]
 pub(super) struct Object {

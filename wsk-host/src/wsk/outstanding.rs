@@ -9,11 +9,11 @@ use super::object::origin;
 use super::requests::RequestKind;
 use super::socket::{Socket, SocketState};
 use crate::kernel::Kernel;
-use crate::kernel::hang::Outstanding;
+use crate::kernel::hang::OpenObjects;
 
 /// Describes the sockets, captures and lists that are open on a kernel.
-pub(super) fn survey(kernel: &Kernel) -> Outstanding {
-    let mut found = Outstanding::default();
+pub(super) fn survey(kernel: &Kernel) -> OpenObjects {
+    let mut found = OpenObjects::default();
     let Some(subsystem) = kernel.wsk() else { return found };
     let stack = match subsystem.stack.try_lock() {
         Ok(stack) => stack,
@@ -69,7 +69,7 @@ fn describe(socket: &Socket) -> String {
 }
 
 /// Describes a client's registration and captures, and returns the number of captures.
-fn describe_client(client: &Client, found: &mut Outstanding) -> usize {
+fn describe_client(client: &Client, found: &mut OpenObjects) -> usize {
     found.objects.push(format!("a registration, made {}", client.origin));
     let outstanding = match client.outstanding.try_lock() {
         Ok(outstanding) => outstanding,

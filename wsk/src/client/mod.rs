@@ -32,8 +32,7 @@ use crate::sync::{Event, Thread};
 ///
 /// - It stays in the nonpaged allocation that [`Client::start`] made, and its events and its queue are initialized.
 /// - `references` includes one for the registration until that ends, and `requests_in_flight` one for the client's
-///   thread
-///   until `WskDeregister` has returned.
+///   thread until `WskDeregister` has returned.
 /// - The client's thread owns the memory, and frees it when `references` and `requests_in_flight` are zero.
 #[repr(C)]
 pub(crate) struct Client {
@@ -226,8 +225,7 @@ impl Client {
     /// # Safety
     ///
     /// - The client's thread may call the job's function with it, once, at `PASSIVE_LEVEL`. Until then, the job stays
-    ///   in
-    ///   place, and no other code uses it.
+    ///   in place, and no other code uses it.
     /// - Until then, the job's object keeps a reference to the client.
     pub(crate) unsafe fn defer(this: NonNull<Self>, job: NonNull<Job>) {
         // SAFETY: the job and its object are as `defer_by` requires (this function's contract), and `push` queues a

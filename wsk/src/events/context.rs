@@ -35,7 +35,7 @@ pub(crate) fn check_static_events<C: Category, H: Callbacks<C>>(client: &Client)
     }
 }
 
-/// The context and the table for the creation of a socket: both null if there is nothing to be called
+/// The context and the table for the creation of a socket: both null if the socket has no callbacks
 /// ([INV-39](crate::rules#inv-39)).
 pub(crate) fn callbacks<C: Category, H: Callbacks<C>>(
     client: &Client,

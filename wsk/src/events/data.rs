@@ -282,7 +282,9 @@ impl Drop for RetainedData {
     fn drop(&mut self) {
         // SAFETY: the guard is not used any more.
         let socket = unsafe { ManuallyDrop::take(&mut self.socket) };
-        socket.call_outside_routines(List(self.list), |(socket, list)| release(&socket, &list));
+        socket.call_outside_routines(RetainedList(self.list), |(socket, list)| {
+            release(&socket, &list);
+        });
     }
 }
 
@@ -291,13 +293,13 @@ impl Drop for RetainedData {
 /// # Invariants
 ///
 /// It was retained and not released.
-struct List(NonNull<WSK_DATA_INDICATION>);
+struct RetainedList(NonNull<WSK_DATA_INDICATION>);
 
 // SAFETY: this value owns the list, and WSK accepts its release in any thread.
-unsafe impl Send for List {}
+unsafe impl Send for RetainedList {}
 
 /// Returns a list to WSK, before the guard of its socket is dropped.
-fn release(socket: &OpenGuard, &List(list): &List) {
+fn release(socket: &OpenGuard, &RetainedList(list): &RetainedList) {
     // A failure is ignored: none is documented.
     if socket.category() == SocketFlags::STREAM {
         // SAFETY: the socket is open, and of this category.

@@ -217,7 +217,9 @@ impl Drop for RetainedDatagrams {
     fn drop(&mut self) {
         // SAFETY: the guard is not used any more.
         let socket = unsafe { ManuallyDrop::take(&mut self.socket) };
-        socket.call_outside_routines(List(self.list), |(socket, list)| release(&socket, &list));
+        socket.call_outside_routines(RetainedList(self.list), |(socket, list)| {
+            release(&socket, &list);
+        });
     }
 }
 
@@ -226,13 +228,13 @@ impl Drop for RetainedDatagrams {
 /// # Invariants
 ///
 /// It was retained and not released.
-struct List(NonNull<WSK_DATAGRAM_INDICATION>);
+struct RetainedList(NonNull<WSK_DATAGRAM_INDICATION>);
 
 // SAFETY: this value owns the list, and WSK accepts its release in any thread.
-unsafe impl Send for List {}
+unsafe impl Send for RetainedList {}
 
 /// Returns a list to WSK, before the guard of its socket is dropped.
-fn release(socket: &OpenGuard, &List(list): &List) {
+fn release(socket: &OpenGuard, &RetainedList(list): &RetainedList) {
     // SAFETY: the socket is open, and a datagram socket: only those receive datagrams.
     let dispatch = unsafe { DatagramDispatch::of(socket.socket()) };
     // SAFETY: the list was retained, and is released once, with its socket (INV-57). A failure is ignored: none is

@@ -1,8 +1,7 @@
 //! WSK's event callbacks as methods.
 //!
-//! A type implements one of the traits for the events that it handles, with [`events`](macro@crate::events) on the
-//! `impl`. Its table has a function for each method of the `impl`, and its mask has these events, which can be
-//! enabled.
+//! A type implements one of the traits for its events, with [`events`](macro@crate::events) on the `impl`. Its table has a
+//! function for each method of the `impl`, and its mask contains exactly these events.
 //!
 //! ```
 //! use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,20 +23,20 @@
 //! assert_eq!(Counter::EVENTS, EventMask::RECEIVE_FROM);
 //! ```
 //!
-//! # When and where they are called
+//! # Calling context
 //!
-//! WSK calls enabled methods at any time, in any thread, several at once, at `DISPATCH_LEVEL` or below ([INV-63](crate::rules#inv-63));
-//! [`ConnectionEvents::receive`] alone is serial for each socket. They must not wait, not even at `PASSIVE_LEVEL`
-//! ([INV-16](crate::rules#inv-16)). The functions of this crate that wait take a [`Passive`](crate::irql::Passive), which safe code cannot
-//! carry into a callback; do not drop the last [`Registration`](crate::Registration) or a
-//! [`Runtime`](crate::Runtime) in one. Indications are borrowed from WSK for the duration of the call ([INV-58](crate::rules#inv-58));
-//! received data can be [retained](Data::retain). A panic in a method stops the system ([INV-64](crate::rules#inv-64)).
+//! WSK calls enabled methods at any time, in any thread, concurrently, at `DISPATCH_LEVEL` or below
+//! ([INV-63](crate::rules#inv-63)); only the calls of [`ConnectionEvents::receive`] are serialized, for each socket. They
+//! must not wait, not even at `PASSIVE_LEVEL` ([INV-16](crate::rules#inv-16)): the waiting functions of this crate take a
+//! [`Passive`](crate::irql::Passive), which safe code cannot pass to a callback. Indications are borrowed from WSK for the
+//! duration of the call ([INV-58](crate::rules#inv-58)); received data can be [retained](Data::retain). A panic in a method
+//! crashes the system ([INV-64](crate::rules#inv-64)).
 //!
 //! # Sockets with events
 //!
-//! A [socket's builder](crate::socket::Builder::events) takes the value that handles them, and enables what its
-//! type implements. The value lives in the socket's memory, where callbacks find it, and is dropped after the
-//! socket's close has completed ([INV-46](crate::rules#inv-46)), at `PASSIVE_LEVEL`.
+//! A [socket's builder](crate::socket::Builder::events) takes the handler, and enables the events that its type implements.
+//! The handler is stored in the socket's memory, and is dropped after the socket's close has completed
+//! ([INV-46](crate::rules#inv-46)), at `PASSIVE_LEVEL`.
 
 mod attached;
 mod context;

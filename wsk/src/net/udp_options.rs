@@ -69,8 +69,8 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_PARAMETER` or a similar status if `group` is not a multicast address, if the socket is already a
-    ///   member, or if the interface does not exist.
+    /// - `STATUS_INVALID_PARAMETER` or a similar status if `group` is not a multicast address, if the socket is already
+    ///   a member, or if the interface does not exist.
     /// - Those of [`Socket::set`](crate::socket::Socket::set).
     ///
     /// ```

@@ -214,7 +214,8 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// - `STATUS_BUFFER_OVERFLOW` if the datagram is larger than the buffer. The buffer is filled, and the excess is lost.
+    /// - `STATUS_BUFFER_OVERFLOW` if the datagram is larger than the buffer. The buffer is filled, and the excess is
+    ///   lost.
     /// - `STATUS_IO_TIMEOUT` if the timeout expired.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.

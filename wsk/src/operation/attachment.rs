@@ -43,7 +43,7 @@ type Words = MaybeUninit<[usize; WORDS]>;
 /// If `functions` is `Some`, `words` holds a value of their type, which the slot owns.
 pub(crate) struct AttachmentSlot {
     words: Words,
-    functions: Option<&'static Functions>,
+    functions: Option<&'static AttachmentVTable>,
 }
 
 // SAFETY: the value is an `Attachment`, which is `Send`.
@@ -54,7 +54,7 @@ unsafe impl Send for AttachmentSlot {}
 /// # Invariants
 ///
 /// All of them are for the same type, whose values fit into [`Words`].
-struct Functions {
+struct AttachmentVTable {
     type_id: fn() -> TypeId,
     outlives_refusal: bool,
     /// Takes the value, as [`Attachment::abandon`] does.
@@ -63,7 +63,7 @@ struct Functions {
     drop: unsafe fn(*mut Words),
 }
 
-impl Functions {
+impl AttachmentVTable {
     const fn of<A: Attachment>() -> &'static Self {
         const {
             assert!(size_of::<A>() <= size_of::<Words>(), "an attachment has at most three words");
@@ -103,15 +103,16 @@ impl AttachmentSlot {
     /// Attaches a value, in place of the one before.
     pub(crate) fn put<A: Attachment>(&mut self, value: A) {
         *self = Self::EMPTY;
-        // SAFETY: `Functions::of` asserts that an `A` fits into the words, in size and alignment.
+        // SAFETY: `AttachmentVTable::of` asserts that an `A` fits into the words, in size and alignment.
         unsafe { self.words.as_mut_ptr().cast::<A>().write(value) };
         // INVARIANT: the words hold an `A`.
-        self.functions = Some(Functions::of::<A>());
+        self.functions = Some(AttachmentVTable::of::<A>());
     }
 
     /// Takes the value out, if it is an `A`.
     pub(crate) fn take<A: Attachment>(&mut self) -> Option<A> {
-        let is_of_type = |functions: &mut &Functions| (functions.type_id)() == TypeId::of::<A>();
+        let is_of_type =
+            |functions: &mut &AttachmentVTable| (functions.type_id)() == TypeId::of::<A>();
         self.functions.take_if(is_of_type)?;
         // SAFETY: the functions were those of an `A`, so the words hold one, which is read once: the slot is empty now.
         Some(unsafe { self.words.as_mut_ptr().cast::<A>().read() })

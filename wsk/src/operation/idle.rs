@@ -85,8 +85,8 @@ impl Idle {
     /// - `call` hands the IRP to one function of WSK, on this target, and gives it no other memory for the duration of
     ///   the request than the payload's and what outlives the target.
     /// - An attachment of the payload is that of this kind of request.
-    /// - The target's memory stays until the [`Issued`], or the `InFlight` that it becomes, has given its outcome out or
-    ///   was dropped.
+    /// - The target's memory stays until the [`Issued`], or the `InFlight` that it becomes, has given its outcome out
+    ///   or was dropped.
     #[inline]
     pub(crate) unsafe fn start<T: Target>(
         self,

@@ -16,7 +16,7 @@ use wsk_sys::{IoCancelIrp, NTSTATUS, STATUS_NOT_IMPLEMENTED, STATUS_PENDING};
 
 use super::completion::dispose;
 use super::state::Leave;
-use super::{Budgeted, Function, Idle, Kept, Operation, Refusals, TargetHeader, kept};
+use super::{Budgeted, Function, Idle, KeptReceives, Operation, Refusals, TargetHeader, kept};
 use crate::status::{Error, Result, known};
 
 /// A request that was just issued, and may have completed.
@@ -113,7 +113,7 @@ unsafe impl Sync for InFlight {}
 enum OnDrop {
     /// The system is asked to end it.
     Cancel,
-    /// As `Cancel`; if it completes with data all the same, its target [keeps](super::Kept) them.
+    /// As `Cancel`; if it completes with data all the same, its target [keeps](super::KeptReceives) them.
     Keep,
     /// It takes effect.
     Continue,
@@ -255,7 +255,7 @@ impl Drop for InFlight {
 /// # Safety
 ///
 /// The caller is the request's owner, and the target's memory stays as [`Idle::start`] requires.
-unsafe fn kept_by<'a>(operation: NonNull<Operation>) -> &'a Kept {
+unsafe fn kept_by<'a>(operation: NonNull<Operation>) -> &'a KeptReceives {
     // SAFETY: the operation stays in place until its owner leaves it.
     let request = unsafe { operation.as_ref() };
     // SAFETY: written before the request was issued, and only read since.

@@ -33,7 +33,7 @@ use crate::status::Result;
 use crate::sync::SpinLock;
 
 /// The data of a kept receive, in its payload. Unused while it is not kept.
-pub(crate) struct KeptPart {
+pub(crate) struct KeptReceive {
     /// Its position among the receives of its object.
     number: u32,
     /// The number of bytes in the same buffer that earlier requests have received for the same future.
@@ -44,22 +44,22 @@ pub(crate) struct KeptPart {
     pub(crate) result: Option<Result<usize>>,
 }
 
-impl KeptPart {
+impl KeptReceive {
     pub(crate) const NONE: Self = Self { number: 0, before: 0, taken: 0, result: None };
 }
 
 /// The kept receives of an object, and the order in which others follow.
-pub(crate) struct Kept {
+pub(crate) struct KeptReceives {
     /// Whether a request is kept or a turn is taken: if not, receives are issued at once.
     is_active: AtomicBool,
     next_number: AtomicU32,
-    line: SpinLock<Line>,
+    order: SpinLock<ReceiveOrder>,
 }
 
 /// # Invariants
 ///
 /// The requests in the list are its own. They are linked in the order of their numbers.
-struct Line {
+struct ReceiveOrder {
     first: Option<NonNull<Operation>>,
     /// The ticket whose turn it is, or zero.
     turn: u64,
@@ -68,7 +68,7 @@ struct Line {
 }
 
 // SAFETY: the list owns its requests, which are `Send`, and wakers are.
-unsafe impl Send for Line {}
+unsafe impl Send for ReceiveOrder {}
 
 /// A receive that waits for its turn.
 struct Waiter {
@@ -78,12 +78,17 @@ struct Waiter {
     next: ManuallyDrop<Option<PoolBox<Waiter>>>,
 }
 
-impl Kept {
+impl KeptReceives {
     pub(super) const fn new() -> Self {
         Self {
             is_active: AtomicBool::new(false),
             next_number: AtomicU32::new(0),
-            line: SpinLock::new(Line { first: None, turn: 0, last_ticket: 0, waiting: None }),
+            order: SpinLock::new(ReceiveOrder {
+                first: None,
+                turn: 0,
+                last_ticket: 0,
+                waiting: None,
+            }),
         }
     }
 
@@ -113,8 +118,8 @@ impl Kept {
     pub(super) unsafe fn keep(&self, operation: NonNull<Operation>) {
         // SAFETY: the operation stays in place until its owner, now the list, leaves it.
         let number = unsafe { number_of(operation) };
-        let mut line = self.line.lock();
-        let (mut previous, mut next) = (None, line.first);
+        let mut order = self.order.lock();
+        let (mut previous, mut next) = (None, order.first);
         while let Some(other) = next {
             // SAFETY: the list owns the request, which stays in place.
             let distance = unsafe { number_of(other) }.wrapping_sub(number);
@@ -131,7 +136,7 @@ impl Kept {
         match previous {
             // SAFETY: the list owns the request; its lock is held.
             Some(previous) => unsafe { link(previous, Some(operation)) },
-            None => line.first = Some(operation),
+            None => order.first = Some(operation),
         }
         self.is_active.store(true, Ordering::Relaxed);
     }
@@ -140,10 +145,10 @@ impl Kept {
     pub(crate) fn keep_first(&self, mut idle: Idle, result: Result<usize>) {
         idle.payload().kept.result = Some(result);
         let operation = idle.into_raw();
-        let mut line = self.line.lock();
+        let mut order = self.order.lock();
         // SAFETY: `idle` owned the operation, which is the list's now.
-        unsafe { link(operation, line.first) };
-        line.first = Some(operation);
+        unsafe { link(operation, order.first) };
+        order.first = Some(operation);
         self.is_active.store(true, Ordering::Relaxed);
     }
 
@@ -163,10 +168,10 @@ impl Kept {
         }
         loop {
             let first = {
-                let mut line = self.line.lock();
-                let Some(first) = line.first else { break };
+                let mut order = self.order.lock();
+                let Some(first) = order.first else { break };
                 // SAFETY: the list owns the request, which stays in place.
-                line.first = unsafe { next_of(first) };
+                order.first = unsafe { next_of(first) };
                 first
             };
             // SAFETY: no request is in flight, so this one has completed, and it was taken out of the list.
@@ -177,15 +182,15 @@ impl Kept {
     /// Passes the turn on, to the receive that has waited longest.
     fn pass_turn(&self) {
         let next = {
-            let mut line = self.line.lock();
-            let next = line.waiting.take();
+            let mut order = self.order.lock();
+            let next = order.waiting.take();
             if let Some(mut waiter) = next {
-                line.waiting = waiter.next.take();
-                line.turn = waiter.ticket;
+                order.waiting = waiter.next.take();
+                order.turn = waiter.ticket;
                 Some(waiter)
             } else {
-                line.turn = 0;
-                self.is_active.store(line.first.is_some(), Ordering::Relaxed);
+                order.turn = 0;
+                self.is_active.store(order.first.is_some(), Ordering::Relaxed);
                 None
             }
         };
@@ -196,11 +201,11 @@ impl Kept {
         }
     }
 
-    /// Leaves the line.
+    /// Leaves the order.
     fn leave(&self, ticket: u64) {
         let left = {
-            let mut line = self.line.lock();
-            if line.turn == ticket { None } else { line.remove(ticket) }
+            let mut order = self.order.lock();
+            if order.turn == ticket { None } else { order.remove(ticket) }
         };
         match left {
             // Outside of the lock, since a waker is another's code.
@@ -210,14 +215,14 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for KeptReceives {
     fn drop(&mut self) {
         // SAFETY: the object ends, which it does when none of its requests is in flight.
         unsafe { self.clear() };
     }
 }
 
-impl Drop for Line {
+impl Drop for ReceiveOrder {
     fn drop(&mut self) {
         while let Some(mut waiter) = self.waiting.take() {
             self.waiting = waiter.next.take();
@@ -225,7 +230,7 @@ impl Drop for Line {
     }
 }
 
-impl Line {
+impl ReceiveOrder {
     /// Takes a waiter out.
     fn remove(&mut self, ticket: u64) -> Option<PoolBox<Waiter>> {
         let mut place = &mut self.waiting;
@@ -301,13 +306,13 @@ pub(super) unsafe fn set_number(operation: NonNull<Operation>, number: u32) {
 /// A future of the turn to receive.
 #[must_use = "it is to be awaited"]
 pub(crate) struct AwaitTurn<'a> {
-    kept: &'a Kept,
+    kept: &'a KeptReceives,
     /// Zero before the first poll, and after the last.
     ticket: u64,
 }
 
 impl<'a> Future for AwaitTurn<'a> {
-    /// An error if there is no memory for a place in the line.
+    /// An error if there is no memory for a place in the order.
     type Output = Result<Turn<'a>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Turn<'a>>> {
@@ -315,9 +320,9 @@ impl<'a> Future for AwaitTurn<'a> {
         if self.ticket != 0 {
             let waker = context.waker().clone();
             let (has_turn, former) = {
-                let mut line = kept.line.lock();
-                let has_turn = line.turn == self.ticket;
-                (has_turn, if has_turn { waker } else { line.replace_waker(self.ticket, waker) })
+                let mut order = kept.order.lock();
+                let has_turn = order.turn == self.ticket;
+                (has_turn, if has_turn { waker } else { order.replace_waker(self.ticket, waker) })
             };
             // Outside of the lock, since a waker is another's code.
             drop(former);
@@ -331,18 +336,18 @@ impl<'a> Future for AwaitTurn<'a> {
         let mut waiter: Option<PoolBox<Waiter>> = None;
         loop {
             {
-                let mut line = kept.line.lock();
-                if line.turn == 0 {
-                    line.last_ticket += 1;
-                    line.turn = line.last_ticket;
+                let mut order = kept.order.lock();
+                if order.turn == 0 {
+                    order.last_ticket += 1;
+                    order.turn = order.last_ticket;
                     kept.is_active.store(true, Ordering::Relaxed);
                     break;
                 }
                 if let Some(mut waiter) = waiter.take() {
-                    line.last_ticket += 1;
-                    let ticket = line.last_ticket;
+                    order.last_ticket += 1;
+                    let ticket = order.last_ticket;
                     waiter.ticket = ticket;
-                    line.push(waiter);
+                    order.push(waiter);
                     self.ticket = ticket;
                     return Poll::Pending;
                 }
@@ -373,7 +378,7 @@ impl Drop for AwaitTurn<'_> {
 ///
 /// The turn is this value's. Requests leave the list by this value only, so `polled` is in the list.
 pub(crate) struct Turn<'a> {
-    kept: &'a Kept,
+    kept: &'a KeptReceives,
     /// The request that has this value's waker.
     polled: Option<NonNull<Operation>>,
 }
@@ -390,7 +395,7 @@ impl Turn<'_> {
         context: &Context<'_>,
     ) -> Poll<Option<(Idle, Result<usize>)>> {
         loop {
-            let first = self.kept.line.lock().first;
+            let first = self.kept.order.lock().first;
             if self.polled.is_some() && self.polled != first {
                 self.forget_waker();
             }
@@ -405,11 +410,11 @@ impl Turn<'_> {
                 return Poll::Pending;
             }
             let is_first = {
-                let mut line = self.kept.line.lock();
-                let is_first = line.first == Some(first);
+                let mut order = self.kept.order.lock();
+                let is_first = order.first == Some(first);
                 if is_first {
                     // SAFETY: the list owns the request, and its lock is held.
-                    line.first = unsafe { next_of(first) };
+                    order.first = unsafe { next_of(first) };
                 }
                 is_first
             };

@@ -56,7 +56,7 @@ pub(crate) use self::cache::Cache;
 pub(crate) use self::control_buffer::ControlBuffer;
 pub(crate) use self::idle::Idle;
 pub(crate) use self::in_flight::{InFlight, Issued, Outcome};
-pub(crate) use self::kept::{Kept, KeptPart, Turn};
+pub(crate) use self::kept::{KeptReceive, KeptReceives, Turn};
 pub(crate) use self::payload::{Counted, Payload};
 pub(crate) use self::pended::{PendedIrp, finish_callback};
 pub(crate) use self::refusals::{Function, Refusals};

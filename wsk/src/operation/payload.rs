@@ -13,7 +13,7 @@ use wsk_sys::{PSOCKADDR, PWSK_BUF, WSK_BUF};
 
 use super::ControlBuffer;
 use super::attachment::AttachmentSlot;
-use super::kept::KeptPart;
+use super::kept::KeptReceive;
 use crate::address::Storage;
 use crate::buffer::Buffer;
 use crate::pool::write_fields;
@@ -32,7 +32,7 @@ pub(crate) struct Payload {
     /// Other state that this kind of request owns.
     pub(crate) attachment: AttachmentSlot,
     /// What a receive is kept with when its future was dropped.
-    pub(crate) kept: KeptPart,
+    pub(crate) kept: KeptReceive,
     /// The count that the request is part of until it completes.
     pub(crate) counted: Option<Counted>,
 }
@@ -111,7 +111,7 @@ impl Payload {
                 descriptor: WSK_BUF { Mdl: core::ptr::null_mut(), Offset: 0, Length: 0 },
                 control: ControlBuffer::EMPTY,
                 attachment: AttachmentSlot::EMPTY,
-                kept: KeptPart::NONE,
+                kept: KeptReceive::NONE,
                 counted: None,
             }
         );

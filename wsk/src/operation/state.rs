@@ -54,8 +54,7 @@ const ONE_MORE_WAKER: usize = 0b1000;
 /// # Invariants
 ///
 /// - In the phase *waiting*, the waker's parts are those of a [`Waker`], which this value owns. Only the completion
-///   reads
-///   them then, or the owner after it has changed the phase.
+///   reads them then, or the owner after it has changed the phase.
 /// - In every other phase, this value owns no waker, and the parts belong to the owner of the request.
 pub(crate) struct OperationState {
     word: AtomicUsize,

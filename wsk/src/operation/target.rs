@@ -10,7 +10,7 @@
 use core::ptr::NonNull;
 
 use super::budget::Budget;
-use super::kept::Kept;
+use super::kept::KeptReceives;
 use super::{Cache, Operation};
 
 /// An object that requests are issued on: it stays while a request is in flight.
@@ -43,14 +43,14 @@ pub(crate) struct TargetHeader {
     /// Counts the requests that were issued on it.
     pub(crate) budget: Budget,
     /// Its receives whose futures were dropped.
-    pub(crate) kept: Kept,
+    pub(crate) kept: KeptReceives,
     keep_refused: unsafe fn(NonNull<TargetHeader>, NonNull<Operation>),
 }
 
 impl TargetHeader {
     pub(crate) const fn of<T: Target>() -> Self {
         // INVARIANT: `Target` requires that only a `T` begins with this header.
-        Self { budget: Budget::new(), kept: Kept::new(), keep_refused: keep_refused::<T> }
+        Self { budget: Budget::new(), kept: KeptReceives::new(), keep_refused: keep_refused::<T> }
     }
 
     /// Leaves a refused request to its target until that ends, and releases the request's reference.

@@ -1,9 +1,9 @@
-//! WSK's provider, captured.
+//! The captured provider of WSK.
 //!
 //! # Safety
 //!
-//! The provider's table and client pointer are valid while the provider is captured
-//! ([INV-4](crate::rules#inv-4)), which a [`CapturedProvider`] sees to until it is dropped.
+//! The provider's table and client pointer are valid while the provider is captured ([INV-4](crate::rules#inv-4)). A
+//! [`CapturedProvider`] keeps it captured until it is dropped.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -28,16 +28,16 @@ use crate::pool::PoolArc;
 use crate::rundown::Kind;
 use crate::status::{Result, check};
 
-/// WSK's provider, captured: what sockets are created with.
+/// The captured provider of WSK, which creates sockets.
 ///
-/// Cheap to clone. When the last clone is dropped, the provider is released; sockets stay usable
+/// It is cheap to clone. When the last clone is dropped, the provider is released; sockets stay usable
 /// ([INV-4](crate::rules#inv-4)).
 #[derive(Clone)]
 pub struct Provider(PoolArc<CapturedProvider>);
 
 /// # Invariants
 ///
-/// The provider is captured with `client`'s registration, and this value has a reference to `client`.
+/// The provider is captured with the registration of `client`, and this value owns a reference to `client`.
 struct CapturedProvider {
     client: NonNull<Client>,
     raw_client: PWSK_CLIENT,
@@ -50,7 +50,7 @@ unsafe impl Send for CapturedProvider {}
 unsafe impl Sync for CapturedProvider {}
 
 impl Provider {
-    /// The version of WSK that the provider gives: 1.0, or with a higher minor number.
+    /// Returns the version of WSK that the provider implements: 1.0, or one with a higher minor number.
     ///
     /// IRQL: any.
     #[must_use]
@@ -65,9 +65,9 @@ impl Provider {
     ///
     /// # Errors
     ///
-    /// - What `WskCaptureProviderNPI` reports.
+    /// - Any status of `WskCaptureProviderNPI`.
     /// - As for [`ClientSetup::ensure_applied`](crate::client::ClientSetup::ensure_applied).
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     ///
     /// # Safety
     ///
@@ -98,11 +98,11 @@ impl Provider {
 
     /// The client whose registration has captured the provider.
     pub(crate) fn client_ref(&self) -> &Client {
-        // SAFETY: the captured provider has a reference to the client.
+        // SAFETY: the captured provider owns a reference to the client (Invariants).
         unsafe { self.0.client.as_ref() }
     }
 
-    /// As [`client_ref`](Self::client_ref), for a reference that lasts longer than the provider's.
+    /// The pointer of the client, for code that takes a reference of its own.
     pub(crate) fn client_ptr(&self) -> NonNull<Client> {
         self.0.client
     }
@@ -123,7 +123,7 @@ impl Provider {
         unsafe { self.0.control(code, input, output, returned) }
     }
 
-    /// What the running Windows has.
+    /// Returns the capabilities of the running Windows.
     ///
     /// IRQL: any.
     #[must_use]
@@ -131,8 +131,8 @@ impl Provider {
         self.client_ref().capabilities()
     }
 
-    /// The client that the functions of [`dispatch`](Self::dispatch) are called with. It is valid while the
-    /// provider is captured ([INV-4](crate::rules#inv-4)).
+    /// Returns the client argument of the functions of [`dispatch`](Self::dispatch). It is valid while the provider is
+    /// captured ([INV-4](crate::rules#inv-4)).
     ///
     /// IRQL: any.
     #[must_use]
@@ -140,8 +140,7 @@ impl Provider {
         self.0.raw_client
     }
 
-    /// WSK's functions as they are. They may be called while the provider is captured
-    /// ([INV-4](crate::rules#inv-4)).
+    /// Returns WSK's raw functions. They may be called while the provider is captured ([INV-4](crate::rules#inv-4)).
     ///
     /// IRQL: any.
     #[must_use]
@@ -186,7 +185,7 @@ impl CapturedProvider {
         }
     }
 
-    /// `WskControlClient` with an IRP, and nothing else.
+    /// Calls `WskControlClient` with an IRP, without an input or output.
     ///
     /// # Safety
     ///
@@ -215,9 +214,9 @@ impl Drop for CapturedProvider {
 /// A version of the WSK interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
-    /// Incompatible if it differs.
+    /// Versions with different major numbers are incompatible.
     pub major: u8,
-    /// A superset if it is higher.
+    /// A version with a higher minor number is a superset.
     pub minor: u8,
 }
 

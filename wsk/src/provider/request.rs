@@ -1,8 +1,8 @@
-//! Requests on the client itself, and on none of its sockets.
+//! Requests on the client itself, instead of a socket.
 //!
 //! # Safety
 //!
-//! A provider holds a reference to its client.
+//! A provider owns a reference to its client.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -41,7 +41,7 @@ impl Provider {
     ///
     /// # Errors
     ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     ///
     /// # Safety
     ///

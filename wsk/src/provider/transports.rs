@@ -1,4 +1,4 @@
-//! The transports that there are, and when they change.
+//! The available transports, and notifications of their changes.
 //!
 //! # Safety
 //!
@@ -20,7 +20,7 @@ use crate::status::Result;
 use crate::transport::{Family, Protocol};
 
 impl Provider {
-    /// The transports that sockets can be created for.
+    /// Returns the transports for which sockets can be created.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`. Minimum Windows: Windows Vista.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-transport-list-query).
@@ -43,8 +43,8 @@ impl Provider {
     ///
     /// # Errors
     ///
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskControlClient` reports. Wine does not implement it.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskControlClient`. Wine does not implement it.
     pub fn transports(&self) -> Result<Transports> {
         let list = query_with_growing_buffer(|output, size, returned| {
             let none = (ptr::null_mut(), 0);
@@ -54,15 +54,15 @@ impl Provider {
         Ok(Transports { count: list.1 / size_of::<WSK_TRANSPORT>(), buffer: list.0 })
     }
 
-    /// Waits until the transports change. The request is made when this is called, and not when the future is
-    /// polled: what changes after the call is not missed.
+    /// Waits until the transports change. The call issues the request, before the future is polled, so that no later change
+    /// is missed.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`. Minimum Windows: Windows Vista.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-transport-list-change).
     ///
     /// ```
     /// # use wsk::Provider;
-    /// /// Tells of the transports, now and whenever they change.
+    /// /// Prints the transports, now and after each change.
     /// async fn watch(wsk: &Provider) -> wsk::Result<()> {
     ///     loop {
     ///         let change = wsk.transports_changed();
@@ -82,8 +82,8 @@ impl Provider {
     /// # Errors
     ///
     /// - `STATUS_CANCELLED` if the registration ends.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskControlClient` reports. Wine does not implement it.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskControlClient`. Wine does not implement it.
     pub fn transports_changed(&self) -> impl Future<Output = Result<()>> + Send + use<'_> {
         let call = |irp: PIRP, _: *mut Payload| {
             // SAFETY: the code takes an IRP, which is ready and will be completed, and nothing else.
@@ -103,9 +103,9 @@ impl Provider {
     }
 }
 
-/// Transports, as [`Provider::transports`] lists them: a slice of [`Transport`]s.
+/// The list of [`Provider::transports`]: a slice of [`Transport`]s.
 pub struct Transports {
-    /// Begins with so many.
+    /// The number of transports in the buffer.
     buffer: Buffer,
     count: usize,
 }
@@ -140,7 +140,7 @@ impl fmt::Debug for Transports {
     }
 }
 
-/// A transport that sockets can be created for: a combination of family, type and protocol.
+/// A transport for which sockets can be created: a combination of family, type and protocol.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct Transport(WSK_TRANSPORT);
@@ -152,13 +152,13 @@ impl Transport {
         Version::from_raw(self.0.Version)
     }
 
-    /// The family of addresses. It may be [`Family::UNSPECIFIED`], which stands for every family.
+    /// Returns the address family. [`Family::UNSPECIFIED`] means every family.
     #[must_use]
     pub const fn family(&self) -> Family {
         Family::from_raw(self.0.AddressFamily)
     }
 
-    /// Whether it takes addresses of a family.
+    /// Returns whether it accepts addresses of a family.
     #[must_use]
     pub fn accepts(&self, family: Family) -> bool {
         [family, Family::UNSPECIFIED].contains(&self.family())
@@ -176,7 +176,7 @@ impl Transport {
         Protocol::from_raw(self.0.Protocol)
     }
 
-    /// As WSK has written it.
+    /// Returns WSK's structure.
     #[must_use]
     pub const fn to_raw(&self) -> WSK_TRANSPORT {
         self.0

@@ -1,4 +1,4 @@
-//! What a registration is made with.
+//! The settings of a registration.
 
 use super::Registration;
 use crate::client::ClientSetup;
@@ -6,14 +6,14 @@ use crate::event_mask::EventMask;
 use crate::irql::Passive;
 use crate::status::{Result, known};
 
-/// A registration that is to be made. From [`Registration::builder`].
+/// A builder of a registration. From [`Registration::builder`].
 ///
-/// What it says is told to WSK when the provider is captured for the first time, before any socket can be there
-/// ([INV-9](crate::rules#inv-9)). That is done once: a capture by another thread at that very moment waits for
-/// it, if it may wait, and otherwise fails with `STATUS_DEVICE_NOT_READY`, as if WSK itself were not ready.
+/// The first capture of the provider passes the settings to WSK, before a socket can exist ([INV-9](crate::rules#inv-9)).
+/// That is done once: a concurrent capture by another thread waits for it, if it may wait, and otherwise fails with
+/// `STATUS_DEVICE_NOT_READY`, as if WSK itself were not ready.
 ///
-/// There is nothing to choose a version of WSK with: there is only 1.0, which every registration asks for.
-/// [`Registration::provider_versions`] tells what the provider supports.
+/// The version of WSK is always 1.0, the only one. [`Registration::provider_versions`] returns the versions that the
+/// provider supports.
 ///
 /// ```
 /// use wsk::events::EventMask;
@@ -40,8 +40,8 @@ pub struct RegistrationBuilder {
 impl RegistrationBuilder {
     pub(super) const NEW: Self = Self { static_events: EventMask::empty(), bypasses_tdi: false };
 
-    /// Enables events of all sockets of their category from their beginning, and for ever: static events, which
-    /// cost WSK less than those that can be disabled ([INV-53](crate::rules#inv-53)).
+    /// Enables events for every socket of their category, from its creation on and permanently. These static events cost
+    /// WSK less than events that can be disabled ([INV-53](crate::rules#inv-53)).
     ///
     /// A socket's handler needs a method for each static event of its category:
     ///
@@ -52,8 +52,8 @@ impl RegistrationBuilder {
     /// | `RECEIVE` | connections | data stays with the transport until it is received, as without the event |
     /// | `DISCONNECT`, `SEND_BACKLOG` | connections | the event is ignored |
     ///
-    /// So [`TcpStream`](crate::TcpStream) goes together with any of them, [`TcpListener`](crate::TcpListener) not
-    /// with `ACCEPT`, and [`UdpSocket`](crate::UdpSocket) not with `RECEIVE_FROM`.
+    /// So [`TcpStream`](crate::TcpStream) works with every static event, [`TcpListener`](crate::TcpListener) not with
+    /// `ACCEPT`, and [`UdpSocket`](crate::UdpSocket) not with `RECEIVE_FROM`.
     ///
     /// Minimum Windows: Windows Vista. Wine has no static events: captures fail there.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-set-static-event-callbacks).
@@ -62,9 +62,8 @@ impl RegistrationBuilder {
         self
     }
 
-    /// Has WSK pass by the transport driver interface (TDI), where filters of earlier systems sit, some of which
-    /// lose the control messages of datagrams. Best effort: what the system says to it is ignored, since
-    /// Windows may have no TDI any more.
+    /// Makes WSK bypass the transport driver interface (TDI), whose filters, from earlier systems, may lose the control
+    /// messages of datagrams. Best effort: the system's status is ignored, because recent Windows may have no TDI.
     ///
     /// Minimum Windows: Windows Vista.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-tdi-behavior).
@@ -80,7 +79,7 @@ impl RegistrationBuilder {
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_PARAMETER` if the [static events](Self::static_events) have bits that are not those of an event.
+    /// - `STATUS_INVALID_PARAMETER` if the [static events](Self::static_events) have unknown bits.
     /// - As for [`Registration::register`].
     pub fn register(self, passive: Passive) -> Result<Registration> {
         if !EventMask::all().contains(self.static_events) {

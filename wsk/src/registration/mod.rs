@@ -1,8 +1,8 @@
-//! Registering with WSK.
+//! The registration of a driver with WSK.
 //!
 //! # Safety
 //!
-//! A registration has a reference to its client, which stays until the last reference is released.
+//! A registration owns a reference to its client, which is valid until the last reference is released.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -25,19 +25,19 @@ use crate::provider::{Provider, Version};
 use crate::status::{Result, check};
 use crate::sync::Thread;
 
-/// The table of every client of this crate: version 1.0, the only one there is, and no event callback, since no event
-/// has been defined. Static, as it must outlive the registration ([INV-1](crate::rules#inv-1)).
+/// The table of every client of this crate: version 1.0, the only one, without an event callback, because no event is
+/// defined. It is static, because it must outlive the registration ([INV-1](crate::rules#inv-1)).
 static CLIENT_DISPATCH: WSK_CLIENT_DISPATCH =
     WSK_CLIENT_DISPATCH { Version: MAKE_WSK_VERSION(1, 0), Reserved: 0, WskClientEvent: None };
 
-/// A registration as a client of WSK: what a driver does first and undoes last.
+/// A registration as a client of WSK: the first WSK object that a driver creates, and the last one that it ends.
 ///
-/// [`deregister`](Self::deregister) ends it, and waits until every provider and every socket that came of it is gone.
-/// Dropping it ends it, too, and does not wait: when they are gone, the registration's own thread deregisters. So it may
-/// be dropped anywhere, at up to `DISPATCH_LEVEL`, also in a callback, a completion routine or a task.
+/// [`deregister`](Self::deregister) ends it, and waits until every provider is released and every socket is closed.
+/// Dropping it also ends it, but does not wait: the registration's own thread deregisters when they are. So it may be
+/// dropped anywhere at up to `DISPATCH_LEVEL`, including in a callback, a completion routine and a task.
 ///
-/// A driver must not be unloaded before ([INV-3](crate::rules#inv-3)): [`wsk::unload`](crate::unload()) waits for it, however it was ended, and
-/// for ever if it was forgotten.
+/// A driver must not unload before ([INV-3](crate::rules#inv-3)). [`wsk::unload`](crate::unload()) waits for it, however
+/// it was ended; if it was forgotten, indefinitely.
 ///
 /// ```
 /// use std::time::Duration;
@@ -55,20 +55,20 @@ static CLIENT_DISPATCH: WSK_CLIENT_DISPATCH =
 ///
 /// # Invariants
 ///
-/// It has a reference to a registered client.
+/// It owns a reference to a registered client.
 pub struct Registration {
     client: NonNull<Client>,
     /// The client's thread.
     thread: ManuallyDrop<Thread>,
 }
 
-// SAFETY: the client that it points to is `Sync`, and its memory may be freed by any thread.
+// SAFETY: it owns a reference (Invariants) to a `Client`, which is `Sync`, and any thread may release it.
 unsafe impl Send for Registration {}
-// SAFETY: the client that it points to is `Sync`.
+// SAFETY: shared access is to a `Client`, which is `Sync`.
 unsafe impl Sync for Registration {}
 
 impl Registration {
-    /// A registration with static events, or other settings that precede all sockets.
+    /// Returns a builder of a registration with static events, or other settings that must precede all sockets.
     pub const fn builder() -> RegistrationBuilder {
         RegistrationBuilder::NEW
     }
@@ -80,27 +80,27 @@ impl Registration {
     ///
     /// # Errors
     ///
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory, or no thread to be had.
-    /// - What `WskRegister` reports.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails, or a thread cannot be created.
+    /// - Any status of `WskRegister`.
     pub fn register(passive: Passive) -> Result<Self> {
         Self::builder().register(passive)
     }
 
     fn register_with(setup: ClientSetup, passive: Passive) -> Result<Self> {
-        // SAFETY: the token says PASSIVE_LEVEL.
+        // SAFETY: the token proves PASSIVE_LEVEL.
         unsafe { find_pool_routines() };
         let (client, thread) = Client::start(setup, passive)?;
-        // SAFETY: the client stays until its first reference, which is this call's, was released.
+        // SAFETY: the client is valid until its first reference, which this call owns, is released.
         let memory = unsafe { client.as_ref() };
         let mut npi =
             WSK_CLIENT_NPI { ClientContext: ptr::null_mut(), Dispatch: &raw const CLIENT_DISPATCH };
-        // SAFETY: the token says PASSIVE_LEVEL; the table is static, and the block neither moves nor is
-        // freed before it is deregistered (INV-2).
+        // SAFETY: the token proves PASSIVE_LEVEL; the table is static, and the block neither moves nor is freed before it
+        // is deregistered (INV-2).
         let registered = check(unsafe { WskRegister(&raw mut npi, memory.registration()) });
         if registered.is_ok() {
             memory.set_registered();
         }
-        // INVARIANT: the client's first reference is this value's.
+        // INVARIANT: this value owns the client's first reference.
         let registration = Self { client, thread: ManuallyDrop::new(thread) };
         match registered {
             Ok(()) => Ok(registration),
@@ -112,26 +112,26 @@ impl Registration {
         }
     }
 
-    /// Ends the registration: waits until every provider and every socket that came of it is gone, and deregisters.
+    /// Ends the registration: waits until every provider is released and every socket is closed, and deregisters.
     ///
-    /// The thread that calls this must hold none of them, or it waits for itself ([INV-5](crate::rules#inv-5)).
+    /// The calling thread must own none of them, or it waits for itself ([INV-5](crate::rules#inv-5)).
     ///
     /// IRQL: `PASSIVE_LEVEL`.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nf-wsk-wskderegister).
     pub fn deregister(self, passive: Passive) {
         let mut this = ManuallyDrop::new(self);
-        // SAFETY: the value is not used any more, and its drop does not run.
+        // SAFETY: `this` is not dropped, so the thread is taken once.
         let thread = unsafe { ManuallyDrop::take(&mut this.thread) };
         // SAFETY: this is the registration's reference, which is released once.
         unsafe { Client::release_reference(this.client) };
         thread.join(passive);
     }
 
-    /// Captures the provider, waiting up to `timeout` for WSK to become ready. It is counted in whole
-    /// milliseconds, up to 49 days.
+    /// Captures the provider, waiting up to `timeout` for WSK to become ready. The timeout has a resolution of one
+    /// millisecond, and a maximum of 49 days.
     ///
-    /// Do not wait for long in `DriverEntry`: early in the start of the system WSK may become ready only
-    /// after the entry points have returned ([INV-6](crate::rules#inv-6)).
+    /// Do not wait for long in `DriverEntry`: early in the boot, WSK may become ready only after the entry points have
+    /// returned ([INV-6](crate::rules#inv-6)).
     ///
     /// IRQL: `PASSIVE_LEVEL`.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nf-wsk-wskcaptureprovidernpi).
@@ -141,10 +141,10 @@ impl Registration {
     /// - `STATUS_DEVICE_NOT_READY` (kind [`NotReady`](crate::ErrorKind::NotReady)) if WSK did not become
     ///   ready in time.
     /// - `STATUS_NOINTERFACE` if the provider does not support version 1.0.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What `WskControlClient` reports of [static events](RegistrationBuilder::static_events).
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any status of `WskControlClient` of [static events](RegistrationBuilder::static_events).
     pub fn capture(&self, passive: Passive, timeout: Duration) -> Result<Provider> {
-        // The highest number means to wait for ever, which nothing here does.
+        // The highest number means an unlimited wait, which this crate never uses.
         let longest = WSK_INFINITE_WAIT - 1;
         let milliseconds =
             ULONG::try_from(timeout.as_millis()).map_or(longest, |ms| ms.min(longest));
@@ -158,19 +158,19 @@ impl Registration {
     ///
     /// # Errors
     ///
-    /// As for [`Registration::capture`]; and `STATUS_DEVICE_NOT_READY` if another thread captures the provider of
-    /// a registration with [static events](RegistrationBuilder::static_events) for the first time, at this moment.
+    /// As for [`Registration::capture`]; also `STATUS_DEVICE_NOT_READY` during another thread's first capture of the
+    /// provider, for a registration with [static events](RegistrationBuilder::static_events).
     pub fn try_capture(&self) -> Result<Provider> {
         self.capture_for(WSK_NO_WAIT, None)
     }
 
     fn capture_for(&self, milliseconds: ULONG, passive: Option<Passive>) -> Result<Provider> {
-        // SAFETY: the client is registered; if this may wait, the caller has shown its level.
+        // SAFETY: the client is registered (Invariants); a call that may wait has a token, which proves PASSIVE_LEVEL.
         unsafe { Provider::capture(self.client, milliseconds, passive) }
     }
 
-    /// The lowest and the highest version of WSK that the provider supports, as (major, minor). To be
-    /// asked when a capture has failed with `STATUS_NOINTERFACE` ([INV-7](crate::rules#inv-7)).
+    /// Returns the lowest and the highest version of WSK that the provider supports, for a diagnosis after a capture has
+    /// failed with `STATUS_NOINTERFACE` ([INV-7](crate::rules#inv-7)).
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nf-wsk-wskqueryprovidercharacteristics).
@@ -180,7 +180,7 @@ impl Registration {
     /// `STATUS_DEVICE_NOT_READY` if WSK is not ready.
     pub fn provider_versions(&self) -> Result<(Version, Version)> {
         let mut range = WSK_PROVIDER_CHARACTERISTICS { HighestVersion: 0, LowestVersion: 0 };
-        // SAFETY: the registration is registered.
+        // SAFETY: the client is registered (Invariants).
         check(unsafe {
             WskQueryProviderCharacteristics(self.client().registration(), &raw mut range)
         })?;
@@ -188,7 +188,7 @@ impl Registration {
     }
 
     const fn client(&self) -> &Client {
-        // SAFETY: this value has a reference to the client.
+        // SAFETY: this value owns a reference to the client (Invariants).
         unsafe { self.client.as_ref() }
     }
 }
@@ -198,7 +198,7 @@ impl Drop for Registration {
     fn drop(&mut self) {
         // SAFETY: this is the registration's reference, which is released once.
         unsafe { Client::release_reference(self.client) };
-        // The thread ends by itself, and is waited for at unload.
+        // The thread ends by itself; `unload` waits for it.
         // SAFETY: the value is not used any more.
         unsafe { ManuallyDrop::drop(&mut self.thread) };
     }

@@ -49,14 +49,13 @@ const REFERENCE: usize = 0b10_0000;
 /// - The allocation is freed when the reference count in `state` becomes zero.
 /// - The scheduler's lock protects `links`.
 /// - Without `DONE`, the stage is the future, which only the thread that has set `RUNNING` accesses, or the last thread
-///   of
-///   the runtime. With `OUTPUT`, the stage is the output, which belongs to the code that clears that bit, or to the
+///   of the runtime. With `OUTPUT`, the stage is the output, which belongs to the code that clears that bit, or to the
 ///   runtime's thread if `HANDLE` is clear. Otherwise the stage is empty.
 #[repr(C)]
 pub(super) struct TaskHeader {
     state: AtomicUsize,
     scheduler: PoolArc<Scheduler>,
-    functions: &'static Functions,
+    functions: &'static TaskVTable,
     /// The waker of the handle.
     joiner: SpinLock<Option<Waker>>,
     pub(super) links: UnsafeCell<Links>,
@@ -74,7 +73,7 @@ pub(super) struct Links {
 /// # Invariants
 ///
 /// All of them are for the same type.
-struct Functions {
+struct TaskVTable {
     /// Replaces the future by its output when it is ready.
     poll: unsafe fn(NonNull<TaskHeader>, &mut Context<'_>) -> Poll<()>,
     drop_future: unsafe fn(NonNull<TaskHeader>),
@@ -135,7 +134,7 @@ impl Task {
             state: AtomicUsize::new(SCHEDULED | HANDLE | (3 * REFERENCE)),
             scheduler,
             functions: const {
-                &Functions {
+                &TaskVTable {
                     poll: poll::<F>,
                     drop_future: drop_future::<F>,
                     drop_output: drop_output::<F>,

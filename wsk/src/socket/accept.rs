@@ -113,8 +113,8 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
     ///
     /// # Errors
     ///
-    /// As for [`accept`](Self::accept). If the events cannot be enabled, what `WskControlSocket` reports: the
-    /// connection is closed.
+    /// As for [`accept`](Self::accept); also any status of `WskControlSocket` if the events cannot be enabled, which
+    /// closes the connection.
     pub async fn accept_with<K>(&mut self, handler: K) -> Result<Accepted<K>>
     where
         K: ConnectionEvents + Callbacks<Connection>,

@@ -218,8 +218,7 @@ mod tests {
     // Defines the pool.
     extern crate wsk_host as _;
 
-    /// An entry: the address's bytes, where they are beyond the beginning of the list, and how many there are said
-    /// to be.
+    /// An entry: the bytes of the address, their offset in the list, and their size according to the entry.
     type Entry<'a> = (&'a [u8], usize, i32);
 
     /// A list in a buffer of `size` bytes, with these contents.

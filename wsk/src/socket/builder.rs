@@ -58,8 +58,7 @@ impl<'a, C: Category> Builder<'a, C> {
         }
     }
 
-    /// Sets the handler of the socket's events. They are enabled when the socket is bound, or connected if it is a
-    /// connection.
+    /// Sets the handler of the socket's events. They are enabled by the bind; for a connection, by the connect.
     pub fn events<H: Callbacks<C>>(self, handler: H) -> Builder<'a, C, H> {
         let Self {
             provider,

@@ -1,11 +1,11 @@
-//! Receives that follow those whose futures were dropped: see [`Kept`](crate::operation::Kept).
+//! Receives that follow those whose futures were dropped: see [`KeptReceives`](crate::operation::KeptReceives).
 
 use core::future::poll_fn;
 use core::pin::Pin;
 
 use super::handle::Handle;
 use crate::category::Category;
-use crate::operation::{Idle, KeptPart, Payload, Turn};
+use crate::operation::{Idle, KeptReceive, Payload, Turn};
 use crate::status::Result;
 use crate::time::{Timeout, in_time};
 
@@ -52,7 +52,7 @@ impl<C: Category> Handle<C> {
 
     /// Keeps the operation of a receive that was kept, for another request.
     pub(super) fn put_kept(&self, mut idle: Idle) {
-        idle.payload().kept = KeptPart::NONE;
+        idle.payload().kept = KeptReceive::NONE;
         self.state().requests.put(idle);
     }
 }

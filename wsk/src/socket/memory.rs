@@ -27,7 +27,9 @@ use crate::client::Client;
 use crate::deferred::Job;
 use crate::events::AttachedHandler;
 use crate::flags::{SendFlags, SocketFlags};
-use crate::operation::{Budget, Cache, Counted, Idle, Kept, Operation, Target, TargetHeader};
+use crate::operation::{
+    Budget, Cache, Counted, Idle, KeptReceives, Operation, Target, TargetHeader,
+};
 use crate::rundown::Kind;
 use crate::status::{Error, Result, known};
 
@@ -319,7 +321,7 @@ impl SocketState {
 
     /// The receives whose futures were dropped.
     #[inline]
-    pub(crate) const fn kept(&self) -> &Kept {
+    pub(crate) const fn kept(&self) -> &KeptReceives {
         &self.header.kept
     }
 

@@ -1,9 +1,9 @@
 //! Sockets of WSK's five categories, with the order of calls and the events in their types.
 //!
-//! [`net`](crate::net) has what most drivers need. Here is the rest: sockets with [events](mod@crate::events), options
-//! that precede the bind, and the categories that have no likeness in `std`.
+//! [`net`](crate::net) suffices for most drivers. This module has sockets with [events](mod@crate::events), options that
+//! must precede the bind, and the categories without a counterpart in `std`.
 //!
-//! | category | made with | then |
+//! | category | creation | use |
 //! |---|---|---|
 //! | [`BasicSocket`] | [`Builder::create`] | options and ioctls |
 //! | [`ListenSocket`] | [`Builder::bind`] | [`accept`](Socket::accept), or events |
@@ -11,8 +11,8 @@
 //! | [`ConnectionSocket`] | [`Builder::connect`], or accepted | [`send`](Socket::send), [`receive`](Socket::receive), or events |
 //! | [`StreamSocket`] | [`Builder::bind`] | [`listen`](Socket::listen) or [`connect`](Socket::connect) |
 //!
-//! A socket is a [`Socket`] with its category, its [state](State) and the handler of its events as types. What
-//! WSK allows only in another state, or for another category, is not there:
+//! A socket is a [`Socket`] with its category, its [state](State) and its event handler as types. It lacks the methods that
+//! WSK allows only in another state or category:
 //!
 //! ```compile_fail,E0599
 //! use wsk::socket::DatagramSocket;

@@ -132,9 +132,8 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
         request.await?.ok_or(known::STATUS_INVALID_BUFFER_SIZE)
     }
 
-    /// Makes a request with a control code whose values may be long: with the bytes of `input`, and room for what
-    /// comes out. [`Buffer::empty`](crate::Buffer::empty) is none. Returns how many bytes came out, and both
-    /// buffers.
+    /// Issues a control code with buffers for its input and its output; [`Buffer::empty`](crate::Buffer::empty) means
+    /// none. Returns the number of output bytes, and both buffers.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_control_socket).
@@ -143,7 +142,7 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
     /// use wsk::socket::{Bound, Connection, ConnectionSocket, Socket};
     /// use wsk::{BufResult, Buffer, ErrorKind, Result, options};
     ///
-    /// /// Gives a proxy's own connection the records of the one that it is made for.
+    /// /// Copies the records of a redirected connection to the proxy's own connection.
     /// async fn hand_on(redirected: &ConnectionSocket, own: &Socket<Connection, Bound>) -> Result<()> {
     ///     let (nothing, room) = (Buffer::empty(), Buffer::new(4096)?);
     ///     let result = redirected.ioctl_with_buffers(options::REDIRECT_RECORDS, nothing, room).await;
@@ -161,8 +160,8 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_DEVICE_REQUEST` if the code is for `PASSIVE_LEVEL`, and the future is polled at another.
-    /// - `STATUS_BUFFER_TOO_SMALL`, or what else the code has for that, if there is too little room.
+    /// - `STATUS_INVALID_DEVICE_REQUEST` if the code requires `PASSIVE_LEVEL`, and the future is polled at another level.
+    /// - `STATUS_BUFFER_TOO_SMALL`, or another status of the code, if the output buffer is too small.
     /// - As for [`set`](Self::set).
     pub async fn ioctl_with_buffers<A: AppliesTo<C, S>, I: IoBuf, O: IoBuf>(
         &self,

@@ -53,8 +53,8 @@ impl<C: Category, H> Socket<C, Unbound, H>
 where
     BeforeBind: AppliesTo<C, Unbound>,
 {
-    /// Sets the security descriptor, which decides who may share the socket's address, instead of that which the
-    /// socket was [created with](super::Builder::security_descriptor).
+    /// Sets the security descriptor, which controls the sharing of the socket's address. It replaces the descriptor of the
+    /// socket's [creation](super::Builder::security_descriptor).
     ///
     /// ```compile_fail,E0599
     /// use wsk::security::CachedSecurityDescriptor;
@@ -100,8 +100,8 @@ impl<C: Category, S: State, H> Socket<C, S, H>
 where
     Transports: AppliesTo<C, S>,
 {
-    /// The socket's security descriptor, which is cached once more. `wsk` is what releases it, and is of the
-    /// socket's registration.
+    /// Returns the socket's security descriptor, which WSK caches once more. `wsk`, a provider of the socket's
+    /// registration, releases it.
     ///
     /// Allocates once.
     ///

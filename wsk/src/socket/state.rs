@@ -1,4 +1,5 @@
-//! How far a socket has come: what WSK's order of calls allows with it ([INV-33](crate::rules#inv-33) to [INV-36](crate::rules#inv-36), [INV-40](crate::rules#inv-40)).
+//! The states of a socket, each with the calls that WSK's order allows ([INV-33](crate::rules#inv-33) to
+//! [INV-36](crate::rules#inv-36), [INV-40](crate::rules#inv-40)).
 
 use core::net::SocketAddr;
 
@@ -9,7 +10,7 @@ use crate::operation::InFlight;
 /// Sealed.
 pub trait State: sealed::State {}
 
-/// A socket that was created, and has no address yet: options that must precede the bind can be set.
+/// A created socket without an address: options that must precede the bind can be set.
 #[derive(Debug)]
 pub struct Unbound(());
 

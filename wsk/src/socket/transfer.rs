@@ -1,7 +1,7 @@
-//! Requests with a buffer, which comes back: sending and receiving.
+//! Requests with a buffer, which they return: sending and receiving.
 //!
-//! A driver's most frequent requests. So the result is checked right after the call: if it is available, no
-//! future has to be stored for it, polled and dropped.
+//! These are a driver's most frequent requests. So the result is checked right after the call: if it is available, no
+//! future has to be stored, polled and dropped.
 //!
 //! # Safety
 //!
@@ -101,12 +101,12 @@ impl<C: Category> Handle<C> {
     ///
     /// # Errors
     ///
-    /// The buffer comes back with the error.
+    /// The buffer is returned with the error.
     ///
     /// # Safety
     ///
-    /// As for [`Idle::start`]. The call is given the payload's descriptor, and through it the buffer. All that
-    /// `prepare` may leave in the payload, of what has to be dropped, is that it sends.
+    /// As for [`Idle::start`]. The call receives the payload's descriptor, and through it the buffer. Of the values that
+    /// must be dropped, `prepare` may leave only the mark of a send in the payload.
     #[inline]
     pub(super) unsafe fn start_transfer(
         &self,
@@ -128,13 +128,12 @@ impl<C: Category> Handle<C> {
             let descriptor = unsafe { Payload::descriptor(payload) };
             call(dispatch, descriptor, irp, payload)
         };
-        // SAFETY: the call is given the payload's descriptor, and what else `start` requires is this function's
-        // contract.
+        // SAFETY: the call receives the payload's descriptor; this function's contract includes that of `start`.
         Ok(unsafe { self.start(idle, call) })
     }
 
-    /// Ends a request with `room` bytes of a buffer. `finish` takes the result out of the payload, and receives how
-    /// many bytes were transferred. An empty buffer comes back if the system has kept the one that it was given.
+    /// Ends a request with `room` bytes of a buffer. `finish` takes the result out of the payload, and receives the number
+    /// of transferred bytes. If the system has kept the buffer, an empty one is returned.
     #[inline]
     pub(super) fn end_transfer<T>(
         &self,

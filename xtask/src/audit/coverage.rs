@@ -1,4 +1,4 @@
-//! That the driver with all of wsk has all of wsk: every public function has its line there.
+//! Checks that the audit driver has a line for every public function of wsk.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,7 @@ use syn::{ImplItem, Item, ReturnType, Type, TypeParamBound, Visibility};
 
 use crate::project;
 
-/// Traits whose functions a driver calls, if a type of wsk has them. Not those that are derived.
+/// The traits whose functions a driver calls, if a type of wsk implements them without `derive`.
 const TRAITS: [&str; 18] = [
     "AsRef",
     "ConnectedUdp",
@@ -144,7 +144,7 @@ impl Functions {
         let problem = |name: &String| {
             let name = name.trim_start_matches("::");
             format!(
-                "`{name}` has no line in wsk/tests/surface/src: its behavior in a driver is not audited"
+                "`{name}` has no line in wsk/tests/audit-driver/src: its behavior in a driver is not audited"
             )
         };
         missing.map(problem).collect()

@@ -1,8 +1,7 @@
-//! The audit of wsk in a driver: that nothing of wsk panics in a driver, allocates infallibly, can be paged out, or
-//! takes much of the stack.
+//! The audit of wsk in a driver: no function of wsk panics, allocates infallibly, is pageable, or uses much stack.
 //!
-//! All of it is seen in one driver, `wsk/tests/surface`, which has everything that wsk has, and nothing else. It is
-//! built as drivers are, for both processors, and looked into.
+//! It inspects the image of one driver, `wsk/tests/audit-driver`, which contains every public function of wsk and no
+//! other code. It is built like every driver, for both processors.
 
 mod coverage;
 mod stack;
@@ -64,8 +63,8 @@ pub(crate) fn test() -> Result<()> {
     no_allocator_no_allocation()
 }
 
-/// `cargo xtask test audit-arm64`: the checks can fail for arm64, too. What they look for is the same for both
-/// processors, and the images differ only in how they are decoded, which the tests of `cargo-wsk` are for.
+/// `cargo xtask test audit-arm64`: the checks can fail for arm64, too. They are the same for both processors; only the
+/// decoding of the images differs, which the tests of `cargo-wsk` cover.
 pub(crate) fn test_faults_for_arm64() -> Result<()> {
     deliberate_faults_are_found(Arch::Arm64)
 }
@@ -75,12 +74,12 @@ fn images() -> Result<Vec<(Arch, Image)>> {
     Arch::ALL.into_iter().map(build).collect()
 }
 
-/// Builds the driver that has all of wsk.
+/// Builds the audit driver.
 fn compile(features: &[&str], arch: Arch) -> Result<PathBuf> {
-    Build { features, ..Build::release("surface", arch) }.compile(project::workspace()?)
+    Build { features, ..Build::release("audit-driver", arch) }.compile(project::workspace()?)
 }
 
-/// What an image does that no driver may.
+/// The faults of an image that no driver may have.
 fn faults(arch: Arch, image: &Image, measures: &Measures) -> Result<Vec<String>> {
     let found = [
         panics::problems(image)?,
@@ -90,7 +89,7 @@ fn faults(arch: Arch, image: &Image, measures: &Measures) -> Result<Vec<String>>
     Ok(found.concat().into_iter().map(|problem| format!("{}: {problem}", arch.name())).collect())
 }
 
-/// The defects of the driver that contains all of wsk, and its missing parts.
+/// The faults of the audit driver, and the functions that it lacks.
 fn problems(images: &[(Arch, Image)]) -> Result<Vec<String>> {
     let (mut problems, mut all) = (Vec::new(), Vec::new());
     for (arch, image) in images {
@@ -99,7 +98,7 @@ fn problems(images: &[(Arch, Image)]) -> Result<Vec<String>> {
         problems.extend(coverage::missing(image)?);
         all.push(measures);
     }
-    // What is missing is missing for every processor.
+    // A missing function is missing for every processor.
     problems.sort();
     problems.dedup();
     problems.extend(table::exceeding(&all)?);
@@ -108,28 +107,31 @@ fn problems(images: &[(Arch, Image)]) -> Result<Vec<String>> {
 
 /// The checks can fail: they find every fault in a driver that has each of them.
 fn deliberate_faults_are_found(arch: Arch) -> Result<()> {
-    /// The deliberate defects of `wsk/tests/surface/src/deliberate.rs`, and the expected reports.
+    /// The expected reports of the deliberate faults in `wsk/tests/audit-driver/src/deliberate.rs`.
     const FAULTS: [&str; 6] = [
         "`deliberate::panic` can panic",
         "the section `PAGE` is pageable",
         "`MmPageEntireDriver` makes the driver pageable",
         "`deliberate::frame` uses",
         "functions call each other in a circle: deliberate::circle",
-        "`surface::deliberate::faults::pointer` can be called through a pointer",
+        "`audit_driver::deliberate::faults::pointer` can be called through a pointer",
     ];
     let image = Image::read(&compile(&["deliberate"], arch)?)?;
     let problems = faults(arch, &image, &Measures::of(arch, &image))?;
     for fault in FAULTS {
         let prefix = format!("{}: {fault}", arch.name());
         if !problems.iter().any(|problem| problem.starts_with(&prefix)) {
-            bail!("this was not found: {prefix}. But this:\n  {}", problems.join("\n  "));
+            bail!(
+                "a deliberate fault was not found: {prefix}. Found:\n  {}",
+                problems.join("\n  ")
+            );
         }
     }
     println!("{}: {} deliberate faults are found", arch.name(), FAULTS.len());
     Ok(())
 }
 
-/// That a driver without an allocator cannot use the `alloc` crate, and so cannot allocate infallibly.
+/// Checks that a driver without an allocator cannot use the `alloc` crate, and so cannot allocate infallibly.
 fn no_allocator_no_allocation() -> Result<()> {
     let error = match compile(&["deliberate-allocation"], Arch::X64) {
         Ok(_) => bail!("a driver without an allocator links, although it uses `alloc::boxed::Box`"),
@@ -137,8 +139,9 @@ fn no_allocator_no_allocation() -> Result<()> {
     };
     ensure!(
         error.contains("no global memory allocator found"),
-        "a driver without an allocator should not link for want of one, but cargo said:\n{error}"
+        "the link of a driver that uses `alloc` without an allocator should fail with `no global memory allocator \
+         found`, but cargo reported:\n{error}"
     );
-    println!("no allocator, and nothing that would need one");
+    println!("no allocator, and no code that would need one");
     Ok(())
 }

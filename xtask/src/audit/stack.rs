@@ -1,4 +1,4 @@
-//! How much of the stack everything takes: the kernel's stack has 24 KiB, and much of it is others'.
+//! The stack use of wsk's functions. A kernel stack has 24 KiB, which all drivers of a call share.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,18 +6,18 @@ use cargo_wsk::audit::{circles, panics};
 use cargo_wsk::build::Arch;
 use cargo_wsk::image::{Depths, Image};
 
-/// The stack that a call may use at most, including callbacks on the same stack, in bytes.
+/// The maximum stack use of a call in bytes, including callbacks on the same stack.
 pub(super) const BOUND: u32 = 4096;
 
-/// How deep formatters can be nested in what wsk formats: a value in a field of a field of a structure.
+/// The maximum nesting of formatters in wsk: a value in a field of a field of a structure.
 pub(super) const NESTING: u32 = 3;
 
-/// What calls the functions that are called through pointers.
+/// The callers of the functions that are called through pointers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Caller {
-    /// The system, when a request completes or a timer expires: maybe within a call, on its stack.
+    /// The system, when a request completes or a timer expires: possibly within a call, on its stack.
     Completion,
-    /// The end of a request, for what the request owns or could not give back.
+    /// The end of a request, for the values that the request owns or could not return.
     Attachment,
     /// The wake-up of a task: by a completion, or by another task.
     Waker,
@@ -26,9 +26,9 @@ pub(super) enum Caller {
     End,
     /// The system, at the beginning of a thread.
     Thread,
-    /// The thread of a registration, for what must not be done elsewhere.
+    /// The thread of a registration, for deferred work.
     Deferred,
-    /// The system, when something has happened to a socket.
+    /// The system, for an event of a socket.
     Event,
     /// The formatting machinery, once for each level of nesting.
     Formatter,
@@ -36,15 +36,15 @@ pub(super) enum Caller {
 
 /// The functions that are called through pointers, by a part of their names; the first match counts.
 ///
-/// The parts are as short as the caller is certain: a module all of whose pointers have one caller, where there is one.
-/// A part that matches nothing is a fault of its own, so that a renamed function is noticed by both of its names.
+/// A part names a whole module where all pointers to its functions have one caller. A part that matches no function is an
+/// error, so that a renamed function is reported under both of its names.
 const CALLERS: [(&str, Caller); 21] = [
     ("core::fmt::", Caller::Formatter),
     ("wsk::operation::completion::", Caller::Completion),
     ("wsk::socket::close::", Caller::Completion),
     ("wsk::time::timer::", Caller::Completion),
     ("wsk::operation::", Caller::Attachment),
-    // The type of an attachment is compared before it is given out.
+    // The type of an attachment is compared before the value is taken.
     ("<core::any::TypeId>::of", Caller::Attachment),
     ("wsk::rt::block_on::", Caller::Waker),
     ("wsk::rt::task::clone", Caller::Waker),
@@ -69,7 +69,7 @@ impl Caller {
     pub(super) const fn describe(self) -> &'static str {
         match self {
             Self::Completion => "completion routines and expired timers",
-            Self::Attachment => "the clean-up of what a request owns",
+            Self::Attachment => "the clean-up of a request's attachments",
             Self::Waker => "wakers",
             Self::End => "the end of a task or of a socket's memory",
             Self::Thread => "threads, without the tasks that they run",
@@ -115,7 +115,7 @@ fn callers<'a>(
     (deepest, unknown.chain(unused).collect())
 }
 
-/// A function's name without the types that it was made for.
+/// A function's name without its generic arguments.
 fn without_types(name: &str) -> &str {
     match name.find("::<") {
         Some(end) if !name.starts_with('<') => &name[..end],
@@ -123,12 +123,12 @@ fn without_types(name: &str) -> &str {
     }
 }
 
-/// What was measured of an image.
+/// The measurements of an image.
 pub(super) struct Measures {
     pub(super) arch: Arch,
-    /// Bytes by export.
+    /// The bytes of each export.
     pub(super) calls: BTreeMap<String, u32>,
-    /// Bytes of the deepest, by who calls it.
+    /// The bytes of the deepest function of each caller.
     pub(super) callers: BTreeMap<Caller, u32>,
     pub(super) problems: Vec<String>,
 }
@@ -140,7 +140,7 @@ impl Measures {
         let (callers, mut problems) =
             callers(pointed.map(|(place, one)| (one.name.as_str(), depths.bytes(place))));
         problems.extend(circles(&depths));
-        // What belongs to no type and no module is no function of wsk.
+        // An export outside of types and modules is no function of wsk.
         let exports = image.exports.iter().filter(|(name, _)| name.contains("::"));
         let calls =
             exports.clone().map(|(name, place)| (name.clone(), depths.bytes(*place))).collect();
@@ -149,7 +149,7 @@ impl Measures {
             let total = this.total(name);
             if total > BOUND {
                 this.problems.push(format!(
-                    "`{name}` uses {total} bytes of stack including callbacks, and may use {BOUND}: \
+                    "`{name}` uses {total} bytes of stack including callbacks, more than {BOUND}: \
                      {}",
                     depths.path(*place)
                 ));
@@ -162,14 +162,14 @@ impl Measures {
         self.callers.get(&caller).copied().unwrap_or(0)
     }
 
-    /// What a call takes with everything that may be called back on its stack.
+    /// The bytes of a call, including all callbacks on its stack.
     fn total(&self, name: &str) -> u32 {
         let called_back = if name.contains("::fmt<") {
             NESTING * self.deepest(Caller::Formatter)
         } else {
-            // A request completes within the call, and cleans up what it owns. It wakes a task, which has ended but for
-            // this waker; or it is the last of a listener, whose memory holds that of a socket that was never
-            // accepted, which holds no other.
+            // A request completes within the call, and cleans up its attachments. It wakes a task of which only this waker
+            // is left; or it is the last request of a listener, whose memory contains that of a socket that was never
+            // accepted.
             let callers =
                 [Caller::Completion, Caller::Attachment, Caller::Waker, Caller::End, Caller::End];
             callers.into_iter().map(|caller| self.deepest(caller)).sum()

@@ -284,7 +284,7 @@ fn lint() -> Result<()> {
     cargo(&[&["clippy", "--quiet", "--workspace", "--all-targets"], &deny[..]].concat())?;
     // Without the web example, which is mostly others' code, and the same here.
     let packages =
-        ["wsk", "wsk-sys", "driver-support", "echo", "echo-driver", "alloc-check", "surface"]
+        ["wsk", "wsk-sys", "driver-support", "echo", "echo-driver", "alloc-check", "audit-driver"]
             .map(|name| ["--package", name])
             .concat();
     // What is otherwise for arm64 is compiled by other steps.

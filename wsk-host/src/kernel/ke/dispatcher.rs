@@ -246,7 +246,7 @@ impl Wait {
             }
         };
         let mut wait = Self { guard: Guard(guard), number };
-        if wait.is_asked() {
+        if wait.is_requested() {
             let number = wait.number;
             let mut place = String::new();
             wait = wait.unlocked(|| place = place_of_client());
@@ -259,7 +259,7 @@ impl Wait {
     }
 
     /// Whether a report asks where this thread is.
-    fn is_asked(&mut self) -> bool {
+    fn is_requested(&mut self) -> bool {
         let waiter = self.guard.waiters().by_number.get(&self.number);
         waiter.is_some_and(|waiter| matches!(waiter.place, Place::Asked))
     }
@@ -308,11 +308,11 @@ pub(crate) fn native_places(
         }
     }
     SIGNALED.notify_all();
-    let is_asked = |waiters: &mut Option<Waiters>| {
+    let is_requested = |waiters: &mut Option<Waiters>| {
         let mut all = waiters.iter().flat_map(|waiters| waiters.by_number.values());
         all.any(|w| w.waiting.kernel == kernel && matches!(w.place, Place::Asked))
     };
-    let waited = SIGNALED.wait_timeout_while(guard.0, patience, is_asked);
+    let waited = SIGNALED.wait_timeout_while(guard.0, patience, is_requested);
     let mut guard = waited.map_or_else(|error| error.into_inner().0, |(guard, _)| guard);
     let of_kernel = guard.iter_mut().flat_map(|waiters| waiters.by_number.values_mut());
     let known = of_kernel.filter(|waiter| waiter.waiting.kernel == kernel).filter_map(|waiter| {

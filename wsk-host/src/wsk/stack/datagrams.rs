@@ -81,7 +81,7 @@ impl Stack {
                     socket.datagrams.rest.push_front(datagram);
                 }
             }
-            socket.tell_postponed_death(actions);
+            socket.indicate_postponed_death(actions);
         }
         actions.extend(self.progress(id));
     }

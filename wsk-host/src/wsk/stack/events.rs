@@ -157,21 +157,21 @@ impl Socket {
     }
 
     /// Calls the callbacks with null pointers: the socket is no longer functional.
-    pub(super) fn tell_death(&mut self, was_listening: bool, actions: &mut Actions) {
+    pub(super) fn indicate_death(&mut self, was_listening: bool, actions: &mut Actions) {
         let is_listener = was_listening || self.category == LISTEN;
         // A listener's other events are its connections'.
         let own =
             if is_listener { WSK_EVENT_ACCEPT } else { WSK_EVENT_RECEIVE_FROM | WSK_EVENT_RECEIVE };
         let told = self.events.enabled & own;
         let inspects = is_listener && self.options.wants(SOL_SOCKET, SO_CONDITIONAL_ACCEPT);
-        self.tell(told, actions);
+        self.enqueue_events(told, actions);
         if inspects && told == 0 {
             self.call(0, Callback::Dead, actions);
         }
     }
 
     /// Calls some of these callbacks. Those of data are called one after the other.
-    pub(super) fn tell(&mut self, events: ULONG, actions: &mut Actions) {
+    pub(super) fn enqueue_events(&mut self, events: ULONG, actions: &mut Actions) {
         if self.is_indicating {
             self.events.postponed = events;
             return;
@@ -182,8 +182,8 @@ impl Socket {
     }
 
     /// Calls the callbacks that have waited for another to return.
-    pub(super) fn tell_postponed_death(&mut self, actions: &mut Actions) {
+    pub(super) fn indicate_postponed_death(&mut self, actions: &mut Actions) {
         let events = std::mem::take(&mut self.events.postponed);
-        self.tell(events, actions);
+        self.enqueue_events(events, actions);
     }
 }

@@ -266,7 +266,7 @@ impl Socket {
         self.events.enabled |= new;
         if self.state == SocketState::Dead {
             // It died while it was offered to its client.
-            self.tell(new & WSK_EVENT_RECEIVE, actions);
+            self.enqueue_events(new & WSK_EVENT_RECEIVE, actions);
         }
     }
 

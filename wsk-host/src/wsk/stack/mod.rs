@@ -248,7 +248,7 @@ impl Socket {
             return false;
         }
         self.close_endpoints(services, true);
-        self.tell_death(was_listening, actions);
+        self.indicate_death(was_listening, actions);
         services.recheck_others(actions);
         true
     }

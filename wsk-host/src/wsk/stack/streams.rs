@@ -110,7 +110,7 @@ impl Stack {
                     socket.streams.rest.push_front(*byte);
                 }
             }
-            socket.tell_postponed_death(actions);
+            socket.indicate_postponed_death(actions);
         }
         actions.extend(self.progress(id));
     }
@@ -270,7 +270,7 @@ impl Socket {
                 break;
             }
         }
-        self.tell_end(services, actions);
+        self.indicate_end(services, actions);
     }
 
     /// Serves the first request. False if it has to wait.
@@ -328,7 +328,7 @@ impl Socket {
     }
 
     /// Calls `WskDisconnectEvent` when the peer has finished, or the connection is lost.
-    fn tell_end(&mut self, services: &mut Services, actions: &mut Actions) {
+    fn indicate_end(&mut self, services: &mut Services, actions: &mut Actions) {
         let tells = self.events.has(WSK_EVENT_DISCONNECT)
             && !self.streams.told_end
             && !self.is_indicating

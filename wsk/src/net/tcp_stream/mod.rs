@@ -255,7 +255,7 @@ impl TcpStream {
     ///
     /// - `STATUS_IO_TIMEOUT` if the [timeout](Self::set_write_timeout) expired. The request may have taken
     ///   effect; abort or drop the stream.
-    /// - What `WskDisconnect` reports. Wine does not implement it (kind
+    /// - Any status of `WskDisconnect`. Wine does not implement it (kind
     ///   [`Unsupported`](crate::ErrorKind::Unsupported)); closing is graceful there.
     pub async fn shutdown(&self) -> Result<()> {
         self.socket.handle().disconnect(&mut self.timeouts.writing()?).await

@@ -1,4 +1,4 @@
-//! Connecting: a bound socket, with first data or without, and a new socket in one call.
+//! Connecting a bound socket, with or without initial data, and creating a connected socket in one call.
 //!
 //! # Safety
 //!
@@ -26,11 +26,11 @@ use crate::provider::Provider;
 use crate::status::{Result, known};
 use crate::time::Never;
 
-/// The most bytes that a connection can begin with ([INV-29](crate::rules#inv-29)).
+/// The maximum size of a connection's initial data in bytes ([INV-29](crate::rules#inv-29)).
 const MAX_FIRST: usize = 65_535;
 
 impl<C: Connects, H: Callbacks<C>> Socket<C, Bound, H> {
-    /// Connects the socket. Then events are enabled.
+    /// Connects the socket, and enables its events.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_connect).
@@ -44,20 +44,20 @@ impl<C: Connects, H: Callbacks<C>> Socket<C, Bound, H> {
     /// The socket is closed.
     ///
     /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
-    /// - `STATUS_CONNECTION_REFUSED` if nothing listens there.
+    /// - `STATUS_CONNECTION_REFUSED` if no socket listens at the address.
     /// - `STATUS_HOST_UNREACHABLE`, `STATUS_NETWORK_UNREACHABLE` or `STATUS_IO_TIMEOUT` if the peer cannot be
     ///   reached.
-    /// - What else `WskConnect` reports.
+    /// - Any other status of `WskConnect`.
     pub async fn connect(self, remote: impl Into<SocketAddr>) -> Result<Socket<C, Connected, H>> {
         self.handle.connect(remote.into()).await?;
         // SAFETY: the socket is connected now.
         unsafe { self.into_connected() }
     }
 
-    /// Connects the socket, with first bytes for the peer: up to 65,535 of them. With TCP they go along with the
-    /// handshake if `TCP_FASTOPEN` is set, and otherwise follow it. Then events are enabled.
+    /// Connects the socket with up to 65,535 bytes of initial data, and enables its events. TCP sends the data in the
+    /// handshake if `TCP_FASTOPEN` is set, and otherwise after it.
     ///
-    /// The buffer comes back in every case. Minimum Windows: Windows 10, version 1703.
+    /// The buffer is always returned. Minimum Windows: Windows 10, version 1703.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_connect_ex).
@@ -94,8 +94,8 @@ impl<C: Connects, H: Callbacks<C>> Socket<C, Bound, H> {
     ///
     /// The socket is closed.
     ///
-    /// - `STATUS_NOT_SUPPORTED` before version 1703 of Windows 10.
-    /// - `STATUS_BUFFER_OVERFLOW` if there are more bytes than a connection can begin with.
+    /// - `STATUS_NOT_SUPPORTED` before Windows 10, version 1703.
+    /// - `STATUS_BUFFER_OVERFLOW` if the buffer has more than 65,535 bytes.
     /// - As for [`connect`](Self::connect).
     pub async fn connect_with_data<B: IoBuf>(
         self,
@@ -107,7 +107,7 @@ impl<C: Connects, H: Callbacks<C>> Socket<C, Bound, H> {
         BufResult(result.and_then(|()| unsafe { self.into_connected() }), buffer)
     }
 
-    /// Enables the events that a connection has.
+    /// Enables the events of a connection.
     ///
     /// # Safety
     ///
@@ -122,8 +122,8 @@ impl<C: Connects, H: Callbacks<C>> Socket<C, Bound, H> {
 }
 
 impl<C: Connects, H: Callbacks<C>> Builder<'_, C, H> {
-    /// Creates the socket, binds it to any local address, which a connection needs
-    /// ([INV-33](crate::rules#inv-33)), and connects it. Then events are enabled.
+    /// Creates the socket, binds it to a local address that the system chooses ([INV-33](crate::rules#inv-33)), connects it
+    /// and enables its events.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     ///
@@ -136,13 +136,13 @@ impl<C: Connects, H: Callbacks<C>> Builder<'_, C, H> {
     /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
     /// - `STATUS_CONNECTION_REFUSED`, `STATUS_HOST_UNREACHABLE`, `STATUS_NETWORK_UNREACHABLE` or
     ///   `STATUS_IO_TIMEOUT` if the peer cannot be reached.
-    /// - What [`Builder::create`], `WskBind` and `WskConnect` report.
+    /// - Any status of [`Builder::create`], `WskBind` and `WskConnect`.
     pub async fn connect(self, remote: impl Into<SocketAddr>) -> Result<Socket<C, Connected, H>> {
         let remote = remote.into();
         self.connect_from(address::unspecified(remote), remote).await
     }
 
-    /// As [`connect`](Self::connect), from a local address.
+    /// Connects like [`connect`](Self::connect), from a given local address.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     ///
@@ -212,11 +212,10 @@ impl<C: Connects> Handle<C> {
 }
 
 impl<H: Callbacks<Connection>> ConnectionSocket<H> {
-    /// Creates a socket, binds it and connects it, in one call. Then the handler's events are enabled; `()` has
-    /// none.
+    /// Creates, binds and connects a socket in one call, and enables the handler's events; `()` has none.
     ///
-    /// It is TCP over the family of both addresses. Options that precede the bind cannot be set
-    /// ([INV-34](crate::rules#inv-34)): for those there is the [builder](Socket::builder).
+    /// The protocol is TCP, over the family of both addresses. Options that must precede the bind cannot be set
+    /// ([INV-34](crate::rules#inv-34)); the [builder](Socket::builder) can.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_socket_connect).
@@ -250,8 +249,8 @@ impl<H: Callbacks<Connection>> ConnectionSocket<H> {
     #[doc = include_str!("../bind_errors.md")]
     /// - `STATUS_CONNECTION_REFUSED`, `STATUS_HOST_UNREACHABLE`, `STATUS_NETWORK_UNREACHABLE` or
     ///   `STATUS_IO_TIMEOUT` if the peer cannot be reached.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskSocketConnect` reports. Wine does not implement it.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskSocketConnect`. Wine does not implement it.
     pub async fn connect_new(
         wsk: &Provider,
         local_address: impl Into<SocketAddr>,

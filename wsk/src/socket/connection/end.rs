@@ -1,4 +1,4 @@
-//! Ends of a connection: gracefully, abortively, and in silence.
+//! The end of a connection: graceful, abortive, or silent.
 //!
 //! # Safety
 //!
@@ -22,7 +22,7 @@ use crate::time::Deadline;
 use crate::time::Never;
 
 impl<C: Connects> Handle<C> {
-    /// Ends the sending half, after everything that was sent. Does nothing if it has ended so.
+    /// Ends the sending half, after all sent data. Does nothing if it has already ended.
     pub(crate) async fn disconnect(&self, deadline: &mut Deadline<'_>) -> Result<()> {
         if self.state().has_finished() {
             return self.state().check_alive();
@@ -82,7 +82,7 @@ impl<C: Connects> Handle<C> {
 }
 
 impl<C: Connects, H> Socket<C, Connected, H> {
-    /// Finishes sending: the peer receives what was sent and then an end. Receiving goes on.
+    /// Finishes sending: the peer receives all sent data and then an end. Receiving continues.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_disconnect).
@@ -90,21 +90,21 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// # Cancel safety
     ///
     /// This method is not cancel safe. Dropping the future cancels the request, which may have taken effect. WSK does
-    /// not guarantee that the request completes ([INV-50](crate::rules#inv-50)): what it has not done in time is given up
-    /// with [`time::timeout`](crate::time::timeout), and then [aborted](Self::abort) or closed.
+    /// not guarantee that the request completes ([INV-50](crate::rules#inv-50)): limit it by
+    /// [`time::timeout`](crate::time::timeout), and then [abort](Self::abort) or close the connection.
     ///
     /// # Errors
     ///
     /// - `STATUS_CONNECTION_RESET` if the peer aborted the connection.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskDisconnect` reports. Wine does not implement it (kind
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskDisconnect`. Wine does not implement it (kind
     ///   [`Unsupported`](crate::ErrorKind::Unsupported)); there, closing is graceful.
     pub async fn shutdown(&self) -> Result<()> {
         self.handle.disconnect(&mut Deadline::never()).await
     }
 
-    /// Sends a last buffer, and finishes sending, in one request.
+    /// Sends a last buffer and finishes sending, in one request.
     ///
     /// IRQL: as for [`shutdown`](Self::shutdown).
     ///
@@ -114,16 +114,16 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     ///
     /// # Errors
     ///
-    /// As for [`shutdown`](Self::shutdown). How much of the buffer was sent is unknown.
+    /// As for [`shutdown`](Self::shutdown). The number of bytes sent is then unknown.
     pub async fn shutdown_with<B: IoBuf>(&self, buffer: B) -> BufResult<(), B> {
         self.handle.disconnect_with(buffer, &mut Deadline::never()).await
     }
 
-    /// Ends the connection at once: requests in flight fail, what was not sent is lost, and the peer is told
-    /// that the connection was reset. What is left is to close the socket.
+    /// Aborts the connection: requests in flight fail, unsent data is lost, and the peer sees a reset. The socket can then
+    /// only be closed.
     ///
-    /// A close of a connection that has not ended on both sides does the same ([INV-49](crate::rules#inv-49)).
-    /// This does it while others still use the socket, who find out by their requests.
+    /// The close of a connection that has not ended on both sides does the same ([INV-49](crate::rules#inv-49)). This
+    /// method does it while other code still uses the socket, whose requests then fail.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_disconnect).
@@ -139,11 +139,11 @@ impl<C: Connects, H> Socket<C, Connected, H> {
         self.handle.abort().await
     }
 
-    /// Sends nothing from here on, not even the acknowledgement of what is received nor a last word at the
-    /// close: the peer sees a connection that has died. `SIO_WSK_SET_TCP_SILENT_MODE`; only the close is left
+    /// Silences the connection: `SIO_WSK_SET_TCP_SILENT_MODE`. TCP sends no segment any more, neither acknowledgements nor
+    /// a reset at the close, so that the peer sees no sign of this side. The socket can then only be closed
     /// ([INV-43](crate::rules#inv-43)).
     ///
-    /// For TCP, between two machines. Minimum Windows: Windows 8.
+    /// It works for TCP between two machines. Minimum Windows: Windows 8.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-set-tcp-silent-mode).
@@ -164,15 +164,14 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     ///
     /// # Errors
     ///
-    /// The socket comes back, as it was.
+    /// The socket is returned unchanged.
     ///
-    /// - `STATUS_INVALID_DEVICE_STATE` if something is still being sent: by a future that was dropped a moment ago,
-    ///   or forgotten; if what was [retained](crate::events::Data::retain) is not released; or if the peer is on
-    ///   this machine.
+    /// - `STATUS_INVALID_DEVICE_STATE` if a send is in flight, whose future was just dropped or forgotten; if
+    ///   [retained](crate::events::Data::retain) data is not released; or if the peer is on this machine.
     /// - `STATUS_NOT_SUPPORTED` before Windows 8.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskControlSocket` reports. Wine does not implement it.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskControlSocket`. Wine does not implement it.
     pub async fn into_silent(self) -> core::result::Result<Socket<C, Silent, H>, (Error, Self)> {
         // No send and no disconnect may be pending (INV-43); those whose futures were dropped may be.
         if !self.handle.state().has_no_sends() {

@@ -58,8 +58,8 @@ impl<C: Connects> Handle<C> {
 }
 
 impl<C: Connects, H> Socket<C, Connected, H> {
-    /// Another open reference to the socket, which is closed when there is none. Only the last may be
-    /// [closed](Socket::close), since one at most may wait for that.
+    /// Creates another open reference to the socket, which is closed when the last one is dropped. Only the last one may
+    /// be [closed](Socket::close) explicitly, because only one may wait for the close.
     pub(crate) fn share(&self) -> Self {
         // SAFETY: it is the same socket.
         unsafe { Self::from_handle(self.handle.clone(), Connected::NEW) }
@@ -76,14 +76,14 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     ///
     /// # Errors
     ///
-    /// What `WskGetRemoteAddress` reports. Wine does not implement it.
+    /// Any status of `WskGetRemoteAddress`. Wine does not implement it.
     pub async fn peer_addr(&self) -> Result<SocketAddr> {
         self.handle.remote_address().await
     }
 
-    /// How many bytes are best on their way at once: `SIO_WSK_QUERY_IDEAL_SEND_BACKLOG`. More do not make it
-    /// faster, and fewer may make it slower. The number changes;
-    /// [`send_backlog`](crate::events::ConnectionEvents::send_backlog) tells of it.
+    /// Returns the ideal number of bytes in flight to the peer: `SIO_WSK_QUERY_IDEAL_SEND_BACKLOG`. More bytes do not
+    /// increase the throughput, and fewer may reduce it. The number changes; the event
+    /// [`send_backlog`](crate::events::ConnectionEvents::send_backlog) reports each change.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-query-ideal-send-backlog).
@@ -95,13 +95,13 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// # Errors
     ///
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskControlSocket` reports. Wine does not implement it.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskControlSocket`. Wine does not implement it.
     pub async fn ideal_send_backlog(&self) -> Result<usize> {
         self.handle.query_size(SIO_WSK_QUERY_IDEAL_SEND_BACKLOG).await
     }
 
-    /// How many bytes have come that were not received yet: `SIO_WSK_QUERY_RECEIVE_BACKLOG`.
+    /// Returns the number of bytes that have arrived and were not received: `SIO_WSK_QUERY_RECEIVE_BACKLOG`.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-query-receive-backlog).

@@ -137,8 +137,8 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     ///
     /// - `STATUS_CONNECTION_RESET` if the peer aborted the connection.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskReceive` reports.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskReceive`.
     pub async fn receive<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
         if self.handle.has_kept() {
             return self.handle.receive_in_turn(buffer, &mut Never).await;

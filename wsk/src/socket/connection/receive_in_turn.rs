@@ -14,7 +14,7 @@ use super::super::transfer::{BufferRange, Completion};
 use crate::buffer::{BufResult, Buffer, IoBuf, copy};
 use crate::category::Connects;
 use crate::flags::ReceiveFlags;
-use crate::operation::{Idle, KeptPart, Outcome, Payload, Turn};
+use crate::operation::{Idle, KeptReceive, Outcome, Payload, Turn};
 use crate::status::{Result, known};
 use crate::time::{Deadline, Timeout};
 
@@ -228,7 +228,7 @@ impl<'a, C: Connects> Filling<'a, C> {
             return Buffer::empty();
         };
         let payload = idle.payload();
-        payload.kept = KeptPart::NONE;
+        payload.kept = KeptReceive::NONE;
         let buffer = payload.buffer.take();
         self.handle.state().requests.put_transfer(idle);
         buffer.unwrap_or(Buffer::empty())
@@ -247,7 +247,7 @@ impl<C: Connects> Drop for Filling<'_, C> {
         if let Some(buffer) = &payload.buffer {
             payload.descriptor = buffer.describe(self.start, self.end);
         }
-        payload.kept = KeptPart::NONE;
+        payload.kept = KeptReceive::NONE;
         self.handle.state().kept().keep_first(idle, Ok(self.filled - self.start));
     }
 }

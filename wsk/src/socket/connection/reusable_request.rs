@@ -18,7 +18,7 @@ use super::receive_in_turn::InTurn;
 use crate::buffer::Buffer;
 use crate::category::Connects;
 use crate::flags::{ReceiveFlags, SendFlags};
-use crate::operation::{Idle, InFlight, KeptPart, Outcome, Payload};
+use crate::operation::{Idle, InFlight, KeptReceive, Outcome, Payload};
 use crate::status::{Result, known};
 use crate::time::Timeout;
 
@@ -195,7 +195,7 @@ impl ReusableRequest {
                     // SAFETY: the handle keeps the socket's memory, which has the count.
                     unsafe { counted.end() };
                 }
-                idle.payload().kept = KeptPart::NONE;
+                idle.payload().kept = KeptReceive::NONE;
                 self.0 = Progress::Idle(idle);
                 // No system should report more than it was given room for.
                 result.map(|count| count.min(size)).map_err(|error| state.note_error(error))
@@ -218,7 +218,7 @@ impl ReusableRequest {
             if let Some(buffer) = &payload.buffer {
                 payload.descriptor = buffer.describe(0, buffer.len());
             }
-            payload.kept = KeptPart::NONE;
+            payload.kept = KeptReceive::NONE;
             payload.kept.taken = unused.start;
             handle.state().kept().keep_first(idle, Ok(unused.end));
         }

@@ -221,8 +221,8 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     ///
     /// - `STATUS_CONNECTION_RESET` if the peer aborted the connection.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskSend` reports.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskSend`.
     pub async fn send<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
         self.send_with(buffer, SendFlags::empty()).await
     }

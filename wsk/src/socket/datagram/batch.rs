@@ -82,7 +82,7 @@ impl Handle<Datagram> {
 }
 
 impl<S: Exchanges, H> Socket<Datagram, S, H> {
-    /// Sends every buffer of a batch as a datagram, in one request, and returns how many bytes they have in all.
+    /// Sends every buffer of a batch as a datagram, in one request, and returns their total size in bytes.
     ///
     /// If it fails, some of them may have been sent.
     ///
@@ -96,12 +96,12 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     ///
     /// # Errors
     ///
-    /// - `STATUS_NOT_SUPPORTED` by an older Windows, as
-    ///   [`Capabilities::send_messages`](crate::Capabilities::send_messages) says beforehand. Nothing was sent then.
+    /// - `STATUS_NOT_SUPPORTED` on older Windows, without having sent a datagram:
+    ///   [`Capabilities::send_messages`](crate::Capabilities::send_messages) returns whether it is supported.
     /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskSendMessages` reports.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskSendMessages`.
     ///
     /// ```
     /// use wsk::{Batch, Buffer, UdpSocket};
@@ -132,7 +132,7 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
         self.send_batch_to_with(batch, remote, &SendControl::new()).await
     }
 
-    /// As [`send_batch_to`](Self::send_batch_to), and says how all of them are sent.
+    /// Sends a batch like [`send_batch_to`](Self::send_batch_to), with control messages for all of its datagrams.
     ///
     /// # Cancel safety
     ///

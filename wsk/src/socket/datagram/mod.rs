@@ -34,7 +34,7 @@ use crate::time::Deadline;
 pub use self::received::{Received, Segments};
 pub use self::receiver::Receiver;
 
-/// Where something is sent to.
+/// The destination of a datagram.
 #[derive(Clone, Copy)]
 pub(crate) enum Destination {
     /// An address.
@@ -50,7 +50,7 @@ impl Destination {
         }
     }
 
-    /// Says it in a payload, with what else is said of the datagram.
+    /// Stores it in a payload, with the control data of the datagram.
     fn prepare(self, control: &SendControl, payload: &mut Payload) {
         payload.remote = match self {
             Self::Address(address) => Storage::new(address),
@@ -91,7 +91,7 @@ impl Destination {
 }
 
 impl Handle<Datagram> {
-    /// Fails for what WSK would misread ([INV-32](crate::rules#inv-32)).
+    /// Fails for an address or control data that WSK would misread ([INV-32](crate::rules#inv-32)).
     fn check_destination(&self, to: Destination, control: &SendControl) -> Result<()> {
         self.check_family(to.address())?;
         control.check_family(to.address())
@@ -224,7 +224,7 @@ impl Handle<Datagram> {
         result
     }
 
-    /// Receives a datagram, and says where it came from.
+    /// Receives a datagram, and returns its size and source.
     pub(crate) async fn receive_from<B: IoBuf>(
         &self,
         buffer: B,
@@ -290,7 +290,7 @@ fn call_receive(
 }
 
 impl<S: Exchanges, H> Socket<Datagram, S, H> {
-    /// Sends a datagram, and returns how many bytes it has.
+    /// Sends a datagram, and returns its size in bytes.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_send_to).
@@ -303,10 +303,10 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     /// # Errors
     ///
     /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
-    /// - `STATUS_INVALID_BUFFER_SIZE` or a similar status if there are more bytes than a datagram can have.
+    /// - `STATUS_INVALID_BUFFER_SIZE` or a similar status if the buffer is larger than a datagram can be.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskSendTo` reports.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskSendTo`.
     pub async fn send_to<B: IoBuf>(
         &self,
         buffer: B,
@@ -315,8 +315,7 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
         self.send_to_with(buffer, remote, &SendControl::new()).await
     }
 
-    /// Sends a datagram, and says how: from which address, with which notification of congestion, cut into how
-    /// long segments.
+    /// Sends a datagram with control messages, such as its source address, its ECN bits or the size of its segments.
     ///
     /// IRQL: as for [`send_to`](Self::send_to).
     ///
@@ -327,8 +326,8 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     /// # Errors
     ///
     /// - As for [`send_to`](Self::send_to).
-    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address to send from is not of the destination's family.
-    /// - `STATUS_INVALID_PARAMETER` or a similar status if the running Windows does not know a control message.
+    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the source address is not of the destination's family.
+    /// - `STATUS_INVALID_PARAMETER` or a similar status if the running Windows does not support a control message.
     pub async fn send_to_with<B: IoBuf>(
         &self,
         buffer: B,
@@ -339,29 +338,29 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
         self.handle.send_to(buffer, to, control, &mut Deadline::never()).await
     }
 
-    /// Receives a datagram: how many bytes it has, and where it came from.
+    /// Receives a datagram, and returns its size in bytes and its source.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive_from).
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe. Dropping the future cancels the request. The next receive returns a datagram that
-    /// it receives all the same; if that has a smaller buffer, the datagram is truncated.
+    /// This method is cancel safe. Dropping the future cancels the request. If the request receives a datagram
+    /// nevertheless, the next receive returns it, truncated if its buffer is smaller.
     ///
     /// # Errors
     ///
-    /// - `STATUS_BUFFER_OVERFLOW` if it has more bytes than there is room for; the buffer is filled, and the
-    ///   rest is lost.
+    /// - `STATUS_BUFFER_OVERFLOW` if the datagram is larger than the buffer. The buffer is filled, and the excess is
+    ///   lost.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskReceiveFrom` reports.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskReceiveFrom`.
     pub async fn receive_from<B: IoBuf>(&self, buffer: B) -> BufResult<(usize, SocketAddr), B> {
         self.handle.receive_from(buffer, &mut Deadline::never()).await
     }
 
-    /// Receives a datagram, and everything that is told of it: its control messages, and whether all of it had
-    /// room, which is no error here.
+    /// Receives a datagram with its metadata: source, control messages, and whether it was truncated, which is no error
+    /// here.
     ///
     /// IRQL: as for [`receive_from`](Self::receive_from).
     ///
@@ -371,7 +370,7 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     ///
     /// # Errors
     ///
-    /// As for [`receive_from`](Self::receive_from), but for `STATUS_BUFFER_OVERFLOW`.
+    /// As for [`receive_from`](Self::receive_from), except `STATUS_BUFFER_OVERFLOW`.
     pub async fn receive_message<B: IoBuf>(&self, buffer: B) -> BufResult<Received, B> {
         let never = &mut Deadline::never();
         let finish = |payload: &mut Payload, count| Received::new(payload, count);
@@ -391,7 +390,7 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
 }
 
 impl<S: Destined, H> Socket<Datagram, S, H> {
-    /// Sends a datagram to the socket's peer or default destination, and returns how many bytes it has.
+    /// Sends a datagram to the socket's peer or default destination, and returns its size in bytes.
     ///
     /// IRQL: as for [`send_to`](Self::send_to).
     ///
@@ -406,7 +405,7 @@ impl<S: Destined, H> Socket<Datagram, S, H> {
         self.send_with(buffer, &SendControl::new()).await
     }
 
-    /// Sends a datagram to the socket's peer or default destination, and says how.
+    /// Sends a datagram with control messages to the socket's peer or default destination.
     ///
     /// IRQL: as for [`send_to`](Self::send_to).
     ///

@@ -19,7 +19,7 @@ use crate::status::Result;
 const ONLY_V6: SocketOption<bool, Udp, ReadOnly> =
     unsafe { SocketOption::new(IPPROTO_IPV6, IPV6_V6ONLY) };
 
-/// Which families a socket exchanges datagrams of.
+/// The families of a socket's datagrams.
 #[derive(Clone, Copy)]
 pub(crate) struct Families {
     v4: bool,
@@ -32,7 +32,7 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
             return Ok(Families { v4: true, v6: false });
         }
         match self.local_address().await?.ip() {
-            // One that is bound to everything is for both if it was told so before.
+            // A socket that is bound to no address has datagrams of both families, unless it is for IPv6 only.
             IpAddr::V6(ip) if ip.is_unspecified() => {
                 Ok(Families { v4: !self.get(ONLY_V6).await?, v6: true })
             }
@@ -64,20 +64,11 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
         Ok(())
     }
 
-    async fn tell(
-        &self,
-        v4: SocketOption<bool, Udp>,
-        v6: SocketOption<bool, Udp>,
-        is_told: bool,
-    ) -> Result<()> {
-        self.set_for_families(v4, v6, is_told).await
-    }
-
-    /// Whether received datagrams carry their local address and interface:
+    /// Sets whether received datagrams carry their local address and interface:
     /// [`ip::PACKET_INFO`] and [`ipv6::PACKET_INFO`]. See [`cmsg`](crate::cmsg).
     ///
-    /// This and the next three set the option for each family that the socket has datagrams of: for both if it is of
-    /// IPv6, not for [IPv6 only](ipv6::ONLY_V6), and bound to no address.
+    /// This and the next three methods set the option for each family of the socket's datagrams. A socket of IPv6 that
+    /// is not [for IPv6 only](ipv6::ONLY_V6) and bound to no address has both.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ip-pktinfo).
@@ -89,11 +80,11 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     /// # Errors
     ///
     /// As for [`set`](Self::set).
-    pub async fn set_receive_packet_info(&self, is_told: bool) -> Result<()> {
-        self.tell(ip::PACKET_INFO, ipv6::PACKET_INFO, is_told).await
+    pub async fn set_receive_packet_info(&self, enabled: bool) -> Result<()> {
+        self.set_for_families(ip::PACKET_INFO, ipv6::PACKET_INFO, enabled).await
     }
 
-    /// Whether received datagrams carry their ECN bits: [`ip::ECN`] and [`ipv6::ECN`]. See
+    /// Sets whether received datagrams carry their ECN bits: [`ip::ECN`] and [`ipv6::ECN`]. See
     /// [`cmsg`](crate::cmsg).
     ///
     /// IRQL: as for [`set_receive_packet_info`](Self::set_receive_packet_info).
@@ -106,11 +97,11 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     /// # Errors
     ///
     /// As for [`set`](Self::set).
-    pub async fn set_receive_ecn(&self, is_told: bool) -> Result<()> {
-        self.tell(ip::ECN, ipv6::ECN, is_told).await
+    pub async fn set_receive_ecn(&self, enabled: bool) -> Result<()> {
+        self.set_for_families(ip::ECN, ipv6::ECN, enabled).await
     }
 
-    /// Whether received datagrams carry their type of service or traffic class:
+    /// Sets whether received datagrams carry their type of service or traffic class:
     /// [`ip::RECEIVE_TYPE_OF_SERVICE`] and [`ipv6::RECEIVE_TRAFFIC_CLASS`]. See [`cmsg`](crate::cmsg).
     ///
     /// IRQL: as for [`set_receive_packet_info`](Self::set_receive_packet_info).
@@ -123,11 +114,12 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     /// # Errors
     ///
     /// As for [`set`](Self::set).
-    pub async fn set_receive_traffic_class(&self, is_told: bool) -> Result<()> {
-        self.tell(ip::RECEIVE_TYPE_OF_SERVICE, ipv6::RECEIVE_TRAFFIC_CLASS, is_told).await
+    pub async fn set_receive_traffic_class(&self, enabled: bool) -> Result<()> {
+        self.set_for_families(ip::RECEIVE_TYPE_OF_SERVICE, ipv6::RECEIVE_TRAFFIC_CLASS, enabled)
+            .await
     }
 
-    /// Whether received datagrams carry their remaining hop limit: [`ip::HOP_LIMIT`] and
+    /// Sets whether received datagrams carry their remaining hop limit: [`ip::HOP_LIMIT`] and
     /// [`ipv6::HOP_LIMIT`]. See [`cmsg`](crate::cmsg).
     ///
     /// IRQL: as for [`set_receive_packet_info`](Self::set_receive_packet_info).
@@ -140,7 +132,7 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     /// # Errors
     ///
     /// As for [`set`](Self::set).
-    pub async fn set_receive_hop_limit(&self, is_told: bool) -> Result<()> {
-        self.tell(ip::HOP_LIMIT, ipv6::HOP_LIMIT, is_told).await
+    pub async fn set_receive_hop_limit(&self, enabled: bool) -> Result<()> {
+        self.set_for_families(ip::HOP_LIMIT, ipv6::HOP_LIMIT, enabled).await
     }
 }

@@ -73,16 +73,16 @@ impl Handle<Datagram> {
         unsafe { self.request_of(Function::ControlSocket, Never, prepare, call, |_, _| ()) }.await
     }
 
-    /// Makes an address the only peer: the one that is sent to without an address, and received from. None
-    /// lifts that.
+    /// Makes an address the only peer: the destination of sends without an address, and the only source of received
+    /// datagrams. `None` removes the peer.
     pub(crate) async fn set_peer(&self, peer: Option<SocketAddr>) -> Result<()> {
         self.set_address(SIO_WSK_SET_REMOTE_ADDRESS, peer).await
     }
 }
 
 impl<H> Socket<Datagram, Bound, H> {
-    /// Makes a remote address the only peer: it is sent to by [`send`](Socket::send), and datagrams from others are
-    /// dropped. Nothing is sent.
+    /// Makes a remote address the only peer: [`send`](Socket::send) sends to it, and datagrams from other addresses are
+    /// dropped. This exchanges no datagram.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-set-remote-address).
@@ -97,8 +97,8 @@ impl<H> Socket<Datagram, Bound, H> {
     ///
     /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskControlSocket` reports.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskControlSocket`.
     ///
     /// ```
     /// use wsk::Buffer;
@@ -114,7 +114,7 @@ impl<H> Socket<Datagram, Bound, H> {
     /// let client = DatagramSocket::builder(&wsk, Family::INET).bind(local).await?;
     /// let client = client.connect(server.local_addr().await?).await?;
     /// client.send(Buffer::new(10)?).await.into_result()?;
-    /// // Open to everybody again.
+    /// // It receives from every address again.
     /// let client = client.disconnect().await?;
     /// # client.close().await;
     /// # Ok::<(), wsk::Error>(())
@@ -131,8 +131,8 @@ impl<H> Socket<Datagram, Bound, H> {
         Ok(unsafe { Socket::from_handle(self.into_handle(), FixedPeer { peer }) })
     }
 
-    /// Makes a remote address the default destination, which is sent to by [`send`](Socket::send). Datagrams are
-    /// received from everybody, as before.
+    /// Makes a remote address the default destination, to which [`send`](Socket::send) sends. The socket still receives
+    /// datagrams from every address.
     ///
     /// IRQL: as for [`connect`](Self::connect).
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-set-sendto-address).
@@ -156,7 +156,7 @@ impl<H> Socket<Datagram, Bound, H> {
 }
 
 impl<H> Socket<Datagram, FixedPeer, H> {
-    /// The peer.
+    /// Returns the peer.
     #[must_use]
     pub const fn peer_addr(&self) -> SocketAddr {
         self.state.peer
@@ -180,7 +180,7 @@ impl<H> Socket<Datagram, FixedPeer, H> {
         Ok(())
     }
 
-    /// Has no peer any more: datagrams are received from everybody.
+    /// Removes the peer: the socket receives datagrams from every address again.
     ///
     /// IRQL: as for [`connect`](Socket::connect).
     ///
@@ -199,7 +199,7 @@ impl<H> Socket<Datagram, FixedPeer, H> {
 }
 
 impl<H> Socket<Datagram, DefaultDestination, H> {
-    /// The default destination.
+    /// Returns the default destination.
     #[must_use]
     pub const fn default_destination(&self) -> SocketAddr {
         self.state.destination
@@ -226,7 +226,7 @@ impl<H> Socket<Datagram, DefaultDestination, H> {
         Ok(())
     }
 
-    /// Has no default destination any more.
+    /// Removes the default destination.
     ///
     /// IRQL: as for [`connect`](Socket::connect).
     ///

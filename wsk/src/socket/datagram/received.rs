@@ -9,7 +9,7 @@ use crate::cmsg::ControlMessages;
 use crate::operation::{ControlBuffer, Payload};
 use crate::status::{Result, known};
 
-/// How much control data is received, if it is wanted: as much as a request has room for.
+/// The maximum size of received control data, in bytes: that of a request's control buffer.
 #[expect(clippy::cast_possible_truncation, reason = "an area is far shorter than 4 GiB")]
 pub(super) const CONTROL_ROOM: ULONG = ControlBuffer::SIZE as ULONG;
 
@@ -18,7 +18,7 @@ pub(super) fn check_whole(payload: &Payload) -> Result<()> {
     if payload.control.flags & MSG_TRUNC == 0 { Ok(()) } else { Err(known::STATUS_BUFFER_OVERFLOW) }
 }
 
-/// Fails if a datagram reports an error of one that was sent.
+/// Fails if a datagram is the error report of a sent one.
 #[inline]
 pub(super) fn check_error(payload: &Payload) -> Result<()> {
     let length = payload.control.length as usize;
@@ -31,7 +31,7 @@ fn check_messages(bytes: &[u8], length: usize) -> Result<()> {
     messages.received_error().map_or(Ok(()), |error| Err(error.error()))
 }
 
-/// Where a datagram came from, which every provider says.
+/// The source of a datagram, which every provider reports.
 pub(super) fn peer(payload: &Payload) -> Result<SocketAddr> {
     payload.remote.address().ok_or(known::STATUS_INTERNAL_ERROR)
 }
@@ -60,43 +60,43 @@ impl Received {
         })
     }
 
-    /// How many bytes were received.
+    /// Returns the number of bytes received.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether none was, which is a datagram as well.
+    /// Returns whether the datagram is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Where it came from.
+    /// Returns its source.
     #[must_use]
     pub const fn peer(&self) -> SocketAddr {
         self.peer
     }
 
-    /// Whether it had more bytes than there was room for: they are lost.
+    /// Returns whether the datagram was larger than the buffer; the excess is lost.
     #[must_use]
     pub const fn is_truncated(&self) -> bool {
         self.flags & MSG_TRUNC != 0
     }
 
-    /// Whether there were more control messages than the 256 bytes for them had room for: they are lost.
+    /// Returns whether its control messages had more than 256 bytes; the excess is lost.
     #[must_use]
     pub const fn is_control_truncated(&self) -> bool {
         self.flags & MSG_CTRUNC != 0
     }
 
-    /// Whether it was sent to all hosts of a network.
+    /// Returns whether it was broadcast.
     #[must_use]
     pub const fn is_broadcast(&self) -> bool {
         self.flags & MSG_BCAST != 0
     }
 
-    /// Whether it was sent to a group.
+    /// Returns whether it was sent to a multicast group.
     #[must_use]
     pub const fn is_multicast(&self) -> bool {
         self.flags & MSG_MCAST != 0
@@ -107,14 +107,14 @@ impl Received {
         check_messages(&self.control, self.control_length)
     }
 
-    /// What the socket's options asked to be told about it.
+    /// Returns its control messages, which the socket's options enable.
     #[must_use]
     pub fn control_messages(&self) -> ControlMessages<'_> {
         ControlMessages::new(self.control.get(..self.control_length).unwrap_or_default())
     }
 
-    /// The datagrams in a buffer that was received into: several, if the socket
-    /// [takes them together](crate::options::udp::RECEIVE_MAXIMUM_COALESCED_SIZE).
+    /// Returns the datagrams in the buffer of the receive: several, if the socket
+    /// [coalesces them](crate::options::udp::RECEIVE_MAXIMUM_COALESCED_SIZE).
     ///
     /// ```
     /// use wsk::Buffer;
@@ -156,12 +156,12 @@ impl fmt::Debug for Received {
     }
 }
 
-/// Datagrams that came in one buffer. From [`Received::segments`].
+/// The datagrams in one buffer. From [`Received::segments`].
 #[derive(Clone, Debug)]
 pub struct Segments<'a> {
-    /// None when all were given out.
+    /// None at the end of the iteration.
     left: Option<&'a [u8]>,
-    /// How many bytes each but the last has, if there are several.
+    /// The size of each datagram except the last in bytes, if there are several.
     size: Option<usize>,
 }
 

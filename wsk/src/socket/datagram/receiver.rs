@@ -1,4 +1,4 @@
-//! Receiving without losing what a dropped future has received.
+//! A receiver of datagrams that loses none when a future is dropped.
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -67,10 +67,10 @@ impl Receiver {
     ///
     /// # Errors
     ///
-    /// - `STATUS_BUFFER_OVERFLOW` if it has more bytes than the receiver has room for: it is lost.
+    /// - `STATUS_BUFFER_OVERFLOW` if the datagram is larger than the receiver's buffer: it is lost.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory.
-    /// - What else `WskReceiveFrom` reports.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    /// - Any other status of `WskReceiveFrom`.
     pub async fn recv_from(&mut self) -> Result<(&[u8], SocketAddr)> {
         let (bytes, received) = self.receive_message().await?;
         if received.is_truncated() {
@@ -103,7 +103,7 @@ impl Receiver {
         Ok((count, received.peer()))
     }
 
-    /// Receives a datagram: its bytes, and everything that is told of it. That it was cut off is no error here.
+    /// Receives a datagram: its bytes and its metadata. A truncated datagram is no error here.
     ///
     /// IRQL: as for [`recv_from`](Self::recv_from).
     ///

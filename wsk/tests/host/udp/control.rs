@@ -32,20 +32,20 @@ async fn dual(wsk: &Provider) -> Result<(DatagramSocket, u16)> {
     Ok((socket, port))
 }
 
-/// Asks for everything.
-async fn ask(socket: &DatagramSocket, is_told: bool) -> Result<()> {
-    socket.set_receive_packet_info(is_told).await?;
-    socket.set_receive_ecn(is_told).await?;
-    socket.set_receive_traffic_class(is_told).await?;
-    socket.set_receive_hop_limit(is_told).await
+/// Enables or disables all control messages of received datagrams.
+async fn set_all(socket: &DatagramSocket, enabled: bool) -> Result<()> {
+    socket.set_receive_packet_info(enabled).await?;
+    socket.set_receive_ecn(enabled).await?;
+    socket.set_receive_traffic_class(enabled).await?;
+    socket.set_receive_hop_limit(enabled).await
 }
 
 async fn receive(socket: &DatagramSocket) -> Result<(Received, Buffer)> {
     socket.receive_message(Buffer::new(2000)?).await.into_result()
 }
 
-/// What is said of a datagram that was sent with this.
-async fn told(
+/// The control messages of a datagram that was sent with `control`.
+async fn received_by(
     to: &DatagramSocket,
     (from, address): (&DatagramSocket, SocketAddr),
     control: &SendControl,
@@ -71,15 +71,15 @@ fn enabled_control_data_is_received() {
         for own in LOOPBACKS {
             let (socket, address) = at(&wsk, (own, 0)).await?;
             let itself = (&socket, address);
-            let nothing = told(&socket, itself, &SendControl::new()).await?;
+            let nothing = received_by(&socket, itself, &SendControl::new()).await?;
             assert_eq!(nothing.control_messages().count(), 0);
-            ask(&socket, true).await?;
-            let received = told(&socket, itself, &SendControl::new()).await?;
+            set_all(&socket, true).await?;
+            let received = received_by(&socket, itself, &SendControl::new()).await?;
             let messages = received.control_messages();
             assert_eq!(everything(&messages), Some((own, Ecn::NotCapable, 0, 128)));
             assert_eq!((messages.count(), received.peer()), (4, address));
-            ask(&socket, false).await?;
-            let nothing = told(&socket, itself, &SendControl::new()).await?;
+            set_all(&socket, false).await?;
+            let nothing = received_by(&socket, itself, &SendControl::new()).await?;
             assert_eq!(nothing.control_messages().count(), 0);
             socket.close().await;
         }
@@ -92,14 +92,14 @@ fn sent_control_data_is_received() {
     with_all_timings(async |wsk| {
         for own in LOOPBACKS {
             let (socket, address) = at(&wsk, (own, 0)).await?;
-            ask(&socket, true).await?;
+            set_all(&socket, true).await?;
             socket.set(ip::TTL, 9).await?;
             if address.is_ipv6() {
                 socket.set(ipv6::UNICAST_HOPS, 9).await?;
             }
             for ecn in [Ecn::NotCapable, Ecn::Ect0, Ecn::Ect1] {
                 let control = SendControl::new().ecn(ecn).traffic_class(0xB8);
-                let received = told(&socket, (&socket, address), &control).await?;
+                let received = received_by(&socket, (&socket, address), &control).await?;
                 let expected = (own, ecn, 0xB8 | ecn.to_bits(), 9);
                 assert_eq!(everything(&received.control_messages()), Some(expected));
             }
@@ -117,7 +117,7 @@ fn an_answer_comes_from_where_the_question_went() {
         server.set_receive_packet_info(true).await?;
         for last in [2, 3] {
             let asked = SocketAddr::from(([127, 0, 0, last], at_any.port()));
-            let question = told(&server, (&client, asked), &SendControl::new()).await?;
+            let question = received_by(&server, (&client, asked), &SendControl::new()).await?;
             let info = question.control_messages().packet_info().unwrap();
             assert_eq!(info, PacketInfo { address: asked.ip(), interface: 1 });
             for control in [
@@ -125,7 +125,7 @@ fn an_answer_comes_from_where_the_question_went() {
                 SendControl::new().packet_info(info).keep_packet_info(),
                 SendControl::new().packet_info(info).keep_packet_info().ecn(Ecn::Ect0),
             ] {
-                let answer = told(&client, (&server, question.peer()), &control).await?;
+                let answer = received_by(&client, (&server, question.peer()), &control).await?;
                 assert_eq!(answer.peer(), asked);
             }
         }
@@ -133,7 +133,7 @@ fn an_answer_comes_from_where_the_question_went() {
         let any = PacketInfo { address: Ipv6Addr::UNSPECIFIED.into(), interface: 0 };
         let control = SendControl::new().packet_info(any);
         let (own, address) = (&server, client.local_addr().await?);
-        let answer = told(&client, (own, address), &control).await?;
+        let answer = received_by(&client, (own, address), &control).await?;
         assert_eq!(answer.peer(), (Ipv4Addr::LOCALHOST, at_any.port()).into());
         Ok(())
     });
@@ -146,7 +146,7 @@ fn ipv6_keeps_its_packet_info() {
         let (client, address) = at(&wsk, (Ipv6Addr::LOCALHOST, 0)).await?;
         let info = PacketInfo { address: Ipv6Addr::LOCALHOST.into(), interface: 0 };
         let control = SendControl::new().packet_info(info).keep_packet_info();
-        let answer = told(&client, (&server, address), &control).await?;
+        let answer = received_by(&client, (&server, address), &control).await?;
         assert_eq!(answer.peer(), (Ipv6Addr::LOCALHOST, at_any.port()).into());
         Ok(())
     });
@@ -169,17 +169,20 @@ fn an_address_of_the_other_family_is_refused_before_anything_is_sent() {
 fn a_dual_socket_uses_control_data_of_each_datagrams_family() {
     with_all_timings(async |wsk| {
         let (socket, port) = dual(&wsk).await?;
-        ask(&socket, true).await?;
+        set_all(&socket, true).await?;
         let socket = wsk::UdpSocket::from(socket);
         socket.set_ttl(7).await?;
         assert_eq!(socket.ttl().await?, 7);
         let socket = socket.into_socket();
         for own in LOOPBACKS {
             let (other, at_other) = at(&wsk, (own, 0)).await?;
-            ask(&other, true).await?;
-            let received =
-                told(&socket, (&other, (own, port).into()), &SendControl::new().ecn(Ecn::Ect1))
-                    .await?;
+            set_all(&other, true).await?;
+            let received = received_by(
+                &socket,
+                (&other, (own, port).into()),
+                &SendControl::new().ecn(Ecn::Ect1),
+            )
+            .await?;
             let messages = received.control_messages();
             assert_eq!(everything(&messages), Some((own, Ecn::Ect1, 1, 128)));
             assert!(received.peer().is_ipv6());
@@ -187,7 +190,7 @@ fn a_dual_socket_uses_control_data_of_each_datagrams_family() {
             // The answer says its messages in the family of its destination.
             let info = messages.packet_info().unwrap();
             let control = SendControl::new().packet_info(info).traffic_class(0x28);
-            let answer = told(&other, (&socket, received.peer()), &control).await?;
+            let answer = received_by(&other, (&socket, received.peer()), &control).await?;
             let expected = (own, Ecn::NotCapable, 0x28, 7);
             assert_eq!(everything(&answer.control_messages()), Some(expected));
         }
@@ -235,7 +238,7 @@ fn a_segmented_buffer_arrives_coalesced() {
 fn truncated_control_data_is_reported_without_an_error() {
     with_all_timings(async |wsk| {
         let (socket, address) = at(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
-        ask(&socket, true).await?;
+        set_all(&socket, true).await?;
         socket.send_to(buffer(b"too long")?, address).await.into_result()?;
         let (received, filled) = socket.receive_message(Buffer::new(3)?).await.into_result()?;
         assert!(received.is_truncated() && !received.is_control_truncated());
@@ -259,12 +262,12 @@ fn truncated_control_data_is_reported_without_an_error() {
 fn raw_control_messages_are_sent() {
     with_all_timings(async |wsk| {
         let (socket, address) = at(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
-        ask(&socket, true).await?;
+        set_all(&socket, true).await?;
         let class = |number: u32| {
             // SAFETY: every socket of IPv4 takes it, and it is a number.
             unsafe { SendControl::new().raw(sys::IPPROTO_IP, sys::IP_TOS, &number.to_ne_bytes()) }
         };
-        let received = told(&socket, (&socket, address), &class(0x60)?).await?;
+        let received = received_by(&socket, (&socket, address), &class(0x60)?).await?;
         assert_eq!(received.control_messages().traffic_class(), Some(0x60));
         // One that the system does not know, or not with this data.
         let result = socket.send_to_with(buffer(b"kept")?, address, &class(256)?).await;

@@ -1,4 +1,4 @@
-//! Links a driver, with the names of its functions, so that it can be looked into.
+//! Links the driver with the names of its functions, for the audit of the image.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -9,7 +9,7 @@ fn main() {
             "/RELEASE",
             "/ENTRY:DriverEntry",
             "/NODEFAULTLIB",
-            // Functions that are the same stay apart: each has its own name.
+            // Identical functions are not folded, so that each has its own name.
             "/OPT:REF,NOICF",
             "/DEBUG:SYMTAB",
         ] {
