@@ -10,6 +10,7 @@
 #![expect(unsafe_code, reason = "a host's functions; see Safety")]
 
 use core::ffi::CStr;
+use core::time::Duration;
 
 #[cfg(any(not(windows), feature = "host"))]
 mod host {
@@ -28,12 +29,15 @@ mod host {
 ///
 /// # Safety
 ///
-/// The static's value is all zeroes before its first use, and its type has an alignment of at most 8.
+/// - The static's value is all zeroes before its first use, and its type has an alignment of at most 8.
+/// - Every call for this address is for the same type: a host keeps one block for each address, so neither the first
+///   field of a static nor a static of no size may be passed.
 #[inline]
 #[must_use]
 pub unsafe fn image_static<T: Sync>(of_image: &'static T) -> &'static T {
     #[cfg(any(not(windows), feature = "host"))]
     {
+        const { assert!(align_of::<T>() <= 8 && size_of::<T>() != 0) };
         let key = core::ptr::from_ref(of_image).cast();
         // SAFETY: the host takes any key and size.
         let memory = unsafe { host::wsk_host_image_static(key, size_of::<T>()) };
@@ -44,6 +48,11 @@ pub unsafe fn image_static<T: Sync>(of_image: &'static T) -> &'static T {
     #[cfg(not(any(not(windows), feature = "host")))]
     of_image
 }
+
+/// The time after which a wait for the driver's own objects is to be [reported](report_unload_waits); none on a host, which
+/// reports hangs itself.
+pub const LONG_WAIT: Option<Duration> =
+    if cfg!(any(not(windows), feature = "host")) { None } else { Some(Duration::from_secs(10)) };
 
 /// Reports that the driver's unload routine waits: to the kernel debugger. A host ends the process with the message,
 /// since in a test nothing else will end the wait.

@@ -18,6 +18,19 @@ unsafe fn text<'a>(text: *const c_char) -> Option<&'a str> {
     unsafe { CStr::from_ptr(text) }.to_str().ok()
 }
 
+/// A copy of the bytes of a buffer of C's, which may be null if it is empty, and may be the output's buffer, too.
+///
+/// # Safety
+///
+/// The buffer has this size, and nothing writes to it meanwhile.
+unsafe fn copy(buffer: *const c_void, size: usize) -> Vec<u8> {
+    if size == 0 {
+        return Vec::new();
+    }
+    // SAFETY: the caller promises a buffer of this size.
+    unsafe { std::slice::from_raw_parts(buffer.cast::<u8>(), size) }.to_vec()
+}
+
 /// The bytes of a buffer of C's, which may be null if it is empty.
 ///
 /// # Safety
@@ -106,8 +119,8 @@ unsafe fn give(result: Result<(NTSTATUS, usize), NTSTATUS>, returned: *mut usize
 ///
 /// # Safety
 ///
-/// The file is open and used by this thread alone, the buffers have these sizes, and `returned` is null or has room for
-/// a number.
+/// The file is open and used by this thread alone, the buffers have these sizes and may be the same one, and `returned` is
+/// null or has room for a number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsk_host_control(
     file: *mut c_void,
@@ -120,12 +133,12 @@ pub unsafe extern "C" fn wsk_host_control(
 ) -> NTSTATUS {
     // SAFETY: `wsk_host_open` returned the file (this function's contract).
     let file = unsafe { &mut *file.cast::<File>() };
-    // SAFETY: the buffer has this size (this function's contract), and is only read.
-    let input = unsafe { bytes(input.cast_mut(), input_size) };
+    // SAFETY: the buffer has this size (this function's contract).
+    let input = unsafe { copy(input, input_size) };
     // SAFETY: the buffer has this size (this function's contract).
     let output = unsafe { bytes(output, output_size) };
     // SAFETY: the pointer is null, or valid for a write (this function's contract).
-    unsafe { give(file.control(code, input, output), returned) }
+    unsafe { give(file.control(code, &input, output), returned) }
 }
 
 /// Reads.
@@ -162,10 +175,10 @@ pub unsafe extern "C" fn wsk_host_write(
 ) -> NTSTATUS {
     // SAFETY: `wsk_host_open` returned the file (this function's contract).
     let file = unsafe { &mut *file.cast::<File>() };
-    // SAFETY: the buffer has this size (this function's contract), and is only read.
-    let buffer = unsafe { bytes(buffer.cast_mut(), size) };
+    // SAFETY: the buffer has this size (this function's contract).
+    let buffer = unsafe { copy(buffer, size) };
     // SAFETY: the pointer is null, or valid for a write (this function's contract).
-    unsafe { give(file.write(buffer), returned) }
+    unsafe { give(file.write(&buffer), returned) }
 }
 
 /// Closes a file.

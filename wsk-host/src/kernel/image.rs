@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use super::loaded_image::{ClientCall, RunningCode};
 use super::{Kernel, Threads};
-use crate::verifier::{Origin, Rule, place_of_client, rule_violation, waits};
+use crate::verifier::{Origin, Rule, kernel_violation, place_of_client, rule_violation, waits};
 
 /// The time that native threads have to return from the client's code when it is unloaded.
 const GRACE: Duration = Duration::from_secs(1);
@@ -91,7 +91,13 @@ impl Kernel {
 /// freed.
 #[unsafe(no_mangle)]
 extern "C" fn wsk_host_image_static(key: *const c_void, size: usize) -> *const c_void {
-    Kernel::current().image().static_memory(key.addr(), size).as_ptr().cast()
+    let memory = Kernel::current().image().static_memory(key.addr(), size);
+    let Some(memory) = memory else {
+        kernel_violation(&format!(
+            "wsk_host_image_static: the static at {key:p} has another size than {size} bytes"
+        ));
+    };
+    memory.as_ptr().cast()
 }
 
 /// Reports the unload routine of a client that waits for too long. `message` names the objects that it waits for.

@@ -66,14 +66,20 @@ impl Image {
         }
     }
 
-    /// The memory of a static. It consists of zeroes at first, and is never freed.
-    pub(crate) fn static_memory(&mut self, key: usize, size: usize) -> &'static [AtomicU64] {
+    /// The memory of a static. It consists of zeroes at first, and is never freed. None if the static at this address has
+    /// another size.
+    pub(crate) fn static_memory(
+        &mut self,
+        key: usize,
+        size: usize,
+    ) -> Option<&'static [AtomicU64]> {
         let allocate = || {
             let words = (0..size.div_ceil(size_of::<u64>())).map(|_| AtomicU64::new(0));
             let memory: &'static [AtomicU64] = Box::leak(words.collect());
             STATICS.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
             memory
         };
-        self.statics.entry(key).or_insert_with(allocate)
+        let memory = *self.statics.entry(key).or_insert_with(allocate);
+        (memory.len() == size.div_ceil(size_of::<u64>())).then_some(memory)
     }
 }

@@ -140,6 +140,8 @@ unsafe extern "C" fn PsCreateSystemThread(
     // From here on, since it may run at any time.
     let origin = Arc::new(Origin::here("PsCreateSystemThread"));
     let running = kernel.begin_client("a system thread", Some(origin));
+    // Held until the machine's thread is known: the new thread may end before that.
+    let mut join = thread.join();
     let spawned = thread::Builder::new().name("system thread".to_owned()).spawn(move || {
         let entered = of.enter_announced(announced);
         CURRENT.set(Some((Arc::clone(&this), running, entered)));
@@ -156,12 +158,13 @@ unsafe extern "C" fn PsCreateSystemThread(
             drop(entered);
         }
     });
-    let Ok(join) = spawned else {
+    let Ok(spawned) = spawned else {
         kernel.withdraw_announced(announced);
         kernel.end_client(running);
         return STATUS_INSUFFICIENT_RESOURCES;
     };
-    *thread.join() = Some(join);
+    *join = Some(spawned);
+    drop(join);
     let mut handles = handles();
     let handles = handles.get_or_insert_default();
     handles.last += 4;

@@ -4,6 +4,7 @@ use std::mem::MaybeUninit;
 use std::ptr;
 
 use test_support::kernel::*;
+use wsk_host::{Config, Host};
 use wsk_sys::*;
 
 use crate::{host, milliseconds};
@@ -68,6 +69,35 @@ fn a_thread_is_waited_for_by_handle_and_as_an_object() {
                 ZwWaitForSingleObject(handle, FALSE, ptr::null_mut()),
                 STATUS_INVALID_HANDLE
             );
+        }
+    }
+}
+
+/// It may end before the call that creates it has returned.
+#[test]
+fn a_native_thread_may_end_at_once() {
+    let host = Host::new(Config::real());
+    let _entered = host.enter();
+    for _ in 0..if cfg!(miri) { 1 } else { 2000 } {
+        let mut event = MaybeUninit::<KEVENT>::uninit();
+        let event = event.as_mut_ptr();
+        let mut handle: HANDLE = ptr::null_mut();
+        // SAFETY: each call gets what the one before has made; the event outlives the thread.
+        unsafe {
+            KeInitializeEvent(event, NotificationEvent, FALSE);
+            let status = PsCreateSystemThread(
+                &raw mut handle,
+                0,
+                ptr::null_mut(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+                Some(terminates),
+                event.cast(),
+            );
+            assert_eq!(status, STATUS_SUCCESS);
+            let status = ZwWaitForSingleObject(handle, FALSE, ptr::null_mut());
+            assert_eq!(status, STATUS_SUCCESS);
+            assert_eq!(ZwClose(handle), STATUS_SUCCESS);
         }
     }
 }

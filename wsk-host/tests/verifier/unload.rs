@@ -102,7 +102,8 @@ fn a_completion_routine_that_has_signaled_its_event() {
             };
             received.wait();
             host.unload();
-            // The sender's routine is called afterwards at the latest, but this is about the receiver's.
+            // This seed did not meet the window. The other thread's request may still be in flight, so the image is
+            // loaded again for its routine.
             host.load();
             host.blocking(|| other.join().unwrap());
         }

@@ -69,6 +69,7 @@ extern "C" fn KeRemoveQueueDpc(dpc: PRKDPC) -> BOOLEAN {
     for flush in finished {
         flush.set();
     }
+    interrupt();
     TRUE
 }
 

@@ -38,4 +38,6 @@ unsafe extern "C" fn KeReleaseSpinLock(lock: PKSPIN_LOCK, irql: KIRQL) {
         kernel_violation("KeReleaseSpinLock: the lock is not held");
     }
     KeLowerIrql(irql);
+    // A thread that became ready at the higher level may run first.
+    interrupt();
 }

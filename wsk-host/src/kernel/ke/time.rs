@@ -34,12 +34,16 @@ fn system_time(kernel: &Kernel) -> i64 {
     }
 }
 
-/// The time until a due time: a negative one is relative, in units of 100 ns.
+/// The time until a due time: a negative one is relative, in units of 100 ns. The kernel adds it to its clock, so that a
+/// sum beyond an `i64` has passed.
 pub(crate) fn relative(time: i64) -> Duration {
+    let kernel = Kernel::current();
     let ticks = if time > 0 {
-        u64::try_from(time - system_time(&Kernel::current())).unwrap_or(0)
+        u64::try_from(time - system_time(&kernel)).unwrap_or(0)
     } else {
-        time.unsigned_abs()
+        let ticks = time.unsigned_abs();
+        let due = ticks.checked_add(kernel.now()).and_then(|due| i64::try_from(due).ok());
+        due.map_or(0, |_| ticks)
     };
     Duration::from_nanos(ticks.saturating_mul(100))
 }

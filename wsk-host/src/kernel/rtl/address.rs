@@ -105,7 +105,10 @@ fn parse_v4(text: &str, strict: bool) -> Option<(Ipv4Addr, usize)> {
     let text = &text[..length];
     let parts: Vec<&str> = text.split('.').collect();
     if strict {
-        let all: Option<Vec<u8>> = parts.iter().map(|part| part.parse().ok()).collect();
+        // A leading zero would make a part octal.
+        let is_octal = |part: &&str| part.len() > 1 && part.starts_with('0');
+        let part = |part: &&str| part.parse().ok().filter(|_| !is_octal(part));
+        let all: Option<Vec<u8>> = parts.iter().map(part).collect();
         let all: [u8; 4] = all?.try_into().ok()?;
         return Some((all.into(), length));
     }
@@ -354,6 +357,7 @@ mod tests {
         assert_eq!(parse_v4("127.0.0.1:80", true), Some((localhost, 9)));
         assert_eq!(parse_v4("127.1", true), None);
         assert_eq!(parse_v4("256.0.0.1", true), None);
+        assert_eq!(parse_v4("127.0.0.01", true), None);
         assert_eq!(parse_v4("127.1", false), Some((localhost, 5)));
         assert_eq!(parse_v4("0x7f.1", false), Some((localhost, 6)));
         assert_eq!(parse_v4("017700000001", false), Some((localhost, 12)));

@@ -105,7 +105,9 @@ unsafe extern "C" fn RtlRunOnceComplete(
     const NAME: &str = "RtlRunOnceComplete";
     require_at_most(APC_LEVEL, NAME);
     let has_failed = flags & INIT_FAILED != 0;
-    if flags & !(ASYNC | INIT_FAILED) != 0 || (has_failed && !context.is_null()) {
+    // An asynchronous initialization that fails is abandoned, not completed.
+    let is_known = matches!(flags, 0 | ASYNC | INIT_FAILED);
+    if !is_known || (has_failed && !context.is_null()) {
         return STATUS_INVALID_PARAMETER_2;
     }
     let value = context.expose_provenance();
@@ -117,8 +119,6 @@ unsafe extern "C" fn RtlRunOnceComplete(
     let word = unsafe { &mut *once };
     match (*word & STATE, flags & ASYNC) {
         (BLOCKING, 0) => *word = if has_failed { IDLE } else { value | DONE },
-        // What failed is for another thread to do.
-        (SHARED, ASYNC) if has_failed => {}
         (SHARED, ASYNC) => *word = value | DONE,
         (DONE, ASYNC) => return STATUS_OBJECT_NAME_COLLISION,
         _ => return STATUS_UNSUCCESSFUL,
