@@ -6,12 +6,9 @@
 
 #![expect(unsafe_code, reason = "see Safety")]
 
-use core::ffi::CStr;
-use core::fmt::{self, Write as _};
 use core::time::Duration;
 
 use wsk_sys::KeFlushQueuedDpcs;
-use wsk_sys::image::report_unload_waits;
 
 use crate::irql::Passive;
 use crate::rundown::Rundown;
@@ -67,7 +64,7 @@ pub fn unload(passive: Passive) {
         step = longest.min(step.saturating_mul(2));
         if waited >= PATIENCE {
             waited = Duration::ZERO;
-            report(rundown);
+            rundown.report("unload");
         }
     }
     // The last step of a completion routine releases its reference. During a delay, threads that were interrupted after
@@ -75,37 +72,4 @@ pub fn unload(passive: Passive) {
     delay(passive, STEPS[0]);
     // SAFETY: the token proves PASSIVE_LEVEL.
     unsafe { KeFlushQueuedDpcs() };
-}
-
-fn report(rundown: &Rundown) {
-    let mut message = Message { text: [0; Message::SIZE], length: 0 };
-    // The only possible error is that the message is truncated.
-    let _ = write!(message, "wsk: unload waits, since these are left: {rundown}");
-    if let Ok(message) = CStr::from_bytes_until_nul(&message.text) {
-        report_unload_waits(message);
-    }
-}
-
-/// A message under construction. The last byte of `text` stays zero.
-struct Message {
-    text: [u8; Self::SIZE],
-    length: usize,
-}
-
-impl Message {
-    const SIZE: usize = 200;
-}
-
-impl fmt::Write for Message {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = self.text.get_mut(self.length..Self::SIZE - 1).unwrap_or_default();
-        if text.len() > room.len() {
-            return Err(fmt::Error);
-        }
-        for (to, byte) in room.iter_mut().zip(text.bytes()) {
-            *to = byte;
-        }
-        self.length += text.len();
-        Ok(())
-    }
 }

@@ -35,7 +35,7 @@ pub struct Incoming<'a, K> {
     /// The output parameters for the connection's context and table, valid during the call.
     pub(super) context: *mut PVOID,
     pub(super) table: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
-    /// The accepted socket, with an open reference to it.
+    /// The accepted socket, with the callback's open reference to it.
     pub(super) accepted: &'a Cell<Option<NonNull<SocketState>>>,
     /// Invariant in `K`: `accept` takes the table and the inherited events ([INV-60](crate::rules#inv-60)) from
     /// it, as the listener did.

@@ -213,8 +213,9 @@ pub struct PendingInspection {
     undecided: Option<(Weak, PendedIrp)>,
 }
 
-/// A decision that a request delivers to WSK.
-type Delivery = (Weak, InFlight);
+/// A decision that a request delivers to WSK. The request is dropped first: it leaves its operation to the listener's
+/// memory, which the weak reference keeps.
+type Delivery = (InFlight, Weak);
 
 impl PendingInspection {
     /// Returns the connection's identifier, for [`aborted`](super::ConditionalListenEvents::aborted).
@@ -225,8 +226,9 @@ impl PendingInspection {
 
     /// Lets the connection be established. WSK offers it to the listener afterwards, unless it is aborted before.
     ///
-    /// The call itself delivers the decision to WSK, before the future is polled. If the callback that pended the
-    /// connection has not returned yet, its return delivers it.
+    /// The call itself delivers the decision to WSK, before the future is polled. If the callback that pended the connection
+    /// has not come to its end yet, its return delivers it. A few instructions of the callback may remain, in another
+    /// thread, when the decision is delivered: no client of WSK can know when its callback has returned.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`, but futures are polled at `PASSIVE_LEVEL`.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_inspect_complete).
@@ -311,7 +313,7 @@ impl Decision {
         // SAFETY: the guard keeps the socket's memory; the call's memory is the payload's control buffer.
         let in_flight = unsafe { idle.start(socket.as_ptr(), call) }.in_flight();
         drop(socket);
-        (listener, in_flight.never_cancelled())
+        (in_flight.never_cancelled(), listener)
     }
 }
 
@@ -331,7 +333,7 @@ const unsafe fn id_in(payload: *mut Payload) -> PWSK_INSPECT_ID {
 
 /// Waits until WSK has received a decision.
 async fn end(delivery: Option<Delivery>) -> Result<()> {
-    let Some((listener, in_flight)) = delivery else {
+    let Some((in_flight, listener)) = delivery else {
         return Ok(());
     };
     match in_flight.await {

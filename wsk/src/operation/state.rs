@@ -465,6 +465,46 @@ mod loom_tests {
         });
     }
 
+    /// An owner takes its waker back, before another task waits for the request.
+    #[test]
+    fn a_waker_that_is_taken_back_is_not_kept() {
+        loom::model(|| {
+            let (first, first_waker) = counter();
+            let (second, second_waker) = counter();
+            let state = Arc::new(OperationState::new());
+            state.start();
+            let completion = completion(&state);
+            let one = state.poll(&first_waker).is_ready();
+            state.forget_waker();
+            drop(first_waker);
+            let two = state.poll(&second_waker).is_ready();
+            assert!(completion.join().unwrap());
+            assert!(!one || two, "a completed request stays completed");
+            assert!(state.poll(&second_waker).is_ready());
+            assert!(first.0.load(Ordering::SeqCst) <= usize::from(!one));
+            assert_eq!(second.0.load(Ordering::SeqCst), usize::from(!two));
+            drop(second_waker);
+            assert_eq!((StdArc::strong_count(&first), StdArc::strong_count(&second)), (1, 1));
+        });
+    }
+
+    /// An owner takes its waker back, and then leaves the request.
+    #[test]
+    fn a_request_can_be_left_after_its_waker_was_taken_back() {
+        loom::model(|| {
+            let (counter, waker) = counter();
+            let state = Arc::new(OperationState::new());
+            state.start();
+            let completion = completion(&state);
+            let _ = state.poll(&waker);
+            state.forget_waker();
+            let left = state.abandon();
+            assert_eq!(completion.join().unwrap(), left == Leave::Completed);
+            drop(waker);
+            assert_eq!(StdArc::strong_count(&counter), 1, "a waker was lost or freed twice");
+        });
+    }
+
     /// An owner that finds its request completed, by a look or by a poll, uses it again at once, while the
     /// completion routine of before may not have returned.
     #[test]

@@ -13,6 +13,7 @@ use core::mem::ManuallyDrop;
 use core::ptr::{self, NonNull};
 use core::time::Duration;
 
+use wsk_sys::image::LONG_WAIT;
 use wsk_sys::{
     MAKE_WSK_VERSION, ULONG, WSK_CLIENT_DISPATCH, WSK_CLIENT_NPI, WSK_INFINITE_WAIT, WSK_NO_WAIT,
     WSK_PROVIDER_CHARACTERISTICS, WskQueryProviderCharacteristics, WskRegister, find_pool_routines,
@@ -22,6 +23,7 @@ pub use self::builder::RegistrationBuilder;
 use crate::client::{Client, ClientSetup};
 use crate::irql::Passive;
 use crate::provider::{Provider, Version};
+use crate::rundown::Rundown;
 use crate::status::{Result, check};
 use crate::sync::Thread;
 
@@ -114,7 +116,8 @@ impl Registration {
 
     /// Ends the registration: waits until every provider is released and every socket is closed, and deregisters.
     ///
-    /// The calling thread must own none of them, or it waits for itself ([INV-5](crate::rules#inv-5)).
+    /// The calling thread must own none of them, or it waits for itself ([INV-5](crate::rules#inv-5)). A long wait sends messages to the
+    /// kernel debugger that name what is left, after 10, 20, 40 seconds and so on.
     ///
     /// IRQL: `PASSIVE_LEVEL`.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nf-wsk-wskderegister).
@@ -124,7 +127,7 @@ impl Registration {
         let thread = unsafe { ManuallyDrop::take(&mut this.thread) };
         // SAFETY: this is the registration's reference, which is released once.
         unsafe { Client::release_reference(this.client) };
-        thread.join(passive);
+        thread.join(passive, LONG_WAIT, || Rundown::current().report("Registration::deregister"));
     }
 
     /// Captures the provider, waiting up to `timeout` for WSK to become ready. The timeout has a resolution of one

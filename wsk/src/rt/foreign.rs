@@ -9,14 +9,20 @@
 //! |---|---|
 //! | a socket, or a value that keeps one open | the client's thread closes it |
 //! | a future in flight | its IRP is cancelled, by the kernel and not by WSK |
-//! | retained data and datagrams, a pending inspection | the client's thread returns them to WSK |
+//! | retained data and datagrams, a pending inspection | the client's thread returns them to WSK; this needs memory, and if there is none, they are returned in the routine, against the rule, rather than never |
 //! | a provider | the client's thread releases it |
 //! | a list of addresses, a security descriptor | the client's thread frees it, as always |
 //! | a registration, a runtime | it ends by itself, as always |
 //! | a handler of events | the client's thread drops it, as always |
 //! | a timer | it is cancelled, by the kernel and not by WSK |
 //! | a join handle | the task's output is dropped, by the rows above |
+//! | a receive that waits for its turn | the next receive's waker is woken, still in this waker |
 //! | a buffer, a spawner | memory is freed |
+//!
+//! A future that is dropped in such a waker may complete its request in the same call, in another completion routine that
+//! calls another foreign waker. So the stack is as deep as the driver nests its futures: one level for each task that owns
+//! the next one's only waker. The kernel's stack does not grow, and WSK has used a part of it when it completes a request.
+//! An executor whose tasks own each other in chains queues them, as the tasks of this crate do.
 //!
 //! Calls that a foreign waker makes itself, such as one that polls its task in place, are not deferred: the
 //! documentation of the crate forbids such wakers.

@@ -10,12 +10,14 @@ use core::fmt;
 use core::future::Future;
 use core::time::Duration;
 
+use wsk_sys::image::LONG_WAIT;
 use wsk_sys::{LONG, PVOID};
 
 use super::join::JoinHandle;
 use super::task::{Links, Task};
 use crate::irql::Passive;
 use crate::pool::{PoolArc, PoolBox};
+use crate::rundown::Rundown;
 use crate::status::{Result, known};
 use crate::sync::{Event, Semaphore, SpinLock, Thread};
 
@@ -197,7 +199,7 @@ impl Runtime {
     fn stop(&mut self, passive: Passive) {
         self.scheduler.stop();
         for thread in self.threads.iter_mut().filter_map(Option::take) {
-            thread.join(passive);
+            thread.join(passive, LONG_WAIT, || Rundown::current().report("Runtime::shutdown"));
         }
     }
 }

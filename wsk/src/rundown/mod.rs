@@ -6,11 +6,11 @@
 //!
 //! | counted | from | until |
 //! |---|---|---|
+//! | threads | before they are created | a wait on their thread object has ended |
 //! | registrations | before `WskRegister` | after `WskDeregister`, when the client's memory is freed |
-//! | sockets | their memory is allocated | their memory is freed |
+//! | sockets | their memory is allocated | they are closed, no request is in flight, and their handler is dropped |
 //! | providers | their capture | their release |
 //! | timers | they are set | they are cancelled, or the last step of their DPC |
-//! | threads | before they are created | a wait on their thread object has ended |
 //!
 //! Completion routines and callbacks are not counted individually, which would cost every request an atomic operation
 //! on memory that all processors share. Each belongs to a socket or a client, which is counted as long as a routine
@@ -24,36 +24,22 @@
 
 #![expect(unsafe_code, reason = "see Safety")]
 
+mod counts;
 mod ended_threads;
+mod report;
 
 use core::fmt;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use wsk_sys::image::image_static;
 
+use self::counts::Counts;
+pub(crate) use self::counts::Kind;
 pub(crate) use self::ended_threads::{EndedThreads, ThreadRecord};
-
-/// A kind of counted object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Registration,
-    Provider,
-    Socket,
-    Timer,
-    Thread,
-}
-
-const KINDS: [(Kind, &str); 5] = [
-    (Kind::Registration, "registrations"),
-    (Kind::Provider, "providers"),
-    (Kind::Socket, "sockets"),
-    (Kind::Timer, "set timers"),
-    (Kind::Thread, "threads"),
-];
 
 /// The counts of one load of the driver.
 pub(crate) struct Rundown {
-    counts: [AtomicUsize; KINDS.len()],
+    counts: Counts,
     /// The number of completion routines that are calling a waker of a foreign executor.
     foreign_wakers: AtomicUsize,
     /// The threads that end by themselves, for which no thread has waited.
@@ -62,33 +48,40 @@ pub(crate) struct Rundown {
 
 const _: () = assert!(align_of::<Rundown>() <= 8);
 
+#[cfg(not(loom))]
 static RUNDOWN: Rundown = Rundown {
-    counts: [const { AtomicUsize::new(0) }; KINDS.len()],
+    counts: Counts::new(),
     foreign_wakers: AtomicUsize::new(0),
     ended_threads: EndedThreads::new(),
 };
 
 impl Rundown {
     /// The counts of the driver.
+    #[cfg(not(loom))]
     pub(crate) fn current() -> &'static Self {
         // SAFETY: the static consists of atomic integers that are zero and of an atomic pointer that is null.
         unsafe { image_static(&RUNDOWN) }
     }
 
+    /// Unreachable: the models of loom have counts of their own.
+    #[cfg(loom)]
+    pub(crate) fn current() -> &'static Self {
+        unreachable!("a model has counts of its own")
+    }
+
     /// Counts one object, until [`end`](Self::end).
     pub(crate) fn begin(&self, kind: Kind) {
-        self.counts[kind as usize].fetch_add(1, Ordering::Relaxed);
+        self.counts.begin(kind);
     }
 
     /// Uncounts one object that [`begin`](Self::begin) has counted.
     pub(crate) fn end(&self, kind: Kind) {
-        // The accesses of the object happen before the driver is unloaded.
-        self.counts[kind as usize].fetch_sub(1, Ordering::Release);
+        self.counts.end(kind);
     }
 
     /// Whether every count is zero.
     pub(crate) fn is_empty(&self) -> bool {
-        self.counts.iter().all(|count| count.load(Ordering::Acquire) == 0)
+        self.counts.is_empty()
     }
 
     /// Runs a closure that calls a waker of a foreign executor in a completion routine.
@@ -107,15 +100,12 @@ impl Rundown {
 }
 
 impl fmt::Display for Rundown {
-    /// Lists the counts that are not zero, such as "sockets: 2, threads: 1".
+    /// Lists the counts that are not zero, such as "threads: 1, sockets: 2".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
-        for ((_, noun), count) in KINDS.iter().zip(&self.counts) {
-            let count = count.load(Ordering::Relaxed);
-            if count != 0 {
-                write!(f, "{separator}{noun}: {count}")?;
-                separator = ", ";
-            }
+        for (noun, count) in self.counts.left() {
+            write!(f, "{separator}{noun}: {count}")?;
+            separator = ", ";
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //!
 //! | references | owners | after the last one |
 //! |---|---|---|
-//! | **open** | everything that may call the socket: its handles, and guards of retained data | the close begins ([INV-45](crate::rules#inv-45), [INV-47](crate::rules#inv-47)) |
+//! | **open** | everything that may call the socket: its handles, guards of retained data, and the callback that delivers it | the close begins ([INV-45](crate::rules#inv-45), [INV-47](crate::rules#inv-47)) |
 //! | **memory** | everything that may access the handler: all open references together have one, which the close takes over; each request in flight has one ([INV-18](crate::rules#inv-18), [INV-46](crate::rules#inv-46)) | the handler is dropped |
 //! | **weak** | everything that may access these counts: all memory references together have one; each value that a handler may keep has one | the memory is freed |
 //!
@@ -16,6 +16,10 @@ use loom::sync::atomic::{AtomicUsize, Ordering, fence};
 
 #[cfg(not(loom))]
 use core::sync::atomic::{AtomicUsize, Ordering, fence};
+
+/// The open reference of the callback that delivers the socket. It has a bit of its own, since it makes no call but a
+/// close: [`is_only_open_ref`](Counts::is_only_open_ref) does not count it.
+const DELIVERING: usize = 1 << (usize::BITS - 1);
 
 /// The reference counts of one socket.
 ///
@@ -48,10 +52,27 @@ impl Counts {
         self.open_refs.fetch_update(Ordering::Acquire, Ordering::Relaxed, retain).is_ok()
     }
 
-    /// Whether the caller's open reference is the only one.
+    /// Whether the caller's open reference is the only one with which a call may be made.
     pub(super) fn is_only_open_ref(&self) -> bool {
         // Calls through others have returned.
-        self.open_refs.load(Ordering::Acquire) == 1
+        self.open_refs.load(Ordering::Acquire) & !DELIVERING == 1
+    }
+
+    /// Takes the open reference of the callback that delivers the socket. The caller has another one.
+    pub(super) fn retain_delivering(&self) {
+        self.open_refs.fetch_or(DELIVERING, Ordering::Relaxed);
+    }
+
+    /// Whether the callback that delivers the socket has an open reference. No other one is the last, then.
+    pub(super) fn is_delivering(&self) -> bool {
+        self.open_refs.load(Ordering::Relaxed) & DELIVERING != 0
+    }
+
+    /// Releases the open reference of the callback that delivers the socket. Returns true if it was the last one, as
+    /// [`release_open`](Self::release_open) does.
+    #[must_use]
+    pub(super) fn release_delivering(&self) -> bool {
+        self.open_refs.fetch_and(!DELIVERING, Ordering::AcqRel) == DELIVERING
     }
 
     /// Releases an open reference. Returns true if it was the last one: calls through others have returned, and the
@@ -208,24 +229,48 @@ mod loom_tests {
         });
     }
 
-    /// An accepted socket is dropped in any order by the thread that has got it and at the end of the callback,
-    /// where it must not be closed.
+    /// An accepted socket is dropped in its callback, or moved to another thread that drops it, while the callback ends:
+    /// what closes it is the deferred queue, after the callback, or the other thread after that.
     #[test]
-    fn an_accepted_socket_is_closed_once_and_not_in_the_callback() {
+    fn an_accepted_socket_is_closed_once_and_not_in_its_callback() {
+        loom::model(|| {
+            let socket = SharedSocket::new();
+            socket.0.counts.retain_delivering();
+            let user = socket.spawn(|socket| {
+                socket.call();
+                let _ = socket.0.counts.is_only_open_ref();
+                socket.release_open();
+            });
+            // The callback has not returned.
+            socket.call();
+            assert!(socket.0.counts.is_delivering());
+            let queue = socket.spawn(|socket| {
+                if socket.0.counts.release_delivering() {
+                    socket.close();
+                }
+            });
+            user.join().unwrap();
+            queue.join().unwrap();
+            socket.require_end();
+        });
+    }
+
+    /// The last handle of a socket is dropped in a foreign waker, while another thread drops a guard.
+    #[test]
+    fn a_socket_whose_close_is_deferred_is_closed_once() {
         loom::model(|| {
             let socket = SharedSocket::new();
             socket.0.counts.retain_open();
-            let user = socket.spawn(|socket| {
+            let guard = socket.spawn(|socket| {
                 socket.call();
                 socket.release_open();
             });
             socket.call();
             let last = socket.0.counts.release_open_unless_last();
-            // The deferred queue owns it now.
-            let reaper = last.then(|| socket.spawn(SharedSocket::release_open));
-            user.join().unwrap();
-            if let Some(reaper) = reaper {
-                reaper.join().unwrap();
+            let queue = last.then(|| socket.spawn(SharedSocket::release_open));
+            guard.join().unwrap();
+            if let Some(queue) = queue {
+                queue.join().unwrap();
             }
             socket.require_end();
         });

@@ -225,14 +225,30 @@ impl SocketState {
             // SAFETY: the last memory reference was released for this, and the level is passive.
             unsafe { Self::end(this) };
         } else {
-            // SAFETY: the open reference was given up for this, and this is the client's thread.
-            unsafe { Self::release_open_here(this) };
+            // SAFETY: the weak reference that was given up with the job keeps the memory.
+            let counts = unsafe { &(*this.as_ptr()).counts };
+            // While the callback has its reference, no other one is the last, so that the job is the callback's.
+            let is_last = if counts.is_delivering() {
+                counts.release_delivering()
+            } else {
+                counts.release_open()
+            };
+            if is_last {
+                // SAFETY: no open reference is left, so no call is executing or follows (INV-45); the memory reference
+                // of the open ones is the close's now.
+                unsafe { begin_close(this) };
+            }
         }
     }
 
     /// Takes another open reference. The caller has one.
     pub(crate) fn retain_open(&self) {
         self.counts.retain_open();
+    }
+
+    /// Takes the open reference of the callback that delivers the socket. The caller has another one.
+    pub(super) fn retain_delivering(&self) {
+        self.counts.retain_delivering();
     }
 
     /// Releases an open reference; the last one begins the close, here or where it is allowed. IRQL: <=
@@ -246,55 +262,28 @@ impl SocketState {
         // SAFETY: the caller's open reference keeps the memory until the next step, and with it the client.
         let memory = unsafe { this.as_ref() };
         if memory.client().rundown().may_be_in_foreign_waker() {
-            // SAFETY: this function has the contract of `defer_by`, which `Client::defer` satisfies.
-            unsafe { Self::release_open_by(this, Client::defer) };
-        } else {
-            // SAFETY: this function's contract is the other's, and this is no completion routine's waker.
-            unsafe { Self::release_open_here(this) };
-        }
-    }
-
-    /// As [`release_open`](Self::release_open), where WSK may be called.
-    ///
-    /// # Safety
-    ///
-    /// As for [`release_open`](Self::release_open), and the caller runs in no completion routine ([INV-15](crate::rules#inv-15)).
-    unsafe fn release_open_here(this: NonNull<Self>) {
-        // SAFETY: the caller's open reference keeps the memory until the next step.
-        let counts = unsafe { &(*this.as_ptr()).counts };
-        if counts.release_open() {
-            // SAFETY: no open reference is left, so no call is executing or follows (INV-45); the memory reference of
-            // the open ones is the close's now.
+            // The close must not begin in this thread.
+            if memory.counts.release_open_unless_last() {
+                // SAFETY: the last open reference is given up for this.
+                unsafe { Self::defer(this) };
+            }
+        } else if memory.counts.release_open() {
+            // SAFETY: no open reference is left, so no call is executing or follows (INV-45), and this is no completion
+            // routine's waker (INV-15); the memory reference of the open ones is the close's now.
             unsafe { begin_close(this) };
         }
     }
 
-    /// Releases the open reference of a callback, as its last step: the close is deferred until the callback has
-    /// returned, as far as that can be known.
+    /// Gives up the open reference of the callback that delivers the socket, as its last step. It is released when the
+    /// callback has returned, as far as that can be known; so no thread closes the socket before that.
     ///
     /// # Safety
     ///
-    /// As for [`release_open`](Self::release_open).
-    pub(crate) unsafe fn release_open_after_callback(this: NonNull<Self>) {
-        // SAFETY: this function has the contract of `defer_by`, which `Client::defer` satisfies.
-        unsafe { Self::release_open_by(this, Client::defer_after_callback) };
-    }
-
-    /// Releases an open reference where the close must not begin in this thread: `defer` defers it.
-    ///
-    /// # Safety
-    ///
-    /// As for [`release_open`](Self::release_open). `defer` is one of [`Client`]'s functions for that.
-    unsafe fn release_open_by(
-        this: NonNull<Self>,
-        defer: unsafe fn(NonNull<Client>, NonNull<Job>),
-    ) {
-        // SAFETY: the caller's open reference keeps the memory until the next step.
-        let counts = unsafe { &(*this.as_ptr()).counts };
-        if counts.release_open_unless_last() {
-            // SAFETY: the last open reference is given up for this.
-            unsafe { Self::defer_by(this, defer) };
-        }
+    /// The callback has that reference, with a pointer to the whole memory, and makes no call to the socket any more.
+    pub(crate) unsafe fn release_after_callback(this: NonNull<Self>) {
+        // SAFETY: the callback's reference is given up for this. While it is held, no other open reference is the last
+        // one, and memory references are left: so the job has no other user.
+        unsafe { Self::defer_by(this, Client::defer_after_callback) };
     }
 
     /// Whether nothing is being sent, and the caller's open reference is the only one: no other thread can begin

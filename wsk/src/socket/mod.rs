@@ -200,7 +200,7 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
 }
 
 impl<H> ConnectionSocket<H> {
-    /// A connection that WSK delivered to a callback, and another open reference to it.
+    /// A connection that WSK delivered to a callback, and the callback's open reference to it.
     ///
     /// # Safety
     ///
@@ -213,7 +213,7 @@ impl<H> ConnectionSocket<H> {
         // SAFETY: the socket is a connection that is being accepted with this memory, and no one else has it, by this
         // function's contract.
         let handle = unsafe { new.open::<Connection>(socket) };
-        handle.state().retain_open();
+        handle.state().retain_delivering();
         let state = handle.as_ptr();
         // SAFETY: an accepted socket is connected.
         (unsafe { Self::from_handle(handle, state::Connected::NEW) }, state)

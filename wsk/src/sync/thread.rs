@@ -7,12 +7,14 @@
 #![expect(unsafe_code, reason = "see Safety")]
 
 use core::ptr::{self, NonNull};
+use core::time::Duration;
 
 use wsk_sys::{
     FALSE, LARGE_INTEGER, OBJ_KERNEL_HANDLE, OBJECT_ATTRIBUTES, PLARGE_INTEGER, PVOID,
     PsCreateSystemThread, STATUS_TIMEOUT, THREAD_ALL_ACCESS, ULONG, ZwClose, ZwWaitForSingleObject,
 };
 
+use super::ticks;
 use crate::irql::Passive;
 use crate::pool::PoolBox;
 use crate::rundown::{Kind, Rundown, Running, ThreadRecord};
@@ -79,13 +81,21 @@ impl Thread {
         Ok(Self(record.into_raw()))
     }
 
-    /// Waits until the thread has ended: no instruction of it runs afterwards.
-    pub(crate) fn join(self, passive: Passive) {
+    /// Waits until the thread has ended: no instruction of it runs afterwards. Calls `report` after `patience`, and then
+    /// each time that the time since the last report has doubled. Without a patience, it waits without reports.
+    pub(crate) fn join(self, passive: Passive, mut patience: Option<Duration>, report: impl Fn()) {
         let record = self.0;
         core::mem::forget(self);
-        // SAFETY: the record was owned by this value, and its handle is open (Invariants).
-        let has_ended = unsafe { wait(record, None, passive) };
-        debug_assert!(has_ended, "the wait has no timeout");
+        loop {
+            // Negative is relative.
+            let mut timeout = patience.map(|time| LARGE_INTEGER { QuadPart: -ticks(time) });
+            // SAFETY: the record was owned by this value, and its handle is open (Invariants).
+            if unsafe { wait(record, timeout.as_mut(), passive) } {
+                break;
+            }
+            report();
+            patience = patience.map(|time| time.saturating_mul(2));
+        }
         // SAFETY: the record was owned by this value (Invariants), and its thread has ended.
         unsafe { free(record, passive) };
     }
@@ -145,4 +155,38 @@ unsafe fn free(record: NonNull<ThreadRecord>, _passive: Passive) {
     let record = unsafe { PoolBox::from_raw(record) };
     // SAFETY: the handle belongs to the record, which ends here; the token proves PASSIVE_LEVEL.
     unsafe { ZwClose(record.handle) };
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    extern crate wsk_host as _;
+
+    use core::cell::Cell;
+
+    use wsk_host::kernel::{Config, Kernel};
+
+    use super::*;
+    use crate::sync::delay;
+
+    unsafe extern "C" fn takes_a_while(_context: PVOID) {
+        // SAFETY: a system thread starts at PASSIVE_LEVEL, and is no callback.
+        delay(unsafe { Passive::assume() }, Duration::from_millis(50));
+    }
+
+    #[test]
+    fn a_long_wait_is_reported_after_times_that_double() {
+        let kernel = Kernel::new(Config::default());
+        let _entered = kernel.enter();
+        // SAFETY: a test's thread runs at PASSIVE_LEVEL, and is no callback.
+        let passive = unsafe { Passive::assume() };
+        // After 10 and 30 milliseconds; the next report would follow 70.
+        for (patience, expected) in [(Some(Duration::from_millis(10)), 2), (None, 0)] {
+            // SAFETY: the routine takes any context.
+            let thread = unsafe { Thread::start(passive, takes_a_while, ptr::null_mut()) }.unwrap();
+            let reports = Cell::new(0);
+            thread.join(passive, patience, || reports.set(reports.get() + 1));
+            assert_eq!(reports.get(), expected);
+        }
+        assert!(Rundown::current().is_empty());
+    }
 }

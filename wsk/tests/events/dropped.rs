@@ -2,15 +2,16 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 
 use test_support::connection::{LOCAL, buffer};
-use test_support::events::{connect, on_both_networks};
+use test_support::events::{Signal, connect, on_both_networks};
 use test_support::futures::poll_times;
-use test_support::scenario::on_host;
-use wsk::events::EventMask;
-use wsk::socket::{DatagramSocket, Family, ListenSocket};
-use wsk::{Provider, Result};
+use test_support::scenario::{on_host, passive};
+use wsk::events::{EventMask, Incoming, ListenEvents};
+use wsk::socket::{ConnectionSocket, DatagramSocket, Family, ListenSocket};
+use wsk::{Provider, Result, Runtime};
 use wsk_host::{Config, Host, Timing};
 
 use crate::memory::Keeper;
@@ -87,6 +88,66 @@ fn futures_can_be_forgotten() {
             Ok(())
         })
     });
+}
+
+/// Connections that a listener's event drops, or gives to a thread that drops them.
+#[derive(Clone, Default)]
+struct Given {
+    to_thread: bool,
+    socket: Arc<Mutex<Option<ConnectionSocket>>>,
+    signal: Arc<Signal>,
+}
+
+#[wsk::events]
+impl ListenEvents for Given {
+    type Connection = ();
+
+    fn accept(&self, incoming: Incoming<'_, ()>) {
+        let socket = incoming.accept(()).unwrap();
+        if self.to_thread {
+            *self.socket.lock().unwrap() = Some(socket);
+        }
+        self.signal.set();
+    }
+}
+
+/// Only the event's return accepts the connection. Its thread may be interrupted at any point before that.
+#[test]
+fn an_accepted_socket_is_not_closed_before_its_event_has_returned() {
+    let seeds = if cfg!(miri) { 1 } else { 300 };
+    for (to_thread, seed) in
+        [false, true].into_iter().flat_map(|way| (0..seeds).map(move |s| (way, s)))
+    {
+        let host = Host::new(Config::default().timing(Timing::Mixed(seed)));
+        on_host(&host, async |wsk| {
+            let runtime = Runtime::new(passive(), 1)?;
+            let given = Given { to_thread, ..Given::default() };
+            let builder = ListenSocket::builder(&wsk, Family::INET).events(given.clone());
+            let listener = builder.bind(LOCAL).await?;
+            let address = listener.local_addr().await?;
+            let drops = runtime.spawner().spawn(async move {
+                let is_given = || given.socket.lock().unwrap().is_some();
+                if to_thread {
+                    given.signal.wait_until(is_given).await;
+                }
+                drop(given.socket.lock().unwrap().take());
+            })?;
+            let client = connect(&wsk, address, ()).await?;
+            drops.await.unwrap();
+            // The close aborts the connection.
+            assert!(client.receive(buffer(b" ")?).await.into_result().is_err());
+            runtime.shutdown(passive());
+            Ok(())
+        })
+        .unwrap();
+        let trace = host.trace();
+        let find = |text: &str| trace.iter().position(|line| line.contains(text));
+        let line = find("is offered: STATUS_SUCCESS").unwrap();
+        let (_, offered) = trace[line].rsplit_once(": socket ").unwrap();
+        let number = offered.split(' ').next().unwrap();
+        let close = find(&format!("WskCloseSocket on socket {number} ")).unwrap();
+        assert!(close > line, "seed {seed}, {to_thread}:\n{}", trace.join("\n"));
+    }
 }
 
 type BoxFuture = Pin<Box<dyn Future<Output = Result<()>>>>;

@@ -1,8 +1,10 @@
 //! Buffers and slices.
 
+use std::net::Ipv4Addr;
+
 use test_support::connection::streams;
 use test_support::scenario::{with_all_timings, with_whole_receives};
-use wsk::{Buffer, ErrorKind, IoBuf, Slice};
+use wsk::{Buffer, ErrorKind, IoBuf, Slice, UdpSocket};
 
 #[test]
 fn a_slice_receives_into_its_part_only() {
@@ -42,6 +44,22 @@ fn an_empty_buffer_sends_and_receives_nothing() {
         assert_eq!(client.send(Buffer::new(4)?.slice(4..)?).await.into_result()?.0, 0);
         client.shutdown().await?;
         assert_eq!(server.recv(Buffer::new(4)?.slice(1..1)?).await.into_result()?.0, 0);
+        Ok(())
+    });
+}
+
+/// Of either size: an MDL of no bytes could not be built.
+#[test]
+fn an_empty_buffer_is_described_by_no_mdl() {
+    with_all_timings(async |wsk| {
+        let receiver = UdpSocket::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
+        let to = receiver.local_addr().await?;
+        let sender = UdpSocket::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
+        for empty in [Buffer::empty(), Buffer::new(0)?] {
+            assert_eq!(sender.send_to(empty, to).await.into_result()?.0, 0);
+            let ((received, _), _) = receiver.recv_from(Buffer::new(0)?).await.into_result()?;
+            assert_eq!(received, 0);
+        }
         Ok(())
     });
 }

@@ -161,6 +161,30 @@ fn a_handlers_own_methods_are_called_for_static_events() {
     }
 }
 
+/// WSK would take them for events that it may have one day, or fail at the first capture.
+#[test]
+fn bits_that_are_no_event_are_refused() {
+    let host = Host::new(Config::default());
+    let _entered = host.enter();
+    for bits in [0x8000_0000, 0x8000_0040, u32::MAX, 0x20] {
+        let unknown = EventMask::from_bits_retain(bits) - EventMask::all();
+        assert!(!unknown.is_empty(), "{bits:#x}");
+        for events in [unknown, unknown | EventMask::RECEIVE] {
+            let registered = Registration::builder().static_events(events).register(passive());
+            assert_eq!(
+                registered.unwrap_err().status(),
+                sys::STATUS_INVALID_PARAMETER,
+                "{bits:#x}"
+            );
+        }
+    }
+    Registration::builder()
+        .static_events(EventMask::all())
+        .register(passive())
+        .unwrap()
+        .deregister(passive());
+}
+
 /// What would lose connections or datagrams is refused before WSK is asked, and what has nothing to do with it is
 /// not.
 #[test]

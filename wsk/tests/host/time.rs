@@ -7,12 +7,33 @@ use std::time::{Duration, Instant};
 
 use test_support::connection::{buffer, streams};
 use test_support::futures::{join, poll_times};
-use test_support::scenario::{last_under_miri, on, on_host, with_all_timings};
+use test_support::scenario::{last_under_miri, on, on_host, passive, with_all_timings};
 use wsk::time::{Sleep, sleep, timeout};
-use wsk::{Buffer, ErrorKind, Provider, TcpListener, TcpStream, UdpSocket};
+use wsk::{Buffer, ErrorKind, Provider, Runtime, TcpListener, TcpStream, UdpSocket};
 use wsk_host::{Config, Host, Timing};
 
 const HOUR: Duration = Duration::from_secs(3600);
+
+/// As do its siblings: a timeout of a request, and one that a thread waits for.
+#[test]
+fn the_longest_sleep_does_not_end_at_once() {
+    let long = Duration::from_secs(1_000_000);
+    with_all_timings(async |_| {
+        sleep(Duration::from_millis(1)).await?;
+        let error = timeout(long, Sleep::new(Duration::MAX)?).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        timeout(Duration::MAX, sleep(Duration::from_millis(1))).await??;
+        Ok(())
+    });
+    on(Config::default(), async |_| {
+        let mut runtime = Runtime::new(passive(), 1)?;
+        runtime.spawner().spawn(sleep(long))?;
+        runtime.wait_timeout(passive(), Duration::MAX)?;
+        runtime.shutdown(passive());
+        Ok(())
+    })
+    .unwrap();
+}
 
 #[test]
 fn an_hour_passes_on_the_host_only() {

@@ -144,7 +144,7 @@ pub(crate) const KEPT: &[Kept] = &[
     kept(
         Rule::IRP_IN_FLIGHT,
         Branch,
-        "the state of a request names its owner, and an owner that abandons it in flight at most cancels it",
+        "the state of a request names its owner, and an owner that leaves it in flight may cancel it before that, and does nothing else to it",
         &[
             "src/operation/state::a_request_has_exactly_one_owner_after_it_was_left",
             "host::dropped::a_receive_can_be_dropped_while_it_completes",
@@ -563,7 +563,7 @@ pub(crate) const KEPT: &[Kept] = &[
     kept(
         Rule::INSPECTION_DECIDED_ONCE,
         Type,
-        "a connection that waits for a decision is one value, and deciding consumes it",
+        "a connection that waits for a decision is one value; deciding consumes it, and dropping it rejects the connection. One that is forgotten is never decided: the connection waits until its listener is closed or the peer gives up",
         &[
             "src/events/inspection.rs",
             "wsk-macros/tests/events/an_inspection_that_is_decided_twice.rs",
