@@ -8,10 +8,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
+use wsk_sys::PASSIVE_LEVEL;
+
 use crate::config::Config;
 use crate::host::Host;
 use crate::kernel::Timing;
+use crate::kernel::blocks::describe_all;
 use crate::kernel::ke::dispatcher::Signal;
+use crate::kernel::ke::irql::current_irql;
+use crate::kernel::ke::region;
 use crate::kernel::panics::caught;
 use crate::verifier::kernel_violation;
 use crate::wsk::require_ended;
@@ -86,8 +91,24 @@ fn run_on(host: &Host, scenario: &impl Fn(Host)) {
     assert!(left.is_none(), "{}", left.unwrap_or_default());
     require_no_locked_pages(host);
     require_empty_pool(host);
-    let set = host.kernel().set_timers();
-    assert!(set == 0, "timers are still set: {set}");
+    require_no_timers(host);
+    require_no_resources(host);
+}
+
+fn require_no_timers(host: &Host) {
+    let timers = host.kernel().timers();
+    let (set, report) = (timers.set_count(), describe_all(timers.set_timers()));
+    drop(timers);
+    assert!(set == 0, "timers are still set: {set}{report}");
+}
+
+/// A client that ends gives all back that it has taken, and leaves its thread as it was.
+fn require_no_resources(host: &Host) {
+    let report = describe_all(host.kernel().resources().left());
+    assert!(report.is_empty(), "the client has left:{report}");
+    let (regions, irql) = (region::count(), current_irql());
+    assert!(regions == 0, "the thread of the test has not left {regions} critical regions");
+    assert!(irql == PASSIVE_LEVEL, "the thread of the test is still at IRQL {irql}");
 }
 
 /// The name of the environment variable that selects a seed.

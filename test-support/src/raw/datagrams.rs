@@ -81,11 +81,13 @@ pub fn send_with(
     let to = to.map(PoolAddress::new);
     let address = to.as_ref().map_or(ptr::null_mut(), |to| to.0);
     let (length, data) = parts(control);
-    // SAFETY: the socket is open. Addresses are read during the call.
-    call(|irp| unsafe {
+    // SAFETY: the socket is open, and the request keeps the address.
+    let mut request = call(|irp| unsafe {
         let send = datagram(socket).WskSendTo.unwrap();
         send(socket, buffer.buffer, 0, address, length, data, irp)
-    })
+    });
+    request.keep(to);
+    request
 }
 
 fn parts(control: Option<&PoolBuffer>) -> (ULONG, PCMSGHDR) {

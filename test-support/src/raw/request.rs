@@ -5,6 +5,8 @@ use std::ptr;
 
 use wsk_sys::*;
 
+use super::memory::PoolAddress;
+
 /// A request in flight: its IRP, and the event that its completion routine sets.
 ///
 /// # Invariants
@@ -16,6 +18,7 @@ pub struct Request {
     event: PRKEVENT,
     /// The status that the call returned.
     pub returned: NTSTATUS,
+    address: Option<PoolAddress>,
 }
 
 // SAFETY: the value owns the IRP and the event (Invariants), which may be used and freed on any thread.
@@ -58,7 +61,12 @@ impl Request {
         // SAFETY: there is room for the event.
         unsafe { KeInitializeEvent(event, NotificationEvent, FALSE) };
         let irp = irp(Some(completed), event.cast());
-        Self { irp, event, returned: STATUS_SUCCESS }
+        Self { irp, event, returned: STATUS_SUCCESS, address: None }
+    }
+
+    /// Keeps an address until the request has completed.
+    pub fn keep(&mut self, address: Option<PoolAddress>) {
+        self.address = address;
     }
 
     /// Whether the request has completed.

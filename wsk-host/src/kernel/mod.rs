@@ -40,8 +40,10 @@ mod ps;
 pub(crate) mod quarantine;
 pub(crate) mod random;
 pub(crate) mod residency;
+pub(crate) mod resources;
 pub(crate) mod rtl;
 pub(crate) mod schedule;
+pub(crate) mod stack;
 pub(crate) mod trace;
 pub(crate) mod usage;
 
@@ -65,6 +67,7 @@ pub use ke::irql::current_irql;
 use ke::timer_queue::TimerQueue;
 use loaded_image::Image;
 use random::Random;
+use resources::Resources;
 use schedule::{Job, JobId, Scheduler, ThreadId, Ticks};
 use trace::{Entry, Event, Trace};
 use usage::Usage;
@@ -90,6 +93,7 @@ struct KernelState {
     timers: Mutex<TimerQueue>,
     work_items: Mutex<WorkQueue>,
     devices: Mutex<Devices>,
+    resources: Mutex<Resources>,
     image: Mutex<Image>,
     /// Notified when a call of the client's code has ended.
     call_ended: Condvar,
@@ -155,6 +159,7 @@ impl Kernel {
             timers: Mutex::default(),
             work_items: Mutex::default(),
             devices: Mutex::default(),
+            resources: Mutex::default(),
             image: Mutex::default(),
             call_ended: Condvar::new(),
             random: Mutex::new(Random::new(config.timing.seed_or_zero())),
@@ -337,6 +342,10 @@ impl Kernel {
 
     pub(crate) fn devices(&self) -> MutexGuard<'_, Devices> {
         lock(&self.0.devices)
+    }
+
+    pub(crate) fn resources(&self) -> MutexGuard<'_, Resources> {
+        lock(&self.0.resources)
     }
 
     fn image(&self) -> MutexGuard<'_, Image> {

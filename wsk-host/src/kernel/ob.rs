@@ -24,6 +24,7 @@ use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::ps::{
     ObReferenceObjectByHandle, dereference_thread, is_thread_type, reference_thread,
 };
+use crate::kernel::resources::{Resource, give_back, take};
 use crate::verifier::kernel_violation;
 
 /// The system process, which all threads belong to. It is opaque and never ends: it only counts its
@@ -47,10 +48,12 @@ fn count(references: usize) -> LONG_PTR {
 pub(crate) unsafe extern "C" fn ObfReferenceObject(object: PVOID) -> LONG_PTR {
     require_at_most(DISPATCH_LEVEL, "ObfReferenceObject");
     if is_process(object) {
+        take(Resource::ProcessReference, object.addr(), "ObfReferenceObject");
         return count(PROCESS.fetch_add(1, Ordering::Relaxed) + 1);
     }
     // SAFETY: the caller has a reference to the object.
     if let Some(references) = unsafe { reference_thread(object) } {
+        take(Resource::ThreadReference, object.addr(), "ObfReferenceObject");
         return count(references);
     }
     match Kernel::current().devices().reference(object.addr()) {
@@ -69,10 +72,12 @@ pub(crate) unsafe extern "C" fn ObfDereferenceObject(object: PVOID) -> LONG_PTR 
         if left < 1 {
             kernel_violation("ObfDereferenceObject: the driver holds no reference to the process");
         }
+        give_back(Resource::ProcessReference, object.addr());
         return count(left);
     }
     // SAFETY: the caller gives up a reference to the object.
     if let Some(left) = unsafe { dereference_thread(object) } {
+        give_back(Resource::ThreadReference, object.addr());
         return count(left);
     }
     let kernel = Kernel::current();

@@ -29,6 +29,8 @@ use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::ke::region;
 use crate::kernel::ke::wait::wait;
 use crate::kernel::loaded_image::ClientCall;
+use crate::kernel::residency::require_frames;
+use crate::kernel::resources::{Resource, give_back, take};
 use crate::kernel::schedule::{ClientPointer, ThreadId};
 use crate::kernel::{Entered, Kernel};
 use crate::verifier::{Origin, kernel_violation};
@@ -149,6 +151,7 @@ unsafe extern "C" fn PsCreateSystemThread(
         // `PsCreateSystemThread`).
         unsafe { routine(context.get()) };
         require_at_most(PASSIVE_LEVEL, "the end of a system thread");
+        require_frames(&of, "the end of a system thread");
         region::require_none("the end of a system thread");
         let current = CURRENT.take();
         if let Some((_, running, entered)) = current {
@@ -169,6 +172,7 @@ unsafe extern "C" fn PsCreateSystemThread(
     let handles = handles.get_or_insert_default();
     handles.last += 4;
     handles.threads.insert(handles.last, thread);
+    take(Resource::ThreadHandle, handles.last, "PsCreateSystemThread");
     // SAFETY: the caller passes room for a handle.
     unsafe { handle.write(ptr::without_provenance_mut(handles.last)) };
     STATUS_SUCCESS
@@ -232,8 +236,10 @@ pub(crate) unsafe extern "C" fn ObReferenceObjectByHandle(
     let Some(thread) = thread_of(handle) else {
         return STATUS_INVALID_HANDLE;
     };
+    let thread = Arc::into_raw(thread);
+    take(Resource::ThreadReference, thread.addr(), "ObReferenceObjectByHandle");
     // SAFETY: the caller passes room for a pointer.
-    unsafe { object.write(Arc::into_raw(thread).cast_mut().cast()) };
+    unsafe { object.write(thread.cast_mut().cast()) };
     STATUS_SUCCESS
 }
 
@@ -277,7 +283,10 @@ pub(crate) unsafe fn dereference_thread(object: PVOID) -> Option<usize> {
 extern "C" fn ZwClose(handle: HANDLE) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, "ZwClose");
     match handles().as_mut().and_then(|handles| handles.threads.remove(&handle.addr())) {
-        Some(_) => STATUS_SUCCESS,
+        Some(_) => {
+            give_back(Resource::ThreadHandle, handle.addr());
+            STATUS_SUCCESS
+        }
         None => kernel_violation("ZwClose: the handle is not open"),
     }
 }

@@ -12,6 +12,7 @@ use wsk_sys::{NTSTATUS, PIRP};
 
 use crate::kernel::hang::InFlight;
 use crate::kernel::schedule::Ticks;
+use crate::kernel::stack::Frame;
 use crate::kernel::trace::Status;
 use crate::verifier::{Origin, Rule, fatal_violation, kernel_violation, rule_violation};
 
@@ -27,6 +28,8 @@ pub(crate) struct Usage {
     locked: BTreeMap<usize, Origin>,
     objects: HashMap<Owner, Vec<PinKey>>,
     pins: BTreeMap<PinKey, Pinned>,
+    /// The frames of the pinned ranges that are on stacks.
+    on_stacks: BTreeMap<PinKey, Frame>,
     /// The size of the largest pinned range: how far before freed memory a range that reaches it may begin.
     /// It is reset when nothing is pinned.
     longest: usize,
@@ -251,6 +254,7 @@ impl Usage {
     fn insert(&mut self, start: usize, pinned: Pinned) -> PinKey {
         self.last_pin += 1;
         let key = (start, self.last_pin);
+        self.on_stacks.extend(Frame::of(start).map(|frame| (key, frame)));
         self.longest = self.longest.max(pinned.end - start);
         self.pins.insert(key, pinned);
         key
@@ -259,10 +263,22 @@ impl Usage {
     fn unpin(&mut self, keys: Vec<PinKey>) {
         for key in keys {
             self.pins.remove(&key);
+            self.on_stacks.remove(&key);
         }
         if self.pins.is_empty() {
             self.longest = 0;
         }
+    }
+
+    /// A pinned range that was in the frame of a function of the current thread, which has returned: its rule, its
+    /// description, its owner and its origin. It is returned once.
+    pub(crate) fn take_returned(&mut self) -> Option<(Rule, &'static str, String, Arc<Origin>)> {
+        let has_returned = |((start, _), frame): &(&PinKey, &Frame)| frame.has_returned(*start);
+        let (key, _) = self.on_stacks.iter().find(has_returned)?;
+        let key = *key;
+        self.on_stacks.remove(&key);
+        let Pinned { rule, noun, owner, origin, .. } = self.pins.get(&key)?;
+        Some((*rule, noun, describe(*owner), Arc::clone(origin)))
     }
 
     /// Whether an IRP is in flight.
@@ -313,7 +329,7 @@ impl Usage {
         };
         if let Some((_, Pinned { noun, rule, owner, origin, .. })) = near.into_iter().find(reaches)
         {
-            let owner = owner.map_or_else(|| "a request in flight".to_owned(), Owner::describe);
+            let owner = describe(*owner);
             rule_violation(
                 *rule,
                 call,
@@ -324,6 +340,11 @@ impl Usage {
         }
         true
     }
+}
+
+/// The owner of a pinned range: an object, or a request.
+fn describe(owner: Option<Owner>) -> String {
+    owner.map_or_else(|| "a request in flight".to_owned(), Owner::describe)
 }
 
 impl Owner {

@@ -18,7 +18,10 @@ mod memory;
 mod names_and_security;
 mod registration;
 mod requests;
+#[cfg(not(miri))] // Miri starts no processes.
+mod resources;
 mod sockets;
+mod stacks;
 mod stops;
 mod table;
 mod traces;

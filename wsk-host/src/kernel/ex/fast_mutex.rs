@@ -100,7 +100,7 @@ unsafe extern "C" fn ExTryToAcquireFastMutex(mutex: *mut FastMutex) -> BOOLEAN {
     require_at_most(APC_LEVEL, NAME);
     // SAFETY: the caller passes a mutex.
     unsafe { require_initialized(mutex, NAME) };
-    if !try_acquire(mutex.addr(), Mode::Exclusive) {
+    if !try_acquire(mutex.addr(), Mode::Exclusive, NAME) {
         return FALSE;
     }
     let old = KfRaiseIrql(APC_LEVEL);

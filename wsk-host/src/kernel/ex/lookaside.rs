@@ -23,6 +23,7 @@ use crate::kernel::ex::lists::{
 };
 use crate::kernel::ex::pool::{ExAllocatePoolWithTag, ExFreePoolWithTag};
 use crate::kernel::ke::irql::require_at_most;
+use crate::kernel::resources::{Resource, give_back, take};
 use crate::verifier::kernel_violation;
 
 /// How many blocks a list keeps, and how many one may keep that grows. On a host it does not grow.
@@ -106,7 +107,7 @@ unsafe fn initialize(
     pool: POOL_TYPE,
     size: SIZE_T,
     tag: ULONG,
-    function: &str,
+    function: &'static str,
 ) {
     require_at_most(DISPATCH_LEVEL, function);
     if tag == 0 {
@@ -129,6 +130,7 @@ unsafe fn initialize(
     let own = &raw mut list.list;
     list.list = LIST_ENTRY { Flink: own, Blink: own };
     list.initialized = mark(lookaside, kind);
+    take(Resource::LookasideList, lookaside.addr(), function);
 }
 
 /// A block: one that the list keeps, or a new one.
@@ -259,6 +261,7 @@ unsafe extern "C" fn ExDeleteLookasideListEx(lookaside: *mut Lookaside) {
         require(lookaside, Kind::Ex, "ExDeleteLookasideListEx");
         delete(lookaside, Kind::Ex);
     }
+    give_back(Resource::LookasideList, lookaside.addr());
 }
 
 #[unsafe(no_mangle)]
@@ -314,6 +317,7 @@ unsafe extern "C" fn ExDeleteNPagedLookasideList(lookaside: *mut Lookaside) {
         require(lookaside, Kind::Nonpaged, "ExDeleteNPagedLookasideList");
         delete(lookaside, Kind::Nonpaged);
     }
+    give_back(Resource::LookasideList, lookaside.addr());
 }
 
 #[unsafe(no_mangle)]

@@ -11,6 +11,7 @@ use std::thread::{self, ThreadId};
 use crate::kernel::context::require_no_callback;
 use crate::kernel::interrupt;
 use crate::kernel::ke::dispatcher::Signal;
+use crate::kernel::resources::{Resource, give_back, take};
 use crate::verifier::kernel_violation;
 
 /// The locks that are held, by their address.
@@ -96,8 +97,12 @@ enum Entry {
 }
 
 /// Takes a lock if that needs no wait.
-pub(super) fn try_acquire(lock: usize, mode: Mode) -> bool {
-    enter(lock, mode, thread::current().id(), |_| {}) == Entry::Taken
+pub(super) fn try_acquire(lock: usize, mode: Mode, function: &'static str) -> bool {
+    let is_taken = enter(lock, mode, thread::current().id(), |_| {}) == Entry::Taken;
+    if is_taken {
+        take(Resource::Lock, lock, function);
+    }
+    is_taken
 }
 
 /// Takes a lock, and waits for it if need be.
@@ -114,6 +119,7 @@ pub(super) fn acquire(lock: usize, mode: Mode, function: &'static str) {
             kernel_violation(&format!("{function}: the current thread already holds the lock"));
         }
     }
+    take(Resource::Lock, lock, function);
 }
 
 /// Gives a lock back.
@@ -138,5 +144,6 @@ pub(super) fn release(lock: usize, mode: Mode, function: &str) {
     if let Some(found) = found {
         kernel_violation(&format!("{function}: {found}"));
     }
+    give_back(Resource::Lock, lock);
     interrupt();
 }

@@ -23,6 +23,7 @@ use crate::kernel::context::require_no_callback;
 use crate::kernel::interrupt;
 use crate::kernel::ke::dispatcher::Signal;
 use crate::kernel::ke::irql::require_at_most;
+use crate::kernel::resources::{Resource, give_back, take};
 use crate::verifier::kernel_violation;
 
 /// The bit of a protection that cannot be acquired any more. The bits above count how often it is held.
@@ -82,6 +83,8 @@ unsafe extern "C" fn ExAcquireRundownProtection(protection: PEX_RUNDOWN_REF) -> 
         return FALSE;
     }
     *count += ONE;
+    drop(guard);
+    take(Resource::RundownProtection, protection.addr(), "ExAcquireRundownProtection");
     TRUE
 }
 
@@ -95,6 +98,7 @@ unsafe extern "C" fn ExReleaseRundownProtection(protection: PEX_RUNDOWN_REF) {
         kernel_violation("ExReleaseRundownProtection: the rundown protection is not held");
     }
     *count -= ONE;
+    give_back(Resource::RundownProtection, protection.addr());
     if *count == RUN_DOWN {
         // From here on its owner may free it.
         let owner = guard.waiting().remove(&protection.addr());
@@ -147,6 +151,10 @@ unsafe extern "C" fn ExAcquireRundownProtectionEx(
         return FALSE;
     }
     *held += ONE * wsk_sys::fields::size_t(count as usize);
+    drop(guard);
+    for _ in 0..count {
+        take(Resource::RundownProtection, protection.addr(), "ExAcquireRundownProtectionEx");
+    }
     TRUE
 }
 

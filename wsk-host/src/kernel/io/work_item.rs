@@ -27,6 +27,7 @@ use wsk_sys::{
 use crate::kernel::ex::pool::{ExAllocatePoolWithTag, ExFreePoolWithTag};
 use crate::kernel::io::work_queue::WorkItem;
 use crate::kernel::ke::irql::require_at_most;
+use crate::kernel::resources::{Resource, give_back, take};
 use crate::kernel::{Kernel, interrupt};
 use crate::verifier::{Origin, kernel_violation};
 
@@ -84,12 +85,16 @@ unsafe extern "C" fn IoInitializeWorkItem(object: PVOID, item: PIO_WORKITEM) {
     let value = WorkItem { state: INITIALIZED, object, reserved: [0; 6] };
     // SAFETY: the caller passes memory of this size.
     unsafe { item.cast::<WorkItem>().write(value) };
+    // Initialized anew, it is still one.
+    give_back(Resource::WorkItem, start);
+    take(Resource::WorkItem, start, "IoInitializeWorkItem");
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn IoUninitializeWorkItem(item: PIO_WORKITEM) {
     // SAFETY: the caller passes a work item.
     unsafe { end(item.cast(), INITIALIZED, "IoUninitializeWorkItem") };
+    give_back(Resource::WorkItem, item.addr());
 }
 
 /// Makes a work item, which must be of this kind, none.

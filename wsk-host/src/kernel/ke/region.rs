@@ -47,6 +47,11 @@ pub(crate) fn are_apcs_disabled() -> bool {
     REGIONS.get() > 0 || current_irql() >= APC_LEVEL
 }
 
+/// How many critical regions the current thread is in.
+pub(crate) fn count() -> usize {
+    REGIONS.get()
+}
+
 /// Stops a thread that ends in a critical region.
 pub(crate) fn require_none(function: &str) {
     let left = REGIONS.get();

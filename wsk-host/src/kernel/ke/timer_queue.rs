@@ -69,6 +69,11 @@ impl TimerQueue {
         self.timers.len()
     }
 
+    /// The timers that are set, for a report.
+    pub(crate) fn set_timers(&self) -> impl Iterator<Item = (String, &Origin)> {
+        self.timers.values().map(|timer| ("a timer, set".to_owned(), &timer.origin))
+    }
+
     /// A number for a timer's setting or for a call.
     pub(crate) fn next_number(&mut self) -> u64 {
         self.last += 1;

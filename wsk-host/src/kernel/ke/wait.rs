@@ -24,6 +24,7 @@ use super::irql::require_at_most;
 use super::time::relative;
 use crate::kernel::Kernel;
 use crate::kernel::context::require_no_callback;
+use crate::kernel::residency::require_frames;
 use crate::kernel::schedule::{Deterministic, Scheduler, ThreadId, Ticks, patience, ticks};
 use crate::verifier::kernel_violation;
 
@@ -114,6 +115,7 @@ unsafe fn wait_for(
         require_no_callback(function);
     }
     let kernel = Kernel::current();
+    require_frames(&kernel, function);
     let thread = || match kernel.scheduler() {
         Scheduler::Deterministic(scheduler) => {
             Some((Arc::clone(scheduler), Kernel::current_thread()))

@@ -114,6 +114,9 @@ unsafe fn send_messages_to(
         };
         Some(default)
     } else {
+        let (what, size) =
+            (("address", Rule::ADDRESS_MEMORY), address::size_of_family(object.family));
+        kernel.usage().pin(irp, what, remote.addr(), size);
         // SAFETY: the caller passes an address of the socket's family.
         unsafe { address::read(remote, object.family, function) }
     };

@@ -31,6 +31,7 @@ use super::object::Object;
 use super::stack::Stack;
 use crate::kernel::Kernel;
 use crate::kernel::io::irp::{require_live, require_not_marked};
+use crate::kernel::residency::require_frames;
 use crate::kernel::trace::Event;
 use crate::verifier::{Rule, fatal_violation, rule_violation};
 use returned::Returned;
@@ -53,6 +54,7 @@ unsafe fn take_over(
         let why = "the request has no IRP to complete";
         fatal_violation(Rule::IRP_PER_REQUEST, function, "the IRP is null", None, why);
     }
+    require_frames(kernel, function);
     require_live(irp, function);
     require_not_marked(irp, function);
     // SAFETY: the caller passes an IRP.

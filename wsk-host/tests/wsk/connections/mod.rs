@@ -8,6 +8,7 @@ mod null;
 mod receive_events;
 mod requests;
 mod stream;
+mod time;
 mod windows;
 
 use std::ptr;

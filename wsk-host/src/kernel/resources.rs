@@ -1,0 +1,89 @@
+//! What a client holds besides memory, each with the call that took it: handles, references, locks, lists.
+
+use std::collections::BTreeMap;
+
+use super::Kernel;
+use crate::verifier::Origin;
+
+/// A kind of resource that a client takes and gives back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Resource {
+    ThreadHandle,
+    ThreadReference,
+    ProcessReference,
+    RundownProtection,
+    Lock,
+    LookasideList,
+    WorkItem,
+}
+
+impl Resource {
+    /// What a report says of one that is left.
+    fn left(self) -> &'static str {
+        match self {
+            Self::ThreadHandle => "a handle of a thread, not closed, opened",
+            Self::ThreadReference => "a reference to a thread, not released, taken",
+            Self::ProcessReference => "a reference to the process, not released, taken",
+            Self::RundownProtection => "a rundown protection, not released, acquired",
+            Self::Lock => "a fast mutex or push lock, not released, acquired",
+            Self::LookasideList => "a lookaside list, not deleted, initialized",
+            Self::WorkItem => "a work item, not uninitialized, initialized",
+        }
+    }
+}
+
+/// The resources that the clients of one kernel hold, by kind and address or handle.
+#[derive(Default)]
+pub(crate) struct Resources(BTreeMap<(Resource, usize), Vec<Origin>>);
+
+impl Resources {
+    pub(crate) fn take(&mut self, resource: Resource, key: usize, origin: Origin) {
+        self.0.entry((resource, key)).or_default().push(origin);
+    }
+
+    /// Gives the one back that was taken last. Nothing is to be given back if another kernel's thread has taken it.
+    pub(crate) fn give_back(&mut self, resource: Resource, key: usize) {
+        if let Some(origins) = self.0.get_mut(&(resource, key)) {
+            origins.pop();
+            if origins.is_empty() {
+                self.0.remove(&(resource, key));
+            }
+        }
+    }
+
+    /// Those that are held, for a report.
+    pub(crate) fn left(&self) -> impl Iterator<Item = (String, &Origin)> {
+        self.0.iter().flat_map(|((resource, _), origins)| {
+            origins.iter().map(|origin| (resource.left().to_owned(), origin))
+        })
+    }
+}
+
+/// The current thread's client takes a resource.
+pub(crate) fn take(resource: Resource, key: usize, call: &'static str) {
+    Kernel::current().resources().take(resource, key, Origin::here(call));
+}
+
+/// The current thread's client gives a resource back.
+pub(crate) fn give_back(resource: Resource, key: usize) {
+    Kernel::current().resources().give_back(resource, key);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_resource_is_counted_by_its_address() {
+        let mut resources = Resources::default();
+        for key in [1, 1, 2] {
+            resources.take(Resource::Lock, key, Origin::here("test"));
+        }
+        resources.take(Resource::ThreadHandle, 1, Origin::here("test"));
+        for _ in 0..3 {
+            resources.give_back(Resource::Lock, 1);
+        }
+        let left: Vec<String> = resources.left().map(|(left, _)| left).collect();
+        assert_eq!(left, [Resource::ThreadHandle.left(), Resource::Lock.left()]);
+    }
+}

@@ -1,0 +1,95 @@
+//! The current thread's stack: whether memory is on it, and in which function's frame.
+//!
+//! # Safety
+//!
+//! Only functions of the C library are called, with memory of this file's own.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
+
+use std::thread::{self, ThreadId};
+
+/// The frame of a function that has not returned.
+///
+/// It is known by its place on the stack and by its function: another function that is called later from the same place
+/// has a frame that ends there, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    thread: ThreadId,
+    /// The address behind the frame.
+    end: usize,
+    function: usize,
+}
+
+impl Frame {
+    /// The frame of the current thread that contains an address. None if no frame does.
+    pub(crate) fn of(address: usize) -> Option<Self> {
+        if !is_on_stack(address) {
+            return None;
+        }
+        let thread = thread::current().id();
+        let (mut inner, mut found) = (None, None);
+        backtrace::trace(|frame| {
+            // Where the frame begins, which is where the one of the function that it calls ends.
+            let start = frame.sp().addr();
+            if start > address {
+                found = inner.map(|function| Self { thread, end: start, function });
+                return false;
+            }
+            inner = Some(frame.symbol_address().addr());
+            true
+        });
+        found
+    }
+
+    /// Whether a function of the current thread has returned whose frame contained an address.
+    pub(crate) fn has_returned(&self, address: usize) -> bool {
+        self.thread == thread::current().id() && Self::of(address) != Some(*self)
+    }
+}
+
+/// Whether an address is on the current thread's stack. Where that cannot be known, it is not.
+#[cfg(all(any(target_os = "linux", target_os = "macos"), not(miri)))]
+pub(crate) fn is_on_stack(address: usize) -> bool {
+    thread_local! {
+        static STACK: std::ops::Range<usize> = stack();
+    }
+    STACK.with(|stack| stack.contains(&address))
+}
+
+#[cfg(not(all(any(target_os = "linux", target_os = "macos"), not(miri))))]
+pub(crate) fn is_on_stack(_address: usize) -> bool {
+    false
+}
+
+#[cfg(all(target_os = "linux", not(miri)))]
+fn stack() -> std::ops::Range<usize> {
+    use std::mem::MaybeUninit;
+
+    let mut attributes = MaybeUninit::uninit();
+    let (mut start, mut size) = (std::ptr::null_mut(), 0);
+    // SAFETY: the thread is the current one, and there is room for its attributes.
+    let result = unsafe { libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) };
+    if result != 0 {
+        return 0..0;
+    }
+    // SAFETY: the attributes were initialized.
+    let result =
+        unsafe { libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut start, &raw mut size) };
+    // SAFETY: the attributes were initialized, and are not used afterwards.
+    unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
+    if result == 0 { start.addr()..start.addr() + size } else { 0..0 }
+}
+
+#[cfg(all(target_os = "macos", not(miri)))]
+fn stack() -> std::ops::Range<usize> {
+    // SAFETY: the thread is the current one.
+    let thread = unsafe { libc::pthread_self() };
+    // SAFETY: the thread is the current one.
+    let end = unsafe { libc::pthread_get_stackaddr_np(thread) }.addr();
+    // SAFETY: the thread is the current one.
+    let size = unsafe { libc::pthread_get_stacksize_np(thread) };
+    end - size..end
+}

@@ -1,0 +1,109 @@
+//! Memory on the stack of a function that returns before its request has completed, and of one that waits.
+
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::ptr;
+
+use test_support::raw::datagrams::{any_port, bound};
+use test_support::raw::{Client, PoolAddress, PoolBuffer, Request, call, close, datagram};
+use wsk_host::rules::Levels;
+use wsk_host::{Config, Timing};
+use wsk_sys::*;
+
+use crate::stops::{breaks_on, deferred};
+
+fn tolerant(timing: Timing) -> Config {
+    Config { rules: Levels::TOLERANT, ..Config::default().timing(timing) }
+}
+
+/// A control message of a send: the traffic class.
+#[repr(C, align(8))]
+struct Control {
+    header: CMSGHDR,
+    value: [u8; 8],
+}
+
+fn control() -> Control {
+    let header = CMSGHDR {
+        cmsg_len: WSA_CMSG_LEN(size_of::<INT>()),
+        cmsg_level: IPPROTO_IP.try_into().unwrap(),
+        cmsg_type: IP_TOS.try_into().unwrap(),
+    };
+    Control { header, value: [0; 8] }
+}
+
+/// The arguments of `WskSendTo` that are on the stack.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnStack {
+    Address,
+    ControlData,
+}
+
+/// Sends a datagram with arguments on the stack of this function. Waits for the request, or returns before it completes.
+#[inline(never)]
+fn send(socket: PWSK_SOCKET, to: SocketAddr, on_stack: OnStack, waits: bool) -> Option<Request> {
+    let (buffer, pool) = (Box::leak(Box::new(PoolBuffer::with(b"x"))), PoolAddress::new(to));
+    let mut address = MaybeUninit::<SOCKADDR_IN>::uninit();
+    let mut control = control();
+    // SAFETY: both have room for an address of IPv4.
+    unsafe { pool.0.cast::<u8>().copy_to(address.as_mut_ptr().cast(), size_of::<SOCKADDR_IN>()) };
+    let (address, length, control) = match on_stack {
+        OnStack::Address => (address.as_mut_ptr().cast(), 0, ptr::null_mut()),
+        OnStack::ControlData => (pool.0, size_of::<Control>(), (&raw mut control).cast()),
+    };
+    let length = length.try_into().unwrap();
+    // SAFETY: the arguments are valid; whether they stay so is what is tested.
+    let request = call(|irp| unsafe {
+        datagram(socket).WskSendTo.unwrap()(socket, buffer.buffer, 0, address, length, control, irp)
+    });
+    if waits {
+        assert_eq!(request.succeed(), 1);
+        // SAFETY: `leak` was called above.
+        drop(unsafe { Box::from_raw(buffer) });
+        return None;
+    }
+    std::mem::forget(pool);
+    Some(request)
+}
+
+/// Sends, returns from the sending function, and waits.
+fn send_and_return(client: &Client, on_stack: OnStack) {
+    let (socket, address) = bound(client, any_port(AF_INET));
+    send(socket, address, on_stack, false).unwrap().wait();
+}
+
+#[test]
+fn control_data_of_a_function_that_has_returned() {
+    let found =
+        "the control data of a request in flight is on the stack of a function that has returned";
+    let config = Config { rules: Levels::TOLERANT, ..deferred() };
+    breaks_on(config, 26, ["KeWaitForSingleObject", found, "WskSendTo"], |client| {
+        send_and_return(&client, OnStack::ControlData);
+    });
+}
+
+#[test]
+fn a_destination_of_a_function_that_has_returned() {
+    let found =
+        "the address of a request in flight is on the stack of a function that has returned";
+    let config = Config { rules: Levels::TOLERANT, ..deferred() };
+    breaks_on(config, 25, ["KeWaitForSingleObject", found, "WskSendTo"], |client| {
+        send_and_return(&client, OnStack::Address);
+    });
+}
+
+/// The function does not return before its request has completed, whichever thread completes it.
+#[test]
+fn arguments_on_the_stack_of_a_function_that_waits() {
+    let seeds = if cfg!(miri) { 0..1 } else { 0..16 };
+    let timings = seeds.map(Timing::Mixed).chain([Timing::Inline, Timing::Deferred]);
+    for timing in timings {
+        let client = Client::new(tolerant(timing));
+        let (socket, address) = bound(&client, any_port(AF_INET));
+        for on_stack in [OnStack::Address, OnStack::ControlData] {
+            assert!(send(socket, address, on_stack, true).is_none());
+        }
+        close(socket);
+        client.end();
+    }
+}
