@@ -1,8 +1,8 @@
 /*
  * The kernel's side of netiodef.h: modules of the network module registrar (NMR).
  *
- * Part of the wsk project's own headers. A client of WSK registers with WskRegister, which does for it what these
- * functions do, so that the host has none of them.
+ * Part of the wsk project's own headers. A client of WSK calls WskRegister instead of these functions, which the host
+ * does not implement.
  */
 #ifndef WSK_HEADERS_NETIODDK_H
 #define WSK_HEADERS_NETIODDK_H

@@ -1,5 +1,5 @@
 /*
- * Devices, files and drivers: what a driver with a control device has.
+ * Devices, files and drivers: the items that a driver with a control device uses.
  *
  * Part of the wsk project's own headers: wdm.h includes it.
  */

@@ -51,7 +51,7 @@ VOID ExFreePoolWithTag(PVOID P, ULONG Tag);
 #define DrvRtPoolNxOptIn 0x00000001
 #define ExInitializeDriverRuntime(RuntimeFlags) ((VOID)(RuntimeFlags))
 
-/* Zeroed, or not: what calls ExAllocatePool2 where that exists, and ExAllocatePoolWithTag elsewhere. */
+/* Zeroed or not: they call ExAllocatePool2 where that exists, and ExAllocatePoolWithTag elsewhere. */
 
 FORCEINLINE PVOID ExAllocatePoolZero(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
 {
@@ -172,7 +172,7 @@ VOID FASTCALL ExReleaseRundownProtectionEx(PEX_RUNDOWN_REF RunRef, ULONG Count);
 VOID FASTCALL ExReInitializeRundownProtection(PEX_RUNDOWN_REF RunRef);
 VOID FASTCALL ExRundownCompleted(PEX_RUNDOWN_REF RunRef);
 
-/* Fast mutexes: of one owner, which is at APC_LEVEL. */
+/* Fast mutexes: the owner runs at APC_LEVEL. */
 
 typedef struct _FAST_MUTEX {
     LONG Count;

@@ -1,7 +1,7 @@
 /*
  * Structured exceptions, which GCC and clang do not have outside of Windows.
  *
- * Part of the wsk project's own headers: wdm.h includes it. They are refused, with a sentence that says what to do.
+ * Part of the wsk project's own headers: wdm.h includes it. They are refused with a message that describes the alternative.
  */
 #ifndef WSK_HEADERS_NT_EXCEPTIONS_H
 #define WSK_HEADERS_NT_EXCEPTIONS_H
@@ -23,7 +23,7 @@
 #define WSK_HEADERS_REFUSED                                                                                          \
     _Pragma("GCC error \"structured exceptions need Microsoft's compiler: define WSK_HEADERS_NO_EXCEPTIONS to run every \
 __try block as it is and no __except block ever, since no function of the host raises an exception\"")
-/* The standard library of C++ has a __try of its own. */
+/* The C++ standard library defines its own __try. */
 #ifndef __cplusplus
 #define __try WSK_HEADERS_REFUSED
 #endif

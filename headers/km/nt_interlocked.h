@@ -72,7 +72,7 @@ FORCEINLINE PVOID InterlockedCompareExchangePointer(PVOID volatile *Destination,
     return Comparand;
 }
 
-/* Whether the bit was set, which is set, or cleared, now. */
+/* They set, or clear, a bit, and return its former value. */
 FORCEINLINE UCHAR InterlockedBitTestAndSet(LONG volatile *Base, LONG Bit)
 {
     LONG Mask = (LONG)(1U << (Bit & 31));
@@ -205,7 +205,7 @@ extern "C++" {
     }
 WSK_HEADERS_OF_LONG(long)
 WSK_HEADERS_OF_LONG(unsigned long)
-/* Microsoft's headers have these of an unsigned 32-bit number, too. */
+/* Microsoft's headers also have these for unsigned 32-bit numbers. */
 WSK_HEADERS_OF_LONG(unsigned int)
 #undef WSK_HEADERS_OF_LONG
 }

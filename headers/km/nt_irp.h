@@ -22,7 +22,7 @@ typedef struct _IO_STATUS_BLOCK {
     ULONG_PTR Information;
 } IO_STATUS_BLOCK, *PIO_STATUS_BLOCK;
 
-/* What a driver is asked to do. */
+/* The major functions of requests to a driver. */
 
 #define IRP_MJ_CREATE                  0x00
 #define IRP_MJ_CREATE_NAMED_PIPE       0x01
@@ -135,7 +135,7 @@ struct DECLSPEC_ALIGN(MEMORY_ALLOCATION_ALIGNMENT) _IRP {
     } Tail;
 };
 
-/* What a completion routine returns. */
+/* The return value of a completion routine. */
 typedef enum _IO_COMPLETION_ROUTINE_RESULT {
     ContinueCompletion = STATUS_CONTINUE_COMPLETION,
     StopCompletion = STATUS_MORE_PROCESSING_REQUIRED
@@ -219,7 +219,7 @@ FORCEINLINE PDRIVER_CANCEL IoSetCancelRoutine(PIRP Irp, PDRIVER_CANCEL CancelRou
     return __atomic_exchange_n(&Irp->CancelRoutine, CancelRoutine, __ATOMIC_SEQ_CST);
 }
 
-/* Work items: what a system thread calls at PASSIVE_LEVEL. */
+/* Work items: routines that a system thread calls at PASSIVE_LEVEL. */
 
 typedef enum _WORK_QUEUE_TYPE {
     CriticalWorkQueue = 0,

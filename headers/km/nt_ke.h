@@ -113,7 +113,7 @@ NTSTATUS KeWaitForMultipleObjects(ULONG Count, PVOID Object[], WAIT_TYPE WaitTyp
                                   PKWAIT_BLOCK WaitBlockArray);
 NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertable, PLARGE_INTEGER Interval);
 
-/* Timers and deferred procedure calls: what the kernel calls at DISPATCH_LEVEL, now or later. */
+/* Timers and deferred procedure calls: the kernel calls their routines at DISPATCH_LEVEL. */
 
 typedef struct _KDPC {
     ULONG TargetInfoAsUlong;

@@ -54,7 +54,7 @@ FORCEINLINE BOOLEAN RemoveEntryList(PLIST_ENTRY Entry)
     return Entry->Flink == Entry->Blink;
 }
 
-/* Both return the head if there is no entry. */
+/* Both return the head if the list is empty. */
 FORCEINLINE PLIST_ENTRY RemoveHeadList(PLIST_ENTRY ListHead)
 {
     PLIST_ENTRY Entry = ListHead->Flink;

@@ -1,5 +1,5 @@
 /*
- * The kernel as file system drivers see it. What a client of WSK uses of it is in ntddk.h.
+ * The kernel API of file system drivers. The part that clients of WSK use is in ntddk.h.
  *
  * Part of the wsk project's own headers.
  */

@@ -1,7 +1,7 @@
 /*
- * The kernel as a WDM driver sees it: what a client of WSK uses around its sockets.
+ * The kernel API of WDM drivers, as far as clients of WSK use it around their sockets.
  *
- * Part of the wsk project's own headers: what wsk.h needs, what wsk-sys binds, and what clients in C were seen to use.
+ * Part of the wsk project's own headers: the items that wsk.h needs, that wsk-sys binds, and that public C clients use.
  * Where the layout of a structure matters but its members do not, the members are left out. The nt_*.h files are
  * this project's own; include this header, <ntddk.h> or <ntifs.h>.
  */

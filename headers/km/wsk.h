@@ -1,11 +1,11 @@
 /*
- * Windows Kernel Sockets: the whole public surface, as of WDK 10.0.26100.
+ * Windows Kernel Sockets: the whole public API, as of WDK 10.0.26100.
  *
  * Part of the wsk project's own headers: written from the documented names, values and layouts, for
- * machines without a WDK. Include ntddk.h first. The `#if NTDDI_VERSION` lines stand where the WDK's
- * own file has them. They say what a compiler sees, not what the running Windows has: several slots
- * of the provider tables came later than Vista without such a line. What is documented of each item
- * (levels, rules, first release) is in ../bindings.toml.
+ * machines without a WDK. Include ntddk.h first. The `#if NTDDI_VERSION` lines are where the WDK's own
+ * file has them. They determine the declarations that a compiler sees, not the functions of the running
+ * Windows: several slots of the provider tables are newer than Vista without such a line.
+ * ../bindings.toml documents each item (IRQL, rules, first release).
  */
 #ifndef WSK_HEADERS_WSK_H
 #define WSK_HEADERS_WSK_H

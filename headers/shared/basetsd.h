@@ -1,9 +1,9 @@
 /*
- * The scalar types that kernel interfaces are written in, and what they are declared with.
+ * The scalar types of kernel interfaces, and the attributes of their declarations.
  *
  * Part of the wsk project's own headers. Sizes are those of 64-bit Windows on every compiler. Where `long` has 64 bits
- * (Linux, macOS), LONG is an `int`: declare what Interlocked functions and structures have as LONG, not as `long`. A
- * WCHAR always has 16 bits: with -fshort-wchar, wide literals have as many.
+ * (Linux, macOS), LONG is an `int`: use LONG, not `long`, in structures and for Interlocked functions. A WCHAR always has
+ * 16 bits; wide literals have 16 bits with -fshort-wchar.
  */
 #ifndef WSK_HEADERS_BASETSD_H
 #define WSK_HEADERS_BASETSD_H
@@ -39,7 +39,7 @@
 #define __fastcall
 #endif
 
-/* What Microsoft's compiler has as __declspec. */
+/* Counterparts of Microsoft's __declspec attributes. */
 #ifdef _MSC_VER
 #define DECLSPEC_ALIGN(Bytes) __declspec(align(Bytes))
 #define DECLSPEC_NORETURN     __declspec(noreturn)

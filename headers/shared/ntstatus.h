@@ -12,7 +12,7 @@
 #define NT_WARNING(Status)     ((((ULONG)(Status)) >> 30) == 2)
 #define NT_ERROR(Status)       ((((ULONG)(Status)) >> 30) == 3)
 
-/* Success and information: NT_SUCCESS holds for these, which does not make each of them a success. */
+/* Success and information: NT_SUCCESS is true for all of these, although not each of them is a success. */
 #define STATUS_SUCCESS                      ((NTSTATUS)0x00000000)
 #define STATUS_WAIT_0                       ((NTSTATUS)0x00000000)
 #define STATUS_CONTINUE_COMPLETION          ((NTSTATUS)0x00000000)

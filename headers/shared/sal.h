@@ -275,7 +275,7 @@
 #define __drv_neverHold(...)
 #define __drv_interlocked(...)
 
-/* The annotations of older kits. libstdc++ has parameters of these names, so C++ sees them for Windows alone. */
+/* The annotations of older kits. libstdc++ has parameters of these names, so they are defined in C++ for Windows only. */
 
 #if !defined(__cplusplus) || defined(_MSC_VER)
 #define __in

@@ -173,13 +173,13 @@ typedef struct _WSAMSG {
          ? (LPWSACMSGHDR)NULL                                                                                   \
          : (LPWSACMSGHDR)((PUCHAR)(Header) + WSA_CMSGHDR_ALIGN((Header)->cmsg_len)))
 
-/* What is known of a received datagram. */
+/* The metadata of a received datagram. */
 #define MSG_TRUNC  0x0100
 #define MSG_CTRUNC 0x0200
 #define MSG_BCAST  0x0400
 #define MSG_MCAST  0x0800
 
-/* What a name look-up does, by ai_flags of its hints. */
+/* Flags of a name look-up, in ai_flags of its hints. */
 #define AI_PASSIVE                0x00000001
 #define AI_CANONNAME              0x00000002
 #define AI_NUMERICHOST            0x00000004
@@ -199,7 +199,7 @@ typedef struct _WSAMSG {
 #define NS_ALL 0
 #define NS_DNS 12
 
-/* What the look-up of an address's name does, and the longest names in characters, with their NUL. */
+/* Flags of the look-up of an address, and the maximum lengths of names in characters, with their NUL. */
 #define NI_NOFQDN      0x01
 #define NI_NUMERICHOST 0x02
 #define NI_NAMEREQD    0x04

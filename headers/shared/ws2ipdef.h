@@ -99,7 +99,7 @@ FORCEINLINE BOOLEAN INETADDR_ISLOOPBACK(CONST SOCKADDR *Address)
                                           : IN4_IS_ADDR_LOOPBACK(&((CONST SOCKADDR_IN *)(CONST VOID *)Address)->sin_addr);
 }
 
-/* An address of either family; si_family says which. */
+/* An address of either family, which si_family identifies. */
 typedef union _SOCKADDR_INET {
     SOCKADDR_IN Ipv4;
     SOCKADDR_IN6 Ipv6;

@@ -23,19 +23,19 @@ use place::Frames;
 pub(crate) use place::place_of_client;
 pub use rules::{Outcome, Rule};
 
-/// Reports a violation of one of WSK's rules, as its level says. Returns if that is not [`Level::Stop`]; then the caller
-/// continues as WSK could.
+/// Reports a violation of one of WSK's rules, according to its level. Returns unless that is [`Level::Stop`]; the caller
+/// then continues as WSK could.
 pub(crate) fn rule_violation(rule: Rule, call: &str, found: &str, created: Option<&Origin>) {
     report(rule, false, call, found, created);
 }
 
-/// As [`rule_violation`], for a practice of shipped drivers that Windows tolerates.
+/// Reports a practice of shipped drivers that Windows tolerates, and otherwise does the same as [`rule_violation`].
 pub(crate) fn tolerated_violation(rule: Rule, call: &str, found: &str, created: Option<&Origin>) {
     report(rule, true, call, found, created);
 }
 
-/// As [`rule_violation`], for a violation after which the host cannot continue, and why: at another level than
-/// [`Level::Stop`] the report says so.
+/// Reports a violation after which the host cannot continue, and ends the process at every level. `why` is the reason; the
+/// report has it at levels other than [`Level::Stop`].
 pub(crate) fn fatal_violation(
     rule: Rule,
     call: &str,

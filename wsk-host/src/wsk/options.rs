@@ -364,7 +364,10 @@ mod tests {
         let option = Specification::find(V4, IP_TTL, DATAGRAM, Windows::VISTA).unwrap();
         let setting = option.setting(&64_u32.to_ne_bytes()).unwrap();
         assert_eq!(setting.value, Value::Number(64));
-        assert_eq!(option.setting(&[64]), None);
+        assert!(option.setting(&[64]).is_some_and(|byte| byte.value == setting.value));
+        assert_eq!(option.setting(&[64, 0]), None);
+        let number = Specification::find(V4, IP_TOS, DATAGRAM, Windows::VISTA).unwrap();
+        assert_eq!(number.setting(&[64]), None);
         let mut options = Options::default();
         assert_eq!(options.get(V4, IP_TTL), 128);
         options.set(&setting);
