@@ -1,4 +1,4 @@
-//! The blocks of the pool: those that are allocated, the last freed ones, and the faults of allocation.
+//! The blocks of the pool: the allocated blocks, the last freed ones, and the allocation faults.
 //!
 //! Guard bytes surround each block, and a freed block stays filled with [`FREED`] in a quarantine. Both are checked when
 //! the block is freed, when it leaves the quarantine, and when the kernel ends, so that a write outside of a block or
@@ -252,7 +252,7 @@ impl Blocks {
         self.by_address.len()
     }
 
-    /// The allocated blocks by tag: how many, and their size in bytes.
+    /// The allocated blocks by tag: their number, and their total size in bytes.
     pub(crate) fn outstanding_by_tag(&self) -> BTreeMap<[u8; 4], (usize, usize)> {
         let mut tags = BTreeMap::<_, (usize, usize)>::new();
         for block in self.by_address.values() {

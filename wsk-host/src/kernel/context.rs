@@ -1,4 +1,4 @@
-//! What the current thread is in: a completion routine, or a callback.
+//! The current thread's nesting in completion routines and callbacks.
 
 use std::cell::Cell;
 
@@ -12,7 +12,7 @@ thread_local! {
     static CALLBACK: Cell<Option<(&'static str, u64)>> = const { Cell::new(None) };
 }
 
-/// Runs what calls a completion routine.
+/// Runs a closure that calls a completion routine.
 pub(crate) fn completing<T>(complete: impl FnOnce() -> T) -> T {
     COMPLETIONS.set(COMPLETIONS.get() + 1);
     let result = complete();
@@ -20,7 +20,7 @@ pub(crate) fn completing<T>(complete: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Runs what calls an event callback. It may make calls of its own, even where its caller may not.
+/// Runs a closure that calls an event callback. The callback may call WSK, even where its caller may not.
 pub(crate) fn calling<T>(callback: (&'static str, u64), call: impl FnOnce() -> T) -> T {
     let completions = COMPLETIONS.replace(0);
     let outer = CALLBACK.replace(Some(callback));

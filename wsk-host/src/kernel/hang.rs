@@ -1,4 +1,4 @@
-//! The report about a kernel whose threads all wait: who waits where, and what would have to happen.
+//! The report about a kernel whose threads all wait: the wait of each thread, and the likely mistakes.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use crate::kernel::ke::dispatcher::{
 use crate::kernel::schedule::{ThreadId, Ticks};
 use crate::kernel::trace::Milliseconds;
 
-/// What the driver stack above a kernel has open.
+/// The open objects of the driver stack above a kernel.
 #[derive(Default)]
 pub(crate) struct OpenObjects {
     /// One line for each open object.
@@ -61,7 +61,7 @@ impl Awaited {
     }
 }
 
-/// The threads that wait, and what each of them waits for.
+/// The waiting threads, and the object of each wait.
 pub(crate) type Waits = Vec<(Waiting, Vec<Awaited>)>;
 
 /// The number of objects, of requests and of likely mistakes that a report has.

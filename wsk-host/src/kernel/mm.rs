@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The exported functions require of their callers what `wsk-sys` documents. An MDL is accessed during a call only;
+//! The exported functions have the contracts that `wsk-sys` documents. An MDL is accessed during a call only;
 //! retired ones are owned by the quarantine.
 
 #![expect(
@@ -50,7 +50,7 @@ unsafe extern "C" fn MmBuildMdlForNonPagedPool(mdl: PMDL) {
     mdl.MdlFlags |= MDL_SOURCE_IS_NONPAGED_POOL;
 }
 
-/// The flags of an MDL whose memory stays where it is.
+/// The flags of an MDL whose memory is resident.
 const RESIDENT: CSHORT = MDL_SOURCE_IS_NONPAGED_POOL | MDL_PAGES_LOCKED;
 
 /// The address of an MDL's memory, which must stay where it is.
@@ -248,8 +248,8 @@ unsafe extern "C" fn MmMapLockedPagesSpecifyCache(
     mdl.MappedSystemVa
 }
 
-/// Knows the routines that clients look for, because there are systems without them: those of the Windows
-/// that the host stands for, and of those of later ones none.
+/// Finds the routines that clients look up because older systems lack them: those of the emulated Windows, and none of
+/// later versions.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn MmGetSystemRoutineAddress(name: PUNICODE_STRING) -> PVOID {
     require_at_most(PASSIVE_LEVEL, "MmGetSystemRoutineAddress");

@@ -361,7 +361,7 @@ impl Kernel {
         &self.0.extension
     }
 
-    /// Sets what describes the driver stack above this kernel in a report.
+    /// Sets the function that lists the open objects of the driver stack above this kernel, for a report.
     pub(crate) fn set_survey(&self, survey: fn(&Self) -> OpenObjects) {
         self.0.survey.get_or_init(|| survey);
     }

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The exported functions require of their callers what `wsk-sys` documents. They use the client's pointers during
+//! The exported functions have the contracts that `wsk-sys` documents. They use the client's pointers during
 //! the call only, unless a comment says otherwise.
 
 #![expect(
@@ -256,7 +256,7 @@ unsafe fn thread_at(object: PVOID) -> Option<ManuallyDrop<Arc<Thread>>> {
     Some(ManuallyDrop::new(unsafe { Arc::from_raw(object.cast::<Thread>()) }))
 }
 
-/// Adds a reference to a thread, and returns how many there are. None if the object is no thread.
+/// Adds a reference to a thread, and returns the number of references. None if the object is no thread.
 ///
 /// # Safety
 ///
@@ -268,7 +268,7 @@ pub(crate) unsafe fn reference_thread(object: PVOID) -> Option<usize> {
     Some(Arc::strong_count(&another))
 }
 
-/// Releases a reference to a thread, and returns how many are left. None if the object is no thread.
+/// Releases a reference to a thread, and returns the number of remaining references. None if the object is no thread.
 ///
 /// # Safety
 ///

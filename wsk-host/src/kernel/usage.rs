@@ -1,5 +1,5 @@
-//! Memory of the client's that the kernel and the drivers below it may access: the IRPs in flight, what their
-//! requests read and write, and what objects call back with.
+//! The client's memory that the kernel and the drivers below may access: the IRPs in flight, the memory of their requests,
+//! and the contexts of callbacks.
 //!
 //! All of it is indexed by address, so that freeing memory costs the same however many requests are in
 //! flight.
@@ -30,14 +30,14 @@ pub(crate) struct Usage {
     pins: BTreeMap<PinKey, Pinned>,
     /// The frames of the pinned ranges that are on stacks.
     on_stacks: BTreeMap<PinKey, Frame>,
-    /// The size of the largest pinned range: how far before freed memory a range that reaches it may begin.
+    /// The size of the largest pinned range: the maximum distance before freed memory of a range that overlaps it.
     /// It is reset when nothing is pinned.
     longest: usize,
     last: u64,
     last_pin: u64,
 }
 
-/// A pinned range: where it begins, and a number that tells equal ones apart.
+/// A pinned range: its address, and a number that distinguishes ranges of the same address.
 type PinKey = (usize, u64);
 
 struct Request {

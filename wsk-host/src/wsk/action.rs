@@ -104,7 +104,7 @@ impl Completion {
     }
 }
 
-/// A socket whose close has begun, or what stands for a client's own requests.
+/// A socket whose close has begun, or the owner of a client's own requests.
 pub(super) enum ClosedSocket {
     Socket {
         irp: Irp,

@@ -153,7 +153,7 @@ impl Bytes {
         all
     }
 
-    /// Writes bytes, from a number on, as far as there is room. Returns how many.
+    /// Writes bytes at an offset, up to the end of the buffer. Returns the number of bytes written.
     pub(super) fn scatter(&mut self, offset: usize, bytes: &[u8]) -> usize {
         let mut written = 0;
         while written < bytes.len() {

@@ -81,7 +81,7 @@ pub(super) struct Offer {
 // SAFETY: the pointers are valid while they are used (Invariants), and one thread uses them at a time.
 unsafe impl Send for Offer {}
 
-/// A socket, as the owner of what its callbacks need.
+/// A socket, as the owner of the memory of its callbacks.
 pub(super) fn socket_owner(socket: u64) -> Owner {
     Owner { description: "socket #, which is still open", number: socket }
 }

@@ -34,7 +34,7 @@ use crate::kernel::ke::irql::current_irql;
 use crate::kernel::trace::{Event, Status};
 use crate::verifier::{Origin, Rule, rule_violation};
 
-/// Calls the client, and returns what follows from it.
+/// Calls the client, and returns the resulting actions.
 pub(super) fn call_back(kernel: &Kernel, call: Call) -> Actions {
     let Call { socket: id, event, callback } = call;
     let found = {

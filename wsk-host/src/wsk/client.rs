@@ -1,4 +1,4 @@
-//! The registered clients, and what each has outstanding.
+//! The registered clients, and the outstanding objects of each.
 //!
 //! # Safety
 //!
@@ -128,7 +128,7 @@ impl Client {
         self.change(|outstanding| outstanding.lists.remove(&list)).is_some()
     }
 
-    /// Stops a client that sets what must be set before there are sockets ([INV-9](crate::rules#inv-9)).
+    /// Stops a client that changes its set-up after it has created a socket ([INV-9](crate::rules#inv-9)).
     pub(super) fn require_no_sockets(&self, function: &str) {
         if self.sockets_ever.load(Ordering::SeqCst) > 0 {
             rule_violation(
@@ -246,7 +246,7 @@ unsafe fn find(
     unsafe { Arc::from_raw(pointer) }
 }
 
-/// Whether an interface is WSK's own, and not an extension, of which there is none.
+/// Whether an interface is WSK's own, and not that of an extension, none of which exists.
 ///
 /// # Safety
 ///

@@ -25,7 +25,7 @@ pub enum Network {
     Null,
 }
 
-/// What a call returns whose request completes before the call returns.
+/// The result of a call whose request completes before the call returns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CallStatus {
     /// `STATUS_PENDING` or the final status, as the seed of [`Timing::Mixed`](crate::Timing::Mixed) decides. The other

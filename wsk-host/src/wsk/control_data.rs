@@ -37,7 +37,7 @@ pub(super) struct SendControl {
 }
 
 impl SendControl {
-    /// Reads a sender's control data. None if it says what no network knows.
+    /// Reads a sender's control data. None if it contains a message that no network supports.
     ///
     /// # Safety
     ///

@@ -1,4 +1,4 @@
-//! The security descriptors that a client has cached, and those that it has released lately.
+//! The security descriptors that a client has cached, and the ones that it has recently released.
 
 use std::collections::HashMap;
 use std::ptr;
@@ -10,7 +10,7 @@ use crate::kernel::Kernel;
 use crate::kernel::quarantine::Quarantine;
 use crate::verifier::{Origin, Rule, rule_violation};
 
-/// The number of released descriptors whose use is recognised.
+/// The number of released descriptors whose use is recognized.
 const MOST_RELEASED: usize = 64;
 
 const NOT_CACHED: &str = "the security descriptor is not cached";

@@ -1,4 +1,4 @@
-//! Execution of what the stack has decided: completing IRPs and calling the client back, now or later.
+//! Execution of the stack's actions: completions of IRPs and callbacks, now or later.
 //!
 //! # Safety
 //!
@@ -48,7 +48,7 @@ pub(super) fn execute_call(kernel: &Kernel, actions: Actions, irp: PIRP) {
     }
 }
 
-/// Does something, and returns what follows from it.
+/// Executes an action, and returns the resulting actions.
 fn execute_now(kernel: &Kernel, action: Action) -> Actions {
     match action {
         Action::Complete(completion) => complete(kernel, &completion),
@@ -72,7 +72,7 @@ fn recheck(kernel: &Kernel, due: Ticks, socket: u64) -> Actions {
     Actions::new()
 }
 
-/// Completes an IRP, and returns what follows from it.
+/// Completes an IRP, and returns the resulting actions.
 fn complete(kernel: &Kernel, completion: &Completion) -> Actions {
     let Completion { irp: Irp(irp), status, information, result, socket, ref client } = *completion;
     let information = match result {

@@ -70,7 +70,7 @@ impl Names {
     }
 }
 
-/// A name as it is compared.
+/// The canonical form of a name, for comparison.
 fn key(name: &str) -> String {
     name.trim_end_matches('.').to_ascii_lowercase()
 }

@@ -1,4 +1,4 @@
-//! What a `WSK_SOCKET` is the beginning of, and who may use it.
+//! The object behind a `WSK_SOCKET`, and the checks of its use.
 //!
 //! # Safety
 //!

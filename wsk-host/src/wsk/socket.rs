@@ -1,4 +1,4 @@
-//! A socket: what WSK remembers of it, beside its endpoint in the network.
+//! The state of a socket in WSK, besides its endpoint in the network.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -72,7 +72,7 @@ pub(super) struct StreamState {
     pub(super) receive_ex: PFN_WSK_RECEIVE_EX_EVENT,
 }
 
-/// Where datagrams go and come from.
+/// The destination and the source of datagrams.
 #[derive(Default)]
 pub(super) struct DatagramState {
     /// What was indicated, and not accepted.
@@ -111,7 +111,7 @@ pub(super) struct Socket {
     pub(super) inspected_as: Option<InspectKey>,
     /// Inspected connections that have gone before the client has decided.
     pub(super) aborted: Vec<InspectKey>,
-    /// Where the client says what an accepted socket calls back with, while it is being asked.
+    /// The memory in which the client returns the table and context of an accepted socket, during its callback.
     pub(super) offer: Option<Offer>,
     /// Whether something takes connections in, or bytes out, at this moment, in order.
     pub(super) is_indicating: bool,

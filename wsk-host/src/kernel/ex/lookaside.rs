@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The exported functions require of their callers what Microsoft documents. They use the client's pointers during
+//! The exported functions have the contracts that Microsoft documents. They use the client's pointers during
 //! the call only, unless a comment says otherwise.
 
 #![expect(
@@ -26,11 +26,11 @@ use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::resources::{Resource, give_back, take};
 use crate::verifier::kernel_violation;
 
-/// How many blocks a list keeps, and how many one may keep that grows. On a host it does not grow.
+/// The number of blocks that a list keeps, and the maximum of a list that grows. On a host, lists do not grow.
 const DEPTH: USHORT = 4;
 const MAXIMUM_DEPTH: USHORT = 256;
 
-/// The smallest block: what a list keeps has a link at its beginning.
+/// The minimum size of a block: a kept block begins with a link.
 const SMALLEST: usize = 16;
 
 type AllocateEx = unsafe extern "C" fn(POOL_TYPE, SIZE_T, ULONG, *mut Lookaside) -> PVOID;
@@ -183,7 +183,7 @@ unsafe fn release(lookaside: *mut Lookaside, kind: Kind, block: PVOID) {
     }
 }
 
-/// Keeps a block, or gives it back if enough are kept.
+/// Keeps a block, or frees it if the list is full.
 unsafe fn free(lookaside: *mut Lookaside, kind: Kind, block: PVOID, function: &str) {
     if block.is_null() {
         kernel_violation(&format!("{function}: the block is null"));

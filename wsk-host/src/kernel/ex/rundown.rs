@@ -5,7 +5,7 @@
 //!
 //! # Safety
 //!
-//! The exported functions require of their callers what `wsk-sys` documents. They use the client's pointers during
+//! The exported functions have the contracts that `wsk-sys` documents. They use the client's pointers during
 //! the call only, unless a comment says otherwise.
 
 #![expect(
@@ -30,7 +30,7 @@ use crate::verifier::kernel_violation;
 const RUN_DOWN: ULONG_PTR = 1;
 const ONE: ULONG_PTR = 2;
 
-/// The owners that wait, by the address of what they wait for.
+/// The waiting owners, by the address of the rundown reference.
 static WAITING: Mutex<Option<HashMap<usize, Arc<Signal>>>> = Mutex::new(None);
 
 struct Guard(MutexGuard<'static, Option<HashMap<usize, Arc<Signal>>>>);

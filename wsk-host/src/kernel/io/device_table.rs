@@ -108,7 +108,7 @@ impl Device {
     }
 }
 
-/// A path as it is compared. `\DosDevices` and `\GLOBAL??` are other names of `\??`.
+/// The canonical form of a path, for comparison. `\DosDevices` and `\GLOBAL??` are other names of `\??`.
 pub(super) fn key(path: &str) -> String {
     let path = path.to_uppercase();
     for other in ["\\DOSDEVICES\\", "\\GLOBAL??\\"] {
@@ -151,7 +151,7 @@ impl Devices {
         is_last
     }
 
-    /// Adds a reference by pointer to a device or file, and returns how many there are, the object's own among them.
+    /// Adds a reference by pointer to a device or file, and returns the number of references, including the object's own.
     pub(crate) fn reference(&mut self, object: usize) -> Option<usize> {
         let references = match self.by_address.get_mut(&object) {
             Some(device) => &mut device.references,
@@ -250,7 +250,7 @@ impl Devices {
     }
 }
 
-/// What a host allocates for a driver: its object, with what that points to.
+/// The host's allocation for a driver: the driver object, and the objects to which it points.
 pub(super) struct DriverMemory {
     pub(super) object: DRIVER_OBJECT,
     /// `DRIVER_EXTENSION`.

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The exported functions require of their callers what `wsk-sys` documents. An IRP in flight is accessed through
+//! The exported functions have the contracts that `wsk-sys` documents. An IRP in flight is accessed through
 //! its pointer, never through a reference: it may be cancelled at any time, which writes two of its fields
 //! atomically.
 
@@ -148,7 +148,7 @@ pub(crate) fn require_not_marked(irp: PIRP, function: &str) {
 /// A routine that cancels an IRP of the provider's.
 pub(crate) type CancelRoutine = unsafe fn(PIRP);
 
-/// The place of an IRP's cancel routine. wsk-host keeps a routine of its own type there.
+/// The address of an IRP's cancel routine. wsk-host stores a routine of its own type there.
 ///
 /// # Safety
 ///
@@ -239,7 +239,7 @@ unsafe extern "C" fn IoCancelIrp(irp: PIRP) -> BOOLEAN {
     TRUE
 }
 
-/// Completes an IRP: gives it back, location by location, until a completion routine keeps it.
+/// Completes an IRP: calls the completion routine of each stack location, until one keeps the IRP.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
     require_at_most(DISPATCH_LEVEL, "IofCompleteRequest");

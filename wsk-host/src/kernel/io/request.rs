@@ -1,8 +1,8 @@
-//! Requests to devices: `IofCallDriver`, and what the I/O manager does around it for a program.
+//! Requests to devices: `IofCallDriver`, and the I/O manager's part of a program's request.
 //!
 //! # Safety
 //!
-//! The exported functions require of their callers what Microsoft documents. They use the client's pointers during
+//! The exported functions have the contracts that Microsoft documents. They use the client's pointers during
 //! the call only, unless a comment says otherwise.
 
 #![expect(
@@ -335,7 +335,7 @@ pub(crate) fn close_unreferenced(kernel: &Kernel, unused: Option<Unused>) {
     }
 }
 
-/// Copies what a driver has written to the system's buffer, unless it has failed.
+/// Copies the driver's output from the system's buffer, unless the request has failed.
 fn copy_back((status, information): Ended, system: &[u8], target: &mut [u8], request: &str) {
     if crate::kernel::is_error(status) || target.is_empty() {
         return;

@@ -32,7 +32,7 @@ pub(crate) const THREAD: LONG = 6;
 pub(crate) const NOTIFICATION_TIMER: LONG = 8;
 pub(crate) const SYNCHRONIZATION_TIMER: LONG = 9;
 
-/// The threads that wait, and the signal for those that the machine schedules.
+/// The waiting threads, and the signal for native ones.
 static DISPATCHER: Mutex<Option<Waiters>> = Mutex::new(None);
 static SIGNALED: Condvar = Condvar::new();
 
@@ -95,7 +95,7 @@ impl Object {
         unsafe { (*self.0).SignalState > 0 }
     }
 
-    /// Consumes what a satisfied wait consumes. Requires the dispatcher lock.
+    /// Changes the object as a satisfied wait does, such as resetting a synchronization event. Requires the dispatcher lock.
     fn take(self) {
         // SAFETY: the object is initialized and valid during the wait, and the dispatcher lock is held.
         let kind = unsafe { fields::dispatcher_lock(self.0).read() };
@@ -233,7 +233,7 @@ impl Wait {
         Self { guard: lock(), number }
     }
 
-    /// Blocks a thread of the machine's until an object was signaled, or a time has come.
+    /// Blocks a native thread until an object is signaled, or a point in time.
     pub(crate) fn block(self, deadline: Option<Instant>) -> Self {
         let Self { guard, number } = self;
         let guard = match deadline {

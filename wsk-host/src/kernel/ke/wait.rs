@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The exported functions require of their callers what `wsk-sys` documents. They use the client's pointers during
+//! The exported functions have the contracts that `wsk-sys` documents. They use the client's pointers during
 //! the call only, unless a comment says otherwise.
 
 #![expect(
@@ -81,7 +81,7 @@ unsafe extern "C" fn KeDelayExecutionThread(
     STATUS_SUCCESS
 }
 
-/// Waits for one of the objects, or for all, and consumes what a satisfied wait consumes.
+/// Waits for one of the objects, or for all, and changes the objects as a satisfied wait does.
 ///
 /// # Safety
 ///

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The exported functions require of their callers what Microsoft documents. They use the client's pointers during
+//! The exported functions have the contracts that Microsoft documents. They use the client's pointers during
 //! the call only, unless a comment says otherwise.
 
 #![expect(
@@ -18,7 +18,7 @@ use crate::kernel::rtl::format::{Narrow, format};
 use crate::kernel::rtl::va_list::{RawList, VaList};
 use crate::verifier::kernel_violation;
 
-/// Prints what a driver prints: to the standard error, whatever the component and the level.
+/// Prints a driver's message to standard error, for every component and level.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn vDbgPrintEx(
     component: ULONG,

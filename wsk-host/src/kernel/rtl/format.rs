@@ -1,11 +1,11 @@
-//! The kernel's formatter: `_vsnprintf`, `_vsnwprintf`, and what `DbgPrint` prints.
+//! The kernel's formatter: `_vsnprintf`, `_vsnwprintf`, and the messages of `DbgPrint`.
 //!
 //! Formats are those of Microsoft's library without floating-point numbers, which no driver may print: `%wZ` and `%Z`
 //! are counted strings, `%S` is a string of the other kind, `%I64d`, `%lld` and `%Iu` have 64 bits, `%ld` has 32.
 //!
 //! # Safety
 //!
-//! The exported functions require of their callers what Microsoft documents. They use the client's pointers during
+//! The exported functions have the contracts that Microsoft documents. They use the client's pointers during
 //! the call only, unless a comment says otherwise.
 
 #![expect(
@@ -380,7 +380,7 @@ pub(super) unsafe fn format<K: Kind>(
     out
 }
 
-/// Writes a text into a buffer, with a NUL if there is room. Returns its length, or -1 if it was cut off.
+/// Writes a text into a buffer, with a NUL if it fits. Returns its length, or -1 if it was truncated.
 unsafe fn write<U: Copy + Default>(buffer: *mut U, count: SIZE_T, text: &[U]) -> i32 {
     let room = fields::length(count);
     let written = text.len().min(room);

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The exported functions require of their callers what Microsoft documents. They use the client's pointers during
+//! The exported functions have the contracts that Microsoft documents. They use the client's pointers during
 //! the call only, unless a comment says otherwise.
 
 #![expect(
@@ -179,7 +179,7 @@ unsafe extern "C" fn RtlFreeAnsiString(string: *mut AnsiString) {
     *string = AnsiString { length: 0, maximum_length: 0, buffer: std::ptr::null_mut() };
 }
 
-/// Writes units behind the first `offset` bytes of a buffer, and a NUL if it has room. Returns how many were written.
+/// Writes units behind the first `offset` bytes of a buffer, and a NUL if it fits. Returns the number of units written.
 unsafe fn put(string: &UNICODE_STRING, offset: usize, units: &[WCHAR]) -> usize {
     let room = usize::from(string.MaximumLength).saturating_sub(offset) / 2;
     let written = units.len().min(room);
@@ -248,7 +248,7 @@ unsafe extern "C" fn RtlAppendUnicodeToString(target: PUNICODE_STRING, source: P
     unsafe { append(target, zero_terminated(source, LONGEST)) }
 }
 
-/// A unit in upper case, as far as that is one unit, too: what Windows has a table for.
+/// A unit in upper case, if that is a single unit, as in the table of Windows.
 pub(crate) fn upcase(unit: WCHAR) -> WCHAR {
     let Some(character) = char::from_u32(unit.into()) else { return unit };
     let mut upper = character.to_uppercase();

@@ -1,8 +1,8 @@
-//! The arguments of C functions whose number varies, as `va_list` has them on each processor.
+//! The arguments of variadic C functions, in the `va_list` of each processor.
 //!
 //! # Safety
 //!
-//! The exported functions require of their callers what Microsoft documents. They use the client's pointers during
+//! The exported functions have the contracts that Microsoft documents. They use the client's pointers during
 //! the call only, unless a comment says otherwise.
 
 #![expect(
@@ -12,7 +12,7 @@
 
 use std::ffi::c_void;
 
-/// A `va_list` as it is passed to a function: a pointer on every processor, to different things.
+/// A `va_list` as a function argument: a pointer on every processor, with a different target.
 pub(super) type RawList = *mut c_void;
 
 /// On Windows and on Apple's arm64, the address of the next argument.
@@ -56,7 +56,7 @@ mod layout {
         }
 
         pub(super) fn next(&mut self) -> *mut u64 {
-            /// How many bytes of integers are saved.
+            /// The size of the saved integer registers in bytes.
             const SAVED: u32 = 48;
             // SAFETY: `VaList` has a valid list (Invariants), which has no other user meanwhile.
             let list = unsafe { &mut *self.0 };

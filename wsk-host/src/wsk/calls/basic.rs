@@ -1,10 +1,9 @@
-//! What sockets of all categories, or of all but the basic one, have.
+//! The functions of all categories of sockets, or of all except the basic one.
 //!
 //! # Safety
 //!
-//! The functions are called through the provider's tables, and require of their callers what WSK's documentation
-//! says. An IRP that was taken over, and the memory that its request needs, are the provider's until the IRP is
-//! completed.
+//! The functions are called through the provider's tables, and have the contracts of WSK's documentation. The provider
+//! owns an IRP that it has taken over, and may use the memory of its request, until the IRP is completed.
 
 #![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 

@@ -2,9 +2,8 @@
 //!
 //! # Safety
 //!
-//! The functions are called through the provider's tables, and require of their callers what WSK's documentation
-//! says. An IRP that was taken over, and the memory that its request needs, are the provider's until the IRP is
-//! completed.
+//! The functions are called through the provider's tables, and have the contracts of WSK's documentation. The provider
+//! owns an IRP that it has taken over, and may use the memory of its request, until the IRP is completed.
 
 #![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
@@ -44,7 +43,7 @@ pub(super) struct Control<'a> {
     pub(super) irp: PIRP,
 }
 
-/// What a call comes to: a status, and how many bytes were written.
+/// The result of a call: a status, and the number of bytes written.
 pub(super) type Outcome = Result<usize, NTSTATUS>;
 
 impl Control<'_> {
@@ -128,12 +127,12 @@ impl Control<'_> {
         Ok(size_of::<T>())
     }
 
-    /// The bytes of room for what is written.
+    /// The size of the output buffer in bytes.
     pub(super) fn room(&self) -> usize {
         if self.output.0.is_null() { 0 } else { self.output.1 }
     }
 
-    /// Writes bytes, for which there is [room](Self::room).
+    /// Writes bytes that fit into the [output buffer](Self::room).
     pub(super) fn write_bytes(&self, bytes: &[u8]) -> Outcome {
         if self.room() < bytes.len() {
             return Err(STATUS_BUFFER_TOO_SMALL);
@@ -143,7 +142,7 @@ impl Control<'_> {
         Ok(bytes.len())
     }
 
-    /// Writes bytes for a call without an IRP, or says how many there would be.
+    /// Writes bytes for a call without an IRP, or reports the required size.
     pub(super) fn write_sized(&self, bytes: &[u8]) -> NTSTATUS {
         if self.returned.is_null() {
             return STATUS_INVALID_PARAMETER;
@@ -158,7 +157,7 @@ impl Control<'_> {
         STATUS_SUCCESS
     }
 
-    /// The address in the input, or none if there is none.
+    /// The address in the input, if any.
     pub(super) fn address(&self) -> Result<Option<std::net::SocketAddr>, NTSTATUS> {
         if self.input.1 == 0 || self.input.0.is_null() {
             return Ok(None);

@@ -2,9 +2,8 @@
 //!
 //! # Safety
 //!
-//! The functions are called through the provider's tables, and require of their callers what WSK's documentation
-//! says. An IRP that was taken over, and the memory that its request needs, are the provider's until the IRP is
-//! completed.
+//! The functions are called through the provider's tables, and have the contracts of WSK's documentation. The provider
+//! owns an IRP that it has taken over, and may use the memory of its request, until the IRP is completed.
 
 #![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
@@ -145,7 +144,7 @@ impl Query {
         addresses.map(|address| SocketAddr::new(address, self.port)).collect()
     }
 
-    /// The addresses of what is no number.
+    /// The addresses of a name that is no number.
     fn unscoped_addresses(&self, kernel: &Kernel) -> Vec<IpAddr> {
         let Some(node) = &self.node else {
             let is_passive = self.flags & AI_PASSIVE != 0;
@@ -287,7 +286,7 @@ pub(in crate::wsk) unsafe extern "C" fn get_address_info(
     })
 }
 
-/// Completes an IRP within its call, and returns what the call returns.
+/// Completes an IRP within its call, and returns the result of the call.
 fn complete(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) -> NTSTATUS {
     returned::complete(&client.kernel, irp, completion(client, irp, status))
 }
@@ -313,7 +312,7 @@ fn completion(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) -> Completion {
     Completion::of_client(Arc::clone(client), irp, status, result)
 }
 
-/// Does what may block elsewhere than in the kernel, where that is allowed, and completes the IRP.
+/// Runs a look-up that may block outside of the kernel, in a thread that may block, and completes the IRP.
 fn in_background(
     client: &Arc<Client>,
     irp: PIRP,
@@ -429,7 +428,7 @@ pub(in crate::wsk) unsafe extern "C" fn free_address_info(
 struct Room(PUNICODE_STRING);
 
 impl Room {
-    /// Writes a name, and a NUL after it. False if there is no room.
+    /// Writes a name and a NUL. Returns false if they do not fit.
     ///
     /// # Safety
     ///

@@ -58,7 +58,7 @@ impl Returned {
     }
 }
 
-/// Completes an IRP that the call has taken over, and returns what the call returns.
+/// Completes an IRP that the call has taken over, and returns the result of the call.
 pub(super) fn complete(kernel: &Kernel, irp: PIRP, completion: Completion) -> NTSTATUS {
     let actions = vec![Action::Complete(completion)];
     Returned::decide(kernel, irp, &actions).execute(kernel, actions)

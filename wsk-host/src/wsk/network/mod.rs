@@ -44,14 +44,14 @@ impl Kind {
     }
 }
 
-/// A connection that has come in.
+/// An incoming connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Incoming {
     pub(super) local: SocketAddr,
     pub(super) remote: SocketAddr,
 }
 
-/// A datagram that has come in, or that a coalesced sequence of them has.
+/// An incoming datagram, or a coalesced sequence of datagrams.
 #[derive(Clone, Debug)]
 pub(super) struct Datagram {
     pub(super) bytes: Vec<u8>,
@@ -95,7 +95,7 @@ pub(super) enum Readable {
 
 /// A network. Endpoints have the numbers of their sockets.
 pub(super) trait Network: Send {
-    /// Says what time it is.
+    /// Sets the current time.
     fn set_time(&mut self, now: Ticks);
 
     /// Makes an endpoint.

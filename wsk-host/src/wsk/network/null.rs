@@ -22,7 +22,7 @@ pub(in crate::wsk) struct Null {
 struct Endpoint {
     local: SocketAddr,
     remote: Option<SocketAddr>,
-    /// How many bytes come back.
+    /// The number of bytes that the peer will return.
     backlog: usize,
     has_ended: bool,
 }
@@ -117,7 +117,7 @@ impl Network for Null {
         Poll::Pending
     }
 
-    /// Nothing comes of itself.
+    /// No event occurs without a call.
     fn watch(&mut self, _id: u64, _read: bool, _write: bool) {}
 
     fn close(&mut self, id: u64, _abort: bool) {

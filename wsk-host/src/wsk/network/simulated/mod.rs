@@ -1,4 +1,4 @@
-//! A network in memory: what sockets of one host do to one another, as a seed decides.
+//! A network in memory, between the sockets of one host. A seed decides its events.
 
 mod datagrams;
 mod endpoint;

@@ -79,7 +79,7 @@ const VERDICTS: [[Verdict; 6]; 6] = {
 fn may_share(second: &Binding, first: &Endpoint) -> Result<(), NTSTATUS> {
     let is_same_kind = second.kind.is_datagram() == first.binding.kind.is_datagram();
     let is_same_port = second.local.port() == first.local.port();
-    // A connection has its remote address, too, which tells it apart.
+    // The remote address distinguishes a connection.
     let is_connection = matches!(first.role, Role::Connected(_));
     let wild = |address: SocketAddr| address.ip().is_unspecified();
     let ip = |address: SocketAddr| address.ip().to_canonical();

@@ -139,7 +139,7 @@ impl Simulated {
         Poll::Ready(Ok(incoming))
     }
 
-    /// Joins the two sides of a connection: what the one has sent before is for the other now.
+    /// Joins the two sides of a connection: each receives the data that the other has already sent.
     fn meet(&mut self, client: u64, server: u64) {
         let now = self.now;
         let sent = self.link(client).map(|link| {
@@ -217,7 +217,7 @@ impl Simulated {
         }
         let receiver = if link.peer == 0 { id } else { link.peer };
         let Some(to) = self.link(receiver) else {
-            // It was closed, and this side is about to be told.
+            // The peer was closed, and its end is about to arrive.
             return Poll::Pending;
         };
         let room = window.saturating_sub(to.held);
