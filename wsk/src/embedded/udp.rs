@@ -71,12 +71,14 @@ impl Slices {
         result.map(drop)
     }
 
-    /// Receives a datagram, and copies its bytes as far as there is room.
-    async fn receive<S: Exchanges>(
+    /// Receives a datagram, and copies its bytes as far as there is room. `finish` takes what is needed of its metadata,
+    /// which is too large to be moved through several futures.
+    async fn receive<S: Exchanges, T>(
         &mut self,
         socket: &Socket<Datagram, S>,
         room: &mut [u8],
-    ) -> Result<Received> {
+        finish: impl FnOnce(&Received) -> T,
+    ) -> Result<T> {
         let receiver = match &mut self.receiver {
             Some(receiver) => receiver,
             none => none.insert(socket.receiver(MOST)?),
@@ -88,7 +90,7 @@ impl Slices {
         }
         received.check_error()?;
         copy(bytes, room);
-        Ok(received)
+        Ok(finish(&received))
     }
 }
 
@@ -127,21 +129,21 @@ impl UnconnectedUdpSocket {
             Ok(SendControl::new())
         }
     }
+}
 
-    /// The local address that a datagram was sent to.
-    fn destination(&self, received: &Received) -> SocketAddr {
-        // A socket with one address does not request packet info.
-        let Some(info) = received.control_messages().packet_info() else {
-            return self.local;
-        };
-        let mut local = SocketAddr::new(info.address, self.local.port());
-        if let SocketAddr::V6(local) = &mut local
-            && local.ip().is_unicast_link_local()
-        {
-            local.set_scope_id(info.interface);
-        }
-        local
+/// The local address that a datagram was sent to, of a socket that is bound to `bound`.
+fn destination(received: &Received, bound: SocketAddr) -> SocketAddr {
+    // A socket with one address does not request packet info.
+    let Some(info) = received.control_messages().packet_info() else {
+        return bound;
+    };
+    let mut local = SocketAddr::new(info.address, bound.port());
+    if let SocketAddr::V6(local) = &mut local
+        && local.ip().is_unicast_link_local()
+    {
+        local.set_scope_id(info.interface);
     }
+    local
 }
 
 /// The interface of an address that is unique only within its interface.
@@ -168,7 +170,7 @@ impl ConnectedUdp for ConnectedUdpSocket {
     }
 
     async fn receive_into(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        self.slices.receive(&self.socket, buffer).await.map(|received| received.len())
+        self.slices.receive(&self.socket, buffer, Received::len).await
     }
 }
 
@@ -182,8 +184,10 @@ impl UnconnectedUdp for UnconnectedUdpSocket {
     }
 
     async fn receive_into(&mut self, buffer: &mut [u8]) -> Result<(usize, SocketAddr, SocketAddr)> {
-        let received = self.slices.receive(&self.socket, buffer).await?;
-        Ok((received.len(), self.destination(&received), received.peer()))
+        let local = self.local;
+        let finish =
+            |received: &Received| (received.len(), destination(received, local), received.peer());
+        self.slices.receive(&self.socket, buffer, finish).await
     }
 }
 

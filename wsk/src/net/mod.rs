@@ -21,7 +21,6 @@
 //!
 //! Either kind also ends a [shutdown](TcpStream::shutdown) that WSK never completes; the stream can then be aborted. A
 //! close cannot be cancelled: it continues after its future is dropped.
-
 //!
 //! # Closing
 #![doc = include_str!("closing.md")]
