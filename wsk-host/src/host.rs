@@ -150,6 +150,14 @@ impl Host {
         wsk::withdraw(&self.0);
     }
 
+    /// Adds an address to the machine of the simulated network, and reports that as [`change_network`](Self::change_network)
+    /// does. A machine begins with the loopback addresses; binding to another one fails with
+    /// `STATUS_INVALID_ADDRESS_COMPONENT`, as it does in Windows while the network comes up. On the machine's network this
+    /// only reports a change.
+    pub fn add_address(&self, address: impl Into<IpAddr>) {
+        wsk::add_address(&self.0, address.into());
+    }
+
     /// Reports a change of the machine's addresses and of the transports. It completes the pending requests for
     /// `SIO_ADDRESS_LIST_CHANGE` and `WSK_TRANSPORT_LIST_CHANGE`.
     pub fn change_network(&self) {

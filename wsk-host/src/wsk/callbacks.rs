@@ -331,8 +331,9 @@ fn receive_from(
     let count = datagrams.len();
     let flags = level_flag() | datagrams.first().map_or(0, datagram_flags);
     let shapes = kernel.wsk_config().indications;
+    let windows = kernel.config().windows;
     let mut list = kernel.by_chance(|random| {
-        IndicatedDatagrams::new(&datagrams, options, &mut Shapes::new(shapes, random))
+        IndicatedDatagrams::new(&datagrams, (options, windows), &mut Shapes::new(shapes, random))
     });
     let first = list.first();
     offer(kernel, id, first.addr(), Retained::Datagrams(list));

@@ -55,8 +55,21 @@ pub(super) fn exists(
         && match category {
             BASIC => is_tcp || is_udp || socket_type == SOCK_RAW,
             DATAGRAM => is_udp,
+            // A listening datagram socket can be created, but not bound.
+            LISTEN => is_tcp || is_udp,
             _ => is_tcp,
         }
+}
+
+/// Whether sockets of a category with this family and type exist, but none with this protocol.
+pub(super) fn lacks_protocol(
+    category: Category,
+    family: ADDRESS_FAMILY,
+    socket_type: USHORT,
+    protocol: ULONG,
+) -> bool {
+    let known = if socket_type == SOCK_DGRAM { IPPROTO_UDP } else { IPPROTO_TCP };
+    protocol != known && exists(category, family, socket_type, known)
 }
 
 /// The events that can be enabled for sockets of a category: a listener's also those that its connections

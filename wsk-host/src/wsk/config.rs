@@ -11,8 +11,16 @@ pub enum Network {
     ///
     /// A cancelled receive may still complete with data: one cancellation in four takes up to the longest
     /// [delay](crate::Config::delay).
+    ///
+    /// The machine has the loopback addresses, `127.0.0.0/8` and `::1`, and those of
+    /// [`Host::add_address`](crate::Host::add_address). All are at one interface, of index 1.
     Simulated,
     /// The machine's network, with any program as the peer. Threads and time are the machine's.
+    ///
+    /// Addresses are accepted and refused as on the simulated network: a test compares binding, connecting, sending and
+    /// joining groups, with addresses of the machine, of others, and of none. Three things differ. The machine's addresses
+    /// are its own. A destination on another machine is reached, or the machine's error arrives; the simulated network
+    /// refuses the connection and drops the datagram. `SIO_ADDRESS_LIST_QUERY` returns the loopback addresses only.
     ///
     /// Some fields of a datagram's header are not supported. No `IP_HOPLIMIT` or `IPV6_HOPLIMIT` message is
     /// received, whatever the options. Of the traffic class, only ECN is sent and received; the other six bits

@@ -13,16 +13,21 @@ use std::slice;
 use wsk_sys::fields;
 use wsk_sys::{
     CMSGHDR, IN_ADDR, IN_ADDR_0, IN_PKTINFO, IN6_ADDR, IN6_ADDR_0, IN6_PKTINFO, INT, IP_ECN,
-    IP_HOPLIMIT, IP_OPTIONS, IP_PKTINFO, IP_RECVERR, IP_TOS, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP,
-    IPV6_ECN, IPV6_HOPLIMIT, IPV6_PKTINFO, IPV6_RECVERR, IPV6_RTHDR, IPV6_TCLASS, MSG_BCAST,
-    MSG_CTRUNC, MSG_MCAST, MSG_TRUNC, PCMSGHDR, PULONG, UDP_COALESCED_INFO, UDP_SEND_MSG_SIZE,
-    ULONG, WSA_CMSG_DATA, WSA_CMSG_LEN, WSA_CMSGHDR_ALIGN, first_cmsg, next_cmsg,
+    IP_HOPLIMIT, IP_OPTIONS, IP_PKTINFO, IP_RECVERR, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6,
+    IPPROTO_UDP, IPV6_ECN, IPV6_HOPLIMIT, IPV6_PKTINFO, IPV6_RECVERR, IPV6_RTHDR, IPV6_TCLASS,
+    MSG_BCAST, MSG_CTRUNC, MSG_MCAST, MSG_TRUNC, PCMSGHDR, PULONG, UDP_COALESCED_INFO,
+    UDP_SEND_MSG_SIZE, ULONG, WSA_CMSG_DATA, WSA_CMSG_LEN, WSA_CMSGHDR_ALIGN, first_cmsg,
+    next_cmsg,
 };
 
 use super::network::{Datagram, IcmpError};
 use super::options::Options;
+use crate::kernel::config::Windows;
 use crate::verifier::{Rule, rule_violation, tolerated_violation};
 use crate::wsk::config::Stripping;
+
+/// The congestion notification that routers set, and that a sender must not.
+const ECN_CE: u8 = 3;
 
 /// What a sender says about its datagrams.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,6 +35,8 @@ pub(super) struct SendControl {
     /// How many messages there were.
     count: usize,
     pub(super) from: Option<IpAddr>,
+    /// The index of the interface that the datagrams leave by; zero leaves the choice to the system.
+    pub(super) interface: u32,
     pub(super) traffic_class: Option<u8>,
     pub(super) ecn: Option<u8>,
     pub(super) hop_limit: Option<u8>,
@@ -93,7 +100,9 @@ impl SendControl {
     /// What arrives of it where the machine or its filters take some of it away.
     pub(super) fn stripped(mut self, stripping: Stripping, bypasses_tdi: bool) -> Self {
         match stripping {
-            Stripping::PacketInfoAlone if self.count == 1 => self.from = None,
+            Stripping::PacketInfoAlone if self.count == 1 => {
+                (self.from, self.interface) = (None, 0);
+            }
             Stripping::TdiFilter if !bypasses_tdi => self = Self::default(),
             Stripping::Nothing | Stripping::PacketInfoAlone | Stripping::TdiFilter => {}
         }
@@ -107,16 +116,18 @@ impl SendControl {
             (IPPROTO_IP, IP_PKTINFO) => {
                 let ip: [u8; 4] = data.get(..4)?.try_into().ok()?;
                 self.from = Some(IpAddr::from(ip)).filter(|ip| !ip.is_unspecified());
+                self.interface = u32::from_ne_bytes(data.get(4..8)?.try_into().ok()?);
             }
             (IPPROTO_IPV6, IPV6_PKTINFO) => {
                 let ip: [u8; 16] = data.get(..16)?.try_into().ok()?;
                 self.from = Some(IpAddr::from(ip)).filter(|ip| !ip.is_unspecified());
+                self.interface = u32::from_ne_bytes(data.get(16..20)?.try_into().ok()?);
             }
             (IPPROTO_IP, IP_TOS) | (IPPROTO_IPV6, IPV6_TCLASS) => {
                 self.traffic_class = Some(u8::try_from(number()?).ok()?);
             }
             (IPPROTO_IP, IP_ECN) | (IPPROTO_IPV6, IPV6_ECN) => {
-                self.ecn = Some(u8::try_from(number()?).ok().filter(|ecn| *ecn < 4)?);
+                self.ecn = Some(u8::try_from(number()?).ok().filter(|ecn| *ecn < ECN_CE)?);
             }
             (IPPROTO_IP, IP_HOPLIMIT) | (IPPROTO_IPV6, IPV6_HOPLIMIT) => {
                 self.hop_limit = Some(u8::try_from(number()?).ok()?);
@@ -133,7 +144,7 @@ impl SendControl {
 }
 
 /// The control data of a datagram, as the socket's options ask for it.
-pub(super) fn describe(datagram: &Datagram, options: &Options) -> Vec<u8> {
+pub(super) fn describe(datagram: &Datagram, options: &Options, windows: Windows) -> Vec<u8> {
     let mut all = Vec::new();
     let is_v4 = match datagram.to {
         Some(to) => to.is_ipv4(),
@@ -152,7 +163,10 @@ pub(super) fn describe(datagram: &Datagram, options: &Options) -> Vec<u8> {
         push(&mut all, level, pktinfo, &info);
     }
     if let Some(limit) = datagram.hop_limit.filter(|_| options.wants(level, hop_limit)) {
-        push(&mut all, level, hop_limit, &u32::from(limit).to_ne_bytes());
+        // Over IPv4 it arrives by another name than that of the option, since Windows 10 1703.
+        let is_ttl = is_v4 && windows >= Windows::TEN_1703;
+        let kind = if is_ttl { IP_TTL } else { hop_limit };
+        push(&mut all, level, kind, &u32::from(limit).to_ne_bytes());
     }
     if options.wants_traffic_class(level) {
         push(&mut all, level, traffic_class, &u32::from(datagram.traffic_class).to_ne_bytes());
@@ -251,8 +265,13 @@ impl ControlRoom {
     /// # Safety
     ///
     /// The request has not completed.
-    pub(super) unsafe fn write(&self, datagram: &Datagram, options: &Options, is_truncated: bool) {
-        let data = describe(datagram, options);
+    pub(super) unsafe fn write(
+        &self,
+        datagram: &Datagram,
+        (options, windows): (&Options, Windows),
+        is_truncated: bool,
+    ) {
+        let data = describe(datagram, options, windows);
         let mut flags = flags(datagram);
         if is_truncated {
             flags |= MSG_TRUNC;

@@ -20,6 +20,7 @@ use super::chain::{Chain, Shapes};
 use super::control_data::describe;
 use super::network::Datagram;
 use super::options::Options;
+use crate::kernel::config::Windows;
 use crate::verifier::Origin;
 
 // The lists and their targets are vectors: moving a `Box` would assert that it is the only pointer.
@@ -93,7 +94,11 @@ pub(super) struct IndicatedDatagrams {
 unsafe impl Send for IndicatedDatagrams {}
 
 impl IndicatedDatagrams {
-    pub(super) fn new(all: &[Datagram], options: &Options, shapes: &mut Shapes<'_>) -> Self {
+    pub(super) fn new(
+        all: &[Datagram],
+        (options, windows): (&Options, Windows),
+        shapes: &mut Shapes<'_>,
+    ) -> Self {
         let origin = Arc::new(Origin::here("WskReceiveFromEvent"));
         let chain = |datagram: &Datagram| Chain::new(&datagram.bytes, shapes, &origin);
         let chains: Vec<_> = all.iter().map(chain).collect();
@@ -108,7 +113,7 @@ impl IndicatedDatagrams {
                 let to = unsafe { first_address.add(index) }.cast();
                 // SAFETY: it has room for an address of either family.
                 unsafe { address::write(to, all[index].from) };
-                let described = describe(&all[index], options);
+                let described = describe(&all[index], options, windows);
                 let mut words = vec![0_u64; described.len().div_ceil(8)];
                 let data: *mut u8 = words.as_mut_ptr().cast();
                 // SAFETY: the words have room for the bytes.

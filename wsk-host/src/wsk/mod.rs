@@ -24,6 +24,7 @@ mod network;
 mod object;
 mod options;
 mod outstanding;
+mod reach;
 mod registration;
 mod requests;
 mod socket;
@@ -124,6 +125,13 @@ pub(crate) fn withdraw(kernel: &Kernel) {
     kernel.note("the WSK subsystem is withdrawn".to_owned());
     let actions = kernel.stack().withdraw();
     execute(kernel, actions);
+}
+
+/// Gives the machine another address.
+pub(crate) fn add_address(kernel: &Kernel, address: IpAddr) {
+    attach_default(kernel);
+    kernel.stack().services.network.add_address(address);
+    change_network(kernel);
 }
 
 /// Completes the requests that wait for a change of the addresses or transports.

@@ -195,6 +195,7 @@ fn a_connection_that_cannot_fall_silent() {
 fn a_connection_that_falls_silent() {
     let client = Client::new(inline().window(16));
     let listener = client.socket(WSK_FLAG_LISTEN_SOCKET);
+    client.host.add_address([192, 0, 2, 1]);
     bind(listener, ([192, 0, 2, 1], 7)).succeed();
     let socket = client.socket(WSK_FLAG_CONNECTION_SOCKET);
     bind(socket, ([192, 0, 2, 1], 0)).succeed();

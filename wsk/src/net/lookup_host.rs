@@ -215,7 +215,7 @@ async fn first<T, F: Future<Output = Result<T>>>(
     addresses: LookupHost,
     attempt: impl Fn(SocketAddr) -> F,
 ) -> Result<T> {
-    let mut last = known::STATUS_NO_MATCH;
+    let mut last = known::STATUS_NOT_FOUND;
     for address in addresses {
         match attempt(address).await {
             Ok(value) => return Ok(value),

@@ -40,7 +40,8 @@ impl Provider {
     ///
     /// # Errors
     ///
-    /// - `STATUS_NO_MATCH` (kind [`NotFound`](crate::ErrorKind::NotFound)) if there are no matching addresses.
+    /// - `STATUS_NOT_FOUND`, in Windows 7 `STATUS_NO_MATCH` (kind [`NotFound`](crate::ErrorKind::NotFound)), if there are no
+    ///   matching addresses.
     /// - `STATUS_INVALID_PARAMETER` if a name is empty or has a NUL in it, if there is neither host nor service, or
     ///   for hints that exclude each other.
     /// - `STATUS_NAME_TOO_LONG` if a name has more than 255 characters.
@@ -90,7 +91,7 @@ impl Provider {
                 let mut query: Query = query;
                 query.complete(result.is_ok());
                 result?;
-                AddressList::new(query).ok_or(known::STATUS_NO_MATCH)
+                AddressList::new(query).ok_or(known::STATUS_NOT_FOUND)
             }
             (None, result) => Err(result.err().unwrap_or(known::STATUS_INTERNAL_ERROR)),
         }
@@ -199,7 +200,7 @@ impl Provider {
     /// Those of [`Provider::resolve`].
     pub async fn host_by_name(&self, name: &str, family: Family) -> Result<IpAddr> {
         let list = self.resolve(name, Service::None, Hints::stream().family(family)).await?;
-        list.addresses().next().map(|address| address.ip()).ok_or(known::STATUS_NO_MATCH)
+        list.addresses().next().map(|address| address.ip()).ok_or(known::STATUS_NOT_FOUND)
     }
 
     /// Writes the name of a host, as UTF-8, to the start of a buffer, and returns its length in bytes.

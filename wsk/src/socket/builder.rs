@@ -195,7 +195,8 @@ macro_rules! bind {
             ///
             /// # Errors
             ///
-            /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
+            /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family, or the machine does not
+            ///   have it, as while the network comes up.
             #[doc = include_str!("bind_errors.md")]
             /// - Any status of [`Builder::create`] and `WskBind`.
             pub async fn bind(

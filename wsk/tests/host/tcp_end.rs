@@ -10,7 +10,7 @@ use test_support::scenario::{on, timings, with_all_timings};
 use wsk::socket::{ConnectionSocket, Family, ListenSocket};
 use wsk::time::timeout;
 use wsk::{Buffer, ErrorKind, Provider, Result};
-use wsk_host::{Config, Windows};
+use wsk_host::{Config, Host, Windows};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -114,6 +114,9 @@ fn every_disconnect_can_be_dropped_at_any_point() {
 
 /// A connection between two machines, as far as a host's addresses go.
 async fn remote(wsk: &Provider, port: usize) -> Result<(ConnectionSocket, ConnectionSocket)> {
+    for ip in [[192, 0, 2, 1], [192, 0, 2, 2]] {
+        Host::current().add_address(ip);
+    }
     let address = ([192, 0, 2, 1], 7000 + u16::try_from(port).unwrap_or(0));
     let mut listener = ListenSocket::builder(wsk, Family::INET).bind(address).await?;
     let client = ConnectionSocket::builder(wsk, Family::INET)

@@ -7,6 +7,8 @@
 
 #![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
+use std::net::SocketAddr;
+
 use wsk_sys::{
     NTSTATUS, PCMSGHDR, PIRP, PSOCKADDR, PULONG, PWSK_BUF, PWSK_DATA_INDICATION, PWSK_SOCKET,
     STATUS_BUFFER_OVERFLOW, STATUS_INVALID_PARAMETER, STATUS_NOT_IMPLEMENTED, STATUS_NOT_SUPPORTED,
@@ -14,6 +16,7 @@ use wsk_sys::{
 };
 
 use super::basic::{end_retained, get_address, refuse};
+use super::returned::Returned;
 use super::{require_no_flags, take_over_for, with_stack};
 use crate::verifier::{Rule, rule_violation};
 use crate::wsk::address;
@@ -22,6 +25,7 @@ use crate::wsk::category::Category;
 use crate::wsk::control_data::SendControl;
 use crate::wsk::object::{InCall, begin};
 use crate::wsk::requests::RequestKind;
+use crate::wsk::socket::Socket;
 use crate::wsk::stack::Stack;
 
 /// The most bytes that a connection can begin with ([INV-29](crate::rules#inv-29)).
@@ -52,8 +56,28 @@ pub(in crate::wsk) unsafe extern "C" fn connect<const C: Category>(
     let Some(remote) = (unsafe { address::read(remote, object.family, "WskConnect") }) else {
         return refuse(&object, irp, STATUS_INVALID_PARAMETER);
     };
-    let kind = RequestKind::Connect { bytes: None, sent: 0, creates: false };
-    with_stack(object.kernel(), irp, |stack| stack.connect(object.id, irp, remote, kind))
+    connect_to(&object, irp, remote, None)
+}
+
+/// Connects a socket, and sends the first bytes. A socket that is not bound is refused by the call itself, on Windows always.
+fn connect_to(
+    object: &InCall<'_>,
+    irp: PIRP,
+    remote: SocketAddr,
+    bytes: Option<Bytes>,
+) -> NTSTATUS {
+    let kernel = object.kernel();
+    let kind = RequestKind::Connect { bytes, sent: 0, creates: false };
+    let mut stack = kernel.stack();
+    let is_bound = stack.sockets.get(&object.id).is_none_or(Socket::is_bound);
+    let actions = stack.connect(object.id, irp, remote, kind);
+    let returned = if is_bound {
+        Returned::decide(kernel, irp, &actions)
+    } else {
+        Returned::prefer_final(kernel, irp, &actions)
+    };
+    drop(stack);
+    returned.execute(kernel, actions)
 }
 
 pub(in crate::wsk) unsafe extern "C" fn connect_ex<const C: Category>(
@@ -88,8 +112,7 @@ pub(in crate::wsk) unsafe extern "C" fn connect_ex<const C: Category>(
     if let Some(status) = refused {
         return refuse(&object, irp, status);
     }
-    let kind = RequestKind::Connect { bytes, sent: 0, creates: false };
-    with_stack(object.kernel(), irp, |stack| stack.connect(object.id, irp, remote, kind))
+    connect_to(&object, irp, remote, bytes)
 }
 
 pub(in crate::wsk) unsafe extern "C" fn get_remote_address<const C: Category>(

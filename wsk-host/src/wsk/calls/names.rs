@@ -17,12 +17,14 @@ use wsk_sys::{
     NI_NUMERICHOST, NI_NUMERICSERV, NS_ALL, NS_DNS, NTSTATUS, PADDRINFOEXW, PASSIVE_LEVEL,
     PEPROCESS, PETHREAD, PIRP, PSOCKADDR, PUNICODE_STRING, PWSK_CLIENT, SOCK_DGRAM, SOCK_STREAM,
     SOCKADDR_IN6, SOCKADDR_STORAGE, STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_PARAMETER,
-    STATUS_NO_MATCH, STATUS_NOT_IMPLEMENTED, STATUS_SUCCESS, ULONG, UNICODE_STRING, USHORT,
+    STATUS_NO_MATCH, STATUS_NOT_FOUND, STATUS_NOT_IMPLEMENTED, STATUS_SUCCESS, ULONG,
+    UNICODE_STRING, USHORT,
 };
 
 use super::returned::{self, Returned};
 use super::{take_over, with_stack};
 use crate::kernel::Kernel;
+use crate::kernel::config::Windows;
 use crate::kernel::context::require_no_completion_routine;
 use crate::kernel::interrupt;
 use crate::kernel::ke::irql::current_irql;
@@ -274,7 +276,7 @@ pub(in crate::wsk) unsafe extern "C" fn get_address_info(
         let later = later;
         let results = query.results(kernel);
         if results.is_empty() {
-            STATUS_NO_MATCH
+            not_found(kernel)
         } else {
             let name = query.node.filter(|_| query.flags & (AI_CANONNAME | AI_FQDN) != 0);
             let list = AddressList::make(&results, name.as_deref());
@@ -284,6 +286,11 @@ pub(in crate::wsk) unsafe extern "C" fn get_address_info(
             STATUS_SUCCESS
         }
     })
+}
+
+/// The status of a look-up of a host that has no address.
+fn not_found(kernel: &Kernel) -> NTSTATUS {
+    if kernel.config().windows < Windows::EIGHT { STATUS_NO_MATCH } else { STATUS_NOT_FOUND }
 }
 
 /// Completes an IRP within its call, and returns the result of the call.
@@ -306,8 +313,11 @@ unsafe fn wait_to_be_cancelled(client: &Arc<Client>, irp: PIRP) -> NTSTATUS {
 }
 
 fn completion(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) -> Completion {
-    // The result is the status once more (INV-19).
-    let number = u32::from_ne_bytes(status.to_ne_bytes()) as usize;
+    // The result is the status once more (INV-19), but for a host that was not found.
+    let number = match status {
+        STATUS_NOT_FOUND => 0,
+        status => u32::from_ne_bytes(status.to_ne_bytes()) as usize,
+    };
     let result = trace::Result::Number(number);
     Completion::of_client(Arc::clone(client), irp, status, result)
 }

@@ -16,7 +16,7 @@ use wsk_sys::{
     ADDRESS_FAMILY, DISPATCH_LEVEL, NTSTATUS, PEPROCESS, PETHREAD, PIRP, PSECURITY_DESCRIPTOR,
     PSIZE_T, PSOCKADDR, PVOID, PWSK_CLIENT, SIZE_T, SOCK_STREAM, STATUS_BUFFER_OVERFLOW,
     STATUS_DEVICE_NOT_READY, STATUS_INVALID_PARAMETER, STATUS_NOT_IMPLEMENTED,
-    STATUS_NOT_SUPPORTED, STATUS_SUCCESS, ULONG, USHORT, WSK_CACHE_SD,
+    STATUS_NOT_SUPPORTED, STATUS_PROTOCOL_UNREACHABLE, STATUS_SUCCESS, ULONG, USHORT, WSK_CACHE_SD,
     WSK_CLIENT_CONNECTION_DISPATCH, WSK_CLIENT_STREAM_DISPATCH, WSK_EVENT_CALLBACK_CONTROL,
     WSK_RELEASE_SD, WSK_SET_STATIC_EVENT_CALLBACKS, WSK_TDI_BEHAVIOR, WSK_TDI_BEHAVIOR_BYPASS_TDI,
     WSK_TDI_DEVICENAME_MAPPING, WSK_TDI_MAP_INFO, WSK_TRANSPORT, WSK_TRANSPORT_LIST_CHANGE,
@@ -108,6 +108,9 @@ pub(in crate::wsk) unsafe extern "C" fn socket(
         return refuse(STATUS_INVALID_PARAMETER);
     };
     let windows = kernel.config().windows;
+    if category::lacks_protocol(category, family, socket_type, protocol) {
+        return refuse(STATUS_PROTOCOL_UNREACHABLE);
+    }
     if !category::exists(category, family, socket_type, protocol)
         || (category == STREAM && !windows.has(since::WSK_FLAG_STREAM_SOCKET))
     {
@@ -187,6 +190,9 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
     let Some(family) = (unsafe { address::read_family(local, FUNCTION) }) else {
         return refuse(STATUS_INVALID_PARAMETER);
     };
+    if category::lacks_protocol(CONNECTION, family, socket_type, protocol) {
+        return refuse(STATUS_PROTOCOL_UNREACHABLE);
+    }
     if !category::exists(CONNECTION, family, socket_type, protocol) {
         return refuse(STATUS_NOT_SUPPORTED);
     }

@@ -31,8 +31,19 @@ impl Returned {
     /// The call has taken the IRP over. No other thread can complete it yet: the caller holds the stack's lock, which that
     /// needs, or has not made the request known to the stack or another thread.
     pub(super) fn decide(kernel: &Kernel, irp: PIRP, actions: &Actions) -> Self {
+        Self::of(kernel, irp, actions, returns_final(kernel))
+    }
+
+    /// As [`decide`](Self::decide), for a call that returns the final status whatever the seed, unless
+    /// [`CallStatus::Pending`] forbids it.
+    pub(super) fn prefer_final(kernel: &Kernel, irp: PIRP, actions: &Actions) -> Self {
+        let may_be_final = kernel.wsk_config().call_status != CallStatus::Pending;
+        Self::of(kernel, irp, actions, may_be_final)
+    }
+
+    fn of(kernel: &Kernel, irp: PIRP, actions: &Actions, may_be_final: bool) -> Self {
         let status = actions.iter().find_map(|action| final_status(action, irp));
-        if let Some(status) = status.filter(|_| returns_final(kernel)) {
+        if let Some(status) = status.filter(|_| may_be_final) {
             let number = kernel.usage().set_returned(irp, status);
             return Self::Final { irp, number, status };
         }

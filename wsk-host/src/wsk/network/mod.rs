@@ -151,6 +151,15 @@ pub(super) trait Network: Send {
     /// The addresses of the machine.
     fn addresses(&self) -> Vec<IpAddr>;
 
+    /// Gives the machine another address, if that is not the system's decision.
+    fn add_address(&mut self, ip: IpAddr);
+
+    /// Whether the machine has an address.
+    fn has_address(&self, ip: IpAddr) -> bool;
+
+    /// Whether the machine has an interface with this index.
+    fn has_interface(&self, index: u32) -> bool;
+
     /// When which sockets should look again, since this was asked last.
     fn wakeups(&mut self) -> Vec<(Ticks, u64)>;
 }

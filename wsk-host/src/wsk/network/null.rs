@@ -140,6 +140,16 @@ impl Network for Null {
         vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
     }
 
+    fn add_address(&mut self, _ip: IpAddr) {}
+
+    fn has_address(&self, _ip: IpAddr) -> bool {
+        true
+    }
+
+    fn has_interface(&self, _index: u32) -> bool {
+        true
+    }
+
     fn wakeups(&mut self) -> Vec<(Ticks, u64)> {
         Vec::new()
     }

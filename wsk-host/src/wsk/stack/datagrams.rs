@@ -12,8 +12,9 @@ use std::task::Poll;
 
 use wsk_sys::{
     IP_MULTICAST_TTL, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, IPV6_MULTICAST_HOPS,
-    IPV6_TCLASS, IPV6_UNICAST_HOPS, SO_BROADCAST, SOL_SOCKET, STATUS_ACCESS_DENIED,
-    STATUS_BUFFER_OVERFLOW, STATUS_SUCCESS, UDP_SEND_MSG_SIZE, WSK_EVENT_RECEIVE_FROM,
+    IPV6_TCLASS, IPV6_UNICAST_HOPS, IPV6_V6ONLY, NTSTATUS, SO_BROADCAST, SOL_SOCKET,
+    STATUS_ACCESS_DENIED, STATUS_BUFFER_OVERFLOW, STATUS_INVALID_ADDRESS_COMPONENT, STATUS_SUCCESS,
+    UDP_SEND_MSG_SIZE, WSK_EVENT_RECEIVE_FROM,
 };
 
 use super::{Services, Stack};
@@ -23,6 +24,7 @@ use crate::wsk::address;
 use crate::wsk::control_data::{SendControl, flags};
 use crate::wsk::network::{Datagram, Outgoing};
 use crate::wsk::options::Options;
+use crate::wsk::reach::require_reachable;
 use crate::wsk::requests::{RequestKind, Waiting};
 use crate::wsk::socket::{Socket, SocketState};
 
@@ -63,6 +65,14 @@ fn outgoing<'a>(
     }
 }
 
+/// Refuses packet info with a source or an interface that the machine lacks.
+fn require_source(services: &Services, control: &SendControl) -> Result<(), NTSTATUS> {
+    let has_source = control.from.is_none_or(|ip| services.network.has_address(ip));
+    let index = control.interface;
+    let has_interface = index == 0 || services.network.has_interface(index);
+    if has_source && has_interface { Ok(()) } else { Err(STATUS_INVALID_ADDRESS_COMPONENT) }
+}
+
 impl Stack {
     /// Acts on the return of a receive callback, which has refused its datagrams or not.
     pub(in crate::wsk) fn indicated_datagrams(
@@ -95,10 +105,16 @@ impl Socket {
             else {
                 return;
             };
+            let only_v6 = self.options.wants(IPPROTO_IPV6, IPV6_V6ONLY);
             let is_forbidden = matches!(canonical(*to), SocketAddr::V4(to) if to.ip().is_broadcast())
                 && !self.options.wants(SOL_SOCKET, SO_BROADCAST);
-            let result = if is_forbidden {
-                (STATUS_ACCESS_DENIED, trace::Result::Nothing)
+            let refused = if is_forbidden {
+                Err(STATUS_ACCESS_DENIED)
+            } else {
+                require_reachable(*to, only_v6).and_then(|()| require_source(services, control))
+            };
+            let result = if let Err(status) = refused {
+                (status, trace::Result::Nothing)
             } else if let Some(message) = messages.front() {
                 let bytes = message.gather();
                 let datagram = outgoing(&bytes, *to, control, &self.options);
@@ -189,9 +205,12 @@ impl Socket {
         unsafe { address::write(from, datagram.from) };
         let is_truncated = written < datagram.bytes.len();
         let by_status = by_status && is_truncated;
+        let windows = self.client.kernel.config().windows;
         if let Some(control) = control {
             // SAFETY: the request has not completed, so the client's memory has room for control data.
-            unsafe { control.write(&datagram, &self.options, is_truncated && !by_status) };
+            unsafe {
+                control.write(&datagram, (&self.options, windows), is_truncated && !by_status);
+            }
         }
         let result = trace::Result::Number(written);
         let status = if by_status { STATUS_BUFFER_OVERFLOW } else { STATUS_SUCCESS };

@@ -19,8 +19,8 @@ use std::task::Poll;
 use wsk_sys::ctypes::c_void;
 use wsk_sys::{
     IPPROTO_IPV6, IPV6_V6ONLY, NTSTATUS, PIRP, SO_CONDITIONAL_ACCEPT, SOCK_DGRAM, SOL_SOCKET,
-    STATUS_CANCELLED, STATUS_FILE_FORCED_CLOSED, STATUS_INVALID_DEVICE_STATE, WSK_EVENT_ACCEPT,
-    WSK_EVENT_DISCONNECT, WSK_EVENT_RECEIVE,
+    STATUS_CANCELLED, STATUS_FILE_FORCED_CLOSED, STATUS_INVALID_DEVICE_STATE,
+    STATUS_NOT_IMPLEMENTED, WSK_EVENT_ACCEPT, WSK_EVENT_DISCONNECT, WSK_EVENT_RECEIVE,
 };
 
 use super::action::{Action, Actions, ClosedSocket, Completion};
@@ -30,6 +30,7 @@ use super::config::{self, Config};
 use super::names::Names;
 use super::network::{Binding, Kind, Network, Readable};
 use super::object::Object;
+use super::reach::require_bindable;
 use super::requests::{RequestKind, SUCCESS};
 use super::socket::{Retained, Socket, SocketState};
 use crate::kernel::config::{Timing, Windows};
@@ -166,9 +167,14 @@ impl Socket {
         services: &mut Services,
         local: SocketAddr,
     ) -> Result<(), NTSTATUS> {
+        if (self.category, self.kind) == (LISTEN, SOCK_DGRAM) {
+            return Err(STATUS_NOT_IMPLEMENTED);
+        }
         if self.is_bound() {
             return Err(STATUS_INVALID_DEVICE_STATE);
         }
+        let only_v6 = self.options.wants(IPPROTO_IPV6, IPV6_V6ONLY);
+        require_bindable(local, only_v6)?;
         let kind = if self.category == LISTEN {
             let conditional = self.options.wants(SOL_SOCKET, SO_CONDITIONAL_ACCEPT);
             Kind::Listener { conditional }
@@ -182,7 +188,7 @@ impl Socket {
             kind,
             sharing: self.options.sharing(),
             has_security: self.security.is_some(),
-            only_v6: self.options.wants(IPPROTO_IPV6, IPV6_V6ONLY),
+            only_v6,
             settings: self.options.settings(),
         };
         services.network.bind(self.id, &binding)?;

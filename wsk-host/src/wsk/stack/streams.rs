@@ -11,9 +11,10 @@ use std::net::SocketAddr;
 use std::task::Poll;
 
 use wsk_sys::{
-    NTSTATUS, PIRP, STATUS_CONNECTION_ACTIVE, STATUS_INVALID_DEVICE_STATE, STATUS_LOCAL_DISCONNECT,
-    STATUS_SUCCESS, WSK_EVENT_DISCONNECT, WSK_EVENT_RECEIVE, WSK_EVENT_SEND_BACKLOG,
-    WSK_FLAG_ABORTIVE, WSK_FLAG_ENTIRE_MESSAGE, WSK_FLAG_RELEASE_ASAP,
+    IPPROTO_IPV6, IPV6_V6ONLY, NTSTATUS, PIRP, STATUS_CONNECTION_ACTIVE,
+    STATUS_INVALID_DEVICE_STATE, STATUS_LOCAL_DISCONNECT, STATUS_SUCCESS, WSK_EVENT_DISCONNECT,
+    WSK_EVENT_RECEIVE, WSK_EVENT_SEND_BACKLOG, WSK_FLAG_ABORTIVE, WSK_FLAG_ENTIRE_MESSAGE,
+    WSK_FLAG_RELEASE_ASAP,
 };
 
 use super::{Services, Stack};
@@ -23,6 +24,7 @@ use crate::wsk::buffer::Bytes;
 use crate::wsk::callback_table::require_functions;
 use crate::wsk::category;
 use crate::wsk::network::Readable;
+use crate::wsk::reach::require_reachable;
 use crate::wsk::requests::{RequestKind, SUCCESS};
 use crate::wsk::socket::{Socket, SocketState, StreamState};
 
@@ -130,6 +132,7 @@ impl Socket {
             }
             _ => return Err(STATUS_INVALID_DEVICE_STATE),
         }
+        require_reachable(remote, self.options.wants(IPPROTO_IPV6, IPV6_V6ONLY))?;
         services.network.connect(self.id, remote)?;
         self.state = SocketState::Connecting;
         Ok(())

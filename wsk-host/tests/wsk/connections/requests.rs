@@ -461,6 +461,8 @@ fn silent_mode_is_for_connections_to_other_machines() {
     });
     on(simulated(), |client| {
         let listener = client.socket(WSK_FLAG_LISTEN_SOCKET);
+        client.host.add_address([10, 0, 0, 1]);
+        client.host.add_address([10, 0, 0, 2]);
         bind(listener, ([10, 0, 0, 1], 80)).succeed();
         let socket = client.socket(WSK_FLAG_CONNECTION_SOCKET);
         bind(socket, ([10, 0, 0, 2], 0)).succeed();

@@ -115,6 +115,10 @@ fn congestion_is_notified() {
             assert_eq!(receive(socket).messages, [number(level, ecn, 0)]);
             for codepoint in 0..4 {
                 for said in [ecn, class] {
+                    // A sender has met no congestion.
+                    if (said, codepoint) == (ecn, 3) {
+                        continue;
+                    }
                     let said = number(level, said, codepoint);
                     assert_eq!(send_with_control(socket, b"", address, &[said]), STATUS_SUCCESS);
                     assert_eq!(receive(socket).messages, [number(level, ecn, codepoint)]);
@@ -158,15 +162,16 @@ fn a_message_overrides_the_traffic_class_option() {
 #[test]
 fn a_hop_limit_arrives_on_the_simulated_network_only() {
     everywhere(|client| {
-        for (family, level, hops, wants) in [
-            (AF_INET, IPPROTO_IP, IP_TTL, IP_HOPLIMIT),
-            (AF_INET6, IPPROTO_IPV6, IPV6_UNICAST_HOPS, IPV6_HOPLIMIT),
+        for (family, level, hops, wants, arrives_as) in [
+            (AF_INET, IPPROTO_IP, IP_TTL, IP_HOPLIMIT, IP_TTL),
+            (AF_INET6, IPPROTO_IPV6, IPV6_UNICAST_HOPS, IPV6_HOPLIMIT, IPV6_HOPLIMIT),
         ] {
             let (socket, address) = bound(client, any_port(family));
             set(socket, level, wants, 1);
             let expect = |limit| {
                 let expected = if is_real(client) { None } else { Some(limit) };
-                assert_eq!(number_in(&receive(socket).messages, level, wants), expected);
+                let messages = receive(socket).messages;
+                assert_eq!(number_in(&messages, level, arrives_as), expected);
             };
             send_to(socket, b"", address);
             expect(128);

@@ -8,7 +8,8 @@ use wsk_sys::{
     NTSTATUS, STATUS_ACCESS_DENIED, STATUS_ADDRESS_ALREADY_EXISTS, STATUS_CONNECTION_ABORTED,
     STATUS_CONNECTION_REFUSED, STATUS_CONNECTION_RESET, STATUS_HOST_UNREACHABLE,
     STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_ADDRESS_COMPONENT, STATUS_INVALID_BUFFER_SIZE,
-    STATUS_INVALID_PARAMETER, STATUS_IO_TIMEOUT, STATUS_NETWORK_UNREACHABLE, STATUS_UNSUCCESSFUL,
+    STATUS_INVALID_PARAMETER, STATUS_IO_TIMEOUT, STATUS_NETWORK_UNREACHABLE, STATUS_NOT_SUPPORTED,
+    STATUS_UNSUCCESSFUL,
 };
 
 use super::datagrams::UdpState;
@@ -79,9 +80,29 @@ fn is_too_large(error: &io::Error) -> bool {
     error.raw_os_error() == Some(number)
 }
 
+/// Whether an interface does not exist: its index, or the address that stands for it, is of none.
+fn lacks_device(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let numbers = [libc::ENODEV, libc::ENXIO];
+    #[cfg(not(unix))]
+    let numbers: [i32; 0] = [];
+    error.raw_os_error().is_some_and(|number| numbers.contains(&number))
+}
+
+/// Whether the machine has no memory or no file left for a socket.
+fn lacks_resources(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let numbers = [libc::ENOBUFS, libc::EMFILE, libc::ENFILE];
+    #[cfg(not(unix))]
+    let numbers = [10_055, 10_024];
+    error.raw_os_error().is_some_and(|number| numbers.contains(&number))
+}
+
 pub(super) fn status(error: &io::Error) -> NTSTATUS {
     match error.kind() {
         _ if is_too_large(error) => STATUS_INVALID_BUFFER_SIZE,
+        _ if lacks_device(error) => STATUS_INVALID_ADDRESS_COMPONENT,
+        _ if lacks_resources(error) => STATUS_INSUFFICIENT_RESOURCES,
         ErrorKind::AddrInUse => STATUS_ADDRESS_ALREADY_EXISTS,
         ErrorKind::AddrNotAvailable => STATUS_INVALID_ADDRESS_COMPONENT,
         ErrorKind::ConnectionAborted => STATUS_CONNECTION_ABORTED,
@@ -92,10 +113,11 @@ pub(super) fn status(error: &io::Error) -> NTSTATUS {
         }
         ErrorKind::InvalidInput => STATUS_INVALID_PARAMETER,
         ErrorKind::HostUnreachable => STATUS_HOST_UNREACHABLE,
-        ErrorKind::NetworkUnreachable => STATUS_NETWORK_UNREACHABLE,
+        ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => STATUS_NETWORK_UNREACHABLE,
         ErrorKind::OutOfMemory => STATUS_INSUFFICIENT_RESOURCES,
         ErrorKind::PermissionDenied => STATUS_ACCESS_DENIED,
         ErrorKind::TimedOut => STATUS_IO_TIMEOUT,
+        ErrorKind::Unsupported => STATUS_NOT_SUPPORTED,
         _ => STATUS_UNSUCCESSFUL,
     }
 }

@@ -8,6 +8,7 @@
 
 mod datagrams;
 mod endpoint;
+mod interfaces;
 mod ports;
 mod settings;
 mod streams;
@@ -190,6 +191,17 @@ impl Network for Real {
     /// The loopback addresses. Others change over time, and each system has its own call to list them.
     fn addresses(&self) -> Vec<IpAddr> {
         vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+    }
+
+    fn add_address(&mut self, _ip: IpAddr) {}
+
+    /// Binding asks the system without a list of its addresses.
+    fn has_address(&self, ip: IpAddr) -> bool {
+        std::net::UdpSocket::bind((ip.to_canonical(), 0)).is_ok()
+    }
+
+    fn has_interface(&self, index: u32) -> bool {
+        interfaces::exists(index)
     }
 
     fn wakeups(&mut self) -> Vec<(Ticks, u64)> {

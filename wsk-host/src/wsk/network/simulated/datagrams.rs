@@ -6,8 +6,8 @@ use std::task::Poll;
 use wsk_sys::{NTSTATUS, STATUS_INVALID_ADDRESS_COMPONENT, STATUS_INVALID_BUFFER_SIZE};
 
 use super::super::{Datagram, IcmpError, Network, Outgoing};
-use super::Simulated;
 use super::endpoint::{Endpoint, loopback, seen_by};
+use super::{INTERFACE, Simulated};
 
 /// The largest datagram of UDP over IPv4, without its headers.
 const LARGEST: usize = 65_507;
@@ -29,9 +29,6 @@ impl Simulated {
             return Ok(());
         };
         let to = SocketAddr::new(outgoing.to.ip().to_canonical(), outgoing.to.port());
-        if to.port() == 0 || to.ip().is_unspecified() {
-            return Err(STATUS_INVALID_ADDRESS_COMPONENT);
-        }
         let bound = sender.local.ip().to_canonical();
         let from = match outgoing.from.map(|ip| ip.to_canonical()) {
             Some(ip) => ip,
@@ -54,7 +51,7 @@ impl Simulated {
                 bytes: bytes.to_vec(),
                 from,
                 to: Some(to.ip()),
-                interface: 1,
+                interface: INTERFACE,
                 traffic_class: outgoing.traffic_class.unwrap_or(0),
                 hop_limit: outgoing.hop_limit,
                 segment: None,

@@ -7,12 +7,12 @@ mod ports;
 mod settings;
 mod streams;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::Poll;
 
-use wsk_sys::{NTSTATUS, STATUS_INVALID_DEVICE_STATE};
+use wsk_sys::{NTSTATUS, STATUS_INVALID_ADDRESS_COMPONENT, STATUS_INVALID_DEVICE_STATE};
 
 use super::{Binding, Datagram, Incoming, Network, Outgoing, Readable};
 use crate::kernel::config::Timing;
@@ -21,6 +21,10 @@ use crate::kernel::schedule::{Ticks, ticks};
 use crate::wsk::config::{Config, Faults};
 use crate::wsk::options::Setting;
 use endpoint::{Endpoints, Role, seen_by};
+use settings::Interface;
+
+/// The index of the machine's only interface.
+const INTERFACE: u32 = 1;
 
 pub(in crate::wsk) struct Simulated {
     endpoints: Endpoints,
@@ -32,6 +36,8 @@ pub(in crate::wsk) struct Simulated {
     /// Bytes that a connection takes from its sender before the receiver has room.
     window: usize,
     last_port: u16,
+    /// The addresses of the machine beside the loopback ones.
+    added: BTreeSet<IpAddr>,
     wakeups: Vec<(Ticks, u64)>,
 }
 
@@ -45,6 +51,7 @@ impl Simulated {
             faults: config.faults,
             window: config.window.max(1),
             last_port: 49_151,
+            added: BTreeSet::new(),
             wakeups: Vec::new(),
         }
     }
@@ -149,6 +156,15 @@ impl Network for Simulated {
     }
 
     fn set(&mut self, id: u64, setting: &Setting) -> Result<(), NTSTATUS> {
+        if let Some(interface) = settings::interface(setting) {
+            let exists = match interface {
+                Interface::Address(ip) => self.has_address(ip.into()),
+                Interface::Index(index) => index == 0 || self.has_interface(index),
+            };
+            if !exists {
+                return Err(STATUS_INVALID_ADDRESS_COMPONENT);
+            }
+        }
         match self.endpoints.get_mut(id) {
             Some(endpoint) => endpoint.set(setting),
             None => Err(STATUS_INVALID_DEVICE_STATE),
@@ -156,7 +172,21 @@ impl Network for Simulated {
     }
 
     fn addresses(&self) -> Vec<IpAddr> {
-        vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+        let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        loopback.into_iter().chain(self.added.iter().copied()).collect()
+    }
+
+    fn add_address(&mut self, ip: IpAddr) {
+        self.added.insert(ip.to_canonical());
+    }
+
+    fn has_address(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        ip.is_loopback() || self.added.contains(&ip)
+    }
+
+    fn has_interface(&self, index: u32) -> bool {
+        index == INTERFACE
     }
 
     fn wakeups(&mut self) -> Vec<(Ticks, u64)> {

@@ -1,12 +1,12 @@
 //! Which addresses sockets may be bound to, beside each other.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use wsk_sys::{
     NTSTATUS, STATUS_ACCESS_DENIED, STATUS_ADDRESS_ALREADY_EXISTS, STATUS_INVALID_ADDRESS_COMPONENT,
 };
 
-use super::super::Binding;
+use super::super::{Binding, Network};
 use super::Simulated;
 use super::endpoint::{Endpoint, Role};
 use crate::wsk::options::Sharing;
@@ -14,9 +14,7 @@ use crate::wsk::options::Sharing;
 impl Simulated {
     pub(super) fn bind_port(&mut self, id: u64, binding: &Binding) -> Result<(), NTSTATUS> {
         let mut local = binding.local;
-        let ip = local.ip().to_canonical();
-        let is_broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
-        if ip.is_multicast() || is_broadcast {
+        if !local.ip().is_unspecified() && !self.has_address(local.ip()) {
             return Err(STATUS_INVALID_ADDRESS_COMPONENT);
         }
         if local.port() == 0 {

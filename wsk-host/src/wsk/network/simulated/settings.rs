@@ -1,6 +1,6 @@
 //! Options as the network in memory knows them: groups, and coalescing.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use wsk_sys::{
     IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, IP_RECVERR, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP,
@@ -54,6 +54,33 @@ impl Endpoint {
 
     fn leave(&mut self, group: IpAddr) -> Result<(), NTSTATUS> {
         if self.groups.remove(&group) { Ok(()) } else { Err(STATUS_INVALID_PARAMETER) }
+    }
+}
+
+/// An interface in a request of a client's.
+pub(super) enum Interface {
+    /// By one of its addresses.
+    Address(Ipv4Addr),
+    /// By its index, or by zero for any interface.
+    Index(u32),
+}
+
+/// The interface in an `IP_MREQ` or an `IPV6_MREQ`, which end with it.
+pub(super) fn interface(setting: &Setting) -> Option<Interface> {
+    let Value::Structure(bytes) = &setting.value else { return None };
+    let last = *bytes.last_chunk::<4>()?;
+    match (setting.level, setting.name) {
+        // An address whose first byte is zero is an index, in network order.
+        (IPPROTO_IP, IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP) if last[0] == 0 => {
+            Some(Interface::Index(u32::from_be_bytes(last)))
+        }
+        (IPPROTO_IP, IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP) => {
+            Some(Interface::Address(last.into()))
+        }
+        (IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP | IPV6_DROP_MEMBERSHIP) => {
+            Some(Interface::Index(u32::from_ne_bytes(last)))
+        }
+        _ => None,
     }
 }
 
