@@ -38,6 +38,7 @@ pub(super) fn run() -> Result<()> {
     kernel(&shell, &library)?;
     reset(&shell, &library)?;
     own_names(&shell, &library)?;
+    requests(&shell, &library)?;
     for compiler in COMPILERS {
         let program = project::scratch()?.join(format!("echo-{compiler}"));
         cmd!(shell, "{compiler}")
@@ -112,6 +113,28 @@ fn own_names(shell: &Shell, library: &Library) -> Result<()> {
         "{} functions of the client's with names of the C library: none is called",
         names.len()
     );
+    Ok(())
+}
+
+/// What calls return and complete with, and the shapes of indications.
+const REQUESTS: &str = "wsk-host/c/tests/requests.c";
+
+fn requests(shell: &Shell, library: &Library) -> Result<()> {
+    let program = build(shell, library, "requests", &[Path::new(REQUESTS)])?;
+    let Ended { status, out, err } = execute(&mut Command::new(&program), &program, PATIENCE)?;
+    ensure!(
+        status.success() && out == "requests\n" && err.is_empty(),
+        "{} should end with 0, but it ended with {status}:\n{out}{err}",
+        program.display()
+    );
+    let Ended { status, err, .. } = run_with(&program, "frees-twice")?;
+    let report =
+        "the completion routine has freed the IRP: WskSocket returns STATUS_PROTOCOL_UNREACHABLE";
+    ensure!(
+        status.code().is_none() && err.contains("INV-12 violated") && err.contains(report),
+        "`frees-twice` should be aborted with `{report}`, but it ended with {status}:\n{err}"
+    );
+    println!("what calls return, what they complete with, and the shapes of indications");
     Ok(())
 }
 
