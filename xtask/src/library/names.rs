@@ -25,9 +25,9 @@ const KEPT: [&str; 2] = ["dlsym", "environ"];
 pub(super) fn isolate(shell: &Shell, library: &Path, copy: &Path) -> Result<()> {
     let names = undefined(library)?;
     ensure!(names.contains("connect"), "{} does not call `connect`", library.display());
-    let map: Vec<String> = names.iter().map(|name| format!("{name} {PREFIX}{name}")).collect();
+    let map: Vec<String> = names.iter().map(|name| format!("{name} {PREFIX}{name}\n")).collect();
     let [map_file, source, object] = ["names", "c", "o"].map(|end| copy.with_extension(end));
-    fs::write(&map_file, map.join("\n"))?;
+    fs::write(&map_file, map.concat())?;
     fs::write(&source, jumps(&names))?;
     cmd!(shell, "cc -O2 -fPIC -c {source} -o {object}").quiet().run()?;
     // The intermediate code in std's objects is of no use here, and confuses older plugins of binutils, which say so.
