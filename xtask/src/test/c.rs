@@ -36,6 +36,7 @@ pub(super) fn run() -> Result<()> {
     println!("{}, {}", library.path.display(), library.needs.join(" "));
     compile_alone(&shell)?;
     kernel(&shell, &library)?;
+    practices(&shell, &library)?;
     reset(&shell, &library)?;
     own_names(&shell, &library)?;
     requests(&shell, &library)?;
@@ -193,6 +194,67 @@ fn kernel(shell: &Shell, library: &Library) -> Result<()> {
         }
     }
     println!("{} languages: what drivers use around their sockets", LANGUAGES.len());
+    Ok(())
+}
+
+/// Practices of shipped drivers, and the rule that warns of each; none if WSK permits it.
+const PRACTICES: &str = "wsk-host/c/tests/practices.c";
+const TOLERATED: [(&str, Option<&str>); 6] = [
+    ("local-buffer", None),
+    ("context-on-the-stack", Some("INV-17")),
+    ("address-on-the-stack", Some("INV-25")),
+    ("empty-control-data", Some("INV-26")),
+    ("irp-and-size", Some("INV-27")),
+    ("events-with-an-irp", Some("INV-51")),
+];
+
+/// A client in C is warned of each practice once, and continues; with `WSK_HOST_RULES` the environment stops it, or silences
+/// the host.
+fn practices(shell: &Shell, library: &Library) -> Result<()> {
+    let program = project::scratch()?.join("practices");
+    cmd!(shell, "gcc")
+        .args(STRICT)
+        .arg("-Wno-multichar")
+        .args(HEADERS)
+        .args([LIBRARY_HEADER, PRACTICES])
+        .arg(&library.path)
+        .args(&library.needs)
+        .arg("-o")
+        .arg(&program)
+        .quiet()
+        .run()
+        .with_context(|| format!("gcc does not build {PRACTICES}"))?;
+    let run_at = |practice: &str, levels: Option<&str>| {
+        let mut command = Command::new(&program);
+        command.arg(practice).env_remove("WSK_HOST_RULES");
+        if let Some(levels) = levels {
+            command.env("WSK_HOST_RULES", levels);
+        }
+        execute(&mut command, &program, PATIENCE)
+    };
+    for (practice, rule) in TOLERATED {
+        let Ended { status, err, .. } = run_at(practice, None)?;
+        let warning =
+            rule.map_or_else(String::new, |rule| format!("wsk-host: warning: {rule} violated: "));
+        ensure!(
+            status.success()
+                && err.starts_with(&warning)
+                && err.matches("violated").count() == usize::from(rule.is_some()),
+            "`{practice}` should end with 0 and one warning `{warning}`, but it ended with {status}:\n{err}"
+        );
+        let Some(rule) = rule else { continue };
+        let Ended { status, err, .. } = run_at(practice, Some("strict"))?;
+        ensure!(
+            status.code().is_none() && err.starts_with(&format!("wsk-host: {rule} violated: ")),
+            "`{practice}` should be aborted at the level `strict`, but it ended with {status}:\n{err}"
+        );
+        let Ended { status, err, .. } = run_at(practice, Some(&format!("{rule}=off")))?;
+        ensure!(
+            status.success() && err.is_empty(),
+            "`{practice}` should print nothing while {rule} is off, but it ended with {status}:\n{err}"
+        );
+    }
+    println!("{} practices of shipped drivers: tolerated by default", TOLERATED.len());
     Ok(())
 }
 
