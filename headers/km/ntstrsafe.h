@@ -150,6 +150,107 @@ int _vsnwprintf(WCHAR *Buffer, size_t Count, CONST WCHAR *Format, __builtin_va_l
 WSK_HEADERS_STRSAFE(A, CHAR, _vsnprintf)
 WSK_HEADERS_STRSAFE(W, WCHAR, _vsnwprintf)
 
+/* The functions that also return the end of the text, and treat the rest of the buffer as flags say. */
+
+#define STRSAFE_IGNORE_NULLS     0x00000100
+#define STRSAFE_FILL_BEHIND_NULL 0x00000200
+#define STRSAFE_FILL_ON_FAILURE  0x00000400
+#define STRSAFE_NULL_ON_FAILURE  0x00000800
+#define STRSAFE_NO_TRUNCATION    0x00001000
+#define STRSAFE_FILL_BYTE(Byte)    ((ULONG)(((Byte) & 0xff) | STRSAFE_FILL_BEHIND_NULL))
+#define STRSAFE_FAILURE_BYTE(Byte) ((ULONG)(((Byte) & 0xff) | STRSAFE_FILL_ON_FAILURE))
+
+#define WSK_HEADERS_STRSAFE_FLAGS 0x00001fff
+
+#define WSK_HEADERS_STRSAFE_FINISH(Kind, Char)                                                                         \
+    FORCEINLINE NTSTATUS WskHeadersFinish##Kind(Char *Destination, size_t Size, Char **End, size_t *Remaining,         \
+                                                ULONG Flags, NTSTATUS Status)                                          \
+    {                                                                                                                  \
+        size_t Length = 0;                                                                                             \
+                                                                                                                       \
+        if (Size == 0 || Destination == NULL || (Flags & ~(ULONG)WSK_HEADERS_STRSAFE_FLAGS) != 0) {                    \
+            return STATUS_INVALID_PARAMETER;                                                                           \
+        }                                                                                                              \
+        if (!NT_SUCCESS(Status) && (Flags & STRSAFE_FILL_ON_FAILURE) != 0) {                                           \
+            WSK_HEADERS_MEMORY(memset)(Destination, (int)(Flags & 0xff), Size * sizeof(Char));                         \
+            Destination[(Flags & 0xff) == 0 ? 0 : Size - 1] = 0;                                                       \
+        }                                                                                                              \
+        if (!NT_SUCCESS(Status) && (Flags & (STRSAFE_NULL_ON_FAILURE | STRSAFE_NO_TRUNCATION)) != 0) {                 \
+            Destination[0] = 0;                                                                                        \
+        }                                                                                                              \
+        while (Length < Size - 1 && Destination[Length] != 0) {                                                        \
+            Length++;                                                                                                  \
+        }                                                                                                              \
+        if (NT_SUCCESS(Status) && (Flags & STRSAFE_FILL_BEHIND_NULL) != 0) {                                           \
+            WSK_HEADERS_MEMORY(memset)(Destination + Length + 1, (int)(Flags & 0xff),                                  \
+                                       (Size - Length - 1) * sizeof(Char));                                            \
+        }                                                                                                              \
+        if (End != NULL) {                                                                                             \
+            *End = Destination + Length;                                                                               \
+        }                                                                                                              \
+        if (Remaining != NULL) {                                                                                       \
+            *Remaining = Size - Length;                                                                                \
+        }                                                                                                              \
+        return Status;                                                                                                 \
+    }
+
+#define WSK_HEADERS_STRSAFE_EX(Unit, Name, Kind, Char, UnitSize, Parameters, Arguments)                                \
+    FORCEINLINE NTSTATUS RtlString##Unit##Name##Ex##Kind Parameters                                                    \
+    {                                                                                                                  \
+        NTSTATUS Status = RtlStringCch##Name##Kind Arguments;                                                          \
+                                                                                                                       \
+        Status = WskHeadersFinish##Kind(Destination, Size / UnitSize, End, Remaining, Flags, Status);                  \
+        if (Remaining != NULL && Status != STATUS_INVALID_PARAMETER) {                                                 \
+            *Remaining = *Remaining * UnitSize + Size % UnitSize;                                                      \
+        }                                                                                                              \
+        return Status;                                                                                                 \
+    }
+
+#define WSK_HEADERS_STRSAFE_EXS(Unit, Kind, Char, UnitSize, Empty)                                                     \
+    WSK_HEADERS_STRSAFE_EX(Unit, Copy, Kind, Char, UnitSize,                                                           \
+                           (Char *Destination, size_t Size, CONST Char *Source, Char **End, size_t *Remaining,         \
+                            ULONG Flags),                                                                              \
+                           (Destination, Size / UnitSize, WSK_HEADERS_TEXT(Source, Empty)))                            \
+    WSK_HEADERS_STRSAFE_EX(Unit, Cat, Kind, Char, UnitSize,                                                            \
+                           (Char *Destination, size_t Size, CONST Char *Source, Char **End, size_t *Remaining,         \
+                            ULONG Flags),                                                                              \
+                           (Destination, Size / UnitSize, WSK_HEADERS_TEXT(Source, Empty)))                            \
+    WSK_HEADERS_STRSAFE_EX(Unit, CopyN, Kind, Char, UnitSize,                                                          \
+                           (Char *Destination, size_t Size, CONST Char *Source, size_t Count, Char **End,              \
+                            size_t *Remaining, ULONG Flags),                                                           \
+                           (Destination, Size / UnitSize, WSK_HEADERS_TEXT(Source, Empty), Count / UnitSize))          \
+    WSK_HEADERS_STRSAFE_EX(Unit, CatN, Kind, Char, UnitSize,                                                           \
+                           (Char *Destination, size_t Size, CONST Char *Source, size_t Count, Char **End,              \
+                            size_t *Remaining, ULONG Flags),                                                           \
+                           (Destination, Size / UnitSize, WSK_HEADERS_TEXT(Source, Empty), Count / UnitSize))          \
+    WSK_HEADERS_STRSAFE_EX(Unit, VPrintf, Kind, Char, UnitSize,                                                        \
+                           (Char *Destination, size_t Size, Char **End, size_t *Remaining, ULONG Flags,                \
+                            CONST Char *Format, __builtin_va_list List),                                               \
+                           (Destination, Size / UnitSize, WSK_HEADERS_TEXT(Format, Empty), List))                      \
+    FORCEINLINE NTSTATUS RtlString##Unit##PrintfEx##Kind(Char *Destination, size_t Size, Char **End,                   \
+                                                         size_t *Remaining, ULONG Flags, CONST Char *Format, ...)      \
+    {                                                                                                                  \
+        __builtin_va_list List;                                                                                        \
+        NTSTATUS Status;                                                                                               \
+                                                                                                                       \
+        __builtin_va_start(List, Format);                                                                              \
+        Status = RtlString##Unit##VPrintfEx##Kind(Destination, Size, End, Remaining, Flags, Format, List);             \
+        __builtin_va_end(List);                                                                                        \
+        return Status;                                                                                                 \
+    }
+
+/* With STRSAFE_IGNORE_NULLS, a null text is an empty one. */
+static CONST CHAR WskHeadersEmptyA[] = {0};
+static CONST WCHAR WskHeadersEmptyW[] = {0};
+#define WSK_HEADERS_TEXT(Text, Empty) ((Text) == NULL && (Flags & STRSAFE_IGNORE_NULLS) != 0 ? (Empty) : (Text))
+
+WSK_HEADERS_STRSAFE_FINISH(A, CHAR)
+WSK_HEADERS_STRSAFE_FINISH(W, WCHAR)
+WSK_HEADERS_STRSAFE_EXS(Cch, A, CHAR, 1, WskHeadersEmptyA)
+WSK_HEADERS_STRSAFE_EXS(Cch, W, WCHAR, 1, WskHeadersEmptyW)
+WSK_HEADERS_STRSAFE_EXS(Cb, A, CHAR, 1, WskHeadersEmptyA)
+WSK_HEADERS_STRSAFE_EXS(Cb, W, WCHAR, sizeof(WCHAR), WskHeadersEmptyW)
+
 /* Of counted strings, which end without a NUL. */
 
 FORCEINLINE NTSTATUS RtlUnicodeStringVPrintf(PUNICODE_STRING Destination, NTSTRSAFE_PCWSTR Format,

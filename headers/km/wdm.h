@@ -17,6 +17,7 @@
 #include <nt_lists.h>
 #include <nt_mm.h>
 #include <nt_ps.h>
+#include <nt_resource.h>
 #include <nt_rtl.h>
 #include <nt_types.h>
 

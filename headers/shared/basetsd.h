@@ -56,6 +56,22 @@
 #define DECLSPEC_DEPRECATED   __attribute__((deprecated))
 #define DECLSPEC_IMPORT
 #define DECLSPEC_EXPORT
+#if !defined(_WIN32) && !defined(__declspec)
+#define __declspec(Kind) WSK_HEADERS_DECLSPEC_##Kind
+#define WSK_HEADERS_DECLSPEC_align(Bytes)   DECLSPEC_ALIGN(Bytes)
+#define WSK_HEADERS_DECLSPEC_noreturn       DECLSPEC_NORETURN
+#define WSK_HEADERS_DECLSPEC_noinline       DECLSPEC_NOINLINE
+#define WSK_HEADERS_DECLSPEC_selectany      DECLSPEC_SELECTANY
+#define WSK_HEADERS_DECLSPEC_deprecated     DECLSPEC_DEPRECATED
+#define WSK_HEADERS_DECLSPEC_dllimport
+#define WSK_HEADERS_DECLSPEC_dllexport
+#define WSK_HEADERS_DECLSPEC_allocate(Name)
+#define WSK_HEADERS_DECLSPEC_code_seg(Name)
+#define WSK_HEADERS_DECLSPEC_nothrow
+#define WSK_HEADERS_DECLSPEC_novtable
+#define WSK_HEADERS_DECLSPEC_restrict
+#define WSK_HEADERS_DECLSPEC_uuid(Text)
+#endif
 #endif
 #define DECLSPEC_CACHEALIGN      DECLSPEC_ALIGN(SYSTEM_CACHE_ALIGNMENT_SIZE)
 #define NTKERNELAPI

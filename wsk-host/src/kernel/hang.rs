@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use wsk_sys::LONG;
 
 use crate::kernel::ke::dispatcher::{
-    NOTIFICATION_TIMER, SEMAPHORE, SYNCHRONIZATION_TIMER, THREAD, Waiting,
+    MUTANT, NOTIFICATION_TIMER, SEMAPHORE, SYNCHRONIZATION_TIMER, THREAD, Waiting,
 };
 use crate::kernel::schedule::{ThreadId, Ticks};
 use crate::kernel::trace::Milliseconds;
@@ -34,6 +34,7 @@ pub(crate) struct InFlight {
 pub(crate) enum Awaited {
     Event,
     Semaphore,
+    Mutex,
     Timer,
     /// The end of a thread, by its number if it is known.
     Thread(Option<ThreadId>),
@@ -44,6 +45,7 @@ impl Awaited {
     pub(crate) fn new(kind: LONG, thread: impl FnOnce() -> Option<ThreadId>) -> Self {
         match kind {
             SEMAPHORE => Self::Semaphore,
+            MUTANT => Self::Mutex,
             NOTIFICATION_TIMER | SYNCHRONIZATION_TIMER => Self::Timer,
             THREAD => Self::Thread(thread()),
             _ => Self::Event,
@@ -54,6 +56,7 @@ impl Awaited {
         match self {
             Self::Event => "an event".to_owned(),
             Self::Semaphore => "a semaphore".to_owned(),
+            Self::Mutex => "a mutex".to_owned(),
             Self::Timer => "a timer".to_owned(),
             Self::Thread(None) => "the end of a thread".to_owned(),
             Self::Thread(Some(thread)) => format!("the end of thread {thread}"),

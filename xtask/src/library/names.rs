@@ -32,11 +32,14 @@ pub(super) fn isolate(shell: &Shell, library: &Path, copy: &Path) -> Result<()> 
     cmd!(shell, "cc -O2 -fPIC -c {source} -o {object}").quiet().run()?;
     // The intermediate code in std's objects is of no use here, and confuses older plugins of binutils, which say so.
     let unused = ["--remove-section=.llvmbc", "--remove-section=.llvmcmd"];
-    cmd!(shell, "objcopy --redefine-syms={map_file} {unused...} {library} {copy}")
+    let renamed = cmd!(shell, "objcopy --redefine-syms={map_file} {unused...} {library} {copy}")
         .quiet()
-        .ignore_stderr()
-        .run()
-        .context("objcopy (binutils) cannot rename the symbols of the library")?;
+        .ignore_status()
+        .output()
+        .context("the library is renamed by objcopy, of binutils")?;
+    let said = String::from_utf8_lossy(&renamed.stderr);
+    let said: Vec<&str> = said.lines().filter(|line| !line.starts_with("bfd plugin")).collect();
+    ensure!(renamed.status.success(), "objcopy cannot rename the symbols:\n{}", said.join("\n"));
     cmd!(shell, "ar r {copy} {object}").quiet().ignore_stderr().run()?;
     let left: BTreeSet<String> = undefined(copy)?;
     ensure!(left.is_empty(), "{} still depends on {left:?}", copy.display());

@@ -37,6 +37,7 @@ pub(super) fn run() -> Result<()> {
     compile_alone(&shell)?;
     kernel(&shell, &library)?;
     practices(&shell, &library)?;
+    locks(&shell, &library)?;
     reset(&shell, &library)?;
     own_names(&shell, &library)?;
     requests(&shell, &library)?;
@@ -141,6 +142,7 @@ fn requests(shell: &Shell, library: &Library) -> Result<()> {
 
 /// What drivers use around their sockets, and in which languages it is compiled and run.
 const KERNEL: &str = "wsk-host/c/tests/kernel.c";
+const LOCKS: &str = "wsk-host/c/tests/locks.c";
 const LANGUAGES: [(&str, &str, &str); 6] = [
     ("gcc", "c", "c11"),
     ("gcc", "c", "c17"),
@@ -161,21 +163,68 @@ const STOPPED: [(&str, &str); 7] = [
     ("prints-a-float", "the kernel does not format floating-point numbers"),
 ];
 
+/// What the host says of the locks' scenarios that break a rule.
+const LOCKS_STOPPED: [(&str, &str); 3] = [
+    ("releases-anothers-mutex", "KeReleaseMutex: the current thread does not own the mutex"),
+    ("ends-with-a-mutex", "the thread has not released 1 mutexes"),
+    ("waits-for-itself", "the current thread has the resource as a reader"),
+];
+
+/// Mutexes, resources, remove locks, and the safe strings that return their end.
+fn locks(shell: &Shell, library: &Library) -> Result<()> {
+    for (compiler, language, standard) in LANGUAGES {
+        let program = in_language(shell, library, LOCKS, (compiler, language, standard))?;
+        let Ended { status, out, err } = execute(&mut Command::new(&program), &program, PATIENCE)?;
+        ensure!(
+            status.success() && out == "excludes\nowns\nremoves\nstrings\n" && err.is_empty(),
+            "{} should end with 0, but it ended with {status}:\n{out}{err}",
+            program.display()
+        );
+        stopped(&program, &LOCKS_STOPPED)?;
+    }
+    println!("{} languages: locks and safe strings", LANGUAGES.len());
+    Ok(())
+}
+
+/// Scenarios that the host stops, each with its report.
+fn stopped(program: &Path, scenarios: &[(&str, &str)]) -> Result<()> {
+    for (scenario, report) in scenarios {
+        let Ended { status, err, .. } = run_with(program, scenario)?;
+        ensure!(
+            status.code().is_none() && err.contains(report),
+            "`{scenario}` should be aborted with `{report}`, but it ended with {status}:\n{err}"
+        );
+    }
+    Ok(())
+}
+
+/// A program in C or C++, compiled and linked with the library.
+fn in_language(
+    shell: &Shell,
+    library: &Library,
+    source: &str,
+    (compiler, language, standard): (&str, &str, &str),
+) -> Result<PathBuf> {
+    let stem = Path::new(source).file_stem().unwrap_or_default().display();
+    let program = project::scratch()?.join(format!("{stem}-{compiler}-{standard}"));
+    cmd!(shell, "{compiler} -std={standard} -fshort-wchar -Wall -Wextra -Wpedantic -Werror")
+        // The tags of pool.
+        .arg("-Wno-multichar")
+        .args(HEADERS)
+        .args([LIBRARY_HEADER, "-x", language, source, "-x", "none"])
+        .arg(&library.path)
+        .args(&library.needs)
+        .arg("-o")
+        .arg(&program)
+        .quiet()
+        .run()
+        .with_context(|| format!("{compiler} -std={standard} does not build {source}"))?;
+    Ok(program)
+}
+
 fn kernel(shell: &Shell, library: &Library) -> Result<()> {
     for (compiler, language, standard) in LANGUAGES {
-        let program = project::scratch()?.join(format!("kernel-{compiler}-{standard}"));
-        cmd!(shell, "{compiler} -std={standard} -fshort-wchar -Wall -Wextra -Wpedantic -Werror")
-            // The tags of pool.
-            .arg("-Wno-multichar")
-            .args(HEADERS)
-            .args([LIBRARY_HEADER, "-x", language, KERNEL, "-x", "none"])
-            .arg(&library.path)
-            .args(&library.needs)
-            .arg("-o")
-            .arg(&program)
-            .quiet()
-            .run()
-            .with_context(|| format!("{compiler} -std={standard} does not build {KERNEL}"))?;
+        let program = in_language(shell, library, KERNEL, (compiler, language, standard))?;
         let Ended { status, out, err } = execute(&mut Command::new(&program), &program, PATIENCE)?;
         ensure!(
             status.success() && out.ends_with("device\n") && err.is_empty(),
@@ -185,13 +234,7 @@ fn kernel(shell: &Shell, library: &Library) -> Result<()> {
         let Ended { status, err, .. } = run_with(&program, "prints")?;
         let printed = "plain 1\nwith a level\nin a debug build\n";
         ensure!(status.success() && err.starts_with(printed), "it printed:\n{err}");
-        for (scenario, report) in STOPPED {
-            let Ended { status, err, .. } = run_with(&program, scenario)?;
-            ensure!(
-                status.code().is_none() && err.contains(report),
-                "`{scenario}` should be aborted with `{report}`, but it ended with {status}:\n{err}"
-            );
-        }
+        stopped(&program, &STOPPED)?;
     }
     println!("{} languages: what drivers use around their sockets", LANGUAGES.len());
     Ok(())

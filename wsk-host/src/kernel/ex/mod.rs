@@ -6,5 +6,6 @@ mod lookaside;
 pub(crate) mod pool;
 mod push_lock;
 mod queued_lock;
+mod resource;
 mod rundown;
 mod spin_lock;

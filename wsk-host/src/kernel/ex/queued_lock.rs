@@ -122,6 +122,15 @@ pub(super) fn acquire(lock: usize, mode: Mode, function: &'static str) {
     take(Resource::Lock, lock, function);
 }
 
+/// Lets other readers in beside the holder of an exclusive lock, which is a reader from now on.
+pub(super) fn downgrade(lock: usize) {
+    if let Some(state) = held().as_mut().and_then(|held| held.get_mut(&lock)) {
+        state.mode = Mode::Shared;
+        state.hand_over();
+    }
+    interrupt();
+}
+
 /// Gives a lock back.
 pub(super) fn release(lock: usize, mode: Mode, function: &str) {
     let me = thread::current().id();

@@ -16,6 +16,7 @@
 use std::cell::UnsafeCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,7 @@ use crate::verifier::place_of_client;
 
 /// The kinds of dispatcher objects, as in the lowest byte of a header.
 pub(crate) const SYNCHRONIZATION_EVENT: LONG = 1;
+pub(crate) const MUTANT: LONG = 2;
 pub(crate) const SEMAPHORE: LONG = 5;
 pub(crate) const THREAD: LONG = 6;
 pub(crate) const NOTIFICATION_TIMER: LONG = 8;
@@ -42,7 +44,34 @@ struct Waiters {
     by_number: BTreeMap<u64, Waiter>,
     by_object: HashMap<usize, BTreeSet<u64>>,
     last: u64,
+    /// The number of mutexes that each thread owns.
+    owned: HashMap<Token, usize>,
 }
+
+/// A number for a thread of this process.
+type Token = usize;
+
+/// The current thread's number.
+fn token() -> Token {
+    static LAST: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static TOKEN: Token = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+    }
+    TOKEN.with(|token| *token)
+}
+
+/// `KMUTANT`, a mutex. Its signal state is 1 while no thread owns it, and one less for each wait of its owner's.
+#[repr(C)]
+pub(crate) struct Mutant {
+    header: DISPATCHER_HEADER,
+    list_entry: LIST_ENTRY,
+    /// The owner's number, or zero.
+    owner: Token,
+    flags: u8,
+    apc_disable: u8,
+}
+
+const _: () = assert!(size_of::<Mutant>() == 0x38);
 
 struct Waiter {
     objects: Vec<Object>,
@@ -82,7 +111,7 @@ enum Place {
 ///
 /// The header is valid until the wait ends, and is accessed only under the dispatcher lock.
 #[derive(Clone, Copy)]
-struct Object(*mut DISPATCHER_HEADER);
+struct Object(*mut DISPATCHER_HEADER, Token);
 
 // SAFETY: the header is valid, and accessed only under the dispatcher lock (Invariants).
 unsafe impl Send for Object {}
@@ -90,13 +119,40 @@ unsafe impl Send for Object {}
 impl Object {
     /// Requires the dispatcher lock.
     fn is_signaled(&self) -> bool {
+        if self.mutant().is_some_and(|mutant| self.is_own(mutant)) {
+            return true;
+        }
         // SAFETY: `Wait::new` and `try_wait` require initialized objects that stay valid during the wait,
         // and the dispatcher lock is held.
         unsafe { (*self.0).SignalState > 0 }
     }
 
+    /// The mutex that the object is. Requires the dispatcher lock.
+    fn mutant(self) -> Option<*mut Mutant> {
+        // SAFETY: the object is initialized and valid during the wait, and the dispatcher lock is held.
+        let kind = unsafe { fields::dispatcher_lock(self.0).read() };
+        (kind == MUTANT).then(|| self.0.cast())
+    }
+
+    /// Whether the waiting thread owns the mutex. Requires the dispatcher lock.
+    fn is_own(self, mutant: *mut Mutant) -> bool {
+        // SAFETY: the mutex is valid during the wait, and the dispatcher lock is held.
+        unsafe { (&raw const (*mutant).owner).read() == self.1 }
+    }
+
     /// Changes the object as a satisfied wait does, such as resetting a synchronization event. Requires the dispatcher lock.
-    fn take(self) {
+    fn take(self, owned: &mut HashMap<Token, usize>) {
+        if let Some(mutant) = self.mutant() {
+            if !self.is_own(mutant) {
+                *owned.entry(self.1).or_default() += 1;
+            }
+            // SAFETY: the mutex is valid during the wait, and the dispatcher lock excludes every other access.
+            unsafe {
+                (&raw mut (*mutant).owner).write(self.1);
+                (*self.0).SignalState -= 1;
+            }
+            return;
+        }
         // SAFETY: the object is initialized and valid during the wait, and the dispatcher lock is held.
         let kind = unsafe { fields::dispatcher_lock(self.0).read() };
         // SAFETY: the object is valid, and the dispatcher lock excludes every other access.
@@ -108,13 +164,17 @@ impl Object {
 }
 
 /// Satisfies a wait if it can be, and returns its status. Requires the dispatcher lock.
-fn try_take(objects: &[Object], wait_type: WAIT_TYPE) -> Option<NTSTATUS> {
+fn try_take(
+    objects: &[Object],
+    wait_type: WAIT_TYPE,
+    owned: &mut HashMap<Token, usize>,
+) -> Option<NTSTATUS> {
     if wait_type == WaitAll {
         let all = !objects.is_empty() && objects.iter().all(Object::is_signaled);
-        all.then(|| objects.iter().copied().for_each(Object::take)).map(|()| STATUS_SUCCESS)
+        all.then(|| objects.iter().for_each(|object| object.take(owned))).map(|()| STATUS_SUCCESS)
     } else {
         let first = objects.iter().position(Object::is_signaled)?;
-        objects[first].take();
+        objects[first].take(owned);
         // STATUS_WAIT_0 to STATUS_WAIT_63.
         Some(NTSTATUS::try_from(first).unwrap_or(STATUS_SUCCESS))
     }
@@ -150,6 +210,61 @@ pub(crate) unsafe fn initialize(object: *mut DISPATCHER_HEADER, kind: LONG, stat
     unsafe { object.write(header(kind, state)) };
 }
 
+/// Initializes memory as a mutex.
+///
+/// # Safety
+///
+/// The pointer is to memory for a mutex that no thread uses.
+pub(super) unsafe fn initialize_mutant(mutant: *mut Mutant) {
+    let _guard = lock();
+    let list_entry = LIST_ENTRY { Flink: ptr::null_mut(), Blink: ptr::null_mut() };
+    let new = Mutant { header: header(MUTANT, 1), list_entry, owner: 0, flags: 0, apc_disable: 1 };
+    // SAFETY: the memory has room for a mutex and no other user, by this function's contract.
+    unsafe { mutant.write(new) };
+}
+
+/// Gives a mutex back once, and returns its former state; nothing if the current thread does not own it.
+///
+/// # Safety
+///
+/// The pointer is to an initialized mutex.
+pub(super) unsafe fn release_mutant(mutant: *mut Mutant) -> Option<LONG> {
+    let guard = lock();
+    // SAFETY: the mutex is initialized, by this function's contract, and the dispatcher lock is held.
+    let owner = unsafe { (&raw const (*mutant).owner).read() };
+    drop(guard);
+    if owner != token() {
+        return None;
+    }
+    let free = |state: LONG| {
+        if state == 0 {
+            // SAFETY: the mutex is initialized, by this function's contract, and `change` holds the lock.
+            unsafe { (&raw mut (*mutant).owner).write(0) };
+        }
+        state + 1
+    };
+    let is_last = |former: LONG| former == 0;
+    // SAFETY: a mutex begins with its header, and is initialized by this function's contract.
+    let former = unsafe {
+        change_and(mutant.cast(), free, |waiters, former| {
+            if is_last(former) {
+                if let Some(owned) = waiters.owned.get_mut(&owner) {
+                    *owned -= 1;
+                    if *owned == 0 {
+                        waiters.owned.remove(&owner);
+                    }
+                }
+            }
+        })
+    };
+    Some(former)
+}
+
+/// The number of mutexes that the current thread owns.
+pub(crate) fn owned_mutexes() -> usize {
+    lock().waiters().owned.get(&token()).copied().unwrap_or(0)
+}
+
 /// Changes an object's signal state, satisfies the waits that this allows, and returns the former state.
 ///
 /// # Safety
@@ -159,19 +274,34 @@ pub(crate) unsafe fn change(
     object: *mut DISPATCHER_HEADER,
     state: impl FnOnce(LONG) -> LONG,
 ) -> LONG {
+    // SAFETY: the object is initialized, by this function's contract.
+    unsafe { change_and(object, state, |_, _| {}) }
+}
+
+/// As [`change`], and does something else under the same lock before waits are satisfied.
+///
+/// # Safety
+///
+/// The pointer is to an initialized object.
+unsafe fn change_and(
+    object: *mut DISPATCHER_HEADER,
+    state: impl FnOnce(LONG) -> LONG,
+    also: impl FnOnce(&mut Waiters, LONG),
+) -> LONG {
     let mut guard = lock();
     // SAFETY: the object is initialized, by this function's contract, and the dispatcher lock is held.
     let place = unsafe { &mut (*object).SignalState };
     let old = std::mem::replace(place, state(*place));
     // Under the lock: a thread whose wait is satisfied may free the object.
     let waiters = guard.waiters();
+    also(waiters, old);
     let of_object = waiters.by_object.get(&object.addr());
     for number in of_object.into_iter().flatten() {
         let Some(waiter) = waiters.by_number.get_mut(number) else { continue };
         if waiter.result.is_some() {
             continue;
         }
-        waiter.result = try_take(&waiter.objects, waiter.wait_type);
+        waiter.result = try_take(&waiter.objects, waiter.wait_type, &mut waiters.owned);
         match (&waiter.result, &waiter.thread) {
             (Some(_), Some((scheduler, thread))) => scheduler.wake(*thread),
             (Some(_), None) => SIGNALED.notify_all(),
@@ -200,9 +330,10 @@ impl Wait {
         thread: impl FnOnce() -> Option<(Arc<Deterministic>, ThreadId)>,
         waiting: impl FnOnce() -> Waiting,
     ) -> Result<Option<NTSTATUS>, Self> {
-        let objects: Vec<Object> = objects.iter().copied().map(Object).collect();
+        let me = token();
+        let objects: Vec<Object> = objects.iter().map(|object| Object(*object, me)).collect();
         let mut guard = lock();
-        let result = try_take(&objects, wait_type);
+        let result = try_take(&objects, wait_type, &mut guard.waiters().owned);
         if result.is_some() || !may_wait {
             return Ok(result);
         }

@@ -7,6 +7,7 @@ mod dpc;
 pub(crate) mod dpc_spin_lock;
 mod event;
 pub(crate) mod irql;
+mod mutex;
 pub(crate) mod region;
 mod semaphore;
 mod spin_lock;

@@ -14,6 +14,7 @@ use std::cell::Cell;
 
 use wsk_sys::{APC_LEVEL, BOOLEAN, FALSE, TRUE, ULONG, USHORT};
 
+use crate::kernel::ke::dispatcher::owned_mutexes;
 use crate::kernel::ke::irql::{current_irql, require_at_most};
 use crate::verifier::kernel_violation;
 
@@ -23,13 +24,13 @@ thread_local! {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn KeEnterCriticalRegion() {
+pub(crate) extern "C" fn KeEnterCriticalRegion() {
     require_at_most(APC_LEVEL, "KeEnterCriticalRegion");
     REGIONS.set(REGIONS.get() + 1);
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn KeLeaveCriticalRegion() {
+pub(crate) extern "C" fn KeLeaveCriticalRegion() {
     require_at_most(APC_LEVEL, "KeLeaveCriticalRegion");
     let Some(left) = REGIONS.get().checked_sub(1) else {
         kernel_violation("KeLeaveCriticalRegion: the thread is not in a critical region");
@@ -44,7 +45,7 @@ extern "C" fn KeAreApcsDisabled() -> BOOLEAN {
 
 /// Whether no kernel APC can interrupt the current thread.
 pub(crate) fn are_apcs_disabled() -> bool {
-    REGIONS.get() > 0 || current_irql() >= APC_LEVEL
+    REGIONS.get() > 0 || current_irql() >= APC_LEVEL || owned_mutexes() > 0
 }
 
 /// How many critical regions the current thread is in.
@@ -52,8 +53,12 @@ pub(crate) fn count() -> usize {
     REGIONS.get()
 }
 
-/// Stops a thread that ends in a critical region.
+/// Stops a thread that ends in a critical region, or with a mutex.
 pub(crate) fn require_none(function: &str) {
+    let owned = owned_mutexes();
+    if owned > 0 {
+        kernel_violation(&format!("{function}: the thread has not released {owned} mutexes"));
+    }
     let left = REGIONS.get();
     if left > 0 {
         kernel_violation(&format!("{function}: the thread has not left {left} critical regions"));

@@ -1,0 +1,219 @@
+//! `Ex…Resource…`: locks of one writer or of many readers, each of which may take them again.
+//!
+//! # Safety
+//!
+//! The exported functions require of their callers what Microsoft documents. They use the client's pointers during
+//! the call only, unless a comment says otherwise.
+
+#![expect(
+    unsafe_code,
+    reason = "the functions are C's, and so are the objects behind their pointers"
+)]
+
+use std::collections::HashMap;
+use std::ptr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+
+use wsk_sys::{
+    APC_LEVEL, BOOLEAN, DISPATCH_LEVEL, FALSE, NTSTATUS, PVOID, STATUS_SUCCESS, TRUE, ULONG,
+};
+
+use crate::kernel::ex::queued_lock::{
+    Mode, acquire, downgrade, release, require_free, try_acquire,
+};
+use crate::kernel::ke::irql::require_at_most;
+use crate::kernel::ke::region::{KeEnterCriticalRegion, KeLeaveCriticalRegion, are_apcs_disabled};
+use crate::verifier::kernel_violation;
+
+/// `ERESOURCE`, whose address stands for the lock. The host uses none of its members but one, which shows that it was
+/// initialized.
+#[repr(C)]
+pub(crate) struct Resource {
+    unused: [usize; 11],
+    initialized: usize,
+    spin_lock: usize,
+}
+
+const _: () = assert!(size_of::<Resource>() == 0x68);
+
+/// The value of `initialized`.
+const INITIALIZED: usize = 0x5245_534F;
+
+/// How often each thread has each resource, and how.
+type Holders = HashMap<(usize, ThreadId), (Mode, ULONG)>;
+
+fn holders() -> MutexGuard<'static, Option<Holders>> {
+    static HOLDERS: Mutex<Option<Holders>> = Mutex::new(None);
+    HOLDERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn key(resource: *mut Resource) -> (usize, ThreadId) {
+    (resource.addr(), thread::current().id())
+}
+
+/// How the current thread has a resource, and how often.
+fn held(resource: *mut Resource) -> Option<(Mode, ULONG)> {
+    holders().get_or_insert_default().get(&key(resource)).copied()
+}
+
+/// # Safety
+///
+/// The pointer is to memory of a resource.
+unsafe fn require_initialized(resource: *mut Resource, function: &str) {
+    // SAFETY: the pointer is to memory of a resource (this function's contract).
+    if unsafe { (&raw const (*resource).initialized).read() } != INITIALIZED {
+        kernel_violation(&format!("{function}: the resource is not initialized"));
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExInitializeResourceLite(resource: *mut Resource) -> NTSTATUS {
+    const NAME: &str = "ExInitializeResourceLite";
+    require_at_most(DISPATCH_LEVEL, NAME);
+    require_free(resource.addr(), NAME);
+    let new = Resource { unused: [0; 11], initialized: INITIALIZED, spin_lock: 0 };
+    // SAFETY: the caller passes memory for a resource.
+    unsafe { resource.write(new) };
+    STATUS_SUCCESS
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExDeleteResourceLite(resource: *mut Resource) -> NTSTATUS {
+    const NAME: &str = "ExDeleteResourceLite";
+    require_at_most(DISPATCH_LEVEL, NAME);
+    // SAFETY: the caller passes a resource.
+    unsafe { require_initialized(resource, NAME) };
+    require_free(resource.addr(), NAME);
+    // SAFETY: the caller passes a resource.
+    unsafe { (&raw mut (*resource).initialized).write(0) };
+    STATUS_SUCCESS
+}
+
+/// Takes a resource; unless it is free, only if the caller waits.
+///
+/// # Safety
+///
+/// The pointer is to memory of a resource.
+unsafe fn take(
+    resource: *mut Resource,
+    mode: Mode,
+    waits: BOOLEAN,
+    function: &'static str,
+) -> BOOLEAN {
+    require_at_most(APC_LEVEL, function);
+    // SAFETY: the pointer is to memory of a resource (this function's contract).
+    unsafe { require_initialized(resource, function) };
+    if !are_apcs_disabled() {
+        kernel_violation(&format!(
+            "{function}: normal kernel APCs are enabled; call KeEnterCriticalRegion first"
+        ));
+    }
+    match held(resource) {
+        // A writer may also read.
+        Some((of, times)) if of == Mode::Exclusive || mode == Mode::Shared => {
+            holders().get_or_insert_default().insert(key(resource), (of, times + 1));
+            return TRUE;
+        }
+        Some(_) if waits != FALSE => kernel_violation(&format!(
+            "{function}: the current thread has the resource as a reader, and would wait for itself"
+        )),
+        Some(_) => return FALSE,
+        None => {}
+    }
+    if waits != FALSE {
+        acquire(resource.addr(), mode, function);
+    } else if !try_acquire(resource.addr(), mode, function) {
+        return FALSE;
+    }
+    holders().get_or_insert_default().insert(key(resource), (mode, 1));
+    TRUE
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExAcquireResourceExclusiveLite(
+    resource: *mut Resource,
+    wait: BOOLEAN,
+) -> BOOLEAN {
+    // SAFETY: the caller passes a resource.
+    unsafe { take(resource, Mode::Exclusive, wait, "ExAcquireResourceExclusiveLite") }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExAcquireResourceSharedLite(
+    resource: *mut Resource,
+    wait: BOOLEAN,
+) -> BOOLEAN {
+    // SAFETY: the caller passes a resource.
+    unsafe { take(resource, Mode::Shared, wait, "ExAcquireResourceSharedLite") }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExReleaseResourceLite(resource: *mut Resource) {
+    const NAME: &str = "ExReleaseResourceLite";
+    require_at_most(DISPATCH_LEVEL, NAME);
+    // SAFETY: the caller passes a resource.
+    unsafe { require_initialized(resource, NAME) };
+    let Some((mode, times)) = held(resource) else {
+        kernel_violation(&format!("{NAME}: the current thread does not have the resource"));
+    };
+    if times > 1 {
+        holders().get_or_insert_default().insert(key(resource), (mode, times - 1));
+        return;
+    }
+    holders().get_or_insert_default().remove(&key(resource));
+    release(resource.addr(), mode, NAME);
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExConvertExclusiveToSharedLite(resource: *mut Resource) {
+    const NAME: &str = "ExConvertExclusiveToSharedLite";
+    require_at_most(DISPATCH_LEVEL, NAME);
+    let Some((Mode::Exclusive, times)) = held(resource) else {
+        kernel_violation(&format!("{NAME}: the current thread is not the writer"));
+    };
+    holders().get_or_insert_default().insert(key(resource), (Mode::Shared, times));
+    downgrade(resource.addr());
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn ExIsResourceAcquiredExclusiveLite(resource: *mut Resource) -> BOOLEAN {
+    require_at_most(DISPATCH_LEVEL, "ExIsResourceAcquiredExclusiveLite");
+    if matches!(held(resource), Some((Mode::Exclusive, _))) { TRUE } else { FALSE }
+}
+
+/// How often the current thread has the resource, as a writer or as a reader.
+#[unsafe(no_mangle)]
+extern "C" fn ExIsResourceAcquiredSharedLite(resource: *mut Resource) -> ULONG {
+    require_at_most(DISPATCH_LEVEL, "ExIsResourceAcquiredSharedLite");
+    held(resource).map_or(0, |(_, times)| times)
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExEnterCriticalRegionAndAcquireResourceExclusive(
+    resource: *mut Resource,
+) -> PVOID {
+    const NAME: &str = "ExEnterCriticalRegionAndAcquireResourceExclusive";
+    KeEnterCriticalRegion();
+    // SAFETY: the caller passes a resource.
+    unsafe { take(resource, Mode::Exclusive, TRUE, NAME) };
+    ptr::null_mut()
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExEnterCriticalRegionAndAcquireResourceShared(
+    resource: *mut Resource,
+) -> PVOID {
+    const NAME: &str = "ExEnterCriticalRegionAndAcquireResourceShared";
+    KeEnterCriticalRegion();
+    // SAFETY: the caller passes a resource.
+    unsafe { take(resource, Mode::Shared, TRUE, NAME) };
+    ptr::null_mut()
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ExReleaseResourceAndLeaveCriticalRegion(resource: *mut Resource) {
+    // SAFETY: the caller passes a resource.
+    unsafe { ExReleaseResourceLite(resource) };
+    KeLeaveCriticalRegion();
+}
