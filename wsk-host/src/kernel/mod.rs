@@ -29,6 +29,7 @@ pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod ex;
 pub(crate) mod hang;
+pub(crate) mod holdings;
 mod image;
 pub(crate) mod io;
 pub(crate) mod ke;

@@ -19,12 +19,13 @@ use wsk_sys::{
 };
 
 use crate::kernel::Kernel;
+use crate::kernel::holdings::{give_back, take};
 use crate::kernel::io::request::close_unreferenced;
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::ps::{
     ObReferenceObjectByHandle, dereference_thread, is_thread_type, reference_thread,
 };
-use crate::kernel::resources::{Resource, give_back, take};
+use crate::kernel::resources::Resource;
 use crate::verifier::kernel_violation;
 
 /// The system process, which all threads belong to. It is opaque and never ends: it only counts its

@@ -24,13 +24,14 @@ use wsk_sys::{
     STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS, ULONG, WaitAny,
 };
 
+use crate::kernel::holdings::{give_back, take};
 use crate::kernel::ke::dispatcher::{THREAD, change, header};
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::ke::region;
 use crate::kernel::ke::wait::wait;
 use crate::kernel::loaded_image::ClientCall;
 use crate::kernel::residency::require_frames;
-use crate::kernel::resources::{Resource, give_back, take};
+use crate::kernel::resources::Resource;
 use crate::kernel::schedule::{ClientPointer, ThreadId};
 use crate::kernel::{Entered, Kernel};
 use crate::verifier::{Origin, kernel_violation};

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::Kernel;
 use crate::verifier::Origin;
 
 /// A kind of resource that a client takes and gives back.
@@ -57,16 +56,6 @@ impl Resources {
             origins.iter().map(|origin| (resource.left().to_owned(), origin))
         })
     }
-}
-
-/// The current thread's client takes a resource.
-pub(crate) fn take(resource: Resource, key: usize, call: &'static str) {
-    Kernel::current().resources().take(resource, key, Origin::here(call));
-}
-
-/// The current thread's client gives a resource back.
-pub(crate) fn give_back(resource: Resource, key: usize) {
-    Kernel::current().resources().give_back(resource, key);
 }
 
 #[cfg(test)]

@@ -22,8 +22,9 @@ use crate::kernel::ex::lists::{
     ExpInterlockedPushEntrySList, InitializeSListHead, SListHeader,
 };
 use crate::kernel::ex::pool::{ExAllocatePoolWithTag, ExFreePoolWithTag};
+use crate::kernel::holdings::{give_back, take};
 use crate::kernel::ke::irql::require_at_most;
-use crate::kernel::resources::{Resource, give_back, take};
+use crate::kernel::resources::Resource;
 use crate::verifier::kernel_violation;
 
 /// The number of blocks that a list keeps, and the maximum of a list that grows. On a host, lists do not grow.

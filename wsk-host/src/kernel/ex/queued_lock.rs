@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use crate::kernel::context::require_no_callback;
+use crate::kernel::holdings::{give_back, take};
 use crate::kernel::interrupt;
 use crate::kernel::ke::dispatcher::Signal;
-use crate::kernel::resources::{Resource, give_back, take};
+use crate::kernel::resources::Resource;
 use crate::verifier::kernel_violation;
 
 /// The locks that are held, by their address.

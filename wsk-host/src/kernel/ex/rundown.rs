@@ -20,10 +20,11 @@ use wsk_sys::fields::rundown_count;
 use wsk_sys::{APC_LEVEL, BOOLEAN, DISPATCH_LEVEL, FALSE, PEX_RUNDOWN_REF, TRUE, ULONG, ULONG_PTR};
 
 use crate::kernel::context::require_no_callback;
+use crate::kernel::holdings::{give_back, take};
 use crate::kernel::interrupt;
 use crate::kernel::ke::dispatcher::Signal;
 use crate::kernel::ke::irql::require_at_most;
-use crate::kernel::resources::{Resource, give_back, take};
+use crate::kernel::resources::Resource;
 use crate::verifier::kernel_violation;
 
 /// The bit of a protection that cannot be acquired any more. The bits above count how often it is held.

@@ -25,9 +25,10 @@ use wsk_sys::{
 };
 
 use crate::kernel::ex::pool::{ExAllocatePoolWithTag, ExFreePoolWithTag};
+use crate::kernel::holdings::{give_back, take};
 use crate::kernel::io::work_queue::WorkItem;
 use crate::kernel::ke::irql::require_at_most;
-use crate::kernel::resources::{Resource, give_back, take};
+use crate::kernel::resources::Resource;
 use crate::kernel::{Kernel, interrupt};
 use crate::verifier::{Origin, kernel_violation};
 
