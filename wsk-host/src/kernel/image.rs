@@ -3,7 +3,7 @@
 //! Every call of the client's code but those of work items goes through [`Kernel::run_client`], or between
 //! [`Kernel::begin_client`] and [`Kernel::end_client`]. So unloading finds code that has not returned, and any later
 //! call is a violation ([INV-18](crate::rules#inv-18)). A work item keeps the driver loaded itself, by a reference to
-//! its device.
+//! its device; so does a completion routine of `IoSetCompletionRoutineEx`.
 //!
 //! # Safety
 //!
@@ -30,7 +30,11 @@ impl Kernel {
         what: &'static str,
         origin: Option<Arc<Origin>>,
     ) -> ClientCall {
-        let running = RunningCode { what, origin };
+        self.begin(&RunningCode { what, origin, keeps_loaded: false })
+    }
+
+    fn begin(&self, running: &RunningCode) -> ClientCall {
+        let what = running.what;
         let begun = self.image().begin(running.clone());
         if begun.is_after_unload {
             let found = "it is called after the driver was unloaded";
@@ -54,11 +58,19 @@ impl Kernel {
         result
     }
 
+    /// As [`run_client`](Self::run_client), for code that the kernel keeps the client's image loaded for.
+    pub(crate) fn run_guarded_client<T>(&self, what: &'static str, call: impl FnOnce() -> T) -> T {
+        let begun = self.begin(&RunningCode { what, origin: None, keeps_loaded: true });
+        let result = call();
+        self.end_client(begun);
+        result
+    }
+
     /// Unloads the client's image, as the system does when `DriverUnload` has returned.
     ///
     /// From here on, a call of the client's code is a violation of [INV-18](crate::rules#inv-18), and ends the process.
-    /// So does code of the client that is still running, except the caller and work items, which keep the driver
-    /// loaded.
+    /// So does code of the client that is still running, except the caller, and what keeps the driver loaded: work
+    /// items, and completion routines that `IoSetCompletionRoutineEx` has set.
     ///
     /// [`wsk_host::test`](crate::test) calls this at the end of each test.
     ///
@@ -68,13 +80,15 @@ impl Kernel {
     pub fn unload(&self) {
         let mut image = self.image();
         if self.config().threads == Threads::Native {
-            let wait =
-                self.0.call_ended.wait_timeout_while(image, GRACE, |image| image.is_running());
+            let wait = self
+                .0
+                .call_ended
+                .wait_timeout_while(image, GRACE, |image| image.running().is_some());
             image = wait.unwrap_or_else(PoisonError::into_inner).0;
         }
         let running = image.unload();
         drop(image);
-        if let Some(RunningCode { what, origin }) = running {
+        if let Some(RunningCode { what, origin, .. }) = running {
             let found = "it is still running when the driver is unloaded";
             rule_violation(Rule::UNLOAD_AFTER_ROUTINES, what, found, origin.as_deref());
         }

@@ -1,6 +1,6 @@
 //! The client's image: whether it is loaded, which of its code is running, and its statics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,6 +13,8 @@ pub(crate) struct Image {
     /// The client's code that is running, in the order in which it was called.
     running: BTreeMap<u64, RunningCode>,
     last: u64,
+    /// The contexts of completion routines that keep the image loaded, by their addresses.
+    guarded: BTreeSet<usize>,
     /// By the address of each static in the process.
     statics: BTreeMap<usize, &'static [AtomicU64]>,
 }
@@ -22,6 +24,8 @@ pub(crate) struct Image {
 pub(crate) struct RunningCode {
     pub(crate) what: &'static str,
     pub(crate) origin: Option<Arc<Origin>>,
+    /// The kernel's own reference to a device keeps the image loaded until this has returned.
+    pub(crate) keeps_loaded: bool,
 }
 
 /// A call of the client's code.
@@ -39,8 +43,9 @@ impl Image {
     /// Begins a call.
     pub(crate) fn begin(&mut self, running: RunningCode) -> ClientCall {
         self.last += 1;
+        let is_after_unload = self.is_unloaded && !running.keeps_loaded;
         self.running.insert(self.last, running);
-        ClientCall { number: self.last, is_after_unload: self.is_unloaded }
+        ClientCall { number: self.last, is_after_unload }
     }
 
     /// Ends a call.
@@ -48,15 +53,30 @@ impl Image {
         self.running.remove(&number);
     }
 
-    /// Whether any of the client's code is running.
-    pub(crate) fn is_running(&self) -> bool {
-        !self.running.is_empty()
+    /// The client's code that is running, was called first, and does not keep the image loaded.
+    pub(crate) fn running(&self) -> Option<&RunningCode> {
+        self.running.values().find(|running| !running.keeps_loaded)
     }
 
     /// Unloads the image. Returns the code that still runs and was called first, if there is any.
     pub(crate) fn unload(&mut self) -> Option<RunningCode> {
         self.is_unloaded = true;
-        self.running.values().next().cloned()
+        self.running().cloned()
+    }
+
+    /// Notes the context of a completion routine that keeps the image loaded.
+    pub(crate) fn guard(&mut self, context: usize) {
+        self.guarded.insert(context);
+    }
+
+    /// Whether a context is that of a completion routine that keeps the image loaded.
+    pub(crate) fn is_guarded(&self, context: usize) -> bool {
+        self.guarded.contains(&context)
+    }
+
+    /// The completion routine of a context is being called. Returns false if there is none.
+    pub(crate) fn end_guard(&mut self, context: usize) -> bool {
+        self.guarded.remove(&context)
     }
 
     /// Loads the image, with statics that are all zeroes, unless it is loaded.

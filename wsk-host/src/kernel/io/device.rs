@@ -108,8 +108,15 @@ unsafe extern "C" fn IoCreateDevice(
     if let Some(name) = &name {
         devices.names.insert(key(name), Named::Device(device.expose_provenance()));
     }
-    let entry =
-        Device { name, driver: driver.addr(), open: 0, references: 0, is_deleted: false, origin };
+    let entry = Device {
+        name,
+        driver: driver.addr(),
+        open: 0,
+        references: 0,
+        held: 0,
+        is_deleted: false,
+        origin,
+    };
     devices.by_address.insert(device.expose_provenance(), entry);
     drop(devices);
     // SAFETY: the caller passes room for a pointer.

@@ -74,6 +74,8 @@ pub(super) struct Device {
     pub(super) open: usize,
     /// References by pointer, of drivers.
     pub(super) references: usize,
+    /// References of the I/O manager's own, for completion routines.
+    pub(super) held: usize,
     /// Deleted, but still open or referenced.
     pub(super) is_deleted: bool,
     pub(super) origin: Origin,
@@ -98,7 +100,7 @@ pub(crate) struct ClosedFile {
 impl Device {
     /// Whether a deleted device's memory is to be freed.
     pub(super) fn is_unused(&self) -> bool {
-        self.is_deleted && self.open == 0 && self.references == 0
+        self.is_deleted && self.open == 0 && self.references == 0 && self.held == 0
     }
 
     pub(super) fn describe(&self) -> String {
@@ -188,6 +190,23 @@ impl Devices {
         Ok((left + usize::from(!is_closed), None))
     }
 
+    /// Adds a reference of the I/O manager's own to a device. Returns false if there is no such device.
+    pub(crate) fn hold(&mut self, device: usize) -> bool {
+        let found = self.by_address.get_mut(&device);
+        found.map(|device| device.held += 1).is_some()
+    }
+
+    /// Releases a reference of the I/O manager's own to a device. Returns what nothing uses any more.
+    pub(crate) fn unhold(&mut self, device: usize) -> Option<Unused> {
+        let found = self.by_address.get_mut(&device)?;
+        found.held -= 1;
+        if !found.is_unused() {
+            return None;
+        }
+        self.by_address.remove(&device);
+        Some(Unused::Device(device))
+    }
+
     /// Whether any file of a driver's devices is open.
     pub(super) fn is_open(&self, driver: usize) -> bool {
         self.by_address.values().any(|device| device.driver == driver && device.open > 0)
@@ -195,7 +214,12 @@ impl Devices {
 
     /// What a driver has left: its devices, and the links to their names.
     pub(super) fn left(&self, driver: usize, names: &[String]) -> Option<String> {
-        let devices = self.by_address.values().filter(|device| device.driver == driver);
+        // A routine that keeps the driver loaded may still run.
+        let is_kept = |device: &Device| {
+            device.is_deleted && device.open == 0 && device.references == 0 && device.held > 0
+        };
+        let devices = self.by_address.values();
+        let devices = devices.filter(|device| device.driver == driver && !is_kept(device));
         let mut left: Vec<String> = devices
             .map(|device| {
                 format!("{} was not deleted\n  created: {}", device.describe(), device.origin)

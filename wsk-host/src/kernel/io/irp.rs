@@ -16,16 +16,16 @@ use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
 use wsk_sys::fields;
 use wsk_sys::{
-    BOOLEAN, CCHAR, DISPATCH_LEVEL, FALSE, IoSetCompletionRoutine, IoSizeOfIrp, NTSTATUS,
-    PDEVICE_OBJECT, PIO_COMPLETION_ROUTINE, PIRP, PVOID, SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR,
-    SL_INVOKE_ON_SUCCESS, SL_PENDING_RETURNED, STATUS_INSUFFICIENT_RESOURCES,
-    STATUS_MORE_PROCESSING_REQUIRED, STATUS_SUCCESS, TRUE, ULONG, USHORT,
+    BOOLEAN, CCHAR, DISPATCH_LEVEL, FALSE, IoSizeOfIrp, NTSTATUS, PDEVICE_OBJECT, PIRP,
+    SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS, SL_PENDING_RETURNED,
+    STATUS_MORE_PROCESSING_REQUIRED, TRUE, ULONG, USHORT,
 };
 
 use crate::kernel::Kernel;
 use crate::kernel::blocks::GUARD;
 use crate::kernel::ex::pool::{FRESH, allocate, free, require_no_overrun};
 use crate::kernel::io::cancel::IoAcquireCancelSpinLock;
+use crate::kernel::io::guarded_routine::call_completion_routine;
 use crate::kernel::ke::irql::require_at_most;
 use crate::verifier::{Rule, fatal_violation, kernel_violation, rule_violation};
 
@@ -75,28 +75,6 @@ pub(crate) extern "C" fn IoFreeIrp(irp: PIRP) {
     require_live(irp, "IoFreeIrp");
     require_not_marked(irp, "IoFreeIrp");
     free(irp.cast(), TAG, "IoFreeIrp");
-}
-
-/// A host has no drivers that could be unloaded, so the routine needs no guard. It may fail as the real
-/// one may, which allocates.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn IoSetCompletionRoutineEx(
-    _device: PDEVICE_OBJECT,
-    irp: PIRP,
-    routine: PIO_COMPLETION_ROUTINE,
-    context: PVOID,
-    on_success: BOOLEAN,
-    on_error: BOOLEAN,
-    on_cancel: BOOLEAN,
-) -> NTSTATUS {
-    require_at_most(DISPATCH_LEVEL, "IoSetCompletionRoutineEx");
-    Kernel::current().usage().require_not_in_flight(irp, "IoSetCompletionRoutineEx");
-    if !Kernel::current().may_allocate() {
-        return STATUS_INSUFFICIENT_RESOURCES;
-    }
-    // SAFETY: the caller passes an IRP with a stack location left, and a routine for it.
-    unsafe { IoSetCompletionRoutine(irp, routine, context, on_success, on_error, on_cancel) };
-    STATUS_SUCCESS
 }
 
 #[unsafe(no_mangle)]
@@ -300,9 +278,9 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
             );
             continue;
         };
+        let kernel = Kernel::current();
         // SAFETY: the sender of the IRP has set this routine for this context.
-        let routine = || unsafe { routine(ptr::null_mut(), irp, context) };
-        let status = Kernel::current().run_client("a completion routine", routine);
+        let status = unsafe { call_completion_routine(&kernel, routine, irp, context) };
         if status == STATUS_MORE_PROCESSING_REQUIRED {
             // The IRP may be freed already.
             require_not_marked(irp, "IofCompleteRequest, after the completion routine,");

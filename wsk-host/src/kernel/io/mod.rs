@@ -4,6 +4,7 @@ mod cancel;
 mod device;
 pub(crate) mod device_table;
 pub(crate) mod driver;
+mod guarded_routine;
 pub(crate) mod irp;
 pub(crate) mod request;
 mod work_item;

@@ -2,8 +2,10 @@
 
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::thread;
 
+use wsk_host::{Config, Driver, Host, Timing};
 use wsk_sys::*;
 
 use crate::host;
@@ -60,4 +62,91 @@ fn irps_and_mdls_survive_failed_allocations() {
     let mdl = unsafe { IoAllocateMdl(0x1000 as _, 10, FALSE, FALSE, ptr::null_mut()) };
     assert!(mdl.is_null());
     assert_eq!(host.outstanding_allocations(), 0);
+}
+
+unsafe extern "C" {
+    fn IoCreateDevice(
+        driver: PDRIVER_OBJECT,
+        extension: ULONG,
+        name: PUNICODE_STRING,
+        kind: ULONG,
+        characteristics: ULONG,
+        exclusive: BOOLEAN,
+        device: *mut PDEVICE_OBJECT,
+    ) -> NTSTATUS;
+    fn IoDeleteDevice(device: PDEVICE_OBJECT);
+}
+
+static DEVICE: AtomicPtr<DEVICE_OBJECT> = AtomicPtr::new(ptr::null_mut());
+
+unsafe extern "C" fn entry(driver: PDRIVER_OBJECT, _: PUNICODE_STRING) -> NTSTATUS {
+    let mut device = ptr::null_mut();
+    // SAFETY: the system passes the driver's own object.
+    let status = unsafe {
+        (*driver).DriverUnload = Some(unload);
+        IoCreateDevice(driver, 0, ptr::null_mut(), 0x22, 0, FALSE, &raw mut device)
+    };
+    DEVICE.store(device, Ordering::SeqCst);
+    status
+}
+
+unsafe extern "C" fn unload(driver: PDRIVER_OBJECT) {
+    // SAFETY: the device is the driver's only one.
+    unsafe { IoDeleteDevice((*driver).DeviceObject) };
+}
+
+unsafe extern "C" fn signals(_: PDEVICE_OBJECT, _: PIRP, context: PVOID) -> NTSTATUS {
+    // SAFETY: the test passes an event.
+    unsafe { KeSetEvent(context.cast(), 0, FALSE) };
+    STATUS_MORE_PROCESSING_REQUIRED
+}
+
+/// The I/O manager's reference to the device keeps the driver's image while a routine of `IoSetCompletionRoutineEx` has
+/// signalled its event and not returned.
+#[test]
+fn a_guarded_routine_keeps_its_driver_loaded() {
+    let mut met = 0;
+    for seed in 0..if cfg!(miri) { 1 } else { 300 } {
+        let host = Host::new(Config::default().timing(Timing::Mixed(seed)));
+        let _entered = host.enter();
+        // SAFETY: the entry point is a driver's.
+        let driver = unsafe { Driver::load("guarded", Some(entry)) }.unwrap();
+        let device = DEVICE.load(Ordering::SeqCst);
+        let event = Box::into_raw(Box::<KEVENT>::new_uninit()).cast::<KEVENT>();
+        // SAFETY: each call gets what the one before has made.
+        let irp = unsafe {
+            KeInitializeEvent(event, NotificationEvent, FALSE);
+            let irp = IoAllocateIrp(1, FALSE);
+            let routine = Some(signals as _);
+            let status =
+                IoSetCompletionRoutineEx(device, irp, routine, event.cast(), TRUE, TRUE, TRUE);
+            assert_eq!(status, STATUS_SUCCESS);
+            IoSetNextIrpStackLocation(irp);
+            irp
+        };
+        let other = {
+            let (host, irp) = (host.clone(), irp.expose_provenance());
+            thread::spawn(move || {
+                let _entered = host.enter();
+                // SAFETY: the test gives the IRP to this thread.
+                unsafe { IofCompleteRequest(ptr::with_exposed_provenance_mut(irp), 0) };
+            })
+        };
+        // SAFETY: the event is never freed while it is used.
+        unsafe {
+            KeWaitForSingleObject(event.cast(), Executive, KernelMode, FALSE, ptr::null_mut())
+        };
+        driver.unload();
+        host.unload();
+        // The deleted device is left as long as the routine is.
+        met += host.outstanding_allocations() - 1;
+        host.blocking(|| other.join().unwrap());
+        // SAFETY: the routine has kept the IRP, and nothing uses the event any more.
+        unsafe {
+            IoFreeIrp(irp);
+            drop(Box::from_raw(event.cast::<std::mem::MaybeUninit<KEVENT>>()));
+        }
+        assert_eq!(host.outstanding_allocations(), 0, "seed {seed}");
+    }
+    assert!(cfg!(miri) || met > 0, "no seed has met a routine that had not returned");
 }
