@@ -7,14 +7,19 @@
 
 #![expect(unsafe_code, reason = "see Safety")]
 
+mod device;
 mod setup;
 
 use core::cell::UnsafeCell;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use wsk_sys::{PVOID, PWSK_REGISTRATION, WSK_REGISTRATION, WskDeregister, WskReleaseProviderNPI};
+use wsk_sys::{
+    PDEVICE_OBJECT, PVOID, PWSK_REGISTRATION, WSK_REGISTRATION, WskDeregister,
+    WskReleaseProviderNPI,
+};
 
+pub(crate) use self::device::DeviceRef;
 pub(crate) use self::setup::ClientSetup;
 use crate::capabilities::Capabilities;
 use crate::deferred::{DeferredQueue, Job, job_of_call};
@@ -57,7 +62,9 @@ pub(crate) struct Client {
     requests: Cache,
     pub(crate) refusals: Refusals,
     pub(crate) setup: ClientSetup,
-    /// Dropped with the memory.
+    /// What the pointer in `header` refers to, if there is one. Dropped with the memory.
+    _device: Option<DeviceRef>,
+    /// Dropped with the memory, as the last field.
     running: Running,
 }
 
@@ -96,9 +103,15 @@ impl Client {
     ///
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any status of `PsCreateSystemThread`.
-    pub(crate) fn start(setup: ClientSetup, passive: Passive) -> Result<(NonNull<Self>, Thread)> {
+    pub(crate) fn start(
+        setup: ClientSetup,
+        device: Option<DeviceRef>,
+        passive: Passive,
+    ) -> Result<(NonNull<Self>, Thread)> {
+        let pointer = device.as_ref().map_or(ptr::null_mut(), DeviceRef::as_ptr);
         let client = PoolBox::new_with(|| Self {
-            header: TargetHeader::of::<Self>(),
+            // SAFETY: the client keeps its reference to the device until its end.
+            header: unsafe { TargetHeader::of::<Self>(pointer) },
             registration: UnsafeCell::new(WSK_REGISTRATION {
                 ReservedRegistrationState: 0,
                 ReservedRegistrationContext: ptr::null_mut(),
@@ -115,6 +128,7 @@ impl Client {
             requests: Cache::new(),
             refusals: Refusals::new(),
             setup,
+            _device: device,
             running: Running::new(Kind::Registration),
         })?;
         // INVARIANT: the events and the queue are initialized, in the allocation in which they stay.
@@ -146,6 +160,11 @@ impl Client {
     /// WSK's registration block, which neither moves nor is freed before it is deregistered ([INV-2](crate::rules#inv-2)).
     pub(crate) const fn registration(&self) -> PWSK_REGISTRATION {
         self.registration.get()
+    }
+
+    /// The driver's device, or null.
+    pub(crate) const fn device(&self) -> PDEVICE_OBJECT {
+        self.header.device()
     }
 
     pub(crate) const fn capabilities(&self) -> Capabilities {

@@ -311,7 +311,7 @@ impl Decision {
             unsafe { dispatch.inspect_complete(id, action, irp) }
         };
         // SAFETY: the guard keeps the socket's memory; the call's memory is the payload's control buffer.
-        let in_flight = unsafe { idle.start(socket.as_ptr(), call) }.in_flight();
+        let in_flight = unsafe { idle.start_surely(socket.as_ptr(), call) }.in_flight();
         drop(socket);
         (in_flight.never_cancelled(), listener)
     }

@@ -10,10 +10,10 @@
 
 use core::ptr::NonNull;
 
-use wsk_sys::{NTSTATUS, PIRP, fields};
+use wsk_sys::{NTSTATUS, PIRP, STATUS_INSUFFICIENT_RESOURCES, fields};
 
 use super::completion::completed;
-use super::{Issued, Operation, Payload, Target};
+use super::{Issued, Operation, Payload, Target, TargetHeader};
 use crate::pool::PoolBox;
 use crate::status::Result;
 
@@ -79,6 +79,9 @@ impl Idle {
     /// Issues the request. `call` is given the IRP and the place of the payload, which the system may use until the
     /// request completes.
     ///
+    /// If the driver has given its device, and there is no memory to [guard](Operation::ready_guarded) the completion
+    /// routine, there is no call: the request has completed with `STATUS_INSUFFICIENT_RESOURCES`.
+    ///
     /// # Safety
     ///
     /// - The caller holds a reference to `target`, whose pointer may be used to release one.
@@ -93,6 +96,35 @@ impl Idle {
         target: NonNull<T>,
         call: impl FnOnce(PIRP, *mut Payload) -> NTSTATUS,
     ) -> Issued {
+        // SAFETY: this function's contract is the other's.
+        unsafe { self.start_as(target, call, true) }
+    }
+
+    /// As [`start`](Self::start), for a request that must not fail for lack of memory: its completion routine is not
+    /// guarded if there is none.
+    ///
+    /// # Safety
+    ///
+    /// As for [`start`](Self::start).
+    pub(crate) unsafe fn start_surely<T: Target>(
+        self,
+        target: NonNull<T>,
+        call: impl FnOnce(PIRP, *mut Payload) -> NTSTATUS,
+    ) -> Issued {
+        // SAFETY: this function's contract is the other's.
+        unsafe { self.start_as(target, call, false) }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`start`](Self::start).
+    #[inline]
+    unsafe fn start_as<T: Target>(
+        self,
+        target: NonNull<T>,
+        call: impl FnOnce(PIRP, *mut Payload) -> NTSTATUS,
+        may_fail: bool,
+    ) -> Issued {
         let operation = self.into_raw();
         // SAFETY: the operation was owned, and stays until its completion routine or its owner frees it.
         let request = unsafe { operation.as_ref() };
@@ -101,9 +133,27 @@ impl Idle {
         // INVARIANT: the request holds the reference that was just taken.
         // SAFETY: the request is not in flight, so the field is the owner's.
         unsafe { *request.target.get() = target.cast() };
-        // SAFETY: the operation is initialized and idle, and the routine takes a pointer to an operation in flight on
-        // a `T`.
-        unsafe { request.ready(completed::<T>, operation.as_ptr().cast()) };
+        let (routine, context) = (completed::<T>, operation.as_ptr().cast());
+        // SAFETY: a target begins with its header, and the request's reference keeps it.
+        let device = unsafe { target.cast::<TargetHeader>().as_ref() }.device();
+        if device.is_null() {
+            // SAFETY: the operation is initialized and idle, and the routine takes a pointer to an operation in flight
+            // on a `T`.
+            unsafe { request.ready(routine, context) };
+        // SAFETY: the operation is initialized and idle, and the routine takes a pointer to an operation in flight on a
+        // `T`; the device stays as long as the target, and the IRP is passed on below.
+        } else if unsafe { request.ready_guarded(routine, context, device) }.is_err() {
+            if may_fail {
+                request.state.fail();
+                // SAFETY: the request's reference, which no completion routine will release, is released once. It is
+                // not the last one, since the caller holds another.
+                unsafe { T::release(target) };
+                return Issued::new(operation, STATUS_INSUFFICIENT_RESOURCES);
+            }
+            // SAFETY: the operation is initialized and idle, and the routine takes a pointer to an operation in flight
+            // on a `T`.
+            unsafe { request.ready(routine, context) };
+        }
         request.state.start();
         let status = call(request.irp(), request.payload.get());
         // Whatever the call returned, the owner keeps the operation until it leaves it (INV-12).

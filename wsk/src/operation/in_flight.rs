@@ -26,7 +26,7 @@ use crate::status::{Error, Result, known};
 ///
 /// # Invariants
 ///
-/// [`Idle::start`] put the operation in flight, and this value is its owner.
+/// [`Idle::start`] put the operation in flight, or completed it as failed; this value is its owner.
 #[must_use = "the operation leaks when this is dropped"]
 pub(crate) struct Issued {
     operation: NonNull<Operation>,
@@ -37,7 +37,7 @@ pub(crate) struct Issued {
 impl Issued {
     #[inline]
     pub(super) const fn new(operation: NonNull<Operation>, status: NTSTATUS) -> Self {
-        // INVARIANT: `Idle::start`, the only caller, has just put the operation in flight.
+        // INVARIANT: `Idle::start_as`, the only caller, has just put the operation in flight, or failed it.
         Self { operation, status }
     }
 

@@ -11,6 +11,9 @@
 //! - one completion routine runs for every outcome, and keeps the IRP ([INV-11](crate::rules#inv-11));
 //! - the result comes from the IRP alone, never from the call's return value ([INV-12](crate::rules#inv-12)),
 //!   with one exception: see [`InFlight`];
+//! - a driver that gives its device is not unloaded before a completion routine has returned
+//!   ([INV-18](crate::rules#inv-18)): the kernel allocates memory for that, and a request that it has none for fails
+//!   before it is issued;
 //! - an IRP in flight is not touched but to cancel it ([INV-14](crate::rules#inv-14));
 //! - the completion routine makes no call to WSK ([INV-15](crate::rules#inv-15)): an abandoned socket or list
 //!   is deferred to a thread ([INV-20](crate::rules#inv-20));
@@ -46,8 +49,9 @@ use core::ptr::NonNull;
 use core::sync::atomic::AtomicPtr;
 
 use wsk_sys::{
-    IO_STACK_LOCATION, IRP, IoInitializeIrp, IoReuseIrp, IoSetCompletionRoutine, IoSizeOfIrp,
-    NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, STATUS_SUCCESS, STATUS_UNSUCCESSFUL, TRUE, fields,
+    IO_STACK_LOCATION, IRP, IoInitializeIrp, IoReuseIrp, IoSetCompletionRoutine,
+    IoSetCompletionRoutineEx, IoSizeOfIrp, NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, STATUS_UNSUCCESSFUL, TRUE, fields,
 };
 
 pub(crate) use self::attachment::Attachment;
@@ -138,6 +142,33 @@ impl Operation {
 
     pub(crate) fn irp(&self) -> PIRP {
         self.packet.get().cast()
+    }
+
+    /// Readies the IRP for a call as [`ready`](Self::ready) does, and lets the driver be unloaded only after the routine
+    /// has returned. For that, the kernel allocates memory for each call.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails. The IRP has that status.
+    ///
+    /// # Safety
+    ///
+    /// As for [`ready`](Self::ready). `device` is a device of the driver's, and the IRP is passed on if this succeeds.
+    #[cold]
+    unsafe fn ready_guarded(
+        &self,
+        routine: CompletionRoutine,
+        context: PVOID,
+        device: PDEVICE_OBJECT,
+    ) -> Result<()> {
+        let irp = self.irp();
+        // SAFETY: the IRP is initialized and not in flight, by this function's contract.
+        unsafe { IoReuseIrp(irp, STATUS_INSUFFICIENT_RESOURCES) };
+        // SAFETY: a fresh IRP has its stack location left; `routine` takes `context`, and is the driver's, as the device
+        // is, by this function's contract.
+        check(unsafe {
+            IoSetCompletionRoutineEx(device, irp, Some(routine), context, TRUE, TRUE, TRUE)
+        })
     }
 
     /// Readies the IRP for a call: fresh, with `routine` as its completion routine for every outcome.

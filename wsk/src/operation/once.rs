@@ -10,7 +10,7 @@
 
 use core::task::{Context, Poll, Waker};
 
-use wsk_sys::{PIRP, PVOID};
+use wsk_sys::{PDEVICE_OBJECT, PIRP, PVOID};
 
 use super::state::{Handover, Leave};
 use super::{CompletionRoutine, Operation};
@@ -23,15 +23,30 @@ impl Operation {
 
     /// Readies the IRP. Unless [`expect_waiter`](Self::expect_waiter) was called, no future waits for the completion.
     ///
+    /// If `device` is not null, the driver is unloaded only after the routine has returned; but a close must not fail, so
+    /// if there is no memory for that, the driver can be unloaded before, as without a device.
+    ///
     /// # Safety
     ///
+    /// - `device` is null or a device of the driver's.
     /// - The operation was never in flight, its IRP is initialized, and its memory stays until `routine` has
     ///   returned, which may be called with `context`.
     /// - The caller hands the IRP to WSK next.
-    pub(crate) unsafe fn ready_once(&self, routine: CompletionRoutine, context: PVOID) -> PIRP {
-        // SAFETY: the operation is initialized and was never in flight, and `routine` takes `context`, by this
-        // function's contract.
-        unsafe { self.ready(routine, context) };
+    pub(crate) unsafe fn ready_once(
+        &self,
+        routine: CompletionRoutine,
+        context: PVOID,
+        device: PDEVICE_OBJECT,
+    ) -> PIRP {
+        let is_guarded = !device.is_null()
+            // SAFETY: the operation is initialized and was never in flight, `routine` takes `context`, and the caller
+            // passes the IRP on, by this function's contract.
+            && unsafe { self.ready_guarded(routine, context, device) }.is_ok();
+        if !is_guarded {
+            // SAFETY: the operation is initialized and was never in flight, and `routine` takes `context`, by this
+            // function's contract.
+            unsafe { self.ready(routine, context) };
+        }
         self.state.start_abandoned_unless_started();
         self.irp()
     }

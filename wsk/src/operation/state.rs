@@ -102,6 +102,11 @@ impl OperationState {
         self.word.store(IN_FLIGHT, Ordering::Relaxed);
     }
 
+    /// Owner: the request has failed without having been in flight.
+    pub(crate) fn fail(&self) {
+        self.word.store(COMPLETED, Ordering::Relaxed);
+    }
+
     /// Before the call: if the request was not put in flight, puts it there as abandoned.
     pub(crate) fn start_abandoned_unless_started(&self) {
         if self.word.load(Ordering::Relaxed) == IDLE {

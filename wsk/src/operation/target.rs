@@ -9,6 +9,8 @@
 
 use core::ptr::NonNull;
 
+use wsk_sys::PDEVICE_OBJECT;
+
 use super::budget::Budget;
 use super::kept::KeptReceives;
 use super::{Cache, Operation};
@@ -38,19 +40,36 @@ pub(crate) unsafe trait Target: Sized {
 ///
 /// # Invariants
 ///
-/// `keep_refused` is the function for the type of the target that this header begins.
+/// - `keep_refused` is the function for the type of the target that this header begins.
+/// - `device` is null, or a device of the driver's that stays as long as requests are issued on the target.
 pub(crate) struct TargetHeader {
     /// Counts the requests that were issued on it.
     pub(crate) budget: Budget,
     /// Its receives whose futures were dropped.
     pub(crate) kept: KeptReceives,
     keep_refused: unsafe fn(NonNull<TargetHeader>, NonNull<Operation>),
+    /// The driver's device, which keeps the driver loaded until a completion routine has returned; or null.
+    pub(super) device: PDEVICE_OBJECT,
 }
 
 impl TargetHeader {
-    pub(crate) const fn of<T: Target>() -> Self {
-        // INVARIANT: `Target` requires that only a `T` begins with this header.
-        Self { budget: Budget::new(), kept: KeptReceives::new(), keep_refused: keep_refused::<T> }
+    /// # Safety
+    ///
+    /// `device` is null, or a device of the driver's that stays as long as requests are issued on the target.
+    pub(crate) const unsafe fn of<T: Target>(device: PDEVICE_OBJECT) -> Self {
+        // INVARIANT: `Target` requires that only a `T` begins with this header; the device is as required (this
+        // function's contract).
+        Self {
+            budget: Budget::new(),
+            kept: KeptReceives::new(),
+            keep_refused: keep_refused::<T>,
+            device,
+        }
+    }
+
+    /// The driver's device, or null.
+    pub(crate) const fn device(&self) -> PDEVICE_OBJECT {
+        self.device
     }
 
     /// Leaves a refused request to its target until that ends, and releases the request's reference.

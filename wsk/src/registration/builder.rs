@@ -1,7 +1,17 @@
 //! The settings of a registration.
+//!
+//! # Safety
+//!
+//! The device of a builder exists until the registration is made, which takes a reference to it.
+
+#![expect(unsafe_code, reason = "see Safety")]
+
+use core::ptr;
+
+use wsk_sys::PDEVICE_OBJECT;
 
 use super::Registration;
-use crate::client::ClientSetup;
+use crate::client::{ClientSetup, DeviceRef};
 use crate::event_mask::EventMask;
 use crate::irql::Passive;
 use crate::status::{Result, known};
@@ -35,10 +45,18 @@ use crate::status::{Result, known};
 pub struct RegistrationBuilder {
     static_events: EventMask,
     bypasses_tdi: bool,
+    /// Null, or as `device_object` requires.
+    device: PDEVICE_OBJECT,
 }
 
+// SAFETY: the pointer is only copied, and the device is the same in every thread.
+unsafe impl Send for RegistrationBuilder {}
+// SAFETY: the pointer is only copied, and the device is the same in every thread.
+unsafe impl Sync for RegistrationBuilder {}
+
 impl RegistrationBuilder {
-    pub(super) const NEW: Self = Self { static_events: EventMask::empty(), bypasses_tdi: false };
+    pub(super) const NEW: Self =
+        Self { static_events: EventMask::empty(), bypasses_tdi: false, device: ptr::null_mut() };
 
     /// Enables events for every socket of their category, from its creation on and permanently. These static events cost
     /// WSK less than events that can be disabled ([INV-53](crate::rules#inv-53)).
@@ -72,6 +90,28 @@ impl RegistrationBuilder {
         self
     }
 
+    /// Has the kernel keep the driver loaded until each completion routine has returned, to its last instruction, by a
+    /// reference to a device of the driver's: `IoSetCompletionRoutineEx`. Without it, [`unload`](crate::unload()) waits until the routines
+    /// have released what they use, and then for a tick of the system's clock; see
+    /// [the guide](crate::guide::unloading) for what remains.
+    ///
+    /// The kernel allocates memory for each request. If it has none, a request fails with
+    /// `STATUS_INSUFFICIENT_RESOURCES` before it is issued; a close and the decision about an inspected connection are made
+    /// all the same, without this protection.
+    ///
+    /// The registration has a reference to the device until its end. The driver may delete the device before that.
+    ///
+    /// Minimum Windows: Windows Vista. Wine does not implement it.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iosetcompletionroutineex).
+    ///
+    /// # Safety
+    ///
+    /// Until the registration was made, `device` is a device object that this driver has created and not deleted.
+    pub const unsafe fn device_object(mut self, device: PDEVICE_OBJECT) -> Self {
+        self.device = device;
+        self
+    }
+
     /// Registers with WSK.
     ///
     /// IRQL: `PASSIVE_LEVEL`. Minimum Windows: Windows 8.
@@ -85,9 +125,11 @@ impl RegistrationBuilder {
         if !EventMask::all().contains(self.static_events) {
             return Err(known::STATUS_INVALID_PARAMETER);
         }
-        Registration::register_with(
-            ClientSetup::new(self.static_events, self.bypasses_tdi),
-            passive,
-        )
+        let device = (!self.device.is_null()).then(|| {
+            // SAFETY: the device is this driver's, and exists (contract of `device_object`).
+            unsafe { DeviceRef::new(self.device) }
+        });
+        let setup = ClientSetup::new(self.static_events, self.bypasses_tdi);
+        Registration::register_with(setup, device, passive)
     }
 }

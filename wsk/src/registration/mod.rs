@@ -20,7 +20,7 @@ use wsk_sys::{
 };
 
 pub use self::builder::RegistrationBuilder;
-use crate::client::{Client, ClientSetup};
+use crate::client::{Client, ClientSetup, DeviceRef};
 use crate::irql::Passive;
 use crate::provider::{Provider, Version};
 use crate::rundown::Rundown;
@@ -88,10 +88,14 @@ impl Registration {
         Self::builder().register(passive)
     }
 
-    fn register_with(setup: ClientSetup, passive: Passive) -> Result<Self> {
+    fn register_with(
+        setup: ClientSetup,
+        device: Option<DeviceRef>,
+        passive: Passive,
+    ) -> Result<Self> {
         // SAFETY: the token proves PASSIVE_LEVEL.
         unsafe { find_pool_routines() };
-        let (client, thread) = Client::start(setup, passive)?;
+        let (client, thread) = Client::start(setup, device, passive)?;
         // SAFETY: the client is valid until its first reference, which this call owns, is released.
         let memory = unsafe { client.as_ref() };
         let mut npi =

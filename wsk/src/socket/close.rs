@@ -29,8 +29,9 @@ pub(super) unsafe fn begin_close(state: NonNull<SocketState>) {
     // SAFETY: the memory reference for the completion routine keeps the memory until that has run.
     let memory = unsafe { state.as_ref() };
     let socket = memory.socket();
+    let device = memory.header.device();
     // SAFETY: this is the one close, and its operation is used for nothing else.
-    let irp = unsafe { memory.close.ready_once(closed, state.as_ptr().cast()) };
+    let irp = unsafe { memory.close.ready_once(closed, state.as_ptr().cast(), device) };
     // SAFETY: the socket is open, and its table begins with the basic functions.
     let dispatch = unsafe { BasicDispatch::of(socket) };
     // From here on the memory may be freed. The status adds nothing to the completion routine's (INV-12).

@@ -73,17 +73,20 @@ impl NewSocket {
         family: ADDRESS_FAMILY,
         handler: H,
     ) -> Result<Self> {
+        let device = client.device();
         let state = |place: *mut SocketState| {
             // SAFETY: `write_fields` calls this with the place of the field, which is not null.
             let whole = unsafe { NonNull::new_unchecked(place) };
             // SAFETY: `write_fields` calls this with the place of the field.
             let close = |place| unsafe { Operation::write(place) };
+            // SAFETY: the socket's memory keeps the client, and the client the device.
+            let header = unsafe { TargetHeader::of::<SocketState>(device) };
             // INVARIANT: `whole` is the beginning of the allocation, and the functions are those for `H`.
             // SAFETY: the place is new memory for it.
             write_fields!(
                 place,
                 SocketState {
-                    header: TargetHeader::of::<SocketState>(),
+                    header: header,
                     whole: whole,
                     close => close,
                     counts: Counts::new(),

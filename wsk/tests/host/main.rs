@@ -18,6 +18,7 @@ mod buffers;
 mod clients;
 mod closing;
 mod controls;
+mod device;
 mod dropped;
 mod echo;
 mod embedded;

@@ -14,6 +14,11 @@ calls! {
     "RegistrationBuilder::static_events": |(builder, events): (RegistrationBuilder, EventMask)| {
         builder.static_events(events)
     };
+    "RegistrationBuilder::device_object":
+        |(builder, device): (RegistrationBuilder, wsk::sys::PDEVICE_OBJECT)| {
+            // SAFETY: it is never called.
+            unsafe { builder.device_object(device) }
+        };
     "RegistrationBuilder::bypass_tdi": |builder: RegistrationBuilder| builder.bypass_tdi();
     "RegistrationBuilder::register": |(builder, passive): (RegistrationBuilder, Passive)| {
         builder.register(passive)

@@ -1,0 +1,117 @@
+//! A registration with the driver's device: the kernel keeps the driver loaded until completion routines have returned.
+
+use std::cell::Cell;
+use std::ptr;
+
+use test_support::connection::{receive_all, streams};
+use test_support::scenario::{each_allocation, last_under_miri, on_host_as, timings};
+use wsk::sys::{BOOLEAN, FALSE, NTSTATUS, PDEVICE_OBJECT, PDRIVER_OBJECT, PUNICODE_STRING, ULONG};
+use wsk::{BufResult, Buffer, ErrorKind, Provider, Registration, Result, UdpSocket};
+use wsk_host::{Config, Driver, Host, Timing};
+
+unsafe extern "C" {
+    fn IoCreateDevice(
+        driver: PDRIVER_OBJECT,
+        extension: ULONG,
+        name: PUNICODE_STRING,
+        kind: ULONG,
+        characteristics: ULONG,
+        exclusive: BOOLEAN,
+        device: *mut PDEVICE_OBJECT,
+    ) -> NTSTATUS;
+    fn IoDeleteDevice(device: PDEVICE_OBJECT);
+}
+
+thread_local! {
+    static DEVICE: Cell<PDEVICE_OBJECT> = const { Cell::new(ptr::null_mut()) };
+}
+
+unsafe extern "C" fn entry(driver: PDRIVER_OBJECT, _: PUNICODE_STRING) -> NTSTATUS {
+    let mut device = ptr::null_mut();
+    // SAFETY: the system passes the driver's own object.
+    let status = unsafe {
+        (*driver).DriverUnload = Some(unload);
+        IoCreateDevice(driver, 0, ptr::null_mut(), 0x22, 0, FALSE, &raw mut device)
+    };
+    DEVICE.set(device);
+    status
+}
+
+unsafe extern "C" fn unload(_: PDRIVER_OBJECT) {
+    // SAFETY: the device is the driver's, and is deleted once.
+    unsafe { IoDeleteDevice(DEVICE.get()) };
+}
+
+/// Runs a scenario of a driver with a device. Its registration has the only reference to the device.
+fn with_device(host: &Host, scenario: impl AsyncFnOnce(Provider) -> Result<()>) -> Result<()> {
+    let _entered = host.enter();
+    // SAFETY: the entry point is a driver's.
+    let driver = unsafe { Driver::load("with a device", Some(entry)) }.unwrap();
+    // SAFETY: the driver has created the device, and deletes it when it is unloaded.
+    let builder = unsafe { Registration::builder().device_object(DEVICE.get()) };
+    let result = on_host_as(host, builder, scenario);
+    driver.unload();
+    assert_eq!(host.outstanding_allocations(), 0);
+    result
+}
+
+async fn transfer(wsk: Provider) -> Result<()> {
+    let (client, server) = streams(&wsk).await?;
+    client.send_all(Buffer::try_from(b"hello".as_slice())?).await.into_result()?;
+    client.shutdown().await?;
+    assert_eq!(receive_all(&server).await?, b"hello");
+    server.shutdown().await
+}
+
+#[test]
+fn a_driver_with_a_device_transfers() {
+    for timing in timings() {
+        let host = Host::new(Config::default().timing(timing));
+        with_device(&host, transfer).unwrap_or_else(|error| panic!("{timing:?}: {error}"));
+    }
+}
+
+/// The first allocation of a warm send is the kernel's, for its completion routine.
+#[test]
+fn a_request_fails_before_it_is_issued_if_its_routine_needs_memory() {
+    for timing in last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(0)]) {
+        let host = Host::new(Config::default().timing(timing));
+        let sends = || host.trace().iter().filter(|line| line.contains("WskSendTo")).count();
+        with_device(&host, async |wsk| {
+            let receiver = UdpSocket::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+            let to = receiver.local_addr().await?;
+            let sender = UdpSocket::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+            let (_, buffer) = sender.send_to(Buffer::new(1)?, to).await.into_result()?;
+            let before = (host.allocations(), sends());
+            let (_, buffer) = sender.send_to(buffer, to).await.into_result()?;
+            assert_eq!((host.allocations(), sends()), (before.0 + 1, before.1 + 1));
+            host.fail_allocation(1);
+            let BufResult(result, buffer) = sender.send_to(buffer, to).await;
+            assert_eq!(result.unwrap_err().kind(), ErrorKind::OutOfMemory);
+            assert_eq!(sends(), before.1 + 1);
+            sender.send_to(buffer, to).await.into_result()?;
+            Ok(())
+        })
+        .unwrap();
+    }
+}
+
+/// Whatever fails, nothing is left: neither memory nor the device.
+#[test]
+fn every_allocation_of_a_driver_with_a_device_may_fail() {
+    for timing in last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(1)]) {
+        for number in each_allocation() {
+            assert!(number < 1000, "the scenario never succeeds");
+            let host = Host::new(Config::default().timing(timing));
+            // The driver's device is not what may fail.
+            let result = with_device(&host, async |wsk| {
+                host.fail_allocation(number);
+                transfer(wsk).await
+            });
+            match result {
+                Ok(()) => break,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::OutOfMemory, "{number}: {error}"),
+            }
+        }
+    }
+}
