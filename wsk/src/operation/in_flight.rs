@@ -90,8 +90,8 @@ impl Issued {
 ///
 /// # Invariants
 ///
-/// If there is an `operation`, [`Idle::start`] put it in flight, its owner has not left it, and this value is the
-/// owner.
+/// If there is an `operation`, [`Idle::start`] put it in flight, or completed it as failed; its owner has not left it, and
+/// this value is the owner.
 #[must_use = "the request is cancelled when this is dropped"]
 pub(crate) struct InFlight {
     /// None when the outcome was given out.

@@ -49,7 +49,7 @@ pub(crate) struct TargetHeader {
     pub(crate) kept: KeptReceives,
     keep_refused: unsafe fn(NonNull<TargetHeader>, NonNull<Operation>),
     /// The driver's device, which keeps the driver loaded until a completion routine has returned; or null.
-    pub(super) device: PDEVICE_OBJECT,
+    device: PDEVICE_OBJECT,
 }
 
 impl TargetHeader {

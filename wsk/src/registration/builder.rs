@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The device of a builder exists until the registration is made, which takes a reference to it.
+//! The device of a builder exists whenever a registration is made, which takes a reference of its own to it.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -91,13 +91,14 @@ impl RegistrationBuilder {
     }
 
     /// Has the kernel keep the driver loaded until each completion routine has returned, to its last instruction, by a
-    /// reference to a device of the driver's: `IoSetCompletionRoutineEx`. Without it, [`unload`](crate::unload()) waits until the routines
-    /// have released what they use, and then for a tick of the system's clock; see
+    /// reference to a device of the driver's: `IoSetCompletionRoutineEx`. Without it, [`unload`](crate::unload()) waits
+    /// until the routines have released what they use, and then for a tick of the system's clock; see
     /// [the guide](crate::guide::unloading) for what remains.
     ///
     /// The kernel allocates memory for each request. If it has none, a request fails with
-    /// `STATUS_INSUFFICIENT_RESOURCES` before it is issued; a close and the decision about an inspected connection are made
-    /// all the same, without this protection.
+    /// `STATUS_INSUFFICIENT_RESOURCES` before it is issued. A close, the decision about an inspected connection, and the
+    /// receive of no bytes by which [`events`](crate::socket::ConnectionSocket::events) has data indicated again are
+    /// issued all the same, without this protection.
     ///
     /// The registration has a reference to the device until its end. The driver may delete the device before that.
     ///
@@ -106,7 +107,8 @@ impl RegistrationBuilder {
     ///
     /// # Safety
     ///
-    /// Until the registration was made, `device` is a device object that this driver has created and not deleted.
+    /// Whenever this builder, or a copy of it, [registers](Self::register), `device` is a device object that this driver
+    /// has created and not deleted.
     pub const unsafe fn device_object(mut self, device: PDEVICE_OBJECT) -> Self {
         self.device = device;
         self

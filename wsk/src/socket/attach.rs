@@ -108,14 +108,17 @@ impl Handle<Connection> {
     fn resume(&self) -> Result<()> {
         let mut idle = self.state().idle()?;
         idle.payload().descriptor = WSK_BUF { Mdl: ptr::null_mut(), Offset: 0, Length: 0 };
-        let call = |dispatch, irp, payload: *mut Payload| {
+        let dispatch = self.dispatch();
+        let call = |irp, payload: *mut Payload| {
             // SAFETY: the payload is the request's, and stays until it completes.
             let descriptor = unsafe { &raw mut (*payload).descriptor };
             // SAFETY: the socket is connected; there is nothing to be filled.
             unsafe { Connection::receive(dispatch, descriptor, ReceiveFlags::empty(), irp) }
         };
-        // SAFETY: the call's memory is the payload's descriptor.
-        drop(unsafe { self.start(idle, call) }.in_flight().never_cancelled());
+        // No future waits for the result, so a lack of memory must not be one: nothing would be indicated again.
+        // SAFETY: the handle's open reference keeps the target; the call's memory is the payload's descriptor.
+        let issued = unsafe { idle.start_surely(self.as_ptr(), call) };
+        drop(issued.in_flight().never_cancelled());
         Ok(())
     }
 }

@@ -2,11 +2,17 @@
 
 use std::cell::Cell;
 use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use test_support::connection::{receive_all, streams};
+use test_support::events::Signal;
 use test_support::scenario::{each_allocation, last_under_miri, on_host_as, timings};
+use wsk::events::{ConnectionEvents, Data, EventMask, Receipt};
+use wsk::socket::{ConnectionSocket, Family, ListenSocket};
 use wsk::sys::{BOOLEAN, FALSE, NTSTATUS, PDEVICE_OBJECT, PDRIVER_OBJECT, PUNICODE_STRING, ULONG};
-use wsk::{BufResult, Buffer, ErrorKind, Provider, Registration, Result, UdpSocket};
+use wsk::{
+    BufResult, Buffer, ErrorKind, Provider, Registration, RegistrationBuilder, Result, UdpSocket,
+};
 use wsk_host::{Config, Driver, Host, Timing};
 
 unsafe extern "C" {
@@ -29,10 +35,10 @@ thread_local! {
 unsafe extern "C" fn entry(driver: PDRIVER_OBJECT, _: PUNICODE_STRING) -> NTSTATUS {
     let mut device = ptr::null_mut();
     // SAFETY: the system passes the driver's own object.
-    let status = unsafe {
-        (*driver).DriverUnload = Some(unload);
-        IoCreateDevice(driver, 0, ptr::null_mut(), 0x22, 0, FALSE, &raw mut device)
-    };
+    unsafe { (*driver).DriverUnload = Some(unload) };
+    // SAFETY: the system passes the driver's own object, and there is room for a pointer.
+    let status =
+        unsafe { IoCreateDevice(driver, 0, ptr::null_mut(), 0x22, 0, FALSE, &raw mut device) };
     DEVICE.set(device);
     status
 }
@@ -44,11 +50,20 @@ unsafe extern "C" fn unload(_: PDRIVER_OBJECT) {
 
 /// Runs a scenario of a driver with a device. Its registration has the only reference to the device.
 fn with_device(host: &Host, scenario: impl AsyncFnOnce(Provider) -> Result<()>) -> Result<()> {
+    with_device_as(host, Registration::builder(), scenario)
+}
+
+/// As [`with_device`], with a registration of the caller's.
+fn with_device_as(
+    host: &Host,
+    builder: RegistrationBuilder,
+    scenario: impl AsyncFnOnce(Provider) -> Result<()>,
+) -> Result<()> {
     let _entered = host.enter();
     // SAFETY: the entry point is a driver's.
     let driver = unsafe { Driver::load("with a device", Some(entry)) }.unwrap();
     // SAFETY: the driver has created the device, and deletes it when it is unloaded.
-    let builder = unsafe { Registration::builder().device_object(DEVICE.get()) };
+    let builder = unsafe { builder.device_object(DEVICE.get()) };
     let result = on_host_as(host, builder, scenario);
     driver.unload();
     assert_eq!(host.outstanding_allocations(), 0);
@@ -113,5 +128,61 @@ fn every_allocation_of_a_driver_with_a_device_may_fail() {
                 Err(error) => assert_eq!(error.kind(), ErrorKind::OutOfMemory, "{number}: {error}"),
             }
         }
+    }
+}
+
+#[derive(Default)]
+struct Counter {
+    count: AtomicUsize,
+    signal: Signal,
+}
+
+#[wsk::events]
+impl ConnectionEvents for Counter {
+    fn receive(&self, data: Data<'_>) -> Receipt {
+        self.count.fetch_add(data.len(), Ordering::SeqCst);
+        self.signal.set();
+        Receipt::All
+    }
+}
+
+/// Data that came before the handler is indicated to it, if it is attached at all, whichever allocation fails.
+#[test]
+fn a_handler_that_is_attached_receives_earlier_data_without_memory() {
+    for timing in last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(0)]) {
+        let mut attached = 0;
+        for number in each_allocation() {
+            let host = Host::new(Config::default().timing(timing));
+            let builder = Registration::builder().static_events(EventMask::RECEIVE);
+            let mut has_failed = true;
+            with_device_as(&host, builder, async |wsk| {
+                let mut listener =
+                    ListenSocket::builder(&wsk, Family::INET).bind(([127, 0, 0, 1], 0)).await?;
+                let address = listener.local_addr().await?;
+                let client = ConnectionSocket::builder(&wsk, Family::INET).connect(address).await?;
+                let (socket, _) = listener.accept().await?;
+                client.send_all(Buffer::try_from(b"hello".as_slice())?).await.into_result()?;
+                host.settle();
+                let before = host.allocations();
+                host.fail_allocation(number);
+                let result = socket.events(Counter::default());
+                has_failed = host.allocations() - before >= number;
+                let Ok(socket) = result else {
+                    return Ok(());
+                };
+                if has_failed {
+                    attached += 1;
+                    let counter = socket.handler();
+                    let all = || counter.count.load(Ordering::SeqCst) == 5;
+                    counter.signal.wait_until(all).await;
+                }
+                Ok(())
+            })
+            .unwrap();
+            if !has_failed {
+                break;
+            }
+        }
+        assert!(cfg!(miri) || attached > 0, "no allocation of a request has failed");
     }
 }

@@ -184,7 +184,7 @@ pub(crate) const KEPT: &[Kept] = &[
     kept(
         Rule::UNLOAD_AFTER_ROUTINES,
         Branch,
-        "a request in flight refers to its socket or client, and through it to the registration; `wsk::unload` waits for registrations, sockets, timers and threads, then for a tick of the clock and for DPCs. It cannot wait for the last instructions of a routine in a thread that gets no processor for longer than that, unless the registration has the driver's device: then the kernel keeps the driver loaded",
+        "a request in flight refers to its socket or client, and through it to the registration; `wsk::unload` waits for registrations, sockets, timers and threads, then for a tick of the clock and for DPCs. It cannot wait for the last instructions of a routine in a thread that gets no processor for longer than that, unless the registration has the driver's device, and the kernel memory for each request: then the kernel keeps the driver loaded",
         &[
             "host::registration::a_registration_waits_for_its_sockets",
             "pitfalls::irps::pitfall_05_a_completion_after_its_socket",

@@ -196,15 +196,17 @@ impl Devices {
         found.map(|device| device.held += 1).is_some()
     }
 
-    /// Releases a reference of the I/O manager's own to a device. Returns what nothing uses any more.
-    pub(crate) fn unhold(&mut self, device: usize) -> Option<Unused> {
-        let found = self.by_address.get_mut(&device)?;
+    /// Releases a reference of the I/O manager's own to a device. Returns whether the memory of the device is to be freed.
+    pub(crate) fn unhold(&mut self, device: usize) -> bool {
+        let Some(found) = self.by_address.get_mut(&device) else {
+            return false;
+        };
         found.held -= 1;
-        if !found.is_unused() {
-            return None;
+        let is_unused = found.is_unused();
+        if is_unused {
+            self.by_address.remove(&device);
         }
-        self.by_address.remove(&device);
-        Some(Unused::Device(device))
+        is_unused
     }
 
     /// Whether any file of a driver's devices is open.

@@ -22,7 +22,7 @@ use wsk_sys::{
 };
 
 use crate::kernel::ex::pool::{FRESH, allocate, free};
-use crate::kernel::io::request::close_unreferenced;
+use crate::kernel::io::device;
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::{Kernel, interrupt};
 use crate::verifier::kernel_violation;
@@ -78,7 +78,7 @@ unsafe extern "C" fn IoSetCompletionRoutineEx(
 }
 
 /// Calls the client's routine, and releases the device afterwards.
-unsafe extern "C" fn call(device: PDEVICE_OBJECT, irp: PIRP, context: PVOID) -> NTSTATUS {
+unsafe extern "C" fn call(none: PDEVICE_OBJECT, irp: PIRP, context: PVOID) -> NTSTATUS {
     let kernel = Kernel::current();
     if !kernel.image().end_guard(context.addr()) {
         kernel_violation("IoSetCompletionRoutineEx: the routine of an IRP is called twice");
@@ -86,16 +86,22 @@ unsafe extern "C" fn call(device: PDEVICE_OBJECT, irp: PIRP, context: PVOID) -> 
     // SAFETY: the context is of `IoSetCompletionRoutineEx`, and was not taken before.
     let guarded = unsafe { context.cast::<Guarded>().read() };
     free(context, TAG, NAME);
-    let status = kernel.run_guarded_client("a completion routine", || {
+    let run = || {
         // SAFETY: the sender of the IRP has set this routine for this context.
-        let status = unsafe { (guarded.routine)(device, irp, guarded.context) };
+        let status = unsafe { (guarded.routine)(none, irp, guarded.context) };
         // A thread may be interrupted in the last instructions of a routine.
         interrupt();
         status
-    });
-    if !guarded.device.is_null() {
-        let unused = kernel.devices().unhold(guarded.device.addr());
-        close_unreferenced(&kernel, unused);
+    };
+    let what = "a completion routine";
+    // Without a device, nothing keeps the driver loaded.
+    let status = if guarded.device.is_null() {
+        kernel.run_client(what, run)
+    } else {
+        kernel.run_guarded_client(what, run)
+    };
+    if !guarded.device.is_null() && kernel.devices().unhold(guarded.device.addr()) {
+        device::free(guarded.device.cast());
     }
     status
 }
