@@ -40,7 +40,12 @@ unsafe extern "C" {
 pub unsafe extern "C" fn cost_client(context: *mut c_void) -> c_int {
     // SAFETY: `context` points to a `CostRun` that no other code uses (this function's contract).
     let run = unsafe { &mut *context.cast::<CostRun>() };
-    match measure(run) {
+    // SAFETY: a host's thread stands for one at PASSIVE_LEVEL.
+    let passive = unsafe { Passive::assume() };
+    let measured = measure(run, passive);
+    // The registration's own thread deregisters after the drop.
+    wsk::unload(passive);
+    match measured {
         Ok(()) => 0,
         Err(error) => {
             eprintln!("cost: {error}");
@@ -49,9 +54,7 @@ pub unsafe extern "C" fn cost_client(context: *mut c_void) -> c_int {
     }
 }
 
-fn measure(run: &mut CostRun) -> Result<()> {
-    // SAFETY: a host's thread stands for one at PASSIVE_LEVEL.
-    let passive = unsafe { Passive::assume() };
+fn measure(run: &mut CostRun, passive: Passive) -> Result<()> {
     let registration = Registration::register(passive)?;
     let wsk = registration.try_capture()?;
     rt::block_on(passive, async {

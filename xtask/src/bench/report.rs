@@ -24,6 +24,8 @@ pub(super) struct Report {
     pub(super) sizes: [Size; 2],
     /// What it was measured with.
     tools: [String; 3],
+    /// The day in UTC, and the commit on which the measured sources are based.
+    source: [String; 2],
 }
 
 impl Report {
@@ -45,7 +47,9 @@ impl Report {
             Ok::<_, anyhow::Error>(said.lines().next().unwrap_or_default().to_owned())
         };
         let tools = [first_line("rustc")?, first_line("clang")?, first_line("valgrind")?];
-        Ok(Self { costs, sizes, tools })
+        let day = cmd!(shell, "date --utc +%F").quiet().read()?;
+        let commit = cmd!(shell, "git rev-parse --short HEAD").quiet().read()?;
+        Ok(Self { costs, sizes, tools, source: [day, commit] })
     }
 
     /// What callgrind has counted, for each round.
@@ -180,6 +184,7 @@ impl Report {
     /// The whole page.
     pub(super) fn page(&self) -> String {
         let [rustc, clang, valgrind] = &self.tools;
+        let [day, commit] = &self.source;
         include_str!("page.md")
             .replace("{instructions}", self.instructions().trim_end())
             .replace("{calls}", self.calls().trim_end())
@@ -188,6 +193,8 @@ impl Report {
             .replace("{size}", self.size().trim_end())
             .replace("{inline}", &number(self.least_of_others(Timing::Inline)))
             .replace("{later}", &number(self.least_of_others(Timing::Later)))
+            .replace("{day}", day)
+            .replace("{commit}", commit)
             .replace("{limit}", &format!("{WHOLE:.2}"))
             .replace("{tools}", &format!("{rustc}; {clang}; {valgrind}"))
     }
@@ -226,6 +233,7 @@ mod tests {
             costs: [[c(), inline], [c(), later]],
             sizes: [size; 2],
             tools: ["rustc", "clang", "valgrind"].map(str::to_owned),
+            source: ["2026-11-30", "1c7621c"].map(str::to_owned),
         }
     }
 
@@ -259,6 +267,7 @@ mod tests {
             "| 8,192 |",
             "| `send` | 250 | 500 |",
             "rustc; clang; valgrind",
+            "on 2026-11-30, at commit `1c7621c`",
         ];
         // (250 - 1.1 * 100) / 0.1, and the same with 500.
         for part in parts.into_iter().chain(["least 1,400 for", "and 3,900 for"]) {

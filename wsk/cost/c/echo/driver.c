@@ -57,9 +57,8 @@ VOID EchoFree(PVOID Memory)
  * The registry: what ntddk.h has of it, in this project's headers as little as a client of WSK needs
  */
 
-#define KEY_READ             0x00020019
-#define OBJ_CASE_INSENSITIVE 0x00000040
-#define REG_DWORD            4
+#define KEY_READ  0x00020019
+#define REG_DWORD 4
 
 typedef enum _KEY_VALUE_INFORMATION_CLASS {
     KeyValuePartialInformation = 2
