@@ -16,6 +16,7 @@
     reason = "tests are the only callers"
 )]
 
+pub mod device;
 pub mod process;
 pub mod seeds;
 

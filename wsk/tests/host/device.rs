@@ -5,28 +5,16 @@ use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use test_support::connection::{receive_all, streams};
+use test_support::device::{IoCreateDevice, IoDeleteDevice};
 use test_support::events::Signal;
 use test_support::scenario::{each_allocation, last_under_miri, on_host_as, timings};
 use wsk::events::{ConnectionEvents, Data, EventMask, Receipt};
 use wsk::socket::{ConnectionSocket, Family, ListenSocket};
-use wsk::sys::{BOOLEAN, FALSE, NTSTATUS, PDEVICE_OBJECT, PDRIVER_OBJECT, PUNICODE_STRING, ULONG};
+use wsk::sys::{FALSE, NTSTATUS, PDEVICE_OBJECT, PDRIVER_OBJECT, PUNICODE_STRING};
 use wsk::{
     BufResult, Buffer, ErrorKind, Provider, Registration, RegistrationBuilder, Result, UdpSocket,
 };
 use wsk_host::{Config, Driver, Host, Timing};
-
-unsafe extern "C" {
-    fn IoCreateDevice(
-        driver: PDRIVER_OBJECT,
-        extension: ULONG,
-        name: PUNICODE_STRING,
-        kind: ULONG,
-        characteristics: ULONG,
-        exclusive: BOOLEAN,
-        device: *mut PDEVICE_OBJECT,
-    ) -> NTSTATUS;
-    fn IoDeleteDevice(device: PDEVICE_OBJECT);
-}
 
 thread_local! {
     static DEVICE: Cell<PDEVICE_OBJECT> = const { Cell::new(ptr::null_mut()) };

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use xshell::{Shell, cmd};
+use xshell::{Cmd, Shell, cmd};
 
 use crate::library::Library;
 use crate::program::{Ended, execute};
@@ -42,18 +42,9 @@ pub(super) fn run() -> Result<()> {
     own_names(&shell, &library)?;
     requests(&shell, &library)?;
     for compiler in COMPILERS {
-        let program = project::scratch()?.join(format!("echo-{compiler}"));
-        cmd!(shell, "{compiler}")
-            .args(STRICT)
-            .args(HEADERS)
-            .args([LIBRARY_HEADER, CLIENT, PROGRAM])
-            .arg(&library.path)
-            .args(&library.needs)
-            .arg("-o")
-            .arg(&program)
-            .quiet()
-            .run()
-            .with_context(|| format!("{compiler} does not build {PROGRAM}"))?;
+        let command = cmd!(shell, "{compiler}").args(STRICT).args(HEADERS);
+        let command = command.args([LIBRARY_HEADER, CLIENT, PROGRAM]);
+        let program = link(command, &library, &format!("echo-{compiler}"))?;
         check(&program).with_context(|| program.display().to_string())?;
         println!("{compiler}: runs on both networks, and is stopped where it breaks a rule");
     }
@@ -62,20 +53,21 @@ pub(super) fn run() -> Result<()> {
 
 /// A program in C, compiled and linked with the library.
 fn build(shell: &Shell, library: &Library, name: &str, sources: &[&Path]) -> Result<PathBuf> {
+    let compiler = cmd!(shell, "gcc").args(STRICT).arg("-Wno-multichar");
+    link(compiler.args(HEADERS).arg(LIBRARY_HEADER).args(sources), library, name)
+}
+
+/// Compiles and links a program with the library.
+fn link(compiler: Cmd<'_>, library: &Library, name: &str) -> Result<PathBuf> {
     let program = project::scratch()?.join(name);
-    cmd!(shell, "gcc")
-        .args(STRICT)
-        .arg("-Wno-multichar")
-        .args(HEADERS)
-        .arg(LIBRARY_HEADER)
-        .args(sources)
+    compiler
         .arg(&library.path)
         .args(&library.needs)
         .arg("-o")
         .arg(&program)
         .quiet()
         .run()
-        .with_context(|| format!("gcc does not build {name}"))?;
+        .with_context(|| format!("{name} does not build"))?;
     Ok(program)
 }
 
@@ -206,20 +198,14 @@ fn in_language(
     (compiler, language, standard): (&str, &str, &str),
 ) -> Result<PathBuf> {
     let stem = Path::new(source).file_stem().unwrap_or_default().display();
-    let program = project::scratch()?.join(format!("{stem}-{compiler}-{standard}"));
-    cmd!(shell, "{compiler} -std={standard} -fshort-wchar -Wall -Wextra -Wpedantic -Werror")
+    let options = ["-fshort-wchar", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+    let command = cmd!(shell, "{compiler} -std={standard}")
+        .args(options)
         // The tags of pool.
         .arg("-Wno-multichar")
         .args(HEADERS)
-        .args([LIBRARY_HEADER, "-x", language, source, "-x", "none"])
-        .arg(&library.path)
-        .args(&library.needs)
-        .arg("-o")
-        .arg(&program)
-        .quiet()
-        .run()
-        .with_context(|| format!("{compiler} -std={standard} does not build {source}"))?;
-    Ok(program)
+        .args([LIBRARY_HEADER, "-x", language, source, "-x", "none"]);
+    link(command, library, &format!("{stem}-{compiler}-{standard}"))
 }
 
 fn kernel(shell: &Shell, library: &Library) -> Result<()> {
@@ -254,19 +240,7 @@ const TOLERATED: [(&str, Option<&str>); 6] = [
 /// A client in C is warned of each practice once, and continues; with `WSK_HOST_RULES` the environment stops it, or silences
 /// the host.
 fn practices(shell: &Shell, library: &Library) -> Result<()> {
-    let program = project::scratch()?.join("practices");
-    cmd!(shell, "gcc")
-        .args(STRICT)
-        .arg("-Wno-multichar")
-        .args(HEADERS)
-        .args([LIBRARY_HEADER, PRACTICES])
-        .arg(&library.path)
-        .args(&library.needs)
-        .arg("-o")
-        .arg(&program)
-        .quiet()
-        .run()
-        .with_context(|| format!("gcc does not build {PRACTICES}"))?;
+    let program = build(shell, library, "practices", &[Path::new(PRACTICES)])?;
     let run_at = |practice: &str, levels: Option<&str>| {
         let mut command = Command::new(&program);
         command.arg(practice).env_remove("WSK_HOST_RULES");

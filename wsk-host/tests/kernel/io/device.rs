@@ -3,23 +3,11 @@
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
+use test_support::device::{IoCreateDevice, IoDeleteDevice};
 use wsk_host::{Driver, File};
 use wsk_sys::*;
 
 use crate::host;
-
-unsafe extern "C" {
-    fn IoCreateDevice(
-        driver: PDRIVER_OBJECT,
-        extension: ULONG,
-        name: PUNICODE_STRING,
-        kind: ULONG,
-        characteristics: ULONG,
-        exclusive: BOOLEAN,
-        device: *mut PDEVICE_OBJECT,
-    ) -> NTSTATUS;
-    fn IoDeleteDevice(device: PDEVICE_OBJECT);
-}
 
 static FILE: AtomicPtr<std::ffi::c_void> = AtomicPtr::new(ptr::null_mut());
 static CLOSED: AtomicUsize = AtomicUsize::new(0);

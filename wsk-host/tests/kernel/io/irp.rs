@@ -5,6 +5,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::thread;
 
+use test_support::device::{IoCreateDevice, IoDeleteDevice};
 use wsk_host::{Config, Driver, Host, Timing};
 use wsk_sys::*;
 
@@ -62,19 +63,6 @@ fn irps_and_mdls_survive_failed_allocations() {
     let mdl = unsafe { IoAllocateMdl(0x1000 as _, 10, FALSE, FALSE, ptr::null_mut()) };
     assert!(mdl.is_null());
     assert_eq!(host.outstanding_allocations(), 0);
-}
-
-unsafe extern "C" {
-    fn IoCreateDevice(
-        driver: PDRIVER_OBJECT,
-        extension: ULONG,
-        name: PUNICODE_STRING,
-        kind: ULONG,
-        characteristics: ULONG,
-        exclusive: BOOLEAN,
-        device: *mut PDEVICE_OBJECT,
-    ) -> NTSTATUS;
-    fn IoDeleteDevice(device: PDEVICE_OBJECT);
 }
 
 static DEVICE: AtomicPtr<DEVICE_OBJECT> = AtomicPtr::new(ptr::null_mut());

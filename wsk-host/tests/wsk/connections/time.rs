@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use test_support::kernel::delay;
 use test_support::raw::{
-    Client, PoolAddress, PoolBuffer, basic, close, datagram, disconnect, receive, send,
+    Client, PoolAddress, PoolBuffer, close, datagram, disconnect, receive, send,
 };
 use wsk_host::{Config, Timing};
 use wsk_sys::*;
@@ -99,7 +99,9 @@ fn a_thread_that_never_waits_leaves_others_their_turns() {
                     IoSetCompletionRoutine(irp, routine, ptr::null_mut(), TRUE, TRUE, TRUE);
                     datagram(socket).WskGetLocalAddress.unwrap()(socket, address.0, irp);
                 } else {
-                    set_option_now(socket);
+                    // Answered at once whatever the timing: no event is enabled.
+                    let mask = WSK_EVENT_RECEIVE_FROM | WSK_EVENT_DISABLE;
+                    assert_eq!(test_support::raw::set_events(socket, mask), STATUS_SUCCESS);
                 }
             }
         }
@@ -110,28 +112,4 @@ fn a_thread_that_never_waits_leaves_others_their_turns() {
         drop((address, event));
         client.end();
     }
-}
-
-/// A call without an IRP, which is answered at once whatever the timing: no event is enabled.
-unsafe fn set_option_now(socket: PWSK_SOCKET) {
-    let control = WSK_EVENT_CALLBACK_CONTROL {
-        NpiId: test_support::raw::npi(),
-        EventMask: WSK_EVENT_RECEIVE_FROM | WSK_EVENT_DISABLE,
-    };
-    // SAFETY: the arguments outlive the call.
-    let status = unsafe {
-        basic(socket).WskControlSocket.unwrap()(
-            socket,
-            WskSetOption,
-            SO_WSK_EVENT_CALLBACK,
-            SOL_SOCKET,
-            size_of_val(&control),
-            (&raw const control).cast_mut().cast(),
-            0,
-            ptr::null_mut(),
-            ptr::null_mut(),
-            ptr::null_mut(),
-        )
-    };
-    assert_eq!(status, STATUS_SUCCESS);
 }

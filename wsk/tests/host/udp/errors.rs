@@ -89,14 +89,14 @@ fn errors_arrive_as_datagrams_with_a_message() {
         for (family, is_v6, kind, code) in
             [(Family::INET, false, 3, 3), (Family::INET6, true, 1, 4)]
         {
-            let nobody = unbound(&wsk, family).await?;
+            let unbound_address = unbound(&wsk, family).await?;
             let socket = with_errors(&wsk, family).await?;
-            socket.send_copy_to(b"hello", nobody).await?;
+            socket.send_copy_to(b"hello", unbound_address).await?;
             let received = socket.as_socket().receive_message(Buffer::new(100)?).await;
             let (received, _) = received.into_result()?;
             let error = received.control_messages().received_error().expect("an error");
             assert_eq!(error, ReceivedError { is_v6, kind, code, info: 0 });
-            assert_eq!(received.peer(), nobody);
+            assert_eq!(received.peer(), unbound_address);
             // A datagram of a peer is none.
             socket.send_copy_to(b"hello", socket.local_addr().await?).await?;
             let received = socket.as_socket().receive_message(Buffer::new(100)?).await;
@@ -111,19 +111,19 @@ fn errors_arrive_as_datagrams_with_a_message() {
 #[test]
 fn receives_of_data_return_the_error() {
     with_all_timings_of(Config { windows: Windows::ELEVEN, ..Config::default() }, async |wsk| {
-        let nobody = unbound(&wsk, Family::INET).await?;
+        let unbound_address = unbound(&wsk, Family::INET).await?;
         let mut socket = with_errors(&wsk, Family::INET).await?;
         let name = Some("STATUS_PORT_UNREACHABLE");
-        socket.send_copy_to(b"hello", nobody).await?;
+        socket.send_copy_to(b"hello", unbound_address).await?;
         let error = socket.recv_from(Buffer::new(100)?).await.0.unwrap_err();
         assert_eq!((error.name(), error.kind()), (name, ErrorKind::ConnectionRefused));
         let mut receiver = socket.receiver(100)?;
-        socket.send_copy_to(b"hello", nobody).await?;
+        socket.send_copy_to(b"hello", unbound_address).await?;
         assert_eq!(receiver.recv_from().await.unwrap_err().name(), name);
-        socket.send_copy_to(b"hello", nobody).await?;
+        socket.send_copy_to(b"hello", unbound_address).await?;
         assert_eq!(receiver.recv_from_into(&mut [0; 100]).await.unwrap_err().name(), name);
         drop(receiver);
-        let connected = socket.connect(nobody).await?;
+        let connected = socket.connect(unbound_address).await?;
         connected.send(buffer(b"hello")?).await.into_result()?;
         assert_eq!(connected.recv(Buffer::new(100)?).await.0.unwrap_err().name(), name);
         Ok(())
