@@ -2,6 +2,7 @@
 //!
 //! - [`process`]: scenarios that end their process, run in one of their own;
 //! - [`seeds`]: the number of seeds that a test runs with;
+//! - `mistakes` (feature of that name): sources that must not compile, with the compiler's messages;
 //! - `raw`, `hosts` and `kernel` (feature `raw`): a WSK client that makes the raw calls as a driver in C does, the
 //!   hosts it runs on, and kernel objects in pool;
 //! - `scenario`, `connection`, `futures` and `events` (feature `wsk`): the same for tests of the crate `wsk`.
@@ -19,6 +20,9 @@
 pub mod device;
 pub mod process;
 pub mod seeds;
+
+#[cfg(feature = "mistakes")]
+pub mod mistakes;
 
 #[cfg(feature = "raw")]
 pub mod hosts;

@@ -154,5 +154,5 @@ fn the_crate_can_be_named() {
 #[test]
 #[cfg(not(miri))]
 fn mistakes_are_explained_where_they_are() {
-    trybuild::TestCases::new().compile_fail("tests/events/*.rs");
+    test_support::mistakes!("tests/events");
 }

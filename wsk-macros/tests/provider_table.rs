@@ -231,5 +231,5 @@ fn names_of_parameters_are_the_users() {
 #[test]
 #[cfg(not(miri))]
 fn mistakes_are_explained_where_they_are() {
-    trybuild::TestCases::new().compile_fail("tests/provider_table/*.rs");
+    test_support::mistakes!("tests/provider_table");
 }

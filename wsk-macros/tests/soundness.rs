@@ -3,5 +3,5 @@
 #[test]
 #[cfg(not(miri))]
 fn attacks_do_not_compile() {
-    trybuild::TestCases::new().compile_fail("tests/soundness/*.rs");
+    test_support::mistakes!("tests/soundness");
 }

@@ -2,5 +2,5 @@
 
 #[test]
 fn mistakes_are_explained_where_they_are() {
-    trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
+    test_support::mistakes!("tests/ui");
 }
