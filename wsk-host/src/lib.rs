@@ -30,7 +30,10 @@
 //! - **A verifier**, always on: when a client breaks a rule that it can see, it stops the process and reports the
 //!   rule, the call, the finding, the origin of the object, and the last events. [`rules`] lists all of WSK's
 //!   rules, the effect of breaking each on a host, and the tests that show it. The kernel's own rules are
-//!   verified, too: the IRQL of each call, and memory that is freed twice or with another tag.
+//!   verified, too: the IRQL of each call, and memory that is freed twice, with another tag, or used afterwards.
+//!   On Linux on x64, IRPs of `IoAllocateIrp` and whole pages of larger blocks are protected after their free: a read
+//!   is reported as well, at the instruction that reads. Elsewhere, and for other memory, a use after the free is found
+//!   by a call with the object, or by a change of the bytes `0xDD` that fill it.
 //! - **Reports of hangs**: if every thread of a host waits and nothing can end a wait, the process ends within
 //!   seconds. The report names the call in which each thread waits, the open sockets, the requests in flight and the
 //!   likely mistake. If something outside of the process could end a wait (a peer on the machine's network, a thread in

@@ -252,10 +252,37 @@ static int FreesTwice(void *Context)
     return 0;
 }
 
+static NTSTATUS FreeAndSet(PDEVICE_OBJECT Device, PIRP Irp, PVOID Context)
+{
+    UNREFERENCED_PARAMETER(Device);
+    IoFreeIrp(Irp);
+    KeSetEvent(Context, IO_NO_INCREMENT, FALSE);
+    return STATUS_MORE_PROCESSING_REQUIRED;
+}
+
+/* Reads the result in an IRP that its completion routine has freed: INV-12. */
+static int ReadsFreed(void *Context)
+{
+    static KEVENT Freed;
+    CLIENT *Client = Begin();
+    PIRP Irp = IoAllocateIrp(1, FALSE);
+
+    UNREFERENCED_PARAMETER(Context);
+    KeInitializeEvent(&Freed, NotificationEvent, FALSE);
+    IoSetCompletionRoutine(Irp, FreeAndSet, &Freed, TRUE, TRUE, TRUE);
+    (void)Client->Provider.Dispatch->WskSocket(
+        Client->Provider.Client, AF_INET, SOCK_STREAM, 0, WSK_FLAG_LISTEN_SOCKET, NULL, NULL, NULL, NULL, NULL, Irp);
+    KeWaitForSingleObject(&Freed, Executive, KernelMode, FALSE, NULL);
+    return (int)*(volatile NTSTATUS *)&Irp->IoStatus.Status;
+}
+
 int main(int Count, char **Arguments)
 {
     struct wsk_host_options Options = {0};
 
+    if (Count > 1 && strcmp(Arguments[1], "reads-freed") == 0) {
+        return wsk_host_run(&Options, ReadsFreed, NULL);
+    }
     if (Count > 1 && strcmp(Arguments[1], "frees-twice") == 0) {
         Options.call_status = WSK_HOST_CALL_STATUS_FINAL;
         return wsk_host_run(&Options, FreesTwice, NULL);

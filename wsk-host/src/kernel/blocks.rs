@@ -2,8 +2,10 @@
 //!
 //! Guard bytes surround each block, and a freed block stays filled with [`FREED`] in a quarantine. Both are checked when
 //! the block is freed, when it leaves the quarantine, and when the kernel ends, so that a write outside of a block or
-//! after its free is reported with the calls that have allocated and freed it. Under Miri blocks have neither guards nor a
-//! quarantine: Miri itself finds such accesses at once.
+//! after its free is reported with the calls that have allocated and freed it. Where the system can protect pages, the
+//! whole pages of a freed block are protected instead: IRPs have pages of their own, and so have blocks of a page and
+//! more. Then a read is reported, too, at once. Under Miri blocks have neither guards nor a quarantine: Miri itself finds
+//! such accesses at once.
 //!
 //! # Safety
 //!
@@ -16,6 +18,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::ptr;
 
+use crate::kernel::protection::{Protected, page_size};
 use crate::verifier::{Origin, kernel_violation};
 
 /// The size of the guard in front of a block; a larger alignment enlarges it.
@@ -29,6 +32,8 @@ pub(crate) const GUARD: u8 = 0xBC;
 pub(crate) const FREED: u8 = 0xDD;
 /// The most bytes, and the most blocks, in a kernel's quarantine.
 const QUARANTINE: (usize, usize) = if cfg!(miri) { (0, 0) } else { (4 << 20, 1024) };
+/// The most bytes of allocated blocks of a kernel that have pages of their own whatever their size.
+const PAGES: usize = 64 << 20;
 
 /// The pool of one kernel.
 #[derive(Default)]
@@ -38,6 +43,8 @@ pub(crate) struct Blocks {
     freed: BTreeMap<usize, Freed>,
     order: VecDeque<usize>,
     freed_bytes: usize,
+    /// The size of the allocated blocks that have pages of their own whatever their size.
+    bytes_in_pages: usize,
     /// The number of allocations that were requested.
     requested: usize,
     /// The numbers of the first and the last allocation that fail; zeros if none does.
@@ -53,10 +60,34 @@ pub(crate) struct Block {
 }
 
 /// A freed block, which stays allocated for a while.
+///
+/// # Invariants
+///
+/// The memory is an allocation with the layout of `block`, and this is its only entry. Except for its protected pages,
+/// the block is filled with [`FREED`].
 pub(crate) struct Freed {
     address: usize,
     block: Block,
     free: Origin,
+    protected: Option<Protected>,
+}
+
+/// What a report says of a freed block.
+pub(crate) struct FreedBlock {
+    /// Its address.
+    pub(crate) start: usize,
+    size: usize,
+    /// Its size and tag, in words.
+    block: String,
+    created: String,
+    pub(crate) freed: String,
+}
+
+impl FreedBlock {
+    pub(crate) fn describe(&self) -> String {
+        let Self { block, created, freed, .. } = self;
+        format!("{block} was freed\n  created: {created}\n  freed:   {freed}")
+    }
 }
 
 /// The memory of a block with its guards.
@@ -65,6 +96,8 @@ pub(crate) struct BlockLayout {
     pub(crate) whole: Layout,
     /// The offset of the block in it.
     pub(crate) offset: usize,
+    /// Whether it consists of pages that no other block is in, whatever its size.
+    is_in_pages: bool,
 }
 
 impl BlockLayout {
@@ -73,7 +106,20 @@ impl BlockLayout {
         let offset = FRONT.next_multiple_of(alignment);
         let whole = size.max(1).checked_add(offset + BACK)?;
         let whole = Layout::from_size_align(whole, alignment).ok()?;
-        Some(Self { whole, offset })
+        Some(Self { whole, offset, is_in_pages: false })
+    }
+
+    /// The layout for a block in pages that no other block is in. None if the system protects no pages.
+    pub(crate) fn in_pages(size: usize) -> Option<Self> {
+        let page = page_size()?;
+        let whole = size.checked_add(FRONT + BACK)?.checked_next_multiple_of(page)?;
+        let whole = Layout::from_size_align(whole, page).ok()?;
+        Some(Self { whole, offset: FRONT, is_in_pages: true })
+    }
+
+    /// The size, if it consists of pages that no other block is in.
+    fn size_in_pages(&self) -> usize {
+        if self.is_in_pages { self.whole.size() } else { 0 }
     }
 }
 
@@ -81,6 +127,22 @@ impl Block {
     fn describe(&self) -> String {
         let tag = self.tag.to_le_bytes();
         format!("the block of {} bytes with the tag `{}`", self.size, tag.escape_ascii())
+    }
+
+    /// The whole pages that are the block's alone.
+    fn pages(&self, address: usize) -> std::ops::Range<usize> {
+        let Some(page) = page_size() else { return 0..0 };
+        if self.layout.is_in_pages {
+            let start = address - self.layout.offset;
+            return start..start + self.layout.whole.size();
+        }
+        let (start, end) = (address.next_multiple_of(page), address + self.size);
+        start..end - end % page
+    }
+
+    /// The bytes that the block takes.
+    fn bytes(&self) -> usize {
+        self.layout.size_in_pages().max(self.size)
     }
 
     /// A write outside of the block, if its guards show one.
@@ -106,10 +168,31 @@ fn range(first: usize, last: usize) -> String {
 }
 
 impl Freed {
+    /// Takes a block over that its client has freed: protects its whole pages, and fills the rest of it.
+    fn new(address: usize, block: Block, free: Origin) -> Self {
+        // SAFETY: the block is the quarantine's now, and so are the guards in its pages.
+        let protected = unsafe { Protected::new(block.pages(address)) };
+        let freed = Self { address, block, free, protected };
+        let filled = freed.filled();
+        let memory = ptr::with_exposed_provenance_mut::<u8>(filled.start);
+        // SAFETY: the block is the quarantine's now, and this part of it is not protected.
+        unsafe { memory.write_bytes(FREED, filled.len()) };
+        freed
+    }
+
+    /// The part of the block that is not protected.
+    fn filled(&self) -> std::ops::Range<usize> {
+        let end = self.address + self.block.size;
+        match &self.protected {
+            Some(protected) => protected.pages().end.min(end)..end,
+            None => self.address..end,
+        }
+    }
+
     /// A write after the free, if the memory shows one.
     fn written(&self) -> Option<String> {
-        let Self { address, block, free } = self;
-        let (first, last) = differing(*address..address + block.size, FREED)?;
+        let Self { address, block, free, .. } = self;
+        let (first, last) = differing(self.filled(), FREED)?;
         let which = range(first - address, last - address);
         Some(format!(
             "{} was written after it was freed, at its bytes {which}\n  created: {}\n  freed:   {free}",
@@ -119,11 +202,16 @@ impl Freed {
     }
 
     fn damage(&self) -> Option<String> {
+        // The guards in protected pages cannot be read, or written.
+        if self.block.layout.is_in_pages && self.protected.is_some() {
+            return None;
+        }
         self.written().or_else(|| self.block.overrun(self.address))
     }
 
     /// Frees the memory, whose guards and contents have been checked.
-    fn release(self) {
+    fn release(mut self) {
+        drop(self.protected.take());
         let whole = self.address - self.block.layout.offset;
         // SAFETY: the memory was allocated with this layout, and this was its only entry.
         unsafe { dealloc(ptr::with_exposed_provenance_mut(whole), self.block.layout.whole) };
@@ -148,15 +236,22 @@ fn differing(memory: std::ops::Range<usize>, byte: u8) -> Option<(usize, usize)>
 
 impl Blocks {
     pub(crate) fn insert(&mut self, address: usize, block: Block) {
+        self.bytes_in_pages += block.layout.size_in_pages();
         self.by_address.insert(address, block);
     }
 
     pub(crate) fn remove(&mut self, address: usize) -> Option<Block> {
-        self.by_address.remove(&address)
+        let block = self.by_address.remove(&address)?;
+        self.bytes_in_pages -= block.layout.size_in_pages();
+        Some(block)
     }
 
-    /// Quarantines a freed block, which is filled with [`FREED`]. Returns a report if it, or the block that leaves the
-    /// quarantine for it, was damaged.
+    /// Whether one more block may have pages of its own.
+    pub(crate) fn has_pages(&self) -> bool {
+        self.bytes_in_pages < PAGES
+    }
+
+    /// Quarantines a freed block. Returns a report if the block that leaves the quarantine for it was damaged.
     #[must_use = "damage must be reported"]
     pub(crate) fn quarantine(
         &mut self,
@@ -164,12 +259,12 @@ impl Blocks {
         block: Block,
         free: Origin,
     ) -> Option<String> {
-        self.freed_bytes += block.size;
+        self.freed_bytes += block.bytes();
         self.order.push_back(address);
-        self.freed.insert(address, Freed { address, block, free });
+        self.freed.insert(address, Freed::new(address, block, free));
         while self.freed_bytes > QUARANTINE.0 || self.order.len() > QUARANTINE.1 {
             let oldest = self.freed.remove(&self.order.pop_front()?)?;
-            self.freed_bytes -= oldest.block.size;
+            self.freed_bytes -= oldest.block.bytes();
             if let Some(damage) = oldest.damage() {
                 return Some(damage);
             }
@@ -191,17 +286,27 @@ impl Blocks {
 
     /// The freed block that contains an address, for a report.
     pub(crate) fn freed_at(&self, address: usize) -> Option<String> {
-        let (start, found) = self.freed.range(..=address).next_back()?;
-        if address >= start + found.block.size.max(1) {
-            return None;
-        }
-        let block = &found.block;
-        Some(format!(
-            "{} was freed\n  created: {}\n  freed:   {}",
-            block.describe(),
-            block.origin,
-            found.free
-        ))
+        let freed = self.freed_block_at(address)?;
+        (address < freed.start + freed.size.max(1)).then(|| freed.describe())
+    }
+
+    /// The freed block that contains an address, or whose protected pages do, for a report.
+    pub(crate) fn freed_block_at(&self, address: usize) -> Option<FreedBlock> {
+        let is_in = |(_, found): &(&usize, &Freed)| {
+            let block = found.address..found.address + found.block.size.max(1);
+            let protected = found.protected.as_ref().map_or(0..0, Protected::pages);
+            block.contains(&address) || protected.contains(&address)
+        };
+        // In front of a block in its own pages is only its guard.
+        let near = self.freed.range(..=address.saturating_add(FRONT)).rev().take(2);
+        let (start, Freed { block, free, .. }) = near.into_iter().find(is_in)?;
+        Some(FreedBlock {
+            start: *start,
+            size: block.size,
+            block: block.describe(),
+            created: block.origin.to_string(),
+            freed: free.to_string(),
+        })
     }
 
     /// The size of the allocated block that begins at an address.

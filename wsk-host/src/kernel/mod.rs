@@ -28,6 +28,7 @@ pub(crate) mod blocks;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod ex;
+mod fault;
 pub(crate) mod hang;
 pub(crate) mod holdings;
 mod image;
@@ -37,6 +38,7 @@ pub(crate) mod loaded_image;
 pub(crate) mod mm;
 mod ob;
 pub(crate) mod panics;
+mod protection;
 mod ps;
 pub(crate) mod quarantine;
 pub(crate) mod random;
@@ -149,6 +151,7 @@ impl Kernel {
     pub(crate) fn described(config: Config, description: &dyn fmt::Debug) -> Self {
         verifier::set_sources(Sources { context: report_context, waits: report_waits });
         verifier::set_levels(|| Some(reported()?.0.rules));
+        protection::set_report(fault::report);
         panics::install(|| Self::entered().is_some());
         Self(Arc::new(KernelState {
             config,

@@ -24,6 +24,8 @@ use wsk_sys::{
     STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS, ULONG, WaitAny,
 };
 
+use crate::kernel::context::is_in_client_routine;
+use crate::kernel::ex::queued_lock;
 use crate::kernel::holdings::{give_back, take};
 use crate::kernel::ke::dispatcher::{THREAD, change, header};
 use crate::kernel::ke::irql::require_at_most;
@@ -33,7 +35,7 @@ use crate::kernel::loaded_image::ClientCall;
 use crate::kernel::residency::require_frames;
 use crate::kernel::resources::Resource;
 use crate::kernel::schedule::{ClientPointer, ThreadId};
-use crate::kernel::{Entered, Kernel};
+use crate::kernel::{Entered, Kernel, stack};
 use crate::verifier::{Origin, kernel_violation};
 
 /// A thread object, to which handles and pointers refer. Signaled when the thread has ended.
@@ -151,9 +153,7 @@ unsafe extern "C" fn PsCreateSystemThread(
         // SAFETY: the routine may be called with this context, once, in a new thread (the contract of
         // `PsCreateSystemThread`).
         unsafe { routine(context.get()) };
-        require_at_most(PASSIVE_LEVEL, "the end of a system thread");
-        require_frames(&of, "the end of a system thread");
-        region::require_none("the end of a system thread");
+        require_nothing_left(&of, "the end of a system thread");
         let current = CURRENT.take();
         if let Some((_, running, entered)) = current {
             of.end_client(running);
@@ -179,17 +179,43 @@ unsafe extern "C" fn PsCreateSystemThread(
     STATUS_SUCCESS
 }
 
+/// Stops a client whose thread ends at a raised IRQL, with locks, in critical regions, or with an object or memory on its
+/// stack that is in use.
+fn require_nothing_left(kernel: &Kernel, function: &str) {
+    require_at_most(PASSIVE_LEVEL, function);
+    require_frames(kernel, function);
+    region::require_none(function);
+    queued_lock::require_none(kernel, function);
+    let stack = stack::of_current_thread();
+    if stack.is_empty() {
+        return;
+    }
+    let function = format!("{function}, with the thread's stack");
+    // Where the level of the rule lets the client continue, the memory stays: the machine's thread only stops.
+    let _ = kernel.usage().require_unused(&stack, &function);
+    kernel.timers().require_unused(&stack, &function);
+    kernel.work_items().require_unused(&stack, &function);
+}
+
 /// Ends the thread for the kernel: its object is signaled. The machine's thread stays, because its stack must not be
 /// unwound.
 #[unsafe(no_mangle)]
 extern "C" fn PsTerminateSystemThread(_status: NTSTATUS) -> NTSTATUS {
-    require_at_most(PASSIVE_LEVEL, "PsTerminateSystemThread");
+    const NAME: &str = "PsTerminateSystemThread";
+    require_at_most(PASSIVE_LEVEL, NAME);
     let Some((thread, running, entered)) = CURRENT.take() else {
-        kernel_violation("PsTerminateSystemThread: the current thread is not a system thread")
+        kernel_violation(&format!("{NAME}: the current thread is not a system thread"))
     };
+    if is_in_client_routine() {
+        kernel_violation(&format!(
+            "{NAME}: the current thread is in a completion routine or an event callback, which must return"
+        ));
+    }
+    let kernel = Kernel::current();
+    require_nothing_left(&kernel, NAME);
     // The machine's thread never ends, so it must not be joined.
     drop(thread.join().take());
-    Kernel::current().end_client(running);
+    kernel.end_client(running);
     thread.ended();
     drop(thread);
     drop(entered);

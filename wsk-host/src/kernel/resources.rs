@@ -50,6 +50,11 @@ impl Resources {
         }
     }
 
+    /// Where a resource that is held was taken last.
+    pub(crate) fn origin(&self, resource: Resource, key: usize) -> Option<&Origin> {
+        self.0.get(&(resource, key))?.last()
+    }
+
     /// Those that are held, for a report.
     pub(crate) fn left(&self) -> impl Iterator<Item = (String, &Origin)> {
         self.0.iter().flat_map(|((resource, _), origins)| {

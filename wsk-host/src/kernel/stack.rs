@@ -9,6 +9,7 @@
     reason = "the functions are C's, and so are the objects behind their pointers"
 )]
 
+use std::ops::Range;
 use std::thread::{self, ThreadId};
 
 /// The frame of a function that has not returned.
@@ -51,21 +52,26 @@ impl Frame {
 }
 
 /// Whether an address is on the current thread's stack. Where that cannot be known, it is not.
-#[cfg(all(any(target_os = "linux", target_os = "macos"), not(miri)))]
 pub(crate) fn is_on_stack(address: usize) -> bool {
+    of_current_thread().contains(&address)
+}
+
+/// The current thread's stack; empty where it cannot be known.
+#[cfg(all(any(target_os = "linux", target_os = "macos"), not(miri)))]
+pub(crate) fn of_current_thread() -> Range<usize> {
     thread_local! {
-        static STACK: std::ops::Range<usize> = stack();
+        static STACK: Range<usize> = stack();
     }
-    STACK.with(|stack| stack.contains(&address))
+    STACK.with(Clone::clone)
 }
 
 #[cfg(not(all(any(target_os = "linux", target_os = "macos"), not(miri))))]
-pub(crate) fn is_on_stack(_address: usize) -> bool {
-    false
+pub(crate) fn of_current_thread() -> Range<usize> {
+    0..0
 }
 
 #[cfg(all(target_os = "linux", not(miri)))]
-fn stack() -> std::ops::Range<usize> {
+fn stack() -> Range<usize> {
     use std::mem::MaybeUninit;
 
     let mut attributes = MaybeUninit::uninit();
@@ -84,7 +90,7 @@ fn stack() -> std::ops::Range<usize> {
 }
 
 #[cfg(all(target_os = "macos", not(miri)))]
-fn stack() -> std::ops::Range<usize> {
+fn stack() -> Range<usize> {
     // SAFETY: the thread is the current one.
     let thread = unsafe { libc::pthread_self() };
     // SAFETY: the thread is the current one.

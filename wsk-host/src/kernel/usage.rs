@@ -188,6 +188,18 @@ impl Usage {
         }
     }
 
+    /// The IRP that its completion routine has freed in memory that begins at an address, and that contains another one: what
+    /// is to be said of it, and where its request was made.
+    pub(crate) fn freed_by_routine(
+        &self,
+        start: usize,
+        address: usize,
+    ) -> Option<(String, Arc<Origin>)> {
+        let (_, completed) = self.freed.range(start..=address.max(start)).next_back()?;
+        let found = format!("the completion routine has freed the IRP: {}", completed.describe());
+        Some((found, Arc::clone(&completed.origin)))
+    }
+
     /// A completion routine frees memory: the completed IRPs in it are no longer the client's.
     pub(crate) fn free_in_routine(&mut self, freed: &Range<usize>) {
         while let Some(irp) = self.completed.range(freed.clone()).next().map(|(irp, _)| *irp) {

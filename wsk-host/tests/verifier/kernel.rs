@@ -93,12 +93,61 @@ fn protection() -> PEX_RUNDOWN_REF {
     protection
 }
 
+/// Runs a routine in a system thread, and waits for the thread.
+fn in_thread(routine: unsafe extern "C" fn(PVOID)) {
+    let (mut handle, none): (HANDLE, PVOID) = (ptr::null_mut(), ptr::null_mut());
+    let (to, of, id) = (&raw mut handle, ptr::null_mut(), ptr::null_mut());
+    // SAFETY: the handle is closed once.
+    unsafe {
+        let created = PsCreateSystemThread(to, 0, of, none, id, Some(routine), none);
+        assert_eq!(created, STATUS_SUCCESS);
+        ZwWaitForSingleObject(handle, FALSE, ptr::null_mut());
+        ZwClose(handle);
+    }
+}
+
+unsafe extern "C" fn terminates_with_a_timer(_: PVOID) {
+    let mut timer = std::mem::MaybeUninit::<KTIMER>::uninit();
+    // SAFETY: breaks the rule: the timer is on the stack of a thread that ends.
+    unsafe {
+        KeInitializeTimer(timer.as_mut_ptr());
+        KeSetTimer(timer.as_mut_ptr(), HOUR, ptr::null_mut());
+        PsTerminateSystemThread(STATUS_SUCCESS);
+    }
+}
+
+unsafe extern "C" fn returns_with_a_timer(_: PVOID) {
+    let mut timer = std::mem::MaybeUninit::<KTIMER>::uninit();
+    // SAFETY: breaks the rule: the timer is on the stack of a thread that ends.
+    unsafe {
+        KeInitializeTimer(timer.as_mut_ptr());
+        KeSetTimer(timer.as_mut_ptr(), HOUR, ptr::null_mut());
+    }
+}
+
+unsafe extern "C" fn terminates_at_a_raised_level(_: PVOID) {
+    // SAFETY: breaks the rule: a thread ends at PASSIVE_LEVEL.
+    unsafe {
+        KfRaiseIrql(APC_LEVEL);
+        PsTerminateSystemThread(STATUS_SUCCESS);
+    }
+}
+
 // SAFETY, of the unsafe blocks below: each breaks the rule that its test is named after.
 #[allow(clippy::undocumented_unsafe_blocks, reason = "see above")]
 mod rules {
     use super::*;
 
     reports! {
+        a_thread_terminated_with_a_timer_on_its_stack
+            says ["PsTerminateSystemThread, with the thread's stack: the memory is a set timer", "since:   by KeSetTimer"]:
+            |_| in_thread(terminates_with_a_timer);
+        a_thread_that_returns_with_a_timer_on_its_stack
+            says ["the end of a system thread, with the thread's stack: the memory is a set timer", "since:   by KeSetTimer"]:
+            |_| in_thread(returns_with_a_timer);
+        a_thread_terminated_at_a_raised_level
+            says ["PsTerminateSystemThread: called at IRQL 1, the maximum is 0"]:
+            |_| in_thread(terminates_at_a_raised_level);
         a_timer_freed_while_it_is_set
             says ["ExFreePoolWithTag: the memory is a set timer", "since:   by KeSetTimer"]:
             |_| free(set().0);

@@ -18,6 +18,12 @@ fn free(memory: *mut u8) {
     unsafe { ExFreePoolWithTag(memory.cast(), TAG) };
 }
 
+/// A block of two pages and a little more.
+fn pages() -> *mut u8 {
+    // SAFETY: the IRQL is PASSIVE_LEVEL.
+    unsafe { ExAllocatePoolWithTag(NonPagedPoolNx, 8200, TAG).cast() }
+}
+
 /// An MDL of locked pages, which are the process's.
 fn locked() -> PMDL {
     static PAGES: [u8; 64] = [0; 64];
@@ -119,6 +125,68 @@ mod rules {
     }
 }
 
+// SAFETY, of the unsafe blocks below: each breaks the rule that its test is named after. Freed pages are the host's, and
+// protected.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[allow(clippy::undocumented_unsafe_blocks, reason = "see above")]
+mod protected {
+    use super::*;
+
+    reports! {
+        a_write_after_free_of_a_block_of_pages
+            says ["a write to freed memory, at the offset 4100 of it: the block of 8200 bytes with the tag `test` was freed",
+                "created: by ExAllocatePoolWithTag", "freed:   by ExFreePoolWithTag"]:
+            |_| {
+                let memory = pages();
+                free(memory);
+                unsafe { memory.add(4100).write(0) };
+            };
+        a_read_after_free_of_a_block_of_pages
+            says ["a read of freed memory, at the offset 8191 of it: the block of 8200 bytes with the tag `test` was freed"]:
+            |_| {
+                let memory = pages();
+                free(memory);
+                unsafe { memory.add(8191).read_volatile() };
+            };
+        a_write_after_free_behind_the_pages_of_a_block
+            says ["the end of a test: the block of 8200 bytes with the tag `test` was written after it was freed, at its bytes 8199"]:
+            |_| {
+                let memory = pages();
+                free(memory);
+                unsafe { memory.add(8199).write(0) };
+            };
+        a_read_of_a_freed_irp
+            says ["a read of freed memory, at the offset 48 of it: the block of ",
+                "bytes with the tag `Irp ` was freed\n  created: by IoAllocateIrp in the thread `",
+                "freed:   by IoFreeIrp in the thread `"]:
+            |_| {
+                let irp = unsafe { IoAllocateIrp(1, FALSE) };
+                unsafe { IoFreeIrp(irp) };
+                unsafe { (&raw const (*irp).IoStatus).cast::<u8>().read_volatile() };
+            };
+        a_write_to_a_freed_irp_in_another_thread
+            says ["a write to freed memory, at the offset 48 of it: the block of ", "freed:   by IoFreeIrp in the thread `"]:
+            |host| {
+                let irp = unsafe { IoAllocateIrp(1, FALSE) };
+                let address = irp.expose_provenance();
+                unsafe { IoFreeIrp(irp) };
+                let write = || {
+                    let _entered = host.enter();
+                    let irp: PIRP = std::ptr::with_exposed_provenance_mut(address);
+                    unsafe { (&raw mut (*irp).IoStatus).cast::<u8>().write_volatile(0) };
+                };
+                host.blocking(|| std::thread::scope(|scope| _ = scope.spawn(write)));
+            };
+        an_overrun_of_an_irp
+            says ["IoFreeIrp: the block of ", "bytes with the tag `Irp ` was written beyond its end, 0 bytes"]:
+            |_| {
+                let irp = unsafe { IoAllocateIrp(1, FALSE) };
+                unsafe { irp.cast::<u8>().add(IoSizeOfIrp(1).into()).write(0) };
+                unsafe { IoFreeIrp(irp) };
+            };
+    }
+}
+
 /// What a driver reads in memory that it has freed is not what it had written.
 #[test]
 fn freed_memory_is_poisoned() {
@@ -132,4 +200,43 @@ fn freed_memory_is_poisoned() {
         std::slice::from_raw_parts(memory, SIZE).to_vec()
     };
     assert_eq!(found, [0xDD; SIZE]);
+}
+
+/// Freed memory is protected as long as it is in the quarantine, and accessible when it is allocated again.
+#[test]
+fn freed_pages_are_used_again() {
+    let host = wsk_host::Host::new(crate::stops::inline());
+    let _entered = host.enter();
+    for round in 0..3000_usize {
+        let memory = pages();
+        // SAFETY: the block is the test's.
+        unsafe { memory.write_bytes(round.to_ne_bytes()[0], 8200) };
+        free(memory);
+        // SAFETY: the IRP is the test's.
+        unsafe {
+            let irp = IoAllocateIrp(CCHAR::try_from(1 + round % 100).unwrap(), FALSE);
+            assert_eq!((*irp).Size, IoSizeOfIrp((*irp).StackCount));
+            IoFreeIrp(irp);
+        }
+    }
+    assert_eq!(host.kernel().outstanding_allocations(), 0);
+}
+
+/// A fault elsewhere ends the process as it does without a host.
+#[test]
+#[cfg(unix)]
+fn a_fault_elsewhere_is_no_matter_of_the_host() {
+    let test = "memory::a_fault_elsewhere_is_no_matter_of_the_host";
+    let said = test_support::process::run_failing(test, "", |_| {
+        let host = wsk_host::Host::new(crate::stops::inline());
+        let _entered = host.enter();
+        free(pages());
+        let nothing: *const u8 = std::ptr::without_provenance(4096);
+        // SAFETY: the access faults, which is what is tested.
+        unsafe { nothing.read_volatile() };
+    });
+    if let Some(said) = said {
+        assert!(!said.contains("wsk-host: "), "{said}");
+        assert!(!said.contains("ended without a report"), "{said}");
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::ptr;
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+use test_support::process::run_failing;
 use test_support::raw::{
     Client, PoolAddress, PoolBuffer, Request, TAG, basic, close, completed, connection, irp,
     listen, receive, send, set_events, socket_of,
@@ -416,6 +418,55 @@ fn an_irp_freed_by_its_routine_and_after_its_call() {
         if create(&client, irp) != STATUS_PENDING {
             // SAFETY: breaks INV-12.
             unsafe { IoFreeIrp(irp) };
+        }
+    });
+}
+
+/// INV-12: a client that takes the result from an IRP which its completion routine has freed.
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+fn an_irp_read_after_its_routine_has_freed_it() {
+    let said = run_failing("requests::an_irp_read_after_its_routine_has_freed_it", "", |_| {
+        let client = Client::new(inline());
+        let irp = irp(Some(frees), ptr::null_mut());
+        create(&client, irp);
+        // SAFETY: breaks INV-12.
+        unsafe { (&raw const (*irp).IoStatus.Information).read_volatile() };
+    });
+    let Some(said) = said else { return };
+    for part in [
+        "wsk-host: INV-12 violated: ",
+        "\n  call:    a read of freed memory, at the offset 56 of it\n",
+        "\n  found:   the completion routine has freed the IRP: WskSocket returns STATUS_SUCCESS\n  freed:   by IoFreeIrp in the thread `",
+        "\n  created: by WskSocket in the thread `",
+    ] {
+        assert!(said.contains(part), "`{part}` is not said in:\n{said}");
+    }
+}
+
+/// A completion routine returns, in whichever thread it is called.
+#[test]
+fn a_thread_terminated_in_a_completion_routine() {
+    unsafe extern "C" fn terminates(_: PDEVICE_OBJECT, _: PIRP, _: PVOID) -> NTSTATUS {
+        // SAFETY: breaks the rule: a completion routine returns.
+        unsafe { PsTerminateSystemThread(STATUS_SUCCESS) }
+    }
+    unsafe extern "C" fn creates(client: PVOID) {
+        // SAFETY: the test passes a client, and waits for this thread.
+        let client = unsafe { &*client.cast::<Client>() };
+        create(client, irp(Some(terminates), ptr::null_mut()));
+    }
+    let headline = "PsTerminateSystemThread: the current thread is in a completion routine or an event \
+                    callback, which must return";
+    stops(headline, |client| {
+        let mut handle: HANDLE = ptr::null_mut();
+        let (to, of, process, id) =
+            (&raw mut handle, ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+        let context = (&raw const client).cast_mut().cast();
+        // SAFETY: the thread is waited for.
+        unsafe {
+            PsCreateSystemThread(to, 0, of, process, id, Some(creates), context);
+            ZwWaitForSingleObject(handle, FALSE, ptr::null_mut());
         }
     });
 }

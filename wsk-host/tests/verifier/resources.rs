@@ -20,12 +20,28 @@ unsafe extern "C" {
     ) -> NTSTATUS;
     fn ExAcquirePushLockExclusiveEx(lock: *mut ULONG_PTR, flags: ULONG);
     fn KeEnterCriticalRegion();
+    fn KeLeaveCriticalRegion();
 }
 
 unsafe extern "C" fn returns(_: PVOID) {}
 
+unsafe extern "C" fn terminates_with_a_push_lock(_: PVOID) {
+    // SAFETY: breaks the rule: a thread ends without locks.
+    unsafe {
+        KeEnterCriticalRegion();
+        ExAcquirePushLockExclusiveEx(memory(), 0);
+        KeLeaveCriticalRegion();
+        PsTerminateSystemThread(STATUS_SUCCESS);
+    }
+}
+
 /// A thread that has ended.
 fn thread() -> HANDLE {
+    run(returns)
+}
+
+/// Runs a routine in a thread, which has ended then.
+fn run(routine: unsafe extern "C" fn(PVOID)) -> HANDLE {
     let mut handle = ptr::null_mut();
     // SAFETY: the routine needs no context.
     unsafe {
@@ -36,7 +52,7 @@ fn thread() -> HANDLE {
             none,
             null,
             ptr::null_mut(),
-            Some(returns),
+            Some(routine),
             null,
         );
         assert_eq!(status, STATUS_SUCCESS);
@@ -60,6 +76,10 @@ mod left {
     use super::*;
 
     reports! {
+        a_lock_of_a_thread_that_is_terminated
+            says ["PsTerminateSystemThread: the thread has not released 1 fast mutexes, push locks or resources",
+                "acquired: by ExAcquirePushLockExclusiveEx in the thread `system thread`"]:
+            |_| _ = run(terminates_with_a_push_lock);
         a_handle
             says ["failed with", "the client has left:\n  a handle of a thread, not closed, opened by PsCreateSystemThread in the thread `"]:
             |_| _ = thread();

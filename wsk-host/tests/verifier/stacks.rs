@@ -92,6 +92,44 @@ fn a_destination_of_a_function_that_has_returned() {
     });
 }
 
+/// A thread that is terminated in the function that has sent.
+#[test]
+fn control_data_of_a_thread_that_is_terminated() {
+    unsafe extern "C" fn sends_and_terminates(client: PVOID) {
+        // SAFETY: the test passes a client, and waits for this thread.
+        let client = unsafe { &*client.cast::<Client>() };
+        let (socket, address) = bound(client, any_port(AF_INET));
+        let pool = PoolAddress::new(address);
+        let buffer = Box::leak(Box::new(PoolBuffer::with(b"x")));
+        let mut control = control();
+        let length = size_of::<Control>().try_into().unwrap();
+        call(|irp| {
+            // SAFETY: the arguments are valid; that the control data stays so is what is tested.
+            unsafe {
+                let send = datagram(socket).WskSendTo.unwrap();
+                let control = (&raw mut control).cast();
+                send(socket, buffer.buffer, 0, pool.0, length, control, irp)
+            }
+        });
+        // SAFETY: it is a system thread; breaks INV-26.
+        unsafe { PsTerminateSystemThread(STATUS_SUCCESS) };
+    }
+    let found = "the memory is the control data of a request in flight";
+    let config = Config { rules: Levels::TOLERANT, ..deferred() };
+    let call = "PsTerminateSystemThread, with the thread's stack";
+    breaks_on(config, 26, [call, found, "WskSendTo"], |client| {
+        let mut handle: HANDLE = ptr::null_mut();
+        let (to, of, process, id) =
+            (&raw mut handle, ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+        let context = (&raw const client).cast_mut().cast();
+        // SAFETY: the thread is waited for.
+        unsafe {
+            PsCreateSystemThread(to, 0, of, process, id, Some(sends_and_terminates), context);
+            ZwWaitForSingleObject(handle, FALSE, ptr::null_mut());
+        }
+    });
+}
+
 /// The function does not return before its request has completed, whichever thread completes it.
 #[test]
 fn arguments_on_the_stack_of_a_function_that_waits() {

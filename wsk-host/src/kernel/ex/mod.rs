@@ -5,7 +5,7 @@ mod lists;
 mod lookaside;
 pub(crate) mod pool;
 mod push_lock;
-mod queued_lock;
+pub(super) mod queued_lock;
 mod resource;
 mod rundown;
 mod spin_lock;

@@ -19,7 +19,7 @@ use wsk_sys::{
 };
 
 use crate::kernel::Kernel;
-use crate::kernel::blocks::{Block, BlockLayout, FREED, GUARD};
+use crate::kernel::blocks::{Block, BlockLayout, GUARD};
 use crate::kernel::context::is_completing;
 use crate::kernel::ke::irql::require_at_most;
 use crate::verifier::{Origin, kernel_violation};
@@ -79,15 +79,42 @@ pub(crate) extern "C" fn ExAllocatePool2(flags: POOL_FLAGS, size: SIZE_T, tag: U
 
 /// Allocates memory, or returns null, and fills it.
 pub(crate) fn allocate(size: SIZE_T, tag: ULONG, fill: u8, function: &'static str) -> PVOID {
-    let size = wsk_sys::fields::length(size);
     let kernel = Kernel::current();
     if !kernel.may_allocate() {
         return ptr::null_mut();
     }
+    let size = wsk_sys::fields::length(size);
     let alignment = if size < wsk_sys::PAGE_SIZE { ALIGNMENT } else { wsk_sys::PAGE_SIZE };
-    let Some(layout) = BlockLayout::new(size, alignment) else {
+    let layout = BlockLayout::new(size, alignment);
+    layout.map_or(ptr::null_mut(), |layout| place(&kernel, size, layout, tag, fill, function))
+}
+
+/// As [`allocate`], in pages that are protected once the memory is freed, if the system can do that and the kernel has not
+/// too many of them.
+pub(crate) fn allocate_in_pages(
+    size: usize,
+    tag: ULONG,
+    fill: u8,
+    function: &'static str,
+) -> PVOID {
+    let kernel = Kernel::current();
+    if !kernel.may_allocate() {
         return ptr::null_mut();
-    };
+    }
+    let in_pages = BlockLayout::in_pages(size).filter(|_| kernel.pool().has_pages());
+    let layout = in_pages.or_else(|| BlockLayout::new(size, ALIGNMENT));
+    layout.map_or(ptr::null_mut(), |layout| place(&kernel, size, layout, tag, fill, function))
+}
+
+/// Allocates a block with this layout, and fills it.
+fn place(
+    kernel: &Kernel,
+    size: usize,
+    layout: BlockLayout,
+    tag: ULONG,
+    fill: u8,
+    function: &'static str,
+) -> PVOID {
     // SAFETY: the size is not zero.
     let whole = unsafe { alloc(layout.whole) };
     if whole.is_null() {
@@ -135,8 +162,7 @@ pub(crate) fn free(memory: PVOID, tag: ULONG, function: &'static str) {
     if tag != 0 && block.tag != tag {
         kernel_violation(&format!("{function}: the tag differs from the tag of the allocation"));
     }
-    let size = block.size;
-    let range = address..address + size.max(1);
+    let range = address..address + block.size.max(1);
     if is_completing() {
         kernel.usage().free_in_routine(&range);
     }
@@ -146,8 +172,6 @@ pub(crate) fn free(memory: PVOID, tag: ULONG, function: &'static str) {
     }
     kernel.timers().require_unused(&range, function);
     kernel.work_items().require_unused(&range, function);
-    // SAFETY: the memory is an allocation of this size, which was live until here.
-    unsafe { memory.cast::<u8>().write_bytes(FREED, size) };
     let damage = kernel.pool().quarantine(address, block, Origin::here(function));
     if let Some(damage) = damage {
         kernel_violation(&format!("{function} has checked the pool: {damage}"));

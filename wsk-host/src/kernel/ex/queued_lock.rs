@@ -10,9 +10,9 @@ use std::thread::{self, ThreadId};
 
 use crate::kernel::context::require_no_callback;
 use crate::kernel::holdings::{give_back, take};
-use crate::kernel::interrupt;
 use crate::kernel::ke::dispatcher::Signal;
 use crate::kernel::resources::Resource;
+use crate::kernel::{Kernel, interrupt};
 use crate::verifier::kernel_violation;
 
 /// The locks that are held, by their address.
@@ -64,6 +64,25 @@ pub(super) fn require_free(lock: usize, function: &str) {
     if held().as_ref().is_some_and(|held| held.contains_key(&lock)) {
         kernel_violation(&format!("{function}: the lock is still held"));
     }
+}
+
+/// Stops a thread that ends with locks.
+pub(crate) fn require_none(kernel: &Kernel, function: &str) {
+    let me = thread::current().id();
+    let held = held();
+    let all = held.iter().flatten();
+    let mut own: Vec<usize> =
+        all.filter(|(_, state)| state.holders.contains(&me)).map(|(lock, _)| *lock).collect();
+    drop(held);
+    own.sort_unstable();
+    let Some(first) = own.first() else { return };
+    let resources = kernel.resources();
+    let acquired = resources.origin(Resource::Lock, *first).map(ToString::to_string);
+    let acquired = acquired.map_or_else(String::new, |origin| format!("\n  acquired: {origin}"));
+    kernel_violation(&format!(
+        "{function}: the thread has not released {} fast mutexes, push locks or resources{acquired}",
+        own.len()
+    ));
 }
 
 /// Takes a lock if that needs no wait; or else, unless the current thread holds it, runs `wait` on its state.

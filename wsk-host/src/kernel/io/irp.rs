@@ -23,7 +23,7 @@ use wsk_sys::{
 
 use crate::kernel::Kernel;
 use crate::kernel::blocks::GUARD;
-use crate::kernel::ex::pool::{FRESH, allocate, free, require_no_overrun};
+use crate::kernel::ex::pool::{FRESH, allocate_in_pages, free, require_no_overrun};
 use crate::kernel::io::cancel::IoAcquireCancelSpinLock;
 use crate::kernel::io::guarded_routine::call_completion_routine;
 use crate::kernel::ke::irql::require_at_most;
@@ -62,7 +62,7 @@ const TAG: ULONG = u32::from_le_bytes(*b"Irp ");
 pub(crate) extern "C" fn IoAllocateIrp(locations: CCHAR, _charge_quota: BOOLEAN) -> PIRP {
     require_at_most(DISPATCH_LEVEL, "IoAllocateIrp");
     let size = IoSizeOfIrp(locations);
-    let irp: PIRP = allocate(size.into(), TAG, FRESH, "IoAllocateIrp").cast();
+    let irp: PIRP = allocate_in_pages(size.into(), TAG, FRESH, "IoAllocateIrp").cast();
     if !irp.is_null() {
         // SAFETY: the memory was allocated with this size.
         unsafe { IoInitializeIrp(irp, size, locations) };
