@@ -142,9 +142,9 @@ fn image(messages: &[u8], package: &str) -> Result<PathBuf> {
 /// Advice for messages of the linker that do not name the mistake.
 fn hint(messages: &str) -> &'static str {
     if ["__chkstk", "__CxxFrameHandler3", "strlen"].iter().any(|name| messages.contains(name)) {
-        "hint: compiled code refers to functions of a C library, more of them without link-time optimization. A driver \
-         imports `strlen` and `__chkstk` from ntoskrnl.exe, and defines `__CxxFrameHandler3`, as wsk's \
-         examples/driver-support/src/runtime_support.rs does."
+        "hint: compiled code refers to functions of a C library, more of them without link-time optimization. \
+         `wsk_driver::driver!` defines them with the feature `runtime-symbols` of wsk-driver; a driver with an entry of its \
+         own calls `wsk_driver::runtime_symbols!()`."
     } else if messages.contains("no global memory allocator found") {
         "hint: the driver, or a crate that it depends on, uses `alloc`. `wsk::pool::NonPaged` is an allocator: \
          #[global_allocator] static ALLOCATOR: wsk::pool::NonPaged = wsk::pool::NonPaged;"

@@ -7,6 +7,8 @@ use std::time::Duration;
 use wsk_sys::NTSTATUS;
 
 use crate::config::Config;
+use crate::kernel::io::driver::SERVICES;
+use crate::kernel::registry::RegistryValue;
 use crate::kernel::{Entered, Kernel};
 use crate::wsk;
 
@@ -122,6 +124,13 @@ impl Host {
     #[must_use]
     pub fn trace(&self) -> Vec<String> {
         self.0.trace()
+    }
+
+    /// Sets a parameter of a driver: a value below the key `Parameters` of the driver's key in the registry. `driver` is the
+    /// name with which [`Driver::load`](crate::Driver::load) loads it.
+    pub fn set_parameter(&self, driver: &str, name: &str, value: RegistryValue) {
+        let key = format!("{SERVICES}\\{driver}\\Parameters");
+        self.0.registry().set(&key, name, value);
     }
 
     /// Adds an address to a name, for name resolution. The simulated network resolves these names and `localhost` only.

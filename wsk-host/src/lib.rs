@@ -80,6 +80,7 @@ mod wsk;
 pub use config::Config;
 pub use driver::{Driver, File};
 pub use host::Host;
+pub use kernel::registry::RegistryValue;
 pub use kernel::{Entered, Timing, Windows, current_irql};
 pub use testing::{TestError, block_on, run};
 pub use wsk::config::{CallStatus, Faults, Indications, Network, Readiness, Stripping};

@@ -19,6 +19,7 @@ mod host {
     unsafe extern "C" {
         pub(super) fn wsk_host_image_static(key: *const c_void, size: usize) -> *const c_void;
         pub(super) fn wsk_host_unload_waits(message: *const c_char);
+        pub(super) fn wsk_host_debug_print(component: u32, level: u32, text: *const c_char);
     }
 }
 
@@ -65,8 +66,45 @@ pub fn report_unload_waits(message: &CStr) {
         host::wsk_host_unload_waits(message.as_ptr());
     }
     #[cfg(not(any(not(windows), feature = "host")))]
-    // SAFETY: the format takes one C string.
+    {
+        debug_print(DPFLTR_IHVNETWORK_ID, DPFLTR_ERROR_LEVEL, message);
+        debug_print(DPFLTR_IHVNETWORK_ID, DPFLTR_ERROR_LEVEL, c"\n");
+    }
+}
+
+/// The component of [`debug_print`] for drivers of network hardware and software. Its filter is the value `IHVNETWORK` of the
+/// registry key `Debug Print Filter`.
+pub const DPFLTR_IHVNETWORK_ID: crate::ULONG = 80;
+
+/// The level of [`debug_print`] that Windows shows unless its filter is changed.
+pub const DPFLTR_ERROR_LEVEL: crate::ULONG = 0;
+
+#[cfg(not(any(not(windows), feature = "host")))]
+#[link(name = "ntoskrnl.exe", kind = "raw-dylib", modifiers = "+verbatim")]
+unsafe extern "C" {
+    /// Its number of arguments varies, so a host cannot define it.
+    fn DbgPrintEx(
+        component: crate::ULONG,
+        level: crate::ULONG,
+        format: crate::PCSTR,
+        ...
+    ) -> crate::ULONG;
+}
+
+/// Sends a text to the kernel debugger with `DbgPrintEx`, or writes it to a host's standard error. The debugger accepts at
+/// most 512 bytes at once.
+///
+/// IRQL: <= `DISPATCH_LEVEL`.
+/// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-dbgprintex).
+pub fn debug_print(component: crate::ULONG, level: crate::ULONG, text: &CStr) {
+    #[cfg(any(not(windows), feature = "host"))]
+    // SAFETY: the text is a C string.
     unsafe {
-        crate::DbgPrint(c"%s\n".as_ptr().cast(), message.as_ptr());
+        host::wsk_host_debug_print(component, level, text.as_ptr());
+    }
+    #[cfg(not(any(not(windows), feature = "host")))]
+    // SAFETY: the format takes one C string, and no UTF-16 string.
+    unsafe {
+        DbgPrintEx(component, level, c"%s".as_ptr().cast(), text.as_ptr());
     }
 }

@@ -42,6 +42,7 @@ mod protection;
 mod ps;
 pub(crate) mod quarantine;
 pub(crate) mod random;
+pub(crate) mod registry;
 pub(crate) mod residency;
 pub(crate) mod resources;
 pub(crate) mod rtl;
@@ -49,6 +50,7 @@ pub(crate) mod schedule;
 pub(crate) mod stack;
 pub(crate) mod trace;
 pub(crate) mod usage;
+mod zw;
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -70,6 +72,7 @@ pub use ke::irql::current_irql;
 use ke::timer_queue::TimerQueue;
 use loaded_image::Image;
 use random::Random;
+use registry::Registry;
 use resources::Resources;
 use schedule::{Job, JobId, Scheduler, ThreadId, Ticks};
 use trace::{Entry, Event, Trace};
@@ -96,6 +99,7 @@ struct KernelState {
     timers: Mutex<TimerQueue>,
     work_items: Mutex<WorkQueue>,
     devices: Mutex<Devices>,
+    registry: Mutex<Registry>,
     resources: Mutex<Resources>,
     image: Mutex<Image>,
     /// Notified when a call of the client's code has ended.
@@ -163,6 +167,7 @@ impl Kernel {
             timers: Mutex::default(),
             work_items: Mutex::default(),
             devices: Mutex::default(),
+            registry: Mutex::default(),
             resources: Mutex::default(),
             image: Mutex::default(),
             call_ended: Condvar::new(),
@@ -346,6 +351,10 @@ impl Kernel {
 
     pub(crate) fn devices(&self) -> MutexGuard<'_, Devices> {
         lock(&self.0.devices)
+    }
+
+    pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
+        lock(&self.0.registry)
     }
 
     pub(crate) fn resources(&self) -> MutexGuard<'_, Resources> {

@@ -1,4 +1,4 @@
-//! `Ps…`, `Ob…` and `Zw…`: system threads, their objects and their handles.
+//! `Ps…`: system threads, their objects and their handles.
 //!
 //! # Safety
 //!
@@ -306,16 +306,15 @@ pub(crate) unsafe fn dereference_thread(object: PVOID) -> Option<usize> {
     Some(Arc::strong_count(&thread) - 1)
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn ZwClose(handle: HANDLE) -> NTSTATUS {
-    require_at_most(PASSIVE_LEVEL, "ZwClose");
-    match handles().as_mut().and_then(|handles| handles.threads.remove(&handle.addr())) {
-        Some(_) => {
-            give_back(Resource::ThreadHandle, handle.addr());
-            STATUS_SUCCESS
-        }
-        None => kernel_violation("ZwClose: the handle is not open"),
+/// Closes a handle of a thread. Returns whether it was one.
+pub(crate) fn close_thread_handle(handle: HANDLE) -> bool {
+    let mut handles = handles();
+    let closed = handles.as_mut().and_then(|handles| handles.threads.remove(&handle.addr()));
+    drop(handles);
+    if closed.is_some() {
+        give_back(Resource::ThreadHandle, handle.addr());
     }
+    closed.is_some()
 }
 
 /// A type of objects. Clients compare its address, and do not read it.

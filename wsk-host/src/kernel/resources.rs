@@ -8,6 +8,7 @@ use crate::verifier::Origin;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Resource {
     ThreadHandle,
+    KeyHandle,
     ThreadReference,
     ProcessReference,
     RundownProtection,
@@ -21,6 +22,7 @@ impl Resource {
     fn left(self) -> &'static str {
         match self {
             Self::ThreadHandle => "a handle of a thread, not closed, opened",
+            Self::KeyHandle => "a handle of a registry key, not closed, opened",
             Self::ThreadReference => "a reference to a thread, not released, taken",
             Self::ProcessReference => "a reference to the process, not released, taken",
             Self::RundownProtection => "a rundown protection, not released, acquired",

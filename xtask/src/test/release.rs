@@ -11,13 +11,14 @@ use crate::project;
 use crate::tool::{self, Tool};
 
 /// A crate that is published, in the order in which that is done, and the folder that it is in.
-const CRATES: [(&str, &str); 6] = [
+const CRATES: [(&str, &str); 7] = [
     ("wsk-sys", "wsk-sys"),
     ("wsk-host-macros", "wsk-host/macros"),
     ("wsk-host", "wsk-host"),
     ("wsk-host-c", "wsk-host/c"),
     ("wsk-macros", "wsk-macros"),
     ("wsk", "wsk"),
+    ("wsk-driver", "wsk-driver"),
 ];
 
 /// What each package has besides its sources. The licenses are copies of the project's.

@@ -243,7 +243,7 @@ const DEV: &str = "dev";
 const ALLOC_CHECK: &str = "alloc-check";
 
 /// The crates that drivers depend on.
-const LIBRARIES: [&str; 3] = ["wsk", "wsk-macros", "wsk-sys"];
+const LIBRARIES: [&str; 4] = ["wsk", "wsk-driver", "wsk-macros", "wsk-sys"];
 
 fn cargo(arguments: &[&str]) -> Result<()> {
     run(&cargo_command(&Shell::new()?, arguments))
@@ -284,7 +284,7 @@ fn lint() -> Result<()> {
     cargo(&[&["clippy", "--quiet", "--workspace", "--all-targets"], &deny[..]].concat())?;
     // Without the web example, which is mostly others' code, and the same here.
     let packages =
-        ["wsk", "wsk-sys", "driver-support", "echo", "echo-driver", "alloc-check", "audit-driver"]
+        ["wsk", "wsk-sys", "wsk-driver", "echo", "echo-driver", "alloc-check", "audit-driver"]
             .map(|name| ["--package", name])
             .concat();
     // What is otherwise for arm64 is compiled by other steps.

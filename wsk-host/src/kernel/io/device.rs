@@ -25,7 +25,7 @@ use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::rtl::strings::counted_units;
 use crate::verifier::{Origin, kernel_violation};
 
-pub(super) const STATUS_OBJECT_NAME_NOT_FOUND: NTSTATUS = crate::kernel::status(0xC000_0034);
+pub(crate) const STATUS_OBJECT_NAME_NOT_FOUND: NTSTATUS = crate::kernel::status(0xC000_0034);
 const STATUS_OBJECT_NAME_COLLISION: NTSTATUS = crate::kernel::status(0xC000_0035);
 const STATUS_OBJECT_PATH_SYNTAX_BAD: NTSTATUS = crate::kernel::status(0xC000_003B);
 

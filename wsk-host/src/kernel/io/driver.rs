@@ -24,6 +24,9 @@ use crate::verifier::kernel_violation;
 /// The type of a driver among the I/O manager's objects.
 const IO_TYPE_DRIVER: i16 = 4;
 
+/// The registry key of all drivers.
+pub(crate) const SERVICES: &str = r"\Registry\Machine\System\CurrentControlSet\Services";
+
 fn counted(units: &mut [u16]) -> UNICODE_STRING {
     let bytes = size(units.len() * 2);
     UNICODE_STRING { Length: bytes, MaximumLength: bytes, Buffer: units.as_mut_ptr() }
@@ -48,7 +51,7 @@ impl Loaded {
         let Some(entry) = entry else {
             kernel_violation("loading a driver: the entry point is null")
         };
-        let path = format!("\\Registry\\Machine\\System\\CurrentControlSet\\Services\\{name}");
+        let path = format!("{SERVICES}\\{name}");
         // SAFETY: zeroes are a driver object that has nothing.
         let object: DRIVER_OBJECT = unsafe { std::mem::zeroed() };
         let memory = Box::into_raw(Box::new(DriverMemory {

@@ -1,7 +1,7 @@
 //! `Io…`: IRPs, work items, devices and drivers.
 
 mod cancel;
-mod device;
+pub(crate) mod device;
 pub(crate) mod device_table;
 pub(crate) mod driver;
 mod guarded_routine;

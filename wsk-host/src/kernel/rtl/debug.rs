@@ -12,8 +12,9 @@
 
 use std::ffi::{CStr, c_char};
 
-use wsk_sys::{NTSTATUS, PVOID, STATUS_SUCCESS, ULONG};
+use wsk_sys::{DISPATCH_LEVEL, NTSTATUS, PVOID, STATUS_SUCCESS, ULONG};
 
+use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::rtl::format::{Narrow, format};
 use crate::kernel::rtl::va_list::{RawList, VaList};
 use crate::verifier::kernel_violation;
@@ -44,6 +45,13 @@ unsafe extern "C" fn vDbgPrintExWithPrefix(
     let text = unsafe { format::<Narrow>(text.cast(), &mut VaList::new(arguments)) };
     eprint!("{}{}", prefix.to_string_lossy(), String::from_utf8_lossy(&text));
     STATUS_SUCCESS
+}
+
+/// Prints a text: `DbgPrintEx`, whose number of arguments varies, for clients in Rust.
+#[unsafe(no_mangle)]
+extern "C" fn wsk_host_debug_print(_component: ULONG, _level: ULONG, message: *const c_char) {
+    require_at_most(DISPATCH_LEVEL, "DbgPrintEx");
+    eprint!("{}", text(message));
 }
 
 fn text(string: *const c_char) -> String {

@@ -1,5 +1,5 @@
 //! A driver that uses `alloc`, and everything that compiled code may ask of a C library. `cargo xtask test drivers` links
-//! it with and without optimization: what the linker misses, `driver-support` lacks. It is never run.
+//! it with and without optimization: what the linker misses, `wsk-driver` lacks. It is never run.
 
 #![cfg(windows)]
 #![no_std]
@@ -16,34 +16,30 @@ use core::ffi::CStr;
 use core::time::Duration;
 
 use wsk::irql::Passive;
-use wsk_sys::{NTSTATUS, PDRIVER_OBJECT, PUNICODE_STRING, STATUS_SUCCESS};
+use wsk_driver::{Driver, Result};
 
-/// The driver's entry point.
-///
-/// # Safety
-///
-/// Called by the system, once, at `PASSIVE_LEVEL`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn DriverEntry(
-    _driver: PDRIVER_OBJECT,
-    registry_path: PUNICODE_STRING,
-) -> NTSTATUS {
-    // SAFETY: the system calls this at PASSIVE_LEVEL.
-    let passive = unsafe { Passive::assume() };
-    // SAFETY: the system passes a valid string.
-    let length = unsafe { (*registry_path).Length };
+wsk_driver::driver! {
+    name: "alloc",
+    pool_tag: b"Allo",
+    start: start,
+    stop: stop,
+}
+
+/// A plain function, whose result an async one ends.
+fn start(driver: &Driver) -> Result<String> {
+    let length = driver.parameters().number("Count")?.unwrap_or(3);
+    let length = u16::try_from(length).unwrap_or(u16::MAX);
     let names = names(length);
     // SAFETY: the string ends with a NUL.
     let first = unsafe { CStr::from_ptr(names.as_ptr().cast()) };
-    driver_support::log(c"alloc", format_args!("{first:?}, {}", averages(length)));
-    // WSK itself, too, and a future in a frame of its own.
-    match wsk::Registration::register(passive) {
-        Ok(_registration) => STATUS_SUCCESS,
-        Err(error) => {
-            driver_support::log(c"alloc", format_args!("{error} {error:?}"));
-            error.status()
-        }
-    }
+    log::info!("{first:?}, {}", averages(length));
+    driver.wsk()?;
+    Ok(names)
+}
+
+async fn stop(names: String, _passive: Passive) {
+    wsk::rt::yield_now().await;
+    wsk_driver::println!("{names}");
 }
 
 /// Strings, maps, trait objects and shared values.

@@ -1,0 +1,486 @@
+//! `DriverEntry` and `DriverUnload`: the start of a driver, and its end in the right order.
+//!
+//! # Safety
+//!
+//! The system calls `DriverEntry` once, at `PASSIVE_LEVEL`, with the driver's own object and the path of its registry key; and
+//! `DriverUnload` once afterwards, at `PASSIVE_LEVEL`, if `DriverEntry` has succeeded.
+
+#![expect(unsafe_code, reason = "see Safety")]
+
+use core::cell::OnceCell;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+use core::time::Duration;
+
+use wsk::irql::Passive;
+use wsk::{Provider, Registration, RegistrationBuilder, Runtime, Spawner, rt};
+use wsk_sys::image::image_static;
+use wsk_sys::{
+    NTSTATUS, PDRIVER_OBJECT, PUNICODE_STRING, STATUS_INSUFFICIENT_RESOURCES,
+    STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS,
+};
+
+use crate::error::{Error, Result};
+use crate::parameters::Parameters;
+use crate::state::{self, Place};
+
+/// Whether this is a process, in which every test has the tag of the first allocation.
+const IS_HOST: bool = cfg!(not(windows));
+
+/// The timeout for WSK to become ready.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The settings of a driver that [`driver!`](crate::driver) passes to [`run`].
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The prefix of the driver's messages.
+    pub name: &'static str,
+    /// The tag of the driver's memory.
+    pub pool_tag: [u8; 4],
+    /// The number of the runtime's threads.
+    pub threads: usize,
+}
+
+/// The settings of this driver; null before `DriverEntry`. Every pointer stored here is to a static.
+static SETTINGS: AtomicPtr<Settings> = AtomicPtr::new(ptr::null_mut());
+
+fn stored_settings() -> &'static AtomicPtr<Settings> {
+    // SAFETY: a null pointer is zeroes, and this is the only call for this static.
+    unsafe { image_static(&SETTINGS) }
+}
+
+impl Settings {
+    /// The driver's settings; `None` before `DriverEntry`.
+    pub(crate) fn current() -> Option<&'static Self> {
+        let settings = stored_settings().load(Ordering::Acquire);
+        // SAFETY: the pointer is null, or to a static, since `run` stores no other.
+        unsafe { settings.as_ref() }
+    }
+}
+
+/// A driver during its start: what it was loaded with, and what its tasks need. WSK and the runtime are started when they
+/// are first asked for.
+///
+/// `DriverUnload` ends them, and so does a start that fails: the runtime with its tasks, the provider, the registration.
+pub struct Driver {
+    passive: Passive,
+    object: PDRIVER_OBJECT,
+    settings: &'static Settings,
+    parameters: Parameters,
+    runtime: OnceCell<Runtime>,
+    provider: OnceCell<Provider>,
+    registration: OnceCell<Registration>,
+}
+
+impl Driver {
+    /// The proof that the start runs at `PASSIVE_LEVEL`.
+    #[must_use]
+    pub const fn passive(&self) -> Passive {
+        self.passive
+    }
+
+    /// The driver's object, for a device of the driver's and for its dispatch routines. The system calls them only after
+    /// the start has succeeded. The driver must not change `DriverUnload`.
+    #[must_use]
+    pub const fn object(&self) -> PDRIVER_OBJECT {
+        self.object
+    }
+
+    /// The driver's parameters in the registry.
+    #[must_use]
+    pub const fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// Registers with WSK with settings that must precede all sockets, such as
+    /// [`device_object`](RegistrationBuilder::device_object). Without it, [`wsk`](Self::wsk) registers with none.
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INVALID_DEVICE_REQUEST` if the driver is registered already.
+    /// - Those of [`RegistrationBuilder::register`].
+    pub fn register(&self, builder: RegistrationBuilder) -> Result<()> {
+        if self.registration.get().is_some() {
+            return Err(Error::new(
+                STATUS_INVALID_DEVICE_REQUEST,
+                format_args!("the driver is registered with WSK already"),
+            ));
+        }
+        let registration = builder.register(self.passive)?;
+        // It is empty: nothing between the check and here stores one.
+        self.registration.set(registration).map_err(|_| already())
+    }
+
+    /// WSK. Waits up to 5 seconds for it to become ready; early in the boot, it becomes ready only after `DriverEntry` has
+    /// returned.
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_DEVICE_NOT_READY` if it does not become ready.
+    /// - Those of [`Registration::register`].
+    pub fn wsk(&self) -> Result<&Provider> {
+        if let Some(provider) = self.provider.get() {
+            return Ok(provider);
+        }
+        if self.registration.get().is_none() {
+            self.register(Registration::builder())?;
+        }
+        let registration = self.registration.get().ok_or_else(already)?;
+        let provider = registration.capture(self.passive, PATIENCE)?;
+        Ok(self.provider.get_or_init(|| provider))
+    }
+
+    /// The spawner of the driver's runtime, whose tasks run until `DriverUnload`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Runtime::new`].
+    pub fn spawner(&self) -> Result<Spawner> {
+        if let Some(runtime) = self.runtime.get() {
+            return Ok(runtime.spawner());
+        }
+        let runtime = Runtime::new(self.passive, self.settings.threads)?;
+        Ok(self.runtime.get_or_init(|| runtime).spawner())
+    }
+
+    /// Spawns a task on the driver's runtime, which runs until it finishes, or until `DriverUnload`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`spawner`](Self::spawner) and of [`Spawner::spawn`].
+    pub fn spawn<F>(&self, future: F) -> Result<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.spawner()?.spawn(future)?;
+        Ok(())
+    }
+
+    fn into_parts(self) -> Parts {
+        let Self { runtime, provider, registration, .. } = self;
+        Parts {
+            runtime: runtime.into_inner(),
+            provider: provider.into_inner(),
+            registration: registration.into_inner(),
+        }
+    }
+}
+
+fn already() -> Error {
+    Error::new(
+        STATUS_INVALID_DEVICE_REQUEST,
+        format_args!("the driver has no registration with WSK"),
+    )
+}
+
+/// What was started for a driver.
+struct Parts {
+    runtime: Option<Runtime>,
+    provider: Option<Provider>,
+    registration: Option<Registration>,
+}
+
+impl Parts {
+    /// Ends everything, in the order that shutdown requires: the tasks, then what the driver keeps, then the provider, then
+    /// the registration, which waits for the requests that they left in flight. Returns when no code of the driver runs but
+    /// this.
+    fn end<T>(self, kept: T, passive: Passive) {
+        let Self { runtime, provider, registration } = self;
+        if let Some(runtime) = runtime {
+            runtime.shutdown(passive);
+        }
+        drop(kept);
+        drop(provider);
+        if let Some(registration) = registration {
+            registration.deregister(passive);
+        }
+        wsk::unload(passive);
+    }
+}
+
+/// A driver's state between `DriverEntry` and `DriverUnload`.
+struct State<T> {
+    kept: T,
+    stop: Option<Stop<T>>,
+    parts: Parts,
+}
+
+/// Ends what a driver keeps, while its tasks still run.
+pub(crate) type Stop<T> = fn(T, Passive);
+
+/// Starts a driver: what [`driver!`](crate::driver) makes of `DriverEntry`.
+///
+/// # Safety
+///
+/// `DriverEntry` calls it, once, with its own arguments.
+pub unsafe fn run<T: Send + 'static>(
+    settings: &'static Settings,
+    object: PDRIVER_OBJECT,
+    registry_path: PUNICODE_STRING,
+    start: impl FnOnce(&Driver) -> Result<T>,
+    stop: Option<fn(T, Passive)>,
+) -> NTSTATUS {
+    // SAFETY: the system calls DriverEntry at PASSIVE_LEVEL, and the token does not leave it.
+    let passive = unsafe { Passive::assume() };
+    stored_settings().store(ptr::from_ref(settings).cast_mut(), Ordering::Release);
+    // Before the first allocation, which decides for a tag.
+    match wsk::pool::set_tag(settings.pool_tag) {
+        Ok(()) => {}
+        Err(error) if IS_HOST && error.status() == STATUS_INVALID_DEVICE_REQUEST => {}
+        Err(error) => {
+            crate::println!("does not start: the pool tag {:?}: {error}", settings.pool_tag);
+            return error.status();
+        }
+    }
+    #[cfg(feature = "log")]
+    crate::log_backend::install();
+    // Before the start, after which nothing may fail.
+    let Some(place) = Place::allocate() else {
+        crate::println!("does not start: no memory");
+        return STATUS_INSUFFICIENT_RESOURCES;
+    };
+    // SAFETY: the system passes the path of the driver's key, which is valid during DriverEntry.
+    let parameters = unsafe { Parameters::open(registry_path, passive) };
+    let driver = Driver {
+        passive,
+        object,
+        settings,
+        parameters,
+        runtime: OnceCell::new(),
+        provider: OnceCell::new(),
+        registration: OnceCell::new(),
+    };
+    let result = start(&driver);
+    let parts = driver.into_parts();
+    match result {
+        Ok(kept) => {
+            // SAFETY: DriverEntry runs once, before DriverUnload, and nothing else uses the state.
+            unsafe { place.store(State { kept, stop, parts }) };
+            // SAFETY: the system passes the driver's object, which is valid and not accessed elsewhere meanwhile.
+            unsafe { (*object).DriverUnload = Some(unload::<T>) };
+            STATUS_SUCCESS
+        }
+        Err(error) => {
+            // After an error, the system unloads the driver without calling DriverUnload.
+            drop(place);
+            parts.end((), passive);
+            crate::println!("does not start: {error}");
+            error.status()
+        }
+    }
+}
+
+/// The driver's unload routine. No code of the driver may run after it returns.
+///
+/// # Safety
+///
+/// Called by the system, once, at `PASSIVE_LEVEL`, after [`run`] has stored a state with a `T`.
+unsafe extern "C" fn unload<T: Send>(_driver: PDRIVER_OBJECT) {
+    // SAFETY: the system calls DriverUnload at PASSIVE_LEVEL.
+    let passive = unsafe { Passive::assume() };
+    // SAFETY: `run` has stored a `State<T>` where it named this routine; the system calls DriverUnload once, after it.
+    if let Some(State { kept, stop, parts }) = unsafe { state::take::<State<T>>() } {
+        match stop {
+            Some(stop) => {
+                stop(kept, passive);
+                parts.end((), passive);
+            }
+            None => parts.end(kept, passive),
+        }
+    }
+    let usage = wsk::pool::usage();
+    crate::println!(
+        "unloaded; pool: {} allocations, {} frees, {} outstanding, {} at most",
+        usage.allocations,
+        usage.frees,
+        usage.outstanding(),
+        usage.peak,
+    );
+}
+
+/// The result of a function of the driver's, which is async or not: for [`driver!`](crate::driver).
+#[doc(hidden)]
+pub struct Outcome<T>(pub T);
+
+impl<T, E: Into<Error>> Outcome<core::result::Result<T, E>> {
+    /// Of a plain function.
+    #[doc(hidden)]
+    pub fn started(self, _passive: Passive) -> Result<T> {
+        self.0.map_err(Into::into)
+    }
+}
+
+impl Outcome<()> {
+    /// Of a plain function.
+    #[doc(hidden)]
+    pub const fn stopped(self, _passive: Passive) {}
+}
+
+/// The result of an async function. Its methods are found if those of [`Outcome`] itself do not apply.
+#[doc(hidden)]
+pub trait AsyncOutcome {
+    /// Of the function that starts the driver.
+    fn started<T, E: Into<Error>>(self, passive: Passive) -> Result<T>
+    where
+        Self: OfFuture<core::result::Result<T, E>>;
+
+    /// Of the function that stops the driver.
+    fn stopped(self, passive: Passive)
+    where
+        Self: OfFuture<()>;
+}
+
+/// An outcome that is a future with this output.
+#[doc(hidden)]
+pub trait OfFuture<O> {
+    /// Waits for the future.
+    fn wait(self, passive: Passive) -> wsk::Result<O>;
+}
+
+impl<F: Future> OfFuture<F::Output> for Outcome<F> {
+    fn wait(self, passive: Passive) -> wsk::Result<F::Output> {
+        rt::block_on(passive, self.0)
+    }
+}
+
+impl<F: Future> AsyncOutcome for Outcome<F> {
+    fn started<T, E: Into<Error>>(self, passive: Passive) -> Result<T>
+    where
+        Self: OfFuture<core::result::Result<T, E>>,
+    {
+        self.wait(passive)?.map_err(Into::into)
+    }
+
+    fn stopped(self, passive: Passive)
+    where
+        Self: OfFuture<()>,
+    {
+        if let Err(error) = self.wait(passive) {
+            crate::println!("cannot wait for the stop: {error}");
+        }
+    }
+}
+
+/// Makes a driver of a function that starts it: defines `DriverEntry` and `DriverUnload`, and the items of this crate's
+/// features in the driver ([`panic_handler!`](crate::panic_handler), [`runtime_symbols!`](crate::runtime_symbols),
+/// [`allocator!`](crate::allocator)).
+///
+/// | argument | meaning |
+/// |---|---|
+/// | `name` | the prefix of the driver's messages |
+/// | `pool_tag` | the tag of the driver's memory, four characters: `b"Echo"` |
+/// | `threads` | optional: the number of the runtime's threads, one by default |
+/// | `start` | a function, async or not: `fn(&Driver) -> Result<T, E>`, where `E` is [`Error`](crate::Error) or [`wsk::Error`] |
+/// | `stop` | optional: a function, async or not: `fn(T, Passive)` |
+///
+/// `DriverEntry` calls `start`. If that fails, it ends what was started, logs the error and returns its status. Otherwise the
+/// driver keeps the value, a `T: Send + 'static`, until `DriverUnload`. That passes it to `stop`, while the tasks still run;
+/// or else drops it after the tasks. Then it ends the rest, in the [order](wsk::guide::unloading) that WSK requires, whatever
+/// the driver keeps: sockets, providers, runtimes, registrations of its own. It waits until no code of the driver runs but
+/// itself.
+///
+/// ```
+/// use core::net::Ipv4Addr;
+/// use wsk::{TcpListener, TcpStream};
+/// use wsk_driver::{Context as _, Driver, Result};
+///
+/// wsk_driver::driver! {
+///     name: "hello",
+///     pool_tag: b"Helo",
+///     start: start,
+/// }
+///
+/// async fn start(driver: &Driver) -> Result<()> {
+///     let port = driver.parameters().port("Port")?.unwrap_or(1313);
+///     let mut listener = TcpListener::bind(driver.wsk()?, (Ipv4Addr::UNSPECIFIED, port))
+///         .await
+///         .context(format_args!("cannot serve on port {port}"))?;
+///     driver.spawn(async move {
+///         while let Ok((stream, _peer)) = listener.accept().await {
+///             let _ = greet(stream).await;
+///         }
+///     })?;
+///     wsk_driver::println!("serving on port {port}");
+///     Ok(())
+/// }
+///
+/// async fn greet(stream: TcpStream) -> wsk::Result<()> {
+///     stream.send_all(wsk::Buffer::try_from(b"hello\n")?).await.into_result()?;
+///     stream.shutdown().await
+/// }
+///
+/// // On a host, a test loads and unloads it.
+/// # fn main() {
+/// let host = wsk_host::Host::new(wsk_host::Config::default());
+/// let _entered = host.enter();
+/// // SAFETY: the macro defines a driver's entry point.
+/// let driver = unsafe { wsk_host::Driver::load("hello", Some(DriverEntry)) }.unwrap();
+/// driver.unload();
+/// # }
+/// ```
+#[cfg(feature = "entry")]
+#[macro_export]
+macro_rules! driver {
+    (
+        name: $name:expr,
+        pool_tag: $pool_tag:expr,
+        $(threads: $threads:expr,)?
+        start: $start:path
+        $(, stop: $stop:path)?
+        $(,)?
+    ) => {
+        /// The driver's entry point.
+        ///
+        /// # Safety
+        ///
+        /// Called by the system, once, at `PASSIVE_LEVEL`.
+        #[cfg_attr(all(windows, not(test)), unsafe(no_mangle))]
+        #[allow(non_snake_case, unsafe_code, unreachable_pub, reason = "the system's name for it")]
+        pub unsafe extern "C" fn DriverEntry(
+            driver: $crate::__private::PDRIVER_OBJECT,
+            registry_path: $crate::__private::PUNICODE_STRING,
+        ) -> $crate::__private::NTSTATUS {
+            #[allow(unused_imports, reason = "for async functions")]
+            use $crate::__private::AsyncOutcome as _;
+            static SETTINGS: $crate::__private::Settings = $crate::__private::Settings {
+                name: $name,
+                pool_tag: *$pool_tag,
+                threads: $crate::__first!($($threads,)? 1),
+            };
+            // SAFETY: the system calls this function, with these arguments.
+            unsafe {
+                $crate::__private::run(
+                    &SETTINGS,
+                    driver,
+                    registry_path,
+                    |driver| $crate::__private::Outcome($start(driver)).started(driver.passive()),
+                    $crate::__stop!($($stop)?),
+                )
+            }
+        }
+        $crate::__panic_handler!();
+        $crate::__runtime_symbols!();
+        $crate::__allocator!();
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __first {
+    ($first:expr $(, $rest:expr)*) => {
+        $first
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __stop {
+    () => {
+        ::core::option::Option::None
+    };
+    ($stop:path) => {
+        ::core::option::Option::Some(|kept, passive| {
+            $crate::__private::Outcome($stop(kept, passive)).stopped(passive)
+        })
+    };
+}

@@ -1,0 +1,101 @@
+//! Messages to the kernel debugger.
+
+use core::ffi::CStr;
+use core::fmt::{self, Write as _};
+
+use wsk_sys::image::{DPFLTR_ERROR_LEVEL, DPFLTR_IHVNETWORK_ID, debug_print};
+
+use crate::entry::Settings;
+
+/// Sends a one-line message to the kernel debugger, with the name of the driver before it. Does not allocate; a message
+/// longer than the buffer of 480 bytes on the stack is truncated.
+///
+/// It takes the arguments of `format!`. IRQL: <= `DISPATCH_LEVEL`.
+///
+/// ```
+/// wsk_driver::println!("serving on port {}", 7);
+/// # extern crate wsk_host;
+/// ```
+#[macro_export]
+macro_rules! println {
+    ($($argument:tt)*) => { $crate::print(::core::format_args!($($argument)*)) };
+}
+
+/// Sends a one-line message to the kernel debugger, as [`println!`] does: for code that takes a function which logs.
+///
+/// IRQL: <= `DISPATCH_LEVEL`.
+pub fn print(message: fmt::Arguments<'_>) {
+    let name = Settings::current().map_or("wsk-driver", |settings| settings.name);
+    // The debugger accepts 512 bytes per message.
+    let line = Text::<480>::new(format_args!("{name}: {message}"));
+    debug_print(DPFLTR_IHVNETWORK_ID, DPFLTR_ERROR_LEVEL, line.as_c_str());
+    // By itself, so that it also ends a truncated line.
+    debug_print(DPFLTR_IHVNETWORK_ID, DPFLTR_ERROR_LEVEL, c"\n");
+}
+
+/// Text of up to `N - 1` bytes; what exceeds them is cut off, at the end of a character.
+///
+/// # Invariants
+///
+/// `length` is less than `N`, the first `length` bytes are UTF-8, and the others are zero.
+pub(crate) struct Text<const N: usize> {
+    bytes: [u8; N],
+    length: usize,
+}
+
+impl<const N: usize> Text<N> {
+    pub(crate) fn new(message: fmt::Arguments<'_>) -> Self {
+        const { assert!(N > 0) };
+        // INVARIANT: no byte is in use, and all are zero.
+        let mut text = Self { bytes: [0; N], length: 0 };
+        // The only error is truncation.
+        let _ = text.write_fmt(message);
+        text
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        let bytes = self.bytes.get(..self.length).unwrap_or_default();
+        core::str::from_utf8(bytes).unwrap_or_default()
+    }
+
+    /// The text up to its first NUL. The last byte is one (Invariants).
+    pub(crate) fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
+    }
+}
+
+impl<const N: usize> fmt::Write for Text<N> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Without indexing, which can panic: the panic handler itself logs.
+        let room = self.bytes.get_mut(self.length..N - 1).unwrap_or_default();
+        let mut count = text.len().min(room.len());
+        while !text.is_char_boundary(count) {
+            count -= 1;
+        }
+        // INVARIANT: whole characters are appended, and the last byte stays zero.
+        for (to, byte) in room.iter_mut().zip(text.bytes()).take(count) {
+            *to = byte;
+        }
+        self.length += count;
+        if count == text.len() {
+            return Ok(());
+        }
+        Err(fmt::Error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wsk_host as _;
+
+    use super::Text;
+
+    #[test]
+    fn a_text_is_cut_off_at_the_end_of_a_character() {
+        assert_eq!(Text::<8>::new(format_args!("{}{}", "abc", 4)).as_str(), "abc4");
+        assert_eq!(Text::<4>::new(format_args!("abcdef")).as_str(), "abc");
+        assert_eq!(Text::<4>::new(format_args!("abé")).as_str(), "ab");
+        assert_eq!(Text::<4>::new(format_args!("abé")).as_c_str(), c"ab");
+        assert_eq!(Text::<1>::new(format_args!("a")).as_str(), "");
+    }
+}
