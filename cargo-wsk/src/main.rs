@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail, ensure};
 use cargo_wsk::audit::Report;
 use cargo_wsk::build::{Arch, Build};
-use cargo_wsk::wine::{self, Value};
+use cargo_wsk::wine::{self, RegistryValue};
 use cargo_wsk::{Workspace, setup};
 use clap::{Args, Parser, Subcommand};
 
@@ -79,13 +79,14 @@ struct WineArgs {
     driver: Driver,
     /// A value below the driver's key `Parameters` in the registry: a number, or else a text
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parameter)]
-    parameters: Vec<(String, Value)>,
+    parameters: Vec<(String, RegistryValue)>,
 }
 
-fn parameter(text: &str) -> Result<(String, Value)> {
+fn parameter(text: &str) -> Result<(String, RegistryValue)> {
     let (name, value) = text.split_once('=').context("expected NAME=VALUE")?;
     ensure!(!name.is_empty(), "expected a name before `=`");
-    let value = value.parse().map_or_else(|_| Value::Text(value.to_owned()), Value::Number);
+    let value =
+        value.parse().map_or_else(|_| RegistryValue::Text(value.to_owned()), RegistryValue::Number);
     Ok((name.to_owned(), value))
 }
 
@@ -165,8 +166,8 @@ mod tests {
 
     #[test]
     fn a_parameter_is_a_number_or_a_text() {
-        assert_eq!(parameter("Port=7").unwrap(), ("Port".to_owned(), Value::Number(7)));
-        let url = Value::Text("http://a/?b=c".to_owned());
+        assert_eq!(parameter("Port=7").unwrap(), ("Port".to_owned(), RegistryValue::Number(7)));
+        let url = RegistryValue::Text("http://a/?b=c".to_owned());
         assert_eq!(parameter("Url=http://a/?b=c").unwrap(), ("Url".to_owned(), url));
         assert!(parameter("Port").is_err());
         assert!(parameter("=7").is_err());

@@ -9,7 +9,7 @@ use xshell::{Shell, cmd};
 pub const TARGETS: [&str; 2] = ["x86_64-pc-windows-msvc", "aarch64-pc-windows-msvc"];
 
 /// A program or library, and its Debian package.
-pub struct Need {
+pub struct Dependency {
     /// Its name in messages.
     pub name: &'static str,
     /// The Debian package.
@@ -23,8 +23,9 @@ pub struct Need {
 /// # Errors
 ///
 /// If something is missing, with the ways to install it, or cannot be installed.
-pub fn require(needs: &[&Need], setup: bool, flag: &str) -> Result<()> {
-    let missing: Vec<&Need> = needs.iter().copied().filter(|need| !(need.is_there)()).collect();
+pub fn require(needs: &[&Dependency], setup: bool, flag: &str) -> Result<()> {
+    let missing: Vec<&Dependency> =
+        needs.iter().copied().filter(|need| !(need.is_there)()).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -135,7 +135,7 @@ pub fn flush() {
     unsafe { KeFlushQueuedDpcs() };
 }
 
-/// Waits for an object. Returns whether it was signaled; without a time-out, the wait does not end before.
+/// Waits for an object. Returns whether it was signaled; without a timeout, the wait does not end before.
 pub fn wait<T>(object: &Pool<T>, timeout: Option<i64>) -> bool {
     let mut timeout = timeout.map(time);
     let timeout = timeout.as_mut().map_or(ptr::null_mut(), ptr::from_mut);

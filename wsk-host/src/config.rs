@@ -28,7 +28,7 @@ pub struct Config {
     pub network: Network,
     /// When requests complete. The default is [`Timing::Mixed`] with the seed 0.
     pub timing: Timing,
-    /// The status that a call returns whose request completes before the call returns. The default is [`CallStatus::Mixed`].
+    /// The status that a call returns if its request completes before the call returns. The default is [`CallStatus::Mixed`].
     pub call_status: CallStatus,
     /// The emulated version of Windows. The default is [`Windows::ELEVEN`].
     pub windows: Windows,
@@ -59,7 +59,8 @@ pub struct Config {
     pub refuse_control: bool,
     /// As `refuse_disconnect`, for `WskGetLocalAddress` and `WskGetRemoteAddress`.
     pub refuse_addresses: bool,
-    /// Fail requests that set or read `TCP_NODELAY` with `STATUS_NOT_SUPPORTED`, as one shipped driver reports of Windows.
+    /// Fail requests that set or read `TCP_NODELAY` with `STATUS_NOT_SUPPORTED`, as Windows does according to one shipped
+    /// driver.
     pub refuse_nodelay: bool,
     /// The level of each rule: whether a violation ends the process, is reported, or is ignored. The environment
     /// variable `WSK_HOST_RULES` overrides it, in the format of [`Levels::parse`].

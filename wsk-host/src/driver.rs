@@ -72,7 +72,7 @@ impl Driver {
     }
 }
 
-/// A file that a program has opened on a device. Each call waits for its request.
+/// A file that a program has opened on a device. Each method waits until its request has completed.
 pub struct File(OpenFile);
 
 impl File {
@@ -81,8 +81,10 @@ impl File {
     ///
     /// # Errors
     ///
-    /// `STATUS_OBJECT_NAME_NOT_FOUND` if no device has the name, `STATUS_NO_SUCH_DEVICE` while its driver initializes
-    /// itself, `STATUS_ACCESS_DENIED` if it is exclusive and open; or the status of the driver.
+    /// - `STATUS_OBJECT_NAME_NOT_FOUND` if no device has the name.
+    /// - `STATUS_NO_SUCH_DEVICE` while the driver initializes the device.
+    /// - `STATUS_ACCESS_DENIED` if the device is exclusive and already open.
+    /// - Any other status of the driver.
     pub fn open(path: &str) -> Result<Self, NTSTATUS> {
         let path = match path.strip_prefix(r"\\.\") {
             Some(name) => format!(r"\??\{name}"),

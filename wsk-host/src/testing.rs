@@ -79,7 +79,7 @@ fn require_no_locked_pages(host: &Host) {
     assert!(locked.is_none(), "{}", locked.unwrap_or_default());
 }
 
-/// Runs a scenario on a host, and requires that the host is empty afterwards.
+/// Runs a scenario on a host, and requires that it leaves nothing behind.
 fn run_on(host: &Host, scenario: &impl Fn(Host)) {
     let _entered = host.enter();
     scenario(host.clone());
@@ -102,7 +102,7 @@ fn require_no_timers(host: &Host) {
     assert!(set == 0, "timers are still set: {set}{report}");
 }
 
-/// A client that ends gives all back that it has taken, and leaves its thread as it was.
+/// A client that ends has released its resources, and left its thread as it was.
 fn require_no_resources(host: &Host) {
     let report = describe_all(host.kernel().resources().left());
     assert!(report.is_empty(), "the client has left:{report}");
@@ -222,7 +222,7 @@ impl Debug for TestError {
 
 /// The result of a test. The attribute calls `require`, which is [`ByDisplay::require`] if the error implements `Display`,
 /// and otherwise [`ByDebug::require`]: method resolution tries the value before a reference to it.
-pub struct Returned<T>(pub T);
+pub struct TestResult<T>(pub T);
 
 /// A result whose error implements `Display`.
 pub trait ByDisplay {
@@ -244,7 +244,7 @@ pub trait ByDebug {
     fn require(self);
 }
 
-impl<E: Display> ByDisplay for Returned<Result<(), E>> {
+impl<E: Display> ByDisplay for TestResult<Result<(), E>> {
     fn require(self) {
         if let Err(error) = self.0 {
             panic!("the test has returned an error: {error}");
@@ -252,11 +252,11 @@ impl<E: Display> ByDisplay for Returned<Result<(), E>> {
     }
 }
 
-impl ByDisplay for Returned<()> {
+impl ByDisplay for TestResult<()> {
     fn require(self) {}
 }
 
-impl<E: Debug> ByDebug for &mut Returned<Result<(), E>> {
+impl<E: Debug> ByDebug for &mut TestResult<Result<(), E>> {
     fn require(self) {
         if let Err(error) = &self.0 {
             panic!("the test has returned an error: {error:?}");

@@ -8,10 +8,10 @@
 //! (`#if NTDDI_VERSION >= …`) takes precedence, then the first kit that has the item. Microsoft's pages fill one gap.
 //!
 //! ```
-//! use wsk_sys::since::{self, Version, lengths};
+//! use wsk_sys::since::{self, WindowsVersion, lengths};
 //!
 //! // Windows 7 resolves names, but cannot send several datagrams in one call.
-//! let seven = Version::new(6, 1, 7601);
+//! let seven = WindowsVersion::new(6, 1, 7601);
 //! assert!(seven.is_at_least(since::PFN_WSK_GET_ADDRESS_INFO));
 //! assert!(!seven.is_at_least(since::PFN_WSK_SEND_MESSAGES));
 //!
@@ -24,7 +24,7 @@ pub use crate::generated::since::*;
 
 /// A version of Windows, with the numbers that [`RtlGetVersion`](crate::RtlGetVersion) returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Version {
+pub struct WindowsVersion {
     /// The major version.
     pub major: ULONG,
     /// The minor version.
@@ -33,7 +33,7 @@ pub struct Version {
     pub build: ULONG,
 }
 
-impl Version {
+impl WindowsVersion {
     /// Returns the version with these numbers.
     #[must_use]
     pub const fn new(major: ULONG, minor: ULONG, build: ULONG) -> Self {
@@ -55,16 +55,16 @@ impl Version {
 
 /// The length of a table from one version of Windows on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Length {
+pub struct TableLength {
     /// The first version with this length.
-    pub since: Version,
+    pub since: WindowsVersion,
     /// The length in bytes.
     pub bytes: usize,
 }
 
 /// Returns the length of a table in bytes on a version of Windows, or zero if that version lacks the table.
 #[must_use]
-pub const fn length(lengths: &[Length], windows: Version) -> usize {
+pub const fn length(lengths: &[TableLength], windows: WindowsVersion) -> usize {
     let (mut bytes, mut at) = (0, 0);
     while at < lengths.len() && windows.is_at_least(lengths[at].since) {
         bytes = lengths[at].bytes;
@@ -79,8 +79,11 @@ mod tests {
 
     #[test]
     fn versions_compare_number_by_number() {
-        let [vista, seven, ten] =
-            [Version::new(6, 0, 6002), Version::new(6, 1, 7600), Version::new(10, 0, 10240)];
+        let [vista, seven, ten] = [
+            WindowsVersion::new(6, 0, 6002),
+            WindowsVersion::new(6, 1, 7600),
+            WindowsVersion::new(10, 0, 10240),
+        ];
         for (older, newer) in [(vista, seven), (seven, ten), (vista, ten)] {
             assert!(newer.is_at_least(older) && newer > older);
             assert!(!older.is_at_least(newer) && older < newer);
@@ -92,10 +95,10 @@ mod tests {
     fn a_table_ends_with_its_newest_slot() {
         let table = &lengths::WSK_PROVIDER_CONNECTION_DISPATCH;
         for (build, bytes) in [(10240, 80), (15062, 80), (15063, 88), (17133, 88), (26100, 104)] {
-            assert_eq!(length(table, Version::new(10, 0, build)), bytes, "build {build}");
+            assert_eq!(length(table, WindowsVersion::new(10, 0, build)), bytes, "build {build}");
         }
         let streams = &lengths::WSK_PROVIDER_STREAM_DISPATCH;
-        assert_eq!(length(streams, Version::new(6, 1, 7601)), 0);
+        assert_eq!(length(streams, WindowsVersion::new(6, 1, 7601)), 0);
     }
 
     /// The types of the tables have the length of the newest Windows version.

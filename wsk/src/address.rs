@@ -88,7 +88,7 @@ pub(crate) unsafe fn read(address: PSOCKADDR) -> Option<SocketAddr> {
     }
 }
 
-/// As [`read`], but returns `None` if there are too few bytes.
+/// Reads an address like [`read`]. Returns `None` if `size` is too small for its family.
 ///
 /// # Safety
 ///

@@ -21,8 +21,7 @@ use crate::status::{Result, known};
 /// Buffers for [`send_batch_to`](crate::UdpSocket::send_batch_to): one datagram for each, in one request.
 ///
 /// It owns its buffers and the list of them that WSK reads, in one allocation, which moves into the request and
-/// comes back with the result ([INV-28](crate::rules#inv-28)). Filling a batch again allocates nothing, up to
-/// its capacity.
+/// is returned with the result ([INV-28](crate::rules#inv-28)). Refilling a batch up to its capacity allocates nothing.
 ///
 /// A batch is a slice of [`Slice`]s:
 ///
@@ -90,7 +89,7 @@ impl Batch {
         Ok(Self { nodes, length: 0, capacity })
     }
 
-    /// Returns the number of buffers that there is room for.
+    /// Returns the number of buffers that fit without another allocation.
     #[must_use]
     pub const fn capacity(&self) -> usize {
         self.capacity
@@ -121,7 +120,7 @@ impl Batch {
     ///
     /// # Errors
     ///
-    /// The buffer itself if there is no room for it.
+    /// The buffer itself if the batch is full.
     pub fn push<B: IoBuf>(&mut self, buffer: B) -> core::result::Result<(), B> {
         if self.length == self.capacity {
             return Err(buffer);

@@ -1,15 +1,15 @@
-//! The parts of WSK that the running Windows has: it determines the length of its tables, whichever header a driver
-//! was compiled with ([INV-8](crate::rules#inv-8)).
+//! The parts of WSK that the running Windows has. It determines the length of WSK's tables, whichever header a driver was
+//! compiled with ([INV-8](crate::rules#inv-8)).
 //!
 //! # Safety
 //!
-//! The kernel's version query is called at `PASSIVE_LEVEL`, which a token shows.
+//! The kernel's version query is called at `PASSIVE_LEVEL`, which a token proves.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
 use core::fmt;
 
-use wsk_sys::since::{self, Version};
+use wsk_sys::since;
 use wsk_sys::{RTL_OSVERSIONINFOW, RtlGetVersion};
 
 use crate::irql::Passive;
@@ -21,7 +21,7 @@ pub struct WindowsVersion {
     pub major: u32,
     /// The minor version.
     pub minor: u32,
-    /// The number of the build.
+    /// The build number.
     pub build: u32,
 }
 
@@ -30,8 +30,8 @@ impl WindowsVersion {
         Self { major, minor, build }
     }
 
-    const fn is_at_least(self, since: Version) -> bool {
-        Version::new(self.major, self.minor, self.build).is_at_least(since)
+    const fn is_at_least(self, since: since::WindowsVersion) -> bool {
+        since::WindowsVersion::new(self.major, self.minor, self.build).is_at_least(since)
     }
 }
 
@@ -54,7 +54,7 @@ impl fmt::Display for WindowsVersion {
 /// let registration = Registration::register(passive)?;
 /// let capabilities = registration.try_capture()?.capabilities();
 /// // Windows 7 resolves names, and does not send several datagrams at once.
-/// assert!(capabilities.names().is_some());
+/// assert!(capabilities.name_resolution().is_some());
 /// assert!(capabilities.send_messages().is_none());
 /// # Ok::<(), wsk::Error>(())
 /// ```
@@ -94,9 +94,9 @@ impl Capabilities {
 
     /// Name resolution, since Windows 7.
     #[must_use]
-    pub const fn names(self) -> Option<has::Names> {
+    pub const fn name_resolution(self) -> Option<has::NameResolution> {
         if self.0.is_at_least(since::PFN_WSK_GET_ADDRESS_INFO) {
-            Some(has::Names(()))
+            Some(has::NameResolution(()))
         } else {
             None
         }
@@ -138,7 +138,7 @@ impl Capabilities {
 pub mod has {
     /// Name resolution.
     #[derive(Clone, Copy, Debug)]
-    pub struct Names(pub(super) ());
+    pub struct NameResolution(pub(super) ());
 
     /// Sending several datagrams at once.
     #[derive(Clone, Copy, Debug)]

@@ -225,7 +225,7 @@ macro_rules! accepts {
 
 accepts!(Listen Stream);
 
-/// A stream socket's table has `WskConnectEx` whenever there is a stream socket; a connection's need not.
+/// Every stream socket's table has `WskConnectEx`; a connection's may lack it.
 trait ConnectEx {
     /// # Safety
     ///

@@ -1,10 +1,10 @@
-//! The thread that does the work that a completion routine must not do.
+//! A thread for work that a completion routine must not do.
 //!
-//! A request that delivers a socket may complete after its future was dropped. The socket must be
-//! closed, or the registration would wait for it for ever ([INV-20](crate::rules#inv-20)); but a completion routine must not
-//! call WSK ([INV-15](crate::rules#inv-15)). An event handler is user code, which should be dropped at `PASSIVE_LEVEL`. And
-//! lists of addresses are freed at `PASSIVE_LEVEL` ([INV-66](crate::rules#inv-66)), wherever they are dropped. Each
-//! registration has a thread that does all of this.
+//! A request that delivers a socket may complete after its future was dropped. The socket must be closed, or the
+//! registration would wait for it forever ([INV-20](crate::rules#inv-20)); but a completion routine must not call WSK
+//! ([INV-15](crate::rules#inv-15)). An event handler is user code, and is dropped at `PASSIVE_LEVEL`. Lists of addresses are
+//! freed at `PASSIVE_LEVEL` ([INV-66](crate::rules#inv-66)), at whatever level they are dropped. Each registration has a
+//! thread that does all of this.
 //!
 //! # Safety
 //!
@@ -27,14 +27,14 @@ use crate::sync::{Event, delay};
 ///
 /// `next` is used by the queue only, between the push and the call of `run`. `run` may be called with a pointer to this
 /// job that has the provenance of the whole object.
-pub(crate) struct Job {
-    next: AtomicPtr<Job>,
-    run: unsafe fn(NonNull<Job>),
+pub(crate) struct DeferredJob {
+    next: AtomicPtr<DeferredJob>,
+    run: unsafe fn(NonNull<DeferredJob>),
     /// Whether an event callback has queued it, and may not have returned yet.
     awaits_callback: AtomicBool,
 }
 
-impl Job {
+impl DeferredJob {
     /// Creates a job. The thread calls `run` with it, at `PASSIVE_LEVEL`.
     pub(crate) const fn new(run: unsafe fn(NonNull<Self>)) -> Self {
         let awaits_callback = AtomicBool::new(false);
@@ -45,24 +45,27 @@ impl Job {
 /// A deferred call with its argument, in an allocation of its own.
 #[repr(C)]
 struct DeferredCall<T> {
-    job: Job,
+    job: DeferredJob,
     function: fn(T),
     argument: T,
 }
 
 /// Allocates a job that makes a call, and then frees itself. Returns the argument if allocation fails.
-pub(crate) fn job_of_call<T: Send>(function: fn(T), argument: T) -> Result<NonNull<Job>, T> {
+pub(crate) fn job_of_call<T: Send>(
+    function: fn(T),
+    argument: T,
+) -> Result<NonNull<DeferredJob>, T> {
     let Ok(mut memory) = PoolBox::new_with(MaybeUninit::<DeferredCall<T>>::uninit) else {
         return Err(argument);
     };
-    memory.write(DeferredCall { job: Job::new(run_call::<T>), function, argument });
+    memory.write(DeferredCall { job: DeferredJob::new(run_call::<T>), function, argument });
     Ok(memory.into_raw().cast())
 }
 
 /// # Safety
 ///
 /// The job is from [`job_of_call`] for this type, and is done once.
-unsafe fn run_call<T>(job: NonNull<Job>) {
+unsafe fn run_call<T>(job: NonNull<DeferredJob>) {
     // SAFETY: the job is the beginning of a call that was written to memory of a `PoolBox` (this function's contract).
     let memory = unsafe { PoolBox::from_raw(job.cast::<MaybeUninit<DeferredCall<T>>>()) };
     // SAFETY: the call was written, and is read once.
@@ -79,7 +82,7 @@ unsafe fn run_call<T>(job: NonNull<Job>) {
 /// - Every job in the list came from [`push`](Self::push), stays in place, and is owned by the queue until it is done.
 pub(crate) struct DeferredQueue {
     /// The list of jobs, linked by their `next`.
-    jobs: AtomicPtr<Job>,
+    jobs: AtomicPtr<DeferredJob>,
     work: Event,
 }
 
@@ -107,7 +110,7 @@ impl DeferredQueue {
     /// - The thread may call the job's function with it, once. Until then, the job stays in place, and no other code
     ///   uses it.
     /// - The queue is valid until this function has returned.
-    pub(crate) unsafe fn push(&self, job: NonNull<Job>) {
+    pub(crate) unsafe fn push(&self, job: NonNull<DeferredJob>) {
         let mut head = self.jobs.load(Ordering::Relaxed);
         loop {
             // SAFETY: the job stays in place until it is done, and no other code uses it (this function's contract).
@@ -135,7 +138,7 @@ impl DeferredQueue {
     /// # Safety
     ///
     /// As for [`push`](Self::push).
-    pub(crate) unsafe fn push_after_callback(&self, job: NonNull<Job>) {
+    pub(crate) unsafe fn push_after_callback(&self, job: NonNull<DeferredJob>) {
         // SAFETY: the job stays in place until it is done, and is published by the next step.
         unsafe { job.as_ref() }.awaits_callback.store(true, Ordering::Relaxed);
         // SAFETY: the job may be done once and stays in place until then, and the queue is valid until this function
@@ -157,7 +160,7 @@ impl DeferredQueue {
         let mut has_delayed = false;
         while let Some(job) = NonNull::new(next) {
             // SAFETY: a queued job stays in place until it is done (Invariants).
-            let Job { next: following, run, awaits_callback } = unsafe { job.as_ref() };
+            let DeferredJob { next: following, run, awaits_callback } = unsafe { job.as_ref() };
             next = following.load(Ordering::Relaxed);
             if awaits_callback.swap(false, Ordering::Relaxed) && !has_delayed {
                 delay(passive, Duration::from_millis(1));

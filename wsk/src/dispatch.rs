@@ -1,11 +1,10 @@
 //! The provider's tables, with types: one `unsafe` method for each slot.
 //!
-//! For calls that the safe sockets do not cover. Each type wraps one of WSK's tables, and comes from a captured
-//! provider ([`Provider::dispatch`](crate::Provider::dispatch)) or of a socket (`of`). A method reads
-//! its own slot and nothing else, since the running Windows' table may end right after it
-//! ([INV-8](crate::rules#inv-8)); slots that older releases lack require a proof from
-//! [`Capabilities`](crate::Capabilities). Each call has a type for its flags. Reserved parameters are
-//! omitted: the methods pass zero ([INV-30](crate::rules#inv-30)).
+//! For calls that the safe sockets do not cover. Each type wraps one of WSK's tables, that of a captured provider
+//! ([`Provider::dispatch`](crate::Provider::dispatch)) or of a socket (`of`). A method reads only its own slot, since the
+//! running Windows' table may end right after it ([INV-8](crate::rules#inv-8)); slots that older releases lack require a
+//! proof from [`Capabilities`](crate::Capabilities). Each call has its own type of flags. Reserved parameters are omitted:
+//! the methods pass zero ([INV-30](crate::rules#inv-30)).
 //!
 //! Every call with an IRP completes it, whatever it returns ([INV-12](crate::rules#inv-12)).
 //! [`rules`](crate::rules) lists the rules by their numbers.
@@ -115,13 +114,13 @@ pub struct ProviderDispatch {
     WskSocketConnect: fn(client: PWSK_CLIENT, socket_type: USHORT, protocol: ULONG, local_address: PSOCKADDR, remote_address: PSOCKADDR, #[reserved] flags: ULONG, socket_context: PVOID, dispatch: *const WSK_CLIENT_CONNECTION_DISPATCH, owning_process: PEPROCESS, owning_thread: PETHREAD, security_descriptor: PSECURITY_DESCRIPTOR, irp: PIRP),
     #[rules(4, 9, 27, 65, 68)]
     WskControlClient: fn(client: PWSK_CLIENT, control_code: ULONG, input_size: SIZE_T, input: PVOID, output_size: SIZE_T, output: PVOID, output_size_returned: PSIZE_T, irp: PIRP),
-    #[since(has::Names)]
+    #[since(has::NameResolution)]
     #[rules(4, 10, 11, 66, 67)]
     WskGetAddressInfo: fn(client: PWSK_CLIENT, node_name: PUNICODE_STRING, service_name: PUNICODE_STRING, name_space: ULONG, provider: *mut GUID, hints: PADDRINFOEXW, result: *mut PADDRINFOEXW, owning_process: PEPROCESS, owning_thread: PETHREAD, irp: PIRP),
-    #[since(has::Names)]
+    #[since(has::NameResolution)]
     #[rules(4, 66)]
     WskFreeAddressInfo: fn(client: PWSK_CLIENT, address_info: PADDRINFOEXW) -> (),
-    #[since(has::Names)]
+    #[since(has::NameResolution)]
     #[rules(4, 10, 11, 66, 67)]
     WskGetNameInfo: fn(client: PWSK_CLIENT, address: PSOCKADDR, address_length: ULONG, node_name: PUNICODE_STRING, service_name: PUNICODE_STRING, #[flags] flags: NameInfoFlags, owning_process: PEPROCESS, owning_thread: PETHREAD, irp: PIRP),
 }
@@ -213,7 +212,7 @@ pub struct ConnectionDispatch {
 
 /// The functions of a stream socket, which Windows has since version 1703 of Windows 10.
 ///
-/// There is no `WskInspectComplete` here, so that a connection cannot be pended
+/// The table has no `WskInspectComplete`, so a connection cannot be pended
 /// ([INV-41](crate::rules#inv-41)).
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_provider_stream_dispatch).
 #[rustfmt::skip]

@@ -10,10 +10,10 @@ use wsk_sys::{
 };
 
 bitflags! {
-    /// What `WskSocket` creates: one category.
+    /// Flags of `WskSocket`: the category of the new socket.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct SocketFlags: ULONG {
-        /// A socket for options and controls only.
+        /// A socket for options and control codes only.
         const BASIC = WSK_FLAG_BASIC_SOCKET;
         /// A listening socket.
         const LISTEN = WSK_FLAG_LISTEN_SOCKET;
@@ -21,13 +21,13 @@ bitflags! {
         const CONNECTION = WSK_FLAG_CONNECTION_SOCKET;
         /// A datagram socket.
         const DATAGRAM = WSK_FLAG_DATAGRAM_SOCKET;
-        /// A stream socket, which listens or connects as decided later.
+        /// A stream socket, which either listens or connects.
         const STREAM = WSK_FLAG_STREAM_SOCKET;
     }
 }
 
 bitflags! {
-    /// How `WskSend` sends. The undocumented `WSK_FLAG_OOB` of the header is omitted.
+    /// Flags of `WskSend`. The undocumented `WSK_FLAG_OOB` of the header is omitted.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct SendFlags: ULONG {
         /// Sends at once, without waiting for more data.
@@ -36,7 +36,7 @@ bitflags! {
 }
 
 bitflags! {
-    /// How `WskReceive` receives. The two exclude each other ([INV-31](crate::rules#inv-31)).
+    /// Flags of `WskReceive`. They cannot be combined ([INV-31](crate::rules#inv-31)).
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct ReceiveFlags: ULONG {
         /// Completes when the buffer is full, or the peer has finished.
@@ -47,7 +47,7 @@ bitflags! {
 }
 
 bitflags! {
-    /// How `WskDisconnect` ends a connection.
+    /// Flags of `WskDisconnect`.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct DisconnectFlags: ULONG {
         /// Aborts the connection, without a last buffer: unsent data is lost, and the peer receives a reset.
@@ -56,7 +56,7 @@ bitflags! {
 }
 
 bitflags! {
-    /// How `WskGetAddressInfo` resolves a name, and which details of an address it returns.
+    /// Flags of `WskGetAddressInfo`: how it resolves a name, and which details of an address it returns.
     ///
     /// Flags of the header that concern e-mail only, or that change the layout of the results, are omitted.
     /// [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2def/ns-ws2def-addrinfoexw).
@@ -88,7 +88,7 @@ bitflags! {
 }
 
 bitflags! {
-    /// How `WskGetNameInfo` finds the names of an address.
+    /// Flags of `WskGetNameInfo`.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct NameInfoFlags: ULONG {
         /// `NI_NOFQDN`: only the first part of the name, if the host is a local one.

@@ -44,7 +44,7 @@ pub(crate) fn query_with_growing_buffer(
 #[cfg(all(test, not(loom)))]
 #[expect(unsafe_code, reason = "the tests stand in for the system")]
 mod tests {
-    // What defines the pool.
+    // Defines the pool's functions.
     extern crate wsk_host as _;
 
     use std::vec::Vec;

@@ -1,12 +1,11 @@
 //! The interrupt request level in types.
 //!
-//! What may block or touch pageable memory needs `PASSIVE_LEVEL`. In this crate such a function takes
-//! a [`Passive`], which a driver makes where the level is known, at its entry points, and which
-//! cannot be carried into a callback.
+//! A function that may block or access pageable memory requires `PASSIVE_LEVEL`. In this crate, such a function takes a
+//! [`Passive`]. A driver creates one where the level is known, at its entry points; it cannot be passed to a callback.
 //!
 //! # Safety
 //!
-//! A [`Passive`] is made by `unsafe` code only, which knows the level.
+//! Only `unsafe` code creates a [`Passive`]; its author guarantees the level.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -16,9 +15,8 @@ use wsk_sys::{KIRQL, KeGetCurrentIrql, PASSIVE_LEVEL};
 
 /// A proof that the current thread runs at `PASSIVE_LEVEL` and may wait.
 ///
-/// It is neither `Send` nor `Sync`, so it stays on the stack of its thread: a completion routine or an event
-/// callback, which must not wait even if its level happens to be passive ([INV-16](crate::rules#inv-16)),
-/// cannot get hold of one.
+/// It is neither `Send` nor `Sync`, so it stays on its thread's stack. A completion routine or an event callback, which must
+/// not wait even if its level is `PASSIVE_LEVEL` ([INV-16](crate::rules#inv-16)), cannot obtain one.
 ///
 /// ```compile_fail,E0277
 /// fn shared<T: Sync>(_: T) {}
@@ -26,6 +24,10 @@ use wsk_sys::{KIRQL, KeGetCurrentIrql, PASSIVE_LEVEL};
 ///     shared(passive);
 /// }
 /// ```
+///
+/// # Invariants
+///
+/// As long as the value is used, its thread runs at `PASSIVE_LEVEL`, in no completion routine and no event callback.
 #[derive(Clone, Copy, Debug)]
 pub struct Passive {
     /// Neither `Send` nor `Sync`. It has no parameter whose variance would matter.
@@ -33,7 +35,7 @@ pub struct Passive {
 }
 
 impl Passive {
-    /// Vouches for the level.
+    /// Creates the proof. The caller guarantees the level.
     ///
     /// ```
     /// use wsk::irql::Passive;
@@ -51,12 +53,12 @@ impl Passive {
     /// - it is in no completion routine and no event callback of WSK.
     #[must_use]
     pub const unsafe fn assume() -> Self {
+        // INVARIANT: the caller ensures both, by this function's contract.
         Self { stays_on_its_thread: PhantomData }
     }
 }
 
-/// Whether the current thread is at `PASSIVE_LEVEL` at this moment: to choose a way, not a permission
-/// to wait.
+/// Returns whether the current thread is at `PASSIVE_LEVEL` now. This is for decisions; it is no permission to wait.
 pub(crate) fn is_passive() -> bool {
     // SAFETY: this crate runs in the kernel, or on a host that defines the function.
     let irql: KIRQL = unsafe { KeGetCurrentIrql() };

@@ -37,7 +37,7 @@
 //! - No allocator: all memory comes from nonpaged pool, and every allocation can fail with an error.
 //! - Futures are polled at `PASSIVE_LEVEL`. Wakers are called at up to `DISPATCH_LEVEL`, on any thread, and must not
 //!   poll the task in place.
-//! - Little stack. The project checks the linked driver for the stack use of each function, and for panics. Two kinds
+//! - Little stack. The project's tests check the linked driver for panics and for the stack use of each function. Two kinds
 //!   of panic remain: polling a finished future (nothing here does), and `core`'s parsing and formatting of addresses.
 
 #![no_std]

@@ -1,14 +1,14 @@
-//! Nonpaged memory: what requests, buffers, sockets and tasks are made of.
+//! Nonpaged memory, for requests, buffers, sockets and tasks.
 //!
-//! Everything that WSK or a completion routine may touch must be nonpaged ([INV-17](crate::rules#inv-17)), so
-//! this crate allocates from nothing else. Every allocation can fail, and says so.
+//! Memory that WSK or a completion routine may access must be nonpaged ([INV-17](crate::rules#inv-17)), so this crate
+//! allocates only nonpaged memory. Every allocation can fail, and returns an error.
 //!
-//! Every allocation has a tag, by which the system counts: `poolmon` shows it, and so does `!poolused` of the
-//! debugger. A driver that [sets its own](set_tag) can be distinguished from other drivers with this crate.
+//! Every allocation has a tag, by which the system counts memory: `poolmon` and the debugger's `!poolused` show it. A driver
+//! that [sets its own](set_tag) can be distinguished from other drivers with this crate.
 //!
 //! # Safety
 //!
-//! The pool gives out memory that is aligned to 16 bytes and freed once, with the tag that it was allocated with.
+//! The pool's memory is aligned to 16 bytes. It is freed once, with the tag that it was allocated with.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -25,32 +25,32 @@ use wsk_sys::{
 
 use crate::status::{Result, known};
 
-/// The tag of allocations unless the driver [names its own](set_tag).
+/// The tag of allocations unless the driver [sets its own](set_tag).
 pub const DEFAULT_TAG: [u8; 4] = *b"WskR";
 
-/// What the pool aligns every allocation to, in bytes.
+/// The alignment of every allocation in bytes.
 const ALIGNMENT: usize = 16;
 
-/// The tag, as the pool takes it. Zero until it is decided, by the driver or by the first allocation; from then on
-/// it stays, since memory must be freed with the tag that it was allocated with.
+/// The tag, as passed to the pool. Zero until the driver or the first allocation sets it. It never changes afterwards,
+/// since memory must be freed with the tag that it was allocated with.
 static TAG: AtomicU32 = AtomicU32::new(0);
 
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 static FREES: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-/// Names the tag of all allocations from now on: four characters, as `poolmon` shows them.
+/// Sets the tag of all later allocations: four characters, as `poolmon` shows them.
 ///
-/// To be called in `DriverEntry`, before everything else of this crate: the first allocation decides for
-/// [`DEFAULT_TAG`]. Each driver has this crate, and so its tag, for itself. [`NonPaged`] uses the same tag.
+/// Call it in `DriverEntry`, before anything else of this crate: the first allocation sets [`DEFAULT_TAG`]. Each driver has
+/// its own copy of this crate, and so its own tag. [`NonPaged`] uses the same tag.
 ///
 /// IRQL: any.
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exallocatepool2).
 ///
 /// # Errors
 ///
-/// - `STATUS_INVALID_PARAMETER` if a character is not of ASCII, from the space to `~`.
-/// - `STATUS_INVALID_DEVICE_REQUEST` if another tag is in use already.
+/// - `STATUS_INVALID_PARAMETER` if a character is not a printable ASCII character (space to `~`).
+/// - `STATUS_INVALID_DEVICE_REQUEST` if another tag is already in use.
 ///
 /// ```
 /// use wsk::pool;
@@ -73,7 +73,7 @@ pub fn set_tag(tag: [u8; 4]) -> Result<()> {
     }
 }
 
-/// The tag of this crate's allocations. Asking for it decides it.
+/// Returns the tag of this crate's allocations. If no tag was set, this sets [`DEFAULT_TAG`].
 ///
 /// IRQL: any.
 #[must_use]
@@ -81,7 +81,7 @@ pub fn tag() -> [u8; 4] {
     decide_tag(DEFAULT_TAG).to_le_bytes()
 }
 
-/// The tag, which is this one unless it was decided before.
+/// Returns the tag, after setting it to this one unless it was set before.
 fn decide_tag(tag: [u8; 4]) -> u32 {
     // Only the tag itself is shared. Memory passes from its allocation to its free, so both see the same tag.
     let decided = TAG.load(Ordering::Relaxed);
@@ -95,27 +95,27 @@ fn decide_tag(tag: [u8; 4]) -> u32 {
     }
 }
 
-/// How much this crate has allocated so far.
+/// The number of this crate's allocations so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
-    /// Allocations that succeeded.
+    /// The number of successful allocations.
     pub allocations: usize,
-    /// How many of them were freed.
+    /// The number of allocations that were freed.
     pub frees: usize,
-    /// The highest number that were outstanding at once.
+    /// The highest number of outstanding allocations at any time.
     pub peak: usize,
 }
 
 impl Usage {
-    /// Allocations that were not freed.
+    /// Returns the number of allocations that were not freed.
     #[must_use]
     pub const fn outstanding(&self) -> usize {
         self.allocations - self.frees
     }
 }
 
-/// How much this crate, and [`NonPaged`] if the driver uses it, has allocated since the driver was
-/// loaded. A driver that reports this when it unloads sees its own leaks.
+/// Returns the number of allocations of this crate, and of [`NonPaged`] if the driver uses it, since the driver was loaded. A
+/// driver that prints it when it unloads shows its own leaks.
 ///
 /// IRQL: any.
 ///
@@ -165,9 +165,9 @@ pub(crate) unsafe fn free(memory: NonNull<u8>) {
     unsafe { ExFreePoolWithTag(memory.as_ptr().cast(), decide_tag(DEFAULT_TAG)) };
 }
 
-/// Writes a structure where it stays, field by field. As a value it would be made on the stack, and moved: on x64 an
-/// operation has 928 bytes and the beginning of a socket's memory 1,088, of a kernel stack of 24 KiB. Each field has a
-/// value, or a function that writes to its place; one that is left out is an error.
+/// Writes a structure in its place, field by field. A value would be created on the stack and then moved: on x64, an
+/// operation has 928 bytes, and the start of a socket's memory 1,088, while a kernel stack has 24 KiB. Each field has a
+/// value, or a function that writes it in place; a missing field is a compile error.
 ///
 /// # Safety
 ///
@@ -192,7 +192,7 @@ macro_rules! write_fields {
 
 pub(crate) use write_fields;
 
-/// For [`write_fields`]: nothing but the types.
+/// For [`write_fields`], which needs only the types.
 #[inline]
 pub(crate) fn all_fields<T>(_place: *mut T, _fields: impl FnOnce(&T)) {}
 
@@ -223,11 +223,11 @@ impl<T> PoolBox<T> {
     ///
     /// # Errors
     ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails; the value is not made.
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails; the value is not created.
     #[inline]
     pub(crate) fn new_with(make: impl FnOnce() -> T) -> Result<Self> {
         const { assert!(align_of::<T>() <= ALIGNMENT, "the pool aligns to 16 bytes") };
-        // The pool does not allocate nothing.
+        // The pool does not allocate zero bytes.
         let size = size_of::<T>().max(1);
         let memory = allocate(size, POOL_FLAG_NON_PAGED | POOL_FLAG_UNINITIALIZED)?.cast::<T>();
         // SAFETY: the memory is as large and as aligned as a T, and no other code uses it.
@@ -322,13 +322,13 @@ impl<T> Drop for PoolBox<T> {
 ///
 /// # Invariants
 ///
-/// The pointer is to a [`Counted`] in an allocation of this module, whose `owners` includes one for this value. It is
+/// The pointer is to a [`PoolArcInner`] in an allocation of this module, whose `owners` includes one for this value. It is
 /// freed when `owners` becomes zero.
 #[derive(Debug)]
-pub(crate) struct PoolArc<T>(NonNull<Counted<T>>);
+pub(crate) struct PoolArc<T>(NonNull<PoolArcInner<T>>);
 
 #[derive(Debug)]
-struct Counted<T> {
+struct PoolArcInner<T> {
     owners: AtomicUsize,
     value: T,
 }
@@ -348,18 +348,18 @@ impl<T> PoolArc<T> {
         Self::new_with(|| value)
     }
 
-    /// As [`PoolBox::new_with`].
+    /// Allocates memory, then creates the value, like [`PoolBox::new_with`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As for [`PoolBox::new_with`].
     #[inline]
     pub(crate) fn new_with(make: impl FnOnce() -> T) -> Result<Self> {
-        PoolBox::new_with(|| Counted { owners: AtomicUsize::new(1), value: make() })
+        PoolBox::new_with(|| PoolArcInner { owners: AtomicUsize::new(1), value: make() })
             .map(|boxed| Self(boxed.into_raw()))
     }
 
-    fn counted(&self) -> &Counted<T> {
+    fn counted(&self) -> &PoolArcInner<T> {
         // SAFETY: this owner keeps the value.
         unsafe { self.0.as_ref() }
     }
@@ -377,8 +377,8 @@ impl<T> PoolArc<T> {
     ///
     /// `value` came from [`PoolArc::into_raw`], and no other code takes that owner back.
     pub(crate) unsafe fn from_raw(value: *const T) -> Self {
-        let offset = core::mem::offset_of!(Counted<T>, value);
-        // SAFETY: the value lies at this offset of its `Counted`.
+        let offset = core::mem::offset_of!(PoolArcInner<T>, value);
+        // SAFETY: the value lies at this offset of its `PoolArcInner`.
         let counted = unsafe { value.byte_sub(offset) };
         // SAFETY: derived from a pointer that is not null.
         Self(unsafe { NonNull::new_unchecked(counted.cast_mut().cast()) })
@@ -415,8 +415,8 @@ impl<T> Drop for PoolArc<T> {
 
 /// Nonpaged pool as a driver's global allocator, for drivers that use the `alloc` crate.
 ///
-/// This crate does not need one. `alloc`'s collections stop the system when an allocation fails, so
-/// prefer their `try_reserve`.
+/// This crate needs no allocator. The collections of `alloc` crash the system when an allocation fails, so prefer their
+/// `try_reserve`.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`. Minimum Windows: Windows 8.
 ///

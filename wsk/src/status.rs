@@ -1,4 +1,4 @@
-//! Errors: an NTSTATUS as it was received, its name, and its kind.
+//! Errors: an NTSTATUS with its name and its kind.
 
 use core::fmt;
 use core::num::NonZero;
@@ -10,8 +10,8 @@ pub type Result<T> = core::result::Result<T, Error>;
 
 /// An NTSTATUS that is a warning or an error.
 ///
-/// A status that passes `NT_SUCCESS` cannot be stored in one, so neither can `STATUS_PENDING` nor
-/// `STATUS_EVENT_PENDING`, which pass and are not success.
+/// It never contains a status that passes `NT_SUCCESS`, not even `STATUS_PENDING` or `STATUS_EVENT_PENDING`, which pass
+/// although they are no success.
 ///
 /// ```
 /// use wsk::{Error, ErrorKind};
@@ -25,13 +25,13 @@ pub type Result<T> = core::result::Result<T, Error>;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Error(NonZero<NTSTATUS>);
 
-/// What kind of error it is, as `std::io::ErrorKind` would have it.
+/// The kind of an [`Error`], like `std::io::ErrorKind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The address is in use.
     AddrInUse,
-    /// The address is not one of this system's, or no more are to be had.
+    /// This system does not have the address, or has no free one left.
     AddrNotAvailable,
     /// A buffer is too small, or a size is out of range.
     InvalidSize,
@@ -63,11 +63,11 @@ pub enum ErrorKind {
     SocketDead,
     /// The operation timed out.
     TimedOut,
-    /// The peer finished sending before everything was there that was asked for.
+    /// The peer finished sending before all requested data was received.
     UnexpectedEof,
-    /// The running system does not have this operation.
+    /// The running system does not support the operation.
     Unsupported,
-    /// None of these.
+    /// Any other error.
     Other,
 }
 
@@ -82,7 +82,7 @@ macro_rules! statuses {
     };
 }
 
-/// The errors that this crate itself makes, and all that it knows by name.
+/// The errors that this crate returns itself, and all others that it knows by name.
 #[allow(dead_code, reason = "the table names more errors than the crate makes")]
 pub(crate) mod known {
     use super::{Error, ErrorKind, NTSTATUS};
@@ -150,7 +150,7 @@ pub(crate) mod known {
 }
 
 impl Error {
-    /// The error that a status is, or none if the status passes `NT_SUCCESS`.
+    /// Converts a status into an error. Returns `None` if the status passes `NT_SUCCESS`.
     #[must_use]
     pub const fn from_status(status: NTSTATUS) -> Option<Self> {
         if status >= 0 {
@@ -162,7 +162,7 @@ impl Error {
         }
     }
 
-    /// For constants: a status that does not fail to be one stops the compiler.
+    /// For constants: a status that passes `NT_SUCCESS` is a compile error.
     const fn constant(status: NTSTATUS) -> Self {
         match Self::from_status(status) {
             Some(error) => error,
@@ -170,19 +170,19 @@ impl Error {
         }
     }
 
-    /// The status as it was received.
+    /// Returns the status as it was received.
     #[must_use]
     pub const fn status(self) -> NTSTATUS {
         self.0.get()
     }
 
-    /// The status's name in ntstatus.h, if this crate knows it.
+    /// Returns the name of the status in `ntstatus.h`, if this crate knows it.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         known::find(self.status()).map(|known| known.1)
     }
 
-    /// What kind of error it is.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(self) -> ErrorKind {
         known::find(self.status()).map_or(ErrorKind::Other, |known| known.2)
@@ -191,8 +191,8 @@ impl Error {
 
 /// The result of a request that has completed, or of a call that does not pend.
 ///
-/// `STATUS_PENDING` and `STATUS_EVENT_PENDING` ([INV-68](crate::rules#inv-68)) are no result of either, so a
-/// system that reports one is reported as broken.
+/// `STATUS_PENDING` and `STATUS_EVENT_PENDING` ([INV-68](crate::rules#inv-68)) are not results of either. If the system
+/// returns one of them, the result is an error.
 pub(crate) const fn check(status: NTSTATUS) -> Result<()> {
     match status {
         wsk_sys::STATUS_PENDING | wsk_sys::STATUS_EVENT_PENDING => {

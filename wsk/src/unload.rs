@@ -28,9 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// wait themselves, or by a drop, which does not. Then it flushes deferred procedure calls.
 /// [The guide](crate::guide::unloading) describes the code for which it cannot wait.
 ///
-/// If the driver still owns one of these objects, or has passed one to [`core::mem::forget`], this waits indefinitely. It
-/// sends a message to the kernel debugger every 10 seconds, which names the remaining objects. On a host, the first message
-/// ends the process.
+/// If the driver still owns one of these objects, or has passed one to [`core::mem::forget`], this waits indefinitely. Every
+/// 10 seconds it sends a message to the kernel debugger that names the remaining objects. On a host, the first message ends
+/// the process.
 ///
 /// IRQL: `PASSIVE_LEVEL`. It takes one or two ticks of the system's clock, up to 32 ms.
 ///

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use cargo_wsk::setup::{self, Need};
+use cargo_wsk::setup::{self, Dependency};
 
 use crate::project;
 
@@ -19,8 +19,8 @@ pub(crate) struct Args {
 }
 
 /// The library that bindgen reads headers with.
-pub(crate) static LIBCLANG: Need =
-    Need { name: "libclang", package: "libclang1-19", is_there: has_libclang };
+pub(crate) static LIBCLANG: Dependency =
+    Dependency { name: "libclang", package: "libclang1-19", is_there: has_libclang };
 
 /// Runs a command of `wsk-bindgen`, with the output in the terminal.
 pub(crate) fn run(command: &str, args: &Args) -> Result<()> {

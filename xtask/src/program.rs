@@ -9,14 +9,18 @@ use anyhow::{Context, Result, bail};
 use wait_timeout::ChildExt;
 
 /// A program that has run.
-pub(crate) struct Ended {
+pub(crate) struct ProgramOutput {
     pub(crate) status: ExitStatus,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
 /// Runs a program to its end. Its output is written to files beside `output`, which unlike pipes cannot fill up.
-pub(crate) fn execute(command: &mut Command, output: &Path, patience: Duration) -> Result<Ended> {
+pub(crate) fn execute(
+    command: &mut Command,
+    output: &Path,
+    patience: Duration,
+) -> Result<ProgramOutput> {
     let [out, err] = ["out", "err"].map(|name| output.with_extension(name));
     let mut child = command
         .env_remove("RUST_BACKTRACE")
@@ -29,5 +33,5 @@ pub(crate) fn execute(command: &mut Command, output: &Path, patience: Duration) 
         child.wait()?;
         bail!("no end within {} s:\n{}", patience.as_secs(), fs::read_to_string(&err)?);
     };
-    Ok(Ended { status, out: fs::read_to_string(&out)?, err: fs::read_to_string(&err)? })
+    Ok(ProgramOutput { status, out: fs::read_to_string(&out)?, err: fs::read_to_string(&err)? })
 }

@@ -16,7 +16,7 @@ pub(super) const PROCESSOR: Processor = Processor { flows, frames, return_addres
 
 /// The known contents of a register.
 #[derive(Clone, Copy)]
-enum Value {
+enum RegisterValue {
     Address(u32),
     /// The value in memory at an address.
     Memory(u32),
@@ -43,7 +43,7 @@ const SP: u16 = 31;
 fn flow(
     instruction: &Instruction,
     address: u32,
-    registers: &mut BTreeMap<u16, Value>,
+    registers: &mut BTreeMap<u16, RegisterValue>,
 ) -> Option<Flow> {
     use Operand::{PCOffset, RegPreIndex, Register, RegisterOrSP};
 
@@ -58,34 +58,38 @@ fn flow(
             _ => None,
         }),
         (Opcode::BLR, [Register(_, to), ..]) => Some(match registers.get(&to) {
-            Some(Value::Memory(slot)) => Flow::CallThrough(*slot),
+            Some(RegisterValue::Memory(slot)) => Flow::CallThrough(*slot),
             _ => Flow::CallPointer,
         }),
         (Opcode::BR, [Register(_, to), ..]) => Some(match registers.get(&to) {
-            Some(Value::Memory(slot)) => Flow::JumpThrough(*slot),
+            Some(RegisterValue::Memory(slot)) => Flow::JumpThrough(*slot),
             _ => Flow::JumpPointer,
         }),
         (Opcode::ADRP, [Register(_, to), PCOffset(offset), ..]) => {
-            registers.insert(to, Value::Address(displaced(address & !0xFFF, offset)));
+            registers.insert(to, RegisterValue::Address(displaced(address & !0xFFF, offset)));
             None
         }
         (Opcode::ADR, [Register(_, to), PCOffset(offset), ..]) => {
             let value = displaced(address, offset);
-            registers.insert(to, Value::Address(value));
+            registers.insert(to, RegisterValue::Address(value));
             Some(Flow::Address(value))
         }
         (
             Opcode::ADD,
             [RegisterOrSP(SizeCode::X, to), RegisterOrSP(SizeCode::X, from), number, _],
         ) => {
-            let Some(Value::Address(page)) = registers.get(&from).copied() else { return None };
+            let Some(RegisterValue::Address(page)) = registers.get(&from).copied() else {
+                return None;
+            };
             let value = page.wrapping_add(immediate(number)?);
-            registers.insert(to, Value::Address(value));
+            registers.insert(to, RegisterValue::Address(value));
             Some(Flow::Address(value))
         }
         (Opcode::LDR, [Register(SizeCode::X, to), RegPreIndex(from, offset, false), ..]) => {
-            let Some(Value::Address(page)) = registers.get(&from).copied() else { return None };
-            registers.insert(to, Value::Memory(page.wrapping_add_signed(offset)));
+            let Some(RegisterValue::Address(page)) = registers.get(&from).copied() else {
+                return None;
+            };
+            registers.insert(to, RegisterValue::Memory(page.wrapping_add_signed(offset)));
             None
         }
         (

@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 
 pub use self::log::Log;
 pub use self::prefix::{Channels, NEEDS, Prefix};
-pub use self::service::{Parameter, Service, Value};
+pub use self::service::{DriverService, Parameter, RegistryValue};
 
 /// A driver that runs until Ctrl-C.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,7 @@ impl Run<'_> {
         println!("starting Wine");
         let log = Log::streaming();
         let prefix = Prefix::create(scratch, &log, Channels::Messages)?;
-        let service = Service::start(&prefix, self.name, &image, self.parameters)
+        let service = DriverService::start(&prefix, self.name, &image, self.parameters)
             .with_context(|| format!("the driver does not start\n{}", log.text()))?;
         loaded();
         interrupted.recv().context("nothing can interrupt this any more")?;

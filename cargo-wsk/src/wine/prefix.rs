@@ -15,13 +15,13 @@ use anyhow::{Context, Result, bail, ensure};
 use wait_timeout::ChildExt;
 
 use super::log::Log;
-use crate::setup::Need;
+use crate::setup::Dependency;
 
 const WINE: &str = "/usr/lib/wine/wine64";
 const SERVER: &str = "/usr/lib/wine/wineserver64";
 
 /// The programs that run drivers.
-pub static NEEDS: [Need; 1] = [Need {
+pub static NEEDS: [Dependency; 1] = [Dependency {
     name: "Wine",
     package: "wine64",
     is_there: || Path::new(WINE).is_file() && Path::new(SERVER).is_file(),
@@ -43,7 +43,7 @@ pub struct Prefix {
 }
 
 /// A program that has ended.
-pub struct Ended {
+pub struct ProgramOutput {
     /// Whether its exit code was 0.
     pub success: bool,
     /// Its output.
@@ -108,7 +108,7 @@ impl Prefix {
     /// # Errors
     ///
     /// If it cannot be started, or does not end in time.
-    pub fn run(&self, program: &[&str], patience: Duration) -> Result<Ended> {
+    pub fn run(&self, program: &[&str], patience: Duration) -> Result<ProgramOutput> {
         let path = self.folder.join("output");
         let file =
             File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
@@ -125,7 +125,7 @@ impl Prefix {
         let status = ended.with_context(|| {
             format!("`{}`, which wrote:\n{}", program.join(" "), output().unwrap_or_default())
         })?;
-        Ok(Ended { success: status.success(), output: output()? })
+        Ok(ProgramOutput { success: status.success(), output: output()? })
     }
 
     fn command(&self, program: &str) -> Command {

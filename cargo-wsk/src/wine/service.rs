@@ -12,11 +12,11 @@ use super::prefix::Prefix;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A value below the key `Parameters` of a driver, with its name.
-pub type Parameter = (String, Value);
+pub type Parameter = (String, RegistryValue);
 
 /// A value of the registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum RegistryValue {
     /// `REG_DWORD`.
     Number(u32),
     /// `REG_SZ`.
@@ -24,12 +24,12 @@ pub enum Value {
 }
 
 /// A driver that is loaded.
-pub struct Service<'a> {
+pub struct DriverService<'a> {
     prefix: &'a Prefix,
     name: String,
 }
 
-impl<'a> Service<'a> {
+impl<'a> DriverService<'a> {
     /// Loads a driver, which finds these parameters in the registry and no others.
     ///
     /// # Errors
@@ -54,8 +54,8 @@ impl<'a> Service<'a> {
         prefix.run(&["reg", "delete", &key, "/f"], PATIENCE)?;
         for (value, data) in parameters {
             let (kind, data) = match data {
-                Value::Number(number) => ("REG_DWORD", number.to_string()),
-                Value::Text(text) => ("REG_SZ", text.clone()),
+                RegistryValue::Number(number) => ("REG_DWORD", number.to_string()),
+                RegistryValue::Text(text) => ("REG_SZ", text.clone()),
             };
             let add = ["reg", "add", &key, "/v", value, "/t", kind, "/d", &data, "/f"];
             let ended = prefix.run(&add, PATIENCE)?;

@@ -27,7 +27,7 @@ pub(crate) struct Addresses {
 
 /// Resolves `localhost`, and waits for the result.
 pub(crate) fn count_addresses(wsk: &Provider, _passive: Passive) -> Addresses {
-    let Some(names) = wsk.capabilities().names() else {
+    let Some(names) = wsk.capabilities().name_resolution() else {
         return Addresses { status: STATUS_NOT_SUPPORTED, count: 0 };
     };
     // wsk-sys returns wdk-sys's type.

@@ -8,13 +8,13 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::items::{
-    Field, Item, Items, Kind, Macro, Number, Parameter, Signature, Structure, number,
+    Field, Item, ItemKind, Items, Macro, Number, Parameter, Signature, Structure, number,
 };
 
 /// What a file says.
 #[derive(Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct File {
+pub(crate) struct RecordFile {
     pub(crate) release: String,
     /// The release whose items this one has as well, if they are not said here.
     pub(crate) after: Option<String>,
@@ -78,7 +78,7 @@ struct SignatureEntry {
     gate: Option<String>,
 }
 
-impl File {
+impl RecordFile {
     /// The items of the release, given those of the release before it.
     pub(crate) fn items(self, before: &Items) -> Result<Items> {
         let mut items = before.clone();
@@ -88,36 +88,36 @@ impl File {
         let signature = |entry: SignatureEntry| {
             (entry.gate, Signature { returns: entry.returns, parameters: entry.parameters })
         };
-        let mut add = |name: String, gate: Option<String>, kind: Kind| {
+        let mut add = |name: String, gate: Option<String>, kind: ItemKind| {
             items.insert(name, Item { gate, kind });
         };
         for (name, entry) in self.constants {
-            add(name, entry.gate, Kind::Constant { value: entry.value });
+            add(name, entry.gate, ItemKind::Constant { value: entry.value });
         }
         for (name, entry) in self.enumerations {
-            add(name, entry.gate, Kind::Enumeration { values: entry.values });
+            add(name, entry.gate, ItemKind::Enumeration { values: entry.values });
         }
         for (name, entry) in self.macros {
             let MacroEntry { parameters, sample, gate } = entry;
-            add(name, gate, Kind::Macro(Macro { parameters, sample }));
+            add(name, gate, ItemKind::Macro(Macro { parameters, sample }));
         }
         for (name, entry) in self.aliases {
-            add(name, entry.gate, Kind::Alias { of: entry.ty });
+            add(name, entry.gate, ItemKind::Alias { of: entry.ty });
         }
         for (name, entry) in self.structures {
             let StructureEntry { size, align, fields, gate } = entry;
-            add(name, gate, Kind::Structure(Structure { size, align, fields }));
+            add(name, gate, ItemKind::Structure(Structure { size, align, fields }));
         }
         for (name, entry) in self.function_types {
             let (gate, signature) = signature(entry);
-            add(name, gate, Kind::FunctionType(signature));
+            add(name, gate, ItemKind::FunctionType(signature));
         }
         for (name, entry) in self.functions {
             let (gate, signature) = signature(entry);
-            add(name, gate, Kind::Function(signature));
+            add(name, gate, ItemKind::Function(signature));
         }
         for (name, entry) in self.variables {
-            add(name, entry.gate, Kind::Variable { of: entry.ty });
+            add(name, entry.gate, ItemKind::Variable { of: entry.ty });
         }
         Ok(items)
     }
@@ -197,24 +197,27 @@ const SECTIONS: [&str; 8] = [
     "variables",
 ];
 
-fn section_of(kind: &Kind) -> &'static str {
+fn section_of(kind: &ItemKind) -> &'static str {
     match kind {
-        Kind::Constant { .. } => "constants",
-        Kind::Enumeration { .. } => "enumerations",
-        Kind::Macro(_) => "macros",
-        Kind::Alias { .. } => "aliases",
-        Kind::Structure(_) => "structures",
-        Kind::FunctionType(_) => "function_types",
-        Kind::Function(_) => "functions",
-        Kind::Variable { .. } => "variables",
+        ItemKind::Constant { .. } => "constants",
+        ItemKind::Enumeration { .. } => "enumerations",
+        ItemKind::Macro(_) => "macros",
+        ItemKind::Alias { .. } => "aliases",
+        ItemKind::Structure(_) => "structures",
+        ItemKind::FunctionType(_) => "function_types",
+        ItemKind::Function(_) => "functions",
+        ItemKind::Variable { .. } => "variables",
     }
 }
 
 /// Whether an item is a line in its section, and not a section of its own.
-fn is_inline(kind: &Kind) -> bool {
+fn is_inline(kind: &ItemKind) -> bool {
     matches!(
         kind,
-        Kind::Constant { .. } | Kind::Macro(_) | Kind::Alias { .. } | Kind::Variable { .. }
+        ItemKind::Constant { .. }
+            | ItemKind::Macro(_)
+            | ItemKind::Alias { .. }
+            | ItemKind::Variable { .. }
     )
 }
 
@@ -223,11 +226,11 @@ fn write_item(text: &mut String, name: &str, item: &Item) {
     if is_inline(&item.kind) {
         let mut parts = Vec::new();
         match &item.kind {
-            Kind::Constant { value } => parts.push(format!("value = {}", number(*value))),
-            Kind::Alias { of } | Kind::Variable { of } => {
+            ItemKind::Constant { value } => parts.push(format!("value = {}", number(*value))),
+            ItemKind::Alias { of } | ItemKind::Variable { of } => {
                 parts.push(format!("type = {}", quoted(of)));
             }
-            Kind::Macro(Macro { parameters, sample }) => {
+            ItemKind::Macro(Macro { parameters, sample }) => {
                 parts.extend(parameters.map(|count| format!("parameters = {count}")));
                 parts.extend(sample.map(|sample| format!("sample = {}", number(sample))));
             }
@@ -243,17 +246,17 @@ fn write_item(text: &mut String, name: &str, item: &Item) {
         let _ = writeln!(text, "{gate}");
     }
     match &item.kind {
-        Kind::Enumeration { values } => {
+        ItemKind::Enumeration { values } => {
             let values: Vec<String> =
                 values.iter().map(|(name, value)| format!("{name} = {}", number(*value))).collect();
             let _ = writeln!(text, "values = {{ {} }}", values.join(", "));
         }
-        Kind::Structure(Structure { size, align, fields }) => {
+        ItemKind::Structure(Structure { size, align, fields }) => {
             let _ = writeln!(text, "size = {size}\nalign = {align}");
             let fields: Vec<String> = fields.iter().map(field).collect();
             let _ = writeln!(text, "{}", lines("fields", &fields));
         }
-        Kind::FunctionType(signature) | Kind::Function(signature) => {
+        ItemKind::FunctionType(signature) | ItemKind::Function(signature) => {
             let _ = writeln!(text, "returns = {}", quoted(&signature.returns));
             let parameters: Vec<String> =
                 signature.parameters.iter().map(|it| quoted(String::from(it.clone()))).collect();

@@ -101,7 +101,7 @@ pub(super) fn is_balanced(text: &str) -> bool {
 
 /// A `#define`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Definition {
+pub(super) struct MacroDefinition {
     pub(super) name: String,
     /// How many it has, if it is a macro with parameters.
     pub(super) parameters: Option<usize>,
@@ -109,7 +109,7 @@ pub(super) struct Definition {
 }
 
 /// All definitions of macros, whatever their conditions.
-pub(super) fn macros(text: &str) -> impl Iterator<Item = Definition> {
+pub(super) fn macros(text: &str) -> impl Iterator<Item = MacroDefinition> {
     let directives = directives(text).into_iter().flatten();
     directives.filter(|directive| directive.name == "define").filter_map(
         |Directive { rest, .. }| {
@@ -127,7 +127,7 @@ pub(super) fn macros(text: &str) -> impl Iterator<Item = Definition> {
             // clang refuses others: it must not find them in what is written for it.
             let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
             let body = body.trim().to_owned();
-            is_name.then(|| Definition { name: name.to_owned(), parameters, body })
+            is_name.then(|| MacroDefinition { name: name.to_owned(), parameters, body })
         },
     )
 }

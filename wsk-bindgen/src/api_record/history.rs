@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 
-use super::items::{Items, Kind};
+use super::items::{ItemKind, Items};
 use super::records::{Record, Records};
-use super::windows::{Releases, Windows};
+use super::windows::{Releases, WindowsRelease};
 
 /// The first Windows of each item. A gate says it; without one, it is the Windows of the first kit that has
 /// the item.
@@ -18,7 +18,7 @@ pub(crate) struct History<'a> {
 /// How long a table is, since a Windows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Length<'a> {
-    pub(crate) since: &'a Windows,
+    pub(crate) since: &'a WindowsRelease,
     pub(crate) bytes: u64,
 }
 
@@ -46,7 +46,7 @@ impl<'a> History<'a> {
     }
 
     /// The Windows of the first kit that has an item, or a field of it, whatever its gate.
-    pub(crate) fn first_kit(self, name: &str, field: Option<&str>) -> Option<&'a Windows> {
+    pub(crate) fn first_kit(self, name: &str, field: Option<&str>) -> Option<&'a WindowsRelease> {
         let first = self.records.iter().find(|record| match field {
             None => gate_of_item(&record.items, name).is_some(),
             Some(field) => gate_of_field(&record.items, name, field).is_some(),
@@ -55,12 +55,16 @@ impl<'a> History<'a> {
     }
 
     /// Of an item or an enumerator, if it is recorded.
-    pub(crate) fn of_item(self, name: &str) -> Result<Option<&'a Windows>> {
+    pub(crate) fn of_item(self, name: &str) -> Result<Option<&'a WindowsRelease>> {
         self.first(|items| gate_of_item(items, name)).with_context(|| name.to_owned())
     }
 
     /// Of a structure's field, if it is recorded.
-    pub(crate) fn of_field(self, structure: &str, field: &str) -> Result<Option<&'a Windows>> {
+    pub(crate) fn of_field(
+        self,
+        structure: &str,
+        field: &str,
+    ) -> Result<Option<&'a WindowsRelease>> {
         let of_field = self.first(|items| gate_of_field(items, structure, field));
         let of_field = of_field.with_context(|| format!("{structure}.{field}"))?;
         // A field is not older than its structure.
@@ -73,7 +77,7 @@ impl<'a> History<'a> {
     /// The lengths of a table, oldest first: it grows at its end.
     pub(crate) fn lengths(self, table: &str) -> Result<Vec<Length<'a>>> {
         let newest = self.records.iter().rev().find_map(|record| record.items.get(table));
-        let Some(Kind::Structure(structure)) = newest.map(|item| &item.kind) else {
+        let Some(ItemKind::Structure(structure)) = newest.map(|item| &item.kind) else {
             return Ok(Vec::new());
         };
         let mut lengths: Vec<Length<'a>> = Vec::new();
@@ -100,7 +104,10 @@ impl<'a> History<'a> {
     }
 
     /// The first Windows of an item, with or without a gate.
-    fn first(self, gate: impl Fn(&Items) -> Option<Gate<'_>>) -> Result<Option<&'a Windows>> {
+    fn first(
+        self,
+        gate: impl Fn(&Items) -> Option<Gate<'_>>,
+    ) -> Result<Option<&'a WindowsRelease>> {
         let Some(newest) = self.records.iter().rev().find_map(|record| gate(&record.items)) else {
             return Ok(None);
         };
@@ -118,7 +125,7 @@ struct Gate<'i>(Option<&'i str>);
 fn gate_of_item<'i>(items: &'i Items, name: &str) -> Option<Gate<'i>> {
     let item = items.get(name).or_else(|| {
         items.values().find(|item| match &item.kind {
-            Kind::Enumeration { values } => values.contains_key(name),
+            ItemKind::Enumeration { values } => values.contains_key(name),
             _ => false,
         })
     })?;
@@ -126,7 +133,7 @@ fn gate_of_item<'i>(items: &'i Items, name: &str) -> Option<Gate<'i>> {
 }
 
 fn gate_of_field<'i>(items: &'i Items, structure: &str, field: &str) -> Option<Gate<'i>> {
-    let Kind::Structure(structure) = &items.get(structure)?.kind else {
+    let ItemKind::Structure(structure) = &items.get(structure)?.kind else {
         return None;
     };
     let field = structure.fields.iter().find(|other| other.name == field)?;

@@ -15,12 +15,12 @@ pub(crate) struct Item {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) gate: Option<String>,
     #[serde(flatten)]
-    pub(crate) kind: Kind,
+    pub(crate) kind: ItemKind,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-pub(crate) enum Kind {
+pub(crate) enum ItemKind {
     /// A macro that stands for a number.
     Constant {
         value: Number,
@@ -127,7 +127,7 @@ impl Item {
     /// Its gate, and those of its fields.
     pub(crate) fn gates(&self) -> impl Iterator<Item = &str> {
         let fields = match &self.kind {
-            Kind::Structure(structure) => &structure.fields[..],
+            ItemKind::Structure(structure) => &structure.fields[..],
             _ => &[],
         };
         let fields = fields.iter().filter_map(|field| field.gate.as_deref());
@@ -135,7 +135,7 @@ impl Item {
     }
 }
 
-impl Kind {
+impl ItemKind {
     /// What a report calls it.
     pub(crate) fn name(&self) -> &'static str {
         match self {

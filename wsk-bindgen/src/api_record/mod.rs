@@ -24,7 +24,7 @@ pub(crate) use self::read::{HEADER, Header, is_named, read};
 pub(crate) use self::reader::{alignment_of_its_own, integer};
 pub(crate) use self::records::{Record, Records};
 pub(crate) use self::spelling::is_ptr32;
-pub(crate) use self::windows::{Releases, Windows};
+pub(crate) use self::windows::{Releases, WindowsRelease};
 use crate::headers::{IncludeTree, libclang, wdk};
 use crate::output;
 use crate::project;
@@ -37,7 +37,7 @@ pub struct Args {
     #[arg(conflicts_with_all = ["wdk", "wdk_release", "list", "check"])]
     release: Option<String>,
     #[command(flatten)]
-    wdk: wdk::Options,
+    wdk: wdk::OptionalWdkArgs,
     /// The release that the WDK is of, if neither its folder nor its headers say so
     #[arg(long = "as", value_name = "RELEASE", requires = "wdk")]
     given: Option<String>,

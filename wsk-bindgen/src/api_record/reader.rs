@@ -8,7 +8,7 @@ use clang::token::Token;
 use clang::{Entity, EntityKind, EvaluationResult, Type, TypeKind};
 
 use super::gates::Gates;
-use super::items::{Field, Item, Items, Kind, Macro, Number, Parameter, Signature, Structure};
+use super::items::{Field, Item, ItemKind, Items, Macro, Number, Parameter, Signature, Structure};
 use super::read::{DEFINED, HEADER, Header, RELEASES, VALUE, is_named, value_of};
 use super::spelling::Spelling;
 
@@ -104,11 +104,11 @@ impl<'tu> Reader<'tu> {
             EntityKind::FunctionDecl => {
                 let ty = entity.get_type().context("it has no type")?;
                 let parameters = entity.get_arguments().unwrap_or_default();
-                (name.to_owned(), Kind::Function(self.signature(&ty, &parameters)?))
+                (name.to_owned(), ItemKind::Function(self.signature(&ty, &parameters)?))
             }
             EntityKind::VarDecl => {
                 let of = self.spelling.of(&entity.get_type().context("it has no type")?);
-                (name.to_owned(), Kind::Variable { of })
+                (name.to_owned(), ItemKind::Variable { of })
             }
             _ => return Ok(()),
         };
@@ -129,7 +129,7 @@ impl<'tu> Reader<'tu> {
     }
 
     /// What a name in a typedef stands for: none if it is just the name of a structure.
-    fn typedef(&mut self, entity: Entity<'tu>, name: &str) -> Result<Option<Kind>> {
+    fn typedef(&mut self, entity: Entity<'tu>, name: &str) -> Result<Option<ItemKind>> {
         let ty = entity.get_typedef_underlying_type().context("it stands for nothing")?;
         if let Some(pointee) = ty.get_pointee_type()
             && pointee.get_result_type().is_some()
@@ -139,7 +139,7 @@ impl<'tu> Reader<'tu> {
                 .into_iter()
                 .filter(|child| child.get_kind() == EntityKind::ParmDecl)
                 .collect();
-            return Ok(Some(Kind::FunctionType(self.signature(&pointee, &parameters)?)));
+            return Ok(Some(ItemKind::FunctionType(self.signature(&pointee, &parameters)?)));
         }
         if let Some(declaration) = ty.get_canonical_type().get_declaration()
             && matches!(
@@ -160,20 +160,20 @@ impl<'tu> Reader<'tu> {
         if let Some(align) = alignment_of_its_own(&entity) {
             let _ = write!(of, " aligned to {align}");
         }
-        Ok(Some(Kind::Alias { of }))
+        Ok(Some(ItemKind::Alias { of }))
     }
 
-    fn definition(&self, entity: Entity<'tu>) -> Result<Kind> {
+    fn definition(&self, entity: Entity<'tu>) -> Result<ItemKind> {
         if entity.get_kind() == EntityKind::EnumDecl {
             let values = entity.get_children().into_iter().filter_map(|enumerator| {
                 Some((enumerator.get_name()?, enumerator_value(&entity, &enumerator)?))
             });
-            return Ok(Kind::Enumeration { values: values.collect() });
+            return Ok(ItemKind::Enumeration { values: values.collect() });
         }
         let ty = entity.get_type().context("it has no type")?;
         let mut fields = Vec::new();
         self.fields(&ty, 0, &mut fields)?;
-        Ok(Kind::Structure(Structure {
+        Ok(ItemKind::Structure(Structure {
             size: bytes(ty.get_sizeof())?,
             align: bytes(ty.get_alignof())?,
             fields,
@@ -230,7 +230,7 @@ impl<'tu> Reader<'tu> {
         // A gate that closes in a structure is that of its fields from there on: what stands below the
         // gate of the whole is said once.
         for item in self.items.values_mut() {
-            if let Kind::Structure(structure) = &mut item.kind {
+            if let ItemKind::Structure(structure) = &mut item.kind {
                 for field in &mut structure.fields {
                     if field.gate == item.gate {
                         field.gate = None;
@@ -244,7 +244,7 @@ impl<'tu> Reader<'tu> {
                 let value = enumerator_value(entity, &enumerator);
                 let (Some(name), Some(value)) = (enumerator.get_name(), value) else { continue };
                 let gate = self.gates.of_line(line(&enumerator));
-                self.items.entry(name).or_insert(Item { gate, kind: Kind::Constant { value } });
+                self.items.entry(name).or_insert(Item { gate, kind: ItemKind::Constant { value } });
             }
         }
         for (name, (entity, gate)) in &self.macros {
@@ -256,10 +256,10 @@ impl<'tu> Reader<'tu> {
             let parameters = entity.is_function_like_macro().then(|| parameters(&tokens()));
             let value = self.values.get(&value_of(name, parameters)).copied();
             let kind = match (parameters, value) {
-                (Some(_), sample) => Kind::Macro(Macro { parameters, sample }),
-                (None, Some(value)) => Kind::Constant { value },
+                (Some(_), sample) => ItemKind::Macro(Macro { parameters, sample }),
+                (None, Some(value)) => ItemKind::Constant { value },
                 (None, None) if tokens().len() > 1 => {
-                    Kind::Macro(Macro { parameters: None, sample: None })
+                    ItemKind::Macro(Macro { parameters: None, sample: None })
                 }
                 // An include guard.
                 (None, None) => continue,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::file::{self, File, Written};
+use super::file::{self, RecordFile, Written};
 use super::items::Items;
 use super::windows::Releases;
 use crate::headers::IncludeTree;
@@ -140,7 +140,7 @@ pub(crate) fn read_folder(folder: &Path) -> Result<BTreeMap<String, String>> {
 }
 
 /// The files, by the releases that they are named after.
-fn read_files(folder: &Path) -> Result<BTreeMap<String, (PathBuf, File)>> {
+fn read_files(folder: &Path) -> Result<BTreeMap<String, (PathBuf, RecordFile)>> {
     let mut files = BTreeMap::new();
     for (name, text) in read_folder(folder)? {
         let path = folder.join(&name);

@@ -6,7 +6,7 @@ use std::fs;
 use quote::ToTokens;
 use syn::{Expr, Item as Rust, Lit};
 
-use super::items::{Kind, Number, Structure};
+use super::items::{ItemKind, Number, Structure};
 use super::records::{folder, read_folder};
 use super::*;
 
@@ -93,7 +93,7 @@ fn a_history_ends_with_its_release() {
 fn a_table_that_grows_in_its_middle_is_refused() {
     let (releases, mut records) = committed();
     let mut record = records.get("10.0.26100").unwrap().clone();
-    let Kind::Structure(table) =
+    let ItemKind::Structure(table) =
         &mut record.items.get_mut("WSK_PROVIDER_CONNECTION_DISPATCH").unwrap().kind
     else {
         panic!("not a structure");
@@ -207,24 +207,24 @@ fn the_bindings_are_what_is_recorded() {
     let mut bindings = Bindings::load();
     for (name, item) in &record.items {
         match &item.kind {
-            Kind::Constant { value } => {
+            ItemKind::Constant { value } => {
                 assert_eq!(bindings.values.remove(name), Some(*value), "{name}");
             }
-            Kind::Enumeration { values } => {
+            ItemKind::Enumeration { values } => {
                 for (name, value) in values {
                     assert_eq!(bindings.values.remove(name), Some(*value), "{name}");
                 }
                 remove(&mut bindings.types, name);
             }
-            Kind::Structure(structure) => check_layout(&mut bindings, name, structure),
-            Kind::FunctionType(signature) | Kind::Function(signature) => {
+            ItemKind::Structure(structure) => check_layout(&mut bindings, name, structure),
+            ItemKind::FunctionType(signature) | ItemKind::Function(signature) => {
                 let names: Vec<String> =
                     signature.parameters.iter().map(|parameter| parameter.name.clone()).collect();
                 assert_eq!(bindings.parameters.remove(name), Some(names), "{name}");
             }
-            Kind::Alias { .. } => remove(&mut bindings.types, name),
+            ItemKind::Alias { .. } => remove(&mut bindings.types, name),
             // Written by hand in wsk-sys, which bindings.toml says.
-            Kind::Macro(_) | Kind::Variable { .. } => {
+            ItemKind::Macro(_) | ItemKind::Variable { .. } => {
                 assert!(name == "WSKAPI" || config.wsk[name].by_hand, "{name}");
             }
         }

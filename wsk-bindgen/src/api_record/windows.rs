@@ -10,13 +10,13 @@ use serde::Deserialize;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Releases {
-    windows: Vec<Windows>,
+    windows: Vec<WindowsRelease>,
 }
 
 /// A release of Windows. The greater, the later.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Windows {
+pub(crate) struct WindowsRelease {
     /// What `headers/bindings.toml` calls it.
     pub(crate) since: String,
     /// In sentences.
@@ -53,19 +53,19 @@ impl Releases {
     }
 
     /// The release that is called so in `headers/bindings.toml`.
-    pub(crate) fn called(&self, since: &str) -> Result<&Windows> {
+    pub(crate) fn called(&self, since: &str) -> Result<&WindowsRelease> {
         self.windows.iter().find(|windows| windows.since == since).with_context(|| {
             let known: Vec<&str> = self.windows.iter().map(|it| it.since.as_str()).collect();
             format!("{FILE} has no release `{since}`; it has {}", known.join(", "))
         })
     }
 
-    pub(crate) fn oldest(&self) -> Option<&Windows> {
+    pub(crate) fn oldest(&self) -> Option<&WindowsRelease> {
         self.windows.first()
     }
 
     /// The release that a kit was made for.
-    pub(crate) fn of_kit(&self, kit: &str) -> Option<&Windows> {
+    pub(crate) fn of_kit(&self, kit: &str) -> Option<&WindowsRelease> {
         self.windows.iter().find(|windows| windows.kit.as_deref() == Some(kit))
     }
 
@@ -75,8 +75,8 @@ impl Releases {
     }
 
     /// The first release for which a gate is open.
-    pub(crate) fn of_gate(&self, gate: &str) -> Result<&Windows> {
-        let mut first: Option<&Windows> = None;
+    pub(crate) fn of_gate(&self, gate: &str) -> Result<&WindowsRelease> {
+        let mut first: Option<&WindowsRelease> = None;
         for condition in gate.split(" && ") {
             let target = condition
                 .strip_prefix("NTDDI_VERSION >= ")
@@ -91,7 +91,7 @@ impl Releases {
         first.context("an empty gate")
     }
 
-    fn of_target(&self, target: &str) -> Option<&Windows> {
+    fn of_target(&self, target: &str) -> Option<&WindowsRelease> {
         self.windows.iter().find(|windows| windows.targets.iter().any(|name| name == target))
     }
 
@@ -112,7 +112,7 @@ impl Releases {
         let names = names.join(", ");
         let Some(given) = given else {
             return match windows {
-                Some(Windows { kit: Some(kit), .. }) => Ok(kit.clone()),
+                Some(WindowsRelease { kit: Some(kit), .. }) => Ok(kit.clone()),
                 Some(windows) => bail!(
                     "{FILE} has {}, the newest release in the sdkddkver.h of these headers ({names}), but not its \
                      kit.\nAdd `kit` to that entry: the build in the name of the kit's folder.",

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::api_record::History;
 use crate::api_record::items::{
-    Field, Item, Items, Kind, Number, Parameter, Signature, Structure, number,
+    Field, Item, ItemKind, Items, Number, Parameter, Signature, Structure, number,
 };
 
 /// Which part of a version a change raises.
@@ -91,10 +91,10 @@ impl Comparison<'_> {
     fn items(mut self, old: &Item, new: &Item) -> Vec<Difference> {
         self.gates(None, old.gate.as_deref(), new.gate.as_deref());
         match (&old.kind, &new.kind) {
-            (Kind::Constant { value: old }, Kind::Constant { value: new }) => {
+            (ItemKind::Constant { value: old }, ItemKind::Constant { value: new }) => {
                 self.values(None, *old, *new);
             }
-            (Kind::Enumeration { values: old }, Kind::Enumeration { values: new }) => {
+            (ItemKind::Enumeration { values: old }, ItemKind::Enumeration { values: new }) => {
                 for (name, value) in new {
                     match old.get(name) {
                         None => self.add(
@@ -112,17 +112,17 @@ impl Comparison<'_> {
                     self.add(Aspect::Value, Some(name), text, Semver::Major, GONE);
                 }
             }
-            (Kind::Structure(old), Kind::Structure(new)) => self.structures(old, new),
-            (Kind::FunctionType(old), Kind::FunctionType(new))
-            | (Kind::Function(old), Kind::Function(new)) => self.signatures(old, new),
-            (Kind::Alias { of: old }, Kind::Alias { of: new })
-            | (Kind::Variable { of: old }, Kind::Variable { of: new }) => {
+            (ItemKind::Structure(old), ItemKind::Structure(new)) => self.structures(old, new),
+            (ItemKind::FunctionType(old), ItemKind::FunctionType(new))
+            | (ItemKind::Function(old), ItemKind::Function(new)) => self.signatures(old, new),
+            (ItemKind::Alias { of: old }, ItemKind::Alias { of: new })
+            | (ItemKind::Variable { of: old }, ItemKind::Variable { of: new }) => {
                 if old != new {
                     let text = format!("{old} → {new}");
                     self.add(Aspect::Signature, None, text, Semver::Major, "its type changes");
                 }
             }
-            (Kind::Macro(old), Kind::Macro(new)) => {
+            (ItemKind::Macro(old), ItemKind::Macro(new)) => {
                 if old.parameters != new.parameters {
                     let [old, new] =
                         [old, new].map(|it| it.parameters.map_or(0, |parameters| parameters));
@@ -309,19 +309,19 @@ pub(crate) fn signature(signature: &Signature) -> String {
 pub(crate) fn describe(item: &Item) -> String {
     let kind = item.kind.name();
     match &item.kind {
-        Kind::Constant { value } => format!("{kind} {}", number(*value)),
-        Kind::Enumeration { values } => {
+        ItemKind::Constant { value } => format!("{kind} {}", number(*value)),
+        ItemKind::Enumeration { values } => {
             let values: Vec<String> =
                 values.iter().map(|(name, value)| format!("{name} = {}", number(*value))).collect();
             format!("{kind} {{ {} }}", values.join(", "))
         }
-        Kind::Structure(structure) => {
+        ItemKind::Structure(structure) => {
             let fields: Vec<&str> = structure.fields.iter().map(|it| it.name.as_str()).collect();
             format!("{kind} of {} bytes {{ {} }}", structure.size, fields.join(", "))
         }
-        Kind::FunctionType(of) | Kind::Function(of) => format!("{kind} {}", signature(of)),
-        Kind::Alias { of } | Kind::Variable { of } => format!("{kind} {of}"),
-        Kind::Macro(of) => match of.parameters {
+        ItemKind::FunctionType(of) | ItemKind::Function(of) => format!("{kind} {}", signature(of)),
+        ItemKind::Alias { of } | ItemKind::Variable { of } => format!("{kind} {of}"),
+        ItemKind::Macro(of) => match of.parameters {
             Some(count) => format!("{kind} with {count} parameters"),
             None => kind.to_owned(),
         },

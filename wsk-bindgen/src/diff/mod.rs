@@ -11,8 +11,8 @@ mod to_do;
 use anyhow::{Result, bail};
 
 pub(crate) use self::report::Report;
-use self::side::Options;
 pub(crate) use self::side::Side;
+use self::side::SideOptions;
 use crate::headers::wdk;
 use crate::output;
 use crate::project as workspace;
@@ -27,7 +27,7 @@ pub struct Args {
     /// As OLD
     new: String,
     #[command(flatten)]
-    source: wdk::Source,
+    source: wdk::WdkArgs,
     /// As what it is said
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -46,7 +46,7 @@ enum Format {
 
 impl Args {
     /// How headers are read. What says so has to be about one of the sides.
-    fn options(&self) -> Result<Options<'_>> {
+    fn options(&self) -> Result<SideOptions<'_>> {
         let headers = [&self.old, &self.new].into_iter().filter(|side| side::is_headers(side));
         match (headers.count(), self.source.release()) {
             (0, _) if self.source.is_given() => bail!(
@@ -57,7 +57,7 @@ impl Args {
                 "both sides are headers, and --release cannot be about both: give the folder of a version, such \
                  as DIR/Include/10.0.22621.0"
             ),
-            _ => Ok(Options { source: &self.source }),
+            _ => Ok(SideOptions { source: &self.source }),
         }
     }
 }

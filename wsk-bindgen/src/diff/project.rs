@@ -30,7 +30,7 @@ pub(crate) struct TypedTable {
 }
 
 /// A part of this project that a table requires.
-pub(crate) struct Slot {
+pub(crate) struct RequiredPart {
     /// The file, and the item in it.
     pub(crate) plain: String,
     /// The related items.
@@ -38,7 +38,7 @@ pub(crate) struct Slot {
     pub(crate) exists: bool,
 }
 
-impl Slot {
+impl RequiredPart {
     pub(crate) fn whole(&self) -> String {
         format!("{}{}", self.plain, self.with)
     }
@@ -58,16 +58,16 @@ impl Project {
     }
 
     /// The parts that a new table requires.
-    pub(crate) fn table(&self, table: &str) -> Vec<Slot> {
+    pub(crate) fn table(&self, table: &str) -> Vec<RequiredPart> {
         if !is_provider_table(table) {
             return Vec::new();
         }
-        let typed = Slot {
+        let typed = RequiredPart {
             plain: format!("{TYPED}: a struct with `#[provider_table({table}, of_socket)]`"),
             with: "",
             exists: self.typed.contains_key(table),
         };
-        let host = Slot {
+        let host = RequiredPart {
             plain: format!("{HOST}: a table {table}"),
             with: "",
             exists: !self.host_table(table).is_empty(),
@@ -82,17 +82,23 @@ impl Project {
     }
 
     /// The parts that a new slot of a table requires. A slot of a later Windows than its table requires a capability.
-    pub(crate) fn slot(&self, table: &str, slot: &str, ty: &str, is_later: bool) -> Vec<Slot> {
+    pub(crate) fn slot(
+        &self,
+        table: &str,
+        slot: &str,
+        ty: &str,
+        is_later: bool,
+    ) -> Vec<RequiredPart> {
         if is_provider_table(table) {
             let typed = self.typed.get(table);
             let name = typed.map_or(table, |typed| typed.name.as_str());
             let capability = typed.and_then(|typed| typed.slots.get(slot));
-            let typed = Slot {
+            let typed = RequiredPart {
                 plain: format!("{TYPED}: the slot {slot} of {name}"),
                 with: if is_later { ", with `#[since(…)]` of a capability" } else { "" },
                 exists: capability.is_some_and(|capability| capability.is_some() == is_later),
             };
-            let host = Slot {
+            let host = RequiredPart {
                 plain: format!("{HOST}: the slot {slot} of {table}"),
                 with: if is_later { ", and its stub for earlier versions" } else { "" },
                 exists: contains_word(self.host_table(table), slot),
@@ -102,7 +108,7 @@ impl Project {
             let exists = contains_word(&self.events, slot);
             let plain =
                 format!("{EVENTS} and wsk-macros/src/events: the callback {slot} of {table}");
-            vec![Slot { plain, with: "", exists }]
+            vec![RequiredPart { plain, with: "", exists }]
         } else {
             Vec::new()
         }
@@ -147,8 +153,8 @@ fn typed_tables(source: &str) -> Result<BTreeMap<String, TypedTable>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api_record::Windows;
-    use crate::api_record::items::Kind;
+    use crate::api_record::WindowsRelease;
+    use crate::api_record::items::ItemKind;
     use crate::regen::BindingsConfig;
 
     /// A capability, as `wsk/src/capabilities.rs` grants it.
@@ -197,12 +203,14 @@ mod tests {
         let capabilities = capabilities();
         let mut used = 0;
         for (table, item) in record.items.iter().filter(|(name, _)| is_provider_table(name)) {
-            let Kind::Structure(structure) = &item.kind else { panic!("{table} is no structure") };
+            let ItemKind::Structure(structure) = &item.kind else {
+                panic!("{table} is no structure")
+            };
             let slots = &project.typed[table].slots;
             let since_table = history.of_item(table).unwrap().unwrap();
             assert_eq!(slots.len(), structure.fields.len(), "{table}");
             for field in &structure.fields {
-                let since: &Windows = history.of_field(table, &field.name).unwrap().unwrap();
+                let since: &WindowsRelease = history.of_field(table, &field.name).unwrap().unwrap();
                 let place = format!("{table}.{}", field.name);
                 let Some(capability) = &slots[&field.name] else {
                     assert_eq!(since, since_table, "{place} has no `#[since(…)]`");

@@ -8,8 +8,8 @@ use super::compare::{self, Aspect, Difference, Semver, describe};
 use super::project::{Project, is_provider_table};
 use super::side::{self, Side};
 use super::to_do;
-use crate::api_record::items::{Field, Item, Kind, Number};
-use crate::api_record::{History, Record, Windows};
+use crate::api_record::items::{Field, Item, ItemKind, Number};
+use crate::api_record::{History, Record, WindowsRelease};
 use crate::regen::BindingsConfig;
 
 /// The whole report.
@@ -49,12 +49,12 @@ pub(crate) struct Entry {
     pub(crate) differences: Vec<Difference>,
     /// The edits that the change requires in this project.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) needs: Vec<Need>,
+    pub(crate) needs: Vec<Edit>,
 }
 
 /// An edit that a change requires.
 #[derive(Clone, Serialize)]
-pub(crate) struct Need {
+pub(crate) struct Edit {
     pub(crate) what: String,
     /// Whether the project already contains it.
     pub(crate) done: bool,
@@ -67,7 +67,7 @@ impl Report {
         let found = compare::compare(&old.items, &new.items, history);
         let bindings = side::bindings(config)?;
         let is_ahead = new.is_ahead(bindings, config);
-        let writer = Writer { new, is_ahead, config, bindings, project: &project, history };
+        let writer = ReportWriter { new, is_ahead, config, bindings, project: &project, history };
         let added = found.added.into_iter().map(|(name, item)| writer.added(name, item));
         let removed = found.removed.into_iter().map(|(name, item)| writer.removed(name, item));
         let changed = found.changed.into_iter().map(|it| writer.changed(it.0, it.1, it.2));
@@ -98,7 +98,7 @@ impl Report {
     }
 }
 
-struct Writer<'a> {
+struct ReportWriter<'a> {
     new: &'a Side,
     /// Whether the new side may have what the bindings do not have yet.
     is_ahead: bool,
@@ -108,10 +108,10 @@ struct Writer<'a> {
     history: History<'a>,
 }
 
-impl Writer<'_> {
+impl ReportWriter<'_> {
     fn added(&self, name: &str, item: &Item) -> Entry {
         let mut needs = self.documentation(name, item);
-        if let Kind::Structure(structure) = &item.kind {
+        if let ItemKind::Structure(structure) = &item.kind {
             needs.extend(self.table(name));
             for field in &structure.fields {
                 needs.extend(self.field_documentation(name, field));
@@ -143,17 +143,19 @@ impl Writer<'_> {
         let mut needs = Vec::new();
         for difference in &differences {
             match &item.kind {
-                Kind::Structure(structure) => {
+                ItemKind::Structure(structure) => {
                     needs.extend(self.member(name, &structure.fields, difference));
                 }
-                Kind::Enumeration { values } => needs.extend(self.enumerator(values, difference)),
-                Kind::FunctionType(_)
+                ItemKind::Enumeration { values } => {
+                    needs.extend(self.enumerator(values, difference));
+                }
+                ItemKind::FunctionType(_)
                     if difference.aspect == Aspect::Signature
                         && difference.semver == Semver::Major =>
                 {
                     needs.extend(self.signature(name, item));
                 }
-                Kind::Macro(_) => needs.push(Need {
+                ItemKind::Macro(_) => needs.push(Edit {
                     what: format!("wsk-sys/src/wsk.rs: {name}, by hand"),
                     done: self.is_in_bindings(name, item),
                 }),
@@ -167,7 +169,7 @@ impl Writer<'_> {
     }
 
     /// The edits that a change of a field requires.
-    fn member(&self, name: &str, fields: &[Field], difference: &Difference) -> Vec<Need> {
+    fn member(&self, name: &str, fields: &[Field], difference: &Difference) -> Vec<Edit> {
         let mut needs = Vec::new();
         if !matches!(difference.aspect, Aspect::Member | Aspect::Gate) {
             return needs;
@@ -186,32 +188,32 @@ impl Writer<'_> {
         needs
     }
 
-    fn enumerator(&self, values: &IndexMap<String, Number>, change: &Difference) -> Vec<Need> {
+    fn enumerator(&self, values: &IndexMap<String, Number>, change: &Difference) -> Vec<Edit> {
         let Some(name) = &change.member else { return Vec::new() };
         let exists = self.config.wsk.contains_key(name);
         if values.contains_key(name) {
-            vec![Need { what: format!("headers/bindings.toml: [wsk.{name}]"), done: exists }]
+            vec![Edit { what: format!("headers/bindings.toml: [wsk.{name}]"), done: exists }]
         } else {
             self.stale(&format!("[wsk.{name}]"), exists).into_iter().collect()
         }
     }
 
     /// An entry of `bindings.toml` for a removed item. The bindings keep an item that an older release lacks.
-    fn stale(&self, entry: &str, exists: bool) -> Option<Need> {
+    fn stale(&self, entry: &str, exists: bool) -> Option<Edit> {
         let what = format!("headers/bindings.toml: {entry} removed");
-        (self.is_ahead && exists).then_some(Need { what, done: false })
+        (self.is_ahead && exists).then_some(Edit { what, done: false })
     }
 
     /// The other declarations of a function of this type.
-    fn signature(&self, name: &str, item: &Item) -> Vec<Need> {
+    fn signature(&self, name: &str, item: &Item) -> Vec<Edit> {
         let done = self.is_in_bindings(name, item);
         let mut needs = Vec::new();
         for (table, other) in &self.new.items {
-            let Kind::Structure(structure) = &other.kind else { continue };
+            let ItemKind::Structure(structure) = &other.kind else { continue };
             for field in structure.fields.iter().filter(|field| field.ty == name) {
                 let slots = self.project.slot(table, &field.name, &field.ty, false);
                 let whats = slots.into_iter().map(|slot| format!("{}: its signature", slot.plain));
-                needs.extend(whats.map(|what| Need { what, done }));
+                needs.extend(whats.map(|what| Edit { what, done }));
             }
         }
         needs
@@ -225,31 +227,31 @@ impl Writer<'_> {
     /// Whether an item has an entry of its own in `bindings.toml`: a pointer to an item that has one needs none.
     fn is_documented(&self, name: &str, item: &Item) -> bool {
         match &item.kind {
-            Kind::Alias { of } => !of.strip_suffix('*').is_some_and(|target| {
+            ItemKind::Alias { of } => !of.strip_suffix('*').is_some_and(|target| {
                 let target = target.strip_prefix("const ").unwrap_or(target);
                 let is_new = |item: &Item| match &item.kind {
-                    Kind::Alias { of } => !of.ends_with('*'),
-                    Kind::Structure(_) | Kind::Enumeration { .. } => true,
+                    ItemKind::Alias { of } => !of.ends_with('*'),
+                    ItemKind::Structure(_) | ItemKind::Enumeration { .. } => true,
                     _ => false,
                 };
                 self.config.wsk.contains_key(target)
                     || self.new.items.get(target).is_some_and(is_new)
             }),
-            Kind::Macro(_) => name != "WSKAPI",
+            ItemKind::Macro(_) => name != "WSKAPI",
             _ => true,
         }
     }
 
     /// The entry in `bindings.toml`, and those of enumerators.
-    fn documentation(&self, name: &str, item: &Item) -> Vec<Need> {
+    fn documentation(&self, name: &str, item: &Item) -> Vec<Edit> {
         let mut names: Vec<&str> = Vec::new();
         if self.is_documented(name, item) {
             names.push(name);
         }
-        if let Kind::Enumeration { values } = &item.kind {
+        if let ItemKind::Enumeration { values } = &item.kind {
             names.extend(values.keys().map(String::as_str));
         }
-        let need = |name| Need {
+        let need = |name| Edit {
             what: format!("headers/bindings.toml: [wsk.{name}]"),
             done: self.config.wsk.contains_key(name),
         };
@@ -257,33 +259,38 @@ impl Writer<'_> {
     }
 
     /// A field is described unless it is a function, which its type describes.
-    fn field_documentation(&self, name: &str, field: &Field) -> Option<Need> {
+    fn field_documentation(&self, name: &str, field: &Field) -> Option<Edit> {
         if field.ty.starts_with("PFN_") {
             return None;
         }
         let item = self.config.wsk.get(name);
-        Some(Need {
+        Some(Edit {
             what: format!("headers/bindings.toml: fields.{} of [wsk.{name}]", field.name),
             done: item.is_some_and(|item| item.fields.contains_key(&field.name)),
         })
     }
 
-    fn table(&self, name: &str) -> Vec<Need> {
+    fn table(&self, name: &str) -> Vec<Edit> {
         let slots = self.project.table(name);
-        slots.into_iter().map(|slot| Need { what: slot.whole(), done: slot.exists }).collect()
+        slots.into_iter().map(|slot| Edit { what: slot.whole(), done: slot.exists }).collect()
     }
 
-    fn slot(&self, name: &str, field: &Field) -> Vec<Need> {
+    fn slot(&self, name: &str, field: &Field) -> Vec<Edit> {
         let table = self.new.items.get(name).and_then(|item| item.gate.as_deref());
         let table = self.windows(name, None, table);
         let slot = self.windows(name, Some(&field.name), field.gate.as_deref());
         let is_later = table.zip(slot).is_some_and(|(table, slot)| slot.version > table.version);
         let slots = self.project.slot(name, &field.name, &field.ty, is_later);
-        slots.into_iter().map(|slot| Need { what: slot.whole(), done: slot.exists }).collect()
+        slots.into_iter().map(|slot| Edit { what: slot.whole(), done: slot.exists }).collect()
     }
 
     /// The first Windows of an item or a field, with this gate.
-    fn windows(&self, name: &str, field: Option<&str>, gate: Option<&str>) -> Option<&Windows> {
+    fn windows(
+        &self,
+        name: &str,
+        field: Option<&str>,
+        gate: Option<&str>,
+    ) -> Option<&WindowsRelease> {
         let releases = self.history.releases;
         match gate {
             Some(gate) => releases.of_gate(gate).ok(),

@@ -18,8 +18,8 @@ const BINDINGS: &str = "bindings";
 const WDK: &str = "wdk";
 
 /// How headers are read, if a side has some.
-pub(crate) struct Options<'a> {
-    pub(crate) source: &'a wdk::Source,
+pub(crate) struct SideOptions<'a> {
+    pub(crate) source: &'a wdk::WdkArgs,
 }
 
 pub(crate) struct Side {
@@ -46,7 +46,7 @@ impl Side {
     pub(crate) fn find(
         given: &str,
         config: &BindingsConfig,
-        options: &Options<'_>,
+        options: &SideOptions<'_>,
     ) -> Result<Self> {
         if given == BINDINGS {
             return Self::bindings(config);

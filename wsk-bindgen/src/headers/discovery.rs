@@ -10,7 +10,7 @@ use super::machine::Machine;
 
 /// A place, and the kits in it.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct KitLocation {
     /// As in "the kits of …".
     pub(super) name: String,
     pub(super) folders: Vec<PathBuf>,
@@ -40,7 +40,7 @@ const KEYS: [&str; 2] = [
 /// Of Windows 10 and later, of 8.1, and of 8.
 const VALUES: [&str; 3] = ["KitsRoot10", "KitsRoot81", "KitsRoot"];
 
-impl Place {
+impl KitLocation {
     /// The folders of `--wdk`.
     pub(super) fn given(folders: &[PathBuf]) -> Result<Self> {
         for folder in folders {
@@ -126,11 +126,11 @@ impl Place {
 }
 
 /// Searches each folder once, for the first place that names it.
-fn without_repetition(places: &mut [Place]) {
+fn without_repetition(places: &mut [KitLocation]) {
     for index in 1..places.len() {
         let (before, rest) = places.split_at_mut(index);
         let place = &mut rest[0];
-        let same = |other: &&Place| {
+        let same = |other: &&KitLocation| {
             !place.folders.is_empty()
                 && place
                     .folders

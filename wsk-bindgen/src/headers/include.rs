@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use super::Processor;
-use super::discovery::Place;
+use super::discovery::KitLocation;
 use super::folder::{child, entries, utf8};
 use super::kits::Kit;
 use super::selection::Selection;
@@ -62,7 +62,7 @@ fn quoted(path: &Path) -> String {
 impl IncludeTree {
     /// The headers of this project.
     pub(crate) fn own(headers: &Path) -> Result<Self> {
-        let place = Place::given(&[headers.to_path_buf()])?;
+        let place = KitLocation::given(&[headers.to_path_buf()])?;
         let kit = place.whole().next().context("this project's headers are missing")?;
         Self::new("headers/".to_owned(), kit, Origin::default())
     }

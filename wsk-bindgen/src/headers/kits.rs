@@ -7,15 +7,20 @@ use anyhow::Result;
 
 use super::folder::{child, descendant, entries};
 use super::packages;
-use super::version::Version;
+use super::version::KitVersion;
 
 /// The two folders of every kit: their names since Windows 8 and before, and a file that identifies each.
-pub(super) const PARTS: [Part; 2] = [
-    Part { name: "km", old: "ddk", marker: "wsk.h", package: "Microsoft.Windows.WDK.x64" },
-    Part { name: "shared", old: "api", marker: "ws2def.h", package: "Microsoft.Windows.SDK.CPP" },
+pub(super) const PARTS: [KitPart; 2] = [
+    KitPart { name: "km", old: "ddk", marker: "wsk.h", package: "Microsoft.Windows.WDK.x64" },
+    KitPart {
+        name: "shared",
+        old: "api",
+        marker: "ws2def.h",
+        package: "Microsoft.Windows.SDK.CPP",
+    },
 ];
 
-pub(super) struct Part {
+pub(super) struct KitPart {
     pub(super) name: &'static str,
     pub(super) old: &'static str,
     pub(super) marker: &'static str,
@@ -32,14 +37,14 @@ const INCLUDES: [&str; 4] =
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Kit {
     /// The version, from the name of a folder.
-    pub(super) version: Option<Version>,
+    pub(super) version: Option<KitVersion>,
     /// The folders of each part, in the order of their search. A package of the SDK and one of the WDK may
     /// both have a `shared`.
-    folders: [Vec<Found>; 2],
+    folders: [Vec<KitFolder>; 2],
 }
 
 #[derive(Clone, Debug)]
-struct Found {
+struct KitFolder {
     path: PathBuf,
     is_old: bool,
     /// Whether it contains the marker of its part.
@@ -58,12 +63,12 @@ impl Kit {
     }
 
     /// The missing parts.
-    pub(super) fn lacks(&self) -> impl Iterator<Item = &'static Part> {
+    pub(super) fn lacks(&self) -> impl Iterator<Item = &'static KitPart> {
         PARTS.iter().zip(&self.folders).filter(|(_, found)| !exists(found)).map(|(part, _)| part)
     }
 
     /// The folder of each existing part.
-    pub(super) fn has(&self) -> impl Iterator<Item = (&'static Part, &Path)> {
+    pub(super) fn has(&self) -> impl Iterator<Item = (&'static KitPart, &Path)> {
         PARTS.iter().zip(&self.folders).filter_map(|(part, found)| {
             let found = found.iter().find(|found| found.is_marked)?;
             Some((part, found.path.as_path()))
@@ -99,10 +104,10 @@ impl Kit {
         found.map(|found| found.path.as_path())
     }
 
-    fn add(&mut self, part: usize, found: Found) {
+    fn add(&mut self, part: usize, found: KitFolder) {
         let folders = &mut self.folders[part];
         // The newest version of a package comes first.
-        let is_known = |other: &Found| {
+        let is_known = |other: &KitFolder| {
             other.path == found.path || found.package.is_some() && other.package == found.package
         };
         if !folders.iter().any(is_known) {
@@ -111,7 +116,7 @@ impl Kit {
     }
 }
 
-fn exists(found: &[Found]) -> bool {
+fn exists(found: &[KitFolder]) -> bool {
     found.iter().any(|found| found.is_marked)
 }
 
@@ -119,7 +124,7 @@ fn exists(found: &[Found]) -> bool {
 /// be in different folders, but have one version.
 pub(super) fn find(given: &[PathBuf]) -> Result<Vec<Kit>> {
     let mut direct = Kit::default();
-    let mut versions: BTreeMap<Version, Kit> = BTreeMap::new();
+    let mut versions: BTreeMap<KitVersion, Kit> = BTreeMap::new();
     for (root, folder) in given.iter().enumerate() {
         for candidate in candidates(folder)? {
             let version = candidate.version;
@@ -137,7 +142,7 @@ pub(super) fn find(given: &[PathBuf]) -> Result<Vec<Kit>> {
                     };
                     let is_marked = child(&path, part.marker)?.is_some();
                     let package = candidate.package.clone();
-                    let found = Found { path, is_old, is_marked, package, is_versioned, root };
+                    let found = KitFolder { path, is_old, is_marked, package, is_versioned, root };
                     kit.add(index, found);
                 }
             }
@@ -158,19 +163,19 @@ pub(super) fn find(given: &[PathBuf]) -> Result<Vec<Kit>> {
 /// A folder that may hold the parts of a kit.
 struct Candidate {
     path: PathBuf,
-    version: Option<Version>,
+    version: Option<KitVersion>,
     package: Option<String>,
 }
 
 fn candidates(given: &Path) -> Result<Vec<Candidate>> {
     let mut found = Vec::new();
     let mut add = |root: &Path, package: Option<String>| -> Result<()> {
-        let own = Version::of_any_folder(root).filter(|_| package.is_none());
+        let own = KitVersion::of_any_folder(root).filter(|_| package.is_none());
         let mut folders = vec![(root.to_path_buf(), own.clone())];
         for include in INCLUDES {
             let Some(include) = descendant(root, include)? else { continue };
             for entry in entries(&include)? {
-                if let Some(version) = Version::of_folder(&entry).filter(|_| entry.is_dir()) {
+                if let Some(version) = KitVersion::of_folder(&entry).filter(|_| entry.is_dir()) {
                     folders.push((entry, Some(version)));
                 }
             }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::folder::entries;
-use super::version::Version;
+use super::version::KitVersion;
 
 /// The names of the packages with headers: of the WDK, followed by a processor, and of the SDK.
 const IDS: [&str; 2] = ["microsoft.windows.wdk.", "microsoft.windows.sdk.cpp"];
@@ -32,7 +32,7 @@ pub(super) fn below(folder: &Path) -> Result<Vec<Package>> {
             continue;
         }
         for folder in entries(&entry)?.into_iter().filter(|path| path.is_dir()) {
-            if let Some(version) = Version::of_folder(&folder) {
+            if let Some(version) = KitVersion::of_folder(&folder) {
                 found.push((name.clone(), version, folder));
             }
         }
@@ -42,10 +42,10 @@ pub(super) fn below(folder: &Path) -> Result<Vec<Package>> {
 }
 
 /// `microsoft.windows.wdk.x64.10.0.26100.1` as its two parts.
-fn split(name: &str) -> Option<(&str, Version)> {
+fn split(name: &str) -> Option<(&str, KitVersion)> {
     let digit = |(at, _): &(usize, &str)| name[at + 1..].starts_with(|c: char| c.is_ascii_digit());
     let (at, _) = name.match_indices('.').find(digit)?;
-    Some((&name[..at], Version::parse(&name[at + 1..])?))
+    Some((&name[..at], KitVersion::parse(&name[at + 1..])?))
 }
 
 #[cfg(test)]

@@ -5,14 +5,14 @@ use std::ptr;
 
 use anyhow::{Result, bail};
 
-use super::discovery::Place;
+use super::discovery::KitLocation;
 use super::kits::{Kit, PARTS};
 
 /// The selected kit.
 #[derive(Debug)]
 pub(crate) struct Selection<'a> {
     pub(super) kit: &'a Kit,
-    pub(super) place: &'a Place,
+    pub(super) place: &'a KitLocation,
     /// Whether other kits were available.
     has_others: bool,
     /// Whether a release was requested.
@@ -21,7 +21,10 @@ pub(crate) struct Selection<'a> {
 }
 
 /// Selects from the first place that has a kit of this release: the version that the place names, or else the newest.
-pub(super) fn select<'a>(places: &'a [Place], release: Option<&str>) -> Result<Selection<'a>> {
+pub(super) fn select<'a>(
+    places: &'a [KitLocation],
+    release: Option<&str>,
+) -> Result<Selection<'a>> {
     for place in places.iter().filter(|place| place.is_named) {
         if place.whole().next().is_none() {
             bail!("{}", nothing_in(place));
@@ -37,7 +40,7 @@ pub(super) fn select<'a>(places: &'a [Place], release: Option<&str>) -> Result<S
     let said = place.version.as_deref().filter(|_| release.is_none()).and_then(|said| {
         place.whole().find(|kit| kit.version.as_ref().is_some_and(|version| version.is(said)))
     });
-    let versions = places.iter().flat_map(Place::whole).count();
+    let versions = places.iter().flat_map(KitLocation::whole).count();
     let why = match (release, said) {
         (Some(_), _) => "as --release says",
         (None, Some(_)) => "as Version_Number says",
@@ -50,7 +53,7 @@ pub(super) fn select<'a>(places: &'a [Place], release: Option<&str>) -> Result<S
 }
 
 /// Refuses folders that were given together, unless all of them are known to be of one release.
-fn one_release(place: &Place, kit: &Kit, release: Option<&str>) -> Result<()> {
+fn one_release(place: &KitLocation, kit: &Kit, release: Option<&str>) -> Result<()> {
     let roots = kit.roots();
     if roots.len() > 1
         && let Some(folder) = kit.unversioned()
@@ -79,7 +82,7 @@ fn one_release(place: &Place, kit: &Kit, release: Option<&str>) -> Result<()> {
 
 impl Selection<'_> {
     /// A note about the selection; empty if only one kit was available.
-    pub(super) fn note(&self, places: &[Place]) -> Option<String> {
+    pub(super) fn note(&self, places: &[KitLocation]) -> Option<String> {
         if !self.has_others && places.len() == 1 {
             return None;
         }
@@ -87,7 +90,7 @@ impl Selection<'_> {
             format!("{} of {} is taken, {}", describe(self.kit), self.place.name, self.why);
         let others: Vec<String> = places
             .iter()
-            .flat_map(Place::whole)
+            .flat_map(KitLocation::whole)
             .filter(|kit| !ptr::eq(*kit, self.kit))
             .map(version)
             .collect();
@@ -101,7 +104,7 @@ impl Selection<'_> {
 }
 
 /// All places and their contents, as lines.
-pub(super) fn list(places: &[Place], release: Option<&str>) -> String {
+pub(super) fn list(places: &[KitLocation], release: Option<&str>) -> String {
     let selection = select(places, release);
     let mut text = String::new();
     for place in places {
@@ -125,7 +128,7 @@ pub(super) fn list(places: &[Place], release: Option<&str>) -> String {
     text
 }
 
-fn describe_place(text: &mut String, place: &Place, taken: Option<&Kit>) {
+fn describe_place(text: &mut String, place: &KitLocation, taken: Option<&Kit>) {
     let _ = match &place.problem {
         Some(problem) => writeln!(text, "{}: {problem}", place.name),
         None if place.kits.is_empty() => {
@@ -144,7 +147,7 @@ fn describe_place(text: &mut String, place: &Place, taken: Option<&Kit>) {
     }
 }
 
-impl Place {
+impl KitLocation {
     fn path(&self) -> String {
         let folders: Vec<String> =
             self.folders.iter().map(|folder| folder.display().to_string()).collect();
@@ -161,7 +164,7 @@ fn describe(kit: &Kit) -> String {
 }
 
 /// The expected and the actual contents of a place that should have a kit.
-fn nothing_in(place: &Place) -> String {
+fn nothing_in(place: &KitLocation) -> String {
     if let Some(problem) = &place.problem {
         return format!("{}: {problem}. Correct or unset it, or give --wdk DIR.", place.name);
     }
@@ -198,7 +201,7 @@ fn nothing_in(place: &Place) -> String {
 }
 
 /// The expected and the actual contents of each place.
-fn nothing(places: &[Place], release: Option<&str>) -> String {
+fn nothing(places: &[KitLocation], release: Option<&str>) -> String {
     let mut message = match release {
         Some(release) => format!("no WDK {release} is found."),
         None => "no WDK is found.".to_owned(),

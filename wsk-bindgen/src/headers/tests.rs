@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use tempfile::TempDir;
 
 use super::IncludeTree;
-use super::discovery::Place;
+use super::discovery::KitLocation;
 use super::machine::{Machine, Registry};
 use super::selection::{list, select};
 
@@ -99,19 +99,19 @@ impl Fake {
 
     /// The name of what is taken, and what is said of it.
     fn takes(&self, release: Option<&str>) -> (IncludeTree, String) {
-        let places = Place::of(self);
+        let places = KitLocation::of(self);
         let selection = select(&places, release).unwrap();
         let note = selection.note(&places).unwrap();
         (IncludeTree::selected(&selection, release).unwrap(), self.without_disk(&note))
     }
 
     fn refuses(&self, release: Option<&str>) -> String {
-        let error = select(&Place::of(self), release).unwrap_err();
+        let error = select(&KitLocation::of(self), release).unwrap_err();
         self.without_disk(&format!("{error:#}"))
     }
 
     fn list(&self, release: Option<&str>) -> String {
-        self.without_disk(&list(&Place::of(self), release))
+        self.without_disk(&list(&KitLocation::of(self), release))
     }
 
     fn without_disk(&self, text: &str) -> String {
@@ -201,7 +201,7 @@ fn the_prompt_of_an_enterprise_wdk_says_which_version_is_meant() {
     // Its disk, as it is.
     let disk = Fake::linux();
     disk.kit("ewdk/Program Files/Windows Kits/10/Include/10.0.26100.0");
-    let places = [Place::given(&[disk.path("ewdk")]).unwrap()];
+    let places = [KitLocation::given(&[disk.path("ewdk")]).unwrap()];
     assert!(select(&places, None).unwrap().kit.is_whole());
 }
 
@@ -328,13 +328,13 @@ fn a_folder_of_a_version_may_be_given() {
     for (folder, version) in
         [("Include/10.0.22621.0", Some("10.0.22621.0")), ("plain", None), ("plain/../plain", None)]
     {
-        let places = [Place::given(&[machine.path(folder)]).unwrap()];
+        let places = [KitLocation::given(&[machine.path(folder)]).unwrap()];
         let selection = select(&places, None).unwrap();
         assert_eq!(selection.note(&places), None);
         let tree = IncludeTree::selected(&selection, None).unwrap();
         assert_eq!(tree.version.as_deref(), version);
     }
-    let places = [Place::given(&[machine.path("old/7600.16385.1")]).unwrap()];
+    let places = [KitLocation::given(&[machine.path("old/7600.16385.1")]).unwrap()];
     let selection = select(&places, Some("7600")).unwrap();
     assert_eq!(IncludeTree::selected(&selection, None).unwrap().name, "WDK 7600.16385.1");
 }
@@ -343,7 +343,7 @@ fn a_folder_of_a_version_may_be_given() {
 fn kits_before_windows_8_are_known_in_any_letter_case() {
     let machine = Fake::linux();
     machine.file("INC/DDK/WSK.H").file("INC/API/WS2DEF.H").file("INC/CRT/stdio.h");
-    let places = [Place::given(&[machine.path("")]).unwrap()];
+    let places = [KitLocation::given(&[machine.path("")]).unwrap()];
     let tree = IncludeTree::selected(&select(&places, None).unwrap(), None).unwrap();
     assert_eq!(tree.processors().len(), 1);
     assert_eq!(machine.folders(&tree), ["INC/CRT", "INC/DDK", "INC/API"]);
@@ -353,7 +353,7 @@ fn kits_before_windows_8_are_known_in_any_letter_case() {
 fn a_package_that_is_still_packed_is_no_folder() {
     let machine = Fake::linux();
     machine.file("wdk.nupkg");
-    let error = Place::given(&[machine.path("wdk.nupkg")]).unwrap_err().to_string();
+    let error = KitLocation::given(&[machine.path("wdk.nupkg")]).unwrap_err().to_string();
     assert!(error.contains("unpack a package"), "{error}");
-    assert!(Place::given(&[Path::new("/missing/kit").into()]).is_err());
+    assert!(KitLocation::given(&[Path::new("/missing/kit").into()]).is_err());
 }

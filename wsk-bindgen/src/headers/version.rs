@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// The version of a kit, such as `10.0.26100.0`; before Windows 8, such as `7600.16385.1`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Version {
+pub(crate) struct KitVersion {
     text: String,
     numbers: Vec<u32>,
 }
@@ -14,7 +14,7 @@ pub(crate) struct Version {
 /// A number up to this is a version of Windows; a greater one is a build of Windows Vista or 7.
 const GREATEST_WINDOWS: u32 = 1000;
 
-impl Version {
+impl KitVersion {
     pub(super) fn parse(text: &str) -> Option<Self> {
         // `10.0.26100.1-preview.3`, of a package.
         let (release, _) = text.split_once('-').unwrap_or((text, ""));
@@ -51,19 +51,19 @@ impl Version {
     }
 }
 
-impl Ord for Version {
+impl Ord for KitVersion {
     fn cmp(&self, other: &Self) -> Ordering {
         self.key().cmp(&other.key()).then_with(|| self.text.cmp(&other.text))
     }
 }
 
-impl PartialOrd for Version {
+impl PartialOrd for KitVersion {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for KitVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
@@ -73,8 +73,8 @@ impl fmt::Display for Version {
 mod tests {
     use super::*;
 
-    fn version(text: &str) -> Version {
-        Version::parse(text).unwrap()
+    fn version(text: &str) -> KitVersion {
+        KitVersion::parse(text).unwrap()
     }
 
     #[test]
@@ -102,9 +102,9 @@ mod tests {
 
     #[test]
     fn not_every_folder_has_a_version() {
-        assert!(Version::of_any_folder(Path::new("/kits/10.0.26100.0")).is_some());
+        assert!(KitVersion::of_any_folder(Path::new("/kits/10.0.26100.0")).is_some());
         for folder in ["/kits/8.1", "/kits/26100", "/kits/wnet", "/"] {
-            assert_eq!(Version::of_any_folder(Path::new(folder)), None, "{folder}");
+            assert_eq!(KitVersion::of_any_folder(Path::new(folder)), None, "{folder}");
         }
     }
 }

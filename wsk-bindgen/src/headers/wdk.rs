@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::IncludeTree;
-use super::discovery::Place;
+use super::discovery::KitLocation;
 use super::machine::ThisMachine;
 use super::selection::{list, select};
 
 /// Options of every command that reads a WDK.
 #[derive(clap::Args)]
-pub(crate) struct Source {
+pub(crate) struct WdkArgs {
     /// Read a WDK: an installed kit, an unpacked NuGet package or a folder of such packages, or a folder with
     /// `km` and `shared`. Twice, if those are in two packages. Without DIR, the WDK of this machine: by the
     /// variables `WDKContentRoot` and `WindowsSdkDir`, in the registry, or in NuGet's folder
@@ -22,7 +22,7 @@ pub(crate) struct Source {
     release: Option<String>,
 }
 
-impl Source {
+impl WdkArgs {
     /// Whether a WDK is to be read.
     pub(crate) fn is_given(&self) -> bool {
         self.wdk.is_some() || self.release.is_some()
@@ -45,15 +45,15 @@ impl Source {
 
 /// Options of commands that do something else without a WDK.
 #[derive(clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct OptionalWdkArgs {
     #[command(flatten)]
-    source: Source,
+    source: WdkArgs,
     /// Show the WDKs that are found, below DIR or on this machine, and do nothing else
     #[arg(long)]
     list: bool,
 }
 
-impl Options {
+impl OptionalWdkArgs {
     /// What `--list` shows, if that is wanted.
     pub(crate) fn list(&self) -> Result<Option<String>> {
         if !self.list {
@@ -79,6 +79,10 @@ pub(crate) fn find(folders: &[PathBuf], release: Option<&str>) -> Result<Include
     IncludeTree::selected(&selection, release)
 }
 
-fn places(folders: &[PathBuf]) -> Result<Vec<Place>> {
-    if folders.is_empty() { Ok(Place::of(&ThisMachine)) } else { Ok(vec![Place::given(folders)?]) }
+fn places(folders: &[PathBuf]) -> Result<Vec<KitLocation>> {
+    if folders.is_empty() {
+        Ok(KitLocation::of(&ThisMachine))
+    } else {
+        Ok(vec![KitLocation::given(folders)?])
+    }
 }

@@ -12,7 +12,7 @@ use xshell::{Shell, cmd};
 
 use super::GeneratedFile;
 use super::advice::Age;
-use super::bindings_config::{BindingsConfig, Item};
+use super::bindings_config::{BindingsConfig, ItemConfig};
 use super::catalogue::{Catalogue, Layout, attributes, last_segment, replaced_declaration};
 use super::check;
 use super::clang::{self, Headers};
@@ -30,7 +30,7 @@ pub(crate) fn files(
 ) -> Result<Vec<GeneratedFile>> {
     let Headers { items, macros, typedefs } = headers;
     let catalogue = Catalogue::new(items, config)?;
-    let writer = Writer::new(&catalogue, config);
+    let writer = BindingsWriter::new(&catalogue, config);
     check::nothing_is_missing(&catalogue, &macros, config, age)?;
     check::tables_are_whole(&catalogue)?;
     check::everything_is_documented(&catalogue, &macros, &typedefs, &writer.kept, config, age)?;
@@ -49,7 +49,7 @@ pub(crate) fn files(
     ])
 }
 
-struct Writer<'a> {
+struct BindingsWriter<'a> {
     catalogue: &'a Catalogue,
     config: &'a BindingsConfig,
     /// The pointer types of each type.
@@ -58,7 +58,7 @@ struct Writer<'a> {
     kept: BTreeSet<&'a str>,
 }
 
-impl<'a> Writer<'a> {
+impl<'a> BindingsWriter<'a> {
     fn new(catalogue: &'a Catalogue, config: &'a BindingsConfig) -> Self {
         let mut kept: BTreeSet<&str> = config.items().map(|(name, _)| name.as_str()).collect();
         let mut pointers: BTreeMap<String, Vec<&str>> = BTreeMap::new();
@@ -87,7 +87,7 @@ impl<'a> Writer<'a> {
         &self,
         name: &'static str,
         source: &str,
-        items: &IndexMap<String, Item>,
+        items: &IndexMap<String, ItemConfig>,
         library: &str,
     ) -> Result<GeneratedFile> {
         let mut tokens = TokenStream::new();
@@ -118,7 +118,7 @@ impl<'a> Writer<'a> {
         self.print(name, source, &tokens)
     }
 
-    fn definition(&self, name: &str, item: &Item) -> Result<TokenStream> {
+    fn definition(&self, name: &str, item: &ItemConfig) -> Result<TokenStream> {
         let ident = format_ident!("{name}");
         let docs = docs(&item.doc_lines()?);
         if let Some(ty) = &item.constant_type {
@@ -154,7 +154,7 @@ impl<'a> Writer<'a> {
         bail!("the headers declare it in a form that the bindings cannot express")
     }
 
-    fn function(&self, function: &syn::ForeignItemFn, item: &Item) -> Result<TokenStream> {
+    fn function(&self, function: &syn::ForeignItemFn, item: &ItemConfig) -> Result<TokenStream> {
         let docs = docs(&item.doc_lines()?);
         let mut signature = function.sig.clone();
         for input in &mut signature.inputs {
@@ -166,7 +166,7 @@ impl<'a> Writer<'a> {
     }
 
     /// `PNAME` and other pointer types, which need no entry of their own in `bindings.toml`.
-    fn pointers_to(&self, name: &str, item: &Item) -> Result<TokenStream> {
+    fn pointers_to(&self, name: &str, item: &ItemConfig) -> Result<TokenStream> {
         let mut tokens = TokenStream::new();
         for pointer in self.pointers.get(name).into_iter().flatten() {
             let ident = format_ident!("{pointer}");
@@ -183,7 +183,7 @@ impl<'a> Writer<'a> {
         ty
     }
 
-    fn fields(&self, structure: &str, fields: &Fields, item: &Item) -> Result<TokenStream> {
+    fn fields(&self, structure: &str, fields: &Fields, item: &ItemConfig) -> Result<TokenStream> {
         let mut tokens = TokenStream::new();
         for field in fields {
             let name = field.ident.as_ref().map(Ident::to_string).unwrap_or_default();
@@ -197,7 +197,13 @@ impl<'a> Writer<'a> {
     }
 
     /// The documentation of a field, from `bindings.toml`. A slot of a table has the documentation of its type.
-    fn field_doc(&self, structure: &str, field: &str, ty: &Type, item: &Item) -> Result<String> {
+    fn field_doc(
+        &self,
+        structure: &str,
+        field: &str,
+        ty: &Type,
+        item: &ItemConfig,
+    ) -> Result<String> {
         if let Some(what) = replaced_declaration(field) {
             bail!(
                 "it has {what}, which the bindings cannot express: write it by hand in wsk-sys, and set `by_hand`"

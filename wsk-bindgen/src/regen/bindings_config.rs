@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use indexmap::IndexMap;
 use serde::Deserialize;
 
-use crate::api_record::{History, Records, Releases, Windows};
+use crate::api_record::{History, Records, Releases, WindowsRelease};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -14,10 +14,10 @@ use crate::api_record::{History, Records, Releases, Windows};
 pub(crate) struct BindingsConfig {
     /// The release of the WDK that the bindings follow.
     pub(crate) release: String,
-    pub(crate) wsk: IndexMap<String, Item>,
-    pub(crate) net: IndexMap<String, Item>,
-    pub(crate) kernel: IndexMap<String, Item>,
-    pub(crate) layout: Layout,
+    pub(crate) wsk: IndexMap<String, ItemConfig>,
+    pub(crate) net: IndexMap<String, ItemConfig>,
+    pub(crate) kernel: IndexMap<String, ItemConfig>,
+    pub(crate) layout: LayoutConfig,
     #[serde(skip)]
     pub(crate) releases: Releases,
     #[serde(skip)]
@@ -27,7 +27,7 @@ pub(crate) struct BindingsConfig {
 /// One item of C, and its documentation.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Item {
+pub(crate) struct ItemConfig {
     pub(crate) doc: String,
     /// For items of wsk.h, only where the records lack it.
     since: Option<String>,
@@ -35,7 +35,7 @@ pub(crate) struct Item {
     since_reason: Option<String>,
     /// The first Windows that has it.
     #[serde(skip)]
-    windows: Option<Windows>,
+    windows: Option<WindowsRelease>,
     pub(crate) irql: Option<String>,
     pub(crate) page: String,
     #[serde(default)]
@@ -52,7 +52,7 @@ pub(crate) struct Item {
 /// Hand-written types whose layout is held to the headers.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Layout {
+pub(crate) struct LayoutConfig {
     pub(crate) scalars: Vec<String>,
     pub(crate) structs: IndexMap<String, Vec<String>>,
 }
@@ -92,12 +92,12 @@ impl BindingsConfig {
         History::until(&self.release, &self.records, &self.releases)
     }
 
-    pub(crate) fn items(&self) -> impl Iterator<Item = (&String, &Item)> {
+    pub(crate) fn items(&self) -> impl Iterator<Item = (&String, &ItemConfig)> {
         self.wsk.iter().chain(&self.net).chain(&self.kernel)
     }
 }
 
-impl Item {
+impl ItemConfig {
     fn check(&self) -> Result<()> {
         ensure!(!self.doc.trim().is_empty(), "the documentation is empty");
         self.url().map(drop)
@@ -142,7 +142,7 @@ impl Item {
     }
 
     /// The first Windows that has it.
-    pub(crate) fn windows(&self) -> Result<&Windows> {
+    pub(crate) fn windows(&self) -> Result<&WindowsRelease> {
         self.windows.as_ref().context("it was not dated")
     }
 
@@ -192,7 +192,7 @@ mod tests {
         records.insert(record, &releases);
         let history = History::until(release, &records, &releases)?;
         let entry = format!("doc = \"It.\"\npage = \"network/it\"\n{lines}");
-        let mut item: Item = toml::from_str(&entry)?;
+        let mut item: ItemConfig = toml::from_str(&entry)?;
         item.date_by(history, name)?;
         Ok(item.windows()?.name.clone())
     }

@@ -38,7 +38,7 @@ pub(crate) struct Layout {
 
 impl Catalogue {
     pub(crate) fn new(items: Vec<Item>, config: &BindingsConfig) -> Result<Self> {
-        let mut names = Names::new(config);
+        let mut names = RustNames::new(config);
         let mut catalogue = Self::default();
         for mut item in items {
             if let Item::Const(constant) = &item
@@ -101,7 +101,7 @@ impl Catalogue {
     }
 
     /// bindgen writes its assertions as `["Size of X"][size_of::<X>() - 8usize]`.
-    fn read_assertions(&mut self, block: &Expr, names: &Names) -> Result<()> {
+    fn read_assertions(&mut self, block: &Expr, names: &RustNames) -> Result<()> {
         let Expr::Block(block) = block else {
             return Ok(());
         };
@@ -231,11 +231,11 @@ pub(crate) fn last_segment(ty: &Type) -> Option<String> {
 }
 
 /// From bindgen's names to those of the bindings.
-struct Names {
+struct RustNames {
     by_tag: BTreeMap<String, String>,
 }
 
-impl Names {
+impl RustNames {
     fn new(config: &BindingsConfig) -> Self {
         let by_tag = config.items().map(|(name, item)| (item.tag(name), name.clone())).collect();
         Self { by_tag }
@@ -267,7 +267,7 @@ fn rename_field(name: &str) -> String {
     }
 }
 
-impl VisitMut for Names {
+impl VisitMut for RustNames {
     fn visit_ident_mut(&mut self, ident: &mut syn::Ident) {
         let name = ident.to_string();
         let renamed = rename_field(&self.rename(&name));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 
 use super::advice::Age;
-use super::bindings_config::{BindingsConfig, Item};
+use super::bindings_config::{BindingsConfig, ItemConfig};
 use super::catalogue::{Catalogue, last_segment};
 
 /// Macros in WSK's name space that are not part of its API.
@@ -37,7 +37,7 @@ pub(crate) fn nothing_is_missing(
     )
 }
 
-fn exists(catalogue: &Catalogue, macros: &BTreeSet<String>, name: &str, item: &Item) -> bool {
+fn exists(catalogue: &Catalogue, macros: &BTreeSet<String>, name: &str, item: &ItemConfig) -> bool {
     if item.constant_type.is_some() {
         return catalogue.numbers.contains_key(&format!("{}{name}", super::clang::CONSTANT));
     }

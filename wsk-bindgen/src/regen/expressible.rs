@@ -2,7 +2,7 @@
 
 use clang::{Entity, EntityKind, Type, TypeKind};
 
-use super::bindings_config::{BindingsConfig, Item};
+use super::bindings_config::{BindingsConfig, ItemConfig};
 use crate::api_record::{HEADER, alignment_of_its_own, is_named, is_ptr32};
 
 /// Each such part of the declarations that the bindings are to have, by its name.
@@ -29,7 +29,7 @@ pub(super) fn inexpressible(root: &Entity<'_>, config: &BindingsConfig) -> Vec<S
 /// Whether a declaration becomes a part of the bindings.
 fn is_generated(entity: &Entity<'_>, config: &BindingsConfig) -> bool {
     let name = entity.get_name().unwrap_or_default();
-    let listed = |(item, entry): &(&String, &Item)| **item == name || entry.tag(item) == name;
+    let listed = |(item, entry): &(&String, &ItemConfig)| **item == name || entry.tag(item) == name;
     if let Some((_, entry)) = config.items().find(listed) {
         return !entry.by_hand;
     }

@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(long)]
     check: bool,
     #[command(flatten)]
-    wdk: wdk::Options,
+    wdk: wdk::OptionalWdkArgs,
 }
 
 /// What bindgen adds to clang's arguments by itself.
@@ -104,7 +104,7 @@ fn write(
     let started = Instant::now();
     let files = generate(tree, config, age)?;
     let folder = project::root().join("wsk-sys").join("src").join("generated");
-    let mut changes = report::Changes::default();
+    let mut changes = report::BindingsDiff::default();
     let mut changed = Vec::new();
     for file in &files {
         let path = folder.join(file.name);

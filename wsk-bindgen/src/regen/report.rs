@@ -10,11 +10,11 @@ use syn::Item;
 
 /// The differences of all files.
 #[derive(Default)]
-pub(crate) struct Changes {
-    files: Vec<File>,
+pub(crate) struct BindingsDiff {
+    files: Vec<FileDiff>,
 }
 
-struct File {
+struct FileDiff {
     name: &'static str,
     /// Nothing was there before: a list of all that was added would say nothing.
     is_new: bool,
@@ -25,7 +25,7 @@ struct File {
     diff: Option<String>,
 }
 
-impl Changes {
+impl BindingsDiff {
     pub(crate) fn add(&mut self, name: &'static str, old: &str, new: &str) -> Result<()> {
         let items = items(new).with_context(|| format!("the new {name} is not Rust"))?;
         // What is on disk may be anything; if it is not Rust, all of it is replaced.
@@ -46,7 +46,7 @@ impl Changes {
         }
         let diff = (old != new).then(|| diff("committed", "generated", name, old, new));
         let is_new = old.is_empty();
-        self.files.push(File { name, is_new, kinds, added, removed, changed, diff });
+        self.files.push(FileDiff { name, is_new, kinds, added, removed, changed, diff });
         Ok(())
     }
 

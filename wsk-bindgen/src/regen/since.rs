@@ -7,7 +7,7 @@ use quote::{format_ident, quote};
 use super::GeneratedFile;
 use super::bindings::{docs, print};
 use super::bindings_config::BindingsConfig;
-use crate::api_record::Windows;
+use crate::api_record::WindowsRelease;
 
 pub(crate) fn file(config: &BindingsConfig) -> Result<GeneratedFile> {
     let history = config.history()?;
@@ -20,7 +20,7 @@ pub(crate) fn file(config: &BindingsConfig) -> Result<GeneratedFile> {
         }
         let (ident, version) = (format_ident!("{name}"), version(windows));
         let docs = docs(&[format!("[`{name}`](crate::{name}): {}.", windows.name)]);
-        items.extend(quote! { #docs pub const #ident: Version = #version; });
+        items.extend(quote! { #docs pub const #ident: WindowsVersion = #version; });
     }
     let mut tables = TokenStream::new();
     for name in config.wsk.keys() {
@@ -34,29 +34,29 @@ pub(crate) fn file(config: &BindingsConfig) -> Result<GeneratedFile> {
             let bytes = Literal::u64_unsuffixed(length.bytes);
             let since = version(length.since);
             said.push(format!("{} bytes since {}", length.bytes, length.since.name));
-            values.extend(quote! { Length { since: #since, bytes: #bytes }, });
+            values.extend(quote! { TableLength { since: #since, bytes: #bytes }, });
         }
         let (ident, count) = (format_ident!("{name}"), Literal::usize_unsuffixed(lengths.len()));
         let docs = docs(&[format!("[`{name}`](crate::{name}): {}.", said.join(", "))]);
-        tables.extend(quote! { #docs pub const #ident: [Length; #count] = [#values]; });
+        tables.extend(quote! { #docs pub const #ident: [TableLength; #count] = [#values]; });
     }
     let source = "headers/records, headers/bindings.toml and headers/windows.toml";
     print(
         "since.rs",
         source,
         quote! {
-            use crate::since::Version;
+            use crate::since::WindowsVersion;
             #items
-            /// How long the provider's tables are, in bytes: oldest first.
+            /// The lengths of the provider's tables in bytes, oldest first.
             pub mod lengths {
-                use crate::since::{Length, Version};
+                use crate::since::{TableLength, WindowsVersion};
                 #tables
             }
         },
     )
 }
 
-fn version(windows: &Windows) -> TokenStream {
+fn version(windows: &WindowsRelease) -> TokenStream {
     let [major, minor, build] = windows.version.map(Literal::u32_unsuffixed);
-    quote! { Version::new(#major, #minor, #build) }
+    quote! { WindowsVersion::new(#major, #minor, #build) }
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use syn::UseTree;
 
 use self::reduce::Reduction;
-use self::source::Source;
+use self::source::WdkSysItems;
 use crate::project;
 use crate::regen::{BindingsConfig, report};
 
@@ -37,7 +37,7 @@ pub struct Args {
 /// If a type or a function is missing, or with `--check` the crate is another.
 pub fn run(args: &Args) -> Result<()> {
     let config = BindingsConfig::load(&project::root().join("headers"))?;
-    let source = Source::read(&args.generated)?;
+    let source = WdkSysItems::read(&args.generated)?;
     let mut reduction = Reduction::new(&source);
     for name in shared()? {
         reduction.name(&name)?;

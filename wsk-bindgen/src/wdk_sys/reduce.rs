@@ -7,7 +7,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 use syn::{Fields, FieldsNamed, FnArg, GenericArgument, PathArguments, ReturnType, Type};
 
-use super::source::{Definition, Source};
+use super::source::{TypeDefinition, WdkSysItems};
 
 /// Unions of which one variant is kept: other clients use the rest.
 const ONE_VARIANT: [(&str, &str); 2] = [
@@ -16,7 +16,7 @@ const ONE_VARIANT: [(&str, &str); 2] = [
 ];
 
 pub(super) struct Reduction<'a> {
-    source: &'a Source,
+    source: &'a WdkSysItems,
     /// Types with their members.
     whole: BTreeMap<String, TokenStream>,
     aliases: BTreeMap<String, TokenStream>,
@@ -26,7 +26,7 @@ pub(super) struct Reduction<'a> {
 }
 
 impl<'a> Reduction<'a> {
-    pub(super) fn new(source: &'a Source) -> Self {
+    pub(super) fn new(source: &'a WdkSysItems) -> Self {
         Self {
             source,
             whole: BTreeMap::new(),
@@ -38,7 +38,7 @@ impl<'a> Reduction<'a> {
 
     /// Adds a type whose name is needed.
     pub(super) fn name(&mut self, name: &str) -> Result<()> {
-        if let Definition::Alias(alias) = self.source.definition(name)? {
+        if let TypeDefinition::Alias(alias) = self.source.definition(name)? {
             if !self.aliases.contains_key(name) {
                 let (ident, ty) = (&alias.ident, &alias.ty);
                 self.aliases.insert(name.to_owned(), quote! { pub type #ident = #ty; });
@@ -56,19 +56,19 @@ impl<'a> Reduction<'a> {
             return Ok(());
         }
         let kind = match self.source.definition(name)? {
-            Definition::Alias(alias) => {
+            TypeDefinition::Alias(alias) => {
                 self.name(name)?;
                 return self.mentioned(&alias.ty, true);
             }
-            Definition::Structure(_) => quote! { struct },
-            Definition::Union(_) => quote! { union },
+            TypeDefinition::Structure(_) => quote! { struct },
+            TypeDefinition::Union(_) => quote! { union },
         };
         // Before its members, which may point to it.
         self.whole.insert(name.to_owned(), TokenStream::new());
         let (attributes, fields) = match self.source.definition(name)? {
-            Definition::Structure(item) => (&item.attrs, named(&item.fields, name)?),
-            Definition::Union(item) => (&item.attrs, &item.fields),
-            Definition::Alias(_) => unreachable!("handled above"),
+            TypeDefinition::Structure(item) => (&item.attrs, named(&item.fields, name)?),
+            TypeDefinition::Union(item) => (&item.attrs, &item.fields),
+            TypeDefinition::Alias(_) => unreachable!("handled above"),
         };
         let kept =
             ONE_VARIANT.iter().find(|(union, _)| *union == name).map(|(_, variant)| *variant);

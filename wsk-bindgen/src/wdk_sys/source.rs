@@ -12,21 +12,21 @@ use syn::{
 };
 
 /// A type of wdk-sys.
-pub(super) enum Definition {
+pub(super) enum TypeDefinition {
     Structure(ItemStruct),
     Union(ItemUnion),
     Alias(ItemType),
 }
 
 /// The contents of wdk-sys.
-pub(super) struct Source {
-    pub(super) types: BTreeMap<String, Definition>,
+pub(super) struct WdkSysItems {
+    pub(super) types: BTreeMap<String, TypeDefinition>,
     pub(super) functions: BTreeMap<String, ForeignItemFn>,
     /// Sizes and alignments in bytes. bindgen asserts that C has the same.
     layouts: BTreeMap<String, (u64, u64)>,
 }
 
-impl Source {
+impl WdkSysItems {
     pub(super) fn read(folder: &Path) -> Result<Self> {
         let read = |name: &str| -> Result<syn::File> {
             let path = folder.join(name);
@@ -44,13 +44,13 @@ impl Source {
         for item in read("types.rs")?.items {
             match item {
                 Item::Struct(item) => {
-                    types.insert(item.ident.to_string(), Definition::Structure(item));
+                    types.insert(item.ident.to_string(), TypeDefinition::Structure(item));
                 }
                 Item::Union(item) => {
-                    types.insert(item.ident.to_string(), Definition::Union(item));
+                    types.insert(item.ident.to_string(), TypeDefinition::Union(item));
                 }
                 Item::Type(item) => {
-                    types.insert(item.ident.to_string(), Definition::Alias(item));
+                    types.insert(item.ident.to_string(), TypeDefinition::Alias(item));
                 }
                 Item::Mod(item) => modules.extend(enumeration(&item, &mut types)),
                 Item::Use(item) => uses.push(item.tree),
@@ -78,7 +78,7 @@ impl Source {
         self.types.contains_key(name)
     }
 
-    pub(super) fn definition(&self, name: &str) -> Result<&Definition> {
+    pub(super) fn definition(&self, name: &str) -> Result<&TypeDefinition> {
         self.types.get(name).with_context(|| format!("wdk-sys has no type {name}"))
     }
 
@@ -91,28 +91,31 @@ impl Source {
 }
 
 /// An enumeration is a module with a type and its values. The type becomes `NAME::Type`.
-fn enumeration(module: &syn::ItemMod, types: &mut BTreeMap<String, Definition>) -> Option<String> {
+fn enumeration(
+    module: &syn::ItemMod,
+    types: &mut BTreeMap<String, TypeDefinition>,
+) -> Option<String> {
     let (_, items) = module.content.as_ref()?;
     let alias = items.iter().find_map(|item| match item {
         Item::Type(item) if item.ident == "Type" => Some(item.clone()),
         _ => None,
     })?;
     let name = module.ident.to_string();
-    types.insert(format!("{name}::Type"), Definition::Alias(alias));
+    types.insert(format!("{name}::Type"), TypeDefinition::Alias(alias));
     Some(name)
 }
 
 /// `pub use self::_NAME::Type as NAME;`
-fn renamed(tree: &syn::UseTree, types: &mut BTreeMap<String, Definition>) {
+fn renamed(tree: &syn::UseTree, types: &mut BTreeMap<String, TypeDefinition>) {
     if let syn::UseTree::Path(this) = tree
         && let syn::UseTree::Path(module) = &*this.tree
         && let syn::UseTree::Rename(rename) = &*module.tree
         && rename.ident == "Type"
-        && let Some(Definition::Alias(alias)) = types.get(&format!("{}::Type", module.ident))
+        && let Some(TypeDefinition::Alias(alias)) = types.get(&format!("{}::Type", module.ident))
     {
         let (name, ty) = (&rename.rename, &alias.ty);
         let alias: ItemType = parse_quote! { pub type #name = #ty; };
-        types.insert(name.to_string(), Definition::Alias(alias));
+        types.insert(name.to_string(), TypeDefinition::Alias(alias));
     }
 }
 

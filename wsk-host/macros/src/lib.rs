@@ -158,7 +158,7 @@ fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
             #wsk_host::testing::run(#config, #seeds, |#host| {
                 let _ = &#host;
                 use #wsk_host::testing::{ByDebug as _, ByDisplay as _};
-                #wsk_host::testing::Returned(#call).require();
+                #wsk_host::testing::TestResult(#call).require();
             });
         }
     })

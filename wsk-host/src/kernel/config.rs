@@ -1,6 +1,6 @@
 //! The configuration of a kernel: its threads, its timing and its version of Windows.
 
-use wsk_sys::since::Version;
+use wsk_sys::since::WindowsVersion;
 
 use crate::verifier::Levels;
 
@@ -62,8 +62,8 @@ impl Windows {
     }
 
     /// Whether this Windows has a feature that version `since` introduced: see [`wsk_sys::since`].
-    pub(crate) const fn has(self, since: Version) -> bool {
-        Version::new(self.major, self.minor, self.build).is_at_least(since)
+    pub(crate) const fn has(self, since: WindowsVersion) -> bool {
+        WindowsVersion::new(self.major, self.minor, self.build).is_at_least(since)
     }
 }
 

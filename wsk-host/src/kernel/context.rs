@@ -42,8 +42,7 @@ pub(crate) fn current_callback() -> Option<String> {
     CALLBACK.get().map(|(function, socket)| format!("{function} of socket {socket}"))
 }
 
-/// Runs a deferred procedure call: it interrupts the current thread, and has nothing to do with what that
-/// is in.
+/// Runs a deferred procedure call. It interrupts the current thread, and is independent of the thread's nesting.
 pub(crate) fn deferred<T>(call: impl FnOnce() -> T) -> T {
     let (completions, callbacks) = (COMPLETIONS.replace(0), CALLBACKS.replace(0));
     let callback = CALLBACK.take();

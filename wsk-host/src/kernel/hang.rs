@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use wsk_sys::LONG;
 
 use crate::kernel::ke::dispatcher::{
-    MUTANT, NOTIFICATION_TIMER, SEMAPHORE, SYNCHRONIZATION_TIMER, THREAD, Waiting,
+    MUTANT, NOTIFICATION_TIMER, SEMAPHORE, SYNCHRONIZATION_TIMER, THREAD, WaitingThread,
 };
 use crate::kernel::schedule::{ThreadId, Ticks};
 use crate::kernel::trace::Milliseconds;
@@ -23,14 +23,14 @@ pub(crate) struct OpenObjects {
 }
 
 /// A request in flight, for a report.
-pub(crate) struct InFlight {
+pub(crate) struct RequestInFlight {
     pub(crate) number: u64,
     pub(crate) socket: u64,
     pub(crate) since: Ticks,
     pub(crate) origin: String,
 }
 
-/// What a thread waits for.
+/// An object that a thread waits for.
 pub(crate) enum Awaited {
     Event,
     Semaphore,
@@ -65,7 +65,7 @@ impl Awaited {
 }
 
 /// The waiting threads, and the object of each wait.
-pub(crate) type Waits = Vec<(Waiting, Vec<Awaited>)>;
+pub(crate) type Waits = Vec<(WaitingThread, Vec<Awaited>)>;
 
 /// The number of objects, of requests and of likely mistakes that a report has.
 const MOST: usize = 20;
@@ -86,7 +86,7 @@ pub(crate) fn describe(
     now: Ticks,
     waits: &Waits,
     places: &BTreeMap<ThreadId, String>,
-    requests: &[InFlight],
+    requests: &[RequestInFlight],
     outstanding: &OpenObjects,
 ) -> String {
     let mut report = String::new();
@@ -99,7 +99,7 @@ pub(crate) fn describe(
         };
         let (since, ago) =
             (Milliseconds(waiting.since), Milliseconds(now - waiting.since.min(now)));
-        let timeout = if waiting.has_timeout { ", with a time-out" } else { "" };
+        let timeout = if waiting.has_timeout { ", with a timeout" } else { "" };
         let _ = write!(
             report,
             "\n  waits:   thread {thread} `{name}` in {function} for {awaited}, since {since}, for {ago}{timeout}"
@@ -113,7 +113,7 @@ pub(crate) fn describe(
         let _ = write!(report, "\n  runs:    thread {thread}{place}");
     }
     list(&mut report, "open:", &outstanding.objects);
-    let in_flight = |InFlight { number, socket, since, origin }: &InFlight| {
+    let in_flight = |RequestInFlight { number, socket, since, origin }: &RequestInFlight| {
         let socket = if *socket == 0 { String::new() } else { format!(" on socket {socket}") };
         format!("IRP {number}{socket}, in flight since {}, made {origin}", Milliseconds(*since))
     };
@@ -156,7 +156,7 @@ fn advice_of_threads(waits: &Waits) -> Vec<String> {
 
 /// The likely mistake, if system threads wait for events that only the driver sets.
 fn advice_of_events(waits: &Waits) -> Option<String> {
-    let is_event = |(waiting, objects): &&(Waiting, Vec<Awaited>)| {
+    let is_event = |(waiting, objects): &&(WaitingThread, Vec<Awaited>)| {
         let is_system_thread = waiting.machine_thread.name() == Some("system thread");
         is_system_thread && objects.iter().any(|object| matches!(object, Awaited::Event))
     };
@@ -175,8 +175,8 @@ fn advice_of_events(waits: &Waits) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn waiting(thread: ThreadId, awaited: Awaited) -> (Waiting, Vec<Awaited>) {
-        let waiting = Waiting {
+    fn waiting(thread: ThreadId, awaited: Awaited) -> (WaitingThread, Vec<Awaited>) {
+        let waiting = WaitingThread {
             kernel: 0,
             thread,
             machine_thread: std::thread::current(),
@@ -227,7 +227,7 @@ mod tests {
             from_outside: false,
         };
         let origin = "by WskAccept in the thread `main`".to_owned();
-        let requests = [InFlight { number: 7, socket: 3, since: 0, origin }];
+        let requests = [RequestInFlight { number: 7, socket: 3, since: 0, origin }];
         let waits = vec![waiting(1, Awaited::Event)];
         let places = BTreeMap::from([(1, "\n      main at ./main.rs:3:1".to_owned())]);
         let report = describe(10_000, &waits, &places, &requests, &outstanding);

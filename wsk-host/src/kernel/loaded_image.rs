@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::verifier::Origin;
 
-/// The client's image, as far as a kernel knows it.
+/// A kernel's record of the client's image.
 #[derive(Default)]
 pub(crate) struct Image {
     is_unloaded: bool,
@@ -19,7 +19,7 @@ pub(crate) struct Image {
     statics: BTreeMap<usize, &'static [AtomicU64]>,
 }
 
-/// Code that is running: its name, and where it comes from, if that is known.
+/// Running code: its name, and its origin, if that is known.
 #[derive(Clone)]
 pub(crate) struct RunningCode {
     pub(crate) what: &'static str,

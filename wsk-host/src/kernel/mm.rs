@@ -14,7 +14,7 @@ use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wsk_sys::fields::size_t;
-use wsk_sys::since::{self, Version};
+use wsk_sys::since::{self, WindowsVersion};
 use wsk_sys::{
     ADDRESS_AND_SIZE_TO_SPAN_PAGES, BOOLEAN, CSHORT, DISPATCH_LEVEL, FALSE, KPROCESSOR_MODE,
     LOCK_OPERATION, MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED, MDL_SOURCE_IS_NONPAGED_POOL,
@@ -73,7 +73,7 @@ pub(crate) unsafe fn system_address(mdl: PMDL, call: &str) -> *mut u8 {
     virtual_address(mdl).cast()
 }
 
-/// An MDL and its memory that a client has returned to the driver below.
+/// An MDL and its memory that a client has returned to WSK.
 ///
 /// # Invariants
 ///
@@ -90,7 +90,7 @@ pub(crate) struct RetiredMdl {
 // SAFETY: the MDL describes `bytes`, which the value owns (Invariants).
 unsafe impl Send for RetiredMdl {}
 
-/// The byte that fills memory which was given back.
+/// The byte that fills returned memory.
 const RETIRED: u8 = 0xDD;
 
 fn retired() -> MutexGuard<'static, Quarantine<RetiredMdl>> {
@@ -98,7 +98,7 @@ fn retired() -> MutexGuard<'static, Quarantine<RetiredMdl>> {
     ALL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keeps an MDL that was given back, so that a client that still uses it finds no data, and is stopped.
+/// Keeps a returned MDL without its data, to detect its use.
 pub(crate) fn retire(mut mdl: RetiredMdl) {
     // Miri finds a use of freed memory itself.
     if cfg!(miri) {
@@ -112,7 +112,7 @@ pub(crate) fn retire(mut mdl: RetiredMdl) {
     drop(oldest);
 }
 
-/// Stops a client that uses an MDL which it has given back.
+/// Stops a client that uses an MDL that it has returned.
 fn require_not_retired(mdl: *const MDL, call: &str) {
     if let Some(retired) = retired().iter().find(|retired| ptr::eq(&raw const *retired.mdl, mdl)) {
         let why = "the memory of the MDL is no longer the client's";
@@ -254,7 +254,7 @@ unsafe extern "C" fn MmMapLockedPagesSpecifyCache(
 unsafe extern "C" fn MmGetSystemRoutineAddress(name: PUNICODE_STRING) -> PVOID {
     require_at_most(PASSIVE_LEVEL, "MmGetSystemRoutineAddress");
     let time = (KeQuerySystemTimePrecise as *const (), KeQueryUnbiasedInterruptTime as *const ());
-    let routines: [(&str, Version, *const ()); 3] = [
+    let routines: [(&str, WindowsVersion, *const ()); 3] = [
         ("ExAllocatePool2", since::ExAllocatePool2, ExAllocatePool2 as *const ()),
         ("KeQuerySystemTimePrecise", since::KeQuerySystemTimePrecise, time.0),
         ("KeQueryUnbiasedInterruptTime", since::KeQueryUnbiasedInterruptTime, time.1),

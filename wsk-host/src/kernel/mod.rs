@@ -38,6 +38,7 @@ pub(crate) mod loaded_image;
 pub(crate) mod mm;
 mod ob;
 pub(crate) mod panics;
+pub(crate) mod progress;
 mod protection;
 mod ps;
 pub(crate) mod quarantine;
@@ -56,7 +57,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -67,7 +68,6 @@ pub use config::{Config, Threads, Timing, Windows};
 use hang::{Awaited, OpenObjects, Waits};
 use io::device_table::Devices;
 use io::work_queue::WorkQueue;
-use ke::dispatcher::Waiting;
 pub use ke::irql::current_irql;
 use ke::timer_queue::TimerQueue;
 use loaded_image::Image;
@@ -75,7 +75,7 @@ use random::Random;
 use registry::Registry;
 use resources::Resources;
 use schedule::{Job, JobId, Scheduler, ThreadId, Ticks};
-use trace::{Entry, Event, Trace};
+use trace::{Trace, TraceEntry, TraceEvent};
 use usage::Usage;
 
 use crate::verifier::{self, Levels, Sources};
@@ -314,14 +314,14 @@ impl Kernel {
         self.0.trace.try_lock().map_or_else(|_| String::new(), |trace| trace.tail(count))
     }
 
-    pub(crate) fn record(&self, event: Event) {
+    pub(crate) fn record(&self, event: TraceEvent) {
         let (time, thread) = (self.now(), Self::current_thread());
-        lock(&self.0.trace).record(Entry { time, thread, event });
+        lock(&self.0.trace).record(TraceEntry { time, thread, event });
     }
 
     /// Records an event that is neither a call nor a return.
     pub(crate) fn note(&self, text: String) {
-        self.record(Event::Note(text));
+        self.record(TraceEvent::Note(text));
     }
 
     /// Counts a requested allocation, and returns whether it may succeed.
@@ -395,52 +395,6 @@ impl Kernel {
         let describe =
             |(waiting, objects): (_, Vec<_>)| (waiting, objects.into_iter().map(awaited).collect());
         of_kernel.into_iter().map(describe).collect()
-    }
-
-    /// Reports a hang, if all native threads of this kernel have waited for the patience of a report without an event.
-    /// Ends the process unless something outside of it could end a wait.
-    pub(crate) fn require_progress(&self) {
-        let Scheduler::Native(scheduler) = &self.0.scheduler else { return };
-        let Some(patience) = schedule::patience() else { return };
-        let me = Self::current_thread();
-        // A thread that has entered no kernel is not counted.
-        if me == 0 {
-            return;
-        }
-        let long = schedule::ticks(patience) / 10 * 9;
-        let now = self.now();
-        let waits = self.waits();
-        let has_waited = |(waiting, _): &&(Waiting, Vec<Awaited>)| {
-            !waiting.has_timeout && waiting.since.saturating_add(long) <= now
-        };
-        let all_wait = waits.iter().filter(has_waited).count() >= scheduler.threads();
-        let last = lock(&self.0.trace).last_time().unwrap_or(0);
-        let is_quiet = last.saturating_add(long) <= now && scheduler.has_no_jobs();
-        if !all_wait || !is_quiet {
-            return;
-        }
-        let may_be_served = scheduler.blocking() > 0
-            || self.outstanding().from_outside
-            || self.usage().has_requests();
-        let is_certain = !may_be_served;
-        // A server may wait for its clients without limit. The thread of a test has the name of the test.
-        let is_own = |name: Option<&str>| matches!(name, None | Some("main" | "system thread"));
-        let is_test = waits.iter().any(|(waiting, _)| !is_own(waiting.machine_thread.name()));
-        if !is_certain && !is_test || self.0.is_hang_reported.swap(true, Ordering::SeqCst) {
-            return;
-        }
-        let time = schedule::TIME_FOR_PLACES;
-        let places = ke::dispatcher::native_places(self.as_raw().addr(), me, time);
-        if is_certain {
-            verifier::hang(
-                "deadlock: all threads of this kernel are waiting, and nothing can wake them",
-                &places,
-            );
-        }
-        verifier::report_hang(
-            "all threads of this kernel wait, and nothing arrives from outside of it",
-            &places,
-        );
     }
 
     /// The time in ticks since the kernel was created.
@@ -608,7 +562,7 @@ impl Drop for Entered {
     }
 }
 
-/// Displays a status that `wsk-sys` does not name, as a number.
+/// Returns the status with a number, for one that `wsk-sys` does not name.
 pub(crate) const fn status(code: u32) -> wsk_sys::NTSTATUS {
     wsk_sys::NTSTATUS::from_ne_bytes(code.to_ne_bytes())
 }

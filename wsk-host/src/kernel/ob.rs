@@ -1,4 +1,4 @@
-//! `Ob…`: references to threads, devices, files and the system process. Tags do not count.
+//! `Ob…`: references to threads, devices, files and the system process. Tags are ignored.
 //!
 //! # Safety
 //!

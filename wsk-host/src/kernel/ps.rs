@@ -44,7 +44,7 @@ use crate::verifier::{Origin, kernel_violation};
 ///
 /// The header is initialized, and accessed only under the dispatcher lock.
 #[repr(C)]
-struct Thread {
+struct ThreadObject {
     header: UnsafeCell<DISPATCHER_HEADER>,
     number: ThreadId,
     join: Mutex<Option<JoinHandle<()>>>,
@@ -57,18 +57,18 @@ fn threads() -> MutexGuard<'static, BTreeSet<usize>> {
     THREADS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Drop for Thread {
+impl Drop for ThreadObject {
     fn drop(&mut self) {
         threads().remove(&ptr::from_ref(self).addr());
     }
 }
 
 // SAFETY: the header is accessed only under the dispatcher lock (Invariants).
-unsafe impl Send for Thread {}
+unsafe impl Send for ThreadObject {}
 // SAFETY: the header is accessed only under the dispatcher lock (Invariants).
-unsafe impl Sync for Thread {}
+unsafe impl Sync for ThreadObject {}
 
-impl Thread {
+impl ThreadObject {
     fn new(number: ThreadId) -> Arc<Self> {
         let thread = Arc::new(Self {
             header: UnsafeCell::new(header(THREAD, 0)),
@@ -94,7 +94,7 @@ static HANDLES: Mutex<Option<Handles>> = Mutex::new(None);
 
 #[derive(Default)]
 struct Handles {
-    threads: HashMap<usize, Arc<Thread>>,
+    threads: HashMap<usize, Arc<ThreadObject>>,
     last: usize,
 }
 
@@ -102,7 +102,7 @@ fn handles() -> MutexGuard<'static, Option<Handles>> {
     HANDLES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn thread_of(handle: HANDLE) -> Option<Arc<Thread>> {
+fn thread_of(handle: HANDLE) -> Option<Arc<ThreadObject>> {
     handles().as_ref()?.threads.get(&handle.addr()).cloned()
 }
 
@@ -115,7 +115,7 @@ pub(crate) fn number_of(object: usize) -> Option<ThreadId> {
 
 thread_local! {
     /// The object of the current thread, if it is a system thread.
-    static CURRENT: RefCell<Option<(Arc<Thread>, ClientCall, Entered)>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<(Arc<ThreadObject>, ClientCall, Entered)>> = const { RefCell::new(None) };
 }
 
 #[unsafe(no_mangle)]
@@ -139,7 +139,7 @@ unsafe extern "C" fn PsCreateSystemThread(
     }
     // Announced here, so that its number does not depend on when the machine starts it.
     let announced = kernel.announce();
-    let thread = Thread::new(announced);
+    let thread = ThreadObject::new(announced);
     let (context, this) = (ClientPointer(context), Arc::clone(&thread));
     let of = kernel.clone();
     // From here on, since it may run at any time.
@@ -235,7 +235,7 @@ unsafe extern "C" fn ZwWaitForSingleObject(
         return STATUS_INVALID_HANDLE;
     };
     let objects = [thread.header.get()];
-    // SAFETY: the object is held here; the caller passes a time-out or null.
+    // SAFETY: the object is held here; the caller passes a timeout or null.
     let status = unsafe { wait("ZwWaitForSingleObject", &objects, WaitAny, timeout) };
     if status == STATUS_SUCCESS {
         // It has ended; this waits until the machine's thread has, too.
@@ -275,12 +275,12 @@ pub(crate) unsafe extern "C" fn ObReferenceObjectByHandle(
 /// # Safety
 ///
 /// The caller has a reference to the object if it is a thread.
-unsafe fn thread_at(object: PVOID) -> Option<ManuallyDrop<Arc<Thread>>> {
+unsafe fn thread_at(object: PVOID) -> Option<ManuallyDrop<Arc<ThreadObject>>> {
     if !threads().contains(&object.addr()) {
         return None;
     }
     // SAFETY: the address is a thread's, and the caller's reference keeps it.
-    Some(ManuallyDrop::new(unsafe { Arc::from_raw(object.cast::<Thread>()) }))
+    Some(ManuallyDrop::new(unsafe { Arc::from_raw(object.cast::<ThreadObject>()) }))
 }
 
 /// Adds a reference to a thread, and returns the number of references. None if the object is no thread.
@@ -342,7 +342,7 @@ pub(crate) fn is_thread_type(object_type: POBJECT_TYPE) -> bool {
 
 thread_local! {
     /// The address that represents a thread that is not a system thread.
-    static FOREIGN: Arc<Thread> = Thread::new(0);
+    static FOREIGN: Arc<ThreadObject> = ThreadObject::new(0);
 }
 
 /// The current thread's object. It has no reference for the caller.

@@ -1,9 +1,8 @@
-//! Objects that were given back, and are kept for a while.
+//! Released objects, which are kept for a while.
 
 use std::collections::VecDeque;
 
-/// The last objects that a client has given back. They are kept so that a client that uses one finds nothing
-/// in it, and is stopped.
+/// The last objects that a client has released. They are kept to detect their use.
 pub(crate) struct Quarantine<T> {
     objects: VecDeque<T>,
     capacity: usize,

@@ -1,10 +1,10 @@
-//! Where memory is: in the pool, on a thread's stack, or elsewhere.
+//! The location of memory: in the pool, on a thread's stack, or elsewhere.
 
 use crate::kernel::Kernel;
 use crate::kernel::stack::is_on_stack;
 use crate::verifier::{Rule, fatal_violation, rule_violation, tolerated_violation};
 
-/// Stops a client that hands over memory that is on its stack, or that is smaller than it must be.
+/// Stops a client that passes memory that is on its stack, or that is too small.
 pub(crate) fn require_nonpaged(
     kernel: &Kernel,
     rule: Rule,

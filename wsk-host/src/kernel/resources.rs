@@ -1,10 +1,10 @@
-//! What a client holds besides memory, each with the call that took it: handles, references, locks, lists.
+//! The resources that a client holds besides memory (handles, references, locks, lists), each with the call that took it.
 
 use std::collections::BTreeMap;
 
 use crate::verifier::Origin;
 
-/// A kind of resource that a client takes and gives back.
+/// A kind of resource that a client acquires and releases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Resource {
     ThreadHandle,
@@ -18,7 +18,7 @@ pub(crate) enum Resource {
 }
 
 impl Resource {
-    /// What a report says of one that is left.
+    /// The words of a report for a resource that is left.
     fn left(self) -> &'static str {
         match self {
             Self::ThreadHandle => "a handle of a thread, not closed, opened",
@@ -42,7 +42,7 @@ impl Resources {
         self.0.entry((resource, key)).or_default().push(origin);
     }
 
-    /// Gives the one back that was taken last. Nothing is to be given back if another kernel's thread has taken it.
+    /// Releases the resource that was acquired last. Does nothing if a thread of another kernel has acquired it.
     pub(crate) fn give_back(&mut self, resource: Resource, key: usize) {
         if let Some(origins) = self.0.get_mut(&(resource, key)) {
             origins.pop();

@@ -33,7 +33,7 @@ impl Frame {
         let thread = thread::current().id();
         let (mut inner, mut found) = (None, None);
         backtrace::trace(|frame| {
-            // Where the frame begins, which is where the one of the function that it calls ends.
+            // The start of the frame, which is the end of the frame of the function that it calls.
             let start = frame.sp().addr();
             if start > address {
                 found = inner.map(|function| Self { thread, end: start, function });

@@ -11,17 +11,17 @@ use crate::kernel::schedule::{ThreadId, Ticks};
 const LENGTH: usize = 4096;
 
 #[derive(Default)]
-pub(crate) struct Trace(VecDeque<Entry>);
+pub(crate) struct Trace(VecDeque<TraceEntry>);
 
-pub(crate) struct Entry {
+pub(crate) struct TraceEntry {
     pub(crate) time: Ticks,
     pub(crate) thread: ThreadId,
-    pub(crate) event: Event,
+    pub(crate) event: TraceEvent,
 }
 
 /// Sockets and IRPs are numbered in the order of their creation and of their use: addresses would differ from
 /// run to run.
-pub(crate) enum Event {
+pub(crate) enum TraceEvent {
     Call {
         function: &'static str,
         socket: u64,
@@ -54,7 +54,7 @@ pub(crate) enum Result {
 }
 
 impl Trace {
-    pub(crate) fn record(&mut self, entry: Entry) {
+    pub(crate) fn record(&mut self, entry: TraceEntry) {
         if self.0.len() == LENGTH {
             self.0.pop_front();
         }
@@ -62,7 +62,7 @@ impl Trace {
     }
 
     pub(crate) fn lines(&self) -> Vec<String> {
-        self.0.iter().map(Entry::to_string).collect()
+        self.0.iter().map(TraceEntry::to_string).collect()
     }
 
     /// The time of the last event.
@@ -81,12 +81,12 @@ impl Trace {
     }
 }
 
-impl fmt::Display for Entry {
+impl fmt::Display for TraceEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let milliseconds = self.time / 10_000;
         write!(f, "{milliseconds:6}.{:04} ms  thread {}  ", self.time % 10_000, self.thread)?;
         match &self.event {
-            Event::Call { function, socket, irp, amount } => {
+            TraceEvent::Call { function, socket, irp, amount } => {
                 f.write_str(function)?;
                 if *socket != 0 {
                     write!(f, " on socket {socket}")?;
@@ -99,7 +99,7 @@ impl fmt::Display for Entry {
                     None => Ok(()),
                 }
             }
-            Event::Completion { irp, status, result } => {
+            TraceEvent::Completion { irp, status, result } => {
                 write!(f, "IRP {irp} completes: {}", Status(*status))?;
                 match result {
                     Result::Nothing => Ok(()),
@@ -107,17 +107,17 @@ impl fmt::Display for Entry {
                     Result::Socket(socket) => write!(f, ", socket {socket}"),
                 }
             }
-            Event::Return { irp, status } => {
+            TraceEvent::Return { irp, status } => {
                 write!(
                     f,
                     "the call with IRP {irp} returns {}: the IRP is not marked pending",
                     Status(*status)
                 )
             }
-            Event::Callback { function, socket, detail } => {
+            TraceEvent::Callback { function, socket, detail } => {
                 write!(f, "{function} of socket {socket}: {detail}")
             }
-            Event::Note(text) => f.write_str(text),
+            TraceEvent::Note(text) => f.write_str(text),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use wsk_sys::{NTSTATUS, PIRP};
 
-use crate::kernel::hang::InFlight;
+use crate::kernel::hang::RequestInFlight;
 use crate::kernel::schedule::Ticks;
 use crate::kernel::stack::Frame;
 use crate::kernel::trace::Status;
@@ -78,7 +78,7 @@ struct Pinned {
     origin: Arc<Origin>,
 }
 
-/// An object that uses memory of the client's until it has ended.
+/// An object that uses the client's memory until it has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Owner {
     /// The object, for a report; `#` stands for its number.
@@ -87,8 +87,8 @@ pub(crate) struct Owner {
 }
 
 impl Usage {
-    /// Takes an IRP over for a socket, or for none (zero), and returns the number of its request. `is_own`: the caller has
-    /// allocated the IRP, and no driver above has sent it.
+    /// Takes ownership of an IRP for a socket, or for none (zero), and returns the number of its request. `is_own`: the caller
+    /// has allocated the IRP; no driver above has sent it.
     pub(crate) fn begin(
         &mut self,
         irp: PIRP,
@@ -151,7 +151,7 @@ impl Usage {
         })
     }
 
-    /// Gives an IRP back, and returns the number of its request.
+    /// Returns an IRP to its owner. Returns the number of its request.
     pub(crate) fn end(&mut self, irp: PIRP) -> u64 {
         let Some(request) = self.requests.remove(&irp.addr()) else {
             return 0;
@@ -229,14 +229,14 @@ impl Usage {
     }
 
     /// The requests in flight, the oldest first.
-    pub(crate) fn in_flight(&self) -> Vec<InFlight> {
-        let describe = |request: &Request| InFlight {
+    pub(crate) fn in_flight(&self) -> Vec<RequestInFlight> {
+        let describe = |request: &Request| RequestInFlight {
             number: request.number,
             socket: request.socket,
             since: request.since,
             origin: request.origin.to_string(),
         };
-        let mut all: Vec<InFlight> = self.requests.values().map(describe).collect();
+        let mut all: Vec<RequestInFlight> = self.requests.values().map(describe).collect();
         all.sort_by_key(|request| request.number);
         all
     }
@@ -257,7 +257,7 @@ impl Usage {
         }
     }
 
-    /// Unpins what an owner has pinned: it is about to end.
+    /// Removes the pins of an owner, which is about to end.
     pub(crate) fn unpin_objects(&mut self, owner: Owner) {
         let keys = self.objects.remove(&owner).unwrap_or_default();
         self.unpin(keys);
@@ -370,7 +370,7 @@ pub(crate) fn addresses_of<T>(freed: &Range<usize>) -> Range<usize> {
     freed.start.saturating_sub(size_of::<T>() - 1)..freed.end
 }
 
-/// Stops a client that frees or initializes an object of the kernel's that is in use since a call.
+/// Stops a client that frees or initializes a kernel object that is in use since a call.
 pub(crate) fn require_not_in_use(call: &str, object: &str, since: &Origin) -> ! {
     kernel_violation(&format!("{call}: the memory is {object}\n  since:   {since}"));
 }

@@ -3,8 +3,8 @@
 //! A violation is found in the client's own call or later. Either way it cannot be undone, as in a kernel. The
 //! report names the rule, the call, the finding and the origin of the object, and the process ends.
 //!
-//! Reports are written to standard error itself. What `eprintln!` writes is kept by a test harness until the test has
-//! ended, and would be lost with the process.
+//! Reports are written directly to standard error: a test harness captures the output of `eprintln!` until the test has
+//! ended, so it would be lost with the process.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -111,12 +111,12 @@ fn describe(rule: Rule, call: &str, found: &str, created: Option<&Origin>) -> St
     report
 }
 
-/// Ends the process: a call of the kernel's was misused.
+/// Ends the process after a misuse of a kernel function.
 pub(crate) fn kernel_violation(message: &str) -> ! {
     stop(message)
 }
 
-/// What a report says of the current thread's kernel.
+/// The part of a report about the current thread's kernel.
 pub(crate) struct Context {
     /// The callback that the thread is in.
     pub(crate) callback: Option<String>,
@@ -124,7 +124,7 @@ pub(crate) struct Context {
     pub(crate) config: String,
     /// The last lines of the trace, each after a line break.
     pub(crate) trace: String,
-    /// How the run is repeated, if a seed decides.
+    /// The command that repeats the run, if a seed decides it.
     pub(crate) again: Option<String>,
 }
 
@@ -132,7 +132,7 @@ pub(crate) struct Context {
 pub(crate) struct Sources {
     /// The context, with this number of lines of the trace.
     pub(crate) context: fn(lines: usize) -> Option<Context>,
-    /// What the threads of the current thread's kernel wait for, by the places of the threads.
+    /// The waits of the threads of the current thread's kernel, with the places of the threads.
     pub(crate) waits: fn(places: &BTreeMap<u64, String>) -> String,
 }
 
@@ -154,7 +154,7 @@ pub(crate) fn write_report(report: &str) {
 /// Writes a report past the harness of a test.
 fn write(report: &str) {
     let mut stderr = std::io::stderr().lock();
-    // Without standard error nothing can be reported, and the process ends all the same.
+    // Without standard error nothing can be reported; the process ends nevertheless.
     let _ = stderr.write_all(report.as_bytes()).and_then(|()| stderr.flush());
 }
 
@@ -191,12 +191,12 @@ pub(crate) fn hang(message: &str, places: &BTreeMap<u64, String>) -> ! {
     stop(&format!("{message}{}", waits(places)))
 }
 
-/// As [`hang`], where something could still end the waits: the process goes on.
+/// Reports like [`hang`], where something could still end the waits. The process continues.
 pub(crate) fn report_hang(message: &str, places: &BTreeMap<u64, String>) {
     write_report(&format!("{message}{}", waits(places)));
 }
 
-/// What the threads of the current thread's kernel wait for, and what is open, for a report.
+/// The waits of the threads of the current thread's kernel, and the open objects, for a report.
 pub(crate) fn waits(places: &BTreeMap<u64, String>) -> String {
     SOURCES.get().map_or_else(String::new, |sources| (sources.waits)(places))
 }

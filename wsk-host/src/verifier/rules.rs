@@ -14,7 +14,7 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rule(u8);
 
-/// What the host does when a client breaks a rule.
+/// The host's reaction when a client breaks a rule.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -305,7 +305,7 @@ impl Rule {
         self.row().sentence
     }
 
-    /// What the host does when a client breaks the rule.
+    /// Returns the host's reaction when a client breaks the rule.
     #[must_use]
     pub fn outcome(self) -> Outcome {
         self.row().outcome

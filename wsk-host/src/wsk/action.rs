@@ -12,7 +12,7 @@ use wsk_sys::{NTSTATUS, PIRP, ULONG};
 
 use super::client::Client;
 use super::network::{Datagram, Incoming};
-use super::options::Options;
+use super::options::OptionValues;
 use crate::kernel::schedule::Ticks;
 use crate::kernel::trace;
 
@@ -52,7 +52,7 @@ impl Action {
     }
 }
 
-/// An IRP of the provider's.
+/// An IRP that the provider owns.
 ///
 /// # Invariants
 ///
@@ -68,7 +68,7 @@ pub(super) struct Completion {
     pub(super) irp: Irp,
     pub(super) status: NTSTATUS,
     pub(super) information: usize,
-    /// What the information is, for the trace.
+    /// The meaning of the information, for the trace.
     pub(super) result: trace::Result,
     /// The socket whose close waits for it, or zero.
     pub(super) socket: u64,
@@ -140,7 +140,7 @@ pub(super) enum Callback {
     },
     ReceiveFrom {
         datagrams: Vec<Datagram>,
-        options: Options,
+        options: OptionValues,
     },
     Disconnect {
         flags: ULONG,

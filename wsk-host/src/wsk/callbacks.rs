@@ -26,12 +26,12 @@ use super::control_data::flags as datagram_flags;
 use super::indication::{IndicatedData, IndicatedDatagrams};
 use super::network::{Datagram, Incoming};
 use super::object::origin;
-use super::options::Options;
+use super::options::OptionValues;
 use super::socket::{Retained, SocketState};
 use crate::kernel::Kernel;
 use crate::kernel::context;
 use crate::kernel::ke::irql::current_irql;
-use crate::kernel::trace::{Event, Status};
+use crate::kernel::trace::{Status, TraceEvent};
 use crate::verifier::{Origin, Rule, rule_violation};
 
 /// Calls the client, and returns the resulting actions.
@@ -86,7 +86,7 @@ fn calling<T>(kernel: &Kernel, function: &'static str, socket: u64, call: impl F
 }
 
 fn record(kernel: &Kernel, function: &'static str, socket: u64, detail: String) {
-    kernel.record(Event::Callback { function, socket, detail });
+    kernel.record(TraceEvent::Callback { function, socket, detail });
 }
 
 /// Stops a client whose callback returned a status that is not allowed.
@@ -320,7 +320,7 @@ fn receive_from(
     id: u64,
     callbacks: &Callbacks,
     datagrams: Vec<Datagram>,
-    options: &Options,
+    options: &OptionValues,
     actions: &mut Actions,
 ) {
     const FUNCTION: &str = "WskReceiveFromEvent";

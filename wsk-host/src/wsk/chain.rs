@@ -64,16 +64,16 @@ impl<'a> Shapes<'a> {
 /// # Invariants
 ///
 /// `mdl` and `bytes` are allocations of their own (`Box::into_raw`), and the MDL describes all of `bytes`.
-struct Block {
+struct IndicatedMdl {
     mdl: PMDL,
     bytes: *mut [u8],
     origin: Arc<Origin>,
 }
 
 // SAFETY: the block owns both allocations (Invariants).
-unsafe impl Send for Block {}
+unsafe impl Send for IndicatedMdl {}
 
-impl Block {
+impl IndicatedMdl {
     /// An MDL of some data, with other bytes in front of it and behind.
     fn new(front: usize, data: &[u8], behind: usize, origin: &Arc<Origin>) -> Self {
         let mut memory = vec![OTHER; front];
@@ -93,7 +93,7 @@ impl Block {
     }
 }
 
-impl Drop for Block {
+impl Drop for IndicatedMdl {
     fn drop(&mut self) {
         // SAFETY: both are from `Box::into_raw` (Invariants), and the client has released the indication.
         let (mdl, bytes) = unsafe { (Box::from_raw(self.mdl), Box::from_raw(self.bytes)) };
@@ -110,7 +110,7 @@ impl Drop for Block {
 
 /// A chain of MDLs with indicated data.
 pub(super) struct Chain {
-    blocks: Vec<Block>,
+    blocks: Vec<IndicatedMdl>,
     /// The offset of the data from the start of the first MDL.
     offset: usize,
     length: usize,
@@ -130,17 +130,17 @@ impl Chain {
         let last = parts.len() - 1;
         let block = |(index, part): (usize, &&[u8])| {
             let front = if index == 0 { offset } else { 0 };
-            Block::new(front, part, if index == last { behind } else { 0 }, origin)
+            IndicatedMdl::new(front, part, if index == last { behind } else { 0 }, origin)
         };
         let mut blocks: Vec<_> = parts.iter().enumerate().map(block).collect();
         if shapes.choose([0, 0, 1]) == 1 {
             // An MDL of no bytes. The first one has the data's offset within it.
             let first = usize::from(offset > 0);
             let place = first + shapes.random.below(blocks.len() + 1 - first);
-            blocks.insert(place, Block::new(0, &[], 0, origin));
+            blocks.insert(place, IndicatedMdl::new(0, &[], 0, origin));
         }
         if shapes.choose([0, 0, 0, 1]) == 1 {
-            blocks.push(Block::new(0, &[], 4, origin));
+            blocks.push(IndicatedMdl::new(0, &[], 4, origin));
         }
         for pair in blocks.windows(2) {
             // SAFETY: the MDLs are this chain's own.

@@ -21,7 +21,7 @@ use wsk_sys::{
 };
 
 use super::network::{Datagram, IcmpError};
-use super::options::Options;
+use super::options::OptionValues;
 use crate::kernel::config::Windows;
 use crate::verifier::{Rule, rule_violation, tolerated_violation};
 use crate::wsk::config::Stripping;
@@ -144,7 +144,7 @@ impl SendControl {
 }
 
 /// The control data of a datagram, as the socket's options ask for it.
-pub(super) fn describe(datagram: &Datagram, options: &Options, windows: Windows) -> Vec<u8> {
+pub(super) fn describe(datagram: &Datagram, options: &OptionValues, windows: Windows) -> Vec<u8> {
     let mut all = Vec::new();
     let is_v4 = match datagram.to {
         Some(to) => to.is_ipv4(),
@@ -268,7 +268,7 @@ impl ControlRoom {
     pub(super) unsafe fn write(
         &self,
         datagram: &Datagram,
-        (options, windows): (&Options, Windows),
+        (options, windows): (&OptionValues, Windows),
         is_truncated: bool,
     ) {
         let data = describe(datagram, options, windows);

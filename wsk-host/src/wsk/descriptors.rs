@@ -17,9 +17,9 @@ const NOT_CACHED: &str = "the security descriptor is not cached";
 
 /// The descriptors of a client.
 #[derive(Default)]
-pub(super) struct Descriptors(Mutex<Table>);
+pub(super) struct Descriptors(Mutex<DescriptorTable>);
 
-struct Table {
+struct DescriptorTable {
     /// By address, those of the quarantine included.
     cached: HashMap<usize, Cached>,
     /// The addresses of those that the client has released and no socket has.
@@ -42,13 +42,13 @@ impl Cached {
     }
 }
 
-impl Default for Table {
+impl Default for DescriptorTable {
     fn default() -> Self {
         Self { cached: HashMap::new(), released: Quarantine::new(MOST_RELEASED) }
     }
 }
 
-impl Table {
+impl DescriptorTable {
     fn is_unused(&self, address: usize) -> bool {
         self.cached.get(&address).is_some_and(Cached::is_unused)
     }
@@ -68,7 +68,7 @@ impl Table {
 }
 
 impl Descriptors {
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn table(&self) -> MutexGuard<'_, DescriptorTable> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

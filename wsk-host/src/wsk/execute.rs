@@ -19,7 +19,7 @@ use crate::kernel::Kernel;
 use crate::kernel::context::completing;
 use crate::kernel::io::irp::IofCompleteRequest;
 use crate::kernel::schedule::Ticks;
-use crate::kernel::trace::{self, Event};
+use crate::kernel::trace::{self, TraceEvent};
 
 /// Executes all actions, each now or later. The caller holds no lock of the provider's.
 pub(crate) fn execute(kernel: &Kernel, actions: Actions) {
@@ -87,7 +87,7 @@ fn complete(kernel: &Kernel, completion: &Completion) -> Actions {
     // SAFETY: the IRP is the provider's until it is completed, which is next.
     unsafe { (*irp).IoStatus = result_block };
     let number = kernel.usage().end(irp);
-    kernel.record(Event::Completion { irp: number, status, result });
+    kernel.record(TraceEvent::Completion { irp: number, status, result });
     // SAFETY: the IRP is the provider's, and at its stack location.
     completing(|| unsafe { IofCompleteRequest(irp, IO_NO_INCREMENT) });
     if let Some(client) = client {

@@ -19,7 +19,7 @@ use super::address;
 use super::chain::{Chain, Shapes};
 use super::control_data::describe;
 use super::network::Datagram;
-use super::options::Options;
+use super::options::OptionValues;
 use crate::kernel::config::Windows;
 use crate::verifier::Origin;
 
@@ -96,7 +96,7 @@ unsafe impl Send for IndicatedDatagrams {}
 impl IndicatedDatagrams {
     pub(super) fn new(
         all: &[Datagram],
-        (options, windows): (&Options, Windows),
+        (options, windows): (&OptionValues, Windows),
         shapes: &mut Shapes<'_>,
     ) -> Self {
         let origin = Arc::new(Origin::here("WskReceiveFromEvent"));

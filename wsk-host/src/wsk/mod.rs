@@ -60,7 +60,7 @@ use crate::verifier::kernel_violation;
 pub(crate) fn attach(kernel: &Kernel, config: &Config) -> io::Result<()> {
     let timing = kernel.config().timing;
     let mut poller = None;
-    let network: Box<dyn network::Network> = match config.network {
+    let network: Box<dyn network::NetworkBackend> = match config.network {
         Network::Simulated => Box::new(Simulated::new(timing, config)),
         Network::Null => Box::new(Null::default()),
         Network::Real => {

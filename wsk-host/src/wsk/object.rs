@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! A `WSK_SOCKET` is the beginning of an `Object`. Its address is looked up among the known ones before it is
+//! A `WSK_SOCKET` is the beginning of a `SocketObject`. Its address is looked up among the known ones before it is
 //! accessed, and it stays allocated while it is open and, closed, in the quarantine.
 
 #![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
@@ -30,12 +30,12 @@ use crate::verifier::{Origin, Rule, fatal_violation, kernel_violation};
 ///
 /// # Invariants
 ///
-/// - `socket` is the first field (`repr(C)`), so a `PWSK_SOCKET` is the address of an `Object`.
+/// - `socket` is the first field (`repr(C)`), so a `PWSK_SOCKET` is the address of a `SocketObject`.
 /// - The address is in [`KNOWN`] from the creation on, with `open` set until the client closes the socket. The memory
 ///   is freed later, by the quarantine.
 /// - `client` is `Some` while the socket is open.
 #[repr(C)]
-pub(super) struct Object {
+pub(super) struct SocketObject {
     socket: WSK_SOCKET,
     pub(super) id: u64,
     category: Category,
@@ -58,7 +58,7 @@ fn known() -> MutexGuard<'static, Option<HashMap<usize, Known>>> {
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Object {
+impl SocketObject {
     /// Makes a socket's object, and returns its address.
     pub(super) fn create(
         id: u64,
@@ -109,7 +109,7 @@ pub(super) fn origin(address: usize) -> Option<Arc<Origin>> {
 
 /// A call with a socket, until it returns.
 pub(super) struct InCall<'a> {
-    pub(super) object: &'a Object,
+    pub(super) object: &'a SocketObject,
     address: usize,
 }
 
@@ -121,9 +121,9 @@ impl InCall<'_> {
 }
 
 impl std::ops::Deref for InCall<'_> {
-    type Target = Object;
+    type Target = SocketObject;
 
-    fn deref(&self) -> &Object {
+    fn deref(&self) -> &SocketObject {
         self.object
     }
 }
@@ -197,7 +197,7 @@ pub(super) unsafe fn begin_anywhere<'a>(
         }
     }
     // SAFETY: the object is open, so it is not freed.
-    let object = unsafe { &*ptr::with_exposed_provenance::<Object>(socket.addr()) };
+    let object = unsafe { &*ptr::with_exposed_provenance::<SocketObject>(socket.addr()) };
     if object.category != category {
         let found = format!(
             "the function is from the table of a {} socket, but the socket is a {} socket",
@@ -258,7 +258,7 @@ static CLOSED: Mutex<Quarantine<usize>> = Mutex::new(Quarantine::new(4096));
 
 /// Ends a closed socket, before its close's IRP is completed: the client may then end the registration.
 fn retire(address: usize) {
-    let object: *mut Object = ptr::with_exposed_provenance_mut(address);
+    let object: *mut SocketObject = ptr::with_exposed_provenance_mut(address);
     // SAFETY: the close has waited for everything that used the object.
     let (id, client) = unsafe { ((*object).id, (*object).client.take()) };
     if let Some(client) = client {
@@ -269,6 +269,6 @@ fn retire(address: usize) {
     if let Some(oldest) = oldest {
         known().as_mut().map(|all| all.remove(&oldest));
         // SAFETY: `create` allocated it, and it has left the quarantine, its last owner.
-        drop(unsafe { Box::from_raw(ptr::with_exposed_provenance_mut::<Object>(oldest)) });
+        drop(unsafe { Box::from_raw(ptr::with_exposed_provenance_mut::<SocketObject>(oldest)) });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wsk_sys::since::{self, Version};
+use wsk_sys::since::{self, WindowsVersion};
 use wsk_sys::{
     ADDRESS_FAMILY, AF_INET6, IP_ADD_MEMBERSHIP, IP_DONTFRAGMENT, IP_DROP_MEMBERSHIP, IP_ECN,
     IP_HOPLIMIT, IP_MREQ, IP_MTU, IP_MTU_DISCOVER, IP_MULTICAST_IF, IP_MULTICAST_LOOP,
@@ -76,7 +76,7 @@ pub(super) struct Specification {
     /// The categories whose sockets have it.
     categories: u8,
     /// The first Windows that has it; none, if all have.
-    since: Option<Version>,
+    since: Option<WindowsVersion>,
 }
 
 const ALL: u8 = BASIC | LISTEN | DATAGRAM | CONNECTION | STREAM;
@@ -102,7 +102,7 @@ const fn before_bind(option: Specification) -> Specification {
     Specification { phase: Phase::BeforeBind, ..option }
 }
 
-const fn later(since: Version, option: Specification) -> Specification {
+const fn later(since: WindowsVersion, option: Specification) -> Specification {
     Specification { since: Some(since), ..option }
 }
 
@@ -280,9 +280,9 @@ pub(super) enum Sharing {
 
 /// The options of a socket that were set.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Options(BTreeMap<(ULONG, ULONG), ULONG>);
+pub(super) struct OptionValues(BTreeMap<(ULONG, ULONG), ULONG>);
 
-impl Options {
+impl OptionValues {
     pub(super) fn get(&self, level: ULONG, name: ULONG) -> ULONG {
         let initial = || {
             let option = OPTIONS.iter().find(|o| (o.level, o.name) == (level, name));
@@ -368,7 +368,7 @@ mod tests {
         assert_eq!(option.setting(&[64, 0]), None);
         let number = Specification::find(V4, IP_TOS, DATAGRAM, Windows::VISTA).unwrap();
         assert_eq!(number.setting(&[64]), None);
-        let mut options = Options::default();
+        let mut options = OptionValues::default();
         assert_eq!(options.get(V4, IP_TTL), 128);
         options.set(&setting);
         assert_eq!(options.get(V4, IP_TTL), 64);

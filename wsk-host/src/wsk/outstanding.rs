@@ -103,13 +103,13 @@ fn advice(socket: &Socket) -> Option<String> {
         }
         RequestKind::Connect { .. } => "waits for its connection, which its peer does not take",
         RequestKind::Receive { .. } | RequestKind::Drain => {
-            "waits for bytes, and its peer neither sends some nor shuts down: give the receive a time-out, or cancel it"
+            "waits for bytes, and its peer neither sends some nor shuts down: give the receive a timeout, or cancel it"
         }
         RequestKind::Send { .. } | RequestKind::Disconnect { .. } => {
             "waits until its peer receives: the buffers between them are full"
         }
         RequestKind::ReceiveFrom { .. } => {
-            "waits for a datagram, which may be lost: give the receive a time-out, or cancel it"
+            "waits for a datagram, which may be lost: give the receive a timeout, or cancel it"
         }
         RequestKind::SendTo { .. } => "waits until a datagram can be sent",
         RequestKind::Change => "waits for a change of the network: cancel it",

@@ -29,7 +29,7 @@ use crate::kernel::ke::dispatcher::Signal;
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::residency::require_nonpaged;
 use crate::kernel::schedule::ticks;
-use crate::kernel::trace::Event;
+use crate::kernel::trace::TraceEvent;
 use crate::kernel::usage::Owner;
 use crate::verifier::{Origin, Rule, fatal_violation, rule_violation};
 use crate::wsk::config::Readiness;
@@ -44,7 +44,7 @@ fn registration_owner(client: usize) -> Owner {
 
 /// Records a call without an IRP.
 fn record(kernel: &Kernel, function: &'static str) {
-    kernel.record(Event::Call { function, socket: 0, irp: 0, amount: None });
+    kernel.record(TraceEvent::Call { function, socket: 0, irp: 0, amount: None });
 }
 
 #[unsafe(no_mangle)]

@@ -25,7 +25,7 @@ use crate::kernel::trace;
 /// # Invariants
 ///
 /// The provider owns the IRP, and the memory that `kind` points to is valid, until the IRP is completed.
-pub(super) struct Waiting {
+pub(super) struct PendingRequest {
     pub(super) irp: PIRP,
     pub(super) kind: RequestKind,
     /// It is not served, only cancelled.
@@ -35,7 +35,7 @@ pub(super) struct Waiting {
 }
 
 // SAFETY: the IRP and the memory are the provider's (Invariants), which may use them in any thread.
-unsafe impl Send for Waiting {}
+unsafe impl Send for PendingRequest {}
 
 pub(super) enum RequestKind {
     Accept(AcceptRoom),
@@ -129,7 +129,7 @@ impl RequestKind {
 /// The requests of one socket.
 #[derive(Default)]
 pub(super) struct Requests {
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<PendingRequest>,
     /// IRPs and callbacks that were given to the client, or are about to be.
     pub(super) undelivered: usize,
 }
@@ -160,7 +160,7 @@ impl Requests {
         held: bool,
         cancel: CancelRoutine,
     ) -> Actions {
-        self.waiting.push_back(Waiting { irp, kind, held, serial: 0 });
+        self.waiting.push_back(PendingRequest { irp, kind, held, serial: 0 });
         // SAFETY: the IRP is the provider's. Its routine takes the lock that is held here.
         let is_cancelled = unsafe { set_cancel_routine(irp, cancel) };
         // SAFETY: the IRP is the provider's, and was just made cancellable.
@@ -198,15 +198,18 @@ impl Requests {
     }
 
     /// Takes the first served request of a kind that is not being cancelled.
-    pub(super) fn take(&mut self, wanted: fn(&RequestKind) -> bool) -> Option<Waiting> {
+    pub(super) fn take(&mut self, wanted: fn(&RequestKind) -> bool) -> Option<PendingRequest> {
         // SAFETY: the IRPs are the provider's, and were made cancellable when they began to wait.
-        let may_take = |w: &Waiting| !w.held && wanted(&w.kind) && unsafe { claim(w.irp) };
+        let may_take = |w: &PendingRequest| !w.held && wanted(&w.kind) && unsafe { claim(w.irp) };
         let place = self.waiting.iter().position(may_take)?;
         self.waiting.remove(place)
     }
 
     /// Takes the first served request of a kind if it, and not a later one, is not being cancelled.
-    pub(super) fn take_first(&mut self, wanted: fn(&RequestKind) -> bool) -> Option<Waiting> {
+    pub(super) fn take_first(
+        &mut self,
+        wanted: fn(&RequestKind) -> bool,
+    ) -> Option<PendingRequest> {
         let place = self.waiting.iter().position(|w| !w.held && wanted(&w.kind))?;
         // SAFETY: as in `take`.
         let claimed = unsafe { claim(self.waiting[place].irp) };

@@ -12,7 +12,7 @@ use super::category::Category;
 use super::client::Client;
 use super::descriptors::SocketDescriptor;
 use super::network::Datagram;
-use super::options::Options;
+use super::options::OptionValues;
 use super::requests::Requests;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ pub(super) struct Socket {
     pub(super) kind: USHORT,
     pub(super) callbacks: Callbacks,
     pub(super) state: SocketState,
-    pub(super) options: Options,
+    pub(super) options: OptionValues,
     pub(super) security: Option<SocketDescriptor>,
     pub(super) requests: Requests,
     pub(super) closing: Option<ClosedSocket>,
@@ -196,7 +196,7 @@ impl Socket {
             kind,
             callbacks,
             state: SocketState::Created,
-            options: Options::default(),
+            options: OptionValues::default(),
             security: None,
             requests: Requests::default(),
             closing: None,

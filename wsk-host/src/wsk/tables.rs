@@ -7,7 +7,7 @@
 use std::mem::offset_of;
 
 use wsk_sys::ctypes::c_void;
-use wsk_sys::since::{self, Length, Version, lengths};
+use wsk_sys::since::{self, TableLength, WindowsVersion, lengths};
 use wsk_sys::{
     WSK_PROVIDER_BASIC_DISPATCH, WSK_PROVIDER_CONNECTION_DISPATCH, WSK_PROVIDER_DATAGRAM_DISPATCH,
     WSK_PROVIDER_DISPATCH, WSK_PROVIDER_LISTEN_DISPATCH, WSK_PROVIDER_STREAM_DISPATCH,
@@ -72,7 +72,7 @@ tables! {
     STREAM: WSK_PROVIDER_STREAM_DISPATCH by stream_of,
 }
 
-const fn provider_of(windows: Version) -> WSK_PROVIDER_DISPATCH {
+const fn provider_of(windows: WindowsVersion) -> WSK_PROVIDER_DISPATCH {
     table! {
         WSK_PROVIDER_DISPATCH, windows { Version = VERSION, Reserved = 0, }
         WskSocket: provider::socket,
@@ -84,7 +84,7 @@ const fn provider_of(windows: Version) -> WSK_PROVIDER_DISPATCH {
     }
 }
 
-const fn basic_of<const C: Category>(_windows: Version) -> WSK_PROVIDER_BASIC_DISPATCH {
+const fn basic_of<const C: Category>(_windows: WindowsVersion) -> WSK_PROVIDER_BASIC_DISPATCH {
     table! {
         WSK_PROVIDER_BASIC_DISPATCH, _windows {}
         WskControlSocket: basic::control_socket::<C>,
@@ -92,7 +92,7 @@ const fn basic_of<const C: Category>(_windows: Version) -> WSK_PROVIDER_BASIC_DI
     }
 }
 
-const fn listen_of(windows: Version) -> WSK_PROVIDER_LISTEN_DISPATCH {
+const fn listen_of(windows: WindowsVersion) -> WSK_PROVIDER_LISTEN_DISPATCH {
     const C: Category = category::LISTEN;
     table! {
         WSK_PROVIDER_LISTEN_DISPATCH, windows { Basic = basic_of::<C>(windows), }
@@ -103,7 +103,7 @@ const fn listen_of(windows: Version) -> WSK_PROVIDER_LISTEN_DISPATCH {
     }
 }
 
-const fn datagram_of(windows: Version) -> WSK_PROVIDER_DATAGRAM_DISPATCH {
+const fn datagram_of(windows: WindowsVersion) -> WSK_PROVIDER_DATAGRAM_DISPATCH {
     const C: Category = category::DATAGRAM;
     table! {
         WSK_PROVIDER_DATAGRAM_DISPATCH, windows { Basic = basic_of::<C>(windows), }
@@ -116,7 +116,7 @@ const fn datagram_of(windows: Version) -> WSK_PROVIDER_DATAGRAM_DISPATCH {
     }
 }
 
-const fn connection_of(windows: Version) -> WSK_PROVIDER_CONNECTION_DISPATCH {
+const fn connection_of(windows: WindowsVersion) -> WSK_PROVIDER_CONNECTION_DISPATCH {
     const C: Category = category::CONNECTION;
     table! {
         WSK_PROVIDER_CONNECTION_DISPATCH, windows { Basic = basic_of::<C>(windows), }
@@ -134,7 +134,7 @@ const fn connection_of(windows: Version) -> WSK_PROVIDER_CONNECTION_DISPATCH {
     }
 }
 
-const fn stream_of(windows: Version) -> WSK_PROVIDER_STREAM_DISPATCH {
+const fn stream_of(windows: WindowsVersion) -> WSK_PROVIDER_STREAM_DISPATCH {
     const C: Category = category::STREAM;
     table! {
         WSK_PROVIDER_STREAM_DISPATCH, windows { Basic = basic_of::<C>(windows), }
@@ -155,7 +155,7 @@ const fn stream_of(windows: Version) -> WSK_PROVIDER_STREAM_DISPATCH {
 }
 
 /// The table that a Windows has: the shortest, if it is older than all.
-fn choose<T>(tables: &'static [T], lengths: &[Length], windows: Windows) -> &'static T {
+fn choose<T>(tables: &'static [T], lengths: &[TableLength], windows: Windows) -> &'static T {
     let newest = lengths.iter().rposition(|length| windows.has(length.since));
     &tables[newest.unwrap_or(0)]
 }

@@ -20,7 +20,7 @@ fn host() -> (Host, Entered) {
     (host, entered)
 }
 
-/// A relative time-out, in the kernel's units of 100 ns.
+/// A relative timeout, in the kernel's units of 100 ns.
 fn milliseconds(count: i64) -> LARGE_INTEGER {
     LARGE_INTEGER { QuadPart: -10_000 * count }
 }

@@ -99,7 +99,7 @@ fn a_descriptor_that_is_not_released() {
     });
 }
 
-/// The last released descriptors are kept, so that a use is recognised, and no more than those.
+/// Only the most recently released descriptors are kept, to recognize their use.
 #[test]
 fn a_descriptor_released_long_ago() {
     let says = ["WskSocket", "the security descriptor is not cached", ""];

@@ -531,7 +531,7 @@ fn an_event_left_set_by_a_request_that_was_not_waited_for() {
 #[test]
 fn a_wait_at_dispatch_level() {
     stops("KeWaitForSingleObject: called at IRQL 2, the maximum is 1", |_| {
-        // SAFETY: breaks the kernel's rule: no wait without a time-out at this level.
+        // SAFETY: breaks the kernel's rule: no wait without a timeout at this level.
         unsafe {
             KfRaiseIrql(DISPATCH_LEVEL);
             KeWaitForSingleObject(event(), Executive, KernelMode, FALSE, ptr::null_mut());

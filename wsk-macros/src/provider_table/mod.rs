@@ -8,7 +8,7 @@ use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::{Error, Fields, Ident, ItemStruct, Path, Result, Token};
 
-use self::slots::{Kind, Slot};
+use self::slots::{Slot, SlotKind};
 use self::wrapper::Wrapper;
 use crate::diagnostics::Errors;
 use crate::paths;
@@ -86,7 +86,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
                 slots.extend(Slot::read(field, of_socket, &mut errors));
             }
             if let Some(slot) =
-                slots.iter().skip(1).find(|slot| matches!(slot.kind, Kind::Table(_)))
+                slots.iter().skip(1).find(|slot| matches!(slot.kind, SlotKind::Table(_)))
             {
                 errors.at(&slot.name, "a table begins with `Basic`, or does not have it");
             }

@@ -19,10 +19,10 @@ pub(super) struct Slot {
     pub(super) attributes: Vec<Attribute>,
     /// `#[cfg(…)]`, of everything that is made for the slot.
     pub(super) conditions: Vec<Attribute>,
-    pub(super) kind: Kind,
+    pub(super) kind: SlotKind,
 }
 
-pub(super) enum Kind {
+pub(super) enum SlotKind {
     /// A table that this one begins with.
     Table(Type),
     /// A value, which is reserved or can be read.
@@ -30,25 +30,25 @@ pub(super) enum Kind {
         ty: Type,
         is_reserved: bool,
     },
-    Function(Function),
+    Function(SlotFunction),
 }
 
-pub(super) struct Function {
-    pub(super) parameters: Vec<Parameter>,
+pub(super) struct SlotFunction {
+    pub(super) parameters: Vec<SlotParameter>,
     pub(super) output: Option<Type>,
     /// The type whose values show that the running system's table has the slot.
     pub(super) capability: Option<Path>,
     pub(super) rules: Vec<LitInt>,
 }
 
-pub(super) struct Parameter {
+pub(super) struct SlotParameter {
     pub(super) name: Ident,
     pub(super) ty: Type,
-    pub(super) role: Role,
+    pub(super) role: ParameterRole,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum ParameterRole {
     Plain,
     /// Always zero.
     Reserved,
@@ -112,8 +112,9 @@ impl Slot {
                         "a value or a parameter can be reserved: a function that is not to be called needs no attribute",
                     );
                 }
-                let function = Function::read(&name, function, of_socket, (since, rules), errors)?;
-                Kind::Function(function)
+                let function =
+                    SlotFunction::read(&name, function, of_socket, (since, rules), errors)?;
+                SlotKind::Function(function)
             }
             ty @ Type::Path(path) if name == "Basic" && path.qself.is_none() => {
                 only_of_functions(errors);
@@ -126,13 +127,13 @@ impl Slot {
                         "only a socket's table begins with `Basic`: write `of_socket` after the table's name",
                     );
                 }
-                Kind::Table(ty.clone())
+                SlotKind::Table(ty.clone())
             }
             ty @ Type::Path(path)
                 if path.path.segments.last().is_some_and(|last| last.ident.unraw() == "USHORT") =>
             {
                 only_of_functions(errors);
-                Kind::Value { ty: ty.clone(), is_reserved: reserved.is_some() }
+                SlotKind::Value { ty: ty.clone(), is_reserved: reserved.is_some() }
             }
             other => {
                 errors.at(
@@ -146,7 +147,7 @@ impl Slot {
     }
 }
 
-impl Function {
+impl SlotFunction {
     fn read(
         slot: &Ident,
         function: &TypeFnPtr,
@@ -169,7 +170,7 @@ impl Function {
         let capability = since.and_then(|since| {
             let read = since.parse_args::<Path>();
             let message =
-                "write the type that shows that the slot exists, as in `#[since(has::Names)]`";
+                "write the type that shows that the slot exists, as in `#[since(has::NameResolution)]`";
             errors.take(read.map_err(|_| Error::new_spanned(&since, message)))
         });
         let rules = rules.map_or_else(Vec::new, |rules| Self::read_rules(&rules, errors));
@@ -177,16 +178,16 @@ impl Function {
             ReturnType::Default => None,
             ReturnType::Type(_, ty) => Some((**ty).clone()),
         };
-        let parameters: Vec<Option<Parameter>> =
-            function.inputs.iter().map(|input| Parameter::read(input, errors)).collect();
-        let parameters = parameters.into_iter().collect::<Option<Vec<Parameter>>>()?;
+        let parameters: Vec<Option<SlotParameter>> =
+            function.inputs.iter().map(|input| SlotParameter::read(input, errors)).collect();
+        let parameters = parameters.into_iter().collect::<Option<Vec<SlotParameter>>>()?;
         if of_socket {
             match parameters.first() {
                 None => errors.at(
                     slot,
                     "a socket's function takes the socket first: `fn(socket: PWSK_SOCKET, …)`",
                 ),
-                Some(first) if first.role != Role::Plain => errors.at(
+                Some(first) if first.role != ParameterRole::Plain => errors.at(
                     &first.name,
                     "the first parameter of a socket's function is the socket: remove the attribute",
                 ),
@@ -222,7 +223,7 @@ impl Function {
     }
 }
 
-impl Parameter {
+impl SlotParameter {
     fn read(input: &NamedArg, errors: &mut Errors) -> Option<Self> {
         let name = match &input.name {
             Some((name, _)) if name != "_" && name != "self" => name.clone(),
@@ -235,18 +236,18 @@ impl Parameter {
                 return None;
             }
         };
-        let mut role = Role::Plain;
+        let mut role = ParameterRole::Plain;
         for attribute in &input.attrs {
             let found = if attribute.path().is_ident("reserved") {
-                Role::Reserved
+                ParameterRole::Reserved
             } else if attribute.path().is_ident("flags") {
-                Role::Flags
+                ParameterRole::Flags
             } else {
                 errors.at(attribute, "a parameter can be `#[reserved]` or have `#[flags]`");
                 continue;
             };
             require_no_argument(attribute, errors);
-            if role != Role::Plain {
+            if role != ParameterRole::Plain {
                 errors.at(attribute, "a parameter has one of these attributes, once");
             }
             role = found;

@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::{Ident, ItemStruct, Path, Type, Visibility};
 
-use super::slots::{Function, Kind, Parameter, Role, Slot, method_name};
+use super::slots::{ParameterRole, Slot, SlotFunction, SlotKind, SlotParameter, method_name};
 
 /// The type that is made.
 pub(super) struct Wrapper<'a> {
@@ -54,8 +54,18 @@ impl Wrapper<'_> {
                 }
             }
         });
+        let invariant = if self.of_socket {
+            "The socket is of the table's category, and stays open as long as the wrapper is used."
+        } else {
+            "The pointer is to a table of this type, of the length that the running system's has, which stays valid as \
+             long as the wrapper is used."
+        };
         quote! {
             #(#attrs)*
+            ///
+            /// # Invariants
+            ///
+            #[doc = #invariant]
             #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
             #vis struct #ident(#held);
 
@@ -76,7 +86,7 @@ impl Wrapper<'_> {
     /// The table that this one begins with.
     fn base(&self) -> Option<&Type> {
         self.slots.iter().find_map(|slot| match &slot.kind {
-            Kind::Table(ty) => Some(ty),
+            SlotKind::Table(ty) => Some(ty),
             _ => None,
         })
     }
@@ -184,14 +194,14 @@ impl Wrapper<'_> {
     fn raw_type(&self, slot: &Slot) -> TokenStream {
         let wsk = &self.wsk;
         match &slot.kind {
-            Kind::Table(_) => quote!(#wsk::sys::WSK_PROVIDER_BASIC_DISPATCH),
-            Kind::Value { ty, .. } => quote!(#ty),
-            Kind::Function(function) => {
+            SlotKind::Table(_) => quote!(#wsk::sys::WSK_PROVIDER_BASIC_DISPATCH),
+            SlotKind::Value { ty, .. } => quote!(#ty),
+            SlotKind::Function(function) => {
                 let types = function.parameters.iter().map(|parameter| {
                     let ty = &parameter.ty;
                     match parameter.role {
-                        Role::Flags => quote!(#wsk::sys::ULONG),
-                        Role::Plain | Role::Reserved => quote!(#ty),
+                        ParameterRole::Flags => quote!(#wsk::sys::ULONG),
+                        ParameterRole::Plain | ParameterRole::Reserved => quote!(#ty),
                     }
                 });
                 let output = function.output(wsk);
@@ -203,8 +213,8 @@ impl Wrapper<'_> {
     fn method(&self, visibility: &TokenStream, slot: &Slot) -> TokenStream {
         let Slot { name, attributes, conditions, kind } = slot;
         match kind {
-            Kind::Table(_) | Kind::Value { is_reserved: true, .. } => TokenStream::new(),
-            Kind::Value { ty, .. } => {
+            SlotKind::Table(_) | SlotKind::Value { is_reserved: true, .. } => TokenStream::new(),
+            SlotKind::Value { ty, .. } => {
                 let (method, value) = (method_name(name), local("value"));
                 let read = self.read(name, &value);
                 let summary = format!("Reads `{name}` from the table.");
@@ -219,7 +229,7 @@ impl Wrapper<'_> {
                     }
                 }
             }
-            Kind::Function(function) => self.call(visibility, slot, function),
+            SlotKind::Function(function) => self.call(visibility, slot, function),
         }
     }
 
@@ -245,7 +255,7 @@ impl Wrapper<'_> {
         }
     }
 
-    fn call(&self, visibility: &TokenStream, slot: &Slot, function: &Function) -> TokenStream {
+    fn call(&self, visibility: &TokenStream, slot: &Slot, function: &SlotFunction) -> TokenStream {
         let wsk = &self.wsk;
         let Slot { name: slot_name, attributes, conditions, .. } = slot;
         let mut parameters = Vec::new();
@@ -254,20 +264,20 @@ impl Wrapper<'_> {
             let has = local("_has");
             parameters.push(quote! { #has: #capability });
         }
-        for (position, Parameter { name, ty, role }) in function.parameters.iter().enumerate() {
+        for (position, SlotParameter { name, ty, role }) in function.parameters.iter().enumerate() {
             if self.of_socket && position == 0 {
                 arguments.push(quote! { self.socket() });
                 continue;
             }
             match role {
-                Role::Reserved => arguments.push(quote! {
+                ParameterRole::Reserved => arguments.push(quote! {
                     <#ty as #wsk::dispatch::ReservedArgument>::ZERO
                 }),
-                Role::Flags => {
+                ParameterRole::Flags => {
                     parameters.push(quote! { #name: #ty });
                     arguments.push(quote! { #name.bits() });
                 }
-                Role::Plain => {
+                ParameterRole::Plain => {
                     parameters.push(quote! { #name: #ty });
                     arguments.push(quote! { #name });
                 }

@@ -666,7 +666,7 @@ unsafe extern "C" {
     ) -> LONG;
     /// Waits until an object is signaled or the timeout expires. The timeout is in units of 100 ns: negative values are relative, null waits indefinitely.
     ///
-    /// IRQL: <= APC_LEVEL; <= DISPATCH_LEVEL with a time-out of zero. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kewaitforsingleobject).
+    /// IRQL: <= APC_LEVEL; <= DISPATCH_LEVEL with a timeout of zero. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kewaitforsingleobject).
     pub fn KeWaitForSingleObject(
         Object: PVOID,
         WaitReason: KWAIT_REASON,
@@ -676,7 +676,7 @@ unsafe extern "C" {
     ) -> NTSTATUS;
     /// Waits until one or all of several objects are signaled. More than three objects require a wait-block array.
     ///
-    /// IRQL: <= APC_LEVEL; <= DISPATCH_LEVEL with a time-out of zero. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kewaitformultipleobjects).
+    /// IRQL: <= APC_LEVEL; <= DISPATCH_LEVEL with a timeout of zero. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kewaitformultipleobjects).
     pub fn KeWaitForMultipleObjects(
         Count: ULONG,
         Object: *mut PVOID,

@@ -1,4 +1,4 @@
-//! A pool of buffers for calls that have no buffer of the driver's.
+//! A pool of buffers for calls that take slices.
 //!
 //! # Safety
 //!
@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use super::{Buffer, BufferHeader, Slice, copy};
 use crate::status::Result;
 
-/// Up to two unused buffers, for calls that have no buffer of the driver's.
+/// Up to two unused buffers, for calls that take slices.
 ///
 /// # Invariants
 ///
@@ -20,7 +20,7 @@ use crate::status::Result;
 pub(crate) struct BufferPool([AtomicPtr<BufferHeader>; 2]);
 
 impl BufferPool {
-    /// The least size of a pooled buffer in bytes: more than one packet of most networks.
+    /// The minimum size of a pooled buffer in bytes, which exceeds a packet of most networks.
     const LEAST: usize = 2048;
 
     pub(crate) const fn new() -> Self {
@@ -40,11 +40,11 @@ impl BufferPool {
                 if buffer.len() >= size {
                     return Ok(buffer);
                 }
-                // A buffer that is too small now would be too small again.
+                // A buffer that is too small is dropped: later calls would find it too small, too.
                 drop(buffer);
             }
         }
-        // Each is twice as large as the last, so that allocations soon end.
+        // Doubles the size, so few allocations are needed until the buffers are large enough.
         let rounded = size.checked_next_power_of_two().filter(|size| *size <= Buffer::MAX_SIZE);
         Buffer::new(rounded.unwrap_or(size).max(Self::LEAST))
     }

@@ -91,7 +91,7 @@ impl Buffer {
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     pub fn new(size: usize) -> Result<Self> {
         if size == 0 {
-            // WSK takes no bytes as a null MDL; an MDL of none could not be built.
+            // WSK takes a null MDL for zero bytes; an MDL of zero bytes could not be built.
             return Ok(Self::empty());
         }
         if size > Self::MAX_SIZE {
@@ -122,7 +122,7 @@ impl Buffer {
         Self(unsafe { NonNull::new_unchecked((&raw const NOTHING).cast_mut()) })
     }
 
-    /// What the buffer is.
+    /// Only the size: the contents may be long, and secret.
     #[inline]
     const fn header(&self) -> &BufferHeader {
         // SAFETY: the buffer owns it, or it is static.
@@ -193,7 +193,7 @@ impl DerefMut for Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         if !self.header().mdl.is_null() {
-            // An MDL of nonpaged pool maps and locks nothing that would have to be undone.
+            // An MDL of nonpaged pool has no mapping or locked pages to undo.
             // SAFETY: the allocation begins with the header, and no request owns it.
             unsafe { pool::free(self.0.cast()) };
         }
@@ -222,7 +222,7 @@ impl fmt::Debug for Buffer {
 #[derive(Debug)]
 pub struct Slice {
     buffer: Buffer,
-    // WithDeadline the buffer, and in this order.
+    // A range within the buffer: `start` is at most `end`.
     start: usize,
     end: usize,
 }
@@ -407,7 +407,7 @@ impl<T, B> BufResult<T, B> {
     }
 }
 
-/// Copies bytes as far as there is room. Returns their number.
+/// Copies as many bytes as fit, and returns their number.
 pub(crate) fn copy(from: &[u8], to: &mut [u8]) -> usize {
     let count = from.len().min(to.len());
     // Both ranges are in bounds; written so that the compiler emits no panic.

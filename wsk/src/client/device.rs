@@ -8,7 +8,7 @@
 
 use wsk_sys::{ObDereferenceObject, ObReferenceObject, PDEVICE_OBJECT};
 
-/// A reference to a device of the driver's.
+/// A reference to a device of the driver.
 ///
 /// # Invariants
 ///
@@ -25,7 +25,7 @@ impl DeviceRef {
     ///
     /// # Safety
     ///
-    /// The pointer is to a device of the driver's that is not deleted.
+    /// The pointer is to a device of the driver that is not deleted.
     pub(crate) unsafe fn new(device: PDEVICE_OBJECT) -> Self {
         // INVARIANT: the reference is taken here.
         // SAFETY: the device exists, by this function's contract.

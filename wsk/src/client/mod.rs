@@ -22,12 +22,12 @@ use wsk_sys::{
 pub(crate) use self::device::DeviceRef;
 pub(crate) use self::setup::ClientSetup;
 use crate::capabilities::Capabilities;
-use crate::deferred::{DeferredQueue, Job, job_of_call};
+use crate::deferred::{DeferredJob, DeferredQueue, job_of_call};
 use crate::event_mask::EventMask;
 use crate::irql::Passive;
 use crate::operation::{Cache, Refusals, Target, TargetHeader};
 use crate::pool::PoolBox;
-use crate::rundown::{Kind, Rundown, Running};
+use crate::rundown::{ObjectKind, Rundown, Running};
 use crate::status::Result;
 use crate::sync::{Event, Thread};
 
@@ -52,7 +52,7 @@ pub(crate) struct Client {
     /// The captures that were dropped where WSK must not be called, and that the thread must release. Each has a
     /// reference.
     captures_to_release: AtomicUsize,
-    /// One for the thread, and one for each request in flight that was issued on the client itself. These are no
+    /// One for the thread, and one for each request in flight that was issued on the client itself. These are not
     /// references: a request for a change notification may stay in flight until `WskDeregister` ends it.
     requests_in_flight: AtomicUsize,
     /// Set when the last request has ended after the thread's own count.
@@ -62,7 +62,7 @@ pub(crate) struct Client {
     requests: Cache,
     pub(crate) refusals: Refusals,
     pub(crate) setup: ClientSetup,
-    /// What the pointer in `header` refers to, if there is one. Dropped with the memory.
+    /// The device that the pointer in `header` refers to, if any. Dropped with the memory.
     _device: Option<DeviceRef>,
     /// Dropped with the memory, as the last field.
     running: Running,
@@ -129,7 +129,7 @@ impl Client {
             refusals: Refusals::new(),
             setup,
             _device: device,
-            running: Running::new(Kind::Registration),
+            running: Running::new(ObjectKind::Registration),
         })?;
         // INVARIANT: the events and the queue are initialized, in the allocation in which they stay.
         // SAFETY: the client stays in this allocation, which is nonpaged.
@@ -152,7 +152,7 @@ impl Client {
         }
     }
 
-    /// Notes that the client is registered, and must be deregistered at its end.
+    /// Records that the client is registered, and must be deregistered at its end.
     pub(crate) fn set_registered(&self) {
         self.is_registered.store(true, Ordering::Relaxed);
     }
@@ -215,13 +215,13 @@ impl Client {
         } else {
             // SAFETY: this is the one release of the caller's capture, on the same block (INV-4).
             unsafe { WskReleaseProviderNPI(client.registration()) };
-            client.rundown().end(Kind::Provider);
+            client.rundown().end(ObjectKind::Provider);
         }
         // SAFETY: this is the capture's reference, or the reference that was taken above.
         unsafe { Self::release_reference(this) };
     }
 
-    /// For the client's thread: releases the captures that were left to it.
+    /// For the client's thread: releases the captures whose release was deferred.
     fn release_captures(this: NonNull<Self>) {
         // SAFETY: the thread, which is the only caller, owns the client.
         let client = unsafe { this.as_ref() };
@@ -229,7 +229,7 @@ impl Client {
             // SAFETY: this is the one release of a counted capture, on the same block (INV-4); this thread is in no
             // callback.
             unsafe { WskReleaseProviderNPI(client.registration()) };
-            client.rundown().end(Kind::Provider);
+            client.rundown().end(ObjectKind::Provider);
             // SAFETY: `release_capture` left the capture's reference to this thread.
             unsafe { Self::release_reference(this) };
         }
@@ -246,14 +246,14 @@ impl Client {
     /// - The client's thread may call the job's function with it, once, at `PASSIVE_LEVEL`. Until then, the job stays
     ///   in place, and no other code uses it.
     /// - Until then, the job's object keeps a reference to the client.
-    pub(crate) unsafe fn defer(this: NonNull<Self>, job: NonNull<Job>) {
+    pub(crate) unsafe fn defer(this: NonNull<Self>, job: NonNull<DeferredJob>) {
         // SAFETY: the job and its object are as `defer_by` requires (this function's contract), and `push` queues a
         // job.
         unsafe { Self::defer_by(this, job, DeferredQueue::push) };
     }
 
-    /// Calls `function` with `argument`: here, or in the client's thread if this may be a foreign waker in a completion
-    /// routine, where WSK must not be called. If the allocation for that fails, it makes the call here nevertheless.
+    /// Calls `function` with `argument`: in this thread, or in the client's thread if this may be a foreign waker in a
+    /// completion routine, where WSK must not be called. If the allocation for that fails, this thread makes the call.
     ///
     /// # Safety
     ///
@@ -281,7 +281,7 @@ impl Client {
     /// # Safety
     ///
     /// As for [`defer`](Self::defer).
-    pub(crate) unsafe fn defer_after_callback(this: NonNull<Self>, job: NonNull<Job>) {
+    pub(crate) unsafe fn defer_after_callback(this: NonNull<Self>, job: NonNull<DeferredJob>) {
         // SAFETY: the job and its object are as `defer_by` requires (this function's contract), and
         // `push_after_callback` queues a job.
         unsafe { Self::defer_by(this, job, DeferredQueue::push_after_callback) };
@@ -294,8 +294,8 @@ impl Client {
     /// As for [`defer`](Self::defer), and `push` is a method of [`DeferredQueue`] that queues a job.
     unsafe fn defer_by(
         this: NonNull<Self>,
-        job: NonNull<Job>,
-        push: unsafe fn(&DeferredQueue, NonNull<Job>),
+        job: NonNull<DeferredJob>,
+        push: unsafe fn(&DeferredQueue, NonNull<DeferredJob>),
     ) {
         // The job may be done, and the client freed, before the push returns.
         // SAFETY: the job's object keeps a reference to the client (this function's contract).

@@ -71,7 +71,7 @@ impl ClientSetup {
     ///
     /// # Errors
     ///
-    /// - `STATUS_DEVICE_NOT_READY` if another thread is applying them, and there is no token.
+    /// - `STATUS_DEVICE_NOT_READY` without a token, if another thread is applying them.
     /// - The status of `WskControlClient` for static events. The next call tries again.
     ///
     /// # Safety
@@ -101,9 +101,8 @@ impl ClientSetup {
                     // The other thread does not wait.
                     // SAFETY: the event is initialized (Invariants).
                     unsafe { self.ended.wait(passive) };
-                    // The event has released one thread; signal it for the next one. Not while settings are applied:
-                    // the signal was of an earlier attempt, and this thread would spin on it. The end of this attempt
-                    // sets it.
+                    // The event has released one thread; signal it for the next one. Not while settings are applied: the signal
+                    // came from an earlier attempt, and this thread would spin on it. The end of the current attempt sets it.
                     if self.step.load(Ordering::Acquire) != IN_PROGRESS {
                         // SAFETY: the event is initialized (Invariants).
                         unsafe { self.ended.set() };

@@ -73,7 +73,7 @@ impl ControlMessage<'_> {
         }
     }
 
-    /// Returns the error, if the message reports one: the datagram is none of the peer's.
+    /// Returns the error, if the message reports one. The peer did not send such a datagram.
     #[must_use]
     pub fn received_error(&self) -> Option<ReceivedError> {
         match (self.level, self.kind) {
@@ -95,7 +95,7 @@ impl ControlMessage<'_> {
 
 /// An iterator over control messages.
 ///
-/// Whatever the bytes are, it yields only complete messages ([INV-26](crate::rules#inv-26)).
+/// It yields only complete messages, even from malformed bytes ([INV-26](crate::rules#inv-26)).
 #[derive(Clone)]
 pub struct ControlMessages<'a>(&'a [u8]);
 
@@ -147,7 +147,7 @@ impl<'a> ControlMessages<'a> {
         self.find(ControlMessage::segment_size)
     }
 
-    /// Returns the error that the first such message reports: the datagram is none of the peer's.
+    /// Returns the error of the first message that reports one. The peer did not send such a datagram.
     #[must_use]
     pub fn received_error(&self) -> Option<ReceivedError> {
         self.find(ControlMessage::received_error)

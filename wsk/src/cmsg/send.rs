@@ -122,7 +122,7 @@ impl SendControl {
     /// # Errors
     ///
     /// - `STATUS_INVALID_PARAMETER` if the level or the kind is not positive as C's `INT`.
-    /// - `STATUS_INVALID_BUFFER_SIZE` if there is [no room](Self::RAW_ROOM).
+    /// - `STATUS_INVALID_BUFFER_SIZE` if the message does not fit into the [room](Self::RAW_ROOM).
     ///
     /// # Safety
     ///
@@ -132,7 +132,7 @@ impl SendControl {
         if INT::try_from(level).is_err() || INT::try_from(kind).is_err() {
             return Err(known::STATUS_INVALID_PARAMETER);
         }
-        let mut writer = Writer { area: &mut self.raw, length: self.raw_length };
+        let mut writer = MessageWriter { area: &mut self.raw, length: self.raw_length };
         writer.push(level, kind, data).ok_or(known::STATUS_INVALID_BUFFER_SIZE)?;
         self.raw_length = writer.length;
         Ok(self)
@@ -150,14 +150,14 @@ impl SendControl {
 
     /// Writes the messages for a datagram to an address of a family that [`SendControl::check_family`] has checked.
     pub(crate) fn write(&self, to: SocketAddr, area: &mut ControlBuffer) {
-        let mut writer = Writer { area: area.bytes_mut(), length: 0 };
+        let mut writer = MessageWriter { area: area.bytes_mut(), length: 0 };
         // There is room: see the assertion below.
         let _: Option<()> = self.write_to(is_v4(to), &mut writer);
         // CAST: an area is far shorter than 4 GiB.
         area.length = ULONG::try_from(writer.length).unwrap_or(0);
     }
 
-    fn write_to(&self, is_v4: bool, writer: &mut Writer<'_>) -> Option<()> {
+    fn write_to(&self, is_v4: bool, writer: &mut MessageWriter<'_>) -> Option<()> {
         let (level, packet_info, ecn, class, nothing) = if is_v4 {
             (IPPROTO_IP, IP_PKTINFO, IP_ECN, IP_TOS, IP_OPTIONS)
         } else {
@@ -224,14 +224,14 @@ impl fmt::Debug for SendControl {
 }
 
 /// Writes control messages one after the other.
-struct Writer<'a> {
+struct MessageWriter<'a> {
     area: &'a mut [u8],
     /// The number of bytes written, all of them complete messages.
     length: usize,
 }
 
-impl Writer<'_> {
-    /// Writes a message. `None` if there is no room.
+impl MessageWriter<'_> {
+    /// Writes a message. Returns `None` if it does not fit.
     fn push(&mut self, level: ULONG, kind: ULONG, data: &[u8]) -> Option<()> {
         let end = self.length.checked_add(WSA_CMSG_SPACE(data.len()))?;
         let message = self.area.get_mut(self.length..end)?;
@@ -248,7 +248,7 @@ impl Writer<'_> {
         Some(())
     }
 
-    /// As [`Writer::push`], for encoded messages.
+    /// Writes an encoded message like [`MessageWriter::push`].
     fn append(&mut self, messages: &[u8]) -> Option<()> {
         let end = self.length.checked_add(messages.len())?;
         self.area.get_mut(self.length..end)?.copy_from_slice(messages);

@@ -74,11 +74,11 @@ impl PacketInfo {
     }
 }
 
-/// An error that a datagram has met on its way, as an ICMP message reports it: an `IN_RECVERR`.
+/// The delivery error of a sent datagram, as an ICMP message reports it: an `IN_RECVERR`.
 ///
-/// A socket for which [`ip::RECEIVE_ERRORS`] or [`ipv6::RECEIVE_ERRORS`] is set receives one with a datagram that is none
-/// of the peer's: its sender is the address that could not be reached, and its bytes are unspecified. ICMP messages are
-/// easily forged, so act on one with care.
+/// A socket with [`ip::RECEIVE_ERRORS`] or [`ipv6::RECEIVE_ERRORS`] receives it with a datagram that the peer did not send:
+/// its sender is the address that could not be reached, and its bytes are unspecified. ICMP messages are easily forged, so
+/// act on them with care.
 ///
 /// [`ip::RECEIVE_ERRORS`]: crate::options::ip::RECEIVE_ERRORS
 /// [`ipv6::RECEIVE_ERRORS`]: crate::options::ipv6::RECEIVE_ERRORS

@@ -71,8 +71,8 @@ impl Slices {
         result.map(drop)
     }
 
-    /// Receives a datagram, and copies its bytes as far as there is room. `finish` takes what is needed of its metadata,
-    /// which is too large to be moved through several futures.
+    /// Receives a datagram, and copies its bytes, truncated to the slice. `finish` extracts the needed metadata, because the
+    /// whole is too large to move through several futures.
     async fn receive<S: Exchanges, T>(
         &mut self,
         socket: &Socket<Datagram, S>,

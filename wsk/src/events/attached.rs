@@ -163,7 +163,7 @@ impl AttachedHandler {
         self.take_end().map(|is_abortive| (attached, is_abortive))
     }
 
-    /// As [`miss_end`](Self::miss_end), for data.
+    /// Like [`miss_end`](Self::miss_end), for refused data.
     pub(crate) fn miss_data(&self) -> Option<&Attached> {
         self.miss(DATA)
     }

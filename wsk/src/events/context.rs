@@ -1,4 +1,4 @@
-//! Which table and context WSK gets for a socket, as static events require ([INV-53](crate::rules#inv-53)).
+//! The table and context that WSK gets for a socket, as static events require ([INV-53](crate::rules#inv-53)).
 
 use core::ptr;
 

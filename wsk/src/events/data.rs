@@ -56,7 +56,7 @@ impl Chunks<'_> {
 }
 
 impl<'a> Iterator for Chunks<'a> {
-    /// An error if a piece cannot be mapped: there are no resources for it.
+    /// `STATUS_INSUFFICIENT_RESOURCES` if a piece cannot be mapped.
     type Item = Result<&'a [u8]>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -86,7 +86,7 @@ impl<'a> Iterator for Chunks<'a> {
     }
 }
 
-/// Copies the pieces as far as there is room. Returns the number of bytes.
+/// Copies as many bytes of the pieces as fit, and returns their number.
 pub(super) fn copy<'a>(
     chunks: impl Iterator<Item = Result<&'a [u8]>>,
     to: &mut [u8],
@@ -115,7 +115,7 @@ pub(super) fn copy<'a>(
 ///
 /// # Safety
 ///
-/// The list is null, or one of WSK's that stays, with its bytes, for `'a`.
+/// The list is null, or a list of WSK that stays valid, with its bytes, for `'a`.
 pub(super) unsafe fn chunks_of<'a>(
     list: PWSK_DATA_INDICATION,
 ) -> impl Iterator<Item = Result<&'a [u8]>> {
@@ -178,7 +178,7 @@ impl<'a> Data<'a> {
         unsafe { chunks_of(self.list.as_ptr()) }
     }
 
-    /// Copies bytes from the start, as far as there is room. Returns their number.
+    /// Copies as many bytes from the start as fit, and returns their number.
     ///
     /// # Errors
     ///
@@ -193,13 +193,13 @@ impl<'a> Data<'a> {
         self.flags & WSK_FLAG_ENTIRE_MESSAGE != 0
     }
 
-    /// Whether WSK is short of memory, so that the data should not be retained for long.
+    /// Returns whether WSK is short of memory. If so, do not retain the data for long.
     #[must_use]
     pub const fn release_soon(&self) -> bool {
         self.flags & WSK_FLAG_RELEASE_ASAP != 0
     }
 
-    /// Returns what WSK reports about the IRQL.
+    /// Returns the IRQL of the call, as far as WSK reports it.
     #[must_use]
     pub const fn level(&self) -> Level {
         Level::from_flags(self.flags)
@@ -207,14 +207,14 @@ impl<'a> Data<'a> {
 
     /// Retains the data beyond the call, whatever the callback returns.
     ///
-    /// Do not keep much for long: it is the network adapter's memory ([INV-57](crate::rules#inv-57)). The
-    /// socket is not closed before it is released ([INV-47](crate::rules#inv-47)); so data that its own
-    /// handler stores must be removed by other code, or the registration waits forever.
+    /// Release retained data soon: it occupies the network adapter's memory ([INV-57](crate::rules#inv-57)). The socket
+    /// stays open until the data is released ([INV-47](crate::rules#inv-47)). If its own handler stores the data, other code
+    /// must remove it, or the registration waits forever.
     ///
     /// # Errors
     ///
-    /// The data itself if its socket is not known yet, which static events allow
-    /// ([INV-53](crate::rules#inv-53)), or is being closed.
+    /// Returns the data if its socket is being closed, or is not known yet, which is possible with static events
+    /// ([INV-53](crate::rules#inv-53)).
     pub fn retain(self) -> core::result::Result<RetainedData, Self> {
         let Some(socket) = OpenGuard::try_new(self.state) else {
             return Err(self);
@@ -231,7 +231,7 @@ impl<'a> Data<'a> {
 ///
 /// # Invariants
 ///
-/// `list` is a list of WSK's that was retained and not released, with `length` bytes. Its socket is open until it is
+/// `list` is a list of WSK that was retained and not released, with `length` bytes. Its socket is open until it is
 /// released.
 #[derive(Debug)]
 pub struct RetainedData {
@@ -258,21 +258,21 @@ impl RetainedData {
         self.length == 0
     }
 
-    /// As [`Data::chunks`].
+    /// Iterates over the bytes in contiguous pieces, like [`Data::chunks`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As for [`Data::chunks`].
     pub fn chunks(&self) -> impl Iterator<Item = Result<&[u8]>> {
         // SAFETY: the list is valid until it is released (Invariants), and the result borrows this value.
         unsafe { chunks_of(self.list.as_ptr()) }
     }
 
-    /// As [`Data::copy_to`].
+    /// Copies bytes from the start, like [`Data::copy_to`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As for [`Data::copy_to`].
     pub fn copy_to(&self, buffer: &mut [u8]) -> Result<usize> {
         copy(self.chunks(), buffer)
     }
@@ -282,7 +282,7 @@ impl Drop for RetainedData {
     fn drop(&mut self) {
         // SAFETY: the guard is not used any more.
         let socket = unsafe { ManuallyDrop::take(&mut self.socket) };
-        socket.call_outside_routines(RetainedList(self.list), |(socket, list)| {
+        socket.call_outside_routines(RetainedDataList(self.list), |(socket, list)| {
             release(&socket, &list);
         });
     }
@@ -293,13 +293,13 @@ impl Drop for RetainedData {
 /// # Invariants
 ///
 /// It was retained and not released.
-struct RetainedList(NonNull<WSK_DATA_INDICATION>);
+struct RetainedDataList(NonNull<WSK_DATA_INDICATION>);
 
 // SAFETY: this value owns the list, and WSK accepts its release in any thread.
-unsafe impl Send for RetainedList {}
+unsafe impl Send for RetainedDataList {}
 
 /// Returns a list to WSK, before the guard of its socket is dropped.
-fn release(socket: &OpenGuard, &RetainedList(list): &RetainedList) {
+fn release(socket: &OpenGuard, &RetainedDataList(list): &RetainedDataList) {
     // A failure is ignored: none is documented.
     if socket.category() == SocketFlags::STREAM {
         // SAFETY: the socket is open, and of this category.

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! What WSK indicates is valid during the call, and retained datagrams until they are released, once.
+//! Indicated datagrams are valid during the call, and retained ones until they are released, once.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -58,7 +58,7 @@ impl<'a> Datagram<'a> {
         unsafe { Chunks::new(&self.0.Buffer) }
     }
 
-    /// Copies bytes from the start, as far as there is room. Returns their number.
+    /// Copies as many bytes from the start as fit, and returns their number.
     ///
     /// # Errors
     ///
@@ -144,7 +144,7 @@ impl<'a> Datagrams<'a> {
         self.flags & MSG_MCAST != 0
     }
 
-    /// Returns what WSK reports about the IRQL.
+    /// Returns the IRQL of the call, as far as WSK reports it.
     #[must_use]
     pub const fn level(&self) -> Level {
         Level::from_flags(self.flags)
@@ -152,14 +152,14 @@ impl<'a> Datagrams<'a> {
 
     /// Retains the datagrams beyond the call, whatever the callback returns.
     ///
-    /// Do not keep many for long: they are the network adapter's memory ([INV-57](crate::rules#inv-57)). The
-    /// socket is not closed before they are released ([INV-47](crate::rules#inv-47)); so datagrams that its own
-    /// handler stores must be removed by other code, or the registration waits forever.
+    /// Release retained datagrams soon: they occupy the network adapter's memory ([INV-57](crate::rules#inv-57)). The socket
+    /// stays open until they are released ([INV-47](crate::rules#inv-47)). If its own handler stores them, other code must
+    /// remove them, or the registration waits forever.
     ///
     /// # Errors
     ///
-    /// The datagrams themselves if their socket is not known yet, which static events allow
-    /// ([INV-53](crate::rules#inv-53)), or is being closed.
+    /// Returns the datagrams if their socket is being closed, or is not known yet, which is possible with static events
+    /// ([INV-53](crate::rules#inv-53)).
     pub fn retain(self) -> core::result::Result<RetainedDatagrams, Self> {
         let Some(socket) = OpenGuard::try_new(self.state) else {
             return Err(self);
@@ -184,7 +184,7 @@ impl<'a> IntoIterator for &'a Datagrams<'_> {
 ///
 /// # Invariants
 ///
-/// `list` is a list of WSK's that was retained and not released. Its socket is open until it is released.
+/// `list` is a list of WSK that was retained and not released. Its socket is open until it is released.
 #[derive(Debug)]
 pub struct RetainedDatagrams {
     list: NonNull<WSK_DATAGRAM_INDICATION>,
@@ -217,7 +217,7 @@ impl Drop for RetainedDatagrams {
     fn drop(&mut self) {
         // SAFETY: the guard is not used any more.
         let socket = unsafe { ManuallyDrop::take(&mut self.socket) };
-        socket.call_outside_routines(RetainedList(self.list), |(socket, list)| {
+        socket.call_outside_routines(RetainedDatagramList(self.list), |(socket, list)| {
             release(&socket, &list);
         });
     }
@@ -228,13 +228,13 @@ impl Drop for RetainedDatagrams {
 /// # Invariants
 ///
 /// It was retained and not released.
-struct RetainedList(NonNull<WSK_DATAGRAM_INDICATION>);
+struct RetainedDatagramList(NonNull<WSK_DATAGRAM_INDICATION>);
 
 // SAFETY: this value owns the list, and WSK accepts its release in any thread.
-unsafe impl Send for RetainedList {}
+unsafe impl Send for RetainedDatagramList {}
 
 /// Returns a list to WSK, before the guard of its socket is dropped.
-fn release(socket: &OpenGuard, &RetainedList(list): &RetainedList) {
+fn release(socket: &OpenGuard, &RetainedDatagramList(list): &RetainedDatagramList) {
     // SAFETY: the socket is open, and a datagram socket: only those receive datagrams.
     let dispatch = unsafe { DatagramDispatch::of(socket.socket()) };
     // SAFETY: the list was retained, and is released once, with its socket (INV-57). A failure is ignored: none is

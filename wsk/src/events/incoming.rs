@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! What WSK passes to the accept event is valid during the call, and so is an [`Incoming`].
+//! The arguments of the accept event are valid during the call, and so is an [`Incoming`].
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -91,7 +91,7 @@ impl<K> Incoming<'_, K> {
         unsafe { address::read(self.addresses[1]) }
     }
 
-    /// Returns what WSK reports about the IRQL.
+    /// Returns the IRQL of the call, as far as WSK reports it.
     #[must_use]
     pub const fn level(&self) -> Level {
         self.level

@@ -2,8 +2,8 @@
 //!
 //! # Safety
 //!
-//! What WSK passes to the inspect event is valid during the call. A pended connection is decided once ([INV-61](crate::rules#inv-61)), with an
-//! operation that was allocated before.
+//! The arguments of the inspect event are valid during the call. A pended connection is decided once
+//! ([INV-61](crate::rules#inv-61)), with an operation that was allocated in advance.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -118,9 +118,9 @@ impl<'a> Inspection<'a> {
         self.verdict.set(Verdict::Reject);
     }
 
-    /// Postpones the decision, which the returned value makes, once ([INV-61](crate::rules#inv-61)).
+    /// Postpones the decision. The returned value makes it, once ([INV-61](crate::rules#inv-61)).
     ///
-    /// The value may be stored anywhere, also in the listener's own handler.
+    /// The value may be stored anywhere, including in the listener's own handler.
     ///
     /// ```
     /// use std::sync::Mutex;
@@ -227,19 +227,19 @@ impl PendingInspection {
     /// Lets the connection be established. WSK offers it to the listener afterwards, unless it is aborted before.
     ///
     /// The call itself delivers the decision to WSK, before the future is polled. If the callback that pended the connection
-    /// has not come to its end yet, its return delivers it. A few instructions of the callback may remain, in another
-    /// thread, when the decision is delivered: no client of WSK can know when its callback has returned.
+    /// is still running, its return delivers it. A few instructions of the callback may then remain in another thread: no
+    /// client of WSK can observe the return of its callback.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`, but futures are polled at `PASSIVE_LEVEL`.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_inspect_complete).
     ///
     /// # Cancel safety
     ///
-    /// This method is not cancel safe. Dropping the future changes nothing, since the decision was made.
+    /// This method is not cancel safe: the decision is made by the call. Dropping the future does not revoke it.
     ///
     /// # Errors
     ///
-    /// A connection that was aborted meanwhile is no error; see
+    /// A connection that was aborted in the meantime is not an error; see
     /// [`aborted`](super::ConditionalListenEvents::aborted).
     ///
     /// - `STATUS_ADDRESS_CLOSED` if the listener was closed, which ended the connection.
@@ -344,7 +344,7 @@ async fn end(delivery: Option<Delivery>) -> Result<()> {
 
 impl Drop for PendingInspection {
     fn drop(&mut self) {
-        // After a failure there is nothing to do: the listener no longer works, and the connection has gone with it.
+        // A failure needs no action: the listener no longer works, and the connection ended with it.
         if let Ok(Some((socket, decision))) = self.decision(false) {
             socket.call_outside_routines(decision, |(socket, decision)| {
                 drop(decision.deliver(socket));

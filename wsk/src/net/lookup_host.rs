@@ -1,4 +1,4 @@
-//! Hosts by their names.
+//! Connecting to hosts, and listening, by name.
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -25,9 +25,9 @@ mod sealed {
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum Host<'a> {
         Address(SocketAddr),
-        /// A name, or an address as text: the system knows them apart.
+        /// A name, or an address as text. The system distinguishes them.
         Name(&'a str, u16),
-        /// An address as text, and no name.
+        /// An address as text, never a name.
         Numeric(&'a str, u16),
     }
 
@@ -71,7 +71,7 @@ impl ToHost for &str {}
 impl sealed::ToHost for &str {
     fn host(&self) -> Result<Host<'_>> {
         let wrong = known::STATUS_INVALID_PARAMETER;
-        // By hand: in what searches strings there are panics, as far as the compiler can see.
+        // Written by hand: `str`'s search functions contain panics that the compiler cannot rule out.
         let colon = self.bytes().rposition(|byte| byte == b':').ok_or(wrong)?;
         let name = self.get(..colon).ok_or(wrong)?;
         let port = self.get(colon..).and_then(|port| port.strip_prefix(':')).ok_or(wrong)?;
@@ -83,7 +83,7 @@ impl sealed::ToHost for &str {
                 .map(|address| Host::Numeric(address, port))
                 .ok_or(wrong);
         }
-        // What is left with a colon is an address that is not in brackets, and where it ends is not clear.
+        // Another colon means an IPv6 address without brackets, whose end is ambiguous.
         if name.bytes().any(|byte| byte == b':') { Err(wrong) } else { Ok(Host::Name(name, port)) }
     }
 }
@@ -130,7 +130,7 @@ pub async fn lookup_host(wsk: &Provider, host: impl ToHost) -> Result<LookupHost
         Host::Name(name, port) => (name, port, Hints::stream()),
         Host::Numeric(name, port) => (name, port, numeric),
     };
-    // The port is put in afterwards, so that the system has no service to look up.
+    // The port is added later, so the system has no service to look up.
     let look_up = || wsk.resolve(name, Service::None, hints);
     let list = match look_up().await {
         Err(known::STATUS_INTERNAL_ERROR) => look_up().await?,
@@ -170,14 +170,13 @@ pub async fn lookup_host(wsk: &Provider, host: impl ToHost) -> Result<LookupHost
 /// # Errors
 ///
 /// - Those of [`lookup_host`].
-/// - Those of [`TcpStream::connect`], of the last address, if none of them works.
+/// - Those of [`TcpStream::connect`] for the last address, if no attempt succeeds.
 pub async fn connect_host(wsk: &Provider, host: impl ToHost) -> Result<TcpStream> {
     let addresses = lookup_host(wsk, host).await?;
     first(addresses, |address| TcpStream::connect(wsk, address)).await
 }
 
-/// Listens at a host of this machine's: at the first of its addresses with which that works, in the order in which
-/// the system has them.
+/// Listens on a host name of this machine: tries its addresses in the system's order, until one can be bound.
 ///
 /// IRQL and minimum Windows: as for [`Provider::resolve`].
 ///
@@ -204,13 +203,13 @@ pub async fn connect_host(wsk: &Provider, host: impl ToHost) -> Result<TcpStream
 /// # Errors
 ///
 /// - Those of [`lookup_host`].
-/// - Those of [`TcpListener::bind`], of the last address, if none of them works.
+/// - Those of [`TcpListener::bind`] for the last address, if no attempt succeeds.
 pub async fn listen_host(wsk: &Provider, host: impl ToHost) -> Result<TcpListener> {
     let addresses = lookup_host(wsk, host).await?;
     first(addresses, |address| TcpListener::bind(wsk, address)).await
 }
 
-/// Tries one address after the other, to the first success or the last error.
+/// Tries one address after the other, until one succeeds. Returns the last error if none does.
 async fn first<T, F: Future<Output = Result<T>>>(
     addresses: LookupHost,
     attempt: impl Fn(SocketAddr) -> F,
@@ -225,10 +224,10 @@ async fn first<T, F: Future<Output = Result<T>>>(
     Err(last)
 }
 
-/// The addresses of a host, see [`lookup_host`].
+/// An iterator over the addresses of a host, from [`lookup_host`].
 pub struct LookupHost {
     found: Found,
-    /// How many were given out.
+    /// The number of addresses returned so far.
     given: usize,
 }
 
@@ -243,7 +242,7 @@ impl Iterator for LookupHost {
     fn next(&mut self) -> Option<SocketAddr> {
         let next = match &self.found {
             Found::Address(address) => (self.given == 0).then_some(*address),
-            // From the beginning each time: there are never many.
+            // Starts from the beginning each time: the list is short.
             Found::List(list, port) => with_port(list, *port).nth(self.given),
         };
         self.given += usize::from(next.is_some());
@@ -253,7 +252,7 @@ impl Iterator for LookupHost {
 
 impl core::iter::FusedIterator for LookupHost {}
 
-/// The addresses of a list, with the port that was not looked up.
+/// The addresses of a list, with the port added.
 fn with_port(list: &AddressList, port: u16) -> impl Iterator<Item = SocketAddr> + '_ {
     list.addresses().map(move |mut address| {
         address.set_port(port);

@@ -16,7 +16,7 @@
 //!   [`BufferedStream`] does not cancel its requests: they stay in flight, and the next call continues with them.
 //! - **[`time::timeout`](crate::time::timeout)**, for any future of this crate: when the time is up, the future is
 //!   dropped, with the effect documented under its "Cancel safety". [`TcpListener::accept`] and receives
-//!   lose nothing: the next one returns what the dropped one has received all the same. A dropped
+//!   lose nothing: the next call returns a connection or data that the dropped one still received. A dropped
 //!   [`recv`](TcpStream::recv) loses its buffer. After a dropped send, the number of bytes sent is unknown.
 //!
 //! Either kind also ends a [shutdown](TcpStream::shutdown) that WSK never completes; the stream can then be aborted. A

@@ -1,6 +1,6 @@
-//! Options as pairs of methods, by the names of std.
+//! Options as pairs of methods, under the names of `std`.
 
-/// For each option a method that sets it, and one that asks for it.
+/// Two methods for each option: one sets it, and one returns its value.
 macro_rules! option_methods {
     ($type:ident: $(
         $(#[$doc:meta])*
@@ -41,7 +41,7 @@ macro_rules! option_methods {
 
 pub(super) use option_methods;
 
-/// How many routers packets pass at most, by the names of std, for a socket of either family.
+/// The hop limit under the names of `std`, for a socket of either family.
 macro_rules! ttl_methods {
     ($type:ident) => {
         /// The hop limit.

@@ -1,4 +1,4 @@
-//! Options of TCP's sockets.
+//! Options of TCP streams and listeners.
 
 use super::option_methods::{option_methods, ttl_methods};
 use super::{TcpListener, TcpStream};
@@ -7,15 +7,15 @@ use crate::options::{self, tcp};
 use crate::status::{Error, ErrorKind, Result};
 
 option_methods! { TcpStream:
-    /// Whether packets are sent while the connection is idle, so that a lost peer is noticed:
-    /// [`options::KEEP_ALIVE`]. They are not by default. [`tcp`] has how often.
+    /// Sets whether packets are sent while the connection is idle, to detect a lost peer: [`options::KEEP_ALIVE`]. The
+    /// default is `false`. The options in [`tcp`] set the interval.
     keepalive, set_keepalive(is_kept: bool): options::KEEP_ALIVE;
 
-    /// How many bytes the transport buffers for receiving: [`options::RECEIVE_BUFFER`].
+    /// Sets the size of the transport's receive buffer in bytes: [`options::RECEIVE_BUFFER`].
     recv_buffer_size, set_recv_buffer_size(size: u32): options::RECEIVE_BUFFER;
 }
 
-/// Whether segments wait for more data.
+/// Whether small segments are sent without delay.
 impl TcpStream {
     /// Sets whether small segments are sent at once, instead of waiting for more data or an acknowledgement. They wait by
     /// default.
@@ -79,17 +79,17 @@ impl TcpStream {
     }
 }
 
-/// Whether the system lacks an option: no documentation says by which status it says so.
+/// Whether the status means that the system lacks an option. No documentation names the status for that.
 fn is_refused(error: Error) -> bool {
     matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput)
 }
 
 option_methods! { TcpListener:
-    /// Whether the connections that are accepted from now on are [kept alive](TcpStream::set_keepalive):
+    /// Sets whether connections that are accepted later are [kept alive](TcpStream::set_keepalive):
     /// [`options::KEEP_ALIVE`].
     keepalive, set_keepalive(is_kept: bool): options::KEEP_ALIVE;
 
-    /// How many bytes the transport buffers for receiving, for the connections that are accepted from now on:
+    /// Sets the size of the transport's receive buffer in bytes, for connections that are accepted later:
     /// [`options::RECEIVE_BUFFER`].
     recv_buffer_size, set_recv_buffer_size(size: u32): options::RECEIVE_BUFFER;
 }

@@ -1,4 +1,4 @@
-//! Time-outs of the requests of a stream or a UDP socket.
+//! Timeouts of the requests of a stream or a UDP socket.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
@@ -6,14 +6,14 @@ use core::time::Duration;
 use crate::status::{Result, known};
 use crate::time::{Deadline, Limit, Timers};
 
-/// How long the requests of a stream or a UDP socket may take, and the timers that they use.
+/// The timeouts of a stream or a UDP socket, and the timers for them.
 pub(super) struct Timeouts {
     read: TimeoutSetting,
     write: TimeoutSetting,
     timers: Timers,
 }
 
-/// Nanoseconds, or zero for as long as it takes.
+/// In nanoseconds; zero means no timeout.
 struct TimeoutSetting(AtomicU64);
 
 impl TimeoutSetting {
@@ -25,7 +25,7 @@ impl TimeoutSetting {
         let nanoseconds = match timeout {
             None => 0,
             Some(Duration::ZERO) => return Err(known::STATUS_INVALID_PARAMETER),
-            // The longest is some 584 years.
+            // The maximum is about 584 years.
             Some(timeout) => timeout
                 .as_secs()
                 .saturating_mul(1_000_000_000)
@@ -53,7 +53,7 @@ impl Timeouts {
         Self { read: TimeoutSetting::none(), write: TimeoutSetting::none(), timers: Timers::new() }
     }
 
-    /// The same for another stream: `read` gives the one, and `write` the other.
+    /// Timeouts for another stream: that of receives from `read`, and that of sends from `write`.
     pub(super) fn of(read: &Self, write: &Self) -> Self {
         Self { read: read.read.copy(), write: write.write.copy(), timers: Timers::new() }
     }
@@ -74,28 +74,28 @@ impl Timeouts {
         self.write.get()
     }
 
-    /// The limit of what is received, if there is one.
+    /// The timeout of receives, if one is set.
     #[inline]
     pub(super) fn read_limit(&self) -> Option<Limit<'_>> {
         Some(Limit { duration: self.read.get()?, timers: &self.timers })
     }
 
-    /// The limit of what is sent, if there is one.
+    /// The timeout of sends, if one is set.
     #[inline]
     pub(super) fn write_limit(&self) -> Option<Limit<'_>> {
         Some(Limit { duration: self.write.get()?, timers: &self.timers })
     }
 
-    /// Begins to count for what is received now.
+    /// Starts the deadline of a receive.
     ///
     /// # Errors
     ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if there is a time-out, and no memory for a timer.
+    /// `STATUS_INSUFFICIENT_RESOURCES` if a timeout is set, and the allocation of a timer fails.
     pub(super) fn reading(&self) -> Result<Deadline<'_>> {
         self.read_limit().map_or(Ok(Deadline::never()), Deadline::begin)
     }
 
-    /// Begins to count for what is sent now.
+    /// Starts the deadline of a send.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl Timeouts {
     }
 }
 
-/// Makes a request with a deadline. If there is no memory for that, the buffer comes back with the error.
+/// Makes a request with a deadline. If the timer cannot be allocated, the buffer is returned with the error.
 macro_rules! with_buffer {
     ($begun:expr, $buffer:ident, |$deadline:ident| $request:expr) => {
         match $begun {
@@ -120,8 +120,8 @@ macro_rules! with_buffer {
 
 pub(super) use with_buffer;
 
-/// As [`with_buffer`], for a request that is budgeted before it is made, and may have completed by then. Without a
-/// time-out nothing is stored for one.
+/// Makes a request like [`with_buffer`], one that is budgeted before it is issued and may complete at once. Without a
+/// timeout, nothing is stored for one.
 macro_rules! transfer {
     ($handle:ident, $limit:expr, $buffer:ident, |$budgeted:ident, $deadline:ident| $submitted:expr) => {{
         let $budgeted = $handle.state().budget().budgeted().await;

@@ -9,10 +9,9 @@ use crate::buffer::{BufResult, IoBuf};
 use crate::socket::Destination;
 use crate::status::Result;
 
-/// A UDP socket with a peer, see [`UdpSocket::connect`].
+/// A UDP socket with a fixed peer, from [`UdpSocket::connect`].
 ///
-/// To send without an address is legal only for a socket that has a peer ([INV-37](crate::rules#inv-37)), which
-/// this shows.
+/// Only a socket with a peer may send without an address ([INV-37](crate::rules#inv-37)); this type proves that it has one.
 ///
 /// ```
 /// use std::net::Ipv4Addr;
@@ -48,7 +47,7 @@ impl<'a> Connected<'a> {
         Self { socket, peer }
     }
 
-    /// Sends a datagram to the peer, and returns how many bytes it has.
+    /// Sends a datagram to the peer, and returns its size in bytes.
     ///
     /// # Cancel safety
     ///
@@ -61,7 +60,7 @@ impl<'a> Connected<'a> {
         self.socket.send(buffer, Destination::Destination(self.peer)).await
     }
 
-    /// As [`UdpSocket::send_copy_to`], to the peer.
+    /// Copies bytes into a buffer of the socket, and sends them to the peer as a datagram, like [`UdpSocket::send_copy_to`].
     ///
     /// # Cancel safety
     ///
@@ -74,7 +73,7 @@ impl<'a> Connected<'a> {
         self.socket.send_copy(bytes, Destination::Destination(self.peer)).await
     }
 
-    /// As [`UdpSocket::send_batch_to`], to the peer.
+    /// Sends every buffer of a batch to the peer as a datagram, like [`UdpSocket::send_batch_to`].
     ///
     /// # Cancel safety
     ///
@@ -87,7 +86,7 @@ impl<'a> Connected<'a> {
         self.socket.send_batch(batch, Destination::Destination(self.peer)).await
     }
 
-    /// Receives a datagram of the peer's, and returns how many bytes it has.
+    /// Receives a datagram from the peer, and returns its size in bytes.
     ///
     /// # Cancel safety
     ///
@@ -101,13 +100,13 @@ impl<'a> Connected<'a> {
         BufResult(result.map(|(received, _)| received), buffer)
     }
 
-    /// The peer.
+    /// Returns the peer's address.
     #[must_use]
     pub const fn peer_addr(&self) -> SocketAddr {
         self.peer
     }
 
-    /// The socket, such as to send to others.
+    /// Returns the socket, for example to send to other addresses.
     #[must_use]
     pub const fn as_socket(&self) -> &'a UdpSocket {
         self.socket

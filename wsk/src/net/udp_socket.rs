@@ -45,12 +45,12 @@ use crate::status::{Result, known};
 /// of [`as_socket`](Self::as_socket).
 pub struct UdpSocket {
     socket: DatagramSocket,
-    /// For those who send from a slice.
+    /// The buffers for sending from slices.
     kept: BufferPool,
     timeouts: Timeouts,
 }
 
-/// More bytes than any datagram has.
+/// A size in bytes that no datagram exceeds.
 const TOO_MANY: usize = 1 << 16;
 
 impl UdpSocket {
@@ -209,8 +209,8 @@ impl UdpSocket {
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe. Dropping the future cancels the request. The next receive returns a datagram that
-    /// it receives all the same; if that has a smaller buffer, the datagram is truncated.
+    /// This method is cancel safe. Dropping the future cancels the request. If the request still receives a datagram, the
+    /// next receive returns it, truncated if its buffer is smaller.
     ///
     /// # Errors
     ///
@@ -312,8 +312,8 @@ impl UdpSocket {
     }
 }
 
-/// A socket that was made with [`DatagramSocket::builder`](crate::socket::Socket::builder), with options that precede
-/// the bind.
+/// For a socket created with [`DatagramSocket::builder`](crate::socket::Socket::builder), with options that must be set
+/// before binding.
 impl From<DatagramSocket> for UdpSocket {
     fn from(socket: DatagramSocket) -> Self {
         Self { socket, kept: BufferPool::new(), timeouts: Timeouts::new() }

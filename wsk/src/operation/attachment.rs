@@ -13,9 +13,8 @@ use core::mem::MaybeUninit;
 use super::ControlBuffer;
 use crate::status::Result;
 
-/// A value that a request owns while it is in flight, with the clean-up for a result that is abandoned: of a future
-/// that was dropped before the request completed. Each kind of request that needs one implements this beside its own
-/// code.
+/// A value that a request owns while it is in flight, with the clean-up of an abandoned result: that of a request whose
+/// future was dropped before it completed. Each kind of request that needs one implements this beside its own code.
 pub(crate) trait Attachment: Send + Sized + 'static {
     /// Whether the system may use the value after it has refused the call. If not, the value is dropped then.
     const OUTLIVES_REFUSAL: bool;
@@ -27,7 +26,7 @@ pub(crate) trait Attachment: Send + Sized + 'static {
     ///
     /// # Safety
     ///
-    /// The value was attached to the request that has completed so, and no one has used the result.
+    /// The value was attached to the request that has completed with this result, and the result was not used.
     unsafe fn abandon(self, result: Result<usize>, output: &ControlBuffer);
 }
 
@@ -133,7 +132,7 @@ impl AttachmentSlot {
     ///
     /// # Safety
     ///
-    /// As for [`Attachment::abandon`], if there is a value.
+    /// As for [`Attachment::abandon`], if the slot has a value.
     pub(super) unsafe fn abandon(&mut self, result: Result<usize>, output: &ControlBuffer) {
         if let Some(functions) = self.functions.take() {
             // SAFETY: the words hold a value of the functions' type, given up since the slot is empty now; the rest is

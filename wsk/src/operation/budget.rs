@@ -1,18 +1,18 @@
-//! How many requests an object completes before the task that makes them yields.
+//! The poll budget: the number of requests that an object completes before the task that makes them yields.
 //!
-//! Counted at the object, a socket or a client, and not at the task: the executor's wakers are unknown, and combinators
-//! such as `FuturesUnordered` have wakers of their own for a part of a task.
+//! Requests are counted per object (a socket or a client), not per task: the executor's wakers are unknown, and combinators
+//! such as `FuturesUnordered` have their own wakers for parts of a task.
 
 use core::future::Future;
 use core::pin::Pin;
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::{Context, Poll};
 
-/// The task that makes an object's request of this number yields; otherwise a task whose requests always complete at
-/// once would monopolise its thread.
+/// The task that makes an object's request with this number yields; otherwise a task whose requests always complete at
+/// once would monopolize its thread.
 ///
-/// It yields once: what else the task waits for at the same time is polled in the same turn. A task with `n` busy
-/// sockets yields after `n` times as many requests at the latest.
+/// It yields once per object: other futures of the same task are polled in the same turn. A task with `n` busy sockets
+/// yields after at most `n` times as many requests.
 const REQUESTS: u32 = 128;
 
 /// The requests of an object, counted.
@@ -23,8 +23,8 @@ impl Budget {
         Self(AtomicU32::new(0))
     }
 
-    /// For a task that has found a request completed, or makes one: ready to go on, or pending until other tasks were
-    /// polled.
+    /// For a task that makes a request, or has found one completed: ready if the task may continue, or pending until other
+    /// tasks were polled.
     #[inline]
     pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
         // Threads that do this at once may count less than they should, which costs no exchange.
@@ -46,11 +46,11 @@ fn yield_now(context: &Context<'_>) -> Poll<()> {
     Poll::Pending
 }
 
-/// Proof that a task has its turn for one request, whose completion it may look for as soon as it was issued.
+/// Proof that budget was spent for one request. The task may check for its completion right after issuing it.
 #[must_use]
 pub(crate) struct Budgeted(());
 
-/// A future of the task's turn.
+/// A future that waits until the budget allows a request.
 #[must_use = "it is to be awaited"]
 pub(crate) struct AwaitBudget<'a>(&'a Budget);
 

@@ -25,7 +25,7 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// How many requests a socket has in flight at once without allocating.
+    /// The number of requests that a socket can have in flight without allocating.
     const SIZE: usize = 4;
 
     pub(crate) fn new() -> Self {
@@ -35,7 +35,7 @@ impl Cache {
         }
     }
 
-    /// An idle operation: a used one, or else a new one.
+    /// Returns an idle operation from the cache, or a new one.
     ///
     /// # Errors
     ///
@@ -72,7 +72,7 @@ impl Cache {
         self.keep(idle);
     }
 
-    /// As [`put`](Self::put), for a request that had a buffer and nothing else, which was taken out.
+    /// Keeps an operation like [`put`](Self::put), for a request that owned only a buffer, which was taken out.
     #[inline]
     pub(crate) fn put_transfer(&self, mut idle: Idle) {
         // SAFETY: a counted request is one of the cache's target, which has the count and the cache.

@@ -4,7 +4,8 @@
 //!
 //! A completion routine owns the operation's result until the step in
 //! [`OperationState::complete`](super::state::OperationState::complete), which hands the operation to its owner, or
-//! leaves it to the routine if the owner has gone. After a hand-over to the owner it touches the operation no more.
+//! leaves it to the routine if the owner has abandoned it. After a hand-over to the owner, the routine does not access the
+//! operation.
 
 #![expect(unsafe_code, reason = "see Safety")]
 

@@ -14,7 +14,7 @@ use wsk_sys::{CMSGHDR, PCMSGHDR, PULONG, PVOID, ULONG};
 pub(crate) struct ControlBuffer {
     /// Numbers, for the alignment of a header.
     bytes: [u64; Self::SIZE / 8],
-    /// How many bytes are used: what WSK is given, and then what WSK returns.
+    /// The number of used bytes: first as passed to WSK, then as returned by WSK.
     pub(crate) length: ULONG,
     /// The flags that WSK returns for a received datagram; [`SENT`](Self::SENT) for one that is sent.
     pub(crate) flags: ULONG,
@@ -23,7 +23,7 @@ pub(crate) struct ControlBuffer {
 const _: () = assert!(align_of::<CMSGHDR>() <= align_of::<ControlBuffer>());
 
 impl ControlBuffer {
-    /// The size in bytes: several times the control messages that this crate knows.
+    /// The size in bytes: several times that of all control messages that this crate knows.
     pub(crate) const SIZE: usize = 256;
 
     /// The size in bytes of the input half and of the output half, which do not overlap.
@@ -76,7 +76,7 @@ impl ControlBuffer {
         unsafe { Self::start(this) }.cast()
     }
 
-    /// Where WSK writes the length.
+    /// The field to which WSK writes the length.
     ///
     /// # Safety
     ///
@@ -86,7 +86,7 @@ impl ControlBuffer {
         unsafe { &raw mut (*this).length }
     }
 
-    /// Where WSK writes the flags of a datagram.
+    /// The field to which WSK writes the flags of a datagram.
     ///
     /// # Safety
     ///

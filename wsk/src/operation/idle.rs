@@ -79,8 +79,8 @@ impl Idle {
     /// Issues the request. `call` is given the IRP and the place of the payload, which the system may use until the
     /// request completes.
     ///
-    /// If the driver has given its device, and there is no memory to [guard](Operation::ready_guarded) the completion
-    /// routine, there is no call: the request has completed with `STATUS_INSUFFICIENT_RESOURCES`.
+    /// If the driver has passed its device, and the allocation that [guards](Operation::ready_guarded) the completion
+    /// routine fails, `call` is not called: the request completes with `STATUS_INSUFFICIENT_RESOURCES`.
     ///
     /// # Safety
     ///
@@ -100,8 +100,8 @@ impl Idle {
         unsafe { self.start_as(target, call, true) }
     }
 
-    /// As [`start`](Self::start), for a request that must not fail for lack of memory: its completion routine is not
-    /// guarded if there is none.
+    /// Issues the request like [`start`](Self::start), but does not fail for lack of memory: if the allocation fails, the
+    /// completion routine is not guarded.
     ///
     /// # Safety
     ///

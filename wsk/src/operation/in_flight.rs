@@ -108,18 +108,18 @@ unsafe impl Send for InFlight {}
 // SAFETY: its methods on a shared reference read the state, or cancel, which any thread may do.
 unsafe impl Sync for InFlight {}
 
-/// What becomes of a request whose future is dropped.
+/// The fate of a request whose future is dropped.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OnDrop {
-    /// The system is asked to end it.
+    /// It is cancelled.
     Cancel,
-    /// As `Cancel`; if it completes with data all the same, its target [keeps](super::KeptReceives) them.
+    /// It is cancelled. If it still completes with data, its target [keeps](super::KeptReceives) the data.
     Keep,
-    /// It takes effect.
+    /// It continues, and takes effect.
     Continue,
 }
 
-/// How a request ended.
+/// The end of a request.
 pub(crate) enum Outcome {
     /// With a result. The operation can be reused after what its payload brought was taken out.
     Completed(Idle, Result<usize>),
@@ -164,7 +164,7 @@ impl InFlight {
         self.operation.map(|operation| unsafe { operation.as_ref() })
     }
 
-    /// Whether the outcome has come.
+    /// Whether the outcome is available.
     pub(crate) fn is_completed(&self) -> bool {
         self.is_refused() || self.request().is_none_or(|request| request.state.is_completed())
     }
@@ -182,7 +182,7 @@ impl InFlight {
         }
     }
 
-    /// Leaves a request whose outcome was not given out and is not wanted any more.
+    /// Leaves a request whose outcome was not given out and is no longer needed.
     #[cold]
     fn leave(&self, operation: NonNull<Operation>) {
         let left = if self.is_refused() {
@@ -264,7 +264,7 @@ unsafe fn kept_by<'a>(operation: NonNull<Operation>) -> &'a KeptReceives {
     unsafe { &(*target.as_ptr()).kept }
 }
 
-/// Gives a receive, which was cancelled, to its target, unless no data can come of it.
+/// Passes a cancelled receive to its target, unless it cannot return data.
 ///
 /// # Safety
 ///

@@ -64,18 +64,18 @@ struct ReceiveOrder {
     /// The ticket whose turn it is, or zero.
     turn: u64,
     last_ticket: u64,
-    waiting: Option<PoolBox<Waiter>>,
+    waiting: Option<PoolBox<WaitingReceive>>,
 }
 
 // SAFETY: the list owns its requests, which are `Send`, and wakers are.
 unsafe impl Send for ReceiveOrder {}
 
 /// A receive that waits for its turn.
-struct Waiter {
+struct WaitingReceive {
     ticket: u64,
     waker: Waker,
     /// The list drops it, one waiter after another: drop glue would recurse once for each.
-    next: ManuallyDrop<Option<PoolBox<Waiter>>>,
+    next: ManuallyDrop<Option<PoolBox<WaitingReceive>>>,
 }
 
 impl KeptReceives {
@@ -95,8 +95,8 @@ impl KeptReceives {
     /// Whether a receive has to wait for its [turn](Self::turn).
     #[inline]
     pub(crate) fn is_active(&self) -> bool {
-        // What this thread has kept, or another before something that happened before this call, is seen. Receives that
-        // are really concurrent have no order.
+        // This sees a receive that this thread has kept, or that another thread has kept before an event that
+        // happened before this call. Concurrent receives have no order.
         self.is_active.load(Ordering::Relaxed)
     }
 
@@ -232,7 +232,7 @@ impl Drop for ReceiveOrder {
 
 impl ReceiveOrder {
     /// Takes a waiter out.
-    fn remove(&mut self, ticket: u64) -> Option<PoolBox<Waiter>> {
+    fn remove(&mut self, ticket: u64) -> Option<PoolBox<WaitingReceive>> {
         let mut place = &mut self.waiting;
         while place.as_ref().is_some_and(|waiter| waiter.ticket != ticket) {
             place = &mut *place.as_mut()?.next;
@@ -243,7 +243,7 @@ impl ReceiveOrder {
     }
 
     /// Puts a waiter in the last place.
-    fn push(&mut self, waiter: PoolBox<Waiter>) {
+    fn push(&mut self, waiter: PoolBox<WaitingReceive>) {
         let mut place = &mut self.waiting;
         while let Some(waiter) = place {
             place = &mut *waiter.next;
@@ -312,10 +312,10 @@ pub(crate) struct AwaitTurn<'a> {
 }
 
 impl<'a> Future for AwaitTurn<'a> {
-    /// An error if there is no memory for a place in the order.
-    type Output = Result<Turn<'a>>;
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocating the place in the order fails.
+    type Output = Result<ReceiveTurn<'a>>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Turn<'a>>> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<ReceiveTurn<'a>>> {
         let kept = self.kept;
         if self.ticket != 0 {
             let waker = context.waker().clone();
@@ -330,10 +330,10 @@ impl<'a> Future for AwaitTurn<'a> {
                 return Poll::Pending;
             }
             self.ticket = 0;
-            return Poll::Ready(Ok(Turn { kept, polled: None }));
+            return Poll::Ready(Ok(ReceiveTurn { kept, polled: None }));
         }
         // Before the lock is taken; mostly the turn is free, and this is not needed.
-        let mut waiter: Option<PoolBox<Waiter>> = None;
+        let mut waiter: Option<PoolBox<WaitingReceive>> = None;
         loop {
             {
                 let mut order = kept.order.lock();
@@ -353,14 +353,17 @@ impl<'a> Future for AwaitTurn<'a> {
                 }
             }
             let waker = context.waker().clone();
-            waiter = match PoolBox::new(Waiter { ticket: 0, waker, next: ManuallyDrop::new(None) })
-            {
+            waiter = match PoolBox::new(WaitingReceive {
+                ticket: 0,
+                waker,
+                next: ManuallyDrop::new(None),
+            }) {
                 Ok(waiter) => Some(waiter),
                 Err(error) => return Poll::Ready(Err(error)),
             };
         }
         drop(waiter);
-        Poll::Ready(Ok(Turn { kept, polled: None }))
+        Poll::Ready(Ok(ReceiveTurn { kept, polled: None }))
     }
 }
 
@@ -377,18 +380,18 @@ impl Drop for AwaitTurn<'_> {
 /// # Invariants
 ///
 /// The turn is this value's. Requests leave the list by this value only, so `polled` is in the list.
-pub(crate) struct Turn<'a> {
+pub(crate) struct ReceiveTurn<'a> {
     kept: &'a KeptReceives,
     /// The request that has this value's waker.
     polled: Option<NonNull<Operation>>,
 }
 
 // SAFETY: the request is the list's, which any thread may use.
-unsafe impl Send for Turn<'_> {}
+unsafe impl Send for ReceiveTurn<'_> {}
 // SAFETY: it has no methods on a shared reference.
-unsafe impl Sync for Turn<'_> {}
+unsafe impl Sync for ReceiveTurn<'_> {}
 
-impl Turn<'_> {
+impl ReceiveTurn<'_> {
     /// Waits for the first kept request, and takes it with its result; none if no request is left.
     pub(crate) fn poll_first(
         &mut self,
@@ -444,7 +447,7 @@ impl Turn<'_> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for ReceiveTurn<'_> {
     fn drop(&mut self) {
         self.forget_waker();
         self.kept.pass_turn();

@@ -1,8 +1,8 @@
 //! One request to WSK: an IRP, its result, and the memory that the system uses meanwhile.
 //!
 //! An operation is one allocation in nonpaged memory, reused for the next request on the same object. This
-//! module knows the IRP, the buffers and who owns them; it knows no socket. What a request is issued on is a
-//! [`Target`]; what else a kind of request owns is an [`Attachment`], defined beside the code of that kind.
+//! module covers the IRP, the buffers and their owners, but no sockets. A request is issued on a [`Target`]; other values
+//! that a kind of request owns are its [`Attachment`], defined beside the code of that kind.
 //!
 //! The rules kept here:
 //!
@@ -60,7 +60,7 @@ pub(crate) use self::cache::Cache;
 pub(crate) use self::control_buffer::ControlBuffer;
 pub(crate) use self::idle::Idle;
 pub(crate) use self::in_flight::{InFlight, Issued, Outcome};
-pub(crate) use self::kept::{KeptReceive, KeptReceives, Turn};
+pub(crate) use self::kept::{KeptReceive, KeptReceives, ReceiveTurn};
 pub(crate) use self::payload::{Counted, Payload};
 pub(crate) use self::pended::{PendedIrp, finish_callback};
 pub(crate) use self::refusals::{Function, Refusals};

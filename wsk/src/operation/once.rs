@@ -23,12 +23,12 @@ impl Operation {
 
     /// Readies the IRP. Unless [`expect_waiter`](Self::expect_waiter) was called, no future waits for the completion.
     ///
-    /// If `device` is not null, the driver is unloaded only after the routine has returned; but a close must not fail, so
-    /// if there is no memory for that, the driver can be unloaded before, as without a device.
+    /// If `device` is not null, the driver is unloaded only after the routine has returned. This takes an allocation, and a
+    /// close must not fail: if the allocation fails, the driver can be unloaded earlier, as without a device.
     ///
     /// # Safety
     ///
-    /// - `device` is null or a device of the driver's.
+    /// - `device` is null or a device of the driver.
     /// - The operation was never in flight, its IRP is initialized, and its memory stays until `routine` has
     ///   returned, which may be called with `context`.
     /// - The caller hands the IRP to WSK next.

@@ -1,4 +1,4 @@
-//! What a request owns, and what the system uses meanwhile besides the IRP.
+//! The memory that a request owns, and that the system uses besides the IRP.
 //!
 //! # Safety
 //!
@@ -18,28 +18,28 @@ use crate::address::Storage;
 use crate::buffer::Buffer;
 use crate::pool::write_fields;
 
-/// What the system reads and writes while the request is in flight, and what the request owns.
+/// The memory that the system reads and writes while the request is in flight, and the values that the request owns.
 pub(crate) struct Payload {
     pub(crate) local: Storage,
     pub(crate) remote: Storage,
     pub(crate) buffer: Option<Buffer>,
-    /// Where an ioctl writes to.
+    /// The output buffer of an ioctl.
     pub(crate) output: Option<Buffer>,
-    /// What describes the buffer to WSK, which may read it as long as it uses the buffer.
+    /// The descriptor of the buffer. WSK may read it as long as it uses the buffer.
     pub(crate) descriptor: WSK_BUF,
     /// Control data of a datagram, or the value of an option or of an ioctl.
     pub(crate) control: ControlBuffer,
-    /// Other state that this kind of request owns.
+    /// The [attachment](super::Attachment) of the request.
     pub(crate) attachment: AttachmentSlot,
-    /// What a receive is kept with when its future was dropped.
+    /// The state of a receive that is kept after its future was dropped.
     pub(crate) kept: KeptReceive,
     /// The count that the request is part of until it completes.
     pub(crate) counted: Option<Counted>,
 }
 
-/// A request that is counted while it is in flight, as those that send are among their socket's.
+/// The count of a request while it is in flight, for example among the sends of its socket.
 ///
-/// It ends by [`end`](Self::end) only: a request that the system has kept for good is not over.
+/// Only [`end`](Self::end) uncounts it: a request that the system keeps forever stays counted.
 ///
 /// # Invariants
 ///
@@ -81,7 +81,7 @@ impl Payload {
         }
     }
 
-    /// Drops what a completed request has no use for any more.
+    /// Drops the values that a completed request no longer needs.
     ///
     /// # Safety
     ///
@@ -117,7 +117,7 @@ impl Payload {
         );
     }
 
-    /// What describes the payload's buffer, as WSK's functions take it.
+    /// The descriptor of the payload's buffer, as an argument of WSK's functions.
     ///
     /// # Safety
     ///
@@ -127,7 +127,7 @@ impl Payload {
         unsafe { &raw mut (*payload).descriptor }
     }
 
-    /// The local address, as WSK's functions take it.
+    /// The local address, as an argument of WSK's functions.
     ///
     /// # Safety
     ///
@@ -137,7 +137,7 @@ impl Payload {
         unsafe { &raw mut (*payload).local }.cast()
     }
 
-    /// The remote address, as WSK's functions take it.
+    /// The remote address, as an argument of WSK's functions.
     ///
     /// # Safety
     ///

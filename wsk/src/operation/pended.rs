@@ -58,7 +58,7 @@ impl PendedIrp {
     }
 }
 
-/// Ends the callback's half. Returns the decision, if it has come, and the operation with it.
+/// Ends the callback's half. Returns the decision, if it was made, and the operation with it.
 ///
 /// # Safety
 ///

@@ -14,7 +14,7 @@
 //!
 //! The completion's **last access to the request** is the step to *completed*: the owner may free or
 //! reuse the memory from that instant, so the waker is taken out before the step and called after it.
-//! `AtomicWaker` cannot be used for this, since it touches its memory after the waker is gone.
+//! `AtomicWaker` cannot be used for this, since it accesses its memory after it has taken the waker.
 //!
 //! # How the waker is shared without a lock
 //!
@@ -147,7 +147,7 @@ impl OperationState {
         Poll::Ready(())
     }
 
-    /// As [`poll`](Self::poll), whatever the word was.
+    /// Polls like [`poll`](Self::poll), from any phase.
     #[cold]
     fn poll_again(&self, mut word: usize, waker: &Waker) -> Poll<()> {
         loop {

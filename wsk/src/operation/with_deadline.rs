@@ -9,14 +9,14 @@ use super::{InFlight, Outcome};
 use crate::status::known;
 use crate::time::Timeout;
 
-/// How long a cancelled request may take to complete before it is abandoned. Windows completes it at once; Wine
-/// cancels nothing.
+/// The time that a cancelled request may take to complete before it is abandoned. Windows completes it at once; Wine does
+/// not cancel requests.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// A request in flight, and its deadline: a future of its outcome.
+/// A future of the outcome of a request in flight, with a deadline.
 ///
-/// When the time is up the request is cancelled, and still waited for: what it has done by then counts, and
-/// what it owns comes back ([INV-50](crate::rules#inv-50)).
+/// At the deadline, the request is cancelled and still awaited: bytes transferred by then count, and its buffer is returned
+/// ([INV-50](crate::rules#inv-50)).
 #[must_use = "the request is cancelled when this is dropped"]
 pub(crate) struct WithDeadline<D> {
     in_flight: InFlight,
@@ -36,12 +36,12 @@ impl InFlight {
 impl<D> Unpin for WithDeadline<D> {}
 
 impl<D: Timeout> WithDeadline<D> {
-    /// Waits for another request until the same deadline. The one before has ended, and [in time](Self::is_over).
+    /// Waits for another request until the same deadline. The previous request completed [in time](Self::is_over).
     pub(crate) fn restart(&mut self, in_flight: InFlight) {
         self.in_flight = in_flight;
     }
 
-    /// Whether the time was up and the request had to be cancelled: no other may follow it.
+    /// Whether the request was cancelled at the deadline. If so, no other request may follow it.
     pub(crate) const fn is_over(&self) -> bool {
         self.is_cancelled
     }
@@ -65,7 +65,7 @@ impl<D: Timeout> WithDeadline<D> {
                     outcome => outcome,
                 });
             }
-            // It has completed, and the task yields or is woken just now: that is in time.
+            // It has completed, and the task yields or is being woken: that counts as in time.
             if self.in_flight.is_completed() {
                 return Poll::Pending;
             }

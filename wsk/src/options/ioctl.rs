@@ -141,7 +141,7 @@ pub const KEEP_ALIVE_VALUES: Ioctl<KeepAlive, (), Connections> =
     unsafe { Ioctl::new(SIO_KEEPALIVE_VALS) }.at_passive_level();
 
 /// The redirection records of an accepted connection that a filter has redirected:
-/// `SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS`. They are opaque, and for [`SET_REDIRECT_RECORDS`].
+/// `SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS`. They are opaque; pass them to [`SET_REDIRECT_RECORDS`].
 ///
 /// IRQL: `PASSIVE_LEVEL`. Minimum Windows: Windows 8.
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-query-wfp-connection-redirect-records).

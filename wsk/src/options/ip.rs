@@ -56,11 +56,12 @@ options! {
     /// Whether ICMP errors are reported, as datagrams with a [`ReceivedError`](crate::cmsg::ReceivedError). Declared in the
     /// header; Microsoft's page does not mention it.
     ///
-    /// **Warning**: such a datagram is none of the peer's. Its sender is the address that could not be reached, and its bytes
-    /// are unspecified. Receives that return data only, such as [`UdpSocket::recv_from`](crate::UdpSocket::recv_from),
-    /// return its error; [`receive_message`](crate::socket::Socket::receive_message) and
-    /// [`DatagramEvents::receive_from`](crate::events::DatagramEvents::receive_from) return the datagram: look at
-    /// [`received_error`](crate::cmsg::ControlMessages::received_error) before its bytes. Anyone can forge an ICMP message.
+    /// **Warning**: the peer did not send such a datagram. Its sender is the address that could not be reached, and its bytes
+    /// are unspecified. Receives that return data only, such as [`UdpSocket::recv_from`](crate::UdpSocket::recv_from), fail
+    /// with its error. [`receive_message`](crate::socket::Socket::receive_message) and
+    /// [`DatagramEvents::receive_from`](crate::events::DatagramEvents::receive_from) return the datagram: check
+    /// [`received_error`](crate::cmsg::ControlMessages::received_error) before reading its bytes. ICMP messages are easily
+    /// forged.
     RECEIVE_ERRORS = IP_RECVERR "IP_RECVERR": bool, Udp, ReadWrite, "Windows 10, version 1709";
 
     /// The mode of path MTU discovery.

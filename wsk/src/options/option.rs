@@ -34,14 +34,14 @@ impl<T: OptionValue, A, M> SocketOption<T, A, M> {
     ///
     /// # Safety
     ///
-    /// As far as `M` says, with an IRP and at up to `DISPATCH_LEVEL`:
+    /// For setting and reading, as far as `M` allows each, with an IRP and at up to `DISPATCH_LEVEL`:
     ///
     /// - For every socket and in every state that `A` [applies to](super::AppliesTo), `WskControlSocket` may set the
-    ///   option to every value that `T` encodes; and for all that can be [asked](super::AskedOf), ask for its value.
-    /// - Its values are plain data: neither what `T` encodes nor what WSK writes has pointers to memory, or
-    ///   other things that would have to be kept or released.
-    /// - It makes nothing wrong that this crate relies on: it enables no callbacks, and the socket's type still
-    ///   says what the socket is.
+    ///   option to every value that `T` encodes, and read its value from every socket that [allows it](super::AskedOf).
+    /// - Its values are plain data: neither the encoding of `T` nor the bytes that WSK writes contain pointers, or other
+    ///   resources that must be kept or released.
+    /// - It changes nothing that this crate relies on: it enables no callbacks, and the socket's type still matches its
+    ///   state.
     #[must_use]
     pub const unsafe fn new(level: u32, name: u32) -> Self {
         const { assert!(T::SIZE <= MAX_SIZE, "the value is too long") };
@@ -63,7 +63,7 @@ impl<T, A, M> SocketOption<T, A, M> {
     }
 }
 
-// Not derived, which would ask the same of the types.
+// Not derived: a derive would require the trait of the type parameters.
 impl<T, A, M> Clone for SocketOption<T, A, M> {
     fn clone(&self) -> Self {
         *self

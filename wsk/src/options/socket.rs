@@ -1,5 +1,4 @@
-//! Options of sockets whatever their transport: those that WSK's own documentation names, and the size of what
-//! is buffered for sending.
+//! Options of every transport: those that WSK's documentation names, and the size of the send buffer.
 
 use super::option::options;
 use super::{BeforeBind, Datagrams, OfBytes, ReadWrite, SocketOption, Transports};
@@ -24,8 +23,8 @@ options! {
 options! {
     SOL_SOCKET, "windows-hardware/drivers/network/so-keepalive";
 
-    /// Whether keep-alive packets are sent on idle connections. Accepted connections inherit it. [`tcp`](super::tcp) has the
-    /// times.
+    /// Whether keep-alive packets are sent on idle connections. Accepted connections inherit it. The options in
+    /// [`tcp`](super::tcp) set the times.
     KEEP_ALIVE = SO_KEEPALIVE "SO_KEEPALIVE": bool, OfBytes, ReadWrite, "Windows Vista";
 }
 

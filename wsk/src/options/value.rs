@@ -51,7 +51,7 @@ pub trait OptionValue: 'static {
     fn decode(bytes: &[u8]) -> Option<Self::Value>;
 }
 
-/// Nothing, of no bytes.
+/// No value: zero bytes.
 impl OptionValue for () {
     type Value = ();
     const SIZE: usize = 0;
@@ -85,7 +85,7 @@ macro_rules! number {
 
 number!(u32 as ULONG: "A `ULONG`.", usize as SIZE_T: "A `SIZE_T`.");
 
-/// A `ULONG` that is 0 or 1. When it is asked for, the system may also answer with a single byte.
+/// A `ULONG` that is 0 or 1. The system may also return a single byte.
 impl OptionValue for bool {
     type Value = Self;
     const SIZE: usize = size_of::<ULONG>();
@@ -130,7 +130,7 @@ impl<const N: usize> OptionValue for [u8; N] {
     }
 }
 
-/// Seconds in a `ULONG`, as a [`Duration`]: a part of a second counts as a whole one.
+/// Seconds in a `ULONG`, as a [`Duration`], rounded up.
 #[derive(Clone, Copy, Debug)]
 pub enum Seconds {}
 
@@ -150,8 +150,7 @@ impl OptionValue for Seconds {
     }
 }
 
-/// The index of an IPv4 interface, as a `u32`. It is set in the byte order of the network, and read in that of the
-/// processor.
+/// The index of an IPv4 interface, as a `u32`. It is set in network byte order, and read in the processor's.
 #[derive(Clone, Copy, Debug)]
 pub enum InterfaceIndex {}
 
@@ -183,8 +182,8 @@ impl From<Ipv4Addr> for MulticastInterface {
     }
 }
 
-/// A `ULONG`. Set in the byte order of the network: the system takes an address whose first byte is zero for an index.
-/// Read in the byte order of the processor.
+/// A `ULONG`. It is set in network byte order, since the system takes an address whose first byte is zero for an index, and
+/// read in the processor's byte order.
 impl OptionValue for MulticastInterface {
     type Value = Self;
     const SIZE: usize = size_of::<ULONG>();
@@ -207,7 +206,7 @@ impl OptionValue for MulticastInterface {
     }
 }
 
-/// An `IN_ADDR`, in the byte order of the network as in C.
+/// An `IN_ADDR`, in network byte order as in C.
 impl OptionValue for Ipv4Addr {
     type Value = Self;
     const SIZE: usize = 4;

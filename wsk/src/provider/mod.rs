@@ -25,7 +25,7 @@ use crate::client::Client;
 use crate::dispatch::ProviderDispatch;
 use crate::irql::Passive;
 use crate::pool::PoolArc;
-use crate::rundown::Kind;
+use crate::rundown::ObjectKind;
 use crate::status::{Result, check};
 
 /// The captured provider of WSK, which creates sockets.
@@ -83,7 +83,7 @@ impl Provider {
         // SAFETY: the client is registered, and the level is passive if this may wait, by this function's contract.
         check(unsafe { WskCaptureProviderNPI(this.registration(), milliseconds, &raw mut npi) })?;
         this.retain_reference();
-        this.rundown().begin(Kind::Provider);
+        this.rundown().begin(ObjectKind::Provider);
         // INVARIANT: the provider was captured, and the reference taken, just now. If something fails below, both are
         // released by the drop.
         let captured = CapturedProvider { client, raw_client: npi.Client, dispatch: npi.Dispatch };

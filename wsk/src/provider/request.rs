@@ -13,7 +13,7 @@ use crate::operation::{Function, Idle, InFlight, Payload, Target};
 use crate::status::Result;
 
 impl Provider {
-    /// As [`request`](Self::request), with a function that some system lacks.
+    /// Makes a request like [`request`](Self::request), with a function that some systems lack.
     ///
     /// # Errors
     ///

@@ -164,13 +164,13 @@ impl Transport {
         [family, Family::UNSPECIFIED].contains(&self.family())
     }
 
-    /// The type of sockets, such as `SOCK_STREAM`.
+    /// Returns the socket type, such as `SOCK_STREAM`.
     #[must_use]
     pub const fn socket_type(&self) -> u16 {
         self.0.SocketType
     }
 
-    /// The protocol.
+    /// Returns the protocol.
     #[must_use]
     pub const fn protocol(&self) -> Protocol {
         Protocol::from_raw(self.0.Protocol)

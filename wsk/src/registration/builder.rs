@@ -80,8 +80,8 @@ impl RegistrationBuilder {
         self
     }
 
-    /// Makes WSK bypass the transport driver interface (TDI), whose filters, from earlier systems, may lose the control
-    /// messages of datagrams. Best effort: the system's status is ignored, because recent Windows may have no TDI.
+    /// Makes WSK bypass the Transport Driver Interface (TDI), whose legacy filters may strip the control messages of
+    /// datagrams. Best effort: the system's status is ignored, because recent Windows versions may have no TDI.
     ///
     /// Minimum Windows: Windows Vista.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/wsk-tdi-behavior).
@@ -90,15 +90,15 @@ impl RegistrationBuilder {
         self
     }
 
-    /// Has the kernel keep the driver loaded until each completion routine has returned, to its last instruction, by a
-    /// reference to a device of the driver's: `IoSetCompletionRoutineEx`. Without it, [`unload`](crate::unload()) waits
-    /// until the routines have released what they use, and then for a tick of the system's clock; see
-    /// [the guide](crate::guide::unloading) for what remains.
+    /// Makes the kernel keep the driver loaded until each completion routine has executed its last instruction
+    /// (`IoSetCompletionRoutineEx`), by a reference to a device of the driver. Without it, [`unload`](crate::unload())
+    /// waits until the routines have released their objects, and then for a tick of the system's clock;
+    /// [the guide](crate::guide::unloading) describes the remaining risk.
     ///
-    /// The kernel allocates memory for each request. If it has none, a request fails with
-    /// `STATUS_INSUFFICIENT_RESOURCES` before it is issued. A close, the decision about an inspected connection, and the
-    /// receive of no bytes by which [`events`](crate::socket::ConnectionSocket::events) has data indicated again are
-    /// issued all the same, without this protection.
+    /// The kernel allocates memory for each request. If that fails, the request fails with
+    /// `STATUS_INSUFFICIENT_RESOURCES` before it is issued. Three requests must not fail, and are then issued without this
+    /// protection: a close, the decision about an inspected connection, and the receive of zero bytes with which
+    /// [`events`](crate::socket::ConnectionSocket::events) resumes the indication of data.
     ///
     /// The registration has a reference to the device until its end. The driver may delete the device before that.
     ///

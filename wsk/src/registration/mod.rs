@@ -120,8 +120,8 @@ impl Registration {
 
     /// Ends the registration: waits until every provider is released and every socket is closed, and deregisters.
     ///
-    /// The calling thread must own none of them, or it waits for itself ([INV-5](crate::rules#inv-5)). A long wait sends messages to the
-    /// kernel debugger that name what is left, after 10, 20, 40 seconds and so on.
+    /// The calling thread must own none of them, or it waits for itself ([INV-5](crate::rules#inv-5)). During a long wait,
+    /// messages to the kernel debugger name the remaining objects, after 10, 20, 40 seconds and so on.
     ///
     /// IRQL: `PASSIVE_LEVEL`.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nf-wsk-wskderegister).

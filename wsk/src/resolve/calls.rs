@@ -246,11 +246,11 @@ impl Provider {
     }
 
     /// Fails above `PASSIVE_LEVEL`, and on systems without name resolution.
-    fn check_names(&self) -> Result<has::Names> {
+    fn check_names(&self) -> Result<has::NameResolution> {
         if !irql::is_passive() {
             return Err(known::STATUS_INVALID_DEVICE_REQUEST);
         }
-        self.capabilities().names().ok_or(known::STATUS_NOT_SUPPORTED)
+        self.capabilities().name_resolution().ok_or(known::STATUS_NOT_SUPPORTED)
     }
 
     /// Waits for a look-up, and returns the request's payload.

@@ -19,7 +19,7 @@ use wsk_sys::{ADDRINFOEXW, PADDRINFOEXW, PUNICODE_STRING, UNICODE_STRING};
 use super::hints::{Hints, Service};
 use super::text::{Digits, Text};
 use crate::client::Client;
-use crate::deferred::Job;
+use crate::deferred::DeferredJob;
 use crate::pool;
 use crate::provider::Provider;
 use crate::status::Result;
@@ -30,7 +30,7 @@ use crate::status::Result;
 ///
 /// Those of [`Query`], which owns it.
 struct QueryMemory {
-    job: Job,
+    job: DeferredJob,
     provider: Provider,
     hints: ADDRINFOEXW,
     /// The list from WSK; null before.
@@ -96,7 +96,7 @@ impl Query {
             }
         }
         let [host, service] = strings;
-        let (job, list) = (Job::new(reap), ptr::null_mut());
+        let (job, list) = (DeferredJob::new(reap), ptr::null_mut());
         let header = QueryMemory { job, provider: provider.clone(), hints, list, host, service };
         // SAFETY: the memory is large enough, and aligned to 16 bytes.
         unsafe { memory.write(header) };
@@ -159,19 +159,19 @@ impl Drop for Query {
 /// # Safety
 ///
 /// The job is that of a [`Query`] that was dropped, and is done once, at `PASSIVE_LEVEL`.
-unsafe fn reap(job: NonNull<Job>) {
+unsafe fn reap(job: NonNull<DeferredJob>) {
     // SAFETY: the job lies at this offset of its memory.
     let memory: NonNull<QueryMemory> = unsafe { job.byte_sub(offset_of!(QueryMemory, job)) }.cast();
     // SAFETY: this function owns the memory, and reads its contents once.
     let QueryMemory { provider, list, .. } = unsafe { memory.read() };
     // WSK returned a list, so its table has the function that frees it.
-    if let (false, Some(names)) = (list.is_null(), provider.capabilities().names()) {
+    if let (false, Some(names)) = (list.is_null(), provider.capabilities().name_resolution()) {
         // SAFETY: the list was given to this client, whose provider is captured, and is freed once, at
         // PASSIVE_LEVEL (INV-66).
         unsafe { provider.dispatch().free_address_info(names, provider.client(), list) };
     }
     // SAFETY: the memory is from the pool, and no longer used.
     unsafe { pool::free(memory.cast()) };
-    // Last, since the registration may wait for this release.
+    // This is last, since the registration may wait for it.
     drop(provider);
 }

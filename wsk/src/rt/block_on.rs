@@ -16,14 +16,14 @@ use crate::pool::PoolArc;
 use crate::status::Result;
 use crate::sync::Event;
 
-/// Runs a future to its end on the current thread, which waits whenever the future is pending.
+/// Runs a future to completion on the current thread, which waits whenever the future is pending.
 ///
 /// IRQL: `PASSIVE_LEVEL`, and never in a callback, as the token proves.
 ///
 /// # Errors
 ///
-/// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory for the waker, which may outlive the call and so cannot be on
-/// the stack. The future is dropped without being polled.
+/// `STATUS_INSUFFICIENT_RESOURCES` if allocating the waker fails. The waker may outlive the call, so it cannot be on the
+/// stack. The future is dropped without being polled.
 ///
 /// ```
 /// use wsk::{irql::Passive, rt};

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | a socket, or a value that keeps one open | the client's thread closes it |
 //! | a future in flight | its IRP is cancelled, by the kernel and not by WSK |
-//! | retained data and datagrams, a pending inspection | the client's thread returns them to WSK; this needs memory, and if there is none, they are returned in the routine, against the rule, rather than never |
+//! | retained data and datagrams, a pending inspection | the client's thread returns them to WSK. This allocates memory; if that fails, the routine itself returns them, against the rule, since otherwise they would never be returned |
 //! | a provider | the client's thread releases it |
 //! | a list of addresses, a security descriptor | the client's thread frees it, as always |
 //! | a registration, a runtime | it ends by itself, as always |

@@ -56,7 +56,7 @@ impl Runtime {
     /// # Errors
     ///
     /// - `STATUS_INVALID_PARAMETER` if the number is zero or more than [`Runtime::MAX_THREADS`].
-    /// - `STATUS_INSUFFICIENT_RESOURCES` if there is no memory, or a thread cannot be created.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails, or a thread cannot be created.
     pub fn new(passive: Passive, threads: usize) -> Result<Self> {
         if threads == 0 || threads > Self::MAX_THREADS {
             return Err(known::STATUS_INVALID_PARAMETER);
@@ -118,7 +118,7 @@ impl Runtime {
 
     /// Waits until all tasks have finished, including those that they spawn. Other threads may spawn more at any time.
     ///
-    /// A task that never finishes makes it hang: signal the tasks to finish, or use [`Runtime::wait_timeout`]. Must not
+    /// If a task never finishes, this waits forever: signal the tasks to finish, or use [`Runtime::wait_timeout`]. Must not
     /// be called from one of the runtime's own tasks.
     ///
     /// IRQL: `PASSIVE_LEVEL`.

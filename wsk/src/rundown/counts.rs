@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// A kind of counted object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ObjectKind {
     Thread,
     Registration,
     Provider,
@@ -19,12 +19,12 @@ pub(crate) enum Kind {
 /// Every kind, with its name in a message. The code of an object begins objects of its own kind and of those that follow,
 /// and ends afterwards: a thread registers, a registration's provider creates a socket, whose completion routine sets a
 /// timer. So reading the counts in this order finds one that is not zero as long as any object is counted.
-pub(super) const KINDS: [(Kind, &str); 5] = [
-    (Kind::Thread, "threads"),
-    (Kind::Registration, "registrations"),
-    (Kind::Provider, "providers"),
-    (Kind::Socket, "sockets"),
-    (Kind::Timer, "set timers"),
+pub(super) const KINDS: [(ObjectKind, &str); 5] = [
+    (ObjectKind::Thread, "threads"),
+    (ObjectKind::Registration, "registrations"),
+    (ObjectKind::Provider, "providers"),
+    (ObjectKind::Socket, "sockets"),
+    (ObjectKind::Timer, "set timers"),
 ];
 
 // The counts are indexed by kind, so each kind stands at its own number.
@@ -37,9 +37,9 @@ const _: () = {
 };
 
 /// A count for each kind.
-pub(super) struct Counts([AtomicUsize; KINDS.len()]);
+pub(super) struct ObjectCounts([AtomicUsize; KINDS.len()]);
 
-impl Counts {
+impl ObjectCounts {
     #[cfg(not(loom))]
     pub(super) const fn new() -> Self {
         Self([const { AtomicUsize::new(0) }; KINDS.len()])
@@ -51,13 +51,13 @@ impl Counts {
     }
 
     /// Counts one object, until [`end`](Self::end).
-    pub(super) fn begin(&self, kind: Kind) {
+    pub(super) fn begin(&self, kind: ObjectKind) {
         // The code that begins an object belongs to another one, which ends later, with a release.
         self.0[kind as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Uncounts one object that [`begin`](Self::begin) has counted.
-    pub(super) fn end(&self, kind: Kind) {
+    pub(super) fn end(&self, kind: ObjectKind) {
         // The accesses of the object happen before the driver is unloaded.
         self.0[kind as usize].fetch_sub(1, Ordering::Release);
     }
@@ -77,8 +77,8 @@ impl Counts {
 #[cfg(all(test, loom))]
 #[expect(unsafe_code, reason = "loom's cells")]
 mod loom_tests {
-    //! All interleavings of things that begin others and end, and of the thread that unloads. Run by `cargo xtask test
-    //! loom`.
+    //! All interleavings of counted objects that create others and end, and of the thread that unloads. Run by `cargo xtask
+    //! test loom`.
 
     use loom::cell::UnsafeCell;
     use loom::sync::Arc;
@@ -88,12 +88,12 @@ mod loom_tests {
 
     /// The driver's image, which its code uses and the unloading thread overwrites.
     struct Driver {
-        counts: Counts,
+        counts: ObjectCounts,
         image: UnsafeCell<u32>,
     }
 
     impl Driver {
-        /// Code of the driver's runs, for something that is counted.
+        /// Runs code of the driver, for an object that is counted.
         fn run(&self) {
             // SAFETY: loom checks that no other thread writes to it meanwhile.
             self.image.with(|image| assert_eq!(unsafe { *image }, 0, "the driver is unloaded"));
@@ -110,14 +110,14 @@ mod loom_tests {
         }
     }
 
-    fn driver(kind: Kind) -> Arc<Driver> {
-        let driver = Arc::new(Driver { counts: Counts::new(), image: UnsafeCell::new(0) });
+    fn driver(kind: ObjectKind) -> Arc<Driver> {
+        let driver = Arc::new(Driver { counts: ObjectCounts::new(), image: UnsafeCell::new(0) });
         driver.counts.begin(kind);
         driver
     }
 
-    /// One thing begins another, of a kind that follows or of its own, which runs in another thread.
-    fn begins(parent: Kind, child: Kind) {
+    /// An object creates another one, of its own kind or a later one, which runs in another thread.
+    fn begins(parent: ObjectKind, child: ObjectKind) {
         loom::model(move || {
             let driver = driver(parent);
             let code = {
@@ -144,10 +144,10 @@ mod loom_tests {
 
     #[test]
     fn a_driver_is_unloaded_after_all_that_its_code_has_begun() {
-        begins(Kind::Thread, Kind::Registration);
-        begins(Kind::Thread, Kind::Timer);
-        begins(Kind::Provider, Kind::Socket);
-        begins(Kind::Socket, Kind::Timer);
-        begins(Kind::Timer, Kind::Timer);
+        begins(ObjectKind::Thread, ObjectKind::Registration);
+        begins(ObjectKind::Thread, ObjectKind::Timer);
+        begins(ObjectKind::Provider, ObjectKind::Socket);
+        begins(ObjectKind::Socket, ObjectKind::Timer);
+        begins(ObjectKind::Timer, ObjectKind::Timer);
     }
 }

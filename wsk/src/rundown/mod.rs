@@ -33,13 +33,13 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use wsk_sys::image::image_static;
 
-use self::counts::Counts;
-pub(crate) use self::counts::Kind;
+use self::counts::ObjectCounts;
+pub(crate) use self::counts::ObjectKind;
 pub(crate) use self::ended_threads::{EndedThreads, ThreadRecord};
 
 /// The counts of one load of the driver.
 pub(crate) struct Rundown {
-    counts: Counts,
+    counts: ObjectCounts,
     /// The number of completion routines that are calling a waker of a foreign executor.
     foreign_wakers: AtomicUsize,
     /// The threads that end by themselves, for which no thread has waited.
@@ -50,7 +50,7 @@ const _: () = assert!(align_of::<Rundown>() <= 8);
 
 #[cfg(not(loom))]
 static RUNDOWN: Rundown = Rundown {
-    counts: Counts::new(),
+    counts: ObjectCounts::new(),
     foreign_wakers: AtomicUsize::new(0),
     ended_threads: EndedThreads::new(),
 };
@@ -70,12 +70,12 @@ impl Rundown {
     }
 
     /// Counts one object, until [`end`](Self::end).
-    pub(crate) fn begin(&self, kind: Kind) {
+    pub(crate) fn begin(&self, kind: ObjectKind) {
         self.counts.begin(kind);
     }
 
     /// Uncounts one object that [`begin`](Self::begin) has counted.
-    pub(crate) fn end(&self, kind: Kind) {
+    pub(crate) fn end(&self, kind: ObjectKind) {
         self.counts.end(kind);
     }
 
@@ -114,11 +114,11 @@ impl fmt::Display for Rundown {
 /// A count of one object, until this is dropped.
 pub(crate) struct Running {
     rundown: &'static Rundown,
-    kind: Kind,
+    kind: ObjectKind,
 }
 
 impl Running {
-    pub(crate) fn new(kind: Kind) -> Self {
+    pub(crate) fn new(kind: ObjectKind) -> Self {
         let rundown = Rundown::current();
         rundown.begin(kind);
         Self { rundown, kind }

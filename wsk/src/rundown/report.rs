@@ -8,7 +8,7 @@ use wsk_sys::image::report_unload_waits;
 use super::Rundown;
 
 impl Rundown {
-    /// Sends a message to the kernel debugger: this function of the crate waits, and these things are left.
+    /// Sends a message to the kernel debugger that a function of this crate waits for the remaining objects.
     pub(crate) fn report(&self, function: &str) {
         let mut message = Message { text: [0; Message::SIZE], length: 0 };
         // The only possible error is that the message is truncated.

@@ -15,7 +15,7 @@ use wsk_sys::{PSECURITY_DESCRIPTOR, WSK_CACHE_SD, WSK_RELEASE_SD, ctypes::c_void
 use super::self_relative;
 use crate::buffer::Buffer;
 use crate::client::Client;
-use crate::deferred::Job;
+use crate::deferred::DeferredJob;
 use crate::pool::PoolBox;
 use crate::provider::Provider;
 use crate::status::{Result, check, known};
@@ -24,8 +24,8 @@ use crate::status::{Result, check, known};
 ///
 /// Clones share one descriptor. It keeps the [provider](Provider) captured, so the registration cannot end before it is
 /// dropped; a [forgotten](core::mem::forget) one blocks that indefinitely. When the last clone is dropped and no request
-/// uses it, a thread of the registration has WSK release it ([INV-65](crate::rules#inv-65)), so it may be dropped at up to `DISPATCH_LEVEL`, in
-/// any routine.
+/// uses it, a thread of the registration makes WSK release it ([INV-65](crate::rules#inv-65)), so it may be dropped at up to
+/// `DISPATCH_LEVEL`, in any routine.
 ///
 /// # Invariants
 ///
@@ -44,7 +44,7 @@ unsafe impl Sync for CachedSecurityDescriptor {}
 ///
 /// Those of [`CachedSecurityDescriptor`].
 struct CachedMemory {
-    job: Job,
+    job: DeferredJob,
     owners: AtomicUsize,
     provider: Provider,
     /// The cached descriptor; null before WSK returns it, and after a failure.
@@ -108,7 +108,7 @@ impl CachedSecurityDescriptor {
     /// Creates the memory for a descriptor that WSK has not returned yet.
     pub(crate) fn unset(wsk: &Provider) -> Result<Self> {
         let memory = CachedMemory {
-            job: Job::new(reap),
+            job: DeferredJob::new(reap),
             owners: AtomicUsize::new(1),
             provider: wsk.clone(),
             descriptor: AtomicPtr::new(ptr::null_mut()),
@@ -133,7 +133,7 @@ impl CachedSecurityDescriptor {
         self.as_ptr().is_null()
     }
 
-    /// Whether it belongs to this registration. Sockets of another one do not accept it.
+    /// Whether it belongs to this registration. Sockets of other registrations do not accept it.
     pub(crate) fn is_of(&self, client: &Client) -> bool {
         ptr::eq(self.memory().provider.client_ref(), client)
     }
@@ -183,12 +183,12 @@ impl core::fmt::Debug for CachedSecurityDescriptor {
     }
 }
 
-/// Called by the deferred queue: has WSK release the descriptor, if any, frees the memory, and releases the provider.
+/// Called by the deferred queue: makes WSK release the descriptor, if any, frees the memory, and releases the provider.
 ///
 /// # Safety
 ///
 /// The job is that of a descriptor whose last owner was dropped, and is done once.
-unsafe fn reap(job: NonNull<Job>) {
+unsafe fn reap(job: NonNull<DeferredJob>) {
     // SAFETY: the job lies at this offset of its memory.
     let memory: NonNull<CachedMemory> =
         unsafe { job.byte_sub(offset_of!(CachedMemory, job)) }.cast();

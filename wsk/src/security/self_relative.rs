@@ -11,8 +11,8 @@ const HEADER: usize = 20;
 const HAS_DISCRETIONARY_LIST: u16 = 0x0004;
 const HAS_SYSTEM_LIST: u16 = 0x0010;
 
-/// Whether the bytes are a self-relative security descriptor with an owner and a group, and lists, if any, with entries of
-/// the four basic kinds only.
+/// Whether the bytes are a self-relative security descriptor with an owner and a group, whose lists, if any, have only
+/// entries of the four basic kinds.
 pub(super) fn is_valid(descriptor: &[u8]) -> bool {
     check(descriptor).is_some()
 }

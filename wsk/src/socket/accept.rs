@@ -46,7 +46,7 @@ impl<H> fmt::Debug for Accepted<H> {
 impl<C: Accepts, H> Socket<C, Listening, H> {
     /// Accepts a connection, and returns it with the peer's address, if that is of IPv4 or IPv6.
     ///
-    /// One accept at a time: WSK is known to hang at a second one, so this takes the listener for itself. If
+    /// Borrows the listener mutably: only one accept may be in flight, since a second one is known to hang. If
     /// [`ListenEvents::accept`](crate::events::ListenEvents::accept) is enabled as well, the accept
     /// receives connections while it is pending, except for races ([INV-54](crate::rules#inv-54)).
     ///
@@ -57,7 +57,7 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe. Dropping the future, also by a [time-out](crate::time::timeout), loses no
+    /// This method is cancel safe. Dropping the future, also by a [timeout](crate::time::timeout), loses no
     /// connection. The accept stays in flight, and the next call returns its result.
     ///
     /// # Errors
@@ -72,8 +72,8 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
         Ok((socket, peer_addr))
     }
 
-    /// As [`accept`](Self::accept), with a handler for the connection's events, which are enabled after the accept.
-    /// Earlier data, and the end of the connection, are indicated then.
+    /// Accepts a connection like [`accept`](Self::accept), with a handler for its events. They are enabled after the accept;
+    /// data that arrived earlier, and the end of the connection, are indicated then.
     ///
     /// ```
     /// use wsk::events::{ConnectionEvents, Data, Receipt};

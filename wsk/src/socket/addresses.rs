@@ -1,4 +1,4 @@
-//! The local addresses of the machine, as a socket sees them, and when they change.
+//! The machine's local addresses, and their changes.
 //!
 //! # Safety
 //!
@@ -31,10 +31,10 @@ impl<C: Category, S: State, H> Socket<C, S, H>
 where
     AllSockets: AppliesTo<C, S>,
 {
-    /// The addresses of this machine that sockets of this family can be bound to. A
-    /// [basic socket](super::BasicSocket) is enough to ask.
+    /// Returns the machine's addresses that sockets of this family can be bound to. A [basic socket](super::BasicSocket)
+    /// is sufficient.
     ///
-    /// IRQL: `PASSIVE_LEVEL`; at another, the call fails. It does not wait. Minimum Windows: Windows Vista.
+    /// IRQL: `PASSIVE_LEVEL`; at another level, the call fails. It does not wait. Minimum Windows: Windows Vista.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-address-list-query).
     ///
     /// ```
@@ -56,7 +56,7 @@ where
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_DEVICE_REQUEST` if the level is not passive.
+    /// - `STATUS_INVALID_DEVICE_REQUEST` if the IRQL is not `PASSIVE_LEVEL`.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket is no longer functional.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskControlSocket`. Wine does not implement it.
@@ -72,10 +72,10 @@ where
         Ok(LocalAddresses { buffer, size })
     }
 
-    /// Waits until the addresses change that [`local_addresses`](Self::local_addresses) lists. The call itself
-    /// issues the request, before the future is polled, so no later change is missed.
+    /// Waits until the list of [`local_addresses`](Self::local_addresses) changes. The call itself issues the request,
+    /// before the future is polled, so no later change is missed.
     ///
-    /// IRQL: `PASSIVE_LEVEL`; at another, no request is issued. Minimum Windows: Windows Vista.
+    /// IRQL: `PASSIVE_LEVEL`; at another level, no request is issued. Minimum Windows: Windows Vista.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-address-list-change).
     ///
     /// ```
@@ -98,7 +98,7 @@ where
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_DEVICE_REQUEST` if the level was not passive.
+    /// - `STATUS_INVALID_DEVICE_REQUEST` if the IRQL was not `PASSIVE_LEVEL`.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket is no longer functional.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskControlSocket`. Wine does not implement it.
@@ -118,15 +118,15 @@ fn require_passive() -> Result<()> {
     if irql::is_passive() { Ok(()) } else { Err(known::STATUS_INVALID_DEVICE_REQUEST) }
 }
 
-/// Addresses of this machine, as [`Socket::local_addresses`] lists them. Their ports are zero.
+/// The machine's addresses, from [`Socket::local_addresses`]. Their ports are zero.
 pub struct LocalAddresses {
-    /// WSK's list, whose pointers are into this very memory.
+    /// WSK's list. Its pointers are into the same memory.
     buffer: Buffer,
     size: usize,
 }
 
 impl LocalAddresses {
-    /// The addresses.
+    /// Iterates over the addresses.
     #[must_use]
     pub fn iter(&self) -> LocalAddressIter<'_> {
         let count = self.number(offset_of!(SOCKET_ADDRESS_LIST, iAddressCount)).unwrap_or(0);
@@ -135,14 +135,13 @@ impl LocalAddresses {
         LocalAddressIter { list: self, next: 0, end }
     }
 
-    /// One of C's `INT`s.
+    /// The count is a C `INT`.
     fn number(&self, at: usize) -> Option<usize> {
         let bytes = self.bytes().get(at..)?.first_chunk()?;
         usize::try_from(INT::from_ne_bytes(*bytes)).ok()
     }
 
-    /// The address of an entry. None if it is of another family than IPv4 and IPv6, or not in the list's own
-    /// memory.
+    /// The address of an entry. `None` if its family is neither IPv4 nor IPv6, or if it is outside of the list's memory.
     fn address(&self, index: usize) -> Option<SocketAddr> {
         let at = offset_of!(SOCKET_ADDRESS_LIST, Address) + index * size_of::<SOCKET_ADDRESS>();
         let pointer = at + offset_of!(SOCKET_ADDRESS, lpSockaddr);
@@ -176,7 +175,7 @@ impl fmt::Debug for LocalAddresses {
     }
 }
 
-/// The addresses of [`LocalAddresses`].
+/// An iterator over [`LocalAddresses`].
 #[derive(Clone)]
 pub struct LocalAddressIter<'a> {
     list: &'a LocalAddresses,

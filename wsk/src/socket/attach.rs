@@ -20,10 +20,10 @@ use crate::operation::Payload;
 use crate::status::Result;
 
 impl ConnectionSocket {
-    /// Gives a connection without a handler one for its events, and enables them: for example, a handler that
-    /// depends on the peer.
+    /// Attaches an event handler to a connection without one, and enables its events: for example, a handler that depends
+    /// on the peer.
     ///
-    /// Earlier data that was not received, and the end of the connection, are indicated.
+    /// Data that arrived earlier and was not received, and the end of the connection, are indicated.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicUsize, Ordering};
@@ -104,7 +104,8 @@ impl ConnectionSocket {
 }
 
 impl Handle<Connection> {
-    /// Has data indicated again, after some was left, by a receive of no bytes ([INV-56](crate::rules#inv-56)).
+    /// Resumes the indication of data after a part was refused, by a receive of zero bytes
+    /// ([INV-56](crate::rules#inv-56)).
     fn resume(&self) -> Result<()> {
         let mut idle = self.state().idle()?;
         idle.payload().descriptor = WSK_BUF { Mdl: ptr::null_mut(), Offset: 0, Length: 0 };

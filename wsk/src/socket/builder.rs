@@ -1,8 +1,8 @@
-//! Builders of sockets: their transport, their options before the bind, and their events.
+//! Builders of sockets: their transport, the options that must precede the bind, and their events.
 //!
 //! # Safety
 //!
-//! A socket's type names the state that the calls before have reached.
+//! A socket's type names the state that the earlier calls have reached.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -28,7 +28,7 @@ enum Sharing {
     Reuse,
 }
 
-/// A builder of a socket. From [`Socket`]'s `builder` functions.
+/// A builder of a socket, from [`Socket`]'s `builder` functions.
 #[derive(Debug)]
 #[must_use = "nothing is created before `create`, `bind` or `connect`"]
 pub struct Builder<'a, C, H = ()> {
@@ -58,7 +58,7 @@ impl<'a, C: Category> Builder<'a, C> {
         }
     }
 
-    /// Sets the handler of the socket's events. They are enabled by the bind; for a connection, by the connect.
+    /// Sets the handler of the socket's events. The bind enables them; for a connection, the connect does.
     pub fn events<H: Callbacks<C>>(self, handler: H) -> Builder<'a, C, H> {
         let Self {
             provider,
@@ -100,13 +100,13 @@ builder!(Connection, Connected, "A socket that will connect.");
 builder!(Stream, Bound, "A socket that will listen or connect. Since Windows 10, version 1703.");
 
 impl<C: Category, H> Builder<'_, C, H> {
-    /// Sets another protocol than the category's default.
+    /// Sets the protocol. The default depends on the category.
     pub const fn protocol(mut self, protocol: Protocol) -> Self {
         self.protocol = protocol;
         self
     }
 
-    /// Sets another socket type than the category's default, such as `SOCK_RAW`.
+    /// Sets the socket type, such as `SOCK_RAW`. The default depends on the category.
     pub const fn socket_type(mut self, socket_type: USHORT) -> Self {
         self.socket_type = socket_type;
         self
@@ -138,7 +138,7 @@ impl<'a, C: Binds, H> Builder<'a, C, H> {
 }
 
 impl<C: Category, H: Callbacks<C>> Builder<'_, C, H> {
-    /// Creates the socket, without an address.
+    /// Creates the socket, and leaves it unbound.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_socket).

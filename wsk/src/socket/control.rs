@@ -2,7 +2,8 @@
 //!
 //! # Safety
 //!
-//! Each code is called with the values that it takes, which the request owns until it completes ([INV-27](crate::rules#inv-27)).
+//! Each code is called with the values that it takes. The request owns them until it completes
+//! ([INV-27](crate::rules#inv-27)).
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -95,7 +96,7 @@ impl<C: Category> Handle<C> {
         unsafe { self.control_prepared(control, input, output_size, |_| (), finish) }
     }
 
-    /// As [`control`](Self::control), for a payload that needs preparation, or contains more than the value.
+    /// Makes a request like [`control`](Self::control), for a payload that needs preparation, or contains more than the value.
     ///
     /// # Safety
     ///

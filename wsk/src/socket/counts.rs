@@ -18,7 +18,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering, fence};
 use core::sync::atomic::{AtomicUsize, Ordering, fence};
 
 /// The open reference of the callback that delivers the socket. It has a bit of its own, since it makes no call but a
-/// close: [`is_only_open_ref`](Counts::is_only_open_ref) does not count it.
+/// close: [`is_only_open_ref`](RefCounts::is_only_open_ref) does not count it.
 const DELIVERING: usize = 1 << (usize::BITS - 1);
 
 /// The reference counts of one socket.
@@ -28,13 +28,13 @@ const DELIVERING: usize = 1 << (usize::BITS - 1);
 /// While there are open references, one memory reference is theirs; while there are memory references, one weak
 /// reference is theirs.
 #[expect(clippy::struct_field_names, reason = "each is a number of references")]
-pub(super) struct Counts {
+pub(super) struct RefCounts {
     open_refs: AtomicUsize,
     memory_refs: AtomicUsize,
     weak_refs: AtomicUsize,
 }
 
-impl Counts {
+impl RefCounts {
     /// One of each.
     pub(super) fn new() -> Self {
         let [open_refs, memory_refs, weak_refs] = [(); 3].map(|()| AtomicUsize::new(1));
@@ -136,7 +136,7 @@ mod loom_tests {
     /// A socket whose parts are written when they end, and read when they are used: loom fails if both can happen at
     /// once.
     struct Socket {
-        counts: Counts,
+        counts: RefCounts,
         is_open: UnsafeCell<bool>,
         has_handler: UnsafeCell<bool>,
         has_memory: UnsafeCell<bool>,
@@ -148,7 +148,7 @@ mod loom_tests {
     impl SharedSocket {
         fn new() -> Self {
             let [is_open, has_handler, has_memory] = [(); 3].map(|()| UnsafeCell::new(true));
-            Self(Arc::new(Socket { counts: Counts::new(), is_open, has_handler, has_memory }))
+            Self(Arc::new(Socket { counts: RefCounts::new(), is_open, has_handler, has_memory }))
         }
 
         fn require(part: &UnsafeCell<bool>) {

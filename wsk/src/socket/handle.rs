@@ -115,7 +115,7 @@ impl<C: Category> Handle<C> {
         unsafe { idle.start(self.0, call) }
     }
 
-    /// As [`request`](Self::request), with a function that some system lacks.
+    /// Makes a request like [`request`](Self::request), with a function that some systems lack.
     ///
     /// # Safety
     ///

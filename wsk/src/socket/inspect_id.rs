@@ -20,7 +20,7 @@ impl<H> ConnectionSocket<H> {
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_DEVICE_REQUEST` if the connection was not accepted, or its listener does not inspect.
+    /// - `STATUS_INVALID_DEVICE_REQUEST` if the connection was not accepted, or its listener does not inspect connections.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket is no longer functional.
     /// - Any other status of `WskControlSocket`.
     pub fn inspect_id(&self) -> Result<InspectId> {

@@ -5,7 +5,7 @@ use core::pin::Pin;
 
 use super::handle::Handle;
 use crate::category::Category;
-use crate::operation::{Idle, KeptReceive, Payload, Turn};
+use crate::operation::{Idle, KeptReceive, Payload, ReceiveTurn};
 use crate::status::Result;
 use crate::time::{Timeout, in_time};
 
@@ -16,12 +16,12 @@ impl<C: Category> Handle<C> {
         self.state().kept().is_active()
     }
 
-    /// Waits for the turn to receive, after those that wait already.
+    /// Waits for the turn to receive, after the receives that already wait.
     ///
     /// # Errors
     ///
-    /// `STATUS_IO_TIMEOUT`, or `STATUS_INSUFFICIENT_RESOURCES` if there is no memory for a place in the line.
-    pub(super) async fn turn(&self, deadline: &impl Timeout) -> Result<Turn<'_>> {
+    /// `STATUS_IO_TIMEOUT`, or `STATUS_INSUFFICIENT_RESOURCES` if allocating the place in the queue fails.
+    pub(super) async fn turn(&self, deadline: &impl Timeout) -> Result<ReceiveTurn<'_>> {
         let _ = self.state().budget().budgeted().await;
         let mut turn = self.state().kept().turn();
         poll_fn(|context| {
@@ -41,7 +41,7 @@ impl<C: Category> Handle<C> {
     /// `STATUS_IO_TIMEOUT`.
     pub(super) async fn first_kept(
         &self,
-        turn: &mut Turn<'_>,
+        turn: &mut ReceiveTurn<'_>,
         deadline: &impl Timeout,
     ) -> Result<Option<(Idle, Result<usize>)>> {
         poll_fn(|context| {
@@ -57,13 +57,13 @@ impl<C: Category> Handle<C> {
     }
 }
 
-/// The bytes that a kept receive with a result of `count` bytes has brought, and that were not taken.
+/// The bytes of a kept receive with a result of `count` bytes that were not taken yet.
 pub(super) fn kept_bytes(payload: &Payload, count: usize) -> &[u8] {
     let Some(buffer) = &payload.buffer else {
         return &[];
     };
     let own = payload.descriptor.Offset as usize;
-    // No system should report more than it was given room for.
+    // A correct system never reports more bytes than the buffer has room for.
     let end = own.saturating_add(count).min(buffer.len());
     let start = own.saturating_sub(payload.kept.before).saturating_add(payload.kept.taken);
     buffer.get(start..end).unwrap_or_default()

@@ -4,7 +4,7 @@
 //! cannot fail ([INV-44](crate::rules#inv-44)). It also contains the handler of the socket's events, since
 //! callbacks may begin before the creation has returned ([INV-53](crate::rules#inv-53)).
 //!
-//! [`Counts`] decides how long each part exists. When the last memory reference is released, the handler is
+//! [`RefCounts`] decides how long each part exists. When the last memory reference is released, the handler is
 //! dropped, and only then does the registration stop waiting for the socket ([INV-5](crate::rules#inv-5),
 //! [INV-18](crate::rules#inv-18), [INV-46](crate::rules#inv-46)).
 //!
@@ -22,15 +22,15 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering
 use wsk_sys::{ADDRESS_FAMILY, PWSK_SOCKET, STATUS_FILE_FORCED_CLOSED, WSK_SOCKET};
 
 use super::close::begin_close;
-use super::counts::Counts;
+use super::counts::RefCounts;
 use crate::client::Client;
-use crate::deferred::Job;
+use crate::deferred::DeferredJob;
 use crate::events::AttachedHandler;
 use crate::flags::{SendFlags, SocketFlags};
 use crate::operation::{
     Budget, Cache, Counted, Idle, KeptReceives, Operation, Target, TargetHeader,
 };
-use crate::rundown::Kind;
+use crate::rundown::ObjectKind;
 use crate::status::{Error, Result, known};
 
 /// The memory of a socket, with the handler of its events. What WSK is given as the socket's context.
@@ -56,7 +56,7 @@ pub(crate) struct SocketState {
     /// not from `&SocketState`.
     pub(super) whole: NonNull<SocketState>,
     pub(super) close: Operation,
-    pub(super) counts: Counts,
+    pub(super) counts: RefCounts,
     /// Null until the socket was delivered.
     pub(super) socket: AtomicPtr<WSK_SOCKET>,
     /// Requests that send or disconnect, and may not have completed yet ([INV-43](crate::rules#inv-43)).
@@ -72,7 +72,7 @@ pub(crate) struct SocketState {
     /// Frees the whole memory, but does not drop the handler.
     pub(super) free: unsafe fn(NonNull<SocketState>),
     /// For the deferred queue, which runs [`SocketState::run_deferred`].
-    pub(super) job: Job,
+    pub(super) job: DeferredJob,
     pub(super) category: SocketFlags,
     pub(super) family: ADDRESS_FAMILY,
     /// The socket no longer works, and only a close is legal ([INV-42](crate::rules#inv-42)).
@@ -165,7 +165,7 @@ impl SocketState {
         // SAFETY: the weak reference of the memory references is released here, once.
         unsafe { Self::release_weak(this) };
         // SAFETY: the socket's reference keeps the client until the next step.
-        unsafe { client.as_ref() }.rundown().end(Kind::Socket);
+        unsafe { client.as_ref() }.rundown().end(ObjectKind::Socket);
         // SAFETY: this is the socket's reference to the client, which is released here, once.
         unsafe { Client::release_reference(client) };
     }
@@ -200,7 +200,10 @@ impl SocketState {
     /// # Safety
     ///
     /// As for [`defer`](Self::defer), and `defer` is one of [`Client`]'s functions for that.
-    unsafe fn defer_by(this: NonNull<Self>, defer: unsafe fn(NonNull<Client>, NonNull<Job>)) {
+    unsafe fn defer_by(
+        this: NonNull<Self>,
+        defer: unsafe fn(NonNull<Client>, NonNull<DeferredJob>),
+    ) {
         // SAFETY: the reference that the caller gives up keeps the memory.
         let client = unsafe { this.as_ref() }.client;
         // SAFETY: the memory exists, and the pointer stays within it.
@@ -217,7 +220,7 @@ impl SocketState {
     /// # Safety
     ///
     /// The job is a socket's, was deferred, and is done once, at `PASSIVE_LEVEL`.
-    pub(super) unsafe fn run_deferred(job: NonNull<Job>) {
+    pub(super) unsafe fn run_deferred(job: NonNull<DeferredJob>) {
         // SAFETY: the job lies at this offset of its socket's memory, and its pointer came from that memory's.
         let this: NonNull<Self> = unsafe { job.byte_sub(core::mem::offset_of!(Self, job)) }.cast();
         // SAFETY: the reference that was given up with the job keeps the memory.

@@ -135,9 +135,9 @@ pub type StreamSocket<H = ()> = Socket<Stream, Bound, H>;
 
 /// An open socket of category `C`, in the state `S`, whose events `H` handles.
 ///
-/// Dropping it closes the socket without waiting; [`close`](Socket::close) waits. Close a connection that is
-/// not shut down on both sides **aborts** it ([INV-49](crate::rules#inv-49)). The handler is dropped after the
-/// close, at `PASSIVE_LEVEL` by a thread of the [registration's](crate::Registration).
+/// Dropping it closes the socket without waiting; [`close`](Socket::close) waits. Closing a connection that is not shut
+/// down on both sides **aborts** it ([INV-49](crate::rules#inv-49)). A thread of the [registration](crate::Registration)
+/// drops the handler after the close, at `PASSIVE_LEVEL`.
 pub struct Socket<C: Category, S: State, H = ()> {
     // First, so that its request is cancelled before the socket is closed.
     state: S,
@@ -176,22 +176,22 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
         unsafe { &memory.as_ref().handler }
     }
 
-    /// The socket, for [`dispatch`](crate::dispatch). It is open as long as this value exists.
+    /// Returns the raw socket, for [`dispatch`](crate::dispatch). It is open as long as this value exists.
     #[must_use]
     pub fn as_raw(&self) -> PWSK_SOCKET {
         self.handle.state().socket()
     }
 
-    /// Closes the socket, and waits until that is done: until nothing that was
-    /// [retained](crate::events::Data::retain) is left, and no callback runs. To be awaited in no callback of
-    /// the socket's, which would wait for itself ([INV-48](crate::rules#inv-48)).
+    /// Closes the socket and waits for the close, which ends when all [retained](crate::events::Data::retain) data is
+    /// released and no callback runs. Never await it in a callback of the socket: it would wait for itself
+    /// ([INV-48](crate::rules#inv-48)).
     ///
     /// IRQL: <= `DISPATCH_LEVEL`, but futures are polled at `PASSIVE_LEVEL`.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_close_socket).
     ///
     /// # Cancel safety
     ///
-    /// The close continues after a dropped future.
+    /// The close continues if the future is dropped.
     pub async fn close(self) {
         let Self { state, handle, handler: _ } = self;
         drop(state);

@@ -14,19 +14,19 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering
 
 use wsk_sys::{ADDRESS_FAMILY, PVOID, WSK_SOCKET};
 
-use super::counts::Counts;
+use super::counts::RefCounts;
 use super::handle::Handle;
 use super::memory::{SocketMemory, SocketState};
 use super::references::MemoryRef;
 use crate::client::Client;
-use crate::deferred::Job;
+use crate::deferred::DeferredJob;
 use crate::events::AttachedHandler;
 use crate::flags::SocketFlags;
 use crate::operation::{
     Attachment, Cache, ControlBuffer, Idle, Operation, Target as _, TargetHeader,
 };
 use crate::pool::{PoolBox, write_fields};
-use crate::rundown::Kind;
+use crate::rundown::ObjectKind;
 use crate::security::CachedSecurityDescriptor;
 use crate::status::{Result, known};
 
@@ -89,7 +89,7 @@ impl NewSocket {
                     header: header,
                     whole: whole,
                     close => close,
-                    counts: Counts::new(),
+                    counts: RefCounts::new(),
                     socket: AtomicPtr::new(ptr::null_mut()),
                     sends: AtomicUsize::new(0),
                     requests: Cache::new(),
@@ -97,7 +97,7 @@ impl NewSocket {
                     attached: AttachedHandler::new(),
                     drop_handler: if needs_drop::<H>() { Some(drop_handler::<H> as _) } else { None },
                     free: free::<H>,
-                    job: Job::new(SocketState::run_deferred),
+                    job: DeferredJob::new(SocketState::run_deferred),
                     category: category,
                     family: family,
                     is_dead: AtomicBool::new(false),
@@ -121,7 +121,7 @@ impl NewSocket {
         // SAFETY: `write` initializes all of it.
         let memory = unsafe { PoolBox::new_in_place(write) }?;
         client.retain_reference();
-        client.rundown().begin(Kind::Socket);
+        client.rundown().begin(ObjectKind::Socket);
         // SAFETY: the operation stays in this allocation, which is nonpaged, and is idle.
         unsafe { memory.state.close.initialize() };
         // INVARIANT: the counts begin with one of each, and the pointer is the allocation's.

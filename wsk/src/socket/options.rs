@@ -33,7 +33,7 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
     ///
     /// # Cancel safety
     ///
-    /// This method is not cancel safe. Dropping the future leaves it open whether the option is set.
+    /// This method is not cancel safe. If the future is dropped, the option may or may not be set.
     ///
     /// # Errors
     ///
@@ -42,7 +42,7 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
     ///   Windows does not.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket is no longer functional.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
-    /// - Any other status of `WskControlSocket`. Of options Wine implements none.
+    /// - Any other status of `WskControlSocket`. Wine implements no options.
     pub async fn set<T: OptionValue, A: AppliesTo<C, S>, M: Writable>(
         &self,
         option: SocketOption<T, A, M>,
@@ -70,7 +70,7 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_BUFFER_SIZE` if the system returns bytes that are no such value.
+    /// - `STATUS_INVALID_BUFFER_SIZE` if the system returns bytes that are not a value of this type.
     /// - As for [`set`](Self::set).
     pub async fn get<T: OptionValue, A: AskedOf<C, S>, M: Readable>(
         &self,
@@ -111,8 +111,8 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_DEVICE_REQUEST` if the code is for `PASSIVE_LEVEL`, and the future is polled at another.
-    /// - `STATUS_INVALID_BUFFER_SIZE` if what the system answers is no such value.
+    /// - `STATUS_INVALID_DEVICE_REQUEST` if the code requires `PASSIVE_LEVEL`, and the future is polled at another level.
+    /// - `STATUS_INVALID_BUFFER_SIZE` if the system returns bytes that are not a value of the output's type.
     /// - As for [`set`](Self::set).
     pub async fn ioctl<In: OptionValue, Out: OptionValue, A: AppliesTo<C, S>>(
         &self,

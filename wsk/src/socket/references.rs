@@ -87,7 +87,7 @@ impl Weak {
         OpenGuard::try_new(unsafe { self.0.as_ref() })
     }
 
-    /// As [`SocketState::completed`], where the socket may be closed already.
+    /// Returns the result like [`SocketState::completed`], for a socket that may be closed already.
     pub(crate) fn completed(&self, idle: Idle, result: Result<usize>) -> Result<()> {
         // SAFETY: this value's weak reference keeps the memory, and with it the cache.
         let state = unsafe { self.0.as_ref() };

@@ -70,7 +70,7 @@ where
     ///
     /// # Cancel safety
     ///
-    /// This method is not cancel safe. Dropping the future leaves it open which one the socket has.
+    /// This method is not cancel safe. If the future is dropped, the socket may have either descriptor.
     ///
     /// # Errors
     ///

@@ -10,32 +10,31 @@ use crate::operation::InFlight;
 /// Sealed.
 pub trait State: sealed::State {}
 
-/// A created socket without an address: options that must precede the bind can be set.
+/// An unbound socket. Options that must precede the bind can be set.
 #[derive(Debug)]
 pub struct Unbound(());
 
-/// A socket with an address. A datagram socket can exchange datagrams now; a connection connects next, and
-/// a stream socket connects or listens.
+/// A bound socket. A datagram socket can exchange datagrams, a connection can connect, and a stream socket can connect
+/// or listen.
 #[derive(Debug)]
 pub struct Bound(());
 
-/// A socket that listens.
+/// A listening socket.
 pub struct Listening {
-    /// The accept in flight. It survives the future that waits for it, so that no connection is lost
-    /// when that is dropped.
+    /// The accept in flight. It outlives the future that waits for it, so dropping the future loses no connection.
     pub(super) accepting: Option<InFlight>,
 }
 
-/// A socket with a peer.
+/// A connected socket.
 #[derive(Debug)]
 pub struct Connected(());
 
-/// A datagram socket with one peer: the only one that it receives from, and that it sends to without an address.
+/// A datagram socket with a fixed peer. It receives only from this peer, and sends to it without an address.
 pub struct FixedPeer {
     pub(super) peer: SocketAddr,
 }
 
-/// A datagram socket with a default destination: where it sends to without an address. It receives from all.
+/// A datagram socket with a default destination. It sends there without an address, and receives from every address.
 pub struct DefaultDestination {
     pub(super) destination: SocketAddr,
 }

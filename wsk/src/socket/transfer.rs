@@ -1,6 +1,6 @@
 //! Requests with a buffer, which they return: sending and receiving.
 //!
-//! These are a driver's most frequent requests. So the result is checked right after the call: if it is available, no
+//! These are a driver's most frequent requests, so the result is checked right after the call: if it is available, no
 //! future has to be stored, polled and dropped.
 //!
 //! # Safety
@@ -25,28 +25,28 @@ use crate::operation::{Budgeted, Idle, Issued, Outcome, Payload, WithDeadline};
 use crate::status::{Error, Result, known};
 use crate::time::Timeout;
 
-/// The result of a request, and the buffer. If the system has kept that, an empty one.
+/// The result of a request, and its buffer. The buffer is empty if the system has kept the request's own.
 pub(crate) type Completion<T> = (Result<T>, Buffer);
 
-/// A buffer, and which part of it is meant, from where up to where: within it, and in this order.
+/// A buffer with the start and the end of a range in it. The start is at most the end, and the end at most the length.
 pub(crate) type BufferRange = (Buffer, usize, usize);
 
-/// What has become of a request by the time that it was made. See [`await_end`].
+/// A request that was submitted: completed already, or in flight. See [`await_end`].
 pub(crate) enum Submitted<T, W> {
-    /// It has ended, or could not be made.
+    /// It has completed, or could not be issued.
     Completed(T),
-    /// It is in flight, and this is a future of its end.
+    /// It is in flight; this future waits for its completion.
     InFlight(W),
 }
 
-/// A request with a buffer that has begun.
+/// A submitted request with a buffer.
 pub(crate) type SubmittedTransfer<'a, T, D, C, B, F> =
     Submitted<BufResult<T, B>, Transfer<'a, D, C, B, F>>;
 
 /// Awaits a [`Submitted`] request, unless it has completed.
 ///
-/// A macro, since a function that does this would be a future of its own. It does not wait in the `match`: the
-/// future around it would keep all that is matched.
+/// A macro, because a function would add a future of its own. It does not await inside the `match`, because the
+/// surrounding future would then store the whole matched value.
 macro_rules! await_end {
     ($begun:expr) => {
         'ended: {
@@ -61,7 +61,7 @@ macro_rules! await_end {
 
 pub(crate) use await_end;
 
-/// A request with a buffer in flight: a future of its end.
+/// A future that waits for a request with a buffer.
 #[must_use = "the request is cancelled when this is dropped"]
 pub(crate) struct Transfer<'a, D, C, B, F> {
     deadline: WithDeadline<D>,
@@ -161,7 +161,7 @@ impl<C: Category> Handle<C> {
         let buffer = payload.buffer.take();
         match (result, buffer) {
             (Ok(information), Some(buffer)) => {
-                // No system should report more than it was given room for.
+                // A correct system never reports more bytes than the buffer has room for.
                 let value = finish(payload, information.min(room));
                 state.requests.put_transfer(idle);
                 (Ok(value), buffer)
@@ -182,9 +182,9 @@ impl<C: Category> Handle<C> {
         }
     }
 
-    /// Makes a request with a buffer, in the task's turn, until a deadline. `finish` takes the result out of the
-    /// payload, and receives how many bytes were transferred. `keeps`: it is a receive, which is kept if its future is
-    /// dropped.
+    /// Makes a request with a buffer and a deadline. The task's poll budget allows it (`budgeted`). `finish` takes the result
+    /// out of the payload, and receives the number of bytes transferred. `keeps`: the request is a receive, which is kept
+    /// if its future is dropped.
     ///
     /// # Safety
     ///
@@ -232,7 +232,7 @@ impl<C: Category> Handle<C> {
         Submitted::Completed(BufResult(result, B::from_parts(buffer, start, end)))
     }
 
-    /// As [`begin_transfer`](Self::begin_transfer), and waits for its end.
+    /// Makes a request like [`begin_transfer`](Self::begin_transfer), and waits for its completion.
     ///
     /// # Safety
     ///

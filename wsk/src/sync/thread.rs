@@ -17,7 +17,7 @@ use wsk_sys::{
 use super::ticks;
 use crate::irql::Passive;
 use crate::pool::PoolBox;
-use crate::rundown::{Kind, Rundown, Running, ThreadRecord};
+use crate::rundown::{ObjectKind, Rundown, Running, ThreadRecord};
 use crate::status::{Result, check};
 
 /// A thread of the system process. [`Thread::join`] waits for its end; dropping it leaves the wait to
@@ -51,14 +51,14 @@ impl Thread {
         context: PVOID,
     ) -> Result<Self> {
         Self::join_ended(passive);
-        let running = Running::new(Kind::Thread);
+        let running = Running::new(ObjectKind::Thread);
         let mut record = PoolBox::new(ThreadRecord::new(ptr::null_mut(), running))?;
         #[expect(clippy::cast_possible_truncation, reason = "48 bytes")]
         let mut attributes = OBJECT_ATTRIBUTES {
             Length: size_of::<OBJECT_ATTRIBUTES>() as ULONG,
             RootDirectory: ptr::null_mut(),
             ObjectName: ptr::null_mut(),
-            // Valid in every process: the thread may be joined from another one's.
+            // The handle is valid in every process: a thread of another process may join this one.
             Attributes: OBJ_KERNEL_HANDLE,
             SecurityDescriptor: ptr::null_mut(),
             SecurityQualityOfService: ptr::null_mut(),

@@ -17,7 +17,7 @@ use wsk_sys::{
 };
 
 use crate::pool::PoolArc;
-use crate::rundown::{Kind, Rundown};
+use crate::rundown::{ObjectKind, Rundown};
 use crate::status::Result;
 use crate::sync::{SpinLock, ticks};
 
@@ -117,7 +117,7 @@ impl Timer {
         drop(self.shared.advance(Progress::Waiting(None)));
         // INVARIANT: the DPC's own reference, which it releases when it runs, or `stop` does when it never will.
         self.call = self.shared.clone().into_raw();
-        self.shared.rundown.begin(Kind::Timer);
+        self.shared.rundown.begin(ObjectKind::Timer);
         // Negative is relative.
         let due = LARGE_INTEGER { QuadPart: -ticks(duration) };
         let (timer, dpc) = (self.shared.timer.get(), self.shared.dpc.get());
@@ -146,7 +146,7 @@ impl Timer {
             // SAFETY: `call` is a reference from `into_raw` (Invariants), and the cancelled DPC does not take it.
             drop(unsafe { PoolArc::from_raw(self.call) });
             self.call = ptr::null();
-            self.shared.rundown.end(Kind::Timer);
+            self.shared.rundown.end(ObjectKind::Timer);
         }
     }
 
@@ -202,5 +202,5 @@ unsafe extern "C" fn expired(_dpc: *mut KDPC, context: PVOID, _first: PVOID, _se
     }
     drop(shared);
     // The last step: the driver may be unloaded when this routine has returned, for which `unload` flushes the DPCs.
-    rundown.end(Kind::Timer);
+    rundown.end(ObjectKind::Timer);
 }

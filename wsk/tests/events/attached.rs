@@ -139,7 +139,7 @@ fn an_attached_handler_retains_data() {
     });
 }
 
-/// Neither dropping the future nor a time-out loses a connection, whatever the next accept is.
+/// Neither dropping the future nor a timeout loses a connection, whatever the next accept is.
 #[test]
 fn an_accept_with_a_handler_can_be_dropped_at_any_point() {
     with_both_enablings(ALL, async |_, wsk, _| {

@@ -14,13 +14,13 @@ use wsk::socket::{ConnectionSocket, DatagramSocket, Family, ListenSocket};
 use wsk::{Provider, Result, Runtime};
 use wsk_host::{Config, Host, Timing};
 
-use crate::memory::Keeper;
+use crate::memory::Retainer;
 
 /// The socket is as good as before.
 #[test]
 fn events_can_be_dropped_while_they_are_disabled() {
     on_both_networks(async |_, wsk| {
-        let keeper = Keeper::default();
+        let keeper = Retainer::default();
         let builder = DatagramSocket::builder(&wsk, Family::INET).events(keeper.clone());
         let socket = builder.bind(LOCAL).await?;
         let address = socket.local_addr().await?;
@@ -47,7 +47,7 @@ fn a_listener_closes_with_an_accept_in_flight() {
             let _ = poll_times(listener.close(), polls).await;
             drop(client);
             let mut listener = listen().await?;
-            drop(poll_times(listener.accept_with(Keeper::default()), polls.min(1)).await);
+            drop(poll_times(listener.accept_with(Retainer::default()), polls.min(1)).await);
             listener.close().await;
         }
         Ok(())
@@ -76,14 +76,14 @@ fn futures_can_be_forgotten() {
     forget(1, |wsk| {
         Box::pin(async move {
             let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
-            poll_and_forget(listener.accept_with(Keeper::default()));
+            poll_and_forget(listener.accept_with(Retainer::default()));
             Ok(())
         })
     });
     forget(1, |wsk| {
         Box::pin(async move {
             let builder = DatagramSocket::builder(&wsk, Family::INET);
-            let socket = builder.events(Keeper::default()).bind(LOCAL).await?;
+            let socket = builder.events(Retainer::default()).bind(LOCAL).await?;
             poll_and_forget(socket.disable_events(EventMask::RECEIVE_FROM));
             Ok(())
         })

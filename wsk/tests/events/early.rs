@@ -18,7 +18,7 @@ use wsk_host::{Config, Host};
 
 /// Retains as much as it can, and accepts the rest at once.
 #[derive(Clone, Default)]
-struct Keeper(Arc<Record>);
+struct Retainer(Arc<Record>);
 
 #[derive(Default)]
 struct Record {
@@ -32,7 +32,7 @@ struct Record {
 }
 
 #[wsk::events]
-impl ConnectionEvents for Keeper {
+impl ConnectionEvents for Retainer {
     fn receive(&self, data: Data<'_>) -> Receipt {
         let record = &self.0;
         let count = data.len();
@@ -58,7 +58,7 @@ impl ConnectionEvents for Keeper {
 async fn scenario(wsk: &Provider, polls: Option<usize>) -> Result<usize> {
     let mut listener = ListenSocket::builder(wsk, Family::INET).bind(LOCAL).await?;
     let address = listener.local_addr().await?;
-    let keeper = Keeper::default();
+    let keeper = Retainer::default();
     let record = Arc::clone(&keeper.0);
     let greets = async {
         let (peer, _) = listener.accept().await?;

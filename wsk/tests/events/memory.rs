@@ -22,16 +22,16 @@ const TIMINGS: [Timing; 3] = [Timing::Inline, Timing::Deferred, Timing::Mixed(1)
 
 /// Counts what comes, and keeps it until the next comes.
 #[derive(Clone, Default)]
-pub(crate) struct Keeper(pub(crate) Arc<Kept>);
+pub(crate) struct Retainer(pub(crate) Arc<RetainedItems>);
 
 #[derive(Default)]
-pub(crate) struct Kept {
+pub(crate) struct RetainedItems {
     data: Mutex<Option<RetainedData>>,
     count: AtomicUsize,
     pub(crate) signal: Signal,
 }
 
-impl Keeper {
+impl Retainer {
     pub(crate) fn count(&self) -> usize {
         self.0.count.load(Ordering::SeqCst)
     }
@@ -43,7 +43,7 @@ impl Keeper {
 }
 
 #[wsk::events]
-impl ConnectionEvents for Keeper {
+impl ConnectionEvents for Retainer {
     fn receive(&self, data: Data<'_>) -> Receipt {
         let count = data.len();
         let before = self.0.data.lock().unwrap().replace(data.retain().unwrap());
@@ -54,7 +54,7 @@ impl ConnectionEvents for Keeper {
 }
 
 #[wsk::events]
-impl DatagramEvents for Keeper {
+impl DatagramEvents for Retainer {
     fn receive_from(&self, datagrams: Datagrams<'_>) -> Disposition {
         self.came(datagrams.iter().count());
         Disposition::Accepted
@@ -78,7 +78,7 @@ const ROUNDS: usize = 10;
 #[test]
 fn events_allocate_nothing() {
     counted(0, async |host, wsk| {
-        let keeper = Keeper::default();
+        let keeper = Retainer::default();
         let builder = DatagramSocket::builder(&wsk, Family::INET).events(keeper.clone());
         let datagrams = builder.bind(LOCAL).await?;
         let address = datagrams.local_addr().await?;
@@ -93,7 +93,7 @@ fn events_allocate_nothing() {
             }
             (_, bytes) = client.send_all(bytes).await.into_result()?;
             (_, bytes) = datagrams.send_to(bytes, address).await.into_result()?;
-            // Not by a signal, whose time-out would allocate.
+            // Not by a signal, whose timeout would allocate.
             host.settle();
             assert_eq!(keeper.count(), 2 * (round + 1));
             socket.disable_events(EventMask::RECEIVE).await?;
@@ -317,7 +317,7 @@ fn every_allocation_may_fail() {
 }
 
 async fn everything(host: &Host, wsk: &Provider) -> Result<()> {
-    let keeper = Keeper::default();
+    let keeper = Retainer::default();
     let stream = || StreamSocket::builder(wsk, Family::INET);
     let mut listener = stream().bind(LOCAL).await?.listen().await?;
     let address = listener.local_addr().await?;

@@ -197,14 +197,14 @@ fn connections_come_while_the_listener_closes() {
 
 /// Retains as much as it can.
 #[derive(Clone, Default)]
-struct Keeper {
+struct Retainer {
     kept: Arc<Mutex<Vec<RetainedData>>>,
     running: Arc<Running>,
     signal: Arc<Signal>,
 }
 
 #[wsk::events]
-impl ConnectionEvents for Keeper {
+impl ConnectionEvents for Retainer {
     fn receive(&self, data: Data<'_>) -> Receipt {
         self.running.run(|| {
             // The socket may be closed, or the event disabled, from now on.
@@ -232,7 +232,7 @@ fn data_is_retained_while_the_socket_closes() {
         let address = listener.local_addr().await?;
         let runtime = Runtime::new(passive(), 2)?;
         for _ in 0..4 {
-            let keeper = Keeper::default();
+            let keeper = Retainer::default();
             let (client, accepted) =
                 join(connect(&wsk, address, ()), listener.accept_with(keeper.clone())).await;
             let (client, socket) = (client?, accepted?.socket);
@@ -318,7 +318,7 @@ fn an_event_is_disabled_while_it_runs() {
     on_both_networks(async |host, wsk| {
         let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
         let address = listener.local_addr().await?;
-        let keeper = Keeper::default();
+        let keeper = Retainer::default();
         let (client, accepted) =
             join(connect(&wsk, address, ()), listener.accept_with(keeper.clone())).await;
         let (client, socket) = (client?, accepted?.socket);

@@ -28,7 +28,7 @@ async fn trickle(stream: &TcpStream, bytes: &[u8]) -> Result<()> {
     stream.shutdown().await
 }
 
-/// How a stream is received from with time-outs around each receive.
+/// How a stream is received from with timeouts around each receive.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Recv,
@@ -229,7 +229,7 @@ fn a_drain_discards_what_dropped_receives_have_received() {
     }
 }
 
-/// A time-out of the stream's own applies to the wait for earlier receives, too.
+/// A timeout of the stream's own applies to the wait for earlier receives, too.
 #[test]
 fn a_timeout_applies_while_earlier_receives_are_waited_for() {
     let config = Config { refuse_cancel: true, ..Config::default() };

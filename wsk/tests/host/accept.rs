@@ -59,7 +59,7 @@ fn a_listener_closes_with_an_abandoned_accept_and_a_backlog() {
     });
 }
 
-/// Time-outs of an accept lose no connection, whenever it comes.
+/// Timeouts of an accept lose no connection, whenever it comes.
 #[test]
 fn an_accept_that_times_out_loses_no_connection() {
     with_all_timings(async |wsk| {

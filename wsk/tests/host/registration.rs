@@ -92,7 +92,7 @@ fn capabilities_match_the_running_windows() {
         let capabilities = registration.try_capture().unwrap().capabilities();
         registration.deregister(passive());
         [
-            capabilities.names().is_some(),
+            capabilities.name_resolution().is_some(),
             capabilities.send_messages().is_some(),
             capabilities.streams().is_some(),
             capabilities.extended_transfers().is_some(),

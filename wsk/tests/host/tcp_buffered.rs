@@ -136,7 +136,7 @@ fn no_byte_is_lost_or_sent_twice_when_futures_are_dropped() {
     }
 }
 
-/// As above, with time-outs that race with what arrives.
+/// As above, with timeouts that race with what arrives.
 #[test]
 fn a_time_out_of_a_buffered_stream_loses_no_byte() {
     with_all_timings(async |wsk| {

@@ -1,4 +1,4 @@
-//! `TcpStream`: its halves, its time-outs, and its socket.
+//! `TcpStream`: its halves, its timeouts, and its socket.
 
 use std::time::Duration;
 
@@ -231,7 +231,7 @@ fn receives_can_time_out() {
     });
 }
 
-/// Time-outs race with what arrives: whatever is received was, and nothing is received twice.
+/// Timeouts race with what arrives: whatever is received was, and nothing is received twice.
 #[test]
 fn a_time_out_loses_no_byte() {
     with_all_timings(async |wsk| {

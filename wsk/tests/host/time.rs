@@ -1,4 +1,4 @@
-//! Time-outs and waiting, in the host's own time.
+//! Timeouts and waiting, in the host's own time.
 
 use std::future::Future;
 use std::pin::pin;
@@ -69,7 +69,7 @@ fn a_timeout_fires_only_if_its_future_hangs() {
         assert_eq!(result.unwrap_err().kind(), ErrorKind::TimedOut);
         let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
         assert!(timeout(HOUR, listener.accept()).await.is_err());
-        // A time-out loses no connection.
+        // A timeout loses no connection.
         let address = listener.local_addr().await?;
         let connected = timeout(HOUR, TcpStream::connect(&wsk, address)).await?;
         timeout(HOUR, listener.accept()).await??;

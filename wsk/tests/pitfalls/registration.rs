@@ -40,7 +40,7 @@ fn pitfall_10_a_capture_early_during_boot() {
     let failed = registration.capture(passive(), Duration::from_secs(2)).unwrap_err();
     assert_eq!(failed.kind(), ErrorKind::NotReady);
     assert!(host.elapsed().checked_sub(begun).unwrap() >= Duration::from_secs(2));
-    // The longest time-out that can be written is not WSK's endless one, at which the host would stop.
+    // The longest timeout that can be written is not WSK's endless one, at which the host would stop.
     assert!(registration.capture(passive(), Duration::MAX).is_err());
     registration.deregister(passive());
 }

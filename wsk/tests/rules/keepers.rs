@@ -4,11 +4,11 @@
 
 use wsk_host::rules::Rule;
 
-use self::Kind::{Branch, NotApplicable, Safety, Type};
+use self::Enforcement::{Branch, NotApplicable, Safety, Type};
 
 /// What keeps a rule.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum Enforcement {
     /// The compiler rejects a violation, or the public API cannot express it.
     Type,
     /// The code checks or ensures it where it could be violated.
@@ -20,20 +20,25 @@ pub(crate) enum Kind {
 }
 
 /// A rule, and how this crate keeps it.
-pub(crate) struct Kept {
+pub(crate) struct RuleRow {
     pub(crate) rule: Rule,
-    pub(crate) kind: Kind,
+    pub(crate) kind: Enforcement,
     pub(crate) how: &'static str,
     /// By path: `host::echo::nobody_listens` is in `tests/host/echo.rs`.
     pub(crate) tests: &'static [&'static str],
 }
 
-const fn kept(rule: Rule, kind: Kind, how: &'static str, tests: &'static [&'static str]) -> Kept {
-    Kept { rule, kind, how, tests }
+const fn kept(
+    rule: Rule,
+    kind: Enforcement,
+    how: &'static str,
+    tests: &'static [&'static str],
+) -> RuleRow {
+    RuleRow { rule, kind, how, tests }
 }
 
 /// In the order of the rules.
-pub(crate) const KEPT: &[Kept] = &[
+pub(crate) const KEPT: &[RuleRow] = &[
     kept(
         Rule::CLIENT_TABLE_UNCHANGED,
         Type,

@@ -11,7 +11,7 @@ use std::{env, fs};
 
 use wsk_host::rules::Rule;
 
-use self::keepers::{KEPT, Kept, Kind};
+use self::keepers::{Enforcement, KEPT, RuleRow};
 
 mod keepers;
 mod pitfalls;
@@ -121,12 +121,12 @@ fn keepers(sources: &[(String, BTreeSet<u8>)], rule: Rule) -> Vec<&str> {
 fn page() -> String {
     let sources = sources();
     let mut page = HEAD.to_owned();
-    for &Kept { rule, kind, how, tests } in KEPT {
+    for &RuleRow { rule, kind, how, tests } in KEPT {
         let kind = match kind {
-            Kind::Type => "Type",
-            Kind::Branch => "Branch",
-            Kind::Safety => "Safety",
-            Kind::NotApplicable => "Not applicable",
+            Enforcement::Type => "Type",
+            Enforcement::Branch => "Branch",
+            Enforcement::Safety => "Safety",
+            Enforcement::NotApplicable => "Not applicable",
         };
         write!(page, "\n## {rule}\n\n{}\n\n- **{kind}**: {how}.\n", rule.sentence()).unwrap();
         let files = keepers(&sources, rule);
@@ -154,10 +154,10 @@ fn every_rule_has_a_keeper_and_a_test() {
     let rules: Vec<Rule> = KEPT.iter().map(|kept| kept.rule).collect();
     assert_eq!(rules, Rule::ALL);
     let sources = sources();
-    for &Kept { rule, kind, how, tests } in KEPT {
+    for &RuleRow { rule, kind, how, tests } in KEPT {
         assert!(!how.is_empty() && !how.ends_with('.'), "{rule:?}: {how}");
         let is_kept = !keepers(&sources, rule).is_empty();
-        assert!(is_kept || kind == Kind::NotApplicable, "no file in src names {rule:?}");
+        assert!(is_kept || kind == Enforcement::NotApplicable, "no file in src names {rule:?}");
         assert!(!tests.is_empty(), "{rule:?} has no test");
     }
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 /// What was counted in one run, or in the difference of two.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Counts {
+pub(crate) struct InstructionCounts {
     /// Instructions of the client, and of its calls outside the kernel: the C library's `memcpy`.
     pub(crate) own: f64,
     /// The same by function.
@@ -21,7 +21,7 @@ pub(crate) struct Counts {
     pub(crate) calls: BTreeMap<String, f64>,
 }
 
-impl Counts {
+impl InstructionCounts {
     /// Reads a file of callgrind's. The images are known by their paths.
     pub(super) fn read(file: &Path, client: &Path, kernel: &Path) -> Result<Self> {
         let text =
@@ -31,7 +31,7 @@ impl Counts {
     }
 
     fn parse(text: &str, client: &str, kernel: &str) -> Self {
-        let mut names = Names::default();
+        let mut names = FunctionNames::default();
         let mut counts = Self::default();
         let mut image = String::new();
         let mut called_image = None;
@@ -94,9 +94,9 @@ impl Counts {
 
 /// Names are written once, with a number, and then the number alone.
 #[derive(Default)]
-struct Names<'a>(HashMap<(&'static str, &'a str), &'a str>);
+struct FunctionNames<'a>(HashMap<(&'static str, &'a str), &'a str>);
 
-impl<'a> Names<'a> {
+impl<'a> FunctionNames<'a> {
     fn resolve(&mut self, kind: &'static str, value: &'a str) -> String {
         let Some((number, name)) = value.strip_prefix('(').and_then(|rest| rest.split_once(')'))
         else {
@@ -203,7 +203,7 @@ totals: 455
 
     #[test]
     fn instructions_are_their_images() {
-        let counts = Counts::parse(FILE, "/lib/client.so", "/lib/kernel.so");
+        let counts = InstructionCounts::parse(FILE, "/lib/client.so", "/lib/kernel.so");
         // What is called within the image is counted there, and only there.
         assert!((counts.own - f64::from(5 + 3 + 7 + 40)).abs() < 1e-9, "{counts:?}");
         assert!((counts.whole - f64::from(5 + 3 + 7 + 400 + 40)).abs() < 1e-9, "{counts:?}");
@@ -236,13 +236,13 @@ totals: 455
 
     #[test]
     fn a_difference_is_of_each_round() {
-        let fewer = Counts { own: 10.0, whole: 100.0, ..Counts::default() };
+        let fewer = InstructionCounts { own: 10.0, whole: 100.0, ..InstructionCounts::default() };
         let calls = [("WskSend".to_owned(), 4.0)];
-        let more = Counts {
+        let more = InstructionCounts {
             own: 30.0,
             whole: 200.0,
             calls: calls.into_iter().collect(),
-            ..Counts::default()
+            ..InstructionCounts::default()
         };
         let each = more.of_each(&fewer, 4);
         assert_eq!((each.own, each.whole, each.calls["WskSend"]), (5.0, 25.0, 1.0));

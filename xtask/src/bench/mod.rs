@@ -11,11 +11,11 @@ mod report;
 use std::fs;
 
 use anyhow::{Result, bail, ensure};
-use cargo_wsk::setup::{self, Need};
+use cargo_wsk::setup::{self, Dependency};
 use cargo_wsk::wine::NEEDS as WINE;
 use xshell::Shell;
 
-use self::callgrind::Counts;
+use self::callgrind::InstructionCounts;
 use self::drivers::Size;
 use self::programs::{Client, Programs, Rounds, Timing};
 use self::report::Report;
@@ -33,8 +33,8 @@ pub(crate) struct Args {
     wine: bool,
 }
 
-static VALGRIND: Need =
-    Need { name: "valgrind", package: "valgrind", is_there: || setup::on_path("valgrind") };
+static VALGRIND: Dependency =
+    Dependency { name: "valgrind", package: "valgrind", is_there: || setup::on_path("valgrind") };
 
 /// Enough for everything that the host keeps to have its final size.
 const WARM_UP: u32 = 1500;
@@ -82,14 +82,14 @@ pub(crate) struct Cost {
     /// How often memory was asked for, in all rounds of a run.
     allocations: u64,
     /// What callgrind has counted, for each round.
-    each: Counts,
+    each: InstructionCounts,
 }
 
 fn count(programs: &Programs, client: Client, timing: Timing) -> Result<Cost> {
     let [fewer, more] = ROUNDS.map(|counted| {
         let rounds = Rounds { warm_up: WARM_UP, counted };
         let (allocations, file) = programs.count(client, timing, rounds)?;
-        let counts = Counts::read(&file, &programs.image(client), &programs.kernel())?;
+        let counts = InstructionCounts::read(&file, &programs.image(client), &programs.kernel())?;
         Ok::<_, anyhow::Error>((allocations, counts))
     });
     let ((_, fewer), (allocations, more)) = (fewer?, more?);

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use xshell::{Shell, cmd};
 
 use crate::library::{self, Library};
-use crate::program::{Ended, execute};
+use crate::program::{ProgramOutput, execute};
 use crate::project;
 
 /// Where the sources in C are.
@@ -164,7 +164,7 @@ impl Programs {
         };
         let numbers = [rounds.warm_up, rounds.counted].map(|number| number.to_string());
         command.arg(timing.name()).args(numbers);
-        let Ended { status, out, err } = execute(&mut command, &program, PATIENCE)?;
+        let ProgramOutput { status, out, err } = execute(&mut command, &program, PATIENCE)?;
         let name = program.file_name().unwrap_or_default().display();
         ensure!(status.success(), "{name} ended with {status}:\n{out}{err}");
         let printed = out.strip_suffix(&format!(" allocations in {} rounds\n", rounds.counted));

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
 use super::Cost;
-use super::callgrind::Counts;
+use super::callgrind::InstructionCounts;
 use super::drivers::Size;
 use super::programs::{Client, Timing};
 
@@ -53,7 +53,7 @@ impl Report {
     }
 
     /// What callgrind has counted, for each round.
-    pub(super) fn counts(&self, timing: Timing, client: Client) -> &Counts {
+    pub(super) fn counts(&self, timing: Timing, client: Client) -> &InstructionCounts {
         &self.costs[timing as usize][client as usize].each
     }
 
@@ -222,7 +222,7 @@ mod tests {
     fn cost(own: f64, whole: f64) -> Cost {
         let calls = BTreeMap::from([("WskSend".to_owned(), 1.0)]);
         let functions = BTreeMap::from([("send".to_owned(), own)]);
-        Cost { allocations: 0, each: Counts { own, functions, whole, calls } }
+        Cost { allocations: 0, each: InstructionCounts { own, functions, whole, calls } }
     }
 
     fn report(rust: [Cost; 2]) -> Report {

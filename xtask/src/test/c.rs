@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use xshell::{Cmd, Shell, cmd};
 
 use crate::library::Library;
-use crate::program::{Ended, execute};
+use crate::program::{ProgramOutput, execute};
 use crate::project;
 
 const COMPILERS: [&str; 2] = ["gcc", "clang"];
@@ -74,7 +74,8 @@ fn link(compiler: Cmd<'_>, library: &Library, name: &str) -> Result<PathBuf> {
 /// A client that sends after a reset gets a status, not `SIGPIPE`.
 fn reset(shell: &Shell, library: &Library) -> Result<()> {
     let program = build(shell, library, "reset", &[Path::new("wsk-host/c/tests/reset.c")])?;
-    let Ended { status, err, .. } = execute(&mut Command::new(&program), &program, PATIENCE)?;
+    let ProgramOutput { status, err, .. } =
+        execute(&mut Command::new(&program), &program, PATIENCE)?;
     ensure!(
         status.success(),
         "sending after a reset should fail, but it ended with {status}:\n{err}"
@@ -118,13 +119,14 @@ const READ: &str = "a read of freed memory, at the offset 48 of it\n  found:   t
 
 fn requests(shell: &Shell, library: &Library) -> Result<()> {
     let program = build(shell, library, "requests", &[Path::new(REQUESTS)])?;
-    let Ended { status, out, err } = execute(&mut Command::new(&program), &program, PATIENCE)?;
+    let ProgramOutput { status, out, err } =
+        execute(&mut Command::new(&program), &program, PATIENCE)?;
     ensure!(
         status.success() && out == "requests\n" && err.is_empty(),
         "{} should end with 0, but it ended with {status}:\n{out}{err}",
         program.display()
     );
-    let Ended { status, err, .. } = run_with(&program, "frees-twice")?;
+    let ProgramOutput { status, err, .. } = run_with(&program, "frees-twice")?;
     let report =
         "the completion routine has freed the IRP: WskSocket returns STATUS_PROTOCOL_UNREACHABLE";
     ensure!(
@@ -164,7 +166,7 @@ const STOPPED: [(&str, &str); 7] = [
 /// What the host says of the locks' scenarios that break a rule.
 const LOCKS_STOPPED: [(&str, &str); 3] = [
     ("releases-anothers-mutex", "KeReleaseMutex: the current thread does not own the mutex"),
-    ("ends-with-a-mutex", "the thread has not released 1 mutexes"),
+    ("ends-with-a-mutex", "the thread has not released 1 mutex"),
     ("waits-for-itself", "the current thread has the resource as a reader"),
 ];
 
@@ -172,7 +174,8 @@ const LOCKS_STOPPED: [(&str, &str); 3] = [
 fn locks(shell: &Shell, library: &Library) -> Result<()> {
     for (compiler, language, standard) in LANGUAGES {
         let program = in_language(shell, library, LOCKS, (compiler, language, standard))?;
-        let Ended { status, out, err } = execute(&mut Command::new(&program), &program, PATIENCE)?;
+        let ProgramOutput { status, out, err } =
+            execute(&mut Command::new(&program), &program, PATIENCE)?;
         ensure!(
             status.success() && out == "excludes\nowns\nremoves\nstrings\n" && err.is_empty(),
             "{} should end with 0, but it ended with {status}:\n{out}{err}",
@@ -187,7 +190,7 @@ fn locks(shell: &Shell, library: &Library) -> Result<()> {
 /// Scenarios that the host stops, each with its report.
 fn stopped(program: &Path, scenarios: &[(&str, &str)]) -> Result<()> {
     for (scenario, report) in scenarios {
-        let Ended { status, err, .. } = run_with(program, scenario)?;
+        let ProgramOutput { status, err, .. } = run_with(program, scenario)?;
         ensure!(
             status.code().is_none() && err.contains(report),
             "`{scenario}` should be aborted with `{report}`, but it ended with {status}:\n{err}"
@@ -217,13 +220,14 @@ fn in_language(
 fn kernel(shell: &Shell, library: &Library) -> Result<()> {
     for (compiler, language, standard) in LANGUAGES {
         let program = in_language(shell, library, KERNEL, (compiler, language, standard))?;
-        let Ended { status, out, err } = execute(&mut Command::new(&program), &program, PATIENCE)?;
+        let ProgramOutput { status, out, err } =
+            execute(&mut Command::new(&program), &program, PATIENCE)?;
         ensure!(
             status.success() && out.ends_with("device\n") && err.is_empty(),
             "{} should end with 0, but it ended with {status}:\n{out}{err}",
             program.display()
         );
-        let Ended { status, err, .. } = run_with(&program, "prints")?;
+        let ProgramOutput { status, err, .. } = run_with(&program, "prints")?;
         let printed = "plain 1\nwith a level\nin a debug build\n";
         ensure!(status.success() && err.starts_with(printed), "it printed:\n{err}");
         stopped(&program, &STOPPED)?;
@@ -256,7 +260,7 @@ fn practices(shell: &Shell, library: &Library) -> Result<()> {
         execute(&mut command, &program, PATIENCE)
     };
     for (practice, rule) in TOLERATED {
-        let Ended { status, err, .. } = run_at(practice, None)?;
+        let ProgramOutput { status, err, .. } = run_at(practice, None)?;
         let warning =
             rule.map_or_else(String::new, |rule| format!("wsk-host: warning: {rule} violated: "));
         ensure!(
@@ -266,12 +270,12 @@ fn practices(shell: &Shell, library: &Library) -> Result<()> {
             "`{practice}` should end with 0 and one warning `{warning}`, but it ended with {status}:\n{err}"
         );
         let Some(rule) = rule else { continue };
-        let Ended { status, err, .. } = run_at(practice, Some("strict"))?;
+        let ProgramOutput { status, err, .. } = run_at(practice, Some("strict"))?;
         ensure!(
             status.code().is_none() && err.starts_with(&format!("wsk-host: {rule} violated: ")),
             "`{practice}` should be aborted at the level `strict`, but it ended with {status}:\n{err}"
         );
-        let Ended { status, err, .. } = run_at(practice, Some(&format!("{rule}=off")))?;
+        let ProgramOutput { status, err, .. } = run_at(practice, Some(&format!("{rule}=off")))?;
         ensure!(
             status.success() && err.is_empty(),
             "`{practice}` should print nothing while {rule} is off, but it ended with {status}:\n{err}"
@@ -307,7 +311,7 @@ fn compile_alone(shell: &Shell) -> Result<()> {
 /// The program runs on both networks, and is stopped where it breaks a rule.
 fn check(program: &Path) -> Result<()> {
     for network in ["--simulated", "--real"] {
-        let Ended { status, out, err } = run_with(program, network)?;
+        let ProgramOutput { status, out, err } = run_with(program, network)?;
         let expected = "the message has come back in 32 runs\n";
         ensure!(
             status.success() && out == expected && err.is_empty(),
@@ -315,7 +319,7 @@ fn check(program: &Path) -> Result<()> {
             expected.trim_end()
         );
     }
-    let Ended { status, err, .. } = run_with(program, "--close-twice")?;
+    let ProgramOutput { status, err, .. } = run_with(program, "--close-twice")?;
     let report = "wsk-host: INV-44 violated: ";
     // A program that has aborted has no code.
     ensure!(
@@ -325,6 +329,6 @@ fn check(program: &Path) -> Result<()> {
     Ok(())
 }
 
-fn run_with(program: &Path, argument: &str) -> Result<Ended> {
+fn run_with(program: &Path, argument: &str) -> Result<ProgramOutput> {
     execute(Command::new(program).arg(argument), program, PATIENCE)
 }

@@ -31,7 +31,7 @@ const TARGETS: [&[&str]; 4] =
 const TESTS: usize = 4;
 
 /// Tests of one target.
-struct Job {
+struct TestRun {
     target: &'static [&'static str],
     names: Vec<String>,
 }
@@ -67,7 +67,7 @@ pub(super) fn run() -> Result<()> {
     for target in TARGETS {
         let names = names(target)?;
         ensure!(!names.is_empty(), "there are no tests in {}", target.join(" "));
-        jobs.extend(names.chunks(TESTS).map(|names| Job { target, names: names.to_vec() }));
+        jobs.extend(names.chunks(TESTS).map(|names| TestRun { target, names: names.to_vec() }));
     }
     let jobs = Mutex::new(jobs.into_iter());
     let failed = Mutex::new(Vec::new());
@@ -92,7 +92,7 @@ pub(super) fn run() -> Result<()> {
     Ok(())
 }
 
-impl Job {
+impl TestRun {
     /// Runs the tests, and tells of each when it has ended.
     fn run(&self) -> Result<()> {
         let names = self.names.iter().map(String::as_str);

@@ -13,7 +13,7 @@ mod units;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use cargo_wsk::setup::{self, Need};
+use cargo_wsk::setup::{self, Dependency};
 use cargo_wsk::wine::NEEDS as WINE;
 
 use self::steps::STEPS;
@@ -44,7 +44,7 @@ pub(crate) struct Step {
     /// A long step that seldom finds a defect: it runs by name, and before a release.
     is_for_releases: bool,
     /// What has to be installed, besides the toolchain.
-    needs: fn() -> Vec<&'static Need>,
+    needs: fn() -> Vec<&'static Dependency>,
     run: fn() -> Result<()>,
 }
 
@@ -146,7 +146,7 @@ impl Taken {
 /// Before the first step, so that nothing is half done when something is missing.
 fn require(steps: &[&Step], setup: bool) -> Result<()> {
     const FLAG: &str = "cargo xtask test --setup";
-    let mut needs: Vec<&Need> = Vec::new();
+    let mut needs: Vec<&Dependency> = Vec::new();
     for need in steps.iter().flat_map(|step| (step.needs)()) {
         if !needs.iter().any(|known| known.package == need.package) {
             needs.push(need);
@@ -173,32 +173,34 @@ fn require(steps: &[&Step], setup: bool) -> Result<()> {
     Ok(())
 }
 
-static GCC: Need = Need { name: "gcc", package: "gcc", is_there: || setup::on_path("gcc") };
-static GXX: Need = Need { name: "g++", package: "g++", is_there: || setup::on_path("g++") };
-pub(crate) static CLANG: Need =
-    Need { name: "clang", package: "clang", is_there: || setup::on_path("clang") };
+static GCC: Dependency =
+    Dependency { name: "gcc", package: "gcc", is_there: || setup::on_path("gcc") };
+static GXX: Dependency =
+    Dependency { name: "g++", package: "g++", is_there: || setup::on_path("g++") };
+pub(crate) static CLANG: Dependency =
+    Dependency { name: "clang", package: "clang", is_there: || setup::on_path("clang") };
 
-fn nothing() -> Vec<&'static Need> {
+fn nothing() -> Vec<&'static Dependency> {
     Vec::new()
 }
 
-fn compilers() -> Vec<&'static Need> {
+fn compilers() -> Vec<&'static Dependency> {
     vec![&GCC, &GXX, &CLANG]
 }
 
-fn libclang() -> Vec<&'static Need> {
+fn libclang() -> Vec<&'static Dependency> {
     vec![&bindgen::LIBCLANG]
 }
 
 /// What the web server is tested with.
-fn unit_needs() -> Vec<&'static Need> {
+fn unit_needs() -> Vec<&'static Dependency> {
     WEB_NEEDS.iter().collect()
 }
 
-fn wine() -> Vec<&'static Need> {
+fn wine() -> Vec<&'static Dependency> {
     WINE.iter().collect()
 }
 
-fn wine_web() -> Vec<&'static Need> {
+fn wine_web() -> Vec<&'static Dependency> {
     WINE.iter().chain(&WEB_NEEDS).collect()
 }

@@ -9,12 +9,12 @@ use anyhow::{Context, Result, ensure};
 use cargo_wsk::wine::{Channels, Log, Prefix};
 
 use super::host;
-use super::test::{Run, Usage};
+use super::test::{LoadableDriver, PoolUsage};
 use crate::project;
 
 pub(super) fn checks(image: &Path, log: &Log) -> Result<()> {
     let prefix = Prefix::create(&project::scratch()?, log, Channels::Messages)?;
-    let run = Run { prefix: &prefix, name: "echo", image, log };
+    let run = LoadableDriver { prefix: &prefix, name: "echo", image, log };
 
     let driver = run.load()?;
     for (name, check) in echo_checks::CHECKS {
@@ -55,7 +55,7 @@ pub(super) fn checks(image: &Path, log: &Log) -> Result<()> {
 
 /// The pool's highest use must not depend on how many connections there were. A connection may still be
 /// closing when the next one comes, so a few more are possible.
-fn no_growth(few: Usage, many: Usage) -> Result<()> {
+fn no_growth(few: PoolUsage, many: PoolUsage) -> Result<()> {
     const SLACK: usize = 40;
     ensure!(
         many.peak <= few.peak + SLACK,
@@ -73,7 +73,7 @@ fn no_growth(few: Usage, many: Usage) -> Result<()> {
 /// The driver's own count is worth something only if it is right: Wine counts, too.
 fn count_by_wine(image: &Path, log: &Log) -> Result<()> {
     let prefix = Prefix::create(&project::scratch()?, log, Channels::Kernel)?;
-    let run = Run { prefix: &prefix, name: "echo", image, log };
+    let run = LoadableDriver { prefix: &prefix, name: "echo", image, log };
     let driver = run.load_and("a short conversation, for the count", |server| {
         echo_checks::one_after_another(server, 10)
     })?;
@@ -115,7 +115,7 @@ fn pool_calls(lines: &[String]) -> (usize, usize) {
 }
 
 /// Wine looks the names up: the list that it gives is freed, or the driver would not be unloaded.
-fn at_names(run: &Run<'_>) -> Result<()> {
+fn at_names(run: &LoadableDriver<'_>) -> Result<()> {
     let load = |name| run.load_with(&[host(name)]);
     for name in ["localhost", "127.0.0.1"] {
         let driver = load(name).with_context(|| name.to_owned())?;

@@ -8,8 +8,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use anyhow::{Context, Result, bail};
 use cargo_wsk::build::Arch;
-use cargo_wsk::setup::{self, Need};
-use cargo_wsk::wine::{self, Parameter, Value};
+use cargo_wsk::setup::{self, Dependency};
+use cargo_wsk::wine::{self, Parameter, RegistryValue};
 
 pub(crate) use self::test::{run as test, run_image as test_image};
 use crate::driver;
@@ -55,12 +55,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 /// The driver's peer may be another program, so this one is installed, but not required.
-static NC: Need = Need { name: "nc", package: "netcat-openbsd", is_there: || setup::on_path("nc") };
+static NC: Dependency =
+    Dependency { name: "nc", package: "netcat-openbsd", is_there: || setup::on_path("nc") };
 
 /// What the checks of `web` ask, and what they ask with.
-pub(crate) static WEB_NEEDS: [Need; 2] = [
-    Need { name: "curl", package: "curl", is_there: || setup::on_path("curl") },
-    Need { name: "Python", package: "python3", is_there: || setup::on_path("python3") },
+pub(crate) static WEB_NEEDS: [Dependency; 2] = [
+    Dependency { name: "curl", package: "curl", is_there: || setup::on_path("curl") },
+    Dependency { name: "Python", package: "python3", is_there: || setup::on_path("python3") },
 ];
 
 /// Serves until Ctrl-C.
@@ -81,17 +82,17 @@ fn serve(name: &str, port: Option<u16>, url: Option<&str>) -> Result<()> {
 
 /// The port that a driver serves on.
 fn port(port: u16) -> Parameter {
-    ("Port".to_owned(), Value::Number(port.into()))
+    ("Port".to_owned(), RegistryValue::Number(port.into()))
 }
 
 /// The host that a driver serves at.
 fn host(host: &str) -> Parameter {
-    ("Host".to_owned(), Value::Text(host.to_owned()))
+    ("Host".to_owned(), RegistryValue::Text(host.to_owned()))
 }
 
 /// The page of another server.
 fn url(url: &str) -> Parameter {
-    ("Url".to_owned(), Value::Text(url.to_owned()))
+    ("Url".to_owned(), RegistryValue::Text(url.to_owned()))
 }
 
 fn address(port: Option<u16>) -> Result<SocketAddr> {

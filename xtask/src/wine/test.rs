@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use cargo_wsk::build::Arch;
-use cargo_wsk::wine::{Log, Parameter, Prefix, Service, netio};
+use cargo_wsk::wine::{DriverService, Log, Parameter, Prefix, netio};
 
 use super::{echo, free_port, port, web};
 use crate::driver;
@@ -58,7 +58,7 @@ fn repeat(image: &Path, checks: Checks) -> Result<()> {
 }
 
 /// A driver to be loaded.
-pub(super) struct Run<'a> {
+pub(super) struct LoadableDriver<'a> {
     pub(super) prefix: &'a Prefix,
     pub(super) name: &'a str,
     pub(super) image: &'a Path,
@@ -66,8 +66,8 @@ pub(super) struct Run<'a> {
 }
 
 /// A loaded driver.
-pub(super) struct Driver<'a> {
-    service: Service<'a>,
+pub(super) struct LoadedDriver<'a> {
+    service: DriverService<'a>,
     pub(super) server: SocketAddr,
     log: &'a Log,
     from: usize,
@@ -75,32 +75,32 @@ pub(super) struct Driver<'a> {
 
 /// What the driver says of the pool when it is unloaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Usage {
+pub(super) struct PoolUsage {
     pub(super) allocations: usize,
     pub(super) frees: usize,
     pub(super) peak: usize,
 }
 
-impl<'a> Run<'a> {
-    pub(super) fn load(&self) -> Result<Driver<'a>> {
+impl<'a> LoadableDriver<'a> {
+    pub(super) fn load(&self) -> Result<LoadedDriver<'a>> {
         self.load_with(&[])
     }
 
     /// Loads the driver with these parameters and a free port.
-    pub(super) fn load_with(&self, parameters: &[Parameter]) -> Result<Driver<'a>> {
+    pub(super) fn load_with(&self, parameters: &[Parameter]) -> Result<LoadedDriver<'a>> {
         let number = free_port()?;
         let from = self.log.end();
         let parameters = [parameters, &[port(number)]].concat();
-        let service = Service::start(self.prefix, self.name, self.image, &parameters)?;
+        let service = DriverService::start(self.prefix, self.name, self.image, &parameters)?;
         let server = SocketAddr::from((Ipv4Addr::LOCALHOST, number));
-        Ok(Driver { service, server, log: self.log, from })
+        Ok(LoadedDriver { service, server, log: self.log, from })
     }
 
     pub(super) fn load_and(
         &self,
         name: &str,
         check: fn(SocketAddr) -> Result<()>,
-    ) -> Result<Usage> {
+    ) -> Result<PoolUsage> {
         let driver = self.load()?;
         let server = driver.server;
         self.check(name, move || check(server))?;
@@ -112,7 +112,7 @@ impl<'a> Run<'a> {
         let parameters = [port(taken.local_addr()?.port())];
         let from = self.log.end();
         ensure!(
-            Service::start(self.prefix, self.name, self.image, &parameters).is_err(),
+            DriverService::start(self.prefix, self.name, self.image, &parameters).is_err(),
             "the driver started although its port was taken"
         );
         self.log.wait_for(from, "cannot serve on port", Duration::from_secs(10)).map(drop)
@@ -146,9 +146,9 @@ impl<'a> Run<'a> {
     }
 }
 
-impl Driver<'_> {
+impl LoadedDriver<'_> {
     /// Unloads the driver, which must have freed everything.
-    pub(super) fn unload(self) -> Result<Usage> {
+    pub(super) fn unload(self) -> Result<PoolUsage> {
         self.service.stop()?;
         let message = self.log.wait_for(self.from, "unloaded; pool:", Duration::from_secs(10))?;
         self.log.check_for_crashes()?;
@@ -159,6 +159,6 @@ impl Driver<'_> {
         };
         ensure!(allocations > 0, "the driver has not counted: {message}");
         ensure!(outstanding == 0 && allocations == frees, "the driver leaks: {message}");
-        Ok(Usage { allocations, frees, peak })
+        Ok(PoolUsage { allocations, frees, peak })
     }
 }

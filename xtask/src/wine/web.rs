@@ -10,13 +10,13 @@ use anyhow::{Context, Result};
 use cargo_wsk::wine::{Channels, Log, Prefix};
 use web_checks::{CHECKS, Origin};
 
-use super::test::Run;
+use super::test::LoadableDriver;
 use super::url;
 use crate::project;
 
 pub(super) fn checks(image: &Path, log: &Log) -> Result<()> {
     let prefix = Prefix::create(&project::scratch()?, log, Channels::Messages)?;
-    let run = Run { prefix: &prefix, name: "web", image, log };
+    let run = LoadableDriver { prefix: &prefix, name: "web", image, log };
     let with = |page: &str| run.load_with(&[url(page)]);
 
     let origin = Origin::start()?;

@@ -32,14 +32,14 @@ pub(crate) struct FastMutex {
     owner: PVOID,
     contention: ULONG,
     event: KEVENT,
-    /// The owner's IRQL before.
+    /// The owner's IRQL before it acquired the mutex.
     old_irql: ULONG,
 }
 
 const _: () = assert!(size_of::<FastMutex>() == 0x38);
 
-/// What shows that a mutex was initialized: its event's header has the kind of a synchronization event, and no other
-/// function changes it.
+/// The mark of an initialized mutex: its event's header has the kind of a synchronization event, and no other function
+/// changes it.
 unsafe fn require_initialized(mutex: *mut FastMutex, function: &str) {
     // SAFETY: the caller's caller passes a mutex.
     let header = unsafe { &raw mut (*mutex).event.Header };
@@ -50,7 +50,7 @@ unsafe fn require_initialized(mutex: *mut FastMutex, function: &str) {
     }
 }
 
-/// The current thread owns a mutex from now on.
+/// Records that the current thread owns a mutex.
 ///
 /// # Safety
 ///
@@ -64,7 +64,7 @@ unsafe fn own(mutex: *mut FastMutex, irql: u8) {
     }
 }
 
-/// Gives a mutex back, and returns the IRQL from before it was acquired.
+/// Releases a mutex, and returns the IRQL from before it was acquired.
 ///
 /// # Safety
 ///

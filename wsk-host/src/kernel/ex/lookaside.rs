@@ -70,17 +70,17 @@ pub(crate) struct Lookaside {
 
 const _: () = assert!(size_of::<Lookaside>() == 0x60);
 
-/// What a list is asked by: the functions with `Ex` at their end, or those without.
+/// The functions of a list: those whose names end in `Ex`, or those for nonpaged pool.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum LookasideApi {
     Ex,
     Nonpaged,
 }
 
-/// What shows that memory is an initialized list: where it is, and which functions are its own.
-fn mark(lookaside: *mut Lookaside, kind: Kind) -> [ULONG; 2] {
+/// The mark of an initialized list, made of its address and its functions.
+fn mark(lookaside: *mut Lookaside, kind: LookasideApi) -> [ULONG; 2] {
     let low = lookaside.addr() & ULONG::MAX as usize;
-    let kind = if kind == Kind::Ex { 0x7845_784C } else { 0x5045_784C };
+    let kind = if kind == LookasideApi::Ex { 0x7845_784C } else { 0x5045_784C };
     [ULONG::try_from(low).unwrap_or(0), kind]
 }
 
@@ -89,7 +89,7 @@ fn mark(lookaside: *mut Lookaside, kind: Kind) -> [ULONG; 2] {
 /// # Safety
 ///
 /// The pointer is to memory of a list.
-unsafe fn require(lookaside: *mut Lookaside, kind: Kind, function: &str) {
+unsafe fn require(lookaside: *mut Lookaside, kind: LookasideApi, function: &str) {
     require_at_most(DISPATCH_LEVEL, function);
     // SAFETY: the pointer is to memory of a list (this function's contract).
     if unsafe { (*lookaside).initialized } != mark(lookaside, kind) {
@@ -102,7 +102,7 @@ unsafe fn require(lookaside: *mut Lookaside, kind: Kind, function: &str) {
 #[expect(clippy::too_many_arguments, reason = "those of the kernel's function")]
 unsafe fn initialize(
     lookaside: *mut Lookaside,
-    kind: Kind,
+    kind: LookasideApi,
     allocate: *const (),
     free: *const (),
     pool: POOL_TYPE,
@@ -134,8 +134,8 @@ unsafe fn initialize(
     take(Resource::LookasideList, lookaside.addr(), function);
 }
 
-/// A block: one that the list keeps, or a new one.
-unsafe fn allocate(lookaside: *mut Lookaside, kind: Kind) -> PVOID {
+/// Returns a block that the list keeps, or a new one.
+unsafe fn allocate(lookaside: *mut Lookaside, kind: LookasideApi) -> PVOID {
     // SAFETY: the caller has checked the list.
     let kept = unsafe { ExpInterlockedPopEntrySList(lookaside.cast()) };
     // SAFETY: a counter of a valid list; concurrent updates may be lost, as in Windows.
@@ -152,11 +152,11 @@ unsafe fn allocate(lookaside: *mut Lookaside, kind: Kind) -> PVOID {
     match kind {
         _ if routine.is_null() => ExAllocatePoolWithTag(pool, size, tag),
         // SAFETY: a list of this kind was initialized with a routine of this type.
-        Kind::Ex => unsafe {
+        LookasideApi::Ex => unsafe {
             std::mem::transmute::<*const (), AllocateEx>(routine)(pool, size, tag, lookaside)
         },
         // SAFETY: a list of this kind was initialized with a routine of this type.
-        Kind::Nonpaged => unsafe {
+        LookasideApi::Nonpaged => unsafe {
             std::mem::transmute::<*const (), Allocate>(routine)(pool, size, tag)
         },
     }
@@ -169,23 +169,23 @@ unsafe fn count(counter: *mut ULONG) {
     counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
 }
 
-/// Gives a block back to where it came from.
-unsafe fn release(lookaside: *mut Lookaside, kind: Kind, block: PVOID) {
+/// Frees a block with the function of its list.
+unsafe fn release(lookaside: *mut Lookaside, kind: LookasideApi, block: PVOID) {
     // SAFETY: these members do not change.
     let (tag, routine) = unsafe { ((*lookaside).tag, (*lookaside).free) };
     match kind {
         _ if routine.is_null() => ExFreePoolWithTag(block, tag),
         // SAFETY: a list of this kind was initialized with a routine of this type.
-        Kind::Ex => unsafe {
+        LookasideApi::Ex => unsafe {
             std::mem::transmute::<*const (), FreeEx>(routine)(block, lookaside);
         },
         // SAFETY: a list of this kind was initialized with a routine of this type.
-        Kind::Nonpaged => unsafe { std::mem::transmute::<*const (), Free>(routine)(block) },
+        LookasideApi::Nonpaged => unsafe { std::mem::transmute::<*const (), Free>(routine)(block) },
     }
 }
 
 /// Keeps a block, or frees it if the list is full.
-unsafe fn free(lookaside: *mut Lookaside, kind: Kind, block: PVOID, function: &str) {
+unsafe fn free(lookaside: *mut Lookaside, kind: LookasideApi, block: PVOID, function: &str) {
     if block.is_null() {
         kernel_violation(&format!("{function}: the block is null"));
     }
@@ -204,8 +204,8 @@ unsafe fn free(lookaside: *mut Lookaside, kind: Kind, block: PVOID, function: &s
     }
 }
 
-/// Gives all blocks back that are kept.
-unsafe fn flush(lookaside: *mut Lookaside, kind: Kind) {
+/// Frees all blocks that the list keeps.
+unsafe fn flush(lookaside: *mut Lookaside, kind: LookasideApi) {
     // SAFETY: the caller has checked the list.
     let mut entry = unsafe { ExpInterlockedFlushSList(lookaside.cast()) };
     while !entry.is_null() {
@@ -217,7 +217,7 @@ unsafe fn flush(lookaside: *mut Lookaside, kind: Kind) {
     }
 }
 
-unsafe fn delete(lookaside: *mut Lookaside, kind: Kind) {
+unsafe fn delete(lookaside: *mut Lookaside, kind: LookasideApi) {
     // SAFETY: the caller has checked the list, and gives it up.
     unsafe {
         flush(lookaside, kind);
@@ -251,7 +251,7 @@ unsafe extern "C" fn ExInitializeLookasideListEx(
     let allocate = allocate.map_or(ptr::null(), |routine| routine as *const ());
     let free = free.map_or(ptr::null(), |routine| routine as *const ());
     // SAFETY: the caller passes memory for a list, and its routines.
-    unsafe { initialize(lookaside, Kind::Ex, allocate, free, pool, size, tag, NAME) };
+    unsafe { initialize(lookaside, LookasideApi::Ex, allocate, free, pool, size, tag, NAME) };
     STATUS_SUCCESS
 }
 
@@ -259,8 +259,8 @@ unsafe extern "C" fn ExInitializeLookasideListEx(
 unsafe extern "C" fn ExDeleteLookasideListEx(lookaside: *mut Lookaside) {
     // SAFETY: the caller passes a list that nothing uses any more.
     unsafe {
-        require(lookaside, Kind::Ex, "ExDeleteLookasideListEx");
-        delete(lookaside, Kind::Ex);
+        require(lookaside, LookasideApi::Ex, "ExDeleteLookasideListEx");
+        delete(lookaside, LookasideApi::Ex);
     }
     give_back(Resource::LookasideList, lookaside.addr());
 }
@@ -269,8 +269,8 @@ unsafe extern "C" fn ExDeleteLookasideListEx(lookaside: *mut Lookaside) {
 unsafe extern "C" fn ExFlushLookasideListEx(lookaside: *mut Lookaside) {
     // SAFETY: the caller passes a list.
     unsafe {
-        require(lookaside, Kind::Ex, "ExFlushLookasideListEx");
-        flush(lookaside, Kind::Ex);
+        require(lookaside, LookasideApi::Ex, "ExFlushLookasideListEx");
+        flush(lookaside, LookasideApi::Ex);
     }
 }
 
@@ -278,8 +278,8 @@ unsafe extern "C" fn ExFlushLookasideListEx(lookaside: *mut Lookaside) {
 unsafe extern "C" fn ExAllocateFromLookasideListEx(lookaside: *mut Lookaside) -> PVOID {
     // SAFETY: the caller passes a list.
     unsafe {
-        require(lookaside, Kind::Ex, "ExAllocateFromLookasideListEx");
-        allocate(lookaside, Kind::Ex)
+        require(lookaside, LookasideApi::Ex, "ExAllocateFromLookasideListEx");
+        allocate(lookaside, LookasideApi::Ex)
     }
 }
 
@@ -287,8 +287,8 @@ unsafe extern "C" fn ExAllocateFromLookasideListEx(lookaside: *mut Lookaside) ->
 unsafe extern "C" fn ExFreeToLookasideListEx(lookaside: *mut Lookaside, block: PVOID) {
     // SAFETY: the caller passes a list, and a block of it.
     unsafe {
-        require(lookaside, Kind::Ex, "ExFreeToLookasideListEx");
-        free(lookaside, Kind::Ex, block, "ExFreeToLookasideListEx");
+        require(lookaside, LookasideApi::Ex, "ExFreeToLookasideListEx");
+        free(lookaside, LookasideApi::Ex, block, "ExFreeToLookasideListEx");
     }
 }
 
@@ -307,7 +307,16 @@ unsafe extern "C" fn ExInitializeNPagedLookasideList(
     let free = free.map_or(ptr::null(), |routine| routine as *const ());
     // SAFETY: the caller passes memory for a list, and its routines.
     unsafe {
-        initialize(lookaside, Kind::Nonpaged, allocate, free, NonPagedPoolNx, size, tag, NAME);
+        initialize(
+            lookaside,
+            LookasideApi::Nonpaged,
+            allocate,
+            free,
+            NonPagedPoolNx,
+            size,
+            tag,
+            NAME,
+        );
     }
 }
 
@@ -315,8 +324,8 @@ unsafe extern "C" fn ExInitializeNPagedLookasideList(
 unsafe extern "C" fn ExDeleteNPagedLookasideList(lookaside: *mut Lookaside) {
     // SAFETY: the caller passes a list that nothing uses any more.
     unsafe {
-        require(lookaside, Kind::Nonpaged, "ExDeleteNPagedLookasideList");
-        delete(lookaside, Kind::Nonpaged);
+        require(lookaside, LookasideApi::Nonpaged, "ExDeleteNPagedLookasideList");
+        delete(lookaside, LookasideApi::Nonpaged);
     }
     give_back(Resource::LookasideList, lookaside.addr());
 }
@@ -325,8 +334,8 @@ unsafe extern "C" fn ExDeleteNPagedLookasideList(lookaside: *mut Lookaside) {
 unsafe extern "C" fn ExAllocateFromNPagedLookasideList(lookaside: *mut Lookaside) -> PVOID {
     // SAFETY: the caller passes a list.
     unsafe {
-        require(lookaside, Kind::Nonpaged, "ExAllocateFromNPagedLookasideList");
-        allocate(lookaside, Kind::Nonpaged)
+        require(lookaside, LookasideApi::Nonpaged, "ExAllocateFromNPagedLookasideList");
+        allocate(lookaside, LookasideApi::Nonpaged)
     }
 }
 
@@ -334,7 +343,7 @@ unsafe extern "C" fn ExAllocateFromNPagedLookasideList(lookaside: *mut Lookaside
 unsafe extern "C" fn ExFreeToNPagedLookasideList(lookaside: *mut Lookaside, block: PVOID) {
     // SAFETY: the caller passes a list, and a block of it.
     unsafe {
-        require(lookaside, Kind::Nonpaged, "ExFreeToNPagedLookasideList");
-        free(lookaside, Kind::Nonpaged, block, "ExFreeToNPagedLookasideList");
+        require(lookaside, LookasideApi::Nonpaged, "ExFreeToNPagedLookasideList");
+        free(lookaside, LookasideApi::Nonpaged, block, "ExFreeToNPagedLookasideList");
     }
 }

@@ -85,47 +85,47 @@ pub(crate) fn require_none(kernel: &Kernel, function: &str) {
     ));
 }
 
-/// Takes a lock if that needs no wait; or else, unless the current thread holds it, runs `wait` on its state.
-fn enter(lock: usize, mode: Mode, me: ThreadId, wait: impl FnOnce(&mut State)) -> Entry {
+/// Acquires a lock if that needs no wait. Otherwise, unless the current thread holds it, runs `wait` on its state.
+fn enter(lock: usize, mode: Mode, me: ThreadId, wait: impl FnOnce(&mut State)) -> Acquisition {
     let mut held = held();
     match held.get_or_insert_default().entry(lock) {
         MapEntry::Vacant(vacant) => {
             vacant.insert(State { mode, holders: vec![me], waiting: VecDeque::new() });
-            Entry::Taken
+            Acquisition::Taken
         }
         MapEntry::Occupied(mut occupied) => {
             let state = occupied.get_mut();
             if state.admits(mode) {
                 state.holders.push(me);
-                Entry::Taken
+                Acquisition::Taken
             } else if state.holders.contains(&me) {
-                Entry::HeldAlready
+                Acquisition::HeldAlready
             } else {
                 wait(state);
-                Entry::Busy
+                Acquisition::Busy
             }
         }
     }
 }
 
-/// What became of an attempt to take a lock.
+/// The outcome of an attempt to acquire a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Entry {
+enum Acquisition {
     Taken,
     HeldAlready,
     Busy,
 }
 
-/// Takes a lock if that needs no wait.
+/// Acquires a lock if that needs no wait.
 pub(super) fn try_acquire(lock: usize, mode: Mode, function: &'static str) -> bool {
-    let is_taken = enter(lock, mode, thread::current().id(), |_| {}) == Entry::Taken;
+    let is_taken = enter(lock, mode, thread::current().id(), |_| {}) == Acquisition::Taken;
     if is_taken {
         take(Resource::Lock, lock, function);
     }
     is_taken
 }
 
-/// Takes a lock, and waits for it if need be.
+/// Acquires a lock, waiting for it if necessary.
 pub(super) fn acquire(lock: usize, mode: Mode, function: &'static str) {
     require_no_callback(function);
     interrupt();
@@ -133,16 +133,16 @@ pub(super) fn acquire(lock: usize, mode: Mode, function: &'static str) {
     let taken = Arc::new(Signal::new());
     let waits = |state: &mut State| state.waiting.push_back((mode, me, Arc::clone(&taken)));
     match enter(lock, mode, me, waits) {
-        Entry::Taken => {}
-        Entry::Busy => _ = taken.wait(function, None),
-        Entry::HeldAlready => {
+        Acquisition::Taken => {}
+        Acquisition::Busy => _ = taken.wait(function, None),
+        Acquisition::HeldAlready => {
             kernel_violation(&format!("{function}: the current thread already holds the lock"));
         }
     }
     take(Resource::Lock, lock, function);
 }
 
-/// Lets other readers in beside the holder of an exclusive lock, which is a reader from now on.
+/// Converts the holder of an exclusive lock into a reader, and admits other readers.
 pub(super) fn downgrade(lock: usize) {
     if let Some(state) = held().as_mut().and_then(|held| held.get_mut(&lock)) {
         state.mode = Mode::Shared;
@@ -151,7 +151,7 @@ pub(super) fn downgrade(lock: usize) {
     interrupt();
 }
 
-/// Gives a lock back.
+/// Releases a lock.
 pub(super) fn release(lock: usize, mode: Mode, function: &str) {
     let me = thread::current().id();
     let mut held = held();

@@ -1,4 +1,4 @@
-//! `Ex…Resource…`: locks of one writer or of many readers, each of which may take them again.
+//! `Ex…Resource…`: reader-writer locks that their holder may acquire again.
 //!
 //! # Safety
 //!
@@ -26,21 +26,21 @@ use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::ke::region::{KeEnterCriticalRegion, KeLeaveCriticalRegion, are_apcs_disabled};
 use crate::verifier::kernel_violation;
 
-/// `ERESOURCE`, whose address stands for the lock. The host uses none of its members but one, which shows that it was
-/// initialized.
+/// `ERESOURCE`, whose address stands for the lock. The host uses only one of its members, the mark of an initialized
+/// resource.
 #[repr(C)]
-pub(crate) struct Resource {
+pub(crate) struct Eresource {
     unused: [usize; 11],
     initialized: usize,
     spin_lock: usize,
 }
 
-const _: () = assert!(size_of::<Resource>() == 0x68);
+const _: () = assert!(size_of::<Eresource>() == 0x68);
 
 /// The value of `initialized`.
 const INITIALIZED: usize = 0x5245_534F;
 
-/// How often each thread has each resource, and how.
+/// The mode in which each thread holds each resource, and how many times.
 type Holders = HashMap<(usize, ThreadId), (Mode, ULONG)>;
 
 fn holders() -> MutexGuard<'static, Option<Holders>> {
@@ -48,19 +48,19 @@ fn holders() -> MutexGuard<'static, Option<Holders>> {
     HOLDERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn key(resource: *mut Resource) -> (usize, ThreadId) {
+fn key(resource: *mut Eresource) -> (usize, ThreadId) {
     (resource.addr(), thread::current().id())
 }
 
-/// How the current thread has a resource, and how often.
-fn held(resource: *mut Resource) -> Option<(Mode, ULONG)> {
+/// The mode in which the current thread holds a resource, and how many times.
+fn held(resource: *mut Eresource) -> Option<(Mode, ULONG)> {
     holders().get_or_insert_default().get(&key(resource)).copied()
 }
 
 /// # Safety
 ///
 /// The pointer is to memory of a resource.
-unsafe fn require_initialized(resource: *mut Resource, function: &str) {
+unsafe fn require_initialized(resource: *mut Eresource, function: &str) {
     // SAFETY: the pointer is to memory of a resource (this function's contract).
     if unsafe { (&raw const (*resource).initialized).read() } != INITIALIZED {
         kernel_violation(&format!("{function}: the resource is not initialized"));
@@ -68,18 +68,18 @@ unsafe fn require_initialized(resource: *mut Resource, function: &str) {
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn ExInitializeResourceLite(resource: *mut Resource) -> NTSTATUS {
+unsafe extern "C" fn ExInitializeResourceLite(resource: *mut Eresource) -> NTSTATUS {
     const NAME: &str = "ExInitializeResourceLite";
     require_at_most(DISPATCH_LEVEL, NAME);
     require_free(resource.addr(), NAME);
-    let new = Resource { unused: [0; 11], initialized: INITIALIZED, spin_lock: 0 };
+    let new = Eresource { unused: [0; 11], initialized: INITIALIZED, spin_lock: 0 };
     // SAFETY: the caller passes memory for a resource.
     unsafe { resource.write(new) };
     STATUS_SUCCESS
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn ExDeleteResourceLite(resource: *mut Resource) -> NTSTATUS {
+unsafe extern "C" fn ExDeleteResourceLite(resource: *mut Eresource) -> NTSTATUS {
     const NAME: &str = "ExDeleteResourceLite";
     require_at_most(DISPATCH_LEVEL, NAME);
     // SAFETY: the caller passes a resource.
@@ -90,13 +90,13 @@ unsafe extern "C" fn ExDeleteResourceLite(resource: *mut Resource) -> NTSTATUS {
     STATUS_SUCCESS
 }
 
-/// Takes a resource; unless it is free, only if the caller waits.
+/// Acquires a resource. If it is not free, waits, or fails if the caller does not wait.
 ///
 /// # Safety
 ///
 /// The pointer is to memory of a resource.
 unsafe fn take(
-    resource: *mut Resource,
+    resource: *mut Eresource,
     mode: Mode,
     waits: BOOLEAN,
     function: &'static str,
@@ -132,7 +132,7 @@ unsafe fn take(
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ExAcquireResourceExclusiveLite(
-    resource: *mut Resource,
+    resource: *mut Eresource,
     wait: BOOLEAN,
 ) -> BOOLEAN {
     // SAFETY: the caller passes a resource.
@@ -141,7 +141,7 @@ unsafe extern "C" fn ExAcquireResourceExclusiveLite(
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ExAcquireResourceSharedLite(
-    resource: *mut Resource,
+    resource: *mut Eresource,
     wait: BOOLEAN,
 ) -> BOOLEAN {
     // SAFETY: the caller passes a resource.
@@ -149,7 +149,7 @@ unsafe extern "C" fn ExAcquireResourceSharedLite(
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn ExReleaseResourceLite(resource: *mut Resource) {
+unsafe extern "C" fn ExReleaseResourceLite(resource: *mut Eresource) {
     const NAME: &str = "ExReleaseResourceLite";
     require_at_most(DISPATCH_LEVEL, NAME);
     // SAFETY: the caller passes a resource.
@@ -166,7 +166,7 @@ unsafe extern "C" fn ExReleaseResourceLite(resource: *mut Resource) {
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn ExConvertExclusiveToSharedLite(resource: *mut Resource) {
+unsafe extern "C" fn ExConvertExclusiveToSharedLite(resource: *mut Eresource) {
     const NAME: &str = "ExConvertExclusiveToSharedLite";
     require_at_most(DISPATCH_LEVEL, NAME);
     let Some((Mode::Exclusive, times)) = held(resource) else {
@@ -177,21 +177,21 @@ unsafe extern "C" fn ExConvertExclusiveToSharedLite(resource: *mut Resource) {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn ExIsResourceAcquiredExclusiveLite(resource: *mut Resource) -> BOOLEAN {
+extern "C" fn ExIsResourceAcquiredExclusiveLite(resource: *mut Eresource) -> BOOLEAN {
     require_at_most(DISPATCH_LEVEL, "ExIsResourceAcquiredExclusiveLite");
     if matches!(held(resource), Some((Mode::Exclusive, _))) { TRUE } else { FALSE }
 }
 
-/// How often the current thread has the resource, as a writer or as a reader.
+/// The number of times that the current thread holds the resource, as a writer or as a reader.
 #[unsafe(no_mangle)]
-extern "C" fn ExIsResourceAcquiredSharedLite(resource: *mut Resource) -> ULONG {
+extern "C" fn ExIsResourceAcquiredSharedLite(resource: *mut Eresource) -> ULONG {
     require_at_most(DISPATCH_LEVEL, "ExIsResourceAcquiredSharedLite");
     held(resource).map_or(0, |(_, times)| times)
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ExEnterCriticalRegionAndAcquireResourceExclusive(
-    resource: *mut Resource,
+    resource: *mut Eresource,
 ) -> PVOID {
     const NAME: &str = "ExEnterCriticalRegionAndAcquireResourceExclusive";
     KeEnterCriticalRegion();
@@ -202,7 +202,7 @@ unsafe extern "C" fn ExEnterCriticalRegionAndAcquireResourceExclusive(
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ExEnterCriticalRegionAndAcquireResourceShared(
-    resource: *mut Resource,
+    resource: *mut Eresource,
 ) -> PVOID {
     const NAME: &str = "ExEnterCriticalRegionAndAcquireResourceShared";
     KeEnterCriticalRegion();
@@ -212,7 +212,7 @@ unsafe extern "C" fn ExEnterCriticalRegionAndAcquireResourceShared(
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn ExReleaseResourceAndLeaveCriticalRegion(resource: *mut Resource) {
+unsafe extern "C" fn ExReleaseResourceAndLeaveCriticalRegion(resource: *mut Eresource) {
     // SAFETY: the caller passes a resource.
     unsafe { ExReleaseResourceLite(resource) };
     KeLeaveCriticalRegion();

@@ -1,7 +1,7 @@
 //! `Ex…`: rundown protection.
 //!
-//! It is the client's memory, which its owner may free as soon as it has waited. So all of them are
-//! guarded by one lock, and touched only under it.
+//! A rundown reference is memory of the client, which its owner may free as soon as it has waited. So one lock guards all of
+//! them, and they are accessed only under it.
 //!
 //! # Safety
 //!
@@ -27,7 +27,7 @@ use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::resources::Resource;
 use crate::verifier::kernel_violation;
 
-/// The bit of a protection that cannot be acquired any more. The bits above count how often it is held.
+/// The bit of a protection that can no longer be acquired. The bits above it count its holders.
 const RUN_DOWN: ULONG_PTR = 1;
 const ONE: ULONG_PTR = 2;
 
@@ -41,7 +41,7 @@ impl Guard {
         self.0.get_or_insert_default()
     }
 
-    /// What a protection has counted.
+    /// The count of a protection.
     ///
     /// # Safety
     ///
@@ -167,7 +167,7 @@ unsafe extern "C" fn ExReleaseRundownProtectionEx(protection: PEX_RUNDOWN_REF, c
     }
 }
 
-/// Makes a protection that was run down one that can be acquired again.
+/// Lets a protection that was run down be acquired again.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ExReInitializeRundownProtection(protection: PEX_RUNDOWN_REF) {
     require_at_most(APC_LEVEL, "ExReInitializeRundownProtection");

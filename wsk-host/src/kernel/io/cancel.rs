@@ -53,7 +53,7 @@ pub(super) extern "C" fn IoReleaseCancelSpinLock(irql: KIRQL) {
     KeLowerIrql(irql);
 }
 
-/// Ends an IRP in memory of the caller's, which has nothing that would have to be freed.
+/// Ends an IRP in the caller's memory. Such an IRP owns nothing that must be freed.
 #[unsafe(no_mangle)]
 extern "C" fn IoCleanupIrp(irp: PIRP) {
     require_at_most(DISPATCH_LEVEL, "IoCleanupIrp");

@@ -1,4 +1,4 @@
-//! What a kernel knows of devices: their objects, their names, the links to these, and the drivers.
+//! A kernel's devices: their objects, their names, the links to these, and the drivers.
 //!
 //! # Safety
 //!
@@ -61,7 +61,7 @@ pub(crate) struct Devices {
     pub(super) drivers: BTreeMap<usize, String>,
 }
 
-/// What a path leads to.
+/// The target of a path.
 pub(super) enum Named {
     Device(usize),
     Link { path: String, target: String, origin: Origin },
@@ -70,7 +70,7 @@ pub(super) enum Named {
 pub(super) struct Device {
     pub(super) name: Option<String>,
     pub(super) driver: usize,
-    /// How many files are open.
+    /// The number of open files.
     pub(super) open: usize,
     /// References by pointer, of drivers.
     pub(super) references: usize,
@@ -81,7 +81,7 @@ pub(super) struct Device {
     pub(super) origin: Origin,
 }
 
-/// What the last reference has kept.
+/// An object whose last reference was released.
 pub(crate) enum Unused {
     /// A deleted device: its address.
     Device(usize),
@@ -163,7 +163,7 @@ impl Devices {
         Some(*references + 1)
     }
 
-    /// Releases a reference by pointer. Returns how many are left, and what nothing uses any more.
+    /// Releases a reference by pointer. Returns the number of remaining references, and the object if it is now unused.
     pub(crate) fn dereference(
         &mut self,
         object: usize,
@@ -214,7 +214,7 @@ impl Devices {
         self.by_address.values().any(|device| device.driver == driver && device.open > 0)
     }
 
-    /// What a driver has left: its devices, and the links to their names.
+    /// The objects that a driver has left behind: its devices, and the links to their names.
     pub(super) fn left(&self, driver: usize, names: &[String]) -> Option<String> {
         // A routine that keeps the driver loaded may still run.
         let is_kept = |device: &Device| {
@@ -253,7 +253,7 @@ impl Devices {
         }
     }
 
-    /// What is left of all drivers.
+    /// The objects that all drivers have left behind.
     pub(crate) fn all_left(&self) -> Option<String> {
         if let Some(driver) = self.drivers.values().next() {
             return Some(format!("the driver {driver} is still loaded"));

@@ -123,7 +123,7 @@ pub(crate) fn require_not_marked(irp: PIRP, function: &str) {
     require_no_overrun(&kernel, irp.addr(), function);
 }
 
-/// A routine that cancels an IRP of the provider's.
+/// A routine that cancels an IRP that the provider owns.
 pub(crate) type CancelRoutine = unsafe fn(PIRP);
 
 /// The address of an IRP's cancel routine. wsk-host stores a routine of its own type there.
@@ -146,7 +146,7 @@ unsafe fn cancelled<'a>(irp: PIRP) -> &'a AtomicU8 {
     unsafe { AtomicU8::from_ptr(&raw mut (*irp).Cancel) }
 }
 
-/// Makes an IRP cancellable, and says whether it is cancelled already.
+/// Makes an IRP cancellable, and returns whether it was already cancelled.
 ///
 /// # Safety
 ///
@@ -158,7 +158,7 @@ pub(crate) unsafe fn set_cancel_routine(irp: PIRP, routine: CancelRoutine) -> bo
     unsafe { cancelled(irp) }.load(Ordering::SeqCst) != FALSE
 }
 
-/// Takes an IRP's cancel routine away. False if it is being cancelled: then the routine completes it.
+/// Removes an IRP's cancel routine. Returns false if the IRP is being cancelled: then the routine completes it.
 ///
 /// # Safety
 ///

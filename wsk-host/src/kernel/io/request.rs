@@ -80,7 +80,7 @@ unsafe extern "C" fn IofCallDriver(device: PDEVICE_OBJECT, irp: PIRP) -> NTSTATU
     unsafe { routine(device.cast(), irp) }
 }
 
-/// What drivers are given for the requests that they have no routine for.
+/// The routine for requests that a driver has no routine of its own for.
 pub(super) unsafe extern "C" fn refuse(_device: PDEVICE_OBJECT, irp: PIRP) -> NTSTATUS {
     // SAFETY: the I/O manager passes an IRP, which is this routine's.
     unsafe {
@@ -109,8 +109,8 @@ const _: () = assert!(size_of::<FileObject>() == 0xD8);
 /// The type of a file among the I/O manager's objects.
 const IO_TYPE_FILE: i16 = 5;
 
-/// How a request has ended.
-struct Completion {
+/// The end of a request, which its sender waits for.
+struct RequestEnd {
     signal: Signal,
     has_ended: AtomicBool,
     was_pending: AtomicBool,
@@ -118,7 +118,7 @@ struct Completion {
 
 unsafe extern "C" fn completed(_: PDEVICE_OBJECT, irp: PIRP, context: PVOID) -> NTSTATUS {
     // SAFETY: `send` passes a completion, with a reference to it.
-    let completion = unsafe { Arc::from_raw(context.cast::<Completion>().cast_const()) };
+    let completion = unsafe { Arc::from_raw(context.cast::<RequestEnd>().cast_const()) };
     // SAFETY: the IRP is valid until the signal is set.
     let was_pending = unsafe { (*irp).PendingReturned } != FALSE;
     completion.was_pending.store(was_pending, Ordering::Release);
@@ -135,7 +135,7 @@ unsafe extern "C" fn completed(_: PDEVICE_OBJECT, irp: PIRP, context: PVOID) -> 
 /// the file is closed.
 pub(crate) struct OpenFile {
     device: *mut DeviceObject,
-    /// Allocated in `open`, and freed in `leave`: drivers have pointers to it.
+    /// Allocated in `open` and freed in `leave`, because drivers have pointers to it.
     file: *mut FileObject,
 }
 
@@ -144,7 +144,7 @@ pub(crate) struct OpenFile {
 unsafe impl Send for OpenFile {}
 
 /// A result of a request: its status, and its information.
-pub(crate) type Ended = (NTSTATUS, usize);
+pub(crate) type IoStatus = (NTSTATUS, usize);
 
 impl OpenFile {
     /// Opens the device that a path leads to.
@@ -215,14 +215,19 @@ impl OpenFile {
     }
 
     /// Sends a request and waits for its end.
-    fn send(&mut self, major: u8, parameters: [u64; 4], prepare: impl FnOnce(&mut IRP)) -> Ended {
+    fn send(
+        &mut self,
+        major: u8,
+        parameters: [u64; 4],
+        prepare: impl FnOnce(&mut IRP),
+    ) -> IoStatus {
         require_at_most(PASSIVE_LEVEL, "a request to a device");
         // SAFETY: the device stays while it is open.
         let irp = IoAllocateIrp(unsafe { (*self.device).stack_size }, FALSE);
         if irp.is_null() {
             return (STATUS_INSUFFICIENT_RESOURCES, 0);
         }
-        let completion = Arc::new(Completion {
+        let completion = Arc::new(RequestEnd {
             signal: Signal::new(),
             has_ended: AtomicBool::new(false),
             was_pending: AtomicBool::new(false),
@@ -262,8 +267,8 @@ impl OpenFile {
         ended
     }
 
-    /// Sends a control code, with the buffers that its method says.
-    pub(crate) fn control(&mut self, code: ULONG, input: &mut [u8], output: &mut [u8]) -> Ended {
+    /// Sends a control code, with buffers according to its method.
+    pub(crate) fn control(&mut self, code: ULONG, input: &mut [u8], output: &mut [u8]) -> IoStatus {
         const BUFFERED: ULONG = 0;
         const NEITHER: ULONG = 3;
         let method = code & 3;
@@ -291,15 +296,15 @@ impl OpenFile {
         })
     }
 
-    pub(crate) fn read(&mut self, target: &mut [u8]) -> Ended {
+    pub(crate) fn read(&mut self, target: &mut [u8]) -> IoStatus {
         self.transfer(IRP_MJ_READ, target)
     }
 
-    pub(crate) fn write(&mut self, source: &mut [u8]) -> Ended {
+    pub(crate) fn write(&mut self, source: &mut [u8]) -> IoStatus {
         self.transfer(IRP_MJ_WRITE, source)
     }
 
-    fn transfer(&mut self, major: u8, buffer: &mut [u8]) -> Ended {
+    fn transfer(&mut self, major: u8, buffer: &mut [u8]) -> IoStatus {
         let parameters = [buffer.len() as u64, 0, 0, 0];
         // SAFETY: the device stays while it is open.
         let flags = unsafe { (*self.device).flags };
@@ -325,7 +330,7 @@ impl OpenFile {
     }
 }
 
-/// Ends what the last reference has kept: here, or in a system thread if the level is too high for it.
+/// Ends an unused object: in this thread, or in a system thread if the IRQL is too high.
 pub(crate) fn close_unreferenced(kernel: &Kernel, unused: Option<Unused>) {
     match unused {
         None => {}
@@ -336,7 +341,7 @@ pub(crate) fn close_unreferenced(kernel: &Kernel, unused: Option<Unused>) {
 }
 
 /// Copies the driver's output from the system's buffer, unless the request has failed.
-fn copy_back((status, information): Ended, system: &[u8], target: &mut [u8], request: &str) {
+fn copy_back((status, information): IoStatus, system: &[u8], target: &mut [u8], request: &str) {
     if crate::kernel::is_error(status) || target.is_empty() {
         return;
     }

@@ -1,8 +1,8 @@
 //! Work items, and the threads that run them.
 //!
-//! Each item gets a thread of its own as soon as it is queued, so that none waits for another that waits: the
-//! kernel guarantees neither an order nor that two items never run at once. The machine's threads are kept for the
-//! next items; between two items a thread is no kernel's.
+//! Each item gets its own thread as soon as it is queued, so no item is blocked by another one that waits: the kernel
+//! guarantees neither an order nor that two items never run at once. The machine's threads are kept for later items;
+//! between two items, a thread belongs to no kernel.
 //!
 //! # Safety
 //!
@@ -206,7 +206,7 @@ unsafe fn enqueue(
     interrupt();
 }
 
-/// Runs something at `PASSIVE_LEVEL` in a system thread of the kernel's.
+/// Runs a closure at `PASSIVE_LEVEL` in a system thread of the kernel.
 pub(super) fn in_worker_thread(kernel: &Kernel, work: impl FnOnce() + Send + 'static) {
     let (kernel, announced) = (kernel.clone(), kernel.announce());
     run(Box::new(move || {
@@ -217,14 +217,14 @@ pub(super) fn in_worker_thread(kernel: &Kernel, work: impl FnOnce() + Send + 'st
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// The machine's threads that have nothing to do.
+/// The machine's idle threads.
 static IDLE: Mutex<Vec<Sender<Work>>> = Mutex::new(Vec::new());
 
 fn idle() -> MutexGuard<'static, Vec<Sender<Work>>> {
     IDLE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs something on a thread of the machine's that has nothing else to do.
+/// Runs a closure on an idle thread of the machine.
 fn run(work: Work) {
     let idler = idle().pop();
     let work = match idler {

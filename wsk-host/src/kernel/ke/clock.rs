@@ -17,7 +17,7 @@ use wsk_sys::{LARGE_INTEGER, LONGLONG, PLARGE_INTEGER, ULONG, ULONGLONG};
 use crate::kernel::Kernel;
 use crate::kernel::ke::time::KeQuerySystemTimePrecise;
 
-/// How often the clock interrupts, in units of 100 ns.
+/// The interval of the clock's interrupts, in units of 100 ns.
 const INCREMENT: u64 = 156_250;
 
 #[unsafe(no_mangle)]

@@ -60,7 +60,7 @@ fn token() -> Token {
     TOKEN.with(|token| *token)
 }
 
-/// `KMUTANT`, a mutex. Its signal state is 1 while no thread owns it, and one less for each wait of its owner's.
+/// `KMUTANT`, a mutex. Its signal state is 1 while no thread owns it, and one less for each wait of its owner.
 #[repr(C)]
 pub(crate) struct Mutant {
     header: DISPATCHER_HEADER,
@@ -74,13 +74,13 @@ pub(crate) struct Mutant {
 const _: () = assert!(size_of::<Mutant>() == 0x38);
 
 struct Waiter {
-    objects: Vec<Object>,
+    objects: Vec<WaitObject>,
     wait_type: WAIT_TYPE,
     /// The thread, if the deterministic scheduler runs it.
     thread: Option<(Arc<Deterministic>, ThreadId)>,
-    waiting: Waiting,
+    waiting: WaitingThread,
     /// Whether a report asks for the thread's place, and the place.
-    place: Place,
+    place: WaitPlace,
     /// The status of the wait, set when the wait is satisfied. The object is consumed then, and not when the
     /// thread next runs: by that time the object may not be signaled any more.
     result: Option<NTSTATUS>,
@@ -88,7 +88,7 @@ struct Waiter {
 
 /// A thread that waits, for a report.
 #[derive(Clone, Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct WaitingThread {
     /// The address of the thread's kernel.
     pub(crate) kernel: usize,
     pub(crate) thread: ThreadId,
@@ -99,7 +99,7 @@ pub(crate) struct Waiting {
 }
 
 /// Where a native thread waits, if a report asks.
-enum Place {
+enum WaitPlace {
     Unasked,
     Asked,
     Known(String),
@@ -111,12 +111,12 @@ enum Place {
 ///
 /// The header is valid until the wait ends, and is accessed only under the dispatcher lock.
 #[derive(Clone, Copy)]
-struct Object(*mut DISPATCHER_HEADER, Token);
+struct WaitObject(*mut DISPATCHER_HEADER, Token);
 
 // SAFETY: the header is valid, and accessed only under the dispatcher lock (Invariants).
-unsafe impl Send for Object {}
+unsafe impl Send for WaitObject {}
 
-impl Object {
+impl WaitObject {
     /// Requires the dispatcher lock.
     fn is_signaled(&self) -> bool {
         if self.mutant().is_some_and(|mutant| self.is_own(mutant)) {
@@ -165,15 +165,15 @@ impl Object {
 
 /// Satisfies a wait if it can be, and returns its status. Requires the dispatcher lock.
 fn try_take(
-    objects: &[Object],
+    objects: &[WaitObject],
     wait_type: WAIT_TYPE,
     owned: &mut HashMap<Token, usize>,
 ) -> Option<NTSTATUS> {
     if wait_type == WaitAll {
-        let all = !objects.is_empty() && objects.iter().all(Object::is_signaled);
+        let all = !objects.is_empty() && objects.iter().all(WaitObject::is_signaled);
         all.then(|| objects.iter().for_each(|object| object.take(owned))).map(|()| STATUS_SUCCESS)
     } else {
-        let first = objects.iter().position(Object::is_signaled)?;
+        let first = objects.iter().position(WaitObject::is_signaled)?;
         objects[first].take(owned);
         // STATUS_WAIT_0 to STATUS_WAIT_63.
         Some(NTSTATUS::try_from(first).unwrap_or(STATUS_SUCCESS))
@@ -223,7 +223,7 @@ pub(super) unsafe fn initialize_mutant(mutant: *mut Mutant) {
     unsafe { mutant.write(new) };
 }
 
-/// Gives a mutex back once, and returns its former state; nothing if the current thread does not own it.
+/// Releases a mutex once, and returns its former state. Returns `None` if the current thread does not own it.
 ///
 /// # Safety
 ///
@@ -278,7 +278,7 @@ pub(crate) unsafe fn change(
     unsafe { change_and(object, state, |_, _| {}) }
 }
 
-/// As [`change`], and does something else under the same lock before waits are satisfied.
+/// Changes an object like [`change`], and calls `also` under the same lock before waits are satisfied.
 ///
 /// # Safety
 ///
@@ -328,10 +328,11 @@ impl Wait {
         wait_type: WAIT_TYPE,
         may_wait: bool,
         thread: impl FnOnce() -> Option<(Arc<Deterministic>, ThreadId)>,
-        waiting: impl FnOnce() -> Waiting,
+        waiting: impl FnOnce() -> WaitingThread,
     ) -> Result<Option<NTSTATUS>, Self> {
         let me = token();
-        let objects: Vec<Object> = objects.iter().map(|object| Object(*object, me)).collect();
+        let objects: Vec<WaitObject> =
+            objects.iter().map(|object| WaitObject(*object, me)).collect();
         let mut guard = lock();
         let result = try_take(&objects, wait_type, &mut guard.waiters().owned);
         if result.is_some() || !may_wait {
@@ -344,7 +345,7 @@ impl Wait {
             waiters.by_object.entry(object.0.addr()).or_default().insert(number);
         }
         let (thread, waiting) = (thread(), waiting());
-        let place = Place::Unasked;
+        let place = WaitPlace::Unasked;
         let waiter = Waiter { objects, wait_type, thread, waiting, place, result: None };
         waiters.by_number.insert(number, waiter);
         Err(Self { guard, number })
@@ -382,7 +383,7 @@ impl Wait {
             let mut place = String::new();
             wait = wait.unlocked(|| place = place_of_client());
             if let Some(waiter) = wait.guard.waiters().by_number.get_mut(&number) {
-                waiter.place = Place::Known(place);
+                waiter.place = WaitPlace::Known(place);
             }
             SIGNALED.notify_all();
         }
@@ -392,7 +393,7 @@ impl Wait {
     /// Whether a report asks where this thread is.
     fn is_requested(&mut self) -> bool {
         let waiter = self.guard.waiters().by_number.get(&self.number);
-        waiter.is_some_and(|waiter| matches!(waiter.place, Place::Asked))
+        waiter.is_some_and(|waiter| matches!(waiter.place, WaitPlace::Asked))
     }
 
     /// Ends the wait and returns its status, if it was satisfied.
@@ -412,11 +413,11 @@ impl Wait {
     }
 }
 
-/// The threads of a kernel that wait, and what for: the kind of each object, and its address.
-pub(crate) fn waiting(kernel: usize) -> Vec<(Waiting, Vec<(LONG, usize)>)> {
+/// The waiting threads of a kernel, with the kind and the address of each awaited object.
+pub(crate) fn waiting(kernel: usize) -> Vec<(WaitingThread, Vec<(LONG, usize)>)> {
     let mut guard = lock();
     let of_kernel = |waiter: &&Waiter| waiter.waiting.kernel == kernel && waiter.result.is_none();
-    let kinds = |object: &Object| {
+    let kinds = |object: &WaitObject| {
         // SAFETY: `Wait::begin` requires objects that stay valid during the wait, and the lock is held.
         (unsafe { fields::dispatcher_lock(object.0).read() }, object.0.addr())
     };
@@ -425,7 +426,7 @@ pub(crate) fn waiting(kernel: usize) -> Vec<(Waiting, Vec<(LONG, usize)>)> {
     guard.waiters().by_number.values().filter(of_kernel).map(describe).collect()
 }
 
-/// Lets each native thread of a kernel that waits say where it is, and returns this by the thread's number.
+/// Asks each waiting native thread of a kernel for its place, and returns the places by the threads' numbers.
 pub(crate) fn native_places(
     kernel: usize,
     me: ThreadId,
@@ -435,21 +436,21 @@ pub(crate) fn native_places(
     for waiter in guard.waiters().by_number.values_mut() {
         let waiting = &waiter.waiting;
         if waiting.kernel == kernel && waiting.thread != me && waiter.thread.is_none() {
-            waiter.place = Place::Asked;
+            waiter.place = WaitPlace::Asked;
         }
     }
     SIGNALED.notify_all();
     let is_requested = |waiters: &mut Option<Waiters>| {
         let mut all = waiters.iter().flat_map(|waiters| waiters.by_number.values());
-        all.any(|w| w.waiting.kernel == kernel && matches!(w.place, Place::Asked))
+        all.any(|w| w.waiting.kernel == kernel && matches!(w.place, WaitPlace::Asked))
     };
     let waited = SIGNALED.wait_timeout_while(guard.0, patience, is_requested);
     let mut guard = waited.map_or_else(|error| error.into_inner().0, |(guard, _)| guard);
     let of_kernel = guard.iter_mut().flat_map(|waiters| waiters.by_number.values_mut());
     let known = of_kernel.filter(|waiter| waiter.waiting.kernel == kernel).filter_map(|waiter| {
-        match std::mem::replace(&mut waiter.place, Place::Unasked) {
-            Place::Known(place) => Some((waiter.waiting.thread, place)),
-            Place::Unasked | Place::Asked => None,
+        match std::mem::replace(&mut waiter.place, WaitPlace::Unasked) {
+            WaitPlace::Known(place) => Some((waiter.waiting.thread, place)),
+            WaitPlace::Unasked | WaitPlace::Asked => None,
         }
     });
     let mut places: BTreeMap<ThreadId, String> = known.collect();
@@ -458,7 +459,7 @@ pub(crate) fn native_places(
     places
 }
 
-/// An event of this crate's own: it stays signaled until it is cleared.
+/// An event that the host itself uses. It stays signaled until it is cleared.
 ///
 /// # Invariants
 ///

@@ -40,7 +40,7 @@ unsafe fn word<'a>(lock: PKSPIN_LOCK) -> &'a AtomicUsize {
     unsafe { AtomicUsize::from_ptr(lock.cast()) }
 }
 
-/// Takes a lock, once it is free.
+/// Acquires a lock when it is free.
 ///
 /// # Safety
 ///
@@ -53,7 +53,7 @@ unsafe fn acquire(lock: PKSPIN_LOCK) {
     }
 }
 
-/// Gives a lock back.
+/// Releases a lock.
 ///
 /// # Safety
 ///
@@ -109,7 +109,7 @@ pub(crate) struct QueueHandle {
 
 const _: () = assert!(size_of::<QueueHandle>() == 24);
 
-/// Takes a lock with a handle.
+/// Acquires a lock with a handle.
 ///
 /// # Safety
 ///
@@ -121,7 +121,7 @@ unsafe fn acquire_queued(lock: PKSPIN_LOCK, handle: *mut QueueHandle, old_irql: 
     unsafe { handle.write(QueueHandle { next: ptr::null_mut(), lock, old_irql }) };
 }
 
-/// Gives the lock of a handle back, and returns the IRQL from before.
+/// Releases the lock of a handle, and returns the IRQL from before its acquisition.
 ///
 /// # Safety
 ///

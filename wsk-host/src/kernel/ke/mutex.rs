@@ -1,4 +1,4 @@
-//! Mutexes: dispatcher objects that a thread owns, as often as it has waited for them.
+//! Mutexes: dispatcher objects with an owner, which may acquire them repeatedly.
 //!
 //! # Safety
 //!

@@ -19,7 +19,7 @@ use crate::kernel::ke::irql::{current_irql, require_at_most};
 use crate::verifier::kernel_violation;
 
 thread_local! {
-    /// How many critical regions the thread is in.
+    /// The number of critical regions that the thread is in.
     static REGIONS: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn are_apcs_disabled() -> bool {
     REGIONS.get() > 0 || current_irql() >= APC_LEVEL || owned_mutexes() > 0
 }
 
-/// How many critical regions the current thread is in.
+/// The number of critical regions that the current thread is in.
 pub(crate) fn count() -> usize {
     REGIONS.get()
 }
@@ -57,7 +57,8 @@ pub(crate) fn count() -> usize {
 pub(crate) fn require_none(function: &str) {
     let owned = owned_mutexes();
     if owned > 0 {
-        kernel_violation(&format!("{function}: the thread has not released {owned} mutexes"));
+        let mutexes = if owned == 1 { "mutex" } else { "mutexes" };
+        kernel_violation(&format!("{function}: the thread has not released {owned} {mutexes}"));
     }
     let left = REGIONS.get();
     if left > 0 {

@@ -46,7 +46,7 @@ struct QueuedDpc {
 }
 
 impl TimerQueue {
-    /// Stops a client that frees a timer that is set, or a deferred procedure call that is queued or will be.
+    /// Stops a client that frees a set timer, or a deferred procedure call that is queued or that a timer will queue.
     pub(crate) fn require_unused(&self, freed: &Range<usize>, call: &str) {
         let timers = self.timers.range(addresses_of::<KTIMER>(freed));
         if let Some((_, timer)) = timers.into_iter().next() {
@@ -88,7 +88,7 @@ impl TimerQueue {
         self.timers.insert(timer, set);
     }
 
-    /// Removes an expired timer or is cancelled.
+    /// Removes a timer that has expired or was cancelled.
     pub(crate) fn remove_timer(&mut self, timer: usize) -> Option<SetTimer> {
         let set = self.timers.remove(&timer)?;
         if let Some(timers) = self.timers_by_dpc.get_mut(&set.dpc) {

@@ -19,11 +19,12 @@ use wsk_sys::{
     PLARGE_INTEGER, PVOID, STATUS_SUCCESS, STATUS_TIMEOUT, ULONG, WAIT_TYPE, WaitAny,
 };
 
-use super::dispatcher::{Signal, Wait, Waiting};
+use super::dispatcher::{Signal, Wait, WaitingThread};
 use super::irql::require_at_most;
 use super::time::relative;
 use crate::kernel::Kernel;
 use crate::kernel::context::require_no_callback;
+use crate::kernel::progress::require_progress;
 use crate::kernel::residency::require_frames;
 use crate::kernel::schedule::{Deterministic, Scheduler, ThreadId, Ticks, patience, ticks};
 use crate::verifier::kernel_violation;
@@ -36,7 +37,7 @@ unsafe extern "C" fn KeWaitForSingleObject(
     _alertable: BOOLEAN,
     timeout: PLARGE_INTEGER,
 ) -> NTSTATUS {
-    // SAFETY: the caller passes an initialized object, and a time-out or null.
+    // SAFETY: the caller passes an initialized object, and a timeout or null.
     unsafe { wait("KeWaitForSingleObject", &[object.cast()], WaitAny, timeout) }
 }
 
@@ -63,7 +64,7 @@ unsafe extern "C" fn KeWaitForMultipleObjects(
     }
     // SAFETY: the caller passes an array of `count` pointers.
     let objects = unsafe { std::slice::from_raw_parts(objects.cast(), count) };
-    // SAFETY: the caller passes initialized objects, and a time-out or null.
+    // SAFETY: the caller passes initialized objects, and a timeout or null.
     unsafe { wait("KeWaitForMultipleObjects", objects, wait_type, timeout) }
 }
 
@@ -85,20 +86,20 @@ unsafe extern "C" fn KeDelayExecutionThread(
 ///
 /// # Safety
 ///
-/// The objects are initialized, and stay so; the time-out is valid or null.
+/// The objects are initialized, and stay so; the timeout is valid or null.
 pub(crate) unsafe fn wait(
     function: &'static str,
     objects: &[*mut DISPATCHER_HEADER],
     wait_type: WAIT_TYPE,
     timeout: PLARGE_INTEGER,
 ) -> NTSTATUS {
-    // SAFETY: the time-out is valid or null, by this function's contract.
+    // SAFETY: the timeout is valid or null, by this function's contract.
     let timeout = unsafe { timeout.as_ref() }.map(|timeout| relative(fields::quad_part(timeout)));
     // SAFETY: the objects are initialized and stay so, by this function's contract.
     unsafe { wait_for(function, objects, wait_type, timeout) }
 }
 
-/// As [`wait`].
+/// Waits like [`wait`].
 ///
 /// # Safety
 ///
@@ -122,7 +123,7 @@ unsafe fn wait_for(
         }
         Scheduler::Native(_) => None,
     };
-    let waiting = || Waiting {
+    let waiting = || WaitingThread {
         kernel: kernel.as_raw().addr(),
         thread: Kernel::current_thread(),
         machine_thread: std::thread::current(),
@@ -142,7 +143,7 @@ unsafe fn wait_for(
     wait.finish().unwrap_or(STATUS_TIMEOUT)
 }
 
-/// Runs other threads until the wait is satisfied, or its time-out has passed.
+/// Runs other threads until the wait is satisfied, or its timeout has passed.
 fn wait_deterministically(
     scheduler: &Deterministic,
     me: ThreadId,
@@ -161,7 +162,7 @@ fn wait_deterministically(
     }
 }
 
-/// Blocks the machine's thread until the wait is satisfied, or its time-out has passed.
+/// Blocks the machine's thread until the wait is satisfied, or its timeout has passed.
 fn wait_natively(kernel: &Kernel, mut wait: Wait, timeout: Option<Duration>) -> Wait {
     let deadline = timeout.map(|timeout| Instant::now() + timeout);
     let patience = patience().filter(|_| deadline.is_none());
@@ -169,7 +170,7 @@ fn wait_natively(kernel: &Kernel, mut wait: Wait, timeout: Option<Duration>) -> 
     while !wait.is_satisfied() && deadline.is_none_or(|deadline| deadline > Instant::now()) {
         wait = wait.block(deadline.or(check));
         if check.is_some_and(|check| check <= Instant::now()) && !wait.is_satisfied() {
-            wait = wait.unlocked(|| kernel.require_progress());
+            wait = wait.unlocked(|| require_progress(kernel));
             check = patience.map(|patience| Instant::now() + patience);
         }
     }
@@ -177,7 +178,7 @@ fn wait_natively(kernel: &Kernel, mut wait: Wait, timeout: Option<Duration>) -> 
 }
 
 impl Signal {
-    /// Waits until it is set. False if the time-out has passed first.
+    /// Waits until it is set. Returns false if the timeout has passed first.
     pub(crate) fn wait(&self, function: &'static str, timeout: Option<Duration>) -> bool {
         // SAFETY: a signal's header is initialized, by its invariant, and `self` keeps it valid.
         unsafe { wait_for(function, &[self.0.get()], WaitAny, timeout) == STATUS_SUCCESS }

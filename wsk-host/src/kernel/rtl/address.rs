@@ -61,7 +61,7 @@ unsafe fn put<U: Unit>(target: *mut U, text: &str) -> *mut U {
     }
 }
 
-/// As [`put`], if the client's room is enough; the room that is needed is always said.
+/// Writes a text like [`put`], if the client's buffer is large enough. The required size is always returned.
 unsafe fn put_within<U: Unit>(target: *mut U, room: *mut ULONG, text: &str) -> NTSTATUS {
     if room.is_null() {
         return STATUS_INVALID_PARAMETER;
@@ -319,7 +319,7 @@ macro_rules! texts {
     };
 }
 
-/// Gives an address to a client, and where its text ends: the beginning, if it is none.
+/// Passes an address to a client, with the end of its text. If the text is no address, that is its beginning.
 unsafe fn give<U, const N: usize>(
     text: *const U,
     found: Option<([u8; N], usize)>,

@@ -25,7 +25,7 @@ const STATUS_INVALID_PARAMETER_2: NTSTATUS = crate::kernel::status(0xC000_00F0);
 /// Some characters are not those of the source.
 const STATUS_SOME_NOT_MAPPED: NTSTATUS = 0x107;
 
-/// Gives a string of UTF-16 to a client, in its buffer or in a new one, which also has a NUL.
+/// Passes a string of UTF-16 to a client, in its buffer or in a new one, which also has a NUL.
 ///
 /// # Safety
 ///
@@ -180,7 +180,7 @@ unsafe extern "C" fn RtlUTF8ToUnicodeN(
     unsafe { give(&units, 2, target, room, actual, is_mapped) }
 }
 
-/// Gives units to a client, or their size alone if the target is null.
+/// Passes units to a client, or only their size if the target is null.
 unsafe fn give<U: Copy>(
     units: &[U],
     unit: usize,

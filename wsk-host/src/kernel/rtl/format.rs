@@ -24,8 +24,8 @@ use crate::kernel::rtl::strings::{AnsiString, counted_bytes, counted_units, zero
 use crate::kernel::rtl::va_list::{RawList, VaList};
 use crate::verifier::kernel_violation;
 
-/// A kind of characters: bytes, or units of UTF-16.
-pub(super) trait Kind {
+/// The width of characters: bytes, or units of UTF-16.
+pub(super) trait CharWidth {
     type Unit: Copy + Into<u32> + PartialEq + Default;
     /// Whether strings are wide unless a format says otherwise.
     const IS_WIDE: bool;
@@ -37,7 +37,7 @@ pub(super) trait Kind {
 pub(super) struct Narrow;
 pub(super) struct Wide;
 
-impl Kind for Narrow {
+impl CharWidth for Narrow {
     type Unit = u8;
     const IS_WIDE: bool = false;
 
@@ -50,7 +50,7 @@ impl Kind for Narrow {
     }
 }
 
-impl Kind for Wide {
+impl CharWidth for Wide {
     type Unit = u16;
     const IS_WIDE: bool = true;
 
@@ -63,7 +63,7 @@ impl Kind for Wide {
     }
 }
 
-/// What stands between `%` and the letter.
+/// The flags, width, precision and size between `%` and the letter.
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of a format")]
 struct Spec {
@@ -249,7 +249,7 @@ impl Spec {
     }
 
     /// Appends a text, with blanks up to the width.
-    fn pad<K: Kind>(&self, out: &mut Vec<K::Unit>, text: &[K::Unit]) {
+    fn pad<K: CharWidth>(&self, out: &mut Vec<K::Unit>, text: &[K::Unit]) {
         let blanks = vec![b' '; self.width.saturating_sub(text.len())];
         if !self.left {
             K::push_bytes(out, &blanks);
@@ -269,7 +269,7 @@ const LONGEST: usize = 1 << 20;
 /// # Safety
 ///
 /// The format ends with a NUL, and the arguments are those that it names.
-pub(super) unsafe fn format<K: Kind>(
+pub(super) unsafe fn format<K: CharWidth>(
     format: *const K::Unit,
     arguments: &mut VaList,
 ) -> Vec<K::Unit> {

@@ -12,7 +12,7 @@
 
 use wsk_sys::{SIZE_T, fields};
 
-/// How many bytes are equal before the first that are not.
+/// Returns the number of equal bytes before the first difference.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn RtlCompareMemory(left: *const u8, right: *const u8, length: SIZE_T) -> SIZE_T {
     let mut equal = 0;

@@ -1,4 +1,4 @@
-//! `RtlRandom`: numbers from a seed of the client's.
+//! `RtlRandom`: numbers from the client's seed.
 //!
 //! A seed decides all that follow from it. In Windows, the numbers of `RtlRandomEx` also depend on what other drivers
 //! have drawn.
@@ -15,7 +15,7 @@
 
 use wsk_sys::ULONG;
 
-/// The modulus of the generator, and the largest number and one.
+/// The modulus of the generator: one more than the largest number.
 const MAXLONG: u64 = 0x7FFF_FFFF;
 
 /// The next seed: a linear congruential generator, the one that `RtlUniform` is documented to be.

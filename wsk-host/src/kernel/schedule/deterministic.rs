@@ -1,9 +1,8 @@
 //! One thread at a time, and a clock that advances while all of them wait.
 //!
-//! A thread keeps its turn until it waits, ends, or is interrupted. Time passes by work, too: a driver whose threads
-//! always have something to do would otherwise wait for ever for a timer. A deferred job runs as a deferred procedure
-//! call does, in the thread that has the turn. So a seed decides everything that happens, and waiting for a
-//! time-out takes no time.
+//! A thread keeps its turn until it waits, ends, or is interrupted. Work also advances time: otherwise a driver whose
+//! threads are always busy would wait forever for a timer. A deferred job runs like a deferred procedure call, in the
+//! thread that has the turn. So a seed decides everything that happens, and waiting for a timeout takes no real time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,14 +27,14 @@ pub(crate) struct Deterministic {
     mixed: bool,
     /// The number of steps since time last advanced.
     steps: AtomicU64,
-    /// Notified when a thread has said where it is.
+    /// Notified when a thread has recorded its place.
     answered: Condvar,
 }
 
 struct Schedule {
     random: Random,
     now: Ticks,
-    threads: BTreeMap<ThreadId, Thread>,
+    threads: BTreeMap<ThreadId, ScheduledThread>,
     /// The threads that can run.
     ready: BTreeSet<ThreadId>,
     /// The threads that wait until a time at most.
@@ -60,7 +59,7 @@ struct Schedule {
     is_reported: bool,
 }
 
-struct Thread {
+struct ScheduledThread {
     /// The latest time at which it becomes ready, if it waits for that long at most.
     deadline: Option<Ticks>,
     turn: Arc<Condvar>,
@@ -75,10 +74,10 @@ enum Next {
 const CHOICE: usize = 64;
 
 impl Schedule {
-    fn thread(&mut self, id: ThreadId) -> &mut Thread {
+    fn thread(&mut self, id: ThreadId) -> &mut ScheduledThread {
         self.threads.entry(id).or_insert_with(|| {
             self.ready.insert(id);
-            Thread { deadline: None, turn: Arc::default() }
+            ScheduledThread { deadline: None, turn: Arc::default() }
         })
     }
 
@@ -140,7 +139,7 @@ impl Schedule {
         }
     }
 
-    /// The time of the next event. Time-outs and the client's timers count only if asked for.
+    /// The time of the next event. Timeouts and the client's timers count only if asked for.
     fn next_time(&self, deadlines: bool) -> Option<Ticks> {
         let job = self.jobs.keys().next().map(|(due, _)| *due);
         let deadline = self.deadlines.first().map(|(deadline, _)| *deadline);
@@ -292,7 +291,7 @@ impl Deterministic {
         id
     }
 
-    /// Takes a timer's job back, unless it has begun.
+    /// Cancels a timer's job, unless it has begun.
     pub(crate) fn cancel_timer(&self, id: JobId) -> Option<Job> {
         let mut state = self.state();
         state.timers.remove(&id).or_else(|| state.jobs.remove(&id))
@@ -362,7 +361,7 @@ impl Deterministic {
         }
     }
 
-    /// Sometimes lets something else happen first, and always when the thread has not waited for long.
+    /// Sometimes runs other threads or jobs first, and always if the thread has not waited for long.
     pub(crate) fn interrupt(&self, me: ThreadId) {
         let is_long = self.step();
         if !self.mixed && !is_long {
@@ -426,7 +425,7 @@ impl Deterministic {
         state
     }
 
-    /// Says where the current thread is, for a report.
+    /// Records the place of the current thread, for a report.
     fn answer<'a>(
         &'a self,
         state: MutexGuard<'a, Schedule>,
@@ -442,7 +441,7 @@ impl Deterministic {
         state
     }
 
-    /// Lets every other thread that waits say where it is, and returns this by the thread's number.
+    /// Asks every other waiting thread for its place, and returns the places by the threads' numbers.
     fn places(
         &self,
         mut state: MutexGuard<'_, Schedule>,

@@ -34,8 +34,8 @@ pub(crate) fn ticks(duration: std::time::Duration) -> Ticks {
     Ticks::try_from(duration.as_nanos().div_ceil(100)).unwrap_or(Ticks::MAX)
 }
 
-/// How long all threads of a kernel may wait, in the machine's time, before a report says so: 5 seconds, or the
-/// number of seconds in the environment variable `WSK_HOST_PATIENCE`. None if that is zero.
+/// The real time that all threads of a kernel may wait before a hang is reported: 5 seconds, or the number of seconds in the
+/// environment variable `WSK_HOST_PATIENCE`. `None` if that is zero.
 pub(crate) fn patience() -> Option<Duration> {
     static PATIENCE: OnceLock<Option<Duration>> = OnceLock::new();
     *PATIENCE.get_or_init(|| {
@@ -46,7 +46,7 @@ pub(crate) fn patience() -> Option<Duration> {
     })
 }
 
-/// How long a report waits for the other threads' places.
+/// The time that a report waits for the other threads' places.
 pub(crate) const TIME_FOR_PLACES: Duration = Duration::from_secs(3);
 
 /// A deferred job: it runs at `DISPATCH_LEVEL`, in a thread of the kernel.
@@ -75,7 +75,7 @@ impl<T> ClientPointer<T> {
     }
 }
 
-/// How the threads of one kernel run.
+/// The scheduler of one kernel's threads.
 pub(crate) enum Scheduler {
     Deterministic(Arc<Deterministic>),
     Native(Native),
@@ -151,7 +151,7 @@ impl Scheduler {
         }
     }
 
-    /// Takes back a job of [`set_timer`](Self::set_timer), unless it has begun.
+    /// Cancels a job of [`set_timer`](Self::set_timer), unless it has begun.
     pub(crate) fn cancel_timer(&self, id: JobId) -> Option<Job> {
         match self {
             Self::Deterministic(scheduler) => scheduler.cancel_timer(id),

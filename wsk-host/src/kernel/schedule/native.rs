@@ -105,7 +105,7 @@ impl Native {
         id
     }
 
-    /// Takes a job back, unless it has begun.
+    /// Cancels a job, unless it has begun.
     pub(crate) fn cancel(&self, id: JobId) -> Option<Job> {
         let removed = self.jobs.queue().jobs.remove(&id);
         self.jobs.changed.notify_all();

@@ -16,7 +16,7 @@ use wsk_sys::{
 };
 
 use super::{take_over_for, with_stack};
-use crate::kernel::trace::{self, Event};
+use crate::kernel::trace::{self, TraceEvent};
 use crate::verifier::{Rule, rule_violation, tolerated_violation};
 use crate::wsk::address;
 use crate::wsk::category::Category;
@@ -68,7 +68,7 @@ impl Control<'_> {
     /// A call that takes no IRP.
     pub(super) fn require_no_irp(&self) {
         let (function, socket) = (FUNCTION, self.object.id);
-        self.object.kernel().record(Event::Call { function, socket, irp: 0, amount: None });
+        self.object.kernel().record(TraceEvent::Call { function, socket, irp: 0, amount: None });
         if !self.irp.is_null() {
             let found = format!("the code {:#x} takes no IRP, but one is passed", self.code);
             rule_violation(Rule::CONTROL_OUTPUT, FUNCTION, &found, None);

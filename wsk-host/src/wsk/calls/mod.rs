@@ -26,12 +26,12 @@ use wsk_sys::{
 
 use super::action::Actions;
 use super::execute::remember;
-use super::object::Object;
+use super::object::SocketObject;
 use super::stack::Stack;
 use crate::kernel::Kernel;
 use crate::kernel::io::irp::{require_live, require_not_marked};
 use crate::kernel::residency::require_frames;
-use crate::kernel::trace::Event;
+use crate::kernel::trace::TraceEvent;
 use crate::verifier::{Rule, fatal_violation, rule_violation};
 use returned::Returned;
 
@@ -61,7 +61,7 @@ unsafe fn take_over(
     // An IRP from a higher driver returns to that driver (INV-13).
     let is_own = location > count;
     let number = kernel.usage().begin(irp, is_own, function, (socket, kernel.now()));
-    kernel.record(Event::Call { function, socket, irp: number, amount });
+    kernel.record(TraceEvent::Call { function, socket, irp: number, amount });
     if location <= 1 {
         let found = "the IRP has no stack location left";
         let why = "the memory before its first location is not the IRP's";
@@ -90,7 +90,12 @@ unsafe fn take_over(
 /// # Safety
 ///
 /// The IRP is null, or valid.
-unsafe fn take_over_for(object: &Object, irp: PIRP, function: &'static str, amount: Option<usize>) {
+unsafe fn take_over_for(
+    object: &SocketObject,
+    irp: PIRP,
+    function: &'static str,
+    amount: Option<usize>,
+) {
     // SAFETY: the IRP is null or valid, by this function's contract.
     unsafe { take_over(object.kernel(), object.id, irp, function, amount) };
 }

@@ -29,7 +29,7 @@ use crate::kernel::context::require_no_completion_routine;
 use crate::kernel::interrupt;
 use crate::kernel::ke::irql::current_irql;
 use crate::kernel::rtl::address::{parse_scoped_v6, scoped_text_v6};
-use crate::kernel::trace::{self, Event};
+use crate::kernel::trace::{self, TraceEvent};
 use crate::verifier::{Origin, Rule, rule_violation};
 use crate::wsk::action::{Action, Actions, Completion};
 use crate::wsk::address;
@@ -415,7 +415,7 @@ pub(in crate::wsk) unsafe extern "C" fn free_address_info(
     const FUNCTION: &str = "WskFreeAddressInfo";
     // SAFETY: the caller has captured the provider.
     let client = unsafe { client(client_pointer, FUNCTION) };
-    client.kernel.record(Event::Call { function: FUNCTION, socket: 0, irp: 0, amount: None });
+    client.kernel.record(TraceEvent::Call { function: FUNCTION, socket: 0, irp: 0, amount: None });
     if !client.list_freed(list.addr()) {
         rule_violation(
             Rule::NAME_RESOLUTION,

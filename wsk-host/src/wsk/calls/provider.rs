@@ -30,7 +30,7 @@ use crate::kernel::context::require_no_completion_routine;
 use crate::kernel::interrupt;
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::residency::require_nonpaged;
-use crate::kernel::trace::{self, Event};
+use crate::kernel::trace::{self, TraceEvent};
 use crate::verifier::{Rule, rule_violation};
 use crate::wsk::action::{Action, Completion};
 use crate::wsk::address;
@@ -38,7 +38,7 @@ use crate::wsk::callback_table::Callbacks;
 use crate::wsk::category::{self, BASIC, CONNECTION, DATAGRAM, LISTEN, STREAM};
 use crate::wsk::client::{Client, VERSION, captured, is_wsk};
 use crate::wsk::descriptors::SocketDescriptor;
-use crate::wsk::object::{Object, origin};
+use crate::wsk::object::{SocketObject, origin};
 use crate::wsk::requests::RequestKind;
 use crate::wsk::socket::Socket;
 use crate::wsk::stack::Stack;
@@ -77,7 +77,7 @@ fn add(stack: &mut Stack, new: Socket, function: &'static str) -> (u64, usize) {
     let (client, category, family) = (Arc::clone(&new.client), new.category, new.family);
     let id = stack.add(new);
     let dispatch = stack.services.table_of(category, &client);
-    let object = Object::create(id, category, family, dispatch, &client, function);
+    let object = SocketObject::create(id, category, family, dispatch, &client, function);
     if let Some(socket) = stack.sockets.get_mut(&id) {
         socket.object = object;
     }
@@ -272,7 +272,7 @@ pub(in crate::wsk) unsafe extern "C" fn control_client(
         unsafe { take_over(&kernel, socket, irp, FUNCTION, None) };
         return with_stack(&kernel, irp, |stack| stack.request(socket, irp, RequestKind::Change));
     }
-    kernel.record(Event::Call { function: FUNCTION, socket: 0, irp: 0, amount: None });
+    kernel.record(TraceEvent::Call { function: FUNCTION, socket: 0, irp: 0, amount: None });
     if !irp.is_null() {
         rule_violation(
             Rule::CONTROL_OUTPUT,

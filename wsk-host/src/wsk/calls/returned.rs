@@ -11,7 +11,7 @@ use wsk_sys::{IoMarkIrpPending, NTSTATUS, PIRP, STATUS_PENDING, STATUS_SUCCESS};
 
 use crate::kernel::Kernel;
 use crate::kernel::config::Timing;
-use crate::kernel::trace::Event;
+use crate::kernel::trace::TraceEvent;
 use crate::wsk::action::{Action, Actions, Completion};
 use crate::wsk::config::CallStatus;
 use crate::wsk::execute::{execute, execute_call};
@@ -62,7 +62,7 @@ impl Returned {
             }
             Self::Final { irp, number, status } => {
                 execute_call(kernel, actions, irp);
-                kernel.record(Event::Return { irp: number, status });
+                kernel.record(TraceEvent::Return { irp: number, status });
                 status
             }
         }

@@ -19,7 +19,7 @@ use crate::kernel::schedule::Ticks;
 #[derive(Clone, Debug)]
 pub(super) struct Binding {
     pub(super) local: SocketAddr,
-    pub(super) kind: Kind,
+    pub(super) kind: EndpointKind,
     pub(super) sharing: Sharing,
     /// Whether the first socket of an address lets others in, which its security descriptor says.
     pub(super) has_security: bool,
@@ -29,7 +29,7 @@ pub(super) struct Binding {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum EndpointKind {
     /// Of bytes, for a listener: connections wait until they are let in if `conditional`.
     Listener {
         conditional: bool,
@@ -38,7 +38,7 @@ pub(super) enum Kind {
     Datagram,
 }
 
-impl Kind {
+impl EndpointKind {
     pub(super) fn is_datagram(self) -> bool {
         self == Self::Datagram
     }
@@ -94,7 +94,7 @@ pub(super) enum Readable {
 }
 
 /// A network. Endpoints have the numbers of their sockets.
-pub(super) trait Network: Send {
+pub(super) trait NetworkBackend: Send {
     /// Sets the current time.
     fn set_time(&mut self, now: Ticks);
 

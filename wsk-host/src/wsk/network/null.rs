@@ -9,7 +9,7 @@ use std::task::Poll;
 
 use wsk_sys::{NTSTATUS, STATUS_CONNECTION_RESET, STATUS_INVALID_DEVICE_STATE};
 
-use super::{Binding, Datagram, Incoming, Network, Outgoing, Readable};
+use super::{Binding, Datagram, Incoming, NetworkBackend, Outgoing, Readable};
 use crate::kernel::schedule::Ticks;
 use crate::wsk::options::Setting;
 
@@ -35,7 +35,7 @@ impl Null {
     }
 }
 
-impl Network for Null {
+impl NetworkBackend for Null {
     fn set_time(&mut self, _now: Ticks) {}
 
     fn bind(&mut self, id: u64, binding: &Binding) -> Result<(), NTSTATUS> {

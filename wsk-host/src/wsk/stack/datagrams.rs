@@ -23,9 +23,9 @@ use crate::wsk::action::{Actions, Callback};
 use crate::wsk::address;
 use crate::wsk::control_data::{SendControl, flags};
 use crate::wsk::network::{Datagram, Outgoing};
-use crate::wsk::options::Options;
+use crate::wsk::options::OptionValues;
 use crate::wsk::reach::require_reachable;
-use crate::wsk::requests::{RequestKind, Waiting};
+use crate::wsk::requests::{PendingRequest, RequestKind};
 use crate::wsk::socket::{Socket, SocketState};
 
 /// Datagrams in one indication, at most.
@@ -41,7 +41,7 @@ fn outgoing<'a>(
     bytes: &'a [u8],
     to: SocketAddr,
     control: &SendControl,
-    options: &Options,
+    options: &OptionValues,
 ) -> Outgoing<'a> {
     let ip = canonical(to).ip();
     let (level, class, hops) = match (ip.is_ipv4(), ip.is_multicast()) {
@@ -193,8 +193,10 @@ impl Socket {
         by_status: bool,
         actions: &mut Actions,
     ) -> bool {
-        let Some(Waiting {
-            irp, kind: RequestKind::ReceiveFrom { mut bytes, from, control }, ..
+        let Some(PendingRequest {
+            irp,
+            kind: RequestKind::ReceiveFrom { mut bytes, from, control },
+            ..
         }) = self.requests.take(RequestKind::is_receive_from)
         else {
             self.datagrams.rest.push_front(datagram);

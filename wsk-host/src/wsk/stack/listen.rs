@@ -24,8 +24,8 @@ use crate::wsk::address;
 use crate::wsk::callback_table::{Callbacks, require_functions};
 use crate::wsk::category::{CONNECTION, CONNECTION_EVENTS, LISTEN, STREAM};
 use crate::wsk::network::Readable;
-use crate::wsk::object::{Object, origin};
-use crate::wsk::requests::{RequestKind, SUCCESS, Waiting};
+use crate::wsk::object::{SocketObject, origin};
+use crate::wsk::requests::{PendingRequest, RequestKind, SUCCESS};
 use crate::wsk::socket::{Socket, SocketState};
 
 impl Stack {
@@ -211,7 +211,7 @@ impl Socket {
                 }
                 continue;
             }
-            let Some(Waiting { irp, kind: RequestKind::Accept(room), .. }) =
+            let Some(PendingRequest { irp, kind: RequestKind::Accept(room), .. }) =
                 self.requests.take(RequestKind::is_accept)
             else {
                 return;
@@ -254,7 +254,7 @@ impl Socket {
         socket.options = self.options.inherited();
         socket.inspected_as = arrival.key;
         socket.object =
-            Object::create(arrival.id, CONNECTION, self.family, dispatch, &client, call);
+            SocketObject::create(arrival.id, CONNECTION, self.family, dispatch, &client, call);
         socket.callbacks.pin(&client.kernel, arrival.id, origin(socket.object).as_ref());
         socket.events.fixed = client.static_events() & CONNECTION_EVENTS;
         socket

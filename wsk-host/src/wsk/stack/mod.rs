@@ -28,8 +28,8 @@ use super::category::{Category, DATAGRAM, LISTEN};
 use super::client::Client;
 use super::config::{self, Config};
 use super::names::Names;
-use super::network::{Binding, Kind, Network, Readable};
-use super::object::Object;
+use super::network::{Binding, EndpointKind, NetworkBackend, Readable};
+use super::object::SocketObject;
 use super::reach::require_bindable;
 use super::requests::{RequestKind, SUCCESS};
 use super::socket::{Retained, Socket, SocketState};
@@ -61,7 +61,7 @@ pub(super) struct Stack {
 
 /// What all sockets of a stack share.
 pub(super) struct Services {
-    pub(super) network: Box<dyn Network>,
+    pub(super) network: Box<dyn NetworkBackend>,
     pub(super) names: Names,
     pub(super) is_withdrawn: bool,
     hooks: Hooks,
@@ -177,11 +177,11 @@ impl Socket {
         require_bindable(local, only_v6)?;
         let kind = if self.category == LISTEN {
             let conditional = self.options.wants(SOL_SOCKET, SO_CONDITIONAL_ACCEPT);
-            Kind::Listener { conditional }
+            EndpointKind::Listener { conditional }
         } else if self.category == DATAGRAM || self.kind == SOCK_DGRAM {
-            Kind::Datagram
+            EndpointKind::Datagram
         } else {
-            Kind::Stream
+            EndpointKind::Stream
         };
         let binding = Binding {
             local,
@@ -192,7 +192,7 @@ impl Socket {
             settings: self.options.settings(),
         };
         services.network.bind(self.id, &binding)?;
-        let is_listener = matches!(kind, Kind::Listener { .. });
+        let is_listener = matches!(kind, EndpointKind::Listener { .. });
         self.state = if is_listener { SocketState::Listening } else { SocketState::Bound };
         Ok(())
     }
@@ -270,7 +270,7 @@ impl Socket {
 
 impl Stack {
     pub(super) fn new(
-        network: Box<dyn Network>,
+        network: Box<dyn NetworkBackend>,
         timing: Timing,
         config: &Config,
         hooks: Hooks,
@@ -460,7 +460,7 @@ impl Stack {
     pub(super) fn discard(&mut self, id: u64, actions: &mut Actions) {
         self.services.network.close(id, true);
         if let Some(socket) = self.sockets.remove(&id) {
-            Object::discard(socket.object);
+            SocketObject::discard(socket.object);
         }
         let all = std::mem::take(actions);
         actions.extend(all.into_iter().map(|action| action.without_socket(id)));

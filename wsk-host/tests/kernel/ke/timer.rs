@@ -37,7 +37,7 @@ fn timers_expire_in_the_order_of_their_due_times() {
             }
             assert!(!is_simulated(host), "setting a timer takes time");
             for timer in &timers {
-                // SAFETY: the timer is initialised.
+                // SAFETY: the timer is initialized.
                 unsafe { KeCancelTimer(timer.0) };
             }
             flush();

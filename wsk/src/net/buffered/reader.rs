@@ -21,14 +21,14 @@ use crate::time::{Never, Timeout, in_time};
 pub struct BufferedReader {
     // First, so that its requests are cancelled before the socket is closed.
     slot: ReusableRequest,
-    /// What of the slot's buffer was received and not read.
+    /// The range of the slot's buffer that was received and not read.
     unread: Range<usize>,
     capacity: usize,
     half: OwnedReadHalf,
 }
 
 impl BufferedReader {
-    /// A reader with a buffer of `capacity` bytes, at least one. Nothing is allocated yet.
+    /// Creates a reader with a buffer of `capacity` bytes, at least one. Does not allocate.
     #[must_use]
     pub fn new(half: OwnedReadHalf, capacity: usize) -> Self {
         Self { slot: ReusableRequest::EMPTY, unread: 0..0, capacity: capacity.max(1), half }
@@ -85,8 +85,8 @@ impl BufferedReader {
         Ok(())
     }
 
-    /// Reads up to and including the first byte `end`, and returns the number of bytes: without that byte at the end if
-    /// the peer finished sending before, and zero if nothing was left.
+    /// Reads up to and including the first byte `end`, and returns the number of bytes. If the peer finished sending before
+    /// that byte, the data ends without it; at the end of the stream, the number is zero.
     ///
     /// # Cancel safety
     ///
@@ -95,7 +95,7 @@ impl BufferedReader {
     ///
     /// # Errors
     ///
-    /// - `STATUS_BUFFER_OVERFLOW` if the slice is full before. It has the beginning, and the rest can still be read.
+    /// - `STATUS_BUFFER_OVERFLOW` if the slice is full before that byte. The data after the slice can still be read.
     /// - Those of [`read`](Self::read).
     pub async fn read_until(&mut self, end: u8, to: &mut [u8]) -> Result<usize> {
         let mut filled = 0;
@@ -119,8 +119,8 @@ impl BufferedReader {
         }
     }
 
-    /// Reads a line, and returns it with the line feed at its end: without one if the peer finished sending before, and
-    /// empty if nothing was left.
+    /// Reads a line, and returns it with its line feed. If the peer finished sending in the middle of a line, the line has
+    /// none; at the end of the stream, the result is empty.
     ///
     /// # Cancel safety
     ///
@@ -128,7 +128,7 @@ impl BufferedReader {
     ///
     /// # Errors
     ///
-    /// - `STATUS_DATA_NOT_ACCEPTED` if the line is not UTF-8. It was consumed, and is in the slice.
+    /// - `STATUS_DATA_NOT_ACCEPTED` if the line is not UTF-8. It is consumed, and the slice contains it.
     /// - Those of [`read_until`](Self::read_until).
     pub async fn read_line<'a>(&mut self, to: &'a mut [u8]) -> Result<&'a str> {
         let count = self.read_until(b'\n', to).await?;
@@ -136,7 +136,7 @@ impl BufferedReader {
         core::str::from_utf8(line).map_err(|_| known::STATUS_DATA_NOT_ACCEPTED)
     }
 
-    /// Returns the received data that was not read, waiting for some if there is none. An empty slice means that the peer
+    /// Returns the received data that was not read. If none is left, waits for more. An empty slice means that the peer
     /// finished sending.
     ///
     /// # Cancel safety
@@ -153,7 +153,7 @@ impl BufferedReader {
         Ok(self.buffered())
     }
 
-    /// Receives into the buffer, all of which was read: how many bytes.
+    /// Receives into the buffer after all of it was read. Returns the number of bytes.
     async fn fill(&mut self) -> Result<usize> {
         let (slot, handle) = (&mut self.slot, self.half.0.as_socket().handle());
         let deadline = self.half.0.timeouts.reading()?;
@@ -177,7 +177,7 @@ impl BufferedReader {
         }
     }
 
-    /// Marks `count` bytes of the [buffered data](Self::fill_buf) as read, or all of it if there are fewer.
+    /// Marks `count` bytes of the [buffered data](Self::fill_buf) as read, or all of it if it is shorter.
     ///
     /// IRQL: any.
     pub fn consume(&mut self, count: usize) {
@@ -197,14 +197,14 @@ impl BufferedReader {
             let handle = self.half.0.as_socket().handle();
             let begin = pin!(self.slot.begin(handle, self.capacity, &Never));
             match begin.poll(&mut Context::from_waker(Waker::noop())) {
-                // The end is there, and stays.
+                // The peer has finished sending; every later read returns that, too.
                 Poll::Ready(Ok(Some(count))) => {
                     self.unread = 0..count;
                     return Ok(true);
                 }
                 Poll::Ready(Ok(None)) => {}
                 Poll::Ready(Err(error)) => return Err(error),
-                // Earlier receives of the stream's have not completed.
+                // Earlier receives of the stream have not completed.
                 Poll::Pending => return Ok(false),
             }
         }

@@ -12,7 +12,7 @@ use crate::socket::{Connection, Handle, ReusableRequest};
 use crate::status::{Error, Result, known};
 use crate::time::{Timeout, in_time};
 
-/// How many sends can be in flight at once.
+/// The maximum number of sends in flight.
 const SENDS: usize = 4;
 
 /// The writing half of a [`BufferedStream`](super::BufferedStream).
@@ -22,7 +22,7 @@ const SENDS: usize = 4;
 pub struct BufferedWriter {
     // First, so that its requests are cancelled before the socket is closed.
     ring: Ring,
-    /// How many bytes the open slot has.
+    /// The number of bytes in the open slot.
     filled: usize,
     capacity: usize,
     half: OwnedWriteHalf,
@@ -36,7 +36,7 @@ impl BufferedWriter {
     /// [`ideal_send_backlog`](crate::socket::Socket::ideal_send_backlog).
     pub const SENDS: usize = SENDS;
 
-    /// A writer with buffers of `capacity` bytes, at least one. Nothing is allocated yet.
+    /// Creates a writer with buffers of `capacity` bytes, at least one. Does not allocate.
     #[must_use]
     pub fn new(half: OwnedWriteHalf, capacity: usize) -> Self {
         let slots = [const { ReusableRequest::EMPTY }; SENDS];
@@ -178,7 +178,7 @@ impl BufferedWriter {
         self.half
     }
 
-    /// Sends what was written, if everything before it was sent, as far as is known.
+    /// Sends the written data, unless an earlier send is known to have failed.
     fn send_open(&mut self, flags: SendFlags) -> Result<()> {
         let handle = self.half.0.as_socket().handle();
         self.ring.send(handle, self.filled, flags)?;
@@ -208,16 +208,16 @@ impl BufferedWriter {
 
 /// The sends of a writer.
 struct Ring {
-    /// Those in flight, from the first on; then the open one, which is being filled, if one is left.
+    /// The slots in flight, from `first` on; then the open slot, which is being filled, if one is free.
     slots: [ReusableRequest; SENDS],
     first: usize,
     in_flight: usize,
-    /// Why the peer misses a part, or may: it is not to get what follows a gap.
+    /// The error after which the peer may lack data: nothing is sent after such a gap.
     failed: Option<Error>,
 }
 
 impl Ring {
-    /// The slot that is to be sent next.
+    /// The slot to send next.
     const fn open(&mut self) -> &mut ReusableRequest {
         self.slot(self.in_flight)
     }
@@ -236,7 +236,7 @@ impl Ring {
         Ok(())
     }
 
-    /// Takes the results that are there.
+    /// Takes the available results.
     fn take_results(&mut self, handle: &Handle<Connection>) -> Result<()> {
         for number in 0..self.in_flight {
             let slot = self.slot(number);

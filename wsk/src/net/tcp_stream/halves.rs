@@ -228,30 +228,30 @@ macro_rules! write_half {
 
 write_half!(WriteHalf<'_> OwnedWriteHalf);
 
-/// For what both halves have, such as their addresses.
+/// For the methods of the whole stream, such as those for its addresses.
 impl AsRef<TcpStream> for ReadHalf<'_> {
     fn as_ref(&self) -> &TcpStream {
         self.0
     }
 }
 
-/// For what both halves have, such as their addresses.
+/// For the methods of the whole stream, such as those for its addresses.
 impl AsRef<TcpStream> for WriteHalf<'_> {
     fn as_ref(&self) -> &TcpStream {
         self.0
     }
 }
 
-/// For what both halves have, such as their addresses. Each half has time-outs of its own, of which it uses those
-/// for what it does.
+/// For the methods of the whole stream, such as those for its addresses. Each half has its own timeouts, and uses only the
+/// one for its direction.
 impl AsRef<TcpStream> for OwnedReadHalf {
     fn as_ref(&self) -> &TcpStream {
         &self.0
     }
 }
 
-/// For what both halves have, such as their addresses. Each half has time-outs of its own, of which it uses those
-/// for what it does.
+/// For the methods of the whole stream, such as those for its addresses. Each half has its own timeouts, and uses only the
+/// one for its direction.
 impl AsRef<TcpStream> for OwnedWriteHalf {
     fn as_ref(&self) -> &TcpStream {
         &self.0

@@ -126,8 +126,8 @@ impl TcpStream {
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe. Dropping the future cancels the request. Data that it receives all the same is
-    /// returned by the next receive, before any later data. Its buffer is freed then, or when the socket is closed.
+    /// This method is cancel safe. Dropping the future cancels the request. If the request still receives data, the next
+    /// receive returns it, before any later data. The request's buffer is freed then, or when the socket is closed.
     ///
     /// # Errors
     ///
@@ -395,11 +395,11 @@ impl TcpStream {
         &self.socket
     }
 
-    /// Ends the connection gracefully: finishes sending, discards what the peer still sends until it finishes, too, and
-    /// closes the socket. Waits for that up to `timeout`, and then [aborts](super#closing) the connection.
+    /// Ends the connection gracefully: finishes sending, discards incoming data until the peer finishes, too, and closes the
+    /// socket. After `timeout`, [aborts](super#closing) the connection.
     ///
-    /// Requires that no other part of the stream is in use. To process what the peer still sends, call
-    /// [`shutdown`](Self::shutdown), receive until the end, and then call this.
+    /// Requires that no other part of the stream is in use. To process the peer's remaining data, call
+    /// [`shutdown`](Self::shutdown), receive until the end, and then call this method.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Wine does not implement `WskDisconnect`; its close is graceful.
     ///
@@ -423,7 +423,7 @@ impl TcpStream {
 
     pub(super) async fn finish_both_sides(&self) -> Result<()> {
         match self.shutdown().await {
-            // A system that cannot shut a connection down closes it gracefully.
+            // On a system that cannot shut a connection down, the close is graceful.
             Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
             Err(error) => Err(error),
             Ok(()) => self.drain().await,

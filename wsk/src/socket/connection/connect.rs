@@ -189,7 +189,7 @@ impl<C: Connects> Handle<C> {
         buffer: B,
     ) -> BufResult<(), B> {
         let Some(has) = self.state().client().capabilities().streams() else {
-            // The table ends before (INV-8).
+            // Older tables lack the slot (INV-8).
             return BufResult(Err(known::STATUS_NOT_SUPPORTED), buffer);
         };
         if let Err(error) = self.check_family(address) {
@@ -240,7 +240,7 @@ impl<H: Callbacks<Connection>> ConnectionSocket<H> {
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe. Dropping the future ends the attempt; a socket that arrives all the same is closed
+    /// This method is cancel safe. Dropping the future ends the attempt; if the system still delivers a socket, it is closed
     /// ([INV-20](crate::rules#inv-20)).
     ///
     /// # Errors

@@ -39,7 +39,7 @@ impl<C: Connects> Handle<C> {
         Ok(())
     }
 
-    /// As [`disconnect`](Self::disconnect), after a last buffer.
+    /// Sends a last buffer, and then ends the sending half like [`disconnect`](Self::disconnect).
     pub(crate) async fn disconnect_with<B: IoBuf>(
         &self,
         buffer: B,
@@ -82,7 +82,7 @@ impl<C: Connects> Handle<C> {
 }
 
 impl<C: Connects, H> Socket<C, Connected, H> {
-    /// Finishes sending: the peer receives all sent data and then an end. Receiving continues.
+    /// Finishes sending: the peer receives all sent data, and then the end of the stream. Receiving still works.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_disconnect).
@@ -139,11 +139,11 @@ impl<C: Connects, H> Socket<C, Connected, H> {
         self.handle.abort().await
     }
 
-    /// Silences the connection: `SIO_WSK_SET_TCP_SILENT_MODE`. TCP sends no segment any more, neither acknowledgements nor
-    /// a reset at the close, so that the peer sees no sign of this side. The socket can then only be closed
+    /// Silences the connection (`SIO_WSK_SET_TCP_SILENT_MODE`). TCP sends no further segments, not even acknowledgements, or
+    /// a reset when the socket is closed. The socket can then only be closed
     /// ([INV-43](crate::rules#inv-43)).
     ///
-    /// It works for TCP between two machines. Minimum Windows: Windows 8.
+    /// Works only for TCP between two machines. Minimum Windows: Windows 8.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-set-tcp-silent-mode).

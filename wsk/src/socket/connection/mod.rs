@@ -47,7 +47,7 @@ impl<C: Connects> Handle<C> {
         request.await?.ok_or(known::STATUS_INTERNAL_ERROR)
     }
 
-    /// Asks for a number of bytes.
+    /// Queries a number of bytes.
     async fn query_size(&self, code: ULONG) -> Result<usize> {
         let control = Control { kind: WskIoctl, code, level: 0 };
         let read = |value: &[u8]| value.try_into().ok().map(usize::from_ne_bytes);
@@ -65,7 +65,7 @@ impl<C: Connects, H> Socket<C, Connected, H> {
         unsafe { Self::from_handle(self.handle.clone(), Connected::NEW) }
     }
 
-    /// The address of the peer.
+    /// Returns the peer's address.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_get_remote_address).
@@ -101,7 +101,7 @@ impl<C: Connects, H> Socket<C, Connected, H> {
         self.handle.query_size(SIO_WSK_QUERY_IDEAL_SEND_BACKLOG).await
     }
 
-    /// Returns the number of bytes that have arrived and were not received: `SIO_WSK_QUERY_RECEIVE_BACKLOG`.
+    /// Returns the number of bytes that have arrived and have not been received yet (`SIO_WSK_QUERY_RECEIVE_BACKLOG`).
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-query-receive-backlog).

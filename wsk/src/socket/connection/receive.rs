@@ -14,12 +14,12 @@ use super::super::{Handle, Socket};
 use crate::buffer::{BufResult, Buffer, IoBuf};
 use crate::category::Connects;
 use crate::flags::ReceiveFlags;
-use crate::operation::{Budgeted, Payload, Turn};
+use crate::operation::{Budgeted, Payload, ReceiveTurn};
 use crate::status::{Result, known};
 use crate::time::{Deadline, Never, Timeout};
 
 impl<C: Connects> Handle<C> {
-    /// Fills the buffer or a part of it, in the task's turn.
+    /// Receives into the buffer. The task's poll budget allows it (`budgeted`).
     #[inline]
     pub(crate) fn receive<D: Timeout, B: IoBuf>(
         &self,
@@ -67,14 +67,14 @@ impl<C: Connects> Handle<C> {
         BufResult(result, B::from_parts(buffer, start, end))
     }
 
-    /// A receive without room, which says nothing but that it is done.
+    /// Receives with a buffer of length zero, and returns no data.
     async fn receive_nothing(
         &self,
         flags: ReceiveFlags,
-        turn: Option<Turn<'_>>,
+        turn: Option<ReceiveTurn<'_>>,
         deadline: &mut Deadline<'_>,
     ) -> Result<()> {
-        // Present, and of length zero, which a drain needs (INV-31).
+        // A drain needs a descriptor whose length is zero (INV-31).
         let prepare = |payload: &mut Payload| payload.descriptor = Buffer::empty().describe(0, 0);
         let call = |dispatch, irp: PIRP, payload| {
             // SAFETY: the payload is the request's, and stays until it completes.
@@ -88,14 +88,14 @@ impl<C: Connects> Handle<C> {
         request.await
     }
 
-    /// Discards what the peer still sends.
+    /// Discards all data until the peer has finished sending.
     pub(crate) async fn drain(&self, deadline: &mut Deadline<'_>) -> Result<()> {
         let mut turn = None;
         if self.has_kept() {
             let turn = turn.insert(self.turn(&*deadline).await?);
             while let Some((idle, result)) = self.first_kept(turn, &*deadline).await? {
                 match result {
-                    // The end, which every later receive finds as well.
+                    // The peer has finished sending; every later receive returns that, too.
                     Ok(0) => {
                         turn.put_back(idle, Ok(0));
                         return Ok(());
@@ -113,25 +113,25 @@ impl<C: Connects> Handle<C> {
 }
 
 impl<C: Connects, H> Socket<C, Connected, H> {
-    /// Receives into the buffer: at least one byte, or none if the peer has finished sending
-    /// ([INV-69](crate::rules#inv-69)) or the buffer has no room.
+    /// Receives into the buffer, waiting for at least one byte. Returns 0 if the peer has finished sending
+    /// ([INV-69](crate::rules#inv-69)) or the buffer is empty.
     ///
-    /// Several may be in flight; they are filled in the order in which they were begun, and complete in any
-    /// ([INV-70](crate::rules#inv-70)). If
-    /// [`ConnectionEvents::receive`](crate::events::ConnectionEvents::receive) is enabled as well, data goes to
-    /// one of them: to the receive, if there is one, but for races ([INV-54](crate::rules#inv-54)).
+    /// Several receives may be in flight. They are filled in the order in which they were started, and may complete in
+    /// any order ([INV-70](crate::rules#inv-70)). If
+    /// [`ConnectionEvents::receive`](crate::events::ConnectionEvents::receive) is enabled as well, a receive in flight
+    /// gets the data before the event does, except in a race ([INV-54](crate::rules#inv-54)).
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive).
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe. Dropping the future cancels the request. The next receive that is begun returns the
-    /// bytes that it receives all the same; receives that are in flight already do not wait for them. Its buffer is
-    /// freed then, or when the socket is closed: at most as many buffers are kept as receives were in flight at once.
+    /// This method is cancel safe. Dropping the future cancels the request. If the request receives data nevertheless, the
+    /// next receive to be started returns it; receives already in flight do not wait for it. Until then, or until the socket
+    /// is closed, the buffer is kept. At most as many buffers are kept as receives were in flight at once.
     ///
-    /// If [`ConnectionEvents::receive`](crate::events::ConnectionEvents::receive) is enabled as well, these bytes are not
-    /// indicated: they wait for the next receive, while later data may be indicated.
+    /// If [`ConnectionEvents::receive`](crate::events::ConnectionEvents::receive) is enabled as well, kept data is not
+    /// indicated: it waits for the next receive, while later data may be indicated.
     ///
     /// # Errors
     ///
@@ -147,18 +147,18 @@ impl<C: Connects, H> Socket<C, Connected, H> {
         await_end!(self.handle.receive(budgeted, buffer, Never))
     }
 
-    /// Fills the whole buffer: `WSK_FLAG_WAITALL`. Returns how many bytes were received: fewer than there is room
-    /// for if the peer has finished sending.
+    /// Fills the whole buffer (`WSK_FLAG_WAITALL`). Returns the number of bytes received, which is less than the buffer's
+    /// size only if the peer has finished sending.
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe: the next receive returns what was received before. See [`receive`](Self::receive).
+    /// This method is cancel safe: the next receive returns the bytes received so far. See [`receive`](Self::receive).
     ///
     /// # Errors
     ///
-    /// How many bytes were received before is unknown.
+    /// After an error, the number of bytes received before is unknown.
     ///
-    /// - `STATUS_NOT_SUPPORTED` if the transport cannot wait for all; TCP can.
+    /// - `STATUS_NOT_SUPPORTED` if the transport does not support `WSK_FLAG_WAITALL`. TCP does.
     /// - As for [`receive`](Self::receive).
     pub async fn receive_full<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
         self.handle.receive_full(buffer, &mut Deadline::never()).await
@@ -172,33 +172,33 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     ///
     /// # Errors
     ///
-    /// - `STATUS_GRACEFUL_DISCONNECT` (kind [`UnexpectedEof`](crate::ErrorKind::UnexpectedEof)) if the peer has
-    ///   finished sending before. What it has sent is in the buffer; how much that is says
-    ///   [`receive_full`](Self::receive_full) only.
+    /// - `STATUS_GRACEFUL_DISCONNECT` (kind [`UnexpectedEof`](crate::ErrorKind::UnexpectedEof)) if the peer finishes
+    ///   sending before the buffer is full. The buffer contains the data received; to learn its length, use
+    ///   [`receive_full`](Self::receive_full).
     /// - As for [`receive_full`](Self::receive_full).
     pub async fn receive_exact<B: IoBuf>(&self, buffer: B) -> BufResult<(), B> {
         self.handle.receive_exact(buffer, &mut Deadline::never()).await
     }
 
-    /// Discards what the peer still sends, until it has finished: `WSK_FLAG_DRAIN`. Then this side can
-    /// [finish](Self::shutdown), too, and the close resets nobody.
+    /// Discards incoming data until the peer has finished sending (`WSK_FLAG_DRAIN`). If this side then
+    /// [finishes](Self::shutdown), too, closing the socket does not reset the connection.
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe. Dropping the future cancels the request; what has come is lost, and what comes later
-    /// can be received.
+    /// This method is cancel safe. Dropping the future cancels the request; data that has arrived by then is discarded, and
+    /// later data can be received.
     ///
     /// # Errors
     ///
-    /// As for [`receive`](Self::receive), and `STATUS_NOT_SUPPORTED` if the transport cannot drain; TCP can.
+    /// As for [`receive`](Self::receive), and `STATUS_NOT_SUPPORTED` if the transport does not support draining. TCP does.
     pub async fn drain(&self) -> Result<()> {
         self.handle.drain(&mut Deadline::never()).await
     }
 
-    /// Lets [`ConnectionEvents::receive`](crate::events::ConnectionEvents::receive) be called again, which has
-    /// refused data, or taken a part only ([INV-56](crate::rules#inv-56)): a receive of no bytes.
+    /// Resumes [`ConnectionEvents::receive`](crate::events::ConnectionEvents::receive) after it has refused data or
+    /// accepted only part of it ([INV-56](crate::rules#inv-56)), by a receive of zero bytes.
     ///
-    /// It is ready when there is something to receive, at the latest; so it may wait if there is nothing.
+    /// The future may wait until data has arrived.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive_event).

@@ -14,25 +14,25 @@ use super::super::transfer::{BufferRange, Completion};
 use crate::buffer::{BufResult, Buffer, IoBuf, copy};
 use crate::category::Connects;
 use crate::flags::ReceiveFlags;
-use crate::operation::{Idle, KeptReceive, Outcome, Payload, Turn};
+use crate::operation::{Idle, KeptReceive, Outcome, Payload, ReceiveTurn};
 use crate::status::{Result, known};
 use crate::time::{Deadline, Timeout};
 
-/// What a receive has found in its turn.
+/// The result of a receive's turn.
 pub(crate) enum InTurn<'a> {
-    /// Bytes of a kept one: this many, or none if it was the end.
+    /// This many bytes of a kept receive; zero if the peer has finished sending.
     Received(usize),
-    /// No kept one is left, so that the receive can be issued. It has the turn until then.
-    Issue(Turn<'a>),
+    /// No kept receive is left, so the receive can be issued. It has the turn until then.
+    Issue(ReceiveTurn<'a>),
 }
 
 impl<C: Connects> Handle<C> {
-    /// Waits for the turn to receive, and takes the bytes of the first kept receive that has some. The slice is not
-    /// empty. Dropping the future loses nothing.
+    /// Waits for the turn to receive, and copies the bytes of the first kept receive that has any. `to` must not be empty.
+    /// Dropping the future loses no data.
     ///
     /// # Errors
     ///
-    /// Those that a kept receive has found, and that of a time-out.
+    /// The error of a kept receive, or `STATUS_IO_TIMEOUT`.
     pub(crate) async fn receive_kept(
         &self,
         to: &mut [u8],
@@ -45,7 +45,7 @@ impl<C: Connects> Handle<C> {
             let (copied, size) = (copy(bytes, to), bytes.len());
             if size > 0 {
                 payload.kept.taken += copied;
-                // What follows the bytes is the end, or an error.
+                // The end of the data or an error follows the bytes.
                 if copied < size || !matches!(result, Ok(1..)) {
                     turn.put_back(idle, result);
                 } else {
@@ -68,7 +68,7 @@ impl<C: Connects> Handle<C> {
         Ok(InTurn::Issue(turn))
     }
 
-    /// Receives into the buffer or a part of it, after the kept receives.
+    /// Receives into the buffer, after the kept receives.
     #[inline(never)]
     pub(crate) async fn receive_in_turn<B: IoBuf>(
         &self,
@@ -104,7 +104,7 @@ impl<C: Connects> Handle<C> {
         BufResult(result, B::from_parts(buffer, start, end))
     }
 
-    /// Fills `start..end` of the buffer, or what of it the peer still sends.
+    /// Fills `start..end` of the buffer, unless the peer finishes sending before.
     pub(super) async fn fill(
         &self,
         range: BufferRange,
@@ -119,10 +119,10 @@ impl<C: Connects> Handle<C> {
     }
 }
 
-/// A buffer that is being filled. If it is dropped, what was received is kept for the next receive.
+/// A buffer that is being filled. If it is dropped, the bytes received so far are kept for the next receive.
 struct Filling<'a, C: Connects> {
     handle: &'a Handle<C>,
-    /// The operation, with the buffer; none while it is in flight, and if the system has kept it.
+    /// The operation, with the buffer. `None` while it is in flight, and if the system has kept it.
     idle: Option<Idle>,
     start: usize,
     filled: usize,
@@ -157,11 +157,12 @@ impl<'a, C: Connects> Filling<'a, C> {
                 break;
             }
             self.filled += part;
-            // The time was up, and the request was cancelled when it had a part.
+            // The request timed out and was cancelled, but had received a part.
             if self.filled < self.end && deadline.is_extended() {
                 return Err(known::STATUS_IO_TIMEOUT);
             }
-            // Less than all is the end, which the next one confirms (INV-69). Wine does not wait for all.
+            // Fewer bytes than requested mean the end of the data, which the next receive confirms (INV-69): Wine does not
+            // implement WSK_FLAG_WAITALL.
         }
         Ok(self.filled - self.start)
     }
@@ -176,7 +177,7 @@ impl<'a, C: Connects> Filling<'a, C> {
     /// Receives into the part that is not filled.
     async fn receive(
         &mut self,
-        turn: Option<Turn<'_>>,
+        turn: Option<ReceiveTurn<'_>>,
         deadline: &mut Deadline<'_>,
     ) -> Result<usize> {
         let state = self.handle.state();
@@ -189,7 +190,7 @@ impl<'a, C: Connects> Filling<'a, C> {
         if let Some(buffer) = &payload.buffer {
             payload.descriptor = buffer.describe(self.filled, self.end);
         }
-        // If the future is dropped, the parts before are kept with this one.
+        // If the future is dropped, the earlier parts are kept with this one.
         payload.kept.before = self.filled - self.start;
         let call = |dispatch, irp: PIRP, payload: *mut Payload| {
             // SAFETY: the payload is the request's, and stays until it completes.
@@ -214,7 +215,7 @@ impl<'a, C: Connects> Filling<'a, C> {
             Outcome::Completed(idle, result) => {
                 self.idle = Some(idle);
                 let room = self.end - self.filled;
-                // No system should report more than it was given room for.
+                // A correct system never reports more bytes than the buffer has room for.
                 result.map(|count| count.min(room)).map_err(|error| state.note_error(error))
             }
             // The system may still use the buffer.
@@ -222,7 +223,7 @@ impl<'a, C: Connects> Filling<'a, C> {
         }
     }
 
-    /// The buffer; an empty one if the system has kept it.
+    /// Returns the buffer, or an empty one if the system has kept it.
     fn into_buffer(mut self) -> Buffer {
         let Some(mut idle) = self.idle.take() else {
             return Buffer::empty();

@@ -22,46 +22,46 @@ use crate::operation::{Idle, InFlight, KeptReceive, Outcome, Payload};
 use crate::status::{Result, known};
 use crate::time::Timeout;
 
-/// A request with its buffer: idle, or in flight. It is waited for by polling, so that nothing is lost when
-/// a future is dropped.
+/// A request with its buffer: idle, or in flight. A future that waits for it only polls it, so dropping the future loses
+/// nothing.
 ///
-/// To be dropped before the handle that it is used with, for then it cancels what is in flight.
-pub(crate) struct ReusableRequest(Progress);
+/// Drop it before the handle that it is used with: the drop cancels a request in flight.
+pub(crate) struct ReusableRequest(RequestState);
 
-enum Progress {
-    /// There is neither a request nor a buffer.
+enum RequestState {
+    /// Neither a request nor a buffer exists.
     Empty,
     /// The payload has the buffer.
     Idle(Idle),
-    /// With how many bytes there are to be sent, or room is for.
+    /// With the number of bytes to send, or the size of the buffer to fill.
     InFlight(InFlight, usize),
 }
 
 impl ReusableRequest {
-    pub(crate) const EMPTY: Self = Self(Progress::Empty);
+    pub(crate) const EMPTY: Self = Self(RequestState::Empty);
 
     pub(crate) const fn is_in_flight(&self) -> bool {
-        matches!(self.0, Progress::InFlight(..))
+        matches!(self.0, RequestState::InFlight(..))
     }
 
     /// Whether the result is available.
     pub(crate) fn is_completed(&self) -> bool {
-        matches!(&self.0, Progress::InFlight(in_flight, _) if in_flight.is_completed())
+        matches!(&self.0, RequestState::InFlight(in_flight, _) if in_flight.is_completed())
     }
 
-    /// How many bytes are being sent.
+    /// The number of bytes being sent.
     pub(crate) const fn size(&self) -> usize {
         match self.0 {
-            Progress::InFlight(_, size) => size,
-            Progress::Empty | Progress::Idle(_) => 0,
+            RequestState::InFlight(_, size) => size,
+            RequestState::Empty | RequestState::Idle(_) => 0,
         }
     }
 
-    /// The buffer, unless it is in flight or was never there.
+    /// The buffer, unless it is in flight or was never allocated.
     pub(crate) fn buffer(&mut self) -> Option<&mut Buffer> {
         match &mut self.0 {
-            Progress::Idle(idle) => idle.payload().buffer.as_mut(),
-            Progress::Empty | Progress::InFlight(..) => None,
+            RequestState::Idle(idle) => idle.payload().buffer.as_mut(),
+            RequestState::Empty | RequestState::InFlight(..) => None,
         }
     }
 
@@ -71,10 +71,10 @@ impl ReusableRequest {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` or `STATUS_INVALID_BUFFER_SIZE`, as for [`Buffer::new`].
     pub(crate) fn prepare(&mut self, capacity: usize) -> Result<&mut Buffer> {
-        if let Progress::Empty = self.0 {
+        if let RequestState::Empty = self.0 {
             let mut idle = Idle::allocate()?;
             idle.payload().buffer = Some(Buffer::new(capacity)?);
-            self.0 = Progress::Idle(idle);
+            self.0 = RequestState::Idle(idle);
         }
         self.buffer().ok_or(known::STATUS_INTERNAL_ERROR)
     }
@@ -102,13 +102,13 @@ impl ReusableRequest {
         self.start(handle, count, prepare, call, false)
     }
 
-    /// Begins to receive into a buffer of `capacity` bytes, if that was not begun before. If an earlier receive of the
-    /// socket's was kept, its bytes are copied to the buffer instead: this many, or none if it was the end.
+    /// Starts a receive into a buffer of `capacity` bytes, unless one is in flight. If the socket has kept an earlier
+    /// receive, its bytes are copied to the buffer instead. Returns their number, which is zero at the end of the data.
     ///
     /// # Errors
     ///
     /// - Those of [`prepare`](Self::prepare) and [`receive`](Self::receive).
-    /// - `STATUS_IO_TIMEOUT` if an earlier receive has not completed in time, and any error that it has found.
+    /// - `STATUS_IO_TIMEOUT` if an earlier receive has not completed in time, or the error of that receive.
     pub(crate) async fn begin<C: Connects>(
         &mut self,
         handle: &Handle<C>,
@@ -158,8 +158,8 @@ impl ReusableRequest {
         keeps: bool,
     ) -> Result<()> {
         handle.state().check_alive()?;
-        self.0 = match core::mem::replace(&mut self.0, Progress::Empty) {
-            Progress::Idle(mut idle) => {
+        self.0 = match core::mem::replace(&mut self.0, RequestState::Empty) {
+            RequestState::Idle(mut idle) => {
                 let payload = idle.payload();
                 let size = payload.buffer.as_ref().map_or(0, |buffer| buffer.len().min(count));
                 if let Some(buffer) = &payload.buffer {
@@ -168,20 +168,20 @@ impl ReusableRequest {
                 prepare(payload);
                 // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
                 let in_flight = unsafe { handle.start(idle, call) }.in_flight();
-                Progress::InFlight(if keeps { in_flight.kept() } else { in_flight }, size)
+                RequestState::InFlight(if keeps { in_flight.kept() } else { in_flight }, size)
             }
             other => other,
         };
         Ok(())
     }
 
-    /// Waits for what is in flight: how many bytes it has sent or received.
+    /// Waits for the request in flight, and returns the number of bytes that it has sent or received.
     pub(crate) fn poll<C: Connects>(
         &mut self,
         handle: &Handle<C>,
         context: &mut Context<'_>,
     ) -> Poll<Result<usize>> {
-        let Progress::InFlight(in_flight, size) = &mut self.0 else {
+        let RequestState::InFlight(in_flight, size) = &mut self.0 else {
             return Poll::Ready(Ok(0));
         };
         let size = *size;
@@ -196,24 +196,24 @@ impl ReusableRequest {
                     unsafe { counted.end() };
                 }
                 idle.payload().kept = KeptReceive::NONE;
-                self.0 = Progress::Idle(idle);
+                self.0 = RequestState::Idle(idle);
                 // No system should report more than it was given room for.
                 result.map(|count| count.min(size)).map_err(|error| state.note_error(error))
             }
             Outcome::Refused(error) => {
-                self.0 = Progress::Empty;
+                self.0 = RequestState::Empty;
                 Err(error)
             }
         })
     }
 
-    /// Drops the request. What it receives, or a part of its buffer that was received and not used, is kept for the
-    /// socket's next receive.
+    /// Drops the request. Bytes that it receives, or has received without being read, are kept for the socket's next
+    /// receive.
     pub(crate) fn keep_unused<C: Connects>(self, handle: &Handle<C>, unused: Range<usize>) {
         if unused.is_empty() {
             return;
         }
-        if let Progress::Idle(mut idle) = self.0 {
+        if let RequestState::Idle(mut idle) = self.0 {
             let payload = idle.payload();
             if let Some(buffer) = &payload.buffer {
                 payload.descriptor = buffer.describe(0, buffer.len());

@@ -24,13 +24,13 @@ use crate::status::known;
 use crate::time::{Never, Timeout};
 
 impl<C: Connects> Handle<C> {
-    /// That a request sends.
+    /// Counts the request among those that send.
     #[inline]
     fn prepare_send(&self, payload: &mut Payload) {
         payload.counted = Some(self.state().begin_send());
     }
 
-    /// Sends, in the task's turn.
+    /// Sends from the buffer. The task's poll budget allows it (`budgeted`).
     #[inline]
     pub(crate) fn send<D: Timeout, B: IoBuf>(
         &self,
@@ -47,7 +47,7 @@ impl<C: Connects> Handle<C> {
         impl FnMut(&mut Payload, usize) -> usize + use<D, C, B>,
     > {
         if !SendFlags::all().contains(flags) {
-            // What the header has besides is not documented (INV-31).
+            // The header's other flags are not documented (INV-31).
             return Submitted::Completed(BufResult(Err(known::STATUS_NOT_SUPPORTED), buffer));
         }
         let prepare = |payload: &mut Payload| self.prepare_send(payload);
@@ -65,7 +65,7 @@ impl<C: Connects> Handle<C> {
         }
     }
 
-    /// Sends the whole buffer, in the task's turn.
+    /// Sends the whole buffer. The task's poll budget allows it (`budgeted`).
     #[inline]
     pub(crate) fn send_all<D: Timeout, B: IoBuf>(
         &self,
@@ -77,7 +77,7 @@ impl<C: Connects> Handle<C> {
         if start == end {
             return Submitted::Completed(BufResult(Ok(0), B::from_parts(buffer, start, end)));
         }
-        let progress = Progress { start, sent: start, end };
+        let progress = SendProgress { start, sent: start, end };
         let prepare = |payload: &mut Payload| self.prepare_send(payload);
         let call = call::<C>(self.state().send_flags());
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
@@ -105,20 +105,20 @@ impl<C: Connects> Handle<C> {
     fn all_in_flight<T, D: Timeout, B>(
         &self,
         in_flight: InFlight,
-        progress: Progress,
+        progress: SendProgress,
         deadline: D,
     ) -> Submitted<T, SendAll<'_, D, C, B>> {
         let deadline = in_flight.with_deadline(deadline);
         Submitted::InFlight(SendAll { deadline, handle: self, progress, buffer: PhantomData })
     }
 
-    /// Goes on after a part was sent, if something is left.
+    /// Sends the rest of the buffer after a part was sent, if any bytes are left.
     #[inline(never)]
     fn send_rest<B: IoBuf>(
         &self,
         (part, buffer): Completion<usize>,
-        Progress { start, sent, end }: Progress,
-    ) -> Submitted<BufResult<usize, B>, (InFlight, Progress)> {
+        SendProgress { start, sent, end }: SendProgress,
+    ) -> Submitted<BufResult<usize, B>, (InFlight, SendProgress)> {
         let (result, buffer) = match part {
             Ok(0) => (Err(known::STATUS_CONNECTION_ABORTED), buffer),
             Ok(count) if sent + count == end => (Ok(end - start), buffer),
@@ -129,7 +129,7 @@ impl<C: Connects> Handle<C> {
                 // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
                 match unsafe { self.start_transfer((buffer, sent, end), prepare, call) } {
                     Ok(issued) => {
-                        let progress = Progress { start, sent, end };
+                        let progress = SendProgress { start, sent, end };
                         return Submitted::InFlight((issued.in_flight(), progress));
                     }
                     Err((error, buffer)) => (Err(error), buffer),
@@ -141,7 +141,7 @@ impl<C: Connects> Handle<C> {
     }
 }
 
-/// The call of a send.
+/// The closure that calls `WskSend`.
 #[inline]
 fn call<C: Connects>(
     flags: SendFlags,
@@ -152,20 +152,20 @@ fn call<C: Connects>(
     }
 }
 
-/// How much of a buffer was sent: from `start` to `sent`, of what ends at `end`.
+/// The progress of sending `start..end` of a buffer: `start..sent` was sent.
 #[derive(Clone, Copy)]
-struct Progress {
+struct SendProgress {
     start: usize,
     sent: usize,
     end: usize,
 }
 
-/// A whole buffer that is being sent: a future of the end.
+/// A future that sends a whole buffer.
 #[must_use = "the request is cancelled when this is dropped"]
 pub(crate) struct SendAll<'a, D, C, B> {
     deadline: WithDeadline<D>,
     handle: &'a Handle<C>,
-    progress: Progress,
+    progress: SendProgress,
     /// The buffers of this crate, which are sealed, have no subtypes.
     buffer: PhantomData<fn() -> B>,
 }
@@ -180,7 +180,7 @@ impl<D: Timeout, C: Connects, B: IoBuf> Future for SendAll<'_, D, C, B> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<BufResult<usize, B>> {
         loop {
             let outcome = ready!(self.deadline.poll_outcome(context));
-            let Progress { start, sent, end } = self.progress;
+            let SendProgress { start, sent, end } = self.progress;
             let ended = self.handle.end_transfer(outcome, end - sent, |_, sent| sent);
             match ended {
                 (Ok(count), buffer) if count == end - sent => {
@@ -204,18 +204,18 @@ impl<D: Timeout, C: Connects, B: IoBuf> Future for SendAll<'_, D, C, B> {
 }
 
 impl<C: Connects, H> Socket<C, Connected, H> {
-    /// Sends from the buffer, and returns how many bytes were sent: all of them, as WSK is documented.
+    /// Sends from the buffer, and returns the number of bytes sent. According to WSK's documentation, that is all of them.
     ///
-    /// WSK has no buffer of its own: this is ready when the peer's system has the bytes, so that who sends much
-    /// has several of these in flight. They are sent in the order in which they were begun.
+    /// WSK has no send buffer of its own: the future completes when the peer's system has acknowledged the bytes. For
+    /// throughput, keep several sends in flight. They are sent in the order in which they were started.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_send).
     ///
     /// # Cancel safety
     ///
-    /// This method is not cancel safe. Dropping the future cancels the request and drops the buffer; how much was sent
-    /// is unknown then.
+    /// This method is not cancel safe. Dropping the future cancels the request and drops the buffer; the number of bytes
+    /// sent is then unknown.
     ///
     /// # Errors
     ///
@@ -227,7 +227,7 @@ impl<C: Connects, H> Socket<C, Connected, H> {
         self.send_with(buffer, SendFlags::empty()).await
     }
 
-    /// As [`send`](Self::send), with flags.
+    /// Sends from the buffer like [`send`](Self::send), with flags.
     ///
     /// # Cancel safety
     ///
@@ -235,15 +235,15 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     ///
     /// # Errors
     ///
-    /// As for [`send`](Self::send), and `STATUS_NOT_SUPPORTED` if the transport does not have the flag: TCP
-    /// has all that are here.
+    /// As for [`send`](Self::send), and `STATUS_NOT_SUPPORTED` if the transport does not support a flag. TCP supports all
+    /// of them.
     pub async fn send_with<B: IoBuf>(&self, buffer: B, flags: SendFlags) -> BufResult<usize, B> {
         let budgeted = self.handle.state().budget().budgeted().await;
         await_end!(self.handle.send(budgeted, buffer, flags, Never))
     }
 
-    /// As [`send`](Self::send), without waiting for more to send: `WSK_FLAG_NODELAY`. What was sent before and
-    /// still waits goes along.
+    /// Sends from the buffer at once, without waiting for more data to fill a segment (`WSK_FLAG_NODELAY`). Earlier data
+    /// that still waits is sent with it.
     ///
     /// # Cancel safety
     ///
@@ -256,7 +256,7 @@ impl<C: Connects, H> Socket<C, Connected, H> {
         self.send_with(buffer, SendFlags::NO_DELAY).await
     }
 
-    /// Sends the whole buffer, in several requests if need be, and returns its size.
+    /// Sends the whole buffer, with several requests if necessary, and returns its size.
     ///
     /// # Cancel safety
     ///

@@ -37,7 +37,7 @@ impl Handle<Datagram> {
             return BufResult(Err(error), batch);
         }
         let state = self.state();
-        // Nothing says that WSK takes a list of none.
+        // WSK's documentation does not allow an empty list.
         if batch.is_empty() {
             return BufResult(state.check_alive().map(|()| 0), batch);
         }
@@ -91,8 +91,8 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     ///
     /// # Cancel safety
     ///
-    /// This method is not cancel safe. Dropping the future cancels the request and drops the batch; which of them were
-    /// sent is unknown then.
+    /// This method is not cancel safe. Dropping the future cancels the request and drops the batch. Some of the datagrams
+    /// may have been sent.
     ///
     /// # Errors
     ///
@@ -153,7 +153,7 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
 }
 
 impl<S: Destined, H> Socket<Datagram, S, H> {
-    /// As [`send_batch_to`](Self::send_batch_to), to the socket's peer or default destination.
+    /// Sends a batch like [`send_batch_to`](Self::send_batch_to), to the socket's peer or default destination.
     ///
     /// # Cancel safety
     ///
@@ -166,7 +166,7 @@ impl<S: Destined, H> Socket<Datagram, S, H> {
         self.send_batch_with(batch, &SendControl::new()).await
     }
 
-    /// As [`send_batch_to_with`](Self::send_batch_to_with), to the socket's peer or default destination.
+    /// Sends a batch like [`send_batch_to_with`](Self::send_batch_to_with), to the socket's peer or default destination.
     ///
     /// # Cancel safety
     ///

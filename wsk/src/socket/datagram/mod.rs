@@ -153,8 +153,8 @@ impl Handle<Datagram> {
         BufResult(result.and_then(|result| result), buffer)
     }
 
-    /// As [`receive`](Self::receive), after the kept receives. What was received is still in the operation, for
-    /// [`finish_in_turn`](Self::finish_in_turn): a value of hundreds of bytes is not moved through each future.
+    /// Receives like [`receive`](Self::receive), after the kept receives. The datagram stays in the operation, for
+    /// [`finish_in_turn`](Self::finish_in_turn): its hundreds of bytes are not moved through each future.
     #[inline(never)]
     async fn receive_in_turn(
         &self,
@@ -203,7 +203,7 @@ impl Handle<Datagram> {
             Outcome::Completed(mut idle, result) => {
                 let buffer = idle.payload().buffer.take().unwrap_or(Buffer::empty());
                 match truncated(&mut idle, result) {
-                    // No system should report more than it was given room for.
+                    // A correct system never reports more bytes than the buffer has room for.
                     Ok(count) => (Ok((idle, count.min(end - start))), buffer),
                     Err(error) => (Err(self.state().failed(idle, error)), buffer),
                 }
@@ -235,12 +235,12 @@ impl Handle<Datagram> {
             received::check_error(payload)?;
             Ok((count, received::peer(payload)?))
         };
-        // With control data, too: if the future is dropped, the datagram is another receive's, which may want them.
+        // With control data: if the future is dropped, the next receive returns the datagram, and may need it.
         self.receive(buffer, received::CONTROL_ROOM, deadline, finish).await
     }
 }
 
-/// The result of a receive. A datagram that was cut off is received, and has its flag, also if the request completed with
+/// The result of a receive. A truncated datagram counts as received, with its flag set, also if the request completed with
 /// `STATUS_BUFFER_OVERFLOW` and the number of bytes.
 pub(super) fn truncated(idle: &mut Idle, result: Result<usize>) -> Result<usize> {
     match result {
@@ -264,7 +264,7 @@ fn prepare_receive(room: ULONG) -> impl FnOnce(&mut Payload) {
     }
 }
 
-/// The call for it.
+/// The closure that calls `WskReceiveFrom`.
 fn call_receive(
     room: ULONG,
 ) -> impl FnOnce(DatagramDispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS {
@@ -281,7 +281,7 @@ fn call_receive(
             ptr::null_mut()
         } else {
             // SAFETY: the payload is the request's, and stays until it completes (INV-26). Without a length,
-            // WSK would not tell of truncation.
+            // Without flags, WSK does not report truncation.
             unsafe { ControlBuffer::header(control) }
         };
         // SAFETY: the socket is bound; everything stays until the request completes.
@@ -297,8 +297,8 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     ///
     /// # Cancel safety
     ///
-    /// This method is not cancel safe. Dropping the future cancels the request and drops the buffer; whether it was
-    /// sent is unknown then.
+    /// This method is not cancel safe. Dropping the future cancels the request and drops the buffer. The datagram may
+    /// or may not be sent.
     ///
     /// # Errors
     ///
@@ -359,7 +359,7 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
         self.handle.receive_from(buffer, &mut Deadline::never()).await
     }
 
-    /// Receives a datagram with its metadata: source, control messages, and whether it was truncated, which is no error
+    /// Receives a datagram with its metadata: source, control messages, and whether it was truncated, which is not an error
     /// here.
     ///
     /// IRQL: as for [`receive_from`](Self::receive_from).

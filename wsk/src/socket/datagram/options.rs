@@ -32,7 +32,7 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
             return Ok(Families { v4: true, v6: false });
         }
         match self.local_address().await?.ip() {
-            // A socket that is bound to no address has datagrams of both families, unless it is for IPv6 only.
+            // A socket bound to the unspecified address exchanges datagrams of both families, unless it is restricted to IPv6.
             IpAddr::V6(ip) if ip.is_unspecified() => {
                 Ok(Families { v4: !self.get(ONLY_V6).await?, v6: true })
             }
@@ -67,15 +67,15 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     /// Sets whether received datagrams carry their local address and interface:
     /// [`ip::PACKET_INFO`] and [`ipv6::PACKET_INFO`]. See [`cmsg`](crate::cmsg).
     ///
-    /// This and the next three methods set the option for each family of the socket's datagrams. A socket of IPv6 that
-    /// is not [for IPv6 only](ipv6::ONLY_V6) and bound to no address has both.
+    /// This and the next three methods set the option for each family of the socket's datagrams. An IPv6 socket exchanges
+    /// datagrams of both families if it is not [restricted to IPv6](ipv6::ONLY_V6) and is bound to the unspecified address.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ip-pktinfo).
     ///
     /// # Cancel safety
     ///
-    /// This method is not cancel safe. Dropping the future leaves it open whether the options are set.
+    /// This method is not cancel safe. If the future is dropped, the options may or may not be set.
     ///
     /// # Errors
     ///

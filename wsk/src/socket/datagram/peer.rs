@@ -1,7 +1,7 @@
 //! The peer or default destination of a datagram socket.
 //!
-//! Sending without an address is legal only for a socket that has a destination ([INV-37](crate::rules#inv-37)). So that is a state of
-//! the socket, and the method is not there in others:
+//! Only a socket with a destination may send without an address ([INV-37](crate::rules#inv-37)). So a destination is a state
+//! of the socket, and the method does not exist in other states:
 //!
 //! ```compile_fail,E0599
 //! use wsk::{Buffer, socket::DatagramSocket};
@@ -73,16 +73,16 @@ impl Handle<Datagram> {
         unsafe { self.request_of(Function::ControlSocket, Never, prepare, call, |_, _| ()) }.await
     }
 
-    /// Makes an address the only peer: the destination of sends without an address, and the only source of received
-    /// datagrams. `None` removes the peer.
+    /// Sets the fixed peer: the destination of sends without an address, and the only source of received datagrams. `None`
+    /// removes the peer.
     pub(crate) async fn set_peer(&self, peer: Option<SocketAddr>) -> Result<()> {
         self.set_address(SIO_WSK_SET_REMOTE_ADDRESS, peer).await
     }
 }
 
 impl<H> Socket<Datagram, Bound, H> {
-    /// Makes a remote address the only peer: [`send`](Socket::send) sends to it, and datagrams from other addresses are
-    /// dropped. This exchanges no datagram.
+    /// Sets a fixed peer: [`send`](Socket::send) sends to it, and datagrams from other addresses are dropped. No datagram is
+    /// exchanged.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-set-remote-address).
@@ -131,8 +131,8 @@ impl<H> Socket<Datagram, Bound, H> {
         Ok(unsafe { Socket::from_handle(self.into_handle(), FixedPeer { peer }) })
     }
 
-    /// Makes a remote address the default destination, to which [`send`](Socket::send) sends. The socket still receives
-    /// datagrams from every address.
+    /// Sets a default destination, to which [`send`](Socket::send) sends. The socket still receives datagrams from every
+    /// address.
     ///
     /// IRQL: as for [`connect`](Self::connect).
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/sio-wsk-set-sendto-address).
@@ -162,17 +162,17 @@ impl<H> Socket<Datagram, FixedPeer, H> {
         self.state.peer
     }
 
-    /// Makes another address the only peer.
+    /// Replaces the peer.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     ///
     /// # Cancel safety
     ///
-    /// This method is not cancel safe. Dropping the future leaves it open which of the two is the peer.
+    /// This method is not cancel safe. If the future is dropped, either address may be the peer.
     ///
     /// # Errors
     ///
-    /// As for [`connect`](Socket::connect), but that the socket stays open.
+    /// As for [`connect`](Socket::connect), except that the socket stays open.
     pub async fn set_peer(&mut self, peer: impl Into<SocketAddr>) -> Result<()> {
         let peer = peer.into();
         self.handle.set_peer(Some(peer)).await?;
@@ -205,17 +205,17 @@ impl<H> Socket<Datagram, DefaultDestination, H> {
         self.state.destination
     }
 
-    /// Makes another address the default destination.
+    /// Replaces the default destination.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     ///
     /// # Cancel safety
     ///
-    /// This method is not cancel safe. Dropping the future leaves it open which of the two it is.
+    /// This method is not cancel safe. If the future is dropped, either address may be the default destination.
     ///
     /// # Errors
     ///
-    /// As for [`connect`](Socket::connect), but that the socket stays open.
+    /// As for [`connect`](Socket::connect), except that the socket stays open.
     pub async fn set_default_destination(
         &mut self,
         destination: impl Into<SocketAddr>,

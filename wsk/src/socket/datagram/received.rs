@@ -49,7 +49,7 @@ pub struct Received {
 
 impl Received {
     pub(super) fn new(payload: &Payload, count: usize) -> Result<Self> {
-        // No more than there was room for, whatever is said.
+        // A correct system never reports more bytes than the control buffer has room for.
         let control_length = (payload.control.length as usize).min(ControlBuffer::SIZE);
         Ok(Self {
             count,
@@ -156,7 +156,7 @@ impl fmt::Debug for Received {
     }
 }
 
-/// The datagrams in one buffer. From [`Received::segments`].
+/// An iterator over the datagrams in one buffer, from [`Received::segments`].
 #[derive(Clone, Debug)]
 pub struct Segments<'a> {
     /// None at the end of the iteration.
@@ -172,7 +172,7 @@ impl<'a> Iterator for Segments<'a> {
         let bytes = self.left.take()?;
         let split = self.size.and_then(|size| bytes.split_at_checked(size));
         match split {
-            // An empty rest is none, while an empty datagram is one.
+            // An empty rest is not a datagram, but an empty datagram is one.
             Some((first, rest)) if !rest.is_empty() => {
                 self.left = Some(rest);
                 Some(first)

@@ -13,11 +13,11 @@ use crate::time::Deadline;
 ///
 /// From [`UdpSocket::receiver`](crate::UdpSocket::receiver), or from a socket's
 /// [`receiver`](super::Socket::receiver). Dropping one of its futures, as [`timeout`](crate::time::timeout) does, loses
-/// nothing: the request stays in flight, and the next call takes up what it brings. After the first datagram, it
-/// allocates nothing.
+/// nothing: the request stays in flight, and the next call returns its datagram. After the first datagram, it allocates
+/// nothing.
 ///
-/// It is a use of the socket, which is closed when it is dropped, too, and not before. The socket's next receive returns
-/// a datagram that is on its way to it then.
+/// It keeps the socket open until it is dropped. If its request then still receives a datagram, the socket's next receive
+/// returns it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,7 +45,7 @@ use crate::time::Deadline;
 pub struct Receiver {
     /// The request in flight. First, so that it is cancelled before the use of the socket ends.
     receiving: Option<InFlight>,
-    /// Empty while the request has it, and if the system has kept it.
+    /// Empty while the request owns the buffer, and if the system has kept it.
     buffer: Buffer,
     size: usize,
     handle: Handle<Datagram>,
@@ -56,7 +56,7 @@ impl Receiver {
         Ok(Self { receiving: None, buffer: Buffer::new(size)?, size, handle })
     }
 
-    /// Receives a datagram: its bytes, and where it came from.
+    /// Receives a datagram, and returns its bytes and its source.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_receive_from).
@@ -67,7 +67,7 @@ impl Receiver {
     ///
     /// # Errors
     ///
-    /// - `STATUS_BUFFER_OVERFLOW` if the datagram is larger than the receiver's buffer: it is lost.
+    /// - `STATUS_BUFFER_OVERFLOW` if the datagram is larger than the receiver's buffer. The datagram is lost.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskReceiveFrom`.
@@ -80,7 +80,7 @@ impl Receiver {
         Ok((bytes, received.peer()))
     }
 
-    /// Receives a datagram, and copies its bytes. Returns how many, and where it came from.
+    /// Receives a datagram, and copies its bytes. Returns their number and the datagram's source.
     ///
     /// IRQL: as for [`recv_from`](Self::recv_from).
     ///
@@ -90,9 +90,9 @@ impl Receiver {
     ///
     /// # Errors
     ///
-    /// - `STATUS_BUFFER_OVERFLOW` if it has more bytes than there is room for, here or in the receiver; what has
-    ///   room is copied, and the rest is lost.
-    /// - What else [`recv_from`](Self::recv_from) reports.
+    /// - `STATUS_BUFFER_OVERFLOW` if the datagram is larger than the slice or the receiver's buffer. The slice is filled, and
+    ///   the excess is lost.
+    /// - Those of [`recv_from`](Self::recv_from).
     pub async fn recv_from_into(&mut self, room: &mut [u8]) -> Result<(usize, SocketAddr)> {
         let (bytes, received) = self.receive_message().await?;
         received.check_error()?;
@@ -103,7 +103,7 @@ impl Receiver {
         Ok((count, received.peer()))
     }
 
-    /// Receives a datagram: its bytes and its metadata. A truncated datagram is no error here.
+    /// Receives a datagram, and returns its bytes and its metadata. A truncated datagram is not an error here.
     ///
     /// IRQL: as for [`recv_from`](Self::recv_from).
     ///
@@ -113,7 +113,7 @@ impl Receiver {
     ///
     /// # Errors
     ///
-    /// As for [`recv_from`](Self::recv_from), but for `STATUS_BUFFER_OVERFLOW`.
+    /// As for [`recv_from`](Self::recv_from), except `STATUS_BUFFER_OVERFLOW`.
     pub async fn receive_message(&mut self) -> Result<(&[u8], Received)> {
         if self.receiving.is_none() {
             if self.handle.has_kept() {
@@ -133,7 +133,7 @@ impl Receiver {
         Ok((self.buffer.get(..received.len()).unwrap_or_default(), received))
     }
 
-    /// As [`receive_message`](Self::receive_message), after the socket's receives whose futures were dropped.
+    /// Receives like [`receive_message`](Self::receive_message), after the socket's receives whose futures were dropped.
     async fn receive_in_turn(&mut self) -> Result<(&[u8], Received)> {
         let buffer = self.take_buffer()?;
         let range = (buffer, 0, self.size);

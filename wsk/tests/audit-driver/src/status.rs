@@ -13,7 +13,7 @@ calls! {
     "Error::kind": |error: Error| error.kind();
     "Capabilities::of_system": |passive: Passive| Capabilities::of_system(passive);
     "Capabilities::windows": |capabilities: Capabilities| capabilities.windows();
-    "Capabilities::names": |capabilities: Capabilities| capabilities.names();
+    "Capabilities::name_resolution": |capabilities: Capabilities| capabilities.name_resolution();
     "Capabilities::send_messages": |capabilities: Capabilities| capabilities.send_messages();
     "Capabilities::streams": |capabilities: Capabilities| capabilities.streams();
     "Capabilities::extended_transfers": |capabilities: Capabilities| {

@@ -53,7 +53,7 @@ fn a_list_may_arrive_after_everything_is_dropped() {
     }
 }
 
-/// What has no answer ends by a time-out, which cancels it.
+/// What has no answer ends by a timeout, which cancels it.
 #[test]
 fn an_unanswered_look_up_times_out() {
     everywhere(async |wsk, host| {

@@ -1,4 +1,4 @@
-//! Time-outs of a UDP socket's own.
+//! Timeouts of a UDP socket's own.
 
 use std::time::Duration;
 

@@ -17,14 +17,14 @@ use std::ptr;
 use wsk_sys::{BOOLEAN, FALSE, PVOID, TRUE, ULONG};
 
 use self::tree::{
-    Allocate, Compare, FOUND_NODE, Free, LEFT, Links, RIGHT, Table, Tree, element, neighbor,
-    outermost,
+    Allocate, AvlTable, BalancedLinks, Compare, FOUND_NODE, Free, LEFT, RIGHT, Tree, element,
+    neighbor, outermost,
 };
 use crate::verifier::kernel_violation;
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn RtlInitializeGenericTableAvl(
-    table: *mut Table,
+    table: *mut AvlTable,
     compare: Option<Compare>,
     allocate: Option<Allocate>,
     free: Option<Free>,
@@ -46,7 +46,7 @@ unsafe extern "C" fn RtlInitializeGenericTableAvl(
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn RtlInsertElementGenericTableFullAvl(
-    table: *mut Table,
+    table: *mut AvlTable,
     buffer: PVOID,
     size: ULONG,
     is_new: *mut BOOLEAN,
@@ -65,8 +65,8 @@ unsafe extern "C" fn RtlInsertElementGenericTableFullAvl(
     if result == FOUND_NODE {
         return give(element(place.cast()), FALSE);
     }
-    let header = ULONG::try_from(size_of::<Links>()).unwrap_or(0);
-    let node: *mut Links = match size.checked_add(header) {
+    let header = ULONG::try_from(size_of::<BalancedLinks>()).unwrap_or(0);
+    let node: *mut BalancedLinks = match size.checked_add(header) {
         // SAFETY: the client gave this routine for its table.
         Some(bytes) => unsafe {
             (*table).allocate.map_or(ptr::null_mut(), |allocate| allocate(table, bytes)).cast()
@@ -84,7 +84,7 @@ unsafe extern "C" fn RtlInsertElementGenericTableFullAvl(
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn RtlInsertElementGenericTableAvl(
-    table: *mut Table,
+    table: *mut AvlTable,
     buffer: PVOID,
     size: ULONG,
     is_new: *mut BOOLEAN,
@@ -99,7 +99,7 @@ unsafe extern "C" fn RtlInsertElementGenericTableAvl(
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn RtlDeleteElementGenericTableAvlEx(table: *mut Table, node: PVOID) {
+unsafe extern "C" fn RtlDeleteElementGenericTableAvlEx(table: *mut AvlTable, node: PVOID) {
     // SAFETY: the caller passes an initialized table, and has it for itself.
     let tree = unsafe { Tree::new(table, "RtlDeleteElementGenericTableAvl") };
     tree.remove(node.cast());
@@ -112,7 +112,10 @@ unsafe extern "C" fn RtlDeleteElementGenericTableAvlEx(table: *mut Table, node: 
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn RtlDeleteElementGenericTableAvl(table: *mut Table, buffer: PVOID) -> BOOLEAN {
+unsafe extern "C" fn RtlDeleteElementGenericTableAvl(
+    table: *mut AvlTable,
+    buffer: PVOID,
+) -> BOOLEAN {
     // SAFETY: the caller passes an initialized table, and has it for itself.
     let (node, result) =
         unsafe { Tree::new(table, "RtlDeleteElementGenericTableAvl") }.find(buffer);
@@ -126,7 +129,7 @@ unsafe extern "C" fn RtlDeleteElementGenericTableAvl(table: *mut Table, buffer: 
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn RtlLookupElementGenericTableFullAvl(
-    table: *mut Table,
+    table: *mut AvlTable,
     buffer: PVOID,
     place: *mut PVOID,
     result: *mut u32,
@@ -143,14 +146,14 @@ unsafe extern "C" fn RtlLookupElementGenericTableFullAvl(
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn RtlLookupElementGenericTableAvl(table: *mut Table, buffer: PVOID) -> PVOID {
+unsafe extern "C" fn RtlLookupElementGenericTableAvl(table: *mut AvlTable, buffer: PVOID) -> PVOID {
     let (mut place, mut result) = (ptr::null_mut(), 0);
     // SAFETY: the caller passes an initialized table that it owns, and both results are local variables.
     unsafe { RtlLookupElementGenericTableFullAvl(table, buffer, &raw mut place, &raw mut result) }
 }
 
 /// Goes on from a node to the next, or begins.
-fn enumerate(tree: Tree, restart: &mut *mut Links) -> PVOID {
+fn enumerate(tree: Tree, restart: &mut *mut BalancedLinks) -> PVOID {
     let next = match (tree.first_node(), *restart) {
         (first, _) if first.is_null() => ptr::null_mut(),
         (first, last) if last.is_null() => outermost(first, LEFT),
@@ -163,7 +166,7 @@ fn enumerate(tree: Tree, restart: &mut *mut Links) -> PVOID {
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn RtlEnumerateGenericTableAvl(table: *mut Table, restart: BOOLEAN) -> PVOID {
+unsafe extern "C" fn RtlEnumerateGenericTableAvl(table: *mut AvlTable, restart: BOOLEAN) -> PVOID {
     // SAFETY: the caller passes an initialized table, and has it for itself.
     let tree = unsafe { Tree::new(table, "RtlEnumerateGenericTableAvl") };
     // SAFETY: the tree's table is valid.
@@ -176,8 +179,8 @@ unsafe extern "C" fn RtlEnumerateGenericTableAvl(table: *mut Table, restart: BOO
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn RtlEnumerateGenericTableWithoutSplayingAvl(
-    table: *mut Table,
-    restart: *mut *mut Links,
+    table: *mut AvlTable,
+    restart: *mut *mut BalancedLinks,
 ) -> PVOID {
     // SAFETY: the caller passes an initialized table, and has it for itself.
     let tree = unsafe { Tree::new(table, "RtlEnumerateGenericTableWithoutSplayingAvl") };
@@ -187,7 +190,7 @@ unsafe extern "C" fn RtlEnumerateGenericTableWithoutSplayingAvl(
 
 /// The element with a number, in order.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn RtlGetElementGenericTableAvl(table: *mut Table, index: ULONG) -> PVOID {
+unsafe extern "C" fn RtlGetElementGenericTableAvl(table: *mut AvlTable, index: ULONG) -> PVOID {
     // SAFETY: the caller passes an initialized table, and has it for itself.
     let tree = unsafe { Tree::new(table, "RtlGetElementGenericTableAvl") };
     let mut last = ptr::null_mut();
@@ -199,13 +202,13 @@ unsafe extern "C" fn RtlGetElementGenericTableAvl(table: *mut Table, index: ULON
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn RtlNumberGenericTableElementsAvl(table: *mut Table) -> ULONG {
+unsafe extern "C" fn RtlNumberGenericTableElementsAvl(table: *mut AvlTable) -> ULONG {
     // SAFETY: the caller passes an initialized table.
     unsafe { (*table).count }
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn RtlIsGenericTableEmptyAvl(table: *mut Table) -> BOOLEAN {
+unsafe extern "C" fn RtlIsGenericTableEmptyAvl(table: *mut AvlTable) -> BOOLEAN {
     // SAFETY: the caller passes an initialized table.
     if unsafe { RtlNumberGenericTableElementsAvl(table) } == 0 { TRUE } else { FALSE }
 }
@@ -219,7 +222,7 @@ mod tests {
     use super::tree::{EQUAL, GREATER, LESS, balance, child, parent_of};
     use super::*;
 
-    unsafe extern "C" fn compare(_: *mut Table, left: PVOID, right: PVOID) -> u32 {
+    unsafe extern "C" fn compare(_: *mut AvlTable, left: PVOID, right: PVOID) -> u32 {
         // SAFETY: the elements are numbers.
         let (left, right) = unsafe { (*left.cast::<u32>(), *right.cast::<u32>()) };
         match left.cmp(&right) {
@@ -229,21 +232,21 @@ mod tests {
         }
     }
 
-    const NODE: Layout = Layout::new::<(Links, u32)>();
+    const NODE: Layout = Layout::new::<(BalancedLinks, u32)>();
 
-    unsafe extern "C" fn allocate(_: *mut Table, size: ULONG) -> PVOID {
+    unsafe extern "C" fn allocate(_: *mut AvlTable, size: ULONG) -> PVOID {
         assert_eq!(size, 0x24);
         // SAFETY: the size is not zero.
         unsafe { alloc(NODE) }.cast()
     }
 
-    unsafe extern "C" fn free(_: *mut Table, node: PVOID) {
+    unsafe extern "C" fn free(_: *mut AvlTable, node: PVOID) {
         // SAFETY: `allocate` gave it.
         unsafe { dealloc(node.cast(), NODE) };
     }
 
     /// The height of a subtree, all of whose nodes are linked and balanced.
-    fn height(node: *mut Links, parent: *mut Links) -> i8 {
+    fn height(node: *mut BalancedLinks, parent: *mut BalancedLinks) -> i8 {
         if node.is_null() {
             return 0;
         }
@@ -256,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_table_is_a_balanced_set() {
-        let mut table = MaybeUninit::<Table>::uninit();
+        let mut table = MaybeUninit::<AvlTable>::uninit();
         let table = table.as_mut_ptr();
         // SAFETY: there is memory for a table, and routines for numbers.
         unsafe {

@@ -22,17 +22,17 @@ use crate::verifier::kernel_violation;
 ///
 /// In a tree, `children` are null or nodes of the same tree whose `parent` is this node, and `balance` is -1, 0 or 1.
 #[repr(C)]
-pub(super) struct Links {
-    pub(super) parent: *mut Links,
-    children: [*mut Links; 2],
+pub(super) struct BalancedLinks {
+    pub(super) parent: *mut BalancedLinks,
+    children: [*mut BalancedLinks; 2],
     /// The height of the right child minus that of the left one.
     pub(super) balance: i8,
     reserved: [u8; 3],
 }
 
-pub(super) type Compare = unsafe extern "C" fn(*mut Table, PVOID, PVOID) -> u32;
-pub(super) type Allocate = unsafe extern "C" fn(*mut Table, ULONG) -> PVOID;
-pub(super) type Free = unsafe extern "C" fn(*mut Table, PVOID);
+pub(super) type Compare = unsafe extern "C" fn(*mut AvlTable, PVOID, PVOID) -> u32;
+pub(super) type Allocate = unsafe extern "C" fn(*mut AvlTable, ULONG) -> PVOID;
+pub(super) type Free = unsafe extern "C" fn(*mut AvlTable, PVOID);
 
 /// `RTL_AVL_TABLE`.
 ///
@@ -41,14 +41,14 @@ pub(super) type Free = unsafe extern "C" fn(*mut Table, PVOID);
 /// The right child of `root` is the tree, of nodes that `allocate` has given. In each node the heights of the
 /// children differ by `balance`, which is -1, 0 or 1.
 #[repr(C)]
-pub(super) struct Table {
-    pub(super) root: Links,
+pub(super) struct AvlTable {
+    pub(super) root: BalancedLinks,
     ordered: PVOID,
     ordered_index: ULONG,
     pub(super) count: ULONG,
     pub(super) depth: ULONG,
     /// The node that was enumerated last.
-    pub(super) restart: *mut Links,
+    pub(super) restart: *mut BalancedLinks,
     deletions: ULONG,
     pub(super) compare: Option<Compare>,
     pub(super) allocate: Option<Allocate>,
@@ -56,9 +56,9 @@ pub(super) struct Table {
     pub(super) context: PVOID,
 }
 
-const _: () = assert!(size_of::<Links>() == 0x20 && size_of::<Table>() == 0x68);
+const _: () = assert!(size_of::<BalancedLinks>() == 0x20 && size_of::<AvlTable>() == 0x68);
 
-/// What a comparison says of its first element.
+/// The result of a comparison, about its first element.
 pub(super) const LESS: u32 = 0;
 pub(super) const GREATER: u32 = 1;
 pub(super) const EQUAL: u32 = 2;
@@ -81,7 +81,7 @@ const fn weight(side: usize) -> i8 {
     if side == LEFT { -1 } else { 1 }
 }
 
-pub(super) fn element(node: *mut Links) -> PVOID {
+pub(super) fn element(node: *mut BalancedLinks) -> PVOID {
     if node.is_null() { ptr::null_mut() } else { node.wrapping_add(1).cast() }
 }
 
@@ -91,13 +91,13 @@ pub(super) fn element(node: *mut Links) -> PVOID {
 ///
 /// The pointer is to an initialized table.
 #[derive(Clone, Copy)]
-pub(super) struct Tree(*mut Table);
+pub(super) struct Tree(*mut AvlTable);
 
 impl Tree {
     /// # Safety
     ///
     /// The pointer is to an initialized table that nothing else uses while this does.
-    pub(super) unsafe fn new(table: *mut Table, function: &str) -> Self {
+    pub(super) unsafe fn new(table: *mut AvlTable, function: &str) -> Self {
         // SAFETY: the pointer is to a table (this function's contract).
         if unsafe { (*table).compare }.is_none() {
             kernel_violation(&format!("{function}: the table is not initialized"));
@@ -105,17 +105,17 @@ impl Tree {
         Self(table)
     }
 
-    pub(super) fn root(self) -> *mut Links {
+    pub(super) fn root(self) -> *mut BalancedLinks {
         // SAFETY: by this type's invariant; the root is within the table.
         unsafe { &raw mut (*self.0).root }
     }
 
-    pub(super) fn first_node(self) -> *mut Links {
+    pub(super) fn first_node(self) -> *mut BalancedLinks {
         child(self.root(), RIGHT)
     }
 
-    /// Where an element is, or would be: the node or its parent, and a `TABLE_SEARCH_RESULT`.
-    pub(super) fn find(self, wanted: PVOID) -> (*mut Links, u32) {
+    /// The place of an element, or where it would be inserted: the node or its parent, and a `TABLE_SEARCH_RESULT`.
+    pub(super) fn find(self, wanted: PVOID) -> (*mut BalancedLinks, u32) {
         let mut node = self.first_node();
         if node.is_null() {
             return (ptr::null_mut(), EMPTY_TREE);
@@ -140,14 +140,15 @@ impl Tree {
         }
     }
 
-    /// Puts a new node at a place that [`find`](Self::find) has found.
-    pub(super) fn insert(self, node: *mut Links, parent: *mut Links, result: u32) {
+    /// Inserts a new node at a place that [`find`](Self::find) has returned.
+    pub(super) fn insert(self, node: *mut BalancedLinks, parent: *mut BalancedLinks, result: u32) {
         let (parent, side) = match result {
             EMPTY_TREE => (self.root(), RIGHT),
             INSERT_AS_LEFT => (parent, LEFT),
             _ => (parent, RIGHT),
         };
-        let links = Links { parent, children: [ptr::null_mut(); 2], balance: 0, reserved: [0; 3] };
+        let links =
+            BalancedLinks { parent, children: [ptr::null_mut(); 2], balance: 0, reserved: [0; 3] };
         // SAFETY: the caller passes memory for a node.
         unsafe { node.write(links) };
         set_child(parent, side, node);
@@ -172,7 +173,7 @@ impl Tree {
         self.grow(1);
     }
 
-    pub(super) fn remove(self, node: *mut Links) {
+    pub(super) fn remove(self, node: *mut BalancedLinks) {
         // SAFETY: by this type's invariant.
         if unsafe { (*self.0).restart } == node {
             let before = neighbor(self, node, LEFT);
@@ -239,43 +240,43 @@ impl Tree {
     }
 }
 
-pub(super) fn child(node: *mut Links, side: usize) -> *mut Links {
-    // SAFETY: nodes of a tree are valid, see `Table`.
+pub(super) fn child(node: *mut BalancedLinks, side: usize) -> *mut BalancedLinks {
+    // SAFETY: nodes of a tree are valid, see `AvlTable`.
     unsafe { (*node).children[side] }
 }
 
 /// Links a node, which may be null, below another.
-fn set_child(parent: *mut Links, side: usize, node: *mut Links) {
-    // SAFETY: nodes of a tree are valid, see `Table`.
+fn set_child(parent: *mut BalancedLinks, side: usize, node: *mut BalancedLinks) {
+    // SAFETY: nodes of a tree are valid, see `AvlTable`.
     unsafe { (*parent).children[side] = node };
     if !node.is_null() {
-        // SAFETY: nodes of a tree are valid, see `Table`.
+        // SAFETY: nodes of a tree are valid, see `AvlTable`.
         unsafe { (*node).parent = parent };
     }
 }
 
-pub(super) fn parent_of(node: *mut Links) -> *mut Links {
-    // SAFETY: nodes of a tree are valid, see `Table`.
+pub(super) fn parent_of(node: *mut BalancedLinks) -> *mut BalancedLinks {
+    // SAFETY: nodes of a tree are valid, see `AvlTable`.
     unsafe { (*node).parent }
 }
 
 /// Which child of its parent a node is.
-fn side_of(node: *mut Links) -> usize {
+fn side_of(node: *mut BalancedLinks) -> usize {
     if child(parent_of(node), LEFT) == node { LEFT } else { RIGHT }
 }
 
-pub(super) fn balance(node: *mut Links) -> i8 {
-    // SAFETY: nodes of a tree are valid, see `Table`.
+pub(super) fn balance(node: *mut BalancedLinks) -> i8 {
+    // SAFETY: nodes of a tree are valid, see `AvlTable`.
     unsafe { (*node).balance }
 }
 
-fn set_balance(node: *mut Links, balance: i8) {
-    // SAFETY: nodes of a tree are valid, see `Table`.
+fn set_balance(node: *mut BalancedLinks, balance: i8) {
+    // SAFETY: nodes of a tree are valid, see `AvlTable`.
     unsafe { (*node).balance = balance };
 }
 
 /// The last node on one side of a subtree.
-pub(super) fn outermost(mut node: *mut Links, side: usize) -> *mut Links {
+pub(super) fn outermost(mut node: *mut BalancedLinks, side: usize) -> *mut BalancedLinks {
     while !child(node, side).is_null() {
         node = child(node, side);
     }
@@ -283,7 +284,11 @@ pub(super) fn outermost(mut node: *mut Links, side: usize) -> *mut Links {
 }
 
 /// The next node on one side, in order; null behind the last.
-pub(super) fn neighbor(tree: Tree, mut node: *mut Links, side: usize) -> *mut Links {
+pub(super) fn neighbor(
+    tree: Tree,
+    mut node: *mut BalancedLinks,
+    side: usize,
+) -> *mut BalancedLinks {
     let below = child(node, side);
     if !below.is_null() {
         return outermost(below, other(side));
@@ -299,7 +304,7 @@ pub(super) fn neighbor(tree: Tree, mut node: *mut Links, side: usize) -> *mut Li
 }
 
 /// Rotates a node's child into the node's place.
-fn rotate(node: *mut Links, side: usize) {
+fn rotate(node: *mut BalancedLinks, side: usize) {
     let (above, above_side) = (parent_of(node), side_of(node));
     let raised = child(node, side);
     set_child(node, side, child(raised, other(side)));
@@ -308,7 +313,7 @@ fn rotate(node: *mut Links, side: usize) {
 }
 
 /// Mends a node whose child on one side is too high by one. Returns whether the subtree is lower than before.
-fn rebalance(node: *mut Links, side: usize) -> bool {
+fn rebalance(node: *mut BalancedLinks, side: usize) -> bool {
     let high = child(node, side);
     match balance(high) * weight(side) {
         -1 => {

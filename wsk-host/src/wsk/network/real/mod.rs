@@ -24,7 +24,7 @@ use std::time::Duration;
 use polling::{Event, Poller};
 use wsk_sys::{NTSTATUS, STATUS_CONNECTION_RESET, STATUS_INVALID_DEVICE_STATE};
 
-use super::{Binding, Datagram, Incoming, Network, Outgoing, Readable};
+use super::{Binding, Datagram, Incoming, NetworkBackend, Outgoing, Readable};
 use crate::kernel::schedule::Ticks;
 use crate::verifier::kernel_violation;
 use crate::wsk::options::Setting;
@@ -75,7 +75,7 @@ impl Real {
     }
 }
 
-impl Network for Real {
+impl NetworkBackend for Real {
     fn set_time(&mut self, _now: Ticks) {}
 
     fn bind(&mut self, id: u64, binding: &Binding) -> Result<(), NTSTATUS> {

@@ -21,7 +21,7 @@ use std::os::fd::AsRawFd;
 
 use socket2::{Domain, Protocol, Type};
 
-use super::super::{Binding, Kind};
+use super::super::{Binding, EndpointKind};
 use super::endpoint::Endpoint;
 use super::{BACKLOG, Real, datagrams, local_address, settings};
 use crate::wsk::options::Sharing;
@@ -39,11 +39,11 @@ impl Real {
         if local.is_ipv6() {
             inner.set_only_v6(binding.only_v6)?;
         }
-        let is_listener = matches!(binding.kind, Kind::Listener { .. });
+        let is_listener = matches!(binding.kind, EndpointKind::Listener { .. });
         // Elsewhere than on Windows: a port is free although old connections of it linger.
         let reuses = binding.sharing == Sharing::Reuse || (is_listener && cfg!(not(windows)));
         inner.set_reuse_address(reuses)?;
-        let is_late = binding.kind == Kind::Stream && local.port() == 0;
+        let is_late = binding.kind == EndpointKind::Stream && local.port() == 0;
         if is_late {
             bind_without_port(&inner, local)?;
         } else {

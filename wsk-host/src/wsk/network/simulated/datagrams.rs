@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use wsk_sys::{NTSTATUS, STATUS_INVALID_ADDRESS_COMPONENT, STATUS_INVALID_BUFFER_SIZE};
 
-use super::super::{Datagram, IcmpError, Network, Outgoing};
+use super::super::{Datagram, IcmpError, NetworkBackend, Outgoing};
 use super::endpoint::{Endpoint, loopback, seen_by};
 use super::{INTERFACE, Simulated};
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use wsk_sys::NTSTATUS;
 
-use super::super::{Binding, Datagram, Kind};
+use super::super::{Binding, Datagram, EndpointKind};
 use super::link::{ConnectionRequest, Link};
 use crate::kernel::schedule::Ticks;
 
@@ -13,7 +13,7 @@ use crate::kernel::schedule::Ticks;
 pub(super) struct Endpoint {
     pub(super) local: SocketAddr,
     pub(super) binding: Binding,
-    pub(super) role: Role,
+    pub(super) role: EndpointState,
     pub(super) datagrams: VecDeque<(Ticks, Datagram)>,
     pub(super) groups: BTreeSet<IpAddr>,
     /// The other side of a connection that this one has asked for, when its listener has accepted it.
@@ -25,7 +25,7 @@ pub(super) struct Endpoint {
 }
 
 /// The state of an endpoint.
-pub(super) enum Role {
+pub(super) enum EndpointState {
     Bound,
     /// The connections that wait to be accepted, with the time since when.
     Listening(VecDeque<(Ticks, ConnectionRequest)>),
@@ -37,8 +37,8 @@ pub(super) enum Role {
 impl Endpoint {
     pub(super) fn new(local: SocketAddr, binding: Binding) -> Self {
         let role = match binding.kind {
-            Kind::Listener { .. } => Role::Listening(VecDeque::new()),
-            Kind::Stream | Kind::Datagram => Role::Bound,
+            EndpointKind::Listener { .. } => EndpointState::Listening(VecDeque::new()),
+            EndpointKind::Stream | EndpointKind::Datagram => EndpointState::Bound,
         };
         Self {
             local,
@@ -54,11 +54,11 @@ impl Endpoint {
 
     /// A connection that a listener has accepted.
     pub(super) fn accepted(local: SocketAddr, binding: Binding, link: Link) -> Self {
-        Self { role: Role::Connected(link), ..Self::new(local, binding) }
+        Self { role: EndpointState::Connected(link), ..Self::new(local, binding) }
     }
 
     pub(super) fn is_accepted(&self) -> bool {
-        matches!(self.role, Role::Connected(_))
+        matches!(self.role, EndpointState::Connected(_))
     }
 
     /// The family that its socket was made with.

@@ -14,13 +14,13 @@ use std::task::Poll;
 
 use wsk_sys::{NTSTATUS, STATUS_INVALID_ADDRESS_COMPONENT, STATUS_INVALID_DEVICE_STATE};
 
-use super::{Binding, Datagram, Incoming, Network, Outgoing, Readable};
+use super::{Binding, Datagram, Incoming, NetworkBackend, Outgoing, Readable};
 use crate::kernel::config::Timing;
 use crate::kernel::random::Random;
 use crate::kernel::schedule::{Ticks, ticks};
 use crate::wsk::config::{Config, Faults};
 use crate::wsk::options::Setting;
-use endpoint::{Endpoints, Role, seen_by};
+use endpoint::{EndpointState, Endpoints, seen_by};
 use settings::Interface;
 
 /// The index of the machine's only interface.
@@ -71,7 +71,7 @@ impl Simulated {
     }
 }
 
-impl Network for Simulated {
+impl NetworkBackend for Simulated {
     fn set_time(&mut self, now: Ticks) {
         self.now = now;
     }
@@ -83,7 +83,7 @@ impl Network for Simulated {
     fn listen(&mut self, id: u64) -> Result<(), NTSTATUS> {
         match self.endpoints.get_mut(id) {
             Some(endpoint) => {
-                endpoint.role = Role::Listening(VecDeque::new());
+                endpoint.role = EndpointState::Listening(VecDeque::new());
                 Ok(())
             }
             None => Err(STATUS_INVALID_DEVICE_STATE),
@@ -150,7 +150,7 @@ impl Network for Simulated {
     fn remote(&self, id: u64) -> Option<SocketAddr> {
         let endpoint = self.endpoints.get(id)?;
         match &endpoint.role {
-            Role::Connected(link) => Some(seen_by(link.remote, endpoint.is_v4())),
+            EndpointState::Connected(link) => Some(seen_by(link.remote, endpoint.is_v4())),
             _ => None,
         }
     }

@@ -6,9 +6,9 @@ use wsk_sys::{
     NTSTATUS, STATUS_ACCESS_DENIED, STATUS_ADDRESS_ALREADY_EXISTS, STATUS_INVALID_ADDRESS_COMPONENT,
 };
 
-use super::super::{Binding, Network};
+use super::super::{Binding, NetworkBackend};
 use super::Simulated;
-use super::endpoint::{Endpoint, Role};
+use super::endpoint::{Endpoint, EndpointState};
 use crate::wsk::options::Sharing;
 
 impl Simulated {
@@ -47,7 +47,7 @@ impl Simulated {
 
 /// What becomes of a second socket.
 #[derive(Clone, Copy)]
-enum Verdict {
+enum SharingDecision {
     Allowed,
     /// The first socket's security descriptor decides.
     Checked,
@@ -58,11 +58,11 @@ enum Verdict {
 /// By the second socket (row) and the first (column): each neither, reusing or exclusive, at the wildcard
 /// address and then at a specific one. The table of "Sharing Transport Addresses" in Microsoft's
 /// documentation.
-const VERDICTS: [[Verdict; 6]; 6] = {
-    const A: Verdict = Verdict::Allowed;
-    const C: Verdict = Verdict::Checked;
-    const D: Verdict = Verdict::Denied;
-    const U: Verdict = Verdict::InUse;
+const VERDICTS: [[SharingDecision; 6]; 6] = {
+    const A: SharingDecision = SharingDecision::Allowed;
+    const C: SharingDecision = SharingDecision::Checked;
+    const D: SharingDecision = SharingDecision::Denied;
+    const U: SharingDecision = SharingDecision::InUse;
     [
         [U, A, U, A, U, A],
         [C, U, C, D, D, U],
@@ -78,7 +78,7 @@ fn may_share(second: &Binding, first: &Endpoint) -> Result<(), NTSTATUS> {
     let is_same_kind = second.kind.is_datagram() == first.binding.kind.is_datagram();
     let is_same_port = second.local.port() == first.local.port();
     // The remote address distinguishes a connection.
-    let is_connection = matches!(first.role, Role::Connected(_));
+    let is_connection = matches!(first.role, EndpointState::Connected(_));
     let wild = |address: SocketAddr| address.ip().is_unspecified();
     let ip = |address: SocketAddr| address.ip().to_canonical();
     let is_apart = !wild(second.local) && !wild(first.local) && ip(second.local) != ip(first.local);
@@ -96,10 +96,10 @@ fn may_share(second: &Binding, first: &Endpoint) -> Result<(), NTSTATUS> {
     let row = place(second.sharing, second.local);
     let column = place(first.binding.sharing, first.local);
     match VERDICTS[row][column] {
-        Verdict::Allowed => Ok(()),
-        Verdict::Checked if first.binding.has_security => Ok(()),
-        Verdict::Checked | Verdict::Denied => Err(STATUS_ACCESS_DENIED),
-        Verdict::InUse => Err(STATUS_ADDRESS_ALREADY_EXISTS),
+        SharingDecision::Allowed => Ok(()),
+        SharingDecision::Checked if first.binding.has_security => Ok(()),
+        SharingDecision::Checked | SharingDecision::Denied => Err(STATUS_ACCESS_DENIED),
+        SharingDecision::InUse => Err(STATUS_ADDRESS_ALREADY_EXISTS),
     }
 }
 
@@ -115,7 +115,7 @@ fn meet(second: &Binding, first: &Endpoint) -> bool {
 mod tests {
     use std::task::Poll;
 
-    use super::super::super::{Kind, Network};
+    use super::super::super::{EndpointKind, NetworkBackend};
     use super::*;
     use crate::kernel::config::Timing;
     use crate::wsk::config::Config;
@@ -126,7 +126,7 @@ mod tests {
     fn binding(ip: [u8; 4], sharing: Sharing, has_security: bool) -> Binding {
         Binding {
             local: SocketAddr::from((ip, 7)),
-            kind: Kind::Datagram,
+            kind: EndpointKind::Datagram,
             sharing,
             has_security,
             only_v6: true,

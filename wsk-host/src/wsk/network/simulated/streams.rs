@@ -8,9 +8,9 @@ use wsk_sys::{
     NTSTATUS, STATUS_CONNECTION_REFUSED, STATUS_CONNECTION_RESET, STATUS_INVALID_DEVICE_STATE,
 };
 
-use super::super::{Binding, Incoming, Kind, Readable};
+use super::super::{Binding, EndpointKind, Incoming, Readable};
 use super::Simulated;
-use super::endpoint::{Endpoint, Role, loopback, seen_by};
+use super::endpoint::{Endpoint, EndpointState, loopback, seen_by};
 use super::link::{ConnectionRequest, Link, Segment};
 use crate::kernel::schedule::Ticks;
 
@@ -18,7 +18,9 @@ impl Simulated {
     /// One side of a connection. Data arrives at the connecting side even before that side sees the connection.
     fn link(&mut self, id: u64) -> Option<&mut Link> {
         match &mut self.endpoints.get_mut(id)?.role {
-            Role::Connected(link) | Role::Connecting(Some((_, Ok(link)))) => Some(link),
+            EndpointState::Connected(link) | EndpointState::Connecting(Some((_, Ok(link)))) => {
+                Some(link)
+            }
             _ => None,
         }
     }
@@ -34,7 +36,7 @@ impl Simulated {
         let due = self.arrival();
         let mut at_port = self.endpoints.at_port(to.port());
         let listener = at_port.find_map(|(listener, endpoint)| {
-            let listens = matches!(endpoint.role, Role::Listening(_));
+            let listens = matches!(endpoint.role, EndpointState::Listening(_));
             (listens && endpoint.receives(to)).then_some(listener)
         });
         drop(at_port);
@@ -42,21 +44,21 @@ impl Simulated {
             return;
         };
         let Some(listener) = listener else {
-            client.role = Role::Connecting(Some((due, Err(STATUS_CONNECTION_REFUSED))));
+            client.role = EndpointState::Connecting(Some((due, Err(STATUS_CONNECTION_REFUSED))));
             self.wake(due, id);
             return;
         };
         if client.local.ip().is_unspecified() {
             client.local.set_ip(loopback(to.is_ipv4()));
         }
-        client.role = Role::Connecting(None);
+        client.role = EndpointState::Connecting(None);
         client.server = None;
         let from = SocketAddr::new(client.local.ip().to_canonical(), client.local.port());
         let request = ConnectionRequest { from: id, local: to, remote: from };
         let is_conditional = match self.endpoints.get_mut(listener) {
-            Some(Endpoint { role: Role::Listening(backlog), binding, .. }) => {
+            Some(Endpoint { role: EndpointState::Listening(backlog), binding, .. }) => {
                 backlog.push_back((due, request));
-                matches!(binding.kind, Kind::Listener { conditional: true })
+                matches!(binding.kind, EndpointKind::Listener { conditional: true })
             }
             _ => false,
         };
@@ -72,7 +74,7 @@ impl Simulated {
         if let Some(endpoint) = self.endpoints.get_mut(id) {
             // The peer is known when the connection is accepted; until then sent data is kept.
             let link = Link::new(0, remote);
-            endpoint.role = Role::Connecting(Some((due, Ok(link))));
+            endpoint.role = EndpointState::Connecting(Some((due, Ok(link))));
             self.wake(due, id);
         }
     }
@@ -82,15 +84,15 @@ impl Simulated {
         let Some(endpoint) = self.endpoints.get_mut(id) else {
             return Poll::Ready(Err(STATUS_INVALID_DEVICE_STATE));
         };
-        match std::mem::replace(&mut endpoint.role, Role::Bound) {
-            Role::Connecting(Some((due, result))) if due <= now => match result {
+        match std::mem::replace(&mut endpoint.role, EndpointState::Bound) {
+            EndpointState::Connecting(Some((due, result))) if due <= now => match result {
                 Ok(link) => {
-                    endpoint.role = Role::Connected(link);
+                    endpoint.role = EndpointState::Connected(link);
                     Poll::Ready(Ok(()))
                 }
                 Err(status) => Poll::Ready(Err(status)),
             },
-            role @ Role::Connecting(_) => {
+            role @ EndpointState::Connecting(_) => {
                 endpoint.role = role;
                 Poll::Pending
             }
@@ -110,10 +112,11 @@ impl Simulated {
         let Some(listener) = self.endpoints.get_mut(id) else {
             return Poll::Pending;
         };
-        let is_conditional = matches!(listener.binding.kind, Kind::Listener { conditional: true });
+        let is_conditional =
+            matches!(listener.binding.kind, EndpointKind::Listener { conditional: true });
         let is_v4 = listener.is_v4();
-        let binding = Binding { kind: Kind::Stream, ..listener.binding.clone() };
-        let Role::Listening(backlog) = &mut listener.role else {
+        let binding = Binding { kind: EndpointKind::Stream, ..listener.binding.clone() };
+        let EndpointState::Listening(backlog) = &mut listener.role else {
             return Poll::Pending;
         };
         let Some(place) = backlog.iter().position(|(due, _)| *due <= now) else {
@@ -323,34 +326,35 @@ impl Simulated {
         };
         let now = self.now;
         match endpoint.role {
-            Role::Connected(link) if link.is_pending => {
+            EndpointState::Connected(link) if link.is_pending => {
                 // It was not let in.
-                let waits = |client: &&mut Endpoint| matches!(client.role, Role::Connecting(None));
+                let waits =
+                    |client: &&mut Endpoint| matches!(client.role, EndpointState::Connecting(None));
                 if let Some(client) = self.endpoints.get_mut(link.peer).filter(waits) {
                     let refused = Err(STATUS_CONNECTION_REFUSED);
-                    client.role = Role::Connecting(Some((now, refused)));
+                    client.role = EndpointState::Connecting(Some((now, refused)));
                     self.wake(now, link.peer);
                 }
             }
-            Role::Connected(link) => {
+            EndpointState::Connected(link) => {
                 if abort {
                     let due = self.arrival();
                     self.lose(link.peer, due);
                 }
             }
-            Role::Connecting(_) => {
+            EndpointState::Connecting(_) => {
                 // A listener that has accepted it loses it.
                 if let Some(server) = endpoint.server {
                     let due = self.arrival();
                     self.lose(server, due);
                 }
             }
-            Role::Listening(backlog) => {
+            EndpointState::Listening(backlog) => {
                 for (_, request) in backlog {
                     self.refuse(request.from);
                 }
             }
-            Role::Bound => {}
+            EndpointState::Bound => {}
         }
     }
 
@@ -361,11 +365,11 @@ impl Simulated {
             return;
         };
         match &mut endpoint.role {
-            Role::Connected(link) if link.peer == 0 => self.lose(client, now),
-            Role::Connecting(Some((_, Ok(link)))) => {
+            EndpointState::Connected(link) if link.peer == 0 => self.lose(client, now),
+            EndpointState::Connecting(Some((_, Ok(link)))) => {
                 link.lost = Some((now, STATUS_CONNECTION_RESET));
             }
-            Role::Connecting(result @ None) => {
+            EndpointState::Connecting(result @ None) => {
                 *result = Some((now, Err(STATUS_CONNECTION_REFUSED)));
                 self.wake(now, client);
             }
