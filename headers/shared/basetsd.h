@@ -123,9 +123,12 @@
 #endif
 #define FALSE 0
 #define TRUE 1
+#define MINCHAR   0x80
+#define MAXCHAR   0x7f
 #define MAXUCHAR  0xff
-#define MAXUSHORT 0xffff
+#define MINSHORT  0x8000
 #define MAXSHORT  0x7fff
+#define MAXUSHORT 0xffff
 #define MAXLONG   0x7fffffff
 #define MINLONG   (-MAXLONG - 1)
 #define MAXULONG  0xffffffff
@@ -133,6 +136,36 @@
 #define MAXULONGLONG (0xffffffffffffffffULL)
 #define MAXULONG_PTR (~((ULONG_PTR)0))
 #define MAXSIZE_T    (~((SIZE_T)0))
+
+/* The limits of types with a size in their names. */
+#define MAXUINT8  ((UINT8)~((UINT8)0))
+#define MAXINT8   ((INT8)(MAXUINT8 >> 1))
+#define MININT8   ((INT8)~MAXINT8)
+#define MAXUINT16 ((UINT16)~((UINT16)0))
+#define MAXINT16  ((INT16)(MAXUINT16 >> 1))
+#define MININT16  ((INT16)~MAXINT16)
+#define MAXUINT32 ((UINT32)~((UINT32)0))
+#define MAXINT32  ((INT32)(MAXUINT32 >> 1))
+#define MININT32  ((INT32)~MAXINT32)
+#define MAXUINT64 ((UINT64)~((UINT64)0))
+#define MAXINT64  ((INT64)(MAXUINT64 >> 1))
+#define MININT64  ((INT64)~MAXINT64)
+#define MAXULONG32 ((ULONG32)~((ULONG32)0))
+#define MAXLONG32  ((LONG32)(MAXULONG32 >> 1))
+#define MINLONG32  ((LONG32)~MAXLONG32)
+#define MAXULONG64 ((ULONG64)~((ULONG64)0))
+#define MAXLONG64  ((LONG64)(MAXULONG64 >> 1))
+#define MINLONG64  ((LONG64)~MAXLONG64)
+#define MAXUINT_PTR (~((UINT_PTR)0))
+#define MAXINT_PTR  ((INT_PTR)(MAXUINT_PTR >> 1))
+#define MININT_PTR  (~MAXINT_PTR)
+#define MAXLONG_PTR ((LONG_PTR)(MAXULONG_PTR >> 1))
+#define MINLONG_PTR (~MAXLONG_PTR)
+#define MAXSSIZE_T  ((SSIZE_T)(MAXSIZE_T >> 1))
+#define MAXUINT     ((UINT)~((UINT)0))
+#define MAXINT      ((INT)(MAXUINT >> 1))
+#define MININT      ((INT)~MAXINT)
+#define MAXDWORD    0xffffffff
 
 EXTERN_C_BEGIN
 
@@ -170,9 +203,17 @@ typedef wchar_t WCHAR;
 #else
 typedef unsigned short WCHAR;
 #endif
-typedef long long LONGLONG, LONG64, LONG_PTR, INT_PTR, SSIZE_T, *PLONGLONG, *PLONG64, *PLONG_PTR, *PINT_PTR;
-typedef unsigned long long ULONGLONG, ULONG64, ULONG_PTR, UINT_PTR, SIZE_T, DWORDLONG;
-typedef unsigned long long *PULONGLONG, *PULONG64, *PULONG_PTR, *PUINT_PTR, *PSIZE_T, DWORD64, DWORD_PTR;
+typedef long long LONGLONG, LONG64, LONG_PTR, INT_PTR, *PLONGLONG, *PLONG64, *PLONG_PTR, *PINT_PTR;
+typedef unsigned long long ULONGLONG, ULONG64, ULONG_PTR, UINT_PTR, DWORDLONG;
+typedef unsigned long long *PULONGLONG, *PULONG64, *PULONG_PTR, *PUINT_PTR, DWORD64, DWORD_PTR;
+/* The compiler's size_t, as on Windows: clients pass pointers to the one where the other is declared. */
+#ifdef __SIZE_TYPE__
+typedef __SIZE_TYPE__ SIZE_T, *PSIZE_T;
+typedef __PTRDIFF_TYPE__ SSIZE_T, *PSSIZE_T;
+#else
+typedef size_t SIZE_T, *PSIZE_T;
+typedef long long SSIZE_T, *PSSIZE_T;
+#endif
 typedef signed char INT8, *PINT8;
 typedef short INT16, *PINT16;
 typedef int INT32, *PINT32;

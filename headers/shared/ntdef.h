@@ -22,6 +22,13 @@ EXTERN_C_BEGIN
 #define MEMORY_ALLOCATION_ALIGNMENT 16
 #define SYSTEM_CACHE_ALIGNMENT_SIZE 64
 
+/* A handle of its own type: a pointer to a structure that is never defined further. */
+#define DECLARE_HANDLE(Name) \
+    struct Name##__ {        \
+        int unused;          \
+    };                       \
+    typedef struct Name##__ *Name
+
 typedef LONG NTSTATUS, *PNTSTATUS;
 typedef ULONG ACCESS_MASK, *PACCESS_MASK;
 typedef LONG KPRIORITY;
@@ -172,6 +179,16 @@ typedef enum _WAIT_TYPE {
     WaitAll,
     WaitAny
 } WAIT_TYPE;
+
+/* In C++, these are names of the standard library. */
+#if !defined(NOMINMAX) && !defined(__cplusplus)
+#ifndef min
+#define min(Left, Right) (((Left) < (Right)) ? (Left) : (Right))
+#endif
+#ifndef max
+#define max(Left, Right) (((Left) > (Right)) ? (Left) : (Right))
+#endif
+#endif
 
 /* A position in a structure, the structure around a member, and how many elements an array has. */
 #define FIELD_OFFSET(Type, Field)   ((LONG)__builtin_offsetof(Type, Field))

@@ -277,6 +277,10 @@
 
 /* The annotations of older kits. libstdc++ has parameters of these names, so they are defined in C++ for Windows only. */
 
+#define __in_data_source(Source)
+#define __out_data_source(Source)
+#define __inout_data_source(Source)
+#define __kernel_entry
 #if !defined(__cplusplus) || defined(_MSC_VER)
 #define __in
 #define __in_opt

@@ -151,6 +151,42 @@ fn the_crate_can_be_named() {
     assert!(Tunnel::TABLE.WskReceiveFromEvent.is_some());
 }
 
+/// With every name of `wsk::events` in scope, a handler of one category has one table.
+#[test]
+fn tables_have_one_meaning() {
+    #[expect(clippy::wildcard_imports, reason = "a user's file may begin like this")]
+    use wsk::events::*;
+
+    struct Datagram;
+    #[wsk::events]
+    impl DatagramEvents for Datagram {
+        fn receive_from(&self, _datagrams: Datagrams<'_>) -> Disposition {
+            Disposition::Accepted
+        }
+    }
+    struct Inspecting;
+    #[wsk::events]
+    impl ConditionalListenEvents for Inspecting {
+        type Connection = ();
+
+        fn inspect(&self, inspection: Inspection<'_>) {
+            inspection.accept();
+        }
+    }
+    struct Connection;
+    #[wsk::events]
+    impl ConnectionEvents for Connection {
+        fn receive(&self, _data: Data<'_>) -> Receipt {
+            Receipt::All
+        }
+    }
+
+    assert!(Datagram::TABLE.WskReceiveFromEvent.is_some());
+    assert!(Connection::TABLE.WskReceiveEvent.is_some());
+    const { assert!(Inspecting::IS_CONDITIONAL) };
+    assert!(Inspecting::TABLE.WskAcceptEvent.is_none());
+}
+
 #[test]
 #[cfg(not(miri))]
 fn mistakes_are_explained_where_they_are() {

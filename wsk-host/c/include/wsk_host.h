@@ -166,6 +166,9 @@ typedef int wsk_host_scenario(void *context);
  * Returns 0 if every run succeeded. After a run that failed, it prints the failure and the seed to stderr, makes no
  * further runs, and returns 1. Breaking a WSK rule ends the process (SIGABRT).
  *
+ * Static variables of the client keep their values between the runs. A client that initializes itself only once (RtlRunOnce)
+ * needs a process for each seed: `seeds` is 1, and `first_seed` differs.
+ *
  * `options` may be NULL, for the defaults. `context` is passed on to the scenario.
  *
  * Threads may call this at the same time: each has hosts of its own.

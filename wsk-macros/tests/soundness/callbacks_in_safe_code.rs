@@ -5,10 +5,10 @@ use wsk::sys::ctypes::c_void;
 struct Nothing;
 
 impl Callbacks<Basic> for Nothing {
-    const TABLE: *const c_void = core::ptr::null();
+    const RAW_TABLE: *const c_void = core::ptr::null();
     const WHEN_BOUND: EventMask = EventMask::all();
     const WHEN_CONNECTED: EventMask = EventMask::all();
-    const IS_CONDITIONAL: bool = false;
+    const INSPECTS: bool = false;
 }
 
 fn main() {}

@@ -45,7 +45,7 @@ pub(crate) fn callbacks<C: Category, H: Callbacks<C>>(
     if client.static_events().intersects(fillable) {
         (context, H::FILLED_TABLE)
     } else if H::CALLS_BACK {
-        (context, H::TABLE)
+        (context, H::RAW_TABLE)
     } else {
         (ptr::null_mut(), ptr::null())
     }

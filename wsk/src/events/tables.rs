@@ -242,11 +242,11 @@ impl<H: ListenEvents + ConnectionEvents> StreamTable for H {
 )]
 pub unsafe trait Callbacks<C>: Send + Sync + 'static {
     /// The table.
-    const TABLE: *const c_void;
+    const RAW_TABLE: *const c_void;
 
     /// The table, with a function for every event of a connection, for events that are
     /// [static](crate::RegistrationBuilder::static_events).
-    const FILLED_TABLE: *const c_void = Self::TABLE;
+    const FILLED_TABLE: *const c_void = Self::RAW_TABLE;
 
     /// The events that are enabled when the socket is bound, or listens.
     const WHEN_BOUND: EventMask;
@@ -255,37 +255,37 @@ pub unsafe trait Callbacks<C>: Send + Sync + 'static {
     const WHEN_CONNECTED: EventMask;
 
     /// Whether connections are inspected.
-    const IS_CONDITIONAL: bool;
+    const INSPECTS: bool;
 
     /// Whether the table may have a function.
     const CALLS_BACK: bool =
-        !Self::WHEN_BOUND.is_empty() || !Self::WHEN_CONNECTED.is_empty() || Self::IS_CONDITIONAL;
+        !Self::WHEN_BOUND.is_empty() || !Self::WHEN_CONNECTED.is_empty() || Self::INSPECTS;
 }
 
 // SAFETY: `ListenTable` has one implementation, whose table and mask are built above from thunks of `H`.
 unsafe impl<H: ListenTable + Send + Sync + 'static> Callbacks<Listen> for H {
-    const TABLE: *const c_void = ptr::from_ref(<H as ListenTable>::TABLE).cast();
+    const RAW_TABLE: *const c_void = ptr::from_ref(<H as ListenTable>::TABLE).cast();
     const WHEN_BOUND: EventMask = <H as ListenTable>::EVENTS.union(H::INHERITED);
     const WHEN_CONNECTED: EventMask = EventMask::empty();
-    const IS_CONDITIONAL: bool = <H as ListenTable>::IS_CONDITIONAL;
+    const INSPECTS: bool = <H as ListenTable>::IS_CONDITIONAL;
 }
 
 // SAFETY: `DatagramTable` has one implementation, whose table and mask are built above from thunks of `H`.
 unsafe impl<H: DatagramEvents> Callbacks<Datagram> for H {
-    const TABLE: *const c_void = ptr::from_ref(<H as DatagramTable>::TABLE).cast();
+    const RAW_TABLE: *const c_void = ptr::from_ref(<H as DatagramTable>::TABLE).cast();
     const WHEN_BOUND: EventMask = <H as DatagramTable>::EVENTS;
     const WHEN_CONNECTED: EventMask = EventMask::empty();
-    const IS_CONDITIONAL: bool = false;
+    const INSPECTS: bool = false;
 }
 
 // SAFETY: `ConnectionTable` has one implementation, whose table and mask are built above from thunks of `H`, or from
 // functions that take the memory of any socket.
 unsafe impl<H: ConnectionEvents> Callbacks<Connection> for H {
-    const TABLE: *const c_void = ptr::from_ref(<H as ConnectionTable>::TABLE).cast();
+    const RAW_TABLE: *const c_void = ptr::from_ref(<H as ConnectionTable>::TABLE).cast();
     const FILLED_TABLE: *const c_void = ptr::from_ref(Filled::<H>::TABLE).cast();
     const WHEN_BOUND: EventMask = EventMask::empty();
     const WHEN_CONNECTED: EventMask = <H as ConnectionTable>::EVENTS;
-    const IS_CONDITIONAL: bool = false;
+    const INSPECTS: bool = false;
     // Includes the table that forwards to a handler attached later.
     const CALLS_BACK: bool = has_functions(<H as ConnectionTable>::TABLE);
 }
@@ -299,7 +299,7 @@ const fn has_functions(table: &WSK_CLIENT_CONNECTION_DISPATCH) -> bool {
 // SAFETY: `StreamTable` has one implementation. Its listening part is `Accepting`'s, which has no `WskInspectEvent`
 // (INV-41), and each part and mask is built above from thunks of `H`, or from functions that take any socket's memory.
 unsafe impl<H: ListenEvents + ConnectionEvents> Callbacks<Stream> for H {
-    const TABLE: *const c_void = ptr::from_ref(<H as StreamTable>::TABLE).cast();
+    const RAW_TABLE: *const c_void = ptr::from_ref(<H as StreamTable>::TABLE).cast();
     const FILLED_TABLE: *const c_void = ptr::from_ref(&WSK_CLIENT_STREAM_DISPATCH {
         Listen: <Accepting as Listening<H>>::TABLE,
         Connect: Filled::<H>::TABLE,
@@ -308,16 +308,16 @@ unsafe impl<H: ListenEvents + ConnectionEvents> Callbacks<Stream> for H {
     const WHEN_BOUND: EventMask =
         <Accepting as Listening<H>>::EVENTS.union(<Accepting as Listening<H>>::INHERITED);
     const WHEN_CONNECTED: EventMask = <H as ConnectionTable>::EVENTS;
-    const IS_CONDITIONAL: bool = false;
+    const INSPECTS: bool = false;
 }
 
 /// Basic sockets have no events.
 // SAFETY: the table is null, and the masks are empty.
 unsafe impl Callbacks<Basic> for () {
-    const TABLE: *const c_void = ptr::null();
+    const RAW_TABLE: *const c_void = ptr::null();
     const WHEN_BOUND: EventMask = EventMask::empty();
     const WHEN_CONNECTED: EventMask = EventMask::empty();
-    const IS_CONDITIONAL: bool = false;
+    const INSPECTS: bool = false;
 }
 
 /// For sockets without callbacks.

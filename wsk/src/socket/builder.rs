@@ -176,7 +176,7 @@ impl<C: Category, H: Callbacks<C>> Builder<'_, C, H> {
         if let Some(option) = sharing {
             socket.handle.set_number(SOL_SOCKET, option, 1).await?;
         }
-        if H::IS_CONDITIONAL {
+        if H::INSPECTS {
             socket.handle.set_number(SOL_SOCKET, SO_CONDITIONAL_ACCEPT, 1).await?;
         }
         Ok(socket)

@@ -155,10 +155,10 @@ fn a_stream_never_inspects() {
     }
 
     assert!(<Inspector as ListenTable>::TABLE.WskInspectEvent.is_some());
-    const { assert!(<Inspector as Callbacks<Listen>>::IS_CONDITIONAL) };
+    const { assert!(<Inspector as Callbacks<Listen>>::INSPECTS) };
     // SAFETY: the table is static.
     let stream = unsafe { &*<Inspector as StreamTable>::TABLE.Listen };
     assert!(stream.WskInspectEvent.is_none() && stream.WskAbortEvent.is_none());
     assert!(stream.WskAcceptEvent.is_some());
-    const { assert!(!<Inspector as Callbacks<Stream>>::IS_CONDITIONAL) };
+    const { assert!(!<Inspector as Callbacks<Stream>>::INSPECTS) };
 }

@@ -3,6 +3,9 @@
 //! A static library calls `connect` by name, and the linker takes the program's `connect` before the C library's. WSK
 //! clients that are ports of a socket library define exactly these names. So in the copy made here, each undefined name is
 //! another, which is defined in the copy, and which jumps to the function that the C library has under the old name.
+//!
+//! The kernel's own names are weak in the copy: as with the import library of a kernel, a client's definition of one of
+//! them comes before the host's.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -26,13 +29,19 @@ pub(super) fn isolate(shell: &Shell, library: &Path, copy: &Path) -> Result<()> 
     let names = undefined(library)?;
     ensure!(names.contains("connect"), "{} does not call `connect`", library.display());
     let map: Vec<String> = names.iter().map(|name| format!("{name} {PREFIX}{name}\n")).collect();
-    let [map_file, source, object] = ["names", "c", "o"].map(|end| copy.with_extension(end));
+    let [map_file, weak_file, source, object] =
+        ["names", "weak", "c", "o"].map(|end| copy.with_extension(end));
     fs::write(&map_file, map.concat())?;
+    let exported = exported(library)?;
+    ensure!(exported.contains("IoAllocateIrp"), "{} has no kernel", library.display());
+    fs::write(&weak_file, exported.iter().map(|name| format!("{name}\n")).collect::<String>())?;
     fs::write(&source, jumps(&names))?;
     cmd!(shell, "cc -O2 -fPIC -c {source} -o {object}").quiet().run()?;
     // The intermediate code in std's objects is of no use here, and confuses older plugins of binutils, which say so.
     let unused = ["--remove-section=.llvmbc", "--remove-section=.llvmcmd"];
-    let renamed = cmd!(shell, "objcopy --redefine-syms={map_file} {unused...} {library} {copy}")
+    let renamed = cmd!(shell, "objcopy --redefine-syms={map_file} --weaken-symbols={weak_file}")
+        .args(unused)
+        .args([library, copy])
         .quiet()
         .ignore_status()
         .output()
@@ -55,6 +64,26 @@ pub(super) fn redirected(copy: &Path) -> Result<Vec<String>> {
 
 /// The names that a library takes from elsewhere, and that a program may define.
 fn undefined(library: &Path) -> Result<BTreeSet<String>> {
+    let (mut undefined, defined) = symbols(library)?;
+    undefined.retain(|name| {
+        !name.is_empty()
+            && !name.starts_with('_')
+            && !KEPT.contains(&name.as_str())
+            && !defined.contains(name)
+    });
+    Ok(undefined)
+}
+
+/// The names of the kernel and of WSK that a library defines. Those of `wsk_host.h` are the library's alone.
+fn exported(library: &Path) -> Result<BTreeSet<String>> {
+    let (_, mut defined) = symbols(library)?;
+    // C++, Rust and the compiler have names that begin with an underscore or a lower-case letter.
+    defined.retain(|name| name.starts_with(|first: char| first.is_ascii_uppercase()));
+    Ok(defined)
+}
+
+/// The names that a library takes from elsewhere, and those that it defines.
+fn symbols(library: &Path) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
     let data = fs::read(library).with_context(|| library.display().to_string())?;
     let archive = ArchiveFile::parse(&*data).context("it is no archive")?;
     let (mut undefined, mut defined) = (BTreeSet::new(), BTreeSet::new());
@@ -74,13 +103,7 @@ fn undefined(library: &Path) -> Result<BTreeSet<String>> {
             }
         }
     }
-    undefined.retain(|name| {
-        !name.is_empty()
-            && !name.starts_with('_')
-            && !KEPT.contains(&name.as_str())
-            && !defined.contains(name)
-    });
-    Ok(undefined)
+    Ok((undefined, defined))
 }
 
 /// C with a jump for each name. The program is searched first for a name; `RTLD_NEXT` begins behind it.

@@ -38,6 +38,7 @@ pub(super) fn run() -> Result<()> {
     kernel(&shell, &library)?;
     practices(&shell, &library)?;
     locks(&shell, &library)?;
+    public(&shell, &library)?;
     reset(&shell, &library)?;
     own_names(&shell, &library)?;
     requests(&shell, &library)?;
@@ -184,6 +185,24 @@ fn locks(shell: &Shell, library: &Library) -> Result<()> {
         stopped(&program, &LOCKS_STOPPED)?;
     }
     println!("{} languages: locks and safe strings", LANGUAGES.len());
+    Ok(())
+}
+
+/// What public clients rely on beyond WSK's functions.
+const PUBLIC: &str = "wsk-host/c/tests/public.c";
+
+/// Types, limits and definitions of public clients.
+fn public(shell: &Shell, library: &Library) -> Result<()> {
+    for language in LANGUAGES {
+        let program = in_language(shell, library, PUBLIC, language)?;
+        let Ended { status, out, err } = execute(&mut Command::new(&program), &program, PATIENCE)?;
+        ensure!(
+            status.success() && out == "definitions\ntypes\ndevice\n" && err.is_empty(),
+            "{} should end with 0, but it ended with {status}:\n{out}{err}",
+            program.display()
+        );
+    }
+    println!("{} languages: types and definitions of public clients", LANGUAGES.len());
     Ok(())
 }
 

@@ -81,8 +81,11 @@ NTSTATUS close_socket(PWSK_SOCKET Socket, PIRP Irp)
 const LAYOUT: &str = "../wsk-host/c/tests/layout.c";
 
 /// What is refused, as a program, and what the compiler says of it.
-const REFUSED: [(&str, &str); 4] = [
+const REFUSED: [(&str, &str); 7] = [
     ("#include <wdf.h>\n", "KMDF (wdf.h) is not among wsk's headers"),
+    ("#include <fltKernel.h>\n", "the filter manager (fltKernel.h) is not among wsk's headers"),
+    ("#include <fltkernel.h>\n", "the filter manager (fltKernel.h) is not among wsk's headers"),
+    ("#include <Veil.h>\n", "compile the part of the driver that uses WSK with <ntifs.h>"),
     ("#include <netioapi.h>\n", "IP Helper (netioapi.h) is not among wsk's headers"),
     (
         "#include <wdm.h>\nvoid f(void);\nvoid f(void) { __try { } __except (1) { } }\n",
