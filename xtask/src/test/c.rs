@@ -195,7 +195,8 @@ const PUBLIC: &str = "wsk-host/c/tests/public.c";
 fn public(shell: &Shell, library: &Library) -> Result<()> {
     for language in LANGUAGES {
         let program = in_language(shell, library, PUBLIC, language)?;
-        let Ended { status, out, err } = execute(&mut Command::new(&program), &program, PATIENCE)?;
+        let ProgramOutput { status, out, err } =
+            execute(&mut Command::new(&program), &program, PATIENCE)?;
         ensure!(
             status.success() && out == "definitions\ntypes\ndevice\n" && err.is_empty(),
             "{} should end with 0, but it ended with {status}:\n{out}{err}",
