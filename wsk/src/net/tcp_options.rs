@@ -24,7 +24,7 @@ impl TcpStream {
     /// [`SendFlags::NO_DELAY`] instead, which has the same effect on it.
     ///
     /// WSK's documentation names that flag, and not the option. Public clients of WSK all use the flag, two of them behind
-    /// an option of their own (WinDRBD, usbip-win2); the second states that Windows does not support `TCP_NODELAY`. None
+    /// an option of their own (`WinDRBD`, `usbip-win2`); the second states that Windows does not support `TCP_NODELAY`. None
     /// records the status. So each status counts as a refusal that Windows has for an option which it does not know:
     /// `STATUS_NOT_SUPPORTED`, `STATUS_INVALID_PARAMETER`, `STATUS_INVALID_DEVICE_REQUEST` and `STATUS_NOT_IMPLEMENTED`.
     /// Wine refuses the option and ignores the flag.

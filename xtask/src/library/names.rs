@@ -34,7 +34,7 @@ pub(super) fn isolate(shell: &Shell, library: &Path, copy: &Path) -> Result<()> 
     fs::write(&map_file, map.concat())?;
     let exported = exported(library)?;
     ensure!(exported.contains("IoAllocateIrp"), "{} has no kernel", library.display());
-    fs::write(&weak_file, exported.iter().map(|name| format!("{name}\n")).collect::<String>())?;
+    fs::write(&weak_file, Vec::from_iter(exported).join("\n") + "\n")?;
     fs::write(&source, jumps(&names))?;
     cmd!(shell, "cc -O2 -fPIC -c {source} -o {object}").quiet().run()?;
     // The intermediate code in std's objects is of no use here, and confuses older plugins of binutils, which say so.
