@@ -154,7 +154,6 @@ fn the_crate_can_be_named() {
 /// With every name of `wsk::events` in scope, a handler of one category has one table.
 #[test]
 fn tables_have_one_meaning() {
-    #[expect(clippy::wildcard_imports, reason = "a user's file may begin like this")]
     use wsk::events::*;
 
     struct Datagram;
