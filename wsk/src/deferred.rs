@@ -18,8 +18,8 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use core::time::Duration;
 
 use crate::irql::Passive;
+use crate::kernel::{Event, delay};
 use crate::pool::PoolBox;
-use crate::sync::{Event, delay};
 
 /// A job for the thread. It is a field of its object, so deferring it allocates nothing.
 ///

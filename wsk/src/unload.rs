@@ -11,8 +11,8 @@ use core::time::Duration;
 use wsk_sys::KeFlushQueuedDpcs;
 
 use crate::irql::Passive;
+use crate::kernel::{Thread, delay};
 use crate::rundown::Rundown;
-use crate::sync::{Thread, delay};
 
 /// The first and the longest delay between two checks of the counts; each delay is twice the previous one.
 const STEPS: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(64)];

@@ -154,8 +154,8 @@ mod tests {
              at /rustc/0123/library/std/src/backtrace.rs:331:13
    1: KeWaitForSingleObject
              at /home/me/wsk-host/src/kernel/ke/wait.rs:45:14
-   2: wsk::sync::event::Event::wait
-             at ./wsk/src/sync/event.rs:69:13
+   2: wsk::kernel::event::Event::wait
+             at ./wsk/src/kernel/event.rs:69:13
    3: __libc_start_main
    4: tests::hangs
              at ./tests/hangs.rs:7:5
@@ -163,7 +163,7 @@ mod tests {
              at ./wsk-host/src/kernel/schedule/deterministic.rs:7:5";
         assert_eq!(
             frames(backtrace, Path::new("/home/me")),
-            "\n      wsk::sync::event::Event::wait at ./wsk/src/sync/event.rs:69:13\
+            "\n      wsk::kernel::event::Event::wait at ./wsk/src/kernel/event.rs:69:13\
              \n      tests::hangs at ./tests/hangs.rs:7:5"
         );
     }

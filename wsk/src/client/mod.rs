@@ -25,11 +25,11 @@ use crate::capabilities::Capabilities;
 use crate::deferred::{DeferredJob, DeferredQueue, job_of_call};
 use crate::event_mask::EventMask;
 use crate::irql::Passive;
+use crate::kernel::{Event, Thread};
 use crate::operation::{Cache, Refusals, Target, TargetHeader};
 use crate::pool::PoolBox;
 use crate::rundown::{ObjectKind, Rundown, Running};
 use crate::status::Result;
-use crate::sync::{Event, Thread};
 
 /// The memory of a client. Its registration, providers, sockets and requests refer to it.
 ///

@@ -16,8 +16,8 @@ use wsk_sys::{
 
 use crate::event_mask::EventMask;
 use crate::irql::Passive;
+use crate::kernel::Event;
 use crate::status::{Result, check, known};
-use crate::sync::Event;
 
 /// The interface of the static events: WSK's own.
 static NPI: NPIID = NPI_WSK_INTERFACE_ID;

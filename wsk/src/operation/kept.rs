@@ -27,10 +27,10 @@ use core::task::{Context, Poll, Waker};
 use super::completion::dispose;
 use super::in_flight::take_back;
 use super::{Idle, Operation};
+use crate::kernel::SpinLock;
 use crate::pool::PoolBox;
 use crate::rt;
 use crate::status::Result;
-use crate::sync::SpinLock;
 
 /// The data of a kept receive, in its payload. Unused while it is not kept.
 pub(crate) struct KeptReceive {

@@ -24,7 +24,7 @@ use crate::capabilities::Capabilities;
 use crate::client::Client;
 use crate::dispatch::ProviderDispatch;
 use crate::irql::Passive;
-use crate::pool::PoolArc;
+use crate::pool::Arc;
 use crate::rundown::ObjectKind;
 use crate::status::{Result, check};
 
@@ -33,7 +33,7 @@ use crate::status::{Result, check};
 /// It is cheap to clone. When the last clone is dropped, the provider is released; sockets stay usable
 /// ([INV-4](crate::rules#inv-4)).
 #[derive(Clone)]
-pub struct Provider(PoolArc<CapturedProvider>);
+pub struct Provider(Arc<CapturedProvider>);
 
 /// # Invariants
 ///
@@ -93,7 +93,7 @@ impl Provider {
         };
         // SAFETY: the provider is captured, and shared with no other thread yet.
         unsafe { this.setup.ensure_applied(control, passive) }?;
-        PoolArc::new(captured).map(Self)
+        Arc::new(captured).map(Self)
     }
 
     /// The client whose registration has captured the provider.

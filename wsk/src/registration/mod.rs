@@ -22,10 +22,10 @@ use wsk_sys::{
 pub use self::builder::RegistrationBuilder;
 use crate::client::{Client, ClientSetup, DeviceRef};
 use crate::irql::Passive;
+use crate::kernel::Thread;
 use crate::provider::{Provider, Version};
 use crate::rundown::Rundown;
 use crate::status::{Result, check};
-use crate::sync::Thread;
 
 /// The table of every client of this crate: version 1.0, the only one, without an event callback, because no event is
 /// defined. It is static, because it must outlive the registration ([INV-1](crate::rules#inv-1)).

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The data of a waker is a reference to a parker, from [`PoolArc::into_raw`], and its table is this module's own.
+//! The data of a waker is a reference to a parker, from [`Arc::into_raw`], and its table is this module's own.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -12,9 +12,9 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 use crate::irql::Passive;
-use crate::pool::PoolArc;
+use crate::kernel::Event;
+use crate::pool::Arc;
 use crate::status::Result;
-use crate::sync::Event;
 
 /// Runs a future to completion on the current thread, which waits whenever the future is pending.
 ///
@@ -35,7 +35,7 @@ use crate::sync::Event;
 /// # Ok::<(), wsk::Error>(())
 /// ```
 pub fn block_on<F: Future>(passive: Passive, future: F) -> Result<F::Output> {
-    let parker = PoolArc::new(Parker { woken: AtomicBool::new(false), event: Event::new() })?;
+    let parker = Arc::new(Parker { woken: AtomicBool::new(false), event: Event::new() })?;
     // INVARIANT: the event is initialized before the parker is shared.
     // SAFETY: the parker stays in its allocation, which is nonpaged.
     unsafe { parker.event.initialize() };
@@ -74,7 +74,7 @@ impl Parker {
     }
 }
 
-fn waker(parker: PoolArc<Parker>) -> Waker {
+fn waker(parker: Arc<Parker>) -> Waker {
     let data = parker.into_raw().cast();
     // SAFETY: the data is a reference to a parker from `into_raw`, as each function of the table requires.
     unsafe { Waker::new(data, VTABLE) }
@@ -83,6 +83,7 @@ fn waker(parker: PoolArc<Parker>) -> Waker {
 static VTABLE: &RawWakerVTable = &RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
 /// Whether a waker is one of this module's. Wakers of this crate only queue a task or wake a thread.
+#[cfg(not(loom))]
 pub(super) fn is_own(waker: &Waker) -> bool {
     core::ptr::eq(waker.vtable(), VTABLE)
 }
@@ -90,13 +91,13 @@ pub(super) fn is_own(waker: &Waker) -> bool {
 unsafe fn clone(data: *const ()) -> RawWaker {
     // SAFETY: the data is a reference to a parker from `into_raw`. It stays with the cloned waker, since it is not
     // dropped here.
-    let parker = core::mem::ManuallyDrop::new(unsafe { PoolArc::<Parker>::from_raw(data.cast()) });
-    RawWaker::new(PoolArc::clone(&parker).into_raw().cast(), VTABLE)
+    let parker = core::mem::ManuallyDrop::new(unsafe { Arc::<Parker>::from_raw(data.cast()) });
+    RawWaker::new(Arc::clone(&parker).into_raw().cast(), VTABLE)
 }
 
 unsafe fn wake(data: *const ()) {
     // SAFETY: the data is a reference to a parker from `into_raw`, which ends with this waker.
-    unsafe { PoolArc::<Parker>::from_raw(data.cast()) }.unpark();
+    unsafe { Arc::<Parker>::from_raw(data.cast()) }.unpark();
 }
 
 unsafe fn wake_by_ref(data: *const ()) {
@@ -106,5 +107,5 @@ unsafe fn wake_by_ref(data: *const ()) {
 
 unsafe fn drop_waker(data: *const ()) {
     // SAFETY: the data is a reference to a parker from `into_raw`, which ends with this waker.
-    drop(unsafe { PoolArc::<Parker>::from_raw(data.cast()) });
+    drop(unsafe { Arc::<Parker>::from_raw(data.cast()) });
 }

@@ -29,20 +29,56 @@
 
 use core::task::Waker;
 
+#[cfg(not(loom))]
 use super::{block_on, task};
 use crate::rundown::Rundown;
 
 /// Wakes the waker of a completed request, in its completion routine.
 #[inline]
 pub(crate) fn wake_in_completion_routine(waker: Waker) {
-    if task::is_own(&waker) || block_on::is_own(&waker) {
+    if is_own(&waker) {
         waker.wake();
     } else {
         wake_foreign(waker);
     }
 }
 
+/// Wakes a waker, if there is one, where the caller may run in a completion routine.
+pub(crate) fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        wake_in_completion_routine(waker);
+    }
+}
+
+/// Drops a waker, if there is one, where the caller may run in a completion routine.
+pub(crate) fn drop_waker(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        if is_own(&waker) {
+            drop(waker);
+        } else {
+            drop_foreign(waker);
+        }
+    }
+}
+
+#[cfg(not(loom))]
+#[inline]
+fn is_own(waker: &Waker) -> bool {
+    task::is_own(waker) || block_on::is_own(waker)
+}
+
+/// A model has no completion routines.
+#[cfg(loom)]
+fn is_own(_: &Waker) -> bool {
+    true
+}
+
 #[inline(never)]
 fn wake_foreign(waker: Waker) {
     Rundown::current().in_foreign_waker(|| waker.wake());
+}
+
+#[cold]
+fn drop_foreign(waker: Waker) {
+    Rundown::current().in_foreign_waker(|| drop(waker));
 }

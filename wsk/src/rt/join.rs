@@ -1,4 +1,4 @@
-//! The handle of a task.
+//! The handles of a task.
 //!
 //! # Safety
 //!
@@ -17,7 +17,8 @@ use crate::status::{Result, known};
 
 /// The handle of a spawned task: a future of its output. From [`Spawner::spawn`](super::Spawner::spawn).
 ///
-/// Dropping it detaches the task, whose output is then dropped. It needs no allocation of its own.
+/// Dropping it detaches the task, whose output is then dropped. [`abort`](Self::abort) ends the task. It needs no allocation
+/// of its own.
 ///
 /// IRQL: <= `DISPATCH_LEVEL` to drop it; futures are polled at `PASSIVE_LEVEL`.
 ///
@@ -35,7 +36,8 @@ use crate::status::{Result, known};
 ///
 /// # Errors
 ///
-/// `STATUS_CANCELLED` (kind [`Cancelled`](crate::ErrorKind::Cancelled)) if the runtime ended before the task.
+/// `STATUS_CANCELLED` (kind [`Cancelled`](crate::ErrorKind::Cancelled)) if the task was aborted, or the runtime ended before
+/// it.
 ///
 /// # Invariants
 ///
@@ -69,6 +71,85 @@ impl<T> JoinHandle<T> {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.task.is_done()
+    }
+
+    /// Ends the task: a thread of its runtime drops the future, at `PASSIVE_LEVEL`, when it no longer polls it. As with any
+    /// dropped future, its requests are cancelled. Awaiting the handle waits for that, and fails with `STATUS_CANCELLED`,
+    /// unless the task finishes first.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// ```
+    /// use wsk::{ErrorKind, Runtime, irql::Passive, rt};
+    ///
+    /// // SAFETY: on a host, an example runs at PASSIVE_LEVEL.
+    /// let passive = unsafe { Passive::assume() };
+    /// let runtime = Runtime::new(passive, 1)?;
+    /// let task = runtime.spawn(std::future::pending::<()>())?;
+    /// task.abort();
+    /// let error = rt::block_on(passive, task)?.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Cancelled);
+    /// runtime.shutdown(passive);
+    /// # extern crate wsk_host;
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    pub fn abort(&self) {
+        self.task.abort();
+    }
+
+    /// Returns a handle that can only abort the task, and may outlive this one.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`. It allocates nothing.
+    #[must_use]
+    pub fn abort_handle(&self) -> AbortHandle {
+        // INVARIANT: a reference is taken for it.
+        AbortHandle(self.task.retain())
+    }
+}
+
+/// A handle that can abort a task. From [`JoinHandle::abort_handle`].
+///
+/// It keeps the task's memory, but not its future.
+///
+/// IRQL: <= `DISPATCH_LEVEL`.
+///
+/// # Invariants
+///
+/// It owns one of the task's references.
+pub struct AbortHandle(Task);
+
+// SAFETY: its methods are atomic, and any thread may release its reference (see `Task`).
+unsafe impl Sync for AbortHandle {}
+
+impl AbortHandle {
+    /// As [`JoinHandle::abort`].
+    pub fn abort(&self) {
+        self.0.abort();
+    }
+
+    /// As [`JoinHandle::is_finished`].
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.0.is_done()
+    }
+}
+
+impl Clone for AbortHandle {
+    fn clone(&self) -> Self {
+        // INVARIANT: a reference is taken for it.
+        Self(self.0.retain())
+    }
+}
+
+impl Drop for AbortHandle {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+impl fmt::Debug for AbortHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AbortHandle").field("is_finished", &self.is_finished()).finish()
     }
 }
 

@@ -27,17 +27,28 @@
 //! | [`Runtime::finish`] | waits for them, without a timeout |
 //! | [`Runtime::wait_timeout`], then `shutdown` | waits for them until the timeout expires, then drops them |
 //!
-//! None of these asks a task to finish: a server needs its own signal for that.
+//! None of these asks a task to finish: a server gives its tasks a [`CancellationToken`](crate::sync::CancellationToken),
+//! and waits for a [`TaskTracker`]. A single task is ended by [`JoinHandle::abort`], and those of a [`JoinSet`] by dropping it.
+//!
+//! # Errors and panics
+//!
+//! An error that a task returns is its output: awaiting its [`JoinHandle`] or [`JoinSet::join_next`] returns it. The output of
+//! a detached task is dropped, so such a task handles its errors itself. A panic of a task does not end the task only: in a
+//! driver it stops the system, as any panic does, and on a host it ends the test with a report.
 
 mod block_on;
-mod foreign;
+pub(crate) mod foreign;
 mod join;
+mod join_set;
 mod runtime;
 mod task;
+mod task_tracker;
 mod yield_now;
 
 pub use block_on::block_on;
 pub(crate) use foreign::wake_in_completion_routine;
-pub use join::JoinHandle;
+pub use join::{AbortHandle, JoinHandle};
+pub use join_set::JoinSet;
 pub use runtime::{Runtime, Spawner};
+pub use task_tracker::{TaskTracker, TaskTrackerToken};
 pub use yield_now::yield_now;

@@ -16,10 +16,10 @@ use wsk_sys::{LONG, PVOID};
 use super::join::JoinHandle;
 use super::task::{Links, Task};
 use crate::irql::Passive;
-use crate::pool::{PoolArc, PoolBox};
+use crate::kernel::{Event, Semaphore, SpinLock, Thread};
+use crate::pool::{Arc, PoolBox};
 use crate::rundown::Rundown;
 use crate::status::{Result, known};
-use crate::sync::{Event, Semaphore, SpinLock, Thread};
 
 /// System threads that run tasks.
 ///
@@ -40,7 +40,7 @@ use crate::sync::{Event, Semaphore, SpinLock, Thread};
 /// # Ok::<(), wsk::Error>(())
 /// ```
 pub struct Runtime {
-    scheduler: PoolArc<Scheduler>,
+    scheduler: Arc<Scheduler>,
     threads: PoolBox<[Option<Thread>; Runtime::MAX_THREADS]>,
 }
 
@@ -61,7 +61,7 @@ impl Runtime {
         if threads == 0 || threads > Self::MAX_THREADS {
             return Err(known::STATUS_INVALID_PARAMETER);
         }
-        let scheduler = PoolArc::new_with(|| Scheduler {
+        let scheduler = Arc::new_with(|| Scheduler {
             queues: SpinLock::new(Queues {
                 first_queued: None,
                 last_queued: None,
@@ -99,7 +99,7 @@ impl Runtime {
                 Ok(thread) => *slot = Some(thread),
                 Err(error) => {
                     // SAFETY: the reference is from `into_raw` above, and no thread was started that takes it.
-                    drop(unsafe { PoolArc::from_raw(context) });
+                    drop(unsafe { Arc::from_raw(context) });
                     self.scheduler.queues.lock().threads -= 1;
                     return Err(error);
                 }
@@ -114,6 +114,20 @@ impl Runtime {
     #[must_use]
     pub fn spawner(&self) -> Spawner {
         Spawner(self.scheduler.clone())
+    }
+
+    /// Spawns a task, as [`Spawner::spawn`] does.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Spawner::spawn`].
+    pub fn spawn<F>(&self, future: F) -> Result<JoinHandle<F::Output>>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        spawn(&self.scheduler, future)
     }
 
     /// Waits until all tasks have finished, including those that they spawn. Other threads may spawn more at any time.
@@ -220,7 +234,7 @@ impl fmt::Debug for Runtime {
 
 /// Spawns tasks on a [`Runtime`]. Cheap to clone, for example into tasks that spawn others.
 #[derive(Clone)]
-pub struct Spawner(PoolArc<Scheduler>);
+pub struct Spawner(Arc<Scheduler>);
 
 impl Spawner {
     /// Spawns a task: a future that runs until it finishes or the runtime ends. The returned handle is a future of its
@@ -241,19 +255,25 @@ impl Spawner {
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
-        let task = Task::allocate(self.0.clone(), future)?;
-        // SAFETY: `allocate` has returned a reference for the handle, and the output of the task's future is that of
-        // `F`.
-        let handle = unsafe { JoinHandle::new(task) };
-        if self.0.admit(task) {
-            return Ok(handle);
-        }
-        task.finish();
-        // The references of the list and of the queue, which did not take the task.
-        task.release();
-        task.release();
-        Err(known::STATUS_CANCELLED)
+        spawn(&self.0, future)
     }
+}
+
+fn spawn<F>(scheduler: &Arc<Scheduler>, future: F) -> Result<JoinHandle<F::Output>>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    let task = Task::allocate(scheduler.clone(), future)?;
+    // SAFETY: `allocate` has returned a reference for the handle, and the output of the task's future is that of `F`.
+    let handle = unsafe { JoinHandle::new(task) };
+    if scheduler.admit(task) {
+        return Ok(handle);
+    }
+    task.finish();
+    // The references of the list and of the queue, which did not take the task.
+    task.release();
+    task.release();
+    Err(known::STATUS_CANCELLED)
 }
 
 impl fmt::Debug for Spawner {
@@ -451,7 +471,7 @@ impl Queues {
 /// The routine of each thread.
 unsafe extern "C" fn run(context: PVOID) {
     // SAFETY: `Runtime::start_threads` passes a reference to the scheduler for this thread.
-    let scheduler = unsafe { PoolArc::<Scheduler>::from_raw(context.cast_const().cast()) };
+    let scheduler = unsafe { Arc::<Scheduler>::from_raw(context.cast_const().cast()) };
     // SAFETY: a system thread starts at PASSIVE_LEVEL, and is no callback.
     let passive = unsafe { Passive::assume() };
     loop {

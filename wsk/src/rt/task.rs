@@ -24,9 +24,9 @@ use core::sync::atomic::{AtomicUsize, Ordering, fence};
 use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 use super::runtime::Scheduler;
-use crate::pool::{PoolArc, PoolBox};
+use crate::kernel::SpinLock;
+use crate::pool::{Arc, PoolBox};
 use crate::status::Result;
-use crate::sync::SpinLock;
 
 /// Queued, or to be queued when it has been polled.
 const SCHEDULED: usize = 0b001;
@@ -38,8 +38,10 @@ const DONE: usize = 0b100;
 const OUTPUT: usize = 0b1000;
 /// The handle exists, and owns the output.
 const HANDLE: usize = 0b1_0000;
+/// The future is to be dropped instead of being polled.
+const ABORTED: usize = 0b10_0000;
 /// One reference.
-const REFERENCE: usize = 0b10_0000;
+const REFERENCE: usize = 0b100_0000;
 
 /// The beginning of a task, for code that does not know the type of its future.
 ///
@@ -54,7 +56,7 @@ const REFERENCE: usize = 0b10_0000;
 #[repr(C)]
 pub(super) struct TaskHeader {
     state: AtomicUsize,
-    scheduler: PoolArc<Scheduler>,
+    scheduler: Arc<Scheduler>,
     functions: &'static TaskVTable,
     /// The waker of the handle.
     joiner: SpinLock<Option<Waker>>,
@@ -123,7 +125,7 @@ impl Task {
     /// # Errors
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails; the future is dropped.
-    pub(super) fn allocate<F>(scheduler: PoolArc<Scheduler>, future: F) -> Result<Self>
+    pub(super) fn allocate<F>(scheduler: Arc<Scheduler>, future: F) -> Result<Self>
     where
         F: Future<Output: Send> + Send + 'static,
     {
@@ -168,7 +170,14 @@ impl Task {
     pub(super) fn run(self) {
         let state = &self.header().state;
         // Queued tasks are scheduled and not running.
-        state.fetch_xor(SCHEDULED | RUNNING, Ordering::AcqRel);
+        let before = state.fetch_xor(SCHEDULED | RUNNING, Ordering::AcqRel);
+        if before & ABORTED != 0 {
+            self.finish();
+            self.header().scheduler.forget(self);
+            self.release();
+            self.release();
+            return;
+        }
         // A waker that borrows the queue's reference, for the duration of the call.
         let waker = ManuallyDrop::new(self.waker());
         // SAFETY: this thread has set `RUNNING`, and the task is not done, so the stage is the future, which only this
@@ -202,8 +211,8 @@ impl Task {
 
     /// Drops the future of a task that is not polled any more.
     pub(super) fn finish(self) {
-        // SAFETY: the task is not done, so the stage is the future. No thread polls it: it was never queued, or all
-        // threads of the runtime but this one have ended.
+        // SAFETY: the task is not done, so the stage is the future. No other thread accesses it: the task was never queued,
+        // this thread has set `RUNNING`, or all threads of the runtime but this one have ended.
         unsafe { (self.header().functions.drop_future)(self.0) };
         self.header().state.fetch_or(DONE, Ordering::AcqRel);
         self.wake_joiner();
@@ -276,12 +285,24 @@ impl Task {
         unsafe { free(self.0) };
     }
 
+    /// Has a thread of the runtime drop the future instead of polling it again. Without effect on a task that is done.
+    pub(super) fn abort(self) {
+        self.header().state.fetch_or(ABORTED, Ordering::AcqRel);
+        // A task that is being polled is queued again afterwards.
+        self.schedule();
+    }
+
+    /// Takes one more reference.
+    pub(super) fn retain(self) -> Self {
+        self.header().state.fetch_add(REFERENCE, Ordering::Relaxed);
+        self
+    }
+
     fn schedule(self) {
         let state = &self.header().state;
         let before = state.fetch_or(SCHEDULED, Ordering::AcqRel);
         if before & (SCHEDULED | RUNNING | DONE) == 0 {
-            state.fetch_add(REFERENCE, Ordering::Relaxed);
-            self.header().scheduler.queue(self);
+            self.header().scheduler.queue(self.retain());
         }
     }
 
@@ -370,6 +391,7 @@ unsafe fn free<F: Future>(header: NonNull<TaskHeader>) {
 static VTABLE: &RawWakerVTable = &RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
 /// Whether a waker is one of this module's. Wakers of this crate only queue a task or wake a thread.
+#[cfg(not(loom))]
 pub(super) fn is_own(waker: &Waker) -> bool {
     core::ptr::eq(waker.vtable(), VTABLE)
 }
@@ -386,8 +408,7 @@ unsafe fn task(data: *const ()) -> Task {
 
 unsafe fn clone(data: *const ()) -> RawWaker {
     // SAFETY: the data is that of a task's waker.
-    let task = unsafe { task(data) };
-    task.header().state.fetch_add(REFERENCE, Ordering::Relaxed);
+    unsafe { task(data) }.retain();
     RawWaker::new(data, VTABLE)
 }
 

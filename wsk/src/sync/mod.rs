@@ -1,15 +1,60 @@
-//! The kernel's synchronization objects that this crate uses.
+//! Shared state of tasks, callbacks and threads.
+//!
+//! Names and behavior are those of `tokio::sync`. Nothing here waits for a thread: a function that could wait returns a
+//! future instead, and all others return at once. So everything may be used at up to `DISPATCH_LEVEL`, which makes a
+//! callback a sender and a task its receiver:
+//!
+//! | type | use | allocations |
+//! |---|---|---|
+//! | [`Arc`] | one value, several owners | one, when it is created |
+//! | [`CancellationToken`] | a request to end, for any number of tasks | one, when it is created |
+//! | [`Mutex`] | a value that one task at a time changes, and may hold while it waits | none |
+//! | [`Notify`] | "look again", for one task or all | none |
+//! | [`mpsc`] | a bounded queue from many senders to one receiver | two, when it is created |
+//! | [`oneshot`] | one value from one sender | one, when it is created |
+//!
+//! ```
+//! use wsk::sync::oneshot;
+//! use wsk::{Runtime, irql::Passive, rt};
+//!
+//! // SAFETY: on a host, an example runs at PASSIVE_LEVEL.
+//! let passive = unsafe { Passive::assume() };
+//! let runtime = Runtime::new(passive, 1)?;
+//! let (sender, receiver) = oneshot::channel()?;
+//! runtime.spawner().spawn(async move { sender.send("ready") })?;
+//! assert_eq!(rt::block_on(passive, receiver)??, "ready");
+//! runtime.shutdown(passive);
+//! # extern crate wsk_host;
+//! # Ok::<(), wsk::Error>(())
+//! ```
+//!
+//! # Memory
+//!
+//! What these types share between threads is protected by a spin lock, and therefore must be nonpaged: a static of the
+//! driver outside of pageable sections, the memory of this crate (tasks, [`Arc`], [`PoolBox`](crate::pool::PoolBox)),
+//! the stack of a thread. A driver that has a global allocator of its own gives it nonpaged memory, as
+//! [`NonPaged`](crate::pool::NonPaged) does.
+//!
+//! # Wakers and drops
+//!
+//! No waker is called, cloned or dropped while a lock is held, and no value of the user's is dropped. A waker of a foreign
+//! executor that is called here may drop sockets: they are closed by the thread of their registration, since the caller
+//! may be in a callback or a completion routine.
 
-mod delay;
-mod event;
+mod cancellation_token;
+#[cfg(all(test, loom))]
+mod model;
+mod mutex;
+mod notify;
+mod ring;
 mod semaphore;
-mod spin_lock;
-mod thread;
-mod ticks;
+pub(crate) mod wait_queue;
+pub(crate) mod waker_slot;
 
-pub(crate) use delay::delay;
-pub(crate) use event::Event;
-pub(crate) use semaphore::Semaphore;
-pub(crate) use spin_lock::SpinLock;
-pub(crate) use thread::Thread;
-pub(crate) use ticks::ticks;
+pub mod mpsc;
+pub mod oneshot;
+
+pub use self::cancellation_token::{CancellationToken, DropGuard};
+pub use self::mutex::{Mutex, MutexGuard};
+pub use self::notify::Notify;
+pub use crate::pool::arc::Arc;

@@ -1,90 +1,176 @@
-//! A semaphore.
-//!
-//! # Safety
-//!
-//! The kernel's object is initialized in the place where it stays.
+//! Permits, which futures wait for in turn.
 
-#![expect(unsafe_code, reason = "see Safety")]
+use core::future::poll_fn;
+use core::pin::pin;
+use core::task::{Poll, Waker};
 
-use core::cell::UnsafeCell;
-use core::mem::MaybeUninit;
-use core::ptr;
+use super::wait_queue::{Wait, WaitList, WaitQueue, Waiter};
 
-use wsk_sys::{
-    Executive, FALSE, IO_NO_INCREMENT, KPRIORITY, KSEMAPHORE, KeInitializeSemaphore,
-    KeReleaseSemaphore, KeWaitForSingleObject, KernelMode, LONG, PRKSEMAPHORE,
-};
+/// A number of permits.
+pub(super) struct Semaphore(WaitQueue<Acquire>);
 
-use crate::irql::Passive;
+struct State {
+    permits: usize,
+    is_closed: bool,
+}
 
-/// A `KSEMAPHORE`.
-///
-/// # Invariants
-///
-/// After [`initialize`](Self::initialize), it is a `KSEMAPHORE` in nonpaged memory that does not move, and only the
-/// kernel's functions access it.
-pub(crate) struct Semaphore(UnsafeCell<MaybeUninit<KSEMAPHORE>>);
+/// A future that waits for permits.
+struct Acquire {
+    permits: usize,
+    has_acquired: bool,
+}
 
-// SAFETY: only the kernel's functions access it (Invariants), in any thread; before its initialization it is plain
-// memory.
-unsafe impl Send for Semaphore {}
-// SAFETY: only the kernel's functions access it (Invariants), and they synchronize.
-unsafe impl Sync for Semaphore {}
+impl Wait for Acquire {
+    type State = State;
 
-impl Semaphore {
-    /// Creates an uninitialized semaphore; see [`Semaphore::initialize`].
-    pub(crate) const fn new() -> Self {
-        Self(UnsafeCell::new(MaybeUninit::uninit()))
+    fn serve(state: &mut State, waiting: &mut WaitList<Self>) -> Option<Waker> {
+        let first = waiting.first()?;
+        if !state.is_closed {
+            state.permits = state.permits.checked_sub(first.permits)?;
+            first.has_acquired = true;
+        }
+        waiting.pop()
     }
 
-    /// Initializes the semaphore with a count of zero, before any other use. Afterwards it must not move, because a
-    /// semaphore has pointers into itself.
-    ///
-    /// # Safety
-    ///
-    /// The semaphore is in nonpaged memory, does not move afterwards, and was not initialized before.
-    pub(crate) unsafe fn initialize(&self) {
-        // INVARIANT: the memory is nonpaged and does not move (this function's contract), and becomes a `KSEMAPHORE`
-        // here.
-        // SAFETY: the memory has the size of a semaphore, is nonpaged, and has no other user before the initialization.
-        unsafe { KeInitializeSemaphore(self.as_ptr(), 0, LONG::MAX) };
-    }
-
-    /// Releases `count` waits. IRQL: <= `DISPATCH_LEVEL`.
-    ///
-    /// # Safety
-    ///
-    /// The semaphore was initialized, and the number of releases does not exceed the number of waits.
-    pub(crate) unsafe fn release(&self, count: LONG) {
-        const INCREMENT: KPRIORITY = IO_NO_INCREMENT as KPRIORITY;
-        if count > 0 {
-            // SAFETY: the semaphore was initialized, and each release has its wait, so that the count stays below the
-            // limit (this function's contract); with Wait false the IRQL may be DISPATCH_LEVEL.
-            unsafe { KeReleaseSemaphore(self.as_ptr(), INCREMENT, count, FALSE) };
+    fn give_up(&mut self, state: &mut State) {
+        if self.has_acquired {
+            state.permits += self.permits;
         }
     }
+}
 
-    /// Waits for a release.
-    ///
-    /// # Safety
-    ///
-    /// The semaphore was initialized.
-    pub(crate) unsafe fn wait(&self, _passive: Passive) {
-        // The status is ignored: a wait without a timeout that is not alertable has one outcome.
-        // SAFETY: the semaphore was initialized (this function's contract), and the token proves that this thread may
-        // wait.
-        unsafe {
-            KeWaitForSingleObject(
-                self.as_ptr().cast(),
-                Executive,
-                KernelMode,
-                FALSE,
-                ptr::null_mut(),
-            )
-        };
+/// No permits are given out any more.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Closed;
+
+/// Why permits were not acquired at once.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum TryAcquireError {
+    NoPermits,
+    Closed,
+}
+
+impl Semaphore {
+    pub(super) const fn new(permits: usize) -> Self {
+        Self(WaitQueue::new(State { permits, is_closed: false }))
     }
 
-    const fn as_ptr(&self) -> PRKSEMAPHORE {
-        self.0.get().cast()
+    /// Acquires permits, in turn. Dropping the future returns those that it got.
+    pub(super) async fn acquire(&self, permits: usize) -> Result<(), Closed> {
+        let mut waiter = pin!(Waiter::new(&self.0, Acquire { permits, has_acquired: false }));
+        poll_fn(|context| {
+            waiter.as_mut().poll(context, |state, acquire, is_first| {
+                if acquire.has_acquired {
+                    return Poll::Ready(Ok(()));
+                }
+                match state.try_acquire(acquire.permits, is_first) {
+                    Ok(()) => Poll::Ready(Ok(())),
+                    Err(TryAcquireError::NoPermits) => Poll::Pending,
+                    Err(TryAcquireError::Closed) => Poll::Ready(Err(Closed)),
+                }
+            })
+        })
+        .await
+    }
+
+    /// Acquires permits if they are available and no future waits.
+    pub(super) fn try_acquire(&self, permits: usize) -> Result<(), TryAcquireError> {
+        self.0.access(|state, is_waited_for| state.try_acquire(permits, !is_waited_for))
+    }
+
+    /// Returns permits, or adds new ones.
+    pub(super) fn release(&self, permits: usize) {
+        self.0.change(|state| state.permits += permits);
+    }
+
+    /// Gives out no more permits. Futures that wait fail.
+    pub(super) fn close(&self) {
+        self.0.change(|state| state.is_closed = true);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.0.access(|state, _| state.is_closed)
+    }
+
+    pub(super) fn available_permits(&self) -> usize {
+        self.0.access(|state, _| state.permits)
+    }
+}
+
+impl State {
+    fn try_acquire(&mut self, permits: usize, is_first: bool) -> Result<(), TryAcquireError> {
+        if self.is_closed {
+            return Err(TryAcquireError::Closed);
+        }
+        let left = self.permits.checked_sub(permits).filter(|_| is_first);
+        self.permits = left.ok_or(TryAcquireError::NoPermits)?;
+        Ok(())
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    //! All interleavings of futures that acquire and return permits. Run by `cargo xtask test loom`.
+
+    use core::future::Future;
+    use core::task::Context;
+
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::super::model::block_on;
+    use super::*;
+
+    #[test]
+    fn permits_are_neither_lost_nor_made() {
+        loom::model(|| {
+            let semaphore = Arc::new(Semaphore::new(1));
+            let other = {
+                let semaphore = Arc::clone(&semaphore);
+                thread::spawn(move || {
+                    block_on(semaphore.acquire(1)).unwrap();
+                    semaphore.release(1);
+                })
+            };
+            // One that is polled once and dropped, served or not.
+            let mut dropped = std::boxed::Box::pin(semaphore.acquire(1));
+            if dropped.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+                semaphore.release(1);
+            }
+            drop(dropped);
+            other.join().unwrap();
+            assert_eq!(semaphore.available_permits(), 1);
+        });
+    }
+
+    #[test]
+    fn one_that_needs_many_is_not_overtaken_and_holds_up_no_one_when_dropped() {
+        loom::model(|| {
+            let semaphore = Arc::new(Semaphore::new(1));
+            let mut many = std::boxed::Box::pin(semaphore.acquire(2));
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(many.as_mut().poll(&mut context).is_pending());
+            assert_eq!(semaphore.try_acquire(1), Err(TryAcquireError::NoPermits));
+            let other = {
+                let semaphore = Arc::clone(&semaphore);
+                thread::spawn(move || block_on(semaphore.acquire(1)).unwrap())
+            };
+            drop(many);
+            other.join().unwrap();
+            assert_eq!(semaphore.available_permits(), 0);
+        });
+    }
+
+    #[test]
+    fn futures_that_wait_are_woken_when_it_closes() {
+        loom::model(|| {
+            let semaphore = Arc::new(Semaphore::new(0));
+            let other = {
+                let semaphore = Arc::clone(&semaphore);
+                thread::spawn(move || block_on(semaphore.acquire(1)))
+            };
+            semaphore.close();
+            assert_eq!(other.join().unwrap(), Err(Closed));
+        });
     }
 }

@@ -12,14 +12,14 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 
 use super::timer::{Timer, TimerState};
-use crate::pool::PoolArc;
+use crate::pool::Arc;
 use crate::status::Result;
 
 /// Timers for reuse: two concurrent waits have a timeout without an allocation.
 ///
 /// # Invariants
 ///
-/// Each slot is null, or owns a reference from [`PoolArc::into_raw`] to the state of a timer that is not set.
+/// Each slot is null, or owns a reference from [`Arc::into_raw`] to the state of a timer that is not set.
 pub(crate) struct Timers([AtomicPtr<TimerState>; 2]);
 
 impl Timers {
@@ -32,7 +32,7 @@ impl Timers {
             let shared = slot.swap(ptr::null_mut(), Ordering::Acquire);
             if !shared.is_null() {
                 // SAFETY: the slot owned a reference from `into_raw` (Invariants), and the exchange took it out.
-                return Ok(Timer::from_idle(unsafe { PoolArc::from_raw(shared) }));
+                return Ok(Timer::from_idle(unsafe { Arc::from_raw(shared) }));
             }
         }
         Timer::new()
@@ -54,7 +54,7 @@ impl Timers {
             }
         }
         // SAFETY: the reference is from `into_raw` above, and no slot took it.
-        drop(unsafe { PoolArc::from_raw(shared) });
+        drop(unsafe { Arc::from_raw(shared) });
     }
 }
 
@@ -64,7 +64,7 @@ impl Drop for Timers {
             let shared = core::mem::replace(slot.get_mut(), ptr::null_mut());
             if !shared.is_null() {
                 // SAFETY: the slot owned a reference from `into_raw` (Invariants), and is null now.
-                drop(unsafe { PoolArc::from_raw(shared) });
+                drop(unsafe { Arc::from_raw(shared) });
             }
         }
     }

@@ -16,10 +16,10 @@ use wsk_sys::{
     LARGE_INTEGER, PVOID,
 };
 
-use crate::pool::PoolArc;
+use crate::kernel::{SpinLock, ticks};
+use crate::pool::Arc;
 use crate::rundown::{ObjectKind, Rundown};
 use crate::status::Result;
-use crate::sync::{SpinLock, ticks};
 
 /// The state that a timer shares with its DPC, in nonpaged memory ([INV-17](crate::rules#inv-17)).
 ///
@@ -53,10 +53,10 @@ unsafe impl Sync for TimerState {}
 ///
 /// # Invariants
 ///
-/// `call` is null, or a reference to the state from [`PoolArc::into_raw`] that belongs to a pending DPC. The DPC takes
+/// `call` is null, or a reference to the state from [`Arc::into_raw`] that belongs to a pending DPC. The DPC takes
 /// it when it runs; this value takes it if it has cancelled the timer before.
 pub(crate) struct Timer {
-    shared: PoolArc<TimerState>,
+    shared: Arc<TimerState>,
     call: *const TimerState,
 }
 
@@ -72,7 +72,7 @@ impl Timer {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     pub(crate) fn new() -> Result<Self> {
-        let shared = PoolArc::new_with(|| TimerState {
+        let shared = Arc::new_with(|| TimerState {
             // SAFETY: a timer consists of numbers and pointers, for which zero is valid; it is initialized below.
             timer: UnsafeCell::new(unsafe { core::mem::zeroed() }),
             // SAFETY: a DPC consists of numbers and pointers, for which zero is valid; it is initialized below.
@@ -89,16 +89,16 @@ impl Timer {
         // for this context.
         unsafe { KeInitializeDpc(dpc, Some(expired), context.cast_mut().cast()) };
         // SAFETY: the pointer is from `into_raw` above, and is converted back once.
-        Ok(Self { shared: unsafe { PoolArc::from_raw(context) }, call: ptr::null() })
+        Ok(Self { shared: unsafe { Arc::from_raw(context) }, call: ptr::null() })
     }
 
     /// A timer with a state from [`into_idle`](Self::into_idle), which is reused.
-    pub(super) const fn from_idle(shared: PoolArc<TimerState>) -> Self {
+    pub(super) const fn from_idle(shared: Arc<TimerState>) -> Self {
         Self { shared, call: ptr::null() }
     }
 
     /// Stops the timer. Returns its state for reuse, unless a DPC is still pending.
-    pub(super) fn into_idle(mut self) -> Option<PoolArc<TimerState>> {
+    pub(super) fn into_idle(mut self) -> Option<Arc<TimerState>> {
         self.stop();
         self.is_idle().then(|| self.shared.clone())
     }
@@ -144,7 +144,7 @@ impl Timer {
         if was_set {
             // The DPC will not run.
             // SAFETY: `call` is a reference from `into_raw` (Invariants), and the cancelled DPC does not take it.
-            drop(unsafe { PoolArc::from_raw(self.call) });
+            drop(unsafe { Arc::from_raw(self.call) });
             self.call = ptr::null();
             self.shared.rundown.end(ObjectKind::Timer);
         }
@@ -192,7 +192,7 @@ impl Drop for Timer {
 /// The routine of the DPC, which runs when a timer has expired.
 unsafe extern "C" fn expired(_dpc: *mut KDPC, context: PVOID, _first: PVOID, _second: PVOID) {
     // SAFETY: `start` has left one reference for each expiry.
-    let shared = unsafe { PoolArc::from_raw(context.cast_const().cast::<TimerState>()) };
+    let shared = unsafe { Arc::from_raw(context.cast_const().cast::<TimerState>()) };
     let rundown = shared.rundown;
     // From here on, the timer may be set again.
     let before = shared.advance(Progress::Expired);

@@ -33,6 +33,7 @@ mod registration;
 mod runtime;
 mod security;
 mod sweep;
+mod sync;
 mod tasks;
 mod tcp_buffered;
 mod tcp_concurrency;

@@ -109,7 +109,7 @@ pub(super) static STEPS: [Step; 28] = [
     Step {
         name: "loom",
         is_for_releases: false,
-        about: "every order of a request's owner and its completion",
+        about: "all interleavings of requests, counts, and the primitives of `wsk::sync`",
         needs: nothing,
         run: loom,
     },

@@ -28,6 +28,7 @@ mod runtime_support;
 mod sockets;
 mod status;
 mod streams;
+mod sync;
 mod time;
 
 use wsk::sys::{NTSTATUS, PDRIVER_OBJECT, PUNICODE_STRING, STATUS_NOT_SUPPORTED};

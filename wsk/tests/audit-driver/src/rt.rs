@@ -7,7 +7,7 @@ use core::task::Context;
 use core::time::Duration;
 
 use wsk::irql::Passive;
-use wsk::rt::JoinHandle;
+use wsk::rt::{AbortHandle, JoinHandle, JoinSet, TaskTracker, TaskTrackerToken};
 use wsk::{Runtime, Spawner, rt};
 
 use crate::entries::Foreign;
@@ -19,6 +19,7 @@ calls! {
     };
     "Runtime::new": |(passive, threads): (Passive, usize)| Runtime::new(passive, threads);
     "Runtime::spawner": |runtime: &'static Runtime| runtime.spawner();
+    "Runtime::spawn": |(runtime, future): (&'static Runtime, Foreign<8>)| runtime.spawn(future);
     "Runtime::wait": |(runtime, passive): (&'static mut Runtime, Passive)| runtime.wait(passive);
     "Runtime::wait_timeout":
         |(runtime, passive, timeout): (&'static mut Runtime, Passive, Duration)| {
@@ -33,6 +34,26 @@ calls! {
     };
     "Spawner::clone": |spawner: &'static Spawner| spawner.clone();
     "JoinHandle::is_finished": |handle: &'static JoinHandle<u64>| handle.is_finished();
+    "JoinHandle::abort": |handle: &'static JoinHandle<u64>| handle.abort();
+    "JoinHandle::abort_handle": |handle: &'static JoinHandle<u64>| handle.abort_handle();
+    "AbortHandle::abort": |handle: &'static AbortHandle| handle.abort();
+    "AbortHandle::is_finished": |handle: &'static AbortHandle| handle.is_finished();
+    "AbortHandle::clone": |handle: &'static AbortHandle| handle.clone();
+    "JoinSet::new": |spawner: Spawner| JoinSet::<()>::new(spawner);
+    "JoinSet::len": |set: &'static JoinSet<()>| set.len();
+    "JoinSet::is_empty": |set: &'static JoinSet<()>| set.is_empty();
+    "JoinSet::abort_all": |set: &'static mut JoinSet<()>| set.abort_all();
+    "JoinSet::spawn": |(set, future): (&'static mut JoinSet<()>, Foreign<8>)| set.spawn(future);
+    "TaskTracker::new": |()| TaskTracker::new();
+    "TaskTracker::spawn":
+        |(tracker, spawner, future): (&'static TaskTracker, &'static Spawner, Foreign<8>)| {
+            tracker.spawn(spawner, future)
+        };
+    "TaskTracker::token": |tracker: &'static TaskTracker| tracker.token();
+    "TaskTracker::close": |tracker: &'static TaskTracker| tracker.close();
+    "TaskTracker::reopen": |tracker: &'static TaskTracker| tracker.reopen();
+    "TaskTracker::len": |tracker: &'static TaskTracker| tracker.len();
+    "TaskTracker::is_empty": |tracker: &'static TaskTracker| tracker.is_empty();
     "JoinHandle::poll":
         |(handle, context): (Pin<&'static mut JoinHandle<u64>>, &'static mut Context<'static>)| {
             handle.poll(context)
@@ -41,16 +62,30 @@ calls! {
 
 futures! {
     "rt::yield_now": |()| rt::yield_now();
+    "JoinSet::join_next": |set: &'static mut JoinSet<()>| set.join_next();
+    "JoinSet::shutdown": |set: &'static mut JoinSet<()>| set.shutdown();
+    "TaskTracker::wait": |tracker: &'static TaskTracker| tracker.wait();
+    "TaskTracker::track_future": |(tracker, future): (&'static TaskTracker, Foreign<8>)| {
+        tracker.track_future(future)
+    };
 }
 
 drops! {
     "Runtime::drop": Runtime;
     "Spawner::drop": Spawner;
     "JoinHandle::drop": JoinHandle<u64>;
+    "AbortHandle::drop": AbortHandle;
+    "JoinSet::drop": JoinSet<()>;
+    "TaskTracker::drop": TaskTracker;
+    "TaskTrackerToken::drop": TaskTrackerToken;
 }
 
 formats! {
     "Runtime::fmt<Debug>": Runtime as Debug;
     "Spawner::fmt<Debug>": Spawner as Debug;
+    "AbortHandle::fmt<Debug>": AbortHandle as Debug;
+    "JoinSet::fmt<Debug>": JoinSet<()> as Debug;
+    "TaskTracker::fmt<Debug>": TaskTracker as Debug;
+    "TaskTrackerToken::fmt<Debug>": TaskTrackerToken as Debug;
     "JoinHandle::fmt<Debug>": JoinHandle<u64> as Debug;
 }

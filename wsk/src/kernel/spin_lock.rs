@@ -10,7 +10,17 @@ use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
+#[cfg(loom)]
+use super::model::{KIRQL, KSPIN_LOCK, KeAcquireSpinLockRaiseToDpc, KeReleaseSpinLock};
+
+#[cfg(not(loom))]
 use wsk_sys::{KIRQL, KSPIN_LOCK, KeAcquireSpinLockRaiseToDpc, KeReleaseSpinLock};
+
+#[cfg(loom)]
+const UNLOCKED: KSPIN_LOCK = KSPIN_LOCK::UNLOCKED;
+
+#[cfg(not(loom))]
+const UNLOCKED: KSPIN_LOCK = 0;
 
 /// A value that code at `DISPATCH_LEVEL` uses, too, with its lock. It must be in nonpaged memory.
 ///
@@ -31,7 +41,7 @@ unsafe impl<T: Send> Sync for SpinLock<T> {}
 impl<T> SpinLock<T> {
     pub(crate) const fn new(value: T) -> Self {
         // INVARIANT: zero is an initialized lock that no thread holds.
-        Self { lock: UnsafeCell::new(0), value: UnsafeCell::new(value) }
+        Self { lock: UnsafeCell::new(UNLOCKED), value: UnsafeCell::new(value) }
     }
 
     /// Acquires the lock. The IRQL is `DISPATCH_LEVEL` until the guard is dropped. Meanwhile the thread must not wait,

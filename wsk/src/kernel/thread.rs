@@ -166,7 +166,7 @@ mod tests {
     use wsk_host::kernel::{Config, Kernel};
 
     use super::*;
-    use crate::sync::delay;
+    use crate::kernel::delay;
 
     unsafe extern "C" fn takes_a_while(_context: PVOID) {
         // SAFETY: a system thread starts at PASSIVE_LEVEL, and is no callback.

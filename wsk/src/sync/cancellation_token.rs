@@ -1,0 +1,154 @@
+//! A request to end, for any number of tasks.
+
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::task::{Poll, Waker};
+
+use super::wait_queue::{Wait, WaitList, WaitQueue, Waiter};
+use crate::pool::Arc;
+use crate::status::Result;
+
+/// A request to end, which tasks, callbacks and other code share. Clones are the same token. Once cancelled, it stays so.
+///
+/// A task ends in its own way when it has [noticed](Self::cancelled), or [drops a future](Self::run_until_cancelled),
+/// whose requests that are in flight are thereby cancelled.
+///
+/// IRQL: <= `DISPATCH_LEVEL`. It makes one allocation, when it is created.
+///
+/// ```
+/// use std::time::Duration;
+/// use wsk::sync::CancellationToken;
+/// use wsk::{Runtime, irql::Passive, rt, time};
+///
+/// # let host = wsk_host::Host::new(wsk_host::Config::default());
+/// # let _entered = host.enter();
+/// // SAFETY: on a host, an example runs at PASSIVE_LEVEL.
+/// let passive = unsafe { Passive::assume() };
+/// let runtime = Runtime::new(passive, 1)?;
+/// let token = CancellationToken::new()?;
+/// let of_the_task = token.clone();
+/// let task = runtime.spawn(async move {
+///     let hour = time::sleep(Duration::from_secs(3600));
+///     of_the_task.run_until_cancelled(hour).await.is_none()
+/// })?;
+/// token.cancel();
+/// assert!(rt::block_on(passive, task)??);
+/// runtime.shutdown(passive);
+/// # Ok::<(), wsk::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct CancellationToken(Arc<WaitQueue<Cancelled>>);
+
+/// A future that waits. The state is whether the token is cancelled.
+struct Cancelled;
+
+impl Wait for Cancelled {
+    type State = bool;
+
+    fn serve(is_cancelled: &mut bool, waiting: &mut WaitList<Self>) -> Option<Waker> {
+        if *is_cancelled { waiting.pop() } else { None }
+    }
+
+    fn give_up(&mut self, _: &mut bool) {}
+}
+
+impl CancellationToken {
+    /// Creates a token.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    pub fn new() -> Result<Self> {
+        Arc::new(WaitQueue::new(false)).map(Self)
+    }
+
+    /// Cancels the token, and wakes the tasks that wait for that. Never waits.
+    pub fn cancel(&self) {
+        self.0.change(|is_cancelled| *is_cancelled = true);
+    }
+
+    /// Returns whether the token is cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.access(|is_cancelled, _| *is_cancelled)
+    }
+
+    /// Waits until the token is cancelled.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future changes nothing.
+    pub async fn cancelled(&self) {
+        let mut waiter = pin!(Waiter::new(&self.0, Cancelled));
+        poll_fn(|context| {
+            waiter.as_mut().poll(context, |is_cancelled, _, _| {
+                if *is_cancelled { Poll::Ready(()) } else { Poll::Pending }
+            })
+        })
+        .await;
+    }
+
+    /// Runs a future until it is ready, or the token is cancelled: then it is dropped, and the result is none. A future that
+    /// is ready at the first poll succeeds, even if the token is cancelled.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of `future`, which is dropped when this one is, or when the token is cancelled.
+    pub async fn run_until_cancelled<F: Future>(&self, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        let mut cancelled = pin!(self.cancelled());
+        poll_fn(|context| match future.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => cancelled.as_mut().poll(context).map(|()| None),
+        })
+        .await
+    }
+
+    /// Returns a guard that cancels the token when it is dropped.
+    pub const fn drop_guard(self) -> DropGuard {
+        DropGuard(self)
+    }
+}
+
+impl fmt::Debug for CancellationToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancellationToken").field("is_cancelled", &self.is_cancelled()).finish()
+    }
+}
+
+/// Cancels a token when it is dropped. From [`CancellationToken::drop_guard`].
+///
+/// IRQL: <= `DISPATCH_LEVEL`.
+#[derive(Debug)]
+#[must_use = "dropping it cancels the token"]
+pub struct DropGuard(CancellationToken);
+
+impl Drop for DropGuard {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    //! All interleavings of tasks that wait and of the code that cancels. Run by `cargo xtask test loom`.
+
+    use loom::thread;
+
+    use super::super::model::block_on;
+    use super::*;
+
+    #[test]
+    fn all_that_wait_are_woken() {
+        loom::model(|| {
+            let token = CancellationToken::new().unwrap();
+            let others = [(); 2].map(|()| {
+                let token = token.clone();
+                thread::spawn(move || block_on(token.cancelled()))
+            });
+            drop(token.drop_guard());
+            others.map(|other| other.join().unwrap());
+        });
+    }
+}

@@ -1,0 +1,211 @@
+//! A notification.
+
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::task::{Poll, Waker};
+
+use super::wait_queue::{Wait, WaitList, WaitQueue, Waiter};
+
+/// Notifies one task, or all tasks that wait.
+///
+/// It has no data of its own: it says that a state has changed that tasks and callbacks share otherwise.
+///
+/// IRQL: <= `DISPATCH_LEVEL`. It allocates nothing.
+///
+/// ```
+/// use core::sync::atomic::{AtomicBool, Ordering};
+/// use wsk::sync::Notify;
+/// use wsk::{Runtime, irql::Passive, rt};
+///
+/// static IS_CONFIGURED: AtomicBool = AtomicBool::new(false);
+/// static CONFIGURED: Notify = Notify::new();
+///
+/// // SAFETY: on a host, an example runs at PASSIVE_LEVEL.
+/// let passive = unsafe { Passive::assume() };
+/// let runtime = Runtime::new(passive, 1)?;
+/// let task = runtime.spawner().spawn(async {
+///     CONFIGURED.notified().await;
+///     IS_CONFIGURED.load(Ordering::Acquire)
+/// })?;
+/// IS_CONFIGURED.store(true, Ordering::Release);
+/// CONFIGURED.notify_one();
+/// assert!(rt::block_on(passive, task)??);
+/// runtime.shutdown(passive);
+/// # extern crate wsk_host;
+/// # Ok::<(), wsk::Error>(())
+/// ```
+pub struct Notify(WaitQueue<Waiting>);
+
+struct State {
+    /// Whether the next future that waits need not.
+    has_permit: bool,
+    /// Counts the notifications to all.
+    generation: usize,
+}
+
+/// A future that waits.
+struct Waiting {
+    /// The count when the future was created: any later notification to all is for it.
+    generation: usize,
+    notified: Notified,
+}
+
+#[derive(PartialEq, Eq)]
+enum Notified {
+    No,
+    /// Alone. If the future is dropped now, another one is notified.
+    Alone,
+    WithAll,
+}
+
+impl Wait for Waiting {
+    type State = State;
+
+    fn serve(state: &mut State, waiting: &mut WaitList<Self>) -> Option<Waker> {
+        let first = waiting.first()?;
+        // Futures wait in the order of their generations, for the most part; one that was created early and polled late is
+        // notified when it comes first.
+        if first.generation != state.generation {
+            first.notified = Notified::WithAll;
+        } else if core::mem::take(&mut state.has_permit) {
+            first.notified = Notified::Alone;
+        } else {
+            return None;
+        }
+        waiting.pop()
+    }
+
+    fn give_up(&mut self, state: &mut State) {
+        state.has_permit |= self.notified == Notified::Alone;
+    }
+}
+
+impl Notify {
+    /// Creates one without a notification.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(WaitQueue::new(State { has_permit: false, generation: 0 }))
+    }
+
+    /// Waits for a notification: one of [`notify_one`](Self::notify_one), of which one is stored if no task waits, or one
+    /// of [`notify_waiters`](Self::notify_waiters) after this call, even before the future is polled.
+    ///
+    /// Tasks are notified in the order in which their futures were first polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. If the future is dropped after `notify_one` chose it, another one is notified. It loses
+    /// its place in the order.
+    pub fn notified(&self) -> impl Future<Output = ()> + Send + '_ {
+        self.notified_after(self.generation())
+    }
+
+    /// The number of notifications to all, up to now.
+    pub(crate) fn generation(&self) -> usize {
+        self.0.access(|state, _| state.generation)
+    }
+
+    /// Waits as a future that [`notified`](Self::notified) returned after this number of notifications to all.
+    pub(crate) async fn notified_after(&self, generation: usize) {
+        let waiting = Waiting { generation, notified: Notified::No };
+        let mut waiter = pin!(Waiter::new(&self.0, waiting));
+        poll_fn(|context| {
+            waiter.as_mut().poll(context, |state, waiting, _| {
+                let is_notified = waiting.notified != Notified::No
+                    || waiting.generation != state.generation
+                    || core::mem::take(&mut state.has_permit);
+                if is_notified { Poll::Ready(()) } else { Poll::Pending }
+            })
+        })
+        .await;
+    }
+
+    /// Notifies the task that has waited longest. If none waits, the next one need not; at most one such notification is
+    /// stored.
+    pub fn notify_one(&self) {
+        self.0.change(|state| state.has_permit = true);
+    }
+
+    /// Notifies all tasks that wait now. Nothing is stored for others.
+    pub fn notify_waiters(&self) {
+        self.0.change(|state| state.generation = state.generation.wrapping_add(1));
+    }
+}
+
+impl Default for Notify {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Notify {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notify").finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    //! All interleavings of tasks that wait and are notified. Run by `cargo xtask test loom`.
+
+    use core::task::Context;
+
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::super::model::block_on;
+    use super::*;
+
+    fn waits(notify: &Arc<Notify>) -> thread::JoinHandle<()> {
+        let notify = Arc::clone(notify);
+        thread::spawn(move || block_on(notify.notified()))
+    }
+
+    #[test]
+    fn each_notification_reaches_one_task() {
+        loom::model(|| {
+            let notify = Arc::new(Notify::new());
+            let other = waits(&notify);
+            notify.notify_one();
+            other.join().unwrap();
+            assert!(!notify.0.access(|state, _| state.has_permit));
+        });
+    }
+
+    /// One that is dropped after it was notified, or before, or meanwhile, takes no notification with it.
+    #[test]
+    fn a_dropped_future_passes_its_notification_on() {
+        loom::model(|| {
+            let notify = Arc::new(Notify::new());
+            let mut context = Context::from_waker(Waker::noop());
+            let mut dropped = std::boxed::Box::pin(notify.notified());
+            let mut next = pin!(notify.notified());
+            assert!(dropped.as_mut().poll(&mut context).is_pending());
+            assert!(next.as_mut().poll(&mut context).is_pending());
+            let notifier = {
+                let notify = Arc::clone(&notify);
+                thread::spawn(move || notify.notify_one())
+            };
+            drop(dropped);
+            notifier.join().unwrap();
+            assert!(next.as_mut().poll(&mut context).is_ready());
+        });
+    }
+
+    #[test]
+    fn all_are_notified_that_were_created_before() {
+        loom::model(|| {
+            let notify = Arc::new(Notify::new());
+            let first = notify.notified();
+            let notifier = {
+                let notify = Arc::clone(&notify);
+                thread::spawn(move || notify.notify_waiters())
+            };
+            block_on(first);
+            notifier.join().unwrap();
+            let mut later = pin!(notify.notified());
+            assert!(later.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        });
+    }
+}

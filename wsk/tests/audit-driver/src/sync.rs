@@ -1,0 +1,121 @@
+//! Shared state of tasks.
+
+use core::fmt::{Debug, Display};
+use core::future::Future;
+use core::ops::{Deref, DerefMut};
+use core::pin::Pin;
+use core::task::Context;
+
+use wsk::pool::PoolBox;
+use wsk::sync::mpsc::{SendError, TrySendError};
+use wsk::sync::{Arc, CancellationToken, DropGuard, Mutex, MutexGuard, Notify, mpsc, oneshot};
+
+use crate::entries::Foreign;
+
+calls! {
+    "PoolBox::new": |value: u64| PoolBox::new(value);
+    "PoolBox::pin": |value: u64| PoolBox::pin(value);
+    "PoolBox::into_inner": |boxed: PoolBox<u64>| PoolBox::into_inner(boxed);
+    "PoolBox::into_pin": |boxed: PoolBox<u64>| PoolBox::into_pin(boxed);
+    "PoolBox::deref": |boxed: &'static PoolBox<u64>| Deref::deref(boxed);
+    "PoolBox::deref_mut": |boxed: &'static mut PoolBox<u64>| DerefMut::deref_mut(boxed);
+    "PoolBox::poll":
+        |(future, context): (Pin<&'static mut PoolBox<Foreign<8>>>, &'static mut Context<'static>)| {
+            future.poll(context)
+        };
+    "Arc::new": |value: u64| Arc::new(value);
+    "Arc::pin": |value: u64| Arc::pin(value);
+    "Arc::clone": |owner: &'static Arc<u64>| owner.clone();
+    "Arc::ptr_eq": |(one, other): (&'static Arc<u64>, &'static Arc<u64>)| Arc::ptr_eq(one, other);
+    "Arc::strong_count": |owner: &'static Arc<u64>| Arc::strong_count(owner);
+    "Arc::get_mut": |owner: &'static mut Arc<u64>| Arc::get_mut(owner);
+    "Arc::into_inner": |owner: Arc<u64>| Arc::into_inner(owner);
+    "Arc::deref": |owner: &'static Arc<u64>| Deref::deref(owner);
+    "CancellationToken::new": |()| CancellationToken::new();
+    "CancellationToken::cancel": |token: &'static CancellationToken| token.cancel();
+    "CancellationToken::is_cancelled": |token: &'static CancellationToken| token.is_cancelled();
+    "CancellationToken::drop_guard": |token: CancellationToken| token.drop_guard();
+    "Mutex::new": |value: u64| Mutex::new(value);
+    "Mutex::into_inner": |mutex: Mutex<u64>| mutex.into_inner();
+    "Mutex::try_lock": |mutex: &'static Mutex<u64>| mutex.try_lock();
+    "Mutex::get_mut": |mutex: &'static mut Mutex<u64>| mutex.get_mut();
+    "MutexGuard::deref": |guard: &'static MutexGuard<'static, u64>| Deref::deref(guard);
+    "MutexGuard::deref_mut": |guard: &'static mut MutexGuard<'static, u64>| {
+        DerefMut::deref_mut(guard)
+    };
+    "Notify::new": |()| Notify::new();
+    "Notify::notify_one": |notify: &'static Notify| notify.notify_one();
+    "Notify::notify_waiters": |notify: &'static Notify| notify.notify_waiters();
+    "oneshot::channel": |()| oneshot::channel::<u64>();
+    "Sender::send<oneshot>": |(sender, value): (oneshot::Sender<u64>, u64)| sender.send(value);
+    "Sender::is_closed<oneshot>": |sender: &'static oneshot::Sender<u64>| sender.is_closed();
+    "Receiver::try_recv<oneshot>": |receiver: &'static mut oneshot::Receiver<u64>| {
+        receiver.try_recv()
+    };
+    "Receiver::close<oneshot>": |receiver: &'static mut oneshot::Receiver<u64>| receiver.close();
+    "Receiver::poll<oneshot>":
+        |(receiver, context): (
+            Pin<&'static mut oneshot::Receiver<u64>>,
+            &'static mut Context<'static>,
+        )| receiver.poll(context);
+    "mpsc::channel": |capacity: usize| mpsc::channel::<u64>(capacity);
+    "Sender::clone<mpsc>": |sender: &'static mpsc::Sender<u64>| sender.clone();
+    "Sender::try_send": |(sender, value): (&'static mpsc::Sender<u64>, u64)| sender.try_send(value);
+    "Sender::is_closed<mpsc>": |sender: &'static mpsc::Sender<u64>| sender.is_closed();
+    "Sender::capacity": |sender: &'static mpsc::Sender<u64>| sender.capacity();
+    "Sender::max_capacity": |sender: &'static mpsc::Sender<u64>| sender.max_capacity();
+    "Receiver::try_recv<mpsc>": |receiver: &'static mut mpsc::Receiver<u64>| receiver.try_recv();
+    "Receiver::close<mpsc>": |receiver: &'static mut mpsc::Receiver<u64>| receiver.close();
+    "Receiver::poll_recv":
+        |(receiver, context): (&'static mut mpsc::Receiver<u64>, &'static mut Context<'static>)| {
+            receiver.poll_recv(context)
+        };
+}
+
+futures! {
+    "CancellationToken::cancelled": |token: &'static CancellationToken| token.cancelled();
+    "CancellationToken::run_until_cancelled":
+        |(token, future): (&'static CancellationToken, Foreign<8>)| {
+            token.run_until_cancelled(future)
+        };
+    "Mutex::lock": |mutex: &'static Mutex<u64>| mutex.lock();
+    "Notify::notified": |notify: &'static Notify| notify.notified();
+    "Sender::closed": |sender: &'static mut oneshot::Sender<u64>| sender.closed();
+    "Sender::send<mpsc>": |(sender, value): (&'static mpsc::Sender<u64>, u64)| sender.send(value);
+    "Receiver::recv<mpsc>": |receiver: &'static mut mpsc::Receiver<u64>| receiver.recv();
+}
+
+drops! {
+    "PoolBox::drop": PoolBox<u64>;
+    "Arc::drop": Arc<u64>;
+    "CancellationToken::drop": CancellationToken;
+    "DropGuard::drop": DropGuard;
+    "Mutex::drop": Mutex<u64>;
+    "MutexGuard::drop": MutexGuard<'static, u64>;
+    "Notify::drop": Notify;
+    "Sender::drop<oneshot>": oneshot::Sender<u64>;
+    "Receiver::drop<oneshot>": oneshot::Receiver<u64>;
+    "Sender::drop<mpsc>": mpsc::Sender<u64>;
+    "Receiver::drop<mpsc>": mpsc::Receiver<u64>;
+    "SendError::drop": SendError<u64>;
+}
+
+formats! {
+    "PoolBox::fmt<Debug>": PoolBox<u64> as Debug;
+    "PoolBox::fmt<Display>": PoolBox<u64> as Display;
+    "Arc::fmt<Debug>": Arc<u64> as Debug;
+    "Arc::fmt<Display>": Arc<u64> as Display;
+    "CancellationToken::fmt<Debug>": CancellationToken as Debug;
+    "DropGuard::fmt<Debug>": DropGuard as Debug;
+    "Mutex::fmt<Debug>": Mutex<u64> as Debug;
+    "MutexGuard::fmt<Debug>": MutexGuard<'static, u64> as Debug;
+    "Notify::fmt<Debug>": Notify as Debug;
+    "Sender::fmt<Debug>": oneshot::Sender<u64> as Debug;
+    "oneshot::Receiver::fmt<Debug>": oneshot::Receiver<u64> as Debug;
+    "mpsc::Sender::fmt<Debug>": mpsc::Sender<u64> as Debug;
+    "mpsc::Receiver::fmt<Debug>": mpsc::Receiver<u64> as Debug;
+    "SendError::fmt<Debug>": SendError<u64> as Debug;
+    "SendError::fmt<Display>": SendError<u64> as Display;
+    "TrySendError::fmt<Debug>": TrySendError<u64> as Debug;
+    "TrySendError::fmt<Display>": TrySendError<u64> as Display;
+}
