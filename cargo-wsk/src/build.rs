@@ -19,10 +19,10 @@ pub enum Arch {
 }
 
 impl Arch {
-    /// All of them.
+    /// Both processors.
     pub const ALL: [Self; 2] = [Self::X64, Self::Arm64];
 
-    /// The name that Windows has for it.
+    /// Its name in Windows.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -31,7 +31,7 @@ impl Arch {
         }
     }
 
-    /// The target that rustc has for it.
+    /// Its target in rustc.
     #[must_use]
     pub fn target(self) -> &'static str {
         match self {
@@ -51,9 +51,9 @@ pub struct Build<'a> {
     pub package: &'a str,
     /// Features of the package.
     pub features: &'a [&'a str],
-    /// The profile of cargo's. Whatever it says of panics, a driver's abort: a kernel cannot unwind them.
+    /// The cargo profile. A driver's panics abort even if the profile unwinds: a kernel cannot unwind them.
     pub profile: &'a str,
-    /// More of cargo's settings, as for its option `--config`.
+    /// Further cargo settings, in the form of its option `--config`.
     pub config: &'a [&'a str],
     /// The processor that the driver is for.
     pub arch: Arch,

@@ -1,6 +1,6 @@
 //! Builds Windows drivers on any system without a WDK, audits their images, and runs them in Wine.
 //!
-//! The program `cargo wsk` is made of this, and so is what this project tests its own drivers with.
+//! The program `cargo wsk` and this project's own checks of its drivers use this library.
 #![forbid(unsafe_code)]
 
 pub mod audit;

@@ -26,13 +26,13 @@ enum Cargo {
 enum Command {
     /// Build a driver for x64 and arm64, without a WDK
     Build(BuildArgs),
-    /// Look into a driver's image for panics, pageable parts and the deepest stack
+    /// Check a driver's image for panics and pageable parts, and find its deepest stack
     Audit {
         /// The image, linked with /DEBUG:SYMTAB
         #[arg(value_name = "FILE.sys")]
         driver: PathBuf,
     },
-    /// Run a driver in a Wine of its own, until Ctrl-C (Linux)
+    /// Run a driver in its own Wine prefix, until Ctrl-C (Linux)
     Wine(WineArgs),
 }
 

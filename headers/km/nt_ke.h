@@ -114,6 +114,7 @@ LONG KeResetEvent(PRKEVENT Event);
 LONG KeSetEvent(PRKEVENT Event, KPRIORITY Increment, BOOLEAN Wait);
 LONG KeReadStateEvent(PRKEVENT Event);
 VOID KeInitializeSemaphore(PRKSEMAPHORE Semaphore, LONG Count, LONG Limit);
+LONG KeReadStateSemaphore(PRKSEMAPHORE Semaphore);
 LONG KeReleaseSemaphore(PRKSEMAPHORE Semaphore, KPRIORITY Increment, LONG Adjustment, BOOLEAN Wait);
 VOID KeInitializeMutex(PRKMUTEX Mutex, ULONG Level);
 LONG KeReadStateMutex(PRKMUTEX Mutex);

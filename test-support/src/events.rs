@@ -16,7 +16,7 @@ use wsk_host::{Config, Host, Timing};
 use crate::scenario::{on_host_with_events, seedless_timings};
 use crate::seeds::seeds;
 
-/// How events are enabled.
+/// The way in which events are enabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enabling {
     /// Socket by socket.

@@ -1,4 +1,4 @@
-//! What commands print for other programs to read.
+//! The output of commands for other programs.
 
 use std::io::{ErrorKind, Write as _, stdout};
 

@@ -1,4 +1,4 @@
-//! What the documentation shows of expansions is what they are: `UPDATE_EXPECT=1 cargo test` writes it anew.
+//! The documentation shows the actual expansions; `UPDATE_EXPECT=1 cargo test` rewrites them.
 
 use expect_test::expect_file;
 use proc_macro2::TokenStream;

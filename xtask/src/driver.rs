@@ -50,7 +50,7 @@ pub(crate) fn build(name: &str, arch: Arch) -> Result<PathBuf> {
 /// The images that a driver of this project may import from.
 const KERNEL_IMAGES: [&str; 3] = ["hal.dll", "netio.sys", "ntoskrnl.exe"];
 
-/// What an image is and imports. Fails if the kernel would not load it.
+/// Describes an image and its imports. Fails if the kernel would not load it.
 pub(crate) fn describe(driver: &Path) -> Result<Summary> {
     let summary = Summary::of(driver)?;
     for (image, names) in &summary.imports {

@@ -36,7 +36,7 @@ enum Command {
     Driver(driver::Args),
     /// Build the host as a library for clients in C, and print its path and the system's libraries that it needs
     Library(library::Args),
-    /// Write wsk/STACK.md: how much of the stack each function of wsk takes in a driver
+    /// Write wsk/STACK.md: the stack use of each function of wsk in a driver
     Stack(audit::Args),
     /// Count what wsk costs beside a client in C: instructions, allocations, and the size of a driver
     Bench(bench::Args),

@@ -8,7 +8,7 @@ use xshell::{Shell, cmd};
 
 use crate::project;
 
-/// A subcommand that is a package of the registry's.
+/// A subcommand from a package of the registry.
 pub(crate) struct Tool {
     /// The package and the program.
     name: &'static str,
@@ -21,7 +21,7 @@ pub(crate) static DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2" };
 /// Coverage-guided inputs for the targets of `fuzz/`.
 pub(crate) static FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2" };
 
-/// What a change means for who depends on a crate.
+/// The effect of a change on dependents of a crate.
 pub(crate) static SEMVER_CHECKS: Tool = Tool { name: "cargo-semver-checks", version: "0.51.0" };
 
 impl Tool {

@@ -43,7 +43,7 @@ impl Report {
     }
 }
 
-/// Functions that call themselves, for which no depth of the stack is right.
+/// Recursive functions, whose stack depth is unbounded.
 #[must_use]
 pub fn circles(depths: &Depths<'_>) -> Vec<String> {
     depths

@@ -7,7 +7,7 @@ use object::pe;
 
 use crate::image::{Import, Section};
 
-/// How the names of pageable sections begin.
+/// The prefixes of the names of pageable sections.
 const PAGEABLE: [&str; 2] = ["PAGE", ".eda"];
 
 /// The sections that are needed only while the image is loaded.
@@ -22,8 +22,8 @@ const PAGING: [&str; 5] = [
     "MmUnlockPagableImageSection",
 ];
 
-/// Allocates nonpaged pool here, as `wsk_sys::ExAllocatePool2` calls it. Other functions raise an exception or pass
-/// for another pool.
+/// Allocates only nonpaged pool here: `wsk_sys::ExAllocatePool2` calls it. Other functions raise an exception or allocate
+/// from another pool.
 const ALLOCATES: &str = "ExAllocatePoolWithTag";
 
 /// The parts of an image that are pageable or discarded, and the functions that make them so.

@@ -6,8 +6,8 @@ use anyhow::{Result, ensure};
 
 use crate::image::{Callee, Function, Image};
 
-/// Functions of `core` that may have panics in them, which wsk calls and no argument of wsk's leads to. Everything else
-/// of `core` is judged by the path that the compiler left to a panic.
+/// Functions of `core` that contain panics which no argument of wsk can reach. All other functions of `core` are judged by
+/// the paths to a panic that the compiler has left.
 ///
 /// - Every `async fn` panics if it is polled after it was ready. Neither `.await` nor wsk does that; an executor that
 ///   does breaks the contract of `Future`.

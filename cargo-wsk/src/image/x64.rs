@@ -47,7 +47,7 @@ fn flow(instruction: &Instruction) -> Option<Flow> {
             Mnemonic::Lea if known => Some(Flow::Address(memory)),
             Mnemonic::Push => Some(Flow::Push(8)),
             Mnemonic::Sub if changes_stack => Some(number.map_or(Flow::PushUnknown, Flow::Push)),
-            // To a multiple, for which so much is left out at most.
+            // Aligns the stack down to a multiple, which skips at most this number of bytes.
             Mnemonic::And if changes_stack => {
                 let most = number.map(u32::wrapping_neg);
                 Some(most.map_or(Flow::PushUnknown, Flow::Push))

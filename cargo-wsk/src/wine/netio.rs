@@ -1,4 +1,4 @@
-//! A crash of Wine's that is not the driver's doing.
+//! A crash of Wine itself, which the driver does not cause.
 //!
 //! When a socket is closed, Wine 8's netio.sys cancels the pending requests, disarms the waits of its thread
 //! pool, waits for their callbacks, and completes the rest. The thread that waits for the pool may by

@@ -1,4 +1,4 @@
-//! A Wine of our own: a prefix, a server, and programs run in them.
+//! A separate Wine: a prefix, a server, and the programs that run in them.
 //!
 //! Wine's first program starts the service manager, which keeps that program's environment, output and
 //! processor affinity for as long as the server runs. So the first program is one that we start for this,
@@ -50,7 +50,7 @@ pub struct ProgramOutput {
     pub output: String,
 }
 
-/// How long a program of Wine's may take. Creating a prefix takes about 10 s here.
+/// The time that a Wine program may take. Creating a prefix takes about 10 s here.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 impl Prefix {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::prefix::Prefix;
 
-/// How long the service manager may take for anything, `DriverUnload` included.
+/// The time that the service manager may take for any request, `DriverUnload` included.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A value below the key `Parameters` of a driver, with its name.

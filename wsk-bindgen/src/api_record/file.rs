@@ -11,12 +11,12 @@ use super::items::{
     Field, Item, ItemKind, Items, Macro, Number, Parameter, Signature, Structure, number,
 };
 
-/// What a file says.
+/// The contents of a record file.
 #[derive(Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RecordFile {
     pub(crate) release: String,
-    /// The release whose items this one has as well, if they are not said here.
+    /// The release that this one is compared with: items that are not listed here are the same.
     pub(crate) after: Option<String>,
     pub(crate) processors: Vec<String>,
     /// The items of that release that this one does not have.

@@ -103,7 +103,7 @@ pub(super) fn is_balanced(text: &str) -> bool {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct MacroDefinition {
     pub(super) name: String,
-    /// How many it has, if it is a macro with parameters.
+    /// The number of parameters, if the macro has any.
     pub(super) parameters: Option<usize>,
     pub(super) body: String,
 }

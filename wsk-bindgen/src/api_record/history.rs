@@ -1,4 +1,4 @@
-//! Since when there is what: from the records, and the gates in them.
+//! The first Windows of each item, from the records and their gates.
 
 use anyhow::{Context, Result, ensure};
 
@@ -15,7 +15,7 @@ pub(crate) struct History<'a> {
     pub(crate) releases: &'a Releases,
 }
 
-/// How long a table is, since a Windows.
+/// The length of a table from one release of Windows on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Length<'a> {
     pub(crate) since: &'a WindowsRelease,

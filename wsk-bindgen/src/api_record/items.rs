@@ -96,10 +96,10 @@ pub(crate) struct Parameter {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Macro {
-    /// How many it has, if it is one with parameters.
+    /// The number of parameters, if it has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) parameters: Option<usize>,
-    /// What it gives for [`SAMPLES`], which shows when its definition has changed.
+    /// Its value for [`SAMPLES`], which reveals a changed definition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sample: Option<Number>,
 }
@@ -136,7 +136,7 @@ impl Item {
 }
 
 impl ItemKind {
-    /// What a report calls it.
+    /// The name of the kind in a report.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Constant { .. } => "constant",

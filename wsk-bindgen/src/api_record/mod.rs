@@ -160,7 +160,7 @@ fn list(records: &Records, releases: &Releases) -> String {
     text
 }
 
-/// How much a release has.
+/// The number of items of a release.
 fn describe(records: &Records, release: &str) -> String {
     let Some(record) = records.get(release) else { return String::new() };
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();

@@ -15,9 +15,9 @@ use super::reader::Reader;
 use crate::deep_stack;
 use crate::headers::{Arguments, IncludeTree, Processor, libclang};
 
-/// What is read.
+/// The headers to read.
 pub(crate) const HEADER: &str = "wsk.h";
-/// The file that says which releases of Windows there are.
+/// The file that lists the releases of Windows.
 pub(super) const RELEASES: &str = "sdkddkver.h";
 /// The input of clang.
 const WRAPPER: &str = "wrapper.hpp";
@@ -26,7 +26,7 @@ pub(super) const VALUE: &str = "WSK_SURFACE_VALUE_";
 /// Variables that the wrapper declares for the macros that are defined at its end.
 pub(super) const DEFINED: &str = "WSK_SURFACE_DEFINED_";
 
-/// What the headers say.
+/// The contents of the headers.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) items: Items,

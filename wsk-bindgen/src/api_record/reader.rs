@@ -12,7 +12,7 @@ use super::items::{Field, Item, ItemKind, Items, Macro, Number, Parameter, Signa
 use super::read::{DEFINED, HEADER, Header, RELEASES, VALUE, is_named, value_of};
 use super::spelling::Spelling;
 
-/// What has been read so far.
+/// The items read so far.
 pub(super) struct Reader<'tu> {
     gates: Gates,
     spelling: Spelling<'tu>,
@@ -20,7 +20,7 @@ pub(super) struct Reader<'tu> {
     targets: BTreeMap<String, u64>,
     /// The lines of the wrapper that clang refused.
     rejected: BTreeSet<u32>,
-    /// The values of the wrapper's constants, by what [`value_of`] calls them.
+    /// The values of the wrapper's constants, by their names from [`value_of`].
     values: BTreeMap<String, Number>,
     /// The macros that are defined at the end.
     defined: BTreeSet<String>,
@@ -128,7 +128,7 @@ impl<'tu> Reader<'tu> {
         Ok(())
     }
 
-    /// What a name in a typedef stands for: none if it is just the name of a structure.
+    /// The item that a typedef declares. `None` if it only names a structure.
     fn typedef(&mut self, entity: Entity<'tu>, name: &str) -> Result<Option<ItemKind>> {
         let ty = entity.get_typedef_underlying_type().context("it stands for nothing")?;
         if let Some(pointee) = ty.get_pointee_type()
@@ -308,7 +308,7 @@ fn bytes<E: std::fmt::Debug>(size: Result<usize, E>) -> Result<u64> {
     u64::try_from(size).context("it is too large")
 }
 
-/// How many parameters a macro has: `NAME ( A , B ) …`.
+/// The number of parameters of a macro: `NAME ( A , B ) …`.
 fn parameters(tokens: &[Token<'_>]) -> usize {
     let tokens = tokens.iter().skip(2).map(Token::get_spelling);
     tokens.take_while(|token| token != ")").filter(|token| token != ",").count()

@@ -32,7 +32,7 @@ impl Record {
 #[derive(Debug, Default)]
 pub(crate) struct Records(Vec<Record>);
 
-/// Where the records are, below the headers of this project.
+/// The folder of the records, below this project's headers.
 pub(crate) fn folder(headers: &Path) -> PathBuf {
     headers.join("records")
 }

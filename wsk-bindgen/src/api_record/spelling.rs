@@ -7,7 +7,7 @@ use clang::{Entity, EntityKind, Type, TypeKind};
 /// The names of types.
 #[derive(Default)]
 pub(super) struct Spelling<'tu> {
-    /// What a typedef calls a type that has no name of its own.
+    /// The name that a typedef gives to a type without its own name.
     typedefs: HashMap<Entity<'tu>, String>,
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct Releases {
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WindowsRelease {
-    /// What `headers/bindings.toml` calls it.
+    /// Its name in `headers/bindings.toml`.
     pub(crate) since: String,
     /// In sentences.
     pub(crate) name: String,

@@ -15,7 +15,7 @@ use crate::regen::BindingsConfig;
 /// The whole report.
 #[derive(Serialize)]
 pub(crate) struct Report {
-    /// What is compared.
+    /// A comparison of two releases.
     pub(crate) old: String,
     pub(crate) new: String,
     /// The greatest of all changes.

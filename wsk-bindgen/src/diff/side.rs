@@ -12,23 +12,23 @@ use crate::headers::{IncludeTree, Origin, libclang, wdk};
 use crate::project;
 use crate::regen::BindingsConfig;
 
-/// What the committed bindings are called.
+/// The name of the committed bindings as a side.
 const BINDINGS: &str = "bindings";
-/// What the WDK of this machine is called.
+/// The name of this machine's WDK as a side.
 const WDK: &str = "wdk";
 
-/// How headers are read, if a side has some.
+/// The options for reading headers, if a side has any.
 pub(crate) struct SideOptions<'a> {
     pub(crate) source: &'a wdk::WdkArgs,
 }
 
 pub(crate) struct Side {
-    /// What a report calls it.
+    /// Its name in a report.
     pub(crate) name: String,
     /// The release, if it is known.
     pub(crate) release: Option<String>,
     pub(crate) items: Items,
-    /// Where its headers were read, if they were.
+    /// The place of its headers, if it has any.
     pub(crate) read: Option<Read>,
 }
 

@@ -43,7 +43,7 @@ impl WdkArgs {
     }
 }
 
-/// Options of commands that do something else without a WDK.
+/// Options of commands that also work without a WDK.
 #[derive(clap::Args)]
 pub(crate) struct OptionalWdkArgs {
     #[command(flatten)]
@@ -54,7 +54,7 @@ pub(crate) struct OptionalWdkArgs {
 }
 
 impl OptionalWdkArgs {
-    /// What `--list` shows, if that is wanted.
+    /// Returns the output of `--list`, if that option is set.
     pub(crate) fn list(&self) -> Result<Option<String>> {
         if !self.list {
             return Ok(None);
@@ -68,7 +68,7 @@ impl OptionalWdkArgs {
     }
 }
 
-/// The headers of a WDK below these folders, or of this machine. Which was taken is said, if there were several.
+/// The headers of a WDK below these folders, or of this machine. If there are several, the selected one is printed.
 pub(crate) fn find(folders: &[PathBuf], release: Option<&str>) -> Result<IncludeTree> {
     let places = places(folders)?;
     let selection = select(&places, release)?;

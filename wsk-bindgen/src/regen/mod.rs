@@ -38,7 +38,7 @@ pub struct Args {
     wdk: wdk::OptionalWdkArgs,
 }
 
-/// What bindgen adds to clang's arguments by itself.
+/// The arguments that bindgen itself adds to clang's.
 const EXTRA: &str = "BINDGEN_EXTRA_CLANG_ARGS";
 
 /// A file below `wsk-sys/src/generated`.
@@ -87,7 +87,7 @@ pub fn run(args: &Args) -> Result<()> {
     written
 }
 
-/// What a WDK's wsk.h has otherwise than the bindings, and what that leaves to be done.
+/// The differences between a WDK's wsk.h and the bindings, and the edits that they require.
 fn changes(tree: &IncludeTree, config: &BindingsConfig) -> Result<Report> {
     let new = Side::wdk(tree, config)?;
     Report::new(&Side::bindings(config)?, &new, config)

@@ -1,4 +1,4 @@
-//! What a regeneration says: a summary by kind, the items that changed, and the difference by line.
+//! The report of a regeneration: a summary by kind, the changed items, and the difference by line.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -16,7 +16,7 @@ pub(crate) struct BindingsDiff {
 
 struct FileDiff {
     name: &'static str,
-    /// Nothing was there before: a list of all that was added would say nothing.
+    /// The file did not exist before, so a list of its items would be useless.
     is_new: bool,
     kinds: BTreeMap<&'static str, usize>,
     added: Vec<String>,
@@ -28,7 +28,7 @@ struct FileDiff {
 impl BindingsDiff {
     pub(crate) fn add(&mut self, name: &'static str, old: &str, new: &str) -> Result<()> {
         let items = items(new).with_context(|| format!("the new {name} is not Rust"))?;
-        // What is on disk may be anything; if it is not Rust, all of it is replaced.
+        // The file on disk may have any contents; if they are not Rust, all of it is replaced.
         let before = items_or_none(old);
         let mut kinds = BTreeMap::new();
         for (kind, _) in items.values() {

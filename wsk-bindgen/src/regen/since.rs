@@ -1,4 +1,4 @@
-//! The generated file that says since when there is what, for the crates above wsk-sys.
+//! The generated file with the first Windows of each item, for the crates above wsk-sys.
 
 use anyhow::{Context, Result};
 use proc_macro2::{Literal, TokenStream};

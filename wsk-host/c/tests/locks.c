@@ -20,6 +20,7 @@ enum { THREADS = 3, ROUNDS = 20 };
 
 typedef struct _SHARED {
     KMUTEX Mutex;
+    KSEMAPHORE Semaphore;
     ERESOURCE Resource;
     IO_REMOVE_LOCK RemoveLock;
     KEVENT Entered;
@@ -79,6 +80,7 @@ static SHARED *Make(VOID)
     SHARED *Shared = (SHARED *)ExAllocatePoolZero(NonPagedPoolNx, sizeof(SHARED), TAG);
 
     KeInitializeMutex(&Shared->Mutex, 0);
+    KeInitializeSemaphore(&Shared->Semaphore, 1, 2);
     ExInitializeResourceLite(&Shared->Resource);
     IoInitializeRemoveLock(&Shared->RemoveLock, TAG, 0, 0);
     KeInitializeEvent(&Shared->Entered, NotificationEvent, FALSE);
@@ -146,6 +148,20 @@ static int Owns(void *Context)
     KeLeaveCriticalRegion();
     CHECK(ExIsResourceAcquiredLite(&Shared->Resource) == 0);
     CHECK(KeReleaseMutex(&Shared->Mutex, FALSE) == 0 && !KeAreApcsDisabled());
+    CHECK(NT_SUCCESS(ExDeleteResourceLite(&Shared->Resource)));
+    ExFreePoolWithTag(Shared, TAG);
+    return 0;
+}
+
+static int Counts(void *Context)
+{
+    SHARED *Shared = Make();
+
+    UNREFERENCED_PARAMETER(Context);
+    CHECK(KeReadStateSemaphore(&Shared->Semaphore) == 1);
+    CHECK(KeWaitForSingleObject(&Shared->Semaphore, Executive, KernelMode, FALSE, NULL) == STATUS_SUCCESS);
+    CHECK(KeReadStateSemaphore(&Shared->Semaphore) == 0);
+    CHECK(KeReleaseSemaphore(&Shared->Semaphore, 0, 2, FALSE) == 0 && KeReadStateSemaphore(&Shared->Semaphore) == 2);
     CHECK(NT_SUCCESS(ExDeleteResourceLite(&Shared->Resource)));
     ExFreePoolWithTag(Shared, TAG);
     return 0;
@@ -249,6 +265,7 @@ typedef struct _SCENARIO {
 static const SCENARIO Scenarios[] = {
     {"excludes", Excludes},
     {"owns", Owns},
+    {"counts", Counts},
     {"removes", Removes},
     {"strings", Strings},
     /* Run by name only. */
@@ -263,7 +280,7 @@ int main(int argc, char **argv)
     size_t Index;
 
     RtlZeroMemory(&Options, sizeof(Options));
-    for (Index = 0; Index < (argc > 1 ? ARRAYSIZE(Scenarios) : 4); Index++) {
+    for (Index = 0; Index < (argc > 1 ? ARRAYSIZE(Scenarios) : 5); Index++) {
         const char *Name = Scenarios[Index].Name;
 
         if (argc > 1 && __builtin_strcmp(argv[1], Name) != 0) {

@@ -80,7 +80,7 @@ fn wsk_host(given: Option<&Path>) -> Result<TokenStream> {
     }
 }
 
-/// What is wrong with a test's signature, as a whole.
+/// The errors of a test's signature.
 fn check(signature: &Signature) -> Result<()> {
     let mut errors: Option<Error> = None;
     let mut at = |tokens: &dyn quote::ToTokens, message: &str| {

@@ -1,4 +1,4 @@
-//! What the stack decides while its lock is held, to be executed when the lock is released.
+//! The stack's decisions: made while its lock is held, and executed when the lock is released.
 //!
 //! # Safety
 //!

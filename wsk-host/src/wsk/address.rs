@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! Addresses are read and written as the family at their beginning says; their memory need not be aligned.
+//! Addresses are read and written according to the family at their start; their memory need not be aligned.
 
 #![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
@@ -72,7 +72,7 @@ pub(super) unsafe fn read(
     Some(address)
 }
 
-/// The family that an address says it is of. None, after a report, if the pointer is null.
+/// The family field of an address. Returns `None`, after a report, if the pointer is null.
 ///
 /// # Safety
 ///

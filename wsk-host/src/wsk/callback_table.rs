@@ -1,4 +1,4 @@
-//! What a client gives to be called back with, and the functions that its tables must have.
+//! A client's callback tables, and the functions that they must have.
 //!
 //! # Safety
 //!

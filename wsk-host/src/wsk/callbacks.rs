@@ -70,7 +70,7 @@ pub(super) fn call_back(kernel: &Kernel, call: Call) -> Actions {
     actions
 }
 
-/// The flag that says at which level a callback runs, if it is that one.
+/// `WSK_FLAG_AT_DISPATCH_LEVEL`, if the callback runs at that level.
 fn level_flag() -> ULONG {
     if current_irql() == DISPATCH_LEVEL { WSK_FLAG_AT_DISPATCH_LEVEL } else { 0 }
 }

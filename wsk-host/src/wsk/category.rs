@@ -42,7 +42,7 @@ pub(super) fn name(category: Category) -> &'static str {
     }
 }
 
-/// Whether there are sockets of a category with this family, type and protocol.
+/// Whether a category has sockets with this family, type and protocol.
 pub(super) fn exists(
     category: Category,
     family: ADDRESS_FAMILY,

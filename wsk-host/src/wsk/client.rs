@@ -123,7 +123,7 @@ impl Client {
         self.change(|outstanding| outstanding.lists.insert(list, Arc::new(origin)));
     }
 
-    /// False if the list is not one of the client's, or was freed before.
+    /// Returns false if the list does not belong to the client, or was already freed.
     pub(super) fn list_freed(&self, list: usize) -> bool {
         self.change(|outstanding| outstanding.lists.remove(&list)).is_some()
     }

@@ -29,10 +29,10 @@ use crate::wsk::config::Stripping;
 /// The congestion notification that routers set, and that a sender must not.
 const ECN_CE: u8 = 3;
 
-/// What a sender says about its datagrams.
+/// A sender's control messages for its datagrams.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SendControl {
-    /// How many messages there were.
+    /// The number of messages.
     count: usize,
     pub(super) from: Option<IpAddr>,
     /// The index of the interface that the datagrams leave by; zero leaves the choice to the system.
@@ -97,7 +97,7 @@ impl SendControl {
         Some(data)
     }
 
-    /// What arrives of it where the machine or its filters take some of it away.
+    /// The control data that arrives if the machine or its filters strip a part of it.
     pub(super) fn stripped(mut self, stripping: Stripping, bypasses_tdi: bool) -> Self {
         match stripping {
             Stripping::PacketInfoAlone if self.count == 1 => {
@@ -217,7 +217,7 @@ const IPPROTO_ICMP: ULONG = 1;
 /// That of ICMP for IPv6.
 const IPPROTO_ICMPV6: ULONG = 58;
 
-/// How many of the bytes are messages that have room as a whole.
+/// The size in bytes of the messages that fit as a whole.
 fn whole_messages(all: &[u8], room: usize) -> usize {
     let (mut start, mut whole) = (0, 0);
     while let Some(length) = all.get(start..).and_then(|rest| rest.first_chunk()) {
@@ -293,7 +293,7 @@ impl ControlRoom {
     }
 }
 
-/// What a datagram's destination says about it.
+/// The flags of a datagram that follow from its destination.
 pub(super) fn flags(datagram: &Datagram) -> ULONG {
     match datagram.to {
         Some(IpAddr::V4(ip)) if ip.is_broadcast() => MSG_BCAST,

@@ -29,7 +29,7 @@ struct DescriptorTable {
 /// A cached descriptor.
 struct Cached {
     copy: Box<u64>,
-    /// How many times the client has it without having released it.
+    /// The number of times that the client has received it and not yet released it.
     given: usize,
     /// The number of sockets that have it.
     sockets: usize,
@@ -72,7 +72,7 @@ impl Descriptors {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where one was cached that was not released.
+    /// The origin of a descriptor that was not released.
     pub(super) fn left(&self) -> Option<Arc<Origin>> {
         let table = self.table();
         let left = table.cached.values().find(|cached| cached.given > 0)?;

@@ -21,12 +21,12 @@ use crate::kernel::io::irp::IofCompleteRequest;
 use crate::kernel::schedule::Ticks;
 use crate::kernel::trace::{self, TraceEvent};
 
-/// Executes all actions, each now or later. The caller holds no lock of the provider's.
+/// Executes all actions, each now or later. The caller holds no lock of the provider.
 pub(crate) fn execute(kernel: &Kernel, actions: Actions) {
     execute_call(kernel, actions, ptr::null_mut());
 }
 
-/// As [`execute`], for a call that returns the final status of an IRP: the IRP is completed now.
+/// Executes all actions like [`execute`], for a call that returns the final status of an IRP: the IRP is completed now.
 pub(super) fn execute_call(kernel: &Kernel, actions: Actions, irp: PIRP) {
     // What follows from one comes before the next. Not by recursion: there is no end to a stream.
     let mut left = VecDeque::from(actions);

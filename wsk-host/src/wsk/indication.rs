@@ -1,4 +1,4 @@
-//! Indications: received data in memory of the provider's, as lists of buffers.
+//! Indications: received data in the provider's memory, as lists of buffers.
 //!
 //! # Safety
 //!

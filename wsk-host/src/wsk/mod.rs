@@ -119,7 +119,7 @@ pub(crate) fn stall_name(kernel: &Kernel, name: &str) {
     kernel.stack().services.names.add_fault(name, LookupFault::Silence);
 }
 
-/// Withdraws the subsystem: no socket is functional any more.
+/// Withdraws the subsystem: every socket stops working.
 pub(crate) fn withdraw(kernel: &Kernel) {
     attach_default(kernel);
     kernel.note("the WSK subsystem is withdrawn".to_owned());

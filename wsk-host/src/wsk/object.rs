@@ -158,7 +158,7 @@ pub(super) unsafe fn begin<'a>(
     unsafe { begin_anywhere(socket, category, function) }
 }
 
-/// As [`begin`], in a completion routine, too.
+/// Begins a call like [`begin`], also in a completion routine.
 ///
 /// # Safety
 ///

@@ -1,4 +1,4 @@
-//! Socket options: which there are, for which sockets, and their values.
+//! Socket options: their sockets, their phases, and their values.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ pub(super) enum Phase {
     Any,
 }
 
-/// How the value of an option is passed.
+/// The form in which the value of an option is passed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// A number of four bytes.
@@ -119,18 +119,18 @@ const fn of_form(form: Form, option: Specification) -> Specification {
     Specification { form, ..option }
 }
 
-/// What is known of the path of a connection.
+/// A property of the path of a connection.
 const fn of_path(level: ULONG, name: ULONG, value: ULONG) -> Specification {
     Specification { is_fixed: true, ..number(level, name, value, CONNECTION | STREAM) }
 }
 
-/// The longest packet that a host knows of.
+/// The MTU of every path, in bytes.
 const PACKET: ULONG = 1500;
 
 const V4: ULONG = IPPROTO_IP;
 const V6: ULONG = IPPROTO_IPV6;
 
-static OPTIONS: [Specification; 53] = [
+static OPTIONS: &[Specification] = &[
     boolean(before_bind(number(
         SOL_SOCKET,
         SO_REUSEADDR,
@@ -269,7 +269,7 @@ impl Specification {
     }
 }
 
-/// What `SO_REUSEADDR` and `SO_EXCLUSIVEADDRUSE` say.
+/// The address sharing, as set by `SO_REUSEADDR` and `SO_EXCLUSIVEADDRUSE`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Sharing {
     #[default]
@@ -316,7 +316,7 @@ impl OptionValues {
         }
     }
 
-    /// What was set, for an endpoint that is made now.
+    /// The set options, for a new endpoint.
     pub(super) fn settings(&self) -> Vec<Setting> {
         let setting = |(&(level, name), &number): (&(ULONG, ULONG), &ULONG)| Setting {
             level,
@@ -326,7 +326,7 @@ impl OptionValues {
         self.0.iter().map(setting).collect()
     }
 
-    /// What a connection has of its listener's.
+    /// The options that a connection inherits from its listener.
     pub(super) fn inherited(&self) -> Self {
         let is_inherited = |(level, name): &(ULONG, ULONG)| {
             !matches!(

@@ -1,4 +1,4 @@
-//! What WSK has open on a kernel, and the likely mistakes that this shows: for the report about a hang.
+//! WSK's open objects on a kernel, and the likely mistakes that they show, for the report about a hang.
 
 use std::sync::PoisonError;
 use std::sync::TryLockError;

@@ -34,7 +34,7 @@ use crate::kernel::usage::Owner;
 use crate::verifier::{Origin, Rule, fatal_violation, rule_violation};
 use crate::wsk::config::Readiness;
 
-/// How long a registration may take to end. The real one would wait for ever.
+/// The time that a registration may take to end. Windows would wait forever.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A registration, as the owner of its block and its table.
@@ -120,7 +120,7 @@ unsafe extern "C" fn WskRegister(
     STATUS_SUCCESS
 }
 
-/// How long until a host's WSK is ready. None if it never is.
+/// The time until a host's WSK is ready. `None` if it never is.
 fn time_to_readiness(kernel: &Kernel) -> Option<Duration> {
     if kernel.stack().services.is_withdrawn {
         return None;

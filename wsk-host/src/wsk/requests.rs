@@ -1,4 +1,4 @@
-//! The requests of one socket: which wait, which are on their way back, and when a close may complete.
+//! The requests of one socket: those that wait, those being completed, and the time at which a close may complete.
 //!
 //! # Safety
 //!
@@ -73,7 +73,7 @@ pub(super) enum RequestKind {
     Change,
     /// It could complete, and waits only because of a fault.
     Stalled,
-    /// As `Stalled`, of a socket's creator.
+    /// Like `Stalled`, for a request of the socket's creator.
     StalledCreation,
 }
 
@@ -216,7 +216,7 @@ impl Requests {
         claimed.then(|| self.waiting.remove(place)).flatten()
     }
 
-    /// Ends the first served request of a kind; false if there is none, or it is being cancelled.
+    /// Ends the first served request of a kind. Returns false if none waits, or if it is being cancelled.
     pub(super) fn end_first(
         &mut self,
         socket: u64,

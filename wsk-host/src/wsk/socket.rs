@@ -22,7 +22,7 @@ pub(super) enum SocketState {
     Listening,
     Connecting,
     Connected,
-    /// `SIO_WSK_SET_TCP_SILENT_MODE` was set: nothing is sent any more.
+    /// `SIO_WSK_SET_TCP_SILENT_MODE` was set: no further segments are sent.
     Silent,
     /// The client has aborted its connection.
     Aborted,
@@ -75,11 +75,11 @@ pub(super) struct StreamState {
 /// The destination and the source of datagrams.
 #[derive(Default)]
 pub(super) struct DatagramState {
-    /// What was indicated, and not accepted.
+    /// The data that was indicated and not accepted.
     pub(super) rest: VecDeque<Datagram>,
     /// The only peer, see `SIO_WSK_SET_REMOTE_ADDRESS`.
     pub(super) peer: Option<SocketAddr>,
-    /// Where datagrams without an address go, see `SIO_WSK_SET_SENDTO_ADDRESS`.
+    /// The destination of datagrams without an address: see `SIO_WSK_SET_SENDTO_ADDRESS`.
     pub(super) destination: Option<SocketAddr>,
 }
 
@@ -109,7 +109,7 @@ pub(super) struct Socket {
     pub(super) offered: BTreeSet<usize>,
     pub(super) arrivals: VecDeque<Arrival>,
     pub(super) inspected_as: Option<InspectKey>,
-    /// Inspected connections that have gone before the client has decided.
+    /// Inspected connections that were aborted before the client has decided.
     pub(super) aborted: Vec<InspectKey>,
     /// The memory in which the client returns the table and context of an accepted socket, during its callback.
     pub(super) offer: Option<Offer>,
@@ -117,7 +117,7 @@ pub(super) struct Socket {
     pub(super) is_indicating: bool,
 }
 
-/// What a client has retained: data, or datagrams.
+/// The data or datagrams that a client has retained.
 pub(super) enum Retained {
     Data(super::indication::IndicatedData),
     Datagrams(super::indication::IndicatedDatagrams),
@@ -125,7 +125,7 @@ pub(super) enum Retained {
 
 /// A retained list, or elements of one, that the client has released.
 pub(super) struct Released {
-    /// The list, if nothing of it is retained any more.
+    /// The list, if no part of it is still retained.
     _list: Option<Retained>,
     /// Whether the client has divided the list.
     pub(super) is_part: bool,

@@ -1,4 +1,4 @@
-//! What is wrong with an implementation, at the user's tokens.
+//! The errors of an implementation, at the user's tokens.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens as _;

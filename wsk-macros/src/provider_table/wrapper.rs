@@ -55,10 +55,10 @@ impl Wrapper<'_> {
             }
         });
         let invariant = if self.of_socket {
-            "The socket is of the table's category, and stays open as long as the wrapper is used."
+            " The socket is of the table's category, and stays open as long as the wrapper is used."
         } else {
-            "The pointer is to a table of this type, of the length that the running system's has, which stays valid as \
-             long as the wrapper is used."
+            " The pointer is to a table of this type, of the length that the running system's has. The table stays valid \
+             as long as the wrapper is used."
         };
         quote! {
             #(#attrs)*

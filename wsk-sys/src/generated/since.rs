@@ -217,10 +217,12 @@ pub const IP_PMTUDISC_PROBE: WindowsVersion = WindowsVersion::new(10, 0, 15063);
 pub const SIO_LOOPBACK_FAST_PATH: WindowsVersion = WindowsVersion::new(6, 2, 9200);
 
 /// [`SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS`](crate::SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS): Windows 8.
-pub const SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS: WindowsVersion = WindowsVersion::new(6, 2, 9200);
+pub const SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS: WindowsVersion =
+    WindowsVersion::new(6, 2, 9200);
 
 /// [`SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT`](crate::SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT): Windows 8.
-pub const SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT: WindowsVersion = WindowsVersion::new(6, 2, 9200);
+pub const SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT: WindowsVersion =
+    WindowsVersion::new(6, 2, 9200);
 
 /// [`SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS`](crate::SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS): Windows 8.
 pub const SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS: WindowsVersion = WindowsVersion::new(6, 2, 9200);

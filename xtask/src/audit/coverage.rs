@@ -41,7 +41,7 @@ pub(super) fn missing(image: &Image) -> Result<Vec<String>> {
     Ok(functions.missing(&exports))
 }
 
-/// What a driver can call.
+/// The functions that a driver can call.
 #[derive(Default)]
 struct Functions {
     /// As they are to be exported. Those that belong to no type have no module here: `::usage`.
@@ -212,7 +212,7 @@ fn written_by(tokens: TokenStream) -> Vec<String> {
     names
 }
 
-/// Whether there is nothing in a structure, whose type says it all.
+/// Whether a structure has no contents, so that only its type matters.
 fn has_nothing(fields: &syn::Fields) -> bool {
     fields.iter().all(|field| match &field.ty {
         Type::Tuple(tuple) => tuple.elems.is_empty(),

@@ -1,4 +1,4 @@
-//! What callgrind counts: instructions, by the image that they are in, and calls from one image to another.
+//! Callgrind's counts: instructions by image, and calls from one image to another.
 //!
 //! The format: <https://valgrind.org/docs/manual/cl-format.html>.
 
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// What was counted in one run, or in the difference of two.
+/// The counts of one run, or the difference of two.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct InstructionCounts {
     /// Instructions of the client, and of its calls outside the kernel: the C library's `memcpy`.
@@ -17,7 +17,7 @@ pub(crate) struct InstructionCounts {
     pub(crate) functions: BTreeMap<String, f64>,
     /// All instructions.
     pub(crate) whole: f64,
-    /// How often the client called which function of the kernel's.
+    /// The number of the client's calls of each kernel function.
     pub(crate) calls: BTreeMap<String, f64>,
 }
 
@@ -140,7 +140,7 @@ fn plain(name: &str) -> String {
     plain
 }
 
-/// The name in C of a function of the kernel's or the provider's.
+/// The C name of a function of the kernel or the provider.
 fn function(name: &str) -> String {
     // The provider's are in tables, and have names of Rust's: `wsk_host::wsk::calls::bytes::send`.
     let Some(path) = name.strip_prefix("wsk_host::wsk::calls::") else {

@@ -27,7 +27,7 @@ const LINK: [&str; 7] = [
     "/MACHINE:X64",
 ];
 
-/// How large a driver is, in bytes.
+/// The size of a driver in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Size {
     pub(crate) file: usize,

@@ -77,11 +77,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// What a client costs.
+/// The cost of a client.
 pub(crate) struct Cost {
-    /// How often memory was asked for, in all rounds of a run.
+    /// The number of requested allocations, in all rounds of a run.
     allocations: u64,
-    /// What callgrind has counted, for each round.
+    /// Callgrind's counts for one round.
     each: InstructionCounts,
 }
 

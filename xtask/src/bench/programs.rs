@@ -15,13 +15,13 @@ use crate::library::{self, Library};
 use crate::program::{ProgramOutput, execute};
 use crate::project;
 
-/// Where the sources in C are.
+/// The folder of the C sources.
 const FOLDER: &str = "wsk/cost/c";
 
 const STRICT: [&str; 6] = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 const HEADERS: [&str; 3] = ["-Iheaders/km", "-Iheaders/shared", "-Iwsk-host/c/include"];
 
-/// How long a program may run, which takes some seconds under valgrind.
+/// The time that a program may run. Under valgrind, it takes some seconds.
 const PATIENCE: Duration = Duration::from_mins(10);
 
 /// A client.
@@ -127,12 +127,12 @@ impl Programs {
         self.folder.join(format!("cost-{}", client.name()))
     }
 
-    /// Runs a program, and returns how often memory was asked for in the rounds that count.
+    /// Runs a program, and returns the number of requested allocations in the counted rounds.
     pub(crate) fn run(&self, client: Client, timing: Timing, rounds: Rounds) -> Result<u64> {
         self.run_under(&[], client, timing, rounds)
     }
 
-    /// As [`run`](Self::run), under valgrind. What callgrind has counted is in the file that is returned, too.
+    /// Runs a program like [`run`](Self::run), under valgrind. Also returns the file with callgrind's counts.
     pub(crate) fn count(
         &self,
         client: Client,

@@ -11,7 +11,7 @@ use super::callgrind::InstructionCounts;
 use super::drivers::Size;
 use super::programs::{Client, Timing};
 
-/// How many instructions there may be in Rust for each of C, with the kernel and the provider.
+/// The maximum ratio of Rust's instructions to C's, including the kernel and the provider.
 const WHOLE: f64 = 1.10;
 
 /// The same without them, when requests complete inline and later. No goal, but a bound against regressions.
@@ -22,7 +22,7 @@ pub(super) struct Report {
     costs: [[Cost; 2]; 2],
     /// Of C and of Rust.
     pub(super) sizes: [Size; 2],
-    /// What it was measured with.
+    /// The tools of the measurement.
     tools: [String; 3],
     /// The day in UTC, and the commit on which the measured sources are based.
     source: [String; 2],
@@ -52,12 +52,12 @@ impl Report {
         Ok(Self { costs, sizes, tools, source: [day, commit] })
     }
 
-    /// What callgrind has counted, for each round.
+    /// Callgrind's counts for one round.
     pub(super) fn counts(&self, timing: Timing, client: Client) -> &InstructionCounts {
         &self.costs[timing as usize][client as usize].each
     }
 
-    /// What is more than allowed.
+    /// The exceeded limits.
     pub(super) fn exceeded(&self) -> Vec<String> {
         let mut exceeded = Vec::new();
         for (timing, own) in Timing::ALL.into_iter().zip(OWN) {
@@ -83,7 +83,7 @@ impl Report {
         exceeded
     }
 
-    /// How many instructions the kernel and the provider have to take for the limit to be kept.
+    /// The minimum number of instructions of the kernel and the provider for which the limit holds.
     fn least_of_others(&self, timing: Timing) -> f64 {
         let [c, rust] = Client::ALL.map(|client| self.counts(timing, client).own);
         ((rust - WHOLE * c) / (WHOLE - 1.0)).max(0.0)

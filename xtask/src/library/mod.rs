@@ -1,4 +1,4 @@
-//! What cargo builds for programs in C: the host as a static library, and images.
+//! The libraries for programs in C that cargo builds: the host as a static library, and images.
 
 mod names;
 
@@ -56,7 +56,7 @@ impl Library {
     }
 }
 
-/// Builds the library of a package, and returns its path and what rustc has said.
+/// Builds the library of a package, and returns its path and rustc's messages.
 pub(crate) fn rustc(
     shell: &Shell,
     package: &str,
@@ -81,7 +81,7 @@ pub(crate) fn rustc(
     Ok((path, said))
 }
 
-/// The library's path, if this is the message that tells it.
+/// The library's path, if the message contains it.
 fn artifact(message: &str, name: &str) -> Option<PathBuf> {
     let message: serde_json::Value = serde_json::from_str(message).ok()?;
     if message["reason"] != "compiler-artifact" || message["target"]["name"] != name {

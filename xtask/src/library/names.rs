@@ -17,7 +17,7 @@ use object::read::archive::ArchiveFile;
 use object::{Object as _, ObjectSymbol as _};
 use xshell::{Shell, cmd};
 
-/// What the new names begin with.
+/// The prefix of the new names.
 const PREFIX: &str = "wsk_host_libc_";
 
 /// Undefined names that stay: data, and the function that finds the others. So do those that begin with an underscore,

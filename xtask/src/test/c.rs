@@ -18,14 +18,14 @@ const COMPILERS: [&str; 2] = ["gcc", "clang"];
 const STRICT: [&str; 6] =
     ["-std=c11", "-fshort-wchar", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
-/// Where the kernel's headers are, and the library's.
+/// The folders of the kernel's headers and the library's.
 const HEADERS: [&str; 2] = ["-Iheaders/km", "-Iheaders/shared"];
 const LIBRARY_HEADER: &str = "-Iwsk-host/c/include";
 
 const CLIENT: &str = "wsk-host/c/examples/echo.c";
 const PROGRAM: &str = "wsk-host/c/examples/main.c";
 
-/// How long a program may run, which takes a fraction of a second.
+/// The time that a program may run. It takes a fraction of a second.
 const PATIENCE: Duration = Duration::from_secs(100);
 
 pub(super) fn run() -> Result<()> {
@@ -89,7 +89,7 @@ fn reset(shell: &Shell, library: &Library) -> Result<()> {
 const TAKEN: [&str; 9] =
     ["calloc", "free", "malloc", "memcmp", "memcpy", "memmove", "memset", "realloc", "strlen"];
 
-/// A client that defines every name that the library uses of the C library, each as a trap, runs all the same.
+/// A client that defines every C library name that the library uses, each as a trap, still runs.
 fn own_names(shell: &Shell, library: &Library) -> Result<()> {
     let names = library.c_functions()?;
     ensure!(names.iter().any(|name| name == "connect"), "`connect` is not among {names:?}");
@@ -112,7 +112,7 @@ fn own_names(shell: &Shell, library: &Library) -> Result<()> {
     Ok(())
 }
 
-/// What calls return and complete with, and the shapes of indications.
+/// The statuses of calls and completions, and the shapes of indications.
 const REQUESTS: &str = "wsk-host/c/tests/requests.c";
 
 /// What the host says of a read of an IRP that its completion routine has freed, where pages can be protected.
@@ -141,7 +141,7 @@ fn requests(shell: &Shell, library: &Library) -> Result<()> {
     Ok(())
 }
 
-/// What drivers use around their sockets, and in which languages it is compiled and run.
+/// The kernel API that drivers use around their sockets, and the languages in which it is compiled and run.
 const KERNEL: &str = "wsk-host/c/tests/kernel.c";
 const LOCKS: &str = "wsk-host/c/tests/locks.c";
 const LANGUAGES: [(&str, &str, &str); 6] = [
@@ -153,7 +153,7 @@ const LANGUAGES: [(&str, &str, &str); 6] = [
     ("clang++", "c++", "c++20"),
 ];
 
-/// What the host says of the scenarios that break a rule.
+/// The host's reports about the scenarios that break a rule.
 const STOPPED: [(&str, &str); 7] = [
     ("leaves-a-link", r"the symbolic link \DosDevices\WskTest was not deleted"),
     ("asserts", "assertion failed: Context != "),
@@ -164,7 +164,7 @@ const STOPPED: [(&str, &str); 7] = [
     ("prints-a-float", "the kernel does not format floating-point numbers"),
 ];
 
-/// What the host says of the locks' scenarios that break a rule.
+/// The host's reports about the lock scenarios that break a rule.
 const LOCKS_STOPPED: [(&str, &str); 3] = [
     ("releases-anothers-mutex", "KeReleaseMutex: the current thread does not own the mutex"),
     ("ends-with-a-mutex", "the thread has not released 1 mutex"),

@@ -9,12 +9,12 @@ use xshell::{Shell, cmd};
 
 use crate::project;
 
-/// What both sides are compiled for.
+/// The target that both sides are compiled for.
 const TARGET: &str = "x86_64-pc-windows-msvc";
 
 const C: &str = "wsk/examples/callback_cost.c";
 
-/// How many instructions the Rust side may have more, for each function.
+/// The number of additional instructions that the Rust side may have, for each function.
 const MORE: usize = 2;
 
 pub(super) fn compare() -> Result<()> {

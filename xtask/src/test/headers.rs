@@ -27,7 +27,7 @@ const COMPILERS: [(&str, &[&str]); 12] = [
     ("clang", &["-x", "c++", "-std=c++17", "--target=aarch64-pc-windows-msvc", "-nostdinc"]),
 ];
 
-/// What a release has, as a C program that fails to compile if it does not.
+/// A C program that compiles only if a release has its items.
 const PROGRAM: &str = r#"
 #include <ntddk.h>
 #include <wsk.h>
@@ -80,7 +80,7 @@ NTSTATUS close_socket(PWSK_SOCKET Socket, PIRP Irp)
 /// The layouts and values of Microsoft's headers.
 const LAYOUT: &str = "../wsk-host/c/tests/layout.c";
 
-/// What is refused, as a program, and what the compiler says of it.
+/// Programs that are refused, with the compiler's messages.
 const REFUSED: [(&str, &str); 7] = [
     ("#include <wdf.h>\n", "KMDF (wdf.h) is not among wsk's headers"),
     ("#include <fltKernel.h>\n", "the filter manager (fltKernel.h) is not among wsk's headers"),
@@ -97,7 +97,7 @@ const REFUSED: [(&str, &str); 7] = [
     ),
 ];
 
-/// Code with structured exceptions, as it compiles where they are said never to be raised.
+/// Code with structured exceptions, which compiles where they are declared never to be raised.
 const EXCEPTIONS: &str = r"
 #include <wdm.h>
 int guarded(void);
@@ -114,7 +114,7 @@ int guarded(void)
 }
 ";
 
-/// What does not belong is refused with a sentence.
+/// Unsupported features are refused with a sentence.
 fn refuses(shell: &Shell) -> Result<()> {
     let program = project::scratch()?.join("refused.c");
     for (text, sentence) in REFUSED {

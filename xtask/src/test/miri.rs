@@ -1,5 +1,5 @@
 //! The tests of `wsk` in Miri, which finds undefined behavior. They run on the simulated network, with few seeds:
-//! `cfg!(miri)` in the tests says how few.
+//! `cfg!(miri)` in the tests selects them.
 //!
 //! Miri runs all threads of a process in one, so that there is a process for each processor.
 
@@ -22,7 +22,7 @@ const FLAGS: &str = "-Zmiri-permissive-provenance -Zmiri-ignore-leaks -Zmiri-dis
 /// Without the checks that Miri makes itself, and without complaints about what only the other tests use.
 const RUSTFLAGS: &str = "-Zub-checks=no --allow=unused";
 
-/// What has tests, as Cargo calls it.
+/// The test binaries, by Cargo's names.
 const TARGETS: [&[&str]; 4] =
     [&["--lib"], &["--test", "events"], &["--test", "host"], &["--test", "pitfalls"]];
 
@@ -93,7 +93,7 @@ pub(super) fn run() -> Result<()> {
 }
 
 impl TestRun {
-    /// Runs the tests, and tells of each when it has ended.
+    /// Runs the tests, and prints the result of each when it has ended.
     fn run(&self) -> Result<()> {
         let names = self.names.iter().map(String::as_str);
         let arguments = ["--exact", "--test-threads", "1", "-Zunstable-options", "--report-time"];

@@ -43,7 +43,7 @@ pub(crate) struct Step {
     about: &'static str,
     /// A long step that seldom finds a defect: it runs by name, and before a release.
     is_for_releases: bool,
-    /// What has to be installed, besides the toolchain.
+    /// The programs that must be installed, besides the toolchain.
     needs: fn() -> Vec<&'static Dependency>,
     run: fn() -> Result<()>,
 }
@@ -106,7 +106,7 @@ struct Clock {
     processor: Option<Duration>,
 }
 
-/// How long something took.
+/// The time that a step took.
 struct Taken {
     wall: Duration,
     processor: Option<Duration>,
@@ -192,7 +192,7 @@ fn libclang() -> Vec<&'static Dependency> {
     vec![&bindgen::LIBCLANG]
 }
 
-/// What the web server is tested with.
+/// The programs that the web server is tested with.
 fn unit_needs() -> Vec<&'static Dependency> {
     WEB_NEEDS.iter().collect()
 }

@@ -1,4 +1,4 @@
-//! What must hold of the crates that are published.
+//! Checks of the published crates.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,7 +21,7 @@ const CRATES: [(&str, &str); 7] = [
     ("wsk-driver", "wsk-driver"),
 ];
 
-/// What each package has besides its sources. The licenses are copies of the project's.
+/// The files of each package besides its sources. The licenses are copies of the project's.
 const LICENSES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 
 /// Every dependency has an accepted license and source.
@@ -80,7 +80,7 @@ fn last_tag(shell: &Shell) -> Result<Option<String>> {
     Ok(tags.lines().next().map(str::to_owned))
 }
 
-/// Whether there is a version that changes are measured by.
+/// Whether an earlier version exists to compare with.
 pub(super) fn has_version() -> Result<bool> {
     Ok(last_tag(&shell()?)?.is_some())
 }

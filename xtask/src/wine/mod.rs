@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 static NC: Dependency =
     Dependency { name: "nc", package: "netcat-openbsd", is_there: || setup::on_path("nc") };
 
-/// What the checks of `web` ask, and what they ask with.
+/// The requests of the checks of `web`, and their programs.
 pub(crate) static WEB_NEEDS: [Dependency; 2] = [
     Dependency { name: "curl", package: "curl", is_there: || setup::on_path("curl") },
     Dependency { name: "Python", package: "python3", is_there: || setup::on_path("python3") },

@@ -14,10 +14,10 @@ use cargo_wsk::wine::{DriverService, Log, Parameter, Prefix, netio};
 use super::{echo, free_port, port, web};
 use crate::driver;
 
-/// How long a check may take. The longest, 10,000 connections, takes about 20 s here.
+/// The time that a check may take. The longest one, with 10,000 connections, takes about 20 s here.
 const PATIENCE: Duration = Duration::from_mins(4);
 
-/// How often Wine may crash by itself. It did once in 50 runs, on a machine with much else to do.
+/// The number of Wine's own crashes that are tolerated. Wine crashed once in 50 runs on a busy machine.
 const ATTEMPTS: u32 = 3;
 
 /// The checks of a driver by its image.
@@ -73,7 +73,7 @@ pub(super) struct LoadedDriver<'a> {
     from: usize,
 }
 
-/// What the driver says of the pool when it is unloaded.
+/// The pool usage that the driver prints when it is unloaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PoolUsage {
     pub(super) allocations: usize,

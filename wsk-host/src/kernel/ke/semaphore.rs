@@ -26,6 +26,12 @@ unsafe extern "C" fn KeInitializeSemaphore(semaphore: PRKSEMAPHORE, count: LONG,
 }
 
 #[unsafe(no_mangle)]
+unsafe extern "C" fn KeReadStateSemaphore(semaphore: PRKSEMAPHORE) -> LONG {
+    // SAFETY: the caller passes an initialized semaphore.
+    unsafe { change(&raw mut (*semaphore).Header, |count| count) }
+}
+
+#[unsafe(no_mangle)]
 unsafe extern "C" fn KeReleaseSemaphore(
     semaphore: PRKSEMAPHORE,
     _increment: KPRIORITY,

@@ -1,4 +1,4 @@
-//! What connections have, and stream sockets that connect.
+//! The functions of connections, and of stream sockets that connect.
 //!
 //! # Safety
 //!
@@ -31,7 +31,7 @@ use crate::wsk::stack::Stack;
 /// The most bytes that a connection can begin with ([INV-29](crate::rules#inv-29)).
 const FIRST_BYTES: usize = 65_535;
 
-/// What a buffer's length is, for the trace.
+/// The length of a buffer, for the trace.
 ///
 /// # Safety
 ///

@@ -1,4 +1,4 @@
-//! What datagram sockets have.
+//! The functions of datagram sockets.
 //!
 //! # Safety
 //!

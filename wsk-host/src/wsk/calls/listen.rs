@@ -1,4 +1,4 @@
-//! What listeners have, and stream sockets that listen.
+//! The functions of listeners, and of stream sockets that listen.
 //!
 //! # Safety
 //!

@@ -126,7 +126,7 @@ fn may_act_for(process: PEPROCESS, thread: PETHREAD) -> bool {
     thread.is_null() || !process.is_null()
 }
 
-/// What is asked for.
+/// The parameters of a look-up.
 struct Query {
     node: Option<String>,
     port: u16,

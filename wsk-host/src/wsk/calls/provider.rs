@@ -1,4 +1,4 @@
-//! What a captured provider has: sockets, and control of the client.
+//! The functions of a captured provider: creating sockets, and controlling the client.
 //!
 //! # Safety
 //!

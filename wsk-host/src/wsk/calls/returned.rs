@@ -16,7 +16,7 @@ use crate::wsk::action::{Action, Actions, Completion};
 use crate::wsk::config::CallStatus;
 use crate::wsk::execute::{execute, execute_call};
 
-/// What a call returns for its IRP.
+/// The status that a call returns for its IRP.
 pub(super) enum Returned {
     /// `STATUS_PENDING`.
     Pending,
@@ -34,7 +34,7 @@ impl Returned {
         Self::of(kernel, irp, actions, returns_final(kernel))
     }
 
-    /// As [`decide`](Self::decide), for a call that returns the final status whatever the seed, unless
+    /// Decides like [`decide`](Self::decide), for a call that always returns the final status, unless
     /// [`CallStatus::Pending`] forbids it.
     pub(super) fn prefer_final(kernel: &Kernel, irp: PIRP, actions: &Actions) -> Self {
         let may_be_final = kernel.wsk_config().call_status != CallStatus::Pending;
@@ -53,7 +53,7 @@ impl Returned {
         Self::Pending
     }
 
-    /// Executes the actions, and returns the status. The caller holds no lock of the provider's.
+    /// Executes the actions, and returns the status. The caller holds no lock of the provider.
     pub(super) fn execute(self, kernel: &Kernel, actions: Actions) -> NTSTATUS {
         match self {
             Self::Pending => {

@@ -1,6 +1,6 @@
-//! What sockets are connected by: endpoints that are asked and never wait, like the sockets of a system.
+//! Networks: endpoints that are polled and never wait, like nonblocking sockets.
 //!
-//! What WSK makes of them (requests, callbacks, their order) is the [`Stack`](super::stack::Stack)'s.
+//! The [`Stack`](super::stack::Stack) adds WSK's requests and callbacks, and their order.
 
 pub(super) mod null;
 pub(super) mod real;
@@ -15,16 +15,16 @@ use wsk_sys::NTSTATUS;
 use super::options::{Setting, Sharing};
 use crate::kernel::schedule::Ticks;
 
-/// How an endpoint is made.
+/// The parameters of a new endpoint.
 #[derive(Clone, Debug)]
 pub(super) struct Binding {
     pub(super) local: SocketAddr,
     pub(super) kind: EndpointKind,
     pub(super) sharing: Sharing,
-    /// Whether the first socket of an address lets others in, which its security descriptor says.
+    /// Whether the security descriptor of the address's first socket allows others.
     pub(super) has_security: bool,
     pub(super) only_v6: bool,
-    /// What was set before.
+    /// The options set before the bind.
     pub(super) settings: Vec<Setting>,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct Incoming {
 pub(super) struct Datagram {
     pub(super) bytes: Vec<u8>,
     pub(super) from: SocketAddr,
-    /// Where it was sent to, if that is known.
+    /// Its destination, if that is known.
     pub(super) to: Option<IpAddr>,
     pub(super) interface: u32,
     /// The byte of service type and congestion notification, as it arrived.
@@ -86,7 +86,7 @@ pub(super) struct Outgoing<'a> {
     pub(super) segment: Option<usize>,
 }
 
-/// What can be read from a connection.
+/// The data that can be read from a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Readable {
     Bytes,
@@ -107,7 +107,7 @@ pub(super) trait NetworkBackend: Send {
     /// The next connection, which gets a number.
     fn accept(&mut self, id: u64, number: u64) -> Poll<Result<Incoming, NTSTATUS>>;
 
-    /// Lets a connection in that a conditional listener has accepted. False if it has gone.
+    /// Establishes a connection that a conditional listener has accepted. Returns false if it was aborted.
     fn establish(&mut self, id: u64) -> bool;
 
     /// Begins to connect.
@@ -125,7 +125,7 @@ pub(super) trait NetworkBackend: Send {
     /// Whether something can be received.
     fn readable(&mut self, id: u64) -> Poll<Result<Readable, NTSTATUS>>;
 
-    /// How many bytes can be received.
+    /// The number of bytes that can be received.
     fn backlog(&mut self, id: u64) -> usize;
 
     /// Gives some bytes; none are the end. There is room for at least one.

@@ -31,12 +31,12 @@ use crate::wsk::socket::{Socket, SocketState};
 /// Datagrams in one indication, at most.
 const INDICATED: usize = 4;
 
-/// What an address is, whichever family it is written in.
+/// An address in its own family: an IPv4-mapped one as IPv4.
 pub(in crate::wsk) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// A datagram as a sender wants it: its control data says more than the socket's options.
+/// A datagram to be sent: its control data overrides the socket's options.
 fn outgoing<'a>(
     bytes: &'a [u8],
     to: SocketAddr,
@@ -220,7 +220,7 @@ impl Socket {
         true
     }
 
-    /// Indicates the datagrams that have arrived. False if there are none.
+    /// Indicates the datagrams that have arrived. Returns false if none has.
     fn indicate_datagrams(&mut self, services: &mut Services, actions: &mut Actions) -> bool {
         let mut datagrams = Vec::new();
         while datagrams.len() < INDICATED {

@@ -1,4 +1,4 @@
-//! Listening: connections that come in, are inspected, and are given to the client.
+//! Listening: connections arrive, are inspected, and are passed to the client.
 //!
 //! # Safety
 //!
@@ -270,7 +270,7 @@ impl Socket {
         }
     }
 
-    /// Takes the next connection from the network. False if there is none, or nothing would take it.
+    /// Takes the next connection from the network. Returns false if none has arrived, or no accept or event would take it.
     fn next_connection(&mut self, services: &mut Services, actions: &mut Actions) -> bool {
         let inspects = self.options.wants(SOL_SOCKET, SO_CONDITIONAL_ACCEPT);
         let is_wanted = inspects

@@ -1,4 +1,4 @@
-//! What sockets do: their requests and their callbacks, and the network that serves them.
+//! The stack: the sockets' requests and callbacks, and the network that serves them.
 //!
 //! Everything happens under one lock and returns [`Action`]s (completions, callbacks), which are executed when the
 //! lock is released. A socket's close waits for all of them.
@@ -59,7 +59,7 @@ pub(super) struct Stack {
     pub(super) services: Services,
 }
 
-/// What all sockets of a stack share.
+/// The services that all sockets of a stack share.
 pub(super) struct Services {
     pub(super) network: Box<dyn NetworkBackend>,
     pub(super) names: Names,
@@ -385,7 +385,7 @@ impl Stack {
         self.progress_with(id, Vec::new())
     }
 
-    /// As [`progress`](Self::progress), after other actions.
+    /// Continues like [`progress`](Self::progress), after other actions.
     pub(super) fn progress_with(&mut self, id: u64, mut actions: Actions) -> Actions {
         self.services.dirty.push_back(id);
         while let Some(id) = self.services.dirty.pop_front() {

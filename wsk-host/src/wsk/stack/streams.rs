@@ -31,10 +31,10 @@ use crate::wsk::socket::{Socket, SocketState, StreamState};
 /// The most that is indicated at once.
 const INDICATED: usize = 64 << 10;
 
-/// How far the ideal backlog grows.
+/// The maximum of the ideal backlog.
 const LARGEST_BACKLOG: usize = 1 << 20;
 
-/// What was received, or that there is nothing yet.
+/// The received data, or the fact that none has arrived yet.
 type Received = Poll<Result<usize, NTSTATUS>>;
 
 impl Stack {
@@ -72,7 +72,7 @@ impl Stack {
         socket.begin_connect(&mut self.services, remote)
     }
 
-    /// Aborts a connection: its requests fail, and nothing can be sent or received any more.
+    /// Aborts a connection: its requests fail, and no more data can be sent or received.
     pub(in crate::wsk) fn abort(&mut self, id: u64, irp: PIRP) -> Actions {
         if let Some(actions) = self.refuse_dead(id, irp) {
             return actions;
@@ -302,7 +302,7 @@ impl Socket {
         true
     }
 
-    /// Indicates the data that has arrived. False if there is none.
+    /// Indicates the data that has arrived. Returns false if none has.
     fn indicate(&mut self, services: &mut Services, actions: &mut Actions) -> bool {
         let mut receiver = self.receiver(services);
         if !matches!(receiver.readable(), Poll::Ready(Ok(Readable::Bytes))) {

@@ -28,9 +28,8 @@ const BYTES: u8 = BASIC | LISTEN | CONNECTION | STREAM;
 const DATAGRAMS: u8 = BASIC | DATAGRAM;
 const ALL: u8 = BASIC | BOUND;
 
-/// Options by level and name, with the value that a socket begins with, another, and the categories that
-/// have it.
-const OPTIONS: [(ULONG, ULONG, ULONG, ULONG, u8); 47] = [
+/// Options by level and name, with the initial value, another value, and the categories that have the option.
+const OPTIONS: &[(ULONG, ULONG, ULONG, ULONG, u8)] = &[
     (SOL_SOCKET, SO_REUSEADDR, 0, 1, BOUND),
     (SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 0, 1, BOUND),
     (SOL_SOCKET, SO_CONDITIONAL_ACCEPT, 0, 1, LISTEN | STREAM),
@@ -81,7 +80,7 @@ const OPTIONS: [(ULONG, ULONG, ULONG, ULONG, u8); 47] = [
 ];
 
 /// Those that are set before a bind.
-const EARLY: [(ULONG, ULONG); 4] = [
+const EARLY: &[(ULONG, ULONG)] = &[
     (SOL_SOCKET, SO_REUSEADDR),
     (SOL_SOCKET, SO_EXCLUSIVEADDRUSE),
     (SOL_SOCKET, SO_CONDITIONAL_ACCEPT),
@@ -186,7 +185,7 @@ fn nodelay_can_be_an_option_that_is_not_supported() {
 fn options_read_back_on_the_categories_that_have_them() {
     on(few(), |client| {
         for (category, flags) in CATEGORIES {
-            for (level, name, initial, other, categories) in OPTIONS {
+            for &(level, name, initial, other, categories) in OPTIONS {
                 let is_udp =
                     category == DATAGRAM || (category == BASIC && categories & DATAGRAM != 0);
                 let socket = create(client, flags, family_of(level), is_udp);
@@ -209,7 +208,7 @@ fn options_read_back_on_the_categories_that_have_them() {
 fn options_survive_a_bind_and_some_must_precede_it() {
     on(few(), |client| {
         for (category, flags) in &CATEGORIES[1..] {
-            for (level, name, initial, other, categories) in OPTIONS {
+            for &(level, name, initial, other, categories) in OPTIONS {
                 if categories & category == 0 {
                     continue;
                 }

@@ -1,4 +1,4 @@
-//! UDP of the machine, with what `quinn-udp` knows about it.
+//! UDP of the machine, through `quinn-udp`.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};
@@ -15,13 +15,13 @@ use super::super::{Datagram, Outgoing};
 use super::endpoint::{Endpoint, poll, status};
 use crate::wsk::options::{Setting, Value};
 
-/// Room for the largest datagram, and for the largest sequence of them that comes as one.
+/// The size of the largest datagram, and of the largest coalesced sequence.
 const ROOM: usize = 64 << 10;
 
 /// The most bytes that the machine sends at once, over either family.
 const LARGEST: usize = 65_507;
 
-/// How far datagrams go, by the family and by whether they are for a group.
+/// The hop limit of datagrams, by the family and by whether they are multicast.
 #[derive(Default)]
 struct HopLimits([Option<u8>; 4]);
 
@@ -34,9 +34,9 @@ impl HopLimits {
 
 pub(super) struct UdpState {
     state: UdpSocketState,
-    /// What came as one, and was not given away yet.
+    /// The rest of a coalesced sequence that was not delivered yet.
     queue: VecDeque<Datagram>,
-    /// How many bytes the client takes as one, in several datagrams; zero if it does not.
+    /// The maximum size of a coalesced sequence for the client, in bytes; zero disables coalescing.
     coalesces: usize,
     room: Vec<u8>,
     hop_limits: HopLimits,
@@ -110,7 +110,7 @@ impl UdpState {
             segment,
             error: None,
         };
-        // As many together as the client takes.
+        // Coalesces as many datagrams as the client accepts.
         let several = (self.coalesces / stride).max(1) * stride;
         if bytes.is_empty() {
             self.queue.push_back(datagram(bytes, None));
@@ -133,7 +133,7 @@ impl Endpoint {
             return Poll::Ready(Err(status(&error)));
         }
         let size = outgoing.segment.unwrap_or(outgoing.bytes.len()).max(1);
-        // As many at once as the machine takes.
+        // Sends as many at once as the machine accepts.
         let most = datagrams.state.max_gso_segments().min(LARGEST / size).max(1);
         let batch = size.saturating_mul(most);
         let batches: Vec<&[u8]> = if outgoing.bytes.is_empty() {

@@ -15,16 +15,16 @@ use wsk_sys::{
 use super::datagrams::UdpState;
 use crate::wsk::options::Setting;
 
-/// A socket of the machine's.
+/// A socket of the machine.
 pub(super) struct Endpoint {
     pub(super) inner: socket2::Socket,
-    /// The address that a connection was begun to.
+    /// The remote address of a started connect.
     pub(super) remote: Option<SocketAddr>,
     /// The address that the socket was bound to, if it is to get its port late.
     pub(super) late: Option<SocketAddr>,
-    /// Why the connection is lost. The machine says so only once.
+    /// The reason for the loss of the connection. The machine reports it only once.
     pub(super) lost: Option<NTSTATUS>,
-    /// What is asked of the machine at the moment.
+    /// The readiness that is currently polled.
     pub(super) watched: (bool, bool),
     pub(super) datagrams: Option<UdpState>,
 }
@@ -107,7 +107,7 @@ pub(super) fn status(error: &io::Error) -> NTSTATUS {
         ErrorKind::AddrNotAvailable => STATUS_INVALID_ADDRESS_COMPONENT,
         ErrorKind::ConnectionAborted => STATUS_CONNECTION_ABORTED,
         ErrorKind::ConnectionRefused => STATUS_CONNECTION_REFUSED,
-        // What was connected, and is no longer.
+        // The errors of a connection that was lost.
         ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::NotConnected => {
             STATUS_CONNECTION_RESET
         }

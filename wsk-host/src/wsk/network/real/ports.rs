@@ -1,4 +1,4 @@
-//! Binding: a socket of the machine's for an address, and when it gets its port.
+//! Binding: the machine's socket for an address, and the time at which it gets its port.
 //!
 //! A socket that is bound to port 0 before it connects would keep a port of its own for as long as its connection
 //! lingers, whatever the peer: the machine runs out after some 28,000 connections. Connecting chooses a port by

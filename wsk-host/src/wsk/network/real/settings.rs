@@ -1,4 +1,4 @@
-//! Options as the machine knows them.
+//! Options on the machine's sockets.
 //!
 //! # Safety
 //!

@@ -11,7 +11,7 @@ use crate::kernel::schedule::Ticks;
 pub(super) struct Link {
     pub(super) peer: u64,
     pub(super) remote: SocketAddr,
-    /// What is on its way to this side, or has arrived: in order, each with its time.
+    /// The data on its way to this side, or arrived: in order, each part with its time.
     pub(super) incoming: VecDeque<(Ticks, Segment)>,
     /// Bytes in `incoming`.
     pub(super) held: usize,

@@ -45,7 +45,7 @@ impl Simulated {
     }
 }
 
-/// What becomes of a second socket.
+/// The outcome of binding a second socket to an address.
 #[derive(Clone, Copy)]
 enum SharingDecision {
     Allowed,

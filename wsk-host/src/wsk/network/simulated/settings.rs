@@ -1,4 +1,4 @@
-//! Options as the network in memory knows them: groups, and coalescing.
+//! Options on the network in memory: groups, and coalescing.
 
 use std::net::{IpAddr, Ipv4Addr};
 
