@@ -1,26 +1,9 @@
 //! The report about an access to freed memory whose pages are protected.
 
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::{Duration, Instant};
-
 use super::protection::Access;
+use super::report_lock::lock;
 use super::reported;
 use crate::verifier::{Rule, fatal_violation, kernel_violation};
-
-/// How long a report waits for a lock, which the thread that has made the access may hold itself.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-fn lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
-    let start = Instant::now();
-    loop {
-        match mutex.try_lock() {
-            Ok(guard) => return Some(guard),
-            Err(TryLockError::Poisoned(error)) => return Some(PoisonError::into_inner(error)),
-            Err(TryLockError::WouldBlock) if start.elapsed() < PATIENCE => std::thread::yield_now(),
-            Err(TryLockError::WouldBlock) => return None,
-        }
-    }
-}
 
 /// Ends the process with a report about an access to freed memory.
 pub(super) fn report(Access { address, is_write }: Access) -> ! {

@@ -46,8 +46,11 @@ impl Kernel {
 
     /// Ends a call of the client's code, which has returned or was not made.
     pub(crate) fn end_client(&self, call: ClientCall) {
-        self.image().end(call);
-        self.0.call_ended.notify_all();
+        let is_awaited = self.image().end(call);
+        // Notifying is a call of the system, even if no thread waits.
+        if is_awaited {
+            self.0.call_ended.notify_all();
+        }
     }
 
     /// Calls the client's code.
@@ -80,11 +83,13 @@ impl Kernel {
     pub fn unload(&self) {
         let mut image = self.image();
         if self.config().threads == Threads::Native {
+            image.is_awaited = true;
             let wait = self
                 .0
                 .call_ended
                 .wait_timeout_while(image, GRACE, |image| image.running().is_some());
             image = wait.unwrap_or_else(PoisonError::into_inner).0;
+            image.is_awaited = false;
         }
         let running = image.unload();
         drop(image);

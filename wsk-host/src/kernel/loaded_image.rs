@@ -10,6 +10,8 @@ use crate::verifier::Origin;
 #[derive(Default)]
 pub(crate) struct Image {
     is_unloaded: bool,
+    /// Whether a thread waits for the end of a call.
+    pub(crate) is_awaited: bool,
     /// The client's code that is running, in the order in which it was called.
     running: BTreeMap<u64, RunningCode>,
     last: u64,
@@ -48,9 +50,10 @@ impl Image {
         ClientCall { number: self.last, is_after_unload }
     }
 
-    /// Ends a call.
-    pub(crate) fn end(&mut self, ClientCall { number, .. }: ClientCall) {
+    /// Ends a call. Returns whether a thread waits for that.
+    pub(crate) fn end(&mut self, ClientCall { number, .. }: ClientCall) -> bool {
         self.running.remove(&number);
+        self.is_awaited
     }
 
     /// The client's code that is running, was called first, and does not keep the image loaded.

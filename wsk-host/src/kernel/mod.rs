@@ -44,6 +44,7 @@ mod ps;
 pub(crate) mod quarantine;
 pub(crate) mod random;
 pub(crate) mod registry;
+pub(crate) mod report_lock;
 pub(crate) mod residency;
 pub(crate) mod resources;
 pub(crate) mod rtl;
@@ -311,11 +312,12 @@ impl Kernel {
     /// The last `count` lines of the trace, each after a line break.
     pub(crate) fn trace_tail(&self, count: usize) -> String {
         // A report may interrupt a recording.
-        self.0.trace.try_lock().map_or_else(|_| String::new(), |trace| trace.tail(count))
+        report_lock::lock(&self.0.trace).map_or_else(String::new, |trace| trace.tail(count))
     }
 
     pub(crate) fn record(&self, event: TraceEvent) {
         let (time, thread) = (self.now(), Self::current_thread());
+        self.0.scheduler.count_event();
         lock(&self.0.trace).record(TraceEntry { time, thread, event });
     }
 
@@ -515,8 +517,8 @@ fn report_context(lines: usize) -> Option<verifier::Context> {
 /// The awaited objects of the threads of the current thread's kernel, for a report.
 fn report_waits(places: &BTreeMap<ThreadId, String>) -> String {
     let Some(kernel) = reported() else { return String::new() };
-    // A waiting thread holds no lock of the host. If one does, the report is written without this part.
-    let requests = kernel.0.usage.try_lock().map(|usage| usage.in_flight()).unwrap_or_default();
+    let usage = report_lock::lock(&kernel.0.usage);
+    let requests = usage.map(|usage| usage.in_flight()).unwrap_or_default();
     hang::describe(kernel.now(), &kernel.waits(), places, &requests, &kernel.outstanding())
 }
 

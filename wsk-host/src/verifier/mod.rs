@@ -15,6 +15,8 @@ mod levels;
 mod origin;
 mod place;
 mod rules;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+mod trace_cache;
 
 pub(crate) use levels::VARIABLE;
 pub use levels::{Level, Levels};

@@ -4,6 +4,7 @@ use std::env;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::ptr;
+use std::sync::Arc;
 
 /// The most frames that a report shows of a thread.
 const FRAMES: usize = 12;
@@ -32,13 +33,41 @@ pub(crate) fn place_of_client() -> String {
     Frames::here().shown()
 }
 
-/// The addresses that the functions of a thread return to, the innermost first. Recording them takes microseconds; their
-/// names and lines are looked up when they are shown. Under Miri, which is slow at it, there are none.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Frames(Box<[usize]>);
+/// The addresses that the functions of a thread return to, the innermost first. Recording them takes microseconds, and
+/// much less where the thread has come the same way before; their names and lines are looked up when they are shown.
+/// Under Miri, which is slow at it, there are none.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Frames(Arc<[usize]>);
 
 impl Frames {
     /// Those of the current thread.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+    #[inline(never)]
+    pub(super) fn here() -> Self {
+        use super::trace_cache::{find, keep, slot_of, stack_pointer};
+
+        let stack = stack_pointer();
+        if let Some(frames) = find(stack) {
+            return Self(frames);
+        }
+        let (mut found, mut slots) = ([0; RECORDED], [0; RECORDED]);
+        let mut count = 0;
+        backtrace::trace(|frame| {
+            let slot = slot_of(frame.sp().addr());
+            // The unwinder's own functions are not recorded.
+            if slot >= stack {
+                (found[count], slots[count]) = (frame.ip().addr(), slot);
+                count += 1;
+            }
+            count < RECORDED
+        });
+        let frames: Arc<[usize]> = found[..count].into();
+        keep(stack, &slots[..count], &frames);
+        Self(frames)
+    }
+
+    /// Those of the current thread.
+    #[cfg(not(all(target_os = "linux", target_arch = "x86_64", not(miri))))]
     pub(super) fn here() -> Self {
         let mut found = [0; RECORDED];
         let mut count = 0;
@@ -147,6 +176,35 @@ fn frames(backtrace: &str, folder: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[inline(never)]
+    fn first() -> Frames {
+        Frames::here()
+    }
+
+    #[inline(never)]
+    fn second() -> Frames {
+        Frames::here()
+    }
+
+    #[test]
+    #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+    fn the_same_way_has_the_same_frames_and_no_other() {
+        let ways: [fn() -> Frames; 2] = [first, second];
+        let recorded: Vec<Frames> = (0..100).map(|round| ways[round % 2]()).collect();
+        for (round, frames) in recorded.iter().enumerate() {
+            assert!(frames.0.len() > 3);
+            // Found again, from the second time on.
+            assert!(Arc::ptr_eq(&frames.0, &recorded[round % 2].0), "round {round}");
+        }
+        assert!(recorded[0] != recorded[1]);
+        let other = std::thread::spawn(first).join().unwrap();
+        assert!(other != recorded[0]);
+        assert!(first() != recorded[0], "another line has called it");
+        // Unwinding anew finds the same.
+        let names = |frames: &Frames| frames.listed(Path::new(""));
+        assert!(names(&recorded[1]).contains("second"), "{}", names(&recorded[1]));
+    }
 
     #[test]
     fn only_the_frames_of_the_client_are_shown() {

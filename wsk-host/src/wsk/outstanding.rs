@@ -1,8 +1,5 @@
 //! WSK's open objects on a kernel, and the likely mistakes that they show, for the report about a hang.
 
-use std::sync::PoisonError;
-use std::sync::TryLockError;
-
 use super::category::name;
 use super::client::{Client, all};
 use super::object::origin;
@@ -10,17 +7,14 @@ use super::requests::RequestKind;
 use super::socket::{Socket, SocketState};
 use crate::kernel::Kernel;
 use crate::kernel::hang::OpenObjects;
+use crate::kernel::report_lock::lock;
 
 /// Describes the sockets, captures and lists that are open on a kernel.
 pub(super) fn survey(kernel: &Kernel) -> OpenObjects {
     let mut found = OpenObjects::default();
     let Some(subsystem) = kernel.wsk() else { return found };
-    let stack = match subsystem.stack.try_lock() {
-        Ok(stack) => stack,
-        Err(TryLockError::Poisoned(error)) => PoisonError::into_inner(error),
-        // A thread that waits does not hold it. If one does, the rest of the report is worth having.
-        Err(TryLockError::WouldBlock) => return found,
-    };
+    // A thread that waits does not hold it. If one does, the rest of the report is worth having.
+    let Some(stack) = lock(&subsystem.stack) else { return found };
     let mut idle = Vec::new();
     for socket in stack.sockets.values().filter(|socket| socket.object != 0) {
         found.objects.push(describe(socket));
@@ -71,11 +65,7 @@ fn describe(socket: &Socket) -> String {
 /// Describes a client's registration and captures, and returns the number of captures.
 fn describe_client(client: &Client, found: &mut OpenObjects) -> usize {
     found.objects.push(format!("a registration, made {}", client.origin));
-    let outstanding = match client.outstanding.try_lock() {
-        Ok(outstanding) => outstanding,
-        Err(TryLockError::Poisoned(error)) => PoisonError::into_inner(error),
-        Err(TryLockError::WouldBlock) => return 0,
-    };
+    let Some(outstanding) = lock(&client.outstanding) else { return 0 };
     for capture in &outstanding.captures {
         found.objects.push(format!("a captured provider, captured {capture}"));
     }

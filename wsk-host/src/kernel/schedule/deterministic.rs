@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::machine_thread::MachineThread;
 use super::{Job, JobId, TIME_FOR_PLACES, ThreadId, Ticks, patience, run};
 use crate::kernel::config::Config;
 use crate::kernel::random::Random;
@@ -23,10 +24,14 @@ const LONGEST_TURN: Duration = Duration::from_secs(if cfg!(miri) { 3600 } else {
 
 pub(crate) struct Deterministic {
     state: Mutex<Schedule>,
+    /// The time, which is read more often than anything else.
+    clock: Arc<AtomicU64>,
     /// Whether the seed picks the next thread.
     mixed: bool,
     /// The number of steps since time last advanced.
     steps: AtomicU64,
+    /// The number of events so far. A thread that makes requests is not stuck, though it does not wait.
+    events: AtomicU64,
     /// Notified when a thread has recorded its place.
     answered: Condvar,
 }
@@ -34,6 +39,8 @@ pub(crate) struct Deterministic {
 struct Schedule {
     random: Random,
     now: Ticks,
+    /// A copy of the time.
+    clock: Arc<AtomicU64>,
     threads: BTreeMap<ThreadId, ScheduledThread>,
     /// The threads that can run.
     ready: BTreeSet<ThreadId>,
@@ -60,9 +67,28 @@ struct Schedule {
 }
 
 struct ScheduledThread {
+    /// The machine's thread, once it has begun.
+    machine: Option<MachineThread>,
     /// The latest time at which it becomes ready, if it waits for that long at most.
     deadline: Option<Ticks>,
     turn: Arc<Condvar>,
+}
+
+/// A point in time, from which the time counts in which the thread with the turn could have run.
+struct Since {
+    time: Instant,
+    /// How long it had waited for a processor.
+    delay: Duration,
+}
+
+impl Since {
+    fn now(state: &Schedule) -> Self {
+        Self { time: Instant::now(), delay: state.delay() }
+    }
+
+    fn elapsed(&self, state: &Schedule) -> Duration {
+        self.time.elapsed().saturating_sub(state.delay().saturating_sub(self.delay))
+    }
 }
 
 enum Next {
@@ -77,8 +103,15 @@ impl Schedule {
     fn thread(&mut self, id: ThreadId) -> &mut ScheduledThread {
         self.threads.entry(id).or_insert_with(|| {
             self.ready.insert(id);
-            ScheduledThread { deadline: None, turn: Arc::default() }
+            ScheduledThread { machine: None, deadline: None, turn: Arc::default() }
         })
+    }
+
+    /// How long the thread with the turn has waited for a processor of the machine.
+    fn delay(&self) -> Duration {
+        let current = self.current.and_then(|current| self.threads.get(&current));
+        let machine = current.and_then(|thread| thread.machine.as_ref());
+        machine.map_or(Duration::ZERO, MachineThread::delay)
     }
 
     fn give_turn(&mut self, id: ThreadId) {
@@ -155,6 +188,7 @@ impl Schedule {
     /// Advances the time.
     fn pass_time(&mut self, until: Ticks) {
         self.now = self.now.max(until);
+        self.clock.store(self.now, Ordering::SeqCst);
         while let Some((deadline, thread)) = self.deadlines.first().copied() {
             if deadline > self.now {
                 break;
@@ -184,7 +218,9 @@ impl Schedule {
 
 impl Deterministic {
     pub(crate) fn new(config: &Config) -> Arc<Self> {
+        let clock = Arc::<AtomicU64>::default();
         let state = Schedule {
+            clock: Arc::clone(&clock),
             random: Random::new(config.timing.seed_or_zero() ^ 0x7475_726E),
             now: 0,
             threads: BTreeMap::new(),
@@ -204,8 +240,10 @@ impl Deterministic {
         };
         Arc::new(Self {
             state: Mutex::new(state),
+            clock,
             mixed: config.timing.is_mixed(),
             steps: AtomicU64::new(0),
+            events: AtomicU64::new(0),
             answered: Condvar::new(),
         })
     }
@@ -215,7 +253,7 @@ impl Deterministic {
     }
 
     pub(crate) fn now(&self) -> Ticks {
-        self.state().now
+        self.clock.load(Ordering::SeqCst)
     }
 
     pub(crate) fn announce(&self) -> ThreadId {
@@ -228,11 +266,17 @@ impl Deterministic {
 
     pub(crate) fn begin(&self, thread: ThreadId) {
         let mut state = self.state();
+        state.thread(thread).machine = MachineThread::current();
         if state.current.is_none() {
             state.current = Some(thread);
         }
         state.notify_idle();
         drop(self.await_turn(state, thread));
+    }
+
+    /// Counts an event of the trace.
+    pub(crate) fn count_event(&self) {
+        self.events.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a step, and returns whether enough were taken for time to pass.
@@ -409,20 +453,26 @@ impl Deterministic {
     ) -> MutexGuard<'a, Schedule> {
         let turn = Arc::clone(&state.thread(thread).turn);
         let patience = patience().unwrap_or(LONGEST_TURN).min(LONGEST_TURN);
-        let (mut progress, mut since) = (state.progress, Instant::now());
+        let mut progress = self.progress(&state);
+        let mut since = Since::now(&state);
         while state.current != Some(thread) {
             let (woken, timeout) =
                 turn.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
             state = woken;
             if state.asked.contains(&thread) {
                 state = self.answer(state, thread);
-            } else if state.progress != progress {
-                (progress, since) = (state.progress, Instant::now());
-            } else if timeout.timed_out() && !state.idle {
-                state = self.complain(state, thread, since);
+            } else if self.progress(&state) != progress {
+                (progress, since) = (self.progress(&state), Since::now(&state));
+            } else if timeout.timed_out() && !state.idle && since.elapsed(&state) >= patience {
+                state = self.complain(state, thread, &since);
             }
         }
         state
+    }
+
+    /// The number of turns, jobs, wake-ups and events so far.
+    fn progress(&self, state: &Schedule) -> u64 {
+        state.progress.wrapping_add(self.events.load(Ordering::Relaxed))
     }
 
     /// Records the place of the current thread, for a report.
@@ -468,10 +518,10 @@ impl Deterministic {
         &'a self,
         mut state: MutexGuard<'a, Schedule>,
         me: ThreadId,
-        since: Instant,
+        since: &Since,
     ) -> MutexGuard<'a, Schedule> {
         let keeper = state.current.unwrap_or(0);
-        let time = since.elapsed();
+        let time = since.elapsed(&state);
         let is_too_long = state.is_kept_waiting(me) && time >= LONGEST_TURN;
         if state.is_reported && !is_too_long {
             return state;

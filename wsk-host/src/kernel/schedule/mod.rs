@@ -13,6 +13,7 @@
 )]
 
 mod deterministic;
+mod machine_thread;
 mod native;
 
 use std::sync::{Arc, OnceLock};
@@ -164,6 +165,13 @@ impl Scheduler {
         match self {
             Self::Deterministic(scheduler) => scheduler.settle(me),
             Self::Native(scheduler) => scheduler.settle(),
+        }
+    }
+
+    /// Counts an event of the trace.
+    pub(crate) fn count_event(&self) {
+        if let Self::Deterministic(scheduler) = self {
+            scheduler.count_event();
         }
     }
 

@@ -22,7 +22,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use polling::{Event, Poller};
-use wsk_sys::{NTSTATUS, STATUS_CONNECTION_RESET, STATUS_INVALID_DEVICE_STATE};
+use wsk_sys::{
+    NTSTATUS, STATUS_CONNECTION_RESET, STATUS_INVALID_DEVICE_STATE, STATUS_TOO_MANY_ADDRESSES,
+};
 
 use super::{Binding, Datagram, Incoming, NetworkBackend, Outgoing, Readable};
 use crate::kernel::schedule::Ticks;
@@ -79,7 +81,11 @@ impl NetworkBackend for Real {
     fn set_time(&mut self, _now: Ticks) {}
 
     fn bind(&mut self, id: u64, binding: &Binding) -> Result<(), NTSTATUS> {
-        self.make(id, binding).map_err(|error| status(&error))
+        let is_any = binding.local.port() == 0;
+        self.make(id, binding).map_err(|error| match error.kind() {
+            io::ErrorKind::AddrInUse if is_any => STATUS_TOO_MANY_ADDRESSES,
+            _ => status(&error),
+        })
     }
 
     fn listen(&mut self, id: u64) -> Result<(), NTSTATUS> {

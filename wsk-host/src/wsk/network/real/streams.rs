@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr};
 use std::task::Poll;
 
-use wsk_sys::NTSTATUS;
+use wsk_sys::{NTSTATUS, STATUS_TOO_MANY_ADDRESSES};
 
 use super::super::Readable;
 use super::endpoint::{Endpoint, poll, status};
@@ -30,6 +30,10 @@ impl Endpoint {
             result = self.inner.connect(&remote.into());
         }
         match result {
+            // Its port was to be chosen here.
+            Err(error) if error.kind() == ErrorKind::AddrNotAvailable && self.late.is_some() => {
+                Err(STATUS_TOO_MANY_ADDRESSES)
+            }
             Err(error) if !is_in_progress(&error) => Err(status(&error)),
             Ok(()) | Err(_) => {
                 self.remote = Some(remote);

@@ -129,11 +129,6 @@ impl Endpoints {
         Some(endpoint)
     }
 
-    /// Whether no endpoint was bound to a port.
-    pub(super) fn is_free(&self, port: u16) -> bool {
-        !self.by_port.contains_key(&port)
-    }
-
     /// The endpoints that were bound to a port, in the order of their creation.
     pub(super) fn at_port(&self, port: u16) -> impl Iterator<Item = (u64, &Endpoint)> {
         let ids = self.by_port.get(&port).into_iter().flatten();

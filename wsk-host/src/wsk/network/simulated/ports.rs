@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use wsk_sys::{
-    NTSTATUS, STATUS_ACCESS_DENIED, STATUS_ADDRESS_ALREADY_EXISTS, STATUS_INVALID_ADDRESS_COMPONENT,
+    NTSTATUS, STATUS_ACCESS_DENIED, STATUS_ADDRESS_ALREADY_EXISTS,
+    STATUS_INVALID_ADDRESS_COMPONENT, STATUS_TOO_MANY_ADDRESSES,
 };
 
 use super::super::{Binding, NetworkBackend};
@@ -18,7 +19,7 @@ impl Simulated {
             return Err(STATUS_INVALID_ADDRESS_COMPONENT);
         }
         if local.port() == 0 {
-            local.set_port(self.free_port().ok_or(STATUS_ADDRESS_ALREADY_EXISTS)?);
+            local.set_port(self.free_port(binding).ok_or(STATUS_TOO_MANY_ADDRESSES)?);
         } else {
             for (_, first) in self.endpoints.at_port(local.port()) {
                 may_share(binding, first)?;
@@ -32,12 +33,13 @@ impl Simulated {
         Ok(())
     }
 
-    /// The next port of the dynamic range that is free. None if all are taken.
-    fn free_port(&mut self) -> Option<u16> {
+    /// The next port of the dynamic range that no other socket has at the binding's address. None if all are taken.
+    fn free_port(&mut self, binding: &Binding) -> Option<u16> {
         const FIRST: u16 = 49_152;
         for _ in FIRST..=u16::MAX {
             self.last_port = self.last_port.checked_add(1).unwrap_or(FIRST);
-            if self.endpoints.is_free(self.last_port) {
+            let mut others = self.endpoints.at_port(self.last_port);
+            if others.all(|(_, other)| is_elsewhere(binding, other)) {
                 return Some(self.last_port);
             }
         }
@@ -73,18 +75,23 @@ const VERDICTS: [[SharingDecision; 6]; 6] = {
     ]
 };
 
+/// Whether two sockets with the same port have different transports or addresses.
+fn is_elsewhere(second: &Binding, first: &Endpoint) -> bool {
+    let wild = |address: SocketAddr| address.ip().is_unspecified();
+    let ip = |address: SocketAddr| address.ip().to_canonical();
+    second.kind.is_datagram() != first.binding.kind.is_datagram()
+        || !wild(second.local) && !wild(first.local) && ip(second.local) != ip(first.local)
+}
+
 /// Whether a second socket may be bound beside a first.
 fn may_share(second: &Binding, first: &Endpoint) -> Result<(), NTSTATUS> {
-    let is_same_kind = second.kind.is_datagram() == first.binding.kind.is_datagram();
     let is_same_port = second.local.port() == first.local.port();
     // The remote address distinguishes a connection.
     let is_connection = matches!(first.role, EndpointState::Connected(_));
-    let wild = |address: SocketAddr| address.ip().is_unspecified();
-    let ip = |address: SocketAddr| address.ip().to_canonical();
-    let is_apart = !wild(second.local) && !wild(first.local) && ip(second.local) != ip(first.local);
-    if !is_same_kind || !is_same_port || is_connection || is_apart || !meet(second, first) {
+    if !is_same_port || is_connection || is_elsewhere(second, first) || !meet(second, first) {
         return Ok(());
     }
+    let wild = |address: SocketAddr| address.ip().is_unspecified();
     let place = |sharing: Sharing, address| {
         let row = match sharing {
             Sharing::Neither => 0,
@@ -176,10 +183,35 @@ mod tests {
             })
             .collect();
         assert_eq!((ports.first(), ports.last()), (Some(&49_152), Some(&u16::MAX)));
-        assert_eq!(network.bind(20_000, &at(0)), Err(STATUS_ADDRESS_ALREADY_EXISTS));
+        assert_eq!(network.bind(20_000, &at(0)), Err(STATUS_TOO_MANY_ADDRESSES));
         network.close(7, true);
         network.bind(20_000, &at(0)).unwrap();
         assert_eq!(network.local(20_000).unwrap().port(), ports[7]);
+    }
+
+    #[test]
+    fn each_address_and_transport_has_its_own_dynamic_ports() {
+        let mut network = Simulated::new(Timing::Inline, &Config::default());
+        let at = |last, kind| Binding {
+            local: SocketAddr::from(([127, 0, 0, last], 0)),
+            kind,
+            ..binding(SPECIFIC, Sharing::Neither, false)
+        };
+        let wild = Binding { local: SocketAddr::from((WILD, 0)), ..at(1, EndpointKind::Stream) };
+        let mut id = 0;
+        for binding in [
+            at(1, EndpointKind::Stream),
+            at(2, EndpointKind::Stream),
+            at(1, EndpointKind::Datagram),
+        ] {
+            for _ in 0..16_384 {
+                id += 1;
+                network.bind(id, &binding).unwrap();
+            }
+            assert_eq!(network.bind(0, &binding), Err(STATUS_TOO_MANY_ADDRESSES));
+            assert_eq!(network.bind(0, &wild), Err(STATUS_TOO_MANY_ADDRESSES));
+        }
+        network.bind(0, &at(3, EndpointKind::Stream)).unwrap();
     }
 
     #[test]

@@ -1,0 +1,102 @@
+//! Backtraces that were recorded before, found again without unwinding.
+//!
+//! Unwinding takes microseconds, and a client's requests and allocations are made by few paths. A backtrace is kept with
+//! the addresses on the stack at which its return addresses are. If the stack pointer is the same, and each of them is
+//! still at its address, the thread has come the same way again. A report about another way through functions of the
+//! same frames would show the former one; it is about the place only.
+//!
+//! # Safety
+//!
+//! The return addresses of functions that have not returned are on the current thread's stack, above its stack pointer.
+//! They belong to no object of the language's.
+
+#![expect(unsafe_code, reason = "return addresses are read on the thread's stack")]
+
+use std::arch::asm;
+use std::cell::RefCell;
+use std::ptr;
+use std::sync::Arc;
+
+/// The number of sets, and of backtraces in each: those of one stack pointer share a set.
+const SETS: usize = 64;
+const WAYS: usize = 8;
+
+/// A backtrace of the current thread.
+///
+/// # Invariants
+///
+/// The return addresses were on this thread's stack, above `stack`, when its stack pointer was that.
+struct Kept {
+    stack: usize,
+    slots: Box<[usize]>,
+    frames: Arc<[usize]>,
+}
+
+impl Kept {
+    /// Whether the thread has come the same way.
+    fn is_current(&self, stack: usize) -> bool {
+        self.stack == stack
+            && self.slots.iter().zip(&*self.frames).all(|(slot, frame)| {
+                let slot = ptr::with_exposed_provenance::<usize>(*slot);
+                // SAFETY: the address was on the stack of this thread, above the same stack pointer (Invariants), so it
+                // is now. Return addresses are no object of the language's, for which a volatile read is defined.
+                let found = unsafe { slot.read_volatile() };
+                found == *frame
+            })
+    }
+}
+
+thread_local! {
+    static KEPT: RefCell<Vec<Vec<Kept>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The stack pointer of the calling function.
+#[expect(clippy::inline_always, reason = "a call would have a stack pointer of its own")]
+#[inline(always)]
+pub(super) fn stack_pointer() -> usize {
+    let pointer: usize;
+    // SAFETY: the instruction only reads a register.
+    unsafe { asm!("mov {}, rsp", out(reg) pointer, options(nomem, nostack, preserves_flags)) };
+    pointer
+}
+
+/// The stack's address of the return address of a frame, which a call has pushed.
+pub(super) fn slot_of(frame_start: usize) -> usize {
+    frame_start.wrapping_sub(size_of::<usize>())
+}
+
+fn set_of(stack: usize) -> usize {
+    (stack >> 4).wrapping_mul(0x9E37_79B9) % SETS
+}
+
+/// The backtrace of a function with this stack pointer, if it was kept.
+pub(super) fn find(stack: usize) -> Option<Arc<[usize]>> {
+    KEPT.try_with(|kept| {
+        let kept = kept.try_borrow().ok()?;
+        let mut set = kept.get(set_of(stack))?.iter();
+        set.find(|kept| kept.is_current(stack)).map(|kept| Arc::clone(&kept.frames))
+    })
+    .ok()
+    .flatten()
+}
+
+/// Keeps the backtrace of a function with this stack pointer.
+pub(super) fn keep(stack: usize, slots: &[usize], frames: &Arc<[usize]>) {
+    if slots.is_empty() || slots.iter().any(|slot| *slot < stack) {
+        return;
+    }
+    let new = Kept { stack, slots: slots.into(), frames: Arc::clone(frames) };
+    // The unwinder has read them there. Where that is not so, the frames are of another kind.
+    if !new.is_current(stack) {
+        return;
+    }
+    let _ = KEPT.try_with(|kept| {
+        let Ok(mut kept) = kept.try_borrow_mut() else { return };
+        kept.resize_with(SETS, Vec::new);
+        let set = &mut kept[set_of(stack)];
+        if set.len() == WAYS {
+            set.remove(0);
+        }
+        set.push(new);
+    });
+}
