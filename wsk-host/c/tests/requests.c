@@ -252,6 +252,28 @@ static int FreesTwice(void *Context)
     return 0;
 }
 
+static NTSTATUS SetIfPending(PDEVICE_OBJECT Device, PIRP Irp, PVOID Context)
+{
+    UNREFERENCED_PARAMETER(Device);
+    if (Irp->PendingReturned) {
+        KeSetEvent(Context, IO_NO_INCREMENT, FALSE);
+    }
+    return STATUS_MORE_PROCESSING_REQUIRED;
+}
+
+/* Waits in any case for an event that is set only if the call has returned STATUS_PENDING. */
+static int WaitsIfPending(void *Context)
+{
+    CLIENT *Client = Begin();
+
+    UNREFERENCED_PARAMETER(Context);
+    IoSetCompletionRoutine(Client->Irp, SetIfPending, &Client->Completed, TRUE, TRUE, TRUE);
+    Client->Provider.Dispatch->WskSocket(Client->Provider.Client, AF_INET, SOCK_DGRAM, IPPROTO_UDP,
+                                         WSK_FLAG_DATAGRAM_SOCKET, NULL, NULL, NULL, NULL, NULL, Client->Irp);
+    KeWaitForSingleObject(&Client->Completed, Executive, KernelMode, FALSE, NULL);
+    return 0;
+}
+
 static NTSTATUS FreeAndSet(PDEVICE_OBJECT Device, PIRP Irp, PVOID Context)
 {
     UNREFERENCED_PARAMETER(Device);
@@ -286,6 +308,11 @@ int main(int Count, char **Arguments)
     if (Count > 1 && strcmp(Arguments[1], "frees-twice") == 0) {
         Options.call_status = WSK_HOST_CALL_STATUS_FINAL;
         return wsk_host_run(&Options, FreesTwice, NULL);
+    }
+    if (Count > 2 && strcmp(Arguments[1], "waits-if-pending") == 0) {
+        Options.network = (uint32_t)(Arguments[2][0] - '0');
+        Options.call_status = WSK_HOST_CALL_STATUS_FINAL;
+        return wsk_host_run(&Options, WaitsIfPending, NULL);
     }
     if (wsk_host_run(&Options, Values, NULL) != 0 || Final == 0 || Pending == 0) {
         return __LINE__;

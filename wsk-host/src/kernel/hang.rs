@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use wsk_sys::LONG;
+use wsk_sys::{LONG, NTSTATUS};
 
 use crate::kernel::ke::dispatcher::{
     MUTANT, NOTIFICATION_TIMER, SEMAPHORE, SYNCHRONIZATION_TIMER, THREAD, WaitingThread,
 };
 use crate::kernel::schedule::{ThreadId, Ticks};
-use crate::kernel::trace::Milliseconds;
+use crate::kernel::trace::{Milliseconds, Status};
 
 /// The open objects of the driver stack above a kernel.
 #[derive(Default)]
@@ -154,6 +154,25 @@ fn advice_of_threads(waits: &Waits) -> Vec<String> {
     advice
 }
 
+/// The likely mistake of threads that wait for an event after a call has returned its request's final status.
+pub(crate) fn advice_of_returned(
+    waits: &Waits,
+    last_return: impl Fn(ThreadId) -> Option<(u64, NTSTATUS)>,
+) -> Vec<String> {
+    let advise = |(waiting, objects): &(WaitingThread, Vec<Awaited>)| {
+        let [Awaited::Event] = objects[..] else { return None };
+        let (irp, status) = last_return(waiting.thread)?;
+        Some(format!(
+            "thread {} waits for an event after its call with IRP {irp} has returned {}, the final status: the completion \
+             routine has run, and `Irp->PendingReturned` was FALSE. A routine that sets its event only if that is TRUE \
+             never sets it for such a call: set it in any case, or wait only if the call returns STATUS_PENDING",
+            waiting.thread,
+            Status(status)
+        ))
+    };
+    waits.iter().filter(|(waiting, _)| !waiting.has_timeout).filter_map(advise).collect()
+}
+
 /// The likely mistake, if system threads wait for events that only the driver sets.
 fn advice_of_events(waits: &Waits) -> Option<String> {
     let is_event = |(waiting, objects): &&(WaitingThread, Vec<Awaited>)| {
@@ -205,6 +224,24 @@ mod tests {
             vec![waiting(1, Awaited::Thread(Some(2))), waiting(2, Awaited::Thread(Some(1)))];
         let advice = advice_of_threads(&waits);
         assert_eq!(advice, ["threads 1 and 2 wait for each other's end"]);
+    }
+
+    #[test]
+    fn a_wait_after_a_final_status_is_explained() {
+        let waits = vec![
+            waiting(1, Awaited::Event),
+            waiting(2, Awaited::Event),
+            waiting(3, Awaited::Thread(Some(1))),
+        ];
+        let returned = |thread| (thread != 2).then_some((7, wsk_sys::STATUS_SUCCESS));
+        let advice = advice_of_returned(&waits, returned);
+        assert_eq!(advice.len(), 1, "{advice:?}");
+        assert!(
+            advice[0].starts_with(
+                "thread 1 waits for an event after its call with IRP 7 has returned STATUS_SUCCESS"
+            ),
+            "{advice:?}"
+        );
     }
 
     #[test]

@@ -519,7 +519,12 @@ fn report_waits(places: &BTreeMap<ThreadId, String>) -> String {
     let Some(kernel) = reported() else { return String::new() };
     let usage = report_lock::lock(&kernel.0.usage);
     let requests = usage.map(|usage| usage.in_flight()).unwrap_or_default();
-    hang::describe(kernel.now(), &kernel.waits(), places, &requests, &kernel.outstanding())
+    let (waits, mut outstanding) = (kernel.waits(), kernel.outstanding());
+    if let Some(trace) = report_lock::lock(&kernel.0.trace) {
+        let advice = hang::advice_of_returned(&waits, |thread| trace.last_return(thread));
+        outstanding.advice.splice(0..0, advice);
+    }
+    hang::describe(kernel.now(), &waits, places, &requests, &outstanding)
 }
 
 /// The attachment of a thread to a kernel: see [`Kernel::enter`].

@@ -70,6 +70,14 @@ impl Trace {
         self.0.back().map(|entry| entry.time)
     }
 
+    /// The request whose final status a thread's last call has returned, if the thread has done nothing since.
+    pub(crate) fn last_return(&self, thread: ThreadId) -> Option<(u64, NTSTATUS)> {
+        match self.0.iter().rfind(|entry| entry.thread == thread)?.event {
+            TraceEvent::Return { irp, status } => Some((irp, status)),
+            _ => None,
+        }
+    }
+
     /// The last `count` lines, each after a line break.
     pub(crate) fn tail(&self, count: usize) -> String {
         let first = self.0.len().saturating_sub(count);

@@ -202,13 +202,11 @@ fn push(all: &mut Vec<u8>, level: ULONG, kind: ULONG, data: &[u8]) {
 
 /// An `IN_RECVERR`: the protocol, what is known beside the error, its type and code, and padding.
 fn received(error: IcmpError, is_v4: bool) -> [u8; 12] {
-    let (protocol, kind, code) = match (error, is_v4) {
-        (IcmpError::PortUnreachable, true) => (IPPROTO_ICMP, 3, 3),
-        (IcmpError::PortUnreachable, false) => (IPPROTO_ICMPV6, 1, 4),
-    };
+    let protocol = if is_v4 { IPPROTO_ICMP } else { IPPROTO_ICMPV6 };
     let mut bytes = [0; 12];
     bytes[..4].copy_from_slice(&protocol.to_ne_bytes());
-    bytes[8..10].copy_from_slice(&[kind, code]);
+    bytes[4..8].copy_from_slice(&error.info.to_ne_bytes());
+    bytes[8..10].copy_from_slice(&[error.kind, error.code]);
     bytes
 }
 

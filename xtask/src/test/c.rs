@@ -137,6 +137,17 @@ fn requests(shell: &Shell, library: &Library) -> Result<()> {
     if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         stopped(&program, &[("reads-freed", "INV-12 violated"), ("reads-freed", READ)])?;
     }
+    // On both networks.
+    for network in ["0", "1"] {
+        let mut command = Command::new(&program);
+        command.args(["waits-if-pending", network]);
+        let ProgramOutput { status, err, .. } = execute(&mut command, &program, PATIENCE)?;
+        let advice = "A routine that sets its event only if that is TRUE never sets it";
+        ensure!(
+            status.code().is_none() && err.contains(advice),
+            "`waits-if-pending {network}` should be aborted with `{advice}`, but it ended with {status}:\n{err}"
+        );
+    }
     println!("what calls return, what they complete with, and the shapes of indications");
     Ok(())
 }

@@ -68,10 +68,21 @@ pub(super) struct Datagram {
     pub(super) error: Option<IcmpError>,
 }
 
-/// An error that a datagram has met.
+/// An error that a datagram has met, as ICMP's message reports it, or that of ICMP for IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum IcmpError {
-    PortUnreachable,
+pub(super) struct IcmpError {
+    pub(super) kind: u8,
+    pub(super) code: u8,
+    /// What is known besides, such as the largest packet of a path.
+    pub(super) info: u32,
+}
+
+impl IcmpError {
+    /// Nothing is bound at the destination.
+    pub(super) const fn port_unreachable(is_v4: bool) -> Self {
+        let (kind, code) = if is_v4 { (3, 3) } else { (1, 4) };
+        Self { kind, code, info: 0 }
+    }
 }
 
 /// A datagram to be sent.

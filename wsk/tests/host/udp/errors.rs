@@ -4,11 +4,15 @@ use std::net::SocketAddr;
 
 use test_support::connection::buffer;
 use test_support::futures::poll_times;
+#[cfg(all(target_os = "linux", not(miri)))]
+use test_support::scenario::on;
 use test_support::scenario::{with_all_timings, with_all_timings_of};
 use wsk::cmsg::ReceivedError;
 use wsk::options::{ip, ipv6};
 use wsk::socket::{DatagramSocket, Family};
 use wsk::{Buffer, ErrorKind, Provider, Result, UdpSocket};
+#[cfg(all(target_os = "linux", not(miri)))]
+use wsk_host::Timing;
 use wsk_host::{Config, Windows};
 
 use super::bound;
@@ -83,28 +87,40 @@ async fn with_errors(wsk: &Provider, family: Family) -> Result<UdpSocket> {
     Ok(socket.into())
 }
 
+/// Sends to an address without a socket, and receives the error; then sends to itself, and receives that.
+async fn receives_errors(wsk: &Provider) -> Result<()> {
+    for (family, is_v6, kind, code) in [(Family::INET, false, 3, 3), (Family::INET6, true, 1, 4)] {
+        let unbound_address = unbound(wsk, family).await?;
+        let socket = with_errors(wsk, family).await?;
+        socket.send_copy_to(b"hello", unbound_address).await?;
+        let received = socket.as_socket().receive_message(Buffer::new(100)?).await;
+        let (received, _) = received.into_result()?;
+        let error = received.control_messages().received_error().expect("an error");
+        assert_eq!(error, ReceivedError { is_v6, kind, code, info: 0 });
+        assert_eq!(received.peer(), unbound_address);
+        // A datagram of a peer is none.
+        socket.send_copy_to(b"hello", socket.local_addr().await?).await?;
+        let received = socket.as_socket().receive_message(Buffer::new(100)?).await;
+        let (received, _) = received.into_result()?;
+        assert_eq!(received.control_messages().received_error(), None);
+    }
+    Ok(())
+}
+
 #[test]
 fn errors_arrive_as_datagrams_with_a_message() {
-    with_all_timings_of(Config { windows: Windows::ELEVEN, ..Config::default() }, async |wsk| {
-        for (family, is_v6, kind, code) in
-            [(Family::INET, false, 3, 3), (Family::INET6, true, 1, 4)]
-        {
-            let unbound_address = unbound(&wsk, family).await?;
-            let socket = with_errors(&wsk, family).await?;
-            socket.send_copy_to(b"hello", unbound_address).await?;
-            let received = socket.as_socket().receive_message(Buffer::new(100)?).await;
-            let (received, _) = received.into_result()?;
-            let error = received.control_messages().received_error().expect("an error");
-            assert_eq!(error, ReceivedError { is_v6, kind, code, info: 0 });
-            assert_eq!(received.peer(), unbound_address);
-            // A datagram of a peer is none.
-            socket.send_copy_to(b"hello", socket.local_addr().await?).await?;
-            let received = socket.as_socket().receive_message(Buffer::new(100)?).await;
-            let (received, _) = received.into_result()?;
-            assert_eq!(received.control_messages().received_error(), None);
-        }
-        Ok(())
-    });
+    let config = Config { windows: Windows::ELEVEN, ..Config::default() };
+    with_all_timings_of(config, async |wsk| receives_errors(&wsk).await);
+}
+
+/// Linux keeps the errors of a socket in a queue.
+#[test]
+#[cfg(all(target_os = "linux", not(miri)))]
+fn errors_arrive_on_the_machines_network() {
+    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(7)] {
+        let config = Config { windows: Windows::ELEVEN, ..Config::real().timing(timing) };
+        on(config, async |wsk| receives_errors(&wsk).await).unwrap();
+    }
 }
 
 /// A receive that returns nothing but data does not return a report as the peer's data.

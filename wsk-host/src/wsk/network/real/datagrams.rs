@@ -7,12 +7,14 @@ use std::task::Poll;
 
 use quinn_udp::{EcnCodepoint, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use wsk_sys::{
-    IP_MULTICAST_TTL, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, IPV6_MULTICAST_HOPS,
-    IPV6_UNICAST_HOPS, NTSTATUS, STATUS_INVALID_DEVICE_STATE, UDP_RECV_MAX_COALESCED_SIZE,
+    IP_MULTICAST_TTL, IP_RECVERR, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP,
+    IPV6_MULTICAST_HOPS, IPV6_RECVERR, IPV6_UNICAST_HOPS, NTSTATUS, STATUS_INVALID_DEVICE_STATE,
+    UDP_RECV_MAX_COALESCED_SIZE,
 };
 
 use super::super::{Datagram, Outgoing};
 use super::endpoint::{Endpoint, poll, status};
+use super::icmp_errors::{self, Undelivered};
 use crate::wsk::options::{Setting, Value};
 
 /// The size of the largest datagram, and of the largest coalesced sequence.
@@ -40,13 +42,22 @@ pub(super) struct UdpState {
     coalesces: usize,
     room: Vec<u8>,
     hop_limits: HopLimits,
+    /// Whether the client wants errors as datagrams, by the family: IPv4 first.
+    errors: [bool; 2],
 }
 
 impl UdpState {
     pub(super) fn new(inner: &socket2::Socket, settings: &[Setting]) -> io::Result<Self> {
         let state = UdpSocketState::new(UdpSockRef::from(inner))?;
         let (queue, hop_limits) = (VecDeque::new(), HopLimits::default());
-        let mut new = Self { state, queue, coalesces: 0, room: vec![0; ROOM], hop_limits };
+        let mut new = Self {
+            state,
+            queue,
+            coalesces: 0,
+            room: vec![0; ROOM],
+            hop_limits,
+            errors: [false; 2],
+        };
         for setting in settings {
             new.note(setting);
         }
@@ -60,6 +71,14 @@ impl UdpState {
         let (is_v4, is_group) = match (setting.level, setting.name) {
             (IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE) => {
                 self.coalesces = number as usize;
+                return;
+            }
+            (IPPROTO_IP, IP_RECVERR) => {
+                self.errors[0] = number != 0;
+                return;
+            }
+            (IPPROTO_IPV6, IPV6_RECVERR) => {
+                self.errors[1] = number != 0;
                 return;
             }
             (IPPROTO_IP, IP_TTL) => (true, false),
@@ -92,8 +111,50 @@ impl UdpState {
         Ok(())
     }
 
+    fn wants_errors(&self) -> bool {
+        self.errors != [false; 2]
+    }
+
+    /// Takes an error of a sent datagram into the queue, as a datagram from its destination. False if there is none.
+    fn receive_error(&mut self, inner: &socket2::Socket) -> io::Result<bool> {
+        let Some(Undelivered { length, to, error }) = icmp_errors::next(inner, &mut self.room)?
+        else {
+            return Ok(false);
+        };
+        self.queue.push_back(Datagram {
+            bytes: self.room[..length].to_vec(),
+            from: to,
+            to: None,
+            interface: 0,
+            traffic_class: 0,
+            hop_limit: None,
+            segment: None,
+            error: Some(error),
+        });
+        Ok(true)
+    }
+
+    /// Sends datagrams. A machine that keeps errors fails the next call, too, whichever it is, and only once.
+    fn send(&mut self, inner: &socket2::Socket, transmit: &Transmit<'_>) -> io::Result<()> {
+        if self.wants_errors() {
+            let _ = inner.take_error()?;
+        }
+        match self.state.try_send(UdpSockRef::from(inner), transmit) {
+            Err(error) if self.wants_errors() && error.kind() != io::ErrorKind::WouldBlock => {
+                self.state.try_send(UdpSockRef::from(inner), transmit)
+            }
+            result => result,
+        }
+    }
+
     /// Receives the datagrams that have arrived into the queue.
     fn receive(&mut self, inner: &socket2::Socket) -> io::Result<()> {
+        if self.wants_errors() {
+            if self.receive_error(inner)? {
+                return Ok(());
+            }
+            let _ = inner.take_error()?;
+        }
         let mut meta = [RecvMeta::default()];
         let mut rooms = [IoSliceMut::new(&mut self.room)];
         self.state.recv(UdpSockRef::from(inner), &mut rooms, &mut meta)?;
@@ -150,7 +211,7 @@ impl Endpoint {
                 src_ip: outgoing.from,
             };
             let inner = &self.inner;
-            match poll(|| datagrams.state.try_send(UdpSockRef::from(inner), &transmit)) {
+            match poll(|| datagrams.send(inner, &transmit)) {
                 Poll::Ready(Ok(())) => {}
                 // What was sent before is sent again, which datagrams allow.
                 Poll::Pending => return Poll::Pending,

@@ -8,6 +8,7 @@
 
 mod datagrams;
 mod endpoint;
+mod icmp_errors;
 mod interfaces;
 mod ports;
 mod settings;

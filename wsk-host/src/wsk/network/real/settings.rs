@@ -15,10 +15,10 @@ use std::time::Duration;
 use socket2::{Socket, TcpKeepalive, Type};
 use wsk_sys::{
     IP_ADD_MEMBERSHIP, IP_DONTFRAGMENT, IP_DROP_MEMBERSHIP, IP_MULTICAST_IF, IP_MULTICAST_LOOP,
-    IP_MULTICAST_TTL, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPV6_ADD_MEMBERSHIP,
-    IPV6_DONTFRAG, IPV6_DROP_MEMBERSHIP, IPV6_MULTICAST_HOPS, IPV6_MULTICAST_IF,
-    IPV6_MULTICAST_LOOP, IPV6_UNICAST_HOPS, SO_BROADCAST, SO_KEEPALIVE, SO_RCVBUF, SO_SNDBUF,
-    SOL_SOCKET, TCP_KEEPALIVE, TCP_KEEPINTVL, TCP_NODELAY,
+    IP_MULTICAST_TTL, IP_RECVERR, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP,
+    IPV6_ADD_MEMBERSHIP, IPV6_DONTFRAG, IPV6_DROP_MEMBERSHIP, IPV6_MULTICAST_HOPS,
+    IPV6_MULTICAST_IF, IPV6_MULTICAST_LOOP, IPV6_RECVERR, IPV6_UNICAST_HOPS, SO_BROADCAST,
+    SO_KEEPALIVE, SO_RCVBUF, SO_SNDBUF, SOL_SOCKET, TCP_KEEPALIVE, TCP_KEEPINTVL, TCP_NODELAY,
 };
 
 use crate::wsk::options::{Setting, Value};
@@ -52,6 +52,8 @@ pub(super) fn apply(socket: &Socket, setting: &Setting) -> io::Result<()> {
         (IPPROTO_IP, IP_DONTFRAGMENT) | (IPPROTO_IPV6, IPV6_DONTFRAG) => {
             fragment(socket, number == 0)
         }
+        (IPPROTO_IP, IP_RECVERR) => report_errors(socket, true, number != 0),
+        (IPPROTO_IPV6, IPV6_RECVERR) => report_errors(socket, false, number != 0),
         (IPPROTO_IPV6, IPV6_UNICAST_HOPS) => socket.set_unicast_hops_v6(number),
         (IPPROTO_IPV6, IPV6_MULTICAST_HOPS) => socket.set_multicast_hops_v6(number),
         (IPPROTO_IPV6, IPV6_MULTICAST_LOOP) => socket.set_multicast_loop_v6(number != 0),
@@ -86,17 +88,41 @@ pub(super) fn fragment(socket: &Socket, may: bool) -> io::Result<()> {
     fragment_datagrams(socket, may)
 }
 
+/// Sets an option that `socket2` lacks.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn set(
+    socket: &Socket,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
+    let size = libc::socklen_t::try_from(size_of_val(&value)).unwrap_or(0);
+    let value = (&raw const value).cast();
+    // SAFETY: the socket is open, and the value has this size.
+    match unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, value, size) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Sets whether errors that ICMP reports for sent datagrams are kept for the socket.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn report_errors(socket: &Socket, is_v4: bool, wants: bool) -> io::Result<()> {
+    if is_v4 {
+        set(socket, libc::IPPROTO_IP, libc::IP_RECVERR, wants.into())
+    } else {
+        set(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, wants.into())
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn report_errors(_socket: &Socket, _is_v4: bool, _wants: bool) -> io::Result<()> {
+    Ok(())
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn fragment_datagrams(socket: &Socket, may: bool) -> io::Result<()> {
-    let set = |level, name, value: libc::c_int| {
-        let size = libc::socklen_t::try_from(size_of_val(&value)).unwrap_or(0);
-        let value = (&raw const value).cast();
-        // SAFETY: the socket is open, and the value has this size.
-        match unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, value, size) } {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        }
-    };
+    let set = |level, name, value| set(socket, level, name, value);
     let discover = if may { libc::IP_PMTUDISC_DONT } else { libc::IP_PMTUDISC_DO };
     if socket.local_addr()?.is_ipv6() {
         set(libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, discover)?;

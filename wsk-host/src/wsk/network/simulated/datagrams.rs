@@ -74,7 +74,7 @@ impl Simulated {
         let wants = |endpoint: &Endpoint| endpoint.errors.contains(&to.is_ipv4());
         let is_here = self.addresses().contains(&to.ip());
         if is_here && self.endpoints.get(sender).is_some_and(wants) {
-            let error = Some(IcmpError::PortUnreachable);
+            let error = Some(IcmpError::port_unreachable(to.is_ipv4()));
             let report = Datagram {
                 from: to,
                 to: Some(datagram.from.ip()),
