@@ -82,9 +82,9 @@ fn is_too_large(error: &io::Error) -> bool {
 
 /// Whether an interface does not exist: its index, or the address that stands for it, is of none.
 ///
-/// Winsock's pages name `WSAEADDRNOTAVAIL` for an address that is not valid in its context, an interface included. Windows
-/// returns that error for `STATUS_INVALID_ADDRESS_COMPONENT`, which WSK also returns for the address of an interface that is
-/// not up (WinDRBD's change DW-1272). No source names the status of WSK for an index of no interface.
+/// The status is inferred. Public tables of Winsock's errors pair it with `WSAEADDRNOTAVAIL`, "not valid in its context", and
+/// Windows 11 reports the pair for a datagram socket that is connected to the unspecified address. No source names the
+/// status of WSK for the index of no interface.
 fn lacks_device(error: &io::Error) -> bool {
     #[cfg(unix)]
     let numbers = [libc::ENODEV, libc::ENXIO];
