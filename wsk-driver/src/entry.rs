@@ -79,7 +79,7 @@ impl Driver {
         self.passive
     }
 
-    /// The driver's object, for a device of the driver's and for its dispatch routines. The system calls them only after
+    /// Returns the driver object, to create a device and to set dispatch routines. The system calls these routines only after
     /// the start has succeeded. The driver must not change `DriverUnload`.
     #[must_use]
     pub const fn object(&self) -> PDRIVER_OBJECT {
@@ -173,7 +173,7 @@ fn already() -> Error {
     )
 }
 
-/// What was started for a driver.
+/// The objects that were started for a driver.
 struct Parts {
     runtime: Option<Runtime>,
     provider: Option<Provider>,
@@ -199,7 +199,7 @@ impl Parts {
 }
 
 /// A driver's state between `DriverEntry` and `DriverUnload`.
-struct State<T> {
+struct DriverState<T> {
     kept: T,
     stop: Option<Stop<T>>,
     parts: Parts,
@@ -255,7 +255,7 @@ pub unsafe fn run<T: Send + 'static>(
     match result {
         Ok(kept) => {
             // SAFETY: DriverEntry runs once, before DriverUnload, and nothing else uses the state.
-            unsafe { place.store(State { kept, stop, parts }) };
+            unsafe { place.store(DriverState { kept, stop, parts }) };
             // SAFETY: the system passes the driver's object, which is valid and not accessed elsewhere meanwhile.
             unsafe { (*object).DriverUnload = Some(unload::<T>) };
             STATUS_SUCCESS
@@ -278,8 +278,8 @@ pub unsafe fn run<T: Send + 'static>(
 unsafe extern "C" fn unload<T: Send>(_driver: PDRIVER_OBJECT) {
     // SAFETY: the system calls DriverUnload at PASSIVE_LEVEL.
     let passive = unsafe { Passive::assume() };
-    // SAFETY: `run` has stored a `State<T>` where it named this routine; the system calls DriverUnload once, after it.
-    if let Some(State { kept, stop, parts }) = unsafe { state::take::<State<T>>() } {
+    // SAFETY: `run` has stored a `DriverState<T>` where it named this routine; the system calls DriverUnload once, after it.
+    if let Some(DriverState { kept, stop, parts }) = unsafe { state::take::<DriverState<T>>() } {
         match stop {
             Some(stop) => {
                 stop(kept, passive);
@@ -298,7 +298,7 @@ unsafe extern "C" fn unload<T: Send>(_driver: PDRIVER_OBJECT) {
     );
 }
 
-/// The result of a function of the driver's, which is async or not: for [`driver!`](crate::driver).
+/// The result of the driver's start function, async or not, for [`driver!`](crate::driver).
 #[doc(hidden)]
 pub struct Outcome<T>(pub T);
 

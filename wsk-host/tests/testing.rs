@@ -74,7 +74,7 @@ fn a_failure_ends_the_seeds() {
     assert_eq!(*runs.lock().unwrap(), 4);
 }
 
-/// A failing test says with which seed it failed, and what the host saw before.
+/// A failing test reports its seed and the host's last events.
 #[cfg(not(miri))]
 #[test]
 fn a_failure_prints_the_seed_and_the_trace() {

@@ -1,4 +1,4 @@
-//! Each method of the public surface that returns a future says what becomes of it when it is dropped.
+//! Each public method that returns a future documents the effect of dropping the future.
 
 use std::fs;
 use std::path::Path;

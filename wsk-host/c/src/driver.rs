@@ -27,7 +27,7 @@ unsafe fn copy(buffer: *const c_void, size: usize) -> Vec<u8> {
     if size == 0 {
         return Vec::new();
     }
-    // SAFETY: the caller promises a buffer of this size.
+    // SAFETY: the buffer has this size (this function's contract).
     unsafe { std::slice::from_raw_parts(buffer.cast::<u8>(), size) }.to_vec()
 }
 

@@ -133,10 +133,10 @@ impl Bytes {
         }
     }
 
-    /// Room from a number on, as much as lies together; none at the end.
+    /// The contiguous room from an offset on; empty at the end.
     pub(super) fn room_from(&mut self, offset: usize) -> &mut [MaybeUninit<u8>] {
         match self.part_at(offset) {
-            // SAFETY: as in `from`.
+            // SAFETY: the memory is the provider's until the IRP is completed, which this request waits for.
             Some(part) => unsafe {
                 std::slice::from_raw_parts_mut(part.memory.cast(), part.length)
             },

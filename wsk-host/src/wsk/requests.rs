@@ -211,7 +211,7 @@ impl Requests {
         wanted: fn(&RequestKind) -> bool,
     ) -> Option<PendingRequest> {
         let place = self.waiting.iter().position(|w| !w.held && wanted(&w.kind))?;
-        // SAFETY: as in `take`.
+        // SAFETY: the IRP is the provider's, and was made cancellable when it began to wait.
         let claimed = unsafe { claim(self.waiting[place].irp) };
         claimed.then(|| self.waiting.remove(place)).flatten()
     }
@@ -242,7 +242,7 @@ impl Requests {
         let mut place = 0;
         while place < self.waiting.len() {
             let waiting = &self.waiting[place];
-            // SAFETY: as in `take`.
+            // SAFETY: the IRP is the provider's, and was made cancellable when it began to wait.
             if wanted(&waiting.kind) && unsafe { claim(waiting.irp) } {
                 let irp = waiting.irp;
                 self.waiting.remove(place);

@@ -1,4 +1,4 @@
-//! Panics, errors and broken rules: the report is not lost, and says how the run is repeated.
+//! Panics, errors and broken rules: the report is not lost, and names the command that repeats the run.
 
 use wsk_host::{Config, Host, TestError, Timing, testing};
 use wsk_sys::{ExFreePoolWithTag, HANDLE, PVOID, PsCreateSystemThread, ZwWaitForSingleObject};

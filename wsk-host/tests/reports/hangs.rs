@@ -1,4 +1,4 @@
-//! Hangs: the process ends within seconds, and says who waits where, and for what.
+//! Hangs: the process ends within seconds, with a report of each thread's wait.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -17,7 +17,7 @@ fn passive() -> Passive {
     unsafe { Passive::assume() }
 }
 
-/// Runs a scenario that hangs, and returns what it said.
+/// Runs a scenario that hangs, and returns its report.
 #[track_caller]
 fn hangs(config: Config, scenario: impl FnOnce(Passive)) -> Option<String> {
     if is_scenario() {
@@ -215,7 +215,7 @@ fn time_passes_while_a_task_spins() {
     }
 }
 
-/// A task that spins for ever is reported.
+/// A task that spins forever is reported.
 #[test]
 fn a_task_that_spins_for_ever_is_named() {
     if is_scenario() {

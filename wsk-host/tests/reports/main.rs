@@ -23,7 +23,7 @@ fn is_scenario() -> bool {
     std::env::var_os(SCENARIO).is_some()
 }
 
-/// What a process wrote to standard error, and to standard output.
+/// The output of a process: standard error and standard output.
 struct Said {
     error: String,
     output: String,

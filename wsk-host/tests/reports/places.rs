@@ -1,4 +1,4 @@
-//! Where each object was made: reports name the lines of the client without `RUST_BACKTRACE`.
+//! The places of objects: reports name the client's lines that made them, without `RUST_BACKTRACE`.
 
 use test_support::kernel::TAG;
 use test_support::raw::{Client, PoolBuffer, receive};

@@ -190,7 +190,7 @@ fn a_connection_that_cannot_fall_silent() {
     client.end();
 }
 
-/// INV-43: it falls silent when nothing is to be sent any more, and stays so.
+/// INV-43: a connection becomes silent when no send is pending, and stays silent.
 #[test]
 fn a_connection_that_falls_silent() {
     let client = Client::new(inline().window(16));

@@ -300,7 +300,7 @@ fn events_enabled_in_a_completion_routine() {
     breaks_on(inline(), 15, says, |client| enables_in_the_routine_of_its_connect(&client, true));
 }
 
-/// A report that the level cannot turn off says why.
+/// A report that the level cannot turn off has the reason.
 #[test]
 fn a_violation_after_which_the_host_cannot_continue() {
     for level in [Level::Off, Level::Warn] {
@@ -320,7 +320,7 @@ fn a_violation_after_which_the_host_cannot_continue() {
     }
 }
 
-/// A warning is written once for each place, and a rule that is off says nothing.
+/// A warning is written once for each place, and a rule that is off is not reported.
 #[test]
 fn a_warning_is_written_once_for_each_place() {
     let name = "continuing::a_warning_is_written_once_for_each_place";

@@ -1,4 +1,4 @@
-//! The levels of rules: what shipped drivers do is tolerated where a test says so, and the environment has the last word.
+//! The levels of rules: a test may tolerate practices of shipped drivers, and the environment overrides everything.
 
 use std::ptr;
 use std::sync::Mutex;

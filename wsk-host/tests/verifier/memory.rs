@@ -187,7 +187,7 @@ mod protected {
     }
 }
 
-/// What a driver reads in memory that it has freed is not what it had written.
+/// A driver does not find its data in memory that it has freed.
 #[test]
 fn freed_memory_is_poisoned() {
     let host = wsk_host::Host::new(crate::stops::inline());

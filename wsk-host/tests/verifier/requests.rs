@@ -148,7 +148,7 @@ fn irps_of_a_driver_above_that_are_marked_pending_go_on() {
     for routine in [Some(marks as unsafe extern "C" fn(_, _, _) -> _), None] {
         let irp = borrowed(routine);
         if routine.is_none() {
-            // SAFETY: as in `borrowed`, but for no outcome.
+            // SAFETY: the IRP is new, and its next location is WSK's, for which no routine is called.
             unsafe { IoSetCompletionRoutine(irp, None, ptr::null_mut(), FALSE, FALSE, FALSE) };
         }
         assert_eq!(create(&client, irp), STATUS_PENDING);

@@ -24,19 +24,19 @@ pub(crate) fn breaks<F: FnOnce(Client)>(rule: u8, says: Says<'_>, scenario: F) {
     breaks_on(inline(), rule, says, scenario);
 }
 
-/// As [`breaks`], on a host of any kind.
+/// Like [`breaks`], on a host with another configuration.
 #[track_caller]
 pub(crate) fn breaks_on<F: FnOnce(Client)>(config: Config, rule: u8, says: Says<'_>, scenario: F) {
     breaks_alone(rule, says, || scenario(Client::new(config)), &test_of::<F>());
 }
 
-/// As [`breaks`], without a client.
+/// Like [`breaks`], without a client.
 #[track_caller]
 pub(crate) fn breaks_without_client<F: FnOnce()>(rule: u8, says: Says<'_>, scenario: F) {
     breaks_alone(rule, says, scenario, &test_of::<F>());
 }
 
-/// A scenario must end with a report that is no rule of WSK's, but of the kernel's.
+/// A scenario must end with a report about a rule of the kernel, not of WSK.
 #[track_caller]
 pub(crate) fn stops<F: FnOnce(Client)>(headline: &str, scenario: F) {
     let Some(said) = run_failing(&test_of::<F>(), "", |_| scenario(Client::new(inline()))) else {

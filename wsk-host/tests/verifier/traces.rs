@@ -1,4 +1,4 @@
-//! What a trace and a report say about callbacks and closes.
+//! The lines of traces and reports about callbacks and closes.
 
 use std::ptr;
 

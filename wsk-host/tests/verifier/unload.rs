@@ -1,4 +1,4 @@
-//! Code of the client's that runs when its image is unloaded, or afterwards: INV-18.
+//! Client code that runs when its image is unloaded, or afterwards: INV-18.
 
 use std::ptr;
 use std::thread;

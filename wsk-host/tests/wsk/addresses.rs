@@ -28,7 +28,7 @@ const ADDRESSES: [&str; 14] = [
     "[::ffff:192.0.2.1]:0",
 ];
 
-/// What a call comes to.
+/// The outcome of a call.
 fn name(status: NTSTATUS) -> String {
     match status {
         STATUS_SUCCESS => "ok".to_owned(),

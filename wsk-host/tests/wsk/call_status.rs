@@ -11,7 +11,7 @@ use test_support::raw::{
 use wsk_host::{CallStatus, Config, Timing};
 use wsk_sys::*;
 
-/// What the calls of each function have returned: pending, and final statuses.
+/// The statuses that the calls of each function have returned: pending, and final ones.
 type Seen = BTreeMap<&'static str, BTreeSet<bool>>;
 
 /// Waits for a request, and checks that its call has returned what became of it. Returns the status and the information.
@@ -63,7 +63,7 @@ fn calls(client: &Client, seen: &mut Seen) {
     }
 }
 
-/// What the calls return on all of these hosts.
+/// The statuses of the calls on all of these hosts.
 fn seen_on(configs: impl IntoIterator<Item = Config>) -> Seen {
     let seen = std::cell::RefCell::default();
     on(configs, |client| calls(client, &mut seen.borrow_mut()));

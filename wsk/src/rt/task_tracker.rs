@@ -45,12 +45,12 @@ use crate::sync::wait_queue::{Wait, WaitList, WaitQueue, Waiter};
 #[derive(Clone)]
 pub struct TaskTracker(Arc<WaitQueue<Ended>>);
 
-struct State {
+struct TrackerState {
     length: usize,
     is_closed: bool,
 }
 
-impl State {
+impl TrackerState {
     const fn has_ended(&self) -> bool {
         self.is_closed && self.length == 0
     }
@@ -63,9 +63,9 @@ struct Ended {
 }
 
 impl Wait for Ended {
-    type State = State;
+    type State = TrackerState;
 
-    fn serve(state: &mut State, waiting: &mut WaitList<Self>) -> Option<Waker> {
+    fn serve(state: &mut TrackerState, waiting: &mut WaitList<Self>) -> Option<Waker> {
         if !state.has_ended() {
             return None;
         }
@@ -73,7 +73,7 @@ impl Wait for Ended {
         waiting.pop()
     }
 
-    fn give_up(&mut self, _: &mut State) {}
+    fn give_up(&mut self, _: &mut TrackerState) {}
 }
 
 /// Counts as a task of a [`TaskTracker`] until it is dropped. From [`TaskTracker::token`].
@@ -89,7 +89,7 @@ impl TaskTracker {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     pub fn new() -> Result<Self> {
-        Arc::new(WaitQueue::new(State { length: 0, is_closed: false })).map(Self)
+        Arc::new(WaitQueue::new(TrackerState { length: 0, is_closed: false })).map(Self)
     }
 
     /// Spawns a task of the group. A closed group accepts tasks, too, and ends when they do.

@@ -60,7 +60,7 @@ pub fn channel<T>(capacity: usize) -> Result<(Sender<T>, Receiver<T>)> {
         return Err(known::STATUS_INVALID_PARAMETER);
     }
     let state =
-        State { values: Ring::new(capacity)?, senders: 1, is_closed: false, receiver: None };
+        ChannelState { values: Ring::new(capacity)?, senders: 1, is_closed: false, receiver: None };
     let channel = Channel { free: Semaphore::new(capacity), state: SpinLock::new(state), capacity };
     let channel = Arc::new(channel)?;
     Ok((Sender(channel.clone()), Receiver { channel, ready_polls: 0 }))
@@ -69,11 +69,11 @@ pub fn channel<T>(capacity: usize) -> Result<(Sender<T>, Receiver<T>)> {
 struct Channel<T> {
     /// A permit for each free place.
     free: Semaphore,
-    state: SpinLock<State<T>>,
+    state: SpinLock<ChannelState<T>>,
     capacity: usize,
 }
 
-struct State<T> {
+struct ChannelState<T> {
     values: Ring<T>,
     senders: usize,
     /// Whether the receiver was closed or dropped.
@@ -277,7 +277,7 @@ impl<T> Receiver<T> {
     }
 }
 
-impl<T> State<T> {
+impl<T> ChannelState<T> {
     const fn can_receive_more(&self) -> bool {
         self.senders > 0 && !self.is_closed
     }

@@ -37,7 +37,7 @@ use super::wait_queue::{Wait, WaitList, WaitQueue, Waiter};
 /// ```
 pub struct Notify(WaitQueue<Waiting>);
 
-struct State {
+struct NotifyState {
     /// Whether the next future that waits need not.
     has_permit: bool,
     /// Counts the notifications to all.
@@ -60,9 +60,9 @@ enum Notified {
 }
 
 impl Wait for Waiting {
-    type State = State;
+    type State = NotifyState;
 
-    fn serve(state: &mut State, waiting: &mut WaitList<Self>) -> Option<Waker> {
+    fn serve(state: &mut NotifyState, waiting: &mut WaitList<Self>) -> Option<Waker> {
         let first = waiting.first()?;
         // Futures wait in the order of their generations, for the most part; one that was created early and polled late is
         // notified when it comes first.
@@ -76,7 +76,7 @@ impl Wait for Waiting {
         waiting.pop()
     }
 
-    fn give_up(&mut self, state: &mut State) {
+    fn give_up(&mut self, state: &mut NotifyState) {
         state.has_permit |= self.notified == Notified::Alone;
     }
 }
@@ -85,7 +85,7 @@ impl Notify {
     /// Creates one without a notification.
     #[must_use]
     pub const fn new() -> Self {
-        Self(WaitQueue::new(State { has_permit: false, generation: 0 }))
+        Self(WaitQueue::new(NotifyState { has_permit: false, generation: 0 }))
     }
 
     /// Waits for a notification: one of [`notify_one`](Self::notify_one), of which one is stored if no task waits, or one

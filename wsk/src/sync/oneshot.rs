@@ -36,13 +36,18 @@ use crate::status::{Result, known};
 ///
 /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
 pub fn channel<T>() -> Result<(Sender<T>, Receiver<T>)> {
-    let state =
-        State { value: None, has_sender: true, has_receiver: true, receiver: None, sender: None };
+    let state = OneshotState {
+        value: None,
+        has_sender: true,
+        has_receiver: true,
+        receiver: None,
+        sender: None,
+    };
     let shared = Arc::new(SpinLock::new(state))?;
     Ok((Sender(shared.clone()), Receiver(shared)))
 }
 
-struct State<T> {
+struct OneshotState<T> {
     value: Option<T>,
     /// Whether a value may still be sent.
     has_sender: bool,
@@ -60,7 +65,7 @@ struct State<T> {
 ///
 /// IRQL: <= `DISPATCH_LEVEL`.
 #[must_use = "dropping it makes the receiver fail"]
-pub struct Sender<T>(Arc<SpinLock<State<T>>>);
+pub struct Sender<T>(Arc<SpinLock<OneshotState<T>>>);
 
 /// The receiving half of a channel for one value: a future of it. From [`channel`].
 ///
@@ -77,7 +82,7 @@ pub struct Sender<T>(Arc<SpinLock<State<T>>>);
 ///
 /// The receiver itself is the future: `(&mut receiver).await` can be dropped and repeated, and loses nothing.
 #[must_use = "dropping it drops the value"]
-pub struct Receiver<T>(Arc<SpinLock<State<T>>>);
+pub struct Receiver<T>(Arc<SpinLock<OneshotState<T>>>);
 
 impl<T> Sender<T> {
     /// Sends the value, and wakes the receiver. Never waits.
@@ -169,7 +174,7 @@ impl<T> Receiver<T> {
     }
 }
 
-impl<T> State<T> {
+impl<T> OneshotState<T> {
     /// The value, an error if there will be none, or pending.
     fn take(&mut self) -> Poll<Result<T>> {
         match self.value.take() {
@@ -184,7 +189,7 @@ impl<T> Future for Receiver<T> {
     type Output = Result<T>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
-        waker_slot::poll(&self.0, context, |state| &mut state.receiver, State::take)
+        waker_slot::poll(&self.0, context, |state| &mut state.receiver, OneshotState::take)
     }
 }
 

@@ -9,7 +9,7 @@ use super::wait_queue::{Wait, WaitList, WaitQueue, Waiter};
 /// A number of permits.
 pub(super) struct Semaphore(WaitQueue<Acquire>);
 
-struct State {
+struct SemaphoreState {
     permits: usize,
     is_closed: bool,
 }
@@ -21,9 +21,9 @@ struct Acquire {
 }
 
 impl Wait for Acquire {
-    type State = State;
+    type State = SemaphoreState;
 
-    fn serve(state: &mut State, waiting: &mut WaitList<Self>) -> Option<Waker> {
+    fn serve(state: &mut SemaphoreState, waiting: &mut WaitList<Self>) -> Option<Waker> {
         let first = waiting.first()?;
         if !state.is_closed {
             state.permits = state.permits.checked_sub(first.permits)?;
@@ -32,7 +32,7 @@ impl Wait for Acquire {
         waiting.pop()
     }
 
-    fn give_up(&mut self, state: &mut State) {
+    fn give_up(&mut self, state: &mut SemaphoreState) {
         if self.has_acquired {
             state.permits += self.permits;
         }
@@ -52,7 +52,7 @@ pub(super) enum TryAcquireError {
 
 impl Semaphore {
     pub(super) const fn new(permits: usize) -> Self {
-        Self(WaitQueue::new(State { permits, is_closed: false }))
+        Self(WaitQueue::new(SemaphoreState { permits, is_closed: false }))
     }
 
     /// Acquires permits, in turn. Dropping the future returns those that it got.
@@ -97,7 +97,7 @@ impl Semaphore {
     }
 }
 
-impl State {
+impl SemaphoreState {
     fn try_acquire(&mut self, permits: usize, is_first: bool) -> Result<(), TryAcquireError> {
         if self.is_closed {
             return Err(TryAcquireError::Closed);

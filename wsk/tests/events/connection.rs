@@ -136,7 +136,7 @@ fn a_lost_connection_calls_the_disconnect_callback() {
     });
 }
 
-/// What a callback leaves is received by the next request, after which callbacks go on (INV-56).
+/// Data that a callback refuses is received by the next request, after which callbacks resume (INV-56).
 #[test]
 fn refused_data_is_received_and_events_resume() {
     for way in [Way::Sip, Way::Refuse] {
@@ -179,7 +179,7 @@ fn an_empty_receive_resumes_events() {
     }
 }
 
-/// What is retained stays readable, and holds up the close (INV-47).
+/// Retained data stays readable, and delays the close (INV-47).
 #[test]
 fn data_is_retained_and_released_later() {
     with_both_enablings(ALL, async |host, wsk, _| {

@@ -114,7 +114,7 @@ fn datagrams_are_taken_with_their_sender_and_their_destination() {
     });
 }
 
-/// What is retained stays readable, and holds up the close (INV-47).
+/// Retained datagrams stay readable, and delay the close (INV-47).
 #[test]
 fn datagrams_are_retained_and_released_later() {
     with_both_enablings(ALL, async |host, wsk, _| {
@@ -138,7 +138,7 @@ fn datagrams_are_retained_and_released_later() {
     });
 }
 
-/// Refused datagrams come again when the event is enabled again, or are lost if it is static (INV-56).
+/// Refused datagrams are indicated again when the event is enabled again, or are lost if it is static (INV-56).
 #[test]
 fn refused_datagrams_wait_if_events_are_dynamic_and_are_lost_if_static() {
     with_both_enablings(ALL, async |host, wsk, enabling| {

@@ -17,7 +17,7 @@ use wsk_host::{Config, Host, Timing};
 
 use crate::listen::{Peer, Record as Accepting};
 
-/// What becomes of connections that ask.
+/// The fate of requested connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Accept,

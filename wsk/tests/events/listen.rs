@@ -18,7 +18,7 @@ use wsk::{Buffer, Provider, Result};
 use crate::inspect::Inspector;
 use crate::stream::Both;
 
-/// What an accepted connection has received.
+/// The bytes that an accepted connection has received.
 #[derive(Clone, Default)]
 pub(crate) struct Peer(pub(crate) Arc<Mutex<Vec<u8>>>, pub(crate) Arc<Signal>);
 
@@ -33,10 +33,10 @@ impl ConnectionEvents for Peer {
     }
 }
 
-/// What a listener was offered.
+/// The connections that a listener was offered.
 #[derive(Default)]
 pub(crate) struct Record {
-    /// How many connections are rejected first.
+    /// The number of connections that are rejected first.
     rejects: AtomicUsize,
     pub(crate) accepted: Mutex<Vec<ConnectionSocket<Peer>>>,
     /// What all accepted connections call back.
@@ -89,7 +89,7 @@ async fn listen(wsk: &Provider) -> Result<(ListenSocket<Listener>, Arc<Record>)>
     Ok((builder.bind(LOCAL).await?, record))
 }
 
-/// What is accepted in the event inherits the events of its handler (INV-60).
+/// A connection accepted in the event inherits the events of its handler's type (INV-60).
 #[test]
 fn connections_are_accepted_and_rejected() {
     with_both_enablings(ACCEPT, async |_, wsk, _| {

@@ -1,4 +1,4 @@
-//! Memory: none for events and decisions once a socket is warm, and an error when there is none.
+//! Memory: events and decisions allocate nothing once a socket is warm, and failing allocations are errors.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -20,7 +20,7 @@ use wsk_host::{Config, Host, Timing};
 
 const TIMINGS: [Timing; 3] = [Timing::Inline, Timing::Deferred, Timing::Mixed(1)];
 
-/// Counts what comes, and keeps it until the next comes.
+/// Counts received data, and retains it until the next data arrives.
 #[derive(Clone, Default)]
 pub(crate) struct Retainer(pub(crate) Arc<RetainedItems>);
 
@@ -61,7 +61,7 @@ impl DatagramEvents for Retainer {
     }
 }
 
-/// Runs a scenario with some timings. It returns how many allocations were made that it counts.
+/// Runs a scenario with some timings. The scenario returns the number of allocations that it has counted.
 #[allow(clippy::needless_pass_by_value, reason = "a closure is best written in place")]
 fn counted(expected: usize, scenario: impl AsyncFn(&Host, Provider) -> Result<usize>) {
     for timing in last_under_miri(TIMINGS) {

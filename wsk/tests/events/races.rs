@@ -17,7 +17,7 @@ use wsk::events::{
 use wsk::socket::{ConnectionSocket, Family, ListenSocket};
 use wsk::{Buffer, Provider, Result, Runtime};
 
-/// What callbacks give to a task in another thread.
+/// The objects that callbacks pass to a task in another thread.
 struct Queue<T>(Mutex<Vec<T>>, Signal);
 
 impl<T> Default for Queue<T> {
@@ -185,7 +185,7 @@ fn connections_come_while_the_listener_closes() {
             }
             listener.close().await;
             runtime.shutdown(passive());
-            // What was accepted outlives its listener.
+            // Accepted connections outlive their listener.
             let accepted: Vec<_> = giver.0.0.lock().unwrap().drain(..).collect();
             for socket in accepted {
                 socket.close().await;

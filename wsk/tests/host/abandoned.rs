@@ -1,4 +1,4 @@
-//! Receives whose futures are dropped: what they receive all the same is the next receive's.
+//! Receives whose futures are dropped: the next receive returns the data that they still receive.
 
 use std::future::{Future, poll_fn};
 use std::task::Poll;
@@ -11,10 +11,10 @@ use test_support::seeds::seeds;
 use wsk::{Buffer, ErrorKind, Provider, Result, Runtime, TcpStream, UdpSocket, time};
 use wsk_host::{Config, Host};
 
-/// How long a receive is waited for: often too short.
+/// The timeout of a receive, which is often too short.
 const PATIENCE: Duration = Duration::from_micros(500);
 
-/// What is sent: each byte says where it belongs.
+/// The sent data: each byte encodes its position.
 fn numbered(size: usize) -> Vec<u8> {
     (0..=250).cycle().take(size).collect()
 }
@@ -28,7 +28,7 @@ async fn trickle(stream: &TcpStream, bytes: &[u8]) -> Result<()> {
     stream.shutdown().await
 }
 
-/// How a stream is received from with timeouts around each receive.
+/// The way of receiving from a stream with timeouts around each receive.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Recv,

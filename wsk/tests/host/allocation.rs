@@ -1,4 +1,4 @@
-//! Memory: none per request once a socket is warm, and an error when there is none.
+//! Memory: requests allocate nothing once a socket is warm, and failing allocations are errors.
 
 use test_support::connection::{buffer, streams};
 use test_support::futures::join;

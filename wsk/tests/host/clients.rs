@@ -1,4 +1,4 @@
-//! What concerns a whole client: static events, TDI, and the transports.
+//! Settings and queries of a whole client: static events, TDI, and the transports.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -120,7 +120,7 @@ impl ListenEvents for Rejecting {
     fn accept(&self, _incoming: Incoming<'_, ()>) {}
 }
 
-/// Polls until something is so, and lets everything else go on meanwhile.
+/// Polls until a condition holds, and lets other tasks run in the meantime.
 async fn until(host: &Host, mut is_so: impl FnMut() -> bool) {
     while !is_so() {
         host.settle();

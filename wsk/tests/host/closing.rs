@@ -61,7 +61,7 @@ fn a_buffered_stream_that_finishes_flushes() {
     });
 }
 
-/// What the peer sends last is discarded, and does not reset the connection.
+/// The peer's last data is discarded, and does not reset the connection.
 #[test]
 fn a_stream_that_finishes_discards_what_the_peer_still_sends() {
     with_all_timings(async |wsk| {

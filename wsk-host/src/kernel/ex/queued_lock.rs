@@ -16,7 +16,7 @@ use crate::kernel::{Kernel, interrupt};
 use crate::verifier::kernel_violation;
 
 /// The locks that are held, by their address.
-static HELD: Mutex<Option<HashMap<usize, State>>> = Mutex::new(None);
+static HELD: Mutex<Option<HashMap<usize, LockState>>> = Mutex::new(None);
 
 /// How a thread holds a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,13 +26,13 @@ pub(super) enum Mode {
 }
 
 /// A lock that is held. Exclusive means that there is one holder.
-struct State {
+struct LockState {
     mode: Mode,
     holders: Vec<ThreadId>,
     waiting: VecDeque<(Mode, ThreadId, Arc<Signal>)>,
 }
 
-impl State {
+impl LockState {
     /// Whether a thread can share the lock without overtaking a waiting thread.
     fn admits(&self, mode: Mode) -> bool {
         mode == Mode::Shared && self.mode == Mode::Shared && self.waiting.is_empty()
@@ -55,7 +55,7 @@ impl State {
     }
 }
 
-fn held() -> MutexGuard<'static, Option<HashMap<usize, State>>> {
+fn held() -> MutexGuard<'static, Option<HashMap<usize, LockState>>> {
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -86,11 +86,11 @@ pub(crate) fn require_none(kernel: &Kernel, function: &str) {
 }
 
 /// Acquires a lock if that needs no wait. Otherwise, unless the current thread holds it, runs `wait` on its state.
-fn enter(lock: usize, mode: Mode, me: ThreadId, wait: impl FnOnce(&mut State)) -> Acquisition {
+fn enter(lock: usize, mode: Mode, me: ThreadId, wait: impl FnOnce(&mut LockState)) -> Acquisition {
     let mut held = held();
     match held.get_or_insert_default().entry(lock) {
         MapEntry::Vacant(vacant) => {
-            vacant.insert(State { mode, holders: vec![me], waiting: VecDeque::new() });
+            vacant.insert(LockState { mode, holders: vec![me], waiting: VecDeque::new() });
             Acquisition::Taken
         }
         MapEntry::Occupied(mut occupied) => {
@@ -131,7 +131,7 @@ pub(super) fn acquire(lock: usize, mode: Mode, function: &'static str) {
     interrupt();
     let me = thread::current().id();
     let taken = Arc::new(Signal::new());
-    let waits = |state: &mut State| state.waiting.push_back((mode, me, Arc::clone(&taken)));
+    let waits = |state: &mut LockState| state.waiting.push_back((mode, me, Arc::clone(&taken)));
     match enter(lock, mode, me, waits) {
         Acquisition::Taken => {}
         Acquisition::Busy => _ = taken.wait(function, None),

@@ -120,7 +120,7 @@ fn a_cancelled_timer_never_expires_and_a_reset_one_once() {
     });
 }
 
-/// What a driver does before it frees a timer and its call.
+/// The steps of a driver before it frees a timer and its call.
 #[test]
 fn a_flush_after_a_late_cancel_waits_for_the_dpc() {
     static CANCELLED: AtomicUsize = AtomicUsize::new(0);

@@ -97,7 +97,7 @@ fn only_the_disabled_event_stops() {
     });
 }
 
-/// What a callback does to its own socket, which must wait for it.
+/// A callback's calls on its own socket, whose close must wait for the callback.
 fn from_within(act: fn(PWSK_SOCKET) -> Vec<(Request, Option<PoolBuffer>)>, closes: bool) {
     on(both_networks(), |client| {
         let (own, made) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(None)));

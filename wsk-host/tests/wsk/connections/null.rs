@@ -1,4 +1,4 @@
-//! Connections of the null network: sent bytes come back as zeroes.
+//! Connections of the null network: sent bytes are returned as zeroes.
 
 use std::ptr;
 

@@ -12,7 +12,7 @@ use wsk_sys::*;
 
 const TIMINGS: [Timing; 3] = [Timing::Inline, Timing::Deferred, Timing::Mixed(0)];
 
-/// Runs a closure in a thread of the client's host.
+/// Runs a closure in a thread of the host.
 fn spawn(client: &Client, run: impl FnOnce() + Send + 'static) -> std::thread::JoinHandle<()> {
     let host = client.host.clone();
     std::thread::spawn(move || {

@@ -102,7 +102,7 @@ fn few() -> impl Iterator<Item = Config> {
     simulated().into_iter().take(6).chain(real().into_iter().take(2))
 }
 
-/// What a client reads of an option that it has set. Of an interface, that is the index in the order of the processor.
+/// The value that a client reads after setting an option. For an interface, it is the index in the processor's byte order.
 fn answered(level: ULONG, name: ULONG, value: ULONG) -> ULONG {
     if level == IPPROTO_IP && matches!(name, IP_UNICAST_IF | IP_MULTICAST_IF) { 1 } else { value }
 }

@@ -32,7 +32,7 @@ fn port_of(socket: PWSK_SOCKET, flags: ULONG) -> u16 {
     }
 }
 
-/// What becomes of a second socket beside a first one.
+/// The outcome of binding a second socket beside a first one.
 fn second(
     client: &Client,
     flags: ULONG,

@@ -17,7 +17,7 @@ use test_support::raw::{
 use wsk_host::current_irql;
 use wsk_sys::*;
 
-/// What a callback was given.
+/// The arguments of a callback.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Indicated {
     bytes: Vec<u8>,

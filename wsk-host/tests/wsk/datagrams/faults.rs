@@ -1,4 +1,4 @@
-//! What a network does to datagrams, as a seed decides: on the simulated one only.
+//! Faults of datagrams on the simulated network, as a seed decides them.
 
 use wsk_host::{Config, Faults, Timing};
 

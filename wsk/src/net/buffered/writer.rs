@@ -21,7 +21,7 @@ const SENDS: usize = 4;
 /// [`shutdown`](BufferedWriter::shutdown).
 pub struct BufferedWriter {
     // First, so that its requests are cancelled before the socket is closed.
-    ring: Ring,
+    ring: SendRing,
     /// The number of bytes in the open slot.
     filled: usize,
     capacity: usize,
@@ -40,7 +40,7 @@ impl BufferedWriter {
     #[must_use]
     pub fn new(half: OwnedWriteHalf, capacity: usize) -> Self {
         let slots = [const { ReusableRequest::EMPTY }; SENDS];
-        let ring = Ring { slots, first: 0, in_flight: 0, failed: None };
+        let ring = SendRing { slots, first: 0, in_flight: 0, failed: None };
         Self { ring, filled: 0, capacity: capacity.max(1), half }
     }
 
@@ -207,7 +207,7 @@ impl BufferedWriter {
 }
 
 /// The sends of a writer.
-struct Ring {
+struct SendRing {
     /// The slots in flight, from `first` on; then the open slot, which is being filled, if one is free.
     slots: [ReusableRequest; SENDS],
     first: usize,
@@ -216,7 +216,7 @@ struct Ring {
     failed: Option<Error>,
 }
 
-impl Ring {
+impl SendRing {
     /// The slot to send next.
     const fn open(&mut self) -> &mut ReusableRequest {
         self.slot(self.in_flight)

@@ -1,4 +1,4 @@
-//! Buffers, and what comes back with them.
+//! Buffers, and the results that return them.
 
 use core::fmt::Debug;
 use core::ops::{Bound, Deref, DerefMut};

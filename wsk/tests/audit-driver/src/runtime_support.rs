@@ -1,4 +1,4 @@
-//! What `std` and a C library do for ordinary programs.
+//! The functions that `std` and a C library provide for ordinary programs.
 
 use core::ffi::{c_int, c_void};
 use core::panic::PanicInfo;

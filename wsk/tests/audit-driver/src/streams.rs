@@ -1,4 +1,4 @@
-//! What a TCP stream has besides: halves, and reading and writing slices.
+//! The halves of a TCP stream, and reading and writing slices.
 
 use core::fmt::{Debug, Display};
 use core::net::SocketAddr;
