@@ -1,7 +1,10 @@
 //! Builds a driver, on any system, without a WDK.
 
+use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use cargo_metadata::{CrateType, Message};
@@ -41,8 +44,43 @@ impl Arch {
     }
 }
 
+impl FromStr for Arch {
+    type Err = String;
+
+    /// The processor of a rustc target.
+    fn from_str(target: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|arch| arch.target() == target);
+        known.ok_or_else(|| {
+            let why = if target.ends_with("-windows-gnu") || target.ends_with("-windows-gnullvm") {
+                "its C library has no place in a kernel"
+            } else if target.starts_with("i686") || target.starts_with("i586") {
+                "Windows Kernel Sockets have another calling convention in 32-bit drivers, which Windows 11 does not load"
+            } else {
+                "it is no target of Windows drivers"
+            };
+            format!(
+                "{target} is not supported, since {why}: use {}",
+                Self::ALL.map(Self::target).join(" or ")
+            )
+        })
+    }
+}
+
 /// LLVM's linker, which the toolchain brings, links for Windows on every system.
 pub const LINKER: &str = "rust-lld";
+
+/// The arguments of the linker that make an image a driver. The entry point is that of `wsk_driver::driver!`.
+const LINKER_ARGUMENTS: [&str; 6] = [
+    "/DRIVER",
+    // Windows 8.
+    "/SUBSYSTEM:NATIVE,6.02",
+    // The checksum.
+    "/RELEASE",
+    "/ENTRY:DriverEntry",
+    "/NODEFAULTLIB",
+    // The names of functions, for the audit.
+    "/MAP",
+];
 
 /// A driver to be built.
 #[derive(Clone, Copy, Debug)]
@@ -66,22 +104,37 @@ impl<'a> Build<'a> {
         Self { package, features: &[], profile: "release", config: &[], arch }
     }
 
-    /// Builds the driver, and returns its path below the target folder: `driver/ARCH/NAME.sys`. NAME is that of the
-    /// package, without `-driver`.
+    /// The name of the driver: that of the package, without `-driver`.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        driver_name(self.package)
+    }
+
+    /// Builds the driver, and returns its path below the target folder: `driver/ARCH/PROFILE/NAME.sys`. Beside it are
+    /// `NAME.pdb` for a debugger, and `NAME.map`, from which the audit has the names of functions.
     ///
     /// # Errors
     ///
     /// If it does not compile or link: the error has the messages of cargo.
     pub fn run(&self, workspace: &Workspace) -> Result<PathBuf> {
-        let image = self.compile(workspace)?;
-        // Cargo names it after its package, and .dll; a driver is called .sys.
-        let folder = workspace.target().join("driver").join(self.arch.name());
-        let name = self.package.strip_suffix("-driver").unwrap_or(self.package);
-        let driver = folder.join(format!("{name}.sys"));
+        // As cargo calls its folders.
+        let profile = if self.profile == "dev" { "debug" } else { self.profile };
+        let folder = workspace.target().join("driver").join(self.arch.name()).join(profile);
+        let driver = folder.join(format!("{}.sys", self.name()));
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
-        fs::copy(&image, &driver)
-            .with_context(|| format!("cannot copy {} to {}", image.display(), driver.display()))?;
+        let image = self.compile(workspace)?;
+        // The linker writes both beside the image, which cargo links from there to where it reports it.
+        let name = image.file_stem().unwrap_or_default();
+        let linked = image.with_file_name("deps").join(name);
+        for (from, to) in [
+            (image.clone(), driver.clone()),
+            (linked.with_extension("pdb"), driver.with_extension("pdb")),
+            (linked.with_extension("map"), driver.with_extension("map")),
+        ] {
+            fs::copy(&from, &to)
+                .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+        }
         Ok(driver)
     }
 
@@ -96,17 +149,23 @@ impl<'a> Build<'a> {
         let shell = Shell::new()?;
         shell.change_dir(workspace.root());
         let features = features.join(",");
-        // The name of a function then contains the types that it was made for.
-        let names = format!("target.{target}.rustflags=['-Csymbol-mangling-version=v0']");
         let panic = panic_aborts(profile);
-        let config = [&names, &panic].into_iter().map(String::as_str).chain(config.iter().copied());
+        let flags = Flags::new(target, |name| env::var_os(name));
+        let own = [Some(panic.as_str()), flags.setting.as_deref()].into_iter().flatten();
+        let config = own.chain(config.iter().copied());
+        // The image names its symbols without a path, so that no folder of this machine is in it.
+        let pdb = format!("/PDBALTPATH:{}.pdb", self.name());
+        let arguments = LINKER_ARGUMENTS.into_iter().chain([pdb.as_str()]);
         let output = cmd!(
             shell,
-            "cargo build --quiet --profile {profile} --package {package} --target {target}"
+            "cargo rustc --quiet --lib --crate-type cdylib --profile {profile} --package {package} --target {target}"
         )
         .args(config.flat_map(|setting| ["--config", setting]))
         .args(["--features", &features])
         .arg("--message-format=json-render-diagnostics")
+        .arg("--")
+        .args(arguments.map(|argument| format!("-Clink-arg={argument}")))
+        .envs(flags.variable)
         .env(linker_variable(target), LINKER)
         .quiet()
         .ignore_status()
@@ -117,6 +176,46 @@ impl<'a> Build<'a> {
         }
         eprint!("{messages}");
         image(&output.stdout, package)
+    }
+}
+
+/// The name of a driver: that of its package, without `-driver`.
+#[must_use]
+pub fn driver_name(package: &str) -> &str {
+    package.strip_suffix("-driver").unwrap_or(package)
+}
+
+/// The flags for the compiler, in the form that keeps those of the user: cargo ignores its settings if a variable is set.
+#[derive(Debug, PartialEq, Eq)]
+struct Flags {
+    /// For cargo's option `--config`.
+    setting: Option<String>,
+    variable: Option<(&'static str, OsString)>,
+}
+
+impl Flags {
+    /// The name of a function contains the types that it was made for.
+    const OWN: &str = "-Csymbol-mangling-version=v0";
+
+    fn new(target: &str, variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        /// In which cargo takes flags, separated by this character; before the other.
+        const ENCODED: &str = "CARGO_ENCODED_RUSTFLAGS";
+        const SEPARATOR: &str = "\u{1f}";
+        let spaced = || {
+            let flags = variable("RUSTFLAGS")?.into_string().ok()?;
+            Some(flags.split_whitespace().collect::<Vec<_>>().join(SEPARATOR).into())
+        };
+        match variable(ENCODED).or_else(spaced).filter(|flags| !flags.is_empty()) {
+            Some(mut flags) => {
+                flags.push(SEPARATOR);
+                flags.push(Self::OWN);
+                Self { setting: None, variable: Some((ENCODED, flags)) }
+            }
+            None => Self {
+                setting: Some(format!("target.{target}.rustflags=['{}']", Self::OWN)),
+                variable: None,
+            },
+        }
     }
 }
 
@@ -148,6 +247,12 @@ fn hint(messages: &str) -> &'static str {
     } else if messages.contains("no global memory allocator found") {
         "hint: the driver, or a crate that it depends on, uses `alloc`. `wsk::pool::NonPaged` is an allocator: \
          #[global_allocator] static ALLOCATOR: wsk::pool::NonPaged = wsk::pool::NonPaged;"
+    } else if messages.contains("linker `rust-lld` not found") {
+        "hint: the Rust of Linux distributions lacks rust-lld. Install Rust with rustup."
+    } else if messages.contains("undefined symbol: DriverEntry")
+        || messages.contains("<root>: DriverEntry")
+    {
+        "hint: a driver defines `DriverEntry`: by `wsk_driver::driver!`, or by itself."
     } else {
         ""
     }
@@ -163,4 +268,45 @@ pub fn panic_aborts(profile: &str) -> String {
 #[must_use]
 pub fn linker_variable(target: &str) -> String {
     format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_of_the_user_are_kept() {
+        let target = "x86_64-pc-windows-msvc";
+        let setting = format!("target.{target}.rustflags=['{}']", Flags::OWN);
+        let none = Flags { setting: Some(setting), variable: None };
+        assert_eq!(Flags::new(target, |_| None), none);
+        assert_eq!(Flags::new(target, |_| Some(OsString::new())), none);
+        let only =
+            |name: &'static str| move |asked: &str| (asked == name).then(|| "-Cone  -Ctwo".into());
+        let with = |flags: &str| Flags {
+            setting: None,
+            variable: Some((
+                "CARGO_ENCODED_RUSTFLAGS",
+                format!("{flags}\u{1f}{}", Flags::OWN).into(),
+            )),
+        };
+        assert_eq!(Flags::new(target, only("RUSTFLAGS")), with("-Cone\u{1f}-Ctwo"));
+        assert_eq!(Flags::new(target, only("CARGO_ENCODED_RUSTFLAGS")), with("-Cone  -Ctwo"));
+    }
+
+    #[test]
+    fn other_targets_are_refused_in_one_sentence() {
+        for arch in Arch::ALL {
+            assert_eq!(arch.target().parse(), Ok(arch));
+        }
+        for (target, why) in [
+            ("x86_64-pc-windows-gnu", "C library"),
+            ("i686-pc-windows-msvc", "32-bit"),
+            ("x86_64-unknown-linux-gnu", "no target of Windows drivers"),
+            ("x86_64-apple-darwin", "no target of Windows drivers"),
+        ] {
+            let error = target.parse::<Arch>().unwrap_err();
+            assert!(error.contains(why) && error.contains(Arch::X64.target()), "{error}");
+        }
+    }
 }

@@ -6,7 +6,9 @@
 pub mod audit;
 pub mod build;
 pub mod image;
+pub mod project;
 pub mod setup;
+pub mod sign;
 pub mod wine;
 mod workspace;
 

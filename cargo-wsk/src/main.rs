@@ -1,39 +1,56 @@
-//! `cargo wsk`: builds a driver, audits its image, and runs it in Wine.
+//! `cargo wsk`: creates a driver's project, builds and signs the driver, audits its image, and runs it in Wine.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
-use cargo_wsk::audit::Report;
-use cargo_wsk::build::{Arch, Build};
+use anyhow::{Context, Result, ensure};
+use cargo_wsk::audit::{Report, Summary};
+use cargo_wsk::build::{Arch, Build, driver_name};
+use cargo_wsk::project::{Kind, Project};
 use cargo_wsk::wine::{self, RegistryValue};
-use cargo_wsk::{Workspace, setup};
+use cargo_wsk::{Workspace, setup, sign};
 use clap::{Args, Parser, Subcommand};
 
 /// Cargo passes the name of the subcommand as the first argument.
 #[derive(Parser)]
 #[command(name = "cargo", bin_name = "cargo")]
 enum Cargo {
-    #[command(about, version)]
+    #[command(about, version, after_help = EXIT_CODES)]
     Wsk {
         #[command(subcommand)]
         command: Command,
     },
 }
 
+const EXIT_CODES: &str =
+    "Exit codes: 0 success, 1 failure, 2 wrong arguments, 3 findings of an audit";
+
 #[derive(Subcommand)]
 enum Command {
+    /// Create a project: a driver, with tests that run on an emulated kernel
+    New(NewArgs),
     /// Build a driver for x64 and arm64, without a WDK
     Build(BuildArgs),
-    /// Check a driver's image for panics and pageable parts, and find its deepest stack
-    Audit {
-        /// The image, linked with /DEBUG:SYMTAB
-        #[arg(value_name = "FILE.sys")]
-        driver: PathBuf,
-    },
+    /// Look into a driver's image: panics, pageable parts, stack, imports, headers
+    Audit(AuditArgs),
+    /// Create a test certificate for `build --sign`: FILE.pfx, and FILE.cer for the test machine
+    Certificate(CertificateArgs),
     /// Run a driver in its own Wine prefix, until Ctrl-C (Linux)
     Wine(WineArgs),
+}
+
+#[derive(Args)]
+struct NewArgs {
+    /// The folder to create; its name is that of the driver
+    #[arg(value_name = "NAME")]
+    folder: PathBuf,
+    /// What to create
+    #[arg(long, value_enum, default_value = "wdm")]
+    kind: Kind,
+    /// Take the crates of wsk from a clone of its repository, instead of the registry
+    #[arg(long, value_name = "CLONE")]
+    wsk: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -44,13 +61,16 @@ struct Driver {
     /// The Cargo.toml of the workspace or of the driver
     #[arg(long, value_name = "PATH")]
     manifest_path: Option<PathBuf>,
+    /// Build optimized, with the profile `release`
+    #[arg(short, long, conflicts_with = "profile")]
+    release: bool,
     /// The profile to build with
-    #[arg(long, default_value = "release")]
+    #[arg(long, default_value = "dev")]
     profile: String,
     /// Features of the package
     #[arg(short = 'F', long, value_delimiter = ',')]
     features: Vec<String>,
-    /// Install missing tools first: the Rust target, and Wine where it is needed (Debian)
+    /// Install missing tools first: the Rust target, and Debian packages for Wine and signing
     #[arg(long)]
     setup: bool,
 }
@@ -59,8 +79,8 @@ impl Driver {
     fn build(&self, workspace: &Workspace, arch: Arch) -> Result<PathBuf> {
         let features: Vec<&str> = self.features.iter().map(String::as_str).collect();
         let package = workspace.driver(self.package.as_deref())?;
-        Build { package, features: &features, profile: &self.profile, config: &[], arch }
-            .run(workspace)
+        let profile = if self.release { "release" } else { &self.profile };
+        Build { package, features: &features, profile, config: &[], arch }.run(workspace)
     }
 }
 
@@ -71,6 +91,42 @@ struct BuildArgs {
     /// The processor that the driver is for [default: both]
     #[arg(long, value_enum)]
     arch: Option<Arch>,
+    /// The same, by the name of a Rust target
+    #[arg(long, value_name = "TRIPLE", conflicts_with = "arch", value_parser = str::parse::<Arch>)]
+    target: Option<Arch>,
+    /// Sign the driver with this certificate and its key, without a password, and verify the signature
+    #[arg(long, value_name = "CERT.pfx")]
+    sign: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = EXIT_CODES)]
+struct AuditArgs {
+    /// The image. The names of functions come from its symbol table (/DEBUG:SYMTAB) or from its map beside it (/MAP)
+    #[arg(value_name = "FILE.sys")]
+    driver: PathBuf,
+    /// The stack that a call may use, functions of the kernel and calls through pointers excluded
+    #[arg(long, value_name = "BYTES")]
+    budget: Option<u32>,
+    /// The form of the report
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Args)]
+struct CertificateArgs {
+    /// The file to create; the certificate is named after it
+    #[arg(value_name = "FILE.pfx")]
+    file: PathBuf,
+    /// Install missing tools first (Debian)
+    #[arg(long)]
+    setup: bool,
 }
 
 #[derive(Args)]
@@ -90,52 +146,78 @@ fn parameter(text: &str) -> Result<(String, RegistryValue)> {
     Ok((name.to_owned(), value))
 }
 
+/// The exit code of an audit that has findings.
+const FINDINGS: u8 = 3;
+
 fn main() -> ExitCode {
     let Cargo::Wsk { command } = Cargo::parse();
+    let success = |()| ExitCode::SUCCESS;
     let result = match command {
-        Command::Build(args) => build(&args),
-        Command::Audit { driver } => audit(&driver),
-        Command::Wine(args) => wine(&args),
+        Command::New(args) => new(&args).map(success),
+        Command::Build(args) => build(&args).map(success),
+        Command::Audit(args) => audit(&args),
+        Command::Certificate(args) => certificate(&args).map(success),
+        Command::Wine(args) => wine(&args).map(success),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
-fn build(args: &BuildArgs) -> Result<()> {
-    let workspace = Workspace::find(args.driver.manifest_path.as_deref())?;
-    let archs = args.arch.map_or_else(|| Arch::ALL.to_vec(), |arch| vec![arch]);
-    let targets: Vec<&str> = archs.iter().map(|arch| arch.target()).collect();
-    setup::require_targets(
-        workspace.root(),
-        &targets,
-        args.driver.setup,
-        "cargo wsk build --setup",
-    )?;
-    for arch in archs {
-        let driver = args.driver.build(&workspace, arch)?;
-        print!("{}", cargo_wsk::audit::Summary::of(&driver)?);
+fn new(args: &NewArgs) -> Result<()> {
+    let folder = std::path::absolute(&args.folder)
+        .with_context(|| format!("cannot find {}", args.folder.display()))?;
+    Project { folder: &folder, kind: args.kind, wsk: args.wsk.as_deref() }.create()?;
+    println!("created {}. Next:\n  cd {0}\n  cargo test", args.folder.display());
+    if args.kind == Kind::Wdm {
+        println!("  cargo wsk build --release\n  cargo wsk wine");
     }
     Ok(())
 }
 
-fn audit(driver: &std::path::Path) -> Result<()> {
-    let report = Report::of(driver)?;
-    print!("{}", report.summary);
-    if let Some((bytes, path)) = &report.deepest {
-        println!("deepest stack: {bytes} bytes: {path}");
+fn build(args: &BuildArgs) -> Result<()> {
+    const FLAG: &str = "cargo wsk build --setup";
+    let workspace = Workspace::find(args.driver.manifest_path.as_deref())?;
+    let archs = args.arch.or(args.target).map_or_else(|| Arch::ALL.to_vec(), |arch| vec![arch]);
+    let targets: Vec<&str> = archs.iter().map(|arch| arch.target()).collect();
+    setup::require_targets(workspace.root(), &targets, args.driver.setup, FLAG)?;
+    if args.sign.is_some() && !cfg!(windows) {
+        setup::require(&sign::NEEDS.each_ref(), args.driver.setup, FLAG)?;
     }
-    match &report.problems[..] {
-        [] => {
-            println!("no panic, nothing pageable, no recursion");
-            Ok(())
+    for arch in archs {
+        let driver = args.driver.build(&workspace, arch)?;
+        if let Some(pfx) = &args.sign {
+            sign::sign(&driver, pfx)?;
         }
-        problems => bail!("{} problems:\n  {}", problems.len(), problems.join("\n  ")),
+        // Which fails for an image that Windows would not load.
+        print!("{}", Summary::of(&driver)?);
     }
+    Ok(())
+}
+
+fn audit(args: &AuditArgs) -> Result<ExitCode> {
+    let report = Report::of(&args.driver, args.budget)?;
+    match args.format {
+        Format::Text => print!("{report}"),
+        Format::Json => println!("{:#}", report.to_json()),
+    }
+    Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FINDINGS) })
+}
+
+fn certificate(args: &CertificateArgs) -> Result<()> {
+    if !cfg!(windows) {
+        setup::require(&sign::NEEDS.each_ref(), args.setup, "cargo wsk certificate --setup")?;
+    }
+    let name = args.file.file_stem().and_then(|name| name.to_str());
+    let name = name.with_context(|| format!("{} has no name", args.file.display()))?;
+    let certificate = sign::create_certificate(&args.file, name)?;
+    println!(
+        "created {} (keep it secret) and {} (for the test machine). Next:\n  cargo wsk build --release --sign {0}",
+        args.file.display(),
+        certificate.display()
+    );
+    Ok(())
 }
 
 fn wine(args: &WineArgs) -> Result<()> {
@@ -143,9 +225,8 @@ fn wine(args: &WineArgs) -> Result<()> {
     let workspace = Workspace::find(args.driver.manifest_path.as_deref())?;
     setup::require(&wine::NEEDS.each_ref(), args.driver.setup, FLAG)?;
     setup::require_targets(workspace.root(), &[Arch::X64.target()], args.driver.setup, FLAG)?;
-    let package = workspace.driver(args.driver.package.as_deref())?;
-    let name = package.strip_suffix("-driver").unwrap_or(package).to_owned();
-    let run = wine::Run { name: &name, parameters: &args.parameters };
+    let name = driver_name(workspace.driver(args.driver.package.as_deref())?);
+    let run = wine::Run { name, parameters: &args.parameters };
     run.until_interrupted(
         &workspace.scratch(),
         || args.driver.build(&workspace, Arch::X64),
@@ -162,6 +243,14 @@ mod tests {
     #[test]
     fn the_commands_have_consistent_options() {
         Cargo::command().debug_assert();
+    }
+
+    #[test]
+    fn other_targets_are_wrong_arguments() {
+        let build = |target| Cargo::try_parse_from(["cargo", "wsk", "build", "--target", target]);
+        assert!(build("aarch64-pc-windows-msvc").is_ok());
+        let error = build("x86_64-pc-windows-gnu").err().unwrap().to_string();
+        assert!(error.contains("its C library has no place in a kernel"), "{error}");
     }
 
     #[test]

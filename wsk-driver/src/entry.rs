@@ -107,8 +107,7 @@ impl Driver {
             ));
         }
         let registration = builder.register(self.passive)?;
-        // It is empty: nothing between the check and here stores one.
-        self.registration.set(registration).map_err(|_| already())
+        self.registration.set(registration).map_err(|_| lost())
     }
 
     /// WSK. Waits up to 5 seconds for it to become ready; early in the boot, it becomes ready only after `DriverEntry` has
@@ -125,9 +124,11 @@ impl Driver {
         if self.registration.get().is_none() {
             self.register(Registration::builder())?;
         }
-        let registration = self.registration.get().ok_or_else(already)?;
+        let registration = self.registration.get().ok_or_else(lost)?;
         let provider = registration.capture(self.passive, PATIENCE)?;
-        Ok(self.provider.get_or_init(|| provider))
+        // Not `get_or_init`, which can panic.
+        self.provider.set(provider).map_err(|_| lost())?;
+        self.provider.get().ok_or_else(lost)
     }
 
     /// The spawner of the driver's runtime, whose tasks run until `DriverUnload`.
@@ -140,7 +141,9 @@ impl Driver {
             return Ok(runtime.spawner());
         }
         let runtime = Runtime::new(self.passive, self.settings.threads)?;
-        Ok(self.runtime.get_or_init(|| runtime).spawner())
+        let spawner = runtime.spawner();
+        self.runtime.set(runtime).map_err(|_| lost())?;
+        Ok(spawner)
     }
 
     /// Spawns a task on the driver's runtime, which runs until it finishes, or until `DriverUnload`.
@@ -166,11 +169,9 @@ impl Driver {
     }
 }
 
-fn already() -> Error {
-    Error::new(
-        STATUS_INVALID_DEVICE_REQUEST,
-        format_args!("the driver has no registration with WSK"),
-    )
+/// A cell is full where it was just empty, or the other way round, which cannot be: an error instead of a panic.
+fn lost() -> Error {
+    Error::new(STATUS_INVALID_DEVICE_REQUEST, format_args!("the driver was started twice"))
 }
 
 /// The objects that were started for a driver.

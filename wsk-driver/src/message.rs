@@ -8,7 +8,7 @@ use wsk_sys::image::{DPFLTR_ERROR_LEVEL, DPFLTR_IHVNETWORK_ID, debug_print};
 use crate::entry::Settings;
 
 /// Sends a one-line message to the kernel debugger, with the name of the driver before it. Does not allocate; a message
-/// longer than the buffer of 480 bytes on the stack is truncated.
+/// longer than 480 bytes is truncated.
 ///
 /// It takes the arguments of `format!`. IRQL: <= `DISPATCH_LEVEL`.
 ///
@@ -27,13 +27,12 @@ macro_rules! println {
 pub fn print(message: fmt::Arguments<'_>) {
     let name = Settings::current().map_or("wsk-driver", |settings| settings.name);
     // The debugger accepts 512 bytes per message.
-    let line = Text::<480>::new(format_args!("{name}: {message}"));
+    let mut line = Text::<482>::new(format_args!("{name}: {message}"));
+    line.end_line();
     debug_print(DPFLTR_IHVNETWORK_ID, DPFLTR_ERROR_LEVEL, line.as_c_str());
-    // By itself, so that it also ends a truncated line.
-    debug_print(DPFLTR_IHVNETWORK_ID, DPFLTR_ERROR_LEVEL, c"\n");
 }
 
-/// Text of up to `N - 1` bytes; what exceeds them is cut off, at the end of a character.
+/// Text of up to `N - 2` bytes, and the end of a line; what exceeds them is cut off, at the end of a character.
 ///
 /// # Invariants
 ///
@@ -45,12 +44,21 @@ pub(crate) struct Text<const N: usize> {
 
 impl<const N: usize> Text<N> {
     pub(crate) fn new(message: fmt::Arguments<'_>) -> Self {
-        const { assert!(N > 0) };
+        const { assert!(N > 1) };
         // INVARIANT: no byte is in use, and all are zero.
         let mut text = Self { bytes: [0; N], length: 0 };
         // The only error is truncation.
         let _ = text.write_fmt(message);
         text
+    }
+
+    /// Appends the end of a line, for which there is always room.
+    fn end_line(&mut self) {
+        // INVARIANT: `write_str` leaves two bytes, and this function is called once.
+        if let Some(end @ 0) = self.bytes.get_mut(self.length) {
+            *end = b'\n';
+            self.length += 1;
+        }
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -67,12 +75,12 @@ impl<const N: usize> Text<N> {
 impl<const N: usize> fmt::Write for Text<N> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         // Without indexing, which can panic: the panic handler itself logs.
-        let room = self.bytes.get_mut(self.length..N - 1).unwrap_or_default();
+        let room = self.bytes.get_mut(self.length..N - 2).unwrap_or_default();
         let mut count = text.len().min(room.len());
         while !text.is_char_boundary(count) {
             count -= 1;
         }
-        // INVARIANT: whole characters are appended, and the last byte stays zero.
+        // INVARIANT: whole characters are appended, and the last two bytes stay zero.
         for (to, byte) in room.iter_mut().zip(text.bytes()).take(count) {
             *to = byte;
         }
@@ -92,10 +100,12 @@ mod tests {
 
     #[test]
     fn a_text_is_cut_off_at_the_end_of_a_character() {
-        assert_eq!(Text::<8>::new(format_args!("{}{}", "abc", 4)).as_str(), "abc4");
-        assert_eq!(Text::<4>::new(format_args!("abcdef")).as_str(), "abc");
-        assert_eq!(Text::<4>::new(format_args!("abé")).as_str(), "ab");
-        assert_eq!(Text::<4>::new(format_args!("abé")).as_c_str(), c"ab");
-        assert_eq!(Text::<1>::new(format_args!("a")).as_str(), "");
+        assert_eq!(Text::<9>::new(format_args!("{}{}", "abc", 4)).as_str(), "abc4");
+        assert_eq!(Text::<5>::new(format_args!("abcdef")).as_str(), "abc");
+        assert_eq!(Text::<5>::new(format_args!("abé")).as_str(), "ab");
+        assert_eq!(Text::<2>::new(format_args!("a")).as_str(), "");
+        let mut line = Text::<5>::new(format_args!("abcdef"));
+        line.end_line();
+        assert_eq!(line.as_c_str(), c"abc\n");
     }
 }

@@ -43,7 +43,7 @@ pub fn bug_check(message: fmt::Arguments<'_>, location: Option<&Location<'_>>) -
         Some(location) => crate::println!("panic at {location}: {message}"),
         None => crate::println!("panic: {message}"),
     }
-    let message = Text::<480>::new(message);
+    let message = Text::<481>::new(message);
     let message = message.as_c_str().as_ptr().expose_provenance();
     let (file, length, line) = location.map_or((0, 0, 0), |location| {
         let file = location.file();

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use object::pe::{self, IMAGE_SUBSYSTEM_NATIVE};
 use object::read::pe::{ImageNtHeaders, ImageOptionalHeader, PeFile64};
 
 use super::checksum::checksum;
+use super::finding::{Finding, Kind};
 use crate::image;
 
 /// The properties and the imports of an image.
@@ -20,12 +21,36 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Reads an image.
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.driver
+    }
+
+    /// The size of the file.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Reads an image, which must have no defect.
     ///
     /// # Errors
     ///
     /// If the kernel would not load it, or would page a part of it out.
     pub fn of(driver: &Path) -> Result<Self> {
+        let (summary, findings) = Self::read(driver)?;
+        let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        ensure!(findings.is_empty(), "{}: {}", driver.display(), findings.join("; "));
+        Ok(summary)
+    }
+
+    /// Reads an image, and lists its defects.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or is no 64-bit image for the kernel.
+    pub(super) fn read(driver: &Path) -> Result<(Self, Vec<Finding>)> {
         let data = super::read(driver)?;
         let file = PeFile64::parse(&*data)
             .with_context(|| format!("{} is no 64-bit image", driver.display()))?;
@@ -52,24 +77,23 @@ impl Summary {
                 .map(|section| section.name.clone())
                 .collect(),
         };
-        let problems = facts.problems();
-        ensure!(problems.is_empty(), "{}: {}", driver.display(), problems.join("; "));
-        let pageable = super::pageable(&sections, &imports);
-        ensure!(
-            pageable.is_empty(),
-            "a part of {} can be paged out: {}",
-            driver.display(),
-            pageable.join("; ")
-        );
+        let mut findings = facts.findings();
+        findings.extend(super::pageable(&sections, &imports));
+        findings.extend(super::imports::findings(&imports, facts.subsystem));
         let mut by_image = Vec::new();
         for of_image in imports.chunk_by(|one, next| one.image == next.image) {
             let image = &of_image[0].image;
+            let names: Vec<String> = of_image.iter().map(|one| one.name.clone()).collect();
             if !is_of_the_kernel(image) {
-                bail!("{} imports from {image}, which is no image of the kernel", driver.display());
+                findings.push(Finding::new(
+                    Kind::Import,
+                    format!("the image imports from {image}, which is no image of the kernel: {}", names.join(", ")),
+                    "Remove the dependency that calls these functions; a driver has the kernel's only.",
+                ));
             }
-            by_image.push((image.clone(), of_image.iter().map(|one| one.name.clone()).collect()));
+            by_image.push((image.clone(), names));
         }
-        Ok(Self { driver: driver.to_owned(), bytes: data.len(), imports: by_image })
+        Ok((Self { driver: driver.to_owned(), bytes: data.len(), imports: by_image }, findings))
     }
 }
 
@@ -94,45 +118,49 @@ const PAGE: u32 = 0x1000;
 const WINDOWS_8: (u16, u16) = (6, 2);
 
 impl Facts {
-    /// The defects, each with a remedy.
-    fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
+    fn findings(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let mut add = |message, remedy| findings.push(Finding::new(Kind::Image, message, remedy));
         if self.checksum != self.expected_checksum {
-            problems.push(format!(
-                "the checksum is {:#x}, and that of the file {:#x}: Windows refuses boot drivers for that. Link with \
-                 /RELEASE",
-                self.checksum, self.expected_checksum
-            ));
+            add(
+                format!(
+                    "the checksum is {:#x}, and that of the file {:#x}: Windows refuses boot drivers for that",
+                    self.checksum, self.expected_checksum
+                ),
+                "Link with /RELEASE.",
+            );
         }
         let (major, minor) = self.subsystem;
         if self.subsystem < WINDOWS_8 {
-            problems.push(format!(
-                "the subsystem's version is {major}.{minor}: link with /SUBSYSTEM:NATIVE,6.02"
-            ));
+            add(
+                format!("the subsystem's version is {major}.{minor}, before Windows 8"),
+                "Link with /SUBSYSTEM:NATIVE,6.02.",
+            );
         }
-        for (flag, name, argument) in [
-            (pe::IMAGE_DLLCHARACTERISTICS_NX_COMPAT, "NX_COMPAT", "/NXCOMPAT"),
-            (pe::IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE, "DYNAMIC_BASE", "/DYNAMICBASE"),
+        for (flag, name, remedy) in [
+            (pe::IMAGE_DLLCHARACTERISTICS_NX_COMPAT, "NX_COMPAT", "Link with /NXCOMPAT."),
+            (pe::IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE, "DYNAMIC_BASE", "Link with /DYNAMICBASE."),
         ] {
             if !self.characteristics.contains(flag) {
-                problems.push(format!("the image lacks {name}: link with {argument}"));
+                add(format!("the image lacks {name}"), remedy);
             }
         }
         if self.alignment < PAGE {
-            problems.push(format!(
-                "sections are aligned to {} bytes, less than a page: link without /ALIGN",
-                self.alignment
-            ));
-        }
-        if !self.has_unwind_data {
-            problems.push(
-                "the image has no unwind data: compile with -Cforce-unwind-tables".to_owned(),
+            add(
+                format!("sections are aligned to {} bytes, less than a page", self.alignment),
+                "Link without /ALIGN.",
             );
         }
-        for section in &self.writable_code {
-            problems.push(format!("the section `{section}` is both writable and executable"));
+        if !self.has_unwind_data {
+            add("the image has no unwind data".to_owned(), "Compile with -Cforce-unwind-tables.");
         }
-        problems
+        for section in &self.writable_code {
+            add(
+                format!("the section `{section}` is both writable and executable"),
+                "Link without /MERGE and /SECTION of this section.",
+            );
+        }
+        findings
     }
 }
 
@@ -178,8 +206,8 @@ mod tests {
 
     #[test]
     fn each_fault_is_found_and_named() {
-        assert_eq!(good().problems(), [""; 0]);
-        assert_eq!(Facts { subsystem: (10, 0), ..good() }.problems(), [""; 0]);
+        assert_eq!(good().findings(), []);
+        assert_eq!(Facts { subsystem: (10, 0), ..good() }.findings(), []);
         let faults = [
             (Facts { checksum: 0, ..good() }, "/RELEASE"),
             (Facts { subsystem: (6, 0), ..good() }, "/SUBSYSTEM:NATIVE,6.02"),
@@ -196,8 +224,11 @@ mod tests {
             (Facts { writable_code: vec![".both".to_owned()], ..good() }, "`.both`"),
         ];
         for (facts, text) in faults {
-            let problems = facts.problems();
-            assert!(problems.len() == 1 && problems[0].contains(text), "{text}: {problems:?}");
+            let findings = facts.findings();
+            assert!(
+                findings.len() == 1 && findings[0].to_string().contains(text),
+                "{text}: {findings:?}"
+            );
         }
     }
 

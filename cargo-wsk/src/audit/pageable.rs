@@ -5,6 +5,7 @@
 
 use object::pe;
 
+use super::finding::{Finding, Kind};
 use crate::image::{Import, Section};
 
 /// The prefixes of the names of pageable sections.
@@ -28,27 +29,33 @@ const ALLOCATES: &str = "ExAllocatePoolWithTag";
 
 /// The parts of an image that are pageable or discarded, and the functions that make them so.
 #[must_use]
-pub fn problems(sections: &[Section], imports: &[Import]) -> Vec<String> {
-    let mut problems = Vec::new();
+pub fn findings(sections: &[Section], imports: &[Import]) -> Vec<Finding> {
+    const RESIDENT: &str = "WSK calls back at DISPATCH_LEVEL, where a page fault brings the system down: leave the code and \
+                            data of the driver in resident sections.";
+    const NONPAGED: &str = "Allocate nonpaged pool, by `wsk::pool` or `wsk_sys::ExAllocatePool2`, which exists on every \
+                            Windows and returns null if there is no memory.";
+    let mut findings = Vec::new();
+    let mut add = |message, remedy| findings.push(Finding::new(Kind::Pageable, message, remedy));
     for section in sections {
         let name = &section.name;
         if PAGEABLE.iter().any(|prefix| name.starts_with(prefix)) {
-            problems.push(format!("the section `{name}` is pageable"));
+            add(format!("the section `{name}` is pageable"), RESIDENT);
         }
         let is_discarded = section.characteristics.contains(pe::IMAGE_SCN_MEM_DISCARDABLE);
         if is_discarded && !DISCARDABLE.contains(&name.as_str()) {
-            problems.push(format!("the section `{name}` is discarded"));
+            add(format!("the section `{name}` is discarded"), RESIDENT);
         }
     }
     for Import { name, .. } in imports {
         if PAGING.contains(&name.as_str()) {
-            problems.push(format!("`{name}` makes the driver pageable"));
+            add(format!("`{name}` makes the driver pageable"), RESIDENT);
         }
-        if name.starts_with("ExAllocatePool") && name != ALLOCATES {
-            problems.push(format!("`{name}` is not {ALLOCATES}"));
+        // Those that are newer are findings of their own.
+        if name.starts_with("ExAllocatePool") && name != ALLOCATES && !name.ends_with(['2', '3']) {
+            add(format!("`{name}` may return paged pool, or raise an exception"), NONPAGED);
         }
     }
-    problems
+    findings
 }
 
 #[cfg(test)]
@@ -64,9 +71,9 @@ mod tests {
         let none = pe::SectionFlags(0);
         let discarded = pe::IMAGE_SCN_MEM_DISCARDABLE;
         let resident = [section(".text", none), section(".reloc", discarded)];
-        assert!(problems(&resident, &[]).is_empty());
+        assert!(findings(&resident, &[]).is_empty());
         for (name, flags) in [("PAGEwsk", none), (".edata", none), ("INIT", discarded)] {
-            assert_eq!(problems(&[section(name, flags)], &[]).len(), 1, "{name}");
+            assert_eq!(findings(&[section(name, flags)], &[]).len(), 1, "{name}");
         }
     }
 }

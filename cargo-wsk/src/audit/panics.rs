@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
 
+use super::finding::{Finding, Kind};
 use crate::image::{Callee, Function, Image};
 
 /// Functions of `core` that contain panics which no argument of wsk can reach. All other functions of `core` are judged by
@@ -54,7 +55,7 @@ pub fn is_panic(function: &Function) -> bool {
 /// # Errors
 ///
 /// If the driver's panic handler cannot be recognized.
-pub fn problems(image: &Image) -> Result<Vec<String>> {
+pub fn findings(image: &Image) -> Result<Vec<Finding>> {
     let handler = image.functions.iter().position(|function| function.name.contains(HANDLER));
     let ends: Vec<&Function> =
         image.functions.iter().filter(|function| function.calls_import(image, END)).collect();
@@ -79,16 +80,17 @@ pub fn problems(image: &Image) -> Result<Vec<String>> {
         let roots = culprits.entry((name(panic.saturating_sub(1)), name(panic))).or_default();
         roots.insert(name(0));
     }
-    let problem = |((culprit, panic), roots): (&(&str, &str), &BTreeSet<&str>)| {
+    let finding = |((culprit, panic), roots): (&(&str, &str), &BTreeSet<&str>)| {
         let roots: Vec<&str> = roots.iter().copied().collect();
-        format!(
-            "`{culprit}` can panic, by `{panic}`, in {}. Let the compiler see that it cannot: `get` instead of an \
-             index, `checked_…` and `split_at_checked` instead of their panicking sisters",
-            roots.join(", ")
-        )
+        let message = format!("`{culprit}` can panic, by `{panic}`, in {}", roots.join(", "));
+        Finding::new(Kind::Panic, message, REMEDY).of(culprit)
     };
-    Ok(culprits.iter().map(problem).collect())
+    Ok(culprits.iter().map(finding).collect())
 }
+
+/// What to do about a panic.
+const REMEDY: &str = "A panic brings the system down. Let the compiler see that there is none: `get` instead of an index, \
+                      `checked_…` and `split_at_checked` instead of their panicking sisters, an error instead of `unwrap`.";
 
 impl Function {
     fn calls_import(&self, image: &Image, name: &str) -> bool {

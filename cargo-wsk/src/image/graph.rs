@@ -96,12 +96,17 @@ impl<'a> Depths<'a> {
 }
 
 impl Image {
-    /// The functions that can be called from outside: by name, or through a pointer.
+    /// The functions that can be called from outside: the entry point, by name, or through a pointer.
     pub fn roots(&self) -> impl Iterator<Item = usize> {
         let taken =
             self.functions.iter().enumerate().filter(|(_, function)| function.is_address_taken);
-        let places: BTreeSet<usize> =
-            self.exports.values().copied().chain(taken.map(|(place, _)| place)).collect();
+        let places: BTreeSet<usize> = self
+            .exports
+            .values()
+            .copied()
+            .chain(self.entry)
+            .chain(taken.map(|(place, _)| place))
+            .collect();
         places.into_iter()
     }
 
@@ -162,7 +167,13 @@ mod tests {
             is_address_taken: false,
         };
         let functions = functions.iter().map(function).collect();
-        Image { sections: Vec::new(), imports: Vec::new(), functions, exports: BTreeMap::new() }
+        Image {
+            sections: Vec::new(),
+            imports: Vec::new(),
+            functions,
+            exports: BTreeMap::new(),
+            entry: None,
+        }
     }
 
     #[test]

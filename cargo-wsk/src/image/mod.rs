@@ -2,10 +2,11 @@
 //!
 //! The stack of a function follows from its unwind information, which the system itself relies on, and from its
 //! instructions, some of which use stack that needs no unwinding: the larger number counts. The calls follow from the
-//! instructions. The names are those of the symbol table that `/DEBUG:SYMTAB` leaves in the image.
+//! instructions. The names are those of the symbol table that `/DEBUG:SYMTAB` leaves in the image, or of the linker's map.
 
 mod arm64;
 mod graph;
+mod map;
 mod x64;
 
 pub use self::graph::Depths;
@@ -14,8 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
-use object::read::pe::{Import as PeImport, PeFile64};
+use anyhow::{Context, Result, bail};
+use object::read::pe::{
+    ImageNtHeaders as _, ImageOptionalHeader as _, Import as PeImport, PeFile64,
+};
 use object::read::{ExportTarget, NameOrOrdinal};
 use object::{LittleEndian, Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind, pe};
 
@@ -29,6 +32,8 @@ pub struct Image {
     pub functions: Vec<Function>,
     /// Names, and places in `functions`.
     pub exports: BTreeMap<String, usize>,
+    /// The place of the entry point in `functions`.
+    pub entry: Option<usize>,
 }
 
 /// A section.
@@ -143,7 +148,7 @@ impl<'a> Memory<'a> {
 }
 
 impl Image {
-    /// Reads the image of a driver that is linked with `/DEBUG:SYMTAB`.
+    /// Reads the image of a driver that is linked with `/DEBUG:SYMTAB`, or with `/MAP` and has its map beside it.
     ///
     /// # Errors
     ///
@@ -151,10 +156,11 @@ impl Image {
     /// are not understood.
     pub fn read(path: &Path) -> Result<Self> {
         let data = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Self::parse(&data).with_context(|| format!("cannot look into {}", path.display()))
+        Self::parse(&data, &path.with_extension("map"))
+            .with_context(|| format!("cannot look into {}", path.display()))
     }
 
-    fn parse(data: &[u8]) -> Result<Self> {
+    fn parse(data: &[u8], map: &Path) -> Result<Self> {
         let file = PeFile64::parse(data).context("this is no 64-bit image")?;
         let processor = match file.architecture() {
             object::Architecture::X86_64 => x64::PROCESSOR,
@@ -180,7 +186,9 @@ impl Image {
             let name = format!("{:#}", rustc_demangle::demangle(symbol.name()?));
             named.entry(address).or_insert(name);
         }
-        ensure!(!named.is_empty(), "it has no symbols: it was linked without /DEBUG:SYMTAB");
+        if named.is_empty() {
+            named = map::read(map)?;
+        }
         let mut exported = Vec::new();
         for export in file.exports()? {
             let export = export?;
@@ -216,7 +224,9 @@ impl Image {
             let place = place(address).with_context(|| format!("`{name}` is no function"))?;
             exports.insert(name, place);
         }
-        Ok(Self { sections, imports, functions, exports })
+        let entry = file.nt_headers().optional_header().address_of_entry_point();
+        let entry = functions.iter().position(|function| function.start == entry);
+        Ok(Self { sections, imports, functions, exports, entry })
     }
 }
 

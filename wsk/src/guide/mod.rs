@@ -6,7 +6,8 @@
 //! 4. [IRQL](irql): the levels at which each operation is allowed
 //! 5. [Unloading](unloading): the order of shutdown, and its pitfalls
 //! 6. [Testing](testing): running driver code in a process, with faults
-//! 7. [From C](from_c): the counterpart of every name in `wsk.h`
+//! 7. [Windows](windows): loading a driver on a test machine, step by step
+//! 8. [From C](from_c): the counterpart of every name in `wsk.h`
 //!
 //! Every program in the guide is a documentation test, run on the emulated kernel of `wsk-host`.
 
@@ -31,6 +32,9 @@ pub mod unloading {}
 
 #[doc = include_str!("testing.md")]
 pub mod testing {}
+
+#[doc = include_str!("windows.md")]
+pub mod windows {}
 
 #[doc = include_str!("from_c.md")]
 pub mod from_c {}

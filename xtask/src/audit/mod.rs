@@ -81,12 +81,9 @@ fn compile(features: &[&str], arch: Arch) -> Result<PathBuf> {
 
 /// The faults of an image that no driver may have.
 fn faults(arch: Arch, image: &Image, measures: &Measures) -> Result<Vec<String>> {
-    let found = [
-        panics::problems(image)?,
-        pageable(&image.sections, &image.imports),
-        measures.problems.clone(),
-    ];
-    Ok(found.concat().into_iter().map(|problem| format!("{}: {problem}", arch.name())).collect())
+    let findings = [panics::findings(image)?, pageable(&image.sections, &image.imports)].concat();
+    let found = findings.iter().map(ToString::to_string).chain(measures.problems.clone());
+    Ok(found.map(|problem| format!("{}: {problem}", arch.name())).collect())
 }
 
 /// The faults of the audit driver, and the functions that it lacks.

@@ -139,7 +139,7 @@ impl Measures {
         let pointed = image.functions.iter().enumerate().filter(|(_, one)| one.is_address_taken);
         let (callers, mut problems) =
             callers(pointed.map(|(place, one)| (one.name.as_str(), depths.bytes(place))));
-        problems.extend(circles(&depths));
+        problems.extend(circles(&depths).iter().map(ToString::to_string));
         // An export outside of types and modules is no function of wsk.
         let exports = image.exports.iter().filter(|(name, _)| name.contains("::"));
         let calls =

@@ -7,6 +7,7 @@ mod headers;
 mod miri;
 mod release;
 mod steps;
+mod template;
 mod time;
 mod units;
 

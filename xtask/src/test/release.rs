@@ -11,7 +11,7 @@ use crate::project;
 use crate::tool::{self, Tool};
 
 /// A crate that is published, in the order in which that is done, and the folder that it is in.
-const CRATES: [(&str, &str); 7] = [
+const CRATES: [(&str, &str); 8] = [
     ("wsk-sys", "wsk-sys"),
     ("wsk-host-macros", "wsk-host/macros"),
     ("wsk-host", "wsk-host"),
@@ -19,6 +19,7 @@ const CRATES: [(&str, &str); 7] = [
     ("wsk-macros", "wsk-macros"),
     ("wsk", "wsk"),
     ("wsk-driver", "wsk-driver"),
+    ("cargo-wsk", "cargo-wsk"),
 ];
 
 /// The files of each package besides its sources. The licenses are copies of the project's.

@@ -7,8 +7,8 @@ use cargo_wsk::build::{self, Arch, Build};
 use cargo_wsk::setup;
 
 use super::{
-    Step, c, callback_cost, compilers, fuzz, headers, libclang, miri, nothing, release, unit_needs,
-    units, wine as wine_needs, wine_web,
+    Step, c, callback_cost, compilers, fuzz, headers, libclang, miri, nothing, release, template,
+    unit_needs, units, wine as wine_needs, wine_web,
 };
 use crate::{audit, bench, bindgen, driver, project, wine};
 
@@ -25,7 +25,7 @@ pub(super) const MIRI: &str = "miri";
 pub(super) const LICENSES: &str = "licenses";
 pub(super) const SEMVER: &str = "semver";
 
-pub(super) static STEPS: [Step; 28] = [
+pub(super) static STEPS: [Step; 29] = [
     Step {
         name: "format",
         is_for_releases: false,
@@ -151,6 +151,14 @@ pub(super) static STEPS: [Step; 28] = [
         about: "every example driver builds for x64 and arm64, however it is optimized",
         needs: nothing,
         run: drivers_all,
+    },
+    Step {
+        // Each builds all libraries once more.
+        name: "template",
+        is_for_releases: true,
+        about: "new projects of `cargo wsk new` pass their tests; the driver builds, passes its audit, and runs in Wine",
+        needs: wine_needs,
+        run: template::run,
     },
     Step {
         name: "audit",
@@ -382,6 +390,7 @@ fn drivers() -> Result<()> {
     print!("{}", driver::describe(&driver::build("echo", Arch::X64)?)?);
     driver::describe(&unoptimized(Arch::X64).compile(project::workspace()?)?)?;
     println!("{}: a driver with `alloc` links, not optimized", Arch::X64.name());
+    template::build()?;
     no_driver_for_a_host()
 }
 
@@ -411,7 +420,7 @@ fn no_driver_for_a_host() -> Result<()> {
     let shell = Shell::new()?;
     let target = setup::TARGETS[0];
     let abort = build::panic_aborts(DEV);
-    let arguments = ["build", "--quiet", "--config", &abort, "--package", "echo-driver"];
+    let arguments = ["build", "--quiet", "--config", &abort, "--package", "audit-driver"];
     let features = ["--target", target, "--package", "wsk-sys", "--features", "wsk-sys/host"];
     let output = cargo_command(&shell, &[&arguments[..], &features].concat())
         .env(build::linker_variable(target), build::LINKER)

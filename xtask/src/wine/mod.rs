@@ -11,7 +11,7 @@ use cargo_wsk::build::Arch;
 use cargo_wsk::setup::{self, Dependency};
 use cargo_wsk::wine::{self, Parameter, RegistryValue};
 
-pub(crate) use self::test::{run as test, run_image as test_image};
+pub(crate) use self::test::{run as test, run_image as test_image, run_new as test_new};
 use crate::driver;
 use crate::project;
 

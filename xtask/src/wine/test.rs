@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use cargo_wsk::build::Arch;
-use cargo_wsk::wine::{DriverService, Log, Parameter, Prefix, netio};
+use cargo_wsk::wine::{Channels, DriverService, Log, Parameter, Prefix, netio};
 
 use super::{echo, free_port, port, web};
-use crate::driver;
+use crate::{driver, project};
 
 /// The time that a check may take. The longest one, with 10,000 connections, takes about 20 s here.
 const PATIENCE: Duration = Duration::from_mins(4);
@@ -35,6 +35,23 @@ pub(crate) fn run(name: &str) -> Result<()> {
 /// Runs the checks against an image that is, or claims to be, the echo driver.
 pub(crate) fn run_image(image: &Path) -> Result<()> {
     repeat(image, echo::checks)
+}
+
+/// Runs the clients of the echo driver against a new project's driver.
+pub(crate) fn run_new(name: &str, image: &Path) -> Result<()> {
+    let log = Log::kept();
+    let checks = || {
+        let prefix = Prefix::create(&project::scratch()?, &log, Channels::Messages)?;
+        let run = LoadableDriver { prefix: &prefix, name, image, log: &log };
+        let driver = run.load()?;
+        for (name, check) in echo_checks::CHECKS {
+            let server = driver.server;
+            run.check(name, move || check(server))?;
+        }
+        driver.unload()?;
+        prefix.remove()
+    };
+    checks().inspect_err(|_| eprintln!("{}", log.text()))
 }
 
 fn repeat(image: &Path, checks: Checks) -> Result<()> {

@@ -1,0 +1,64 @@
+//! The findings of an audit.
+
+use std::fmt;
+
+/// A kind of defect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// The headers or sections of the image.
+    Image,
+    /// An import that is not the kernel's, or that the image's least Windows lacks.
+    Import,
+    /// A part of the image is pageable or discarded.
+    Pageable,
+    /// A function can panic, which brings the system down.
+    Panic,
+    /// Functions call each other in a circle.
+    Recursion,
+    /// A function and the functions that it calls use more stack than the budget.
+    Stack,
+}
+
+impl Kind {
+    /// Its name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Import => "import",
+            Self::Pageable => "pageable",
+            Self::Panic => "panic",
+            Self::Recursion => "recursion",
+            Self::Stack => "stack",
+        }
+    }
+}
+
+/// A defect of a driver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The kind of defect.
+    pub kind: Kind,
+    /// The name in the source of the function that has it, if it is a function's.
+    pub function: Option<String>,
+    /// The defect.
+    pub message: String,
+    /// What to do about it.
+    pub remedy: &'static str,
+}
+
+impl Finding {
+    pub(super) fn new(kind: Kind, message: String, remedy: &'static str) -> Self {
+        Self { kind, function: None, message, remedy }
+    }
+
+    pub(super) fn of(self, function: &str) -> Self {
+        Self { function: Some(function.to_owned()), ..self }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}. {}", self.message, self.remedy)
+    }
+}

@@ -1,0 +1,180 @@
+//! Creates a driver's project.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// A kind of project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// The logic as a library, and a driver around it that needs no WDK
+    Wdm,
+    /// The logic alone
+    Lib,
+}
+
+/// A file of a project: its path, and its template.
+type File = (&'static str, &'static str);
+
+macro_rules! template {
+    ($path:literal) => {
+        include_str!(concat!("../templates/", $path))
+    };
+}
+
+const COMMON: [File; 3] = [
+    (".gitignore", template!("common/gitignore")),
+    ("src/lib.rs", template!("common/lib.rs")),
+    ("tests/host.rs", template!("common/host.rs")),
+];
+
+const WDM: [File; 7] = [
+    ("Cargo.toml", template!("wdm/Cargo.toml")),
+    ("README.md", template!("wdm/README.md")),
+    (".github/workflows/ci.yml", template!("wdm/ci.yml")),
+    ("driver/Cargo.toml", template!("wdm/driver.toml")),
+    ("driver/src/lib.rs", template!("wdm/driver.rs")),
+    ("driver/tests/driver.rs", template!("wdm/driver_test.rs")),
+    ("windows-report.ps1", template!("wdm/windows-report.ps1")),
+];
+
+const LIB: [File; 3] = [
+    ("Cargo.toml", template!("lib/Cargo.toml")),
+    ("README.md", template!("lib/README.md")),
+    (".github/workflows/ci.yml", template!("lib/ci.yml")),
+];
+
+impl Kind {
+    fn files(self) -> impl Iterator<Item = &'static File> {
+        let own: &[File] = match self {
+            Self::Wdm => &WDM,
+            Self::Lib => &LIB,
+        };
+        COMMON.iter().chain(own)
+    }
+}
+
+/// A project to be created.
+#[derive(Clone, Copy, Debug)]
+pub struct Project<'a> {
+    /// The folder; its name is that of the package and the driver.
+    pub folder: &'a Path,
+    /// The kind of project.
+    pub kind: Kind,
+    /// A clone of the repository of `wsk`, from which its crates come; otherwise they come from the registry.
+    pub wsk: Option<&'a Path>,
+}
+
+impl Project<'_> {
+    /// Creates the project's files, in a folder that does not exist or is empty. Returns the project's name.
+    ///
+    /// # Errors
+    ///
+    /// If the name is none of a package, the folder has files, `wsk` is no clone, or a file cannot be written.
+    pub fn create(&self) -> Result<String> {
+        let name = self.folder.file_name().and_then(|name| name.to_str());
+        let name = name.with_context(|| format!("{} has no name", self.folder.display()))?;
+        require_name(name)?;
+        if self.folder.read_dir().is_ok_and(|mut files| files.next().is_some()) {
+            bail!("{} exists and has files: choose another name", self.folder.display());
+        }
+        let wsk = self.wsk.map(clone_of_wsk).transpose()?;
+        for (path, template) in self.kind.files() {
+            let path = self.folder.join(path);
+            let folder = path.parent().unwrap_or(self.folder);
+            fs::create_dir_all(folder)
+                .with_context(|| format!("cannot create {}", folder.display()))?;
+            fs::write(&path, fill(template, name, wsk.as_deref()))
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(name.to_owned())
+    }
+}
+
+/// Checks that cargo, rustc and Windows take the name.
+fn require_name(name: &str) -> Result<()> {
+    let starts = name.starts_with(|first: char| first.is_ascii_lowercase());
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    ensure!(
+        starts && name.chars().all(is_plain) && name.len() <= 40,
+        "`{name}` is no name of a driver: use up to 40 lower-case letters, digits, `-` and `_`, beginning with a letter"
+    );
+    let taken = ["alloc", "core", "driver", "std", "test", "wsk"];
+    ensure!(
+        !taken.contains(&name) && !name.starts_with("wsk-") && !name.ends_with("-driver"),
+        "`{name}` is the name of another crate: choose another, without `-driver` at its end"
+    );
+    Ok(())
+}
+
+/// The absolute path of a clone.
+fn clone_of_wsk(folder: &Path) -> Result<PathBuf> {
+    let folder =
+        folder.canonicalize().with_context(|| format!("cannot find {}", folder.display()))?;
+    ensure!(
+        folder.join("wsk-driver").join("Cargo.toml").is_file(),
+        "{} is no clone of the repository of `wsk`: it has no wsk-driver/Cargo.toml",
+        folder.display()
+    );
+    Ok(folder)
+}
+
+/// Fills a template's blanks.
+fn fill(template: &str, name: &str, wsk: Option<&Path>) -> String {
+    let mut text = template
+        .replace("{{name}}", name)
+        .replace("{{crate}}", &name.replace('-', "_"))
+        .replace("{{tag}}", &tag(name));
+    for library in ["wsk", "wsk-driver", "wsk-host"] {
+        let version = env!("CARGO_PKG_VERSION");
+        let dependency = match wsk {
+            // A literal string of TOML, for the backslashes of Windows.
+            Some(wsk) => {
+                format!("{{ version = \"{version}\", path = '{}' }}", wsk.join(library).display())
+            }
+            None => format!("\"{version}\""),
+        };
+        text = text.replace(&format!("{{{{dep:{library}}}}}"), &dependency);
+    }
+    text
+}
+
+/// A pool tag: the first four letters and digits, as the debugger shows them.
+fn tag(name: &str) -> String {
+    let mut letters = name.chars().filter(char::is_ascii_alphanumeric);
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    let tag: String = first.into_iter().chain(letters).take(4).collect();
+    format!("{tag:_<4}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_blank_is_left_in_any_file() {
+        for kind in [Kind::Wdm, Kind::Lib] {
+            for (path, template) in kind.files() {
+                for wsk in [None, Some(Path::new("/wsk"))] {
+                    let text = fill(template, "my-driver2", wsk);
+                    // GitHub's own are `${{ … }}`, of which there are none.
+                    assert!(!text.contains("{{") && !text.contains("}}"), "{path}:\n{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_crates_and_drivers() {
+        for name in ["echo", "my-net_2"] {
+            require_name(name).unwrap();
+        }
+        for name in
+            ["", "Echo", "2net", "a b", "wsk", "wsk-host", "echo-driver", "é", &"a".repeat(41)]
+        {
+            assert!(require_name(name).is_err(), "{name}");
+        }
+        assert_eq!([tag("echo"), tag("my-net"), tag("a")], ["Echo", "Myne", "A___"]);
+    }
+}

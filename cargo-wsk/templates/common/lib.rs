@@ -1,0 +1,49 @@
+//! The logic of {{name}}: an echo server. It is the same in a driver, in Wine, and in a test.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+use core::fmt;
+
+use wsk::{Buffer, ErrorKind, Result, Spawner, TcpListener, TcpStream};
+
+/// Receives messages: sends them to the kernel debugger, or prints them.
+pub type Log = fn(fmt::Arguments<'_>);
+
+/// Serves connections, each in a task of its own, until the listener fails or the driver is unloaded.
+///
+/// # Errors
+///
+/// The error for which no more connections can be accepted.
+pub async fn serve(mut listener: TcpListener, spawner: Spawner, log: Log) -> Result<()> {
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
+            Err(error) => return Err(error),
+        };
+        spawner.spawn(async move {
+            if let Err(error) = echo(&stream).await {
+                log(format_args!("the connection of {peer} failed: {error}"));
+            }
+        })?;
+    }
+}
+
+/// Sends back everything it receives, until the peer finishes sending.
+async fn echo(stream: &TcpStream) -> Result<()> {
+    let mut buffer = Buffer::new(16 * 1024)?;
+    loop {
+        let (received, filled) = stream.recv(buffer).await.into_result()?;
+        if received == 0 {
+            break;
+        }
+        let (_, sent) = stream.send_all(filled.slice(..received)?).await.into_result()?;
+        buffer = sent.into_inner();
+    }
+    match stream.shutdown().await {
+        // Wine's WSK has no disconnect. There, closing a connection is graceful.
+        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
+        result => result,
+    }
+}
