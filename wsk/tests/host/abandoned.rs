@@ -1,7 +1,9 @@
 //! Receives whose futures are dropped: the next receive returns the data that they still receive.
 
 use std::future::{Future, poll_fn};
-use std::task::Poll;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use test_support::connection::{buffer, streams};
@@ -9,7 +11,7 @@ use test_support::futures::{join, poll_times};
 use test_support::scenario::{on, on_host, passive};
 use test_support::seeds::seeds;
 use wsk::{Buffer, ErrorKind, Provider, Result, Runtime, TcpStream, UdpSocket, time};
-use wsk_host::{Config, Host};
+use wsk_host::{Config, Host, Timing};
 
 /// The timeout of a receive, which is often too short.
 const PATIENCE: Duration = Duration::from_micros(500);
@@ -303,5 +305,41 @@ fn a_datagram_of_a_dropped_receive_is_the_next_ones() {
         };
         on(Config::default().seed(seed), run)
             .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    }
+}
+
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The task of a dropped receive may be freed at once: neither the kept request has its waker, nor does one that a later
+/// receive waited for.
+#[test]
+fn a_dropped_receive_keeps_no_waker() {
+    let mut configs = vec![Config::default().timing(Timing::Deferred)];
+    configs.extend((0..8).map(|seed| Config::default().seed(seed)));
+    for config in configs {
+        on(config, async |wsk| {
+            let (client, server) = streams(&wsk).await?;
+            for _ in 0..2 {
+                let woken = Arc::new(Count(AtomicUsize::new(0)));
+                let waker = Waker::from(Arc::clone(&woken));
+                let mut receive = Box::pin(client.recv(Buffer::new(10)?));
+                let is_ready = receive.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
+                assert!(!is_ready, "nothing was sent");
+                drop(receive);
+                drop(waker);
+                assert_eq!(Arc::strong_count(&woken), 1, "{config:?}");
+            }
+            server.send_all(buffer(b"late")?).await.into_result()?;
+            let (received, bytes) = client.recv_full(Buffer::new(4)?).await.into_result()?;
+            assert_eq!((received, &bytes[..]), (4, &b"late"[..]));
+            Ok(())
+        })
+        .unwrap();
     }
 }

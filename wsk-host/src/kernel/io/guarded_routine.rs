@@ -122,5 +122,10 @@ pub(super) unsafe fn call_completion_routine(
     if kernel.image().is_guarded(context.addr()) {
         return run();
     }
-    kernel.run_client("a completion routine", run)
+    kernel.run_client("a completion routine", || {
+        let status = run();
+        // A thread may be interrupted in the last instructions of a routine.
+        interrupt();
+        status
+    })
 }
