@@ -21,6 +21,9 @@ use std::sync::Arc;
 const SETS: usize = 64;
 const WAYS: usize = 8;
 
+/// The outermost frames that need no return address on the stack: a thread begins with them.
+const OUTERMOST: usize = 2;
+
 /// A backtrace of the current thread.
 ///
 /// # Invariants
@@ -33,16 +36,26 @@ struct Kept {
 }
 
 impl Kept {
+    /// The number of frames, from the innermost one on, whose return address is on the stack.
+    ///
+    /// # Safety
+    ///
+    /// The current thread's stack pointer is not above `stack`.
+    unsafe fn matching(&self) -> usize {
+        let is_there = |(slot, frame): &(&usize, &usize)| {
+            let slot = ptr::with_exposed_provenance::<usize>(**slot);
+            // SAFETY: the address was on the stack of this thread, above the same stack pointer (Invariants), so it is
+            // now. Return addresses are no object of the language's, for which a volatile read is defined.
+            let found = unsafe { slot.read_volatile() };
+            found == **frame
+        };
+        self.slots.iter().zip(&*self.frames).take_while(is_there).count()
+    }
+
     /// Whether the thread has come the same way.
     fn is_current(&self, stack: usize) -> bool {
-        self.stack == stack
-            && self.slots.iter().zip(&*self.frames).all(|(slot, frame)| {
-                let slot = ptr::with_exposed_provenance::<usize>(*slot);
-                // SAFETY: the address was on the stack of this thread, above the same stack pointer (Invariants), so it
-                // is now. Return addresses are no object of the language's, for which a volatile read is defined.
-                let found = unsafe { slot.read_volatile() };
-                found == *frame
-            })
+        // SAFETY: the stack pointer was `stack` in the caller's caller, which has not returned.
+        self.stack == stack && unsafe { self.matching() } == self.slots.len()
     }
 }
 
@@ -85,11 +98,14 @@ pub(super) fn keep(stack: usize, slots: &[usize], frames: &Arc<[usize]>) {
     if slots.is_empty() || slots.iter().any(|slot| *slot < stack) {
         return;
     }
-    let new = Kept { stack, slots: slots.into(), frames: Arc::clone(frames) };
+    let mut new = Kept { stack, slots: slots.into(), frames: Arc::clone(frames) };
     // The unwinder has read them there. Where that is not so, the frames are of another kind.
-    if !new.is_current(stack) {
+    // SAFETY: the stack pointer was `stack` in the caller, which has not returned.
+    let matching = unsafe { new.matching() };
+    if matching == 0 || matching + OUTERMOST < slots.len() {
         return;
     }
+    new.slots = slots[..matching].into();
     let _ = KEPT.try_with(|kept| {
         let Ok(mut kept) = kept.try_borrow_mut() else { return };
         kept.resize_with(SETS, Vec::new);
