@@ -182,14 +182,16 @@ const LOCKS_STOPPED: [(&str, &str); 3] = [
     ("waits-for-itself", "the current thread has the resource as a reader"),
 ];
 
-/// Mutexes, resources, remove locks, and the safe strings that return their end.
+/// Mutexes, semaphores, resources, remove locks, and the safe strings that return their end.
 fn locks(shell: &Shell, library: &Library) -> Result<()> {
     for (compiler, language, standard) in LANGUAGES {
         let program = in_language(shell, library, LOCKS, (compiler, language, standard))?;
         let ProgramOutput { status, out, err } =
             execute(&mut Command::new(&program), &program, PATIENCE)?;
         ensure!(
-            status.success() && out == "excludes\nowns\nremoves\nstrings\n" && err.is_empty(),
+            status.success()
+                && out == "excludes\nowns\ncounts\nremoves\nstrings\n"
+                && err.is_empty(),
             "{} should end with 0, but it ended with {status}:\n{out}{err}",
             program.display()
         );
