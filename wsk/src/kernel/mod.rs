@@ -4,14 +4,12 @@ mod delay;
 mod event;
 #[cfg(loom)]
 mod model;
-mod semaphore;
 mod spin_lock;
 mod thread;
 mod ticks;
 
 pub(crate) use delay::delay;
 pub(crate) use event::Event;
-pub(crate) use semaphore::Semaphore;
 pub(crate) use spin_lock::SpinLock;
 pub(crate) use thread::Thread;
 pub(crate) use ticks::ticks;

@@ -165,6 +165,22 @@ impl<T> PoolBox<[MaybeUninit<T>]> {
     }
 }
 
+impl<T> PoolBox<[T]> {
+    /// Allocates a slice, and creates each of its values in its place.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new_uninit_slice`](PoolBox::new_uninit_slice); no value is made.
+    pub(crate) fn from_fn(length: usize, mut make: impl FnMut(usize) -> T) -> Result<Self> {
+        let mut places = PoolBox::<[MaybeUninit<T>]>::new_uninit_slice(length)?;
+        for (index, place) in places.iter_mut().enumerate() {
+            place.write(make(index));
+        }
+        // INVARIANT: each place of the allocation was initialized above.
+        Ok(Self(NonNull::slice_from_raw_parts(places.into_raw().cast(), length)))
+    }
+}
+
 impl<T: ?Sized> PoolBox<T> {
     /// Pins the value. Moving the box does not move it.
     ///

@@ -6,7 +6,8 @@ use core::mem::ManuallyDrop;
 use core::pin::pin;
 use core::task::{Poll, Waker};
 
-use super::join::AbortHandle;
+use super::join::{AbortHandle, JoinHandle};
+use super::local::LocalSpawner;
 use super::runtime::Spawner;
 use crate::kernel::SpinLock;
 use crate::pool::{Arc, PoolBox};
@@ -179,7 +180,7 @@ impl<T> JoinSet<T> {
     }
 }
 
-impl<T: Send + 'static> JoinSet<T> {
+impl<T: 'static> JoinSet<T> {
     /// Spawns a task of the set.
     ///
     /// # Errors
@@ -188,7 +189,34 @@ impl<T: Send + 'static> JoinSet<T> {
     pub fn spawn<F>(&mut self, future: F) -> Result<AbortHandle>
     where
         F: Future<Output = T> + Send + 'static,
+        T: Send,
     {
+        let future = self.member(future)?;
+        let task = self.spawner.spawn(future);
+        self.spawned(task)
+    }
+
+    /// Spawns a task of the set that stays on the thread of a pinned task. Its output need not be `Send`.
+    ///
+    /// So a set on that thread owns local tasks: [`shutdown`](Self::shutdown) waits until their futures were dropped.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`LocalSpawner::spawn_local`]. The set is unchanged then.
+    pub fn spawn_local<F>(&mut self, local: &LocalSpawner, future: F) -> Result<AbortHandle>
+    where
+        F: Future<Output = T> + 'static,
+    {
+        let future = self.member(future)?;
+        let task = local.spawn_local(future);
+        self.spawned(task)
+    }
+
+    /// A future that adds its result to the set when it is dropped.
+    fn member<F: Future<Output = T>>(
+        &self,
+        future: F,
+    ) -> Result<impl Future<Output = ()> + use<F, T>> {
         let member = PoolBox::new(Member {
             next: ManuallyDrop::new(None),
             result: Err(known::STATUS_CANCELLED),
@@ -196,7 +224,7 @@ impl<T: Send + 'static> JoinSet<T> {
         let shared = self.shared.clone();
         let mut finisher = Finisher { shared: shared.clone(), member: Some(member) };
         let aborts = shared.abort.generation();
-        let task = self.spawner.spawn(async move {
+        Ok(async move {
             // Moved into the future, also if that is dropped without a poll.
             let finisher = &mut finisher;
             let output = {
@@ -211,18 +239,14 @@ impl<T: Send + 'static> JoinSet<T> {
             if let (Some(output), Some(member)) = (output, &mut finisher.member) {
                 member.result = Ok(output);
             }
-        });
-        match task {
-            Ok(task) => {
-                self.length += 1;
-                Ok(task.abort_handle())
-            }
-            Err(error) => {
-                // The refused future was dropped, and has added its result.
-                self.refused += 1;
-                Err(error)
-            }
-        }
+        })
+    }
+
+    /// Counts a task that was spawned.
+    fn spawned(&mut self, task: Result<JoinHandle<()>>) -> Result<AbortHandle> {
+        // The future of a refused task was dropped, and has added its result.
+        *(if task.is_ok() { &mut self.length } else { &mut self.refused }) += 1;
+        task.map(|task| task.abort_handle())
     }
 }
 

@@ -19,6 +19,13 @@
 //! # Ok::<(), wsk::Error>(())
 //! ```
 //!
+//! # Threads
+//!
+//! A task moves between the threads of its runtime, so its future is `Send`. A [pinned](Spawner::spawn_pinned) task stays on
+//! one thread, and spawns [local](LocalSpawner::spawn_local) tasks there; their futures need not be `Send`. Calls that wait
+//! for other things than futures need a [`Passive`](crate::irql::Passive): a pinned task
+//! [has one](LocalSpawner::passive), any other leaves such a call to [`spawn_blocking`](Spawner::spawn_blocking).
+//!
 //! # Ends
 //!
 //! | method | effect on unfinished tasks |
@@ -40,6 +47,7 @@ mod block_on;
 pub(crate) mod foreign;
 mod join;
 mod join_set;
+mod local;
 mod runtime;
 mod task;
 mod task_tracker;
@@ -49,6 +57,7 @@ pub use block_on::block_on;
 pub(crate) use foreign::wake_in_completion_routine;
 pub use join::{AbortHandle, JoinHandle};
 pub use join_set::JoinSet;
+pub use local::LocalSpawner;
 pub use runtime::{Runtime, Spawner};
 pub use task_tracker::{TaskTracker, TaskTrackerToken};
 pub use yield_now::yield_now;

@@ -3,7 +3,8 @@
 //! A task is one nonpaged allocation with a reference count. The scheduler's list of all tasks has a reference until
 //! the future is dropped; so have the run queue while the task is queued, each waker, and the
 //! [`JoinHandle`](super::JoinHandle). So the future is always dropped by a thread of the runtime, at `PASSIVE_LEVEL`,
-//! and the last waker, which may be dropped at any level, only frees the memory.
+//! and the last waker, which may be dropped at any level, only frees the memory. A pinned task belongs to one thread of the
+//! runtime, which alone polls the future and drops it once it was polled.
 //!
 //! The output replaces the future in its place. If the handle still exists when the task is done, it owns the output;
 //! otherwise the output is dropped at once.
@@ -50,13 +51,16 @@ const REFERENCE: usize = 0b100_0000;
 /// - It begins a [`TaskMemory<F>`] in an allocation of a [`PoolBox`], and `functions` are those for `F`.
 /// - The allocation is freed when the reference count in `state` becomes zero.
 /// - The scheduler's lock protects `links`.
-/// - Without `DONE`, the stage is the future, which only the thread that has set `RUNNING` accesses, or the last thread
-///   of the runtime. With `OUTPUT`, the stage is the output, which belongs to the code that clears that bit, or to the
+/// - Without `DONE`, the stage is the future, which only the thread that has set `RUNNING` accesses, or a thread of the runtime
+///   that has stopped polling, when no other may poll the task. The future of a pinned task that was polled is accessed by
+///   the thread of its worker only. With `OUTPUT`, the stage is the output, which belongs to the code that clears that bit, or to the
 ///   runtime's thread if `HANDLE` is clear. Otherwise the stage is empty.
 #[repr(C)]
 pub(super) struct TaskHeader {
     state: AtomicUsize,
     scheduler: Arc<Scheduler>,
+    /// The worker to whose thread the task is pinned.
+    pub(super) worker: Option<usize>,
     functions: &'static TaskVTable,
     /// The waker of the handle.
     joiner: SpinLock<Option<Waker>>,
@@ -116,7 +120,7 @@ union Stage<F: Future> {
 pub(super) struct Task(NonNull<TaskHeader>);
 
 // SAFETY: the fields of the header are atomic or behind locks (Invariants of `TaskHeader`), and `allocate` requires
-// that the future and its output are `Send`.
+// that the future and its output may be used by the threads that use them.
 unsafe impl Send for Task {}
 
 impl Task {
@@ -125,9 +129,19 @@ impl Task {
     /// # Errors
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails; the future is dropped.
-    pub(super) fn allocate<F>(scheduler: Arc<Scheduler>, future: F) -> Result<Self>
+    ///
+    /// # Safety
+    ///
+    /// - The future is `Send`; or it is pinned to a worker of the scheduler, and either it contains only values that are
+    ///   `Send` before it is first polled, or the caller's thread is that worker's.
+    /// - The output is `Send`, or only the thread of that worker has the task's handle.
+    pub(super) unsafe fn allocate<F>(
+        scheduler: Arc<Scheduler>,
+        worker: Option<usize>,
+        future: F,
+    ) -> Result<Self>
     where
-        F: Future<Output: Send> + Send + 'static,
+        F: Future<Output: 'static> + 'static,
     {
         // Field by field: the future may be too large for a second copy on the stack.
         let mut memory = PoolBox::new_with(MaybeUninit::<TaskMemory<F>>::uninit)?;
@@ -135,6 +149,7 @@ impl Task {
         let header = TaskHeader {
             state: AtomicUsize::new(SCHEDULED | HANDLE | (3 * REFERENCE)),
             scheduler,
+            worker,
             functions: const {
                 &TaskVTable {
                     poll: poll::<F>,
@@ -211,8 +226,9 @@ impl Task {
 
     /// Drops the future of a task that is not polled any more.
     pub(super) fn finish(self) {
-        // SAFETY: the task is not done, so the stage is the future. No other thread accesses it: the task was never queued,
-        // this thread has set `RUNNING`, or all threads of the runtime but this one have ended.
+        // SAFETY: the task is not done, so the stage is the future. No other thread accesses it: the task was never queued, this
+        // thread has set `RUNNING`, this is the thread of the task's worker and has stopped polling, or the task is not
+        // pinned and all threads of the runtime have stopped polling.
         unsafe { (self.header().functions.drop_future)(self.0) };
         self.header().state.fetch_or(DONE, Ordering::AcqRel);
         self.wake_joiner();

@@ -10,8 +10,10 @@
 //! | [`CancellationToken`] | a request to end, for any number of tasks | one, when it is created |
 //! | [`Mutex`] | a value that one task at a time changes, and may hold while it waits | none |
 //! | [`Notify`] | "look again", for one task or all | none |
+//! | [`RwLock`] | as [`Mutex`], and many tasks may read at a time | none |
 //! | [`mpsc`] | a bounded queue from many senders to one receiver | two, when it is created |
 //! | [`oneshot`] | one value from one sender | one, when it is created |
+//! | [`watch`] | the last of many values | one, when it is created |
 //!
 //! ```
 //! use wsk::sync::oneshot;
@@ -47,14 +49,17 @@ mod model;
 mod mutex;
 mod notify;
 mod ring;
+mod rw_lock;
 mod semaphore;
 pub(crate) mod wait_queue;
 pub(crate) mod waker_slot;
 
 pub mod mpsc;
 pub mod oneshot;
+pub mod watch;
 
 pub use self::cancellation_token::{CancellationToken, DropGuard};
 pub use self::mutex::{Mutex, MutexGuard};
 pub use self::notify::Notify;
+pub use self::rw_lock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use crate::pool::arc::Arc;

@@ -26,7 +26,9 @@
 //!
 //! On the host's simulated network, time is virtual: these thirty seconds take no real time.
 
+mod clock;
 mod deadline;
+mod interval;
 mod timer;
 
 use core::fmt;
@@ -35,7 +37,9 @@ use core::pin::{Pin, pin};
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
+pub use self::clock::{Instant, SystemTime};
 pub(crate) use self::deadline::{Deadline, Limit, Never, Timeout, Timers};
+pub use self::interval::{Interval, MissedTickBehavior, interval, interval_at};
 use self::timer::Timer;
 use crate::status::{Result, known};
 
@@ -60,6 +64,29 @@ impl Sleep {
         let mut timer = Timer::new()?;
         timer.start(duration)?;
         Ok(Self(timer))
+    }
+
+    /// Starts the timer, for a moment. One that has passed is ready at once.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    pub fn until(deadline: Instant) -> Result<Self> {
+        Self::new(deadline.duration_since(Instant::now()))
+    }
+
+    /// Starts the timer again, for another moment, whether it has expired or not. It allocates only if it expires at this
+    /// moment.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails. The timer is stopped then.
+    pub fn reset(&mut self, deadline: Instant) -> Result<()> {
+        self.0.start(deadline.duration_since(Instant::now()))
     }
 }
 
@@ -89,6 +116,49 @@ impl fmt::Debug for Sleep {
 pub async fn sleep(duration: Duration) -> Result<()> {
     Sleep::new(duration)?.await;
     Ok(())
+}
+
+/// Waits until a moment.
+///
+/// # Cancel safety
+///
+/// This method is cancel safe. Dropping the future stops the timer.
+///
+/// # Errors
+///
+/// Those of [`Sleep::new`].
+pub async fn sleep_until(deadline: Instant) -> Result<()> {
+    Sleep::until(deadline)?.await;
+    Ok(())
+}
+
+/// Waits for a future, at most until a moment, as [`timeout`] does.
+///
+/// ```
+/// use std::time::Duration;
+/// use wsk::ErrorKind;
+/// use wsk::time::{self, Instant};
+///
+/// # let host = wsk_host::Host::new(wsk_host::Config::default());
+/// # let _entered = host.enter();
+/// // SAFETY: on a host, an example runs at PASSIVE_LEVEL.
+/// let passive = unsafe { wsk::irql::Passive::assume() };
+/// let deadline = Instant::now() + Duration::from_secs(5);
+/// let late = time::timeout_at(deadline, time::sleep_until(deadline + Duration::from_secs(1)));
+/// let error = wsk::rt::block_on(passive, late)?.unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::TimedOut);
+/// # Ok::<(), wsk::Error>(())
+/// ```
+///
+/// # Cancel safety
+///
+/// That of [`timeout`].
+///
+/// # Errors
+///
+/// Those of [`timeout`].
+pub async fn timeout_at<F: Future>(deadline: Instant, future: F) -> Result<F::Output> {
+    timeout(deadline.duration_since(Instant::now()), future).await
 }
 
 /// Waits for a future, with a timeout.

@@ -189,6 +189,106 @@ fn a_mutex_is_held_by_one_task_at_a_time() {
     });
 }
 
+/// Readers share the value, a writer has it alone, and none is kept out by those that came later.
+#[test]
+fn a_lock_is_read_by_many_or_written_by_one() {
+    everywhere(|host| {
+        let runtime = Runtime::new(passive(), 3).unwrap();
+        let shared = Arc::new((sync::RwLock::new(0), AtomicUsize::new(0), AtomicUsize::new(0)));
+        let before = host.allocations();
+        {
+            let lock = &shared.0;
+            let (one, other) = (lock.try_read().unwrap(), lock.try_read().unwrap());
+            assert_eq!(*one + *other, 0);
+            let mut writes = Box::pin(lock.write());
+            assert!(writes.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            assert!(
+                lock.try_read().is_err() && lock.try_write().is_err(),
+                "the writer comes first"
+            );
+            drop(writes);
+            at_dispatch_level(|| drop((one, lock.try_read().unwrap())));
+            assert!(lock.try_write().is_err());
+            drop(other);
+            assert!(lock.try_write().is_ok());
+        }
+        assert_eq!(host.allocations(), before);
+        for task in 0..6 {
+            let shared = Arc::clone(&shared);
+            let run = async move {
+                let (lock, readers, writers) = &*shared;
+                for round in 0..4 {
+                    if (task + round) % 3 == 0 {
+                        drop(poll_times(lock.write(), round % 2).await);
+                        let mut value = lock.write().await;
+                        assert_eq!(writers.fetch_add(1, Ordering::SeqCst), 0);
+                        yield_now().await;
+                        assert_eq!(readers.load(Ordering::SeqCst), 0);
+                        *value += 1;
+                        writers.fetch_sub(1, Ordering::SeqCst);
+                    } else {
+                        let value = lock.read().await;
+                        readers.fetch_add(1, Ordering::SeqCst);
+                        let seen = *value;
+                        yield_now().await;
+                        assert_eq!((writers.load(Ordering::SeqCst), *value), (0, seen));
+                        readers.fetch_sub(1, Ordering::SeqCst);
+                    }
+                }
+            };
+            runtime.spawn(run).unwrap();
+        }
+        runtime.finish(passive());
+        let mut lock = Arc::into_inner(shared).unwrap().0;
+        assert_eq!(format!("{lock:?}"), "RwLock { value: 8 }");
+        assert_eq!((*lock.get_mut(), lock.into_inner()), (8, 8));
+    });
+}
+
+#[test]
+fn a_watched_value_is_seen_by_all() {
+    everywhere(|host| {
+        let runtime = Runtime::new(passive(), 2).unwrap();
+        let (sender, receiver) = sync::watch::channel(0).unwrap();
+        let watches = (0..3).map(|_| {
+            let mut receiver = receiver.clone();
+            let watch = async move {
+                let mut last = 0;
+                while receiver.changed().await.is_ok() {
+                    let value = receiver.get_and_update();
+                    assert!(value > last, "a value is seen once, and none after a later one");
+                    last = value;
+                }
+                last
+            };
+            runtime.spawn(watch).unwrap()
+        });
+        let watches: Vec<_> = watches.collect();
+        let before = host.allocations();
+        for value in 1..5 {
+            assert_eq!(at_dispatch_level(|| sender.send_replace(value)), value - 1);
+        }
+        assert_eq!(host.allocations(), before);
+        let mut late = sender.subscribe();
+        assert!(!late.has_changed() && poll_now(late.changed()).is_none());
+        let other = sender.clone();
+        drop(sender);
+        other.send(5);
+        assert!(late.has_changed() && late.get() == 5 && late.has_changed());
+        assert_eq!(poll_now(late.changed()), Some(Ok(())));
+        drop(other);
+        for watch in watches {
+            assert_eq!(rt::block_on(passive(), watch).unwrap(), Ok(5));
+        }
+        assert_eq!(poll_now(late.changed()).unwrap().unwrap_err().kind(), ErrorKind::Cancelled);
+        runtime.finish(passive());
+        let (sender, receiver) = sync::watch::channel(()).unwrap();
+        assert!(!sender.is_closed());
+        drop(receiver);
+        assert!(sender.is_closed());
+    });
+}
+
 /// Each value is received once, those of a sender in order, by a channel that is smaller than their number.
 #[test]
 fn a_channel_delivers_the_values_of_many_senders() {

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use test_support::connection::{buffer, streams};
 use test_support::futures::{join, poll_times};
 use test_support::scenario::{last_under_miri, on, on_host, passive, with_all_timings};
-use wsk::time::{Sleep, sleep, timeout};
+use wsk::time::{
+    self, MissedTickBehavior, Sleep, SystemTime, interval, sleep, sleep_until, timeout, timeout_at,
+};
 use wsk::{Buffer, ErrorKind, Provider, Runtime, TcpListener, TcpStream, UdpSocket};
 use wsk_host::{Config, Host, Timing};
 
@@ -176,4 +178,85 @@ fn time_passes_on_the_machine_as_well() {
     };
     let waited = on(Config::real(), run).unwrap();
     assert!(waited >= Duration::from_millis(20), "{waited:?}");
+}
+
+/// Ticks are at their times, whatever is dropped in between, and missed ones as the behavior says.
+#[test]
+fn an_interval_ticks_at_its_times() {
+    const PERIOD: Duration = Duration::from_millis(100);
+    with_all_timings(async |_| {
+        assert_eq!(interval(Duration::ZERO).unwrap_err().kind(), ErrorKind::InvalidInput);
+        let start = time::Instant::now();
+        let mut ticks = interval(PERIOD)?;
+        let mut planned = Vec::new();
+        for _ in 0..5 {
+            // Its first poll sets the timer, unless the tick is due.
+            let early = poll_times(ticks.tick(), 1).await;
+            let tick = match early {
+                Some(tick) => tick,
+                None => ticks.tick().await,
+            };
+            assert!(time::Instant::now() >= tick);
+            planned.push(tick.duration_since(start).as_millis());
+        }
+        assert_eq!(planned, [0, 100, 200, 300, 400]);
+        for (behavior, expected) in [
+            (MissedTickBehavior::Burst, [100, 200, 300, 400]),
+            (MissedTickBehavior::Skip, [100, 400, 500, 600]),
+            // The late tick is returned at 350 or a little later.
+            (MissedTickBehavior::Delay, [100, 450, 550, 650]),
+        ] {
+            let start = time::Instant::now();
+            let mut ticks = time::interval_at(start + PERIOD, PERIOD)?;
+            ticks.set_missed_tick_behavior(behavior);
+            assert_eq!((ticks.missed_tick_behavior(), ticks.period()), (behavior, PERIOD));
+            sleep_until(start + Duration::from_millis(350)).await?;
+            for expected in expected {
+                let tick = ticks.tick().await.duration_since(start);
+                let late = tick.checked_sub(Duration::from_millis(expected));
+                assert!(late.is_some_and(|late| late < PERIOD / 4), "{behavior:?}: {tick:?}");
+            }
+            ticks.reset();
+            let before = time::Instant::now();
+            assert!(ticks.tick().await >= before + PERIOD);
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn deadlines_are_moments() {
+    with_all_timings(async |_| {
+        let (start, date) = (time::Instant::now(), SystemTime::now());
+        let second = Duration::from_secs(1);
+        sleep_until(start + second).await?;
+        // One that has passed, and one that is set again, before it expires and afterwards.
+        sleep_until(start).await?;
+        let mut sleep = pin!(Sleep::until(start + HOUR)?);
+        for seconds in 2..4 {
+            sleep.reset(start + seconds * second)?;
+            sleep.as_mut().await;
+            assert_eq!(start.elapsed().as_secs(), u64::from(seconds));
+        }
+        assert!(timeout_at(start, async {}).await.is_ok());
+        let error = timeout_at(start + 4 * second, std::future::pending::<()>()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert_eq!(start.elapsed().as_secs(), 4);
+
+        let now = SystemTime::now();
+        assert_eq!(now.duration_since(date)?.as_secs(), 4);
+        assert_eq!(date.duration_since(now).unwrap_err().kind(), ErrorKind::InvalidInput);
+        assert_eq!(SystemTime::from_ticks(now.ticks()), now);
+        assert_eq!(now.checked_add(HOUR).and_then(|later| later.checked_sub(HOUR)), Some(now));
+        assert_eq!(now.checked_add(Duration::MAX), None);
+        assert_eq!(SystemTime::UNIX_EPOCH.checked_sub(Duration::from_secs(11_644_473_601)), None);
+
+        assert_eq!(start.duration_since(start + second), Duration::ZERO);
+        assert_eq!((start + second) - start, second);
+        assert_eq!(start + Duration::from_nanos(1), start + Duration::from_nanos(100));
+        assert!(start.checked_add(Duration::MAX).is_none() && start + Duration::MAX > start + HOUR);
+        assert!(start.checked_sub(Duration::MAX).is_none());
+        assert_eq!((start + HOUR).checked_sub(HOUR), Some(start));
+        Ok(())
+    });
 }

@@ -7,7 +7,7 @@ use core::task::Context;
 use core::time::Duration;
 
 use wsk::irql::Passive;
-use wsk::rt::{AbortHandle, JoinHandle, JoinSet, TaskTracker, TaskTrackerToken};
+use wsk::rt::{AbortHandle, JoinHandle, JoinSet, LocalSpawner, TaskTracker, TaskTrackerToken};
 use wsk::{Runtime, Spawner, rt};
 
 use crate::entries::Foreign;
@@ -32,6 +32,17 @@ calls! {
     "Spawner::spawn<1024>": |(spawner, future): (&'static Spawner, Foreign<1024>)| {
         spawner.spawn(future)
     };
+    "Spawner::spawn_pinned": |(spawner, create): (&'static Spawner, fn(LocalSpawner) -> Foreign<8>)| {
+        spawner.spawn_pinned(create)
+    };
+    "Spawner::spawn_blocking": |(spawner, function): (&'static Spawner, fn(Passive) -> u64)| {
+        spawner.spawn_blocking(function)
+    };
+    "LocalSpawner::spawn_local": |(local, future): (&'static LocalSpawner, Foreign<8>)| {
+        local.spawn_local(future)
+    };
+    "LocalSpawner::spawner": |local: &'static LocalSpawner| local.spawner();
+    "LocalSpawner::passive": |local: &'static LocalSpawner| local.passive();
     "Spawner::clone": |spawner: &'static Spawner| spawner.clone();
     "JoinHandle::is_finished": |handle: &'static JoinHandle<u64>| handle.is_finished();
     "JoinHandle::abort": |handle: &'static JoinHandle<u64>| handle.abort();
@@ -43,6 +54,10 @@ calls! {
     "JoinSet::len": |set: &'static JoinSet<()>| set.len();
     "JoinSet::is_empty": |set: &'static JoinSet<()>| set.is_empty();
     "JoinSet::abort_all": |set: &'static mut JoinSet<()>| set.abort_all();
+    "JoinSet::spawn_local":
+        |(set, local, future): (&'static mut JoinSet<()>, &'static LocalSpawner, Foreign<8>)| {
+            set.spawn_local(local, future)
+        };
     "JoinSet::spawn": |(set, future): (&'static mut JoinSet<()>, Foreign<8>)| set.spawn(future);
     "TaskTracker::new": |()| TaskTracker::new();
     "TaskTracker::spawn":
@@ -73,6 +88,7 @@ futures! {
 drops! {
     "Runtime::drop": Runtime;
     "Spawner::drop": Spawner;
+    "LocalSpawner::drop": LocalSpawner;
     "JoinHandle::drop": JoinHandle<u64>;
     "AbortHandle::drop": AbortHandle;
     "JoinSet::drop": JoinSet<()>;
@@ -82,6 +98,7 @@ drops! {
 
 formats! {
     "Runtime::fmt<Debug>": Runtime as Debug;
+    "LocalSpawner::fmt<Debug>": LocalSpawner as Debug;
     "Spawner::fmt<Debug>": Spawner as Debug;
     "AbortHandle::fmt<Debug>": AbortHandle as Debug;
     "JoinSet::fmt<Debug>": JoinSet<()> as Debug;

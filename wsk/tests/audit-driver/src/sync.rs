@@ -8,7 +8,10 @@ use core::task::Context;
 
 use wsk::pool::PoolBox;
 use wsk::sync::mpsc::{SendError, TrySendError};
-use wsk::sync::{Arc, CancellationToken, DropGuard, Mutex, MutexGuard, Notify, mpsc, oneshot};
+use wsk::sync::{
+    Arc, CancellationToken, DropGuard, Mutex, MutexGuard, Notify, RwLock, RwLockReadGuard,
+    RwLockWriteGuard, mpsc, oneshot, watch,
+};
 
 use crate::entries::Foreign;
 
@@ -46,6 +49,29 @@ calls! {
     "Notify::new": |()| Notify::new();
     "Notify::notify_one": |notify: &'static Notify| notify.notify_one();
     "Notify::notify_waiters": |notify: &'static Notify| notify.notify_waiters();
+    "RwLock::new": |value: u64| RwLock::new(value);
+    "RwLock::into_inner": |lock: RwLock<u64>| lock.into_inner();
+    "RwLock::try_read": |lock: &'static RwLock<u64>| lock.try_read();
+    "RwLock::try_write": |lock: &'static RwLock<u64>| lock.try_write();
+    "RwLock::get_mut": |lock: &'static mut RwLock<u64>| lock.get_mut();
+    "RwLockReadGuard::deref": |guard: &'static RwLockReadGuard<'static, u64>| Deref::deref(guard);
+    "RwLockWriteGuard::deref": |guard: &'static RwLockWriteGuard<'static, u64>| Deref::deref(guard);
+    "RwLockWriteGuard::deref_mut": |guard: &'static mut RwLockWriteGuard<'static, u64>| {
+        DerefMut::deref_mut(guard)
+    };
+    "watch::channel": |value: u64| watch::channel(value);
+    "Sender::send<watch>": |(sender, value): (&'static watch::Sender<u64>, u64)| sender.send(value);
+    "Sender::send_replace": |(sender, value): (&'static watch::Sender<u64>, u64)| {
+        sender.send_replace(value)
+    };
+    "Sender::get": |sender: &'static watch::Sender<u64>| sender.get();
+    "Sender::subscribe": |sender: &'static watch::Sender<u64>| sender.subscribe();
+    "Sender::is_closed<watch>": |sender: &'static watch::Sender<u64>| sender.is_closed();
+    "Sender::clone<watch>": |sender: &'static watch::Sender<u64>| sender.clone();
+    "Receiver::get": |receiver: &'static watch::Receiver<u64>| receiver.get();
+    "Receiver::get_and_update": |receiver: &'static mut watch::Receiver<u64>| receiver.get_and_update();
+    "Receiver::has_changed": |receiver: &'static watch::Receiver<u64>| receiver.has_changed();
+    "Receiver::clone": |receiver: &'static watch::Receiver<u64>| receiver.clone();
     "oneshot::channel": |()| oneshot::channel::<u64>();
     "Sender::send<oneshot>": |(sender, value): (oneshot::Sender<u64>, u64)| sender.send(value);
     "Sender::is_closed<oneshot>": |sender: &'static oneshot::Sender<u64>| sender.is_closed();
@@ -80,6 +106,9 @@ futures! {
         };
     "Mutex::lock": |mutex: &'static Mutex<u64>| mutex.lock();
     "Notify::notified": |notify: &'static Notify| notify.notified();
+    "RwLock::read": |lock: &'static RwLock<u64>| lock.read();
+    "RwLock::write": |lock: &'static RwLock<u64>| lock.write();
+    "Receiver::changed": |receiver: &'static mut watch::Receiver<u64>| receiver.changed();
     "Sender::closed": |sender: &'static mut oneshot::Sender<u64>| sender.closed();
     "Sender::send<mpsc>": |(sender, value): (&'static mpsc::Sender<u64>, u64)| sender.send(value);
     "Receiver::recv<mpsc>": |receiver: &'static mut mpsc::Receiver<u64>| receiver.recv();
@@ -97,6 +126,11 @@ drops! {
     "Receiver::drop<oneshot>": oneshot::Receiver<u64>;
     "Sender::drop<mpsc>": mpsc::Sender<u64>;
     "Receiver::drop<mpsc>": mpsc::Receiver<u64>;
+    "Sender::drop<watch>": watch::Sender<u64>;
+    "Receiver::drop<watch>": watch::Receiver<u64>;
+    "RwLock::drop": RwLock<u64>;
+    "RwLockReadGuard::drop": RwLockReadGuard<'static, u64>;
+    "RwLockWriteGuard::drop": RwLockWriteGuard<'static, u64>;
     "SendError::drop": SendError<u64>;
 }
 
@@ -109,6 +143,11 @@ formats! {
     "DropGuard::fmt<Debug>": DropGuard as Debug;
     "Mutex::fmt<Debug>": Mutex<u64> as Debug;
     "MutexGuard::fmt<Debug>": MutexGuard<'static, u64> as Debug;
+    "RwLock::fmt<Debug>": RwLock<u64> as Debug;
+    "RwLockReadGuard::fmt<Debug>": RwLockReadGuard<'static, u64> as Debug;
+    "RwLockWriteGuard::fmt<Debug>": RwLockWriteGuard<'static, u64> as Debug;
+    "watch::Sender::fmt<Debug>": watch::Sender<u64> as Debug;
+    "watch::Receiver::fmt<Debug>": watch::Receiver<u64> as Debug;
     "Notify::fmt<Debug>": Notify as Debug;
     "Sender::fmt<Debug>": oneshot::Sender<u64> as Debug;
     "oneshot::Receiver::fmt<Debug>": oneshot::Receiver<u64> as Debug;
