@@ -26,7 +26,7 @@ use crate::deferred::{DeferredJob, DeferredQueue, job_of_call};
 use crate::event_mask::EventMask;
 use crate::irql::Passive;
 use crate::kernel::{Event, Thread};
-use crate::operation::{Cache, Refusals, Target, TargetHeader};
+use crate::operation::{Cache, Counted, Refusals, Target, TargetHeader};
 use crate::pool::PoolBox;
 use crate::rundown::{ObjectKind, Rundown, Running};
 use crate::status::Result;
@@ -75,6 +75,9 @@ unsafe impl Sync for Client {}
 // SAFETY: the type is `#[repr(C)]` and begins with its header; it stays until `requests_in_flight` is zero, since the
 // client's thread waits for that.
 unsafe impl Target for Client {
+    // Providers come and go while requests are in flight.
+    const LENDS: bool = false;
+
     fn retain(&self) {
         self.requests_in_flight.fetch_add(1, Ordering::Relaxed);
     }
@@ -91,6 +94,10 @@ unsafe impl Target for Client {
 
     fn requests(&self) -> &Cache {
         &self.requests
+    }
+
+    fn begin_send(&self) -> Option<Counted> {
+        None
     }
 }
 

@@ -160,7 +160,9 @@ impl<'a> Inspection<'a> {
     /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails: the connection is rejected.
     pub fn pend(self) -> Result<PendingInspection> {
         // The request is allocated in advance, so a decision cannot fail for lack of memory.
-        let (request, callback) = self.listener.requests.take()?.split();
+        // SAFETY: the callback's half is put back in the callback, and the other one while the weak reference below keeps
+        // the memory; the decision is a request on the listener.
+        let (request, callback) = unsafe { self.listener.requests.take() }?.split();
         self.verdict.set(Verdict::Pend(callback));
         let listener = Weak::new(self.listener);
         Ok(PendingInspection { id: self.id, undecided: Some((listener, request)) })
@@ -290,8 +292,9 @@ impl PendingInspection {
 struct Decision {
     id: InspectId,
     accepts: bool,
-    listener: Weak,
+    /// Dropped first: it is put back to the listener's memory, which the weak reference keeps.
     idle: Idle,
+    listener: Weak,
 }
 
 impl Decision {

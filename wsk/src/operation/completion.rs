@@ -33,46 +33,72 @@ pub(super) unsafe extern "C" fn completed<T: Target>(
     let operation = unsafe { NonNull::new_unchecked(context.cast::<Operation>()) };
     // SAFETY: the operation is in flight, and so in place.
     let request = unsafe { operation.as_ref() };
+    match request.state.complete_unseen() {
+        Ok(()) => STATUS_MORE_PROCESSING_REQUIRED,
+        // SAFETY: this is the completion routine, and this is its last step.
+        Err(seen) => unsafe { complete_seen::<T>(operation, seen) },
+    }
+}
+
+/// Completes a request that has a reference of its own, or whose owner waits for it, or has left it. Returns what the
+/// completion routine returns.
+///
+/// # Safety
+///
+/// Called by the completion routine, once, as its last step. The request was issued on a `T`, and was not handed over.
+#[inline]
+unsafe fn complete_seen<T: Target>(operation: NonNull<Operation>, seen: Seen) -> NTSTATUS {
+    // SAFETY: the request is in flight; the step below is the last access if it hands over to the owner.
+    let request = unsafe { operation.as_ref() };
     // Read before the hand-over, after which the owner may start the operation anew.
     // SAFETY: the owner wrote the target before it started the request, and no one writes it until the hand-over.
     let target: NonNull<T> = unsafe { *request.target.get() }.cast();
-    match request.state.complete_unseen() {
-        // The last step of the routine: it may end the target, and let the driver unload.
-        // SAFETY: the reference that `start` took is released once.
-        Ok(()) => unsafe { T::release(target) },
-        // SAFETY: this is the completion routine, and this is its last step.
-        Err(seen) => unsafe { complete_seen(operation, seen, target) },
+    // SAFETY: called before the hand-over, until which the request's reference or the borrowed one keeps the target.
+    let retain = || unsafe { target.as_ref() }.retain();
+    match request.state.complete_waiting(seen, retain) {
+        Ok(waker) => {
+            rt::wake_in_completion_routine(waker);
+            // The last step of the routine: it may end the target, and let the driver unload.
+            // SAFETY: the reference was taken by `retain`, and is released once.
+            unsafe { T::release(target) };
+        }
+        // SAFETY: the request was issued on this target; the rest is this function's contract.
+        Err(seen) => unsafe { complete_rest(operation, seen, target) },
     }
     STATUS_MORE_PROCESSING_REQUIRED
 }
 
-/// Completes a request whose owner waits for it, or has left it.
+/// Completes any other request.
 ///
 /// # Safety
 ///
-/// Called by the completion routine, once, as its last step. The request was issued on `target`.
+/// As for [`complete_seen`]. The request was issued on `target`.
+#[cold]
 #[inline(never)]
-unsafe fn complete_seen<T: Target>(operation: NonNull<Operation>, seen: Seen, target: NonNull<T>) {
+unsafe fn complete_rest<T: Target>(operation: NonNull<Operation>, seen: Seen, target: NonNull<T>) {
     // SAFETY: the request is in flight; the step below is the last access if it hands over to the owner.
     let request = unsafe { operation.as_ref() };
-    match request.state.complete_seen(seen) {
+    // SAFETY: called before the hand-over, until which the request's reference or the borrowed one keeps the target.
+    let retain = || unsafe { target.as_ref() }.retain();
+    let (handover, references) = request.state.complete_seen(seen, retain);
+    match handover {
         Handover::Owner(waker) => {
             if let Some(waker) = waker {
                 rt::wake_in_completion_routine(waker);
             }
         }
-        // SAFETY: the owner has left the operation to this routine.
+        // SAFETY: the owner has left the operation to this routine. If it has a home, the references that are released
+        // below keep that.
         Handover::Abandoned => unsafe { dispose(operation) },
-        Handover::Orphaned => {
-            // The target owns the memory, and the request's reference to that was released when it was orphaned.
-            // SAFETY: the request has completed, and its owner has left the payload to this routine.
-            unsafe { abandon_result(request) };
-            return;
-        }
+        // The target owns the memory, and the request's reference to that was released when it was orphaned.
+        // SAFETY: the request has completed, and its owner has left the payload to this routine.
+        Handover::Orphaned => unsafe { abandon_result(request) },
     }
     // The last step of the routine: it may end the target, and let the driver unload.
-    // SAFETY: the reference that `start` took is released once.
-    unsafe { T::release(target) };
+    for _ in 0..references {
+        // SAFETY: the references are the request's own and the one that was taken above; each is released once.
+        unsafe { T::release(target) };
+    }
 }
 
 /// Cleans up after a completed request whose result is abandoned, and frees it.
@@ -96,7 +122,7 @@ pub(super) unsafe fn dispose(operation: NonNull<Operation>) {
 /// # Safety
 ///
 /// The request has completed, and its payload is the caller's.
-unsafe fn abandon_result(request: &Operation) {
+pub(super) unsafe fn abandon_result(request: &Operation) {
     // SAFETY: the request has completed, and the operation is the caller's.
     let result = unsafe { request.result() };
     // SAFETY: the payload is the caller's.

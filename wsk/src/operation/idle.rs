@@ -9,20 +9,21 @@
 #![expect(unsafe_code, reason = "see Safety")]
 
 use core::ptr::NonNull;
+use core::sync::atomic::Ordering;
 
 use wsk_sys::{NTSTATUS, PIRP, STATUS_INSUFFICIENT_RESOURCES, fields};
 
 use super::completion::completed;
-use super::{Issued, Operation, Payload, Target, TargetHeader};
+use super::{Issued, KeptReceive, Operation, Payload, RequestKind, Target, TargetHeader};
 use crate::pool::PoolBox;
 use crate::status::Result;
 
-/// An operation that is not in flight. Dropping it frees its memory.
+/// An operation that is not in flight. Dropping it puts it back to its home, or frees it if it has none.
 ///
 /// # Invariants
 ///
 /// The pointer came from [`PoolBox::into_raw`], the operation is initialized and not in flight, and this value owns
-/// it.
+/// it. Its home, if it has one, exists.
 pub(crate) struct Idle(NonNull<Operation>);
 
 // SAFETY: it owns the operation, which is `Send`.
@@ -60,6 +61,10 @@ impl Idle {
         Self(operation)
     }
 
+    pub(super) const fn as_ptr(&self) -> NonNull<Operation> {
+        self.0
+    }
+
     pub(super) const fn operation(&self) -> &Operation {
         // SAFETY: this value owns the operation.
         unsafe { self.0.as_ref() }
@@ -90,14 +95,14 @@ impl Idle {
     /// - An attachment of the payload is that of this kind of request.
     /// - The target's memory stays until the [`Issued`], or the `InFlight` that it becomes, has given its outcome out
     ///   or was dropped.
-    #[inline]
     pub(crate) unsafe fn start<T: Target>(
         self,
         target: NonNull<T>,
+        kind: RequestKind,
         call: impl FnOnce(PIRP, *mut Payload) -> NTSTATUS,
     ) -> Issued {
         // SAFETY: this function's contract is the other's.
-        unsafe { self.start_as(target, call, true) }
+        unsafe { self.start_as(target, kind, call, true) }
     }
 
     /// Issues the request like [`start`](Self::start), but does not fail for lack of memory: if the allocation fails, the
@@ -112,7 +117,7 @@ impl Idle {
         call: impl FnOnce(PIRP, *mut Payload) -> NTSTATUS,
     ) -> Issued {
         // SAFETY: this function's contract is the other's.
-        unsafe { self.start_as(target, call, false) }
+        unsafe { self.start_as(target, RequestKind::Other, call, false) }
     }
 
     /// # Safety
@@ -122,11 +127,73 @@ impl Idle {
     unsafe fn start_as<T: Target>(
         self,
         target: NonNull<T>,
+        kind: RequestKind,
         call: impl FnOnce(PIRP, *mut Payload) -> NTSTATUS,
         may_fail: bool,
     ) -> Issued {
         let operation = self.into_raw();
+        // SAFETY: the operation was owned; the caller holds a reference to the target, and the IRP is passed on below.
+        if let Err(status) = unsafe { Self::ready_retained(operation, target, kind, may_fail) } {
+            return Issued::new(operation, status);
+        }
+        // SAFETY: the operation stays until its completion routine or its owner frees it.
+        let request = unsafe { operation.as_ref() };
+        let status = call(request.irp(), request.payload.get());
+        // Whatever the call returned, the owner keeps the operation until it leaves it (INV-12).
+        Issued::new(operation, status)
+    }
+
+    /// As [`start`](Self::start), for a request on an open socket: if the operation has a home, the request borrows the
+    /// memory reference of the open references, which costs no atomic exchange. See
+    /// [`OperationState`](super::state::OperationState).
+    ///
+    /// # Safety
+    ///
+    /// As for [`start`](Self::start); and the caller's reference is an open one, after whose release the target calls
+    /// [`Cache::end_borrowing`](super::Cache::end_borrowing) before it releases the reference that requests borrow.
+    #[inline]
+    pub(crate) unsafe fn start_borrowing<T: Target>(
+        self,
+        target: NonNull<T>,
+        kind: RequestKind,
+        call: impl FnOnce(PIRP, *mut Payload) -> NTSTATUS,
+    ) -> Issued {
+        let operation = self.into_raw();
         // SAFETY: the operation was owned, and stays until its completion routine or its owner frees it.
+        let request = unsafe { operation.as_ref() };
+        if request.may_borrow.load(Ordering::Relaxed) {
+            // SAFETY: the operation is initialized and idle, and the routine takes a pointer to an operation in flight
+            // on a `T`, which `target` of this operation is since it has borrowed or been retained before.
+            unsafe { request.ready(completed::<T>, operation.as_ptr().cast()) };
+            request.state.start_borrowing(kind);
+        // SAFETY: the operation was owned; the caller holds a reference to the target, and the IRP is passed on below.
+        } else if let Err(status) = unsafe { Self::ready_retained(operation, target, kind, true) } {
+            return Issued::new(operation, status);
+        }
+        let status = call(request.irp(), request.payload.get());
+        // Whatever the call returned, the owner keeps the operation until it leaves it (INV-12).
+        Issued::new(operation, status)
+    }
+
+    /// Takes a reference for the request, and puts it in flight. Out of line, to keep the path of the others short.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory to guard the completion routine, and the request may fail: it has, and its reference to the
+    /// target is released.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the operation, which is idle, holds a reference to `target` that may be used to release one, and
+    /// passes the IRP on after a success.
+    #[inline(never)]
+    unsafe fn ready_retained<T: Target>(
+        operation: NonNull<Operation>,
+        target: NonNull<T>,
+        kind: RequestKind,
+        may_fail: bool,
+    ) -> core::result::Result<(), NTSTATUS> {
+        // SAFETY: the caller owns the operation, which stays until its completion routine or its owner frees it.
         let request = unsafe { operation.as_ref() };
         // SAFETY: the caller holds a reference to the target.
         unsafe { target.as_ref() }.retain();
@@ -134,36 +201,64 @@ impl Idle {
         // SAFETY: the request is not in flight, so the field is the owner's.
         unsafe { *request.target.get() = target.cast() };
         let (routine, context) = (completed::<T>, operation.as_ptr().cast());
+        if kind == RequestKind::Sends && request.home().is_none() {
+            // SAFETY: the caller holds a reference to the target.
+            let counted = unsafe { target.as_ref() }.begin_send();
+            // SAFETY: the request is not in flight, so the payload is the owner's.
+            unsafe { (*request.payload.get()).counted = counted };
+        }
         // SAFETY: a target begins with its header, and the request's reference keeps it.
         let device = unsafe { target.cast::<TargetHeader>().as_ref() }.device();
-        if device.is_null() {
+        let is_guarded = !device.is_null()
             // SAFETY: the operation is initialized and idle, and the routine takes a pointer to an operation in flight
-            // on a `T`.
-            unsafe { request.ready(routine, context) };
-        // SAFETY: the operation is initialized and idle, and the routine takes a pointer to an operation in flight on a
-        // `T`; the device stays as long as the target, and the IRP is passed on below.
-        } else if unsafe { request.ready_guarded(routine, context, device) }.is_err() {
-            if may_fail {
+            // on a `T`; the device stays as long as the target, and the caller passes the IRP on after a success.
+            && unsafe { request.ready_guarded(routine, context, device) }.is_ok();
+        if !is_guarded {
+            if !device.is_null() && may_fail {
                 request.state.fail();
                 // SAFETY: the request's reference, which no completion routine will release, is released once. It is
                 // not the last one, since the caller holds another.
                 unsafe { T::release(target) };
-                return Issued::new(operation, STATUS_INSUFFICIENT_RESOURCES);
+                return Err(STATUS_INSUFFICIENT_RESOURCES);
             }
             // SAFETY: the operation is initialized and idle, and the routine takes a pointer to an operation in flight
             // on a `T`.
             unsafe { request.ready(routine, context) };
         }
-        request.state.start();
-        let status = call(request.irp(), request.payload.get());
-        // Whatever the call returned, the owner keeps the operation until it leaves it (INV-12).
-        Issued::new(operation, status)
+        // A guard is set for each request.
+        let may_borrow = T::LENDS && device.is_null() && request.home().is_some();
+        // INVARIANT: an operation with a home is used for requests on one target only, which is a `T`.
+        request.may_borrow.store(may_borrow, Ordering::Relaxed);
+        request.state.start(kind);
+        Ok(())
+    }
+
+    /// Frees the memory of an operation, and drops what it owns.
+    ///
+    /// # Safety
+    ///
+    /// The operation came from [`Idle::into_raw`], and no other code uses it.
+    pub(super) unsafe fn free(operation: NonNull<Operation>) {
+        // SAFETY: the pointer came from a `PoolBox`, and no other code uses the operation.
+        drop(unsafe { PoolBox::from_raw(operation) });
     }
 }
 
 impl Drop for Idle {
+    /// Puts the operation back to its home. Without one, it is freed.
     fn drop(&mut self) {
-        // SAFETY: this value owns the operation, whose pointer came from a `PoolBox`.
-        drop(unsafe { PoolBox::from_raw(self.0) });
+        let operation = self.0;
+        // SAFETY: this value owns the operation.
+        match unsafe { operation.as_ref() }.home() {
+            Some(home) => {
+                let payload = self.payload();
+                payload.kept = KeptReceive::NONE;
+                // SAFETY: a counted request is one of the target that has the home, and so the count.
+                unsafe { payload.clear() };
+                home.put(operation);
+            }
+            // SAFETY: this value owns the operation, which no cache does without a home.
+            None => unsafe { Self::free(operation) },
+        }
     }
 }

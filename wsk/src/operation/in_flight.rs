@@ -324,16 +324,15 @@ unsafe fn orphan(operation: NonNull<Operation>) -> Leave {
     let attachment = unsafe { &raw mut (*request.payload.get()).attachment };
     // SAFETY: the slot is valid, and this thread alone uses it.
     let unused = unsafe { (*attachment).take_unused() };
-    let left = request.state.orphan();
-    if left == Leave::Completed {
+    let Some(has_reference) = request.state.orphan() else {
         if let Some(unused) = unused {
             // SAFETY: the request has completed, so the payload is the caller's alone.
             unsafe { *attachment = unused };
         }
-    } else {
-        drop(unused);
-        // SAFETY: the request was orphaned just now, and this is its target, which the request's reference keeps.
-        unsafe { TargetHeader::keep_refused(target, operation) };
-    }
-    left
+        return Leave::Completed;
+    };
+    drop(unused);
+    // SAFETY: the request was orphaned just now, by its owner, and this is its target.
+    unsafe { TargetHeader::keep_refused(target, operation, has_reference) };
+    Leave::Left
 }

@@ -279,7 +279,7 @@ unsafe fn number_of(operation: NonNull<Operation>) -> u32 {
 /// The operation is in the list, whose lock is held.
 unsafe fn next_of(operation: NonNull<Operation>) -> Option<NonNull<Operation>> {
     // SAFETY: the list owns the operation, which is in place.
-    NonNull::new(unsafe { operation.as_ref() }.next_orphan.load(Ordering::Relaxed))
+    NonNull::new(unsafe { operation.as_ref() }.next_kept.load(Ordering::Relaxed))
 }
 
 /// # Safety
@@ -288,7 +288,7 @@ unsafe fn next_of(operation: NonNull<Operation>) -> Option<NonNull<Operation>> {
 unsafe fn link(operation: NonNull<Operation>, next: Option<NonNull<Operation>>) {
     let next = next.map_or(core::ptr::null_mut(), NonNull::as_ptr);
     // SAFETY: the operation is in place.
-    unsafe { operation.as_ref() }.next_orphan.store(next, Ordering::Relaxed);
+    unsafe { operation.as_ref() }.next_kept.store(next, Ordering::Relaxed);
 }
 
 /// Remembers the place of a receive that was just issued.

@@ -18,7 +18,13 @@
 //! - the completion routine makes no call to WSK ([INV-15](crate::rules#inv-15)): an abandoned socket or list
 //!   is deferred to a thread ([INV-20](crate::rules#inv-20));
 //! - a request in flight holds a reference to its target, and through that to the registration
-//!   ([INV-18](crate::rules#inv-18)).
+//!   ([INV-18](crate::rules#inv-18)), or borrows that of the target's open references until the close begins:
+//!   [`OperationState`] says how.
+//!
+//! # Memory
+//!
+//! Up to four operations of a target have a home in its [`Cache`], which owns them until the target ends. They are the only
+//! ones whose requests borrow. Others are allocated for one request and freed after it.
 //!
 //! # Safety
 //!
@@ -33,6 +39,7 @@ mod budget;
 mod cache;
 mod completion;
 mod control_buffer;
+mod homes;
 mod idle;
 mod in_flight;
 mod kept;
@@ -46,7 +53,7 @@ mod with_deadline;
 
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
-use core::sync::atomic::AtomicPtr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use wsk_sys::{
     IO_STACK_LOCATION, IRP, IoInitializeIrp, IoReuseIrp, IoSetCompletionRoutine,
@@ -58,6 +65,7 @@ pub(crate) use self::attachment::Attachment;
 pub(crate) use self::budget::{Budget, Budgeted};
 pub(crate) use self::cache::Cache;
 pub(crate) use self::control_buffer::ControlBuffer;
+use self::homes::Home;
 pub(crate) use self::idle::Idle;
 pub(crate) use self::in_flight::{InFlight, Issued, Outcome};
 pub(crate) use self::kept::{KeptReceive, KeptReceives, ReceiveTurn};
@@ -65,6 +73,9 @@ pub(crate) use self::payload::{Counted, Payload};
 pub(crate) use self::pended::{PendedIrp, finish_callback};
 pub(crate) use self::refusals::{Function, Refusals};
 use self::state::OperationState;
+pub(crate) use self::state::RequestKind;
+#[cfg(all(test, loom))]
+pub(crate) use self::state::{Leave as LeaveModel, loom_tests::Request as RequestModel};
 pub(crate) use self::target::{Target, TargetHeader};
 pub(crate) use self::with_deadline::WithDeadline;
 use crate::pool::write_fields;
@@ -86,15 +97,24 @@ const _: () = assert!(core::mem::offset_of!(Packet, location) == size_of::<IRP>(
 /// - Once [initialized](Self::initialize), it does not move: an IRP has pointers into itself.
 /// - `packet`, `payload` and `target` belong to whichever side `state` names: while the request is in flight, the
 ///   system owns `packet` and uses what the call was given of `payload`; the rest of the time the owner does.
-/// - While the request is in flight, `target` points to an object that the request holds a reference to.
+/// - While the request is in flight, `target` points to an object that the request holds a reference to, or
+///   [borrows](OperationState) one of.
+/// - `home` is null, or a home in the [cache](Cache) of the target of all its requests, whose list has the operation.
+/// - If `may_borrow`, it has a home, and `target` is its target, which lends references.
 pub(crate) struct Operation {
     packet: UnsafeCell<Packet>,
     state: OperationState,
     payload: UnsafeCell<Payload>,
     /// The object that the request in flight was issued on.
     target: UnsafeCell<NonNull<TargetHeader>>,
-    /// The next operation in its target's list of orphans, or of kept receives.
-    next_orphan: AtomicPtr<Operation>,
+    /// Where the operation is kept between its requests.
+    home: AtomicPtr<Home<Operation>>,
+    /// Whether its next request on an open socket can borrow a reference.
+    may_borrow: AtomicBool,
+    /// The next operation that its cache owns.
+    next_owned: AtomicPtr<Operation>,
+    /// The next operation in its target's list of kept receives.
+    next_kept: AtomicPtr<Operation>,
 }
 
 // SAFETY: `state` says which thread may access the other fields, and is itself shared by atomics.
@@ -124,7 +144,10 @@ impl Operation {
                 state: OperationState::new(),
                 payload => payload,
                 target: UnsafeCell::new(NonNull::dangling()),
-                next_orphan: AtomicPtr::new(core::ptr::null_mut()),
+                home: AtomicPtr::new(core::ptr::null_mut()),
+                may_borrow: AtomicBool::new(false),
+                next_owned: AtomicPtr::new(core::ptr::null_mut()),
+                next_kept: AtomicPtr::new(core::ptr::null_mut()),
             }
         );
     }
@@ -142,6 +165,14 @@ impl Operation {
 
     pub(crate) fn irp(&self) -> PIRP {
         self.packet.get().cast()
+    }
+
+    /// Where the operation is kept between its requests. For its owner, while the cache exists.
+    #[inline]
+    fn home(&self) -> Option<&Home<Self>> {
+        let home = NonNull::new(self.home.load(Ordering::Relaxed))?;
+        // SAFETY: it is a home of the operation's cache (Invariants), which exists.
+        Some(unsafe { home.as_ref() })
     }
 
     /// Readies the IRP for a call as [`ready`](Self::ready) does, and lets the driver be unloaded only after the routine

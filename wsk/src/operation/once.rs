@@ -12,13 +12,13 @@ use core::task::{Context, Poll, Waker};
 
 use wsk_sys::{PDEVICE_OBJECT, PIRP, PVOID};
 
-use super::state::{Handover, Leave};
+use super::state::{Handover, Leave, RequestKind};
 use super::{CompletionRoutine, Operation};
 
 impl Operation {
     /// Declares that a future will wait for the completion. Before the request is issued.
     pub(crate) fn expect_waiter(&self) {
-        self.state.start();
+        self.state.start(RequestKind::Other);
     }
 
     /// Readies the IRP. Unless [`expect_waiter`](Self::expect_waiter) was called, no future waits for the completion.

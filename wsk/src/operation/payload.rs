@@ -37,7 +37,7 @@ pub(crate) struct Payload {
     pub(crate) counted: Option<Counted>,
 }
 
-/// The count of a request while it is in flight, for example among the sends of its socket.
+/// The count of a request while it is in flight: among the sends of its socket, if it is in no operation of its cache.
 ///
 /// Only [`end`](Self::end) uncounts it: a request that the system keeps forever stays counted.
 ///

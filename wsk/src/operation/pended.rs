@@ -16,7 +16,7 @@
 
 use core::ptr::NonNull;
 
-use super::state::{Handover, Leave};
+use super::state::{Handover, Leave, RequestKind};
 use super::{Idle, Operation};
 
 /// The half of the code that will decide. It must be given to [`PendedIrp::take`]; otherwise the operation leaks.
@@ -34,7 +34,7 @@ unsafe impl Sync for PendedIrp {}
 impl Idle {
     /// Splits the operation: the pointer is the callback's half, for [`finish_callback`].
     pub(crate) fn split(self) -> (PendedIrp, NonNull<Operation>) {
-        self.operation().state.start();
+        self.operation().state.start(RequestKind::Other);
         let operation = self.into_raw();
         // INVARIANT: neither half has left the operation, which was put in flight just now.
         (PendedIrp(operation), operation)

@@ -16,6 +16,28 @@
 //! reuse the memory from that instant, so the waker is taken out before the step and called after it.
 //! `AtomicWaker` cannot be used for this, since it accesses its memory after it has taken the waker.
 //!
+//! # The reference to the target
+//!
+//! A request in flight keeps its target. It either has a reference to it, which the completion routine releases as its last
+//! step, or, on an open socket, it *borrows* the memory reference that the open references have together. Taking and
+//! releasing one for each request would cost two exchanges. These facts make a borrowed reference sound:
+//!
+//! 1. A request borrows only in an operation that its target's cache owns, and is issued through an open reference. So
+//!    the thread that releases the last open reference finds in the cache each request that borrows.
+//! 2. Before it starts the close, and so before the borrowed reference can be released, that thread ends the borrowing of
+//!    each request in flight: it takes a reference for the request, and then clears the bit in the word. If the request
+//!    has completed meanwhile, it releases the reference again. So a request in flight has either the bit and the borrowed
+//!    reference, or a reference of its own.
+//! 3. A completion that hands a borrowing request back without a waker touches neither the request nor the target after
+//!    that step. Every other completion runs code after it, a waker or a clean-up, and takes a reference before the step,
+//!    while the request keeps the target. If the close has cleared the bit by the time of the step, the routine has two
+//!    references, and releases both.
+//! 4. Nothing of this depends on the owner: a future may be forgotten. Its operation stays until the cache ends, which the
+//!    request's reference prevents after 2.
+//!
+//! An orphaned request has neither: its reference is released when it is left, since its completion may never come; the
+//! close of its target waits for it if it does.
+//!
 //! # How the waker is shared without a lock
 //!
 //! The owner writes the waker only in the phase *in flight*, and the completion reads it only in the
@@ -38,16 +60,45 @@ use loom::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 #[cfg(not(loom))]
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-const IDLE: usize = 0;
-const IN_FLIGHT: usize = 1;
+const IN_FLIGHT: usize = 0;
+const IDLE: usize = 1;
 const WAITING: usize = 2;
 const COMPLETED: usize = 3;
 const ABANDONED: usize = 4;
 const ORPHANED: usize = 5;
 
-/// The bits of the word that hold the phase; the rest counts the wakers that were stored.
+/// The bits of the word that hold the phase. Two others follow, and the rest counts the wakers that were stored.
 const PHASE: usize = 0b111;
-const ONE_MORE_WAKER: usize = 0b1000;
+/// The request borrows a reference to its target. Only in the phases *in flight*, *waiting* and *abandoned*.
+const BORROWS: usize = 0b1000;
+/// The request sends. Not in the phases *idle* and *completed*.
+const SENDS: usize = 1 << 8;
+const ONE_MORE_WAKER: usize = SENDS << 1;
+
+/// The phase of a word, with [`BORROWS`]: a byte of it, which one instruction compares.
+const fn phase_and_borrows(word: usize) -> usize {
+    word & 0xff
+}
+
+/// What a request does, as far as other requests depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RequestKind {
+    /// It sends, or disconnects ([INV-43](crate::rules#inv-43)).
+    Sends,
+    /// It receives data, which are [kept](super::KeptReceives) if its future is dropped.
+    Receives,
+    /// Any other.
+    Other,
+}
+
+impl RequestKind {
+    const fn bit(self) -> usize {
+        match self {
+            Self::Sends => SENDS,
+            Self::Receives | Self::Other => 0,
+        }
+    }
+}
 
 /// The state of one request.
 ///
@@ -62,8 +113,13 @@ pub(crate) struct OperationState {
     waker_vtable: AtomicPtr<RawWakerVTable>,
 }
 
-/// A word of a request that its owner waits for, or has left.
-pub(crate) struct Seen(usize);
+/// What a completion has found, for its [second step](OperationState::complete_seen).
+#[derive(Clone, Copy)]
+pub(crate) struct Seen {
+    word: usize,
+    /// The number of references to the target that the completion has taken.
+    references: u32,
+}
 
 /// The owner of a request at its completion.
 pub(crate) enum Handover {
@@ -94,12 +150,44 @@ impl OperationState {
         }
     }
 
-    /// Owner: puts an idle or completed request in flight. Before the call that it is given to.
+    /// Owner: puts an idle or completed request in flight, with a reference of its own. Before the call that it is given
+    /// to.
     #[inline]
-    pub(crate) fn start(&self) {
+    pub(crate) fn start(&self, kind: RequestKind) {
         // The call that follows publishes the request. The count of wakers begins again: no completion has
         // read a word of this flight.
-        self.word.store(IN_FLIGHT, Ordering::Relaxed);
+        self.word.store(IN_FLIGHT | kind.bit(), Ordering::Relaxed);
+    }
+
+    /// As [`start`](Self::start), for a request that borrows a reference.
+    #[inline]
+    pub(crate) fn start_borrowing(&self, kind: RequestKind) {
+        self.word.store(IN_FLIGHT | BORROWS | kind.bit(), Ordering::Relaxed);
+    }
+
+    /// Close: ends the borrowing of a request in flight, with a reference that `retain` takes. If the request has
+    /// completed meanwhile, returns true: the reference is the caller's.
+    #[must_use]
+    pub(crate) fn end_borrowing(&self, retain: impl FnOnce()) -> bool {
+        let mut word = self.word.load(Ordering::Acquire);
+        if word & BORROWS == 0 {
+            return false;
+        }
+        // Before the step, after which the completion may release it.
+        retain();
+        while word & BORROWS != 0 {
+            let next = word & !BORROWS;
+            match self.word.compare_exchange(word, next, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return false,
+                Err(found) => word = found,
+            }
+        }
+        true
+    }
+
+    /// Whether a request is in flight that sends.
+    pub(crate) fn is_sending(&self) -> bool {
+        self.word.load(Ordering::Acquire) & SENDS != 0
     }
 
     /// Owner: the request has failed without having been in flight.
@@ -131,20 +219,20 @@ impl OperationState {
 
     #[inline(never)]
     fn poll_in_flight(&self, word: usize, waker: &Waker) -> Poll<()> {
-        if word != IN_FLIGHT {
+        if word & PHASE != IN_FLIGHT {
             return self.poll_again(word, waker);
         }
-        // Mostly this is the first waker of the flight.
+        // Mostly this is the first waker of the flight, and only the completion can make a step meanwhile.
         self.store_waker(waker.clone());
-        let next = ONE_MORE_WAKER | WAITING;
-        let word = &self.word;
-        if word.compare_exchange(IN_FLIGHT, next, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-            return Poll::Pending;
+        let next = word.wrapping_add(ONE_MORE_WAKER + WAITING - IN_FLIGHT);
+        match self.word.compare_exchange(word, next, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => Poll::Pending,
+            Err(found) => {
+                // SAFETY: it was stored above, and no completion has seen that.
+                let waker = unsafe { self.take_waker() };
+                self.poll_again(found, &waker)
+            }
         }
-        // Only the completion can have made a step.
-        // SAFETY: it was stored above, and no completion has seen that.
-        drop(unsafe { self.take_waker() });
-        Poll::Ready(())
     }
 
     /// Polls like [`poll`](Self::poll), from any phase.
@@ -180,7 +268,10 @@ impl OperationState {
 
     /// Owner: leaves the request to its completion routine.
     pub(crate) fn abandon(&self) -> Leave {
-        self.leave(ABANDONED)
+        match self.leave(ABANDONED, 0) {
+            Some(_) => Leave::Left,
+            None => Leave::Completed,
+        }
     }
 
     /// Owner: takes the waker back, if the request has not completed.
@@ -199,22 +290,24 @@ impl OperationState {
         }
     }
 
-    /// Owner: leaves a request that was refused without being completed.
-    pub(crate) fn orphan(&self) -> Leave {
-        self.leave(ORPHANED)
+    /// Owner: leaves a request that was refused without being completed. Returns whether the request had a reference of
+    /// its own, which is the caller's now; none if the request has completed.
+    pub(crate) fn orphan(&self) -> Option<bool> {
+        self.leave(ORPHANED, BORROWS).map(|word| word & BORROWS == 0)
     }
 
-    fn leave(&self, phase: usize) -> Leave {
+    /// Leaves a request that has not completed in `phase`, and without some bits; returns the word that it had.
+    fn leave(&self, phase: usize, cleared: usize) -> Option<usize> {
         let mut word = self.word.load(Ordering::Acquire);
         loop {
             let next = match word & PHASE {
-                IN_FLIGHT => word & !PHASE | phase,
+                IN_FLIGHT => word & !(PHASE | cleared) | phase,
                 // The waker first: after the last step the memory is no longer this thread's.
                 WAITING => word & !PHASE | IN_FLIGHT,
-                _ => return Leave::Completed,
+                _ => return None,
             };
             match self.word.compare_exchange(word, next, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) if next & PHASE == phase => return Leave::Left,
+                Ok(_) if next & PHASE == phase => return Some(word),
                 Ok(_) => {
                     // SAFETY: the word said that a waker is stored, and the step took it back.
                     drop(unsafe { self.take_waker() });
@@ -225,38 +318,86 @@ impl OperationState {
         }
     }
 
-    /// Completion routine: hands the request back, or learns that it is its own now.
+    /// Completion routine of a request that borrows no reference: hands the request back, or learns that it is its own
+    /// now.
     ///
     /// Unless the result says otherwise, the request may be gone when this returns.
     pub(crate) fn complete(&self) -> Handover {
-        match self.complete_unseen() {
-            Ok(()) => Handover::Owner(None),
-            Err(seen) => self.complete_seen(seen),
+        let seen = Seen { word: self.word.load(Ordering::Acquire), references: 0 };
+        self.complete_seen(seen, || ()).0
+    }
+
+    /// Completion routine, first step: hands back a request that borrows its reference, if the owner has not looked at it
+    /// yet. Then the completion is over, and the request and its target may be gone. Otherwise the
+    /// [second step](Self::complete_seen) is to be taken, with what was found.
+    #[inline]
+    pub(crate) fn complete_unseen(&self) -> core::result::Result<(), Seen> {
+        // A look first: an exchange that fails costs as much as one that does not.
+        let word = self.word.load(Ordering::Acquire);
+        if phase_and_borrows(word) != IN_FLIGHT | BORROWS {
+            return Err(Seen { word, references: 0 });
+        }
+        let step = self.word.compare_exchange(word, COMPLETED, Ordering::AcqRel, Ordering::Acquire);
+        step.map(drop).map_err(|word| Seen { word, references: 0 })
+    }
+
+    /// Completion routine, second step, as [`complete_seen`](Self::complete_seen), for the most frequent of what it finds:
+    /// a borrowing request that its owner waits for. Then the routine has one reference to release. Otherwise that step is
+    /// to be taken.
+    #[inline]
+    pub(crate) fn complete_waiting(
+        &self,
+        seen: Seen,
+        retain: impl FnOnce(),
+    ) -> core::result::Result<Waker, Seen> {
+        let Seen { word, references } = seen;
+        if phase_and_borrows(word) != WAITING | BORROWS {
+            return Err(seen);
+        }
+        // Before the step, until which the request keeps its target.
+        retain();
+        let parts = self.waker_parts();
+        match self.word.compare_exchange(word, COMPLETED, Ordering::AcqRel, Ordering::Acquire) {
+            // SAFETY: the step succeeded, so these are the parts of the waker that was stored under this very word, and
+            // the owner will not touch it again.
+            Ok(_) => Ok(unsafe { from_parts(parts) }),
+            Err(word) => Err(Seen { word, references: references + 1 }),
         }
     }
 
-    /// The first step of [`complete`](Self::complete): hands the request back if the owner has not looked at it
-    /// yet, and may be done with it. Otherwise the second step is to be taken, with what was found.
-    #[inline]
-    pub(crate) fn complete_unseen(&self) -> core::result::Result<(), Seen> {
-        let word = &self.word;
-        let step = word.compare_exchange(IN_FLIGHT, COMPLETED, Ordering::AcqRel, Ordering::Acquire);
-        step.map(drop).map_err(Seen)
-    }
-
-    /// The second step of [`complete`](Self::complete).
-    pub(crate) fn complete_seen(&self, Seen(mut word): Seen) -> Handover {
+    /// Completion routine, second step. If the request borrows its reference, `retain` takes one for what the routine does
+    /// after this. Also returns the number of references that the routine must release as its last step.
+    ///
+    /// Unless the result says otherwise, the request may be gone when this returns.
+    pub(crate) fn complete_seen(&self, seen: Seen, retain: impl FnOnce()) -> (Handover, u32) {
+        let Seen { mut word, mut references } = seen;
+        if references == 0 && word & BORROWS != 0 {
+            // Before the step, until which the request keeps its target.
+            retain();
+            references += 1;
+        }
         loop {
-            let waker = match word & PHASE {
-                WAITING => Some(self.waker_parts()),
-                ABANDONED => return Handover::Abandoned,
-                ORPHANED => return Handover::Orphaned,
-                _ => None,
+            let (next, waker) = match word & PHASE {
+                WAITING => (COMPLETED, Some(self.waker_parts())),
+                ABANDONED => (IDLE, None),
+                ORPHANED => (ORPHANED, None),
+                _ => (COMPLETED, None),
             };
-            match self.word.compare_exchange(word, COMPLETED, Ordering::AcqRel, Ordering::Acquire) {
-                // SAFETY: the step succeeded, so these are the parts of the waker that was stored
-                // under this very word, and the owner will not touch it again.
-                Ok(_) => return Handover::Owner(waker.map(|parts| unsafe { from_parts(parts) })),
+            match self.word.compare_exchange(word, next, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => {
+                    let handover = match next {
+                        IDLE => Handover::Abandoned,
+                        ORPHANED => return (Handover::Orphaned, references),
+                        // SAFETY: the step succeeded, so these are the parts of the waker that was stored
+                        // under this very word, and the owner will not touch it again.
+                        _ => Handover::Owner(waker.map(|parts| unsafe { from_parts(parts) })),
+                    };
+                    if word & BORROWS == 0 {
+                        // The request's own, from its start or from the close.
+                        references += 1;
+                    }
+                    return (handover, references);
+                }
                 Err(found) => word = found,
             }
         }
@@ -332,7 +473,7 @@ mod tests {
     fn a_completion_before_the_first_poll_needs_no_waker() {
         let (counter, waker) = counter();
         let state = OperationState::new();
-        state.start();
+        state.start(RequestKind::Other);
         complete(&state);
         assert!(state.poll(&waker).is_ready());
         assert_eq!(counter.0.load(Ordering::Relaxed), 0);
@@ -343,7 +484,7 @@ mod tests {
         let (first, first_waker) = counter();
         let (second, second_waker) = counter();
         let state = OperationState::new();
-        state.start();
+        state.start(RequestKind::Other);
         assert!(state.poll(&first_waker).is_pending());
         assert!(state.poll(&first_waker).is_pending());
         assert!(state.poll(&second_waker).is_pending());
@@ -358,7 +499,7 @@ mod tests {
     fn an_abandoned_request_is_the_completions() {
         let (counter, waker) = counter();
         let state = OperationState::new();
-        state.start();
+        state.start(RequestKind::Other);
         assert!(state.poll(&waker).is_pending());
         assert_eq!(state.abandon(), Leave::Left);
         assert!(matches!(state.complete(), Handover::Abandoned));
@@ -371,11 +512,11 @@ mod tests {
         let (_counter, waker) = counter();
         let state = OperationState::new();
         for _ in 0..3 {
-            state.start();
+            state.start(RequestKind::Other);
             assert!(state.poll(&waker).is_pending());
             complete(&state);
             assert_eq!(state.abandon(), Leave::Completed);
-            assert_eq!(state.orphan(), Leave::Completed);
+            assert_eq!(state.orphan(), None);
             assert!(state.is_completed());
         }
     }
@@ -383,14 +524,63 @@ mod tests {
     #[test]
     fn an_orphan_is_its_sockets() {
         let state = OperationState::new();
-        state.start();
-        assert_eq!(state.orphan(), Leave::Left);
+        state.start(RequestKind::Other);
+        assert_eq!(state.orphan(), Some(true), "it had a reference");
         assert!(matches!(state.complete(), Handover::Orphaned));
+    }
+
+    #[test]
+    fn a_request_that_sends_is_seen_until_it_completes() {
+        let state = OperationState::new();
+        state.start(RequestKind::Other);
+        assert!(!state.is_sending());
+        complete(&state);
+        for leaves in [false, true] {
+            state.start_borrowing(RequestKind::Sends);
+            assert!(state.is_sending());
+            if leaves {
+                assert_eq!(state.abandon(), Leave::Left);
+                assert!(state.is_sending());
+            }
+            let (handover, references) = match state.complete_unseen() {
+                Ok(()) => (Handover::Owner(None), 0),
+                Err(seen) => state.complete_seen(seen, || ()),
+            };
+            assert_eq!(matches!(handover, Handover::Abandoned), leaves);
+            assert_eq!(references, u32::from(leaves), "a clean-up has a reference");
+            assert!(!state.is_sending());
+        }
+    }
+
+    #[test]
+    fn a_borrowing_ends_once() {
+        let taken = core::cell::Cell::new(0);
+        let retain = || taken.set(taken.get() + 1);
+        let state = OperationState::new();
+        assert!(!state.end_borrowing(retain), "it is idle");
+        state.start(RequestKind::Other);
+        assert!(!state.end_borrowing(retain), "it has a reference");
+        state.start_borrowing(RequestKind::Other);
+        assert!(!state.end_borrowing(retain) && !state.end_borrowing(retain));
+        assert_eq!(taken.get(), 1, "it was in flight, and has the reference now");
+        let seen = state.complete_unseen().expect_err("it has a reference to release");
+        let (handover, references) = state.complete_seen(seen, retain);
+        assert!(matches!(handover, Handover::Owner(None)));
+        assert_eq!((references, taken.get()), (1, 1));
+        assert!(!state.end_borrowing(retain), "it has completed");
+        state.start_borrowing(RequestKind::Sends);
+        assert_eq!(state.orphan(), Some(false), "it borrowed");
+        assert!(state.is_sending() && !state.end_borrowing(retain));
+        assert!(matches!(
+            state.complete_seen(Seen { word: ORPHANED | SENDS, references: 0 }, retain),
+            (Handover::Orphaned, 0)
+        ));
+        assert!(!state.is_sending());
     }
 }
 
 #[cfg(all(test, loom))]
-mod loom_tests {
+pub(super) mod loom_tests {
     //! Every order of the steps of an owner and a completion routine, and of the memory accesses that
     //! the language allows to be seen in another order. Run by `cargo xtask test loom`.
 
@@ -417,7 +607,54 @@ mod loom_tests {
         (StdArc::clone(&counter), Waker::from(counter))
     }
 
-    /// The completion routine; says who the request belongs to afterwards.
+    /// The steps of a completion routine on one request, with the references to its target.
+    #[derive(Default)]
+    pub(crate) struct Request(pub(crate) OperationState);
+
+    impl Default for OperationState {
+        fn default() -> Self {
+            Self::new()
+        }
+    }
+
+    impl Request {
+        /// Completes the request, as `completion::completed` does. `after` runs after the hand-over, for a waker or a
+        /// clean-up, while the routine has a reference; `release` is called for each reference that it has.
+        /// Returns whether the request is its owner's.
+        pub(crate) fn complete(
+            &self,
+            retain: impl Fn(),
+            after: impl FnOnce(),
+            release: impl Fn(),
+        ) -> bool {
+            let Err(seen) = self.0.complete_unseen() else {
+                return true;
+            };
+            let seen = match self.0.complete_waiting(seen, &retain) {
+                Ok(waker) => {
+                    after();
+                    waker.wake();
+                    release();
+                    return true;
+                }
+                Err(seen) => seen,
+            };
+            let (handover, references) = self.0.complete_seen(seen, retain);
+            if references > 0 {
+                after();
+            }
+            let is_owners = matches!(&handover, Handover::Owner(_));
+            if let Handover::Owner(Some(waker)) = handover {
+                waker.wake();
+            }
+            for _ in 0..references {
+                release();
+            }
+            is_owners
+        }
+    }
+
+    /// The completion routine; returns whether the request is its owner's afterwards.
     fn completion(state: &Arc<OperationState>) -> thread::JoinHandle<bool> {
         let state = Arc::clone(state);
         thread::spawn(move || match state.complete() {
@@ -437,7 +674,7 @@ mod loom_tests {
             let (first, first_waker) = counter();
             let (second, second_waker) = counter();
             let state = Arc::new(OperationState::new());
-            state.start();
+            state.start(RequestKind::Other);
             let completion = completion(&state);
             let one = state.poll(&first_waker).is_ready();
             let two = state.poll(&second_waker).is_ready();
@@ -458,7 +695,7 @@ mod loom_tests {
         loom::model(|| {
             let (counter, waker) = counter();
             let state = Arc::new(OperationState::new());
-            state.start();
+            state.start(RequestKind::Other);
             let completion = completion(&state);
             let ready = state.poll(&waker).is_ready();
             let left = state.abandon();
@@ -477,7 +714,7 @@ mod loom_tests {
             let (first, first_waker) = counter();
             let (second, second_waker) = counter();
             let state = Arc::new(OperationState::new());
-            state.start();
+            state.start(RequestKind::Other);
             let completion = completion(&state);
             let one = state.poll(&first_waker).is_ready();
             state.forget_waker();
@@ -499,7 +736,7 @@ mod loom_tests {
         loom::model(|| {
             let (counter, waker) = counter();
             let state = Arc::new(OperationState::new());
-            state.start();
+            state.start(RequestKind::Other);
             let completion = completion(&state);
             let _ = state.poll(&waker);
             state.forget_waker();
@@ -517,10 +754,10 @@ mod loom_tests {
         loom::model(|| {
             let (counter, waker) = counter();
             let state = Arc::new(OperationState::new());
-            state.start();
+            state.start(RequestKind::Other);
             let first = completion(&state);
             let second = if state.is_completed() || state.poll(&waker).is_ready() {
-                state.start();
+                state.start(RequestKind::Other);
                 let second = completion(&state);
                 let ready = state.poll(&waker).is_ready();
                 assert!(second.join().unwrap());
@@ -538,12 +775,11 @@ mod loom_tests {
         });
     }
 
-    /// What the completion has written is there for an owner that looks, without a poll.
-    #[test]
-    fn the_result_is_visible_to_who_looks() {
-        loom::model(|| {
+    /// What the completion has written is visible to an owner that finds the request completed, by either way.
+    fn a_result_is_visible(is_completed: impl Fn(&OperationState) -> bool + Send + Sync + 'static) {
+        loom::model(move || {
             let state = Arc::new((OperationState::new(), loom::cell::UnsafeCell::new(0)));
-            state.0.start();
+            state.0.start(RequestKind::Other);
             let completion = {
                 let state = Arc::clone(&state);
                 thread::spawn(move || {
@@ -552,7 +788,7 @@ mod loom_tests {
                     drop(state.0.complete());
                 })
             };
-            if state.0.is_completed() {
+            if is_completed(&state.0) {
                 // The owner may write as well: the request is its own again.
                 // SAFETY: loom checks that no other thread reads it meanwhile.
                 state.1.with_mut(|result| assert_eq!(unsafe { *result }, 7));
@@ -562,24 +798,12 @@ mod loom_tests {
     }
 
     #[test]
-    fn the_result_is_visible_to_the_owner() {
-        loom::model(|| {
-            let (_counter, waker) = counter();
-            let state = Arc::new((OperationState::new(), loom::cell::UnsafeCell::new(0)));
-            state.0.start();
-            let completion = {
-                let state = Arc::clone(&state);
-                thread::spawn(move || {
-                    // SAFETY: loom checks that no other thread reads it meanwhile.
-                    state.1.with_mut(|result| unsafe { *result = 7 });
-                    drop(state.0.complete());
-                })
-            };
-            if state.0.poll(&waker).is_ready() {
-                // SAFETY: loom checks that no other thread reads it meanwhile.
-                assert_eq!(state.1.with(|result| unsafe { *result }), 7);
-            }
-            completion.join().unwrap();
-        });
+    fn the_result_is_visible_to_an_owner_that_looks() {
+        a_result_is_visible(OperationState::is_completed);
+    }
+
+    #[test]
+    fn the_result_is_visible_to_an_owner_that_polls() {
+        a_result_is_visible(|state| state.poll(Waker::noop()).is_ready());
     }
 }

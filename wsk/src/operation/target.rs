@@ -13,7 +13,7 @@ use wsk_sys::PDEVICE_OBJECT;
 
 use super::budget::Budget;
 use super::kept::KeptReceives;
-use super::{Cache, Operation};
+use super::{Cache, Counted, Operation};
 
 /// An object that requests are issued on: it stays while a request is in flight.
 ///
@@ -22,6 +22,9 @@ use super::{Cache, Operation};
 /// The type is `#[repr(C)]` and begins with [`TargetHeader::of`] itself. An object stays in place until each
 /// reference that [`retain`](Self::retain) took was [released](Self::release).
 pub(crate) unsafe trait Target: Sized {
+    /// Whether requests on it may [borrow](super::Idle::start_borrowing) a reference.
+    const LENDS: bool;
+
     /// Takes a reference.
     fn retain(&self);
 
@@ -34,6 +37,9 @@ pub(crate) unsafe trait Target: Sized {
 
     /// Its operations that can be reused, and those that the system has refused.
     fn requests(&self) -> &Cache;
+
+    /// Counts a request that sends and is in no operation of the cache, if requests on such a target can send.
+    fn begin_send(&self) -> Option<Counted>;
 }
 
 /// The beginning of every [`Target`], for code that does not know its type.
@@ -47,7 +53,7 @@ pub(crate) struct TargetHeader {
     pub(crate) budget: Budget,
     /// Its receives whose futures were dropped.
     pub(crate) kept: KeptReceives,
-    keep_refused: unsafe fn(NonNull<TargetHeader>, NonNull<Operation>),
+    keep_refused: unsafe fn(NonNull<TargetHeader>, NonNull<Operation>, bool),
     /// The driver's device, which keeps the driver loaded until a completion routine has returned; or null.
     device: PDEVICE_OBJECT,
 }
@@ -72,30 +78,40 @@ impl TargetHeader {
         self.device
     }
 
-    /// Leaves a refused request to its target until that ends, and releases the request's reference.
+    /// Leaves a refused request to its target until that ends, and releases the request's reference, if it has one.
     ///
     /// # Safety
     ///
-    /// `target` is the target of the request, which has been orphaned; this is called once for it.
-    pub(super) unsafe fn keep_refused(target: NonNull<Self>, operation: NonNull<Operation>) {
-        // SAFETY: the request's reference keeps the target, and with it the header.
+    /// `target` is the target of the request, which has been orphaned; this is called once for it, by its owner.
+    pub(super) unsafe fn keep_refused(
+        target: NonNull<Self>,
+        operation: NonNull<Operation>,
+        has_reference: bool,
+    ) {
+        // SAFETY: the target stays as `Idle::start` requires of the owner, and with it the header.
         let keep_refused = unsafe { target.as_ref() }.keep_refused;
         // SAFETY: the function is for the target's type (Invariants); the request is the target's, was orphaned, and is
         // passed once (this function's contract).
-        unsafe { keep_refused(target, operation) };
+        unsafe { keep_refused(target, operation, has_reference) };
     }
 }
 
 /// # Safety
 ///
 /// As for [`TargetHeader::keep_refused`], where the target is a `T`.
-unsafe fn keep_refused<T: Target>(target: NonNull<TargetHeader>, operation: NonNull<Operation>) {
+unsafe fn keep_refused<T: Target>(
+    target: NonNull<TargetHeader>,
+    operation: NonNull<Operation>,
+    has_reference: bool,
+) {
     let target: NonNull<T> = target.cast();
-    // SAFETY: the request's reference keeps the target.
+    // SAFETY: the target stays as `Idle::start` requires of the owner.
     let requests = unsafe { target.as_ref() }.requests();
     // SAFETY: the request was orphaned, and only this call adopts it.
     unsafe { requests.adopt(operation) };
-    // The completion routine will not release the reference, since it may never run.
-    // SAFETY: the reference that `start` took is released once.
-    unsafe { T::release(target) };
+    if has_reference {
+        // The completion routine will not release the reference, since it may never run.
+        // SAFETY: the reference that `start` took is released once.
+        unsafe { T::release(target) };
+    }
 }

@@ -9,7 +9,7 @@
 use wsk_sys::{NTSTATUS, PIRP};
 
 use super::Provider;
-use crate::operation::{Function, Idle, InFlight, Payload, Target};
+use crate::operation::{Function, Idle, InFlight, Payload, RequestKind, Target};
 use crate::status::Result;
 
 impl Provider {
@@ -30,10 +30,11 @@ impl Provider {
     ) -> Result<InFlight> {
         let client = self.client_ref();
         client.refusals.check(function)?;
-        let mut idle = client.requests().take()?;
+        // SAFETY: the provider, whose reference keeps the client, is kept by the future that owns the request.
+        let mut idle = unsafe { client.requests().take() }?;
         prepare(idle.payload());
         // SAFETY: the provider holds a reference to the client; the rest is this function's contract.
-        let issued = unsafe { idle.start(self.client_ptr(), call) };
+        let issued = unsafe { idle.start(self.client_ptr(), RequestKind::Other, call) };
         Ok(issued.in_flight_of(function, &client.refusals))
     }
 
@@ -51,10 +52,11 @@ impl Provider {
         prepare: impl FnOnce(&mut Payload),
         call: impl FnOnce(PIRP, *mut Payload) -> NTSTATUS,
     ) -> Result<InFlight> {
-        let mut idle = self.client_ref().requests().take()?;
+        // SAFETY: the provider, whose reference keeps the client, is kept by the future that owns the request.
+        let mut idle = unsafe { self.client_ref().requests().take() }?;
         prepare(idle.payload());
         // SAFETY: the provider holds a reference to the client; the rest is this function's contract.
-        Ok(unsafe { idle.start(self.client_ptr(), call) }.in_flight())
+        Ok(unsafe { idle.start(self.client_ptr(), RequestKind::Other, call) }.in_flight())
     }
 
     /// Keeps an operation of the client's for its next request.

@@ -18,7 +18,7 @@ use crate::address::Storage;
 use crate::category::{Accepts, Connection};
 use crate::events::{Callbacks, ConnectionEvents, NewHandler, callbacks};
 use crate::flags::SocketFlags;
-use crate::operation::{InFlight, Outcome, Payload};
+use crate::operation::{InFlight, Outcome, Payload, RequestKind};
 use crate::status::Result;
 
 /// A connection that was accepted, from [`accept_with`](Socket::accept_with).
@@ -152,7 +152,8 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
 
 fn start<C: Accepts>(listener: &super::Handle<C>) -> Result<InFlight> {
     let state = listener.state();
-    let mut idle = state.idle()?;
+    // SAFETY: the request is kept beside the listener's handle, and dropped before it.
+    let mut idle = unsafe { state.idle() }?;
     // The connection's memory must be allocated before it arrives (INV-20).
     let new = NewSocket::allocate(state.client(), SocketFlags::CONNECTION, state.family(), ());
     let new = match new {
@@ -178,5 +179,5 @@ fn start<C: Accepts>(listener: &super::Handle<C>) -> Result<InFlight> {
         unsafe { C::accept(dispatch, context, table.cast(), addresses, irp) }
     };
     // SAFETY: the call is given the payload's addresses, and the new socket's context.
-    Ok(unsafe { listener.start(idle, call) }.in_flight())
+    Ok(unsafe { listener.start(idle, RequestKind::Other, call) }.in_flight())
 }

@@ -107,7 +107,8 @@ impl Handle<Connection> {
     /// Resumes the indication of data after a part was refused, by a receive of zero bytes
     /// ([INV-56](crate::rules#inv-56)).
     fn resume(&self) -> Result<()> {
-        let mut idle = self.state().idle()?;
+        // SAFETY: the request is left below, while the handle keeps the socket's memory.
+        let mut idle = unsafe { self.state().idle() }?;
         idle.payload().descriptor = WSK_BUF { Mdl: ptr::null_mut(), Offset: 0, Length: 0 };
         let dispatch = self.dispatch();
         let call = |irp, payload: *mut Payload| {

@@ -32,6 +32,9 @@ pub(super) unsafe fn begin_close(state: NonNull<SocketState>) {
     let device = memory.header.device();
     // SAFETY: this is the one close, and its operation is used for nothing else.
     let irp = unsafe { memory.close.ready_once(closed, state.as_ptr().cast(), device) };
+    // SAFETY: the memory reference is left until the close has completed, and no open reference, through which a request
+    // would be issued.
+    unsafe { memory.requests.end_borrowing(state) };
     // SAFETY: the socket is open, and its table begins with the basic functions.
     let dispatch = unsafe { BasicDispatch::of(socket) };
     // From here on the memory may be freed. The status adds nothing to the completion routine's (INV-12).

@@ -20,7 +20,7 @@ use super::memory::SocketState;
 use crate::buffer::Buffer;
 use crate::category::Category;
 use crate::dispatch::BasicDispatch;
-use crate::operation::{ControlBuffer, Function, Outcome, Payload};
+use crate::operation::{ControlBuffer, Function, Outcome, Payload, RequestKind};
 use crate::options::MAX_SIZE;
 use crate::status::{Result, known};
 
@@ -118,7 +118,9 @@ impl<C: Category> Handle<C> {
             Err(known::STATUS_INVALID_BUFFER_SIZE)
         } else {
             let refusals = &state.client().refusals;
-            let idle = refusals.check(Function::ControlSocket).and_then(|()| state.idle());
+            // SAFETY: the future below borrows the handle, which keeps the socket's memory.
+            let idle = || unsafe { state.idle() };
+            let idle = refusals.check(Function::ControlSocket).and_then(|()| idle());
             idle.map(|mut idle| {
                 let (given, taken) = idle.payload().control.halves_mut();
                 given.iter_mut().zip(input).for_each(|(to, from)| *to = *from);
@@ -137,7 +139,7 @@ impl<C: Category> Handle<C> {
                     unsafe { call(state, control, (input, input_size), (output, output_size), irp) }
                 };
                 // SAFETY: the call is given the payload's area and nothing else; the handle keeps the socket's memory.
-                let issued = unsafe { idle.start(self.as_ptr(), call) };
+                let issued = unsafe { idle.start(self.as_ptr(), RequestKind::Other, call) };
                 issued.in_flight_of(Function::ControlSocket, refusals)
             })
         };
@@ -170,7 +172,9 @@ impl<C: Category> Handle<C> {
         let output_size = output_end - output_start;
         let in_flight = {
             let refusals = &state.client().refusals;
-            let idle = refusals.check(Function::ControlSocket).and_then(|()| state.idle());
+            // SAFETY: this future borrows the handle, which keeps the socket's memory.
+            let idle = || unsafe { state.idle() };
+            let idle = refusals.check(Function::ControlSocket).and_then(|()| idle());
             let mut idle = match idle {
                 Ok(idle) => idle,
                 Err(error) => return (Err(error), input, output),
@@ -188,7 +192,7 @@ impl<C: Category> Handle<C> {
             };
             // SAFETY: the call is given the bytes of the payload's buffers and nothing else; the handle is a
             // hold.
-            let issued = unsafe { idle.start(self.as_ptr(), call) };
+            let issued = unsafe { idle.start(self.as_ptr(), RequestKind::Other, call) };
             issued.in_flight_of(Function::ControlSocket, refusals)
         };
         match in_flight.await {

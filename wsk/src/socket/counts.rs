@@ -132,6 +132,7 @@ mod loom_tests {
     use loom::thread::{self, JoinHandle};
 
     use super::*;
+    use crate::operation::{RequestKind, RequestModel};
 
     /// A socket whose parts are written when they end, and read when they are used: loom fails if both can happen at
     /// once.
@@ -140,6 +141,8 @@ mod loom_tests {
         is_open: UnsafeCell<bool>,
         has_handler: UnsafeCell<bool>,
         has_memory: UnsafeCell<bool>,
+        /// The requests in its cache.
+        requests: [RequestModel; 2],
     }
 
     #[derive(Clone)]
@@ -148,7 +151,14 @@ mod loom_tests {
     impl SharedSocket {
         fn new() -> Self {
             let [is_open, has_handler, has_memory] = [(); 3].map(|()| UnsafeCell::new(true));
-            Self(Arc::new(Socket { counts: RefCounts::new(), is_open, has_handler, has_memory }))
+            let requests = Default::default();
+            Self(Arc::new(Socket {
+                counts: RefCounts::new(),
+                is_open,
+                has_handler,
+                has_memory,
+                requests,
+            }))
         }
 
         fn require(part: &UnsafeCell<bool>) {
@@ -168,10 +178,29 @@ mod loom_tests {
             part.with_mut(|there| assert!(unsafe { std::mem::replace(&mut *there, false) }));
         }
 
-        /// The close, whose completion releases the memory reference of the open references.
+        /// The close, whose completion releases the memory reference of the open references. WSK completes it after every
+        /// request; here nothing depends on that.
         fn close(&self) {
+            for request in &self.0.requests {
+                let retain = || self.0.counts.retain_memory();
+                if request.0.end_borrowing(retain) {
+                    assert!(!self.0.counts.release_memory(), "the close has a reference");
+                }
+            }
             Self::end(&self.0.is_open);
             self.release();
+        }
+
+        /// The completion routine of a request.
+        fn complete(&self, index: usize) -> bool {
+            // The request is in memory that the socket's cache frees, and its target is the socket.
+            Self::require(&self.0.has_memory);
+            Self::require(&self.0.has_handler);
+            self.0.requests[index].complete(
+                || self.0.counts.retain_memory(),
+                || Self::require(&self.0.has_handler),
+                || self.release(),
+            )
         }
 
         fn release_open(&self) {
@@ -193,7 +222,7 @@ mod loom_tests {
             }
         }
 
-        fn spawn(&self, run: impl FnOnce(&Self) + 'static) -> JoinHandle<()> {
+        fn spawn<T: 'static>(&self, run: impl FnOnce(&Self) -> T + 'static) -> JoinHandle<T> {
             let this = self.clone();
             thread::spawn(move || run(&this))
         }
@@ -296,6 +325,114 @@ mod loom_tests {
             socket.call();
             socket.release_open();
             token.join().unwrap();
+            socket.require_end();
+        });
+    }
+
+    /// A request borrows the reference of the open ones. Its future is forgotten, and the handle is dropped, at any moment
+    /// of its completion: the memory stays until the completion routine needs it no more, and not longer.
+    #[test]
+    fn a_forgotten_request_keeps_the_memory_until_it_completes() {
+        loom::model(|| {
+            let socket = SharedSocket::new();
+            socket.0.requests[0].0.start_borrowing(RequestKind::Sends);
+            let completion = socket.spawn(|socket| assert!(socket.complete(0)));
+            socket.call();
+            socket.release_open();
+            completion.join().unwrap();
+            socket.require_end();
+        });
+    }
+
+    /// As above, of a future that has waited with a waker: the routine calls it with a reference.
+    #[test]
+    fn a_request_that_is_waited_for_keeps_the_memory_while_it_wakes() {
+        loom::model(|| {
+            let socket = SharedSocket::new();
+            socket.0.requests[0].0.start_borrowing(RequestKind::Other);
+            let completion = socket.spawn(|socket| assert!(socket.complete(0)));
+            let _ = socket.0.requests[0].0.poll(std::task::Waker::noop());
+            socket.release_open();
+            completion.join().unwrap();
+            socket.require_end();
+        });
+    }
+
+    /// The future is dropped, and then the handle, while the request completes: it has one owner, who cleans up while the
+    /// memory exists.
+    #[test]
+    fn a_request_that_is_left_is_cleaned_up_before_the_memory_ends() {
+        loom::model(|| {
+            let socket = SharedSocket::new();
+            socket.0.requests[0].0.start_borrowing(RequestKind::Other);
+            let completion = socket.spawn(|socket| socket.complete(0));
+            let left = socket.0.requests[0].0.abandon();
+            let is_owners = left == crate::operation::LeaveModel::Completed;
+            socket.call();
+            socket.release_open();
+            assert_eq!(completion.join().unwrap(), is_owners);
+            socket.require_end();
+        });
+    }
+
+    /// Two handles are dropped in two threads while a request of each is in flight. Whichever is the last finds both.
+    #[test]
+    fn the_last_handle_finds_the_requests_of_the_others() {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(3);
+        model.check(|| {
+            let socket = SharedSocket::new();
+            socket.0.counts.retain_open();
+            let other = socket.spawn(|socket| {
+                socket.0.requests[1].0.start_borrowing(RequestKind::Other);
+                let completion = socket.spawn(|socket| assert!(socket.complete(1)));
+                socket.release_open();
+                completion.join().unwrap();
+            });
+            socket.0.requests[0].0.start_borrowing(RequestKind::Other);
+            assert!(socket.complete(0), "completed before the call has returned");
+            socket.release_open();
+            other.join().unwrap();
+            socket.require_end();
+        });
+    }
+
+    /// A request is issued again as soon as it is seen completed, while its first completion routine may not have returned;
+    /// then it is forgotten.
+    #[test]
+    fn a_request_that_is_issued_again_borrows_again() {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(3);
+        model.check(|| {
+            let socket = SharedSocket::new();
+            let request = &socket.0.requests[0].0;
+            request.start_borrowing(RequestKind::Other);
+            let first = socket.spawn(|socket| assert!(socket.complete(0)));
+            let second = request.poll(std::task::Waker::noop()).is_ready().then(|| {
+                request.start_borrowing(RequestKind::Other);
+                socket.spawn(|socket| assert!(socket.complete(0)))
+            });
+            socket.release_open();
+            first.join().unwrap();
+            if let Some(second) = second {
+                second.join().unwrap();
+            }
+            socket.require_end();
+        });
+    }
+
+    /// A system refuses a request, whose completion may come all the same, while its target is open.
+    #[test]
+    fn a_refused_request_has_no_reference() {
+        loom::model(|| {
+            let socket = SharedSocket::new();
+            socket.0.requests[0].0.start_borrowing(RequestKind::Other);
+            let completion = socket.spawn(|socket| socket.complete(0));
+            let left = socket.0.requests[0].0.orphan();
+            assert!(matches!(left, None | Some(false)));
+            assert_eq!(completion.join().unwrap(), left.is_none());
+            // WSK completes the close after the completion.
+            socket.release_open();
             socket.require_end();
         });
     }

@@ -15,7 +15,7 @@ use super::state::Unbound;
 use super::{Handle, Socket};
 use crate::category::Category;
 use crate::events::{Callbacks, callbacks, check_static_events};
-use crate::operation::{Outcome, Payload};
+use crate::operation::{Outcome, Payload, RequestKind};
 use crate::provider::Provider;
 use crate::security::CachedSecurityDescriptor;
 use crate::status::Result;
@@ -87,10 +87,11 @@ unsafe fn deliver<C: Category>(
     call: impl FnOnce(PIRP, *mut Payload) -> wsk_sys::NTSTATUS,
 ) -> impl Future<Output = Result<Handle<C>>> + Send {
     let memory = delivery.new.memory_ref();
-    let in_flight = memory.requests.take().map(|mut idle| {
+    // SAFETY: the operation and its request are dropped before `memory`, which keeps the socket's memory.
+    let in_flight = unsafe { memory.requests.take() }.map(|mut idle| {
         idle.payload().attachment.put(delivery);
         // SAFETY: `memory` is a reference to the target; the rest is this function's contract.
-        unsafe { idle.start(memory.as_ptr(), call) }.in_flight().never_refused()
+        unsafe { idle.start(memory.as_ptr(), RequestKind::Other, call) }.in_flight().never_refused()
     });
     async move {
         match in_flight?.await {

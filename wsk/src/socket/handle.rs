@@ -17,7 +17,7 @@ use super::close::Close;
 use super::memory::SocketState;
 use crate::address;
 use crate::category::Category;
-use crate::operation::{Function, Idle, InFlight, Issued, Outcome, Payload};
+use crate::operation::{Function, Idle, InFlight, Issued, Outcome, Payload, RequestKind};
 use crate::status::{Result, known};
 use crate::time::Timeout;
 
@@ -106,13 +106,14 @@ impl<C: Category> Handle<C> {
     pub(crate) unsafe fn start(
         &self,
         idle: Idle,
+        kind: RequestKind,
         call: impl FnOnce(C::Dispatch, PIRP, *mut Payload) -> NTSTATUS,
     ) -> Issued {
         let dispatch = self.dispatch();
         let call = |irp, payload: *mut Payload| call(dispatch, irp, payload);
-        // SAFETY: the handle's open reference keeps the target, and its pointer is to the whole memory; the rest is
-        // this function's contract.
-        unsafe { idle.start(self.0, call) }
+        // SAFETY: the handle's open reference keeps the target, and its pointer is to the whole memory. After the last
+        // open reference, `begin_close` ends all borrowing. The rest is this function's contract.
+        unsafe { idle.start_borrowing(self.0, kind, call) }
     }
 
     /// Makes a request like [`request`](Self::request), with a function that some systems lack.
@@ -127,17 +128,20 @@ impl<C: Category> Handle<C> {
     >(
         &self,
         function: Function,
+        kind: RequestKind,
         deadline: D,
         prepare: impl FnOnce(&mut Payload),
         call: impl FnOnce(C::Dispatch, PIRP, *mut Payload) -> NTSTATUS,
         finish: F,
     ) -> impl Future<Output = Result<T>> + Send {
         let refusals = &self.state().client().refusals;
-        let idle = refusals.check(function).and_then(|()| self.state().idle());
+        // SAFETY: the future below borrows the handle, which keeps the socket's memory.
+        let idle = || unsafe { self.state().idle() };
+        let idle = refusals.check(function).and_then(|()| idle());
         let in_flight = idle.map(|mut idle| {
             prepare(idle.payload());
             // SAFETY: this function's contract is that of `start`.
-            unsafe { self.start(idle, call) }.in_flight_of(function, refusals)
+            unsafe { self.start(idle, kind, call) }.in_flight_of(function, refusals)
         });
         self.finish_request(in_flight, deadline, finish)
     }
@@ -159,10 +163,11 @@ impl<C: Category> Handle<C> {
         call: impl FnOnce(C::Dispatch, PIRP, *mut Payload) -> NTSTATUS,
         finish: F,
     ) -> impl Future<Output = Result<T>> + Send {
-        let in_flight = self.state().idle().map(|mut idle| {
+        // SAFETY: the future below borrows the handle, which keeps the socket's memory.
+        let in_flight = unsafe { self.state().idle() }.map(|mut idle| {
             prepare(idle.payload());
             // SAFETY: this function's contract is that of `start`.
-            unsafe { self.start(idle, call) }.in_flight()
+            unsafe { self.start(idle, RequestKind::Other, call) }.in_flight()
         });
         self.finish_request(in_flight, deadline, finish)
     }

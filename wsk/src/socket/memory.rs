@@ -59,7 +59,8 @@ pub(crate) struct SocketState {
     pub(super) counts: RefCounts,
     /// Null until the socket was delivered.
     pub(super) socket: AtomicPtr<WSK_SOCKET>,
-    /// Requests that send or disconnect, and may not have completed yet ([INV-43](crate::rules#inv-43)).
+    /// Requests that send or disconnect, and may not have completed yet ([INV-43](crate::rules#inv-43)): those that are
+    /// not [of that kind](crate::operation::RequestKind) in one of `requests`.
     pub(super) sends: AtomicUsize,
     pub(crate) requests: Cache,
     /// The client that the socket belongs to, whose registration waits for the last reference.
@@ -100,6 +101,8 @@ impl core::fmt::Debug for SocketState {
 // SAFETY: the type is `#[repr(C)]` and begins with its header; the memory stays until the last memory reference is
 // released.
 unsafe impl Target for SocketState {
+    const LENDS: bool = true;
+
     #[inline]
     fn retain(&self) {
         self.counts.retain_memory();
@@ -119,6 +122,10 @@ unsafe impl Target for SocketState {
 
     fn requests(&self) -> &Cache {
         &self.requests
+    }
+
+    fn begin_send(&self) -> Option<Counted> {
+        Some(Counted::new(&self.sends))
     }
 }
 
@@ -292,13 +299,9 @@ impl SocketState {
     /// Whether nothing is being sent, and the caller's open reference is the only one: no other thread can begin
     /// anything.
     pub(super) fn has_no_sends(&self) -> bool {
-        self.counts.is_only_open_ref() && self.sends.load(Ordering::Acquire) == 0
-    }
-
-    /// Counts a request that sends, until [`Counted::end`].
-    #[inline]
-    pub(crate) fn begin_send(&self) -> Counted {
-        Counted::new(&self.sends)
+        self.counts.is_only_open_ref()
+            && self.sends.load(Ordering::Acquire) == 0
+            && !self.requests.is_sending()
     }
 
     pub(crate) fn socket(&self) -> PWSK_SOCKET {
@@ -375,10 +378,15 @@ impl SocketState {
     }
 
     /// An operation for a request, unless the socket is dead.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Cache::take`].
     #[inline]
-    pub(crate) fn idle(&self) -> Result<Idle> {
+    pub(crate) unsafe fn idle(&self) -> Result<Idle> {
         self.check_alive()?;
-        self.requests.take()
+        // SAFETY: this function's contract is the other's.
+        unsafe { self.requests.take() }
     }
 
     /// The result of a completed request. If it is an error, the operation is kept for the next request.

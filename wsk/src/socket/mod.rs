@@ -94,7 +94,7 @@ use core::ptr::NonNull;
 use wsk_sys::{PIRP, PWSK_SOCKET, WSK_SOCKET};
 
 use crate::address::Storage;
-use crate::operation::{Function, Payload};
+use crate::operation::{Function, Payload, RequestKind};
 use crate::status::{Result, known};
 use crate::time::Never;
 
@@ -246,7 +246,14 @@ impl<C: Binds, S: State, H> Socket<C, S, H> {
         // SAFETY: the call is given the payload's address and nothing else.
         let request = unsafe {
             let local = |payload: &mut Payload, _| payload.local.address();
-            self.handle.request_of(Function::GetLocalAddress, Never, prepare, call, local)
+            self.handle.request_of(
+                Function::GetLocalAddress,
+                RequestKind::Other,
+                Never,
+                prepare,
+                call,
+                local,
+            )
         };
         request.await?.ok_or(known::STATUS_INTERNAL_ERROR)
     }

@@ -21,7 +21,7 @@ use super::handle::Handle;
 use crate::buffer::{BufResult, Buffer, IoBuf};
 use crate::category::Category;
 use crate::flags::SocketFlags;
-use crate::operation::{Budgeted, Idle, Issued, Outcome, Payload, WithDeadline};
+use crate::operation::{Budgeted, Idle, Issued, Outcome, Payload, RequestKind, WithDeadline};
 use crate::status::{Error, Result, known};
 use crate::time::Timeout;
 
@@ -105,16 +105,19 @@ impl<C: Category> Handle<C> {
     ///
     /// # Safety
     ///
-    /// As for [`Idle::start`]. The call receives the payload's descriptor, and through it the buffer. Of the values that
-    /// must be dropped, `prepare` may leave only the mark of a send in the payload.
+    /// - As for [`Idle::start`]. The call receives the payload's descriptor, and through it the buffer. `prepare` leaves
+    ///   no value in the payload that must be dropped.
+    /// - The request is dropped before the handle.
     #[inline]
     pub(super) unsafe fn start_transfer(
         &self,
+        kind: RequestKind,
         (buffer, start, end): BufferRange,
         prepare: impl FnOnce(&mut Payload),
         call: impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
     ) -> core::result::Result<Issued, (Error, Buffer)> {
-        let mut idle = match self.state().idle() {
+        // SAFETY: the handle keeps the socket's memory; the request is kept with it, or borrows it, and is dropped before.
+        let mut idle = match unsafe { self.state().idle() } {
             Ok(idle) => idle,
             Err(error) => return Err((error, buffer)),
         };
@@ -129,7 +132,7 @@ impl<C: Category> Handle<C> {
             call(dispatch, descriptor, irp, payload)
         };
         // SAFETY: the call receives the payload's descriptor; this function's contract includes that of `start`.
-        Ok(unsafe { self.start(idle, call) })
+        Ok(unsafe { self.start(idle, kind, call) })
     }
 
     /// Ends a request with `room` bytes of a buffer. `finish` takes the result out of the payload, and receives the number
@@ -183,8 +186,7 @@ impl<C: Category> Handle<C> {
     }
 
     /// Makes a request with a buffer and a deadline. The task's poll budget allows it (`budgeted`). `finish` takes the result
-    /// out of the payload, and receives the number of bytes transferred. `keeps`: the request is a receive, which is kept
-    /// if its future is dropped.
+    /// out of the payload, and receives the number of bytes transferred.
     ///
     /// # Safety
     ///
@@ -198,37 +200,39 @@ impl<C: Category> Handle<C> {
         F: FnMut(&mut Payload, usize) -> T,
     >(
         &self,
+        kind: RequestKind,
         budgeted: Budgeted,
         deadline: D,
         buffer: B,
         prepare: impl FnOnce(&mut Payload),
         call: impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
         finish: F,
-        keeps: bool,
     ) -> SubmittedTransfer<'_, T, D, C, B, F> {
         let (buffer, start, end) = buffer.into_parts();
         // SAFETY: this function's contract is that of `start_transfer`.
-        let (result, buffer) =
-            match unsafe { self.start_transfer((buffer, start, end), prepare, call) } {
-                Ok(issued) => match issued.try_complete(budgeted) {
-                    Ok((idle, result)) => self.end_completed(idle, result, end - start, finish),
-                    Err(in_flight) => {
-                        let in_flight = if keeps { in_flight.kept() } else { in_flight };
-                        let deadline = in_flight.with_deadline(deadline);
-                        let handle = self;
-                        let buffer = PhantomData;
-                        return Submitted::InFlight(Transfer {
-                            deadline,
-                            handle,
-                            start,
-                            end,
-                            finish,
-                            buffer,
-                        });
-                    }
-                },
-                Err((error, buffer)) => (Err(error), buffer),
-            };
+        let (result, buffer) = match unsafe {
+            self.start_transfer(kind, (buffer, start, end), prepare, call)
+        } {
+            Ok(issued) => match issued.try_complete(budgeted) {
+                Ok((idle, result)) => self.end_completed(idle, result, end - start, finish),
+                Err(in_flight) => {
+                    let in_flight =
+                        if kind == RequestKind::Receives { in_flight.kept() } else { in_flight };
+                    let deadline = in_flight.with_deadline(deadline);
+                    let handle = self;
+                    let buffer = PhantomData;
+                    return Submitted::InFlight(Transfer {
+                        deadline,
+                        handle,
+                        start,
+                        end,
+                        finish,
+                        buffer,
+                    });
+                }
+            },
+            Err((error, buffer)) => (Err(error), buffer),
+        };
         Submitted::Completed(BufResult(result, B::from_parts(buffer, start, end)))
     }
 
@@ -239,19 +243,17 @@ impl<C: Category> Handle<C> {
     /// As for [`start_transfer`](Self::start_transfer).
     pub(super) async unsafe fn transfer<T, B: IoBuf>(
         &self,
+        kind: RequestKind,
         deadline: impl Timeout,
         buffer: B,
         prepare: impl FnOnce(&mut Payload),
         call: impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
         finish: impl FnMut(&mut Payload, usize) -> T,
-        keeps: bool,
     ) -> BufResult<T, B> {
         let budgeted = self.state().budget().budgeted().await;
         await_end!(
             // SAFETY: this function's contract is that of `start_transfer`.
-            unsafe {
-                self.begin_transfer(budgeted, deadline, buffer, prepare, call, finish, keeps)
-            }
+            unsafe { self.begin_transfer(kind, budgeted, deadline, buffer, prepare, call, finish) }
         )
     }
 }

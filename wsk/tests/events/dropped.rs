@@ -54,7 +54,8 @@ fn a_listener_closes_with_an_accept_in_flight() {
     });
 }
 
-/// A future that is forgotten leaks its own memory, and nothing else: an accept's is the listener's.
+/// A future that is forgotten leaks what it owns itself, and nothing else: its request, and what the request owns, is the
+/// socket's.
 #[test]
 fn futures_can_be_forgotten() {
     let forget = |expected: usize, scenario: fn(Provider) -> BoxFuture| {
@@ -80,7 +81,7 @@ fn futures_can_be_forgotten() {
             Ok(())
         })
     });
-    forget(1, |wsk| {
+    forget(0, |wsk| {
         Box::pin(async move {
             let builder = DatagramSocket::builder(&wsk, Family::INET);
             let socket = builder.events(Retainer::default()).bind(LOCAL).await?;
@@ -88,6 +89,36 @@ fn futures_can_be_forgotten() {
             Ok(())
         })
     });
+}
+
+/// Transfers are forgotten in flight, in requests that were used before and in new ones; then the socket is dropped, or
+/// closed, at once. Each request completes with the close, and what it owns is freed with the socket.
+#[test]
+fn transfers_can_be_forgotten() {
+    for closes in [false, true] {
+        let host = Host::new(Config::default().timing(Timing::Deferred));
+        on_host(&host, async |wsk| {
+            let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
+            let client = connect(&wsk, listener.local_addr().await?, ()).await?;
+            let (server, _) = listener.accept().await?;
+            for _ in 0..2 {
+                client.send(buffer(b"x")?).await.into_result()?;
+                server.receive(buffer(b" ")?).await.into_result()?;
+            }
+            for _ in 0..6 {
+                poll_and_forget(client.receive(buffer(b" ")?));
+                poll_and_forget(server.send(buffer(b"y")?));
+            }
+            if closes {
+                client.close().await;
+                server.close().await;
+            }
+            Ok(())
+        })
+        .unwrap();
+        // A socket keeps four requests; two more of each socket are their futures' own, with a buffer each.
+        assert_eq!(host.outstanding_allocations(), 2 * 2 * 2);
+    }
 }
 
 /// Connections that a listener's event drops, or gives to a thread that drops them.

@@ -21,7 +21,7 @@ use crate::category::{Connection, Connects};
 use crate::events::Callbacks;
 use crate::events::{callbacks, check_static_events};
 use crate::flags::SocketFlags;
-use crate::operation::{Function, Outcome, Payload};
+use crate::operation::{Function, Outcome, Payload, RequestKind};
 use crate::provider::Provider;
 use crate::status::{Result, known};
 use crate::time::Never;
@@ -207,7 +207,7 @@ impl<C: Connects> Handle<C> {
             unsafe { C::connect_ex(has, dispatch, remote, descriptor, irp) }
         };
         // SAFETY: the call is given the payload's descriptor and address.
-        unsafe { self.transfer(Never, buffer, prepare, call, |_, _| (), false) }.await
+        unsafe { self.transfer(RequestKind::Other, Never, buffer, prepare, call, |_, _| ()) }.await
     }
 }
 
@@ -271,11 +271,11 @@ impl<H: Callbacks<Connection>> ConnectionSocket<H> {
             let memory = new.memory_ref();
             // Without callbacks, both are null (INV-39).
             let (context, table) = callbacks::<Connection, H>(client, new.context());
-            let mut idle = memory.requests.take()?;
-            let payload = idle.payload();
-            payload.local = Storage::new(from);
-            payload.remote = Storage::new(to);
-            payload.attachment.put(Delivery { new, security: None });
+            let prepare = |payload: &mut Payload| {
+                payload.local = Storage::new(from);
+                payload.remote = Storage::new(to);
+                payload.attachment.put(Delivery { new, security: None });
+            };
             let call = |irp: PIRP, payload: *mut Payload| {
                 // SAFETY: the payload is the request's, and stays until it completes.
                 let local = unsafe { Payload::local(payload) };
@@ -303,18 +303,15 @@ impl<H: Callbacks<Connection>> ConnectionSocket<H> {
             };
             // Made to the client: a system without the call would never make the socket whose close is the end
             // of every request.
-            let target = wsk.client_ptr();
-            // SAFETY: the provider has a reference to the client. The call is given the payload's addresses, and the
-            // new socket's context.
-            let issued = unsafe { idle.start(target, call) };
-            (memory, issued.in_flight_of(Function::SocketConnect, &client.refusals))
+            // SAFETY: the call is given the payload's addresses, and the new socket's context.
+            (memory, unsafe { wsk.request_of(Function::SocketConnect, prepare, call) }?)
         };
         let handle = match in_flight.await {
             Outcome::Completed(idle, result) => {
                 let (mut idle, information) = memory.completed(idle, result)?;
                 // SAFETY: the request created a connection.
                 let handle = unsafe { delivered::<Connection>(&mut idle, information) };
-                memory.requests.put(idle);
+                wsk.put(idle);
                 handle?
             }
             Outcome::Refused(error) => return Err(error),

@@ -16,7 +16,7 @@ use super::super::{Handle, Socket};
 use crate::buffer::{BufResult, IoBuf};
 use crate::category::Connects;
 use crate::flags::DisconnectFlags;
-use crate::operation::{Function, Payload};
+use crate::operation::{Function, Payload, RequestKind};
 use crate::status::{Error, Result, known};
 use crate::time::Deadline;
 use crate::time::Never;
@@ -31,10 +31,10 @@ impl<C: Connects> Handle<C> {
             // SAFETY: the socket is connected. No last buffer, and no flags: graceful.
             unsafe { C::disconnect(dispatch, ptr::null_mut(), DisconnectFlags::empty(), irp) }
         };
-        let prepare = |payload: &mut Payload| payload.counted = Some(self.state().begin_send());
         let function = Function::Disconnect;
         // SAFETY: the call is given no memory.
-        unsafe { self.request_of(function, deadline, prepare, call, |_, _| ()) }.await?;
+        unsafe { self.request_of(function, RequestKind::Sends, deadline, |_| (), call, |_, _| ()) }
+            .await?;
         self.state().note_finished();
         Ok(())
     }
@@ -56,9 +56,9 @@ impl<C: Connects> Handle<C> {
             // SAFETY: the socket is connected; the buffer, if any, stays until the request completes.
             unsafe { C::disconnect(dispatch, last, DisconnectFlags::empty(), irp) }
         };
-        let prepare = |payload: &mut Payload| payload.counted = Some(self.state().begin_send());
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-        let transfer = unsafe { self.transfer(deadline, buffer, prepare, call, |_, _| (), false) };
+        let transfer =
+            unsafe { self.transfer(RequestKind::Sends, deadline, buffer, |_| (), call, |_, _| ()) };
         let BufResult(result, buffer) = transfer.await;
         match result {
             Ok(()) => self.state().note_finished(),
@@ -75,9 +75,10 @@ impl<C: Connects> Handle<C> {
             // SAFETY: the socket is connected. There is no buffer, as an abort needs it (INV-31).
             unsafe { C::disconnect(dispatch, ptr::null_mut(), DisconnectFlags::ABORTIVE, irp) }
         };
-        let prepare = |payload: &mut Payload| payload.counted = Some(self.state().begin_send());
+        let function = Function::Disconnect;
         // SAFETY: the call is given no memory.
-        unsafe { self.request_of(Function::Disconnect, Never, prepare, call, |_, _| ()) }.await
+        unsafe { self.request_of(function, RequestKind::Sends, Never, |_| (), call, |_, _| ()) }
+            .await
     }
 }
 

@@ -24,7 +24,7 @@ use super::state::Connected;
 use super::{Handle, Socket};
 use crate::address::Storage;
 use crate::category::Connects;
-use crate::operation::{Function, Payload};
+use crate::operation::{Function, Payload, RequestKind};
 use crate::status::{Result, known};
 use crate::time::Never;
 
@@ -42,7 +42,14 @@ impl<C: Connects> Handle<C> {
         // SAFETY: the call is given the payload's address and nothing else.
         let request = unsafe {
             let remote = |payload: &mut Payload, _| payload.remote.address();
-            self.request_of(Function::GetRemoteAddress, Never, prepare, call, remote)
+            self.request_of(
+                Function::GetRemoteAddress,
+                RequestKind::Other,
+                Never,
+                prepare,
+                call,
+                remote,
+            )
         };
         request.await?.ok_or(known::STATUS_INTERNAL_ERROR)
     }

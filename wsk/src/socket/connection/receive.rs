@@ -14,7 +14,7 @@ use super::super::{Handle, Socket};
 use crate::buffer::{BufResult, Buffer, IoBuf};
 use crate::category::Connects;
 use crate::flags::ReceiveFlags;
-use crate::operation::{Budgeted, Payload, ReceiveTurn};
+use crate::operation::{Budgeted, Payload, ReceiveTurn, RequestKind};
 use crate::status::{Result, known};
 use crate::time::{Deadline, Never, Timeout};
 
@@ -40,7 +40,15 @@ impl<C: Connects> Handle<C> {
         };
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
         unsafe {
-            self.begin_transfer(budgeted, deadline, buffer, |_| (), call, |_, count| count, true)
+            self.begin_transfer(
+                RequestKind::Receives,
+                budgeted,
+                deadline,
+                buffer,
+                |_| (),
+                call,
+                |_, count| count,
+            )
         }
     }
 

@@ -14,7 +14,7 @@ use super::super::transfer::{BufferRange, Completion};
 use crate::buffer::{BufResult, Buffer, IoBuf, copy};
 use crate::category::Connects;
 use crate::flags::ReceiveFlags;
-use crate::operation::{Idle, KeptReceive, Outcome, Payload, ReceiveTurn};
+use crate::operation::{Idle, KeptReceive, Outcome, Payload, ReceiveTurn, RequestKind};
 use crate::status::{Result, known};
 use crate::time::{Deadline, Timeout};
 
@@ -88,7 +88,14 @@ impl<C: Connects> Handle<C> {
                         unsafe { C::receive(dispatch, descriptor, ReceiveFlags::empty(), irp) }
                     };
                     // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-                    let issued = unsafe { self.start_transfer((buffer, start, end), |_| (), call) };
+                    let issued = unsafe {
+                        self.start_transfer(
+                            RequestKind::Receives,
+                            (buffer, start, end),
+                            |_| (),
+                            call,
+                        )
+                    };
                     match issued.map(|issued| issued.in_flight().kept()) {
                         Ok(in_flight) => {
                             drop(turn);
@@ -134,7 +141,8 @@ impl<'a, C: Connects> Filling<'a, C> {
         handle: &'a Handle<C>,
         (buffer, start, end): BufferRange,
     ) -> core::result::Result<Self, Completion<usize>> {
-        match handle.state().idle() {
+        // SAFETY: this value borrows the handle, which keeps the socket's memory.
+        match unsafe { handle.state().idle() } {
             Ok(mut idle) => {
                 idle.payload().buffer = Some(buffer);
                 Ok(Self { handle, idle: Some(idle), start, filled: start, end })
@@ -199,7 +207,7 @@ impl<'a, C: Connects> Filling<'a, C> {
             unsafe { C::receive(dispatch, descriptor, ReceiveFlags::WAIT_ALL, irp) }
         };
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-        let issued = unsafe { self.handle.start(idle, call) };
+        let issued = unsafe { self.handle.start(idle, RequestKind::Receives, call) };
         let outcome = match issued.try_complete(budgeted) {
             Ok((idle, result)) => {
                 drop(turn);

@@ -18,7 +18,7 @@ use super::receive_in_turn::InTurn;
 use crate::buffer::Buffer;
 use crate::category::Connects;
 use crate::flags::{ReceiveFlags, SendFlags};
-use crate::operation::{Idle, InFlight, KeptReceive, Outcome, Payload};
+use crate::operation::{Idle, InFlight, KeptReceive, Outcome, Payload, RequestKind};
 use crate::status::{Result, known};
 use crate::time::Timeout;
 
@@ -98,8 +98,7 @@ impl ReusableRequest {
             // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
             unsafe { C::send(dispatch, descriptor, flags, irp) }
         };
-        let prepare = |payload: &mut Payload| payload.counted = Some(state.begin_send());
-        self.start(handle, count, prepare, call, false)
+        self.start(handle, count, RequestKind::Sends, call)
     }
 
     /// Starts a receive into a buffer of `capacity` bytes, unless one is in flight. If the socket has kept an earlier
@@ -144,18 +143,16 @@ impl ReusableRequest {
             // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
             unsafe { C::receive(dispatch, descriptor, ReceiveFlags::empty(), irp) }
         };
-        self.start(handle, usize::MAX, |_| (), call, true)
+        self.start(handle, usize::MAX, RequestKind::Receives, call)
     }
 
-    /// Issues a request with the first `count` bytes of the buffer. `keeps`: it is a receive, which is kept if this is
-    /// dropped.
+    /// Issues a request with the first `count` bytes of the buffer.
     fn start<C: Connects>(
         &mut self,
         handle: &Handle<C>,
         count: usize,
-        prepare: impl FnOnce(&mut Payload),
+        kind: RequestKind,
         call: impl FnOnce(C::Dispatch, PIRP, *mut Payload) -> wsk_sys::NTSTATUS,
-        keeps: bool,
     ) -> Result<()> {
         handle.state().check_alive()?;
         self.0 = match core::mem::replace(&mut self.0, RequestState::Empty) {
@@ -165,10 +162,12 @@ impl ReusableRequest {
                 if let Some(buffer) = &payload.buffer {
                     payload.descriptor = buffer.describe(0, size);
                 }
-                prepare(payload);
                 // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-                let in_flight = unsafe { handle.start(idle, call) }.in_flight();
-                RequestState::InFlight(if keeps { in_flight.kept() } else { in_flight }, size)
+                let in_flight = unsafe { handle.start(idle, kind, call) }.in_flight();
+                RequestState::InFlight(
+                    if kind == RequestKind::Receives { in_flight.kept() } else { in_flight },
+                    size,
+                )
             }
             other => other,
         };

@@ -19,17 +19,11 @@ use super::super::{Handle, Socket};
 use crate::buffer::{BufResult, IoBuf};
 use crate::category::Connects;
 use crate::flags::SendFlags;
-use crate::operation::{Budgeted, InFlight, Payload, WithDeadline};
+use crate::operation::{Budgeted, InFlight, Payload, RequestKind, WithDeadline};
 use crate::status::known;
 use crate::time::{Never, Timeout};
 
 impl<C: Connects> Handle<C> {
-    /// Counts the request among those that send.
-    #[inline]
-    fn prepare_send(&self, payload: &mut Payload) {
-        payload.counted = Some(self.state().begin_send());
-    }
-
     /// Sends from the buffer. The task's poll budget allows it (`budgeted`).
     #[inline]
     pub(crate) fn send<D: Timeout, B: IoBuf>(
@@ -50,17 +44,16 @@ impl<C: Connects> Handle<C> {
             // The header's other flags are not documented (INV-31).
             return Submitted::Completed(BufResult(Err(known::STATUS_NOT_SUPPORTED), buffer));
         }
-        let prepare = |payload: &mut Payload| self.prepare_send(payload);
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
         unsafe {
             self.begin_transfer(
+                RequestKind::Sends,
                 budgeted,
                 deadline,
                 buffer,
-                prepare,
+                |_| (),
                 call::<C>(flags | self.state().send_flags()),
                 |_, sent| sent,
-                false,
             )
         }
     }
@@ -78,10 +71,9 @@ impl<C: Connects> Handle<C> {
             return Submitted::Completed(BufResult(Ok(0), B::from_parts(buffer, start, end)));
         }
         let progress = SendProgress { start, sent: start, end };
-        let prepare = |payload: &mut Payload| self.prepare_send(payload);
-        let call = call::<C>(self.state().send_flags());
+        let (range, call) = ((buffer, start, end), call::<C>(self.state().send_flags()));
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-        let ended = match unsafe { self.start_transfer((buffer, start, end), prepare, call) } {
+        let ended = match unsafe { self.start_transfer(RequestKind::Sends, range, |_| (), call) } {
             Ok(issued) => match issued.try_complete(budgeted) {
                 Ok((idle, result)) => self.end_completed(idle, result, end - start, |_, sent| sent),
                 Err(in_flight) => return self.all_in_flight(in_flight, progress, deadline),
@@ -124,10 +116,9 @@ impl<C: Connects> Handle<C> {
             Ok(count) if sent + count == end => (Ok(end - start), buffer),
             Ok(count) => {
                 let sent = sent + count;
-                let prepare = |payload: &mut Payload| self.prepare_send(payload);
-                let call = call::<C>(self.state().send_flags());
+                let (range, call) = ((buffer, sent, end), call::<C>(self.state().send_flags()));
                 // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-                match unsafe { self.start_transfer((buffer, sent, end), prepare, call) } {
+                match unsafe { self.start_transfer(RequestKind::Sends, range, |_| (), call) } {
                     Ok(issued) => {
                         let progress = SendProgress { start, sent, end };
                         return Submitted::InFlight((issued.in_flight(), progress));

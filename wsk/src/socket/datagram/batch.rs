@@ -15,7 +15,7 @@ use crate::batch::Batch;
 use crate::buffer::BufResult;
 use crate::cmsg::SendControl;
 use crate::dispatch::DatagramDispatch;
-use crate::operation::{Attachment, ControlBuffer, Outcome, Payload};
+use crate::operation::{Attachment, ControlBuffer, Outcome, Payload, RequestKind};
 use crate::status::{Result, known};
 use crate::time::Deadline;
 
@@ -46,7 +46,8 @@ impl Handle<Datagram> {
         };
         let size = batch.bytes();
         let in_flight = {
-            let mut idle = match state.idle() {
+            // SAFETY: this future borrows the handle, which keeps the socket's memory.
+            let mut idle = match unsafe { state.idle() } {
                 Ok(idle) => idle,
                 Err(error) => return BufResult(Err(error), batch),
             };
@@ -64,7 +65,7 @@ impl Handle<Datagram> {
             };
             // SAFETY: the call is given the payload's batch, whose memory does not move with it, and the payload's
             // address and control data.
-            unsafe { self.start(idle, call) }.in_flight()
+            unsafe { self.start(idle, RequestKind::Other, call) }.in_flight()
         };
         match in_flight.with_deadline(deadline).await {
             Outcome::Completed(mut idle, result) => {

@@ -27,7 +27,7 @@ use crate::buffer::{BufResult, Buffer, IoBuf, copy};
 use crate::category::Datagram;
 use crate::cmsg::SendControl;
 use crate::dispatch::DatagramDispatch;
-use crate::operation::{ControlBuffer, Idle, InFlight, Outcome, Payload};
+use crate::operation::{ControlBuffer, Idle, InFlight, Outcome, Payload, RequestKind};
 use crate::status::{Error, Result, known};
 use crate::time::Deadline;
 
@@ -116,7 +116,10 @@ impl Handle<Datagram> {
             unsafe { dispatch.send_to(descriptor, remote, length, data, irp) }
         };
         // SAFETY: the call is given the payload's descriptor, address and control data.
-        unsafe { self.transfer(deadline, buffer, prepare, call, |_, count| count, false) }.await
+        unsafe {
+            self.transfer(RequestKind::Other, deadline, buffer, prepare, call, |_, count| count)
+        }
+        .await
     }
 
     /// Starts to receive a datagram, with room for `room` bytes of control data.
@@ -126,8 +129,14 @@ impl Handle<Datagram> {
         room: ULONG,
     ) -> core::result::Result<InFlight, (Error, Buffer)> {
         // SAFETY: the call is given the payload's descriptor, address and control area.
-        let issued =
-            unsafe { self.start_transfer(parts, prepare_receive(room), call_receive(room)) };
+        let issued = unsafe {
+            self.start_transfer(
+                RequestKind::Receives,
+                parts,
+                prepare_receive(room),
+                call_receive(room),
+            )
+        };
         issued.map(|issued| issued.in_flight().kept())
     }
 
@@ -148,7 +157,9 @@ impl Handle<Datagram> {
         }
         let (prepare, call) = (prepare_receive(room), call_receive(room));
         // SAFETY: the call is given the payload's descriptor, address and control area.
-        let received = unsafe { self.transfer(deadline, buffer, prepare, call, finish, true) };
+        let received = unsafe {
+            self.transfer(RequestKind::Receives, deadline, buffer, prepare, call, finish)
+        };
         let BufResult(result, buffer) = received.await;
         BufResult(result.and_then(|result| result), buffer)
     }

@@ -29,7 +29,7 @@ use wsk_sys::{
 use super::{Bound, Datagram, DefaultDestination, FixedPeer, Handle, Socket};
 use crate::address::Storage;
 use crate::dispatch::DatagramDispatch;
-use crate::operation::{Function, Payload};
+use crate::operation::{Function, Payload, RequestKind};
 use crate::status::Result;
 use crate::time::Never;
 
@@ -70,7 +70,17 @@ impl Handle<Datagram> {
             }
         };
         // SAFETY: the call is given the payload's address and nothing else.
-        unsafe { self.request_of(Function::ControlSocket, Never, prepare, call, |_, _| ()) }.await
+        unsafe {
+            self.request_of(
+                Function::ControlSocket,
+                RequestKind::Other,
+                Never,
+                prepare,
+                call,
+                |_, _| (),
+            )
+        }
+        .await
     }
 
     /// Sets the fixed peer: the destination of sends without an address, and the only source of received datagrams. `None`
