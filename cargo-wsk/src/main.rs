@@ -32,7 +32,7 @@ enum Command {
     New(NewArgs),
     /// Build a driver for x64 and arm64, without a WDK
     Build(BuildArgs),
-    /// Look into a driver's image: panics, pageable parts, stack, imports, headers
+    /// Check a driver's image: panics, pageable parts, stack, imports, headers
     Audit(AuditArgs),
     /// Create a test certificate for `build --sign`: FILE.pfx, and FILE.cer for the test machine
     Certificate(CertificateArgs),

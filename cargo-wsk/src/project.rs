@@ -71,7 +71,7 @@ impl Project<'_> {
     ///
     /// # Errors
     ///
-    /// If the name is none of a package, the folder has files, `wsk` is no clone, or a file cannot be written.
+    /// If the name is not valid for a package, the folder has files, `wsk` is not a clone, or a file cannot be written.
     pub fn create(&self) -> Result<String> {
         let name = self.folder.file_name().and_then(|name| name.to_str());
         let name = name.with_context(|| format!("{} has no name", self.folder.display()))?;
@@ -92,7 +92,7 @@ impl Project<'_> {
     }
 }
 
-/// Checks that cargo, rustc and Windows take the name.
+/// Checks that cargo, rustc and Windows accept the name.
 fn require_name(name: &str) -> Result<()> {
     let starts = name.starts_with(|first: char| first.is_ascii_lowercase());
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';

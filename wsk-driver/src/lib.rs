@@ -37,7 +37,7 @@
 //! | `panic-handler` | [`panic_handler!`]: a bug check with the panic's [message, file and line](panic::BUG_CHECK_CODE) | yes |
 //! | `runtime-symbols` | [`runtime_symbols!`]: `memcpy`, `__chkstk` and others, from the kernel | yes |
 //! | `alloc` | [`allocator!`]: a global allocator, whose failure is a panic | no |
-//! | `log` | [`log_backend`](crate::log_backend), a backend of the crate `log` | no |
+//! | `log` | the module `log_backend`, a backend of the crate `log` | no |
 //! | `wdk-sys` | nothing: the kernel's types are those of the crate wdk-sys | no |
 //!
 //! Each of the first four is a macro, which [`driver!`] calls. A driver with crates that bring their own (`wdk-panic`,

@@ -28,7 +28,7 @@ pub struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Builds the driver, loads it in a Wine of its own below `scratch`, calls `loaded`, waits for Ctrl-C, unloads the
+    /// Builds the driver, loads it in a separate Wine below `scratch`, calls `loaded`, waits for Ctrl-C, unloads the
     /// driver, and removes that Wine. Prints the driver's messages.
     ///
     /// # Errors

@@ -48,7 +48,7 @@ use crate::status::Result;
 ///
 /// # Invariants
 ///
-/// The pointer is to a [`ArcInner`] in an allocation of the pool, whose `owners` includes one for this value. It is freed
+/// The pointer is to an `ArcInner` in an allocation of the pool, whose `owners` includes one for this value. It is freed
 /// when `owners` becomes zero.
 pub struct Arc<T>(NonNull<ArcInner<T>>);
 

@@ -122,12 +122,12 @@ pub struct AbortHandle(Task);
 unsafe impl Sync for AbortHandle {}
 
 impl AbortHandle {
-    /// As [`JoinHandle::abort`].
+    /// Ends the task, like [`JoinHandle::abort`].
     pub fn abort(&self) {
         self.0.abort();
     }
 
-    /// As [`JoinHandle::is_finished`].
+    /// Returns whether the task has finished, like [`JoinHandle::is_finished`].
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.0.is_done()

@@ -102,13 +102,13 @@ impl<T> JoinSet<T> {
         Ok(Self { spawner, shared, length: 0, refused: 0, results: None })
     }
 
-    /// The number of tasks whose results were not returned by [`join_next`](Self::join_next).
+    /// Returns the number of tasks whose results [`join_next`](Self::join_next) has not returned yet.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.length
     }
 
-    /// Whether the set has no tasks.
+    /// Returns whether the set has no tasks.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.length == 0

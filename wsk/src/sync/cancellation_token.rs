@@ -11,8 +11,8 @@ use crate::status::Result;
 
 /// A request to end, which tasks, callbacks and other code share. Clones are the same token. Once cancelled, it stays so.
 ///
-/// A task ends in its own way when it has [noticed](Self::cancelled), or [drops a future](Self::run_until_cancelled),
-/// whose requests that are in flight are thereby cancelled.
+/// A task [waits for it](Self::cancelled) and then ends in its own way, or [drops a future](Self::run_until_cancelled) when
+/// the token is cancelled, which cancels the future's requests.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`. It makes one allocation, when it is created.
 ///
@@ -89,8 +89,8 @@ impl CancellationToken {
         .await;
     }
 
-    /// Runs a future until it is ready, or the token is cancelled: then it is dropped, and the result is none. A future that
-    /// is ready at the first poll succeeds, even if the token is cancelled.
+    /// Runs a future until it is ready. If the token is cancelled before, the future is dropped, and the result is `None`. A
+    /// future that is ready at the first poll succeeds, even if the token is cancelled.
     ///
     /// # Cancel safety
     ///

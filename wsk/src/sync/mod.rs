@@ -32,16 +32,15 @@
 //!
 //! # Memory
 //!
-//! What these types share between threads is protected by a spin lock, and therefore must be nonpaged: a static of the
-//! driver outside of pageable sections, the memory of this crate (tasks, [`Arc`], [`PoolBox`](crate::pool::PoolBox)),
-//! the stack of a thread. A driver that has a global allocator of its own gives it nonpaged memory, as
-//! [`NonPaged`](crate::pool::NonPaged) does.
+//! A spin lock protects the shared state of these types, so they must be in nonpaged memory: a static of the driver outside
+//! of pageable sections, the memory of this crate (tasks, [`Arc`], [`PoolBox`](crate::pool::PoolBox)), or the stack of a
+//! thread. A driver with its own global allocator must allocate nonpaged memory, as [`NonPaged`](crate::pool::NonPaged) does.
 //!
 //! # Wakers and drops
 //!
-//! No waker is called, cloned or dropped while a lock is held, and no value of the user's is dropped. A waker of a foreign
-//! executor that is called here may drop sockets: they are closed by the thread of their registration, since the caller
-//! may be in a callback or a completion routine.
+//! While a lock is held, no waker is called, cloned or dropped, and no user value is dropped. A waker of a foreign executor
+//! may drop sockets: the thread of their registration closes them, since the caller may be in a callback or a completion
+//! routine.
 
 mod cancellation_token;
 #[cfg(all(test, loom))]

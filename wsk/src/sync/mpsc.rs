@@ -84,7 +84,7 @@ struct ChannelState<T> {
 
 /// A sender of a channel. From [`channel`].
 ///
-/// When the last one is dropped, the receiver receives the remaining values, and then none.
+/// When the last sender is dropped, the receiver receives the remaining values, and then `None`.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`.
 pub struct Sender<T>(Arc<Channel<T>>);
@@ -114,7 +114,7 @@ pub enum TrySendError<T> {
 }
 
 impl<T> Sender<T> {
-    /// Sends a value, and waits while the channel is full. Senders that wait get free places in the order in which they came.
+    /// Sends a value, and waits while the channel is full. Waiting senders get free places in the order of their arrival.
     ///
     /// # Errors
     ///
@@ -122,8 +122,8 @@ impl<T> Sender<T> {
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe in the sense that a future that is dropped has not sent the value, which is dropped with
-    /// it. It loses its place in the order.
+    /// This method is cancel safe: a future that is dropped before it is ready has not sent the value. The value is dropped
+    /// with it, and its place in the order is lost.
     pub async fn send(&self, value: T) -> core::result::Result<(), SendError<T>> {
         if self.0.free.acquire(1).await.is_err() {
             return Err(SendError(value));
@@ -152,13 +152,13 @@ impl<T> Sender<T> {
         self.0.free.is_closed()
     }
 
-    /// The number of values that can be sent without waiting, at this moment.
+    /// Returns the number of values that can currently be sent without waiting.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.0.free.available_permits()
     }
 
-    /// The number of values for which the channel was created.
+    /// Returns the capacity with which the channel was created.
     #[must_use]
     pub fn max_capacity(&self) -> usize {
         self.0.capacity
@@ -208,8 +208,8 @@ impl<T> Drop for Sender<T> {
 }
 
 impl<T> Receiver<T> {
-    /// Receives the next value, or none if there will be no more: all senders were dropped, or the channel was
-    /// [closed](Self::close), and all values were received.
+    /// Receives the next value. Returns `None` if all values were received, and all senders were dropped or the channel was
+    /// [closed](Self::close).
     ///
     /// A task that always finds a value yields regularly, so that it does not starve others.
     ///
@@ -253,8 +253,8 @@ impl<T> Receiver<T> {
     /// # Errors
     ///
     /// - `STATUS_DEVICE_NOT_READY` (kind [`NotReady`](crate::ErrorKind::NotReady)) if the channel is empty.
-    /// - `STATUS_CANCELLED` (kind [`Cancelled`](crate::ErrorKind::Cancelled)) if it is empty and there will be no more
-    ///   values.
+    /// - `STATUS_CANCELLED` (kind [`Cancelled`](crate::ErrorKind::Cancelled)) if it is empty and no more values can be
+    ///   sent.
     pub fn try_recv(&mut self) -> Result<T> {
         let mut state = self.channel.state.lock();
         let Some(value) = state.values.pop() else {
@@ -269,7 +269,7 @@ impl<T> Receiver<T> {
         Ok(value)
     }
 
-    /// Makes sending fail from now on, also of the senders that wait. The values that were sent before can still be received.
+    /// Makes all later sends fail, and those that wait. Values that were already sent can still be received.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     pub fn close(&mut self) {

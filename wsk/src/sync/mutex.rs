@@ -16,8 +16,8 @@ use crate::status::{Result, known};
 
 /// A value that one task at a time may access. The guard may be held while the task waits.
 ///
-/// Tasks get the mutex in the order in which they came. It is fair, and therefore slower than a lock whose holders never
-/// wait. A callback cannot wait for it; it may [try](Self::try_lock).
+/// Tasks get the mutex in the order of their arrival. It is fair, and therefore slower than a lock whose holders never wait.
+/// A callback cannot wait for it, but may [try](Self::try_lock).
 ///
 /// IRQL: <= `DISPATCH_LEVEL`. It allocates nothing.
 ///

@@ -9,7 +9,7 @@ use super::wait_queue::{Wait, WaitList, WaitQueue, Waiter};
 
 /// Notifies one task, or all tasks that wait.
 ///
-/// It has no data of its own: it says that a state has changed that tasks and callbacks share otherwise.
+/// It has no data: it signals a change of state that tasks and callbacks share by other means.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`. It allocates nothing.
 ///
@@ -88,8 +88,8 @@ impl Notify {
         Self(WaitQueue::new(NotifyState { has_permit: false, generation: 0 }))
     }
 
-    /// Waits for a notification: one of [`notify_one`](Self::notify_one), of which one is stored if no task waits, or one
-    /// of [`notify_waiters`](Self::notify_waiters) after this call, even before the future is polled.
+    /// Waits for a notification by [`notify_one`](Self::notify_one), one of which is stored if no task waits, or by
+    /// [`notify_waiters`](Self::notify_waiters) after this call, even before the future is polled.
     ///
     /// Tasks are notified in the order in which their futures were first polled.
     ///
@@ -121,13 +121,12 @@ impl Notify {
         .await;
     }
 
-    /// Notifies the task that has waited longest. If none waits, the next one need not; at most one such notification is
-    /// stored.
+    /// Notifies the task that has waited longest. If none waits, one notification is stored for the next task that waits.
     pub fn notify_one(&self) {
         self.0.change(|state| state.has_permit = true);
     }
 
-    /// Notifies all tasks that wait now. Nothing is stored for others.
+    /// Notifies all tasks that currently wait. No notification is stored for later ones.
     pub fn notify_waiters(&self) {
         self.0.change(|state| state.generation = state.generation.wrapping_add(1));
     }

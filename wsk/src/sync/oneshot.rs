@@ -115,7 +115,7 @@ impl<T> Sender<T> {
         !self.0.lock().has_receiver
     }
 
-    /// Waits until the receiver is dropped or closed, for a task that then need not compute the value.
+    /// Waits until the receiver is dropped or closed, so that a task can stop computing the value.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     ///
@@ -154,7 +154,7 @@ impl<T> Receiver<T> {
     /// # Errors
     ///
     /// - `STATUS_DEVICE_NOT_READY` (kind [`NotReady`](crate::ErrorKind::NotReady)) if it was not sent yet.
-    /// - `STATUS_CANCELLED` if it will not be, or was received before.
+    /// - `STATUS_CANCELLED` if it can no longer be sent, or was already received.
     pub fn try_recv(&mut self) -> Result<T> {
         match self.0.lock().take() {
             Poll::Ready(result) => result,
@@ -162,7 +162,7 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// Makes sending fail from now on. A value that was sent before can still be received.
+    /// Makes all later sends fail. A value that was already sent can still be received.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     pub fn close(&mut self) {
