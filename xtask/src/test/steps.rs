@@ -242,7 +242,7 @@ pub(super) static STEPS: [Step; 29] = [
 ];
 
 /// The examples that are drivers.
-const EXAMPLES: [&str; 2] = ["echo", "web"];
+const EXAMPLES: [&str; 3] = ["echo", "syslog", "web"];
 
 /// The profile of drivers that are not optimized. It shares what runs on the host, such as macros, with all other builds.
 const DEV: &str = "dev";

@@ -1,0 +1,133 @@
+//! The queue between callbacks and the task that sends.
+
+use core::fmt::{self, Write as _};
+use core::net::SocketAddr;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use wsk::sync::{Arc, mpsc};
+use wsk::{BufResult, Buffer, Result, UdpSocket};
+
+use crate::message::{Message, Severity};
+
+/// The size of a datagram: every server takes it, and it fits into one packet.
+const DATAGRAM: usize = 480;
+
+/// What became of the messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Messages that were sent.
+    pub sent: u64,
+    /// Messages that found the queue full.
+    pub dropped: u64,
+    /// Messages that the network refused.
+    pub failed: u64,
+}
+
+#[derive(Default)]
+struct Counters {
+    sent: AtomicU64,
+    dropped: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// Puts messages into the queue. Clones share it.
+#[derive(Clone)]
+pub struct Sender {
+    messages: mpsc::Sender<Message>,
+    counters: Arc<Counters>,
+}
+
+/// The other end of the queue, for [`send`].
+pub struct Queue {
+    messages: mpsc::Receiver<Message>,
+    counters: Arc<Counters>,
+}
+
+impl Sender {
+    /// Creates a queue of `capacity` messages.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`mpsc::channel`].
+    pub fn new(capacity: usize) -> Result<(Self, Queue)> {
+        let (sender, receiver) = mpsc::channel(capacity)?;
+        let counters = Arc::new(Counters::default())?;
+        let queue = Queue { messages: receiver, counters: counters.clone() };
+        Ok((Self { messages: sender, counters }, queue))
+    }
+
+    /// Puts a message into the queue, or counts it as dropped if the queue is full. Allocates nothing and does not wait.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    pub fn log(&self, severity: Severity, text: fmt::Arguments<'_>) {
+        if self.messages.try_send(Message::new(severity, text)).is_err() {
+            self.counters.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// What became of the messages so far.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        Statistics {
+            sent: self.counters.sent.load(Ordering::Relaxed),
+            dropped: self.counters.dropped.load(Ordering::Relaxed),
+            failed: self.counters.failed.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Sends the messages of a queue to a server, and reports drops there, until every [`Sender`] is dropped.
+///
+/// # Errors
+///
+/// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory for a datagram. A datagram that the network refuses is counted.
+pub async fn send(socket: &UdpSocket, server: SocketAddr, mut queue: Queue) -> Result<()> {
+    let mut reported = 0;
+    let mut buffer = Buffer::new(DATAGRAM)?;
+    while let Some(message) = queue.messages.recv().await {
+        buffer = send_one(socket, server, &message, buffer, &queue.counters).await?;
+        let dropped = queue.counters.dropped.load(Ordering::Relaxed);
+        if dropped != reported {
+            let count = dropped.wrapping_sub(reported);
+            let message = Message::new(Severity::Warning, format_args!("{count} messages dropped"));
+            buffer = send_one(socket, server, &message, buffer, &queue.counters).await?;
+            reported = dropped;
+        }
+    }
+    Ok(())
+}
+
+async fn send_one(
+    socket: &UdpSocket,
+    server: SocketAddr,
+    message: &Message,
+    mut buffer: Buffer,
+    counters: &Counters,
+) -> Result<Buffer> {
+    let mut datagram = Cursor { bytes: &mut buffer, length: 0 };
+    // A message always fits: its text, and less than 100 bytes around it.
+    let _ = write!(datagram, "{message}");
+    let length = datagram.length;
+    let BufResult(result, sent) = socket.send_to(buffer.slice(..length)?, server).await;
+    let counter = if result.is_ok() { &counters.sent } else { &counters.failed };
+    counter.fetch_add(1, Ordering::Relaxed);
+    Ok(sent.into_inner())
+}
+
+/// Writes text into bytes.
+struct Cursor<'a> {
+    bytes: &'a mut [u8],
+    length: usize,
+}
+
+impl fmt::Write for Cursor<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.bytes.get_mut(self.length..).and_then(|room| room.get_mut(..text.len()));
+        let Some(room) = room else {
+            return Err(fmt::Error);
+        };
+        room.copy_from_slice(text.as_bytes());
+        self.length += text.len();
+        Ok(())
+    }
+}
