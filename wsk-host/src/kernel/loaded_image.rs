@@ -15,7 +15,7 @@ pub(crate) struct Image {
     /// The client's code that is running, in the order in which it was called.
     running: BTreeMap<u64, RunningCode>,
     last: u64,
-    /// The contexts of completion routines that keep the image loaded, by their addresses.
+    /// The contexts of completion routines that keep the image loaded, or are the host's own, by their addresses.
     guarded: BTreeSet<usize>,
     /// By the address of each static in the process.
     statics: BTreeMap<usize, &'static [AtomicU64]>,
@@ -67,12 +67,12 @@ impl Image {
         self.running().cloned()
     }
 
-    /// Notes the context of a completion routine that keeps the image loaded.
+    /// Notes the context of a completion routine that keeps the image loaded, or is the host's own.
     pub(crate) fn guard(&mut self, context: usize) {
         self.guarded.insert(context);
     }
 
-    /// Whether a context is that of a completion routine that keeps the image loaded.
+    /// Whether a context is that of a completion routine that keeps the image loaded, or is the host's own.
     pub(crate) fn is_guarded(&self, context: usize) -> bool {
         self.guarded.contains(&context)
     }

@@ -117,6 +117,7 @@ struct RequestEnd {
 }
 
 unsafe extern "C" fn completed(_: PDEVICE_OBJECT, irp: PIRP, context: PVOID) -> NTSTATUS {
+    Kernel::current().image().end_guard(context.addr());
     // SAFETY: `send` passes a completion, with a reference to it.
     let completion = unsafe { Arc::from_raw(context.cast::<RequestEnd>().cast_const()) };
     // SAFETY: the IRP is valid until the signal is set.
@@ -233,6 +234,8 @@ impl OpenFile {
             was_pending: AtomicBool::new(false),
         });
         let context: PVOID = Arc::into_raw(Arc::clone(&completion)).cast_mut().cast();
+        // The routine is no code of the driver's.
+        Kernel::current().image().guard(context.addr());
         // SAFETY: the IRP was just allocated, with a location left; the routine is for this context.
         unsafe {
             prepare(&mut *irp);
