@@ -13,11 +13,12 @@ pub fn compiler(_input: TokenStream) -> TokenStream {
 
 /// The slice, as source text.
 fn command() -> Result<String, String> {
-    // A macro runs in the compiler's process.
-    let compiler = std::env::current_exe()
-        .map_err(|error| format!("cannot find the path of the compiler: {error}"))?;
-    let mut command = vec![compiler.display().to_string()];
-    let mut arguments = std::env::args();
+    // A macro runs in the compiler's process. A wrapper, such as clippy's driver, has the path of rustc in front of the options.
+    let mut arguments = std::env::args().peekable();
+    let mut command = Vec::new();
+    while let Some(path) = arguments.next_if(|argument| !argument.starts_with('-')) {
+        command = vec![path];
+    }
     while let Some(argument) = arguments.next() {
         if argument == "--extern" || argument == "-L" {
             let value = arguments.next();

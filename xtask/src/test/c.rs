@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use xshell::{Cmd, Shell, cmd};
 
+use super::linted;
 use crate::library::Library;
 use crate::program::{ProgramOutput, execute};
 use crate::project;
@@ -32,6 +33,9 @@ pub(super) fn run() -> Result<()> {
     let shell = Shell::new()?;
     shell.change_dir(project::root());
     fs::create_dir_all(project::scratch()?)?;
+    for (name, value) in linted::variables()? {
+        shell.set_var(name, value);
+    }
     let library = Library::build(&shell, "dev")?;
     println!("{}, {}", library.path.display(), library.needs.join(" "));
     compile_alone(&shell)?;

@@ -4,6 +4,7 @@ mod c;
 mod callback_cost;
 mod fuzz;
 mod headers;
+mod linted;
 mod miri;
 mod release;
 mod steps;
@@ -66,10 +67,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         names => names.iter().any(|name| name == step.name),
     };
     let steps: Vec<&Step> = STEPS.iter().filter(is_wanted).collect();
+    let started = Clock::start();
     require(&steps, args.setup)?;
 
     let mut results = Vec::new();
-    let started = Clock::start();
     for step in steps {
         println!("\n=== {}: {}", step.name, step.about);
         let started = Clock::start();
@@ -194,7 +195,7 @@ fn libclang() -> Vec<&'static Dependency> {
 }
 
 /// The programs that the web server is tested with.
-fn unit_needs() -> Vec<&'static Dependency> {
+fn web_needs() -> Vec<&'static Dependency> {
     WEB_NEEDS.iter().collect()
 }
 

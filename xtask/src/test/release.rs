@@ -29,7 +29,9 @@ const LICENSES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 pub(super) fn licenses() -> Result<()> {
     let shell = shell()?;
     let deny = program(&tool::DENY)?;
-    // Without the network, as the other steps. Its advisories are a matter of the day, not of a change.
+    // A license is read from the sources, also those of other systems and of features that no step builds.
+    cmd!(shell, "cargo fetch --quiet --locked").run()?;
+    // Without the network from here on. Its advisories are a matter of the day, not of a change.
     cmd!(shell, "{deny} --offline check licenses bans sources")
         .run()
         .context("deny.toml lists the accepted licenses and sources")

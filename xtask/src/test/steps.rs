@@ -7,8 +7,8 @@ use cargo_wsk::build::{self, Arch, Build};
 use cargo_wsk::setup;
 
 use super::{
-    Step, c, callback_cost, compilers, fuzz, headers, libclang, miri, nothing, release, template,
-    unit_needs, units, wine as wine_needs, wine_web,
+    Step, c, callback_cost, compilers, fuzz, headers, libclang, linted, miri, nothing, release,
+    template, units, web_needs, wine as wine_needs, wine_web,
 };
 use crate::{audit, bench, bindgen, driver, project, wine};
 
@@ -25,7 +25,7 @@ pub(super) const MIRI: &str = "miri";
 pub(super) const LICENSES: &str = "licenses";
 pub(super) const SEMVER: &str = "semver";
 
-pub(super) static STEPS: [Step; 29] = [
+pub(super) static STEPS: [Step; 33] = [
     Step {
         name: "format",
         is_for_releases: false,
@@ -41,8 +41,16 @@ pub(super) static STEPS: [Step; 29] = [
         run: headers::compile,
     },
     Step {
-        name: "bindings",
+        name: "generated",
         is_for_releases: false,
+        about: "the bindings were generated from headers/ as they are",
+        needs: nothing,
+        run: bindgen::digests::compare,
+    },
+    Step {
+        // The generator takes a minute to compile; `generated` finds a change of its input or its output.
+        name: "bindings",
+        is_for_releases: true,
         about: "the bindings are those of headers/, and headers/ is as recorded",
         needs: libclang,
         run: bindings,
@@ -58,7 +66,7 @@ pub(super) static STEPS: [Step; 29] = [
     Step {
         name: "lint",
         is_for_releases: false,
-        about: "no lint of rustc or clippy, here and for Windows",
+        about: "no lint of rustc or clippy, here and for Windows, in what `units` runs",
         needs: nothing,
         run: lint,
     },
@@ -66,16 +74,33 @@ pub(super) static STEPS: [Step; 29] = [
         name: "units",
         is_for_releases: false,
         about: "unit tests, tests on the host, and the examples in the documentation",
-        needs: unit_needs,
+        needs: nothing,
         run: units::run,
     },
     Step {
         // It generates bindings a hundred times, and only changes to it can break it: `bindings` uses it once.
         name: "bindgen",
         is_for_releases: true,
-        about: "tests of the generator of the bindings",
+        about: "tests of the generator of the bindings, and their lints",
         needs: libclang,
         run: units::bindgen,
+    },
+    Step {
+        // Its dependencies, an HTTP client and a server, take a minute to build. Only changes to the example, or to the
+        // embedded traits, can break it, and `wsk` tests these itself.
+        name: "web",
+        is_for_releases: true,
+        about: "tests of the web example on the host, and its lints",
+        needs: web_needs,
+        run: units::web,
+    },
+    Step {
+        // The default features and the last feature are those of the example drivers.
+        name: "lint-features",
+        is_for_releases: true,
+        about: "no lint of rustc or clippy in wsk without features, and with one of them",
+        needs: nothing,
+        run: lint_features,
     },
     Step {
         // Four times as long as in `units`, for defects that few seeds find.
@@ -116,9 +141,17 @@ pub(super) static STEPS: [Step; 29] = [
     Step {
         name: "docs",
         is_for_releases: false,
-        about: "the documentation builds, for Windows on x64 and with private items, without warnings",
+        about: "the documentation builds for Windows on x64, without warnings",
         needs: nothing,
-        run: docs,
+        run: || docs_for(setup::TARGETS[0]),
+    },
+    Step {
+        // It checks all dependencies, which no other step does.
+        name: "docs-private",
+        is_for_releases: true,
+        about: "the documentation of all crates builds, with private items, without warnings",
+        needs: nothing,
+        run: docs_private,
     },
     Step {
         // Little of the sources differs between the processors, and no link does.
@@ -139,7 +172,7 @@ pub(super) static STEPS: [Step; 29] = [
     Step {
         name: "drivers",
         is_for_releases: false,
-        about: "drivers build, optimized as a whole and not at all, and never for a host",
+        about: "drivers build, optimized as a whole and not at all",
         needs: nothing,
         run: drivers,
     },
@@ -148,7 +181,7 @@ pub(super) static STEPS: [Step; 29] = [
         // is particular to arm64 is in `audit`.
         name: "drivers-all",
         is_for_releases: true,
-        about: "every example driver builds for x64 and arm64, however it is optimized",
+        about: "every example driver builds for x64 and arm64, however it is optimized, and never for a host",
         needs: nothing,
         run: drivers_all,
     },
@@ -271,7 +304,9 @@ fn run(command: &Cmd<'_>) -> Result<()> {
 const GENERATED: [[&str; 3]; 2] = [["xtask", "regen", "--check"], ["xtask", "surface", "--check"]];
 
 fn bindings() -> Result<()> {
-    GENERATED.iter().try_for_each(|command| cargo(command))
+    let shell = Shell::new()?;
+    let variables = linted::variables()?;
+    GENERATED.iter().try_for_each(|command| run(&cargo_command(&shell, command).envs(variables)))
 }
 
 fn libclangs() -> Result<()> {
@@ -288,24 +323,33 @@ fn libclangs() -> Result<()> {
 }
 
 fn lint() -> Result<()> {
-    let deny = ["--", "--deny", "warnings"];
-    cargo(&[&["clippy", "--quiet", "--workspace", "--all-targets"], &deny[..]].concat())?;
-    // Without the web example, which is mostly others' code, and the same here.
-    let packages =
-        ["wsk", "wsk-sys", "wsk-driver", "echo", "echo-driver", "alloc-check", "audit-driver"]
-            .map(|name| ["--package", name])
-            .concat();
+    linted(&[&["build", "--all-targets"], &units::DEFAULT[..]].concat())?;
     // What is otherwise for arm64 is compiled by other steps.
-    let abort = build::panic_aborts(DEV);
-    let command = ["clippy", "--quiet", "--config", &abort, "--target", setup::TARGETS[0]];
-    cargo(&[&command, &packages[..], &deny].concat())?;
-    // These have all features of wsk on; without each of them:
+    lint_for_windows(
+        &["wsk", "wsk-sys", "wsk-driver", "echo", "echo-driver", "alloc-check", "audit-driver"]
+            .map(|name| ["--package", name])
+            .concat(),
+    )
+}
+
+/// `lint` has all features of wsk on, and the drivers of `drivers` none.
+fn lint_features() -> Result<()> {
     for feature in ["", "embedded-io-async"] {
-        let command = ["clippy", "--quiet", "--package", "wsk", "--lib", "--features", feature];
-        let windows = ["--config", &abort, "--target", setup::TARGETS[0]];
-        cargo(&[&command[..], &windows, &deny].concat())?;
+        lint_for_windows(&["--package", "wsk", "--lib", "--features", feature])?;
     }
     Ok(())
+}
+
+fn lint_for_windows(arguments: &[&str]) -> Result<()> {
+    let abort = build::panic_aborts(DEV);
+    let command = ["check", "--config", &abort, "--target", setup::TARGETS[0]];
+    linted(&[&command[..], arguments].concat())
+}
+
+/// Runs cargo with clippy as the compiler of this workspace's crates.
+fn linted(arguments: &[&str]) -> Result<()> {
+    let shell = Shell::new()?;
+    run(&cargo_command(&shell, arguments).arg("--quiet").envs(linted::variables()?))
 }
 
 /// In the workspace whose wdk-sys is one that builds without a WDK; the driver for Windows, as its panic handler is
@@ -343,16 +387,12 @@ fn loom() -> Result<()> {
     let optimized = ["wsk", "loom", "generator", "scoped-tls"]
         .map(|name| ["--config".to_owned(), format!("profile.dev.package.{name}.opt-level=2")])
         .concat();
-    // loom's tracing depends on it, and does not use it here.
-    let unused = ["--config", "profile.dev.package.regex-automata.opt-level=0"];
     run(&cargo_command(&shell, &[&arguments[..], &target].concat())
         .args(optimized)
-        .args(unused)
         .env("RUSTFLAGS", "--cfg loom"))
 }
 
-fn docs() -> Result<()> {
-    docs_for(setup::TARGETS[0])?;
+fn docs_private() -> Result<()> {
     let shell = Shell::new()?;
     let private = ["doc", "--quiet", "--no-deps", "--workspace", "--document-private-items"];
     run(&cargo_command(&shell, &private).env("RUSTDOCFLAGS", "--deny warnings"))
@@ -390,8 +430,7 @@ fn drivers() -> Result<()> {
     print!("{}", driver::describe(&driver::build("echo", Arch::X64)?)?);
     driver::describe(&unoptimized(Arch::X64).compile(project::workspace()?)?)?;
     println!("{}: a driver with `alloc` links, not optimized", Arch::X64.name());
-    template::build()?;
-    no_driver_for_a_host()
+    template::build()
 }
 
 fn unoptimized(arch: Arch) -> Build<'static> {
@@ -411,7 +450,7 @@ fn drivers_all() -> Result<()> {
         driver::describe(&little.compile(project::workspace()?)?)?;
         println!("{}: a driver with `alloc` links, however it is optimized", arch.name());
     }
-    Ok(())
+    no_driver_for_a_host()
 }
 
 /// A driver that has picked up the feature of wsk-sys that is for hosts has nothing to be linked with: it

@@ -3,33 +3,68 @@
 use std::io::{BufRead as _, BufReader, Write as _, stdout};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
+use super::linted;
 use crate::project;
 
 /// The crate whose tests are a step of their own.
 const BINDGEN: &str = "wsk-bindgen";
 
-/// All other crates.
-const REST: [&str; 3] = ["--workspace", "--exclude", BINDGEN];
+/// The example whose tests are a step of their own.
+const WEB: [&str; 2] = ["web", "web-driver"];
 
-/// The tests of every crate and its documentation, then those that need more than Rust: of the web example, which talks
-/// to other programs.
+/// All other crates.
+pub(super) const DEFAULT: [&str; 7] =
+    ["--workspace", "--exclude", BINDGEN, "--exclude", WEB[0], "--exclude", WEB[1]];
+
+/// The tests of every crate and its documentation.
 pub(super) fn run() -> Result<()> {
+    report(&cargo_test(&DEFAULT, &[])?)
+}
+
+/// The tests of the web example, also those that talk to other programs.
+pub(super) fn web() -> Result<()> {
+    lint(&WEB.map(|name| ["--package", name]).concat())?;
+    let package = ["--package", WEB[0]];
     let ignored = ["--test", "real", "--", "--ignored"];
-    report(&[cargo_test(&REST, &[])?, cargo_test(&[&REST[..], &ignored].concat(), &[])?].concat())
+    let failed = [cargo_test(&package, &[])?, cargo_test(&[&package[..], &ignored].concat(), &[])?];
+    report(&failed.concat())
 }
 
 /// The tests on the simulated network with all of their seeds. By default they run with a quarter: a defect that chance
 /// finds, it mostly finds with several.
 pub(super) fn seeds() -> Result<()> {
     let tests = ["--test", "host", "--test", "events", "--test", "wsk"];
-    report(&cargo_test(&[&REST[..], &tests].concat(), &[("WSK_ALL_SEEDS", "1")])?)
+    report(&cargo_test(&[&DEFAULT[..], &tests].concat(), &[("WSK_ALL_SEEDS", "1")])?)
 }
 
 /// The tests of the generator of the bindings.
 pub(super) fn bindgen() -> Result<()> {
-    report(&cargo_test(&["--package", BINDGEN], &[])?)
+    // They run bindgen a hundred times, which matches every name in the headers against its lists.
+    let arguments = [
+        ["--config", "profile.dev.package.bindgen.opt-level=1"],
+        ["--config", "profile.dev.package.regex-automata.opt-level=2"],
+        ["--package", BINDGEN],
+        // Its fuzz target.
+        ["--package", "wsk-fuzz"],
+        ["--features", "wsk-fuzz/headers"],
+    ]
+    .concat();
+    lint(&arguments)?;
+    report(&cargo_test(&arguments, &[])?)
+}
+
+/// Compiles all targets with clippy.
+fn lint(arguments: &[&str]) -> Result<()> {
+    let mut command = Command::new("cargo");
+    command
+        .current_dir(project::root())
+        .args(["build", "--quiet", "--all-targets"])
+        .args(arguments);
+    let status = command.envs(linted::variables()?).status().context("cannot run cargo")?;
+    ensure!(status.success(), "a lint of rustc or clippy, or an error: cargo has named it");
+    Ok(())
 }
 
 fn report(failed: &[String]) -> Result<()> {
@@ -47,6 +82,7 @@ fn cargo_test(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Vec<Stri
         // A failure of one crate hides none of the others'.
         .args(["test", "--quiet", "--no-fail-fast"])
         .args(arguments)
+        .envs(linted::variables()?)
         .envs(variables.iter().copied())
         .stdout(Stdio::piped());
     let mut child = command.spawn().context("cannot run cargo")?;

@@ -1,5 +1,7 @@
 //! The commands of `wsk-bindgen`, which is built when one of them runs, and with it bindgen.
 
+pub(crate) mod digests;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
@@ -32,6 +34,10 @@ pub(crate) fn run(command: &str, args: &Args) -> Result<()> {
     let status = program().arg(command).args(arguments).status().context("cannot run cargo")?;
     // The program has printed the reason.
     ensure!(status.success(), "`cargo xtask {command}` failed");
+    // With --check it writes nothing, with --list neither.
+    if command == "regen" && !args.arguments.iter().any(|it| it == "--check" || it == "--list") {
+        digests::write()?;
+    }
     Ok(())
 }
 
