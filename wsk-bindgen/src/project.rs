@@ -10,5 +10,7 @@ pub(crate) fn root() -> PathBuf {
 
 /// A folder for temporary files, which `cargo clean` removes.
 pub(crate) fn scratch() -> PathBuf {
-    root().join("target").join("wsk-bindgen")
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    root().join(target).join("wsk-bindgen")
 }

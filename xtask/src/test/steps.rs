@@ -373,7 +373,7 @@ fn in_place_of_wdk_sys(arguments: &[&str]) -> Result<()> {
     let shell = Shell::new()?;
     shell.change_dir(project::root().join("wsk-sys").join("tests").join("wdk-sys"));
     // What is not this project's is built once for both workspaces.
-    let folder = project::root().join("target");
+    let folder = project::target()?;
     let command = cmd!(shell, "cargo {arguments...} --quiet --locked --target-dir {folder}");
     run(&command)
 }
@@ -417,9 +417,10 @@ fn minimum() -> Result<()> {
     let packages = [&packages[..], &["--features", "wsk/embedded-nal-async"]].concat();
     let host = ["--package", "wsk-host", "--package", "wsk-host-c"];
     let windows = ["--target", setup::TARGETS[0]];
+    let folder = project::target()?.join("minimum");
     for more in [&host[..], &windows] {
         let command = cmd!(shell, "rustup run {version} cargo check --quiet --locked");
-        run(&command.args(&packages).args(more).args(["--target-dir", "target/minimum"]))?;
+        run(&command.args(&packages).args(more).arg("--target-dir").arg(&folder))?;
     }
     Ok(())
 }
