@@ -51,13 +51,21 @@ impl Issued {
 
     /// The request, to be waited for. If the system refuses it, later calls of the function fail with
     /// [`Refusals::check`].
-    pub(crate) fn in_flight_of(self, function: Function, refusals: &Refusals) -> InFlight {
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_NOT_IMPLEMENTED` if the system refuses it. Then the operation was left to its target: a future that is
+    /// forgotten would not leave it, and the target would wait for it for ever.
+    pub(crate) fn in_flight_of(self, function: Function, refusals: &Refusals) -> Result<InFlight> {
+        let operation = self.operation;
         let in_flight = self.in_flight();
-        let is_completed = in_flight.request().is_some_and(|request| request.state.is_completed());
-        if in_flight.is_refused() && !is_completed {
+        // SAFETY: `in_flight` is the operation's owner, and the call was refused.
+        if in_flight.is_refused() && unsafe { orphan(operation) } == Leave::Left {
+            core::mem::forget(in_flight);
             refusals.add(function);
+            return Err(known::STATUS_NOT_IMPLEMENTED);
         }
-        in_flight
+        Ok(in_flight)
     }
 
     /// The operation with its result, if the request has completed already: then no future has to be stored, polled

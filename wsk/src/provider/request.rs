@@ -17,7 +17,7 @@ impl Provider {
     ///
     /// # Errors
     ///
-    /// Those of [`request`](Self::request), and `STATUS_NOT_IMPLEMENTED` if an earlier call was refused.
+    /// Those of [`request`](Self::request), and `STATUS_NOT_IMPLEMENTED` if this call or an earlier one was refused.
     ///
     /// # Safety
     ///
@@ -35,7 +35,7 @@ impl Provider {
         prepare(idle.payload());
         // SAFETY: the provider holds a reference to the client; the rest is this function's contract.
         let issued = unsafe { idle.start(self.client_ptr(), RequestKind::Other, call) };
-        Ok(issued.in_flight_of(function, &client.refusals))
+        issued.in_flight_of(function, &client.refusals)
     }
 
     /// Issues a request on the client.

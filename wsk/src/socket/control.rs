@@ -121,7 +121,7 @@ impl<C: Category> Handle<C> {
             // SAFETY: the future below borrows the handle, which keeps the socket's memory.
             let idle = || unsafe { state.idle() };
             let idle = refusals.check(Function::ControlSocket).and_then(|()| idle());
-            idle.map(|mut idle| {
+            idle.and_then(|mut idle| {
                 let (given, taken) = idle.payload().control.halves_mut();
                 given.iter_mut().zip(input).for_each(|(to, from)| *to = *from);
                 taken.fill(0);
@@ -193,7 +193,11 @@ impl<C: Category> Handle<C> {
             // SAFETY: the call is given the bytes of the payload's buffers and nothing else; the handle is a
             // hold.
             let issued = unsafe { idle.start(self.as_ptr(), RequestKind::Other, call) };
-            issued.in_flight_of(Function::ControlSocket, refusals)
+            match issued.in_flight_of(Function::ControlSocket, refusals) {
+                Ok(in_flight) => in_flight,
+                // The system may still use the buffers.
+                Err(error) => return (Err(error), Buffer::empty(), Buffer::empty()),
+            }
         };
         match in_flight.await {
             Outcome::Completed(mut idle, result) => {

@@ -3,7 +3,7 @@
 //! | references | owners | after the last one |
 //! |---|---|---|
 //! | **open** | everything that may call the socket: its handles, guards of retained data, and the callback that delivers it | the close begins ([INV-45](crate::rules#inv-45), [INV-47](crate::rules#inv-47)) |
-//! | **memory** | everything that may access the handler: all open references together have one, which the close takes over; each request in flight has one ([INV-18](crate::rules#inv-18), [INV-46](crate::rules#inv-46)) | the handler is dropped |
+//! | **memory** | everything that may access the handler: all open references together have one, which the close takes over; each request in flight that does not borrow that of the open references has one ([INV-18](crate::rules#inv-18), [INV-46](crate::rules#inv-46)) | the handler is dropped |
 //! | **weak** | everything that may access these counts: all memory references together have one; each value that a handler may keep has one | the memory is freed |
 //!
 //! Weak references are for values of its own socket that a handler stores: they are dropped with the handler, so the

@@ -138,7 +138,7 @@ impl<C: Category> Handle<C> {
         // SAFETY: the future below borrows the handle, which keeps the socket's memory.
         let idle = || unsafe { self.state().idle() };
         let idle = refusals.check(function).and_then(|()| idle());
-        let in_flight = idle.map(|mut idle| {
+        let in_flight = idle.and_then(|mut idle| {
             prepare(idle.payload());
             // SAFETY: this function's contract is that of `start`.
             unsafe { self.start(idle, kind, call) }.in_flight_of(function, refusals)

@@ -389,7 +389,7 @@ fn waiting_for_a_change_can_be_dropped_at_any_point() {
 }
 
 /// The end of the registration ends a request that was forgotten, and frees nothing of it before it has
-/// completed: its memory alone is leaked.
+/// completed.
 #[test]
 fn a_registration_ends_although_a_wait_for_changes_was_forgotten() {
     for timing in timings() {
@@ -404,6 +404,24 @@ fn a_registration_ends_although_a_wait_for_changes_was_forgotten() {
         };
         on_host(&host, run).unwrap();
         assert_eq!(host.outstanding_allocations(), 0, "the requests are the client's");
+    }
+}
+
+/// Wine: `WskControlClient` and `WskControlSocket` return `STATUS_NOT_IMPLEMENTED`, and the IRP never completes. The future
+/// was neither polled nor dropped, and leaves the request all the same.
+#[test]
+fn a_registration_ends_although_a_refused_wait_was_forgotten() {
+    for timing in timings() {
+        let config = Config { timing, refuse_control: true, ..Config::default() };
+        let host = Host::new(config);
+        let run = async |wsk: Provider| {
+            std::mem::forget(wsk.transports_changed());
+            let socket = BasicSocket::builder(&wsk, Family::INET).create().await?;
+            std::mem::forget(socket.local_addresses_changed());
+            Ok(())
+        };
+        on_host(&host, run).unwrap();
+        assert_eq!(host.outstanding_allocations(), 0, "{timing:?}");
     }
 }
 

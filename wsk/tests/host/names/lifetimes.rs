@@ -148,8 +148,8 @@ fn names_outlive_everything() {
     assert_eq!(host.outstanding_allocations(), 0);
 }
 
-/// Forgetting is safe. What the look-up of a name needs is leaked; a look-up of addresses keeps the registration as
-/// well, as a forgotten socket does.
+/// Forgetting is safe. The client frees what the look-up of a name needs; a look-up of addresses keeps the registration, as
+/// a forgotten socket does.
 #[test]
 fn look_ups_can_be_forgotten() {
     for timing in last_under_miri([Timing::Inline, Timing::Deferred]) {

@@ -160,7 +160,7 @@ fn every_request_can_be_dropped_at_any_point() {
     });
 }
 
-/// A request that is forgotten is leaked with what it was given, and nothing else.
+/// The socket frees a request that is forgotten, with what it was given.
 #[test]
 fn requests_can_be_forgotten() {
     let host = Host::new(Config::default().timing(Timing::Deferred));
