@@ -11,7 +11,7 @@ const WINDOWS_10_1703: Since = ((10, 0), "Windows 10, version 1703");
 const WINDOWS_10_1803: Since = ((10, 0), "Windows 10, version 1803");
 const WINDOWS_10_2004: Since = ((10, 0), "Windows 10, version 2004");
 
-/// The functions, with the first Windows that has them, from Microsoft's page of each.
+/// Functions that are newer than Windows 8, with the first version that has them. The list is not complete.
 const NEWER: [(&str, Since); 10] = [
     ("ExAllocatePool2", WINDOWS_10_2004),
     ("ExAllocatePool3", WINDOWS_10_2004),

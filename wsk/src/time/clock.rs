@@ -49,7 +49,7 @@ pub struct Instant(u64);
 impl Instant {
     /// The current moment.
     ///
-    /// IRQL: any. Minimum Windows: Windows 8.
+    /// IRQL: any. Minimum Windows: Windows 8. Wine 8 lacks the function, and ends a driver that calls it.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kequeryunbiasedinterrupttime).
     #[must_use]
     pub fn now() -> Self {
@@ -131,7 +131,7 @@ impl SystemTime {
 
     /// The current moment, in UTC.
     ///
-    /// IRQL: any. Minimum Windows: Windows 8.
+    /// IRQL: any. Minimum Windows: Windows 8. Wine 8 lacks the function, and ends a driver that calls it.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kequerysystemtimeprecise).
     #[must_use]
     pub fn now() -> Self {
