@@ -170,8 +170,9 @@ impl Cache {
 
 impl Drop for Cache {
     /// Runs when the socket is closed, or the client deregistered: none of its requests is in flight. A close ends every
-    /// request (INV-46), and so does the end of a registration (INV-5): an orphan that has not completed by now never
-    /// will. No future of a request is left, or it was forgotten: each had a reference to the memory.
+    /// request ([INV-46](crate::rules#inv-46)), and so does the end of a registration ([INV-5](crate::rules#inv-5)): an
+    /// orphan that has not completed by now never will. No future of a request is left, or it was forgotten: each had a
+    /// reference to the memory.
     fn drop(&mut self) {
         let mut next = *self.owned.get_mut();
         while let Some(operation) = NonNull::new(next) {

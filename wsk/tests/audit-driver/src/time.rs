@@ -49,7 +49,7 @@ calls! {
     "Interval::missed_tick_behavior": |interval: &'static Interval| interval.missed_tick_behavior();
     "Interval::set_missed_tick_behavior":
         |(interval, behavior): (&'static mut Interval, MissedTickBehavior)| {
-            interval.set_missed_tick_behavior(behavior)
+            interval.set_missed_tick_behavior(behavior);
         };
 }
 
