@@ -22,7 +22,7 @@
 //!
 //! The static is all zeroes at the beginning, as `image_static` requires.
 
-#![expect(unsafe_code, reason = "see Safety")]
+#![cfg_attr(not(loom), expect(unsafe_code, reason = "see Safety"))]
 
 mod counts;
 mod ended_threads;
@@ -31,6 +31,7 @@ mod report;
 use core::fmt;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+#[cfg(not(loom))]
 use wsk_sys::image::image_static;
 
 use self::counts::ObjectCounts;

@@ -148,7 +148,9 @@ mod loom_tests {
                 thread::spawn(move || block_on(token.cancelled()))
             });
             drop(token.drop_guard());
-            others.map(|other| other.join().unwrap());
+            for other in others {
+                other.join().unwrap();
+            }
         });
     }
 }
