@@ -93,6 +93,7 @@ unsafe fn deliver<C: Category>(
         // SAFETY: `memory` is a reference to the target; the rest is this function's contract.
         unsafe { idle.start(memory.as_ptr(), RequestKind::Other, call) }.in_flight().never_refused()
     });
+    // A block that was not polled drops what it captured in the order of the first uses: `in_flight` must come first.
     async move {
         match in_flight?.await {
             Outcome::Completed(idle, result) => {
