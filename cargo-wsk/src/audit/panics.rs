@@ -90,7 +90,7 @@ pub fn findings(image: &Image) -> Result<Vec<Finding>> {
 
 /// What to do about a panic.
 const REMEDY: &str = "A panic brings the system down. Let the compiler see that there is none: `get` instead of an index, \
-                      `checked_…` and `split_at_checked` instead of their panicking sisters, an error instead of `unwrap`.";
+                      `checked_…` and `split_at_checked` instead of their counterparts that panic, an error instead of `unwrap`.";
 
 impl Function {
     fn calls_import(&self, image: &Image, name: &str) -> bool {

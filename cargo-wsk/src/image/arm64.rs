@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use yaxpeax_arch::{Decoder as _, U8Reader};
 use yaxpeax_arm::armv8::a64::{InstDecoder, Instruction, Opcode, Operand, SizeCode};
 
-use super::{Flow, Frame, Memory, Processor};
+use super::{Flow, Frame, Memory, Probe, Processor};
 
 // A call keeps its return address in a register.
 pub(super) const PROCESSOR: Processor = Processor { flows, frames, return_address: 0 };
@@ -27,14 +27,41 @@ fn flows(code: &[u8], start: u32) -> Vec<Flow> {
     let mut flows = Vec::new();
     let mut registers = BTreeMap::new();
     let mut address = start;
+    let mut probe = Probe::None;
     for word in code.chunks_exact(4) {
         // An invalid instruction is data between functions, or never runs.
         if let Ok(instruction) = decoder.decode(&mut U8Reader::new(word)) {
-            flows.extend(flow(&instruction, address, &mut registers));
+            flows.extend(match (flow(&instruction, address, &mut registers), probe) {
+                (Some(Flow::PushUnknown), Probe::Called(size)) if subtracts_x15(&instruction) => {
+                    Some(Flow::Push(size))
+                }
+                (flow, _) => flow,
+            });
+            probe = next_probe(probe, &instruction);
         }
         address += 4;
     }
     flows
+}
+
+/// The register with the size of a frame, which counts units of 16 bytes.
+const SIZE: u16 = 15;
+
+fn next_probe(probe: Probe, instruction: &Instruction) -> Probe {
+    use Operand::{ImmShift, Register};
+
+    match (probe, instruction.opcode, instruction.operands) {
+        (_, Opcode::MOVZ, [Register(_, SIZE), ImmShift(units, shift), ..]) => {
+            Probe::Size(u32::from(units) << shift << 4)
+        }
+        (Probe::Size(size), Opcode::BL, _) => Probe::Called(size),
+        _ => Probe::None,
+    }
+}
+
+fn subtracts_x15(instruction: &Instruction) -> bool {
+    let [_, _, operand, _] = instruction.operands;
+    matches!(operand, Operand::RegShift(_, 4, _, SIZE))
 }
 
 /// The number of the stack pointer, where it may be an operand.
@@ -262,5 +289,22 @@ mod tests {
             Flow::JumpPointer,
         ];
         assert_eq!(flows(&code, 0x1000), expected);
+    }
+
+    #[test]
+    fn the_size_of_a_large_frame_is_that_of_its_probe() {
+        let of = |words: &[u32]| {
+            let code: Vec<u8> = words.iter().copied().flat_map(u32::to_le_bytes).collect();
+            flows(&code, 0x1000)
+        };
+        // mov x15, #0x123; bl 0x2000; sub sp, sp, x15, lsl #4
+        let [size, call, subtract] = [0xD280_246F, 0x9400_03FF, 0xCB2F_73FF];
+        assert_eq!(of(&[size, call, subtract]), [Flow::Call(0x2000), Flow::Push(0x1230)]);
+        assert_eq!(of(&[size, subtract]), [Flow::PushUnknown]);
+        assert_eq!(of(&[call, subtract])[1], Flow::PushUnknown);
+        let of_another_register = 0xCB2E_73FF; // sub sp, sp, x14, lsl #4
+        assert_eq!(of(&[size, call, of_another_register])[1], Flow::PushUnknown);
+        let changed = 0xD280_000F; // mov x15, #0
+        assert_eq!(of(&[size, call, changed, subtract])[1], Flow::PushUnknown);
     }
 }

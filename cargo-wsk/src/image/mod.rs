@@ -106,6 +106,15 @@ enum Flow {
     PushUnknown,
 }
 
+/// What was seen of the three instructions with which a prologue allocates a frame of a page or more: its size is put into a
+/// register, `__chkstk` touches each page and leaves the register as it is, and the register is subtracted.
+#[derive(Clone, Copy)]
+enum Probe {
+    None,
+    Size(u32),
+    Called(u32),
+}
+
 /// The unwind information of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Frame {

@@ -8,7 +8,7 @@ use pe_unwind_info::x86_64::{
     FunctionTableEntries, RuntimeFunction, UnwindInfo, UnwindInfoFlags, UnwindOperation,
 };
 
-use super::{Flow, Frame, Memory, Processor};
+use super::{Flow, Frame, Memory, Probe, Processor};
 
 pub(super) const PROCESSOR: Processor = Processor { flows, frames, return_address: 8 };
 
@@ -16,11 +16,37 @@ fn flows(code: &[u8], start: u32) -> Vec<Flow> {
     let mut decoder = Decoder::with_ip(64, code, u64::from(start), DecoderOptions::NONE);
     let mut flows = Vec::new();
     let mut instruction = Instruction::default();
+    let mut probe = Probe::None;
     while decoder.can_decode() {
         decoder.decode_out(&mut instruction);
-        flows.extend(flow(&instruction));
+        flows.extend(match (flow(&instruction), probe) {
+            (Some(Flow::PushUnknown), Probe::Called(size)) if subtracts_rax(&instruction) => {
+                Some(Flow::Push(size))
+            }
+            (flow, _) => flow,
+        });
+        probe = next_probe(probe, &instruction);
     }
     flows
+}
+
+/// The size is in EAX, and `__chkstk` leaves it there.
+fn next_probe(probe: Probe, instruction: &Instruction) -> Probe {
+    let is_size = instruction.mnemonic() == Mnemonic::Mov
+        && instruction.op0_kind() == OpKind::Register
+        && instruction.op0_register() == Register::EAX
+        && instruction.op1_kind() == OpKind::Immediate32;
+    match probe {
+        _ if is_size => Probe::Size(instruction.immediate32()),
+        Probe::Size(size) if instruction.flow_control() == FlowControl::Call => Probe::Called(size),
+        _ => Probe::None,
+    }
+}
+
+fn subtracts_rax(instruction: &Instruction) -> bool {
+    instruction.mnemonic() == Mnemonic::Sub
+        && instruction.op1_kind() == OpKind::Register
+        && instruction.op1_register() == Register::RAX
 }
 
 fn flow(instruction: &Instruction) -> Option<Flow> {
@@ -150,5 +176,21 @@ mod tests {
             Flow::JumpPointer,
         ];
         assert_eq!(flows(&code, 0x1000), expected);
+    }
+
+    #[test]
+    fn the_size_of_a_large_frame_is_that_of_its_probe() {
+        let probed = [
+            0xB8, 0x38, 0x12, 0x00, 0x00, // mov eax, 0x1238
+            0xE8, 0xF6, 0x0F, 0x00, 0x00, // call 0x2000
+            0x48, 0x29, 0xC4, // sub rsp, rax
+        ];
+        assert_eq!(flows(&probed, 0x1000), [Flow::Call(0x2000), Flow::Push(0x1238)]);
+        let without_a_call = [&probed[..5], &probed[10..]].concat();
+        assert_eq!(flows(&without_a_call, 0x1000), [Flow::PushUnknown]);
+        let of_another_register = [&probed[..12], &[0xCC]].concat(); // sub rsp, rcx
+        assert_eq!(flows(&of_another_register, 0x1000), [Flow::Call(0x2000), Flow::PushUnknown]);
+        let changed = [&probed[..10], &[0x31, 0xC0], &probed[10..]].concat(); // xor eax, eax
+        assert_eq!(flows(&changed, 0x1000), [Flow::Call(0x2000), Flow::PushUnknown]);
     }
 }
