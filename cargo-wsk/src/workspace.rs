@@ -1,5 +1,6 @@
 //! The cargo workspace that a driver is a package of.
 
+use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -8,6 +9,8 @@ use cargo_metadata::{CrateType, Metadata, MetadataCommand, Package};
 /// A cargo workspace, as `cargo metadata` describes it.
 pub struct Workspace {
     metadata: Metadata,
+    /// The folder of the manifest that was asked for, or else the current one.
+    folder: PathBuf,
 }
 
 impl Workspace {
@@ -23,7 +26,9 @@ impl Workspace {
             command.manifest_path(manifest);
         }
         let metadata = command.exec().context("cargo cannot read the workspace")?;
-        Ok(Self { metadata })
+        let current = env::current_dir().context("cannot read the current folder")?;
+        let folder = manifest.and_then(Path::parent).map_or_else(PathBuf::new, PathBuf::from);
+        Ok(Self { metadata, folder: current.join(folder) })
     }
 
     /// The folder of the workspace's `Cargo.toml`.
@@ -50,7 +55,21 @@ impl Workspace {
         packages.filter(|package| is_driver(package)).map(|package| package.name.as_str())
     }
 
-    /// The driver of this name, or the only one.
+    /// The driver whose folder contains that of the manifest, or the current one.
+    fn surrounding_driver(&self) -> Option<&str> {
+        let folder =
+            |package: &Package| package.manifest_path.as_std_path().parent().map(PathBuf::from);
+        let packages = self.metadata.workspace_packages().into_iter();
+        let around = packages.filter_map(|package| {
+            let folder = folder(package).filter(|folder| self.folder.starts_with(folder))?;
+            Some((folder.components().count(), package))
+        });
+        let (_, nearest) = around.max_by_key(|(depth, _)| *depth)?;
+        is_driver(nearest).then(|| nearest.name.as_str())
+    }
+
+    /// The driver of this name. Without a name, as cargo chooses a package: the one whose folder is the current one or
+    /// contains it, or else the only one.
     ///
     /// # Errors
     ///
@@ -63,10 +82,12 @@ impl Workspace {
                 self.root().display()
             ),
             (None, [only]) => Ok(only),
-            (None, _) => bail!(
-                "the workspace has several drivers: choose one of {} with --package",
-                drivers.join(", ")
-            ),
+            (None, _) => self.surrounding_driver().with_context(|| {
+                format!(
+                    "the workspace has several drivers: choose one of {} with --package, or change to its folder",
+                    drivers.join(", ")
+                )
+            }),
             (Some(name), _) => {
                 let found = drivers.iter().find(|driver| **driver == name);
                 found.copied().with_context(|| {
@@ -79,4 +100,27 @@ impl Workspace {
 
 fn is_driver(package: &Package) -> bool {
     package.targets.iter().any(|target| target.crate_types.contains(&CrateType::CDyLib))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::Workspace;
+
+    fn driver_of(manifest: &str) -> Result<String, String> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace's folder");
+        let workspace = Workspace::find(Some(&root.join(manifest))).expect("the workspace is read");
+        workspace.driver(None).map(str::to_owned).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_driver_of_the_folder_is_chosen() {
+        assert_eq!(driver_of("examples/echo/driver/Cargo.toml").unwrap(), "echo-driver");
+        assert_eq!(driver_of("examples/syslog/driver/Cargo.toml").unwrap(), "syslog-driver");
+        for of_no_driver in ["Cargo.toml", "examples/echo/Cargo.toml"] {
+            let error = driver_of(of_no_driver).unwrap_err();
+            assert!(error.starts_with("the workspace has several drivers"), "{error}");
+        }
+    }
 }
