@@ -162,7 +162,7 @@ impl Cache {
             if operation.state.end_borrowing(retain) {
                 // It has completed meanwhile.
                 // SAFETY: the reference was taken just now, and is not the last one, since the caller has another.
-                unsafe { T::release(target) };
+                unsafe { T::release_one_of_several(target) };
             }
         }
     }

@@ -218,7 +218,7 @@ impl Idle {
                 request.state.fail();
                 // SAFETY: the request's reference, which no completion routine will release, is released once. It is
                 // not the last one, since the caller holds another.
-                unsafe { T::release(target) };
+                unsafe { T::release_one_of_several(target) };
                 return Err(STATUS_INSUFFICIENT_RESOURCES);
             }
             // SAFETY: the operation is initialized and idle, and the routine takes a pointer to an operation in flight

@@ -35,6 +35,17 @@ pub(crate) unsafe trait Target: Sized {
     /// The caller holds a reference, whose pointer may be used to free the object, and uses it no more.
     unsafe fn release(this: NonNull<Self>);
 
+    /// As [`release`](Self::release), where the caller has another reference. What follows the last one takes stack, which
+    /// a call of `release` would count for every request.
+    ///
+    /// # Safety
+    ///
+    /// As for [`release`](Self::release), and the caller holds another reference to the object.
+    unsafe fn release_one_of_several(this: NonNull<Self>) {
+        // SAFETY: this function's contract.
+        unsafe { Self::release(this) };
+    }
+
     /// Its operations that can be reused, and those that the system has refused.
     fn requests(&self) -> &Cache;
 

@@ -120,6 +120,12 @@ unsafe impl Target for SocketState {
         }
     }
 
+    unsafe fn release_one_of_several(this: NonNull<Self>) {
+        // SAFETY: the caller's references keep the memory, of which one is left.
+        let was_last = unsafe { this.as_ref() }.counts.release_memory();
+        debug_assert!(!was_last, "the caller has another reference");
+    }
+
     fn requests(&self) -> &Cache {
         &self.requests
     }

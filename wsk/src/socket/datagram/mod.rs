@@ -384,8 +384,16 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     /// As for [`receive_from`](Self::receive_from), except `STATUS_BUFFER_OVERFLOW`.
     pub async fn receive_message<B: IoBuf>(&self, buffer: B) -> BufResult<Received, B> {
         let never = &mut Deadline::never();
-        let finish = |payload: &mut Payload, count| Received::new(payload, count);
-        self.handle.receive(buffer, received::CONTROL_ROOM, never, finish).await
+        // Here, since each function that returned it would have a copy of its control data on the stack.
+        let mut received = None;
+        let finish = |payload: &mut Payload, count| {
+            received = Some(Received::new(payload, count)?);
+            Ok(())
+        };
+        let result = self.handle.receive(buffer, received::CONTROL_ROOM, never, finish).await;
+        let BufResult(result, buffer) = result;
+        let result = result.and_then(|()| received.ok_or(known::STATUS_INTERNAL_ERROR));
+        BufResult(result, buffer)
     }
 
     /// Creates a receiver with a `size`-byte buffer. Dropping its future loses no datagram.
