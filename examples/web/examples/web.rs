@@ -49,11 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     registration.deregister(passive);
     wsk::unload(passive);
     let usage = wsk::pool::usage();
-    println!(
-        "\npool: pool: {} allocations, {} outstanding",
-        usage.allocations,
-        usage.outstanding()
-    );
+    println!("\npool: {} allocations, {} outstanding", usage.allocations, usage.outstanding());
     Ok(())
 }
 
