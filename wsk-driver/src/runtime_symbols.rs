@@ -65,8 +65,8 @@ macro_rules! __runtime_symbols {
 /// feature `alloc`. Nothing in tests, and on other systems than Windows.
 ///
 /// An allocation that fails is a panic, and so a bug check: the crate `alloc` reports no error except from its `try_`
-/// functions. That is defined behavior, and no memory is corrupted. But whoever can make the driver allocate without a bound,
-/// a peer on the network included, can bring the system down. `wsk` itself uses no allocator, and returns
+/// functions. That is defined behavior, and no memory is corrupted. But a program or a peer on the network that makes the
+/// driver allocate without a bound brings the system down. `wsk` itself uses no allocator, and returns
 /// `STATUS_INSUFFICIENT_RESOURCES`.
 #[macro_export]
 macro_rules! allocator {

@@ -1,4 +1,4 @@
-//! WSK's open objects on a kernel, and the likely mistakes that they show, for the report about a hang.
+//! For the report about a hang: WSK's open objects on a kernel, and the likely mistakes behind them.
 
 use super::category::name;
 use super::client::{Client, all};
