@@ -151,7 +151,7 @@ pub(crate) const KEPT: &[RuleRow] = &[
         Branch,
         "the state of a request names its owner, and an owner that leaves it in flight may cancel it before that, and does nothing else to it",
         &[
-            "src/operation/state::a_request_has_exactly_one_owner_after_it_was_left",
+            "src/operation/state/loom_tests::a_request_has_exactly_one_owner_after_it_was_left",
             "host::dropped::a_receive_can_be_dropped_while_it_completes",
         ],
     ),
