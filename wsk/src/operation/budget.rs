@@ -33,6 +33,12 @@ impl Budget {
         if count % REQUESTS == 0 { yield_now(context) } else { Poll::Ready(()) }
     }
 
+    /// As [`budgeted`](Self::budgeted), in a future's own poll.
+    #[inline]
+    pub(crate) fn poll_budgeted(&self, context: &Context<'_>) -> Poll<Budgeted> {
+        self.poll(context).map(|()| Budgeted(()))
+    }
+
     /// Waits for the task's turn to make a request.
     #[inline]
     pub(crate) const fn budgeted(&self) -> AwaitBudget<'_> {
@@ -59,6 +65,6 @@ impl Future for AwaitBudget<'_> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Budgeted> {
-        self.0.poll(context).map(|()| Budgeted(()))
+        self.0.poll_budgeted(context)
     }
 }

@@ -1,6 +1,7 @@
 //! The two halves of a stream, borrowed or owned.
 
 use core::fmt;
+use core::future::Future;
 use core::time::Duration;
 
 use super::TcpStream;
@@ -72,8 +73,8 @@ macro_rules! read_half {
             /// # Errors
             ///
             /// Those of that method.
-            pub async fn recv<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
-                self.0.recv(buffer).await
+            pub fn recv<B: IoBuf>(&self, buffer: B) -> impl Future<Output = BufResult<usize, B>> {
+                self.0.recv(buffer)
             }
 
             /// See [`TcpStream::recv_full`].
@@ -171,8 +172,11 @@ macro_rules! write_half {
             /// # Errors
             ///
             /// Those of that method.
-            pub async fn send_all<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
-                self.0.send_all(buffer).await
+            pub fn send_all<B: IoBuf>(
+                &self,
+                buffer: B,
+            ) -> impl Future<Output = BufResult<usize, B>> {
+                self.0.send_all(buffer)
             }
 
             /// See [`TcpStream::shutdown`].

@@ -3,6 +3,7 @@
 mod halves;
 
 use core::fmt;
+use core::future::Future;
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -11,10 +12,11 @@ use super::BufferedStream;
 use super::timeouts::{Timeouts, transfer, with_buffer};
 use crate::buffer::{BufResult, IoBuf};
 use crate::flags::SendFlags;
+use crate::operation::Budget;
 use crate::provider::Provider;
-use crate::socket::{ConnectionSocket, Family};
+use crate::socket::{ConnectionSocket, Family, LazyTransfer, TransferSource, await_end};
 use crate::status::{ErrorKind, Result};
-use crate::time;
+use crate::time::{self, Never};
 
 /// A TCP connection.
 ///
@@ -136,15 +138,28 @@ impl TcpStream {
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskReceive`.
-    pub async fn recv<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
+    pub fn recv<B: IoBuf>(&self, buffer: B) -> impl Future<Output = BufResult<usize, B>> {
+        LazyTransfer::new(
+            self,
+            buffer,
+            |stream| stream.timeouts.read_limit().is_some() || stream.socket.handle().has_kept(),
+            |stream, budgeted, buffer| stream.socket.handle().receive(budgeted, buffer, Never),
+            Self::recv_slowly,
+        )
+    }
+
+    /// Receives after kept receives, or with a timeout.
+    async fn recv_slowly<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
         let handle = self.socket.handle();
         if handle.has_kept() {
             return with_buffer!(self.timeouts.reading(), buffer, |deadline| handle
                 .receive_in_turn(buffer, deadline));
         }
-        transfer!(handle, self.timeouts.read_limit(), buffer, |budgeted, deadline| {
-            handle.receive(budgeted, buffer, deadline)
-        })
+        let budgeted = handle.state().budget().budgeted().await;
+        match self.timeouts.reading() {
+            Ok(deadline) => await_end!(handle.receive(budgeted, buffer, deadline)),
+            Err(error) => BufResult(Err(error), buffer),
+        }
     }
 
     /// Fills `buffer`, and returns the number of bytes: fewer than the buffer's size if the peer finished sending.
@@ -235,11 +250,24 @@ impl TcpStream {
     /// # Errors
     ///
     /// Those of [`TcpStream::send`], and `STATUS_CONNECTION_ABORTED` if a request sends no bytes.
-    pub async fn send_all<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
+    pub fn send_all<B: IoBuf>(&self, buffer: B) -> impl Future<Output = BufResult<usize, B>> {
+        LazyTransfer::new(
+            self,
+            buffer,
+            |stream| stream.timeouts.write_limit().is_some(),
+            |stream, budgeted, buffer| stream.socket.handle().send_all(budgeted, buffer, Never),
+            Self::send_all_in_time,
+        )
+    }
+
+    /// Sends the whole buffer with a timeout.
+    async fn send_all_in_time<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
         let handle = self.socket.handle();
-        transfer!(handle, self.timeouts.write_limit(), buffer, |budgeted, deadline| {
-            handle.send_all(budgeted, buffer, deadline)
-        })
+        let budgeted = handle.state().budget().budgeted().await;
+        match self.timeouts.writing() {
+            Ok(deadline) => await_end!(handle.send_all(budgeted, buffer, deadline)),
+            Err(error) => BufResult(Err(error), buffer),
+        }
     }
 
     /// Finishes sending: the peer receives all data sent so far, and then the end of the stream. Receiving is still
@@ -438,6 +466,13 @@ impl TcpStream {
     /// The close continues after a dropped future.
     pub async fn close(self) {
         self.socket.close().await;
+    }
+}
+
+impl TransferSource for TcpStream {
+    #[inline]
+    fn budget(&self) -> &Budget {
+        self.socket.handle().state().budget()
     }
 }
 
