@@ -8,7 +8,7 @@ pub const LOCAL: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
 /// Both ends of a connection: the connecting one, and the accepted one.
 pub async fn streams(wsk: &Provider) -> Result<(TcpStream, TcpStream)> {
-    let mut listener = TcpListener::bind(wsk, LOCAL).await?;
+    let listener = TcpListener::bind(wsk, LOCAL).await?;
     let client = TcpStream::connect(wsk, listener.local_addr().await?).await?;
     let (server, _) = listener.accept().await?;
     Ok((client, server))
@@ -16,7 +16,7 @@ pub async fn streams(wsk: &Provider) -> Result<(TcpStream, TcpStream)> {
 
 /// As [`streams`], as connection sockets.
 pub async fn sockets(wsk: &Provider) -> Result<(ConnectionSocket, ConnectionSocket)> {
-    let mut listener = ListenSocket::builder(wsk, Family::INET).bind(LOCAL).await?;
+    let listener = ListenSocket::builder(wsk, Family::INET).bind(LOCAL).await?;
     let address = listener.local_addr().await?;
     let client = ConnectionSocket::builder(wsk, Family::INET).connect(address).await?;
     let (server, _) = listener.accept().await?;

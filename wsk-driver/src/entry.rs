@@ -393,7 +393,7 @@ impl<F: Future> AsyncOutcome for Outcome<F> {
 ///
 /// async fn start(driver: &Driver) -> Result<()> {
 ///     let port = driver.parameters().port("Port")?.unwrap_or(1313);
-///     let mut listener = TcpListener::bind(driver.wsk()?, (Ipv4Addr::UNSPECIFIED, port))
+///     let listener = TcpListener::bind(driver.wsk()?, (Ipv4Addr::UNSPECIFIED, port))
 ///         .await
 ///         .context(format_args!("cannot serve on port {port}"))?;
 ///     driver.spawn(async move {

@@ -74,7 +74,7 @@ mod keeps {
 
     async fn start(driver: &Driver) -> Result<(Dropped, TcpListener)> {
         let wsk = driver.wsk()?;
-        let mut listener = TcpListener::bind(wsk, (Ipv4Addr::LOCALHOST, 1)).await?;
+        let listener = TcpListener::bind(wsk, (Ipv4Addr::LOCALHOST, 1)).await?;
         let kept = TcpListener::bind(wsk, (Ipv4Addr::LOCALHOST, 2)).await?;
         let task = Dropped(&STEPS, "the task is dropped");
         driver.spawn(async move {
@@ -185,7 +185,7 @@ mod fails {
     async fn start(driver: &Driver) -> Result<()> {
         let wsk = driver.wsk()?.clone();
         let address = (Ipv4Addr::LOCALHOST, 1);
-        let mut listener = TcpListener::bind(&wsk, address).await?;
+        let listener = TcpListener::bind(&wsk, address).await?;
         driver.spawn(async move {
             let _ = listener.accept().await;
         })?;

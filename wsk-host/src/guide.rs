@@ -99,7 +99,7 @@
 //!     let registration = Registration::register(passive)?;
 //!     let wsk = registration.try_capture()?;
 //!     rt::block_on(passive, async {
-//!         let mut listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
+//!         let listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
 //!         let client = TcpStream::connect(&wsk, listener.local_addr().await?).await?;
 //!         let (server, _peer) = listener.accept().await?;
 //!         client.send_all(Buffer::try_from(&b"hello"[..])?).await.into_result()?;

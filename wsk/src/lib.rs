@@ -11,7 +11,7 @@
 //!
 //! /// Serves one connection: sends back everything it receives.
 //! async fn echo_once(wsk: &Provider, port: u16) -> wsk::Result<()> {
-//!     let mut listener = TcpListener::bind(wsk, (Ipv4Addr::UNSPECIFIED, port)).await?;
+//!     let listener = TcpListener::bind(wsk, (Ipv4Addr::UNSPECIFIED, port)).await?;
 //!     let (stream, _peer) = listener.accept().await?;
 //!     let mut buffer = Buffer::new(64 * 1024)?;
 //!     loop {

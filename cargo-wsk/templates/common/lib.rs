@@ -15,7 +15,7 @@ pub type Log = fn(fmt::Arguments<'_>);
 /// # Errors
 ///
 /// The error after which no more connections can be accepted.
-pub async fn serve(mut listener: TcpListener, spawner: Spawner, log: Log) -> Result<()> {
+pub async fn serve(listener: TcpListener, spawner: Spawner, log: Log) -> Result<()> {
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,

@@ -26,7 +26,7 @@ const BUFFER_SIZE: usize = 64 * 1024;
 /// # Errors
 ///
 /// The error for which no more connections can be accepted.
-pub async fn serve(mut listener: TcpListener, spawner: Spawner, log: Log) -> Result<()> {
+pub async fn serve(listener: TcpListener, spawner: Spawner, log: Log) -> Result<()> {
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,

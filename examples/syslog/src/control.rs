@@ -18,7 +18,7 @@ const LINE: usize = 512;
 /// # Errors
 ///
 /// The error for which no more connections can be accepted.
-pub async fn control(mut listener: TcpListener, sender: Sender) -> Result<()> {
+pub async fn control(listener: TcpListener, sender: Sender) -> Result<()> {
     loop {
         match listener.accept().await {
             // A connection that fails ends by itself; the next one may work.

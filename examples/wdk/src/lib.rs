@@ -111,7 +111,7 @@ fn start(passive: Passive) -> Result<Service> {
 }
 
 /// Serves connections until the listener fails or a task cannot be spawned (during shutdown, or if allocation fails).
-async fn serve(mut listener: TcpListener, spawner: &Spawner) -> Result<()> {
+async fn serve(listener: TcpListener, spawner: &Spawner) -> Result<()> {
     loop {
         let (stream, peer) = listener.accept().await?;
         spawner.spawn(async move {

@@ -46,7 +46,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 ///
 /// The error for which no more connections can be accepted.
-pub async fn serve(mut listener: TcpListener, spawner: Spawner, site: Site) -> Result<()> {
+pub async fn serve(listener: TcpListener, spawner: Spawner, site: Site) -> Result<()> {
     let log = site.log;
     loop {
         let (stream, peer) = match listener.accept().await {

@@ -58,7 +58,7 @@ pub(crate) fn connections_at_once(count: usize) {
 }
 
 async fn with_host(wsk: &Provider, spawner: &Spawner, count: usize) -> wsk::Result<()> {
-    let mut listener = TcpListener::bind(wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
+    let listener = TcpListener::bind(wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
     let address: SocketAddr = listener.local_addr().await?;
     let connects: Vec<_> = (0..count)
         .map(|_| {

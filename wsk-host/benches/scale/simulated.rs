@@ -64,7 +64,7 @@ async fn scenario(
     count: usize,
     rounds: u32,
 ) -> wsk::Result<Costs> {
-    let mut listener = TcpListener::bind(wsk, (Ipv4Addr::UNSPECIFIED, 7)).await?;
+    let listener = TcpListener::bind(wsk, (Ipv4Addr::UNSPECIFIED, 7)).await?;
     let mut pairs: Vec<(TcpStream, TcpStream)> = Vec::new();
     let connection = each(count.try_into().unwrap(), async |number| {
         let last = u8::try_from(1 + number / OF_ADDRESS).unwrap();

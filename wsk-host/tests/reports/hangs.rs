@@ -107,7 +107,7 @@ fn receives_what_is_never_sent(passive: Passive) {
     let registration = Registration::register(passive).unwrap();
     let wsk = registration.try_capture().unwrap();
     rt::block_on(passive, async {
-        let mut listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().await.unwrap();
         let client = TcpStream::connect(&wsk, address).await.unwrap();
         let (_server, _) = listener.accept().await.unwrap();

@@ -30,7 +30,7 @@
 //! # let wsk = registration.try_capture()?;
 //! # let runtime = wsk::Runtime::new(passive, 1)?;
 //! # wsk::rt::block_on(passive, async {
-//! # let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+//! # let listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
 //! # let server = listener.local_addr().await?;
 //! # runtime.spawner().spawn(async move {
 //! #     let (mut stream, mut bytes) = (listener.accept().await?.0.buffered(), [0; 4]);

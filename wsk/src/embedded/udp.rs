@@ -138,10 +138,10 @@ fn destination(received: &Received, bound: SocketAddr) -> SocketAddr {
         return bound;
     };
     let mut local = SocketAddr::new(info.address, bound.port());
-    if let SocketAddr::V6(local) = &mut local
-        && local.ip().is_unicast_link_local()
-    {
-        local.set_scope_id(info.interface);
+    if let SocketAddr::V6(local) = &mut local {
+        if local.ip().is_unicast_link_local() {
+            local.set_scope_id(info.interface);
+        }
     }
     local
 }

@@ -35,7 +35,7 @@
 //! # let registration = wsk::Registration::register(passive)?;
 //! # let wsk = registration.try_capture()?;
 //! # wsk::rt::block_on(passive, async move {
-//! let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+//! let listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
 //! let mut client = TcpStream::connect(&wsk, listener.local_addr().await?).await?.buffered();
 //! let mut server = listener.accept().await?.0.buffered();
 //!
@@ -59,6 +59,7 @@ mod tcp_listener;
 mod tcp_options;
 mod tcp_stream;
 mod timeouts;
+mod to_socket_addr;
 mod udp_connected;
 mod udp_options;
 mod udp_socket;
@@ -67,5 +68,6 @@ pub use buffered::{BufferedReader, BufferedStream, BufferedWriter};
 pub use lookup_host::{LookupHost, ToHost, connect_host, listen_host, lookup_host};
 pub use tcp_listener::TcpListener;
 pub use tcp_stream::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, TcpStream, WriteHalf};
+pub use to_socket_addr::ToSocketAddr;
 pub use udp_connected::Connected;
 pub use udp_socket::UdpSocket;

@@ -80,6 +80,33 @@ macro_rules! ttl_methods {
 
 pub(super) use ttl_methods;
 
+/// Whether an IPv6 socket is restricted to IPv6, under the name of `std`.
+macro_rules! only_v6_method {
+    ($type:ident) => {
+        /// Whether it is restricted to IPv6.
+        impl $type {
+            /// Returns whether an IPv6 socket is restricted to IPv6: [`ipv6::ONLY_V6`](crate::options::ipv6::ONLY_V6). It is
+            /// unless [`bind_dual_stack`](Self::bind_dual_stack) or
+            /// [`Builder::only_v6`](crate::socket::Builder::only_v6) created it: the option must be set before the bind.
+            ///
+            /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+            ///
+            /// # Cancel safety
+            ///
+            /// This method is cancel safe. Dropping the future has no effect.
+            ///
+            /// # Errors
+            ///
+            /// Those of [`Socket::get`](crate::socket::Socket::get). An IPv4 socket does not have the option.
+            pub async fn only_v6(&self) -> $crate::status::Result<bool> {
+                self.as_socket().get($crate::options::ipv6::ONLY_V6).await
+            }
+        }
+    };
+}
+
+pub(super) use only_v6_method;
+
 use wsk_sys::AF_INET;
 
 use crate::options::{AllSockets, SocketOption, ip, ipv6};

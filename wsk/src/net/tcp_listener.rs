@@ -1,9 +1,9 @@
 //! A TCP listener.
 
 use core::fmt;
-use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 
-use super::TcpStream;
+use super::{TcpStream, ToSocketAddr};
 use crate::provider::Provider;
 use crate::socket::{Family, ListenSocket};
 use crate::status::Result;
@@ -21,7 +21,7 @@ use crate::status::Result;
 /// # let registration = wsk::Registration::register(passive)?;
 /// # let wsk = registration.try_capture()?;
 /// # wsk::rt::block_on(passive, async move {
-/// let mut listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
+/// let listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
 /// println!("listening on {}", listener.local_addr().await?);
 /// listener.close().await;
 /// # Ok::<(), wsk::Error>(())
@@ -42,16 +42,89 @@ impl TcpListener {
     /// # Errors
     ///
     #[doc = include_str!("../socket/bind_errors.md")]
+    /// - `STATUS_INVALID_PARAMETER` if `local` is text, and not an address.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskSocket` or `WskBind`.
-    pub async fn bind(wsk: &Provider, local: impl Into<SocketAddr>) -> Result<Self> {
-        let local = local.into();
+    pub async fn bind(wsk: &Provider, local: impl ToSocketAddr) -> Result<Self> {
+        let local = local.to_socket_addr()?;
         ListenSocket::builder(wsk, Family::of(local)).bind(local).await.map(Self)
+    }
+
+    /// Listens on a port of all addresses of this machine, of IPv6 and IPv4. Peers of IPv4 have IPv4-mapped addresses:
+    /// [`to_canonical`](core::net::IpAddr::to_canonical) converts them.
+    ///
+    /// ```
+    /// use wsk::{TcpListener, TcpStream};
+    ///
+    /// # extern crate wsk_host;
+    /// # let passive = unsafe { wsk::irql::Passive::assume() };
+    /// # let registration = wsk::Registration::register(passive)?;
+    /// # let wsk = registration.try_capture()?;
+    /// # wsk::rt::block_on(passive, async move {
+    /// let listener = TcpListener::bind_dual_stack(&wsk, 0).await?;
+    /// assert!(!listener.only_v6().await?);
+    /// let port = listener.local_addr().await?.port();
+    /// let client = TcpStream::connect(&wsk, ([127, 0, 0, 1], port)).await?;
+    /// let (_stream, peer) = listener.accept().await?;
+    /// assert_eq!(peer.ip().to_canonical(), client.local_addr().await?.ip());
+    /// # Ok::<(), wsk::Error>(())
+    /// # })??;
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`bind`](Self::bind).
+    ///
+    /// # Errors
+    ///
+    /// - Those of [`bind`](Self::bind).
+    /// - Any status of `WskControlSocket` for [`ipv6::ONLY_V6`](crate::options::ipv6::ONLY_V6). Wine implements no options.
+    pub async fn bind_dual_stack(wsk: &Provider, port: u16) -> Result<Self> {
+        let builder = ListenSocket::builder(wsk, Family::INET6).only_v6(false);
+        builder.bind((Ipv6Addr::UNSPECIFIED, port)).await.map(Self)
     }
 
     /// Waits for a connection, and returns its stream and the peer's address.
     ///
-    /// Borrows the listener mutably: only one accept may be in flight, since a second one is known to hang.
+    /// Several tasks may accept at once, each with a reference to the listener. They take turns, in the order in which their
+    /// futures were first polled, and each connection is returned to one of them. The future whose turn it is must be polled
+    /// or dropped, or the others wait for it.
+    ///
+    /// ```
+    /// use std::net::Ipv4Addr;
+    /// use wsk::rt::JoinSet;
+    /// use wsk::sync::Arc;
+    /// use wsk::{Runtime, TcpListener, TcpStream};
+    ///
+    /// # let host = wsk_host::Host::new(wsk_host::Config::default());
+    /// # let _entered = host.enter();
+    /// # let passive = unsafe { wsk::irql::Passive::assume() };
+    /// # let registration = wsk::Registration::register(passive)?;
+    /// # let wsk = registration.try_capture()?;
+    /// let runtime = Runtime::new(passive, 2)?;
+    /// # wsk::rt::block_on(passive, async {
+    /// let listener = Arc::new(TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?)?;
+    /// let mut acceptors = JoinSet::new(runtime.spawner())?;
+    /// for _ in 0..4 {
+    ///     let listener = listener.clone();
+    ///     acceptors.spawn(async move { listener.accept().await })?;
+    /// }
+    /// for _ in 0..4 {
+    ///     let client = TcpStream::connect(&wsk, listener.local_addr().await?).await?;
+    ///     let accepted = acceptors.join_next().await;
+    ///     # drop((client, accepted));
+    /// }
+    /// # Ok::<(), wsk::Error>(())
+    /// # })??;
+    /// # runtime.shutdown(passive);
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_accept).
     ///
     /// [`time::timeout`](crate::time::timeout) adds a timeout without losing a connection:
     ///
@@ -66,7 +139,7 @@ impl TcpListener {
     /// # let registration = wsk::Registration::register(passive)?;
     /// # let wsk = registration.try_capture()?;
     /// # wsk::rt::block_on(passive, async move {
-    /// let mut listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
+    /// let listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
     /// let result = time::timeout(Duration::from_secs(5), listener.accept()).await;
     /// assert_eq!(result.unwrap_err().kind(), ErrorKind::TimedOut);
     ///
@@ -81,15 +154,15 @@ impl TcpListener {
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe. Dropping the future loses nothing. The accept stays in flight, and the next call
-    /// returns its connection.
+    /// This method is cancel safe. Dropping the future loses nothing. The accept stays in flight, and the next future in
+    /// turn, or the next call, returns its connection.
     ///
     /// # Errors
     ///
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - `STATUS_FILE_FORCED_CLOSED` if the listener no longer works.
     /// - Any other status of `WskAccept`.
-    pub async fn accept(&mut self) -> Result<(TcpStream, SocketAddr)> {
+    pub async fn accept(&self) -> Result<(TcpStream, SocketAddr)> {
         let (socket, remote) = self.0.accept().await?;
         // A provider that writes no address leaves it unspecified.
         let unspecified = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));

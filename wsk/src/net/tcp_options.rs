@@ -1,6 +1,6 @@
 //! Options of TCP streams and listeners.
 
-use super::option_methods::{option_methods, ttl_methods};
+use super::option_methods::{only_v6_method, option_methods, ttl_methods};
 use super::{TcpListener, TcpStream};
 use crate::flags::SendFlags;
 use crate::options::{self, tcp};
@@ -99,5 +99,6 @@ option_methods! { TcpListener:
     recv_buffer_size, set_recv_buffer_size(size: u32): options::RECEIVE_BUFFER;
 }
 
+only_v6_method!(TcpListener);
 ttl_methods!(TcpStream);
 ttl_methods!(TcpListener);

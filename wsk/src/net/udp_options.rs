@@ -5,8 +5,8 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use wsk_sys::AF_INET;
 
 use super::UdpSocket;
-use super::option_methods::option_methods;
-use crate::options::{self, MembershipV4, MembershipV6, ip, ipv6};
+use super::option_methods::{only_v6_method, option_methods};
+use crate::options::{self, MembershipV4, MembershipV6, MulticastInterface, ip, ipv6};
 use crate::status::Result;
 
 option_methods! { UdpSocket:
@@ -25,7 +25,17 @@ option_methods! { UdpSocket:
     /// Sets the hop limit of multicast datagrams: [`ip::MULTICAST_TTL`]. With 1, the default, they stay in the local
     /// network.
     multicast_ttl_v4, set_multicast_ttl_v4(ttl: u32): ip::MULTICAST_TTL;
+
+    /// Sets the hop limit of multicast datagrams of IPv6: [`ipv6::MULTICAST_HOPS`]. With 1, the default, they stay in the
+    /// local network.
+    multicast_hops_v6, set_multicast_hops_v6(hops: u32): ipv6::MULTICAST_HOPS;
+
+    /// Sets the interface that multicast datagrams of IPv6 are sent on, by index: [`ipv6::MULTICAST_INTERFACE`]. Zero, the
+    /// default, leaves the choice to the system.
+    multicast_if_v6, set_multicast_if_v6(interface: u32): ipv6::MULTICAST_INTERFACE;
 }
+
+only_v6_method!(UdpSocket);
 
 /// Multicast groups and hop limits.
 impl UdpSocket {
@@ -58,6 +68,57 @@ impl UdpSocket {
         } else {
             self.as_socket().get(ipv6::UNICAST_HOPS).await
         }
+    }
+
+    /// Sets the interface that multicast datagrams of IPv4 are sent on, by one of its addresses or by its index:
+    /// [`ip::MULTICAST_INTERFACE`]. [Unspecified](Ipv4Addr::UNSPECIFIED), the default, leaves the choice to the system.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    ///
+    /// ```
+    /// use std::net::Ipv4Addr;
+    /// use wsk::UdpSocket;
+    ///
+    /// # extern crate wsk_host;
+    /// # let passive = unsafe { wsk::irql::Passive::assume() };
+    /// # let registration = wsk::Registration::register(passive)?;
+    /// # let wsk = registration.try_capture()?;
+    /// # wsk::rt::block_on(passive, async move {
+    /// let socket = UdpSocket::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
+    /// socket.set_multicast_if_v4(Ipv4Addr::LOCALHOST).await?;
+    /// # Ok::<(), wsk::Error>(())
+    /// # })??;
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. If the future is dropped, the option may or may not be set.
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INVALID_PARAMETER` if the index or the address is ambiguous: see [`MulticastInterface`].
+    /// - Those of [`Socket::set`](crate::socket::Socket::set).
+    pub async fn set_multicast_if_v4(
+        &self,
+        interface: impl Into<MulticastInterface>,
+    ) -> Result<()> {
+        self.as_socket().set(ip::MULTICAST_INTERFACE, interface.into()).await
+    }
+
+    /// Returns the interface that multicast datagrams of IPv4 are sent on, always as an index.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future has no effect.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Socket::get`](crate::socket::Socket::get).
+    pub async fn multicast_if_v4(&self) -> Result<MulticastInterface> {
+        self.as_socket().get(ip::MULTICAST_INTERFACE).await
     }
 
     /// Joins a multicast group, on the interface with the address `interface`, or on the default interface if that is

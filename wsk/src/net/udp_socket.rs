@@ -1,17 +1,17 @@
 //! A UDP socket.
 
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{Ipv6Addr, SocketAddr};
 use core::time::Duration;
 
-use super::Connected;
 use super::timeouts::{Timeouts, with_buffer};
+use super::{Connected, ToSocketAddr};
 use crate::batch::Batch;
-use crate::buffer::{BufResult, BufferPool, IoBuf};
+use crate::buffer::{BufResult, BufferPool, IoBuf, copy};
 use crate::cmsg::SendControl;
 use crate::provider::Provider;
 use crate::socket::{DatagramSocket, Destination, Family, Receiver};
-use crate::status::{Result, known};
+use crate::status::{Error, Result, known};
 
 /// A UDP socket.
 ///
@@ -45,7 +45,7 @@ use crate::status::{Result, known};
 /// of [`as_socket`](Self::as_socket).
 pub struct UdpSocket {
     socket: DatagramSocket,
-    /// The buffers for sending from slices.
+    /// The buffers for sending from slices and receiving into them.
     kept: BufferPool,
     timeouts: Timeouts,
 }
@@ -63,17 +63,36 @@ impl UdpSocket {
     /// # Errors
     ///
     #[doc = include_str!("../socket/bind_errors.md")]
+    /// - `STATUS_INVALID_PARAMETER` if `local` is text, and not an address.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskSocket` or `WskBind`. Wine has no datagram sockets.
-    pub async fn bind(wsk: &Provider, local: impl Into<SocketAddr>) -> Result<Self> {
-        let local = local.into();
+    pub async fn bind(wsk: &Provider, local: impl ToSocketAddr) -> Result<Self> {
+        let local = local.to_socket_addr()?;
         DatagramSocket::builder(wsk, Family::of(local)).bind(local).await.map(Self::from)
+    }
+
+    /// Creates a socket bound to a port of all addresses of this machine, of IPv6 and IPv4. Peers of IPv4 have IPv4-mapped
+    /// addresses: [`to_canonical`](core::net::IpAddr::to_canonical) and [`Ipv4Addr::to_ipv6_mapped`] convert.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`bind`](Self::bind).
+    ///
+    /// # Errors
+    ///
+    /// - Those of [`bind`](Self::bind).
+    /// - Any status of `WskControlSocket` for [`ipv6::ONLY_V6`](crate::options::ipv6::ONLY_V6).
+    ///
+    /// [`Ipv4Addr::to_ipv6_mapped`]: core::net::Ipv4Addr::to_ipv6_mapped
+    pub async fn bind_dual_stack(wsk: &Provider, port: u16) -> Result<Self> {
+        let builder = DatagramSocket::builder(wsk, Family::INET6).only_v6(false);
+        builder.bind((Ipv6Addr::UNSPECIFIED, port)).await.map(Self::from)
     }
 
     /// Sets a fixed peer: [`Connected::send`] sends to it, and datagrams from other addresses are dropped. Sends nothing.
     ///
     /// The peer stays fixed after the returned view is dropped, until another is set or it is
-    /// [removed](Self::disconnect). For an owned socket with a fixed peer, see [`Socket::connect`](crate::socket::Socket::connect).
+    /// [removed](Self::disconnect). [`into_connected`](Self::into_connected) returns a socket to store.
     ///
     /// # Cancel safety
     ///
@@ -83,10 +102,58 @@ impl UdpSocket {
     /// # Errors
     ///
     /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
+    /// - `STATUS_INVALID_PARAMETER` if `remote` is text, and not an address.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskControlSocket`.
-    pub async fn connect(&mut self, remote: impl Into<SocketAddr>) -> Result<Connected<'_>> {
-        let peer = remote.into();
+    pub async fn connect(&mut self, remote: impl ToSocketAddr) -> Result<Connected<&Self>> {
+        let peer = remote.to_socket_addr()?;
+        self.socket.handle().set_peer(Some(peer)).await?;
+        Ok(Connected::new(self, peer))
+    }
+
+    /// Sets a fixed peer like [`connect`](Self::connect), and returns a socket that can be stored and shared.
+    ///
+    /// ```
+    /// use std::net::Ipv4Addr;
+    /// use wsk::net::Connected;
+    /// use wsk::{Provider, UdpSocket};
+    ///
+    /// struct Client {
+    ///     server: Connected<UdpSocket>,
+    /// }
+    ///
+    /// impl Client {
+    ///     async fn ask(&self, question: &[u8], answer: &mut [u8]) -> wsk::Result<usize> {
+    ///         self.server.send_copy(question).await?;
+    ///         self.server.recv_into(answer).await
+    ///     }
+    /// }
+    ///
+    /// # extern crate wsk_host;
+    /// # let passive = unsafe { wsk::irql::Passive::assume() };
+    /// # let registration = wsk::Registration::register(passive)?;
+    /// # let wsk = registration.try_capture()?;
+    /// # wsk::rt::block_on(passive, async move {
+    /// let server = UdpSocket::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
+    /// let socket = UdpSocket::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
+    /// let client = Client { server: socket.into_connected(server.local_addr().await?).await? };
+    /// # server.send_copy_to(b"yes", client.server.as_socket().local_addr().await?).await?;
+    /// let mut answer = [0; 100];
+    /// assert_eq!(client.ask(b"are you there?", &mut answer).await?, 3);
+    /// # Ok::<(), wsk::Error>(())
+    /// # })??;
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is not cancel safe. Dropping the future closes the socket.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`connect`](Self::connect). The socket is closed.
+    pub async fn into_connected(self, remote: impl ToSocketAddr) -> Result<Connected<Self>> {
+        let peer = remote.to_socket_addr()?;
         self.socket.handle().set_peer(Some(peer)).await?;
         Ok(Connected::new(self, peer))
     }
@@ -125,6 +192,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
+    /// - `STATUS_INVALID_PARAMETER` if `remote` is text, and not an address.
     /// - `STATUS_INVALID_BUFFER_SIZE` or a similar status if the buffer exceeds the maximum size of a datagram.
     /// - `STATUS_IO_TIMEOUT` if the [timeout](Self::set_write_timeout) expired.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
@@ -133,9 +201,12 @@ impl UdpSocket {
     pub async fn send_to<B: IoBuf>(
         &self,
         buffer: B,
-        remote: impl Into<SocketAddr>,
+        remote: impl ToSocketAddr,
     ) -> BufResult<usize, B> {
-        self.send(buffer, Destination::Address(remote.into())).await
+        match remote.to_socket_addr() {
+            Ok(remote) => self.send(buffer, Destination::Address(remote)).await,
+            Err(error) => BufResult(Err(error), buffer),
+        }
     }
 
     pub(super) async fn send<B: IoBuf>(&self, buffer: B, to: Destination) -> BufResult<usize, B> {
@@ -156,8 +227,8 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of [`send_to`](Self::send_to).
-    pub async fn send_copy_to(&self, bytes: &[u8], remote: impl Into<SocketAddr>) -> Result<usize> {
-        self.send_copy(bytes, Destination::Address(remote.into())).await
+    pub async fn send_copy_to(&self, bytes: &[u8], remote: impl ToSocketAddr) -> Result<usize> {
+        self.send_copy(bytes, Destination::Address(remote.to_socket_addr()?)).await
     }
 
     pub(super) async fn send_copy(&self, bytes: &[u8], to: Destination) -> Result<usize> {
@@ -189,9 +260,12 @@ impl UdpSocket {
     pub async fn send_batch_to(
         &self,
         batch: Batch,
-        remote: impl Into<SocketAddr>,
+        remote: impl ToSocketAddr,
     ) -> BufResult<usize, Batch> {
-        self.send_batch(batch, Destination::Address(remote.into())).await
+        match remote.to_socket_addr() {
+            Ok(remote) => self.send_batch(batch, Destination::Address(remote)).await,
+            Err(error) => BufResult(Err(error), batch),
+        }
     }
 
     pub(super) async fn send_batch(
@@ -224,6 +298,30 @@ impl UdpSocket {
         let handle = self.socket.handle();
         with_buffer!(self.timeouts.reading(), buffer, |deadline| handle
             .receive_from(buffer, deadline))
+    }
+
+    /// Receives a datagram into a slice, and returns its size in bytes and its sender.
+    ///
+    /// WSK cannot use borrowed memory: this receives into a buffer of the socket, and copies the bytes. The buffer is reused:
+    /// later calls with at most the same size do not allocate. [`recv_from`](Self::recv_from) copies nothing.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe, as [`recv_from`](Self::recv_from) is: if the future is dropped, the socket keeps the buffer
+    /// with the datagram that still arrives, and the next receive returns that datagram.
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_BUFFER_OVERFLOW` if the datagram is larger than the slice. The slice is filled, and the excess is lost.
+    /// - Those of [`recv_from`](Self::recv_from).
+    pub async fn recv_from_into(&self, to: &mut [u8]) -> Result<(usize, SocketAddr)> {
+        // At least one byte, which distinguishes a truncated datagram from an empty one.
+        let room = to.len().clamp(1, TOO_MANY);
+        let slice = self.kept.take(room)?.slice(..room)?;
+        let BufResult(result, slice) = self.recv_from(slice).await;
+        let result = copy_datagram(result, &slice, to);
+        self.kept.put(slice.into_inner());
+        result
     }
 
     /// Creates a receiver with a `size`-byte buffer. Dropping its future loses no datagram.
@@ -310,6 +408,24 @@ impl UdpSocket {
     pub async fn close(self) {
         self.socket.close().await;
     }
+}
+
+/// Copies a datagram that was received into `from`.
+fn copy_datagram(
+    result: Result<(usize, SocketAddr)>,
+    from: &[u8],
+    to: &mut [u8],
+) -> Result<(usize, SocketAddr)> {
+    const TRUNCATED: Error = known::STATUS_BUFFER_OVERFLOW;
+    let count = match result {
+        Ok((count, _)) => count,
+        // The buffer is full.
+        Err(TRUNCATED) => from.len(),
+        Err(_) => 0,
+    };
+    let copied = copy(from.get(..count).unwrap_or_default(), to);
+    let received = result?;
+    if copied < count { Err(TRUNCATED) } else { Ok(received) }
 }
 
 /// For a socket created with [`DatagramSocket::builder`](crate::socket::Socket::builder), with options that must be set

@@ -2,10 +2,12 @@
 //!
 //! # Safety
 //!
-//! A request owns the addresses that WSK writes to, and the memory of the socket that it delivers.
+//! A request owns the addresses that WSK writes to, and the memory of the socket that it delivers. The owner of a listener's
+//! turn accesses the accept in flight.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
+use core::cell::UnsafeCell;
 use core::fmt;
 use core::net::SocketAddr;
 
@@ -18,8 +20,9 @@ use crate::address::Storage;
 use crate::category::{Accepts, Connection};
 use crate::events::{Callbacks, ConnectionEvents, NewHandler, callbacks};
 use crate::flags::SocketFlags;
-use crate::operation::{InFlight, Outcome, Payload, RequestKind};
+use crate::operation::{InFlight, Outcome, Payload, ReceiveTurn, RequestKind};
 use crate::status::Result;
+use crate::time::Never;
 
 /// A connection that was accepted, from [`accept_with`](Socket::accept_with).
 #[non_exhaustive]
@@ -43,10 +46,36 @@ impl<H> fmt::Debug for Accepted<H> {
     }
 }
 
+/// The accept in flight of a listener. It outlives the future that waits for it, so dropping the future loses no connection.
+///
+/// # Invariants
+///
+/// The content is accessed by the owner of the listener's turn, or through an exclusive reference.
+pub(super) struct AcceptInFlight(UnsafeCell<Option<InFlight>>);
+
+// SAFETY: one thread at a time has the turn, and so accesses the content (Invariants), which is `Send`.
+unsafe impl Sync for AcceptInFlight {}
+
+impl AcceptInFlight {
+    pub(super) const fn none() -> Self {
+        Self(UnsafeCell::new(None))
+    }
+
+    /// # Safety
+    ///
+    /// The turn is that of the listener whose state this belongs to.
+    unsafe fn get<'a>(&'a self, _turn: &'a mut ReceiveTurn<'_>) -> &'a mut Option<InFlight> {
+        // SAFETY: a listener has one turn at a time, which is this one, and it is borrowed as long as the result.
+        unsafe { &mut *self.0.get() }
+    }
+}
+
 impl<C: Accepts, H> Socket<C, Listening, H> {
     /// Accepts a connection, and returns it with the peer's address, if that is of IPv4 or IPv6.
     ///
-    /// Borrows the listener mutably: only one accept may be in flight, since a second one is known to hang. If
+    /// Several tasks may accept at once. They take turns, in the order in which their futures were first polled, and each
+    /// connection is returned to one of them: a second `WskAccept` in flight is known to hang. The future whose turn it is
+    /// must be polled or dropped, or the others wait for it. If
     /// [`ListenEvents::accept`](crate::events::ListenEvents::accept) is enabled as well, the accept
     /// receives connections while it is pending, except for races ([INV-54](crate::rules#inv-54)).
     ///
@@ -58,7 +87,7 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
     /// # Cancel safety
     ///
     /// This method is cancel safe. Dropping the future, also by a [timeout](crate::time::timeout), loses no
-    /// connection. The accept stays in flight, and the next call returns its result.
+    /// connection. The accept stays in flight, and the next future in turn, or the next call, returns its result.
     ///
     /// # Errors
     ///
@@ -67,7 +96,7 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
     /// - `STATUS_FILE_FORCED_CLOSED` if the listener is no longer functional.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskAccept`.
-    pub async fn accept(&mut self) -> Result<(ConnectionSocket, Option<SocketAddr>)> {
+    pub async fn accept(&self) -> Result<(ConnectionSocket, Option<SocketAddr>)> {
         let Accepted { socket, peer_addr, .. } = self.accept_any().await?;
         Ok((socket, peer_addr))
     }
@@ -94,7 +123,7 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
     /// # let registration = wsk::Registration::register(passive)?;
     /// # let wsk = registration.try_capture()?;
     /// # wsk::rt::block_on(passive, async move {
-    /// let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(([127, 0, 0, 1], 0)).await?;
+    /// let listener = ListenSocket::builder(&wsk, Family::INET).bind(([127, 0, 0, 1], 0)).await?;
     /// let address = listener.local_addr().await?;
     /// let client = ConnectionSocket::builder(&wsk, Family::INET).connect(address).await?;
     /// let Accepted { socket, local_addr, peer_addr, .. } = listener.accept_with(Sink).await?;
@@ -115,7 +144,7 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
     ///
     /// As for [`accept`](Self::accept); also any status of `WskControlSocket` if the events cannot be enabled, which
     /// closes the connection.
-    pub async fn accept_with<K>(&mut self, handler: K) -> Result<Accepted<K>>
+    pub async fn accept_with<K>(&self, handler: K) -> Result<Accepted<K>>
     where
         K: ConnectionEvents + Callbacks<Connection>,
     {
@@ -125,13 +154,17 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
         Ok(Accepted { socket: socket.attach(handler)?, local_addr, peer_addr })
     }
 
-    async fn accept_any(&mut self) -> Result<Accepted> {
-        let accepting = match &mut self.state.accepting {
-            Some(accepting) => accepting,
+    async fn accept_any(&self) -> Result<Accepted> {
+        let mut turn = self.handle.turn(&Never).await?;
+        // SAFETY: the turn is this listener's.
+        let accepting = unsafe { self.state.accepting.get(&mut turn) };
+        let in_flight = match &mut *accepting {
+            Some(in_flight) => in_flight,
             none => none.insert(start(&self.handle)?),
         };
-        let outcome = accepting.await;
-        self.state.accepting = None;
+        let outcome = in_flight.await;
+        *accepting = None;
+        drop(turn);
         let state = self.handle.state();
         match outcome {
             Outcome::Completed(idle, result) => {

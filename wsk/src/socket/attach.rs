@@ -47,7 +47,7 @@ impl ConnectionSocket {
     /// # let registration = wsk::Registration::register(passive)?;
     /// # let wsk = registration.try_capture()?;
     /// # wsk::rt::block_on(passive, async move {
-    /// let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(([127, 0, 0, 1], 0)).await?;
+    /// let listener = ListenSocket::builder(&wsk, Family::INET).bind(([127, 0, 0, 1], 0)).await?;
     /// # let _client = ConnectionSocket::builder(&wsk, Family::INET).connect(listener.local_addr().await?).await?;
     /// let (socket, peer) = listener.accept().await?;
     /// println!("counting the bytes of {peer:?}");

@@ -8,7 +8,10 @@
 
 use core::net::SocketAddr;
 
-use wsk_sys::{SO_CONDITIONAL_ACCEPT, SO_EXCLUSIVEADDRUSE, SO_REUSEADDR, SOL_SOCKET, USHORT};
+use wsk_sys::{
+    IPPROTO_IPV6, IPV6_V6ONLY, SO_CONDITIONAL_ACCEPT, SO_EXCLUSIVEADDRUSE, SO_REUSEADDR,
+    SOL_SOCKET, USHORT,
+};
 
 use super::Socket;
 use super::state::{Bound, Connected, Listening, Unbound};
@@ -37,6 +40,7 @@ pub struct Builder<'a, C, H = ()> {
     pub(super) socket_type: USHORT,
     pub(super) protocol: Protocol,
     sharing: Sharing,
+    only_v6: Option<bool>,
     security: Option<&'a CachedSecurityDescriptor>,
     /// Covariant: no table or mask is taken from `H` before the socket is created.
     handler: H,
@@ -52,6 +56,7 @@ impl<'a, C: Category> Builder<'a, C> {
             socket_type: C::SOCKET_TYPE,
             protocol: Protocol::from_raw(C::PROTOCOL),
             sharing: Sharing::Default,
+            only_v6: None,
             security: None,
             handler: (),
             category: core::marker::PhantomData,
@@ -66,11 +71,22 @@ impl<'a, C: Category> Builder<'a, C> {
             socket_type,
             protocol,
             sharing,
+            only_v6,
             security,
             handler: (),
             category,
         } = self;
-        Builder { provider, family, socket_type, protocol, sharing, security, handler, category }
+        Builder {
+            provider,
+            family,
+            socket_type,
+            protocol,
+            sharing,
+            only_v6,
+            security,
+            handler,
+            category,
+        }
     }
 }
 
@@ -129,6 +145,17 @@ impl<'a, C: Binds, H> Builder<'a, C, H> {
         self
     }
 
+    /// Sets whether an IPv6 socket is restricted to IPv6, which is the default:
+    /// [`ipv6::ONLY_V6`](crate::options::ipv6::ONLY_V6). If not, and if it is bound to the unspecified address, it also has
+    /// peers of IPv4, with IPv4-mapped addresses. An IPv4 socket does not have the option.
+    ///
+    /// Minimum Windows: Windows Vista.
+    /// [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
+    pub const fn only_v6(mut self, is_restricted: bool) -> Self {
+        self.only_v6 = Some(is_restricted);
+        self
+    }
+
     /// Allows other sockets to bind to the same address: `SO_REUSEADDR`.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/network/so-reuseaddr).
     pub fn reuse_address(mut self) -> Self {
@@ -175,6 +202,9 @@ impl<C: Category, H: Callbacks<C>> Builder<'_, C, H> {
         };
         if let Some(option) = sharing {
             socket.handle.set_number(SOL_SOCKET, option, 1).await?;
+        }
+        if let Some(is_restricted) = self.only_v6 {
+            socket.handle.set_number(IPPROTO_IPV6, IPV6_V6ONLY, is_restricted.into()).await?;
         }
         if H::INSPECTS {
             socket.handle.set_number(SOL_SOCKET, SO_CONDITIONAL_ACCEPT, 1).await?;
@@ -251,7 +281,7 @@ macro_rules! bind_unbound {
     };
 }
 
-bind_unbound!(Listen, Listening, Listening::NEW, true);
+bind_unbound!(Listen, Listening, Listening::new(), true);
 bind_unbound!(Datagram, Bound, Bound::NEW, true);
 // Their events are enabled when they are connected, or listen (INV-35).
 bind_unbound!(Connection, Bound, Bound::NEW, false);

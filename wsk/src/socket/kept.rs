@@ -16,7 +16,7 @@ impl<C: Category> Handle<C> {
         self.state().kept().is_active()
     }
 
-    /// Waits for the turn to receive, after the receives that already wait.
+    /// Waits for the turn to receive, after the receives that already wait. For a listener: to accept.
     ///
     /// # Errors
     ///

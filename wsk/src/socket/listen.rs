@@ -31,7 +31,7 @@ impl<H: Callbacks<Stream>> Socket<Stream, Bound, H> {
     /// # wsk::rt::block_on(passive, async move {
     /// let local = ([127, 0, 0, 1], 0);
     /// let socket = StreamSocket::builder(&wsk, Family::INET).bind(local).await?;
-    /// let mut listener = socket.listen().await?;
+    /// let listener = socket.listen().await?;
     /// let peer = StreamSocket::builder(&wsk, Family::INET).connect(listener.local_addr().await?).await?;
     /// let (_connection, from) = listener.accept().await?;
     /// assert_eq!(from, Some(peer.local_addr().await?));
@@ -82,7 +82,7 @@ impl<H: Callbacks<Stream>> Socket<Stream, Bound, H> {
         unsafe { self.handle.request(Never, |_| (), call, |_, _| ()) }.await?;
         // SAFETY: the socket listens now.
         let socket: Socket<Stream, Listening, H> =
-            unsafe { Socket::from_handle(self.into_handle(), Listening::NEW) };
+            unsafe { Socket::from_handle(self.into_handle(), Listening::new()) };
         socket.handle.enable(H::WHEN_BOUND)?;
         Ok(socket)
     }

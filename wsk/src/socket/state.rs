@@ -3,7 +3,7 @@
 
 use core::net::SocketAddr;
 
-use crate::operation::InFlight;
+use super::accept::AcceptInFlight;
 
 /// A socket's state.
 ///
@@ -21,8 +21,7 @@ pub struct Bound(());
 
 /// A listening socket.
 pub struct Listening {
-    /// The accept in flight. It outlives the future that waits for it, so dropping the future loses no connection.
-    pub(super) accepting: Option<InFlight>,
+    pub(super) accepting: AcceptInFlight,
 }
 
 /// A connected socket.
@@ -62,7 +61,9 @@ impl Bound {
 }
 
 impl Listening {
-    pub(super) const NEW: Self = Self { accepting: None };
+    pub(super) const fn new() -> Self {
+        Self { accepting: AcceptInFlight::none() }
+    }
 }
 
 impl Connected {

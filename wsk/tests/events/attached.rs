@@ -26,7 +26,7 @@ fn recorder() -> (Recorder, Arc<Record>) {
 #[test]
 fn a_connection_is_accepted_with_a_handler() {
     with_both_enablings(ALL, async |host, wsk, _| {
-        let mut listener = listen(&wsk).await?;
+        let listener = listen(&wsk).await?;
         let address = listener.local_addr().await?;
         let client = connect(&wsk, address, ()).await?;
         client.send_all(buffer(b"before ")?).await.into_result()?;
@@ -54,7 +54,7 @@ fn a_connection_is_accepted_with_a_handler() {
 fn a_disconnect_before_the_handler_is_delivered_to_it() {
     for is_abortive in [false, true] {
         with_both_enablings(ALL, async |host, wsk, _| {
-            let mut listener = listen(&wsk).await?;
+            let listener = listen(&wsk).await?;
             let client = connect(&wsk, listener.local_addr().await?, ()).await?;
             let (socket, _) = listener.accept().await?;
             if is_abortive {
@@ -77,7 +77,7 @@ fn a_disconnect_before_the_handler_is_delivered_to_it() {
 #[test]
 fn a_handler_is_attached_to_a_socket_without_one() {
     with_both_enablings(ALL, async |host, wsk, _| {
-        let mut listener = listen(&wsk).await?;
+        let listener = listen(&wsk).await?;
         let client = connect(&wsk, listener.local_addr().await?, ()).await?;
         let socket = listener.accept_with(()).await?.socket.events(())?;
         client.send_all(buffer(b"hello")?).await.into_result()?;
@@ -95,7 +95,7 @@ fn a_handler_is_attached_to_a_socket_without_one() {
 #[test]
 fn a_handler_is_attached_to_a_connected_socket() {
     on_both_networks(async |host, wsk| {
-        let mut listener = listen(&wsk).await?;
+        let listener = listen(&wsk).await?;
         let socket = connect(&wsk, listener.local_addr().await?, ()).await?;
         let (peer, _) = listener.accept().await?;
         let (recorder, record) = recorder();
@@ -120,7 +120,7 @@ fn a_handler_is_attached_to_a_connected_socket() {
 #[test]
 fn an_attached_handler_retains_data() {
     with_both_enablings(ALL, async |host, wsk, _| {
-        let mut listener = listen(&wsk).await?;
+        let listener = listen(&wsk).await?;
         let client = connect(&wsk, listener.local_addr().await?, ()).await?;
         let (recorder, record) = recorder();
         *record.way.lock().unwrap() = crate::connection::Way::Keep;
@@ -143,7 +143,7 @@ fn an_attached_handler_retains_data() {
 #[test]
 fn an_accept_with_a_handler_can_be_dropped_at_any_point() {
     with_both_enablings(ALL, async |_, wsk, _| {
-        let mut listener = listen(&wsk).await?;
+        let listener = listen(&wsk).await?;
         let address = listener.local_addr().await?;
         let mut sockets = Vec::new();
         for polls in 0..4 {
@@ -165,7 +165,7 @@ fn an_accept_with_a_handler_can_be_dropped_at_any_point() {
 #[test]
 fn an_accept_with_a_handler_times_out() {
     with_both_enablings(ALL, async |_, wsk, _| {
-        let mut listener = listen(&wsk).await?;
+        let listener = listen(&wsk).await?;
         let address = listener.local_addr().await?;
         let soon = std::time::Duration::from_millis(20);
         let (first, _) = recorder();
@@ -202,7 +202,7 @@ impl ConnectionEvents for Sink {
 #[test]
 fn a_handler_without_callbacks_is_attached() {
     with_both_enablings(ALL, async |_, wsk, _| {
-        let mut listener = listen(&wsk).await?;
+        let listener = listen(&wsk).await?;
         let address = listener.local_addr().await?;
         let clients: [ConnectionSocket; 3] = [
             connect(&wsk, address, ()).await?,

@@ -96,7 +96,7 @@ struct Pair {
 
 impl Pair {
     async fn new(wsk: &Provider, way: Way) -> Result<Self> {
-        let mut listener = ListenSocket::builder(wsk, Family::INET).bind(LOCAL).await?;
+        let listener = ListenSocket::builder(wsk, Family::INET).bind(LOCAL).await?;
         let address = listener.local_addr().await?;
         let record = Arc::new(Record { way: Mutex::new(way), ..Record::default() });
         let socket = connect(wsk, address, Recorder(Arc::clone(&record))).await?;

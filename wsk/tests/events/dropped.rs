@@ -40,13 +40,13 @@ fn a_listener_closes_with_an_accept_in_flight() {
     on_both_networks(async |_, wsk| {
         for polls in 0..4 {
             let listen = async || ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await;
-            let mut listener = listen().await?;
+            let listener = listen().await?;
             let address = listener.local_addr().await?;
             drop(poll_times(listener.accept(), polls.min(1)).await);
             let client = connect(&wsk, address, ()).await?;
             let _ = poll_times(listener.close(), polls).await;
             drop(client);
-            let mut listener = listen().await?;
+            let listener = listen().await?;
             drop(poll_times(listener.accept_with(Retainer::default()), polls.min(1)).await);
             listener.close().await;
         }
@@ -65,7 +65,7 @@ fn futures_can_be_forgotten() {
     };
     forget(0, |wsk| {
         Box::pin(async move {
-            let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
+            let listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
             poll_and_forget(listener.accept());
             let address = listener.local_addr().await?;
             let client = connect(&wsk, address, ()).await?;
@@ -76,7 +76,7 @@ fn futures_can_be_forgotten() {
     // The handler, which has an `Arc`, and no allocation of the pool's but its own.
     forget(1, |wsk| {
         Box::pin(async move {
-            let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
+            let listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
             poll_and_forget(listener.accept_with(Retainer::default()));
             Ok(())
         })
@@ -98,7 +98,7 @@ fn transfers_can_be_forgotten() {
     for closes in [false, true] {
         let host = Host::new(Config::default().timing(Timing::Deferred));
         on_host(&host, async |wsk| {
-            let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
+            let listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
             let client = connect(&wsk, listener.local_addr().await?, ()).await?;
             let (server, _) = listener.accept().await?;
             for _ in 0..2 {

@@ -56,7 +56,7 @@ impl ConnectionEvents for Retainer {
 /// A socket that is made with a handler in one call, of whose peer the first bytes come at once. Returns how often
 /// the socket was not known to the handler.
 async fn scenario(wsk: &Provider, polls: Option<usize>) -> Result<usize> {
-    let mut listener = ListenSocket::builder(wsk, Family::INET).bind(LOCAL).await?;
+    let listener = ListenSocket::builder(wsk, Family::INET).bind(LOCAL).await?;
     let address = listener.local_addr().await?;
     let keeper = Retainer::default();
     let record = Arc::clone(&keeper.0);

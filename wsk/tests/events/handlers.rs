@@ -127,7 +127,7 @@ impl ConditionalListenEvents for Inspector {
 async fn scenario(wsk: &Provider, count: &Arc<Count>) -> Result<()> {
     for way in [Way::Reject, Way::Drop, Way::Close] {
         let builder = ListenSocket::builder(wsk, Family::INET).events(count.handler(way));
-        let mut listener = builder.bind(LOCAL).await?;
+        let listener = builder.bind(LOCAL).await?;
         let address = listener.local_addr().await?;
         let builder = ConnectionSocket::builder(wsk, Family::INET);
         let incoming = count.incoming.load(Ordering::SeqCst);

@@ -202,7 +202,7 @@ fn a_pended_connection_is_rejected_later() {
 #[test]
 fn a_pended_connection_is_taken_by_a_request() {
     on_both_networks(async |_, wsk| {
-        let (mut listener, address, record) = listen(&wsk, Way::Pend).await?;
+        let (listener, address, record) = listen(&wsk, Way::Pend).await?;
         listener.disable_events(EventMask::ACCEPT).await?;
         let decides = async { record.next().await.accept().await };
         let (accepted, (socket, decided)) =
@@ -348,7 +348,7 @@ fn a_pended_connection_can_be_forgotten() {
 #[test]
 fn a_decisions_future_can_be_dropped_at_any_point() {
     on_both_networks(async |_, wsk| {
-        let (mut listener, address, record) = listen(&wsk, Way::Pend).await?;
+        let (listener, address, record) = listen(&wsk, Way::Pend).await?;
         listener.disable_events(EventMask::ACCEPT).await?;
         for polls in 0..3 {
             let decides = async {

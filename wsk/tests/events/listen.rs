@@ -119,7 +119,7 @@ fn connections_are_accepted_and_rejected() {
 #[test]
 fn accept_events_race_with_requests() {
     with_both_enablings(ACCEPT, async |_, wsk, _| {
-        let (mut listener, record) = listen(&wsk).await?;
+        let (listener, record) = listen(&wsk).await?;
         let address = listener.local_addr().await?;
         let requested = Mutex::new(Vec::new());
         let all = async {
@@ -146,7 +146,7 @@ fn accept_events_race_with_requests() {
 #[test]
 fn a_withdrawn_listener_calls_its_callback_once() {
     with_both_enablings(ACCEPT, async |host, wsk, _| {
-        let (mut listener, record) = listen(&wsk).await?;
+        let (listener, record) = listen(&wsk).await?;
         assert!(poll_times(listener.accept(), 1).await.is_none());
         host.withdraw();
         record.signal.wait_until(|| record.deaths.load(Ordering::SeqCst) > 0).await;

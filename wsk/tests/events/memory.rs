@@ -82,7 +82,7 @@ fn events_allocate_nothing() {
         let builder = DatagramSocket::builder(&wsk, Family::INET).events(keeper.clone());
         let datagrams = builder.bind(LOCAL).await?;
         let address = datagrams.local_addr().await?;
-        let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
+        let listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
         let client = connect(&wsk, listener.local_addr().await?, ()).await?;
         let Accepted { socket, .. } = listener.accept_with(keeper.clone()).await?;
         let mut bytes = buffer(b"x")?;
@@ -111,7 +111,7 @@ fn events_allocate_nothing() {
 #[test]
 fn an_accept_allocates_only_the_memory_of_the_connection() {
     counted(ROUNDS, async |host, wsk| {
-        let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
+        let listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
         let address = listener.local_addr().await?;
         let mut counted = 0;
         for round in 0..=ROUNDS {
@@ -319,7 +319,7 @@ fn every_allocation_may_fail() {
 async fn everything(host: &Host, wsk: &Provider) -> Result<()> {
     let keeper = Retainer::default();
     let stream = || StreamSocket::builder(wsk, Family::INET);
-    let mut listener = stream().bind(LOCAL).await?.listen().await?;
+    let listener = stream().bind(LOCAL).await?.listen().await?;
     let address = listener.local_addr().await?;
     let (client, accepted) =
         join(stream().connect(address), listener.accept_with(keeper.clone())).await;
@@ -336,7 +336,7 @@ async fn everything(host: &Host, wsk: &Provider) -> Result<()> {
     listener.close().await;
     let door = Door::new(host, false);
     let builder = ListenSocket::builder(wsk, Family::INET).events(door.clone());
-    let mut listener = builder.bind(LOCAL).await?;
+    let listener = builder.bind(LOCAL).await?;
     let address = listener.local_addr().await?;
     let decides = async {
         door.signal.wait_until(|| door.count() == 1).await;

@@ -110,7 +110,7 @@ fn a_set_with_too_much_is_harmless() {
         connect(&wsk, address, ()).await.err();
         listener.close().await;
 
-        let mut listener = TcpListener::bind(&wsk, LOCAL).await?;
+        let listener = TcpListener::bind(&wsk, LOCAL).await?;
         let address = listener.local_addr().await?;
         let boastful = connect(&wsk, address, Boastful).await?;
         let (stream, _) = listener.accept().await?;

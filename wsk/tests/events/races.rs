@@ -228,7 +228,7 @@ impl ConnectionEvents for Retainer {
 fn data_is_retained_while_the_socket_closes() {
     let kept = AtomicUsize::new(0);
     on_both_networks(async |_, wsk| {
-        let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
+        let listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
         let address = listener.local_addr().await?;
         let runtime = Runtime::new(passive(), 2)?;
         for _ in 0..4 {
@@ -295,7 +295,7 @@ impl ConnectionEvents for Owner {
 #[test]
 fn a_socket_is_closed_in_its_callback() {
     on_both_networks(async |host, wsk| {
-        let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
+        let listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
         let address = listener.local_addr().await?;
         let owner = Owner::default();
         let (client, accepted) =
@@ -316,7 +316,7 @@ fn a_socket_is_closed_in_its_callback() {
 #[test]
 fn an_event_is_disabled_while_it_runs() {
     on_both_networks(async |host, wsk| {
-        let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
+        let listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
         let address = listener.local_addr().await?;
         let keeper = Retainer::default();
         let (client, accepted) =
@@ -370,7 +370,7 @@ fn a_pended_connection_is_decided_on_another_thread() {
     on_both_networks(async |_, wsk| {
         let door = Door::default();
         let builder = ListenSocket::builder(&wsk, Family::INET).events(door.clone());
-        let mut listener = builder.bind(LOCAL).await?;
+        let listener = builder.bind(LOCAL).await?;
         let address = listener.local_addr().await?;
         let runtime = Runtime::new(passive(), 2)?;
         runtime.spawner().spawn(async move {

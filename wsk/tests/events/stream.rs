@@ -65,7 +65,7 @@ fn a_stream_socket_has_events_in_both_roles() {
 fn a_stream_socket_accepts_with_and_without_a_handler() {
     on_both_networks(async |_, wsk| {
         let stream = || StreamSocket::builder(&wsk, Family::INET);
-        let mut listener = stream().bind(LOCAL).await?.listen().await?;
+        let listener = stream().bind(LOCAL).await?.listen().await?;
         let address = listener.local_addr().await?;
         let peer = Peer::default();
         let first = stream().connect(address).await?;

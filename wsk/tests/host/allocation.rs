@@ -16,7 +16,7 @@ fn a_warm_connection_allocates_nothing() {
         let host = Host::new(config);
         let counted = host.clone();
         let run = async move |wsk: Provider| {
-            let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+            let listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
             let client = TcpStream::connect(&wsk, listener.local_addr().await?).await?;
             let (server, _) = listener.accept().await?;
             let mut to_send = buffer(b"ping")?;

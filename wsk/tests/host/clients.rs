@@ -145,7 +145,7 @@ fn a_handlers_own_methods_are_called_for_static_events() {
             }
             until(&settled, || socket.handler().datagrams.load(Ordering::Relaxed) == 3).await;
 
-            let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(V4).await?;
+            let listener = ListenSocket::builder(&wsk, Family::INET).bind(V4).await?;
             let address = listener.local_addr().await?;
             let counting = ConnectionSocket::builder(&wsk, Family::INET)
                 .events(Counter::default())
@@ -227,7 +227,7 @@ fn sockets_without_callbacks_for_static_events_are_refused() {
 #[test]
 fn stream_sockets_go_together_with_static_events_of_connections() {
     with_static(OF_CONNECTIONS, async |wsk| {
-        let mut listener = TcpListener::bind(&wsk, V4).await?;
+        let listener = TcpListener::bind(&wsk, V4).await?;
         let address = listener.local_addr().await?;
         let stream = StreamSocket::builder(&wsk, Family::INET).connect(address).await?;
         let (peer, _) = listener.accept().await?;

@@ -144,7 +144,7 @@ fn a_handler_that_is_attached_receives_earlier_data_without_memory() {
             let builder = Registration::builder().static_events(EventMask::RECEIVE);
             let mut has_failed = true;
             with_device_as(&host, builder, async |wsk| {
-                let mut listener =
+                let listener =
                     ListenSocket::builder(&wsk, Family::INET).bind(([127, 0, 0, 1], 0)).await?;
                 let address = listener.local_addr().await?;
                 let client = ConnectionSocket::builder(&wsk, Family::INET).connect(address).await?;

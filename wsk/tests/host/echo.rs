@@ -63,7 +63,7 @@ fn several_receives_in_flight_are_filled_in_order() {
 #[test]
 fn ipv6_works_the_same() {
     with_all_timings(async |wsk| {
-        let mut listener =
+        let listener =
             TcpListener::bind(&wsk, ("::1".parse::<std::net::Ipv6Addr>().unwrap(), 0)).await?;
         let address = listener.local_addr().await?;
         let client = TcpStream::connect(&wsk, address).await?;

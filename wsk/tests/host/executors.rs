@@ -51,7 +51,7 @@ async fn converse(wsk: Provider, ended: Ended, spawn: impl Fn(Task)) {
             ended.one_more();
         }));
     };
-    let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await.unwrap();
+    let listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await.unwrap();
     let port = listener.local_addr().await.unwrap().port();
     for number in 0..CLIENTS {
         spawn_counted(Box::pin(ask(wsk.clone(), port, number)));

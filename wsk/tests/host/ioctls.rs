@@ -120,7 +120,7 @@ impl ConditionalListenEvents for Inspector {
 #[test]
 fn an_accepted_connection_reports_its_inspect_id() {
     with_all_timings(async |wsk| {
-        let mut listener = ListenSocket::builder(&wsk, Family::INET)
+        let listener = ListenSocket::builder(&wsk, Family::INET)
             .events(Inspector::default())
             .bind(([127, 0, 0, 1], 0))
             .await?;

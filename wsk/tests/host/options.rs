@@ -215,7 +215,7 @@ fn bound_sockets_have_their_options() {
 #[test]
 fn accepted_connections_inherit_the_listeners_options() {
     with_all_timings(async |wsk| {
-        let mut listener = ListenSocket::builder(&wsk, Family::INET).bind(V4).await?;
+        let listener = ListenSocket::builder(&wsk, Family::INET).bind(V4).await?;
         let address = listener.local_addr().await?;
         listener.set(ip::TTL, 44).await?;
         let own = ConnectionSocket::builder(&wsk, Family::INET).connect(address).await?;
@@ -245,7 +245,7 @@ fn an_option_set_before_the_bind_keeps_its_value() {
         let socket = socket.bind((Ipv6Addr::UNSPECIFIED, 0)).await?;
         assert!(!socket.get(ipv6::ONLY_V6).await?);
         let builder = ListenSocket::builder(&wsk, Family::INET).exclusive_address();
-        let mut listener = builder.bind(V4).await?;
+        let listener = builder.bind(V4).await?;
         assert!(listener.get(options::EXCLUSIVE_ADDRESS).await?);
         let address = listener.local_addr().await?;
         let connection = ConnectionSocket::builder(&wsk, Family::INET).connect(address).await?;
@@ -265,7 +265,7 @@ fn the_types_of_net_name_options_as_std_does() {
         for (local, is_v4) in
             [(SocketAddr::from(V4), true), (SocketAddr::from((Ipv6Addr::LOCALHOST, 0)), false)]
         {
-            let mut listener = TcpListener::bind(&wsk, local).await?;
+            let listener = TcpListener::bind(&wsk, local).await?;
             assert!(!listener.keepalive().await?);
             listener.set_keepalive(true).await?;
             listener.set_recv_buffer_size(30_000).await?;

@@ -84,7 +84,7 @@ fn a_port_of_another_program_is_in_use() {
 fn hundreds_of_connections_wait_to_be_accepted() {
     const COUNT: usize = 400;
     real(async |wsk| {
-        let mut listener = TcpListener::bind(&wsk, LOCALHOST).await?;
+        let listener = TcpListener::bind(&wsk, LOCALHOST).await?;
         let address = listener.local_addr().await?;
         let connect = |_| StdStream::connect_timeout(&address, Duration::from_secs(30)).unwrap();
         let clients: Vec<StdStream> = (0..COUNT).map(connect).collect();
@@ -184,7 +184,7 @@ fn a_peer_that_resets_is_noticed_by_every_request() {
 #[test]
 fn connections_and_accepts_wait_for_each_other() {
     real(async |wsk| {
-        let mut listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
+        let listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr().await?;
         let early = StdStream::connect(address).unwrap();
         let (_stream, peer) = listener.accept().await?;

@@ -13,7 +13,7 @@ use wsk_host::{Config, Host};
 const CONNECTIONS: u8 = if cfg!(miri) { 3 } else { 32 };
 const SIZE: usize = if cfg!(miri) { 50 } else { 5000 };
 
-async fn serve(mut listener: TcpListener, spawner: Spawner) -> Result<()> {
+async fn serve(listener: TcpListener, spawner: Spawner) -> Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         spawner.spawn(async move {

@@ -134,7 +134,7 @@ fn a_buffered_read_in_a_select_loses_no_byte() {
 fn three_hundred_clients_are_served_at_once() {
     let count = if cfg!(miri) { 3 } else { 300_u32 };
     with_runtimes(4, async |wsk, spawner| {
-        let mut listener = TcpListener::bind(wsk, LOCAL).await?;
+        let listener = TcpListener::bind(wsk, LOCAL).await?;
         let address = listener.local_addr().await?;
         let servers = spawner.clone();
         let accepting = spawner.spawn(async move {

@@ -48,7 +48,7 @@ async fn listener(wsk: &Provider) -> Result<(TcpListener, SocketAddr)> {
 #[test]
 fn one_call_creates_and_connects_a_socket() {
     with_all_timings(async |wsk| {
-        let (mut listener, address) = listener(&wsk).await?;
+        let (listener, address) = listener(&wsk).await?;
         let socket = ConnectionSocket::connect_new(&wsk, ANY, address, ()).await?;
         let (server, peer) = listener.accept().await?;
         assert_eq!(socket.local_addr().await?, peer);
@@ -80,7 +80,7 @@ fn one_call_takes_the_family_of_both_addresses() {
 #[test]
 fn one_call_connects_a_socket_with_a_handler() {
     with_all_timings(async |wsk| {
-        let (mut listener, address) = listener(&wsk).await?;
+        let (listener, address) = listener(&wsk).await?;
         let alive = Arc::new(());
         let handler = || Counter { _alive: Some(Arc::clone(&alive)), ..Counter::default() };
         let closed_port = ([127, 0, 0, 1], 9);
@@ -141,7 +141,7 @@ fn a_refused_wsk_socket_connect_is_unsupported() {
 #[test]
 fn one_call_survives_failed_allocations() {
     sweep(10, async |wsk| {
-        let (mut listener, address) = listener(&wsk).await?;
+        let (listener, address) = listener(&wsk).await?;
         let counter = Counter::default();
         let socket = ConnectionSocket::connect_new(&wsk, ANY, address, counter).await?;
         let (server, _) = listener.accept().await?;
@@ -152,7 +152,7 @@ fn one_call_survives_failed_allocations() {
 }
 
 /// The next connection's bytes, to their end.
-async fn received(listener: &mut TcpListener) -> Result<Vec<u8>> {
+async fn received(listener: &TcpListener) -> Result<Vec<u8>> {
     let (server, _) = listener.accept().await?;
     receive_all(&server).await
 }
@@ -165,7 +165,7 @@ fn a_connect_sends_first_bytes() {
     for timing in timings() {
         let config = Config::default().timing(timing).window(20_000);
         let run = async |wsk: Provider| {
-            let (mut listener, address) = listener(&wsk).await?;
+            let (listener, address) = listener(&wsk).await?;
             let connection = async {
                 let socket = ConnectionSocket::builder(&wsk, Family::INET).bind(ANY).await?;
                 let (socket, back) =
@@ -173,7 +173,7 @@ fn a_connect_sends_first_bytes() {
                 assert!(back[..] == first[..]);
                 socket.shutdown().await.map(|()| socket)
             };
-            let (socket, bytes) = join(connection, received(&mut listener)).await;
+            let (socket, bytes) = join(connection, received(&listener)).await;
             assert!(bytes? == first, "other bytes arrived");
             drop(socket?);
 
@@ -186,7 +186,7 @@ fn a_connect_sends_first_bytes() {
                 assert_eq!(&back.into_inner()[..], b"--hello--");
                 socket.shutdown().await.map(|()| socket)
             };
-            let (socket, bytes) = join(stream, received(&mut listener)).await;
+            let (socket, bytes) = join(stream, received(&listener)).await;
             assert_eq!(bytes?, b"hello");
             drop(socket?);
 
@@ -195,7 +195,7 @@ fn a_connect_sends_first_bytes() {
             let none = socket.connect_with_data(address, Buffer::empty()).await;
             let (socket, _) = none.into_result()?;
             socket.shutdown().await?;
-            assert_eq!(received(&mut listener).await?, b"");
+            assert_eq!(received(&listener).await?, b"");
             Ok(())
         };
         on(config, run).unwrap_or_else(|error| panic!("{timing:?}: {error}"));
@@ -230,12 +230,12 @@ fn a_failed_connect_returns_its_buffer() {
 #[test]
 fn connecting_with_data_survives_failed_allocations() {
     sweep(10, async |wsk| {
-        let (mut listener, address) = listener(&wsk).await?;
+        let (listener, address) = listener(&wsk).await?;
         let socket = StreamSocket::builder(&wsk, Family::INET).bind(ANY).await?;
         let first = buffer(b"hello")?;
         let (socket, _) = socket.connect_with_data(address, first).await.into_result()?;
         socket.shutdown().await?;
-        assert_eq!(received(&mut listener).await?, b"hello");
+        assert_eq!(received(&listener).await?, b"hello");
         Ok(())
     });
 }
@@ -271,7 +271,7 @@ fn older_windows_has_fewer_ways_to_connect() {
 #[test]
 fn a_stream_socket_exchanges_bytes() {
     with_all_timings(async |wsk| {
-        let (mut listener, address) = listener(&wsk).await?;
+        let (listener, address) = listener(&wsk).await?;
         let socket = StreamSocket::builder(&wsk, Family::INET)
             .events(Counter::default())
             .connect(address)

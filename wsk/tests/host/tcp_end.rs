@@ -118,7 +118,7 @@ async fn remote(wsk: &Provider, port: usize) -> Result<(ConnectionSocket, Connec
         Host::current().add_address(ip);
     }
     let address = ([192, 0, 2, 1], 7000 + u16::try_from(port).unwrap_or(0));
-    let mut listener = ListenSocket::builder(wsk, Family::INET).bind(address).await?;
+    let listener = ListenSocket::builder(wsk, Family::INET).bind(address).await?;
     let client = ConnectionSocket::builder(wsk, Family::INET)
         .connect_from(([192, 0, 2, 2], 0), address)
         .await?;

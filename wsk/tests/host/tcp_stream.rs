@@ -430,3 +430,39 @@ fn futures_can_be_sent() {
     })
     .unwrap();
 }
+
+/// Through a shared reference, and with dropped futures, which lose nothing.
+#[test]
+fn a_stream_receives_into_slices() {
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
+        let (reader, writer) = server.into_split();
+        let sent: Vec<u8> = (0..=255).cycle().take(3000).collect();
+        let send = async {
+            for chunk in sent.chunks(700) {
+                client.send_all(buffer(chunk)?).await.into_result()?;
+            }
+            client.shutdown().await
+        };
+        let receive = async {
+            let (mut received, mut bytes) = (Vec::new(), [0; 100]);
+            loop {
+                if received.len() % 3 == 0
+                    && let Some(count) = poll_times(reader.recv_into(&mut bytes), 1).await
+                {
+                    received.extend_from_slice(&bytes[..count?]);
+                }
+                match reader.recv_into(&mut bytes).await? {
+                    0 => return Ok::<_, wsk::Error>(received),
+                    count => received.extend_from_slice(&bytes[..count]),
+                }
+            }
+        };
+        let (sending, received) = join(send, receive).await;
+        sending?;
+        assert_eq!(received?, sent);
+        assert_eq!(reader.recv_into(&mut []).await?, 0);
+        drop(writer);
+        Ok(())
+    });
+}

@@ -126,7 +126,7 @@ impl ConnectionEvents for Gate {
 #[test]
 fn resumed_events_continue() {
     with_all_timings(async |wsk| {
-        let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+        let listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
         let address = listener.local_addr().await?;
         let socket = ConnectionSocket::builder(&wsk, Family::INET)
             .events(Gate::default())

@@ -69,7 +69,7 @@ fn a_timeout_fires_only_if_its_future_hangs() {
         let socket = UdpSocket::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
         let result = timeout(HOUR, socket.recv_from(Buffer::new(10)?)).await;
         assert_eq!(result.unwrap_err().kind(), ErrorKind::TimedOut);
-        let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+        let listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
         assert!(timeout(HOUR, listener.accept()).await.is_err());
         // A timeout loses no connection.
         let address = listener.local_addr().await?;

@@ -184,7 +184,7 @@ async fn receive_exactly(stream: &TcpStream, size: usize) -> Result<Vec<u8>> {
 #[test]
 fn pitfall_07_a_close_with_requests_in_flight() {
     with_all_timings(async |wsk| {
-        let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+        let listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
         let client = TcpStream::connect(&wsk, listener.local_addr().await?).await?;
         let (server, _) = listener.accept().await?;
         let mut context = Context::from_waker(Waker::noop());

@@ -33,7 +33,7 @@ fn pitfall_20_a_connection_is_bound_before_it_connects() {
 fn pitfall_21_one_accept_at_a_time() {
     let host = Host::new(Config::default());
     on_host(&host, async |wsk: Provider| {
-        let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+        let listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
         for _ in 0..5 {
             assert!(test_support::futures::poll_times(listener.accept(), 1).await.is_none());
         }

@@ -39,7 +39,7 @@ pub struct OwnedReadHalf(pub(crate) TcpStream);
 /// # let registration = wsk::Registration::register(passive)?;
 /// # let wsk = registration.try_capture()?;
 /// # wsk::rt::block_on(passive, async move {
-/// # let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+/// # let listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
 /// # let client = TcpStream::connect(&wsk, listener.local_addr().await?).await?;
 /// # let (server, _peer) = listener.accept().await?;
 /// let (reader, writer) = client.into_split();
@@ -75,6 +75,19 @@ macro_rules! read_half {
             /// Those of that method.
             pub fn recv<B: IoBuf>(&self, buffer: B) -> impl Future<Output = BufResult<usize, B>> {
                 self.0.recv(buffer)
+            }
+
+            /// See [`TcpStream::recv_into`].
+            ///
+            /// # Cancel safety
+            ///
+            /// That of that method.
+            ///
+            /// # Errors
+            ///
+            /// Those of that method.
+            pub async fn recv_into(&self, to: &mut [u8]) -> Result<usize> {
+                self.0.recv_into(to).await
             }
 
             /// See [`TcpStream::recv_full`].

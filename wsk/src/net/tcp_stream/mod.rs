@@ -8,9 +8,9 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 pub use self::halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
-use super::BufferedStream;
 use super::timeouts::{Timeouts, transfer, with_buffer};
-use crate::buffer::{BufResult, IoBuf};
+use super::{BufferedStream, ToSocketAddr};
+use crate::buffer::{BufResult, BufferPool, IoBuf, copy};
 use crate::flags::SendFlags;
 use crate::operation::Budget;
 use crate::provider::Provider;
@@ -38,7 +38,7 @@ use crate::time::{self, Never};
 /// # let registration = wsk::Registration::register(passive)?;
 /// # let wsk = registration.try_capture()?;
 /// # wsk::rt::block_on(passive, async move {
-/// let mut listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
+/// let listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
 /// let address = listener.local_addr().await?;
 /// let client = TcpStream::connect(&wsk, address).await?;
 /// let (server, _peer) = listener.accept().await?;
@@ -58,8 +58,13 @@ use crate::time::{self, Never};
 /// ```
 pub struct TcpStream {
     socket: ConnectionSocket,
+    /// The buffers for receiving into slices.
+    pool: BufferPool,
     pub(super) timeouts: Timeouts,
 }
+
+/// The maximum size in bytes of a buffer for receiving into a slice.
+const MAX_COPIED: usize = 64 << 10;
 
 impl TcpStream {
     /// Connects to a remote address, from a local address chosen by the system.
@@ -75,10 +80,11 @@ impl TcpStream {
     /// - `STATUS_CONNECTION_REFUSED` if nothing listens there.
     /// - `STATUS_HOST_UNREACHABLE`, `STATUS_NETWORK_UNREACHABLE` or `STATUS_IO_TIMEOUT` if the peer
     ///   cannot be reached.
+    /// - `STATUS_INVALID_PARAMETER` if `remote` is text, and not an address.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskSocket`, `WskBind` or `WskConnect`.
-    pub async fn connect(wsk: &Provider, remote: impl Into<SocketAddr>) -> Result<Self> {
-        let remote = remote.into();
+    pub async fn connect(wsk: &Provider, remote: impl ToSocketAddr) -> Result<Self> {
+        let remote = remote.to_socket_addr()?;
         let socket = ConnectionSocket::builder(wsk, Family::of(remote)).connect(remote).await?;
         Ok(Self::from_socket(socket))
     }
@@ -96,10 +102,10 @@ impl TcpStream {
     /// - Those of [`connect`](Self::connect).
     pub async fn connect_from(
         wsk: &Provider,
-        local: impl Into<SocketAddr>,
-        remote: impl Into<SocketAddr>,
+        local: impl ToSocketAddr,
+        remote: impl ToSocketAddr,
     ) -> Result<Self> {
-        let local = local.into();
+        let (local, remote) = (local.to_socket_addr()?, remote.to_socket_addr()?);
         let builder = ConnectionSocket::builder(wsk, Family::of(local));
         builder.connect_from(local, remote).await.map(Self::from_socket)
     }
@@ -116,7 +122,7 @@ impl TcpStream {
     /// Those of [`connect`](Self::connect), and `STATUS_IO_TIMEOUT` when the time is up.
     pub async fn connect_timeout(
         wsk: &Provider,
-        remote: impl Into<SocketAddr>,
+        remote: impl ToSocketAddr,
         timeout: Duration,
     ) -> Result<Self> {
         time::timeout(timeout, Self::connect(wsk, remote)).await?
@@ -160,6 +166,54 @@ impl TcpStream {
             Ok(deadline) => await_end!(handle.receive(budgeted, buffer, deadline)),
             Err(error) => BufResult(Err(error), buffer),
         }
+    }
+
+    /// Receives into a slice like [`recv`](Self::recv), waiting for at least one byte. Returns the number of bytes.
+    ///
+    /// WSK cannot use borrowed memory: this receives up to 64 KiB into a buffer of the stream, and copies them. The buffer is
+    /// reused: later calls with at most the same size do not allocate. [`recv`](Self::recv) copies nothing. For many small
+    /// reads, use a [`BufferedStream`].
+    ///
+    /// ```
+    /// use wsk::{Buffer, TcpListener, TcpStream};
+    ///
+    /// # extern crate wsk_host;
+    /// # let passive = unsafe { wsk::irql::Passive::assume() };
+    /// # let registration = wsk::Registration::register(passive)?;
+    /// # let wsk = registration.try_capture()?;
+    /// # wsk::rt::block_on(passive, async move {
+    /// # let listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+    /// # let client = TcpStream::connect(&wsk, listener.local_addr().await?).await?;
+    /// # let (server, _peer) = listener.accept().await?;
+    /// client.send_all(Buffer::try_from(b"hello")?).await.into_result()?;
+    /// let (mut bytes, mut count) = ([0; 5], 0);
+    /// while count < 5 {
+    ///     count += server.recv_into(&mut bytes[count..]).await?;
+    /// }
+    /// assert_eq!(&bytes, b"hello");
+    /// # Ok::<(), wsk::Error>(())
+    /// # })??;
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe, as [`recv`](Self::recv) is: if the future is dropped, the stream keeps the buffer with the
+    /// data that still arrives, and the next receive returns that data first.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`recv`](Self::recv).
+    pub async fn recv_into(&self, to: &mut [u8]) -> Result<usize> {
+        if to.is_empty() {
+            return Ok(0);
+        }
+        let room = to.len().min(MAX_COPIED);
+        let slice = self.pool.take(room)?.slice(..room)?;
+        let BufResult(result, slice) = self.recv(slice).await;
+        let result = result.map(|count| copy(slice.get(..count).unwrap_or_default(), to));
+        self.pool.put(slice.into_inner());
+        result
     }
 
     /// Fills `buffer`, and returns the number of bytes: fewer than the buffer's size if the peer finished sending.
@@ -394,6 +448,7 @@ impl TcpStream {
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
         let other = Self {
             socket: self.socket.share(),
+            pool: BufferPool::new(),
             timeouts: Timeouts::of(&self.timeouts, &self.timeouts),
         };
         (OwnedReadHalf(self), OwnedWriteHalf(other))
@@ -408,7 +463,7 @@ impl TcpStream {
     /// Creates a stream from a connected TCP socket.
     #[must_use]
     pub const fn from_socket(socket: ConnectionSocket) -> Self {
-        Self { socket, timeouts: Timeouts::new() }
+        Self { socket, pool: BufferPool::new(), timeouts: Timeouts::new() }
     }
 
     /// Returns the socket. The stream's timeouts are lost.

@@ -71,7 +71,7 @@ impl<C: Connects, H: Callbacks<C>> Socket<C, Bound, H> {
     /// # let registration = wsk::Registration::register(passive)?;
     /// # let wsk = registration.try_capture()?;
     /// # wsk::rt::block_on(passive, async move {
-    /// # let mut listener = wsk::TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+    /// # let listener = wsk::TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
     /// # let server = listener.local_addr().await?;
     /// let hello = Buffer::try_from(&b"hello"[..])?;
     /// let socket = StreamSocket::builder(&wsk, Family::of(server)).bind(([127, 0, 0, 1], 0)).await?;

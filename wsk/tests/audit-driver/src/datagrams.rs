@@ -13,7 +13,8 @@ use wsk::socket::{
 use wsk::{Batch, Buffer, Drain, Provider, Slice, UdpSocket};
 
 type Udp = &'static UdpSocket;
-type Peer = &'static Connected<'static>;
+type Peer = &'static Connected<&'static UdpSocket>;
+type Owned = &'static Connected<UdpSocket>;
 type Open = Socket<Datagram, Bound>;
 type WithPeer = Socket<Datagram, FixedPeer>;
 type WithDestination = Socket<Datagram, DefaultDestination>;
@@ -24,6 +25,38 @@ futures! {
     "UdpSocket::connect": |(socket, remote): (&'static mut UdpSocket, SocketAddr)| {
         socket.connect(remote)
     };
+    "UdpSocket::bind<str>": |(wsk, local): (&'static Provider, &'static str)| {
+        UdpSocket::bind(wsk, local)
+    };
+    "UdpSocket::bind_dual_stack": |(wsk, port): (&'static Provider, u16)| {
+        UdpSocket::bind_dual_stack(wsk, port)
+    };
+    "UdpSocket::only_v6": |socket: Udp| socket.only_v6();
+    "UdpSocket::set_multicast_if_v4": |(socket, own): (Udp, Ipv4Addr)| {
+        socket.set_multicast_if_v4(own)
+    };
+    "UdpSocket::multicast_if_v4": |socket: Udp| socket.multicast_if_v4();
+    "UdpSocket::set_multicast_if_v6": |(socket, own): (Udp, u32)| socket.set_multicast_if_v6(own);
+    "UdpSocket::multicast_if_v6": |socket: Udp| socket.multicast_if_v6();
+    "UdpSocket::set_multicast_hops_v6": |(socket, hops): (Udp, u32)| {
+        socket.set_multicast_hops_v6(hops)
+    };
+    "UdpSocket::multicast_hops_v6": |socket: Udp| socket.multicast_hops_v6();
+    "UdpSocket::recv_from_into": |(socket, room): (Udp, &'static mut [u8])| {
+        socket.recv_from_into(room)
+    };
+    "UdpSocket::into_connected": |(socket, remote): (UdpSocket, SocketAddr)| {
+        socket.into_connected(remote)
+    };
+    "Connected::send_copy<Owned>": |(socket, bytes): (Owned, &'static [u8])| {
+        socket.send_copy(bytes)
+    };
+    "Connected::recv_into": |(socket, room): (Owned, &'static mut [u8])| socket.recv_into(room);
+    "Connected::set_peer": |(socket, to): (&'static mut Connected<UdpSocket>, SocketAddr)| {
+        socket.set_peer(to)
+    };
+    "Connected::disconnect": |socket: Connected<UdpSocket>| socket.disconnect();
+    "Connected::close": |socket: Connected<UdpSocket>| socket.close();
     "UdpSocket::disconnect": |socket: &'static mut UdpSocket| socket.disconnect();
     "UdpSocket::send_to": |(socket, buffer, to): (Udp, Buffer, SocketAddr)| {
         socket.send_to(buffer, to)
@@ -228,7 +261,7 @@ drops! {
 
 formats! {
     "UdpSocket::fmt<Debug>": UdpSocket as Debug;
-    "Connected::fmt<Debug>": Connected<'static> as Debug;
+    "Connected::fmt<Debug>": Connected<&'static UdpSocket> as Debug;
     "FixedPeer::fmt<Debug>": FixedPeer as Debug;
     "DefaultDestination::fmt<Debug>": DefaultDestination as Debug;
     "Receiver::fmt<Debug>": Receiver as Debug;

@@ -10,7 +10,11 @@ type Wsk = &'static Provider;
 
 futures! {
     "TcpListener::bind": |(wsk, local): (Wsk, SocketAddr)| TcpListener::bind(wsk, local);
-    "TcpListener::accept": |listener: &'static mut TcpListener| listener.accept();
+    "TcpListener::bind_dual_stack": |(wsk, port): (Wsk, u16)| {
+        TcpListener::bind_dual_stack(wsk, port)
+    };
+    "TcpListener::only_v6": |listener: &'static TcpListener| listener.only_v6();
+    "TcpListener::accept": |listener: &'static TcpListener| listener.accept();
     "TcpListener::local_addr": |listener: &'static TcpListener| listener.local_addr();
     "TcpListener::close": |listener: TcpListener| listener.close();
 }
@@ -19,6 +23,9 @@ futures! {
     "TcpStream::connect": |(wsk, remote): (Wsk, SocketAddr)| TcpStream::connect(wsk, remote);
     "TcpStream::recv": |(stream, buffer): (&'static TcpStream, Buffer)| stream.recv(buffer);
     "TcpStream::recv<Slice>": |(stream, buffer): (&'static TcpStream, Slice)| stream.recv(buffer);
+    "TcpStream::recv_into": |(stream, room): (&'static TcpStream, &'static mut [u8])| {
+        stream.recv_into(room)
+    };
     "TcpStream::send": |(stream, buffer): (&'static TcpStream, Buffer)| stream.send(buffer);
     "TcpStream::send<Slice>": |(stream, buffer): (&'static TcpStream, Slice)| stream.send(buffer);
     "TcpStream::send_all": |(stream, buffer): (&'static TcpStream, Buffer)| stream.send_all(buffer);

@@ -47,6 +47,7 @@ calls! {
         builder.security_descriptor(descriptor)
     };
     "Builder::exclusive_address": |builder: Builder<'static, Datagram>| builder.exclusive_address();
+    "Builder::only_v6": |builder: Builder<'static, Datagram>| builder.only_v6(false);
     "Builder::reuse_address": |builder: Builder<'static, Datagram>| builder.reuse_address();
 }
 
@@ -117,9 +118,9 @@ futures! {
         socket.disable_events(events)
     };
     "Socket::listen": |socket: StreamSocket<Counter>| socket.listen();
-    "Socket::accept<Listen>": |socket: &'static mut ListenSocket| socket.accept();
-    "Socket::accept<Stream>": |socket: &'static mut Socket<Stream, Listening>| socket.accept();
-    "Socket::accept_with": |(socket, handler): (&'static mut ListenSocket, Counter)| {
+    "Socket::accept<Listen>": |socket: &'static ListenSocket| socket.accept();
+    "Socket::accept<Stream>": |socket: &'static Socket<Stream, Listening>| socket.accept();
+    "Socket::accept_with": |(socket, handler): (&'static ListenSocket, Counter)| {
         socket.accept_with(handler)
     };
     "Socket::local_addr<Listen>": |socket: &'static ListenSocket| socket.local_addr();

@@ -36,7 +36,7 @@ async fn ask<N: TcpConnect + Dns<Error = <N as TcpConnect>::Error>>(
 }
 
 /// Serves one connection: receives a word of `size` bytes and sends it twice.
-async fn twice(mut listener: TcpListener, size: usize) -> wsk::Result<()> {
+async fn twice(listener: TcpListener, size: usize) -> wsk::Result<()> {
     let mut stream = listener.accept().await?.0.buffered();
     let mut word = vec![0; size];
     stream.read_exact(&mut word).await?;
@@ -106,7 +106,7 @@ fn a_look_up_returns_the_requested_family() {
 #[test]
 fn a_dropped_connect_leaves_nothing() {
     with_all_timings(async |wsk| {
-        let mut listener = TcpListener::bind(&wsk, ANY).await?;
+        let listener = TcpListener::bind(&wsk, ANY).await?;
         let server = listener.local_addr().await?;
         for polls in 0..4 {
             drop(poll_times(TcpConnect::connect(&wsk, server), polls).await);

@@ -66,7 +66,7 @@ fn scopes_of_ipv6_addresses_are_kept() {
 #[test]
 fn connecting_to_a_host_uses_the_first_address_that_works() {
     everywhere(async |wsk, host| {
-        let mut listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
+        let listener = TcpListener::bind(&wsk, (Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr().await?.port();
         for address in [IpAddr::from(Ipv6Addr::LOCALHOST), Ipv4Addr::LOCALHOST.into(), V4] {
             host.add_name("several.example", address);
@@ -89,7 +89,7 @@ fn connecting_to_a_host_uses_the_first_address_that_works() {
 fn a_listener_binds_to_a_host_name() {
     everywhere(async |wsk, _| {
         let taken = TcpListener::bind(&wsk, (Ipv6Addr::LOCALHOST, 80)).await?;
-        let mut listener = net::listen_host(&wsk, "localhost:80").await?;
+        let listener = net::listen_host(&wsk, "localhost:80").await?;
         assert_eq!(listener.local_addr().await?, (Ipv4Addr::LOCALHOST, 80).into());
         let stream = net::connect_host(&wsk, "127.0.0.1:80").await?;
         let (_accepted, peer) = listener.accept().await?;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use test_support::connection::buffer;
 use test_support::futures::poll_times;
 use test_support::scenario::with_all_timings;
-use wsk::options::{self, ip, ipv6};
+use wsk::options::{self, MulticastInterface, ip, ipv6};
 use wsk::socket::{DatagramSocket, Family};
 use wsk::{Buffer, ErrorKind, Result, UdpSocket};
 
@@ -148,6 +148,32 @@ fn setting_an_option_can_be_dropped() {
             poll_times(socket.ttl(), polls).await;
             poll_times(socket.join_multicast_v6(V6, 0), polls).await;
         }
+        Ok(())
+    });
+}
+
+/// By the names of `std` and `socket2`.
+#[test]
+fn the_interface_and_the_hops_of_multicasts_are_set() {
+    with_all_timings(async |wsk| {
+        let (v4, _) = bound(&wsk).await?;
+        v4.set_multicast_if_v4(Ipv4Addr::LOCALHOST).await?;
+        assert_eq!(v4.multicast_if_v4().await?, MulticastInterface::Index(1));
+        let ambiguous = v4.set_multicast_if_v4(Ipv4Addr::new(0, 0, 0, 1)).await;
+        assert_eq!(ambiguous.unwrap_err().kind(), ErrorKind::InvalidInput);
+
+        let v6 = UdpSocket::bind(&wsk, "[::1]:0").await?;
+        assert!(v6.only_v6().await?);
+        v6.set_multicast_if_v6(1).await?;
+        v6.set_multicast_hops_v6(7).await?;
+        assert_eq!((v6.multicast_if_v6().await?, v6.multicast_hops_v6().await?), (1, 7));
+
+        let dual = UdpSocket::bind_dual_stack(&wsk, 0).await?;
+        assert!(!dual.only_v6().await?);
+        let port = dual.local_addr().await?.port();
+        v4.send_copy_to(b"four", (Ipv4Addr::LOCALHOST, port)).await?;
+        let (_, from) = dual.recv_from_into(&mut [0; 4]).await?;
+        assert_eq!(from.ip().to_canonical(), IpAddr::from(Ipv4Addr::LOCALHOST));
         Ok(())
     });
 }

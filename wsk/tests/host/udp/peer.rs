@@ -6,8 +6,9 @@ use test_support::connection::buffer;
 use test_support::futures::poll_times;
 use test_support::scenario::{on_host, timings, with_all_timings};
 use wsk::cmsg::{Ecn, SendControl};
+use wsk::net::Connected;
 use wsk::socket::{DatagramSocket, Exchanges, Socket};
-use wsk::{Buffer, ErrorKind, Provider, Result, socket::Datagram};
+use wsk::{Buffer, ErrorKind, Provider, Result, UdpSocket, socket::Datagram};
 use wsk_host::Host;
 
 use super::bound;
@@ -195,4 +196,61 @@ fn a_dead_socket_reports_no_peer() {
         .unwrap();
         assert_eq!(host.outstanding_allocations(), 0);
     }
+}
+
+/// A socket with its peer can be a field, and shared by tasks that send and receive.
+#[test]
+fn a_connected_socket_is_stored_and_gives_its_socket_back() {
+    struct Client(Connected);
+
+    with_all_timings(async |wsk| {
+        let (server, address) = bound(&wsk).await?;
+        let (stranger, _) = bound(&wsk).await?;
+        let (other, second) = bound(&wsk).await?;
+        let (socket, own) = bound(&wsk).await?;
+        let mut client = Client(socket.into_connected(address).await?);
+        assert_eq!(client.0.peer_addr(), address);
+        client.0.send_copy(b"question").await?;
+        let mut bytes = [0; 100];
+        assert_eq!(server.recv_from_into(&mut bytes).await?, (8, own));
+        stranger.send_copy_to(b"noise", own).await?;
+        server.send_copy_to(b"answer", own).await?;
+        assert_eq!(client.0.recv_into(&mut bytes).await?, 6);
+        assert_eq!(&bytes[..6], b"answer");
+
+        client.0.set_peer(second).await?;
+        client.0.send_copy(b"to another").await?;
+        assert_eq!(other.recv_from_into(&mut bytes).await?, (10, own));
+        let socket: UdpSocket = client.0.disconnect().await?;
+        assert_eq!(socket.local_addr().await?, own);
+        socket.close().await;
+        Ok(())
+    });
+}
+
+/// A datagram larger than the slice is truncated and an error; an empty one is neither.
+#[test]
+fn datagrams_are_received_into_slices() {
+    with_all_timings(async |wsk| {
+        let ((sender, from), (receiver, to)) = (bound(&wsk).await?, bound(&wsk).await?);
+        let mut four = [0; 4];
+        sender.send_copy_to(b"long one", to).await?;
+        let error = receiver.recv_from_into(&mut four).await.unwrap_err();
+        assert_eq!((error.kind(), &four), (ErrorKind::InvalidSize, b"long"));
+        sender.send_copy_to(b"", to).await?;
+        assert_eq!(receiver.recv_from_into(&mut []).await?, (0, from));
+        sender.send_copy_to(b"1", to).await?;
+        let error = receiver.recv_from_into(&mut []).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidSize);
+
+        // One that is dropped leaves its datagram to the next.
+        let dropped = poll_times(receiver.recv_from_into(&mut four), 1).await;
+        assert!(dropped.is_none(), "nothing was sent");
+        sender.send_copy_to(b"next", to).await?;
+        assert_eq!(receiver.recv_from_into(&mut four).await?, (4, from));
+        assert_eq!(&four, b"next");
+        let error = sender.send_copy_to(b"x", "nowhere").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        Ok(())
+    });
 }
