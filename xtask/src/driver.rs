@@ -44,8 +44,12 @@ pub(crate) fn build(name: &str, arch: Arch) -> Result<PathBuf> {
         "no driver is called `{name}`; the drivers are {}",
         known.join(", ")
     );
-    Build::release(&package, arch).run(workspace)
+    Build { features: &[FEATURE], ..Build::release(&package, arch) }.run(workspace)
 }
+
+/// A feature of `wsk` that the audit's driver has. With it, the examples share its compilation of `wsk`; unused code is in no
+/// image.
+const FEATURE: &str = "wsk/embedded-nal-async";
 
 /// The images that a driver of this project may import from.
 const KERNEL_IMAGES: [&str; 3] = ["hal.dll", "netio.sys", "ntoskrnl.exe"];

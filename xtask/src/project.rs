@@ -1,10 +1,10 @@
 //! Paths of this project.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
+use cargo_metadata::{MetadataCommand, Package};
 use cargo_wsk::Workspace;
 
 /// The folder of the workspace's `Cargo.toml`.
@@ -33,12 +33,18 @@ pub(crate) fn scratch() -> Result<PathBuf> {
     Ok(target()?.join("xtask"))
 }
 
-/// The minimum Rust version, from the workspace's `Cargo.toml`.
-pub(crate) fn minimum_rust() -> Result<String> {
+/// The packages of the workspace, with what their manifests say.
+pub(crate) fn packages() -> Result<Vec<Package>> {
     let manifest = root().join("Cargo.toml");
-    let text = fs::read_to_string(&manifest)
-        .with_context(|| format!("cannot read {}", manifest.display()))?;
-    let manifest: toml::Table = text.parse().context("Cargo.toml is not TOML")?;
-    let version = manifest["workspace"]["package"]["rust-version"].as_str();
-    version.map(str::to_owned).context("Cargo.toml has no `rust-version`")
+    let metadata = MetadataCommand::new().no_deps().manifest_path(manifest).exec();
+    Ok(metadata.context("cargo cannot read the workspace")?.packages)
+}
+
+/// The minimum Rust version of the libraries, from the manifest of `wsk`.
+pub(crate) fn minimum_rust() -> Result<String> {
+    let packages = packages()?;
+    let wsk = packages.iter().find(|package| package.name.as_str() == "wsk");
+    let wsk = wsk.context("the workspace has no package `wsk`")?;
+    let version = wsk.rust_version.as_ref().context("wsk/Cargo.toml has no `rust-version`")?;
+    Ok(format!("{}.{}", version.major, version.minor))
 }

@@ -103,7 +103,7 @@ struct Facts {
     expected_checksum: u32,
     /// The least version of Windows.
     subsystem: (u16, u16),
-    characteristics: pe::DllFlags,
+    characteristics: u16,
     /// Of sections, in bytes.
     alignment: u32,
     has_unwind_data: bool,
@@ -141,7 +141,7 @@ impl Facts {
             (pe::IMAGE_DLLCHARACTERISTICS_NX_COMPAT, "NX_COMPAT", "Link with /NXCOMPAT."),
             (pe::IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE, "DYNAMIC_BASE", "Link with /DYNAMICBASE."),
         ] {
-            if !self.characteristics.contains(flag) {
+            if self.characteristics & flag == 0 {
                 add(format!("the image lacks {name}"), remedy);
             }
         }
@@ -165,8 +165,8 @@ impl Facts {
 }
 
 fn is_writable_code(section: &image::Section) -> bool {
-    section.characteristics.contains(pe::IMAGE_SCN_MEM_WRITE)
-        && section.characteristics.contains(pe::IMAGE_SCN_MEM_EXECUTE)
+    let both = pe::IMAGE_SCN_MEM_WRITE | pe::IMAGE_SCN_MEM_EXECUTE;
+    section.characteristics & both == both
 }
 
 /// The kernel exports to drivers, and drivers to each other.
@@ -194,10 +194,8 @@ mod tests {
             checksum: 7,
             expected_checksum: 7,
             subsystem: (6, 2),
-            characteristics: pe::DllFlags(
-                pe::IMAGE_DLLCHARACTERISTICS_NX_COMPAT.0
-                    | pe::IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE.0,
-            ),
+            characteristics: pe::IMAGE_DLLCHARACTERISTICS_NX_COMPAT
+                | pe::IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE,
             alignment: PAGE,
             has_unwind_data: true,
             writable_code: Vec::new(),

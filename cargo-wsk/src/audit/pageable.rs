@@ -41,7 +41,7 @@ pub fn findings(sections: &[Section], imports: &[Import]) -> Vec<Finding> {
         if PAGEABLE.iter().any(|prefix| name.starts_with(prefix)) {
             add(format!("the section `{name}` is pageable"), RESIDENT);
         }
-        let is_discarded = section.characteristics.contains(pe::IMAGE_SCN_MEM_DISCARDABLE);
+        let is_discarded = section.characteristics & pe::IMAGE_SCN_MEM_DISCARDABLE != 0;
         if is_discarded && !DISCARDABLE.contains(&name.as_str()) {
             add(format!("the section `{name}` is discarded"), RESIDENT);
         }
@@ -68,7 +68,7 @@ mod tests {
             name: name.to_owned(),
             characteristics: pe::IMAGE_SCN_MEM_READ | flags,
         };
-        let none = pe::SectionFlags(0);
+        let none = 0;
         let discarded = pe::IMAGE_SCN_MEM_DISCARDABLE;
         let resident = [section(".text", none), section(".reloc", discarded)];
         assert!(findings(&resident, &[]).is_empty());

@@ -19,7 +19,6 @@ use anyhow::{Context, Result, bail};
 use object::read::pe::{
     ImageNtHeaders as _, ImageOptionalHeader as _, Import as PeImport, PeFile64,
 };
-use object::read::{ExportTarget, NameOrOrdinal};
 use object::{LittleEndian, Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind, pe};
 
 /// An image.
@@ -41,7 +40,7 @@ pub struct Section {
     /// Such as `.text`.
     pub name: String,
     /// The characteristics: its purpose, and whether it can be read, written, executed or discarded.
-    pub characteristics: pe::SectionFlags,
+    pub characteristics: u32,
 }
 
 /// A function of another image.
@@ -183,7 +182,7 @@ impl Image {
         for (section, read) in file.sections().zip(&sections) {
             let start = relative(section.address(), base)?;
             memory.push((start, section.data()?));
-            if read.characteristics.contains(pe::IMAGE_SCN_MEM_EXECUTE) {
+            if read.characteristics & pe::IMAGE_SCN_MEM_EXECUTE != 0 {
                 code.push(start..start + u32::try_from(section.size())?);
             }
         }
@@ -200,14 +199,8 @@ impl Image {
         }
         let mut exported = Vec::new();
         for export in file.exports()? {
-            let export = export?;
-            let (NameOrOrdinal::Name(name), ExportTarget::Address { address }) =
-                (export.name(), export.target())
-            else {
-                continue;
-            };
-            let name = String::from_utf8_lossy(name).into_owned();
-            let address = relative(address, base)?;
+            let name = String::from_utf8_lossy(export.name()).into_owned();
+            let address = relative(export.address(), base)?;
             if code.iter().any(|code| code.contains(&address)) {
                 named.insert(address, name.clone());
                 exported.push((name, address));

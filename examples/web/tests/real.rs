@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::Command;
 
 use web::{Site, Url};
@@ -63,7 +64,7 @@ fn ignore(_message: fmt::Arguments<'_>) {}
 #[test]
 #[ignore = "needs curl and Python 3: cargo test --package web --test real -- --ignored"]
 fn passes_the_checks_that_also_run_in_wine() {
-    let origin = Origin::start().unwrap();
+    let origin = Origin::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
     serving(Some(&origin.url()), complain, |server| {
         for (name, check) in CHECKS {
             check(server).map_err(|error| error.context(name))?;
@@ -75,7 +76,7 @@ fn passes_the_checks_that_also_run_in_wine() {
 #[test]
 #[ignore = "needs curl and Python 3: cargo test --package web --test real -- --ignored"]
 fn failures_of_the_other_server_are_reported_to_the_client() {
-    let origin = Origin::start().unwrap();
+    let origin = Origin::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
     let missing = origin.url_without_page();
     serving(Some(&missing), complain, |server| web_checks::not_fetched(server, "404"));
     drop(origin);
@@ -88,7 +89,7 @@ fn failures_of_the_other_server_are_reported_to_the_client() {
 #[test]
 #[ignore = "needs curl and Python 3: cargo test --package web --test real -- --ignored"]
 fn the_client_prints_the_page() {
-    let origin = Origin::start().unwrap();
+    let origin = Origin::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
     let fetch = |url: &str| {
         let examples = std::env::current_exe().unwrap();
         let program = examples.parent().unwrap().parent().unwrap().join("examples").join("fetch");

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use cargo_wsk::build::Arch;
 
 use super::stack::{BOUND, Measures, NESTING};
 use crate::project;
@@ -73,12 +74,23 @@ fn path() -> PathBuf {
     project::root().join("wsk").join("STACK.md")
 }
 
-/// The functions that use more stack than the committed table allows, or that it lacks.
+/// The functions that use more stack than the committed table allows for the processors that were measured, or that it
+/// lacks.
 pub(super) fn exceeding(measures: &[Measures]) -> Result<Vec<String>> {
     let path = path();
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(differences(&table(measures), &parse(&text)))
+    Ok(differences(&table(measures), &columns(parse(&text), measures)))
+}
+
+/// The columns of a complete table for the processors that were measured.
+fn columns(mut table: Table, measures: &[Measures]) -> Table {
+    let is_measured = |arch: Arch| measures.iter().any(|measures| measures.arch == arch);
+    let mut measured = Arch::ALL.map(is_measured).into_iter().cycle();
+    for numbers in table.values_mut().filter(|numbers| numbers.len() == Arch::ALL.len()) {
+        numbers.retain(|_| measured.next() == Some(true));
+    }
+    table
 }
 
 fn differences(measured: &Table, committed: &Table) -> Vec<String> {
@@ -220,5 +232,17 @@ mod tests {
         let others = [Arch::X64, Arch::Arm64]
             .map(|arch| measures(arch, &[("A::new", 8), ("B::new", 8)], &[]));
         assert_eq!(differences(&table(&others), &committed).len(), 4);
+    }
+
+    #[test]
+    fn one_processor_is_compared_with_its_own_column() {
+        let ([x64, _], [_, arm64]) = (both(500), both(600));
+        let text = text(&table(&[x64, arm64]), &both(500));
+        let problems = |one: Measures| {
+            let one = [one];
+            differences(&table(&one), &columns(parse(&text), &one)).len()
+        };
+        let ([x64, arm64], [higher, same]) = (both(500), both(600));
+        assert_eq!([x64, arm64, same, higher].map(problems), [0, 0, 0, 1]);
     }
 }

@@ -1,4 +1,4 @@
-//! That a client in C runs on hosts: compiled with two compilers, and linked with the library for C.
+//! That clients in C run on hosts, linked with the library for C: in one language, or in all.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,17 @@ const PROGRAM: &str = "wsk-host/c/examples/main.c";
 /// The time that a program may run. It takes a fraction of a second.
 const PATIENCE: Duration = Duration::from_secs(100);
 
+/// In the language that most drivers are written in.
 pub(super) fn run() -> Result<()> {
+    run_in(&[("gcc", "c", "c17")], &COMPILERS[..1])
+}
+
+/// In all languages.
+pub(super) fn run_all() -> Result<()> {
+    run_in(&LANGUAGES, &COMPILERS)
+}
+
+fn run_in(languages: &[Language], compilers: &[&str]) -> Result<()> {
     let shell = Shell::new()?;
     shell.change_dir(project::root());
     fs::create_dir_all(project::scratch()?)?;
@@ -39,14 +49,14 @@ pub(super) fn run() -> Result<()> {
     let library = Library::build(&shell, "dev")?;
     println!("{}, {}", library.path.display(), library.needs.join(" "));
     compile_alone(&shell)?;
-    kernel(&shell, &library)?;
+    kernel(&shell, &library, languages)?;
     practices(&shell, &library)?;
-    locks(&shell, &library)?;
-    public(&shell, &library)?;
+    locks(&shell, &library, languages)?;
+    public(&shell, &library, languages)?;
     reset(&shell, &library)?;
     own_names(&shell, &library)?;
     requests(&shell, &library)?;
-    for compiler in COMPILERS {
+    for compiler in compilers {
         let command = cmd!(shell, "{compiler}").args(STRICT).args(HEADERS);
         let command = command.args([LIBRARY_HEADER, CLIENT, PROGRAM]);
         let program = link(command, &library, &format!("echo-{compiler}"))?;
@@ -156,10 +166,13 @@ fn requests(shell: &Shell, library: &Library) -> Result<()> {
     Ok(())
 }
 
+/// A compiler, the language in its terms, and the standard.
+type Language = (&'static str, &'static str, &'static str);
+
 /// The kernel API that drivers use around their sockets, and the languages in which it is compiled and run.
 const KERNEL: &str = "wsk-host/c/tests/kernel.c";
 const LOCKS: &str = "wsk-host/c/tests/locks.c";
-const LANGUAGES: [(&str, &str, &str); 6] = [
+const LANGUAGES: [Language; 6] = [
     ("gcc", "c", "c11"),
     ("gcc", "c", "c17"),
     ("g++", "c++", "c++14"),
@@ -187,9 +200,9 @@ const LOCKS_STOPPED: [(&str, &str); 3] = [
 ];
 
 /// Mutexes, semaphores, resources, remove locks, and the safe strings that return their end.
-fn locks(shell: &Shell, library: &Library) -> Result<()> {
-    for (compiler, language, standard) in LANGUAGES {
-        let program = in_language(shell, library, LOCKS, (compiler, language, standard))?;
+fn locks(shell: &Shell, library: &Library, languages: &[Language]) -> Result<()> {
+    for language in languages {
+        let program = in_language(shell, library, LOCKS, *language)?;
         let ProgramOutput { status, out, err } =
             execute(&mut Command::new(&program), &program, PATIENCE)?;
         ensure!(
@@ -201,7 +214,7 @@ fn locks(shell: &Shell, library: &Library) -> Result<()> {
         );
         stopped(&program, &LOCKS_STOPPED)?;
     }
-    println!("{} languages: locks and safe strings", LANGUAGES.len());
+    println!("{} languages: locks and safe strings", languages.len());
     Ok(())
 }
 
@@ -209,9 +222,9 @@ fn locks(shell: &Shell, library: &Library) -> Result<()> {
 const PUBLIC: &str = "wsk-host/c/tests/public.c";
 
 /// Types, limits and definitions of public clients.
-fn public(shell: &Shell, library: &Library) -> Result<()> {
-    for language in LANGUAGES {
-        let program = in_language(shell, library, PUBLIC, language)?;
+fn public(shell: &Shell, library: &Library, languages: &[Language]) -> Result<()> {
+    for language in languages {
+        let program = in_language(shell, library, PUBLIC, *language)?;
         let ProgramOutput { status, out, err } =
             execute(&mut Command::new(&program), &program, PATIENCE)?;
         ensure!(
@@ -220,7 +233,7 @@ fn public(shell: &Shell, library: &Library) -> Result<()> {
             program.display()
         );
     }
-    println!("{} languages: types and definitions of public clients", LANGUAGES.len());
+    println!("{} languages: types and definitions of public clients", languages.len());
     Ok(())
 }
 
@@ -241,7 +254,7 @@ fn in_language(
     shell: &Shell,
     library: &Library,
     source: &str,
-    (compiler, language, standard): (&str, &str, &str),
+    (compiler, language, standard): Language,
 ) -> Result<PathBuf> {
     let stem = Path::new(source).file_stem().unwrap_or_default().display();
     let options = ["-fshort-wchar", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
@@ -254,9 +267,9 @@ fn in_language(
     link(command, library, &format!("{stem}-{compiler}-{standard}"))
 }
 
-fn kernel(shell: &Shell, library: &Library) -> Result<()> {
-    for (compiler, language, standard) in LANGUAGES {
-        let program = in_language(shell, library, KERNEL, (compiler, language, standard))?;
+fn kernel(shell: &Shell, library: &Library, languages: &[Language]) -> Result<()> {
+    for language in languages {
+        let program = in_language(shell, library, KERNEL, *language)?;
         let ProgramOutput { status, out, err } =
             execute(&mut Command::new(&program), &program, PATIENCE)?;
         ensure!(
@@ -269,7 +282,7 @@ fn kernel(shell: &Shell, library: &Library) -> Result<()> {
         ensure!(status.success() && err.starts_with(printed), "it printed:\n{err}");
         stopped(&program, &STOPPED)?;
     }
-    println!("{} languages: what drivers use around their sockets", LANGUAGES.len());
+    println!("{} languages: what drivers use around their sockets", languages.len());
     Ok(())
 }
 

@@ -25,7 +25,7 @@ pub(super) const MIRI: &str = "miri";
 pub(super) const LICENSES: &str = "licenses";
 pub(super) const SEMVER: &str = "semver";
 
-pub(super) static STEPS: [Step; 33] = [
+pub(super) static STEPS: [Step; 34] = [
     Step {
         name: "format",
         is_for_releases: false,
@@ -103,7 +103,7 @@ pub(super) static STEPS: [Step; 33] = [
         run: lint_features,
     },
     Step {
-        // Four times as long as in `units`, for defects that few seeds find.
+        // For defects that few seeds find.
         name: "seeds",
         is_for_releases: true,
         about: "the tests on the simulated network, each with all of its seeds",
@@ -111,8 +111,9 @@ pub(super) static STEPS: [Step; 33] = [
         run: units::seeds,
     },
     Step {
+        // Only new names of the kernel's types can break it.
         name: "wdk-sys",
-        is_for_releases: false,
+        is_for_releases: true,
         about: "wsk-sys and wsk compile with the types of wdk-sys, recorded from the real one",
         needs: nothing,
         run: wdk_sys,
@@ -130,6 +131,14 @@ pub(super) static STEPS: [Step; 33] = [
         about: "a client in C runs on hosts, linked with the static library",
         needs: compilers,
         run: c::run,
+    },
+    Step {
+        // The host is the same for all of them. `headers` compiles the declarations in all languages.
+        name: "c-all",
+        is_for_releases: true,
+        about: "the same in C11, C17, C++14 and C++20, with gcc and clang",
+        needs: compilers,
+        run: c::run_all,
     },
     Step {
         name: "loom",
@@ -172,13 +181,13 @@ pub(super) static STEPS: [Step; 33] = [
     Step {
         name: "drivers",
         is_for_releases: false,
-        about: "drivers build, optimized as a whole and not at all",
+        about: "the echo driver builds for x64, optimized as a whole",
         needs: nothing,
         run: drivers,
     },
     Step {
         // The web example is mostly others' code, whose build takes a minute, and its own code is tested on the host. What
-        // is particular to arm64 is in `audit`.
+        // is particular to arm64 is in `audit-all`. Without optimization, compiled code calls more functions of a C library.
         name: "drivers-all",
         is_for_releases: true,
         about: "every example driver builds for x64 and arm64, however it is optimized, and never for a host",
@@ -196,17 +205,17 @@ pub(super) static STEPS: [Step; 33] = [
     Step {
         name: "audit",
         is_for_releases: false,
-        about: "in a driver with all of wsk: no panic, nothing pageable, little of the stack",
+        about: "in a driver for x64 with all of wsk: no panic, nothing pageable, little of the stack",
         needs: nothing,
         run: audit::test,
     },
     Step {
-        // The checks are the same for both processors.
-        name: "audit-arm64",
+        // The sources are the same for both processors, and the audit's own code has unit tests.
+        name: "audit-all",
         is_for_releases: true,
-        about: "the audit finds deliberate faults in a driver for arm64",
+        about: "the same for arm64, and for both processors the audit finds deliberate faults",
         needs: nothing,
-        run: audit::test_faults_for_arm64,
+        run: audit::test_all,
     },
     Step {
         name: "callback-cost",
@@ -389,7 +398,7 @@ fn loom() -> Result<()> {
         .concat();
     run(&cargo_command(&shell, &[&arguments[..], &target].concat())
         .args(optimized)
-        .env("RUSTFLAGS", "--cfg loom"))
+        .envs([linted::WHOLE, ("RUSTFLAGS", "--cfg loom")]))
 }
 
 fn docs_private() -> Result<()> {
@@ -403,9 +412,12 @@ fn docs_for(target: &str) -> Result<()> {
     let shell = Shell::new()?;
     let packages = LIBRARIES.map(|name| ["--package", name]).concat();
     let features = ["--features", "wsk/embedded-nal-async"];
-    let command = ["doc", "--quiet", "--no-deps", "--target", target];
+    // What they depend on is checked in the same way as by `lint`.
+    let abort = build::panic_aborts(DEV);
+    let command = ["doc", "--quiet", "--no-deps", "--config", &abort, "--target", target];
     let command = [&command[..], &features, &packages].concat();
-    run(&cargo_command(&shell, &command).env("RUSTDOCFLAGS", "--deny warnings"))
+    let command = cargo_command(&shell, &command).envs(linted::variables()?);
+    run(&command.env("RUSTDOCFLAGS", "--deny warnings"))
 }
 
 fn minimum() -> Result<()> {
@@ -425,19 +437,18 @@ fn minimum() -> Result<()> {
     Ok(())
 }
 
-/// The image that runs in Wine; and a driver that uses `alloc`, for which the linker must find everything that the precompiled
-/// `core` and `alloc` refer to, and most without optimization.
+/// The image that runs in Wine.
 fn drivers() -> Result<()> {
     print!("{}", driver::describe(&driver::build("echo", Arch::X64)?)?);
-    driver::describe(&unoptimized(Arch::X64).compile(project::workspace()?)?)?;
-    println!("{}: a driver with `alloc` links, not optimized", Arch::X64.name());
-    template::build()
+    Ok(())
 }
 
 fn unoptimized(arch: Arch) -> Build<'static> {
     Build { profile: DEV, ..Build::release(ALLOC_CHECK, arch) }
 }
 
+/// For drivers that use `alloc`, the linker must find everything that the precompiled `core` and `alloc` refer to, and most
+/// without optimization.
 fn drivers_all() -> Result<()> {
     for arch in Arch::ALL {
         for name in EXAMPLES {
@@ -451,6 +462,7 @@ fn drivers_all() -> Result<()> {
         driver::describe(&little.compile(project::workspace()?)?)?;
         println!("{}: a driver with `alloc` links, however it is optimized", arch.name());
     }
+    template::build()?;
     no_driver_for_a_host()
 }
 

@@ -19,7 +19,7 @@ pub(super) fn checks(image: &Path, log: &Log) -> Result<()> {
     let run = LoadableDriver { prefix: &prefix, name: "web", image, log };
     let with = |page: &str| run.load_with(&[url(page)]);
 
-    let origin = Origin::start()?;
+    let origin = Origin::start(&project::scratch()?)?;
     let driver = with(&origin.url())?;
     for (name, check) in CHECKS {
         let server = driver.server;

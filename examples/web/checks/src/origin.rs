@@ -2,16 +2,17 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio, id};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
-use tempfile::TempDir;
 
 /// Python's `http.server`, with one page. Terminated on drop.
 pub struct Origin {
     process: Child,
     port: u16,
-    _folder: TempDir,
+    folder: PathBuf,
 }
 
 /// The page: larger than every buffer on the way, and with every byte value.
@@ -20,17 +21,22 @@ pub(crate) fn page() -> Vec<u8> {
 }
 
 impl Origin {
-    /// Starts the server, and returns once it accepts connections.
+    /// Starts the server, and returns once it accepts connections. The page is written to a new folder below `scratch`,
+    /// which is removed on drop.
     ///
     /// # Errors
     ///
-    /// If Python cannot be started, or does not print its port.
-    pub fn start() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        fs::write(folder.path().join("page.bin"), page())?;
+    /// If the page cannot be written, Python cannot be started, or it does not print its port.
+    pub fn start(scratch: &Path) -> Result<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = scratch.join(format!("web-origin-{}-{number}", id()));
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        fs::write(folder.join("page.bin"), page())?;
         let mut process = Command::new("python3")
             .args(["-u", "-m", "http.server", "--bind", "127.0.0.1", "--directory"])
-            .arg(folder.path())
+            .arg(&folder)
             .arg("0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -38,8 +44,8 @@ impl Origin {
             .spawn()
             .context("cannot run python3")?;
         let output = process.stdout.take();
-        // From here on, dropping this value terminates the process.
-        let mut origin = Self { process, port: 0, _folder: folder };
+        // From here on, dropping this value terminates the process and removes the folder.
+        let mut origin = Self { process, port: 0, folder };
         let mut line = String::new();
         BufReader::new(output.context("no output")?).read_line(&mut line)?;
         // Serving HTTP on 127.0.0.1 port 41235 (http://127.0.0.1:41235/) ...
@@ -64,7 +70,8 @@ impl Origin {
 
 impl Drop for Origin {
     fn drop(&mut self) {
-        // Errors are ignored: the process has no state to lose.
+        // Errors are ignored: the process has no state to lose, and `cargo clean` removes the folder, too.
         let _ = self.process.kill().and_then(|()| self.process.wait());
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }

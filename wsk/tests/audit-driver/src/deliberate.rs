@@ -1,4 +1,4 @@
-//! What is never to be in a driver: each is found by `cargo xtask test audit`, or the test is worth nothing.
+//! What is never to be in a driver: each is found by `cargo xtask test audit-all`, or the test is worth nothing.
 
 #[cfg(feature = "deliberate-allocation")]
 mod allocation {
