@@ -13,8 +13,7 @@ use core::slice;
 
 use wsk_sys::{PWSK_BUF_LIST, WSK_BUF_LIST};
 
-use crate::buffer::sealed::Sealed;
-use crate::buffer::{IoBuf, Slice};
+use crate::buffer::{ContiguousIoBuf, Slice};
 use crate::pool;
 use crate::status::{Result, known};
 
@@ -121,15 +120,14 @@ impl Batch {
     /// # Errors
     ///
     /// The buffer itself if the batch is full.
-    pub fn push<B: IoBuf>(&mut self, buffer: B) -> core::result::Result<(), B> {
+    pub fn push<B: ContiguousIoBuf>(&mut self, buffer: B) -> core::result::Result<(), B> {
         if self.length == self.capacity {
             return Err(buffer);
         }
-        let (buffer, start, end) = buffer.into_parts();
         // SAFETY: there is room behind the last slice, as was checked.
         let place = unsafe { self.slices().add(self.length) };
         // SAFETY: there is room behind the last slice, as was checked, and that room is uninitialized.
-        unsafe { place.write(Slice::from_parts(buffer, start, end)) };
+        unsafe { place.write(buffer.into()) };
         self.length += 1;
         Ok(())
     }

@@ -92,7 +92,9 @@ pub use wsk_macros::{events, provider_table};
 pub use wsk_sys as sys;
 
 pub use batch::{Batch, Drain};
-pub use buffer::{BufResult, Buffer, IoBuf, Slice};
+pub use buffer::{
+    BufResult, Buffer, Chain, ChainIntoIter, ChainIter, ChainIterMut, ContiguousIoBuf, IoBuf, Slice,
+};
 pub use capabilities::{Capabilities, WindowsVersion, has};
 pub use net::{BufferedStream, TcpListener, TcpStream, UdpSocket};
 pub use provider::{Provider, Transport, Transports, Version};

@@ -9,7 +9,8 @@
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use super::{Buffer, BufferHeader, Slice, copy};
+use super::mdl_chain::BufferHeader;
+use super::{Buffer, Slice, copy};
 use crate::status::Result;
 
 /// Up to two unused buffers, for calls that take slices.

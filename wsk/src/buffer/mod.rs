@@ -13,21 +13,22 @@
 #![expect(unsafe_code, reason = "see Safety")]
 
 mod buffer_pool;
+mod chain;
+mod mdl_chain;
 
 use core::fmt;
+use core::mem::ManuallyDrop;
 use core::ops::{Bound, Deref, DerefMut, RangeBounds};
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 use core::slice;
 
-use wsk_sys::fields::size_t;
-use wsk_sys::{MmBuildMdlForNonPagedPool, MmInitializeMdl, PMDL, WSK_BUF, size_of_mdl};
+use wsk_sys::WSK_BUF;
 
 pub(crate) use self::buffer_pool::BufferPool;
-use crate::pool;
+pub use self::chain::{Chain, ChainIntoIter, ChainIter, ChainIterMut};
+use self::mdl_chain::BufferHeader;
+pub(crate) use self::mdl_chain::MdlChain;
 use crate::status::{Error, Result, known};
-
-/// The alignment of the data in bytes.
-const ALIGNMENT: usize = 16;
 
 /// Bytes in nonpaged memory, with the MDL that describes them.
 ///
@@ -45,41 +46,13 @@ const ALIGNMENT: usize = 16;
 ///
 /// # Invariants
 ///
-/// The pointer is to `NOTHING`, or to an allocation that this value owns: a header, an MDL, and `size` bytes of data.
-/// The MDL describes exactly these bytes. No request uses them while this value is accessible.
-pub struct Buffer(NonNull<BufferHeader>);
-
-/// The header of the allocation; the MDL follows, and then the data. A buffer is a single pointer to it, since buffers
-/// often move into requests and futures and out again.
-///
-/// # Invariants
-///
-/// `mdl` and `data` point into the allocation that this header begins; in [`NOTHING`], `mdl` is null and `size` is 0.
-/// The fields do not change after their creation.
-#[repr(C, align(16))]
-struct BufferHeader {
-    /// Null for a buffer without memory, whose header is static.
-    mdl: PMDL,
-    data: NonNull<u8>,
-    size: usize,
-}
-
-// SAFETY: the fields do not change after their creation (Invariants), and only the owner of the buffer follows the
-// pointers.
-unsafe impl Sync for BufferHeader {}
-
-/// The header of every buffer without memory.
-static NOTHING: BufferHeader =
-    BufferHeader { mdl: ptr::null_mut(), data: NonNull::dangling(), size: 0 };
-
-// SAFETY: it owns its bytes, as `Box<[u8]>` does, and its MDL, which no thread uses meanwhile (Invariants).
-unsafe impl Send for Buffer {}
-// SAFETY: a shared buffer only reads its bytes, as `Box<[u8]>` does, and no request uses its MDL (Invariants).
-unsafe impl Sync for Buffer {}
+/// The chain has no memory, or one allocation, whose MDL describes the whole of its data.
+#[repr(transparent)]
+pub struct Buffer(MdlChain);
 
 impl Buffer {
     /// The maximum size of a buffer in bytes: just below 16 MiB, since an MDL stores its own size in 15 bits.
-    pub const MAX_SIZE: usize = 4088 * wsk_sys::PAGE_SIZE;
+    pub const MAX_SIZE: usize = MdlChain::MAX_SIZE;
 
     /// Allocates a buffer of `size` bytes.
     ///
@@ -90,43 +63,18 @@ impl Buffer {
     /// - `STATUS_INVALID_BUFFER_SIZE` if `size` exceeds [`Buffer::MAX_SIZE`].
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     pub fn new(size: usize) -> Result<Self> {
-        if size == 0 {
-            // WSK takes a null MDL for zero bytes; an MDL of zero bytes could not be built.
-            return Ok(Self::empty());
-        }
-        if size > Self::MAX_SIZE {
-            return Err(known::STATUS_INVALID_BUFFER_SIZE);
-        }
-        let mdl_size = size_of_mdl(size).next_multiple_of(ALIGNMENT);
-        let header: NonNull<BufferHeader> =
-            pool::allocate_zeroed(size_of::<BufferHeader>() + mdl_size + size)?.cast();
-        // SAFETY: the allocation continues with room for an MDL.
-        let behind: NonNull<u8> = unsafe { header.add(1) }.cast();
-        let mdl: PMDL = behind.as_ptr().cast();
-        // SAFETY: the offset is within the allocation.
-        let data = unsafe { behind.add(mdl_size) };
-        // SAFETY: there is room for such an MDL, whose size MAX_SIZE bounds.
-        unsafe { MmInitializeMdl(mdl, data.as_ptr().cast(), size_t(size)) };
-        // SAFETY: the MDL was initialized, and describes memory of the nonpaged pool (INV-23).
-        unsafe { MmBuildMdlForNonPagedPool(mdl) };
-        // INVARIANT: the allocation has a header, an MDL of the data, and the data.
-        // SAFETY: the allocation begins with room for a header.
-        unsafe { header.write(BufferHeader { mdl, data, size }) };
-        Ok(Self(header))
+        // INVARIANT: it is one allocation.
+        MdlChain::allocate(size).map(Self)
     }
 
     /// Returns an empty buffer, without allocating.
     #[must_use]
     pub const fn empty() -> Self {
-        // SAFETY: the address of a static is not null.
-        Self(unsafe { NonNull::new_unchecked((&raw const NOTHING).cast_mut()) })
+        Self(MdlChain::empty())
     }
 
-    /// Only the size: the contents may be long, and secret.
-    #[inline]
-    const fn header(&self) -> &BufferHeader {
-        // SAFETY: the buffer owns it, or it is static.
-        unsafe { self.0.as_ref() }
+    const fn size(&self) -> usize {
+        self.0.first_size()
     }
 
     /// Returns a part of the buffer, for sending or receiving.
@@ -145,7 +93,7 @@ impl Buffer {
     /// # Ok::<(), wsk::Error>(())
     /// ```
     pub fn slice(self, range: impl RangeBounds<usize>) -> Result<Slice> {
-        let (start, end) = resolve(range, self.header().size)?;
+        let (start, end) = resolve(range, self.size())?;
         Ok(Slice { buffer: self, start, end })
     }
 }
@@ -175,34 +123,22 @@ impl Deref for Buffer {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        let BufferHeader { data, size, .. } = *self.header();
-        // SAFETY: the buffer owns this many initialized bytes, and no request has them.
-        unsafe { slice::from_raw_parts(data.as_ptr(), size) }
+        // SAFETY: the buffer owns this many initialized bytes from there on, and no request has them.
+        unsafe { slice::from_raw_parts(self.0.at(0), self.size()) }
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [u8] {
-        let BufferHeader { data, size, .. } = *self.header();
-        // SAFETY: the buffer owns this many initialized bytes, and no request has them, and the buffer is borrowed for
-        // writing.
-        unsafe { slice::from_raw_parts_mut(data.as_ptr(), size) }
-    }
-}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        if !self.header().mdl.is_null() {
-            // An MDL of nonpaged pool has no mapping or locked pages to undo.
-            // SAFETY: the allocation begins with the header, and no request owns it.
-            unsafe { pool::free(self.0.cast()) };
-        }
+        // SAFETY: the buffer owns this many initialized bytes from there on, no request has them, and the buffer is borrowed
+        // mutably.
+        unsafe { slice::from_raw_parts_mut(self.0.at(0), self.size()) }
     }
 }
 
 impl fmt::Debug for Buffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Buffer").field("size", &self.header().size).finish_non_exhaustive()
+        f.debug_struct("Buffer").field("size", &self.size()).finish_non_exhaustive()
     }
 }
 
@@ -279,52 +215,97 @@ fn resolve(range: impl RangeBounds<usize>, size: usize) -> Result<(usize, usize)
     }
 }
 
-/// Memory that a request can own while it is in flight: a [`Buffer`] or a [`Slice`].
+/// Memory that a request can own while it is in flight: a [`Buffer`], a [`Slice`] or a [`Chain`].
 ///
-/// Sealed: requests rely on the location of the bytes.
+/// Sealed: requests rely on the location of the bytes. The methods of the sealed trait cannot make one type of another:
+///
+/// ```compile_fail,E0133
+/// fn forged<B: wsk::IoBuf, C: wsk::IoBuf>(buffer: B) -> C {
+///     let (memory, start, end) = buffer.into_parts();
+///     C::from_parts(memory, start, end)
+/// }
+/// ```
 pub trait IoBuf: sealed::Sealed + Send + 'static {}
 
 impl IoBuf for Buffer {}
 impl IoBuf for Slice {}
+impl IoBuf for Chain {}
+
+/// Memory that a request can own, at one address: a [`Buffer`] or a [`Slice`].
+pub trait ContiguousIoBuf: IoBuf + Into<Slice> {}
+
+impl ContiguousIoBuf for Buffer {}
+impl ContiguousIoBuf for Slice {}
+
+impl From<Buffer> for Slice {
+    fn from(buffer: Buffer) -> Self {
+        let end = buffer.size();
+        Self { buffer, start: 0, end }
+    }
+}
 
 pub(crate) mod sealed {
-    use super::{Buffer, Slice};
+    use wsk_sys::WSK_BUF;
 
-    /// The buffer and the range in it.
+    use super::{Buffer, MdlChain, Slice};
+
+    /// The memory and the range in it.
     pub trait Sealed: Sized {
         #[doc(hidden)]
-        fn into_parts(self) -> (Buffer, usize, usize);
+        fn into_parts(self) -> (MdlChain, usize, usize);
+
+        /// # Safety
+        ///
+        /// The chain is from [`into_parts`](Self::into_parts) of the same type, with the same range, or without memory.
         #[doc(hidden)]
-        fn from_parts(buffer: Buffer, start: usize, end: usize) -> Self;
+        unsafe fn from_parts(chain: MdlChain, start: usize, end: usize) -> Self;
+
+        /// The range as WSK takes it ([INV-22](crate::rules#inv-22)). The chain is from [`into_parts`](Self::into_parts) of the
+        /// same type, and the range within it.
+        #[doc(hidden)]
+        fn describe(chain: &MdlChain, start: usize, end: usize) -> WSK_BUF;
+
         /// The length of the range in bytes.
         #[doc(hidden)]
         fn size(&self) -> usize;
     }
 
     impl Sealed for Buffer {
-        fn into_parts(self) -> (Buffer, usize, usize) {
-            let size = self.header().size;
-            (self, 0, size)
+        fn into_parts(self) -> (MdlChain, usize, usize) {
+            let size = self.size();
+            (self.0, 0, size)
         }
 
-        fn from_parts(buffer: Buffer, _start: usize, _end: usize) -> Self {
-            buffer
+        unsafe fn from_parts(chain: MdlChain, _start: usize, _end: usize) -> Self {
+            // INVARIANT: the chain was a buffer's, or has no memory (this function's contract).
+            Self(chain)
+        }
+
+        #[inline]
+        fn describe(chain: &MdlChain, start: usize, end: usize) -> WSK_BUF {
+            chain.describe_first(start, end)
         }
 
         fn size(&self) -> usize {
-            self.header().size
+            self.size()
         }
     }
 
     impl Sealed for Slice {
-        fn into_parts(self) -> (Buffer, usize, usize) {
-            (self.buffer, self.start, self.end)
+        fn into_parts(self) -> (MdlChain, usize, usize) {
+            (self.buffer.0, self.start, self.end)
         }
 
-        fn from_parts(buffer: Buffer, start: usize, end: usize) -> Self {
-            // An empty buffer comes back when the system kept the real one. Callers may also use this trait by a bound.
-            let end = end.min(buffer.header().size);
+        unsafe fn from_parts(chain: MdlChain, start: usize, end: usize) -> Self {
+            let buffer = Buffer(chain);
+            // A chain without memory comes back when the system kept the real one.
+            let end = end.min(buffer.size());
             Slice { buffer, start: start.min(end), end }
+        }
+
+        #[inline]
+        fn describe(chain: &MdlChain, start: usize, end: usize) -> WSK_BUF {
+            chain.describe_first(start, end)
         }
 
         fn size(&self) -> usize {
@@ -334,45 +315,31 @@ pub(crate) mod sealed {
 }
 
 impl Buffer {
-    /// The range as WSK takes it ([INV-22](crate::rules#inv-22)).
-    ///
-    /// The range is within the buffer.
-    pub(crate) fn describe(&self, start: usize, end: usize) -> WSK_BUF {
-        let length = end - start;
-        // An empty range may start at the end of the buffer, where the MDL describes no byte.
-        let start = if length == 0 { 0 } else { start };
-        // NO-OVERFLOW: a buffer is smaller than 4 GiB.
-        #[expect(clippy::cast_possible_truncation, reason = "a buffer is smaller than 4 GiB")]
-        let offset = start as u32;
-        WSK_BUF { Mdl: self.header().mdl, Offset: offset, Length: size_t(length) }
-    }
-
     /// The address of the byte at `start`, for calls that take no `WSK_BUF`. It stays the same when the buffer moves.
     ///
     /// `start` is within the buffer.
     pub(crate) const fn at(&self, start: usize) -> *mut u8 {
-        self.header().data.as_ptr().wrapping_add(start)
+        self.0.at(start)
     }
 
     /// Converts the buffer into a pointer for [`Buffer::from_raw`].
     fn into_raw(self) -> NonNull<BufferHeader> {
-        let header = self.0;
-        core::mem::forget(self);
-        header
+        ManuallyDrop::new(self).0.0
     }
 
     /// # Safety
     ///
     /// The header came from [`Buffer::into_raw`], and no other code takes it back.
     const unsafe fn from_raw(header: NonNull<BufferHeader>) -> Self {
-        Self(header)
+        // INVARIANT: the header is a buffer's.
+        Self(MdlChain(header))
     }
 }
 
 impl Slice {
     /// The slice as WSK takes it ([INV-22](crate::rules#inv-22)).
     pub(crate) fn describe(&self) -> WSK_BUF {
-        self.buffer.describe(self.start, self.end)
+        self.buffer.0.describe_first(self.start, self.end)
     }
 }
 

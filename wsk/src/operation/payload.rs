@@ -15,16 +15,16 @@ use super::ControlBuffer;
 use super::attachment::AttachmentSlot;
 use super::kept::KeptReceive;
 use crate::address::Storage;
-use crate::buffer::Buffer;
+use crate::buffer::MdlChain;
 use crate::pool::write_fields;
 
 /// The memory that the system reads and writes while the request is in flight, and the values that the request owns.
 pub(crate) struct Payload {
     pub(crate) local: Storage,
     pub(crate) remote: Storage,
-    pub(crate) buffer: Option<Buffer>,
+    pub(crate) buffer: Option<MdlChain>,
     /// The output buffer of an ioctl.
-    pub(crate) output: Option<Buffer>,
+    pub(crate) output: Option<MdlChain>,
     /// The descriptor of the buffer. WSK may read it as long as it uses the buffer.
     pub(crate) descriptor: WSK_BUF,
     /// Control data of a datagram, or the value of an option or of an ioctl.

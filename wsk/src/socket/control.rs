@@ -17,7 +17,8 @@ use wsk_sys::{
 
 use super::handle::Handle;
 use super::memory::SocketState;
-use crate::buffer::Buffer;
+use super::transfer::BufferRange;
+use crate::buffer::MdlChain;
 use crate::category::Category;
 use crate::dispatch::BasicDispatch;
 use crate::operation::{ControlBuffer, Function, Outcome, Payload, RequestKind};
@@ -165,9 +166,9 @@ impl<C: Category> Handle<C> {
     pub(super) async unsafe fn control_with_buffers(
         &self,
         code: ULONG,
-        (input, input_start, input_end): (Buffer, usize, usize),
-        (output, output_start, output_end): (Buffer, usize, usize),
-    ) -> (Result<usize>, Buffer, Buffer) {
+        (input, input_start, input_end): BufferRange,
+        (output, output_start, output_end): BufferRange,
+    ) -> (Result<usize>, MdlChain, MdlChain) {
         let state = self.state();
         let output_size = output_end - output_start;
         let in_flight = {
@@ -196,14 +197,14 @@ impl<C: Category> Handle<C> {
             match issued.in_flight_of(Function::ControlSocket, refusals) {
                 Ok(in_flight) => in_flight,
                 // The system may still use the buffers.
-                Err(error) => return (Err(error), Buffer::empty(), Buffer::empty()),
+                Err(error) => return (Err(error), MdlChain::empty(), MdlChain::empty()),
             }
         };
         match in_flight.await {
             Outcome::Completed(mut idle, result) => {
                 let payload = idle.payload();
-                let input = payload.buffer.take().unwrap_or(Buffer::empty());
-                let output = payload.output.take().unwrap_or(Buffer::empty());
+                let input = payload.buffer.take().unwrap_or(MdlChain::empty());
+                let output = payload.output.take().unwrap_or(MdlChain::empty());
                 let result = state.completed(idle, result).map(|(idle, information)| {
                     state.requests.put(idle);
                     information.min(output_size)
@@ -211,7 +212,7 @@ impl<C: Category> Handle<C> {
                 (result, input, output)
             }
             // The system does not implement the call, and may still use the buffers.
-            Outcome::Refused(error) => (Err(error), Buffer::empty(), Buffer::empty()),
+            Outcome::Refused(error) => (Err(error), MdlChain::empty(), MdlChain::empty()),
         }
     }
 

@@ -3,7 +3,10 @@
 use core::future::poll_fn;
 use core::pin::Pin;
 
+use wsk_sys::fields::length;
+
 use super::handle::Handle;
+use crate::buffer::MdlChain;
 use crate::category::Category;
 use crate::operation::{Idle, KeptReceive, Payload, ReceiveTurn};
 use crate::status::Result;
@@ -57,14 +60,40 @@ impl<C: Category> Handle<C> {
     }
 }
 
-/// The bytes of a kept receive with a result of `count` bytes that were not taken yet.
-pub(super) fn kept_bytes(payload: &Payload, count: usize) -> &[u8] {
-    let Some(buffer) = &payload.buffer else {
-        return &[];
+/// Copies the bytes of a kept receive with a result of `count` bytes that were not taken yet, as many as fit. Returns their
+/// number, and the number of all.
+pub(super) fn copy_kept(payload: &Payload, count: usize, to: &mut [u8]) -> (usize, usize) {
+    let Some((buffer, start, end)) = kept_range(payload, count) else {
+        return (0, 0);
     };
-    let own = payload.descriptor.Offset as usize;
-    // A correct system never reports more bytes than the buffer has room for.
-    let end = own.saturating_add(count).min(buffer.len());
+    (buffer.copy_to(start, end, to), end - start)
+}
+
+/// Copies a kept datagram of `count` bytes to a range of another buffer, as much as fits. Returns the number of bytes, and that
+/// of all.
+pub(super) fn copy_kept_to(
+    payload: &Payload,
+    count: usize,
+    (to, to_start, to_end): (&mut MdlChain, usize, usize),
+) -> (usize, usize) {
+    let Some((buffer, start, end)) = kept_range(payload, count) else {
+        return (0, 0);
+    };
+    let mut copied = 0;
+    loop {
+        match buffer.copy_to(start + copied, end, to.contiguous_mut(to_start + copied, to_end)) {
+            0 => return (copied, end - start),
+            count => copied += count,
+        }
+    }
+}
+
+/// The bytes of a kept receive that were not taken yet.
+fn kept_range(payload: &Payload, count: usize) -> Option<(&MdlChain, usize, usize)> {
+    let buffer = payload.buffer.as_ref()?;
+    let own = buffer.position(&payload.descriptor);
+    // A correct system never reports more bytes than the request had room for.
+    let end = own.saturating_add(count.min(length(payload.descriptor.Length)));
     let start = own.saturating_sub(payload.kept.before).saturating_add(payload.kept.taken);
-    buffer.get(start..end).unwrap_or_default()
+    (start < end).then_some((buffer, start, end))
 }

@@ -11,7 +11,7 @@ use wsk_sys::{WskGetOption, WskIoctl, WskSetOption};
 use super::Socket;
 use super::control::Control;
 use super::state::State;
-use crate::buffer::{BufResult, IoBuf};
+use crate::buffer::{BufResult, ContiguousIoBuf};
 use crate::category::Category;
 use crate::options::{
     AppliesTo, AskedOf, BufferIoctl, Ioctl, MAX_SIZE, OptionValue, Readable, SocketOption, Writable,
@@ -163,7 +163,7 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
     /// - `STATUS_INVALID_DEVICE_REQUEST` if the code requires `PASSIVE_LEVEL`, and the future is polled at another level.
     /// - `STATUS_BUFFER_TOO_SMALL`, or another status of the code, if the output buffer is too small.
     /// - As for [`set`](Self::set).
-    pub async fn ioctl_with_buffers<A: AppliesTo<C, S>, I: IoBuf, O: IoBuf>(
+    pub async fn ioctl_with_buffers<A: AppliesTo<C, S>, I: ContiguousIoBuf, O: ContiguousIoBuf>(
         &self,
         ioctl: BufferIoctl<A>,
         input: I,
@@ -185,8 +185,10 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
             )
         };
         let (result, input, output) = request.await;
-        let input = I::from_parts(input, input_start, input_end);
-        let output = O::from_parts(output, output_start, output_end);
+        // SAFETY: the memory and its range are from this `I`, or the memory is empty.
+        let input = unsafe { I::from_parts(input, input_start, input_end) };
+        // SAFETY: the memory and its range are from this `O`, or the memory is empty.
+        let output = unsafe { O::from_parts(output, output_start, output_end) };
         BufResult(result, (input, output))
     }
 }

@@ -18,18 +18,19 @@ use wsk_sys::{NTSTATUS, PIRP, PWSK_BUF};
 
 use super::datagram::truncated;
 use super::handle::Handle;
-use crate::buffer::{BufResult, Buffer, IoBuf};
+use crate::buffer::{BufResult, IoBuf, MdlChain};
 use crate::category::Category;
 use crate::flags::SocketFlags;
 use crate::operation::{Budgeted, Idle, Issued, Outcome, Payload, RequestKind, WithDeadline};
 use crate::status::{Error, Result, known};
 use crate::time::Timeout;
 
-/// The result of a request, and its buffer. The buffer is empty if the system has kept the request's own.
-pub(crate) type Completion<T> = (Result<T>, Buffer);
+/// The result of a request, and its memory. The chain has no memory if the system has kept the request's own.
+pub(crate) type Completion<T> = (Result<T>, MdlChain);
 
-/// A buffer with the start and the end of a range in it. The start is at most the end, and the end at most the length.
-pub(crate) type BufferRange = (Buffer, usize, usize);
+/// The memory of a buffer, with the start and the end of a range in it. The start is at most the end, and the end at most the
+/// length.
+pub(crate) type BufferRange = (MdlChain, usize, usize);
 
 /// A request that was submitted: completed already, or in flight. See [`await_end`].
 pub(crate) enum Submitted<T, W> {
@@ -91,7 +92,8 @@ where
         this.deadline.poll_outcome(context).map(|outcome| {
             let room = this.end - this.start;
             let (result, buffer) = this.handle.end_transfer(outcome, room, &mut this.finish);
-            BufResult(result, B::from_parts(buffer, this.start, this.end))
+            // SAFETY: the memory is that of the `B` with which the request was made, or empty.
+            BufResult(result, unsafe { B::from_parts(buffer, this.start, this.end) })
         })
     }
 }
@@ -105,24 +107,25 @@ impl<C: Category> Handle<C> {
     ///
     /// # Safety
     ///
+    /// - The range is of a `B`.
     /// - As for [`Idle::start`]. The call receives the payload's descriptor, and through it the buffer. `prepare` leaves
     ///   no value in the payload that must be dropped.
     /// - The request is dropped before the handle.
     #[inline]
-    pub(super) unsafe fn start_transfer(
+    pub(super) unsafe fn start_transfer<B: IoBuf>(
         &self,
         kind: RequestKind,
         (buffer, start, end): BufferRange,
         prepare: impl FnOnce(&mut Payload),
         call: impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
-    ) -> core::result::Result<Issued, (Error, Buffer)> {
+    ) -> core::result::Result<Issued, (Error, MdlChain)> {
         // SAFETY: the handle keeps the socket's memory; the request is kept with it, or borrows it, and is dropped before.
         let mut idle = match unsafe { self.state().idle() } {
             Ok(idle) => idle,
             Err(error) => return Err((error, buffer)),
         };
         let payload = idle.payload();
-        payload.descriptor = buffer.describe(start, end);
+        payload.descriptor = B::describe(&buffer, start, end);
         // An idle request has no buffer, so nothing is forgotten here.
         core::mem::forget(payload.buffer.replace(buffer));
         prepare(payload);
@@ -147,7 +150,7 @@ impl<C: Category> Handle<C> {
         match outcome {
             Outcome::Completed(idle, result) => self.end_completed(idle, result, room, finish),
             // The system may still use the buffer.
-            Outcome::Refused(error) => (Err(error), Buffer::empty()),
+            Outcome::Refused(error) => (Err(error), MdlChain::empty()),
         }
     }
 
@@ -181,7 +184,7 @@ impl<C: Category> Handle<C> {
             }
             (Err(error), Some(buffer)) => (Err(state.failed(idle, error)), buffer),
             // Every such request was made with one.
-            (_, None) => (Err(known::STATUS_INTERNAL_ERROR), Buffer::empty()),
+            (_, None) => (Err(known::STATUS_INTERNAL_ERROR), MdlChain::empty()),
         }
     }
 
@@ -211,7 +214,7 @@ impl<C: Category> Handle<C> {
         let (buffer, start, end) = buffer.into_parts();
         // SAFETY: this function's contract is that of `start_transfer`.
         let (result, buffer) = match unsafe {
-            self.start_transfer(kind, (buffer, start, end), prepare, call)
+            self.start_transfer::<B>(kind, (buffer, start, end), prepare, call)
         } {
             Ok(issued) => match issued.try_complete(budgeted) {
                 Ok((idle, result)) => self.end_completed(idle, result, end - start, finish),
@@ -233,7 +236,8 @@ impl<C: Category> Handle<C> {
             },
             Err((error, buffer)) => (Err(error), buffer),
         };
-        Submitted::Completed(BufResult(result, B::from_parts(buffer, start, end)))
+        // SAFETY: the memory is that of the `B` with which the request was made, or empty.
+        Submitted::Completed(BufResult(result, unsafe { B::from_parts(buffer, start, end) }))
     }
 
     /// Makes a request like [`begin_transfer`](Self::begin_transfer), and waits for its completion.

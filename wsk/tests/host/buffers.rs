@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use test_support::connection::streams;
 use test_support::scenario::{with_all_timings, with_whole_receives};
-use wsk::{Buffer, ErrorKind, IoBuf, Slice, UdpSocket};
+use wsk::{Buffer, ErrorKind, UdpSocket};
 
 #[test]
 fn a_slice_receives_into_its_part_only() {
@@ -20,19 +20,6 @@ fn a_slice_receives_into_its_part_only() {
         assert_eq!(&slice.into_inner()[..], b"..hello..");
         Ok(())
     });
-}
-
-/// The methods that a bound on the sealed `IoBuf` makes callable.
-#[test]
-fn a_slice_cannot_exceed_its_buffer() {
-    fn forged<B: IoBuf>(buffer: Buffer, start: usize, end: usize) -> B {
-        B::from_parts(buffer, start, end)
-    }
-    for (start, end, length) in [(8, 0, 0), (9, 1, 0), (usize::MAX, 3, 0), (0, usize::MAX, 8)] {
-        let slice: Slice = forged(Buffer::new(8).unwrap(), start, end);
-        assert_eq!((slice.len(), slice.iter().count()), (length, length));
-        assert!(slice.slice(..=length).is_err());
-    }
 }
 
 #[test]

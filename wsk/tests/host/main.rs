@@ -15,6 +15,7 @@ mod addresses;
 mod allocation;
 mod attribute;
 mod buffers;
+mod chains;
 mod clients;
 mod closing;
 mod controls;

@@ -11,7 +11,7 @@ use wsk_sys::PIRP;
 use super::super::state::Connected;
 use super::super::transfer::{SubmittedTransfer, await_end};
 use super::super::{Handle, Socket};
-use crate::buffer::{BufResult, Buffer, IoBuf};
+use crate::buffer::{BufResult, IoBuf, MdlChain};
 use crate::category::Connects;
 use crate::flags::ReceiveFlags;
 use crate::operation::{Budgeted, Payload, ReceiveTurn, RequestKind};
@@ -58,8 +58,10 @@ impl<C: Connects> Handle<C> {
         deadline: &mut Deadline<'_>,
     ) -> BufResult<usize, B> {
         let (buffer, start, end) = buffer.into_parts();
-        let (result, buffer) = self.fill((buffer, start, end), deadline).await;
-        BufResult(result, B::from_parts(buffer, start, end))
+        // SAFETY: the range is that of a `B`.
+        let (result, buffer) = unsafe { self.fill::<B>((buffer, start, end), deadline) }.await;
+        // SAFETY: the memory and its range are from this `B`, or the memory is empty.
+        BufResult(result, unsafe { B::from_parts(buffer, start, end) })
     }
 
     pub(crate) async fn receive_exact<B: IoBuf>(
@@ -68,11 +70,13 @@ impl<C: Connects> Handle<C> {
         deadline: &mut Deadline<'_>,
     ) -> BufResult<(), B> {
         let (buffer, start, end) = buffer.into_parts();
-        let (result, buffer) = self.fill((buffer, start, end), deadline).await;
+        // SAFETY: the range is that of a `B`.
+        let (result, buffer) = unsafe { self.fill::<B>((buffer, start, end), deadline) }.await;
         let result = result.and_then(|received| {
             if received < end - start { Err(known::STATUS_GRACEFUL_DISCONNECT) } else { Ok(()) }
         });
-        BufResult(result, B::from_parts(buffer, start, end))
+        // SAFETY: the memory and its range are from this `B`, or the memory is empty.
+        BufResult(result, unsafe { B::from_parts(buffer, start, end) })
     }
 
     /// Receives with a buffer of length zero, and returns no data.
@@ -83,7 +87,7 @@ impl<C: Connects> Handle<C> {
         deadline: &mut Deadline<'_>,
     ) -> Result<()> {
         // A drain needs a descriptor whose length is zero (INV-31).
-        let prepare = |payload: &mut Payload| payload.descriptor = Buffer::empty().describe(0, 0);
+        let prepare = |payload: &mut Payload| payload.descriptor = MdlChain::empty().describe(0, 0);
         let call = |dispatch, irp: PIRP, payload| {
             // SAFETY: the payload is the request's, and stays until it completes.
             let descriptor = unsafe { Payload::descriptor(payload) };

@@ -6,12 +6,14 @@
 
 #![expect(unsafe_code, reason = "see Safety")]
 
+use core::marker::PhantomData;
+
 use wsk_sys::PIRP;
 
 use super::super::Handle;
-use super::super::kept::kept_bytes;
+use super::super::kept::copy_kept;
 use super::super::transfer::{BufferRange, Completion};
-use crate::buffer::{BufResult, Buffer, IoBuf, copy};
+use crate::buffer::{BufResult, IoBuf, MdlChain};
 use crate::category::Connects;
 use crate::flags::ReceiveFlags;
 use crate::operation::{Idle, KeptReceive, Outcome, Payload, ReceiveTurn, RequestKind};
@@ -41,8 +43,7 @@ impl<C: Connects> Handle<C> {
         let mut turn = self.turn(deadline).await?;
         while let Some((mut idle, result)) = self.first_kept(&mut turn, deadline).await? {
             let payload = idle.payload();
-            let bytes = kept_bytes(payload, result.unwrap_or(0));
-            let (copied, size) = (copy(bytes, to), bytes.len());
+            let (copied, size) = copy_kept(payload, result.unwrap_or(0), to);
             if size > 0 {
                 payload.kept.taken += copied;
                 // The end of the data or an error follows the bytes.
@@ -76,7 +77,7 @@ impl<C: Connects> Handle<C> {
         deadline: &mut impl Timeout,
     ) -> BufResult<usize, B> {
         let (mut buffer, start, end) = buffer.into_parts();
-        let to = buffer.get_mut(start..end).unwrap_or_default();
+        let to = buffer.contiguous_mut(start, end);
         let (result, buffer) = if to.is_empty() {
             (Ok(0), buffer)
         } else {
@@ -87,9 +88,10 @@ impl<C: Connects> Handle<C> {
                         // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
                         unsafe { C::receive(dispatch, descriptor, ReceiveFlags::empty(), irp) }
                     };
-                    // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
+                    // SAFETY: the range is of a `B`; the call is given the payload's descriptor, and through it the
+                    // payload's buffer.
                     let issued = unsafe {
-                        self.start_transfer(
+                        self.start_transfer::<B>(
                             RequestKind::Receives,
                             (buffer, start, end),
                             |_| (),
@@ -108,16 +110,21 @@ impl<C: Connects> Handle<C> {
                 Err(error) => (Err(error), buffer),
             }
         };
-        BufResult(result, B::from_parts(buffer, start, end))
+        // SAFETY: the memory and its range are from this `B`, or the memory is empty.
+        BufResult(result, unsafe { B::from_parts(buffer, start, end) })
     }
 
     /// Fills `start..end` of the buffer, unless the peer finishes sending before.
-    pub(super) async fn fill(
+    ///
+    /// # Safety
+    ///
+    /// The range is that of a `B`.
+    pub(super) async unsafe fn fill<B: IoBuf>(
         &self,
         range: BufferRange,
         deadline: &mut Deadline<'_>,
     ) -> Completion<usize> {
-        let mut filling = match Filling::new(self, range) {
+        let mut filling = match Filling::<C, B>::new(self, range) {
             Ok(filling) => filling,
             Err(completion) => return completion,
         };
@@ -127,16 +134,22 @@ impl<C: Connects> Handle<C> {
 }
 
 /// A buffer that is being filled. If it is dropped, the bytes received so far are kept for the next receive.
-struct Filling<'a, C: Connects> {
+///
+/// # Invariants
+///
+/// The memory is that of a `B`.
+struct Filling<'a, C: Connects, B: IoBuf> {
     handle: &'a Handle<C>,
     /// The operation, with the buffer. `None` while it is in flight, and if the system has kept it.
     idle: Option<Idle>,
     start: usize,
     filled: usize,
     end: usize,
+    /// The buffers of this crate, which are sealed, have no subtypes.
+    buffer: PhantomData<fn() -> B>,
 }
 
-impl<'a, C: Connects> Filling<'a, C> {
+impl<'a, C: Connects, B: IoBuf> Filling<'a, C, B> {
     fn new(
         handle: &'a Handle<C>,
         (buffer, start, end): BufferRange,
@@ -145,7 +158,8 @@ impl<'a, C: Connects> Filling<'a, C> {
         match unsafe { handle.state().idle() } {
             Ok(mut idle) => {
                 idle.payload().buffer = Some(buffer);
-                Ok(Self { handle, idle: Some(idle), start, filled: start, end })
+                let (filled, idle) = (start, Some(idle));
+                Ok(Self { handle, idle, start, filled, end, buffer: PhantomData })
             }
             Err(error) => Err((Err(error), buffer)),
         }
@@ -175,11 +189,11 @@ impl<'a, C: Connects> Filling<'a, C> {
         Ok(self.filled - self.start)
     }
 
-    /// The part of the buffer that is not filled.
+    /// The part of the buffer that is not filled, as far as it is contiguous.
     fn rest(&mut self) -> &mut [u8] {
         let (filled, end) = (self.filled, self.end);
         let buffer = self.idle.as_mut().and_then(|idle| idle.payload().buffer.as_mut());
-        buffer.and_then(|buffer| buffer.get_mut(filled..end)).unwrap_or_default()
+        buffer.map(|buffer| buffer.contiguous_mut(filled, end)).unwrap_or_default()
     }
 
     /// Receives into the part that is not filled.
@@ -196,7 +210,7 @@ impl<'a, C: Connects> Filling<'a, C> {
         };
         let payload = idle.payload();
         if let Some(buffer) = &payload.buffer {
-            payload.descriptor = buffer.describe(self.filled, self.end);
+            payload.descriptor = B::describe(buffer, self.filled, self.end);
         }
         // If the future is dropped, the earlier parts are kept with this one.
         payload.kept.before = self.filled - self.start;
@@ -231,20 +245,20 @@ impl<'a, C: Connects> Filling<'a, C> {
         }
     }
 
-    /// Returns the buffer, or an empty one if the system has kept it.
-    fn into_buffer(mut self) -> Buffer {
+    /// Returns the buffer's memory, or an empty chain if the system has kept it.
+    fn into_buffer(mut self) -> MdlChain {
         let Some(mut idle) = self.idle.take() else {
-            return Buffer::empty();
+            return MdlChain::empty();
         };
         let payload = idle.payload();
         payload.kept = KeptReceive::NONE;
         let buffer = payload.buffer.take();
         self.handle.state().requests.put_transfer(idle);
-        buffer.unwrap_or(Buffer::empty())
+        buffer.unwrap_or(MdlChain::empty())
     }
 }
 
-impl<C: Connects> Drop for Filling<'_, C> {
+impl<C: Connects, B: IoBuf> Drop for Filling<'_, C, B> {
     fn drop(&mut self) {
         let Some(mut idle) = self.idle.take() else {
             return;
@@ -254,7 +268,7 @@ impl<C: Connects> Drop for Filling<'_, C> {
         }
         let payload = idle.payload();
         if let Some(buffer) = &payload.buffer {
-            payload.descriptor = buffer.describe(self.start, self.end);
+            payload.descriptor = B::describe(buffer, self.start, self.end);
         }
         payload.kept = KeptReceive::NONE;
         self.handle.state().kept().keep_first(idle, Ok(self.filled - self.start));

@@ -16,6 +16,7 @@ use wsk_sys::PIRP;
 use super::super::Handle;
 use super::receive_in_turn::InTurn;
 use crate::buffer::Buffer;
+use crate::buffer::sealed::Sealed;
 use crate::category::Connects;
 use crate::flags::{ReceiveFlags, SendFlags};
 use crate::operation::{Idle, InFlight, KeptReceive, Outcome, Payload, RequestKind};
@@ -58,9 +59,11 @@ impl ReusableRequest {
     }
 
     /// The buffer, unless it is in flight or was never allocated.
-    pub(crate) fn buffer(&mut self) -> Option<&mut Buffer> {
+    pub(crate) fn buffer(&mut self) -> Option<&mut [u8]> {
         match &mut self.0 {
-            RequestState::Idle(idle) => idle.payload().buffer.as_mut(),
+            RequestState::Idle(idle) => {
+                idle.payload().buffer.as_mut().map(|buffer| buffer.contiguous_mut(0, usize::MAX))
+            }
             RequestState::Empty | RequestState::InFlight(..) => None,
         }
     }
@@ -70,10 +73,10 @@ impl ReusableRequest {
     /// # Errors
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` or `STATUS_INVALID_BUFFER_SIZE`, as for [`Buffer::new`].
-    pub(crate) fn prepare(&mut self, capacity: usize) -> Result<&mut Buffer> {
+    pub(crate) fn prepare(&mut self, capacity: usize) -> Result<&mut [u8]> {
         if let RequestState::Empty = self.0 {
             let mut idle = Idle::allocate()?;
-            idle.payload().buffer = Some(Buffer::new(capacity)?);
+            idle.payload().buffer = Some(Buffer::new(capacity)?.into_parts().0);
             self.0 = RequestState::Idle(idle);
         }
         self.buffer().ok_or(known::STATUS_INTERNAL_ERROR)
@@ -158,9 +161,10 @@ impl ReusableRequest {
         self.0 = match core::mem::replace(&mut self.0, RequestState::Empty) {
             RequestState::Idle(mut idle) => {
                 let payload = idle.payload();
-                let size = payload.buffer.as_ref().map_or(0, |buffer| buffer.len().min(count));
+                let size =
+                    payload.buffer.as_ref().map_or(0, |buffer| buffer.first_size().min(count));
                 if let Some(buffer) = &payload.buffer {
-                    payload.descriptor = buffer.describe(0, size);
+                    payload.descriptor = buffer.describe_first(0, size);
                 }
                 // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
                 let in_flight = unsafe { handle.start(idle, kind, call) }.in_flight();
@@ -215,7 +219,7 @@ impl ReusableRequest {
         if let RequestState::Idle(mut idle) = self.0 {
             let payload = idle.payload();
             if let Some(buffer) = &payload.buffer {
-                payload.descriptor = buffer.describe(0, buffer.len());
+                payload.descriptor = buffer.describe_first(0, buffer.first_size());
             }
             payload.kept = KeptReceive::NONE;
             payload.kept.taken = unused.start;

@@ -68,12 +68,15 @@ impl<C: Connects> Handle<C> {
     ) -> Submitted<BufResult<usize, B>, SendAll<'_, D, C, B>> {
         let (buffer, start, end) = buffer.into_parts();
         if start == end {
-            return Submitted::Completed(BufResult(Ok(0), B::from_parts(buffer, start, end)));
+            // SAFETY: the memory and its range are from this `B`, or the memory is empty.
+            let buffer = unsafe { B::from_parts(buffer, start, end) };
+            return Submitted::Completed(BufResult(Ok(0), buffer));
         }
         let progress = SendProgress { start, sent: start, end };
         let (range, call) = ((buffer, start, end), call::<C>(self.state().send_flags()));
-        // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-        let ended = match unsafe { self.start_transfer(RequestKind::Sends, range, |_| (), call) } {
+        // SAFETY: the range is of a `B`; the call is given the payload's descriptor, and through it the payload's buffer.
+        let issued = unsafe { self.start_transfer::<B>(RequestKind::Sends, range, |_| (), call) };
+        let ended = match issued {
             Ok(issued) => match issued.try_complete(budgeted) {
                 Ok((idle, result)) => self.end_completed(idle, result, end - start, |_, sent| sent),
                 Err(in_flight) => return self.all_in_flight(in_flight, progress, deadline),
@@ -82,9 +85,12 @@ impl<C: Connects> Handle<C> {
         };
         match ended {
             (Ok(sent), buffer) if sent == end - start => {
-                Submitted::Completed(BufResult(Ok(sent), B::from_parts(buffer, start, end)))
+                // SAFETY: the memory and its range are from this `B`, or the memory is empty.
+                let buffer = unsafe { B::from_parts(buffer, start, end) };
+                Submitted::Completed(BufResult(Ok(sent), buffer))
             }
-            ended => match self.send_rest(ended, progress) {
+            // SAFETY: the memory and its range are from this `B`, or the memory is empty.
+            ended => match unsafe { self.send_rest(ended, progress) } {
                 Submitted::Completed(ended) => Submitted::Completed(ended),
                 Submitted::InFlight((in_flight, progress)) => {
                     self.all_in_flight(in_flight, progress, deadline)
@@ -105,8 +111,12 @@ impl<C: Connects> Handle<C> {
     }
 
     /// Sends the rest of the buffer after a part was sent, if any bytes are left.
+    ///
+    /// # Safety
+    ///
+    /// The memory and the range are those of a `B`, or the memory is empty.
     #[inline(never)]
-    fn send_rest<B: IoBuf>(
+    unsafe fn send_rest<B: IoBuf>(
         &self,
         (part, buffer): Completion<usize>,
         SendProgress { start, sent, end }: SendProgress,
@@ -117,8 +127,11 @@ impl<C: Connects> Handle<C> {
             Ok(count) => {
                 let sent = sent + count;
                 let (range, call) = ((buffer, sent, end), call::<C>(self.state().send_flags()));
-                // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-                match unsafe { self.start_transfer(RequestKind::Sends, range, |_| (), call) } {
+                // SAFETY: the range is of a `B`; the call is given the payload's descriptor, and through it the payload's
+                // buffer.
+                let issued =
+                    unsafe { self.start_transfer::<B>(RequestKind::Sends, range, |_| (), call) };
+                match issued {
                     Ok(issued) => {
                         let progress = SendProgress { start, sent, end };
                         return Submitted::InFlight((issued.in_flight(), progress));
@@ -128,7 +141,9 @@ impl<C: Connects> Handle<C> {
             }
             Err(error) => (Err(error), buffer),
         };
-        Submitted::Completed(BufResult(result, B::from_parts(buffer, start, end)))
+        // SAFETY: the memory and its range are from this `B`, or the memory is empty.
+        let buffer = unsafe { B::from_parts(buffer, start, end) };
+        Submitted::Completed(BufResult(result, buffer))
     }
 }
 
@@ -175,14 +190,17 @@ impl<D: Timeout, C: Connects, B: IoBuf> Future for SendAll<'_, D, C, B> {
             let ended = self.handle.end_transfer(outcome, end - sent, |_, sent| sent);
             match ended {
                 (Ok(count), buffer) if count == end - sent => {
-                    let buffer = B::from_parts(buffer, start, end);
+                    // SAFETY: the memory and its range are from this `B`, or the memory is empty.
+                    let buffer = unsafe { B::from_parts(buffer, start, end) };
                     return Poll::Ready(BufResult(Ok(end - start), buffer));
                 }
                 (Ok(_), buffer) if self.deadline.is_over() => {
-                    let buffer = B::from_parts(buffer, start, end);
+                    // SAFETY: the memory and its range are from this `B`, or the memory is empty.
+                    let buffer = unsafe { B::from_parts(buffer, start, end) };
                     return Poll::Ready(BufResult(Err(known::STATUS_IO_TIMEOUT), buffer));
                 }
-                ended => match self.handle.send_rest(ended, self.progress) {
+                // SAFETY: the memory and its range are from this `B`, or the memory is empty.
+                ended => match unsafe { self.handle.send_rest(ended, self.progress) } {
                     Submitted::Completed(ended) => return Poll::Ready(ended),
                     Submitted::InFlight((in_flight, progress)) => {
                         self.deadline.restart(in_flight);

@@ -18,12 +18,12 @@ use core::ptr;
 
 use wsk_sys::{MSG_TRUNC, NTSTATUS, PCMSGHDR, PIRP, PSOCKADDR, PWSK_BUF, ULONG};
 
-use super::kept::kept_bytes;
+use super::kept::copy_kept_to;
 use super::state::{Bound, DefaultDestination, Destined, Exchanges, FixedPeer};
 use super::transfer::{BufferRange, Completion};
 use super::{Handle, Socket};
 use crate::address::Storage;
-use crate::buffer::{BufResult, Buffer, IoBuf, copy};
+use crate::buffer::{BufResult, Chain, IoBuf, MdlChain};
 use crate::category::Datagram;
 use crate::cmsg::SendControl;
 use crate::dispatch::DatagramDispatch;
@@ -127,10 +127,10 @@ impl Handle<Datagram> {
         &self,
         parts: BufferRange,
         room: ULONG,
-    ) -> core::result::Result<InFlight, (Error, Buffer)> {
+    ) -> core::result::Result<InFlight, (Error, MdlChain)> {
         // SAFETY: the call is given the payload's descriptor, address and control area.
         let issued = unsafe {
-            self.start_transfer(
+            self.start_transfer::<Chain>(
                 RequestKind::Receives,
                 parts,
                 prepare_receive(room),
@@ -153,7 +153,8 @@ impl Handle<Datagram> {
             let range = (buffer, start, end);
             let (result, buffer) = self.receive_in_turn(range, room, deadline).await;
             let result = result.and_then(|received| self.finish_in_turn(received, finish));
-            return BufResult(result, B::from_parts(buffer, start, end));
+            // SAFETY: the memory and its range are from this `B`, or the memory is empty.
+            return BufResult(result, unsafe { B::from_parts(buffer, start, end) });
         }
         let (prepare, call) = (prepare_receive(room), call_receive(room));
         // SAFETY: the call is given the payload's descriptor, address and control area.
@@ -190,9 +191,7 @@ impl Handle<Datagram> {
             let result = match truncated(&mut idle, result) {
                 Ok(count) => {
                     let payload = idle.payload();
-                    let bytes = kept_bytes(payload, count);
-                    let (copied, size) =
-                        (copy(bytes, buffer.get_mut(start..end).unwrap_or_default()), bytes.len());
+                    let (copied, size) = copy_kept_to(payload, count, (&mut buffer, start, end));
                     if copied < size {
                         payload.control.flags |= MSG_TRUNC;
                     }
@@ -212,7 +211,7 @@ impl Handle<Datagram> {
         drop(turn);
         match receiving.with_deadline(deadline).await {
             Outcome::Completed(mut idle, result) => {
-                let buffer = idle.payload().buffer.take().unwrap_or(Buffer::empty());
+                let buffer = idle.payload().buffer.take().unwrap_or(MdlChain::empty());
                 match truncated(&mut idle, result) {
                     // A correct system never reports more bytes than the buffer has room for.
                     Ok(count) => (Ok((idle, count.min(end - start))), buffer),
@@ -220,7 +219,7 @@ impl Handle<Datagram> {
                 }
             }
             // The system may still use the buffer.
-            Outcome::Refused(error) => (Err(error), Buffer::empty()),
+            Outcome::Refused(error) => (Err(error), MdlChain::empty()),
         }
     }
 

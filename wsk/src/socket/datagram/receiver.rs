@@ -1,9 +1,16 @@
 //! A receiver of datagrams that loses none when a future is dropped.
+//!
+//! # Safety
+//!
+//! The memory of its requests is always that of its buffer.
+
+#![expect(unsafe_code, reason = "see Safety")]
 
 use core::fmt;
 use core::net::SocketAddr;
 
 use super::{Datagram, Handle, Received, received};
+use crate::buffer::sealed::Sealed;
 use crate::buffer::{Buffer, copy};
 use crate::operation::InFlight;
 use crate::status::{Result, known};
@@ -128,7 +135,8 @@ impl Receiver {
         self.receiving = None;
         let finish = |payload: &mut _, count| Received::new(payload, count);
         let (result, buffer) = self.handle.end_transfer(outcome, self.size, finish);
-        self.buffer = buffer;
+        // SAFETY: the memory is that of this receiver's buffer, or empty.
+        self.buffer = unsafe { Buffer::from_parts(buffer, 0, self.size) };
         let received = result.and_then(|received| received)?;
         Ok((self.buffer.get(..received.len()).unwrap_or_default(), received))
     }
@@ -136,11 +144,12 @@ impl Receiver {
     /// Receives like [`receive_message`](Self::receive_message), after the socket's receives whose futures were dropped.
     async fn receive_in_turn(&mut self) -> Result<(&[u8], Received)> {
         let buffer = self.take_buffer()?;
-        let range = (buffer, 0, self.size);
+        let range = buffer.into_parts();
         let never = &mut Deadline::never();
         let received = self.handle.receive_in_turn(range, received::CONTROL_ROOM, never);
         let (result, buffer) = received.await;
-        self.buffer = buffer;
+        // SAFETY: the memory is that of this receiver's buffer, or empty.
+        self.buffer = unsafe { Buffer::from_parts(buffer, 0, self.size) };
         let finish = |payload: &mut _, count| Received::new(payload, count);
         let received = self.handle.finish_in_turn(result?, finish)?;
         Ok((self.buffer.get(..received.len()).unwrap_or_default(), received))
@@ -154,13 +163,14 @@ impl Receiver {
 
     fn start(&mut self) -> Result<()> {
         let buffer = self.take_buffer()?;
-        match self.handle.start_receive((buffer, 0, self.size), received::CONTROL_ROOM) {
+        match self.handle.start_receive(buffer.into_parts(), received::CONTROL_ROOM) {
             Ok(receiving) => {
                 self.receiving = Some(receiving);
                 Ok(())
             }
             Err((error, buffer)) => {
-                self.buffer = buffer;
+                // SAFETY: the memory is that of this receiver's buffer.
+                self.buffer = unsafe { Buffer::from_parts(buffer, 0, self.size) };
                 Err(error)
             }
         }
