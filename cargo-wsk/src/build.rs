@@ -144,6 +144,13 @@ impl<'a> Build<'a> {
     ///
     /// If it does not compile or link: the error has the messages of cargo.
     pub fn compile(&self, workspace: &Workspace) -> Result<PathBuf> {
+        if workspace.needs_wdk(self.package) {
+            bail!(
+                "`{}` is a driver with wdk-sys, which `cargo wdk build` builds on Windows with a WDK. \
+                 `cargo wsk check` checks it on every system",
+                self.package
+            );
+        }
         let Self { package, features, profile, config, arch } = *self;
         let target = arch.target();
         let shell = Shell::new()?;

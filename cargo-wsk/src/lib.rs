@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod build;
+pub mod check;
 pub mod image;
 pub mod project;
 pub mod setup;

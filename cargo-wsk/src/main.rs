@@ -32,6 +32,8 @@ enum Command {
     New(NewArgs),
     /// Build a driver for x64 and arm64, without a WDK
     Build(BuildArgs),
+    /// Compile a driver with wdk-sys, such as that of `new --kind kmdf`, without a WDK, and without linking it
+    Check(CheckArgs),
     /// Check a driver's image: panics, pageable parts, stack, imports, headers
     Audit(AuditArgs),
     /// Create a test certificate for `build --sign`: FILE.pfx, and FILE.cer for the test machine
@@ -100,6 +102,22 @@ struct BuildArgs {
 }
 
 #[derive(Args)]
+struct CheckArgs {
+    /// The driver's package [default: the only one whose library is a `cdylib`]
+    #[arg(short, long)]
+    package: Option<String>,
+    /// The Cargo.toml of the driver [default: that of this folder, or below it in `driver`]
+    #[arg(long, value_name = "PATH")]
+    manifest_path: Option<PathBuf>,
+    /// The processor that the driver is for [default: both]
+    #[arg(long, value_enum)]
+    arch: Option<Arch>,
+    /// Install missing Rust targets first
+    #[arg(long)]
+    setup: bool,
+}
+
+#[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 struct AuditArgs {
     /// The image. The names of functions come from its symbol table (/DEBUG:SYMTAB) or from its map beside it (/MAP)
@@ -155,6 +173,7 @@ fn main() -> ExitCode {
     let result = match command {
         Command::New(args) => new(&args).map(success),
         Command::Build(args) => build(&args).map(success),
+        Command::Check(args) => check(&args).map(success),
         Command::Audit(args) => audit(&args),
         Command::Certificate(args) => certificate(&args).map(success),
         Command::Wine(args) => wine(&args).map(success),
@@ -170,8 +189,10 @@ fn new(args: &NewArgs) -> Result<()> {
         .with_context(|| format!("cannot find {}", args.folder.display()))?;
     Project { folder: &folder, kind: args.kind, wsk: args.wsk.as_deref() }.create()?;
     println!("created {}. Next:\n  cd {0}\n  cargo test", args.folder.display());
-    if args.kind == Kind::Wdm {
-        println!("  cargo wsk build --release\n  cargo wsk wine");
+    match args.kind {
+        Kind::Wdm => println!("  cargo wsk build --release\n  cargo wsk wine"),
+        Kind::Kmdf => println!("  cargo wsk check"),
+        Kind::Lib => {}
     }
     Ok(())
 }
@@ -194,6 +215,17 @@ fn build(args: &BuildArgs) -> Result<()> {
         print!("{}", Summary::of(&driver)?);
     }
     Ok(())
+}
+
+fn check(args: &CheckArgs) -> Result<()> {
+    // In a project for KMDF, the driver is a workspace of its own.
+    let below = PathBuf::from("driver/Cargo.toml");
+    let manifest = args.manifest_path.clone().or_else(|| below.is_file().then_some(below));
+    let workspace = Workspace::find(manifest.as_deref())?;
+    let archs = args.arch.map_or_else(|| Arch::ALL.to_vec(), |arch| vec![arch]);
+    let targets: Vec<&str> = archs.iter().map(|arch| arch.target()).collect();
+    setup::require_targets(workspace.root(), &targets, args.setup, "cargo wsk check --setup")?;
+    cargo_wsk::check::check(&workspace, args.package.as_deref(), &archs)
 }
 
 fn audit(args: &AuditArgs) -> Result<ExitCode> {

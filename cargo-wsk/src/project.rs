@@ -10,6 +10,8 @@ use anyhow::{Context, Result, bail, ensure};
 pub enum Kind {
     /// The logic as a library, and a driver around it that needs no WDK
     Wdm,
+    /// The logic as a library, and a KMDF driver around it, with wdk-sys, which a WDK builds on Windows
+    Kmdf,
     /// The logic alone
     Lib,
 }
@@ -30,7 +32,7 @@ const COMMON: [File; 3] = [
 ];
 
 const WDM: [File; 7] = [
-    ("Cargo.toml", template!("wdm/Cargo.toml")),
+    ("Cargo.toml", template!("wdm/package.toml")),
     ("README.md", template!("wdm/README.md")),
     (".github/workflows/ci.yml", template!("wdm/ci.yml")),
     ("driver/Cargo.toml", template!("wdm/driver.toml")),
@@ -39,8 +41,20 @@ const WDM: [File; 7] = [
     ("windows-report.ps1", template!("wdm/windows-report.ps1")),
 ];
 
+const KMDF: [File; 9] = [
+    ("Cargo.toml", template!("kmdf/package.toml")),
+    ("README.md", template!("kmdf/README.md")),
+    (".github/workflows/ci.yml", template!("kmdf/ci.yml")),
+    ("driver/.cargo/config.toml", template!("kmdf/config.toml")),
+    ("driver/Cargo.toml", template!("kmdf/driver.toml")),
+    ("driver/build.rs", template!("kmdf/build.rs")),
+    ("driver/src/device.rs", template!("kmdf/device.rs")),
+    ("driver/src/lib.rs", template!("kmdf/driver.rs")),
+    ("driver/{{crate}}_driver.inx", template!("kmdf/driver.inx")),
+];
+
 const LIB: [File; 3] = [
-    ("Cargo.toml", template!("lib/Cargo.toml")),
+    ("Cargo.toml", template!("lib/package.toml")),
     ("README.md", template!("lib/README.md")),
     (".github/workflows/ci.yml", template!("lib/ci.yml")),
 ];
@@ -49,6 +63,7 @@ impl Kind {
     fn files(self) -> impl Iterator<Item = &'static File> {
         let own: &[File] = match self {
             Self::Wdm => &WDM,
+            Self::Kmdf => &KMDF,
             Self::Lib => &LIB,
         };
         COMMON.iter().chain(own)
@@ -81,7 +96,7 @@ impl Project<'_> {
         }
         let wsk = self.wsk.map(clone_of_wsk).transpose()?;
         for (path, template) in self.kind.files() {
-            let path = self.folder.join(path);
+            let path = self.folder.join(fill(path, name, None));
             let folder = path.parent().unwrap_or(self.folder);
             fs::create_dir_all(folder)
                 .with_context(|| format!("cannot create {}", folder.display()))?;
@@ -125,19 +140,53 @@ fn fill(template: &str, name: &str, wsk: Option<&Path>) -> String {
     let mut text = template
         .replace("{{name}}", name)
         .replace("{{crate}}", &name.replace('-', "_"))
-        .replace("{{tag}}", &tag(name));
-    for library in ["wsk", "wsk-driver", "wsk-host"] {
+        .replace("{{tag}}", &tag(name))
+        .replace("{{guid}}", &interface(name));
+    for (library, options) in [
+        ("wsk", ""),
+        ("wsk-driver", ""),
+        ("wsk-host", ""),
+        ("wsk", WDK_SYS),
+        ("wsk-driver", WDK_SYS_ALONE),
+    ] {
         let version = env!("CARGO_PKG_VERSION");
-        let dependency = match wsk {
-            // A literal string of TOML, for the backslashes of Windows.
-            Some(wsk) => {
-                format!("{{ version = \"{version}\", path = '{}' }}", wsk.join(library).display())
+        // A literal string of TOML, for the backslashes of Windows.
+        let path = wsk.map(|wsk| format!(", path = '{}'", wsk.join(library).display()));
+        let dependency = match (path, options) {
+            (None, "") => format!("\"{version}\""),
+            (path, _) => {
+                format!("{{ version = \"{version}\"{}{options} }}", path.unwrap_or_default())
             }
-            None => format!("\"{version}\""),
         };
-        text = text.replace(&format!("{{{{dep:{library}}}}}"), &dependency);
+        let place = if options.is_empty() { "dep" } else { "wdk" };
+        text = text.replace(&format!("{{{{{place}:{library}}}}}"), &dependency);
     }
     text
+}
+
+/// The options of a dependency in a driver with the types of wdk-sys.
+const WDK_SYS: &str = ", features = [\"wdk-sys\"]";
+
+/// The same, where the driver has an entry point of its own.
+const WDK_SYS_ALONE: &str = ", default-features = false, features = [\"wdk-sys\"]";
+
+/// The GUID of a device's interface, in the form of a Rust structure: a random one, from the hasher that `std` seeds for each
+/// map.
+fn interface(name: &str) -> String {
+    use std::hash::{BuildHasher as _, RandomState};
+    let [high, low] = [0, 1].map(|half| RandomState::new().hash_one((name, half)));
+    // Version 4, variant 1, of RFC 9562.
+    let high = (high & !0xF000) | 0x4000;
+    let low = (low & !(0b11 << 62)) | (0b10 << 62);
+    let bytes: Vec<String> = low.to_be_bytes().iter().map(|byte| format!("0x{byte:02X}")).collect();
+    format!(
+        "GUID {{\n    Data1: 0x{:04X}_{:04X},\n    Data2: 0x{:04X},\n    Data3: 0x{:04X},\n    Data4: [{}],\n}}",
+        high >> 48,
+        (high >> 32) & 0xFFFF,
+        (high >> 16) & 0xFFFF,
+        high & 0xFFFF,
+        bytes.join(", ")
+    )
 }
 
 /// A pool tag: the first four letters and digits, as the debugger shows them.
@@ -154,10 +203,10 @@ mod tests {
 
     #[test]
     fn no_blank_is_left_in_any_file() {
-        for kind in [Kind::Wdm, Kind::Lib] {
+        for kind in [Kind::Wdm, Kind::Kmdf, Kind::Lib] {
             for (path, template) in kind.files() {
                 for wsk in [None, Some(Path::new("/wsk"))] {
-                    let text = fill(template, "my-driver2", wsk);
+                    let text = fill(path, "my-driver2", wsk) + &fill(template, "my-driver2", wsk);
                     // GitHub's own are `${{ … }}`, of which there are none.
                     assert!(!text.contains("{{") && !text.contains("}}"), "{path}:\n{text}");
                 }

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use cargo_metadata::{CrateType, Metadata, MetadataCommand, Package};
 
+/// The folder of the driver in a project for KMDF.
+pub(crate) const KMDF: &str = "driver";
+
 /// A cargo workspace, as `cargo metadata` describes it.
 pub struct Workspace {
     metadata: Metadata,
@@ -55,6 +58,12 @@ impl Workspace {
         packages.filter(|package| is_driver(package)).map(|package| package.name.as_str())
     }
 
+    /// Whether a package says for wdk-build which driver model it has, and so is built with a WDK.
+    pub(crate) fn needs_wdk(&self, package: &str) -> bool {
+        let packages = self.metadata.workspace_packages().into_iter();
+        packages.filter(|it| it.name.as_str() == package).any(|it| it.metadata.get("wdk").is_some())
+    }
+
     /// The driver whose folder contains that of the manifest, or the current one.
     fn surrounding_driver(&self) -> Option<&str> {
         let folder =
@@ -77,6 +86,10 @@ impl Workspace {
     pub fn driver(&self, name: Option<&str>) -> Result<&str> {
         let drivers: Vec<&str> = self.drivers().collect();
         match (name, &drivers[..]) {
+            (_, []) if self.root().join(KMDF).join("Cargo.toml").is_file() => bail!(
+                "the driver of this project is a workspace of its own: run the command in the folder `{KMDF}`, or with \
+                 `--manifest-path {KMDF}/Cargo.toml`"
+            ),
             (_, []) => bail!(
                 "{} has no driver: no package has `crate-type = [\"cdylib\"]` in its [lib]",
                 self.root().display()

@@ -8,13 +8,11 @@
 #![expect(unsafe_code, reason = "see Safety")]
 
 use core::cell::OnceCell;
-use core::ptr;
-use core::sync::atomic::{AtomicPtr, Ordering};
 use core::time::Duration;
 
 use wsk::irql::Passive;
+use wsk::pool::PoolBox;
 use wsk::{Provider, Registration, RegistrationBuilder, Runtime, Spawner, rt};
-use wsk_sys::image::image_static;
 use wsk_sys::{
     NTSTATUS, PDRIVER_OBJECT, PUNICODE_STRING, STATUS_INSUFFICIENT_RESOURCES,
     STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS,
@@ -39,23 +37,6 @@ pub struct Settings {
     pub pool_tag: [u8; 4],
     /// The number of the runtime's threads.
     pub threads: usize,
-}
-
-/// The settings of this driver; null before `DriverEntry`. Every pointer stored here is to a static.
-static SETTINGS: AtomicPtr<Settings> = AtomicPtr::new(ptr::null_mut());
-
-fn stored_settings() -> &'static AtomicPtr<Settings> {
-    // SAFETY: a null pointer is zeroes, and this is the only call for this static.
-    unsafe { image_static(&SETTINGS) }
-}
-
-impl Settings {
-    /// The driver's settings; `None` before `DriverEntry`.
-    pub(crate) fn current() -> Option<&'static Self> {
-        let settings = stored_settings().load(Ordering::Acquire);
-        // SAFETY: the pointer is null, or to a static, since `run` stores no other.
-        unsafe { settings.as_ref() }
-    }
 }
 
 /// A driver during its start: what it was loaded with, and what its tasks need. WSK and the runtime are started when they
@@ -175,17 +156,16 @@ fn lost() -> Error {
 }
 
 /// The objects that were started for a driver.
-struct Parts {
-    runtime: Option<Runtime>,
-    provider: Option<Provider>,
-    registration: Option<Registration>,
+pub(crate) struct Parts {
+    pub(crate) runtime: Option<Runtime>,
+    pub(crate) provider: Option<Provider>,
+    pub(crate) registration: Option<Registration>,
 }
 
 impl Parts {
     /// Ends everything, in the order that shutdown requires: the tasks, then what the driver keeps, then the provider, then
-    /// the registration, which waits for the requests that they left in flight. Returns when no code of the driver runs but
-    /// this.
-    fn end<T>(self, kept: T, passive: Passive) {
+    /// the registration, which waits for the requests that they left in flight.
+    pub(crate) fn end<T>(self, kept: T, passive: Passive) {
         let Self { runtime, provider, registration } = self;
         if let Some(runtime) = runtime {
             runtime.shutdown(passive);
@@ -195,7 +175,6 @@ impl Parts {
         if let Some(registration) = registration {
             registration.deregister(passive);
         }
-        wsk::unload(passive);
     }
 }
 
@@ -223,7 +202,7 @@ pub unsafe fn run<T: Send + 'static>(
 ) -> NTSTATUS {
     // SAFETY: the system calls DriverEntry at PASSIVE_LEVEL, and the token does not leave it.
     let passive = unsafe { Passive::assume() };
-    stored_settings().store(ptr::from_ref(settings).cast_mut(), Ordering::Release);
+    crate::set_name(&settings.name);
     // Before the first allocation, which decides for a tag.
     match wsk::pool::set_tag(settings.pool_tag) {
         Ok(()) => {}
@@ -265,6 +244,7 @@ pub unsafe fn run<T: Send + 'static>(
             // After an error, the system unloads the driver without calling DriverUnload.
             drop(place);
             parts.end((), passive);
+            wsk::unload(passive);
             crate::println!("does not start: {error}");
             error.status()
         }
@@ -289,6 +269,8 @@ unsafe extern "C" fn unload<T: Send>(_driver: PDRIVER_OBJECT) {
             None => parts.end(kept, passive),
         }
     }
+    // Returns when no code of the driver runs but this.
+    wsk::unload(passive);
     let usage = wsk::pool::usage();
     crate::println!(
         "unloaded; pool: {} allocations, {} frees, {} outstanding, {} at most",
@@ -299,60 +281,74 @@ unsafe extern "C" fn unload<T: Send>(_driver: PDRIVER_OBJECT) {
     );
 }
 
-/// The result of the driver's start function, async or not, for [`driver!`](crate::driver).
+/// A call of the driver's start or stop function, async or not, for [`driver!`](crate::driver).
 #[doc(hidden)]
-pub struct Outcome<T>(pub T);
+pub struct Call<C>(pub C);
 
-impl<T, E: Into<Error>> Outcome<core::result::Result<T, E>> {
+impl<C, T, E> Call<C>
+where
+    C: FnOnce() -> core::result::Result<T, E>,
+    E: Into<Error>,
+{
     /// Of a plain function.
     #[doc(hidden)]
-    pub fn started(self, _passive: Passive) -> Result<T> {
-        self.0.map_err(Into::into)
+    pub fn start(self, _passive: Passive) -> Result<T> {
+        self.0().map_err(Into::into)
     }
 }
 
-impl Outcome<()> {
+impl<C: FnOnce()> Call<C> {
     /// Of a plain function.
     #[doc(hidden)]
-    pub const fn stopped(self, _passive: Passive) {}
+    pub fn stop(self, _passive: Passive) {
+        self.0();
+    }
 }
 
-/// The result of an async function. Its methods are found if those of [`Outcome`] itself do not apply.
+/// A call of an async function. Its methods are found if those of [`Call`] itself do not apply.
 #[doc(hidden)]
-pub trait AsyncOutcome {
+pub trait AsyncCall {
     /// Of the function that starts the driver.
-    fn started<T, E: Into<Error>>(self, passive: Passive) -> Result<T>
+    fn start<T, E: Into<Error>>(self, passive: Passive) -> Result<T>
     where
         Self: OfFuture<core::result::Result<T, E>>;
 
     /// Of the function that stops the driver.
-    fn stopped(self, passive: Passive)
+    fn stop(self, passive: Passive)
     where
         Self: OfFuture<()>;
 }
 
-/// An outcome that is a future with this output.
+/// A call that returns a future with this output.
 #[doc(hidden)]
 pub trait OfFuture<O> {
-    /// Waits for the future.
+    /// Makes the future, in the pool since the stack is small, and waits for it.
     fn wait(self, passive: Passive) -> wsk::Result<O>;
 }
 
-impl<F: Future> OfFuture<F::Output> for Outcome<F> {
+impl<C, F> OfFuture<F::Output> for Call<C>
+where
+    C: FnOnce() -> F,
+    F: Future,
+{
     fn wait(self, passive: Passive) -> wsk::Result<F::Output> {
-        rt::block_on(passive, self.0)
+        rt::block_on(passive, PoolBox::pin_with(self.0)?)
     }
 }
 
-impl<F: Future> AsyncOutcome for Outcome<F> {
-    fn started<T, E: Into<Error>>(self, passive: Passive) -> Result<T>
+impl<C, F> AsyncCall for Call<C>
+where
+    C: FnOnce() -> F,
+    F: Future,
+{
+    fn start<T, E: Into<Error>>(self, passive: Passive) -> Result<T>
     where
         Self: OfFuture<core::result::Result<T, E>>,
     {
         self.wait(passive)?.map_err(Into::into)
     }
 
-    fn stopped(self, passive: Passive)
+    fn stop(self, passive: Passive)
     where
         Self: OfFuture<()>,
     {
@@ -442,7 +438,7 @@ macro_rules! driver {
             registry_path: $crate::__private::PUNICODE_STRING,
         ) -> $crate::__private::NTSTATUS {
             #[allow(unused_imports, reason = "for async functions")]
-            use $crate::__private::AsyncOutcome as _;
+            use $crate::__private::AsyncCall as _;
             static SETTINGS: $crate::__private::Settings = $crate::__private::Settings {
                 name: $name,
                 pool_tag: *$pool_tag,
@@ -454,7 +450,7 @@ macro_rules! driver {
                     &SETTINGS,
                     driver,
                     registry_path,
-                    |driver| $crate::__private::Outcome($start(driver)).started(driver.passive()),
+                    |driver| $crate::__private::Call(|| $start(driver)).start(driver.passive()),
                     $crate::__stop!($($stop)?),
                 )
             }
@@ -481,7 +477,7 @@ macro_rules! __stop {
     };
     ($stop:path) => {
         ::core::option::Option::Some(|kept, passive| {
-            $crate::__private::Outcome($stop(kept, passive)).stopped(passive)
+            $crate::__private::Call(|| $stop(kept, passive)).stop(passive)
         })
     };
 }

@@ -32,6 +32,9 @@ impl Error {
     /// # extern crate wsk_host;
     /// ```
     #[must_use]
+    // Inlined, each error that a function may return would have its own place on the stack.
+    #[cold]
+    #[inline(never)]
     pub fn new(status: NTSTATUS, description: fmt::Arguments<'_>) -> Self {
         let status = if NT_SUCCESS(status) { STATUS_UNSUCCESSFUL } else { status };
         Self { status, text: Text::new(description) }

@@ -41,7 +41,8 @@
 //! | `wdk-sys` | nothing: the kernel's types are those of the crate wdk-sys | no |
 //!
 //! Each of the first four is a macro, which [`driver!`] calls. A driver with crates that bring their own (`wdk-panic`,
-//! `wdk-alloc`, the WDK's libraries) turns the feature off; one with an entry of its own calls the other macros.
+//! `wdk-alloc`, the WDK's libraries) turns the feature off; one with an entry of its own calls the other macros. In a KMDF driver,
+//! [`DeviceClient`] is what a device has of WSK, and `cargo wsk new --kind kmdf` makes such a driver.
 //!
 //! # Targets
 //!
@@ -54,6 +55,8 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod address;
+mod device_client;
 mod entry;
 mod error;
 #[cfg(feature = "log")]
@@ -65,9 +68,10 @@ mod parameters;
 mod runtime_symbols;
 mod state;
 
+pub use device_client::DeviceClient;
 pub use entry::Driver;
 pub use error::{Context, Error, Result};
-pub use message::print;
+pub use message::{print, set_name};
 pub use parameters::{Parameters, Text};
 
 /// For the macros of this crate.
@@ -76,5 +80,5 @@ pub mod __private {
     pub use wsk::pool::NonPaged;
     pub use wsk_sys::{NTSTATUS, PDRIVER_OBJECT, PUNICODE_STRING};
 
-    pub use crate::entry::{AsyncOutcome, Outcome, Settings, run};
+    pub use crate::entry::{AsyncCall, Call, Settings, run};
 }

@@ -1,11 +1,41 @@
 //! Messages to the kernel debugger.
 
+#![expect(unsafe_code, reason = "a static pointer to the driver's name")]
+
 use core::ffi::CStr;
 use core::fmt::{self, Write as _};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
-use wsk_sys::image::{DPFLTR_ERROR_LEVEL, DPFLTR_IHVNETWORK_ID, debug_print};
+use wsk_sys::image::{DPFLTR_ERROR_LEVEL, DPFLTR_IHVNETWORK_ID, debug_print, image_static};
 
-use crate::entry::Settings;
+/// The name of this driver; null until it is set. Every pointer stored here is to a static.
+static NAME: AtomicPtr<&'static str> = AtomicPtr::new(ptr::null_mut());
+
+fn stored_name() -> &'static AtomicPtr<&'static str> {
+    // SAFETY: a null pointer is zeroes, and this is the only call for this static.
+    unsafe { image_static(&NAME) }
+}
+
+/// Sets the prefix of the driver's messages, which is `wsk-driver` before. For a driver with an entry of its own;
+/// [`driver!`](crate::driver) does it.
+///
+/// IRQL: any.
+///
+/// ```
+/// wsk_driver::set_name(&"hello");
+/// wsk_driver::println!("starting"); // hello: starting
+/// # extern crate wsk_host;
+/// ```
+pub fn set_name(name: &'static &'static str) {
+    stored_name().store(ptr::from_ref(name).cast_mut(), Ordering::Release);
+}
+
+fn name() -> &'static str {
+    let name = stored_name().load(Ordering::Acquire);
+    // SAFETY: the pointer is null, or to a static, since `set_name` stores no other.
+    unsafe { name.as_ref() }.map_or("wsk-driver", |name| name)
+}
 
 /// Sends a one-line message to the kernel debugger, with the name of the driver before it. Does not allocate; a message
 /// longer than 480 bytes is truncated.
@@ -25,7 +55,7 @@ macro_rules! println {
 ///
 /// IRQL: <= `DISPATCH_LEVEL`.
 pub fn print(message: fmt::Arguments<'_>) {
-    let name = Settings::current().map_or("wsk-driver", |settings| settings.name);
+    let name = name();
     // The debugger accepts 512 bytes per message.
     let mut line = Text::<482>::new(format_args!("{name}: {message}"));
     line.end_line();

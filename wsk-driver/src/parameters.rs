@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "calls registry functions")]
 
 use core::mem::offset_of;
+use core::net::SocketAddr;
 use core::ptr;
 
 use wsk::Buffer;
@@ -18,6 +19,7 @@ use wsk_sys::{
     UNICODE_STRING, ZwClose, ZwOpenKey, ZwQueryValueKey, unicode_string,
 };
 
+use crate::address;
 use crate::error::{Context as _, Error, Result};
 
 /// The maximum length of a string in UTF-16 code units, including the NUL.
@@ -127,6 +129,39 @@ impl Parameters {
         let units = data.bytes().unwrap_or_default().chunks_exact(size_of::<u16>());
         let units = units.filter_map(|unit| unit.try_into().ok().map(u16::from_ne_bytes));
         Text::from_utf16(units).map(Some).context(format_args!("the parameter {name}"))
+    }
+
+    /// An address: a `REG_SZ` such as `192.0.2.1:514` or `[2001:db8::1]:514`.
+    ///
+    /// ```
+    /// use wsk_driver::{Driver, Result};
+    ///
+    /// fn start(driver: &Driver) -> Result<()> {
+    ///     match driver.parameters().address("Server")? {
+    ///         Some(server) => wsk_driver::println!("sending to {server}"),
+    ///         None => wsk_driver::println!("the parameter Server is not set"),
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # extern crate wsk_host;
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INVALID_PARAMETER` if the text is no address with a port.
+    /// - Those of [`text`](Self::text).
+    pub fn address(&self, name: &str) -> Result<Option<SocketAddr>> {
+        let Some(text) = self.text(name)? else {
+            return Ok(None);
+        };
+        let text = text.as_str();
+        match address::parse(text) {
+            Some(address) => Ok(Some(address)),
+            None => Err(Error::new(
+                STATUS_INVALID_PARAMETER,
+                format_args!("the parameter {name} is no address such as 192.0.2.1:514: {text}"),
+            )),
+        }
     }
 
     fn query(&self, name: &str, value_type: ULONG, size: usize) -> Result<Option<Data>> {

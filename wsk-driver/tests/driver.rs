@@ -254,9 +254,13 @@ mod parameters {
         let all = driver.parameters();
         let text = all.text("Text")?;
         let text = text.as_ref().map(Text::as_str);
-        match (all.number("Number")?, all.port("Port")?, text) {
-            (None, None, None) => STEPS.add("none"),
-            (Some(70_000), Some(65_535), Some("a\u{e9}\u{1F600}")) => STEPS.add("all"),
+        let address = all.address("Address")?;
+        match (all.number("Number")?, all.port("Port")?, text, address) {
+            (None, None, None, None) => STEPS.add("none"),
+            (Some(70_000), Some(65_535), Some("a\u{e9}\u{1F600}"), Some(address)) => {
+                assert_eq!(address, ([192, 0, 2, 1], 514).into());
+                STEPS.add("all");
+            }
             other => {
                 return Err(Error::new(STATUS_NOT_SUPPORTED, format_args!("{other:?}")));
             }
@@ -270,8 +274,12 @@ fn parameters_are_read() {
     let text = |text: &str| RegistryValue::String(text.to_owned());
     let number = RegistryValue::Dword;
     load(Some(parameters::DriverEntry), &[]).unwrap();
-    let all =
-        [("number", number(70_000)), ("PORT", number(65_535)), ("Text", text("a\u{e9}\u{1F600}"))];
+    let all = [
+        ("number", number(70_000)),
+        ("PORT", number(65_535)),
+        ("Text", text("a\u{e9}\u{1F600}")),
+        ("Address", text("192.0.2.1:514")),
+    ];
     load(Some(parameters::DriverEntry), &all).unwrap();
     assert_eq!(*parameters::STEPS.lock(), [["none"; 4], ["all"; 4]].concat());
 
@@ -280,6 +288,8 @@ fn parameters_are_read() {
         ("Port", number(65_536), 0xC000_000D_u32),
         ("Port", text("7"), 0xC000_0024),
         ("Number", text("7"), 0xC000_0024),
+        ("Address", text("192.0.2.1"), 0xC000_000D),
+        ("Address", number(1), 0xC000_0024),
         // In a buffer with room for it.
         ("Text", number(7), 0xC000_0024),
         // One code unit, with its NUL, too many.
@@ -367,4 +377,59 @@ fn a_panic_is_a_bug_check_with_message_file_and_line() {
     let (length, _) = rest.split_once(' ').unwrap();
     assert!(report.contains("bug check 0xE2757374 ("), "{report}");
     assert!(report.contains(&format!(", {length}, {line})")), "{report}");
+}
+
+/// As a Plug and Play driver with two devices, whose lives overlap.
+#[test]
+fn every_device_has_a_client_of_its_own() {
+    use std::net::Ipv4Addr;
+
+    use wsk::irql::Passive;
+    use wsk::{TcpListener, TcpStream};
+    use wsk_driver::{Context as _, DeviceClient, Result};
+    use wsk_sys::STATUS_ADDRESS_ALREADY_EXISTS;
+
+    static STEPS: Steps = Steps::new();
+
+    // SAFETY: on a host, a test's thread runs at PASSIVE_LEVEL.
+    let passive = unsafe { Passive::assume() };
+    let start = |port: u16, kept: &'static str| {
+        DeviceClient::start(passive, 1, async |wsk, spawner| -> Result<Dropped> {
+            let listener = TcpListener::bind(wsk, (Ipv4Addr::LOCALHOST, port))
+                .await
+                .context(format_args!("cannot serve on port {port}"))?;
+            let task = Dropped(&STEPS, "a task is dropped");
+            spawner.spawn(async move {
+                let _task = task;
+                while listener.accept().await.is_ok() {}
+            })?;
+            Ok(Dropped(&STEPS, kept))
+        })
+    };
+    for timing in [Timing::Inline, Timing::Deferred, Timing::Mixed(1)] {
+        let host = Host::new(Config::default().timing(timing));
+        let _entered = host.enter();
+        let first = start(7, "the first").unwrap();
+        let second = start(8, "the second").unwrap();
+        assert_eq!(first.kept().1, "the first");
+
+        // The port of another device: what was started ends.
+        let error = start(7, "the third").err().unwrap();
+        assert_eq!(error.status(), STATUS_ADDRESS_ALREADY_EXISTS);
+        assert!(error.to_string().starts_with("cannot serve on port 7: "), "{error}");
+
+        first.stop(passive);
+        assert_eq!(*STEPS.lock(), ["a task is dropped", "the first"]);
+        // The other serves on.
+        DeviceClient::start(passive, 1, async |wsk, _| {
+            TcpStream::connect(wsk, (Ipv4Addr::LOCALHOST, 8)).await?.shutdown().await
+        })
+        .unwrap()
+        .stop(passive);
+        second.stop(passive);
+        wsk::unload(passive);
+        assert_eq!(std::mem::take(&mut *STEPS.lock())[2..], ["a task is dropped", "the second"]);
+        host.settle();
+        assert_eq!(host.outstanding_allocations(), 0, "{timing:?}");
+    }
 }

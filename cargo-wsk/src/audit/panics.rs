@@ -12,8 +12,6 @@ use crate::image::{Callee, Function, Image};
 ///
 /// - Every `async fn` panics if it is polled after it was ready. Neither `.await` nor wsk does that; an executor that
 ///   does breaks the contract of `Future`.
-/// - The parser of addresses, which only `address::parse` calls, indexes arrays of its own, of constant sizes, with
-///   numbers that it has counted up to these; and asserts a radix, which is 10 or 16.
 /// - Whether a character is printable is looked up in constant tables by constant numbers.
 const ALLOWED: [&str; 1] = ["core::panicking::panic_const::panic_const_async_fn_resumed"];
 

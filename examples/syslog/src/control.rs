@@ -1,8 +1,11 @@
 //! The control port: lines of text over TCP.
 
-use wsk::{BufferedStream, ErrorKind, Result, TcpListener};
+use core::fmt::Write as _;
 
-use crate::message::{Message, Severity};
+use wsk::pool::PoolBox;
+use wsk::{Buffer, BufferedStream, ErrorKind, Result, TcpListener, TcpStream};
+
+use crate::message::{Cursor, Severity};
 use crate::queue::Sender;
 
 /// The maximum length of a line.
@@ -21,16 +24,23 @@ const LINE: usize = 512;
 pub async fn control(listener: TcpListener, sender: Sender) -> Result<()> {
     loop {
         match listener.accept().await {
-            // A connection that fails ends by itself; the next one may work.
-            Ok((stream, _peer)) => drop(serve(BufferedStream::new(stream), &sender).await),
+            // A connection that fails ends by itself; the next one may work. Its state is in the pool: a task's own state is
+            // on the stack while the task is spawned.
+            Ok((stream, _peer)) => {
+                if let Ok(connection) = PoolBox::pin_with(|| serve(stream, &sender)) {
+                    let _ = connection.await;
+                }
+            }
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
             Err(error) => return Err(error),
         }
     }
 }
 
-async fn serve(mut stream: BufferedStream, sender: &Sender) -> Result<()> {
-    let mut line = [0; LINE];
+async fn serve(stream: TcpStream, sender: &Sender) -> Result<()> {
+    let mut stream = BufferedStream::new(stream);
+    let mut line = Buffer::new(LINE)?;
+    let mut answer = Buffer::new(LINE)?;
     loop {
         let command = stream.read_line(&mut line).await?;
         if command.is_empty() {
@@ -42,15 +52,14 @@ async fn serve(mut stream: BufferedStream, sender: &Sender) -> Result<()> {
             stream.write_all(b"ok\n").await?;
         } else if command == "stats" {
             let statistics = sender.statistics();
-            // As a message, which is a text in a place of its own.
-            let answer = Message::new(
-                Severity::Informational,
-                format_args!(
-                    "sent {} dropped {} failed {}\n",
-                    statistics.sent, statistics.dropped, statistics.failed
-                ),
+            let mut text = Cursor::new(&mut answer);
+            // Three numbers always fit.
+            let _ = writeln!(
+                text,
+                "sent {} dropped {} failed {}",
+                statistics.sent, statistics.dropped, statistics.failed
             );
-            stream.write_all(answer.text().as_bytes()).await?;
+            stream.write_all(text.written()).await?;
         } else {
             stream.write_all(b"unknown command: use `log TEXT` or `stats`\n").await?;
         }

@@ -71,3 +71,32 @@ impl fmt::Display for Message {
         write!(f, "<{priority}>1 - - wsk-syslog - - - \u{feff}{}", self.text())
     }
 }
+
+/// Writes text into bytes.
+pub(crate) struct Cursor<'a> {
+    bytes: &'a mut [u8],
+    length: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(bytes: &'a mut [u8]) -> Self {
+        Self { bytes, length: 0 }
+    }
+
+    /// The text so far.
+    pub(crate) fn written(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl fmt::Write for Cursor<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.bytes.get_mut(self.length..).and_then(|room| room.get_mut(..text.len()));
+        let Some(room) = room else {
+            return Err(fmt::Error);
+        };
+        room.copy_from_slice(text.as_bytes());
+        self.length += text.len();
+        Ok(())
+    }
+}

@@ -4,10 +4,11 @@ use core::fmt::{self, Write as _};
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use wsk::pool::PoolBox;
 use wsk::sync::{Arc, mpsc};
 use wsk::{BufResult, Buffer, Result, UdpSocket};
 
-use crate::message::{Message, Severity};
+use crate::message::{Cursor, Message, Severity};
 
 /// The size of a datagram: every server takes it, and it fits into one packet.
 const DATAGRAM: usize = 480;
@@ -81,53 +82,52 @@ impl Sender {
 /// # Errors
 ///
 /// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory for a datagram. A datagram that the network refuses is counted.
-pub async fn send(socket: &UdpSocket, server: SocketAddr, mut queue: Queue) -> Result<()> {
+pub async fn send(socket: &UdpSocket, server: SocketAddr, queue: Queue) -> Result<()> {
+    // Its state is in the pool: a task's own state is on the stack while the task is spawned.
+    PoolBox::pin_with(|| send_all(socket, server, queue))?.await
+}
+
+async fn send_all(socket: &UdpSocket, server: SocketAddr, mut queue: Queue) -> Result<()> {
     let mut reported = 0;
     let mut buffer = Buffer::new(DATAGRAM)?;
-    while let Some(message) = queue.messages.recv().await {
-        buffer = send_one(socket, server, &message, buffer, &queue.counters).await?;
+    loop {
+        // The message itself is not kept while its datagram is sent: it would be in the task's memory.
+        let length = match queue.messages.recv().await {
+            Some(message) => write_datagram(&mut buffer, &message),
+            None => return Ok(()),
+        };
+        buffer = send_datagram(socket, server, buffer, length, &queue.counters).await?;
         let dropped = queue.counters.dropped.load(Ordering::Relaxed);
         if dropped != reported {
-            let count = dropped.wrapping_sub(reported);
-            let message = Message::new(Severity::Warning, format_args!("{count} messages dropped"));
-            buffer = send_one(socket, server, &message, buffer, &queue.counters).await?;
+            let length = write_drops(&mut buffer, dropped.wrapping_sub(reported));
+            buffer = send_datagram(socket, server, buffer, length, &queue.counters).await?;
             reported = dropped;
         }
     }
-    Ok(())
 }
 
-async fn send_one(
-    socket: &UdpSocket,
-    server: SocketAddr,
-    message: &Message,
-    mut buffer: Buffer,
-    counters: &Counters,
-) -> Result<Buffer> {
-    let mut datagram = Cursor { bytes: &mut buffer, length: 0 };
+/// Writes a message as it is sent. Returns its size.
+fn write_datagram(buffer: &mut [u8], message: &Message) -> usize {
+    let mut datagram = Cursor::new(buffer);
     // A message always fits: its text, and less than 100 bytes around it.
     let _ = write!(datagram, "{message}");
-    let length = datagram.length;
+    datagram.written().len()
+}
+
+fn write_drops(buffer: &mut [u8], count: u64) -> usize {
+    let message = Message::new(Severity::Warning, format_args!("{count} messages dropped"));
+    write_datagram(buffer, &message)
+}
+
+async fn send_datagram(
+    socket: &UdpSocket,
+    server: SocketAddr,
+    buffer: Buffer,
+    length: usize,
+    counters: &Counters,
+) -> Result<Buffer> {
     let BufResult(result, sent) = socket.send_to(buffer.slice(..length)?, server).await;
     let counter = if result.is_ok() { &counters.sent } else { &counters.failed };
     counter.fetch_add(1, Ordering::Relaxed);
     Ok(sent.into_inner())
-}
-
-/// Writes text into bytes.
-struct Cursor<'a> {
-    bytes: &'a mut [u8],
-    length: usize,
-}
-
-impl fmt::Write for Cursor<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = self.bytes.get_mut(self.length..).and_then(|room| room.get_mut(..text.len()));
-        let Some(room) = room else {
-            return Err(fmt::Error);
-        };
-        room.copy_from_slice(text.as_bytes());
-        self.length += text.len();
-        Ok(())
-    }
 }

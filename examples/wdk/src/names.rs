@@ -10,8 +10,8 @@ use wdk_sys::{IO_STATUS_BLOCK, KEVENT, NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, UN
 use wsk::Provider;
 use wsk::irql::Passive;
 use wsk_sys::{
-    Executive, FALSE, IoSetCompletionRoutine, KernelMode, NS_ALL, NotificationEvent, PADDRINFOEXW,
-    STATUS_INSUFFICIENT_RESOURCES, STATUS_MORE_PROCESSING_REQUIRED, STATUS_NOT_SUPPORTED, TRUE,
+    Executive, FALSE, IoSetCompletionRoutine, KernelMode, NS_ALL, NT_SUCCESS, NotificationEvent,
+    PADDRINFOEXW, STATUS_INSUFFICIENT_RESOURCES, STATUS_MORE_PROCESSING_REQUIRED, STATUS_NOT_SUPPORTED, TRUE,
     fields, unicode_string,
 };
 
@@ -58,7 +58,7 @@ pub(crate) fn count_addresses(wsk: &Provider, _passive: Passive) -> Addresses {
     // SAFETY: the `Passive` token proves PASSIVE_LEVEL. `call` passes the IRP to WSK, which completes every IRP.
     let result = unsafe { wait_for(call) };
     let status = fields::status(&result);
-    if !wdk::nt_success(status) {
+    if !NT_SUCCESS(status) {
         return Addresses { status, count: 0 };
     }
     let mut count = 0;

@@ -16,7 +16,7 @@ use crate::project;
 use crate::regen::{BindingsConfig, report};
 
 /// Where the stand-in is, from the project's root.
-const STAND_IN: &str = "wsk-sys/tests/wdk-sys/stand-in/wdk-sys/src";
+const STAND_IN: &str = "cargo-wsk/stand-in/wdk-sys";
 
 /// Options of `cargo xtask wdk-sys`.
 #[derive(clap::Args)]

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use xshell::{Cmd, Shell, cmd};
 
+use cargo_wsk::audit::Report;
 use cargo_wsk::build::{self, Arch, Build};
 use cargo_wsk::setup;
 
@@ -25,7 +26,7 @@ pub(super) const MIRI: &str = "miri";
 pub(super) const LICENSES: &str = "licenses";
 pub(super) const SEMVER: &str = "semver";
 
-pub(super) static STEPS: [Step; 34] = [
+pub(super) static STEPS: [Step; 35] = [
     Step {
         name: "format",
         is_for_releases: false,
@@ -121,7 +122,7 @@ pub(super) static STEPS: [Step; 34] = [
     Step {
         name: "wdk-sys-tests",
         is_for_releases: true,
-        about: "the same for arm64, and tests of wsk with these types",
+        about: "the same for arm64, new projects for KMDF, and tests of wsk with these types",
         needs: nothing,
         run: wdk_sys_tests,
     },
@@ -190,7 +191,7 @@ pub(super) static STEPS: [Step; 34] = [
         // is particular to arm64 is in `audit-all`. Without optimization, compiled code calls more functions of a C library.
         name: "drivers-all",
         is_for_releases: true,
-        about: "every example driver builds for x64 and arm64, however it is optimized, and never for a host",
+        about: "every example driver builds for x64 and arm64, and passes its audit; none builds for a host",
         needs: nothing,
         run: drivers_all,
     },
@@ -281,10 +282,34 @@ pub(super) static STEPS: [Step; 34] = [
         needs: wine_web,
         run: || wine::test("web"),
     },
+    Step {
+        // Wine has no UDP. The rest is tested on the host, by `units`.
+        name: "wine-syslog",
+        is_for_releases: true,
+        about: "the control port of the syslog driver in Wine",
+        needs: wine_needs,
+        run: || wine::test("syslog"),
+    },
+];
+
+/// The crates whose code for Windows `lint` checks.
+const LINTED_FOR_WINDOWS: [&str; 9] = [
+    "wsk",
+    "wsk-sys",
+    "wsk-driver",
+    "echo",
+    "echo-driver",
+    "syslog",
+    "syslog-driver",
+    "alloc-check",
+    "audit-driver",
 ];
 
 /// The examples that are drivers.
 const EXAMPLES: [&str; 3] = ["echo", "syslog", "web"];
+
+/// Those without other crates' code, which may panic.
+const AUDITED: [&str; 2] = ["echo", "syslog"];
 
 /// The profile of drivers that are not optimized. It shares what runs on the host, such as macros, with all other builds.
 const DEV: &str = "dev";
@@ -334,11 +359,7 @@ fn libclangs() -> Result<()> {
 fn lint() -> Result<()> {
     linted(&[&["build", "--all-targets"], &units::DEFAULT[..]].concat())?;
     // What is otherwise for arm64 is compiled by other steps.
-    lint_for_windows(
-        &["wsk", "wsk-sys", "wsk-driver", "echo", "echo-driver", "alloc-check", "audit-driver"]
-            .map(|name| ["--package", name])
-            .concat(),
-    )
+    lint_for_windows(&LINTED_FOR_WINDOWS.map(|name| ["--package", name]).concat())
 }
 
 /// `lint` has all features of wsk on, and the drivers of `drivers` none.
@@ -368,8 +389,9 @@ fn wdk_sys() -> Result<()> {
 }
 
 fn wdk_sys_tests() -> Result<()> {
-    in_place_of_wdk_sys(&["test", "--package", "wdk-sys-check"])?;
-    in_place_of_wdk_sys(&check_for(setup::TARGETS[1]))
+    in_place_of_wdk_sys(&check_for(setup::TARGETS[1]))?;
+    template::check_kmdf()?;
+    in_place_of_wdk_sys(&["test", "--package", "wdk-sys-check"])
 }
 
 fn check_for(target: &str) -> [&str; 7] {
@@ -452,7 +474,16 @@ fn unoptimized(arch: Arch) -> Build<'static> {
 fn drivers_all() -> Result<()> {
     for arch in Arch::ALL {
         for name in EXAMPLES {
-            print!("{}", driver::describe(&driver::build(name, arch)?)?);
+            let image = driver::build(name, arch)?;
+            print!("{}", driver::describe(&image)?);
+            if AUDITED.contains(&name) {
+                let findings = Report::of(&image, Some(template::BUDGET))?.findings;
+                ensure!(
+                    findings.is_empty(),
+                    "the audit of {} finds {findings:#?}",
+                    image.display()
+                );
+            }
         }
         driver::describe(&Build::release(ALLOC_CHECK, arch).compile(project::workspace()?)?)?;
         driver::describe(&unoptimized(arch).compile(project::workspace()?)?)?;

@@ -12,8 +12,8 @@ use xshell::{Shell, cmd};
 
 use crate::{project, wine};
 
-/// The stack that a call of a new driver may use. A kernel stack has 24 KiB.
-const BUDGET: u32 = 4096;
+/// The stack that a call of a new driver, or of an example, may use. A kernel stack has 24 KiB.
+pub(super) const BUDGET: u32 = 4096;
 
 /// A new driver links, not optimized, and has no defect that does not depend on optimization.
 pub(super) fn build() -> Result<()> {
@@ -26,7 +26,8 @@ pub(super) fn build() -> Result<()> {
 
 /// New projects pass their own tests; the driver builds optimized, passes the audit, and runs in Wine.
 pub(super) fn run() -> Result<()> {
-    for (name, kind) in [("hello-lib", Kind::Lib), ("hello", Kind::Wdm)] {
+    for (name, kind) in [("hello-lib", Kind::Lib), ("hello-kmdf", Kind::Kmdf), ("hello", Kind::Wdm)]
+    {
         let workspace = create(name, kind)?;
         let shell = Shell::new()?;
         shell.change_dir(workspace.root());
@@ -45,6 +46,19 @@ pub(super) fn run() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The driver of a new project for KMDF compiles for both processors, and is formatted.
+pub(super) fn check_kmdf() -> Result<()> {
+    let workspace = create("hello-kmdf", Kind::Kmdf)?;
+    let driver = workspace.root().join("driver");
+    let locked = project::root().join("wsk-sys").join("tests").join("wdk-sys").join("Cargo.lock");
+    fs::copy(locked, driver.join("Cargo.lock"))?;
+    let shell = Shell::new()?;
+    shell.change_dir(&driver);
+    cmd!(shell, "cargo fmt --all --check").run().context("the new driver is not formatted")?;
+    let driver = Workspace::find(Some(&driver.join("Cargo.toml")))?;
+    cargo_wsk::check::check(&driver, None, &Arch::ALL)
 }
 
 /// Creates a project in a folder of its own. It is built in this project's target folder, which has what it depends on.

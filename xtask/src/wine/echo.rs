@@ -8,13 +8,13 @@ use anyhow::{Context, Result, ensure};
 
 use cargo_wsk::wine::{Channels, Log, Prefix};
 
-use super::host;
 use super::test::{LoadableDriver, PoolUsage};
+use super::{PORT, host};
 use crate::project;
 
 pub(super) fn checks(image: &Path, log: &Log) -> Result<()> {
     let prefix = Prefix::create(&project::scratch()?, log, Channels::Messages)?;
-    let run = LoadableDriver { prefix: &prefix, name: "echo", image, log };
+    let run = LoadableDriver { prefix: &prefix, name: "echo", port: PORT, image, log };
 
     let driver = run.load()?;
     for (name, check) in echo_checks::CHECKS {
@@ -73,7 +73,7 @@ fn no_growth(few: PoolUsage, many: PoolUsage) -> Result<()> {
 /// The driver's own count is worth something only if it is right: Wine counts, too.
 fn count_by_wine(image: &Path, log: &Log) -> Result<()> {
     let prefix = Prefix::create(&project::scratch()?, log, Channels::Kernel)?;
-    let run = LoadableDriver { prefix: &prefix, name: "echo", image, log };
+    let run = LoadableDriver { prefix: &prefix, name: "echo", port: PORT, image, log };
     let driver = run.load_and("a short conversation, for the count", |server| {
         echo_checks::one_after_another(server, 10)
     })?;

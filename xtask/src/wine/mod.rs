@@ -1,6 +1,7 @@
 //! `cargo xtask wine`: runs an example driver in Wine, on Linux, until Ctrl-C, or tests it there.
 
 mod echo;
+mod syslog;
 mod test;
 mod web;
 
@@ -67,7 +68,8 @@ pub(crate) static WEB_NEEDS: [Dependency; 2] = [
 /// Serves until Ctrl-C.
 fn serve(name: &str, port: Option<u16>, url: Option<&str>) -> Result<()> {
     let address = address(port)?;
-    let mut parameters = vec![self::port(address.port())];
+    let port = if name == "syslog" { CONTROL } else { PORT };
+    let mut parameters = vec![self::port(port, address.port())];
     parameters.extend(url.map(self::url));
     let talk = match name {
         "web" => format!("curl http://{address}/square/12"),
@@ -80,9 +82,15 @@ fn serve(name: &str, port: Option<u16>, url: Option<&str>) -> Result<()> {
     )
 }
 
+/// The parameter of most drivers that is the port to serve on.
+const PORT: &str = "Port";
+
+/// The same of the syslog driver.
+const CONTROL: &str = "Control";
+
 /// The port that a driver serves on.
-fn port(port: u16) -> Parameter {
-    ("Port".to_owned(), RegistryValue::Number(port.into()))
+fn port(name: &str, port: u16) -> Parameter {
+    (name.to_owned(), RegistryValue::Number(port.into()))
 }
 
 /// The host that a driver serves at.

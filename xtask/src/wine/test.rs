@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use cargo_wsk::build::Arch;
 use cargo_wsk::wine::{Channels, DriverService, Log, Parameter, Prefix, netio};
 
-use super::{echo, free_port, port, web};
+use super::{PORT, echo, free_port, port, syslog, web};
 use crate::{driver, project};
 
 /// The time that a check may take. The longest one, with 10,000 connections, takes about 20 s here.
@@ -26,6 +26,7 @@ type Checks = fn(&Path, &Log) -> Result<()>;
 pub(crate) fn run(name: &str) -> Result<()> {
     let checks: Checks = match name {
         "echo" => echo::checks,
+        "syslog" => syslog::checks,
         "web" => web::checks,
         _ => bail!("the driver `{name}` has no checks"),
     };
@@ -42,7 +43,7 @@ pub(crate) fn run_new(name: &str, image: &Path) -> Result<()> {
     let log = Log::kept();
     let checks = || {
         let prefix = Prefix::create(&project::scratch()?, &log, Channels::Messages)?;
-        let run = LoadableDriver { prefix: &prefix, name, image, log: &log };
+        let run = LoadableDriver { prefix: &prefix, name, port: PORT, image, log: &log };
         let driver = run.load()?;
         for (name, check) in echo_checks::CHECKS {
             let server = driver.server;
@@ -78,6 +79,8 @@ fn repeat(image: &Path, checks: Checks) -> Result<()> {
 pub(super) struct LoadableDriver<'a> {
     pub(super) prefix: &'a Prefix,
     pub(super) name: &'a str,
+    /// The parameter that is the port to serve on.
+    pub(super) port: &'a str,
     pub(super) image: &'a Path,
     pub(super) log: &'a Log,
 }
@@ -107,7 +110,7 @@ impl<'a> LoadableDriver<'a> {
     pub(super) fn load_with(&self, parameters: &[Parameter]) -> Result<LoadedDriver<'a>> {
         let number = free_port()?;
         let from = self.log.end();
-        let parameters = [parameters, &[port(number)]].concat();
+        let parameters = [parameters, &[port(self.port, number)]].concat();
         let service = DriverService::start(self.prefix, self.name, self.image, &parameters)?;
         let server = SocketAddr::from((Ipv4Addr::LOCALHOST, number));
         Ok(LoadedDriver { service, server, log: self.log, from })
@@ -126,13 +129,19 @@ impl<'a> LoadableDriver<'a> {
 
     pub(super) fn load_on_a_used_port(&self) -> Result<()> {
         let taken = std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-        let parameters = [port(taken.local_addr()?.port())];
+        let parameters = [port(self.port, taken.local_addr()?.port())];
+        self.refuses_to_start(&parameters, "cannot serve on port")
+            .context("the port of another program")
+    }
+
+    /// Checks that the driver does not start with these parameters, and names the reason.
+    pub(super) fn refuses_to_start(&self, parameters: &[Parameter], reason: &str) -> Result<()> {
         let from = self.log.end();
         ensure!(
-            DriverService::start(self.prefix, self.name, self.image, &parameters).is_err(),
-            "the driver started although its port was taken"
+            DriverService::start(self.prefix, self.name, self.image, parameters).is_err(),
+            "the driver started; it should have said `{reason}`"
         );
-        self.log.wait_for(from, "cannot serve on port", Duration::from_secs(10)).map(drop)
+        self.log.wait_for(from, reason, Duration::from_secs(10)).map(drop)
     }
 
     /// Runs a check, which must end in time, and looks for crashes after it.

@@ -11,12 +11,12 @@ use cargo_wsk::wine::{Channels, Log, Prefix};
 use web_checks::{CHECKS, Origin};
 
 use super::test::LoadableDriver;
-use super::url;
+use super::{PORT, url};
 use crate::project;
 
 pub(super) fn checks(image: &Path, log: &Log) -> Result<()> {
     let prefix = Prefix::create(&project::scratch()?, log, Channels::Messages)?;
-    let run = LoadableDriver { prefix: &prefix, name: "web", image, log };
+    let run = LoadableDriver { prefix: &prefix, name: "web", port: PORT, image, log };
     let with = |page: &str| run.load_with(&[url(page)]);
 
     let origin = Origin::start(&project::scratch()?)?;

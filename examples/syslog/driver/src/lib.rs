@@ -3,18 +3,18 @@
 //!
 //! | name | type | meaning |
 //! |---|---|---|
-//! | `Server` | string | the address of the syslog server, such as `192.0.2.1:514`; required |
-//! | `Watch` | DWORD | the UDP port whose datagrams are reported; 5140 by default |
+//! | `Server` | string | the address of the syslog server, such as `192.0.2.1:514`; without one, messages are counted as dropped |
+//! | `Watch` | DWORD | the UDP port whose datagrams are reported, or 0 for none; 5140 by default |
 //! | `Control` | DWORD | the TCP port for `log TEXT` and `stats`, on this machine only; 5141 by default |
 
 #![cfg_attr(windows, no_std)]
 
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use syslog::{Sender, Watch};
+use syslog::{Queue, Sender, Watch};
 use wsk::socket::{DatagramSocket, Family};
 use wsk::{TcpListener, UdpSocket};
-use wsk_driver::{Context as _, Driver, Error, Result};
+use wsk_driver::{Context as _, Driver, Result};
 
 wsk_driver::driver! {
     name: "syslog",
@@ -22,46 +22,57 @@ wsk_driver::driver! {
     start: start,
 }
 
-/// The status of a parameter that is missing or malformed.
-const STATUS_INVALID_PARAMETER: i32 = i32::from_ne_bytes(0xC000_000D_u32.to_ne_bytes());
-
 /// Starts the tasks. The driver keeps the watched socket, whose callbacks fill the queue.
-async fn start(driver: &Driver) -> Result<DatagramSocket<Watch>> {
+async fn start(driver: &Driver) -> Result<Option<DatagramSocket<Watch>>> {
     let parameters = driver.parameters();
     let watch = parameters.port("Watch")?.unwrap_or(5140);
     let control = parameters.port("Control")?.unwrap_or(5141);
-    let server: Option<SocketAddr> =
-        parameters.text("Server")?.and_then(|server| server.as_str().parse().ok());
-    let server = server.ok_or_else(|| {
-        let what = format_args!("the parameter Server is no address such as 192.0.2.1:514");
-        Error::new(STATUS_INVALID_PARAMETER, what)
-    })?;
-
-    let wsk = driver.wsk()?;
+    let server = parameters.address("Server")?;
     let (sender, queue) = Sender::new(256)?;
-    let any = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-    let any: SocketAddr = any.parse().map_err(|_| {
-        Error::new(STATUS_INVALID_PARAMETER, format_args!("no address of the family of {server}"))
-    })?;
-    let socket = UdpSocket::bind(wsk, any).await.context("the socket to the server")?;
+    match server {
+        Some(server) => start_sending(driver, server, queue).await?,
+        // The queue has no other end, and refuses messages.
+        None => wsk_driver::println!("without the parameter Server, messages are dropped"),
+    }
+    start_control(driver, control, sender.clone()).await?;
+    if watch == 0 {
+        return Ok(None);
+    }
+    let watched = DatagramSocket::builder(driver.wsk()?, Family::INET)
+        .events(Watch::new(sender))
+        .bind((Ipv4Addr::UNSPECIFIED, watch))
+        .await;
+    let watched = watched.context(format_args!("cannot watch port {watch}"))?;
+    wsk_driver::println!("watching port {watch}");
+    Ok(Some(watched))
+}
+
+/// Starts the task that sends the messages.
+async fn start_sending(driver: &Driver, server: SocketAddr, queue: Queue) -> Result<()> {
+    let any: IpAddr = match server {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind(driver.wsk()?, (any, 0)).await;
+    let socket = socket.context(format_args!("cannot send to {server}"))?;
     driver.spawn(async move {
         if let Err(error) = syslog::send(&socket, server, queue).await {
             wsk_driver::println!("no more messages can be sent to {server}: {error}");
         }
     })?;
-    let listener = TcpListener::bind(wsk, (Ipv4Addr::LOCALHOST, control)).await;
-    let listener = listener.context(format_args!("cannot serve on port {control}"))?;
-    let commands = sender.clone();
+    wsk_driver::println!("sending to {server}");
+    Ok(())
+}
+
+/// Starts the task that serves the control port.
+async fn start_control(driver: &Driver, port: u16, sender: Sender) -> Result<()> {
+    let listener = TcpListener::bind(driver.wsk()?, (Ipv4Addr::LOCALHOST, port)).await;
+    let listener = listener.context(format_args!("cannot serve on port {port}"))?;
     driver.spawn(async move {
-        if let Err(error) = syslog::control(listener, commands).await {
+        if let Err(error) = syslog::control(listener, sender).await {
             wsk_driver::println!("no more commands can be accepted: {error}");
         }
     })?;
-    let watched = DatagramSocket::builder(wsk, Family::INET)
-        .events(Watch::new(sender))
-        .bind((Ipv4Addr::UNSPECIFIED, watch))
-        .await;
-    let watched = watched.context(format_args!("cannot watch port {watch}"))?;
-    wsk_driver::println!("watching port {watch} for {server}; commands on port {control}");
-    Ok(watched)
+    wsk_driver::println!("commands on port {port}");
+    Ok(())
 }

@@ -18,6 +18,7 @@ use crate::entries::Foreign;
 calls! {
     "PoolBox::new": |value: u64| PoolBox::new(value);
     "PoolBox::pin": |value: u64| PoolBox::pin(value);
+    "PoolBox::pin_with": |make: fn() -> u64| PoolBox::pin_with(make);
     "PoolBox::into_inner": |boxed: PoolBox<u64>| PoolBox::into_inner(boxed);
     "PoolBox::into_pin": |boxed: PoolBox<u64>| PoolBox::into_pin(boxed);
     "PoolBox::deref": |boxed: &'static PoolBox<u64>| Deref::deref(boxed);

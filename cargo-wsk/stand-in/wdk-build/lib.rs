@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Has no values: the driver model is always WDM.
+/// Has no values: the driver model is always KMDF, which has all of WDM.
 #[derive(Debug)]
 pub enum ConfigError {}
 
@@ -14,7 +14,7 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Sets the driver model to WDM, as the real function does if the driver's manifest selects it.
+/// Sets the driver model to KMDF, as the real function does if the driver's manifest selects it.
 ///
 /// # Errors
 ///
@@ -24,7 +24,7 @@ pub fn configure_wdk_library_build() -> Result<(), ConfigError> {
     println!(
         r#"cargo::rustc-check-cfg=cfg(driver_model__driver_type, values("WDM","KMDF","UMDF"))"#
     );
-    println!(r#"cargo::rustc-cfg=driver_model__driver_type="WDM""#);
+    println!(r#"cargo::rustc-cfg=driver_model__driver_type="KMDF""#);
     Ok(())
 }
 
