@@ -1,13 +1,14 @@
-//! Builds Windows drivers on any system without a WDK, audits their images, and runs them in Wine.
+//! Builds Windows drivers on any system without a WDK, audits their images, and runs them in this process or in Wine.
 //!
 //! The program `cargo wsk` and this project's own checks of its drivers use this library.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod audit;
 pub mod build;
 pub mod check;
 pub mod image;
 pub mod project;
+pub mod run;
 pub mod setup;
 pub mod sign;
 pub mod wine;

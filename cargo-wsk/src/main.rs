@@ -1,16 +1,20 @@
-//! `cargo wsk`: creates a driver's project, builds and signs the driver, audits its image, and runs it in Wine.
+//! `cargo wsk`: creates a driver's project, builds and signs the driver, audits its image, and runs it in a process or in
+//! Wine.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::mpsc;
 
 use anyhow::{Context, Result, ensure};
 use cargo_wsk::audit::{Report, Summary};
 use cargo_wsk::build::{Arch, Build, driver_name};
 use cargo_wsk::project::{Kind, Project};
+use cargo_wsk::run::{ImageRun, windows};
 use cargo_wsk::wine::{self, RegistryValue};
 use cargo_wsk::{Workspace, setup, sign};
 use clap::{Args, Parser, Subcommand};
+use wsk_host::Windows;
 
 /// Cargo passes the name of the subcommand as the first argument.
 #[derive(Parser)]
@@ -38,6 +42,8 @@ enum Command {
     Audit(AuditArgs),
     /// Create a test certificate for `build --sign`: FILE.pfx, and FILE.cer for the test machine
     Certificate(CertificateArgs),
+    /// Run a driver's image in this process, on an emulated kernel under a verifier, until Ctrl-C (Linux on x64)
+    Run(RunArgs),
     /// Run a driver in its own Wine prefix, until Ctrl-C (Linux)
     Wine(WineArgs),
 }
@@ -148,6 +154,34 @@ struct CertificateArgs {
 }
 
 #[derive(Args)]
+#[command(after_help = RUN_HELP)]
+struct RunArgs {
+    /// The image to run [default: the driver of the current folder, which is built first]
+    #[arg(value_name = "FILE.sys")]
+    image: Option<PathBuf>,
+    #[command(flatten)]
+    driver: Driver,
+    /// Serve on the machine's network until Ctrl-C. This is the default
+    #[arg(long, conflicts_with = "seeds")]
+    real: bool,
+    /// Load and unload the driver on the simulated network, once for each of N seeds
+    #[arg(long, value_name = "N")]
+    seeds: Option<u64>,
+    /// A value below the driver's key `Parameters` in the registry: a number, or else a text
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parameter)]
+    parameters: Vec<(String, RegistryValue)>,
+    /// The emulated version of Windows, for instance 10.0.17763 or 11
+    #[arg(long, value_name = "VERSION", default_value = "11", value_parser = windows)]
+    windows: Windows,
+    /// Run the driver even if the host lacks some of its imports; a call of one ends it
+    #[arg(long)]
+    allow_missing: bool,
+}
+
+const RUN_HELP: &str = "This is no sandbox: the driver runs with your rights. Never run one that you do not trust.\n\n\
+    The process ends with a report if the driver breaks a rule.";
+
+#[derive(Args)]
 struct WineArgs {
     #[command(flatten)]
     driver: Driver,
@@ -176,6 +210,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check(&args).map(success),
         Command::Audit(args) => audit(&args),
         Command::Certificate(args) => certificate(&args).map(success),
+        Command::Run(args) => run(&args).map(success),
         Command::Wine(args) => wine(&args).map(success),
     };
     result.unwrap_or_else(|error| {
@@ -249,6 +284,45 @@ fn certificate(args: &CertificateArgs) -> Result<()> {
         args.file.display(),
         certificate.display()
     );
+    Ok(())
+}
+
+fn run(args: &RunArgs) -> Result<()> {
+    const FLAG: &str = "cargo wsk run --setup";
+    ensure!(
+        cfg!(all(target_os = "linux", target_arch = "x86_64")),
+        "`cargo wsk run` needs Linux on x64; `cargo test` runs the driver's source on this system"
+    );
+    let (interrupt, interrupted) = mpsc::channel();
+    ctrlc::set_handler(move || {
+        // The receiver is dropped when the driver is unloaded.
+        let _ = interrupt.send(());
+    })?;
+    let (image, name) = if let Some(image) = &args.image {
+        let name = image.file_stem().and_then(|name| name.to_str());
+        let name = name.with_context(|| format!("{} has no name", image.display()))?;
+        (image.clone(), name.to_owned())
+    } else {
+        let workspace = Workspace::find(args.driver.manifest_path.as_deref())?;
+        let x64 = [Arch::X64.target()];
+        setup::require_targets(workspace.root(), &x64, args.driver.setup, FLAG)?;
+        let name = driver_name(workspace.driver(args.driver.package.as_deref())?).to_owned();
+        (args.driver.build(&workspace, Arch::X64)?, name)
+    };
+    let run = ImageRun {
+        name: &name,
+        image: &image,
+        parameters: &args.parameters,
+        windows: args.windows,
+        allows_missing: args.allow_missing,
+    };
+    if let Some(seeds) = args.seeds {
+        run.with_seeds(seeds)?;
+        println!("{name} was loaded and unloaded with {seeds} seeds.");
+        return Ok(());
+    }
+    run.until_interrupted(&interrupted, || println!("{name} is loaded. Ctrl-C unloads it."))?;
+    println!("{name} was unloaded. It has left nothing behind.");
     Ok(())
 }
 

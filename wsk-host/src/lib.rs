@@ -67,6 +67,9 @@ mod config;
 mod driver;
 pub mod guide;
 mod host;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+#[doc(hidden)]
+pub mod images;
 pub mod kernel;
 #[doc = include_str!("../RULES.md")]
 pub mod rules {

@@ -1,6 +1,8 @@
-//! The test attribute of `wsk-host`, which documents it.
+//! The attributes of `wsk-host`, which documents them.
 
 #![forbid(unsafe_code)]
+
+mod export;
 
 use proc_macro_crate::{Error as CrateError, FoundCrate, crate_name};
 use proc_macro2::{Span, TokenStream};
@@ -16,6 +18,18 @@ pub fn test(
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
     expand(arguments.into(), item.into()).unwrap_or_else(|error| error.to_compile_error()).into()
+}
+
+/// Exports a function of the emulated kernel. For `wsk-host` alone.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn export(
+    arguments: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    export::expand(arguments.into(), item.into())
+        .unwrap_or_else(|error| error.to_compile_error())
+        .into()
 }
 
 /// The attribute's arguments.

@@ -28,7 +28,7 @@ use crate::kernel::ke::time::{KeQuerySystemTimePrecise, KeQueryUnbiasedInterrupt
 use crate::kernel::quarantine::Quarantine;
 use crate::verifier::{Origin, Rule, fatal_violation, kernel_violation, rule_violation};
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn MmBuildMdlForNonPagedPool(mdl: PMDL) {
     // SAFETY: the caller passes an initialized MDL of its own.
     let mdl = unsafe { &mut *mdl };
@@ -128,7 +128,7 @@ fn virtual_address(mdl: &MDL) -> PVOID {
 /// The tag of MDLs that the kernel allocates.
 const TAG: ULONG = u32::from_le_bytes(*b"Mdl ");
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) unsafe extern "C" fn IoAllocateMdl(
     address: PVOID,
     length: ULONG,
@@ -164,12 +164,12 @@ pub(crate) unsafe extern "C" fn IoAllocateMdl(
     mdl
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) extern "C" fn IoFreeMdl(mdl: PMDL) {
     free(mdl.cast(), TAG, "IoFreeMdl");
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn IoBuildPartialMdl(source: PMDL, target: PMDL, address: PVOID, length: ULONG) {
     // SAFETY: the caller passes a valid MDL.
     let source = unsafe { &*source };
@@ -194,7 +194,7 @@ unsafe extern "C" fn IoBuildPartialMdl(source: PMDL, target: PMDL, address: PVOI
     target.MappedSystemVa = virtual_address(target);
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) unsafe extern "C" fn MmProbeAndLockPages(
     mdl: PMDL,
     _mode: KPROCESSOR_MODE,
@@ -211,7 +211,7 @@ pub(crate) unsafe extern "C" fn MmProbeAndLockPages(
     Kernel::current().usage().lock_pages(ptr::from_mut(mdl).addr(), origin);
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) unsafe extern "C" fn MmUnlockPages(mdl: PMDL) {
     require_at_most(DISPATCH_LEVEL, "MmUnlockPages");
     // SAFETY: the caller passes an MDL of its own.
@@ -223,7 +223,7 @@ pub(crate) unsafe extern "C" fn MmUnlockPages(mdl: PMDL) {
     mdl.MdlFlags &= !(MDL_PAGES_LOCKED | MDL_MAPPED_TO_SYSTEM_VA);
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn MmMapLockedPagesSpecifyCache(
     mdl: PMDL,
     _mode: KPROCESSOR_MODE,
@@ -253,6 +253,7 @@ unsafe extern "C" fn MmMapLockedPagesSpecifyCache(
 #[unsafe(no_mangle)]
 unsafe extern "C" fn MmGetSystemRoutineAddress(name: PUNICODE_STRING) -> PVOID {
     require_at_most(PASSIVE_LEVEL, "MmGetSystemRoutineAddress");
+    let windows = Kernel::current().config().windows;
     let time = (KeQuerySystemTimePrecise as *const (), KeQueryUnbiasedInterruptTime as *const ());
     let routines: [(&str, WindowsVersion, *const ()); 3] = [
         ("ExAllocatePool2", since::ExAllocatePool2, ExAllocatePool2 as *const ()),
@@ -266,7 +267,6 @@ unsafe extern "C" fn MmGetSystemRoutineAddress(name: PUNICODE_STRING) -> PVOID {
         routine.len() == length
             && routine.encode_utf16().enumerate().all(|(at, unit)| units.add(at).read() == unit)
     };
-    let windows = Kernel::current().config().windows;
     let found = routines.iter().find(|(routine, since, _)| windows.has(*since) && is_it(routine));
     found.map_or(ptr::null_mut(), |(_, _, address)| address.cast_mut().cast())
 }

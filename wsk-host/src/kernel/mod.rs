@@ -24,6 +24,7 @@
     reason = "the functions are C's, and so are the objects behind their pointers"
 )]
 
+pub(crate) mod abi;
 pub(crate) mod blocks;
 pub(crate) mod config;
 pub(crate) mod context;
@@ -32,6 +33,8 @@ mod fault;
 pub(crate) mod hang;
 pub(crate) mod holdings;
 mod image;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+pub(crate) mod imports;
 pub(crate) mod io;
 pub(crate) mod ke;
 pub(crate) mod loaded_image;
@@ -39,8 +42,8 @@ pub(crate) mod mm;
 mod ob;
 pub(crate) mod panics;
 pub(crate) mod progress;
-mod protection;
-mod ps;
+pub(crate) mod protection;
+pub(crate) mod ps;
 pub(crate) mod quarantine;
 pub(crate) mod random;
 pub(crate) mod registry;

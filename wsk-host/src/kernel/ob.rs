@@ -36,7 +36,7 @@ fn is_process(object: PVOID) -> bool {
     object.addr() == (&raw const PROCESS).addr()
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn IoGetCurrentProcess() -> PEPROCESS {
     (&raw const PROCESS).cast_mut().cast()
 }
@@ -45,7 +45,7 @@ fn count(references: usize) -> LONG_PTR {
     LONG_PTR::try_from(references).unwrap_or(LONG_PTR::MAX)
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) unsafe extern "C" fn ObfReferenceObject(object: PVOID) -> LONG_PTR {
     require_at_most(DISPATCH_LEVEL, "ObfReferenceObject");
     if is_process(object) {
@@ -65,7 +65,7 @@ pub(crate) unsafe extern "C" fn ObfReferenceObject(object: PVOID) -> LONG_PTR {
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) unsafe extern "C" fn ObfDereferenceObject(object: PVOID) -> LONG_PTR {
     require_at_most(DISPATCH_LEVEL, "ObfDereferenceObject");
     if is_process(object) {
@@ -92,7 +92,7 @@ pub(crate) unsafe extern "C" fn ObfDereferenceObject(object: PVOID) -> LONG_PTR 
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ObReferenceObjectByHandleWithTag(
     handle: HANDLE,
     access: ACCESS_MASK,
@@ -106,7 +106,7 @@ unsafe extern "C" fn ObReferenceObjectByHandleWithTag(
     unsafe { ObReferenceObjectByHandle(handle, access, object_type, mode, object, information) }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ObReferenceObjectByPointer(
     object: PVOID,
     _access: ACCESS_MASK,
@@ -122,26 +122,26 @@ unsafe extern "C" fn ObReferenceObjectByPointer(
     STATUS_SUCCESS
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ObfReferenceObjectWithTag(object: PVOID, _tag: ULONG) -> LONG_PTR {
     // SAFETY: the caller has a reference to the object.
     unsafe { ObfReferenceObject(object) }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ObfDereferenceObjectWithTag(object: PVOID, _tag: ULONG) -> LONG_PTR {
     // SAFETY: the caller gives up a reference to the object.
     unsafe { ObfDereferenceObject(object) }
 }
 
 /// An object whose end needs `PASSIVE_LEVEL` ends in a system thread, here as in `ObfDereferenceObject`.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ObDereferenceObjectDeferDelete(object: PVOID) {
     // SAFETY: the caller gives a reference of its own up.
     unsafe { ObfDereferenceObject(object) };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ObDereferenceObjectDeferDeleteWithTag(object: PVOID, _tag: ULONG) {
     // SAFETY: the caller gives a reference of its own up.
     unsafe { ObfDereferenceObject(object) };

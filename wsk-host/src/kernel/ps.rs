@@ -24,6 +24,7 @@ use wsk_sys::{
     STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS, ULONG, WaitAny,
 };
 
+use crate::kernel::abi::{self, Routine as _};
 use crate::kernel::context::is_in_client_routine;
 use crate::kernel::ex::queued_lock;
 use crate::kernel::holdings::{give_back, take};
@@ -118,7 +119,7 @@ thread_local! {
     static CURRENT: RefCell<Option<(Arc<ThreadObject>, ClientCall, Entered)>> = const { RefCell::new(None) };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn PsCreateSystemThread(
     handle: PHANDLE,
     _access: ULONG,
@@ -152,7 +153,7 @@ unsafe extern "C" fn PsCreateSystemThread(
         CURRENT.set(Some((Arc::clone(&this), running, entered)));
         // SAFETY: the routine may be called with this context, once, in a new thread (the contract of
         // `PsCreateSystemThread`).
-        unsafe { routine(context.get()) };
+        unsafe { routine.invoke((context.get(),)) };
         require_nothing_left(&of, "the end of a system thread");
         let current = CURRENT.take();
         if let Some((_, running, entered)) = current {
@@ -199,7 +200,7 @@ fn require_nothing_left(kernel: &Kernel, function: &str) {
 
 /// Ends the thread for the kernel: its object is signaled. The machine's thread stays, because its stack must not be
 /// unwound.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn PsTerminateSystemThread(_status: NTSTATUS) -> NTSTATUS {
     const NAME: &str = "PsTerminateSystemThread";
     require_at_most(PASSIVE_LEVEL, NAME);
@@ -216,6 +217,7 @@ extern "C" fn PsTerminateSystemThread(_status: NTSTATUS) -> NTSTATUS {
     // The machine's thread never ends, so it must not be joined.
     drop(thread.join().take());
     kernel.end_client(running);
+    abi::images::leave_all();
     thread.ended();
     drop(thread);
     drop(entered);
@@ -224,7 +226,7 @@ extern "C" fn PsTerminateSystemThread(_status: NTSTATUS) -> NTSTATUS {
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ZwWaitForSingleObject(
     handle: HANDLE,
     _alertable: BOOLEAN,
@@ -247,7 +249,7 @@ unsafe extern "C" fn ZwWaitForSingleObject(
     status
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) unsafe extern "C" fn ObReferenceObjectByHandle(
     handle: HANDLE,
     _access: ACCESS_MASK,
@@ -332,7 +334,7 @@ static THREAD_TYPE: u8 = 0;
 static THREAD_TYPE_POINTER: TypePointer = TypePointer(&raw const THREAD_TYPE);
 
 /// The type of threads: the address of a pointer to it, as the kernel exports it.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) static PsThreadType: TypePointer = TypePointer((&raw const THREAD_TYPE_POINTER).cast());
 
 /// Whether a type is the type of threads, or null, which accepts every type.
@@ -346,7 +348,7 @@ thread_local! {
 }
 
 /// The current thread's object. It has no reference for the caller.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) extern "C" fn KeGetCurrentThread() -> PVOID {
     let system =
         CURRENT.with(|current| current.borrow().as_ref().map(|(thread, ..)| Arc::as_ptr(thread)));
@@ -354,13 +356,13 @@ pub(crate) extern "C" fn KeGetCurrentThread() -> PVOID {
 }
 
 /// A multiple of four, as handles are, and never zero.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn PsGetCurrentThreadId() -> HANDLE {
     KeGetCurrentThread()
 }
 
 /// Of the system process, which all threads belong to.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn PsGetCurrentProcessId() -> HANDLE {
     ptr::without_provenance_mut(4)
 }

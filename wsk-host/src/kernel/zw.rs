@@ -44,7 +44,7 @@ unsafe fn text(string: PUNICODE_STRING) -> String {
     String::from_utf16_lossy(units)
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ZwOpenKey(
     key: PHANDLE,
     _access: ACCESS_MASK,
@@ -72,7 +72,7 @@ unsafe extern "C" fn ZwOpenKey(
 /// The size of the fields before a value's data.
 const HEADER: usize = std::mem::offset_of!(KEY_VALUE_PARTIAL_INFORMATION, Data);
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ZwQueryValueKey(
     key: HANDLE,
     name: PUNICODE_STRING,
@@ -119,7 +119,7 @@ unsafe extern "C" fn ZwQueryValueKey(
     if count < bytes.len() { STATUS_BUFFER_OVERFLOW } else { STATUS_SUCCESS }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn ZwClose(handle: HANDLE) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, "ZwClose");
     if Kernel::current().registry().close(handle.addr()) {

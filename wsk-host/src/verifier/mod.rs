@@ -23,6 +23,8 @@ pub use levels::{Level, Levels};
 pub(crate) use origin::Origin;
 use place::Frames;
 pub(crate) use place::place_of_client;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+pub(crate) use place::set_image_description;
 pub use rules::{Outcome, Rule};
 
 /// Reports a violation of one of WSK's rules, according to its level. Returns unless that is [`Level::Stop`]; the caller

@@ -4,7 +4,7 @@ use std::env;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The most frames that a report shows of a thread.
 const FRAMES: usize = 12;
@@ -26,6 +26,23 @@ const OTHERS: [&str; 10] = [
     "/sysdeps/",
     "/csu/",
 ];
+
+/// What the name of an address in an image contains: the image's name, and the offset in it in hexadecimal digits.
+const IN_IMAGE: &str = ".sys+0x";
+
+/// Names an address in an image, with a function's name if it is known. None if the address is in no image.
+type DescribeImage = fn(usize) -> Option<String>;
+
+static DESCRIBE_IMAGE: OnceLock<DescribeImage> = OnceLock::new();
+
+/// Sets the function that names addresses in images, unless one is set.
+pub(crate) fn set_image_description(describe: DescribeImage) {
+    DESCRIBE_IMAGE.get_or_init(|| describe);
+}
+
+fn describe_image(address: usize) -> Option<String> {
+    DESCRIBE_IMAGE.get().and_then(|describe| describe(address))
+}
 
 /// The functions of the client's that the current thread is in, the innermost first, each in a line of its own.
 /// Empty if the machine cannot say.
@@ -112,6 +129,11 @@ impl Frames {
     fn listed(&self, folder: &Path) -> String {
         let mut list = String::new();
         for (number, address) in self.0.iter().enumerate() {
+            // The address is the one that the frame returns to, behind its call.
+            if let Some(place) = describe_image(address.wrapping_sub(1)) {
+                let _ = writeln!(list, "{number:4}: {place}");
+                continue;
+            }
             backtrace::resolve(ptr::without_provenance_mut(*address), |symbol| {
                 let Some(name) = symbol.name() else { return };
                 let _ = writeln!(list, "{number:4}: {name:#}");
@@ -149,7 +171,7 @@ fn frames(backtrace: &str, folder: &Path) -> String {
             continue;
         }
         let Some(place) = lines.next_if(|next| next.starts_with("at ")) else {
-            if is_of_c(function) {
+            if is_of_c(function) || function.contains(IN_IMAGE) {
                 count += 1;
                 if count <= FRAMES {
                     found.push_str("\n      ");

@@ -29,6 +29,7 @@ use super::object::origin;
 use super::options::OptionValues;
 use super::socket::{Retained, SocketState};
 use crate::kernel::Kernel;
+use crate::kernel::abi::Routine as _;
 use crate::kernel::context;
 use crate::kernel::ke::irql::current_irql;
 use crate::kernel::trace::{Status, TraceEvent};
@@ -156,7 +157,7 @@ fn accept(
     let socket: PWSK_SOCKET = ptr::with_exposed_provenance_mut(object);
     // SAFETY: the arguments are valid during the call, as WSK documents for this callback.
     let status = calling(kernel, FUNCTION, id, || unsafe {
-        function(
+        function.invoke((
             context_of(callbacks),
             level_flag(),
             local,
@@ -164,7 +165,7 @@ fn accept(
             socket,
             context_room,
             table_room,
-        )
+        ))
     });
     let verdict = Status(status);
     record(kernel, FUNCTION, id, format!("socket {accepted} is offered: {verdict}"));
@@ -217,7 +218,7 @@ fn inspect(
     let [local, remote] = addresses.0.each_mut().map(|to| ptr::from_mut(to).cast());
     // SAFETY: the arguments are valid during the call, as WSK documents for this callback.
     let action = calling(kernel, FUNCTION, id, || unsafe {
-        function(context_of(callbacks), local, remote, &raw mut inspect_id)
+        function.invoke((context_of(callbacks), local, remote, &raw mut inspect_id))
     });
     record(kernel, FUNCTION, id, format!("connection {}: action {action}", key.serial));
     kernel.stack().inspected(id, key, action, actions);
@@ -238,7 +239,7 @@ fn abort(kernel: &Kernel, id: u64, callbacks: &Callbacks, key: InspectKey) {
     let mut inspect_id = WSK_INSPECT_ID { Key: size_t(key.key), SerialNumber: key.serial };
     // SAFETY: the arguments are valid during the call, as WSK documents for this callback.
     let status = calling(kernel, FUNCTION, id, || unsafe {
-        function(context_of(callbacks), &raw mut inspect_id)
+        function.invoke((context_of(callbacks), &raw mut inspect_id))
     });
     record(kernel, FUNCTION, id, format!("connection {} was aborted", key.serial));
     require(
@@ -273,7 +274,15 @@ fn receive(
         // SAFETY: the arguments are valid during the call, as WSK documents for this callback, without control data.
         let status = calling(kernel, "WskReceiveExEvent", id, || unsafe {
             let none = ptr::null_mut();
-            function(context_of(callbacks), flags, first, none, 0, size_t(count), &raw mut accepted)
+            function.invoke((
+                context_of(callbacks),
+                flags,
+                first,
+                none,
+                0,
+                size_t(count),
+                &raw mut accepted,
+            ))
         });
         ("WskReceiveExEvent", status)
     } else {
@@ -287,7 +296,7 @@ fn receive(
         };
         // SAFETY: the arguments are valid during the call, as WSK documents for this callback.
         let status = calling(kernel, "WskReceiveEvent", id, || unsafe {
-            function(context_of(callbacks), flags, first, size_t(count), &raw mut accepted)
+            function.invoke((context_of(callbacks), flags, first, size_t(count), &raw mut accepted))
         });
         ("WskReceiveEvent", status)
     };
@@ -338,8 +347,9 @@ fn receive_from(
     let first = list.first();
     offer(kernel, id, first.addr(), Retained::Datagrams(list));
     // SAFETY: the arguments are valid during the call, as WSK documents for this callback.
-    let status =
-        calling(kernel, FUNCTION, id, || unsafe { function(context_of(callbacks), flags, first) });
+    let status = calling(kernel, FUNCTION, id, || unsafe {
+        function.invoke((context_of(callbacks), flags, first))
+    });
     record(kernel, FUNCTION, id, format!("{count} datagrams: {}", Status(status)));
     let refused = match status {
         STATUS_SUCCESS | STATUS_PENDING => Vec::new(),
@@ -393,8 +403,9 @@ fn disconnect(kernel: &Kernel, id: u64, callbacks: &Callbacks, flags: ULONG) {
     };
     let flags = flags | level_flag();
     // SAFETY: the arguments are valid during the call, as WSK documents for this callback.
-    let status =
-        calling(kernel, FUNCTION, id, || unsafe { function(context_of(callbacks), flags) });
+    let status = calling(kernel, FUNCTION, id, || unsafe {
+        function.invoke((context_of(callbacks), flags))
+    });
     record(kernel, FUNCTION, id, format!("flags {flags:#x}"));
     require(
         kernel,
@@ -413,8 +424,9 @@ fn send_backlog(kernel: &Kernel, id: u64, callbacks: &Callbacks, size: usize) {
         return;
     };
     // SAFETY: the arguments are valid during the call, as WSK documents for this callback.
-    let status =
-        calling(kernel, FUNCTION, id, || unsafe { function(context_of(callbacks), size_t(size)) });
+    let status = calling(kernel, FUNCTION, id, || unsafe {
+        function.invoke((context_of(callbacks), size_t(size)))
+    });
     record(kernel, FUNCTION, id, format!("{size} bytes"));
     require(
         kernel,
@@ -439,7 +451,7 @@ fn dead(kernel: &Kernel, id: u64, callbacks: &Callbacks, event: ULONG) {
             let function = table.and_then(|table| table.WskReceiveFromEvent);
             // SAFETY: WSK documents a null list, for a socket that no longer works.
             let call = |f: unsafe extern "C" fn(_, _, _) -> _| unsafe {
-                f(context, level_flag(), ptr::null_mut())
+                f.invoke((context, level_flag(), ptr::null_mut()))
             };
             (
                 "WskReceiveFromEvent",
@@ -450,7 +462,7 @@ fn dead(kernel: &Kernel, id: u64, callbacks: &Callbacks, event: ULONG) {
         WSK_EVENT_RECEIVE if extended.is_some() => {
             // SAFETY: WSK documents a null list, for a socket that no longer works.
             let call = |f: unsafe extern "C" fn(_, _, _, _, _, _, _) -> _| unsafe {
-                f(context, level_flag(), ptr::null_mut(), ptr::null_mut(), 0, 0, accepted)
+                f.invoke((context, level_flag(), ptr::null_mut(), ptr::null_mut(), 0, 0, accepted))
             };
             (
                 "WskReceiveExEvent",
@@ -464,7 +476,7 @@ fn dead(kernel: &Kernel, id: u64, callbacks: &Callbacks, event: ULONG) {
             let function = table.and_then(|table| table.WskReceiveEvent);
             // SAFETY: WSK documents a null list, for a socket that no longer works.
             let call = |f: unsafe extern "C" fn(_, _, _, _, _) -> _| unsafe {
-                f(context, level_flag(), ptr::null_mut(), 0, accepted)
+                f.invoke((context, level_flag(), ptr::null_mut(), 0, accepted))
             };
             (
                 "WskReceiveEvent",
@@ -481,7 +493,15 @@ fn dead(kernel: &Kernel, id: u64, callbacks: &Callbacks, event: ULONG) {
             let nowhere = ptr::null_mut();
             // SAFETY: WSK documents a null socket, for a listener that no longer works.
             let call = |f: unsafe extern "C" fn(_, _, _, _, _, _, _) -> _| unsafe {
-                f(context, level_flag(), nowhere, nowhere, ptr::null_mut(), given, to_table)
+                f.invoke((
+                    context,
+                    level_flag(),
+                    nowhere,
+                    nowhere,
+                    ptr::null_mut(),
+                    given,
+                    to_table,
+                ))
             };
             (
                 "WskAcceptEvent",
@@ -494,7 +514,7 @@ fn dead(kernel: &Kernel, id: u64, callbacks: &Callbacks, event: ULONG) {
             let function = table.and_then(|table| table.WskInspectEvent);
             // SAFETY: WSK documents null addresses, for a listener that no longer works.
             let call = |f: unsafe extern "C" fn(_, _, _, _) -> _| unsafe {
-                f(context, ptr::null_mut(), ptr::null_mut(), ptr::null_mut())
+                f.invoke((context, ptr::null_mut(), ptr::null_mut(), ptr::null_mut()))
             };
             (
                 "WskInspectEvent",

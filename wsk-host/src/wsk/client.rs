@@ -43,6 +43,8 @@ pub(super) struct Client {
     /// The pseudo-socket of the client's own requests; zero before the first one.
     pub(super) changes: AtomicU64,
     pub(super) descriptors: Arc<Descriptors>,
+    /// Whether an image has registered: its tables have entry points for Microsoft's convention.
+    pub(super) is_image: bool,
     /// The address of the registration block.
     pub(super) block: usize,
     pub(super) origin: Arc<Origin>,

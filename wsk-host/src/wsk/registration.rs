@@ -52,6 +52,29 @@ unsafe extern "C" fn WskRegister(
     npi: PWSK_CLIENT_NPI,
     registration: PWSK_REGISTRATION,
 ) -> NTSTATUS {
+    // SAFETY: the caller passes a description, a table that outlives the registration, and a block.
+    unsafe { register(npi, registration, false) }
+}
+
+/// `WskRegister` as images call it.
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+#[wsk_host_macros::export("WskRegister")]
+unsafe extern "C" fn register_image(
+    npi: PWSK_CLIENT_NPI,
+    registration: PWSK_REGISTRATION,
+) -> NTSTATUS {
+    // SAFETY: the caller passes a description, a table that outlives the registration, and a block.
+    unsafe { register(npi, registration, true) }
+}
+
+/// # Safety
+///
+/// As for `WskRegister`; `is_image` says whether an image calls it.
+unsafe fn register(
+    npi: PWSK_CLIENT_NPI,
+    registration: PWSK_REGISTRATION,
+    is_image: bool,
+) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, "WskRegister");
     let kernel = Kernel::current();
     attach_default(&kernel);
@@ -99,6 +122,7 @@ unsafe extern "C" fn WskRegister(
         sockets_ever: AtomicU64::new(0),
         changes: AtomicU64::new(0),
         descriptors: Arc::default(),
+        is_image,
         block,
         origin: Arc::clone(&origin),
         kernel: kernel.clone(),
@@ -132,7 +156,7 @@ fn time_to_readiness(kernel: &Kernel) -> Option<Duration> {
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn WskCaptureProviderNPI(
     registration: PWSK_REGISTRATION,
     timeout: ULONG,
@@ -187,14 +211,14 @@ unsafe extern "C" fn WskCaptureProviderNPI(
     client.change(|outstanding| outstanding.captures.push(Origin::here(FUNCTION)));
     let provider = WSK_PROVIDER_NPI {
         Client: Arc::as_ptr(&client).cast_mut().cast(),
-        Dispatch: tables::provider(client.windows()),
+        Dispatch: tables::provider(client.windows(), client.is_image),
     };
     // SAFETY: the caller passes room for the provider.
     unsafe { npi.write(provider) };
     STATUS_SUCCESS
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn WskReleaseProviderNPI(registration: PWSK_REGISTRATION) {
     const FUNCTION: &str = "WskReleaseProviderNPI";
     require_at_most(DISPATCH_LEVEL, FUNCTION);
@@ -211,7 +235,7 @@ unsafe extern "C" fn WskReleaseProviderNPI(registration: PWSK_REGISTRATION) {
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn WskQueryProviderCharacteristics(
     registration: PWSK_REGISTRATION,
     characteristics: PWSK_PROVIDER_CHARACTERISTICS,
@@ -230,7 +254,7 @@ unsafe extern "C" fn WskQueryProviderCharacteristics(
     STATUS_SUCCESS
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn WskDeregister(registration: PWSK_REGISTRATION) {
     const FUNCTION: &str = "WskDeregister";
     require_at_most(PASSIVE_LEVEL, FUNCTION);

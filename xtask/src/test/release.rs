@@ -11,7 +11,7 @@ use crate::project;
 use crate::tool::{self, Tool};
 
 /// A crate that is published, in the order in which that is done, and the folder that it is in.
-const CRATES: [(&str, &str); 8] = [
+const CRATES: [(&str, &str); 9] = [
     ("wsk-sys", "wsk-sys"),
     ("wsk-host-macros", "wsk-host/macros"),
     ("wsk-host", "wsk-host"),
@@ -19,6 +19,7 @@ const CRATES: [(&str, &str); 8] = [
     ("wsk-macros", "wsk-macros"),
     ("wsk", "wsk"),
     ("wsk-driver", "wsk-driver"),
+    ("wsk-loader", "wsk-loader"),
     ("cargo-wsk", "cargo-wsk"),
 ];
 

@@ -82,7 +82,7 @@ unsafe fn give_back(mutex: *mut FastMutex, function: &str) -> u8 {
     u8::try_from(irql).unwrap_or(APC_LEVEL)
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExAcquireFastMutex(mutex: *mut FastMutex) {
     const NAME: &str = "ExAcquireFastMutex";
     require_at_most(APC_LEVEL, NAME);
@@ -94,7 +94,7 @@ unsafe extern "C" fn ExAcquireFastMutex(mutex: *mut FastMutex) {
     unsafe { own(mutex, old) };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExTryToAcquireFastMutex(mutex: *mut FastMutex) -> BOOLEAN {
     const NAME: &str = "ExTryToAcquireFastMutex";
     require_at_most(APC_LEVEL, NAME);
@@ -109,7 +109,7 @@ unsafe extern "C" fn ExTryToAcquireFastMutex(mutex: *mut FastMutex) -> BOOLEAN {
     TRUE
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExReleaseFastMutex(mutex: *mut FastMutex) {
     const NAME: &str = "ExReleaseFastMutex";
     if current_irql() != APC_LEVEL {
@@ -131,7 +131,7 @@ fn require_no_apcs(function: &str) {
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExAcquireFastMutexUnsafe(mutex: *mut FastMutex) {
     const NAME: &str = "ExAcquireFastMutexUnsafe";
     require_no_apcs(NAME);
@@ -142,7 +142,7 @@ unsafe extern "C" fn ExAcquireFastMutexUnsafe(mutex: *mut FastMutex) {
     unsafe { own(mutex, current_irql()) };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExReleaseFastMutexUnsafe(mutex: *mut FastMutex) {
     const NAME: &str = "ExReleaseFastMutexUnsafe";
     require_no_apcs(NAME);

@@ -44,7 +44,7 @@ unsafe fn link(before: *mut LIST_ENTRY, entry: *mut LIST_ENTRY, after: *mut LIST
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExInterlockedInsertHeadList(
     head: *mut LIST_ENTRY,
     entry: *mut LIST_ENTRY,
@@ -58,7 +58,7 @@ unsafe extern "C" fn ExInterlockedInsertHeadList(
     unless_head(head, first)
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExInterlockedInsertTailList(
     head: *mut LIST_ENTRY,
     entry: *mut LIST_ENTRY,
@@ -72,7 +72,7 @@ unsafe extern "C" fn ExInterlockedInsertTailList(
     unless_head(head, last)
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExInterlockedRemoveHeadList(
     head: *mut LIST_ENTRY,
     _lock: PKSPIN_LOCK,
@@ -94,7 +94,7 @@ unsafe extern "C" fn ExInterlockedRemoveHeadList(
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExInterlockedPushEntryList(
     head: *mut SINGLE_LIST_ENTRY,
     entry: *mut SINGLE_LIST_ENTRY,
@@ -110,7 +110,7 @@ unsafe extern "C" fn ExInterlockedPushEntryList(
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExInterlockedPopEntryList(
     head: *mut SINGLE_LIST_ENTRY,
     _lock: PKSPIN_LOCK,
@@ -169,14 +169,14 @@ fn require_aligned(address: usize, function: &str, what: &str) {
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) unsafe extern "C" fn InitializeSListHead(head: *mut SListHeader) {
     require_aligned(head.addr(), "InitializeSListHead", "head");
     // SAFETY: the caller passes memory for a head.
     unsafe { head.write(SListHeader { depth_and_sequence: 0, first: ptr::null_mut() }) };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) unsafe extern "C" fn ExpInterlockedPushEntrySList(
     head: *mut SListHeader,
     entry: *mut SListEntry,
@@ -192,7 +192,7 @@ pub(crate) unsafe extern "C" fn ExpInterlockedPushEntrySList(
     first
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) unsafe extern "C" fn ExpInterlockedPopEntrySList(
     head: *mut SListHeader,
 ) -> *mut SListEntry {
@@ -208,7 +208,7 @@ pub(crate) unsafe extern "C" fn ExpInterlockedPopEntrySList(
     first
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) unsafe extern "C" fn ExpInterlockedFlushSList(
     head: *mut SListHeader,
 ) -> *mut SListEntry {
@@ -220,7 +220,7 @@ pub(crate) unsafe extern "C" fn ExpInterlockedFlushSList(
     first
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) unsafe extern "C" fn ExQueryDepthSList(head: *mut SListHeader) -> USHORT {
     let _guard = guard();
     // SAFETY: the caller passes an initialized head, and the guard keeps others away.

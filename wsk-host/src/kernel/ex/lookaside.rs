@@ -17,6 +17,7 @@ use wsk_sys::{
     STATUS_INVALID_PARAMETER, STATUS_SUCCESS, ULONG, USHORT,
 };
 
+use crate::kernel::abi::Routine as _;
 use crate::kernel::ex::lists::{
     ExQueryDepthSList, ExpInterlockedFlushSList, ExpInterlockedPopEntrySList,
     ExpInterlockedPushEntrySList, InitializeSListHead, SListHeader,
@@ -153,11 +154,12 @@ unsafe fn allocate(lookaside: *mut Lookaside, kind: LookasideApi) -> PVOID {
         _ if routine.is_null() => ExAllocatePoolWithTag(pool, size, tag),
         // SAFETY: a list of this kind was initialized with a routine of this type.
         LookasideApi::Ex => unsafe {
-            std::mem::transmute::<*const (), AllocateEx>(routine)(pool, size, tag, lookaside)
+            std::mem::transmute::<*const (), AllocateEx>(routine)
+                .invoke((pool, size, tag, lookaside))
         },
         // SAFETY: a list of this kind was initialized with a routine of this type.
         LookasideApi::Nonpaged => unsafe {
-            std::mem::transmute::<*const (), Allocate>(routine)(pool, size, tag)
+            std::mem::transmute::<*const (), Allocate>(routine).invoke((pool, size, tag))
         },
     }
 }
@@ -177,10 +179,12 @@ unsafe fn release(lookaside: *mut Lookaside, kind: LookasideApi, block: PVOID) {
         _ if routine.is_null() => ExFreePoolWithTag(block, tag),
         // SAFETY: a list of this kind was initialized with a routine of this type.
         LookasideApi::Ex => unsafe {
-            std::mem::transmute::<*const (), FreeEx>(routine)(block, lookaside);
+            std::mem::transmute::<*const (), FreeEx>(routine).invoke((block, lookaside));
         },
         // SAFETY: a list of this kind was initialized with a routine of this type.
-        LookasideApi::Nonpaged => unsafe { std::mem::transmute::<*const (), Free>(routine)(block) },
+        LookasideApi::Nonpaged => unsafe {
+            std::mem::transmute::<*const (), Free>(routine).invoke((block,));
+        },
     }
 }
 
@@ -228,7 +232,7 @@ unsafe fn delete(lookaside: *mut Lookaside, kind: LookasideApi) {
 const RAISE_ON_FAIL: ULONG = 1;
 const FAIL_NO_RAISE: ULONG = 2;
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExInitializeLookasideListEx(
     lookaside: *mut Lookaside,
     allocate: Option<AllocateEx>,
@@ -255,7 +259,7 @@ unsafe extern "C" fn ExInitializeLookasideListEx(
     STATUS_SUCCESS
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExDeleteLookasideListEx(lookaside: *mut Lookaside) {
     // SAFETY: the caller passes a list that nothing uses any more.
     unsafe {
@@ -265,7 +269,7 @@ unsafe extern "C" fn ExDeleteLookasideListEx(lookaside: *mut Lookaside) {
     give_back(Resource::LookasideList, lookaside.addr());
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExFlushLookasideListEx(lookaside: *mut Lookaside) {
     // SAFETY: the caller passes a list.
     unsafe {
@@ -274,7 +278,7 @@ unsafe extern "C" fn ExFlushLookasideListEx(lookaside: *mut Lookaside) {
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExAllocateFromLookasideListEx(lookaside: *mut Lookaside) -> PVOID {
     // SAFETY: the caller passes a list.
     unsafe {
@@ -283,7 +287,7 @@ unsafe extern "C" fn ExAllocateFromLookasideListEx(lookaside: *mut Lookaside) ->
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExFreeToLookasideListEx(lookaside: *mut Lookaside, block: PVOID) {
     // SAFETY: the caller passes a list, and a block of it.
     unsafe {
@@ -292,7 +296,7 @@ unsafe extern "C" fn ExFreeToLookasideListEx(lookaside: *mut Lookaside, block: P
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExInitializeNPagedLookasideList(
     lookaside: *mut Lookaside,
     allocate: Option<Allocate>,
@@ -320,7 +324,7 @@ unsafe extern "C" fn ExInitializeNPagedLookasideList(
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExDeleteNPagedLookasideList(lookaside: *mut Lookaside) {
     // SAFETY: the caller passes a list that nothing uses any more.
     unsafe {
@@ -330,7 +334,7 @@ unsafe extern "C" fn ExDeleteNPagedLookasideList(lookaside: *mut Lookaside) {
     give_back(Resource::LookasideList, lookaside.addr());
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExAllocateFromNPagedLookasideList(lookaside: *mut Lookaside) -> PVOID {
     // SAFETY: the caller passes a list.
     unsafe {
@@ -339,7 +343,7 @@ unsafe extern "C" fn ExAllocateFromNPagedLookasideList(lookaside: *mut Lookaside
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExFreeToNPagedLookasideList(lookaside: *mut Lookaside, block: PVOID) {
     // SAFETY: the caller passes a list, and a block of it.
     unsafe {

@@ -30,7 +30,7 @@ const ALIGNMENT: usize = 16;
 /// The byte that fills memory that is not zeroed.
 pub(crate) const FRESH: u8 = 0xCD;
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) extern "C" fn ExAllocatePoolWithTag(
     _pool: POOL_TYPE,
     size: SIZE_T,
@@ -55,7 +55,7 @@ const OPTIONAL: POOL_FLAGS = !0 << 32;
 
 /// Returns null where the kernel does. Stops a client that requests a feature of the kernel that
 /// the host lacks: pageable memory, which would pass for nonpaged, and exceptions.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) extern "C" fn ExAllocatePool2(flags: POOL_FLAGS, size: SIZE_T, tag: ULONG) -> PVOID {
     const POOLS: POOL_FLAGS = POOL_FLAG_NON_PAGED | POOL_FLAG_NON_PAGED_EXECUTE | POOL_FLAG_PAGED;
     const OTHERS: POOL_FLAGS = POOL_FLAG_USE_QUOTA
@@ -134,12 +134,12 @@ fn place(
 }
 
 /// Frees memory, whatever its tag.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn ExFreePool(memory: PVOID) {
     free(memory, 0, "ExFreePool");
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) extern "C" fn ExFreePoolWithTag(memory: PVOID, tag: ULONG) {
     free(memory, tag, "ExFreePoolWithTag");
 }

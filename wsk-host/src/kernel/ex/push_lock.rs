@@ -20,7 +20,7 @@ use crate::verifier::kernel_violation;
 /// `EX_PUSH_LOCK`: a word, whose address stands for the lock.
 type PushLock = ULONG_PTR;
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExInitializePushLock(lock: *mut PushLock) {
     require_free(lock.addr(), "ExInitializePushLock");
     // SAFETY: the caller passes memory for a lock.
@@ -36,25 +36,25 @@ fn require_region(function: &str) {
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn ExAcquirePushLockExclusiveEx(lock: *mut PushLock, _flags: ULONG) {
     require_region("ExAcquirePushLockExclusiveEx");
     acquire(lock.addr(), Mode::Exclusive, "ExAcquirePushLockExclusiveEx");
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn ExAcquirePushLockSharedEx(lock: *mut PushLock, _flags: ULONG) {
     require_region("ExAcquirePushLockSharedEx");
     acquire(lock.addr(), Mode::Shared, "ExAcquirePushLockSharedEx");
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn ExReleasePushLockExclusiveEx(lock: *mut PushLock, _flags: ULONG) {
     require_region("ExReleasePushLockExclusiveEx");
     release(lock.addr(), Mode::Exclusive, "ExReleasePushLockExclusiveEx");
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn ExReleasePushLockSharedEx(lock: *mut PushLock, _flags: ULONG) {
     require_region("ExReleasePushLockSharedEx");
     release(lock.addr(), Mode::Shared, "ExReleasePushLockSharedEx");

@@ -67,7 +67,7 @@ unsafe fn require_initialized(resource: *mut Eresource, function: &str) {
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExInitializeResourceLite(resource: *mut Eresource) -> NTSTATUS {
     const NAME: &str = "ExInitializeResourceLite";
     require_at_most(DISPATCH_LEVEL, NAME);
@@ -78,7 +78,7 @@ unsafe extern "C" fn ExInitializeResourceLite(resource: *mut Eresource) -> NTSTA
     STATUS_SUCCESS
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExDeleteResourceLite(resource: *mut Eresource) -> NTSTATUS {
     const NAME: &str = "ExDeleteResourceLite";
     require_at_most(DISPATCH_LEVEL, NAME);
@@ -130,7 +130,7 @@ unsafe fn take(
     TRUE
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExAcquireResourceExclusiveLite(
     resource: *mut Eresource,
     wait: BOOLEAN,
@@ -139,7 +139,7 @@ unsafe extern "C" fn ExAcquireResourceExclusiveLite(
     unsafe { take(resource, Mode::Exclusive, wait, "ExAcquireResourceExclusiveLite") }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExAcquireResourceSharedLite(
     resource: *mut Eresource,
     wait: BOOLEAN,
@@ -148,7 +148,7 @@ unsafe extern "C" fn ExAcquireResourceSharedLite(
     unsafe { take(resource, Mode::Shared, wait, "ExAcquireResourceSharedLite") }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExReleaseResourceLite(resource: *mut Eresource) {
     const NAME: &str = "ExReleaseResourceLite";
     require_at_most(DISPATCH_LEVEL, NAME);
@@ -165,7 +165,7 @@ unsafe extern "C" fn ExReleaseResourceLite(resource: *mut Eresource) {
     release(resource.addr(), mode, NAME);
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExConvertExclusiveToSharedLite(resource: *mut Eresource) {
     const NAME: &str = "ExConvertExclusiveToSharedLite";
     require_at_most(DISPATCH_LEVEL, NAME);
@@ -176,20 +176,20 @@ unsafe extern "C" fn ExConvertExclusiveToSharedLite(resource: *mut Eresource) {
     downgrade(resource.addr());
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn ExIsResourceAcquiredExclusiveLite(resource: *mut Eresource) -> BOOLEAN {
     require_at_most(DISPATCH_LEVEL, "ExIsResourceAcquiredExclusiveLite");
     if matches!(held(resource), Some((Mode::Exclusive, _))) { TRUE } else { FALSE }
 }
 
 /// The number of times that the current thread holds the resource, as a writer or as a reader.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn ExIsResourceAcquiredSharedLite(resource: *mut Eresource) -> ULONG {
     require_at_most(DISPATCH_LEVEL, "ExIsResourceAcquiredSharedLite");
     held(resource).map_or(0, |(_, times)| times)
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExEnterCriticalRegionAndAcquireResourceExclusive(
     resource: *mut Eresource,
 ) -> PVOID {
@@ -200,7 +200,7 @@ unsafe extern "C" fn ExEnterCriticalRegionAndAcquireResourceExclusive(
     ptr::null_mut()
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExEnterCriticalRegionAndAcquireResourceShared(
     resource: *mut Eresource,
 ) -> PVOID {
@@ -211,7 +211,7 @@ unsafe extern "C" fn ExEnterCriticalRegionAndAcquireResourceShared(
     ptr::null_mut()
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExReleaseResourceAndLeaveCriticalRegion(resource: *mut Eresource) {
     // SAFETY: the caller passes a resource.
     unsafe { ExReleaseResourceLite(resource) };

@@ -60,7 +60,7 @@ fn lock() -> Guard {
     Guard(WAITING.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExInitializeRundownProtection(protection: PEX_RUNDOWN_REF) {
     require_at_most(APC_LEVEL, "ExInitializeRundownProtection");
     let mut guard = lock();
@@ -73,7 +73,7 @@ unsafe extern "C" fn ExInitializeRundownProtection(protection: PEX_RUNDOWN_REF) 
     unsafe { count.write(0) };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExAcquireRundownProtection(protection: PEX_RUNDOWN_REF) -> BOOLEAN {
     require_at_most(DISPATCH_LEVEL, "ExAcquireRundownProtection");
     interrupt();
@@ -89,7 +89,7 @@ unsafe extern "C" fn ExAcquireRundownProtection(protection: PEX_RUNDOWN_REF) -> 
     TRUE
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExReleaseRundownProtection(protection: PEX_RUNDOWN_REF) {
     require_at_most(DISPATCH_LEVEL, "ExReleaseRundownProtection");
     let mut guard = lock();
@@ -113,7 +113,7 @@ unsafe extern "C" fn ExReleaseRundownProtection(protection: PEX_RUNDOWN_REF) {
     interrupt();
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExWaitForRundownProtectionRelease(protection: PEX_RUNDOWN_REF) {
     const NAME: &str = "ExWaitForRundownProtectionRelease";
     require_at_most(APC_LEVEL, NAME);
@@ -138,7 +138,7 @@ unsafe extern "C" fn ExWaitForRundownProtectionRelease(protection: PEX_RUNDOWN_R
     released.wait(NAME, None);
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExAcquireRundownProtectionEx(
     protection: PEX_RUNDOWN_REF,
     count: ULONG,
@@ -159,7 +159,7 @@ unsafe extern "C" fn ExAcquireRundownProtectionEx(
     TRUE
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExReleaseRundownProtectionEx(protection: PEX_RUNDOWN_REF, count: ULONG) {
     for _ in 0..count {
         // SAFETY: the caller passes a protection that it holds as often.
@@ -168,7 +168,7 @@ unsafe extern "C" fn ExReleaseRundownProtectionEx(protection: PEX_RUNDOWN_REF, c
 }
 
 /// Lets a protection that was run down be acquired again.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExReInitializeRundownProtection(protection: PEX_RUNDOWN_REF) {
     require_at_most(APC_LEVEL, "ExReInitializeRundownProtection");
     let mut guard = lock();
@@ -181,7 +181,7 @@ unsafe extern "C" fn ExReInitializeRundownProtection(protection: PEX_RUNDOWN_REF
 }
 
 /// Marks a protection that its owner has waited for: it cannot be acquired.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExRundownCompleted(protection: PEX_RUNDOWN_REF) {
     require_at_most(DISPATCH_LEVEL, "ExRundownCompleted");
     let mut guard = lock();

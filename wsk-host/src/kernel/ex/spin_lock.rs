@@ -73,7 +73,7 @@ fn release_shared(word: &AtomicU32, function: &str) {
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExAcquireSpinLockExclusive(lock: *mut SpinLock) -> KIRQL {
     interrupt();
     let old = KfRaiseIrql(DISPATCH_LEVEL);
@@ -82,7 +82,7 @@ unsafe extern "C" fn ExAcquireSpinLockExclusive(lock: *mut SpinLock) -> KIRQL {
     old
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExAcquireSpinLockShared(lock: *mut SpinLock) -> KIRQL {
     interrupt();
     let old = KfRaiseIrql(DISPATCH_LEVEL);
@@ -91,42 +91,42 @@ unsafe extern "C" fn ExAcquireSpinLockShared(lock: *mut SpinLock) -> KIRQL {
     old
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExReleaseSpinLockExclusive(lock: *mut SpinLock, irql: KIRQL) {
     // SAFETY: the caller passes a lock.
     release_exclusive(unsafe { word(lock) }, "ExReleaseSpinLockExclusive");
     KeLowerIrql(irql);
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExReleaseSpinLockShared(lock: *mut SpinLock, irql: KIRQL) {
     // SAFETY: the caller passes a lock.
     release_shared(unsafe { word(lock) }, "ExReleaseSpinLockShared");
     KeLowerIrql(irql);
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExAcquireSpinLockExclusiveAtDpcLevel(lock: *mut SpinLock) {
     require_dispatch("ExAcquireSpinLockExclusiveAtDpcLevel");
     // SAFETY: the caller passes a lock.
     acquire_exclusive(unsafe { word(lock) });
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExAcquireSpinLockSharedAtDpcLevel(lock: *mut SpinLock) {
     require_dispatch("ExAcquireSpinLockSharedAtDpcLevel");
     // SAFETY: the caller passes a lock.
     acquire_shared(unsafe { word(lock) });
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExReleaseSpinLockExclusiveFromDpcLevel(lock: *mut SpinLock) {
     require_dispatch("ExReleaseSpinLockExclusiveFromDpcLevel");
     // SAFETY: the caller passes a lock.
     release_exclusive(unsafe { word(lock) }, "ExReleaseSpinLockExclusiveFromDpcLevel");
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExReleaseSpinLockSharedFromDpcLevel(lock: *mut SpinLock) {
     require_dispatch("ExReleaseSpinLockSharedFromDpcLevel");
     // SAFETY: the caller passes a lock.
@@ -134,7 +134,7 @@ unsafe extern "C" fn ExReleaseSpinLockSharedFromDpcLevel(lock: *mut SpinLock) {
 }
 
 /// Makes the only reader the writer. Fails while others read or a writer waits.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExTryConvertSharedSpinLockExclusive(lock: *mut SpinLock) -> LONG {
     require_dispatch("ExTryConvertSharedSpinLockExclusive");
     // SAFETY: the caller passes a lock.

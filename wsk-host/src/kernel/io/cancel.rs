@@ -28,7 +28,7 @@ thread_local! {
     static IS_HELD: Cell<bool> = const { Cell::new(false) };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(super) unsafe extern "C" fn IoAcquireCancelSpinLock(irql: *mut KIRQL) {
     require_at_most(DISPATCH_LEVEL, "IoAcquireCancelSpinLock");
     if IS_HELD.get() {
@@ -44,7 +44,7 @@ pub(super) unsafe extern "C" fn IoAcquireCancelSpinLock(irql: *mut KIRQL) {
     unsafe { irql.write(old) };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(super) extern "C" fn IoReleaseCancelSpinLock(irql: KIRQL) {
     if !IS_HELD.replace(false) {
         kernel_violation("IoReleaseCancelSpinLock: the current thread does not hold the lock");
@@ -54,7 +54,7 @@ pub(super) extern "C" fn IoReleaseCancelSpinLock(irql: KIRQL) {
 }
 
 /// Ends an IRP in the caller's memory. Such an IRP owns nothing that must be freed.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn IoCleanupIrp(irp: PIRP) {
     require_at_most(DISPATCH_LEVEL, "IoCleanupIrp");
     Kernel::current().usage().require_not_in_flight(irp, "IoCleanupIrp");

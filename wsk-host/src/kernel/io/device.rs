@@ -48,7 +48,7 @@ unsafe fn path(name: PUNICODE_STRING) -> Option<String> {
     (!units.is_empty()).then(|| String::from_utf16_lossy(units))
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn IoCreateDevice(
     driver: PDRIVER_OBJECT,
     extension: ULONG,
@@ -145,7 +145,7 @@ unsafe fn unlink(device: *mut DeviceObject) {
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn IoDeleteDevice(device: *mut DeviceObject) {
     require_at_most(APC_LEVEL, "IoDeleteDevice");
     let kernel = Kernel::current();
@@ -176,7 +176,7 @@ pub(super) fn free(device: *mut DeviceObject) {
     ExFreePoolWithTag(device.cast(), TAG);
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn IoCreateSymbolicLink(
     link: PUNICODE_STRING,
     target: PUNICODE_STRING,
@@ -203,7 +203,7 @@ unsafe extern "C" fn IoCreateSymbolicLink(
     STATUS_SUCCESS
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn IoDeleteSymbolicLink(link: PUNICODE_STRING) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, "IoDeleteSymbolicLink");
     // SAFETY: the caller passes a name.

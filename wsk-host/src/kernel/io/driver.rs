@@ -15,6 +15,7 @@ use wsk_sys::{
 };
 
 use crate::kernel::Kernel;
+use crate::kernel::abi::Routine as _;
 use crate::kernel::io::device_table::DriverMemory;
 use crate::kernel::io::request::refuse;
 use crate::kernel::ke::irql::require_at_most;
@@ -74,7 +75,7 @@ impl Loaded {
         let kernel = Kernel::current();
         kernel.devices().drivers.insert(loaded.object().addr(), name.to_owned());
         // SAFETY: `entry` is a driver's entry point (this function's contract).
-        let status = unsafe { entry(loaded.object(), &raw mut path) };
+        let status = unsafe { entry.invoke((loaded.object(), &raw mut path)) };
         require_at_most(PASSIVE_LEVEL, "the end of DriverEntry");
         if status < 0 {
             let names = kernel.devices().names_of(loaded.object().addr());
@@ -108,7 +109,7 @@ impl Loaded {
         }
         let names = kernel.devices().names_of(object.addr());
         // SAFETY: the driver gave this routine, for its own object.
-        unsafe { unload(object) };
+        unsafe { unload.invoke((object,)) };
         require_at_most(PASSIVE_LEVEL, "the end of DriverUnload");
         self.end(&name, "DriverUnload returned", &names);
     }

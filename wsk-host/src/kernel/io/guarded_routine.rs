@@ -21,6 +21,7 @@ use wsk_sys::{
     fields,
 };
 
+use crate::kernel::abi::Routine as _;
 use crate::kernel::ex::pool::{FRESH, allocate, free};
 use crate::kernel::io::device;
 use crate::kernel::ke::irql::require_at_most;
@@ -41,7 +42,7 @@ struct Guarded {
     context: PVOID,
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn IoSetCompletionRoutineEx(
     device: PDEVICE_OBJECT,
     irp: PIRP,
@@ -88,7 +89,7 @@ unsafe extern "C" fn call(none: PDEVICE_OBJECT, irp: PIRP, context: PVOID) -> NT
     free(context, TAG, NAME);
     let run = || {
         // SAFETY: the sender of the IRP has set this routine for this context.
-        let status = unsafe { (guarded.routine)(none, irp, guarded.context) };
+        let status = unsafe { guarded.routine.invoke((none, irp, guarded.context)) };
         // A thread may be interrupted in the last instructions of a routine.
         interrupt();
         status
@@ -118,7 +119,7 @@ pub(super) unsafe fn call_completion_routine(
     context: PVOID,
 ) -> NTSTATUS {
     // SAFETY: the routine is for this context, by this function's contract.
-    let run = || unsafe { routine(ptr::null_mut(), irp, context) };
+    let run = || unsafe { routine.invoke((ptr::null_mut(), irp, context)) };
     if kernel.image().is_guarded(context.addr()) {
         return run();
     }

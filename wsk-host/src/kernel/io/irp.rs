@@ -22,6 +22,7 @@ use wsk_sys::{
 };
 
 use crate::kernel::Kernel;
+use crate::kernel::abi::Routine as _;
 use crate::kernel::blocks::GUARD;
 use crate::kernel::ex::pool::{FRESH, allocate_in_pages, free, require_no_overrun};
 use crate::kernel::io::cancel::IoAcquireCancelSpinLock;
@@ -32,7 +33,7 @@ use crate::verifier::{Rule, fatal_violation, kernel_violation, rule_violation};
 /// The type of an IRP among kernel objects.
 const IO_TYPE_IRP: i16 = 6;
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn IoInitializeIrp(irp: PIRP, size: USHORT, locations: CCHAR) {
     Kernel::current().usage().initialize(irp, "IoInitializeIrp");
     if size < IoSizeOfIrp(locations) {
@@ -58,7 +59,7 @@ unsafe extern "C" fn IoInitializeIrp(irp: PIRP, size: USHORT, locations: CCHAR) 
 /// The tag of IRPs that the kernel allocates.
 const TAG: ULONG = u32::from_le_bytes(*b"Irp ");
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) extern "C" fn IoAllocateIrp(locations: CCHAR, _charge_quota: BOOLEAN) -> PIRP {
     require_at_most(DISPATCH_LEVEL, "IoAllocateIrp");
     let size = IoSizeOfIrp(locations);
@@ -70,14 +71,14 @@ pub(crate) extern "C" fn IoAllocateIrp(locations: CCHAR, _charge_quota: BOOLEAN)
     irp
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) extern "C" fn IoFreeIrp(irp: PIRP) {
     require_live(irp, "IoFreeIrp");
     require_not_marked(irp, "IoFreeIrp");
     free(irp.cast(), TAG, "IoFreeIrp");
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn IoReuseIrp(irp: PIRP, status: NTSTATUS) {
     Kernel::current().usage().require_not_in_flight(irp, "IoReuseIrp");
     require_live(irp, "IoReuseIrp");
@@ -187,11 +188,11 @@ unsafe fn cancel_by_driver(irp: PIRP, routine: *mut ()) {
         (*fields::current_stack_location(irp).read()).DeviceObject
     };
     // SAFETY: the routine is for this IRP (this function's contract).
-    unsafe { routine(device, irp) };
+    unsafe { routine.invoke((device, irp)) };
     require_at_most(irql, "the end of a cancel routine");
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn IoCancelIrp(irp: PIRP) -> BOOLEAN {
     require_at_most(DISPATCH_LEVEL, "IoCancelIrp");
     require_live(irp, "IoCancelIrp");
@@ -218,7 +219,7 @@ unsafe extern "C" fn IoCancelIrp(irp: PIRP) -> BOOLEAN {
 }
 
 /// Completes an IRP: calls the completion routine of each stack location, until one keeps the IRP.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
     require_at_most(DISPATCH_LEVEL, "IofCompleteRequest");
     require_live(irp, "IofCompleteRequest");

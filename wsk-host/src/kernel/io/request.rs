@@ -21,6 +21,7 @@ use wsk_sys::{
 };
 
 use crate::kernel::Kernel;
+use crate::kernel::abi::Routine as _;
 use crate::kernel::io::device::{STATUS_OBJECT_NAME_NOT_FOUND, free};
 use crate::kernel::io::device_table::{
     ClosedFile, DO_DEVICE_INITIALIZING, DO_EXCLUSIVE, Device, DeviceObject, Unused,
@@ -45,7 +46,7 @@ const DO_BUFFERED_IO: ULONG = 0x4;
 const DO_DIRECT_IO: ULONG = 0x10;
 
 /// Sends a request to a device: makes the next stack location the current one, and calls the driver.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn IofCallDriver(device: PDEVICE_OBJECT, irp: PIRP) -> NTSTATUS {
     require_at_most(DISPATCH_LEVEL, "IofCallDriver");
     // SAFETY: the caller passes an IRP of its own.
@@ -77,7 +78,7 @@ unsafe extern "C" fn IofCallDriver(device: PDEVICE_OBJECT, irp: PIRP) -> NTSTATU
         ))
     };
     // SAFETY: the driver gave this routine for requests of this kind to its devices.
-    unsafe { routine(device.cast(), irp) }
+    unsafe { routine.invoke((device.cast(), irp)) }
 }
 
 /// The routine for requests that a driver has no routine of its own for.

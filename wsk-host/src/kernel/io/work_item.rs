@@ -24,6 +24,7 @@ use wsk_sys::{
     PIO_WORKITEM, PIO_WORKITEM_ROUTINE, PIO_WORKITEM_ROUTINE_EX, PVOID, ULONG, WORK_QUEUE_TYPE,
 };
 
+use crate::kernel::abi::Routine as _;
 use crate::kernel::ex::pool::{ExAllocatePoolWithTag, ExFreePoolWithTag};
 use crate::kernel::holdings::{give_back, take};
 use crate::kernel::io::work_queue::WorkItem;
@@ -39,14 +40,14 @@ const INITIALIZED: usize = 0x4957_6B49;
 /// The tag of work items that the kernel allocates.
 const TAG: ULONG = u32::from_le_bytes(*b"IoWi");
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn IoSizeofWorkItem() -> ULONG {
     #[expect(clippy::cast_possible_truncation, reason = "a few words")]
     const SIZE: ULONG = size_of::<WorkItem>() as ULONG;
     SIZE
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn IoAllocateWorkItem(device: PDEVICE_OBJECT) -> PIO_WORKITEM {
     require_at_most(DISPATCH_LEVEL, "IoAllocateWorkItem");
     require_object(device.cast(), "IoAllocateWorkItem");
@@ -67,7 +68,7 @@ fn require_object(object: PVOID, function: &str) {
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn IoFreeWorkItem(item: PIO_WORKITEM) {
     require_at_most(DISPATCH_LEVEL, "IoFreeWorkItem");
     // SAFETY: the caller passes a work item.
@@ -75,7 +76,7 @@ unsafe extern "C" fn IoFreeWorkItem(item: PIO_WORKITEM) {
     ExFreePoolWithTag(item.cast(), TAG);
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn IoInitializeWorkItem(object: PVOID, item: PIO_WORKITEM) {
     require_object(object, "IoInitializeWorkItem");
     let (kernel, start) = (Kernel::current(), item.addr());
@@ -91,7 +92,7 @@ unsafe extern "C" fn IoInitializeWorkItem(object: PVOID, item: PIO_WORKITEM) {
     take(Resource::WorkItem, start, "IoInitializeWorkItem");
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn IoUninitializeWorkItem(item: PIO_WORKITEM) {
     // SAFETY: the caller passes a work item.
     unsafe { end(item.cast(), INITIALIZED, "IoUninitializeWorkItem") };
@@ -114,7 +115,7 @@ unsafe fn end(item: *mut WorkItem, kind: usize, function: &str) {
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn IoQueueWorkItem(
     item: PIO_WORKITEM,
     routine: PIO_WORKITEM_ROUTINE,
@@ -124,13 +125,13 @@ unsafe extern "C" fn IoQueueWorkItem(
     let Some(routine) = routine else { kernel_violation("IoQueueWorkItem: WorkerRoutine is null") };
     let call = move |call: &RoutineCall| {
         // SAFETY: the client queued the item with this routine for this context.
-        unsafe { routine(call.object.cast(), call.context) };
+        unsafe { routine.invoke((call.object.cast(), call.context)) };
     };
     // SAFETY: the caller passes an item that stays until its routine is called, and a routine for the context.
     unsafe { enqueue(item, queue, context, call, "IoQueueWorkItem") };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn IoQueueWorkItemEx(
     item: PIO_WORKITEM,
     routine: PIO_WORKITEM_ROUTINE_EX,
@@ -142,7 +143,7 @@ unsafe extern "C" fn IoQueueWorkItemEx(
     };
     let call = move |call: &RoutineCall| {
         // SAFETY: the client queued the item with this routine for this context.
-        unsafe { routine(call.object, call.context, call.item) };
+        unsafe { routine.invoke((call.object, call.context, call.item)) };
     };
     // SAFETY: the caller passes an item that stays until its routine is called, and a routine for the context.
     unsafe { enqueue(item, queue, context, call, "IoQueueWorkItemEx") };

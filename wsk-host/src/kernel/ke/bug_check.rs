@@ -14,7 +14,7 @@ use wsk_sys::{ULONG, ULONG_PTR};
 
 use crate::verifier::kernel_violation;
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn KeBugCheckEx(
     code: ULONG,
     first: ULONG_PTR,

@@ -18,9 +18,9 @@ use crate::kernel::Kernel;
 use crate::kernel::ke::time::KeQuerySystemTimePrecise;
 
 /// The interval of the clock's interrupts, in units of 100 ns.
-const INCREMENT: u64 = 156_250;
+pub(super) const INCREMENT: u64 = 156_250;
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeQuerySystemTime(time: PLARGE_INTEGER) {
     // SAFETY: the caller passes room for a time.
     unsafe { KeQuerySystemTimePrecise(time) };
@@ -39,12 +39,12 @@ fn number(value: u64) -> LARGE_INTEGER {
     number
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn KeQueryInterruptTime() -> ULONGLONG {
     ticks()
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeQueryInterruptTimePrecise(stamp: *mut u64) -> ULONGLONG {
     let now = ticks();
     // SAFETY: the caller passes room for the performance counter's value, which counts the same.
@@ -52,19 +52,19 @@ unsafe extern "C" fn KeQueryInterruptTimePrecise(stamp: *mut u64) -> ULONGLONG {
     now
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn KeQueryTimeIncrement() -> ULONG {
     ULONG::try_from(INCREMENT).unwrap_or(ULONG::MAX)
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeQueryTickCount(count: PLARGE_INTEGER) {
     // SAFETY: the caller passes room for a count.
     unsafe { count.write(number(ticks() / INCREMENT)) };
 }
 
 /// Counts in units of 100 ns, as Windows does on most machines.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeQueryPerformanceCounter(frequency: PLARGE_INTEGER) -> LARGE_INTEGER {
     if !frequency.is_null() {
         // SAFETY: the caller passes room for a frequency, or null.
@@ -74,7 +74,7 @@ unsafe extern "C" fn KeQueryPerformanceCounter(frequency: PLARGE_INTEGER) -> LAR
 }
 
 /// Keeps the processor busy, so that no other thread of the host runs.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn KeStallExecutionProcessor(microseconds: ULONG) {
     let end = Instant::now() + Duration::from_micros(microseconds.into());
     while Instant::now() < end {

@@ -16,12 +16,13 @@ use wsk_sys::{
 
 use super::irql::require_at_most;
 use super::timer_queue::TimerQueue;
+use crate::kernel::abi::Routine as _;
 use crate::kernel::context::{deferred, require_no_callback};
 use crate::kernel::schedule::ClientPointer;
 use crate::kernel::{Kernel, interrupt};
 use crate::verifier::kernel_violation;
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeInitializeDpc(dpc: PRKDPC, routine: PKDEFERRED_ROUTINE, context: PVOID) {
     if routine.is_none() {
         kernel_violation("KeInitializeDpc: DeferredRoutine is null");
@@ -44,7 +45,7 @@ pub(super) fn queue(kernel: &Kernel, timers: &mut TimerQueue, dpc: PKDPC) {
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeInsertQueueDpc(dpc: PRKDPC, first: PVOID, second: PVOID) -> BOOLEAN {
     let kernel = Kernel::current();
     let mut timers = kernel.timers();
@@ -60,7 +61,7 @@ unsafe extern "C" fn KeInsertQueueDpc(dpc: PRKDPC, first: PVOID, second: PVOID) 
     TRUE
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn KeRemoveQueueDpc(dpc: PRKDPC) -> BOOLEAN {
     let kernel = Kernel::current();
     let removed = kernel.timers().remove_dpc(dpc.addr());
@@ -90,7 +91,7 @@ fn call(kernel: &Kernel, dpc: PKDPC, number: u64) {
         kernel_violation("a queued DPC is not initialized");
     };
     // SAFETY: the client initialized the call with this routine for this context.
-    let routine = || unsafe { routine(dpc, context, first, second) };
+    let routine = || unsafe { routine.invoke((dpc, context, first, second)) };
     deferred(|| kernel.run_client("a deferred procedure call", routine));
     let finished = kernel.timers().end_dpc(number);
     for flush in finished {
@@ -98,7 +99,7 @@ fn call(kernel: &Kernel, dpc: PKDPC, number: u64) {
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn KeFlushQueuedDpcs() {
     require_at_most(PASSIVE_LEVEL, "KeFlushQueuedDpcs");
     require_no_callback("KeFlushQueuedDpcs");

@@ -65,21 +65,21 @@ unsafe fn release(lock: PKSPIN_LOCK, function: &str) {
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeAcquireSpinLockAtDpcLevel(lock: PKSPIN_LOCK) {
     require_dispatch("KeAcquireSpinLockAtDpcLevel");
     // SAFETY: the caller passes a spin lock.
     unsafe { acquire(lock) };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeReleaseSpinLockFromDpcLevel(lock: PKSPIN_LOCK) {
     require_dispatch("KeReleaseSpinLockFromDpcLevel");
     // SAFETY: the caller passes a spin lock.
     unsafe { release(lock, "KeReleaseSpinLockFromDpcLevel") };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeTryToAcquireSpinLockAtDpcLevel(lock: PKSPIN_LOCK) -> BOOLEAN {
     require_dispatch("KeTryToAcquireSpinLockAtDpcLevel");
     // SAFETY: the caller passes a spin lock.
@@ -87,7 +87,7 @@ unsafe extern "C" fn KeTryToAcquireSpinLockAtDpcLevel(lock: PKSPIN_LOCK) -> BOOL
     if is_taken { TRUE } else { FALSE }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeTestSpinLock(lock: PKSPIN_LOCK) -> BOOLEAN {
     // SAFETY: the caller passes a spin lock.
     let is_free = unsafe { word(lock) }.load(Ordering::Relaxed) == 0;
@@ -138,7 +138,7 @@ unsafe fn release_queued(handle: *mut QueueHandle, function: &str) -> KIRQL {
     handle.old_irql
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeAcquireInStackQueuedSpinLock(lock: PKSPIN_LOCK, handle: *mut QueueHandle) {
     interrupt();
     let old = KfRaiseIrql(DISPATCH_LEVEL);
@@ -146,13 +146,13 @@ unsafe extern "C" fn KeAcquireInStackQueuedSpinLock(lock: PKSPIN_LOCK, handle: *
     unsafe { acquire_queued(lock, handle, old) };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeReleaseInStackQueuedSpinLock(handle: *mut QueueHandle) {
     // SAFETY: the caller passes the handle that it has taken a lock with.
     KeLowerIrql(unsafe { release_queued(handle, "KeReleaseInStackQueuedSpinLock") });
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeAcquireInStackQueuedSpinLockAtDpcLevel(
     lock: PKSPIN_LOCK,
     handle: *mut QueueHandle,
@@ -162,7 +162,7 @@ unsafe extern "C" fn KeAcquireInStackQueuedSpinLockAtDpcLevel(
     unsafe { acquire_queued(lock, handle, current_irql()) };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeReleaseInStackQueuedSpinLockFromDpcLevel(handle: *mut QueueHandle) {
     const NAME: &str = "KeReleaseInStackQueuedSpinLockFromDpcLevel";
     require_dispatch(NAME);

@@ -20,7 +20,7 @@ use super::irql::require_at_most;
 use crate::kernel::interrupt;
 use crate::verifier::kernel_violation;
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeInitializeEvent(event: PRKEVENT, kind: EVENT_TYPE, state: BOOLEAN) {
     if kind != NotificationEvent && kind != SynchronizationEvent {
         kernel_violation("KeInitializeEvent: Type is not an EVENT_TYPE");
@@ -29,7 +29,7 @@ unsafe extern "C" fn KeInitializeEvent(event: PRKEVENT, kind: EVENT_TYPE, state:
     unsafe { initialize(&raw mut (*event).Header, kind, LONG::from(state != FALSE)) };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeSetEvent(event: PRKEVENT, _increment: KPRIORITY, wait: BOOLEAN) -> LONG {
     require_at_most(if wait == FALSE { DISPATCH_LEVEL } else { APC_LEVEL }, "KeSetEvent");
     interrupt();
@@ -40,19 +40,19 @@ unsafe extern "C" fn KeSetEvent(event: PRKEVENT, _increment: KPRIORITY, wait: BO
     former
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeResetEvent(event: PRKEVENT) -> LONG {
     // SAFETY: the caller passes an initialized event.
     unsafe { change(&raw mut (*event).Header, |_| 0) }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeClearEvent(event: PRKEVENT) {
     // SAFETY: the caller passes an initialized event.
     unsafe { change(&raw mut (*event).Header, |_| 0) };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeReadStateEvent(event: PRKEVENT) -> LONG {
     // SAFETY: the caller passes an initialized event.
     unsafe { change(&raw mut (*event).Header, |state| state) }

@@ -34,6 +34,12 @@ pub(crate) fn require_at_most(level: KIRQL, function: &str) {
     }
 }
 
+/// Sets the IRQL of the current thread, as the instruction `mov cr8, …` does.
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+pub(crate) fn set(level: KIRQL) {
+    IRQL.set(level);
+}
+
 /// Runs a closure at an IRQL that is not below the current one.
 pub(crate) fn at_level<T>(level: KIRQL, run: impl FnOnce() -> T) -> T {
     let old = KfRaiseIrql(level);
@@ -42,12 +48,12 @@ pub(crate) fn at_level<T>(level: KIRQL, run: impl FnOnce() -> T) -> T {
     result
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn KeGetCurrentIrql() -> KIRQL {
     IRQL.get()
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) extern "C" fn KfRaiseIrql(new: KIRQL) -> KIRQL {
     let old = IRQL.replace(new);
     if old > new {
@@ -56,7 +62,7 @@ pub(crate) extern "C" fn KfRaiseIrql(new: KIRQL) -> KIRQL {
     old
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) extern "C" fn KeLowerIrql(new: KIRQL) {
     if IRQL.replace(new) < new {
         kernel_violation("KeLowerIrql: the new IRQL is above the current one");

@@ -10,6 +10,8 @@ pub(crate) mod irql;
 mod mutex;
 pub(crate) mod region;
 mod semaphore;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+pub(crate) mod shared_data;
 mod spin_lock;
 pub(crate) mod time;
 mod timer;

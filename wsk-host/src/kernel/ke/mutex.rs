@@ -17,19 +17,19 @@ use super::irql::require_at_most;
 use crate::kernel::interrupt;
 use crate::verifier::kernel_violation;
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeInitializeMutex(mutex: *mut Mutant, _level: ULONG) {
     // SAFETY: the caller passes memory for a mutex that no thread uses.
     unsafe { initialize_mutant(mutex) };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeReadStateMutex(mutex: *mut Mutant) -> LONG {
     // SAFETY: the caller passes an initialized mutex, which begins with its header.
     unsafe { change(mutex.cast(), |state| state) }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeReleaseMutex(mutex: *mut Mutant, wait: BOOLEAN) -> LONG {
     require_at_most(if wait == FALSE { DISPATCH_LEVEL } else { APC_LEVEL }, "KeReleaseMutex");
     // SAFETY: the caller passes an initialized mutex.

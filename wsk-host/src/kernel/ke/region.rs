@@ -23,13 +23,13 @@ thread_local! {
     static REGIONS: Cell<usize> = const { Cell::new(0) };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) extern "C" fn KeEnterCriticalRegion() {
     require_at_most(APC_LEVEL, "KeEnterCriticalRegion");
     REGIONS.set(REGIONS.get() + 1);
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) extern "C" fn KeLeaveCriticalRegion() {
     require_at_most(APC_LEVEL, "KeLeaveCriticalRegion");
     let Some(left) = REGIONS.get().checked_sub(1) else {
@@ -38,7 +38,7 @@ pub(crate) extern "C" fn KeLeaveCriticalRegion() {
     REGIONS.set(left);
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn KeAreApcsDisabled() -> BOOLEAN {
     if are_apcs_disabled() { TRUE } else { FALSE }
 }
@@ -75,7 +75,7 @@ pub(crate) struct ProcessorNumber {
 }
 
 /// A host has one processor, as a client sees it.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeGetCurrentProcessorNumberEx(number: *mut ProcessorNumber) -> ULONG {
     if !number.is_null() {
         // SAFETY: the caller passes room for a number, or null.
@@ -86,12 +86,12 @@ unsafe extern "C" fn KeGetCurrentProcessorNumberEx(number: *mut ProcessorNumber)
 
 const ALL_PROCESSOR_GROUPS: USHORT = 0xFFFF;
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn KeQueryActiveProcessorCountEx(group: USHORT) -> ULONG {
     ULONG::from(group == 0 || group == ALL_PROCESSOR_GROUPS)
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn KeQueryMaximumProcessorCountEx(group: USHORT) -> ULONG {
     KeQueryActiveProcessorCountEx(group)
 }

@@ -17,7 +17,7 @@ use super::irql::require_at_most;
 use crate::kernel::interrupt;
 use crate::verifier::kernel_violation;
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeInitializeSemaphore(semaphore: PRKSEMAPHORE, count: LONG, limit: LONG) {
     // SAFETY: the caller passes memory for a semaphore that no thread uses.
     unsafe { initialize(&raw mut (*semaphore).Header, SEMAPHORE, count) };
@@ -25,13 +25,13 @@ unsafe extern "C" fn KeInitializeSemaphore(semaphore: PRKSEMAPHORE, count: LONG,
     unsafe { (&raw mut (*semaphore).Limit).write(limit) };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeReadStateSemaphore(semaphore: PRKSEMAPHORE) -> LONG {
     // SAFETY: the caller passes an initialized semaphore.
     unsafe { change(&raw mut (*semaphore).Header, |count| count) }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeReleaseSemaphore(
     semaphore: PRKSEMAPHORE,
     _increment: KPRIORITY,

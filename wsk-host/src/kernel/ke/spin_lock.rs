@@ -19,7 +19,7 @@ use super::irql::{KeLowerIrql, KfRaiseIrql};
 use crate::kernel::interrupt;
 use crate::verifier::kernel_violation;
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeAcquireSpinLockRaiseToDpc(lock: PKSPIN_LOCK) -> KIRQL {
     interrupt();
     let old = KfRaiseIrql(DISPATCH_LEVEL);
@@ -31,7 +31,7 @@ unsafe extern "C" fn KeAcquireSpinLockRaiseToDpc(lock: PKSPIN_LOCK) -> KIRQL {
     old
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeReleaseSpinLock(lock: PKSPIN_LOCK, irql: KIRQL) {
     // SAFETY: the caller passes a spin lock, a word that is only accessed atomically.
     if unsafe { AtomicUsize::from_ptr(lock.cast()) }.swap(0, Ordering::Release) == 0 {

@@ -24,7 +24,7 @@ const UNIX: i64 = 116_444_736_000_000_000;
 const CREATION: i64 = UNIX + 1_750_000_000 * 10_000_000;
 
 /// The time of day, in units of 100 ns since 1601.
-fn system_time(kernel: &Kernel) -> i64 {
+pub(super) fn system_time(kernel: &Kernel) -> i64 {
     match kernel.scheduler() {
         Scheduler::Deterministic(scheduler) => CREATION.saturating_add_unsigned(scheduler.now()),
         Scheduler::Native(_) => {
@@ -48,7 +48,7 @@ pub(crate) fn relative(time: i64) -> Duration {
     Duration::from_nanos(ticks.saturating_mul(100))
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) unsafe extern "C" fn KeQuerySystemTimePrecise(time: PLARGE_INTEGER) {
     let now = LARGE_INTEGER { QuadPart: system_time(&Kernel::current()) };
     // SAFETY: the caller passes room for a time.
@@ -56,7 +56,7 @@ pub(crate) unsafe extern "C" fn KeQuerySystemTimePrecise(time: PLARGE_INTEGER) {
 }
 
 /// The system was started when the kernel was created.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(crate) extern "C" fn KeQueryUnbiasedInterruptTime() -> ULONGLONG {
     Kernel::current().now()
 }

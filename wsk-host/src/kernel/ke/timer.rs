@@ -25,13 +25,13 @@ use crate::kernel::schedule::{ClientPointer, ticks};
 use crate::kernel::{Kernel, interrupt};
 use crate::verifier::{Origin, kernel_violation};
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeInitializeTimer(timer: PKTIMER) {
     // SAFETY: the caller passes memory for a timer that no thread uses.
     unsafe { KeInitializeTimerEx(timer, NotificationTimer) };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeInitializeTimerEx(timer: PKTIMER, kind: TIMER_TYPE) {
     require_at_most(DISPATCH_LEVEL, "KeInitializeTimerEx");
     let kind = match kind {
@@ -62,7 +62,7 @@ unsafe fn require_timer(timer: PKTIMER, function: &str) {
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeSetTimer(timer: PKTIMER, due: LARGE_INTEGER, dpc: PKDPC) -> BOOLEAN {
     require_at_most(DISPATCH_LEVEL, "KeSetTimer");
     // SAFETY: the caller passes an initialized timer.
@@ -111,7 +111,7 @@ fn expire(kernel: &Kernel, number: u64, timer: PKTIMER, dpc: PKDPC) {
     unsafe { change(&raw mut (*timer).Header, |_| 1) };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeCancelTimer(timer: PKTIMER) -> BOOLEAN {
     require_at_most(DISPATCH_LEVEL, "KeCancelTimer");
     interrupt();
@@ -124,7 +124,7 @@ unsafe extern "C" fn KeCancelTimer(timer: PKTIMER) -> BOOLEAN {
     TRUE
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeReadStateTimer(timer: PKTIMER) -> BOOLEAN {
     require_at_most(DISPATCH_LEVEL, "KeReadStateTimer");
     // SAFETY: the caller passes an initialized timer.

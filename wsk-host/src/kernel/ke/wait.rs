@@ -29,7 +29,7 @@ use crate::kernel::residency::require_frames;
 use crate::kernel::schedule::{Deterministic, Scheduler, ThreadId, Ticks, patience, ticks};
 use crate::verifier::kernel_violation;
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeWaitForSingleObject(
     object: PVOID,
     _reason: KWAIT_REASON,
@@ -41,7 +41,7 @@ unsafe extern "C" fn KeWaitForSingleObject(
     unsafe { wait("KeWaitForSingleObject", &[object.cast()], WaitAny, timeout) }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeWaitForMultipleObjects(
     count: ULONG,
     objects: *mut PVOID,
@@ -68,7 +68,7 @@ unsafe extern "C" fn KeWaitForMultipleObjects(
     unsafe { wait("KeWaitForMultipleObjects", objects, wait_type, timeout) }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn KeDelayExecutionThread(
     _mode: KPROCESSOR_MODE,
     _alertable: BOOLEAN,

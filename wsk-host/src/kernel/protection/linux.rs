@@ -120,7 +120,7 @@ unsafe fn set_protection(pages: &Range<usize>, protection: c_int) -> bool {
     unsafe { libc::mprotect(start, pages.len(), protection) == 0 }
 }
 
-fn contains(address: usize) -> bool {
+pub(super) fn contains(address: usize) -> bool {
     let used = USED.load(Ordering::SeqCst).min(RANGES);
     TABLE[..used].iter().any(|entry| {
         let (start, end) = (entry.start.load(Ordering::SeqCst), entry.end.load(Ordering::SeqCst));

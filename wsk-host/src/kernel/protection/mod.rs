@@ -23,6 +23,12 @@ pub(crate) fn page_size() -> Option<usize> {
     system::page_size()
 }
 
+/// Whether an address is in protected pages.
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+pub(crate) fn contains(address: usize) -> bool {
+    linux::contains(address)
+}
+
 /// Protected pages. They are accessible again when this is dropped.
 pub(crate) struct Protected {
     pages: Range<usize>,

@@ -214,13 +214,13 @@ fn text_v6(address: Ipv6Addr, scope: ULONG, port: USHORT) -> String {
 macro_rules! texts {
     ($unit:ty, $text4:ident, $text4_ex:ident, $parse4:ident, $parse4_ex:ident,
      $text6:ident, $text6_ex:ident, $parse6:ident, $parse6_ex:ident) => {
-        #[unsafe(no_mangle)]
+        #[wsk_host_macros::export]
         unsafe extern "C" fn $text4(address: *const u8, target: *mut $unit) -> *mut $unit {
             // SAFETY: the caller passes an address, and room for its longest text.
             unsafe { put(target, &text_v4(v4(address), 0)) }
         }
 
-        #[unsafe(no_mangle)]
+        #[wsk_host_macros::export]
         unsafe extern "C" fn $text4_ex(
             address: *const u8,
             port: USHORT,
@@ -231,7 +231,7 @@ macro_rules! texts {
             unsafe { put_within(target, room, &text_v4(v4(address), port)) }
         }
 
-        #[unsafe(no_mangle)]
+        #[wsk_host_macros::export]
         unsafe extern "C" fn $parse4(
             text: *const $unit,
             strict: BOOLEAN,
@@ -246,7 +246,7 @@ macro_rules! texts {
             }
         }
 
-        #[unsafe(no_mangle)]
+        #[wsk_host_macros::export]
         unsafe extern "C" fn $parse4_ex(
             text: *const $unit,
             strict: BOOLEAN,
@@ -264,13 +264,13 @@ macro_rules! texts {
             STATUS_SUCCESS
         }
 
-        #[unsafe(no_mangle)]
+        #[wsk_host_macros::export]
         unsafe extern "C" fn $text6(address: *const u8, target: *mut $unit) -> *mut $unit {
             // SAFETY: the caller passes an address, and room for its longest text.
             unsafe { put(target, &text_v6(v6(address), 0, 0)) }
         }
 
-        #[unsafe(no_mangle)]
+        #[wsk_host_macros::export]
         unsafe extern "C" fn $text6_ex(
             address: *const u8,
             scope: ULONG,
@@ -282,7 +282,7 @@ macro_rules! texts {
             unsafe { put_within(target, room, &text_v6(v6(address), scope, port)) }
         }
 
-        #[unsafe(no_mangle)]
+        #[wsk_host_macros::export]
         unsafe extern "C" fn $parse6(
             text: *const $unit,
             end: *mut *const $unit,
@@ -296,7 +296,7 @@ macro_rules! texts {
             }
         }
 
-        #[unsafe(no_mangle)]
+        #[wsk_host_macros::export]
         unsafe extern "C" fn $parse6_ex(
             text: *const $unit,
             address: *mut u8,

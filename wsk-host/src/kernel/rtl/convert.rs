@@ -63,7 +63,7 @@ pub(super) unsafe fn give_units(
     STATUS_SUCCESS
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlAnsiStringToUnicodeString(
     target: PUNICODE_STRING,
     source: *const AnsiString,
@@ -77,7 +77,7 @@ unsafe extern "C" fn RtlAnsiStringToUnicodeString(
     unsafe { give_units(target, &units, allocates, true) }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlUnicodeStringToAnsiString(
     target: *mut AnsiString,
     source: *const UNICODE_STRING,
@@ -124,7 +124,7 @@ fn number(length: usize) -> ULONG {
 }
 
 /// The size in bytes of a string as UTF-16, with a NUL.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlxAnsiStringToUnicodeSize(source: *const AnsiString) -> ULONG {
     // SAFETY: the caller passes a string.
     let text = String::from_utf8_lossy(unsafe { counted_bytes(&*source) });
@@ -132,13 +132,13 @@ unsafe extern "C" fn RtlxAnsiStringToUnicodeSize(source: *const AnsiString) -> U
 }
 
 /// The size of a string in bytes, with a NUL.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlxUnicodeStringToAnsiSize(source: *const UNICODE_STRING) -> ULONG {
     // SAFETY: the caller passes a string.
     number(String::from_utf16_lossy(unsafe { counted_units(&*source) }).len() + 1)
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlUnicodeToUTF8N(
     target: *mut u8,
     room: ULONG,
@@ -160,7 +160,7 @@ unsafe extern "C" fn RtlUnicodeToUTF8N(
     unsafe { give(text.as_bytes(), 1, target, room, actual, is_mapped) }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlUTF8ToUnicodeN(
     target: *mut WCHAR,
     room: ULONG,
@@ -218,7 +218,7 @@ fn digits(value: u64, base: ULONG) -> Option<String> {
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlInt64ToUnicodeString(
     value: u64,
     base: ULONG,
@@ -231,7 +231,7 @@ unsafe extern "C" fn RtlInt64ToUnicodeString(
     unsafe { give_units(target, &units, FALSE, false) }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlIntegerToUnicodeString(
     value: ULONG,
     base: ULONG,
@@ -263,7 +263,7 @@ fn parse(text: &str, base: ULONG) -> Option<ULONG> {
     Some(if is_negative { value.wrapping_neg() } else { value })
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlUnicodeStringToInteger(
     source: *const UNICODE_STRING,
     base: ULONG,
@@ -278,7 +278,7 @@ unsafe extern "C" fn RtlUnicodeStringToInteger(
     STATUS_SUCCESS
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlUpcaseUnicodeString(
     target: PUNICODE_STRING,
     source: *const UNICODE_STRING,

@@ -39,10 +39,26 @@ unsafe extern "C" fn vDbgPrintExWithPrefix(
     text: *const c_char,
     arguments: RawList,
 ) -> NTSTATUS {
-    // SAFETY: the caller passes a string that ends with a NUL.
+    // SAFETY: the caller passes the format's arguments.
+    let mut arguments = unsafe { VaList::new(arguments) };
+    // SAFETY: the caller passes a string that ends with a NUL, and a format for the arguments.
+    unsafe { print(prefix, text, &mut arguments) }
+}
+
+/// Prints a message after a prefix.
+///
+/// # Safety
+///
+/// Both strings end with a NUL, and the second is a format for the arguments.
+pub(super) unsafe fn print(
+    prefix: *const c_char,
+    text: *const c_char,
+    arguments: &mut VaList,
+) -> NTSTATUS {
+    // SAFETY: the string ends with a NUL (this function's contract).
     let prefix = unsafe { CStr::from_ptr(prefix) };
-    // SAFETY: the caller passes a format, and arguments for it.
-    let text = unsafe { format::<Narrow>(text.cast(), &mut VaList::new(arguments)) };
+    // SAFETY: the format is one for the arguments (this function's contract).
+    let text = unsafe { format::<Narrow>(text.cast(), arguments) };
     eprint!("{}{}", prefix.to_string_lossy(), String::from_utf8_lossy(&text));
     STATUS_SUCCESS
 }
@@ -63,7 +79,7 @@ fn text(string: *const c_char) -> String {
 }
 
 /// Stops a client whose assertion does not hold.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn RtlAssert(assertion: PVOID, file: PVOID, line: ULONG, message: *const c_char) {
     let message = match text(message) {
         message if message.is_empty() => message,
@@ -74,7 +90,7 @@ extern "C" fn RtlAssert(assertion: PVOID, file: PVOID, line: ULONG, message: *co
 }
 
 /// A host has no debugger.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn DbgBreakPoint() {
     kernel_violation("DbgBreakPoint: no debugger is attached");
 }

@@ -381,7 +381,11 @@ pub(super) unsafe fn format<K: CharWidth>(
 }
 
 /// Writes a text into a buffer, with a NUL if it fits. Returns its length, or -1 if it was truncated.
-unsafe fn write<U: Copy + Default>(buffer: *mut U, count: SIZE_T, text: &[U]) -> i32 {
+///
+/// # Safety
+///
+/// The buffer has room for `count` units.
+pub(super) unsafe fn write<U: Copy + Default>(buffer: *mut U, count: SIZE_T, text: &[U]) -> i32 {
     let room = fields::length(count);
     let written = text.len().min(room);
     // SAFETY: the caller passes a buffer of this size.

@@ -13,7 +13,7 @@
 use wsk_sys::{SIZE_T, fields};
 
 /// Returns the number of equal bytes before the first difference.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlCompareMemory(left: *const u8, right: *const u8, length: SIZE_T) -> SIZE_T {
     let mut equal = 0;
     while equal < fields::length(length) {

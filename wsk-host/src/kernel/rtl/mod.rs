@@ -18,16 +18,20 @@ mod format;
 mod memory;
 mod random;
 mod run_once;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+mod runtime;
 pub(crate) mod strings;
 mod time;
 mod va_list;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+mod variadic;
 
 use wsk_sys::{NTSTATUS, PASSIVE_LEVEL, PRTL_OSVERSIONINFOW, STATUS_SUCCESS};
 
 use crate::kernel::Kernel;
 use crate::kernel::ke::irql::require_at_most;
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlGetVersion(information: PRTL_OSVERSIONINFOW) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, "RtlGetVersion");
     // SAFETY: the caller passes room for the version.

@@ -31,7 +31,7 @@ fn mixed(seed: ULONG) -> ULONG {
     ULONG::try_from((bits ^ bits >> 32) % MAXLONG).unwrap_or(0)
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlRandomEx(seed: *mut ULONG) -> ULONG {
     // SAFETY: the caller passes a seed of its own.
     let seed = unsafe { &mut *seed };
@@ -39,7 +39,7 @@ unsafe extern "C" fn RtlRandomEx(seed: *mut ULONG) -> ULONG {
     mixed(*seed)
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlRandom(seed: *mut ULONG) -> ULONG {
     // SAFETY: the caller passes a seed of its own.
     unsafe { RtlRandomEx(seed) }

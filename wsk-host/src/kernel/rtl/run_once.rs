@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use wsk_sys::{APC_LEVEL, NTSTATUS, PVOID, STATUS_PENDING, STATUS_SUCCESS, ULONG};
 
+use crate::kernel::abi::Routine as _;
 use crate::kernel::interrupt;
 use crate::kernel::ke::dispatcher::Signal;
 use crate::kernel::ke::irql::require_at_most;
@@ -43,7 +44,7 @@ type Routine = unsafe extern "C" fn(*mut RunOnce, PVOID, *mut PVOID) -> ULONG;
 /// such word.
 static WAITING: Mutex<Option<HashMap<usize, Vec<Arc<Signal>>>>> = Mutex::new(None);
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlRunOnceInitialize(once: *mut RunOnce) {
     // SAFETY: the caller passes memory for one.
     unsafe { once.write(IDLE) };
@@ -57,7 +58,7 @@ unsafe fn give(context: *mut PVOID, word: usize) {
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlRunOnceBeginInitialize(
     once: *mut RunOnce,
     flags: ULONG,
@@ -96,7 +97,7 @@ unsafe extern "C" fn RtlRunOnceBeginInitialize(
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlRunOnceComplete(
     once: *mut RunOnce,
     flags: ULONG,
@@ -132,7 +133,7 @@ unsafe extern "C" fn RtlRunOnceComplete(
     STATUS_SUCCESS
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlRunOnceExecuteOnce(
     once: *mut RunOnce,
     routine: Option<Routine>,
@@ -147,7 +148,7 @@ unsafe extern "C" fn RtlRunOnceExecuteOnce(
     }
     let mut made: PVOID = std::ptr::null_mut();
     // SAFETY: the caller gives this routine for this parameter.
-    let is_done = unsafe { routine(once, parameter, &raw mut made) } != 0;
+    let is_done = unsafe { routine.invoke((once, parameter, &raw mut made)) } != 0;
     let (flags, value) = if is_done { (0, made) } else { (INIT_FAILED, std::ptr::null_mut()) };
     // SAFETY: it was begun above.
     let completed = unsafe { RtlRunOnceComplete(once, flags, value) };

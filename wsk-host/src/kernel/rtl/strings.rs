@@ -96,7 +96,7 @@ pub(super) fn allocate(bytes: usize) -> PVOID {
     ExAllocatePoolWithTag(NonPagedPoolNx, fields::size_t(bytes), TAG)
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 pub(super) unsafe extern "C" fn RtlInitUnicodeString(string: PUNICODE_STRING, source: PCWSTR) {
     let bytes = if source.is_null() {
         0
@@ -114,7 +114,7 @@ pub(super) unsafe extern "C" fn RtlInitUnicodeString(string: PUNICODE_STRING, so
     unsafe { string.write(initialized) };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlInitUnicodeStringEx(string: PUNICODE_STRING, source: PCWSTR) -> NTSTATUS {
     // SAFETY: the caller passes a string that ends with a NUL, or null.
     if !source.is_null() && unsafe { zero_terminated(source, LONGEST / 2) }.len() >= LONGEST / 2 {
@@ -125,7 +125,7 @@ unsafe extern "C" fn RtlInitUnicodeStringEx(string: PUNICODE_STRING, source: PCW
     STATUS_SUCCESS
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlInitAnsiString(string: *mut AnsiString, source: *const u8) {
     let length = if source.is_null() {
         0
@@ -140,13 +140,13 @@ unsafe extern "C" fn RtlInitAnsiString(string: *mut AnsiString, source: *const u
     unsafe { string.write(initialized) };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlInitString(string: *mut AnsiString, source: *const u8) {
     // SAFETY: the caller passes room for a counted string, and a source that ends with a NUL, or null.
     unsafe { RtlInitAnsiString(string, source) };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlInitAnsiStringEx(string: *mut AnsiString, source: *const u8) -> NTSTATUS {
     // SAFETY: the caller passes a string that ends with a NUL, or null.
     if !source.is_null() && unsafe { zero_terminated(source, LONGEST) }.len() >= LONGEST {
@@ -157,7 +157,7 @@ unsafe extern "C" fn RtlInitAnsiStringEx(string: *mut AnsiString, source: *const
     STATUS_SUCCESS
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlFreeUnicodeString(string: PUNICODE_STRING) {
     require_at_most(PASSIVE_LEVEL, "RtlFreeUnicodeString");
     // SAFETY: the caller passes a counted string of its own.
@@ -168,7 +168,7 @@ unsafe extern "C" fn RtlFreeUnicodeString(string: PUNICODE_STRING) {
     *string = UNICODE_STRING { Length: 0, MaximumLength: 0, Buffer: std::ptr::null_mut() };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlFreeAnsiString(string: *mut AnsiString) {
     require_at_most(PASSIVE_LEVEL, "RtlFreeAnsiString");
     // SAFETY: the caller passes a counted string of its own.
@@ -193,7 +193,7 @@ unsafe fn put(string: &UNICODE_STRING, offset: usize, units: &[WCHAR]) -> usize 
     written
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlCopyUnicodeString(target: PUNICODE_STRING, source: *const UNICODE_STRING) {
     require_at_most(DISPATCH_LEVEL, "RtlCopyUnicodeString");
     // SAFETY: the caller passes a string of its own.
@@ -205,7 +205,7 @@ unsafe extern "C" fn RtlCopyUnicodeString(target: PUNICODE_STRING, source: *cons
     target.Length = size(unsafe { put(target, 0, units) } * 2);
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlCopyString(target: *mut AnsiString, source: *const AnsiString) {
     // SAFETY: the caller passes a string of its own.
     let target = unsafe { &mut *target };
@@ -230,7 +230,7 @@ unsafe fn append(target: PUNICODE_STRING, units: &[WCHAR]) -> NTSTATUS {
     STATUS_SUCCESS
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlAppendUnicodeStringToString(
     target: PUNICODE_STRING,
     source: *const UNICODE_STRING,
@@ -239,7 +239,7 @@ unsafe extern "C" fn RtlAppendUnicodeStringToString(
     unsafe { append(target, counted_units(&*source)) }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlAppendUnicodeToString(target: PUNICODE_STRING, source: PCWSTR) -> NTSTATUS {
     if source.is_null() {
         return STATUS_SUCCESS;
@@ -258,12 +258,12 @@ pub(crate) fn upcase(unit: WCHAR) -> WCHAR {
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn RtlUpcaseUnicodeChar(unit: WCHAR) -> WCHAR {
     upcase(unit)
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 extern "C" fn RtlDowncaseUnicodeChar(unit: WCHAR) -> WCHAR {
     let Some(character) = char::from_u32(unit.into()) else { return unit };
     let mut lower = character.to_lowercase();
@@ -294,7 +294,7 @@ unsafe fn compare_units(
     compare(left, right, |unit| if ignores_case == FALSE { unit } else { upcase(unit) })
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlCompareUnicodeString(
     left: *const UNICODE_STRING,
     right: *const UNICODE_STRING,
@@ -304,7 +304,7 @@ unsafe extern "C" fn RtlCompareUnicodeString(
     unsafe { compare_units(left, right, ignores_case, "RtlCompareUnicodeString") }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlEqualUnicodeString(
     left: *const UNICODE_STRING,
     right: *const UNICODE_STRING,
@@ -315,7 +315,7 @@ unsafe extern "C" fn RtlEqualUnicodeString(
     if order == 0 { TRUE } else { FALSE }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlPrefixUnicodeString(
     prefix: *const UNICODE_STRING,
     string: *const UNICODE_STRING,
@@ -340,7 +340,7 @@ unsafe fn compare_bytes(
     compare(left, right, map)
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlCompareString(
     left: *const AnsiString,
     right: *const AnsiString,
@@ -350,7 +350,7 @@ unsafe extern "C" fn RtlCompareString(
     unsafe { compare_bytes(left, right, ignores_case) }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlEqualString(
     left: *const AnsiString,
     right: *const AnsiString,

@@ -94,7 +94,7 @@ fn to_time(fields: TimeFields) -> Option<i64> {
     Some((date * MILLISECONDS_PER_DAY + of_day) * TICKS_PER_MILLISECOND)
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlTimeToTimeFields(time: PLARGE_INTEGER, fields: *mut TimeFields) {
     // SAFETY: the caller passes a time.
     let time = fields::quad_part(unsafe { &*time });
@@ -102,7 +102,7 @@ unsafe extern "C" fn RtlTimeToTimeFields(time: PLARGE_INTEGER, fields: *mut Time
     unsafe { fields.write(to_fields(time)) };
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlTimeFieldsToTime(
     fields: *mut TimeFields,
     time: *mut LARGE_INTEGER,
@@ -115,7 +115,7 @@ unsafe extern "C" fn RtlTimeFieldsToTime(
 }
 
 /// A host is in the zone of UTC.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn ExSystemTimeToLocalTime(system: PLARGE_INTEGER, local: PLARGE_INTEGER) {
     // SAFETY: the caller passes a time, and room for one.
     unsafe { local.write(system.read()) };

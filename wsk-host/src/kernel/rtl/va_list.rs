@@ -116,7 +116,26 @@ mod layout {
 /// # Invariants
 ///
 /// The list is valid while this exists, and has as many arguments as are read.
-pub(super) struct VaList(layout::Layout);
+pub(super) struct VaList(List);
+
+/// A list, by its layout.
+enum List {
+    /// This process's.
+    Native(layout::Layout),
+    /// An image's: the address of the next argument.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+    Image(*mut u64),
+}
+
+impl List {
+    fn next(&mut self) -> *mut u64 {
+        match self {
+            Self::Native(layout) => layout.next(),
+            #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+            Self::Image(next) => std::mem::replace(next, next.wrapping_add(1)),
+        }
+    }
+}
 
 impl VaList {
     /// # Safety
@@ -124,7 +143,17 @@ impl VaList {
     /// The list is valid while the result is used, and has as many arguments, each an integer or a pointer, as are
     /// read.
     pub(super) unsafe fn new(list: RawList) -> Self {
-        Self(layout::Layout::new(list))
+        Self(List::Native(layout::Layout::new(list)))
+    }
+
+    /// The list of an image, in which arguments take eight bytes each.
+    ///
+    /// # Safety
+    ///
+    /// The list has as many arguments, each an integer or a pointer, as are read, and is valid while the result is used.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+    pub(super) unsafe fn of_image(arguments: RawList) -> Self {
+        Self(List::Image(arguments.cast()))
     }
 
     /// An integer, of which the upper half means nothing if it has 32 bits.

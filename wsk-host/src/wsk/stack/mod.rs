@@ -47,8 +47,8 @@ use crate::verifier::{Rule, rule_violation};
 /// `table_of` returns the static table of the given category.
 #[derive(Clone, Copy)]
 pub(super) struct Hooks {
-    /// The table of a category's sockets on a Windows.
-    pub(super) table_of: fn(Category, Windows) -> *const c_void,
+    /// The table of a category's sockets on a Windows, for a client that is an image or linked.
+    pub(super) table_of: fn(Category, Windows, is_image: bool) -> *const c_void,
     /// The routine that cancels a waiting IRP.
     pub(super) cancel: CancelRoutine,
 }
@@ -81,7 +81,7 @@ pub(super) struct Services {
 impl Services {
     /// The table of a category's sockets.
     pub(super) fn table_of(&self, category: Category, client: &Client) -> *const c_void {
-        (self.hooks.table_of)(category, client.windows())
+        (self.hooks.table_of)(category, client.windows(), client.is_image)
     }
 
     /// The number of a new socket.

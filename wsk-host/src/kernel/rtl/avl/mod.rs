@@ -20,9 +20,10 @@ use self::tree::{
     Allocate, AvlTable, BalancedLinks, Compare, FOUND_NODE, Free, LEFT, RIGHT, Tree, element,
     neighbor, outermost,
 };
+use crate::kernel::abi::Routine as _;
 use crate::verifier::kernel_violation;
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlInitializeGenericTableAvl(
     table: *mut AvlTable,
     compare: Option<Compare>,
@@ -44,7 +45,7 @@ unsafe extern "C" fn RtlInitializeGenericTableAvl(
     initialized.context = context;
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlInsertElementGenericTableFullAvl(
     table: *mut AvlTable,
     buffer: PVOID,
@@ -69,7 +70,10 @@ unsafe extern "C" fn RtlInsertElementGenericTableFullAvl(
     let node: *mut BalancedLinks = match size.checked_add(header) {
         // SAFETY: the client gave this routine for its table.
         Some(bytes) => unsafe {
-            (*table).allocate.map_or(ptr::null_mut(), |allocate| allocate(table, bytes)).cast()
+            (*table)
+                .allocate
+                .map_or(ptr::null_mut(), |allocate| allocate.invoke((table, bytes)))
+                .cast()
         },
         None => ptr::null_mut(),
     };
@@ -82,7 +86,7 @@ unsafe extern "C" fn RtlInsertElementGenericTableFullAvl(
     give(element(node), TRUE)
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlInsertElementGenericTableAvl(
     table: *mut AvlTable,
     buffer: PVOID,
@@ -98,7 +102,7 @@ unsafe extern "C" fn RtlInsertElementGenericTableAvl(
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlDeleteElementGenericTableAvlEx(table: *mut AvlTable, node: PVOID) {
     // SAFETY: the caller passes an initialized table, and has it for itself.
     let tree = unsafe { Tree::new(table, "RtlDeleteElementGenericTableAvl") };
@@ -106,12 +110,12 @@ unsafe extern "C" fn RtlDeleteElementGenericTableAvlEx(table: *mut AvlTable, nod
     // SAFETY: the client gave this routine for its nodes, of which this one is in no tree any more.
     unsafe {
         if let Some(free) = (*table).free {
-            free(table, node);
+            free.invoke((table, node));
         }
     }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlDeleteElementGenericTableAvl(
     table: *mut AvlTable,
     buffer: PVOID,
@@ -127,7 +131,7 @@ unsafe extern "C" fn RtlDeleteElementGenericTableAvl(
     TRUE
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlLookupElementGenericTableFullAvl(
     table: *mut AvlTable,
     buffer: PVOID,
@@ -145,7 +149,7 @@ unsafe extern "C" fn RtlLookupElementGenericTableFullAvl(
     if search == FOUND_NODE { element(found) } else { ptr::null_mut() }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlLookupElementGenericTableAvl(table: *mut AvlTable, buffer: PVOID) -> PVOID {
     let (mut place, mut result) = (ptr::null_mut(), 0);
     // SAFETY: the caller passes an initialized table that it owns, and both results are local variables.
@@ -165,7 +169,7 @@ fn enumerate(tree: Tree, restart: &mut *mut BalancedLinks) -> PVOID {
     element(next)
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlEnumerateGenericTableAvl(table: *mut AvlTable, restart: BOOLEAN) -> PVOID {
     // SAFETY: the caller passes an initialized table, and has it for itself.
     let tree = unsafe { Tree::new(table, "RtlEnumerateGenericTableAvl") };
@@ -177,7 +181,7 @@ unsafe extern "C" fn RtlEnumerateGenericTableAvl(table: *mut AvlTable, restart: 
     found
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlEnumerateGenericTableWithoutSplayingAvl(
     table: *mut AvlTable,
     restart: *mut *mut BalancedLinks,
@@ -189,7 +193,7 @@ unsafe extern "C" fn RtlEnumerateGenericTableWithoutSplayingAvl(
 }
 
 /// The element with a number, in order.
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlGetElementGenericTableAvl(table: *mut AvlTable, index: ULONG) -> PVOID {
     // SAFETY: the caller passes an initialized table, and has it for itself.
     let tree = unsafe { Tree::new(table, "RtlGetElementGenericTableAvl") };
@@ -201,13 +205,13 @@ unsafe extern "C" fn RtlGetElementGenericTableAvl(table: *mut AvlTable, index: U
     (0..=index).map(|_| enumerate(tree, &mut last)).last().unwrap_or(ptr::null_mut())
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlNumberGenericTableElementsAvl(table: *mut AvlTable) -> ULONG {
     // SAFETY: the caller passes an initialized table.
     unsafe { (*table).count }
 }
 
-#[unsafe(no_mangle)]
+#[wsk_host_macros::export]
 unsafe extern "C" fn RtlIsGenericTableEmptyAvl(table: *mut AvlTable) -> BOOLEAN {
     // SAFETY: the caller passes an initialized table.
     if unsafe { RtlNumberGenericTableElementsAvl(table) } == 0 { TRUE } else { FALSE }

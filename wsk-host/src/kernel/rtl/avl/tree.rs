@@ -14,6 +14,7 @@ use std::ptr;
 
 use wsk_sys::{PVOID, ULONG};
 
+use crate::kernel::abi::Routine as _;
 use crate::verifier::kernel_violation;
 
 /// `RTL_BALANCED_LINKS`: a node, whose element follows.
@@ -122,8 +123,9 @@ impl Tree {
         }
         loop {
             // SAFETY: by this type's invariant; the client gave this routine for its elements.
-            let order =
-                unsafe { (*self.0).compare.map(|compare| compare(self.0, wanted, element(node))) };
+            let order = unsafe {
+                (*self.0).compare.map(|compare| compare.invoke((self.0, wanted, element(node))))
+            };
             let (side, result) = match order {
                 Some(LESS) => (LEFT, INSERT_AS_LEFT),
                 Some(GREATER) => (RIGHT, INSERT_AS_RIGHT),

@@ -1,0 +1,119 @@
+//! The host's side of the loader of images, for `wsk-loader` alone.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::kernel::abi::images::{GuardedPages, place, wait_for_calls as wait_for_calls_into};
+use crate::kernel::abi::{self, entry_points};
+use crate::kernel::config::Windows;
+use crate::kernel::ke::{irql, shared_data};
+use crate::kernel::{Kernel, Threads, imports, protection, ps};
+use crate::verifier::{Rule, kernel_violation, rule_violation, set_image_description};
+
+/// The address of `KUSER_SHARED_DATA`.
+pub const SHARED_DATA: usize = shared_data::ADDRESS;
+
+/// Sets the function that names addresses in images, unless one is set.
+pub fn set_description(describe: fn(usize) -> Option<String>) {
+    set_image_description(describe);
+}
+
+/// Pages in the range of all images, which are freed when this is dropped. Their addresses stay reserved.
+pub struct Pages(GuardedPages);
+
+impl Pages {
+    /// Reserves whole pages for an image. None if the system refuses, or the range is exhausted.
+    #[must_use]
+    pub fn reserve(size: usize) -> Option<Self> {
+        place(size).map(Self)
+    }
+
+    /// Their addresses.
+    #[must_use]
+    pub fn range(&self) -> Range<usize> {
+        self.0.range()
+    }
+
+    /// Copies bytes to an offset, and makes all pages of them writable.
+    ///
+    /// # Errors
+    ///
+    /// The system has no memory.
+    pub fn write(&mut self, offset: usize, bytes: &[u8]) -> std::io::Result<()> {
+        self.0.write(offset, bytes)
+    }
+
+    /// Changes the access to the pages of a part: `PROT_…` of the C library.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses the change.
+    pub fn protect(&mut self, part: Range<usize>, access: i32) -> std::io::Result<()> {
+        self.0.protect(part, access)
+    }
+}
+
+/// Whether an address belongs to an image that is or was loaded. It may be called in a signal handler.
+#[must_use]
+pub fn contain(address: usize) -> bool {
+    abi::images::contain(address)
+}
+
+/// Waits until all calls into an image have returned: for a second where the machine schedules threads, which may have
+/// interrupted one in the last instructions of a routine. Returns the number of those that have not returned.
+#[must_use]
+pub fn wait_for_calls(image: &Range<usize>) -> u32 {
+    let patience = match Kernel::current().config().threads {
+        Threads::Native => Duration::from_secs(1),
+        Threads::Deterministic => Duration::ZERO,
+    };
+    wait_for_calls_into(image, patience)
+}
+
+/// The address that an image imports under a name. None if the host, or this Windows, has no such export.
+#[must_use]
+pub fn import(name: &str, windows: Windows) -> Option<usize> {
+    imports::address(name, windows)
+}
+
+/// The beginnings of all entry points, in ascending order, and the end of the last. Each begins with `push rbp`,
+/// `mov rbp, rsp`, `push rdi`, `push rsi`.
+#[must_use]
+pub fn entry_points() -> &'static [usize] {
+    entry_points::starts()
+}
+
+/// The current thread's object.
+#[must_use]
+pub fn current_thread() -> usize {
+    ps::KeGetCurrentThread().addr()
+}
+
+/// Whether an address is in freed memory that the host protects, whose access it reports itself. It may be called in a
+/// signal handler.
+#[must_use]
+pub fn is_protected(address: usize) -> bool {
+    protection::contains(address)
+}
+
+/// Sets the IRQL of the current thread without a check.
+pub fn set_irql(level: u8) {
+    irql::set(level);
+}
+
+/// The current contents of `KUSER_SHARED_DATA`, as far as it is emulated.
+#[must_use]
+pub fn shared_data() -> [u8; shared_data::SIZE] {
+    shared_data::contents()
+}
+
+/// Ends the process with a report.
+pub fn stop(message: &str) -> ! {
+    kernel_violation(message)
+}
+
+/// Ends the process with the report that code of an unloaded image was to run.
+pub fn stop_after_unload(what: &str, found: &str) -> ! {
+    rule_violation(Rule::UNLOAD_AFTER_ROUTINES, what, found, None);
+    kernel_violation(&format!("{what}: {found}"))
+}

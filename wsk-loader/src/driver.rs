@@ -1,0 +1,139 @@
+//! Drivers that are loaded from images.
+//!
+//! # Safety
+//!
+//! An image's code runs only after the caller of [`Options::load`] has vouched for it.
+
+#![expect(unsafe_code, reason = "the image's code is not this project's")]
+
+use std::path::Path;
+
+use crate::error::LoadError;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+use crate::mapping::Mapping;
+
+/// A driver, loaded from its image by the host of the current thread.
+///
+/// Its requests and its registry key are those of [`wsk_host::Driver`]; [`wsk_host::File`] opens its devices.
+pub struct Driver {
+    driver: wsk_host::Driver,
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    mapping: Mapping,
+}
+
+/// How a driver is loaded.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    name: Option<String>,
+    allows_missing: bool,
+}
+
+impl Options {
+    /// The defaults: the driver has the name of its file, and all of its imports must exist.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the driver's name: that of its registry key and of its driver object.
+    #[must_use]
+    pub fn name(mut self, name: &str) -> Self {
+        self.name = Some(name.to_owned());
+        self
+    }
+
+    /// Loads the driver even if the host lacks some of its imports. A call of one ends the process with its name.
+    #[must_use]
+    pub fn allow_missing(mut self) -> Self {
+        self.allows_missing = true;
+        self
+    }
+
+    /// Loads a driver, and calls its `DriverEntry`.
+    ///
+    /// # Errors
+    ///
+    /// - [`LoadError::Read`] if the file cannot be read.
+    /// - [`LoadError::Image`] if it is not a driver's image for x64, or is damaged.
+    /// - [`LoadError::MissingImports`] if the host lacks imports, unless that is [allowed](Self::allow_missing).
+    /// - [`LoadError::Memory`] if the system has no memory for the image.
+    /// - [`LoadError::Entry`] if `DriverEntry` fails.
+    /// - [`LoadError::Unsupported`] on systems other than Linux on x64.
+    ///
+    /// # Safety
+    ///
+    /// The image is of a driver that is trusted like a program: its code runs in this process, with this process's
+    /// rights. It keeps the contracts of the functions that it calls, except those that the verifier reports.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    pub unsafe fn load(self, path: impl AsRef<Path>) -> Result<Driver, LoadError> {
+        let path = path.as_ref();
+        let file = std::fs::read(path)
+            .map_err(|error| LoadError::Read { path: path.to_owned(), error })?;
+        let image = crate::image::Image::parse(&file)
+            .map_err(|error| LoadError::Image { path: path.to_owned(), error })?;
+        let name = self.name.unwrap_or_else(|| {
+            path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+        });
+        let mapping = Mapping::new(image, path, self.allows_missing)?;
+        let entry = mapping.entry();
+        // SAFETY: the entry point is in an executable section of the image; `wsk_host` calls it in Microsoft's convention,
+        // because its address is in the range of the images. The driver is trusted (this function's contract).
+        let entry = unsafe {
+            std::mem::transmute::<
+                usize,
+                unsafe extern "C" fn(
+                    wsk_sys::PDRIVER_OBJECT,
+                    wsk_sys::PUNICODE_STRING,
+                ) -> wsk_sys::NTSTATUS,
+            >(entry)
+        };
+        // SAFETY: `entry` is the entry point of a trusted driver (this function's contract).
+        match unsafe { wsk_host::Driver::load(&name, Some(entry)) } {
+            Ok(driver) => Ok(Driver { driver, mapping }),
+            Err(status) => {
+                mapping.unload();
+                Err(LoadError::Entry(status))
+            }
+        }
+    }
+
+    /// Fails: images are loaded on Linux on x64 only.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::Unsupported`].
+    ///
+    /// # Safety
+    ///
+    /// None, on this system.
+    #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+    pub unsafe fn load(self, _path: impl AsRef<Path>) -> Result<Driver, LoadError> {
+        Err(LoadError::Unsupported)
+    }
+}
+
+impl Driver {
+    /// Loads a driver with the default [`Options`], and calls its `DriverEntry`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Options::load`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`Options::load`]: the image is of a driver that is trusted like a program.
+    pub unsafe fn load(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        // SAFETY: the caller trusts the driver (this function's contract).
+        unsafe { Options::new().load(path) }
+    }
+
+    /// Unloads the driver: calls `DriverUnload`, then removes the image from memory.
+    ///
+    /// The process ends with a report if one of the driver's routines is still running, or if a part of the image is
+    /// called or used later.
+    pub fn unload(self) {
+        self.driver.unload();
+        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+        self.mapping.unload();
+    }
+}

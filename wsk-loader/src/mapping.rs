@@ -1,0 +1,169 @@
+//! An image in memory: relocated, bound to the host, and protected.
+
+use std::collections::BTreeSet;
+use std::ffi::c_char;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use wsk_host::Host;
+use wsk_host::images::{self, Pages};
+
+use crate::error::LoadError;
+use crate::image::{Access, Image, Import, Item, PAGE, read_word, write_word};
+use crate::modules::Module;
+use crate::{modules, trap, unwind};
+
+/// The cookie with which linkers initialize images. A driver stops if it is still that.
+const DEFAULT_COOKIE: u64 = 0x2B99_2DDF_A232;
+
+/// The size of the function that takes the place of a missing import.
+const STUB: usize = 32;
+
+/// An image in memory.
+pub(crate) struct Mapping {
+    pages: Pages,
+    module: Arc<Module>,
+    entry: usize,
+    _frames: unwind::Registered,
+    /// The names that the functions for missing imports refer to.
+    _missing: Box<[Box<[u8]>]>,
+}
+
+impl Mapping {
+    /// Maps an image. Nothing of it has run afterwards.
+    pub(crate) fn new(
+        mut image: Image,
+        path: &Path,
+        allows_missing: bool,
+    ) -> Result<Self, LoadError> {
+        let windows = Host::current().config().windows;
+        let address = |import: &Import| match &import.item {
+            Item::Name(name) if exports(&import.library, name) => images::import(name, windows),
+            _ => None,
+        };
+        let found: Vec<(usize, Option<usize>)> =
+            image.imports.iter().map(|import| (import.slot, address(import))).collect();
+        let missing: Vec<&Import> =
+            image.imports.iter().filter(|import| address(import).is_none()).collect();
+        let full = |import: &&Import| format!("{}!{}", import.library, import.item);
+        if !missing.is_empty() && !allows_missing {
+            let imports: BTreeSet<String> = missing.iter().map(full).collect();
+            return Err(LoadError::MissingImports {
+                path: path.to_owned(),
+                imports: imports.into_iter().collect(),
+            });
+        }
+        let names: Box<[Box<[u8]>]> = missing
+            .iter()
+            .map(|import| [full(import).as_bytes(), b"\0"].concat().into_boxed_slice())
+            .collect();
+        let size = image.bytes.len();
+        let stubs = (names.len() * STUB).next_multiple_of(PAGE);
+        let memory = || LoadError::Memory(std::io::ErrorKind::OutOfMemory.into());
+        let mut pages = Pages::reserve(size + stubs).ok_or_else(memory)?;
+        let start = pages.range().start;
+        relocate(&mut image, start as u64);
+        let mut stub = start + size;
+        for (slot, address) in found {
+            let address = address.unwrap_or_else(|| {
+                stub += STUB;
+                stub - STUB
+            });
+            write_word(&mut image.bytes, slot, address as u64);
+        }
+        if let Some(cookie) = image.cookie {
+            initialize_cookie(&mut image.bytes, cookie, start as u64);
+        }
+        pages.write(0, &image.bytes).map_err(LoadError::Memory)?;
+        pages.write(size, &stubs_of(&names)).map_err(LoadError::Memory)?;
+        protect(&mut pages, &image, size..size + stubs).map_err(LoadError::Memory)?;
+        trap::install().map_err(LoadError::Memory)?;
+        let frames = unwind::register(&image, start);
+        let module = Module::new(path, &image, start..start + size);
+        modules::add(Arc::clone(&module));
+        Ok(Self { pages, module, entry: start + image.entry, _frames: frames, _missing: names })
+    }
+
+    /// The address of the entry point.
+    pub(crate) fn entry(&self) -> usize {
+        self.entry
+    }
+
+    /// Frees the image's memory. The process ends with a report if a routine of the driver is still running.
+    pub(crate) fn unload(self) {
+        let running = images::wait_for_calls(&self.pages.range());
+        if running > 0 {
+            images::stop_after_unload(
+                "the image",
+                &format!("{running} of its routines are still running when the driver is unloaded"),
+            );
+        }
+        self.module.unloaded();
+    }
+}
+
+/// Whether a library has a function, if the host does: WSK's are in `netio.sys`, all others in the kernel.
+fn exports(library: &str, name: &str) -> bool {
+    let of_wsk = name.starts_with("Wsk");
+    match library.to_ascii_lowercase().as_str() {
+        "netio.sys" => of_wsk,
+        "ntoskrnl.exe" | "hal.dll" => !of_wsk,
+        _ => false,
+    }
+}
+
+/// Adds the distance between the image's addresses and those for which it was linked.
+fn relocate(image: &mut Image, start: u64) {
+    let distance = start.wrapping_sub(image.base);
+    for offset in &image.relocations {
+        let address = read_word(&image.bytes, *offset).wrapping_add(distance);
+        write_word(&mut image.bytes, *offset, address);
+    }
+}
+
+/// Replaces the default cookie, as the kernel does: by a number of 48 bits that is not the default one.
+fn initialize_cookie(bytes: &mut [u8], offset: usize, start: u64) {
+    if matches!(read_word(bytes, offset), 0 | DEFAULT_COOKIE) {
+        let cookie = start.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 16;
+        write_word(bytes, offset, if cookie == DEFAULT_COOKIE { cookie + 1 } else { cookie });
+    }
+}
+
+/// The functions for missing imports. Each calls [`missing`] with its name, whatever its arguments are.
+fn stubs_of(names: &[Box<[u8]>]) -> Vec<u8> {
+    let mut code = Vec::new();
+    for name in names {
+        // mov rcx, name; mov r11, missing; jmp r11
+        code.extend([0x48, 0xB9]);
+        code.extend((name.as_ptr().expose_provenance() as u64).to_le_bytes());
+        code.extend([0x49, 0xBB]);
+        code.extend((missing as *const () as u64).to_le_bytes());
+        code.extend([0x41, 0xFF, 0xE3]);
+        code.resize(code.len().next_multiple_of(STUB), 0xCC);
+    }
+    code
+}
+
+#[expect(unsafe_code, reason = "the name is in memory of a mapping's own")]
+unsafe extern "win64" fn missing(name: *const c_char) -> ! {
+    // SAFETY: only the functions of `stubs_of` call this, with a name that the mapping keeps and that ends with a NUL.
+    let name = unsafe { std::ffi::CStr::from_ptr(name) }.to_string_lossy();
+    images::stop(&format!("{name}: the image calls it, and the host does not have it"))
+}
+
+/// Gives each part of an image its access. Pages of no section have none.
+fn protect(pages: &mut Pages, image: &Image, stubs: Range<usize>) -> std::io::Result<()> {
+    pages.protect(0..stubs.start, libc::PROT_NONE)?;
+    pages.protect(image.headers.clone(), libc::PROT_READ)?;
+    pages.protect(stubs, libc::PROT_READ | libc::PROT_EXEC)?;
+    for section in &image.sections {
+        let access = match section.access {
+            Access::Read => libc::PROT_READ,
+            Access::Write => libc::PROT_READ | libc::PROT_WRITE,
+            Access::Execute => libc::PROT_READ | libc::PROT_EXEC,
+        };
+        pages.protect(section.range.clone(), access)?;
+    }
+    Ok(())
+}

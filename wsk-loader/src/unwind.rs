@@ -1,0 +1,288 @@
+//! The frames of images, for the unwinder of this process: a backtrace in a report names the driver's functions.
+//!
+//! An image has a table of its functions, with the effects of each prologue on the stack. They are translated to DWARF's
+//! call frame information, which the unwinder reads.
+//!
+//! # Safety
+//!
+//! The unwinder reads the translated table until it is deregistered.
+
+#![expect(unsafe_code, reason = "the unwinder is the C library's")]
+
+use std::ffi::c_void;
+
+use wsk_host::images;
+
+use crate::image::Image;
+
+unsafe extern "C" {
+    fn __register_frame(table: *const c_void);
+    fn __deregister_frame(table: *const c_void);
+}
+
+/// A table that the unwinder has.
+///
+/// # Invariants
+///
+/// The table ends with a zero length, and is registered until this is dropped.
+pub(crate) struct Registered(Box<[u8]>);
+
+impl Registered {
+    fn new(mut table: Vec<u8>) -> Self {
+        table.extend([0; 4]);
+        let table = table.into_boxed_slice();
+        // SAFETY: the table is complete, and stays until it is deregistered.
+        unsafe { __register_frame(table.as_ptr().cast()) };
+        Self(table)
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        // SAFETY: the table was registered (Invariants).
+        unsafe { __deregister_frame(self.0.as_ptr().cast()) };
+    }
+}
+
+/// Registers the frames of an image that is mapped at `start`.
+pub(crate) fn register(image: &Image, start: usize) -> Registered {
+    static ENTRY_POINTS: std::sync::OnceLock<Registered> = std::sync::OnceLock::new();
+    ENTRY_POINTS.get_or_init(|| Registered::new(of_entry_points()));
+    let mut table = Vec::new();
+    let cie = append_common(&mut table);
+    for function in image.bytes[image.functions.clone()].chunks_exact(ENTRY) {
+        let [begin, end, info] = [0, 4, 8].map(|at| word(function, at));
+        if begin >= end || end > image.bytes.len() {
+            continue;
+        }
+        let mut rules = Rules::default();
+        if rules.read(&image.bytes, info, 0).is_some() {
+            append_function(&mut table, cie, start + begin, end - begin, &rules.code);
+        }
+    }
+    Registered::new(table)
+}
+
+/// The size of an entry of an image's table.
+const ENTRY: usize = 12;
+
+/// The numbers of registers in DWARF, by those of Microsoft's unwind codes.
+const NUMBERS: [u8; 16] = [0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15];
+const RSP: u8 = 7;
+const RETURN_ADDRESS: u8 = 16;
+
+const ADVANCE: u8 = 0x04;
+const DEFINE_CFA: u8 = 0x0C;
+const DEFINE_CFA_OFFSET: u8 = 0x0E;
+const OFFSET: u8 = 0x80;
+const OFFSET_EXTENDED: u8 = 0x05;
+
+/// A number of 32 bits in a slice that has them.
+fn word(bytes: &[u8], at: usize) -> usize {
+    let mut word = [0; 4];
+    word.copy_from_slice(&bytes[at..at + 4]);
+    usize::try_from(u32::from_le_bytes(word)).unwrap_or(usize::MAX)
+}
+
+fn append_number(code: &mut Vec<u8>, mut number: usize) {
+    loop {
+        let low = u8::try_from(number & 0x7F).unwrap_or(0);
+        number >>= 7;
+        if number == 0 {
+            code.push(low);
+            return;
+        }
+        code.push(low | 0x80);
+    }
+}
+
+/// Appends what is common to all functions: at their beginning, the return address is at the top of the stack. Returns
+/// its offset.
+fn append_common(table: &mut Vec<u8>) -> usize {
+    let at = table.len();
+    // Version 1, no augmentation; code in units of 1, data in units of -8.
+    let mut body = vec![0, 0, 0, 0, 1, 0, 1, 0x78, RETURN_ADDRESS];
+    body.extend([DEFINE_CFA, RSP, 8, OFFSET | RETURN_ADDRESS, 1]);
+    append_record(table, body);
+    at
+}
+
+fn append_record(table: &mut Vec<u8>, mut body: Vec<u8>) {
+    body.resize((body.len() + 4).next_multiple_of(8) - 4, 0);
+    table.extend(u32::try_from(body.len()).unwrap_or(0).to_le_bytes());
+    table.extend(body);
+}
+
+fn append_function(table: &mut Vec<u8>, cie: usize, begin: usize, size: usize, code: &[u8]) {
+    let distance = u32::try_from(table.len() + 4 - cie).unwrap_or(0);
+    let mut body = distance.to_le_bytes().to_vec();
+    body.extend((begin as u64).to_le_bytes());
+    body.extend((size as u64).to_le_bytes());
+    body.extend(code);
+    append_record(table, body);
+}
+
+/// The frames of the functions that images call, which all begin with the same instructions.
+fn of_entry_points() -> Vec<u8> {
+    let mut rules = Rules::default();
+    // push rbp; mov rbp, rsp; push rdi; push rsi
+    rules.push(1, 5);
+    rules.set_frame(4, 5, 0);
+    rules.push(5, 7);
+    rules.push(6, 6);
+    let mut table = Vec::new();
+    let cie = append_common(&mut table);
+    for pair in images::entry_points().windows(2) {
+        append_function(&mut table, cie, pair[0], pair[1] - pair[0], &rules.code);
+    }
+    table
+}
+
+/// The rules of a function, as its prologue changes the stack.
+#[derive(Default)]
+struct Rules {
+    code: Vec<u8>,
+    /// The offset in the prologue that the rules have come to.
+    at: usize,
+    /// The bytes that the prologue has pushed or allocated.
+    depth: usize,
+    has_frame: bool,
+}
+
+/// The most entries of a chain of parts of one function.
+const LONGEST_CHAIN: usize = 32;
+
+impl Rules {
+    fn advance(&mut self, to: usize) {
+        if to > self.at {
+            // DW_CFA_advance_loc4.
+            self.code.push(ADVANCE);
+            self.code.extend(u32::try_from(to - self.at).unwrap_or(0).to_le_bytes());
+            self.at = to;
+        }
+    }
+
+    fn allocate(&mut self, at: usize, bytes: usize) {
+        self.advance(at);
+        self.depth += bytes;
+        if !self.has_frame {
+            self.code.push(DEFINE_CFA_OFFSET);
+            append_number(&mut self.code, self.depth + 8);
+        }
+    }
+
+    fn push(&mut self, at: usize, register: u8) {
+        self.allocate(at, 8);
+        self.save(register, self.depth + 8);
+    }
+
+    /// A register was saved at a distance below the frame.
+    fn save(&mut self, register: u8, distance: usize) {
+        self.code.extend([OFFSET_EXTENDED, NUMBERS[usize::from(register & 15)]]);
+        append_number(&mut self.code, distance / 8);
+    }
+
+    fn set_frame(&mut self, at: usize, register: u8, offset: usize) {
+        self.advance(at);
+        self.has_frame = true;
+        self.code.extend([DEFINE_CFA, NUMBERS[usize::from(register & 15)]]);
+        append_number(&mut self.code, (self.depth + 8).saturating_sub(offset));
+    }
+
+    /// Reads the unwind information at an offset. None if it is damaged, or of an unknown kind.
+    fn read(&mut self, bytes: &[u8], info: usize, length: usize) -> Option<()> {
+        const CHAINED: u8 = 4;
+        let header = bytes.get(info..info.checked_add(4)?)?;
+        let (version, flags) = (header[0] & 7, header[0] >> 3);
+        if !matches!(version, 1 | 2) {
+            return None;
+        }
+        let count = usize::from(header[2]);
+        let codes = info + 4;
+        let end = codes + count * 2;
+        let slots: Vec<[u8; 2]> =
+            bytes.get(codes..end)?.chunks_exact(2).map(|slot| [slot[0], slot[1]]).collect();
+        let is_chained = flags & CHAINED != 0;
+        if is_chained {
+            let next = codes + count.next_multiple_of(2) * 2;
+            let function = bytes.get(next..next + ENTRY)?;
+            if length == LONGEST_CHAIN {
+                return None;
+            }
+            self.read(bytes, word(function, 8), length + 1)?;
+        }
+        let mut operations = operations(&slots)?;
+        operations.reverse();
+        let of = |at: u8| if length == 0 { usize::from(at) } else { 0 };
+        // Registers are saved relative to the stack pointer behind the prologue.
+        let total = self.depth
+            + operations.iter().map(|operation| operation.what.allocated()).sum::<usize>();
+        for Operation { at, what } in operations {
+            match what {
+                What::Push(register) => self.push(of(at), register),
+                What::Allocate(bytes) => self.allocate(of(at), bytes),
+                What::SetFrame => {
+                    let (register, offset) = (header[3] & 15, usize::from(header[3] >> 4) * 16);
+                    self.set_frame(of(at), register, offset);
+                }
+                What::Save(register, offset) => {
+                    self.advance(of(at));
+                    self.save(register, (total + 8).checked_sub(offset)?);
+                }
+                What::Nothing => {}
+            }
+        }
+        Some(())
+    }
+}
+
+/// A step of a prologue, whose instruction ends at an offset.
+struct Operation {
+    at: u8,
+    what: What,
+}
+
+enum What {
+    Push(u8),
+    Allocate(usize),
+    SetFrame,
+    Save(u8, usize),
+    /// Nothing that a backtrace needs.
+    Nothing,
+}
+
+impl What {
+    fn allocated(&self) -> usize {
+        match self {
+            Self::Push(_) => 8,
+            Self::Allocate(bytes) => *bytes,
+            _ => 0,
+        }
+    }
+}
+
+/// The operations of unwind codes, in their order. None if one is of an unknown kind.
+fn operations(slots: &[[u8; 2]]) -> Option<Vec<Operation>> {
+    let number = |at: usize| slots.get(at).map(|slot| usize::from(u16::from_le_bytes(*slot)));
+    let large = |at: usize| Some(number(at)? | number(at + 1)? << 16);
+    let mut found = Vec::new();
+    let mut next = 0;
+    while let Some([at, code]) = slots.get(next).copied() {
+        let info = code >> 4;
+        let (what, used) = match code & 15 {
+            0 => (What::Push(info), 1),
+            1 if info == 0 => (What::Allocate(number(next + 1)? * 8), 2),
+            1 => (What::Allocate(large(next + 1)?), 3),
+            2 => (What::Allocate(usize::from(info) * 8 + 8), 1),
+            3 => (What::SetFrame, 1),
+            4 => (What::Save(info, number(next + 1)? * 8), 2),
+            5 => (What::Save(info, large(next + 1)?), 3),
+            6 | 8 => (What::Nothing, 2),
+            9 => (What::Nothing, 3),
+            _ => return None,
+        };
+        found.push(Operation { at, what });
+        next += used;
+    }
+    Some(found)
+}
