@@ -96,10 +96,10 @@ pub(super) static STEPS: [Step; 35] = [
         run: units::web,
     },
     Step {
-        // The default features and the last feature are those of the example drivers.
+        // Lints that depend on a feature, or that tests hide, such as those of unused code.
         name: "lint-features",
         is_for_releases: true,
-        about: "no lint of rustc or clippy in wsk without features, and with one of them",
+        about: "no lint of rustc or clippy in wsk without features, and with one of them; and in programs",
         needs: nothing,
         run: lint_features,
     },
@@ -357,13 +357,16 @@ fn libclangs() -> Result<()> {
 }
 
 fn lint() -> Result<()> {
-    linted(&[&["build", "--all-targets"], &units::DEFAULT[..]].concat())?;
+    // Programs are compiled as tests; `lint-features` compiles them as such.
+    let targets = ["build", "--lib", "--tests", "--examples", "--benches"];
+    linted(&[&targets[..], &units::DEFAULT[..]].concat())?;
     // What is otherwise for arm64 is compiled by other steps.
     lint_for_windows(&LINTED_FOR_WINDOWS.map(|name| ["--package", name]).concat())
 }
 
-/// `lint` has all features of wsk on, and the drivers of `drivers` none.
+/// `lint` has all features of wsk on, and compiles programs as tests only.
 fn lint_features() -> Result<()> {
+    linted(&[&["build", "--bins"][..], &units::DEFAULT[..]].concat())?;
     for feature in ["", "embedded-io-async"] {
         lint_for_windows(&["--package", "wsk", "--lib", "--features", feature])?;
     }
