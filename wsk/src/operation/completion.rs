@@ -10,6 +10,7 @@
 #![expect(unsafe_code, reason = "see Safety")]
 
 use core::ptr::NonNull;
+use core::sync::atomic::Ordering;
 
 use wsk_sys::{NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, STATUS_MORE_PROCESSING_REQUIRED};
 
@@ -78,6 +79,13 @@ unsafe fn complete_seen<T: Target>(operation: NonNull<Operation>, seen: Seen) ->
 unsafe fn complete_rest<T: Target>(operation: NonNull<Operation>, seen: Seen, target: NonNull<T>) {
     // SAFETY: the request is in flight; the step below is the last access if it hands over to the owner.
     let request = unsafe { operation.as_ref() };
+    if seen.is_counted() {
+        // Before the hand-over, after which the owner may look at the count.
+        // SAFETY: the request's reference keeps the target; if it was orphaned, its target waits for it.
+        if let Some(sends) = unsafe { target.as_ref() }.sends() {
+            sends.fetch_sub(1, Ordering::Release);
+        }
+    }
     // SAFETY: called before the hand-over, until which the request's reference or the borrowed one keeps the target.
     let retain = || unsafe { target.as_ref() }.retain();
     let (handover, references) = request.state.complete_seen(seen, retain);
@@ -128,9 +136,7 @@ pub(super) unsafe fn abandon_result(request: &Operation) {
     // SAFETY: the payload is the caller's.
     let payload = unsafe { &mut *request.payload.get() };
     let mut attachment = payload.attachment.take_all();
-    // SAFETY: the request's reference still keeps its target; if the request was orphaned the target waits for it,
-    // and if it is the owner that cleans up, the owner has a reference of its own.
-    unsafe { payload.clear() };
+    payload.clear();
     // SAFETY: the attachment is that of this kind of request, as `start` requires, and these are the request's result
     // and output.
     unsafe { attachment.abandon(result, &payload.control) };

@@ -201,12 +201,6 @@ impl Idle {
         // SAFETY: the request is not in flight, so the field is the owner's.
         unsafe { *request.target.get() = target.cast() };
         let (routine, context) = (completed::<T>, operation.as_ptr().cast());
-        if kind == RequestKind::Sends && request.home().is_none() {
-            // SAFETY: the caller holds a reference to the target.
-            let counted = unsafe { target.as_ref() }.begin_send();
-            // SAFETY: the request is not in flight, so the payload is the owner's.
-            unsafe { (*request.payload.get()).counted = counted };
-        }
         // SAFETY: a target begins with its header, and the request's reference keeps it.
         let device = unsafe { target.cast::<TargetHeader>().as_ref() }.device();
         let is_guarded = !device.is_null()
@@ -225,10 +219,21 @@ impl Idle {
             // on a `T`.
             unsafe { request.ready(routine, context) };
         }
+        // SAFETY: the caller owns the operation, and the target's reference keeps the cache.
+        let has_home = unsafe { request.links.home() }.is_some();
         // A guard is set for each request.
-        let may_borrow = T::LENDS && device.is_null() && request.home().is_some();
+        let may_borrow = T::LENDS && device.is_null() && has_home;
         // INVARIANT: an operation with a home is used for requests on one target only, which is a `T`.
         request.may_borrow.store(may_borrow, Ordering::Relaxed);
+        if kind == RequestKind::Sends && !has_home {
+            // SAFETY: the request's reference keeps the target.
+            if let Some(sends) = unsafe { target.as_ref() }.sends() {
+                // The completion routine uncounts it, and not the owner, which may forget it.
+                sends.fetch_add(1, Ordering::Relaxed);
+                request.state.start_counted();
+                return Ok(());
+            }
+        }
         request.state.start(kind);
         Ok(())
     }
@@ -249,12 +254,13 @@ impl Drop for Idle {
     fn drop(&mut self) {
         let operation = self.0;
         // SAFETY: this value owns the operation.
-        match unsafe { operation.as_ref() }.home() {
+        let links = &unsafe { operation.as_ref() }.links;
+        // SAFETY: this value owns the operation, whose home, if it has one, exists (Invariants).
+        match unsafe { links.home() } {
             Some(home) => {
                 let payload = self.payload();
                 payload.kept = KeptReceive::NONE;
-                // SAFETY: a counted request is one of the target that has the home, and so the count.
-                unsafe { payload.clear() };
+                payload.clear();
                 home.put(operation);
             }
             // SAFETY: this value owns the operation, which no cache does without a home.

@@ -26,6 +26,11 @@
 //! Up to four operations of a target have a home in its [`Cache`], which owns them until the target ends. They are the only
 //! ones whose requests borrow. Others are allocated for one request and freed after it.
 //!
+//! An operation whose future is forgotten never returns to its home: a request that has completed looks the same whether its
+//! future was forgotten or will be polled later. So forgotten futures cost memory, and after the fourth each request of the target
+//! allocates. They change nothing else, since the completion routine, and not the future, ends what a request keeps: its
+//! reference, and its place among the sends.
+//!
 //! # Safety
 //!
 //! [`OperationState`] says who may access an operation at each moment: its owner, or the completion routine. Every
@@ -44,6 +49,7 @@ mod idle;
 mod in_flight;
 mod kept;
 mod once;
+mod owned;
 mod payload;
 mod pended;
 mod refusals;
@@ -52,8 +58,8 @@ mod target;
 mod with_deadline;
 
 use core::cell::UnsafeCell;
-use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicBool, AtomicPtr};
 
 use wsk_sys::{
     IO_STACK_LOCATION, IRP, IoInitializeIrp, IoReuseIrp, IoSetCompletionRoutine,
@@ -65,19 +71,23 @@ pub(crate) use self::attachment::Attachment;
 pub(crate) use self::budget::{Budget, Budgeted};
 pub(crate) use self::cache::Cache;
 pub(crate) use self::control_buffer::ControlBuffer;
-use self::homes::Home;
 pub(crate) use self::idle::Idle;
 pub(crate) use self::in_flight::{InFlight, Issued, Outcome};
 pub(crate) use self::kept::{KeptReceive, KeptReceives, ReceiveTurn};
-pub(crate) use self::payload::{Counted, Payload};
+use self::owned::{CacheLinks, Cached};
+pub(crate) use self::payload::Payload;
 pub(crate) use self::pended::{PendedIrp, finish_callback};
 pub(crate) use self::refusals::{Function, Refusals};
 use self::state::OperationState;
 pub(crate) use self::state::RequestKind;
-#[cfg(all(test, loom))]
-pub(crate) use self::state::{Leave as LeaveModel, loom_tests::Request as RequestModel};
 pub(crate) use self::target::{Target, TargetHeader};
 pub(crate) use self::with_deadline::WithDeadline;
+#[cfg(all(test, loom))]
+pub(crate) use self::{
+    owned::loom_tests::{CacheModel, NodeRef},
+    state::Leave as LeaveModel,
+    state::loom_tests::Request as RequestModel,
+};
 use crate::pool::write_fields;
 use crate::status::{Result, check};
 
@@ -99,7 +109,7 @@ const _: () = assert!(core::mem::offset_of!(Packet, location) == size_of::<IRP>(
 ///   system owns `packet` and uses what the call was given of `payload`; the rest of the time the owner does.
 /// - While the request is in flight, `target` points to an object that the request holds a reference to, or
 ///   [borrows](OperationState) one of.
-/// - `home` is null, or a home in the [cache](Cache) of the target of all its requests, whose list has the operation.
+/// - If it has a home, that is in the [cache](Cache) of the target of all its requests.
 /// - If `may_borrow`, it has a home, and `target` is its target, which lends references.
 pub(crate) struct Operation {
     packet: UnsafeCell<Packet>,
@@ -107,12 +117,10 @@ pub(crate) struct Operation {
     payload: UnsafeCell<Payload>,
     /// The object that the request in flight was issued on.
     target: UnsafeCell<NonNull<TargetHeader>>,
-    /// Where the operation is kept between its requests.
-    home: AtomicPtr<Home<Operation>>,
     /// Whether its next request on an open socket can borrow a reference.
     may_borrow: AtomicBool,
-    /// The next operation that its cache owns.
-    next_owned: AtomicPtr<Operation>,
+    /// Its home, and its place in the list of its cache.
+    links: CacheLinks<Operation>,
     /// The next operation in its target's list of kept receives.
     next_kept: AtomicPtr<Operation>,
 }
@@ -121,6 +129,16 @@ pub(crate) struct Operation {
 unsafe impl Send for Operation {}
 // SAFETY: `state` says which thread may access the other fields, and is itself shared by atomics.
 unsafe impl Sync for Operation {}
+
+impl Cached for Operation {
+    fn links(&self) -> &CacheLinks<Self> {
+        &self.links
+    }
+
+    fn state(&self) -> &OperationState {
+        &self.state
+    }
+}
 
 impl Operation {
     /// Writes an idle operation to the place where it stays; [`initialize`](Self::initialize) comes next.
@@ -144,10 +162,9 @@ impl Operation {
                 state: OperationState::new(),
                 payload => payload,
                 target: UnsafeCell::new(NonNull::dangling()),
-                home: AtomicPtr::new(core::ptr::null_mut()),
                 may_borrow: AtomicBool::new(false),
-                next_owned: AtomicPtr::new(core::ptr::null_mut()),
-                next_kept: AtomicPtr::new(core::ptr::null_mut()),
+                links: CacheLinks::new(),
+                next_kept: AtomicPtr::new(ptr::null_mut()),
             }
         );
     }
@@ -165,14 +182,6 @@ impl Operation {
 
     pub(crate) fn irp(&self) -> PIRP {
         self.packet.get().cast()
-    }
-
-    /// Where the operation is kept between its requests. For its owner, while the cache exists.
-    #[inline]
-    fn home(&self) -> Option<&Home<Self>> {
-        let home = NonNull::new(self.home.load(Ordering::Relaxed))?;
-        // SAFETY: it is a home of the operation's cache (Invariants), which exists.
-        Some(unsafe { home.as_ref() })
     }
 
     /// Readies the IRP for a call as [`ready`](Self::ready) does, and lets the driver be unloaded only after the routine
@@ -200,6 +209,29 @@ impl Operation {
         check(unsafe {
             IoSetCompletionRoutineEx(device, irp, Some(routine), context, TRUE, TRUE, TRUE)
         })
+    }
+
+    /// Releases what [`ready_guarded`](Self::ready_guarded) has allocated, for a request that does not complete: the kernel's
+    /// routine does that, around the call of this crate's.
+    ///
+    /// # Safety
+    ///
+    /// The request was orphaned, its IRP was neither completed nor passed on, and never will be. The caller owns the operation, and
+    /// [has ended](OperationState::end_orphan) the orphan.
+    #[cold]
+    unsafe fn end_guard(&self) {
+        // SAFETY: the system has not used the IRP, which is the caller's, so the location is as `ready` has left it.
+        let location = unsafe { &(*self.packet.get()).location };
+        let (routine, context) = (location.CompletionRoutine, location.Context);
+        // The kernel's routine has a context of its own.
+        if ptr::eq(context.cast_const(), ptr::from_ref(self).cast()) {
+            return;
+        }
+        if let Some(routine) = routine {
+            // SAFETY: the kernel has set its routine for this context, and calls it once for each completion, of which this
+            // takes the place. It calls this crate's routine, which finds an orphan and drops what that owns.
+            unsafe { routine(ptr::null_mut(), self.irp(), context) };
+        }
     }
 
     /// Readies the IRP for a call: fresh, with `routine` as its completion routine for every outcome.

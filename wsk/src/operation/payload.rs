@@ -6,9 +6,6 @@
 
 #![expect(unsafe_code, reason = "see Safety")]
 
-use core::ptr::NonNull;
-use core::sync::atomic::{AtomicUsize, Ordering};
-
 use wsk_sys::{PSOCKADDR, PWSK_BUF, WSK_BUF};
 
 use super::ControlBuffer;
@@ -33,65 +30,14 @@ pub(crate) struct Payload {
     pub(crate) attachment: AttachmentSlot,
     /// The state of a receive that is kept after its future was dropped.
     pub(crate) kept: KeptReceive,
-    /// The count that the request is part of until it completes.
-    pub(crate) counted: Option<Counted>,
-}
-
-/// The count of a request while it is in flight: among the sends of its socket, if it is in no operation of its cache.
-///
-/// Only [`end`](Self::end) uncounts it: a request that the system keeps forever stays counted.
-///
-/// # Invariants
-///
-/// The count includes this.
-pub(crate) struct Counted(NonNull<AtomicUsize>);
-
-// SAFETY: it is a reference to an atomic, which any thread may use.
-unsafe impl Send for Counted {}
-
-impl Counted {
-    #[inline]
-    pub(crate) fn new(count: &AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        // INVARIANT: it was counted just now.
-        Self(NonNull::from(count))
-    }
-
-    /// # Safety
-    ///
-    /// The count still exists.
-    #[inline]
-    pub(crate) unsafe fn end(self) {
-        // SAFETY: the count exists, by this function's contract.
-        unsafe { self.0.as_ref() }.fetch_sub(1, Ordering::Release);
-    }
 }
 
 impl Payload {
-    /// Drops the rest of a request with a buffer and nothing else, which was taken out.
-    ///
-    /// # Safety
-    ///
-    /// If the request is counted, the count still exists.
-    #[inline]
-    pub(super) unsafe fn clear_transfer(&mut self) {
-        if let Some(counted) = self.counted.take() {
-            // SAFETY: the count exists, by this function's contract.
-            unsafe { counted.end() };
-        }
-    }
-
     /// Drops the values that a completed request no longer needs.
-    ///
-    /// # Safety
-    ///
-    /// If the request is counted, the count still exists.
-    pub(super) unsafe fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.buffer = None;
         self.output = None;
         self.attachment = AttachmentSlot::EMPTY;
-        // SAFETY: the count exists, by this function's contract.
-        unsafe { self.clear_transfer() };
     }
 
     /// Writes an empty payload.
@@ -112,7 +58,6 @@ impl Payload {
                 control: ControlBuffer::EMPTY,
                 attachment: AttachmentSlot::EMPTY,
                 kept: KeptReceive::NONE,
-                counted: None,
             }
         );
     }

@@ -8,12 +8,13 @@
 #![expect(unsafe_code, reason = "see Safety")]
 
 use core::ptr::NonNull;
+use core::sync::atomic::AtomicUsize;
 
 use wsk_sys::PDEVICE_OBJECT;
 
 use super::budget::Budget;
 use super::kept::KeptReceives;
-use super::{Cache, Counted, Operation};
+use super::{Cache, Operation};
 
 /// An object that requests are issued on: it stays while a request is in flight.
 ///
@@ -49,8 +50,9 @@ pub(crate) unsafe trait Target: Sized {
     /// Its operations that can be reused, and those that the system has refused.
     fn requests(&self) -> &Cache;
 
-    /// Counts a request that sends and is in no operation of the cache, if requests on such a target can send.
-    fn begin_send(&self) -> Option<Counted>;
+    /// The number of requests in flight that send and are in no operation of the cache, if requests on such a target can
+    /// send.
+    fn sends(&self) -> Option<&AtomicUsize>;
 }
 
 /// The beginning of every [`Target`], for code that does not know its type.

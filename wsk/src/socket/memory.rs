@@ -27,9 +27,7 @@ use crate::client::Client;
 use crate::deferred::DeferredJob;
 use crate::events::AttachedHandler;
 use crate::flags::{SendFlags, SocketFlags};
-use crate::operation::{
-    Budget, Cache, Counted, Idle, KeptReceives, Operation, Target, TargetHeader,
-};
+use crate::operation::{Budget, Cache, Idle, KeptReceives, Operation, Target, TargetHeader};
 use crate::rundown::ObjectKind;
 use crate::status::{Error, Result, known};
 
@@ -59,8 +57,8 @@ pub(crate) struct SocketState {
     pub(super) counts: RefCounts,
     /// Null until the socket was delivered.
     pub(super) socket: AtomicPtr<WSK_SOCKET>,
-    /// Requests that send or disconnect, and may not have completed yet ([INV-43](crate::rules#inv-43)): those that are
-    /// not [of that kind](crate::operation::RequestKind) in one of `requests`.
+    /// The number of requests that send or disconnect and have not completed yet ([INV-43](crate::rules#inv-43)), but for
+    /// those of `requests`, which says it of its own. The completion routine uncounts a request.
     pub(super) sends: AtomicUsize,
     pub(crate) requests: Cache,
     /// The client that the socket belongs to, whose registration waits for the last reference.
@@ -130,8 +128,8 @@ unsafe impl Target for SocketState {
         &self.requests
     }
 
-    fn begin_send(&self) -> Option<Counted> {
-        Some(Counted::new(&self.sends))
+    fn sends(&self) -> Option<&AtomicUsize> {
+        Some(&self.sends)
     }
 }
 

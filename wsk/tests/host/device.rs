@@ -9,7 +9,7 @@ use test_support::device::{IoCreateDevice, IoDeleteDevice};
 use test_support::events::Signal;
 use test_support::scenario::{each_allocation, last_under_miri, on_host_as, timings};
 use wsk::events::{ConnectionEvents, Data, EventMask, Receipt};
-use wsk::socket::{ConnectionSocket, Family, ListenSocket};
+use wsk::socket::{BasicSocket, ConnectionSocket, Family, ListenSocket};
 use wsk::sys::{FALSE, NTSTATUS, PDEVICE_OBJECT, PDRIVER_OBJECT, PUNICODE_STRING};
 use wsk::{
     BufResult, Buffer, ErrorKind, Provider, Registration, RegistrationBuilder, Result, UdpSocket,
@@ -116,6 +116,23 @@ fn every_allocation_of_a_driver_with_a_device_may_fail() {
                 Err(error) => assert_eq!(error.kind(), ErrorKind::OutOfMemory, "{number}: {error}"),
             }
         }
+    }
+}
+
+/// Wine refuses requests without completing them. The kernel's memory and reference of each are released with its target.
+#[test]
+fn a_refused_request_leaves_neither_memory_nor_the_device() {
+    for timing in last_under_miri([Timing::Inline, Timing::Deferred, Timing::Mixed(0)]) {
+        let host = Host::new(Config { timing, refuse_control: true, ..Config::default() });
+        with_device(&host, async |wsk| {
+            let error = wsk.transports_changed().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+            let socket = BasicSocket::builder(&wsk, Family::INET).create().await?;
+            std::mem::forget(socket.local_addresses_changed());
+            assert!(host.outstanding_allocations() > 0);
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{timing:?}: {error}"));
     }
 }
 

@@ -10,7 +10,7 @@ use test_support::scenario::{on, timings, with_all_timings};
 use wsk::socket::{ConnectionSocket, Family, ListenSocket};
 use wsk::time::timeout;
 use wsk::{Buffer, ErrorKind, Provider, Result};
-use wsk_host::{Config, Host, Windows};
+use wsk_host::{Config, Host, Timing, Windows};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -157,6 +157,46 @@ fn a_connection_enters_silent_mode() {
         test_support::scenario::on_host(&host, run)
             .unwrap_or_else(|error| panic!("{timing:?}: {error}"));
         assert_eq!(host.outstanding_allocations(), 0, "the forgotten request is the socket's");
+    }
+}
+
+/// Forgotten futures keep memory, and later requests may allocate. Nothing else changes: the socket sends, receives, and
+/// becomes silent, since every send has completed.
+#[test]
+fn forgotten_futures_cost_memory_and_nothing_else() {
+    const FORGOTTEN: usize = 7;
+    for timing in timings() {
+        let host = Host::new(Config::default().timing(timing));
+        test_support::scenario::on_host(&host, async |wsk| {
+            let (client, server) = remote(&wsk, 0).await?;
+            let mut issued = 0;
+            for _ in 0..FORGOTTEN {
+                let mut sending = Box::pin(client.send(buffer(b"x")?));
+                let mut context = Context::from_waker(Waker::noop());
+                if sending.as_mut().poll(&mut context).is_pending() {
+                    issued += 1;
+                    std::mem::forget(sending);
+                }
+            }
+            let (count, _) = server.receive_full(Buffer::new(FORGOTTEN)?).await.into_result()?;
+            assert_eq!(count, FORGOTTEN);
+            host.settle();
+            let before = host.allocations();
+            let warm = client.send_all(buffer(b"hello")?).await.into_result()?.1;
+            client.send_all(warm).await.into_result()?;
+            let (_, bytes) = server.receive_full(Buffer::new(10)?).await.into_result()?;
+            assert_eq!(&bytes[..], b"hellohello");
+            if timing == Timing::Deferred {
+                assert_eq!(issued, FORGOTTEN, "none completes at once");
+                // Two buffers, and a request for each send, since no reusable one is left.
+                assert_eq!(host.allocations() - before, 4);
+            }
+            let silent = client.into_silent().await.map_err(|(error, _)| error)?;
+            silent.close().await;
+            // The socket has freed four requests with their buffers; the others are lost with their futures.
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{timing:?}: {error}"));
     }
 }
 

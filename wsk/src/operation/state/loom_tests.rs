@@ -71,6 +71,30 @@ impl Request {
     }
 }
 
+impl Request {
+    /// Completes a request that may be [counted](Seen::is_counted), as `completion::complete_rest` does.
+    pub(crate) fn complete_counted(&self, uncount: impl FnOnce(), release: impl Fn()) -> bool {
+        let Err(seen) = self.0.complete_unseen() else {
+            return true;
+        };
+        if seen.is_counted() {
+            uncount();
+        }
+        let (handover, references) = self.0.complete_seen(seen, || panic!("it has a reference"));
+        let is_owners = matches!(&handover, Handover::Owner(_));
+        for _ in 0..references {
+            release();
+        }
+        is_owners
+    }
+
+    /// Ends the callback's half of an operation, as `pended::finish_callback` does. Returns whether the operation is the
+    /// callback's.
+    pub(crate) fn finish_callback(&self) -> bool {
+        matches!(self.0.complete(), Handover::Abandoned)
+    }
+}
+
 /// The completion routine; returns whether the request is its owner's afterwards.
 fn completion(state: &Arc<OperationState>) -> thread::JoinHandle<bool> {
     let state = Arc::clone(state);

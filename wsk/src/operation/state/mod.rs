@@ -10,7 +10,7 @@
 //! | waiting | a waker is stored | the owner takes it back; the completion takes it |
 //! | completed | the owner's alone, with a result | the owner starts it again |
 //! | abandoned | the completion routine's alone | no step: the completion disposes of it |
-//! | orphaned | the call returned `STATUS_NOT_IMPLEMENTED` without completing | no step: its target frees it |
+//! | orphaned | the call returned `STATUS_NOT_IMPLEMENTED` without completing | a late completion, after which it is idle; its target frees it |
 //!
 //! The completion's **last access to the request** is the step to *completed*: the owner may free or
 //! reuse the memory from that instant, so the waker is taken out before the step and called after it.
@@ -67,13 +67,15 @@ const COMPLETED: usize = 3;
 const ABANDONED: usize = 4;
 const ORPHANED: usize = 5;
 
-/// The bits of the word that hold the phase. Two others follow, and the rest counts the wakers that were stored.
+/// The bits of the word that hold the phase. Three others follow, and the rest counts the wakers that were stored.
 const PHASE: usize = 0b111;
 /// The request borrows a reference to its target. Only in the phases *in flight*, *waiting* and *abandoned*.
 const BORROWS: usize = 0b1000;
 /// The request sends. Not in the phases *idle* and *completed*.
 const SENDS: usize = 1 << 8;
-const ONE_MORE_WAKER: usize = SENDS << 1;
+/// The target counts the request among its sends, until the completion routine uncounts it. It never borrows.
+const COUNTED: usize = 1 << 9;
+const ONE_MORE_WAKER: usize = COUNTED << 1;
 
 /// The phase of a word, with [`BORROWS`]: a byte of it, which one instruction compares.
 const fn phase_and_borrows(word: usize) -> usize {
@@ -121,6 +123,13 @@ pub(crate) struct Seen {
     references: u32,
 }
 
+impl Seen {
+    /// Whether the target counts the request among its sends.
+    pub(crate) const fn is_counted(self) -> bool {
+        self.word & COUNTED != 0
+    }
+}
+
 /// The owner of a request at its completion.
 pub(crate) enum Handover {
     /// The request's owner, which has the request back. Wake it, if it waits.
@@ -157,6 +166,11 @@ impl OperationState {
         // The call that follows publishes the request. The count of wakers begins again: no completion has
         // read a word of this flight.
         self.word.store(IN_FLIGHT | kind.bit(), Ordering::Relaxed);
+    }
+
+    /// As [`start`](Self::start), for a send that its target has counted.
+    pub(crate) fn start_counted(&self) {
+        self.word.store(IN_FLIGHT | COUNTED, Ordering::Relaxed);
     }
 
     /// As [`start`](Self::start), for a request that borrows a reference.
@@ -200,6 +214,16 @@ impl OperationState {
         if self.word.load(Ordering::Relaxed) == IDLE {
             self.word.store(ABANDONED, Ordering::Relaxed);
         }
+    }
+
+    /// Last owner: if the request was orphaned and has not completed, it never will. Then its completion routine may be
+    /// called by the owner; it does not access the target.
+    pub(crate) fn end_orphan(&self) -> bool {
+        let is_orphan = self.word.load(Ordering::Acquire) & PHASE == ORPHANED;
+        if is_orphan {
+            self.word.store(ORPHANED, Ordering::Relaxed);
+        }
+        is_orphan
     }
 
     /// Owner: whether the request has completed.
@@ -379,14 +403,13 @@ impl OperationState {
         loop {
             let (next, waker) = match word & PHASE {
                 WAITING => (COMPLETED, Some(self.waker_parts())),
-                ABANDONED => (IDLE, None),
-                ORPHANED => (ORPHANED, None),
+                ABANDONED | ORPHANED => (IDLE, None),
                 _ => (COMPLETED, None),
             };
             match self.word.compare_exchange(word, next, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => {
-                    let handover = match next {
-                        IDLE => Handover::Abandoned,
+                    let handover = match word & PHASE {
+                        ABANDONED => Handover::Abandoned,
                         ORPHANED => return (Handover::Orphaned, references),
                         // SAFETY: the step succeeded, so these are the parts of the waker that was stored
                         // under this very word, and the owner will not touch it again.

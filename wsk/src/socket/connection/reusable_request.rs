@@ -194,10 +194,6 @@ impl ReusableRequest {
         let state = handle.state();
         Poll::Ready(match outcome {
             Outcome::Completed(mut idle, result) => {
-                if let Some(counted) = idle.payload().counted.take() {
-                    // SAFETY: the handle keeps the socket's memory, which has the count.
-                    unsafe { counted.end() };
-                }
                 idle.payload().kept = KeptReceive::NONE;
                 self.0 = RequestState::Idle(idle);
                 // No system should report more than it was given room for.
