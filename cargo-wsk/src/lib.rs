@@ -8,6 +8,7 @@ pub mod build;
 pub mod check;
 pub mod image;
 pub mod project;
+#[cfg(feature = "run")]
 pub mod run;
 pub mod setup;
 pub mod sign;

@@ -123,12 +123,14 @@ impl Failures {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::fs;
     use std::path::Path;
+    use std::process::Command;
 
     use cargo_metadata::Target;
 
-    use super::Failures;
+    use super::{DEFAULT, Failures};
     use crate::project;
 
     /// A test in a library whose manifest has `test = false` would never run.
@@ -161,6 +163,30 @@ mod tests {
             }
         }
         assert!(untested > 0 && without_examples > 0, "no manifest was understood");
+    }
+
+    /// Other features, or another version, would compile a crate once for `cargo xtask`, and again for the tests.
+    #[test]
+    fn dependencies_of_xtask_are_those_of_the_tests() {
+        let (own, all) = (dependencies(&["--package", "xtask"]), dependencies(&DEFAULT));
+        assert!(own.len() > 20, "cargo lists only {own:?}");
+        let twice: Vec<&String> = own.difference(&all).collect();
+        assert!(twice.is_empty(), "not with these features in the workspace: {twice:#?}");
+    }
+
+    /// The crates from elsewhere that packages depend on, with their features.
+    fn dependencies(packages: &[&str]) -> BTreeSet<String> {
+        let output = Command::new("cargo")
+            .current_dir(project::root())
+            .args(["tree", "--quiet", "--locked", "--prefix", "none", "--no-dedupe"])
+            .args(["--format", "{p} [{f}]"])
+            .args(packages)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let root = project::root().display().to_string();
+        text.lines().filter(|line| !line.contains(&root)).map(str::to_owned).collect()
     }
 
     /// All Rust files below a folder.
