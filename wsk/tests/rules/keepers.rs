@@ -420,7 +420,7 @@ pub(crate) const KEPT: &[RuleRow] = &[
         Branch,
         "every call holds an open reference to the socket, and releasing the last one starts the close",
         &[
-            "src/socket/counts::a_token_makes_a_call_to_an_open_socket_or_none",
+            "src/socket/counts/loom_tests::a_token_makes_a_call_to_an_open_socket_or_none",
             "events::inspect::several_pended_connections_outlive_the_listener",
             "host::dropped::a_stream_can_be_dropped_with_requests_in_flight",
             "pitfalls::irps::pitfall_07_a_close_with_requests_in_flight",
@@ -440,7 +440,7 @@ pub(crate) const KEPT: &[RuleRow] = &[
         Branch,
         "a retained indication holds an open reference to the socket",
         &[
-            "src/socket/counts::a_close_waits_for_what_is_retained_or_nothing_is",
+            "src/socket/counts/loom_tests::a_close_waits_for_what_is_retained_or_nothing_is",
             "events::races::data_is_retained_while_the_socket_closes",
             "events::races::a_socket_is_closed_in_its_callback",
         ],

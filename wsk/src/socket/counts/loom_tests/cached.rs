@@ -154,7 +154,7 @@ fn a_pended_decision_is_made_while_the_listener_closes() {
     });
 }
 
-/// A handle sends, and is dropped with its future forgotten; the other one becomes silent (INV-43) if it finds no send in
+/// A handle sends, and is dropped with its future forgotten; the other one becomes silent ([INV-43](crate::rules#inv-43)) if it finds no send in
 /// flight. Then the system has finished with it.
 fn silence(is_counted: bool) {
     check(3, move || {
