@@ -44,7 +44,7 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "std"))]
 extern crate std;
 
 // The output of the macros names this crate `wsk`, also inside it.
@@ -83,6 +83,8 @@ mod rundown;
 pub mod security;
 pub mod socket;
 mod status;
+#[cfg(feature = "std")]
+mod std_error;
 pub mod sync;
 pub mod time;
 mod transport;

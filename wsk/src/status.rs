@@ -53,7 +53,7 @@ pub enum ErrorKind {
     NotConnected,
     /// A name or an object was not found.
     NotFound,
-    /// The subsystem is not ready yet.
+    /// The subsystem is not ready yet, or a call that does not wait would have to.
     NotReady,
     /// Not enough memory or other resources.
     OutOfMemory,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The modules at the root of the crate, the lowest layer first.
 const LAYERS: &[&[&str]] = &[
     &["status"],
-    &["irql", "address", "flags", "event_mask"],
+    &["irql", "address", "flags", "event_mask", "std_error"],
     &["transport", "capabilities", "pool"],
     &["rundown"],
     &["kernel"],

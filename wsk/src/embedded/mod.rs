@@ -4,9 +4,11 @@
 //! |---|---|---|
 //! | `embedded-io-async` | `Read`, `BufRead`, `ReadReady`, `Write`, `WriteReady` | [`BufferedStream`](crate::net::BufferedStream) and its halves |
 //! | `embedded-nal-async` | `TcpConnect`, `Dns`, `UdpStack` | [`Provider`](crate::Provider) |
+//! | `edge-nal` | `TcpConnect`, `TcpBind`, `UdpConnect`, `UdpBind`, `Dns`; `TcpAccept`, `TcpSplit`, `TcpShutdown`, `Readable`; `UdpReceive`, `UdpSend`, `UdpSplitMulticast` | [`Provider`](crate::Provider); [`TcpListener`](crate::TcpListener), [`BufferedStream`](crate::net::BufferedStream); [`UdpSocket`](crate::UdpSocket), [`Connected`](crate::net::Connected) |
 //!
 //! The traits are of [embedded-io-async](https://docs.rs/embedded-io-async/0.7) 0.7 and of
-//! [embedded-nal-async](https://docs.rs/embedded-nal-async/0.9) 0.9. Neither allocates, nor panics.
+//! [embedded-nal-async](https://docs.rs/embedded-nal-async/0.9) 0.9. Neither allocates, nor panics. Those of `edge-nal` are of
+//! [edge-nal](https://docs.rs/edge-nal/0.7) 0.7, whose minimum Rust version is 1.88.
 //!
 //! ```
 //! use embedded_io_async::{Read, Write};
@@ -54,6 +56,8 @@
 //! [cancelled](crate::ErrorKind::Cancelled) request would be cancelled again. Errors without a corresponding kind map to
 //! `Other`.
 
+#[cfg(feature = "edge-nal")]
+mod edge;
 mod io;
 #[cfg(feature = "embedded-nal-async")]
 mod nal;

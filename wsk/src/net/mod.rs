@@ -53,6 +53,9 @@
 //! ```
 
 mod buffered;
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+mod compat;
+mod copy;
 mod lookup_host;
 mod option_methods;
 mod tcp_listener;
@@ -65,6 +68,10 @@ mod udp_options;
 mod udp_socket;
 
 pub use buffered::{BufferedReader, BufferedStream, BufferedWriter};
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "futures-io", feature = "tokio"))))]
+pub use compat::Compat;
+pub use copy::{copy, copy_bidirectional, copy_bidirectional_with_sizes};
 pub use lookup_host::{LookupHost, ToHost, connect_host, listen_host, lookup_host};
 pub use tcp_listener::TcpListener;
 pub use tcp_stream::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, TcpStream, WriteHalf};

@@ -46,7 +46,7 @@ impl TcpListener {
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskSocket` or `WskBind`.
     pub async fn bind(wsk: &Provider, local: impl ToSocketAddr) -> Result<Self> {
-        let local = local.to_socket_addr()?;
+        let local = local.into_socket_addr()?;
         ListenSocket::builder(wsk, Family::of(local)).bind(local).await.map(Self)
     }
 

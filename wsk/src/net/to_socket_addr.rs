@@ -37,43 +37,43 @@ pub(super) mod sealed {
 
     use crate::status::Result;
 
-    pub trait ToSocketAddr {
+    pub trait ToSocketAddr: Sized {
         /// # Errors
         ///
         /// `STATUS_INVALID_PARAMETER` if it is text, and not an address.
-        fn to_socket_addr(&self) -> Result<SocketAddr>;
+        fn into_socket_addr(self) -> Result<SocketAddr>;
     }
 }
 
 impl ToSocketAddr for SocketAddr {}
 
 impl sealed::ToSocketAddr for SocketAddr {
-    fn to_socket_addr(&self) -> Result<SocketAddr> {
-        Ok(*self)
+    fn into_socket_addr(self) -> Result<SocketAddr> {
+        Ok(self)
     }
 }
 
 impl ToSocketAddr for SocketAddrV4 {}
 
 impl sealed::ToSocketAddr for SocketAddrV4 {
-    fn to_socket_addr(&self) -> Result<SocketAddr> {
-        Ok(SocketAddr::V4(*self))
+    fn into_socket_addr(self) -> Result<SocketAddr> {
+        Ok(SocketAddr::V4(self))
     }
 }
 
 impl ToSocketAddr for SocketAddrV6 {}
 
 impl sealed::ToSocketAddr for SocketAddrV6 {
-    fn to_socket_addr(&self) -> Result<SocketAddr> {
-        Ok(SocketAddr::V6(*self))
+    fn into_socket_addr(self) -> Result<SocketAddr> {
+        Ok(SocketAddr::V6(self))
     }
 }
 
 /// An IP address, also as an array, and a port.
-impl<I: Into<IpAddr> + Copy> ToSocketAddr for (I, u16) {}
+impl<I: Into<IpAddr>> ToSocketAddr for (I, u16) {}
 
-impl<I: Into<IpAddr> + Copy> sealed::ToSocketAddr for (I, u16) {
-    fn to_socket_addr(&self) -> Result<SocketAddr> {
+impl<I: Into<IpAddr>> sealed::ToSocketAddr for (I, u16) {
+    fn into_socket_addr(self) -> Result<SocketAddr> {
         Ok(SocketAddr::new(self.0.into(), self.1))
     }
 }
@@ -81,7 +81,7 @@ impl<I: Into<IpAddr> + Copy> sealed::ToSocketAddr for (I, u16) {
 impl ToSocketAddr for &str {}
 
 impl sealed::ToSocketAddr for &str {
-    fn to_socket_addr(&self) -> Result<SocketAddr> {
+    fn into_socket_addr(self) -> Result<SocketAddr> {
         self.parse().map_err(|_| known::STATUS_INVALID_PARAMETER)
     }
 }
@@ -92,8 +92,8 @@ mod tests {
 
     use super::*;
 
-    fn address<A: ToSocketAddr + Copy>(of: A) -> Result<SocketAddr> {
-        of.to_socket_addr()
+    fn address<A: ToSocketAddr>(of: A) -> Result<SocketAddr> {
+        of.into_socket_addr()
     }
 
     #[test]

@@ -123,6 +123,37 @@ impl<S: AsRef<UdpSocket>> Connected<S> {
         self.as_socket().recv_from_into(to).await.map(|(received, _)| received)
     }
 
+    /// Sends a datagram to the peer without waiting: see [`UdpSocket::try_send_to`].
+    ///
+    /// # Errors
+    ///
+    /// Those of that method.
+    pub fn try_send(&self, bytes: &[u8]) -> Result<usize> {
+        self.as_socket().try_send_copy(bytes, Destination::Destination(self.peer))
+    }
+
+    /// Receives a datagram from the peer without waiting: see [`UdpSocket::try_recv_from`].
+    ///
+    /// # Errors
+    ///
+    /// Those of that method.
+    pub fn try_recv(&self, to: &mut [u8]) -> Result<usize> {
+        self.as_socket().try_recv_from(to).map(|(received, _)| received)
+    }
+
+    /// Waits until the next receive completes at once: see [`UdpSocket::readable`].
+    ///
+    /// # Cancel safety
+    ///
+    /// That of that method.
+    ///
+    /// # Errors
+    ///
+    /// Those of that method.
+    pub async fn readable(&self) -> Result<()> {
+        self.as_socket().readable().await
+    }
+
     /// Returns the socket, for example to send to other addresses.
     #[must_use]
     pub fn as_socket(&self) -> &UdpSocket {

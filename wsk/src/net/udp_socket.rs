@@ -67,7 +67,7 @@ impl UdpSocket {
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskSocket` or `WskBind`. Wine has no datagram sockets.
     pub async fn bind(wsk: &Provider, local: impl ToSocketAddr) -> Result<Self> {
-        let local = local.to_socket_addr()?;
+        let local = local.into_socket_addr()?;
         DatagramSocket::builder(wsk, Family::of(local)).bind(local).await.map(Self::from)
     }
 
@@ -106,7 +106,7 @@ impl UdpSocket {
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskControlSocket`.
     pub async fn connect(&mut self, remote: impl ToSocketAddr) -> Result<Connected<&Self>> {
-        let peer = remote.to_socket_addr()?;
+        let peer = remote.into_socket_addr()?;
         self.socket.handle().set_peer(Some(peer)).await?;
         Ok(Connected::new(self, peer))
     }
@@ -153,7 +153,7 @@ impl UdpSocket {
     ///
     /// Those of [`connect`](Self::connect). The socket is closed.
     pub async fn into_connected(self, remote: impl ToSocketAddr) -> Result<Connected<Self>> {
-        let peer = remote.to_socket_addr()?;
+        let peer = remote.into_socket_addr()?;
         self.socket.handle().set_peer(Some(peer)).await?;
         Ok(Connected::new(self, peer))
     }
@@ -203,7 +203,7 @@ impl UdpSocket {
         buffer: B,
         remote: impl ToSocketAddr,
     ) -> BufResult<usize, B> {
-        match remote.to_socket_addr() {
+        match remote.into_socket_addr() {
             Ok(remote) => self.send(buffer, Destination::Address(remote)).await,
             Err(error) => BufResult(Err(error), buffer),
         }
@@ -228,7 +228,7 @@ impl UdpSocket {
     ///
     /// Those of [`send_to`](Self::send_to).
     pub async fn send_copy_to(&self, bytes: &[u8], remote: impl ToSocketAddr) -> Result<usize> {
-        self.send_copy(bytes, Destination::Address(remote.to_socket_addr()?)).await
+        self.send_copy(bytes, Destination::Address(remote.into_socket_addr()?)).await
     }
 
     pub(super) async fn send_copy(&self, bytes: &[u8], to: Destination) -> Result<usize> {
@@ -262,7 +262,7 @@ impl UdpSocket {
         batch: Batch,
         remote: impl ToSocketAddr,
     ) -> BufResult<usize, Batch> {
-        match remote.to_socket_addr() {
+        match remote.into_socket_addr() {
             Ok(remote) => self.send_batch(batch, Destination::Address(remote)).await,
             Err(error) => BufResult(Err(error), batch),
         }
@@ -320,6 +320,103 @@ impl UdpSocket {
         let slice = self.kept.take(room)?.slice(..room)?;
         let BufResult(result, slice) = self.recv_from(slice).await;
         let result = copy_datagram(result, &slice, to);
+        self.kept.put(slice.into_inner());
+        result
+    }
+
+    /// Receives a datagram of any size, and copies the bytes that fit. Returns the size of the whole.
+    #[cfg(feature = "edge-nal")]
+    pub(crate) async fn recv_and_truncate(&self, to: &mut [u8]) -> Result<(usize, SocketAddr)> {
+        let BufResult(result, buffer) = self.recv_from(self.kept.take(TOO_MANY)?).await;
+        if let Ok((count, _)) = result {
+            copy(buffer.get(..count).unwrap_or_default(), to);
+        }
+        self.kept.put(buffer);
+        result
+    }
+
+    /// Waits until the next receive completes at once: with a datagram, or with an error.
+    ///
+    /// Receives a datagram ahead, into a buffer of 64 KiB, from which the next receive copies it. If the next call receives
+    /// anyway, [`recv_from`](Self::recv_from) alone is cheaper; so is a [`receiver`](Self::receiver). There is no `writable`:
+    /// WSK accepts every send.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    ///
+    /// ```
+    /// use wsk::{ErrorKind, UdpSocket};
+    ///
+    /// # extern crate wsk_host;
+    /// # let passive = unsafe { wsk::irql::Passive::assume() };
+    /// # let registration = wsk::Registration::register(passive)?;
+    /// # let wsk = registration.try_capture()?;
+    /// # wsk::rt::block_on(passive, async move {
+    /// let socket = UdpSocket::bind(&wsk, "127.0.0.1:0").await?;
+    /// let own = socket.local_addr().await?;
+    /// let mut bytes = [0; 100];
+    /// assert_eq!(socket.try_recv_from(&mut bytes).unwrap_err().kind(), ErrorKind::NotReady);
+    ///
+    /// assert_eq!(socket.try_send_to(b"hello", own)?, 5);
+    /// socket.readable().await?;
+    /// assert_eq!(socket.try_recv_from(&mut bytes)?, (5, own));
+    /// # Ok::<(), wsk::Error>(())
+    /// # })??;
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future loses nothing: the receive stays in flight, and the next call that
+    /// receives returns its datagram.
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_IO_TIMEOUT` if the [timeout](Self::set_read_timeout) expired. The receive stays in flight.
+    /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    pub async fn readable(&self) -> Result<()> {
+        self.socket.handle().readable(&self.timeouts.reading()?).await
+    }
+
+    /// Receives a datagram into a slice without waiting, and returns its size in bytes and its sender.
+    ///
+    /// If none has arrived, a receive into a buffer of 64 KiB stays in flight; the next call that receives returns its
+    /// datagram.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_DEVICE_NOT_READY` (kind [`NotReady`](crate::ErrorKind::NotReady)) if no datagram has arrived, or another
+    ///   receive waits for one; now and then also if one has arrived, as a task's budget requires.
+    /// - `STATUS_BUFFER_OVERFLOW` if the datagram is larger than the slice. The slice is filled, and the excess is lost.
+    /// - Those of [`recv_from`](Self::recv_from), except for the timeout.
+    pub fn try_recv_from(&self, to: &mut [u8]) -> Result<(usize, SocketAddr)> {
+        self.socket.handle().try_receive_from(to)
+    }
+
+    /// Sends a datagram without waiting, and returns its size in bytes: it was copied into a buffer of the socket.
+    ///
+    /// The request continues after this returns, and its error is lost, as the datagram may be. At most one such request may
+    /// be in flight.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_DEVICE_NOT_READY` (kind [`NotReady`](crate::ErrorKind::NotReady)) if such a request is in flight; now and then
+    ///   also if none is, as a task's budget requires.
+    /// - Those of [`send_to`](Self::send_to), except for the timeout.
+    pub fn try_send_to(&self, bytes: &[u8], remote: impl ToSocketAddr) -> Result<usize> {
+        self.try_send_copy(bytes, Destination::Address(remote.into_socket_addr()?))
+    }
+
+    pub(super) fn try_send_copy(&self, bytes: &[u8], to: Destination) -> Result<usize> {
+        if bytes.len() >= TOO_MANY {
+            return Err(known::STATUS_INVALID_BUFFER_SIZE);
+        }
+        let slice = self.kept.take_copy(bytes)?;
+        let BufResult(result, slice) = self.socket.handle().try_send_to(slice, to);
         self.kept.put(slice.into_inner());
         result
     }

@@ -190,6 +190,27 @@ impl InFlight {
         }
     }
 
+    /// Leaves a [kept](Self::kept) receive to its target without cancelling it: the target's next receive takes its data.
+    ///
+    /// # Errors
+    ///
+    /// The request, if it cannot return data.
+    pub(crate) fn leave_to_target(mut self) -> core::result::Result<(), Self> {
+        if self.on_drop != OnDrop::Keep || self.is_refused() {
+            return Err(self);
+        }
+        let Some(operation) = self.operation else {
+            return Err(self);
+        };
+        // SAFETY: this value is the request's owner, and leaves it with this.
+        if unsafe { keep(operation) } {
+            self.operation = None;
+            Ok(())
+        } else {
+            Err(self)
+        }
+    }
+
     /// Leaves a request whose outcome was not given out and is no longer needed.
     #[cold]
     fn leave(&self, operation: NonNull<Operation>) {
@@ -272,7 +293,7 @@ unsafe fn kept_by<'a>(operation: NonNull<Operation>) -> &'a KeptReceives {
     unsafe { &(*target.as_ptr()).kept }
 }
 
-/// Passes a cancelled receive to its target, unless it cannot return data.
+/// Passes a receive to its target, unless it cannot return data.
 ///
 /// # Safety
 ///

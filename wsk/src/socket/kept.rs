@@ -1,15 +1,16 @@
 //! Receives that follow those whose futures were dropped: see [`KeptReceives`](crate::operation::KeptReceives).
 
-use core::future::poll_fn;
-use core::pin::Pin;
+use core::future::{Future, poll_fn};
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll, Waker};
 
 use wsk_sys::fields::length;
 
 use super::handle::Handle;
 use crate::buffer::MdlChain;
 use crate::category::Category;
-use crate::operation::{Idle, KeptReceive, Payload, ReceiveTurn};
-use crate::status::Result;
+use crate::operation::{Idle, InFlight, KeptReceive, Outcome, Payload, ReceiveTurn};
+use crate::status::{Result, known};
 use crate::time::{Timeout, in_time};
 
 impl<C: Category> Handle<C> {
@@ -53,10 +54,65 @@ impl<C: Category> Handle<C> {
         .await
     }
 
+    /// Waits until the socket keeps the result of a receive for the next one: of an earlier receive, or of one that `issue`
+    /// makes. If the future is dropped, that receive stays in flight.
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_IO_TIMEOUT`.
+    /// - Those of `issue`, and of a request that returned no data. The error of a kept receive is that of the next one.
+    pub(super) async fn keep_next(
+        &self,
+        issue: impl Fn() -> Result<InFlight>,
+        deadline: &impl Timeout,
+    ) -> Result<()> {
+        let mut turn = self.turn(deadline).await?;
+        loop {
+            match self.first_kept(&mut turn, deadline).await? {
+                Some((idle, Err(known::STATUS_CANCELLED))) => self.put_kept(idle),
+                Some((idle, result)) => {
+                    turn.put_back(idle, result);
+                    return Ok(());
+                }
+                None => self.keep_issued(issue()?).await?,
+            }
+        }
+    }
+
+    /// Keeps a receive that was just issued, by the owner of the turn, for the next one.
+    ///
+    /// # Errors
+    ///
+    /// Those of a request that returned no data.
+    pub(super) async fn keep_issued(&self, in_flight: InFlight) -> Result<()> {
+        let Err(in_flight) = in_flight.leave_to_target() else {
+            return Ok(());
+        };
+        match in_flight.await {
+            Outcome::Completed(idle, result) => {
+                self.put_kept(idle);
+                result.map(drop).map_err(|error| self.state().note_error(error))
+            }
+            Outcome::Refused(error) => Err(error),
+        }
+    }
+
     /// Keeps the operation of a receive that was kept, for another request.
     pub(super) fn put_kept(&self, mut idle: Idle) {
         idle.payload().kept = KeptReceive::NONE;
         self.state().requests.put(idle);
+    }
+}
+
+/// The result of a call that does not wait.
+///
+/// # Errors
+///
+/// `STATUS_DEVICE_NOT_READY` if it would have to wait.
+pub(super) fn now<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
+    match pin!(call).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(known::STATUS_DEVICE_NOT_READY),
     }
 }
 

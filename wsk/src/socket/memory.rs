@@ -303,9 +303,12 @@ impl SocketState {
     /// Whether nothing is being sent, and the caller's open reference is the only one: no other thread can begin
     /// anything.
     pub(super) fn has_no_sends(&self) -> bool {
-        self.counts.is_only_open_ref()
-            && self.sends.load(Ordering::Acquire) == 0
-            && !self.requests.is_sending()
+        self.counts.is_only_open_ref() && !self.is_sending()
+    }
+
+    /// Whether a request that [sends](crate::operation::RequestKind::Sends) is in flight.
+    pub(crate) fn is_sending(&self) -> bool {
+        self.sends.load(Ordering::Acquire) != 0 || self.requests.is_sending()
     }
 
     pub(crate) fn socket(&self) -> PWSK_SOCKET {

@@ -18,6 +18,7 @@ mod buffers;
 mod chains;
 mod clients;
 mod closing;
+mod compat;
 mod controls;
 mod device;
 mod dropped;
@@ -39,8 +40,10 @@ mod tasks;
 mod tcp_buffered;
 mod tcp_concurrency;
 mod tcp_connect;
+mod tcp_copy;
 mod tcp_end;
 mod tcp_fair;
+mod tcp_readiness;
 #[cfg(not(miri))]
 mod tcp_real;
 mod tcp_stream;

@@ -96,6 +96,15 @@ impl BufferedStream {
         self.reader.read(to).await
     }
 
+    /// See [`BufferedReader::try_read`].
+    ///
+    /// # Errors
+    ///
+    /// Those of that method.
+    pub fn try_read(&mut self, to: &mut [u8]) -> Result<usize> {
+        self.reader.try_read(to)
+    }
+
     /// See [`BufferedReader::read_exact`].
     ///
     /// # Cancel safety
@@ -173,6 +182,15 @@ impl BufferedStream {
     /// Those of that method.
     pub async fn write(&mut self, from: &[u8]) -> Result<usize> {
         self.writer.write(from).await
+    }
+
+    /// See [`BufferedWriter::try_write`].
+    ///
+    /// # Errors
+    ///
+    /// Those of that method.
+    pub fn try_write(&mut self, from: &[u8]) -> Result<usize> {
+        self.writer.try_write(from)
     }
 
     /// See [`BufferedWriter::write_all`].

@@ -62,6 +62,32 @@ impl BufferedReader {
         Ok(count)
     }
 
+    /// Reads into the slice without waiting, and returns the number of bytes. May start a receive.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_DEVICE_NOT_READY` (kind [`NotReady`](crate::ErrorKind::NotReady)) if no data has arrived. To wait, use
+    ///   [`fill_buf`](Self::fill_buf).
+    /// - Those of [`read`](Self::read), except for the timeout.
+    pub fn try_read(&mut self, to: &mut [u8]) -> Result<usize> {
+        if to.is_empty() {
+            return Ok(0);
+        }
+        if !self.read_ready()? {
+            return Err(known::STATUS_DEVICE_NOT_READY);
+        }
+        if self.unread.is_empty() {
+            // Without a result, the peer has finished sending.
+            let result = self.slot.result(self.half.0.as_socket().handle());
+            self.unread = 0..result.unwrap_or(Ok(0))?;
+        }
+        let count = copy(self.buffered(), to);
+        self.consume(count);
+        Ok(count)
+    }
+
     /// Fills the slice, like `std::io::Read::read_exact`.
     ///
     /// # Cancel safety

@@ -69,7 +69,33 @@ impl BufferedWriter {
         if from.is_empty() {
             return Ok(0);
         }
-        self.wait_for(SENDS - 1).await?;
+        self.ready().await?;
+        self.fill(from)
+    }
+
+    /// Copies at least one byte of the slice into a buffer like [`write`](Self::write), without waiting. Returns the number of
+    /// bytes.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_DEVICE_NOT_READY` (kind [`NotReady`](crate::ErrorKind::NotReady)) if all buffers are in flight.
+    /// - Those of [`write`](Self::write), except for the timeout.
+    pub fn try_write(&mut self, from: &[u8]) -> Result<usize> {
+        if from.is_empty() {
+            return Ok(0);
+        }
+        if self.write_ready()? { self.fill(from) } else { Err(known::STATUS_DEVICE_NOT_READY) }
+    }
+
+    /// Waits until a write completes at once.
+    pub(crate) async fn ready(&mut self) -> Result<()> {
+        self.wait_for(SENDS - 1).await
+    }
+
+    /// Copies bytes into the open buffer, and sends it when it is full.
+    fn fill(&mut self, from: &[u8]) -> Result<usize> {
         let buffer = self.ring.open().prepare(self.capacity)?;
         let count = copy(from, buffer.get_mut(self.filled..).unwrap_or_default());
         self.filled += count;

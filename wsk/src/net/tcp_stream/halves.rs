@@ -90,6 +90,28 @@ macro_rules! read_half {
                 self.0.recv_into(to).await
             }
 
+            /// See [`TcpStream::readable`].
+            ///
+            /// # Cancel safety
+            ///
+            /// That of that method.
+            ///
+            /// # Errors
+            ///
+            /// Those of that method.
+            pub async fn readable(&self) -> Result<()> {
+                self.0.readable().await
+            }
+
+            /// See [`TcpStream::try_recv`].
+            ///
+            /// # Errors
+            ///
+            /// Those of that method.
+            pub fn try_recv(&self, to: &mut [u8]) -> Result<usize> {
+                self.0.try_recv(to)
+            }
+
             /// See [`TcpStream::recv_full`].
             ///
             /// # Cancel safety
@@ -176,6 +198,15 @@ macro_rules! write_half {
                 self.0.send_with(buffer, flags).await
             }
 
+            /// See [`TcpStream::try_send`].
+            ///
+            /// # Errors
+            ///
+            /// Those of that method.
+            pub fn try_send(&self, bytes: &[u8]) -> Result<usize> {
+                self.0.try_send(bytes)
+            }
+
             /// See [`TcpStream::send_all`].
             ///
             /// # Cancel safety
@@ -246,6 +277,12 @@ macro_rules! write_half {
 write_half!(WriteHalf<'_> OwnedWriteHalf);
 
 /// For the methods of the whole stream, such as those for its addresses.
+impl AsRef<TcpStream> for TcpStream {
+    fn as_ref(&self) -> &TcpStream {
+        self
+    }
+}
+
 impl AsRef<TcpStream> for ReadHalf<'_> {
     fn as_ref(&self) -> &TcpStream {
         self.0

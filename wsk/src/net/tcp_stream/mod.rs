@@ -1,6 +1,7 @@
 //! A TCP connection.
 
 mod halves;
+mod readiness;
 
 use core::fmt;
 use core::future::Future;
@@ -84,7 +85,7 @@ impl TcpStream {
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskSocket`, `WskBind` or `WskConnect`.
     pub async fn connect(wsk: &Provider, remote: impl ToSocketAddr) -> Result<Self> {
-        let remote = remote.to_socket_addr()?;
+        let remote = remote.into_socket_addr()?;
         let socket = ConnectionSocket::builder(wsk, Family::of(remote)).connect(remote).await?;
         Ok(Self::from_socket(socket))
     }
@@ -105,7 +106,7 @@ impl TcpStream {
         local: impl ToSocketAddr,
         remote: impl ToSocketAddr,
     ) -> Result<Self> {
-        let (local, remote) = (local.to_socket_addr()?, remote.to_socket_addr()?);
+        let (local, remote) = (local.into_socket_addr()?, remote.into_socket_addr()?);
         let builder = ConnectionSocket::builder(wsk, Family::of(local));
         builder.connect_from(local, remote).await.map(Self::from_socket)
     }

@@ -8,6 +8,7 @@
 
 mod connect;
 mod end;
+mod readiness;
 mod receive;
 mod receive_in_turn;
 mod reusable_request;

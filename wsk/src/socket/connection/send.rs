@@ -149,7 +149,7 @@ impl<C: Connects> Handle<C> {
 
 /// The closure that calls `WskSend`.
 #[inline]
-fn call<C: Connects>(
+pub(super) fn call<C: Connects>(
     flags: SendFlags,
 ) -> impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS {
     move |dispatch, descriptor, irp, _| {

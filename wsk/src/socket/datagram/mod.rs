@@ -10,6 +10,7 @@
 mod batch;
 mod options;
 mod peer;
+mod readiness;
 mod received;
 mod receiver;
 
@@ -108,13 +109,7 @@ impl Handle<Datagram> {
             return BufResult(Err(error), buffer);
         }
         let prepare = |payload: &mut Payload| to.prepare(control, payload);
-        let call = |dispatch: DatagramDispatch, descriptor, irp: PIRP, payload| {
-            // SAFETY: the payload is the request's, and was prepared.
-            let (remote, length, data) = unsafe { to.arguments(payload) };
-            // SAFETY: the socket is bound; the buffer and the control data stay until the request completes
-            // (INV-21, INV-26); the address is of the socket's family, or the socket has a destination.
-            unsafe { dispatch.send_to(descriptor, remote, length, data, irp) }
-        };
+        let call = call_send(to);
         // SAFETY: the call is given the payload's descriptor, address and control data.
         unsafe {
             self.transfer(RequestKind::Other, deadline, buffer, prepare, call, |_, count| count)
@@ -179,7 +174,7 @@ impl Handle<Datagram> {
             Err(error) => return (Err(error), buffer),
         };
         loop {
-            let (mut idle, result) = match self.first_kept(&mut turn, &*deadline).await {
+            let (idle, result) = match self.first_kept(&mut turn, &*deadline).await {
                 Ok(Some(kept)) => kept,
                 Ok(None) => break,
                 Err(error) => return (Err(error), buffer),
@@ -188,20 +183,9 @@ impl Handle<Datagram> {
                 self.put_kept(idle);
                 continue;
             }
-            let result = match truncated(&mut idle, result) {
-                Ok(count) => {
-                    let payload = idle.payload();
-                    let (copied, size) = copy_kept_to(payload, count, (&mut buffer, start, end));
-                    if copied < size {
-                        payload.control.flags |= MSG_TRUNC;
-                    }
-                    Ok((idle, copied))
-                }
-                Err(error) => {
-                    self.put_kept(idle);
-                    Err(self.state().note_error(error))
-                }
-            };
+            let copy =
+                |payload: &Payload, count| copy_kept_to(payload, count, (&mut buffer, start, end));
+            let result = self.take_datagram(idle, result, copy);
             return (result, buffer);
         }
         let receiving = match self.start_receive((buffer, start, end), room) {
@@ -223,6 +207,30 @@ impl Handle<Datagram> {
         }
     }
 
+    /// Copies the bytes of a kept receive by `copy`, which returns their number and that of all. The rest of the datagram
+    /// stays in the operation.
+    fn take_datagram(
+        &self,
+        mut idle: Idle,
+        result: Result<usize>,
+        copy: impl FnOnce(&Payload, usize) -> (usize, usize),
+    ) -> Result<(Idle, usize)> {
+        match truncated(&mut idle, result) {
+            Ok(count) => {
+                let payload = idle.payload();
+                let (copied, size) = copy(payload, count);
+                if copied < size {
+                    payload.control.flags |= MSG_TRUNC;
+                }
+                Ok((idle, copied))
+            }
+            Err(error) => {
+                self.put_kept(idle);
+                Err(self.state().note_error(error))
+            }
+        }
+    }
+
     /// Takes a datagram out of the operation that has received it.
     fn finish_in_turn<T>(
         &self,
@@ -240,13 +248,28 @@ impl Handle<Datagram> {
         buffer: B,
         deadline: &mut Deadline<'_>,
     ) -> BufResult<(usize, SocketAddr), B> {
-        let finish = |payload: &mut Payload, count| {
-            received::check_whole(payload)?;
-            received::check_error(payload)?;
-            Ok((count, received::peer(payload)?))
-        };
         // With control data: if the future is dropped, the next receive returns the datagram, and may need it.
-        self.receive(buffer, received::CONTROL_ROOM, deadline, finish).await
+        self.receive(buffer, received::CONTROL_ROOM, deadline, whole).await
+    }
+}
+
+/// The size and source of a received datagram, which must be whole and no error report.
+fn whole(payload: &mut Payload, count: usize) -> Result<(usize, SocketAddr)> {
+    received::check_whole(payload)?;
+    received::check_error(payload)?;
+    Ok((count, received::peer(payload)?))
+}
+
+/// The closure that calls `WskSendTo`, for a payload that was prepared for this destination.
+fn call_send(
+    to: Destination,
+) -> impl FnOnce(DatagramDispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS {
+    move |dispatch, descriptor, irp, payload| {
+        // SAFETY: the payload is the request's, and was prepared.
+        let (remote, length, data) = unsafe { to.arguments(payload) };
+        // SAFETY: the socket is bound; the buffer and the control data stay until the request completes
+        // (INV-21, INV-26); the address is of the socket's family, or the socket has a destination.
+        unsafe { dispatch.send_to(descriptor, remote, length, data, irp) }
     }
 }
 

@@ -42,6 +42,7 @@ futures! {
         socket.set_multicast_hops_v6(hops)
     };
     "UdpSocket::multicast_hops_v6": |socket: Udp| socket.multicast_hops_v6();
+    "UdpSocket::readable": |socket: Udp| socket.readable();
     "UdpSocket::recv_from_into": |(socket, room): (Udp, &'static mut [u8])| {
         socket.recv_from_into(room)
     };
@@ -156,6 +157,13 @@ futures! {
 }
 
 calls! {
+    "UdpSocket::try_recv_from": |(socket, room): (Udp, &'static mut [u8])| {
+        socket.try_recv_from(room)
+    };
+    "UdpSocket::try_send_to": |(socket, bytes, to): (Udp, &'static [u8], SocketAddr)| {
+        socket.try_send_to(bytes, to)
+    };
+    "Connected::try_send": |(socket, bytes): (Owned, &'static [u8])| socket.try_send(bytes);
     "UdpSocket::receiver": |(socket, size): (Udp, usize)| socket.receiver(size);
     "UdpSocket::set_read_timeout": |(socket, timeout): (Udp, Option<Duration>)| {
         socket.set_read_timeout(timeout)

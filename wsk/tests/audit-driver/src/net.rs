@@ -32,6 +32,11 @@ futures! {
     "TcpStream::send_all<Slice>": |(stream, buffer): (&'static TcpStream, Slice)| {
         stream.send_all(buffer)
     };
+    "TcpStream::readable": |stream: &'static TcpStream| stream.readable();
+    "copy": |(from, to): (&'static TcpStream, &'static TcpStream)| wsk::net::copy(from, to);
+    "copy_bidirectional": |(a, b): (&'static TcpStream, &'static TcpStream)| {
+        wsk::net::copy_bidirectional(a, b)
+    };
     "TcpStream::shutdown": |stream: &'static TcpStream| stream.shutdown();
     "TcpStream::local_addr": |stream: &'static TcpStream| stream.local_addr();
     "TcpStream::peer_addr": |stream: &'static TcpStream| stream.peer_addr();
@@ -69,6 +74,12 @@ futures! {
 }
 
 calls! {
+    "TcpStream::try_recv": |(stream, room): (&'static TcpStream, &'static mut [u8])| {
+        stream.try_recv(room)
+    };
+    "TcpStream::try_send": |(stream, bytes): (&'static TcpStream, &'static [u8])| {
+        stream.try_send(bytes)
+    };
     "TcpListener::as_socket": |listener: &'static TcpListener| listener.as_socket();
     "TcpListener::into_socket": |listener: TcpListener| listener.into_socket();
     "TcpListener::from": |socket: ListenSocket| TcpListener::from(socket);

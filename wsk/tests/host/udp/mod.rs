@@ -8,6 +8,7 @@ mod groups;
 mod machine;
 mod memory;
 mod peer;
+mod readiness;
 mod receiver;
 mod timeouts;
 
