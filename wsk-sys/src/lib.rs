@@ -67,6 +67,7 @@ compile_error!("WSK's bindings are for 64-bit Windows: x64 and arm64");
 pub mod fields;
 
 pub mod ctypes;
+mod dpc;
 pub mod image;
 mod irp;
 mod irql;
@@ -99,6 +100,7 @@ mod generated {
     pub(crate) mod wsk;
 }
 
+pub use dpc::*;
 pub use generated::{kernel::*, net::*, wsk::*};
 pub use irp::*;
 pub use irql::*;

@@ -72,6 +72,8 @@ pub use config::{Config, Threads, Timing, Windows};
 use hang::{Awaited, OpenObjects, Waits};
 use io::device_table::Devices;
 use io::work_queue::WorkQueue;
+use ke::event_calls::EventCallCounter;
+pub use ke::event_calls::EventCalls;
 pub use ke::irql::current_irql;
 use ke::timer_queue::TimerQueue;
 use loaded_image::Image;
@@ -79,7 +81,7 @@ use random::Random;
 use registry::Registry;
 use resources::Resources;
 use schedule::{Job, JobId, Scheduler, ThreadId, Ticks};
-use trace::{Trace, TraceEntry, TraceEvent};
+use trace::Trace;
 use usage::Usage;
 
 use crate::verifier::{self, Levels, Sources};
@@ -101,6 +103,7 @@ struct KernelState {
     blocks: Mutex<Blocks>,
     usage: Mutex<Usage>,
     timers: Mutex<TimerQueue>,
+    event_calls: EventCallCounter,
     work_items: Mutex<WorkQueue>,
     devices: Mutex<Devices>,
     registry: Mutex<Registry>,
@@ -169,6 +172,7 @@ impl Kernel {
             blocks: Mutex::default(),
             usage: Mutex::default(),
             timers: Mutex::default(),
+            event_calls: EventCallCounter::default(),
             work_items: Mutex::default(),
             devices: Mutex::default(),
             registry: Mutex::default(),
@@ -316,17 +320,6 @@ impl Kernel {
     pub(crate) fn trace_tail(&self, count: usize) -> String {
         // A report may interrupt a recording.
         report_lock::lock(&self.0.trace).map_or_else(String::new, |trace| trace.tail(count))
-    }
-
-    pub(crate) fn record(&self, event: TraceEvent) {
-        let (time, thread) = (self.now(), Self::current_thread());
-        self.0.scheduler.count_event();
-        lock(&self.0.trace).record(TraceEntry { time, thread, event });
-    }
-
-    /// Records an event that is neither a call nor a return.
-    pub(crate) fn note(&self, text: String) {
-        self.record(TraceEvent::Note(text));
     }
 
     /// Counts a requested allocation, and returns whether it may succeed.

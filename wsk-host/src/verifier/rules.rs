@@ -268,6 +268,9 @@ rules! {
     COMPLETION_ORDER = 70, NotVisible:
         "Requests complete in any order and in any context.",
         "a seed decides it, and the client must handle every order";
+    DPC_RETURNS_SOON = 71, Stopped:
+        "A deferred procedure call must return soon: nothing else runs on its processor, and the system's watchdog stops one that runs too long.",
+        "one call makes more than 4,096 requests, or stalls its processor for more than a millisecond";
 }
 
 /// The numbers are 1, 2, 3, and so on: a rule finds its row by its number.

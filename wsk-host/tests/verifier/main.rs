@@ -8,6 +8,7 @@ mod addresses_and_flags;
 mod answers;
 mod buffers;
 mod continuing;
+mod dpcs;
 mod events;
 mod inspections;
 #[cfg(not(miri))] // Miri starts no processes.

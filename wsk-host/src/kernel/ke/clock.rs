@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use wsk_sys::{LARGE_INTEGER, LONGLONG, PLARGE_INTEGER, ULONG, ULONGLONG};
 
 use crate::kernel::Kernel;
+use crate::kernel::ke::dpc_watchdog;
 use crate::kernel::ke::time::KeQuerySystemTimePrecise;
 
 /// The interval of the clock's interrupts, in units of 100 ns.
@@ -76,6 +77,7 @@ unsafe extern "C" fn KeQueryPerformanceCounter(frequency: PLARGE_INTEGER) -> LAR
 /// Keeps the processor busy, so that no other thread of the host runs.
 #[wsk_host_macros::export]
 extern "C" fn KeStallExecutionProcessor(microseconds: ULONG) {
+    dpc_watchdog::count_stall(microseconds);
     let end = Instant::now() + Duration::from_micros(microseconds.into());
     while Instant::now() < end {
         std::hint::spin_loop();

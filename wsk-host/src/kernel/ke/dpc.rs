@@ -11,9 +11,12 @@
 )]
 
 use wsk_sys::{
-    BOOLEAN, FALSE, KDPC, PASSIVE_LEVEL, PKDEFERRED_ROUTINE, PKDPC, PRKDPC, PVOID, TRUE,
+    BOOLEAN, FALSE, KDPC, KDPC_IMPORTANCE, MediumHighImportance, NTSTATUS, PASSIVE_LEVEL,
+    PKDEFERRED_ROUTINE, PKDPC, PPROCESSOR_NUMBER, PRKDPC, PROCESSOR_NUMBER, PVOID,
+    STATUS_INVALID_PARAMETER, STATUS_SUCCESS, TRUE, ULONG,
 };
 
+use super::dpc_watchdog;
 use super::irql::require_at_most;
 use super::timer_queue::TimerQueue;
 use crate::kernel::abi::Routine as _;
@@ -61,6 +64,39 @@ unsafe extern "C" fn KeInsertQueueDpc(dpc: PRKDPC, first: PVOID, second: PVOID) 
     TRUE
 }
 
+/// The host's only processor has the number 0.
+#[wsk_host_macros::export]
+unsafe extern "C" fn KeGetProcessorNumberFromIndex(
+    index: ULONG,
+    number: PPROCESSOR_NUMBER,
+) -> NTSTATUS {
+    if index != 0 {
+        return STATUS_INVALID_PARAMETER;
+    }
+    // SAFETY: the caller passes room for a number.
+    unsafe { number.write(PROCESSOR_NUMBER::default()) };
+    STATUS_SUCCESS
+}
+
+#[wsk_host_macros::export]
+unsafe extern "C" fn KeSetTargetProcessorDpcEx(dpc: PKDPC, number: PPROCESSOR_NUMBER) -> NTSTATUS {
+    // SAFETY: the caller passes an initialized call.
+    if unsafe { (&raw const (*dpc).DeferredRoutine).read() }.is_none() {
+        kernel_violation("KeSetTargetProcessorDpcEx: the DPC is not initialized");
+    }
+    // SAFETY: the caller passes a number.
+    let PROCESSOR_NUMBER { Group, Number, Reserved } = unsafe { number.read() };
+    if (Group, Number, Reserved) == (0, 0, 0) { STATUS_SUCCESS } else { STATUS_INVALID_PARAMETER }
+}
+
+/// Without effect: the order of calls is not that of their importance.
+#[wsk_host_macros::export]
+extern "C" fn KeSetImportanceDpc(_dpc: PRKDPC, importance: KDPC_IMPORTANCE) {
+    if !(0..=MediumHighImportance).contains(&importance) {
+        kernel_violation(&format!("KeSetImportanceDpc: {importance} is no importance"));
+    }
+}
+
 #[wsk_host_macros::export]
 extern "C" fn KeRemoveQueueDpc(dpc: PRKDPC) -> BOOLEAN {
     let kernel = Kernel::current();
@@ -92,6 +128,7 @@ fn call(kernel: &Kernel, dpc: PKDPC, number: u64) {
     };
     // SAFETY: the client initialized the call with this routine for this context.
     let routine = || unsafe { routine.invoke((dpc, context, first, second)) };
+    let routine = || dpc_watchdog::watch(routine);
     deferred(|| kernel.run_client("a deferred procedure call", routine));
     let finished = kernel.timers().end_dpc(number);
     for flush in finished {

@@ -1,4 +1,5 @@
 //! The kernel core: timers, DPCs and waits.
 
+mod dpc;
 mod timer;
 mod wait;
