@@ -35,7 +35,7 @@
 //!
 //! - Windows 8 or later, x64 or arm64.
 //! - No allocator: all memory comes from nonpaged pool, and every allocation can fail with an error.
-//! - Futures are polled at `PASSIVE_LEVEL`. Wakers are called at up to `DISPATCH_LEVEL`, on any thread, and must not
+//! - Futures are polled at `PASSIVE_LEVEL`, or, in tasks of a [`rt::DpcExecutor`], at `DISPATCH_LEVEL`. Wakers are called at up to `DISPATCH_LEVEL`, on any thread, and must not
 //!   poll the task in place.
 //! - Little stack. The project's tests check the linked driver for panics and for the stack use of each function. Two kinds
 //!   of panic remain: polling a finished future (nothing here does), and `core`'s parsing and formatting of addresses.
@@ -64,12 +64,14 @@ pub mod dispatch;
 pub mod embedded;
 mod event_mask;
 pub mod events;
+mod executor;
 pub mod flags;
 mod growing_buffer;
 pub mod guide;
 pub mod irql;
 mod kernel;
 pub mod net;
+mod opaque_debug;
 mod operation;
 pub mod options;
 pub mod pool;

@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 
 /// The modules at the root of the crate, the lowest layer first.
 const LAYERS: &[&[&str]] = &[
-    &["status"],
+    &["status", "opaque_debug"],
     &["irql", "address", "flags", "event_mask", "std_error"],
     &["transport", "capabilities", "pool"],
     &["rundown"],
     &["kernel"],
     &["buffer", "dispatch"],
-    &["batch", "growing_buffer", "category", "deferred", "rt", "sync", "time", "unload"],
+    &["batch", "growing_buffer", "category", "deferred", "executor", "unload"],
+    &["sync"],
+    &["rt", "time"],
     &["operation"],
     &["client"],
     &["provider"],

@@ -4,10 +4,11 @@
 //! 2. [First client](first_client): connections, host names, timeouts, errors
 //! 3. [Datagrams with events](datagrams_with_events): callbacks instead of requests
 //! 4. [IRQL](irql): the levels at which each operation is allowed
-//! 5. [Unloading](unloading): the order of shutdown, and its pitfalls
-//! 6. [Testing](testing): running driver code in a process, with faults
-//! 7. [Windows](windows): loading a driver on a test machine, step by step
-//! 8. [From C](from_c): the counterpart of every name in `wsk.h`
+//! 5. [Executors](executors): threads or deferred procedure calls
+//! 6. [Unloading](unloading): the order of shutdown, and its pitfalls
+//! 7. [Testing](testing): running driver code in a process, with faults
+//! 8. [Windows](windows): loading a driver on a test machine, step by step
+//! 9. [From C](from_c): the counterpart of every name in `wsk.h`
 //!
 //! Every program in the guide is a documentation test, run on the emulated kernel of `wsk-host`.
 
@@ -26,6 +27,9 @@ pub mod datagrams_with_events {}
 
 #[doc = include_str!("irql.md")]
 pub mod irql {}
+
+#[doc = include_str!("executors.md")]
+pub mod executors {}
 
 #[doc = include_str!("unloading.md")]
 pub mod unloading {}

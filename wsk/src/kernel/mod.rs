@@ -1,6 +1,7 @@
 //! The kernel's synchronization objects that this crate uses.
 
 mod delay;
+mod dpc;
 mod event;
 #[cfg(loom)]
 mod model;
@@ -9,6 +10,7 @@ mod thread;
 mod ticks;
 
 pub(crate) use delay::delay;
+pub(crate) use dpc::{Dpc, active_processors};
 pub(crate) use event::Event;
 pub(crate) use spin_lock::SpinLock;
 pub(crate) use thread::Thread;

@@ -2,7 +2,7 @@
 //!
 //! # IRQL
 //!
-//! Futures are polled at `PASSIVE_LEVEL`. All types here, including futures, may be dropped at up to `DISPATCH_LEVEL`:
+//! Futures are polled at `PASSIVE_LEVEL`, or at `DISPATCH_LEVEL` by a [`DpcExecutor`](crate::rt::DpcExecutor). All types here, including futures, may be dropped at up to `DISPATCH_LEVEL`:
 //! dropping never waits.
 //!
 //! # Timeouts

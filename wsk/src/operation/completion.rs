@@ -16,7 +16,7 @@ use wsk_sys::{NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, STATUS_MORE_PROCESSING_REQU
 
 use super::state::{Handover, Seen};
 use super::{Idle, Operation, Target};
-use crate::rt;
+use crate::executor;
 
 /// The completion routine of every request on a `T`.
 ///
@@ -58,7 +58,7 @@ unsafe fn complete_seen<T: Target>(operation: NonNull<Operation>, seen: Seen) ->
     let retain = || unsafe { target.as_ref() }.retain();
     match request.state.complete_waiting(seen, retain) {
         Ok(waker) => {
-            rt::wake_in_completion_routine(waker);
+            executor::wake_in_completion_routine(waker);
             // The last step of the routine: it may end the target, and let the driver unload.
             // SAFETY: the reference was taken by `retain`, and is released once.
             unsafe { T::release(target) };
@@ -92,7 +92,7 @@ unsafe fn complete_rest<T: Target>(operation: NonNull<Operation>, seen: Seen, ta
     match handover {
         Handover::Owner(waker) => {
             if let Some(waker) = waker {
-                rt::wake_in_completion_routine(waker);
+                executor::wake_in_completion_routine(waker);
             }
         }
         // SAFETY: the owner has left the operation to this routine. If it has a home, the references that are released

@@ -27,9 +27,9 @@ use core::task::{Context, Poll, Waker};
 use super::completion::dispose;
 use super::in_flight::take_back;
 use super::{Idle, Operation};
+use crate::executor;
 use crate::kernel::SpinLock;
 use crate::pool::PoolBox;
-use crate::rt;
 use crate::status::Result;
 
 /// The data of a kept receive, in its payload. Unused while it is not kept.
@@ -197,7 +197,7 @@ impl KeptReceives {
         if let Some(mut waiter) = next {
             // A completion routine's waker may have dropped the future that passes the turn on.
             let waker = core::mem::replace(&mut waiter.waker, Waker::noop().clone());
-            rt::wake_in_completion_routine(waker);
+            executor::wake_in_completion_routine(waker);
         }
     }
 

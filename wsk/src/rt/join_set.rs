@@ -6,12 +6,10 @@ use core::mem::ManuallyDrop;
 use core::pin::pin;
 use core::task::{Poll, Waker};
 
-use super::join::{AbortHandle, JoinHandle};
-use super::local::LocalSpawner;
-use super::runtime::Spawner;
+use crate::executor::foreign::{drop_waker, wake};
+use crate::executor::{AbortHandle, JoinHandle, LocalSpawner, Spawner};
 use crate::kernel::SpinLock;
 use crate::pool::{Arc, PoolBox};
-use crate::rt::foreign::{drop_waker, wake};
 use crate::status::{Result, known};
 use crate::sync::{Notify, waker_slot};
 

@@ -1,4 +1,5 @@
-//! A small executor: [`block_on()`] for a single future, and a [`Runtime`] of system threads for many tasks.
+//! Small executors: [`block_on()`] for a single future, a [`Runtime`] of system threads for many tasks, and a [`DpcExecutor`] for tasks
+//! at `DISPATCH_LEVEL`.
 //!
 //! A task whose requests always complete immediately yields regularly, on every executor: each socket counts its
 //! requests, and the task that makes the 128th yields. So a busy connection does not starve other tasks.
@@ -43,21 +44,12 @@
 //! a detached task is dropped, so such a task handles its errors itself. A panic of a task does not end the task only: in a
 //! driver it stops the system, as any panic does, and on a host it ends the test with a report.
 
-mod block_on;
-pub(crate) mod foreign;
-mod join;
 mod join_set;
-mod local;
-mod runtime;
-mod task;
 mod task_tracker;
-mod yield_now;
 
-pub use block_on::block_on;
-pub(crate) use foreign::wake_in_completion_routine;
-pub use join::{AbortHandle, JoinHandle};
-pub use join_set::JoinSet;
-pub use local::LocalSpawner;
-pub use runtime::{Runtime, Spawner};
-pub use task_tracker::{TaskTracker, TaskTrackerToken};
-pub use yield_now::yield_now;
+pub use self::join_set::JoinSet;
+pub use self::task_tracker::{TaskTracker, TaskTrackerToken};
+pub use crate::executor::{
+    AbortHandle, DpcExecutor, DpcSpawner, JoinHandle, LocalSpawner, Runtime, Spawner, block_on,
+    yield_now,
+};

@@ -5,8 +5,8 @@ use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::{Poll, Waker};
 
-use super::join::JoinHandle;
-use super::runtime::Spawner;
+use crate::executor::{JoinHandle, Spawner};
+use crate::opaque_debug::opaque_debug;
 use crate::pool::Arc;
 use crate::status::Result;
 use crate::sync::wait_queue::{Wait, WaitList, WaitQueue, Waiter};
@@ -176,8 +176,4 @@ impl fmt::Debug for TaskTracker {
     }
 }
 
-impl fmt::Debug for TaskTrackerToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskTrackerToken").finish_non_exhaustive()
-    }
-}
+opaque_debug!(TaskTrackerToken);

@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ObjectKind {
     Thread,
+    DpcQueue,
     Registration,
     Provider,
     Socket,
@@ -17,10 +18,11 @@ pub(crate) enum ObjectKind {
 }
 
 /// Every kind, with its name in a message. The code of an object begins objects of its own kind and of those that follow,
-/// and ends afterwards: a thread registers, a registration's provider creates a socket, whose completion routine sets a
-/// timer. So reading the counts in this order finds one that is not zero as long as any object is counted.
-pub(super) const KINDS: [(ObjectKind, &str); 5] = [
+/// and ends afterwards: a thread creates an executor's DPC queue and registers, a registration's provider creates a socket, whose
+/// completion routine sets a timer. So reading the counts in this order finds one that is not zero as long as any object is counted.
+pub(super) const KINDS: [(ObjectKind, &str); 6] = [
     (ObjectKind::Thread, "threads"),
+    (ObjectKind::DpcQueue, "DPC queues"),
     (ObjectKind::Registration, "registrations"),
     (ObjectKind::Provider, "providers"),
     (ObjectKind::Socket, "sockets"),
@@ -146,6 +148,8 @@ mod loom_tests {
     fn a_driver_is_unloaded_after_all_that_its_code_has_begun() {
         begins(ObjectKind::Thread, ObjectKind::Registration);
         begins(ObjectKind::Thread, ObjectKind::Timer);
+        begins(ObjectKind::Thread, ObjectKind::DpcQueue);
+        begins(ObjectKind::DpcQueue, ObjectKind::Socket);
         begins(ObjectKind::Provider, ObjectKind::Socket);
         begins(ObjectKind::Socket, ObjectKind::Timer);
         begins(ObjectKind::Timer, ObjectKind::Timer);

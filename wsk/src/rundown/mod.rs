@@ -7,6 +7,7 @@
 //! | counted | from | until |
 //! |---|---|---|
 //! | threads | before they are created | a wait on their thread object has ended |
+//! | the DPC queues of executors | they are created | the last step of the DPC that has dropped their tasks |
 //! | registrations | before `WskRegister` | after `WskDeregister`, when the client's memory is freed |
 //! | sockets | their memory is allocated | they are closed, no request is in flight, and their handler is dropped |
 //! | providers | their capture | their release |

@@ -15,8 +15,8 @@ use wsk_sys::{NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, STATUS_MORE_PROCESSING_REQU
 
 use super::memory::SocketState;
 use crate::dispatch::BasicDispatch;
+use crate::executor;
 use crate::operation::{Operation, Target as _};
-use crate::rt;
 
 /// Starts the close of a socket. The completion routine releases one memory reference. IRQL: <= `DISPATCH_LEVEL`.
 ///
@@ -49,7 +49,7 @@ unsafe extern "C" fn closed(_device: PDEVICE_OBJECT, _irp: PIRP, context: PVOID)
     // SAFETY: this routine's memory reference keeps the memory.
     let waker = unsafe { state.as_ref() }.close.complete_once();
     if let Some(waker) = waker {
-        rt::wake_in_completion_routine(waker);
+        executor::wake_in_completion_routine(waker);
     }
     // The last thing that this routine does: it may let the driver unload.
     // SAFETY: `begin_close` left a memory reference for this.

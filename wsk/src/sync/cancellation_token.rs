@@ -3,10 +3,10 @@
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::pin;
-use core::task::{Poll, Waker};
+use core::task::Poll;
 
-use super::wait_queue::{Wait, WaitList, WaitQueue, Waiter};
-use crate::pool::Arc;
+use super::token_tree::{Cancelled, TreeToken};
+use super::wait_queue::Waiter;
 use crate::status::Result;
 
 /// A request to end, which tasks, callbacks and other code share. Clones are the same token. Once cancelled, it stays so.
@@ -14,7 +14,9 @@ use crate::status::Result;
 /// A task [waits for it](Self::cancelled) and then ends in its own way, or [drops a future](Self::run_until_cancelled) when
 /// the token is cancelled, which cancels the future's requests.
 ///
-/// IRQL: <= `DISPATCH_LEVEL`. It makes one allocation, when it is created.
+/// A [child](Self::child_token) ends a part: it is cancelled with its parent, or alone.
+///
+/// IRQL: <= `DISPATCH_LEVEL`. It makes two allocations when it is created, and a child makes one.
 ///
 /// ```
 /// use std::time::Duration;
@@ -38,20 +40,7 @@ use crate::status::Result;
 /// # Ok::<(), wsk::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct CancellationToken(Arc<WaitQueue<Cancelled>>);
-
-/// A future that waits. The state is whether the token is cancelled.
-struct Cancelled;
-
-impl Wait for Cancelled {
-    type State = bool;
-
-    fn serve(is_cancelled: &mut bool, waiting: &mut WaitList<Self>) -> Option<Waker> {
-        if *is_cancelled { waiting.pop() } else { None }
-    }
-
-    fn give_up(&mut self, _: &mut bool) {}
-}
+pub struct CancellationToken(TreeToken);
 
 impl CancellationToken {
     /// Creates a token.
@@ -60,18 +49,43 @@ impl CancellationToken {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     pub fn new() -> Result<Self> {
-        Arc::new(WaitQueue::new(false)).map(Self)
+        TreeToken::new().map(Self)
     }
 
-    /// Cancels the token, and wakes the tasks that wait for that. Never waits.
+    /// Creates a token that is cancelled when this one is. Cancelling the child does not cancel this one.
+    ///
+    /// The child does not need its parent: when the last clone of this token is dropped without being cancelled, its children
+    /// become those of its own parent.
+    ///
+    /// ```
+    /// use wsk::sync::CancellationToken;
+    ///
+    /// let server = CancellationToken::new()?;
+    /// let connections = [server.child_token()?, server.child_token()?];
+    /// connections[0].cancel();
+    /// assert!(!server.is_cancelled() && !connections[1].is_cancelled());
+    /// server.cancel();
+    /// assert!(connections[1].is_cancelled());
+    /// # extern crate wsk_host;
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    pub fn child_token(&self) -> Result<Self> {
+        self.0.child().map(Self)
+    }
+
+    /// Cancels the token and its children, and wakes the tasks that wait for that. Never waits.
     pub fn cancel(&self) {
-        self.0.change(|is_cancelled| *is_cancelled = true);
+        self.0.cancel();
     }
 
     /// Returns whether the token is cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.0.access(|is_cancelled, _| *is_cancelled)
+        self.0.is_cancelled()
     }
 
     /// Waits until the token is cancelled.
@@ -80,7 +94,7 @@ impl CancellationToken {
     ///
     /// This method is cancel safe. Dropping the future changes nothing.
     pub async fn cancelled(&self) {
-        let mut waiter = pin!(Waiter::new(&self.0, Cancelled));
+        let mut waiter = pin!(Waiter::new(self.0.waiting(), Cancelled));
         poll_fn(|context| {
             waiter.as_mut().poll(context, |is_cancelled, _, _| {
                 if *is_cancelled { Poll::Ready(()) } else { Poll::Pending }
@@ -134,9 +148,7 @@ impl Drop for DropGuard {
 mod loom_tests {
     //! All interleavings of tasks that wait and of the code that cancels. Run by `cargo xtask test loom`.
 
-    use loom::thread;
-
-    use super::super::model::block_on;
+    use super::super::model::{block_on, thread};
     use super::*;
 
     #[test]

@@ -7,7 +7,7 @@
 //! | type | use | allocations |
 //! |---|---|---|
 //! | [`Arc`] | one value, several owners | one, when it is created |
-//! | [`CancellationToken`] | a request to end, for any number of tasks | one, when it is created |
+//! | [`CancellationToken`] | a request to end, for any number of tasks | two, when it is created; one for a child |
 //! | [`Mutex`] | a value that one task at a time changes, and may hold while it waits | none |
 //! | [`Notify`] | "look again", for one task or all | none |
 //! | [`RwLock`] | as [`Mutex`], and many tasks may read at a time | none |
@@ -50,6 +50,7 @@ mod notify;
 mod ring;
 mod rw_lock;
 mod semaphore;
+mod token_tree;
 pub(crate) mod wait_queue;
 pub(crate) mod waker_slot;
 

@@ -6,7 +6,8 @@ use core::task::{Context, Poll, Waker};
 use std::sync::Arc;
 use std::task::Wake;
 
-use loom::thread::{self, Thread};
+pub(super) use loom::thread;
+use loom::thread::Thread;
 
 struct Unparks(Thread);
 

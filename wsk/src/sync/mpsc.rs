@@ -39,9 +39,10 @@ use core::task::{Context, Poll, Waker};
 use super::ring::Ring;
 use super::semaphore::{Semaphore, TryAcquireError};
 use super::waker_slot;
+use crate::executor::foreign::{drop_waker, wake};
 use crate::kernel::SpinLock;
+use crate::opaque_debug::opaque_debug;
 use crate::pool::Arc;
-use crate::rt::foreign::{drop_waker, wake};
 use crate::status::{Result, known};
 
 /// Creates a channel for up to `capacity` values that were sent and not received.
@@ -101,6 +102,26 @@ pub struct Receiver<T> {
 }
 
 /// The receiver was closed or dropped. Contains the value that was not sent.
+///
+/// `?` does not convert it into a [`wsk::Error`](crate::Error). With a second type that converts, the compiler could no longer
+/// infer the error of an async block such as this one, which most drivers have. A closed channel is seldom a failure, and so each call decides:
+///
+/// ```
+/// use wsk::irql::Passive;
+/// use wsk::sync::mpsc;
+/// use wsk::{Buffer, rt};
+///
+/// fn report(passive: Passive, sizes: &mpsc::Sender<usize>) -> wsk::Result<()> {
+///     rt::block_on(passive, async {
+///         let buffer = Buffer::new(1500)?;
+///         if sizes.send(buffer.capacity()).await.is_err() {
+///             // The receiver has ended, and so does this task.
+///         }
+///         Ok(())
+///     })??;
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SendError<T>(pub T);
 
@@ -336,19 +357,13 @@ impl<T> fmt::Debug for Sender<T> {
     }
 }
 
-impl<T> fmt::Debug for Receiver<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiver").finish_non_exhaustive()
-    }
-}
+opaque_debug!(Receiver<T>);
 
 #[cfg(all(test, loom))]
 mod loom_tests {
     //! All interleavings of senders and a receiver. Run by `cargo xtask test loom`.
 
-    use loom::thread;
-
-    use super::super::model::block_on;
+    use super::super::model::{block_on, thread};
     use super::*;
 
     #[test]

@@ -1,11 +1,11 @@
 //! A notification.
 
-use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::{Poll, Waker};
 
 use super::wait_queue::{Wait, WaitList, WaitQueue, Waiter};
+use crate::opaque_debug::opaque_debug;
 
 /// Notifies one task, or all tasks that wait.
 ///
@@ -138,11 +138,7 @@ impl Default for Notify {
     }
 }
 
-impl fmt::Debug for Notify {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Notify").finish_non_exhaustive()
-    }
-}
+opaque_debug!(Notify);
 
 #[cfg(all(test, loom))]
 mod loom_tests {
@@ -150,11 +146,9 @@ mod loom_tests {
 
     use core::task::Context;
 
-    use loom::sync::Arc;
-    use loom::thread;
-
-    use super::super::model::block_on;
+    use super::super::model::{block_on, thread};
     use super::*;
+    use loom::sync::Arc;
 
     fn waits(notify: &Arc<Notify>) -> thread::JoinHandle<()> {
         let notify = Arc::clone(notify);

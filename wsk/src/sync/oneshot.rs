@@ -23,9 +23,10 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
 use super::waker_slot;
+use crate::executor::foreign::{drop_waker, wake};
 use crate::kernel::SpinLock;
+use crate::opaque_debug::opaque_debug;
 use crate::pool::Arc;
-use crate::rt::foreign::{drop_waker, wake};
 use crate::status::{Result, known};
 
 /// Creates a channel: one allocation, and none afterwards.
@@ -212,19 +213,13 @@ impl<T> fmt::Debug for Sender<T> {
     }
 }
 
-impl<T> fmt::Debug for Receiver<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiver").finish_non_exhaustive()
-    }
-}
+opaque_debug!(Receiver<T>);
 
 #[cfg(all(test, loom))]
 mod loom_tests {
     //! All interleavings of a sender and a receiver. Run by `cargo xtask test loom`.
 
-    use loom::thread;
-
-    use super::super::model::block_on;
+    use super::super::model::{block_on, thread};
     use super::*;
 
     #[test]

@@ -115,11 +115,9 @@ mod loom_tests {
     use core::future::Future;
     use core::task::Context;
 
-    use loom::sync::Arc;
-    use loom::thread;
-
-    use super::super::model::block_on;
+    use super::super::model::{block_on, thread};
     use super::*;
+    use loom::sync::Arc;
 
     #[test]
     fn permits_are_neither_lost_nor_made() {

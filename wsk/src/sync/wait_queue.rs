@@ -25,8 +25,8 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker};
 
+use crate::executor::foreign::{drop_waker, wake};
 use crate::kernel::SpinLock;
-use crate::rt::foreign::{drop_waker, wake};
 
 /// A kind of wait. The value is what one future waits for.
 pub(crate) trait Wait: Sized {

@@ -2,8 +2,8 @@
 
 use core::task::{Context, Poll, Waker};
 
+use crate::executor::foreign::drop_waker;
 use crate::kernel::SpinLock;
-use crate::rt::foreign::drop_waker;
 
 /// Polls a state behind a lock. `slot` is the place for the waker of the one task that waits, and `check` returns whether it
 /// has to wait. Code that changes the state so that it need not takes the waker out, and wakes it without the lock.

@@ -218,9 +218,7 @@ impl<T: Copy + fmt::Debug> fmt::Debug for Receiver<T> {
 mod loom_tests {
     //! All interleavings of a sender and receivers. Run by `cargo xtask test loom`.
 
-    use loom::thread;
-
-    use super::super::model::block_on;
+    use super::super::model::{block_on, thread};
     use super::*;
 
     #[test]

@@ -649,4 +649,10 @@ pub(crate) const KEPT: &[RuleRow] = &[
             "host::tcp_transfer::many_requests_are_in_flight_from_many_threads",
         ],
     ),
+    kept(
+        Rule::DPC_RETURNS_SOON,
+        Branch,
+        "a DPC of `DpcExecutor` polls at most 16 tasks, and a task yields after 128 requests of a socket; the DPC of a timer wakes a task",
+        &["host::dpc::turns::busy_tasks_share_their_processor"],
+    ),
 ];

@@ -38,7 +38,7 @@ pub(super) enum Caller {
 ///
 /// A part names a whole module where all pointers to its functions have one caller. A part that matches no function is an
 /// error, so that a renamed function is reported under both of its names.
-const CALLERS: [(&str, Caller); 21] = [
+const CALLERS: [(&str, Caller); 22] = [
     ("core::fmt::", Caller::Formatter),
     ("wsk::operation::completion::", Caller::Completion),
     ("wsk::socket::close::", Caller::Completion),
@@ -46,13 +46,14 @@ const CALLERS: [(&str, Caller); 21] = [
     ("wsk::operation::", Caller::Attachment),
     // The type of an attachment is compared before the value is taken.
     ("<core::any::TypeId>::of", Caller::Attachment),
-    ("wsk::rt::block_on::", Caller::Waker),
-    ("wsk::rt::task::clone", Caller::Waker),
-    ("wsk::rt::task::wake", Caller::Waker),
-    ("wsk::rt::task::drop_waker", Caller::Waker),
+    ("wsk::executor::block_on::", Caller::Waker),
+    ("wsk::executor::task::waker::clone", Caller::Waker),
+    ("wsk::executor::task::waker::wake", Caller::Waker),
+    ("wsk::executor::task::waker::drop_waker", Caller::Waker),
     ("<core::task::wake::RawWaker>::NOOP", Caller::Waker),
-    ("wsk::rt::task::", Caller::End),
-    ("wsk::rt::runtime::", Caller::Thread),
+    ("wsk::executor::task::", Caller::End),
+    ("wsk::executor::worker::", Caller::Thread),
+    ("wsk::executor::dpc::queue::run", Caller::Thread),
     ("wsk::deferred::", Caller::Thread),
     ("wsk::client::run", Caller::Thread),
     ("::run_deferred", Caller::Deferred),
@@ -72,7 +73,7 @@ impl Caller {
             Self::Attachment => "the clean-up of a request's attachments",
             Self::Waker => "wakers",
             Self::End => "the end of a task or of a socket's memory",
-            Self::Thread => "threads, without the tasks that they run",
+            Self::Thread => "threads and the DPCs of executors, without the tasks that they run",
             Self::Deferred => "jobs of the registration's thread",
             Self::Event => "callbacks, without the handler's methods",
             Self::Formatter => "one level of formatting",

@@ -7,7 +7,10 @@ use core::task::Context;
 use core::time::Duration;
 
 use wsk::irql::Passive;
-use wsk::rt::{AbortHandle, JoinHandle, JoinSet, LocalSpawner, TaskTracker, TaskTrackerToken};
+use wsk::rt::{
+    AbortHandle, DpcExecutor, DpcSpawner, JoinHandle, JoinSet, LocalSpawner, TaskTracker,
+    TaskTrackerToken,
+};
 use wsk::{Runtime, Spawner, rt};
 
 use crate::entries::Foreign;
@@ -27,6 +30,19 @@ calls! {
         };
     "Runtime::finish": |(runtime, passive): (Runtime, Passive)| runtime.finish(passive);
     "Runtime::shutdown": |(runtime, passive): (Runtime, Passive)| runtime.shutdown(passive);
+    "DpcExecutor::new": |(passive, queues): (Passive, usize)| DpcExecutor::new(passive, queues);
+    "DpcExecutor::active_processors": |()| DpcExecutor::active_processors();
+    "DpcExecutor::spawner": |executor: &'static DpcExecutor| executor.spawner();
+    "DpcExecutor::spawn": |(executor, future): (&'static DpcExecutor, Foreign<8>)| {
+        executor.spawn(future)
+    };
+    "DpcExecutor::shutdown": |(executor, passive): (DpcExecutor, Passive)| {
+        executor.shutdown(passive)
+    };
+    "DpcSpawner::spawn": |(spawner, future): (&'static DpcSpawner, Foreign<8>)| {
+        spawner.spawn(future)
+    };
+    "DpcSpawner::clone": |spawner: &'static DpcSpawner| spawner.clone();
     "Spawner::spawn": |(spawner, future): (&'static Spawner, Foreign<8>)| spawner.spawn(future);
     // A spawned future is created in the pool, not on the stack.
     "Spawner::spawn<1024>": |(spawner, future): (&'static Spawner, Foreign<1024>)| {
@@ -87,6 +103,8 @@ futures! {
 
 drops! {
     "Runtime::drop": Runtime;
+    "DpcExecutor::drop": DpcExecutor;
+    "DpcSpawner::drop": DpcSpawner;
     "Spawner::drop": Spawner;
     "LocalSpawner::drop": LocalSpawner;
     "JoinHandle::drop": JoinHandle<u64>;
@@ -99,6 +117,8 @@ drops! {
 formats! {
     "Runtime::fmt<Debug>": Runtime as Debug;
     "LocalSpawner::fmt<Debug>": LocalSpawner as Debug;
+    "DpcExecutor::fmt<Debug>": DpcExecutor as Debug;
+    "DpcSpawner::fmt<Debug>": DpcSpawner as Debug;
     "Spawner::fmt<Debug>": Spawner as Debug;
     "AbortHandle::fmt<Debug>": AbortHandle as Debug;
     "JoinSet::fmt<Debug>": JoinSet<()> as Debug;

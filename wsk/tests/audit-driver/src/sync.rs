@@ -36,6 +36,7 @@ calls! {
     "Arc::into_inner": |owner: Arc<u64>| Arc::into_inner(owner);
     "Arc::deref": |owner: &'static Arc<u64>| Deref::deref(owner);
     "CancellationToken::new": |()| CancellationToken::new();
+    "CancellationToken::child_token": |token: &'static CancellationToken| token.child_token();
     "CancellationToken::cancel": |token: &'static CancellationToken| token.cancel();
     "CancellationToken::is_cancelled": |token: &'static CancellationToken| token.is_cancelled();
     "CancellationToken::drop_guard": |token: CancellationToken| token.drop_guard();

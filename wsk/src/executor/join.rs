@@ -15,12 +15,12 @@ use core::task::{Context, Poll};
 use super::task::Task;
 use crate::status::{Result, known};
 
-/// The handle of a spawned task: a future of its output. From [`Spawner::spawn`](super::Spawner::spawn).
+/// The handle of a spawned task: a future of its output. From [`Spawner::spawn`](crate::Spawner::spawn).
 ///
 /// Dropping it detaches the task, whose output is then dropped. [`abort`](Self::abort) ends the task. It needs no allocation
 /// of its own.
 ///
-/// IRQL: <= `DISPATCH_LEVEL` to drop it; futures are polled at `PASSIVE_LEVEL`.
+/// IRQL: <= `DISPATCH_LEVEL`.
 ///
 /// ```
 /// use wsk::{Runtime, irql::Passive, rt};
@@ -73,7 +73,8 @@ impl<T> JoinHandle<T> {
         self.task.is_done()
     }
 
-    /// Ends the task: a thread of its runtime drops the future, at `PASSIVE_LEVEL`, when it no longer polls it. As with any
+    /// Ends the task: its executor drops the future when it no longer polls it, a [`Runtime`](crate::Runtime) at `PASSIVE_LEVEL`
+    /// and a [`DpcExecutor`](crate::rt::DpcExecutor) at `DISPATCH_LEVEL`. As with any
     /// dropped future, its requests are cancelled. Awaiting the handle waits for that, and fails with `STATUS_CANCELLED`,
     /// unless the task finishes first.
     ///

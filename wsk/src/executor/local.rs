@@ -6,17 +6,18 @@
 
 #![expect(unsafe_code, reason = "see Safety")]
 
-use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
 
 use super::join::JoinHandle;
-use super::runtime::{Scheduler, Spawner, spawn_on};
+use super::scheduler::Scheduler;
+use super::spawner::{Spawner, spawn_on};
 use crate::irql::Passive;
+use crate::opaque_debug::opaque_debug;
 use crate::pool::Arc;
 use crate::status::Result;
 
-/// Spawns tasks on the thread of a pinned task. From [`Spawner::spawn_pinned`](super::Spawner::spawn_pinned).
+/// Spawns tasks on the thread of a pinned task. From [`Spawner::spawn_pinned`](crate::Spawner::spawn_pinned).
 ///
 /// It stays on this thread, and so proves its level:
 ///
@@ -53,13 +54,13 @@ impl LocalSpawner {
     /// output does.
     ///
     /// Makes one allocation. When the runtime ends, the thread drops its tasks, the most recently spawned first. A
-    /// [`JoinSet`](super::JoinSet) ends a part of them earlier.
+    /// [`JoinSet`](crate::rt::JoinSet) ends a part of them earlier.
     ///
     /// IRQL: `PASSIVE_LEVEL`, at which its thread runs.
     ///
     /// # Errors
     ///
-    /// Those of [`Spawner::spawn`](super::Spawner::spawn).
+    /// Those of [`Spawner::spawn`](crate::Spawner::spawn).
     pub fn spawn_local<F>(&self, future: F) -> Result<JoinHandle<F::Output>>
     where
         F: Future<Output: 'static> + 'static,
@@ -106,8 +107,4 @@ impl LocalSpawner {
     }
 }
 
-impl fmt::Debug for LocalSpawner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalSpawner").finish_non_exhaustive()
-    }
-}
+opaque_debug!(LocalSpawner);
