@@ -1,0 +1,195 @@
+//! The threads, jobs and timers of a deterministic kernel, and the choice of what runs next.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar};
+use std::time::Duration;
+
+use super::super::machine_thread::MachineThread;
+use super::super::{Job, JobId, ThreadId, Ticks};
+use crate::kernel::random::Random;
+
+/// The state of a kernel's deterministic threads.
+pub(super) struct Schedule {
+    pub(super) random: Random,
+    pub(super) now: Ticks,
+    /// A copy of the time.
+    clock: Arc<AtomicU64>,
+    pub(super) threads: BTreeMap<ThreadId, ScheduledThread>,
+    /// The threads that can run.
+    pub(super) ready: BTreeSet<ThreadId>,
+    /// The threads that wait until a time at most.
+    deadlines: BTreeSet<(Ticks, ThreadId)>,
+    pub(super) last_thread: ThreadId,
+    /// The thread that runs.
+    pub(super) current: Option<ThreadId>,
+    /// That thread, and with it the whole kernel, waits for an event from outside.
+    pub(super) idle: bool,
+    pub(super) jobs: BTreeMap<JobId, Job>,
+    /// Jobs of the client's timers that are not due yet.
+    pub(super) timers: BTreeMap<JobId, Job>,
+    pub(super) last_job: u64,
+    /// The threads of the kernel that block elsewhere, and may return at any time.
+    pub(super) blocking: usize,
+    /// The number of turns, jobs and wake-ups so far.
+    pub(super) progress: u64,
+    /// The threads that a report asks for their places, and the places.
+    pub(super) asked: BTreeSet<ThreadId>,
+    pub(super) places: BTreeMap<ThreadId, String>,
+    /// A report that did not end the process was written.
+    pub(super) is_reported: bool,
+}
+
+pub(super) struct ScheduledThread {
+    /// The machine's thread, once it has begun.
+    pub(super) machine: Option<MachineThread>,
+    /// The latest time at which it becomes ready, if it waits for that long at most.
+    pub(super) deadline: Option<Ticks>,
+    pub(super) turn: Arc<Condvar>,
+}
+/// An event that can happen next.
+pub(super) enum Next {
+    Job(Job),
+    Thread(ThreadId),
+}
+/// The most due jobs that chance picks among, so that picking costs the same however many are due.
+const CHOICE: usize = 64;
+impl Schedule {
+    /// No threads and no jobs, at the time zero.
+    pub(super) fn new(clock: Arc<AtomicU64>, seed: u64) -> Self {
+        Self {
+            clock,
+            random: Random::new(seed ^ 0x7475_726E),
+            now: 0,
+            threads: BTreeMap::new(),
+            ready: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+            last_thread: 0,
+            current: None,
+            idle: false,
+            jobs: BTreeMap::new(),
+            timers: BTreeMap::new(),
+            last_job: 0,
+            blocking: 0,
+            progress: 0,
+            asked: BTreeSet::new(),
+            places: BTreeMap::new(),
+            is_reported: false,
+        }
+    }
+
+    pub(super) fn thread(&mut self, id: ThreadId) -> &mut ScheduledThread {
+        self.threads.entry(id).or_insert_with(|| {
+            self.ready.insert(id);
+            ScheduledThread { machine: None, deadline: None, turn: Arc::default() }
+        })
+    }
+
+    /// How long the thread with the turn has waited for a processor of the machine.
+    pub(super) fn delay(&self) -> Duration {
+        let current = self.current.and_then(|current| self.threads.get(&current));
+        let machine = current.and_then(|thread| thread.machine.as_ref());
+        machine.map_or(Duration::ZERO, MachineThread::delay)
+    }
+
+    pub(super) fn give_turn(&mut self, id: ThreadId) {
+        self.progress += 1;
+        self.current = Some(id);
+        self.thread(id).turn.notify_all();
+    }
+
+    /// Sets whether a thread can run, and if not, when it can at the latest.
+    pub(super) fn set_ready(&mut self, id: ThreadId, is_ready: bool, deadline: Option<Ticks>) {
+        let former = std::mem::replace(&mut self.thread(id).deadline, deadline);
+        if let Some(former) = former {
+            self.deadlines.remove(&(former, id));
+        }
+        if is_ready {
+            self.ready.insert(id);
+        } else {
+            self.ready.remove(&id);
+            self.deadlines.extend(deadline.map(|deadline| (deadline, id)));
+        }
+    }
+
+    pub(super) fn remove_thread(&mut self, id: ThreadId) {
+        if let Some(deadline) = self.threads.remove(&id).and_then(|thread| thread.deadline) {
+            self.deadlines.remove(&(deadline, id));
+        }
+        self.ready.remove(&id);
+    }
+
+    /// The number of jobs that are due and of threads that are ready.
+    pub(super) fn due(&self) -> usize {
+        self.jobs.range(..=(self.now, u64::MAX)).count() + self.ready.len()
+    }
+
+    /// The next event at this time, beside the thread that asks.
+    pub(super) fn next(&mut self, asking: ThreadId, mixed: bool) -> Option<Next> {
+        let due = self.jobs.range(..=(self.now, u64::MAX)).take(CHOICE).count();
+        let ready = self.ready.len() - usize::from(self.ready.contains(&asking));
+        if due + ready == 0 {
+            return None;
+        }
+        let chosen = if mixed { self.random.below(due + ready) } else { 0 };
+        match chosen.checked_sub(due) {
+            // Threads take scheduler.
+            Some(_) if !mixed => {
+                let after = self.ready.range(asking + 1..).next();
+                let first = self.ready.iter().find(|id| **id != asking);
+                after.or(first).copied().map(Next::Thread)
+            }
+            Some(thread) => {
+                let others = self.ready.iter().filter(|id| **id != asking);
+                others.copied().nth(thread).map(Next::Thread)
+            }
+            None => {
+                let key = *self.jobs.keys().nth(chosen)?;
+                self.jobs.remove(&key).map(Next::Job)
+            }
+        }
+    }
+
+    /// The time of the next event. Timeouts and the client's timers count only if asked for.
+    pub(super) fn next_time(&self, deadlines: bool) -> Option<Ticks> {
+        let job = self.jobs.keys().next().map(|(due, _)| *due);
+        let deadline = self.deadlines.first().map(|(deadline, _)| *deadline);
+        let timer = self.timers.keys().next().map(|(due, _)| *due);
+        let deadline = deadline.into_iter().chain(timer).min();
+        match (job, deadline) {
+            (Some(job), Some(deadline)) => Some(job.min(deadline)),
+            (Some(job), None) => Some(job),
+            (None, deadline) => deadline.filter(|_| deadlines),
+        }
+    }
+
+    /// Advances the time.
+    pub(super) fn pass_time(&mut self, until: Ticks) {
+        self.now = self.now.max(until);
+        self.clock.store(self.now, Ordering::SeqCst);
+        while let Some((deadline, thread)) = self.deadlines.first().copied() {
+            if deadline > self.now {
+                break;
+            }
+            self.set_ready(thread, true, Some(deadline));
+        }
+        while let Some(timer) = self.timers.first_entry().filter(|timer| timer.key().0 <= self.now)
+        {
+            let (id, job) = timer.remove_entry();
+            self.jobs.insert(id, job);
+        }
+    }
+
+    /// Whether a thread could run while another one has the turn. While that one waits for an event from
+    /// outside, it is the one to report.
+    pub(super) fn is_kept_waiting(&self, thread: ThreadId) -> bool {
+        self.ready.contains(&thread) && self.current != Some(thread) && !self.idle
+    }
+
+    /// Wakes the thread that waits for an event from outside.
+    pub(super) fn notify_idle(&mut self) {
+        if let (true, Some(current)) = (self.idle, self.current) {
+            self.thread(current).turn.notify_all();
+        }
+    }
+}
