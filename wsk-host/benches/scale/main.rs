@@ -5,6 +5,10 @@
 //! where an index belongs. Numbers as arguments replace those of connections. As a test, it compares the processor
 //! time of few connections with that of eight times as many.
 //!
+//! `--count WORKLOAD N` runs one workload and prints nothing, for a tool that counts instructions: `null` makes `N` requests
+//! on the null network, `timers` sets `N` timers and cancels them, `tasks` runs `N` tasks that sleep. `cargo xtask bench`
+//! does that, and writes `docs/host-scale.md`.
+//!
 //! The bench fails if the requests per second with the most connections are fewer than 80 % of those with the fewest,
 //! and if the null network takes fewer than a million requests per second and core. At the end, on the machine's network,
 //! it connects 2,000 sockets at once, beside `std`, and makes more short connections than the machine has local ports,
@@ -34,6 +38,9 @@ const NULL: f64 = 1e6;
 
 fn main() {
     let is_test = !std::env::args().any(|argument| argument == "--bench");
+    if let Some((workload, number)) = counted(std::env::args()) {
+        return simulated::run(&workload, number);
+    }
     let given: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     let counts = match (is_test, &given[..]) {
         (true, []) => vec![FEW, 8 * FEW],
@@ -81,6 +88,14 @@ fn main() {
         assert!(left >= LEAST, "{:.0} % of the requests per second are left", left * 100.0);
         assert!(null >= NULL, "the null network takes {null:.0} requests per second");
     }
+}
+
+/// The workload to be counted, and how much of it, if the arguments ask for one.
+fn counted(mut arguments: impl Iterator<Item = String>) -> Option<(String, u32)> {
+    arguments.find(|argument| argument == "--count")?;
+    let workload = arguments.next().expect("a workload");
+    let number = arguments.next().and_then(|number| number.parse().ok());
+    Some((workload, number.expect("a number")))
 }
 
 /// Runs a client on a host of its own, with a worker for its tasks.

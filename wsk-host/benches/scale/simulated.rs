@@ -33,6 +33,20 @@ pub(crate) fn measure(count: usize, rounds: u32) -> Costs {
     on_host(Config::default(), async |wsk, spawner| scenario(wsk, spawner, count, rounds).await)
 }
 
+/// Runs one workload, for a tool that counts its instructions.
+pub(crate) fn run(workload: &str, number: u32) {
+    let count: usize = number.try_into().unwrap();
+    match workload {
+        "null" => _ = null_requests(number / 2),
+        "timers" => on_host(Config::default(), async |_, _| {
+            drop((0..count).map(|_| start(sleep(HOUR))).collect::<Vec<_>>());
+            Ok(())
+        }),
+        "tasks" => _ = on_host(Config::default(), async |_, spawner| tasks(spawner, count).await),
+        other => panic!("no workload: {other}"),
+    }
+}
+
 /// The requests per second of processor time on the network that carries nothing.
 pub(crate) fn null_requests(rounds: u32) -> f64 {
     let config = Config { network: Network::Null, ..Config::default() };

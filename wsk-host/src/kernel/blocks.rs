@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::ptr;
 
+use crate::kernel::block_index::{PageIndex, StartIndex};
 use crate::kernel::protection::{Protected, page_size};
 use crate::verifier::{Origin, kernel_violation};
 
@@ -38,9 +39,9 @@ const PAGES: usize = 64 << 20;
 /// The pool of one kernel.
 #[derive(Default)]
 pub(crate) struct Blocks {
-    by_address: BTreeMap<usize, Block>,
+    by_address: StartIndex<Block>,
     /// The last freed blocks by address, their addresses from the oldest on, and their size in bytes.
-    freed: BTreeMap<usize, Freed>,
+    freed: PageIndex<Freed>,
     order: VecDeque<usize>,
     freed_bytes: usize,
     /// The size of the allocated blocks that have pages of their own whatever their size.
@@ -145,15 +146,27 @@ impl Block {
         self.layout.size_in_pages().max(self.size)
     }
 
-    /// A write outside of the block, if its guards show one.
-    fn overrun(&self, address: usize) -> Option<String> {
+    /// The guards in front of the block and behind it.
+    fn guards(&self, address: usize) -> [std::ops::Range<usize>; 2] {
         let (start, end) = (address - FRONT.min(self.layout.offset), address + self.size);
         let whole_end = address - self.layout.offset + self.layout.whole.size();
-        let damage = if let Some((first, last)) = differing(end..whole_end, GUARD) {
+        [start..address, end..whole_end]
+    }
+
+    /// Whether the guards show a write outside of the block.
+    fn is_overrun(&self, address: usize) -> bool {
+        self.guards(address).into_iter().any(|guard| !consists_of(guard, GUARD))
+    }
+
+    /// A write outside of the block, if its guards show one.
+    fn overrun(&self, address: usize) -> Option<String> {
+        let [front, back] = self.guards(address);
+        let end = back.start;
+        let damage = if let Some((first, last)) = differing(back, GUARD) {
             let (first, last) = (first - end, last - end);
             format!("was written beyond its end, {} bytes behind it", range(first, last))
         } else {
-            let (first, last) = differing(start..address, GUARD)?;
+            let (first, last) = differing(front, GUARD)?;
             format!(
                 "was written before its begin, {} bytes in front of it",
                 range(address - last, address - first)
@@ -178,6 +191,18 @@ impl Freed {
         // SAFETY: the block is the quarantine's now, and this part of it is not protected.
         unsafe { memory.write_bytes(FREED, filled.len()) };
         freed
+    }
+
+    /// The block's memory; a block of no bytes has an address, too.
+    fn memory(&self) -> std::ops::Range<usize> {
+        self.address..self.address + self.block.size.max(1)
+    }
+
+    /// The memory that the block is found by: its own, and its protected pages.
+    fn reach(&self) -> std::ops::Range<usize> {
+        let memory = self.memory();
+        let protected = self.protected.as_ref().map_or_else(|| memory.clone(), Protected::pages);
+        memory.start.min(protected.start)..memory.end.max(protected.end)
     }
 
     /// The part of the block that is not protected.
@@ -218,16 +243,26 @@ impl Freed {
     }
 }
 
-/// The first and the last address of a range at which memory differs from a byte.
-fn differing(memory: std::ops::Range<usize>, byte: u8) -> Option<(usize, usize)> {
+/// The memory of an entry.
+fn bytes_of<'a>(memory: &std::ops::Range<usize>) -> &'a [u8] {
     let start: *const u8 = ptr::with_exposed_provenance(memory.start);
     // SAFETY: the ranges are of an entry's memory, which was written when the entry was made.
-    let bytes = unsafe { std::slice::from_raw_parts(start, memory.len()) };
+    unsafe { std::slice::from_raw_parts(start, memory.len()) }
+}
+
+/// Whether an entry's memory consists of one byte, [`GUARD`] or [`FREED`].
+fn consists_of(memory: std::ops::Range<usize>, byte: u8) -> bool {
     // Comparing slices is fast in a build without optimization, too.
     let same = if byte == GUARD { &[GUARD; 256] } else { &[FREED; 256] };
-    if bytes.chunks(same.len()).all(|chunk| chunk == &same[..chunk.len()]) {
+    bytes_of(&memory).chunks(same.len()).all(|chunk| chunk == &same[..chunk.len()])
+}
+
+/// The first and the last address of an entry's memory at which it differs from a byte, [`GUARD`] or [`FREED`].
+fn differing(memory: std::ops::Range<usize>, byte: u8) -> Option<(usize, usize)> {
+    if consists_of(memory.clone(), byte) {
         return None;
     }
+    let bytes = bytes_of(&memory);
     let differs = |found: &u8| *found != byte;
     let first = bytes.iter().position(differs)?;
     let last = bytes.iter().rposition(differs)?;
@@ -241,7 +276,7 @@ impl Blocks {
     }
 
     pub(crate) fn remove(&mut self, address: usize) -> Option<Block> {
-        let block = self.by_address.remove(&address)?;
+        let block = self.by_address.remove(address)?;
         self.bytes_in_pages -= block.layout.size_in_pages();
         Some(block)
     }
@@ -261,9 +296,10 @@ impl Blocks {
     ) -> Option<String> {
         self.freed_bytes += block.bytes();
         self.order.push_back(address);
-        self.freed.insert(address, Freed::new(address, block, free));
+        let freed = Freed::new(address, block, free);
+        self.freed.insert(address, &freed.reach(), freed);
         while self.freed_bytes > QUARANTINE.0 || self.order.len() > QUARANTINE.1 {
-            let oldest = self.freed.remove(&self.order.pop_front()?)?;
+            let oldest = self.freed.remove(self.order.pop_front()?, Freed::reach)?;
             self.freed_bytes -= oldest.block.bytes();
             if let Some(damage) = oldest.damage() {
                 return Some(damage);
@@ -275,12 +311,12 @@ impl Blocks {
 
     /// A write outside of an allocated block, if its guards show one.
     pub(crate) fn overrun(&self, address: usize) -> Option<String> {
-        self.by_address.get(&address)?.overrun(address)
+        self.by_address.get(address)?.overrun(address)
     }
 
     /// The first damage of any block, allocated or freed.
     pub(crate) fn damage(&self) -> Option<String> {
-        let allocated = self.by_address.iter().find_map(|(address, block)| block.overrun(*address));
+        let allocated = self.by_address.iter().find_map(|(address, block)| block.overrun(address));
         allocated.or_else(|| self.freed.values().find_map(Freed::damage))
     }
 
@@ -292,16 +328,18 @@ impl Blocks {
 
     /// The freed block that contains an address, or whose protected pages do, for a report.
     pub(crate) fn freed_block_at(&self, address: usize) -> Option<FreedBlock> {
-        let is_in = |(_, found): &(&usize, &Freed)| {
-            let block = found.address..found.address + found.block.size.max(1);
+        if !self.freed.may_contain(address) {
+            return None;
+        }
+        let is_in = |(_, found): &(usize, &Freed)| {
             let protected = found.protected.as_ref().map_or(0..0, Protected::pages);
-            block.contains(&address) || protected.contains(&address)
+            found.memory().contains(&address) || protected.contains(&address)
         };
         // In front of a block in its own pages is only its guard.
-        let near = self.freed.range(..=address.saturating_add(FRONT)).rev().take(2);
-        let (start, Freed { block, free, .. }) = near.into_iter().find(is_in)?;
+        let mut near = self.freed.before(address.saturating_add(FRONT)).take(2);
+        let (start, Freed { block, free, .. }) = near.find(is_in)?;
         Some(FreedBlock {
-            start: *start,
+            start,
             size: block.size,
             block: block.describe(),
             created: block.origin.to_string(),
@@ -309,19 +347,28 @@ impl Blocks {
         })
     }
 
+    /// Whether an address is not that of freed memory, as far as its page shows, and the guards of a block that begins there
+    /// show no write outside of it.
+    pub(crate) fn is_intact(&self, address: usize) -> bool {
+        match self.by_address.get(address) {
+            Some(block) => !block.is_overrun(address),
+            None => !self.freed.may_contain(address),
+        }
+    }
+
     /// The size of the allocated block that begins at an address.
     pub(crate) fn size_of_block(&self, address: usize) -> Option<usize> {
-        self.by_address.get(&address).map(|block| block.size)
+        self.by_address.get(address).map(|block| block.size)
     }
 
     /// Where the allocated block that begins at an address was made, for a report.
     pub(crate) fn origin_of_block(&self, address: usize) -> String {
-        self.by_address.get(&address).map_or_else(String::new, |block| block.origin.to_string())
+        self.by_address.get(address).map_or_else(String::new, |block| block.origin.to_string())
     }
 
     /// The byte at an offset in the guard behind the block that begins at an address.
     pub(crate) fn guard_at(&self, address: usize, offset: usize) -> Option<u8> {
-        let block = self.by_address.get(&address)?;
+        let block = self.by_address.get(address)?;
         let is_guard = (block.size..block.size + BACK).contains(&offset);
         let byte: *const u8 = ptr::with_exposed_provenance(address + offset);
         // SAFETY: the guard is a part of the block's memory.
@@ -329,8 +376,8 @@ impl Blocks {
     }
 
     /// The end of the block that contains an address.
-    pub(crate) fn end_of_block(&self, address: usize) -> Option<usize> {
-        let (start, block) = self.by_address.range(..=address).next_back()?;
+    pub(crate) fn end_of_block(&mut self, address: usize) -> Option<usize> {
+        let (start, block) = self.by_address.last_before(address)?;
         let end = start + block.size.max(1);
         (address < end).then_some(end)
     }
@@ -360,7 +407,7 @@ impl Blocks {
     /// The allocated blocks by tag: their number, and their total size in bytes.
     pub(crate) fn outstanding_by_tag(&self) -> BTreeMap<[u8; 4], (usize, usize)> {
         let mut tags = BTreeMap::<_, (usize, usize)>::new();
-        for block in self.by_address.values() {
+        for (_, block) in self.by_address.iter() {
             let (count, bytes) = tags.entry(block.tag.to_le_bytes()).or_default();
             *count += 1;
             *bytes += block.size;
@@ -371,7 +418,7 @@ impl Blocks {
     /// The allocated blocks, for a report: of each call and thread that made some, one line, and the places of the client.
     pub(crate) fn describe_outstanding(&self) -> String {
         let of = |block: &Block| format!("{}, made", block.describe());
-        describe_all(self.by_address.values().map(|block| (of(block), &block.origin)))
+        describe_all(self.by_address.iter().map(|(_, block)| (of(block), &block.origin)))
     }
 }
 
@@ -414,6 +461,6 @@ impl Drop for Blocks {
         if let Some(damage) = self.damage() {
             kernel_violation(&format!("the end of a kernel: {damage}"));
         }
-        std::mem::take(&mut self.freed).into_values().for_each(Freed::release);
+        self.freed.take_all().for_each(Freed::release);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use crate::kernel::{Kernel, interrupt};
+use crate::kernel::{current, interrupt};
 use crate::verifier::{Rule, rule_violation};
 
 thread_local! {
@@ -25,7 +25,7 @@ pub(crate) fn calling<T>(callback: (&'static str, u64), call: impl FnOnce() -> T
     let completions = COMPLETIONS.replace(0);
     let outer = CALLBACK.replace(Some(callback));
     CALLBACKS.set(CALLBACKS.get() + 1);
-    let result = Kernel::current().run_client("an event callback", || {
+    let result = current().run_client("an event callback", || {
         let result = call();
         // A thread may be interrupted in the last instructions of a callback.
         interrupt();

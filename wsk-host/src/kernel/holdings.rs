@@ -1,15 +1,15 @@
 //! Counting of the resources that the current thread's client acquires and releases.
 
-use crate::kernel::Kernel;
+use crate::kernel::current;
 use crate::kernel::resources::Resource;
 use crate::verifier::Origin;
 
 /// Records that the current thread's client acquires a resource.
 pub(crate) fn take(resource: Resource, key: usize, call: &'static str) {
-    Kernel::current().resources().take(resource, key, Origin::here(call));
+    current().resources().take(resource, key, Origin::here(call));
 }
 
 /// Records that the current thread's client releases a resource.
 pub(crate) fn give_back(resource: Resource, key: usize) {
-    Kernel::current().resources().give_back(resource, key);
+    current().resources().give_back(resource, key);
 }

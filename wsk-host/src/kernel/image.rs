@@ -13,35 +13,43 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char, c_void};
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
-use super::loaded_image::{ClientCall, RunningCode};
-use super::{Kernel, Threads};
+use super::loaded_image::{COMPLETION_ROUTINE, ClientCall, RunningCode};
+use super::{Kernel, Threads, current};
 use crate::verifier::{Origin, Rule, kernel_violation, place_of_client, rule_violation, waits};
 
 /// The time that native threads have to return from the client's code when it is unloaded.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// Stops a client whose code is called after its image was unloaded.
+fn require_loaded(begun: ClientCall, running: &RunningCode) {
+    if begun.is_after_unload {
+        let found = "it is called after the driver was unloaded";
+        let RunningCode { what, origin, .. } = running;
+        rule_violation(Rule::UNLOAD_AFTER_ROUTINES, what, found, origin.as_ref());
+    }
+}
+
 impl Kernel {
     /// Begins a call of the client's code. `what` names the code, and `origin` is its origin, if that is known.
-    pub(crate) fn begin_client(
-        &self,
-        what: &'static str,
-        origin: Option<Arc<Origin>>,
-    ) -> ClientCall {
+    pub(crate) fn begin_client(&self, what: &'static str, origin: Option<Origin>) -> ClientCall {
         self.begin(&RunningCode { what, origin, keeps_loaded: false })
     }
 
     fn begin(&self, running: &RunningCode) -> ClientCall {
-        let what = running.what;
         let begun = self.image().begin(running.clone());
-        if begun.is_after_unload {
-            let found = "it is called after the driver was unloaded";
-            let origin = running.origin.as_deref();
-            rule_violation(Rule::UNLOAD_AFTER_ROUTINES, what, found, origin);
-        }
+        require_loaded(begun, running);
         begun
+    }
+
+    /// Begins a call of the completion routine with a context. None if the routine keeps the client's image loaded, or is the
+    /// host's own.
+    pub(crate) fn begin_routine(&self, context: usize) -> Option<ClientCall> {
+        let begun = self.image().begin_routine(context)?;
+        require_loaded(begun, &COMPLETION_ROUTINE);
+        Some(begun)
     }
 
     /// Ends a call of the client's code, which has returned or was not made.
@@ -95,7 +103,7 @@ impl Kernel {
         drop(image);
         if let Some(RunningCode { what, origin, .. }) = running {
             let found = "it is still running when the driver is unloaded";
-            rule_violation(Rule::UNLOAD_AFTER_ROUTINES, what, found, origin.as_deref());
+            rule_violation(Rule::UNLOAD_AFTER_ROUTINES, what, found, origin.as_ref());
         }
     }
 
@@ -110,7 +118,7 @@ impl Kernel {
 /// freed.
 #[unsafe(no_mangle)]
 extern "C" fn wsk_host_image_static(key: *const c_void, size: usize) -> *const c_void {
-    let memory = Kernel::current().image().static_memory(key.addr(), size);
+    let memory = current().image().static_memory(key.addr(), size);
     let Some(memory) = memory else {
         kernel_violation(&format!(
             "wsk_host_image_static: the static at {key:p} has another size than {size} bytes"

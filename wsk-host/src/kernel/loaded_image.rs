@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use crate::verifier::Origin;
 
@@ -13,7 +13,7 @@ pub(crate) struct Image {
     /// Whether a thread waits for the end of a call.
     pub(crate) is_awaited: bool,
     /// The client's code that is running, in the order in which it was called.
-    running: BTreeMap<u64, RunningCode>,
+    running: Vec<(u64, RunningCode)>,
     last: u64,
     /// The contexts of completion routines that keep the image loaded, or are the host's own, by their addresses.
     guarded: BTreeSet<usize>,
@@ -25,10 +25,14 @@ pub(crate) struct Image {
 #[derive(Clone)]
 pub(crate) struct RunningCode {
     pub(crate) what: &'static str,
-    pub(crate) origin: Option<Arc<Origin>>,
+    pub(crate) origin: Option<Origin>,
     /// The kernel's own reference to a device keeps the image loaded until this has returned.
     pub(crate) keeps_loaded: bool,
 }
+
+/// A completion routine, as running code.
+pub(crate) const COMPLETION_ROUTINE: RunningCode =
+    RunningCode { what: "a completion routine", origin: None, keeps_loaded: false };
 
 /// A call of the client's code.
 #[derive(Clone, Copy)]
@@ -46,19 +50,22 @@ impl Image {
     pub(crate) fn begin(&mut self, running: RunningCode) -> ClientCall {
         self.last += 1;
         let is_after_unload = self.is_unloaded && !running.keeps_loaded;
-        self.running.insert(self.last, running);
+        self.running.push((self.last, running));
         ClientCall { number: self.last, is_after_unload }
     }
 
     /// Ends a call. Returns whether a thread waits for that.
     pub(crate) fn end(&mut self, ClientCall { number, .. }: ClientCall) -> bool {
-        self.running.remove(&number);
+        // Mostly the last one.
+        if let Some(place) = self.running.iter().rposition(|(running, _)| *running == number) {
+            self.running.remove(place);
+        }
         self.is_awaited
     }
 
     /// The client's code that is running, was called first, and does not keep the image loaded.
     pub(crate) fn running(&self) -> Option<&RunningCode> {
-        self.running.values().find(|running| !running.keeps_loaded)
+        self.running.iter().map(|(_, running)| running).find(|running| !running.keeps_loaded)
     }
 
     /// Unloads the image. Returns the code that still runs and was called first, if there is any.
@@ -72,9 +79,13 @@ impl Image {
         self.guarded.insert(context);
     }
 
-    /// Whether a context is that of a completion routine that keeps the image loaded, or is the host's own.
-    pub(crate) fn is_guarded(&self, context: usize) -> bool {
-        self.guarded.contains(&context)
+    /// Begins a call of the completion routine with a context. None if the routine keeps the image loaded, or is the host's
+    /// own.
+    pub(crate) fn begin_routine(&mut self, context: usize) -> Option<ClientCall> {
+        if !self.guarded.is_empty() && self.guarded.contains(&context) {
+            return None;
+        }
+        Some(self.begin(COMPLETION_ROUTINE))
     }
 
     /// The completion routine of a context is being called. Returns false if there is none.

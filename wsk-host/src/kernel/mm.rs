@@ -11,7 +11,7 @@
 )]
 
 use std::ptr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use wsk_sys::fields::size_t;
 use wsk_sys::since::{self, WindowsVersion};
@@ -21,7 +21,7 @@ use wsk_sys::{
     MEMORY_CACHING_TYPE, MmInitializeMdl, PASSIVE_LEVEL, PIRP, PMDL, PUNICODE_STRING, PVOID, ULONG,
 };
 
-use crate::kernel::Kernel;
+use crate::kernel::current;
 use crate::kernel::ex::pool::{ExAllocatePool2, FRESH, allocate, free};
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::ke::time::{KeQuerySystemTimePrecise, KeQueryUnbiasedInterruptTime};
@@ -34,10 +34,8 @@ unsafe extern "C" fn MmBuildMdlForNonPagedPool(mdl: PMDL) {
     let mdl = unsafe { &mut *mdl };
     let address = mdl.StartVa.wrapping_byte_add(mdl.ByteOffset as usize);
     let end = address.addr() + mdl.ByteCount as usize;
-    let in_pool = Kernel::current()
-        .pool()
-        .end_of_block(address.addr())
-        .is_some_and(|of_block| end <= of_block);
+    let in_pool =
+        current().pool().end_of_block(address.addr()).is_some_and(|of_block| end <= of_block);
     if !in_pool {
         rule_violation(
             Rule::MDL_OF_NONPAGED_POOL,
@@ -84,7 +82,7 @@ pub(crate) struct RetiredMdl {
     /// The rule that a use of the memory breaks, and a description of the memory for the report.
     pub(crate) rule: Rule,
     pub(crate) found: &'static str,
-    pub(crate) origin: Arc<Origin>,
+    pub(crate) origin: Origin,
 }
 
 // SAFETY: the MDL describes `bytes`, which the value owns (Invariants).
@@ -208,7 +206,7 @@ pub(crate) unsafe extern "C" fn MmProbeAndLockPages(
     }
     mdl.MdlFlags |= MDL_PAGES_LOCKED;
     let origin = Origin::here("MmProbeAndLockPages");
-    Kernel::current().usage().lock_pages(ptr::from_mut(mdl).addr(), origin);
+    current().usage().lock_pages(ptr::from_mut(mdl).addr(), origin);
 }
 
 #[wsk_host_macros::export]
@@ -219,7 +217,7 @@ pub(crate) unsafe extern "C" fn MmUnlockPages(mdl: PMDL) {
     if mdl.MdlFlags & MDL_PAGES_LOCKED == 0 {
         kernel_violation("MmUnlockPages: the pages are not locked");
     }
-    Kernel::current().usage().unlock_pages(ptr::from_mut(mdl).addr());
+    current().usage().unlock_pages(ptr::from_mut(mdl).addr());
     mdl.MdlFlags &= !(MDL_PAGES_LOCKED | MDL_MAPPED_TO_SYSTEM_VA);
 }
 
@@ -240,7 +238,7 @@ unsafe extern "C" fn MmMapLockedPagesSpecifyCache(
         kernel_violation("MmMapLockedPagesSpecifyCache: the pages are not locked");
     }
     // Mapping takes resources of the system.
-    if !Kernel::current().may_allocate() {
+    if !current().may_allocate() {
         return ptr::null_mut();
     }
     mdl.MdlFlags |= MDL_MAPPED_TO_SYSTEM_VA;
@@ -253,7 +251,7 @@ unsafe extern "C" fn MmMapLockedPagesSpecifyCache(
 #[unsafe(no_mangle)]
 unsafe extern "C" fn MmGetSystemRoutineAddress(name: PUNICODE_STRING) -> PVOID {
     require_at_most(PASSIVE_LEVEL, "MmGetSystemRoutineAddress");
-    let windows = Kernel::current().config().windows;
+    let windows = current().config().windows;
     let time = (KeQuerySystemTimePrecise as *const (), KeQueryUnbiasedInterruptTime as *const ());
     let routines: [(&str, WindowsVersion, *const ()); 3] = [
         ("ExAllocatePool2", since::ExAllocatePool2, ExAllocatePool2 as *const ()),

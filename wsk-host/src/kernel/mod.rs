@@ -25,6 +25,7 @@
 )]
 
 pub(crate) mod abi;
+mod block_index;
 pub(crate) mod blocks;
 pub(crate) mod config;
 pub(crate) mod context;
@@ -61,6 +62,8 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Deref;
+use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -124,7 +127,39 @@ struct KernelState {
 }
 
 thread_local! {
-    static CURRENT: RefCell<Option<(Kernel, ThreadId)>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<Rc<Attachment>>> = const { RefCell::new(None) };
+}
+
+/// The kernel that a thread has entered, and the thread's number in it.
+pub(crate) struct Attachment {
+    kernel: Kernel,
+    thread: ThreadId,
+}
+
+/// The current thread's kernel. Unlike a [`Kernel`], it costs no atomic operation.
+pub(crate) enum CurrentKernel {
+    Entered(Rc<Attachment>),
+    Default(Kernel),
+}
+
+impl Deref for CurrentKernel {
+    type Target = Kernel;
+
+    fn deref(&self) -> &Kernel {
+        match self {
+            Self::Entered(attachment) => &attachment.kernel,
+            Self::Default(kernel) => kernel,
+        }
+    }
+}
+
+/// The kernel of the current thread: see [`Kernel::current`].
+pub(crate) fn current() -> CurrentKernel {
+    let entered = CURRENT.with(|current| current.borrow().clone());
+    entered.map_or_else(
+        || CurrentKernel::Default(DEFAULT.get_or_init(default).clone()),
+        CurrentKernel::Entered,
+    )
 }
 
 /// The default kernel, of threads that have entered no other. It cannot observe their start and end, so they are native
@@ -219,7 +254,7 @@ impl Kernel {
     /// the machine's.
     pub fn blocking<T>(&self, blocks: impl FnOnce() -> T) -> T {
         let inside = CURRENT.with(|current| match &*current.borrow() {
-            Some((kernel, thread)) if kernel.is_same(self) => Some(*thread),
+            Some(attachment) if attachment.kernel.is_same(self) => Some(attachment.thread),
             _ => None,
         });
         let Some(thread) = inside else {
@@ -237,16 +272,16 @@ impl Kernel {
     /// default kernel.
     #[must_use]
     pub fn current() -> Self {
-        Self::entered().unwrap_or_else(|| DEFAULT.get_or_init(default).clone())
+        current().clone()
     }
 
     fn entered() -> Option<Self> {
-        CURRENT.with(|current| current.borrow().as_ref().map(|(kernel, _)| kernel.clone()))
+        CURRENT.with(|current| current.borrow().as_ref().map(|current| current.kernel.clone()))
     }
 
     /// The number of the current thread in its kernel; zero if it has entered none.
     pub(crate) fn current_thread() -> ThreadId {
-        CURRENT.with(|current| current.borrow().as_ref().map_or(0, |(_, thread)| *thread))
+        CURRENT.with(|current| current.borrow().as_ref().map_or(0, |current| current.thread))
     }
 
     /// Whether two references refer to the same kernel.
@@ -428,7 +463,7 @@ impl Kernel {
     fn job(&self, run: impl FnOnce(&Self) + Send + 'static) -> Job {
         match self.0.scheduler {
             // It runs in a thread that has entered this kernel, which owns it.
-            Scheduler::Deterministic(_) => Box::new(move || run(&Self::current())),
+            Scheduler::Deterministic(_) => Box::new(move || run(&current())),
             // It keeps the kernel.
             Scheduler::Native(_) => {
                 let kernel = self.clone();
@@ -489,7 +524,7 @@ impl fmt::Debug for Kernel {
 /// completion routine or a callback takes.
 pub(crate) fn interrupt() {
     if current_irql() < wsk_sys::DISPATCH_LEVEL {
-        let kernel = Kernel::current();
+        let kernel = current();
         kernel.0.scheduler.interrupt(Kernel::current_thread());
     }
 }
@@ -524,28 +559,26 @@ fn report_waits(places: &BTreeMap<ThreadId, String>) -> String {
 }
 
 /// The attachment of a thread to a kernel: see [`Kernel::enter`].
-#[derive(Debug)]
 pub struct Entered {
-    outer: Option<(Kernel, ThreadId)>,
+    outer: Option<Rc<Attachment>>,
     /// False if the thread already belonged to the kernel.
     is_new: bool,
-    not_send: std::marker::PhantomData<*mut ()>,
 }
 
 impl Entered {
     fn new(kernel: Kernel, announce: impl FnOnce() -> ThreadId) -> Self {
         let outer = CURRENT.with(|current| current.borrow().clone());
-        let is_inside = outer.as_ref().is_some_and(|(current, _)| current.is_same(&kernel));
+        let is_inside = outer.as_ref().is_some_and(|outer| outer.kernel.is_same(&kernel));
         if !is_inside {
             // A thread has a turn in one kernel at a time.
-            if let Some((outer, thread)) = &outer {
-                outer.0.scheduler.end(*thread);
+            if let Some(outer) = &outer {
+                outer.kernel.0.scheduler.end(outer.thread);
             }
             let thread = announce();
             kernel.0.scheduler.begin(thread);
-            CURRENT.set(Some((kernel, thread)));
+            CURRENT.set(Some(Rc::new(Attachment { kernel, thread })));
         }
-        Self { outer, is_new: !is_inside, not_send: std::marker::PhantomData }
+        Self { outer, is_new: !is_inside }
     }
 }
 
@@ -555,13 +588,19 @@ impl Drop for Entered {
             return;
         }
         let inner = CURRENT.replace(self.outer.take());
-        if let Some((kernel, thread)) = inner {
-            kernel.0.scheduler.end(thread);
+        if let Some(inner) = inner {
+            inner.kernel.0.scheduler.end(inner.thread);
         }
         let outer = CURRENT.with(|current| current.borrow().clone());
-        if let Some((kernel, thread)) = outer {
-            kernel.0.scheduler.begin(thread);
+        if let Some(outer) = outer {
+            outer.kernel.0.scheduler.begin(outer.thread);
         }
+    }
+}
+
+impl fmt::Debug for Entered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entered").field("is_new", &self.is_new).finish_non_exhaustive()
     }
 }
 

@@ -18,7 +18,7 @@ use wsk_sys::{
     ULONG,
 };
 
-use crate::kernel::Kernel;
+use crate::kernel::current;
 use crate::kernel::holdings::{give_back, take};
 use crate::kernel::io::request::close_unreferenced;
 use crate::kernel::ke::irql::require_at_most;
@@ -57,7 +57,7 @@ pub(crate) unsafe extern "C" fn ObfReferenceObject(object: PVOID) -> LONG_PTR {
         take(Resource::ThreadReference, object.addr(), "ObfReferenceObject");
         return count(references);
     }
-    match Kernel::current().devices().reference(object.addr()) {
+    match current().devices().reference(object.addr()) {
         Some(references) => count(references),
         None => kernel_violation(
             "ObfReferenceObject: the pointer is to no object of this host, or to a freed one",
@@ -81,7 +81,7 @@ pub(crate) unsafe extern "C" fn ObfDereferenceObject(object: PVOID) -> LONG_PTR 
         give_back(Resource::ThreadReference, object.addr());
         return count(left);
     }
-    let kernel = Kernel::current();
+    let kernel = current();
     let released = kernel.devices().dereference(object.addr());
     match released {
         Ok((left, unused)) => {

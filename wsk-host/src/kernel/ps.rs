@@ -36,7 +36,7 @@ use crate::kernel::loaded_image::ClientCall;
 use crate::kernel::residency::require_frames;
 use crate::kernel::resources::Resource;
 use crate::kernel::schedule::{ClientPointer, ThreadId};
-use crate::kernel::{Entered, Kernel, stack};
+use crate::kernel::{Entered, Kernel, current, stack};
 use crate::verifier::{Origin, kernel_violation};
 
 /// A thread object, to which handles and pointers refer. Signaled when the thread has ended.
@@ -133,7 +133,7 @@ unsafe extern "C" fn PsCreateSystemThread(
     let Some(routine) = routine else {
         kernel_violation("PsCreateSystemThread: StartRoutine is null")
     };
-    let kernel = Kernel::current();
+    let kernel = current();
     // A thread needs memory, too.
     if !kernel.may_allocate() {
         return STATUS_INSUFFICIENT_RESOURCES;
@@ -144,7 +144,7 @@ unsafe extern "C" fn PsCreateSystemThread(
     let (context, this) = (ClientPointer(context), Arc::clone(&thread));
     let of = kernel.clone();
     // From here on, since it may run at any time.
-    let origin = Arc::new(Origin::here("PsCreateSystemThread"));
+    let origin = Origin::here("PsCreateSystemThread");
     let running = kernel.begin_client("a system thread", Some(origin));
     // Held until the machine's thread is known: the new thread may end before that.
     let mut join = thread.join();
@@ -212,7 +212,7 @@ extern "C" fn PsTerminateSystemThread(_status: NTSTATUS) -> NTSTATUS {
             "{NAME}: the current thread is in a completion routine or an event callback, which must return"
         ));
     }
-    let kernel = Kernel::current();
+    let kernel = current();
     require_nothing_left(&kernel, NAME);
     // The machine's thread never ends, so it must not be joined.
     drop(thread.join().take());

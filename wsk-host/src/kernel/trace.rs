@@ -1,6 +1,5 @@
 //! The last events of a kernel, to find the cause of a failure.
 
-use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
 
 use wsk_sys::NTSTATUS;
@@ -13,7 +12,12 @@ use crate::kernel::{Kernel, lock};
 const LENGTH: usize = 4096;
 
 #[derive(Default)]
-pub(crate) struct Trace(VecDeque<TraceEntry>);
+pub(crate) struct Trace {
+    /// A ring, once it is full.
+    entries: Vec<TraceEntry>,
+    /// The place of the oldest entry.
+    first: usize,
+}
 
 pub(crate) struct TraceEntry {
     pub(crate) time: Ticks,
@@ -76,24 +80,32 @@ impl Kernel {
 
 impl Trace {
     pub(crate) fn record(&mut self, entry: TraceEntry) {
-        if self.0.len() == LENGTH {
-            self.0.pop_front();
+        if self.entries.len() < LENGTH {
+            self.entries.push(entry);
+            return;
         }
-        self.0.push_back(entry);
+        self.entries[self.first] = entry;
+        self.first = (self.first + 1) % LENGTH;
+    }
+
+    /// The entries, from the oldest on.
+    fn iter(&self) -> impl DoubleEndedIterator<Item = &TraceEntry> {
+        let (last, first) = self.entries.split_at(self.first);
+        first.iter().chain(last)
     }
 
     pub(crate) fn lines(&self) -> Vec<String> {
-        self.0.iter().map(TraceEntry::to_string).collect()
+        self.iter().map(TraceEntry::to_string).collect()
     }
 
     /// The time of the last event.
     pub(crate) fn last_time(&self) -> Option<Ticks> {
-        self.0.back().map(|entry| entry.time)
+        self.iter().next_back().map(|entry| entry.time)
     }
 
     /// The request whose final status a thread's last call has returned, if the thread has done nothing since.
     pub(crate) fn last_return(&self, thread: ThreadId) -> Option<(u64, NTSTATUS)> {
-        match self.0.iter().rfind(|entry| entry.thread == thread)?.event {
+        match self.iter().rfind(|entry| entry.thread == thread)?.event {
             TraceEvent::Return { irp, status } => Some((irp, status)),
             _ => None,
         }
@@ -101,9 +113,9 @@ impl Trace {
 
     /// The last `count` lines, each after a line break.
     pub(crate) fn tail(&self, count: usize) -> String {
-        let first = self.0.len().saturating_sub(count);
+        let first = self.entries.len().saturating_sub(count);
         let mut tail = String::new();
-        for entry in self.0.iter().skip(first) {
+        for entry in self.iter().skip(first) {
             let _ = write!(tail, "\n  {entry}");
         }
         tail

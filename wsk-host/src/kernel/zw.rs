@@ -19,7 +19,7 @@ use wsk_sys::{
     ULONG,
 };
 
-use crate::kernel::Kernel;
+use crate::kernel::current;
 use crate::kernel::holdings::{give_back, take};
 use crate::kernel::io::device::STATUS_OBJECT_NAME_NOT_FOUND;
 use crate::kernel::ke::irql::require_at_most;
@@ -56,7 +56,7 @@ unsafe extern "C" fn ZwOpenKey(
     // SAFETY: the caller passes attributes with a valid name.
     let name = unsafe { text(attributes.ObjectName) };
     let parent = Some(attributes.RootDirectory.addr()).filter(|parent| *parent != 0);
-    let kernel = Kernel::current();
+    let kernel = current();
     if parent.is_some_and(|parent| !kernel.registry().is_open(parent)) {
         kernel_violation("ZwOpenKey: RootDirectory is not the handle of an open key");
     }
@@ -87,7 +87,7 @@ unsafe extern "C" fn ZwQueryValueKey(
             "ZwQueryValueKey: the host has the class KeyValuePartialInformation only, not {class}"
         ));
     }
-    let kernel = Kernel::current();
+    let kernel = current();
     let registry = kernel.registry();
     if !registry.is_open(key.addr()) {
         kernel_violation("ZwQueryValueKey: the handle is not of an open key");
@@ -122,7 +122,7 @@ unsafe extern "C" fn ZwQueryValueKey(
 #[wsk_host_macros::export]
 extern "C" fn ZwClose(handle: HANDLE) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, "ZwClose");
-    if Kernel::current().registry().close(handle.addr()) {
+    if current().registry().close(handle.addr()) {
         give_back(Resource::KeyHandle, handle.addr());
     } else if !ps::close_thread_handle(handle) {
         kernel_violation("ZwClose: the handle is not open");

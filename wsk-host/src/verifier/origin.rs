@@ -1,14 +1,13 @@
 //! Where an object came from.
 
 use std::fmt;
-use std::thread::Thread;
 
 use super::place::Frames;
 
-/// The call that made an object, its thread, and the place of the client that made the call.
+/// The call that made an object, its thread, and the place of the client that made the call. A clone allocates nothing.
+#[derive(Clone)]
 pub(crate) struct Origin {
     call: &'static str,
-    thread: Thread,
     frames: Frames,
 }
 
@@ -19,12 +18,12 @@ impl Origin {
 
     /// The current call.
     pub(crate) fn here(call: &'static str) -> Self {
-        Self { call, thread: std::thread::current(), frames: Frames::here() }
+        Self { call, frames: Frames::here() }
     }
 
     /// The call and its thread, without the place.
     pub(crate) fn headline(&self) -> String {
-        let thread = self.thread.name().unwrap_or("unnamed");
+        let thread = self.frames.thread().unwrap_or("unnamed");
         format!("by {} in the thread `{thread}`", self.call)
     }
 

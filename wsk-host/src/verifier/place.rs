@@ -1,10 +1,12 @@
 //! Where the client is: the part of a backtrace that is not the host's.
 
+use std::cmp::Ordering;
 use std::env;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::ptr;
 use std::sync::{Arc, OnceLock};
+use std::thread::{self, Thread};
 
 /// The most frames that a report shows of a thread.
 const FRAMES: usize = 12;
@@ -53,8 +55,41 @@ pub(crate) fn place_of_client() -> String {
 /// The addresses that the functions of a thread return to, the innermost first. Recording them takes microseconds, and
 /// much less where the thread has come the same way before; their names and lines are looked up when they are shown.
 /// Under Miri, which is slow at it, there are none.
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Frames(Arc<[usize]>);
+#[derive(Clone)]
+pub(super) struct Frames(Arc<Recorded>);
+
+/// A recorded thread, and the addresses.
+pub(super) struct Recorded {
+    thread: Thread,
+    addresses: Box<[usize]>,
+}
+
+impl Recorded {
+    fn new(addresses: &[usize]) -> Arc<Self> {
+        Arc::new(Self { thread: thread::current(), addresses: addresses.into() })
+    }
+}
+
+impl PartialEq for Frames {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Frames {}
+
+impl PartialOrd for Frames {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// By the addresses alone: threads that have come the same way have the same frames.
+impl Ord for Frames {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.addresses.cmp(&other.0.addresses)
+    }
+}
 
 impl Frames {
     /// Those of the current thread.
@@ -78,9 +113,9 @@ impl Frames {
             }
             count < RECORDED
         });
-        let frames: Arc<[usize]> = found[..count].into();
-        keep(stack, &slots[..count], &frames);
-        Self(frames)
+        let frames = Self(Recorded::new(&found[..count]));
+        keep(stack, &slots[..count], &found[..count], &frames.0);
+        frames
     }
 
     /// Those of the current thread.
@@ -95,17 +130,22 @@ impl Frames {
                 count < RECORDED
             });
         }
-        Self(found[..count].into())
+        Self(Recorded::new(&found[..count]))
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.addresses.is_empty()
+    }
+
+    /// The name of the thread.
+    pub(super) fn thread(&self) -> Option<&str> {
+        self.0.thread.name()
     }
 
     /// As a report shows them: the client's, with `RUST_BACKTRACE=full` all of them, and none with `RUST_BACKTRACE=0`.
     pub(super) fn shown(&self) -> String {
         let wanted = env::var_os("RUST_BACKTRACE");
-        if self.0.is_empty() || wanted.as_ref().is_some_and(|value| value == "0") {
+        if self.is_empty() || wanted.as_ref().is_some_and(|value| value == "0") {
             return String::new();
         }
         if wanted.is_some_and(|value| value == "full") {
@@ -128,7 +168,7 @@ impl Frames {
     /// `std::backtrace`.
     fn listed(&self, folder: &Path) -> String {
         let mut list = String::new();
-        for (number, address) in self.0.iter().enumerate() {
+        for (number, address) in self.0.addresses.iter().enumerate() {
             // The address is the one that the frame returns to, behind its call.
             if let Some(place) = describe_image(address.wrapping_sub(1)) {
                 let _ = writeln!(list, "{number:4}: {place}");
@@ -215,7 +255,7 @@ mod tests {
         let ways: [fn() -> Frames; 2] = [first, second];
         let recorded: Vec<Frames> = (0..100).map(|round| ways[round % 2]()).collect();
         for (round, frames) in recorded.iter().enumerate() {
-            assert!(frames.0.len() > 3);
+            assert!(frames.0.addresses.len() > 3);
             // Found again, from the second time on.
             assert!(Arc::ptr_eq(&frames.0, &recorded[round % 2].0), "round {round}");
         }

@@ -17,6 +17,8 @@ use std::cell::RefCell;
 use std::ptr;
 use std::sync::Arc;
 
+use super::place::Recorded;
+
 /// The number of sets, and of backtraces in each: those of one stack pointer share a set.
 const SETS: usize = 64;
 const WAYS: usize = 8;
@@ -31,8 +33,9 @@ const OUTERMOST: usize = 2;
 /// The return addresses were on this thread's stack, above `stack`, when its stack pointer was that.
 struct Kept {
     stack: usize,
-    slots: Box<[usize]>,
-    frames: Arc<[usize]>,
+    /// The addresses of the return addresses, and these.
+    slots: Box<[(usize, usize)]>,
+    frames: Arc<Recorded>,
 }
 
 impl Kept {
@@ -42,14 +45,14 @@ impl Kept {
     ///
     /// The current thread's stack pointer is not above `stack`.
     unsafe fn matching(&self) -> usize {
-        let is_there = |(slot, frame): &(&usize, &usize)| {
-            let slot = ptr::with_exposed_provenance::<usize>(**slot);
+        let is_there = |(slot, frame): &&(usize, usize)| {
+            let slot = ptr::with_exposed_provenance::<usize>(*slot);
             // SAFETY: the address was on the stack of this thread, above the same stack pointer (Invariants), so it is
             // now. Return addresses are no object of the language's, for which a volatile read is defined.
             let found = unsafe { slot.read_volatile() };
-            found == **frame
+            found == *frame
         };
-        self.slots.iter().zip(&*self.frames).take_while(is_there).count()
+        self.slots.iter().take_while(is_there).count()
     }
 
     /// Whether the thread has come the same way.
@@ -83,7 +86,7 @@ fn set_of(stack: usize) -> usize {
 }
 
 /// The backtrace of a function with this stack pointer, if it was kept.
-pub(super) fn find(stack: usize) -> Option<Arc<[usize]>> {
+pub(super) fn find(stack: usize) -> Option<Arc<Recorded>> {
     KEPT.try_with(|kept| {
         let kept = kept.try_borrow().ok()?;
         let mut set = kept.get(set_of(stack))?.iter();
@@ -94,18 +97,20 @@ pub(super) fn find(stack: usize) -> Option<Arc<[usize]>> {
 }
 
 /// Keeps the backtrace of a function with this stack pointer.
-pub(super) fn keep(stack: usize, slots: &[usize], frames: &Arc<[usize]>) {
+pub(super) fn keep(stack: usize, slots: &[usize], addresses: &[usize], frames: &Arc<Recorded>) {
     if slots.is_empty() || slots.iter().any(|slot| *slot < stack) {
         return;
     }
-    let mut new = Kept { stack, slots: slots.into(), frames: Arc::clone(frames) };
+    let slots: Box<[_]> = slots.iter().copied().zip(addresses.iter().copied()).collect();
+    let count = slots.len();
+    let mut new = Kept { stack, slots, frames: Arc::clone(frames) };
     // The unwinder has read them there. Where that is not so, the frames are of another kind.
     // SAFETY: the stack pointer was `stack` in the caller, which has not returned.
     let matching = unsafe { new.matching() };
-    if matching == 0 || matching + OUTERMOST < slots.len() {
+    if matching == 0 || matching + OUTERMOST < count {
         return;
     }
-    new.slots = slots[..matching].into();
+    new.slots = new.slots[..matching].into();
     let _ = KEPT.try_with(|kept| {
         let Ok(mut kept) = kept.try_borrow_mut() else { return };
         kept.resize_with(SETS, Vec::new);

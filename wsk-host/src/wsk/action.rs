@@ -19,7 +19,7 @@ use crate::kernel::trace;
 /// Work to be done without the stack's lock.
 pub(super) enum Action {
     Complete(Completion),
-    Call(Call),
+    Call(Box<Call>),
     /// A socket's close completes: nothing of the socket is left to run.
     Closed(ClosedSocket),
     /// At a time, check whether a socket can go on.

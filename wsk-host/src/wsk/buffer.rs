@@ -9,6 +9,7 @@
 
 use std::mem::MaybeUninit;
 
+use smallvec::SmallVec;
 use wsk_sys::fields;
 use wsk_sys::{MDL, PIRP, PWSK_BUF};
 
@@ -24,7 +25,7 @@ use crate::verifier::{Rule, fatal_violation};
 /// - The parts are within the buffer's MDLs, do not overlap, and are `length` bytes together.
 /// - The parts are the provider's until the request's IRP is completed.
 pub(super) struct Bytes {
-    parts: Vec<Part>,
+    parts: SmallVec<[Part; 1]>,
     length: usize,
 }
 
@@ -65,7 +66,7 @@ impl Bytes {
         }
         // SAFETY: the caller passes a buffer.
         let descriptor = unsafe { buffer.read() };
-        let mut bytes = Self { parts: Vec::new(), length: fields::length(descriptor.Length) };
+        let mut bytes = Self { parts: SmallVec::new(), length: fields::length(descriptor.Length) };
         if descriptor.Mdl.is_null() {
             if descriptor.Length != 0 {
                 outside(function, "the buffer has a length, but no MDL");
@@ -78,7 +79,8 @@ impl Bytes {
         if offset > 0 && offset >= unsafe { (*mdl).ByteCount } as usize {
             outside(function, "the buffer starts past the end of its first MDL");
         }
-        let mut walked = Vec::new();
+        let mut walked = SmallVec::<[_; 4]>::new();
+        let mut usage = kernel.usage();
         while left > 0 {
             if mdl.is_null() {
                 outside(function, "the buffer extends past its last MDL");
@@ -95,10 +97,8 @@ impl Bytes {
             let memory = unsafe { system_address(mdl, function) };
             // SAFETY: the offset is within the memory.
             let memory = unsafe { memory.add(offset) };
-            let mut usage = kernel.usage();
             usage.pin(irp, ("MDL", Rule::BUFFER_RESIDENT), mdl.addr(), size_of::<MDL>());
             usage.pin(irp, ("buffer", Rule::BUFFER_RESIDENT), memory.addr(), length);
-            drop(usage);
             if length > 0 {
                 bytes.parts.push(Part { memory, length });
             }

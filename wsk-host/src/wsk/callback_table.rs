@@ -7,7 +7,6 @@
 #![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use std::ptr;
-use std::sync::Arc;
 
 use wsk_sys::{
     PVOID, ULONG, WSK_CLIENT_CONNECTION_DISPATCH, WSK_CLIENT_DATAGRAM_DISPATCH,
@@ -51,7 +50,7 @@ impl Callbacks {
     }
 
     /// A socket needs them until its close has completed ([INV-46](crate::rules#inv-46)).
-    pub(super) fn pin(&self, kernel: &Kernel, socket: u64, origin: Option<&Arc<Origin>>) {
+    pub(super) fn pin(&self, kernel: &Kernel, socket: u64, origin: Option<&Origin>) {
         let Some(origin) = origin else {
             return;
         };

@@ -8,7 +8,6 @@
 #![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use std::ptr;
-use std::sync::Arc;
 
 use wsk_sys::fields::{length, size_t};
 use wsk_sys::{
@@ -101,12 +100,12 @@ fn require(
 ) {
     if !is_allowed {
         let found = format!("the callback returned {}", Status(status));
-        rule_violation(rule, function, &found, created(kernel, id).as_deref());
+        rule_violation(rule, function, &found, created(kernel, id).as_ref());
     }
 }
 
 /// Where a socket was created.
-fn created(kernel: &Kernel, id: u64) -> Option<Arc<Origin>> {
+fn created(kernel: &Kernel, id: u64) -> Option<Origin> {
     let object = kernel.stack().sockets.get(&id).map(|socket| socket.object)?;
     origin(object)
 }
@@ -203,12 +202,7 @@ fn inspect(
     const FUNCTION: &str = "WskInspectEvent";
     // SAFETY: the client's table is valid until the socket is closed (Invariants of `Callbacks`).
     let Some(function) = (unsafe { (*callbacks.listen).WskInspectEvent }) else {
-        rule_violation(
-            Rule::EVENT_CALLBACKS,
-            FUNCTION,
-            UNINSPECTED,
-            created(kernel, id).as_deref(),
-        );
+        rule_violation(Rule::EVENT_CALLBACKS, FUNCTION, UNINSPECTED, created(kernel, id).as_ref());
         // The connection is accepted as if the socket inspected none.
         kernel.stack().inspected(id, key, WskInspectAccept, actions);
         return;
@@ -228,12 +222,7 @@ fn abort(kernel: &Kernel, id: u64, callbacks: &Callbacks, key: InspectKey) {
     const FUNCTION: &str = "WskAbortEvent";
     // SAFETY: the client's table is valid until the socket is closed (Invariants of `Callbacks`).
     let Some(function) = (unsafe { (*callbacks.listen).WskAbortEvent }) else {
-        rule_violation(
-            Rule::EVENT_CALLBACKS,
-            FUNCTION,
-            UNINSPECTED,
-            created(kernel, id).as_deref(),
-        );
+        rule_violation(Rule::EVENT_CALLBACKS, FUNCTION, UNINSPECTED, created(kernel, id).as_ref());
         return;
     };
     let mut inspect_id = WSK_INSPECT_ID { Key: size_t(key.key), SerialNumber: key.serial };
@@ -313,7 +302,7 @@ fn receive(
                     Rule::RECEIVE_CALLBACK_RESULT,
                     name,
                     &found,
-                    created(kernel, id).as_deref(),
+                    created(kernel, id).as_ref(),
                 );
             }
             bytes[accepted.min(count)..].to_vec()

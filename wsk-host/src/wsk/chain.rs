@@ -8,7 +8,6 @@
 #![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use std::ptr;
-use std::sync::Arc;
 
 use wsk_sys::fields::size_t;
 use wsk_sys::{MDL, MDL_SOURCE_IS_NONPAGED_POOL, MmInitializeMdl, PMDL, ULONG, WSK_BUF};
@@ -67,7 +66,7 @@ impl<'a> Shapes<'a> {
 struct IndicatedMdl {
     mdl: PMDL,
     bytes: *mut [u8],
-    origin: Arc<Origin>,
+    origin: Origin,
 }
 
 // SAFETY: the block owns both allocations (Invariants).
@@ -75,7 +74,7 @@ unsafe impl Send for IndicatedMdl {}
 
 impl IndicatedMdl {
     /// An MDL of some data, with other bytes in front of it and behind.
-    fn new(front: usize, data: &[u8], behind: usize, origin: &Arc<Origin>) -> Self {
+    fn new(front: usize, data: &[u8], behind: usize, origin: &Origin) -> Self {
         let mut memory = vec![OTHER; front];
         memory.extend_from_slice(data);
         memory.resize(memory.len() + behind, OTHER);
@@ -89,7 +88,7 @@ impl IndicatedMdl {
         header.MdlFlags |= MDL_SOURCE_IS_NONPAGED_POOL;
         header.MappedSystemVa = bytes.cast();
         // INVARIANT: both are from `Box::into_raw`, and the MDL was initialized for all bytes.
-        Self { mdl, bytes, origin: Arc::clone(origin) }
+        Self { mdl, bytes, origin: origin.clone() }
     }
 }
 
@@ -103,7 +102,7 @@ impl Drop for IndicatedMdl {
             bytes,
             rule: Rule::INDICATION_AFTER_CALLBACK,
             found,
-            origin: Arc::clone(&self.origin),
+            origin: self.origin.clone(),
         });
     }
 }
@@ -117,7 +116,7 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    pub(super) fn new(data: &[u8], shapes: &mut Shapes<'_>, origin: &Arc<Origin>) -> Self {
+    pub(super) fn new(data: &[u8], shapes: &mut Shapes<'_>, origin: &Origin) -> Self {
         let length = data.len();
         if data.is_empty() && shapes.choose([0, 0, 1]) == 1 {
             return Self { blocks: Vec::new(), offset: 0, length };

@@ -47,7 +47,7 @@ pub(super) struct Client {
     pub(super) is_image: bool,
     /// The address of the registration block.
     pub(super) block: usize,
-    pub(super) origin: Arc<Origin>,
+    pub(super) origin: Origin,
 }
 
 // SAFETY: `dispatch` is read only while the client is registered (Invariants), and never written.
@@ -60,9 +60,9 @@ unsafe impl Sync for Client {}
 pub(super) struct Outstanding {
     pub(super) captures: Vec<Origin>,
     /// The sockets, by number.
-    pub(super) sockets: BTreeMap<u64, Arc<Origin>>,
+    pub(super) sockets: BTreeMap<u64, Origin>,
     /// Lists of addresses that were not freed, by address.
-    pub(super) lists: BTreeMap<usize, Arc<Origin>>,
+    pub(super) lists: BTreeMap<usize, Origin>,
     pub(super) requests: usize,
 }
 
@@ -104,7 +104,7 @@ impl Client {
         self.kernel.config().windows
     }
 
-    pub(super) fn socket_created(&self, id: u64, origin: Arc<Origin>) {
+    pub(super) fn socket_created(&self, id: u64, origin: Origin) {
         self.sockets_ever.fetch_add(1, Ordering::SeqCst);
         self.change(|outstanding| outstanding.sockets.insert(id, origin));
     }
@@ -122,7 +122,7 @@ impl Client {
     }
 
     pub(super) fn list_given(&self, list: usize, origin: Origin) {
-        self.change(|outstanding| outstanding.lists.insert(list, Arc::new(origin)));
+        self.change(|outstanding| outstanding.lists.insert(list, origin));
     }
 
     /// Returns false if the list does not belong to the client, or was already freed.

@@ -33,7 +33,7 @@ struct Cached {
     given: usize,
     /// The number of sockets that have it.
     sockets: usize,
-    origin: Arc<Origin>,
+    origin: Origin,
 }
 
 impl Cached {
@@ -73,17 +73,17 @@ impl Descriptors {
     }
 
     /// The origin of a descriptor that was not released.
-    pub(super) fn left(&self) -> Option<Arc<Origin>> {
+    pub(super) fn left(&self) -> Option<Origin> {
         let table = self.table();
         let left = table.cached.values().find(|cached| cached.given > 0)?;
-        Some(Arc::clone(&left.origin))
+        Some(left.origin.clone())
     }
 
     /// Caches a descriptor. The copy is another object, as that of the system is.
     pub(super) fn cache(&self, _descriptor: PSECURITY_DESCRIPTOR) -> PSECURITY_DESCRIPTOR {
         let copy = Box::new(0_u64);
         let address = ptr::from_ref(&*copy).addr();
-        let origin = Arc::new(Origin::here("WskControlClient"));
+        let origin = Origin::here("WskControlClient");
         self.table().cached.insert(address, Cached { copy, given: 1, sockets: 0, origin });
         ptr::without_provenance_mut(address)
     }

@@ -10,14 +10,14 @@
 use std::collections::VecDeque;
 use std::ptr;
 
+use wsk_sys::PIRP;
 use wsk_sys::fields;
-use wsk_sys::{IO_NO_INCREMENT, PIRP};
 
 use super::action::{Action, Actions, Completion, Irp};
 use super::callbacks::call_back;
 use crate::kernel::Kernel;
 use crate::kernel::context::completing;
-use crate::kernel::io::irp::IofCompleteRequest;
+use crate::kernel::io::irp::complete_request;
 use crate::kernel::schedule::Ticks;
 use crate::kernel::trace::{self, TraceEvent};
 
@@ -52,7 +52,7 @@ pub(super) fn execute_call(kernel: &Kernel, actions: Actions, irp: PIRP) {
 fn execute_now(kernel: &Kernel, action: Action) -> Actions {
     match action {
         Action::Complete(completion) => complete(kernel, &completion),
-        Action::Call(call) => call_back(kernel, call),
+        Action::Call(call) => call_back(kernel, *call),
         Action::Closed(closed) => {
             closed.finish().map_or_else(Actions::new, |completion| complete(kernel, &completion))
         }
@@ -89,7 +89,7 @@ fn complete(kernel: &Kernel, completion: &Completion) -> Actions {
     let number = kernel.usage().end(irp);
     kernel.record(TraceEvent::Completion { irp: number, status, result });
     // SAFETY: the IRP is the provider's, and at its stack location.
-    completing(|| unsafe { IofCompleteRequest(irp, IO_NO_INCREMENT) });
+    completing(|| unsafe { complete_request(kernel, irp) });
     if let Some(client) = client {
         client.request_ended();
     }

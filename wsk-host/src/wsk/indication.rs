@@ -8,7 +8,6 @@
 #![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
 use std::ptr;
-use std::sync::Arc;
 
 use wsk_sys::{
     PWSK_DATA_INDICATION, PWSK_DATAGRAM_INDICATION, SOCKADDR_IN6, ULONG, WSK_DATA_INDICATION,
@@ -33,7 +32,7 @@ use crate::verifier::Origin;
 pub(super) struct IndicatedData {
     nodes: Vec<WSK_DATA_INDICATION>,
     _chains: Vec<Chain>,
-    pub(super) origin: Arc<Origin>,
+    pub(super) origin: Origin,
 }
 
 // SAFETY: its pointers are into the vectors that it owns (Invariants).
@@ -41,7 +40,7 @@ unsafe impl Send for IndicatedData {}
 
 impl IndicatedData {
     pub(super) fn new(bytes: &[u8], shapes: &mut Shapes<'_>) -> Self {
-        let origin = Arc::new(Origin::here("WskReceiveEvent"));
+        let origin = Origin::here("WskReceiveEvent");
         let parts = shapes.split(bytes);
         let chains: Vec<_> =
             parts.into_iter().map(|part| Chain::new(part, shapes, &origin)).collect();
@@ -87,7 +86,7 @@ pub(super) struct IndicatedDatagrams {
     _addresses: Vec<SOCKADDR_IN6>,
     /// Aligned as control messages are.
     _control: Vec<Vec<u64>>,
-    pub(super) origin: Arc<Origin>,
+    pub(super) origin: Origin,
 }
 
 // SAFETY: its pointers are into the vectors that it owns (Invariants).
@@ -99,7 +98,7 @@ impl IndicatedDatagrams {
         (options, windows): (&OptionValues, Windows),
         shapes: &mut Shapes<'_>,
     ) -> Self {
-        let origin = Arc::new(Origin::here("WskReceiveFromEvent"));
+        let origin = Origin::here("WskReceiveFromEvent");
         let chain = |datagram: &Datagram| Chain::new(&datagram.bytes, shapes, &origin);
         let chains: Vec<_> = all.iter().map(chain).collect();
         // SAFETY: zeroes are an address.

@@ -7,10 +7,11 @@
 
 #![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
-use std::collections::HashMap;
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use wsk_sys::ctypes::c_void;
 use wsk_sys::{ADDRESS_FAMILY, DISPATCH_LEVEL, PIRP, PWSK_SOCKET, STATUS_SUCCESS, WSK_SOCKET};
 
@@ -21,6 +22,7 @@ use super::client::Client;
 use crate::kernel::Kernel;
 use crate::kernel::context::require_no_completion_routine;
 use crate::kernel::interrupt;
+use crate::kernel::ke::dispatcher::{Token, token};
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::quarantine::Quarantine;
 use crate::kernel::trace;
@@ -45,16 +47,16 @@ pub(super) struct SocketObject {
 }
 
 /// Every socket so far, by address: distinguishes open sockets, closed ones, and other pointers.
-static KNOWN: Mutex<Option<HashMap<usize, Known>>> = Mutex::new(None);
+static KNOWN: Mutex<Option<FxHashMap<usize, Known>>> = Mutex::new(None);
 
 struct Known {
-    origin: Arc<Origin>,
+    origin: Origin,
     open: bool,
     /// The calls that have not returned yet, and the thread of the last one.
-    calls: Vec<(&'static str, std::thread::ThreadId)>,
+    calls: SmallVec<[(&'static str, Token); 2]>,
 }
 
-fn known() -> MutexGuard<'static, Option<HashMap<usize, Known>>> {
+fn known() -> MutexGuard<'static, Option<FxHashMap<usize, Known>>> {
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -72,10 +74,10 @@ impl SocketObject {
         let object =
             Box::new(Self { socket, id, category, family, client: Some(Arc::clone(client)) });
         let address = Box::into_raw(object).expose_provenance();
-        let origin = Arc::new(Origin::here(call));
+        let origin = Origin::here(call);
         known()
             .get_or_insert_default()
-            .insert(address, Known { origin: Arc::clone(&origin), open: true, calls: vec![] });
+            .insert(address, Known { origin: origin.clone(), open: true, calls: SmallVec::new() });
         client.socket_created(id, origin);
         address
     }
@@ -103,8 +105,8 @@ impl SocketObject {
 }
 
 /// Where a socket was created.
-pub(super) fn origin(address: usize) -> Option<Arc<Origin>> {
-    known().as_ref()?.get(&address).map(|known| Arc::clone(&known.origin))
+pub(super) fn origin(address: usize) -> Option<Origin> {
+    known().as_ref()?.get(&address).map(|known| known.origin.clone())
 }
 
 /// A call with a socket, until it returns.
@@ -115,7 +117,7 @@ pub(super) struct InCall<'a> {
 
 impl InCall<'_> {
     /// Where the socket was created.
-    pub(super) fn origin(&self) -> Option<Arc<Origin>> {
+    pub(super) fn origin(&self) -> Option<Origin> {
         origin(self.address)
     }
 }
@@ -136,7 +138,7 @@ impl Drop for InCall<'_> {
 
 fn leave(address: usize) {
     if let Some(known) = known().as_mut().and_then(|all| all.get_mut(&address)) {
-        let thread = std::thread::current().id();
+        let thread = token();
         if let Some(call) = known.calls.iter().rposition(|(_, of)| *of == thread) {
             known.calls.remove(call);
         }
@@ -174,10 +176,10 @@ pub(super) unsafe fn begin_anywhere<'a>(
         let found = all.as_mut().and_then(|all| all.get_mut(&socket.addr()));
         match found {
             Some(known) if known.open => {
-                known.calls.push((function, std::thread::current().id()));
+                known.calls.push((function, token()));
             }
             Some(Known { origin, .. }) => {
-                let origin = Arc::clone(origin);
+                let origin = origin.clone();
                 drop(all);
                 fatal_violation(
                     Rule::SOCKET_CLOSED_ONCE,
@@ -208,7 +210,7 @@ pub(super) unsafe fn begin_anywhere<'a>(
             Rule::PROVIDER_TABLE_OF_CATEGORY,
             function,
             &found,
-            origin(socket.addr()).as_deref(),
+            origin(socket.addr()).as_ref(),
             "the function does not exist for the socket",
         );
     }
@@ -223,11 +225,11 @@ impl ClosedSocket {
         let mut all = known();
         if let Some(known) = all.as_mut().and_then(|all| all.get_mut(&socket.addr())) {
             known.open = false;
-            let thread = std::thread::current().id();
+            let thread = token();
             let other = known.calls.iter().find(|(_, of)| *of != thread);
             if let Some((function, _)) = other {
                 let found = format!("another thread is still in {function} with the socket");
-                let origin = Arc::clone(&known.origin);
+                let origin = known.origin.clone();
                 drop(all);
                 let (rule, function) = (Rule::CLOSE_DURING_CALL, "WskCloseSocket");
                 let why = "the other call would use a socket that no longer exists";

@@ -16,7 +16,10 @@ pub(super) fn survey(kernel: &Kernel) -> OpenObjects {
     // A thread that waits does not hold it. If one does, the rest of the report is worth having.
     let Some(stack) = lock(&subsystem.stack) else { return found };
     let mut idle = Vec::new();
-    for socket in stack.sockets.values().filter(|socket| socket.object != 0) {
+    let sockets = stack.sockets.values().filter(|socket| socket.object != 0);
+    let mut sockets: Vec<&Socket> = sockets.map(|socket| &**socket).collect();
+    sockets.sort_unstable_by_key(|socket| socket.id);
+    for socket in sockets {
         found.objects.push(describe(socket));
         found.from_outside |= socket.events.enabled != 0;
         match advice(socket) {

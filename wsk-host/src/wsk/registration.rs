@@ -23,7 +23,6 @@ use super::action::ClosedSocket;
 use super::client::{Client, VERSION, all, client, registered};
 use super::execute::execute;
 use super::{attach_default, tables};
-use crate::kernel::Kernel;
 use crate::kernel::context::require_no_callback;
 use crate::kernel::ke::dispatcher::Signal;
 use crate::kernel::ke::irql::require_at_most;
@@ -31,6 +30,7 @@ use crate::kernel::residency::require_nonpaged;
 use crate::kernel::schedule::ticks;
 use crate::kernel::trace::TraceEvent;
 use crate::kernel::usage::Owner;
+use crate::kernel::{Kernel, current};
 use crate::verifier::{Origin, Rule, fatal_violation, rule_violation};
 use crate::wsk::config::Readiness;
 
@@ -76,7 +76,7 @@ unsafe fn register(
     is_image: bool,
 ) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, "WskRegister");
-    let kernel = Kernel::current();
+    let kernel = current();
     attach_default(&kernel);
     record(&kernel, "WskRegister");
     // SAFETY: the caller passes a description, and a table that outlives the registration.
@@ -106,7 +106,7 @@ unsafe fn register(
         "WskRegister",
     );
     let block = registration.addr();
-    let origin = Arc::new(Origin::here("WskRegister"));
+    let origin = Origin::here("WskRegister");
     let is_same = |client: &Arc<Client>| client.block == block && client.is_of(&kernel);
     if let Some(other) = all().into_iter().find(is_same) {
         let found = "the registration block is already registered";
@@ -124,7 +124,7 @@ unsafe fn register(
         descriptors: Arc::default(),
         is_image,
         block,
-        origin: Arc::clone(&origin),
+        origin: origin.clone(),
         kernel: kernel.clone(),
     });
     let client = Arc::into_raw(client);
@@ -309,7 +309,7 @@ fn require_nothing_outstanding(client: &Client) {
         // They are lost, and the registration ends without them.
         return;
     }
-    let socket = |(id, origin): (&u64, &Arc<Origin>)| format!("{id} by {}", origin.call());
+    let socket = |(id, origin): (&u64, &Origin)| format!("{id} by {}", origin.call());
     let sockets: Vec<String> = left.sockets.iter().map(socket).collect();
     let found = format!(
         "waits forever: captures: {}, requests: {}, sockets: {} ({})",
@@ -319,7 +319,7 @@ fn require_nothing_outstanding(client: &Client) {
         if sockets.is_empty() { "none".to_owned() } else { sockets.join(", ") }
     );
     let socket = left.sockets.values().next().cloned();
-    let created = socket.as_deref().or_else(|| left.captures.first());
+    let created = socket.as_ref().or_else(|| left.captures.first());
     let why = "the registration does not end before them";
     fatal_violation(Rule::DEREGISTRATION_WAITS, "WskDeregister", &found, created, why)
 }

@@ -176,29 +176,39 @@ impl Requests {
     }
 
     /// The first waiting request of a kind that is served.
-    pub(super) fn first(&mut self, wanted: fn(&RequestKind) -> bool) -> Option<&mut RequestKind> {
+    pub(super) fn first(
+        &mut self,
+        wanted: impl Fn(&RequestKind) -> bool,
+    ) -> Option<&mut RequestKind> {
+        if self.waiting.is_empty() {
+            return None;
+        }
         let mut served = self.waiting.iter_mut().filter(|waiting| !waiting.held);
         served.find(|waiting| wanted(&waiting.kind)).map(|waiting| &mut waiting.kind)
     }
 
     /// Whether one of a kind waits, served or not, and is not being cancelled.
-    pub(super) fn has(&self, wanted: fn(&RequestKind) -> bool) -> bool {
-        self.waiting.iter().any(|waiting| wanted(&waiting.kind))
+    pub(super) fn has(&self, wanted: impl Fn(&RequestKind) -> bool) -> bool {
+        !self.waiting.is_empty() && self.waiting.iter().any(|waiting| wanted(&waiting.kind))
     }
 
     /// Whether one of a kind waits that is served.
-    pub(super) fn serves(&self, wanted: fn(&RequestKind) -> bool) -> bool {
-        self.waiting.iter().any(|waiting| !waiting.held && wanted(&waiting.kind))
+    pub(super) fn serves(&self, wanted: impl Fn(&RequestKind) -> bool) -> bool {
+        !self.waiting.is_empty()
+            && self.waiting.iter().any(|waiting| !waiting.held && wanted(&waiting.kind))
     }
 
     /// The first output request, unless it is held: a held one also holds those after it.
     pub(super) fn first_output(&mut self) -> Option<&mut RequestKind> {
+        if self.waiting.is_empty() {
+            return None;
+        }
         let first = self.waiting.iter_mut().find(|waiting| waiting.kind.is_output())?;
         (!first.held).then_some(&mut first.kind)
     }
 
     /// Takes the first served request of a kind that is not being cancelled.
-    pub(super) fn take(&mut self, wanted: fn(&RequestKind) -> bool) -> Option<PendingRequest> {
+    pub(super) fn take(&mut self, wanted: impl Fn(&RequestKind) -> bool) -> Option<PendingRequest> {
         // SAFETY: the IRPs are the provider's, and were made cancellable when they began to wait.
         let may_take = |w: &PendingRequest| !w.held && wanted(&w.kind) && unsafe { claim(w.irp) };
         let place = self.waiting.iter().position(may_take)?;
@@ -208,19 +218,23 @@ impl Requests {
     /// Takes the first served request of a kind if it, and not a later one, is not being cancelled.
     pub(super) fn take_first(
         &mut self,
-        wanted: fn(&RequestKind) -> bool,
+        wanted: impl Fn(&RequestKind) -> bool,
     ) -> Option<PendingRequest> {
         let place = self.waiting.iter().position(|w| !w.held && wanted(&w.kind))?;
         // SAFETY: the IRP is the provider's, and was made cancellable when it began to wait.
         let claimed = unsafe { claim(self.waiting[place].irp) };
-        claimed.then(|| self.waiting.remove(place)).flatten()
+        if !claimed {
+            return None;
+        }
+        // Mostly the first one.
+        if place == 0 { self.waiting.pop_front() } else { self.waiting.remove(place) }
     }
 
     /// Ends the first served request of a kind. Returns false if none waits, or if it is being cancelled.
     pub(super) fn end_first(
         &mut self,
         socket: u64,
-        wanted: fn(&RequestKind) -> bool,
+        wanted: impl Fn(&RequestKind) -> bool,
         (status, result): (NTSTATUS, trace::Result),
         actions: &mut Actions,
     ) -> bool {
@@ -235,7 +249,7 @@ impl Requests {
     pub(super) fn end_all(
         &mut self,
         socket: u64,
-        wanted: fn(&RequestKind) -> bool,
+        wanted: impl Fn(&RequestKind) -> bool,
         status: NTSTATUS,
         actions: &mut Actions,
     ) {

@@ -1,10 +1,11 @@
-//! `cargo xtask bench`: what `wsk` costs beside a client in C.
+//! `cargo xtask bench`: what `wsk` costs beside a client in C, and what the host costs at scale.
 //!
-//! Counts instructions, which are hardly different in another run, and no times. Fails if there are more of them than
-//! this project allows itself.
+//! Counts instructions, which are hardly different in another run, and for the host times, too. Fails if there are more of
+//! them than this project allows itself, or with `--host=check`, if the page of the host does not have the current counts.
 
 mod callgrind;
 mod drivers;
+mod host_scale;
 mod programs;
 mod report;
 
@@ -31,6 +32,16 @@ pub(crate) struct Args {
     /// Run the checks of the echo example against the driver in C first, in Wine: that it does the same
     #[arg(long)]
     wine: bool,
+    /// Only the host at scale: write docs/host-scale.md, or check that the page has the current counts
+    #[arg(long, num_args = 0..=1, default_missing_value = "write")]
+    host: Option<HostPage>,
+}
+
+/// What becomes of `docs/host-scale.md`.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum HostPage {
+    Write,
+    Check,
 }
 
 static VALGRIND: Dependency =
@@ -52,6 +63,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
     let shell = Shell::new()?;
     shell.change_dir(project::root());
+    match args.host {
+        Some(HostPage::Write) => return host_scale::measure(&shell),
+        Some(HostPage::Check) => return host_scale::check(&shell),
+        None => {}
+    }
+    let host = host_scale::measure(&shell);
     let driver_in_c = drivers::build_c(&shell)?;
     if args.wine {
         wine::test_image(&driver_in_c)?;
@@ -72,7 +89,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     print!("\n{}", report.tables());
     println!("\nwritten: docs/cost.md");
     match report.exceeded().as_slice() {
-        [] => Ok(()),
+        [] => host,
         all => bail!("too much:\n{}", all.join("\n")),
     }
 }

@@ -18,10 +18,10 @@ use wsk_sys::{
     SIZE_T, ULONG,
 };
 
-use crate::kernel::Kernel;
 use crate::kernel::blocks::{Block, BlockLayout, GUARD};
 use crate::kernel::context::is_completing;
 use crate::kernel::ke::irql::require_at_most;
+use crate::kernel::{Kernel, current};
 use crate::verifier::{Origin, kernel_violation};
 
 /// The alignment of blocks smaller than a page; larger ones are aligned to a page.
@@ -79,7 +79,7 @@ pub(crate) extern "C" fn ExAllocatePool2(flags: POOL_FLAGS, size: SIZE_T, tag: U
 
 /// Allocates memory, or returns null, and fills it.
 pub(crate) fn allocate(size: SIZE_T, tag: ULONG, fill: u8, function: &'static str) -> PVOID {
-    let kernel = Kernel::current();
+    let kernel = current();
     if !kernel.may_allocate() {
         return ptr::null_mut();
     }
@@ -97,7 +97,7 @@ pub(crate) fn allocate_in_pages(
     fill: u8,
     function: &'static str,
 ) -> PVOID {
-    let kernel = Kernel::current();
+    let kernel = current();
     if !kernel.may_allocate() {
         return ptr::null_mut();
     }
@@ -147,7 +147,7 @@ pub(crate) extern "C" fn ExFreePoolWithTag(memory: PVOID, tag: ULONG) {
 /// Frees memory. As in the kernel, a tag of zero is any.
 pub(crate) fn free(memory: PVOID, tag: ULONG, function: &'static str) {
     require_at_most(DISPATCH_LEVEL, function);
-    let kernel = Kernel::current();
+    let kernel = current();
     let address = memory.addr();
     require_no_overrun(&kernel, address, function);
     let mut pool = kernel.pool();

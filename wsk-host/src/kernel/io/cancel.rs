@@ -16,7 +16,7 @@ use std::thread;
 
 use wsk_sys::{DISPATCH_LEVEL, KIRQL, PIRP};
 
-use crate::kernel::Kernel;
+use crate::kernel::current;
 use crate::kernel::interrupt;
 use crate::kernel::ke::irql::{KeLowerIrql, KfRaiseIrql, require_at_most};
 use crate::verifier::kernel_violation;
@@ -57,5 +57,5 @@ pub(super) extern "C" fn IoReleaseCancelSpinLock(irql: KIRQL) {
 #[wsk_host_macros::export]
 extern "C" fn IoCleanupIrp(irp: PIRP) {
     require_at_most(DISPATCH_LEVEL, "IoCleanupIrp");
-    Kernel::current().usage().require_not_in_flight(irp, "IoCleanupIrp");
+    current().usage().require_not_in_flight(irp, "IoCleanupIrp");
 }

@@ -16,7 +16,7 @@ use wsk_sys::{
     ULONG, USHORT, fields,
 };
 
-use crate::kernel::Kernel;
+use crate::kernel::current;
 use crate::kernel::ex::pool::{ExAllocatePoolWithTag, ExFreePoolWithTag};
 use crate::kernel::io::device_table::{
     DO_DEVICE_INITIALIZING, DO_EXCLUSIVE, Device, DeviceObject, Named, key,
@@ -64,7 +64,7 @@ unsafe extern "C" fn IoCreateDevice(
     }
     // SAFETY: the caller passes a name, or null.
     let name = unsafe { path(name) };
-    let kernel = Kernel::current();
+    let kernel = current();
     if let Some(name) = &name {
         if !name.starts_with('\\') {
             return STATUS_OBJECT_PATH_SYNTAX_BAD;
@@ -148,7 +148,7 @@ unsafe fn unlink(device: *mut DeviceObject) {
 #[wsk_host_macros::export]
 unsafe extern "C" fn IoDeleteDevice(device: *mut DeviceObject) {
     require_at_most(APC_LEVEL, "IoDeleteDevice");
-    let kernel = Kernel::current();
+    let kernel = current();
     let mut devices = kernel.devices();
     let found = devices.by_address.get_mut(&device.addr()).filter(|found| !found.is_deleted);
     let Some(found) = found else {
@@ -189,7 +189,7 @@ unsafe extern "C" fn IoCreateSymbolicLink(
     if !path.starts_with('\\') || !target.starts_with('\\') {
         return STATUS_OBJECT_PATH_SYNTAX_BAD;
     }
-    let kernel = Kernel::current();
+    let kernel = current();
     if !kernel.may_allocate() {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
@@ -208,7 +208,7 @@ unsafe extern "C" fn IoDeleteSymbolicLink(link: PUNICODE_STRING) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, "IoDeleteSymbolicLink");
     // SAFETY: the caller passes a name.
     let Some(path) = (unsafe { path(link) }) else { return STATUS_INVALID_PARAMETER };
-    let kernel = Kernel::current();
+    let kernel = current();
     let mut devices = kernel.devices();
     let key = key(&path);
     if !matches!(devices.names.get(&key), Some(Named::Link { .. })) {

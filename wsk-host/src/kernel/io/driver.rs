@@ -14,8 +14,8 @@ use wsk_sys::{
     DRIVER_OBJECT, NTSTATUS, PASSIVE_LEVEL, PDRIVER_INITIALIZE, PDRIVER_OBJECT, UNICODE_STRING,
 };
 
-use crate::kernel::Kernel;
 use crate::kernel::abi::Routine as _;
+use crate::kernel::current;
 use crate::kernel::io::device_table::DriverMemory;
 use crate::kernel::io::request::refuse;
 use crate::kernel::ke::irql::require_at_most;
@@ -72,7 +72,7 @@ impl Loaded {
         driver.object.DriverExtension = (&raw mut driver.extension).cast();
         let mut path = counted(&mut driver.registry_path);
         let loaded = Self(memory);
-        let kernel = Kernel::current();
+        let kernel = current();
         kernel.devices().drivers.insert(loaded.object().addr(), name.to_owned());
         // SAFETY: `entry` is a driver's entry point (this function's contract).
         let status = unsafe { entry.invoke((loaded.object(), &raw mut path)) };
@@ -94,7 +94,7 @@ impl Loaded {
     /// Unloads the driver, and stops it if it leaves a device or a link behind.
     pub(crate) fn unload(self) {
         require_at_most(PASSIVE_LEVEL, "unloading a driver");
-        let (kernel, object) = (Kernel::current(), self.object());
+        let (kernel, object) = (current(), self.object());
         let name = kernel.devices().drivers.get(&object.addr()).cloned().unwrap_or_default();
         // SAFETY: the object is the driver's, which runs none of its functions that would change this.
         let Some(unload) = (unsafe { (*object).DriverUnload }) else {
@@ -116,7 +116,7 @@ impl Loaded {
 
     /// The driver is gone.
     fn end(self, name: &str, why: &str, names: &[String]) {
-        let kernel = Kernel::current();
+        let kernel = current();
         let left = {
             let mut devices = kernel.devices();
             devices.drivers.remove(&self.object().addr());

@@ -25,7 +25,7 @@ use crate::kernel::abi::Routine as _;
 use crate::kernel::ex::pool::{FRESH, allocate, free};
 use crate::kernel::io::device;
 use crate::kernel::ke::irql::require_at_most;
-use crate::kernel::{Kernel, interrupt};
+use crate::kernel::{Kernel, current, interrupt};
 use crate::verifier::kernel_violation;
 
 const NAME: &str = "IoSetCompletionRoutineEx";
@@ -53,7 +53,7 @@ unsafe extern "C" fn IoSetCompletionRoutineEx(
     on_cancel: BOOLEAN,
 ) -> NTSTATUS {
     require_at_most(DISPATCH_LEVEL, NAME);
-    let kernel = Kernel::current();
+    let kernel = current();
     kernel.usage().require_not_in_flight(irp, NAME);
     let Some(routine) = routine else {
         kernel_violation("IoSetCompletionRoutineEx: CompletionRoutine is null")
@@ -80,7 +80,7 @@ unsafe extern "C" fn IoSetCompletionRoutineEx(
 
 /// Calls the client's routine, and releases the device afterwards.
 unsafe extern "C" fn call(none: PDEVICE_OBJECT, irp: PIRP, context: PVOID) -> NTSTATUS {
-    let kernel = Kernel::current();
+    let kernel = current();
     if !kernel.image().end_guard(context.addr()) {
         kernel_violation("IoSetCompletionRoutineEx: the routine of an IRP is called twice");
     }
@@ -120,13 +120,10 @@ pub(super) unsafe fn call_completion_routine(
 ) -> NTSTATUS {
     // SAFETY: the routine is for this context, by this function's contract.
     let run = || unsafe { routine.invoke((ptr::null_mut(), irp, context)) };
-    if kernel.image().is_guarded(context.addr()) {
-        return run();
-    }
-    kernel.run_client("a completion routine", || {
-        let status = run();
-        // A thread may be interrupted in the last instructions of a routine.
-        interrupt();
-        status
-    })
+    let Some(begun) = kernel.begin_routine(context.addr()) else { return run() };
+    let status = run();
+    // A thread may be interrupted in the last instructions of a routine.
+    interrupt();
+    kernel.end_client(begun);
+    status
 }

@@ -21,13 +21,13 @@ use wsk_sys::{
     STATUS_MORE_PROCESSING_REQUIRED, TRUE, ULONG, USHORT,
 };
 
-use crate::kernel::Kernel;
 use crate::kernel::abi::Routine as _;
 use crate::kernel::blocks::GUARD;
 use crate::kernel::ex::pool::{FRESH, allocate_in_pages, free, require_no_overrun};
 use crate::kernel::io::cancel::IoAcquireCancelSpinLock;
 use crate::kernel::io::guarded_routine::call_completion_routine;
 use crate::kernel::ke::irql::require_at_most;
+use crate::kernel::{Kernel, current};
 use crate::verifier::{Rule, fatal_violation, kernel_violation, rule_violation};
 
 /// The type of an IRP among kernel objects.
@@ -35,11 +35,21 @@ const IO_TYPE_IRP: i16 = 6;
 
 #[wsk_host_macros::export]
 unsafe extern "C" fn IoInitializeIrp(irp: PIRP, size: USHORT, locations: CCHAR) {
-    Kernel::current().usage().initialize(irp, "IoInitializeIrp");
+    // SAFETY: the caller passes memory of this size.
+    unsafe { initialize(&current(), irp, size, locations) };
+}
+
+/// Initializes an IRP, which must not be in flight.
+///
+/// # Safety
+///
+/// The IRP is memory of this size.
+unsafe fn initialize(kernel: &Kernel, irp: PIRP, size: USHORT, locations: CCHAR) {
+    kernel.usage().initialize(irp, "IoInitializeIrp");
     if size < IoSizeOfIrp(locations) {
         kernel_violation("IoInitializeIrp: PacketSize is too small for StackSize stack locations");
     }
-    // SAFETY: the caller passes memory of this size.
+    // SAFETY: the IRP is memory of this size, by this function's contract.
     unsafe { irp.cast::<u8>().write_bytes(0, usize::from(size)) };
     // SAFETY: the memory is as large as was checked, and an IRP of zeroes is valid.
     let packet = unsafe { &mut *irp };
@@ -73,16 +83,15 @@ pub(crate) extern "C" fn IoAllocateIrp(locations: CCHAR, _charge_quota: BOOLEAN)
 
 #[wsk_host_macros::export]
 pub(crate) extern "C" fn IoFreeIrp(irp: PIRP) {
-    require_live(irp, "IoFreeIrp");
-    require_not_marked(irp, "IoFreeIrp");
+    require_usable(&current(), irp, "IoFreeIrp");
     free(irp.cast(), TAG, "IoFreeIrp");
 }
 
 #[wsk_host_macros::export]
 unsafe extern "C" fn IoReuseIrp(irp: PIRP, status: NTSTATUS) {
-    Kernel::current().usage().require_not_in_flight(irp, "IoReuseIrp");
-    require_live(irp, "IoReuseIrp");
-    require_not_marked(irp, "IoReuseIrp");
+    let kernel = current();
+    kernel.usage().require_not_in_flight(irp, "IoReuseIrp");
+    require_usable(&kernel, irp, "IoReuseIrp");
     // SAFETY: the caller passes an IRP of its own.
     let (size, locations) = unsafe { ((*irp).Size, (*irp).StackCount) };
     // SAFETY: the caller passes an IRP of its own.
@@ -90,14 +99,23 @@ unsafe extern "C" fn IoReuseIrp(irp: PIRP, status: NTSTATUS) {
         kernel_violation("IoReuseIrp: the IRP is not initialized");
     }
     // SAFETY: the caller passes an IRP of its own, whose memory has the size that it was initialized with.
-    unsafe { IoInitializeIrp(irp, size, locations) };
+    unsafe { initialize(&kernel, irp, size, locations) };
     // SAFETY: the caller passes an IRP of its own, which was just initialized.
     unsafe { (*irp).IoStatus = fields::io_status_block(status, 0) };
 }
 
+/// Stops a client that uses an IRP which it has freed, or which [`require_not_marked`] refuses.
+pub(crate) fn require_usable(kernel: &Kernel, irp: PIRP, function: &str) {
+    let is_usable = kernel.pool().is_intact(irp.addr());
+    // What is wrong, if something is, takes longer to find out.
+    if !is_usable {
+        require_live(kernel, irp, function);
+        require_not_marked(kernel, irp, function);
+    }
+}
+
 /// Stops a client that uses an IRP which it has freed.
-pub(crate) fn require_live(irp: PIRP, function: &str) {
-    let kernel = Kernel::current();
+pub(crate) fn require_live(kernel: &Kernel, irp: PIRP, function: &str) {
     let freed = kernel.pool().freed_at(irp.addr());
     if let Some(freed) = freed {
         kernel.usage().require_not_freed_by_routine(irp, function);
@@ -107,9 +125,11 @@ pub(crate) fn require_live(irp: PIRP, function: &str) {
 
 /// Stops a client that has marked an IRP pending which has no current stack location, one of its own: that writes
 /// behind the IRP. Does nothing if the IRP is freed.
-pub(crate) fn require_not_marked(irp: PIRP, function: &str) {
-    let kernel = Kernel::current();
+fn require_not_marked(kernel: &Kernel, irp: PIRP, function: &str) {
     let pool = kernel.pool();
+    if pool.is_intact(irp.addr()) {
+        return;
+    }
     let Some(size) = pool.size_of_block(irp.addr()) else { return };
     let marked = size + std::mem::offset_of!(wsk_sys::IO_STACK_LOCATION, Control);
     if pool.guard_at(irp.addr(), marked) == Some(GUARD | SL_PENDING_RETURNED) {
@@ -121,7 +141,7 @@ pub(crate) fn require_not_marked(irp: PIRP, function: &str) {
         ));
     }
     drop(pool);
-    require_no_overrun(&kernel, irp.addr(), function);
+    require_no_overrun(kernel, irp.addr(), function);
 }
 
 /// A routine that cancels an IRP that the provider owns.
@@ -195,8 +215,9 @@ unsafe fn cancel_by_driver(irp: PIRP, routine: *mut ()) {
 #[wsk_host_macros::export]
 unsafe extern "C" fn IoCancelIrp(irp: PIRP) -> BOOLEAN {
     require_at_most(DISPATCH_LEVEL, "IoCancelIrp");
-    require_live(irp, "IoCancelIrp");
-    if Kernel::current().config().refuse_cancel {
+    let kernel = current();
+    require_live(&kernel, irp, "IoCancelIrp");
+    if kernel.config().refuse_cancel {
         return FALSE;
     }
     // SAFETY: the caller passes an IRP whose memory is valid during this call.
@@ -206,7 +227,7 @@ unsafe extern "C" fn IoCancelIrp(irp: PIRP) -> BOOLEAN {
     if routine.is_null() {
         return FALSE;
     }
-    if !Kernel::current().usage().contains(irp) {
+    if !kernel.usage().contains(irp) {
         // SAFETY: the IRP is a driver's, which has set a routine of its own.
         unsafe { cancel_by_driver(irp, routine) };
         return TRUE;
@@ -222,12 +243,25 @@ unsafe extern "C" fn IoCancelIrp(irp: PIRP) -> BOOLEAN {
 #[wsk_host_macros::export]
 pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
     require_at_most(DISPATCH_LEVEL, "IofCompleteRequest");
-    require_live(irp, "IofCompleteRequest");
-    Kernel::current().usage().require_not_in_flight(irp, "IofCompleteRequest");
+    let kernel = current();
+    require_live(&kernel, irp, "IofCompleteRequest");
+    let usage = kernel.usage();
+    usage.require_not_in_flight(irp, "IofCompleteRequest");
     // SAFETY: the caller passes an IRP, which is allocated.
     if unsafe { (*irp).CurrentLocation > (*irp).StackCount } {
-        Kernel::current().usage().require_not_completed(irp, "IofCompleteRequest");
+        usage.require_not_completed(irp, "IofCompleteRequest");
     }
+    drop(usage);
+    // SAFETY: the caller owns the IRP, and gives it up.
+    unsafe { complete_request(&kernel, irp) };
+}
+
+/// Completes an IRP like [`IofCompleteRequest`], for a driver that has just taken it out of flight.
+///
+/// # Safety
+///
+/// The caller owns the IRP, which is allocated, and gives it up.
+pub(crate) unsafe fn complete_request(kernel: &Kernel, irp: PIRP) {
     loop {
         // No reference to the IRP: it may be cancelled meanwhile, which touches two of its fields.
         // SAFETY: the caller owns the IRP, and gives it up.
@@ -279,12 +313,11 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
             );
             continue;
         };
-        let kernel = Kernel::current();
         // SAFETY: the sender of the IRP has set this routine for this context.
-        let status = unsafe { call_completion_routine(&kernel, routine, irp, context) };
+        let status = unsafe { call_completion_routine(kernel, routine, irp, context) };
         if status == STATUS_MORE_PROCESSING_REQUIRED {
             // The IRP may be freed already.
-            require_not_marked(irp, "IofCompleteRequest, after the completion routine,");
+            require_not_marked(kernel, irp, "IofCompleteRequest, after the completion routine,");
             return;
         }
         // SAFETY: the routine has left the IRP to this call, and `is_pending` has checked the location.

@@ -20,7 +20,6 @@ use wsk_sys::{
     STATUS_MORE_PROCESSING_REQUIRED, STATUS_PENDING, TRUE, ULONG, fields,
 };
 
-use crate::kernel::Kernel;
 use crate::kernel::abi::Routine as _;
 use crate::kernel::io::device::{STATUS_OBJECT_NAME_NOT_FOUND, free};
 use crate::kernel::io::device_table::{
@@ -31,6 +30,7 @@ use crate::kernel::io::work_item::in_worker_thread;
 use crate::kernel::ke::dispatcher::Signal;
 use crate::kernel::ke::irql::{current_irql, require_at_most};
 use crate::kernel::mm::{IoAllocateMdl, IoFreeMdl, MmProbeAndLockPages, MmUnlockPages};
+use crate::kernel::{Kernel, current};
 use crate::verifier::kernel_violation;
 
 const STATUS_NO_SUCH_DEVICE: NTSTATUS = crate::kernel::status(0xC000_000E);
@@ -118,7 +118,7 @@ struct RequestEnd {
 }
 
 unsafe extern "C" fn completed(_: PDEVICE_OBJECT, irp: PIRP, context: PVOID) -> NTSTATUS {
-    Kernel::current().image().end_guard(context.addr());
+    current().image().end_guard(context.addr());
     // SAFETY: `send` passes a completion, with a reference to it.
     let completion = unsafe { Arc::from_raw(context.cast::<RequestEnd>().cast_const()) };
     // SAFETY: the IRP is valid until the signal is set.
@@ -152,7 +152,7 @@ impl OpenFile {
     /// Opens the device that a path leads to.
     pub(crate) fn open(path: &str) -> Result<Self, NTSTATUS> {
         require_at_most(PASSIVE_LEVEL, "opening a device");
-        let kernel = Kernel::current();
+        let kernel = current();
         let mut devices = kernel.devices();
         let device = devices.resolve(path).ok_or(STATUS_OBJECT_NAME_NOT_FOUND)?;
         // SAFETY: a device that has a name is not deleted.
@@ -184,7 +184,7 @@ impl OpenFile {
     /// Closes the file: the driver is asked to clean up, and to close as soon as it has no reference to the file.
     pub(crate) fn close(mut self) {
         self.send(IRP_MJ_CLEANUP, [0; 4], |_| {});
-        let kernel = Kernel::current();
+        let kernel = current();
         let mut devices = kernel.devices();
         let address = self.file.addr();
         if devices.files.get(&address).is_some_and(|references| *references > 0) {
@@ -205,12 +205,12 @@ impl OpenFile {
     }
 
     fn leave(&mut self) {
-        Kernel::current().devices().files.remove(&self.file.addr());
+        current().devices().files.remove(&self.file.addr());
         // SAFETY: `open` allocated it, and the driver has no reference to it.
         drop(unsafe { Box::from_raw(self.file) });
         // SAFETY: the device stays while it is open.
         unsafe { (*self.device).reference_count -= 1 };
-        let is_last = Kernel::current().devices().close(self.device);
+        let is_last = current().devices().close(self.device);
         if is_last {
             free(self.device);
         }
@@ -236,7 +236,7 @@ impl OpenFile {
         });
         let context: PVOID = Arc::into_raw(Arc::clone(&completion)).cast_mut().cast();
         // The routine is no code of the driver's.
-        Kernel::current().image().guard(context.addr());
+        current().image().guard(context.addr());
         // SAFETY: the IRP was just allocated, with a location left; the routine is for this context.
         unsafe {
             prepare(&mut *irp);

@@ -30,7 +30,7 @@ use crate::kernel::holdings::{give_back, take};
 use crate::kernel::io::work_queue::WorkItem;
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::resources::Resource;
-use crate::kernel::{Kernel, interrupt};
+use crate::kernel::{Kernel, current, interrupt};
 use crate::verifier::{Origin, kernel_violation};
 
 /// Of [`IoAllocateWorkItem`], or of [`IoInitializeWorkItem`]; anything else is none.
@@ -79,7 +79,7 @@ unsafe extern "C" fn IoFreeWorkItem(item: PIO_WORKITEM) {
 #[wsk_host_macros::export]
 unsafe extern "C" fn IoInitializeWorkItem(object: PVOID, item: PIO_WORKITEM) {
     require_object(object, "IoInitializeWorkItem");
-    let (kernel, start) = (Kernel::current(), item.addr());
+    let (kernel, start) = (current(), item.addr());
     kernel.work_items().require_unused(&(start..start + 1), "IoInitializeWorkItem");
     if kernel.pool().end_of_block(start).is_some_and(|end| start + size_of::<WorkItem>() > end) {
         kernel_violation("IoInitializeWorkItem: the memory is smaller than IoSizeofWorkItem()");
@@ -105,7 +105,7 @@ unsafe extern "C" fn IoUninitializeWorkItem(item: PIO_WORKITEM) {
 ///
 /// The memory is initialized.
 unsafe fn end(item: *mut WorkItem, kind: usize, function: &str) {
-    Kernel::current().work_items().require_unused(&(item.addr()..item.addr() + 1), function);
+    current().work_items().require_unused(&(item.addr()..item.addr() + 1), function);
     // SAFETY: the memory is initialized, and an item that is not queued has no other user.
     let state = unsafe { &mut (*item).state };
     if std::mem::replace(state, 0) != kind {
@@ -183,7 +183,7 @@ unsafe fn enqueue(
     if !(0..QUEUES).contains(&queue) && !custom.contains(&queue) {
         kernel_violation(&format!("{function}: {queue} is not a WORK_QUEUE_TYPE"));
     }
-    let kernel = Kernel::current();
+    let kernel = current();
     let mut items = kernel.work_items();
     items.require_unused(&(item.addr()..item.addr() + 1), function);
     items.insert(item.addr(), Origin::here(function));
@@ -196,6 +196,7 @@ unsafe fn enqueue(
     let call = RoutineCall { object, context, item };
     // Announced here, so that its number does not depend on when the machine's thread takes it up.
     let announced = kernel.announce();
+    let kernel = kernel.clone();
     run(Box::new(move || {
         let call = call;
         let _entered = kernel.enter_announced(announced);

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use wsk_sys::{LARGE_INTEGER, LONGLONG, PLARGE_INTEGER, ULONG, ULONGLONG};
 
-use crate::kernel::Kernel;
+use crate::kernel::current;
 use crate::kernel::ke::dpc_watchdog;
 use crate::kernel::ke::time::KeQuerySystemTimePrecise;
 
@@ -28,7 +28,7 @@ unsafe extern "C" fn KeQuerySystemTime(time: PLARGE_INTEGER) {
 }
 
 fn ticks() -> u64 {
-    Kernel::current().now()
+    current().now()
 }
 
 fn number(value: u64) -> LARGE_INTEGER {

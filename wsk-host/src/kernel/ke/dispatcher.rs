@@ -13,7 +13,7 @@
     reason = "the functions are C's, and so are the objects behind their pointers"
 )]
 
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -49,15 +49,18 @@ struct Waiters {
 }
 
 /// A number for a thread of this process.
-type Token = usize;
+pub(crate) type Token = usize;
 
-/// The current thread's number.
-fn token() -> Token {
+/// The current thread's number. It is not zero.
+pub(crate) fn token() -> Token {
     static LAST: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
-        static TOKEN: Token = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+        static TOKEN: Cell<Token> = const { Cell::new(0) };
     }
-    TOKEN.with(|token| *token)
+    if TOKEN.get() == 0 {
+        TOKEN.set(LAST.fetch_add(1, Ordering::Relaxed) + 1);
+    }
+    TOKEN.get()
 }
 
 /// `KMUTANT`, a mutex. Its signal state is 1 while no thread owns it, and one less for each wait of its owner.

@@ -22,7 +22,7 @@ use super::timer_queue::TimerQueue;
 use crate::kernel::abi::Routine as _;
 use crate::kernel::context::{deferred, require_no_callback};
 use crate::kernel::schedule::ClientPointer;
-use crate::kernel::{Kernel, interrupt};
+use crate::kernel::{Kernel, current, interrupt};
 use crate::verifier::kernel_violation;
 
 #[wsk_host_macros::export]
@@ -31,7 +31,7 @@ unsafe extern "C" fn KeInitializeDpc(dpc: PRKDPC, routine: PKDEFERRED_ROUTINE, c
         kernel_violation("KeInitializeDpc: DeferredRoutine is null");
     }
     let memory = dpc.addr()..dpc.addr() + size_of::<KDPC>();
-    Kernel::current().timers().require_unused(&memory, "KeInitializeDpc");
+    current().timers().require_unused(&memory, "KeInitializeDpc");
     // SAFETY: the caller passes memory for a deferred procedure call, of which zeroes are a valid one.
     unsafe { dpc.write_bytes(0, 1) };
     // SAFETY: the caller passes memory for a deferred procedure call.
@@ -50,7 +50,7 @@ pub(super) fn queue(kernel: &Kernel, timers: &mut TimerQueue, dpc: PKDPC) {
 
 #[wsk_host_macros::export]
 unsafe extern "C" fn KeInsertQueueDpc(dpc: PRKDPC, first: PVOID, second: PVOID) -> BOOLEAN {
-    let kernel = Kernel::current();
+    let kernel = current();
     let mut timers = kernel.timers();
     let Some(number) = timers.queue_dpc(dpc.addr(), "KeInsertQueueDpc") else { return FALSE };
     // SAFETY: the caller passes an initialized call, which runs once the lock over all of them is free.
@@ -99,7 +99,7 @@ extern "C" fn KeSetImportanceDpc(_dpc: PRKDPC, importance: KDPC_IMPORTANCE) {
 
 #[wsk_host_macros::export]
 extern "C" fn KeRemoveQueueDpc(dpc: PRKDPC) -> BOOLEAN {
-    let kernel = Kernel::current();
+    let kernel = current();
     let removed = kernel.timers().remove_dpc(dpc.addr());
     let Some(number) = removed else { return FALSE };
     let finished = kernel.timers().end_dpc(number);
@@ -141,7 +141,7 @@ extern "C" fn KeFlushQueuedDpcs() {
     require_at_most(PASSIVE_LEVEL, "KeFlushQueuedDpcs");
     require_no_callback("KeFlushQueuedDpcs");
     interrupt();
-    let flush = Kernel::current().timers().flush_dpcs();
+    let flush = current().timers().flush_dpcs();
     if let Some(finished) = flush {
         finished.wait("KeFlushQueuedDpcs", None);
     }

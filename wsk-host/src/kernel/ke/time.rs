@@ -14,8 +14,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wsk_sys::{LARGE_INTEGER, PLARGE_INTEGER, ULONGLONG};
 
-use crate::kernel::Kernel;
 use crate::kernel::schedule::{Scheduler, ticks};
+use crate::kernel::{Kernel, current};
 
 /// The Unix epoch in system time: 1970, in units of 100 ns since 1601.
 const UNIX: i64 = 116_444_736_000_000_000;
@@ -37,7 +37,7 @@ pub(super) fn system_time(kernel: &Kernel) -> i64 {
 /// The time until a due time: a negative one is relative, in units of 100 ns. The kernel adds it to its clock, so that a
 /// sum beyond an `i64` has passed.
 pub(crate) fn relative(time: i64) -> Duration {
-    let kernel = Kernel::current();
+    let kernel = current();
     let ticks = if time > 0 {
         u64::try_from(time - system_time(&kernel)).unwrap_or(0)
     } else {
@@ -50,7 +50,7 @@ pub(crate) fn relative(time: i64) -> Duration {
 
 #[wsk_host_macros::export]
 pub(crate) unsafe extern "C" fn KeQuerySystemTimePrecise(time: PLARGE_INTEGER) {
-    let now = LARGE_INTEGER { QuadPart: system_time(&Kernel::current()) };
+    let now = LARGE_INTEGER { QuadPart: system_time(&current()) };
     // SAFETY: the caller passes room for a time.
     unsafe { time.write(now) };
 }
@@ -58,5 +58,5 @@ pub(crate) unsafe extern "C" fn KeQuerySystemTimePrecise(time: PLARGE_INTEGER) {
 /// The system was started when the kernel was created.
 #[wsk_host_macros::export]
 pub(crate) extern "C" fn KeQueryUnbiasedInterruptTime() -> ULONGLONG {
-    Kernel::current().now()
+    current().now()
 }

@@ -22,7 +22,7 @@ use super::irql::require_at_most;
 use super::time::relative;
 use super::timer_queue::SetTimer;
 use crate::kernel::schedule::{ClientPointer, ticks};
-use crate::kernel::{Kernel, interrupt};
+use crate::kernel::{Kernel, current, interrupt};
 use crate::verifier::{Origin, kernel_violation};
 
 #[wsk_host_macros::export]
@@ -40,7 +40,7 @@ unsafe extern "C" fn KeInitializeTimerEx(timer: PKTIMER, kind: TIMER_TYPE) {
         _ => kernel_violation("KeInitializeTimerEx: Type is not a TIMER_TYPE"),
     };
     let memory = timer.addr()..timer.addr() + size_of::<KTIMER>();
-    Kernel::current().timers().require_unused(&memory, "KeInitializeTimerEx");
+    current().timers().require_unused(&memory, "KeInitializeTimerEx");
     // SAFETY: the caller passes memory for a timer, of which zeroes are a valid one.
     unsafe { timer.write_bytes(0, 1) };
     // SAFETY: the caller passes memory for a timer that no thread uses.
@@ -67,7 +67,7 @@ unsafe extern "C" fn KeSetTimer(timer: PKTIMER, due: LARGE_INTEGER, dpc: PKDPC) 
     require_at_most(DISPATCH_LEVEL, "KeSetTimer");
     // SAFETY: the caller passes an initialized timer.
     unsafe { require_timer(timer, "KeSetTimer") };
-    let kernel = Kernel::current();
+    let kernel = current();
     let left = ticks(relative(fields::quad_part(&due)));
     let at = kernel.now().saturating_add(left);
     let mut timers = kernel.timers();
@@ -117,7 +117,7 @@ unsafe extern "C" fn KeCancelTimer(timer: PKTIMER) -> BOOLEAN {
     interrupt();
     // SAFETY: the caller passes an initialized timer.
     unsafe { require_timer(timer, "KeCancelTimer") };
-    let kernel = Kernel::current();
+    let kernel = current();
     let former = kernel.timers().remove_timer(timer.addr());
     let Some(former) = former else { return FALSE };
     drop(kernel.cancel_timer(former.job));

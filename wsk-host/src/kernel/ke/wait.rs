@@ -23,11 +23,11 @@ use super::dispatcher::{Signal, Wait, WaitingThread};
 use super::event_calls::count_wait;
 use super::irql::require_at_most;
 use super::time::relative;
-use crate::kernel::Kernel;
 use crate::kernel::context::require_no_callback;
 use crate::kernel::progress::require_progress;
 use crate::kernel::residency::require_frames;
 use crate::kernel::schedule::{Deterministic, Scheduler, ThreadId, Ticks, patience, ticks};
+use crate::kernel::{Kernel, current};
 use crate::verifier::kernel_violation;
 
 #[wsk_host_macros::export]
@@ -118,7 +118,7 @@ unsafe fn wait_for(
         require_at_most(APC_LEVEL, function);
         require_no_callback(function);
     }
-    let kernel = Kernel::current();
+    let kernel = current();
     require_frames(&kernel, function);
     let thread = || match kernel.scheduler() {
         Scheduler::Deterministic(scheduler) => {

@@ -28,7 +28,7 @@ mod variadic;
 
 use wsk_sys::{NTSTATUS, PASSIVE_LEVEL, PRTL_OSVERSIONINFOW, STATUS_SUCCESS};
 
-use crate::kernel::Kernel;
+use crate::kernel::current;
 use crate::kernel::ke::irql::require_at_most;
 
 #[wsk_host_macros::export]
@@ -36,7 +36,7 @@ unsafe extern "C" fn RtlGetVersion(information: PRTL_OSVERSIONINFOW) -> NTSTATUS
     require_at_most(PASSIVE_LEVEL, "RtlGetVersion");
     // SAFETY: the caller passes room for the version.
     let information = unsafe { &mut *information };
-    let windows = Kernel::current().config().windows;
+    let windows = current().config().windows;
     information.dwMajorVersion = windows.major;
     information.dwMinorVersion = windows.minor;
     information.dwBuildNumber = windows.build;

@@ -139,7 +139,7 @@ pub(super) fn end_retained(object: &InCall<'_>, list: usize) -> NTSTATUS {
                 Rule::RETAINED_LIST_RELEASED_ONCE,
                 FUNCTION,
                 found,
-                object.origin().as_deref(),
+                object.origin().as_ref(),
             );
             return STATUS_INVALID_PARAMETER;
         };
@@ -149,7 +149,7 @@ pub(super) fn end_retained(object: &InCall<'_>, list: usize) -> NTSTATUS {
             Rule::RETAINED_LIST_RELEASED_ONCE,
             FUNCTION,
             &found,
-            origin(socket.object).as_deref(),
+            origin(socket.object).as_ref(),
         );
         return STATUS_INVALID_PARAMETER;
     };
@@ -159,7 +159,7 @@ pub(super) fn end_retained(object: &InCall<'_>, list: usize) -> NTSTATUS {
             Rule::RETAINED_LIST_RELEASED_ONCE,
             FUNCTION,
             "the list is released in parts",
-            object.origin().as_deref(),
+            object.origin().as_ref(),
         );
     }
     drop(released);

@@ -25,7 +25,6 @@ use crate::wsk::category::Category;
 use crate::wsk::control_data::SendControl;
 use crate::wsk::object::{InCall, begin};
 use crate::wsk::requests::RequestKind;
-use crate::wsk::socket::Socket;
 use crate::wsk::stack::Stack;
 
 /// The most bytes that a connection can begin with ([INV-29](crate::rules#inv-29)).
@@ -69,7 +68,7 @@ fn connect_to(
     let kernel = object.kernel();
     let kind = RequestKind::Connect { bytes, sent: 0, creates: false };
     let mut stack = kernel.stack();
-    let is_bound = stack.sockets.get(&object.id).is_none_or(Socket::is_bound);
+    let is_bound = stack.sockets.get(&object.id).is_none_or(|socket| socket.is_bound());
     let actions = stack.connect(object.id, irp, remote, kind);
     let returned = if is_bound {
         Returned::decide(kernel, irp, &actions)

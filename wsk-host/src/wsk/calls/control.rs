@@ -121,7 +121,7 @@ fn set_events(control: &Control<'_>) -> NTSTATUS {
             Rule::EVENT_CALLBACKS,
             FUNCTION,
             "a basic socket has no events",
-            object.origin().as_deref(),
+            object.origin().as_ref(),
         );
         return control.refuse(STATUS_NOT_SUPPORTED);
     }
@@ -131,7 +131,7 @@ fn set_events(control: &Control<'_>) -> NTSTATUS {
             Rule::EVENT_CALLBACKS,
             FUNCTION,
             "events are enabled with an IRP",
-            object.origin().as_deref(),
+            object.origin().as_ref(),
         );
     }
     let has_irp = !control.irp.is_null();

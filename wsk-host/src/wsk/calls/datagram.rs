@@ -108,7 +108,7 @@ unsafe fn send_messages_to(
         drop(stack);
         let Some(default) = default else {
             let found = "neither the call nor the socket has a remote address";
-            rule_violation(Rule::DATAGRAM_DESTINATION, function, found, object.origin().as_deref());
+            rule_violation(Rule::DATAGRAM_DESTINATION, function, found, object.origin().as_ref());
             return refuse(STATUS_INVALID_PARAMETER);
         };
         Some(default)

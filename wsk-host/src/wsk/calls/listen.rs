@@ -65,7 +65,7 @@ pub(in crate::wsk) unsafe extern "C" fn inspect_complete<const C: Category>(
             Rule::INSPECTION_DECIDED_ONCE,
             "WskInspectComplete",
             found,
-            object.origin().as_deref(),
+            object.origin().as_ref(),
         );
         return refuse(&object, irp, STATUS_INVALID_PARAMETER);
     };

@@ -29,7 +29,7 @@ use super::execute::remember;
 use super::object::SocketObject;
 use super::stack::Stack;
 use crate::kernel::Kernel;
-use crate::kernel::io::irp::{require_live, require_not_marked};
+use crate::kernel::io::irp::require_usable;
 use crate::kernel::residency::require_frames;
 use crate::kernel::trace::TraceEvent;
 use crate::verifier::{Rule, fatal_violation, rule_violation};
@@ -54,8 +54,7 @@ unsafe fn take_over(
         fatal_violation(Rule::IRP_PER_REQUEST, function, "the IRP is null", None, why);
     }
     require_frames(kernel, function);
-    require_live(irp, function);
-    require_not_marked(irp, function);
+    require_usable(kernel, irp, function);
     // SAFETY: the caller passes an IRP.
     let (location, count) = unsafe { ((*irp).CurrentLocation, (*irp).StackCount) };
     // An IRP from a higher driver returns to that driver (INV-13).

@@ -12,11 +12,11 @@ use wsk_sys::{
     PUNICODE_STRING, PWSK_BUF, PWSK_BUF_LIST, PWSK_CLIENT, PWSK_SOCKET, ULONG,
 };
 
-use crate::kernel::Kernel;
+use crate::kernel::current;
 use crate::verifier::{Rule, fatal_violation};
 
 fn unavailable(function: &str) -> ! {
-    let windows = Kernel::current().config().windows;
+    let windows = current().config().windows;
     let found = format!(
         "Windows {}.{}.{} lacks this function: the dispatch table ends before it",
         windows.major, windows.minor, windows.build

@@ -2,11 +2,11 @@
 //!
 //! Nothing is carried, so that what remains is the cost of the client and of the calls that it makes.
 
-use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::Poll;
 
+use rustc_hash::FxHashMap;
 use wsk_sys::{NTSTATUS, STATUS_CONNECTION_RESET, STATUS_INVALID_DEVICE_STATE};
 
 use super::{Binding, Datagram, Incoming, NetworkBackend, Outgoing, Readable};
@@ -15,7 +15,7 @@ use crate::wsk::options::Setting;
 
 #[derive(Default)]
 pub(in crate::wsk) struct Null {
-    endpoints: BTreeMap<u64, Endpoint>,
+    endpoints: FxHashMap<u64, Endpoint>,
     last_port: u16,
 }
 

@@ -70,7 +70,7 @@ impl Socket {
                 Rule::EVENT_CALLBACKS,
                 "WskControlSocket",
                 &found,
-                origin(self.object).as_deref(),
+                origin(self.object).as_ref(),
             );
             return Err(STATUS_INVALID_PARAMETER);
         }
@@ -108,7 +108,7 @@ impl Socket {
                 Rule::EVENT_CALLBACKS,
                 "WskControlSocket",
                 found,
-                origin(self.object).as_deref(),
+                origin(self.object).as_ref(),
             );
             return Err(STATUS_INVALID_PARAMETER);
         }
@@ -133,7 +133,8 @@ impl Socket {
     pub(super) fn call(&mut self, event: ULONG, callback: Callback, actions: &mut Actions) {
         *self.events.running.entry(event).or_default() += 1;
         self.requests.undelivered += 1;
-        actions.push(Action::Call(Call { socket: self.id, event, callback }));
+        let call = Call { socket: self.id, event, callback };
+        actions.push(Action::Call(Box::new(call)));
     }
 
     /// Records that a callback has returned, and completes the requests that wait for it.

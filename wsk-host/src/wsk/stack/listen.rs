@@ -63,8 +63,8 @@ impl Stack {
         let listener = self.sockets.get(&listener)?;
         let mut socket = listener.accepted(&mut self.services, arrival, Callbacks::NONE, call);
         socket.events.fixed |= listener.events.fixed & CONNECTION_EVENTS;
-        self.sockets.insert(arrival.id, socket);
-        self.sockets.get_mut(&arrival.id)
+        self.sockets.insert(arrival.id, Box::new(socket));
+        self.sockets.get_mut(&arrival.id).map(|socket| &mut **socket)
     }
 
     /// Enables the events of an accepted socket that its client has taken.
@@ -113,7 +113,7 @@ impl Stack {
                 Rule::INSPECTION_DECIDED_ONCE,
                 "WskInspectComplete",
                 &found,
-                origin(socket.object).as_deref(),
+                origin(socket.object).as_ref(),
             );
             let result = (STATUS_INVALID_PARAMETER, trace::Result::Nothing);
             socket.complete(&mut self.services, irp, result, &mut actions);
@@ -132,7 +132,7 @@ impl Stack {
                 Rule::INSPECTION_DECIDED_ONCE,
                 "WskInspectComplete",
                 "no connection with this WSK_INSPECT_ID waits for a decision",
-                origin(socket.object).as_deref(),
+                origin(socket.object).as_ref(),
             );
             return actions;
         }
@@ -328,7 +328,7 @@ impl Socket {
                     Rule::STREAM_PENDS_INSPECTION,
                     "WskInspectEvent",
                     "a stream socket has no WskInspectComplete to complete the inspection",
-                    origin(self.object).as_deref(),
+                    origin(self.object).as_ref(),
                 );
                 self.reject(services, id);
             }
@@ -342,7 +342,7 @@ impl Socket {
                     Rule::INSPECTION_DECIDED_ONCE,
                     "WskInspectEvent",
                     &found,
-                    origin(self.object).as_deref(),
+                    origin(self.object).as_ref(),
                 );
                 self.reject(services, id);
             }

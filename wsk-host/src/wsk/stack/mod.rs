@@ -12,10 +12,11 @@ mod events;
 mod listen;
 mod streams;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::task::Poll;
 
+use rustc_hash::FxHashMap;
 use wsk_sys::ctypes::c_void;
 use wsk_sys::{
     IPPROTO_IPV6, IPV6_V6ONLY, NTSTATUS, PIRP, SO_CONDITIONAL_ACCEPT, SOCK_DGRAM, SOL_SOCKET,
@@ -55,7 +56,7 @@ pub(super) struct Hooks {
 
 /// The network stack of one kernel.
 pub(super) struct Stack {
-    pub(super) sockets: BTreeMap<u64, Socket>,
+    pub(super) sockets: FxHashMap<u64, Box<Socket>>,
     pub(super) services: Services,
 }
 
@@ -75,7 +76,7 @@ pub(super) struct Services {
     /// The connections that were accepted, and become sockets of the stack.
     accepted: Vec<Socket>,
     /// The listener of each connection that was not delivered yet.
-    listeners: HashMap<u64, u64>,
+    listeners: FxHashMap<u64, u64>,
 }
 
 impl Services {
@@ -199,14 +200,20 @@ impl Socket {
 
     /// Serves the requests and callbacks that can be served now. False if the socket is to be discarded.
     fn progress(&mut self, services: &mut Services, actions: &mut Actions) -> bool {
-        self.accept_connections(services, actions);
-        if !self.finish_connect(services, actions) {
-            return false;
+        if self.state == SocketState::Listening {
+            self.accept_connections(services, actions);
         }
-        self.send_waiting(services, actions);
-        self.receive_waiting(services, actions);
-        self.send_datagrams(services, actions);
-        self.receive_datagrams(services, actions);
+        if matches!(self.state, SocketState::Connecting | SocketState::Connected) {
+            if !self.finish_connect(services, actions) {
+                return false;
+            }
+            self.send_waiting(services, actions);
+            self.receive_waiting(services, actions);
+        }
+        if self.state == SocketState::Bound {
+            self.send_datagrams(services, actions);
+            self.receive_datagrams(services, actions);
+        }
         self.watch(services);
         true
     }
@@ -287,9 +294,9 @@ impl Stack {
             last_inspection: 0,
             dirty: VecDeque::new(),
             accepted: Vec::new(),
-            listeners: HashMap::new(),
+            listeners: FxHashMap::default(),
         };
-        Self { sockets: BTreeMap::new(), services }
+        Self { sockets: FxHashMap::default(), services }
     }
 
     pub(super) fn set_time(&mut self, now: Ticks) {
@@ -300,7 +307,7 @@ impl Stack {
     pub(super) fn add(&mut self, mut socket: Socket) -> u64 {
         let id = self.services.number();
         socket.id = id;
-        self.sockets.insert(id, socket);
+        self.sockets.insert(id, Box::new(socket));
         id
     }
 
@@ -399,7 +406,7 @@ impl Stack {
             }
             for socket in self.services.accepted.drain(..) {
                 self.services.dirty.push_back(socket.id);
-                self.sockets.insert(socket.id, socket);
+                self.sockets.insert(socket.id, Box::new(socket));
             }
         }
         self.services.recheck_others(&mut actions);
@@ -512,8 +519,8 @@ impl Stack {
 
     /// Completes a socket's close, if nothing of it is left to run.
     pub(super) fn finish_close(&mut self, id: u64, actions: &mut Actions) {
-        let is_over = |socket: &Socket| socket.closing.is_some() && socket.requests.is_empty();
-        if self.sockets.get(&id).is_some_and(is_over) {
+        let socket = self.sockets.get(&id);
+        if socket.is_some_and(|socket| socket.closing.is_some() && socket.requests.is_empty()) {
             let closed = self.sockets.remove(&id).and_then(|socket| socket.closing);
             actions.extend(closed.map(Action::Closed));
         }
@@ -523,7 +530,8 @@ impl Stack {
     pub(super) fn withdraw(&mut self) -> Actions {
         self.services.is_withdrawn = true;
         let mut actions = Vec::new();
-        let all: Vec<u64> = self.sockets.keys().copied().collect();
+        let mut all: Vec<u64> = self.sockets.keys().copied().collect();
+        all.sort_unstable();
         for id in all {
             self.kill(id, &mut actions);
         }
@@ -557,8 +565,8 @@ impl Socket {
         let mut retained = self.retained.iter().filter(|(list, _)| !self.offered.contains(list));
         if let Some((_, retained)) = retained.next() {
             let (noun, origin) = match retained {
-                Retained::Data(data) => ("data", &*data.origin),
-                Retained::Datagrams(datagrams) => ("datagrams", &*datagrams.origin),
+                Retained::Data(data) => ("data", &data.origin),
+                Retained::Datagrams(datagrams) => ("datagrams", &datagrams.origin),
             };
             let found =
                 format!("retained lists of indicated {noun} not released: {}", self.retained.len());

@@ -207,7 +207,7 @@ mod tests {
         assert!(is_too_long(patience, Duration::ZERO, patience));
         // Given no processor, or hardly any.
         assert!(!is_too_long(minute, minute, patience));
-        assert!(!is_too_long(minute, minute - patience / 5, patience));
+        assert!(!is_too_long(minute, 59 * patience / 5, patience));
         // Given a tenth of one.
         assert!(!is_too_long(3 * patience, 3 * patience * 9 / 10, patience));
         assert!(is_too_long(4 * patience, 4 * patience * 9 / 10, patience));

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use rustc_hash::FxHashMap;
 use wsk_sys::NTSTATUS;
 
 use super::super::{Binding, Datagram, EndpointKind};
@@ -96,7 +97,7 @@ pub(super) fn seen_by(address: SocketAddr, is_v4: bool) -> SocketAddr {
 /// connection, independent of the number of endpoints at other ports. An endpoint's port does not change.
 #[derive(Default)]
 pub(super) struct Endpoints {
-    by_id: BTreeMap<u64, Endpoint>,
+    by_id: FxHashMap<u64, Endpoint>,
     by_port: BTreeMap<u16, BTreeSet<u64>>,
 }
 

@@ -1,44 +1,57 @@
 //! The client's memory that the kernel and the drivers below may access: the IRPs in flight, the memory of their requests,
 //! and the contexts of callbacks.
 //!
-//! All of it is indexed by address, so that freeing memory costs the same however many requests are in
-//! flight.
+//! Freeing memory costs the same however many requests are in flight: the memory is indexed by address. A request is added
+//! to the indexes when memory is freed, so one that has completed by then costs none of that.
 
-use std::collections::{BTreeMap, HashMap};
+mod index;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use wsk_sys::{NTSTATUS, PIRP};
 
+pub(crate) use self::index::Owner;
+use self::index::{PinIndex, PinKey, Pinned};
 use crate::kernel::hang::RequestInFlight;
 use crate::kernel::schedule::Ticks;
-use crate::kernel::stack::Frame;
+use crate::kernel::stack::{Frame, is_on_stack};
 use crate::kernel::trace::Status;
 use crate::verifier::{Origin, Rule, fatal_violation, kernel_violation, rule_violation};
 
-/// The requests in flight, by the address of their IRP, and the memory that is pinned.
+/// The requests in flight, and the memory that is pinned.
 #[derive(Default)]
 pub(crate) struct Usage {
-    requests: BTreeMap<usize, Request>,
-    /// The IRPs that have completed, and were neither initialized nor freed since, by their address.
-    completed: BTreeMap<usize, Completed>,
+    /// By the address of the IRP.
+    irps: FxHashMap<usize, IrpUse>,
+    /// The number of them that are in flight.
+    in_flight: usize,
+    /// The addresses of `irps`, but for those in `recent`, and of others.
+    addresses: BTreeSet<usize>,
+    /// The IRPs of requests that may lack in the indexes.
+    recent: Vec<usize>,
     /// The IRPs that their completion routines have freed, by the address of the memory.
     freed: BTreeMap<usize, Completed>,
     /// The MDLs whose pages are locked, by their address.
     locked: BTreeMap<usize, Origin>,
-    objects: HashMap<Owner, Vec<PinKey>>,
-    pins: BTreeMap<PinKey, Pinned>,
-    /// The frames of the pinned ranges that are on stacks.
-    on_stacks: BTreeMap<PinKey, Frame>,
-    /// The size of the largest pinned range: the maximum distance before freed memory of a range that overlaps it.
-    /// It is reset when nothing is pinned.
-    longest: usize,
+    objects: FxHashMap<Owner, Vec<PinKey>>,
+    pins: PinIndex,
     last: u64,
     last_pin: u64,
 }
 
-/// A pinned range: its address, and a number that distinguishes ranges of the same address.
-type PinKey = (usize, u64);
+/// The most requests that may lack in the indexes, for each one in flight and at least.
+const RECENT: usize = 4;
+const LEAST_RECENT: usize = 256;
+
+/// An IRP that a request has or had.
+enum IrpUse {
+    InFlight(Request),
+    /// It has completed, and was neither initialized nor freed since.
+    Completed(Completed),
+}
 
 struct Request {
     number: u64,
@@ -47,14 +60,37 @@ struct Request {
     since: Ticks,
     /// The status that the call returns, if it is the final one.
     returned: Option<NTSTATUS>,
-    origin: Arc<Origin>,
-    pins: Vec<PinKey>,
+    origin: Origin,
+    pins: SmallVec<[RequestPin; 2]>,
+    /// The number of its pins that are in the index.
+    indexed: usize,
+}
+
+/// A range of memory that a request pins.
+#[derive(Clone, Copy)]
+struct RequestPin {
+    key: PinKey,
+    end: usize,
+    noun: &'static str,
+    rule: Rule,
+}
+
+impl Request {
+    /// Adds the pins to an index that lack there.
+    fn index(&mut self, index: &mut PinIndex) {
+        for &RequestPin { key, end, noun, rule } in &self.pins[self.indexed..] {
+            let origin = self.origin.clone();
+            let pinned = Pinned { noun, rule, end, owner: None, origin };
+            index.insert(key, pinned, Frame::of(key.0));
+        }
+        self.indexed = self.pins.len();
+    }
 }
 
 /// A request that has completed.
 struct Completed {
     returned: Option<NTSTATUS>,
-    origin: Arc<Origin>,
+    origin: Origin,
 }
 
 impl Completed {
@@ -68,24 +104,6 @@ impl Completed {
     }
 }
 
-/// A range of memory that must stay.
-struct Pinned {
-    noun: &'static str,
-    /// The rule that says so.
-    rule: Rule,
-    end: usize,
-    owner: Option<Owner>,
-    origin: Arc<Origin>,
-}
-
-/// An object that uses the client's memory until it has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Owner {
-    /// The object, for a report; `#` stands for its number.
-    pub(crate) description: &'static str,
-    pub(crate) number: u64,
-}
-
 impl Usage {
     /// Takes ownership of an IRP for a socket, or for none (zero), and returns the number of its request. `is_own`: the caller
     /// has allocated the IRP; no driver above has sent it.
@@ -96,32 +114,65 @@ impl Usage {
         call: &'static str,
         (socket, since): (u64, Ticks),
     ) -> u64 {
-        if let Some(request) = self.requests.get(&irp.addr()) {
-            fatal_violation(
+        match self.irps.get(&irp.addr()) {
+            Some(IrpUse::InFlight(request)) => fatal_violation(
                 Rule::IRP_PER_REQUEST,
                 call,
                 "the IRP is already in flight",
                 Some(&request.origin),
                 "two requests cannot complete one IRP",
-            );
-        }
-        if is_own && self.completed.contains_key(&irp.addr()) {
-            let found = "the IRP has completed a request, and neither IoReuseIrp nor IoInitializeIrp was called since";
-            rule_violation(Rule::IRP_PER_REQUEST, call, found, None);
+            ),
+            Some(IrpUse::Completed(_)) if is_own => {
+                let found = "the IRP has completed a request, and neither IoReuseIrp nor IoInitializeIrp was called since";
+                rule_violation(Rule::IRP_PER_REQUEST, call, found, None);
+            }
+            _ => {}
         }
         self.last += 1;
-        let origin = Arc::new(Origin::here(call));
         let request = Request {
             number: self.last,
             is_own,
             socket,
             since,
             returned: None,
-            origin,
-            pins: Vec::new(),
+            origin: Origin::here(call),
+            pins: SmallVec::new(),
+            indexed: 0,
         };
-        self.requests.insert(irp.addr(), request);
+        self.irps.insert(irp.addr(), IrpUse::InFlight(request));
+        self.in_flight += 1;
+        self.recent.push(irp.addr());
+        if self.recent.len() > LEAST_RECENT.max(RECENT * self.in_flight) {
+            self.index();
+        }
         self.last
+    }
+
+    /// Brings the indexes up to date.
+    fn index(&mut self) {
+        self.recent.sort_unstable();
+        self.recent.dedup();
+        for irp in self.recent.drain(..) {
+            let Some(state) = self.irps.get_mut(&irp) else { continue };
+            self.addresses.insert(irp);
+            if let IrpUse::InFlight(request) = state {
+                request.index(&mut self.pins);
+            }
+        }
+    }
+
+    fn request(&mut self, irp: PIRP) -> Option<&mut Request> {
+        match self.irps.get_mut(&irp.addr())? {
+            IrpUse::InFlight(request) => Some(request),
+            IrpUse::Completed(_) => None,
+        }
+    }
+
+    fn completed(&self, irp: usize) -> Option<&Completed> {
+        match self.irps.get(&irp)? {
+            IrpUse::InFlight(_) => None,
+            IrpUse::Completed(completed) => Some(completed),
+        }
     }
 
     /// Pins memory until the request of an IRP has completed, as a rule says.
@@ -132,20 +183,20 @@ impl Usage {
         start: usize,
         size: usize,
     ) {
-        let Some(request) = self.requests.get(&irp.addr()) else {
-            return;
-        };
-        let origin = Arc::clone(&request.origin);
-        let key = self.insert(start, Pinned { noun, rule, end: start + size, owner: None, origin });
-        if let Some(request) = self.requests.get_mut(&irp.addr()) {
-            request.pins.push(key);
+        self.last_pin += 1;
+        let key = (start, self.last_pin);
+        let is_on_stack = is_on_stack(start);
+        let Some(IrpUse::InFlight(request)) = self.irps.get_mut(&irp.addr()) else { return };
+        request.pins.push(RequestPin { key, end: start + size, noun, rule });
+        // What is on a stack has a frame, which is known now.
+        if is_on_stack || request.indexed > 0 {
+            request.index(&mut self.pins);
         }
     }
 
     /// The call that has begun the request of an IRP returns its final status. Returns the number of the request.
     pub(crate) fn set_returned(&mut self, irp: PIRP, status: NTSTATUS) -> u64 {
-        let request = self.requests.get_mut(&irp.addr());
-        request.map_or(0, |request| {
+        self.request(irp).map_or(0, |request| {
             request.returned = Some(status);
             request.number
         })
@@ -153,27 +204,34 @@ impl Usage {
 
     /// Returns an IRP to its owner. Returns the number of its request.
     pub(crate) fn end(&mut self, irp: PIRP) -> u64 {
-        let Some(request) = self.requests.remove(&irp.addr()) else {
-            return 0;
-        };
-        self.unpin(request.pins);
-        if request.is_own {
-            let Request { returned, origin, .. } = request;
-            self.completed.insert(irp.addr(), Completed { returned, origin });
+        let Some(state) = self.irps.get_mut(&irp.addr()) else { return 0 };
+        let IrpUse::InFlight(request) = state else { return 0 };
+        let number = request.number;
+        for pin in &request.pins[..request.indexed] {
+            self.pins.remove(pin.key);
         }
-        request.number
+        self.in_flight -= 1;
+        if request.is_own {
+            let (returned, origin) = (request.returned, request.origin.clone());
+            *state = IrpUse::Completed(Completed { returned, origin });
+        } else {
+            self.irps.remove(&irp.addr());
+        }
+        number
     }
 
     /// Initializes an IRP, which must not be in flight: it may be used for a request again.
     pub(crate) fn initialize(&mut self, irp: PIRP, call: &str) {
         self.require_not_in_flight(irp, call);
-        self.completed.remove(&irp.addr());
-        self.freed.remove(&irp.addr());
+        self.irps.remove(&irp.addr());
+        if !self.freed.is_empty() {
+            self.freed.remove(&irp.addr());
+        }
     }
 
     /// Stops a client that completes an IRP which WSK has completed.
     pub(crate) fn require_not_completed(&self, irp: PIRP, call: &str) {
-        if let Some(completed) = self.completed.get(&irp.addr()) {
+        if let Some(completed) = self.completed(irp.addr()) {
             let found = format!("the IRP is completed already: {}", completed.describe());
             rule_violation(Rule::COMPLETES_ONCE, call, &found, Some(&completed.origin));
         }
@@ -194,18 +252,37 @@ impl Usage {
         &self,
         start: usize,
         address: usize,
-    ) -> Option<(String, Arc<Origin>)> {
+    ) -> Option<(String, Origin)> {
         let (_, completed) = self.freed.range(start..=address.max(start)).next_back()?;
         let found = format!("the completion routine has freed the IRP: {}", completed.describe());
-        Some((found, Arc::clone(&completed.origin)))
+        Some((found, completed.origin.clone()))
     }
 
     /// A completion routine frees memory: the completed IRPs in it are no longer the client's.
     pub(crate) fn free_in_routine(&mut self, freed: &Range<usize>) {
-        while let Some(irp) = self.completed.range(freed.clone()).next().map(|(irp, _)| *irp) {
-            let completed = self.completed.remove(&irp);
-            self.freed.extend(completed.map(|completed| (irp, completed)));
+        for (irp, completed) in self.take_completed(freed) {
+            self.freed.insert(irp, completed);
         }
+    }
+
+    /// Removes the completed IRPs in memory that is freed.
+    fn take_completed(&mut self, freed: &Range<usize>) -> Vec<(usize, Completed)> {
+        self.index();
+        let mut taken = Vec::new();
+        let mut start = freed.start;
+        while let Some(irp) = self.addresses.range(start..freed.end).next().copied() {
+            start = irp + 1;
+            match self.irps.remove(&irp) {
+                Some(IrpUse::Completed(completed)) => taken.push((irp, completed)),
+                Some(in_flight) => {
+                    self.irps.insert(irp, in_flight);
+                    continue;
+                }
+                None => {}
+            }
+            self.addresses.remove(&irp);
+        }
+        taken
     }
 
     /// The pages of an MDL are locked.
@@ -225,7 +302,7 @@ impl Usage {
 
     /// Whether any request is in flight.
     pub(crate) fn has_requests(&self) -> bool {
-        !self.requests.is_empty()
+        self.in_flight > 0
     }
 
     /// The requests in flight, the oldest first.
@@ -236,7 +313,11 @@ impl Usage {
             since: request.since,
             origin: request.origin.to_string(),
         };
-        let mut all: Vec<RequestInFlight> = self.requests.values().map(describe).collect();
+        let requests = self.irps.values().filter_map(|state| match state {
+            IrpUse::InFlight(request) => Some(request),
+            IrpUse::Completed(_) => None,
+        });
+        let mut all: Vec<RequestInFlight> = requests.map(describe).collect();
         all.sort_by_key(|request| request.number);
         all
     }
@@ -247,60 +328,40 @@ impl Usage {
         owner: Owner,
         (noun, rule): (&'static str, Rule),
         address: usize,
-        origin: &Arc<Origin>,
+        origin: &Origin,
     ) {
         if address != 0 {
-            let (end, origin) = (address + 1, Arc::clone(origin));
+            let (end, origin) = (address + 1, origin.clone());
             let pinned = Pinned { noun, rule, end, owner: Some(owner), origin };
-            let key = self.insert(address, pinned);
+            self.last_pin += 1;
+            let key = (address, self.last_pin);
+            self.pins.insert(key, pinned, Frame::of(address));
             self.objects.entry(owner).or_default().push(key);
         }
     }
 
     /// Removes the pins of an owner, which is about to end.
     pub(crate) fn unpin_objects(&mut self, owner: Owner) {
-        let keys = self.objects.remove(&owner).unwrap_or_default();
-        self.unpin(keys);
-    }
-
-    fn insert(&mut self, start: usize, pinned: Pinned) -> PinKey {
-        self.last_pin += 1;
-        let key = (start, self.last_pin);
-        self.on_stacks.extend(Frame::of(start).map(|frame| (key, frame)));
-        self.longest = self.longest.max(pinned.end - start);
-        self.pins.insert(key, pinned);
-        key
-    }
-
-    fn unpin(&mut self, keys: Vec<PinKey>) {
-        for key in keys {
-            self.pins.remove(&key);
-            self.on_stacks.remove(&key);
-        }
-        if self.pins.is_empty() {
-            self.longest = 0;
+        for key in self.objects.remove(&owner).unwrap_or_default() {
+            self.pins.remove(key);
         }
     }
 
     /// A pinned range that was in the frame of a function of the current thread, which has returned: its rule, its
     /// description, its owner and its origin. It is returned once.
-    pub(crate) fn take_returned(&mut self) -> Option<(Rule, &'static str, String, Arc<Origin>)> {
-        let has_returned = |((start, _), frame): &(&PinKey, &Frame)| frame.has_returned(*start);
-        let (key, _) = self.on_stacks.iter().find(has_returned)?;
-        let key = *key;
-        self.on_stacks.remove(&key);
-        let Pinned { rule, noun, owner, origin, .. } = self.pins.get(&key)?;
-        Some((*rule, noun, describe(*owner), Arc::clone(origin)))
+    pub(crate) fn take_returned(&mut self) -> Option<(Rule, &'static str, String, Origin)> {
+        let Pinned { rule, noun, owner, origin, .. } = self.pins.take_returned()?;
+        Some((*rule, noun, describe(*owner), origin.clone()))
     }
 
     /// Whether an IRP is in flight.
     pub(crate) fn contains(&self, irp: PIRP) -> bool {
-        self.requests.contains_key(&irp.addr())
+        matches!(self.irps.get(&irp.addr()), Some(IrpUse::InFlight(_)))
     }
 
     /// Stops a client that initializes an IRP in flight.
     pub(crate) fn require_not_in_flight(&self, irp: PIRP, call: &str) {
-        if let Some(request) = self.requests.get(&irp.addr()) {
+        if let Some(IrpUse::InFlight(request)) = self.irps.get(&irp.addr()) {
             fatal_violation(
                 Rule::IRP_IN_FLIGHT,
                 call,
@@ -322,10 +383,9 @@ impl Usage {
                 origin,
             );
         }
-        while let Some(irp) = self.completed.range(freed.clone()).next().map(|(irp, _)| *irp) {
-            self.completed.remove(&irp);
-        }
-        if let Some((_, request)) = self.requests.range(freed.clone()).next() {
+        drop(self.take_completed(freed));
+        let irp = self.addresses.range(freed.clone()).next();
+        if let Some(IrpUse::InFlight(request)) = irp.and_then(|irp| self.irps.get(irp)) {
             rule_violation(
                 Rule::IRP_IN_FLIGHT,
                 call,
@@ -334,13 +394,7 @@ impl Usage {
             );
             return false;
         }
-        let first = freed.start.saturating_sub(self.longest);
-        let near = self.pins.range((first, 0)..(freed.end, 0));
-        let reaches = |((start, _), pinned): &(&PinKey, &Pinned)| {
-            *start < pinned.end && freed.start < pinned.end
-        };
-        if let Some((_, Pinned { noun, rule, owner, origin, .. })) = near.into_iter().find(reaches)
-        {
+        if let Some(Pinned { noun, rule, owner, origin, .. }) = self.pins.overlapping(freed) {
             let owner = describe(*owner);
             rule_violation(
                 *rule,
@@ -357,12 +411,6 @@ impl Usage {
 /// The owner of a pinned range: an object, or a request.
 fn describe(owner: Option<Owner>) -> String {
     owner.map_or_else(|| "a request in flight".to_owned(), Owner::describe)
-}
-
-impl Owner {
-    fn describe(self) -> String {
-        self.description.replace('#', &self.number.to_string())
-    }
 }
 
 /// The addresses at which an object of this type would overlap freed memory.
