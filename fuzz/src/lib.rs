@@ -8,6 +8,7 @@ pub mod control_messages;
 #[cfg(feature = "headers")]
 pub mod header_text;
 pub mod host_name;
+pub mod image;
 pub mod security_descriptor;
 pub mod socket_address;
 
@@ -24,6 +25,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     #[cfg(feature = "headers")]
     ("header_text", header_text::run),
     ("host_name", host_name::run),
+    ("image", image::run),
     ("security_descriptor", security_descriptor::run),
     ("socket_address", socket_address::run),
 ];

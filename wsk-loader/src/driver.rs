@@ -6,6 +6,8 @@
 
 #![expect(unsafe_code, reason = "the image's code is not this project's")]
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+use std::mem::ManuallyDrop;
 use std::path::Path;
 
 use crate::error::LoadError;
@@ -14,11 +16,12 @@ use crate::mapping::Mapping;
 
 /// A driver, loaded from its image by the host of the current thread.
 ///
-/// Its requests and its registry key are those of [`wsk_host::Driver`]; [`wsk_host::File`] opens its devices.
+/// Its requests and its registry key are those of [`wsk_host::Driver`]; [`wsk_host::File`] opens its devices. If this is dropped,
+/// the driver stays loaded.
 pub struct Driver {
     driver: wsk_host::Driver,
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-    mapping: Mapping,
+    mapping: ManuallyDrop<Mapping>,
 }
 
 /// How a driver is loaded.
@@ -89,7 +92,7 @@ impl Options {
         };
         // SAFETY: `entry` is the entry point of a trusted driver (this function's contract).
         match unsafe { wsk_host::Driver::load(&name, Some(entry)) } {
-            Ok(driver) => Ok(Driver { driver, mapping }),
+            Ok(driver) => Ok(Driver { driver, mapping: ManuallyDrop::new(mapping) }),
             Err(status) => {
                 mapping.unload();
                 Err(LoadError::Entry(status))
@@ -134,6 +137,6 @@ impl Driver {
     pub fn unload(self) {
         self.driver.unload();
         #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-        self.mapping.unload();
+        ManuallyDrop::into_inner(self.mapping).unload();
     }
 }

@@ -40,6 +40,10 @@
 
 mod driver;
 mod error;
+#[cfg_attr(
+    not(all(target_os = "linux", target_arch = "x86_64")),
+    allow(dead_code, reason = "other systems load no images")
+)]
 mod image;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod mapping;

@@ -100,6 +100,9 @@ impl Mapping {
             );
         }
         self.module.unloaded();
+        let range = self.pages.range();
+        drop(self);
+        unwind::register_unloaded(&range);
     }
 }
 

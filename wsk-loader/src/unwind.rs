@@ -10,6 +10,7 @@
 #![expect(unsafe_code, reason = "the unwinder is the C library's")]
 
 use std::ffi::c_void;
+use std::ops::Range;
 
 use wsk_host::images;
 
@@ -48,19 +49,42 @@ impl Drop for Registered {
 pub(crate) fn register(image: &Image, start: usize) -> Registered {
     static ENTRY_POINTS: std::sync::OnceLock<Registered> = std::sync::OnceLock::new();
     ENTRY_POINTS.get_or_init(|| Registered::new(of_entry_points()));
+    let mut functions: Vec<(usize, usize, usize)> = image.bytes[image.functions.clone()]
+        .chunks_exact(ENTRY)
+        .map(|function| (word(function, 0), word(function, 4), word(function, 8)))
+        .filter(|(begin, end, _)| begin < end && *end <= image.bytes.len())
+        .collect();
+    functions.sort_unstable();
     let mut table = Vec::new();
     let cie = append_common(&mut table);
-    for function in image.bytes[image.functions.clone()].chunks_exact(ENTRY) {
-        let [begin, end, info] = [0, 4, 8].map(|at| word(function, at));
-        if begin >= end || end > image.bytes.len() {
+    let mut covered = 0;
+    for (begin, end, info) in functions {
+        let mut rules = Rules::default();
+        if begin < covered || rules.read(&image.bytes, info, 0).is_none() {
             continue;
         }
-        let mut rules = Rules::default();
-        if rules.read(&image.bytes, info, 0).is_some() {
-            append_function(&mut table, cie, start + begin, end - begin, &rules.code);
-        }
+        append_leaf(&mut table, cie, start, covered..begin);
+        append_function(&mut table, cie, start + begin, end - begin, &rules.code);
+        covered = end;
     }
+    append_leaf(&mut table, cie, start, covered..image.bytes.len());
     Registered::new(table)
+}
+
+/// Functions without an entry in the image's table change no register that a caller keeps, nor the stack pointer.
+fn append_leaf(table: &mut Vec<u8>, cie: usize, start: usize, part: Range<usize>) {
+    if !part.is_empty() {
+        append_function(table, cie, start + part.start, part.len(), &[]);
+    }
+}
+
+/// Registers the end of a backtrace at each address of an image that was unloaded, for good: of an address without frames,
+/// the unwinder would read the code, which is not there.
+pub(crate) fn register_unloaded(range: &Range<usize>) {
+    let mut table = Vec::new();
+    let cie = append_common(&mut table);
+    append_function(&mut table, cie, range.start, range.len(), &[UNDEFINED, RETURN_ADDRESS]);
+    std::mem::forget(Registered::new(table));
 }
 
 /// The size of an entry of an image's table.
@@ -76,6 +100,7 @@ const DEFINE_CFA: u8 = 0x0C;
 const DEFINE_CFA_OFFSET: u8 = 0x0E;
 const OFFSET: u8 = 0x80;
 const OFFSET_EXTENDED: u8 = 0x05;
+const UNDEFINED: u8 = 0x07;
 
 /// A number of 32 bits in a slice that has them.
 fn word(bytes: &[u8], at: usize) -> usize {

@@ -15,13 +15,14 @@ const FRAMES: usize = 12;
 const RECORDED: usize = 40;
 
 /// Sources that are not the client's, as they are shown in backtraces.
-const OTHERS: [&str; 10] = [
+const OTHERS: [&str; 11] = [
     "/rustc/",
     "/library/std/",
     "/library/core/",
     "wsk-host/src/",
     concat!(env!("CARGO_MANIFEST_DIR"), "/src/"),
     "wsk-host/c/src/",
+    "wsk-loader/src/",
     "/backtrace-0.3",
     // The C library's.
     "/nptl/",
@@ -37,6 +38,7 @@ type DescribeImage = fn(usize) -> Option<String>;
 
 static DESCRIBE_IMAGE: OnceLock<DescribeImage> = OnceLock::new();
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 /// Sets the function that names addresses in images, unless one is set.
 pub(crate) fn set_image_description(describe: DescribeImage) {
     DESCRIBE_IMAGE.get_or_init(|| describe);

@@ -18,6 +18,7 @@ use xshell::Shell;
 
 use self::callgrind::InstructionCounts;
 use self::drivers::Size;
+pub(crate) use self::drivers::build_c as build_c_driver;
 use self::programs::{Client, Programs, Rounds, Timing};
 use self::report::Report;
 use crate::test::CLANG;

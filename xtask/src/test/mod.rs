@@ -7,6 +7,7 @@ mod headers;
 mod linted;
 mod miri;
 mod release;
+mod run;
 mod steps;
 mod template;
 mod time;

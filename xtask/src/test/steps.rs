@@ -26,7 +26,7 @@ pub(super) const MIRI: &str = "miri";
 pub(super) const LICENSES: &str = "licenses";
 pub(super) const SEMVER: &str = "semver";
 
-pub(super) static STEPS: [Step; 35] = [
+pub(super) static STEPS: [Step; 36] = [
     Step {
         name: "format",
         is_for_releases: false,
@@ -266,6 +266,13 @@ pub(super) static STEPS: [Step; 35] = [
         about: "the version matches the changes since the last release",
         needs: nothing,
         run: release::semver,
+    },
+    Step {
+        name: "run",
+        is_for_releases: true,
+        about: "the images of the echo drivers in a process: cargo wsk run, and every timing",
+        needs: compilers,
+        run: super::run::run,
     },
     Step {
         name: "wine",

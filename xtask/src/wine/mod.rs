@@ -116,7 +116,7 @@ fn address(port: Option<u16>) -> Result<SocketAddr> {
 }
 
 /// A port that is currently unused.
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).context("no port is free")?;
     Ok(listener.local_addr()?.port())
 }

@@ -1,5 +1,10 @@
 //! The types of arguments and results that cross the boundary.
 
+#![cfg_attr(
+    not(all(target_os = "linux", target_arch = "x86_64", not(miri))),
+    allow(dead_code, reason = "other systems load no images")
+)]
+
 use wsk_sys::LARGE_INTEGER;
 
 /// How an argument's bits extend to a register: a caller leaves the others as they are, and this process's convention

@@ -4,11 +4,9 @@
 //! an address in it is an image's, loaded or not. Without an image the range is empty, and a call costs one comparison.
 
 use std::cell::RefCell;
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 use std::time::Duration;
 
 /// The unit in which images are placed, in bytes.
@@ -29,7 +27,6 @@ thread_local! {
 }
 
 /// Sets the start of the range of all images, of `GRANULES` units.
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 fn set_range(start: usize) {
     START.store(start, Ordering::SeqCst);
     SIZE.store(GRANULE * GRANULES, Ordering::SeqCst);
@@ -90,14 +87,12 @@ static WAITING: Mutex<()> = Mutex::new(());
 static ENDED: Condvar = Condvar::new();
 
 /// The number of calls into a range that have not returned.
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 fn calls_into(range: &Range<usize>) -> u32 {
     let granules = granule_of(range.start)..granule_of(range.end.saturating_sub(1)) + 1;
     CALLS[granules].iter().map(|calls| calls.load(Ordering::SeqCst)).sum()
 }
 
 /// Waits until all calls into a range have returned, for `patience` at most. Returns the number of those that have not.
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 pub(crate) fn wait_for_calls(range: &Range<usize>, patience: Duration) -> u32 {
     let waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
     AWAITED.store(true, Ordering::SeqCst);
@@ -107,7 +102,6 @@ pub(crate) fn wait_for_calls(range: &Range<usize>, patience: Duration) -> u32 {
     calls_into(range)
 }
 
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 pub(crate) use memory::{GuardedPages, place};
 
 /// The memory of images.
@@ -115,7 +109,6 @@ pub(crate) use memory::{GuardedPages, place};
 /// # Safety
 ///
 /// Only pages of the reserved range are changed, of which each placement is given away once.
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 #[expect(unsafe_code, reason = "pages are the C library's")]
 mod memory {
     use std::ops::Range;

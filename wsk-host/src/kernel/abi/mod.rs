@@ -12,7 +12,13 @@ mod argument;
 pub(crate) mod entry_points;
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 mod export;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 pub(crate) mod images;
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64", not(miri))))]
+pub(crate) mod images {
+    /// The calls of the current thread end, none of which is into an image.
+    pub(crate) fn leave_all() {}
+}
 mod routine;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]

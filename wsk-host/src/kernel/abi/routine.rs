@@ -8,6 +8,7 @@
 #![expect(unsafe_code, reason = "the functions are the client's")]
 
 use super::argument::{Argument, Returned};
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 use super::images;
 
 /// A function that a client has given: linked to this process, or a function of an image.

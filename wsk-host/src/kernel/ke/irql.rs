@@ -62,6 +62,12 @@ pub(crate) extern "C" fn KfRaiseIrql(new: KIRQL) -> KIRQL {
     old
 }
 
+/// A macro in the headers of this project; images import it.
+#[wsk_host_macros::export("KeRaiseIrqlToDpcLevel")]
+extern "C" fn raise_to_dispatch_level() -> KIRQL {
+    KfRaiseIrql(wsk_sys::DISPATCH_LEVEL)
+}
+
 #[wsk_host_macros::export]
 pub(crate) extern "C" fn KeLowerIrql(new: KIRQL) {
     if IRQL.replace(new) < new {

@@ -1,0 +1,169 @@
+//! Images that run: what inline code reads, calls in both directions, faults, and the end.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+mod sample;
+
+use std::fs;
+
+use sample::Mode;
+use test_support::process::run_failing;
+use wsk_host::{Config, Host, Timing};
+use wsk_loader::{Driver, LoadError, Options};
+
+fn load(mode: Mode) -> Result<Driver, LoadError> {
+    let path = sample::file(mode);
+    // SAFETY: the image is this test's own.
+    let driver = unsafe { Options::new().allow_missing().load(&path) };
+    fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    driver
+}
+
+/// Loads the sample, which must end its process with a report that has all of `expected`.
+#[track_caller]
+fn stops(test: &str, mode: Mode, expected: &[&str]) {
+    let report = run_failing(test, "", |_| {
+        let host = Host::new(Config::default().timing(Timing::Inline));
+        let _entered = host.enter();
+        match load(mode) {
+            Ok(driver) => driver.unload(),
+            Err(error) => eprintln!("{error}"),
+        }
+        host.settle();
+        pass_time();
+    });
+    let Some(report) = report else { return };
+    for expected in expected {
+        assert!(report.contains(expected), "expected {expected:?}:\n{report}");
+    }
+}
+
+/// Lets a second pass, in which timers are due.
+fn pass_time() {
+    let mut interval = wsk_sys::LARGE_INTEGER { QuadPart: -10_000_000 };
+    // SAFETY: the interval is valid during the call.
+    unsafe { wsk_sys::KeDelayExecutionThread(0, 0, &raw mut interval) };
+}
+
+#[test]
+fn inline_code_and_imports_work_with_every_seed_and_timing() {
+    let timings = (0..32).map(Timing::Mixed).chain([Timing::Inline, Timing::Deferred]);
+    for timing in timings {
+        let host = Host::new(Config::default().timing(timing));
+        let _entered = host.enter();
+        // `DriverEntry` fails with the number of a check that fails.
+        load(Mode::Checks).unwrap_or_else(|error| panic!("{timing:?}: {error}")).unload();
+        assert_eq!(host.outstanding_allocations(), 0);
+    }
+}
+
+#[test]
+fn all_missing_imports_are_listed_before_the_driver_runs() {
+    let path = sample::file(Mode::Halt);
+    // SAFETY: the image is this test's own.
+    let error = unsafe { Driver::load(&path) }.err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "cannot load {}: the host does not have\n  ntoskrnl.exe!#5\n  ntoskrnl.exe!NoSuchFunction",
+            path.display()
+        )
+    );
+}
+
+#[test]
+fn a_missing_import_stops_when_it_is_called() {
+    let found = "ntoskrnl.exe!NoSuchFunction: the image calls it, and the host does not have it";
+    stops("a_missing_import_stops_when_it_is_called", Mode::CallMissing, &[found]);
+}
+
+#[test]
+fn a_halt_is_reported() {
+    stops(
+        "a_halt_is_reported",
+        Mode::Halt,
+        &[
+            "the driver has faulted: a privileged instruction, which a host does not emulate\n  code:    hlt\n  at:      sample.sys+0x1",
+        ],
+    );
+}
+
+#[test]
+fn fail_fast_is_reported() {
+    stops(
+        "fail_fast_is_reported",
+        Mode::FailFast,
+        &["the driver has stopped itself: __fastfail(7)"],
+    );
+}
+
+#[test]
+fn a_breakpoint_is_reported() {
+    stops(
+        "a_breakpoint_is_reported",
+        Mode::Breakpoint,
+        &["a breakpoint, and no debugger is attached\n  code:    int3"],
+    );
+}
+
+#[test]
+fn an_access_to_null_is_reported() {
+    stops(
+        "an_access_to_null_is_reported",
+        Mode::WriteToNull,
+        &["a write to memory at 0x8", "mov [rax+8],ecx"],
+    );
+}
+
+#[test]
+fn a_call_of_data_is_reported() {
+    stops(
+        "a_call_of_data_is_reported",
+        Mode::CallData,
+        &["the driver has called an address that is no code: sample.sys+0x3"],
+    );
+}
+
+#[test]
+fn a_write_to_code_is_reported() {
+    stops(
+        "a_write_to_code_is_reported",
+        Mode::WriteToCode,
+        &["a write to memory at 0x", "mov byte ptr [rax],0C3h"],
+    );
+}
+
+#[test]
+fn a_control_register_is_reported() {
+    stops("a_control_register_is_reported", Mode::ReadControlRegister, &["mov rax,cr3"]);
+}
+
+#[test]
+fn a_port_is_reported() {
+    stops("a_port_is_reported", Mode::ReadPort, &["in al,dx"]);
+}
+
+#[test]
+fn a_report_names_the_place_in_the_image() {
+    let test = "a_report_names_the_place_in_the_image";
+    let report = run_failing(test, "", |_| {
+        // SAFETY: this process runs one test, and its other threads read no variables.
+        unsafe { std::env::remove_var("RUST_BACKTRACE") };
+        let _entered = Host::new(Config::default()).enter();
+        let _ = load(Mode::BugCheck);
+    });
+    let Some(report) = report else { return };
+    assert!(report.contains("bug check 0x00001234 (0x1, 0x2, 0x3, 0x4)"), "{report}");
+    // The frame of `DriverEntry`, and that of its caller: the image's frames are unwound.
+    assert!(report.contains("\n      sample.sys+0x1"), "{report}");
+    assert!(report.contains("tests/images/main.rs"), "{report}");
+}
+
+#[test]
+fn a_timer_that_is_left_is_reported() {
+    stops("a_timer_that_is_left_is_reported", Mode::LeaveTimer, &["INV-18"]);
+}
+
+#[test]
+fn a_thread_that_is_left_is_reported() {
+    stops("a_thread_that_is_left_is_reported", Mode::LeaveThread, &["INV-18"]);
+}
