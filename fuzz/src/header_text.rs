@@ -23,10 +23,11 @@ pub fn run(data: &[u8]) {
 }
 
 /// The number of conditionals around each line. None if the text has what this does not follow: comments, strings,
-/// continued lines, include guards, conditions of C++, or the middle of a conditional without its beginning.
+/// continued lines, lone carriage returns, digraphs, include guards, conditions of C++, or the middle of a conditional without its beginning.
 fn depths(text: &str) -> Option<Vec<usize>> {
-    let is_plain = !text.contains(['/', '\\', '"', '\'', '\u{feff}']);
-    if !is_plain || ["__cplusplus", "ifndef"].iter().any(|other| text.contains(other)) {
+    let is_plain = !text.contains(['/', '\\', '"', '\'', '\u{feff}'])
+        && !text.replace("\r\n", "").contains('\r');
+    if !is_plain || ["__cplusplus", "ifndef", "%:"].iter().any(|other| text.contains(other)) {
         return None;
     }
     let mut depth = 0_usize;

@@ -59,7 +59,7 @@ fn supervise() -> Result<ExitCode> {
         // A signal; on Windows, an NTSTATUS.
         _ => bail!(
             "libclang or bindgen crashed while it read the headers ({status}).\nThe usual reason is nesting that \
-             exceeds its stack: pointers to pointers, structures without a name, parentheses."
+             exceeds its stack: pointers to pointers, structures without a name, parentheses, long expressions."
         ),
     }
 }

@@ -170,11 +170,16 @@ fn macros_that_are_no_integers_have_no_value() {
 #define WSK_T_HALF(A) ((A) / 2.0)
 #define WSK_T_ANY(A, ...) (A)
 #define WSK_T_NONE() 7
+#define WSK_T_LINE __LINE__
+#define WSK_T_NEXT (WSK_T_LINE + 1)
+#define WSK_T_SEPARATED 1'000
+%:define WSK_T_DIGRAPH 9
+#define WSK_T_DOLLAR$ 10
 /* Registration */"#;
     headers.replace("km/wsk.h", "/* Registration */", new);
     differs(
         &headers,
-        &expect![[r"
+        &expect![[r#"
             -# The API of wsk.h in WDK 10.0.26100: identical to 10.0.22621.
             +# The API of wsk.h in WDK 10.0.26100: the changes since 10.0.22621.
             +
@@ -182,18 +187,23 @@ fn macros_that_are_no_integers_have_no_value() {
             +WSK_T_AGAIN = { value = 2 }
             +WSK_T_CAST = { value = -1073741823 }
             +WSK_T_CHARACTER = { value = 0x61 }
+            +WSK_T_DIGRAPH = { value = 9 }
             +WSK_T_ENUMERATOR = { value = 2 }
             +WSK_T_GREATEST = { value = -1 }
             +WSK_T_NEGATIVE = { value = -1 }
+            +WSK_T_SEPARATED = { value = 0x3E8 }
             +WSK_T_SIZE = { value = 0x18 }
             +
             +[macros]
             +WSK_T_ANY = { parameters = 2, sample = 0x1234 }
             +WSK_T_DIVISION = {}
+            +"WSK_T_DOLLAR$" = {}
             +WSK_T_FLOAT = {}
             +WSK_T_HALF = { parameters = 1 }
             +WSK_T_INFINITE = {}
             +WSK_T_LARGE = {}
+            +WSK_T_LINE = {}
+            +WSK_T_NEXT = {}
             +WSK_T_NONE = { parameters = 0, sample = 7 }
             +WSK_T_OPEN = {}
             +WSK_T_OVERFLOW = {}
@@ -203,7 +213,7 @@ fn macros_that_are_no_integers_have_no_value() {
             +WSK_T_TWO = {}
             +WSK_T_TYPE = {}
             +WSK_T_WIDE = {}
-        "]],
+        "#]],
     );
 }
 
@@ -362,6 +372,44 @@ fn headers_with_mistakes_are_refused_in_clangs_words() {
     check(&headers).fails_with(&["cannot be read", "clang reported", "wsk.h:", "PVOIDS"]);
     fs::remove_file(headers.path().join("shared/netiodef.h")).unwrap();
     check(&headers).fails_with(&["clang reported", "'netiodef.h' file not found"]);
+}
+
+/// They would be missing in the record without a word.
+#[test]
+fn declarations_of_cpp_are_refused_with_their_line() {
+    for (declaration, reason) in [
+        ("namespace WskTSpace { typedef ULONG WSK_T; }", "WskTSpace: it is a Namespace of C++"),
+        ("template <class T> struct WskT { T One; };", "WskT: it is a ClassTemplate of C++"),
+        ("class WskT { ULONG One; };", "WskT: it is a ClassDecl of C++"),
+        ("struct WSK_T : WSK_BUF { ULONG One; };", "WSK_T: it has a base class of C++"),
+        ("struct WSK_T { VOID Method(); };", "WSK_T: it has a method of C++ (Method)"),
+    ] {
+        let headers = Headers::copy();
+        let new = format!("EXTERN_C_END\n{declaration}\nEXTERN_C_BEGIN\n/* Registration */");
+        headers.replace("km/wsk.h", "/* Registration */", &new);
+        check(&headers).fails_with(&["wsk.h, line ", reason]);
+    }
+}
+
+#[test]
+fn an_item_below_many_conditions_is_refused() {
+    let headers = Headers::copy();
+    let (open, close) = ("#if 1\n".repeat(20_000), "#endif\n".repeat(20_000));
+    let new = format!("{open}typedef ULONG WSK_T;\n{close}/* Registration */");
+    headers.replace("km/wsk.h", "/* Registration */", &new);
+    check(&headers).fails_with(&["WSK_T: it stands below 20000 conditions"]);
+}
+
+/// A header that includes itself gives each error hundreds of times.
+#[test]
+fn errors_that_repeat_are_shown_once() {
+    let headers = Headers::copy();
+    let text = fs::read_to_string(headers.path().join("km/wsk.h")).unwrap();
+    let guarded = text.replace("#ifndef WSK_HEADERS_WSK_H", "#if 1");
+    fs::write(headers.path().join("km/wsk.h"), format!("{guarded}\n#include \"wsk.h\"\n")).unwrap();
+    let run = check(&headers);
+    run.fails_with(&["#include nested too deeply"]);
+    assert!(run.output().lines().count() < 40, "{}", run.output());
 }
 
 #[test]

@@ -163,7 +163,7 @@ pub(crate) fn write(written: &Written<'_>) -> String {
                     let _ = writeln!(text, "\n[{section}]");
                 }
             } else {
-                let _ = writeln!(text, "\n[{section}.{name}]");
+                let _ = writeln!(text, "\n[{section}.{}]", key(name));
             }
             write_item(&mut text, name, item);
             is_first = false;
@@ -239,7 +239,7 @@ fn write_item(text: &mut String, name: &str, item: &Item) {
         parts.extend(gate);
         let entry =
             if parts.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", parts.join(", ")) };
-        let _ = writeln!(text, "{name} = {entry}");
+        let _ = writeln!(text, "{} = {entry}", key(name));
         return;
     }
     if let Some(gate) = gate {
@@ -247,8 +247,10 @@ fn write_item(text: &mut String, name: &str, item: &Item) {
     }
     match &item.kind {
         ItemKind::Enumeration { values } => {
-            let values: Vec<String> =
-                values.iter().map(|(name, value)| format!("{name} = {}", number(*value))).collect();
+            let values: Vec<String> = values
+                .iter()
+                .map(|(name, value)| format!("{} = {}", key(name), number(*value)))
+                .collect();
             let _ = writeln!(text, "values = {{ {} }}", values.join(", "));
         }
         ItemKind::Structure(Structure { size, align, fields }) => {
@@ -270,6 +272,12 @@ fn field(field: &Field) -> String {
     let Field { at, name, ty, gate } = field;
     let gate = gate.as_ref().map(|gate| format!(", gate = {}", quoted(gate))).unwrap_or_default();
     format!("{{ at = {at}, name = {}, type = {}{gate} }}", quoted(name), quoted(ty))
+}
+
+/// A name as a key. Clang accepts names with letters that a bare key cannot have.
+fn key(name: &str) -> String {
+    let is_bare = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if is_bare { name.to_owned() } else { quoted(name) }
 }
 
 fn quoted(text: impl AsRef<str>) -> String {

@@ -1,71 +1,114 @@
 //! The preprocessor's directives of a header: the conditions of each line, and the definitions of macros.
 
+use anyhow::{Result, bail};
+
 /// The conditions of every line, without those of the include guard and of C++.
 #[derive(Debug)]
-pub(crate) struct Gates(Vec<Option<String>>);
+pub(crate) struct Gates {
+    /// For each line, the innermost of its conditions.
+    lines: Vec<Option<usize>>,
+    conditions: Vec<Condition>,
+}
+
+/// A condition and those around it: nested conditionals share them, so that deep nesting takes no more memory than
+/// its lines.
+#[derive(Debug)]
+struct Condition {
+    text: String,
+    around: Option<usize>,
+    /// The number of conditions, with those around this one.
+    depth: usize,
+}
 
 impl Gates {
+    /// The conditions that a record can have for one item.
+    const MOST: usize = 64;
+
     pub(crate) fn read(text: &str) -> Self {
         let directives = directives(text);
+        let mut gates =
+            Self { lines: Vec::with_capacity(directives.len()), conditions: Vec::new() };
         let mut open: Vec<Branch> = Vec::new();
-        let mut lines = Vec::new();
         for (number, directive) in directives.iter().enumerate() {
             if let Some(Directive { name, rest }) = directive {
+                let around = open.last().and_then(|branch| branch.innermost);
                 match name.as_str() {
-                    "ifdef" => open.push(Branch::new(format!("defined({rest})"))),
+                    "ifdef" => open.push(gates.branch(around, Some(format!("defined({rest})")))),
                     "ifndef" => {
                         let next = directives[number + 1..].iter().flatten().next();
                         let is_guard = open.is_empty()
                             && next.is_some_and(|next| next.name == "define" && next.rest == *rest);
-                        open.push(if is_guard {
-                            Branch::default()
-                        } else {
-                            Branch::new(format!("!defined({rest})"))
-                        });
+                        let condition = (!is_guard).then(|| format!("!defined({rest})"));
+                        open.push(gates.branch(around, condition));
                     }
-                    "if" => open.push(Branch::new(plain(rest))),
-                    "elif" => open.last_mut().into_iter().for_each(|it| it.next(Some(plain(rest)))),
-                    "else" => open.last_mut().into_iter().for_each(|it| it.next(None)),
+                    "if" => open.push(gates.branch(around, Some(plain(rest)))),
+                    "elif" => gates.next(&mut open, Some(plain(rest))),
+                    "elifdef" => gates.next(&mut open, Some(format!("defined({rest})"))),
+                    "elifndef" => gates.next(&mut open, Some(format!("!defined({rest})"))),
+                    "else" => gates.next(&mut open, None),
                     "endif" => drop(open.pop()),
                     _ => {}
                 }
             }
-            let conditions: Vec<String> = open.iter().flat_map(Branch::conditions).collect();
-            lines.push((!conditions.is_empty()).then(|| conditions.join(" && ")));
+            gates.lines.push(open.last().and_then(|branch| branch.innermost));
         }
-        Self(lines)
+        gates
+    }
+
+    /// A branch within these conditions.
+    fn branch(&mut self, around: Option<usize>, condition: Option<String>) -> Branch {
+        let innermost = self.add(around, condition.clone());
+        Branch { around, condition, innermost }
+    }
+
+    /// Begins the next branch of the innermost conditional: the conditions of the branches before it do not hold.
+    fn next(&mut self, open: &mut Vec<Branch>, condition: Option<String>) {
+        if let Some(Branch { around, condition: before, .. }) = open.pop() {
+            let around = self.add(around, before.map(|before| format!("!({before})")));
+            open.push(self.branch(around, condition));
+        }
+    }
+
+    /// Adds a condition, unless it asks for C++, as which the headers are always read.
+    fn add(&mut self, around: Option<usize>, text: Option<String>) -> Option<usize> {
+        let Some(text) = text.filter(|text| !text.contains("__cplusplus")) else { return around };
+        let depth = around.map_or(0, |around| self.conditions[around].depth) + 1;
+        self.conditions.push(Condition { text, around, depth });
+        Some(self.conditions.len() - 1)
     }
 
     /// The gate of what stands on a line, counted from one.
-    pub(crate) fn of_line(&self, line: u32) -> Option<String> {
-        let index = usize::try_from(line).ok()?.checked_sub(1)?;
-        self.0.get(index)?.clone()
+    pub(crate) fn of_line(&self, line: u32) -> Result<Option<String>> {
+        let index = usize::try_from(line).ok().and_then(|line| line.checked_sub(1));
+        let Some(innermost) = index.and_then(|index| *self.lines.get(index)?) else {
+            return Ok(None);
+        };
+        let depth = self.conditions[innermost].depth;
+        if depth > Self::MOST {
+            bail!(
+                "it stands below {depth} conditions (#if, #elif, #else), and a record has at most {}: move it out of \
+                 some of them",
+                Self::MOST
+            );
+        }
+        let mut texts = Vec::with_capacity(depth);
+        let mut next = Some(innermost);
+        while let Some(Condition { text, around, .. }) = next.map(|it| &self.conditions[it]) {
+            texts.push(text.as_str());
+            next = *around;
+        }
+        texts.reverse();
+        Ok(Some(texts.join(" && ")))
     }
 }
 
 /// The branch of a conditional that is being read.
-#[derive(Default)]
 struct Branch {
-    /// The conditions of the branches before it, which do not hold in this one.
-    earlier: Vec<String>,
+    /// The conditions around it, and those of the branches before it.
+    around: Option<usize>,
     condition: Option<String>,
-}
-
-impl Branch {
-    fn new(condition: String) -> Self {
-        Self { earlier: Vec::new(), condition: Some(condition) }
-    }
-
-    fn next(&mut self, condition: Option<String>) {
-        self.earlier.extend(self.condition.take());
-        self.condition = condition;
-    }
-
-    /// Without those that ask for C++, as which the headers are always read.
-    fn conditions(&self) -> impl Iterator<Item = String> {
-        let earlier = self.earlier.iter().map(|condition| format!("!({condition})"));
-        earlier.chain(self.condition.clone()).filter(|condition| !condition.contains("__cplusplus"))
-    }
+    /// Its own condition, or if it has none, the one around it.
+    innermost: Option<usize>,
 }
 
 /// A condition without the parentheses around all of it.
@@ -83,11 +126,12 @@ fn plain(mut condition: &str) -> String {
 pub(super) fn is_balanced(text: &str) -> bool {
     let mut open = Vec::new();
     let mut quote = None;
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
+    let mut characters = text.char_indices();
+    while let Some((at, character)) = characters.next() {
         match (quote, character) {
             (Some(_), '\\') => drop(characters.next()),
             (Some(end), _) => quote = quote.filter(|_| character != end),
+            (None, '\'') if is_in_number(&text[..at]) => {}
             (None, '"' | '\'') => quote = Some(character),
             (None, '(') => open.push(')'),
             (None, '[') => open.push(']'),
@@ -132,6 +176,11 @@ pub(super) fn macros(text: &str) -> impl Iterator<Item = MacroDefinition> {
     )
 }
 
+/// Whether names and numbers contain this character.
+fn is_of_name(character: char) -> bool {
+    character.is_alphanumeric() || character == '_' || character == '$'
+}
+
 struct Directive {
     name: String,
     rest: String,
@@ -139,7 +188,8 @@ struct Directive {
 
 /// The directive that begins on each line.
 fn directives(text: &str) -> Vec<Option<Directive>> {
-    let text = without_comments(text);
+    // Clang ends a line at a carriage return, too.
+    let text = without_comments(&text.replace("\r\n", "\n").replace('\r', "\n"));
     let mut lines = text.lines();
     let mut directives = Vec::new();
     while let Some(line) = lines.next() {
@@ -158,7 +208,9 @@ fn directives(text: &str) -> Vec<Option<Directive>> {
 }
 
 fn directive(line: &str) -> Option<Directive> {
-    let line = line.trim_start_matches('\u{feff}').trim_start().strip_prefix('#')?.trim_start();
+    let line = line.trim_start_matches('\u{feff}').trim_start();
+    // `%:` is the digraph.
+    let line = line.strip_prefix('#').or_else(|| line.strip_prefix("%:"))?.trim_start();
     let (name, rest) =
         line.split_at(line.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(line.len()));
     let rest = rest.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -171,7 +223,9 @@ fn without_comments(text: &str) -> String {
     let mut rest = text;
     while let Some(character) = rest.chars().next() {
         let length = if rest.starts_with("//") {
-            rest.find('\n').unwrap_or(rest.len())
+            let length = line_comment(rest);
+            plain.extend(rest[..length].chars().filter(|character| *character == '\n'));
+            length
         } else if let Some(comment) = rest.strip_prefix("/*") {
             let length = comment.find("*/").map_or(rest.len(), |end| end + 4);
             plain.push(' ');
@@ -179,6 +233,8 @@ fn without_comments(text: &str) -> String {
             length
         } else {
             let length = match character {
+                // It separates digits.
+                '\'' if is_in_number(&plain) => 1,
                 '"' | '\'' => quoted(rest, character),
                 _ => character.len_utf8(),
             };
@@ -188,6 +244,24 @@ fn without_comments(text: &str) -> String {
         rest = &rest[length..];
     }
     plain
+}
+
+/// The length of the `//` comment that a text begins with. A backslash at the end of its line continues it.
+fn line_comment(text: &str) -> usize {
+    let ends = text.match_indices('\n').map(|(at, _)| at);
+    let is_end = |at: &usize| !text[..*at].trim_end_matches([' ', '\t']).ends_with('\\');
+    ends.into_iter().find(is_end).unwrap_or(text.len())
+}
+
+/// Whether an apostrophe behind this text separates digits (`1'000`). It does not behind the prefix of a character:
+/// `L'a'`, `u8'a'`.
+fn is_in_number(text: &str) -> bool {
+    text.ends_with(is_of_name) && !ends_with_prefix(text)
+}
+
+fn ends_with_prefix(text: &str) -> bool {
+    let last = text.rsplit(|c: char| !is_of_name(c)).next();
+    last.is_some_and(|last| ["L", "u", "U", "u8"].contains(&last))
 }
 
 /// The length of the string or character that a text begins with. An apostrophe that is none, such as that of an
@@ -245,7 +319,7 @@ mod tests {
         let gates = Gates::read(text);
         let marked = text.lines().zip(1..).filter_map(|(line, number)| {
             let mark = line.trim().strip_prefix('@')?;
-            Some((mark.to_owned(), gates.of_line(number)))
+            Some((mark.to_owned(), gates.of_line(number).unwrap()))
         });
         marked.collect()
     }
@@ -293,5 +367,62 @@ mod tests {
                 some("f", "!defined(E)"),
             ]
         );
+    }
+
+    /// An apostrophe in a number is no character, and one before a letter's prefix is.
+    #[test]
+    fn digits_may_be_separated() {
+        assert!(is_balanced("1'000'0") && is_balanced("(L'(')") && !is_balanced("(u8')'"));
+        let text = "#define A 1'000 // it's\n#define B 0x1'F\n#define C L'\"' /* c */\n";
+        let bodies: Vec<String> = macros(text).map(|it| it.body).collect();
+        assert_eq!(bodies, ["1'000", "0x1'F", "L'\"'"]);
+    }
+
+    #[test]
+    fn branches_may_ask_for_a_definition() {
+        let text = "#if A\n@a\n#elifdef B\n@b\n#elifndef C\n@c\n#else\n@d\n#endif\n@e\n";
+        assert_eq!(
+            gates(text),
+            [
+                some("a", "A"),
+                some("b", "!(A) && defined(B)"),
+                some("c", "!(A) && !(defined(B)) && !defined(C)"),
+                some("d", "!(A) && !(defined(B)) && !(!defined(C))"),
+                none("e"),
+            ]
+        );
+    }
+
+    #[test]
+    fn lines_and_directives_are_found_as_clang_finds_them() {
+        for text in [
+            // A comment that goes on in the next line hides its directive.
+            "// comment \\\n#if X\n@a\n#if A\n@b\n#endif\n@c",
+            "// comment \\ \t\n#if X\n@a\n#if A\n@b\n#endif\n@c",
+            "\n\n@a\n%:if A\n@b\n%:  endif\n@c",
+        ] {
+            assert_eq!(gates(text), [none("a"), some("b", "A"), none("c")], "{text}");
+            let text = text.replace('\n', "\r");
+            let read = Gates::read(&text);
+            assert_eq!(read.of_line(5).unwrap().as_deref(), Some("A"), "{text:?}");
+            assert_eq!(read.of_line(7).unwrap(), None, "{text:?}");
+        }
+    }
+
+    /// What is nested deeply takes no more than its lines, and an item in it is refused.
+    #[test]
+    fn deep_conditions_are_refused_at_their_items() {
+        const DEPTH: usize = 100_000;
+        let text = format!("{}@a\n{}@b\n", "#if A\n".repeat(DEPTH), "#endif\n".repeat(DEPTH));
+        let read = Gates::read(&text);
+        assert!(read.conditions.len() == DEPTH && read.lines.len() == 2 * DEPTH + 2);
+        let line = |line: usize| read.of_line(u32::try_from(line).unwrap());
+        assert!(line(64).unwrap().is_some());
+        let error = line(DEPTH + 1).unwrap_err().to_string();
+        assert!(error.contains("below 100000 conditions"), "{error}");
+        assert_eq!(line(2 * DEPTH + 2).unwrap(), None);
+        let branches =
+            Gates::read(&format!("#if A\n{}@a\n#endif\n@b\n", "#elif A\n".repeat(DEPTH)));
+        assert!(branches.of_line(u32::try_from(DEPTH + 2).unwrap()).is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask surface`: what each release of the WDK has in wsk.h, recorded below `headers/records`.
 
+mod definitions;
 mod file;
 mod gates;
 mod history;
@@ -21,7 +22,7 @@ use anyhow::{Context, Result, bail};
 
 pub(crate) use self::history::History;
 pub(crate) use self::read::{HEADER, Header, is_named, read};
-pub(crate) use self::reader::{alignment_of_its_own, integer};
+pub(crate) use self::reader::{alignment_of_its_own, integer, is_no_declaration, member_of_cpp};
 pub(crate) use self::records::{Record, Records};
 pub(crate) use self::spelling::is_ptr32;
 pub(crate) use self::windows::{Releases, WindowsRelease};
@@ -47,11 +48,13 @@ pub struct Args {
     check: bool,
 }
 
-/// The condition of each line of a header's text, in the spelling of the records: no include guard, no C++.
+/// The condition of each line of a header's text, in the spelling of the records: no include guard, no C++. For a line
+/// below more conditions than a record can have, the reason.
 #[must_use]
 pub fn conditions(text: &str) -> Vec<Option<String>> {
     let gates = gates::Gates::read(text);
-    text.lines().zip(1..).map(|(_, line)| gates.of_line(line)).collect()
+    let of_line = |line| gates.of_line(line).unwrap_or_else(|error| Some(error.to_string()));
+    text.lines().zip(1..).map(|(_, line)| of_line(line)).collect()
 }
 
 /// The source that clang reads for a header's text: it includes the header, and has constants for the values of its

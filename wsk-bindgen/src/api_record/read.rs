@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use clang::diagnostic::Severity;
 use clang::{Clang, Index, TranslationUnit, Unsaved};
 
+use super::definitions::Definitions;
 use super::gates::{Gates, is_balanced, macros};
 use super::items::{Items, SAMPLES};
 use super::reader::Reader;
@@ -86,7 +87,7 @@ fn read_one(clang: &Clang, tree: &IncludeTree, processor: Processor) -> Result<H
         .parse()
         .with_context(|| format!("clang cannot read {}", tree.name))?;
     let rejected = check(&unit, tree)?;
-    let mut reader = Reader::new(Gates::read(&text), rejected);
+    let mut reader = Reader::new(Gates::read(&text), Definitions::read(&text), rejected);
     reader.entities(&unit.get_entity().get_children())?;
     reader.finish()
 }
@@ -102,6 +103,7 @@ pub(super) fn value_of(name: &str, parameters: Option<usize>) -> String {
 pub(super) fn wrapper(text: &str) -> String {
     let mut wrapper = format!("#include <ntddk.h>\n#include <{HEADER}>\n");
     let mut names = BTreeSet::new();
+    let definitions = Definitions::read(text);
     for definition in macros(text) {
         let (name, count) = (&definition.name, definition.parameters);
         let is_new_name = names.insert(name.clone());
@@ -113,8 +115,8 @@ pub(super) fn wrapper(text: &str) -> String {
         if is_new_name {
             let _ = writeln!(wrapper, "extern int {DEFINED}{name};");
         }
-        // The lines below would be read as a part of what is not balanced.
-        if is_balanced(&definition.body) {
+        // The lines below would be read as a part of what is not balanced, and the value of `__LINE__` would be theirs.
+        if is_balanced(&definition.body) && !definitions.depends_on_its_place(name) {
             let value = match count {
                 None => name.clone(),
                 Some(count) => {
@@ -148,8 +150,7 @@ fn check(unit: &TranslationUnit<'_>, tree: &IncludeTree) -> Result<BTreeSet<u32>
         }
     }
     if !errors.is_empty() {
-        errors.extend(libclang::hint());
-        bail!("{} cannot be read\nclang reported:\n{}", tree.name, errors.join("\n"));
+        bail!("{} cannot be read\nclang reported:\n{}", tree.name, libclang::errors(errors));
     }
     Ok(rejected)
 }

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clang::token::Token;
 use clang::{Entity, EntityKind, EvaluationResult, Type, TypeKind};
 
+use super::definitions::Definitions;
 use super::gates::Gates;
 use super::items::{Field, Item, ItemKind, Items, Macro, Number, Parameter, Signature, Structure};
 use super::read::{DEFINED, HEADER, Header, RELEASES, VALUE, is_named, value_of};
@@ -15,6 +16,8 @@ use super::spelling::Spelling;
 /// The items read so far.
 pub(super) struct Reader<'tu> {
     gates: Gates,
+    /// The names of the definitions that were found in the header's text.
+    definitions: Definitions,
     spelling: Spelling<'tu>,
     items: Items,
     targets: BTreeMap<String, u64>,
@@ -31,9 +34,10 @@ pub(super) struct Reader<'tu> {
 }
 
 impl<'tu> Reader<'tu> {
-    pub(super) fn new(gates: Gates, rejected: BTreeSet<u32>) -> Self {
+    pub(super) fn new(gates: Gates, definitions: Definitions, rejected: BTreeSet<u32>) -> Self {
         Self {
             gates,
+            definitions,
             spelling: Spelling::default(),
             items: Items::new(),
             targets: BTreeMap::new(),
@@ -76,7 +80,7 @@ impl<'tu> Reader<'tu> {
     }
 
     fn entity(&mut self, entity: Entity<'tu>, name: &str, line: u32) -> Result<()> {
-        let gate = self.gates.of_line(line);
+        let gate = self.gates.of_line(line)?;
         let (name, kind) = match entity.get_kind() {
             // The project's own headers have macros of their own.
             EntityKind::MacroDefinition if name.starts_with("WSK_HEADERS_") => return Ok(()),
@@ -97,10 +101,12 @@ impl<'tu> Reader<'tu> {
                 };
                 (name, self.definition(entity)?)
             }
-            EntityKind::TypedefDecl => match self.typedef(entity, name)? {
-                Some(kind) => (name.to_owned(), kind),
-                None => return Ok(()),
-            },
+            EntityKind::TypedefDecl | EntityKind::TypeAliasDecl => {
+                match self.typedef(entity, name)? {
+                    Some(kind) => (name.to_owned(), kind),
+                    None => return Ok(()),
+                }
+            }
             EntityKind::FunctionDecl => {
                 let ty = entity.get_type().context("it has no type")?;
                 let parameters = entity.get_arguments().unwrap_or_default();
@@ -110,7 +116,8 @@ impl<'tu> Reader<'tu> {
                 let of = self.spelling.of(&entity.get_type().context("it has no type")?);
                 (name.to_owned(), ItemKind::Variable { of })
             }
-            _ => return Ok(()),
+            kind if is_no_declaration(kind) => return Ok(()),
+            kind => bail!("it is a {kind:?} of C++, which a record cannot have"),
         };
         self.items.entry(name).or_insert(Item { gate, kind });
         Ok(())
@@ -170,6 +177,9 @@ impl<'tu> Reader<'tu> {
             });
             return Ok(ItemKind::Enumeration { values: values.collect() });
         }
+        if let Some(member) = entity.get_children().iter().find_map(member_of_cpp) {
+            bail!("it has a {member}, which a record cannot have");
+        }
         let ty = entity.get_type().context("it has no type")?;
         let mut fields = Vec::new();
         self.fields(&ty, 0, &mut fields)?;
@@ -196,7 +206,7 @@ impl<'tu> Reader<'tu> {
             if let Some(width) = field.get_bit_field_width() {
                 let _ = write!(ty, " bits {}+{width}", bits % 8);
             }
-            let gate = self.gates.of_line(line(&field));
+            let gate = self.gates.of_line(line(&field))?;
             fields.push(Field { at, name, ty, gate });
         }
         Ok(())
@@ -243,17 +253,18 @@ impl<'tu> Reader<'tu> {
             for enumerator in entity.get_children() {
                 let value = enumerator_value(entity, &enumerator);
                 let (Some(name), Some(value)) = (enumerator.get_name(), value) else { continue };
-                let gate = self.gates.of_line(line(&enumerator));
+                let gate = self.gates.of_line(line(&enumerator))?;
                 self.items.entry(name).or_insert(Item { gate, kind: ItemKind::Constant { value } });
             }
         }
         for (name, (entity, gate)) in &self.macros {
-            if !self.defined.contains(name) {
+            if !self.defined.contains(name) && self.definitions.has(name) {
                 // It is undefined again.
                 continue;
             }
             let tokens = || entity.get_range().map(|range| range.tokenize()).unwrap_or_default();
             let parameters = entity.is_function_like_macro().then(|| parameters(&tokens()));
+            // One with letters that only clang accepts has no constant, and is not lost.
             let value = self.values.get(&value_of(name, parameters)).copied();
             let kind = match (parameters, value) {
                 (Some(_), sample) => ItemKind::Macro(Macro { parameters, sample }),
@@ -269,6 +280,30 @@ impl<'tu> Reader<'tu> {
         ensure!(!self.items.is_empty(), "{HEADER} declares nothing");
         Ok(Header { items: self.items, targets: self.targets })
     }
+}
+
+/// Whether clang lists entities of this kind beside the declarations: directives, assertions, stray semicolons.
+pub(crate) fn is_no_declaration(kind: EntityKind) -> bool {
+    matches!(
+        kind,
+        EntityKind::MacroDefinition
+            | EntityKind::MacroExpansion
+            | EntityKind::InclusionDirective
+            | EntityKind::StaticAssert
+            | EntityKind::NullStmt
+    )
+}
+
+/// The member of a structure that C does not have.
+pub(crate) fn member_of_cpp(member: &Entity<'_>) -> Option<String> {
+    let what = match member.get_kind() {
+        EntityKind::BaseSpecifier => "base class",
+        EntityKind::Method | EntityKind::Constructor | EntityKind::Destructor => "method",
+        EntityKind::ConversionFunction | EntityKind::FunctionTemplate => "method",
+        EntityKind::VarDecl => "static member",
+        _ => return None,
+    };
+    Some(format!("{what} of C++ ({})", member.get_name().unwrap_or_default()))
 }
 
 /// The value of a constant, if it is an integer of at most 64 bits. Pointers and floating-point numbers are none.

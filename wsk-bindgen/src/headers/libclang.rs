@@ -1,5 +1,6 @@
 //! libclang, which bindgen loads at run time.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
@@ -63,7 +64,7 @@ fn too_old(version: &str) -> String {
 
 /// The advice for errors in a WDK's headers that may come from libclang: versions before 16 reject a use of `__ptr32`
 /// in the newest wdm.h, and version 18 declares arm64's `__prefetch` differently from most kits.
-pub(crate) fn hint() -> Option<String> {
+fn hint() -> Option<String> {
     let version = bindgen::clang_version();
     let is_old = version.parsed.is_some_and(|(major, _)| major < SUFFICIENT);
     is_old.then(|| {
@@ -74,6 +75,26 @@ pub(crate) fn hint() -> Option<String> {
             remedy()
         )
     })
+}
+
+/// Clang's errors as lines: each once, the likely cause of the others before them, of many only the first, and the
+/// advice if there is any.
+pub(crate) fn errors(errors: Vec<String>) -> String {
+    const MOST: usize = 20;
+    let mut seen = BTreeSet::new();
+    let mut lines = errors;
+    lines.retain(|line| seen.insert(line.clone()));
+    // A header that is missing, or that includes itself.
+    let is_cause =
+        |line: &String| [": fatal error: ", "#include"].iter().any(|it| line.contains(it));
+    lines.sort_by_key(|line| !is_cause(line));
+    if lines.len() > MOST {
+        let more = lines.len() - MOST;
+        lines.truncate(MOST);
+        lines.push(format!("… and {more} more errors"));
+    }
+    lines.extend(hint());
+    lines.join("\n")
 }
 
 /// The advice for selecting another libclang.
@@ -105,6 +126,15 @@ mod tests {
         assert!(message.contains("`libclang1-19`"));
         assert!(message.contains("--setup"));
         assert!(message.contains("no libclang.so"));
+    }
+
+    #[test]
+    fn of_many_errors_the_first_are_shown_once() {
+        let many = (0..50).flat_map(|number| [format!("error {number}"), "the same".to_owned()]);
+        let text = super::errors(many.collect());
+        assert_eq!(text.matches("the same").count(), 1, "{text}");
+        assert!(text.contains("error 18\n… and 31 more errors"), "{text}");
+        assert!(!super::errors(vec!["one".to_owned()]).contains("more errors"));
     }
 
     #[test]

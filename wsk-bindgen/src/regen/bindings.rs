@@ -13,7 +13,9 @@ use xshell::{Shell, cmd};
 use super::GeneratedFile;
 use super::advice::Age;
 use super::bindings_config::{BindingsConfig, ItemConfig};
-use super::catalogue::{Catalogue, Layout, attributes, last_segment, replaced_declaration};
+use super::catalogue::{
+    BY_HAND, Catalogue, Layout, attributes, last_segment, replaced_declaration,
+};
 use super::check;
 use super::clang::{self, Headers};
 use super::since;
@@ -28,12 +30,12 @@ pub(crate) fn files(
     config: &BindingsConfig,
     age: Age<'_>,
 ) -> Result<Vec<GeneratedFile>> {
-    let Headers { items, macros, typedefs } = headers;
+    let Headers { items, macros, declared } = headers;
     let catalogue = Catalogue::new(items, config)?;
     let writer = BindingsWriter::new(&catalogue, config);
-    check::nothing_is_missing(&catalogue, &macros, config, age)?;
+    check::nothing_is_missing(&catalogue, &macros, &declared, config, age)?;
     check::tables_are_whole(&catalogue)?;
-    check::everything_is_documented(&catalogue, &macros, &typedefs, &writer.kept, config, age)?;
+    check::everything_is_documented(&catalogue, &macros, &declared, &writer.kept, config, age)?;
 
     Ok(vec![
         writer.module("wsk.rs", "wsk.h", &config.wsk, NETIO)?,
@@ -151,7 +153,7 @@ impl<'a> BindingsWriter<'a> {
             let ty = self.resolved(&alias.ty);
             return Ok(quote! { #docs pub type #ident = #ty; });
         }
-        bail!("the headers declare it in a form that the bindings cannot express")
+        bail!("the headers declare it in a form that the bindings cannot express: {BY_HAND}")
     }
 
     fn function(&self, function: &syn::ForeignItemFn, item: &ItemConfig) -> Result<TokenStream> {
@@ -205,9 +207,7 @@ impl<'a> BindingsWriter<'a> {
         item: &ItemConfig,
     ) -> Result<String> {
         if let Some(what) = replaced_declaration(field) {
-            bail!(
-                "it has {what}, which the bindings cannot express: write it by hand in wsk-sys, and set `by_hand`"
-            );
+            bail!("it has {what}, which the bindings cannot express: {BY_HAND}");
         }
         if let Some(text) = item.fields.get(field) {
             return Ok(text.clone());

@@ -13,6 +13,10 @@ use syn::{Attribute, Expr, ForeignItem, Item, Lit, Meta, Stmt, Token, Type};
 
 use super::bindings_config::BindingsConfig;
 
+/// What to do with an item that the bindings cannot have.
+pub(crate) const BY_HAND: &str =
+    "write it by hand in wsk-sys, and set `by_hand` for it in headers/bindings.toml";
+
 /// The definitions of the headers.
 #[derive(Default)]
 pub(crate) struct Catalogue {
@@ -48,19 +52,23 @@ impl Catalogue {
                 continue;
             }
             names.visit_item_mut(&mut item);
-            catalogue.insert(item)?;
+            catalogue.insert(item, config)?;
         }
         Ok(catalogue)
     }
 
-    fn insert(&mut self, item: Item) -> Result<()> {
+    fn insert(&mut self, item: Item, config: &BindingsConfig) -> Result<()> {
+        let is_by_hand =
+            |name: &str| config.items().any(|(item, entry)| item == name && entry.by_hand);
         match item {
             Item::Struct(item) if is_bindgens(&item.ident) => {}
             Item::Struct(item) => drop(self.structs.insert(item.ident.to_string(), item)),
             Item::Union(item) => drop(self.unions.insert(item.ident.to_string(), item)),
             Item::Type(item) => {
                 let name = item.ident.to_string();
-                no_attributes(&name, &item.attrs)?;
+                if !is_by_hand(&name) {
+                    no_attributes(&name, &item.attrs)?;
+                }
                 // `typedef struct _X { … } X` became `type X = X`.
                 if last_segment(&item.ty).as_deref() != Some(&name) {
                     self.aliases.insert(name, item);
@@ -80,12 +88,14 @@ impl Catalogue {
                     match item {
                         ForeignItem::Fn(item) => {
                             let name = item.sig.ident.to_string();
-                            let abi = abi.as_deref().unwrap_or("C");
-                            ensure!(
-                                abi == "C",
-                                "{name} has another calling convention than C: {abi}"
-                            );
-                            no_attributes(&name, &item.attrs)?;
+                            if !is_by_hand(&name) {
+                                let abi = abi.as_deref().unwrap_or("C");
+                                ensure!(
+                                    abi == "C",
+                                    "{name} has another calling convention than C, {abi}: {BY_HAND}"
+                                );
+                                no_attributes(&name, &item.attrs)?;
+                            }
                             self.functions.insert(item.sig.ident.to_string(), item);
                         }
                         ForeignItem::Static(item) => {
@@ -166,7 +176,7 @@ fn no_attributes(name: &str, attributes: &[Attribute]) -> Result<()> {
     match unknown {
         None => Ok(()),
         Some(unknown) => bail!(
-            "bindgen gives {name} `{}`, which the bindings do not carry",
+            "bindgen gives {name} `{}`, which the bindings do not carry: {BY_HAND}",
             unknown.to_token_stream().to_string().replace(' ', "")
         ),
     }
@@ -191,7 +201,7 @@ pub(crate) fn attributes(attributes: &[Attribute]) -> Result<TokenStream> {
     ensure!(has("C"), "bindgen gives it no `repr(C)`");
     ensure!(
         !has("packed") || !has("align"),
-        "it is both packed and aligned, which Rust cannot express: write it by hand in wsk-sys, and set `by_hand`"
+        "it is both packed and aligned, which Rust cannot express: {BY_HAND}"
     );
     let unknown = representations
         .iter()
@@ -210,6 +220,7 @@ pub(crate) fn replaced_declaration(field: &str) -> Option<&'static str> {
         ("_bindgen_align", "an alignment of bit-fields"),
         ("_bitfield_", "bit-fields"),
         ("_address", "a structure without members, of one byte in C++"),
+        ("_unused", "no members in the headers, which only declare it"),
     ]
     .into_iter()
     .find_map(|(prefix, what)| field.starts_with(prefix).then_some(what))

@@ -7,6 +7,8 @@ use anyhow::{Result, bail};
 use super::advice::Age;
 use super::bindings_config::{BindingsConfig, ItemConfig};
 use super::catalogue::{Catalogue, last_segment};
+use super::evaluate::Declared;
+use crate::api_record::HEADER;
 
 /// Macros in WSK's name space that are not part of its API.
 const NOT_SURFACE: [&str; 2] = ["WSKAPI", "WSK_SO_BASE"];
@@ -15,12 +17,15 @@ const NOT_SURFACE: [&str; 2] = ["WSKAPI", "WSK_SO_BASE"];
 pub(crate) fn nothing_is_missing(
     catalogue: &Catalogue,
     macros: &BTreeSet<String>,
+    declared: &Declared,
     config: &BindingsConfig,
     age: Age<'_>,
 ) -> Result<()> {
     let missing: Vec<&str> = config
         .items()
         .filter(|(name, item)| !exists(catalogue, macros, name, item))
+        // bindgen does not have all that is written by hand.
+        .filter(|(name, item)| !(item.by_hand && declared.lines.contains_key(*name)))
         .map(|(name, _)| name.as_str())
         .collect();
     if missing.is_empty() {
@@ -99,7 +104,7 @@ pub(crate) fn tables_are_whole(catalogue: &Catalogue) -> Result<()> {
 pub(crate) fn everything_is_documented(
     catalogue: &Catalogue,
     macros: &BTreeSet<String>,
-    typedefs: &BTreeSet<String>,
+    declared: &Declared,
     kept: &BTreeSet<&str>,
     config: &BindingsConfig,
     age: Age<'_>,
@@ -112,7 +117,8 @@ pub(crate) fn everything_is_documented(
         is_wsk(name) && !name.starts_with("WSK_HEADERS_") && !NOT_SURFACE.contains(&name.as_str())
     });
     let unknown: BTreeSet<&String> = macros
-        .chain(typedefs)
+        .chain(&declared.typedefs)
+        .chain(&declared.functions)
         .chain(catalogue.structs.keys())
         .chain(catalogue.unions.keys())
         .chain(catalogue.constants.keys())
@@ -121,9 +127,14 @@ pub(crate) fn everything_is_documented(
         .filter(|name| !kept.contains(name.as_str()))
         .collect();
     if !unknown.is_empty() {
+        let line =
+            |name: &&String| Some(format!("{HEADER}:{}: {name}", declared.lines.get(*name)?));
+        let lines: Vec<String> = unknown.iter().filter_map(line).collect();
         let names = unknown.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
         bail!(
-            "headers/bindings.toml does not describe {names}.\n{}",
+            "headers/bindings.toml does not describe {names}.\n{}{}{}",
+            lines.join("\n"),
+            if lines.is_empty() { "" } else { "\n" },
             age.advice("Add an entry for each: what it is, since when, at which IRQL, and Microsoft's page.")
         );
     }

@@ -16,10 +16,10 @@ use crate::headers::{Arguments, IncludeTree, Processor};
 pub(crate) struct Headers {
     /// bindgen's items.
     pub(crate) items: Vec<syn::Item>,
-    /// Declarations without an item of bindgen: every macro, and the inline functions of wsk.h.
+    /// Every macro.
     pub(crate) macros: BTreeSet<String>,
-    /// The typedefs of wsk.h.
-    pub(crate) typedefs: BTreeSet<String>,
+    /// The functions and typedefs of wsk.h.
+    pub(crate) declared: Declared,
 }
 
 /// The input of clang.
@@ -73,9 +73,7 @@ pub(crate) fn read(
         Err(error) => bail!("bindgen failed on {} for {}:\n{error}", tree.name, processor.name()),
     };
     let items = syn::parse_file(&bindings).context("bindgen's output is not Rust")?.items;
-    let mut macros = macros.take();
-    macros.extend(declared.inline_functions.iter().cloned());
-    Ok(Headers { items, macros, typedefs: declared.typedefs.clone() })
+    Ok(Headers { items, macros: macros.take(), declared: declared.clone() })
 }
 
 /// The input of clang. bindgen evaluates constants, not macros with casts in them, and neither sizes

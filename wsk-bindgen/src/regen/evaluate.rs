@@ -8,7 +8,7 @@ use std::thread;
 
 use anyhow::{Context, Result, bail};
 use clang::diagnostic::{Diagnostic, Severity};
-use clang::{Clang, Entity, EntityKind, Index, TranslationUnit, Unsaved};
+use clang::{Clang, EntityKind, Index, TranslationUnit, Unsaved};
 
 use super::advice::Age;
 use super::bindings_config::BindingsConfig;
@@ -21,12 +21,15 @@ use crate::headers::{Arguments, IncludeTree, Processor, libclang};
 /// Constants without a cast, which show whether an item of `bindings.toml` is an integer.
 const INTEGER: &str = "WSK_SYS_INTEGER_";
 
-/// The declarations of wsk.h that bindgen does not report.
-#[derive(Default)]
+/// Declarations of wsk.h, some of which bindgen does not report.
+#[derive(Clone, Default)]
 pub(crate) struct Declared {
-    pub(crate) inline_functions: BTreeSet<String>,
+    /// bindgen passes over those with a body, those that are static, and those with another calling convention.
+    pub(crate) functions: BTreeSet<String>,
     /// All typedefs: bindgen's output does not say which of them are of wsk.h.
     pub(crate) typedefs: BTreeSet<String>,
+    /// The line of each.
+    pub(crate) lines: BTreeMap<String, u32>,
 }
 
 /// Fails with one message for all errors of the headers.
@@ -83,8 +86,7 @@ fn check_for(
     }
     let of = format!("{} for {}", tree.name, processor.name());
     if !in_headers.is_empty() {
-        in_headers.extend(libclang::hint());
-        bail!("{of} cannot be read\nclang reported:\n{}", in_headers.join("\n"));
+        bail!("{of} cannot be read\nclang reported:\n{}", libclang::errors(in_headers));
     }
     for name in no_integers(&unit, config) {
         without_value.entry(name).or_insert_with(|| "it is no integer".to_owned());
@@ -159,25 +161,28 @@ fn no_integers(unit: &TranslationUnit<'_>, config: &BindingsConfig) -> BTreeSet<
 }
 
 fn declarations(unit: &TranslationUnit<'_>, declared: &mut Declared) {
-    let is_ours = |entity: &Entity<'_>| {
-        let place = entity.get_location().map(|place| place.get_expansion_location());
-        let file = place.and_then(|place| place.file);
-        file.is_some_and(|file| is_named(&file.get_path(), HEADER))
-    };
     let mut entities = unit.get_entity().get_children();
     while let Some(entity) = entities.pop() {
-        match entity.get_kind() {
-            // `extern "C" { … }`
-            EntityKind::LinkageSpec | EntityKind::UnexposedDecl => {
-                entities.extend(entity.get_children());
-            }
-            EntityKind::FunctionDecl if is_ours(&entity) && entity.is_inline_function() => {
-                declared.inline_functions.extend(entity.get_name());
-            }
-            EntityKind::TypedefDecl if is_ours(&entity) => {
-                declared.typedefs.extend(entity.get_name());
+        let kind = entity.get_kind();
+        // `extern "C" { … }`
+        if matches!(kind, EntityKind::LinkageSpec | EntityKind::UnexposedDecl) {
+            entities.extend(entity.get_children());
+            continue;
+        }
+        let place = entity.get_location().map(|place| place.get_expansion_location());
+        let Some((place, file)) = place.and_then(|place| Some((place, place.file?))) else {
+            continue;
+        };
+        let Some(name) = entity.get_name().filter(|_| is_named(&file.get_path(), HEADER)) else {
+            continue;
+        };
+        match kind {
+            EntityKind::FunctionDecl => drop(declared.functions.insert(name.clone())),
+            EntityKind::TypedefDecl | EntityKind::TypeAliasDecl => {
+                declared.typedefs.insert(name.clone());
             }
             _ => {}
         }
+        declared.lines.entry(name).or_insert(place.line);
     }
 }

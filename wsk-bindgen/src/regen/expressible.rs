@@ -1,11 +1,21 @@
-//! Declarations that the bindings cannot express: bindgen gives them private types, or silently another layout.
+//! Declarations that the bindings cannot express: bindgen gives them private types, or silently another layout,
+//! signature or name.
 
 use clang::{Entity, EntityKind, Type, TypeKind};
 
 use super::bindings_config::{BindingsConfig, ItemConfig};
-use crate::api_record::{HEADER, alignment_of_its_own, is_named, is_ptr32};
+use super::layout;
+use crate::api_record::{
+    HEADER, alignment_of_its_own, is_named, is_no_declaration, is_ptr32, member_of_cpp,
+};
 
-/// Each such part of the declarations that the bindings are to have, by its name.
+/// The names of Rust's own types, which bindgen takes for these and does not declare.
+const OF_RUST: [&str; 17] = [
+    "bool", "char", "f32", "f64", "i128", "i16", "i32", "i64", "i8", "isize", "str", "u128", "u16",
+    "u32", "u64", "u8", "usize",
+];
+
+/// Each such part of the declarations that the bindings are to have, by its place and its name.
 pub(super) fn inexpressible(root: &Entity<'_>, config: &BindingsConfig) -> Vec<String> {
     let mut found = Vec::new();
     let mut entities = root.get_children();
@@ -15,15 +25,26 @@ pub(super) fn inexpressible(root: &Entity<'_>, config: &BindingsConfig) -> Vec<S
             EntityKind::LinkageSpec | EntityKind::UnexposedDecl => {
                 entities.extend(entity.get_children());
             }
+            kind if is_no_declaration(kind) => {}
             _ if is_generated(&entity, config) => {
-                declaration(&entity, &entity.get_name().unwrap_or_default(), &mut found);
+                let mut problems = Problems { found: Vec::new() };
+                problems.declaration(&entity, &entity.get_name().unwrap_or_default());
+                let place = place(&entity);
+                found.extend(problems.found.into_iter().map(|problem| (place.clone(), problem)));
             }
             _ => {}
         }
     }
     found.sort();
     found.dedup();
-    found
+    found.into_iter().map(|((file, line), problem)| format!("{file}:{line}: {problem}")).collect()
+}
+
+fn place(entity: &Entity<'_>) -> (String, u32) {
+    let place = entity.get_location().map(|place| place.get_expansion_location());
+    let file = place.and_then(|place| place.file).map(|file| file.get_path());
+    let name = file.as_deref().and_then(|file| file.file_name()?.to_str()).unwrap_or(HEADER);
+    (name.to_owned(), place.map_or(0, |place| place.line))
 }
 
 /// Whether a declaration becomes a part of the bindings.
@@ -38,38 +59,84 @@ fn is_generated(entity: &Entity<'_>, config: &BindingsConfig) -> bool {
     file.is_some_and(|file| is_named(&file.get_path(), HEADER))
 }
 
-fn declaration(entity: &Entity<'_>, name: &str, found: &mut Vec<String>) {
-    match entity.get_kind() {
-        EntityKind::StructDecl | EntityKind::UnionDecl => structure(entity, name, found),
-        EntityKind::TypedefDecl => {
-            if let Some(align) = alignment_of_its_own(entity) {
-                found.push(format!(
-                    "{name} has an alignment of its own, of {align} bytes, which a type alias has not"
-                ));
-            }
-            let ty = entity.get_typedef_underlying_type();
-            if ty.is_some_and(|ty| contains_ptr32(&ty)) {
-                found.push(format!("{name} has a `__ptr32` pointer"));
-            }
-        }
-        EntityKind::FunctionDecl | EntityKind::VarDecl
-            if entity.get_type().is_some_and(|ty| contains_ptr32(&ty)) =>
-        {
-            found.push(format!("{name} has a `__ptr32` pointer"));
-        }
-        _ => {}
-    }
+/// The parts of one declaration that the bindings cannot express.
+struct Problems {
+    found: Vec<String>,
 }
 
-fn structure(entity: &Entity<'_>, name: &str, found: &mut Vec<String>) {
-    for child in entity.get_children() {
-        match child.get_kind() {
-            EntityKind::StructDecl | EntityKind::UnionDecl => structure(&child, name, found),
-            EntityKind::FieldDecl => {
-                let field = child.get_name().unwrap_or_default();
-                found.extend(kind_of_field(&child).map(|kind| format!("{name}.{field} is {kind}")));
+impl Problems {
+    fn declaration(&mut self, entity: &Entity<'_>, name: &str) {
+        if name.contains('$') {
+            self.found.push(format!("{name} has a name that Rust does not allow"));
+        }
+        match entity.get_kind() {
+            EntityKind::StructDecl | EntityKind::UnionDecl => self.structure(entity, name),
+            EntityKind::EnumDecl => {}
+            EntityKind::TypedefDecl | EntityKind::TypeAliasDecl => self.typedef(entity, name),
+            EntityKind::FunctionDecl | EntityKind::VarDecl => {
+                let linked = entity.get_mangled_name().filter(|linked| linked != name);
+                let is_external = entity.get_storage_class() != Some(clang::StorageClass::Static)
+                    && !entity.is_inline_function();
+                if let Some(ty) = entity.get_type() {
+                    if is_of_unnamed(&ty) {
+                        self.found.push(format!("{name} has a structure without a name"));
+                    }
+                    self.found.extend(part(&ty).map(|part| format!("{name} has {part}")));
+                    if let (None, true, Some(linked)) = (part(&ty), is_external, linked) {
+                        self.found.push(format!(
+                            "{name} is called `{}` by the linker: it has an assembler name, or is outside of \
+                             extern \"C\"",
+                            linked.trim_start_matches('\u{1}')
+                        ));
+                    }
+                }
             }
-            _ => {}
+            kind => self.found.push(format!("{name} is a {kind:?} of C++")),
+        }
+    }
+
+    fn typedef(&mut self, entity: &Entity<'_>, name: &str) {
+        if OF_RUST.contains(&name) {
+            self.found.push(format!("{name} has the name of a type of Rust"));
+        }
+        if let Some(align) = alignment_of_its_own(entity) {
+            self.found.push(format!(
+                "{name} has an alignment of its own, of {align} bytes, which a type alias has not"
+            ));
+        }
+        let Some(ty) = entity.get_typedef_underlying_type() else { return };
+        if let Some(kind) = array_without_size(&ty) {
+            self.found.push(format!("{name} is {kind}"));
+        } else if is_of_unnamed(&ty) {
+            self.found.push(format!("{name} is made of a structure without a name"));
+        } else if let Some(part) = part(&ty) {
+            self.found.push(format!("{name} has {part}"));
+        }
+    }
+
+    fn structure(&mut self, entity: &Entity<'_>, name: &str) {
+        for child in entity.get_children() {
+            if let Some(member) = member_of_cpp(&child) {
+                self.found.push(format!("{name} has a {member}"));
+                continue;
+            }
+            match child.get_kind() {
+                EntityKind::StructDecl | EntityKind::UnionDecl => self.structure(&child, name),
+                EntityKind::FieldDecl => {
+                    let field = child.get_name().unwrap_or_default();
+                    let Some(kind) = kind_of_field(&child) else { continue };
+                    self.found.push(match &field[..] {
+                        "" => format!("{name} has {kind}, without a name"),
+                        _ => format!("{name}.{field} is {kind}"),
+                    });
+                }
+                _ => {}
+            }
+        }
+        if self.found.is_empty()
+            && let Some(problem) = layout::problem(entity)
+        {
+            self.found.push(format!("{name} {problem}"));
         }
     }
 }
@@ -78,27 +145,99 @@ fn kind_of_field(field: &Entity<'_>) -> Option<String> {
     if let Some(width) = field.get_bit_field_width() {
         return Some(format!("a bit-field of {width} bits"));
     }
-    let ty = field.get_type()?.get_canonical_type();
-    match ty.get_kind() {
-        TypeKind::IncompleteArray => return Some("a flexible array".to_owned()),
-        TypeKind::ConstantArray if ty.get_size() == Some(0) => {
-            return Some("a flexible array, of 0 elements".to_owned());
-        }
-        _ => {}
-    }
-    contains_ptr32(&ty).then(|| "a `__ptr32` pointer".to_owned())
+    let ty = field.get_type()?;
+    array_without_size(&ty).map(str::to_owned).or_else(|| part(&ty).map(str::to_owned))
 }
 
-/// Whether a type is a pointer of 32 bits, or made of one.
-fn contains_ptr32(ty: &Type<'_>) -> bool {
+/// The kind of an array that has no size.
+fn array_without_size(ty: &Type<'_>) -> Option<&'static str> {
     let ty = ty.get_canonical_type();
-    if is_ptr32(&ty) {
-        return true;
+    match ty.get_kind() {
+        TypeKind::IncompleteArray => Some("a flexible array"),
+        TypeKind::ConstantArray if ty.get_size() == Some(0) => {
+            Some("a flexible array, of 0 elements")
+        }
+        _ => None,
+    }
+}
+
+/// The part of a type that the bindings cannot express.
+fn part(ty: &Type<'_>) -> Option<&'static str> {
+    if returns_a_function(ty) {
+        // bindgen gives both functions the parameters of both.
+        return Some("a function that returns a pointer to a function without a typedef");
+    }
+    part_of_canonical(&ty.get_canonical_type())
+}
+
+fn part_of_canonical(ty: &Type<'_>) -> Option<&'static str> {
+    if is_ptr32(ty) {
+        return Some("a `__ptr32` pointer");
+    }
+    match ty.get_kind() {
+        TypeKind::Vector => return Some("a vector, which is passed unlike an array"),
+        // Without a kind of its own in the crate `clang`.
+        _ if ty.get_display_name().starts_with("_Complex ") => return Some("a complex number"),
+        TypeKind::MemberPointer => return Some("a pointer to a member of C++"),
+        TypeKind::FunctionPrototype | TypeKind::FunctionNoPrototype if !is_of_c(ty) => {
+            return Some("a function with another calling convention than that of C");
+        }
+        _ => {}
     }
     let parts = [ty.get_pointee_type(), ty.get_element_type(), ty.get_result_type()];
     parts
         .into_iter()
         .flatten()
         .chain(ty.get_argument_types().into_iter().flatten())
-        .any(|part| contains_ptr32(&part))
+        .find_map(|part| part_of_canonical(&part.get_canonical_type()))
+}
+
+/// Whether a function is called as those of C are. On 64-bit processors, `__stdcall` and `__fastcall` are the same.
+fn is_of_c(function: &Type<'_>) -> bool {
+    use clang::CallingConvention::{Cdecl, Fastcall, Stdcall, Thiscall, Win64};
+    let convention = function.get_calling_convention();
+    convention.is_none_or(|it| matches!(it, Cdecl | Fastcall | Stdcall | Thiscall | Win64))
+}
+
+/// Whether a type is made of a structure with neither a tag nor a typedef. Clang displays its place instead.
+fn is_of_unnamed(ty: &Type<'_>) -> bool {
+    let ty = ty.get_canonical_type();
+    if ty.get_kind() == TypeKind::Record {
+        let name = ty.get_display_name();
+        return ["(unnamed ", "(anonymous "].iter().any(|unnamed| name.contains(unnamed));
+    }
+    let inner = ty.get_pointee_type().or_else(|| ty.get_element_type());
+    inner.is_some_and(|inner| is_of_unnamed(&inner))
+}
+
+/// Whether a type contains a function whose result is a pointer to a function, in one declaration.
+fn returns_a_function(ty: &Type<'_>) -> bool {
+    let ty = spelled(ty);
+    if let Some(result) = ty.get_result_type() {
+        let mut inner = spelled(&result);
+        while let Some(pointee) = inner.get_pointee_type() {
+            inner = spelled(&pointee);
+        }
+        return inner.get_result_type().is_some();
+    }
+    let inner = ty.get_pointee_type().or_else(|| ty.get_element_type());
+    inner.is_some_and(|inner| returns_a_function(&inner))
+}
+
+/// A type without parentheses and attributes around it. A typedef remains one.
+fn spelled<'tu>(ty: &Type<'tu>) -> Type<'tu> {
+    let mut ty = *ty;
+    loop {
+        let inner = match ty.get_kind() {
+            TypeKind::Elaborated => ty.get_elaborated_type(),
+            TypeKind::Attributed => ty.get_modified_type(),
+            // One in parentheses, which is no typedef.
+            TypeKind::Unexposed => Some(ty.get_canonical_type()),
+            _ => None,
+        };
+        match inner {
+            Some(inner) if inner != ty => ty = inner,
+            _ => return ty,
+        }
+    }
 }

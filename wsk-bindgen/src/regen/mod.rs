@@ -9,6 +9,7 @@ mod clang;
 mod compile;
 mod evaluate;
 mod expressible;
+mod layout;
 pub(crate) mod report;
 mod since;
 #[cfg(test)]

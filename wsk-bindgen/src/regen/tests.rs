@@ -135,7 +135,7 @@ fn layouts_that_rust_cannot_have_are_refused() {
         "typedef struct __attribute__((aligned(16))) _WSK_T_IN { ULONG One; ULONG Two; } WSK_T_IN;\n\
          typedef struct __attribute__((packed)) _WSK_T { UCHAR One; WSK_T_IN Two; } WSK_T;",
         &[("WSK_T_IN", FIELDS), ("WSK_T", FIELDS)],
-        &["WSK_T"],
+        &["cannot write WSK_T: it is both packed and aligned", "by hand"],
     );
     is_refused(
         "typedef struct _WSK_T { UCHAR One; __declspec(align(16)) ULONG Two; } WSK_T;",
@@ -228,4 +228,120 @@ fn a_constant_that_is_no_integer_is_refused() {
         assert!(error.contains(&format!("  {name}: ")), "{error}");
     }
     assert!(!error.contains("WSK_T_FINE"), "{error}");
+}
+
+/// Declarations that bindgen omits, renames, or gives another signature or layout without a word.
+#[test]
+fn what_bindgen_would_change_in_silence_is_refused_with_its_place() {
+    let declarations = r#"
+VOID __vectorcall WskTVector(ULONG One);
+typedef VOID (__vectorcall *WSK_T_CALL)(ULONG One);
+typedef struct _WSK_T_CALLS { VOID (__vectorcall *One)(VOID); } WSK_T_CALLS;
+VOID WskTLinked(VOID) __asm__("other");
+typedef struct { ULONG One; } *PWSK_T_UNNAMED;
+typedef union { ULONG One; } WSK_T_UNNAMED_ARRAY[2];
+extern struct { ULONG One; } WskTVariable;
+typedef VOID (*(*WSK_T_RETURNS)(ULONG One))(PVOID Two);
+typedef VOID (*(WSK_T_RETURNS_TOO)(ULONG One))(PVOID Two);
+VOID (*WskTReturns(ULONG One))(PVOID Two);
+typedef struct _WSK_T_FIELD { VOID (*(*One)(ULONG))(PVOID); VOID (*(*Two[2])(ULONG))(PVOID); } WSK_T_FIELD;
+typedef ULONG WSK_T_VECTOR __attribute__((vector_size(16)));
+typedef _Complex float WSK_T_COMPLEX;
+typedef int (WSK_BUF::*WSK_T_MEMBER)();
+typedef UCHAR WSK_T_OPEN[];
+typedef UCHAR WSK_T_NONE[0];
+typedef ULONG u32;
+typedef struct _WSK_T$ { ULONG One; } WSK_T$;
+struct WSK_T_BASE { ULONG One; };
+struct WSK_T_DERIVED : WSK_T_BASE { ULONG Two; };
+struct WSK_T_METHOD { ULONG One; VOID Method(); };
+struct WSK_T_STATIC { ULONG One; static ULONG Two; };
+typedef struct _WSK_T_GAP { ULONG One; ULONG : 4; } WSK_T_GAP;
+typedef struct __attribute__((packed, aligned(4))) _WSK_T_BOTH { UCHAR One; ULONG64 Two; } WSK_T_BOTH;
+}
+VOID WskTOutside(ULONG One);
+template <class T> struct WskTTemplate { T One; };
+namespace WskTSpace { typedef ULONG WSK_T_INNER; }
+extern "C" {
+"#;
+    is_refused(
+        declarations,
+        &[],
+        &[
+            "  wsk.h:",
+            ": WskTVector has a function with another calling convention than that of C\n",
+            ": WSK_T_CALL has a function with another calling convention",
+            ": _WSK_T_CALLS.One is a function with another calling convention",
+            ": WskTLinked is called `other` by the linker",
+            ": PWSK_T_UNNAMED is made of a structure without a name",
+            ": WSK_T_UNNAMED_ARRAY is made of a structure without a name",
+            ": WskTVariable has a structure without a name",
+            ": WSK_T_RETURNS has a function that returns a pointer to a function without a typedef",
+            ": WSK_T_RETURNS_TOO has a function that returns",
+            ": WskTReturns has a function that returns",
+            ": _WSK_T_FIELD.One is a function that returns",
+            ": _WSK_T_FIELD.Two is a function that returns",
+            ": WSK_T_VECTOR has a vector",
+            ": WSK_T_COMPLEX has a complex number",
+            ": WSK_T_MEMBER has a pointer to a member",
+            ": WSK_T_OPEN is a flexible array\n",
+            ": WSK_T_NONE is a flexible array, of 0 elements",
+            ": u32 has the name of a type of Rust",
+            ": _WSK_T$ has a name that Rust does not allow",
+            ": WSK_T_DERIVED has a base class of C++",
+            ": WSK_T_METHOD has a method of C++ (Method)",
+            ": WSK_T_STATIC has a static member of C++ (Two)",
+            ": _WSK_T_GAP has a bit-field of 4 bits, without a name",
+            ": _WSK_T_BOTH is both packed and aligned to 4 bytes",
+            ": WskTOutside is called `?WskTOutside@@YAXK@Z` by the linker",
+            ": WskTTemplate is a ClassTemplate of C++",
+            ": WskTSpace is a Namespace of C++",
+            "set `by_hand`",
+        ],
+    );
+}
+
+/// The advice can be followed: an item that is written by hand need not be one that bindgen has.
+#[test]
+fn items_that_are_refused_can_be_written_by_hand() {
+    let declarations = r#"
+VOID __vectorcall WskTVector(ULONG One);
+VOID WskTLinked(VOID) __asm__("other");
+typedef VOID (*(*WSK_T_RETURNS)(ULONG One))(PVOID Two);
+typedef ULONG u32;
+static ULONG WskTStatic(VOID) { return 1; }
+typedef struct _WSK_T_BITS { ULONG One : 3; } WSK_T_BITS;
+typedef struct _WSK_T_ONLY_DECLARED WSK_T_ONLY_DECLARED;
+"#;
+    let names = [
+        "WskTVector",
+        "WskTLinked",
+        "WSK_T_RETURNS",
+        "u32",
+        "WskTStatic",
+        "WSK_T_BITS",
+        "WSK_T_ONLY_DECLARED",
+    ];
+    let entry = "by_hand = true\nirql = \"PASSIVE_LEVEL\"";
+    generated(declarations, &names.map(|name| (name, entry))).unwrap();
+    is_refused(
+        "typedef struct _WSK_T WSK_T;",
+        &[("WSK_T", "")],
+        &["cannot write WSK_T: it has no members in the headers, which only declare it"],
+    );
+}
+
+#[test]
+fn items_that_bindgen_omits_are_named_with_their_lines() {
+    let declarations = "static ULONG WskTStatic(VOID) { return 1; }\nusing WSK_T_USING = ULONG;\n\
+                        typedef struct _WSK_T_FIRST { ULONG One; } WSK_T_FIRST, *PWSK_T_FIRST, **PPWSK_T_FIRST;";
+    is_refused(
+        declarations,
+        &[],
+        &[
+            "does not describe PPWSK_T_FIRST, PWSK_T_FIRST, WSK_T_FIRST, WSK_T_USING, WskTStatic.",
+            "\nwsk.h:",
+            ": WskTStatic\n",
+        ],
+    );
 }
