@@ -63,7 +63,7 @@ fn the_records_are_listed_and_shown() {
 fn a_release_that_is_not_recorded_is_answered_with_those_that_are() {
     xtask(["surface", "10.0.17135"]).fails_with(&[
         "no release `10.0.17135` is recorded",
-        "there are 6001, 7600, 10.0.10240, 10.0.14393",
+        "The records are of 6001, 7600, 10.0.10240, 10.0.14393",
         "10.0.26100",
     ]);
 }

@@ -298,8 +298,11 @@ pub(crate) fn is_no_declaration(kind: EntityKind) -> bool {
 pub(crate) fn member_of_cpp(member: &Entity<'_>) -> Option<String> {
     let what = match member.get_kind() {
         EntityKind::BaseSpecifier => "base class",
-        EntityKind::Method | EntityKind::Constructor | EntityKind::Destructor => "method",
-        EntityKind::ConversionFunction | EntityKind::FunctionTemplate => "method",
+        EntityKind::Method
+        | EntityKind::Constructor
+        | EntityKind::Destructor
+        | EntityKind::ConversionFunction
+        | EntityKind::FunctionTemplate => "method",
         EntityKind::VarDecl => "static member",
         _ => return None,
     };

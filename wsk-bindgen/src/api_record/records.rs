@@ -75,7 +75,7 @@ impl Records {
     pub(crate) fn find(&self, release: &str) -> Result<&Record> {
         self.get(release).with_context(|| {
             let known: Vec<&str> = self.0.iter().map(|record| record.release.as_str()).collect();
-            format!("no release `{release}` is recorded: there are {}", known.join(", "))
+            format!("no release `{release}` is recorded. The records are of {}", known.join(", "))
         })
     }
 

@@ -75,10 +75,11 @@ impl Project {
         vec![typed, host]
     }
 
-    /// The host's function that constructs a table.
+    /// The host's definition of a table: a call of its macro `table`.
     fn host_table(&self, table: &str) -> &str {
-        let mut functions = self.host.split("\nconst fn ").skip(1);
-        functions.find(|function| contains_word(function, table)).unwrap_or_default()
+        let definitions = self.host.split("\ntable! {").skip(1);
+        let mut definitions = definitions.filter_map(|text| text.split("\n}").next());
+        definitions.find(|definition| contains_word(definition, table)).unwrap_or_default()
     }
 
     /// The parts that a new slot of a table requires. A slot of a later Windows than its table requires a capability.
