@@ -424,7 +424,7 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     ///
     /// # Errors
     ///
-    /// As for [`Buffer::new`].
+    /// As for [`Buffer::new`](crate::Buffer::new).
     pub fn receiver(&self, size: usize) -> Result<Receiver> {
         Receiver::new(self.handle.clone(), size)
     }
