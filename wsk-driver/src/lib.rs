@@ -55,7 +55,6 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod address;
 mod device_client;
 mod entry;
 mod error;

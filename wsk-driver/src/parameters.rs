@@ -19,7 +19,6 @@ use wsk_sys::{
     UNICODE_STRING, ZwClose, ZwOpenKey, ZwQueryValueKey, unicode_string,
 };
 
-use crate::address;
 use crate::error::{Context as _, Error, Result};
 
 /// The maximum length of a string in UTF-16 code units, including the NUL.
@@ -155,9 +154,9 @@ impl Parameters {
             return Ok(None);
         };
         let text = text.as_str();
-        match address::parse(text) {
-            Some(address) => Ok(Some(address)),
-            None => Err(Error::new(
+        match wsk::net::parse_socket_addr(text) {
+            Ok(address) => Ok(Some(address)),
+            Err(_) => Err(Error::new(
                 STATUS_INVALID_PARAMETER,
                 format_args!("the parameter {name} is no address such as 192.0.2.1:514: {text}"),
             )),

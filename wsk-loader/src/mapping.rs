@@ -106,12 +106,14 @@ impl Mapping {
     }
 }
 
-/// Whether a library has a function, if the host does: WSK's are in `netio.sys`, all others in the kernel.
+/// Whether a library has a function, if the host does: WSK's are in `netio.sys`, those of cryptography in `cng.sys`, and all
+/// others in the kernel.
 fn exports(library: &str, name: &str) -> bool {
-    let of_wsk = name.starts_with("Wsk");
+    let (of_wsk, of_cng) = (name.starts_with("Wsk"), name.starts_with("BCrypt"));
     match library.to_ascii_lowercase().as_str() {
         "netio.sys" => of_wsk,
-        "ntoskrnl.exe" | "hal.dll" => !of_wsk,
+        "cng.sys" => of_cng,
+        "ntoskrnl.exe" | "hal.dll" => !of_wsk && !of_cng,
         _ => false,
     }
 }

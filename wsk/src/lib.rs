@@ -76,6 +76,7 @@ mod operation;
 pub mod options;
 pub mod pool;
 mod provider;
+pub mod random;
 mod registration;
 pub mod resolve;
 pub mod rt;

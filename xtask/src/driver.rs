@@ -52,7 +52,7 @@ pub(crate) fn build(name: &str, arch: Arch) -> Result<PathBuf> {
 const FEATURE: &str = "wsk/embedded-nal-async";
 
 /// The images that a driver of this project may import from.
-const KERNEL_IMAGES: [&str; 3] = ["hal.dll", "netio.sys", "ntoskrnl.exe"];
+const KERNEL_IMAGES: [&str; 4] = ["cng.sys", "hal.dll", "netio.sys", "ntoskrnl.exe"];
 
 /// Describes an image and its imports. Fails if the kernel would not load it.
 pub(crate) fn describe(driver: &Path) -> Result<Summary> {

@@ -27,6 +27,7 @@
 pub(crate) mod abi;
 mod block_index;
 pub(crate) mod blocks;
+mod cng;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod ex;

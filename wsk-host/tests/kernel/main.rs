@@ -2,6 +2,7 @@
 
 #![allow(clippy::multiple_unsafe_ops_per_block, reason = "raw calls, one after the other")]
 
+mod cng;
 mod ex;
 mod exports;
 mod io;

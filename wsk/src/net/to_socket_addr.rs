@@ -2,7 +2,8 @@
 
 use core::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-use crate::status::{Result, known};
+use super::parse_socket_addr;
+use crate::status::Result;
 
 /// An address: a [`SocketAddr`], an IP address with a port, or text such as `"192.0.2.1:80"` and `"[fe80::1%7]:80"`.
 ///
@@ -82,7 +83,7 @@ impl ToSocketAddr for &str {}
 
 impl sealed::ToSocketAddr for &str {
     fn into_socket_addr(self) -> Result<SocketAddr> {
-        self.parse().map_err(|_| known::STATUS_INVALID_PARAMETER)
+        parse_socket_addr(self)
     }
 }
 
@@ -91,6 +92,7 @@ mod tests {
     use core::net::{Ipv4Addr, Ipv6Addr};
 
     use super::*;
+    use crate::status::known;
 
     fn address<A: ToSocketAddr>(of: A) -> Result<SocketAddr> {
         of.into_socket_addr()

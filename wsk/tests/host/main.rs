@@ -30,6 +30,7 @@ mod executors;
 mod ioctls;
 mod names;
 mod options;
+mod random;
 #[cfg(not(miri))] // Miri has no network.
 mod real;
 mod refused;

@@ -9,6 +9,7 @@ use wsk::time::{sleep, timeout};
 use wsk::{Buffer, ErrorKind, Result, TcpStream};
 
 use crate::sweep::sweep;
+use crate::sync::at_dispatch_level;
 
 /// Receives until the end by tries, and waits between them.
 async fn receive_by_tries(stream: &TcpStream) -> Result<Vec<u8>> {
@@ -145,6 +146,25 @@ fn a_tried_send_continues() {
         assert!(accepted >= 4);
         client.shutdown().await?;
         assert_eq!(receive_all(&server).await?.len(), accepted);
+        Ok(())
+    });
+}
+
+/// A callback may try, too.
+#[test]
+fn tries_work_at_dispatch_level() {
+    with_all_timings(async |wsk| {
+        let (client, server) = streams(&wsk).await?;
+        let mut bytes = [0; 9];
+        let error = at_dispatch_level(|| server.try_recv(&mut bytes)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotReady);
+        assert_eq!(at_dispatch_level(|| client.try_send(b"some word"))?, 9);
+        let mut count = 0;
+        while count < 9 {
+            server.readable().await?;
+            count += at_dispatch_level(|| server.try_recv(&mut bytes[count..]))?;
+        }
+        assert_eq!(&bytes, b"some word");
         Ok(())
     });
 }

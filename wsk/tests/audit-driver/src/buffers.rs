@@ -10,6 +10,7 @@ type Bounds = (Bound<usize>, Bound<usize>);
 
 calls! {
     "Buffer::new": |size: usize| Buffer::new(size);
+    "random::fill": |to: &'static mut [u8]| wsk::random::fill(to);
     "Buffer::empty": |()| Buffer::empty();
     "Buffer::slice": |(buffer, bounds): (Buffer, Bounds)| buffer.slice(bounds);
     "Buffer::try_from": |bytes: &'static [u8]| Buffer::try_from(bytes);

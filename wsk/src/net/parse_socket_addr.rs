@@ -2,8 +2,30 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-/// Reads `192.0.2.1:514` or `[fe80::1%2]:514`: exactly the texts from which `core` makes a `SocketAddr`.
-pub(crate) fn parse(text: &str) -> Option<SocketAddr> {
+use crate::status::{Result, known};
+
+/// Reads the text of an address with a port: `192.0.2.1:514` or `[fe80::1%2]:514`. It takes exactly the texts from which `core`
+/// makes a [`SocketAddr`], whose parser can panic, as the compiler sees it.
+///
+/// IRQL: any.
+///
+/// ```
+/// use wsk::net::parse_socket_addr;
+///
+/// assert_eq!(parse_socket_addr("[fe80::1%2]:514")?.port(), 514);
+/// assert!(parse_socket_addr("localhost:514").is_err());
+/// # extern crate wsk_host;
+/// # Ok::<(), wsk::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// `STATUS_INVALID_PARAMETER` if the text is not an address with a port.
+pub fn parse_socket_addr(text: &str) -> Result<SocketAddr> {
+    parse(text).ok_or(known::STATUS_INVALID_PARAMETER)
+}
+
+fn parse(text: &str) -> Option<SocketAddr> {
     let mut reader = Reader(text.as_bytes());
     let address = if let Some(ip) = reader.v4() {
         SocketAddrV4::new(ip, reader.port()?).into()
@@ -153,12 +175,8 @@ fn digit(byte: u8, radix: u32) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
-
     use std::net::SocketAddr;
     use std::string::String;
-
-    use wsk_host as _;
 
     use super::parse;
 
