@@ -1,6 +1,10 @@
 //! Builds Windows drivers on any system without a WDK, audits their images, and runs them in this process or in Wine.
 //!
 //! The program `cargo wsk` and this project's own checks of its drivers use this library.
+//!
+//! | feature | adds | default |
+//! |---|---|---|
+//! | `run` | `cargo wsk run`, and the module `run`: the driver in a process, by wsk-loader | yes |
 #![deny(unsafe_code)]
 
 pub mod audit;

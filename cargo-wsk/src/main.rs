@@ -202,6 +202,10 @@ fn parameter(text: &str) -> Result<(String, RegistryValue)> {
 const FINDINGS: u8 = 3;
 
 fn main() -> ExitCode {
+    // A defect of this program is a sentence, too, with its place.
+    std::panic::set_hook(Box::new(|info| {
+        eprintln!("error: cargo-wsk has failed, which is a defect of it: {info}");
+    }));
     let Cargo::Wsk { command } = Cargo::parse();
     let success = |()| ExitCode::SUCCESS;
     let result = match command {

@@ -91,6 +91,11 @@ impl Project<'_> {
         let name = self.folder.file_name().and_then(|name| name.to_str());
         let name = name.with_context(|| format!("{} has no name", self.folder.display()))?;
         require_name(name)?;
+        ensure!(
+            !self.folder.exists() || self.folder.is_dir(),
+            "{} is a file: choose another name",
+            self.folder.display()
+        );
         if self.folder.read_dir().is_ok_and(|mut files| files.next().is_some()) {
             bail!("{} exists and has files: choose another name", self.folder.display());
         }
@@ -107,6 +112,15 @@ impl Project<'_> {
     }
 }
 
+/// The keywords of Rust, those that are reserved included.
+const KEYWORDS: [&str; 51] = [
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate",
+    "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl",
+    "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref",
+    "return", "self", "static", "struct", "super", "trait", "true", "try", "type", "typeof",
+    "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
+];
+
 /// Checks that cargo, rustc and Windows accept the name.
 fn require_name(name: &str) -> Result<()> {
     let starts = name.starts_with(|first: char| first.is_ascii_lowercase());
@@ -115,11 +129,17 @@ fn require_name(name: &str) -> Result<()> {
         starts && name.chars().all(is_plain) && name.len() <= 40,
         "`{name}` is no name of a driver: use up to 40 lower-case letters, digits, `-` and `_`, beginning with a letter"
     );
-    let taken = ["alloc", "core", "driver", "std", "test", "wsk"];
+    let taken = ["alloc", "core", "driver", "host", "proc_macro", "std", "test", "wsk"];
     ensure!(
         !taken.contains(&name) && !name.starts_with("wsk-") && !name.ends_with("-driver"),
         "`{name}` is the name of another crate: choose another, without `-driver` at its end"
     );
+    ensure!(!KEYWORDS.contains(&name), "`{name}` is a keyword of Rust: choose another name");
+    let is_device = ["con", "prn", "aux", "nul"].contains(&name)
+        || ["com", "lpt"].iter().any(|port| {
+            name.strip_prefix(port).is_some_and(|number| matches!(number.as_bytes(), [b'1'..=b'9']))
+        });
+    ensure!(!is_device, "`{name}` is the name of a device in Windows: choose another name");
     Ok(())
 }
 
@@ -224,6 +244,19 @@ mod tests {
         {
             assert!(require_name(name).is_err(), "{name}");
         }
+        for (name, reason) in [
+            ("fn", "keyword"),
+            ("async", "keyword"),
+            ("core", "another crate"),
+            ("test", "another crate"),
+            ("nul", "a device"),
+            ("com1", "a device"),
+            ("9p", "no name of a driver"),
+        ] {
+            let error = require_name(name).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+        require_name("com").unwrap();
         assert_eq!([tag("echo"), tag("my-net"), tag("a")], ["Echo", "Myne", "A___"]);
     }
 }

@@ -32,6 +32,13 @@
 //!
 //! 32-bit x86 is not supported: WSK uses another calling convention there, and current WDKs have dropped it.
 //!
+//! # Features
+//!
+//! | feature | effect | default |
+//! |---|---|---|
+//! | `host` | leaves the kernel's functions undefined on Windows, too, for the process to define; not for drivers | no |
+//! | `wdk-sys` | takes the kernel's types from the crate wdk-sys | no |
+//!
 //! # wdk-sys
 //!
 //! With the feature `wdk-sys`, the kernel's types ([`IRP`], [`MDL`], [`NTSTATUS`], [`SIZE_T`], …) are those of the

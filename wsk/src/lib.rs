@@ -3,7 +3,11 @@
 //! Windows Kernel Sockets (`wsk.h`) is how a Windows driver talks to the network: a C API of function tables, IRPs,
 //! MDLs and callbacks in which one mistake crashes the machine. This crate wraps it in sockets that safe code cannot
 //! misuse: a socket cannot be used after its close, a buffer cannot be freed while the system writes to it, and
-//! unloading waits for everything in flight. The [guide] is the place to start.
+//! unloading waits for everything in flight.
+//!
+//! The [guide]: [First server](guide::first_server) · [First client](guide::first_client) ·
+//! [Datagrams with events](guide::datagrams_with_events) · [IRQL](guide::irql) · [Unloading](guide::unloading) ·
+//! [Testing](guide::testing) · [Windows](guide::windows) · [From C](guide::from_c)
 //!
 //! ```
 //! use std::net::Ipv4Addr;
@@ -31,8 +35,27 @@
 //! `DriverUnload` ends them in the opposite order, and calls [`unload()`] last. The crate `echo-driver` in this project's examples is a complete
 //! driver; the [first chapter](guide::first_server) explains it.
 //!
+//! # Features
+//!
+//! | feature | adds | default |
+//! |---|---|---|
+//! | `embedded-io-async` | the traits of streams, in the module `embedded` | no |
+//! | `embedded-nal-async` | the traits of connections, datagrams and look-up; includes `embedded-io-async` | no |
+//! | `edge-nal` | the traits of the crate edge-nal; includes `embedded-io-async` | no |
+//! | `std` | on the host, errors as those of `std` | no |
+//! | `futures-io` | on the host, streams with the traits of the crate futures-io; includes `std` | no |
+//! | `tokio` | on the host, streams with the traits of the crate tokio; includes `std` | no |
+//! | `wdk-sys` | nothing: the kernel's types are those of the crate wdk-sys, which needs a WDK | no |
+//!
+//! # TLS
+//!
+//! This crate has no TLS. A TLS library of the `no_std` world, such as `embedded-tls`, runs on the traits of `embedded-io-async` in a task. It must not
+//! allocate infallibly or panic, takes its random numbers from [`random`], and needs trusted certificates, which the driver has to
+//! bring; none has been tried with this crate.
+//!
 //! # Requirements
 //!
+//! - Rust 1.85 or later; with the feature `edge-nal`, 1.88, and with `wdk-sys`, 1.91.
 //! - Windows 8 or later, x64 or arm64.
 //! - No allocator: all memory comes from nonpaged pool, and every allocation can fail with an error.
 //! - Futures are polled at `PASSIVE_LEVEL`, or, in tasks of a [`rt::DpcExecutor`], at `DISPATCH_LEVEL`. Wakers are called at up to `DISPATCH_LEVEL`, on any thread, and must not
@@ -93,6 +116,7 @@ pub mod time;
 mod transport;
 mod unload;
 
+#[doc(inline)]
 pub use wsk_macros::{events, provider_table};
 pub use wsk_sys as sys;
 
@@ -101,9 +125,11 @@ pub use buffer::{
     BufResult, Buffer, Chain, ChainIntoIter, ChainIter, ChainIterMut, ContiguousIoBuf, IoBuf, Slice,
 };
 pub use capabilities::{Capabilities, WindowsVersion, has};
+#[doc(inline)]
 pub use net::{BufferedStream, TcpListener, TcpStream, UdpSocket};
 pub use provider::{Provider, Transport, Transports, Version};
 pub use registration::{Registration, RegistrationBuilder};
+#[doc(inline)]
 pub use rt::{Runtime, Spawner};
 pub use status::{Error, ErrorKind, Result};
 pub use unload::unload;

@@ -53,7 +53,7 @@ impl Summary {
     pub(super) fn read(driver: &Path) -> Result<(Self, Vec<Finding>)> {
         let data = super::read(driver)?;
         let file = PeFile64::parse(&*data)
-            .with_context(|| format!("{} is no 64-bit image", driver.display()))?;
+            .with_context(|| format!("{} is no 64-bit image for Windows", driver.display()))?;
         let header = file.nt_headers().optional_header();
         ensure!(
             header.subsystem() == IMAGE_SUBSYSTEM_NATIVE,
@@ -62,7 +62,9 @@ impl Summary {
             header.subsystem()
         );
         ensure!(header.address_of_entry_point() != 0, "{} has no entry point", driver.display());
-        let (sections, imports) = (image::sections(&file)?, image::imports(&file)?);
+        let damaged = || format!("{} is cut off or damaged", driver.display());
+        let sections = image::sections(&file).with_context(damaged)?;
+        let imports = image::imports(&file).with_context(damaged)?;
         let directories = file.data_directories();
         let facts = Facts {
             checksum: header.check_sum(),

@@ -2,7 +2,7 @@
 
 mod checksum;
 mod finding;
-mod imports;
+pub mod imports;
 mod loadable;
 mod pageable;
 pub mod panics;

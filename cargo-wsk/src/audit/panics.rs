@@ -55,6 +55,10 @@ pub fn is_panic(function: &Function) -> bool {
 /// If the driver's panic handler cannot be recognized.
 pub fn findings(image: &Image) -> Result<Vec<Finding>> {
     let handler = image.functions.iter().position(|function| function.name.contains(HANDLER));
+    // A driver in another language has no panics: it may call KeBugCheckEx as it likes.
+    if handler.is_none() && !image.functions.iter().any(|function| function.name.contains("::")) {
+        return Ok(Vec::new());
+    }
     let ends: Vec<&Function> =
         image.functions.iter().filter(|function| function.calls_import(image, END)).collect();
     // The names might have changed, or the handler be where it cannot be seen.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::finding::{Finding, Kind};
@@ -40,7 +40,8 @@ impl Report {
     pub fn of(driver: &Path, budget: Option<u32>) -> Result<Self> {
         let (summary, mut findings) = Summary::read(driver)?;
         let image = Image::read(driver)?;
-        findings.extend(panics::findings(&image)?);
+        let panics = panics::findings(&image);
+        findings.extend(panics.with_context(|| format!("cannot audit {}", driver.display()))?);
         let depths = Depths::new(&image, panics::is_panic);
         findings.extend(circles(&depths));
         if let Some(budget) = budget {

@@ -68,7 +68,8 @@ impl<'a> Depths<'a> {
             let Some(below) = self.find(callee, path) else {
                 continue;
             };
-            let bytes = if is_tail { below } else { function.frame + below };
+            // An image that is no driver's may have frames of any size.
+            let bytes = if is_tail { below } else { function.frame.saturating_add(below) };
             if bytes > deepest.bytes {
                 deepest = Depth { bytes, next: Some(callee) };
             }

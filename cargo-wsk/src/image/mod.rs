@@ -53,6 +53,13 @@ pub struct Import {
     slot: u32,
 }
 
+#[cfg(test)]
+impl Import {
+    pub(crate) fn for_test(name: &str) -> Self {
+        Self { image: "ntoskrnl.exe".to_owned(), name: name.to_owned(), slot: 0 }
+    }
+}
+
 /// A function of the image.
 pub struct Function {
     /// The name in the source, without the hash.
@@ -298,7 +305,7 @@ fn functions(
             name: named.get(&start).cloned().unwrap_or_else(|| format!("unnamed at {start:#x}")),
             start,
             end: frame.map_or(next.min(section), |frame| frame.end),
-            frame: frame.map_or(0, |frame| frame.size) + return_address,
+            frame: frame.map_or(0, |frame| frame.size).saturating_add(return_address),
             calls: Vec::new(),
             is_address_taken: false,
         }
@@ -338,7 +345,9 @@ fn connect(
         import.map_or(Callee::Pointer, Callee::Import)
     };
     for function in functions.iter_mut() {
-        let size = usize::try_from(function.end - function.start)?;
+        let size =
+            function.end.checked_sub(function.start).context("a function ends before it begins")?;
+        let size = usize::try_from(size)?;
         let code = memory.at(function.start)?;
         let code = code.get(..size.min(code.len())).context("a function is cut off")?;
         let mut pushed = 0;

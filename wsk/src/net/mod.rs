@@ -57,16 +57,18 @@ mod buffered;
 mod compat;
 mod copy;
 mod lookup_host;
-mod option_methods;
 mod parse_socket_addr;
 mod tcp_listener;
-mod tcp_options;
 mod tcp_stream;
 mod timeouts;
 mod to_socket_addr;
 mod udp_connected;
-mod udp_options;
 mod udp_socket;
+
+// After the types: the page of a type has its implementations in this order, constructors before options.
+mod option_methods;
+mod tcp_options;
+mod udp_options;
 
 pub use buffered::{BufferedReader, BufferedStream, BufferedWriter};
 #[cfg(any(feature = "futures-io", feature = "tokio"))]

@@ -4,6 +4,8 @@
 //! other code. It is built like every driver, for both processors.
 
 mod coverage;
+#[cfg(test)]
+mod releases;
 mod stack;
 mod table;
 

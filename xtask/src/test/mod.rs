@@ -5,6 +5,8 @@ mod callback_cost;
 mod fuzz;
 mod headers;
 mod linted;
+#[cfg(test)]
+mod manifests;
 mod miri;
 mod release;
 mod run;

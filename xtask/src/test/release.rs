@@ -11,7 +11,7 @@ use crate::project;
 use crate::tool::{self, Tool};
 
 /// A crate that is published, in the order in which that is done, and the folder that it is in.
-const CRATES: [(&str, &str); 9] = [
+pub(super) const CRATES: [(&str, &str); 9] = [
     ("wsk-sys", "wsk-sys"),
     ("wsk-host-macros", "wsk-host/macros"),
     ("wsk-host", "wsk-host"),

@@ -1,5 +1,8 @@
 //! The steps, in the order in which they fail fastest.
 
+use std::fs;
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
 use xshell::{Cmd, Shell, cmd};
 
@@ -504,7 +507,38 @@ fn drivers_all() -> Result<()> {
         println!("{}: a driver with `alloc` links, however it is optimized", arch.name());
     }
     template::build()?;
+    damaged_images(&driver::build("echo", Arch::X64)?)?;
     no_driver_for_a_host()
+}
+
+/// The audit of an image that is cut off, or in which a byte differs, ends with an error or with a report.
+fn damaged_images(image: &Path) -> Result<()> {
+    const CUTS: usize = 16;
+    const CHANGES: usize = 48;
+    let data = fs::read(image)?;
+    let file = project::scratch()?.join("damaged.sys");
+    fs::copy(image.with_extension("map"), file.with_extension("map"))?;
+    for cut in 0..CUTS {
+        fs::write(&file, &data[..data.len() * cut / CUTS])?;
+        // The end may be of data that no check reads.
+        let Err(error) = Report::of(&file, Some(template::BUDGET)) else {
+            ensure!(cut > CUTS / 2, "the audit accepts {cut} of {CUTS} parts of an image");
+            continue;
+        };
+        let error = format!("{error:#}");
+        ensure!(error.contains("damaged.sys"), "an error without its file: {error}");
+    }
+    for change in 0..CHANGES {
+        let mut data = data.clone();
+        // Most of them in the headers and the tables of the last sections, which the audit reads.
+        let place = if change % 2 == 0 { change * 16 } else { data.len() - 1 - change * 64 };
+        data[place] ^= 0xFF;
+        fs::write(&file, &data)?;
+        // Which of the two, depends on the byte.
+        drop(Report::of(&file, None));
+    }
+    println!("{} damaged images are no problem for the audit", CUTS + CHANGES);
+    Ok(())
 }
 
 /// A driver that has picked up the feature of wsk-sys that is for hosts has nothing to be linked with: it

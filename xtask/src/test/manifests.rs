@@ -1,0 +1,54 @@
+//! Checks of the published crates' manifests, as docs.rs and crates.io read them.
+
+use std::fs;
+
+use super::release::CRATES;
+use crate::project;
+
+fn read(folder: &str, file: &str) -> String {
+    let path = project::root().join(folder).join(file);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The keys of a section of a manifest.
+fn keys<'a>(manifest: &'a str, section: &str) -> Vec<&'a str> {
+    let begin = format!("[{section}]");
+    let lines = manifest.lines().skip_while(|line| *line != begin).skip(1);
+    let lines = lines.take_while(|line| !line.starts_with('['));
+    lines.filter_map(|line| line.split_once(" = ")).map(|(key, _)| key).collect()
+}
+
+#[test]
+fn each_feature_is_in_the_documentation() {
+    let mut features = 0;
+    for (name, folder) in CRATES {
+        let manifest = read(folder, "Cargo.toml");
+        let documentation = read(folder, "src/lib.rs");
+        for feature in keys(&manifest, "features") {
+            let row = format!("//! | `{feature}` |");
+            let is_documented = feature == "default" || documentation.contains(&row);
+            assert!(
+                is_documented,
+                "the feature {feature} of {name} has no row `{row} …` in its lib.rs"
+            );
+            features += 1;
+        }
+    }
+    assert!(features >= 10, "{features} features were found");
+}
+
+#[test]
+fn each_crate_says_how_docs_rs_builds_it() {
+    for (name, folder) in CRATES {
+        let manifest = read(folder, "Cargo.toml");
+        assert!(
+            manifest.contains(&format!("documentation = \"https://docs.rs/{name}\"")),
+            "{name}"
+        );
+        let docs = keys(&manifest, "package.metadata.docs.rs");
+        assert!(docs.contains(&"targets"), "{name} has no targets for docs.rs");
+        // Without a WDK, not all features of these build.
+        let needs_wdk = keys(&manifest, "features").contains(&"wdk-sys");
+        assert_eq!(docs.contains(&"all-features"), needs_wdk, "{name}: {docs:?}");
+    }
+}
