@@ -7,12 +7,12 @@ use std::ops::Range;
 
 use object::LittleEndian as LE;
 use object::pe::{
-    IMAGE_DIRECTORY_ENTRY_BASERELOC, IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT,
-    IMAGE_DIRECTORY_ENTRY_EXCEPTION, IMAGE_DIRECTORY_ENTRY_IMPORT,
-    IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG, IMAGE_DIRECTORY_ENTRY_TLS, IMAGE_FILE_EXECUTABLE_IMAGE,
-    IMAGE_FILE_MACHINE_AMD64, IMAGE_FILE_RELOCS_STRIPPED, IMAGE_REL_BASED_ABSOLUTE,
-    IMAGE_REL_BASED_DIR64, IMAGE_SCN_MEM_EXECUTE, IMAGE_SCN_MEM_WRITE, IMAGE_SUBSYSTEM_NATIVE,
-    ImageNtHeaders64, ImageSectionHeader, ImageThunkData64,
+    IMAGE_DIRECTORY_ENTRY_BASERELOC, IMAGE_DIRECTORY_ENTRY_DEBUG,
+    IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT, IMAGE_DIRECTORY_ENTRY_EXCEPTION,
+    IMAGE_DIRECTORY_ENTRY_IMPORT, IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG, IMAGE_DIRECTORY_ENTRY_TLS,
+    IMAGE_FILE_EXECUTABLE_IMAGE, IMAGE_FILE_MACHINE_AMD64, IMAGE_FILE_RELOCS_STRIPPED,
+    IMAGE_REL_BASED_ABSOLUTE, IMAGE_REL_BASED_DIR64, IMAGE_SCN_MEM_EXECUTE, IMAGE_SCN_MEM_WRITE,
+    IMAGE_SUBSYSTEM_NATIVE, ImageNtHeaders64, ImageSectionHeader, ImageThunkData64,
 };
 use object::read::pe::{
     ImageNtHeaders as _, ImageThunkData as _, ImportTable, PeFile64, RelocationBlockIterator,
@@ -118,6 +118,8 @@ pub struct Image {
     pub(crate) cookie: Option<usize>,
     /// The function table: the frames of functions.
     pub(crate) functions: Range<usize>,
+    /// The GUID of the image's PDB, as its bytes are in memory.
+    pub(crate) pdb: Option<[u8; 16]>,
 }
 
 impl fmt::Debug for Image {
@@ -186,6 +188,7 @@ impl Image {
             imports: imports(&bytes, &directory(IMAGE_DIRECTORY_ENTRY_IMPORT)?)?,
             cookie: cookie(&bytes, &directory(IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG)?, base)?,
             functions: directory(IMAGE_DIRECTORY_ENTRY_EXCEPTION)?,
+            pdb: pdb_guid(&bytes, directory(IMAGE_DIRECTORY_ENTRY_DEBUG)?),
             headers: of_headers,
             bytes,
             sections,
@@ -380,6 +383,21 @@ fn cookie(bytes: &[u8], configuration: &Range<usize>, base: u64) -> Result<Optio
         Some(offset) => Ok(Some(offset)),
         None => damaged(format_args!("its security cookie is at {address:#x}")),
     }
+}
+
+/// The GUID of the image's PDB. An image without one, or with damaged debug information, has none.
+fn pdb_guid(bytes: &[u8], directory: Range<usize>) -> Option<[u8; 16]> {
+    /// The size of an entry of the directory, and the kind of those that name a PDB.
+    const ENTRY: usize = 28;
+    const CODE_VIEW: u32 = 2;
+    let number = |entry: &[u8], at: usize| {
+        let number = entry.get(at..at + 4).and_then(|number| number.try_into().ok());
+        number.map_or(0, u32::from_le_bytes)
+    };
+    let mut entries = bytes.get(directory)?.chunks_exact(ENTRY);
+    let entry = entries.find(|entry| number(entry, 12) == CODE_VIEW)?;
+    let data = bytes.get(usize_of(number(entry, 20))..)?;
+    data.strip_prefix(b"RSDS")?.get(..16)?.try_into().ok()
 }
 
 /// The word at an offset at which the image has eight bytes.

@@ -22,6 +22,9 @@
 //! 64-bit images for x64 with relocations, as rustc, clang, gcc and MSVC link them. Imports are from `ntoskrnl.exe`, `hal.dll`
 //! and `netio.sys`. All imports that the host lacks are listed before the image runs. No page is writable and executable.
 //!
+//! A report names a place as `echo.sys+0x1234`, with the name of the function if the linker has left `echo.pdb` beside
+//! the image.
+//!
 //! Inline code that reads the kernel's registers and pages works: the IRQL in `cr8`, the current thread at `gs:[188h]`,
 //! and the time and the version in `KUSER_SHARED_DATA`. Any other privileged instruction, a breakpoint, or an access to
 //! memory that does not exist ends the process with a report that names the instruction and its place.
@@ -49,6 +52,8 @@ mod image;
 mod mapping;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod modules;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod symbols;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod trap;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wsk_host::images;
 
 use crate::image::{Access, Image, Section};
+use crate::symbols::Symbols;
 
 /// An image that is or was loaded.
 pub(crate) struct Module {
@@ -16,6 +17,8 @@ pub(crate) struct Module {
     range: Range<usize>,
     /// The code of the executable sections, each with its address.
     code: Vec<(usize, Box<[u8]>)>,
+    /// The names of its functions, which are read when they are first needed.
+    symbols: Symbols,
     is_unloaded: AtomicBool,
 }
 
@@ -30,7 +33,8 @@ impl Module {
             (range.start + section.range.start, image.bytes[section.range.clone()].into())
         };
         let code = image.sections.iter().filter(is_code).map(copy).collect();
-        Arc::new(Self { name, range, code, is_unloaded: AtomicBool::new(false) })
+        let symbols = Symbols::new(path, image.pdb);
+        Arc::new(Self { name, range, code, symbols, is_unloaded: AtomicBool::new(false) })
     }
 
     pub(crate) fn unloaded(&self) {
@@ -49,7 +53,12 @@ impl Module {
 
     /// The name of an address in the image.
     pub(crate) fn describe(&self, address: usize) -> String {
-        format!("{}+{:#x}", self.name, address - self.range.start)
+        let offset = address - self.range.start;
+        let place = format!("{}+{offset:#x}", self.name);
+        match self.symbols.function_at(offset) {
+            Some(function) => format!("{function} at {place}"),
+            None => place,
+        }
     }
 }
 

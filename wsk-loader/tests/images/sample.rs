@@ -200,6 +200,26 @@ wsk_loader_sample:
     call [rip + .LMmGetSystemRoutineAddress]
     cmp rax, [rip + .LExFreePoolWithTag]
     jne .Lfail
+    // A lookaside list without routines, whose inline functions call them.
+    mov esi, 12
+    lea rcx, [rip + .Llist]
+    xor edx, edx
+    xor r8d, r8d
+    xor r9d, r9d
+    mov qword ptr [rsp + 32], 100
+    mov qword ptr [rsp + 40], 0x6C706D53
+    mov qword ptr [rsp + 48], 0
+    call [rip + .LExInitializeNPagedLookasideList]
+    mov ecx, 512
+    mov edx, 100
+    mov r8d, 0x6C706D53
+    call [rip + .Llist + 48]
+    test rax, rax
+    jz .Lfail
+    mov rcx, rax
+    call [rip + .Llist + 56]
+    lea rcx, [rip + .Llist]
+    call [rip + .LExDeleteNPagedLookasideList]
 .Lsucceed:
     xor eax, eax
 .Lreturn:
@@ -331,12 +351,12 @@ wsk_loader_sample:
 .L\name:
     .quad .Ln\name - .Limage
     .endm
-    .irp name, KfRaiseIrql, KeGetCurrentIrql, KeGetCurrentThread, KeQueryInterruptTime, DbgPrint, ExAllocatePoolWithTag, memset, ExFreePoolWithTag, __chkstk, MmGetSystemRoutineAddress, KeBugCheckEx, KeInitializeDpc, KeInitializeTimer, KeSetTimer, KeInitializeEvent, PsCreateSystemThread, ZwClose, KeWaitForSingleObject, NoSuchFunction
+    .irp name, KfRaiseIrql, KeGetCurrentIrql, KeGetCurrentThread, KeQueryInterruptTime, DbgPrint, ExAllocatePoolWithTag, memset, ExFreePoolWithTag, __chkstk, MmGetSystemRoutineAddress, KeBugCheckEx, KeInitializeDpc, KeInitializeTimer, KeSetTimer, KeInitializeEvent, PsCreateSystemThread, ZwClose, KeWaitForSingleObject, ExInitializeNPagedLookasideList, ExDeleteNPagedLookasideList, NoSuchFunction
     sample_name \name
     .endr
     .balign 8
 .Lslots:
-    .irp name, KfRaiseIrql, KeGetCurrentIrql, KeGetCurrentThread, KeQueryInterruptTime, DbgPrint, ExAllocatePoolWithTag, memset, ExFreePoolWithTag, __chkstk, MmGetSystemRoutineAddress, KeBugCheckEx, KeInitializeDpc, KeInitializeTimer, KeSetTimer, KeInitializeEvent, PsCreateSystemThread, ZwClose, KeWaitForSingleObject, NoSuchFunction
+    .irp name, KfRaiseIrql, KeGetCurrentIrql, KeGetCurrentThread, KeQueryInterruptTime, DbgPrint, ExAllocatePoolWithTag, memset, ExFreePoolWithTag, __chkstk, MmGetSystemRoutineAddress, KeBugCheckEx, KeInitializeDpc, KeInitializeTimer, KeSetTimer, KeInitializeEvent, PsCreateSystemThread, ZwClose, KeWaitForSingleObject, ExInitializeNPagedLookasideList, ExDeleteNPagedLookasideList, NoSuchFunction
     sample_slot \name
     .endr
     .quad 0x8000000000000005
@@ -364,6 +384,9 @@ wsk_loader_sample:
     .fill 64, 1, 0
 .Ltimer:
     .fill 64, 1, 0
+    .balign 16
+.Llist:
+    .fill 128, 1, 0
 
     .balign 4096
 .Lrelocations:

@@ -232,8 +232,8 @@ unsafe fn delete(lookaside: *mut Lookaside, kind: LookasideApi) {
 const RAISE_ON_FAIL: ULONG = 1;
 const FAIL_NO_RAISE: ULONG = 2;
 
-#[wsk_host_macros::export]
-unsafe extern "C" fn ExInitializeLookasideListEx(
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn ExInitializeLookasideListEx(
     lookaside: *mut Lookaside,
     allocate: Option<AllocateEx>,
     free: Option<FreeEx>,
@@ -296,8 +296,8 @@ unsafe extern "C" fn ExFreeToLookasideListEx(lookaside: *mut Lookaside, block: P
     }
 }
 
-#[wsk_host_macros::export]
-unsafe extern "C" fn ExInitializeNPagedLookasideList(
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn ExInitializeNPagedLookasideList(
     lookaside: *mut Lookaside,
     allocate: Option<Allocate>,
     free: Option<Free>,

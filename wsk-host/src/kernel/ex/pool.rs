@@ -135,7 +135,7 @@ fn place(
 
 /// Frees memory, whatever its tag.
 #[wsk_host_macros::export]
-extern "C" fn ExFreePool(memory: PVOID) {
+pub(super) extern "C" fn ExFreePool(memory: PVOID) {
     free(memory, 0, "ExFreePool");
 }
 
