@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use anyhow::{Context, Result, ensure};
 use cargo_wsk::audit::{Report, Summary};
 use cargo_wsk::build::{Arch, Build, driver_name};
-use cargo_wsk::project::{Kind, Project};
+use cargo_wsk::project::{Project, ProjectKind};
 use cargo_wsk::run::{ImageRun, windows};
 use cargo_wsk::wine::{self, RegistryValue};
 use cargo_wsk::{Workspace, setup, sign};
@@ -55,7 +55,7 @@ struct NewArgs {
     folder: PathBuf,
     /// What to create
     #[arg(long, value_enum, default_value = "wdm")]
-    kind: Kind,
+    kind: ProjectKind,
     /// Take the crates of wsk from a clone of its repository, instead of the registry
     #[arg(long, value_name = "CLONE")]
     wsk: Option<PathBuf>,
@@ -229,9 +229,9 @@ fn new(args: &NewArgs) -> Result<()> {
     Project { folder: &folder, kind: args.kind, wsk: args.wsk.as_deref() }.create()?;
     println!("created {}. Next:\n  cd {0}\n  cargo test", args.folder.display());
     match args.kind {
-        Kind::Wdm => println!("  cargo wsk build --release\n  cargo wsk wine"),
-        Kind::Kmdf => println!("  cargo wsk check"),
-        Kind::Lib => {}
+        ProjectKind::Wdm => println!("  cargo wsk build --release\n  cargo wsk wine"),
+        ProjectKind::Kmdf => println!("  cargo wsk check"),
+        ProjectKind::Lib => {}
     }
     Ok(())
 }

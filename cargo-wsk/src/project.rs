@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 /// A kind of project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Kind {
+pub enum ProjectKind {
     /// The logic as a library, and a driver around it that needs no WDK
     Wdm,
     /// The logic as a library, and a KMDF driver around it, with wdk-sys, which a WDK builds on Windows
@@ -59,7 +59,7 @@ const LIB: [File; 3] = [
     (".github/workflows/ci.yml", template!("lib/ci.yml")),
 ];
 
-impl Kind {
+impl ProjectKind {
     fn files(self) -> impl Iterator<Item = &'static File> {
         let own: &[File] = match self {
             Self::Wdm => &WDM,
@@ -76,7 +76,7 @@ pub struct Project<'a> {
     /// The folder; its name is that of the package and the driver.
     pub folder: &'a Path,
     /// The kind of project.
-    pub kind: Kind,
+    pub kind: ProjectKind,
     /// A clone of the repository of `wsk`, from which its crates come; otherwise they come from the registry.
     pub wsk: Option<&'a Path>,
 }
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn no_blank_is_left_in_any_file() {
-        for kind in [Kind::Wdm, Kind::Kmdf, Kind::Lib] {
+        for kind in [ProjectKind::Wdm, ProjectKind::Kmdf, ProjectKind::Lib] {
             for (path, template) in kind.files() {
                 for wsk in [None, Some(Path::new("/wsk"))] {
                     let text = fill(path, "my-driver2", wsk) + &fill(template, "my-driver2", wsk);

@@ -4,7 +4,7 @@ use core::fmt;
 
 use wsk_sys::{NT_SUCCESS, NTSTATUS, STATUS_UNSUCCESSFUL};
 
-use crate::message::Text;
+use crate::message::MessageText;
 
 /// The result of a driver's start.
 pub type Result<T> = core::result::Result<T, Error>;
@@ -15,7 +15,7 @@ pub type Result<T> = core::result::Result<T, Error>;
 /// up to 103 bytes, and more is cut off.
 pub struct Error {
     status: NTSTATUS,
-    text: Text<104>,
+    text: MessageText<104>,
 }
 
 impl Error {
@@ -37,7 +37,7 @@ impl Error {
     #[inline(never)]
     pub fn new(status: NTSTATUS, description: fmt::Arguments<'_>) -> Self {
         let status = if NT_SUCCESS(status) { STATUS_UNSUCCESSFUL } else { status };
-        Self { status, text: Text::new(description) }
+        Self { status, text: MessageText::new(description) }
     }
 
     /// The status that `DriverEntry` returns.

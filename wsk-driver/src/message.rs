@@ -57,7 +57,7 @@ macro_rules! println {
 pub fn print(message: fmt::Arguments<'_>) {
     let name = name();
     // The debugger accepts 512 bytes per message.
-    let mut line = Text::<482>::new(format_args!("{name}: {message}"));
+    let mut line = MessageText::<482>::new(format_args!("{name}: {message}"));
     line.end_line();
     debug_print(DPFLTR_IHVNETWORK_ID, DPFLTR_ERROR_LEVEL, line.as_c_str());
 }
@@ -67,12 +67,12 @@ pub fn print(message: fmt::Arguments<'_>) {
 /// # Invariants
 ///
 /// `length` is less than `N`, the first `length` bytes are UTF-8, and the others are zero.
-pub(crate) struct Text<const N: usize> {
+pub(crate) struct MessageText<const N: usize> {
     bytes: [u8; N],
     length: usize,
 }
 
-impl<const N: usize> Text<N> {
+impl<const N: usize> MessageText<N> {
     pub(crate) fn new(message: fmt::Arguments<'_>) -> Self {
         const { assert!(N > 1) };
         // INVARIANT: no byte is in use, and all are zero.
@@ -102,7 +102,7 @@ impl<const N: usize> Text<N> {
     }
 }
 
-impl<const N: usize> fmt::Write for Text<N> {
+impl<const N: usize> fmt::Write for MessageText<N> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         // Without indexing, which can panic: the panic handler itself logs.
         let room = self.bytes.get_mut(self.length..N - 2).unwrap_or_default();
@@ -126,15 +126,15 @@ impl<const N: usize> fmt::Write for Text<N> {
 mod tests {
     use wsk_host as _;
 
-    use super::Text;
+    use super::MessageText;
 
     #[test]
     fn a_text_is_cut_off_at_the_end_of_a_character() {
-        assert_eq!(Text::<9>::new(format_args!("{}{}", "abc", 4)).as_str(), "abc4");
-        assert_eq!(Text::<5>::new(format_args!("abcdef")).as_str(), "abc");
-        assert_eq!(Text::<5>::new(format_args!("abé")).as_str(), "ab");
-        assert_eq!(Text::<2>::new(format_args!("a")).as_str(), "");
-        let mut line = Text::<5>::new(format_args!("abcdef"));
+        assert_eq!(MessageText::<9>::new(format_args!("{}{}", "abc", 4)).as_str(), "abc4");
+        assert_eq!(MessageText::<5>::new(format_args!("abcdef")).as_str(), "abc");
+        assert_eq!(MessageText::<5>::new(format_args!("abé")).as_str(), "ab");
+        assert_eq!(MessageText::<2>::new(format_args!("a")).as_str(), "");
+        let mut line = MessageText::<5>::new(format_args!("abcdef"));
         line.end_line();
         assert_eq!(line.as_c_str(), c"abc\n");
     }

@@ -11,7 +11,7 @@ use core::panic::{Location, PanicInfo};
 
 use wsk_sys::KeBugCheckEx;
 
-use crate::message::Text;
+use crate::message::MessageText;
 
 /// The bug check code of a Rust panic: `Rust` in ASCII with its top four bits set to 0xE, a range that Windows leaves to
 /// drivers. The parameters of the bug check:
@@ -43,7 +43,7 @@ pub fn bug_check(message: fmt::Arguments<'_>, location: Option<&Location<'_>>) -
         Some(location) => crate::println!("panic at {location}: {message}"),
         None => crate::println!("panic: {message}"),
     }
-    let message = Text::<481>::new(message);
+    let message = MessageText::<481>::new(message);
     let message = message.as_c_str().as_ptr().expose_provenance();
     let (file, length, line) = location.map_or((0, 0, 0), |location| {
         let file = location.file();

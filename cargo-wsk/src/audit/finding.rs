@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A kind of defect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum DefectKind {
     /// The headers or sections of the image.
     Image,
     /// An import that is not the kernel's, or that the image's least Windows lacks.
@@ -19,7 +19,7 @@ pub enum Kind {
     Stack,
 }
 
-impl Kind {
+impl DefectKind {
     /// Its name in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -38,7 +38,7 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// The kind of defect.
-    pub kind: Kind,
+    pub kind: DefectKind,
     /// The name in the source of the function that has it, if it is a function's.
     pub function: Option<String>,
     /// The defect.
@@ -48,7 +48,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(kind: Kind, message: String, remedy: &'static str) -> Self {
+    pub(super) fn new(kind: DefectKind, message: String, remedy: &'static str) -> Self {
         Self { kind, function: None, message, remedy }
     }
 

@@ -1,6 +1,6 @@
 //! Functions of the kernel that older versions of Windows lack. An image that imports one is not loaded there.
 
-use super::finding::{Finding, Kind};
+use super::finding::{DefectKind, Finding};
 use crate::image::Import;
 
 /// Major, minor and build of a Windows version.
@@ -50,7 +50,7 @@ pub(super) fn findings(imports: &[Import], least: (u16, u16)) -> Vec<Finding> {
             );
             let remedy = "Look the function up at run time with MmGetSystemRoutineAddress, or use one that all \
                           versions have.";
-            Finding::new(Kind::Import, message, remedy)
+            Finding::new(DefectKind::Import, message, remedy)
         })
     });
     newer.collect()

@@ -8,7 +8,7 @@ use object::pe::{self, IMAGE_SUBSYSTEM_NATIVE};
 use object::read::pe::{ImageNtHeaders, ImageOptionalHeader, PeFile64};
 
 use super::checksum::checksum;
-use super::finding::{Finding, Kind};
+use super::finding::{DefectKind, Finding};
 use crate::image;
 
 /// The properties and the imports of an image.
@@ -88,7 +88,7 @@ impl Summary {
             let names: Vec<String> = of_image.iter().map(|one| one.name.clone()).collect();
             if !is_of_the_kernel(image) {
                 findings.push(Finding::new(
-                    Kind::Import,
+                    DefectKind::Import,
                     format!("the image imports from {image}, which is no image of the kernel: {}", names.join(", ")),
                     "Remove the dependency that calls these functions; a driver has the kernel's only.",
                 ));
@@ -122,7 +122,8 @@ const WINDOWS_8: (u16, u16) = (6, 2);
 impl Facts {
     fn findings(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        let mut add = |message, remedy| findings.push(Finding::new(Kind::Image, message, remedy));
+        let mut add =
+            |message, remedy| findings.push(Finding::new(DefectKind::Image, message, remedy));
         if self.checksum != self.expected_checksum {
             add(
                 format!(

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-pub use self::finding::{Finding, Kind};
+pub use self::finding::{DefectKind, Finding};
 pub use self::loadable::Summary;
 pub use self::pageable::findings as pageable;
 pub use self::report::{Deepest, Report};
@@ -25,7 +25,7 @@ pub fn circles(depths: &Depths<'_>) -> Vec<Finding> {
     let finding = |circle: &str| {
         let message = format!("functions call each other in a circle: {circle}");
         let function = circle.split(" → ").next().unwrap_or(circle);
-        Finding::new(Kind::Recursion, message, "Use a loop, or bound the depth by a type.")
+        Finding::new(DefectKind::Recursion, message, "Use a loop, or bound the depth by a type.")
             .of(function)
     };
     depths.circles().map(finding).collect()

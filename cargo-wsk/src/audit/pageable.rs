@@ -5,7 +5,7 @@
 
 use object::pe;
 
-use super::finding::{Finding, Kind};
+use super::finding::{DefectKind, Finding};
 use crate::image::{Import, Section};
 
 /// The prefixes of the names of pageable sections.
@@ -35,7 +35,8 @@ pub fn findings(sections: &[Section], imports: &[Import]) -> Vec<Finding> {
     const NONPAGED: &str = "Allocate nonpaged pool, by `wsk::pool` or `wsk_sys::ExAllocatePool2`, which exists on every \
                             Windows and returns null if there is no memory.";
     let mut findings = Vec::new();
-    let mut add = |message, remedy| findings.push(Finding::new(Kind::Pageable, message, remedy));
+    let mut add =
+        |message, remedy| findings.push(Finding::new(DefectKind::Pageable, message, remedy));
     for section in sections {
         let name = &section.name;
         if PAGEABLE.iter().any(|prefix| name.starts_with(prefix)) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
 
-use super::finding::{Finding, Kind};
+use super::finding::{DefectKind, Finding};
 use crate::image::{Callee, Function, Image};
 
 /// Functions of `core` that contain panics which no argument of wsk can reach. All other functions of `core` are judged by
@@ -85,7 +85,7 @@ pub fn findings(image: &Image) -> Result<Vec<Finding>> {
     let finding = |((culprit, panic), roots): (&(&str, &str), &BTreeSet<&str>)| {
         let roots: Vec<&str> = roots.iter().copied().collect();
         let message = format!("`{culprit}` can panic, by `{panic}`, in {}", roots.join(", "));
-        Finding::new(Kind::Panic, message, REMEDY).of(culprit)
+        Finding::new(DefectKind::Panic, message, REMEDY).of(culprit)
     };
     Ok(culprits.iter().map(finding).collect())
 }

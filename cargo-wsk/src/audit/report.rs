@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use super::finding::{Finding, Kind};
+use super::finding::{DefectKind, Finding};
 use super::{Summary, circles, panics};
 use crate::image::{Depths, Image};
 
@@ -54,7 +54,7 @@ impl Report {
                 );
                 let remedy = "Move large values into a `wsk::Buffer`, and keep them out of functions that wait or call \
                               back.";
-                Finding::new(Kind::Stack, message, remedy).of(&image.functions[root].name)
+                Finding::new(DefectKind::Stack, message, remedy).of(&image.functions[root].name)
             }));
         }
         let deepest = image.roots().max_by_key(|root| depths.bytes(*root));

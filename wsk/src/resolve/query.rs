@@ -17,7 +17,7 @@ use core::ptr::{self, NonNull};
 use wsk_sys::{ADDRINFOEXW, PADDRINFOEXW, PUNICODE_STRING, UNICODE_STRING};
 
 use super::hints::{Hints, Service};
-use super::text::{Digits, Text};
+use super::text::{Digits, MeasuredName};
 use crate::client::Client;
 use crate::deferred::DeferredJob;
 use crate::pool;
@@ -78,7 +78,7 @@ impl Query {
     ) -> Result<Self> {
         let hints = hints.to_c()?;
         let mut digits = Digits::new();
-        let texts = [host.map(Text::new).transpose()?, digits.text(service)?];
+        let texts = [host.map(MeasuredName::new).transpose()?, digits.text(service)?];
         // At most 511 units each.
         let units: usize = texts.iter().flatten().map(|text| text.room()).sum();
         let size = size_of::<QueryMemory>() + units * size_of::<u16>();

@@ -17,13 +17,13 @@ pub(super) const MAX_CHARACTERS: usize = 255;
 
 /// A valid name and its length.
 #[derive(Clone, Copy)]
-pub(super) struct Text<'a> {
+pub(super) struct MeasuredName<'a> {
     text: &'a str,
     /// In UTF-16, without a NUL.
     units: usize,
 }
 
-impl<'a> Text<'a> {
+impl<'a> MeasuredName<'a> {
     /// # Errors
     ///
     /// - `STATUS_INVALID_PARAMETER` if it is empty or contains a NUL, at which the system would cut it.
@@ -84,11 +84,11 @@ impl Digits {
     }
 
     /// The service's name, if any.
-    pub(super) fn text<'a>(&'a mut self, service: Service<'a>) -> Result<Option<Text<'a>>> {
+    pub(super) fn text<'a>(&'a mut self, service: Service<'a>) -> Result<Option<MeasuredName<'a>>> {
         match service {
             Service::None => Ok(None),
-            Service::Port(port) => Text::new(self.write(port)).map(Some),
-            Service::Name(name) => Text::new(name).map(Some),
+            Service::Port(port) => MeasuredName::new(self.write(port)).map(Some),
+            Service::Name(name) => MeasuredName::new(name).map(Some),
         }
     }
 
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     fn written(text: &str) -> Result<String> {
-        let text = Text::new(text)?;
+        let text = MeasuredName::new(text)?;
         let mut place = vec![0xFFFF; text.room()];
         // SAFETY: the array has room for the text.
         let string = unsafe { text.write(place.as_mut_ptr()) };

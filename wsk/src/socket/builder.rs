@@ -187,7 +187,7 @@ impl<C: Category, H: Callbacks<C>> Builder<'_, C, H> {
         if needs_streams && self.provider.capabilities().streams().is_none() {
             return Err(known::STATUS_NOT_SUPPORTED);
         }
-        let transport = super::create::Transport {
+        let transport = super::create::SocketTransport {
             family: self.family.to_raw(),
             socket_type: self.socket_type,
             protocol: self.protocol.to_raw(),

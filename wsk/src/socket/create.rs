@@ -22,7 +22,7 @@ use crate::status::Result;
 
 /// The transport that a socket is created for.
 #[derive(Clone, Copy)]
-pub(super) struct Transport {
+pub(super) struct SocketTransport {
     pub(super) family: ADDRESS_FAMILY,
     pub(super) socket_type: USHORT,
     pub(super) protocol: ULONG,
@@ -31,7 +31,7 @@ pub(super) struct Transport {
 impl<C: Category, H: Callbacks<C>> Socket<C, Unbound, H> {
     pub(super) async fn create(
         provider: &Provider,
-        transport: Transport,
+        transport: SocketTransport,
         security: Option<&CachedSecurityDescriptor>,
         handler: H,
     ) -> Result<Self> {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use cargo_wsk::Workspace;
 use cargo_wsk::audit::Report;
 use cargo_wsk::build::{Arch, Build};
-use cargo_wsk::project::{Kind, Project};
+use cargo_wsk::project::{Project, ProjectKind};
 use xshell::{Shell, cmd};
 
 use crate::{project, wine};
@@ -17,7 +17,7 @@ pub(super) const BUDGET: u32 = 4096;
 
 /// A new driver links, not optimized, and has no defect that does not depend on optimization.
 pub(super) fn build() -> Result<()> {
-    let workspace = create("hello", Kind::Wdm)?;
+    let workspace = create("hello", ProjectKind::Wdm)?;
     let driver = Build { profile: "dev", ..Build::release("hello-driver", Arch::X64) };
     cargo_wsk::audit::Summary::of(&driver.run(&workspace)?)?;
     println!("x64: a new project's driver links, not optimized");
@@ -26,15 +26,18 @@ pub(super) fn build() -> Result<()> {
 
 /// New projects pass their own tests; the driver builds optimized, passes the audit, and runs in Wine.
 pub(super) fn run() -> Result<()> {
-    for (name, kind) in [("hello-lib", Kind::Lib), ("hello-kmdf", Kind::Kmdf), ("hello", Kind::Wdm)]
-    {
+    for (name, kind) in [
+        ("hello-lib", ProjectKind::Lib),
+        ("hello-kmdf", ProjectKind::Kmdf),
+        ("hello", ProjectKind::Wdm),
+    ] {
         let workspace = create(name, kind)?;
         let shell = Shell::new()?;
         shell.change_dir(workspace.root());
         cmd!(shell, "cargo test --quiet").run().with_context(|| format!("the tests of {name}"))?;
         cmd!(shell, "cargo fmt --all --check").run().context("the new project is not formatted")?;
     }
-    let workspace = create("hello", Kind::Wdm)?;
+    let workspace = create("hello", ProjectKind::Wdm)?;
     let images = Arch::ALL.map(|arch| Build::release("hello-driver", arch).run(&workspace));
     for image in images {
         let image = image?;
@@ -50,7 +53,7 @@ pub(super) fn run() -> Result<()> {
 
 /// The driver of a new project for KMDF compiles for both processors, and is formatted.
 pub(super) fn check_kmdf() -> Result<()> {
-    let workspace = create("hello-kmdf", Kind::Kmdf)?;
+    let workspace = create("hello-kmdf", ProjectKind::Kmdf)?;
     let driver = workspace.root().join("driver");
     let locked = project::root().join("wsk-sys").join("tests").join("wdk-sys").join("Cargo.lock");
     fs::copy(locked, driver.join("Cargo.lock"))?;
@@ -62,7 +65,7 @@ pub(super) fn check_kmdf() -> Result<()> {
 }
 
 /// Creates a project in a folder of its own. It is built in this project's target folder, which has what it depends on.
-fn create(name: &str, kind: Kind) -> Result<Workspace> {
+fn create(name: &str, kind: ProjectKind) -> Result<Workspace> {
     let parent = project::scratch()?.join("new");
     let folder = parent.join(name);
     if folder.exists() {
