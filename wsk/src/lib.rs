@@ -49,9 +49,9 @@
 //!
 //! # TLS
 //!
-//! This crate has no TLS. A TLS library of the `no_std` world, such as `embedded-tls`, runs on the traits of `embedded-io-async` in a task. It must not
-//! allocate infallibly or panic, takes its random numbers from [`random`], and needs trusted certificates, which the driver has to
-//! bring; none has been tried with this crate.
+//! This crate has no TLS. A TLS library of the `no_std` world, such as `embedded-tls`, runs in a task on the traits of
+//! `embedded-io-async`. It must not allocate infallibly or panic, takes its random numbers from [`random`], and needs
+//! trusted certificates, which the driver has to bring; none has been tried with this crate.
 //!
 //! # Requirements
 //!
