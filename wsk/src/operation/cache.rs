@@ -130,7 +130,7 @@ impl Drop for Cache {
             let request = unsafe { operation.as_ref() };
             if request.state.end_orphan() {
                 // SAFETY: the system has refused the request, and its target has ended: it will not complete.
-                unsafe { request.end_guard() };
+                unsafe { request.packet.end_guard(operation.as_ptr().cast()) };
             } else if request.state.is_completed() {
                 // Of a future that was forgotten, or with nothing left to clean up.
                 // SAFETY: the request has completed, and no other code uses the payload.

@@ -84,7 +84,7 @@ impl Idle {
     /// Issues the request. `call` is given the IRP and the place of the payload, which the system may use until the
     /// request completes.
     ///
-    /// If the driver has passed its device, and the allocation that [guards](Operation::ready_guarded) the completion
+    /// If the driver has passed its device, and the allocation that [guards](super::packet::Packet::ready_guarded) the completion
     /// routine fails, `call` is not called: the request completes with `STATUS_INSUFFICIENT_RESOURCES`.
     ///
     /// # Safety
@@ -164,7 +164,7 @@ impl Idle {
         if request.may_borrow.load(Ordering::Relaxed) {
             // SAFETY: the operation is initialized and idle, and the routine takes a pointer to an operation in flight
             // on a `T`, which `target` of this operation is since it has borrowed or been retained before.
-            unsafe { request.ready(completed::<T>, operation.as_ptr().cast()) };
+            unsafe { request.packet.ready(completed::<T>, operation.as_ptr().cast()) };
             request.state.start_borrowing(kind);
         // SAFETY: the operation was owned; the caller holds a reference to the target, and the IRP is passed on below.
         } else if let Err(status) = unsafe { Self::ready_retained(operation, target, kind, true) } {
@@ -206,7 +206,7 @@ impl Idle {
         let is_guarded = !device.is_null()
             // SAFETY: the operation is initialized and idle, and the routine takes a pointer to an operation in flight
             // on a `T`; the device stays as long as the target, and the caller passes the IRP on after a success.
-            && unsafe { request.ready_guarded(routine, context, device) }.is_ok();
+            && unsafe { request.packet.ready_guarded(routine, context, device) }.is_ok();
         if !is_guarded {
             if !device.is_null() && may_fail {
                 request.state.fail();
@@ -217,7 +217,7 @@ impl Idle {
             }
             // SAFETY: the operation is initialized and idle, and the routine takes a pointer to an operation in flight
             // on a `T`.
-            unsafe { request.ready(routine, context) };
+            unsafe { request.packet.ready(routine, context) };
         }
         // SAFETY: the caller owns the operation, and the target's reference keeps the cache.
         let has_home = unsafe { request.links.home() }.is_some();

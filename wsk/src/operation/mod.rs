@@ -50,6 +50,7 @@ mod in_flight;
 mod kept;
 mod once;
 mod owned;
+mod packet;
 mod payload;
 mod pended;
 mod refusals;
@@ -61,11 +62,7 @@ use core::cell::UnsafeCell;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr};
 
-use wsk_sys::{
-    IO_STACK_LOCATION, IRP, IoInitializeIrp, IoReuseIrp, IoSetCompletionRoutine,
-    IoSetCompletionRoutineEx, IoSizeOfIrp, NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID,
-    STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, STATUS_UNSUCCESSFUL, TRUE, fields,
-};
+use wsk_sys::{NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID};
 
 pub(crate) use self::attachment::Attachment;
 pub(crate) use self::budget::{Budget, Budgeted};
@@ -74,7 +71,9 @@ pub(crate) use self::control_buffer::ControlBuffer;
 pub(crate) use self::idle::Idle;
 pub(crate) use self::in_flight::{InFlight, Issued, Outcome};
 pub(crate) use self::kept::{KeptReceive, KeptReceives, ReceiveTurn};
+pub(crate) use self::once::OnceOperation;
 use self::owned::{CacheLinks, Cached};
+use self::packet::Packet;
 pub(crate) use self::payload::Payload;
 pub(crate) use self::pended::{PendedIrp, finish_callback};
 pub(crate) use self::refusals::{Function, Refusals};
@@ -89,16 +88,7 @@ pub(crate) use self::{
     state::loom_tests::Request as RequestModel,
 };
 use crate::pool::write_fields;
-use crate::status::{Result, check};
-
-/// An IRP followed by its only stack location, the layout that [`IoSizeOfIrp`]`(1)` describes.
-#[repr(C)]
-struct Packet {
-    irp: IRP,
-    location: IO_STACK_LOCATION,
-}
-
-const _: () = assert!(core::mem::offset_of!(Packet, location) == size_of::<IRP>());
+use crate::status::Result;
 
 /// A request and its IRP.
 ///
@@ -112,7 +102,7 @@ const _: () = assert!(core::mem::offset_of!(Packet, location) == size_of::<IRP>(
 /// - If it has a home, that is in the [cache](Cache) of the target of all its requests.
 /// - If `may_borrow`, it has a home, and `target` is its target, which lends references.
 pub(crate) struct Operation {
-    packet: UnsafeCell<Packet>,
+    packet: Packet,
     state: OperationState,
     payload: UnsafeCell<Payload>,
     /// The object that the request in flight was issued on.
@@ -147,9 +137,8 @@ impl Operation {
     ///
     /// `place` is valid for writes of an operation, and no one else uses it.
     pub(crate) unsafe fn write(place: *mut Self) {
-        // An IRP is numbers and pointers, for which zero is a value; the kernel initializes it.
-        // SAFETY: `write_fields` calls this with the place of the field; a cell has the layout of its content.
-        let packet = |place: *mut UnsafeCell<Packet>| unsafe { place.write_bytes(0, 1) };
+        // SAFETY: `write_fields` calls this with the place of the field.
+        let packet = |place| unsafe { Packet::write(place) };
         let payload = |place: *mut UnsafeCell<Payload>| {
             // SAFETY: `write_fields` calls this with the place of the field; a cell has the layout of its content.
             unsafe { Payload::write(place.cast()) }
@@ -176,104 +165,30 @@ impl Operation {
     /// The operation is idle, and in the nonpaged memory in which it stays.
     pub(crate) unsafe fn initialize(&self) {
         // INVARIANT: the operation stays where it is, by this function's contract.
-        // SAFETY: the packet has room for an IRP with one stack location; an idle operation's IRP is not in use.
-        unsafe { IoInitializeIrp(self.irp(), IoSizeOfIrp(1), 1) };
+        // SAFETY: an idle operation's IRP is not in use, and stays in its nonpaged memory.
+        unsafe { self.packet.initialize() };
     }
 
     pub(crate) fn irp(&self) -> PIRP {
-        self.packet.get().cast()
+        self.packet.irp()
     }
 
-    /// Readies the IRP for a call as [`ready`](Self::ready) does, and lets the driver be unloaded only after the routine
-    /// has returned. For that, the kernel allocates memory for each call.
-    ///
-    /// # Errors
-    ///
-    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails. The IRP has that status.
-    ///
-    /// # Safety
-    ///
-    /// As for [`ready`](Self::ready). `device` is a device of the driver's, and the IRP is passed on if this succeeds.
-    #[cold]
-    unsafe fn ready_guarded(
-        &self,
-        routine: CompletionRoutine,
-        context: PVOID,
-        device: PDEVICE_OBJECT,
-    ) -> Result<()> {
-        let irp = self.irp();
-        // SAFETY: the IRP is initialized and not in flight, by this function's contract.
-        unsafe { IoReuseIrp(irp, STATUS_INSUFFICIENT_RESOURCES) };
-        // SAFETY: a fresh IRP has its stack location left; `routine` takes `context`, and is the driver's, as the device
-        // is, by this function's contract.
-        check(unsafe {
-            IoSetCompletionRoutineEx(device, irp, Some(routine), context, TRUE, TRUE, TRUE)
-        })
-    }
-
-    /// Releases what [`ready_guarded`](Self::ready_guarded) has allocated, for a request that does not complete: the kernel's
-    /// routine does that, around the call of this crate's.
-    ///
-    /// # Safety
-    ///
-    /// The request was orphaned, its IRP was neither completed nor passed on, and never will be. The caller owns the operation, and
-    /// [has ended](OperationState::end_orphan) the orphan.
-    #[cold]
-    unsafe fn end_guard(&self) {
-        // SAFETY: the system has not used the IRP, which is the caller's, so the location is as `ready` has left it.
-        let location = unsafe { &(*self.packet.get()).location };
-        let (routine, context) = (location.CompletionRoutine, location.Context);
-        // The kernel's routine has a context of its own.
-        if ptr::eq(context.cast_const(), ptr::from_ref(self).cast()) {
-            return;
-        }
-        if let Some(routine) = routine {
-            // SAFETY: the kernel has set its routine for this context, and calls it once for each completion, of which this
-            // takes the place. It calls this crate's routine, which finds an orphan and drops what that owns.
-            unsafe { routine(ptr::null_mut(), self.irp(), context) };
-        }
-    }
-
-    /// Readies the IRP for a call: fresh, with `routine` as its completion routine for every outcome.
-    ///
-    /// # Safety
-    ///
-    /// The operation is initialized, the caller's, and not in flight. `routine` may be called with `context`.
-    #[inline]
-    unsafe fn ready(&self, routine: CompletionRoutine, context: PVOID) {
-        let irp = self.irp();
-        // SAFETY: the IRP is initialized and not in flight, by this function's contract.
-        unsafe { IoReuseIrp(irp, STATUS_UNSUCCESSFUL) };
-        // SAFETY: a fresh IRP has its stack location left; `routine` takes `context`, by this function's contract.
-        unsafe { IoSetCompletionRoutine(irp, Some(routine), context, TRUE, TRUE, TRUE) };
-    }
-
-    /// The result of a completed request: the IRP's information, or its status as an error. What the
-    /// information means depends on the kind of request, and it means nothing unless the request succeeded
-    /// ([INV-19](crate::rules#inv-19)).
+    /// The [result](Packet::result) of a completed request.
     ///
     /// # Safety
     ///
     /// The request has completed, and the operation is the caller's.
     #[inline]
     unsafe fn result(&self) -> Result<usize> {
-        let irp = self.irp();
-        // SAFETY: the IRP has completed, so the caller, who owns the operation, may read it.
-        let block = unsafe { (*irp).IoStatus };
-        let (status, information) = (fields::status(&block), fields::information(&block));
-        if status == STATUS_SUCCESS {
-            return Ok(information);
-        }
-        result_of_other_status(status, information)
+        // SAFETY: the request has completed, and the caller owns the operation and its IRP.
+        unsafe { self.packet.result() }
     }
-}
-
-/// The result of a request that completed with a status other than `STATUS_SUCCESS`.
-#[cold]
-fn result_of_other_status(status: NTSTATUS, information: usize) -> Result<usize> {
-    check(status).map(|()| information)
 }
 
 pub(crate) type CompletionRoutine = unsafe extern "C" fn(PDEVICE_OBJECT, PIRP, PVOID) -> NTSTATUS;
 
 const _: () = assert!(align_of::<Operation>() == 16);
+
+/// Each request that a connection has in flight takes this much, and so does each that it keeps for reuse.
+#[cfg(all(target_pointer_width = "64", not(loom)))]
+const _: () = assert!(size_of::<Operation>() <= 992);

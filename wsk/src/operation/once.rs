@@ -1,5 +1,5 @@
-//! An operation that is embedded in another object and issued once, with a completion routine of its own: a
-//! socket's close.
+//! An operation that is embedded in another object and issued once, with a completion routine of its own and nothing but an
+//! IRP: a socket's close.
 //!
 //! # Safety
 //!
@@ -12,10 +12,55 @@ use core::task::{Context, Poll, Waker};
 
 use wsk_sys::{PDEVICE_OBJECT, PIRP, PVOID};
 
-use super::state::{Handover, Leave, RequestKind};
-use super::{CompletionRoutine, Operation};
+use super::CompletionRoutine;
+use super::packet::Packet;
+use super::state::{Handover, Leave, OperationState, RequestKind};
+use crate::pool::write_fields;
 
-impl Operation {
+/// An operation that is issued once.
+///
+/// # Invariants
+///
+/// The packet is the system's while the operation is in flight, and otherwise that of the object around this.
+pub(crate) struct OnceOperation {
+    packet: Packet,
+    state: OperationState,
+}
+
+// SAFETY: `state` says which thread may access the packet, and is itself shared by atomics.
+unsafe impl Send for OnceOperation {}
+// SAFETY: `state` says which thread may access the packet, and is itself shared by atomics.
+unsafe impl Sync for OnceOperation {}
+
+impl OnceOperation {
+    /// Writes an idle operation to the place where it stays; [`initialize`](Self::initialize) comes next.
+    ///
+    /// # Safety
+    ///
+    /// `place` is valid for writes of an operation, and no one else uses it.
+    pub(crate) unsafe fn write(place: *mut Self) {
+        // SAFETY: `write_fields` calls this with the place of the field.
+        let packet = |place| unsafe { Packet::write(place) };
+        // SAFETY: `place` is valid for writes, by this function's contract.
+        write_fields!(
+            place,
+            OnceOperation {
+                packet => packet,
+                state: OperationState::new(),
+            }
+        );
+    }
+
+    /// Makes the packet an IRP. From here on the operation must not move.
+    ///
+    /// # Safety
+    ///
+    /// The operation is in the nonpaged memory in which it stays, and was not issued.
+    pub(crate) unsafe fn initialize(&self) {
+        // SAFETY: the IRP is not in use, and stays in its nonpaged memory.
+        unsafe { self.packet.initialize() };
+    }
+
     /// Declares that a future will wait for the completion. Before the request is issued.
     pub(crate) fn expect_waiter(&self) {
         self.state.start(RequestKind::Other);
@@ -41,14 +86,14 @@ impl Operation {
         let is_guarded = !device.is_null()
             // SAFETY: the operation is initialized and was never in flight, `routine` takes `context`, and the caller
             // passes the IRP on, by this function's contract.
-            && unsafe { self.ready_guarded(routine, context, device) }.is_ok();
+            && unsafe { self.packet.ready_guarded(routine, context, device) }.is_ok();
         if !is_guarded {
             // SAFETY: the operation is initialized and was never in flight, and `routine` takes `context`, by this
             // function's contract.
-            unsafe { self.ready(routine, context) };
+            unsafe { self.packet.ready(routine, context) };
         }
         self.state.start_abandoned_unless_started();
-        self.irp()
+        self.packet.irp()
     }
 
     /// For the completion routine: the waker to wake, if a future waits.

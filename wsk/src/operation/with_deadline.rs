@@ -81,11 +81,20 @@ impl<D: Timeout> WithDeadline<D> {
     }
 }
 
+/// For requests that are less frequent than those that call [`poll_outcome`](WithDeadline::poll_outcome), and have less code
+/// where they are awaited.
 impl<D: Timeout> Future for WithDeadline<D> {
     type Output = Outcome;
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
-        self.poll_outcome(context)
+        #[inline(never)]
+        fn poll_in_flight(in_flight: &mut InFlight, context: &mut Context<'_>) -> Poll<Outcome> {
+            Pin::new(in_flight).poll(context)
+        }
+        if self.deadline.is_never() {
+            return poll_in_flight(&mut self.in_flight, context);
+        }
+        self.poll_both(context)
     }
 }

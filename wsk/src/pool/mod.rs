@@ -152,6 +152,8 @@ pub(crate) fn allocate_zeroed(size: usize) -> Result<NonNull<u8>> {
     allocate(size, POOL_FLAG_NON_PAGED)
 }
 
+// Out of line, as `free` is: a driver calls them in many places, none of which is a fast path.
+#[inline(never)]
 fn allocate(size: usize, flags: POOL_FLAGS) -> Result<NonNull<u8>> {
     // SAFETY: nonpaged pool may be allocated from up to DISPATCH_LEVEL, where all of this crate runs.
     let memory = unsafe { system::ExAllocatePool2(flags, size_t(size), decide_tag(DEFAULT_TAG)) };
@@ -167,6 +169,7 @@ fn allocate(size: usize, flags: POOL_FLAGS) -> Result<NonNull<u8>> {
 /// # Safety
 ///
 /// `memory` came from [`allocate_zeroed`] or [`PoolBox`], and is not used any more.
+#[inline(never)]
 pub(crate) unsafe fn free(memory: NonNull<u8>) {
     FREES.fetch_add(1, Ordering::AcqRel);
     // SAFETY: the memory is of this module (this function's contract): nonpaged pool with this tag, which may be freed

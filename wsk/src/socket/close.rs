@@ -16,7 +16,7 @@ use wsk_sys::{NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, STATUS_MORE_PROCESSING_REQU
 use super::memory::SocketState;
 use crate::dispatch::BasicDispatch;
 use crate::executor;
-use crate::operation::{Operation, Target as _};
+use crate::operation::{OnceOperation, Target as _};
 
 /// Starts the close of a socket. The completion routine releases one memory reference. IRQL: <= `DISPATCH_LEVEL`.
 ///
@@ -88,7 +88,7 @@ impl Close {
         Self(state)
     }
 
-    fn close(&self) -> &Operation {
+    fn close(&self) -> &OnceOperation {
         // SAFETY: this value owns a memory reference (Invariants).
         unsafe { &self.0.as_ref().close }
     }

@@ -27,7 +27,7 @@ use crate::client::Client;
 use crate::deferred::DeferredJob;
 use crate::events::AttachedHandler;
 use crate::flags::{SendFlags, SocketFlags};
-use crate::operation::{Budget, Cache, Idle, KeptReceives, Operation, Target, TargetHeader};
+use crate::operation::{Budget, Cache, Idle, KeptReceives, OnceOperation, Target, TargetHeader};
 use crate::rundown::ObjectKind;
 use crate::status::{Error, Result, known};
 
@@ -53,7 +53,7 @@ pub(crate) struct SocketState {
     /// Pointer with provenance over the whole allocation; code that may release the last reference must start here,
     /// not from `&SocketState`.
     pub(super) whole: NonNull<SocketState>,
-    pub(super) close: Operation,
+    pub(super) close: OnceOperation,
     pub(super) counts: RefCounts,
     /// Null until the socket was delivered.
     pub(super) socket: AtomicPtr<WSK_SOCKET>,
@@ -82,6 +82,10 @@ pub(crate) struct SocketState {
     pub(super) has_finished: AtomicBool,
     pub(super) is_closed: AtomicBool,
 }
+
+/// Each socket takes this much, without its handler and the requests that it keeps for reuse.
+#[cfg(all(target_pointer_width = "64", not(loom)))]
+const _: () = assert!(size_of::<SocketState>() <= 576);
 
 // SAFETY: every field is an atomic, immutable, or shared by the rules of its own type; the client, which is `Sync`,
 // outlives it.

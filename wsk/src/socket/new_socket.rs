@@ -23,7 +23,7 @@ use crate::deferred::DeferredJob;
 use crate::events::AttachedHandler;
 use crate::flags::SocketFlags;
 use crate::operation::{
-    Attachment, Cache, ControlBuffer, Idle, Operation, Target as _, TargetHeader,
+    Attachment, Cache, ControlBuffer, Idle, OnceOperation, Target as _, TargetHeader,
 };
 use crate::pool::{PoolBox, write_fields};
 use crate::rundown::ObjectKind;
@@ -78,7 +78,7 @@ impl NewSocket {
             // SAFETY: `write_fields` calls this with the place of the field, which is not null.
             let whole = unsafe { NonNull::new_unchecked(place) };
             // SAFETY: `write_fields` calls this with the place of the field.
-            let close = |place| unsafe { Operation::write(place) };
+            let close = |place| unsafe { OnceOperation::write(place) };
             // SAFETY: the socket's memory keeps the client, and the client the device.
             let header = unsafe { TargetHeader::of::<SocketState>(device) };
             // INVARIANT: `whole` is the beginning of the allocation, and the functions are those for `H`.

@@ -14,8 +14,12 @@ use super::programs::{Client, Timing};
 /// The maximum ratio of Rust's instructions to C's, including the kernel and the provider.
 const WHOLE: f64 = 1.10;
 
-/// The same without them, when requests complete inline and later. No goal, but a bound against regressions.
-const OWN: [f64; 2] = [3.2, 5.65];
+/// The same without them, when requests complete inline and later. What was reached, against regressions; the goals are 2.0
+/// and 3.5.
+const OWN: [f64; 2] = [2.95, 5.45];
+
+/// The maximum size of the echo driver in bytes. What was reached, against regressions; the goal is 48,000.
+const FILE: usize = 114_688;
 
 /// Everything that was measured.
 pub(super) struct Report {
@@ -80,7 +84,22 @@ impl Report {
                 }
             }
         }
+        let [_, rust] = self.sizes;
+        if rust.file > FILE {
+            exceeded.push(format!("the driver has {} bytes, and may have {FILE}", rust.file));
+        }
         exceeded
+    }
+
+    /// Whether a page has these numbers, but for those that vary between runs.
+    pub(super) fn is_on(&self, page: &str) -> bool {
+        let own = Timing::ALL.map(|timing| {
+            let [c, rust] = Client::ALL.map(|client| self.counts(timing, client).own);
+            instructions_row(timing, "the client's own", c, rust)
+        });
+        own.into_iter()
+            .chain([self.calls(), self.size()])
+            .all(|part| page.contains(part.trim_end()))
     }
 
     /// The minimum number of instructions of the kernel and the provider for which the limit holds.
@@ -100,20 +119,10 @@ impl Report {
             .to_owned();
         for timing in Timing::ALL {
             let [c, rust] = Client::ALL.map(|client| self.counts(timing, client));
-            let when = match timing {
-                Timing::Inline => "completed before the call returns",
-                Timing::Later => "completed later",
-            };
             for (which, of_c, of_rust) in
                 [("all", c.whole, rust.whole), ("the client's own", c.own, rust.own)]
             {
-                let _ = writeln!(
-                    table,
-                    "| {when}: {which} | {} | {} | {:.2} |",
-                    number(of_c),
-                    number(of_rust),
-                    of_rust / of_c
-                );
+                table.push_str(&instructions_row(timing, which, of_c, of_rust));
             }
         }
         table
@@ -200,6 +209,15 @@ impl Report {
     }
 }
 
+fn instructions_row(timing: Timing, which: &str, of_c: f64, of_rust: f64) -> String {
+    let when = match timing {
+        Timing::Inline => "completed before the call returns",
+        Timing::Later => "completed later",
+    };
+    let ratio = of_rust / of_c;
+    format!("| {when}: {which} | {} | {} | {ratio:.2} |\n", number(of_c), number(of_rust))
+}
+
 /// A number without decimals, in groups of three digits.
 pub(super) fn number(value: f64) -> String {
     let digits = format!("{value:.0}");
@@ -252,9 +270,25 @@ mod tests {
         let [inline, memory, later] = &beyond.exceeded()[..] else {
             panic!("{:?}", beyond.exceeded());
         };
+        let mut large = report([cost(250.0, 1099.0), cost(500.0, 1000.0)]);
+        large.sizes[1].file = FILE + 1;
+        assert_eq!(large.exceeded(), ["the driver has 114689 bytes, and may have 114688"]);
         assert_eq!(memory, "later: 3 allocations (Rust)");
         assert!(inline.starts_with("inline: all instructions are 1.10 times"), "{inline}");
         assert!(later.starts_with("later: its own instructions are 6.00 times"), "{later}");
+    }
+
+    #[test]
+    fn a_page_is_stale_if_a_number_that_does_not_vary_has_changed() {
+        let measured = || report([cost(250.0, 1099.0), cost(500.0, 1000.0)]);
+        let page = measured().page();
+        assert!(measured().is_on(&page));
+        assert!(report([cost(250.0, 1098.0), cost(500.0, 1000.0)]).is_on(&page), "of the host");
+        assert!(!report([cost(251.0, 1099.0), cost(500.0, 1000.0)]).is_on(&page));
+        assert!(!report([cost(250.0, 1099.0), cost(499.0, 1000.0)]).is_on(&page));
+        let mut larger = measured();
+        larger.sizes[1].file += 512;
+        assert!(!larger.is_on(&page));
     }
 
     #[test]
