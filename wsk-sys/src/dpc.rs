@@ -1,4 +1,4 @@
-//! Queueing deferred procedure calls (DPCs), on a chosen processor.
+//! Queueing deferred procedure calls (DPCs), on a chosen processor, and the current thread.
 //!
 //! # Safety
 //!
@@ -63,6 +63,10 @@ unsafe extern "C" {
         ProcIndex: ULONG,
         ProcNumber: PPROCESSOR_NUMBER,
     ) -> NTSTATUS;
+    /// Returns the current thread's object, without a reference.
+    ///
+    /// IRQL: any. Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kegetcurrentthread).
+    pub fn KeGetCurrentThread() -> PVOID;
     /// Returns the number of active processors of a group, or of all.
     ///
     /// IRQL: any. Minimum Windows: Windows 7. [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kequeryactiveprocessorcountex).

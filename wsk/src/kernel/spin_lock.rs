@@ -45,9 +45,9 @@ impl<T> SpinLock<T> {
     }
 
     /// Acquires the lock. The IRQL is `DISPATCH_LEVEL` until the guard is dropped. Meanwhile the thread must not wait,
-    /// call foreign code, or acquire another lock.
+    /// call foreign code, or acquire another lock. The locks of other crates' traits, which hold one of their own at most, may.
     pub(crate) fn lock(&self) -> Guard<'_, T> {
-        // SAFETY: the lock is initialized and nonpaged (Invariants), and no thread acquires two locks.
+        // SAFETY: the lock is initialized and nonpaged (Invariants). A thread that holds it already waits for ever.
         let irql = unsafe { KeAcquireSpinLockRaiseToDpc(self.lock.get()) };
         // INVARIANT: this thread has acquired the lock, and `irql` is the previous IRQL.
         Guard { lock: self, irql, not_send: PhantomData }

@@ -30,6 +30,12 @@
 //! # Ok::<(), wsk::Error>(())
 //! ```
 //!
+//! # Other crates' locks
+//!
+//! With the feature `embassy-sync`, `DispatchRawMutex` is the lock of embassy-sync's channels, signals and mutexes; with
+//! `critical-section`, `DispatchCriticalSection` implements that crate. Both run closures at `DISPATCH_LEVEL`, for which the driver makes an `unsafe`
+//! promise, `NeverWaits`.
+//!
 //! # Memory
 //!
 //! A spin lock protects the shared state of these types, so they must be in nonpaged memory: a static of the driver outside
@@ -43,10 +49,16 @@
 //! routine.
 
 mod cancellation_token;
+#[cfg(feature = "critical-section")]
+mod critical_section;
 #[cfg(all(test, loom))]
 mod model;
 mod mutex;
+#[cfg(any(feature = "critical-section", feature = "embassy-sync"))]
+mod never_waits;
 mod notify;
+#[cfg(feature = "embassy-sync")]
+mod raw_mutex;
 mod ring;
 mod rw_lock;
 mod semaphore;
@@ -59,7 +71,15 @@ pub mod oneshot;
 pub mod watch;
 
 pub use self::cancellation_token::{CancellationToken, DropGuard};
+#[cfg(feature = "critical-section")]
+#[cfg_attr(docsrs, doc(cfg(feature = "critical-section")))]
+pub use self::critical_section::DispatchCriticalSection;
 pub use self::mutex::{Mutex, MutexGuard};
+#[cfg(any(feature = "critical-section", feature = "embassy-sync"))]
+pub use self::never_waits::NeverWaits;
 pub use self::notify::Notify;
+#[cfg(feature = "embassy-sync")]
+#[cfg_attr(docsrs, doc(cfg(feature = "embassy-sync")))]
+pub use self::raw_mutex::DispatchRawMutex;
 pub use self::rw_lock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use crate::pool::arc::Arc;

@@ -28,6 +28,7 @@ mod echo;
 mod embedded;
 mod executors;
 mod ioctls;
+mod locks;
 mod names;
 mod options;
 mod random;
