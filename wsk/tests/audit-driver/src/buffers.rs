@@ -4,7 +4,7 @@ use core::fmt::Debug;
 use core::ops::{Bound, Deref, DerefMut};
 
 use wsk::pool::{self, NonPaged, Usage};
-use wsk::{BufResult, Buffer, Slice};
+use wsk::{BufResult, Buffer, Chain, ChainIntoIter, ChainIter, ChainIterMut, Slice};
 
 type Bounds = (Bound<usize>, Bound<usize>);
 
@@ -16,6 +16,26 @@ calls! {
     "Buffer::try_from": |bytes: &'static [u8]| Buffer::try_from(bytes);
     "Buffer::deref": |buffer: &'static Buffer| Deref::deref(buffer);
     "Buffer::deref_mut": |buffer: &'static mut Buffer| DerefMut::deref_mut(buffer);
+    "Chain::new": |()| Chain::new();
+    "Chain::len": |chain: &'static Chain| chain.len();
+    "Chain::is_empty": |chain: &'static Chain| chain.is_empty();
+    "Chain::push_back": |(chain, part): (&'static mut Chain, Slice)| chain.push_back(part);
+    "Chain::push_front": |(chain, part): (&'static mut Chain, Slice)| chain.push_front(part);
+    "Chain::append": |(chain, other): (&'static mut Chain, &'static mut Chain)| chain.append(other);
+    "Chain::pop_front": |chain: &'static mut Chain| chain.pop_front();
+    "Chain::iter": |chain: &'static Chain| chain.iter();
+    "Chain::iter_mut": |chain: &'static mut Chain| chain.iter_mut();
+    "Chain::from": |part: Slice| Chain::from(part);
+    "Chain::into_iter": |chain: Chain| chain.into_iter();
+    "Chain::into_iter<&>": |chain: &'static Chain| chain.into_iter();
+    "Chain::into_iter<mut>": |chain: &'static mut Chain| chain.into_iter();
+    "ChainIter::next": |iter: &'static mut ChainIter<'static>| iter.next();
+    "ChainIter::size_hint": |iter: &'static ChainIter<'static>| iter.size_hint();
+    "ChainIterMut::next": |iter: &'static mut ChainIterMut<'static>| iter.next();
+    "ChainIterMut::size_hint": |iter: &'static ChainIterMut<'static>| iter.size_hint();
+    "ChainIntoIter::next": |iter: &'static mut ChainIntoIter| iter.next();
+    "ChainIntoIter::size_hint": |iter: &'static ChainIntoIter| iter.size_hint();
+    "Slice::from": |buffer: Buffer| Slice::from(buffer);
     "Slice::slice": |(slice, bounds): (Slice, Bounds)| slice.slice(bounds);
     "Slice::into_inner": |slice: Slice| slice.into_inner();
     "Slice::deref": |slice: &'static Slice| Deref::deref(slice);
@@ -41,12 +61,17 @@ calls! {
 
 drops! {
     "Buffer::drop": Buffer;
+    "Chain::drop": Chain;
+    "ChainIntoIter::drop": ChainIntoIter;
+    // It has no name outside of wsk. A buffer is one, and nothing else.
+    "MdlChain::drop": Buffer;
     "Slice::drop": Slice;
     "BufResult::drop": BufResult<usize, Buffer>;
 }
 
 formats! {
     "Buffer::fmt<Debug>": Buffer as Debug;
+    "Chain::fmt<Debug>": Chain as Debug;
     "Slice::fmt<Debug>": Slice as Debug;
     "Usage::fmt<Debug>": Usage as Debug;
 }

@@ -157,6 +157,7 @@ futures! {
 }
 
 calls! {
+    "UdpSocket::as_ref": |socket: Udp| AsRef::<UdpSocket>::as_ref(socket);
     "UdpSocket::try_recv_from": |(socket, room): (Udp, &'static mut [u8])| {
         socket.try_recv_from(room)
     };
