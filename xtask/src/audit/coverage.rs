@@ -57,6 +57,7 @@ struct Functions {
 
 impl Functions {
     fn read(&mut self, folder: &Path) -> Result<()> {
+        let mut files = Vec::new();
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
             if path.is_dir() {
@@ -65,7 +66,15 @@ impl Functions {
                 let text = fs::read_to_string(&path)?;
                 let file = syn::parse_file(&text)
                     .with_context(|| format!("cannot parse {}", path.display()))?;
-                self.items(&file.items);
+                files.push((path, file.items));
+            }
+        }
+        let for_hosts: BTreeSet<String> =
+            files.iter().flat_map(|(_, items)| modules_for_hosts(items)).collect();
+        for (path, items) in files {
+            let module = path.file_stem().unwrap_or_default().to_string_lossy();
+            if !for_hosts.contains(&*module) {
+                self.items(&items);
             }
         }
         Ok(())
@@ -149,6 +158,26 @@ impl Functions {
         };
         missing.map(problem).collect()
     }
+}
+
+/// The features with code for hosts, which is in no driver.
+const HOST_FEATURES: [&str; 3] = ["std", "futures-io", "tokio"];
+
+/// The modules in files of their own that exist with these features only.
+fn modules_for_hosts(items: &[Item]) -> impl Iterator<Item = String> + '_ {
+    let is_for_hosts = |attribute: &syn::Attribute| {
+        let syn::Meta::List(list) = &attribute.meta else { return false };
+        let condition = list.tokens.to_string();
+        list.path.is_ident("cfg")
+            && !condition.starts_with("not")
+            && HOST_FEATURES.iter().any(|name| condition.contains(&format!("\"{name}\"")))
+    };
+    items.iter().filter_map(move |item| match item {
+        Item::Mod(module) if module.attrs.iter().any(is_for_hosts) => {
+            Some(module.ident.to_string())
+        }
+        _ => None,
+    })
 }
 
 /// Whether an export stands for a function: it has its name, or its name with the types that it was made for.
@@ -290,6 +319,24 @@ mod tests {
             };
         }
     ";
+
+    #[test]
+    fn code_for_hosts_is_not_asked_for() {
+        let source = "
+            #[cfg(feature = \"std\")]
+            mod std_error;
+            #[cfg(any(feature = \"futures-io\", feature = \"tokio\"))]
+            mod compat;
+            #[cfg(not(feature = \"std\"))]
+            mod own;
+            #[cfg(feature = \"embedded-nal-async\")]
+            mod embedded;
+            mod net;
+        ";
+        let items = syn::parse_file(source).unwrap().items;
+        let modules: Vec<String> = modules_for_hosts(&items).collect();
+        assert_eq!(modules, ["std_error", "compat"]);
+    }
 
     #[test]
     fn what_is_public_is_asked_for_and_nothing_else() {

@@ -52,6 +52,7 @@ futures! {
     "Connected::send_copy<Owned>": |(socket, bytes): (Owned, &'static [u8])| {
         socket.send_copy(bytes)
     };
+    "Connected::readable": |socket: Owned| socket.readable();
     "Connected::recv_into": |(socket, room): (Owned, &'static mut [u8])| socket.recv_into(room);
     "Connected::set_peer": |(socket, to): (&'static mut Connected<UdpSocket>, SocketAddr)| {
         socket.set_peer(to)
@@ -180,6 +181,7 @@ calls! {
     "DatagramSocket::from": |socket: UdpSocket| wsk::socket::DatagramSocket::from(socket);
     "Socket::from": |socket: UdpSocket| Open::from(socket);
     "Connected::peer_addr": |peer: Peer| peer.peer_addr();
+    "Connected::try_recv": |(peer, room): (Peer, &'static mut [u8])| peer.try_recv(room);
     "Connected::as_socket": |peer: Peer| peer.as_socket();
     "Socket::receiver": |(socket, size): (&'static Open, usize)| socket.receiver(size);
     "Socket::peer_addr<Datagram>": |socket: &'static WithPeer| socket.peer_addr();

@@ -35,6 +35,7 @@ futures! {
 }
 
 calls! {
+    "net::parse_socket_addr": |text: Text| net::parse_socket_addr(text);
     "Hints::new": |()| Hints::new();
     "Hints::default": |()| Hints::default();
     "Hints::stream": |()| Hints::stream();

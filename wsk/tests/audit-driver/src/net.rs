@@ -34,6 +34,9 @@ futures! {
     };
     "TcpStream::readable": |stream: &'static TcpStream| stream.readable();
     "copy": |(from, to): (&'static TcpStream, &'static TcpStream)| wsk::net::copy(from, to);
+    "copy_bidirectional_with_sizes": |(a, b, sizes): (&'static TcpStream, &'static TcpStream, [usize; 2])| {
+        wsk::net::copy_bidirectional_with_sizes(a, b, sizes[0], sizes[1])
+    };
     "copy_bidirectional": |(a, b): (&'static TcpStream, &'static TcpStream)| {
         wsk::net::copy_bidirectional(a, b)
     };

@@ -36,6 +36,7 @@ futures! {
 }
 
 calls! {
+    "TcpStream::as_ref": |stream: Stream| AsRef::<TcpStream>::as_ref(stream);
     "TcpStream::set_read_timeout": |(stream, timeout): (Stream, Option<Duration>)| {
         stream.set_read_timeout(timeout)
     };
@@ -117,6 +118,8 @@ calls! {
         BufferedStream::with_capacity(stream, to_read, to_write)
     };
     "BufferedStream::consume": |(stream, count): (Buffered, usize)| stream.consume(count);
+    "BufferedStream::try_read": |(stream, to): (Buffered, Room)| stream.try_read(to);
+    "BufferedStream::try_write": |(stream, from): (Buffered, Bytes)| stream.try_write(from);
     "BufferedStream::read_ready": |stream: Buffered| stream.read_ready();
     "BufferedStream::write_ready": |stream: Buffered| stream.write_ready();
     "BufferedStream::push": |stream: Buffered| stream.push();
@@ -158,6 +161,7 @@ calls! {
     };
     "BufferedReader::buffered": |reader: InReader| reader.buffered();
     "BufferedReader::consume": |(reader, count): (InReader, usize)| reader.consume(count);
+    "BufferedReader::try_read": |(reader, to): (InReader, Room)| reader.try_read(to);
     "BufferedReader::read_ready": |reader: InReader| reader.read_ready();
     "BufferedReader::set_read_timeout": |(reader, timeout): (InReader, Option<Duration>)| {
         reader.set_read_timeout(timeout)
@@ -167,6 +171,7 @@ calls! {
     "BufferedWriter::new": |(half, capacity): (OwnedWriteHalf, usize)| {
         BufferedWriter::new(half, capacity)
     };
+    "BufferedWriter::try_write": |(writer, from): (InWriter, Bytes)| writer.try_write(from);
     "BufferedWriter::write_ready": |writer: InWriter| writer.write_ready();
     "BufferedWriter::push": |writer: InWriter| writer.push();
     "BufferedWriter::set_write_timeout": |(writer, timeout): (InWriter, Option<Duration>)| {
