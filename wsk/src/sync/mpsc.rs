@@ -114,7 +114,7 @@ pub struct Receiver<T> {
 /// fn report(passive: Passive, sizes: &mpsc::Sender<usize>) -> wsk::Result<()> {
 ///     rt::block_on(passive, async {
 ///         let buffer = Buffer::new(1500)?;
-///         if sizes.send(buffer.capacity()).await.is_err() {
+///         if sizes.send(buffer.len()).await.is_err() {
 ///             // The receiver has ended, and so does this task.
 ///         }
 ///         Ok(())
