@@ -21,6 +21,7 @@ mod registration;
 mod requests;
 #[cfg(not(miri))] // Miri starts no processes.
 mod resources;
+mod routines;
 mod sockets;
 mod stacks;
 mod stops;
