@@ -17,7 +17,7 @@ use crate::opaque_debug::opaque_debug;
 use crate::pool::Arc;
 use crate::status::{Result, known};
 
-/// Spawns tasks on a [`Runtime`]. Cheap to clone, for example into tasks that spawn others.
+/// Spawns tasks on a [`Runtime`](crate::Runtime). Cheap to clone, for example into tasks that spawn others.
 #[derive(Clone)]
 pub struct Spawner(Arc<Scheduler>);
 
@@ -104,7 +104,7 @@ impl Spawner {
     }
 
     /// Runs a function that may wait for other things than futures, on a thread of the runtime. Meanwhile this thread runs no
-    /// tasks: for functions that take long, create another [`Runtime`]. The function must not wait for a task of its own
+    /// tasks: for functions that take long, create another [`Runtime`](crate::Runtime). The function must not wait for a task of its own
     /// runtime.
     ///
     /// Makes one allocation. IRQL: <= `DISPATCH_LEVEL`.
