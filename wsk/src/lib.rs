@@ -45,6 +45,8 @@
 //! | `std` | on the host, errors as those of `std` | no |
 //! | `futures-io` | on the host, streams with the traits of the crate futures-io; includes `std` | no |
 //! | `tokio` | on the host, streams with the traits of the crate tokio; includes `std` | no |
+//! | `embassy-sync` | `RawMutex` of the crate embassy-sync, in `sync` | no |
+//! | `critical-section` | an implementation of the crate critical-section | no |
 //! | `wdk-sys` | nothing: the kernel's types are those of the crate wdk-sys, which needs a WDK | no |
 //!
 //! # TLS
