@@ -48,6 +48,7 @@ pub(crate) mod protection;
 pub(crate) mod ps;
 pub(crate) mod quarantine;
 pub(crate) mod random;
+mod record;
 pub(crate) mod registry;
 pub(crate) mod report_lock;
 pub(crate) mod residency;
@@ -330,6 +331,13 @@ impl Kernel {
     #[must_use]
     pub fn outstanding_by_tag(&self) -> BTreeMap<[u8; 4], (usize, usize)> {
         lock(&self.0.blocks).outstanding_by_tag()
+    }
+
+    /// Returns how often the client has signaled an event and waited for an object so far: never for the messages of a client that
+    /// uses no thread.
+    #[must_use]
+    pub fn event_calls(&self) -> EventCalls {
+        self.0.event_calls.read()
     }
 
     /// The number of timers that are set.

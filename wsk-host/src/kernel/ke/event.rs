@@ -16,9 +16,8 @@ use wsk_sys::{
 };
 
 use super::dispatcher::{change, initialize};
-use super::event_calls::count_set;
 use super::irql::require_at_most;
-use crate::kernel::interrupt;
+use crate::kernel::{current, interrupt};
 use crate::verifier::kernel_violation;
 
 #[wsk_host_macros::export]
@@ -33,7 +32,7 @@ unsafe extern "C" fn KeInitializeEvent(event: PRKEVENT, kind: EVENT_TYPE, state:
 #[wsk_host_macros::export]
 unsafe extern "C" fn KeSetEvent(event: PRKEVENT, _increment: KPRIORITY, wait: BOOLEAN) -> LONG {
     require_at_most(if wait == FALSE { DISPATCH_LEVEL } else { APC_LEVEL }, "KeSetEvent");
-    count_set();
+    current().0.event_calls.count_set();
     interrupt();
     // SAFETY: the caller passes an initialized event.
     let former = unsafe { change(&raw mut (*event).Header, |_| 1) };

@@ -2,8 +2,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::kernel::Kernel;
-
 /// The number of a client's calls so far. From [`Kernel::event_calls`](crate::kernel::Kernel::event_calls).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventCalls {
@@ -13,16 +11,6 @@ pub struct EventCalls {
     pub waits: u64,
 }
 
-impl Kernel {
-    /// Returns how often the client has signaled an event and waited for an object so far: never for the messages of a client that
-    /// uses no thread.
-    #[must_use]
-    pub fn event_calls(&self) -> EventCalls {
-        let EventCallCounter { sets, waits } = &self.0.event_calls;
-        EventCalls { sets: sets.load(Ordering::Relaxed), waits: waits.load(Ordering::Relaxed) }
-    }
-}
-
 /// Counts the calls.
 #[derive(Default)]
 pub(crate) struct EventCallCounter {
@@ -30,12 +18,19 @@ pub(crate) struct EventCallCounter {
     waits: AtomicU64,
 }
 
-/// Counts a call of `KeSetEvent`.
-pub(super) fn count_set() {
-    Kernel::current().0.event_calls.sets.fetch_add(1, Ordering::Relaxed);
-}
+impl EventCallCounter {
+    /// Counts a call of `KeSetEvent`.
+    pub(crate) fn count_set(&self) {
+        self.sets.fetch_add(1, Ordering::Relaxed);
+    }
 
-/// Counts a call that waits for objects.
-pub(super) fn count_wait() {
-    Kernel::current().0.event_calls.waits.fetch_add(1, Ordering::Relaxed);
+    /// Counts a call that waits for objects.
+    pub(crate) fn count_wait(&self) {
+        self.waits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> EventCalls {
+        let Self { sets, waits } = self;
+        EventCalls { sets: sets.load(Ordering::Relaxed), waits: waits.load(Ordering::Relaxed) }
+    }
 }

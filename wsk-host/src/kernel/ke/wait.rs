@@ -20,7 +20,6 @@ use wsk_sys::{
 };
 
 use super::dispatcher::{Signal, Wait, WaitingThread};
-use super::event_calls::count_wait;
 use super::irql::require_at_most;
 use super::time::relative;
 use crate::kernel::context::require_no_callback;
@@ -38,7 +37,7 @@ unsafe extern "C" fn KeWaitForSingleObject(
     _alertable: BOOLEAN,
     timeout: PLARGE_INTEGER,
 ) -> NTSTATUS {
-    count_wait();
+    current().0.event_calls.count_wait();
     // SAFETY: the caller passes an initialized object, and a timeout or null.
     unsafe { wait("KeWaitForSingleObject", &[object.cast()], WaitAny, timeout) }
 }
@@ -64,7 +63,7 @@ unsafe extern "C" fn KeWaitForMultipleObjects(
             "KeWaitForMultipleObjects: Count is {count}; it must be 1 to 64, and more than 3 need a WaitBlockArray"
         ));
     }
-    count_wait();
+    current().0.event_calls.count_wait();
     // SAFETY: the caller passes an array of `count` pointers.
     let objects = unsafe { std::slice::from_raw_parts(objects.cast(), count) };
     // SAFETY: the caller passes initialized objects, and a timeout or null.
