@@ -39,7 +39,7 @@ use crate::status::{Result, known};
 /// assert_eq!(bytes, b"hello");
 /// # Ok::<(), std::io::Error>(())
 /// # })??;
-/// # Ok::<(), wsk::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Cancel safety
