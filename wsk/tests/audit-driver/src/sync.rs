@@ -6,14 +6,21 @@ use core::ops::{Deref, DerefMut};
 use core::pin::Pin;
 use core::task::Context;
 
+use embassy_sync::blocking_mutex::raw::RawMutex;
 use wsk::pool::PoolBox;
 use wsk::sync::mpsc::{SendError, TrySendError};
 use wsk::sync::{
-    Arc, CancellationToken, DropGuard, Mutex, MutexGuard, Notify, RwLock, RwLockReadGuard,
-    RwLockWriteGuard, mpsc, oneshot, watch,
+    Arc, CancellationToken, DispatchRawMutex, DropGuard, Mutex, MutexGuard, NeverWaits, Notify,
+    RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc, oneshot, watch,
 };
 
 use crate::entries::Foreign;
+
+/// This driver, which never runs.
+struct AuditDriver;
+
+// SAFETY: the closure of `DispatchRawMutex::lock` below does nothing.
+unsafe impl NeverWaits for AuditDriver {}
 
 calls! {
     "PoolBox::new": |value: u64| PoolBox::new(value);
@@ -51,6 +58,7 @@ calls! {
     "Notify::new": |()| Notify::new();
     "Notify::notify_one": |notify: &'static Notify| notify.notify_one();
     "Notify::notify_waiters": |notify: &'static Notify| notify.notify_waiters();
+    "DispatchRawMutex::lock": |mutex: &'static DispatchRawMutex<AuditDriver>| mutex.lock(|| ());
     "RwLock::new": |value: u64| RwLock::new(value);
     "RwLock::into_inner": |lock: RwLock<u64>| lock.into_inner();
     "RwLock::try_read": |lock: &'static RwLock<u64>| lock.try_read();
@@ -123,6 +131,7 @@ drops! {
     "DropGuard::drop": DropGuard;
     "Mutex::drop": Mutex<u64>;
     "MutexGuard::drop": MutexGuard<'static, u64>;
+    "DispatchRawMutex::drop": DispatchRawMutex<AuditDriver>;
     "Notify::drop": Notify;
     "Sender::drop<oneshot>": oneshot::Sender<u64>;
     "Receiver::drop<oneshot>": oneshot::Receiver<u64>;
