@@ -148,12 +148,12 @@ impl Drop for DropGuard {
 mod loom_tests {
     //! All interleavings of tasks that wait and of the code that cancels. Run by `cargo xtask test loom`.
 
-    use super::super::model::{block_on, thread};
+    use super::super::model::{block_on, thread, with_few_preemptions};
     use super::*;
 
     #[test]
     fn all_that_wait_are_woken() {
-        loom::model(|| {
+        with_few_preemptions(|| {
             let token = CancellationToken::new().unwrap();
             let others = [(); 2].map(|()| {
                 let token = token.clone();

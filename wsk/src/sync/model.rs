@@ -17,6 +17,13 @@ impl Wake for Unparks {
     }
 }
 
+/// Explores the interleavings of a model in which threads are preempted at most three times: all of them would take hours.
+pub(super) fn with_few_preemptions(model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(model);
+}
+
 /// Runs a future in a thread of a model, which waits while the future is pending.
 pub(super) fn block_on<F: Future>(future: F) -> F::Output {
     let waker = Waker::from(Arc::new(Unparks(thread::current())));

@@ -292,6 +292,7 @@ mod loom_tests {
 
     use loom::thread;
 
+    use super::super::model::with_few_preemptions;
     use super::*;
 
     /// A child that is created, dropped and cancelled meanwhile is freed once, and no other is forgotten.
@@ -324,7 +325,7 @@ mod loom_tests {
 
     #[test]
     fn two_cancellations_meet() {
-        loom::model(|| {
+        with_few_preemptions(|| {
             let token = TreeToken::new().unwrap();
             let child = token.child().unwrap();
             let grandchild = child.child().unwrap();
