@@ -19,7 +19,7 @@ use crate::entries::Foreign;
 /// This driver, which never runs.
 struct AuditDriver;
 
-// SAFETY: the closure of `DispatchRawMutex::lock` below does nothing.
+// SAFETY: the closure of `DispatchRawMutex::lock` below only returns a number.
 unsafe impl NeverWaits for AuditDriver {}
 
 calls! {
@@ -58,7 +58,7 @@ calls! {
     "Notify::new": |()| Notify::new();
     "Notify::notify_one": |notify: &'static Notify| notify.notify_one();
     "Notify::notify_waiters": |notify: &'static Notify| notify.notify_waiters();
-    "DispatchRawMutex::lock": |mutex: &'static DispatchRawMutex<AuditDriver>| mutex.lock(|| ());
+    "DispatchRawMutex::lock": |mutex: &'static DispatchRawMutex<AuditDriver>| mutex.lock(|| 7_u8);
     "RwLock::new": |value: u64| RwLock::new(value);
     "RwLock::into_inner": |lock: RwLock<u64>| lock.into_inner();
     "RwLock::try_read": |lock: &'static RwLock<u64>| lock.try_read();
