@@ -33,7 +33,7 @@ use super::{Buffer, MdlChain, Slice};
 /// # let registration = wsk::Registration::register(passive)?;
 /// # let wsk = registration.try_capture()?;
 /// # wsk::rt::block_on(passive, async move {
-/// # let mut listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
+/// # let listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
 /// # let client = TcpStream::connect(&wsk, listener.local_addr().await?).await?;
 /// # let (server, _peer) = listener.accept().await?;
 /// let payload = Buffer::try_from(b"payload")?;

@@ -123,7 +123,7 @@ fn no_wake_is_lost_however_wakers_change() {
         assert!(!one || two, "a completed request stays completed");
         assert!(state.poll(&second_waker).is_ready());
         let woken = (first.0.load(Ordering::SeqCst), second.0.load(Ordering::SeqCst));
-        // Pending after the second poll means that the second waker is told, and once.
+        // Pending after the second poll means that the second waker is woken, and once.
         assert_eq!(woken.1, usize::from(!two));
         assert!(woken.0 + woken.1 <= 1);
         drop((first_waker, second_waker));
