@@ -37,7 +37,7 @@ calls! {
         executor.spawn(future)
     };
     "DpcExecutor::shutdown": |(executor, passive): (DpcExecutor, Passive)| {
-        executor.shutdown(passive)
+        executor.shutdown(passive);
     };
     "DpcSpawner::spawn": |(spawner, future): (&'static DpcSpawner, Foreign<8>)| {
         spawner.spawn(future)
