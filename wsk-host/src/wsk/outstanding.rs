@@ -1,4 +1,4 @@
-//! For the report about a hang: WSK's open objects on a kernel, and the likely mistakes behind them.
+//! The open objects of WSK on a kernel, and the likely mistakes that keep them open: a part of the report about a hang.
 
 use super::category::name;
 use super::client::{Client, all};
