@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
 pub use futures_util::future::join;
 
@@ -26,6 +26,14 @@ pub async fn poll_times<F: Future>(future: F, times: usize) -> Option<F::Output>
         Poll::Ready(None)
     })
     .await
+}
+
+/// Polls a future that is pending, and forgets it: its memory stays, and it is never dropped.
+pub fn poll_and_forget(future: impl Future) {
+    let mut future = Box::pin(future);
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(future.as_mut().poll(&mut context).is_pending());
+    std::mem::forget(future);
 }
 
 /// Runs `end` to its end, and `meanwhile` beside it, which may end before.

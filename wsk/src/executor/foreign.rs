@@ -17,6 +17,7 @@
 //! | a timer | it is cancelled, by the kernel and not by WSK |
 //! | a join handle | the task's output is dropped, by the rows above |
 //! | a receive that waits for its turn | the next receive's waker is woken, still in this waker |
+//! | an accept that waits | it leaves the queue; its request stays in flight |
 //! | a buffer, a spawner | memory is freed |
 //!
 //! A future that is dropped in such a waker may complete its request in the same call, in another completion routine that
@@ -30,7 +31,7 @@
 use core::task::Waker;
 
 #[cfg(not(loom))]
-use super::{block_on, task};
+use super::{block_on, shared_waker, task};
 use crate::rundown::Rundown;
 
 /// Wakes the waker of a completed request, in its completion routine.
@@ -64,7 +65,7 @@ pub(crate) fn drop_waker(waker: Option<Waker>) {
 #[cfg(not(loom))]
 #[inline]
 fn is_own(waker: &Waker) -> bool {
-    task::is_own(waker) || block_on::is_own(waker)
+    task::is_own(waker) || block_on::is_own(waker) || shared_waker::is_own(waker)
 }
 
 /// A model has no completion routines.

@@ -10,9 +10,11 @@ mod join;
 mod local;
 mod runtime;
 mod scheduler;
+pub(crate) mod shared_waker;
 mod spawner;
 mod task;
 mod tasks;
+pub(crate) mod wait_queue;
 mod worker;
 mod yield_now;
 

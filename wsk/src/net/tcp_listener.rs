@@ -89,9 +89,9 @@ impl TcpListener {
 
     /// Waits for a connection, and returns its stream and the peer's address.
     ///
-    /// Several tasks may accept at once, each with a reference to the listener. They take turns, in the order in which their
-    /// futures were first polled, and each connection is returned to one of them. The future whose turn it is must be polled
-    /// or dropped, or the others wait for it.
+    /// Several tasks may accept at once, each with a reference to the listener. A connection wakes every task that waits, and is
+    /// returned to the first that polls its future; the others wait on. No task depends on another one: a future may be
+    /// dropped, forgotten, or left without being polled.
     ///
     /// ```
     /// use std::net::Ipv4Addr;
@@ -154,8 +154,8 @@ impl TcpListener {
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe. Dropping the future loses nothing. The accept stays in flight, and the next future in
-    /// turn, or the next call, returns its connection.
+    /// This method is cancel safe. Dropping the future loses nothing. The accept stays in flight, and another future
+    /// that waits, or the next call, returns its connection.
     ///
     /// # Errors
     ///

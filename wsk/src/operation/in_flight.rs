@@ -149,6 +149,12 @@ impl InFlight {
         self
     }
 
+    /// For a request whose futures spend budget themselves.
+    pub(crate) const fn budgeted(mut self) -> Self {
+        self.is_budgeted = true;
+        self
+    }
+
     /// For a receive, whose data must not be lost if the future is dropped. Right after it was issued, since this decides
     /// its place among other receives.
     pub(crate) fn kept(mut self) -> Self {

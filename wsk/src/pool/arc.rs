@@ -142,11 +142,16 @@ impl<T> Arc<T> {
 
     /// Converts this owner into a pointer to the value for [`Arc::from_raw`].
     pub(crate) fn into_raw(self) -> *const T {
-        // Not through a reference: `from_raw` accesses memory in front of the value.
-        // SAFETY: this owner keeps the memory.
-        let value = unsafe { &raw const (*self.0.as_ptr()).value };
+        let value = Self::as_ptr(&self);
         core::mem::forget(self);
         value
+    }
+
+    /// The pointer that [`into_raw`](Self::into_raw) would return. It is valid as long as there is an owner.
+    pub(crate) const fn as_ptr(owner: &Self) -> *const T {
+        // Not through a reference: `from_raw` accesses memory in front of the value.
+        // SAFETY: this owner keeps the memory.
+        unsafe { &raw const (*owner.0.as_ptr()).value }
     }
 
     /// # Safety

@@ -5,11 +5,11 @@ use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::{Poll, Waker};
 
+use crate::executor::wait_queue::{Wait, WaitList, WaitQueue, Waiter};
 use crate::executor::{JoinHandle, Spawner};
 use crate::opaque_debug::opaque_debug;
 use crate::pool::Arc;
 use crate::status::Result;
-use crate::sync::wait_queue::{Wait, WaitList, WaitQueue, Waiter};
 
 /// A group of futures, whose end can be waited for. Unlike a [`JoinSet`](super::JoinSet), it does not keep their outputs.
 /// Clones are the same group.

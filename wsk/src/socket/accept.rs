@@ -2,12 +2,10 @@
 //!
 //! # Safety
 //!
-//! A request owns the addresses that WSK writes to, and the memory of the socket that it delivers. The owner of a listener's
-//! turn accesses the accept in flight.
+//! A request owns the addresses that WSK writes to, and the memory of the socket that it delivers.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
-use core::cell::UnsafeCell;
 use core::fmt;
 use core::net::SocketAddr;
 
@@ -20,9 +18,8 @@ use crate::address::Storage;
 use crate::category::{Accepts, Connection};
 use crate::events::{Callbacks, ConnectionEvents, NewHandler, callbacks};
 use crate::flags::SocketFlags;
-use crate::operation::{InFlight, Outcome, Payload, ReceiveTurn, RequestKind};
+use crate::operation::{InFlight, Outcome, Payload, RequestKind};
 use crate::status::Result;
-use crate::time::Never;
 
 /// A connection that was accepted, from [`accept_with`](Socket::accept_with).
 #[non_exhaustive]
@@ -46,36 +43,12 @@ impl<H> fmt::Debug for Accepted<H> {
     }
 }
 
-/// The accept in flight of a listener. It outlives the future that waits for it, so dropping the future loses no connection.
-///
-/// # Invariants
-///
-/// The content is accessed by the owner of the listener's turn, or through an exclusive reference.
-pub(super) struct AcceptInFlight(UnsafeCell<Option<InFlight>>);
-
-// SAFETY: one thread at a time has the turn, and so accesses the content (Invariants), which is `Send`.
-unsafe impl Sync for AcceptInFlight {}
-
-impl AcceptInFlight {
-    pub(super) const fn none() -> Self {
-        Self(UnsafeCell::new(None))
-    }
-
-    /// # Safety
-    ///
-    /// The turn is that of the listener whose state this belongs to.
-    unsafe fn get<'a>(&'a self, _turn: &'a mut ReceiveTurn<'_>) -> &'a mut Option<InFlight> {
-        // SAFETY: a listener has one turn at a time, which is this one, and it is borrowed as long as the result.
-        unsafe { &mut *self.0.get() }
-    }
-}
-
 impl<C: Accepts, H> Socket<C, Listening, H> {
     /// Accepts a connection, and returns it with the peer's address, if that is of IPv4 or IPv6.
     ///
-    /// Several tasks may accept at once. They take turns, in the order in which their futures were first polled, and each
-    /// connection is returned to one of them: a second `WskAccept` in flight is known to hang. The future whose turn it is
-    /// must be polled or dropped, or the others wait for it. If
+    /// Several tasks may accept at once. One `WskAccept` is in flight for all of them, since a second one is known to hang. A
+    /// connection wakes every task that waits, and is returned to the first that polls its future; the others wait on. So no
+    /// task depends on another one: a future may be dropped, forgotten, or left without being polled. If
     /// [`ListenEvents::accept`](crate::events::ListenEvents::accept) is enabled as well, the accept
     /// receives connections while it is pending, except for races ([INV-54](crate::rules#inv-54)).
     ///
@@ -87,7 +60,7 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
     /// # Cancel safety
     ///
     /// This method is cancel safe. Dropping the future, also by a [timeout](crate::time::timeout), loses no
-    /// connection. The accept stays in flight, and the next future in turn, or the next call, returns its result.
+    /// connection. The accept stays in flight, and another future that waits, or the next call, returns its result.
     ///
     /// # Errors
     ///
@@ -155,17 +128,9 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
     }
 
     async fn accept_any(&self) -> Result<Accepted> {
-        let mut turn = self.handle.turn(&Never).await?;
-        // SAFETY: the turn is this listener's.
-        let accepting = unsafe { self.state.accepting.get(&mut turn) };
-        let in_flight = match &mut *accepting {
-            Some(in_flight) => in_flight,
-            none => none.insert(start(&self.handle)?),
-        };
-        let outcome = in_flight.await;
-        *accepting = None;
-        drop(turn);
         let state = self.handle.state();
+        let budgeted = state.budget().budgeted().await;
+        let outcome = self.state.accept.outcome(budgeted, || start(&self.handle)).await?;
         match outcome {
             Outcome::Completed(idle, result) => {
                 let (mut idle, information) = state.completed(idle, result)?;
@@ -212,5 +177,5 @@ fn start<C: Accepts>(listener: &super::Handle<C>) -> Result<InFlight> {
         unsafe { C::accept(dispatch, context, table.cast(), addresses, irp) }
     };
     // SAFETY: the call is given the payload's addresses, and the new socket's context.
-    Ok(unsafe { listener.start(idle, RequestKind::Other, call) }.in_flight())
+    Ok(unsafe { listener.start(idle, RequestKind::Other, call) }.in_flight().budgeted())
 }

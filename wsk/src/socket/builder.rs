@@ -268,10 +268,11 @@ macro_rules! bind_unbound {
                 self,
                 address: impl Into<SocketAddr>,
             ) -> Result<Socket<$category, $state, H>> {
+                let state = $new;
                 self.bind_to(address.into()).await?;
                 let handle = self.into_handle();
                 // SAFETY: the socket is bound now.
-                let socket = unsafe { Socket::from_handle(handle, $new) };
+                let socket = unsafe { Socket::from_handle(handle, state) };
                 if $enable {
                     Socket::<$category, $state, H>::handle(&socket).enable(H::WHEN_BOUND)?;
                 }
@@ -281,7 +282,7 @@ macro_rules! bind_unbound {
     };
 }
 
-bind_unbound!(Listen, Listening, Listening::new(), true);
+bind_unbound!(Listen, Listening, Listening::new()?, true);
 bind_unbound!(Datagram, Bound, Bound::NEW, true);
 // Their events are enabled when they are connected, or listen (INV-35).
 bind_unbound!(Connection, Bound, Bound::NEW, false);

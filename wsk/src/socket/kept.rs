@@ -20,7 +20,7 @@ impl<C: Category> Handle<C> {
         self.state().kept().is_active()
     }
 
-    /// Waits for the turn to receive, after the receives that already wait. For a listener: to accept.
+    /// Waits for the turn to receive, after the receives that already wait.
     ///
     /// # Errors
     ///

@@ -74,6 +74,7 @@ impl<H: Callbacks<Stream>> Socket<Stream, Bound, H> {
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskListen`.
     pub async fn listen(self) -> Result<Socket<Stream, Listening, H>> {
+        let state = Listening::new()?;
         let call = |dispatch: StreamDispatch, irp: PIRP, _: *mut Payload| {
             // SAFETY: the socket is bound (INV-33).
             unsafe { dispatch.listen(irp) }
@@ -82,7 +83,7 @@ impl<H: Callbacks<Stream>> Socket<Stream, Bound, H> {
         unsafe { self.handle.request(Never, |_| (), call, |_, _| ()) }.await?;
         // SAFETY: the socket listens now.
         let socket: Socket<Stream, Listening, H> =
-            unsafe { Socket::from_handle(self.into_handle(), Listening::new()) };
+            unsafe { Socket::from_handle(self.into_handle(), state) };
         socket.handle.enable(H::WHEN_BOUND)?;
         Ok(socket)
     }

@@ -3,7 +3,8 @@
 
 use core::net::SocketAddr;
 
-use super::accept::AcceptInFlight;
+use crate::operation::SharedRequest;
+use crate::status::Result;
 
 /// A socket's state.
 ///
@@ -21,7 +22,8 @@ pub struct Bound(());
 
 /// A listening socket.
 pub struct Listening {
-    pub(super) accepting: AcceptInFlight,
+    /// It outlives the futures that wait for it, so dropping one loses no connection.
+    pub(super) accept: SharedRequest,
 }
 
 /// A connected socket.
@@ -61,8 +63,11 @@ impl Bound {
 }
 
 impl Listening {
-    pub(super) const fn new() -> Self {
-        Self { accepting: AcceptInFlight::none() }
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    pub(super) fn new() -> Result<Self> {
+        SharedRequest::new().map(|accept| Self { accept })
     }
 }
 

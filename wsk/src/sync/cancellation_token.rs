@@ -6,7 +6,7 @@ use core::pin::pin;
 use core::task::Poll;
 
 use super::token_tree::{Cancelled, TreeToken};
-use super::wait_queue::Waiter;
+use crate::executor::wait_queue::Waiter;
 use crate::status::Result;
 
 /// A request to end, which tasks, callbacks and other code share. Clones are the same token. Once cancelled, it stays so.

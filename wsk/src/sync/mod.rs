@@ -52,7 +52,7 @@ mod cancellation_token;
 #[cfg(feature = "critical-section")]
 mod critical_section;
 #[cfg(all(test, loom))]
-mod model;
+pub(crate) mod model;
 mod mutex;
 #[cfg(any(feature = "critical-section", feature = "embassy-sync"))]
 mod never_waits;
@@ -63,7 +63,6 @@ mod ring;
 mod rw_lock;
 mod semaphore;
 mod token_tree;
-pub(crate) mod wait_queue;
 pub(crate) mod waker_slot;
 
 pub mod mpsc;

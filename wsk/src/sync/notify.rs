@@ -4,7 +4,7 @@ use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::{Poll, Waker};
 
-use super::wait_queue::{Wait, WaitList, WaitQueue, Waiter};
+use crate::executor::wait_queue::{Wait, WaitList, WaitQueue, Waiter};
 use crate::opaque_debug::opaque_debug;
 
 /// Notifies one task, or all tasks that wait.

@@ -4,7 +4,7 @@ use core::future::poll_fn;
 use core::pin::pin;
 use core::task::{Poll, Waker};
 
-use super::wait_queue::{Wait, WaitList, WaitQueue, Waiter};
+use crate::executor::wait_queue::{Wait, WaitList, WaitQueue, Waiter};
 
 /// A number of permits.
 pub(super) struct Semaphore(WaitQueue<Acquire>);

@@ -20,7 +20,7 @@ use loom::sync::atomic::{AtomicBool, Ordering};
 #[cfg(not(loom))]
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::wait_queue::{Wait, WaitList, WaitQueue};
+use crate::executor::wait_queue::{Wait, WaitList, WaitQueue};
 use crate::kernel::SpinLock;
 use crate::pool::{Arc, PoolBox};
 use crate::status::Result;

@@ -31,7 +31,7 @@ use core::marker::PhantomData;
 use core::pin::pin;
 use core::task::{Poll, Waker};
 
-use super::wait_queue::{Wait, WaitList, WaitQueue, Waiter};
+use crate::executor::wait_queue::{Wait, WaitList, WaitQueue, Waiter};
 use crate::pool::Arc;
 use crate::status::{Result, known};
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use test_support::futures::{join, poll_times};
+use test_support::futures::{join, poll_and_forget, poll_times};
 use test_support::scenario::{on_host, passive, timings, with_all_timings};
 use wsk::rt::JoinSet;
 use wsk::socket::{Family, ListenSocket};
@@ -162,10 +162,9 @@ fn most_accepts_in_flight(trace: &[String]) -> usize {
     most
 }
 
-/// Futures that wait are served in the order of their first polls, and one that is dropped leaves its place and its
-/// connection to the next.
+/// A future that is dropped, before or after the connection came, leaves it to another one.
 #[test]
-fn a_dropped_accept_leaves_its_turn_to_the_next() {
+fn a_dropped_accept_leaves_its_connection_to_another() {
     with_all_timings(async |wsk| {
         let listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
         let address = listener.local_addr().await?;
@@ -183,7 +182,7 @@ fn a_dropped_accept_leaves_its_turn_to_the_next() {
         let client = TcpStream::connect(&wsk, address).await?;
         let (_stream, peer) = second.await?;
         assert_eq!(peer, client.local_addr().await?);
-        // It has the turn, and is dropped while its accept is in flight.
+        // It starts the next accept, and is dropped while that is in flight.
         assert!(third.as_mut().poll(&mut context).is_pending());
         drop(third);
         let other = TcpStream::connect(&wsk, address).await?;
@@ -193,19 +192,108 @@ fn a_dropped_accept_leaves_its_turn_to_the_next() {
     });
 }
 
-/// A future that is forgotten keeps the turn, which harms no memory: the listener ends with its accept in flight.
+/// A future that is forgotten harms no memory: the listener ends with its accept in flight.
 #[test]
 fn a_listener_closes_with_a_forgotten_accept() {
     with_all_timings(async |wsk| {
         let listener = TcpListener::bind(&wsk, "127.0.0.1:0").await?;
-        let mut forgotten = Box::pin(listener.accept());
-        let mut context = Context::from_waker(Waker::noop());
-        assert!(matches!(forgotten.as_mut().poll(&mut context), Poll::Pending));
+        poll_and_forget(listener.accept());
         assert!(poll_times(listener.accept(), 1).await.is_none());
-        std::mem::forget(forgotten);
         drop(listener);
         Ok(())
     });
+}
+
+/// Forgotten futures block no other one, whichever of them started the accept: the connection wakes the task that is polled.
+#[test]
+fn a_forgotten_accept_blocks_no_other() {
+    with_all_timings(async |wsk| {
+        let listener = TcpListener::bind(&wsk, "127.0.0.1:0").await?;
+        let address = listener.local_addr().await?;
+        for forgets_first in [false, true] {
+            let forget = || (0..20).for_each(|_| poll_and_forget(listener.accept()));
+            if forgets_first {
+                forget();
+            }
+            let connect = async {
+                // The accept waits by now.
+                if !forgets_first {
+                    forget();
+                }
+                TcpStream::connect(&wsk, address).await
+            };
+            let (accepted, client) = join(listener.accept(), connect).await;
+            assert_eq!(accepted?.1, client?.local_addr().await?);
+        }
+        Ok(())
+    });
+}
+
+/// A task that no longer polls its future, which another one has started, blocks no other task.
+#[test]
+fn an_accept_that_is_not_polled_blocks_no_other() {
+    with_all_timings(async |wsk| {
+        let listener = TcpListener::bind(&wsk, "127.0.0.1:0").await?;
+        let address = listener.local_addr().await?;
+        let mut idle = pin!(listener.accept());
+        for _ in 0..3 {
+            assert!(idle.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            let (accepted, client) =
+                join(listener.accept(), TcpStream::connect(&wsk, address)).await;
+            assert_eq!(accepted?.1, client?.local_addr().await?);
+        }
+        let client = TcpStream::connect(&wsk, address).await?;
+        assert_eq!(idle.await?.1, client.local_addr().await?);
+        Ok(())
+    });
+}
+
+/// Tasks that accept for a while, give up, forget a future and start again: each connection reaches exactly one of them.
+#[test]
+fn no_connection_is_lost_among_tasks_that_give_up() {
+    const TASKS: u64 = 6;
+    const COUNT: usize = 18;
+    for seed in 0..8 {
+        let host = Host::new(Config::default().seed(seed));
+        on_host(&host, async |wsk| {
+            let runtime = Runtime::new(passive(), 3)?;
+            let listener = Arc::new(TcpListener::bind(&wsk, "127.0.0.1:0").await?)?;
+            let address = listener.local_addr().await?;
+            let (sender, mut receiver) = wsk::sync::mpsc::channel(COUNT)?;
+            let token = wsk::sync::CancellationToken::new()?;
+            let mut acceptors = JoinSet::new(runtime.spawner())?;
+            for task in 0..TASKS {
+                let (listener, sender, token) = (listener.clone(), sender.clone(), token.clone());
+                acceptors.spawn(async move {
+                    let wait = Duration::from_micros(50 + 130 * task);
+                    while !token.is_cancelled() {
+                        if let Ok(accepted) = timeout(wait, listener.accept()).await {
+                            assert!(sender.send(accepted).await.is_ok());
+                        }
+                    }
+                })?;
+            }
+            let mut clients = BTreeSet::new();
+            let mut open = Vec::new();
+            for _ in 0..COUNT {
+                let client = TcpStream::connect(&wsk, address).await?;
+                assert!(clients.insert(client.local_addr().await?));
+                open.push(client);
+            }
+            for _ in 0..COUNT {
+                let (_stream, peer) = receiver.recv().await.unwrap()?;
+                assert!(clients.remove(&peer), "{peer} was accepted twice (seed {seed})");
+            }
+            token.cancel();
+            while let Some(ended) = acceptors.join_next().await {
+                ended?;
+            }
+            runtime.shutdown(passive());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(most_accepts_in_flight(&host.trace()), 1, "seed {seed}");
+    }
 }
 
 /// A listener of both families has peers of both.

@@ -25,7 +25,7 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker};
 
-use crate::executor::foreign::{drop_waker, wake};
+use super::foreign::{drop_waker, wake};
 use crate::kernel::SpinLock;
 
 /// A kind of wait. The value is what one future waits for.
